@@ -1,0 +1,37 @@
+# Everything runs in .venv of this checkout, which is made here when it is missing or a lock has changed.
+# Needs Python 3.11 or newer and make. `make PYTHON=python3.12 test` chooses another interpreter.
+PYTHON ?= python3
+BIN := .venv/bin
+READY := .venv/.ready
+# pip's notice about its own version is no news to anyone who runs make
+PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
+
+.DEFAULT_GOAL := help
+.PHONY: help demo up test check
+
+help:  ## say what there is
+	@sed -n 's/^\([a-z]*\):.*  ## \(.*\)/make \1	\2/p' $(MAKEFILE_LIST)
+
+demo: $(READY)  ## start everything, score 2,800 real people, print what came out, leave nothing behind
+	@$(BIN)/python -m stanine.cli.demo
+
+up: $(READY)  ## start everything on this machine and keep it running until Ctrl-C
+	@$(BIN)/stanine up
+
+test: $(READY)  ## run all tests
+	$(BIN)/python -m pytest
+
+check: $(READY)  ## lint, format, types, and the arrows between the layers
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+$(READY): requirements-dev.txt requirements-data.txt requirements-data-build.txt pyproject.toml
+	@echo "making .venv (about a minute, once)" >&2
+	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	@$(PIP) install --require-hashes -r requirements-dev.txt
+	@$(PIP) install --require-hashes -r requirements-data-build.txt
+	@$(PIP) install --require-hashes --no-deps --no-build-isolation -r requirements-data.txt
+	@$(PIP) install --no-deps --no-build-isolation --editable .
+	@touch $@
