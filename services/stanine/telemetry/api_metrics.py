@@ -1,0 +1,63 @@
+"""What the API counts. Made once by its composition root; routes and the intake write to it."""
+
+from collections.abc import Callable, Iterator
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+from prometheus_client.core import CounterMetricFamily, Metric
+from prometheus_client.registry import Collector
+
+from .metrics import DURATION_BUCKETS
+
+
+class ApiMetrics:
+    """The API's metrics in one registry. Labels are routes and reasons from closed lists, never names or ids."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self.registry = registry
+        self._requests = Counter("stanine_http_requests", "HTTP requests answered.", ["method", "route", "status"], registry=registry)
+        self._duration = Histogram(
+            "stanine_http_request_duration_seconds",
+            "Seconds from a request's head to its answer's end.",
+            ["method", "route"],
+            buckets=DURATION_BUCKETS,
+            registry=registry,
+        )
+        attempts = Counter("stanine_attempts", "Attempts received, by outcome.", ["outcome"], registry=registry)
+        self.attempts_accepted = attempts.labels("accepted")
+        self.attempts_repeated = attempts.labels("repeated")
+        self.attempts_refused = attempts.labels("refused")
+        self.ready = Gauge("stanine_ready", "1 if this process takes requests.", registry=registry)
+        # A route has few methods and statuses, so its children are found by one dict lookup instead of two label look-ups a request.
+        self._children: dict[tuple[str, str, int], tuple[Counter, Histogram]] = {}
+
+    def answered(self, method: str, route: str, status: int, seconds: float) -> None:
+        """Count one answered request."""
+        child = self._children.get((method, route, status))
+        if child is None:
+            child = (self._requests.labels(method, route, str(status)), self._duration.labels(method, route))
+            self._children[method, route, status] = child
+        child[0].inc()
+        child[1].observe(seconds)
+
+    def watch_index(self, read: Callable[[], tuple[int, int]]) -> None:
+        """Report the index cache's (hits, misses) as `stanine_index_lookups_total{result}`."""
+        self.registry.register(_Lookups(read))
+
+    def watch_capacity(self, refuses: Callable[[], bool]) -> None:
+        """Report whether new work is refused because Redis is nearly full."""
+        Gauge("stanine_refuses_new_work", "1 while Redis is too full for new work.", registry=self.registry).set_function(
+            lambda: float(refuses())
+        )
+
+
+class _Lookups(Collector):
+    def __init__(self, read: Callable[[], tuple[int, int]]) -> None:
+        self._read = read
+
+    def collect(self) -> Iterator[Metric]:
+        """Read the cache's counters."""
+        hits, misses = self._read()
+        family = CounterMetricFamily("stanine_index_lookups", "Index entries looked up in the process's cache.", labels=["result"])
+        family.add_metric(["hit"], hits)
+        family.add_metric(["miss"], misses)
+        yield family

@@ -1,0 +1,42 @@
+"""Whether a process's own loops still turn. Every loop beats once a cycle; `/healthz` asks which are late."""
+
+import threading
+import time
+from collections.abc import Callable
+
+
+class Heartbeats:
+    """The loops of a process, each with the longest silence that is still healthy. Safe from any thread."""
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._allowed: dict[str, float] = {}
+        self._last: dict[str, float] = {}
+
+    def expect(self, loop: str, within: float) -> Callable[[], None]:
+        """Watch the loop from now on, allowing `within` seconds between beats; return the function that beats for it."""
+        with self._lock:
+            self._allowed[loop] = within
+            self._last[loop] = self._clock()
+
+        def beat() -> None:
+            self._last[loop] = self._clock()
+
+        return beat
+
+    def forget(self, loop: str) -> None:
+        """Stop watching a loop that has ended as it should."""
+        with self._lock:
+            self._allowed.pop(loop, None)
+            self._last.pop(loop, None)
+
+    def late(self) -> list[str]:
+        """Return a sentence for each loop that has been silent too long."""
+        now = self._clock()
+        with self._lock:
+            return [
+                f"the loop {loop} has not turned for {now - self._last[loop]:.1f} s; at most {allowed:g} s is healthy"
+                for loop, allowed in self._allowed.items()
+                if now - self._last[loop] > allowed
+            ]

@@ -1,0 +1,101 @@
+"""Structured logs: named events with fields, one JSON line each on stderr (readable text on a terminal). Called once by every `main`.
+
+The standard library's logging (dramatiq, litestar, granian, redis) goes the same way, so a process has one stream of one form.
+Events carry ids and counts, never answers, keys or tokens; passwords in addresses are masked whatever logged them.
+"""
+
+import logging
+import os
+import re
+import sys
+from typing import Any, TextIO, cast
+
+import msgspec
+import structlog
+from opentelemetry import trace
+from structlog.typing import EventDict, Processor, WrappedLogger
+
+#: The environment variable that chooses the level: DEBUG, INFO (default), WARNING, ERROR.
+LEVEL_VARIABLE = "STANINE_LOG_LEVEL"
+
+#: Loggers that tell every step at INFO; their warnings are enough.
+_CHATTY = ("httpx", "httpcore", "asyncio", "dramatiq.broker")
+
+_CREDENTIALS = re.compile(r"(?<=://)[^/@\s]*@")
+_ENCODER = msgspec.json.Encoder(enc_hook=repr)
+
+
+def configure_logs(service: str, level: str | None = None, *, stream: TextIO | None = None, console: bool | None = None) -> None:
+    """Send the process's logs, structlog's and the standard library's, to `stream` (stderr).
+
+    `service` names the process in every line. `console` chooses readable text over JSON; by default a terminal gets text.
+    Raises ValueError for a level that does not exist.
+    """
+    stream = stream or sys.stderr
+    level = (level or os.environ.get(LEVEL_VARIABLE) or "INFO").upper()
+    if level not in logging.getLevelNamesMapping():
+        raise ValueError(f"{level!r} is no log level; use DEBUG, INFO, WARNING or ERROR (in {LEVEL_VARIABLE})")
+    if console is None:
+        console = stream.isatty()
+    shared: list[Processor] = [
+        structlog.contextvars.merge_contextvars,
+        structlog.stdlib.add_log_level,
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+        _add_service(service),
+        add_trace,
+        structlog.processors.format_exc_info,
+        mask_credentials,
+    ]
+    structlog.configure(
+        processors=[structlog.stdlib.filter_by_level, *shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
+        logger_factory=structlog.stdlib.LoggerFactory(),
+        wrapper_class=structlog.stdlib.BoundLogger,
+        cache_logger_on_first_use=True,
+    )
+    last: Processor = structlog.dev.ConsoleRenderer(colors=True) if console else structlog.processors.JSONRenderer(serializer=_to_json)
+    handler = logging.StreamHandler(stream)
+    handler.setFormatter(
+        structlog.stdlib.ProcessorFormatter(
+            foreign_pre_chain=[structlog.stdlib.add_logger_name, *shared],
+            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, last],
+        )
+    )
+    root = logging.getLogger()
+    root.handlers[:] = [handler]
+    root.setLevel(level)
+    for name in _CHATTY:
+        logging.getLogger(name).setLevel(max(logging.WARNING, root.level))
+
+
+def get_log(**fields: Any) -> structlog.stdlib.BoundLogger:
+    """Return a logger whose events carry `fields`: `log.info("attempts.scored", count=64)`."""
+    return cast("structlog.stdlib.BoundLogger", structlog.get_logger(**fields))
+
+
+def add_trace(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
+    """Add the current span's trace_id and span_id, as lower-case hex, where there is one."""
+    context = trace.get_current_span().get_span_context()
+    if context.is_valid:
+        event["trace_id"] = format(context.trace_id, "032x")
+        event["span_id"] = format(context.span_id, "016x")
+    return event
+
+
+def mask_credentials(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
+    """Replace `user:password@` in every address within the event's texts."""
+    for name, value in event.items():
+        if isinstance(value, str) and "://" in value:
+            event[name] = _CREDENTIALS.sub("***@", value)
+    return event
+
+
+def _add_service(service: str) -> Processor:
+    def add(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
+        event["service"] = service
+        return event
+
+    return add
+
+
+def _to_json(event: EventDict, **_options: Any) -> str:
+    return _ENCODER.encode(event).decode()

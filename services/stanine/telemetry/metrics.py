@@ -1,0 +1,104 @@
+"""The Prometheus registry of one process, and what all kinds of process report: queues and connection pools. Made by each composition root.
+
+Nothing registers itself in prometheus_client's global registry, so tests and several apps in one process do not meet.
+"""
+
+from collections.abc import Callable, Iterable, Iterator
+
+import msgspec
+from prometheus_client import CollectorRegistry, GCCollector, PlatformCollector, ProcessCollector
+from prometheus_client.core import GaugeMetricFamily, Metric
+from prometheus_client.exposition import choose_encoder
+from prometheus_client.registry import Collector
+from redis.exceptions import RedisError
+
+#: Seconds: from a cached read to the longest allowed wait (30 s).
+DURATION_BUCKETS = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0)
+
+
+class QueueReading(msgspec.Struct, frozen=True):
+    """What lies in one queue: counts of entries, and the age of the oldest unsettled one in seconds."""
+
+    queue: str
+    ready: int
+    in_flight: int
+    delayed: int
+    dead: int
+    oldest_age: float
+
+
+def make_registry() -> CollectorRegistry:
+    """Return a new registry with the process's own figures: CPU, memory, file descriptors, garbage collection."""
+    registry = CollectorRegistry(auto_describe=True)
+    ProcessCollector(registry=registry)
+    PlatformCollector(registry=registry)
+    GCCollector(registry=registry)
+    return registry
+
+
+def expose(registry: CollectorRegistry, accept: str) -> tuple[bytes, str]:
+    """Return the registry's text and its content type, in the format that the `accept` header asks for."""
+    encode, content_type = choose_encoder(accept)
+    return encode(registry), content_type
+
+
+def watch_queues(registry: CollectorRegistry, read: Callable[[], Iterable[QueueReading]]) -> None:
+    """Report `stanine_queue_entries` and `stanine_queue_oldest_age_seconds`, read when scraped.
+
+    When Redis cannot be read the two are left out and `stanine_queues_readable` is 0: a gap says more than an old figure.
+    """
+    registry.register(_Queues(read))
+
+
+def watch_pool(registry: CollectorRegistry, name: str, read: Callable[[], tuple[int, int]]) -> None:
+    """Report how many connections of the Redis pool `name` are in use, and how many there may be."""
+    registry.register(_Pool(name, read))
+
+
+class _Queues(Collector):
+    def __init__(self, read: Callable[[], Iterable[QueueReading]]) -> None:
+        self._read = read
+
+    def describe(self) -> Iterator[Metric]:
+        """Name the metrics without asking Redis."""
+        yield from self._families()
+
+    def collect(self) -> Iterator[Metric]:
+        """Read the queues."""
+        entries, oldest, readable = self._families()
+        try:
+            for reading in self._read():
+                for state in ("ready", "in_flight", "delayed", "dead"):
+                    entries.add_metric([reading.queue, state], getattr(reading, state))
+                oldest.add_metric([reading.queue], reading.oldest_age)
+        except (RedisError, OSError):
+            readable.add_metric([], 0)
+            yield readable
+            return
+        readable.add_metric([], 1)
+        yield from (entries, oldest, readable)
+
+    @staticmethod
+    def _families() -> tuple[GaugeMetricFamily, GaugeMetricFamily, GaugeMetricFamily]:
+        return (
+            GaugeMetricFamily("stanine_queue_entries", "Entries of a queue by state.", labels=["queue", "state"]),
+            GaugeMetricFamily("stanine_queue_oldest_age_seconds", "Age of the oldest unsettled entry.", labels=["queue"]),
+            GaugeMetricFamily("stanine_queues_readable", "1 if the queues could be read for this scrape.", labels=[]),
+        )
+
+
+class _Pool(Collector):
+    def __init__(self, name: str, read: Callable[[], tuple[int, int]]) -> None:
+        self._name, self._read = name, read
+
+    def describe(self) -> Iterator[Metric]:
+        """Name the metrics without reading the pool; each pool registers under its own name."""
+        return iter(())
+
+    def collect(self) -> Iterator[Metric]:
+        """Read the pool."""
+        in_use, allowed = self._read()
+        family = GaugeMetricFamily("stanine_redis_pool_connections", "Connections of a Redis pool.", labels=["pool", "state"])
+        family.add_metric([self._name, "in_use"], in_use)
+        family.add_metric([self._name, "allowed"], allowed)
+        yield family

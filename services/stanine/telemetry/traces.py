@@ -1,0 +1,140 @@
+"""OpenTelemetry: the process's tracer, and how a trace context travels in HTTP headers and messages. Set up by every composition root.
+
+Everything takes the tracer as an argument; nothing touches OpenTelemetry's global provider, so a test passes an exporter of its own.
+Without an exporter the tracer is a no-op that still carries an incoming context on, so a trace does not break at this process.
+"""
+
+import importlib.metadata
+import os
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING
+
+from opentelemetry import trace
+from opentelemetry.context import Context
+from opentelemetry.sdk.resources import Resource
+from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace.export import BatchSpanProcessor
+from opentelemetry.trace import Link, Span, SpanContext, SpanKind, TraceFlags, Tracer
+from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
+
+if TYPE_CHECKING:
+    from opentelemetry.sdk.trace.export import SpanExporter
+
+#: The name under which our spans appear as instrumentation.
+_SCOPE = "stanine"
+
+_PROPAGATOR = TraceContextTextMapPropagator()
+
+
+class TracingConfigError(Exception):
+    """Raised when OTEL_* ask for an exporter that is not there; the message says what to install."""
+
+
+def make_provider(service: str, environ: Mapping[str, str] | None = None) -> trace.TracerProvider:
+    """Make the process's tracer provider from OTEL_*; without an exporter it is a no-op.
+
+    Spans are exported over OTLP if OTEL_TRACES_EXPORTER is `otlp`, or if it is unset and OTEL_EXPORTER_OTLP_ENDPOINT (or
+    OTEL_EXPORTER_OTLP_TRACES_ENDPOINT) is set. OTEL_SERVICE_NAME overrides `service`. Sampling is OTEL_TRACES_SAMPLER's.
+    Raises TracingConfigError for another exporter, or if the package for OTLP is missing.
+    """
+    environ = os.environ if environ is None else environ
+    if environ.get("OTEL_SDK_DISABLED", "").lower() == "true" or not _wants_otlp(environ):
+        return trace.NoOpTracerProvider()
+    provider = TracerProvider(
+        resource=Resource.create(
+            {
+                "service.name": environ.get("OTEL_SERVICE_NAME") or service,
+                "service.namespace": "stanine",
+                "service.version": importlib.metadata.version("stanine"),
+            }
+        )
+    )
+    provider.add_span_processor(BatchSpanProcessor(_otlp_exporter()))
+    return provider
+
+
+def stop_provider(provider: trace.TracerProvider) -> None:
+    """Send what spans are left; called at the end of a process."""
+    if isinstance(provider, TracerProvider):
+        provider.shutdown()
+
+
+def get_tracer(provider: trace.TracerProvider) -> Tracer:
+    """Return the tracer that all spans of this project come from."""
+    return provider.get_tracer(_SCOPE)
+
+
+def start_server_span(tracer: Tracer, method: str, route: str, traceparent: str, tracestate: str = "") -> Span:
+    """Start the span of an HTTP request, a child of the caller's span if its headers name one. `route` is the template, never the path."""
+    parent = context_of(traceparent, tracestate) if traceparent else Context()
+    return tracer.start_span(
+        f"{method} {route}", parent, SpanKind.SERVER, attributes={"http.request.method": method, "http.route": route, "url.scheme": "http"}
+    )
+
+
+def end_server_span(span: Span, status: int) -> None:
+    """End the span of an HTTP request with the status of its answer; 5xx is an error, 4xx is the caller's."""
+    if span.is_recording():
+        span.set_attribute("http.response.status_code", status)
+        if status >= 500:
+            span.set_attribute("error.type", str(status))
+            span.set_status(trace.StatusCode.ERROR)
+    span.end()
+
+
+def start_producer_span(tracer: Tracer, queue: str, parent: Span, messages: int = 1) -> Span:
+    """Start the span `send QUEUE` around the call that writes a record together with its message."""
+    return tracer.start_span(
+        f"send {queue}",
+        trace.set_span_in_context(parent),
+        SpanKind.PRODUCER,
+        attributes={
+            "messaging.system": "dramatiq",
+            "messaging.operation.name": "send",
+            "messaging.operation.type": "send",
+            "messaging.destination.name": queue,
+            "messaging.batch.message_count": messages,
+        },
+    )
+
+
+def traceparent_of(span: Span) -> bytes:
+    """Return the W3C traceparent to put into a message; empty unless the trace is sampled, so that messages stay small and mergeable."""
+    context = span.get_span_context()
+    if not (context.is_valid and context.trace_flags & TraceFlags.SAMPLED):
+        return b""
+    return b"00-%032x-%016x-01" % (context.trace_id, context.span_id)
+
+
+def context_of(traceparent: str, tracestate: str = "") -> Context:
+    """Return a context whose current span is the one the header names; an empty context if the header is malformed."""
+    return _PROPAGATOR.extract({"traceparent": traceparent, "tracestate": tracestate}, Context())
+
+
+def links_to(traceparents: Iterable[str]) -> list[Link]:
+    """Return a link to each distinct span that the headers name, malformed ones left out."""
+    contexts: dict[str, SpanContext] = {}
+    for traceparent in dict.fromkeys(traceparents):
+        context = trace.get_current_span(context_of(traceparent)).get_span_context()
+        if context.is_valid:
+            contexts[traceparent] = context
+    return [Link(context) for context in contexts.values()]
+
+
+def _wants_otlp(environ: Mapping[str, str]) -> bool:
+    exporter = environ.get("OTEL_TRACES_EXPORTER", "").strip().lower()
+    if exporter in ("", "otlp"):
+        return exporter == "otlp" or any(
+            environ.get(name) for name in ("OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT")
+        )
+    if exporter == "none":
+        return False
+    raise TracingConfigError(f"OTEL_TRACES_EXPORTER={exporter!r} is not supported; use `otlp` or `none`")
+
+
+def _otlp_exporter() -> "SpanExporter":
+    try:
+        from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter  # noqa: PLC0415 - an optional package
+    except ImportError:
+        raise TracingConfigError("OTEL_* ask for the OTLP exporter, which is not installed; install stanine[otlp]") from None
+    return OTLPSpanExporter()

@@ -1,0 +1,84 @@
+"""A Dramatiq middleware: one span `process QUEUE` around every message or batch, linked to the spans that sent it. Added by the watchers.
+
+Works with any Dramatiq broker. A sender's W3C traceparent is read from the message's options: `traceparents`, a list, for a batch, or
+`traceparent` for a plain message. With exactly one it is also the parent, so that a single trace hangs together from sender to result.
+"""
+
+import threading
+from contextvars import Token
+from typing import Any
+
+import dramatiq
+from opentelemetry import context as current
+from opentelemetry import trace
+from opentelemetry.context import Context
+from opentelemetry.trace import Span, SpanKind, StatusCode, Tracer
+
+from .traces import context_of, links_to
+
+#: Links a span keeps (OpenTelemetry's own default limit); reading more traceparents would be work for nothing.
+MAX_LINKS = 128
+
+
+class Tracing(dramatiq.Middleware):
+    """Opens a CONSUMER span for each message and makes it current while the actor runs."""
+
+    def __init__(self, tracer: Tracer) -> None:
+        self._tracer = tracer
+        # A message is processed from before_process to after_process in one worker thread.
+        self._here = threading.local()
+
+    def before_process_message(self, _broker: dramatiq.Broker, message: "dramatiq.MessageProxy") -> None:
+        """Start the span and attach its context."""
+        traceparents = _traceparents(message.options)
+        parent = context_of(traceparents[0]) if len(traceparents) == 1 else Context()
+        span = self._tracer.start_span(
+            f"process {message.queue_name}",
+            parent,
+            SpanKind.CONSUMER,
+            attributes={
+                "messaging.system": "dramatiq",
+                "messaging.operation.name": "process",
+                "messaging.operation.type": "process",
+                "messaging.destination.name": message.queue_name,
+                "messaging.message.id": message.message_id,
+                "dramatiq.actor": message.actor_name,
+            },
+            links=links_to(traceparents[:MAX_LINKS]),
+        )
+        self._here.open = (span, current.attach(trace.set_span_in_context(span, parent)))
+
+    def after_process_message(
+        self,
+        _broker: dramatiq.Broker,
+        _message: "dramatiq.MessageProxy",
+        *,
+        result: Any = None,  # noqa: ARG002 - Dramatiq passes it by name
+        exception: BaseException | None = None,
+    ) -> None:
+        """End the span; an exception's type is recorded, its text is not, since it may quote what people sent."""
+        self._end(exception)
+
+    def after_skip_message(self, _broker: dramatiq.Broker, _message: "dramatiq.MessageProxy") -> None:
+        """End the span of a message that another middleware skipped."""
+        self._end(None)
+
+    def _end(self, exception: BaseException | None) -> None:
+        opened: tuple[Span, Token[Context]] | None = getattr(self._here, "open", None)
+        if opened is None:
+            return
+        self._here.open = None
+        span, token = opened
+        if exception is not None:
+            span.set_attribute("error.type", type(exception).__qualname__)
+            span.set_status(StatusCode.ERROR)
+        span.end()
+        current.detach(token)
+
+
+def _traceparents(options: dict[str, Any]) -> list[str]:
+    many = options.get("traceparents")
+    if many:
+        return list(dict.fromkeys(many))
+    one = options.get("traceparent")
+    return [one] if one else []

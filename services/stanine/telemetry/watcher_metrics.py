@@ -1,0 +1,51 @@
+"""What the watchers count. Each composition root makes the one of its kind; its actors write to it."""
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+
+from .metrics import DURATION_BUCKETS
+
+#: Attempts in a batch: up to the largest that the broker hands out (1,024).
+_BATCH_BUCKETS = (1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024)
+
+
+class ResultWatcherMetrics:
+    """The resultWatcher's metrics in one registry."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self.registry = registry
+        self.batch_size = Histogram(
+            "stanine_score_batch_attempts", "Attempts in a scored batch.", buckets=_BATCH_BUCKETS, registry=registry
+        )
+        self.scoring_seconds = Histogram(
+            "stanine_scoring_duration_seconds", "Seconds to score a batch, without Redis.", buckets=DURATION_BUCKETS, registry=registry
+        )
+        self.batch_seconds = Histogram(
+            "stanine_score_batch_duration_seconds",
+            "Seconds from a batch's delivery to its commit.",
+            buckets=DURATION_BUCKETS,
+            registry=registry,
+        )
+        settled = Counter("stanine_attempts_settled", "Attempts settled, by outcome.", ["outcome"], registry=registry)
+        self.scored = settled.labels("scored")
+        self.failed = settled.labels("failed")
+        self.lost_race = settled.labels("already_settled")
+        self.sweeps = Counter("stanine_sweeps", "Sweeps of the records completed.", registry=registry)
+        self.swept = Counter("stanine_swept", "Attempts that a sweep queued again.", registry=registry)
+        self.ready = Gauge("stanine_ready", "1 if this process takes work.", registry=registry)
+
+
+class IndexWatcherMetrics:
+    """The indexWatcher's metrics in one registry."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self.registry = registry
+        builds = Counter("stanine_index_builds", "Index entries built, by outcome.", ["outcome"], registry=registry)
+        self.built = builds.labels("built")
+        self.unchanged = builds.labels("unchanged")
+        self.failed = builds.labels("failed")
+        self.build_seconds = Histogram(
+            "stanine_index_build_duration_seconds", "Seconds to build and put one entry.", buckets=DURATION_BUCKETS, registry=registry
+        )
+        self.sweeps = Counter("stanine_sweeps", "Sweeps of the records completed.", registry=registry)
+        self.swept = Counter("stanine_swept", "Entries that a sweep found missing, stale or corrupt.", registry=registry)
+        self.ready = Gauge("stanine_ready", "1 if this process takes work.", registry=registry)

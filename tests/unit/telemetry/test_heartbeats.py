@@ -1,0 +1,24 @@
+from stanine.telemetry.heartbeats import Heartbeats
+
+
+def test_a_loop_that_stops_turning_is_named() -> None:
+    now = 100.0
+    heartbeats = Heartbeats(clock=lambda: now)
+    beat = heartbeats.expect("sweep", within=10)
+    heartbeats.expect("refresh", within=60)
+    now = 109.0
+    assert heartbeats.late() == []
+    now = 111.0
+    (reason,) = heartbeats.late()
+    assert "sweep" in reason
+    beat()
+    assert heartbeats.late() == []
+
+
+def test_a_loop_that_ended_as_it_should_is_not_missed() -> None:
+    now = 0.0
+    heartbeats = Heartbeats(clock=lambda: now)
+    heartbeats.expect("sweep", within=1)
+    heartbeats.forget("sweep")
+    now = 10.0
+    assert heartbeats.late() == []

@@ -1,0 +1,68 @@
+import io
+import json
+import logging
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+import structlog
+from opentelemetry.sdk.trace import TracerProvider
+
+from stanine.telemetry.logs import configure_logs, get_log
+
+
+@pytest.fixture
+def lines() -> Iterator[Any]:
+    root = logging.getLogger()
+    before = (root.handlers[:], root.level)
+    stream = io.StringIO()
+    configure_logs("test-service", "info", stream=stream, console=False)
+    yield lambda: [json.loads(line) for line in stream.getvalue().splitlines()]
+    root.handlers[:], root.level = before
+    structlog.reset_defaults()
+
+
+def test_an_event_is_one_json_line_with_its_name_and_fields(lines: Any) -> None:
+    get_log().info("attempts.scored", count=64)
+    (line,) = lines()
+    assert (line["event"], line["count"], line["service"], line["level"]) == ("attempts.scored", 64, "test-service", "info")
+    assert line["timestamp"].endswith("Z")
+
+
+def test_the_standard_librarys_logs_take_the_same_form(lines: Any) -> None:
+    logging.getLogger("dramatiq.worker").warning("Worker %s is slow", "w1")
+    (line,) = lines()
+    assert (line["event"], line["logger"], line["level"]) == ("Worker w1 is slow", "dramatiq.worker", "warning")
+
+
+def test_a_line_within_a_span_names_its_trace(lines: Any) -> None:
+    with TracerProvider(shutdown_on_exit=False).get_tracer("t").start_as_current_span("work") as span:
+        get_log().info("inside")
+    get_log().info("outside")
+    inside, outside = lines()
+    assert inside["trace_id"] == format(span.get_span_context().trace_id, "032x")
+    assert "trace_id" not in outside
+
+
+def test_an_exception_stays_on_its_line(lines: Any) -> None:
+    try:
+        int("broken")
+    except ValueError:
+        get_log().exception("it.failed")
+    (line,) = lines()
+    assert "ValueError: invalid literal" in line["exception"]
+
+
+def test_a_password_in_an_address_never_reaches_the_log(lines: Any) -> None:
+    try:
+        int("redis://user:s3cret@host:6379/0")
+    except ValueError:
+        get_log().exception("redis.lost", url="rediss://:s3cret@host/1")
+    logging.getLogger("redis").error("connecting to redis://:s3cret@host failed")
+    assert len(lines()) == 2
+    assert "s3cret" not in json.dumps(lines())
+
+
+def test_a_level_that_does_not_exist_is_refused() -> None:
+    with pytest.raises(ValueError, match="STANINE_LOG_LEVEL"):
+        configure_logs("x", "loud")
