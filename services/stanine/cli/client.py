@@ -1,0 +1,171 @@
+"""Speaks to the HTTP API for the commands: sends, tries again what may be tried again, and turns answers into exits.
+
+Every request of the API may be repeated safely (a publish of an unchanged document and a submission under the same key change nothing),
+so a lost connection and a 503 are tried again for as long as the user would wait at a prompt.
+"""
+
+import ipaddress
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+from urllib.parse import quote, urlsplit
+
+import httpx
+import msgspec
+
+from stanine.cli.exits import CliError, Invalid, NotFound, Refused, Unavailable
+from stanine.cli.terminal import note
+
+#: Seconds over which a request is tried again before the command gives up.
+PATIENCE = 60.0
+#: Seconds for a server that this command has not reached yet: most likely it does not run.
+PATIENCE_UNREACHED = 3.0
+#: Seconds: first and longest pause between tries, unless the server says how long (Retry-After).
+_FIRST_PAUSE, _LONGEST_PAUSE = 0.1, 5.0
+#: Seconds for a connection, and for the next byte of an answer: above the 30 s that `?wait=` may hold one.
+_TIMEOUTS = httpx.Timeout(45.0, connect=5.0)
+#: Statuses that say "not now".
+_TEMPORARY = {429, 502, 503, 504}
+#: What an unlucky request may be answered with, and how the command ends then.
+_EXITS: dict[int, type[CliError]] = {400: Invalid, 401: Refused, 403: Refused, 404: NotFound, 413: Invalid, 415: Invalid, 422: Invalid}
+
+
+class Api:
+    """The API of one server, with one key. Threads may share it."""
+
+    def __init__(self, server: str, key: str | None, *, patience: float = PATIENCE) -> None:
+        """Raises Invalid if `server` is no HTTP address."""
+        parts = urlsplit(server)
+        if parts.scheme not in {"http", "https"} or not parts.hostname:
+            raise Invalid(f"{server!r} is no server: give --server or STANINE_API_URL as http://HOST:PORT")
+        self.server = server.rstrip("/")
+        self._patience = patience
+        self._reached = False
+        headers = {"authorization": f"Bearer {key}"} if key else {}
+        # a proxy of the environment cannot reach this machine's own loopback
+        self._http = httpx.Client(base_url=self.server, headers=headers, timeout=_TIMEOUTS, trust_env=not _is_loopback(parts.hostname))
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._http.close()
+
+    def get(self, path: str, params: Mapping[str, str | int] | None = None, *, token: str | None = None) -> httpx.Response:
+        """GET; see `request`."""
+        return self.request("GET", path, params=params, headers={"authorization": f"Bearer {token}"} if token else {})
+
+    def request(
+        self,
+        method: str,
+        path: str,
+        *,
+        params: Mapping[str, str | int] | None = None,
+        content: bytes | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> httpx.Response:
+        """Send a request until it is answered; return a good answer (2xx).
+
+        Raises NotFound, Refused, Invalid or CliError with what the server's problem document says; Unavailable after PATIENCE.
+        """
+        tries = self.tries(f"{method} {path}")
+        while True:
+            try:
+                answer = self._http.request(method, path, params=params, content=content, headers=headers)
+            except httpx.TransportError as error:
+                tries.failed(_say(error), patience=None if self._reached else PATIENCE_UNREACHED)
+                continue
+            self._reached = True
+            if answer.status_code in _TEMPORARY:
+                tries.failed("; ".join(explain(answer)), answer.headers.get("retry-after"))
+                continue
+            if not answer.is_success:
+                raise _EXITS.get(answer.status_code, CliError)(*explain(answer))
+            return answer
+
+    def tries(self, what: str) -> "Tries":
+        """Begin a series of tries, given up after this client's patience."""
+        return Tries(self.server, what, self._patience)
+
+    def pages(self, path: str, *, limit: int, after: str | None = None) -> Iterator[dict[str, Any]]:
+        """Yield the pages of a list, each `{items, next}`, until one has no next."""
+        while True:
+            params: dict[str, str | int] = {"limit": limit} | ({"after": after} if after else {})
+            page: dict[str, Any] = msgspec.json.decode(self.get(path, params).content)
+            yield page
+            after = page.get("next")
+            if not after or not page["items"]:
+                return
+
+
+class Tries:
+    """Counts down the patience of a series of tries and pauses between them."""
+
+    def __init__(self, server: str, what: str, patience: float) -> None:
+        self._server, self._what, self._patience = server, what, patience
+        self._began = time.monotonic()
+        self._pause = _FIRST_PAUSE
+        self._said = False
+
+    def failed(self, why: str, retry_after: str | None = None, *, patience: float | None = None) -> None:
+        """Pause before the next try; raises Unavailable if `patience` (by default the client's) leaves no time for one."""
+        patience = min(self._patience, patience or self._patience)
+        pause = self._pause
+        if retry_after and retry_after.isdigit():
+            pause = max(pause, min(float(retry_after), _LONGEST_PAUSE))
+        spent = time.monotonic() - self._began
+        if spent + pause > patience:
+            raise Unavailable(f"{self._server} did not serve {self._what}: {why}")
+        if not self._said and spent > PATIENCE_UNREACHED:
+            note(f"{self._server}: {why}; trying again for up to {patience:.0f} s")
+            self._said = True
+        time.sleep(pause)
+        self._pause = min(self._pause * 2, _LONGEST_PAUSE)
+
+
+@contextmanager
+def connect(server: str, key: str | None) -> Iterator[Api]:
+    """Open the API and close it at the end."""
+    api = Api(server, key)
+    try:
+        yield api
+    finally:
+        api.close()
+
+
+def segment(text: str) -> str:
+    """Return text as one segment of a path."""
+    return quote(text, safe="")
+
+
+def explain(answer: httpx.Response) -> list[str]:
+    """Return what an answer that is no success says, line by line."""
+    try:
+        problem = msgspec.json.decode(answer.content)
+    except msgspec.DecodeError:
+        problem = None
+    if not isinstance(problem, dict):
+        return [f"the server answered {answer.status_code} {answer.reason_phrase}"]
+    return explain_problem(problem, answer.status_code)
+
+
+def explain_problem(problem: Mapping[str, Any], status: int) -> list[str]:
+    """Return what an RFC 9457 problem document says: its sentence, then one line per error with its place."""
+    first = problem.get("detail") or problem.get("title") or f"the server answered {status}"
+    errors = problem.get("errors")
+    lines = [f"{each.get('pointer')}: {each.get('detail')}" for each in errors if isinstance(each, dict)] if isinstance(errors, list) else []
+    return [str(first), *lines]
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+def _say(error: httpx.TransportError) -> str:
+    if isinstance(error, httpx.ConnectError | httpx.ConnectTimeout):
+        return "it cannot be reached"
+    if isinstance(error, httpx.TimeoutException):
+        return "no answer in time"
+    return "the connection was lost"

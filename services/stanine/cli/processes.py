@@ -1,0 +1,105 @@
+"""A child process that never outlives its parent: started, watched and stopped by its process id. Called by `stack`.
+
+On Linux the kernel itself ends a child whose parent has died, even by SIGKILL (prctl PR_SET_PDEATHSIG). The kernel counts the death of
+the *thread* that started the child as the parent's, so children are started from the main thread only.
+"""
+
+import ctypes
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+
+#: prctl's option, of <linux/prctl.h>.
+_PR_SET_PDEATHSIG = 1
+#: Bytes of a log that are shown when its process has failed.
+_TAIL = 4_000
+
+
+class Child:
+    """One process in a group of its own (so that Ctrl-C in the terminal reaches only the parent), its output in a file."""
+
+    def __init__(self, name: str, command: Sequence[str], environment: Mapping[str, str], log: Path, *, on_orphaned: int) -> None:
+        """`on_orphaned` is the signal that the kernel sends when the parent has died."""
+        self.name, self.command, self.log = name, list(command), log
+        self._environment, self._on_orphaned = dict(environment), on_orphaned
+        self._process: subprocess.Popen[bytes] | None = None
+        self.started_at = 0.0
+
+    @property
+    def pid(self) -> int:
+        """The process id, 0 before the start."""
+        return self._process.pid if self._process else 0
+
+    @property
+    def exit_status(self) -> int | None:
+        """The exit status (negative: the signal) once it has ended, None while it runs or before the start."""
+        return self._process.poll() if self._process else None
+
+    def start(self) -> None:
+        """Start it, or start it again."""
+        assert threading.current_thread() is threading.main_thread(), "its parent would be a thread that ends"
+        with self.log.open("ab") as output:
+            self._process = subprocess.Popen(  # noqa: S603 - the command is ours
+                self.command,
+                env=self._environment,
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                process_group=0,
+                preexec_fn=_die_with_parent(self._on_orphaned),  # noqa: PLW1509 - no other thread holds a lock: the start is single-threaded
+            )
+        self.started_at = time.monotonic()
+
+    def signal(self, number: int) -> None:
+        """Send a signal to the process if it still runs."""
+        if self._process and self._process.poll() is None:
+            self._process.send_signal(number)
+
+    def stop(self, grace: float) -> bool:
+        """Ask it to end, wait `grace` seconds, then kill it and what it started; return whether it ended by itself."""
+        if self._process is None:
+            return True
+        self.signal(signal.SIGTERM)
+        try:
+            self._process.wait(grace)
+            gentle = True
+        except subprocess.TimeoutExpired:
+            gentle = False
+        self.kill()
+        return gentle
+
+    def kill(self) -> None:
+        """Kill it and whatever it has started that still runs, at once."""
+        if self._process is None:
+            return
+        try:
+            os.killpg(self._process.pid, signal.SIGKILL)
+        except ProcessLookupError:
+            pass  # the whole group has ended
+        self._process.wait()
+
+    def last_words(self) -> str:
+        """Return the end of its log."""
+        try:
+            return self.log.read_bytes()[-_TAIL:].decode(errors="replace").strip()
+        except FileNotFoundError:
+            return ""
+
+
+def _die_with_parent(number: int) -> Callable[[], None] | None:
+    if not sys.platform.startswith("linux"):
+        return None
+    library = ctypes.CDLL(None, use_errno=True)  # before the fork: after it, loading could deadlock
+    parent = os.getpid()
+
+    def ask_kernel() -> None:
+        library.prctl(_PR_SET_PDEATHSIG, number)
+        if os.getppid() != parent:  # it died in between
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    return ask_kernel

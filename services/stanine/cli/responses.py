@@ -1,0 +1,234 @@
+"""Reads responses from a CSV file against a form: which column is what, and what each cell says. Called by `score` and `submit`.
+
+Columns are item ids and, optionally, `key`, `participant`, `revision` and declared attributes. Other columns are ignored and named once;
+a missing item column is refused. A cell that is blank or NA is a missing answer.
+"""
+
+import re
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
+
+from stanine.cli.exits import Invalid
+from stanine.cli.sheet import Row, RowFault, Sheet, is_text
+
+#: The code of a missing answer; other codes are the option's index (as the domain packs answers).
+MISSING = 255
+#: What a cell of no value holds.
+_NO_VALUE = frozenset({"", "NA"})
+#: Characters of the longest `key` and `participant`.
+KEY_LIMIT = 64
+#: Cells remembered per item, so that a file of nonsense cannot fill the memory.
+_REMEMBERED = 1_000
+_NUMBER = re.compile(r"[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d{1,3})?", re.ASCII)
+_INTEGER = re.compile(r"[+-]?\d{1,15}(\.0*)?", re.ASCII)
+
+
+class ItemColumn(NamedTuple):
+    """An item as a column: its id and its options' values in order."""
+
+    id: str
+    options: Sequence[int | float | str]
+
+
+class AttributeColumn(NamedTuple):
+    """A declared attribute as a column: its id, `Integer`, `Number` or `Text`, and the values it may take if they are listed."""
+
+    id: str
+    type: str
+    values: Sequence[int | float | str]
+
+
+class Form(NamedTuple):
+    """What a file of responses is read against."""
+
+    items: Sequence[ItemColumn]
+    attributes: Sequence[AttributeColumn]
+
+
+class Response(NamedTuple):
+    """A row as understood: `codes` has one byte an item; with a fault it is empty and only `number`, `line` and `key` stand.
+
+    `key` is None where the row gives none.
+    """
+
+    number: int
+    line: int
+    key: str | None
+    codes: bytes
+    participant: str | None
+    revision: int | None
+    attributes: dict[str, int | float | str]
+    fault: RowFault | None
+
+
+class CellFault(Exception):
+    """A cell says nothing that the form knows."""
+
+
+class Responses:
+    """The responses in a sheet, read as they are asked for. `ignored` names the columns that mean nothing to the form.
+
+    Raises Invalid if the header lacks an item or names a column twice that is needed once.
+    """
+
+    def __init__(self, sheet: Sheet, form: Form) -> None:
+        self._sheet = sheet
+        named = {"key", "participant", "revision", *(attribute.id for attribute in form.attributes), *(item.id for item in form.items)}
+        places: dict[str, int] = {}
+        self.ignored: list[str] = []
+        for place, title in enumerate(sheet.header):
+            if title not in named:
+                self.ignored.append(title if is_text(title) and title.strip() else f"(column {place + 1}, no name)")
+            elif title in places:
+                raise Invalid(f"{sheet.name}:1:{place + 1}: the column {title!r} is there twice, first as column {places[title] + 1}")
+            else:
+                places[title] = place
+        _refuse_missing(sheet, [item.id for item in form.items if item.id not in places])
+        self._key, self._participant, self._revision = (places.get(name) for name in ("key", "participant", "revision"))
+        self._items = [_Answers(item, places[item.id]) for item in form.items]
+        self._attributes = [(attribute, places[attribute.id]) for attribute in form.attributes if attribute.id in places]
+
+    @property
+    def has_keys(self) -> bool:
+        """Whether there is a `key` column."""
+        return self._key is not None
+
+    def __iter__(self) -> Iterator[Response]:
+        """Yield every row, faulty ones with their first fault."""
+        plain = self._participant is None and self._revision is None and not self._attributes
+        known = [(item.known, item.place) for item in self._items]
+        for row in self._sheet.rows():
+            cells = row.cells
+            key = self._key_of(row)
+            if row.fault:
+                yield Response(row.number, row.line, key, b"", None, None, {}, row.fault)
+                continue
+            try:
+                codes = bytes([codes_of[cells[place]] for codes_of, place in known])  # every cell seen before: the usual row
+            except KeyError:
+                codes = b""
+            if codes and plain and (key is None or (len(key) <= KEY_LIMIT and is_text(key))):
+                yield Response(row.number, row.line, key, codes, None, None, {}, None)
+            else:
+                yield self._read(row, key)
+
+    def _read(self, row: Row, key: str | None) -> Response:
+        place = 0
+        try:
+            if self._key is not None:
+                place = self._key
+                _refuse_long(key)
+            participant = revision = None
+            if self._participant is not None:
+                place = self._participant
+                text = row.cells[place].strip()
+                participant = None if text in _NO_VALUE else text
+                _refuse_long(participant)
+            if self._revision is not None:
+                place = self._revision
+                revision = _read_revision(row.cells[place])
+            attributes = {}
+            for attribute, place in self._attributes:  # noqa: B007, PLW2901 - `place` says where a fault is
+                value = _read_attribute(attribute, row.cells[place])
+                if value is not None:
+                    attributes[attribute.id] = value
+            codes = bytearray()
+            for item in self._items:
+                place = item.place
+                codes.append(item.read(row.cells[place]))
+        except CellFault as error:
+            fault = RowFault(row.line, place + 1, f"{self._sheet.header[place]}: {error}")
+            return Response(row.number, row.line, key, b"", None, None, {}, fault)
+        return Response(row.number, row.line, key, bytes(codes), participant, revision, attributes, None)
+
+    def _key_of(self, row: Row) -> str | None:
+        if self._key is None or self._key >= len(row.cells):
+            return None
+        text = row.cells[self._key].strip()
+        return None if text in _NO_VALUE else text
+
+
+class _Answers:
+    """How the cells of one item are read: by text, else by number; what was understood is remembered."""
+
+    def __init__(self, item: ItemColumn, place: int) -> None:
+        self.place = place
+        self._options = item.options
+        self._texts = {option: code for code, option in enumerate(item.options) if isinstance(option, str)}
+        self._numbers = {float(option): code for code, option in enumerate(item.options) if not isinstance(option, str)}
+        self.known: dict[str, int] = {}
+
+    def read(self, cell: str) -> int:
+        code = self.known.get(cell)
+        if code is None:
+            code = self._understand(cell.strip())
+            if len(self.known) < _REMEMBERED:
+                self.known[cell] = code
+        return code
+
+    def _understand(self, text: str) -> int:
+        if text in _NO_VALUE:
+            return MISSING
+        code = self._texts.get(text)
+        if code is None and _NUMBER.fullmatch(text):
+            code = self._numbers.get(float(text))
+        if code is None:
+            _refuse_bytes(text)
+            shown = ", ".join(str(option) for option in self._options[:12]) + (", …" if len(self._options) > 12 else "")
+            raise CellFault(f"not one of its options ({shown})")
+        return code
+
+
+def _refuse_missing(sheet: Sheet, missing: list[str]) -> None:
+    if not missing:
+        return
+    shown = ", ".join(missing[:10]) + (f" and {len(missing) - 10} more" if len(missing) > 10 else "")
+    lines = [f"{sheet.name}:1: there is no column for {shown}"]
+    if len(sheet.header) == 1 and any(mark in sheet.header[0] for mark in ";\t"):
+        lines.append("the header has one column only: columns must be separated by commas")
+    raise Invalid(*lines)
+
+
+def _refuse_bytes(text: str) -> None:
+    if not is_text(text):
+        raise CellFault("not UTF-8 text")
+
+
+def _refuse_long(text: str | None) -> None:
+    if text is None:
+        return
+    _refuse_bytes(text)
+    if len(text) > KEY_LIMIT:
+        raise CellFault(f"longer than {KEY_LIMIT} characters")
+
+
+def _read_revision(cell: str) -> int | None:
+    text = cell.strip()
+    if text in _NO_VALUE:
+        return None
+    if not _INTEGER.fullmatch(text) or float(text) < 1:
+        raise CellFault("not a revision (1, 2, …)")
+    return int(float(text))
+
+
+def _read_attribute(attribute: AttributeColumn, cell: str) -> int | float | str | None:
+    text = cell.strip()
+    if text in _NO_VALUE:
+        return None
+    _refuse_bytes(text)
+    if attribute.values:
+        if text in attribute.values:
+            return text
+        for value in attribute.values:
+            if not isinstance(value, str) and _NUMBER.fullmatch(text) and float(text) == value:
+                return value
+        raise CellFault(f"not one of {', '.join(str(value) for value in attribute.values)}")
+    if attribute.type == "Text":
+        return text
+    if attribute.type == "Integer":
+        if not _INTEGER.fullmatch(text):
+            raise CellFault("not a whole number")
+        return int(float(text))
+    if not _NUMBER.fullmatch(text):
+        raise CellFault("not a number")
+    return float(text)

@@ -1,0 +1,73 @@
+"""`stanine up`: everything on this machine until Ctrl-C. Registered by `main`."""
+
+import os
+import signal
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from stanine.cli.stack import HOST, Stack, Stopped
+from stanine.cli.terminal import emit, note
+
+#: Seconds between looks at the processes when no signal says that one has ended.
+_LOOK = 0.5
+
+
+def up(
+    port: Annotated[int, typer.Option(help="Port of the API; 0 takes any that is free.", min=0, max=65535)] = 8420,
+    data: Annotated[Path, typer.Option(help="Directory for Valkey's data, keys and logs; it is kept.")] = Path(".stanine"),
+) -> None:
+    """Start everything on this machine: Valkey, the API, both watchers. Ctrl-C stops it.
+
+    Uses the server of STANINE_REDIS_URL instead of its own Valkey if that is set. Prints the addresses and a development key
+    (STANINE_KEY if that is set) as lines a shell can read. Listens on 127.0.0.1 only.
+    """
+    stack = Stack(data.resolve(), port=port, environment=os.environ, note=note)
+    with stop_requests() as (stopping, wake):
+        try:
+            stack.start(stopping.is_set)
+            _announce(stack)
+            while not stopping.is_set():
+                wake.wait(_LOOK)
+                wake.clear()
+                stack.restart_dead()
+        except Stopped:
+            pass
+        finally:
+            note("stopping")
+            stack.stop()
+    note("stopped; nothing is left running")
+
+
+def _announce(stack: Stack) -> None:
+    emit(f"export STANINE_API_URL={stack.url}")
+    if stack.key_is_ours:
+        emit(f"export STANINE_KEY={stack.key}")
+    emit(f"export STANINE_REDIS_URL={stack.redis_url}")
+    typer.get_text_stream("stdout").flush()
+    note(f"Stanine is up on {HOST}: API {stack.url}/docs, logs in {stack.directory / 'logs'}. Ctrl-C stops it.")
+
+
+@contextmanager
+def stop_requests() -> Iterator[tuple[threading.Event, threading.Event]]:
+    """Yield two events: one set by Ctrl-C, SIGTERM or SIGHUP, one also when a child process ends. Main thread only.
+
+    A second Ctrl-C while things stop does not cut the stopping short: `Stack.stop` is bounded by itself.
+    """
+    stopping, wake = threading.Event(), threading.Event()
+
+    def stop(*_: object) -> None:
+        stopping.set()
+        wake.set()
+
+    handlers = {signal.SIGINT: stop, signal.SIGTERM: stop, signal.SIGHUP: stop, signal.SIGCHLD: lambda *_: wake.set()}
+    before = {number: signal.signal(number, handler) for number, handler in handlers.items()}
+    try:
+        yield stopping, wake
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
