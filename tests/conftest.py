@@ -48,7 +48,8 @@ def start_server(directory: Path, *options: str, binary: str | None = None, port
     command = [binary or valkey_binary(), "--port", str(port), "--bind", "127.0.0.1", "--dir", str(directory), "--save", "",
                "--appendonly", "yes", "--maxmemory-policy", "noeviction", "--hash-max-listpack-entries", "512",
                "--hash-max-listpack-value", "1024", "--loglevel", "warning", *options]  # fmt: skip
-    process = subprocess.Popen(command, stdout=(directory / "server.log").open("ab"), stderr=subprocess.STDOUT)
+    with (directory / "server.log").open("ab") as log:
+        process = subprocess.Popen(command, stdout=log, stderr=subprocess.STDOUT)
     client = redis.Redis(port=port, socket_timeout=5)
     deadline = time.monotonic() + 20
     while True:

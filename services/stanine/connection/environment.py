@@ -1,0 +1,37 @@
+"""The environment that every process of Stanine reads: where Redis is and which keys are ours. Read once, in a composition root."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+#: Where Redis is when nothing says otherwise.
+DEFAULT_REDIS_URL = "redis://127.0.0.1:6379/0"
+#: The prefix of every key when nothing says otherwise.
+DEFAULT_NAMESPACE = "stanine"
+
+
+class EnvironmentFaultError(Exception):
+    """A variable of the environment cannot be used; the message names it and the remedy."""
+
+
+@dataclass(frozen=True)
+class Environment:
+    """STANINE_REDIS_URL, STANINE_NAMESPACE and STANINE_KEYS_FILE."""
+
+    redis_url: str = DEFAULT_REDIS_URL
+    namespace: str = DEFAULT_NAMESPACE
+    keys_file: str | None = None
+
+
+def read_environment(variables: Mapping[str, str]) -> Environment:
+    """Read the environment; raises EnvironmentFaultError."""
+    url = variables.get("STANINE_REDIS_URL", DEFAULT_REDIS_URL)
+    if not url.startswith(("redis://", "rediss://", "unix://", "redis+sentinel://", "rediss+sentinel://")):
+        raise EnvironmentFaultError(
+            "STANINE_REDIS_URL is no address of a Redis: write redis://HOST:PORT/DB, rediss://…, unix://… or redis+sentinel://HOST:PORT,…/MASTER"
+        )
+    namespace = variables.get("STANINE_NAMESPACE", DEFAULT_NAMESPACE)
+    if not namespace or any(character in namespace for character in "{}: \n"):
+        raise EnvironmentFaultError(
+            "STANINE_NAMESPACE is the prefix of every key: write letters, digits, '-', '_' or '.', without ':' or braces"
+        )
+    return Environment(url, namespace, variables.get("STANINE_KEYS_FILE"))

@@ -1,0 +1,1 @@
+"""The indexWatcher: builds the index entries that everything is served and scored from, and mends those that are missing or corrupt."""

@@ -1,0 +1,83 @@
+"""Building index entries from the documents. Called by the actor for the instruments that messages name, and by the sweep.
+
+An entry is a pure function of its instrument's documents, so building twice, late or in two places changes nothing: the store keeps
+an entry unless the new one is newer, or mends a corrupt one.
+"""
+
+import msgspec
+
+from stanine.domain.document import read_json
+from stanine.domain.errors import InvalidDocument
+from stanine.domain.index import build_entry, encode_entry
+from stanine.domain.instrument import parse_instrument
+from stanine.store.check import due_entries
+from stanine.store.index import Index
+from stanine.store.instruments import InstrumentHistory
+from stanine.store.keys import index_field
+
+
+class Built(msgspec.Struct):
+    """What a run of the builder did, by entry."""
+
+    built: int = 0
+    unchanged: int = 0
+    #: `<name>/<form>` of entries whose document this version cannot read, and why.
+    failed: list[tuple[str, str]] = []
+
+
+class IndexBuilder:
+    """Builds the entries of instruments and puts them into the index."""
+
+    def __init__(self, instruments: InstrumentHistory, index: Index, engine: int) -> None:
+        self._instruments = instruments
+        self._index = index
+        self._engine = engine
+
+    def build(self, names: list[str]) -> Built:
+        """Build the entries of all forms of the named instruments, each with its newest scoring."""
+        built = Built()
+        for name in names:
+            history = self._instruments.history(name)
+            for form, revision in history.newest_of_forms().items() if history else ():
+                self._build_one(name, history.number if history else 0, form, revision, None, built)
+        return built
+
+    def build_all(self) -> Built:
+        """Build every entry of every instrument."""
+        return self.build(self._instruments.names())
+
+    def mend(self) -> Built:
+        """Build what is missing, stale or corrupt, and drop what no form stands for. The sweep's one step."""
+        built = Built()
+        for due in due_entries(self._instruments, self._index, self._engine):
+            history = self._instruments.history(due.name)
+            if history is not None:
+                corrupt = due.data if due.fault == "corrupt" else None
+                self._build_one(due.name, history.number, due.form, due.revision, corrupt, built)
+        self._drop_strays()
+        return built
+
+    def _build_one(self, name: str, number: int, form: int, revision: int, corrupt: bytes | None, built: Built) -> None:
+        stored = self._instruments.document(name, revision)
+        if stored is None:
+            built.failed.append((index_field(name, form), f"revision {revision} has no document"))
+            return
+        document, digest = stored
+        try:
+            instrument = parse_instrument(read_json(document), name=name)
+        except InvalidDocument as error:
+            # Published by a version that knew more, or damaged: nothing that trying again could mend.
+            built.failed.append((index_field(name, form), "; ".join(f"{fault.place}: {fault.code}" for fault in error.faults[:3])))
+            return
+        entry = encode_entry(build_entry(instrument, number=number, revision=revision, form=form, digest=digest))
+        if self._index.put(name, form, entry, instead_of=corrupt):
+            built.built += 1
+        else:
+            built.unchanged += 1
+
+    def _drop_strays(self) -> None:
+        for field in self._index.fields():
+            name, _, form = field.rpartition("/")
+            history = self._instruments.history(name) if name else None
+            if history is None or not form.isdecimal() or int(form) not in history.newest_of_forms():
+                self._index.drop(field)

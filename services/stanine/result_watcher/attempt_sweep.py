@@ -1,0 +1,53 @@
+"""The sweep of the attempts: queues again what no message asks for any more, and ends what was queued too often without a result.
+
+A message is only a hint and may be lost (a purged queue, a restore, a dead letter); the records say what is due. Run at start and
+then every few seconds; several resultWatchers doing it at once only queue a hint twice.
+"""
+
+from collections.abc import Iterable
+
+import msgspec
+
+from stanine.domain.result import ENGINE_VERSION
+from stanine.store.records import failure_record, read_start
+from stanine.store.results import Results
+from stanine.store.sweep import Sweep, Unscored
+
+#: Attempts re-queued in one sweep at the most; the rest is for the next one. Keeps a sweep after a great loss within a second.
+MAX_REQUEUES_A_SWEEP = 20_000
+
+
+class Swept(msgspec.Struct, frozen=True):
+    """What a sweep did."""
+
+    requeued: int
+    failed: int
+
+
+def forgotten(waiting: Iterable[Unscored], oldest_message: int | None) -> list[Unscored]:
+    """Return the attempts that no message can be about: last queued before the oldest message (ms) that there is.
+
+    `waiting` is in order of arrival, so the search ends at the first attempt that is younger than every message's elder.
+    """
+    found = []
+    for each in waiting:
+        if oldest_message is not None and each.arrived_at >= oldest_message:
+            break
+        if oldest_message is None or each.queued_at < oldest_message:
+            found.append(each)
+            if len(found) >= MAX_REQUEUES_A_SWEEP:
+                break
+    return found
+
+
+def sweep_attempts(sweep: Sweep, results: Results, oldest_message: int | None, max_requeues: int) -> Swept:
+    """Queue the forgotten attempts again; those that were queued `max_requeues` times end as Failed."""
+    sweep.forget_requeues()
+    due = forgotten(sweep.unscored(), oldest_message)
+    hopeless = [each for each in due if each.requeues >= max_requeues]
+    for each in hopeless:
+        number, _ = read_start(each.record[:9])
+        results.commit(number, [each.id], [failure_record(ENGINE_VERSION, "NotDeliverable")], {})
+    again = [each.id for each in due if each.requeues < max_requeues]
+    results.requeue(again)
+    return Swept(requeued=len(again), failed=len(hopeless))

@@ -1,0 +1,169 @@
+"""One batch of attempts: load, score, commit. Called by the actor with the ids of a batch, in any worker thread.
+
+Everything is idempotent: a result is committed only if its attempt has none, so a batch may run twice, or half and then again.
+An attempt that can never be scored ends as Failed with its reason; it never holds up the others of its batch.
+"""
+
+import time
+from collections.abc import Callable, Sequence
+
+import msgspec
+import numpy as np
+
+from stanine.domain.index import IndexEntry
+from stanine.domain.kernel import Kernel
+from stanine.domain.result import ENGINE_VERSION
+from stanine.messages import split_attempt_ids
+from stanine.store.errors import CorruptRecordError
+from stanine.store.index import Index
+from stanine.store.instruments import InstrumentHistory
+from stanine.store.records import START_BYTES, answers_of, failure_record, participant_of, read_start, result_start
+from stanine.store.results import Results
+
+#: Compiled kernels kept: one for each form in use. A few hundred kilobytes at the most each.
+MAX_KERNELS = 512
+
+
+class NotIndexedError(Exception):
+    """Some attempts of a batch have no index entry yet: temporary, so the batch is tried again."""
+
+
+class Tally(msgspec.Struct):
+    """What became of a batch: for the metrics and the log."""
+
+    scored: int = 0
+    failed: int = 0
+    already: int = 0
+    unknown: int = 0
+    scoring_seconds: float = 0.0
+
+
+class _Group(msgspec.Struct):
+    """The attempts of a batch that one instrument revision applies to."""
+
+    ids: list[bytes]
+    records: list[bytes]
+
+
+class BatchScorer:
+    """Scores batches. Safe from several threads: they share the index cache and the compiled kernels, which only ever grow or swap."""
+
+    def __init__(
+        self, results: Results, index: Index, instruments: InstrumentHistory, clock: Callable[[], float] = time.perf_counter
+    ) -> None:
+        self._results = results
+        self._index = index
+        self._instruments = instruments
+        self._clock = clock
+        self._kernels: dict[tuple[str, int, int], Kernel] = {}
+
+    def score(self, packed_ids: bytes) -> Tally:
+        """Score the attempts and commit their results; raises NotIndexedError after committing all that could be scored."""
+        tally = Tally()
+        ids = list(dict.fromkeys(split_attempt_ids(packed_ids)))
+        loaded = self._results.load(ids)
+        self._index.refresh(loaded.index_change)
+        groups: dict[bytes, _Group] = {}
+        for attempt_id, record in zip(ids, loaded.records, strict=True):
+            if record is None:
+                tally.unknown += 1  # a message is only a hint: this attempt is not there (any more)
+                continue
+            start = record[:START_BYTES]
+            group = groups.get(start)
+            if group is None:
+                group = groups[start] = _Group([], [])
+            group.ids.append(attempt_id)
+            group.records.append(record)
+        waiting = 0
+        for start, group in groups.items():
+            waiting += self._score_group(start, group, tally)
+        if waiting:
+            raise NotIndexedError(f"{waiting} attempts of the batch wait for an index entry")
+        return tally
+
+    def _score_group(self, start: bytes, group: _Group, tally: Tally) -> int:
+        """Score and commit the attempts of one revision; return how many must wait for their index entry."""
+        try:
+            number, revision = read_start(start)
+        except CorruptRecordError:
+            # Without an instrument there is no list of results to commit to; number 0 is nobody's.
+            self._fail(0, group.ids, "CorruptAttempt", tally)
+            return 0
+        entry = self._index.entries.numbered(number, revision)
+        if entry is None:
+            reason = self._why_never(number, revision)
+            if reason is None:
+                return len(group.ids)
+            self._fail(number, group.ids, reason, tally)
+            return 0
+        items = len(entry.items)
+        ids, codes, participants, corrupt = [], [], {}, []
+        for attempt_id, record in zip(group.ids, group.records, strict=True):
+            answers, tail = answers_of(record)
+            try:
+                participant = participant_of(tail) if tail else None
+            except CorruptRecordError:
+                corrupt.append(attempt_id)
+                continue
+            if len(answers) != items:
+                corrupt.append(attempt_id)
+                continue
+            if participant is not None:
+                participants[len(ids)] = participant
+            ids.append(attempt_id)
+            codes.append(answers)
+        if corrupt:
+            self._fail(number, corrupt, "CorruptAttempt", tally)
+        if ids:
+            began = self._clock()
+            bodies = self._bodies(entry, codes)
+            tally.scoring_seconds += self._clock() - began
+            head = result_start(ENGINE_VERSION, entry.revision)
+            records = [failure_record(ENGINE_VERSION, "NotScorable") if body is None else head + body for body in bodies]
+            failures = bodies.count(None)
+            committed = self._results.commit(number, ids, records, participants)
+            tally.already += len(ids) - committed
+            tally.failed += failures
+            tally.scored += max(0, committed - failures)
+        return 0
+
+    def _bodies(self, entry: IndexEntry, codes: Sequence[bytes]) -> list[bytes | None]:
+        """Score all at once; where that fails, each alone, so that one bad attempt costs the others nothing but time."""
+        kernel = self._kernel(entry)
+        try:
+            return list(_score(kernel, codes))
+        except (ValueError, ArithmeticError, IndexError):
+            bodies: list[bytes | None] = []
+            for each in codes:
+                try:
+                    bodies.extend(_score(kernel, [each]))
+                except (ValueError, ArithmeticError, IndexError):
+                    bodies.append(None)
+            return bodies
+
+    def _kernel(self, entry: IndexEntry) -> Kernel:
+        which = (entry.digest, entry.form, entry.revision)
+        kernel = self._kernels.get(which)
+        if kernel is None:
+            if len(self._kernels) >= MAX_KERNELS:
+                self._kernels.clear()
+            kernel = self._kernels[which] = Kernel(entry.plan)
+        return kernel
+
+    def _fail(self, number: int, ids: Sequence[bytes], reason: str, tally: Tally) -> None:
+        committed = self._results.commit(number, ids, [failure_record(ENGINE_VERSION, reason)] * len(ids), {})
+        tally.failed += committed
+        tally.already += len(ids) - committed
+
+    def _why_never(self, number: int, revision: int) -> str | None:
+        """Tell why an attempt without an index entry can never be scored; None if the entry is only not there yet."""
+        name = self._instruments.name(number)
+        history = self._instruments.history(name) if name is not None else None
+        if history is None:
+            return "InstrumentMissing"
+        return "RevisionMissing" if not 0 < revision <= history.revision else None
+
+
+def _score(kernel: Kernel, codes: Sequence[bytes]) -> list[bytes]:
+    matrix = np.frombuffer(b"".join(codes), dtype=np.uint8).reshape(len(codes), -1)
+    return kernel.score(matrix).packed()

@@ -1,0 +1,80 @@
+"""What is due, missing or stale by the records alone: `stanine check`, and the indexWatcher's sweep."""
+
+import msgspec
+
+from stanine.domain.index import CorruptEntry, decode_entry
+from stanine.store.index import Index
+from stanine.store.instruments import InstrumentHistory
+from stanine.store.keys import index_field
+from stanine.store.sweep import Sweep
+
+
+class DueEntry(msgspec.Struct, frozen=True):
+    """An index entry that is not as it should be: missing, stale (an older scoring), or corrupt; `data` is what is there."""
+
+    name: str
+    form: int
+    revision: int
+    fault: str
+    data: bytes | None = None
+
+
+class Inspection(msgspec.Struct, frozen=True):
+    """The records of a namespace at one moment."""
+
+    instruments: int
+    attempts: int
+    results: int
+    #: Attempts without a result, and since when the oldest has been waiting (ms since 1970; None if none is).
+    unscored: int
+    oldest_unscored: int | None
+    #: `<name>/<form>` of index entries by what is wrong with them.
+    missing: tuple[str, ...]
+    stale: tuple[str, ...]
+    corrupt: tuple[str, ...]
+
+
+def due_entries(instruments: InstrumentHistory, index: Index, engine: int) -> list[DueEntry]:
+    """Find the index entries that are missing, stale or corrupt. `engine` is the version that would build them now."""
+    due = []
+    for name in instruments.names():
+        history = instruments.history(name)
+        for form, revision in history.newest_of_forms().items() if history else ():
+            data = index.read(name, form)
+            fault = _fault(data, revision, engine)
+            if fault:
+                due.append(DueEntry(name, form, revision, fault, data))
+    return due
+
+
+def inspect(instruments: InstrumentHistory, index: Index, sweep: Sweep, engine: int) -> Inspection:
+    """Look at everything that the sweeps look at, and change nothing but the low-water mark."""
+    waiting = list(sweep.unscored())
+    due = due_entries(instruments, index, engine)
+
+    def fields(fault: str) -> tuple[str, ...]:
+        return tuple(index_field(each.name, each.form) for each in due if each.fault == fault)
+
+    return Inspection(
+        instruments=len(instruments.names()),
+        attempts=sweep.arrivals(),
+        results=sweep.committed(),
+        unscored=len(waiting),
+        oldest_unscored=min((each.arrived_at for each in waiting), default=None),
+        missing=fields("missing"),
+        stale=fields("stale"),
+        corrupt=fields("corrupt"),
+    )
+
+
+def _fault(data: bytes | None, revision: int, engine: int) -> str | None:
+    if data is None:
+        return "missing"
+    try:
+        entry = decode_entry(data)
+    except CorruptEntry:
+        return "corrupt"
+    if entry.revision < revision:
+        return "stale"
+    # An entry of a newer engine belongs to a rollout that is under way: it is not ours to turn back.
+    return "stale" if int.from_bytes(data[4:6], "big") < engine else None

@@ -1,0 +1,25 @@
+"""What can go wrong in the store, apart from Redis itself being away (those errors stay redis-py's own)."""
+
+from stanine.domain.errors import StanineError
+
+
+class StoreError(StanineError):
+    """The root of the store's errors."""
+
+
+class PreconditionFailedError(StoreError):
+    """A publish named the digest it wanted to replace, and another one stands there."""
+
+    def __init__(self, name: str, digest: str | None) -> None:
+        super().__init__(
+            f"instrument {name!r} has changed meanwhile: its digest is now {digest}" if digest else f"there is no instrument {name!r} yet"
+        )
+        self.digest = digest
+
+
+class CorruptRecordError(StoreError):
+    """A record in Redis does not have the layout that this version writes."""
+
+
+class NotDurableError(StoreError):
+    """A write is done but not known to be on disk: its outcome is unknown to the caller, who may send it again."""

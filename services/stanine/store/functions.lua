@@ -1,0 +1,381 @@
+#!lua name=stanine_store_@VERSION@
+--[[
+The store's Redis Functions: every write to a record, each with the message about it in the same step.
+
+Rules: Lua has no rollback, so everything is validated before the first write. Keys are passed in KEYS, or derived from one that
+is, within its hash tag. No function takes a clock or a random number from itself that it could be given, except the server's time.
+No-one's data is logged. Numbers in records are big-endian.
+]]
+
+local BLOCK_SIZE = 32
+-- arrival numbers a chunk of the commit log, and bytes each
+local CHUNK_SIZE, ARRIVAL_BYTES = 65536, 4
+-- arrival numbers a page of a participant: a page is rewritten at each append, so it is kept small
+local PAGE_SIZE = 256
+-- arguments to one redis.call: Lua's stack ends near 8,000
+local UNPACK_LIMIT = 4000
+local LAST_ARRIVAL = 4294967295
+
+-- The key's own prefix: KEYS[1] of these functions is always `<prefix>arrivals`.
+local function prefix_of(arrivals_key)
+  return string.sub(arrivals_key, 1, -9)
+end
+
+local function check_type(key, wanted)
+  local found = redis.call('TYPE', key).ok
+  if found ~= 'none' and found ~= wanted then
+    error({err = 'WRONGTYPE the key ' .. key .. ' holds a ' .. found .. ', not a ' .. wanted})
+  end
+end
+
+local function append_message(stream, head, ids, trace)
+  if trace == '' then
+    return redis.call('XADD', stream, '*', 'h', head, 'i', ids)
+  end
+  return redis.call('XADD', stream, '*', 'h', head, 'i', ids, 't', trace)
+end
+
+local function call_in_chunks(command, key, values)
+  for start = 1, #values, UNPACK_LIMIT do
+    redis.call(command, key, unpack(values, start, math.min(start + UNPACK_LIMIT - 1, #values)))
+  end
+end
+
+-- publish: KEYS instrument, instruments, numbers, stream; ARGV name, document, digest, form digest, if-match, if-none-match, head, ids, trace
+-- Returns {revision, form, changed}; {-1, digest} where a precondition failed. The same document again changes nothing.
+local function publish(keys, args)
+  local instrument, instruments, numbers, stream = unpack(keys)
+  local name, document, digest, form_digest, if_match, if_none_match, head, ids, trace = unpack(args)
+  check_type(instruments, 'zset')
+  check_type(numbers, 'hash')
+  check_type(stream, 'stream')
+  local now = redis.call('TIME')
+  local current = redis.call('HMGET', instrument, 'number', 'revision', 'form', 'digest', 'formDigest')
+  local number, revision, form = current[1], tonumber(current[2] or 0), tonumber(current[3] or 0)
+  if current[4] == digest then
+    return {revision, form, 0}
+  end
+  if (if_none_match == '1' and revision > 0) or (if_match ~= '' and current[4] ~= if_match) then
+    return {-1, current[4] or ''}
+  end
+  revision = revision + 1
+  if current[5] ~= form_digest then
+    form = revision
+  end
+  if not number then
+    number = redis.call('HLEN', numbers) + 1
+    redis.call('HSET', numbers, number, name)
+    redis.call('ZADD', instruments, 0, name)
+  end
+  redis.call('HSET', instrument, 'number', number, 'revision', revision, 'form', form, 'digest', digest, 'formDigest', form_digest,
+    'doc:' .. revision, document, 'digest:' .. revision, digest, 'form:' .. revision, form,
+    'at:' .. revision, now[1] * 1000 + math.floor(now[2] / 1000))
+  append_message(stream, head, ids, trace)
+  return {revision, form, 1}
+end
+
+-- put_index: KEYS index, changes, change; ARGV field, entry, SHA-1 of a corrupt entry to replace (or '')
+-- An entry begins with its revision (4 bytes) and its engine (2 bytes). Returns 1 if it was stored, 0 if what is there is as new.
+local function put_index(keys, args)
+  local index, changes, change = unpack(keys)
+  local field, entry, corrupt = unpack(args)
+  if #entry < 6 then
+    return redis.error_reply('ERR an index entry is at least 6 bytes')
+  end
+  check_type(changes, 'zset')
+  check_type(change, 'string')
+  local old = redis.call('HGET', index, field)
+  if old then
+    if old == entry then
+      return 0
+    end
+    if #old >= 6 and not (corrupt ~= '' and redis.sha1hex(old) == corrupt) then
+      local old_revision, old_engine = struct.unpack('>I4I2', old)
+      local revision, engine = struct.unpack('>I4I2', entry)
+      if old_revision > revision or (old_revision == revision and old_engine > engine) then
+        return 0
+      end
+    end
+  end
+  redis.call('HSET', index, field, entry)
+  redis.call('ZADD', changes, redis.call('INCR', change), field)
+  return 1
+end
+
+-- submit: KEYS arrivals, stream; ARGV head, trace, ids a message, submissions, one after the other: instrument number (4 bytes), key (length
+-- in 2), digest of its meaning (16), random part of its id (12), the record up to the time (9) and after it (length in 4)
+-- Returns for each submission 17 bytes: N (new), R (repeated) or C (conflict: the key stands for another meaning), then the attempt's id.
+local function submit(keys, args)
+  local arrivals, stream = unpack(keys)
+  local head, trace, ids_per_message = args[1], args[2], tonumber(args[3])
+  local packed, submissions, at = args[4], {}, 1
+  while at <= #packed do
+    local number, key, digest, random, start, rest
+    number, key, digest, random, start, rest, at = struct.unpack('>I4I2c0c16c12c9I4c0', packed, at)
+    submissions[#submissions + 1] = {number, key, digest, random, start, rest}
+  end
+  local prefix = prefix_of(arrivals)
+  check_type(stream, 'stream')
+  local first = tonumber(redis.call('GET', arrivals) or 0)
+
+  -- What each caller's key stands for already, one HMGET an instrument.
+  local asked = {}
+  for i = 1, #submissions do
+    local number, key = submissions[i][1], submissions[i][2]
+    if key ~= '' then
+      local of = asked[number]
+      if not of then
+        of = {places = {}, names = {}}
+        asked[number] = of
+      end
+      of.places[#of.places + 1] = i
+      of.names[#of.names + 1] = key
+    end
+  end
+  local known = {}
+  for number, of in pairs(asked) do
+    local hash = prefix .. 'keys:' .. number
+    for start = 1, #of.names, UNPACK_LIMIT do
+      local values = redis.call('HMGET', hash, unpack(of.names, start, math.min(start + UNPACK_LIMIT - 1, #of.names)))
+      for j = 1, #values do
+        known[of.places[start + j - 1]] = values[j]
+      end
+    end
+  end
+
+  local answers, fresh, new_keys, within = {}, {}, {}, {}
+  local next_arrival = first
+  for i = 1, #submissions do
+    local number, key, digest, random = unpack(submissions[i], 1, 4)
+    local name = number .. ':' .. key
+    local stands = known[i] or (key ~= '' and within[name])
+    if stands then
+      local outcome = string.sub(stands, 17) == digest and 'R' or 'C'
+      answers[i] = outcome .. string.sub(stands, 1, 16)
+    else
+      local id = random .. struct.pack('>I4', next_arrival)
+      fresh[#fresh + 1] = {arrival = next_arrival, id = id, start = submissions[i][5], rest = submissions[i][6]}
+      next_arrival = next_arrival + 1
+      answers[i] = 'N' .. id
+      if key ~= '' then
+        local value = id .. digest
+        within[name] = value
+        local of = new_keys[number]
+        if not of then
+          of = {}
+          new_keys[number] = of
+        end
+        of[#of + 1] = key
+        of[#of + 1] = value
+      end
+    end
+  end
+  if next_arrival > LAST_ARRIVAL then
+    return redis.error_reply('ERR this namespace is full: it has had 2^32 attempts')
+  end
+  for number in pairs(new_keys) do
+    check_type(prefix .. 'keys:' .. number, 'hash')
+  end
+  if #fresh > 0 then
+    for block = math.floor(first / BLOCK_SIZE), math.floor((next_arrival - 1) / BLOCK_SIZE) do
+      check_type(prefix .. 'a:' .. block, 'hash')
+    end
+
+    -- From here on it writes, and nothing can fail. The message's own id is the time of arrival: it never runs backwards.
+    redis.call('INCRBY', arrivals, #fresh)
+    local fields, block = {}, nil
+    for start = 1, #fresh, ids_per_message do
+      local stop = math.min(start + ids_per_message - 1, #fresh)
+      local ids = {}
+      for i = start, stop do
+        ids[#ids + 1] = fresh[i].id
+      end
+      local entry = append_message(stream, head, table.concat(ids), trace)
+      local at = tonumber(string.match(entry, '^%d+'))
+      local time = struct.pack('>I2I4', math.floor(at / 4294967296), at % 4294967296)
+      for i = start, stop do
+        local one = fresh[i]
+        local of = math.floor(one.arrival / BLOCK_SIZE)
+        if of ~= block and block then
+          redis.call('HSET', prefix .. 'a:' .. block, unpack(fields))
+          fields = {}
+        end
+        block = of
+        fields[#fields + 1] = one.arrival % BLOCK_SIZE
+        fields[#fields + 1] = one.start .. time .. one.rest
+      end
+    end
+    redis.call('HSET', prefix .. 'a:' .. block, unpack(fields))
+    for number, of in pairs(new_keys) do
+      call_in_chunks('HSET', prefix .. 'keys:' .. number, of)
+    end
+  end
+  return table.concat(answers)
+end
+
+-- commit_results: KEYS arrivals; ARGV instrument number, arrival numbers (4 bytes each), bytes a result (0: each with its length in 4), results,
+-- participants, one after the other: place (4 bytes, from 1), name (length in 2).
+-- Returns a byte for each: 1 committed now, 0 there was one, or no such attempt.
+local function commit_results(keys, args)
+  local prefix = prefix_of(keys[1])
+  local number, packed, size, bodies = args[1], args[2], tonumber(args[3]), args[4]
+  local participants, at = {}, 1
+  while at <= #args[5] do
+    local place, participant
+    place, participant, at = struct.unpack('>I4I2c0', args[5], at)
+    participants[place] = participant
+  end
+  local count = #packed / ARRIVAL_BYTES
+  local listed = nil
+  if size == 0 then
+    listed, at = {}, 1
+    while at <= #bodies do
+      listed[#listed + 1], at = struct.unpack('>I4c0', bodies, at)
+    end
+  end
+  if count ~= math.floor(count) or (listed and #listed ~= count) or (not listed and #bodies ~= size * count) then
+    return redis.error_reply('ERR as many results as arrival numbers')
+  end
+  check_type(prefix .. 'commits', 'hash')
+  check_type(prefix .. 'participants', 'hash')
+  -- Attempts that a FLUSHALL or a restore took away are no longer there to be scored.
+  local arrived = tonumber(redis.call('GET', keys[1]) or 0)
+
+  local by_block, blocks = {}, {}
+  for i = 1, count do
+    local arrival = struct.unpack('>I4', packed, (i - 1) * ARRIVAL_BYTES + 1)
+    if arrival < arrived then
+      local block = math.floor(arrival / BLOCK_SIZE)
+      local of = by_block[block]
+      if not of then
+        of = {places = {}, slots = {}}
+        by_block[block] = of
+        blocks[#blocks + 1] = block
+      end
+      of.places[#of.places + 1] = i
+      of.slots[#of.slots + 1] = arrival % BLOCK_SIZE
+    end
+  end
+  local committed = {}
+  for i = 1, count do
+    committed[i] = false
+  end
+  for b = 1, #blocks do
+    local of = by_block[blocks[b]]
+    for start = 1, #of.slots, UNPACK_LIMIT do
+      local stop = math.min(start + UNPACK_LIMIT - 1, #of.slots)
+      of.found = redis.call('HMGET', prefix .. 'r:' .. blocks[b], unpack(of.slots, start, stop))
+      local taken = {}
+      for j = start, stop do
+        if not of.found[j - start + 1] and not taken[of.slots[j]] then
+          taken[of.slots[j]] = true
+          committed[of.places[j]] = true
+        end
+      end
+    end
+  end
+  local fresh = {}
+  for i = 1, count do
+    if committed[i] then
+      fresh[#fresh + 1] = string.sub(packed, (i - 1) * ARRIVAL_BYTES + 1, i * ARRIVAL_BYTES)
+    end
+  end
+  if #fresh > 0 then
+    local stop = tonumber(redis.call('HGET', prefix .. 'commits', number) or 0) + #fresh
+    local position = stop - #fresh
+    check_type(prefix .. 'c:' .. number .. ':' .. math.floor(position / CHUNK_SIZE), 'string')
+
+    -- From here on it writes, and nothing can fail.
+    for b = 1, #blocks do
+      local of, fields = by_block[blocks[b]], {}
+      for j = 1, #of.places do
+        local i = of.places[j]
+        if committed[i] then
+          fields[#fields + 1] = of.slots[j]
+          fields[#fields + 1] = listed and listed[i] or string.sub(bodies, (i - 1) * size + 1, i * size)
+        end
+      end
+      if #fields > 0 then
+        redis.call('HSET', prefix .. 'r:' .. blocks[b], unpack(fields))
+      end
+    end
+    redis.call('HINCRBY', prefix .. 'commits', number, #fresh)
+    local done = 0
+    while done < #fresh do
+      local chunk = math.floor(position / CHUNK_SIZE)
+      local fits = math.min(#fresh - done, (chunk + 1) * CHUNK_SIZE - position)
+      redis.call('APPEND', prefix .. 'c:' .. number .. ':' .. chunk, table.concat(fresh, '', done + 1, done + fits))
+      done = done + fits
+      position = position + fits
+    end
+    for place, participant in pairs(participants) do
+      if committed[place] then
+        local arrival = string.sub(packed, (place - 1) * ARRIVAL_BYTES + 1, place * ARRIVAL_BYTES)
+        local page = redis.call('HGET', prefix .. 'participants', participant) or struct.pack('>I4', 0)
+        if #page - 4 >= PAGE_SIZE * ARRIVAL_BYTES then
+          local full = struct.unpack('>I4', page)
+          redis.call('HSET', prefix .. 'participants', participant .. '\0' .. full, string.sub(page, 5))
+          page = struct.pack('>I4', full + 1)
+        end
+        redis.call('HSET', prefix .. 'participants', participant, page .. arrival)
+      end
+    end
+    redis.call('PUBLISH', prefix .. 'committed', table.concat(fresh))
+  end
+  for i = 1, count do
+    committed[i] = committed[i] and '1' or '0'
+  end
+  return table.concat(committed)
+end
+
+-- unfinished: KEYS arrivals; ARGV first block, blocks at the most. Reads only.
+-- Returns {first block not looked at, block, block, ...}: the blocks whose attempts outnumber their results.
+local function unfinished(keys, args)
+  local prefix = prefix_of(keys[1])
+  local arrived = tonumber(redis.call('GET', keys[1]) or 0)
+  local stop = math.min(tonumber(args[1]) + tonumber(args[2]), math.ceil(arrived / BLOCK_SIZE))
+  local found = {math.max(stop, tonumber(args[1]))}
+  for block = tonumber(args[1]), stop - 1 do
+    if redis.call('HLEN', prefix .. 'a:' .. block) > redis.call('HLEN', prefix .. 'r:' .. block) then
+      found[#found + 1] = block
+    end
+  end
+  return found
+end
+
+-- advance: KEYS low-water; ARGV block. The low-water mark only grows.
+local function advance(keys, args)
+  local current = tonumber(redis.call('GET', keys[1]) or 0)
+  if tonumber(args[1]) > current then
+    redis.call('SET', keys[1], args[1])
+    return 1
+  end
+  return 0
+end
+
+-- requeue: KEYS arrivals, stream, requeued; ARGV head, attempt ids (16 bytes each). One message each; remembers when and how often.
+local function requeue(keys, args)
+  local arrivals, stream, requeued = unpack(keys)
+  local head, ids = unpack(args)
+  if #ids % 16 ~= 0 then
+    return redis.error_reply('ERR attempt ids are 16 bytes each')
+  end
+  check_type(stream, 'stream')
+  check_type(requeued, 'hash')
+  for start = 1, #ids, 16 do
+    local id = string.sub(ids, start, start + 15)
+    local arrival = struct.unpack('>I4', id, 13)
+    local count = tonumber(string.match(redis.call('HGET', requeued, arrival) or '0:0', ':(%d+)$'))
+    local entry = append_message(stream, head, id, '')
+    redis.call('HSET', requeued, arrival, string.match(entry, '^%d+') .. ':' .. (count + 1))
+  end
+  return #ids / 16
+end
+
+redis.register_function('publish_@VERSION@', publish)
+redis.register_function('submit_@VERSION@', submit)
+redis.register_function{function_name = 'put_index_@VERSION@', callback = put_index, flags = {'allow-oom'}}
+redis.register_function{function_name = 'commit_results_@VERSION@', callback = commit_results, flags = {'allow-oom'}}
+redis.register_function{function_name = 'unfinished_@VERSION@', callback = unfinished, flags = {'no-writes'}}
+redis.register_function{function_name = 'advance_@VERSION@', callback = advance, flags = {'allow-oom'}}
+redis.register_function{function_name = 'requeue_@VERSION@', callback = requeue, flags = {'allow-oom'}}

@@ -1,0 +1,145 @@
+"""Instruments and their revisions: published by one function together with the message that asks for an index entry.
+
+Used by the API (and later the operator) from asyncio; the indexWatcher reads through `read_history`.
+"""
+
+from typing import Any
+
+import msgspec
+import redis
+import redis.asyncio
+
+from stanine.messages import Outbox, join_names
+from stanine.store.durability import Writer
+from stanine.store.errors import PreconditionFailedError
+from stanine.store.keys import Keys
+
+
+class Published(msgspec.Struct, frozen=True):
+    """What a publish came to: the newest revision, the form it has, and whether this publish made it."""
+
+    revision: int
+    form: int
+    changed: bool
+    digest: str
+
+
+class StoredDocument(msgspec.Struct, frozen=True):
+    """One revision of an instrument: its canonical document, as it was put."""
+
+    name: str
+    number: int
+    revision: int
+    form: int
+    digest: str
+    document: bytes
+    published_at: int
+
+
+class InstrumentSummary(msgspec.Struct, frozen=True):
+    """An instrument in a list: its newest revision."""
+
+    name: str
+    revision: int
+    form: int
+    digest: str
+
+
+class History(msgspec.Struct, frozen=True):
+    """Which revisions an instrument has had: its number, its newest revision, and the form of each revision from 1."""
+
+    number: int
+    revision: int
+    forms: tuple[int, ...]
+
+    def newest_of_forms(self) -> dict[int, int]:
+        """Return for each form the newest revision that has it: what the index holds an entry of."""
+        return {form: revision for revision, form in enumerate(self.forms, start=1)}
+
+
+class Instruments:
+    """The instruments of one namespace, for asyncio."""
+
+    def __init__(self, client: "redis.asyncio.Redis", writer: Writer, keys: Keys, outbox: Outbox) -> None:
+        self._client: Any = client
+        self._writer = writer
+        self._keys = keys
+        self._outbox = outbox
+
+    async def publish(
+        self,
+        name: str,
+        document: bytes,
+        digest: str,
+        form_digest: str,
+        *,
+        if_match: str | None = None,
+        if_none_match: bool = False,
+        trace: bytes = b"",
+    ) -> Published:
+        """Make a document the newest revision of its instrument, unless it is that already, and ask for its index entry.
+
+        `if_match` is the digest that the caller means to replace; `if_none_match` refuses to replace anything.
+        Raises PreconditionFailedError; redis-py's errors where the outcome is unknown, and then it may simply be sent again.
+        """
+        keys = [self._keys.instrument(name), self._keys.instruments, self._keys.numbers, self._outbox.stream]
+        args = [name, document, digest, form_digest, if_match or "", int(if_none_match), self._outbox.head, join_names([name]), trace]
+        reply = await self._writer.call("publish", keys, args)
+        if reply[0] == -1:
+            raise PreconditionFailedError(name, reply[1].decode() or None)
+        return Published(revision=reply[0], form=reply[1], changed=bool(reply[2]), digest=digest)
+
+    async def read(self, name: str, revision: int | None = None) -> StoredDocument | None:
+        """Read one revision of an instrument, the newest by default; None if there is none such."""
+        key = self._keys.instrument(name)
+        number, newest = await self._client.hmget(key, ["number", "revision"])
+        wanted = revision or int(newest or 0)
+        fields = [f"{what}:{wanted}" for what in ("doc", "digest", "form", "at")]
+        document, digest, form, published = await self._client.hmget(key, fields)
+        if document is None:
+            return None
+        return StoredDocument(name, int(number), wanted, int(form), digest.decode(), document, int(published))
+
+    async def list(self, after: str | None, limit: int) -> list[InstrumentSummary]:
+        """List at most `limit` instruments by name, from the first one after `after`."""
+        start = f"({after}" if after else "-"
+        names = [name.decode() for name in await self._client.zrangebylex(self._keys.instruments, start, "+", 0, limit)]
+        pipeline = self._client.pipeline(transaction=False)
+        for name in names:
+            pipeline.hmget(self._keys.instrument(name), ["revision", "form", "digest"])
+        replies = await pipeline.execute() if names else []
+        return [
+            InstrumentSummary(name, int(revision), int(form), digest.decode())
+            for name, (revision, form, digest) in zip(names, replies, strict=True)
+        ]
+
+
+class InstrumentHistory:
+    """What the watchers read of the instruments, without asyncio."""
+
+    def __init__(self, client: "redis.Redis", keys: Keys) -> None:
+        self._client: Any = client
+        self._keys = keys
+
+    def names(self) -> list[str]:
+        """Return the names of all instruments."""
+        return [name.decode() for name in self._client.zrange(self._keys.instruments, 0, -1)]
+
+    def history(self, name: str) -> History | None:
+        """Return the revisions of an instrument; None if it was never published."""
+        key = self._keys.instrument(name)
+        number, revision = self._client.hmget(key, ["number", "revision"])
+        if number is None or revision is None:
+            return None
+        forms = self._client.hmget(key, [f"form:{each}" for each in range(1, int(revision) + 1)])
+        return History(int(number), int(revision), tuple(int(form) for form in forms))
+
+    def document(self, name: str, revision: int) -> tuple[bytes, str] | None:
+        """Return a revision's canonical document and its digest."""
+        document, digest = self._client.hmget(self._keys.instrument(name), [f"doc:{revision}", f"digest:{revision}"])
+        return None if document is None else (document, digest.decode())
+
+    def name(self, number: int) -> str | None:
+        """Return the name of the instrument with a number."""
+        name = self._client.hget(self._keys.numbers, number)
+        return None if name is None else name.decode()

@@ -1,0 +1,72 @@
+"""Every key of the store is one function here.
+
+All share the hash tag `{p0}`, one partition, so that a record and its message can be written by one function on a Redis Cluster
+too. No key holds a person's data; the caller's keys and participants are fields and values.
+
+    <namespace>:{p0}:instruments          zset    instrument names, for paging by name
+    <namespace>:{p0}:numbers              hash    instrument number -> name
+    <namespace>:{p0}:instrument:<name>    hash    number, revision, form, digest, formDigest; of each revision r: doc:r digest:r form:r at:r
+    <namespace>:{p0}:index                hash    <name>/<form> -> index entry
+    <namespace>:{p0}:index:changes        zset    <name>/<form> by the number of its last change
+    <namespace>:{p0}:index:change         string  the number of the last change
+    <namespace>:{p0}:arrivals             string  how many attempts have arrived
+    <namespace>:{p0}:a:<block>            hash    slot -> attempt record; 32 attempts a block, in order of arrival
+    <namespace>:{p0}:r:<block>            hash    slot -> result record
+    <namespace>:{p0}:keys:<number>        hash    caller's key -> attempt id and digest of its meaning, of one instrument
+    <namespace>:{p0}:commits              hash    instrument number -> how many results were committed
+    <namespace>:{p0}:c:<number>:<chunk>   string  arrival numbers in commit order, 4 bytes each, 65,536 a chunk
+    <namespace>:{p0}:participants         hash    participant -> arrival numbers of the newest page; <participant>NUL<page>: a full page
+    <namespace>:{p0}:low-water            string  the first block that may hold an attempt without a result
+    <namespace>:{p0}:requeued             hash    arrival number -> when and how often the sweep re-queued it
+    <namespace>:{p0}:secret               string  the key that attempt tokens are made with
+    <namespace>:{p0}:config               hash    runtime settings
+    <namespace>:{p0}:committed            channel arrival numbers just committed, 4 bytes each
+"""
+
+#: Attempts a block: enough that the key's overhead is shared, few enough that the hash keeps its compact encoding (listpack).
+BLOCK_SIZE = 32
+
+
+class Keys:
+    """The keys of one namespace."""
+
+    def __init__(self, namespace: str) -> None:
+        self.partition = f"{namespace}:{{p0}}"
+        self.instruments = f"{self.partition}:instruments"
+        self.numbers = f"{self.partition}:numbers"
+        self.index = f"{self.partition}:index"
+        self.index_changes = f"{self.partition}:index:changes"
+        self.index_change = f"{self.partition}:index:change"
+        self.arrivals = f"{self.partition}:arrivals"
+        self.commits = f"{self.partition}:commits"
+        self.participants = f"{self.partition}:participants"
+        self.low_water = f"{self.partition}:low-water"
+        self.requeued = f"{self.partition}:requeued"
+        self.secret = f"{self.partition}:secret"
+        self.config = f"{self.partition}:config"
+        self.committed = f"{self.partition}:committed"
+
+    def instrument(self, name: str) -> str:
+        """Return the key of an instrument's revisions."""
+        return f"{self.partition}:instrument:{name}"
+
+    def attempts(self, block: int) -> str:
+        """Return the key of a block of attempts."""
+        return f"{self.partition}:a:{block}"
+
+    def results(self, block: int) -> str:
+        """Return the key of a block of results."""
+        return f"{self.partition}:r:{block}"
+
+    def caller_keys(self, number: int) -> str:
+        """Return the key of the idempotency records of one instrument."""
+        return f"{self.partition}:keys:{number}"
+
+    def commit_log(self, number: int, chunk: int) -> str:
+        """Return the key of a chunk of an instrument's commit order."""
+        return f"{self.partition}:c:{number}:{chunk}"
+
+
+def index_field(name: str, form: int) -> str:
+    """Return the field of an index entry."""
+    return f"{name}/{form}"

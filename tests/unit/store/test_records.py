@@ -1,0 +1,82 @@
+"""The bytes of attempts and results: what is written reads back, and what is damaged says so."""
+
+import contextlib
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from stanine.store.errors import CorruptRecordError
+from stanine.store.records import (
+    answers_of,
+    arrived_at,
+    attempt_parts,
+    encode_tail,
+    participant_of,
+    random_of,
+    read_attempt,
+    read_id,
+    read_result,
+    read_start,
+    result_start,
+    token,
+)
+
+TEXT = st.text(max_size=20)
+RANDOM = b"0123456789ab"
+TIME = (1_700_000_000_000).to_bytes(6, "big")
+
+
+def record(codes: bytes = b"\x01\x02", key: str | None = None, participant: str | None = None, **attributes: int | float | str) -> bytes:
+    start, rest = attempt_parts(7, 3, RANDOM, codes, encode_tail(key, participant, attributes))
+    return start + TIME + rest
+
+
+@given(codes=st.binary(max_size=300), key=st.none() | TEXT, participant=st.none() | TEXT, arrival=st.integers(0, 2**32 - 1))
+def test_an_attempt_reads_back_as_it_was_written(codes: bytes, key: str | None, participant: str | None, arrival: int) -> None:
+    data = record(codes, key, participant, age=31)
+    attempt = read_attempt(data, RANDOM + arrival.to_bytes(4, "big"))
+    assert attempt is not None
+    assert attempt == read_attempt(data, arrival)
+    assert (attempt.number, attempt.revision, attempt.submitted_at) == (7, 3, 1_700_000_000_000)
+    assert (attempt.codes, attempt.key, attempt.participant, attempt.attributes) == (codes, key, participant, {"age": 31})
+    answers, tail = answers_of(data)
+    assert (answers, participant_of(tail), random_of(data), arrived_at(data)) == (codes, participant, RANDOM, attempt.submitted_at)
+    assert read_start(data[:9]) == (7, 3)
+
+
+def test_an_attempt_without_key_participant_and_attributes_has_no_tail() -> None:
+    assert answers_of(record()) == (b"\x01\x02", b"")
+
+
+def test_another_attempts_id_reads_nothing() -> None:
+    assert read_attempt(record(), b"x" * 16) is None
+
+
+@given(cut=st.integers(0, 30))
+def test_a_record_that_is_cut_short_is_corrupt(cut: int) -> None:
+    with pytest.raises(CorruptRecordError):
+        read_attempt(record()[:cut], 0)
+
+
+@given(data=st.binary(max_size=60))
+def test_reading_any_bytes_as_a_record_raises_nothing_else(data: bytes) -> None:
+    for read in (lambda: read_attempt(data, 0), lambda: read_result(data), lambda: read_start(data[:9])):
+        with contextlib.suppress(CorruptRecordError):
+            read()
+
+
+def test_a_result_of_an_unknown_kind_is_corrupt() -> None:
+    with pytest.raises(CorruptRecordError, match="unknown kind 9"):
+        read_result(b"\x09" + result_start(1, 1)[1:])
+
+
+@pytest.mark.parametrize("text", ["", "0" * 31, "0" * 33, "G" * 32, "A" * 32, "0 " * 16, "٣" * 32])
+def test_only_32_lower_case_hexadecimal_digits_are_an_id(text: str) -> None:
+    assert read_id(text) is None
+
+
+def test_an_ids_token_depends_on_the_secret_and_the_whole_id() -> None:
+    first = bytes(16)
+    assert read_id(first.hex()) == first
+    assert len({token(b"a", first), token(b"b", first), token(b"a", first[:-1] + b"\x01")}) == 3
