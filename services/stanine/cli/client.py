@@ -14,7 +14,7 @@ from urllib.parse import quote, urlsplit
 import httpx
 import msgspec
 
-from stanine.cli.exits import CliError, Invalid, NotFound, Refused, Unavailable
+from stanine.cli.exits import CliError, InvalidInputError, NotFoundError, RefusedError, UnavailableError
 from stanine.cli.terminal import note
 
 #: Seconds over which a request is tried again before the command gives up.
@@ -26,19 +26,27 @@ _FIRST_PAUSE, _LONGEST_PAUSE = 0.1, 5.0
 #: Seconds for a connection, and for the next byte of an answer: above the 30 s that `?wait=` may hold one.
 _TIMEOUTS = httpx.Timeout(45.0, connect=5.0)
 #: Statuses that say "not now".
-_TEMPORARY = {429, 502, 503, 504}
+TEMPORARY = {429, 502, 503, 504}
 #: What an unlucky request may be answered with, and how the command ends then.
-_EXITS: dict[int, type[CliError]] = {400: Invalid, 401: Refused, 403: Refused, 404: NotFound, 413: Invalid, 415: Invalid, 422: Invalid}
+_EXITS: dict[int, type[CliError]] = {
+    400: InvalidInputError,
+    401: RefusedError,
+    403: RefusedError,
+    404: NotFoundError,
+    413: InvalidInputError,
+    415: InvalidInputError,
+    422: InvalidInputError,
+}
 
 
 class Api:
     """The API of one server, with one key. Threads may share it."""
 
     def __init__(self, server: str, key: str | None, *, patience: float = PATIENCE) -> None:
-        """Raises Invalid if `server` is no HTTP address."""
+        """Raise InvalidInputError if `server` is no HTTP address."""
         parts = urlsplit(server)
         if parts.scheme not in {"http", "https"} or not parts.hostname:
-            raise Invalid(f"{server!r} is no server: give --server or STANINE_API_URL as http://HOST:PORT")
+            raise InvalidInputError(f"{server!r} is no server: give --server or STANINE_API_URL as http://HOST:PORT")
         self.server = server.rstrip("/")
         self._patience = patience
         self._reached = False
@@ -65,7 +73,8 @@ class Api:
     ) -> httpx.Response:
         """Send a request until it is answered; return a good answer (2xx).
 
-        Raises NotFound, Refused, Invalid or CliError with what the server's problem document says; Unavailable after PATIENCE.
+        Raises NotFoundError, RefusedError, InvalidInputError or CliError with what the server's problem document says,
+        UnavailableError after PATIENCE.
         """
         tries = self.tries(f"{method} {path}")
         while True:
@@ -75,7 +84,7 @@ class Api:
                 tries.failed(_say(error), patience=None if self._reached else PATIENCE_UNREACHED)
                 continue
             self._reached = True
-            if answer.status_code in _TEMPORARY:
+            if answer.status_code in TEMPORARY:
                 tries.failed("; ".join(explain(answer)), answer.headers.get("retry-after"))
                 continue
             if not answer.is_success:
@@ -107,14 +116,14 @@ class Tries:
         self._said = False
 
     def failed(self, why: str, retry_after: str | None = None, *, patience: float | None = None) -> None:
-        """Pause before the next try; raises Unavailable if `patience` (by default the client's) leaves no time for one."""
+        """Pause before the next try; raises UnavailableError if `patience` (by default the client's) leaves no time for one."""
         patience = min(self._patience, patience or self._patience)
         pause = self._pause
         if retry_after and retry_after.isdigit():
             pause = max(pause, min(float(retry_after), _LONGEST_PAUSE))
         spent = time.monotonic() - self._began
         if spent + pause > patience:
-            raise Unavailable(f"{self._server} did not serve {self._what}: {why}")
+            raise UnavailableError(f"{self._server} did not serve {self._what}: {why}")
         if not self._said and spent > PATIENCE_UNREACHED:
             note(f"{self._server}: {why}; trying again for up to {patience:.0f} s")
             self._said = True
@@ -152,7 +161,9 @@ def explain_problem(problem: Mapping[str, Any], status: int) -> list[str]:
     """Return what an RFC 9457 problem document says: its sentence, then one line per error with its place."""
     first = problem.get("detail") or problem.get("title") or f"the server answered {status}"
     errors = problem.get("errors")
-    lines = [f"{each.get('pointer')}: {each.get('detail')}" for each in errors if isinstance(each, dict)] if isinstance(errors, list) else []
+    lines = (
+        [f"{each.get('pointer')}: {each.get('detail')}" for each in errors if isinstance(each, dict)] if isinstance(errors, list) else []
+    )
     return [str(first), *lines]
 
 

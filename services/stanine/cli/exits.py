@@ -28,25 +28,25 @@ class CliError(Exception):
         super().__init__("\n".join(lines))
 
 
-class Invalid(CliError):
+class InvalidInputError(CliError):
     """The user's words or documents are at fault; nothing was done."""
 
     status = INVALID
 
 
-class NotFound(CliError):
+class NotFoundError(CliError):
     """The server has no such thing, or the key may not see it."""
 
     status = NOT_FOUND
 
 
-class Unavailable(CliError):
+class UnavailableError(CliError):
     """The server is out of reach, busy or too slow; the same command may be run again."""
 
     status = UNAVAILABLE
 
 
-class Refused(CliError):
+class RefusedError(CliError):
     """The server refused the key."""
 
     status = REFUSED

@@ -1,21 +1,54 @@
 """The entry point `stanine`: registers the commands, one module each, and turns what ends them badly into lines and an exit status."""
 
+import importlib.metadata
 import os
 import sys
 from typing import Annotated
 
 import typer
 
-import stanine
+from stanine.cli import up
 from stanine.cli.exits import FAILED, CliError
 from stanine.cli.terminal import emit, note
 
+_HELP = """Publish instruments, submit responses, score them, read results.
+
+Exit statuses: 0 done, 1 failed, 2 invalid command line or document, 3 some rows were faulty, 4 not found,
+5 server unreachable or too slow, 6 key refused. docs/cli.md says more.
+"""
+
 app = typer.Typer(
-    name="stanine",
-    help="Publish instruments, submit responses, score them, read results.\n\nExit statuses: 0 done, 1 failed, 2 invalid command line or "
-    "document, 3 some rows were faulty, 4 not found, 5 server unreachable or too slow, 6 key refused.",
-    no_args_is_help=True,
-    pretty_exceptions_enable=False,
-    rich_markup_mode=None,
-    add_completion=False,
+    name="stanine", help=_HELP, no_args_is_help=True, pretty_exceptions_enable=False, rich_markup_mode=None, add_completion=False
 )
+app.command("up")(up.up)
+
+
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        emit(importlib.metadata.version("stanine"))
+        raise typer.Exit
+
+
+@app.callback()
+def stanine_command(
+    version: Annotated[bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Print the version and end.")] = False,
+) -> None:
+    """Hold the options that come before the command."""
+
+
+def main() -> None:
+    """Run the command line and end the process. A traceback is shown only when STANINE_DEBUG is set."""
+    try:
+        app()
+    except CliError as error:
+        note(*error.args)
+        sys.exit(error.status)
+    except Exception as error:
+        if os.environ.get("STANINE_DEBUG"):
+            raise
+        note(f"stanine failed unexpectedly ({type(error).__name__}: {error}); STANINE_DEBUG=1 shows where. Please report it.")
+        sys.exit(FAILED)
+
+
+if __name__ == "__main__":
+    main()

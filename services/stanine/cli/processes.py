@@ -4,6 +4,7 @@ On Linux the kernel itself ends a child whose parent has died, even by SIGKILL (
 the *thread* that started the child as the parent's, so children are started from the main thread only.
 """
 
+import contextlib
 import ctypes
 import os
 import signal
@@ -77,10 +78,8 @@ class Child:
         """Kill it and whatever it has started that still runs, at once."""
         if self._process is None:
             return
-        try:
+        with contextlib.suppress(ProcessLookupError):  # the whole group has ended
             os.killpg(self._process.pid, signal.SIGKILL)
-        except ProcessLookupError:
-            pass  # the whole group has ended
         self._process.wait()
 
     def last_words(self) -> str:

@@ -8,15 +8,14 @@ import re
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
-from stanine.cli.exits import Invalid
+from stanine.cli.exits import InvalidInputError
 from stanine.cli.sheet import Row, RowFault, Sheet, is_text
+from stanine.domain.limits import MAX_ATTRIBUTE_TEXT, MAX_KEY, MAX_PARTICIPANT
 
 #: The code of a missing answer; other codes are the option's index (as the domain packs answers).
 MISSING = 255
 #: What a cell of no value holds.
 _NO_VALUE = frozenset({"", "NA"})
-#: Characters of the longest `key` and `participant`.
-KEY_LIMIT = 64
 #: Cells remembered per item, so that a file of nonsense cannot fill the memory.
 _REMEMBERED = 1_000
 _NUMBER = re.compile(r"[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d{1,3})?", re.ASCII)
@@ -61,14 +60,14 @@ class Response(NamedTuple):
     fault: RowFault | None
 
 
-class CellFault(Exception):
+class CellError(Exception):
     """A cell says nothing that the form knows."""
 
 
 class Responses:
     """The responses in a sheet, read as they are asked for. `ignored` names the columns that mean nothing to the form.
 
-    Raises Invalid if the header lacks an item or names a column twice that is needed once.
+    Raises InvalidInputError if the header lacks an item or names a column twice that is needed once.
     """
 
     def __init__(self, sheet: Sheet, form: Form) -> None:
@@ -80,7 +79,9 @@ class Responses:
             if title not in named:
                 self.ignored.append(title if is_text(title) and title.strip() else f"(column {place + 1}, no name)")
             elif title in places:
-                raise Invalid(f"{sheet.name}:1:{place + 1}: the column {title!r} is there twice, first as column {places[title] + 1}")
+                raise InvalidInputError(
+                    f"{sheet.name}:1:{place + 1}: the column {title!r} is there twice, first as column {places[title] + 1}"
+                )
             else:
                 places[title] = place
         _refuse_missing(sheet, [item.id for item in form.items if item.id not in places])
@@ -107,7 +108,7 @@ class Responses:
                 codes = bytes([codes_of[cells[place]] for codes_of, place in known])  # every cell seen before: the usual row
             except KeyError:
                 codes = b""
-            if codes and plain and (key is None or (len(key) <= KEY_LIMIT and is_text(key))):
+            if codes and plain and (key is None or (len(key) <= MAX_KEY and is_text(key))):
                 yield Response(row.number, row.line, key, codes, None, None, {}, None)
             else:
                 yield self._read(row, key)
@@ -117,18 +118,18 @@ class Responses:
         try:
             if self._key is not None:
                 place = self._key
-                _refuse_long(key)
+                _refuse_long(key, MAX_KEY)
             participant = revision = None
             if self._participant is not None:
                 place = self._participant
                 text = row.cells[place].strip()
                 participant = None if text in _NO_VALUE else text
-                _refuse_long(participant)
+                _refuse_long(participant, MAX_PARTICIPANT)
             if self._revision is not None:
                 place = self._revision
                 revision = _read_revision(row.cells[place])
             attributes = {}
-            for attribute, place in self._attributes:  # noqa: B007, PLW2901 - `place` says where a fault is
+            for attribute, place in self._attributes:
                 value = _read_attribute(attribute, row.cells[place])
                 if value is not None:
                     attributes[attribute.id] = value
@@ -136,7 +137,7 @@ class Responses:
             for item in self._items:
                 place = item.place
                 codes.append(item.read(row.cells[place]))
-        except CellFault as error:
+        except CellError as error:
             fault = RowFault(row.line, place + 1, f"{self._sheet.header[place]}: {error}")
             return Response(row.number, row.line, key, b"", None, None, {}, fault)
         return Response(row.number, row.line, key, bytes(codes), participant, revision, attributes, None)
@@ -175,7 +176,7 @@ class _Answers:
         if code is None:
             _refuse_bytes(text)
             shown = ", ".join(str(option) for option in self._options[:12]) + (", …" if len(self._options) > 12 else "")
-            raise CellFault(f"not one of its options ({shown})")
+            raise CellError(f"not one of its options ({shown})")
         return code
 
 
@@ -186,20 +187,20 @@ def _refuse_missing(sheet: Sheet, missing: list[str]) -> None:
     lines = [f"{sheet.name}:1: there is no column for {shown}"]
     if len(sheet.header) == 1 and any(mark in sheet.header[0] for mark in ";\t"):
         lines.append("the header has one column only: columns must be separated by commas")
-    raise Invalid(*lines)
+    raise InvalidInputError(*lines)
 
 
 def _refuse_bytes(text: str) -> None:
     if not is_text(text):
-        raise CellFault("not UTF-8 text")
+        raise CellError("not UTF-8 text")
 
 
-def _refuse_long(text: str | None) -> None:
+def _refuse_long(text: str | None, limit: int) -> None:
     if text is None:
         return
     _refuse_bytes(text)
-    if len(text) > KEY_LIMIT:
-        raise CellFault(f"longer than {KEY_LIMIT} characters")
+    if len(text) > limit:
+        raise CellError(f"longer than {limit} characters")
 
 
 def _read_revision(cell: str) -> int | None:
@@ -207,7 +208,7 @@ def _read_revision(cell: str) -> int | None:
     if text in _NO_VALUE:
         return None
     if not _INTEGER.fullmatch(text) or float(text) < 1:
-        raise CellFault("not a revision (1, 2, …)")
+        raise CellError("not a revision (1, 2, …)")
     return int(float(text))
 
 
@@ -222,13 +223,14 @@ def _read_attribute(attribute: AttributeColumn, cell: str) -> int | float | str 
         for value in attribute.values:
             if not isinstance(value, str) and _NUMBER.fullmatch(text) and float(text) == value:
                 return value
-        raise CellFault(f"not one of {', '.join(str(value) for value in attribute.values)}")
+        raise CellError(f"not one of {', '.join(str(value) for value in attribute.values)}")
     if attribute.type == "Text":
+        _refuse_long(text, MAX_ATTRIBUTE_TEXT)
         return text
     if attribute.type == "Integer":
         if not _INTEGER.fullmatch(text):
-            raise CellFault("not a whole number")
+            raise CellError("not a whole number")
         return int(float(text))
     if not _NUMBER.fullmatch(text):
-        raise CellFault("not a number")
+        raise CellError("not a number")
     return float(text)

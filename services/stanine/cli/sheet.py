@@ -7,7 +7,7 @@ import csv
 from collections.abc import Iterator
 from typing import BinaryIO, NamedTuple
 
-from stanine.cli.exits import Invalid
+from stanine.cli.exits import InvalidInputError
 
 #: Bytes of the longest line or row: the header of an instrument of the greatest size (2,000 items, ids of 64) is 130 kB.
 LINE_LIMIT = 1 << 20
@@ -36,7 +36,7 @@ class Sheet:
 
     Text is UTF-8, with or without byte order mark; a byte that is not comes through as a lone surrogate, so that only a cell
     somebody needs is refused (`is_text`). Lines that are blank are skipped, except in a file of one column, where they are a blank cell.
-    Raises Invalid, for the file as a whole: empty, UTF-16, a blank or unreadable header, a line over LINE_LIMIT.
+    Raises InvalidInputError, for the file as a whole: empty, UTF-16, a blank or unreadable header, a line over LINE_LIMIT.
     """
 
     def __init__(self, stream: BinaryIO, name: str) -> None:
@@ -46,9 +46,9 @@ class Sheet:
         try:
             self.header = next(self._reader, [])
         except csv.Error as error:
-            raise Invalid(f"{name}:1: the header cannot be read: {_say(error)}") from None
+            raise InvalidInputError(f"{name}:1: the header cannot be read: {_say(error)}") from None
         if not any(cell.strip() for cell in self.header):
-            raise Invalid(f"{name}:1: there is no header: the first line must name the columns")
+            raise InvalidInputError(f"{name}:1: there is no header: the first line must name the columns")
         self._lines.forget_record()
 
     def rows(self) -> Iterator[Row]:
@@ -99,7 +99,9 @@ class _Lines:
         self.record.append(line)
         self._size += len(line)
         if self._size > LINE_LIMIT:
-            raise Invalid(f"{self._name}:{self.number}: a row of more than {LINE_LIMIT:,} characters: this is no file of responses")
+            raise InvalidInputError(
+                f"{self._name}:{self.number}: a row of more than {LINE_LIMIT:,} characters: this is no file of responses"
+            )
         return line
 
     def forget_record(self) -> None:
@@ -116,10 +118,12 @@ class _Lines:
         if not raw:
             raise StopIteration
         if len(raw) > LINE_LIMIT:
-            raise Invalid(f"{self._name}:{self.number + 1}: a line of more than {LINE_LIMIT:,} bytes: this is no file of responses")
+            raise InvalidInputError(
+                f"{self._name}:{self.number + 1}: a line of more than {LINE_LIMIT:,} bytes: this is no file of responses"
+            )
         if self.number == 0 and not self.record:
             if raw[:2] in _BYTE_ORDER_MARKS:
-                raise Invalid(f"{self._name}:1: the file is {_BYTE_ORDER_MARKS[raw[:2]]}: save it as UTF-8")
+                raise InvalidInputError(f"{self._name}:1: the file is {_BYTE_ORDER_MARKS[raw[:2]]}: save it as UTF-8")
             return raw.decode("utf-8-sig", "surrogateescape")
         return raw.decode("utf-8", "surrogateescape")
 

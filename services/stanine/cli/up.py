@@ -10,7 +10,7 @@ from typing import Annotated
 
 import typer
 
-from stanine.cli.stack import HOST, Stack, Stopped
+from stanine.cli.stack import HOST, Stack, StopRequestedError
 from stanine.cli.terminal import emit, note
 
 #: Seconds between looks at the processes when no signal says that one has ended.
@@ -35,7 +35,7 @@ def up(
                 wake.wait(_LOOK)
                 wake.clear()
                 stack.restart_dead()
-        except Stopped:
+        except StopRequestedError:
             pass
         finally:
             note("stopping")

@@ -1,0 +1,134 @@
+"""`stanine submit`: a file of responses through the API, each row once however often the command is run. Registered by `main`."""
+
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from itertools import islice
+from typing import Annotated, Any
+
+import msgspec
+import typer
+
+from stanine.cli.bulk import send_all
+from stanine.cli.client import Api, connect, explain_problem, segment
+from stanine.cli.exits import FAULTY_ROWS, InvalidInputError, UnavailableError
+from stanine.cli.options import DEFAULT_SERVER, Key, Server, Shown
+from stanine.cli.responses import AttributeColumn, Form, ItemColumn
+from stanine.cli.submissions import Place, Source, open_source
+from stanine.cli.terminal import View, note, open_input, progress, show
+
+#: Seconds a single request waits for a result (the API holds a request for 30 at the most), and requests that wait at once.
+_HOLD, _WAITERS = 20, 8
+#: Attempts that are waited for before the next are looked at: bounds what is queued in memory.
+_WAITED_AT_ONCE = 1_000
+
+
+class Counts(msgspec.Struct):
+    """What became of a file's rows: how many are new, were there before, were refused; with `--wait`, how many are scored or failed."""
+
+    instrument: str
+    rows: int = 0
+    new: int = 0
+    repeated: int = 0
+    faulty: int = 0
+    scored: int | None = None
+    failed: int | None = None
+
+
+def submit(
+    name: Annotated[str, typer.Argument(metavar="NAME", help="The instrument's name.")],
+    file: Annotated[str, typer.Argument(metavar="FILE", help="CSV or NDJSON (one attempt a line); - is standard input.")],
+    wait: Annotated[bool, typer.Option("--wait", help="Wait until every attempt is scored.")] = False,
+    timeout: Annotated[float, typer.Option(help="Seconds to wait without any attempt being scored.", min=0)] = 120.0,
+    server: Server = DEFAULT_SERVER,
+    key: Key = "",
+    view: Shown = View.TABLE,
+) -> None:
+    """Submit the responses in a file. Running it again adds nothing.
+
+    A CSV has the item ids as columns; `key`, `participant`, `revision` and declared attributes may follow. Rows without a key get one made
+    of the file's digest and the row. A row that cannot be taken is reported as FILE:LINE:COLUMN and the exit status is 3.
+    """
+    counts = Counts(name)
+    with connect(server, key) as api, open_input(file) as (stream, named), open_source(stream, named) as source:
+        taken = _submit(api, source, counts)
+        if wait:
+            _wait(api, taken, named, counts, timeout)
+        show(counts, view, [{name: value for name, value in msgspec.structs.asdict(counts).items() if value is not None}])
+    if counts.faulty or counts.failed:
+        raise typer.Exit(FAULTY_ROWS)
+
+
+class _Taken(msgspec.Struct, array_like=True, gc=False):
+    line: int
+    attempt: str
+    token: str
+
+
+def _submit(api: Api, source: Source, counts: Counts) -> list[_Taken]:
+    taken: list[_Taken] = []
+
+    def ignoring(columns: Sequence[str]) -> None:
+        if columns:
+            note(f"{source.name}: these columns mean nothing to {counts.instrument} and are ignored: {', '.join(columns)}")
+
+    submissions = source.submissions(lambda: read_form(api, counts.instrument), ignoring)
+    with progress(f"submitting to {counts.instrument}") as bar:
+        for submission, answer in send_all(api, counts.instrument, submissions):
+            counts.rows += 1
+            bar.advance(1)
+            if answer is None or answer.problem is not None or answer.attempt is None:
+                counts.faulty += 1
+                _report(source, submission.place, submission.fault or "", answer.problem if answer else None, answer.status if answer else 0)
+                continue
+            if answer.status == 200:  # noqa: PLR2004 - HTTP: it was there before; 202: it is new
+                counts.repeated += 1
+            else:
+                counts.new += 1
+            taken.append(_Taken(submission.place.line, answer.attempt, answer.token or ""))
+    return taken
+
+
+def _report(source: Source, place: Place, fault: str, problem: dict[str, Any] | None, status: int) -> None:
+    if problem is None:
+        note(f"{source.name}:{place.line}:{place.column or 1}: {fault}")
+        return
+    errors = problem.get("errors") or []
+    column = source.column_of(str(errors[0].get("pointer", ""))) if errors else 0
+    note(f"{source.name}:{place.line}:{column or 1}: {'; '.join(explain_problem(problem, status))}")
+
+
+def _wait(api: Api, taken: list[_Taken], named: str, counts: Counts, timeout: float) -> None:
+    counts.scored = counts.failed = 0
+    with progress("scoring", total=len(taken)) as bar:
+        for each, state, reason in _states(api, taken, timeout):
+            bar.advance(1)
+            if state == "Scored":
+                counts.scored += 1
+            else:
+                counts.failed += 1
+                note(f"{named}:{each.line}:1: {state}: {reason}")
+
+
+def _states(api: Api, taken: list[_Taken], timeout: float) -> Iterator[tuple[_Taken, str, str]]:
+    with _waiters() as pool:
+        waiting = iter(taken)
+        while some := list(islice(waiting, _WAITED_AT_ONCE)):
+            yield from pool.map(lambda each: (each, *state_of(api, each.attempt, timeout, token=each.token)), some)
+
+
+@contextmanager
+def _waiters() -> Iterator[ThreadPoolExecutor]:
+    pool = ThreadPoolExecutor(_WAITERS, thread_name_prefix="wait")
+    try:
+        yield pool
+    finally:
+        pool.shutdown(cancel_futures=True)
+
+
+def state_of(api: Api, attempt: str, timeout: float, *, token: str | None = None) -> tuple[str, str]:
+    raise NotImplementedError
+
+
+def read_form(api: Api, name: str) -> Form:
+    raise NotImplementedError
