@@ -1,15 +1,22 @@
 """The entry point `stanine`: registers the commands, one module each, and turns what ends them badly into lines and an exit status."""
 
 import importlib.metadata
+import io
 import os
 import sys
 from typing import Annotated
 
 import typer
 
-from stanine.cli import up
 from stanine.cli.exits import FAILED, CliError
+from stanine.cli.instruments import instruments
+from stanine.cli.publish import publish
+from stanine.cli.result import result
+from stanine.cli.results import results
+from stanine.cli.score import score
+from stanine.cli.submit import submit
 from stanine.cli.terminal import emit, note
+from stanine.cli.up import up
 
 _HELP = """Publish instruments, submit responses, score them, read results.
 
@@ -20,7 +27,8 @@ Exit statuses: 0 done, 1 failed, 2 invalid command line or document, 3 some rows
 app = typer.Typer(
     name="stanine", help=_HELP, no_args_is_help=True, pretty_exceptions_enable=False, rich_markup_mode=None, add_completion=False
 )
-app.command("up")(up.up)
+for command in (up, publish, instruments, submit, result, results, score):
+    app.command()(command)
 
 
 def _show_version(wanted: bool) -> None:
@@ -38,6 +46,8 @@ def stanine_command(
 
 def main() -> None:
     """Run the command line and end the process. A traceback is shown only when STANINE_DEBUG is set."""
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(encoding="utf-8", newline="\n")  # data are UTF-8, whatever the locale
     try:
         app()
     except CliError as error:

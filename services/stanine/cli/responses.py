@@ -5,11 +5,12 @@ a missing item column is refused. A cell that is blank or NA is a missing answer
 """
 
 import re
-from collections.abc import Iterator, Sequence
-from typing import NamedTuple
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, NamedTuple
 
 from stanine.cli.exits import InvalidInputError
 from stanine.cli.sheet import Row, RowFault, Sheet, is_text
+from stanine.domain.index import IndexEntry
 from stanine.domain.limits import MAX_ATTRIBUTE_TEXT, MAX_KEY, MAX_PARTICIPANT
 
 #: The code of a missing answer; other codes are the option's index (as the domain packs answers).
@@ -42,6 +43,18 @@ class Form(NamedTuple):
 
     items: Sequence[ItemColumn]
     attributes: Sequence[AttributeColumn]
+
+
+def form_of_entry(entry: IndexEntry) -> Form:
+    """Return the form of an index entry."""
+    items = [ItemColumn(item.id, [option.value for option in entry.option_sets[item.options]]) for item in entry.items]
+    return Form(items, [AttributeColumn(each.id, each.type or "Text", each.values or ()) for each in entry.attributes])
+
+
+def form_of_answer(form: Mapping[str, Any]) -> Form:
+    """Return the form that the API describes (GET /v1/instruments/NAME/form)."""
+    items = [ItemColumn(item["id"], [option["value"] for option in item["options"]]) for item in form["items"]]
+    return Form(items, [AttributeColumn(each["id"], each.get("type") or "Text", each.get("values") or ()) for each in form["attributes"]])
 
 
 class Response(NamedTuple):

@@ -5,7 +5,7 @@ A faulty row costs that row alone: an unclosed quote does not swallow the rest o
 
 import csv
 from collections.abc import Iterator
-from typing import BinaryIO, NamedTuple
+from typing import IO, NamedTuple
 
 from stanine.cli.exits import InvalidInputError
 
@@ -39,7 +39,7 @@ class Sheet:
     Raises InvalidInputError, for the file as a whole: empty, UTF-16, a blank or unreadable header, a line over LINE_LIMIT.
     """
 
-    def __init__(self, stream: BinaryIO, name: str) -> None:
+    def __init__(self, stream: IO[bytes], name: str) -> None:
         self.name = name
         self._lines = _Lines(stream, name)
         self._reader = csv.reader(self._lines, strict=True)
@@ -83,7 +83,7 @@ def is_text(cell: str) -> bool:
 class _Lines:
     """The file's lines as text, numbered; keeps those of the current record, so that all but the first can be read again."""
 
-    def __init__(self, stream: BinaryIO, name: str) -> None:
+    def __init__(self, stream: IO[bytes], name: str) -> None:
         self._stream, self._name = stream, name
         self._again: list[str] = []  # in reverse
         self.number = 0

@@ -6,9 +6,9 @@ A row without a key of its own gets one made of the file's SHA-256 and the row's
 import hashlib
 import shutil
 import tempfile
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import IO, Any, BinaryIO, NamedTuple
+from typing import IO, Any, NamedTuple, cast
 
 import msgspec
 
@@ -73,7 +73,7 @@ class Source:
         return f"{self._digest[:_DIGEST_DIGITS]}-{row}"
 
     def _from_csv(self, form: Form, ignoring: Callable[[Sequence[str]], None]) -> Iterator[Submission]:
-        sheet = Sheet(self._as_binary(), self.name)
+        sheet = Sheet(self._stream, self.name)
         self._columns = {title: place for place, title in enumerate(sheet.header, start=1)}
         responses = Responses(sheet, form)
         ignoring(responses.ignored)
@@ -86,8 +86,7 @@ class Source:
 
     def _from_ndjson(self) -> Iterator[Submission]:
         number = 0
-        stream = self._as_binary()
-        while line := stream.readline(LINE_LIMIT + 1):
+        while line := self._stream.readline(LINE_LIMIT + 1):
             number += 1
             if len(line) > LINE_LIMIT:
                 raise InvalidInputError(f"{self.name}:{number}: a line of more than {LINE_LIMIT:,} bytes: this is no file of attempts")
@@ -104,20 +103,17 @@ class Source:
                 text = b'{"key":"' + self._key(number).encode() + (b'"' if rest.startswith(b"}") else b'",') + rest
             yield Submission(Place(number), text)
 
-    def _as_binary(self) -> BinaryIO:
-        return self._stream  # type: ignore[return-value] # a SpooledTemporaryFile has all that is used of one
-
 
 @contextmanager
-def open_source(stream: BinaryIO, name: str) -> Iterator[Source]:
+def open_source(stream: IO[bytes], name: str) -> Iterator[Source]:
     """Read a file through once for its digest; one that cannot be rewound (standard input) is kept in a nameless temporary file."""
     if stream.seekable():
-        yield Source(stream, name, hashlib.file_digest(stream, "sha256").hexdigest())
+        yield Source(stream, name, hashlib.file_digest(cast("Any", stream), "sha256").hexdigest())
         return
     with tempfile.TemporaryFile() as kept:
         shutil.copyfileobj(stream, kept)
         kept.seek(0)
-        yield Source(kept, name, hashlib.file_digest(kept, "sha256").hexdigest())  # type: ignore[arg-type] # it is a file
+        yield Source(kept, name, hashlib.file_digest(cast("Any", kept), "sha256").hexdigest())
 
 
 def _encoder(form: Form) -> Callable[[Response, str], bytes]:

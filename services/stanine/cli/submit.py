@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from itertools import islice
 from typing import Annotated, Any
 
@@ -11,25 +10,25 @@ import typer
 
 from stanine.cli.bulk import send_all
 from stanine.cli.client import Api, connect, explain_problem, segment
-from stanine.cli.exits import FAULTY_ROWS, InvalidInputError, UnavailableError
+from stanine.cli.exits import FAULTY_ROWS, UnavailableError
 from stanine.cli.options import DEFAULT_SERVER, Key, Server, Shown
-from stanine.cli.responses import AttributeColumn, Form, ItemColumn
+from stanine.cli.responses import Form, form_of_answer
+from stanine.cli.result import read_result
 from stanine.cli.submissions import Place, Source, open_source
 from stanine.cli.terminal import View, note, open_input, progress, show
 
-#: Seconds a single request waits for a result (the API holds a request for 30 at the most), and requests that wait at once.
-_HOLD, _WAITERS = 20, 8
+#: Requests that wait for a result at once.
+_WAITERS = 8
 #: Attempts that are waited for before the next are looked at: bounds what is queued in memory.
 _WAITED_AT_ONCE = 1_000
 
 
 class Counts(msgspec.Struct):
-    """What became of a file's rows: how many are new, were there before, were refused; with `--wait`, how many are scored or failed."""
+    """What became of a file's rows: how many the server has (new or before), or refused; with `--wait`, how many are scored or failed."""
 
     instrument: str
     rows: int = 0
-    new: int = 0
-    repeated: int = 0
+    taken: int = 0
     faulty: int = 0
     scored: int | None = None
     failed: int | None = None
@@ -72,21 +71,24 @@ def _submit(api: Api, source: Source, counts: Counts) -> list[_Taken]:
         if columns:
             note(f"{source.name}: these columns mean nothing to {counts.instrument} and are ignored: {', '.join(columns)}")
 
-    submissions = source.submissions(lambda: read_form(api, counts.instrument), ignoring)
+    submissions = source.submissions(lambda: _read_form(api, counts.instrument), ignoring)
     with progress(f"submitting to {counts.instrument}") as bar:
         for submission, answer in send_all(api, counts.instrument, submissions):
             counts.rows += 1
             bar.advance(1)
             if answer is None or answer.problem is not None or answer.attempt is None:
                 counts.faulty += 1
-                _report(source, submission.place, submission.fault or "", answer.problem if answer else None, answer.status if answer else 0)
+                _report(
+                    source, submission.place, submission.fault or "", answer.problem if answer else None, answer.status if answer else 0
+                )
                 continue
-            if answer.status == 200:  # noqa: PLR2004 - HTTP: it was there before; 202: it is new
-                counts.repeated += 1
-            else:
-                counts.new += 1
+            counts.taken += 1
             taken.append(_Taken(submission.place.line, answer.attempt, answer.token or ""))
     return taken
+
+
+def _read_form(api: Api, name: str) -> Form:
+    return form_of_answer(msgspec.json.decode(api.get(f"/v1/instruments/{segment(name)}/form").content))
 
 
 def _report(source: Source, place: Place, fault: str, problem: dict[str, Any] | None, status: int) -> None:
@@ -111,24 +113,18 @@ def _wait(api: Api, taken: list[_Taken], named: str, counts: Counts, timeout: fl
 
 
 def _states(api: Api, taken: list[_Taken], timeout: float) -> Iterator[tuple[_Taken, str, str]]:
-    with _waiters() as pool:
-        waiting = iter(taken)
-        while some := list(islice(waiting, _WAITED_AT_ONCE)):
-            yield from pool.map(lambda each: (each, *state_of(api, each.attempt, timeout, token=each.token)), some)
+    def state_of(each: _Taken) -> tuple[_Taken, str, str]:
+        found = read_result(api, each.attempt, timeout, token=each.token)
+        if found["state"] == "Submitted":
+            raise UnavailableError(
+                f"attempt {each.attempt} is not scored after {timeout:.0f} s; submitting again waits again and adds nothing"
+            )
+        return each, found["state"], found.get("reason", "")
 
-
-@contextmanager
-def _waiters() -> Iterator[ThreadPoolExecutor]:
     pool = ThreadPoolExecutor(_WAITERS, thread_name_prefix="wait")
     try:
-        yield pool
+        waiting = iter(taken)
+        while some := list(islice(waiting, _WAITED_AT_ONCE)):
+            yield from pool.map(state_of, some)
     finally:
         pool.shutdown(cancel_futures=True)
-
-
-def state_of(api: Api, attempt: str, timeout: float, *, token: str | None = None) -> tuple[str, str]:
-    raise NotImplementedError
-
-
-def read_form(api: Api, name: str) -> Form:
-    raise NotImplementedError

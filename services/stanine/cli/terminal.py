@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from enum import StrEnum
 from pathlib import Path
-from typing import IO, Any, BinaryIO, Protocol
+from typing import IO, Any, Protocol
 
 import msgspec
 
@@ -102,7 +102,7 @@ def progress(what: str, total: int | None = None) -> Iterator[Bar]:
 
 
 @contextmanager
-def open_input(file: str) -> Iterator[tuple[BinaryIO, str]]:
+def open_input(file: str) -> Iterator[tuple[IO[bytes], str]]:
     """Open a file, or standard input for `-`; yields it and the name to use in messages. Raises CliError."""
     if file == "-":
         yield sys.stdin.buffer, "<stdin>"

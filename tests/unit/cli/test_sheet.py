@@ -16,7 +16,7 @@ def read(content: bytes) -> tuple[list[str], list[Row]]:
     return sheet.header, list(sheet.rows())
 
 
-TEXT = st.text(st.characters(exclude_characters="\x00", exclude_categories=("Cs",)), max_size=8)
+TEXT = st.text(st.characters(exclude_characters="\x00", exclude_categories=["Cs"]), max_size=8)
 
 
 @given(st.lists(st.lists(TEXT, min_size=3, max_size=3), max_size=20), st.sampled_from(["\n", "\r\n"]), st.booleans())

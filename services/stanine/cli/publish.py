@@ -1,0 +1,98 @@
+"""`stanine publish`: instrument documents to the server, each judged whole before the first is sent. Registered by `main`."""
+
+from pathlib import PurePath
+from typing import Annotated, Any
+
+import msgspec
+import typer
+
+from stanine.cli.client import Api, connect, segment
+from stanine.cli.exits import InvalidInputError
+from stanine.cli.options import DEFAULT_SERVER, Key, Server, Shown
+from stanine.cli.terminal import View, read_file, show
+from stanine.domain.document import canonical, digest, read_json, read_yaml
+from stanine.domain.errors import Fault, InvalidDocument
+from stanine.domain.instrument import parse_instrument
+from stanine.domain.records import Instrument
+
+#: Seconds of `--wait` until the index has the revision; what the API holds a request for at the most.
+_WAIT = 30
+
+
+class Document(msgspec.Struct, frozen=True):
+    """An instrument document as read from a file: the checked instrument, its canonical JSON and digest."""
+
+    file: str
+    instrument: Instrument
+    text: bytes
+    digest: str
+
+
+def publish(
+    files: Annotated[list[str], typer.Argument(metavar="FILE...", help="Instrument documents, YAML or JSON; - is standard input.")],
+    wait: Annotated[bool, typer.Option("--wait", help="Wait until the revision is indexed and takes attempts.")] = False,
+    server: Server = DEFAULT_SERVER,
+    key: Key = "",
+    view: Shown = View.TABLE,
+) -> None:
+    """Publish instruments. An unchanged document makes no new revision.
+
+    Every fault of every document is reported as FILE: PLACE: what is wrong; then nothing is published and the exit status is 2.
+    """
+    documents = _read_all(files)
+    with connect(server, key) as api:
+        answers = [_put(api, document, wait=wait) for document in documents]
+    rows = [{name: answer.get(name) for name in ("name", "revision", "form", "changed")} for answer in answers]
+    show(answers, view, rows)
+
+
+def _read_all(files: list[str]) -> list[Document]:
+    documents: list[Document] = []
+    lines: list[str] = []
+    for file in files:
+        try:
+            documents.append(read_document(file))
+        except InvalidInputError as error:
+            lines.extend(error.args)
+    names = [document.instrument.metadata.name for document in documents]
+    lines.extend(
+        f"{each.file}: {name} is in an earlier file too"
+        for i, (each, name) in enumerate(zip(documents, names, strict=True))
+        if name in names[:i]
+    )
+    if lines:
+        raise InvalidInputError(*lines)
+    return documents
+
+
+def read_document(file: str) -> Document:
+    """Read an instrument document from a file, YAML, or JSON where its name ends so.
+
+    Raises InvalidInputError with every fault, CliError if the file cannot be read.
+    """
+    content = read_file(file)
+    try:
+        plain = read_json(content) if PurePath(file).suffix.lower() == ".json" else read_yaml(content)
+        instrument = parse_instrument(plain)
+        text = canonical(plain)
+    except InvalidDocument as error:
+        lines = [_locate(file, fault) for fault in error.faults]
+        if error.count > len(lines):
+            lines.append(f"{file}: and {error.count - len(lines)} more faults")
+        raise InvalidInputError(*lines) from None
+    return Document(file, instrument, text, digest(text))
+
+
+def _locate(file: str, fault: Fault) -> str:
+    is_position = fault.place.replace(":", "").isdigit()
+    return f"{file}:{fault}" if is_position else f"{file}: {fault}"
+
+
+def _put(api: Api, document: Document, *, wait: bool) -> dict[str, Any]:
+    name = document.instrument.metadata.name
+    path = f"/v1/instruments/{segment(name)}"
+    answer = api.request(
+        "PUT", path, params={"wait": _WAIT} if wait else None, content=document.text, headers={"content-type": "application/json"}
+    )
+    published: dict[str, Any] = msgspec.json.decode(answer.content)
+    return published

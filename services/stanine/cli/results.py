@@ -1,0 +1,79 @@
+"""`stanine results`: all results of an instrument, in the order in which they were stored. Registered by `main`."""
+
+import tempfile
+from collections.abc import Iterator
+from typing import IO, Annotated, Any
+
+import msgspec
+import typer
+
+from stanine.cli.client import Api, connect, segment
+from stanine.cli.options import DEFAULT_SERVER, Format, Key, Output, RowFormat, Server
+from stanine.cli.rows import CsvWriter, NdjsonWriter, scale_columns
+from stanine.cli.terminal import note, open_output, progress
+from stanine.domain.result import ScaleResult
+
+#: Results of a page: the most that the API gives.
+_PAGE = 1_000
+#: What stands before the scales.
+_ABOUT = ("key", "attempt", "participant", "revision", "scoringRevision", "state")
+
+
+class _Result(msgspec.Struct, frozen=True):
+    about: dict[str, Any]
+    scales: dict[str, ScaleResult] | None
+
+
+def results(
+    name: Annotated[str, typer.Argument(metavar="NAME", help="The instrument's name.")],
+    view: RowFormat = Format.CSV,
+    after: Annotated[int, typer.Option(help="Begin after this cursor, as an earlier run named it at its end.", min=0)] = 0,
+    output: Output = None,
+    server: Server = DEFAULT_SERVER,
+    key: Key = "",
+) -> None:
+    """Write the results of an instrument: `key`, `attempt`, …, then the scales as `score` writes them.
+
+    Failed attempts are there without scores. The last line on standard error names the cursor to continue from.
+    """
+    with connect(server, key) as api, open_output(output) as out, progress(f"results of {name}") as bar:
+        cursor = _Cursor(after)
+        found = _read(api, name, cursor)
+        if view is Format.NDJSON:
+            writer = NdjsonWriter(out)
+            for each in found:
+                writer.write(each.about, each.scales)
+                bar.advance(1)
+        else:
+            _write_csv(out, found)
+    note(f"cursor: {cursor.place}")
+
+
+class _Cursor:
+    """How far the results were read."""
+
+    def __init__(self, place: int) -> None:
+        self.place = place
+
+
+def _read(api: Api, name: str, cursor: _Cursor) -> Iterator[_Result]:
+    for page in api.pages(f"/v1/instruments/{segment(name)}/results", limit=_PAGE, after=str(cursor.place)):
+        cursor.place = page["next"]
+        for item in page["items"]:
+            scales = item.get("scales")
+            yield _Result({each: item.get(each) for each in _ABOUT}, msgspec.convert(scales, dict[str, ScaleResult]) if scales else None)
+
+
+def _write_csv(out: IO[str], found: Iterator[_Result]) -> None:
+    """Write the header once all scales are known: revisions may differ in them, so the rows wait in a nameless temporary file."""
+    columns: dict[str, bool] = {}
+    with tempfile.TemporaryFile() as kept:
+        for each in found:
+            for scale, scored in (each.scales or {}).items():
+                columns[scale] = columns.get(scale, False) or scored.band is not msgspec.UNSET
+            kept.write(msgspec.json.encode(each) + b"\n")
+        kept.seek(0)
+        writer = CsvWriter(out, _ABOUT, scale_columns(columns.items()))
+        for line in kept:
+            each = msgspec.json.decode(line, type=_Result)
+            writer.write(each.about, each.scales)
