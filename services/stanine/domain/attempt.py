@@ -1,0 +1,90 @@
+"""An attempt as a caller sends it: strict JSON in, a record out. Imported by others through `response`.
+
+The usual attempt is read by one compiled decoder. Whatever that refuses, and whatever might hold a name twice, is read again slowly by
+`attempt_faults`, to say all that is wrong with it.
+"""
+
+import hashlib
+from collections.abc import Mapping
+from typing import Annotated, Any
+
+import msgspec
+from msgspec import UNSET, Meta, UnsetType
+
+from stanine.domain import attempt_faults
+from stanine.domain.errors import Faults, InvalidAttempt
+from stanine.domain.limits import MAX_ATTEMPT_BYTES, MAX_ATTRIBUTE_TEXT, MAX_INTEGER, MAX_KEY, MAX_PARTICIPANT, MAX_REVISION
+
+Answer = int | float | str | list[str]
+AttributeValue = int | float | str
+
+#: Bytes of a meaning: two different attempts of one caller share it by chance once in 2**64 keys sent again.
+MEANING_BYTES = 16
+
+
+class Attempt(msgspec.Struct, frozen=True):
+    """One person's answers, as sent: nulls dropped, 2.0 as 2. Whether they fit a form is for `Packer.pack` to say."""
+
+    answers: dict[str, Answer]
+    key: str | None = None
+    revision: int | None = None
+    participant: str | None = None
+    attributes: dict[str, AttributeValue] = {}
+
+
+_Integer = Annotated[int, Meta(ge=-MAX_INTEGER, le=MAX_INTEGER)]
+_Float = Annotated[float, Meta(ge=-MAX_INTEGER, le=MAX_INTEGER)]
+
+
+class _Sent(msgspec.Struct, forbid_unknown_fields=True):
+    answers: dict[str, _Integer | _Float | str | list[str] | None]
+    key: Annotated[str, Meta(min_length=1, max_length=MAX_KEY)] | None | UnsetType = UNSET
+    revision: Annotated[int, Meta(ge=1, le=MAX_REVISION)] | None | UnsetType = UNSET
+    participant: Annotated[str, Meta(min_length=1, max_length=MAX_PARTICIPANT)] | None | UnsetType = UNSET
+    attributes: dict[str, _Integer | _Float | Annotated[str, Meta(max_length=MAX_ATTRIBUTE_TEXT)] | None] | None | UnsetType = UNSET
+
+    def names(self) -> int:
+        """Return how many names the objects hold."""
+        own = 1 + (self.key is not UNSET) + (self.revision is not UNSET) + (self.participant is not UNSET) + (self.attributes is not UNSET)
+        return own + len(self.answers) + (len(self.attributes) if isinstance(self.attributes, dict) else 0)
+
+
+_DECODER = msgspec.json.Decoder(_Sent)
+_ENCODER = msgspec.msgpack.Encoder(order="deterministic")
+
+
+def decode_attempt(text: bytes) -> Attempt:
+    """Return the attempt in a JSON object. Raises InvalidAttempt with all its faults (JSON pointers), and nothing else, whatever the bytes."""
+    if len(text) > MAX_ATTEMPT_BYTES:
+        faults = Faults()
+        faults.add("", "TooLarge", f"the attempt has {len(text)} bytes; {MAX_ATTEMPT_BYTES} are allowed")
+        raise InvalidAttempt(faults.kept, faults.count)
+    try:
+        sent = _DECODER.decode(text)
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
+        raise attempt_faults.explain(text, error) from None
+    key, participant = sent.key or None, sent.participant or None
+    # A name given twice leaves more colons than names. So does a colon within a text: then the slow reading decides.
+    if text.count(b":") != sent.names() or not _is_printable(key) or not _is_printable(participant):
+        attempt_faults.check(text)
+    return Attempt(_settled(sent.answers), key, sent.revision or None, participant, _settled(sent.attributes or {}))
+
+
+def meaning(attempt: Attempt) -> bytes:
+    """Return 16 bytes that two attempts share if they say the same, whatever the order of names, nulls, or 2.0 for 2."""
+    content = [attempt.key, attempt.revision, attempt.participant, _settled(attempt.answers), _settled(attempt.attributes)]
+    return hashlib.blake2b(_ENCODER.encode(content), digest_size=MEANING_BYTES).digest()
+
+
+def _is_printable(text: str | None) -> bool:
+    return text is None or text.isprintable()
+
+
+def _settled(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Return values without nulls, whole floats as integers."""
+    kinds = set(map(type, values.values()))
+    if type(None) in kinds:
+        values = {name: value for name, value in values.items() if value is not None}
+    if float in kinds:
+        values = {name: int(value) if type(value) is float and value.is_integer() else value for name, value in values.items()}
+    return values if isinstance(values, dict) else dict(values)

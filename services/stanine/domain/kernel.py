@@ -1,0 +1,289 @@
+"""Scores a batch of attempts as matrices. The only module with NumPy; called by the result watcher and by `stanine score`.
+
+An attempt's bits may not depend on its batch. So nothing is added up by BLAS or by NumPy's pairwise sums, whose order depends on the shape:
+
+- A sum whose terms are all small whole numbers is exact in any order. Such terms are taken several at a time: the combination of a few
+  items' answers indexes one table of 64-bit integers, in which all of a scale's sums stand side by side (`_Groups`).
+- Any other sum is accumulated item by item, in the order that `scoring` states, each step over the whole batch (`_Column`).
+
+An answer's state is its code made dense: 0 omitted, 1 to k the options, k + 1 not shown or declined.
+"""
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from stanine.domain.result import NO_BAND, Status
+from stanine.domain.scoring import DECLINED, Plan, PlannedScale
+
+Codes = npt.NDArray[np.uint8]
+Floats = npt.NDArray[np.float64]
+Integers = npt.NDArray[np.int64]
+
+#: Attempts worked on at once, and cells of a step's matrix: what is held between two steps stays in the processor's cache.
+CHUNK, CHUNK_CELLS = 1024, 1 << 18
+#: Combinations of answers that one table may have: four items of five options are 2401, which lie in the first-level cache.
+GROUP_STATES = 4096
+#: Entries (8 bytes each) of all such tables together; a plan that would need more takes its items one by one.
+ALL_GROUP_STATES = 1 << 20
+#: Bits of a count of answers: at most 2,000 items.
+_COUNT_BITS = 12
+_COUNT_MASK = (1 << _COUNT_BITS) - 1
+#: Bits that the two counts leave to a scale's other sums in a 64-bit integer with its sign.
+_SUM_BITS = 63 - 2 * _COUNT_BITS
+
+_BODY = np.dtype([("raw", "<f8"), ("valid", "<u2"), ("status", "u1"), ("band", "u1")])
+
+
+class Scores:
+    """What came of a batch: one row per attempt, one column per scale; `result` says what the fields mean."""
+
+    def __init__(self, table: npt.NDArray[Any]) -> None:
+        self.table = table
+
+    @property
+    def raw(self) -> Floats:
+        """The raw scores, NaN where there is none."""
+        raw: Floats = self.table["raw"]
+        return raw
+
+    def packed(self) -> list[bytes]:
+        """Return one result body per attempt."""
+        width = self.table.dtype.itemsize * self.table.shape[1]
+        body = self.table.tobytes()
+        return [body[start : start + width] for start in range(0, len(body), width)]
+
+
+class Kernel:
+    """A plan made ready to run. Holds no state between batches, so threads may share it."""
+
+    def __init__(self, plan: Plan) -> None:
+        self.plan = plan
+        self._last_state = np.array([count + 1 for count in plan.options], dtype=np.uint8)
+        self._max_code = np.array([count - 1 for count in plan.options], dtype=np.uint8)
+        sums = [_Sums(plan, scale) for scale in plan.scales]
+        self._groups = _Groups(sums, GROUP_STATES)
+        if self._groups.table.size > ALL_GROUP_STATES:
+            self._groups = _Groups(sums, 1)
+        self._columns = [column for at, one in enumerate(sums) for column in one.columns(at)]
+        self._finish = _Finish(plan.scales, sums)
+        self._chunk = max(64, min(CHUNK, CHUNK_CELLS // max(self._groups.count, 1)))
+
+    def unreadable(self, codes: Codes) -> list[int]:
+        """Return the rows that hold a code which their item does not have: such an attempt was damaged and must not be scored."""
+        damaged = (codes > self._max_code) & (codes < DECLINED)
+        return [int(row) for row in np.flatnonzero(damaged.any(axis=1))]
+
+    def score(self, codes: Codes) -> Scores:
+        """Score attempts: one row of codes each, one column per item of the form, in its order."""
+        attempts, items = codes.shape
+        if items != len(self.plan.options) or codes.dtype != np.uint8:
+            raise ValueError(f"{len(self.plan.options)} items a row of uint8 belong here, not {items} of {codes.dtype}")
+        table = np.empty((attempts, len(self.plan.scales)), dtype=_BODY)
+        with np.errstate(divide="ignore", invalid="ignore"):
+            for start in range(0, attempts, self._chunk):
+                self._score_chunk(codes[start : start + self._chunk], table[start : start + self._chunk])
+        return Scores(table)
+
+    def _score_chunk(self, codes: Codes, table: npt.NDArray[Any]) -> None:
+        states = np.ascontiguousarray(np.minimum(codes + np.uint8(1), self._last_state).T)
+        sums = self._groups.add_up(states)
+        numerators, denominators = self._finish.split(sums)
+        for column in self._columns:
+            (numerators if column.is_numerator else denominators)[column.scale] = column.add_up(states)
+        self._finish.write(sums, numerators, denominators, table)
+
+
+class _Sums:
+    """What one scale adds up, per term and state: numerator, denominator, points present, answers valid."""
+
+    def __init__(self, plan: Plan, scale: PlannedScale) -> None:
+        self.items = [term.item for term in scale.terms]
+        self.numerators: list[list[float]] = []
+        self.denominators: list[list[float]] = []
+        self.present: list[list[int]] = []
+        self.valid: list[list[int]] = []
+        # With a weight of 0 or less every item is needed, so there is nothing to divide by.
+        divides = all(term.weight > 0 for term in scale.terms)
+        for term in scale.terms:
+            table = plan.tables[term.table]
+            points = [scale.unanswered, *table, None]
+            known = [x for x in table if x is not None]
+            low, high = (min(known), max(known)) if scale.method == "Percent" else (0.0, 1.0)
+            self.numerators.append([0.0 if x is None else term.weight * (x - low) for x in points])
+            self.denominators.append([0.0 if x is None or not divides else term.weight * (high - low) for x in points])
+            self.present.append([int(x is not None) for x in points])
+            self.valid.append([0, *(int(x is not None) for x in table), 0])
+        bits = _whole_bits(self.numerators)
+        self.numerator_is_whole = bits <= _SUM_BITS - 1  # one for the sign
+        denominator_bits = _whole_bits(self.denominators)
+        self.denominator_is_whole = denominator_bits + (bits + 1 if self.numerator_is_whole else 0) <= _SUM_BITS
+        self.denominator_bits = denominator_bits if self.denominator_is_whole else 0
+
+    def packed(self) -> list[Integers]:
+        """Return each term's table of integers: from the lowest bit valid, present, denominator, numerator (those that are whole)."""
+        tables = []
+        for numerator, denominator, present, valid in zip(self.numerators, self.denominators, self.present, self.valid, strict=True):
+            table = np.array(valid, dtype=np.int64) + (np.array(present, dtype=np.int64) << _COUNT_BITS)
+            if self.denominator_is_whole:
+                table += np.array(denominator).astype(np.int64) << (2 * _COUNT_BITS)
+            if self.numerator_is_whole:
+                table += np.array(numerator).astype(np.int64) << (2 * _COUNT_BITS + self.denominator_bits)
+            tables.append(table)
+        return tables
+
+    def columns(self, scale: int) -> "Iterator[_Column]":
+        """Yield what must be accumulated in order."""
+        if not self.numerator_is_whole:
+            yield _Column(scale, self.items, self.numerators, is_numerator=True)
+        if not self.denominator_is_whole:
+            yield _Column(scale, self.items, self.denominators, is_numerator=False)
+
+
+def _whole_bits(tables: list[list[float]]) -> int:
+    """Return how many bits hold any sum over some terms, without its sign; beyond measure if a term is not a whole number."""
+    if not all(x.is_integer() for table in tables for x in table):
+        return _SUM_BITS + 1
+    return int(sum(max(map(abs, table)) for table in tables)).bit_length()
+
+
+class _Groups:
+    """All sums of whole numbers: several terms of a scale share a table, and a group's row of indices is the mix of their states."""
+
+    def __init__(self, sums: list[_Sums], states: int) -> None:
+        offsets: dict[tuple[bytes, ...], int] = {}
+        tables: list[Integers] = []
+        groups: list[list[tuple[int, Integers]]] = []
+        self.bounds: list[tuple[int, int]] = []
+        self.offsets: Any = []
+        end = 0
+        for one in sums:
+            first = len(groups)
+            # Terms with equal tables side by side: more groups are then alike and share theirs.
+            terms = sorted(zip(one.items, one.packed(), strict=True), key=lambda term: (term[1].tobytes(), term[0]))
+            groups += _in_groups(terms, states)
+            self.bounds.append((first, len(groups)))
+            for group in groups[first:]:
+                key = tuple(table.tobytes() for _, table in group)
+                if key not in offsets:
+                    offsets[key] = end
+                    tables.append(_combined([table for _, table in group]))
+                    end += tables[-1].size
+                self.offsets.append(offsets[key])
+        self.count = len(groups)
+        self.table = np.concatenate(tables)
+        self.offsets = np.array(self.offsets, dtype=np.int64)[:, None]
+        self.members = [_member(groups, place) for place in range(max(map(len, groups)))]
+
+    def add_up(self, states: Codes) -> Integers:
+        """Return the sums: one row per scale, one column per attempt."""
+        index: Any = self.offsets
+        if len(self.members) > 1:
+            mixed = states.take(self.members[0][0], axis=0) * self.members[0][1]
+            for items, radix in self.members[1:]:
+                mixed += states.take(items, axis=0) * radix
+            index = index + mixed
+        else:
+            index = index + states.take(self.members[0][0], axis=0)
+        values = self.table.take(index)
+        result = np.empty((len(self.bounds), states.shape[1]), dtype=np.int64)
+        for row, (start, stop) in zip(result, self.bounds, strict=True):
+            np.add.reduce(values[start:stop], axis=0, out=row)
+        return result
+
+
+def _in_groups(terms: list[tuple[int, Integers]], states: int) -> list[list[tuple[int, Integers]]]:
+    groups: list[list[tuple[int, Integers]]] = []
+    size = 0
+    for term in terms:
+        if not groups or size * term[1].size > states:
+            groups.append([])
+            size = 1
+        groups[-1].append(term)
+        size *= term[1].size
+    return groups
+
+
+def _combined(tables: list[Integers]) -> Integers:
+    """Return the table of all combinations: the first member's state counts most."""
+    combined = tables[0]
+    for table in tables[1:]:
+        combined = (combined[:, None] + table).ravel()
+    return combined
+
+
+def _member(groups: list[list[tuple[int, Integers]]], place: int) -> tuple[Integers, npt.NDArray[np.uint16]]:
+    """Return, of every group, the item of its member at a place and what that member's state counts in the index (0: no such member)."""
+    items, radix = [], []
+    for group in groups:
+        items.append(group[place][0] if place < len(group) else 0)
+        radix.append(int(np.prod([table.size for _, table in group[place + 1 :]], dtype=np.int64)) if place < len(group) else 0)
+    return np.array(items, dtype=np.int64), np.array(radix, dtype=np.uint16)[:, None]
+
+
+class _Column:
+    """One sum that is not of whole numbers: added up term by term, each step over the whole batch."""
+
+    def __init__(self, scale: int, items: list[int], tables: list[list[float]], *, is_numerator: bool) -> None:
+        self.scale, self.is_numerator = scale, is_numerator
+        self.terms = [(item, np.array(table)) for item, table in zip(items, tables, strict=True)]
+
+    def add_up(self, states: Codes) -> Floats:
+        total = np.zeros(states.shape[1])
+        for item, table in self.terms:
+            total += table.take(states[item])
+        return total
+
+
+class _Finish:
+    """From sums to scores: one row per scale."""
+
+    def __init__(self, scales: tuple[PlannedScale, ...], sums: list[_Sums]) -> None:
+        def column(values: list[Any], dtype: Any = np.float64) -> Any:
+            return np.array(values, dtype=dtype)[:, None]
+
+        weights = [_sum_in_order([term.weight for term in scale.terms]) for scale in scales]
+        by_method = [{"Mean": 1.0, "Sum": weight, "Percent": 100.0}[scale.method] for scale, weight in zip(scales, weights, strict=True)]
+        self.factor = column(by_method)
+        self.terms = column([len(scale.terms) if scale.method == "Sum" else -1 for scale in scales], np.int64)
+        self.min_valid = column([scale.min_valid for scale in scales], np.int64)
+        self.multiply = column([scale.multiply for scale in scales])
+        self.constant = column([scale.constant for scale in scales])
+        self.denominator_mask = column([(1 << one.denominator_bits) - 1 for one in sums], np.int64)
+        self.numerator_shift = column([2 * _COUNT_BITS + one.denominator_bits for one in sums], np.int64)
+        self.bands = [(row, *_band_starts(scale)) for row, scale in enumerate(scales) if scale.bands]
+
+    def split(self, sums: Integers) -> tuple[Floats, Floats]:
+        """Return the numerators and denominators that the packed sums hold."""
+        denominators = (sums >> (2 * _COUNT_BITS)) & self.denominator_mask
+        return (sums >> self.numerator_shift).astype(np.float64), denominators.astype(np.float64)
+
+    def write(self, sums: Integers, numerators: Floats, denominators: Floats, table: npt.NDArray[Any]) -> None:
+        """Write the scores into the rows of a result table."""
+        valid = sums & _COUNT_MASK
+        is_complete_sum = ((sums >> _COUNT_BITS) & _COUNT_MASK) == self.terms
+        quotients = (self.factor * numerators) / denominators
+        raw = np.where(is_complete_sum, numerators, quotients) * self.multiply + self.constant
+        status = np.where((denominators == 0) & ~is_complete_sum, np.uint8(Status.DIVISION_BY_ZERO), np.uint8(Status.SCORED))
+        status[valid < self.min_valid] = Status.TOO_FEW_ANSWERS
+        raw[status != Status.SCORED] = np.nan
+        band = np.full(raw.shape, NO_BAND, dtype=np.uint8)
+        for row, starts, first in self.bands:
+            band[row] = starts.searchsorted(raw[row], side="right") + first  # -1 is NO_BAND in a byte
+        band[status != Status.SCORED] = NO_BAND
+        table["raw"], table["valid"], table["status"], table["band"] = raw.T, valid.T, status.T, band.T
+
+
+def _band_starts(scale: PlannedScale) -> tuple[Floats, int]:
+    """Return where bands begin, and the place of the band below the first of these (-1: none)."""
+    starts = [band.start for band in scale.bands if band.start is not None]
+    return np.array(starts, dtype=np.float64), len(scale.bands) - len(starts) - 1
+
+
+def _sum_in_order(values: list[float]) -> float:
+    total = 0.0
+    for value in values:
+        total += value
+    return total

@@ -1,0 +1,46 @@
+"""The sizes that a document and an attempt may have, each with its reason. Used by the readers and the records' types."""
+
+#: Bytes of a document as canonical JSON. A custom resource must fit into etcd (1.5 MiB a request) beside its metadata.
+MAX_DOCUMENT_BYTES = 1 << 20
+#: Bytes of the YAML or JSON text: comments and indentation may be several times what remains of them.
+MAX_TEXT_BYTES = 4 << 20
+#: Characters and nodes that a document may come to once its YAML aliases are written out.
+MAX_EXPANDED = 4 << 20
+#: Nested lists and mappings, in any text. The deepest that has a meaning is 8.
+MAX_DEPTH = 32
+#: Whole numbers beyond this are not exact in JSON readers that use doubles (2**53).
+MAX_INTEGER = (1 << 53) - 1
+
+#: Items of a form: the longest inventories in use have under 600.
+MAX_ITEMS = 2_000
+#: Options of an item: an answer is stored as one byte, and codes from 250 up are kept for missing answers of several kinds.
+MAX_OPTIONS = 250
+#: Scales of an instrument: 12 bytes of result each, per attempt.
+MAX_SCALES = 500
+#: Items over all scales, an item counted in each: what scoring one attempt costs.
+MAX_TERMS = 20_000
+#: Bands of a scale: a band is stored as one byte.
+MAX_BANDS = 100
+#: Declared attributes, and values of one.
+MAX_ATTRIBUTES = 100
+MAX_VALUES = 250
+
+#: Characters: an id or name, an option's or attribute's value, a title, a line a participant reads, a passage.
+MAX_ID = 64
+MAX_VALUE = 64
+MAX_TITLE = 500
+MAX_LINE = 5_000
+MAX_PASSAGE = 50_000
+
+#: Numbers of a document: 0, or of a magnitude between these two, so that no score overflows or vanishes beside the 9 decimals of an edge.
+LARGEST_NUMBER = 1_000_000_000
+SMALLEST_NUMBER = 1e-9
+
+#: Bytes of an attempt as sent: 2,000 items with ids and values of full length.
+MAX_ATTEMPT_BYTES = 256 << 10
+#: Characters of the caller's name for an attempt, of a participant's pseudonym, of an attribute that is text.
+MAX_KEY = 64
+MAX_PARTICIPANT = 128
+MAX_ATTRIBUTE_TEXT = 256
+#: The greatest revision: stored in 32 bits.
+MAX_REVISION = (1 << 32) - 1

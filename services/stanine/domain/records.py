@@ -1,0 +1,200 @@
+"""The records of an instrument document (DESIGN 4.1). Made by `instrument.parse_instrument` only, which checks what types cannot say.
+
+What the format will have and this version cannot do yet is named in `later`: such a document is refused with the code NotSupported, never
+misread.
+"""
+
+from typing import Annotated, ClassVar, Literal
+
+import msgspec
+from msgspec import Meta
+
+from stanine.domain import limits
+
+Id = Annotated[
+    str,
+    Meta(
+        pattern="^[A-Za-z][A-Za-z0-9_]*$",
+        max_length=limits.MAX_ID,
+        description="an id: letters, digits and _, a letter first",
+    ),
+]
+#: An item of a scale: `A1`, reversed `-A1`; `r1.a` (a ranked option) is for later.
+ItemReference = Annotated[
+    str,
+    Meta(
+        pattern="^-?[A-Za-z][A-Za-z0-9_]*(\\.[A-Za-z0-9_]+)?$",
+        max_length=limits.MAX_ID + limits.MAX_VALUE + 2,
+        description="an item's id, with a minus before it if reverse-keyed",
+    ),
+]
+DnsLabel = Annotated[
+    str,
+    Meta(
+        pattern="^[a-z0-9]([-a-z0-9]*[a-z0-9])?$",
+        max_length=63,
+        description="a DNS-1123 label: lower-case letters, digits and -, beginning and ending with a letter or digit",
+    ),
+]
+Language = Annotated[
+    str,
+    Meta(pattern="^[A-Za-z]{2,8}(-[A-Za-z0-9]{1,8})*$", max_length=35, description='a language tag (BCP 47) such as "en" or "pt-BR"'),
+]
+Title = Annotated[str, Meta(min_length=1, max_length=limits.MAX_TITLE)]
+Line = Annotated[str, Meta(min_length=1, max_length=limits.MAX_LINE)]
+Passage = Annotated[str, Meta(max_length=limits.MAX_PASSAGE)]
+Number = Annotated[float, Meta(ge=-limits.LARGEST_NUMBER, le=limits.LARGEST_NUMBER)]
+Whole = Annotated[int, Meta(ge=-limits.LARGEST_NUMBER, le=limits.LARGEST_NUMBER)]
+ValueText = Annotated[str, Meta(min_length=1, max_length=limits.MAX_VALUE)]
+#: What an answer or an attribute is: a number or a text, never a boolean.
+Value = Whole | Number | ValueText
+Method = Literal["Mean", "Sum", "Percent"]
+
+
+class Record(msgspec.Struct, frozen=True, rename="camel", forbid_unknown_fields=True, omit_defaults=True):
+    """What all records of a document share: camelCase names, no unknown fields."""
+
+    #: Fields of the format that this version cannot do yet, by their names in a document.
+    later: ClassVar[frozenset[str]] = frozenset()
+    #: The same for values of a field with a closed list.
+    later_values: ClassVar[dict[str, frozenset[str]]] = {}
+
+
+class Metadata(Record):
+    """The document's name. The rest is what Kubernetes users write beside it; it is no part of the instrument."""
+
+    name: DnsLabel
+    namespace: str | None = None
+    labels: dict[str, str] = {}
+    annotations: dict[str, str] = {}
+
+
+class Attribute(Record):
+    """What else is known of a person: of a type, or one of a list of values."""
+
+    id: Id
+    title: Title | None = None
+    type: Literal["Integer", "Number", "Text"] | None = None
+    values: Annotated[tuple[Value, ...], Meta(min_length=1, max_length=limits.MAX_VALUES)] | None = None
+
+
+class Option(Record):
+    """One of the answers that an item offers; `missing` ones are stored as answered and scored as missing."""
+
+    value: Value
+    label: Line | None = None
+    missing: bool = False
+
+
+Options = Annotated[tuple[Option, ...], Meta(min_length=1, max_length=limits.MAX_OPTIONS)]
+
+
+class ResponseSet(Record):
+    """Options that several items share."""
+
+    name: Id
+    options: Options
+
+
+class Item(Record):
+    """One question. Its options are its own, or those of the response set that it or `defaults` names."""
+
+    later: ClassVar[frozenset[str]] = frozenset({"min", "max", "integer", "when"})
+    later_values: ClassVar[dict[str, frozenset[str]]] = {"type": frozenset({"Number", "Ranking"})}
+
+    id: Id
+    text: Line
+    type: Literal["Choice"] = "Choice"
+    responses: Id | None = None
+    options: Options | None = None
+
+
+class Band(Record):
+    """A named stretch of scores: begins at `from` (≥) or `above` (>) and ends where the next begins."""
+
+    id: Id
+    label: Line | None = None
+    text: Passage | None = None
+    from_: Number | None = msgspec.field(name="from", default=None)
+    above: Number | None = None
+
+
+Bands = Annotated[tuple[Band, ...], Meta(max_length=limits.MAX_BANDS)]
+RightValues = Annotated[tuple[Value, ...], Meta(min_length=1, max_length=limits.MAX_OPTIONS)]
+
+
+class Scale(Record):
+    """A score over items. An item stands in one of `items`, `key` and `points`; the order in which they are named has no meaning."""
+
+    later: ClassVar[frozenset[str]] = frozenset(
+        {"reliability", "interval", "norms", "standard", "report", "lookup", "round", "formula"},
+    )
+
+    id: Id
+    title: Title | None = None
+    score: Method | None = None
+    items: Annotated[tuple[ItemReference, ...], Meta(max_length=limits.MAX_ITEMS)] = ()
+    key: dict[Id, Value | RightValues] = {}
+    threshold: Number | None = None
+    points: dict[Id, Annotated[tuple[Number | None, ...], Meta(max_length=limits.MAX_OPTIONS)]] = {}
+    unanswered: Number | None = None
+    min_valid: Whole | None = None
+    weights: dict[Id, Number] = {}
+    multiply: Number = 1.0
+    constant: Number = 0.0
+    bands: Bands | None = None
+
+
+class Defaults(Record):
+    """What items and scales have that do not say otherwise; never what decides about missing answers."""
+
+    later: ClassVar[frozenset[str]] = frozenset({"standard", "report", "interval"})
+
+    responses: Id | None = None
+    score: Method | None = None
+    bands: Bands | None = None
+
+
+class RedisConfigRef(Record):
+    """Where a custom resource publishes to; no part of the document."""
+
+    name: DnsLabel = "default"
+
+
+class Spec(Record, kw_only=True):
+    """The instrument itself."""
+
+    later: ClassVar[frozenset[str]] = frozenset({"normGroups", "translations"})
+
+    title: Title
+    language: Language | None = None
+    category: Title | None = None
+    licence: Title | None = None
+    source: Line | None = None
+    duration_minutes: Annotated[float, Meta(ge=0, le=1440)] | None = None
+    instructions: Passage | None = None
+    attributes: Annotated[tuple[Attribute, ...], Meta(max_length=limits.MAX_ATTRIBUTES)] = ()
+    response_sets: Annotated[tuple[ResponseSet, ...], Meta(max_length=limits.MAX_ITEMS)] = ()
+    items: Annotated[tuple[Item, ...], Meta(min_length=1, max_length=limits.MAX_ITEMS)]
+    defaults: Defaults = Defaults()
+    scales: Annotated[tuple[Scale, ...], Meta(min_length=1, max_length=limits.MAX_SCALES)]
+    redis_config_ref: RedisConfigRef | None = None
+    deletion_policy: Literal["Retain", "Delete"] | None = None
+
+
+class Instrument(Record):
+    """One revision of a questionnaire with its scoring, as published."""
+
+    api_version: Literal["stanine.dev/v1alpha1"]
+    kind: Literal["Instrument"]
+    metadata: Metadata
+    spec: Spec
+
+
+def options_of(spec: Spec) -> dict[str, tuple[Option, ...]]:
+    """Return each item's options by the item's id, response sets resolved; an item whose options cannot be told has none."""
+    sets = {one.name: one.options for one in spec.response_sets}
+    return {
+        item.id: item.options if item.options is not None else sets.get(item.responses or spec.defaults.responses or "", ())
+        for item in spec.items
+    }
