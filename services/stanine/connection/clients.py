@@ -29,6 +29,8 @@ RETRIES = 4
 BACKOFF_BASE, BACKOFF_CAP = 0.05, 0.8
 #: Connections a process keeps at the most; waiting for a free one beats opening hundreds.
 POOL_SIZE = 32
+#: Blocking readers of a process: one a queue.
+BLOCKING_POOL_SIZE = 16
 #: Seconds to wait for a free connection of the pool.
 POOL_TIMEOUT = 5.0
 
@@ -40,16 +42,38 @@ _KEEPALIVE = {
 }
 
 
-def connect(url: str, *, pool_size: int = POOL_SIZE) -> "redis.Redis":
-    """Make a synchronous client for `redis://`, `rediss://`, `unix://` or `redis+sentinel://host:port,host:port/MASTER[/DB]`."""
-    retry = redis.retry.Retry(redis.backoff.ExponentialWithJitterBackoff(base=BACKOFF_BASE, cap=BACKOFF_CAP), RETRIES)
-    return _sync_client(url, pool_size, socket_timeout=SOCKET_TIMEOUT, retry=retry)
+#: redis-py's sentinel modules are not annotated.
+_sentinel: Any = redis.sentinel
+_async_sentinel: Any = redis.asyncio.sentinel
 
 
-def connect_blocking(url: str) -> "redis.Redis":
-    """Make a client for blocking reads: no socket timeout and no retries, since a lost reply must be seen by the reader."""
+def connect(url: str, *, pool_size: int = POOL_SIZE, timeout: float = SOCKET_TIMEOUT, retries: int = RETRIES) -> "redis.Redis":
+    """Make a synchronous client for `redis://`, `rediss://`, `unix://` or `redis+sentinel://host:port,host:port/MASTER[/DB]`.
+
+    `timeout`: seconds a command may take; `retries`: further tries after a lost connection.
+    """
+    retry = redis.retry.Retry(redis.backoff.ExponentialWithJitterBackoff(base=BACKOFF_BASE, cap=BACKOFF_CAP), retries)
+    return _sync_client(url, pool_size, socket_timeout=timeout, retry=retry)
+
+
+def connect_blocking(url: str, *, pool_size: int = BLOCKING_POOL_SIZE) -> "redis.Redis":
+    """Make a client for blocking reads: no socket timeout and no retries, since a lost reply must be seen by the reader.
+
+    Every reader keeps one connection for itself.
+    """
     retry = redis.retry.Retry(redis.backoff.NoBackoff(), 0)
-    return _sync_client(url, 2, socket_timeout=None, retry=retry)
+    return _sync_client(url, pool_size, socket_timeout=None, retry=retry)
+
+
+def blocking_twin(client: "redis.Redis", *, timeout: float | None = None) -> "redis.Redis":
+    """Make a client for blocking reads (or with another timeout) to where another client goes, for callers who have no URL."""
+    pool: Any = client.connection_pool
+    retry = redis.retry.Retry(redis.backoff.NoBackoff(), 0)
+    options = pool.connection_kwargs | {"socket_timeout": timeout, "retry": retry}
+    if isinstance(pool, redis.sentinel.SentinelConnectionPool):
+        options.pop("connection_pool", None)
+        return redis.Redis.from_pool(_sentinel.SentinelConnectionPool(pool.service_name, pool.sentinel_manager, **options))
+    return redis.Redis.from_pool(redis.ConnectionPool(connection_class=pool.connection_class, **options))
 
 
 def connect_async(url: str, *, pool_size: int = POOL_SIZE) -> "redis.asyncio.Redis":
@@ -58,7 +82,7 @@ def connect_async(url: str, *, pool_size: int = POOL_SIZE) -> "redis.asyncio.Red
     options = _options(socket_timeout=SOCKET_TIMEOUT, retry=retry)
     if _is_sentinel(url):
         nodes, master, more = _sentinel_parts(url)
-        sentinel = redis.asyncio.sentinel.Sentinel(nodes, sentinel_kwargs={"socket_timeout": CONNECT_TIMEOUT})
+        sentinel = _async_sentinel.Sentinel(nodes, sentinel_kwargs={"socket_timeout": CONNECT_TIMEOUT})
         return sentinel.master_for(master, **(options | more))  # type: ignore[no-any-return]
     pool = redis.asyncio.BlockingConnectionPool.from_url(url, max_connections=pool_size, timeout=POOL_TIMEOUT, **_for_url(url, options))
     return redis.asyncio.Redis.from_pool(pool)
@@ -82,7 +106,7 @@ def _sync_client(url: str, pool_size: int, **more: Any) -> "redis.Redis":
     options = _options(**more)
     if _is_sentinel(url):
         nodes, master, extra = _sentinel_parts(url)
-        sentinel = redis.sentinel.Sentinel(nodes, sentinel_kwargs={"socket_timeout": CONNECT_TIMEOUT})
+        sentinel = _sentinel.Sentinel(nodes, sentinel_kwargs={"socket_timeout": CONNECT_TIMEOUT})
         return sentinel.master_for(master, **(options | extra))  # type: ignore[no-any-return]
     pool = redis.BlockingConnectionPool.from_url(url, max_connections=pool_size, timeout=POOL_TIMEOUT, **_for_url(url, options))
     return redis.Redis.from_pool(pool)

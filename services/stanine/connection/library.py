@@ -32,6 +32,10 @@ class Library:
         """Return the name under which a function of this version is registered."""
         return f"{name}_{self.version}"
 
+    def is_loaded(self, client: "redis.Redis") -> bool:
+        """Tell whether the server has this version."""
+        return bool(client.function_list(library=self.name))
+
     def load(self, client: "redis.Redis") -> bool:
         """Load the library unless this version is there; return whether it was missing."""
         try:
@@ -54,25 +58,25 @@ class Library:
 
     def call(self, client: "redis.Redis", function: str, keys: Sequence[str], args: Sequence[Argument] = ()) -> Any:
         """Call a function of this library; errors are redis-py's own."""
-        command = self.command(function, keys, args)
+        command, execute = self.command(function, keys, args), cast("Any", client).execute_command
         try:
-            return client.execute_command(*command)
+            return execute(*command)
         except redis.ResponseError as error:
             if not is_function_missing(error):
                 raise
         self.load(client)
-        return client.execute_command(*command)
+        return execute(*command)
 
     async def call_async(self, client: "redis.asyncio.Redis", function: str, keys: Sequence[str], args: Sequence[Argument] = ()) -> Any:
         """Call a function of this library from asyncio; errors are redis-py's own."""
-        command = self.command(function, keys, args)
+        command, execute = self.command(function, keys, args), cast("Any", client).execute_command
         try:
-            return await client.execute_command(*command)
+            return await execute(*command)
         except redis.ResponseError as error:
             if not is_function_missing(error):
                 raise
         await self.load_async(client)
-        return await client.execute_command(*command)
+        return await execute(*command)
 
     def command(self, function: str, keys: Sequence[str], args: Sequence[Argument] = ()) -> tuple[Argument, ...]:
         """Return the words of the FCALL, for use in a pipeline (which must itself see to a missing function)."""

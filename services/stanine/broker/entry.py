@@ -1,0 +1,99 @@
+"""The layout of a stream entry. The only other place that knows it is functions.lua.
+
+    h   the head. Of a batch message: its constant part, `head(queue, actor)`; of any other: the whole encoded Dramatiq message
+    i   the ids of a batch message, raw; absent otherwise
+    t   the producer's traceparent
+    n   earlier deliveries, when there were any
+    c   created (ms since 1970), when the entry was added again; otherwise the entry's id says it
+
+An entry with `w` and no head is a tick: a delayed message has become the next to be due, so a reader should look.
+"""
+
+import json
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+
+#: The consumer group of every queue.
+GROUP = "workers"
+#: The option of a Dramatiq message that travels in `t`.
+TRACE_OPTION = "traceparent"
+
+#: An entry's fields as the client gives them: name, value, name, value.
+Fields = list[bytes]
+
+
+@dataclass(frozen=True)
+class NewEntry:
+    """What a producer appends."""
+
+    head: bytes
+    ids: bytes
+    trace: bytes
+
+    def stream_fields(self) -> dict[Any, Any]:
+        """Return the fields for XADD."""
+        fields = {"h": self.head}
+        if self.ids:
+            fields["i"] = self.ids
+        if self.trace:
+            fields["t"] = self.trace
+        return fields
+
+
+@dataclass(frozen=True)
+class Entry:
+    """What a consumer reads."""
+
+    id: bytes
+    head: bytes
+    ids: bytes | None
+    trace: bytes | None
+    #: Which delivery this is, from 1. Counts what failed before and, for entries taken over, what crashed.
+    delivery: int
+    created: int
+    #: How often it was handed out since it was last appended; above 1 only after a consumer died with it.
+    handed: int = 1
+
+
+@lru_cache(maxsize=1024)
+def head(queue: str, actor: str) -> bytes:
+    """Return the constant head of the messages to a batch actor: the same bytes in every process, since batches merge by them."""
+    return json.dumps({"queue": queue, "actor": actor}, separators=(",", ":")).encode()
+
+
+@lru_cache(maxsize=1024)
+def read_head(data: bytes) -> tuple[str, str]:
+    """Return queue and actor of a batch message's head. Raises ValueError if it is none."""
+    plain = json.loads(data)
+    if not isinstance(plain, dict) or not isinstance(plain.get("queue"), str) or not isinstance(plain.get("actor"), str):
+        raise ValueError("the head of a batch message names its queue and its actor")  # noqa: TRY004 - like broken JSON
+    return plain["queue"], plain["actor"]
+
+
+def read_entry(entry_id: bytes, fields: Fields, handed: int = 1) -> Entry | None:
+    """Return the entry, or None if it has no head: a tick, or nothing of ours."""
+    named = dict(zip(fields[::2], fields[1::2], strict=False))
+    data = named.get(b"h")
+    if data is None:
+        return None
+    created = named.get(b"c")
+    return Entry(
+        id=entry_id,
+        head=data,
+        ids=named.get(b"i"),
+        trace=named.get(b"t"),
+        delivery=int(named.get(b"n", b"0")) + handed,
+        created=int(created) if created else created_at(entry_id),
+        handed=handed,
+    )
+
+
+def is_tick(fields: Fields) -> bool:
+    """Tell whether the entry only wakes a reader."""
+    return len(fields) == 2 and fields[0] == b"w"
+
+
+def created_at(entry_id: bytes) -> int:
+    """Return when an entry was appended (ms since 1970), which its id begins with."""
+    return int(entry_id.partition(b"-")[0])

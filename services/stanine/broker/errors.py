@@ -1,0 +1,19 @@
+"""What the broker refuses, each with its remedy. Connection trouble is Dramatiq's own BrokerConnectionError."""
+
+from collections.abc import Sequence
+
+
+class StreamsBrokerError(ValueError):
+    """Root of what a caller did wrong."""
+
+
+class BatchRefused(StreamsBrokerError):  # noqa: N818 - says what happened, as Dramatiq's own do
+    """A batch actor, or a message to one, asks for something that cannot be kept when messages are merged."""
+
+
+class BrokerSettingsInvalid(StreamsBrokerError):  # noqa: N818 - likewise
+    """A queue's settings hash holds values that cannot be used; `faults` names every one."""
+
+    def __init__(self, faults: Sequence[str]) -> None:
+        super().__init__("; ".join(faults))
+        self.faults = tuple(faults)

@@ -1,0 +1,40 @@
+"""What becomes of a batch that raised: it is split until what fails stands alone. Called by the consumer. Pure.
+
+Delivery 1 is a full batch, 2 runs in parts of 32, from 3 on each entry is alone; only what failed alone is ever given up.
+"""
+
+from collections.abc import Callable, Sequence
+
+from stanine.broker.batch import SECOND_PART
+from stanine.broker.queue import Verdict
+from stanine.broker.settings import QueueSettings
+
+#: Jitter: pauses are multiplied by 0.75 to 1.25, so that what failed together does not come back as one wave.
+JITTER = (0.75, 1.25)
+
+
+def split(
+    entry_ids: Sequence[bytes],
+    delivery: int,
+    settings: QueueSettings,
+    uniform: Callable[[float, float], float],
+    delay_ms: int | None = None,
+) -> list[Verdict]:
+    """Return what becomes of each entry of a batch that failed at its `delivery`-th try.
+
+    `uniform(low, high)` is the source of jitter; `delay_ms` overrides the pause (the actor raised Retry with a delay).
+    """
+    if len(entry_ids) == 1 and delivery >= settings.max_deliveries:
+        return [Verdict(entry_ids[0], delivery, None)]
+    size = SECOND_PART if delivery == 1 else 1
+    verdicts = []
+    for start in range(0, len(entry_ids), size):
+        pause = delay_ms if delay_ms is not None else backoff_ms(delivery, settings, uniform)
+        verdicts += [Verdict(entry_id, delivery, pause) for entry_id in entry_ids[start : start + size]]
+    return verdicts
+
+
+def backoff_ms(delivery: int, settings: QueueSettings, uniform: Callable[[float, float], float]) -> int:
+    """Return the pause after the `delivery`-th failure: doubled each time, jittered, within the queue's limits."""
+    pause = settings.backoff_min_ms * 2 ** min(delivery - 1, 40)
+    return max(1, int(min(pause, settings.backoff_max_ms) * uniform(*JITTER)))

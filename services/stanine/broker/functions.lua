@@ -1,0 +1,462 @@
+#!lua name=stanine_broker_@VERSION@
+--[[ What the broker does in Redis, each function in one step (stanine/broker/queue.py calls them; nobody else does).
+
+Keys of a queue (stanine/broker/keys.py), all with one hash tag and all passed in KEYS:
+  ready     stream   what waits and, in the group's pending list, what is in flight; settled entries are deleted
+  delayed   zset     score: when due (ms), member: a packed entry
+  dead      stream   what was given up, with its reason
+  leases    zset     consumer -> when its lease ends (ms). Present = may settle; taken over = removed. '@renewed': the last renewal by anyone
+  settings  hash     written by the bootstrap
+
+Rules: validate before the first write (there is no rollback); whoever is not in `leases` changes nothing (the fence); retry, release and
+rejection act only where XACK returned 1; time is the server's; `unpack` gets at most CHUNK values. What settles work may run when memory
+is full (allow-oom), what brings new work may not.
+]]
+
+--- Values handed to one call: Lua's stack holds about 8,000.
+local CHUNK = 4000
+--- The member of `leases` that tells when anyone last renewed. Consumer names never begin with '@'.
+local RENEWED = '@renewed'
+
+local function now_ms()
+  local time = redis.call('TIME')
+  return tonumber(time[1]) * 1000 + math.floor(tonumber(time[2]) / 1000)
+end
+
+--- A whole number as text: Lua's own tostring would write 1.7e+12.
+local function whole(number)
+  return string.format('%.0f', number)
+end
+
+local function demand(key, wanted)
+  local got = redis.call('TYPE', key)['ok']
+  if got ~= wanted and got ~= 'none' then
+    error({err = 'WRONGTYPE the key ' .. key .. ' holds a ' .. got .. ' where the queue keeps a ' .. wanted})
+  end
+end
+
+-- The layout of an entry: fields h (head), i (ids), t (traceparent), n (earlier deliveries, when > 0), c (created, ms, when not its id's).
+-- The other place that knows it is stanine/broker/entry.py.
+
+local function read_entry(id, flat)
+  local entry = {}
+  for at = 1, #flat, 2 do entry[flat[at]] = flat[at + 1] end
+  entry.c = entry.c or string.match(id, '^(%d+)-')
+  return entry
+end
+
+local function new_entry(head, ids, trace)
+  return {h = head, i = ids ~= '' and ids or nil, t = trace ~= '' and trace or nil}
+end
+
+local function append(key, entry, more)
+  local words = more or {'*'}
+  for _, name in ipairs({'h', 'i', 't', 'n', 'c'}) do
+    local value = entry[name]
+    if value and not (name == 'n' and tonumber(value) == 0) then
+      words[#words + 1] = name
+      words[#words + 1] = value
+    end
+  end
+  return redis.call('XADD', key, unpack(words))
+end
+
+--- A member of `delayed`. The token makes members of equal content distinct, and the same request sent twice one member.
+local function pack_entry(token, entry)
+  return cmsgpack.pack({token, entry.h or '', entry.i or false, entry.t or false, tonumber(entry.n or 0), tonumber(entry.c)})
+end
+
+local function unpack_entry(member)
+  local good, packed = pcall(cmsgpack.unpack, member)
+  if not good or type(packed) ~= 'table' or type(packed[2]) ~= 'string' then return nil end
+  return {h = packed[2], i = packed[3] or nil, t = packed[4] or nil, n = packed[5], c = whole(packed[6])}
+end
+
+local function wait_until_due(delayed, now)
+  local first = redis.call('ZRANGE', delayed, 0, 0, 'WITHSCORES')
+  if not first[2] then return -1 end
+  return math.max(0, tonumber(first[2]) - now)
+end
+
+local function bury(dead, entry, reason, actor, queue, deliveries, now, longest, oldest)
+  append(dead, {h = entry.h or '', i = entry.i, t = entry.t}, {'MAXLEN', '=', longest, '*', 'reason', reason, 'actor', actor,
+    'queue', queue, 'deliveries', deliveries, 'created', entry.c or whole(now), 'died', whole(now)})
+  if tonumber(oldest) > 0 then redis.call('XTRIM', dead, 'MINID', '=', whole(now - tonumber(oldest))) end
+end
+
+local function is_fenced(leases, consumer)
+  return redis.call('ZSCORE', leases, consumer) == false
+end
+
+local function entry_in(ready, id)
+  local found = redis.call('XRANGE', ready, id, id)
+  if not found[1] then return nil end
+  return read_entry(id, found[1][2])
+end
+
+--- Acknowledge and delete one entry; true if it was pending.
+local function settle_one(ready, group, id)
+  if redis.call('XACK', ready, group, id) ~= 1 then return false end
+  redis.call('XDEL', ready, id)
+  return true
+end
+
+-- New work ----------------------------------------------------------------------------------------------------------------------
+
+--- KEYS ready; ARGV (head, ids, trace)... -> how many were appended
+local function enqueue(keys, args)
+  demand(keys[1], 'stream')
+  for at = 1, #args, 3 do append(keys[1], new_entry(args[at], args[at + 1], args[at + 2])) end
+  return #args / 3
+end
+
+--- KEYS ready delayed leases; ARGV (token, delay ms, head, ids, trace)... -> ms until the first is due.
+--- When that is sooner than anyone knows, a tick (an entry without a head) wakes one of the blocked readers.
+local function delay(keys, args)
+  local ready, delayed, leases = keys[1], keys[2], keys[3]
+  demand(ready, 'stream')
+  demand(delayed, 'zset')
+  demand(leases, 'zset')
+  local now = now_ms()
+  local before = redis.call('ZRANGE', delayed, 0, 0, 'WITHSCORES')[2]
+  for at = 1, #args, 5 do
+    local entry = new_entry(args[at + 2], args[at + 3], args[at + 4])
+    entry.c = whole(now)
+    local member = pack_entry(args[at], entry)
+    redis.call('ZADD', delayed, 'NX', whole(now + tonumber(args[at + 1])), member)
+  end
+  local first = redis.call('ZRANGE', delayed, 0, 0, 'WITHSCORES')[2]
+  if (not before or tonumber(first) < tonumber(before)) and redis.call('ZCOUNT', leases, '(' .. whole(now), '+inf') > 0 then
+    redis.call('XADD', ready, '*', 'w', first)
+  end
+  return wait_until_due(delayed, now)
+end
+
+-- Settling ----------------------------------------------------------------------------------------------------------------------
+
+--- KEYS ready leases; ARGV group consumer id... -> how many were pending; -1 if fenced
+local function ack(keys, args)
+  local ready, leases, group = keys[1], keys[2], args[1]
+  demand(ready, 'stream')
+  if is_fenced(leases, args[2]) then return -1 end
+  local settled = 0
+  for from = 3, #args, CHUNK do
+    local to = math.min(#args, from + CHUNK - 1)
+    settled = settled + redis.call('XACK', ready, group, unpack(args, from, to))
+    redis.call('XDEL', ready, unpack(args, from, to))
+  end
+  return settled
+end
+
+--- KEYS ready delayed leases; ARGV group consumer id delay deliveries created head ids trace -> {1, 0 or -1 if fenced, ms until the first is due}
+local function retry(keys, args)
+  local ready, delayed, leases = keys[1], keys[2], keys[3]
+  demand(ready, 'stream')
+  demand(delayed, 'zset')
+  if is_fenced(leases, args[2]) then return {-1, -1} end
+  if not settle_one(ready, args[1], args[3]) then return {0, -1} end
+  local entry, now = new_entry(args[7], args[8], args[9]), now_ms()
+  entry.n, entry.c = args[5], args[6]
+  if tonumber(args[4]) <= 0 then
+    append(ready, entry)
+  else
+    redis.call('ZADD', delayed, whole(now + tonumber(args[4])), pack_entry(args[3], entry))
+  end
+  return {1, wait_until_due(delayed, now)}
+end
+
+--- KEYS ready delayed dead leases; ARGV group consumer reason actor queue longest oldest, then (id, deliveries, delay)...: delay < 0 means dead.
+--- -> {how many were pending or -1 if fenced, ms until the first is due}
+local function reject(keys, args)
+  local ready, delayed, dead, leases = keys[1], keys[2], keys[3], keys[4]
+  demand(ready, 'stream')
+  demand(delayed, 'zset')
+  demand(dead, 'stream')
+  if is_fenced(leases, args[2]) then return {-1, -1} end
+  local now, settled = now_ms(), 0
+  for at = 8, #args, 3 do
+    local id, deliveries, pause = args[at], args[at + 1], tonumber(args[at + 2])
+    local entry = entry_in(ready, id)
+    if settle_one(ready, args[1], id) then
+      settled = settled + 1
+      if entry and pause < 0 then
+        bury(dead, entry, args[3], args[4], args[5], deliveries, now, args[6], args[7])
+      elseif entry then
+        entry.n = deliveries
+        redis.call('ZADD', delayed, whole(now + pause), pack_entry(id, entry))
+      end
+    end
+  end
+  return {settled, wait_until_due(delayed, now)}
+end
+
+--- KEYS ready leases; ARGV group consumer, then (id, earlier deliveries)... -> how many went back to the queue; -1 if fenced
+local function release(keys, args)
+  local ready, leases = keys[1], keys[2]
+  demand(ready, 'stream')
+  if is_fenced(leases, args[2]) then return -1 end
+  local released = 0
+  for at = 3, #args, 2 do
+    local entry = entry_in(ready, args[at])
+    if settle_one(ready, args[1], args[at]) and entry and entry.h then
+      entry.n = args[at + 1]
+      append(ready, entry)
+      released = released + 1
+    end
+  end
+  return released
+end
+
+-- Leases, delayed messages and recovery -------------------------------------------------------------------------------------------
+
+local function promote_due(ready, delayed, dead, now, limit)
+  local due = redis.call('ZRANGE', delayed, '-inf', whole(now), 'BYSCORE', 'LIMIT', 0, limit)
+  for _, member in ipairs(due) do
+    local entry = unpack_entry(member)
+    if entry then
+      append(ready, entry)
+    else
+      bury(dead, {h = member}, 'Undecodable', '', '', 0, now, 10000, 0)
+    end
+    redis.call('ZREM', delayed, member)
+  end
+  return #due
+end
+
+--- KEYS ready delayed dead; ARGV limit -> {promoted, ms until the next is due or -1}
+local function promote(keys, args)
+  demand(keys[1], 'stream')
+  demand(keys[2], 'zset')
+  demand(keys[3], 'stream')
+  local now = now_ms()
+  local promoted = promote_due(keys[1], keys[2], keys[3], now, tonumber(args[1]))
+  return {promoted, wait_until_due(keys[2], now)}
+end
+
+--- Renew one lease. If nobody could renew for a whole lease (the server was away), the others get a grace to renew theirs first.
+local function extend(leases, consumer, now, lease, grace)
+  local last = redis.call('ZSCORE', leases, RENEWED)
+  if last and now - tonumber(last) > lease then
+    for _, name in ipairs(redis.call('ZRANGE', leases, '-inf', whole(now + grace), 'BYSCORE')) do
+      if name ~= RENEWED then redis.call('ZADD', leases, whole(now + grace), name) end
+    end
+  end
+  redis.call('ZADD', leases, whole(now + lease), consumer, whole(now), RENEWED)
+end
+
+local function flat_to_table(flat)
+  local out = {}
+  for at = 1, #flat, 2 do out[flat[at]] = flat[at + 1] end
+  return out
+end
+
+--- Consumers of the group, each {name, pending}; nil when there is no group.
+local function consumers_of(ready, group)
+  local answer = redis.pcall('XINFO', 'CONSUMERS', ready, group)
+  if answer['err'] then return nil end
+  local consumers = {}
+  for at, flat in ipairs(answer) do
+    local info = flat_to_table(flat)
+    consumers[at] = {info['name'], tonumber(info['pending'])}
+  end
+  return consumers
+end
+
+local function has_live_lease(leases, consumer, now)
+  local ends = redis.call('ZSCORE', leases, consumer)
+  return ends and tonumber(ends) > now
+end
+
+--- Make the group and register a consumer. KEYS ready leases settings; ARGV group consumer lease grace -> the settings, flat
+local function join(keys, args)
+  local ready, leases, group = keys[1], keys[2], args[1]
+  demand(ready, 'stream')
+  demand(leases, 'zset')
+  demand(keys[3], 'hash')
+  local made = redis.pcall('XGROUP', 'CREATE', ready, group, '0', 'MKSTREAM')
+  if made['err'] and not string.find(made['err'], 'BUSYGROUP', 1, true) then return made end
+  if args[2] ~= '' then
+    extend(leases, args[2], now_ms(), tonumber(args[3]), tonumber(args[4]))
+    redis.call('XGROUP', 'CREATECONSUMER', ready, group, args[2])
+  end
+  return redis.call('HGETALL', keys[3])
+end
+
+--- Renew the lease, promote what is due, look for consumers to take over from. KEYS ready delayed dead leases settings;
+--- ARGV group consumer lease grace limit -> {0} when fenced, else {1, ms until the next is due, 1 if somebody is to be taken over, the settings}
+local function beat(keys, args)
+  local ready, delayed, dead, leases, settings = keys[1], keys[2], keys[3], keys[4], keys[5]
+  demand(ready, 'stream')
+  demand(delayed, 'zset')
+  demand(dead, 'stream')
+  demand(leases, 'zset')
+  demand(settings, 'hash')
+  if is_fenced(leases, args[2]) then return {0} end
+  local now = now_ms()
+  extend(leases, args[2], now, tonumber(args[3]), tonumber(args[4]))
+  promote_due(ready, delayed, dead, now, tonumber(args[5]))
+  local orphaned = 0
+  for _, consumer in ipairs(consumers_of(ready, args[1]) or {}) do
+    if not has_live_lease(leases, consumer[1], now) then orphaned = 1 end
+  end
+  return {1, wait_until_due(delayed, now), orphaned, redis.call('HGETALL', settings)}
+end
+
+--- Take over from every consumer without a live lease. KEYS ready leases; ARGV group consumer limit
+--- -> the ids that are the caller's now (their delivery counts unchanged); at most `limit`, call again if it was reached; -1 if fenced
+local function recover(keys, args)
+  local ready, leases, group, me = keys[1], keys[2], args[1], args[2]
+  demand(ready, 'stream')
+  local now, limit, taken = now_ms(), tonumber(args[3]), {}
+  if not has_live_lease(leases, me, now) then return -1 end
+  for _, consumer in ipairs(consumers_of(ready, group) or {}) do
+    local name, pending = consumer[1], consumer[2]
+    if name ~= me and not has_live_lease(leases, name, now) then
+      redis.call('ZREM', leases, name)
+      while pending > 0 and #taken < limit do
+        local ids = {}
+        for _, row in ipairs(redis.call('XPENDING', ready, group, '-', '+', math.min(CHUNK, limit - #taken), name)) do ids[#ids + 1] = row[1] end
+        if #ids == 0 then break end
+        for _, id in ipairs(redis.call('XCLAIM', ready, group, me, 0, unpack(ids), 'JUSTID')) do taken[#taken + 1] = id end
+        pending = pending - #ids
+      end
+      if #redis.call('XPENDING', ready, group, '-', '+', 1, name) == 0 then redis.call('XGROUP', 'DELCONSUMER', ready, group, name) end
+    end
+  end
+  for _, name in ipairs(redis.call('ZRANGE', leases, '-inf', whole(now), 'BYSCORE')) do
+    if name ~= RENEWED and name ~= me then redis.call('ZREM', leases, name) end
+  end
+  return taken
+end
+
+--- KEYS ready leases; ARGV group consumer -> how many it leaves pending, free to be taken over at once
+local function leave(keys, args)
+  redis.call('ZREM', keys[2], args[2])
+  local pending = redis.pcall('XPENDING', keys[1], args[1], '-', '+', 1, args[2])
+  if pending['err'] then return 0 end
+  if #pending == 0 then redis.call('XGROUP', 'DELCONSUMER', keys[1], args[1], args[2]) end
+  return #pending
+end
+
+--- KEYS ready; ARGV group consumer after limit -> own pending entries, each {id, deliveries, fields (empty if it is gone)}
+local function held(keys, args)
+  local from = args[3] == '' and '-' or '(' .. args[3]
+  local rows = {}
+  for at, row in ipairs(redis.call('XPENDING', keys[1], args[1], from, '+', args[4], args[2])) do
+    local found = redis.call('XRANGE', keys[1], row[1], row[1])
+    rows[at] = {row[1], row[4], found[1] and found[1][2] or {}}
+  end
+  return rows
+end
+
+--- Count the start of taken-over entries. KEYS ready leases; ARGV group consumer, then (id, deliveries with this one)... -> 1; -1 if fenced
+local function start(keys, args)
+  if is_fenced(keys[2], args[2]) then return -1 end
+  for at = 3, #args, 2 do
+    redis.call('XCLAIM', keys[1], args[1], args[2], 0, args[at], 'RETRYCOUNT', args[at + 1], 'JUSTID')
+  end
+  return 1
+end
+
+-- Operations --------------------------------------------------------------------------------------------------------------------
+
+--- KEYS ready delayed dead leases; ARGV group look -> {ready, delayed, in flight, dead, created of the oldest (ms) or -1, consumers, now}
+local function stats(keys, args)
+  local ready, delayed, look = keys[1], keys[2], tonumber(args[2])
+  local now, oldest, in_flight = now_ms(), math.huge, 0
+  local summary = redis.pcall('XPENDING', ready, args[1])
+  if not summary['err'] then in_flight = summary[1] end
+  for _, row in ipairs(redis.call('XRANGE', ready, '-', '+', 'COUNT', look)) do
+    oldest = math.min(oldest, tonumber(read_entry(row[1], row[2]).c))
+  end
+  for _, member in ipairs(redis.call('ZRANGE', delayed, 0, look - 1)) do
+    local entry = unpack_entry(member)
+    if entry then oldest = math.min(oldest, tonumber(entry.c)) end
+  end
+  if oldest == math.huge then oldest = -1 end
+  local length = redis.call('XLEN', ready)
+  return {math.max(0, length - in_flight), redis.call('ZCARD', delayed), in_flight, redis.call('XLEN', keys[3]), oldest,
+    redis.call('ZCOUNT', keys[4], '(' .. whole(now), '+inf'), now}
+end
+
+--- Delete what waits and what is in flight, a chunk a call. KEYS ready; ARGV group limit -> how many were deleted
+local function drop(keys, args)
+  demand(keys[1], 'stream')
+  local rows, ids = redis.call('XRANGE', keys[1], '-', '+', 'COUNT', args[2]), {}
+  for at, row in ipairs(rows) do ids[at] = row[1] end
+  if #ids > 0 then
+    redis.pcall('XACK', keys[1], args[1], unpack(ids))
+    redis.call('XDEL', keys[1], unpack(ids))
+  end
+  return #ids
+end
+
+--- Delete what waits and was never delivered, a chunk a call. KEYS ready; ARGV group limit -> how many were deleted
+local function drop_waiting(keys, args)
+  demand(keys[1], 'stream')
+  local groups, from = redis.pcall('XINFO', 'GROUPS', keys[1]), '-'
+  if not groups['err'] then
+    for _, flat in ipairs(groups) do
+      local info = flat_to_table(flat)
+      if info['name'] == args[1] then from = '(' .. info['last-delivered-id'] end
+    end
+  end
+  local ids = {}
+  for at, row in ipairs(redis.call('XRANGE', keys[1], from, '+', 'COUNT', args[2])) do ids[at] = row[1] end
+  if #ids > 0 then redis.call('XDEL', keys[1], unpack(ids)) end
+  return #ids
+end
+
+--- Put dead letters back, with a fresh count. KEYS ready dead; ARGV id... -> how many
+local function revive(keys, args)
+  demand(keys[1], 'stream')
+  demand(keys[2], 'stream')
+  local revived = 0
+  for _, id in ipairs(args) do
+    local found = redis.call('XRANGE', keys[2], id, id)
+    if found[1] then
+      local letter = flat_to_table(found[1][2])
+      append(keys[1], {h = letter.h, i = letter.i, t = letter.t, c = letter.created})
+      redis.call('XDEL', keys[2], id)
+      revived = revived + 1
+    end
+  end
+  return revived
+end
+
+--- Write the settings given: all of them (mode 'set') or those that are absent ('default'). KEYS settings; ARGV mode (field, value)... -> how many changed
+local function settle_settings(keys, args)
+  demand(keys[1], 'hash')
+  local changed = 0
+  for at = 2, #args, 2 do
+    local there = redis.call('HGET', keys[1], args[at])
+    if there == false or (args[1] == 'set' and there ~= args[at + 1]) then
+      redis.call('HSET', keys[1], args[at], args[at + 1])
+      changed = changed + 1
+    end
+  end
+  return changed
+end
+
+local function register(name, callback, flags)
+  redis.register_function({function_name = 'stanine_broker_' .. name .. '_@VERSION@', callback = callback, flags = flags})
+end
+
+register('enqueue', enqueue, {})
+register('delay', delay, {})
+register('revive', revive, {})
+register('ack', ack, {'allow-oom'})
+register('retry', retry, {'allow-oom'})
+register('reject', reject, {'allow-oom'})
+register('release', release, {'allow-oom'})
+register('promote', promote, {'allow-oom'})
+register('join', join, {'allow-oom'})
+register('beat', beat, {'allow-oom'})
+register('recover', recover, {'allow-oom'})
+register('leave', leave, {'allow-oom'})
+register('start', start, {'allow-oom'})
+register('drop', drop, {'allow-oom'})
+register('drop_waiting', drop_waiting, {'allow-oom'})
+register('settings', settle_settings, {'allow-oom'})
+register('held', held, {'no-writes'})
+register('stats', stats, {'no-writes'})

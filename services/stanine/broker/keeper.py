@@ -1,0 +1,154 @@
+"""The thread that keeps a process's memberships alive: renews leases, promotes delayed messages on time, takes over from dead consumers.
+
+One per broker, with its own connection, so that neither a slow actor nor a full pool lets a lease end. Started by the first consumer.
+"""
+
+import logging
+import threading
+import time
+from collections.abc import Callable, Mapping
+
+import redis
+
+from stanine.broker.errors import BrokerSettingsInvalid
+from stanine.broker.membership import Membership
+from stanine.broker.patience import TROUBLE, Backoff
+from stanine.broker.queue import RECOVER_LIMIT, Queue
+from stanine.broker.settings import read_settings
+
+#: Seconds between renewals at the most, so that changed settings apply within 2 s; a third of the lease if that is less.
+BEAT_INTERVAL = 1.5
+
+_logger = logging.getLogger(__name__)
+
+
+class Keeper:
+    """Renews, promotes and recovers for every membership it watches."""
+
+    def __init__(self, make_client: "Callable[[], redis.Redis]") -> None:
+        self._make_client = make_client
+        self._client: redis.Redis | None = None
+        self._wake = threading.Condition()
+        #: Membership -> when its next beat is due (monotonic seconds).
+        self._beats: dict[Membership, float] = {}
+        #: Queue -> when its next delayed message is due (monotonic seconds).
+        self._due: dict[Queue, float] = {}
+        self._thread: threading.Thread | None = None
+        self._stopped = False
+        self._backoff = Backoff(_logger, "Keeping leases")
+        self._bad_settings: dict[str, str] = {}
+
+    def watch(self, membership: Membership) -> None:
+        """Keep a membership that has just joined; its first beat is at once and learns what is due and orphaned."""
+        with self._wake:
+            self._beats[membership] = 0.0
+            if self._thread is None:
+                self._stopped = False
+                self._thread = threading.Thread(target=self._run, name="stanine-broker-keeper", daemon=True)
+                self._thread.start()
+            self._wake.notify()
+
+    def forget(self, membership: Membership) -> None:
+        """Stop keeping a membership."""
+        with self._wake:
+            self._beats.pop(membership, None)
+
+    def expect(self, queue: Queue, wait_ms: int) -> None:
+        """Note that a delayed message of a queue is due in `wait_ms` (-1: none)."""
+        if wait_ms < 0:
+            return
+        with self._wake:
+            due = time.monotonic() + wait_ms / 1000
+            if due < self._due.get(queue, float("inf")):
+                self._due[queue] = due
+                self._wake.notify()
+
+    def stop(self) -> None:
+        """End the thread."""
+        with self._wake:
+            self._stopped = True
+            thread, self._thread = self._thread, None
+            self._wake.notify()
+        if thread is not None and thread is not threading.current_thread():
+            thread.join(5)
+
+    def _run(self) -> None:
+        while True:
+            with self._wake:
+                if self._stopped:
+                    break
+                now = time.monotonic()
+                beats = [membership for membership, at in self._beats.items() if at <= now]
+                due = [queue for queue, at in self._due.items() if at <= now]
+                if not beats and not due:
+                    upcoming = min([*self._beats.values(), *self._due.values()], default=now + 60)
+                    self._wake.wait(max(0.0, upcoming - now))
+                    continue
+            pause = self._work(beats, due)
+            if pause:
+                with self._wake:
+                    self._wake.wait(pause)
+        if self._client is not None:
+            self._client.close()
+
+    def _work(self, beats: list[Membership], due: list[Queue]) -> float:
+        """Do what is due; return the seconds to wait before trying again if the server is in trouble."""
+        try:
+            if self._client is None:
+                self._client = self._make_client()
+            for membership in beats:
+                self._beat(self._client, membership)
+            for queue in due:
+                wait = queue.promote(self._client)
+                with self._wake:
+                    self._due.pop(queue, None)
+                self.expect(queue, wait)
+        except TROUBLE as error:
+            return self._backoff.failed(error)[1]
+        except Exception:  # this thread must not end: without it every lease would
+            _logger.critical("Keeping leases failed unexpectedly", exc_info=True)
+            return 1.0
+        self._backoff.succeeded()
+        return 0.0
+
+    def _beat(self, client: "redis.Redis", membership: Membership) -> None:
+        queue = membership.queue
+        beat = queue.beat(client, membership.name, membership.settings)
+        if not beat.alive:
+            if membership in self._beats:
+                _logger.warning("Consumer %s of queue %s was taken over: it registers anew", membership.name, queue.name)
+            self.forget(membership)
+            membership.lose()
+            return
+        self._apply(membership, beat.settings)
+        with self._wake:
+            if membership in self._beats:
+                self._beats[membership] = time.monotonic() + min(BEAT_INTERVAL, membership.settings.lease_ms / 3000)
+        self.expect(queue, beat.wait_ms)
+        if beat.orphaned:
+            self._recover(client, membership)
+
+    def _recover(self, client: "redis.Redis", membership: Membership) -> None:
+        while True:
+            try:
+                taken = membership.queue.recover(client, membership.name)
+            except TROUBLE:
+                with membership.changed:
+                    membership.reconcile = True  # the reply may be lost, and with it what is ours now
+                raise
+            if taken:
+                _logger.warning("Took over %d messages of queue %s from dead consumers", len(taken), membership.queue.name)
+                membership.adopt(taken)
+            if taken is None or len(taken) < RECOVER_LIMIT:
+                return
+
+    def _apply(self, membership: Membership, fields: Mapping[bytes, bytes]) -> None:
+        name = membership.queue.name
+        try:
+            membership.settings = read_settings(fields, membership.defaults)
+        except BrokerSettingsInvalid as error:
+            if self._bad_settings.get(name) != str(error):
+                self._bad_settings[name] = str(error)
+                _logger.error("Settings of queue %s are invalid and not applied: %s", name, error)  # noqa: TRY400 - the faults say it all
+        else:
+            self._bad_settings.pop(name, None)

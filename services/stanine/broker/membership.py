@@ -1,0 +1,79 @@
+"""A consumer's membership of a queue's group: its unique name, what it was handed, and whether its lease was taken over.
+
+Outlives the Consumer objects that the Worker makes and drops around it. Shared by the consumer thread (fetches), the worker threads
+(settle) and the keeper (renews); `changed` guards what they share.
+"""
+
+import os
+import secrets
+import socket
+import threading
+
+from stanine.broker.proxy import StreamProxy
+from stanine.broker.queue import Queue
+from stanine.broker.settings import QueueSettings
+
+
+def consumer_name() -> str:
+    """Return a name that no other consumer ever has: host and process for people, random for the rest."""
+    return f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(6)}"
+
+
+class Membership:
+    """One registered consumer of one queue."""
+
+    def __init__(self, queue: Queue, defaults: QueueSettings) -> None:
+        self.queue = queue
+        self.name = consumer_name()
+        #: What holds where the queue's settings hash says nothing.
+        self.defaults = defaults
+        #: What holds now; the keeper replaces it.
+        self.settings = defaults
+        self.changed = threading.Condition()
+        self.joined = False
+        #: Its lease was taken over (or the queue deleted): nothing it does counts any more.
+        self.lost = False
+        #: A read failed or entries were taken over: compare what is pending with what is held.
+        self.reconcile = False
+        #: Ids taken over from dead consumers and not yet started.
+        self.adopted: set[bytes] = set()
+        self._handed: dict[int, StreamProxy] = {}
+
+    @property
+    def outstanding(self) -> int:
+        """How many messages the Worker has and has not settled."""
+        return len(self._handed)
+
+    def hand(self, proxy: StreamProxy) -> None:
+        """Note that the Worker has it now."""
+        with self.changed:
+            self._handed[id(proxy)] = proxy
+
+    def take_back(self, proxy: StreamProxy) -> None:
+        """Note that the Worker is done with it."""
+        with self.changed:
+            self._handed.pop(id(proxy), None)
+            self.changed.notify_all()
+
+    def has_suspect(self) -> bool:
+        """Tell whether the Worker has a message that may be killing its processes."""
+        with self.changed:
+            return any(proxy.suspect for proxy in self._handed.values())
+
+    def handed_ids(self) -> set[bytes]:
+        """Return the entries that the Worker has."""
+        with self.changed:
+            return {entry_id for proxy in self._handed.values() for entry_id in proxy.entry_ids}
+
+    def adopt(self, ids: list[bytes]) -> None:
+        """Note entries that were taken over."""
+        with self.changed:
+            self.adopted.update(ids)
+            self.reconcile = True
+            self.changed.notify_all()
+
+    def lose(self) -> None:
+        """Note that somebody took over: what is held is dropped, and the consumer registers anew."""
+        with self.changed:
+            self.lost = True
+            self.changed.notify_all()

@@ -1,0 +1,76 @@
+"""Short outages are waited for here, so that the Worker does not pause for its 3 and 5 seconds. Used by the consumer and the keeper."""
+
+import logging
+import random
+import time
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+import redis
+from dramatiq.errors import BrokerConnectionError
+
+from stanine.connection.errors import ServerProblem, classify
+
+T = TypeVar("T")
+
+#: Dramatiq's errors are not annotated.
+_make_error: Any = BrokerConnectionError
+
+#: What an operation on Redis may raise.
+TROUBLE = (redis.RedisError, OSError)
+#: Seconds: first and longest pause between tries.
+PAUSE_MIN, PAUSE_MAX = 0.05, 1.0
+#: Seconds that settling waits for the server to come back before the Worker is told.
+SETTLE_PATIENCE = 10.0
+
+
+def connection_error(error: BaseException) -> BrokerConnectionError:
+    """Return what Dramatiq is told when Redis fails: reason and remedy, nothing of the data."""
+    made: BrokerConnectionError = _make_error(str(classify(error)))
+    return made
+
+
+class Backoff:
+    """Growing, jittered pauses, and one log line when trouble begins, changes or ends."""
+
+    def __init__(self, logger: logging.Logger, doing: str) -> None:
+        self._logger = logger
+        self._doing = doing
+        self._pause = PAUSE_MIN
+        self._reason: str | None = None
+
+    def failed(self, error: BaseException) -> tuple[ServerProblem, float]:
+        """Note a failure; return what it was and the seconds to wait."""
+        problem = classify(error)
+        if problem.reason != self._reason:
+            self._logger.warning("%s failed: %s", self._doing, problem)
+            self._reason = problem.reason
+        pause = self._pause * random.uniform(0.5, 1.0)  # noqa: S311 - spreads clients, guards nothing
+        self._pause = min(PAUSE_MAX, self._pause * 2)
+        return problem, pause
+
+    def succeeded(self) -> None:
+        """Note that it works."""
+        if self._reason is not None:
+            self._logger.warning("%s works again after %s", self._doing, self._reason)
+            self._reason = None
+            self._pause = PAUSE_MIN
+
+
+def patiently(operation: Callable[[], T], backoff: Backoff, *, patience: float = SETTLE_PATIENCE) -> T:
+    """Run an operation that may safely be repeated until it works or `patience` seconds are over.
+
+    Raises BrokerConnectionError then, and at once for what waiting cannot mend.
+    """
+    deadline = time.monotonic() + patience
+    while True:
+        try:
+            result = operation()
+        except TROUBLE as error:
+            problem, pause = backoff.failed(error)
+            if problem.permanent or time.monotonic() + pause > deadline:
+                raise connection_error(error) from error
+            time.sleep(pause)
+        else:
+            backoff.succeeded()
+            return result

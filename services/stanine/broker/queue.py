@@ -1,0 +1,205 @@
+"""One queue in Redis: every function of functions.lua as a method. Called by the broker, the consumer and the keeper.
+
+Errors are redis-py's own; who calls decides what they mean.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import redis
+
+from stanine.broker.entry import GROUP, Entry, NewEntry
+from stanine.broker.keys import QueueKeys
+from stanine.broker.settings import QueueSettings
+from stanine.connection.library import Argument, Library
+
+_PREFIX = "stanine_broker"
+
+#: What a settling call answers when the consumer's lease was taken over.
+FENCED = -1
+#: Messages promoted in one call: some milliseconds of the server's time.
+PROMOTE_LIMIT = 1000
+#: Entries taken over in one call.
+RECOVER_LIMIT = 4000
+#: Entries looked at for the oldest.
+STATS_LOOK = 1000
+#: Entries deleted in one call.
+DROP_LIMIT = 1000
+
+
+@cache
+def library() -> Library:
+    """Return the broker's function library."""
+    return Library(_PREFIX, (Path(__file__).parent / "functions.lua").read_text())
+
+
+@dataclass(frozen=True)
+class QueueStats:
+    """A queue at one moment. Reading it changes nothing."""
+
+    ready: int
+    delayed: int
+    in_flight: int
+    dead: int
+    #: When the oldest of ready, in flight and delayed was created (ms since 1970), or None; exact up to 1,000 delayed or re-queued ones.
+    oldest_ms: int | None
+    #: Consumers with a live lease.
+    consumers: int
+    #: The server's clock (ms since 1970), to compare `oldest_ms` with.
+    now_ms: int
+
+
+@dataclass(frozen=True)
+class Beat:
+    """What a consumer learns when it renews its lease."""
+
+    alive: bool
+    #: Milliseconds until the next delayed message is due, or -1.
+    wait_ms: int
+    orphaned: bool
+    settings: Mapping[bytes, bytes]
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What becomes of a rejected entry: `delay_ms` from now it is delivered again, or it is dead when that is None."""
+
+    entry_id: bytes
+    delivery: int
+    delay_ms: int | None
+
+
+class Queue:
+    """One queue, by its keys. Holds no connection: each call names the client."""
+
+    def __init__(self, name: str, keys: QueueKeys) -> None:
+        self.name = name
+        self.keys = keys
+
+    def _call(self, client: "redis.Redis", function: str, keys: Sequence[str], args: Iterable[Argument]) -> Any:
+        return library().call(client, f"{_PREFIX}_{function}", keys, list(args))
+
+    # new work
+
+    def append_command(self, entries: Sequence[NewEntry]) -> "tuple[str, list[str], list[Argument]]":
+        """Return function, keys and arguments that append entries, for a synchronous or an asyncio call."""
+        args: list[Argument] = []
+        for entry in entries:
+            args += (entry.head, entry.ids, entry.trace)
+        return f"{_PREFIX}_enqueue", [self.keys.ready], args
+
+    def delay_command(self, entries: "Sequence[tuple[bytes, int, NewEntry]]") -> "tuple[str, list[str], list[Argument]]":
+        """Return function, keys and arguments that add entries, each (token, delay in ms, entry), to the delayed ones."""
+        args: list[Argument] = []
+        for token, delay_ms, entry in entries:
+            args += (token, delay_ms, entry.head, entry.ids, entry.trace)
+        return f"{_PREFIX}_delay", [self.keys.ready, self.keys.delayed, self.keys.leases], args
+
+    # settling
+
+    def ack(self, client: "redis.Redis", consumer: str, ids: Sequence[bytes]) -> int:
+        """Acknowledge and delete entries; return how many were pending, or FENCED."""
+        return int(self._call(client, "ack", [self.keys.ready, self.keys.leases], (GROUP, consumer, *ids)))
+
+    def retry(self, client: "redis.Redis", consumer: str, entry: Entry, head: bytes, delay_ms: int) -> tuple[int, int]:
+        """Acknowledge one entry and deliver it again, with a new head, after a delay; return (settled, ms until the first is due)."""
+        keys = [self.keys.ready, self.keys.delayed, self.keys.leases]
+        args = (GROUP, consumer, entry.id, delay_ms, entry.delivery, entry.created, head, entry.ids or b"", entry.trace or b"")
+        settled, wait = self._call(client, "retry", keys, args)
+        return int(settled), int(wait)
+
+    def reject(
+        self, client: "redis.Redis", consumer: str, verdicts: Sequence[Verdict], *, reason: str, actor: str, settings: QueueSettings
+    ) -> tuple[int, int]:
+        """Acknowledge entries and delay or bury each; return (how many were pending or FENCED, ms until the first is due)."""
+        keys = [self.keys.ready, self.keys.delayed, self.keys.dead, self.keys.leases]
+        args: list[Argument] = [GROUP, consumer, reason, actor, self.name, settings.dead_max_length, settings.dead_max_age_ms]
+        for verdict in verdicts:
+            args += (verdict.entry_id, verdict.delivery, -1 if verdict.delay_ms is None else verdict.delay_ms)
+        settled, wait = self._call(client, "reject", keys, args)
+        return int(settled), int(wait)
+
+    def release(self, client: "redis.Redis", consumer: str, earlier: Sequence[tuple[bytes, int]]) -> int:
+        """Put entries, each with its count of earlier deliveries, back into the queue; return how many, or FENCED."""
+        return int(self._call(client, "release", [self.keys.ready, self.keys.leases], (GROUP, consumer, *_flat(earlier))))
+
+    # leases, delayed messages, recovery
+
+    def join(self, client: "redis.Redis", consumer: str, settings: QueueSettings) -> Mapping[bytes, bytes]:
+        """Make the group if need be and register a consumer (none if the name is empty); return the queue's settings hash."""
+        keys = [self.keys.ready, self.keys.leases, self.keys.settings]
+        return _pairs(self._call(client, "join", keys, (GROUP, consumer, settings.lease_ms, grace_ms(settings))))
+
+    def beat(self, client: "redis.Redis", consumer: str, settings: QueueSettings) -> Beat:
+        """Renew the consumer's lease and promote what is due."""
+        keys = [self.keys.ready, self.keys.delayed, self.keys.dead, self.keys.leases, self.keys.settings]
+        answer = self._call(client, "beat", keys, (GROUP, consumer, settings.lease_ms, grace_ms(settings), PROMOTE_LIMIT))
+        if not answer[0]:
+            return Beat(alive=False, wait_ms=-1, orphaned=False, settings={})
+        return Beat(alive=True, wait_ms=int(answer[1]), orphaned=bool(answer[2]), settings=_pairs(answer[3]))
+
+    def promote(self, client: "redis.Redis") -> int:
+        """Move due messages to the ready ones; return the milliseconds until the next is due (0: more are due already), or -1."""
+        keys = [self.keys.ready, self.keys.delayed, self.keys.dead]
+        return int(self._call(client, "promote", keys, (PROMOTE_LIMIT,))[1])
+
+    def recover(self, client: "redis.Redis", consumer: str) -> list[bytes] | None:
+        """Take over what dead consumers held; return the ids (call again at RECOVER_LIMIT), or None if this consumer is fenced."""
+        taken = self._call(client, "recover", [self.keys.ready, self.keys.leases], (GROUP, consumer, RECOVER_LIMIT))
+        return None if taken == FENCED else list(taken)
+
+    def leave(self, client: "redis.Redis", consumer: str) -> None:
+        """End a consumer's lease; what it still holds is free to be taken over."""
+        self._call(client, "leave", [self.keys.ready, self.keys.leases], (GROUP, consumer))
+
+    def held(self, client: "redis.Redis", consumer: str, after: bytes, limit: int) -> list[tuple[bytes, int, list[bytes]]]:
+        """Return the consumer's pending entries after an id: (id, times handed out, fields; none if the entry is gone)."""
+        return [(row[0], int(row[1]), row[2]) for row in self._call(client, "held", [self.keys.ready], (GROUP, consumer, after, limit))]
+
+    def start(self, client: "redis.Redis", consumer: str, counted: Sequence[tuple[bytes, int]]) -> bool:
+        """Note how often taken-over entries were handed out, this time included; False if this consumer is fenced."""
+        answer = self._call(client, "start", [self.keys.ready, self.keys.leases], (GROUP, consumer, *_flat(counted)))
+        return int(answer) != FENCED
+
+    # operations
+
+    def stats(self, client: "redis.Redis") -> QueueStats:
+        """Return depth, age and consumers, changing nothing."""
+        keys = [self.keys.ready, self.keys.delayed, self.keys.dead, self.keys.leases]
+        ready, delayed, in_flight, dead, oldest, consumers, now = (int(n) for n in self._call(client, "stats", keys, (GROUP, STATS_LOOK)))
+        return QueueStats(ready, delayed, in_flight, dead, None if oldest < 0 else oldest, consumers, now)
+
+    def drop(self, client: "redis.Redis", *, waiting_only: bool) -> int:
+        """Delete what waits and, unless `waiting_only`, what is in flight; return how many."""
+        function = "drop_waiting" if waiting_only else "drop"
+        dropped = 0
+        while count := int(self._call(client, function, [self.keys.ready], (GROUP, DROP_LIMIT))):
+            dropped += count
+        return dropped
+
+    def revive(self, client: "redis.Redis", ids: Sequence[bytes]) -> int:
+        """Put dead letters back into the queue with a fresh count; return how many were there."""
+        return int(self._call(client, "revive", [self.keys.ready, self.keys.dead], ids))
+
+    def write_settings(self, client: "redis.Redis", fields: Mapping[str, int], *, overwrite: bool) -> int:
+        """Write the settings hash: every field, or only absent ones; return how many changed."""
+        mode = "set" if overwrite else "default"
+        return int(self._call(client, "settings", [self.keys.settings], (mode, *_flat(fields.items()))))
+
+
+def grace_ms(settings: QueueSettings) -> int:
+    """Return how long consumers may renew first after the server was away for longer than a lease: a fifth of it."""
+    return max(100, settings.lease_ms // 5)
+
+
+def _flat(pairs: "Iterable[tuple[Argument, Argument]]") -> list[Argument]:
+    return [value for pair in pairs for value in pair]
+
+
+def _pairs(flat: Any) -> dict[bytes, bytes]:
+    if isinstance(flat, dict):  # RESP3
+        return flat
+    return dict(zip(flat[::2], flat[1::2], strict=True))

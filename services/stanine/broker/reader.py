@@ -1,0 +1,45 @@
+"""The blocking read: one connection for one consumer, without the client's retries, and with raw replies (no dictionaries per entry)."""
+
+from typing import Any
+
+import redis
+
+from stanine.broker.entry import GROUP, Fields
+
+#: Seconds beyond the block time after which the connection counts as dead (a peer that vanished without a word).
+ANSWER_TIMEOUT = 5.0
+
+
+class Reader:
+    """Reads new entries of one stream for one consumer."""
+
+    def __init__(self, client: "redis.Redis", key: str) -> None:
+        self._pool: Any = client.connection_pool
+        self._key = key
+        self._connection: Any = None
+
+    def read(self, consumer: str, count: int, block_ms: int) -> "list[tuple[bytes, Fields]]":
+        """Return up to `count` new entries, waiting for the first at most `block_ms`.
+
+        Raises RedisError or OSError, after which the server may have handed out entries whose reply was lost.
+        """
+        if self._connection is None:
+            self._connection = self._pool.get_connection()
+        try:
+            self._connection.send_command(
+                "XREADGROUP", "GROUP", GROUP, consumer, "COUNT", count, "BLOCK", max(1, block_ms), "STREAMS", self._key, ">"
+            )
+            reply = self._connection.read_response(disable_decoding=True, timeout=block_ms / 1000 + ANSWER_TIMEOUT)
+        except BaseException:
+            self.close()
+            raise
+        if not reply:
+            return []
+        return next(iter(reply.values())) if isinstance(reply, dict) else reply[0][1]
+
+    def close(self) -> None:
+        """Give the connection back, closed: it may still be owed a reply."""
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            connection.disconnect()
+            self._pool.release(connection)

@@ -1,0 +1,75 @@
+"""The settings of a queue: a hash in Redis, written by the bootstrap, read by every consumer about once a second."""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields
+from typing import Any
+
+from stanine.broker.errors import BrokerSettingsInvalid
+
+#: Lowest and highest of each setting, with what it means where that is not plain.
+_RANGES: dict[str, tuple[int, int]] = {
+    "lease_ms": (500, 3_600_000),
+    "max_deliveries": (1, 1_000),
+    "backoff_min_ms": (1, 86_400_000),
+    "backoff_max_ms": (1, 7 * 86_400_000),
+    "batch_max_messages": (1, 4_000),
+    "batch_max_bytes": (1, 64 * 1024 * 1024),
+    "dead_max_length": (0, 10_000_000),
+    "dead_max_age_ms": (0, 10 * 365 * 86_400_000),
+}
+
+
+@dataclass(frozen=True)
+class QueueSettings:
+    """How a queue is worked. Validated when made; raises BrokerSettingsInvalid naming every fault."""
+
+    #: A consumer that has not renewed for so long is taken over from. A third of this is the longest harmless stall of a process.
+    lease_ms: int = 15_000
+    #: A message that failed alone at its Nth delivery, or was held by N consumers that died, is given up.
+    max_deliveries: int = 5
+    #: First and longest pause before parts of a failed batch run again; doubled each time, with jitter. Plain messages: see Retries.
+    backoff_min_ms: int = 1_000
+    backoff_max_ms: int = 300_000
+    #: Upper limits on a batch beside the actor's own; None: as the actor says.
+    batch_max_messages: int | None = None
+    batch_max_bytes: int | None = None
+    #: Dead letters kept: at the most so many, and so long (0: for ever). 10,000 of 1 KiB are 10 MiB.
+    dead_max_length: int = 10_000
+    dead_max_age_ms: int = 30 * 86_400_000
+
+    def __post_init__(self) -> None:
+        faults = []
+        for name, (lowest, highest) in _RANGES.items():
+            value = getattr(self, name)
+            if value is None and name.startswith("batch_"):
+                continue
+            if isinstance(value, bool) or not isinstance(value, int) or not lowest <= value <= highest:
+                faults.append(f"{name} is {value!r}, not a whole number from {lowest} to {highest}")
+        if not faults and self.backoff_min_ms > self.backoff_max_ms:
+            faults.append(f"backoff_min_ms ({self.backoff_min_ms}) is above backoff_max_ms ({self.backoff_max_ms})")
+        if faults:
+            raise BrokerSettingsInvalid(faults)
+
+    def as_fields(self) -> dict[str, int]:
+        """Return the hash's fields; what is None is absent."""
+        return {name: value for name, value in asdict(self).items() if value is not None}
+
+
+def read_settings(flat: Mapping[bytes, bytes], defaults: QueueSettings) -> QueueSettings:
+    """Return the settings in a hash, absent ones from `defaults`. Unknown fields are left to newer versions.
+
+    Raises BrokerSettingsInvalid naming every fault.
+    """
+    values: dict[str, Any] = asdict(defaults)
+    faults = []
+    for field in fields(QueueSettings):
+        text = flat.get(field.name.encode())
+        if text is None:
+            continue
+        try:
+            values[field.name] = int(text)
+        except ValueError:
+            faults.append(f"{field.name} is {text.decode(errors='replace')!r}, not a whole number")
+    if faults:
+        raise BrokerSettingsInvalid(faults)
+    return QueueSettings(**values)

@@ -1,0 +1,379 @@
+"""The broker: declares actors and queues, enqueues, makes consumers. Everybody who uses Dramatiq calls it through Dramatiq's own API.
+
+Run it with the stock Worker: `dramatiq.Worker(broker, worker_threads=2).start()`. Two threads overlap fetching, work and settling of
+batches; more help only actors that wait. Prefetch is the Worker's (two a thread); of batches one more than the threads is kept.
+"""
+
+import secrets
+import threading
+import time
+from collections.abc import Sequence
+from typing import Any
+
+import dramatiq
+import dramatiq.errors
+import redis
+import redis.asyncio
+from dramatiq.common import current_millis
+
+from stanine.broker import entry as entries
+from stanine.broker.batch import check_actor, ids_of
+from stanine.broker.consumer import StreamsConsumer
+from stanine.broker.entry import TRACE_OPTION, NewEntry
+from stanine.broker.keeper import Keeper
+from stanine.broker.keys import queue_keys
+from stanine.broker.membership import Membership
+from stanine.broker.middleware import Streams
+from stanine.broker.patience import TROUBLE, connection_error
+from stanine.broker.proxy import StreamProxy
+from stanine.broker.queue import Queue, QueueStats, library
+from stanine.broker.settings import QueueSettings, read_settings
+from stanine.connection import clients
+from stanine.connection.errors import classify
+
+#: Messages appended by one call of `enqueue_many`, and their bytes: some milliseconds of the server's time.
+CHUNK_MESSAGES = 500
+CHUNK_BYTES = 1024 * 1024
+#: Seconds a renewal may take, and no retries: a late one is worth less than the next.
+KEEPER_TIMEOUT = 2.0
+#: Seconds between looks of `join`.
+JOIN_INTERVAL = 0.01
+
+Message = dramatiq.Message[Any]
+#: Dramatiq's errors are not annotated.
+_errors: Any = dramatiq.errors
+
+
+class StreamsBroker(dramatiq.Broker):
+    """A Dramatiq broker on Redis Streams.
+
+    `url` (see stanine.connection.clients) or ready clients; what is missing is made lazily. Clients must not decode responses.
+    `lease_seconds`: a consumer that has not renewed for so long is taken over from; the queue's settings hash overrides it.
+    """
+
+    def __init__(
+        self,
+        url: str | None = None,
+        *,
+        client: "redis.Redis | None" = None,
+        blocking_client: "redis.Redis | None" = None,
+        async_client: "redis.asyncio.Redis | None" = None,
+        namespace: str = "dramatiq",
+        middleware: "list[dramatiq.Middleware] | None" = None,
+        lease_seconds: float = 15,
+    ) -> None:
+        super().__init__(middleware=middleware)
+        if url is None and client is None:
+            raise ValueError("give the broker a url or a client")
+        for given in (client, blocking_client, async_client):
+            if given is not None and given.get_encoder().decode_responses:
+                raise ValueError("the broker's clients must not decode responses: its messages are bytes")
+        self.url = url
+        self.namespace = namespace
+        self.defaults = QueueSettings(lease_ms=int(lease_seconds * 1000))
+        self.queues: dict[str, Queue] = {}
+        self._client = client
+        self._blocking_client = blocking_client
+        self._async_client = async_client
+        self._made: list[redis.Redis] = []
+        self._lock = threading.RLock()
+        self._consumers: list[StreamsConsumer] = []
+        self._memberships: list[Membership] = []
+        self._idle: dict[str, Membership] = {}
+        self._batch_queues: set[str] = set()
+        self.keeper = Keeper(self._keeper_client)
+        self.add_middleware(Streams())
+
+    # ---------------------------------------------------------------------------------------------------------------------- clients
+
+    @property
+    def client(self) -> "redis.Redis":
+        """The client for everything that does not block."""
+        with self._lock:
+            if self._client is None:
+                self._client = clients.connect(self._address())
+                self._made.append(self._client)
+            return self._client
+
+    @property
+    def blocking_client(self) -> "redis.Redis":
+        """The client for blocking reads; every consumer keeps one connection of its pool."""
+        with self._lock:
+            if self._blocking_client is None:
+                if self.url is not None:
+                    self._blocking_client = clients.connect_blocking(self.url)
+                else:
+                    self._blocking_client = clients.blocking_twin(self.client)
+                self._made.append(self._blocking_client)
+            return self._blocking_client
+
+    @property
+    def async_client(self) -> "redis.asyncio.Redis":
+        """The client of the asyncio methods; made lazily, belongs to the loop that uses it first."""
+        if self._async_client is None:
+            self._async_client = clients.connect_async(self._address())
+        return self._async_client
+
+    def _keeper_client(self) -> "redis.Redis":
+        if self.url is not None:
+            return clients.connect(self.url, pool_size=1, timeout=KEEPER_TIMEOUT, retries=0)
+        return clients.blocking_twin(self.client, timeout=KEEPER_TIMEOUT)
+
+    def _address(self) -> str:
+        if self.url is None:
+            raise ValueError("this broker was made from clients without a url: give it the client that is missing, too")
+        return self.url
+
+    # ------------------------------------------------------------------------------------------------------------ actors and queues
+
+    def declare_actor(self, actor: "dramatiq.Actor[Any, Any]") -> None:
+        """Declare an actor; raises BatchRefused if a batch actor asks for what merged messages cannot have."""
+        check_actor(self, actor)
+        super().declare_actor(actor)
+        if actor.options.get("batch") is not None:
+            self._batch_queues.add(actor.queue_name)
+
+    def declare_queue(self, queue_name: str) -> None:
+        """Declare a queue; nothing happens in Redis until it is used. There are no delay queues."""
+        if queue_name in self.queues:
+            return
+        self.emit_before("declare_queue", queue_name)
+        self.queues[queue_name] = self._make_queue(queue_name)
+        self.emit_after("declare_queue", queue_name)
+
+    def has_batch_actor(self, queue_name: str) -> bool:
+        """Tell whether messages of this queue are merged."""
+        return queue_name in self._batch_queues
+
+    def ready_key(self, queue_name: str) -> str:
+        """Return the key of a queue's stream, for transactional enqueue: `XADD key * h <head> i <ids> [t <traceparent>]`."""
+        return self._queue(queue_name).keys.ready
+
+    def head(self, queue_name: str, actor_name: str) -> bytes:
+        """Return the constant head of messages to a batch actor."""
+        return entries.head(queue_name, actor_name)
+
+    def _make_queue(self, queue_name: str) -> Queue:
+        return Queue(queue_name, queue_keys(self.namespace, queue_name))
+
+    def _queue(self, queue_name: str) -> Queue:
+        return self.queues.get(queue_name) or self._make_queue(queue_name)
+
+    # -------------------------------------------------------------------------------------------------------------------- enqueueing
+
+    def enqueue(self, message: Message, *, delay: int | None = None) -> Message:
+        """Enqueue a message, `delay` milliseconds from now if given.
+
+        Called with a message in flight (as Retries does), it notes the deferral; the acknowledgement that follows does both in one step.
+        Raises BrokerConnectionError if the server cannot take it; the message may then be there or not. BatchRefused: see batch actors.
+        """
+        if isinstance(message, StreamProxy):
+            return self._defer(message, delay)
+        entry, delay = self._before(message, delay)
+        queue = self._queue(message.queue_name)
+        try:
+            if delay is None:
+                self.client.xadd(queue.keys.ready, entry.stream_fields())
+            else:
+                function, keys, args = queue.delay_command([(secrets.token_bytes(12), delay, entry)])
+                self.keeper_expect(queue, int(library().call(self.client, function, keys, args)))
+        except TROUBLE as error:
+            raise connection_error(error) from error
+        self.emit_after("enqueue", message, delay)
+        return message
+
+    def enqueue_many(self, messages: Sequence[Message], *, delay: int | None = None) -> Sequence[Message]:
+        """Enqueue messages, up to 500 (or 1 MiB) a round trip; each such chunk is there as a whole or not at all. Errors: as `enqueue`."""
+        for queue, prepared, chunk in self._chunks(messages, delay):
+            try:
+                library().call(self.client, *self._command(queue, prepared))
+            except TROUBLE as error:
+                raise connection_error(error) from error
+            for message, pause in chunk:
+                self.emit_after("enqueue", message, pause)
+        return messages
+
+    async def enqueue_async(self, message: Message, *, delay: int | None = None) -> Message:
+        """Enqueue a message from asyncio; as `enqueue`. Middleware runs in the event loop."""
+        await self.enqueue_many_async([message], delay=delay)
+        return message
+
+    async def enqueue_many_async(self, messages: Sequence[Message], *, delay: int | None = None) -> Sequence[Message]:
+        """Enqueue messages from asyncio; as `enqueue_many`."""
+        for queue, prepared, chunk in self._chunks(messages, delay):
+            try:
+                await library().call_async(self.async_client, *self._command(queue, prepared))
+            except TROUBLE as error:
+                raise connection_error(error) from error
+            for message, pause in chunk:
+                self.emit_after("enqueue", message, pause)
+        return messages
+
+    def _before(self, message: Message, delay: int | None) -> tuple[NewEntry, int | None]:
+        """Emit before_enqueue and make the entry; middleware may add a traceparent, and an `eta` becomes the delay."""
+        eta = message.options.pop("eta", None)
+        if delay is None and isinstance(eta, int | float):
+            delay = max(0, int(eta) - current_millis())
+        self.emit_before("enqueue", message, delay)
+        actor = self.actors.get(message.actor_name)
+        argument = actor.options.get("batch") if actor else None
+        trace = message.options.get(TRACE_OPTION) or ""
+        plain = {name: value for name, value in message.options.items() if name != TRACE_OPTION}
+        bare = message if len(plain) == len(message.options) else _with_options(message, plain)
+        ids = ids_of(bare, argument) if argument is not None or actor is None else None
+        data = entries.head(message.queue_name, message.actor_name) if ids is not None else bare.encode()
+        return NewEntry(data, ids or b"", trace.encode() if isinstance(trace, str) else trace), delay
+
+    def _chunks(self, messages: Sequence[Message], delay: int | None) -> Any:
+        """Yield (queue, entries with their delays, messages with their delays) for one call each."""
+        waiting: dict[tuple[str, bool], tuple[list[tuple[NewEntry, int | None]], list[tuple[Message, int | None]], list[int]]] = {}
+        for message in messages:
+            entry, pause = self._before(message, delay)
+            key = (message.queue_name, pause is not None)
+            prepared, chunk, size = waiting.setdefault(key, ([], [], [0]))
+            prepared.append((entry, pause))
+            chunk.append((message, pause))
+            size[0] += len(entry.head) + len(entry.ids)
+            if len(prepared) >= CHUNK_MESSAGES or size[0] >= CHUNK_BYTES:
+                yield self._queue(message.queue_name), prepared, chunk
+                del waiting[key]
+        for (queue_name, _), (prepared, chunk, _size) in waiting.items():
+            yield self._queue(queue_name), prepared, chunk
+
+    def _command(self, queue: Queue, prepared: "list[tuple[NewEntry, int | None]]") -> Any:
+        if prepared[0][1] is None:
+            return queue.append_command([entry for entry, _ in prepared])
+        return queue.delay_command([(secrets.token_bytes(12), pause or 0, entry) for entry, pause in prepared])
+
+    def _defer(self, proxy: StreamProxy, delay: int | None) -> Message:
+        if proxy.is_batch:
+            return proxy.message  # a failed batch is split when it is settled; Retries does not act on it
+        options = {name: value for name, value in proxy.options.items() if name != TRACE_OPTION}
+        if "traceback" in options:
+            # Texts and tracebacks of exceptions may hold what people answered; the type is enough to find the fault in the logs.
+            error = proxy._exception  # noqa: SLF001 - Dramatiq keeps it there for brokers
+            options["traceback"] = type(error).__name__ if error is not None else ""
+        self.emit_before("enqueue", proxy.message, delay)
+        proxy.deferral = (_with_options(proxy.message, options).encode(), delay or 0)
+        self.emit_after("enqueue", proxy.message, delay)
+        return proxy.message
+
+    def keeper_expect(self, queue: Queue, wait_ms: int) -> None:
+        """Let this process's keeper know, if it consumes."""
+        self.keeper.expect(queue, wait_ms)
+
+    # --------------------------------------------------------------------------------------------------------------------- consuming
+
+    def consume(self, queue_name: str, prefetch: int = 1, timeout: int = 30000) -> StreamsConsumer:
+        """Return a consumer of a declared queue; it talks to Redis when it is first asked for a message."""
+        if queue_name not in self.queues:
+            raise _errors.QueueNotFound(queue_name)
+        with self._lock:
+            membership = self._idle.pop(queue_name, None) or Membership(self.queues[queue_name], self.defaults)
+            consumer = StreamsConsumer(self, membership, prefetch, timeout)
+            self._consumers.append(consumer)
+            return consumer
+
+    def join_queue(self, membership: Membership) -> None:
+        """Register a membership in Redis and have it kept."""
+        fields = membership.queue.join(self.client, membership.name, membership.settings)
+        membership.settings = read_settings(fields, membership.defaults)
+        membership.joined = True
+        with self._lock:
+            self._memberships.append(membership)
+        self.keeper.watch(membership)
+
+    def rejoin(self, consumer: StreamsConsumer, lost: Membership) -> Membership:
+        """Return a fresh membership in place of one that was taken over."""
+        del consumer
+        self.keeper.forget(lost)
+        with self._lock:
+            if lost in self._memberships:
+                self._memberships.remove(lost)
+        return Membership(lost.queue, self.defaults)
+
+    def consumer_closed(self, consumer: StreamsConsumer, membership: Membership, *, stopping: bool) -> None:
+        """Forget a consumer; unless the Worker shuts down, its membership waits for the next."""
+        with self._lock:
+            if consumer in self._consumers:
+                self._consumers.remove(consumer)
+            if not stopping and not membership.lost:
+                self._idle[membership.queue.name] = membership
+
+    def stop_consumers(self) -> None:
+        """Make every consumer stop fetching."""
+        with self._lock:
+            consumers = list(self._consumers)
+        for consumer in consumers:
+            consumer.stop_fetching()
+
+    def leave_queues(self) -> None:
+        """End every membership; what it still holds is free to be taken over at once."""
+        with self._lock:
+            memberships, self._memberships = self._memberships, []
+            self._idle.clear()
+        for membership in memberships:
+            self.keeper.forget(membership)
+            try:
+                membership.queue.leave(self.client, membership.name)
+            except TROUBLE as error:
+                self.logger.warning("Leaving queue %s failed: %s; its lease ends by itself", membership.queue.name, classify(error))
+            membership.lose()
+
+    def close(self) -> None:
+        """Leave every queue and close the connections this broker made."""
+        self.stop_consumers()
+        self.leave_queues()
+        self.keeper.stop()
+        for client in self._made:
+            client.close()
+
+    # -------------------------------------------------------------------------------------------------------------------- operations
+
+    def stats(self, queue_name: str) -> QueueStats:
+        """Return depth, age and consumers of a queue, without side effects."""
+        return self._queue(queue_name).stats(self.client)
+
+    def flush(self, queue_name: str) -> None:
+        """Delete what is ready, delayed or in flight. Dead letters stay: see `purge`."""
+        queue = self._queue(queue_name)
+        self.client.delete(queue.keys.delayed)
+        queue.drop(self.client, waiting_only=False)
+
+    def flush_all(self) -> None:
+        """Flush every declared queue."""
+        for queue_name in self.queues:
+            self.flush(queue_name)
+
+    def purge(self, queue_name: str, part: str) -> int:
+        """Delete one part of a queue, `ready` (not what is in flight), `delayed` or `dead`; return how many messages that were."""
+        queue = self._queue(queue_name)
+        if part == "ready":
+            return queue.drop(self.client, waiting_only=True)
+        if part not in ("delayed", "dead"):
+            raise ValueError(f"a queue has the parts ready, delayed and dead, not {part!r}")
+        stats = queue.stats(self.client)
+        self.client.delete(queue.keys.delayed if part == "delayed" else queue.keys.dead)
+        return stats.delayed if part == "delayed" else stats.dead
+
+    def join(self, queue_name: str, *, timeout: int | None = None) -> None:
+        """Wait until a queue has nothing ready, delayed or in flight; for tests.
+
+        Raises QueueNotFound, and QueueJoinTimeout after `timeout` milliseconds.
+        """
+        if queue_name not in self.queues:
+            raise _errors.QueueNotFound(queue_name)
+        deadline = time.monotonic() + timeout / 1000 if timeout is not None else None
+        while True:
+            stats = self.stats(queue_name)
+            if not stats.ready and not stats.delayed and not stats.in_flight:
+                return
+            if deadline is not None and time.monotonic() > deadline:
+                raise _errors.QueueJoinTimeout(f"queue {queue_name} still has messages after {timeout} ms")
+            time.sleep(JOIN_INTERVAL)
+
+
+def _with_options(message: Message, options: dict[str, Any]) -> Message:
+    return dramatiq.Message(
+        message.queue_name, message.actor_name, message.args, message.kwargs, options, message.message_id, message.message_timestamp
+    )
