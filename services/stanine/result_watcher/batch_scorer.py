@@ -166,4 +166,6 @@ class BatchScorer:
 
 def _score(kernel: Kernel, codes: Sequence[bytes]) -> list[bytes]:
     matrix = np.frombuffer(b"".join(codes), dtype=np.uint8).reshape(len(codes), -1)
+    if kernel.unreadable(matrix):
+        raise ValueError("an attempt holds a code that its item does not have")
     return kernel.score(matrix).packed()

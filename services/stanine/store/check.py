@@ -2,7 +2,7 @@
 
 import msgspec
 
-from stanine.domain.index import CorruptEntry, decode_entry
+from stanine.domain.index import CorruptEntry, decode_entry, entry_version, is_intact
 from stanine.store.index import Index
 from stanine.store.instruments import InstrumentHistory
 from stanine.store.keys import index_field
@@ -71,10 +71,11 @@ def _fault(data: bytes | None, revision: int, engine: int) -> str | None:
     if data is None:
         return "missing"
     try:
-        entry = decode_entry(data)
+        indexed, built_by = entry_version(data)
+        if built_by != engine and is_intact(data):
+            # An entry of a newer engine belongs to a rollout that is under way: it is not ours to turn back.
+            return "stale" if built_by < engine or indexed < revision else None
+        decode_entry(data)
     except CorruptEntry:
         return "corrupt"
-    if entry.revision < revision:
-        return "stale"
-    # An entry of a newer engine belongs to a rollout that is under way: it is not ours to turn back.
-    return "stale" if int.from_bytes(data[4:6], "big") < engine else None
+    return "stale" if indexed < revision else None

@@ -131,8 +131,10 @@ def read_attempt(record: bytes, attempt_id: bytes | int) -> StoredAttempt | None
         if version != ATTEMPT_VERSION:
             raise CorruptRecordError(f"an attempt record has layout {version}; this version reads layout {ATTEMPT_VERSION}")
         if isinstance(attempt_id, int):
-            attempt_id = random + attempt_id.to_bytes(ATTEMPT_ID_BYTES - RANDOM_BYTES, "big")
-        elif not hmac.compare_digest(random, attempt_id[:RANDOM_BYTES]):
+            whole_id = random + attempt_id.to_bytes(ATTEMPT_ID_BYTES - RANDOM_BYTES, "big")
+        elif hmac.compare_digest(random, attempt_id[:RANDOM_BYTES]):
+            whole_id = attempt_id
+        else:
             return None
         end = _RECORD.size + count
         codes = record[_RECORD.size : end]
@@ -141,7 +143,7 @@ def read_attempt(record: bytes, attempt_id: bytes | int) -> StoredAttempt | None
         tail = msgspec.msgpack.decode(record[end:], type=Tail) if len(record) > end else Tail()
     except (struct.error, msgspec.MsgspecError) as error:
         raise CorruptRecordError("an attempt record cannot be read") from error
-    return StoredAttempt(attempt_id, number, revision, int.from_bytes(time, "big"), codes, tail.key, tail.participant, tail.attributes)
+    return StoredAttempt(whole_id, number, revision, int.from_bytes(time, "big"), codes, tail.key, tail.participant, tail.attributes)
 
 
 def arrived_at(record: bytes) -> int:

@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 import redis
 
-from stanine.connection.library import Library
+from stanine.connection.library import Argument, Library
 from stanine.messages import Outbox
 from stanine.store.keys import BLOCK_SIZE, Keys
 from stanine.store.records import RANDOM_BYTES, random_of
@@ -78,7 +78,7 @@ class Results:
                 for index, participant in participants.items()
                 if start <= index < stop
             ]
-            args = [number, arrivals, size, bodies, b"".join(whose)]
+            args: list[Argument] = [number, arrivals, size, bodies, b"".join(whose)]
             reply = self._library.call(self._client, "commit_results", [self._keys.arrivals], args)
             committed += reply.count(b"1")
         return committed

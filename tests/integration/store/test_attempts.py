@@ -8,7 +8,7 @@ import pytest
 import redis
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from tests.integration.store.conftest import AsyncStore, Store
+from tests.integration.stores import AsyncStore, Store
 
 from stanine.connection.clients import connect_async
 from stanine.store.attempts import PAGE_SIZE, Attempts, Submission

@@ -1,12 +1,10 @@
 """A store on the real server, for asyncio and without."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Coroutine, Iterator
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
-import pytest
-import redis
 import redis.asyncio
 
 from stanine.connection.clients import connect, connect_async
@@ -28,7 +26,7 @@ class Store:
     """Everything of one namespace on one server."""
 
     url: str
-    client: "redis.Redis"
+    client: Any
     keys: Keys
     outbox: Outbox
     index_outbox: Outbox
@@ -65,18 +63,14 @@ class AsyncStore:
     writer: Writer
 
 
-Work = Callable[[AsyncStore], Coroutine[Any, Any, T]]
-
-
-@pytest.fixture
-def store(redis_url: str) -> Iterator[Store]:
-    client = connect(redis_url)
+def make_store(url: str) -> Store:
+    """Return the store of the namespace `test` on a server."""
+    client = connect(url)
     keys = Keys("test")
     library = load_library()
     outbox = Outbox("test:{p0}:q:results:ready", b"results-head")
     index_outbox = Outbox("test:{p0}:q:index:ready", b"index-head")
-    yield Store(
-        redis_url, client, keys, outbox, index_outbox, Results(client, library, keys, outbox),
+    return Store(
+        url, client, keys, outbox, index_outbox, Results(client, library, keys, outbox),
         Index(client, library, keys), InstrumentHistory(client, keys), Sweep(client, library, keys),
     )  # fmt: skip
-    client.close()

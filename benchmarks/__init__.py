@@ -1,0 +1,1 @@
+"""Measurements of Stanine. Each module is a command: `python -m benchmarks.NAME [--json]`."""

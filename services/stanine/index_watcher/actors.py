@@ -1,0 +1,33 @@
+"""The indexWatcher's one actor: names of instruments in, index entries put. Several messages for one instrument are one build."""
+
+import time
+
+import dramatiq
+
+from stanine.broker import StreamsBroker
+from stanine.index_watcher.index_builder import Built, IndexBuilder
+from stanine.messages import BUILD_INDEX, split_names
+from stanine.telemetry.logs import get_log
+from stanine.telemetry.watcher_metrics import IndexWatcherMetrics
+
+
+def register(broker: StreamsBroker, builder: IndexBuilder, metrics: IndexWatcherMetrics) -> None:
+    """Define the actor on a broker."""
+
+    @dramatiq.actor(broker=broker, actor_name=BUILD_INDEX.actor, queue_name=BUILD_INDEX.queue, batch="instruments", batch_max_messages=64)
+    def build_index(instruments: bytes) -> None:
+        began = time.perf_counter()
+        report(builder.build(split_names(instruments)), metrics)
+        metrics.build_seconds.observe(time.perf_counter() - began)
+
+
+def report(built: Built, metrics: IndexWatcherMetrics) -> None:
+    """Tell what a run of the builder did."""
+    log = get_log()
+    metrics.built.inc(built.built)
+    metrics.unchanged.inc(built.unchanged)
+    metrics.failed.inc(len(built.failed))
+    if built.built:
+        log.info("index.built", entries=built.built, unchanged=built.unchanged)
+    for entry, why in built.failed:
+        log.error("index.not_built", entry=entry, detail=why)

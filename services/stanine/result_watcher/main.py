@@ -1,0 +1,42 @@
+"""The resultWatcher's composition root: `python -m stanine.result_watcher`."""
+
+import time
+from collections.abc import Sequence
+
+from stanine.messages import SCORE_ATTEMPTS
+from stanine.result_watcher.actors import register
+from stanine.result_watcher.attempt_sweep import sweep_attempts
+from stanine.result_watcher.batch_scorer import BatchScorer
+from stanine.store.index import Index
+from stanine.store.instruments import InstrumentHistory
+from stanine.store.results import Results
+from stanine.store.sweep import Sweep
+from stanine.telemetry.logs import get_log
+from stanine.telemetry.watcher_metrics import ResultWatcherMetrics
+from stanine.watching.process import Loop, Watcher, run_watcher
+
+
+def assemble(watcher: Watcher) -> Sequence[Loop]:
+    """Register the actor and return the sweep."""
+    client, library, keys = watcher.client, watcher.library, watcher.keys
+    results = Results(client, library, keys, watcher.outbox(SCORE_ATTEMPTS))
+    scorer = BatchScorer(results, Index(client, library, keys), InstrumentHistory(client, keys), clock=time.perf_counter)
+    metrics = ResultWatcherMetrics(watcher.registry)
+    register(watcher.broker, scorer, metrics)
+    sweep = Sweep(client, library, keys)
+
+    def sweep_once() -> None:
+        oldest = watcher.broker.stats(SCORE_ATTEMPTS.queue).oldest_ms
+        swept = sweep_attempts(sweep, results, oldest, watcher.settings.max_requeues)
+        metrics.sweeps.inc()
+        metrics.swept.inc(swept.requeued)
+        metrics.failed.inc(swept.failed)
+        if swept.requeued or swept.failed:
+            get_log().warning("attempts.swept", requeued=swept.requeued, failed=swept.failed)
+
+    return [Loop("sweep", lambda: watcher.settings.sweep_seconds, sweep_once)]
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run until SIGTERM."""
+    return run_watcher("result-watcher", SCORE_ATTEMPTS, assemble, arguments)

@@ -1,0 +1,203 @@
+"""The process of a watcher: made from the environment, bootstrapped, at work, and stopped within the grace of a pod.
+
+The mains of both watchers call `run_watcher` with a function that registers their actors and names their loops. SIGTERM finishes
+the batches in hand, releases the rest to other consumers, and ends with status 0.
+"""
+
+import argparse
+import os
+import signal
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+import dramatiq
+import redis
+from opentelemetry.trace import Tracer
+from prometheus_client import CollectorRegistry
+
+from stanine import store
+from stanine.broker import StreamsBroker
+from stanine.broker.bootstrap import QueueDeclaration, bootstrap_until_ready
+from stanine.connection.clients import connect, pool_use
+from stanine.connection.errors import ServerProblem
+from stanine.connection.environment import EnvironmentFaultError, read_environment
+from stanine.connection.library import Library
+from stanine.messages import Outbox, Route
+from stanine.store.config import Settings, read_settings
+from stanine.store.keys import Keys
+from stanine.telemetry.health import HealthServer
+from stanine.telemetry.heartbeats import Heartbeats
+from stanine.telemetry.logs import configure_logs, get_log
+from stanine.telemetry.metrics import QueueReading, make_registry, watch_pool, watch_queues
+from stanine.telemetry.traces import get_tracer, make_provider, stop_provider
+from stanine.telemetry.tracing import Tracing
+
+#: Threads that run actors: two overlap one batch's scoring with another's loading and committing.
+WORKER_THREADS = 2
+#: Milliseconds after which an idle worker looks whether it should stop. It takes messages at once all the same.
+WORKER_TIMEOUT = 500
+#: Milliseconds to finish the batches in hand: below the 25 s that a watcher promises, which is below a pod's usual 30 s.
+STOP_TIMEOUT = 20_000
+#: Seconds between two readings of the settings.
+SETTINGS_SECONDS = 1.0
+#: Seconds without a turn after which a loop counts as stuck.
+LOOP_STUCK_SECONDS = 120.0
+
+
+@dataclass
+class Watcher:
+    """What a watcher is made from: its connections, and where it says how it is."""
+
+    client: "redis.Redis"
+    library: Library
+    keys: Keys
+    broker: StreamsBroker
+    registry: CollectorRegistry
+    tracer: Tracer
+    #: The runtime settings as last read.
+    settings: Settings
+
+    def outbox(self, route: Route) -> Outbox:
+        """Return what a Redis function needs to append a message for a route."""
+        return Outbox(self.broker.ready_key(route.queue), self.broker.head(route.queue, route.actor))
+
+
+@dataclass(frozen=True)
+class Loop:
+    """Something done again and again beside the messages: at start, then every `seconds()`."""
+
+    name: str
+    seconds: Callable[[], float]
+    step: Callable[[], None]
+
+
+Assemble = Callable[[Watcher], Sequence[Loop]]
+
+
+def run_watcher(service: str, route: Route, assemble: Assemble, arguments: Sequence[str] | None = None) -> int:
+    """Live as the watcher of one queue until SIGTERM or SIGINT; return the exit status.
+
+    `assemble` registers the actors on the watcher's broker and returns its loops.
+    """
+    options = _read_arguments(service, arguments)
+    configure_logs(service)
+    log = get_log()
+    try:
+        environment = read_environment(os.environ)
+    except EnvironmentFaultError as error:
+        log.error("environment.faulty", detail=str(error))
+        return 2
+    stop = threading.Event()
+    for each in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(each, lambda *_: stop.set())
+
+    provider = make_provider(service)
+    tracer = get_tracer(provider)
+    keys = Keys(environment.namespace)
+    client = connect(environment.redis_url)
+    broker = StreamsBroker(url=environment.redis_url, namespace=keys.partition)
+    broker.add_middleware(Tracing(tracer))
+    watcher = Watcher(client, store.load_library(), keys, broker, make_registry(), tracer, Settings())
+    watch_pool(watcher.registry, "commands", pool_use(client))
+    watch_queues(watcher.registry, lambda: [read_queue(broker, route.queue)])
+    loops = assemble(watcher)
+
+    heartbeats = Heartbeats()
+    state = _State()
+    health = HealthServer(options.health_host, options.health_port, heartbeats=heartbeats, ready=state.reasons, registry=watcher.registry)
+    health.start()
+    log.info("watcher.started", health_port=health.port, namespace=environment.namespace)
+    try:
+        ready = bootstrap_until_ready(
+            client,
+            namespace=keys.partition,
+            queues=[QueueDeclaration(route.queue)],
+            libraries=[watcher.library],
+            stop=stop,
+            on_state=state.bootstrapping,
+        )
+        if ready is not None and not stop.is_set():
+            _work(watcher, loops, heartbeats, state, stop)
+    finally:
+        health.stop()
+        client.close()
+        stop_provider(provider)
+    log.info("watcher.stopped")
+    return 0
+
+
+def read_queue(broker: StreamsBroker, queue: str) -> QueueReading:
+    """Return a queue's depth and age for the metrics."""
+    stats = broker.stats(queue)
+    age = 0.0 if stats.oldest_ms is None else max(0.0, (stats.now_ms - stats.oldest_ms) / 1000)
+    return QueueReading(queue, stats.ready, stats.in_flight, stats.delayed, stats.dead, age)
+
+
+class _State:
+    """Why this process does not work yet, for /readyz."""
+
+    def __init__(self) -> None:
+        self._reasons: list[str] = ["the bootstrap has not ended"]
+
+    def reasons(self) -> list[str]:
+        return self._reasons
+
+    def bootstrapping(self, problem: ServerProblem | None) -> None:
+        self._reasons = ["the worker has not started"] if problem is None else [str(problem)]
+
+    def working(self) -> None:
+        self._reasons = []
+
+    def stopping(self) -> None:
+        self._reasons = ["it is stopping"]
+
+
+def _work(watcher: Watcher, loops: Sequence[Loop], heartbeats: Heartbeats, state: _State, stop: threading.Event) -> None:
+    log = get_log()
+    worker = dramatiq.Worker(watcher.broker, worker_threads=WORKER_THREADS, worker_timeout=WORKER_TIMEOUT)
+    worker.start()
+    every = [Loop("settings", lambda: SETTINGS_SECONDS, lambda: _follow_settings(watcher)), *loops]
+    threads = [threading.Thread(target=_turn, args=(loop, heartbeats, stop), name=loop.name, daemon=True) for loop in every]
+    for thread in threads:
+        thread.start()
+    state.working()
+    log.info("watcher.ready")
+    stop.wait()
+    state.stopping()
+    log.info("watcher.stopping")
+    worker.stop(timeout=STOP_TIMEOUT)
+    for thread in threads:
+        thread.join(timeout=2)
+    watcher.broker.close()
+
+
+def _turn(loop: Loop, heartbeats: Heartbeats, stop: threading.Event) -> None:
+    log = get_log(loop=loop.name)
+    beat = heartbeats.expect(loop.name, LOOP_STUCK_SECONDS)
+    while not stop.is_set():
+        try:
+            loop.step()
+        except redis.RedisError as error:
+            # Redis is away or full: the loop's next turn does what this one could not. The text may hold an address, not data.
+            log.warning("loop.redis_error", error=type(error).__name__, detail=str(error))
+        beat()
+        stop.wait(min(loop.seconds(), LOOP_STUCK_SECONDS / 2))
+    heartbeats.forget(loop.name)
+
+
+def _follow_settings(watcher: Watcher) -> None:
+    fields: Mapping[bytes, bytes] = watcher.client.hgetall(watcher.keys.config)  # type: ignore[assignment] # redis-py types sync and async alike
+    read = read_settings(fields, watcher.settings)
+    if read.settings != watcher.settings:
+        watcher.settings = read.settings
+        get_log().info("settings.changed")
+    for name, why in read.faults:
+        get_log().warning("settings.faulty", setting=name, detail=why)
+
+
+def _read_arguments(service: str, arguments: Sequence[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog=service, description="A watcher of Stanine. It reads STANINE_REDIS_URL, STANINE_NAMESPACE and OTEL_*.")
+    parser.add_argument("--health-host", default="127.0.0.1", help="where /healthz, /readyz and /metrics listen (default: 127.0.0.1)")
+    parser.add_argument("--health-port", type=int, default=0, help="their port (default: a free one, which the log names)")
+    return parser.parse_args(arguments)

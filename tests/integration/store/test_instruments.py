@@ -1,0 +1,206 @@
+"""Publishing instruments and keeping their index, against a real server."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import redis
+
+from stanine.domain.document import canonical, digest, read_yaml
+from stanine.domain.index import decode_entry
+from stanine.domain.instrument import form_digest, parse_instrument
+from stanine.domain.result import ENGINE_VERSION
+from stanine.index_watcher.index_builder import IndexBuilder
+from stanine.messages import split_names
+from stanine.store.check import inspect
+from stanine.store.errors import PreconditionFailedError
+from stanine.store.instruments import Published
+from tests.integration.stores import AsyncStore, Store
+
+GAD_7: Any = read_yaml((Path(__file__).parents[3] / "examples" / "instruments" / "gad-7.yaml").read_bytes())
+
+
+def document(title: str = "A", *, name: str = "gad-7", first_text: str = "Feeling nervous") -> dict[str, Any]:
+    """A document whose title is no part of its form, and whose first item's text is."""
+    items = [{**GAD_7["spec"]["items"][0], "text": first_text}, *GAD_7["spec"]["items"][1:]]
+    return {**GAD_7, "metadata": {"name": name}, "spec": {**GAD_7["spec"], "title": title, "items": items}}
+
+
+def publish(store: Store, plain: dict[str, Any], **options: Any) -> Published:
+    data = canonical(plain)
+    instrument = parse_instrument(plain)
+    return store.run(lambda s: s.instruments.publish(plain["metadata"]["name"], data, digest(data), form_digest(instrument), **options))
+
+
+def builder(store: Store) -> IndexBuilder:
+    return IndexBuilder(store.history, store.index, ENGINE_VERSION)
+
+
+def messages(store: Store) -> list[str]:
+    return split_names(b"".join(fields[b"i"] for _, fields in store.client.xrange(store.index_outbox.stream)))
+
+
+def test_a_document_becomes_revision_1_with_the_message_about_it(store: Store) -> None:
+    published = publish(store, document())
+    assert (published.revision, published.form, published.changed) == (1, 1, True)
+    assert messages(store) == ["gad-7"]
+    stored = store.run(lambda s: s.instruments.read("gad-7"))
+    assert stored is not None
+    assert (stored.number, stored.revision, stored.document) == (1, 1, canonical(document()))
+
+
+def test_the_same_document_again_changes_nothing(store: Store) -> None:
+    publish(store, document())
+    again = publish(store, document())
+    assert (again.revision, again.changed) == (1, False)
+    assert store.client.xlen(store.index_outbox.stream) == 1
+
+
+def test_a_revision_that_changes_only_what_is_not_answered_keeps_the_form(store: Store) -> None:
+    publish(store, document("A"))
+    second = publish(store, document("B"))
+    third = publish(store, document("B", first_text="Feeling tense"))
+    assert [(each.revision, each.form) for each in (second, third)] == [(2, 1), (3, 3)]
+    history = store.history.history("gad-7")
+    assert history is not None
+    assert history.newest_of_forms() == {1: 2, 3: 3}
+
+
+def test_earlier_revisions_stay_as_they_were(store: Store) -> None:
+    publish(store, document("A"))
+    publish(store, document("B"))
+    first = store.run(lambda s: s.instruments.read("gad-7", 1))
+    assert first is not None
+    assert first.document == canonical(document("A"))
+    assert store.run(lambda s: s.instruments.read("gad-7", 3)) is None
+
+
+def test_a_publish_that_means_to_replace_another_digest_is_refused(store: Store) -> None:
+    published = publish(store, document("A"))
+    publish(store, document("B"))
+    with pytest.raises(PreconditionFailedError):
+        publish(store, document("C"), if_match=published.digest)
+    with pytest.raises(PreconditionFailedError):
+        publish(store, document("C"), if_none_match=True)
+    with pytest.raises(PreconditionFailedError):
+        publish(store, document(name="other"), if_match=published.digest)
+    assert publish(store, document(name="other"), if_none_match=True).revision == 1
+
+
+def test_a_publish_sent_twice_with_its_precondition_is_answered_as_before(store: Store) -> None:
+    first = publish(store, document("A"))
+    second = publish(store, document("B"), if_match=first.digest)
+    assert publish(store, document("B"), if_match=first.digest).revision == second.revision
+
+
+def test_instruments_are_listed_by_name_in_pages(store: Store) -> None:
+    for name in ("b", "c", "a"):
+        publish(store, document(name=name))
+    first = store.run(lambda s: s.instruments.list(None, 2))
+    rest = store.run(lambda s: s.instruments.list(first[-1].name, 2))
+    assert [each.name for each in (*first, *rest)] == ["a", "b", "c"]
+
+
+def test_a_wrong_type_fails_the_publish_before_anything_is_written(store: Store) -> None:
+    store.client.set(store.index_outbox.stream, "x")
+    with pytest.raises(redis.ResponseError, match="WRONGTYPE"):
+        publish(store, document())
+    assert store.client.keys("*") == [store.index_outbox.stream.encode()]
+
+
+def test_an_entry_is_built_for_each_form_with_its_newest_scoring(store: Store) -> None:
+    for plain in (document("A"), document("B"), document("B", first_text="Feeling tense")):
+        publish(store, plain)
+    assert builder(store).build(["gad-7"]).built == 2
+    store.index.refresh()
+    entries = store.index.entries
+    newest, first = entries.newest("gad-7"), entries.answered("gad-7", 1)
+    assert newest is not None
+    assert first is not None
+    assert (newest.form, newest.revision) == (3, 3)
+    assert (first.form, first.revision) == (1, 2)
+    assert entries.numbered(1, 2) is first
+    assert entries.answered("gad-7", 4) is None
+
+
+def test_building_again_changes_nothing(store: Store) -> None:
+    publish(store, document())
+    builder(store).build(["gad-7"])
+    change = store.client.get(store.keys.index_change)
+    assert builder(store).build_all().unchanged == 1
+    assert store.client.get(store.keys.index_change) == change
+
+
+def test_an_older_entry_never_replaces_a_newer_one(store: Store) -> None:
+    publish(store, document("A"))
+    builder(store).build(["gad-7"])
+    old = store.index.read("gad-7", 1)
+    publish(store, document("B"))
+    builder(store).build(["gad-7"])
+    assert old is not None
+    assert not store.index.put("gad-7", 1, old)
+    data = store.index.read("gad-7", 1)
+    assert data is not None
+    assert decode_entry(data).revision == 2
+
+
+def test_a_deleted_index_is_built_again_byte_for_byte_the_same(store: Store) -> None:
+    publish(store, document("A"))
+    publish(store, document("B", name="other"))
+    builder(store).build_all()
+    before = store.client.hgetall(store.keys.index)
+    store.client.delete(store.keys.index, store.keys.index_changes)
+    assert builder(store).mend().built == 2
+    assert store.client.hgetall(store.keys.index) == before
+
+
+@pytest.mark.parametrize("damage", [lambda entry: entry[:-1] + bytes([entry[-1] ^ 1]), lambda _: b"", lambda entry: b"\xff\xff\xff\xff" + entry[4:]])
+def test_a_corrupt_entry_is_found_and_mended_whatever_it_claims_to_be(store: Store, damage: Any) -> None:
+    publish(store, document())
+    builder(store).build_all()
+    good = store.index.read("gad-7", 1)
+    store.client.hset(store.keys.index, "gad-7/1", damage(good))
+    assert inspect(store.history, store.index, store.sweep, ENGINE_VERSION).corrupt == ("gad-7/1",)
+    assert builder(store).mend().built == 1
+    assert store.index.read("gad-7", 1) == good
+
+
+def test_an_entry_that_no_form_stands_for_is_dropped(store: Store) -> None:
+    publish(store, document())
+    builder(store).build_all()
+    store.client.hset(store.keys.index, mapping={"gad-7/9": b"x", "gone/1": b"x", "": b"x"})
+    builder(store).mend()
+    assert store.index.fields() == ["gad-7/1"]
+
+
+def test_what_is_missing_or_stale_is_told(store: Store) -> None:
+    publish(store, document("A"))
+    publish(store, document("A", name="other"))
+    builder(store).build(["gad-7"])
+    publish(store, document("B"))
+    seen = inspect(store.history, store.index, store.sweep, ENGINE_VERSION)
+    assert (seen.instruments, seen.missing, seen.stale) == (2, ("other/1",), ("gad-7/1",))
+
+
+def test_the_cache_follows_changes_and_a_server_that_was_emptied(store: Store) -> None:
+    async def follow(s: AsyncStore) -> None:
+        data = canonical(document())
+        await s.instruments.publish("gad-7", data, digest(data), form_digest(parse_instrument(document())))
+        await s.index.refresh()
+        assert s.index.entries.newest("gad-7") is None
+        builder(store).build_all()
+        await s.index.refresh()
+        assert s.index.entries.newest("gad-7") is not None
+        await s.client.flushdb()
+        await s.index.refresh()
+        assert s.index.entries.newest("gad-7") is None
+
+    store.run(follow)
+
+
+def test_a_corrupt_entry_is_left_out_of_the_cache_and_named(store: Store) -> None:
+    publish(store, document())
+    builder(store).build_all()
+    store.client.hset(store.keys.index, "gad-7/1", b"nonsense")
+    assert store.index.refresh() == ["gad-7/1"]
+    assert store.index.entries.newest("gad-7") is None

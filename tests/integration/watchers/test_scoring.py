@@ -1,0 +1,154 @@
+"""The resultWatcher's batches on a real server: everything ends scored or failed, nothing holds up the rest."""
+
+import secrets
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from stanine.domain.document import canonical, digest, read_yaml
+from stanine.domain.instrument import form_digest, parse_instrument
+from stanine.domain.kernel import Kernel
+from stanine.domain.result import ENGINE_VERSION, decode_result
+from stanine.index_watcher.index_builder import IndexBuilder
+from stanine.result_watcher.attempt_sweep import sweep_attempts
+from stanine.result_watcher.batch_scorer import BatchScorer, NotIndexedError
+from stanine.store.attempts import Submission
+from stanine.store.records import SCORED
+from tests.integration.stores import Store
+
+EXAMPLES = Path(__file__).parents[3] / "examples" / "instruments"
+GAD_7: Any = read_yaml((EXAMPLES / "gad-7.yaml").read_bytes())
+
+
+def publish(store: Store, plain: Any = GAD_7, *, index: bool = True) -> None:
+    data = canonical(plain)
+    instrument = parse_instrument(plain)
+    store.run(lambda s: s.instruments.publish(plain["metadata"]["name"], data, digest(data), form_digest(instrument)))
+    if index:
+        IndexBuilder(store.history, store.index, ENGINE_VERSION).build_all()
+
+
+def attempt(codes: bytes = b"\x01" * 7, *, number: int = 1, revision: int = 1, participant: str | None = None) -> Submission:
+    return Submission(number, revision, codes, secrets.token_bytes(16), secrets.token_bytes(12), None, participant, {})
+
+
+def submit(store: Store, *attempts: Submission) -> list[bytes]:
+    return [each.id for each in store.submit(*attempts)]
+
+
+@pytest.fixture
+def scorer(store: Store) -> BatchScorer:
+    return BatchScorer(store.results, store.index, store.history)
+
+
+def result(store: Store, attempt_id: bytes) -> Any:
+    return store.run(lambda s: s.attempts.result(attempt_id))
+
+
+def test_a_batch_of_two_instruments_is_scored_together(store: Store, scorer: BatchScorer) -> None:
+    publish(store)
+    publish(store, {**GAD_7, "metadata": {"name": "other"}})
+    ids = submit(store, attempt(number=1), attempt(number=2), attempt(number=1, participant="p"))
+    tally = scorer.score(b"".join(ids))
+    assert (tally.scored, tally.failed) == (3, 0)
+    entry = store.index.entries.newest("gad-7")
+    assert entry is not None
+    stored = result(store, ids[0])
+    assert stored.kind == SCORED
+    assert decode_result(stored.body, entry).scales["anxiety"].raw == 7.0
+    (listed,) = store.run(lambda s: s.attempts.participant_results("p", 0, 10))
+    assert listed.attempt.id == ids[2]
+
+
+def test_a_batch_that_runs_twice_changes_nothing(store: Store, scorer: BatchScorer) -> None:
+    publish(store)
+    ids = submit(store, attempt(), attempt())
+    scorer.score(b"".join(ids))
+    tally = scorer.score(b"".join(ids + ids))
+    assert (tally.scored, tally.already) == (0, 2)
+    assert len(store.run(lambda s: s.attempts.results(1, 0, 10))) == 2
+
+
+def test_attempts_that_can_never_be_scored_fail_with_their_reason_and_hold_up_nobody(store: Store, scorer: BatchScorer) -> None:
+    publish(store)
+    good, short, nobody, future = submit(store, attempt(), attempt(b"\x01"), attempt(number=9), attempt(revision=2))
+    tally = scorer.score(b"".join([short, nobody, future, good]))
+    assert (tally.scored, tally.failed) == (1, 3)
+    assert result(store, good).kind == SCORED
+    reasons = [result(store, each).failure for each in (short, nobody, future)]
+    assert reasons == ["CorruptAttempt", "InstrumentMissing", "RevisionMissing"]
+
+
+def test_a_record_that_cannot_be_read_fails_alone(store: Store, scorer: BatchScorer) -> None:
+    publish(store)
+    good, bad, worse = submit(store, attempt(), attempt(participant="p"), attempt())
+    records = store.client.hmget(store.keys.attempts(0), [1, 2])
+    store.client.hset(store.keys.attempts(0), "1", records[0][:-1])
+    store.client.hset(store.keys.attempts(0), "2", b"\x09" + records[1][1:])
+    tally = scorer.score(b"".join([good, bad, worse]))
+    assert (tally.scored, tally.failed) == (1, 2)
+    assert [result(store, each).failure for each in (bad, worse)] == ["CorruptAttempt"] * 2
+
+
+def test_an_attempt_the_engine_chokes_on_fails_alone(store: Store, scorer: BatchScorer, monkeypatch: pytest.MonkeyPatch) -> None:
+    publish(store)
+    ids = submit(store, attempt(), attempt(b"\x02" * 7), attempt())
+    score = Kernel.score
+
+    def choke(self: Kernel, codes: "np.ndarray[Any, np.dtype[np.uint8]]") -> Any:
+        if (codes == 2).any():
+            raise ValueError("choked")
+        return score(self, codes)
+
+    monkeypatch.setattr(Kernel, "score", choke)
+    tally = scorer.score(b"".join(ids))
+    assert (tally.scored, tally.failed) == (2, 1)
+    assert result(store, ids[1]).failure == "NotScorable"
+
+
+def test_attempts_without_an_index_entry_wait_while_the_others_are_scored(store: Store, scorer: BatchScorer) -> None:
+    publish(store)
+    publish(store, {**GAD_7, "metadata": {"name": "later"}}, index=False)
+    good, later = submit(store, attempt(number=1), attempt(number=2))
+    with pytest.raises(NotIndexedError):
+        scorer.score(good + later)
+    assert result(store, good).kind == SCORED
+    assert result(store, later) is None
+    IndexBuilder(store.history, store.index, ENGINE_VERSION).build_all()
+    scorer.score(good + later)
+    assert result(store, later).kind == SCORED
+
+
+def test_an_attempt_is_scored_by_the_newest_scoring_of_the_form_it_answered(store: Store, scorer: BatchScorer) -> None:
+    publish(store)
+    doubled = {**GAD_7, "spec": {**GAD_7["spec"], "scales": [{**GAD_7["spec"]["scales"][0], "multiply": 2, "bands": []}]}}
+    publish(store, doubled)
+    (first,) = submit(store, attempt(revision=1))
+    scorer.score(first)
+    stored = result(store, first)
+    assert stored.scoring_revision == 2
+    entry = store.index.entries.answered("gad-7", 1)
+    assert entry is not None
+    assert decode_result(stored.body, entry).scales["anxiety"].raw == 14.0
+
+
+def test_a_message_about_an_attempt_that_is_not_there_is_only_a_hint(store: Store, scorer: BatchScorer) -> None:
+    publish(store)
+    assert scorer.score(secrets.token_bytes(12) + bytes(4)).unknown == 1
+
+
+def test_the_sweep_queues_what_the_queue_forgot_and_ends_what_it_cannot_deliver(store: Store, scorer: BatchScorer) -> None:
+    publish(store)
+    ids = submit(store, attempt(), attempt())
+    store.client.delete(store.outbox.stream)
+    assert sweep_attempts(store.sweep, store.results, None, 2).requeued == 2
+    assert store.client.xlen(store.outbox.stream) == 2
+    scorer.score(ids[0])
+    for _ in range(2):
+        store.client.delete(store.outbox.stream)
+        swept = sweep_attempts(store.sweep, store.results, None, 2)
+    assert (swept.requeued, swept.failed) == (0, 1)
+    assert result(store, ids[1]).failure == "NotDeliverable"
+    assert result(store, ids[0]).kind == SCORED

@@ -1,0 +1,102 @@
+"""The whole of Stanine as real processes that a test may kill: a Valkey that writes to disk before it answers, the API, both watchers."""
+
+import hashlib
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import httpx
+
+from tests.conftest import Server, free_port, start_server
+
+KEY = "a-key-of-the-tests"
+SCOPES = ["instruments:read", "instruments:write", "attempts:write", "attempts:read", "results:read", "operate"]
+
+
+class Services:
+    """The processes by name: valkey, api, index-watcher, result-watcher."""
+
+    def __init__(self, directory: Path, *, namespace: str = "stanine", server_options: tuple[str, ...] = ("--appendfsync", "always")) -> None:
+        self.directory = directory
+        self.namespace = namespace
+        self._server_options = server_options
+        self._processes: dict[str, subprocess.Popen[bytes]] = {}
+        self._ports = {name: free_port() for name in ("valkey", "api", "index-watcher", "result-watcher")}
+        self.url = f"http://127.0.0.1:{self._ports['api']}"
+        self.redis_url = f"redis://127.0.0.1:{self._ports['valkey']}/0"
+        keys = directory / "keys.json"
+        keys.write_text(json.dumps([{"name": "tests", "sha256": hashlib.sha256(KEY.encode()).hexdigest(), "scopes": SCOPES, "instruments": ["*"]}]))
+        self._environment = {
+            **os.environ, "STANINE_REDIS_URL": self.redis_url, "STANINE_NAMESPACE": namespace, "STANINE_KEYS_FILE": str(keys),
+            "OTEL_SDK_DISABLED": "true",
+        }  # fmt: skip
+
+    def start(self, *names: str) -> None:
+        """Start processes by name, all of them by default; returns when they were started, not when they are ready."""
+        for name in names or ("valkey", "index-watcher", "result-watcher", "api"):
+            if name == "valkey":
+                (self.directory / "valkey").mkdir(exist_ok=True)
+                server: Server = start_server(self.directory / "valkey", *self._server_options, port=self._ports["valkey"])
+                assert server.process is not None
+                self._processes[name] = server.process
+                continue
+            module = "stanine." + name.replace("-", "_")
+            port = ["--port", str(self._ports[name])] if name == "api" else ["--health-port", str(self._ports[name])]
+            with (self.directory / f"{name}.log").open("ab") as log:
+                self._processes[name] = subprocess.Popen([sys.executable, "-m", module, *port], env=self._environment, stdout=log, stderr=log)
+
+    def signal(self, name: str, sig: signal.Signals) -> None:
+        self._processes[name].send_signal(sig)
+
+    def kill(self, name: str) -> None:
+        """kill -9, and see it gone."""
+        self._processes[name].kill()
+        self._processes[name].wait()
+
+    def terminate(self, name: str, seconds: float = 30) -> int:
+        """SIGTERM; return the exit status."""
+        self._processes[name].terminate()
+        return self._processes[name].wait(seconds)
+
+    def stop(self) -> None:
+        """End everything that runs."""
+        for process in self._processes.values():
+            if process.poll() is None:
+                process.send_signal(signal.SIGCONT)
+                process.kill()
+                process.wait()
+
+    def log(self, name: str) -> str:
+        return (self.directory / f"{name}.log").read_text()
+
+    def pid(self, name: str) -> int:
+        return self._processes[name].pid
+
+    def health(self, name: str, path: str) -> httpx.Response:
+        return httpx.get(f"http://127.0.0.1:{self._ports[name]}{path}", timeout=5)
+
+    def await_ready(self, seconds: float = 60) -> None:
+        """Wait until every process that serves HTTP says that it is ready."""
+        for name in ("api", "index-watcher", "result-watcher"):
+            eventually(lambda name=name: self.health(name, "/readyz").status_code == 200, seconds, lambda name=name: self.log(name)[-3000:])  # type: ignore[misc]
+
+    def client(self, timeout: float = 30) -> httpx.Client:
+        return httpx.Client(base_url=self.url, headers={"Authorization": f"Bearer {KEY}"}, timeout=timeout)
+
+
+def eventually(condition: Callable[[], bool], seconds: float, explain: Callable[[], str] = lambda: "") -> None:
+    """Wait until a condition holds; connection errors count as not yet."""
+    deadline = time.monotonic() + seconds
+    while True:
+        try:
+            if condition():
+                return
+        except httpx.HTTPError:
+            pass
+        assert time.monotonic() < deadline, f"not within {seconds} s: {explain()}"
+        time.sleep(0.05)
