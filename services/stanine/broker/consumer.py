@@ -35,6 +35,8 @@ HELD_PAGE = 500
 FIRST_COUNT = 64
 #: Handed out so often, an entry may be what kills its consumers: it runs with no other such beside it.
 SUSPECT_HANDED = 3
+#: Seconds: what a read can block at least.
+SHORTEST_BLOCK = 0.001
 #: Seconds between looks while stopping or out of room.
 STOPPING_PAUSE = 0.05
 
@@ -54,7 +56,7 @@ class StreamsConsumer(dramatiq.Consumer):
         self._work: deque[Part | Entry] = deque()
         self._suspects: deque[Part | Entry] = deque()
         self._count = FIRST_COUNT
-        self._reading = Backoff(_logger, f"Reading queue {self._queue.name}")
+        self._reading = Backoff(_logger, f"Reading queue {self._queue.name}", broker.client)
         self._stopping = threading.Event()
         with membership.changed:
             membership.reconcile = membership.joined  # whatever an earlier Consumer had fetched and not handed over
@@ -74,7 +76,7 @@ class StreamsConsumer(dramatiq.Consumer):
                 proxy = self._next_fetched()
                 if proxy is not None:
                     return proxy
-                if remaining <= 0:
+                if remaining < SHORTEST_BLOCK:
                     return None
                 self._fetch(remaining)
                 self._reading.succeeded()
@@ -392,4 +394,4 @@ class StreamsConsumer(dramatiq.Consumer):
         return membership.queue.release(self._broker.client, membership.name, earlier)
 
     def _patiently(self, operation: Any) -> Any:
-        return patiently(operation, Backoff(_logger, f"Settling on queue {self._queue.name}"))
+        return patiently(operation, Backoff(_logger, f"Settling on queue {self._queue.name}", self._broker.client))

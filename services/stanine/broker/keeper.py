@@ -92,24 +92,38 @@ class Keeper:
             self._client.close()
 
     def _work(self, beats: list[Membership], due: list[Queue]) -> float:
-        """Do what is due; return the seconds to wait before trying again if the server is in trouble."""
-        try:
-            if self._client is None:
-                self._client = self._make_client()
-            for membership in beats:
-                self._beat(self._client, membership)
-            for queue in due:
-                wait = queue.promote(self._client)
-                with self._wake:
-                    self._due.pop(queue, None)
-                self.expect(queue, wait)
-        except TROUBLE as error:
-            return self._backoff.failed(error)[1]
-        except Exception:  # this thread must not end: without it every lease would
-            _logger.critical("Keeping leases failed unexpectedly", exc_info=True)
-            return 1.0
+        """Do what is due; return the seconds to wait before trying again if something failed.
+
+        A queue with a problem of its own (a key of a wrong type) must not cost the others their leases, so each is tried.
+        """
+        failure: Exception | None = None
+        jobs: list[Membership | Queue] = [*beats, *due]
+        for job in jobs:
+            try:
+                if self._client is None:
+                    self._client = self._make_client()
+                    self._backoff = Backoff(_logger, "Keeping leases", self._client)
+                if isinstance(job, Membership):
+                    self._beat(self._client, job)
+                else:
+                    self._promote(self._client, job)
+            except redis.ResponseError as error:
+                failure = error
+            except TROUBLE as error:
+                return self._backoff.failed(error)[1]
+            except Exception as error:  # this thread must not end: without it every lease would
+                _logger.critical("Keeping leases failed unexpectedly", exc_info=True)
+                failure = error
+        if failure is not None:
+            return self._backoff.failed(failure)[1]
         self._backoff.succeeded()
         return 0.0
+
+    def _promote(self, client: "redis.Redis", queue: Queue) -> None:
+        wait = queue.promote(client)
+        with self._wake:
+            self._due.pop(queue, None)
+        self.expect(queue, wait)
 
     def _beat(self, client: "redis.Redis", membership: Membership) -> None:
         queue = membership.queue

@@ -9,7 +9,8 @@ from typing import Any, TypeVar
 import redis
 from dramatiq.errors import BrokerConnectionError
 
-from stanine.connection.errors import ServerProblem, classify
+from stanine.connection.clients import drop_idle_connections
+from stanine.connection.errors import PRIMARY_DOWN, READ_ONLY, ServerProblem, classify
 
 T = TypeVar("T")
 
@@ -18,14 +19,18 @@ _make_error: Any = BrokerConnectionError
 
 #: What an operation on Redis may raise.
 TROUBLE = (redis.RedisError, OSError)
+#: Problems of a server that is no primary (any more): a new connection may lead to the one that is.
+FAILED_OVER = (READ_ONLY, PRIMARY_DOWN)
 #: Seconds: first and longest pause between tries.
 PAUSE_MIN, PAUSE_MAX = 0.05, 1.0
 #: Seconds that settling waits for the server to come back before the Worker is told.
 SETTLE_PATIENCE = 10.0
 
 
-def connection_error(error: BaseException) -> BrokerConnectionError:
+def connection_error(error: BaseException, client: "redis.Redis | None" = None) -> BrokerConnectionError:
     """Return what Dramatiq is told when Redis fails: reason and remedy, nothing of the data."""
+    if client is not None and classify(error) in FAILED_OVER:
+        drop_idle_connections(client)
     made: BrokerConnectionError = _make_error(str(classify(error)))
     return made
 
@@ -33,9 +38,10 @@ def connection_error(error: BaseException) -> BrokerConnectionError:
 class Backoff:
     """Growing, jittered pauses, and one log line when trouble begins, changes or ends."""
 
-    def __init__(self, logger: logging.Logger, doing: str) -> None:
+    def __init__(self, logger: logging.Logger, doing: str, client: "redis.Redis | None" = None) -> None:
         self._logger = logger
         self._doing = doing
+        self._client = client
         self._pause = PAUSE_MIN
         self._reason: str | None = None
 
@@ -45,6 +51,8 @@ class Backoff:
         if problem.reason != self._reason:
             self._logger.warning("%s failed: %s", self._doing, problem)
             self._reason = problem.reason
+        if problem in FAILED_OVER and self._client is not None:
+            drop_idle_connections(self._client)
         pause = self._pause * random.uniform(0.5, 1.0)  # noqa: S311 - spreads clients, guards nothing
         self._pause = min(PAUSE_MAX, self._pause * 2)
         return problem, pause

@@ -19,6 +19,7 @@ from dramatiq.common import current_millis
 from stanine.broker import entry as entries
 from stanine.broker.batch import check_actor, ids_of
 from stanine.broker.consumer import StreamsConsumer
+from stanine.broker.deadletters import DeadLetter, delete_dead, list_dead
 from stanine.broker.entry import TRACE_OPTION, NewEntry
 from stanine.broker.keeper import Keeper
 from stanine.broker.keys import queue_keys
@@ -75,6 +76,7 @@ class StreamsBroker(dramatiq.Broker):
         self._client = client
         self._blocking_client = blocking_client
         self._async_client = async_client
+        self._async_made = False
         self._made: list[redis.Redis] = []
         self._lock = threading.RLock()
         self._consumers: list[StreamsConsumer] = []
@@ -112,6 +114,7 @@ class StreamsBroker(dramatiq.Broker):
         """The client of the asyncio methods; made lazily, belongs to the loop that uses it first."""
         if self._async_client is None:
             self._async_client = clients.connect_async(self._address())
+            self._async_made = True
         return self._async_client
 
     def _keeper_client(self) -> "redis.Redis":
@@ -178,7 +181,7 @@ class StreamsBroker(dramatiq.Broker):
                 function, keys, args = queue.delay_command([(secrets.token_bytes(12), delay, entry)])
                 self.keeper_expect(queue, int(library().call(self.client, function, keys, args)))
         except TROUBLE as error:
-            raise connection_error(error) from error
+            raise connection_error(error, self.client) from error
         self.emit_after("enqueue", message, delay)
         return message
 
@@ -188,7 +191,7 @@ class StreamsBroker(dramatiq.Broker):
             try:
                 library().call(self.client, *self._command(queue, prepared))
             except TROUBLE as error:
-                raise connection_error(error) from error
+                raise connection_error(error, self.client) from error
             for message, pause in chunk:
                 self.emit_after("enqueue", message, pause)
         return messages
@@ -213,7 +216,9 @@ class StreamsBroker(dramatiq.Broker):
         """Emit before_enqueue and make the entry; middleware may add a traceparent, and an `eta` becomes the delay."""
         eta = message.options.pop("eta", None)
         if delay is None and isinstance(eta, int | float):
-            delay = max(0, int(eta) - current_millis())
+            delay = int(eta) - current_millis()
+        if delay is not None and delay <= 0:
+            delay = None
         self.emit_before("enqueue", message, delay)
         actor = self.actors.get(message.actor_name)
         argument = actor.options.get("batch") if actor else None
@@ -328,6 +333,12 @@ class StreamsBroker(dramatiq.Broker):
         for client in self._made:
             client.close()
 
+    async def close_async(self) -> None:
+        """Close the asyncio client if this broker made it."""
+        if self._async_client is not None and self._async_made:
+            await self._async_client.aclose()
+            self._async_client = None
+
     # -------------------------------------------------------------------------------------------------------------------- operations
 
     def stats(self, queue_name: str) -> QueueStats:
@@ -355,6 +366,18 @@ class StreamsBroker(dramatiq.Broker):
         stats = queue.stats(self.client)
         self.client.delete(queue.keys.delayed if part == "delayed" else queue.keys.dead)
         return stats.delayed if part == "delayed" else stats.dead
+
+    def dead_letters(self, queue_name: str, *, after: str = "", limit: int = 100) -> list[DeadLetter]:
+        """Return dead letters in order of death, at most `limit`, those after an id."""
+        return list_dead(self.client, self._queue(queue_name), after, limit)
+
+    def requeue_dead(self, queue_name: str, ids: Sequence[str]) -> int:
+        """Put dead letters back into the queue, their deliveries counted from none; return how many were there."""
+        return self._queue(queue_name).revive(self.client, [entry_id.encode() for entry_id in ids]) if ids else 0
+
+    def delete_dead(self, queue_name: str, ids: Sequence[str]) -> int:
+        """Delete dead letters; return how many were there."""
+        return delete_dead(self.client, self._queue(queue_name), ids)
 
     def join(self, queue_name: str, *, timeout: int | None = None) -> None:
         """Wait until a queue has nothing ready, delayed or in flight; for tests.

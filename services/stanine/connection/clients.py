@@ -29,8 +29,8 @@ RETRIES = 4
 BACKOFF_BASE, BACKOFF_CAP = 0.05, 0.8
 #: Connections a process keeps at the most; waiting for a free one beats opening hundreds.
 POOL_SIZE = 32
-#: Blocking readers of a process: one a queue.
-BLOCKING_POOL_SIZE = 16
+#: Blocking readers of a process, one a queue. Connections are made when they are needed.
+BLOCKING_POOL_SIZE = 64
 #: Seconds to wait for a free connection of the pool.
 POOL_TIMEOUT = 5.0
 
@@ -86,6 +86,12 @@ def connect_async(url: str, *, pool_size: int = POOL_SIZE) -> "redis.asyncio.Red
         return sentinel.master_for(master, **(options | more))  # type: ignore[no-any-return]
     pool = redis.asyncio.BlockingConnectionPool.from_url(url, max_connections=pool_size, timeout=POOL_TIMEOUT, **_for_url(url, options))
     return redis.asyncio.Redis.from_pool(pool)
+
+
+def drop_idle_connections(client: "redis.Redis") -> None:
+    """Close the pool's idle connections: after a failover they may lead to a server that takes no writes any more."""
+    pool: Any = client.connection_pool
+    pool.disconnect(inuse_connections=False)
 
 
 def pool_use(client: "redis.Redis | redis.asyncio.Redis") -> Callable[[], tuple[int, int]]:
