@@ -38,10 +38,10 @@ _Float = Annotated[float, Meta(ge=-MAX_INTEGER, le=MAX_INTEGER)]
 
 class _Sent(msgspec.Struct, forbid_unknown_fields=True):
     answers: dict[str, _Integer | _Float | str | list[str] | None]
-    key: Annotated[str, Meta(min_length=1, max_length=MAX_KEY)] | None | UnsetType = UNSET
-    revision: Annotated[int, Meta(ge=1, le=MAX_REVISION)] | None | UnsetType = UNSET
-    participant: Annotated[str, Meta(min_length=1, max_length=MAX_PARTICIPANT)] | None | UnsetType = UNSET
-    attributes: dict[str, _Integer | _Float | Annotated[str, Meta(max_length=MAX_ATTRIBUTE_TEXT)] | None] | None | UnsetType = UNSET
+    key: Annotated[str, Meta(min_length=1, max_length=MAX_KEY)] | UnsetType | None = UNSET
+    revision: Annotated[int, Meta(ge=1, le=MAX_REVISION)] | UnsetType | None = UNSET
+    participant: Annotated[str, Meta(min_length=1, max_length=MAX_PARTICIPANT)] | UnsetType | None = UNSET
+    attributes: dict[str, _Integer | _Float | Annotated[str, Meta(max_length=MAX_ATTRIBUTE_TEXT)] | None] | UnsetType | None = UNSET
 
     def names(self) -> int:
         """Return how many names the objects hold."""
@@ -54,7 +54,7 @@ _ENCODER = msgspec.msgpack.Encoder(order="deterministic")
 
 
 def decode_attempt(text: bytes) -> Attempt:
-    """Return the attempt in a JSON object. Raises InvalidAttempt with all its faults (JSON pointers), and nothing else, whatever the bytes."""
+    """Return the attempt in a JSON object. Raises InvalidAttempt with all its faults, whatever the bytes, and nothing else."""
     if len(text) > MAX_ATTEMPT_BYTES:
         faults = Faults()
         faults.add("", "TooLarge", f"the attempt has {len(text)} bytes; {MAX_ATTEMPT_BYTES} are allowed")

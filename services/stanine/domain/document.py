@@ -1,7 +1,7 @@
 """The text of a document: strict YAML and JSON in, plain data out, and the canonical JSON that is stored and digested.
 
-Plain data are dict, list, str, int, float, bool and None. Called by the API and the CLI (reading what people wrote) and by the index watcher
-(reading what was stored).
+Plain data are dict, list, str, int, float, bool and None. Called by the API and the CLI (reading what people wrote) and by the index
+watcher (reading what was stored).
 """
 
 import hashlib

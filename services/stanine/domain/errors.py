@@ -1,6 +1,7 @@
 """What can be wrong with what somebody sent or stored, as one short tree. Raised by the domain, mapped to answers by API and CLI.
 
-`temporary` tells a caller whether the same call may succeed later. Nothing in the domain is temporary: it is the store that adds such errors.
+`temporary` tells a caller whether the same call may succeed later. Nothing in the domain is temporary: it is the store that adds such
+errors.
 """
 
 from collections.abc import Iterable, Iterator
@@ -71,7 +72,7 @@ class StanineError(Exception):
     temporary: ClassVar[bool] = False
 
 
-class Faulty(StanineError):
+class Faulty(StanineError):  # noqa: N818 - says what is wrong, as its children do
     """What was sent cannot be taken; `faults` says why (at most FAULTS_KEPT), `count` how many there are."""
 
     def __init__(self, faults: Iterable[Fault], count: int | None = None) -> None:
@@ -92,5 +93,5 @@ class InvalidAttempt(Faulty):
     """Raised when an attempt cannot be read or does not fit the form it answers."""
 
 
-class CorruptEntry(StanineError):
+class CorruptEntry(StanineError):  # noqa: N818 - says what is wrong
     """Raised when the bytes of an index entry are not what this engine wrote; the index watcher builds it anew."""

@@ -11,9 +11,10 @@ from stanine.domain.records import Option, Spec, Value
 from stanine.domain.structure import quote, several
 
 #: Ids that are columns of a file of responses, or words of a formula.
-RESERVED = frozenset(
-    ["key", "attempt", "participant", "revision", "and", "or", "not", "if", "else", "True", "False", "None", "min", "max", "abs", "sum", "mean", "count", "round"],
-)
+RESERVED = frozenset((
+    "key", "attempt", "participant", "revision",
+    "and", "or", "not", "if", "else", "True", "False", "None", "min", "max", "abs", "sum", "mean", "count", "round",
+))  # fmt: skip
 #: What a file of responses writes for a missing answer, so no option can be called so.
 MISSING_TEXT = "NA"
 #: A decimal number as a file of responses writes it.

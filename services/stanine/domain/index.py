@@ -107,17 +107,21 @@ def encode_entry(entry: IndexEntry) -> bytes:
 
 def decode_entry(data: bytes) -> IndexEntry:
     """Return the entry that bytes hold. Raises CorruptEntry if a bit of them changed, or another engine wrote them."""
-    header, checksum = data[: _HEADER.size], data[_HEADER.size : _HEADER.size + _CHECKSUM_BYTES]
-    body = data[_HEADER.size + _CHECKSUM_BYTES :]
-    if hashlib.sha256(header + body).digest() != checksum:
+    if not is_intact(data):
         raise CorruptEntry("the checksum does not match")
-    _, engine = _HEADER.unpack(header)
+    _, engine = _HEADER.unpack_from(data)
     if engine != ENGINE_VERSION:
         raise CorruptEntry(f"engine {engine} wrote it; this is engine {ENGINE_VERSION}")
     try:
-        return _DECODER.decode(body)
+        return _DECODER.decode(data[_HEADER.size + _CHECKSUM_BYTES :])
     except msgspec.MsgspecError as error:
         raise CorruptEntry(f"it does not hold an entry: {error}") from None
+
+
+def is_intact(data: bytes) -> bool:
+    """Tell whether no bit of an entry changed since it was encoded, by whichever engine."""
+    header, checksum = data[: _HEADER.size], data[_HEADER.size : _HEADER.size + _CHECKSUM_BYTES]
+    return hashlib.sha256(header + data[_HEADER.size + _CHECKSUM_BYTES :]).digest() == checksum
 
 
 def entry_version(data: bytes) -> tuple[int, int]:
@@ -129,7 +133,7 @@ def entry_version(data: bytes) -> tuple[int, int]:
 
 
 def public_form(entry: IndexEntry) -> dict[str, Any]:
-    """Return what a participant may see, as plain data in camelCase: no scales, keys or bands, and nothing of how an answer counts."""
+    """Return what a participant may see, as plain data in camelCase: no scales, keys or bands, nothing of how an answer counts."""
     return _without_nothing(
         {
             "name": entry.name,
@@ -139,8 +143,7 @@ def public_form(entry: IndexEntry) -> dict[str, Any]:
             "language": entry.language,
             "instructions": entry.instructions,
             "attributes": [
-                _without_nothing({"id": one.id, "title": one.title, "type": one.type, "values": one.values and list(one.values)})
-                for one in entry.attributes
+                _without_nothing({"id": one.id, "title": one.title, "type": one.type, "values": one.values}) for one in entry.attributes
             ],
             "items": [
                 {

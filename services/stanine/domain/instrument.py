@@ -18,7 +18,7 @@ __all__ = ["Instrument", "form_digest", "parse_instrument"]
 def parse_instrument(plain: object, *, name: str | None = None) -> Instrument:
     """Return the instrument that plain data (of `document.read_yaml` or `read_json`) describe.
 
-    `name` is what the address or file says it is called. Raises InvalidDocument with all faults, whatever the data: in form, in meaning, in size.
+    `name` is what the address says it is called. Raises InvalidDocument with all faults, whatever the data, and nothing else.
     """
     faults = Faults()
     instrument = structure.read(plain, Instrument, faults)

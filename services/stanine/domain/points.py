@@ -24,7 +24,7 @@ def numbers(options: Sequence[Option]) -> Table:
 
 
 def reverse(table: Table) -> Table:
-    """Return lowest + highest − x for each x, the lowest and highest being those of the table."""
+    """Return lowest + highest - x for each x, the lowest and highest being those of the table."""
     low, high = ends(table)
     return tuple(None if x is None else low + high - x for x in table)
 

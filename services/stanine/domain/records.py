@@ -60,7 +60,7 @@ class Record(msgspec.Struct, frozen=True, rename="camel", forbid_unknown_fields=
     later_values: ClassVar[dict[str, frozenset[str]]] = {}
 
 
-class Metadata(Record):
+class Metadata(Record, frozen=True):
     """The document's name. The rest is what Kubernetes users write beside it; it is no part of the instrument."""
 
     name: DnsLabel
@@ -69,7 +69,7 @@ class Metadata(Record):
     annotations: dict[str, str] = {}
 
 
-class Attribute(Record):
+class Attribute(Record, frozen=True):
     """What else is known of a person: of a type, or one of a list of values."""
 
     id: Id
@@ -78,7 +78,7 @@ class Attribute(Record):
     values: Annotated[tuple[Value, ...], Meta(min_length=1, max_length=limits.MAX_VALUES)] | None = None
 
 
-class Option(Record):
+class Option(Record, frozen=True):
     """One of the answers that an item offers; `missing` ones are stored as answered and scored as missing."""
 
     value: Value
@@ -89,14 +89,14 @@ class Option(Record):
 Options = Annotated[tuple[Option, ...], Meta(min_length=1, max_length=limits.MAX_OPTIONS)]
 
 
-class ResponseSet(Record):
+class ResponseSet(Record, frozen=True):
     """Options that several items share."""
 
     name: Id
     options: Options
 
 
-class Item(Record):
+class Item(Record, frozen=True):
     """One question. Its options are its own, or those of the response set that it or `defaults` names."""
 
     later: ClassVar[frozenset[str]] = frozenset({"min", "max", "integer", "when"})
@@ -109,7 +109,7 @@ class Item(Record):
     options: Options | None = None
 
 
-class Band(Record):
+class Band(Record, frozen=True):
     """A named stretch of scores: begins at `from` (≥) or `above` (>) and ends where the next begins."""
 
     id: Id
@@ -123,7 +123,7 @@ Bands = Annotated[tuple[Band, ...], Meta(max_length=limits.MAX_BANDS)]
 RightValues = Annotated[tuple[Value, ...], Meta(min_length=1, max_length=limits.MAX_OPTIONS)]
 
 
-class Scale(Record):
+class Scale(Record, frozen=True):
     """A score over items. An item stands in one of `items`, `key` and `points`; the order in which they are named has no meaning."""
 
     later: ClassVar[frozenset[str]] = frozenset(
@@ -145,7 +145,7 @@ class Scale(Record):
     bands: Bands | None = None
 
 
-class Defaults(Record):
+class Defaults(Record, frozen=True):
     """What items and scales have that do not say otherwise; never what decides about missing answers."""
 
     later: ClassVar[frozenset[str]] = frozenset({"standard", "report", "interval"})
@@ -155,13 +155,13 @@ class Defaults(Record):
     bands: Bands | None = None
 
 
-class RedisConfigRef(Record):
+class RedisConfigRef(Record, frozen=True):
     """Where a custom resource publishes to; no part of the document."""
 
     name: DnsLabel = "default"
 
 
-class Spec(Record, kw_only=True):
+class Spec(Record, frozen=True, kw_only=True):
     """The instrument itself."""
 
     later: ClassVar[frozenset[str]] = frozenset({"normGroups", "translations"})
@@ -182,7 +182,7 @@ class Spec(Record, kw_only=True):
     deletion_policy: Literal["Retain", "Delete"] | None = None
 
 
-class Instrument(Record):
+class Instrument(Record, frozen=True):
     """One revision of a questionnaire with its scoring, as published."""
 
     api_version: Literal["stanine.dev/v1alpha1"]

@@ -41,7 +41,7 @@ class ScaleResult(msgspec.Struct, frozen=True, omit_defaults=True):
     valid: int
     items: int
     status: str
-    band: str | None | msgspec.UnsetType = msgspec.UNSET
+    band: str | msgspec.UnsetType | None = msgspec.UNSET
 
 
 class Result(msgspec.Struct, frozen=True):

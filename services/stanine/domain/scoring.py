@@ -1,11 +1,11 @@
-"""The scoring plan: an instrument compiled to tables, so that the kernel neither looks anything up by name nor decides anything per attempt.
+"""The scoring plan: an instrument compiled to tables, so that the kernel looks nothing up by name and decides nothing per attempt.
 
-Made by `index.build_entry`; run by `kernel`. Here is the order of arithmetic that every engine must keep (float64, rounded after each step):
+Made by `index.build_entry`; run by `kernel`. This is the order of arithmetic that every engine must keep (float64, each step rounded):
 
     Σ runs over a scale's terms in the order of the form, from 0.0, over the answers that have points.
     Mean     Σ(w·x) / Σw
     Sum      Σ(w·x), and if some are missing (W · Σ(w·x)) / Σw, where W = Σw over all terms
-    Percent  (100 · Σ(w·(x − lowest))) / Σ(w·(highest − lowest))
+    Percent  (100 · Σ(w·(x - lowest))) / Σ(w·(highest - lowest))
     raw      (that · multiply) + constant
 """
 
@@ -109,6 +109,4 @@ def _tables(scale: Scale, spec: Spec) -> dict[str, points.Table]:
         tables[item] = table if scale.threshold is None else points.reach(table, scale.threshold)
     for item, right in scale.key.items():
         tables[item] = points.match(options[item], right if isinstance(right, tuple) else (right,))
-    for item, given in scale.points.items():
-        tables[item] = given
-    return tables
+    return tables | scale.points

@@ -1,8 +1,8 @@
 """Reads plain data into records and notes every fault with its place, where msgspec would stop at the first.
 
-Called by `instrument.parse_instrument`. The record types say what is allowed (msgspec.inspect); nothing is coerced but 2.0 to 2 where a whole
-number belongs. A faulty part is replaced by a neutral value of its type, so that the checks of meaning can go on around it: they ask
-`Faults.touches` before they judge what stands at or below a fault.
+Called by `instrument.parse_instrument`. The record types say what is allowed (msgspec.inspect); nothing is coerced but 2.0 to 2 where a
+whole number belongs. A faulty part is replaced by a neutral value of its type, so that the checks of meaning can go on around it: they
+ask `Faults.touches` before they judge what stands at or below a fault.
 """
 
 import difflib
@@ -219,7 +219,7 @@ def _wrong_type(plain: object, choices: list[Any]) -> str:
 
 
 _FOUND = {bool: "a boolean", str: "text", int | float: "a number", list: "a list", dict: "a mapping"}
-_NOUNS = {
+_NOUNS: dict[Any, str] = {
     inspection.StructType: "a mapping",
     inspection.DictType: "a mapping",
     inspection.VarTupleType: "a list",

@@ -1,7 +1,7 @@
 """Strict YAML 1.1, with the words and numbers that kubectl's reader (go-yaml v2, through sigs.k8s.io/yaml) takes for what they are to it.
 
-Called by `document.read_yaml`. PyYAML gives the events; everything after that is here, so that each fault has its line and column, nesting and
-aliases are bounded before anything is built, and a value means the same to `stanine publish` and to `kubectl apply`.
+Called by `document.read_yaml`. PyYAML gives the events; everything after that is here, so that each fault has its line and column,
+nesting and aliases are bounded before anything is built, and a value means the same to `stanine publish` and to `kubectl apply`.
 """
 
 import math
@@ -193,10 +193,10 @@ class _Builder:
             frame.has_key = False
 
     def _put_key(self, frame: _Frame, key: Any, event: Any) -> None:
-        if key is not _MERGE and not isinstance(key, str):
-            written = event.value if isinstance(event, yaml.ScalarEvent) else quote(key)
-            raise _fault(event, "KeyNotText", f"the key {written} is not text: {_QUOTES}")
         if key is not _MERGE:
+            if not isinstance(key, str):
+                written = event.value if isinstance(event, yaml.ScalarEvent) else quote(key)
+                raise _fault(event, "KeyNotText", f"the key {written} is not text: {_QUOTES}")
             if key in frame.lines:
                 raise _fault(event, "DuplicateKey", f"the key {quote(key)} stands in line {frame.lines[key]} already")
             frame.lines[key] = event.start_mark.line + 1
