@@ -23,6 +23,7 @@ from pathlib import Path
 from typing import Any
 
 import redis
+from tests.conftest import start_server, stop_server
 
 from stanine.broker import StreamsBroker
 from stanine.connection.clients import connect_async
@@ -36,7 +37,6 @@ from stanine.store.index import AsyncIndex
 from stanine.store.instruments import Instruments
 from stanine.store.keys import Keys
 from stanine.store.waiting import ResultWaiter
-from tests.conftest import start_server, stop_server
 
 INSTRUMENT = Path(__file__).parents[1] / "examples" / "instruments" / "ipip-50.yaml"
 
@@ -60,10 +60,12 @@ class Bench:
         return Outbox(self.broker.ready_key(route.queue), self.broker.head(route.queue, route.actor))
 
     def watcher(self, name: str) -> "subprocess.Popen[bytes]":
+        """Start a watcher as a process."""
         environment = {**os.environ, "STANINE_REDIS_URL": self.url, "STANINE_NAMESPACE": "bench", "OTEL_SDK_DISABLED": "true"}
         return subprocess.Popen([sys.executable, "-m", f"stanine.{name}"], env=environment, stderr=subprocess.DEVNULL)
 
     async def publish(self) -> None:
+        """Publish the instrument and wait until it is indexed."""
         plain = read_yaml(INSTRUMENT.read_bytes())
         instrument = parse_instrument(plain)
         document = canonical(plain)
@@ -73,16 +75,19 @@ class Bench:
             await self.index.refresh()
 
     def submission(self) -> Submission:
+        """Return one person's answers."""
         codes = bytes(self.chance.choices(range(5), k=50))
         return Submission(1, 1, codes, secrets.token_bytes(16), secrets.token_bytes(12), key=None)
 
     async def backlog(self, count: int) -> float:
+        """Queue attempts one message each; return the seconds it took."""
         began = time.perf_counter()
         for start in range(0, count, MAX_SUBMISSIONS):
             await self.attempts.submit([self.submission() for _ in range(min(MAX_SUBMISSIONS, count - start))], ids_per_message=1)
         return time.perf_counter() - began
 
     async def committed(self) -> int:
+        """Return how many results there are."""
         counts: Any = self.client.hvals(self.keys.commits)
         return sum(int(count) for count in await counts)
 
@@ -103,6 +108,7 @@ class Bench:
             watcher.wait(30)
 
     async def latencies(self, count: int) -> list[float]:
+        """Return the milliseconds from submit to stored result, one by one on an idle machine."""
         watcher = self.watcher("result_watcher")
         listening = asyncio.create_task(self.waiter.run())
         try:

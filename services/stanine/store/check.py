@@ -2,7 +2,8 @@
 
 import msgspec
 
-from stanine.domain.index import CorruptEntry, decode_entry, entry_version, is_intact
+from stanine.domain.errors import CorruptEntry
+from stanine.domain.index import decode_entry, entry_version, is_intact
 from stanine.store.index import Index
 from stanine.store.instruments import InstrumentHistory
 from stanine.store.keys import index_field

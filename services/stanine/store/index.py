@@ -11,7 +11,8 @@ import redis
 import redis.asyncio
 
 from stanine.connection.library import Library
-from stanine.domain.index import CorruptEntry, IndexEntry, decode_entry
+from stanine.domain.errors import CorruptEntry
+from stanine.domain.index import IndexEntry, decode_entry
 from stanine.store.keys import Keys, index_field
 
 

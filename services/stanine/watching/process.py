@@ -20,8 +20,8 @@ from stanine import store
 from stanine.broker import StreamsBroker
 from stanine.broker.bootstrap import QueueDeclaration, bootstrap_until_ready
 from stanine.connection.clients import connect, pool_use
-from stanine.connection.errors import ServerProblem
 from stanine.connection.environment import EnvironmentFaultError, read_environment
+from stanine.connection.errors import ServerProblem
 from stanine.connection.library import Library
 from stanine.messages import Outbox, Route
 from stanine.store.config import Settings, read_settings
@@ -86,7 +86,7 @@ def run_watcher(service: str, route: Route, assemble: Assemble, arguments: Seque
     try:
         environment = read_environment(os.environ)
     except EnvironmentFaultError as error:
-        log.error("environment.faulty", detail=str(error))
+        log.error("environment.faulty", detail=str(error))  # noqa: TRY400 - the sentence says it all
         return 2
     stop = threading.Event()
     for each in (signal.SIGTERM, signal.SIGINT):
@@ -197,7 +197,9 @@ def _follow_settings(watcher: Watcher) -> None:
 
 
 def _read_arguments(service: str, arguments: Sequence[str] | None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog=service, description="A watcher of Stanine. It reads STANINE_REDIS_URL, STANINE_NAMESPACE and OTEL_*.")
+    parser = argparse.ArgumentParser(
+        prog=service, description="A watcher of Stanine. It reads STANINE_REDIS_URL, STANINE_NAMESPACE and OTEL_*."
+    )
     parser.add_argument("--health-host", default="127.0.0.1", help="where /healthz, /readyz and /metrics listen (default: 127.0.0.1)")
     parser.add_argument("--health-port", type=int, default=0, help="their port (default: a free one, which the log names)")
     return parser.parse_args(arguments)

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 import redis
+from tests.integration.stores import AsyncStore, Store
 
 from stanine.domain.document import canonical, digest, read_yaml
 from stanine.domain.index import decode_entry
@@ -15,7 +16,6 @@ from stanine.messages import split_names
 from stanine.store.check import inspect
 from stanine.store.errors import PreconditionFailedError
 from stanine.store.instruments import Published
-from tests.integration.stores import AsyncStore, Store
 
 GAD_7: Any = read_yaml((Path(__file__).parents[3] / "examples" / "instruments" / "gad-7.yaml").read_bytes())
 
@@ -154,7 +154,9 @@ def test_a_deleted_index_is_built_again_byte_for_byte_the_same(store: Store) -> 
     assert store.client.hgetall(store.keys.index) == before
 
 
-@pytest.mark.parametrize("damage", [lambda entry: entry[:-1] + bytes([entry[-1] ^ 1]), lambda _: b"", lambda entry: b"\xff\xff\xff\xff" + entry[4:]])
+@pytest.mark.parametrize(
+    "damage", [lambda entry: entry[:-1] + bytes([entry[-1] ^ 1]), lambda _: b"", lambda entry: b"\xff\xff\xff\xff\xff\xff" + entry[6:]]
+)
 def test_a_corrupt_entry_is_found_and_mended_whatever_it_claims_to_be(store: Store, damage: Any) -> None:
     publish(store, document())
     builder(store).build_all()

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from tests.integration.stores import Store
 
 from stanine.domain.document import canonical, digest, read_yaml
 from stanine.domain.instrument import form_digest, parse_instrument
@@ -16,7 +17,6 @@ from stanine.result_watcher.attempt_sweep import sweep_attempts
 from stanine.result_watcher.batch_scorer import BatchScorer, NotIndexedError
 from stanine.store.attempts import Submission
 from stanine.store.records import SCORED
-from tests.integration.stores import Store
 
 EXAMPLES = Path(__file__).parents[3] / "examples" / "instruments"
 GAD_7: Any = read_yaml((EXAMPLES / "gad-7.yaml").read_bytes())

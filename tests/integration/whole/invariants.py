@@ -54,7 +54,7 @@ class Records:
 
 
 def assert_invariants(records: Records, sent: Mapping[str, Mapping[str, Any]], acknowledged: Mapping[str, str]) -> None:
-    """Assert I1–I4, I6 and I7 at rest. `sent`: answers by caller's key; `acknowledged`: attempt id (text) by caller's key."""
+    """Assert I1 to I4, I6 and I7 at rest. `sent`: answers by caller's key; `acknowledged`: attempt id (text) by caller's key."""
     attempts = records.attempts()
     results = records.results()
     records.index.refresh()
@@ -70,7 +70,8 @@ def assert_invariants(records: Records, sent: Mapping[str, Mapping[str, Any]], a
     # I2: one result an attempt. I6: every attempt has one. The lists name each once.
     assert len(results) == len(attempts)
     logged = b"".join(
-        records.client.get(key) or b"" for key in sorted(records.client.keys(f"{records.keys.partition}:c:*"), key=lambda key: int(key.split(b":")[-1]))
+        records.client.get(key) or b""
+        for key in sorted(records.client.keys(f"{records.keys.partition}:c:*"), key=lambda key: int(key.split(b":")[-1]))
     )
     arrivals = [int.from_bytes(logged[start : start + 4], "big") for start in range(0, len(logged), 4)]
     assert len(arrivals) == len(set(arrivals)) == len(results) == records.sweep.committed()
@@ -78,6 +79,7 @@ def assert_invariants(records: Records, sent: Mapping[str, Mapping[str, Any]], a
     # I3: a stored result equals a fresh scoring of the stored attempt, alone.
     kernels: dict[int, Kernel] = {}
     for attempt in attempts.values():
+        assert attempt.key is not None
         assert attempt.key in sent, f"an attempt is stored that nobody sent: {attempt.key}"
         entry = records.index.entries.numbered(attempt.number, attempt.revision)
         assert entry is not None

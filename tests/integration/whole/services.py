@@ -11,7 +11,6 @@ from collections.abc import Callable
 from pathlib import Path
 
 import httpx
-
 from tests.conftest import Server, free_port, start_server
 
 KEY = "a-key-of-the-tests"
@@ -21,7 +20,9 @@ SCOPES = ["instruments:read", "instruments:write", "attempts:write", "attempts:r
 class Services:
     """The processes by name: valkey, api, index-watcher, result-watcher."""
 
-    def __init__(self, directory: Path, *, namespace: str = "stanine", server_options: tuple[str, ...] = ("--appendfsync", "always")) -> None:
+    def __init__(
+        self, directory: Path, *, namespace: str = "stanine", server_options: tuple[str, ...] = ("--appendfsync", "always")
+    ) -> None:
         self.directory = directory
         self.namespace = namespace
         self._server_options = server_options
@@ -30,7 +31,9 @@ class Services:
         self.url = f"http://127.0.0.1:{self._ports['api']}"
         self.redis_url = f"redis://127.0.0.1:{self._ports['valkey']}/0"
         keys = directory / "keys.json"
-        keys.write_text(json.dumps([{"name": "tests", "sha256": hashlib.sha256(KEY.encode()).hexdigest(), "scopes": SCOPES, "instruments": ["*"]}]))
+        keys.write_text(
+            json.dumps([{"name": "tests", "sha256": hashlib.sha256(KEY.encode()).hexdigest(), "scopes": SCOPES, "instruments": ["*"]}])
+        )
         self._environment = {
             **os.environ, "STANINE_REDIS_URL": self.redis_url, "STANINE_NAMESPACE": namespace, "STANINE_KEYS_FILE": str(keys),
             "OTEL_SDK_DISABLED": "true",
@@ -48,7 +51,9 @@ class Services:
             module = "stanine." + name.replace("-", "_")
             port = ["--port", str(self._ports[name])] if name == "api" else ["--health-port", str(self._ports[name])]
             with (self.directory / f"{name}.log").open("ab") as log:
-                self._processes[name] = subprocess.Popen([sys.executable, "-m", module, *port], env=self._environment, stdout=log, stderr=log)
+                self._processes[name] = subprocess.Popen(
+                    [sys.executable, "-m", module, *port], env=self._environment, stdout=log, stderr=log
+                )
 
     def signal(self, name: str, sig: signal.Signals) -> None:
         self._processes[name].send_signal(sig)

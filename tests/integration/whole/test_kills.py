@@ -10,7 +10,6 @@ from typing import Any
 
 import httpx
 import pytest
-
 from tests.integration.whole.invariants import Records, assert_invariants
 from tests.integration.whole.services import Services, eventually
 
@@ -35,7 +34,9 @@ class Ledger:
         self.failed_requests = 0
 
     def lines(self, keys: list[str]) -> bytes:
-        return b"".join(json.dumps({"key": key, "participant": f"p{int(key[4:]) % 500}", "answers": self.sent[key]}).encode() + b"\n" for key in keys)
+        return b"".join(
+            json.dumps({"key": key, "participant": f"p{int(key[4:]) % 500}", "answers": self.sent[key]}).encode() + b"\n" for key in keys
+        )
 
     def note(self, line: dict[str, Any]) -> None:
         if line["status"] not in (200, 202):
