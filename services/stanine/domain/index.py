@@ -77,7 +77,7 @@ class IndexEntry(msgspec.Struct, frozen=True, array_like=True):
 
 
 def build_entry(instrument: Instrument, *, number: int, revision: int, form: int, digest: str) -> IndexEntry:
-    """Compile an instrument. `number` is the store's short name for it, `form` the first revision with its form, `digest` the document's."""
+    """Compile an instrument. `number` is the store's name for it, `form` the first revision with its form, `digest` the document's."""
     spec = instrument.spec
     options = options_of(spec)
     sets: dict[tuple[Option, ...], int] = {}
