@@ -6,7 +6,8 @@ Without an exporter the tracer is a no-op that still carries an incoming context
 
 import importlib.metadata
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from opentelemetry import trace
@@ -59,6 +60,11 @@ def stop_provider(provider: trace.TracerProvider) -> None:
         provider.shutdown()
 
 
+def records_spans(provider: trace.TracerProvider) -> bool:
+    """Tell whether spans go anywhere; if not, only an incoming context is worth carrying on."""
+    return isinstance(provider, TracerProvider)
+
+
 def get_tracer(provider: trace.TracerProvider) -> Tracer:
     """Return the tracer that all spans of this project come from."""
     return provider.get_tracer(_SCOPE)
@@ -80,6 +86,27 @@ def end_server_span(span: Span, status: int) -> None:
             span.set_attribute("error.type", str(status))
             span.set_status(trace.StatusCode.ERROR)
     span.end()
+
+
+@contextmanager
+def sending(tracer: Tracer, queue: str, parent: Span, messages: int = 1) -> Iterator[bytes]:
+    """Put the span `send QUEUE` around the call that writes a record together with its message; yield the traceparent for the message.
+
+    Yields nothing but empty bytes, at no cost, where the request has no span.
+    """
+    if parent is trace.INVALID_SPAN:
+        yield b""
+        return
+    span = start_producer_span(tracer, queue, parent, messages)
+    try:
+        yield traceparent_of(span)
+    except BaseException as error:
+        if span.is_recording():
+            span.set_attribute("error.type", type(error).__qualname__)
+            span.set_status(trace.StatusCode.ERROR)
+        raise
+    finally:
+        span.end()
 
 
 def start_producer_span(tracer: Tracer, queue: str, parent: Span, messages: int = 1) -> Span:

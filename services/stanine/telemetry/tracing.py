@@ -46,6 +46,8 @@ class Tracing(dramatiq.Middleware):
             },
             links=links_to(traceparents[:MAX_LINKS]),
         )
+        if entries := getattr(message, "entry_ids", None):  # a batch of `stanine.broker`
+            span.set_attribute("messaging.batch.message_count", len(entries))
         self._here.open = (span, current.attach(trace.set_span_in_context(span, parent)))
 
     def after_process_message(

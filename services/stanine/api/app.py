@@ -1,0 +1,170 @@
+"""The API's composition root: everything is made here and handed to what needs it. Called by `main` and by tests."""
+
+import asyncio
+import threading
+
+from opentelemetry import trace
+
+from stanine import store
+from stanine.api.bulk import BulkIntake
+from stanine.api.dispatch import Dispatcher
+from stanine.api.following import INDEX_SECONDS, SLOW_SECONDS, IndexFollower, Loops, SettingsFollower, follow_keys
+from stanine.api.intake import Intake
+from stanine.api.keys import Keyring
+from stanine.api.openapi import describe
+from stanine.api.reading import AttemptReader
+from stanine.api.routes.attempts import AttemptRoutes
+from stanine.api.routes.docs import DocsRoutes
+from stanine.api.routes.instruments import InstrumentRoutes
+from stanine.api.routes.probes import ProbeRoutes
+from stanine.api.routes.results import ResultRoutes
+from stanine.api.routing import Router
+from stanine.api.scorings import Scorings
+from stanine.api.settings import ApiSettings
+from stanine.api.tokens import Tokens
+from stanine.broker.bootstrap import QueueDeclaration, bootstrap_until_ready
+from stanine.broker.entry import head
+from stanine.broker.keys import queue_keys
+from stanine.connection.clients import connect, connect_async, pool_use
+from stanine.connection.errors import ServerProblem
+from stanine.messages import BUILD_INDEX, SCORE_ATTEMPTS, Outbox, Route
+from stanine.store.attempts import Attempts
+from stanine.store.capacity import Capacity
+from stanine.store.durability import Writer
+from stanine.store.index import AsyncIndex
+from stanine.store.instruments import Instruments
+from stanine.store.keys import Keys
+from stanine.store.waiting import ResultWaiter
+from stanine.telemetry.api_metrics import ApiMetrics
+from stanine.telemetry.heartbeats import Heartbeats
+from stanine.telemetry.logs import get_log
+from stanine.telemetry.metrics import make_registry, watch_pool
+from stanine.telemetry.traces import get_tracer, records_spans
+
+log = get_log()
+
+
+class Api:
+    """One API process: the ASGI application, and its life from bootstrap to drain."""
+
+    def __init__(self, settings: ApiSettings, keyring: Keyring, provider: trace.TracerProvider) -> None:
+        """Make everything; nothing connects before `start`."""
+        self._settings = settings
+        self._keys = Keys(settings.namespace)
+        self._library = store.load_library()
+        self._client = connect_async(settings.redis_url)
+        self._keyring = keyring
+        tracer = get_tracer(provider)
+        registry = make_registry()
+        metrics = ApiMetrics(registry)
+        writer = Writer(self._client, self._library)
+        instruments = Instruments(self._client, writer, self._keys, _outbox(self._keys, BUILD_INDEX))
+        attempts = Attempts(self._client, writer, self._keys, _outbox(self._keys, SCORE_ATTEMPTS))
+        index = AsyncIndex(self._client, self._keys)
+        capacity = Capacity(self._client)
+        self._tokens = Tokens()
+        self._waiter = ResultWaiter(self._client, self._keys, attempts)
+        intake = Intake(attempts, instruments, index.entries)
+        self._index = IndexFollower(index)
+        self._following = SettingsFollower(self._client, self._keys, capacity, writer, intake)
+        self._heartbeats = Heartbeats()
+        self._loops = Loops(self._heartbeats)
+        self._reader = AttemptReader(attempts, index.entries, self._waiter, self._tokens)
+        scorings = Scorings(instruments, index.entries)
+        bulk = BulkIntake(intake, self._tokens, metrics, tracer)
+        watch_pool(registry, "records", pool_use(self._client))
+        metrics.watch_index(lambda: (index.entries.hits, index.entries.misses))
+        metrics.watch_capacity(lambda: intake.is_full)
+        metrics.ready.set_function(lambda: float(not self.unready()))
+        routes = (
+            *InstrumentRoutes(instruments, index.entries, self._index, intake, tracer).routes(),
+            *AttemptRoutes(intake, bulk, attempts, self._reader, scorings, tokens=self._tokens, metrics=metrics, tracer=tracer).routes(),
+            *ResultRoutes(attempts, self._reader, scorings, intake).routes(),
+            *ProbeRoutes(self._heartbeats, self.unready, registry).routes(),
+        )
+        docs = DocsRoutes(lambda: describe(self.asgi.router.routes))
+        self.asgi = Dispatcher(
+            Router((*routes, *docs.routes())),
+            keyring,
+            metrics,
+            tracer,
+            records_spans=records_spans(provider),
+            reasons=self.unprepared,
+            start=self.start,
+            stop=self.stop,
+        )
+        self._prepared = False
+        self._draining = False
+        self._problem: ServerProblem | None = None
+        self._stopping = threading.Event()
+        self._preparing: asyncio.Task[None] | None = None
+
+    def unprepared(self) -> list[str]:
+        """Return why no request can be served yet."""
+        if self._prepared:
+            return []
+        return [f"bootstrap: {self._problem}" if self._problem else "bootstrap is not done"]
+
+    def unready(self) -> list[str]:
+        """Return why this process should get no requests."""
+        reasons = self.unprepared()
+        reasons += [f"Redis cannot be used: {name} fails with {error}" for name, error in self._loops.failing.items() if name != "keys"]
+        if self._draining:
+            reasons.append("stopping")
+        return reasons
+
+    async def start(self) -> None:
+        """Begin to prepare; requests are refused as not-ready until that is done."""
+        self._loops.start("keys", lambda: follow_keys(self._keyring), SLOW_SECONDS)
+        self._preparing = asyncio.create_task(self._prepare())
+
+    def drain(self) -> None:
+        """Tell the probes that this process stops, and end the waits of held requests."""
+        self._draining = True
+        self._reader.drain()
+
+    async def stop(self) -> None:
+        """End the loops and close the connections."""
+        self.drain()
+        self._stopping.set()
+        if self._preparing is not None:
+            self._preparing.cancel()
+            await asyncio.gather(self._preparing, return_exceptions=True)
+        await self._loops.stop()
+        await self._client.aclose()
+        log.info("api.stopped")
+
+    async def _prepare(self) -> None:
+        client = connect(self._settings.redis_url, pool_size=1)
+        try:
+            await asyncio.to_thread(
+                bootstrap_until_ready,
+                client,
+                namespace=self._keys.partition,
+                queues=[QueueDeclaration(BUILD_INDEX.queue), QueueDeclaration(SCORE_ATTEMPTS.queue)],
+                libraries=[self._library],
+                stop=self._stopping,
+                on_state=self._note,
+            )
+        finally:
+            client.close()
+        self._loops.start("settings", self._following.refresh, SLOW_SECONDS)
+        self._loops.start("index", self._refresh_index, INDEX_SECONDS)
+        self._loops.start_once("results", self._waiter.run())
+
+    async def _refresh_index(self) -> None:
+        if not self._prepared:
+            await self._tokens.load(self._client, self._keys)
+        await self._index.refresh()
+        if not self._prepared:
+            self._prepared = True
+            log.info("api.ready")
+
+    def _note(self, problem: ServerProblem | None) -> None:
+        self._problem = problem
+        if problem is not None:
+            log.warning("bootstrap.waiting", reason=problem.reason, remedy=problem.remedy)
+
+
+def _outbox(keys: Keys, route: Route) -> Outbox:
+    return Outbox(queue_keys(keys.partition, route.queue).ready, head(route.queue, route.actor))

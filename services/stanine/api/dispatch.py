@@ -1,0 +1,180 @@
+"""The ASGI application: finds the route, checks who asks, calls the handler, and turns whatever goes wrong into a problem. Made by `app`.
+
+There is no framework underneath: docs/decisions/0002-http-server.md has the measurements that led here.
+"""
+
+import time
+import uuid
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any
+
+import msgspec
+from opentelemetry.trace import INVALID_SPAN, Tracer
+
+from stanine.api.failures import problem_of
+from stanine.api.http import JSON, Answer, ClientGone, Headers, Receive, Request, Scope, Send
+from stanine.api.keys import Caller, Keyring
+from stanine.api.problems import (
+    INTERNAL,
+    MEDIA_TYPE,
+    MISSING_SCOPE,
+    NOT_READY,
+    UNAUTHENTICATED,
+    Problem,
+    not_found,
+)
+from stanine.api.queries import is_label, read_query
+from stanine.api.routing import Route, Router
+from stanine.telemetry.api_metrics import ApiMetrics
+from stanine.telemetry.logs import get_log
+from stanine.telemetry.traces import end_server_span, start_server_span
+
+#: What a request is counted under when no route is its own: a path is the caller's text and never becomes a label.
+UNMATCHED = "unmatched"
+#: Methods that are counted by their name; any other word is the caller's text too.
+_METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "DELETE", "PATCH", "OPTIONS"})
+
+#: Hexadecimal digits of an attempt's token.
+TOKEN_LENGTH = 32
+
+_CHALLENGE: Headers = ((b"www-authenticate", b'Bearer realm="stanine"'),)
+_PROBLEM_TYPE = MEDIA_TYPE.encode()
+_ENCODER = msgspec.json.Encoder()
+
+log = get_log()
+
+
+class Dispatcher:
+    """The ASGI application over a table of routes."""
+
+    def __init__(
+        self,
+        router: Router,
+        keyring: Keyring,
+        metrics: ApiMetrics,
+        tracer: Tracer,
+        *,
+        records_spans: bool,
+        reasons: Callable[[], list[str]],
+        start: Callable[[], Awaitable[None]],
+        stop: Callable[[], Awaitable[None]],
+    ) -> None:
+        """`reasons` says why nothing is served yet; `start` and `stop` are called by the server's lifespan."""
+        self.router = router
+        self._keyring = keyring
+        self._metrics = metrics
+        self._tracer = tracer
+        self._records_spans = records_spans
+        self._reasons = reasons
+        self._start, self._stop = start, stop
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one ASGI connection."""
+        if scope["type"] == "http":
+            await self._serve(scope, receive, send)
+        elif scope["type"] == "lifespan":
+            await self._live(receive, send)
+
+    async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
+        started = time.perf_counter()
+        method = scope["method"]
+        request = Request(method, dict(scope["headers"]), receive, send)
+        label = UNMATCHED
+        try:
+            route, request.parameters = self.router.find(method, _raw_path(scope))
+            label = route.path
+            if self._records_spans or b"traceparent" in request.headers:
+                headers = request.headers
+                traceparent = headers.get(b"traceparent", b"").decode("latin-1")
+                request.span = start_server_span(
+                    self._tracer, method, label, traceparent, headers.get(b"tracestate", b"").decode("latin-1")
+                )
+            self._admit(route, request, scope["query_string"])
+            answer = await route.handler(request)
+            if answer is not None:
+                await request.answer(answer)
+        except ClientGone:
+            request.status = request.status or 499
+        except Exception as error:  # noqa: BLE001 - whatever it is, the caller gets a problem document and the log the error
+            await self._fail(request, label, error)
+        finally:
+            counted = method if method in _METHODS else "other"
+            self._metrics.answered(counted, label, request.status, time.perf_counter() - started)
+            if request.span is not INVALID_SPAN:
+                end_server_span(request.span, request.status)
+
+    def _admit(self, route: Route, request: Request, query: bytes) -> None:
+        """Check, in this order: readiness, key, scope, query, and whether the key reaches the instrument that the path names."""
+        if not route.always and (reasons := self._reasons()):
+            raise Problem(NOT_READY, "; ".join(reasons))
+        if route.scope is not None:
+            request.caller = self._authenticate(route, request)
+        request.query = read_query(query, route.query)
+        name = request.parameters.get("name")
+        if name is not None and request.caller is not None and not (is_label(name) and request.caller.sees(name)):
+            raise not_found()
+
+    def _authenticate(self, route: Route, request: Request) -> Caller | None:
+        kind, _, key = request.text(b"authorization").partition(" ")
+        if kind.lower() != "bearer" or not key:
+            raise Problem(UNAUTHENTICATED, "Send Authorization: Bearer KEY.", headers=_CHALLENGE)
+        caller = self._keyring.find(key)
+        if caller is None:
+            if route.takes_token and _is_token(key):
+                request.bearer = key
+                return None
+            raise Problem(UNAUTHENTICATED, "The key is not known here.", headers=_CHALLENGE)
+        if route.scope not in caller.scopes:
+            raise Problem(MISSING_SCOPE, f"This needs a key with the scope {route.scope}.")
+        return caller
+
+    async def _fail(self, request: Request, label: str, error: Exception) -> None:
+        problem = problem_of(error)
+        if problem is None:
+            trouble = uuid.uuid4().hex
+            log.error("request.failed", route=label, problem=trouble, exc_info=error)
+            problem = Problem(INTERNAL, "The operator finds more in the log under this id.", id=trouble)
+        elif problem.kind.status >= 500 and not isinstance(error, Problem):
+            log.warning("request.unavailable", route=label, error=type(error).__name__)
+        if request.started:
+            # Too late for another status: breaking the connection off is the one way left to say that the answer is not whole.
+            raise error
+        try:
+            await request.answer(problem_answer(problem))
+        except Exception as gone:  # noqa: BLE001 - a server may raise what it likes for a client that has gone
+            log.debug("request.abandoned", route=label, error=type(gone).__name__)
+
+    async def _live(self, receive: Receive, send: Send) -> None:
+        while True:
+            message = await receive()
+            if message["type"] == "lifespan.startup":
+                try:
+                    await self._start()
+                except Exception as error:
+                    log.exception("api.not_started")
+                    await send({"type": "lifespan.startup.failed", "message": type(error).__name__})
+                    return
+                await send({"type": "lifespan.startup.complete"})
+            else:
+                await self._stop()
+                await send({"type": "lifespan.shutdown.complete"})
+                return
+
+
+def problem_answer(problem: Problem) -> Answer:
+    """Return the answer that a problem is."""
+    return Answer(problem.kind.status, _ENCODER.encode(problem.document), _PROBLEM_TYPE, problem.headers)
+
+
+def json_answer(record: Any, status: int = 200, headers: Headers = ()) -> Answer:
+    """Return a record as a JSON answer."""
+    return Answer(status, _ENCODER.encode(record), JSON, headers)
+
+
+def _is_token(text: str) -> bool:
+    return len(text) == TOKEN_LENGTH and all(character in "0123456789abcdef" for character in text)
+
+
+def _raw_path(scope: Mapping[str, Any]) -> str:
+    raw = scope.get("raw_path")
+    return raw.partition(b"?")[0].decode("latin-1") if raw else str(scope["path"])

@@ -1,0 +1,29 @@
+"""Which problem an exception from below stands for. Used where a request or a bulk line ends: `dispatch` and `bulk`."""
+
+import redis
+
+from stanine.api.problems import FULL, Problem, unavailable
+from stanine.connection import errors
+from stanine.store.errors import NotDurableError
+
+#: What only a defect of ours, or a foreign key in our namespace, can cause: answered as internal and logged whole.
+_OURS = (errors.UNKNOWN, errors.SERVER_REFUSED, errors.WRONG_TYPE, errors.CROSS_SLOT)
+
+
+def problem_of(error: BaseException) -> Problem | None:
+    """Return the problem to answer with, or None for what nobody foresaw."""
+    if isinstance(error, Problem):
+        return error
+    if isinstance(error, NotDurableError | OSError):  # OSError: also a deadline that has passed
+        return unavailable()
+    if not isinstance(error, redis.RedisError):
+        return None
+    trouble = errors.classify(error)
+    if trouble is errors.FULL:
+        return full()
+    return None if trouble in _OURS else unavailable()
+
+
+def full() -> Problem:
+    """Return the answer while Redis has no room for new work; what was accepted is still scored and read."""
+    return Problem(FULL, "What was accepted before is still scored and can be read.")

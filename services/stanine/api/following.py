@@ -1,0 +1,155 @@
+"""The API's own loops: following the index, the settings, the room in Redis and the keys file. Made by `app`, started with the server.
+
+A loop never ends by an error: it says once that something is away, and once that it is back. Each beats for /healthz every turn, whatever
+it came to: a Redis that is away is no reason to restart this process.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any
+
+import redis
+import redis.asyncio
+
+from stanine.api.deadlines import within
+from stanine.api.intake import Intake
+from stanine.api.keys import Keyring, KeysError
+from stanine.store.capacity import Capacity
+from stanine.store.config import Settings, read_settings
+from stanine.store.durability import Writer
+from stanine.store.index import AsyncIndex
+from stanine.store.keys import Keys
+from stanine.telemetry.heartbeats import Heartbeats
+from stanine.telemetry.logs import get_log
+
+#: Seconds between looks at the index: an entry is served within one second of its change.
+INDEX_SECONDS = 0.5
+#: Seconds between looks at settings, room and keys.
+SLOW_SECONDS = 1.0
+#: Seconds between looks of a publish that waits for its index entry.
+PUBLISH_SECONDS = 0.02
+#: Seconds without a turn after which a loop counts as stuck: a turn waits at most 5 s for each thing it asks Redis.
+HEALTHY_SECONDS = 20.0
+
+log = get_log()
+
+
+class IndexFollower:
+    """Keeps the process's index entries fresh."""
+
+    def __init__(self, index: AsyncIndex) -> None:
+        self._index = index
+        self._lock = asyncio.Lock()
+        #: Whether the index was read at least once.
+        self.loaded = False
+
+    async def refresh(self) -> None:
+        """Take in what has changed."""
+        async with self._lock:  # two refreshes at once would take in changes out of order
+            corrupt = await within(self._index.refresh())
+        self.loaded = True
+        for field in corrupt:
+            log.warning("index.entry_corrupt", entry=field)
+
+    async def wait_for(self, name: str, revision: int, seconds: float) -> bool:
+        """Wait until attempts at a revision are scored by it or a newer one; return whether they are."""
+        deadline = asyncio.get_running_loop().time() + seconds
+        while not self.has(name, revision):
+            left = deadline - asyncio.get_running_loop().time()
+            if left <= 0:
+                return False
+            await asyncio.sleep(min(left, PUBLISH_SECONDS))
+            await self.refresh()
+        return True
+
+    def has(self, name: str, revision: int) -> bool:
+        """Tell whether attempts at a revision are scored by it or a newer one."""
+        entry = self._index.entries.answered(name, revision)
+        return entry is not None and entry.revision >= revision
+
+
+class SettingsFollower:
+    """Follows the settings and the room in Redis, and tells those who go by them."""
+
+    def __init__(self, client: "redis.asyncio.Redis", keys: Keys, capacity: Capacity, writer: Writer, intake: Intake) -> None:
+        self._client: Any = client
+        self._keys = keys
+        self._capacity = capacity
+        self._writer = writer
+        self._intake = intake
+        self.settings = Settings()
+        self._faults: tuple[tuple[str, str], ...] = ()
+
+    async def refresh(self) -> None:
+        """Look at the settings and the memory."""
+        fields: Mapping[bytes, bytes] = await within(self._client.hgetall(self._keys.config))
+        read = read_settings(fields, self.settings)
+        if read.faults != self._faults:
+            self._faults = read.faults
+            for name, why in read.faults:
+                log.warning("settings.faulty", setting=name, why=why)
+        self.settings = read.settings
+        self._writer.durability = read.settings.durability
+        await within(self._capacity.refresh())
+        full = self._capacity.refuses(read.settings.admission_percent)
+        if full != self._intake.is_full:
+            self._intake.is_full = full
+            log.warning("capacity.full" if full else "capacity.free", used=self._capacity.used, limit=self._capacity.limit)
+
+
+async def follow_keys(keyring: Keyring) -> None:
+    """Read the keys file again if it has changed; a faulty one is reported and changes nothing."""
+    if await asyncio.to_thread(keyring.has_changed):
+        try:
+            count = await asyncio.to_thread(keyring.load)
+        except KeysError as error:
+            log.error("keys.refused", why=str(error))  # noqa: TRY400 - the sentence says it all; there is no defect to trace
+        else:
+            log.info("keys.loaded", count=count)
+
+
+class Loops:
+    """Runs functions again and again, each in its own task."""
+
+    def __init__(self, heartbeats: Heartbeats) -> None:
+        self._heartbeats = heartbeats
+        self._tasks: list[asyncio.Task[None]] = []
+        #: The loops whose last turn failed, by name: the error's type.
+        self.failing: dict[str, str] = {}
+
+    def start(self, name: str, turn: Callable[[], Awaitable[None]], seconds: float) -> None:
+        """Turn every `seconds`, from now on."""
+        beat = self._heartbeats.expect(name, HEALTHY_SECONDS)
+        self._tasks.append(asyncio.create_task(self._run(name, turn, seconds, beat), name=name))
+
+    def start_once(self, name: str, work: Awaitable[None]) -> None:
+        """Start something that goes on by itself until it is cancelled."""
+        self._tasks.append(asyncio.ensure_future(work))
+        self._tasks[-1].set_name(name)
+
+    async def stop(self) -> None:
+        """Cancel everything and wait for it."""
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        for task in self._tasks:
+            self._heartbeats.forget(task.get_name())
+        self._tasks.clear()
+
+    async def _run(self, name: str, turn: Callable[[], Awaitable[None]], seconds: float, beat: Callable[[], None]) -> None:
+        while True:
+            try:
+                await turn()
+            except (redis.RedisError, OSError) as error:
+                if name not in self.failing:
+                    log.warning("loop.failing", loop=name, error=type(error).__name__)
+                self.failing[name] = type(error).__name__
+            except Exception:
+                if name not in self.failing:
+                    log.exception("loop.failing", loop=name)
+                self.failing[name] = "defect"
+            else:
+                if self.failing.pop(name, None):
+                    log.info("loop.well", loop=name)
+            beat()
+            await asyncio.sleep(seconds)

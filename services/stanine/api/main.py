@@ -1,0 +1,60 @@
+"""The API's process: `python -m stanine.api --host HOST --port PORT`. Reads the environment, sets telemetry up, serves until SIGTERM.
+
+Exit status: 0 stopped as told, 2 started wrongly (the message says what to correct).
+"""
+
+import argparse
+import asyncio
+import os
+import signal
+import sys
+from collections.abc import Sequence
+
+import uvloop
+
+from stanine.api.app import Api
+from stanine.api.keys import Keyring, KeysError
+from stanine.api.server import serve
+from stanine.api.settings import SettingsError, read_settings
+from stanine.telemetry.logs import configure_logs, get_log
+from stanine.telemetry.traces import TracingConfigError, make_provider, stop_provider
+
+log = get_log()
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the API; return the exit status."""
+    parser = argparse.ArgumentParser(prog="python -m stanine.api", description="Serves Stanine's HTTP API.")
+    parser.add_argument("--host", default="127.0.0.1", help="address to listen on (default: %(default)s)")
+    parser.add_argument("--port", type=int, default=8000, help="port to listen on (default: %(default)s)")
+    options = parser.parse_args(arguments)
+    try:
+        configure_logs("api")
+        settings = read_settings(os.environ)
+        keyring = Keyring(settings.keys_file)
+        count = keyring.load()
+        provider = make_provider("stanine-api")
+    except (SettingsError, KeysError, TracingConfigError, ValueError) as error:
+        print(f"stanine.api: {error}", file=sys.stderr)  # noqa: T201 - the logs may not be there yet
+        return 2
+    api = Api(settings, keyring, provider)
+    log.info("api.starting", host=options.host, port=options.port, keys=count)
+    try:
+        uvloop.run(_run(api, options.host, options.port))
+    finally:
+        stop_provider(provider)
+    return 0
+
+
+async def _run(api: Api, host: str, port: int) -> None:
+    stopping = asyncio.Event()
+
+    def stop() -> None:
+        log.info("api.stopping")
+        api.drain()
+        stopping.set()
+
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop)
+    await serve(api.asgi, host, port, stopping)

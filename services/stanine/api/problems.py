@@ -1,0 +1,114 @@
+"""What can go wrong with a request: a closed list, answered as RFC 9457 problem documents. Used by everything in the API.
+
+docs/problems.md explains each to callers; a test holds the two together.
+"""
+
+from collections.abc import Iterable
+from typing import Any
+
+import msgspec
+
+from stanine.domain.errors import Fault, Faulty
+
+#: The media type of every error.
+MEDIA_TYPE = "application/problem+json"
+#: Errors that a problem lists; the rest are counted in `errorCount`.
+MAX_ERRORS = 100
+
+
+class Kind(msgspec.Struct, frozen=True):
+    """A kind of problem: the last word of its `type`, its status and title, and after how many seconds to try again."""
+
+    code: str
+    status: int
+    title: str
+    retry_after: int | None = None
+
+    @property
+    def type(self) -> str:
+        """The URN that identifies the kind."""
+        return f"urn:stanine:problem:{self.code}"
+
+
+MALFORMED_REQUEST = Kind("malformed-request", 400, "The address or a header cannot be read")
+UNAUTHENTICATED = Kind("unauthenticated", 401, "A valid key is needed")
+MISSING_SCOPE = Kind("missing-scope", 403, "The key lacks a scope")
+NOT_FOUND = Kind("not-found", 404, "There is no such thing, or not for this key")
+METHOD_NOT_ALLOWED = Kind("method-not-allowed", 405, "This address does not take this method")
+TOO_SLOW = Kind("too-slow", 408, "The body did not arrive in time")
+KEY_CONFLICT = Kind("key-conflict", 409, "The key stands for another attempt")
+PRECONDITION_FAILED = Kind("precondition-failed", 412, "The instrument is not in the expected state")
+TOO_LARGE = Kind("too-large", 413, "The body or line is too large")
+UNSUPPORTED_CONTENT = Kind("unsupported-content", 415, "The body's type or encoding is not taken here")
+INVALID_DOCUMENT = Kind("invalid-document", 422, "The document is not a valid instrument")
+INVALID_ATTEMPT = Kind("invalid-attempt", 422, "The attempt cannot be read or does not fit the instrument")
+INTERNAL = Kind("internal", 500, "Something went wrong on our side")
+NOT_READY = Kind("not-ready", 503, "The service is starting or stopping", retry_after=1)
+NOT_INDEXED = Kind("not-indexed", 503, "The instrument is published but not indexed yet", retry_after=1)
+FULL = Kind("full", 503, "The server is too full for new work", retry_after=30)
+UNAVAILABLE = Kind("unavailable", 503, "The database cannot be reached", retry_after=2)
+
+KINDS = (
+    MALFORMED_REQUEST, UNAUTHENTICATED, MISSING_SCOPE, NOT_FOUND, METHOD_NOT_ALLOWED, TOO_SLOW, KEY_CONFLICT, PRECONDITION_FAILED,
+    TOO_LARGE, UNSUPPORTED_CONTENT, INVALID_DOCUMENT, INVALID_ATTEMPT, INTERNAL, NOT_READY, NOT_INDEXED, FULL, UNAVAILABLE,
+)  # fmt: skip
+
+
+class ProblemError(msgspec.Struct, frozen=True):
+    """One thing that is wrong with what was sent.
+
+    `pointer` is a JSON pointer into an attempt (`/answers/A1`), a path in a document (`spec.scales[2].items[4]`) or line:column of a text.
+    """
+
+    pointer: str
+    code: str
+    detail: str
+
+
+class ProblemDocument(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True):
+    """The body of every error (RFC 9457)."""
+
+    type: str
+    title: str
+    status: int
+    detail: str
+    #: At most 100 of them; `errorCount` says how many there are.
+    errors: list[ProblemError] | None = None
+    error_count: int | None = None
+    #: Of an internal error: what to look for in the log.
+    id: str | None = None
+
+
+class Problem(Exception):  # noqa: N818 - RFC 9457's own word
+    """Raised anywhere below a route to end the request with a problem document. Its text may quote the caller: never log it."""
+
+    def __init__(self, kind: Kind, detail: str, *, headers: tuple[tuple[bytes, bytes], ...] = (), **members: Any) -> None:
+        super().__init__(kind.code)
+        self.kind = kind
+        self.document = ProblemDocument(kind.type, kind.title, kind.status, detail, **members)
+        if kind.retry_after is not None:
+            headers = (*headers, (b"retry-after", b"%d" % kind.retry_after))
+        self.headers = headers
+
+
+def from_faults(kind: Kind, error: Faulty) -> Problem:
+    """Return the problem that lists what the domain found wrong."""
+    return with_errors(kind, error.faults, error.count)
+
+
+def with_errors(kind: Kind, faults: Iterable[Fault], count: int | None = None) -> Problem:
+    """Return a problem that lists faults."""
+    errors = [ProblemError(fault.place, fault.code, fault.detail) for fault in faults]
+    count = len(errors) if count is None else count
+    detail = "1 thing is wrong" if count == 1 else f"{count} things are wrong"
+    return Problem(kind, f"{detail}; see errors", errors=errors[:MAX_ERRORS], error_count=count)
+
+
+def not_found() -> Problem:
+    """Return the one answer for what is unknown and for what is forbidden."""
+    return Problem(NOT_FOUND, "It does not exist, or the key does not reach it.")
+
+
+def unavailable() -> Problem:
+    """Return the answer while Redis cannot be reached, or did not answer in time: the outcome of a write is then unknown."""
+    return Problem(UNAVAILABLE, "Nothing is known to be stored. Send the same request again: with the same key nothing is stored twice.")

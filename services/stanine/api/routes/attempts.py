@@ -1,0 +1,150 @@
+"""/v1/instruments/NAME/attempts, single and bulk, and /v1/attempts/ID: what people answered."""
+
+from typing import Any
+
+from opentelemetry.trace import Tracer
+
+from stanine.api.bulk import BulkIntake, conflict
+from stanine.api.dispatch import json_answer
+from stanine.api.http import JSON, NDJSON, Answer, Request
+from stanine.api.intake import Intake
+from stanine.api.keys import Scope
+from stanine.api.problems import FULL, INVALID_ATTEMPT, KEY_CONFLICT, NOT_INDEXED, TOO_LARGE, TOO_SLOW, UNSUPPORTED_CONTENT
+from stanine.api.queries import WAIT
+from stanine.api.reading import AttemptReader
+from stanine.api.records import LineAnswer, Receipt, ResultBody, StoredAnswers
+from stanine.api.routing import Content, Route
+from stanine.api.scorings import Scorings, iso
+from stanine.api.tokens import Tokens
+from stanine.domain.index import IndexEntry
+from stanine.domain.limits import MAX_ATTEMPT_BYTES
+from stanine.domain.response import Attempt, unpack_answers
+from stanine.messages import SCORE_ATTEMPTS
+from stanine.store.attempts import Attempts, Submitted
+from stanine.store.records import StoredResult
+from stanine.telemetry.api_metrics import ApiMetrics
+from stanine.telemetry.traces import sending
+
+_BULK_TYPES = (NDJSON, b"application/ndjson", b"application/jsonl", b"application/x-jsonlines")
+
+
+class AttemptRoutes:
+    """The routes that take attempts and answer what was answered."""
+
+    def __init__(
+        self,
+        intake: Intake,
+        bulk: BulkIntake,
+        attempts: Attempts,
+        reader: AttemptReader,
+        scorings: Scorings,
+        *,
+        tokens: Tokens,
+        metrics: ApiMetrics,
+        tracer: Tracer,
+    ) -> None:
+        self._intake = intake
+        self._bulk = bulk
+        self._attempts = attempts
+        self._reader = reader
+        self._scorings = scorings
+        self._tokens = tokens
+        self._metrics = metrics
+        self._tracer = tracer
+
+    async def submit(self, request: Request) -> Answer:
+        """Take one attempt."""
+        request.check_content(JSON)
+        attempt = self._intake.read(await request.body(MAX_ATTEMPT_BYTES))
+        entry = await self._intake.entry(request.parameters["name"], attempt.revision)
+        submitted = await self._store(request, attempt, entry)
+        if submitted.outcome == "conflict":
+            self._metrics.attempts_refused.inc()
+            raise conflict()
+        (self._metrics.attempts_accepted if submitted.outcome == "new" else self._metrics.attempts_repeated).inc()
+        name, access = submitted.id.hex(), self._tokens.of(submitted.id)
+        location = ((b"location", b"/v1/attempts/%b" % name.encode()),)
+        result = await self._reader.wait(submitted.id, request.query["wait"])
+        if result is None:
+            return Answer(202, b'{"attempt":"%b","token":"%b","state":"Submitted"}' % (name.encode(), access.encode()), headers=location)
+        return await self._answer_result(submitted.id, result, access, location)
+
+    async def submit_many(self, request: Request) -> None:
+        """Take attempts line by line and answer line by line."""
+        request.check_content(*_BULK_TYPES)
+        name = request.parameters["name"]
+        self._intake.admit()
+        await self._intake.entry(name, None)  # no such instrument, or not indexed yet: said before any line is read
+        await self._bulk.serve(request, name)
+
+    async def read(self, request: Request) -> Answer:
+        """Answer an attempt as it was answered."""
+        found = await self._reader.find(request)
+        attempt = found.attempt
+        return json_answer(
+            StoredAnswers(
+                attempt=attempt.id.hex(),
+                instrument=found.entry.name,
+                revision=attempt.revision,
+                state="Submitted" if found.result is None else "Scored" if found.result.failure is None else "Failed",
+                submitted_at=iso(attempt.submitted_at),
+                answers={**unpack_answers(found.entry, attempt.codes)},
+                key=attempt.key,
+                participant=attempt.participant,
+                attributes=dict(attempt.attributes) or None,
+            )
+        )
+
+    async def _store(self, request: Request, attempt: Attempt, entry: IndexEntry) -> Submitted:
+        with sending(self._tracer, SCORE_ATTEMPTS.queue, request.span) as trace:
+            return await self._intake.submit(attempt, entry, trace)
+
+    async def _answer_result(self, attempt_id: bytes, result: StoredResult, access: str, location: Any) -> Answer:
+        stored = await self._attempts.read(attempt_id)
+        assert stored is not None
+        body = await self._scorings.body(self._reader.entry_of(stored), stored, result, access=access)
+        return json_answer(body, headers=location)
+
+    def routes(self) -> tuple[Route, ...]:
+        """Return the declarations."""
+        return (
+            Route(
+                method="POST",
+                path="/v1/instruments/{name}/attempts",
+                handler=self.submit,
+                name="submitAttempt",
+                summary="Submit one attempt; the same key with the same content is answered as before",
+                tag="attempts",
+                scope=Scope.ATTEMPTS_WRITE,
+                query=(WAIT,),
+                body=Content({"application/json": Attempt}),
+                answers={
+                    200: Content({"application/json": ResultBody}, "It was scored while the request was held."),
+                    202: Content({"application/json": Receipt}, "It is stored and queued; Location is its address."),
+                },
+                problems=(INVALID_ATTEMPT, KEY_CONFLICT, NOT_INDEXED, FULL, TOO_LARGE, TOO_SLOW, UNSUPPORTED_CONTENT),
+            ),
+            Route(
+                method="POST",
+                path="/v1/instruments/{name}/attempts:bulk",
+                handler=self.submit_many,
+                name="submitAttempts",
+                summary="Submit many attempts, a line each; every line is answered by a line, in order, while more are sent",
+                tag="attempts",
+                scope=Scope.ATTEMPTS_WRITE,
+                body=Content({"application/x-ndjson": Attempt}, "One attempt a line, each with a key."),
+                answers={200: Content({"application/x-ndjson": LineAnswer}, "One answer a line.")},
+                problems=(NOT_INDEXED, FULL, UNSUPPORTED_CONTENT),
+            ),
+            Route(
+                method="GET",
+                path="/v1/attempts/{id}",
+                handler=self.read,
+                name="readAttempt",
+                summary="Read an attempt as it was answered",
+                tag="attempts",
+                scope=Scope.ATTEMPTS_READ,
+                answers={200: Content({"application/json": StoredAnswers})},
+                problems=(NOT_INDEXED,),
+            ),
+        )

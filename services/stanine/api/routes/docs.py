@@ -1,0 +1,92 @@
+"""/openapi.json and /docs: the description of this API, and a page that shows it without any other server.
+
+The page's files are vendored under `pages/swagger-ui` (manifest.json: version, licence, checksums).
+"""
+
+from collections.abc import Callable
+from functools import cache
+from importlib.resources import files
+from typing import Any
+
+import msgspec
+
+from stanine.api.http import JSON, Answer, Headers, Request
+from stanine.api.problems import not_found
+from stanine.api.routing import Content, Route
+
+#: The page loads its own files and asks this API, nothing else. Swagger UI draws its icons as data: images.
+_POLICY = (
+    "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; connect-src 'self'; base-uri 'none'"
+)
+_PAGE_HEADERS: Headers = ((b"content-security-policy", _POLICY.encode()), (b"referrer-policy", b"no-referrer"))
+
+_FILES = {
+    "swagger-ui.css": ("swagger-ui/swagger-ui.css", b"text/css; charset=utf-8"),
+    "swagger-ui-bundle.js": ("swagger-ui/swagger-ui-bundle.js", b"text/javascript; charset=utf-8"),
+    "docs.js": ("docs.js", b"text/javascript; charset=utf-8"),
+}
+
+
+class DocsRoutes:
+    """The routes of the documentation."""
+
+    def __init__(self, describe: Callable[[], dict[str, Any]]) -> None:
+        """`describe` makes the OpenAPI document; called once, at the first request for it."""
+        self._describe = cache(lambda: msgspec.json.encode(describe()))
+
+    async def openapi(self, _request: Request) -> Answer:
+        """Answer the OpenAPI document."""
+        return Answer(200, self._describe(), JSON)
+
+    async def page(self, _request: Request) -> Answer:
+        """Answer the page."""
+        return Answer(200, _read("docs.html"), b"text/html; charset=utf-8", _PAGE_HEADERS)
+
+    async def file(self, request: Request) -> Answer:
+        """Answer one of the page's files."""
+        try:
+            path, media_type = _FILES[request.parameters["file"]]
+        except KeyError:
+            raise not_found() from None
+        return Answer(200, _read(path), media_type, _PAGE_HEADERS)
+
+    def routes(self) -> tuple[Route, ...]:
+        """Return the declarations."""
+        text = {"type": "string"}
+        return (
+            Route(
+                method="GET",
+                path="/openapi.json",
+                handler=self.openapi,
+                name="openapi",
+                summary="This description",
+                tag="docs",
+                always=True,
+                answers={200: Content({"application/json": {"type": "object"}})},
+            ),
+            Route(
+                method="GET",
+                path="/docs",
+                handler=self.page,
+                name="docs",
+                summary="A page that shows this description",
+                tag="docs",
+                always=True,
+                answers={200: Content({"text/html": text})},
+            ),
+            Route(
+                method="GET",
+                path="/docs/{file}",
+                handler=self.file,
+                name="docsFile",
+                summary="A file of that page",
+                tag="docs",
+                always=True,
+                answers={200: Content({"text/css": text, "text/javascript": text})},
+            ),
+        )
+
+
+@cache
+def _read(path: str) -> bytes:
+    return files("stanine.api").joinpath("pages", path).read_bytes()

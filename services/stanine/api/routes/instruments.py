@@ -1,0 +1,217 @@
+"""/v1/instruments: published, read, listed; and the form that a participant sees."""
+
+import asyncio
+from collections.abc import Mapping
+from typing import Any
+
+import msgspec
+from opentelemetry.trace import Tracer
+
+from stanine.api.deadlines import within
+from stanine.api.dispatch import json_answer
+from stanine.api.following import IndexFollower
+from stanine.api.http import JSON, Answer, Request
+from stanine.api.intake import Intake
+from stanine.api.keys import Scope
+from stanine.api.problems import (
+    FULL,
+    INVALID_DOCUMENT,
+    MALFORMED_REQUEST,
+    NOT_INDEXED,
+    PRECONDITION_FAILED,
+    TOO_LARGE,
+    UNSUPPORTED_CONTENT,
+    Problem,
+    from_faults,
+    not_found,
+)
+from stanine.api.queries import AFTER_NAME, LIMIT, REVISION, WAIT
+from stanine.api.records import InstrumentItem, InstrumentPage, PublishedInstrument
+from stanine.api.routing import Content, Route
+from stanine.domain import limits
+from stanine.domain.document import canonical, digest, read_json, read_yaml
+from stanine.domain.errors import InvalidDocument
+from stanine.domain.index import IndexEntry, public_form
+from stanine.domain.instrument import form_digest, parse_instrument
+from stanine.messages import BUILD_INDEX
+from stanine.store.errors import PreconditionFailedError
+from stanine.store.index import EntryCache
+from stanine.store.instruments import Instruments
+from stanine.telemetry.traces import sending
+
+_YAML = (b"application/yaml", b"application/x-yaml", b"text/yaml")
+#: Instruments read at once to fill a page: what the key does not reach is skipped.
+_SCAN = 1000
+_ANYTHING: Mapping[str, Any] = {"type": "object"}
+
+
+class InstrumentRoutes:
+    """The routes of instruments."""
+
+    def __init__(self, instruments: Instruments, entries: EntryCache, index: IndexFollower, intake: Intake, tracer: Tracer) -> None:
+        self._instruments = instruments
+        self._entries = entries
+        self._index = index
+        self._intake = intake
+        self._tracer = tracer
+        self._forms: dict[str, tuple[IndexEntry, bytes]] = {}
+
+    async def list(self, request: Request) -> Answer:
+        """Answer a page of the instruments that the key reaches."""
+        caller, limit, after = request.caller, request.query["limit"], request.query["after"]
+        assert caller is not None
+        items: list[InstrumentItem] = []
+        while True:
+            found = await within(self._instruments.list(after, _SCAN))
+            for each in found:
+                if caller.sees(each.name):
+                    if len(items) == limit:
+                        return json_answer(InstrumentPage(items, items[-1].name))
+                    entry = self._entries.newest(each.name)
+                    items.append(InstrumentItem(each.name, each.revision, each.form, each.digest, entry.title if entry else None))
+            if len(found) < _SCAN:
+                return json_answer(InstrumentPage(items, None))
+            after = found[-1].name
+
+    async def read(self, request: Request) -> Answer:
+        """Answer a revision's document as it was put."""
+        stored = await within(self._instruments.read(request.parameters["name"], request.query["revision"]))
+        if stored is None:
+            raise not_found()
+        etag = _etag(stored.digest)
+        headers = ((b"etag", etag), (b"stanine-revision", b"%d" % stored.revision), (b"stanine-form", b"%d" % stored.form))
+        if etag in _etags(request, b"if-none-match"):
+            return Answer(304, b"", headers=headers)
+        return Answer(200, stored.document, headers=headers)
+
+    async def publish(self, request: Request) -> Answer:
+        """Make a document the newest revision of its instrument."""
+        name = request.parameters["name"]
+        media_type = request.check_content(JSON, *_YAML)
+        text = await request.body(limits.MAX_TEXT_BYTES)
+        # Reading megabytes of YAML takes seconds: the loop serves others meanwhile.
+        document, form = await asyncio.to_thread(_read_document, text, name, media_type)
+        self._intake.admit()
+        expected = _if_match(request)
+        if expected == "*":
+            stored = await within(self._instruments.read(name))
+            if stored is None:
+                raise Problem(PRECONDITION_FAILED, "If-Match: * needs an instrument of this name, and there is none.")
+            expected = stored.digest
+        try:
+            with sending(self._tracer, BUILD_INDEX.queue, request.span) as trace:
+                published = await within(
+                    self._instruments.publish(
+                        name, document, digest(document), form, if_match=expected, if_none_match=_if_none_match(request), trace=trace
+                    )
+                )
+        except PreconditionFailedError as error:
+            now = f"Its digest is now {error.digest}." if error.digest else "There is no instrument of this name yet."
+            raise Problem(PRECONDITION_FAILED, now) from None
+        indexed = await self._index.wait_for(name, published.revision, request.query["wait"])
+        body = PublishedInstrument(name, published.revision, published.form, published.digest, published.changed, indexed)
+        created = published.changed and published.revision == 1
+        headers = ((b"etag", _etag(published.digest)), (b"location", f"/v1/instruments/{name}".encode()))
+        return json_answer(body, 201 if created else 200, headers)
+
+    async def form(self, request: Request) -> Answer:
+        """Answer what a participant sees."""
+        entry = await self._intake.entry(request.parameters["name"], request.query["revision"])
+        known = self._forms.get(entry.name)
+        if known is None or known[0] is not entry:
+            known = self._forms[entry.name] = (entry, msgspec.json.encode(public_form(entry)))
+        return Answer(200, known[1])
+
+    def routes(self) -> tuple[Route, ...]:
+        """Return the declarations."""
+        return (
+            Route(
+                method="GET",
+                path="/v1/instruments",
+                handler=self.list,
+                name="listInstruments",
+                summary="List the instruments that the key reaches, by name",
+                tag="instruments",
+                scope=Scope.INSTRUMENTS_READ,
+                query=(LIMIT, AFTER_NAME),
+                answers={200: Content({"application/json": InstrumentPage})},
+            ),
+            Route(
+                method="GET",
+                path="/v1/instruments/{name}",
+                handler=self.read,
+                name="readInstrument",
+                summary="Read an instrument's document, as PUT took it",
+                tag="instruments",
+                scope=Scope.INSTRUMENTS_READ,
+                query=(REVISION,),
+                headers={"If-None-Match": "ETags of what the caller has already: 304 if it is one of them."},
+                answers={200: Content({"application/json": _ANYTHING}), 304: Content({}, "The caller has it already.")},
+            ),
+            Route(
+                method="PUT",
+                path="/v1/instruments/{name}",
+                handler=self.publish,
+                name="publishInstrument",
+                summary="Publish an instrument: a changed document becomes its next revision, the same one changes nothing",
+                tag="instruments",
+                scope=Scope.INSTRUMENTS_WRITE,
+                query=(WAIT,),
+                headers={
+                    "If-Match": "The ETag of the document to replace, or * for any: 412 if another stands there.",
+                    "If-None-Match": "Only *: 412 if there is an instrument of this name.",
+                },
+                body=Content({"application/json": _ANYTHING, "application/yaml": _ANYTHING}),
+                answers={
+                    200: Content({"application/json": PublishedInstrument}, "It is the next revision, or was there already."),
+                    201: Content({"application/json": PublishedInstrument}, "It is the first revision."),
+                },
+                problems=(INVALID_DOCUMENT, MALFORMED_REQUEST, PRECONDITION_FAILED, TOO_LARGE, UNSUPPORTED_CONTENT, FULL),
+            ),
+            Route(
+                method="GET",
+                path="/v1/instruments/{name}/form",
+                handler=self.form,
+                name="readForm",
+                summary="Read what a participant may see: items and options, no scales, keys or bands",
+                tag="instruments",
+                scope=Scope.ATTEMPTS_WRITE,
+                query=(REVISION,),
+                answers={200: Content({"application/json": _ANYTHING})},
+                problems=(NOT_INDEXED,),
+            ),
+        )
+
+
+def _read_document(text: bytes, name: str, media_type: bytes) -> tuple[bytes, str]:
+    """Return the canonical document and the digest of its form; raises a Problem (invalid-document)."""
+    try:
+        plain = read_json(text) if media_type == JSON else read_yaml(text)
+        instrument = parse_instrument(plain, name=name)
+    except InvalidDocument as error:
+        raise from_faults(INVALID_DOCUMENT, error) from None
+    return canonical(plain), form_digest(instrument)
+
+
+def _etag(of: str) -> bytes:
+    return b'"%b"' % of.encode()
+
+
+def _etags(request: Request, header: bytes) -> list[bytes]:
+    return [part.strip().removeprefix(b"W/") for part in request.headers.get(header, b"").split(b",")]
+
+
+def _if_match(request: Request) -> str | None:
+    value = request.text(b"if-match").strip()
+    if not value or value == "*":
+        return value or None
+    if len(value) < 3 or value[0] != '"' or value[-1] != '"' or '"' in value[1:-1]:
+        raise Problem(MALFORMED_REQUEST, 'If-Match must be * or one ETag: "DIGEST".')
+    return value[1:-1]
+
+
+def _if_none_match(request: Request) -> bool:
+    value = request.text(b"if-none-match").strip()
+    if value not in {"", "*"}:
+        raise Problem(MALFORMED_REQUEST, "With PUT, If-None-Match may only be *.")
+    return value == "*"

@@ -1,0 +1,76 @@
+"""/healthz, /readyz and /metrics: for probes and scrapes, without a key."""
+
+from collections.abc import Callable
+
+from prometheus_client import CollectorRegistry
+
+from stanine.api.dispatch import json_answer
+from stanine.api.http import Answer, Request
+from stanine.api.routing import Content, Route
+from stanine.telemetry.health import HealthReport
+from stanine.telemetry.heartbeats import Heartbeats
+from stanine.telemetry.metrics import expose
+
+
+class ProbeRoutes:
+    """The routes for probes."""
+
+    def __init__(self, heartbeats: Heartbeats, reasons: Callable[[], list[str]], registry: CollectorRegistry) -> None:
+        """`reasons` says why this process is not ready."""
+        self._heartbeats = heartbeats
+        self._reasons = reasons
+        self._registry = registry
+
+    async def health(self, _request: Request) -> Answer:
+        """Answer whether our own loops turn."""
+        return _report(self._heartbeats.late())
+
+    async def ready(self, _request: Request) -> Answer:
+        """Answer whether requests can be served."""
+        return _report(self._reasons())
+
+    async def metrics(self, request: Request) -> Answer:
+        """Answer the metrics."""
+        body, content_type = expose(self._registry, request.text(b"accept"))
+        return Answer(200, body, content_type.encode())
+
+    def routes(self) -> tuple[Route, ...]:
+        """Return the declarations."""
+        report = {200: Content({"application/json": HealthReport}), 503: Content({"application/json": HealthReport}, "Not so, and why.")}
+        text = {200: Content({"text/plain": {"type": "string"}}, "The Prometheus text format.")}
+        return (
+            Route(
+                method="GET",
+                path="/healthz",
+                handler=self.health,
+                name="health",
+                summary="Tell whether this process's own loops turn",
+                tag="probes",
+                always=True,
+                answers=report,
+            ),
+            Route(
+                method="GET",
+                path="/readyz",
+                handler=self.ready,
+                name="ready",
+                summary="Tell whether requests can be served: Redis is there and prepared, the index is loaded",
+                tag="probes",
+                always=True,
+                answers=report,
+            ),
+            Route(
+                method="GET",
+                path="/metrics",
+                handler=self.metrics,
+                name="metrics",
+                summary="Metrics",
+                tag="probes",
+                always=True,
+                answers=text,
+            ),
+        )
+
+
+def _report(reasons: list[str]) -> Answer:
+    return json_answer(HealthReport(not reasons, reasons), 503 if reasons else 200)

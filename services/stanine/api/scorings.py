@@ -1,0 +1,74 @@
+"""What stored results mean: each is read with the scales of the revision that scored it. Used by the routes that answer results.
+
+The index holds each form's newest scoring only; an older one is compiled from its document and kept.
+"""
+
+from collections import OrderedDict
+from datetime import UTC, datetime
+
+from stanine.api.deadlines import within
+from stanine.api.records import ResultBody
+from stanine.domain.document import read_json
+from stanine.domain.index import IndexEntry, build_entry
+from stanine.domain.instrument import parse_instrument
+from stanine.domain.result import decode_result
+from stanine.store.errors import CorruptRecordError
+from stanine.store.index import EntryCache
+from stanine.store.instruments import Instruments
+from stanine.store.records import StoredAttempt, StoredResult
+
+#: Older scorings kept compiled: far more than are asked for at a time.
+MAX_KEPT = 64
+
+
+class Scorings:
+    """Turns stored results into bodies."""
+
+    def __init__(self, instruments: Instruments, entries: EntryCache) -> None:
+        self._instruments = instruments
+        self._entries = entries
+        self._older: OrderedDict[tuple[str, int], IndexEntry] = OrderedDict()
+
+    async def body(self, entry: IndexEntry, attempt: StoredAttempt, result: StoredResult, *, access: str | None = None) -> ResultBody:
+        """Return the body of a result; `entry` is what the attempt belongs to now. `access` is the token to hand out with it."""
+        failed = result.failure
+        scales = None
+        if failed is None:
+            scored_by = entry if entry.revision == result.scoring_revision else await self._older_entry(entry, result.scoring_revision)
+            try:
+                scales = dict(decode_result(result.body, scored_by).scales)
+            except ValueError as error:
+                raise CorruptRecordError(f"result of attempt {attempt.id.hex()}: {error}") from None
+        return ResultBody(
+            attempt=attempt.id.hex(),
+            instrument=entry.name,
+            revision=attempt.revision,
+            state="Scored" if failed is None else "Failed",
+            submitted_at=iso(attempt.submitted_at),
+            key=attempt.key,
+            participant=attempt.participant,
+            scoring_revision=result.scoring_revision if failed is None else None,
+            engine=result.engine,
+            scales=scales,
+            reason=failed,
+            token=access,
+        )
+
+    async def _older_entry(self, newest: IndexEntry, revision: int) -> IndexEntry:
+        known = self._older.get((newest.name, revision))
+        if known is None:
+            stored = await within(self._instruments.read(newest.name, revision))
+            if stored is None:
+                raise CorruptRecordError(f"instrument {newest.name!r} has no revision {revision}, but a result was scored by it")
+            instrument = parse_instrument(read_json(stored.document), name=newest.name)
+            known = build_entry(instrument, number=stored.number, revision=revision, form=stored.form, digest=stored.digest)
+            self._older[newest.name, revision] = known
+            while len(self._older) > MAX_KEPT:
+                self._older.popitem(last=False)
+        self._older.move_to_end((newest.name, revision))
+        return known
+
+
+def iso(milliseconds: int) -> str:
+    """Return a time of Redis's clock as RFC 3339, UTC, to the millisecond."""
+    return datetime.fromtimestamp(milliseconds / 1000, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
