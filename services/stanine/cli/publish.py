@@ -7,7 +7,7 @@ import msgspec
 import typer
 
 from stanine.cli.client import Api, connect, segment
-from stanine.cli.exits import InvalidInputError
+from stanine.cli.exits import InvalidInputError, UnavailableError
 from stanine.cli.options import DEFAULT_SERVER, Key, Server, Shown
 from stanine.cli.terminal import View, read_file, show
 from stanine.domain.document import canonical, digest, read_json, read_yaml
@@ -41,9 +41,12 @@ def publish(
     """
     documents = _read_all(files)
     with connect(server, key) as api:
-        answers = [_put(api, document, wait=wait) for document in documents]
-    rows = [{name: answer.get(name) for name in ("name", "revision", "form", "changed")} for answer in answers]
+        answers = [put(api, document, wait=wait) for document in documents]
+    rows = [{name: answer.get(name) for name in ("name", "revision", "form", "changed", "indexed")} for answer in answers]
     show(answers, view, rows)
+    waiting = [answer["name"] for answer in answers if not answer["indexed"]]
+    if wait and waiting:
+        raise UnavailableError(f"published, but not indexed within {_WAIT} s: {', '.join(waiting)}; is the indexWatcher at work?")
 
 
 def _read_all(files: list[str]) -> list[Document]:
@@ -88,7 +91,8 @@ def _locate(file: str, fault: Fault) -> str:
     return f"{file}:{fault}" if is_position else f"{file}: {fault}"
 
 
-def _put(api: Api, document: Document, *, wait: bool) -> dict[str, Any]:
+def put(api: Api, document: Document, *, wait: bool) -> dict[str, Any]:
+    """Publish a document and return what the API says of it; `wait` until it is indexed, for _WAIT seconds at the most."""
     name = document.instrument.metadata.name
     path = f"/v1/instruments/{segment(name)}"
     answer = api.request(

@@ -50,22 +50,25 @@ def submit(
     """
     counts = Counts(name)
     with connect(server, key) as api, open_input(file) as (stream, named), open_source(stream, named) as source:
-        taken = _submit(api, source, counts)
+        taken = send(api, source, counts)
         if wait:
-            _wait(api, taken, named, counts, timeout)
+            await_all(api, taken, named, counts, timeout)
         show(counts, view, [{name: value for name, value in msgspec.structs.asdict(counts).items() if value is not None}])
     if counts.faulty or counts.failed:
         raise typer.Exit(FAULTY_ROWS)
 
 
-class _Taken(msgspec.Struct, array_like=True, gc=False):
+class Taken(msgspec.Struct, array_like=True, gc=False):
+    """An attempt that the server has: the line it came from, its id, and the token that reads its result."""
+
     line: int
     attempt: str
     token: str
 
 
-def _submit(api: Api, source: Source, counts: Counts) -> list[_Taken]:
-    taken: list[_Taken] = []
+def send(api: Api, source: Source, counts: Counts) -> list[Taken]:
+    """Submit all of a file, report what is faulty, and return what was taken; `counts` is kept up to date."""
+    taken: list[Taken] = []
 
     def ignoring(columns: Sequence[str]) -> None:
         if columns:
@@ -83,7 +86,7 @@ def _submit(api: Api, source: Source, counts: Counts) -> list[_Taken]:
                 )
                 continue
             counts.taken += 1
-            taken.append(_Taken(submission.place.line, answer.attempt, answer.token or ""))
+            taken.append(Taken(submission.place.line, answer.attempt, answer.token or ""))
     return taken
 
 
@@ -100,7 +103,8 @@ def _report(source: Source, place: Place, fault: str, problem: dict[str, Any] | 
     note(f"{source.name}:{place.line}:{column or 1}: {'; '.join(explain_problem(problem, status))}")
 
 
-def _wait(api: Api, taken: list[_Taken], named: str, counts: Counts, timeout: float) -> None:
+def await_all(api: Api, taken: list[Taken], named: str, counts: Counts, timeout: float) -> None:
+    """Wait until every attempt taken is scored or has failed. Raises UnavailableError if one is not within `timeout` seconds."""
     counts.scored = counts.failed = 0
     with progress("scoring", total=len(taken)) as bar:
         for each, state, reason in _states(api, taken, timeout):
@@ -112,8 +116,8 @@ def _wait(api: Api, taken: list[_Taken], named: str, counts: Counts, timeout: fl
                 note(f"{named}:{each.line}:1: {state}: {reason}")
 
 
-def _states(api: Api, taken: list[_Taken], timeout: float) -> Iterator[tuple[_Taken, str, str]]:
-    def state_of(each: _Taken) -> tuple[_Taken, str, str]:
+def _states(api: Api, taken: list[Taken], timeout: float) -> Iterator[tuple[Taken, str, str]]:
+    def state_of(each: Taken) -> tuple[Taken, str, str]:
         found = read_result(api, each.attempt, timeout, token=each.token)
         if found["state"] == "Submitted":
             raise UnavailableError(
