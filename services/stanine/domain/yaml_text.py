@@ -51,7 +51,7 @@ def read(text: bytes) -> object:
         for event in yaml.parse(decoded, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader)):
             builder.take(event)
     except yaml.MarkedYAMLError as error:
-        raise InvalidDocument([_syntax_fault(error)]) from None
+        raise InvalidDocument([_syntax_fault(error, decoded)]) from None
     except yaml.YAMLError as error:
         raise InvalidDocument([Fault("", "Syntax", f"not YAML: {' '.join(str(error).split())}")]) from None
     return builder.document
@@ -63,7 +63,7 @@ def resolve(word: str) -> object:
         return _WORDS[word]
     if word == "<<":
         return _MERGE
-    if not word[0].isascii() or word[0] not in "+-.0123456789":
+    if word[0] not in "+-.0123456789" or word.startswith("._"):
         return word
     plain = word.replace("_", "")
     if word[0] != "." and len(plain) <= _MAX_DIGITS and (whole := _WHOLE.fullmatch(plain)):
@@ -81,13 +81,14 @@ def _whole(match: "re.Match[str]") -> int:
     return -int(digits, base) if match[1] == "-" else int(digits, base)
 
 
-def _syntax_fault(error: yaml.MarkedYAMLError) -> Fault:
-    mark = error.problem_mark or error.context_mark
-    place = f"{mark.line + 1}:{mark.column + 1}" if mark else ""
-    problem = error.problem or "it cannot be read"
-    if "'\\t'" in problem or "\\t" in problem:
+def _syntax_fault(error: yaml.MarkedYAMLError, text: str) -> Fault:
+    mark, problem = error.problem_mark or error.context_mark, error.problem or "it cannot be read"
+    if mark is None:
+        return Fault("", "Syntax", f"not YAML: {problem}")
+    line = "".join(text.split("\n")[mark.line : mark.line + 1])
+    if line[mark.column : mark.column + 1] == "\t":
         problem = "a tab stands where only spaces may: indent with spaces"
-    return Fault(place, "Syntax", f"not YAML: {problem}")
+    return Fault(f"{mark.line + 1}:{mark.column + 1}", "Syntax", f"not YAML: {problem}")
 
 
 class _Frame:
