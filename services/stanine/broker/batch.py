@@ -14,7 +14,7 @@ import dramatiq
 from dramatiq.middleware import AgeLimit
 from dramatiq.results import Results
 
-from stanine.broker.entry import Entry, Fields, created_at, read_entry
+from stanine.broker.entry import Entry, Fields, read_entry
 from stanine.broker.errors import BatchRefused
 from stanine.broker.settings import QueueSettings
 
@@ -132,13 +132,13 @@ class Part:
 
 def merge(
     rows: "Iterable[tuple[bytes, Fields]]", limits: "Callable[[bytes], BatchLimits | None]"
-) -> "tuple[list[Part | Entry], list[bytes]]":
-    """Merge entries as delivered, in order; return parts and single entries, and the ids of what has no head.
+) -> "tuple[list[Part | Entry], list[tuple[bytes, Fields]]]":
+    """Merge entries as delivered, in order; return parts and single entries, and the rows without a head.
 
     `limits` gives those of a head's actor, or None to keep its entries single.
     """
     work: list[Part | Entry] = []
-    headless: list[bytes] = []
+    headless: list[tuple[bytes, Fields]] = []
     part: Part | None = None
     for entry_id, fields in rows:
         if len(fields) == 4 and fields[2] == b"i" and fields[0] == b"h":  # head and ids: the bulk of a busy queue
@@ -157,7 +157,7 @@ def merge(
                 continue
         entry = read_entry(entry_id, fields)
         if entry is None:
-            headless.append(entry_id)
+            headless.append((entry_id, fields))
             continue
         part = add_entry(work, part, entry, limits)
     return work, headless
@@ -201,8 +201,3 @@ def add_entry(work: "list[Part | Entry]", part: Part | None, entry: Entry, limit
     if entry.trace:
         part.traces[entry.trace] = None
     return part
-
-
-def first_created(part: Part) -> int:
-    """Return when the oldest entry of a part was created (ms since 1970)."""
-    return min(part.created, created_at(part.entry_ids[0]))

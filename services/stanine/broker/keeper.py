@@ -147,8 +147,7 @@ class Keeper:
             try:
                 taken = membership.queue.recover(client, membership.name)
             except TROUBLE:
-                with membership.changed:
-                    membership.reconcile = True  # the reply may be lost, and with it what is ours now
+                membership.ask_again()  # the reply may be lost, and with it what is ours now
                 raise
             if taken:
                 _logger.warning("Took over %d messages of queue %s from dead consumers", len(taken), membership.queue.name)

@@ -8,6 +8,7 @@ import os
 import secrets
 import socket
 import threading
+from collections.abc import Iterable
 
 from stanine.broker.proxy import StreamProxy
 from stanine.broker.queue import Queue
@@ -64,6 +65,21 @@ class Membership:
         """Return the entries that the Worker has."""
         with self.changed:
             return {entry_id for proxy in self._handed.values() for entry_id in proxy.entry_ids}
+
+    def ask_again(self) -> None:
+        """Note that what is pending may differ from what is held."""
+        with self.changed:
+            self.reconcile = True
+
+    def asked(self) -> None:
+        """Note that the two are about to be compared."""
+        with self.changed:
+            self.reconcile = False
+
+    def started(self, ids: Iterable[bytes]) -> None:
+        """Note that entries taken over were started (or given up)."""
+        with self.changed:
+            self.adopted.difference_update(ids)
 
     def adopt(self, ids: list[bytes]) -> None:
         """Note entries that were taken over."""

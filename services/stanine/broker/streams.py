@@ -4,10 +4,9 @@ Run it with the stock Worker: `dramatiq.Worker(broker, worker_threads=2).start()
 batches; more help only actors that wait. Prefetch is the Worker's (two a thread); of batches one more than the threads is kept.
 """
 
-import secrets
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 import dramatiq
@@ -17,7 +16,7 @@ import redis.asyncio
 from dramatiq.common import current_millis
 
 from stanine.broker import entry as entries
-from stanine.broker.batch import check_actor, ids_of
+from stanine.broker.batch import check_actor
 from stanine.broker.consumer import StreamsConsumer
 from stanine.broker.deadletters import DeadLetter, delete_dead, list_dead
 from stanine.broker.entry import TRACE_OPTION, NewEntry
@@ -26,21 +25,19 @@ from stanine.broker.keys import queue_keys
 from stanine.broker.membership import Membership
 from stanine.broker.middleware import Streams
 from stanine.broker.patience import TROUBLE, connection_error
+from stanine.broker.producing import Chunk, Message, make_entry, without_options
 from stanine.broker.proxy import StreamProxy
 from stanine.broker.queue import Queue, QueueStats, library
 from stanine.broker.settings import QueueSettings, read_settings
+from stanine.broker.settling import Settler
 from stanine.connection import clients
 from stanine.connection.errors import classify
 
-#: Messages appended by one call of `enqueue_many`, and their bytes: some milliseconds of the server's time.
-CHUNK_MESSAGES = 500
-CHUNK_BYTES = 1024 * 1024
 #: Seconds a renewal may take, and no retries: a late one is worth less than the next.
 KEEPER_TIMEOUT = 2.0
 #: Seconds between looks of `join`.
 JOIN_INTERVAL = 0.01
 
-Message = dramatiq.Message[Any]
 #: Dramatiq's errors are not annotated.
 _errors: Any = dramatiq.errors
 
@@ -117,6 +114,11 @@ class StreamsBroker(dramatiq.Broker):
             self._async_made = True
         return self._async_client
 
+    @property
+    def settler(self) -> Settler:
+        """What settles this broker's messages."""
+        return Settler(self.client, self.keeper)
+
     def _keeper_client(self) -> "redis.Redis":
         if self.url is not None:
             return clients.connect(self.url, pool_size=1, timeout=KEEPER_TIMEOUT, retries=0)
@@ -173,99 +175,83 @@ class StreamsBroker(dramatiq.Broker):
         if isinstance(message, StreamProxy):
             return self._defer(message, delay)
         entry, delay = self._before(message, delay)
-        queue = self._queue(message.queue_name)
+        if delay is not None:
+            chunk = Chunk(self._queue(message.queue_name))
+            chunk.add(message, entry, delay)
+            self._send(chunk)
+            return message
         try:
-            if delay is None:
-                self.client.xadd(queue.keys.ready, entry.stream_fields())
-            else:
-                function, keys, args = queue.delay_command([(secrets.token_bytes(12), delay, entry)])
-                self.keeper_expect(queue, int(library().call(self.client, function, keys, args)))
+            self.client.xadd(self._queue(message.queue_name).keys.ready, entry.stream_fields())
         except TROUBLE as error:
             raise connection_error(error, self.client) from error
         self.emit_after("enqueue", message, delay)
         return message
 
-    def enqueue_many(self, messages: Sequence[Message], *, delay: int | None = None) -> Sequence[Message]:
+    def enqueue_many(self, messages: Iterable[Message], *, delay: int | None = None) -> None:
         """Enqueue messages, up to 500 (or 1 MiB) a round trip; each such chunk is there as a whole or not at all. Errors: as `enqueue`."""
-        for queue, prepared, chunk in self._chunks(messages, delay):
-            try:
-                library().call(self.client, *self._command(queue, prepared))
-            except TROUBLE as error:
-                raise connection_error(error, self.client) from error
-            for message, pause in chunk:
-                self.emit_after("enqueue", message, pause)
-        return messages
+        for chunk in self._chunks(messages, delay):
+            self._send(chunk)
 
     async def enqueue_async(self, message: Message, *, delay: int | None = None) -> Message:
         """Enqueue a message from asyncio; as `enqueue`. Middleware runs in the event loop."""
         await self.enqueue_many_async([message], delay=delay)
         return message
 
-    async def enqueue_many_async(self, messages: Sequence[Message], *, delay: int | None = None) -> Sequence[Message]:
+    async def enqueue_many_async(self, messages: Iterable[Message], *, delay: int | None = None) -> None:
         """Enqueue messages from asyncio; as `enqueue_many`."""
-        for queue, prepared, chunk in self._chunks(messages, delay):
+        for chunk in self._chunks(messages, delay):
             try:
-                await library().call_async(self.async_client, *self._command(queue, prepared))
+                answer = await library().call_async(self.async_client, *chunk.command())
             except TROUBLE as error:
                 raise connection_error(error) from error
-            for message, pause in chunk:
-                self.emit_after("enqueue", message, pause)
-        return messages
+            self._enqueued(chunk, answer)
+
+    def _send(self, chunk: Chunk) -> None:
+        try:
+            answer = library().call(self.client, *chunk.command())
+        except TROUBLE as error:
+            raise connection_error(error, self.client) from error
+        self._enqueued(chunk, answer)
 
     def _before(self, message: Message, delay: int | None) -> tuple[NewEntry, int | None]:
-        """Emit before_enqueue and make the entry; middleware may add a traceparent, and an `eta` becomes the delay."""
+        """Emit before_enqueue (middleware may add a traceparent) and make the entry; an `eta` among the options becomes the delay."""
         eta = message.options.pop("eta", None)
         if delay is None and isinstance(eta, int | float):
             delay = int(eta) - current_millis()
         if delay is not None and delay <= 0:
             delay = None
         self.emit_before("enqueue", message, delay)
-        actor = self.actors.get(message.actor_name)
-        argument = actor.options.get("batch") if actor else None
-        trace = message.options.get(TRACE_OPTION) or ""
-        plain = {name: value for name, value in message.options.items() if name != TRACE_OPTION}
-        bare = message if len(plain) == len(message.options) else _with_options(message, plain)
-        ids = ids_of(bare, argument) if argument is not None or actor is None else None
-        data = entries.head(message.queue_name, message.actor_name) if ids is not None else bare.encode()
-        return NewEntry(data, ids or b"", trace.encode() if isinstance(trace, str) else trace), delay
+        return make_entry(message, self.actors.get(message.actor_name)), delay
 
-    def _chunks(self, messages: Sequence[Message], delay: int | None) -> Any:
-        """Yield (queue, entries with their delays, messages with their delays) for one call each."""
-        waiting: dict[tuple[str, bool], tuple[list[tuple[NewEntry, int | None]], list[tuple[Message, int | None]], list[int]]] = {}
+    def _chunks(self, messages: Iterable[Message], delay: int | None) -> Iterator[Chunk]:
+        waiting: dict[tuple[str, bool], Chunk] = {}
         for message in messages:
             entry, pause = self._before(message, delay)
             key = (message.queue_name, pause is not None)
-            prepared, chunk, size = waiting.setdefault(key, ([], [], [0]))
-            prepared.append((entry, pause))
-            chunk.append((message, pause))
-            size[0] += len(entry.head) + len(entry.ids)
-            if len(prepared) >= CHUNK_MESSAGES or size[0] >= CHUNK_BYTES:
-                yield self._queue(message.queue_name), prepared, chunk
-                del waiting[key]
-        for (queue_name, _), (prepared, chunk, _size) in waiting.items():
-            yield self._queue(queue_name), prepared, chunk
+            chunk = waiting.setdefault(key, Chunk(self._queue(message.queue_name)))
+            chunk.add(message, entry, pause)
+            if chunk.is_full:
+                yield waiting.pop(key)
+        yield from waiting.values()
 
-    def _command(self, queue: Queue, prepared: "list[tuple[NewEntry, int | None]]") -> Any:
-        if prepared[0][1] is None:
-            return queue.append_command([entry for entry, _ in prepared])
-        return queue.delay_command([(secrets.token_bytes(12), pause or 0, entry) for entry, pause in prepared])
+    def _enqueued(self, chunk: Chunk, answer: Any) -> None:
+        if chunk.is_delayed:
+            self.keeper.expect(chunk.queue, int(answer))
+        for message, delay in chunk.messages:
+            self.emit_after("enqueue", message, delay)
 
     def _defer(self, proxy: StreamProxy, delay: int | None) -> Message:
         if proxy.is_batch:
             return proxy.message  # a failed batch is split when it is settled; Retries does not act on it
-        options = {name: value for name, value in proxy.options.items() if name != TRACE_OPTION}
-        if "traceback" in options:
+        more = {}
+        if "traceback" in proxy.options:
             # Texts and tracebacks of exceptions may hold what people answered; the type is enough to find the fault in the logs.
             error = proxy._exception  # noqa: SLF001 - Dramatiq keeps it there for brokers
-            options["traceback"] = type(error).__name__ if error is not None else ""
+            more["traceback"] = type(error).__name__ if error is not None else ""
         self.emit_before("enqueue", proxy.message, delay)
-        proxy.deferral = (_with_options(proxy.message, options).encode(), delay or 0)
+        proxy.deferral = (without_options(proxy.message, (TRACE_OPTION, "traceback"), **more).encode(), max(0, delay or 0))
         self.emit_after("enqueue", proxy.message, delay)
         return proxy.message
-
-    def keeper_expect(self, queue: Queue, wait_ms: int) -> None:
-        """Let this process's keeper know, if it consumes."""
-        self.keeper.expect(queue, wait_ms)
 
     # --------------------------------------------------------------------------------------------------------------------- consuming
 
@@ -288,9 +274,8 @@ class StreamsBroker(dramatiq.Broker):
             self._memberships.append(membership)
         self.keeper.watch(membership)
 
-    def rejoin(self, consumer: StreamsConsumer, lost: Membership) -> Membership:
+    def rejoin(self, lost: Membership) -> Membership:
         """Return a fresh membership in place of one that was taken over."""
-        del consumer
         self.keeper.forget(lost)
         with self._lock:
             if lost in self._memberships:
@@ -394,9 +379,3 @@ class StreamsBroker(dramatiq.Broker):
             if deadline is not None and time.monotonic() > deadline:
                 raise _errors.QueueJoinTimeout(f"queue {queue_name} still has messages after {timeout} ms")
             time.sleep(JOIN_INTERVAL)
-
-
-def _with_options(message: Message, options: dict[str, Any]) -> Message:
-    return dramatiq.Message(
-        message.queue_name, message.actor_name, message.args, message.kwargs, options, message.message_id, message.message_timestamp
-    )

@@ -1,0 +1,75 @@
+"""Opening what was fetched: an entry or a part becomes the message that the Worker gets, or is none. Called by the consumer. Pure."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import dramatiq
+from dramatiq.errors import DecodeError
+
+from stanine.broker.batch import Part
+from stanine.broker.entry import TRACE_OPTION, Entry, read_head
+from stanine.broker.membership import Membership
+from stanine.broker.proxy import StreamProxy
+
+
+@dataclass(frozen=True)
+class Unusable:
+    """An entry that no actor can get; why, and for which actor it was if that is known."""
+
+    entry: Entry
+    reason: str
+    actor: str = ""
+
+
+def open_part(part: Part, membership: Membership) -> StreamProxy:
+    """Return the one message of merged entries."""
+    message: dramatiq.Message[Any] = dramatiq.Message(
+        queue_name=membership.queue.name,
+        actor_name=read_head(part.head)[1],
+        args=(),
+        kwargs={part.limits.argument: b"".join(part.chunks)},
+        options={"traceparents": [trace.decode("ascii", "replace") for trace in part.traces]} if part.traces else {},
+        message_id=part.entry_ids[0].decode(),
+        message_timestamp=part.created,
+    )
+    return StreamProxy(message, membership, part.entry_ids, part.delivery, None)
+
+
+def open_entry(entry: Entry, membership: Membership, actors: "Mapping[str, dramatiq.Actor[Any, Any]]") -> StreamProxy | Unusable:
+    """Return the message of one entry. One for an unknown actor is returned, too: rejecting it is the Worker's part."""
+    if entry.ids is not None:
+        return _without_batch_actor(entry, membership, actors)
+    queue_name = membership.queue.name
+    try:
+        message = dramatiq.Message.decode(entry.head)
+    except DecodeError:
+        return Unusable(entry, "Undecodable")
+    actor = actors.get(message.actor_name)
+    if actor is not None and actor.options.get("batch") is not None:
+        return Unusable(entry, "NotABatchMessage", message.actor_name)
+    if message.queue_name != queue_name:
+        message = message.copy(queue_name=queue_name)  # the Worker settles by this name
+    message.options.pop("eta", None)  # it is due, or it would not be here; with an eta the Worker would keep it in memory
+    if entry.trace:
+        message.options[TRACE_OPTION] = entry.trace.decode("ascii", "replace")
+    return StreamProxy(message, membership, [entry.id], entry.delivery, entry)
+
+
+def actor_of(entry: Entry) -> str:
+    """Return the actor's name in an entry, or nothing if it cannot be read."""
+    try:
+        return read_head(entry.head)[1] if entry.ids is not None else str(dramatiq.Message.decode(entry.head).actor_name)
+    except (ValueError, DecodeError):
+        return ""
+
+
+def _without_batch_actor(entry: Entry, membership: Membership, actors: "Mapping[str, dramatiq.Actor[Any, Any]]") -> StreamProxy | Unusable:
+    try:
+        _, actor_name = read_head(entry.head)
+    except ValueError:
+        return Unusable(entry, "Undecodable")
+    if actor_name in actors:
+        return Unusable(entry, "NotABatchActor", actor_name)
+    message: dramatiq.Message[Any] = dramatiq.Message(membership.queue.name, actor_name, (), {}, {}, entry.id.decode(), entry.created)
+    return StreamProxy(message, membership, [entry.id], entry.delivery, None)

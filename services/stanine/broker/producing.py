@@ -1,0 +1,74 @@
+"""From messages to entries: what a producer appends, in chunks that one call takes. Called by the broker. Pure but for the tokens."""
+
+import secrets
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import dramatiq
+
+from stanine.broker.batch import ids_of
+from stanine.broker.entry import TRACE_OPTION, NewEntry, head
+from stanine.broker.queue import Queue
+from stanine.connection.library import Argument
+
+#: Messages appended by one call, and their bytes: some milliseconds of the server's time.
+CHUNK_MESSAGES = 500
+CHUNK_BYTES = 1024 * 1024
+
+Message = dramatiq.Message[Any]
+
+
+@dataclass
+class Chunk:
+    """Messages for one call: of one queue, all delayed or none."""
+
+    queue: Queue
+    entries: list[tuple[NewEntry, int | None]] = field(default_factory=list)
+    messages: list[tuple[Message, int | None]] = field(default_factory=list)
+    size: int = 0
+
+    def add(self, message: Message, entry: NewEntry, delay: int | None) -> None:
+        """Add one message."""
+        self.entries.append((entry, delay))
+        self.messages.append((message, delay))
+        self.size += len(entry.head) + len(entry.ids)
+
+    @property
+    def is_full(self) -> bool:
+        """Whether it should be sent."""
+        return len(self.entries) >= CHUNK_MESSAGES or self.size >= CHUNK_BYTES
+
+    @property
+    def is_delayed(self) -> bool:
+        """Whether its messages are due later."""
+        return self.entries[0][1] is not None
+
+    def command(self) -> tuple[str, list[str], list[Argument]]:
+        """Return function, keys and arguments of the call. Made once: sent again, it is the same delayed messages."""
+        if not self.is_delayed:
+            return self.queue.append_command([entry for entry, _ in self.entries])
+        return self.queue.delay_command([(secrets.token_bytes(12), delay or 0, entry) for entry, delay in self.entries])
+
+
+def make_entry(message: Message, actor: "dramatiq.Actor[Any, Any] | None") -> NewEntry:
+    """Return what is appended for a message; `actor` is its actor if that is declared here.
+
+    Raises BatchRefused if a batch actor's message carries more than its ids.
+    """
+    trace = message.options.get(TRACE_OPTION) or ""
+    bare = without_options(message, (TRACE_OPTION,))
+    argument = actor.options.get("batch") if actor else None
+    ids = ids_of(bare, argument) if argument is not None or actor is None else None
+    data = head(message.queue_name, message.actor_name) if ids is not None else bare.encode()
+    return NewEntry(data, ids or b"", trace.encode() if isinstance(trace, str) else trace)
+
+
+def without_options(message: Message, names: Sequence[str], **more: Any) -> Message:
+    """Return the message less some options and with others; the same object if nothing changes."""
+    if not more and not any(name in message.options for name in names):
+        return message
+    options = {name: value for name, value in message.options.items() if name not in names} | more
+    return dramatiq.Message(
+        message.queue_name, message.actor_name, message.args, message.kwargs, options, message.message_id, message.message_timestamp
+    )

@@ -1,0 +1,91 @@
+"""Settling: what is done in Redis when the Worker is done with a message. Called by the consumer, in worker threads.
+
+Each is one function call in Redis, safe to repeat, and without effect once the membership was taken over.
+"""
+
+import logging
+import random
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any
+
+import redis
+from dramatiq.errors import ActorNotFound, Retry
+from dramatiq.middleware import SkipMessage
+from dramatiq.middleware.shutdown import Shutdown
+
+from stanine.broker.failure import split
+from stanine.broker.keeper import Keeper
+from stanine.broker.membership import Membership
+from stanine.broker.patience import Backoff, patiently
+from stanine.broker.proxy import StreamProxy
+from stanine.broker.queue import FENCED, Verdict
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+_logger = logging.getLogger(__name__)
+
+
+class Settler:
+    """Settles for one broker. Raises BrokerConnectionError when the server stays away."""
+
+    def __init__(self, client: "redis.Redis", keeper: Keeper) -> None:
+        self._client = client
+        self._keeper = keeper
+
+    def settle(self, proxy: StreamProxy, *, rejected: bool) -> None:
+        """Acknowledge, defer, split or bury a message, as its processing ended."""
+        membership = proxy.membership
+        if not membership.lost:
+            settled = self._patiently(membership, lambda: self._settle_once(proxy, rejected=rejected))
+            if settled == FENCED:
+                membership.lose()
+        membership.take_back(proxy)
+
+    def release(self, proxies: Iterable[StreamProxy]) -> None:
+        """Put messages that were not processed back into their queue."""
+        by_membership: dict[Membership, list[StreamProxy]] = {}
+        for proxy in proxies:
+            by_membership.setdefault(proxy.membership, []).append(proxy)
+        for membership, held in by_membership.items():
+            if not membership.lost:
+                self._release(membership, held)
+            for proxy in held:
+                membership.take_back(proxy)
+
+    def _release(self, membership: Membership, proxies: list[StreamProxy]) -> None:
+        earlier = [pair for proxy in proxies for pair in _uncounted(proxy)]
+        self._patiently(membership, lambda: membership.queue.release(self._client, membership.name, earlier))
+
+    def _settle_once(self, proxy: StreamProxy, *, rejected: bool) -> int:
+        membership, queue = proxy.membership, proxy.membership.queue
+        error = proxy._exception  # noqa: SLF001 - Dramatiq keeps it there for brokers
+        if proxy.is_batch and error is not None and not isinstance(error, SkipMessage | ActorNotFound):
+            if isinstance(error, Shutdown):
+                return queue.release(self._client, membership.name, _uncounted(proxy))
+            delay = error.delay if isinstance(error, Retry) else None
+            verdicts = split(proxy.entry_ids, proxy.delivery, membership.settings, random.uniform, delay)
+        elif rejected:
+            verdicts = [Verdict(entry_id, proxy.delivery, None) for entry_id in proxy.entry_ids]
+        elif proxy.deferral is not None and proxy.entry is not None:
+            data, delay_ms = proxy.deferral
+            settled, wait = queue.retry(self._client, membership.name, proxy.entry, data, delay_ms)
+            self._keeper.expect(queue, wait)
+            return settled
+        else:
+            return queue.ack(self._client, membership.name, proxy.entry_ids)
+        reason = type(error).__name__ if error is not None else "Rejected"
+        if any(verdict.delay_ms is None for verdict in verdicts):
+            _logger.error("%d messages of queue %s are dead after delivery %d: %s", len(verdicts), queue.name, proxy.delivery, reason)
+        settled, wait = queue.reject(
+            self._client, membership.name, verdicts, reason=reason, actor=proxy.actor_name, settings=membership.settings
+        )
+        self._keeper.expect(queue, wait)
+        return settled
+
+    def _patiently(self, membership: Membership, operation: "Callable[[], Any]") -> Any:
+        return patiently(operation, Backoff(_logger, f"Settling on queue {membership.queue.name}", self._client))
+
+
+def _uncounted(proxy: StreamProxy) -> list[tuple[bytes, int]]:
+    return [(entry_id, proxy.delivery - 1) for entry_id in proxy.entry_ids]
