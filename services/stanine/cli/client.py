@@ -27,6 +27,9 @@ _FIRST_PAUSE, _LONGEST_PAUSE = 0.1, 5.0
 _TIMEOUTS = httpx.Timeout(45.0, connect=5.0)
 #: Statuses that say "not now".
 TEMPORARY = {429, 502, 503, 504}
+#: Statuses that another key would mend, and what to do then.
+_NEED_A_KEY = {401, 403}
+_KEY_REMEDY = "give a key with STANINE_KEY or --key"
 #: What an unlucky request may be answered with, and how the command ends then.
 _EXITS: dict[int, type[CliError]] = {
     400: InvalidInputError,
@@ -88,7 +91,8 @@ class Api:
                 tries.failed("; ".join(explain(answer)), answer.headers.get("retry-after"))
                 continue
             if not answer.is_success:
-                raise _EXITS.get(answer.status_code, CliError)(*explain(answer))
+                remedy = [_KEY_REMEDY] if answer.status_code in _NEED_A_KEY else []
+                raise _EXITS.get(answer.status_code, CliError)(*explain(answer), *remedy)
             return answer
 
     def tries(self, what: str) -> "Tries":

@@ -3,7 +3,8 @@
 import os
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -62,3 +63,59 @@ def small(tmp_path: Path) -> Path:
     path = tmp_path / "small.yaml"
     path.write_text(INSTRUMENT)
     return path
+
+
+@dataclass
+class Up:
+    """A running `stanine up`."""
+
+    process: "subprocess.Popen[str]"
+    data: Path
+    variables: dict[str, str]
+
+    def family(self) -> list[int]:
+        """Return the ids of all processes, itself included, that it started."""
+        listed = subprocess.run(["ps", "-eo", "pid,args"], capture_output=True, text=True, check=True).stdout.splitlines()
+        port = self.variables["STANINE_REDIS_URL"].rsplit(":", 1)[1].split("/")[0]
+        names = {f"{self.data}/", f"--port {port}"}
+        pids = [int(line.split()[0]) for line in listed if any(name in line for name in names)]
+        return [self.process.pid, *pids, *_children(self.process.pid)]
+
+
+def _children(pid: int) -> list[int]:
+    listed = subprocess.run(["ps", "-o", "pid=", "--ppid", str(pid)], capture_output=True, text=True, check=False).stdout
+    direct = [int(word) for word in listed.split()]
+    return [each for child in direct for each in (child, *_children(child))]
+
+
+@contextmanager
+def running_up(data: Path, **environment: str) -> Iterator[Up]:
+    """Start `stanine up` on a free port and wait until it says where it is; it is stopped at the end if it still runs."""
+    inherited = {name: value for name, value in os.environ.items() if not name.startswith("STANINE_")}
+    command = [sys.executable, "-m", "stanine.cli.main", "up", "--port", "0", "--data", str(data)]
+    log = data.with_suffix(".stderr")
+    with log.open("w") as errors:
+        process = subprocess.Popen(command, env=inherited | environment, stdout=subprocess.PIPE, stderr=errors, text=True)
+    try:
+        assert process.stdout is not None
+        variables: dict[str, str] = {}
+        for line in process.stdout:
+            name, _, value = line.removeprefix("export ").strip().partition("=")
+            variables[name] = value
+            if name == "STANINE_REDIS_URL":
+                break
+        assert "STANINE_REDIS_URL" in variables, log.read_text()
+        yield Up(process, data, variables)
+    finally:
+        if process.poll() is None:
+            process.terminate()
+        process.wait(60)
+        assert process.stdout is not None
+        process.stdout.close()
+
+
+@pytest.fixture(scope="session")
+def up(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Up]:
+    """Everything, running for the whole session."""
+    with running_up(tmp_path_factory.mktemp("up") / "data") as started:
+        yield started
