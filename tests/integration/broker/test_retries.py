@@ -1,0 +1,209 @@
+"""Stock Retries on this broker: a retry is one step in Redis; and delayed messages, which are promoted on time."""
+
+import threading
+import time
+from typing import Any
+
+import dramatiq
+import pytest
+
+from stanine.broker.producing import Chunk, make_entry
+from stanine.broker.queue import FENCED, library
+
+
+def test_a_retry_is_acknowledged_and_delayed_in_one_step(make_broker: Any, run_worker: Any, wait_until: Any) -> None:
+    broker = make_broker()
+    seen: list[dict[str, Any]] = []
+
+    class Watch(dramatiq.Middleware):
+        def before_process_message(self, broker: Any, message: Any) -> None:
+            seen.append(dict(message.options))
+
+    broker.add_middleware(Watch())
+
+    @dramatiq.actor(broker=broker, min_backoff=300, max_backoff=600)
+    def fail_twice(name: str) -> None:
+        if len(seen) < 3:
+            raise ValueError("personal data")
+
+    run_worker(broker)
+    sent = fail_twice.send("a")
+    wait_until(lambda: broker.stats("default").delayed == 1)
+    stats = broker.stats("default")
+    assert (stats.ready, stats.in_flight) == (0, 0)
+    assert stats.oldest_ms is not None
+    assert abs(stats.oldest_ms - sent.message_timestamp) < 200
+    (member,) = broker.client.zrange(broker._queue("default").keys.delayed, 0, -1)
+    assert b"personal data" not in member
+    broker.join("default", timeout=5000)
+    assert [options.get("retries", 0) for options in seen] == [0, 1, 2]
+    assert seen[2]["traceback"] == "ValueError"
+    commands = broker.client.info("commandstats")
+    assert commands["cmdstat_zadd"]["calls"] > 0
+    assert "cmdstat_multi" not in commands
+
+
+def test_a_message_that_used_up_its_retries_is_a_dead_letter(make_broker: Any, run_worker: Any) -> None:
+    broker = make_broker()
+
+    @dramatiq.actor(broker=broker, max_retries=1, min_backoff=10, max_backoff=20)
+    def fail() -> None:
+        raise KeyError("personal data")
+
+    fail.send()
+    run_worker(broker)
+    broker.join("default", timeout=5000)
+    (letter,) = broker.dead_letters("default")
+    assert (letter.reason, letter.actor, letter.deliveries) == ("KeyError", "fail", 2)
+    assert b"personal data" not in letter.head
+    assert broker.requeue_dead("default", [letter.id]) == 1
+    broker.join("default", timeout=5000)
+    assert broker.stats("default").dead == 1
+
+
+def test_a_zombie_settles_nothing(make_broker: Any, wait_until: Any) -> None:
+    broker, other = make_broker(), make_broker()
+    for each in (broker, other):
+        each.declare_queue("q")
+    message = dramatiq.Message("q", "a", (), {}, {})
+    for settle in ("ack", "nack", "retry", "release"):
+        broker.enqueue(message)
+        zombie = broker.consume("q", prefetch=1, timeout=500)
+        proxy = next(zombie)
+        assert proxy is not None
+        name, queue = proxy.membership.name, proxy.membership.queue
+        broker.keeper.forget(proxy.membership)  # the process is stopped: it renews no more
+        broker.client.zadd(queue.keys.leases, {name: 1})
+        successor = other.consume("q", prefetch=1, timeout=500)
+        got: list[Any] = []
+        wait_until(lambda successor=successor, got=got: got.append(next(successor)) or got[-1])
+        client = broker.client
+        if settle == "ack":
+            assert queue.ack(client, name, proxy.entry_ids) == FENCED
+            zombie.ack(proxy)
+        elif settle == "nack":
+            zombie.nack(proxy)
+        elif settle == "retry":
+            broker.enqueue(proxy, delay=10)
+            zombie.ack(proxy)
+        else:
+            zombie.requeue([proxy])
+        assert proxy.membership.lost or settle == "release"
+        stats = broker.stats("q")
+        assert (stats.ready, stats.delayed, stats.in_flight, stats.dead) == (0, 0, 1, 0), settle
+        successor.ack(got[-1])
+        assert broker.stats("q").in_flight == 0
+        zombie.close()
+        successor.stop_fetching()
+        successor.close()
+        other.leave_queues()
+        broker.leave_queues()
+
+
+def test_settling_twice_changes_nothing_more(make_broker: Any) -> None:
+    broker = make_broker()
+    broker.declare_queue("q")
+    broker.enqueue(dramatiq.Message("q", "a", (), {}, {}))
+    consumer = broker.consume("q", timeout=500)
+    proxy = next(consumer)
+    assert proxy is not None
+    queue, client, name = proxy.membership.queue, broker.client, proxy.membership.name
+    assert queue.retry(client, name, proxy.entry, b"head", 60_000)[0] == 1
+    assert queue.retry(client, name, proxy.entry, b"head", 60_000)[0] == 0
+    assert queue.ack(client, name, proxy.entry_ids) == 0
+    assert broker.stats("q").delayed == 1
+    consumer.stop_fetching()
+    consumer.close()
+
+
+@pytest.mark.parametrize("own", [True, False], ids=["the same process", "another process"])
+def test_a_delayed_message_is_prompt_while_the_consumer_blocks(make_broker: Any, run_worker: Any, wait_until: Any, *, own: bool) -> None:
+    broker, producer = make_broker(), make_broker()
+    seen: dict[str, float] = {}
+
+    @dramatiq.actor(broker=broker)
+    def note(name: str) -> None:
+        seen[name] = time.monotonic()
+
+    run_worker(broker, timeout=1000)
+    wait_until(lambda: broker.stats("default").consumers == 1)
+    time.sleep(0.2)
+    enqueue = (broker if own else producer).enqueue
+    begun = time.monotonic()
+    enqueue(note.message("far"), delay=700)
+    enqueue(note.message("near"), delay=150)
+    enqueue(note.message("middle"), delay=400)
+    assert broker.stats("default").delayed == 3, "they wait in Redis, not in the worker"
+    wait_until(lambda: len(seen) == 3)
+    for name, delay in (("near", 0.15), ("middle", 0.4), ("far", 0.7)):
+        assert 0 <= seen[name] - begun - delay < 0.1, name
+
+
+def test_what_became_due_while_nobody_worked_is_delivered_at_the_start(make_broker: Any, run_worker: Any) -> None:
+    broker = make_broker()
+    seen: list[str] = []
+
+    @dramatiq.actor(broker=broker)
+    def note(name: str) -> None:
+        seen.append(name)
+
+    note.send_with_options(args=("a",), delay=10)
+    broker.enqueue(note.message_with_options(args=("b",), eta=int(time.time() * 1000) + 20))
+    assert broker.client.xlen(broker.ready_key("default")) == 0, "no tick where nobody reads"
+    time.sleep(0.05)
+    run_worker(broker)
+    broker.join("default", timeout=1000)
+    assert seen == ["a", "b"]
+
+
+def test_a_delayed_message_sent_again_is_there_once(make_broker: Any) -> None:
+    broker = make_broker()
+    message = dramatiq.Message("q", "a", (), {}, {})
+    chunk = Chunk(broker._queue("q"))
+    chunk.add(message, make_entry(message, None), 60_000)
+    command = chunk.command()
+    for _ in range(3):  # as the client does when a reply is lost
+        library().call(broker.client, *command)
+    assert broker.stats("q").delayed == 1
+
+
+def test_an_actor_may_put_its_own_message_back(make_broker: Any, run_worker: Any) -> None:
+    broker = make_broker()
+    current = dramatiq.middleware.CurrentMessage()
+    broker.add_middleware(current)
+    seen: list[str] = []
+
+    @dramatiq.actor(broker=broker)
+    def again() -> None:
+        message = dramatiq.middleware.CurrentMessage.get_current_message()
+        seen.append(message.message_id)
+        if len(seen) < 3:
+            broker.enqueue(message)
+
+    again.send()
+    run_worker(broker)
+    broker.join("default", timeout=2000)
+    assert len(seen) == 3
+    assert len(set(seen)) == 1
+
+
+def test_async_actors_and_pipelines_work(make_broker: Any, run_worker: Any) -> None:
+    broker = make_broker()
+    broker.add_middleware(dramatiq.middleware.AsyncIO())
+    done = threading.Event()
+    results: list[int] = []
+
+    @dramatiq.actor(broker=broker)
+    async def add(a: int, b: int) -> int:
+        return a + b
+
+    @dramatiq.actor(broker=broker)
+    def keep(number: int) -> None:
+        results.append(number)
+        done.set()
+
+    run_worker(broker)
+    dramatiq.pipeline([add.message(1, 2), add.message(3), keep.message()], broker=broker).run(delay=20)
+    assert done.wait(5)
+    broker.join("default", timeout=2000)
+    assert results == [6]
