@@ -88,8 +88,9 @@ class Keeper:
             if pause:
                 with self._wake:
                     self._wake.wait(pause)
-        if self._client is not None:
-            self._client.close()
+        client, self._client = self._client, None
+        if client is not None:
+            client.close()
 
     def _work(self, beats: list[Membership], due: list[Queue]) -> float:
         """Do what is due; return the seconds to wait before trying again if something failed.

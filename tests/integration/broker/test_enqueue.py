@@ -7,10 +7,10 @@ from typing import Any
 import dramatiq
 import pytest
 from dramatiq.errors import BrokerConnectionError, QueueJoinTimeout, QueueNotFound
+from tests.conftest import free_port
 
 from stanine.broker import BatchRefused
 from stanine.connection.clients import connect
-from tests.conftest import free_port
 
 
 def test_a_message_sent_is_processed_once(make_broker: Any, run_worker: Any) -> None:

@@ -72,7 +72,7 @@ def test_a_zombie_settles_nothing(make_broker: Any, wait_until: Any) -> None:
         proxy = next(zombie)
         assert proxy is not None
         name, queue = proxy.membership.name, proxy.membership.queue
-        broker.keeper.forget(proxy.membership)  # the process is stopped: it renews no more
+        broker.keeper.stop()  # as in a stopped process: it renews no more
         broker.client.zadd(queue.keys.leases, {name: 1})
         successor = other.consume("q", prefetch=1, timeout=500)
         got: list[Any] = []
