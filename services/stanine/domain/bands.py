@@ -23,7 +23,7 @@ def check(bands: Sequence[Band], place: str, faults: Faults) -> None:
         if band.id and band.id in ids:
             faults.add(f"{at}.id", "DuplicateId", f'"{band.id}" is the id of an earlier band')
         ids.add(band.id)
-        if faults.touches(f"{at}.from") or faults.touches(f"{at}.above"):
+        if faults.at(at) or faults.touches(f"{at}.from") or faults.touches(f"{at}.above"):
             before = None
             continue
         if band.from_ is not None and band.above is not None:

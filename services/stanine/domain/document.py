@@ -24,7 +24,7 @@ def read_yaml(text: bytes) -> object:
 
 
 def read_json(text: bytes) -> object:
-    """Return what a JSON text holds. Raises InvalidDocument: broken syntax, duplicate members, depth, NaN, whole numbers beyond 2**53."""
+    """Return what a JSON text holds. Raises InvalidDocument: broken syntax, duplicate members, depth, NaN, numbers beyond 2**53."""
     return json_text.read(text)
 
 

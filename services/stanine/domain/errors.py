@@ -58,6 +58,10 @@ class Faults:
         """Tell whether a fault is known at a place or within it, so that a check does not report what follows from it."""
         return any(True for _ in self.within(place))
 
+    def at(self, place: str) -> bool:
+        """Tell whether a fault is known at exactly this place: what stands there is no record at all."""
+        return any(fault.place == place for fault in self.kept)
+
     def within(self, place: str) -> Iterator[Fault]:
         """Yield the faults kept that lie at a place or within it."""
         for fault in self.kept:

@@ -63,7 +63,7 @@ def _named(spec: Spec) -> Iterator[tuple[str, str]]:
 def _check_attributes(spec: Spec, faults: Faults) -> None:
     for index, attribute in enumerate(spec.attributes):
         place = f"spec.attributes[{index}]"
-        if faults.touches(f"{place}.type") or faults.touches(f"{place}.values"):
+        if faults.at(place) or faults.touches(f"{place}.type") or faults.touches(f"{place}.values"):
             continue
         if (attribute.type is None) == (attribute.values is None):
             faults.add(place, "Contradiction", "say either a type (Integer, Number, Text) or a list of values")
@@ -90,7 +90,7 @@ def _check_items(spec: Spec, faults: Faults) -> None:
         _check_set_name(item.responses, sets, f"{place}.responses", faults)
         if item.options is not None:
             _check_options(item.options, f"{place}.options", faults)
-        if any(faults.touches(f"{place}.{field}") for field in ("type", "responses", "options")):
+        if faults.at(place) or any(faults.touches(f"{place}.{field}") for field in ("type", "responses", "options")):
             continue
         if item.responses is not None and item.options is not None:
             faults.add(place, "Contradiction", "it names responses and has options of its own; leave one out")

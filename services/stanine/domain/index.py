@@ -143,7 +143,8 @@ def public_form(entry: IndexEntry) -> dict[str, Any]:
             "language": entry.language,
             "instructions": entry.instructions,
             "attributes": [
-                _without_nothing({"id": one.id, "title": one.title, "type": one.type, "values": one.values}) for one in entry.attributes
+                _without_nothing({"id": one.id, "title": one.title, "type": one.type, "values": one.values and list(one.values)})
+                for one in entry.attributes
             ],
             "items": [
                 {

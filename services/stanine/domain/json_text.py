@@ -116,8 +116,8 @@ def _judge(
         return
     if isinstance(value, float) and not math.isfinite(value):
         faults.add(place, "NumberOutOfRange", "not a finite number that JSON readers agree on")
-    elif isinstance(value, int) and abs(value) > MAX_INTEGER:
-        faults.add(place, "NumberOutOfRange", "whole numbers beyond 2**53 are not exact everywhere")
+    elif isinstance(value, int | float) and abs(value) > MAX_INTEGER:
+        faults.add(place, "NumberOutOfRange", "numbers beyond 2**53 are not exact everywhere")
 
 
 def _is_writable(text: str) -> bool:

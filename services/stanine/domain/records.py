@@ -192,9 +192,10 @@ class Instrument(Record, frozen=True):
 
 
 def options_of(spec: Spec) -> dict[str, tuple[Option, ...]]:
-    """Return each item's options by the item's id, response sets resolved; an item whose options cannot be told has none."""
+    """Return each item's options by the item's id, response sets resolved; an item whose options cannot be told has none.
+
+    Of two items with one id (which checks refuse) the first counts.
+    """
     sets = {one.name: one.options for one in spec.response_sets}
-    return {
-        item.id: item.options if item.options is not None else sets.get(item.responses or spec.defaults.responses or "", ())
-        for item in spec.items
-    }
+    default = spec.defaults.responses or ""
+    return {item.id: sets.get(item.responses or default, ()) if item.options is None else item.options for item in reversed(spec.items)}

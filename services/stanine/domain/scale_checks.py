@@ -18,7 +18,8 @@ def check(spec: Spec, faults: Faults) -> None:
         bands.check(spec.defaults.bands, "spec.defaults.bands", faults)
     options = _options_known_for_sure(spec, faults)
     for index, scale in enumerate(spec.scales):
-        _ScaleCheck(spec, options, scale, f"spec.scales[{index}]", faults).run()
+        if not faults.at(f"spec.scales[{index}]"):
+            _ScaleCheck(spec, options, scale, f"spec.scales[{index}]", faults).run()
 
 
 def _options_known_for_sure(spec: Spec, faults: Faults) -> dict[str, tuple[Option, ...]]:
@@ -29,8 +30,12 @@ def _options_known_for_sure(spec: Spec, faults: Faults) -> dict[str, tuple[Optio
 
     options = options_of(spec)
     doubtful_sets = {one.name for index, one in enumerate(spec.response_sets) if is_doubtful(f"spec.responseSets[{index}]")}
+    seen: set[str] = set()
     for index, item in enumerate(spec.items):
         place = f"spec.items[{index}]"
+        if item.id in seen:
+            continue  # the first of that id is the one that scales mean
+        seen.add(item.id)
         used = item.responses or spec.defaults.responses
         shared = item.options is None and (used in doubtful_sets or "" in doubtful_sets or faults.touches("spec.defaults.responses"))
         if shared or any(is_doubtful(f"{place}.{field}") for field in ("id", "type", "responses", "options")):
@@ -152,7 +157,8 @@ class _ScaleCheck:
                     self.faults.add(place, "NotAnOption", f'the option {quote(value)} of "{item}" is missing, so it cannot be right')
                 elif value in values[:index]:
                     self.faults.add(place, "DuplicateValue", f"{quote(value)} stands here twice")
-            self.tables[item] = points.match(options, values)
+            if not self.faults.touches(f"{self.place}.key.{item}"):
+                self.tables[item] = points.match(options, values)
 
     def _check_points(self) -> None:
         for item, given in self.scale.points.items():
@@ -178,7 +184,8 @@ class _ScaleCheck:
                         "PointsMismatch",
                         f"the option {quote(option.value)} needs a number; null is for missing options",
                     )
-            self.tables[item] = given
+            if not self.faults.touches(place):
+                self.tables[item] = given
 
     def _check_weights(self) -> None:
         scale = self.scale

@@ -90,7 +90,9 @@ def scale(draw: st.DrawFn, name: str, items: list[dict[str, Any]], sets: dict[st
 
 @st.composite
 def bands(draw: st.DrawFn) -> list[dict[str, Any]]:
-    edges = st.tuples(st.one_of(st.integers(-20, 120), st.floats(-20, 120).map(lambda x: round(x, draw(st.sampled_from([1, 9]))))), st.booleans())
+    edges = st.tuples(
+        st.one_of(st.integers(-20, 120), st.floats(-20, 120).map(lambda x: round(x, draw(st.sampled_from([1, 9]))))), st.booleans()
+    )
     marks = sorted(draw(st.lists(edges, min_size=1, max_size=6, unique=True)))
     result: list[dict[str, Any]] = [{"id": f"b{n}", "above" if above else "from": edge} for n, (edge, above) in enumerate(marks)]
     return [{"id": "lowest"}, *result] if draw(st.booleans()) else result

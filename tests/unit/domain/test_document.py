@@ -12,7 +12,7 @@ from stanine.domain.errors import Fault, InvalidDocument
 from stanine.domain.limits import MAX_TEXT_BYTES
 
 PLAIN = st.recursive(
-    st.none() | st.booleans() | st.integers(-(2**53) + 1, 2**53 - 1) | st.floats(allow_nan=False, allow_infinity=False) | st.text(),
+    st.none() | st.booleans() | st.integers(-(2**53) + 1, 2**53 - 1) | st.floats(-(2**53) + 1, 2**53 - 1) | st.text(),
     lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=5), inner, max_size=4),
     max_leaves=20,
 )
@@ -184,6 +184,11 @@ def test_the_canonical_form_is_of_the_instrument_alone() -> None:
     bare = {"metadata": {"name": "x"}, "spec": {"title": "X", "scales": [{"constant": 2}]}}
     dressed = {
         "metadata": {"name": "x", "namespace": "n", "labels": {"a": "b"}, "annotations": {}},
-        "spec": {"title": "X", "scales": [{"constant": 2.0, "title": None}], "redisConfigRef": {"name": "other"}, "deletionPolicy": "Delete"},
+        "spec": {
+            "title": "X",
+            "scales": [{"constant": 2.0, "title": None}],
+            "redisConfigRef": {"name": "other"},
+            "deletionPolicy": "Delete",
+        },
     }
     assert canonical(bare) == canonical(dressed) == b'{"metadata":{"name":"x"},"spec":{"scales":[{"constant":2}],"title":"X"}}'

@@ -138,7 +138,11 @@ def test_no_score_is_minus_zero() -> None:
 
 
 def test_the_order_in_which_a_scale_names_its_items_changes_no_bit() -> None:
-    form = {"items": [{"id": n, "text": "t", "options": [{"value": v}, {"value": 0}]} for n, v in (("a", 0.1), ("b", 0.2), ("c", 0.3), ("d", 1e9))]}
+    form = {
+        "items": [
+            {"id": n, "text": "t", "options": [{"value": v}, {"value": 0}]} for n, v in (("a", 0.1), ("b", 0.2), ("c", 0.3), ("d", 1e9))
+        ]
+    }
     one, other = (
         score_one({**form, "scales": [{"id": "s", "items": order, "score": "Sum"}]}, {"a": 0.1, "b": 0.2, "c": 0.3, "d": 1e9})["s"].raw
         for order in (["a", "b", "c", "d"], ["d", "c", "b", "a"])
@@ -148,7 +152,9 @@ def test_the_order_in_which_a_scale_names_its_items_changes_no_bit() -> None:
 
 def test_answers_not_shown_or_declined_are_missing_even_where_omitted_ones_count() -> None:
     document = {**FORM, "scales": [{"id": "s", "key": {"a": 3, "b": 3}, "unanswered": 1, "score": "Sum"}]}
-    entry = entry_of({"apiVersion": "stanine.dev/v1alpha1", "kind": "Instrument", "metadata": {"name": "x"}, "spec": {"title": "X", **document}})
+    entry = entry_of(
+        {"apiVersion": "stanine.dev/v1alpha1", "kind": "Instrument", "metadata": {"name": "x"}, "spec": {"title": "X", **document}}
+    )
     codes = np.array([[0, 255, 255, 255], [0, NOT_SHOWN, 255, 255], [0, DECLINED, 255, 255]], np.uint8)
     raws = [decode_result(body, entry).scales["s"].raw for body in Kernel(entry.plan).score(codes).packed()]
     assert raws == [1.0, 0.0, 0.0]
@@ -156,7 +162,9 @@ def test_answers_not_shown_or_declined_are_missing_even_where_omitted_ones_count
 
 def test_codes_that_no_item_has_are_found_and_never_scored_as_answers() -> None:
     document = {**FORM, "scales": [{"id": "s", "items": ["a"], "score": "Sum"}]}
-    entry = entry_of({"apiVersion": "stanine.dev/v1alpha1", "kind": "Instrument", "metadata": {"name": "x"}, "spec": {"title": "X", **document}})
+    entry = entry_of(
+        {"apiVersion": "stanine.dev/v1alpha1", "kind": "Instrument", "metadata": {"name": "x"}, "spec": {"title": "X", **document}}
+    )
     codes = np.array([[0, 255, 254, 253], [6, 0, 0, 0], [5, 5, 5, 5], [0, 0, 0, 252]], np.uint8)
     kernel = Kernel(entry.plan)
     assert kernel.unreadable(codes) == [1, 3]
@@ -165,7 +173,9 @@ def test_codes_that_no_item_has_are_found_and_never_scored_as_answers() -> None:
 
 def test_codes_of_another_shape_or_type_are_refused() -> None:
     document = {**FORM, "scales": [{"id": "s", "items": ["a"], "score": "Sum"}]}
-    entry = entry_of({"apiVersion": "stanine.dev/v1alpha1", "kind": "Instrument", "metadata": {"name": "x"}, "spec": {"title": "X", **document}})
+    entry = entry_of(
+        {"apiVersion": "stanine.dev/v1alpha1", "kind": "Instrument", "metadata": {"name": "x"}, "spec": {"title": "X", **document}}
+    )
     for wrong in (np.zeros((1, 3), np.uint8), np.zeros((1, 4), np.int64)):
         with pytest.raises(ValueError, match="4 items"):
             Kernel(entry.plan).score(wrong)
@@ -173,5 +183,7 @@ def test_codes_of_another_shape_or_type_are_refused() -> None:
 
 def test_an_empty_batch_has_no_results() -> None:
     document = {**FORM, "scales": [{"id": "s", "items": ["a"], "score": "Sum"}]}
-    entry = entry_of({"apiVersion": "stanine.dev/v1alpha1", "kind": "Instrument", "metadata": {"name": "x"}, "spec": {"title": "X", **document}})
+    entry = entry_of(
+        {"apiVersion": "stanine.dev/v1alpha1", "kind": "Instrument", "metadata": {"name": "x"}, "spec": {"title": "X", **document}}
+    )
     assert Kernel(entry.plan).score(np.zeros((0, 4), np.uint8)).packed() == []
