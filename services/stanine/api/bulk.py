@@ -6,7 +6,6 @@ does not is served as long as its answers fit into BACKLOG_BYTES.
 """
 
 import asyncio
-import os
 import time
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
@@ -26,7 +25,6 @@ from stanine.domain.limits import MAX_ATTEMPT_BYTES
 from stanine.domain.response import Attempt, decode_attempt
 from stanine.messages import SCORE_ATTEMPTS
 from stanine.store.attempts import Submission, Submitted
-from stanine.store.records import RANDOM_BYTES
 from stanine.telemetry.api_metrics import ApiMetrics
 from stanine.telemetry.logs import get_log
 from stanine.telemetry.traces import sending
@@ -128,15 +126,13 @@ class BulkIntake:
         """Read and check the lines of a group."""
         rows: list[Row] = []
         submissions: list[Submission] = []
-        random = os.urandom(RANDOM_BYTES * len(lines))
-        for position, line in enumerate(lines):
+        for line in lines:
             known: Problem | Submitted | None = None
             attempt = None
             try:
                 attempt = self._read_line(line)
                 entry = run.entries.get(attempt.revision) or await self._find_entry(run, attempt.revision)
-                start = position * RANDOM_BYTES
-                submissions.append(self._intake.prepare(attempt, entry, random[start : start + RANDOM_BYTES]))
+                submissions.append(self._intake.prepare(attempt, entry))
             except InvalidAttempt as error:
                 before = await self._intake.answered_before(attempt, entry) if attempt else None
                 known = before or from_faults(INVALID_ATTEMPT, error)

@@ -5,20 +5,19 @@ call is under way the next requests wait together, so the more load, the fewer r
 """
 
 import asyncio
-import os
 from collections import deque
 from collections.abc import Sequence
 
 from stanine.api.deadlines import within
 from stanine.api.failures import full
 from stanine.api.problems import INVALID_ATTEMPT, NOT_INDEXED, Problem, from_faults, not_found, with_errors
+from stanine.api.randoms import Randoms
 from stanine.domain.errors import Fault, InvalidAttempt
 from stanine.domain.index import IndexEntry
 from stanine.domain.response import Attempt, Packer, decode_attempt, meaning
 from stanine.store.attempts import MAX_SUBMISSIONS, Attempts, Submission, Submitted
 from stanine.store.index import EntryCache
 from stanine.store.instruments import Instruments
-from stanine.store.records import RANDOM_BYTES
 
 #: Single submissions gathered into one call: it holds Redis for well under a millisecond.
 MAX_GATHERED = 128
@@ -36,6 +35,7 @@ class Intake:
         #: Whether Redis is too full for new work; set by the loop that watches it.
         self.is_full = False
         self._packers: dict[tuple[int, int], tuple[IndexEntry, Packer]] = {}
+        self._randoms = Randoms()
         self._waiting: deque[Waiting] = deque()
         self._sending: asyncio.Task[None] | None = None
 
@@ -67,14 +67,14 @@ class Intake:
         except InvalidAttempt as error:
             raise from_faults(INVALID_ATTEMPT, error) from None
 
-    def prepare(self, attempt: Attempt, entry: IndexEntry, random: bytes) -> Submission:
+    def prepare(self, attempt: Attempt, entry: IndexEntry) -> Submission:
         """Check an attempt against its form and pack it; raises InvalidAttempt with all faults."""
         return Submission(
             number=entry.number,
             revision=attempt.revision or entry.revision,
             codes=self._packer(entry).pack(attempt),
             meaning=meaning(attempt),
-            id_random=random,
+            id_random=self._randoms.take(),
             key=attempt.key,
             participant=attempt.participant,
             attributes=attempt.attributes,
@@ -89,7 +89,7 @@ class Intake:
     async def submit(self, attempt: Attempt, entry: IndexEntry, trace: bytes) -> Submitted:
         """Check and store one attempt. Raises a Problem (invalid-attempt), or redis-py's errors where the outcome is unknown."""
         try:
-            submission = self.prepare(attempt, entry, os.urandom(RANDOM_BYTES))
+            submission = self.prepare(attempt, entry)
         except InvalidAttempt as error:
             known = await self.answered_before(attempt, entry)
             if known is None:

@@ -1,39 +1,60 @@
-"""Runs the ASGI application behind granian, in this very process, until told to stop. Called by `main`.
+"""Runs the ASGI application behind uvicorn, in this very process, until told to stop. Called by `main`.
 
-Why granian, and why embedded: docs/decisions/0002-http-server.md.
+Why uvicorn: docs/decisions/0002-http-server.md.
 """
 
 import asyncio
+import contextlib
+import socket
+from collections.abc import Iterator
 from typing import Any
 
-from granian.constants import HTTPModes, Interfaces
-from granian.http import HTTP1Settings
-from granian.server.embed import Server
+import uvicorn
+
+from stanine.api.protocol import GuardedProtocol
 
 #: Connections that wait to be accepted.
 BACKLOG = 1024
-#: Milliseconds in which a request's head must arrive.
-HEAD_MS = 10_000
+#: Seconds that an idle connection is kept: above the 60 s after which the usual load balancers drop theirs.
+KEEP_ALIVE_SECONDS = 65
+#: Seconds for requests that have begun, once told to stop: below the grace that `stanine up` (10 s) and Kubernetes (30 s) give.
+GRACE_SECONDS = 8
+#: Seconds between looks for the end of the start.
+_POLL = 0.02
 
 
-async def serve(app: Any, host: str, port: int, stopping: asyncio.Event) -> None:
+class _Server(uvicorn.Server):
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Leave the signals to `main`."""
+        yield
+
+
+def listen(host: str, port: int) -> socket.socket:
+    """Bind an address; port 0 is a free one. Raises OSError if it cannot be had."""
+    return socket.create_server((host, port), family=socket.AF_INET6 if ":" in host else socket.AF_INET, backlog=BACKLOG)
+
+
+async def serve(app: Any, listener: socket.socket, stopping: asyncio.Event) -> None:
     """Serve until `stopping` is set, then finish the requests that have begun."""
-    server = Server(
-        app,
-        address=host,
-        port=port,
-        interface=Interfaces.ASGI,
-        http=HTTPModes.http1,
-        http1_settings=HTTP1Settings(header_read_timeout=HEAD_MS),
-        websockets=False,
-        backlog=BACKLOG,
-        log_enabled=False,
-        log_access=False,
+    server = _Server(
+        uvicorn.Config(
+            app,
+            http=GuardedProtocol,
+            ws="none",
+            lifespan="on",
+            log_config=None,
+            access_log=False,
+            proxy_headers=False,
+            server_header=False,
+            backlog=BACKLOG,
+            timeout_keep_alive=KEEP_ALIVE_SECONDS,
+            timeout_graceful_shutdown=GRACE_SECONDS,
+        )
     )
-    serving = asyncio.create_task(server.serve())
+    serving = asyncio.create_task(server.serve(sockets=[listener]))
     waiting = asyncio.create_task(stopping.wait())
     await asyncio.wait([serving, waiting], return_when=asyncio.FIRST_COMPLETED)
     waiting.cancel()
-    if not serving.done():
-        server.stop()  # type: ignore[no-untyped-call]
+    server.should_exit = True
     await serving

@@ -1,0 +1,23 @@
+"""The random parts of attempts' ids, from the system's own generator, fetched many at a time: a system call an attempt is felt."""
+
+import os
+
+from stanine.store.records import RANDOM_BYTES
+
+#: Ids fetched at a time.
+FETCHED = 512
+
+
+class Randoms:
+    """Hands out random bytes, each once. Not for use across a fork."""
+
+    def __init__(self) -> None:
+        self._pool = b""
+        self._used = 0
+
+    def take(self) -> bytes:
+        """Return RANDOM_BYTES that nobody has had."""
+        if self._used == len(self._pool):
+            self._pool, self._used = os.urandom(FETCHED * RANDOM_BYTES), 0
+        start, self._used = self._used, self._used + RANDOM_BYTES
+        return self._pool[start : self._used]
