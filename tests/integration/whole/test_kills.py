@@ -14,7 +14,11 @@ from tests.integration.whole.invariants import Records, assert_invariants
 from tests.integration.whole.services import Services, eventually
 
 ATTEMPTS = 20_000
-LINES_A_REQUEST = 200
+#: Small requests with pauses, so that the load lasts while the killing goes on.
+LINES_A_REQUEST = 25
+PAUSE_SECONDS = 0.02
+#: How often each process is killed at the least while the load is on.
+KILLS_EACH = 4
 #: Seconds within which everything must be scored once the last fault is healed.
 HEALED_WITHIN = 60
 ITEMS = [f"{trait}{n}" for trait in "ACENO" for n in range(1, 6)]
@@ -62,6 +66,7 @@ def send(services: Services, ledger: Ledger, keys: list[str]) -> None:
                 except (httpx.HTTPError, json.JSONDecodeError):
                     ledger.failed_requests += 1
                     time.sleep(0.05)
+            time.sleep(PAUSE_SECONDS)
 
 
 @pytest.mark.slow
@@ -88,15 +93,13 @@ def test_everything_acknowledged_is_scored_once_whatever_is_killed(tmp_path: Pat
             sender.start()
 
         killed = dict.fromkeys(("result-watcher", "index-watcher", "api", "valkey"), 0)
-        while any(sender.is_alive() for sender in senders) or min(killed.values()) == 0:
-            time.sleep(chance.uniform(0.1, 0.8))
-            name = min(killed, key=lambda each: (killed[each], chance.random()))
-            if killed[name] >= 3 and not any(sender.is_alive() for sender in senders):
-                break
+        while any(sender.is_alive() for sender in senders):
+            time.sleep(chance.uniform(0.05, 0.6))
+            name = chance.choice([each for each in killed if killed[each] <= min(killed.values()) + 1])
             services.kill(name)
-            killed[name] += 1
             time.sleep(chance.uniform(0, 0.5))
             services.start(name)
+            killed[name] += 1
         for sender in senders:
             sender.join(180)
             assert not sender.is_alive()
@@ -108,6 +111,8 @@ def test_everything_acknowledged_is_scored_once_whatever_is_killed(tmp_path: Pat
             lambda: f"{records.unscored()} unscored; {[records.broker.stats(q) for q in ('index', 'results')]}",
         )  # fmt: skip
         print(f"kills {killed}; requests that failed {ledger.failed_requests}; healed in {time.monotonic() - healed:.1f} s")  # noqa: T201
+        assert min(killed.values()) >= KILLS_EACH, f"the load ended before enough was killed, so this shows too little: {killed}"
+        assert ledger.failed_requests > 0
         assert len(ledger.acknowledged) == ATTEMPTS
         assert ledger.conflicts == 0
         assert_invariants(records, ledger.sent, ledger.acknowledged)
