@@ -314,11 +314,13 @@ local function recover(keys, args)
     if name ~= me and not has_live_lease(leases, name, now) then
       redis.call('ZREM', leases, name)
       while pending > 0 and #taken < limit do
-        local ids = {}
-        for _, row in ipairs(redis.call('XPENDING', ready, group, '-', '+', math.min(CHUNK, limit - #taken), name)) do ids[#ids + 1] = row[1] end
-        if #ids == 0 then break end
-        for _, id in ipairs(redis.call('XCLAIM', ready, group, me, 0, unpack(ids), 'JUSTID')) do taken[#taken + 1] = id end
-        pending = pending - #ids
+        local words = {group, me, 0}
+        local rows = redis.call('XPENDING', ready, group, '-', '+', math.min(CHUNK, limit - #taken), name)
+        if #rows == 0 then break end
+        for at, row in ipairs(rows) do words[3 + at] = row[1] end
+        words[#words + 1] = 'JUSTID'
+        for _, id in ipairs(redis.call('XCLAIM', ready, unpack(words))) do taken[#taken + 1] = id end
+        pending = pending - #rows
       end
       if #redis.call('XPENDING', ready, group, '-', '+', 1, name) == 0 then redis.call('XGROUP', 'DELCONSUMER', ready, group, name) end
     end
