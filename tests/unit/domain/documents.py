@@ -35,7 +35,9 @@ def is_reversible(numbers: list[float]) -> bool:
 
 
 @st.composite
-def scale(draw: st.DrawFn, name: str, items: list[dict[str, Any]], sets: dict[str, list[dict[str, Any]]]) -> dict[str, Any]:
+def scale(  # noqa: C901 - one choice after the other, as the rules of a scale have it
+    draw: st.DrawFn, name: str, items: list[dict[str, Any]], sets: dict[str, list[dict[str, Any]]]
+) -> dict[str, Any]:
     chosen = draw(st.lists(st.sampled_from(items), min_size=1, unique_by=lambda item: item["id"]))
     result: dict[str, Any] = {"id": name, "items": [], "key": {}, "points": {}}
     known: dict[str, list[Any]] = {}

@@ -7,6 +7,8 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tests.unit.domain.documents import documents, documents_with_answers
+from tests.unit.domain.test_scoring import code_matrix
 
 from stanine.domain import index
 from stanine.domain.document import canonical, digest, read_json
@@ -15,8 +17,7 @@ from stanine.domain.index import build_entry, decode_entry, encode_entry, entry_
 from stanine.domain.instrument import parse_instrument
 from stanine.domain.kernel import Kernel
 from stanine.domain.result import decode_result
-from tests.unit.domain.documents import documents, documents_with_answers
-from tests.unit.domain.test_scoring import code_matrix
+from stanine.domain.scoring import ENGINE_VERSION
 
 
 def entry_of(document: Any, **versions: int) -> Any:
@@ -31,8 +32,8 @@ def test_an_entry_is_read_back_as_it_was_and_built_again_byte_for_byte(document:
     data = encode_entry(entry)
     assert decode_entry(data) == entry
     assert encode_entry(entry_of(read_json(canonical(document)))) == encode_entry(decode_entry(data)) == data
-    assert entry_version(data) == (2, index.ENGINE_VERSION)
-    assert data[:6] == (2).to_bytes(4, "big") + index.ENGINE_VERSION.to_bytes(2, "big")
+    assert entry_version(data) == (2, ENGINE_VERSION)
+    assert data[:6] == (2).to_bytes(4, "big") + ENGINE_VERSION.to_bytes(2, "big")
 
 
 @settings(max_examples=60, deadline=None)

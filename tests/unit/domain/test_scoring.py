@@ -7,6 +7,8 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tests.unit.domain import reference_scorer
+from tests.unit.domain.documents import documents_with_answers
 
 from stanine.domain import kernel as kernel_module
 from stanine.domain.index import build_entry
@@ -15,8 +17,6 @@ from stanine.domain.kernel import Kernel
 from stanine.domain.response import Attempt, Packer
 from stanine.domain.result import ScaleResult, decode_result
 from stanine.domain.scoring import DECLINED, NOT_SHOWN
-from tests.unit.domain import reference_scorer
-from tests.unit.domain.documents import documents_with_answers
 
 
 def entry_of(document: Any) -> Any:
@@ -176,7 +176,8 @@ def test_codes_of_another_shape_or_type_are_refused() -> None:
     entry = entry_of(
         {"apiVersion": "stanine.dev/v1alpha1", "kind": "Instrument", "metadata": {"name": "x"}, "spec": {"title": "X", **document}}
     )
-    for wrong in (np.zeros((1, 3), np.uint8), np.zeros((1, 4), np.int64)):
+    shapes: list[Any] = [np.zeros((1, 3), np.uint8), np.zeros((1, 4), np.int64)]
+    for wrong in shapes:
         with pytest.raises(ValueError, match="4 items"):
             Kernel(entry.plan).score(wrong)
 
