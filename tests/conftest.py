@@ -30,6 +30,14 @@ class Server:
         return f"redis://127.0.0.1:{self.port}/0"
 
 
+def need(part: str, *, found: bool) -> None:
+    """Skip the test if an optional part of the machine is missing, or fail it where STANINE_REQUIRE names that part."""
+    if not found:
+        if part in os.environ.get("STANINE_REQUIRE", "").split():
+            pytest.fail(f"{part} is required here (STANINE_REQUIRE) and is not there")
+        pytest.skip(f"{part} is not there")
+
+
 def free_port() -> int:
     with socket.socket() as sock:
         sock.bind(("127.0.0.1", 0))

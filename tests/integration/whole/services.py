@@ -21,11 +21,17 @@ class Services:
     """The processes by name: valkey, api, index-watcher, result-watcher."""
 
     def __init__(
-        self, directory: Path, *, namespace: str = "stanine", server_options: tuple[str, ...] = ("--appendfsync", "always")
+        self,
+        directory: Path,
+        *,
+        namespace: str = "stanine",
+        server_options: tuple[str, ...] = ("--appendfsync", "always"),
+        server_binary: str | None = None,
     ) -> None:
         self.directory = directory
         self.namespace = namespace
         self._server_options = server_options
+        self._server_binary = server_binary
         self._processes: dict[str, subprocess.Popen[bytes]] = {}
         self._ports = {name: free_port() for name in ("valkey", "api", "index-watcher", "result-watcher")}
         self.url = f"http://127.0.0.1:{self._ports['api']}"
@@ -44,15 +50,17 @@ class Services:
         for name in names or ("valkey", "index-watcher", "result-watcher", "api"):
             if name == "valkey":
                 (self.directory / "valkey").mkdir(exist_ok=True)
-                server: Server = start_server(self.directory / "valkey", *self._server_options, port=self._ports["valkey"])
+                server: Server = start_server(
+                    self.directory / "valkey", *self._server_options, port=self._ports["valkey"], binary=self._server_binary
+                )
                 assert server.process is not None
                 self._processes[name] = server.process
                 continue
             module = "stanine." + name.replace("-", "_")
-            port = ["--port", str(self._ports[name])] if name == "api" else ["--health-port", str(self._ports[name])]
+            address = ["--port", str(self._ports[name])] if name == "api" else ["--health-port", str(self._ports[name])]
             with (self.directory / f"{name}.log").open("ab") as log:
                 self._processes[name] = subprocess.Popen(
-                    [sys.executable, "-m", module, *port], env=self._environment, stdout=log, stderr=log
+                    [sys.executable, "-m", module, *address], env=self._environment, stdout=log, stderr=log
                 )
 
     def signal(self, name: str, sig: signal.Signals) -> None:
