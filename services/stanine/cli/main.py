@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from stanine.cli.check import check
 from stanine.cli.exits import FAILED, CliError
 from stanine.cli.instruments import instruments
 from stanine.cli.publish import publish
@@ -27,7 +28,7 @@ Exit statuses: 0 done, 1 failed, 2 invalid command line or document, 3 some rows
 app = typer.Typer(
     name="stanine", help=_HELP, no_args_is_help=True, pretty_exceptions_enable=False, rich_markup_mode=None, add_completion=False
 )
-for command in (up, publish, instruments, submit, result, results, score):
+for command in (up, publish, instruments, submit, result, results, score, check):
     app.command()(command)
 
 

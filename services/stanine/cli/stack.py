@@ -154,7 +154,8 @@ class Stack:
 
     def _take_directory(self) -> None:
         try:
-            (self.directory / "logs").mkdir(parents=True, exist_ok=True, mode=0o700)
+            self.directory.mkdir(parents=True, exist_ok=True, mode=0o700)
+            (self.directory / "logs").mkdir(exist_ok=True, mode=0o700)
             self._lock = (self.directory / "lock").open("a")
             fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:

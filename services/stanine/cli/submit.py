@@ -1,8 +1,6 @@
 """`stanine submit`: a file of responses through the API, each row once however often the command is run. Registered by `main`."""
 
-from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from itertools import islice
+from collections.abc import Sequence
 from typing import Annotated, Any
 
 import msgspec
@@ -10,17 +8,12 @@ import typer
 
 from stanine.cli.bulk import send_all
 from stanine.cli.client import Api, connect, explain_problem, segment
-from stanine.cli.exits import FAULTY_ROWS, UnavailableError
+from stanine.cli.exits import FAULTY_ROWS
 from stanine.cli.options import DEFAULT_SERVER, Key, Server, Shown
 from stanine.cli.responses import Form, form_of_answer
-from stanine.cli.result import read_result
 from stanine.cli.submissions import Place, Source, open_source
 from stanine.cli.terminal import View, note, open_input, progress, show
-
-#: Requests that wait for a result at once.
-_WAITERS = 8
-#: Attempts that are waited for before the next are looked at: bounds what is queued in memory.
-_WAITED_AT_ONCE = 1_000
+from stanine.cli.waiting import Taken, Waiter
 
 
 class Counts(msgspec.Struct):
@@ -50,20 +43,13 @@ def submit(
     """
     counts = Counts(name)
     with connect(server, key) as api, open_input(file) as (stream, named), open_source(stream, named) as source:
+        waiter = Waiter(api, name) if wait else None
         taken = send(api, source, counts)
-        if wait:
-            await_all(api, taken, named, counts, timeout)
+        if waiter:
+            _await(waiter, taken, named, counts, timeout)
         show(counts, view, [{name: value for name, value in msgspec.structs.asdict(counts).items() if value is not None}])
     if counts.faulty or counts.failed:
         raise typer.Exit(FAULTY_ROWS)
-
-
-class Taken(msgspec.Struct, array_like=True, gc=False):
-    """An attempt that the server has: the line it came from, its id, and the token that reads its result."""
-
-    line: int
-    attempt: str
-    token: str
 
 
 def send(api: Api, source: Source, counts: Counts) -> list[Taken]:
@@ -103,32 +89,13 @@ def _report(source: Source, place: Place, fault: str, problem: dict[str, Any] | 
     note(f"{source.name}:{place.line}:{column or 1}: {'; '.join(explain_problem(problem, status))}")
 
 
-def await_all(api: Api, taken: list[Taken], named: str, counts: Counts, timeout: float) -> None:
-    """Wait until every attempt taken is scored or has failed. Raises UnavailableError if one is not within `timeout` seconds."""
+def _await(waiter: Waiter, taken: list[Taken], named: str, counts: Counts, timeout: float) -> None:
     counts.scored = counts.failed = 0
     with progress("scoring", total=len(taken)) as bar:
-        for each, state, reason in _states(api, taken, timeout):
+        for outcome in waiter.outcomes(taken, timeout):
             bar.advance(1)
-            if state == "Scored":
+            if outcome.state == "Scored":
                 counts.scored += 1
             else:
                 counts.failed += 1
-                note(f"{named}:{each.line}:1: {state}: {reason}")
-
-
-def _states(api: Api, taken: list[Taken], timeout: float) -> Iterator[tuple[Taken, str, str]]:
-    def state_of(each: Taken) -> tuple[Taken, str, str]:
-        found = read_result(api, each.attempt, timeout, token=each.token)
-        if found["state"] == "Submitted":
-            raise UnavailableError(
-                f"attempt {each.attempt} is not scored after {timeout:.0f} s; submitting again waits again and adds nothing"
-            )
-        return each, found["state"], found.get("reason", "")
-
-    pool = ThreadPoolExecutor(_WAITERS, thread_name_prefix="wait")
-    try:
-        waiting = iter(taken)
-        while some := list(islice(waiting, _WAITED_AT_ONCE)):
-            yield from pool.map(state_of, some)
-    finally:
-        pool.shutdown(cancel_futures=True)
+                note(f"{named}:{outcome.taken.line}:1: {outcome.state}: {outcome.reason}")

@@ -1,6 +1,7 @@
 """`stanine up`: everything on this machine until Ctrl-C. Registered by `main`."""
 
 import os
+import shlex
 import signal
 import threading
 from collections.abc import Iterator
@@ -44,10 +45,9 @@ def up(
 
 
 def _announce(stack: Stack) -> None:
-    emit(f"export STANINE_API_URL={stack.url}")
-    if stack.key_is_ours:
-        emit(f"export STANINE_KEY={stack.key}")
-    emit(f"export STANINE_REDIS_URL={stack.redis_url}")
+    variables = {"STANINE_API_URL": stack.url} | ({"STANINE_KEY": stack.key} if stack.key_is_ours else {})
+    for name, value in (variables | {"STANINE_REDIS_URL": stack.redis_url}).items():
+        emit(f"export {name}={shlex.quote(value)}")
     typer.get_text_stream("stdout").flush()
     note(f"Stanine is up on {HOST}: API {stack.url}/docs, logs in {stack.directory / 'logs'}. Ctrl-C stops it.")
 

@@ -1,6 +1,7 @@
 """The command as a user runs it: a process with standard output, standard error and an exit status."""
 
 import os
+import shlex
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -101,7 +102,7 @@ def running_up(data: Path, **environment: str) -> Iterator[Up]:
         variables: dict[str, str] = {}
         for line in process.stdout:
             name, _, value = line.removeprefix("export ").strip().partition("=")
-            variables[name] = value
+            variables[name] = "".join(shlex.split(value))
             if name == "STANINE_REDIS_URL":
                 break
         assert "STANINE_REDIS_URL" in variables, log.read_text()

@@ -23,7 +23,7 @@ def published(up: Up, tmp_path: Path, request: pytest.FixtureRequest) -> str:
     (tmp_path / "own.yaml").write_text(INSTRUMENT.replace("name: small", f"name: {name}"))
     with connect(up.variables["STANINE_API_URL"], up.variables["STANINE_KEY"]) as api:
         assert put(api, read_document(str(tmp_path / "own.yaml")), wait=True)["indexed"]
-    return name
+    return str(name)
 
 
 def count(stanine: Run, up: Up, name: str, file: str, *more: str) -> Counts:

@@ -1,0 +1,69 @@
+"""What the README says is so: its console blocks run in order, its paths and links exist, the examples score."""
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from .conftest import Run, Up, running_up
+
+ROOT = Path(__file__).parents[3]
+README = (ROOT / "README.md").read_text()
+#: A command after `$ `, and the output expected of it, in which `…` stands for anything.
+COMMANDS = [
+    (command, expected)
+    for block in re.findall(r"^```console\n(.*?)^```", README, re.DOTALL | re.MULTILINE)
+    for command, expected in re.findall(r"^\$ (.*)\n((?:(?!\$ ).*\n)*)", block, re.MULTILINE)
+]
+
+
+def as_pattern(expected: str) -> str:
+    return "".join(".*" if part == "…" else re.escape(part) for part in re.split("(…)", expected.rstrip("\n")))
+
+
+def test_its_commands_answer_as_it_says(tmp_path: Path) -> None:
+    if shutil.which("curl") is None and "curl" not in os.environ.get("STANINE_REQUIRE", ""):
+        pytest.skip("curl is not installed")
+    assert len(COMMANDS) >= 7
+    with running_up(tmp_path / "data") as up:
+        path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+        variables = os.environ | up.variables | {"PATH": path}
+        for command, expected in COMMANDS:
+            done = subprocess.run(["bash", "-c", command], cwd=ROOT, env=variables, capture_output=True, text=True, timeout=60, check=False)
+            assert done.returncode == 0, (command, done.stderr)
+            assert re.fullmatch(as_pattern(expected), done.stdout.rstrip("\n")), (command, done.stdout)
+
+
+def test_the_files_it_names_exist() -> None:
+    way = README.split("## The way of the data")[1].split("## Two commands")[0]
+    named = set(re.findall(r"[\w/]+\.(?:py|lua)\b|\b[a-z_]+/(?![\w/])", way)) - {"stanine/"}
+    assert len(named) > 15
+    assert not [name for name in named if not (ROOT / "services/stanine" / name).exists()]
+    links = {link.partition("#")[0] for link in re.findall(r"\]\(([^)]+)\)", README)}
+    assert not [link for link in links if not (ROOT / link).exists()]
+
+
+def test_the_redis_functions_it_names_exist() -> None:
+    way = README.split("## The way of the data")[1].split("## Two commands")[0]
+    functions = (ROOT / "services/stanine/store/functions.lua").read_text()
+    for name in ("publish", "put_index", "submit", "commit_results"):
+        assert f"`{name}`" in way
+        assert f"{name}_@VERSION@" in functions
+
+
+@pytest.mark.parametrize("responses", sorted((ROOT / "examples/responses").glob("*.csv")), ids=lambda path: path.name)
+def test_the_example_responses_score(stanine: Run, responses: Path) -> None:
+    ran = stanine("score", ROOT / "examples/instruments" / f"{responses.stem}.yaml", responses)
+    assert (ran.status, ran.err) == (0, "")
+    assert len(ran.out.splitlines()) == len(responses.read_text().splitlines())
+
+
+@pytest.mark.parametrize("attempts", sorted((ROOT / "examples/responses").glob("*.ndjson")), ids=lambda path: path.name)
+def test_the_example_lines_are_taken(stanine: Run, up: Up, attempts: Path) -> None:
+    assert stanine("publish", "--wait", ROOT / "examples/instruments" / f"{attempts.stem}.yaml", **up.variables).status == 0
+    ran = stanine("submit", attempts.stem, attempts, "--wait", **up.variables)
+    assert (ran.status, ran.err) == (0, "")

@@ -1,0 +1,164 @@
+"""`stanine up`: starts, serves, mends, stops, and leaves nothing running however it ends."""
+
+import hashlib
+import json
+import os
+import signal
+import stat
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import redis
+
+from .conftest import INSTRUMENT, Run, Up, running_up
+from .test_outside_truth import table
+from .test_processes import wait_until_gone
+
+
+def wait_for(holds: Callable[[], bool], seconds: float = 20) -> bool:
+    deadline = time.monotonic() + seconds
+    while not holds() and time.monotonic() < deadline:
+        time.sleep(0.05)
+    return holds()
+
+
+def is_ready(up: Up) -> bool:
+    try:
+        with urllib.request.urlopen(up.variables["STANINE_API_URL"] + "/readyz", timeout=5) as answer:
+            return bool(answer.status == 200)
+    except (urllib.error.URLError, OSError):
+        return False
+
+
+def test_it_stops_everything_when_told_to(tmp_path: Path) -> None:
+    with running_up(tmp_path / "data") as up:
+        family = up.family()
+        assert len(family) == 5  # itself, Valkey, API, two watchers
+        up.process.send_signal(signal.SIGINT)
+        assert up.process.wait(60) == 0
+        assert all(wait_until_gone(pid) for pid in family)
+    assert "stopped; nothing is left running" in (tmp_path / "data.stderr").read_text()
+
+
+def test_nothing_outlives_it_when_it_is_killed(tmp_path: Path) -> None:
+    with running_up(tmp_path / "data") as up:
+        family = up.family()
+        up.process.kill()
+        up.process.wait()
+        assert all(wait_until_gone(pid) for pid in family)
+
+
+def test_what_is_published_is_there_the_next_time(stanine: Run, small: Path, tmp_path: Path) -> None:
+    (tmp_path / "r.csv").write_text("A1,A2,q1\n1,1,a\n")
+    with running_up(tmp_path / "data") as up:
+        assert stanine("publish", small, "--wait", **up.variables).status == 0
+        assert stanine("submit", "small", "r.csv", "--wait", **up.variables).status == 0
+        up.process.kill()  # the hardest way to end it
+    with running_up(tmp_path / "data") as up:
+        assert len(stanine("results", "small", "-o", "ndjson", **up.variables).out.splitlines()) == 1
+
+
+def test_a_process_that_dies_is_started_again(tmp_path: Path) -> None:
+    with running_up(tmp_path / "data") as up:
+        server = redis.Redis.from_url(up.variables["STANINE_REDIS_URL"])
+        valkey = int(server.info("server")["process_id"])
+        server.close()
+        dead = [pid for pid in up.family() if pid != up.process.pid]
+        for pid in dead:
+            os.kill(pid, signal.SIGKILL)
+        assert wait_for(lambda: len(set(up.family()) - set(dead)) == 5)
+        assert wait_for(lambda: is_ready(up))
+        assert valkey in dead
+    said = (tmp_path / "data.stderr").read_text()
+    for name in ("valkey", "api", "index-watcher", "result-watcher"):
+        assert f"{name} has ended (killed by SIGKILL); starting it again in 0.2 s" in said
+
+
+def test_the_development_key_is_stored_as_its_digest_for_its_owner_only(tmp_path: Path) -> None:
+    with running_up(tmp_path / "data", STANINE_KEY="a key of my own") as up:
+        assert up.variables["STANINE_KEY"] == "a key of my own"
+        path = tmp_path / "data" / "keys.json"
+        assert stat.S_IMODE(path.stat().st_mode) == 0o600
+        assert stat.S_IMODE(path.parent.stat().st_mode) == 0o700
+        (entry,) = json.loads(path.read_text())
+        assert entry["sha256"] == hashlib.sha256(b"a key of my own").hexdigest()
+        assert not any(b"a key of my own" in file.read_bytes() for file in path.parent.rglob("*") if file.is_file())
+
+
+def test_two_cannot_share_a_directory(stanine: Run, up: Up) -> None:
+    ran = stanine("up", "--port", "0", "--data", up.data)
+    assert ran.status == 1
+    assert f"another `stanine up` uses {up.data}" in ran.err
+
+
+def test_a_port_in_use_is_said_so_before_anything_starts(stanine: Run, up: Up, tmp_path: Path) -> None:
+    port = up.variables["STANINE_API_URL"].rsplit(":", 1)[1]
+    ran = stanine("up", "--port", port, "--data", "other")
+    assert ran.status == 1
+    assert f"port {port} cannot be used" in ran.err
+    assert not list((tmp_path / "other").rglob("*.log"))
+
+
+def test_what_cannot_start_is_shown_with_the_end_of_its_log(stanine: Run, tmp_path: Path) -> None:
+    ran = stanine("up", "--port", "0", STANINE_REDIS_URL="redis://127.0.0.1:1/0", STANINE_NAMESPACE="a b")
+    assert ran.status == 1
+    assert "index-watcher has ended" in ran.err or "result-watcher has ended" in ran.err
+    assert "STANINE_NAMESPACE" in ran.err
+    assert "Traceback" not in ran.err
+
+
+def test_another_redis_is_used_and_left_running(redis_url: str, tmp_path: Path) -> None:
+    with running_up(tmp_path / "data", STANINE_REDIS_URL=redis_url, STANINE_NAMESPACE="up-test") as up:
+        assert up.variables["STANINE_REDIS_URL"] == redis_url
+        assert not (tmp_path / "data" / "valkey").exists()
+        client = redis.Redis.from_url(redis_url)
+        assert client.keys("up-test:*")
+    assert client.ping()
+    client.close()
+
+
+def test_check_says_when_all_is_well_and_what_is_not(stanine: Run, up: Up, tmp_path: Path) -> None:
+    (tmp_path / "i.yaml").write_text(INSTRUMENT.replace("name: small", "name: checked"))
+    assert stanine("publish", "i.yaml", "--wait", **up.variables).status == 0
+    ran = stanine("check", "-o", "json", **up.variables)
+    assert (ran.status, ran.err) == (0, "")
+    found = json.loads(ran.out)
+    assert found["instruments"] >= 1
+    assert (found["unscored"], found["missing"]) == (0, [])
+    assert stanine("check", STANINE_REDIS_URL="redis://127.0.0.1:1/0").status == 5
+    assert stanine("check", STANINE_REDIS_URL="http://x").status == 2
+
+
+def test_check_names_a_missing_index_entry(stanine: Run, small: Path, tmp_path: Path) -> None:
+    with running_up(tmp_path / "data") as up:
+        assert stanine("publish", small, "--wait", **up.variables).status == 0
+        pids = {pid: Path(f"/proc/{pid}/cmdline").read_text() for pid in up.family()}
+        (watcher,) = [pid for pid, words in pids.items() if "stanine.index_watcher" in words]
+        os.kill(watcher, signal.SIGSTOP)  # or it would mend it
+        client = redis.Redis.from_url(up.variables["STANINE_REDIS_URL"])
+        client.delete("stanine:{p0}:index")
+        client.close()
+        ran = stanine("check", **up.variables)
+        assert (ran.status, ran.err) == (1, "index entries missing: small/1\n")
+        os.kill(watcher, signal.SIGCONT)
+
+
+@pytest.mark.slow
+def test_the_demo_finds_the_published_figures_and_leaves_nothing(tmp_path: Path) -> None:
+    table("bfi")  # skips where the data are not installed
+    variables = {name: value for name, value in os.environ.items() if not name.startswith("STANINE_")} | {"TMPDIR": str(tmp_path)}
+    done = subprocess.run(
+        [sys.executable, "-m", "stanine.cli.demo"], env=variables, capture_output=True, text=True, timeout=60, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.count("4.652095") == 2
+    assert "attempts/s" in done.stdout
+    assert list(tmp_path.iterdir()) == []
+    listed = subprocess.run(["ps", "-eo", "args"], capture_output=True, text=True, check=True).stdout
+    assert str(tmp_path) not in listed
