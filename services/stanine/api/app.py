@@ -134,6 +134,15 @@ class Api:
         await self._client.aclose()
         log.info("api.stopped")
 
+    async def refresh_index(self) -> None:
+        """Take in what has changed in the index, as the loop does; the first time, requests are served from then on."""
+        if not self._prepared:
+            await self._tokens.load(self._client, self._keys)
+        await self._index.refresh()
+        if not self._prepared:
+            self._prepared = True
+            log.info("api.ready")
+
     async def _prepare(self) -> None:
         client = connect(self._settings.redis_url, pool_size=1)
         try:
@@ -149,16 +158,8 @@ class Api:
         finally:
             client.close()
         self._loops.start("settings", self._following.refresh, SLOW_SECONDS)
-        self._loops.start("index", self._refresh_index, INDEX_SECONDS)
+        self._loops.start("index", self.refresh_index, INDEX_SECONDS)
         self._loops.start_once("results", self._waiter.run())
-
-    async def _refresh_index(self) -> None:
-        if not self._prepared:
-            await self._tokens.load(self._client, self._keys)
-        await self._index.refresh()
-        if not self._prepared:
-            self._prepared = True
-            log.info("api.ready")
 
     def _note(self, problem: ServerProblem | None) -> None:
         self._problem = problem

@@ -1,0 +1,33 @@
+"""The API on the session's server, in a namespace of the test's own."""
+
+import secrets
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from tests.conftest import Server
+from tests.integration.api.serving import Serving, document, write_keys
+
+
+@pytest.fixture
+def keys_file(tmp_path: Path) -> Path:
+    path = tmp_path / "keys.json"
+    write_keys(path)
+    return path
+
+
+@pytest.fixture
+def api(valkey: Server, keys_file: Path) -> Iterator[Serving]:
+    """An API that is ready, with nothing published."""
+    serving = Serving(valkey.url, f"api-{secrets.token_hex(4)}", keys_file)
+    try:
+        yield serving.until_ready()
+    finally:
+        serving.stop()
+
+
+@pytest.fixture
+def mood(api: Serving) -> Serving:
+    """An API with the instrument `a-mood` published and indexed."""
+    api.publish(document())
+    return api

@@ -1,0 +1,162 @@
+"""The API as it is served: the real application behind the real server on a real port, in a thread of the test's process.
+
+What the watchers do between two requests is done by calls, so that a test decides when it happens.
+"""
+
+import asyncio
+import hashlib
+import json
+import threading
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import httpx
+from opentelemetry import trace
+
+from stanine.api.app import Api
+from stanine.api.keys import Keyring, Scope
+from stanine.api.server import listen, serve
+from stanine.api.settings import ApiSettings
+from stanine.broker.entry import head
+from stanine.broker.keys import queue_keys
+from stanine.connection.clients import connect
+from stanine.domain.result import ENGINE_VERSION
+from stanine.index_watcher.index_builder import IndexBuilder
+from stanine.messages import SCORE_ATTEMPTS, Outbox
+from stanine.result_watcher.batch_scorer import BatchScorer, Tally
+from stanine.store import load_library
+from stanine.store.index import Index
+from stanine.store.instruments import InstrumentHistory
+from stanine.store.keys import Keys
+from stanine.store.results import Results
+
+#: A key that may do everything, one for each scope alone, and one that reaches only the instruments `a-…`.
+ADMIN, NARROW = "admin-key", "narrow-key"
+ALL_SCOPES = [scope.value for scope in Scope]
+
+
+def only(scope: str) -> str:
+    """Return the key that has one scope."""
+    return f"key-{scope}"
+
+
+def key_entry(key: str, scopes: list[str], instruments: list[str]) -> dict[str, Any]:
+    return {"name": key, "sha256": hashlib.sha256(key.encode()).hexdigest(), "scopes": scopes, "instruments": instruments}
+
+
+def write_keys(path: Path, *more: Mapping[str, Any]) -> None:
+    entries = [key_entry(ADMIN, ALL_SCOPES, ["*"]), key_entry(NARROW, ALL_SCOPES, ["a-*"])]
+    entries += [key_entry(only(scope), [scope], ["*"]) for scope in ALL_SCOPES]
+    path.write_text(json.dumps([*entries, *more]))
+
+
+def document(name: str = "a-mood", *, title: str = "Mood", reverse: bool = False, items: int = 3, reworded: str = "") -> dict[str, Any]:
+    """An instrument of a few items answered 1 to 5, and one scale that is their mean. Another `reworded` is another form."""
+    ids = [f"i{number}" for number in range(1, items + 1)]
+    return {
+        "apiVersion": "stanine.dev/v1alpha1",
+        "kind": "Instrument",
+        "metadata": {"name": name},
+        "spec": {
+            "title": title,
+            "responseSets": [{"name": "five", "options": [{"value": value, "label": f"L{value}"} for value in range(1, 6)]}],
+            "items": [{"id": item, "text": f"Statement {item} {reworded}".strip(), "responses": "five"} for item in ids],
+            "scales": [{"id": "mood", "items": [f"-{ids[0]}" if reverse else ids[0], *ids[1:]], "score": "Mean", "minValid": 1}],
+        },
+    }
+
+
+class Serving:
+    """One API process, less the process."""
+
+    def __init__(self, redis_url: str, namespace: str, keys_file: Path, provider: trace.TracerProvider | None = None) -> None:
+        keyring = Keyring(keys_file)
+        keyring.load()
+        self.api: Api
+        self.keys_file = keys_file
+        self.keys = Keys(namespace)
+        self.redis = connect(redis_url)
+        listener = listen("127.0.0.1", 0)
+        self.port = listener.getsockname()[1]
+        self.url = f"http://127.0.0.1:{self.port}"
+        begun = threading.Event()
+
+        async def run() -> None:
+            self._loop, self._stopping = asyncio.get_running_loop(), asyncio.Event()
+            self.api = Api(ApiSettings(redis_url, keys_file, namespace), keyring, provider or trace.NoOpTracerProvider())
+            begun.set()
+            await serve(self.api.asgi, listener, self._stopping)
+
+        self._thread = threading.Thread(target=lambda: asyncio.run(run()))
+        self._thread.start()
+        begun.wait(10)
+        self._http: dict[str | None, httpx.Client] = {}
+        library = load_library()
+        outbox = Outbox(queue_keys(self.keys.partition, SCORE_ATTEMPTS.queue).ready, head(SCORE_ATTEMPTS.queue, SCORE_ATTEMPTS.actor))
+        history, index = InstrumentHistory(self.redis, self.keys), Index(self.redis, library, self.keys)
+        self._builder = IndexBuilder(history, index, ENGINE_VERSION)
+        self._scorer = BatchScorer(Results(self.redis, library, self.keys, outbox), index, history)
+
+    def http(self, key: str | None = ADMIN) -> httpx.Client:
+        """Return a client that sends a key."""
+        if key not in self._http:
+            headers = {"authorization": f"Bearer {key}"} if key else {}
+            # There is no TLS here; reading certificates would cost 50 ms a client.
+            self._http[key] = httpx.Client(base_url=self.url, headers=headers, timeout=40, verify=False)
+        return self._http[key]
+
+    def until_ready(self) -> "Serving":
+        for _ in range(500):
+            if self.http(None).get("/readyz").status_code == 200:
+                return self
+            threading.Event().wait(0.01)
+        raise AssertionError(self.http(None).get("/readyz").text)
+
+    def publish(self, body: Mapping[str, Any], *, build: bool = True) -> httpx.Response:
+        """Publish an instrument, and do what the indexWatcher does."""
+        name = body["metadata"]["name"]
+        answer = self.http().put(f"/v1/instruments/{name}", json=body)
+        assert answer.is_success, answer.text
+        if build:
+            self.build(name)
+            asyncio.run_coroutine_threadsafe(self.api.refresh_index(), self._loop).result(5)
+        return answer
+
+    def build(self, name: str) -> None:
+        """Do what the indexWatcher does with a message."""
+        self._builder.build([name])
+
+    def submit(self, name: str = "a-mood", **attempt: Any) -> dict[str, Any]:
+        answer = self.http().post(f"/v1/instruments/{name}/attempts", json=attempt)
+        assert answer.status_code == 202, answer.text
+        receipt: dict[str, Any] = answer.json()
+        return receipt
+
+    def score(self, *receipts: Mapping[str, Any]) -> Tally:
+        """Do what the resultWatcher does with a message."""
+        return self._scorer.score(b"".join(bytes.fromhex(receipt["attempt"]) for receipt in receipts))
+
+    def drain(self) -> None:
+        """Do what SIGTERM does."""
+        self._loop.call_soon_threadsafe(self.api.drain)
+        self._loop.call_soon_threadsafe(self._stopping.set)
+
+    def stop(self) -> None:
+        self.drain()
+        self._thread.join(20)
+        assert not self._thread.is_alive()
+        for client in self._http.values():
+            client.close()
+        self.redis.close()
+
+
+def problem(answer: httpx.Response, code: str) -> dict[str, Any]:
+    """Check that an answer is the problem document of a kind, and return it."""
+    assert answer.headers["content-type"] == "application/problem+json", answer.text
+    body: dict[str, Any] = answer.json()
+    assert body["type"] == f"urn:stanine:problem:{code}", body
+    assert body["status"] == answer.status_code
+    assert body["title"]
+    assert body["detail"]
+    return body

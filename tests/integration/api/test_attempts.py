@@ -1,0 +1,89 @@
+import concurrent.futures
+
+import pytest
+from tests.integration.api.serving import Serving, document, problem
+
+ANSWERS = {"i1": 1, "i2": 2, "i3": 5}
+
+
+def test_an_attempt_is_accepted_with_its_address_and_token(mood: Serving) -> None:
+    answer = mood.http().post("/v1/instruments/a-mood/attempts", json={"answers": ANSWERS, "participant": "p-1"})
+    assert answer.status_code == 202
+    receipt = answer.json()
+    assert receipt.keys() == {"attempt", "token", "state"}
+    assert answer.headers["location"] == f"/v1/attempts/{receipt['attempt']}"
+    stored = mood.http().get(answer.headers["location"]).json()
+    assert stored["answers"] == ANSWERS
+    assert (stored["participant"], stored["instrument"], stored["revision"], stored["state"]) == ("p-1", "a-mood", 1, "Submitted")
+
+
+def test_without_a_key_a_repeated_request_is_a_second_attempt(mood: Serving) -> None:
+    assert mood.submit(answers=ANSWERS)["attempt"] != mood.submit(answers=ANSWERS)["attempt"]
+
+
+def test_the_same_key_with_the_same_meaning_is_answered_as_before(mood: Serving) -> None:
+    first = mood.submit(key="k", answers=ANSWERS)
+    assert mood.submit(key="k", answers={"i3": 5.0, "i2": 2, "i1": 1}) == first
+
+
+def test_a_repeat_is_answered_as_before_even_after_a_new_form(mood: Serving) -> None:
+    first = mood.submit(key="k", answers=ANSWERS)
+    mood.publish(document(items=2, reworded="anew"))  # i3 is gone: the same attempt would not fit any more
+    assert mood.submit(key="k", answers=ANSWERS) == first
+    bulk = mood.http().post(
+        "/v1/instruments/a-mood/attempts:bulk",
+        content=b'{"key":"k","answers":{"i1":1,"i2":2,"i3":5}}',
+        headers={"content-type": "application/x-ndjson"},
+    )
+    assert bulk.json()["attempt"] == first["attempt"]
+    refused = mood.http().post("/v1/instruments/a-mood/attempts", json={"key": "other", "answers": ANSWERS})
+    assert problem(refused, "invalid-attempt")["errors"][0]["pointer"] == "/answers/i3"
+
+
+def test_the_same_key_with_another_meaning_is_a_conflict(mood: Serving) -> None:
+    mood.submit(key="k", answers=ANSWERS)
+    problem(mood.http().post("/v1/instruments/a-mood/attempts", json={"key": "k", "answers": {"i1": 3}}), "key-conflict")
+
+
+def test_one_key_submitted_by_many_at_once_is_one_attempt(mood: Serving) -> None:
+    with concurrent.futures.ThreadPoolExecutor(16) as pool:
+        receipts = list(pool.map(lambda _: mood.submit(key="k", answers=ANSWERS)["attempt"], range(64)))
+    assert len(set(receipts)) == 1
+
+
+def test_requests_gathered_into_one_call_each_get_their_own_answer(mood: Serving) -> None:
+    with concurrent.futures.ThreadPoolExecutor(16) as pool:
+        keys = [f"k{number}" for number in range(200)]
+        receipts = list(pool.map(lambda key: mood.submit(key=key, answers={"i1": int(key[1:]) % 5 + 1}), keys))
+    assert len({receipt["attempt"] for receipt in receipts}) == 200
+    for number in (0, 57, 199):
+        stored = mood.http().get(f"/v1/attempts/{receipts[number]['attempt']}").json()
+        assert (stored["key"], stored["answers"]["i1"]) == (f"k{number}", number % 5 + 1)
+
+
+def test_an_attempt_at_an_older_revision_is_taken_with_that_form(mood: Serving) -> None:
+    mood.publish(document(items=2, reworded="anew"))
+    receipt = mood.submit(revision=1, answers=ANSWERS)
+    assert mood.http().get(f"/v1/attempts/{receipt['attempt']}").json()["answers"] == ANSWERS
+    assert list(mood.http().get("/v1/instruments/a-mood/form?revision=1").json()["items"]) != []
+    refused = mood.http().post("/v1/instruments/a-mood/attempts", json={"revision": 3, "answers": {}})
+    assert problem(refused, "invalid-attempt")["errors"][0]["pointer"] == "/revision"
+
+
+def test_an_instrument_that_is_not_indexed_yet_asks_to_try_again(api: Serving) -> None:
+    api.publish(document(), build=False)
+    bulk = {"content": b"", "headers": {"content-type": "application/x-ndjson"}}
+    for answer in (
+        api.http().post("/v1/instruments/a-mood/attempts", json={"answers": {}}),
+        api.http().post("/v1/instruments/a-mood/attempts:bulk", **bulk),  # type: ignore[arg-type] # httpx's own keywords
+        api.http().get("/v1/instruments/a-mood/form"),
+    ):
+        problem(answer, "not-indexed")
+        assert answer.headers["retry-after"] == "1"
+
+
+@pytest.mark.parametrize("answers", [{}, {"i1": None}, {"i1": None, "i2": 3}])
+def test_null_and_absent_mean_the_same(mood: Serving, answers: dict[str, int | None]) -> None:
+    receipt = mood.submit(answers=answers)
+    stored = mood.http().get(f"/v1/attempts/{receipt['attempt']}").json()
+    assert stored["answers"] == {"i1": None, "i2": answers.get("i2"), "i3": None}

@@ -1,0 +1,105 @@
+import concurrent.futures
+import json
+import time
+from pathlib import Path
+
+import msgspec
+import pytest
+from tests.integration.api.serving import NARROW, Serving, document, problem
+
+from stanine.domain.document import canonical
+
+EXAMPLES = sorted((Path(__file__).parents[3] / "examples" / "instruments").glob("*.yaml"))
+YAML = {"content-type": "application/yaml"}
+
+
+def test_a_document_is_read_back_as_it_was_put(api: Serving) -> None:
+    put = api.publish(document())
+    assert put.status_code == 201
+    assert put.json() == {"name": "a-mood", "revision": 1, "form": 1, "digest": put.json()["digest"], "changed": True, "indexed": False}
+    read = api.http().get("/v1/instruments/a-mood")
+    assert read.json() == json.loads(canonical(document()))
+    assert read.headers["etag"] == put.headers["etag"] == f'"{put.json()["digest"]}"'
+    assert api.http().get("/v1/instruments/a-mood", headers={"if-none-match": read.headers["etag"]}).status_code == 304
+
+
+def test_the_same_document_changes_nothing_and_another_is_the_next_revision(mood: Serving) -> None:
+    again = mood.publish(document())
+    assert (again.status_code, again.json()["revision"], again.json()["changed"]) == (200, 1, False)
+    scoring = mood.publish(document(reverse=True)).json()
+    assert (scoring["revision"], scoring["form"]) == (2, 1)
+    form = mood.publish(document(reworded="today")).json()
+    assert (form["revision"], form["form"]) == (3, 3)
+    first = mood.http().get("/v1/instruments/a-mood?revision=1")
+    assert first.json() == json.loads(canonical(document()))
+    assert first.headers["stanine-revision"] == "1"
+    problem(mood.http().get("/v1/instruments/a-mood?revision=9"), "not-found")
+
+
+def test_a_publish_may_depend_on_what_stands_there(mood: Serving) -> None:
+    etag = mood.http().get("/v1/instruments/a-mood").headers["etag"]
+    put = mood.http().put
+    problem(put("/v1/instruments/a-mood", json=document(title="X"), headers={"if-none-match": "*"}), "precondition-failed")
+    problem(put("/v1/instruments/a-mood", json=document(title="X"), headers={"if-match": '"other"'}), "precondition-failed")
+    assert put("/v1/instruments/a-mood", json=document(title="X"), headers={"if-match": etag}).status_code == 200
+    problem(put("/v1/instruments/a-mood", json=document(title="Y"), headers={"if-match": etag}), "precondition-failed")
+    assert put("/v1/instruments/a-mood", json=document(title="Y"), headers={"if-match": "*"}).status_code == 200
+    problem(put("/v1/instruments/new", json=document("new"), headers={"if-match": "*"}), "precondition-failed")
+    assert put("/v1/instruments/new", json=document("new"), headers={"if-none-match": "*"}).status_code == 201
+    problem(put("/v1/instruments/new", json=document("new"), headers={"if-match": "bare"}), "malformed-request")
+    problem(put("/v1/instruments/new", json=document("new"), headers={"if-none-match": '"x"'}), "malformed-request")
+
+
+@pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: path.stem)
+def test_every_example_is_published(api: Serving, path: Path) -> None:
+    answer = api.http().put(f"/v1/instruments/{path.stem}", content=path.read_bytes(), headers=YAML)
+    assert answer.status_code == 201, answer.text
+    api.build(path.stem)
+    assert api.http().put(f"/v1/instruments/{path.stem}?wait=10", content=path.read_bytes(), headers=YAML).json()["indexed"]
+
+
+def test_a_publish_can_wait_until_it_is_indexed(api: Serving) -> None:
+    with concurrent.futures.ThreadPoolExecutor(1) as pool:
+        waiting = pool.submit(api.http().put, "/v1/instruments/a-mood?wait=10", json=document())
+        while not api.redis.exists(api.keys.instrument("a-mood")):
+            time.sleep(0.005)
+        time.sleep(0.1)
+        assert not waiting.done()
+        api.build("a-mood")
+        assert waiting.result(5).json()["indexed"]
+    api.submit(answers={"i1": 1})
+
+
+def test_an_index_entry_is_served_within_a_second_of_its_change(mood: Serving) -> None:
+    mood.publish(document(title="Another"), build=False)
+    mood.build("a-mood")
+    began = time.monotonic()
+    while mood.http().get("/v1/instruments/a-mood/form").json()["title"] != "Another":
+        assert time.monotonic() - began < 1.0
+        time.sleep(0.02)
+
+
+def test_the_form_shows_a_participant_no_scales_or_keys(mood: Serving) -> None:
+    form = mood.http().get("/v1/instruments/a-mood/form").json()
+    assert [item["id"] for item in form["items"]] == ["i1", "i2", "i3"]
+    assert form["items"][0]["options"][0] == {"value": 1, "label": "L1"}
+    assert "scales" not in form
+    assert "mood" not in msgspec.json.encode({**form, "name": ""}).decode()
+
+
+def test_the_list_of_instruments_is_paged_by_name(api: Serving) -> None:
+    names = [f"a-{number:02}" for number in range(7)] + ["b-1", "b-2"]
+    for name in reversed(names):
+        api.publish(document(name), build=False)
+    seen: list[str] = []
+    after, pages = None, 0
+    while True:
+        page = api.http().get("/v1/instruments", params={"limit": 3} | ({"after": after} if after else {})).json()
+        seen += [item["name"] for item in page["items"]]
+        after, pages = page["next"], pages + 1
+        if after is None:
+            break
+    assert seen == names
+    assert pages == 3
+    narrow = api.http(NARROW).get("/v1/instruments?limit=1000").json()
+    assert [item["name"] for item in narrow["items"]] == names[:7]

@@ -1,0 +1,117 @@
+import threading
+import time
+
+from tests.integration.api.serving import NARROW, Serving, document, problem
+
+ANSWERS = {"i1": 1, "i2": 2, "i3": 5}
+
+
+def test_a_result_is_pending_then_scored(mood: Serving) -> None:
+    receipt = mood.submit(answers=ANSWERS, key="k", participant="p-1")
+    address = f"/v1/attempts/{receipt['attempt']}/result"
+    pending = mood.http().get(address)
+    assert (pending.status_code, pending.json()) == (202, {"attempt": receipt["attempt"], "state": "Submitted"})
+    mood.score(receipt)
+    scored = mood.http().get(address)
+    assert scored.status_code == 200
+    body = scored.json()
+    assert body.pop("submittedAt").endswith("Z")
+    assert body == {
+        "attempt": receipt["attempt"], "instrument": "a-mood", "revision": 1, "scoringRevision": 1, "engine": 1, "state": "Scored",
+        "key": "k", "participant": "p-1",
+        "scales": {"mood": {"raw": (1 + 2 + 5) / 3, "valid": 3, "items": 3, "status": "Scored"}},
+    }  # fmt: skip
+
+
+def test_a_held_request_is_answered_as_soon_as_it_is_scored(mood: Serving) -> None:
+    receipt = mood.submit(answers=ANSWERS)
+    timer = threading.Timer(0.3, mood.score, [receipt])
+    timer.start()
+    began = time.monotonic()
+    answer = mood.http().get(f"/v1/attempts/{receipt['attempt']}/result?wait=20")
+    assert answer.status_code == 200
+    assert 0.2 < time.monotonic() - began < 1.5
+    timer.join()
+
+
+def test_a_submission_can_wait_for_its_result(mood: Serving) -> None:
+    first = mood.submit(key="k", answers=ANSWERS)
+    mood.score(first)
+    answer = mood.http().post("/v1/instruments/a-mood/attempts?wait=5", json={"key": "k", "answers": ANSWERS})
+    assert answer.status_code == 200
+    assert answer.json()["token"] == first["token"]
+    assert answer.json()["scales"]["mood"]["valid"] == 3
+    assert mood.http().post("/v1/instruments/a-mood/attempts?wait=0.1", json={"answers": ANSWERS}).status_code == 202
+
+
+def test_a_failed_attempt_says_why(mood: Serving) -> None:
+    receipt = mood.submit(answers=ANSWERS)
+    arrival = int(receipt["attempt"][24:], 16)
+    block, slot = mood.keys.attempts(arrival // 32), arrival % 32
+    record: bytes = mood.redis.hget(block, slot)  # type: ignore[assignment]
+    mood.redis.hset(block, slot, record[:27] + b"\x00\x01" + record[29:30])  # one answer where three belong
+    mood.score(receipt)
+    body = mood.http().get(f"/v1/attempts/{receipt['attempt']}/result").json()
+    assert (body["state"], body["reason"]) == ("Failed", "CorruptAttempt")
+    assert "scales" not in body
+
+
+def test_an_old_result_is_read_with_the_scales_that_scored_it(mood: Serving) -> None:
+    receipt = mood.submit(answers=ANSWERS)
+    mood.score(receipt)
+    changed = document()
+    changed["spec"]["scales"] = [
+        {"id": "extra", "items": ["i1"], "score": "Sum"},
+        {"id": "mood", "items": ["-i1", "i2", "i3"], "score": "Mean"},
+    ]
+    assert mood.publish(changed).json()["form"] == 1
+    body = mood.http().get(f"/v1/attempts/{receipt['attempt']}/result").json()
+    assert (body["scoringRevision"], body["scales"].keys()) == (1, {"mood"})
+    assert body["scales"]["mood"]["raw"] == (1 + 2 + 5) / 3
+    newer = mood.submit(answers=ANSWERS)
+    mood.score(newer)
+    assert mood.http().get(f"/v1/attempts/{newer['attempt']}/result").json()["scales"].keys() == {"extra", "mood"}
+    assert len(mood.http().get("/v1/instruments/a-mood/results").json()["items"]) == 2
+
+
+def test_polling_the_results_misses_and_repeats_nothing(mood: Serving) -> None:
+    receipts = [mood.submit(answers={"i1": number % 5 + 1}) for number in range(45)]
+    order = receipts[::-1]
+    seen: list[str] = []
+    after = 0
+    for start in range(0, 45, 9):
+        mood.score(*order[start : start + 9])
+        for limit in (2, 5, 100):
+            page = mood.http().get("/v1/instruments/a-mood/results", params={"limit": limit, "after": after}).json()
+            seen += [item["attempt"] for item in page["items"]]
+            after = page["next"]
+        assert mood.http().get("/v1/instruments/a-mood/results", params={"after": after}).json() == {"items": [], "next": after}
+    assert sorted(seen) == sorted(receipt["attempt"] for receipt in receipts)
+    assert len(set(seen)) == 45
+    whole = mood.http().get("/v1/instruments/a-mood/results?limit=1000").json()
+    assert [item["attempt"] for item in whole["items"]] == seen
+
+
+def test_a_participants_results_come_from_all_instruments_that_the_key_reaches(mood: Serving) -> None:
+    mood.publish(document("b-other"))
+    person = "Zoë / p 17?"
+    receipts = [mood.submit(name, answers=ANSWERS, participant=person) for name in ("a-mood", "b-other", "a-mood", "b-other")]
+    receipts.append(mood.submit(answers=ANSWERS, participant="somebody else"))
+    for receipt in receipts:
+        mood.score(receipt)
+    address = "/v1/participants/Zo%C3%AB%20%2F%20p%2017%3F/results"
+    page = mood.http().get(address).json()
+    assert [item["attempt"] for item in page["items"]] == [receipt["attempt"] for receipt in receipts[:4]]
+    assert {item["participant"] for item in page["items"]} == {person}
+    narrow = mood.http(NARROW).get(address, params={"limit": 1}).json()
+    assert [item["instrument"] for item in narrow["items"]] == ["a-mood"]
+    rest = mood.http(NARROW).get(address, params={"limit": 10, "after": narrow["next"]}).json()
+    assert [item["attempt"] for item in rest["items"]] == [receipts[2]["attempt"]]
+    assert mood.http().get("/v1/participants/nobody/results").json() == {"items": [], "next": 0}
+
+
+def test_an_unknown_attempt_is_not_found(mood: Serving) -> None:
+    receipt = mood.submit(answers=ANSWERS)
+    for unknown in ("0" * 32, receipt["attempt"][:-1] + "f", receipt["attempt"].upper(), "x", "%00", "f" * 4000):
+        for suffix in ("", "/result", "/result?wait=1"):
+            problem(mood.http().get(f"/v1/attempts/{unknown}{suffix}"), "not-found")
