@@ -61,15 +61,16 @@ local function append(key, entry, more)
   return redis.call('XADD', key, unpack(words))
 end
 
---- A member of `delayed`. The token makes members of equal content distinct, and the same request sent twice one member.
-local function pack_entry(token, entry)
-  return cmsgpack.pack({token, entry.h or '', entry.i or false, entry.t or false, tonumber(entry.n or 0), tonumber(entry.c)})
+--- A member of `delayed`. The token makes members of equal content distinct, and the same request sent twice one member; a new message
+--- therefore holds its delay instead of the moment it was created, which is that much before it is due.
+local function pack_entry(token, entry, delay)
+  return cmsgpack.pack({token, entry.h or '', entry.i or false, entry.t or false, tonumber(entry.n or 0), tonumber(entry.c) or false, delay or 0})
 end
 
-local function unpack_entry(member)
+local function unpack_entry(member, due)
   local good, packed = pcall(cmsgpack.unpack, member)
   if not good or type(packed) ~= 'table' or type(packed[2]) ~= 'string' then return nil end
-  return {h = packed[2], i = packed[3] or nil, t = packed[4] or nil, n = packed[5], c = whole(packed[6])}
+  return {h = packed[2], i = packed[3] or nil, t = packed[4] or nil, n = packed[5], c = whole(packed[6] or tonumber(due) - packed[7])}
 end
 
 local function wait_until_due(delayed, now)
@@ -120,10 +121,9 @@ local function delay(keys, args)
   local now = now_ms()
   local before = redis.call('ZRANGE', delayed, 0, 0, 'WITHSCORES')[2]
   for at = 1, #args, 5 do
-    local entry = new_entry(args[at + 2], args[at + 3], args[at + 4])
-    entry.c = whole(now)
-    local member = pack_entry(args[at], entry)
-    redis.call('ZADD', delayed, 'NX', whole(now + tonumber(args[at + 1])), member)
+    local pause = tonumber(args[at + 1])
+    local member = pack_entry(args[at], new_entry(args[at + 2], args[at + 3], args[at + 4]), pause)
+    redis.call('ZADD', delayed, 'NX', whole(now + pause), member)
   end
   local first = redis.call('ZRANGE', delayed, 0, 0, 'WITHSCORES')[2]
   if (not before or tonumber(first) < tonumber(before)) and redis.call('ZCOUNT', leases, '(' .. whole(now), '+inf') > 0 then
@@ -210,9 +210,10 @@ end
 -- Leases, delayed messages and recovery -------------------------------------------------------------------------------------------
 
 local function promote_due(ready, delayed, dead, now, limit)
-  local due = redis.call('ZRANGE', delayed, '-inf', whole(now), 'BYSCORE', 'LIMIT', 0, limit)
-  for _, member in ipairs(due) do
-    local entry = unpack_entry(member)
+  local due = redis.call('ZRANGE', delayed, '-inf', whole(now), 'BYSCORE', 'LIMIT', 0, limit, 'WITHSCORES')
+  for at = 1, #due, 2 do
+    local member = due[at]
+    local entry = unpack_entry(member, due[at + 1])
     if entry then
       append(ready, entry)
     else
@@ -220,7 +221,7 @@ local function promote_due(ready, delayed, dead, now, limit)
     end
     redis.call('ZREM', delayed, member)
   end
-  return #due
+  return #due / 2
 end
 
 --- KEYS ready delayed dead; ARGV limit -> {promoted, ms until the next is due or -1}
@@ -371,8 +372,9 @@ local function stats(keys, args)
   for _, row in ipairs(redis.call('XRANGE', ready, '-', '+', 'COUNT', look)) do
     oldest = math.min(oldest, tonumber(read_entry(row[1], row[2]).c))
   end
-  for _, member in ipairs(redis.call('ZRANGE', delayed, 0, look - 1)) do
-    local entry = unpack_entry(member)
+  local upcoming = redis.call('ZRANGE', delayed, 0, look - 1, 'WITHSCORES')
+  for at = 1, #upcoming, 2 do
+    local entry = unpack_entry(upcoming[at], upcoming[at + 1])
     if entry then oldest = math.min(oldest, tonumber(entry.c)) end
   end
   if oldest == math.huge then oldest = -1 end

@@ -164,6 +164,7 @@ def test_a_delayed_message_sent_again_is_there_once(make_broker: Any) -> None:
     command = chunk.command()
     for _ in range(3):  # as the client does when a reply is lost
         library().call(broker.client, *command)
+        time.sleep(0.003)
     assert broker.stats("q").delayed == 1
 
 
