@@ -1,5 +1,6 @@
 """Brokers, workers and worker processes for the broker's tests; all of them end with the test."""
 
+import os
 import signal
 import subprocess
 import sys
@@ -92,3 +93,14 @@ def eventually(condition: Callable[[], Any], timeout: float = 5.0) -> float:
             raise AssertionError(f"not so within {timeout} s")
         time.sleep(0.005)
     return time.monotonic() - begun
+
+
+@pytest.fixture
+def oldest_redis() -> Path:
+    """Debian's Redis 7.0, the oldest we support. Not installed: skipped, unless STANINE_REQUIRE names redis-server."""
+    binary = Path("/usr/bin/redis-server")
+    if not binary.exists():
+        if "redis-server" in os.environ.get("STANINE_REQUIRE", ""):
+            pytest.fail(f"{binary} is required, but it is not installed")
+        pytest.skip(f"{binary} is not installed")
+    return binary

@@ -7,9 +7,9 @@ from typing import Any
 
 import dramatiq
 import pytest
+from tests.integration.broker.worker_process import ID_BYTES
 
 from stanine.broker.entry import GROUP
-from tests.integration.broker.worker_process import ID_BYTES
 
 LEASE = 2.0
 #: The bound for tests: the lease, a beat to notice, a read to come back from, and a noisy machine.
