@@ -1,4 +1,4 @@
-"""How fast the kernel scores: 50 items × 5 scales (ipip-50), 2 % of the answers missing, one thread. Run: python benchmarks/scoring_kernel.py."""
+"""How fast the kernel scores: 50 items, 5 scales (ipip-50), 2 % of the answers missing, one thread."""
 
 import time
 from collections.abc import Callable

@@ -4,6 +4,7 @@
 errors.
 """
 
+import re
 from collections.abc import Iterable, Iterator
 from typing import ClassVar, Literal
 
@@ -24,6 +25,10 @@ Code = Literal[
     # an attempt
     "UnknownItem", "UnknownAttribute", "NotAnAnswer", "NotAValue",
 ]  # fmt: skip
+
+
+#: Where a part of a place begins.
+_PART = re.compile(r"[.\[]")
 
 
 class Fault(msgspec.Struct, frozen=True):
@@ -47,26 +52,29 @@ class Faults:
     def __init__(self) -> None:
         self.kept: list[Fault] = []
         self.count = 0
+        #: Every place that a kept fault lies at or within: `spec`, `spec.items`, `spec.items[3]`, …
+        self._touched: set[str] = set()
 
     def add(self, place: str, code: Code, detail: str) -> None:
         """Note a fault."""
         self.count += 1
         if len(self.kept) < FAULTS_KEPT:
             self.kept.append(Fault(place, code, detail))
+            self._touched.update(place[: part.start()] for part in _PART.finditer(place))
+            self._touched |= {"", place}
 
     def touches(self, place: str) -> bool:
         """Tell whether a fault is known at a place or within it, so that a check does not report what follows from it."""
-        return any(True for _ in self.within(place))
+        return place in self._touched
 
     def at(self, place: str) -> bool:
         """Tell whether a fault is known at exactly this place: what stands there is no record at all."""
-        return any(fault.place == place for fault in self.kept)
+        return place in self._touched and any(fault.place == place for fault in self.kept)
 
     def within(self, place: str) -> Iterator[Fault]:
         """Yield the faults kept that lie at a place or within it."""
-        for fault in self.kept:
-            if fault.place.startswith(place) and (not place or fault.place[len(place) :][:1] in ("", ".", "[")):
-                yield fault
+        if place in self._touched:
+            yield from (fault for fault in self.kept if fault.place == place or fault.place.startswith((f"{place}.", f"{place}[")))
 
 
 class StanineError(Exception):

@@ -45,26 +45,52 @@ def locate(
     if (deep := _too_deep(decoded)) is not None:
         faults.add(position(decoded, deep), "TooDeep", f"lists and objects are nested more than {MAX_DEPTH} deep")
         return None
-    doubled: dict[int, tuple[object, list[str]]] = {}
-
-    def members(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-        result = dict(pairs)
-        if len(result) < len(pairs):
-            seen: set[str] = set()
-            again = [name for name, _ in pairs if name in seen or seen.add(name)]  # type: ignore[func-returns-value]
-            doubled[id(result)] = result, again  # the object is kept, so that its id stays its own
-        return result
-
+    reading = _Reading()
     try:
-        plain = json.loads(
-            decoded, object_pairs_hook=members, parse_int=_integer, parse_constant=lambda _: math.nan,
-        )  # fmt: skip
+        plain = reading.read(decoded)
     except json.JSONDecodeError as error:
         faults.add(f"{error.lineno}:{error.colno}", "Syntax", f"not JSON: {error.msg[0].lower()}{error.msg[1:]}")
         return None
-    for place, value in _walk(plain, "", name_place, index_place):
-        _judge(value, place, doubled, faults, name_place)
+    if reading.is_suspect or "\\u" in decoded:  # only an escape can hide half a surrogate pair
+        for place, value in _walk(plain, "", name_place, index_place):
+            _judge(value, place, reading.doubled, faults, name_place)
     return plain
+
+
+class _Reading:
+    """The standard parser, and what it came across that must be looked at again, with its place."""
+
+    def __init__(self) -> None:
+        self.is_suspect = False
+        #: Objects with names given twice, by their id: the object itself (so that its id stays its own) and the names.
+        self.doubled: dict[int, tuple[object, list[str]]] = {}
+
+    def read(self, text: str) -> object:
+        return json.loads(
+            text, object_pairs_hook=self._members, parse_int=self._integer, parse_float=self._float, parse_constant=self._constant
+        )
+
+    def _members(self, pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        result = dict(pairs)
+        if len(result) < len(pairs):
+            names = [name for name, _ in pairs]
+            self.doubled[id(result)] = result, [name for at, name in enumerate(names) if name in names[:at]]
+            self.is_suspect = True
+        return result
+
+    def _integer(self, digits: str) -> int | float:
+        number = int(digits) if len(digits) <= _MAX_DIGITS else math.inf
+        self.is_suspect |= abs(number) > MAX_INTEGER
+        return number
+
+    def _float(self, digits: str) -> float:
+        number = float(digits)
+        self.is_suspect |= not abs(number) <= MAX_INTEGER
+        return number
+
+    def _constant(self, _: str) -> float:
+        self.is_suspect = True
+        return math.nan
 
 
 def position(text: str, offset: int) -> str:
@@ -83,10 +109,6 @@ def _too_deep(text: str) -> int | None:
         elif first in "]}":
             depth -= 1
     return None
-
-
-def _integer(digits: str) -> int | float:
-    return int(digits) if len(digits) <= _MAX_DIGITS else math.inf
 
 
 def _walk(

@@ -4,12 +4,12 @@ An attempt's bits may not depend on its batch. So nothing is added up by BLAS or
 
 - A sum whose terms are all small whole numbers is exact in any order. Such terms are taken several at a time: the combination of a few
   items' answers indexes one table of 64-bit integers, in which all of a scale's sums stand side by side (`_Groups`).
-- Any other sum is accumulated item by item, in the order that `scoring` states, each step over the whole batch (`_Column`).
+- Any other sum is accumulated item by item, in the order that `scoring` states, each step over the whole batch (`_Columns`).
 
 An answer's state is its code made dense: 0 omitted, 1 to k the options, k + 1 not shown or declined.
 """
 
-from collections.abc import Iterator
+import math
 from typing import Any
 
 import numpy as np
@@ -67,7 +67,7 @@ class Kernel:
         self._groups = _Groups(sums, GROUP_STATES)
         if self._groups.table.size > ALL_GROUP_STATES:
             self._groups = _Groups(sums, 1)
-        self._columns = [column for at, one in enumerate(sums) for column in one.columns(at)]
+        self._columns = _Columns(sums)
         self._finish = _Finish(plan.scales, sums)
         self._chunk = max(64, min(CHUNK, CHUNK_CELLS // max(self._groups.count, 1)))
 
@@ -91,8 +91,7 @@ class Kernel:
         states = np.ascontiguousarray(np.minimum(codes + np.uint8(1), self._last_state).T)
         sums = self._groups.add_up(states)
         numerators, denominators = self._finish.split(sums)
-        for column in self._columns:
-            (numerators if column.is_numerator else denominators)[column.scale] = column.add_up(states)
+        self._columns.add_up(states, numerators, denominators)
         self._finish.write(sums, numerators, denominators, table)
 
 
@@ -133,13 +132,6 @@ class _Sums:
                 table += np.array(numerator).astype(np.int64) << (2 * _COUNT_BITS + self.denominator_bits)
             tables.append(table)
         return tables
-
-    def columns(self, scale: int) -> "Iterator[_Column]":
-        """Yield what must be accumulated in order."""
-        if not self.numerator_is_whole:
-            yield _Column(scale, self.items, self.numerators, is_numerator=True)
-        if not self.denominator_is_whole:
-            yield _Column(scale, self.items, self.denominators, is_numerator=False)
 
 
 def _whole_bits(tables: list[list[float]]) -> int:
@@ -219,22 +211,45 @@ def _member(groups: list[list[tuple[int, Integers]]], place: int) -> tuple[Integ
     items, radix = [], []
     for group in groups:
         items.append(group[place][0] if place < len(group) else 0)
-        radix.append(int(np.prod([table.size for _, table in group[place + 1 :]], dtype=np.int64)) if place < len(group) else 0)
+        radix.append(math.prod(table.size for _, table in group[place + 1 :]) if place < len(group) else 0)
     return np.array(items, dtype=np.int64), np.array(radix, dtype=np.uint16)[:, None]
 
 
-class _Column:
-    """One sum that is not of whole numbers: added up term by term, each step over the whole batch."""
+class _Columns:
+    """All sums that are not of whole numbers, side by side: each step adds the next term of every sum, over the whole batch."""
 
-    def __init__(self, scale: int, items: list[int], tables: list[list[float]], *, is_numerator: bool) -> None:
-        self.scale, self.is_numerator = scale, is_numerator
-        self.terms = [(item, np.array(table)) for item, table in zip(items, tables, strict=True)]
+    def __init__(self, sums: list[_Sums]) -> None:
+        columns = [(scale, True, one.items, one.numerators) for scale, one in enumerate(sums) if not one.numerator_is_whole]
+        columns += [(scale, False, one.items, one.denominators) for scale, one in enumerate(sums) if not one.denominator_is_whole]
+        columns.sort(key=lambda column: -len(column[2]))  # so that those with a term left are always the first
+        offsets: dict[tuple[float, ...], int] = {}
+        flat: list[float] = []
+        for table in (tuple(table) for *_, tables in columns for table in tables):
+            if table not in offsets:
+                offsets[table] = len(flat)
+                flat += table
+        self.table = np.array(flat, dtype=np.float64)
+        self.steps: list[tuple[Integers, Integers]] = []
+        for step in range(len(columns[0][2]) if columns else 0):
+            active = [column for column in columns if len(column[2]) > step]
+            items = np.array([items[step] for _, _, items, _ in active], dtype=np.int64)
+            starts = np.array([offsets[tuple(tables[step])] for *_, tables in active], dtype=np.int64)
+            self.steps.append((items, starts[:, None]))
+        self.count = len(columns)
+        self.numerators, self.denominators = (
+            ([at for at, column in enumerate(columns) if column[1] is kind], [column[0] for column in columns if column[1] is kind])
+            for kind in (True, False)
+        )
 
-    def add_up(self, states: Codes) -> Floats:
-        total = np.zeros(states.shape[1])
-        for item, table in self.terms:
-            total += table.take(states[item])
-        return total
+    def add_up(self, states: Codes, numerators: Floats, denominators: Floats) -> None:
+        """Put the sums into the rows of their scales."""
+        if not self.count:
+            return
+        totals = np.zeros((self.count, states.shape[1]))
+        for items, starts in self.steps:
+            totals[: len(items)] += self.table.take(states.take(items, axis=0) + starts)
+        for (columns, scales), into in ((self.numerators, numerators), (self.denominators, denominators)):
+            into[scales] = totals[columns]
 
 
 class _Finish:

@@ -1,5 +1,7 @@
 """The engine against the slow scorer, bit for bit, whatever the batch; and the cases of DESIGN 4.1 by hand."""
 
+import itertools
+import math
 import struct
 from typing import Any
 
@@ -11,6 +13,7 @@ from tests.unit.domain import reference_scorer
 from tests.unit.domain.documents import documents_with_answers
 
 from stanine.domain import kernel as kernel_module
+from stanine.domain.bands import smallest_beyond
 from stanine.domain.index import build_entry
 from stanine.domain.instrument import parse_instrument
 from stanine.domain.kernel import Kernel
@@ -78,6 +81,38 @@ def test_how_terms_are_grouped_changes_no_bit(drawn: tuple[Any, list[dict[str, A
         assert Kernel(entry.plan).score(codes).packed() == expected
         patch.setattr(kernel_module, "_SUM_BITS", 0)  # nothing counts as whole: every sum in order
         assert Kernel(entry.plan).score(codes).packed() == expected
+
+
+@pytest.mark.parametrize("method", ["Mean", "Sum", "Percent"])
+def test_with_odd_numbers_every_step_is_rounded_in_the_stated_order(method: str) -> None:
+    numbers = [[0.1, 0.7, 1 / 3], [0.3, 1.1, -0.7], [2.3, 1e-3, 0.9], [5.1, 0.2, 0.6]]
+    items = [{"id": f"i{n}", "text": "t", "options": [{"value": x} for x in its]} for n, its in enumerate(numbers)]
+    weights = {"i0": 0.7, "i1": 1 / 3, "i2": 1.9, "i3": 0.1}
+    scale = {
+        "id": "s",
+        "items": [item["id"] for item in items],
+        "weights": weights,
+        "minValid": 1,
+        "score": method,
+        "multiply": 0.3,
+        "constant": 0.7,
+    }
+    document = {"apiVersion": "stanine.dev/v1alpha1", "kind": "Instrument", "metadata": {"name": "x"}}
+    document["spec"] = {"title": "X", "items": items, "scales": [scale]}
+    choices = [[None, *its] for its in numbers]
+    people = [{f"i{n}": x for n, x in enumerate(answers) if x is not None} for answers in itertools.product(*choices)]
+    entry = entry_of(document)
+    raws = [bits(decode_result(body, entry).scales["s"].raw) for body in Kernel(entry.plan).score(code_matrix(entry, people)).packed()]
+    assert raws == [bits(reference_scorer.score(document, answers)["s"][0]) for answers in people]
+
+
+def test_a_score_on_the_very_start_of_a_band_lies_in_it_and_the_next_below_does_not() -> None:
+    start = smallest_beyond(10.0, inclusive=True)
+    assert 9.9999999 < start < 10
+    bands = [{"id": "low"}, {"id": "high", "from": 10}]
+    for raw, band in ((start, "high"), (math.nextafter(start, 0), "low")):
+        result = score_scale({"a": 1}, points={"a": [0, 1, 2, 3, 4, None]}, score="Sum", constant=raw, bands=bands)
+        assert (result.raw, result.band) == (raw, band)
 
 
 OPTIONS = [{"value": 1}, {"value": 2}, {"value": 3}, {"value": 4}, {"value": 5}, {"value": "na", "missing": True}]
