@@ -13,6 +13,8 @@ from stanine.api.problems import MALFORMED_REQUEST, MEDIA_TYPE, ProblemDocument
 
 #: Bytes of a request's line and headers: several times what browsers and proxies send.
 MAX_HEAD_BYTES = 32 << 10
+#: Bytes of a body that are still taken after the request was answered, so that the client comes to read the answer; then it is cut off.
+MAX_DISCARDED_BYTES = 512 << 10
 #: Seconds for the first request's head after connecting, and for the head of any request that has begun.
 HEAD_SECONDS = 10.0
 
@@ -25,6 +27,7 @@ class GuardedProtocol(HttpToolsProtocol):
         #: Whether a request's head has begun, or the first one is awaited; between requests uvicorn's keep-alive timer runs.
         self._in_head = True
         self._head_bytes = 0
+        self._discarded_bytes = 0
         self._head_timer: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn has it
@@ -50,7 +53,16 @@ class GuardedProtocol(HttpToolsProtocol):
     def on_message_begin(self) -> None:
         """Begin a request."""
         self._in_head = True
+        self._discarded_bytes = 0
         super().on_message_begin()
+
+    def on_body(self, body: bytes) -> None:
+        """Take a part of the body, or discard it if the request was answered without it."""
+        if self.cycle.response_complete:
+            self._discarded_bytes += len(body)
+            if self._discarded_bytes > MAX_DISCARDED_BYTES:
+                self.transport.close()
+        super().on_body(body)
 
     def on_headers_complete(self) -> None:
         """Leave its head."""

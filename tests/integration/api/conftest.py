@@ -31,3 +31,16 @@ def mood(api: Serving) -> Serving:
     """An API with the instrument `a-mood` published and indexed."""
     api.publish(document())
     return api
+
+
+@pytest.fixture(scope="module")
+def shared(valkey: Server, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Serving]:
+    """An API with `a-mood`, for a module whose tests change nothing."""
+    path = tmp_path_factory.mktemp("keys") / "keys.json"
+    write_keys(path)
+    serving = Serving(valkey.url, f"api-{secrets.token_hex(4)}", path)
+    try:
+        serving.until_ready().publish(document())
+        yield serving
+    finally:
+        serving.stop()
