@@ -48,6 +48,9 @@ def send_all(api: Api, instrument: str, submissions: Iterable[Submission]) -> It
                     yield from _pair(*under_way.popleft())
             while under_way:
                 yield from _pair(*under_way.popleft())
+        except BaseException:  # Ctrl-C too: leaving `pool` waits for its threads
+            api.give_up()
+            raise
         finally:
             for _, future in under_way:
                 future.cancel()

@@ -5,6 +5,7 @@ so a lost connection and a 503 are tried again for as long as the user would wai
 """
 
 import ipaddress
+import threading
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -53,6 +54,7 @@ class Api:
         self.server = server.rstrip("/")
         self._patience = patience
         self._reached = False
+        self._given_up = threading.Event()
         headers = {"authorization": f"Bearer {key}"} if key else {}
         # a proxy of the environment cannot reach this machine's own loopback
         self._http = httpx.Client(base_url=self.server, headers=headers, timeout=_TIMEOUTS, trust_env=not _is_loopback(parts.hostname))
@@ -60,6 +62,10 @@ class Api:
     def close(self) -> None:
         """Close the connections."""
         self._http.close()
+
+    def give_up(self) -> None:
+        """Let no thread try again: the command is ending."""
+        self._given_up.set()
 
     def get(self, path: str, params: Mapping[str, str | int] | None = None, *, token: str | None = None) -> httpx.Response:
         """GET; see `request`."""
@@ -97,7 +103,7 @@ class Api:
 
     def tries(self, what: str) -> "Tries":
         """Begin a series of tries, given up after this client's patience."""
-        return Tries(self.server, what, self._patience)
+        return Tries(self.server, what, self._patience, self._given_up)
 
     def pages(self, path: str, *, limit: int, after: str | None = None) -> Iterator[dict[str, Any]]:
         """Yield the pages of a list, each `{items, next}`, until one has no next."""
@@ -113,8 +119,8 @@ class Api:
 class Tries:
     """Counts down the patience of a series of tries and pauses between them."""
 
-    def __init__(self, server: str, what: str, patience: float) -> None:
-        self._server, self._what, self._patience = server, what, patience
+    def __init__(self, server: str, what: str, patience: float, given_up: threading.Event) -> None:
+        self._server, self._what, self._patience, self._given_up = server, what, patience, given_up
         self._began = time.monotonic()
         self._pause = _FIRST_PAUSE
         self._said = False
@@ -126,12 +132,12 @@ class Tries:
         if retry_after and retry_after.isdigit():
             pause = max(pause, min(float(retry_after), _LONGEST_PAUSE))
         spent = time.monotonic() - self._began
-        if spent + pause > patience:
+        if spent + pause > patience or self._given_up.is_set():
             raise UnavailableError(f"{self._server} did not serve {self._what}: {why}")
         if not self._said and spent > PATIENCE_UNREACHED:
             note(f"{self._server}: {why}; trying again for up to {patience:.0f} s")
             self._said = True
-        time.sleep(pause)
+        self._given_up.wait(pause)
         self._pause = min(self._pause * 2, _LONGEST_PAUSE)
 
 

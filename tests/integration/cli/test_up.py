@@ -149,6 +149,35 @@ def test_check_names_a_missing_index_entry(stanine: Run, small: Path, tmp_path: 
         os.kill(watcher, signal.SIGCONT)
 
 
+def test_a_submission_outlives_api_and_valkey(stanine: Run, small: Path, tmp_path: Path) -> None:
+    rows = 40_000
+    (tmp_path / "r.csv").write_text("A1,A2,q1\n" + "1,2,a\n" * rows)
+    with running_up(tmp_path / "data") as up:
+        assert stanine("publish", small, "--wait", **up.variables).status == 0
+        words = [sys.executable, "-m", "stanine.cli.main", "submit", "small", str(tmp_path / "r.csv"), "-o", "json"]
+        submitting = subprocess.Popen(words, env=os.environ | up.variables, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        client = redis.Redis.from_url(up.variables["STANINE_REDIS_URL"])
+
+        def arrived() -> int:
+            try:
+                return int(client.get("stanine:{p0}:arrivals") or 0)
+            except redis.RedisError:
+                return -1  # it is starting again
+
+        for victim, when in (("stanine.api", rows // 10), ("valkey-server", rows // 3), ("stanine.api", rows // 2)):
+            assert wait_for(lambda when=when: arrived() >= when)  # type: ignore[misc]
+            killed = [pid for pid in up.family() if victim in Path(f"/proc/{pid}/cmdline").read_text()]
+            assert killed
+            os.kill(killed[0], signal.SIGKILL)
+            assert submitting.poll() is None
+            wait_for(lambda: is_ready(up))
+            assert wait_for(lambda: arrived() >= 0)
+        out, err = submitting.communicate(timeout=90)
+        assert (submitting.returncode, json.loads(out)["taken"]) == (0, rows), err
+        assert arrived() == rows
+        client.close()
+
+
 @pytest.mark.slow
 def test_the_demo_finds_the_published_figures_and_leaves_nothing(tmp_path: Path) -> None:
     table("bfi")  # skips where the data are not installed
