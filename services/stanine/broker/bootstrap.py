@@ -126,9 +126,9 @@ def _remove_old(client: "redis.Redis", namespace: str, library: Library) -> list
         client.zadd(key, {library.name: int(time.time() * 1000)})
     except redis.exceptions.OutOfMemoryError:
         return []  # housekeeping can wait until there is room
-    known: Any = client.zrange(key, 0, -1, desc=True)
+    known: Any = client.zrange(key, 0, -1)
     family = library.name.removesuffix(library.version)
-    versions = [name for name in (raw.decode() for raw in known) if name.startswith(family)]
+    versions = [name for name in (raw.decode() for raw in reversed(known)) if name.startswith(family)]
     removed = []
     for name in [library.name, *(name for name in versions if name != library.name)][KEPT_VERSIONS:]:
         try:

@@ -268,19 +268,21 @@ local function has_live_lease(leases, consumer, now)
   return ends and tonumber(ends) > now
 end
 
---- Make the group and register a consumer. KEYS ready leases settings; ARGV group consumer lease grace -> the settings, flat
+--- Make the group and register a consumer. KEYS ready delayed dead leases settings; ARGV group consumer lease grace -> the settings, flat
 local function join(keys, args)
-  local ready, leases, group = keys[1], keys[2], args[1]
+  local ready, leases, group = keys[1], keys[4], args[1]
   demand(ready, 'stream')
+  demand(keys[2], 'zset')
+  demand(keys[3], 'stream')
   demand(leases, 'zset')
-  demand(keys[3], 'hash')
+  demand(keys[5], 'hash')
   local made = redis.pcall('XGROUP', 'CREATE', ready, group, '0', 'MKSTREAM')
   if made['err'] and not string.find(made['err'], 'BUSYGROUP', 1, true) then return made end
   if args[2] ~= '' then
     extend(leases, args[2], now_ms(), tonumber(args[3]), tonumber(args[4]))
     redis.call('XGROUP', 'CREATECONSUMER', ready, group, args[2])
   end
-  return redis.call('HGETALL', keys[3])
+  return redis.call('HGETALL', keys[5])
 end
 
 --- Renew the lease, promote what is due, look for consumers to take over from. KEYS ready delayed dead leases settings;

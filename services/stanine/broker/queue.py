@@ -130,7 +130,7 @@ class Queue:
 
     def join(self, client: "redis.Redis", consumer: str, settings: QueueSettings) -> Mapping[bytes, bytes]:
         """Make the group if need be and register a consumer (none if the name is empty); return the queue's settings hash."""
-        keys = [self.keys.ready, self.keys.leases, self.keys.settings]
+        keys = [self.keys.ready, self.keys.delayed, self.keys.dead, self.keys.leases, self.keys.settings]
         return _pairs(self._call(client, "join", keys, (GROUP, consumer, settings.lease_ms, grace_ms(settings))))
 
     def beat(self, client: "redis.Redis", consumer: str, settings: QueueSettings) -> Beat:

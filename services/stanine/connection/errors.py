@@ -42,7 +42,10 @@ def _permanent(reason: str, remedy: str) -> ServerProblem:
 
 
 CONNECTION_REFUSED = _temporary("ConnectionRefused", "Nothing listens at this address: start the server, or correct host and port.")
-CONNECTION_LOST = _temporary("ConnectionLost", "The connection broke: see the server's log if it goes on.")
+CONNECTION_LOST = _temporary(
+    "ConnectionLost",
+    "The connection broke: see the server's log if it goes on. A server that wants TLS closes plain connections: try rediss://.",
+)
 HOST_UNREACHABLE = _temporary("HostUnreachable", "No way leads to the host: check routes, firewalls and network policies.")
 TIMED_OUT = _temporary("Timeout", "The server did not answer in time: check its load, slow commands and the network.")
 NAME_NOT_FOUND = _temporary("NameNotFound", "The host name does not resolve: correct it, or wait until its service exists.")
@@ -124,7 +127,8 @@ _BY_TEXT = (
     ("protected mode", PROTECTED_MODE),
     ("is loading", LOADING),
     ("can't run this command or subcommand", PERMISSION_MISSING),
-    ("have no permissions", PERMISSION_MISSING),
+    ("ACL failure", PERMISSION_MISSING),
+    ("no permissions", PERMISSION_MISSING),
     ("No permissions", PERMISSION_MISSING),
     ("Connection refused", CONNECTION_REFUSED),
     ("Name or service not known", NAME_NOT_FOUND),
@@ -134,6 +138,7 @@ _BY_TEXT = (
     ("CERTIFICATE_VERIFY_FAILED", TLS_FAILED),
     ("WRONG_VERSION_NUMBER", TLS_FAILED),
     ("SSL", TLS_FAILED),
+    ("handshake operation timed out", TLS_FAILED),
     ("unreachable", HOST_UNREACHABLE),
     ("No route to host", HOST_UNREACHABLE),
     ("timed out", TIMED_OUT),

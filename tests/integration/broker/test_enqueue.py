@@ -100,12 +100,13 @@ def test_a_batch_message_with_options_is_refused(make_broker: Any) -> None:
     @dramatiq.actor(broker=broker, batch="ids")
     def score(ids: bytes) -> None: ...
 
+    pipeline: Any = dramatiq.pipeline([score.message(ids=b"1"), score.message(ids=b"2")], broker=broker)
     for refused in (
         lambda: score.send_with_options(kwargs={"ids": b"1"}, max_age=5),
         lambda: score.send(b"1"),
         lambda: score.send(ids="text"),  # type: ignore[arg-type]
         lambda: score.send(ids=b""),
-        lambda: dramatiq.pipeline([score.message(ids=b"1"), score.message(ids=b"2")], broker=broker).run(),
+        pipeline.run,
     ):
         with pytest.raises(BatchRefused):
             refused()

@@ -162,7 +162,7 @@ def test_terminated_processes_lose_and_repeat_nothing(
     broker = make_broker()
     broker.declare_queue("batches")
     for number in range(4000):
-        send = dramatiq.Message("batches", "record", (), {"ids": b"%0*d" % (ID_BYTES, number)}, {})
+        send: Any = dramatiq.Message("batches", "record", (), {"ids": b"%0*d" % (ID_BYTES, number)}, {})
         broker.enqueue(send)
         if number in (1000, 2500):
             ledger.delete("ready")

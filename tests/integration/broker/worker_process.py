@@ -32,7 +32,7 @@ def main(url: str, lease_seconds: str, mode: str) -> None:
             os.kill(os.getpid(), signal.SIGSTOP)
         with ledger.pipeline(transaction=False) as pipeline:
             for start in range(0, len(ids), ID_BYTES):
-                pipeline.hincrby("done", ids[start : start + ID_BYTES], 1)  # type: ignore[arg-type]
+                pipeline.hincrby("done", ids[start : start + ID_BYTES], 1)
             pipeline.execute()
 
     @dramatiq.actor(broker=broker, queue_name="singles", max_retries=0)
