@@ -15,6 +15,8 @@ local PAGE_SIZE = 256
 -- arguments to one redis.call: Lua's stack ends near 8,000
 local UNPACK_LIMIT = 4000
 local LAST_ARRIVAL = 4294967295
+-- how long a call without keys is remembered: far longer than a client tries again by itself
+local REMEMBER_SECONDS = 120
 
 -- The key's own prefix: KEYS[1] of these functions is always `<prefix>arrivals`.
 local function prefix_of(arrivals_key)
@@ -104,17 +106,26 @@ end
 
 -- submit: KEYS arrivals, stream; ARGV head, trace, ids a message, submissions, one after the other: instrument number (4 bytes), key (length
 -- in 2), digest of its meaning (16), random part of its id (12), the record up to the time (9) and after it (length in 4)
+-- A call with submissions that have no key is remembered for a while by the random part of the first of them: sent again by a client whose
+-- reply was lost, it is answered as before.
 -- Returns for each submission 17 bytes: N (new), R (repeated) or C (conflict: the key stands for another meaning), then the attempt's id.
 local function submit(keys, args)
   local arrivals, stream = unpack(keys)
   local head, trace, ids_per_message = args[1], args[2], tonumber(args[3])
-  local packed, submissions, at = args[4], {}, 1
+  local prefix = prefix_of(arrivals)
+  local packed, submissions, at, once = args[4], {}, 1, nil
   while at <= #packed do
     local number, key, digest, random, start, rest
     number, key, digest, random, start, rest, at = struct.unpack('>I4I2c0c16c12c9I4c0', packed, at)
     submissions[#submissions + 1] = {number, key, digest, random, start, rest}
+    if key == '' and not once then
+      once = prefix .. 'once:' .. string.gsub(random, '.', function(byte) return string.format('%02x', string.byte(byte)) end)
+    end
   end
-  local prefix = prefix_of(arrivals)
+  local before = once and redis.call('GET', once)
+  if before then
+    return before
+  end
   check_type(stream, 'stream')
   local first = tonumber(redis.call('GET', arrivals) or 0)
 
@@ -210,7 +221,11 @@ local function submit(keys, args)
       call_in_chunks('HSET', prefix .. 'keys:' .. number, of)
     end
   end
-  return table.concat(answers)
+  local answer = table.concat(answers)
+  if once then
+    redis.call('SET', once, answer, 'EX', REMEMBER_SECONDS)
+  end
+  return answer
 end
 
 -- commit_results: KEYS arrivals; ARGV instrument number, arrival numbers (4 bytes each), bytes a result (0: each with its length in 4), results,

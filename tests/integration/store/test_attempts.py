@@ -79,6 +79,15 @@ def test_without_a_key_each_submission_is_an_attempt(store: Store) -> None:
     assert first.id != second.id
 
 
+def test_a_call_without_keys_that_is_sent_again_by_a_client_whose_reply_was_lost_adds_nothing(store: Store) -> None:
+    sent = [submission(), submission("k"), submission()]
+    first = store.submit(*sent)
+    assert store.submit(*sent) == first
+    assert store.sweep.arrivals() == 3
+    assert store.client.xlen(store.outbox.stream) == 1
+    assert 0 < store.client.ttl(next(store.client.scan_iter("*once*"))) <= 120
+
+
 def test_an_id_whose_random_part_is_wrong_reads_nothing(store: Store) -> None:
     (submitted,) = store.submit(submission())
     assert store.run(lambda s: s.attempts.read(b"x" * 12 + submitted.id[12:])) is None
