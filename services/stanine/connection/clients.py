@@ -42,6 +42,11 @@ _KEEPALIVE = {
 }
 
 
+#: Options of a connection that say where it goes, as whom, and how it is kept.
+_DESTINATION = frozenset(
+    ["host", "port", "path", "db", "username", "password", "credential_provider", "socket_connect_timeout", "socket_keepalive", "socket_keepalive_options", "health_check_interval", "protocol", "client_name"]
+)
+
 #: redis-py's sentinel modules are not annotated.
 _sentinel: Any = redis.sentinel
 _async_sentinel: Any = redis.asyncio.sentinel
@@ -69,9 +74,10 @@ def blocking_twin(client: "redis.Redis", *, timeout: float | None = None) -> "re
     """Make a client for blocking reads (or with another timeout) to where another client goes, for callers who have no URL."""
     pool: Any = client.connection_pool
     retry = redis.retry.Retry(redis.backoff.NoBackoff(), 0)
-    options = pool.connection_kwargs | {"socket_timeout": timeout, "retry": retry}
+    # Where it goes and as whom; the rest of a pool's options belongs to that pool.
+    options = {name: value for name, value in pool.connection_kwargs.items() if name in _DESTINATION or name.startswith("ssl_")}
+    options |= {"socket_timeout": timeout, "retry": retry}
     if isinstance(pool, redis.sentinel.SentinelConnectionPool):
-        options.pop("connection_pool", None)
         return redis.Redis.from_pool(_sentinel.SentinelConnectionPool(pool.service_name, pool.sentinel_manager, **options))
     return redis.Redis.from_pool(redis.ConnectionPool(connection_class=pool.connection_class, **options))
 
