@@ -43,9 +43,10 @@ _KEEPALIVE = {
 
 
 #: Options of a connection that say where it goes, as whom, and how it is kept.
-_DESTINATION = frozenset(
-    ["host", "port", "path", "db", "username", "password", "credential_provider", "socket_connect_timeout", "socket_keepalive", "socket_keepalive_options", "health_check_interval", "protocol", "client_name"]
-)
+_DESTINATION = frozenset({
+    "host", "port", "path", "db", "username", "password", "credential_provider", "socket_connect_timeout", "socket_keepalive",
+    "socket_keepalive_options", "health_check_interval", "protocol", "client_name",
+})  # fmt: skip
 
 #: redis-py's sentinel modules are not annotated.
 _sentinel: Any = redis.sentinel
