@@ -5,7 +5,7 @@ a missing item column is refused. A cell that is blank or NA is a missing answer
 """
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from stanine.cli.exits import InvalidInputError
@@ -98,9 +98,10 @@ class Responses:
             else:
                 places[title] = place
         _refuse_missing(sheet, [item.id for item in form.items if item.id not in places])
-        self._key, self._participant, self._revision = (places.get(name) for name in ("key", "participant", "revision"))
-        self._items = [_Answers(item, places[item.id]) for item in form.items]
-        self._attributes = [(attribute, places[attribute.id]) for attribute in form.attributes if attribute.id in places]
+        self._key, self._participant = places.get("key"), places.get("participant")
+        self._items = [_Column(places[item.id], _Answers(item).read) for item in form.items]
+        known = [(attribute.id, _Attribute(attribute).read) for attribute in form.attributes]
+        self._about = [(name, _Column(places[name], read)) for name, read in [("revision", _read_revision), *known] if name in places]
 
     @property
     def has_keys(self) -> bool:
@@ -109,51 +110,48 @@ class Responses:
 
     def __iter__(self) -> Iterator[Response]:
         """Yield every row, faulty ones with their first fault."""
-        plain = self._participant is None and self._revision is None and not self._attributes
-        known = [(item.known, item.place) for item in self._items]
+        items = [(column.known, column.place) for column in self._items]
+        about = [(name, column.known, column.place) for name, column in self._about]
         for row in self._sheet.rows():
-            cells = row.cells
-            key = self._key_of(row)
+            cells, key = row.cells, self._key_of(row)
             if row.fault:
                 yield Response(row.number, row.line, key, b"", None, None, {}, row.fault)
                 continue
-            try:
-                codes = bytes([codes_of[cells[place]] for codes_of, place in known])  # every cell seen before: the usual row
+            try:  # the usual row: every cell was seen before
+                codes = bytes([known[cells[place]] for known, place in items])
+                attributes = {name: value for name, known, place in about if (value := known[cells[place]]) is not None}
             except KeyError:
-                codes = b""
-            if codes and plain and (key is None or (len(key) <= MAX_KEY and is_text(key))):
-                yield Response(row.number, row.line, key, codes, None, None, {}, None)
-            else:
                 yield self._read(row, key)
+                continue
+            if self._participant is not None or (key is not None and not (len(key) <= MAX_KEY and key.isascii())):
+                yield self._read(row, key)
+            else:
+                yield Response(row.number, row.line, key, codes, None, attributes.pop("revision", None), attributes, None)
 
     def _read(self, row: Row, key: str | None) -> Response:
-        place = 0
+        place = self._key or 0
+        attributes: dict[str, Any] = {}
+        participant = None
         try:
-            if self._key is not None:
-                place = self._key
-                _refuse_long(key, MAX_KEY)
-            participant = revision = None
+            _refuse_long(key, MAX_KEY)
             if self._participant is not None:
                 place = self._participant
                 text = row.cells[place].strip()
                 participant = None if text in _NO_VALUE else text
                 _refuse_long(participant, MAX_PARTICIPANT)
-            if self._revision is not None:
-                place = self._revision
-                revision = _read_revision(row.cells[place])
-            attributes = {}
-            for attribute, place in self._attributes:
-                value = _read_attribute(attribute, row.cells[place])
+            for name, column in self._about:
+                place = column.place
+                value = column.read(row.cells[place])
                 if value is not None:
-                    attributes[attribute.id] = value
+                    attributes[name] = value
             codes = bytearray()
-            for item in self._items:
-                place = item.place
-                codes.append(item.read(row.cells[place]))
+            for column in self._items:
+                place = column.place
+                codes.append(column.read(row.cells[place]))
         except CellError as error:
             fault = RowFault(row.line, place + 1, f"{self._sheet.header[place]}: {error}")
             return Response(row.number, row.line, key, b"", None, None, {}, fault)
-        return Response(row.number, row.line, key, bytes(codes), participant, revision, attributes, None)
+        return Response(row.number, row.line, key, bytes(codes), participant, attributes.pop("revision", None), attributes, None)
 
     def _key_of(self, row: Row) -> str | None:
         if self._key is None or self._key >= len(row.cells):
@@ -162,25 +160,32 @@ class Responses:
         return None if text in _NO_VALUE else text
 
 
-class _Answers:
-    """How the cells of one item are read: by text, else by number; what was understood is remembered."""
+class _Column:
+    """A column whose cells are read by a function; what was understood is remembered by the cell's text."""
 
-    def __init__(self, item: ItemColumn, place: int) -> None:
+    def __init__(self, place: int, understand: Callable[[str], Any]) -> None:
         self.place = place
+        self._understand = understand
+        self.known: dict[str, Any] = {}
+
+    def read(self, cell: str) -> Any:
+        if cell in self.known:
+            return self.known[cell]
+        value = self._understand(cell.strip())
+        if len(self.known) < _REMEMBERED:
+            self.known[cell] = value
+        return value
+
+
+class _Answers:
+    """How the cells of one item are read: by text, else by number. Returns the answer's code."""
+
+    def __init__(self, item: ItemColumn) -> None:
         self._options = item.options
         self._texts = {option: code for code, option in enumerate(item.options) if isinstance(option, str)}
         self._numbers = {float(option): code for code, option in enumerate(item.options) if not isinstance(option, str)}
-        self.known: dict[str, int] = {}
 
-    def read(self, cell: str) -> int:
-        code = self.known.get(cell)
-        if code is None:
-            code = self._understand(cell.strip())
-            if len(self.known) < _REMEMBERED:
-                self.known[cell] = code
-        return code
-
-    def _understand(self, text: str) -> int:
+    def read(self, text: str) -> int:
         if text in _NO_VALUE:
             return MISSING
         code = self._texts.get(text)
@@ -216,8 +221,7 @@ def _refuse_long(text: str | None, limit: int) -> None:
         raise CellError(f"longer than {limit} characters")
 
 
-def _read_revision(cell: str) -> int | None:
-    text = cell.strip()
+def _read_revision(text: str) -> int | None:
     if text in _NO_VALUE:
         return None
     if not _INTEGER.fullmatch(text) or float(text) < 1:
@@ -225,25 +229,33 @@ def _read_revision(cell: str) -> int | None:
     return int(float(text))
 
 
-def _read_attribute(attribute: AttributeColumn, cell: str) -> int | float | str | None:
-    text = cell.strip()
-    if text in _NO_VALUE:
-        return None
-    _refuse_bytes(text)
-    if attribute.values:
-        if text in attribute.values:
+class _Attribute:
+    """How the cells of an attribute are read: as one of its values, or by its type."""
+
+    def __init__(self, attribute: AttributeColumn) -> None:
+        self._attribute = attribute
+
+    def read(self, text: str) -> int | float | str | None:
+        if text in _NO_VALUE:
+            return None
+        _refuse_bytes(text)
+        if self._attribute.values:
+            return self._one_of(self._attribute.values, text)
+        if self._attribute.type == "Text":
+            _refuse_long(text, MAX_ATTRIBUTE_TEXT)
             return text
-        for value in attribute.values:
+        if self._attribute.type == "Integer":
+            if not _INTEGER.fullmatch(text):
+                raise CellError("not a whole number")
+            return int(float(text))
+        if not _NUMBER.fullmatch(text):
+            raise CellError("not a number")
+        return float(text)
+
+    def _one_of(self, values: Sequence[int | float | str], text: str) -> int | float | str:
+        if text in values:
+            return text
+        for value in values:
             if not isinstance(value, str) and _NUMBER.fullmatch(text) and float(text) == value:
                 return value
-        raise CellError(f"not one of {', '.join(str(value) for value in attribute.values)}")
-    if attribute.type == "Text":
-        _refuse_long(text, MAX_ATTRIBUTE_TEXT)
-        return text
-    if attribute.type == "Integer":
-        if not _INTEGER.fullmatch(text):
-            raise CellError("not a whole number")
-        return int(float(text))
-    if not _NUMBER.fullmatch(text):
-        raise CellError("not a number")
-    return float(text)
+        raise CellError(f"not one of {', '.join(str(value) for value in values)}")

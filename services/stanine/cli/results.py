@@ -9,7 +9,7 @@ import typer
 
 from stanine.cli.client import Api, connect, segment
 from stanine.cli.options import DEFAULT_SERVER, Format, Key, Output, RowFormat, Server
-from stanine.cli.rows import CsvWriter, NdjsonWriter, scale_columns
+from stanine.cli.rows import CsvWriter, NdjsonWriter
 from stanine.cli.terminal import note, open_output, progress
 from stanine.domain.result import ScaleResult
 
@@ -73,7 +73,7 @@ def _write_csv(out: IO[str], found: Iterator[_Result]) -> None:
                 columns[scale] = columns.get(scale, False) or scored.band is not msgspec.UNSET
             kept.write(msgspec.json.encode(each) + b"\n")
         kept.seek(0)
-        writer = CsvWriter(out, _ABOUT, scale_columns(columns.items()))
+        writer = CsvWriter(out, _ABOUT, columns.items())
         for line in kept:
             each = msgspec.json.decode(line, type=_Result)
             writer.write(each.about, each.scales)

@@ -9,10 +9,6 @@ import msgspec
 from stanine.cli.terminal import shortest
 from stanine.domain.result import ScaleResult
 
-#: A column of a scale: the scale's id, and which of its fields.
-Column = tuple[str, str]
-_FIELDS = ("raw", "valid", "status")
-
 
 class RowWriter(Protocol):
     """Takes rows of scores."""
@@ -24,18 +20,24 @@ class RowWriter(Protocol):
 class CsvWriter:
     """Writes CSV, the header first. An empty cell is no value; a number is the shortest decimal that reads back the same."""
 
-    def __init__(self, out: IO[str], about: Sequence[str], columns: Sequence[Column]) -> None:
-        self._about, self._columns = about, columns
+    def __init__(self, out: IO[str], about: Sequence[str], scales: Iterable[tuple[str, bool]]) -> None:
+        """`scales` are the ids of the scales in order, and whether each has bands."""
+        self._about, self._scales = about, list(scales)
         self._writer = csv.writer(out, lineterminator="\n")
-        self._writer.writerow([*about, *(f"{scale}.{field}" for scale, field in columns)])
+        columns = [f"{scale}.{field}" for scale, has_bands in self._scales for field in ("raw", "valid", "status", *(["band"] * has_bands))]
+        self._writer.writerow([*about, *columns])
 
     def write(self, about: Mapping[str, Any], scales: Mapping[str, ScaleResult] | None) -> None:
         """Write a row; a scale that it does not have is empty."""
-        cells = [_text(about.get(name)) for name in self._about]
-        if scales:
-            cells += [_text(getattr(scales[scale], field)) if scale in scales else "" for scale, field in self._columns]
-        else:
-            cells += [""] * len(self._columns)
+        cells: list[Any] = [_plain(about.get(name)) for name in self._about]  # csv writes None as an empty cell
+        for scale, has_bands in self._scales:
+            scored = scales.get(scale) if scales else None
+            if scored is None:
+                cells += [None] * (3 + has_bands)
+                continue
+            cells += ["" if scored.raw is None else shortest(scored.raw), scored.valid, scored.status]
+            if has_bands:
+                cells.append(scored.band or "")
         self._writer.writerow(cells)
 
 
@@ -48,19 +50,6 @@ class NdjsonWriter:
     def write(self, about: Mapping[str, Any], scales: Mapping[str, ScaleResult] | None) -> None:
         """Write a row."""
         self._out.write(msgspec.json.encode({name: _plain(value) for name, value in about.items()} | {"scales": scales}).decode() + "\n")
-
-
-def scale_columns(scales: Iterable[tuple[str, bool]]) -> list[Column]:
-    """Return the columns of scales, each given by its id and whether it has bands."""
-    return [(scale, field) for scale, has_bands in scales for field in (*_FIELDS, *(("band",) if has_bands else ()))]
-
-
-def _text(value: object) -> str:
-    if value is None or value is msgspec.UNSET:
-        return ""
-    if isinstance(value, float):
-        return shortest(value)
-    return str(_plain(str(value)))
 
 
 def _plain(value: Any) -> Any:

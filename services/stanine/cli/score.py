@@ -11,7 +11,7 @@ from stanine.cli.exits import FAULTY_ROWS
 from stanine.cli.options import Format, Output, RowFormat
 from stanine.cli.publish import read_document
 from stanine.cli.responses import Response, Responses, form_of_entry
-from stanine.cli.rows import CsvWriter, NdjsonWriter, RowWriter, scale_columns
+from stanine.cli.rows import CsvWriter, NdjsonWriter, RowWriter
 from stanine.cli.sheet import Sheet
 from stanine.cli.terminal import note, open_input, open_output, progress
 from stanine.domain.index import IndexEntry, build_entry
@@ -50,7 +50,7 @@ def score(
 def _writer(out: IO[str], view: Format, entry: IndexEntry) -> RowWriter:
     if view is Format.NDJSON:
         return NdjsonWriter(out)
-    return CsvWriter(out, ["key"], scale_columns((scale.id, bool(scale.bands)) for scale in entry.plan.scales))
+    return CsvWriter(out, ["key"], [(scale.id, bool(scale.bands)) for scale in entry.plan.scales])
 
 
 def _score_all(entry: IndexEntry, rows: Iterator[Response], name: str, writer: RowWriter) -> int:
