@@ -6,6 +6,7 @@ The parser is the standard library's; what it lets pass (duplicates, NaN, depth 
 import json
 import math
 import re
+from collections import Counter
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -73,8 +74,8 @@ class _Reading:
     def _members(self, pairs: list[tuple[str, Any]]) -> dict[str, Any]:
         result = dict(pairs)
         if len(result) < len(pairs):
-            names = [name for name, _ in pairs]
-            self.doubled[id(result)] = result, [name for at, name in enumerate(names) if name in names[:at]]
+            counts = Counter(name for name, _ in pairs)
+            self.doubled[id(result)] = result, [name for name, count in counts.items() if count > 1]
             self.is_suspect = True
         return result
 
@@ -128,7 +129,7 @@ def _judge(
 ) -> None:
     if isinstance(value, dict):
         for name in doubled.get(id(value), (None, []))[1]:
-            faults.add(name_place(place, name), "DuplicateKey", f"{quote(name)} is given twice")
+            faults.add(name_place(place, name), "DuplicateKey", f"{quote(name)} is given more than once")
         texts = list(value)
     else:
         texts = [value] if isinstance(value, str) else []

@@ -4,8 +4,10 @@
 MAX_DOCUMENT_BYTES = 1 << 20
 #: Bytes of the YAML or JSON text: comments and indentation may be several times what remains of them.
 MAX_TEXT_BYTES = 4 << 20
-#: Characters and nodes that a document may come to once its YAML aliases are written out.
+#: Characters that a document may come to once its YAML aliases are written out, a node counting as NODE_WEIGHT of them: building a node
+#: takes a microsecond, so that the worst text holds a process up for about a second.
 MAX_EXPANDED = 4 << 20
+NODE_WEIGHT = 8
 #: Nested lists and mappings, in any text. The deepest that has a meaning is 8.
 MAX_DEPTH = 32
 #: Whole numbers beyond this are not exact in JSON readers that use doubles (2**53).

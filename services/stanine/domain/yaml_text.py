@@ -12,7 +12,7 @@ import yaml
 
 from stanine.domain.errors import Code, Fault, InvalidDocument
 from stanine.domain.json_text import position
-from stanine.domain.limits import MAX_DEPTH, MAX_EXPANDED, MAX_INTEGER, MAX_TEXT_BYTES
+from stanine.domain.limits import MAX_DEPTH, MAX_EXPANDED, MAX_INTEGER, MAX_TEXT_BYTES, NODE_WEIGHT
 from stanine.domain.structure import quote
 
 #: Plain words that are no text, as go-yaml v2's resolve.go lists them.
@@ -139,14 +139,15 @@ class _Builder:
                 self._close(event)
 
     def _scalar(self, event: Any) -> None:
-        self._weigh(1 + len(event.value), event)
+        weight = NODE_WEIGHT + len(event.value)
+        self._weigh(weight, event)
         value = _scalar_value(event)
         if isinstance(value, float) and not math.isfinite(value):
             raise _fault(event, "NumberOutOfRange", f"{quote(event.value)} is not a finite number")
         if isinstance(value, int) and abs(value) > MAX_INTEGER:
             raise _fault(event, "NumberOutOfRange", "whole numbers beyond 2**53 are not exact everywhere; a text goes in quotes")
         if event.anchor:
-            self.anchors[event.anchor] = value, 1 + len(event.value)
+            self.anchors[event.anchor] = value, weight
         self._put(value, event)
 
     def _alias(self, event: Any) -> None:
@@ -166,7 +167,7 @@ class _Builder:
         if len(self.stack) >= MAX_DEPTH:
             raise _fault(event, "TooDeep", f"lists and mappings are nested more than {MAX_DEPTH} deep")
         before = self.weight
-        self._weigh(1, event)
+        self._weigh(NODE_WEIGHT, event)
         self.stack.append(_Frame(value, event.anchor, before))
 
     def _close(self, event: Any) -> None:
@@ -213,7 +214,7 @@ class _Builder:
     def _weigh(self, weight: int, event: Any) -> None:
         self.weight += weight
         if self.weight > MAX_EXPANDED:
-            raise _fault(event, "TooLarge", f"with its aliases written out the document has more than {MAX_EXPANDED} characters")
+            raise _fault(event, "TooLarge", "with its aliases written out the document is far larger than any instrument may be")
 
 
 def _scalar_value(event: Any) -> Any:

@@ -19,7 +19,7 @@ from stanine.domain.instrument import parse_instrument
 from stanine.domain.kernel import Kernel
 from stanine.domain.response import Attempt, Packer
 from stanine.domain.result import ScaleResult, decode_result
-from stanine.domain.scoring import DECLINED, NOT_SHOWN
+from stanine.domain.scoring import DECLINED, NOT_SHOWN, OMITTED
 
 
 def entry_of(document: Any) -> Any:
@@ -186,13 +186,12 @@ def test_the_order_in_which_a_scale_names_its_items_changes_no_bit() -> None:
 
 
 def test_answers_not_shown_or_declined_are_missing_even_where_omitted_ones_count() -> None:
-    document = {**FORM, "scales": [{"id": "s", "key": {"a": 3, "b": 3}, "unanswered": 1, "score": "Sum"}]}
-    entry = entry_of(
-        {"apiVersion": "stanine.dev/v1alpha1", "kind": "Instrument", "metadata": {"name": "x"}, "spec": {"title": "X", **document}}
-    )
-    codes = np.array([[0, 255, 255, 255], [0, NOT_SHOWN, 255, 255], [0, DECLINED, 255, 255]], np.uint8)
-    raws = [decode_result(body, entry).scales["s"].raw for body in Kernel(entry.plan).score(codes).packed()]
-    assert raws == [1.0, 0.0, 0.0]
+    items = [{"id": name, "text": "t", "options": [{"value": 1}, {"value": 2}]} for name in "ab"]
+    spec = {"title": "X", "items": items, "scales": [{"id": "s", "key": {"a": 1, "b": 2}, "unanswered": 1, "score": "Sum"}]}
+    entry = entry_of({"apiVersion": "stanine.dev/v1alpha1", "kind": "Instrument", "metadata": {"name": "x"}, "spec": spec})
+    codes = np.array([[1, 1], [1, OMITTED], [1, NOT_SHOWN], [1, DECLINED]], np.uint8)
+    scores = [decode_result(body, entry).scales["s"] for body in Kernel(entry.plan).score(codes).packed()]
+    assert [(score.raw, score.valid) for score in scores] == [(1.0, 2), (1.0, 1), (0.0, 1), (0.0, 1)]
 
 
 def test_codes_that_no_item_has_are_found_and_never_scored_as_answers() -> None:
