@@ -1,6 +1,7 @@
 """What a command says: data on standard output as table, JSON or YAML; notes and progress on standard error. Called by every command."""
 
 import os
+import re
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -11,6 +12,10 @@ from typing import IO, Any, Protocol
 import msgspec
 
 from stanine.cli.exits import CliError
+
+#: Text that needs no quotes in YAML, and what looks like it but is a boolean or null.
+_WORD = re.compile(r"[A-Za-z][A-Za-z0-9_]{2,}", re.ASCII)
+_NO_WORDS = frozenset({"yes", "off", "true", "false", "null"})
 
 
 class View(StrEnum):
@@ -37,9 +42,24 @@ def show(record: object, view: View, rows: Sequence[Mapping[str, Any]]) -> None:
     if view is View.JSON:
         emit(msgspec.json.format(msgspec.json.encode(record), indent=2).decode())
     elif view is View.YAML:
-        sys.stdout.write(msgspec.yaml.encode(record).decode())
+        sys.stdout.write(_as_yaml(record))
     else:
         show_table(rows)
+
+
+def _as_yaml(record: object) -> str:
+    """Return YAML that every reader takes alike: text is in quotes unless no version of YAML sees anything else in it."""
+    import yaml  # noqa: PLC0415 - slow to load, and seldom asked for
+
+    class Dumper(yaml.SafeDumper):
+        """Quotes whatever is not plainly a word: a bare `N` is a boolean to kubectl, `1e3` a number to some."""
+
+    def represent(dumper: yaml.SafeDumper, text: str) -> yaml.ScalarNode:
+        is_word = _WORD.fullmatch(text) is not None and text.lower() not in _NO_WORDS
+        return dumper.represent_scalar("tag:yaml.org,2002:str", text, style=None if is_word else '"')
+
+    Dumper.add_representer(str, represent)
+    return yaml.dump(msgspec.to_builtins(record), Dumper=Dumper, sort_keys=False, allow_unicode=True, width=140)
 
 
 def show_table(rows: Sequence[Mapping[str, Any]]) -> None:

@@ -9,6 +9,9 @@ from pathlib import Path
 
 import pytest
 
+from stanine.cli import exits
+from stanine.cli.main import app
+
 from .conftest import Run, Up, running_up
 
 ROOT = Path(__file__).parents[3]
@@ -53,6 +56,16 @@ def test_the_redis_functions_it_names_exist() -> None:
     for name in ("publish", "put_index", "submit", "commit_results"):
         assert f"`{name}`" in way
         assert f"{name}_@VERSION@" in functions
+
+
+def test_every_command_and_exit_status_is_documented() -> None:
+    page = (ROOT / "docs/cli.md").read_text()
+    for command in app.registered_commands:
+        assert command.callback is not None
+        assert f"`stanine {command.callback.__name__}" in page
+    statuses = {value for name, value in vars(exits).items() if name.isupper()}
+    assert statuses == set(range(7))
+    assert all(f"\n| {status} | " in page for status in statuses)
 
 
 @pytest.mark.parametrize("responses", sorted((ROOT / "examples/responses").glob("*.csv")), ids=lambda path: path.name)

@@ -1,0 +1,67 @@
+"""What commands print."""
+
+import contextlib
+import io
+import math
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from stanine.cli.terminal import View, shortest, show, show_table
+from stanine.domain.document import read_yaml
+
+TEXT = st.text(st.characters(codec="utf-8", categories=["L", "N", "P", "S", "Zs"]), max_size=6)
+#: What some version of YAML takes for something other than text.
+WORDS = st.sampled_from(
+    [
+        "y",
+        "N",
+        "no",
+        "On",
+        "yes",
+        "OFF",
+        "true",
+        "null",
+        "~",
+        "1e3",
+        "0x1F",
+        "1_000",
+        "12:30:00",
+        "=",
+        "<<",
+        ".5",
+        "",
+        "-",
+        "é",
+        "2026-11-23",
+    ]
+)
+SCALARS = st.one_of(TEXT, WORDS, st.integers(-1000, 1000), st.booleans())
+PLAIN = st.recursive(SCALARS, lambda inner: st.lists(inner) | st.dictionaries(WORDS | TEXT, inner))
+
+
+@given(number=st.floats(allow_nan=False, allow_infinity=False))
+def test_a_number_reads_back_the_same(number: float) -> None:
+    text = shortest(number)
+    assert float(text) == number
+    assert math.copysign(1, float(text)) == math.copysign(1, number)
+    assert not text.endswith(".0")
+
+
+@given(record=PLAIN)
+def test_yaml_that_is_shown_is_read_alike_by_the_strictest_reader(record: object) -> None:
+    out = io.StringIO()
+    with contextlib.redirect_stdout(out):
+        show(record, View.YAML, [])
+    assert read_yaml(out.getvalue().encode()) == record
+
+
+def test_a_table_aligns_numbers_to_the_right(capsys: pytest.CaptureFixture[str]) -> None:
+    show_table([{"scale": "a", "raw": 3.0, "band": None}, {"scale": "long", "raw": 12.25, "band": "low"}])
+    assert capsys.readouterr().out == "SCALE    RAW  BAND\na          3\nlong   12.25  low\n"
+
+
+def test_an_empty_table_is_nothing(capsys: pytest.CaptureFixture[str]) -> None:
+    show_table([])
+    assert capsys.readouterr().out == ""
