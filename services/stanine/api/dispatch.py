@@ -115,13 +115,13 @@ class Dispatcher:
             raise not_found()
 
     def _authenticate(self, route: Route, request: Request) -> Caller | None:
-        kind, _, key = request.text(b"authorization").partition(" ")
-        if kind.lower() != "bearer" or not key:
+        kind, _, key = request.headers.get(b"authorization", b"").partition(b" ")
+        if kind.lower() != b"bearer" or not key:
             raise Problem(UNAUTHENTICATED, "Send Authorization: Bearer KEY.", headers=_CHALLENGE)
         caller = self._keyring.find(key)
         if caller is None:
             if route.takes_token and _is_token(key):
-                request.bearer = key
+                request.bearer = key.decode()
                 return None
             raise Problem(UNAUTHENTICATED, "The key is not known here.", headers=_CHALLENGE)
         if route.scope not in caller.scopes:
@@ -171,8 +171,8 @@ def json_answer(record: Any, status: int = 200, headers: Headers = ()) -> Answer
     return Answer(status, _ENCODER.encode(record), JSON, headers)
 
 
-def _is_token(text: str) -> bool:
-    return len(text) == TOKEN_LENGTH and all(character in "0123456789abcdef" for character in text)
+def _is_token(text: bytes) -> bool:
+    return len(text) == TOKEN_LENGTH and all(character in b"0123456789abcdef" for character in text)
 
 
 def _raw_path(scope: Mapping[str, Any]) -> str:

@@ -68,6 +68,7 @@ class Keyring:
 
     def load(self) -> int:
         """Read the file and return how many keys it has; raises KeysError and keeps the keys in force."""
+        self._stamp = ()
         try:
             self._stamp = _stamp(self._path)
             text = self._path.read_bytes()
@@ -84,11 +85,11 @@ class Keyring:
         except OSError:
             return self._stamp != ()
 
-    def find(self, key: str) -> Caller | None:
+    def find(self, key: bytes) -> Caller | None:
         """Return who a key belongs to. Takes the same time whichever key it is."""
         if not 0 < len(key) <= MAX_KEY_BYTES:
             return None
-        digest = hashlib.sha256(key.encode()).digest()
+        digest = hashlib.sha256(key).digest()
         found = None
         for known, caller in self._callers:
             if hmac.compare_digest(known, digest):

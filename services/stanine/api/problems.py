@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from typing import Any
 
 import msgspec
+from msgspec import UNSET, UnsetType
 
 from stanine.domain.errors import Fault, Faulty
 
@@ -65,7 +66,7 @@ class ProblemError(msgspec.Struct, frozen=True):
     detail: str
 
 
-class ProblemDocument(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True):
+class ProblemDocument(msgspec.Struct, frozen=True, rename="camel"):
     """The body of every error (RFC 9457)."""
 
     type: str
@@ -73,10 +74,10 @@ class ProblemDocument(msgspec.Struct, frozen=True, rename="camel", omit_defaults
     status: int
     detail: str
     #: At most 100 of them; `errorCount` says how many there are.
-    errors: list[ProblemError] | None = None
-    error_count: int | None = None
+    errors: list[ProblemError] | UnsetType = UNSET
+    error_count: int | UnsetType = UNSET
     #: Of an internal error: what to look for in the log.
-    id: str | None = None
+    id: str | UnsetType = UNSET
 
 
 class Problem(Exception):  # noqa: N818 - RFC 9457's own word

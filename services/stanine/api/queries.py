@@ -8,6 +8,7 @@ from urllib.parse import unquote_plus
 import msgspec
 
 from stanine.api.problems import MALFORMED_REQUEST, Problem
+from stanine.domain import limits
 
 #: Seconds that a request may be held.
 MAX_WAIT = 30
@@ -18,7 +19,7 @@ MAX_QUERY_BYTES = 2048
 
 #: The last order number that a cursor may name: exact in every JSON reader.
 _LAST_ORDER = (1 << 53) - 1
-_LAST_REVISION = (1 << 31) - 1
+_LAST_REVISION = limits.MAX_REVISION
 _NUMBER = re.compile(r"(?:0|[1-9][0-9]{0,5})(?:\.[0-9]{1,30})?(?:[eE][-+]?[0-9]{1,3})?", re.ASCII)
 _LABEL = re.compile(r"[a-z0-9](?:[-a-z0-9]{0,61}[a-z0-9])?", re.ASCII)
 

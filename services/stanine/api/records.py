@@ -1,14 +1,43 @@
 """The bodies of answers, as records: what OpenAPI describes and what the encoders write. Used by the routes."""
 
-from typing import Any, Literal
+from typing import Annotated, Literal, TypeVar
 
 import msgspec
+from msgspec import UNSET, Meta, UnsetType
+
+from stanine.api.problems import ProblemDocument
+from stanine.domain import limits
+from stanine.domain.result import ScaleResult
+
+T = TypeVar("T")
 
 State = Literal["Submitted", "Scored", "Failed"]
 
+_Number = Annotated[float, Meta(ge=-limits.MAX_INTEGER, le=limits.MAX_INTEGER)]
 
-class _Body(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True):
-    """What all bodies share: camelCase names; what has no value is left out."""
+
+def given(value: T | None) -> T | UnsetType:
+    """Return a member's value, or what leaves the member out."""
+    return UNSET if value is None else value
+
+
+class _Body(msgspec.Struct, frozen=True, rename="camel"):
+    """What all bodies share: camelCase names."""
+
+
+class AttemptBody(_Body, frozen=True, forbid_unknown_fields=True):
+    """An attempt as sent. Null and absent mean the same."""
+
+    #: By item id: the value of an option. What the items and options are, the form says.
+    answers: dict[str, _Number | str | list[str] | None]
+    #: The caller's name for the attempt (needed in bulk): the same key with the same content is answered as before.
+    key: Annotated[str, Meta(min_length=1, max_length=limits.MAX_KEY)] | None = None
+    #: The revision that was answered; the newest indexed one by default.
+    revision: Annotated[int, Meta(ge=1, le=limits.MAX_REVISION)] | None = None
+    #: A pseudonym of the caller's choice.
+    participant: Annotated[str, Meta(min_length=1, max_length=limits.MAX_PARTICIPANT)] | None = None
+    #: What else is known of the person, by the instrument's attribute ids.
+    attributes: dict[str, _Number | Annotated[str, Meta(max_length=limits.MAX_ATTRIBUTE_TEXT)] | None] | None = None
 
 
 class InstrumentItem(_Body, frozen=True):
@@ -21,10 +50,10 @@ class InstrumentItem(_Body, frozen=True):
     #: SHA-256 of the canonical document: the ETag without its quotes.
     digest: str
     #: Of the newest indexed revision; absent until it is indexed.
-    title: str | None = None
+    title: str | UnsetType = UNSET
 
 
-class InstrumentPage(_Body, frozen=True, omit_defaults=False):
+class InstrumentPage(_Body, frozen=True):
     """A page of instruments by name; `next` is null at the end."""
 
     items: list[InstrumentItem]
@@ -69,10 +98,10 @@ class StoredAnswers(_Body, frozen=True):
     #: When it arrived, by the database's clock.
     submitted_at: str
     #: Every item of the form; null: not answered.
-    answers: dict[str, int | float | str | list[str] | None]
-    key: str | None = None
-    participant: str | None = None
-    attributes: dict[str, int | float | str] | None = None
+    answers: dict[str, float | str | list[str] | None]
+    key: str | UnsetType = UNSET
+    participant: str | UnsetType = UNSET
+    attributes: dict[str, float | str] | UnsetType = UNSET
 
 
 class ResultBody(_Body, frozen=True):
@@ -83,19 +112,19 @@ class ResultBody(_Body, frozen=True):
     revision: int
     state: State
     submitted_at: str
-    key: str | None = None
-    participant: str | None = None
+    key: str | UnsetType = UNSET
+    participant: str | UnsetType = UNSET
     #: The revision whose scoring gave the scales.
-    scoring_revision: int | None = None
+    scoring_revision: int | UnsetType = UNSET
     #: The version of the arithmetic.
-    engine: int | None = None
-    scales: dict[str, Any] | None = None
-    reason: str | None = None
+    engine: int | UnsetType = UNSET
+    scales: dict[str, ScaleResult] | UnsetType = UNSET
+    reason: str | UnsetType = UNSET
     #: Only in the answer to the submission itself.
-    token: str | None = None
+    token: str | UnsetType = UNSET
 
 
-class ResultPage(_Body, frozen=True, omit_defaults=False):
+class ResultPage(_Body, frozen=True):
     """Results in the order of their commits; `next` is the cursor to continue from, also when there is nothing new yet."""
 
     items: list[ResultBody]
@@ -109,7 +138,7 @@ class LineAnswer(_Body, frozen=True):
     line: int
     #: As for a single submission: 202, 409, 413, 422 or 503.
     status: int
-    key: str | None = None
-    attempt: str | None = None
-    token: str | None = None
-    problem: dict[str, Any] | None = None
+    key: str | UnsetType = UNSET
+    attempt: str | UnsetType = UNSET
+    token: str | UnsetType = UNSET
+    problem: ProblemDocument | UnsetType = UNSET

@@ -6,8 +6,10 @@ The index holds each form's newest scoring only; an older one is compiled from i
 from collections import OrderedDict
 from datetime import UTC, datetime
 
+from msgspec import UNSET
+
 from stanine.api.deadlines import within
-from stanine.api.records import ResultBody
+from stanine.api.records import ResultBody, given
 from stanine.domain.document import read_json
 from stanine.domain.index import IndexEntry, build_entry
 from stanine.domain.instrument import parse_instrument
@@ -45,13 +47,13 @@ class Scorings:
             revision=attempt.revision,
             state="Scored" if failed is None else "Failed",
             submitted_at=iso(attempt.submitted_at),
-            key=attempt.key,
-            participant=attempt.participant,
-            scoring_revision=result.scoring_revision if failed is None else None,
+            key=given(attempt.key),
+            participant=given(attempt.participant),
+            scoring_revision=result.scoring_revision if failed is None else UNSET,
             engine=result.engine,
-            scales=scales,
-            reason=failed,
-            token=access,
+            scales=given(scales),
+            reason=given(failed),
+            token=given(access),
         )
 
     async def _older_entry(self, newest: IndexEntry, revision: int) -> IndexEntry:

@@ -12,7 +12,7 @@ from stanine.api.keys import Scope
 from stanine.api.problems import FULL, INVALID_ATTEMPT, KEY_CONFLICT, NOT_INDEXED, TOO_LARGE, TOO_SLOW, UNSUPPORTED_CONTENT
 from stanine.api.queries import WAIT
 from stanine.api.reading import AttemptReader
-from stanine.api.records import LineAnswer, Receipt, ResultBody, StoredAnswers
+from stanine.api.records import AttemptBody, LineAnswer, Receipt, ResultBody, StoredAnswers, given
 from stanine.api.routing import Content, Route
 from stanine.api.scorings import Scorings, iso
 from stanine.api.tokens import Tokens
@@ -89,9 +89,9 @@ class AttemptRoutes:
                 state="Submitted" if found.result is None else "Scored" if found.result.failure is None else "Failed",
                 submitted_at=iso(attempt.submitted_at),
                 answers={**unpack_answers(found.entry, attempt.codes)},
-                key=attempt.key,
-                participant=attempt.participant,
-                attributes=dict(attempt.attributes) or None,
+                key=given(attempt.key),
+                participant=given(attempt.participant),
+                attributes=given({**attempt.attributes} or None),
             )
         )
 
@@ -117,7 +117,7 @@ class AttemptRoutes:
                 tag="attempts",
                 scope=Scope.ATTEMPTS_WRITE,
                 query=(WAIT,),
-                body=Content({"application/json": Attempt}),
+                body=Content({"application/json": AttemptBody}),
                 answers={
                     200: Content({"application/json": ResultBody}, "It was scored while the request was held."),
                     202: Content({"application/json": Receipt}, "It is stored and queued; Location is its address."),
@@ -132,7 +132,7 @@ class AttemptRoutes:
                 summary="Submit many attempts, a line each; every line is answered by a line, in order, while more are sent",
                 tag="attempts",
                 scope=Scope.ATTEMPTS_WRITE,
-                body=Content({"application/x-ndjson": Attempt}, "One attempt a line, each with a key."),
+                body=Content({"application/x-ndjson": AttemptBody}, "One attempt a line, each with a key."),
                 answers={200: Content({"application/x-ndjson": LineAnswer}, "One answer a line.")},
                 problems=(NOT_INDEXED, FULL, UNSUPPORTED_CONTENT),
             ),

@@ -26,13 +26,13 @@ from stanine.api.problems import (
     not_found,
 )
 from stanine.api.queries import AFTER_NAME, LIMIT, REVISION, WAIT
-from stanine.api.records import InstrumentItem, InstrumentPage, PublishedInstrument
+from stanine.api.records import InstrumentItem, InstrumentPage, PublishedInstrument, given
 from stanine.api.routing import Content, Route
 from stanine.domain import limits
 from stanine.domain.document import canonical, digest, read_json, read_yaml
 from stanine.domain.errors import InvalidDocument
 from stanine.domain.index import IndexEntry, public_form
-from stanine.domain.instrument import form_digest, parse_instrument
+from stanine.domain.instrument import Instrument, form_digest, parse_instrument
 from stanine.messages import BUILD_INDEX
 from stanine.store.errors import PreconditionFailedError
 from stanine.store.index import EntryCache
@@ -68,7 +68,7 @@ class InstrumentRoutes:
                     if len(items) == limit:
                         return json_answer(InstrumentPage(items, items[-1].name))
                     entry = self._entries.newest(each.name)
-                    items.append(InstrumentItem(each.name, each.revision, each.form, each.digest, entry.title if entry else None))
+                    items.append(InstrumentItem(each.name, each.revision, each.form, each.digest, given(entry.title if entry else None)))
             if len(found) < _SCAN:
                 return json_answer(InstrumentPage(items, None))
             after = found[-1].name
@@ -146,7 +146,7 @@ class InstrumentRoutes:
                 scope=Scope.INSTRUMENTS_READ,
                 query=(REVISION,),
                 headers={"If-None-Match": "ETags of what the caller has already: 304 if it is one of them."},
-                answers={200: Content({"application/json": _ANYTHING}), 304: Content({}, "The caller has it already.")},
+                answers={200: Content({"application/json": Instrument}), 304: Content({}, "The caller has it already.")},
             ),
             Route(
                 method="PUT",
@@ -161,7 +161,7 @@ class InstrumentRoutes:
                     "If-Match": "The ETag of the document to replace, or * for any: 412 if another stands there.",
                     "If-None-Match": "Only *: 412 if there is an instrument of this name.",
                 },
-                body=Content({"application/json": _ANYTHING, "application/yaml": _ANYTHING}),
+                body=Content({"application/json": Instrument, "application/yaml": Instrument}),
                 answers={
                     200: Content({"application/json": PublishedInstrument}, "It is the next revision, or was there already."),
                     201: Content({"application/json": PublishedInstrument}, "It is the first revision."),

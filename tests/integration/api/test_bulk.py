@@ -1,0 +1,137 @@
+import concurrent.futures
+import json
+import socket
+from typing import Any
+
+import pytest
+from tests.integration.api.serving import ADMIN, Serving, problem
+
+BULK = "/v1/instruments/a-mood/attempts:bulk"
+NDJSON = {"content-type": "application/x-ndjson"}
+
+
+def line(key: str | None = None, **more: Any) -> bytes:
+    attempt: dict[str, Any] = {"answers": {"i1": 1, "i2": 2, "i3": 3}} | more
+    if key is not None:
+        attempt["key"] = key
+    return json.dumps(attempt).encode() + b"\n"
+
+
+def send(api: Serving, *lines: bytes) -> list[dict[str, Any]]:
+    answer = api.http().post(BULK, content=b"".join(lines), headers=NDJSON)
+    assert answer.status_code == 200, answer.text
+    assert answer.headers["content-type"] == "application/x-ndjson"
+    return [json.loads(each) for each in answer.text.splitlines()]
+
+
+def test_every_line_is_answered_by_a_line_in_order(shared: Serving) -> None:
+    answers = send(shared, *[line(f"order-{number}") for number in range(1700)])
+    assert [(each["line"], each["key"], each["status"]) for each in answers] == [
+        (number + 1, f"order-{number}", 202) for number in range(1700)
+    ]
+    assert len({each["attempt"] for each in answers}) == 1700
+    last = answers[-1]
+    assert shared.http().get(f"/v1/attempts/{last['attempt']}").json()["key"] == "order-1699"
+    assert shared.http(last["token"]).get(f"/v1/attempts/{last['attempt']}/result").status_code == 202
+
+
+def test_a_faulty_line_gets_its_problem_and_the_rest_go_on(shared: Serving) -> None:
+    answers = send(
+        shared,
+        line("f1"),
+        b"\n",
+        b'{"broken\n',
+        line(),
+        line("f2", answers={"i1": 9, "zz": 1}),
+        line("f1"),
+        line("f1", answers={"i1": 2}),
+        line("f3", revision=77),
+        b'{"key":"f4","answers":{"i1":NaN}}\n',
+        b"   \t \r\n",
+        b'{"key":"f5","answers":{}}',
+    )
+    assert [(each["line"], each["status"], each.get("key")) for each in answers] == [
+        (1, 202, "f1"), (3, 422, None), (4, 422, None), (5, 422, "f2"), (6, 202, "f1"), (7, 409, "f1"), (8, 422, "f3"), (9, 422, None),
+        (11, 202, "f5"),
+    ]  # fmt: skip
+    by_line = {each["line"]: each for each in answers}
+    assert by_line[6]["attempt"] == by_line[1]["attempt"]
+    assert by_line[6]["token"] == by_line[1]["token"]
+    assert by_line[4]["problem"]["errors"][0]["pointer"] == "/key"
+    assert {error["pointer"] for error in by_line[5]["problem"]["errors"]} == {"/answers/i1", "/answers/zz"}
+    assert by_line[7]["problem"]["type"] == "urn:stanine:problem:key-conflict"
+    assert by_line[8]["problem"]["errors"][0]["pointer"] == "/revision"
+
+
+def test_sending_the_lines_again_adds_nothing(shared: Serving) -> None:
+    lines = [line(f"again-{number}") for number in range(700)]
+    arrived = int(shared.redis.get(shared.keys.arrivals) or 0)
+    with concurrent.futures.ThreadPoolExecutor(3) as pool:
+        first, second, third = pool.map(lambda _: send(shared, *lines), range(3))
+    assert first == second == third
+    assert int(shared.redis.get(shared.keys.arrivals) or 0) - arrived == 700
+
+
+def test_a_line_over_the_limit_is_refused_without_being_kept(shared: Serving) -> None:
+    limit = 256 << 10
+    fits = b'{"key":"l1","answers":{}}'
+    answers = send(shared, fits + b" " * (limit - len(fits)) + b"\n", b"x" * (limit + 1) + b"\n", b"y" * (5 << 20) + b"\n", line("l2"))
+    assert [each["status"] for each in answers] == [202, 413, 413, 202]
+    assert answers[1]["problem"]["type"] == "urn:stanine:problem:too-large"
+
+
+def test_an_empty_bulk_is_answered_by_nothing(shared: Serving) -> None:
+    assert send(shared) == []
+    assert send(shared, b"\n\n") == []
+
+
+def test_answers_come_while_lines_are_still_being_sent(shared: Serving) -> None:
+    with socket.create_connection(("127.0.0.1", shared.port), timeout=10) as connection:
+        connection.sendall(
+            b"POST %b HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer %b\r\nTransfer-Encoding: chunked\r\n\r\n"
+            % (BULK.encode(), ADMIN.encode())
+        )
+        received = b""
+        for number in range(3):
+            part = line(f"live-{number}")
+            connection.sendall(b"%x\r\n%b\r\n" % (len(part), part))
+            while b'"key":"live-%d"' % number not in received:
+                received += connection.recv(65536)
+        connection.sendall(b"0\r\n\r\n")
+        while not received.endswith(b"0\r\n\r\n"):
+            received += connection.recv(65536)
+    assert received.count(b'"status":202') == 3
+
+
+def test_a_client_that_sends_all_before_it_reads_is_served(shared: Serving) -> None:
+    lines = b"".join(b"{%d\n" % number for number in range(30_000))  # answers far longer than lines, and than the kernel's buffers
+    with socket.create_connection(("127.0.0.1", shared.port), timeout=60) as connection:
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 65536)
+        connection.sendall(
+            b"POST %b HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer %b\r\nContent-Type: application/x-ndjson\r\nContent-Length: %d\r\n\r\n"
+            % (BULK.encode(), ADMIN.encode(), len(lines))
+        )
+        connection.sendall(lines)
+        received = bytearray()
+        while not received.endswith(b"0\r\n\r\n"):
+            received += connection.recv(1 << 20)
+    assert received.count(b'{"line":') == 30_000
+
+
+def test_a_client_that_neither_sends_nor_reads_is_cut_off(shared: Serving, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("stanine.api.bulk.STALL_SECONDS", 0.3)
+    with socket.create_connection(("127.0.0.1", shared.port), timeout=10) as connection:
+        connection.sendall(
+            b"POST %b HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer %b\r\nContent-Type: application/x-ndjson\r\nContent-Length: 999\r\n\r\n"
+            % (BULK.encode(), ADMIN.encode())
+        )
+        connection.sendall(line("stalls"))
+        received = b""
+        while part := connection.recv(65536):
+            received += part
+    assert b'"key":"stalls"' in received
+    assert not received.endswith(b"0\r\n\r\n")  # the answer does not pretend to be whole
+
+
+def test_a_bulk_at_an_unknown_instrument_is_refused_before_a_line_is_read(shared: Serving) -> None:
+    problem(shared.http().post("/v1/instruments/unknown/attempts:bulk", content=line("x"), headers=NDJSON), "not-found")

@@ -1,0 +1,149 @@
+"""The API while Redis is away, full, or not ready: it says so in time, and never acknowledges what is not stored."""
+
+import json
+import signal
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from tests.conftest import Server, free_port, stop_server
+from tests.integration.api.serving import Serving, document, problem
+
+ATTEMPTS = "/v1/instruments/a-mood/attempts"
+NDJSON = {"content-type": "application/x-ndjson"}
+
+
+@pytest.fixture
+def own(own_server: Callable[..., Server], keys_file: Path) -> Iterator[tuple[Server, Serving]]:
+    """A server of the test's own, and an API on it with `a-mood`."""
+    server = own_server()
+    serving = Serving(server.url, "own", keys_file)
+    try:
+        serving.until_ready().publish(document())
+        yield server, serving
+    finally:
+        serving.stop()
+
+
+def timed(call: Callable[[], httpx.Response]) -> tuple[httpx.Response, float]:
+    began = time.monotonic()
+    return call(), time.monotonic() - began
+
+
+def every_call(api: Serving, attempt: str) -> list[Callable[[], httpx.Response]]:
+    http = api.http()
+    return [
+        lambda: http.post(ATTEMPTS, json={"answers": {"i1": 1}}),
+        lambda: http.put("/v1/instruments/a-mood", json=document(title="New")),
+        lambda: http.get("/v1/instruments"),
+        lambda: http.get("/v1/instruments/a-mood"),
+        lambda: http.get(f"/v1/attempts/{attempt}/result"),
+        lambda: http.get("/v1/instruments/a-mood/results"),
+        lambda: http.get("/v1/participants/p/results"),
+    ]
+
+
+def until_status(api: Serving, address: str, status: int, seconds: float = 10) -> dict[str, Any]:
+    began = time.monotonic()
+    while (answer := api.http().get(address)).status_code != status:
+        assert time.monotonic() - began < seconds, answer.text
+        time.sleep(0.05)
+    body: dict[str, Any] = answer.json()
+    return body
+
+
+def test_without_redis_every_call_says_so_in_time_and_all_is_well_again_after(
+    own: tuple[Server, Serving], own_server: Callable[..., Server]
+) -> None:
+    server, api = own
+    receipt = api.submit(key="k", answers={"i1": 1})
+    stop_server(server, signal.SIGKILL)
+    for call in every_call(api, receipt["attempt"]):
+        answer, seconds = timed(call)
+        problem(answer, "unavailable")
+        assert int(answer.headers["retry-after"]) > 0
+        assert seconds < 6
+    lines = api.http().post(ATTEMPTS + ":bulk", content=b'{"key":"a","answers":{}}\n' * 1200, headers=NDJSON)
+    assert {json.loads(line)["status"] for line in lines.text.splitlines()} == {503}
+    assert len(lines.text.splitlines()) == 1200
+    assert until_status(api, "/readyz", 503)["reasons"]
+    assert api.http().get("/healthz").status_code == 200  # its own loops turn: a restart would not help
+    own_server(directory=server.directory, port=server.port)
+    until_status(api, "/readyz", 200)
+    assert api.submit(key="k", answers={"i1": 1}) == receipt
+    assert api.http().get("/v1/instruments/a-mood").status_code == 200
+
+
+def test_a_redis_that_hangs_is_not_waited_for(own: tuple[Server, Serving]) -> None:
+    server, api = own
+    assert server.process is not None
+    server.process.send_signal(signal.SIGSTOP)
+    try:
+        for call in every_call(api, "0" * 32)[:1]:
+            answer, seconds = timed(call)
+            problem(answer, "unavailable")
+            assert seconds < 7
+    finally:
+        server.process.send_signal(signal.SIGCONT)
+    until_status(api, "/readyz", 200, 30)
+    api.submit(answers={"i1": 1})
+
+
+def test_a_nearly_full_redis_refuses_new_work_and_still_answers(own: tuple[Server, Serving]) -> None:
+    _, api = own
+    receipt = api.submit(key="before", answers={"i1": 1})
+    used = int(api.redis.info("memory")["used_memory"])
+    api.redis.config_set("maxmemory", int(used / 0.93))
+    time.sleep(1.3)
+    for answer in (
+        api.http().post(ATTEMPTS, json={"answers": {"i1": 1}}),
+        api.http().post(ATTEMPTS + ":bulk", content=b"", headers=NDJSON),
+        api.http().put("/v1/instruments/a-new", json=document("a-new")),
+    ):
+        problem(answer, "full")
+        assert answer.headers["retry-after"] == "30"
+    api.score(receipt)  # what was accepted is settled
+    assert api.http().get(f"/v1/attempts/{receipt['attempt']}/result").json()["state"] == "Scored"
+    assert "stanine_refuses_new_work 1.0" in api.http().get("/metrics").text
+    api.redis.config_set("maxmemory", 0)
+    time.sleep(1.3)
+    api.submit(answers={"i1": 1})
+
+
+def test_a_full_redis_refuses_new_work_even_before_the_api_has_seen_it(own: tuple[Server, Serving]) -> None:
+    _, api = own
+    api.redis.config_set("maxmemory", 1)
+    answer = api.http().post(ATTEMPTS, json={"answers": {"i1": 1}})
+    api.redis.config_set("maxmemory", 0)
+    problem(answer, "full")
+
+
+def test_nothing_is_served_before_the_bootstrap_is_done(own_server: Callable[..., Server], keys_file: Path) -> None:
+    port = free_port()
+    api = Serving(f"redis://127.0.0.1:{port}/0", "late", keys_file)
+    try:
+        assert until_status(api, "/healthz", 200)["ok"]
+        problem(api.http().get("/v1/instruments"), "not-ready")
+        assert "bootstrap" in until_status(api, "/readyz", 503)["reasons"][0]
+        own_server(port=port)
+        until_status(api, "/readyz", 200, 20)
+        assert api.http().get("/v1/instruments").json() == {"items": [], "next": None}
+    finally:
+        api.stop()
+
+
+def test_settings_are_followed_without_a_restart(mood: Serving) -> None:
+    mood.redis.hset(mood.keys.config, "durability", "Fsync")
+    mood.redis.hset(mood.keys.config, "admissionPercent", "not a number")
+    time.sleep(1.3)
+    waits = waits_for_disk(mood)
+    mood.submit(answers={"i1": 1})
+    assert waits_for_disk(mood) == waits + 1
+
+
+def waits_for_disk(api: Serving) -> int:
+    stats: Any = api.redis.info("commandstats")
+    return int(stats.get("cmdstat_waitaof", {"calls": 0})["calls"])

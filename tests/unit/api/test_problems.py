@@ -1,0 +1,33 @@
+import re
+from pathlib import Path
+
+import msgspec
+
+from stanine.api.problems import KINDS, ProblemDocument, from_faults, unavailable
+from stanine.domain.errors import Fault, InvalidAttempt
+
+DOCUMENT = Path(__file__).parents[3] / "docs" / "problems.md"
+
+
+def test_the_documented_problems_are_those_there_are() -> None:
+    rows = re.findall(r"^\| `([a-z-]+)` \| (\d+) \|", DOCUMENT.read_text(), re.MULTILINE)
+    assert [(code, int(status)) for code, status in rows] == [(kind.code, kind.status) for kind in KINDS]
+
+
+def test_the_codes_are_distinct_and_what_passes_says_when_to_try_again() -> None:
+    assert len({kind.code for kind in KINDS}) == len(KINDS)
+    for kind in KINDS:
+        assert (kind.retry_after is not None) == (kind.status == 503)
+
+
+def test_a_hundred_errors_are_listed_and_all_are_counted() -> None:
+    error = InvalidAttempt([Fault(f"/answers/{number}", "UnknownItem", "x") for number in range(150)], 4000)
+    document = from_faults(KINDS[11], error).document
+    assert isinstance(document.errors, list)
+    assert (len(document.errors), document.error_count) == (100, 4000)
+
+
+def test_a_problem_without_errors_leaves_the_members_out() -> None:
+    body = msgspec.json.decode(msgspec.json.encode(unavailable().document))
+    assert body.keys() == {"type", "title", "status", "detail"}
+    assert msgspec.json.decode(msgspec.json.encode(unavailable().document), type=ProblemDocument) == unavailable().document

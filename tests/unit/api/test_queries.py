@@ -1,0 +1,35 @@
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from stanine.api.problems import Problem
+from stanine.api.queries import AFTER_NAME, AFTER_ORDER, LIMIT, REVISION, WAIT, read_query
+
+ALL = (WAIT, LIMIT, AFTER_ORDER, REVISION)
+
+
+def test_what_is_not_given_has_its_default() -> None:
+    assert read_query(b"", ALL) == {"wait": 0.0, "limit": 100, "after": 0, "revision": None}
+    assert read_query(b"limit=7&wait=2.5", ALL) == {"wait": 2.5, "limit": 7, "after": 0, "revision": None}
+
+
+@pytest.mark.parametrize("text", ["0", "30", "0.000001", "1e-5", "2.5E1", "29.99999999999999999"])
+def test_a_wait_may_be_any_json_number_in_range(text: str) -> None:
+    assert read_query(f"wait={text}".encode(), ALL)["wait"] == float(text)
+
+
+@given(st.binary(max_size=60))
+def test_no_query_string_does_more_than_be_refused(text: bytes) -> None:
+    try:
+        values = read_query(text, (WAIT, LIMIT, AFTER_NAME))
+    except Problem:
+        return
+    assert 0 <= values["wait"] <= 30
+    assert 1 <= values["limit"] <= 1000
+
+
+@given(st.text(min_size=1, max_size=10))
+def test_a_refusal_does_not_quote_the_caller(text: str) -> None:
+    with pytest.raises(Problem) as raised:
+        read_query(b"wait=x%b" % text.encode("utf-8", "surrogatepass"), (WAIT,))
+    assert raised.value.document.detail.startswith(("The query parameter wait", "There is no query parameter"))

@@ -1,0 +1,64 @@
+from typing import Any
+
+import pytest
+
+from stanine.api.http import Answer, Request
+from stanine.api.problems import Problem
+from stanine.api.routing import Route, Router
+
+
+async def nothing(_request: Request) -> Answer:
+    return Answer(200, b"")
+
+
+def route(method: str, path: str) -> Route:
+    return Route(method=method, path=path, handler=nothing, name=method + path, summary="", tag="", answers={})
+
+
+ROUTER = Router(
+    [
+        route("GET", "/things"),
+        route("GET", "/things/{name}"),
+        route("PUT", "/things/{name}"),
+        route("POST", "/things/{name}/parts"),
+        route("POST", "/things/{name}/parts:bulk"),
+        route("GET", "/things/special"),
+    ]
+)
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "found", "parameters"),
+    [
+        ("GET", "/things", "/things", {}),
+        ("GET", "/things/a", "/things/{name}", {"name": "a"}),
+        ("HEAD", "/things/a", "/things/{name}", {"name": "a"}),
+        ("PUT", "/things/a%2Fb", "/things/{name}", {"name": "a/b"}),
+        ("POST", "/things/a/parts", "/things/{name}/parts", {"name": "a"}),
+        ("POST", "/things/a/parts:bulk", "/things/{name}/parts:bulk", {"name": "a"}),
+        ("POST", "/things/a/parts%3Abulk", "/things/{name}/parts:bulk", {"name": "a"}),
+        ("GET", "/things/special", "/things/special", {}),
+    ],
+)
+def test_a_path_finds_its_route(method: str, path: str, found: str, parameters: dict[str, Any]) -> None:
+    match, values = ROUTER.find(method, path)
+    assert (match.path, values) == (found, parameters)
+
+
+@pytest.mark.parametrize("path", ["", "/", "/things/", "/things//parts", "/things/a/parts/", "/things/a/b", "/other", "things", "//things"])
+def test_another_path_finds_none(path: str) -> None:
+    with pytest.raises(Problem) as raised:
+        ROUTER.find("GET", path)
+    assert raised.value.kind.status == 404
+
+
+def test_another_method_is_told_which_there_are() -> None:
+    with pytest.raises(Problem) as raised:
+        ROUTER.find("DELETE", "/things/a")
+    assert raised.value.kind.status == 405
+    assert raised.value.headers == ((b"allow", b"GET, HEAD, PUT"),)
+
+
+def test_two_routes_for_one_address_are_a_defect() -> None:
+    with pytest.raises(AssertionError):
+        Router([route("GET", "/a/{x}"), route("GET", "/a/{x}")])

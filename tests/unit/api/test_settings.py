@@ -1,0 +1,23 @@
+from pathlib import Path
+
+import pytest
+
+from stanine.api.settings import ApiSettings, SettingsError, read_settings
+
+GOOD = {"STANINE_REDIS_URL": "redis://h", "STANINE_KEYS_FILE": "/k"}
+
+
+def test_settings_come_from_the_environment() -> None:
+    assert read_settings(GOOD) == ApiSettings("redis://h", Path("/k"), "stanine")
+    assert read_settings(GOOD | {"STANINE_NAMESPACE": "other"}).namespace == "other"
+
+
+@pytest.mark.parametrize("missing", list(GOOD))
+def test_what_is_missing_is_named_with_an_example(missing: str) -> None:
+    with pytest.raises(SettingsError, match=f"{missing} is not set"):
+        read_settings({name: value for name, value in GOOD.items() if name != missing})
+
+
+def test_a_namespace_that_would_change_the_hash_tag_is_refused() -> None:
+    with pytest.raises(SettingsError, match="STANINE_NAMESPACE"):
+        read_settings(GOOD | {"STANINE_NAMESPACE": "a{b}"})
