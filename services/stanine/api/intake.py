@@ -10,9 +10,9 @@ from collections.abc import Sequence
 
 from stanine.api.deadlines import within
 from stanine.api.failures import full
-from stanine.api.problems import INVALID_ATTEMPT, NOT_INDEXED, Problem, from_faults, not_found, with_errors
+from stanine.api.problems import INVALID_ATTEMPT, NOT_INDEXED, Problem, ProblemError, from_faults, not_found
 from stanine.api.randoms import Randoms
-from stanine.domain.errors import Fault, InvalidAttempt
+from stanine.domain.errors import InvalidAttempt
 from stanine.domain.index import IndexEntry
 from stanine.domain.response import Attempt, Packer, decode_attempt, meaning
 from stanine.store.attempts import MAX_SUBMISSIONS, Attempts, Submission, Submitted
@@ -23,6 +23,14 @@ from stanine.store.instruments import Instruments
 MAX_GATHERED = 128
 
 Waiting = tuple[Submission, "asyncio.Future[Submitted]"]
+
+
+class UnknownRevision(Problem):
+    """Raised for an attempt at a revision that there is not."""
+
+    def __init__(self, newest: int) -> None:
+        fault = ProblemError("/revision", "UnknownReference", f"the newest revision is {newest}")
+        super().__init__(INVALID_ATTEMPT, "1 thing is wrong; see errors", errors=[fault], error_count=1)
 
 
 class Intake:
@@ -47,7 +55,7 @@ class Intake:
     async def entry(self, name: str, revision: int | None) -> IndexEntry:
         """Return the index entry that an attempt at an instrument belongs to.
 
-        Raises a Problem: not-found for no such instrument, invalid-attempt for no such revision, not-indexed while it is being built.
+        Raises a Problem: not-found for no such instrument, UnknownRevision, not-indexed while it is being built.
         """
         entry = self._entries.newest(name) if revision is None else self._entries.answered(name, revision)
         if entry is not None:
@@ -56,8 +64,7 @@ class Intake:
         if stored is None:
             raise not_found()
         if revision is not None and revision > stored.revision:
-            fault = Fault("/revision", "UnknownReference", f"the newest revision is {stored.revision}")
-            raise with_errors(INVALID_ATTEMPT, [fault])
+            raise UnknownRevision(stored.revision)
         raise Problem(NOT_INDEXED, f"The indexWatcher is building the entry of {name!r}.")
 
     def read(self, text: bytes) -> Attempt:

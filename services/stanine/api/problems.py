@@ -3,13 +3,12 @@
 docs/problems.md explains each to callers; a test holds the two together.
 """
 
-from collections.abc import Iterable
 from typing import Any
 
 import msgspec
 from msgspec import UNSET, UnsetType
 
-from stanine.domain.errors import Fault, Faulty
+from stanine.domain.errors import Faulty
 
 #: The media type of every error.
 MEDIA_TYPE = "application/problem+json"
@@ -94,15 +93,9 @@ class Problem(Exception):  # noqa: N818 - RFC 9457's own word
 
 def from_faults(kind: Kind, error: Faulty) -> Problem:
     """Return the problem that lists what the domain found wrong."""
-    return with_errors(kind, error.faults, error.count)
-
-
-def with_errors(kind: Kind, faults: Iterable[Fault], count: int | None = None) -> Problem:
-    """Return a problem that lists faults."""
-    errors = [ProblemError(fault.place, fault.code, fault.detail) for fault in faults]
-    count = len(errors) if count is None else count
-    detail = "1 thing is wrong" if count == 1 else f"{count} things are wrong"
-    return Problem(kind, f"{detail}; see errors", errors=errors[:MAX_ERRORS], error_count=count)
+    errors = [ProblemError(fault.place, fault.code, fault.detail) for fault in error.faults[:MAX_ERRORS]]
+    detail = "1 thing is wrong" if error.count == 1 else f"{error.count} things are wrong"
+    return Problem(kind, f"{detail}; see errors", errors=errors, error_count=error.count)
 
 
 def not_found() -> Problem:

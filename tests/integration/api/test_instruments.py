@@ -83,6 +83,7 @@ def test_the_form_shows_a_participant_no_scales_or_keys(mood: Serving) -> None:
     form = mood.http().get("/v1/instruments/a-mood/form").json()
     assert [item["id"] for item in form["items"]] == ["i1", "i2", "i3"]
     assert form["items"][0]["options"][0] == {"value": 1, "label": "L1"}
+    problem(mood.http().get("/v1/instruments/a-mood/form?revision=2"), "not-found")
     assert "scales" not in form
     assert "mood" not in msgspec.json.encode({**form, "name": ""}).decode()
 

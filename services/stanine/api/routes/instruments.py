@@ -11,7 +11,7 @@ from stanine.api.deadlines import within
 from stanine.api.dispatch import json_answer
 from stanine.api.following import IndexFollower
 from stanine.api.http import JSON, Answer, Request
-from stanine.api.intake import Intake
+from stanine.api.intake import Intake, UnknownRevision
 from stanine.api.keys import Scope
 from stanine.api.problems import (
     FULL,
@@ -116,7 +116,10 @@ class InstrumentRoutes:
 
     async def form(self, request: Request) -> Answer:
         """Answer what a participant sees."""
-        entry = await self._intake.entry(request.parameters["name"], request.query["revision"])
+        try:
+            entry = await self._intake.entry(request.parameters["name"], request.query["revision"])
+        except UnknownRevision:
+            raise not_found() from None
         known = self._forms.get(entry.name)
         if known is None or known[0] is not entry:
             known = self._forms[entry.name] = (entry, msgspec.json.encode(public_form(entry)))

@@ -1,0 +1,75 @@
+"""The API against its own description: schemathesis makes requests from /openapi.json, valid and invalid, and judges every answer."""
+
+import json
+from typing import Any
+
+import hypothesis
+import pytest
+import schemathesis
+from schemathesis.checks import not_a_server_error
+from schemathesis.specs.openapi.checks import (
+    content_type_conformance,
+    negative_data_rejection,
+    response_headers_conformance,
+    response_schema_conformance,
+    status_code_conformance,
+)
+from tests.integration.api.serving import ADMIN, Serving
+
+CHECKS = [
+    not_a_server_error, status_code_conformance, content_type_conformance, response_headers_conformance, response_schema_conformance,
+    negative_data_rejection,
+]  # fmt: skip
+#: Requests an operation and mode: about ten seconds in all.
+EXAMPLES = 25
+HEADERS = {"Authorization": f"Bearer {ADMIN}"}
+
+
+@schemathesis.serializer("application/x-ndjson")
+def write_lines(_context: Any, value: Any) -> bytes:
+    return json.dumps(value).encode() + b"\n"
+
+
+@schemathesis.deserializer("application/x-ndjson")
+def read_line(_context: Any, response: Any) -> Any:
+    lines = response.content.splitlines()
+    return json.loads(lines[0]) if lines else {"line": 1, "status": 202}
+
+
+@pytest.fixture(scope="module")
+def receipt(shared: Serving) -> dict[str, Any]:
+    receipt = shared.submit(answers={"i1": 1}, participant="p-1")
+    shared.score(receipt)
+    return receipt
+
+
+@pytest.mark.parametrize("mode", list(schemathesis.GenerationMode))
+def test_every_answer_is_one_that_the_description_promises(
+    shared: Serving, receipt: dict[str, Any], mode: schemathesis.GenerationMode
+) -> None:
+    description: Any = schemathesis.openapi.from_url(f"{shared.url}/openapi.json")
+    tried = 0
+    for operation in (result.ok() for result in description.get_all_operations()):
+
+        @hypothesis.settings(max_examples=EXAMPLES, deadline=None, derandomize=True, suppress_health_check=list(hypothesis.HealthCheck))
+        @hypothesis.given(operation.as_strategy(generation_mode=mode))
+        def conforms(case: Any) -> None:
+            nonlocal tried
+            aim_at_what_exists(case, receipt)
+            case.call_and_validate(headers=HEADERS, checks=CHECKS)
+            tried += 1
+
+        try:
+            conforms()
+        except hypothesis.errors.Unsatisfiable:
+            continue  # an operation without parameters has nothing that could be wrong
+    assert tried >= 10 * EXAMPLES
+
+
+def aim_at_what_exists(case: Any, receipt: dict[str, Any]) -> None:
+    """Send every second request to something that there is: a random name reaches nothing but 404."""
+    parameters = case.path_parameters or {}
+    if len(repr(case.query)) % 2 and "name" in parameters and case.method != "PUT":
+        parameters["name"] = "a-mood"
+    if len(repr(case.query)) % 2 and "id" in parameters:
+        parameters["id"] = receipt["attempt"] if "attempts" in case.path else "p-1"

@@ -1,0 +1,49 @@
+import json
+
+from tests.integration.api.serving import Serving
+
+
+def test_the_description_names_every_route_its_scope_and_its_problems(shared: Serving) -> None:
+    description = shared.http(None).get("/openapi.json").json()
+    assert description["openapi"] == "3.1.0"
+    described = {(method.upper(), path) for path, operations in description["paths"].items() for method in operations}
+    assert described == {(route.method, route.path) for route in shared.api.asgi.router.routes}
+    submit = description["paths"]["/v1/instruments/{name}/attempts"]["post"]
+    assert "attempts:write" in submit["description"]
+    assert submit["security"] == [{"key": []}]
+    assert {"200", "202", "401", "403", "404", "409", "413", "415", "422", "500", "503"} <= submit["responses"].keys()
+    assert description["components"]["schemas"]["AttemptBody"]["additionalProperties"] is False
+    operations = [operation["operationId"] for path in description["paths"].values() for operation in path.values()]
+    assert len(set(operations)) == len(operations)
+
+
+def test_the_page_and_its_files_come_from_here_under_a_strict_policy(shared: Serving) -> None:
+    http = shared.http(None)
+    page = http.get("/docs")
+    assert page.headers["content-type"].startswith("text/html")
+    policy = page.headers["content-security-policy"]
+    assert "default-src 'none'" in policy
+    assert "script-src 'self';" in policy
+    assert "unsafe-eval" not in policy
+    for name in ("swagger-ui-bundle.js", "swagger-ui.css", "docs.js"):
+        assert f"/docs/{name}" in page.text
+        assert http.get(f"/docs/{name}").status_code == 200
+    assert http.get("/docs/../app.py").status_code == 404
+    assert http.get("/docs/%2e%2e%2fapp.py").status_code == 404
+
+
+def test_the_metrics_tell_what_was_served(mood: Serving) -> None:
+    mood.submit(answers={"i1": 1})
+    mood.http().post("/v1/instruments/a-mood/attempts", json={"answers": {"i1": 9}})
+    text = mood.http(None).get("/metrics").text
+    labels = 'method="POST",route="/v1/instruments/{name}/attempts",status="202"'
+    assert f"stanine_http_requests_total{{{labels}}} 1.0" in text
+    assert 'stanine_attempts_total{outcome="accepted"} 1.0' in text
+    assert 'stanine_index_lookups_total{result="hit"}' in text
+    assert 'stanine_redis_pool_connections{pool="records",state="allowed"} 32.0' in text
+    assert "stanine_ready 1.0" in text
+
+
+def test_the_probes_answer_without_a_key(shared: Serving) -> None:
+    for path in ("/healthz", "/readyz"):
+        assert json.loads(shared.http(None).get(path).text) == {"ok": True, "reasons": []}
