@@ -36,7 +36,7 @@ def results(
 
     Failed attempts are there without scores. The last line on standard error names the cursor to continue from.
     """
-    with connect(server, key) as api, open_output(output) as out, progress(f"results of {name}") as bar:
+    with connect(server, key) as api, open_output(output) as out, progress(f"results of {name}", beside=out) as bar:
         cursor = _Cursor(after)
         found = _read(api, name, cursor)
         if view is Format.NDJSON:

@@ -13,7 +13,7 @@ from stanine.cli.publish import read_document
 from stanine.cli.responses import Response, Responses, form_of_entry
 from stanine.cli.rows import CsvWriter, NdjsonWriter, RowWriter
 from stanine.cli.sheet import Sheet
-from stanine.cli.terminal import note, open_input, open_output, progress
+from stanine.cli.terminal import Bar, note, open_input, open_output, progress
 from stanine.domain.index import IndexEntry, build_entry
 from stanine.domain.kernel import Kernel
 from stanine.domain.result import ScaleResult, decode_result
@@ -40,8 +40,8 @@ def score(
         rows = Responses(sheet, form_of_entry(entry))
         if rows.ignored:
             note(f"{name}: these columns mean nothing to {entry.name} and are ignored: {', '.join(rows.ignored)}")
-        with open_output(output) as out:
-            faulty = _score_all(entry, iter(rows), name, _writer(out, view, entry))
+        with open_output(output) as out, progress(f"scoring {name}", beside=out) as bar:
+            faulty = _score_all(entry, iter(rows), name, _writer(out, view, entry), bar)
     if faulty:
         note(f"{name}: {faulty} faulty row{'s' if faulty != 1 else ''}")
         raise typer.Exit(FAULTY_ROWS)
@@ -53,21 +53,20 @@ def _writer(out: IO[str], view: Format, entry: IndexEntry) -> RowWriter:
     return CsvWriter(out, ["key"], [(scale.id, bool(scale.bands)) for scale in entry.plan.scales])
 
 
-def _score_all(entry: IndexEntry, rows: Iterator[Response], name: str, writer: RowWriter) -> int:
+def _score_all(entry: IndexEntry, rows: Iterator[Response], name: str, writer: RowWriter, bar: Bar) -> int:
     kernel = Kernel(entry.plan)
     items = len(entry.items)
     faulty = 0
-    with progress(f"scoring {name}") as bar:
-        while chunk := list(islice(rows, CHUNK)):
-            codes = b"".join(row.codes for row in chunk)
-            scored = iter(kernel.score(np.frombuffer(codes, dtype=np.uint8).reshape(-1, items)).packed())
-            for row in chunk:
-                scales: dict[str, ScaleResult] | None = None
-                if row.fault is None:
-                    scales = decode_result(next(scored), entry).scales
-                else:
-                    faulty += 1
-                    note(f"{name}:{row.fault.line}:{row.fault.column}: {row.fault.detail}")
-                writer.write({"key": row.key or str(row.number)}, scales)
-            bar.advance(len(chunk))
+    while chunk := list(islice(rows, CHUNK)):
+        codes = b"".join(row.codes for row in chunk)
+        scored = iter(kernel.score(np.frombuffer(codes, dtype=np.uint8).reshape(-1, items)).packed())
+        for row in chunk:
+            scales: dict[str, ScaleResult] | None = None
+            if row.fault is None:
+                scales = decode_result(next(scored), entry).scales
+            else:
+                faulty += 1
+                note(f"{name}:{row.fault.line}:{row.fault.column}: {row.fault.detail}")
+            writer.write({"key": row.key or str(row.number)}, scales)
+        bar.advance(len(chunk))
     return faulty

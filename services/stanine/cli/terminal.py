@@ -108,16 +108,16 @@ class _RichBar:
 
 
 @contextmanager
-def progress(what: str, total: int | None = None) -> Iterator[Bar]:
-    """Show a progress bar while standard error is a terminal; else show nothing."""
-    if not sys.stderr.isatty():
+def progress(what: str, total: int | None = None, *, beside: IO[str] | None = None) -> Iterator[Bar]:
+    """Show a progress bar if standard error is a terminal, unless the rows written meanwhile (`beside`) go to one too."""
+    if not sys.stderr.isatty() or (beside is not None and beside.isatty()):
         yield _NoBar()
         return
     from rich import progress as bars  # noqa: PLC0415 - slow to load, and only a terminal needs it
     from rich.console import Console  # noqa: PLC0415
 
     columns = (bars.TextColumn("{task.description}"), bars.BarColumn(), bars.MofNCompleteColumn(), bars.TimeElapsedColumn())
-    with bars.Progress(*columns, console=Console(stderr=True), transient=True) as shown:
+    with bars.Progress(*columns, console=Console(stderr=True), transient=True, redirect_stdout=False) as shown:
         yield _RichBar(shown, shown.add_task(what, total=total))
 
 

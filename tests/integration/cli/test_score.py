@@ -1,10 +1,12 @@
 """`stanine score`, end to end."""
 
+import contextlib
 import csv
 import io
 import json
 import math
 import os
+import pty
 import subprocess
 import sys
 from pathlib import Path
@@ -148,6 +150,25 @@ def test_memory_does_not_grow_with_the_file(small: Path, tmp_path: Path) -> None
         words = [sys.executable, "-c", script, "score", str(small), str(tmp_path / "r.csv"), "--output", os.devnull]
         peaks.append(int(subprocess.run(words, stderr=subprocess.PIPE, check=True).stderr))
     assert peaks[1] < peaks[0] + 10_000  # kB
+
+
+def test_progress_is_shown_on_a_terminal_and_never_among_the_data(small: Path, tmp_path: Path) -> None:
+    (tmp_path / "r.csv").write_text("A1,A2,q1\n" + "1,3,b\n" * 20_000)
+    words = [sys.executable, "-m", "stanine.cli.main", "score", str(small), str(tmp_path / "r.csv")]
+    terminal, side = pty.openpty()
+    with (tmp_path / "out.csv").open("wb") as out:
+        process = subprocess.Popen(words, stdout=out, stderr=side)
+    os.close(side)
+    shown = b""
+    with contextlib.suppress(OSError):  # Linux ends a terminal's reading so
+        while part := os.read(terminal, 4096):
+            shown += part
+    os.close(terminal)
+    assert process.wait(30) == 0
+    assert b"scoring" in shown
+    assert (tmp_path / "out.csv").read_text() == HEADER + "".join(
+        f"{number},3,2,Scored,high,0.4,2,Scored,100,1,Scored\n" for number in range(1, 20_001)
+    )
 
 
 OPTIONS: list[dict[str, int]] = [{"1": 0, "2": 1, "3": 2, "none": 3}, {"1": 0, "2": 1, "3": 2, "none": 3}, {"a": 0, "b": 1}]
