@@ -4,6 +4,7 @@ Run it with the stock Worker: `dramatiq.Worker(broker, worker_threads=2).start()
 batches; more help only actors that wait. Prefetch is the Worker's (two a thread); of batches one more than the threads is kept.
 """
 
+import contextlib
 import threading
 import time
 from collections.abc import Iterable, Iterator, Sequence
@@ -20,6 +21,7 @@ from stanine.broker.batch import check_actor
 from stanine.broker.consumer import StreamsConsumer
 from stanine.broker.deadletters import DeadLetter, delete_dead, list_dead
 from stanine.broker.entry import TRACE_OPTION, NewEntry
+from stanine.broker.errors import BrokerSettingsInvalid
 from stanine.broker.keeper import Keeper
 from stanine.broker.keys import queue_keys
 from stanine.broker.membership import Membership
@@ -268,7 +270,8 @@ class StreamsBroker(dramatiq.Broker):
     def join_queue(self, membership: Membership) -> None:
         """Register a membership in Redis and have it kept."""
         fields = membership.queue.join(self.client, membership.name, membership.settings)
-        membership.settings = read_settings(fields, membership.defaults)
+        with contextlib.suppress(BrokerSettingsInvalid):  # the keeper says so at its first beat; meanwhile the defaults hold
+            membership.settings = read_settings(fields, membership.defaults)
         membership.joined = True
         with self._lock:
             self._memberships.append(membership)

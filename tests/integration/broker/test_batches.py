@@ -218,6 +218,22 @@ def test_changed_settings_apply_within_two_seconds(make_broker: Any, run_worker:
     assert broker._memberships[0].settings.batch_max_messages == 3, "an invalid setting is not applied"
 
 
+def test_invalid_settings_are_reported_and_the_defaults_hold(make_broker: Any, run_worker: Any, caplog: pytest.LogCaptureFixture) -> None:
+    broker = make_broker()
+    broker.client.hset(broker._queue("default").keys.settings, "lease_ms", "soon")
+    seen: list[bytes] = []
+
+    @dramatiq.actor(broker=broker, batch="ids")
+    def take(ids: bytes) -> None:
+        seen.append(ids)
+
+    run_worker(broker)
+    take.send(ids=b"1")
+    broker.join("default", timeout=5000)
+    assert seen == [b"1"]
+    assert "Settings of queue default are invalid and not applied: lease_ms" in caplog.text
+
+
 @pytest.mark.parametrize(("fields", "reason"), [
     ({"h": "no json", "i": "1"}, "Undecodable"),
     ({"h": "no json"}, "Undecodable"),

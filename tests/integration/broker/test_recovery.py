@@ -2,6 +2,7 @@
 
 import os
 import signal
+import threading
 import time
 from typing import Any
 
@@ -223,3 +224,28 @@ def test_a_busy_actor_does_not_lose_its_lease(make_broker: Any, run_worker: Any)
     run_worker(broker)
     broker.join("default", timeout=10_000)
     assert runs == [1]
+
+
+def test_what_is_not_finished_in_time_is_free_for_others_at_once(make_broker: Any, run_worker: Any, wait_until: Any) -> None:
+    broker, other = make_broker(), make_broker()
+    release = threading.Event()
+    seen: list[str] = []
+
+    @dramatiq.actor(broker=broker)
+    def endless() -> None:
+        release.wait(20)
+
+    @dramatiq.actor(broker=other, actor_name="endless")
+    def endless_there() -> None:
+        seen.append("there")
+
+    endless.send()
+    worker = run_worker(broker)
+    wait_until(lambda: broker.stats("default").in_flight == 1)
+    worker.stop(300)
+    run_worker(other)
+    assert wait_until(lambda: seen) < 3, "long before the lease of 15 s would have ended"
+    release.set()
+    other.join("default", timeout=5000)
+    time.sleep(0.2)
+    assert seen == ["there"]
