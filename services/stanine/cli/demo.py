@@ -6,11 +6,12 @@ status other than 0 and the reason if anything fails or a mean is off.
 
 import io
 import os
+import signal
 import statistics
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -19,14 +20,13 @@ import msgspec
 import redis
 
 from stanine.cli.client import Api, connect, segment
-from stanine.cli.exits import FAILED, CliError
+from stanine.cli.exits import FAILED, INTERRUPTED, CliError
 from stanine.cli.publish import Document, put, read_document
 from stanine.cli.sample_data import SampleDataMissingError, read_table
-from stanine.cli.stack import Stack, StopRequestedError
+from stanine.cli.stack import Stack
 from stanine.cli.submissions import open_source
 from stanine.cli.submit import Counts, send
 from stanine.cli.terminal import emit, note, show_table
-from stanine.cli.up import stop_requests
 from stanine.store.keys import BLOCK_SIZE, Keys
 
 #: Rows of psych's bfi.
@@ -54,15 +54,16 @@ _PAGE, _POLL = 1_000, 0.01
 def main() -> int:
     """Run the demo; return the exit status."""
     began = time.monotonic()
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # ends it as Ctrl-C does: everything is stopped on the way out
     try:
-        with stop_requests() as (stopping, _), _running(stopping.is_set) as stack:
+        with _running() as stack:
             note(f"started in {time.monotonic() - began:.1f} s: Valkey, API, indexWatcher, resultWatcher")
             with connect(stack.url, stack.key) as api:
                 faults = _demonstrate(api, stack)
             stack.refuse_dead()
-    except StopRequestedError:
-        note("stopped")
-        return FAILED
+    except KeyboardInterrupt:
+        note("stopped; nothing is left running")
+        return INTERRUPTED
     except (CliError, SampleDataMissingError) as error:
         note("the demo failed:", *(str(line) for line in error.args))
         return FAILED
@@ -97,13 +98,13 @@ def _demonstrate(api: Api, stack: Stack) -> list[str]:
 
 
 @contextmanager
-def _running(stopping: Callable[[], bool]) -> Iterator[Stack]:
+def _running() -> Iterator[Stack]:
     """Run a stack of its own: no variable of the environment may lead the demo to anybody's real data."""
     environment = {name: value for name, value in os.environ.items() if not name.startswith("STANINE_")}
     with tempfile.TemporaryDirectory(prefix="stanine-demo-") as directory:
         stack = Stack(Path(directory), port=0, environment=environment, note=note)
         try:
-            stack.start(stopping)
+            stack.start()
             yield stack
         finally:
             stack.stop()

@@ -17,6 +17,8 @@ NOT_FOUND = 4
 UNAVAILABLE = 5
 #: The server refused the key, or the key lacks the scope.
 REFUSED = 6
+#: Ctrl-C, as shells count it.
+INTERRUPTED = 130
 
 
 class CliError(Exception):

@@ -178,6 +178,19 @@ def test_a_submission_outlives_api_and_valkey(stanine: Run, small: Path, tmp_pat
         client.close()
 
 
+def test_the_demo_stops_when_told_to_and_leaves_nothing(tmp_path: Path) -> None:
+    variables = {name: value for name, value in os.environ.items() if not name.startswith("STANINE_")} | {"TMPDIR": str(tmp_path)}
+    demo = subprocess.Popen(
+        [sys.executable, "-m", "stanine.cli.demo"], env=variables, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    assert demo.stderr is not None
+    assert demo.stderr.readline().startswith("started in")
+    demo.send_signal(signal.SIGTERM)
+    _, err = demo.communicate(timeout=60)
+    assert (demo.returncode, err) == (130, "stopped; nothing is left running\n")
+    assert list(tmp_path.iterdir()) == []
+
+
 @pytest.mark.slow
 def test_the_demo_finds_the_published_figures_and_leaves_nothing(tmp_path: Path) -> None:
     table("bfi")  # skips where the data are not installed
