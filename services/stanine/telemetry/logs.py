@@ -1,6 +1,6 @@
 """Structured logs: named events with fields, one JSON line each on stderr (readable text on a terminal). Called once by every `main`.
 
-The standard library's logging (dramatiq, litestar, granian, redis) goes the same way, so a process has one stream of one form.
+The standard library's logging (dramatiq, uvicorn, redis) goes the same way, so a process has one stream of one form.
 Events carry ids and counts, never answers, keys or tokens; passwords in addresses are masked whatever logged them.
 """
 
