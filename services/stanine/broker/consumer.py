@@ -60,6 +60,7 @@ class StreamsConsumer(dramatiq.Consumer):
 
     def __next__(self) -> StreamProxy | None:
         """Return the next message, or None when there was none in time."""
+        self._broker.on_cycle(self._queue.name)
         deadline = time.monotonic() + self._timeout
         while True:
             remaining = deadline - time.monotonic()

@@ -7,7 +7,7 @@ batches; more help only actors that wait. Prefetch is the Worker's (two a thread
 import contextlib
 import threading
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
 import dramatiq
@@ -83,6 +83,8 @@ class StreamsBroker(dramatiq.Broker):
         self._idle: dict[str, Membership] = {}
         self._batch_queues: set[str] = set()
         self.keeper = Keeper(self._keeper_client)
+        #: Called with a queue's name whenever its consumer has gone once around, idle or not: for a probe of liveness. Must be quick.
+        self.on_cycle: Callable[[str], None] = lambda _queue: None
         self.add_middleware(Streams())
 
     # ---------------------------------------------------------------------------------------------------------------------- clients

@@ -1,10 +1,12 @@
 """The resultWatcher's one actor: a batch of attempt ids in, results committed."""
 
+import logging
 import time
 
 import dramatiq
 
 from stanine.broker import StreamsBroker
+from stanine.broker.patience import Backoff, patiently
 from stanine.messages import ATTEMPT_ID_BYTES, SCORE_ATTEMPTS
 from stanine.result_watcher.batch_scorer import BatchScorer
 from stanine.telemetry.logs import get_log
@@ -16,7 +18,7 @@ BATCH_BYTES = 1024 * ATTEMPT_ID_BYTES
 
 def register(broker: StreamsBroker, scorer: BatchScorer, metrics: ResultWatcherMetrics) -> None:
     """Define the actor on a broker."""
-    log = get_log()
+    log, logger = get_log(), logging.getLogger(__name__)
 
     @dramatiq.actor(
         broker=broker,
@@ -28,7 +30,8 @@ def register(broker: StreamsBroker, scorer: BatchScorer, metrics: ResultWatcherM
     )
     def score_attempts(attempts: bytes) -> None:
         began = time.perf_counter()
-        tally = scorer.score(attempts)
+        # Waiting out a short outage keeps the batch whole; raising would have it taken apart.
+        tally = patiently(lambda: scorer.score(attempts), Backoff(logger, "Scoring"))
         metrics.batch_size.observe(len(attempts) // ATTEMPT_ID_BYTES)
         metrics.batch_seconds.observe(time.perf_counter() - began)
         metrics.scoring_seconds.observe(tally.scoring_seconds)

@@ -8,18 +8,26 @@ import logging
 import os
 import re
 import sys
+import traceback
 from typing import Any, TextIO, cast
 
+import dramatiq
 import msgspec
+import redis
 import structlog
 from opentelemetry import trace
-from structlog.typing import EventDict, Processor, WrappedLogger
+from structlog.typing import EventDict, ExcInfo, Processor, WrappedLogger
+
+from stanine.domain.errors import StanineError
 
 #: The environment variable that chooses the level: DEBUG, INFO (default), WARNING, ERROR.
 LEVEL_VARIABLE = "STANINE_LOG_LEVEL"
 
 #: Loggers that tell every step at INFO; their warnings are enough.
 _CHATTY = ("httpx", "httpcore", "asyncio", "dramatiq.broker")
+
+#: Exceptions whose text never quotes what people sent.
+_SPEAKS_OF_NOBODY = (redis.RedisError, OSError, StanineError, ImportError, dramatiq.errors.DramatiqError)
 
 _CREDENTIALS = re.compile(r"(?<=://)[^/@\s]*@")
 _ENCODER = msgspec.json.Encoder(enc_hook=repr)
@@ -43,7 +51,7 @@ def configure_logs(service: str, level: str | None = None, *, stream: TextIO | N
         structlog.processors.TimeStamper(fmt="iso", utc=True),
         _add_service(service),
         add_trace,
-        structlog.processors.format_exc_info,
+        structlog.processors.ExceptionRenderer(describe_exception),
         mask_credentials,
     ]
     structlog.configure(
@@ -87,6 +95,20 @@ def mask_credentials(_logger: WrappedLogger, _method: str, event: EventDict) -> 
         if isinstance(value, str) and "://" in value:
             event[name] = _CREDENTIALS.sub("***@", value)
     return event
+
+
+def describe_exception(exc_info: ExcInfo) -> str:
+    """Return where an exception went through and what types it and its causes are; the text only of those that cannot quote an answer.
+
+    A ValueError's text may hold what a person sent; that of Redis, the system or our own errors names places and reasons.
+    """
+    parts = []
+    error: BaseException | None = exc_info[1]
+    while error is not None:
+        text = f": {error}" if isinstance(error, _SPEAKS_OF_NOBODY) else " (its text is withheld: it may quote what people sent)"
+        parts.append("".join(traceback.format_tb(error.__traceback__)) + f"{type(error).__module__}.{type(error).__qualname__}{text}")
+        error = error.__cause__ or (None if error.__suppress_context__ else error.__context__)
+    return "\nwhich came of:\n".join(parts)
 
 
 def _add_service(service: str) -> Processor:

@@ -155,6 +155,8 @@ class _State:
 
 def _work(watcher: Watcher, loops: Sequence[Loop], heartbeats: Heartbeats, state: _State, stop: threading.Event) -> None:
     log = get_log()
+    beat = heartbeats.expect("consumer", LOOP_STUCK_SECONDS)
+    watcher.broker.on_cycle = lambda _queue: beat()
     worker = dramatiq.Worker(watcher.broker, worker_threads=WORKER_THREADS, worker_timeout=WORKER_TIMEOUT)
     worker.start()
     every = [Loop("settings", lambda: SETTINGS_SECONDS, lambda: _follow_settings(watcher)), *loops]
@@ -166,6 +168,7 @@ def _work(watcher: Watcher, loops: Sequence[Loop], heartbeats: Heartbeats, state
     stop.wait()
     state.stopping()
     log.info("watcher.stopping")
+    heartbeats.forget("consumer")
     worker.stop(timeout=STOP_TIMEOUT)
     for thread in threads:
         thread.join(timeout=2)

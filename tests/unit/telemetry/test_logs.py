@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+import redis
 import structlog
 from opentelemetry.sdk.trace import TracerProvider
 
@@ -50,7 +51,23 @@ def test_an_exception_stays_on_its_line(lines: Any) -> None:
     except ValueError:
         get_log().exception("it.failed")
     (line,) = lines()
-    assert "ValueError: invalid literal" in line["exception"]
+    assert "in test_an_exception_stays_on_its_line" in line["exception"]
+    assert "builtins.ValueError" in line["exception"]
+
+
+def test_an_exceptions_text_is_kept_only_where_it_cannot_quote_an_answer(lines: Any) -> None:
+    sent = "".join(["ans", "wered"])
+    try:
+        try:
+            int(sent)
+        except ValueError as error:
+            raise redis.ConnectionError("refused") from error
+    except redis.ConnectionError:
+        logging.getLogger("dramatiq.worker").exception("failed")
+    (line,) = lines()
+    assert "redis.exceptions.ConnectionError: refused" in line["exception"]
+    assert "builtins.ValueError (its text is withheld" in line["exception"]
+    assert "answered" not in line["exception"]
 
 
 def test_a_password_in_an_address_never_reaches_the_log(lines: Any) -> None:
