@@ -124,8 +124,7 @@ class Loops:
 
     def start_once(self, name: str, work: Awaitable[None]) -> None:
         """Start something that goes on by itself until it is cancelled."""
-        self._tasks.append(asyncio.ensure_future(work))
-        self._tasks[-1].set_name(name)
+        self._tasks.append(asyncio.create_task(self._watch_over(name, work), name=name))
 
     async def stop(self) -> None:
         """Cancel everything and wait for it."""
@@ -135,6 +134,13 @@ class Loops:
         for task in self._tasks:
             self._heartbeats.forget(task.get_name())
         self._tasks.clear()
+
+    async def _watch_over(self, name: str, work: Awaitable[None]) -> None:
+        try:
+            await work
+        except Exception:  # noqa: BLE001 - it must not end unheard
+            self.failing[name] = "defect"
+            log.exception("loop.ended", loop=name)
 
     async def _run(self, name: str, turn: Callable[[], Awaitable[None]], seconds: float, beat: Callable[[], None]) -> None:
         while True:

@@ -50,12 +50,13 @@ class Caller:
     def __init__(self, entry: KeyEntry) -> None:
         self.name = entry.name
         self.scopes = frozenset(entry.scopes)
-        self._sees_all = "*" in entry.instruments
+        #: Whether it reaches every instrument, so that lists need no filter.
+        self.sees_all = "*" in entry.instruments
         self._pattern = re.compile("|".join(fnmatch.translate(glob) for glob in entry.instruments) or r"(?!)")
 
     def sees(self, instrument: str) -> bool:
         """Tell whether the key reaches an instrument and what belongs to it."""
-        return self._sees_all or self._pattern.match(instrument) is not None
+        return self.sees_all or self._pattern.match(instrument) is not None
 
 
 class Keyring:

@@ -25,8 +25,11 @@ class Tokens:
     async def load(self, client: "redis.asyncio.Redis", keys: Keys) -> None:
         """Read the secret; the first process of a namespace makes it."""
         connection: Any = client
-        await connection.set(keys.secret, secrets.token_bytes(SECRET_BYTES), nx=True)
-        self._secret = await connection.get(keys.secret)
+        secret = await connection.get(keys.secret)
+        if secret is None:  # looked up first: a full server takes no SET, but its attempts can still be read
+            await connection.set(keys.secret, secrets.token_bytes(SECRET_BYTES), nx=True)
+            secret = await connection.get(keys.secret)
+        self._secret = secret
 
     def of(self, attempt_id: bytes) -> str:
         """Return the token of an attempt."""

@@ -40,7 +40,7 @@ from stanine.store.instruments import Instruments
 from stanine.telemetry.traces import sending
 
 _YAML = (b"application/yaml", b"application/x-yaml", b"text/yaml")
-#: Instruments read at once to fill a page: what the key does not reach is skipped.
+#: Instruments read at once to fill a page of a key that does not reach all: the others are skipped.
 _SCAN = 1000
 _ANYTHING: Mapping[str, Any] = {"type": "object"}
 
@@ -61,15 +61,16 @@ class InstrumentRoutes:
         caller, limit, after = request.caller, request.query["limit"], request.query["after"]
         assert caller is not None
         items: list[InstrumentItem] = []
+        scan = limit + 1 if caller.sees_all else _SCAN
         while True:
-            found = await within(self._instruments.list(after, _SCAN))
+            found = await within(self._instruments.list(after, scan))
             for each in found:
                 if caller.sees(each.name):
                     if len(items) == limit:
                         return json_answer(InstrumentPage(items, items[-1].name))
                     entry = self._entries.newest(each.name)
                     items.append(InstrumentItem(each.name, each.revision, each.form, each.digest, given(entry.title if entry else None)))
-            if len(found) < _SCAN:
+            if len(found) < scan:
                 return json_answer(InstrumentPage(items, None))
             after = found[-1].name
 
