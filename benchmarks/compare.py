@@ -1,0 +1,282 @@
+"""Stanine's queue beside what one would use instead: the same work, the same server, the same run.
+
+    python -m benchmarks.compare [--json] [--quick] [--rounds N] [--peers a,b] [--appendfsync everysec,off] [--output FILE]
+
+The work: an attempt of 50 answers is queued, loaded, scored on 5 scales with reverse keys, and its result is stored once. Every round goes
+through all peers, in an order that turns by one from round to round, each on the emptied server: its submitter submits one by one, then in
+bulk, while no worker runs; then one worker process is started and drains the backlog; then, idle, single attempts are submitted at random
+moments and looked for until their results are there. After both, every result is checked. Ratios are taken within a round.
+
+On standard output: with --json one document, otherwise a table. How each peer is run: peers/*.py.
+"""
+
+import argparse
+import json
+import random
+import sys
+import tempfile
+import time
+from collections import defaultdict
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import redis
+
+from benchmarks import delivery, machine
+from benchmarks.peers import work
+from benchmarks.peers.roster import PEERS, Peer, versions
+from benchmarks.processes import Orders, started
+from benchmarks.published import NAMESPACE, Published, entry_of, plain_instrument, scales_of
+from benchmarks.servers import running, set_appendfsync
+from stanine.store.keys import Keys
+
+#: Seconds between two looks at how many results there are.
+LOOK = 0.004
+#: Share of a backlog after which the clock starts: start-up and warm-up (V8 compiles) count for nobody.
+WARM_UP = 0.1
+#: Seconds after which a drain that does not move is given up.
+STUCK = 30.0
+#: What the bars of DESIGN 10 are about: (what is measured, of Stanine against whom, at least, with the append-only file).
+BARS = (
+    ("drain", "bullmq", 12.0, "off"), ("drain", "bullmq", 10.0, "everysec"), ("drain", "dramatiq", 60.0, "off"),
+    ("drain", "dramatiq", 60.0, "everysec"), ("drain", "floor", 0.6, "off"), ("drain", "floor", 0.6, "everysec"),
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How much is measured. The figures of a quick run are noisier; nothing else differs."""
+
+    rounds: int
+    drain_seconds: float
+    single_seconds: float
+    latencies: int
+    slow_latencies: int
+    gaps: tuple[float, float]
+    largest: int
+
+    def counts(self, peer: Peer) -> tuple[int, int, int]:
+        """Return how many attempts are submitted one by one, in bulk, and for latency."""
+        pace = min(peer.pace, 4000)
+        single = max(20, int(min(pace, 1500) * self.single_seconds))
+        backlog = min(self.largest, max(40, int(peer.pace * self.drain_seconds)))
+        return single, backlog, self.slow_latencies if peer.pick_up > 0.1 else self.latencies
+
+
+FULL = Plan(rounds=5, drain_seconds=4.0, single_seconds=1.0, latencies=100, slow_latencies=40, gaps=(0.02, 0.12), largest=200_000)
+QUICK = Plan(rounds=1, drain_seconds=0.6, single_seconds=0.15, latencies=30, slow_latencies=4, gaps=(0.005, 0.02), largest=40_000)
+
+
+class Comparison:
+    """One server, and what was measured on it: by (what, append-only file), for each peer, a figure a round."""
+
+    def __init__(self, url: str, directory: Path, peers: Sequence[Peer], plan: Plan) -> None:
+        self.client: Any = redis.Redis.from_url(url)
+        self.peers = peers
+        self.plan = plan
+        self.log = directory / "peers.log"
+        plain = plain_instrument()
+        self.entry = entry_of(plain)
+        scales = scales_of(plain)
+        self.environment = {
+            "BENCH_URL": url, "BENCH_SCALES": json.dumps(scales), "STANINE_REDIS_URL": url, "STANINE_NAMESPACE": NAMESPACE,
+        }  # fmt: skip
+        work.SCALES[:] = [(scale["id"], scale["items"], scale["minValid"]) for scale in scales]
+        self.scores = delivery.expected()
+        self.published = Published(self.client, plain, self.log)
+        self.figures: dict[tuple[str, str], dict[str, list[float]]] = defaultdict(lambda: defaultdict(list))
+        self.latencies: dict[str, list[float]] = defaultdict(list)
+        self.deliveries: dict[str, list[delivery.Delivery]] = defaultdict(list)
+        self.faults: dict[str, str] = {}
+        self.chance = random.Random(4)
+
+    def run(self, modes: Sequence[str]) -> None:
+        """Measure."""
+        for turn in range(self.plan.rounds):
+            for mode in modes:
+                set_appendfsync(self.client, mode)
+                order = [*self.peers[turn % len(self.peers) :], *self.peers[: turn % len(self.peers)]]
+                for peer in order:
+                    began = time.perf_counter()
+                    try:
+                        told = self._measure(peer, mode, with_latency=mode == modes[0])
+                    except (RuntimeError, TimeoutError, redis.RedisError) as error:
+                        self.faults[peer.name] = told = f"failed: {error}"
+                    note(f"round {turn + 1} appendonly {mode:8} {peer.name:14} {time.perf_counter() - began:5.1f} s  {told}")
+
+    def _measure(self, peer: Peer, mode: str, *, with_latency: bool) -> str:
+        self.published.put_back()
+        single, backlog, samples = self.plan.counts(peer)
+        total = single + backlog
+        ours = peer.name in {"stanine", "floor"}
+        count = delivery.count_stanine if ours else delivery.count_json
+        with started(peer.submitter, self.environment, self.log, stdin=-1, stdout=-1) as process:
+            orders = Orders(process, self.log)
+            before = self._memory()
+            self._note("enqueue", mode, peer, single / orders.give("add", first=0, count=single)["seconds"])
+            self._note("bulk_enqueue", mode, peer, backlog / orders.give("add_many", first=single, count=backlog)["seconds"])
+            records = self._record_bytes(ours=ours)
+            self._note("message_bytes", mode, peer, (self._memory() - before - records) / total)
+            self._note("record_bytes", mode, peer, records / total)
+            with started(peer.worker, self.environment, self.log) as worker:
+                rate = self._drain(lambda: count(self.client), total, lambda: worker.poll() is not None)
+                self.figures["drain", mode][peer.name].append(rate)
+                self._check(peer, total)
+                if with_latency and peer.submits:
+                    gaps = [self.chance.uniform(*self.plan.gaps) for _ in range(samples)]
+                    self.latencies[peer.name] += orders.give("latency", first=total, gaps=gaps)["ms"]
+                    self._check(peer, total + samples)
+        return f"{total:,} drained at {rate:,.0f}/s"
+
+    def _note(self, what: str, mode: str, peer: Peer, value: float) -> None:
+        if peer.submits:
+            self.figures[what, mode][peer.name].append(value)
+
+    def _memory(self) -> int:
+        return int(self.client.info("memory")["used_memory"])
+
+    def _record_bytes(self, *, ours: bool) -> int:
+        if not ours:
+            return int(self.client.memory_usage(work.ATTEMPTS, samples=0))
+        pipeline = self.client.pipeline(transaction=False)
+        for key in self.client.scan_iter(match=Keys(NAMESPACE).partition.replace("{", "\\{") + ":a:*", count=1000):
+            pipeline.memory_usage(key, samples=0)
+        return sum(pipeline.execute())
+
+    def _drain(self, count: Callable[[], int], total: int, has_ended: Callable[[], bool]) -> float:
+        """Return attempts a second from the first look after the warm-up to the last result."""
+        first, began, seen, moved = 0, 0.0, 0, time.perf_counter()
+        while True:
+            done, now = count(), time.perf_counter()
+            if done > seen:
+                seen, moved = done, now
+            if not began and done >= total * WARM_UP:
+                first, began = done, now
+            if done >= total:
+                return (total - first) / (now - began) if now > began and total > first else float("nan")
+            if now - moved > STUCK or (has_ended() and count() == done):
+                raise RuntimeError(f"{done} of {total} results, then nothing more: {self.log.read_text()[-1000:]}")
+            time.sleep(LOOK)
+
+    def _check(self, peer: Peer, sent: int) -> None:
+        if peer.name == "floor":
+            found = delivery.check_stanine(self.client, sent, None, self.entry)  # it scores nothing
+        elif peer.name == "stanine":
+            found = delivery.check_stanine(self.client, sent, self.scores, self.entry)
+        else:
+            found = delivery.check_json(self.client, sent, self.scores)
+        self.deliveries[peer.name].append(found)
+
+
+def summary(comparison: Comparison, modes: Sequence[str]) -> dict[str, Any]:
+    """Return what was measured: medians, their spread, and the ratios of each round."""
+    out: dict[str, Any] = {}
+    spread: dict[str, Any] = {}
+    ratios: dict[str, Any] = {}
+    for (what, mode), by_peer in comparison.figures.items():
+        name = what if mode == modes[0] else f"{what}_appendonly_{mode}"
+        out[name] = {peer: machine.median(values) for peer, values in by_peer.items()}
+        spread[name] = {peer: machine.spread(values) for peer, values in by_peer.items()}
+        if not what.endswith("_bytes"):
+            ours = by_peer.get("stanine", [])
+            paired = {
+                peer: [mine / other for mine, other in zip(ours, values, strict=False)] for peer, values in by_peer.items() if peer != "stanine"
+            }
+            ratios[name] = {f"stanine/{peer}": machine.median(values) for peer, values in paired.items() if values}
+            spread[f"{name} ratios"] = {f"stanine/{peer}": machine.spread(values) for peer, values in paired.items() if values}
+    out["latency_ms"] = {
+        peer: {
+            "p50": machine.percentile(values, 0.5), "p99": machine.percentile(values, 0.99), "max": machine.digits(max(values)),
+            "samples": len(values),
+        } for peer, values in comparison.latencies.items()
+    }  # fmt: skip
+    out["delivery"] = {
+        peer: {**asdict(checks[-1]), "checks": len(checks), "exact": all(check.exact for check in checks)}
+        for peer, checks in comparison.deliveries.items()
+    }
+    return {**out, "ratios": ratios, "spread": spread, "bars": _bars(ratios, out["latency_ms"], modes)}
+
+
+def _bars(ratios: dict[str, Any], latency: dict[str, Any], modes: Sequence[str]) -> list[dict[str, Any]]:
+    found = []
+    for what, peer, least, mode in BARS:
+        name = what if mode == modes[0] else f"{what}_appendonly_{mode}"
+        ratio = ratios.get(name, {}).get(f"stanine/{peer}")
+        if mode in modes and ratio is not None:
+            found.append({"bar": f"{what} ≥ {least:g} × {peer}, appendonly {mode}", "figure": ratio, "met": ratio >= least})
+    if "stanine" in latency:
+        for share, most in (("p50", 4.0), ("p99", 20.0)):
+            figure = latency["stanine"][share]
+            found.append({"bar": f"idle pick-up {share} ≤ {most:g} ms", "figure": figure, "met": figure <= most})
+    return found
+
+
+def note(text: str) -> None:
+    """Tell how far it is, beside the document."""
+    print(text, file=sys.stderr, flush=True)
+
+
+def compare(peers: Sequence[Peer], plan: Plan, modes: Sequence[str]) -> dict[str, Any]:
+    """Measure the peers that are there and return the document."""
+    there = tuple(peer for peer in peers if peer.is_there)
+    left_out = [peer.name for peer in peers if not peer.is_there]
+    if left_out:
+        note(f"left out, not installed (benchmarks/install.sh): {', '.join(left_out)}")
+    on = machine.machine()
+    with tempfile.TemporaryDirectory(prefix="stanine-bench-") as directory, running() as server:
+        comparison = Comparison(server.url, Path(directory), there, plan)
+        comparison.run(modes)
+        found = summary(comparison, modes)
+        version = machine.server_version(comparison.client)
+    return {
+        "machine": on, "server": version, "versions": versions(there), "rounds": plan.rounds, "appendonly": list(modes), "left_out": left_out,
+        "failed": comparison.faults, "attempts": {peer.name: sum(plan.counts(peer)[:2]) for peer in there}, **found,
+    }  # fmt: skip
+
+
+def table(found: dict[str, Any]) -> str:
+    """Return the document as lines to read."""
+    names = [name for name in found if name.startswith(("drain", "enqueue", "bulk", "message", "record"))]
+    lines = [found["machine"], found["server"], ""]
+    for name in names:
+        lines.append(name)
+        for peer, value in sorted(found[name].items(), key=lambda pair: -pair[1]):
+            low, high = (found["spread"][name][peer][end] for end in ("min", "max"))
+            ratio = found["ratios"].get(name, {}).get(f"stanine/{peer}")
+            lines.append(f"  {peer:16}{value:>12,}   ({low:,} to {high:,}){f'   stanine is {ratio} times that' if ratio else ''}")
+    lines.append("latency_ms")
+    lines += [f"  {peer:16}{values}" for peer, values in found["latency_ms"].items()]
+    lines += [f"{'met    ' if bar['met'] else 'NOT met'} {bar['bar']}: {bar['figure']}" for bar in found["bars"]]
+    return "\n".join(lines)
+
+
+def main() -> int:
+    """Parse the command line, measure, print; status 1 if a peer failed or something was not delivered exactly."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.compare", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--json", action="store_true", help="print one JSON document")
+    parser.add_argument("--quick", action="store_true", help="one small round: ends within 60 s, noisier")
+    parser.add_argument("--rounds", type=int, help="rounds (default 5)")
+    parser.add_argument("--peers", help="only these, by name, with commas between")
+    parser.add_argument("--appendfsync", help="append-only files to measure with: everysec, off, always (default everysec,off; quick: everysec)")
+    parser.add_argument("--output", type=Path, help="also write the JSON document here")
+    options = parser.parse_args()
+    plan = QUICK if options.quick else FULL
+    if options.rounds:
+        plan = Plan(**{**asdict(plan), "rounds": options.rounds})
+    modes = (options.appendfsync or ("everysec" if options.quick else "everysec,off")).split(",")
+    known = {peer.name for peer in PEERS}
+    wanted = set(options.peers.split(",")) if options.peers else known
+    if wanted - known or set(modes) - {"everysec", "off", "always"}:
+        parser.error(f"peers are {', '.join(sorted(known))}; append-only files are everysec, off, always")
+    found = compare([peer for peer in PEERS if peer.name in wanted], plan, modes)
+    text = json.dumps(found, indent=None if options.json else 1)
+    if options.output:
+        options.output.write_text(text + "\n")
+    print(text if options.json else table(found))
+    return int(bool(found["failed"]) or not all(each["exact"] for each in found["delivery"].values()))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,90 @@
+"""Whether exactly what was sent was delivered: every attempt has its result, once, with the right scores, and there is nothing else."""
+
+import json
+from dataclasses import dataclass
+from typing import Any
+
+import redis
+
+from benchmarks.peers import work
+from benchmarks.published import NAMESPACE
+from stanine.domain.index import IndexEntry
+from stanine.domain.result import decode_result
+from stanine.store.keys import BLOCK_SIZE, Keys
+from stanine.store.records import read_result
+
+#: The answers of attempt n are those of attempt n + 350: what `work.answer` repeats after.
+PERIOD = 350
+
+
+@dataclass(frozen=True)
+class Delivery:
+    """What was found."""
+
+    sent: int
+    stored: int
+    wrong: int
+    twice: int
+
+    @property
+    def exact(self) -> bool:
+        """Tell whether it is what was sent."""
+        return self.stored == self.sent and not self.wrong and not self.twice
+
+
+def expected() -> list[dict[str, Any]]:
+    """Return the scores of the first PERIOD attempts, by the plain scorer of the peers."""
+    return [json.loads(work.score(work.attempt_text(number)))["scales"] for number in range(PERIOD)]
+
+
+def count_json(client: "redis.Redis") -> int:
+    """Return how many results a peer has stored."""
+    stored: Any = client.hlen(work.RESULTS)
+    return int(stored)
+
+
+def check_json(client: Any, sent: int, scores: list[dict[str, Any]]) -> Delivery:
+    """Check a peer's results."""
+    stored = client.hgetall(work.RESULTS)
+    known: dict[bytes, Any] = {}
+    wrong = 0
+    for number in range(sent):
+        text = stored.get(b"%d" % number)
+        if text is not None and text not in known:
+            known[text] = json.loads(text)["scales"]
+        wrong += text is None or known[text] != scores[number % PERIOD]
+    return Delivery(sent, len(stored), wrong, int(client.get(work.TWICE) or 0))
+
+
+def count_stanine(client: Any) -> int:
+    """Return how many results Stanine has committed."""
+    return sum(map(int, client.hvals(Keys(NAMESPACE).commits)))
+
+
+def check_stanine(client: Any, sent: int, scores: list[dict[str, Any]] | None, entry: IndexEntry) -> Delivery:
+    """Check Stanine's results, and that the list of commits names each attempt once; without `scores` only how many there are."""
+    keys = Keys(NAMESPACE)
+    pipeline = client.pipeline(transaction=False)
+    for block in range(-(-sent // BLOCK_SIZE)):
+        pipeline.hgetall(keys.results(block))
+    found: dict[int, bytes] = {}
+    for block, records in enumerate(pipeline.execute()):
+        found.update({block * BLOCK_SIZE + int(slot): record for slot, record in records.items()})
+    wrong = 0
+    if scores is not None:
+        known: dict[bytes, Any] = {}
+        for number in range(sent):
+            record = found.get(number, b"")
+            if record and record not in known:
+                known[record] = json_like(record, entry)
+            wrong += not record or known[record] != scores[number % PERIOD]
+    commits = count_stanine(client)
+    log = b"".join(client.getrange(keys.commit_log(1, chunk), 0, -1) for chunk in range(sent // 65536 + 1))
+    distinct = len({log[start : start + 4] for start in range(0, len(log), 4)})
+    return Delivery(sent, len(found), wrong, commits - distinct)
+
+
+def json_like(record: bytes, entry: IndexEntry) -> dict[str, Any]:
+    """Return a stored result in the peers' form."""
+    scales = decode_result(read_result(record).body, entry).scales
+    return {name: {"raw": one.raw, "valid": one.valid, "items": one.items, "status": one.status} for name, one in scales.items()}

@@ -1,0 +1,50 @@
+"""What a measurement was taken on, and how figures of repeated runs are put into one."""
+
+import os
+import platform
+import statistics
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import redis
+
+
+def machine() -> str:
+    """Return the machine in a line."""
+    model = platform.processor() or platform.machine()
+    info = Path("/proc/cpuinfo")
+    if info.exists():
+        names = [line.partition(":")[2].strip() for line in info.read_text().splitlines() if line.startswith("model name")]
+        model = names[0] if names else model
+    load = ", ".join(f"{each:.1f}" for each in os.getloadavg())
+    return f"{model}, {os.cpu_count()} cores, {platform.system()} {platform.release()}, load average at the start {load}"
+
+
+def server_version(client: "redis.Redis") -> str:
+    """Return name, version and memory allocator of a server."""
+    info: Any = client.info()
+    name = "Valkey" if "valkey_version" in info else "Redis"
+    return f"{name} {info.get('valkey_version') or info['redis_version']} ({info['mem_allocator']})"
+
+
+def median(values: Sequence[float]) -> float:
+    """Return the median, to four digits."""
+    return digits(statistics.median(values))
+
+
+def spread(values: Sequence[float]) -> dict[str, float]:
+    """Return lowest and highest, to four digits, and how many there were."""
+    return {"min": digits(min(values)), "max": digits(max(values)), "runs": len(values)}
+
+
+def percentile(values: Sequence[float], share: float) -> float:
+    """Return the value that so large a share of all does not exceed (nearest rank)."""
+    ordered = sorted(values)
+    return digits(ordered[max(0, min(len(ordered) - 1, -int(-share * len(ordered) // 1) - 1))])
+
+
+def digits(value: float) -> float:
+    """Round to four digits: more would be noise."""
+    rounded = float(f"{value:.4g}")
+    return int(rounded) if rounded.is_integer() and abs(rounded) >= 10 else rounded

@@ -1,0 +1,51 @@
+"""Celery on Redis: one process, 8 threads, without what costs and is not used (gossip, mingle, heartbeat, events, results).
+
+Documented: docs.celeryq.dev, "Optimizing" (prefetch, connection pools, transient queues), "Tasks" (`ignore_result`), "Workers". There is no
+bulk operation; the documented fast way to publish many is one producer for all (`producer_pool.acquire`).
+"""
+
+import asyncio
+import logging
+
+import redis
+from celery import Celery
+
+from benchmarks.peers.submitter import Submitter
+from benchmarks.peers.work import ATTEMPTS, RESULTS, URL, attempt_text, handle
+
+logging.getLogger("celery").setLevel(logging.ERROR)
+app = Celery("bench", broker=URL)
+app.conf.update(
+    task_ignore_result=True,
+    task_acks_late=True,  # as all others here: a message is kept until its work is done
+    worker_prefetch_multiplier=32,
+    worker_enable_remote_control=False,
+    worker_send_task_events=False,
+    broker_connection_retry_on_startup=True,
+    task_compression=None,
+)
+records = redis.Redis.from_url(URL)
+
+
+@app.task
+def score_attempt(number: int) -> None:
+    """Do the work."""
+    handle(records, number)
+
+
+def add(number: int, text: bytes) -> None:
+    """Store an attempt and send its message."""
+    records.hset(ATTEMPTS, number, text)  # type: ignore[arg-type]
+    score_attempt.delay(number)
+
+
+def add_many(attempts: list[tuple[int, bytes]]) -> None:
+    """Store attempts at once and send their messages through one producer."""
+    records.hset(ATTEMPTS, mapping=dict(attempts))  # type: ignore[arg-type]
+    with app.producer_pool.acquire(block=True) as producer:
+        for number, _ in attempts:
+            score_attempt.apply_async((number,), producer=producer)
+
+
+if __name__ == "__main__":
+    asyncio.run(Submitter(add, add_many, attempt_text, lambda number: records.hexists(RESULTS, str(number))).run())

@@ -1,0 +1,134 @@
+"""The floor: what the Redis calls alone take. A bare loop makes the resultWatcher's calls on a backlog that Stanine's submitter queued.
+
+Per 512 messages: XREADGROUP, the load (GET and one HMGET a block), `commit_results`, `ack`; the same functions, keys and sizes. No
+Dramatiq, no NumPy, no client library, nothing scored: commands are written as bytes, and of replies only the entry ids are looked at.
+The backlog's attempts lie in order of arrival, so a batch's blocks are counted, not looked up.
+"""
+
+import os
+import re
+import socket
+from urllib.parse import urlsplit
+
+import redis
+
+from benchmarks.peers.work import ITEMS, URL
+from stanine.broker.entry import GROUP, head
+from stanine.broker.keys import queue_keys
+from stanine.broker.queue import Queue, library
+from stanine.broker.settings import QueueSettings
+from stanine.domain.result import ENGINE_VERSION, SCALE_BYTES
+from stanine.messages import SCORE_ATTEMPTS
+from stanine.store import load_library
+from stanine.store.keys import BLOCK_SIZE, Keys
+from stanine.store.records import result_start
+
+#: Messages read at once, as the resultWatcher's batches are.
+BATCH = 512
+#: Scales of the instrument.
+SCALES = 5
+#: Bytes of a message's ids: one attempt.
+ID_BYTES = 16
+#: Bytes of an attempt record (stanine/store/records.py) beside its answers.
+RECORD_BYTES = 29
+CONSUMER = "floor"
+#: How a reply of XREADGROUP for one stream begins: with the number of its entries.
+_ANNOUNCED = re.compile(rb"\*1\r\n\*2\r\n\$\d+\r\n[^\r]+\r\n\*(\d+)\r\n")
+
+
+def command(*words: str | bytes | int) -> bytes:
+    """Return a command as it goes over the wire."""
+    parts = [b"*%d\r\n" % len(words)]
+    parts += [_word(word) for word in words]
+    return b"".join(parts)
+
+
+def _word(word: str | bytes | int) -> bytes:
+    data = word if isinstance(word, bytes) else str(word).encode()
+    return b"$%d\r\n%b\r\n" % (len(data), data)
+
+
+class Wire:
+    """A connection whose replies stay bytes."""
+
+    def __init__(self) -> None:
+        address = urlsplit(URL)
+        self._socket = socket.create_connection((address.hostname or "127.0.0.1", address.port or 6379))
+        self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self._buffer = bytearray(1 << 20)
+        self._view = memoryview(self._buffer)
+
+    def ask(self, words: bytes) -> None:
+        """Send commands."""
+        self._socket.sendall(words)
+
+    def skip(self, size: int) -> None:
+        """Await a reply of a known size."""
+        have = 0
+        while have < size:
+            have += self._receive(have)
+
+    def entries(self, entry: "re.Pattern[bytes]") -> list[tuple[bytes, bytes]]:
+        """Return what `entry` finds in a reply of XREADGROUP, once for every entry that the reply announces; nothing if the queue is empty."""
+        have = 0
+        while True:
+            have += self._receive(have)
+            reply = bytes(self._view[:have])
+            if reply == b"*-1\r\n":
+                return []
+            announced = _ANNOUNCED.match(reply)
+            if announced and reply.endswith(b"\r\n"):
+                found = entry.findall(reply)
+                if len(found) == int(announced[1]):
+                    return found
+
+    def _receive(self, have: int) -> int:
+        got = self._socket.recv_into(self._view[have:])
+        if not got or self._buffer[0] == ord("-"):
+            raise RuntimeError(bytes(self._view[: have + got]).decode() or "the server hung up")
+        return got
+
+
+def run() -> None:
+    """Drain the queue, then wait to be stopped."""
+    keys = Keys(os.environ["STANINE_NAMESPACE"])
+    names = queue_keys(keys.partition, SCORE_ATTEMPTS.queue)
+    client = redis.Redis.from_url(URL)
+    Queue(SCORE_ATTEMPTS.queue, names).join(client, CONSUMER, QueueSettings(lease_ms=3_600_000))
+    data = head(SCORE_ATTEMPTS.queue, SCORE_ATTEMPTS.actor)
+    entry = re.compile(
+        rb"\*2\r\n(\$\d+\r\n\d+-\d+\r\n)\*4\r\n\$1\r\nh\r\n\$%d\r\n%b\r\n\$1\r\ni\r\n\$16\r\n(.{16})\r\n" % (len(data), re.escape(data)), re.DOTALL
+    )
+    wire = Wire()
+    read = command("XREADGROUP", "GROUP", GROUP, CONSUMER, "COUNT", BATCH, "STREAMS", names.ready, ">")
+    commit, ack = load_library().function("commit_results"), library().function("stanine_broker_ack")
+    result = result_start(ENGINE_VERSION, 1) + bytes(SCALE_BYTES * SCALES)
+    ack_head = b"".join(_word(word) for word in ("FCALL", ack, 2, names.ready, names.leases, GROUP, CONSUMER))
+    index_change = command("GET", keys.index_change)
+    while True:
+        wire.ask(read)
+        found = wire.entries(entry)
+        if not found:
+            break
+        count = len(found)
+        first = int.from_bytes(found[0][1][12:], "big")
+        load, expected = [index_change], len(b"$1\r\n1\r\n")
+        arrival = first
+        while arrival < first + count:
+            slot = arrival % BLOCK_SIZE
+            some = min(BLOCK_SIZE - slot, first + count - arrival)
+            load.append(command("HMGET", keys.attempts(arrival // BLOCK_SIZE), *range(slot, slot + some)))
+            expected += len(b"*%d\r\n" % some) + some * (len(b"$%d\r\n\r\n" % (RECORD_BYTES + ITEMS)) + RECORD_BYTES + ITEMS)
+            arrival += some
+        wire.ask(b"".join(load))
+        wire.skip(expected)
+        arrivals = b"".join([attempt_id[12:] for _, attempt_id in found])
+        wire.ask(command("FCALL", commit, 1, keys.arrivals, 1, arrivals, len(result), result * count, b""))
+        wire.skip(len(b"$%d\r\n\r\n" % count) + count)
+        wire.ask(b"*%d\r\n" % (7 + count) + ack_head + b"".join([entry_id for entry_id, _ in found]))
+        wire.skip(len(b":%d\r\n" % count))
+    client.connection_pool.disconnect()
+
+
+if __name__ == "__main__":
+    run()

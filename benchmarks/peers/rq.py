@@ -1,0 +1,42 @@
+"""RQ: SimpleWorker (no fork per job), results not kept; in bulk by `enqueue_many`, which is a pipeline.
+
+Documented: python-rq.org, "Workers" (SimpleWorker; "Performance Notes"), "Jobs" (`enqueue_many`, `result_ttl`).
+`python -m benchmarks.peers.rq` is the submitter, with `worker` the worker.
+"""
+
+import asyncio
+import logging
+import sys
+
+import redis
+from rq import Queue, SimpleWorker
+
+from benchmarks.peers.submitter import Submitter
+from benchmarks.peers.work import ATTEMPTS, RESULTS, URL, attempt_text, handle
+
+records = redis.Redis.from_url(URL)
+queue = Queue(connection=records)
+
+
+def score_attempt(number: int) -> None:
+    """Do the work."""
+    handle(records, number)
+
+
+def add(number: int, text: bytes) -> None:
+    """Store an attempt and send its message."""
+    records.hset(ATTEMPTS, number, text)  # type: ignore[arg-type]
+    queue.enqueue("benchmarks.peers.rq.score_attempt", number, result_ttl=0)
+
+
+def add_many(attempts: list[tuple[int, bytes]]) -> None:
+    """Store attempts at once and send their messages at once."""
+    records.hset(ATTEMPTS, mapping=dict(attempts))  # type: ignore[arg-type]
+    queue.enqueue_many([Queue.prepare_data("benchmarks.peers.rq.score_attempt", (number,), result_ttl=0) for number, _ in attempts])
+
+
+if __name__ == "__main__":
+    if sys.argv[1:] == ["worker"]:
+        SimpleWorker([queue], connection=records).work(logging_level=logging.ERROR)
+    else:
+        asyncio.run(Submitter(add, add_many, attempt_text, lambda number: records.hexists(RESULTS, str(number))).run())

@@ -1,0 +1,69 @@
+"""Stanine: the submitter is the store as the API uses it, one message an attempt; the worker is `python -m stanine.result_watcher` itself.
+
+Submitting is one function call that writes the record and its message. `python -m benchmarks.peers.stanine` is the submitter.
+"""
+
+import hashlib
+import os
+import random
+
+import redis
+import uvloop
+
+from benchmarks.peers.submitter import Submitter
+from benchmarks.peers.work import ITEMS, URL, answer
+from stanine.broker import StreamsBroker
+from stanine.connection.clients import connect_async
+from stanine.messages import SCORE_ATTEMPTS, Outbox
+from stanine.store import load_library
+from stanine.store.attempts import Attempts, Submission
+from stanine.store.durability import Writer
+from stanine.store.keys import Keys
+from stanine.store.records import RANDOM_BYTES, place
+
+#: The code of an omitted answer.
+OMITTED = 255
+
+
+def codes_of(number: int, items: int = ITEMS) -> bytes:
+    """Return the packed answers of attempt `number`: an option's place is its value less one."""
+    answers = (answer(number, item) for item in range(items))
+    return bytes(OMITTED if value is None else value - 1 for value in answers)
+
+
+def submission(number: int, items: int = ITEMS) -> Submission:
+    """Return attempt `number`, checked and packed as the API hands it to the store."""
+    chance = random.Random(number)
+    codes = codes_of(number, items)
+    return Submission(1, 1, codes, hashlib.blake2b(codes, digest_size=16).digest(), chance.randbytes(RANDOM_BYTES))
+
+
+def attempts_of(url: str, keys: Keys) -> Attempts:
+    """Return the store of a namespace."""
+    client = connect_async(url)
+    broker = StreamsBroker(url=url, namespace=keys.partition)
+    outbox = Outbox(broker.ready_key(SCORE_ATTEMPTS.queue), broker.head(SCORE_ATTEMPTS.queue, SCORE_ATTEMPTS.actor))
+    return Attempts(client, Writer(client, load_library()), keys, outbox)
+
+
+async def submit() -> None:
+    """Run the submitter."""
+    keys = Keys(os.environ["STANINE_NAMESPACE"])
+    attempts = attempts_of(URL, keys)
+    look = redis.Redis.from_url(URL)
+
+    async def add(_number: int, one: Submission) -> None:
+        await attempts.submit([one], ids_per_message=1)
+
+    async def add_many(many: list[tuple[int, Submission]]) -> None:
+        await attempts.submit([one for _, one in many], ids_per_message=1)
+
+    def is_stored(number: int) -> bool:
+        block, slot = place(number)  # submitted by this process alone, attempt `number` is the one that arrived as `number`
+        return bool(look.hexists(keys.results(block), str(slot)))
+
+    await Submitter(add, add_many, submission, is_stored).run()
+
+
+if __name__ == "__main__":
+    uvloop.run(submit())
