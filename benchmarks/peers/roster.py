@@ -56,27 +56,27 @@ _MODULE_WORKER = "{python}", "-m"
 PEERS: tuple[Peer, ...] = (
     Peer(
         "stanine", (sys.executable, "-m", "benchmarks.peers.stanine"), (sys.executable, "-m", "stanine.result_watcher"), (),
-        ("dramatiq", "redis", "hiredis", "numpy"), _SELF, 80_000,
+        ("dramatiq", "redis", "hiredis", "numpy"), _SELF, 100_000,
     ),
     Peer(
-        "floor", (sys.executable, "-m", "benchmarks.peers.stanine"), (sys.executable, "-m", "benchmarks.peers.floor"), (), (), _SELF, 80_000,
+        "floor", (sys.executable, "-m", "benchmarks.peers.stanine"), (sys.executable, "-m", "benchmarks.peers.floor"), (), (), _SELF, 100_000,
         submits=False,
     ),
     Peer(
         "bullmq", ("node", str(_PEERS / "bullmq.mjs")), ("node", str(_PEERS / "bullmq.mjs"), "worker"), (_MODULES / "bullmq",),
-        ("bullmq", "ioredis"), _MODULES, 4_000,
+        ("bullmq", "ioredis"), _MODULES, 9_000,
     ),
-    _python("bullmq_python", _BENCH, (*_MODULE_WORKER, "benchmarks.peers.bullmq_python", "worker"), ("bullmq",), 1_000),
+    _python("bullmq_python", _BENCH, (*_MODULE_WORKER, "benchmarks.peers.bullmq_python", "worker"), ("bullmq",), 1_700),
     _python(
         "celery", _BENCH,
         (
-            "{home}/celery", "-A", "benchmarks.peers.celery", "worker", "--pool", "threads", "--concurrency", "8",
-            "--without-gossip", "--without-mingle", "--without-heartbeat", "--loglevel", "ERROR", "--quiet",
+            "{home}/celery", "--quiet", "-A", "benchmarks.peers.celery", "worker", "--pool", "prefork", "--concurrency", "1",
+            "--without-gossip", "--without-mingle", "--without-heartbeat", "--loglevel", "ERROR",
         ),
         ("celery", "kombu"), 1_000,
     ),
-    _python("rq", _BENCH, (*_MODULE_WORKER, "benchmarks.peers.rq", "worker"), ("rq",), 500),
-    _python("arq", _REDIS5, (*_MODULE_WORKER, "benchmarks.peers.arq", "worker"), ("arq", "redis"), 500, 1.0),
+    _python("rq", _BENCH, (*_MODULE_WORKER, "benchmarks.peers.rq", "worker"), ("rq",), 220),
+    _python("arq", _REDIS5, (*_MODULE_WORKER, "benchmarks.peers.arq", "worker"), ("arq", "redis"), 1_700, 1.0),
     _python(
         "taskiq", _BENCH,
         ("{home}/taskiq", "worker", "benchmarks.peers.taskiq:broker", "--workers", "1", "--max-async-tasks", "100", "--no-parse",
@@ -86,7 +86,7 @@ PEERS: tuple[Peer, ...] = (
     _python("saq", _REDIS5, (*_MODULE_WORKER, "benchmarks.peers.saq", "worker"), ("saq",), 1_500),
     _python(
         "dramatiq", _BENCH, ("{home}/dramatiq", "benchmarks.peers.dramatiq", "--processes", "1", "--threads", "8"), ("dramatiq", "redis"),
-        800, 1.0,
+        1_400, 1.0,
     ),
 )  # fmt: skip
 
