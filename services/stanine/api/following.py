@@ -138,7 +138,7 @@ class Loops:
     async def _watch_over(self, name: str, work: Awaitable[None]) -> None:
         try:
             await work
-        except Exception:  # noqa: BLE001 - it must not end unheard
+        except Exception:
             self.failing[name] = "defect"
             log.exception("loop.ended", loop=name)
 

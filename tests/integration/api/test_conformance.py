@@ -20,8 +20,8 @@ CHECKS = [
     not_a_server_error, status_code_conformance, content_type_conformance, response_headers_conformance, response_schema_conformance,
     negative_data_rejection,
 ]  # fmt: skip
-#: Requests an operation and mode: about ten seconds in all.
-EXAMPLES = 25
+#: Requests an operation and mode: some fifteen seconds in all.
+EXAMPLES = 20
 HEADERS = {"Authorization": f"Bearer {ADMIN}"}
 
 
