@@ -160,6 +160,16 @@ def test_an_attempt_over_its_limit_is_refused_at_the_limit(shared: Serving) -> N
     problem(shared.http().post(ATTEMPTS, content=b'{"answers":{}} ' + spaces, headers=JSON), "too-large")
 
 
+def receive(connection: socket.socket, wanted: bytes) -> bytes:
+    """Return what comes, up to and with `wanted`: an answer may come in several parts."""
+    answer = b""
+    while wanted not in answer:
+        part = connection.recv(65536)
+        assert part, answer
+        answer += part
+    return answer
+
+
 @pytest.mark.parametrize("chunked", [False, True])
 def test_ten_megabytes_are_refused_without_being_read(shared: Serving, chunked: bool) -> None:
     size, sent = 10 << 20, 0
@@ -179,11 +189,8 @@ def test_ten_megabytes_are_refused_without_being_read(shared: Serving, chunked: 
                 sent += len(part)
         except OSError:
             pass  # disconnected, as it should be
-        answer = connection.recv(65536)
-        while b"urn:stanine:problem:too-large" not in answer and (part := connection.recv(65536)):
-            answer += part
+        answer = receive(connection, b"urn:stanine:problem:too-large")
     assert answer.startswith(b"HTTP/1.1 413 ")
-    assert b"urn:stanine:problem:too-large" in answer
     assert sent < size
 
 
@@ -201,15 +208,14 @@ def test_a_request_head_without_end_is_refused(shared: Serving) -> None:
                 connection.sendall(b"a" * 4096)
         except OSError:
             pass  # disconnected, as it should be
-        answer = connection.recv(65536)
+        answer = receive(connection, b"urn:stanine:problem:malformed-request")
     assert answer.startswith(b"HTTP/1.1 400 ")
-    assert b"urn:stanine:problem:malformed-request" in answer
 
 
 def test_what_is_no_http_is_answered_and_disconnected(shared: Serving) -> None:
     with socket.create_connection(("127.0.0.1", shared.port), timeout=10) as connection:
         connection.sendall(b"\x16\x03\x01 hello?\r\n\r\n")
-        assert b"application/problem+json" in connection.recv(65536)
+        receive(connection, b"application/problem+json")
 
 
 def test_a_defect_shows_an_id_and_no_traceback(mood: Serving, capfd: pytest.CaptureFixture[str]) -> None:
@@ -246,7 +252,7 @@ def test_a_body_that_never_comes_ends_the_request(shared: Serving, monkeypatch: 
             b"POST /v1/instruments/a-mood/attempts HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer %b\r\nContent-Length: 100\r\n\r\n{"
             % ADMIN.encode()
         )
-        assert b"urn:stanine:problem:too-slow" in connection.recv(65536)
+        receive(connection, b"urn:stanine:problem:too-slow")
     assert time.monotonic() - began < 3
 
 
