@@ -184,6 +184,8 @@ def _turn(loop: Loop, heartbeats: Heartbeats, stop: threading.Event) -> None:
         except redis.RedisError as error:
             # Redis is away or full: the loop's next turn does what this one could not. The text may hold an address, not data.
             log.warning("loop.redis_error", error=type(error).__name__, detail=str(error))
+        except Exception:  # a defect in one turn must not end the loop; it is logged whole
+            log.exception("loop.failed")
         beat()
         stop.wait(min(loop.seconds(), LOOP_STUCK_SECONDS / 2))
     heartbeats.forget(loop.name)
