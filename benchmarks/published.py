@@ -67,15 +67,18 @@ class Published:
         self._client: Any = client
         address = client.connection_pool.connection_kwargs
         url = f"redis://{address['host']}:{address['port']}/0"
-        client.flushall()
+        self._empty()
         environment = {"STANINE_REDIS_URL": url, "STANINE_NAMESPACE": NAMESPACE}
         with started([sys.executable, "-m", "stanine.index_watcher"], environment, log, gently=True):
             asyncio.run(_publish(url, plain))
         self._dumps = {key: client.dump(key) for key in client.scan_iter() if b":q:" not in key}
 
+    def _empty(self) -> None:
+        self._client.execute_command("FLUSHALL", "SYNC")  # Valkey would by default free behind the measurement's back
+
     def put_back(self) -> None:
         """Empty the server and put the instrument back."""
-        self._client.flushall()
+        self._empty()
         for key, data in self._dumps.items():
             self._client.restore(key, 0, data)
 

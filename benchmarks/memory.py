@@ -1,0 +1,262 @@
+"""Bytes in Redis of an attempt with its result, and of a configuration: in Stanine's hashes, and as others would lay them out.
+
+    python -m benchmarks.memory [--json] [--attempts N]
+
+Measured as the growth of `used_memory` on the machine's redis-server (built with jemalloc, whose size classes count), and on the embedded
+Valkey, which uses the C library's. Attempts have 50 answers and results 5 scales, in every layout the same ones; the JSON texts say what
+Stanine's API answers about an attempt and a result, no more:
+
+- `stanine`: submitted and committed by the store; blocks of 32 by arrival. The commit log is included, the message is not (it is deleted).
+- `string_keys`: one key an attempt and one a result, each a JSON text.
+- `string_keys_listed`: the same with the answers as a list of `{"item": …, "value": …}`, as documents are often kept.
+- `one_hash`: all attempts in one hash, all results in another, each a field with a JSON text.
+- `hash_each`: one key an attempt and one a result, each a hash with a field an answer, and a field a score.
+
+The configuration: a hash with a field a setting, and one JSON string, of 10, 100 and 1,000 settings: bytes, and how long reading one setting,
+reading all and changing one take from Python (the string is changed as it must be: WATCH, GET, MULTI, SET, EXEC).
+"""
+
+import argparse
+import asyncio
+import hashlib
+import json
+import sys
+import time
+from collections import defaultdict
+from collections.abc import Callable
+from typing import Any
+
+import msgspec
+import numpy as np
+import redis
+
+from benchmarks import machine
+from benchmarks.peers import work
+from benchmarks.peers.stanine import attempts_of, submission
+from benchmarks.published import entry_of, plain_instrument, scales_of
+from benchmarks.servers import redis_server, running, valkey
+from stanine.domain.kernel import Kernel
+from stanine.domain.result import ENGINE_VERSION
+from stanine.messages import Outbox
+from stanine.store import load_library
+from stanine.store.attempts import MAX_SUBMISSIONS
+from stanine.store.keys import Keys
+from stanine.store.records import result_start
+from stanine.store.results import Results
+
+#: Commands sent at once.
+CHUNK = 1000
+#: Times an operation on a configuration is timed.
+TIMES = 1000
+#: Settings of a configuration.
+SETTINGS = (10, 100, 1000)
+
+
+def empty(client: Any) -> None:
+    """Empty the server, freeing at once: Valkey would by default free behind our back."""
+    client.execute_command("FLUSHALL", "SYNC")
+
+
+def grown(client: Any, write: Callable[[], None]) -> int:
+    """Return by how many bytes the server's data grew; the server is emptied before."""
+    empty(client)
+    before = client.info("memory")["used_memory"]
+    write()
+    return int(client.info("memory")["used_memory"] - before)
+
+
+def texts(number: int, name: str, *, listed: bool = False) -> tuple[bytes, bytes]:
+    """Return what the API answers about an attempt and about its result."""
+    known = {"attempt": name, "instrument": "ipip-50", "revision": 1, "state": "Scored", "submittedAt": "2026-11-23T07:00:00.000Z"}
+    answers: Any = {f"i{item + 1}": work.answer(number, item) for item in range(work.ITEMS)}
+    if listed:
+        answers = [{"item": item, "value": value} for item, value in answers.items()]
+    scales = json.loads(work.score(work.attempt_text(number)))["scales"]
+    encode = msgspec.json.encode
+    return encode({**known, "answers": answers}), encode({**known, "scoringRevision": 1, "engine": ENGINE_VERSION, "scales": scales})
+
+
+def in_stanine(client: Any, url: str, count: int) -> None:
+    """Submit and commit as the services do."""
+    keys = Keys("bench")
+    kernel = Kernel(entry_of(plain_instrument()).plan)
+    results = Results(client, load_library(), keys, Outbox(f"{keys.partition}:unused", b""))
+    head = result_start(ENGINE_VERSION, 1)
+
+    async def run() -> None:
+        attempts = attempts_of(url, keys)
+        for start in range(0, count, MAX_SUBMISSIONS):
+            batch = [submission(number) for number in range(start, min(count, start + MAX_SUBMISSIONS))]
+            submitted = await attempts.submit(batch)
+            codes = np.frombuffer(b"".join([one.codes for one in batch]), dtype=np.uint8).reshape(len(batch), -1)
+            bodies = [head + body for body in kernel.score(codes).packed()]
+            results.commit(1, [each.id for each in submitted], bodies, {})
+
+    asyncio.run(run())  # its connections are closed with their buffers when it ends
+    for key in client.scan_iter(match="*", count=1000):
+        if b":q:" in key or b":once:" in key:  # the messages, and what remembers a call without keys for two minutes
+            client.delete(key)
+    assert client.hget(keys.commits, 1) == b"%d" % count
+
+
+def _pipelined(client: Any, count: int, add: Callable[[Any, int, str], None]) -> None:
+    for start in range(0, count, CHUNK):
+        pipeline = client.pipeline(transaction=False)
+        for number in range(start, min(count, start + CHUNK)):
+            add(pipeline, number, hashlib.blake2b(b"%d" % number, digest_size=16).hexdigest())
+        pipeline.execute()
+
+
+def as_string_keys(client: Any, count: int, *, listed: bool = False) -> None:
+    """Write a JSON text a key."""
+
+    def add(pipeline: Any, number: int, name: str) -> None:
+        attempt, result = texts(number, name, listed=listed)
+        pipeline.set(f"bench:attempt:{name}", attempt)
+        pipeline.set(f"bench:result:{name}", result)
+
+    _pipelined(client, count, add)
+
+
+def as_one_hash(client: Any, count: int) -> None:
+    """Write a JSON text a field of one hash."""
+
+    def add(pipeline: Any, number: int, name: str) -> None:
+        attempt, result = texts(number, name)
+        pipeline.hset("bench:attempts", name, attempt)
+        pipeline.hset("bench:results", name, result)
+
+    _pipelined(client, count, add)
+
+
+def as_hash_each(client: Any, count: int) -> None:
+    """Write a hash a key."""
+
+    def add(pipeline: Any, number: int, name: str) -> None:
+        attempt, result = map(json.loads, texts(number, name))
+        answers, scales = attempt.pop("answers"), result.pop("scales")
+        pipeline.hset(f"bench:attempt:{name}", mapping={**attempt, **{item: "" if value is None else value for item, value in answers.items()}})
+        scores = {f"{scale}.{field}": "" if value is None else value for scale, one in scales.items() for field, value in one.items()}
+        pipeline.hset(f"bench:result:{name}", mapping={**result, **scores})
+
+    _pipelined(client, count, add)
+
+
+def shares(client: Any, count: int) -> dict[str, float]:
+    """Return bytes an attempt by what they are for, in Stanine's layout as it lies in the server now."""
+    prefix = Keys("bench").partition.encode() + b":"
+    found: dict[str, int] = defaultdict(int)
+    for key in client.scan_iter(count=1000):
+        kind = {b"a": "attempts", b"r": "results", b"c": "commit_log"}.get(key.removeprefix(prefix).split(b":")[0], "other")
+        found[kind] += client.memory_usage(key, samples=0)
+    return {kind: machine.digits(size / count) for kind, size in found.items()}
+
+
+def layouts(client: Any, url: str, count: int) -> tuple[dict[str, float], dict[str, float]]:
+    """Return bytes an attempt with its result, by layout, and what Stanine's are made of."""
+    load_library().load(client)
+    parts: dict[str, float] = {}
+
+    def write_ours() -> None:
+        in_stanine(client, url, count)
+        parts.update(shares(client, count))
+
+    ways: dict[str, Callable[[], None]] = {
+        "stanine": write_ours,
+        "string_keys": lambda: as_string_keys(client, count),
+        "string_keys_listed": lambda: as_string_keys(client, count, listed=True),
+        "one_hash": lambda: as_one_hash(client, count),
+        "hash_each": lambda: as_hash_each(client, count),
+    }
+    return {name: machine.digits(grown(client, write) / count) for name, write in ways.items()}, parts
+
+
+def timed(operation: Callable[[], object]) -> dict[str, float]:
+    """Return microseconds an operation takes."""
+    found = []
+    for _ in range(TIMES):
+        began = time.perf_counter()
+        operation()
+        found.append((time.perf_counter() - began) * 1e6)
+    return {"p50": machine.percentile(found, 0.5), "p99": machine.percentile(found, 0.99)}
+
+
+def configuration(client: Any, settings: int) -> dict[str, Any]:
+    """Return bytes and times of one configuration in both layouts."""
+    values = {f"setting{number:04}": f"value-{number}" for number in range(settings)}
+
+    def change_string() -> None:
+        def change(pipeline: Any) -> None:
+            now = json.loads(pipeline.get("config"))
+            now["setting0001"] = "changed"
+            pipeline.multi()
+            pipeline.set("config", json.dumps(now))
+
+        client.transaction(change, "config")
+
+    empty(client)
+    client.set("config", json.dumps(values))
+    string = {
+        "bytes": client.memory_usage("config"),
+        "read_one_us": timed(lambda: json.loads(client.get("config"))["setting0001"]),
+        "read_all_us": timed(lambda: json.loads(client.get("config"))),
+        "change_one_us": timed(change_string),
+    }
+    empty(client)
+    client.hset("config", mapping=values)
+    hashed = {
+        "bytes": client.memory_usage("config", samples=0),
+        "read_one_us": timed(lambda: client.hget("config", "setting0001")),
+        "read_all_us": timed(lambda: client.hgetall("config")),
+        "change_one_us": timed(lambda: client.hset("config", "setting0001", "changed")),
+    }
+    return {"settings": settings, "string": string, "hash": hashed}
+
+
+def measure(count: int) -> dict[str, Any]:
+    """Return everything measured, by server."""
+    work.SCALES[:] = [(scale["id"], scale["items"], scale["minValid"]) for scale in scales_of(plain_instrument())]
+    servers: dict[str, Any] = {}
+    for binary in filter(None, (redis_server(), valkey())):
+        with running(binary=binary) as server, redis.Redis.from_url(server.url) as client:
+            by_layout, parts = layouts(client, server.url, count)
+            servers[machine.server_version(client)] = {
+                "bytes": by_layout,
+                "stanine_bytes": parts,
+                "ratios": {f"{name}/stanine": machine.digits(value / by_layout["stanine"]) for name, value in by_layout.items()},
+                "configuration": [configuration(client, settings) for settings in SETTINGS],
+            }
+    bars = [
+        {"bar": f"attempt + result ≤ 1/10 of one JSON string key each, {name}", "figure": found["ratios"]["string_keys/stanine"],
+         "met": found["ratios"]["string_keys/stanine"] >= 10}
+        for name, found in servers.items() if "jemalloc" in name
+    ]  # fmt: skip
+    return {"machine": machine.machine(), "attempts": count, "items": 50, "scales": 5, "servers": servers, "bars": bars}
+
+
+def main() -> None:
+    """Parse the command line, measure, print."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.memory", description=(__doc__ or "").split("\n", 1)[0])
+    parser.add_argument("--json", action="store_true", help="print one JSON document")
+    parser.add_argument("--attempts", type=int, default=100_000)
+    options = parser.parse_args()
+    found = measure(options.attempts)
+    if options.json:
+        print(json.dumps(found))
+        return
+    for name, each in found["servers"].items():
+        print(name)
+        for layout, size in each["bytes"].items():
+            print(f"  {layout:20}{size:>10,} bytes an attempt with its result: {each['ratios'][f'{layout}/stanine']} times Stanine's")
+        print(f"  of Stanine's: {each['stanine_bytes']}")
+        for one in each["configuration"]:
+            for layout in ("string", "hash"):
+                print(f"  {one['settings']:>5} settings as {layout:7}", one[layout])
+    for bar in found["bars"]:
+        print(f"{'met    ' if bar['met'] else 'NOT met'} {bar['bar']}: {bar['figure']:,}")
+    if not found["bars"]:
+        print("no server with jemalloc is here (Debian: redis-server)")
+
+
+if __name__ == "__main__":
+    sys.exit(main())
