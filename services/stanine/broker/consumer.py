@@ -72,7 +72,10 @@ class StreamsConsumer(dramatiq.Consumer):
                 proxy = self._next_fetched()
                 if proxy is not None or remaining < SHORTEST_BLOCK:
                     return proxy
-                self._fetch(remaining)
+                if self._membership.is_paused:
+                    self._stand_still(remaining)
+                else:
+                    self._fetch(remaining)
                 self._reading.succeeded()
             except TROUBLE as error:
                 self._after_trouble(error, remaining)
@@ -119,7 +122,7 @@ class StreamsConsumer(dramatiq.Consumer):
             self._forget_fetched()
             self._membership = self._broker.rejoin(membership)
             return None
-        while self._free() > 0:
+        while self._free() > 0 and not membership.is_paused:
             if self._suspects and not membership.has_suspect():
                 proxy = self._hand_over(self._suspects.popleft(), suspect=True)
             elif self._work:
@@ -133,6 +136,14 @@ class StreamsConsumer(dramatiq.Consumer):
             if proxy is not None or membership.lost:
                 return proxy
         return None
+
+    def _stand_still(self, remaining: float) -> None:
+        """While the queue is paused: give back what is fetched, so that it can be purged, and wait for a change."""
+        self._release_fetched()
+        membership = self._membership
+        with membership.changed:
+            if membership.is_paused and not membership.lost and not self._stopping.is_set():
+                membership.changed.wait(remaining)
 
     def _hand_over(self, item: "Part | Entry", *, suspect: bool) -> StreamProxy | None:
         """Make the message and note that the Worker has it; None if it was none and is buried, or this consumer is fenced."""

@@ -11,6 +11,10 @@ class BatchRefused(StreamsBrokerError):  # noqa: N818 - says what happened, as D
     """A batch actor, or a message to one, asks for something that cannot be kept when messages are merged."""
 
 
+class QueueDraining(StreamsBrokerError):  # noqa: N818 - likewise
+    """The queue is being drained and takes no new messages. Temporary: try again when it has been resumed."""
+
+
 class BrokerSettingsInvalid(StreamsBrokerError):  # noqa: N818 - likewise
     """A queue's settings hash holds values that cannot be used; `faults` names every one."""
 

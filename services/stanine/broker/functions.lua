@@ -1,12 +1,14 @@
 #!lua name=stanine_broker_@VERSION@
 --[[ What the broker does in Redis, each function in one step (stanine/broker/queue.py calls them; nobody else does).
 
-Keys of a queue (stanine/broker/keys.py), all with one hash tag and all passed in KEYS:
+Keys of a queue (stanine/broker/keys.py), all with one hash tag; those above the line are passed in KEYS, the others derived from them:
   ready     stream   what waits and, in the group's pending list, what is in flight; settled entries are deleted
   delayed   zset     score: when due (ms), member: a packed entry
   dead      stream   what was given up, with its reason
   leases    zset     consumer -> when its lease ends (ms). Present = may settle; taken over = removed. '@renewed': the last renewal by anyone
-  settings  hash     written by the bootstrap
+  settings  hash     written by the bootstrap; its field `state` by whoever pauses, drains or resumes
+  --------
+  deaths    hash     reason -> how many messages were ever given up for it
 
 Rules: validate before the first write (there is no rollback); whoever is not in `leases` changes nothing (the fence); retry, release and
 rejection act only where XACK returned 1; time is the server's; `unpack` gets at most CHUNK values. What settles work may run when memory
@@ -26,6 +28,16 @@ end
 --- A whole number as text: Lua's own tostring would write 1.7e+12.
 local function whole(number)
   return string.format('%.0f', number)
+end
+
+--- Another key of the queue that a key belongs to.
+local function beside(key, part)
+  return (string.gsub(key, '[^:]+$', part))
+end
+
+--- Running, Paused or Draining (stanine/broker/state.py).
+local function state_of(key)
+  return redis.call('HGET', beside(key, 'settings'), 'state') or 'Running'
 end
 
 local function demand(key, wanted)
@@ -73,16 +85,23 @@ local function unpack_entry(member, due)
   return {h = packed[2], i = packed[3] or nil, t = packed[4] or nil, n = packed[5], c = whole(packed[6] or tonumber(due) - packed[7])}
 end
 
+--- Milliseconds until the next is due; -1 if there is none, or if it stays because the queue is paused.
 local function wait_until_due(delayed, now)
+  if state_of(delayed) == 'Paused' then return -1 end
   local first = redis.call('ZRANGE', delayed, 0, 0, 'WITHSCORES')
   if not first[2] then return -1 end
   return math.max(0, tonumber(first[2]) - now)
 end
 
+local function expire_dead(dead, now, oldest)
+  if tonumber(oldest) > 0 then redis.call('XTRIM', dead, 'MINID', '=', whole(now - tonumber(oldest))) end
+end
+
 local function bury(dead, entry, reason, actor, queue, deliveries, now, longest, oldest)
   append(dead, {h = entry.h or '', i = entry.i, t = entry.t}, {'MAXLEN', '=', longest, '*', 'reason', reason, 'actor', actor,
     'queue', queue, 'deliveries', deliveries, 'created', entry.c or whole(now), 'died', whole(now)})
-  if tonumber(oldest) > 0 then redis.call('XTRIM', dead, 'MINID', '=', whole(now - tonumber(oldest))) end
+  redis.pcall('HINCRBY', beside(dead, 'deaths'), reason, 1) -- a count is not worth a settlement that fails
+  expire_dead(dead, now, oldest)
 end
 
 local function is_fenced(leases, consumer)
@@ -104,32 +123,39 @@ end
 
 -- New work ----------------------------------------------------------------------------------------------------------------------
 
---- KEYS ready; ARGV (head, ids, trace)... -> how many were appended
-local function enqueue(keys, args)
-  demand(keys[1], 'stream')
-  for at = 1, #args, 3 do append(keys[1], new_entry(args[at], args[at + 1], args[at + 2])) end
-  return #args / 3
+--- A draining queue takes only what its own messages beget.
+local function is_shut(ready, begotten)
+  return begotten ~= '1' and state_of(ready) == 'Draining'
 end
 
---- KEYS ready delayed leases; ARGV (token, delay ms, head, ids, trace)... -> ms until the first is due.
+--- KEYS ready; ARGV begotten ('1': by a message in flight), then (head, ids, trace)... -> how many were appended; -2 if the queue is draining
+local function enqueue(keys, args)
+  demand(keys[1], 'stream')
+  if is_shut(keys[1], args[1]) then return -2 end
+  for at = 2, #args, 3 do append(keys[1], new_entry(args[at], args[at + 1], args[at + 2])) end
+  return (#args - 1) / 3
+end
+
+--- KEYS ready delayed leases; ARGV begotten, then (token, delay ms, head, ids, trace)... -> ms until the first is due, or -1; -2 if draining.
 --- When that is sooner than anyone knows, a tick (an entry without a head) wakes one of the blocked readers.
 local function delay(keys, args)
   local ready, delayed, leases = keys[1], keys[2], keys[3]
   demand(ready, 'stream')
   demand(delayed, 'zset')
   demand(leases, 'zset')
+  if is_shut(ready, args[1]) then return -2 end
   local now = now_ms()
-  local before = redis.call('ZRANGE', delayed, 0, 0, 'WITHSCORES')[2]
-  for at = 1, #args, 5 do
+  local before = wait_until_due(delayed, now)
+  for at = 2, #args, 5 do
     local pause = tonumber(args[at + 1])
     local member = pack_entry(args[at], new_entry(args[at + 2], args[at + 3], args[at + 4]), pause)
     redis.call('ZADD', delayed, 'NX', whole(now + pause), member)
   end
-  local first = redis.call('ZRANGE', delayed, 0, 0, 'WITHSCORES')[2]
-  if (not before or tonumber(first) < tonumber(before)) and redis.call('ZCOUNT', leases, '(' .. whole(now), '+inf') > 0 then
-    redis.call('XADD', ready, '*', 'w', first)
+  local wait = wait_until_due(delayed, now)
+  if wait >= 0 and (before < 0 or wait < before) and redis.call('ZCOUNT', leases, '(' .. whole(now), '+inf') > 0 then
+    redis.call('XADD', ready, '*', 'w', whole(now + wait))
   end
-  return wait_until_due(delayed, now)
+  return wait
 end
 
 -- Settling ----------------------------------------------------------------------------------------------------------------------
@@ -210,6 +236,7 @@ end
 -- Leases, delayed messages and recovery -------------------------------------------------------------------------------------------
 
 local function promote_due(ready, delayed, dead, now, limit)
+  if state_of(ready) == 'Paused' then return 0 end
   local due = redis.call('ZRANGE', delayed, '-inf', whole(now), 'BYSCORE', 'LIMIT', 0, limit, 'WITHSCORES')
   for at = 1, #due, 2 do
     local member = due[at]
@@ -285,8 +312,8 @@ local function join(keys, args)
   return redis.call('HGETALL', keys[5])
 end
 
---- Renew the lease, promote what is due, look for consumers to take over from. KEYS ready delayed dead leases settings;
---- ARGV group consumer lease grace limit -> {0} when fenced, else {1, ms until the next is due, 1 if somebody is to be taken over, the settings}
+--- Renew the lease, promote what is due, forget old dead letters, look for consumers to take over from. KEYS ready delayed dead leases settings;
+--- ARGV group consumer lease grace limit, dead letters kept (number, ms) -> {0} when fenced, else {1, ms until the next is due, 1 if somebody is to be taken over, the settings}
 local function beat(keys, args)
   local ready, delayed, dead, leases, settings = keys[1], keys[2], keys[3], keys[4], keys[5]
   demand(ready, 'stream')
@@ -298,6 +325,8 @@ local function beat(keys, args)
   local now = now_ms()
   extend(leases, args[2], now, tonumber(args[3]), tonumber(args[4]))
   promote_due(ready, delayed, dead, now, tonumber(args[5]))
+  redis.call('XTRIM', dead, 'MAXLEN', '=', args[6])
+  expire_dead(dead, now, args[7])
   local orphaned = 0
   for _, consumer in ipairs(consumers_of(ready, args[1]) or {}) do
     if not has_live_lease(leases, consumer[1], now) then orphaned = 1 end
@@ -365,7 +394,8 @@ end
 
 -- Operations --------------------------------------------------------------------------------------------------------------------
 
---- KEYS ready delayed dead leases; ARGV group look -> {ready, delayed, in flight, dead, created of the oldest (ms) or -1, consumers, now}
+--- KEYS ready delayed dead leases; ARGV group look
+--- -> {ready, delayed, in flight, dead, created of the oldest (ms) or -1, consumers, now, state, deaths by reason (flat)}
 local function stats(keys, args)
   local ready, delayed, look = keys[1], keys[2], tonumber(args[2])
   local now, oldest, in_flight = now_ms(), math.huge, 0
@@ -382,7 +412,15 @@ local function stats(keys, args)
   if oldest == math.huge then oldest = -1 end
   local length = redis.call('XLEN', ready)
   return {math.max(0, length - in_flight), redis.call('ZCARD', delayed), in_flight, redis.call('XLEN', keys[3]), oldest,
-    redis.call('ZCOUNT', keys[4], '(' .. whole(now), '+inf'), now}
+    redis.call('ZCOUNT', keys[4], '(' .. whole(now), '+inf'), now, state_of(ready), redis.call('HGETALL', beside(ready, 'deaths'))}
+end
+
+--- KEYS settings; ARGV state -> the state before
+local function set_state(keys, args)
+  demand(keys[1], 'hash')
+  local before = state_of(keys[1])
+  redis.call('HSET', keys[1], 'state', args[1])
+  return before
 end
 
 --- Delete what waits and what is in flight, a chunk a call. KEYS ready; ARGV group limit -> how many were deleted
@@ -464,5 +502,6 @@ register('start', start, {'allow-oom'})
 register('drop', drop, {'allow-oom'})
 register('drop_waiting', drop_waiting, {'allow-oom'})
 register('settings', settle_settings, {'allow-oom'})
+register('set_state', set_state, {'allow-oom'})
 register('held', held, {'no-writes'})
 register('stats', stats, {'no-writes'})

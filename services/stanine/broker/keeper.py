@@ -15,6 +15,7 @@ from stanine.broker.membership import Membership
 from stanine.broker.patience import TROUBLE, Backoff
 from stanine.broker.queue import RECOVER_LIMIT, Queue
 from stanine.broker.settings import read_settings
+from stanine.broker.state import read_state
 
 #: Seconds between renewals at the most, so that changed settings apply within 2 s; a third of the lease if that is less.
 BEAT_INTERVAL = 1.5
@@ -159,7 +160,11 @@ class Keeper:
     def _apply(self, membership: Membership, fields: Mapping[bytes, bytes]) -> None:
         name = membership.queue.name
         try:
+            state, before = read_state(fields), membership.state
             membership.settings = read_settings(fields, membership.defaults)
+            membership.follow(state)
+            if state is not before:
+                _logger.info("Queue %s is now %s, it was %s", name, state, before)
         except BrokerSettingsInvalid as error:
             if self._bad_settings.get(name) != str(error):
                 self._bad_settings[name] = str(error)

@@ -13,6 +13,7 @@ from collections.abc import Iterable
 from stanine.broker.proxy import StreamProxy
 from stanine.broker.queue import Queue
 from stanine.broker.settings import QueueSettings
+from stanine.broker.state import QueueState
 
 
 def consumer_name() -> str:
@@ -30,6 +31,7 @@ class Membership:
         self.defaults = defaults
         #: What holds now; the keeper replaces it.
         self.settings = defaults
+        self.state = QueueState.RUNNING
         self.changed = threading.Condition()
         self.joined = False
         #: Its lease was taken over (or the queue deleted): nothing it does counts any more.
@@ -44,6 +46,18 @@ class Membership:
     def outstanding(self) -> int:
         """How many messages the Worker has and has not settled."""
         return len(self._handed)
+
+    @property
+    def is_paused(self) -> bool:
+        """Whether nothing may be handed out."""
+        return self.state is QueueState.PAUSED
+
+    def follow(self, state: QueueState) -> None:
+        """Note what the queue is told to do."""
+        if state is not self.state:
+            with self.changed:
+                self.state = state
+                self.changed.notify_all()
 
     def hand(self, proxy: StreamProxy) -> None:
         """Note that the Worker has it now."""

@@ -7,6 +7,7 @@ from dramatiq.middleware import Middleware, SkipMessage
 
 from stanine.broker.batch import BATCH_OPTIONS
 from stanine.broker.proxy import StreamProxy
+from stanine.broker.state import working
 
 if TYPE_CHECKING:
     from stanine.broker.streams import StreamsBroker
@@ -22,8 +23,10 @@ class Streams(Middleware):
 
     def before_process_message(self, broker: "dramatiq.Broker", message: Any) -> None:  # noqa: ARG002 - Dramatiq's signature
         """Skip a message that another consumer has taken over: running it here, too, would be in vain."""
-        if isinstance(message, StreamProxy) and message.membership.lost:
-            raise SkipMessage("taken over by another consumer")
+        if isinstance(message, StreamProxy):
+            working.set(True)  # until it is settled
+            if message.membership.lost:
+                raise SkipMessage("taken over by another consumer")
 
     def before_worker_shutdown(self, broker: "dramatiq.Broker", worker: "dramatiq.Worker") -> None:  # noqa: ARG002 - Dramatiq's signature
         """Fetch nothing more."""

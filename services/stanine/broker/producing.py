@@ -44,11 +44,12 @@ class Chunk:
         """Whether its messages are due later."""
         return self.entries[0][1] is not None
 
-    def command(self) -> tuple[str, list[str], list[Argument]]:
+    def command(self, *, begotten: bool = False) -> tuple[str, list[str], list[Argument]]:
         """Return function, keys and arguments of the call. Made once: sent again, it is the same delayed messages."""
         if not self.is_delayed:
-            return self.queue.append_command([entry for entry, _ in self.entries])
-        return self.queue.delay_command([(secrets.token_bytes(12), delay or 0, entry) for entry, delay in self.entries])
+            return self.queue.append_command([entry for entry, _ in self.entries], begotten=begotten)
+        delayed = [(secrets.token_bytes(12), delay or 0, entry) for entry, delay in self.entries]
+        return self.queue.delay_command(delayed, begotten=begotten)
 
 
 def make_entry(message: Message, actor: "dramatiq.Actor[Any, Any] | None") -> NewEntry:

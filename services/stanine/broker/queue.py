@@ -14,12 +14,15 @@ import redis
 from stanine.broker.entry import GROUP, Entry, NewEntry
 from stanine.broker.keys import QueueKeys
 from stanine.broker.settings import QueueSettings
+from stanine.broker.state import STATE_FIELD, QueueState, read_state
 from stanine.connection.library import Argument, Library
 
 _PREFIX = "stanine_broker"
 
 #: What a settling call answers when the consumer's lease was taken over.
 FENCED = -1
+#: What a call that brings new work answers when the queue is draining.
+SHUT = -2
 #: Messages promoted in one call: some milliseconds of the server's time.
 PROMOTE_LIMIT = 1000
 #: Entries taken over in one call.
@@ -50,6 +53,14 @@ class QueueStats:
     consumers: int
     #: The server's clock (ms since 1970), to compare `oldest_ms` with.
     now_ms: int
+    state: QueueState
+    #: How many messages were ever given up, by reason; `dead` counts those that are still kept.
+    deaths: Mapping[str, int]
+
+    @property
+    def is_drained(self) -> bool:
+        """Whether it takes nothing new and has nothing left to work."""
+        return self.state is QueueState.DRAINING and not (self.ready or self.delayed or self.in_flight)
 
 
 @dataclass(frozen=True)
@@ -84,16 +95,19 @@ class Queue:
 
     # new work
 
-    def append_command(self, entries: Sequence[NewEntry]) -> "tuple[str, list[str], list[Argument]]":
-        """Return function, keys and arguments that append entries, for a synchronous or an asyncio call."""
-        args: list[Argument] = []
+    def append_command(self, entries: Sequence[NewEntry], *, begotten: bool) -> "tuple[str, list[str], list[Argument]]":
+        """Return function, keys and arguments that append entries, for a synchronous or an asyncio call.
+
+        `begotten`: by a message in flight, so that a draining queue takes them too.
+        """
+        args: list[Argument] = [int(begotten)]
         for entry in entries:
             args += (entry.head, entry.ids, entry.trace)
         return f"{_PREFIX}_enqueue", [self.keys.ready], args
 
-    def delay_command(self, entries: "Sequence[tuple[bytes, int, NewEntry]]") -> "tuple[str, list[str], list[Argument]]":
+    def delay_command(self, entries: "Sequence[tuple[bytes, int, NewEntry]]", *, begotten: bool) -> "tuple[str, list[str], list[Argument]]":
         """Return function, keys and arguments that add entries, each (token, delay in ms, entry), to the delayed ones."""
-        args: list[Argument] = []
+        args: list[Argument] = [int(begotten)]
         for token, delay_ms, entry in entries:
             args += (token, delay_ms, entry.head, entry.ids, entry.trace)
         return f"{_PREFIX}_delay", [self.keys.ready, self.keys.delayed, self.keys.leases], args
@@ -136,7 +150,9 @@ class Queue:
     def beat(self, client: "redis.Redis", consumer: str, settings: QueueSettings) -> Beat:
         """Renew the consumer's lease and promote what is due."""
         keys = [self.keys.ready, self.keys.delayed, self.keys.dead, self.keys.leases, self.keys.settings]
-        answer = self._call(client, "beat", keys, (GROUP, consumer, settings.lease_ms, grace_ms(settings), PROMOTE_LIMIT))
+        kept = (settings.dead_max_length, settings.dead_max_age_ms)
+        args = (GROUP, consumer, settings.lease_ms, grace_ms(settings), PROMOTE_LIMIT, *kept)
+        answer = self._call(client, "beat", keys, args)
         if not answer[0]:
             return Beat(alive=False, wait_ms=-1, orphaned=False, settings={})
         return Beat(alive=True, wait_ms=int(answer[1]), orphaned=bool(answer[2]), settings=_pairs(answer[3]))
@@ -169,8 +185,20 @@ class Queue:
     def stats(self, client: "redis.Redis") -> QueueStats:
         """Return depth, age and consumers, changing nothing."""
         keys = [self.keys.ready, self.keys.delayed, self.keys.dead, self.keys.leases]
-        ready, delayed, in_flight, dead, oldest, consumers, now = (int(n) for n in self._call(client, "stats", keys, (GROUP, STATS_LOOK)))
-        return QueueStats(ready, delayed, in_flight, dead, None if oldest < 0 else oldest, consumers, now)
+        answer = self._call(client, "stats", keys, (GROUP, STATS_LOOK))
+        ready, delayed, in_flight, dead, oldest, consumers, now = map(int, answer[:7])
+        state, deaths = read_state({STATE_FIELD: answer[7]}), _pairs(answer[8])
+        died = {reason.decode(): int(count) for reason, count in deaths.items()}
+        return QueueStats(ready, delayed, in_flight, dead, None if oldest < 0 else oldest, consumers, now, state, died)
+
+    def set_state(self, client: "redis.Redis", state: QueueState) -> QueueState:
+        """Set what the queue is to do; return what it was told before."""
+        return read_state({STATE_FIELD: self._call(client, "set_state", [self.keys.settings], (state.value,))})
+
+    def read_settings(self, client: "redis.Redis") -> Mapping[bytes, bytes]:
+        """Return the settings hash."""
+        fields: Any = client.hgetall(self.keys.settings)
+        return _pairs(fields)
 
     def drop(self, client: "redis.Redis", *, waiting_only: bool) -> int:
         """Delete what waits and, unless `waiting_only`, what is in flight; return how many."""

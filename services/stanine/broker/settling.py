@@ -19,6 +19,7 @@ from stanine.broker.membership import Membership
 from stanine.broker.patience import Backoff, patiently
 from stanine.broker.proxy import StreamProxy
 from stanine.broker.queue import FENCED, Verdict
+from stanine.broker.state import working
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -35,6 +36,7 @@ class Settler:
 
     def settle(self, proxy: StreamProxy, *, rejected: bool) -> None:
         """Acknowledge, defer, split or bury a message, as its processing ended."""
+        working.set(False)
         membership = proxy.membership
         if not membership.lost:
             settled = self._patiently(membership, lambda: self._settle_once(proxy, rejected=rejected))

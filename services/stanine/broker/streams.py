@@ -7,7 +7,7 @@ batches; more help only actors that wait. Prefetch is the Worker's (two a thread
 import contextlib
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 import dramatiq
@@ -19,19 +19,20 @@ from dramatiq.common import current_millis
 from stanine.broker import entry as entries
 from stanine.broker.batch import check_actor
 from stanine.broker.consumer import StreamsConsumer
-from stanine.broker.deadletters import DeadLetter, delete_dead, list_dead
 from stanine.broker.entry import TRACE_OPTION, NewEntry
-from stanine.broker.errors import BrokerSettingsInvalid
+from stanine.broker.errors import BrokerSettingsInvalid, QueueDraining
 from stanine.broker.keeper import Keeper
 from stanine.broker.keys import queue_keys
 from stanine.broker.membership import Membership
 from stanine.broker.middleware import Streams
+from stanine.broker.operations import Operations
 from stanine.broker.patience import TROUBLE, connection_error
 from stanine.broker.producing import Chunk, Message, make_entry, without_options
 from stanine.broker.proxy import StreamProxy
-from stanine.broker.queue import Queue, QueueStats, library
+from stanine.broker.queue import SHUT, Queue, library
 from stanine.broker.settings import QueueSettings, read_settings
 from stanine.broker.settling import Settler
+from stanine.broker.state import Gate, read_state, working
 from stanine.connection import clients
 from stanine.connection.errors import classify
 
@@ -44,7 +45,7 @@ JOIN_INTERVAL = 0.01
 _errors: Any = dramatiq.errors
 
 
-class StreamsBroker(dramatiq.Broker):
+class StreamsBroker(Operations, dramatiq.Broker):
     """A Dramatiq broker on Redis Streams.
 
     `url` (see stanine.connection.clients) or ready clients; what is missing is made lazily. Clients must not decode responses.
@@ -82,6 +83,7 @@ class StreamsBroker(dramatiq.Broker):
         self._memberships: list[Membership] = []
         self._idle: dict[str, Membership] = {}
         self._batch_queues: set[str] = set()
+        self._gate = Gate()
         self.keeper = Keeper(self._keeper_client)
         #: Called with a queue's name whenever its consumer has gone once around, idle or not: for a probe of liveness. Must be quick.
         self.on_cycle: Callable[[str], None] = lambda _queue: None
@@ -174,12 +176,13 @@ class StreamsBroker(dramatiq.Broker):
         """Enqueue a message, `delay` milliseconds from now if given.
 
         Called with a message in flight (as Retries does), it notes the deferral; the acknowledgement that follows does both in one step.
-        Raises BrokerConnectionError if the server cannot take it; the message may then be there or not. BatchRefused: see batch actors.
+        Raises BrokerConnectionError if the server cannot take it; the message may then be there or not. QueueDraining: the queue takes
+        nothing new (seen within a second). BatchRefused: see batch actors.
         """
         if isinstance(message, StreamProxy):
             return self._defer(message, delay)
         entry, delay = self._before(message, delay)
-        if delay is not None:
+        if delay is not None or not self._gate.is_open(message.queue_name):
             chunk = Chunk(self._queue(message.queue_name))
             chunk.add(message, entry, delay)
             self._send(chunk)
@@ -205,14 +208,14 @@ class StreamsBroker(dramatiq.Broker):
         """Enqueue messages from asyncio; as `enqueue_many`."""
         for chunk in self._chunks(messages, delay):
             try:
-                answer = await library().call_async(self.async_client, *chunk.command())
+                answer = await library().call_async(self.async_client, *chunk.command(begotten=working.get()))
             except TROUBLE as error:
                 raise connection_error(error) from error
             self._enqueued(chunk, answer)
 
     def _send(self, chunk: Chunk) -> None:
         try:
-            answer = library().call(self.client, *chunk.command())
+            answer = library().call(self.client, *chunk.command(begotten=working.get()))
         except TROUBLE as error:
             raise connection_error(error, self.client) from error
         self._enqueued(chunk, answer)
@@ -239,6 +242,9 @@ class StreamsBroker(dramatiq.Broker):
         yield from waiting.values()
 
     def _enqueued(self, chunk: Chunk, answer: Any) -> None:
+        if int(answer) == SHUT:
+            raise QueueDraining(f"queue {chunk.queue.name} is draining: it takes new messages again when it is resumed")
+        self._gate.passed(chunk.queue.name)
         if chunk.is_delayed:
             self.keeper.expect(chunk.queue, int(answer))
         for message, delay in chunk.messages:
@@ -274,6 +280,7 @@ class StreamsBroker(dramatiq.Broker):
         fields = membership.queue.join(self.client, membership.name, membership.settings)
         with contextlib.suppress(BrokerSettingsInvalid):  # the keeper says so at its first beat; meanwhile the defaults hold
             membership.settings = read_settings(fields, membership.defaults)
+            membership.follow(read_state(fields))
         membership.joined = True
         with self._lock:
             self._memberships.append(membership)
@@ -328,46 +335,6 @@ class StreamsBroker(dramatiq.Broker):
         if self._async_client is not None and self._async_made:
             await self._async_client.aclose()
             self._async_client = None
-
-    # -------------------------------------------------------------------------------------------------------------------- operations
-
-    def stats(self, queue_name: str) -> QueueStats:
-        """Return depth, age and consumers of a queue, without side effects."""
-        return self._queue(queue_name).stats(self.client)
-
-    def flush(self, queue_name: str) -> None:
-        """Delete what is ready, delayed or in flight. Dead letters stay: see `purge`."""
-        queue = self._queue(queue_name)
-        self.client.delete(queue.keys.delayed)
-        queue.drop(self.client, waiting_only=False)
-
-    def flush_all(self) -> None:
-        """Flush every declared queue."""
-        for queue_name in self.queues:
-            self.flush(queue_name)
-
-    def purge(self, queue_name: str, part: str) -> int:
-        """Delete one part of a queue, `ready` (not what is in flight), `delayed` or `dead`; return how many messages that were."""
-        queue = self._queue(queue_name)
-        if part == "ready":
-            return queue.drop(self.client, waiting_only=True)
-        if part not in ("delayed", "dead"):
-            raise ValueError(f"a queue has the parts ready, delayed and dead, not {part!r}")
-        stats = queue.stats(self.client)
-        self.client.delete(queue.keys.delayed if part == "delayed" else queue.keys.dead)
-        return stats.delayed if part == "delayed" else stats.dead
-
-    def dead_letters(self, queue_name: str, *, after: str = "", limit: int = 100) -> list[DeadLetter]:
-        """Return dead letters in order of death, at most `limit`, those after an id."""
-        return list_dead(self.client, self._queue(queue_name), after, limit)
-
-    def requeue_dead(self, queue_name: str, ids: Sequence[str]) -> int:
-        """Put dead letters back into the queue, their deliveries counted from none; return how many were there."""
-        return self._queue(queue_name).revive(self.client, [entry_id.encode() for entry_id in ids]) if ids else 0
-
-    def delete_dead(self, queue_name: str, ids: Sequence[str]) -> int:
-        """Delete dead letters; return how many were there."""
-        return delete_dead(self.client, self._queue(queue_name), ids)
 
     def join(self, queue_name: str, *, timeout: int | None = None) -> None:
         """Wait until a queue has nothing ready, delayed or in flight; for tests.

@@ -1,0 +1,165 @@
+"""Queues that are paused, drained and resumed: what stops, what goes on, and how soon everybody knows."""
+
+import threading
+import time
+from typing import Any
+
+import dramatiq
+import pytest
+
+from stanine.broker import QueueDraining, QueueState
+
+#: Seconds in which every consumer knows.
+SEEN = 2.0
+
+
+def actor_that_notes(broker: Any, **options: Any) -> tuple[Any, list[int]]:
+    seen: list[int] = []
+
+    @dramatiq.actor(broker=broker, **options)
+    def note(number: int) -> None:
+        seen.append(number)
+
+    return note, seen
+
+
+def test_a_paused_queue_hands_nothing_out_to_any_consumer_and_goes_on_when_resumed(
+    make_broker: Any, run_worker: Any, wait_until: Any
+) -> None:
+    brokers = [make_broker(), make_broker()]
+    actors = [actor_that_notes(broker) for broker in brokers]
+    for broker in brokers:
+        run_worker(broker)
+    note = actors[0][0]
+    note.send(0)
+    brokers[0].join("default", timeout=5000)
+    brokers[1].pause("default")
+    time.sleep(SEEN)
+    brokers[0].enqueue_many(note.message(number) for number in range(1, 300))
+    note.send_with_options(args=(300,), delay=10)
+    time.sleep(0.5)
+    stats = brokers[0].stats("default")
+    assert (stats.state, stats.ready, stats.delayed, stats.in_flight) == (QueueState.PAUSED, 299, 1, 0)
+    assert [seen for _, seen in actors].count([]) >= 1
+    brokers[0].resume("default")
+    assert wait_until(lambda: sum(len(seen) for _, seen in actors) == 301, 5) <= SEEN + 1
+    assert sorted(number for _, seen in actors for number in seen) == list(range(301))
+
+
+def test_what_is_in_flight_finishes_and_what_was_fetched_goes_back(make_broker: Any, run_worker: Any, wait_until: Any) -> None:
+    broker = make_broker()
+    begun, go_on = threading.Event(), threading.Event()
+    done: list[bytes] = []
+
+    @dramatiq.actor(broker=broker, queue_name="b", batch="ids", batch_max_messages=10)
+    def work(ids: bytes) -> None:
+        begun.set()
+        go_on.wait(10)
+        done.append(ids)
+
+    broker.enqueue_many(work.message(ids=b"%03d" % number) for number in range(200))
+    run_worker(broker, threads=1)
+    begun.wait(5)
+    broker.pause("b")
+    wait_until(lambda: broker.stats("b").in_flight <= 20, SEEN)  # what the Worker has: one in work, one ahead
+    go_on.set()
+    wait_until(lambda: broker.stats("b").in_flight == 0, 3)
+    stats = broker.stats("b")
+    assert len(b"".join(done)) // 3 == 200 - stats.ready <= 20
+    assert broker.purge("b", "ready") == stats.ready, "what was given back can be purged"
+    broker.resume("b")
+
+
+def test_a_failed_message_of_a_paused_queue_waits_with_the_delayed(make_broker: Any, run_worker: Any, wait_until: Any) -> None:
+    broker = make_broker()
+    tries: list[float] = []
+
+    @dramatiq.actor(broker=broker, min_backoff=10, max_backoff=10, max_retries=3)
+    def fail() -> None:
+        if not tries:
+            broker.pause("default")
+        tries.append(time.monotonic())
+        if len(tries) < 2:
+            raise ValueError
+
+    run_worker(broker)
+    fail.send()
+    wait_until(lambda: broker.stats("default").delayed == 1)
+    calls = broker.client.info("commandstats")["cmdstat_fcall"]["calls"]
+    time.sleep(SEEN)
+    assert broker.stats("default").delayed == 1, "it is due and stays"
+    assert broker.client.info("commandstats")["cmdstat_fcall"]["calls"] - calls < 10, "waiting asks next to nothing"
+    assert len(tries) == 1
+    broker.resume("default")
+    wait_until(lambda: len(tries) == 2, SEEN + 1)
+
+
+def test_a_draining_queue_refuses_new_messages_and_finishes_what_is_there(make_broker: Any, run_worker: Any, wait_until: Any) -> None:
+    broker, producer = make_broker(), make_broker()
+    order: list[str] = []
+
+    @dramatiq.actor(broker=broker, min_backoff=10, max_backoff=20, max_retries=3)
+    def first(number: int) -> int:
+        order.append("first")
+        if order.count("first") == 1:
+            raise ValueError("once")
+        begotten.send()
+        return number
+
+    @dramatiq.actor(broker=broker)
+    def begotten() -> None:
+        order.append("begotten")
+
+    @dramatiq.actor(broker=broker)
+    def piped(number: int) -> None:
+        order.append("piped")
+
+    dramatiq.pipeline([first.message(1), piped.message()], broker=broker).run()
+    producer.enqueue(begotten.message())
+    begotten.send_with_options(delay=500)
+    producer.drain("default")
+    for refused in (
+        lambda: make_broker().enqueue(begotten.message()),
+        lambda: producer.enqueue_many([begotten.message()]),
+        lambda: producer.enqueue(begotten.message(), delay=1),
+    ):
+        with pytest.raises(QueueDraining, match="default"):
+            refused()
+    assert not broker.stats("default").is_drained
+    run_worker(broker)
+    wait_until(lambda: broker.stats("default").is_drained, 5)
+    assert sorted(order) == ["begotten"] * 3 + ["first"] * 2 + ["piped"]
+    time.sleep(1.1)
+    with pytest.raises(QueueDraining):
+        producer.enqueue(begotten.message())  # the producer that had been let through a second ago
+    producer.resume("default")
+    producer.enqueue(begotten.message())
+    broker.join("default", timeout=3000)
+    assert order.count("begotten") == 4
+
+
+def test_a_state_that_cannot_be_read_changes_nothing_and_is_said_once(
+    make_broker: Any, run_worker: Any, wait_until: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    broker = make_broker()
+    note, seen = actor_that_notes(broker)
+    run_worker(broker)
+    broker.client.hset(broker._queue("default").keys.settings, "state", "Sleeping")
+    wait_until(lambda: any("Sleeping" in record.getMessage() for record in caplog.records), 3)
+    note.send(1)
+    wait_until(lambda: seen == [1])
+
+
+def test_old_dead_letters_are_forgotten_while_nothing_dies(make_broker: Any, run_worker: Any, wait_until: Any) -> None:
+    broker = make_broker()
+    note, _ = actor_that_notes(broker)
+    for number in range(20):
+        broker.client.xadd(broker._queue("default").keys.dead, {"reason": "x"}, id=f"{1000 + number}-1")
+    run_worker(broker)
+    note.send(1)
+    wait_until(lambda: broker.stats("default").dead == 0, 3)  # 30 days old
+    broker.client.hset(broker._queue("default").keys.settings, mapping={"dead_max_age_ms": 0, "dead_max_length": 3})
+    time.sleep(SEEN)
+    for number in range(20):
+        broker.client.xadd(broker._queue("default").keys.dead, {"reason": "x"}, id=f"{2000 + number}-1")
+    wait_until(lambda: broker.stats("default").dead == 3, 3)
