@@ -7,6 +7,7 @@ from opentelemetry import trace
 
 from stanine import store
 from stanine.api.bulk import BulkIntake
+from stanine.api.checking import Checker
 from stanine.api.dispatch import Dispatcher
 from stanine.api.following import INDEX_SECONDS, SLOW_SECONDS, IndexFollower, Loops, SettingsFollower, follow_keys
 from stanine.api.intake import Intake
@@ -64,22 +65,24 @@ class Api:
         capacity = Capacity(self._client)
         self._tokens = Tokens()
         self._waiter = ResultWaiter(self._client, self._keys, attempts)
-        intake = Intake(attempts, instruments, index.entries)
+        checker, intake = Checker(attempts, instruments, index.entries), Intake(attempts)
         self._index = IndexFollower(index)
         self._following = SettingsFollower(self._client, self._keys, capacity, writer, intake)
         self._heartbeats = Heartbeats()
         self._loops = Loops(self._heartbeats)
         self._reader = AttemptReader(attempts, index.entries, self._waiter, self._tokens)
         scorings = Scorings(instruments, index.entries)
-        bulk = BulkIntake(intake, self._tokens, metrics, tracer)
+        bulk = BulkIntake(checker, intake, self._tokens, metrics, tracer)
         watch_pool(registry, "records", pool_use(self._client))
         metrics.watch_index(lambda: (index.entries.hits, index.entries.misses))
         metrics.watch_capacity(lambda: intake.is_full)
         metrics.ready.set_function(lambda: float(not self.unready()))
         routes = (
-            *InstrumentRoutes(instruments, index.entries, self._index, intake, tracer).routes(),
-            *AttemptRoutes(intake, bulk, attempts, self._reader, scorings, tokens=self._tokens, metrics=metrics, tracer=tracer).routes(),
-            *ResultRoutes(attempts, self._reader, scorings, intake).routes(),
+            *InstrumentRoutes(instruments, index.entries, self._index, checker, intake, tracer).routes(),
+            *AttemptRoutes(
+                checker, intake, bulk, attempts, self._reader, scorings, tokens=self._tokens, metrics=metrics, tracer=tracer
+            ).routes(),
+            *ResultRoutes(attempts, self._reader, scorings, checker).routes(),
             *ProbeRoutes(self._heartbeats, self.unready, registry).routes(),
         )
         docs = DocsRoutes(lambda: describe(self.asgi.router.routes))

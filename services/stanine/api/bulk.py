@@ -13,16 +13,14 @@ from collections.abc import Callable, Iterator, Sequence
 import msgspec
 from opentelemetry.trace import Tracer
 
+from stanine.api.checking import Checker
 from stanine.api.failures import problem_of
 from stanine.api.http import NDJSON, Request
 from stanine.api.intake import Intake
 from stanine.api.lines import Line, LineSplitter
-from stanine.api.problems import INVALID_ATTEMPT, KEY_CONFLICT, TOO_LARGE, Problem, from_faults
+from stanine.api.problems import INVALID_ATTEMPT, KEY_CONFLICT, TOO_LARGE, Problem, ProblemError
 from stanine.api.tokens import Tokens
-from stanine.domain.errors import Fault, InvalidAttempt
-from stanine.domain.index import IndexEntry
 from stanine.domain.limits import MAX_ATTEMPT_BYTES
-from stanine.domain.response import Attempt, decode_attempt
 from stanine.messages import SCORE_ATTEMPTS
 from stanine.store.attempts import Submission, Submitted
 from stanine.telemetry.api_metrics import ApiMetrics
@@ -61,8 +59,6 @@ class _Run:
         self.name = name
         self.lines: deque[Line] = deque()
         self.read_all = False
-        #: The entries that the group's lines belong to, by the revision they name.
-        self.entries: dict[int | None, IndexEntry] = {}
         self.groups: asyncio.Queue[asyncio.Task[bytes] | None] = asyncio.Queue(MAX_UNDER_WAY)
         self.backlog: deque[bytes] = deque()
         self.backlog_size = 0
@@ -91,7 +87,8 @@ class _Run:
 class BulkIntake:
     """Takes bulk submissions; one for the process."""
 
-    def __init__(self, intake: Intake, tokens: Tokens, metrics: ApiMetrics, tracer: Tracer) -> None:
+    def __init__(self, checker: Checker, intake: Intake, tokens: Tokens, metrics: ApiMetrics, tracer: Tracer) -> None:
+        self._checker = checker
         self._intake = intake
         self._tokens = tokens
         self._metrics = metrics
@@ -123,36 +120,32 @@ class BulkIntake:
         await run.groups.put(None)
 
     async def _prepare(self, run: _Run, lines: Sequence[Line]) -> tuple[list[Row], list[Submission]]:
-        """Read and check the lines of a group."""
+        """Check the lines of a group."""
         rows: list[Row] = []
         submissions: list[Submission] = []
+        newest = self._checker.newest(run.name)
         for line in lines:
-            known: Problem | Submitted | None = None
-            attempt = None
-            try:
-                attempt = self._read_line(line)
-                entry = run.entries.get(attempt.revision) or await self._find_entry(run, attempt.revision)
-                submissions.append(self._intake.prepare(attempt, entry))
-            except InvalidAttempt as error:
-                before = await self._intake.answered_before(attempt, entry) if attempt else None
-                known = before or from_faults(INVALID_ATTEMPT, error)
-            except Exception as error:  # noqa: BLE001 - a line's trouble is its answer; what nobody foresaw goes on
-                known = _foreseen(error)
-            rows.append((line.number, attempt.key if attempt else _key_of(line.text), known))
-        run.entries.clear()  # by the next group there may be a newer revision
+            checked: Submission | Submitted | Problem | None
+            checked = self._checker.check_usual(newest, line.text) if line.text is not None else None
+            if checked is None or checked.key is None:
+                try:
+                    checked = await self._check(run, line)
+                except Exception as error:  # noqa: BLE001 - a line's trouble is its answer; what nobody foresaw goes on
+                    checked = _foreseen(error)
+            if isinstance(checked, Submission):
+                submissions.append(checked)
+                rows.append((line.number, checked.key, None))
+            else:
+                rows.append((line.number, _key_of(line.text), checked))
         return rows, submissions
 
-    def _read_line(self, line: Line) -> Attempt:
+    async def _check(self, run: _Run, line: Line) -> Submission | Submitted:
         if line.text is None:
             raise Problem(TOO_LARGE, f"A line may have {MAX_ATTEMPT_BYTES} bytes.")
-        attempt = decode_attempt(line.text)
-        if attempt.key is None:
-            raise InvalidAttempt([_NO_KEY])
-        return attempt
-
-    async def _find_entry(self, run: _Run, revision: int | None) -> IndexEntry:
-        run.entries[revision] = entry = await self._intake.entry(run.name, revision)
-        return entry
+        checked = await self._checker.check(run.name, line.text)
+        if isinstance(checked, Submission) and checked.key is None:
+            raise Problem(INVALID_ATTEMPT, "1 thing is wrong; see errors", errors=[_NO_KEY], error_count=1)
+        return checked
 
     async def _commit(self, run: _Run, request: Request, rows: Sequence[Row], submissions: Sequence[Submission]) -> bytes:
         """Store a group and return its answer lines."""
@@ -163,29 +156,37 @@ class BulkIntake:
             outcomes = iter([run.refusal] * len(submissions))
         else:
             try:
-                self._intake.admit()
                 outcomes = iter(await self._submit(request, submissions))
             except Exception as error:  # noqa: BLE001 - as above
                 run.refusal = _foreseen(error)
                 outcomes = iter([run.refusal] * len(submissions))
-        return b"".join([self._answer(number, key, next(outcomes) if known is None else known) for number, key, known in rows])
+        return self._answers(rows, outcomes)
 
     async def _submit(self, request: Request, submissions: Sequence[Submission]) -> list[Submitted]:
         with sending(self._tracer, SCORE_ATTEMPTS.queue, request.span, len(submissions)) as trace:
             return await self._intake.submit_many(submissions, trace)
 
-    def _answer(self, line: int, key: str | None, outcome: Submitted | Problem) -> bytes:
-        if isinstance(outcome, Submitted):
-            if outcome.outcome != "conflict":
-                (self._metrics.attempts_accepted if outcome.outcome == "new" else self._metrics.attempts_repeated).inc()
-                name, secret = outcome.id.hex().encode(), self._tokens.of(outcome.id).encode()
-                return b'{"line":%d,"status":202,"key":%b,"attempt":"%b","token":"%b"}\n' % (line, _encode(key), name, secret)
-            outcome = conflict()
-        self._metrics.attempts_refused.inc()
-        status, problem = outcome.kind.status, _encode(outcome.document)
-        if key is None:
-            return b'{"line":%d,"status":%d,"problem":%b}\n' % (line, status, problem)
-        return b'{"line":%d,"status":%d,"key":%b,"problem":%b}\n' % (line, status, _encode(key), problem)
+    def _answers(self, rows: Sequence[Row], stored: Iterator[Submitted | Problem]) -> bytes:
+        """Return the answer lines of a group, and count its outcomes."""
+        accepted = repeated = 0
+        lines = []
+        token_of = self._tokens.of
+        for line, key, known in rows:
+            outcome = next(stored) if known is None else known
+            if isinstance(outcome, Submitted) and outcome.outcome == "conflict":
+                outcome = conflict()
+            if isinstance(outcome, Submitted):
+                accepted += outcome.outcome == "new"
+                repeated += outcome.outcome == "repeated"
+                name, access = outcome.id.hex().encode(), token_of(outcome.id).encode()
+                lines.append(b'{"line":%d,"status":202,"key":%b,"attempt":"%b","token":"%b"}\n' % (line, _encode(key), name, access))
+            else:
+                named = b"" if key is None else b'"key":%b,' % _encode(key)
+                lines.append(b'{"line":%d,"status":%d,%b"problem":%b}\n' % (line, outcome.kind.status, named, _encode(outcome.document)))
+        self._metrics.attempts_accepted.inc(accepted)
+        self._metrics.attempts_repeated.inc(repeated)
+        self._metrics.attempts_refused.inc(len(rows) - accepted - repeated)
+        return b"".join(lines)
 
 
 def conflict() -> Problem:
@@ -193,7 +194,7 @@ def conflict() -> Problem:
     return Problem(KEY_CONFLICT, "An attempt with this key and another content was accepted before. Give a new attempt a new key.")
 
 
-_NO_KEY = Fault("/key", "MissingField", "in bulk every attempt needs a key, so that sending the lines again adds nothing")
+_NO_KEY = ProblemError("/key", "MissingField", "in bulk every attempt needs a key, so that sending the lines again adds nothing")
 
 
 async def _read(run: _Run, request: Request) -> None:

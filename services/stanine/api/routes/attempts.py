@@ -5,6 +5,7 @@ from typing import Any
 from opentelemetry.trace import Tracer
 
 from stanine.api.bulk import BulkIntake, conflict
+from stanine.api.checking import Checker
 from stanine.api.dispatch import json_answer
 from stanine.api.http import JSON, NDJSON, Answer, Request
 from stanine.api.intake import Intake
@@ -16,9 +17,8 @@ from stanine.api.records import AttemptBody, LineAnswer, Receipt, ResultBody, St
 from stanine.api.routing import Content, Route
 from stanine.api.scorings import Scorings, iso
 from stanine.api.tokens import Tokens
-from stanine.domain.index import IndexEntry
 from stanine.domain.limits import MAX_ATTEMPT_BYTES
-from stanine.domain.response import Attempt, unpack_answers
+from stanine.domain.response import unpack_answers
 from stanine.messages import SCORE_ATTEMPTS
 from stanine.store.attempts import Attempts, Submitted
 from stanine.store.records import StoredResult
@@ -33,6 +33,7 @@ class AttemptRoutes:
 
     def __init__(
         self,
+        checker: Checker,
         intake: Intake,
         bulk: BulkIntake,
         attempts: Attempts,
@@ -43,6 +44,7 @@ class AttemptRoutes:
         metrics: ApiMetrics,
         tracer: Tracer,
     ) -> None:
+        self._checker = checker
         self._intake = intake
         self._bulk = bulk
         self._attempts = attempts
@@ -55,9 +57,7 @@ class AttemptRoutes:
     async def submit(self, request: Request) -> Answer:
         """Take one attempt."""
         request.check_content(JSON)
-        attempt = self._intake.read(await request.body(MAX_ATTEMPT_BYTES))
-        entry = await self._intake.entry(request.parameters["name"], attempt.revision)
-        submitted = await self._store(request, attempt, entry)
+        submitted = await self._take(request, request.parameters["name"], await request.body(MAX_ATTEMPT_BYTES))
         if submitted.outcome == "conflict":
             self._metrics.attempts_refused.inc()
             raise conflict()
@@ -74,7 +74,7 @@ class AttemptRoutes:
         request.check_content(*_BULK_TYPES)
         name = request.parameters["name"]
         self._intake.admit()
-        await self._intake.entry(name, None)  # no such instrument, or not indexed yet: said before any line is read
+        await self._checker.entry(name, None)  # no such instrument, or not indexed yet: said before any line is read
         await self._bulk.serve(request, name)
 
     async def read(self, request: Request) -> Answer:
@@ -95,9 +95,12 @@ class AttemptRoutes:
             )
         )
 
-    async def _store(self, request: Request, attempt: Attempt, entry: IndexEntry) -> Submitted:
+    async def _take(self, request: Request, name: str, text: bytes) -> Submitted:
+        checked = self._checker.check_usual(self._checker.newest(name), text) or await self._checker.check(name, text)
+        if isinstance(checked, Submitted):
+            return checked
         with sending(self._tracer, SCORE_ATTEMPTS.queue, request.span) as trace:
-            return await self._intake.submit(attempt, entry, trace)
+            return await self._intake.submit(checked, trace)
 
     async def _answer_result(self, attempt_id: bytes, result: StoredResult, access: str, location: Any) -> Answer:
         stored = await self._attempts.read(attempt_id)

@@ -7,11 +7,12 @@ from typing import Any
 import msgspec
 from opentelemetry.trace import Tracer
 
+from stanine.api.checking import Checker, UnknownRevision
 from stanine.api.deadlines import within
 from stanine.api.dispatch import json_answer
 from stanine.api.following import IndexFollower
 from stanine.api.http import JSON, Answer, Request
-from stanine.api.intake import Intake, UnknownRevision
+from stanine.api.intake import Intake
 from stanine.api.keys import Scope
 from stanine.api.problems import (
     FULL,
@@ -48,10 +49,19 @@ _ANYTHING: Mapping[str, Any] = {"type": "object"}
 class InstrumentRoutes:
     """The routes of instruments."""
 
-    def __init__(self, instruments: Instruments, entries: EntryCache, index: IndexFollower, intake: Intake, tracer: Tracer) -> None:
+    def __init__(
+        self,
+        instruments: Instruments,
+        entries: EntryCache,
+        index: IndexFollower,
+        checker: Checker,
+        intake: Intake,
+        tracer: Tracer,
+    ) -> None:
         self._instruments = instruments
         self._entries = entries
         self._index = index
+        self._checker = checker
         self._intake = intake
         self._tracer = tracer
         self._forms: dict[str, tuple[IndexEntry, bytes]] = {}
@@ -118,7 +128,7 @@ class InstrumentRoutes:
     async def form(self, request: Request) -> Answer:
         """Answer what a participant sees."""
         try:
-            entry = await self._intake.entry(request.parameters["name"], request.query["revision"])
+            entry = await self._checker.entry(request.parameters["name"], request.query["revision"])
         except UnknownRevision:
             raise not_found() from None
         known = self._forms.get(entry.name)

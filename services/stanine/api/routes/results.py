@@ -1,9 +1,9 @@
 """Results: of one attempt, of an instrument in the order of commits, of a participant."""
 
+from stanine.api.checking import Checker
 from stanine.api.deadlines import within
 from stanine.api.dispatch import json_answer
 from stanine.api.http import Answer, Request
-from stanine.api.intake import Intake
 from stanine.api.keys import Scope
 from stanine.api.problems import NOT_INDEXED
 from stanine.api.queries import AFTER_ORDER, LIMIT, WAIT
@@ -17,11 +17,11 @@ from stanine.store.attempts import Attempts
 class ResultRoutes:
     """The routes that answer results."""
 
-    def __init__(self, attempts: Attempts, reader: AttemptReader, scorings: Scorings, intake: Intake) -> None:
+    def __init__(self, attempts: Attempts, reader: AttemptReader, scorings: Scorings, checker: Checker) -> None:
         self._attempts = attempts
         self._reader = reader
         self._scorings = scorings
-        self._intake = intake
+        self._checker = checker
 
     async def read(self, request: Request) -> Answer:
         """Answer an attempt's result, or that it is pending."""
@@ -33,7 +33,7 @@ class ResultRoutes:
 
     async def of_instrument(self, request: Request) -> Answer:
         """Answer a page of an instrument's results."""
-        entry = await self._intake.entry(request.parameters["name"], None)
+        entry = await self._checker.entry(request.parameters["name"], None)
         after = request.query["after"]
         listed = await within(self._attempts.results(entry.number, after, request.query["limit"]))
         items = [await self._scorings.body(self._reader.entry_of(each.attempt), each.attempt, each.result) for each in listed]

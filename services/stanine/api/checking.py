@@ -1,0 +1,109 @@
+"""From the bytes of an attempt to what is to be stored: read, checked against its form, packed. Called by the routes and `bulk`."""
+
+import msgspec
+
+from stanine.api.deadlines import within
+from stanine.api.form_reader import FormReader
+from stanine.api.problems import INVALID_ATTEMPT, NOT_INDEXED, Problem, ProblemError, from_faults, not_found
+from stanine.api.randoms import Randoms
+from stanine.domain.errors import InvalidAttempt
+from stanine.domain.index import IndexEntry
+from stanine.domain.response import Packer, decode_attempt, meaning
+from stanine.store.attempts import Attempts, Submission, Submitted
+from stanine.store.index import EntryCache
+from stanine.store.instruments import Instruments
+
+
+class UnknownRevision(Problem):
+    """Raised for an attempt at a revision that there is not."""
+
+    def __init__(self, newest: int) -> None:
+        fault = ProblemError("/revision", "UnknownReference", f"the newest revision is {newest}")
+        super().__init__(INVALID_ATTEMPT, "1 thing is wrong; see errors", errors=[fault], error_count=1)
+
+
+class _Form(msgspec.Struct, frozen=True):
+    """An index entry, and what was compiled from it."""
+
+    entry: IndexEntry
+    packer: Packer
+    reader: FormReader | None
+
+
+class Checker:
+    """Checks attempts; no I/O but for what is not in the process's index."""
+
+    def __init__(self, attempts: Attempts, instruments: Instruments, entries: EntryCache) -> None:
+        self._attempts = attempts
+        self._instruments = instruments
+        self._entries = entries
+        self._forms: dict[tuple[int, int], _Form] = {}
+        self._randoms = Randoms()
+
+    def newest(self, name: str) -> IndexEntry | None:
+        """Return the index entry that attempts without a revision belong to, if there is one."""
+        return self._entries.newest(name)
+
+    async def entry(self, name: str, revision: int | None) -> IndexEntry:
+        """Return the index entry that an attempt at an instrument belongs to.
+
+        Raises a Problem: not-found for no such instrument, UnknownRevision, not-indexed while it is being built.
+        """
+        entry = self.newest(name) if revision is None else self._entries.answered(name, revision)
+        if entry is not None:
+            return entry
+        stored = await within(self._instruments.read(name))
+        if stored is None:
+            raise not_found()
+        if revision is not None and revision > stored.revision:
+            raise UnknownRevision(stored.revision)
+        raise Problem(NOT_INDEXED, f"The indexWatcher is building the entry of {name!r}.")
+
+    def check_usual(self, newest: IndexEntry | None, text: bytes) -> Submission | None:
+        """Check a usual attempt at the newest form; None for any other, good or bad, which `check` is for."""
+        if newest is None:
+            return None
+        form = self._form(newest)
+        packed = form.reader.read(text) if form.reader is not None else None
+        if packed is None:
+            return None
+        key, participant, codes, digest = packed
+        return Submission(newest.number, newest.revision, codes, digest, self._randoms.take(), key, participant)
+
+    async def check(self, name: str, text: bytes) -> Submission | Submitted:
+        """Check any attempt; a repeat that no longer fits the newest form gives what its key stands for. Raises a Problem."""
+        try:
+            attempt = decode_attempt(text)
+        except InvalidAttempt as error:
+            raise from_faults(INVALID_ATTEMPT, error) from None
+        entry = await self.entry(name, attempt.revision)
+        digest = meaning(attempt)
+        try:
+            codes = self._form(entry).packer.pack(attempt)
+        except InvalidAttempt as error:
+            # With a revision named, or one form ever, it was or would have been checked against this very form.
+            if attempt.key is not None and attempt.revision is None and entry.form > 1:
+                known = await within(self._attempts.known(entry.number, attempt.key, digest))
+                if known is not None:
+                    return known
+            raise from_faults(INVALID_ATTEMPT, error) from None
+        return Submission(
+            number=entry.number,
+            revision=attempt.revision or entry.revision,
+            codes=codes,
+            meaning=digest,
+            id_random=self._randoms.take(),
+            key=attempt.key,
+            participant=attempt.participant,
+            attributes=attempt.attributes,
+        )
+
+    def _form(self, entry: IndexEntry) -> _Form:
+        form = self._forms.get((entry.number, entry.form))
+        if form is None or form.entry is not entry:
+            try:
+                reader = FormReader(entry)
+            except ValueError:
+                reader = None
+            form = self._forms[entry.number, entry.form] = _Form(entry, Packer(entry), reader)
+        return form

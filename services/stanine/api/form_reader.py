@@ -1,0 +1,82 @@
+"""The short way through an attempt's bytes: read, checked, packed and digested with a decoder compiled for one form. Used by the intake.
+
+It takes the usual attempt only: a key, a participant, and answers that are options of the form as they stand there. What else it meets,
+faults included, it leaves to the domain's `decode_attempt`, `Packer.pack` and `meaning`; where it answers, it answers as they do, which a
+test holds. It takes 6 µs for 50 answers where they take 15, which is most of what a line of a bulk submission costs.
+"""
+
+import hashlib
+from operator import getitem, itemgetter
+from typing import Any, Literal
+
+import msgspec
+from msgspec import UNSET, UnsetType
+
+from stanine.api.records import AttemptBody
+from stanine.domain.attempt import MEANING_BYTES
+from stanine.domain.index import IndexEntry
+from stanine.domain.scoring import OMITTED
+
+#: Items of a form that gets a decoder of its own: making one takes about 10 µs an item.
+MAX_ITEMS = 500
+
+#: What a usual attempt came to: key, participant, codes, meaning.
+Packed = tuple[str | None, str | None, bytes, bytes]
+
+_encode = msgspec.msgpack.Encoder().encode
+_astuple = msgspec.structs.astuple
+_REFUSALS = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
+
+
+class FormReader:
+    """Reads attempts at one form."""
+
+    def __init__(self, entry: IndexEntry) -> None:
+        """Compile the decoder; raises ValueError for a form that has no short way."""
+        options = [[option.value for option in entry.option_sets[item.options]] for item in entry.items]
+        whole_or_text = all(type(value) in {int, str} for values in options for value in values)
+        if not (whole_or_text and 1 < len(options) <= MAX_ITEMS):
+            raise ValueError("only a form of several items with whole numbers and texts as options has a short way")
+        # In the order of their names, so that encoding them gives the bytes that `meaning` sorts for.
+        order = sorted(range(len(options)), key=lambda index: entry.items[index].id)
+        answers = msgspec.defstruct(
+            "Answers",
+            [(f"item_{index}", Literal[tuple(options[index])] | UnsetType, UNSET) for index in order],
+            rename={f"item_{index}": entry.items[index].id for index in order},
+            forbid_unknown_fields=True,
+            gc=False,
+        )
+        types = AttemptBody.__annotations__
+        sent = msgspec.defstruct(
+            "Sent",
+            [("answers", answers), ("key", types["key"] | UnsetType, UNSET), ("participant", types["participant"] | UnsetType, UNSET)],
+            forbid_unknown_fields=True,
+            gc=False,
+        )
+        self._decode: Any = msgspec.json.Decoder(sent).decode
+        self._in_form_order = itemgetter(*(order.index(index) for index in range(len(options))))
+        self._codes: list[dict[Any, int]] = [{value: code for code, value in enumerate(values)} | {UNSET: OMITTED} for values in options]
+
+    def read(self, text: bytes) -> Packed | None:
+        """Return what the attempt comes to, or None for one that is not usual."""
+        try:
+            sent = self._decode(text)
+        except _REFUSALS:
+            return None
+        answers = sent.answers
+        values = _astuple(answers)
+        key, participant = sent.key, sent.participant
+        names = 1 + len(values) - values.count(UNSET)
+        if key is UNSET:
+            key = None
+        else:
+            names += 1
+        if participant is UNSET:
+            participant = None
+        else:
+            names += 1
+        # A name given twice leaves more colons than names, and so does a colon in a text.
+        if text.count(b":") != names or not ((key is None or key.isprintable()) and (participant is None or participant.isprintable())):
+            return None
+        meaning = hashlib.blake2b(_encode([key, None, participant, answers, {}]), digest_size=MEANING_BYTES).digest()
+        return key, participant, bytes(map(getitem, self._codes, self._in_form_order(values))), meaning

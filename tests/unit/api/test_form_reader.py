@@ -1,0 +1,104 @@
+import json
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from stanine.api.form_reader import FormReader
+from stanine.domain.errors import InvalidAttempt
+from stanine.domain.index import IndexEntry, build_entry
+from stanine.domain.instrument import parse_instrument
+from stanine.domain.response import Packer, decode_attempt, meaning
+
+
+def entry_of(*items: dict[str, Any]) -> IndexEntry:
+    document = {
+        "apiVersion": "stanine.dev/v1alpha1",
+        "kind": "Instrument",
+        "metadata": {"name": "x"},
+        "spec": {
+            "title": "X",
+            "responseSets": [
+                {"name": "five", "options": [{"value": value} for value in (1, 2, 3, 4, 5)] + [{"value": "na", "missing": True}]},
+                {"name": "words", "options": [{"value": value} for value in ("yes", "no", "class", "1")]},
+            ],
+            "items": list(items),
+            "scales": [{"id": "s", "items": ["B2"], "score": "Sum"}],
+        },
+    }
+    return build_entry(parse_instrument(document), number=7, revision=3, form=2, digest="d")
+
+
+ENTRY = entry_of(
+    {"id": "B2", "text": "t", "responses": "five"},
+    {"id": "lambda", "text": "t", "responses": "words"},
+    {"id": "a1", "text": "t", "responses": "five"},
+    {"id": "A10", "text": "t", "responses": "words"},
+    {"id": "A2", "text": "t", "responses": "five"},
+)
+READER, PACKER = FormReader(ENTRY), Packer(ENTRY)
+
+answers = st.dictionaries(
+    st.sampled_from([item.id for item in ENTRY.items]) | st.sampled_from(["B3", "", "key"]),
+    st.sampled_from([1, 2, 3, 5, "na", "yes", "class", "1"]) | st.sampled_from([None, 6, 2.0, 1.5, True, "x", [], 1e300, "é:"]),
+    max_size=6,
+)
+texts = st.none() | st.sampled_from(["k", "", "a:b", "Zoë", "\u200b", "k" * 64, "k" * 65, "k" * 200, 3])
+members = st.fixed_dictionaries(
+    {"answers": answers},
+    optional={"key": texts, "participant": texts, "revision": st.sampled_from([1, None]), "attributes": st.just({}), "more": st.just(1)},
+)
+
+
+def slowly(text: bytes) -> tuple[str | None, str | None, bytes, bytes] | None:
+    try:
+        attempt = decode_attempt(text)
+        return attempt.key, attempt.participant, PACKER.pack(attempt), meaning(attempt)
+    except InvalidAttempt:
+        return None
+
+
+@given(members)
+def test_where_the_short_way_answers_it_answers_as_the_domain_does(attempt: dict[str, Any]) -> None:
+    text = json.dumps(attempt).encode()
+    short = READER.read(text)
+    assert short is None or short == slowly(text)
+
+
+@given(
+    st.permutations(["B2", "lambda", "a1", "A10", "A2"]), st.integers(0, 5), st.sampled_from([None, "k-1"]), st.sampled_from([None, "p"])
+)
+def test_the_usual_attempt_goes_the_short_way(order: list[str], answered: int, key: str | None, participant: str | None) -> None:
+    values = {"B2": 1, "lambda": "class", "a1": "na", "A10": "1", "A2": 5}
+    attempt: dict[str, Any] = {"answers": {name: values[name] for name in order[:answered]}}
+    attempt |= {name: value for name, value in (("key", key), ("participant", participant)) if value is not None}
+    text = json.dumps(attempt).encode()
+    assert READER.read(text) is not None
+    assert READER.read(text) == slowly(text)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        b'{"answers":{"B2":1,"B2":2}}',
+        b'{"answers":{"B2":1},"answers":{}}',
+        b'{"answers":{},"key":"a","key":"b"}',
+        b'{"answers":{"B2":1}} x',
+        b'{"answers":{"B2":\xff}}',
+        b'{"answers":{},"key":"\xff"}',
+        b"[" * 100_000,
+        b"",
+    ],
+)
+def test_what_is_doubtful_is_left_to_the_domain(text: bytes) -> None:
+    assert READER.read(text) is None
+
+
+def test_a_form_with_other_options_has_no_short_way() -> None:
+    with pytest.raises(ValueError, match="short way"):
+        FormReader(
+            entry_of({"id": "B2", "text": "t", "options": [{"value": 1.5}, {"value": 2}]}, {"id": "C", "text": "t", "responses": "five"})
+        )
+    with pytest.raises(ValueError, match="short way"):
+        FormReader(entry_of({"id": "B2", "text": "t", "responses": "five"}))
