@@ -2,7 +2,7 @@
 
 It takes the usual attempt only: a key, a participant, and answers that are options of the form as they stand there. What else it meets,
 faults included, it leaves to the domain's `decode_attempt`, `Packer.pack` and `meaning`; where it answers, it answers as they do, which a
-test holds. It takes 6 µs for 50 answers where they take 15, which is most of what a line of a bulk submission costs.
+test holds. It takes 4 µs for 50 answers where they take 14, which is most of what a line of a bulk submission costs.
 """
 
 import hashlib
@@ -19,6 +19,9 @@ from stanine.domain.scoring import OMITTED
 
 #: Items of a form that gets a decoder of its own: making one takes about 10 µs an item.
 MAX_ITEMS = 500
+
+#: The largest number that one byte holds.
+MAX_BYTE = 255
 
 #: What a usual attempt came to: key, participant, codes, meaning.
 Packed = tuple[str | None, str | None, bytes, bytes]
@@ -55,6 +58,8 @@ class FormReader:
         )
         self._decode: Any = msgspec.json.Decoder(sent).decode
         self._in_form_order = itemgetter(*(order.index(index) for index in range(len(options))))
+        #: From values to codes for a whole attempt at once, where all items have the same options, small whole numbers.
+        self._translation = _translation(options)
         self._codes: list[dict[Any, int]] = [{value: code for code, value in enumerate(values)} | {UNSET: OMITTED} for values in options]
 
     def read(self, text: bytes) -> Packed | None:
@@ -64,9 +69,10 @@ class FormReader:
         except _REFUSALS:
             return None
         answers = sent.answers
-        values = _astuple(answers)
+        values = self._in_form_order(_astuple(answers))
+        codes, names = self._pack(values)
         key, participant = sent.key, sent.participant
-        names = 1 + len(values) - values.count(UNSET)
+        names += 1
         if key is UNSET:
             key = None
         else:
@@ -79,4 +85,20 @@ class FormReader:
         if text.count(b":") != names or not ((key is None or key.isprintable()) and (participant is None or participant.isprintable())):
             return None
         meaning = hashlib.blake2b(_encode([key, None, participant, answers, {}]), digest_size=MEANING_BYTES).digest()
-        return key, participant, bytes(map(getitem, self._codes, self._in_form_order(values))), meaning
+        return key, participant, codes, meaning
+
+    def _pack(self, values: tuple[Any, ...]) -> tuple[bytes, int]:
+        """Return the codes of an attempt's answers, and how many there are."""
+        if self._translation is not None:
+            try:
+                return bytes(values).translate(self._translation), len(values)
+            except TypeError:
+                pass  # something is not answered
+        return bytes(map(getitem, self._codes, values)), len(values) - values.count(UNSET)
+
+
+def _translation(options: list[list[Any]]) -> bytes | None:
+    first = options[0]
+    if any(values != first for values in options) or not all(type(value) is int and 0 <= value <= MAX_BYTE for value in first):
+        return None
+    return bytes(first.index(value) if value in first else OMITTED for value in range(MAX_BYTE + 1))

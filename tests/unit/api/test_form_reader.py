@@ -38,6 +38,8 @@ ENTRY = entry_of(
     {"id": "A2", "text": "t", "responses": "five"},
 )
 READER, PACKER = FormReader(ENTRY), Packer(ENTRY)
+#: All items with the same small whole numbers: the shortest way.
+PLAIN = entry_of(*({"id": name, "text": "t", "options": [{"value": value} for value in (3, 0, 255, 7)]} for name in ("B2", "z", "A")))
 
 answers = st.dictionaries(
     st.sampled_from([item.id for item in ENTRY.items]) | st.sampled_from(["B3", "", "key"]),
@@ -76,6 +78,17 @@ def test_the_usual_attempt_goes_the_short_way(order: list[str], answered: int, k
     text = json.dumps(attempt).encode()
     assert READER.read(text) is not None
     assert READER.read(text) == slowly(text)
+
+
+@given(st.dictionaries(st.sampled_from(["B2", "z", "A"]), st.sampled_from([0, 3, 7, 255, 1, 254, 256, -1, None]), max_size=3))
+def test_the_shortest_way_answers_as_the_domain_does_too(answers: dict[str, Any]) -> None:
+    text = json.dumps({"answers": answers}).encode()
+    short = FormReader(PLAIN).read(text)
+    if set(answers.values()) <= {0, 3, 7, 255}:
+        attempt = decode_attempt(text)
+        assert short == (None, None, Packer(PLAIN).pack(attempt), meaning(attempt))
+    else:
+        assert short is None
 
 
 @pytest.mark.parametrize(
