@@ -7,8 +7,10 @@
 promotes delayed messages and takes over from dead consumers, `functions.lua` what happens inside Redis.
 """
 
-from stanine.broker.errors import BatchRefused, BrokerSettingsInvalid, QueueDraining, StreamsBrokerError
+from stanine.broker.errors import BatchRefused, BrokerSettingsInvalid, QueueDraining, RequestConflict, StreamsBrokerError
 from stanine.broker.state import QueueState
 from stanine.broker.streams import StreamsBroker
 
-__all__ = ["BatchRefused", "BrokerSettingsInvalid", "QueueDraining", "QueueState", "StreamsBroker", "StreamsBrokerError"]
+__all__ = [
+    "BatchRefused", "BrokerSettingsInvalid", "QueueDraining", "QueueState", "RequestConflict", "StreamsBroker", "StreamsBrokerError",
+]  # fmt: skip

@@ -11,6 +11,9 @@ import redis
 
 from stanine.broker.queue import Queue
 
+#: Dead letters looked through at once for those of a reason or an actor.
+PAGE = 500
+
 
 @dataclass(frozen=True)
 class DeadLetter:
@@ -29,10 +32,23 @@ class DeadLetter:
     ids: bytes
 
 
-def list_dead(client: "redis.Redis", queue: Queue, after: str, limit: int) -> list[DeadLetter]:
-    """Return up to `limit` dead letters after an id, in order of death."""
-    rows: Any = client.xrange(queue.keys.dead, min=f"({after}" if after else "-", count=limit)
-    return [_read(entry_id, fields) for entry_id, fields in rows]
+def list_dead(client: "redis.Redis", queue: Queue, after: str, limit: int, reason: str = "", actor: str = "") -> list[DeadLetter]:
+    """Return up to `limit` dead letters after an id, in order of death; of a reason and an actor if given."""
+    page = max(limit, PAGE) if reason or actor else limit
+    found: list[DeadLetter] = []
+    while True:
+        rows: Any = client.xrange(queue.keys.dead, min=f"({after}" if after else "-", count=page)
+        letters = [_read(entry_id, fields) for entry_id, fields in rows]
+        found += [each for each in letters if (not reason or each.reason == reason) and (not actor or each.actor == actor)]
+        if len(found) >= limit or len(rows) < page:
+            return found[:limit]
+        after = letters[-1].id
+
+
+def find_dead(client: "redis.Redis", queue: Queue, letter_id: str) -> DeadLetter | None:
+    """Return one dead letter, or None."""
+    rows: Any = client.xrange(queue.keys.dead, min=letter_id, max=letter_id)
+    return _read(*rows[0]) if rows else None
 
 
 def delete_dead(client: "redis.Redis", queue: Queue, ids: Sequence[str]) -> int:
@@ -41,14 +57,17 @@ def delete_dead(client: "redis.Redis", queue: Queue, ids: Sequence[str]) -> int:
 
 
 def _read(entry_id: bytes, fields: dict[bytes, bytes]) -> DeadLetter:
+    def text(name: bytes) -> str:
+        return fields.get(name, b"").decode(errors="replace")
+
     return DeadLetter(
         id=entry_id.decode(),
-        reason=fields[b"reason"].decode(),
-        actor=fields[b"actor"].decode(),
-        queue=fields[b"queue"].decode(),
-        deliveries=int(fields[b"deliveries"]),
-        created_ms=int(fields[b"created"]),
-        died_ms=int(fields[b"died"]),
+        reason=text(b"reason"),
+        actor=text(b"actor"),
+        queue=text(b"queue"),
+        deliveries=int(fields.get(b"deliveries", 0)),
+        created_ms=int(fields.get(b"created", 0)),
+        died_ms=int(fields.get(b"died", 0)),
         head=fields.get(b"h", b""),
         ids=fields.get(b"i", b""),
     )

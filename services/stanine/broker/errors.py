@@ -15,6 +15,10 @@ class QueueDraining(StreamsBrokerError):  # noqa: N818 - likewise
     """The queue is being drained and takes no new messages. Temporary: try again when it has been resumed."""
 
 
+class RequestConflict(StreamsBrokerError):  # noqa: N818 - likewise
+    """The token of a purge or re-queueing stands for another request: every request needs its own."""
+
+
 class BrokerSettingsInvalid(StreamsBrokerError):  # noqa: N818 - likewise
     """A queue's settings hash holds values that cannot be used; `faults` names every one."""
 

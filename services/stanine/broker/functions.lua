@@ -9,6 +9,7 @@ Keys of a queue (stanine/broker/keys.py), all with one hash tag; those above the
   settings  hash     written by the bootstrap; its field `state` by whoever pauses, drains or resumes
   --------
   deaths    hash     reason -> how many messages were ever given up for it
+  requests  hash     token -> what a purge or re-queueing at large has come to (packed)
 
 Rules: validate before the first write (there is no rollback); whoever is not in `leases` changes nothing (the fence); retry, release and
 rejection act only where XACK returned 1; time is the server's; `unpack` gets at most CHUNK values. What settles work may run when memory
@@ -17,6 +18,8 @@ is full (allow-oom), what brings new work may not.
 
 --- Values handed to one call: Lua's stack holds about 8,000.
 local CHUNK = 4000
+--- Requests remembered after they are done, so that the same token never acts again.
+local REQUESTS_KEPT = 1000
 --- The member of `leases` that tells when anyone last renewed. Consumer names never begin with '@'.
 local RENEWED = '@renewed'
 
@@ -435,20 +438,9 @@ local function drop(keys, args)
   return #ids
 end
 
---- Delete what waits and was never delivered, a chunk a call. KEYS ready; ARGV group limit -> how many were deleted
-local function drop_waiting(keys, args)
-  demand(keys[1], 'stream')
-  local groups, from = redis.pcall('XINFO', 'GROUPS', keys[1]), '-'
-  if not groups['err'] then
-    for _, flat in ipairs(groups) do
-      local info = flat_to_table(flat)
-      if info['name'] == args[1] then from = '(' .. info['last-delivered-id'] end
-    end
-  end
-  local ids = {}
-  for at, row in ipairs(redis.call('XRANGE', keys[1], from, '+', 'COUNT', args[2])) do ids[at] = row[1] end
-  if #ids > 0 then redis.call('XDEL', keys[1], unpack(ids)) end
-  return #ids
+local function revive_one(ready, dead, id, letter)
+  append(ready, {h = letter.h, i = letter.i, t = letter.t, c = letter.created})
+  redis.call('XDEL', dead, id)
 end
 
 --- Put dead letters back, with a fresh count. KEYS ready dead; ARGV id... -> how many
@@ -459,13 +451,105 @@ local function revive(keys, args)
   for _, id in ipairs(args) do
     local found = redis.call('XRANGE', keys[2], id, id)
     if found[1] then
-      local letter = flat_to_table(found[1][2])
-      append(keys[1], {h = letter.h, i = letter.i, t = letter.t, c = letter.created})
-      redis.call('XDEL', keys[2], id)
+      revive_one(keys[1], keys[2], id, flat_to_table(found[1][2]))
       revived = revived + 1
     end
   end
   return revived
+end
+
+-- Requests at large. Each has a token and is bounded by what was there when it first came; it may take several calls, each going on where
+-- the one before ended. Sent again after it is done, it only tells what it came to.
+
+--- The last id that a stream ever had.
+local function last_id(key)
+  local info = redis.pcall('XINFO', 'STREAM', key)
+  return info['err'] and '0-0' or flat_to_table(info)['last-generated-id']
+end
+
+--- The id after which entries wait that were never delivered.
+local function last_delivered(ready, group)
+  local groups = redis.pcall('XINFO', 'GROUPS', ready)
+  for _, flat in ipairs(groups['err'] and {} or groups) do
+    local info = flat_to_table(flat)
+    if info['name'] == group then return info['last-delivered-id'] end
+  end
+  return '0-0'
+end
+
+--- What waits and is not in flight. True when all is done.
+local function purge_ready(keys, request, group, limit)
+  local rows, ids = redis.call('XRANGE', keys[1], '(' .. last_delivered(keys[1], group), request.upto, 'COUNT', limit), {}
+  for at, row in ipairs(rows) do
+    ids[at] = row[1]
+    if read_entry(row[1], row[2]).h then request.count = request.count + 1 end
+  end
+  if #ids > 0 then redis.call('XDEL', keys[1], unpack(ids)) end
+  return #rows < limit
+end
+
+local function purge_delayed(keys, request)
+  request.count = redis.call('ZCARD', keys[2])
+  redis.call('UNLINK', keys[2])
+  return true
+end
+
+--- The dead letters of a reason and an actor ('': of any) are deleted or put back. True when all is done.
+local function sift_dead(keys, request, limit, revives)
+  local rows = redis.call('XRANGE', keys[3], '(' .. request.after, request.upto, 'COUNT', limit)
+  for _, row in ipairs(rows) do
+    local letter = flat_to_table(row[2])
+    if (request.reason == '' or letter.reason == request.reason) and (request.actor == '' or letter.actor == request.actor) then
+      if revives then revive_one(keys[1], keys[3], row[1], letter) else redis.call('XDEL', keys[3], row[1]) end
+      request.count = request.count + 1
+    end
+    request.after = row[1]
+  end
+  return #rows < limit
+end
+
+local function forget_oldest_request(requests)
+  local oldest, at = nil, math.huge
+  local all = redis.call('HGETALL', requests)
+  for each = 1, #all, 2 do
+    local request = cmsgpack.unpack(all[each + 1])
+    if request.begun < at then oldest, at = all[each], request.begun end
+  end
+  redis.call('HDEL', requests, oldest)
+end
+
+--- KEYS ready delayed dead; ARGV token ('~…': not kept) action group limit reason actor
+--- -> {1 if done, messages so far, 1 if this call began it}; {-1} if the token stands for another request
+local function carry_out(keys, args)
+  local token, action, limit = args[1], args[2], tonumber(args[4])
+  local requests = beside(keys[1], 'requests')
+  demand(keys[1], 'stream')
+  demand(keys[2], 'zset')
+  demand(keys[3], 'stream')
+  demand(requests, 'hash')
+  local known = redis.call('HGET', requests, token)
+  local request = known and cmsgpack.unpack(known)
+  if not request then
+    request = {action = action, reason = args[5], actor = args[6], count = 0, after = '0-0', done = false, begun = now_ms()}
+    request.upto = last_id(action == 'purge ready' and keys[1] or keys[3])
+  end
+  if request.action ~= action or request.reason ~= args[5] or request.actor ~= args[6] then return {-1} end
+  if not request.done then
+    if action == 'purge ready' then
+      request.done = purge_ready(keys, request, args[3], limit)
+    elseif action == 'purge delayed' then
+      request.done = purge_delayed(keys, request)
+    else
+      request.done = sift_dead(keys, request, limit, action == 'requeue dead')
+    end
+    if request.done and string.sub(token, 1, 1) == '~' then
+      redis.call('HDEL', requests, token)
+    else
+      redis.call('HSET', requests, token, cmsgpack.pack(request))
+      if not known and redis.call('HLEN', requests) > REQUESTS_KEPT then forget_oldest_request(requests) end
+    end
+  end
+  return {request.done and 1 or 0, request.count, known and 0 or 1}
 end
 
 --- Write the settings given: all of them (mode 'set') or those that are absent ('default'). KEYS settings; ARGV mode (field, value)... -> how many changed
@@ -489,6 +573,7 @@ end
 register('enqueue', enqueue, {})
 register('delay', delay, {})
 register('revive', revive, {})
+register('requeue', carry_out, {})
 register('ack', ack, {'allow-oom'})
 register('retry', retry, {'allow-oom'})
 register('reject', reject, {'allow-oom'})
@@ -500,7 +585,7 @@ register('recover', recover, {'allow-oom'})
 register('leave', leave, {'allow-oom'})
 register('start', start, {'allow-oom'})
 register('drop', drop, {'allow-oom'})
-register('drop_waiting', drop_waiting, {'allow-oom'})
+register('purge', carry_out, {'allow-oom'})
 register('settings', settle_settings, {'allow-oom'})
 register('set_state', set_state, {'allow-oom'})
 register('held', held, {'no-writes'})

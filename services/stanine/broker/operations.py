@@ -3,16 +3,22 @@
 Nothing here needs the queue to be declared. Errors are redis-py's own.
 """
 
+import secrets
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal, get_args
 
-from stanine.broker.deadletters import DeadLetter, delete_dead, list_dead
-from stanine.broker.queue import Queue, QueueStats
+from stanine.broker.deadletters import DeadLetter, delete_dead, find_dead, list_dead
+from stanine.broker.queue import Outcome, Queue, QueueStats
 from stanine.broker.settings import QueueSettings, read_settings
 from stanine.broker.state import QueueState
 
 if TYPE_CHECKING:
     import redis
+
+#: What can be purged.
+Part = Literal["ready", "delayed", "dead"]
+#: How the tokens begin that are made here and forgotten when the request is done.
+ANONYMOUS = "~"
 
 
 class Operations:
@@ -54,27 +60,45 @@ class Operations:
         """Delete what is ready, delayed or in flight. Dead letters stay: see `purge`."""
         queue = self._queue(queue_name)
         self.client.delete(queue.keys.delayed)
-        queue.drop(self.client, waiting_only=False)
+        queue.drop(self.client)
 
     def flush_all(self) -> None:
         """Flush every declared queue."""
         for queue_name in self.queues:
             self.flush(queue_name)
 
-    def purge(self, queue_name: str, part: str) -> int:
-        """Delete one part of a queue, `ready` (not what is in flight), `delayed` or `dead`; return how many messages that were."""
-        queue = self._queue(queue_name)
-        if part == "ready":
-            return queue.drop(self.client, waiting_only=True)
-        if part not in ("delayed", "dead"):
-            raise ValueError(f"a queue has the parts ready, delayed and dead, not {part!r}")
-        stats = queue.stats(self.client)
-        self.client.delete(queue.keys.delayed if part == "delayed" else queue.keys.dead)
-        return stats.delayed if part == "delayed" else stats.dead
+    def purge(self, queue_name: str, part: Part | str, *, reason: str = "", actor: str = "", token: str = "") -> int:
+        """Delete one part of a queue: `ready` (not what is in flight), `delayed`, or `dead` (all, or those of a reason and an actor).
 
-    def dead_letters(self, queue_name: str, *, after: str = "", limit: int = 100) -> list[DeadLetter]:
-        """Return dead letters in order of death, at most `limit`, those after an id."""
-        return list_dead(self.client, self._queue(queue_name), after, limit)
+        Returns how many messages that were. What comes after the call has begun is spared. `token`: see `carry_out`.
+        """
+        if part not in get_args(Part):
+            raise ValueError(f"a queue has the parts ready, delayed and dead, not {part!r}")
+        if part != "dead" and (reason or actor):
+            raise ValueError("only dead letters are purged by reason or actor")
+        return self.carry_out(queue_name, f"purge {part}", reason=reason, actor=actor, token=token).count
+
+    def requeue_all_dead(self, queue_name: str, *, reason: str = "", actor: str = "", token: str = "") -> int:
+        """Put all dead letters (or those of a reason and an actor) back; one that dies again meanwhile stays dead. Returns how many."""
+        return self.carry_out(queue_name, "requeue dead", reason=reason, actor=actor, token=token).count
+
+    def carry_out(self, queue_name: str, action: str, *, reason: str = "", actor: str = "", token: str = "") -> Outcome:
+        """Carry out `purge ready`, `purge delayed`, `purge dead` or `requeue dead` as a request with a token.
+
+        The same token never acts twice (the last 1,000 of a queue are remembered): sent again, the request goes on where it was
+        interrupted, or only tells what it came to. Raises RequestConflict if the token stands for another request.
+        """
+        if token.startswith(ANONYMOUS):
+            raise ValueError(f"a token does not begin with {ANONYMOUS!r}")
+        return self._queue(queue_name).carry_out(self.client, token or ANONYMOUS + secrets.token_hex(16), action, reason, actor)
+
+    def dead_letters(self, queue_name: str, *, after: str = "", limit: int = 100, reason: str = "", actor: str = "") -> list[DeadLetter]:
+        """Return dead letters in order of death, at most `limit`, those after an id; of a reason and an actor if given."""
+        return list_dead(self.client, self._queue(queue_name), after, limit, reason, actor)
+
+    def dead_letter(self, queue_name: str, letter_id: str) -> DeadLetter | None:
+        """Return one dead letter, or None."""
+        return find_dead(self.client, self._queue(queue_name), letter_id)
 
     def requeue_dead(self, queue_name: str, ids: Sequence[str]) -> int:
         """Put dead letters back into the queue, their deliveries counted from none; return how many were there."""

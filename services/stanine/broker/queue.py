@@ -12,6 +12,7 @@ from typing import Any
 import redis
 
 from stanine.broker.entry import GROUP, Entry, NewEntry
+from stanine.broker.errors import RequestConflict
 from stanine.broker.keys import QueueKeys
 from stanine.broker.settings import QueueSettings
 from stanine.broker.state import STATE_FIELD, QueueState, read_state
@@ -72,6 +73,14 @@ class Beat:
     wait_ms: int
     orphaned: bool
     settings: Mapping[bytes, bytes]
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a purge or re-queueing came to: how many messages, and whether it had been carried out (or begun) before."""
+
+    count: int
+    repeated: bool
 
 
 @dataclass(frozen=True)
@@ -200,13 +209,24 @@ class Queue:
         fields: Any = client.hgetall(self.keys.settings)
         return _pairs(fields)
 
-    def drop(self, client: "redis.Redis", *, waiting_only: bool) -> int:
-        """Delete what waits and, unless `waiting_only`, what is in flight; return how many."""
-        function = "drop_waiting" if waiting_only else "drop"
+    def drop(self, client: "redis.Redis") -> int:
+        """Delete what waits and what is in flight; return how many."""
         dropped = 0
-        while count := int(self._call(client, function, [self.keys.ready], (GROUP, DROP_LIMIT))):
+        while count := int(self._call(client, "drop", [self.keys.ready], (GROUP, DROP_LIMIT))):
             dropped += count
         return dropped
+
+    def carry_out(self, client: "redis.Redis", token: str, action: str, reason: str, actor: str) -> Outcome:
+        """Carry out a request at large, call by call; raises RequestConflict if the token stands for another."""
+        keys = [self.keys.ready, self.keys.delayed, self.keys.dead]
+        began = False
+        while True:
+            answer = self._call(client, action.partition(" ")[0], keys, (token, action, GROUP, DROP_LIMIT, reason, actor))
+            if answer[0] < 0:
+                raise RequestConflict("the token stands for another request: give each its own")
+            began = began or bool(answer[2])
+            if answer[0]:
+                return Outcome(int(answer[1]), repeated=not began)
 
     def revive(self, client: "redis.Redis", ids: Sequence[bytes]) -> int:
         """Put dead letters back into the queue with a fresh count; return how many were there."""
