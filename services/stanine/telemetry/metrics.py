@@ -6,7 +6,7 @@ Nothing registers itself in prometheus_client's global registry, so tests and se
 from collections.abc import Callable, Iterable, Iterator
 
 import msgspec
-from prometheus_client import CollectorRegistry, GCCollector, PlatformCollector, ProcessCollector
+from prometheus_client import CollectorRegistry, GCCollector, PlatformCollector, ProcessCollector, disable_created_metrics
 from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.exposition import choose_encoder
 from prometheus_client.registry import Collector
@@ -29,6 +29,7 @@ class QueueReading(msgspec.Struct, frozen=True):
 
 def make_registry() -> CollectorRegistry:
     """Return a new registry with the process's own figures: CPU, memory, file descriptors, garbage collection."""
+    disable_created_metrics()  # a timestamp beside every series doubles a scrape and nobody reads it; the switch is prometheus_client's own, global
     registry = CollectorRegistry(auto_describe=True)
     ProcessCollector(registry=registry)
     PlatformCollector(registry=registry)
