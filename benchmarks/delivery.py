@@ -61,7 +61,7 @@ def count_stanine(client: Any) -> int:
     return sum(map(int, client.hvals(Keys(NAMESPACE).commits)))
 
 
-def check_stanine(client: Any, sent: int, scores: list[dict[str, Any]] | None, entry: IndexEntry) -> Delivery:
+def check_stanine(client: Any, sent: int, scores: list[dict[str, Any]] | None, entry: IndexEntry | None) -> Delivery:
     """Check Stanine's results, and that the list of commits names each attempt once; without `scores` only how many there are."""
     keys = Keys(NAMESPACE)
     pipeline = client.pipeline(transaction=False)
@@ -71,7 +71,7 @@ def check_stanine(client: Any, sent: int, scores: list[dict[str, Any]] | None, e
     for block, records in enumerate(pipeline.execute()):
         found.update({block * BLOCK_SIZE + int(slot): record for slot, record in records.items()})
     wrong = 0
-    if scores is not None:
+    if scores is not None and entry is not None:
         known: dict[bytes, Any] = {}
         for number in range(sent):
             record = found.get(number, b"")

@@ -5,7 +5,7 @@
 
 All check a key, validate 50 answers against the form, store the record, queue a message each, and answer id and token; in bulk (NDJSON, a line
 an attempt, 2,000 lines a request, 4 connections) also the caller's key and what it stood for before. Nothing drains the queue meanwhile. The
-load comes from processes of its own: wrk (one thread, 64 connections) for single submissions, bulk_load.py in bulk. Append-only file
+load comes from processes of its own: wrk (one thread) for single submissions, over 64 connections ("single") and over one ("sequential"), and bulk_load.py in bulk. Append-only file
 everysec. After each, what is stored is counted against what was accepted. How the peers do it: peers/http_*.
 """
 
@@ -102,6 +102,8 @@ class Measuring:
         with started([word.format(port=port) for word in served.command], environment, self.log):
             self._await(served, port)
             self._single(served, port, 1.0)  # warm-up
+            alone = self._single(served, port, self.seconds / 2, connections=1)
+            self._note(served, "sequential", alone["requests"] / alone["seconds"], alone["p50"], alone["p99"])
             before = self._stored(served)
             single = self._single(served, port, self.seconds)
             self._check(served, before, single["requests"] - single["refused"], slack=CONNECTIONS)
@@ -137,8 +139,8 @@ class Measuring:
                 raise RuntimeError(f"{served.name} does not take attempts: {problem}; {self.log.read_text()[-1500:]}")
             time.sleep(0.05)
 
-    def _single(self, served: Served, port: int, seconds: float) -> dict[str, Any]:
-        command = ["wrk", "-t1", f"-c{CONNECTIONS}", f"-d{seconds:g}s", "-s", "benchmarks/single.lua", f"http://127.0.0.1:{port}/"]
+    def _single(self, served: Served, port: int, seconds: float, connections: int = CONNECTIONS) -> dict[str, Any]:
+        command = ["wrk", "-t1", f"-c{connections}", f"-d{seconds:g}s", "-s", "benchmarks/single.lua", f"http://127.0.0.1:{port}/"]
         environment = {**os.environ, "BENCH_BODIES": str(self.bodies), "BENCH_KEY": self.key}
         done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=True)
         found: dict[str, Any] = json.loads(done.stdout.rpartition("JSON ")[2])
@@ -183,15 +185,16 @@ def measure(servers: list[Served], seconds: float, rounds: int) -> dict[str, Any
                 print(f"round {turn + 1} {served.name:18} {told}", file=sys.stderr, flush=True)
         version = machine.server_version(measuring.client)
     figures = measuring.figures
-    single, bulk = figures["single_per_second"], figures["bulk_per_second"]
+    single, bulk, alone = (figures[f"{how}_per_second"] for how in ("single", "bulk", "sequential"))
     ratios: dict[str, list[float]] = {}
     for name in single:
         if name != "stanine" and "stanine" in single:
-            for how, by_server in (("single", single), ("bulk", bulk)):
+            for how, by_server in (("single", single), ("bulk", bulk), ("sequential", alone)):
                 ratios[f"{how}: stanine/{name}"] = [mine / other for mine, other in zip(by_server["stanine"], by_server[name], strict=True)]
         ratios[f"{name}: bulk/single"] = [many / one for many, one in zip(bulk[name], single[name], strict=True)]
+        ratios[f"{name}: bulk/sequential"] = [many / one for many, one in zip(bulk[name], alone[name], strict=True)]
     medians = {name: machine.median(values) for name, values in ratios.items()}
-    least = {"stanine: bulk/single": 20.0, "single: stanine/fastify_bullmq": 1.5}
+    least = {"stanine: bulk/single": 20.0, "stanine: bulk/sequential": 20.0, "single: stanine/fastify_bullmq": 1.5}
     peers = tuple(peer for peer in PEERS if peer.name in {served.peer for served in servers})
     return {
         "machine": on, "server": version, "versions": versions(peers) | _http_versions(servers), "rounds": rounds,
@@ -241,7 +244,7 @@ def main() -> int:
     if options.json:
         print(json.dumps(found))
     else:
-        for what in ("single_per_second", "single_p50_ms", "single_p99_ms", "bulk_per_second", "bulk_p50_ms", "bulk_p99_ms"):
+        for what in (f"{how}_{figure}" for how in ("sequential", "single", "bulk") for figure in ("per_second", "p50_ms", "p99_ms")):
             for name, value in found[what].items():
                 ends = found["spread"][what][name]
                 print(f"{what:20}{name:20}{value:>12,}   ({ends['min']:,} to {ends['max']:,})")

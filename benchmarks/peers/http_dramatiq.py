@@ -1,7 +1,8 @@
 """FastAPI + stock Dramatiq doing what Stanine's API does with attempts: key, validation, idempotency in bulk, record, message, token.
 
-Documented: fastapi.tiangolo.com, "Concurrency" (plain `def` routes for clients that block, run in its thread pool), "Settings / uvicorn";
-served by `uvicorn --loop uvloop --http httptools --no-access-log`, one process. Models are pydantic's, read from the bytes.
+Documented: fastapi.tiangolo.com, "Concurrency" (`async def` with asyncio clients; plain `def` routes, run in a thread pool, for what
+blocks long); served by `uvicorn --loop uvloop --http httptools --no-access-log`, one process. Models are pydantic's, read from the bytes.
+`actor.send` blocks, since Dramatiq has no other: in an `async def` route single submissions come to 1,260/s here, in a `def` route to 670/s.
 """
 
 import hashlib
@@ -13,6 +14,7 @@ from typing import Annotated, Any, Literal
 
 import dramatiq
 import redis
+import redis.asyncio
 from dramatiq.brokers.redis import RedisBroker
 from fastapi import Depends, FastAPI, Header, HTTPException, Request, Response
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model
@@ -25,6 +27,7 @@ GROUP = 500
 
 dramatiq.set_broker(RedisBroker(url=URL))
 records: Any = redis.Redis.from_url(URL)
+async_records: Any = redis.asyncio.Redis.from_url(URL)
 _secret = secrets.token_bytes(32)
 _allowed = hashlib.sha256(os.environ["BENCH_KEY"].encode()).digest()
 
@@ -52,7 +55,7 @@ class Attempt(Strict):
     participant: Annotated[str, Field(max_length=128)] | None = None
 
 
-def authorize(authorization: Annotated[str, Header()] = "") -> None:
+async def authorize(authorization: Annotated[str, Header()] = "") -> None:
     """Refuse callers without the key."""
     if not hmac.compare_digest(hashlib.sha256(authorization.removeprefix("Bearer ").encode()).digest(), _allowed):
         raise HTTPException(401)
@@ -67,10 +70,10 @@ app = FastAPI(dependencies=[Depends(authorize)])
 
 
 @app.post("/v1/instruments/ipip-50/attempts", status_code=202)
-def submit(attempt: Attempt, response: Response) -> dict[str, str]:
+async def submit(attempt: Attempt, response: Response) -> dict[str, str]:
     """Take one attempt."""
     name = secrets.token_hex(16)
-    records.hset(ATTEMPTS, name, attempt.model_dump_json(exclude_none=True))
+    await async_records.hset(ATTEMPTS, name, attempt.model_dump_json(exclude_none=True))
     score_attempt.send(name)
     response.headers["location"] = f"/v1/attempts/{name}"
     return {"attempt": name, "token": token(name), "state": "Submitted"}

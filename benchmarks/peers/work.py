@@ -16,8 +16,8 @@ URL = os.environ.get("BENCH_URL", "")
 ATTEMPTS, RESULTS = "bench:attempts", "bench:results"
 #: How often a result was there already: what was delivered twice.
 TWICE = "bench:twice"
-#: Items of the form.
-ITEMS = 50
+#: Items of the form; growth.py varies them.
+ITEMS = int(os.environ.get("BENCH_ITEMS", "50"))
 
 _scales: list[dict[str, Any]] = json.loads(os.environ.get("BENCH_SCALES", "[]"))
 #: Per scale: id, (item, whether reverse-keyed), fewest valid.

@@ -1,0 +1,50 @@
+"""A proxy that delays answers by a fixed time and limits nothing: `python -m benchmarks.delaying PORT UPSTREAM_PORT MS`.
+
+Used by growth.py where there is no toxiproxy. On 127.0.0.1 only; ended by a signal.
+"""
+
+import asyncio
+import contextlib
+import sys
+
+#: Bytes taken at once.
+CHUNK = 1 << 18
+
+
+async def pass_on(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, seconds: float) -> None:
+    """Pass bytes on in order, each chunk so long after it came."""
+    loop = asyncio.get_running_loop()
+    waiting: asyncio.Queue[tuple[float, bytes]] = asyncio.Queue()
+
+    async def write() -> None:
+        while True:
+            due, data = await waiting.get()
+            if not data:
+                break
+            await asyncio.sleep(max(0.0, due - loop.time()))
+            writer.write(data)
+        writer.close()
+
+    async with asyncio.TaskGroup() as both:
+        both.create_task(write())
+        while data := await reader.read(CHUNK):
+            waiting.put_nowait((loop.time() + seconds, data))
+        waiting.put_nowait((0.0, b""))
+
+
+async def serve(port: int, upstream: int, seconds: float) -> None:
+    """Serve until cancelled."""
+
+    async def connected(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        far_reader, far_writer = await asyncio.open_connection("127.0.0.1", upstream)
+        with contextlib.suppress(ConnectionError, ExceptionGroup):
+            await asyncio.gather(pass_on(reader, far_writer, 0.0), pass_on(far_reader, writer, seconds))
+
+    server = await asyncio.start_server(connected, "127.0.0.1", port)
+    async with server:
+        await server.serve_forever()
+
+
+if __name__ == "__main__":
+    _port, _upstream, _ms = sys.argv[1:]
+    asyncio.run(serve(int(_port), int(_upstream), float(_ms) / 1000))
