@@ -15,7 +15,7 @@ from opentelemetry.trace import Tracer
 
 from stanine.api.checking import Checker
 from stanine.api.failures import problem_of
-from stanine.api.http import NDJSON, Request
+from stanine.api.http import NDJSON, ClientGone, Request
 from stanine.api.intake import Intake
 from stanine.api.lines import Line, LineSplitter
 from stanine.api.problems import INVALID_ATTEMPT, KEY_CONFLICT, TOO_LARGE, Problem, ProblemError
@@ -24,13 +24,14 @@ from stanine.domain.limits import MAX_ATTEMPT_BYTES
 from stanine.messages import SCORE_ATTEMPTS
 from stanine.store.attempts import Submission, Submitted
 from stanine.telemetry.api_metrics import ApiMetrics
-from stanine.telemetry.logs import get_log
 from stanine.telemetry.traces import sending
 
 #: Lines stored by one call: they take Redis about two milliseconds, in which nobody else is served.
 GROUP = 500
-#: Lines that wait to be stored: reading goes on while a group is stored.
-MAX_WAITING_LINES = 2 * GROUP
+#: Bytes of lines in a group, give or take one line: long lines make smaller groups.
+GROUP_BYTES = 1 << 20
+#: Lines and their bytes that wait to be stored: reading goes on while a group is stored.
+MAX_WAITING_LINES, MAX_WAITING_BYTES = 2 * GROUP, 2 * GROUP_BYTES
 #: Calls of Redis under way for one request: the next group is prepared while the last is stored.
 MAX_UNDER_WAY = 2
 #: Bytes of answers that wait for the client to read: those of some 200,000 lines.
@@ -45,10 +46,8 @@ _encode = msgspec.json.Encoder().encode
 _Key = msgspec.defstruct("_Key", [("key", str | None, None)])
 _read_key = msgspec.json.Decoder(_Key).decode
 
-log = get_log()
 
-
-class Stalled(Exception):  # noqa: N818 - the client's doing, not an error of ours
+class Stalled(ClientGone):
     """Raised when a client neither sends nor reads."""
 
 
@@ -58,6 +57,7 @@ class _Run:
     def __init__(self, name: str) -> None:
         self.name = name
         self.lines: deque[Line] = deque()
+        self.lines_size = 0
         self.read_all = False
         self.groups: asyncio.Queue[asyncio.Task[bytes] | None] = asyncio.Queue(MAX_UNDER_WAY)
         self.backlog: deque[bytes] = deque()
@@ -68,6 +68,24 @@ class _Run:
         #: When the client last sent or took something.
         self.moved = time.monotonic()
         self._waiters: list[asyncio.Future[None]] = []
+
+    def add_lines(self, lines: Sequence[Line]) -> None:
+        """Take in lines that were read."""
+        self.lines.extend(lines)
+        self.lines_size += sum(len(line.text or b"") for line in lines)
+        self.changed()
+
+    def take_lines(self) -> list[Line]:
+        """Hand out the lines of the next group."""
+        lines: list[Line] = []
+        size = 0
+        while self.lines and len(lines) < GROUP and size < GROUP_BYTES:
+            line = self.lines.popleft()
+            size += len(line.text or b"")
+            lines.append(line)
+        self.lines_size -= size
+        self.changed()
+        return lines
 
     def changed(self) -> None:
         """Wake the steps that wait for another."""
@@ -113,8 +131,7 @@ class BulkIntake:
             await run.until(lambda: bool(run.lines) or run.read_all)
             if not run.lines:
                 break
-            lines = [run.lines.popleft() for _ in range(min(len(run.lines), GROUP))]
-            run.changed()
+            lines = run.take_lines()
             rows, submissions = await self._prepare(run, lines)
             await run.groups.put(asyncio.create_task(self._commit(run, request, rows, submissions)))
         await run.groups.put(None)
@@ -201,15 +218,13 @@ async def _read(run: _Run, request: Request) -> None:
     splitter = LineSplitter(MAX_ATTEMPT_BYTES)
     more = True
     while more:
-        await run.until(lambda: len(run.lines) < MAX_WAITING_LINES)
+        await run.until(lambda: len(run.lines) < MAX_WAITING_LINES and run.lines_size < MAX_WAITING_BYTES)
         run.moved = time.monotonic()  # until now it was we who did not read
         chunk, more = await request.chunk()
         run.moved = time.monotonic()
-        run.lines.extend(splitter.feed(chunk))
-        run.changed()
-    run.lines.extend(splitter.finish())
+        run.add_lines(splitter.feed(chunk))
     run.read_all = True
-    run.changed()
+    run.add_lines(splitter.finish())
 
 
 async def _collect(run: _Run) -> None:

@@ -96,6 +96,16 @@ def test_a_hundred_thousand_lines_take_bounded_memory(served: "tuple[str, subpro
     assert rss(process.pid) - before < 48
 
 
+def test_long_lines_take_bounded_memory(served: "tuple[str, subprocess.Popen[bytes]]", environment: dict[str, str]) -> None:
+    url, process = served
+    publish(url, environment)
+    before = rss(process.pid)
+    content = (b'{"key":"k%d","answers":{}}' % number + b" " * 250_000 + b"\n" for number in range(600))  # 150 MB
+    answer = httpx.post(f"{url}/v1/instruments/a-mood/attempts:bulk", content=content, headers=NDJSON, timeout=60)
+    assert answer.text.count('"status":202') == 600
+    assert rss(process.pid) - before < 48
+
+
 def test_sigterm_finishes_what_has_begun_and_ends_held_requests(
     served: "tuple[str, subprocess.Popen[bytes]]", environment: dict[str, str]
 ) -> None:
