@@ -38,9 +38,13 @@ LOOK = 0.004
 WARM_UP = 0.1
 #: What the bars of DESIGN 10 are about: (what is measured, of Stanine against whom, at least, with the append-only file).
 BARS = (
-    ("drain", "bullmq", 12.0, "off"), ("drain", "bullmq", 10.0, "everysec"), ("drain", "dramatiq", 60.0, "off"),
-    ("drain", "dramatiq", 60.0, "everysec"), ("drain", "floor", 0.6, "off"), ("drain", "floor", 0.6, "everysec"),
-)  # fmt: skip
+    ("drain", "bullmq", 12.0, "off"),
+    ("drain", "bullmq", 10.0, "everysec"),
+    ("drain", "dramatiq", 60.0, "off"),
+    ("drain", "dramatiq", 60.0, "everysec"),
+    ("drain", "floor", 0.6, "off"),
+    ("drain", "floor", 0.6, "everysec"),
+)
 
 
 @dataclass(frozen=True)
@@ -66,10 +70,20 @@ class Plan:
         return single, backlog, self.slow_latencies if peer.pick_up > 0.1 else self.latencies
 
 
-FULL = Plan(rounds=5, drain_seconds=3.0, single_seconds=1.0, latencies=60, slow_latencies=40, gaps=(0.05, 0.35), largest=300_000, stuck=30.0)
+FULL = Plan(
+    rounds=5, drain_seconds=3.0, single_seconds=1.0, latencies=60, slow_latencies=40, gaps=(0.05, 0.35), largest=300_000, stuck=30.0
+)
 QUICK = Plan(
-    rounds=1, drain_seconds=0.7, single_seconds=0.15, latencies=40, slow_latencies=4, gaps=(0.005, 0.02), largest=50_000, stuck=10.0, limit=48.0
-)  # fmt: skip
+    rounds=1,
+    drain_seconds=0.7,
+    single_seconds=0.15,
+    latencies=40,
+    slow_latencies=4,
+    gaps=(0.005, 0.02),
+    largest=50_000,
+    stuck=10.0,
+    limit=48.0,
+)
 
 
 class Comparison:
@@ -84,8 +98,11 @@ class Comparison:
         self.entry = entry_of(plain)
         scales = scales_of(plain)
         self.environment = {
-            "BENCH_URL": url, "BENCH_SCALES": json.dumps(scales), "STANINE_REDIS_URL": url, "STANINE_NAMESPACE": NAMESPACE,
-        }  # fmt: skip
+            "BENCH_URL": url,
+            "BENCH_SCALES": json.dumps(scales),
+            "STANINE_REDIS_URL": url,
+            "STANINE_NAMESPACE": NAMESPACE,
+        }
         work.SCALES[:] = [(scale["id"], scale["items"], scale["minValid"]) for scale in scales]
         self.scores = delivery.expected()
         self.published = Published(self.client, plain, self.log)
@@ -195,16 +212,21 @@ def summary(comparison: Comparison, modes: Sequence[str]) -> dict[str, Any]:
         if not what.endswith("_bytes"):
             ours = by_peer.get("stanine", [])
             paired = {
-                peer: [mine / other for mine, other in zip(ours, values, strict=False)] for peer, values in by_peer.items() if peer != "stanine"
+                peer: [mine / other for mine, other in zip(ours, values, strict=False)]
+                for peer, values in by_peer.items()
+                if peer != "stanine"
             }
             ratios[name] = {f"stanine/{peer}": machine.median(values) for peer, values in paired.items() if values}
             spread[f"{name} ratios"] = {f"stanine/{peer}": machine.spread(values) for peer, values in paired.items() if values}
     out["latency_ms"] = {
         peer: {
-            "p50": machine.percentile(values, 0.5), "p99": machine.percentile(values, 0.99), "max": machine.digits(max(values)),
+            "p50": machine.percentile(values, 0.5),
+            "p99": machine.percentile(values, 0.99),
+            "max": machine.digits(max(values)),
             "samples": len(values),
-        } for peer, values in comparison.latencies.items()
-    }  # fmt: skip
+        }
+        for peer, values in comparison.latencies.items()
+    }
     out["delivery"] = {
         peer: {**asdict(checks[-1]), "checks": len(checks), "exact": all(check.exact for check in checks)}
         for peer, checks in comparison.deliveries.items()
@@ -218,7 +240,7 @@ def _bars(ratios: dict[str, Any], latency: dict[str, Any], modes: Sequence[str])
         name = what if mode == modes[0] else f"{what}_appendonly_{mode}"
         ratio = ratios.get(name, {}).get(f"stanine/{peer}")
         if mode in modes and ratio is not None:
-            found.append({"bar": f"{what} ≥ {least:g} × {peer}, appendonly {mode}", "figure": ratio, "met": ratio >= least})
+            found.append({"bar": f"{what} ≥ {least:g} times {peer}, appendonly {mode}", "figure": ratio, "met": ratio >= least})
     if "stanine" in latency:
         for share, most in (("p50", 4.0), ("p99", 20.0)):
             figure = latency["stanine"][share]
@@ -244,9 +266,17 @@ def compare(peers: Sequence[Peer], plan: Plan, modes: Sequence[str]) -> dict[str
         found = summary(comparison, modes)
         version = machine.server_version(comparison.client)
     return {
-        "machine": on, "server": version, "versions": versions(there), "rounds": plan.rounds, "appendonly": list(modes), "left_out": left_out,
-        "failed": comparison.faults, "skipped": comparison.skipped, "attempts": {peer.name: sum(plan.counts(peer)[:2]) for peer in there}, **found,
-    }  # fmt: skip
+        "machine": on,
+        "server": version,
+        "versions": versions(there),
+        "rounds": plan.rounds,
+        "appendonly": list(modes),
+        "left_out": left_out,
+        "failed": comparison.faults,
+        "skipped": comparison.skipped,
+        "attempts": {peer.name: sum(plan.counts(peer)[:2]) for peer in there},
+        **found,
+    }
 
 
 def table(found: dict[str, Any]) -> str:
@@ -267,7 +297,9 @@ def table(found: dict[str, Any]) -> str:
 
 def main() -> int:
     """Parse the command line, measure, print; status 1 if a peer failed or something was not delivered exactly."""
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.compare", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks.compare", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--json", action="store_true", help="print one JSON document")
     parser.add_argument("--quick", action="store_true", help="one small round: ends within 60 s, noisier")
     parser.add_argument("--rounds", type=int, help="rounds (default 5)")

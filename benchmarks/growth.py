@@ -2,9 +2,10 @@
 
     python -m benchmarks.growth [--json] [--quick] [--rounds N] [--only backlog,processes,items,appendfsync,distance]
 
-Each series queues attempts one message each while no worker runs, starts the workers, and takes the rate between the first look after a tenth
-of the backlog and the last result, and the worker's memory at its highest. `distance`: the worker (not the submitter) reaches Redis over a
-proxy that delays answers by a millisecond: the toxiproxy-server that `--toxiproxy` or STANINE_TOXIPROXY names, else delaying.py.
+Each series queues attempts one message each while no worker runs, starts the workers, and takes the rate between the first look
+after a tenth of the backlog and the last result, and the worker's memory at its highest. `distance`: the worker (not the submitter)
+reaches Redis over a proxy that delays answers by a millisecond: the toxiproxy-server that `--toxiproxy` or STANINE_TOXIPROXY names,
+else delaying.py.
 """
 
 import argparse
@@ -64,7 +65,7 @@ def cases(scale: float) -> list[Case]:
     found += [Case("processes", str(count), 2 * usual, processes=count) for count in (1, 2, 4)]
     found += [Case("items", str(count), usual if count <= 50 else usual // 2, items=count) for count in (1, 5, 50, 500)]
     found += [Case("appendfsync", mode, usual, appendfsync=mode) for mode in ("off", "everysec", "always")]
-    return found + [Case("distance", "loopback", usual), Case("distance", f"{ROUND_TRIP:g} ms round trip", usual, far=True)]
+    return [*found, Case("distance", "loopback", usual), Case("distance", f"{ROUND_TRIP:g} ms round trip", usual, far=True)]
 
 
 class Growth:
@@ -85,9 +86,12 @@ class Growth:
         self.published[case.items].put_back()
         set_appendfsync(self.client, case.appendfsync)
         environment = {
-            "BENCH_URL": self.server.url, "BENCH_SCALES": json.dumps(scales_of(plain)), "BENCH_ITEMS": str(case.items),
-            "STANINE_REDIS_URL": self.server.url, "STANINE_NAMESPACE": NAMESPACE,
-        }  # fmt: skip
+            "BENCH_URL": self.server.url,
+            "BENCH_SCALES": json.dumps(scales_of(plain)),
+            "BENCH_ITEMS": str(case.items),
+            "STANINE_REDIS_URL": self.server.url,
+            "STANINE_NAMESPACE": NAMESPACE,
+        }
         with started([sys.executable, "-m", "benchmarks.peers.stanine"], environment, self.log, stdin=-1, stdout=-1) as process:
             orders = Orders(process, self.log)
             for first in range(0, case.backlog, PART):
@@ -95,7 +99,9 @@ class Growth:
         with ExitStack() as stack:
             url = stack.enter_context(far_url(self.server, self.toxiproxy, self.log)) if case.far else self.server.url
             workers = [
-                stack.enter_context(started([sys.executable, "-m", "stanine.result_watcher"], {**environment, "STANINE_REDIS_URL": url}, self.log))
+                stack.enter_context(
+                    started([sys.executable, "-m", "stanine.result_watcher"], {**environment, "STANINE_REDIS_URL": url}, self.log)
+                )
                 for _ in range(case.processes)
             ]
             rate, resident = self._follow(case, workers)
@@ -141,8 +147,8 @@ def far_url(server: Server, toxiproxy: str | None, log: Path) -> Iterator[str]:
 
 
 def _post(port: int, path: str, body: dict[str, Any]) -> None:
-    request = urllib.request.Request(f"http://127.0.0.1:{port}{path}", json.dumps(body).encode())  # noqa: S310 - 127.0.0.1
-    with urllib.request.urlopen(request, timeout=5):  # noqa: S310 - as above
+    request = urllib.request.Request(f"http://127.0.0.1:{port}{path}", json.dumps(body).encode())
+    with urllib.request.urlopen(request, timeout=5):
         pass
 
 
@@ -195,11 +201,17 @@ def measure(wanted: set[str], scale: float, rounds: int, toxiproxy: str | None) 
             for value, at in by_value.items()
         }
         for series, by_value in figures.items()
-    }  # fmt: skip
+    }
     return {
-        "machine": on, "server": version, "rounds": rounds, "scale": scale, "ping_ms": {"loopback": near, "proxy": far},
-        "proxy": "toxiproxy" if toxiproxy else "delaying.py", **out, "bars": _bars(figures),
-    }  # fmt: skip
+        "machine": on,
+        "server": version,
+        "rounds": rounds,
+        "scale": scale,
+        "ping_ms": {"loopback": near, "proxy": far},
+        "proxy": "toxiproxy" if toxiproxy else "delaying.py",
+        **out,
+        "bars": _bars(figures),
+    }
 
 
 def _bars(figures: dict[str, dict[str, dict[str, list[float]]]]) -> list[dict[str, Any]]:
@@ -211,7 +223,7 @@ def _bars(figures: dict[str, dict[str, dict[str, list[float]]]]) -> list[dict[st
     memory = most["worker_mib"][0] / statistics.median(middle["worker_mib"])
     return [
         {"bar": "1 M backlog: drain rate within 20 % of the 50 k rate", "figure": machine.digits(share), "met": share >= 0.8},
-        {"bar": "1 M backlog: worker memory flat (≤ 1.1 × that at 50 k)", "figure": machine.digits(memory), "met": memory <= 1.1},
+        {"bar": "1 M backlog: worker memory flat (≤ 1.1 times that at 50 k)", "figure": machine.digits(memory), "met": memory <= 1.1},
     ]
 
 
@@ -237,7 +249,7 @@ def main() -> int:
     else:
         for name in series:
             for value, at in found.get(name, {}).items():
-                print(f"{name:12}{value:>22}{at['per_second']:>12,}/s   worker {at['worker_mib']} MiB   ({at['spread']['min']:,} to {at['spread']['max']:,})")
+                print(f"{name:12}{value:>22}{at['per_second']:>12,}/s   worker {at['worker_mib']} MiB   {at['spread']}")
         for bar in found["bars"]:
             print(f"{'met    ' if bar['met'] else 'NOT met'} {bar['bar']}: {bar['figure']}")
     return 0

@@ -3,10 +3,11 @@
 
     python -m benchmarks.http [--json] [--quick] [--rounds N] [--only a,b]
 
-All check a key, validate 50 answers against the form, store the record, queue a message each, and answer id and token; in bulk (NDJSON, a line
-an attempt, 2,000 lines a request, 4 connections) also the caller's key and what it stood for before. Nothing drains the queue meanwhile. The
-load comes from processes of its own: wrk (one thread) for single submissions, over 64 connections ("single") and over one ("sequential"), and bulk_load.py in bulk. Append-only file
-everysec. After each, what is stored is counted against what was accepted. How the peers do it: peers/http_*.
+All check a key, validate 50 answers against the form, store the record, queue a message each, and answer id and token; in bulk (NDJSON,
+a line an attempt, 2,000 lines a request, 4 connections) also the caller's key and what it stood for before. Nothing drains the queue
+meanwhile. The load comes from processes of its own: wrk (one thread) for single submissions, over 64 connections ("single") and over one
+("sequential"), and bulk_load.py in bulk. Append-only file everysec. After each, what is stored is counted against what was accepted. How
+the peers do it: peers/http_*.
 """
 
 import argparse
@@ -61,15 +62,36 @@ class Served:
 
 _BENCH = ROOT / ".stanine" / "bench-venv" / "bin" / "uvicorn"
 SERVERS = (
-    Served("stanine", (sys.executable, "-m", "stanine.api", "--port", "{port}"), "/v1/instruments/ipip-50/attempts:bulk", 50_000, "stanine"),
-    Served("fastify_bullmq", ("node", str(ROOT / "benchmarks/peers/http_bullmq.mjs"), "{port}"), "/v1/instruments/ipip-50/bulk", 8_000, "bullmq"),
+    Served(
+        "stanine", (sys.executable, "-m", "stanine.api", "--port", "{port}"), "/v1/instruments/ipip-50/attempts:bulk", 50_000, "stanine"
+    ),
+    Served(
+        "fastify_bullmq",
+        ("node", str(ROOT / "benchmarks/peers/http_bullmq.mjs"), "{port}"),
+        "/v1/instruments/ipip-50/bulk",
+        8_000,
+        "bullmq",
+    ),
     Served(
         "fastapi_dramatiq",
-        (str(_BENCH), "benchmarks.peers.http_dramatiq:app", "--port", "{port}", "--loop", "uvloop", "--http", "httptools", "--no-access-log",
-         "--log-level", "warning"),
-        "/v1/instruments/ipip-50/bulk", 2_500, "dramatiq",
+        (
+            str(_BENCH),
+            "benchmarks.peers.http_dramatiq:app",
+            "--port",
+            "{port}",
+            "--loop",
+            "uvloop",
+            "--http",
+            "httptools",
+            "--no-access-log",
+            "--log-level",
+            "warning",
+        ),
+        "/v1/instruments/ipip-50/bulk",
+        2_500,
+        "dramatiq",
     ),
-)  # fmt: skip
+)
 
 
 class Measuring:
@@ -96,9 +118,13 @@ class Measuring:
         self.published.put_back()
         port = free_port()
         environment = {
-            "BENCH_URL": self.url, "BENCH_KEY": self.key, "STANINE_REDIS_URL": self.url, "STANINE_NAMESPACE": NAMESPACE,
-            "STANINE_KEYS_FILE": str(self.keys_file), "NODE_ENV": "production",
-        }  # fmt: skip
+            "BENCH_URL": self.url,
+            "BENCH_KEY": self.key,
+            "STANINE_REDIS_URL": self.url,
+            "STANINE_NAMESPACE": NAMESPACE,
+            "STANINE_KEYS_FILE": str(self.keys_file),
+            "NODE_ENV": "production",
+        }
         with started([word.format(port=port) for word in served.command], environment, self.log):
             self._await(served, port)
             self._single(served, port, 1.0)  # warm-up
@@ -122,13 +148,14 @@ class Measuring:
     def _await(self, served: Served, port: int) -> None:
         """Wait until the server takes attempts."""
         deadline = time.monotonic() + PATIENCE
-        request = urllib.request.Request(  # noqa: S310 - 127.0.0.1
-            f"http://127.0.0.1:{port}/v1/instruments/ipip-50/attempts", self.bodies.read_bytes().split(b"\n")[0],
+        request = urllib.request.Request(
+            f"http://127.0.0.1:{port}/v1/instruments/ipip-50/attempts",
+            self.bodies.read_bytes().split(b"\n")[0],
             {"Content-Type": "application/json", "Authorization": f"Bearer {self.key}"},
-        )  # fmt: skip
+        )
         while True:
             try:
-                with urllib.request.urlopen(request, timeout=5) as answer:  # noqa: S310 - as above
+                with urllib.request.urlopen(request, timeout=5) as answer:
                     if answer.status == 202:
                         return
             except urllib.error.HTTPError as error:
@@ -151,9 +178,14 @@ class Measuring:
     def _bulk(self, served: Served, port: int) -> dict[str, Any]:
         requests = max(BULK_CONNECTIONS, round(served.pace * self.seconds / LINES))
         load = {
-            "port": port, "path": served.bulk_path, "key": self.key, "connections": BULK_CONNECTIONS, "requests": requests, "lines": LINES,
+            "port": port,
+            "path": served.bulk_path,
+            "key": self.key,
+            "connections": BULK_CONNECTIONS,
+            "requests": requests,
+            "lines": LINES,
             "first": 0,
-        }  # fmt: skip
+        }
         command = [sys.executable, "-m", "benchmarks.bulk_load"]
         done = subprocess.run(command, cwd=ROOT, input=json.dumps(load), capture_output=True, text=True, check=True)
         found: dict[str, Any] = json.loads(done.stdout)
@@ -197,7 +229,10 @@ def measure(servers: list[Served], seconds: float, rounds: int) -> dict[str, Any
     least = {"stanine: bulk/single": 20.0, "stanine: bulk/sequential": 20.0, "single: stanine/fastify_bullmq": 1.5}
     peers = tuple(peer for peer in PEERS if peer.name in {served.peer for served in servers})
     return {
-        "machine": on, "server": version, "versions": versions(peers) | _http_versions(servers), "rounds": rounds,
+        "machine": on,
+        "server": version,
+        "versions": versions(peers) | _http_versions(servers),
+        "rounds": rounds,
         **{what: {name: machine.median(values) for name, values in by_server.items()} for what, by_server in figures.items()},
         "delivery": {name: {"exact": exact} for name, exact in measuring.exact.items()},
         "ratios": medians,
@@ -206,9 +241,11 @@ def measure(servers: list[Served], seconds: float, rounds: int) -> dict[str, Any
             "ratios": {name: machine.spread(values) for name, values in ratios.items()},
         },
         "bars": [
-            {"bar": f"{name} ≥ {bar:g}", "figure": medians[name], "met": medians[name] >= bar} for name, bar in least.items() if name in medians
+            {"bar": f"{name} ≥ {bar:g}", "figure": medians[name], "met": medians[name] >= bar}
+            for name, bar in least.items()
+            if name in medians
         ],
-    }  # fmt: skip
+    }
 
 
 def _http_versions(servers: list[Served]) -> dict[str, str]:

@@ -12,8 +12,8 @@ Stanine's API answers about an attempt and a result, no more:
 - `one_hash`: all attempts in one hash, all results in another, each a field with a JSON text.
 - `hash_each`: one key an attempt and one a result, each a hash with a field an answer, and a field a score.
 
-The configuration: a hash with a field a setting, and one JSON string, of 10, 100 and 1,000 settings: bytes, and how long reading one setting,
-reading all and changing one take from Python (the string is changed as it must be: WATCH, GET, MULTI, SET, EXEC).
+The configuration: a hash with a field a setting, and one JSON string, of 10, 100 and 1,000 settings: bytes, and how long reading one
+setting, reading all and changing one take from Python (the string is changed as it must be: WATCH, GET, MULTI, SET, EXEC).
 """
 
 import argparse
@@ -135,7 +135,9 @@ def as_hash_each(client: Any, count: int) -> None:
     def add(pipeline: Any, number: int, name: str) -> None:
         attempt, result = map(json.loads, texts(number, name))
         answers, scales = attempt.pop("answers"), result.pop("scales")
-        pipeline.hset(f"bench:attempt:{name}", mapping={**attempt, **{item: "" if value is None else value for item, value in answers.items()}})
+        pipeline.hset(
+            f"bench:attempt:{name}", mapping={**attempt, **{item: "" if value is None else value for item, value in answers.items()}}
+        )
         scores = {f"{scale}.{field}": "" if value is None else value for scale, one in scales.items() for field, value in one.items()}
         pipeline.hset(f"bench:result:{name}", mapping={**result, **scores})
 
@@ -227,10 +229,14 @@ def measure(count: int) -> dict[str, Any]:
                 "configuration": [configuration(client, settings) for settings in SETTINGS],
             }
     bars = [
-        {"bar": f"attempt + result ≤ 1/10 of one JSON string key each, {name}", "figure": found["ratios"]["string_keys/stanine"],
-         "met": found["ratios"]["string_keys/stanine"] >= 10}
-        for name, found in servers.items() if "jemalloc" in name
-    ]  # fmt: skip
+        {
+            "bar": f"attempt + result ≤ 1/10 of one JSON string key each, {name}",
+            "figure": found["ratios"]["string_keys/stanine"],
+            "met": found["ratios"]["string_keys/stanine"] >= 10,
+        }
+        for name, found in servers.items()
+        if "jemalloc" in name
+    ]
     return {"machine": machine.machine(), "attempts": count, "items": 50, "scales": 5, "servers": servers, "bars": bars}
 
 

@@ -5,7 +5,7 @@ import os
 import signal
 import subprocess
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -22,27 +22,28 @@ def started(
     """Run a process; what it says as an error goes to `log`. `gently`: it is asked to end before it is made to."""
     with log.open("ab") as errors:
         process = subprocess.Popen(
-            command, cwd=ROOT, env={**os.environ, "PYTHONPATH": str(ROOT), **environment}, stderr=errors, text=True, start_new_session=True,
+            command,
+            cwd=ROOT,
+            env={**os.environ, "PYTHONPATH": str(ROOT), **environment},
+            stderr=errors,
+            text=True,
+            start_new_session=True,
             **{"stdout": subprocess.DEVNULL, "stdin": subprocess.DEVNULL, **options},
-        )  # fmt: skip
+        )
     try:
         yield process
     finally:
         if gently and process.poll() is None:
             process.terminate()
-            try:
+            with suppress(subprocess.TimeoutExpired):
                 process.wait(GRACE)
-            except subprocess.TimeoutExpired:
-                pass
         end_group(process)
 
 
 def end_group(process: "subprocess.Popen[str]") -> None:
     """End a process and those it started."""
-    try:
+    with suppress(ProcessLookupError):
         os.killpg(process.pid, signal.SIGKILL)
-    except ProcessLookupError:
-        pass
     process.wait(GRACE)
     for pipe in (process.stdin, process.stdout):
         if pipe is not None:

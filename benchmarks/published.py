@@ -37,7 +37,9 @@ def plain_instrument(items: int = 50) -> Any:
     names = [f"-i{number + 1}" if number % 2 else f"i{number + 1}" for number in range(items)]
     shares = [names[scale::5] for scale in range(5)]
     spec["scales"] = [
-        {**scale, "items": share, "minValid": max(1, len(share) * 4 // 5)} for scale, share in zip(spec["scales"], shares, strict=True) if share
+        {**scale, "items": share, "minValid": max(1, len(share) * 4 // 5)}
+        for scale, share in zip(spec["scales"], shares, strict=True)
+        if share
     ]
     return plain
 
@@ -51,7 +53,7 @@ def scales_of(plain: Any) -> list[dict[str, Any]]:
             "minValid": scale["minValid"],
         }
         for scale in plain["spec"]["scales"]
-    ]  # fmt: skip
+    ]
 
 
 def entry_of(plain: Any) -> IndexEntry:

@@ -54,10 +54,29 @@ def running(*options: str, binary: str | None = None) -> Iterator[Server]:
     with tempfile.TemporaryDirectory(prefix="stanine-bench-") as directory:
         port = free_port()
         command = [
-            binary or valkey(), "--port", str(port), "--bind", "127.0.0.1", "--dir", directory, "--save", "", "--appendonly", "no",
-            "--maxmemory-policy", "noeviction", "--hash-max-listpack-entries", "512", "--hash-max-listpack-value", "1024",
-            "--auto-aof-rewrite-percentage", "0", "--loglevel", "warning", *options,
-        ]  # fmt: skip
+            binary or valkey(),
+            "--port",
+            str(port),
+            "--bind",
+            "127.0.0.1",
+            "--dir",
+            directory,
+            "--save",
+            "",
+            "--appendonly",
+            "no",
+            "--maxmemory-policy",
+            "noeviction",
+            "--hash-max-listpack-entries",
+            "512",
+            "--hash-max-listpack-value",
+            "1024",
+            "--auto-aof-rewrite-percentage",
+            "0",
+            "--loglevel",
+            "warning",
+            *options,
+        ]
         log = Path(directory) / "server.log"
         with log.open("wb") as output:
             process = subprocess.Popen(command, stdout=output, stderr=subprocess.STDOUT)

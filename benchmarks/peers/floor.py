@@ -69,7 +69,7 @@ class Wire:
             have += self._receive(have)
 
     def entries(self, entry: "re.Pattern[bytes]") -> list[tuple[bytes, bytes]]:
-        """Return what `entry` finds in a reply of XREADGROUP, once for every entry that the reply announces; nothing if the queue is empty."""
+        """Return what `entry` finds in a reply of XREADGROUP, as often as the reply announces; nothing if the queue is empty."""
         have = 0
         while True:
             have += self._receive(have)
@@ -97,7 +97,8 @@ def run() -> None:
     Queue(SCORE_ATTEMPTS.queue, names).join(client, CONSUMER, QueueSettings(lease_ms=3_600_000))
     data = head(SCORE_ATTEMPTS.queue, SCORE_ATTEMPTS.actor)
     entry = re.compile(
-        rb"\*2\r\n(\$\d+\r\n\d+-\d+\r\n)\*4\r\n\$1\r\nh\r\n\$%d\r\n%b\r\n\$1\r\ni\r\n\$16\r\n(.{16})\r\n" % (len(data), re.escape(data)), re.DOTALL
+        rb"\*2\r\n(\$\d+\r\n\d+-\d+\r\n)\*4\r\n\$1\r\nh\r\n\$%d\r\n%b\r\n\$1\r\ni\r\n\$16\r\n(.{16})\r\n" % (len(data), re.escape(data)),
+        re.DOTALL,
     )
     wire = Wire()
     read = command("XREADGROUP", "GROUP", GROUP, CONSUMER, "COUNT", BATCH, "STREAMS", names.ready, ">")

@@ -2,7 +2,7 @@
 
 Documented: fastapi.tiangolo.com, "Concurrency" (`async def` with asyncio clients; plain `def` routes, run in a thread pool, for what
 blocks long); served by `uvicorn --loop uvloop --http httptools --no-access-log`, one process. Models are pydantic's, read from the bytes.
-`actor.send` blocks, since Dramatiq has no other: in an `async def` route single submissions come to 1,260/s here, in a `def` route to 670/s.
+`actor.send` blocks, since Dramatiq has no other: in an `async def` route single submissions came to 1,260/s, in a `def` route to 670/s.
 """
 
 import hashlib

@@ -45,9 +45,15 @@ class Peer:
 def _python(name: str, home: Path, worker: tuple[str, ...], packages: tuple[str, ...], pace: int, pick_up: float = 0.01) -> Peer:
     python = str(home / "python")
     return Peer(
-        name, (python, "-m", f"benchmarks.peers.{name}"), tuple(each.format(home=home, python=python) for each in worker),
-        (home / "python",), packages, home / "python", pace, pick_up,
-    )  # fmt: skip
+        name,
+        (python, "-m", f"benchmarks.peers.{name}"),
+        tuple(each.format(home=home, python=python) for each in worker),
+        (home / "python",),
+        packages,
+        home / "python",
+        pace,
+        pick_up,
+    )
 
 
 _SELF = Path(sys.executable)
@@ -55,40 +61,86 @@ _MODULE_WORKER = "{python}", "-m"
 
 PEERS: tuple[Peer, ...] = (
     Peer(
-        "stanine", (sys.executable, "-m", "benchmarks.peers.stanine"), (sys.executable, "-m", "stanine.result_watcher"), (),
-        ("dramatiq", "redis", "hiredis", "numpy"), _SELF, 100_000,
+        "stanine",
+        (sys.executable, "-m", "benchmarks.peers.stanine"),
+        (sys.executable, "-m", "stanine.result_watcher"),
+        (),
+        ("dramatiq", "redis", "hiredis", "numpy"),
+        _SELF,
+        100_000,
     ),
     Peer(
-        "floor", (sys.executable, "-m", "benchmarks.peers.stanine"), (sys.executable, "-m", "benchmarks.peers.floor"), (), (), _SELF, 100_000,
+        "floor",
+        (sys.executable, "-m", "benchmarks.peers.stanine"),
+        (sys.executable, "-m", "benchmarks.peers.floor"),
+        (),
+        (),
+        _SELF,
+        100_000,
         submits=False,
     ),
     Peer(
-        "bullmq", ("node", str(_PEERS / "bullmq.mjs")), ("node", str(_PEERS / "bullmq.mjs"), "worker"), (_MODULES / "bullmq",),
-        ("bullmq", "ioredis"), _MODULES, 9_000,
+        "bullmq",
+        ("node", str(_PEERS / "bullmq.mjs")),
+        ("node", str(_PEERS / "bullmq.mjs"), "worker"),
+        (_MODULES / "bullmq",),
+        ("bullmq", "ioredis"),
+        _MODULES,
+        9_000,
     ),
     _python("bullmq_python", _BENCH, (*_MODULE_WORKER, "benchmarks.peers.bullmq_python", "worker"), ("bullmq",), 1_700),
     _python(
-        "celery", _BENCH,
+        "celery",
+        _BENCH,
         (
-            "{home}/celery", "--quiet", "-A", "benchmarks.peers.celery", "worker", "--pool", "prefork", "--concurrency", "1",
-            "--without-gossip", "--without-mingle", "--without-heartbeat", "--loglevel", "ERROR",
+            "{home}/celery",
+            "--quiet",
+            "-A",
+            "benchmarks.peers.celery",
+            "worker",
+            "--pool",
+            "prefork",
+            "--concurrency",
+            "1",
+            "--without-gossip",
+            "--without-mingle",
+            "--without-heartbeat",
+            "--loglevel",
+            "ERROR",
         ),
-        ("celery", "kombu"), 1_000,
+        ("celery", "kombu"),
+        1_000,
     ),
     _python("rq", _BENCH, (*_MODULE_WORKER, "benchmarks.peers.rq", "worker"), ("rq",), 220),
     _python("arq", _REDIS5, (*_MODULE_WORKER, "benchmarks.peers.arq", "worker"), ("arq", "redis"), 1_700, 1.0),
     _python(
-        "taskiq", _BENCH,
-        ("{home}/taskiq", "worker", "benchmarks.peers.taskiq:broker", "--workers", "1", "--max-async-tasks", "100", "--no-parse",
-         "--log-level", "ERROR"),
-        ("taskiq", "taskiq-redis"), 2_000,
+        "taskiq",
+        _BENCH,
+        (
+            "{home}/taskiq",
+            "worker",
+            "benchmarks.peers.taskiq:broker",
+            "--workers",
+            "1",
+            "--max-async-tasks",
+            "100",
+            "--no-parse",
+            "--log-level",
+            "ERROR",
+        ),
+        ("taskiq", "taskiq-redis"),
+        2_000,
     ),
     _python("saq", _REDIS5, (*_MODULE_WORKER, "benchmarks.peers.saq", "worker"), ("saq",), 1_500),
     _python(
-        "dramatiq", _BENCH, ("{home}/dramatiq", "benchmarks.peers.dramatiq", "--processes", "1", "--threads", "8"), ("dramatiq", "redis"),
-        1_400, 1.0,
+        "dramatiq",
+        _BENCH,
+        ("{home}/dramatiq", "benchmarks.peers.dramatiq", "--processes", "1", "--threads", "8"),
+        ("dramatiq", "redis"),
+        1_400,
+        1.0,
     ),
-)  # fmt: skip
+)
 
 
 def versions(peers: "tuple[Peer, ...]") -> dict[str, str]:
@@ -100,7 +152,9 @@ def versions(peers: "tuple[Peer, ...]") -> dict[str, str]:
         for package in peer.packages:
             label = peer.name if package.replace("-", "_") == peer.name else f"{peer.name}: {package}"
             if peer.home == _MODULES:
-                found[label] = _first_line("node", "-p", f"JSON.parse(require('fs').readFileSync('{_MODULES / package / 'package.json'}')).version")
+                found[label] = _first_line(
+                    "node", "-p", f"JSON.parse(require('fs').readFileSync('{_MODULES / package / 'package.json'}')).version"
+                )
             elif peer.home == _SELF:
                 found[label] = metadata.version(package)
             else:

@@ -55,9 +55,11 @@ def score(text: bytes) -> bytes:
                 total += MIRROR - value if reverse else value
         enough = valid >= fewest
         result[scale] = {
-            "raw": total / valid if enough else None, "valid": valid, "items": len(items),
+            "raw": total / valid if enough else None,
+            "valid": valid,
+            "items": len(items),
             "status": "Scored" if enough else "TooFewAnswers",
-        }  # fmt: skip
+        }
     return _write({"instrument": "ipip-50", "revision": 1, "scales": result})
 
 
