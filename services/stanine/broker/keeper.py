@@ -122,9 +122,13 @@ class Keeper:
         return 0.0
 
     def _promote(self, client: "redis.Redis", queue: Queue) -> None:
-        wait = queue.promote(client)
         with self._wake:
-            self._due.pop(queue, None)
+            self._due.pop(queue, None)  # before asking: what is expected while the answer is on its way must stay
+        try:
+            wait = queue.promote(client)
+        except BaseException:
+            self.expect(queue, 0)
+            raise
         self.expect(queue, wait)
 
     def _beat(self, client: "redis.Redis", membership: Membership) -> None:

@@ -1,0 +1,44 @@
+"""What the keeper knows is due."""
+
+from typing import Any
+
+import pytest
+import redis
+
+from stanine.broker.keeper import Keeper
+from stanine.broker.keys import queue_keys
+from stanine.broker.queue import Queue
+
+
+class Asked(Queue):
+    """A queue that does something while it is asked what is due, and has nothing more itself."""
+
+    def __init__(self, meanwhile: Any) -> None:
+        super().__init__("q", queue_keys("n", "q"))
+        self._meanwhile = meanwhile
+
+    def promote(self, client: Any) -> int:
+        self._meanwhile(self)
+        return -1
+
+
+def test_what_is_expected_while_the_server_answers_is_not_forgotten() -> None:
+    keeper = Keeper(lambda: pytest.fail("no client is needed"))
+    queue = Asked(lambda queue: keeper.expect(queue, 50))
+    keeper.expect(queue, 0)
+    client: Any = None
+    keeper._promote(client, queue)
+    assert queue in keeper._due
+
+
+def test_what_is_due_stays_due_when_the_server_does_not_answer() -> None:
+    def fail(_queue: Queue) -> None:
+        raise redis.ConnectionError
+
+    keeper = Keeper(lambda: pytest.fail("no client is needed"))
+    queue = Asked(fail)
+    keeper.expect(queue, 0)
+    client: Any = None
+    with pytest.raises(redis.ConnectionError):
+        keeper._promote(client, queue)
+    assert queue in keeper._due
