@@ -5,7 +5,7 @@ it came to: a Redis that is away is no reason to restart this process.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 import redis
@@ -15,7 +15,7 @@ from stanine.api.deadlines import within
 from stanine.api.intake import Intake
 from stanine.api.keys import Keyring, KeysError
 from stanine.store.capacity import Capacity
-from stanine.store.config import Settings, read_settings
+from stanine.store.config import Settings, load_settings_async
 from stanine.store.durability import Writer
 from stanine.store.index import AsyncIndex
 from stanine.store.keys import Keys
@@ -82,8 +82,7 @@ class SettingsFollower:
 
     async def refresh(self) -> None:
         """Look at the settings and the memory."""
-        fields: Mapping[bytes, bytes] = await within(self._client.hgetall(self._keys.config))
-        read = read_settings(fields, self.settings)
+        read = await within(load_settings_async(self._client, self._keys, self.settings))
         if read.faults != self._faults:
             self._faults = read.faults
             for name, why in read.faults:

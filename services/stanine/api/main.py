@@ -18,7 +18,8 @@ from opentelemetry.trace import TracerProvider
 from stanine.api.app import Api
 from stanine.api.keys import Keyring, KeysError
 from stanine.api.server import listen, serve
-from stanine.api.settings import ApiSettings, SettingsError, read_settings
+from stanine.api.settings import ApiSettings, read_settings
+from stanine.connection.environment import EnvironmentFaultError
 from stanine.telemetry.logs import configure_logs, get_log
 from stanine.telemetry.traces import TracingConfigError, make_provider, stop_provider
 
@@ -40,7 +41,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         keyring = Keyring(settings.keys_file)
         count = keyring.load()
         provider = make_provider("stanine-api")
-    except (SettingsError, KeysError, TracingConfigError, ValueError) as error:
+    except (EnvironmentFaultError, KeysError, TracingConfigError, ValueError) as error:
         print(f"stanine.api: {error}", file=sys.stderr)  # noqa: T201 - the logs may not be there yet
         return 2
     try:

@@ -5,14 +5,7 @@ from pathlib import Path
 
 import msgspec
 
-from stanine.domain.errors import StanineError
-
-#: The namespace of all keys in Redis, unless STANINE_NAMESPACE says another.
-DEFAULT_NAMESPACE = "stanine"
-
-
-class SettingsError(StanineError):
-    """Raised when the environment lacks something or holds what cannot be used; the message names the variable and the remedy."""
+from stanine.connection.environment import DEFAULT_NAMESPACE, EnvironmentFaultError, read_environment
 
 
 class ApiSettings(msgspec.Struct, frozen=True):
@@ -23,12 +16,9 @@ class ApiSettings(msgspec.Struct, frozen=True):
     namespace: str = DEFAULT_NAMESPACE
 
 
-def read_settings(environ: Mapping[str, str]) -> ApiSettings:
-    """Read the settings; raises SettingsError."""
-    for name, example in (("STANINE_REDIS_URL", "redis://127.0.0.1:6379/0"), ("STANINE_KEYS_FILE", "/etc/stanine/keys.yaml")):
-        if not environ.get(name):
-            raise SettingsError(f"{name} is not set; set it, for example to {example}")
-    namespace = environ.get("STANINE_NAMESPACE") or DEFAULT_NAMESPACE
-    if "{" in namespace or "}" in namespace or not namespace.isprintable():
-        raise SettingsError("STANINE_NAMESPACE may not hold { or }, which would change how a Redis Cluster places the keys")
-    return ApiSettings(environ["STANINE_REDIS_URL"], Path(environ["STANINE_KEYS_FILE"]), namespace)
+def read_settings(variables: Mapping[str, str]) -> ApiSettings:
+    """Read the settings; raises EnvironmentFaultError naming the variable and the remedy."""
+    environment = read_environment(variables)
+    if not environment.keys_file:
+        raise EnvironmentFaultError("STANINE_KEYS_FILE is not set; set it to the file of keys, for example to /etc/stanine/keys.yaml")
+    return ApiSettings(environment.redis_url, Path(environment.keys_file), environment.namespace)

@@ -4,16 +4,12 @@ A token is derived from the attempt's id with a secret that lies in Redis, share
 """
 
 import hmac
-import secrets
-from typing import Any
 
 import redis.asyncio
 
 from stanine.store.keys import Keys
 from stanine.store.records import token
-
-#: Bytes of the secret: as long as the hash that it keys.
-SECRET_BYTES = 32
+from stanine.store.secret import load_secret
 
 
 class Tokens:
@@ -23,13 +19,8 @@ class Tokens:
         self._secret = b""
 
     async def load(self, client: "redis.asyncio.Redis", keys: Keys) -> None:
-        """Read the secret; the first process of a namespace makes it."""
-        connection: Any = client
-        secret = await connection.get(keys.secret)
-        if secret is None:  # looked up first: a full server takes no SET, but its attempts can still be read
-            await connection.set(keys.secret, secrets.token_bytes(SECRET_BYTES), nx=True)
-            secret = await connection.get(keys.secret)
-        self._secret = secret
+        """Read the secret."""
+        self._secret = await load_secret(client, keys)
 
     def of(self, attempt_id: bytes) -> str:
         """Return the token of an attempt."""

@@ -1,14 +1,16 @@
 """`stanine results`: all results of an instrument, in the order in which they were stored. Registered by `main`."""
 
 import tempfile
-from collections.abc import Iterator
-from typing import IO, Annotated, Any
+from collections.abc import Callable, Iterable, Iterator
+from enum import StrEnum
+from typing import Annotated, Any
 
 import msgspec
 import typer
 
 from stanine.cli.client import Api, connect, segment
-from stanine.cli.options import DEFAULT_SERVER, Format, Key, Output, RowFormat, Server
+from stanine.cli.options import DEFAULT_SERVER, Key, Output, Server
+from stanine.cli.parquet import ParquetWriter
 from stanine.cli.rows import CsvWriter, NdjsonWriter
 from stanine.cli.terminal import note, open_output, progress
 from stanine.domain.result import ScaleResult
@@ -19,6 +21,14 @@ _PAGE = 1_000
 _ABOUT = ("key", "attempt", "participant", "revision", "scoringRevision", "state")
 
 
+class ResultFormat(StrEnum):
+    """How results are written."""
+
+    CSV = "csv"
+    NDJSON = "ndjson"
+    PARQUET = "parquet"
+
+
 class _Result(msgspec.Struct, frozen=True):
     about: dict[str, Any]
     scales: dict[str, ScaleResult] | None
@@ -26,7 +36,7 @@ class _Result(msgspec.Struct, frozen=True):
 
 def results(
     name: Annotated[str, typer.Argument(metavar="NAME", help="The instrument's name.")],
-    view: RowFormat = Format.CSV,
+    view: Annotated[ResultFormat, typer.Option("-o", "--format", help="How the rows are written.")] = ResultFormat.CSV,
     after: Annotated[int, typer.Option(help="Begin after this cursor, as an earlier run named it at its end.", min=0)] = 0,
     output: Output = None,
     server: Server = DEFAULT_SERVER,
@@ -39,13 +49,15 @@ def results(
     with connect(server, key) as api, open_output(output) as out, progress(f"results of {name}", beside=out) as bar:
         cursor = _Cursor(after)
         found = _read(api, name, cursor)
-        if view is Format.NDJSON:
+        if view is ResultFormat.NDJSON:
             writer = NdjsonWriter(out)
             for each in found:
                 writer.write(each.about, each.scales)
                 bar.advance(1)
+        elif view is ResultFormat.CSV:
+            _write_table(found, lambda scales: CsvWriter(out, _ABOUT, scales))
         else:
-            _write_csv(out, found)
+            _write_table(found, lambda scales: ParquetWriter(out.buffer, _ABOUT, scales))  # type: ignore[attr-defined] # a text stream over bytes
     note(f"cursor: {cursor.place}")
 
 
@@ -64,8 +76,8 @@ def _read(api: Api, name: str, cursor: _Cursor) -> Iterator[_Result]:
             yield _Result({each: item.get(each) for each in _ABOUT}, msgspec.convert(scales, dict[str, ScaleResult]) if scales else None)
 
 
-def _write_csv(out: IO[str], found: Iterator[_Result]) -> None:
-    """Write the header once all scales are known: revisions may differ in them, so the rows wait in a nameless temporary file."""
+def _write_table(found: Iterator[_Result], make_writer: Callable[[Iterable[tuple[str, bool]]], CsvWriter | ParquetWriter]) -> None:
+    """Write a table once all scales are known: revisions may differ in them, so the rows wait in a nameless temporary file."""
     columns: dict[str, bool] = {}
     with tempfile.TemporaryFile() as kept:
         for each in found:
@@ -73,7 +85,8 @@ def _write_csv(out: IO[str], found: Iterator[_Result]) -> None:
                 columns[scale] = columns.get(scale, False) or scored.band is not msgspec.UNSET
             kept.write(msgspec.json.encode(each) + b"\n")
         kept.seek(0)
-        writer = CsvWriter(out, _ABOUT, columns.items())
+        writer = make_writer(columns.items())
         for line in kept:
             each = msgspec.json.decode(line, type=_Result)
             writer.write(each.about, each.scales)
+        writer.close()

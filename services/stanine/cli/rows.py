@@ -40,6 +40,9 @@ class CsvWriter:
                 cells.append(scored.band or "")
         self._writer.writerow(cells)
 
+    def close(self) -> None:
+        """Do nothing: a CSV has no end of its own."""
+
 
 class NdjsonWriter:
     """Writes an object a line: what the row is about, and its scales under `scales` (null if it has no scores)."""

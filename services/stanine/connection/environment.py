@@ -3,8 +3,6 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-#: Where Redis is when nothing says otherwise.
-DEFAULT_REDIS_URL = "redis://127.0.0.1:6379/0"
 #: The prefix of every key when nothing says otherwise.
 DEFAULT_NAMESPACE = "stanine"
 
@@ -17,20 +15,22 @@ class EnvironmentFaultError(Exception):
 class Environment:
     """STANINE_REDIS_URL, STANINE_NAMESPACE and STANINE_KEYS_FILE."""
 
-    redis_url: str = DEFAULT_REDIS_URL
+    redis_url: str
     namespace: str = DEFAULT_NAMESPACE
     keys_file: str | None = None
 
 
 def read_environment(variables: Mapping[str, str]) -> Environment:
     """Read the environment; raises EnvironmentFaultError."""
-    url = variables.get("STANINE_REDIS_URL", DEFAULT_REDIS_URL)
+    url = variables.get("STANINE_REDIS_URL")
+    if not url:
+        raise EnvironmentFaultError("STANINE_REDIS_URL is not set; set it to the address of Redis, for example to redis://127.0.0.1:6379/0")
     if not url.startswith(("redis://", "rediss://", "unix://", "redis+sentinel://", "rediss+sentinel://")):
         raise EnvironmentFaultError(
             "STANINE_REDIS_URL is no address of a Redis: write redis://HOST:PORT/DB, rediss://…, unix://… or redis+sentinel://HOST:PORT,…/MASTER"
         )
-    namespace = variables.get("STANINE_NAMESPACE", DEFAULT_NAMESPACE)
-    if not namespace or any(character in namespace for character in "{}: \n"):
+    namespace = variables.get("STANINE_NAMESPACE") or DEFAULT_NAMESPACE
+    if not namespace.isprintable() or any(character in namespace for character in "{}: \n"):
         raise EnvironmentFaultError(
             "STANINE_NAMESPACE is the prefix of every key: write letters, digits, '-', '_' or '.', without ':' or braces"
         )

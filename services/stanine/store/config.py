@@ -5,11 +5,14 @@ not there has its default. A faulty field is reported and its setting keeps the 
 """
 
 from collections.abc import Mapping
-from typing import Annotated
+from typing import Annotated, Any
 
 import msgspec
+import redis
+import redis.asyncio
 
 from stanine.store.durability import Durability
+from stanine.store.keys import Keys
 
 
 class Settings(msgspec.Struct, frozen=True, rename="camel"):
@@ -30,6 +33,18 @@ class SettingsRead(msgspec.Struct, frozen=True):
 
     settings: Settings
     faults: tuple[tuple[str, str], ...] = ()
+
+
+def load_settings(client: "redis.Redis", keys: Keys, previous: Settings) -> SettingsRead:
+    """Read the settings that stand in Redis now."""
+    fields: Any = client.hgetall(keys.config)
+    return read_settings(fields, previous)
+
+
+async def load_settings_async(client: "redis.asyncio.Redis", keys: Keys, previous: Settings) -> SettingsRead:
+    """Read the settings that stand in Redis now, from asyncio."""
+    hash_of: Any = client
+    return read_settings(await hash_of.hgetall(keys.config), previous)
 
 
 def read_settings(fields: Mapping[bytes, bytes], previous: Settings) -> SettingsRead:

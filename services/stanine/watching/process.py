@@ -8,7 +8,7 @@ import argparse
 import os
 import signal
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import dramatiq
@@ -24,7 +24,7 @@ from stanine.connection.environment import EnvironmentFaultError, read_environme
 from stanine.connection.errors import ServerProblem
 from stanine.connection.library import Library
 from stanine.messages import Outbox, Route
-from stanine.store.config import Settings, read_settings
+from stanine.store.config import Settings, load_settings
 from stanine.store.keys import Keys
 from stanine.telemetry.health import HealthServer
 from stanine.telemetry.heartbeats import Heartbeats
@@ -192,8 +192,7 @@ def _turn(loop: Loop, heartbeats: Heartbeats, stop: threading.Event) -> None:
 
 
 def _follow_settings(watcher: Watcher) -> None:
-    fields: Mapping[bytes, bytes] = watcher.client.hgetall(watcher.keys.config)  # type: ignore[assignment] # redis-py types sync and async alike
-    read = read_settings(fields, watcher.settings)
+    read = load_settings(watcher.client, watcher.keys, watcher.settings)
     if read.settings != watcher.settings:
         watcher.settings = read.settings
         get_log().info("settings.changed")

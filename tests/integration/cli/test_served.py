@@ -5,6 +5,7 @@ import io
 import json
 from pathlib import Path
 
+import pyarrow.parquet
 import pytest
 
 from stanine.cli.client import connect
@@ -120,6 +121,20 @@ def test_a_result_is_shown_to_its_token_and_to_no_other(stanine: Run, up: Up, pu
     assert json.loads(stanine("result", attempts["k1"], "-o", "json", **up.variables).out)["key"] == "k1"
     assert stanine("result", attempts["k1"], "--key", "0" * 32, **up.variables).status in {4, 6}
     assert stanine("result", "0" * 32, **up.variables).status == 4
+
+
+def test_results_as_parquet_hold_what_the_csv_holds(stanine: Run, up: Up, published: str, tmp_path: Path) -> None:
+    (tmp_path / "r.csv").write_text(ROWS)
+    count(stanine, up, published, "r.csv", "--wait")
+    stanine("results", published, "--output", "r.parquet", "-o", "parquet", **up.variables)
+    table = pyarrow.parquet.read_table(tmp_path / "r.parquet")
+    rows = list(csv.DictReader(io.StringIO(stanine("results", published, **up.variables).out)))
+    assert table.column_names == list(rows[0])
+    assert str(table.schema.field("average.raw").type) == "double"
+    for row, typed in zip(rows, table.to_pylist(), strict=True):
+        assert {name: value for name, value in typed.items() if value is not None} == {
+            name: type(typed[name])(text) for name, text in row.items() if text
+        }
 
 
 def test_results_are_continued_from_a_cursor(stanine: Run, up: Up, published: str, tmp_path: Path) -> None:
