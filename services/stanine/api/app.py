@@ -13,16 +13,19 @@ from stanine.api.following import INDEX_SECONDS, SLOW_SECONDS, IndexFollower, Lo
 from stanine.api.intake import Intake
 from stanine.api.keys import Keyring
 from stanine.api.openapi import describe
+from stanine.api.queue_desk import QueueDesk, StateFollower
 from stanine.api.reading import AttemptReader
 from stanine.api.routes.attempts import AttemptRoutes
 from stanine.api.routes.docs import DocsRoutes
 from stanine.api.routes.instruments import InstrumentRoutes
 from stanine.api.routes.probes import ProbeRoutes
+from stanine.api.routes.queues import QueueRoutes
 from stanine.api.routes.results import ResultRoutes
 from stanine.api.routing import Router
 from stanine.api.scorings import Scorings
 from stanine.api.settings import ApiSettings
 from stanine.api.tokens import Tokens
+from stanine.broker import StreamsBroker
 from stanine.broker.bootstrap import QueueDeclaration, bootstrap_until_ready
 from stanine.broker.entry import head
 from stanine.broker.keys import queue_keys
@@ -68,6 +71,8 @@ class Api:
         checker, intake = Checker(attempts, instruments, index.entries), Intake(attempts)
         self._index = IndexFollower(index)
         self._following = SettingsFollower(self._client, self._keys, capacity, writer, intake)
+        self._desk = QueueDesk(StreamsBroker(url=settings.redis_url, namespace=self._keys.partition))
+        self._states = StateFollower(self._desk, intake)
         self._heartbeats = Heartbeats()
         self._loops = Loops(self._heartbeats)
         self._reader = AttemptReader(attempts, index.entries, self._waiter, self._tokens)
@@ -83,6 +88,7 @@ class Api:
                 checker, intake, bulk, attempts, self._reader, scorings, tokens=self._tokens, metrics=metrics, tracer=tracer
             ).routes(),
             *ResultRoutes(attempts, self._reader, scorings, checker).routes(),
+            *QueueRoutes(self._desk).routes(),
             *ProbeRoutes(self._heartbeats, self.unready, registry).routes(),
         )
         docs = DocsRoutes(lambda: describe(self.asgi.router.routes))
@@ -134,6 +140,7 @@ class Api:
             self._preparing.cancel()
             await asyncio.gather(self._preparing, return_exceptions=True)
         await self._loops.stop()
+        await asyncio.to_thread(self._desk.close)
         await self._client.aclose()
         log.info("api.stopped")
 
@@ -145,6 +152,10 @@ class Api:
         if not self._prepared:
             self._prepared = True
             log.info("api.ready")
+
+    async def refresh_states(self) -> None:
+        """See what the queues are told to do, as the loop does."""
+        await self._states.refresh()
 
     async def _prepare(self) -> None:
         client = connect(self._settings.redis_url, pool_size=1)
@@ -161,6 +172,7 @@ class Api:
         finally:
             client.close()
         self._loops.start("settings", self._following.refresh, SLOW_SECONDS)
+        self._loops.start("queues", self.refresh_states, SLOW_SECONDS)
         self._loops.start("index", self.refresh_index, INDEX_SECONDS)
         self._loops.start_once("results", self._waiter.run())
 

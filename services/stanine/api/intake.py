@@ -10,6 +10,8 @@ from collections.abc import Sequence
 
 from stanine.api.deadlines import within
 from stanine.api.failures import full
+from stanine.api.problems import DRAINING, Problem
+from stanine.messages import SCORE_ATTEMPTS
 from stanine.store.attempts import MAX_SUBMISSIONS, Attempts, Submission, Submitted
 
 #: Single submissions gathered into one call: it holds Redis for well under a millisecond.
@@ -25,13 +27,17 @@ class Intake:
         self._attempts = attempts
         #: Whether Redis is too full for new work; set by the loop that watches it.
         self.is_full = False
+        #: The queues that take nothing new; set by the loop that follows their states.
+        self.draining: frozenset[str] = frozenset()
         self._waiting: deque[Waiting] = deque()
         self._sending: asyncio.Task[None] | None = None
 
-    def admit(self) -> None:
-        """Raise the problem `full` while Redis is too full for new work."""
+    def admit(self, queue: str = SCORE_ATTEMPTS.queue) -> None:
+        """Raise the problem `full` while Redis is too full for new work, and `draining` while the queue that would get it takes none."""
         if self.is_full:
             raise full()
+        if queue in self.draining:
+            raise Problem(DRAINING, f"The queue {queue} takes new work again when it is resumed.")
 
     async def submit(self, submission: Submission, trace: bytes) -> Submitted:
         """Store one attempt; raises redis-py's errors where the outcome is unknown."""

@@ -18,7 +18,9 @@ from stanine.api.problems import (
     Kind,
     ProblemDocument,
 )
-from stanine.api.routing import Content, Route
+from stanine.api.queue_desk import ROUTES
+from stanine.api.queue_records import LETTER_PATTERN
+from stanine.api.routing import Content, Route, parameter_of
 from stanine.domain import limits
 
 _REFERENCE = "#/components/schemas/{name}"
@@ -28,6 +30,8 @@ _PARAMETERS: dict[str, dict[str, Any]] = {
     "name": {"type": "string", "pattern": "^[a-z0-9]([-a-z0-9]*[a-z0-9])?$", "maxLength": 63},
     "id": {"type": "string", "minLength": 1, "maxLength": limits.MAX_PARTICIPANT},
     "file": {"type": "string"},
+    "queue": {"type": "string", "enum": sorted(ROUTES)},
+    "letter": {"type": "string", "pattern": LETTER_PATTERN},
 }
 _ATTEMPT_ID = {"type": "string", "pattern": "^[0-9a-f]{32}$"}
 
@@ -93,7 +97,7 @@ def _operation(route: Route) -> dict[str, Any]:
 
 
 def _path_parameters(route: Route) -> list[dict[str, Any]]:
-    names = [segment[1:-1] for segment in route.path.split("/") if segment.startswith("{")]
+    names = [parameter_of(segment)[0] for segment in route.path.split("/") if segment.startswith("{")]
     return [
         {
             "name": name,

@@ -37,20 +37,24 @@ NOT_FOUND = Kind("not-found", 404, "There is no such thing, or not for this key"
 METHOD_NOT_ALLOWED = Kind("method-not-allowed", 405, "This address does not take this method")
 TOO_SLOW = Kind("too-slow", 408, "The body did not arrive in time")
 KEY_CONFLICT = Kind("key-conflict", 409, "The key stands for another attempt")
+TOKEN_CONFLICT = Kind("token-conflict", 409, "The token stands for another order")
 PRECONDITION_FAILED = Kind("precondition-failed", 412, "The instrument is not in the expected state")
 TOO_LARGE = Kind("too-large", 413, "The body or line is too large")
 UNSUPPORTED_CONTENT = Kind("unsupported-content", 415, "The body's type or encoding is not taken here")
 INVALID_DOCUMENT = Kind("invalid-document", 422, "The document is not a valid instrument")
 INVALID_ATTEMPT = Kind("invalid-attempt", 422, "The attempt cannot be read or does not fit the instrument")
+INVALID_REQUEST = Kind("invalid-request", 422, "The body is not what this address takes")
 INTERNAL = Kind("internal", 500, "Something went wrong on our side")
 NOT_READY = Kind("not-ready", 503, "The service is starting or stopping", retry_after=1)
 NOT_INDEXED = Kind("not-indexed", 503, "The instrument is published but not indexed yet", retry_after=1)
 FULL = Kind("full", 503, "The server is too full for new work", retry_after=30)
+DRAINING = Kind("draining", 503, "The queue is being drained", retry_after=30)
 UNAVAILABLE = Kind("unavailable", 503, "The database cannot be reached", retry_after=2)
 
 KINDS = (
-    MALFORMED_REQUEST, UNAUTHENTICATED, MISSING_SCOPE, NOT_FOUND, METHOD_NOT_ALLOWED, TOO_SLOW, KEY_CONFLICT, PRECONDITION_FAILED,
-    TOO_LARGE, UNSUPPORTED_CONTENT, INVALID_DOCUMENT, INVALID_ATTEMPT, INTERNAL, NOT_READY, NOT_INDEXED, FULL, UNAVAILABLE,
+    MALFORMED_REQUEST, UNAUTHENTICATED, MISSING_SCOPE, NOT_FOUND, METHOD_NOT_ALLOWED, TOO_SLOW, KEY_CONFLICT, TOKEN_CONFLICT,
+    PRECONDITION_FAILED, TOO_LARGE, UNSUPPORTED_CONTENT, INVALID_DOCUMENT, INVALID_ATTEMPT, INVALID_REQUEST, INTERNAL, NOT_READY,
+    NOT_INDEXED, FULL, DRAINING, UNAVAILABLE,
 )  # fmt: skip
 
 

@@ -8,6 +8,7 @@ from urllib.parse import unquote_plus
 import msgspec
 
 from stanine.api.problems import MALFORMED_REQUEST, Problem
+from stanine.api.queue_records import LETTER_PATTERN, MAX_TEXT
 from stanine.domain import limits
 
 #: Seconds that a request may be held.
@@ -85,6 +86,18 @@ def _read_name(text: str) -> str:
     return text
 
 
+def _read_letter(text: str) -> str:
+    if not re.fullmatch(LETTER_PATTERN, text, re.ASCII):
+        raise ValueError("the id of a dead letter")
+    return text
+
+
+def _read_text(text: str) -> str:
+    if not 1 <= len(text) <= MAX_TEXT:
+        raise ValueError(f"a text of 1 to {MAX_TEXT} letters")
+    return text
+
+
 WAIT = Query(
     "wait",
     _read_wait,
@@ -109,6 +122,9 @@ AFTER_ORDER = Query(
     {"type": "integer", "minimum": 0, "maximum": _LAST_ORDER, "default": 0},
     "The `next` of the page before: polling from it misses and repeats nothing.",
 )
+AFTER_LETTER = Query("after", _read_letter, "", {"type": "string", "pattern": LETTER_PATTERN}, "The `next` of the page before.")
+REASON = Query("reason", _read_text, "", {"type": "string", "minLength": 1, "maxLength": MAX_TEXT}, "Only dead letters of this reason.")
+ACTOR = Query("actor", _read_text, "", {"type": "string", "minLength": 1, "maxLength": MAX_TEXT}, "Only dead letters of this actor.")
 REVISION = Query(
     "revision",
     _whole(1, _LAST_REVISION),

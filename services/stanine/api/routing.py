@@ -49,11 +49,13 @@ class Route(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class _Node:
-    __slots__ = ("name", "parameter", "routes", "segments")
+    __slots__ = ("name", "parameter", "routes", "segments", "verbs")
 
     def __init__(self) -> None:
         self.segments: dict[str, _Node] = {}
         self.parameter: _Node | None = None
+        #: Of a parameter followed by `:verb` in the same segment.
+        self.verbs: dict[str, _Node] = {}
         self.name = ""
         self.routes: dict[str, Route] = {}
 
@@ -78,6 +80,10 @@ class Router:
             text = unquote(segment) if "%" in segment else segment
             assert node is not None
             following = node.segments.get(text)
+            if following is None and node.verbs and ":" in text:
+                value, _, verb = text.rpartition(":")
+                if (following := node.verbs.get(verb)) is not None:
+                    parameters[following.name] = value
             if following is None and (following := node.parameter) is not None:
                 parameters[following.name] = text
             node = following
@@ -95,11 +101,21 @@ class Router:
         node = self._root
         for segment in route.path.split("/")[1:]:
             if segment.startswith("{"):
-                if node.parameter is None:
-                    node.parameter = _Node()
-                node = node.parameter
-                node.name = segment[1:-1]
+                name, verb = parameter_of(segment)
+                if verb:
+                    node = node.verbs.setdefault(verb, _Node())
+                else:
+                    if node.parameter is None:
+                        node.parameter = _Node()
+                    node = node.parameter
+                node.name = name
             else:
                 node = node.segments.setdefault(segment, _Node())
         assert route.method not in node.routes, f"two routes for {route.method} {route.path}"
         node.routes[route.method] = route
+
+
+def parameter_of(segment: str) -> tuple[str, str]:
+    """Return name and verb of a segment `{name}` or `{name}:verb`."""
+    name, _, verb = segment.partition("}")
+    return name[1:], verb[1:]

@@ -38,9 +38,10 @@ local function beside(key, part)
   return (string.gsub(key, '[^:]+$', part))
 end
 
---- Running, Paused or Draining (stanine/broker/state.py).
+--- Running, Paused or Draining (stanine/broker/state.py); what is none of them counts as Running, and consumers complain.
 local function state_of(key)
-  return redis.call('HGET', beside(key, 'settings'), 'state') or 'Running'
+  local state = redis.call('HGET', beside(key, 'settings'), 'state')
+  return (state == 'Paused' or state == 'Draining') and state or 'Running'
 end
 
 local function demand(key, wanted)

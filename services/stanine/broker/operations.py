@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Literal, get_args
 from stanine.broker.deadletters import DeadLetter, delete_dead, find_dead, list_dead
 from stanine.broker.queue import Outcome, Queue, QueueStats
 from stanine.broker.settings import QueueSettings, read_settings
-from stanine.broker.state import QueueState
+from stanine.broker.state import QueueState, read_state
 
 if TYPE_CHECKING:
     import redis
@@ -35,6 +35,10 @@ class Operations:
     def stats(self, queue_name: str) -> QueueStats:
         """Return state, depth, age and consumers of a queue, without side effects."""
         return self._queue(queue_name).stats(self.client)
+
+    def state(self, queue_name: str) -> QueueState:
+        """Return what a queue is told to do. Raises BrokerSettingsInvalid if its hash says something else."""
+        return read_state(self._queue(queue_name).read_settings(self.client))
 
     def settings(self, queue_name: str) -> QueueSettings:
         """Return the settings that a queue's consumers go by. Raises BrokerSettingsInvalid if its hash cannot be used."""

@@ -113,6 +113,10 @@ class Serving:
             threading.Event().wait(0.01)
         raise AssertionError(self.http(None).get("/readyz").text)
 
+    def see_states(self) -> None:
+        """Let the API see the queues' states now, not at the next turn of its loop."""
+        asyncio.run_coroutine_threadsafe(self.api.refresh_states(), self._loop).result(5)
+
     def publish(self, body: Mapping[str, Any], *, build: bool = True) -> httpx.Response:
         """Publish an instrument, and do what the indexWatcher does."""
         name = body["metadata"]["name"]

@@ -20,12 +20,25 @@ CALLS = [
     ("GET", "/v1/attempts/{attempt}", "attempts:read", 200, None),
     ("GET", "/v1/attempts/{attempt}/result", "results:read", 202, None),
     ("GET", "/v1/participants/p-1/results", "results:read", 200, None),
+    ("GET", "/v1/queues", "operate", 200, None),
+    ("GET", "/v1/queues/index", "operate", 200, None),
+    ("POST", "/v1/queues/index:drain", "operate", 200, None),
+    ("POST", "/v1/queues/index:pause", "operate", 200, None),
+    ("POST", "/v1/queues/index:resume", "operate", 200, None),
+    ("POST", "/v1/queues/index:purge", "operate", 200, "purge"),
+    ("GET", "/v1/queues/index/dead", "operate", 200, None),
+    ("POST", "/v1/queues/index/dead:requeue", "operate", 200, "letters"),
+    ("POST", "/v1/queues/index/dead:delete", "operate", 200, "letters"),
+    ("GET", "/v1/queues/index/dead/1-1", "operate", 404, None),
+    ("DELETE", "/v1/queues/index/dead/1-1", "operate", 404, None),
 ]
 CONTENT = {
     None: {},
     "document": {"json": document()},
     "attempt": {"json": {"answers": ANSWERS}},
     "lines": {"content": b"", "headers": ND},
+    "purge": {"json": {"part": "dead"}},
+    "letters": {"json": {"all": True}},
 }
 
 
@@ -55,10 +68,12 @@ def test_a_route_needs_its_scope_and_no_other(
 
 def test_every_route_with_a_scope_is_in_the_table_above(shared: Serving) -> None:
     declared = {(route.method, route.path, route.scope) for route in shared.api.asgi.router.routes if route.scope is not None}
-    listed = {
-        (method, address.replace("a-mood", "{name}").replace("{attempt}", "{id}").replace("p-1", "{id}"), scope)
-        for method, address, scope, _, _ in CALLS
-    }
+    parameters = {"a-mood": "{name}", "{attempt}": "{id}", "p-1": "{id}", "index": "{queue}", "1-1": "{letter}"}
+    listed = set()
+    for method, address, scope, _, _ in CALLS:
+        for value, name in parameters.items():
+            address = address.replace(value, name)  # noqa: PLW2901 - one after the other
+        listed.add((method, address, scope))
     assert declared == listed
 
 

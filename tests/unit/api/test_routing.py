@@ -23,6 +23,7 @@ ROUTER = Router(
         route("POST", "/things/{name}/parts"),
         route("POST", "/things/{name}/parts:bulk"),
         route("GET", "/things/special"),
+        route("POST", "/things/{name}:stop"),
     ]
 )
 
@@ -38,6 +39,9 @@ ROUTER = Router(
         ("POST", "/things/a/parts:bulk", "/things/{name}/parts:bulk", {"name": "a"}),
         ("POST", "/things/a/parts%3Abulk", "/things/{name}/parts:bulk", {"name": "a"}),
         ("GET", "/things/special", "/things/special", {}),
+        ("POST", "/things/a:stop", "/things/{name}:stop", {"name": "a"}),
+        ("POST", "/things/a:b%3Astop", "/things/{name}:stop", {"name": "a:b"}),
+        ("GET", "/things/a:other", "/things/{name}", {"name": "a:other"}),
     ],
 )
 def test_a_path_finds_its_route(method: str, path: str, found: str, parameters: dict[str, Any]) -> None:
@@ -45,7 +49,9 @@ def test_a_path_finds_its_route(method: str, path: str, found: str, parameters: 
     assert (match.path, values) == (found, parameters)
 
 
-@pytest.mark.parametrize("path", ["", "/", "/things/", "/things//parts", "/things/a/parts/", "/things/a/b", "/other", "things", "//things"])
+@pytest.mark.parametrize(
+    "path", ["", "/", "/things/", "/things/:stop", "/things//parts", "/things/a/parts/", "/things/a/b", "/other", "things", "//things"]
+)
 def test_another_path_finds_none(path: str) -> None:
     with pytest.raises(Problem) as raised:
         ROUTER.find("GET", path)

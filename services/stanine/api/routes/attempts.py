@@ -10,7 +10,7 @@ from stanine.api.dispatch import json_answer
 from stanine.api.http import JSON, NDJSON, Answer, Request
 from stanine.api.intake import Intake
 from stanine.api.keys import Scope
-from stanine.api.problems import FULL, INVALID_ATTEMPT, KEY_CONFLICT, NOT_INDEXED, TOO_LARGE, TOO_SLOW, UNSUPPORTED_CONTENT
+from stanine.api.problems import DRAINING, FULL, INVALID_ATTEMPT, KEY_CONFLICT, NOT_INDEXED, TOO_LARGE, TOO_SLOW, UNSUPPORTED_CONTENT
 from stanine.api.queries import WAIT
 from stanine.api.reading import AttemptReader
 from stanine.api.records import AttemptBody, LineAnswer, Receipt, ResultBody, StoredAnswers, given
@@ -125,7 +125,7 @@ class AttemptRoutes:
                     200: Content({"application/json": ResultBody}, "It was scored while the request was held."),
                     202: Content({"application/json": Receipt}, "It is stored and queued; Location is its address."),
                 },
-                problems=(INVALID_ATTEMPT, KEY_CONFLICT, NOT_INDEXED, FULL, TOO_LARGE, TOO_SLOW, UNSUPPORTED_CONTENT),
+                problems=(INVALID_ATTEMPT, KEY_CONFLICT, NOT_INDEXED, FULL, DRAINING, TOO_LARGE, TOO_SLOW, UNSUPPORTED_CONTENT),
             ),
             Route(
                 method="POST",
@@ -137,7 +137,7 @@ class AttemptRoutes:
                 scope=Scope.ATTEMPTS_WRITE,
                 body=Content({"application/x-ndjson": AttemptBody}, "One attempt a line, each with a key."),
                 answers={200: Content({"application/x-ndjson": LineAnswer}, "One answer a line.")},
-                problems=(NOT_INDEXED, FULL, UNSUPPORTED_CONTENT),
+                problems=(NOT_INDEXED, FULL, DRAINING, UNSUPPORTED_CONTENT),
             ),
             Route(
                 method="GET",

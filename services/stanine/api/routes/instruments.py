@@ -15,6 +15,7 @@ from stanine.api.http import JSON, Answer, Request
 from stanine.api.intake import Intake
 from stanine.api.keys import Scope
 from stanine.api.problems import (
+    DRAINING,
     FULL,
     INVALID_DOCUMENT,
     MALFORMED_REQUEST,
@@ -102,7 +103,7 @@ class InstrumentRoutes:
         text = await request.body(limits.MAX_TEXT_BYTES)
         # Reading megabytes of YAML takes seconds: the loop serves others meanwhile.
         document, form = await asyncio.to_thread(_read_document, text, name, media_type)
-        self._intake.admit()
+        self._intake.admit(BUILD_INDEX.queue)
         expected = _if_match(request)
         if expected == "*":
             stored = await within(self._instruments.read(name))
@@ -180,7 +181,7 @@ class InstrumentRoutes:
                     200: Content({"application/json": PublishedInstrument}, "It is the next revision, or was there already."),
                     201: Content({"application/json": PublishedInstrument}, "It is the first revision."),
                 },
-                problems=(INVALID_DOCUMENT, MALFORMED_REQUEST, PRECONDITION_FAILED, TOO_LARGE, UNSUPPORTED_CONTENT, FULL),
+                problems=(INVALID_DOCUMENT, MALFORMED_REQUEST, PRECONDITION_FAILED, TOO_LARGE, UNSUPPORTED_CONTENT, FULL, DRAINING),
             ),
             Route(
                 method="GET",
