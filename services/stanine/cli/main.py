@@ -22,8 +22,10 @@ Exit statuses: 0 done, 1 failed, 2 invalid command line or document, 3 some rows
 5 server unreachable or too slow, 6 key refused. docs/cli.md says more.
 """
 
-#: Each is a function of the same name in a module of the same name, in the order of the help.
-COMMANDS = ("up", "publish", "instruments", "submit", "result", "results", "score", "check")
+#: Each is a function (or group) of the same name in a module of the same name, in the order of the help.
+COMMANDS = ("up", "publish", "instruments", "submit", "result", "results", "queues", "score", "check")
+#: Of these, groups of commands; each is made by the function `make_…` of its module.
+GROUPS = ("queues",)
 
 
 def make_app(wanted: Sequence[str] = COMMANDS) -> typer.Typer:
@@ -33,7 +35,11 @@ def make_app(wanted: Sequence[str] = COMMANDS) -> typer.Typer:
     )
     app.callback()(_hold_options)
     for name in wanted:
-        app.command(name)(getattr(importlib.import_module(f"stanine.cli.{name}"), name))
+        module = importlib.import_module(f"stanine.cli.{name}")
+        if name in GROUPS:
+            app.add_typer(getattr(module, f"make_{name}")(), name=name)
+        else:
+            app.command(name)(getattr(module, name))
     return app
 
 

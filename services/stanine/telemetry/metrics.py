@@ -3,11 +3,11 @@
 Nothing registers itself in prometheus_client's global registry, so tests and several apps in one process do not meet.
 """
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 
 import msgspec
 from prometheus_client import CollectorRegistry, GCCollector, PlatformCollector, ProcessCollector, disable_created_metrics
-from prometheus_client.core import GaugeMetricFamily, Metric
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.exposition import choose_encoder
 from prometheus_client.registry import Collector
 from redis.exceptions import RedisError
@@ -16,8 +16,11 @@ from redis.exceptions import RedisError
 DURATION_BUCKETS = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0)
 
 
+_STATES = ("Running", "Paused", "Draining")
+
+
 class QueueReading(msgspec.Struct, frozen=True):
-    """What lies in one queue: counts of entries, and the age of the oldest unsettled one in seconds."""
+    """What lies in one queue: counts of entries, and the age of the oldest unsettled one in seconds; what it is told to do."""
 
     queue: str
     ready: int
@@ -25,6 +28,10 @@ class QueueReading(msgspec.Struct, frozen=True):
     delayed: int
     dead: int
     oldest_age: float
+    #: Running, Paused or Draining.
+    state: str = "Running"
+    #: Messages ever given up, by reason (exception types and words of the broker's).
+    deaths: Mapping[str, int] = {}
 
 
 def make_registry() -> CollectorRegistry:
@@ -45,9 +52,9 @@ def expose(registry: CollectorRegistry, accept: str) -> tuple[bytes, str]:
 
 
 def watch_queues(registry: CollectorRegistry, read: Callable[[], Iterable[QueueReading]]) -> None:
-    """Report `stanine_queue_entries` and `stanine_queue_oldest_age_seconds`, read when scraped.
+    """Report entries, oldest age, state and deaths of queues, read when scraped.
 
-    When Redis cannot be read the two are left out and `stanine_queues_readable` is 0: a gap says more than an old figure.
+    When Redis cannot be read they are left out and `stanine_queues_readable` is 0: a gap says more than an old figure.
     """
     registry.register(_Queues(read))
 
@@ -67,24 +74,30 @@ class _Queues(Collector):
 
     def collect(self) -> Iterator[Metric]:
         """Read the queues."""
-        entries, oldest, readable = self._families()
+        entries, oldest, states, deaths, readable = self._families()
         try:
             for reading in self._read():
                 for state in ("ready", "in_flight", "delayed", "dead"):
                     entries.add_metric([reading.queue, state], getattr(reading, state))
                 oldest.add_metric([reading.queue], reading.oldest_age)
+                for each in _STATES:
+                    states.add_metric([reading.queue, each], reading.state == each)
+                for reason, count in reading.deaths.items():
+                    deaths.add_metric([reading.queue, reason], count)
         except (RedisError, OSError):
             readable.add_metric([], 0)
             yield readable
             return
         readable.add_metric([], 1)
-        yield from (entries, oldest, readable)
+        yield from (entries, oldest, states, deaths, readable)
 
     @staticmethod
-    def _families() -> tuple[GaugeMetricFamily, GaugeMetricFamily, GaugeMetricFamily]:
+    def _families() -> tuple[GaugeMetricFamily, GaugeMetricFamily, GaugeMetricFamily, CounterMetricFamily, GaugeMetricFamily]:
         return (
             GaugeMetricFamily("stanine_queue_entries", "Entries of a queue by state.", labels=["queue", "state"]),
             GaugeMetricFamily("stanine_queue_oldest_age_seconds", "Age of the oldest unsettled entry.", labels=["queue"]),
+            GaugeMetricFamily("stanine_queue_state", "1 for what the queue is told to do.", labels=["queue", "state"]),
+            CounterMetricFamily("stanine_queue_deaths", "Messages given up by all consumers, by reason.", labels=["queue", "reason"]),
             GaugeMetricFamily("stanine_queues_readable", "1 if the queues could be read for this scrape.", labels=[]),
         )
 

@@ -32,6 +32,14 @@ def test_queues_are_read_when_scraped() -> None:
     assert registry.get_sample_value("stanine_queue_oldest_age_seconds", {"queue": "results"}) == 2.5
 
 
+def test_a_queue_tells_its_state_and_what_died_of_what() -> None:
+    registry = make_registry()
+    watch_queues(registry, lambda: [QueueReading("results", 0, 0, 0, 3, 0.0, "Paused", {"ValueError": 7})])
+    assert registry.get_sample_value("stanine_queue_state", {"queue": "results", "state": "Paused"}) == 1
+    assert registry.get_sample_value("stanine_queue_state", {"queue": "results", "state": "Running"}) == 0
+    assert registry.get_sample_value("stanine_queue_deaths_total", {"queue": "results", "reason": "ValueError"}) == 7
+
+
 def test_unreadable_queues_leave_a_gap_instead_of_old_figures() -> None:
     def read() -> Iterator[QueueReading]:
         yield QueueReading("results", 1, 1, 1, 1, 1.0)
