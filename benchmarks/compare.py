@@ -1,6 +1,6 @@
 """Stanine's queue beside what one would use instead: the same work, the same server, the same run.
 
-    python -m benchmarks.compare [--json] [--quick] [--rounds N] [--peers a,b] [--appendfsync everysec,off] [--output FILE]
+    python -m benchmarks.compare [--json] [--quick | --smoke] [--rounds N] [--peers a,b] [--appendfsync everysec,off] [--output FILE]
 
 The work: an attempt of 50 answers is queued, loaded, scored on 5 scales with reverse keys, and its result is stored once. Every round goes
 through all peers, in an order that turns by one from round to round, each on the emptied server: its submitter submits one by one, then in
@@ -71,7 +71,7 @@ class Plan:
 
 
 FULL = Plan(
-    rounds=5, drain_seconds=3.0, single_seconds=1.0, latencies=60, slow_latencies=40, gaps=(0.05, 0.35), largest=300_000, stuck=30.0
+    rounds=4, drain_seconds=3.0, single_seconds=1.0, latencies=60, slow_latencies=40, gaps=(0.05, 0.25), largest=300_000, stuck=30.0
 )
 QUICK = Plan(
     rounds=1,
@@ -83,6 +83,17 @@ QUICK = Plan(
     largest=50_000,
     stuck=10.0,
     limit=48.0,
+)
+#: For tests: everything once and very little of it; its figures mean nothing.
+SMOKE = Plan(
+    rounds=1,
+    drain_seconds=0.03,
+    single_seconds=0.02,
+    latencies=3,
+    slow_latencies=1,
+    gaps=(0.005, 0.01),
+    largest=1_500,
+    stuck=30.0,
 )
 
 
@@ -302,12 +313,13 @@ def main() -> int:
     )
     parser.add_argument("--json", action="store_true", help="print one JSON document")
     parser.add_argument("--quick", action="store_true", help="one small round: ends within 60 s, noisier")
-    parser.add_argument("--rounds", type=int, help="rounds (default 5)")
+    parser.add_argument("--smoke", action="store_true", help="as little as possible, for tests: the figures mean nothing")
+    parser.add_argument("--rounds", type=int, help="rounds (default 4)")
     parser.add_argument("--peers", help="only these, by name, with commas between")
     parser.add_argument("--appendfsync", help="append-only files to measure with: everysec, off, always (default everysec,off)")
     parser.add_argument("--output", type=Path, help="also write the JSON document here")
     options = parser.parse_args()
-    plan = QUICK if options.quick else FULL
+    plan = SMOKE if options.smoke else QUICK if options.quick else FULL
     if options.rounds:
         plan = Plan(**{**asdict(plan), "rounds": options.rounds})
     modes = (options.appendfsync or "everysec,off").split(",")

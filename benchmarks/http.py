@@ -128,7 +128,7 @@ class Measuring:
         with started([word.format(port=port) for word in served.command], environment, self.log):
             self._await(served, port)
             self._single(served, port, 1.0)  # warm-up
-            alone = self._single(served, port, self.seconds / 2, connections=1)
+            alone = self._single(served, port, max(1.0, self.seconds // 2), connections=1)
             self._note(served, "sequential", alone["requests"] / alone["seconds"], alone["p50"], alone["p99"])
             before = self._stored(served)
             single = self._single(served, port, self.seconds)
@@ -265,6 +265,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.http", description=(__doc__ or "").split("\n", 1)[0])
     parser.add_argument("--json", action="store_true", help="print one JSON document")
     parser.add_argument("--quick", action="store_true", help="one short round")
+    parser.add_argument("--seconds", type=int, help="seconds of each load (default 6, quick 2)")
     parser.add_argument("--rounds", type=int, help="rounds (default 5)")
     parser.add_argument("--only", help=f"of {', '.join(served.name for served in SERVERS)}, with commas between")
     parser.add_argument("--output", type=Path, help="also write the JSON document here")
@@ -275,7 +276,7 @@ def main() -> int:
     there = {peer.name for peer in PEERS if peer.is_there}
     wanted = set(options.only.split(",")) if options.only else {served.name for served in SERVERS}
     servers = [served for served in SERVERS if served.name in wanted and served.peer in there]
-    found = measure(servers, 2.0 if options.quick else 6.0, options.rounds or (1 if options.quick else 5))
+    found = measure(servers, float(options.seconds or (2 if options.quick else 6)), options.rounds or (1 if options.quick else 5))
     if options.output:
         options.output.write_text(json.dumps(found, indent=1) + "\n")
     if options.json:

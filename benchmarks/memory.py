@@ -20,7 +20,6 @@ import argparse
 import asyncio
 import hashlib
 import json
-import sys
 import time
 from collections import defaultdict
 from collections.abc import Callable
@@ -265,4 +264,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

@@ -4,8 +4,9 @@
 
 One thread, batches of 512 as the resultWatcher's; every way begins with the records' bytes. Two products:
 
-- `product` is the matrix product that gives these scores, with its loads: points and presence looked up by code, each multiplied with the keys
-  (50 by 5), one sum divided by the other. No smallest number of answers, no status, no band, and BLAS's sums, whose bits depend on the batch.
+- `product` is the matrix product that gives these scores, with its loads: points and presence looked up by code, each multiplied with
+  the keys (50 by 5), one sum divided by the other. No smallest number of answers, no status, no band, and BLAS's sums, whose bits depend
+  on the batch.
 - `product_of_codes` casts the codes to float64 and multiplies once: what NumPy does at the least, wrong wherever an answer is missing.
 
 Each round runs all in turn; ratios are taken within a round. The scores are compared with those of the pure Python scorer.

@@ -32,11 +32,11 @@ async def submit() -> None:
     look = redis.Redis.from_url(URL)
 
     async def add(number: int, text: bytes) -> None:
-        await pool.hset(ATTEMPTS, str(number), text)  # type: ignore[misc, arg-type]
+        await pool.hset(ATTEMPTS, str(number), text)
         await pool.enqueue_job("score_attempt", number)
 
     async def add_many(attempts: list[tuple[int, bytes]]) -> None:
-        await pool.hset(ATTEMPTS, mapping=dict(attempts))  # type: ignore[misc, arg-type]
+        await pool.hset(ATTEMPTS, mapping=dict(attempts))
         for start in range(0, len(attempts), AT_ONCE):
             await asyncio.gather(*(pool.enqueue_job("score_attempt", number) for number, _ in attempts[start : start + AT_ONCE]))
 

@@ -37,13 +37,13 @@ def score_attempt(number: int) -> None:
 
 def add(number: int, text: bytes) -> None:
     """Store an attempt and send its message."""
-    records.hset(ATTEMPTS, number, text)  # type: ignore[arg-type]
+    records.hset(ATTEMPTS, number, text)
     score_attempt.delay(number)
 
 
 def add_many(attempts: list[tuple[int, bytes]]) -> None:
     """Store attempts at once and send their messages through one producer."""
-    records.hset(ATTEMPTS, mapping=dict(attempts))  # type: ignore[arg-type]
+    records.hset(ATTEMPTS, mapping=dict(attempts))
     with app.producer_pool.acquire(block=True) as producer:
         for number, _ in attempts:
             score_attempt.apply_async((number,), producer=producer)

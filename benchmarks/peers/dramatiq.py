@@ -28,13 +28,13 @@ def score_attempt(number: int) -> None:
 
 def add(number: int, text: bytes) -> None:
     """Store an attempt and send its message."""
-    records.hset(ATTEMPTS, number, text)  # type: ignore[arg-type]
+    records.hset(ATTEMPTS, number, text)
     score_attempt.send(number)
 
 
 def add_many(attempts: list[tuple[int, bytes]]) -> None:
     """Store attempts at once and send their messages."""
-    records.hset(ATTEMPTS, mapping=dict(attempts))  # type: ignore[arg-type]
+    records.hset(ATTEMPTS, mapping=dict(attempts))
     dramatiq.group(score_attempt.message(number) for number, _ in attempts).run()
 
 

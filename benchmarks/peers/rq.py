@@ -25,13 +25,13 @@ def score_attempt(number: int) -> None:
 
 def add(number: int, text: bytes) -> None:
     """Store an attempt and send its message."""
-    records.hset(ATTEMPTS, number, text)  # type: ignore[arg-type]
+    records.hset(ATTEMPTS, number, text)
     queue.enqueue("benchmarks.peers.rq.score_attempt", number, result_ttl=0)
 
 
 def add_many(attempts: list[tuple[int, bytes]]) -> None:
     """Store attempts at once and send their messages at once."""
-    records.hset(ATTEMPTS, mapping=dict(attempts))  # type: ignore[arg-type]
+    records.hset(ATTEMPTS, mapping=dict(attempts))
     queue.enqueue_many([Queue.prepare_data("benchmarks.peers.rq.score_attempt", (number,), result_ttl=0) for number, _ in attempts])
 
 
