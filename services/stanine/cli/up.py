@@ -2,16 +2,13 @@
 
 import os
 import shlex
-import signal
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from stanine.cli.stack import HOST, Stack, StopRequestedError
+from stanine.cli.stopping import stop_requests
 from stanine.cli.terminal import emit, note
 
 #: Seconds between looks at the processes when no signal says that one has ended.
@@ -28,13 +25,12 @@ def up(
     (STANINE_KEY if that is set) as lines a shell can read. Listens on 127.0.0.1 only.
     """
     stack = Stack(data.resolve(), port=port, environment=os.environ, note=note)
-    with stop_requests() as (stopping, wake):
+    with stop_requests() as stopping:
         try:
-            stack.start(stopping.is_set)
+            stack.start(stopping.requested)
             _announce(stack)
-            while not stopping.is_set():
-                wake.wait(_LOOK)
-                wake.clear()
+            while not stopping.requested():
+                stopping.wait(_LOOK)
                 stack.restart_dead()
         except StopRequestedError:
             pass
@@ -50,24 +46,3 @@ def _announce(stack: Stack) -> None:
         emit(f"export {name}={shlex.quote(value)}")
     typer.get_text_stream("stdout").flush()
     note(f"Stanine is up on {HOST}: API {stack.url}/docs, logs in {stack.directory / 'logs'}. Ctrl-C stops it.")
-
-
-@contextmanager
-def stop_requests() -> Iterator[tuple[threading.Event, threading.Event]]:
-    """Yield two events: one set by Ctrl-C, SIGTERM or SIGHUP, one also when a child process ends. Main thread only.
-
-    A second Ctrl-C while things stop does not cut the stopping short: `Stack.stop` is bounded by itself.
-    """
-    stopping, wake = threading.Event(), threading.Event()
-
-    def stop(*_: object) -> None:
-        stopping.set()
-        wake.set()
-
-    handlers = {signal.SIGINT: stop, signal.SIGTERM: stop, signal.SIGHUP: stop, signal.SIGCHLD: lambda *_: wake.set()}
-    before = {number: signal.signal(number, handler) for number, handler in handlers.items()}
-    try:
-        yield stopping, wake
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)

@@ -39,6 +39,8 @@ WORKER_THREADS = 2
 WORKER_TIMEOUT = 500
 #: Milliseconds to finish the batches in hand: below the 25 s that a watcher promises, which is below a pod's usual 30 s.
 STOP_TIMEOUT = 20_000
+#: What ends a watcher.
+STOPPING_SIGNALS = (signal.SIGTERM, signal.SIGINT)
 #: Seconds between two readings of the settings.
 SETTINGS_SECONDS = 1.0
 #: Seconds without a turn after which a loop counts as stuck.
@@ -88,9 +90,7 @@ def run_watcher(service: str, route: Route, assemble: Assemble, arguments: Seque
     except EnvironmentFaultError as error:
         log.error("environment.faulty", detail=str(error))  # noqa: TRY400 - the sentence says it all
         return 2
-    stop = threading.Event()
-    for each in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(each, lambda *_: stop.set())
+    stop = _stop_on_signals()
 
     provider = make_provider(service)
     tracer = get_tracer(provider)
@@ -127,11 +127,32 @@ def run_watcher(service: str, route: Route, assemble: Assemble, arguments: Seque
     return 0
 
 
+def _stop_on_signals() -> threading.Event:
+    """Return an event that SIGTERM or SIGINT sets. Called in the main thread.
+
+    The system's handler writes to a pipe, and a thread that reads it sets the event. A handler in Python would not do: it runs in the
+    main thread between any two steps of it, also while that thread holds the event's own lock, and `set` would wait for itself for ever.
+    """
+    stop = threading.Event()
+    reading, writing = os.pipe()
+    os.set_blocking(writing, False)
+    signal.set_wakeup_fd(writing, warn_on_full_buffer=False)
+    for number in STOPPING_SIGNALS:
+        signal.signal(number, lambda _number, _frame: None)
+
+    def listen() -> None:
+        os.read(reading, 1)
+        stop.set()
+
+    threading.Thread(target=listen, name="signals", daemon=True).start()
+    return stop
+
+
 def read_queue(broker: StreamsBroker, queue: str) -> QueueReading:
     """Return a queue's depth and age for the metrics."""
     stats = broker.stats(queue)
     age = 0.0 if stats.oldest_ms is None else max(0.0, (stats.now_ms - stats.oldest_ms) / 1000)
-    return QueueReading(queue, stats.ready, stats.in_flight, stats.delayed, stats.dead, age)
+    return QueueReading(queue, stats.ready, stats.in_flight, stats.delayed, stats.dead, age, stats.state.value, stats.deaths)
 
 
 class _State:

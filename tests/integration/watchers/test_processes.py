@@ -2,6 +2,7 @@
 
 import asyncio
 import secrets
+import signal
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -87,6 +88,16 @@ def test_sigterm_finishes_the_batch_in_hand_and_releases_the_rest(services: Serv
     eventually(lambda: records.sweep.committed() == 30_000, 60)
     assert records.queues_at_rest()
     assert "Traceback" not in services.log("result-watcher")
+
+
+def test_a_burst_of_signals_stops_a_watcher_as_one_does(services: Services) -> None:
+    services.start("valkey")
+    for _ in range(3):
+        services.start("index-watcher")
+        eventually(lambda: ready(services, "index-watcher"), 20)
+        for _ in range(200):
+            services.signal("index-watcher", signal.SIGTERM)
+        assert services._processes["index-watcher"].wait(20) == 0
 
 
 def test_a_watcher_says_how_it_is_in_metrics_and_logs(services: Services) -> None:
