@@ -23,7 +23,7 @@ async def pass_on(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, se
                 break
             await asyncio.sleep(max(0.0, due - loop.time()))
             writer.write(data)
-        writer.close()
+        writer.write_eof()  # the other way may still have something to say
 
     async with asyncio.TaskGroup() as both:
         both.create_task(write())
@@ -37,8 +37,10 @@ async def serve(port: int, upstream: int, seconds: float) -> None:
 
     async def connected(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         far_reader, far_writer = await asyncio.open_connection("127.0.0.1", upstream)
-        with contextlib.suppress(ConnectionError, ExceptionGroup):
+        with contextlib.suppress(OSError, ExceptionGroup):
             await asyncio.gather(pass_on(reader, far_writer, 0.0), pass_on(far_reader, writer, seconds))
+        far_writer.close()
+        writer.close()
 
     server = await asyncio.start_server(connected, "127.0.0.1", port)
     async with server:
