@@ -26,6 +26,7 @@ from stanine.connection.library import Library
 from stanine.messages import Outbox, Route
 from stanine.store.config import Settings, load_settings
 from stanine.store.keys import Keys
+from stanine.store.layout import advice_on_layout
 from stanine.telemetry.health import HealthServer
 from stanine.telemetry.heartbeats import Heartbeats
 from stanine.telemetry.logs import configure_logs, get_log
@@ -118,6 +119,8 @@ def run_watcher(service: str, route: Route, assemble: Assemble, arguments: Seque
             on_state=state.bootstrapping,
         )
         if ready is not None and not stop.is_set():
+            if advice := advice_on_layout(client):
+                log.warning("server.layout", advice=advice)
             _work(watcher, loops, heartbeats, state, stop)
     finally:
         health.stop()
