@@ -15,8 +15,8 @@ local PAGE_SIZE = 256
 -- arguments to one redis.call: Lua's stack ends near 8,000
 local UNPACK_LIMIT = 4000
 local LAST_ARRIVAL = 4294967295
--- how long a call without keys is remembered: far longer than a client tries again by itself
-local REMEMBER_SECONDS = 120
+-- how long a call without keys is remembered: a client tries again by itself for some 30 s
+local REMEMBER_SECONDS = 60
 
 -- The key's own prefix: KEYS[1] of these functions is always `<prefix>arrivals`.
 local function prefix_of(arrivals_key)

@@ -13,7 +13,7 @@ too. No key holds a person's data; the caller's keys and participants are fields
     <namespace>:{p0}:a:<block>            hash    slot -> attempt record; 32 attempts a block, in order of arrival
     <namespace>:{p0}:r:<block>            hash    slot -> result record
     <namespace>:{p0}:keys:<number>        hash    caller's key -> attempt id and digest of its meaning, of one instrument
-    <namespace>:{p0}:once:<random>        string  the answer to a call of `submit` without keys, for two minutes
+    <namespace>:{p0}:once:<random>        string  the answer to a call of `submit` without keys, for a minute
     <namespace>:{p0}:commits              hash    instrument number -> how many results were committed
     <namespace>:{p0}:c:<number>:<chunk>   string  arrival numbers in commit order, 4 bytes each, 65,536 a chunk
     <namespace>:{p0}:participants         hash    participant -> arrival numbers of the newest page; <participant>NUL<page>: a full page
