@@ -7,10 +7,11 @@
 promotes delayed messages and takes over from dead consumers, `functions.lua` what happens inside Redis.
 """
 
-from stanine.broker.errors import BatchRefused, BrokerSettingsInvalid, QueueDraining, RequestConflict, StreamsBrokerError
+from stanine.broker.errors import BatchRefused, BrokerSettingsInvalid, DedupeRefused, QueueDraining, RequestConflict, StreamsBrokerError
 from stanine.broker.state import QueueState
 from stanine.broker.streams import StreamsBroker
 
 __all__ = [
-    "BatchRefused", "BrokerSettingsInvalid", "QueueDraining", "QueueState", "RequestConflict", "StreamsBroker", "StreamsBrokerError",
+    "BatchRefused", "BrokerSettingsInvalid", "DedupeRefused", "QueueDraining", "QueueState", "RequestConflict", "StreamsBroker",
+    "StreamsBrokerError",
 ]  # fmt: skip

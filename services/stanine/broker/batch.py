@@ -14,6 +14,7 @@ import dramatiq
 from dramatiq.middleware import AgeLimit
 from dramatiq.results import Results
 
+from stanine.broker.dedupe import MODE, PERIOD, check_mode
 from stanine.broker.entry import Entry, Fields, read_entry
 from stanine.broker.errors import BatchRefused
 from stanine.broker.settings import QueueSettings
@@ -31,7 +32,7 @@ BATCH_OPTIONS = frozenset({"batch", "batch_max_messages", "batch_max_bytes"})
 #: Options that speak of one message: its result, its age, its successor, its retries (a failed batch is split instead, by queue settings).
 _REFUSED_OPTIONS = (
     "store_results", "result_ttl", "max_age", "pipe_target", "pipe_ignore", "on_success", "on_failure",
-    "max_retries", "min_backoff", "max_backoff", "retry_when", "throws", "on_retry_exhausted",
+    "dedupe", "dedupe_ms", "max_retries", "min_backoff", "max_backoff", "retry_when", "throws", "on_retry_exhausted",
 )  # fmt: skip
 
 
@@ -51,9 +52,11 @@ class BatchLimits:
 
 
 def check_actor(broker: "dramatiq.Broker", actor: "dramatiq.Actor[Any, Any]") -> None:
-    """Raise BatchRefused if a batch actor is declared with what cannot be kept for merged messages."""
+    """Raise BatchRefused if a batch actor is declared with what cannot be kept for merged messages, DedupeRefused for a wrong `dedupe`."""
     argument = actor.options.get("batch")
     if argument is None:
+        if MODE in actor.options or PERIOD in actor.options:
+            check_mode(actor.actor_name, actor.options.get(MODE), actor.options.get(PERIOD))
         misplaced = sorted(BATCH_OPTIONS & actor.options.keys())
         if misplaced:
             raise BatchRefused(f"actor {actor.actor_name!r} has {', '.join(misplaced)} but no batch=: name the argument that takes the ids")
@@ -105,12 +108,18 @@ def ids_of(message: "dramatiq.Message[Any]", argument: str | None) -> bytes | No
     ids: bytes = values[0][1]
     if not ids:
         raise BatchRefused(f"a message to batch actor {message.actor_name!r} carries at least one id")
-    if message.options:
+    refuse_options(message, message.options)
+    return ids
+
+
+def refuse_options(message: "dramatiq.Message[Any]", names: Iterable[str]) -> None:
+    """Raise BatchRefused if a batch message has any of these options."""
+    refused = sorted(name for name in names if name in message.options)
+    if refused:
         raise BatchRefused(
-            f"a message to batch actor {message.actor_name!r} cannot have the options {', '.join(sorted(message.options))}: "
+            f"a message to batch actor {message.actor_name!r} cannot have the options {', '.join(refused)}: "
             "messages are merged, so none has its own"
         )
-    return ids
 
 
 @dataclass

@@ -12,6 +12,7 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 import dramatiq
+import redis
 from dramatiq.errors import BrokerConnectionError
 
 from stanine.broker.batch import BatchLimits, Part, limits_of, merge, merge_entries
@@ -20,8 +21,9 @@ from stanine.broker.membership import Membership
 from stanine.broker.opening import Unusable, actor_of, open_entry, open_part
 from stanine.broker.patience import TROUBLE, Backoff, connection_error
 from stanine.broker.proxy import StreamProxy
-from stanine.broker.queue import Verdict
+from stanine.broker.queue import Verdict, library
 from stanine.broker.reader import Reader
+from stanine.connection.library import is_function_missing
 
 if TYPE_CHECKING:
     from stanine.broker.streams import StreamsBroker
@@ -200,7 +202,10 @@ class StreamsConsumer(dramatiq.Consumer):
             self._reconcile()
             return
         count = self._count if self._takes_batches() else free
-        rows = self._reader.read(membership.name, count, int(remaining * 1000))
+        if membership.settings.rate_messages is not None:
+            rows = self._fetch_within_rate(count, remaining)
+        else:
+            rows = self._reader.read(membership.name, count, int(remaining * 1000))
         if not rows:
             return
         work, headless = merge(rows, self._limits)
@@ -208,6 +213,22 @@ class StreamsConsumer(dramatiq.Consumer):
         self._work.extend(work)
         if headless:
             self._settle_headless(headless)
+
+    def _fetch_within_rate(self, count: int, remaining: float) -> "list[tuple[bytes, Fields]]":
+        """Read as much as the queue's rate allows, or wait: for the rate if there is work, for work if there is none."""
+        command = self._queue.fetch_command(self._membership.name, count)
+        try:
+            wait_ms, last_id, rows = self._reader.fetch(command)
+        except redis.ResponseError as error:
+            if not is_function_missing(error):
+                raise
+            library().load(self._client)
+            return []
+        if wait_ms >= 0:
+            self._stopping.wait(min(wait_ms / 1000, remaining))
+        elif not rows:
+            self._reader.wait_for_more(last_id, int(remaining * 1000))
+        return rows
 
     def _adapt_count(self, read: int, work: "list[Part | Entry]") -> None:
         """Read about one batch at a time, however many ids the messages carry: more would only keep them from other consumers."""

@@ -4,6 +4,7 @@
     i   the ids of a batch message, raw; absent otherwise
     t   the producer's traceparent
     n   earlier deliveries, when there were any
+    u   the digest of the deduplication key that the message holds until it is done (dedupe.py), if it has one
     c   created (ms since 1970), when the entry was added again; otherwise the entry's id says it
 
 An entry with `w` and no head is a tick: a delayed message has become the next to be due, so a reader should look.
@@ -12,7 +13,10 @@ An entry with `w` and no head is a tick: a delayed message has become the next t
 import json
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from stanine.broker.dedupe import Dedupe
 
 #: The consumer group of every queue.
 GROUP = "workers"
@@ -30,6 +34,8 @@ class NewEntry:
     head: bytes
     ids: bytes
     trace: bytes
+    #: How it stands to others with its deduplication key; None: it has none.
+    dedupe: "Dedupe | None" = None
 
     def stream_fields(self) -> dict[Any, Any]:
         """Return the fields for XADD."""
@@ -54,6 +60,8 @@ class Entry:
     created: int
     #: How often it was handed out since it was last appended; above 1 only after a consumer died with it.
     handed: int = 1
+    #: The digest of the deduplication key that it holds.
+    unique: bytes | None = None
 
 
 @lru_cache(maxsize=1024)
@@ -86,6 +94,7 @@ def read_entry(entry_id: bytes, fields: Fields, handed: int = 1) -> Entry | None
         delivery=int(named.get(b"n", b"0")) + handed,
         created=int(created) if created else created_at(entry_id),
         handed=handed,
+        unique=named.get(b"u"),
     )
 
 

@@ -11,6 +11,10 @@ class BatchRefused(StreamsBrokerError):  # noqa: N818 - says what happened, as D
     """A batch actor, or a message to one, asks for something that cannot be kept when messages are merged."""
 
 
+class DedupeRefused(StreamsBrokerError):  # noqa: N818 - likewise
+    """The deduplication that an actor or a message asks for cannot be done."""
+
+
 class QueueDraining(StreamsBrokerError):  # noqa: N818 - likewise
     """The queue is being drained and takes no new messages. Temporary: try again when it has been resumed."""
 

@@ -9,6 +9,9 @@ Keys of a queue (stanine/broker/keys.py), all with one hash tag; those above the
   settings  hash     written by the bootstrap; its field `state` by whoever pauses, drains or resumes
   --------
   deaths    hash     reason -> how many messages were ever given up for it
+  rate      string   when the messages handed out so far would all have been due at the queue's rate (ms)
+  unique    zset     digest of a deduplication key -> until when no second message is taken (ms; +inf: until the first is done)
+  debounced hash     digest of a deduplication key -> the member of `delayed` that the next message with this key replaces
   requests  hash     token -> what a purge or re-queueing at large has come to (packed)
 
 Rules: validate before the first write (there is no rollback); whoever is not in `leases` changes nothing (the fence); retry, release and
@@ -18,6 +21,10 @@ is full (allow-oom), what brings new work may not.
 
 --- Values handed to one call: Lua's stack holds about 8,000.
 local CHUNK = 4000
+--- Milliseconds that a reader waits at least before it asks for its share of a limited rate again: many readers, few calls.
+local RATE_PAUSE = 20
+--- How the token of a debounced message begins; the rest is the digest of its key.
+local DEBOUNCED = 'debounced:'
 --- Requests remembered after they are done, so that the same token never acts again.
 local REQUESTS_KEPT = 1000
 --- The member of `leases` that tells when anyone last renewed. Consumer names never begin with '@'.
@@ -51,7 +58,8 @@ local function demand(key, wanted)
   end
 end
 
--- The layout of an entry: fields h (head), i (ids), t (traceparent), n (earlier deliveries, when > 0), c (created, ms, when not its id's).
+-- The layout of an entry: fields h (head), i (ids), t (traceparent), n (earlier deliveries, when > 0), c (created, ms, when not its id's),
+-- u (digest of the deduplication key that it holds until it is done).
 -- The other place that knows it is stanine/broker/entry.py.
 
 local function read_entry(id, flat)
@@ -67,7 +75,7 @@ end
 
 local function append(key, entry, more)
   local words = more or {'*'}
-  for _, name in ipairs({'h', 'i', 't', 'n', 'c'}) do
+  for _, name in ipairs({'h', 'i', 't', 'n', 'c', 'u'}) do
     local value = entry[name]
     if value and not (name == 'n' and tonumber(value) == 0) then
       words[#words + 1] = name
@@ -80,13 +88,17 @@ end
 --- A member of `delayed`. The token makes members of equal content distinct, and the same request sent twice one member; a new message
 --- therefore holds its delay instead of the moment it was created, which is that much before it is due.
 local function pack_entry(token, entry, delay)
-  return cmsgpack.pack({token, entry.h or '', entry.i or false, entry.t or false, tonumber(entry.n or 0), tonumber(entry.c) or false, delay or 0})
+  return cmsgpack.pack({token, entry.h or '', entry.i or false, entry.t or false, tonumber(entry.n or 0), tonumber(entry.c) or false, delay or 0,
+    entry.u or false})
 end
 
 local function unpack_entry(member, due)
   local good, packed = pcall(cmsgpack.unpack, member)
   if not good or type(packed) ~= 'table' or type(packed[2]) ~= 'string' then return nil end
-  return {h = packed[2], i = packed[3] or nil, t = packed[4] or nil, n = packed[5], c = whole(packed[6] or tonumber(due) - packed[7])}
+  local entry = {h = packed[2], i = packed[3] or nil, t = packed[4] or nil, n = packed[5], u = packed[8] or nil}
+  entry.c = whole(packed[6] or tonumber(due) - packed[7])
+  if string.sub(packed[1], 1, #DEBOUNCED) == DEBOUNCED then entry.debounced = string.sub(packed[1], #DEBOUNCED + 1) end
+  return entry
 end
 
 --- Milliseconds until the next is due; -1 if there is none, or if it stays because the queue is paused.
@@ -97,6 +109,11 @@ local function wait_until_due(delayed, now)
   return math.max(0, tonumber(first[2]) - now)
 end
 
+--- An entry is done, or gone: another with its deduplication key may come.
+local function free(key, entry)
+  if entry.u then redis.call('ZREM', beside(key, 'unique'), entry.u) end
+end
+
 local function expire_dead(dead, now, oldest)
   if tonumber(oldest) > 0 then redis.call('XTRIM', dead, 'MINID', '=', whole(now - tonumber(oldest))) end
 end
@@ -104,6 +121,7 @@ end
 local function bury(dead, entry, reason, actor, queue, deliveries, now, longest, oldest)
   append(dead, {h = entry.h or '', i = entry.i, t = entry.t}, {'MAXLEN', '=', longest, '*', 'reason', reason, 'actor', actor,
     'queue', queue, 'deliveries', deliveries, 'created', entry.c or whole(now), 'died', whole(now)})
+  free(dead, entry)
   redis.pcall('HINCRBY', beside(dead, 'deaths'), reason, 1) -- a count is not worth a settlement that fails
   expire_dead(dead, now, oldest)
 end
@@ -125,6 +143,18 @@ local function settle_one(ready, group, id)
   return true
 end
 
+local function flat_to_table(flat)
+  local out = {}
+  for at = 1, #flat, 2 do out[flat[at]] = flat[at + 1] end
+  return out
+end
+
+--- The last id that a stream ever had.
+local function last_id(key)
+  local info = redis.pcall('XINFO', 'STREAM', key)
+  return info['err'] and '0-0' or flat_to_table(info)['last-generated-id']
+end
+
 -- New work ----------------------------------------------------------------------------------------------------------------------
 
 --- A draining queue takes only what its own messages beget.
@@ -140,8 +170,16 @@ local function enqueue(keys, args)
   return (#args - 1) / 3
 end
 
+--- When a delayed message is due sooner than anyone knows, a tick (an entry without a head) wakes one of the blocked readers.
+local function tick(ready, delayed, leases, before, now)
+  local wait = wait_until_due(delayed, now)
+  if wait >= 0 and (before < 0 or wait < before) and redis.call('ZCOUNT', leases, '(' .. whole(now), '+inf') > 0 then
+    redis.call('XADD', ready, '*', 'w', whole(now + wait))
+  end
+  return wait
+end
+
 --- KEYS ready delayed leases; ARGV begotten, then (token, delay ms, head, ids, trace)... -> ms until the first is due, or -1; -2 if draining.
---- When that is sooner than anyone knows, a tick (an entry without a head) wakes one of the blocked readers.
 local function delay(keys, args)
   local ready, delayed, leases = keys[1], keys[2], keys[3]
   demand(ready, 'stream')
@@ -155,11 +193,93 @@ local function delay(keys, args)
     local member = pack_entry(args[at], new_entry(args[at + 2], args[at + 3], args[at + 4]), pause)
     redis.call('ZADD', delayed, 'NX', whole(now + pause), member)
   end
-  local wait = wait_until_due(delayed, now)
-  if wait >= 0 and (before < 0 or wait < before) and redis.call('ZCOUNT', leases, '(' .. whole(now), '+inf') > 0 then
-    redis.call('XADD', ready, '*', 'w', whole(now + wait))
+  return tick(ready, delayed, leases, before, now)
+end
+
+--- Replace the message that waits under a key, if any, and begin its quiet time anew.
+local function debounce(delayed, digest, quiet, entry, now)
+  local waiting = redis.call('HGET', beside(delayed, 'debounced'), digest)
+  if waiting then redis.call('ZREM', delayed, waiting) end
+  local member = pack_entry(DEBOUNCED .. digest, entry, quiet)
+  redis.call('ZADD', delayed, whole(now + quiet), member)
+  redis.call('HSET', beside(delayed, 'debounced'), digest, member)
+end
+
+--- Messages with deduplication keys. KEYS ready delayed leases;
+--- ARGV begotten, then (token, mode, digest, ms or 0, delay ms or 0, head, trace)... -> {ms until the first is due, then 1 if taken or 0, each};
+--- {-2} if draining. Modes: simple (none beside one that is not done), throttle (one in so many ms), debounce (the last after so many quiet ms)
+local function enqueue_unique(keys, args)
+  local ready, delayed, leases = keys[1], keys[2], keys[3]
+  local unique = beside(ready, 'unique')
+  demand(ready, 'stream')
+  demand(delayed, 'zset')
+  demand(leases, 'zset')
+  demand(unique, 'zset')
+  demand(beside(ready, 'debounced'), 'hash')
+  if is_shut(ready, args[1]) then return {-2} end
+  local now, answer = now_ms(), {}
+  local before = wait_until_due(delayed, now)
+  redis.call('ZREMRANGEBYSCORE', unique, '-inf', whole(now))
+  for at = 2, #args, 7 do
+    local mode, digest, period, pause = args[at + 1], args[at + 2], tonumber(args[at + 3]), tonumber(args[at + 4])
+    local entry, taken = new_entry(args[at + 5], '', args[at + 6]), 1
+    if mode == 'debounce' then
+      debounce(delayed, digest, period, entry, now)
+    elseif redis.call('ZADD', unique, 'NX', period > 0 and whole(now + period) or '+inf', digest) == 0 then
+      taken = 0
+    else
+      if mode == 'simple' then entry.u = digest end
+      if pause > 0 then
+        redis.call('ZADD', delayed, 'NX', whole(now + pause), pack_entry(args[at], entry, pause))
+      else
+        append(ready, entry)
+      end
+    end
+    answer[#answer + 1] = taken
   end
-  return wait
+  table.insert(answer, 1, tick(ready, delayed, leases, before, now))
+  return answer
+end
+
+-- Delivery within a rate -----------------------------------------------------------------------------------------------------------
+
+--- How many messages may be handed out now, the time at which those handed out before would all have been due, and the time of one; nil
+--- for any number. `rate_messages` in `rate_period_ms`, and never more than `rate_burst` (default: those of 100 ms) at once: a leaky bucket.
+local function share(ready, now)
+  local limits = redis.call('HMGET', beside(ready, 'settings'), 'rate_messages', 'rate_period_ms', 'rate_burst')
+  local messages = limits[1] and tonumber(limits[1])
+  if not messages or messages < 1 then return nil end
+  local each = (limits[2] and tonumber(limits[2]) or 1000) / messages
+  local burst = limits[3] and tonumber(limits[3]) or math.max(1, math.ceil(100 / each))
+  local due = math.max(now, tonumber(redis.call('GET', beside(ready, 'rate')) or 0))
+  return math.floor((burst * each - (due - now)) / each + 0.001), due, each, burst
+end
+
+--- Read as XREADGROUP does, within the queue's rate. KEYS ready; ARGV group consumer count
+--- -> {ms until it is worth asking again, or -1; the last id of an empty queue, entries}
+local function fetch(keys, args)
+  local ready, count = keys[1], tonumber(args[3])
+  demand(ready, 'stream')
+  demand(beside(ready, 'rate'), 'string')
+  if state_of(ready) == 'Paused' then return {RATE_PAUSE * 5, '', {}} end
+  local time = redis.call('TIME')
+  local now = tonumber(time[1]) * 1000 + tonumber(time[2]) / 1000
+  local free_now, due, each, burst = share(ready, now)
+  if free_now then
+    if free_now < 1 then
+      local wait = math.max(due + each - burst * each - now, math.min(RATE_PAUSE, burst * each / 2))
+      return {math.ceil(wait), '', {}}
+    end
+    count = math.min(count, free_now)
+  end
+  local read = redis.call('XREADGROUP', 'GROUP', args[1], args[2], 'COUNT', count, 'STREAMS', ready, '>')
+  local entries = read and read[1] and read[1][2] or {}
+  if #entries == 0 then return {-1, last_id(ready), {}} end
+  if free_now then
+    due = due + #entries * each
+    redis.call('SET', beside(ready, 'rate'), string.format('%.3f', due), 'PX', whole(math.ceil(due - now) + 1000))
+  end
+  return {-1, '', entries}
 end
 
 -- Settling ----------------------------------------------------------------------------------------------------------------------
@@ -178,7 +298,16 @@ local function ack(keys, args)
   return settled
 end
 
---- KEYS ready delayed leases; ARGV group consumer id delay deliveries created head ids trace -> {1, 0 or -1 if fenced, ms until the first is due}
+--- Acknowledge what holds a deduplication key. KEYS ready leases; ARGV group consumer id digest -> 1, 0, or -1 if fenced
+local function finish(keys, args)
+  demand(keys[1], 'stream')
+  if is_fenced(keys[2], args[2]) then return -1 end
+  if not settle_one(keys[1], args[1], args[3]) then return 0 end
+  free(keys[1], {u = args[4]})
+  return 1
+end
+
+--- KEYS ready delayed leases; ARGV group consumer id delay deliveries created head ids trace digest -> {1, 0 or -1 if fenced, ms until the first is due}
 local function retry(keys, args)
   local ready, delayed, leases = keys[1], keys[2], keys[3]
   demand(ready, 'stream')
@@ -186,7 +315,7 @@ local function retry(keys, args)
   if is_fenced(leases, args[2]) then return {-1, -1} end
   if not settle_one(ready, args[1], args[3]) then return {0, -1} end
   local entry, now = new_entry(args[7], args[8], args[9]), now_ms()
-  entry.n, entry.c = args[5], args[6]
+  entry.n, entry.c, entry.u = args[5], args[6], args[10] ~= '' and args[10] or nil
   if tonumber(args[4]) <= 0 then
     append(ready, entry)
   else
@@ -247,6 +376,7 @@ local function promote_due(ready, delayed, dead, now, limit)
     local entry = unpack_entry(member, due[at + 1])
     if entry then
       append(ready, entry)
+      if entry.debounced then redis.call('HDEL', beside(delayed, 'debounced'), entry.debounced) end
     else
       bury(dead, {h = member}, 'Undecodable', '', '', 0, now, 10000, 0)
     end
@@ -274,12 +404,6 @@ local function extend(leases, consumer, now, lease, grace)
     end
   end
   redis.call('ZADD', leases, whole(now + lease), consumer, whole(now), RENEWED)
-end
-
-local function flat_to_table(flat)
-  local out = {}
-  for at = 1, #flat, 2 do out[flat[at]] = flat[at + 1] end
-  return out
 end
 
 --- Consumers of the group, each {name, pending}; nil when there is no group.
@@ -431,7 +555,10 @@ end
 local function drop(keys, args)
   demand(keys[1], 'stream')
   local rows, ids = redis.call('XRANGE', keys[1], '-', '+', 'COUNT', args[2]), {}
-  for at, row in ipairs(rows) do ids[at] = row[1] end
+  for at, row in ipairs(rows) do
+    ids[at] = row[1]
+    free(keys[1], read_entry(row[1], row[2]))
+  end
   if #ids > 0 then
     redis.pcall('XACK', keys[1], args[1], unpack(ids))
     redis.call('XDEL', keys[1], unpack(ids))
@@ -462,12 +589,6 @@ end
 -- Requests at large. Each has a token and is bounded by what was there when it first came; it may take several calls, each going on where
 -- the one before ended. Sent again after it is done, it only tells what it came to.
 
---- The last id that a stream ever had.
-local function last_id(key)
-  local info = redis.pcall('XINFO', 'STREAM', key)
-  return info['err'] and '0-0' or flat_to_table(info)['last-generated-id']
-end
-
 --- The id after which entries wait that were never delivered.
 local function last_delivered(ready, group)
   local groups = redis.pcall('XINFO', 'GROUPS', ready)
@@ -483,7 +604,9 @@ local function purge_ready(keys, request, group, limit)
   local rows, ids = redis.call('XRANGE', keys[1], '(' .. last_delivered(keys[1], group), request.upto, 'COUNT', limit), {}
   for at, row in ipairs(rows) do
     ids[at] = row[1]
-    if read_entry(row[1], row[2]).h then request.count = request.count + 1 end
+    local entry = read_entry(row[1], row[2])
+    if entry.h then request.count = request.count + 1 end
+    free(keys[1], entry)
   end
   if #ids > 0 then redis.call('XDEL', keys[1], unpack(ids)) end
   return #rows < limit
@@ -491,7 +614,12 @@ end
 
 local function purge_delayed(keys, request)
   request.count = redis.call('ZCARD', keys[2])
-  redis.call('UNLINK', keys[2])
+  if redis.call('ZCARD', beside(keys[2], 'unique')) > 0 then
+    for from = 0, request.count - 1, CHUNK do
+      for _, member in ipairs(redis.call('ZRANGE', keys[2], from, from + CHUNK - 1)) do free(keys[2], unpack_entry(member, 0) or {}) end
+    end
+  end
+  redis.call('UNLINK', keys[2], beside(keys[2], 'debounced'))
   return true
 end
 
@@ -573,9 +701,12 @@ end
 
 register('enqueue', enqueue, {})
 register('delay', delay, {})
+register('enqueue_unique', enqueue_unique, {})
 register('revive', revive, {})
 register('requeue', carry_out, {})
 register('ack', ack, {'allow-oom'})
+register('finish', finish, {'allow-oom'})
+register('fetch', fetch, {'allow-oom'})
 register('retry', retry, {'allow-oom'})
 register('reject', reject, {'allow-oom'})
 register('release', release, {'allow-oom'})

@@ -6,6 +6,7 @@ import dramatiq
 from dramatiq.middleware import Middleware, SkipMessage
 
 from stanine.broker.batch import BATCH_OPTIONS
+from stanine.broker.dedupe import MODE, PERIOD
 from stanine.broker.proxy import StreamProxy
 from stanine.broker.state import working
 
@@ -18,8 +19,8 @@ class Streams(Middleware):
 
     @property
     def actor_options(self) -> set[str]:
-        """The options that batch actors have."""
-        return set(BATCH_OPTIONS)
+        """The options that our actors have beside Dramatiq's."""
+        return {*BATCH_OPTIONS, MODE, PERIOD}
 
     def before_process_message(self, broker: "dramatiq.Broker", message: Any) -> None:  # noqa: ARG002 - Dramatiq's signature
         """Skip a message that another consumer has taken over: running it here, too, would be in vain."""

@@ -62,9 +62,8 @@ class Operations:
 
     def flush(self, queue_name: str) -> None:
         """Delete what is ready, delayed or in flight. Dead letters stay: see `purge`."""
-        queue = self._queue(queue_name)
-        self.client.delete(queue.keys.delayed)
-        queue.drop(self.client)
+        self.purge(queue_name, "delayed")
+        self._queue(queue_name).drop(self.client)
 
     def flush_all(self) -> None:
         """Flush every declared queue."""

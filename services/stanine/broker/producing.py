@@ -7,7 +7,8 @@ from typing import Any
 
 import dramatiq
 
-from stanine.broker.batch import ids_of
+from stanine.broker.batch import ids_of, refuse_options
+from stanine.broker.dedupe import DEDUPE_OPTIONS, dedupe_of
 from stanine.broker.entry import TRACE_OPTION, NewEntry, head
 from stanine.broker.queue import Queue
 from stanine.connection.library import Argument
@@ -21,7 +22,7 @@ Message = dramatiq.Message[Any]
 
 @dataclass
 class Chunk:
-    """Messages for one call: of one queue, all delayed or none."""
+    """Messages for one call: of one queue, all delayed or none, or all with deduplication keys."""
 
     queue: Queue
     entries: list[tuple[NewEntry, int | None]] = field(default_factory=list)
@@ -44,25 +45,37 @@ class Chunk:
         """Whether its messages are due later."""
         return self.entries[0][1] is not None
 
+    @property
+    def has_keys(self) -> bool:
+        """Whether its messages have deduplication keys."""
+        return self.entries[0][0].dedupe is not None
+
     def command(self, *, begotten: bool = False) -> tuple[str, list[str], list[Argument]]:
         """Return function, keys and arguments of the call. Made once: sent again, it is the same delayed messages."""
+        if self.has_keys:
+            unique = [(secrets.token_bytes(12), delay or 0, entry) for entry, delay in self.entries]
+            return self.queue.unique_command(unique, begotten=begotten)
         if not self.is_delayed:
             return self.queue.append_command([entry for entry, _ in self.entries], begotten=begotten)
         delayed = [(secrets.token_bytes(12), delay or 0, entry) for entry, delay in self.entries]
         return self.queue.delay_command(delayed, begotten=begotten)
 
 
-def make_entry(message: Message, actor: "dramatiq.Actor[Any, Any] | None") -> NewEntry:
+def make_entry(message: Message, actor: "dramatiq.Actor[Any, Any] | None", delay: int | None = None) -> NewEntry:
     """Return what is appended for a message; `actor` is its actor if that is declared here.
 
-    Raises BatchRefused if a batch actor's message carries more than its ids.
+    Raises BatchRefused if a batch actor's message carries more than its ids, DedupeRefused if its deduplication cannot be done.
     """
     trace = message.options.get(TRACE_OPTION) or ""
-    bare = without_options(message, (TRACE_OPTION,))
+    bare = without_options(message, (TRACE_OPTION, *DEDUPE_OPTIONS))  # what deduplicates is done with when the message is taken
     argument = actor.options.get("batch") if actor else None
     ids = ids_of(bare, argument) if argument is not None or actor is None else None
-    data = head(message.queue_name, message.actor_name) if ids is not None else bare.encode()
-    return NewEntry(data, ids or b"", trace.encode() if isinstance(trace, str) else trace)
+    if ids is not None:
+        refuse_options(message, DEDUPE_OPTIONS)
+        data, dedupe = head(message.queue_name, message.actor_name), None
+    else:
+        data, dedupe = bare.encode(), dedupe_of(message, actor, delay)
+    return NewEntry(data, ids or b"", trace.encode() if isinstance(trace, str) else trace, dedupe)
 
 
 def without_options(message: Message, names: Sequence[str], **more: Any) -> Message:

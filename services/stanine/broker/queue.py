@@ -121,7 +121,22 @@ class Queue:
             args += (token, delay_ms, entry.head, entry.ids, entry.trace)
         return f"{_PREFIX}_delay", [self.keys.ready, self.keys.delayed, self.keys.leases], args
 
+    def unique_command(
+        self, entries: "Sequence[tuple[bytes, int, NewEntry]]", *, begotten: bool
+    ) -> "tuple[str, list[str], list[Argument]]":
+        """Return function, keys and arguments that add entries with deduplication keys, each (token, delay in ms or 0, entry)."""
+        args: list[Argument] = [int(begotten)]
+        for token, delay_ms, entry in entries:
+            assert entry.dedupe is not None
+            args += (token, entry.dedupe.mode, entry.dedupe.digest, entry.dedupe.period_ms, delay_ms, entry.head, entry.trace)
+        return f"{_PREFIX}_enqueue_unique", [self.keys.ready, self.keys.delayed, self.keys.leases], args
+
     # settling
+
+    def finish(self, client: "redis.Redis", consumer: str, entry: Entry) -> int:
+        """Acknowledge and delete an entry that holds a deduplication key; as `ack`."""
+        args = (GROUP, consumer, entry.id, entry.unique or b"")
+        return int(self._call(client, "finish", [self.keys.ready, self.keys.leases], args))
 
     def ack(self, client: "redis.Redis", consumer: str, ids: Sequence[bytes]) -> int:
         """Acknowledge and delete entries; return how many were pending, or FENCED."""
@@ -130,7 +145,8 @@ class Queue:
     def retry(self, client: "redis.Redis", consumer: str, entry: Entry, head: bytes, delay_ms: int) -> tuple[int, int]:
         """Acknowledge one entry and deliver it again, with a new head, after a delay; return (settled, ms until the first is due)."""
         keys = [self.keys.ready, self.keys.delayed, self.keys.leases]
-        args = (GROUP, consumer, entry.id, delay_ms, entry.delivery, entry.created, head, entry.ids or b"", entry.trace or b"")
+        content = (head, entry.ids or b"", entry.trace or b"", entry.unique or b"")
+        args = (GROUP, consumer, entry.id, delay_ms, entry.delivery, entry.created, *content)
         settled, wait = self._call(client, "retry", keys, args)
         return int(settled), int(wait)
 
@@ -208,6 +224,10 @@ class Queue:
         """Return the settings hash."""
         fields: Any = client.hgetall(self.keys.settings)
         return _pairs(fields)
+
+    def fetch_command(self, consumer: str, count: int) -> "tuple[Argument, ...]":
+        """Return the words that read up to `count` new entries within the queue's rate: for the reader's own connection."""
+        return library().command(f"{_PREFIX}_fetch", [self.keys.ready], (GROUP, consumer, count))
 
     def drop(self, client: "redis.Redis") -> int:
         """Delete what waits and what is in flight; return how many."""

@@ -5,6 +5,7 @@ from typing import Any
 import redis
 
 from stanine.broker.entry import GROUP, Fields
+from stanine.connection.library import Argument
 
 #: Seconds beyond the block time after which the connection counts as dead (a peer that vanished without a word).
 ANSWER_TIMEOUT = 5.0
@@ -23,19 +24,33 @@ class Reader:
 
         Raises RedisError or OSError, after which the server may have handed out entries whose reply was lost.
         """
-        if self._connection is None:
-            self._connection = self._pool.get_connection()
-        try:
-            self._connection.send_command(
-                "XREADGROUP", "GROUP", GROUP, consumer, "COUNT", count, "BLOCK", max(1, block_ms), "STREAMS", self._key, ">"
-            )
-            reply = self._connection.read_response(disable_decoding=True, timeout=block_ms / 1000 + ANSWER_TIMEOUT)
-        except BaseException:
-            self.close()
-            raise
+        words = ("XREADGROUP", "GROUP", GROUP, consumer, "COUNT", count, "BLOCK", max(1, block_ms), "STREAMS", self._key, ">")
+        reply = self._exchange(words, block_ms)
         if not reply:
             return []
         return next(iter(reply.values())) if isinstance(reply, dict) else reply[0][1]
+
+    def fetch(self, command: "tuple[Argument, ...]") -> "tuple[int, bytes, list[tuple[bytes, Fields]]]":
+        """Run a fetch within the queue's rate; return (ms until it is worth asking again or -1, last id of an empty queue, entries).
+
+        Errors: as `read`, and that the function is missing.
+        """
+        wait, last_id, rows = self._exchange(command, 0)
+        return int(wait), last_id, rows
+
+    def wait_for_more(self, last_id: bytes, block_ms: int) -> None:
+        """Wait until there is an entry after `last_id`, at most `block_ms`; takes none."""
+        self._exchange(("XREAD", "COUNT", 1, "BLOCK", max(1, block_ms), "STREAMS", self._key, last_id), block_ms)
+
+    def _exchange(self, words: "tuple[Argument, ...]", block_ms: int) -> Any:
+        if self._connection is None:
+            self._connection = self._pool.get_connection()
+        try:
+            self._connection.send_command(*words)
+            return self._connection.read_response(disable_decoding=True, timeout=block_ms / 1000 + ANSWER_TIMEOUT)
+        except BaseException:
+            self.close()
+            raise
 
     def close(self) -> None:
         """Give the connection back, closed: it may still be owed a reply."""

@@ -14,9 +14,14 @@ _RANGES: dict[str, tuple[int, int]] = {
     "backoff_max_ms": (1, 7 * 86_400_000),
     "batch_max_messages": (1, 4_000),
     "batch_max_bytes": (1, 64 * 1024 * 1024),
+    "rate_messages": (1, 1_000_000),
+    "rate_period_ms": (1, 86_400_000),
+    "rate_burst": (1, 1_000_000),
     "dead_max_length": (0, 10_000_000),
     "dead_max_age_ms": (0, 10 * 365 * 86_400_000),
 }
+#: Settings that may be None.
+_OPTIONAL = frozenset({"batch_max_messages", "batch_max_bytes", "rate_messages", "rate_burst"})
 
 
 @dataclass(frozen=True)
@@ -33,6 +38,11 @@ class QueueSettings:
     #: Upper limits on a batch beside the actor's own; None: as the actor says.
     batch_max_messages: int | None = None
     batch_max_bytes: int | None = None
+    #: All consumers together are handed at most so many messages in a period (None: any number), and at most `rate_burst` (None: as many as
+    #: come in 100 ms) more in any one period. A stream entry counts once, also one with many ids; so does every delivery of a retry.
+    rate_messages: int | None = None
+    rate_period_ms: int = 1_000
+    rate_burst: int | None = None
     #: Dead letters kept: at the most so many, and so long (0: for ever). 10,000 of 1 KiB are 10 MiB.
     dead_max_length: int = 10_000
     dead_max_age_ms: int = 30 * 86_400_000
@@ -41,7 +51,7 @@ class QueueSettings:
         faults = []
         for name, (lowest, highest) in _RANGES.items():
             value = getattr(self, name)
-            if value is None and name.startswith("batch_"):
+            if value is None and name in _OPTIONAL:
                 continue
             if isinstance(value, bool) or not isinstance(value, int) or not lowest <= value <= highest:
                 faults.append(f"{name} is {value!r}, not a whole number from {lowest} to {highest}")

@@ -74,6 +74,8 @@ class Settler:
             settled, wait = queue.retry(self._client, membership.name, proxy.entry, data, delay_ms)
             self._keeper.expect(queue, wait)
             return settled
+        elif proxy.entry is not None and proxy.entry.unique is not None:
+            return queue.finish(self._client, membership.name, proxy.entry)
         else:
             return queue.ack(self._client, membership.name, proxy.entry_ids)
         reason = type(error).__name__ if error is not None else "Rejected"

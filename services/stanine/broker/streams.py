@@ -177,12 +177,13 @@ class StreamsBroker(Operations, dramatiq.Broker):
 
         Called with a message in flight (as Retries does), it notes the deferral; the acknowledgement that follows does both in one step.
         Raises BrokerConnectionError if the server cannot take it; the message may then be there or not. QueueDraining: the queue takes
-        nothing new (seen within a second). BatchRefused: see batch actors.
+        nothing new (seen within a second). BatchRefused: see batch actors. DedupeRefused: see dedupe.py; a duplicate is not taken, nor
+        announced to middleware by `after_enqueue`.
         """
         if isinstance(message, StreamProxy):
             return self._defer(message, delay)
         entry, delay = self._before(message, delay)
-        if delay is not None or not self._gate.is_open(message.queue_name):
+        if delay is not None or entry.dedupe is not None or not self._gate.is_open(message.queue_name):
             chunk = Chunk(self._queue(message.queue_name))
             chunk.add(message, entry, delay)
             self._send(chunk)
@@ -228,13 +229,13 @@ class StreamsBroker(Operations, dramatiq.Broker):
         if delay is not None and delay <= 0:
             delay = None
         self.emit_before("enqueue", message, delay)
-        return make_entry(message, self.actors.get(message.actor_name)), delay
+        return make_entry(message, self.actors.get(message.actor_name), delay), delay
 
     def _chunks(self, messages: Iterable[Message], delay: int | None) -> Iterator[Chunk]:
-        waiting: dict[tuple[str, bool], Chunk] = {}
+        waiting: dict[tuple[str, bool, bool], Chunk] = {}
         for message in messages:
             entry, pause = self._before(message, delay)
-            key = (message.queue_name, pause is not None)
+            key = (message.queue_name, pause is not None, entry.dedupe is not None)
             chunk = waiting.setdefault(key, Chunk(self._queue(message.queue_name)))
             chunk.add(message, entry, pause)
             if chunk.is_full:
@@ -242,13 +243,17 @@ class StreamsBroker(Operations, dramatiq.Broker):
         yield from waiting.values()
 
     def _enqueued(self, chunk: Chunk, answer: Any) -> None:
-        if int(answer) == SHUT:
+        wait, *taken = answer if chunk.has_keys else (answer,)
+        if int(wait) == SHUT:
             raise QueueDraining(f"queue {chunk.queue.name} is draining: it takes new messages again when it is resumed")
         self._gate.passed(chunk.queue.name)
-        if chunk.is_delayed:
-            self.keeper.expect(chunk.queue, int(answer))
-        for message, delay in chunk.messages:
-            self.emit_after("enqueue", message, delay)
+        if chunk.is_delayed or chunk.has_keys:
+            self.keeper.expect(chunk.queue, int(wait))
+        for (message, delay), new in zip(chunk.messages, taken or [1] * len(chunk.messages), strict=True):
+            if new:
+                self.emit_after("enqueue", message, delay)
+            else:
+                self.logger.debug("Message %r to %s is a duplicate and was not taken.", message.message_id, message.actor_name)
 
     def _defer(self, proxy: StreamProxy, delay: int | None) -> Message:
         if proxy.is_batch:

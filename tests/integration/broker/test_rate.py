@@ -1,0 +1,142 @@
+"""The rate of a queue, over all its consumers; and that waiting for it costs next to nothing."""
+
+import time
+from typing import Any
+
+import dramatiq
+
+
+def limit(broker: Any, queue: str = "default", **settings: int) -> None:
+    broker.client.hset(broker._queue(queue).keys.settings, mapping=settings)
+
+
+def most_in(times: list[float], period: float) -> int:
+    return max(sum(1 for other in times if at <= other < at + period) for at in times)
+
+
+def fcalls(broker: Any) -> int:
+    return int(broker.client.info("commandstats").get("cmdstat_fcall", {}).get("calls", 0))
+
+
+def test_all_consumers_together_keep_to_the_rate(make_broker: Any, run_worker: Any) -> None:
+    times: list[float] = []
+    brokers = [make_broker() for _ in range(3)]
+    for broker in brokers:
+
+        @dramatiq.actor(broker=broker)
+        def work(number: int) -> None:
+            times.append(time.monotonic())
+
+    limit(brokers[0], rate_messages=100, rate_burst=5)
+    brokers[0].enqueue_many(work.message(number) for number in range(200))
+    begun = time.monotonic()
+    for broker in brokers:
+        run_worker(broker)
+    brokers[0].join("default", timeout=10_000)
+    took = time.monotonic() - begun
+    assert took >= 1.9, "200 at 100 a second, less the burst"
+    assert took <= 4
+    assert most_in(sorted(times), 1.0) <= 100 + 5 + 5  # the times are taken after delivery: a little may bunch
+    assert len(times) == 200
+
+
+def test_a_batch_actor_keeps_to_the_rate_by_entries(make_broker: Any, run_worker: Any) -> None:
+    broker = make_broker()
+    batches: list[tuple[float, int]] = []
+
+    @dramatiq.actor(broker=broker, queue_name="b", batch="ids")
+    def work(ids: bytes) -> None:
+        batches.append((time.monotonic(), len(ids) // 4))
+
+    limit(broker, "b", rate_messages=2000, rate_burst=100)
+    broker.enqueue_many(work.message(ids=b"%04d" % number) for number in range(3000))
+    run_worker(broker)
+    begun = time.monotonic()
+    broker.join("b", timeout=10_000)
+    assert 1.3 <= time.monotonic() - begun <= 3.5
+    assert sum(size for _, size in batches) == 3000
+    assert max(size for _, size in batches) <= 100
+
+
+def test_waiting_for_a_slow_rate_asks_rarely_and_an_idle_queue_not_at_all(make_broker: Any, run_worker: Any, wait_until: Any) -> None:
+    brokers = [make_broker() for _ in range(3)]
+    seen: list[float] = []
+    for broker in brokers:
+
+        @dramatiq.actor(broker=broker)
+        def work(number: int) -> None:
+            seen.append(time.monotonic())
+
+    limit(brokers[0], rate_messages=2)
+    for broker in brokers:
+        run_worker(broker, timeout=500)
+    time.sleep(0.5)
+    before = fcalls(brokers[0])
+    time.sleep(2)
+    assert fcalls(brokers[0]) - before <= 3 * (2 * 2 + 4), "idle: a beat and a fetch for every timeout of each"
+    work.send(0)
+    wait_until(lambda: len(seen) == 1, 1)
+    sent = time.monotonic()
+    before = fcalls(brokers[0])
+    brokers[0].enqueue_many(work.message(number) for number in range(1, 5))
+    wait_until(lambda: len(seen) == 5, 5)
+    assert time.monotonic() - sent >= 1.4
+    assert fcalls(brokers[0]) - before <= 60
+    brokers[0].join("default", timeout=1000)
+
+
+def test_an_idle_limited_queue_picks_up_at_once(make_broker: Any, run_worker: Any, wait_until: Any) -> None:
+    broker = make_broker()
+    delays: list[float] = []
+
+    @dramatiq.actor(broker=broker)
+    def work(sent: float) -> None:
+        delays.append(time.monotonic() - sent)
+
+    limit(broker, rate_messages=1000)
+    run_worker(broker, timeout=1000)
+    time.sleep(0.3)
+    for _ in range(20):
+        work.send(time.monotonic())
+        time.sleep(0.03)
+    broker.join("default", timeout=2000)
+    assert sorted(delays)[10] < 0.03
+
+
+def test_a_limit_that_is_set_or_lifted_applies_within_two_seconds(make_broker: Any, run_worker: Any, wait_until: Any) -> None:
+    broker = make_broker()
+    seen: list[float] = []
+
+    @dramatiq.actor(broker=broker)
+    def work(number: int) -> None:
+        seen.append(time.monotonic())
+
+    run_worker(broker)
+    work.send(0)
+    wait_until(lambda: len(seen) == 1)
+    limit(broker, rate_messages=1, rate_period_ms=60_000)
+    time.sleep(2)
+    broker.enqueue_many(work.message(number) for number in range(10))
+    time.sleep(0.5)
+    assert len(seen) <= 3
+    assert broker.stats("default").in_flight == 0, "what may not run yet is not held"
+    broker.client.hdel(broker._queue("default").keys.settings, "rate_messages")
+    wait_until(lambda: len(seen) == 11, 2.5)
+
+
+def test_a_flushed_function_library_is_loaded_again(make_broker: Any, run_worker: Any, wait_until: Any) -> None:
+    broker = make_broker()
+    seen: list[int] = []
+
+    @dramatiq.actor(broker=broker)
+    def work(number: int) -> None:
+        seen.append(number)
+
+    limit(broker, rate_messages=1000)
+    run_worker(broker)
+    time.sleep(0.2)
+    broker.client.function_flush()
+    broker.client.delete(broker._queue("default").keys.ready)
+    broker.enqueue_many(work.message(number) for number in range(20))
+    broker.join("default", timeout=5000)
+    assert sorted(seen) == list(range(20))
