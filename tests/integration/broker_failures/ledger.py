@@ -1,0 +1,66 @@
+"""What actors did, written down outside of Redis: a file that several processes append to, and what it must show in the end."""
+
+import os
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+#: Written when an actor begins, has done its work, and when the message was settled after it succeeded.
+BEGUN, DONE, SETTLED = "begun", "done", "settled"
+
+
+class Ledger:
+    """Lines of `event key process`. A line is one write at the end of the file, so that none is torn, even by kill -9."""
+
+    def __init__(self, directory: Path) -> None:
+        self._path = directory / "ledger"
+        self._file = os.open(self._path, os.O_CREAT | os.O_APPEND | os.O_WRONLY)
+        self._flags = directory
+
+    def note(self, event: str, keys: Iterable[str]) -> None:
+        os.write(self._file, "".join(f"{event} {key} {os.getpid()}\n" for key in keys).encode())
+
+    def is_first_time(self, what: str) -> bool:
+        """Tell whether nobody asked this before, in whatever process."""
+        try:
+            os.close(os.open(self._flags / f"flag-{what}", os.O_CREAT | os.O_EXCL))
+        except FileExistsError:
+            return False
+        return True
+
+    def lines(self) -> list[tuple[str, str, int]]:
+        return [(event, key, int(process)) for event, key, process in (line.split() for line in self._path.read_text().splitlines())]
+
+    def close(self) -> None:
+        os.close(self._file)
+
+
+@dataclass(frozen=True)
+class Account:
+    """What a ledger shows: how much was done, and how much of it more than once."""
+
+    keys: int
+    lost: frozenset[str]
+    strange: frozenset[str]
+    duplicates: int
+    #: Done again although it was settled.
+    again: frozenset[str]
+
+    def __str__(self) -> str:
+        return f"{self.keys} messages, {len(self.lost)} lost, {self.duplicates} duplicates, {len(self.again)} of them of settled work"
+
+
+def account(lines: list[tuple[str, str, int]], expected: set[str]) -> Account:
+    """Compare a ledger with what was sent."""
+    done = Counter(key for event, key, _ in lines if event == DONE)
+    settled: set[str] = set()
+    again = set()
+    for event, key, _ in lines:
+        if event == SETTLED:
+            settled.add(key)
+        elif event == BEGUN and key in settled:
+            again.add(key)
+    return Account(
+        len(expected), frozenset(expected - set(done)), frozenset(set(done) - expected), sum(done.values()) - len(done), frozenset(again)
+    )
