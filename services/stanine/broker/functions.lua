@@ -681,13 +681,16 @@ local function carry_out(keys, args)
   return {request.done and 1 or 0, request.count, known and 0 or 1}
 end
 
---- Write the settings given: all of them (mode 'set') or those that are absent ('default'). KEYS settings; ARGV mode (field, value)... -> how many changed
+--- Write the settings given: all of them (mode 'set') or those that are absent ('default'); '' removes one.
+--- KEYS settings; ARGV mode (field, value)... -> how many changed
 local function settle_settings(keys, args)
   demand(keys[1], 'hash')
   local changed = 0
   for at = 2, #args, 2 do
     local there = redis.call('HGET', keys[1], args[at])
-    if there == false or (args[1] == 'set' and there ~= args[at + 1]) then
+    if args[at + 1] == '' then
+      changed = changed + redis.call('HDEL', keys[1], args[at])
+    elseif there == false or (args[1] == 'set' and there ~= args[at + 1]) then
       redis.call('HSET', keys[1], args[at], args[at + 1])
       changed = changed + 1
     end

@@ -5,9 +5,11 @@ Nothing here needs the queue to be declared. Errors are redis-py's own.
 
 import secrets
 from collections.abc import Sequence
+from dataclasses import fields
 from typing import TYPE_CHECKING, Literal, get_args
 
 from stanine.broker.deadletters import DeadLetter, delete_dead, find_dead, list_dead
+from stanine.broker.errors import BrokerSettingsInvalid
 from stanine.broker.queue import Outcome, Queue, QueueStats
 from stanine.broker.settings import QueueSettings, read_settings
 from stanine.broker.state import QueueState, read_state
@@ -43,6 +45,21 @@ class Operations:
     def settings(self, queue_name: str) -> QueueSettings:
         """Return the settings that a queue's consumers go by. Raises BrokerSettingsInvalid if its hash cannot be used."""
         return read_settings(self._queue(queue_name).read_settings(self.client), self.defaults)
+
+    def write_settings(self, queue_name: str, **values: int | None) -> QueueSettings:
+        """Change some of a queue's settings (None: as if never set); return all as they are then. Consumers follow within 2 s.
+
+        Raises BrokerSettingsInvalid for names and values that cannot be used; nothing is changed then.
+        """
+        unknown = values.keys() - {field.name for field in fields(QueueSettings)}
+        if unknown:
+            raise BrokerSettingsInvalid([f"{name} is no setting of a queue" for name in sorted(unknown)])
+        queue = self._queue(queue_name)
+        kept = {name: value for name, value in queue.read_settings(self.client).items() if name.decode() not in values}
+        given = {name.encode(): str(value).encode() for name, value in values.items() if value is not None}
+        settings = read_settings({**kept, **given}, self.defaults)
+        queue.write_settings(self.client, values, overwrite=True)
+        return settings
 
     def pause(self, queue_name: str) -> None:
         """Hand out nothing new, within 2 s; what actors have goes on, delayed messages stay, producers go on."""

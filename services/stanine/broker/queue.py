@@ -252,10 +252,11 @@ class Queue:
         """Put dead letters back into the queue with a fresh count; return how many were there."""
         return int(self._call(client, "revive", [self.keys.ready, self.keys.dead], ids))
 
-    def write_settings(self, client: "redis.Redis", fields: Mapping[str, int], *, overwrite: bool) -> int:
-        """Write the settings hash: every field, or only absent ones; return how many changed."""
+    def write_settings(self, client: "redis.Redis", fields: Mapping[str, int | None], *, overwrite: bool) -> int:
+        """Write the settings hash: every field (None: remove it), or only absent ones; return how many changed."""
         mode = "set" if overwrite else "default"
-        return int(self._call(client, "settings", [self.keys.settings], (mode, *_flat(fields.items()))))
+        words = [(name, "" if value is None else value) for name, value in fields.items()]
+        return int(self._call(client, "settings", [self.keys.settings], (mode, *_flat(words))))
 
 
 def grace_ms(settings: QueueSettings) -> int:

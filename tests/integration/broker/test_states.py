@@ -7,7 +7,7 @@ from typing import Any
 import dramatiq
 import pytest
 
-from stanine.broker import QueueDraining, QueueState
+from stanine.broker import BrokerSettingsInvalid, QueueDraining, QueueState
 
 #: Seconds in which every consumer knows.
 SEEN = 2.0
@@ -148,6 +148,22 @@ def test_a_state_that_cannot_be_read_changes_nothing_and_is_said_once(
     wait_until(lambda: any("Sleeping" in record.getMessage() for record in caplog.records), 3)
     note.send(1)
     wait_until(lambda: seen == [1])
+
+
+def test_settings_are_changed_as_a_whole_or_not_at_all(make_broker: Any) -> None:
+    broker = make_broker()
+    broker.pause("default")
+    changed = broker.write_settings("default", lease_ms=700, rate_messages=9)
+    assert (changed.lease_ms, changed.rate_messages) == (700, 9)
+    with pytest.raises(BrokerSettingsInvalid) as caught:
+        broker.write_settings("default", lease_ms=800, rate_messages=0)
+    assert "rate_messages" in str(caught.value)
+    with pytest.raises(BrokerSettingsInvalid, match="speed"):
+        broker.write_settings("default", speed=1)
+    assert broker.settings("default") == changed
+    assert broker.write_settings("default", rate_messages=None).rate_messages is None
+    assert broker.settings("default").rate_messages is None
+    assert broker.state("default") is QueueState.PAUSED
 
 
 def test_old_dead_letters_are_forgotten_while_nothing_dies(make_broker: Any, run_worker: Any, wait_until: Any) -> None:

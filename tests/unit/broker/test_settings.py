@@ -10,7 +10,8 @@ from stanine.broker.settings import QueueSettings, read_settings
 
 @given(st.builds(
     QueueSettings, lease_ms=st.integers(500, 3_600_000), max_deliveries=st.integers(1, 1000), backoff_min_ms=st.integers(1, 1000),
-    backoff_max_ms=st.integers(1000, 10_000), batch_max_messages=st.none() | st.integers(1, 4000), dead_max_age_ms=st.integers(0, 10**9),
+    backoff_max_ms=st.integers(1000, 10_000), rate_messages=st.none() | st.integers(1, 1000), rate_burst=st.none() | st.integers(1, 9),
+    batch_max_messages=st.none() | st.integers(1, 4000), dead_max_age_ms=st.integers(0, 10**9),
 ))  # fmt: skip
 def test_settings_read_back_as_they_were_written(settings: QueueSettings) -> None:
     flat = {name.encode(): str(value).encode() for name, value in settings.as_fields().items()}

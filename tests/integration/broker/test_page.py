@@ -1,0 +1,81 @@
+"""docs/broker.md is true: its blocks run in order, its settings and permissions are those there are."""
+
+import re
+from collections.abc import Iterator
+from dataclasses import fields
+from pathlib import Path
+from typing import Any
+
+import dramatiq
+import pytest
+import redis
+
+from stanine.broker import StreamsBroker
+from stanine.broker.dedupe import MODES
+from stanine.broker.keys import queue_keys
+from stanine.broker.settings import QueueSettings
+
+PAGE = (Path(__file__).parents[3] / "docs" / "broker.md").read_text()
+ADDRESS = "redis://localhost:6379/0"
+
+
+def blocks(language: str) -> list[str]:
+    return re.findall(rf"^```{language}\n(.*?)^```", PAGE, re.DOTALL | re.MULTILINE)
+
+
+@pytest.fixture
+def own_broker() -> Iterator[None]:
+    """Leave Dramatiq's global broker as it was."""
+    before = dramatiq.broker.global_broker
+    yield
+    dramatiq.broker.global_broker = before
+
+
+def run_page(url: str) -> dict[str, Any]:
+    names: dict[str, Any] = {}
+    try:
+        for block in blocks("python"):
+            exec(compile(block.replace(ADDRESS, url), "docs/broker.md", "exec"), names)
+    finally:
+        for name in ("broker", "shop"):
+            if isinstance(names.get(name), StreamsBroker):
+                names[name].close()
+    return names
+
+
+def permitted(server_url: str) -> str:
+    """Return the address of a user who may do what the page lists."""
+    (rules,) = blocks("acl")
+    admin = redis.Redis.from_url(server_url)
+    admin.execute_command("ACL", "SETUSER", "shop", "on", ">pw", "+eval", *rules.split())  # the script is the reader's own
+    admin.close()
+    return server_url.replace("redis://", "redis://shop:pw@")
+
+
+def test_its_blocks_run_with_the_permissions_it_lists_and_need_them(own_server: Any, own_broker: None) -> None:
+    assert len(blocks("python")) >= 12
+    server = own_server()
+    admin = redis.Redis.from_url(server.url)
+    admin.hset(queue_keys("shop", "scores").settings, "rate_messages", 100_000)  # a rate from the start: its way is taken, too
+    names = run_page(permitted(server.url))
+    assert sorted(mail[0][:3] for mail in names["mails"]) == ["ada", "ada", "ada", "ben", "cle"]
+    assert len(names["seen"]) == 1000
+    used = {name.removeprefix("cmdstat_").split("|")[0] for name in admin.info("commandstats")}
+    admin.close()
+    (rules,) = blocks("acl")
+    listed = {rule[1:].split("|")[0] for rule in rules.split() if rule.startswith("+")}
+    # The page shows no case of a crash, a read-only call, or a server with databases or an older library.
+    assert listed - used <= {"fcall_ro", "ping", "select", "info", "xclaim", "hello"}
+
+
+def test_its_settings_are_those_there_are() -> None:
+    table = PAGE.split("## Settings")[1].split("## Permissions")[0]
+    named = set(re.findall(r"`([a-z_]+)`", "".join(line.split("|")[1] for line in table.splitlines() if line.startswith("| `"))))
+    assert named == {field.name for field in fields(QueueSettings)}
+    for field in fields(QueueSettings):
+        if isinstance(field.default, int) and field.name != "dead_max_age_ms":
+            assert str(field.default) in table
+
+
+def test_its_modes_are_those_there_are() -> None:
+    assert re.findall(r'^\| `"([a-z]+)"` \|', PAGE, re.MULTILINE) == list(MODES)
