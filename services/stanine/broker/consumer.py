@@ -39,6 +39,9 @@ SHORTEST_BLOCK = 0.001
 #: Seconds that the Worker's consumer thread waits between looks while it stops.
 STOPPING_PAUSE = 0.05
 
+#: What a server says when it has no such queue (any more). Redis says UNBLOCKED also to who waits while it becomes a replica.
+QUEUE_DELETED = ("NOGROUP", "UNBLOCKED the stream key no longer exists")
+
 _logger = logging.getLogger(__name__)
 
 
@@ -311,7 +314,7 @@ class StreamsConsumer(dramatiq.Consumer):
     def _after_trouble(self, error: BaseException, remaining: float) -> None:
         membership = self._membership
         membership.ask_again()
-        if "NOGROUP" in str(error) or "UNBLOCKED" in str(error):
+        if any(sign in str(error) for sign in QUEUE_DELETED):
             # The queue was deleted under us: nothing of it is left to settle, so begin anew.
             _logger.warning("Queue %s was deleted: it is made again", self._queue.name)
             membership.lose()

@@ -90,6 +90,7 @@ _BY_CODE = {
     "NOREPLICAS": TOO_FEW_REPLICAS,
     "MISCONF": DISK_FAILED,
     "BUSY": BUSY,
+    "UNBLOCKED": READ_ONLY,  # who waits is sent away when a primary becomes a replica
     "NOAUTH": AUTH_REQUIRED,
     "WRONGPASS": AUTH_FAILED,
     "NOPERM": PERMISSION_MISSING,
