@@ -26,7 +26,7 @@ def caused_by(outer: Exception, inner: Exception) -> Exception:
     (errors.TimeoutError("Timeout reading from socket"), "Timeout", False),
     (TimeoutError(), "Timeout", False),
     (OSError(113, "No route to host"), "HostUnreachable", False),
-    (errors.ResponseError("UNBLOCKED force unblock from blocking operation, instance state changed (master -> replica?)"), "ReadOnly", False),
+    (errors.ResponseError("UNBLOCKED force unblock from blocking operation, instance state changed"), "ReadOnly", False),
     (errors.BusyLoadingError("Redis is loading the dataset in memory"), "Loading", False),
     (errors.OutOfMemoryError("command not allowed when used memory > 'maxmemory'."), "Full", False),
     (errors.ResponseError("OOM command not allowed when used memory > 'maxmemory'."), "Full", False),
