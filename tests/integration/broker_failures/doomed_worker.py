@@ -1,0 +1,71 @@
+"""A process that works the workload, or produces it, and may die at a step. `python doomed_worker.py ROLE URL NAMESPACE DIRECTORY STEP`."""
+
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+from tests.integration.broker_failures import workload
+from tests.integration.broker_failures.doomed import Doom, Step
+from tests.integration.broker_failures.ledger import Ledger
+
+from stanine.broker import StreamsBroker
+from stanine.broker.queue import Queue
+from stanine.broker.reader import Reader
+from stanine.connection.library import Library
+
+#: Seconds after which the worker stops by itself, so that releasing and leaving are steps, too.
+WORK_SECONDS = 0.35
+#: Messages enqueued by a producer one by one, of each way.
+PRODUCED = 5
+
+
+def arm(doom: Doom) -> None:
+    """Make every call to Redis a step."""
+    queue: Any = Queue
+    reader: Any = Reader
+    library: Any = Library
+    queue._call = doom.wrap(lambda _self, _client, function, _keys, _args: function, queue._call)
+    reader.read = doom.wrap(lambda *_args: "XREADGROUP", reader.read)
+    # What producers call goes past Queue._call: `stanine_broker_delay`.
+    short = {"stanine_broker_delay": "delay", "stanine_broker_enqueue": "enqueue"}
+    library.call = doom.wrap(lambda _self, _client, function, _keys, _args=(): short.get(function), library.call)
+
+
+def work(broker: StreamsBroker, ledger: Ledger) -> None:
+    workload.declare(broker, ledger)
+    worker = workload.start_worker(broker)
+    time.sleep(WORK_SECONDS)
+    worker.stop(5000)
+
+
+def produce(broker: StreamsBroker, ledger: Ledger, doom: Doom) -> None:
+    """Enqueue in every way, and note what was accepted."""
+    actors = workload.declare(broker, ledger)
+    client: Any = broker.client
+    client.xadd = doom.wrap(lambda *_args, **_more: "XADD", client.xadd)
+    for number in range(PRODUCED):
+        broker.enqueue(actors["plain"].message(f"one-{number}"))
+        ledger.note("sent", [f"one-{number}"])
+        broker.enqueue(actors["plain"].message(f"later-{number}"), delay=50)
+        ledger.note("sent", [f"later-{number}"])
+        many = [f"many-{number}-{each}" for each in range(3)]
+        broker.enqueue_many([actors["plain"].message(key) for key in many])
+        ledger.note("sent", many)
+
+
+def main(role: str, url: str, namespace: str, directory: str, step: str) -> None:
+    doom = Doom(Step.read(step))
+    arm(doom)
+    ledger = Ledger(Path(directory))
+    broker = StreamsBroker(url, namespace=namespace, lease_seconds=workload.LEASE_MS / 1000)
+    if role == "worker":
+        work(broker, ledger)
+    else:
+        produce(broker, ledger, doom)
+    broker.close()
+    doom.write_calls(Path(directory) / "calls.json")
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

@@ -1,0 +1,131 @@
+"""A process is killed before and after each step it takes in Redis; others finish its work: nothing is lost, nothing settled runs again."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+from tests.integration.broker_failures import workload
+from tests.integration.broker_failures.doomed import Step, steps_of
+from tests.integration.broker_failures.ledger import DONE, Account, Ledger, account
+
+from stanine.broker import StreamsBroker
+
+#: Of each kind of step, calls at which the process is killed; more of them by STANINE_FAULT_CALLS.
+CALLS = int(os.environ.get("STANINE_FAULT_CALLS", "2"))
+#: Runs at the same time, each in a namespace of its own.
+AT_ONCE = 6
+#: What every worker does at least once; the suite is void if it does not.
+WORKER_STEPS = {"join", "beat", "recover", "held", "start", "XREADGROUP", "ack", "retry", "reject", "promote", "release", "leave"}
+PRODUCER_STEPS = {"XADD", "enqueue", "delay"}
+
+
+def run_process(role: str, url: str, namespace: str, directory: Path, step: Step | None) -> int:
+    """Run the process to its end; return its exit status."""
+    command = [
+        sys.executable,
+        "-m",
+        "tests.integration.broker_failures.doomed_worker",
+        role,
+        url,
+        namespace,
+        str(directory),
+        str(step or ""),
+    ]
+    root = Path(__file__).parents[3]
+    with (directory / "log").open("wb") as log:
+        return subprocess.run(command, cwd=root, stdout=log, stderr=log, timeout=60, check=False).returncode
+
+
+def prepare(url: str, namespace: str, ledger: Ledger) -> StreamsBroker:
+    """Enqueue the workload, some of it held by a consumer that died."""
+    broker = StreamsBroker(url, namespace=namespace)
+    actors = workload.declare(broker, ledger)
+    workload.configure(broker)
+    workload.produce(broker, actors)
+    workload.leave_orphans(broker)
+    return broker
+
+
+def kill_a_worker(url: str, tmp_path: Path, step: Step | None) -> tuple[Step | None, bool, Account]:
+    """Run the workload with a worker that dies at a step and another that follows; return whether it died, and the account."""
+    directory = tmp_path / str(step or "none").replace(" ", "-")
+    directory.mkdir()
+    ledger = Ledger(directory)
+    broker = prepare(url, f"kill-{directory.name}", ledger)
+    died = run_process("worker", url, f"kill-{directory.name}", directory, step) == -signal.SIGKILL
+    worker = workload.start_worker(broker)
+    workload.await_rest(broker, 15)
+    worker.stop(5000)
+    workload.assert_at_rest(broker)
+    broker.close()
+    ledger.close()
+    return step, died, account(ledger.lines(), workload.EXPECTED)
+
+
+def kill_a_producer(url: str, tmp_path: Path, step: Step | None) -> tuple[Step | None, bool, Account]:
+    """Run a producer that dies at a step, then work what there is; what it had been told is accepted must be done."""
+    directory = tmp_path / f"producer-{step or 'none'}".replace(" ", "-")
+    directory.mkdir()
+    ledger = Ledger(directory)
+    namespace = directory.name
+    died = run_process("producer", url, namespace, directory, step) == -signal.SIGKILL
+    broker = StreamsBroker(url, namespace=namespace)
+    workload.declare(broker, ledger)
+    worker = workload.start_worker(broker)
+    workload.await_rest(broker, 15)
+    worker.stop(5000)
+    broker.close()
+    ledger.close()
+    sent = {key for event, key, _ in ledger.lines() if event == "sent"}
+    begun = {key for event, key, _ in ledger.lines() if event == DONE} - sent
+    assert len(begun) <= 3, "beyond what was accepted, only the one call whose outcome nobody learned"
+    return step, died, account(ledger.lines(), sent | begun)
+
+
+def calls_of(tmp_path: Path, name: str) -> dict[str, int]:
+    calls: dict[str, int] = json.loads((tmp_path / name / "calls.json").read_text())
+    return calls
+
+
+def assert_clean(kind: str, found: list[tuple[Step | None, bool, Account]]) -> None:
+    """Report every run with duplicates, then assert that nothing was lost and that only unsettled work was repeated."""
+    for step, died, told in found:
+        if told.duplicates or not died:
+            print(f"{kind} killed {step}: {told}{'' if died else ' (the step was not reached)'}")  # noqa: T201 - reported
+    kills = sum(died for _, died, _ in found)
+    messages = sum(told.keys for _, _, told in found)
+    duplicates = sum(told.duplicates for _, _, told in found)
+    lost = {str(step): told.lost for step, _, told in found if told.lost}
+    print(f"{kind}: {kills} kills, {messages} messages, {sum(map(len, lost.values()))} lost, {duplicates} duplicates")  # noqa: T201
+    assert not lost
+    assert not {str(step): told.again for step, _, told in found if told.again}, "settled work ran again"
+    assert not {str(step): told.strange for step, _, told in found if told.strange}
+    unreached = [str(step) for step, died, _ in found if not died and step is not None and step.nth == 1]
+    assert not unreached
+    assert kills >= 0.8 * len(found)
+
+
+def test_a_worker_killed_at_any_step_loses_nothing_and_repeats_only_what_was_not_settled(redis_url: str, tmp_path: Path) -> None:
+    _, _, whole = kill_a_worker(redis_url, tmp_path, None)
+    assert whole.duplicates == 0
+    calls = calls_of(tmp_path, "none")
+    assert set(calls) >= WORKER_STEPS
+    steps = [step for step in steps_of(calls, CALLS) if step.name in WORKER_STEPS]
+    with ThreadPoolExecutor(AT_ONCE) as pool:
+        found = list(pool.map(lambda step: kill_a_worker(redis_url, tmp_path, step), steps))
+    assert_clean("worker", found)
+
+
+def test_a_producer_killed_at_any_step_has_enqueued_what_it_was_told(redis_url: str, tmp_path: Path) -> None:
+    kill_a_producer(redis_url, tmp_path, None)
+    calls = calls_of(tmp_path, "producer-none")
+    assert set(calls) >= PRODUCER_STEPS
+    steps = [step for step in steps_of(calls, CALLS) if step.name in PRODUCER_STEPS]
+    with ThreadPoolExecutor(AT_ONCE) as pool:
+        found = list(pool.map(lambda step: kill_a_producer(redis_url, tmp_path, step), steps))
+    assert_clean("producer", found)
+    assert sum(told.duplicates for _, _, told in found) == 0
