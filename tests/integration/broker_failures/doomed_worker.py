@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import Any
 
 from tests.integration.broker_failures import workload
-from tests.integration.broker_failures.doomed import Doom, Step
 from tests.integration.broker_failures.ledger import Ledger
+from tests.integration.failpoints import Doom, Step
 
 from stanine.broker import StreamsBroker
 from stanine.broker.queue import Queue

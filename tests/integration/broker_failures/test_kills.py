@@ -9,8 +9,8 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from tests.integration.broker_failures import workload
-from tests.integration.broker_failures.doomed import Step, steps_of
 from tests.integration.broker_failures.ledger import DONE, Account, Ledger, account
+from tests.integration.failpoints import Step, steps_of
 
 from stanine.broker import StreamsBroker
 

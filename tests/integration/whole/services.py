@@ -29,6 +29,8 @@ class Services:
         server_binary: str | None = None,
     ) -> None:
         self.directory = directory
+        #: By name: a module, with its arguments, that runs the service's own.
+        self.launchers: dict[str, list[str]] = {}
         self.namespace = namespace
         self._server_options = server_options
         self._server_binary = server_binary
@@ -60,7 +62,7 @@ class Services:
             address = ["--port", str(self._ports[name])] if name == "api" else ["--health-port", str(self._ports[name])]
             with (self.directory / f"{name}.log").open("ab") as log:
                 self._processes[name] = subprocess.Popen(
-                    [sys.executable, "-m", module, *address], env=self._environment, stdout=log, stderr=log
+                    [sys.executable, "-m", *self.launchers.get(name, []), module, *address], env=self._environment, stdout=log, stderr=log
                 )
 
     def signal(self, name: str, sig: signal.Signals) -> None:
@@ -70,6 +72,10 @@ class Services:
         """kill -9, and see it gone."""
         self._processes[name].kill()
         self._processes[name].wait()
+
+    def wait(self, name: str, seconds: float = 30) -> int:
+        """Wait until it ends by itself; return the exit status."""
+        return self._processes[name].wait(seconds)
 
     def terminate(self, name: str, seconds: float = 30) -> int:
         """SIGTERM; return the exit status."""

@@ -68,6 +68,18 @@ class Doom:
 
         return doomed
 
+    def wrap_async(self, name_of: Callable[..., str | None], call: Callable[..., Any]) -> Callable[..., Any]:
+        """As `wrap`, for a coroutine function."""
+
+        async def doomed(*args: Any, **more: Any) -> Any:
+            name = name_of(*args, **more)
+            if name is None:
+                return await call(*args, **more)
+            with self.passing(name):
+                return await call(*args, **more)
+
+        return doomed
+
     def write_calls(self, path: Path) -> None:
         path.write_text(json.dumps(self.calls))
 

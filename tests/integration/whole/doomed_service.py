@@ -1,0 +1,36 @@
+"""Runs a service of Stanine that dies at a step. `python -m tests.integration.whole.doomed_service STEP MODULE ARGUMENT…`.
+
+Steps are the functions called in Redis, the blocking read (`XREADGROUP`), and what goes there in one pipeline (`pipeline`: loading).
+"""
+
+import runpy
+import sys
+from typing import Any
+
+import redis.client
+from tests.integration.failpoints import Doom, Step
+
+from stanine.broker.reader import Reader
+from stanine.connection.library import Library
+
+
+def function_of(_library: Any, _client: Any, function: str, *_args: Any) -> str:
+    """Return the step of a call of a function: its name."""
+    return function.removeprefix("stanine_broker_")
+
+
+def arm(doom: Doom) -> None:
+    """Make every call to Redis a step."""
+    library: Any = Library
+    library.call = doom.wrap(function_of, library.call)
+    library.call_async = doom.wrap_async(function_of, library.call_async)
+    reader: Any = Reader
+    reader.read = doom.wrap(lambda *_args: "XREADGROUP", reader.read)
+    pipeline: Any = redis.client.Pipeline
+    pipeline.execute = doom.wrap(lambda *_args: "pipeline", pipeline.execute)
+
+
+if __name__ == "__main__":
+    arm(Doom(Step.read(sys.argv[1])))
+    sys.argv[:3] = [sys.argv[2]]
+    runpy.run_module(sys.argv[0], run_name="__main__", alter_sys=True)
