@@ -72,7 +72,7 @@ class Api:
         self._index = IndexFollower(index)
         self._following = SettingsFollower(self._client, self._keys, capacity, writer, intake)
         self._desk = QueueDesk(StreamsBroker(url=settings.redis_url, namespace=self._keys.partition))
-        self._states = StateFollower(self._desk, intake)
+        self._states = StateFollower(self._client, self._keys.partition, intake)
         self._heartbeats = Heartbeats()
         self._loops = Loops(self._heartbeats)
         self._reader = AttemptReader(attempts, index.entries, self._waiter, self._tokens)

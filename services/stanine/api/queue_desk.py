@@ -1,13 +1,14 @@
-"""What the API does to queues, through the broker. Used by the routes of queues and, for the states, by a loop.
+"""What the API does to queues, through the broker, and how it follows their states. Used by the routes of queues and by a loop.
 
-The broker is synchronous and these are rare calls, so each runs in a thread.
+The broker's operations are synchronous and rare, so each runs in a thread.
 """
 
 import asyncio
 from collections.abc import Callable, Iterable
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import msgspec
+import redis.asyncio
 
 from stanine.api.deadlines import within
 from stanine.api.intake import Intake
@@ -17,9 +18,10 @@ from stanine.api.scorings import iso
 from stanine.broker import StreamsBroker
 from stanine.broker.deadletters import DeadLetter
 from stanine.broker.errors import BrokerSettingsInvalid
+from stanine.broker.keys import queue_keys
 from stanine.broker.queue import QueueStats
 from stanine.broker.settings import QueueSettings
-from stanine.broker.state import QueueState
+from stanine.broker.state import STATE_FIELD, QueueState
 from stanine.messages import BUILD_INDEX, SCORE_ATTEMPTS, Route, split_attempt_ids, split_names
 from stanine.telemetry.logs import get_log
 
@@ -45,10 +47,6 @@ class QueueDesk:
         """Return how a queue is."""
         return await self.call(lambda broker: _read(broker, ROUTES[queue]))
 
-    async def states(self) -> dict[str, QueueState]:
-        """Return what each queue is told to do."""
-        return await self.call(lambda broker: {queue: broker.state(queue) for queue in ROUTES})
-
     def close(self) -> None:
         """Close the broker's connections."""
         self._broker.close()
@@ -57,14 +55,15 @@ class QueueDesk:
 class StateFollower:
     """Tells the intake which queues take nothing new: their messages are written with the records, past the broker's own gate."""
 
-    def __init__(self, desk: QueueDesk, intake: Intake) -> None:
-        self._desk = desk
+    def __init__(self, client: "redis.asyncio.Redis", namespace: str, intake: Intake) -> None:
+        self._client: Any = client
+        self._keys = {queue: queue_keys(namespace, queue).settings for queue in ROUTES}
         self._intake = intake
 
     async def refresh(self) -> None:
         """Look at the queues' states."""
-        states = await self._desk.states()
-        draining = frozenset(queue for queue, state in states.items() if state is QueueState.DRAINING)
+        states = {queue: await within(self._client.hget(key, STATE_FIELD)) for queue, key in self._keys.items()}
+        draining = frozenset(queue for queue, state in states.items() if state == QueueState.DRAINING.encode())
         if draining != self._intake.draining:
             self._intake.draining = draining
             log.warning("queues.draining", queues=sorted(draining))

@@ -185,6 +185,7 @@ class StreamsConsumer(dramatiq.Consumer):
         earlier = [(entry_id, item.delivery - 1) for item in (*self._work, *self._suspects) for entry_id in _ids(item)]
         if earlier and not self._membership.lost:
             self._queue.release(self._client, self._membership.name, earlier)
+            self._membership.started(entry_id for entry_id, _ in earlier)
         self._work.clear()
         self._suspects.clear()
 

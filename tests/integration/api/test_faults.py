@@ -43,6 +43,8 @@ def every_call(api: Serving, attempt: str) -> list[Callable[[], httpx.Response]]
         lambda: http.get(f"/v1/attempts/{attempt}/result"),
         lambda: http.get("/v1/instruments/a-mood/results"),
         lambda: http.get("/v1/participants/p/results"),
+        lambda: http.get("/v1/queues"),
+        lambda: http.post("/v1/queues/results:pause"),
     ]
 
 
