@@ -4,7 +4,7 @@
     dramatiq.set_broker(broker)
 
 `streams.py` is the broker (producing), `consumer.py` the consumer (delivering and settling), `keeper.py` the thread that renews leases,
-promotes delayed messages and takes over from dead consumers, `functions.lua` what happens inside Redis.
+promotes delayed messages and takes over from dead consumers, `functions/` what happens inside Redis.
 """
 
 from stanine.broker.errors import BatchRefused, BrokerSettingsInvalid, DedupeRefused, QueueDraining, RequestConflict, StreamsBrokerError

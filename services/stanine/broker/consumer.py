@@ -34,6 +34,8 @@ HELD_PAGE = 500
 FIRST_COUNT = 64
 #: Handed out so often, an entry may be what kills its consumers: it runs with no other such beside it.
 SUSPECT_HANDED = 3
+#: Seconds that a read waits at the most while suspects do: the next of them may go once the one before is settled.
+SUSPECT_LOOK = 0.01
 #: Seconds: what a read can block at least.
 SHORTEST_BLOCK = 0.001
 #: Seconds that the Worker's consumer thread waits between looks while it stops.
@@ -205,6 +207,8 @@ class StreamsConsumer(dramatiq.Consumer):
         if membership.reconcile:
             self._reconcile()
             return
+        if self._suspects:
+            remaining = min(remaining, SUSPECT_LOOK)
         count = self._count if self._takes_batches() else free
         if membership.settings.rate_messages is not None:
             rows = self._fetch_within_rate(count, remaining)

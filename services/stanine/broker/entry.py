@@ -1,4 +1,4 @@
-"""The layout of a stream entry. The only other place that knows it is functions.lua.
+"""The layout of a stream entry. The only other place that knows it is functions/layout.lua.
 
     h   the head. Of a batch message: its constant part, `head(queue, actor)`; of any other: the whole encoded Dramatiq message
     i   the ids of a batch message, raw; absent otherwise

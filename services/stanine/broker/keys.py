@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class QueueKeys:
-    """The keys of one queue (what each holds: functions.lua)."""
+    """The keys of one queue (what each holds: functions/layout.lua)."""
 
     ready: str
     delayed: str

@@ -1,4 +1,4 @@
-"""One queue in Redis: every function of functions.lua as a method. Called by the broker, the consumer and the keeper.
+"""One queue in Redis: every function of functions/ as a method. Called by the broker, the consumer and the keeper.
 
 Errors are redis-py's own; who calls decides what they mean.
 """
@@ -19,6 +19,8 @@ from stanine.broker.state import STATE_FIELD, QueueState, read_state
 from stanine.connection.library import Argument, Library
 
 _PREFIX = "stanine_broker"
+#: The files of the function library, in order: a later one may use what an earlier one defines.
+_PARTS = ("layout", "producing", "delivering", "settling", "keeping", "operating", "requests")
 
 #: What a settling call answers when the consumer's lease was taken over.
 FENCED = -1
@@ -37,7 +39,8 @@ DROP_LIMIT = 1000
 @cache
 def library() -> Library:
     """Return the broker's function library."""
-    return Library(_PREFIX, (Path(__file__).parent / "functions.lua").read_text())
+    parts = Path(__file__).parent / "functions"
+    return Library(_PREFIX, "\n".join((parts / f"{name}.lua").read_text() for name in _PARTS))
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,161 @@
+#!lua name=stanine_broker_@VERSION@
+--[[ What the broker does in Redis, each function in one step (stanine/broker/queue.py calls them; nobody else does).
+
+Keys of a queue (stanine/broker/keys.py), all with one hash tag; those above the line are passed in KEYS, the others derived from them:
+  ready     stream   what waits and, in the group's pending list, what is in flight; settled entries are deleted
+  delayed   zset     score: when due (ms), member: a packed entry
+  dead      stream   what was given up, with its reason
+  leases    zset     consumer -> when its lease ends (ms). Present = may settle; taken over = removed. '@renewed': the last renewal by anyone
+  settings  hash     written by the bootstrap; its field `state` by whoever pauses, drains or resumes
+  --------
+  deaths    hash     reason -> how many messages were ever given up for it
+  rate      string   when the messages handed out so far would all have been due at the queue's rate (ms)
+  unique    zset     digest of a deduplication key -> until when no second message is taken (ms; +inf: until the first is done)
+  debounced hash     digest of a deduplication key -> the member of `delayed` that the next message with this key replaces
+  requests  hash     token -> what a purge or re-queueing at large has come to (packed)
+
+Rules: validate before the first write (there is no rollback); whoever is not in `leases` changes nothing (the fence); retry, release and
+rejection act only where XACK returned 1; time is the server's; `unpack` gets at most CHUNK values. What settles work may run when memory
+is full (allow-oom), what brings new work may not.
+]]
+
+--- Values handed to one call: Lua's stack holds about 8,000.
+local CHUNK = 4000
+--- Milliseconds that a reader waits at least before it asks for its share of a limited rate again: many readers, few calls.
+local RATE_PAUSE = 20
+--- How the token of a debounced message begins; the rest is the digest of its key.
+local DEBOUNCED = 'debounced:'
+--- Requests remembered after they are done, so that the same token never acts again.
+local REQUESTS_KEPT = 1000
+--- The member of `leases` that tells when anyone last renewed. Consumer names never begin with '@'.
+local RENEWED = '@renewed'
+
+local function now_ms()
+  local time = redis.call('TIME')
+  return tonumber(time[1]) * 1000 + math.floor(tonumber(time[2]) / 1000)
+end
+
+--- A whole number as text: Lua's own tostring would write 1.7e+12.
+local function whole(number)
+  return string.format('%.0f', number)
+end
+
+--- Another key of the queue that a key belongs to.
+local function beside(key, part)
+  return (string.gsub(key, '[^:]+$', part))
+end
+
+--- Running, Paused or Draining (stanine/broker/state.py); what is none of them counts as Running, and consumers complain.
+local function state_of(key)
+  local state = redis.call('HGET', beside(key, 'settings'), 'state')
+  return (state == 'Paused' or state == 'Draining') and state or 'Running'
+end
+
+local function demand(key, wanted)
+  local got = redis.call('TYPE', key)['ok']
+  if got ~= wanted and got ~= 'none' then
+    error({err = 'WRONGTYPE the key ' .. key .. ' holds a ' .. got .. ' where the queue keeps a ' .. wanted})
+  end
+end
+
+-- The layout of an entry: fields h (head), i (ids), t (traceparent), n (earlier deliveries, when > 0), c (created, ms, when not its id's),
+-- u (digest of the deduplication key that it holds until it is done).
+-- The other place that knows it is stanine/broker/entry.py.
+
+local function read_entry(id, flat)
+  local entry = {}
+  for at = 1, #flat, 2 do entry[flat[at]] = flat[at + 1] end
+  entry.c = entry.c or string.match(id, '^(%d+)-')
+  return entry
+end
+
+local function new_entry(head, ids, trace)
+  return {h = head, i = ids ~= '' and ids or nil, t = trace ~= '' and trace or nil}
+end
+
+local function append(key, entry, more)
+  local words = more or {'*'}
+  for _, name in ipairs({'h', 'i', 't', 'n', 'c', 'u'}) do
+    local value = entry[name]
+    if value and not (name == 'n' and tonumber(value) == 0) then
+      words[#words + 1] = name
+      words[#words + 1] = value
+    end
+  end
+  return redis.call('XADD', key, unpack(words))
+end
+
+--- A member of `delayed`. The token makes members of equal content distinct, and the same request sent twice one member; a new message
+--- therefore holds its delay instead of the moment it was created, which is that much before it is due.
+local function pack_entry(token, entry, delay)
+  return cmsgpack.pack({token, entry.h or '', entry.i or false, entry.t or false, tonumber(entry.n or 0), tonumber(entry.c) or false, delay or 0,
+    entry.u or false})
+end
+
+local function unpack_entry(member, due)
+  local good, packed = pcall(cmsgpack.unpack, member)
+  if not good or type(packed) ~= 'table' or type(packed[2]) ~= 'string' then return nil end
+  local entry = {h = packed[2], i = packed[3] or nil, t = packed[4] or nil, n = packed[5], u = packed[8] or nil}
+  entry.c = whole(packed[6] or tonumber(due) - packed[7])
+  if string.sub(packed[1], 1, #DEBOUNCED) == DEBOUNCED then entry.debounced = string.sub(packed[1], #DEBOUNCED + 1) end
+  return entry
+end
+
+--- Milliseconds until the next is due; -1 if there is none, or if it stays because the queue is paused.
+local function wait_until_due(delayed, now)
+  if state_of(delayed) == 'Paused' then return -1 end
+  local first = redis.call('ZRANGE', delayed, 0, 0, 'WITHSCORES')
+  if not first[2] then return -1 end
+  return math.max(0, tonumber(first[2]) - now)
+end
+
+--- An entry is done, or gone: another with its deduplication key may come.
+local function free(key, entry)
+  if entry.u then redis.call('ZREM', beside(key, 'unique'), entry.u) end
+end
+
+local function expire_dead(dead, now, oldest)
+  if tonumber(oldest) > 0 then redis.call('XTRIM', dead, 'MINID', '=', whole(now - tonumber(oldest))) end
+end
+
+local function bury(dead, entry, reason, actor, queue, deliveries, now, longest, oldest)
+  append(dead, {h = entry.h or '', i = entry.i, t = entry.t}, {'MAXLEN', '=', longest, '*', 'reason', reason, 'actor', actor,
+    'queue', queue, 'deliveries', deliveries, 'created', entry.c or whole(now), 'died', whole(now)})
+  free(dead, entry)
+  redis.pcall('HINCRBY', beside(dead, 'deaths'), reason, 1) -- a count is not worth a settlement that fails
+  expire_dead(dead, now, oldest)
+end
+
+local function is_fenced(leases, consumer)
+  return redis.call('ZSCORE', leases, consumer) == false
+end
+
+local function entry_in(ready, id)
+  local found = redis.call('XRANGE', ready, id, id)
+  if not found[1] then return nil end
+  return read_entry(id, found[1][2])
+end
+
+--- Acknowledge and delete one entry; true if it was pending.
+local function settle_one(ready, group, id)
+  if redis.call('XACK', ready, group, id) ~= 1 then return false end
+  redis.call('XDEL', ready, id)
+  return true
+end
+
+local function flat_to_table(flat)
+  local out = {}
+  for at = 1, #flat, 2 do out[flat[at]] = flat[at + 1] end
+  return out
+end
+
+--- The last id that a stream ever had.
+local function last_id(key)
+  local info = redis.pcall('XINFO', 'STREAM', key)
+  return info['err'] and '0-0' or flat_to_table(info)['last-generated-id']
+end
+
+--- Register a function; each part of the library ends with its own.
+local function register(name, callback, flags)
+  redis.register_function({function_name = 'stanine_broker_' .. name .. '_@VERSION@', callback = callback, flags = flags})
+end

@@ -1,0 +1,98 @@
+-- Requests at large. Part of layout.lua's library.
+-- Each has a token and is bounded by what was there when it first came; it may take several calls, each going on where
+-- the one before ended. Sent again after it is done, it only tells what it came to.
+
+--- The id after which entries wait that were never delivered.
+local function last_delivered(ready, group)
+  local groups = redis.pcall('XINFO', 'GROUPS', ready)
+  for _, flat in ipairs(groups['err'] and {} or groups) do
+    local info = flat_to_table(flat)
+    if info['name'] == group then return info['last-delivered-id'] end
+  end
+  return '0-0'
+end
+
+--- What waits and is not in flight. True when all is done.
+local function purge_ready(keys, request, group, limit)
+  local rows, ids = redis.call('XRANGE', keys[1], '(' .. last_delivered(keys[1], group), request.upto, 'COUNT', limit), {}
+  for at, row in ipairs(rows) do
+    ids[at] = row[1]
+    local entry = read_entry(row[1], row[2])
+    if entry.h then request.count = request.count + 1 end
+    free(keys[1], entry)
+  end
+  if #ids > 0 then redis.call('XDEL', keys[1], unpack(ids)) end
+  return #rows < limit
+end
+
+local function purge_delayed(keys, request)
+  request.count = redis.call('ZCARD', keys[2])
+  if redis.call('ZCARD', beside(keys[2], 'unique')) > 0 then
+    for from = 0, request.count - 1, CHUNK do
+      for _, member in ipairs(redis.call('ZRANGE', keys[2], from, from + CHUNK - 1)) do free(keys[2], unpack_entry(member, 0) or {}) end
+    end
+  end
+  redis.call('UNLINK', keys[2], beside(keys[2], 'debounced'))
+  return true
+end
+
+--- The dead letters of a reason and an actor ('': of any) are deleted or put back. True when all is done.
+local function sift_dead(keys, request, limit, revives)
+  local rows = redis.call('XRANGE', keys[3], '(' .. request.after, request.upto, 'COUNT', limit)
+  for _, row in ipairs(rows) do
+    local letter = flat_to_table(row[2])
+    if (request.reason == '' or letter.reason == request.reason) and (request.actor == '' or letter.actor == request.actor) then
+      if revives then revive_one(keys[1], keys[3], row[1], letter) else redis.call('XDEL', keys[3], row[1]) end
+      request.count = request.count + 1
+    end
+    request.after = row[1]
+  end
+  return #rows < limit
+end
+
+local function forget_oldest_request(requests)
+  local oldest, at = nil, math.huge
+  local all = redis.call('HGETALL', requests)
+  for each = 1, #all, 2 do
+    local request = cmsgpack.unpack(all[each + 1])
+    if request.begun < at then oldest, at = all[each], request.begun end
+  end
+  redis.call('HDEL', requests, oldest)
+end
+
+--- KEYS ready delayed dead; ARGV token ('~…': not kept) action group limit reason actor
+--- -> {1 if done, messages so far, 1 if this call began it}; {-1} if the token stands for another request
+local function carry_out(keys, args)
+  local token, action, limit = args[1], args[2], tonumber(args[4])
+  local requests = beside(keys[1], 'requests')
+  demand(keys[1], 'stream')
+  demand(keys[2], 'zset')
+  demand(keys[3], 'stream')
+  demand(requests, 'hash')
+  local known = redis.call('HGET', requests, token)
+  local request = known and cmsgpack.unpack(known)
+  if not request then
+    request = {action = action, reason = args[5], actor = args[6], count = 0, after = '0-0', done = false, begun = now_ms()}
+    request.upto = last_id(action == 'purge ready' and keys[1] or keys[3])
+  end
+  if request.action ~= action or request.reason ~= args[5] or request.actor ~= args[6] then return {-1} end
+  if not request.done then
+    if action == 'purge ready' then
+      request.done = purge_ready(keys, request, args[3], limit)
+    elseif action == 'purge delayed' then
+      request.done = purge_delayed(keys, request)
+    else
+      request.done = sift_dead(keys, request, limit, action == 'requeue dead')
+    end
+    if request.done and string.sub(token, 1, 1) == '~' then
+      redis.call('HDEL', requests, token)
+    else
+      redis.call('HSET', requests, token, cmsgpack.pack(request))
+      if not known and redis.call('HLEN', requests) > REQUESTS_KEPT then forget_oldest_request(requests) end
+    end
+  end
+  return {request.done and 1 or 0, request.count, known and 0 or 1}
+end
+
+register('requeue', carry_out, {})
+register('purge', carry_out, {'allow-oom'})
