@@ -70,8 +70,16 @@ class Plan:
         return single, backlog, self.slow_latencies if peer.pick_up > 0.1 else self.latencies
 
 
+# Many short rounds, not few long ones: what else happens on the machine then falls on all peers alike.
 FULL = Plan(
-    rounds=4, drain_seconds=3.0, single_seconds=1.0, latencies=60, slow_latencies=40, gaps=(0.05, 0.25), largest=300_000, stuck=30.0
+    rounds=8,
+    drain_seconds=1.2,
+    single_seconds=0.5,
+    latencies=25,
+    slow_latencies=12,
+    gaps=(0.05, 0.25),
+    largest=150_000,
+    stuck=30.0,
 )
 QUICK = Plan(
     rounds=1,
@@ -314,7 +322,7 @@ def main() -> int:
     parser.add_argument("--json", action="store_true", help="print one JSON document")
     parser.add_argument("--quick", action="store_true", help="one small round: ends within 60 s, noisier")
     parser.add_argument("--smoke", action="store_true", help="as little as possible, for tests: the figures mean nothing")
-    parser.add_argument("--rounds", type=int, help="rounds (default 4)")
+    parser.add_argument("--rounds", type=int, help="rounds (default 8)")
     parser.add_argument("--peers", help="only these, by name, with commas between")
     parser.add_argument("--appendfsync", help="append-only files to measure with: everysec, off, always (default everysec,off)")
     parser.add_argument("--output", type=Path, help="also write the JSON document here")

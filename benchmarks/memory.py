@@ -23,6 +23,7 @@ import json
 import time
 from collections import defaultdict
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -228,13 +229,16 @@ def measure(count: int) -> dict[str, Any]:
                 "configuration": [configuration(client, settings) for settings in SETTINGS],
             }
     bars = [
-        {
-            "bar": f"attempt + result ≤ 1/10 of one JSON string key each, {name}",
-            "figure": found["ratios"]["string_keys/stanine"],
-            "met": found["ratios"]["string_keys/stanine"] >= 10,
-        }
+        {"bar": f"attempt + result ≤ 1/10 of {what}, {name}", "figure": found["ratios"][ratio], "met": found["ratios"][ratio] >= 10}
         for name, found in servers.items()
         if "jemalloc" in name
+        for what, ratio in (
+            ("one JSON string key each, answers by item id", "string_keys/stanine"),
+            (
+                "one JSON string key each, answers listed (the 2,100 to 2,700 bytes that the bar was set against)",
+                "string_keys_listed/stanine",
+            ),
+        )
     ]
     return {"machine": machine.machine(), "attempts": count, "items": 50, "scales": 5, "servers": servers, "bars": bars}
 
@@ -244,8 +248,11 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.memory", description=(__doc__ or "").split("\n", 1)[0])
     parser.add_argument("--json", action="store_true", help="print one JSON document")
     parser.add_argument("--attempts", type=int, default=100_000)
+    parser.add_argument("--output", type=Path, help="also write the JSON document here")
     options = parser.parse_args()
     found = measure(options.attempts)
+    if options.output:
+        options.output.write_text(json.dumps(found, indent=1) + "\n")
     if options.json:
         print(json.dumps(found))
         return

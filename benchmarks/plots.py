@@ -83,7 +83,7 @@ def growth_bars(found: dict[str, Any]) -> list[Bar]:
 def plots() -> dict[str, str]:
     """Return every plot that there are figures for, by file name."""
     made: dict[str, str] = {}
-    compare, growth, http, memory = (_read(name) for name in ("compare", "growth", "http", "memory"))
+    compare, growth, http, memory = (read(name) for name in ("compare", "growth", "http", "memory"))
     if compare:
         for what, title in (
             ("drain", "Drain of a backlog, one worker process, append-only file everysec"),
@@ -109,7 +109,8 @@ def plots() -> dict[str, str]:
     return made
 
 
-def _read(name: str) -> dict[str, Any]:
+def read(name: str) -> dict[str, Any]:
+    """Return a document, or nothing if it was not measured."""
     path = DOCS / f"{name}.json"
     found: dict[str, Any] = json.loads(path.read_text()) if path.exists() else {}
     return found

@@ -18,6 +18,7 @@ import os
 import sys
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 # One thread for whatever BLAS is there: figures are a core's. Before NumPy is loaded.
@@ -169,8 +170,11 @@ def main() -> int:
     parser.add_argument("--json", action="store_true", help="print one JSON document")
     parser.add_argument("--attempts", type=int, default=51_200)
     parser.add_argument("--rounds", type=int, default=25)
+    parser.add_argument("--output", type=Path, help="also write the JSON document here")
     options = parser.parse_args()
     found = measure(options.attempts, options.rounds)
+    if options.output:
+        options.output.write_text(json.dumps(found, indent=1) + "\n")
     if options.json:
         print(json.dumps(found))
     else:

@@ -1,0 +1,149 @@
+"""Puts the figures of docs/benchmarks/*.json into docs/benchmarks.md, as tables between its markers, and draws the plots.
+
+    python -m benchmarks.report
+
+A section of the page is everything between `<!-- NAME -->` and `<!-- /NAME -->`; what stands around it is written by hand.
+"""
+
+import re
+from typing import Any
+
+from benchmarks import plots
+from benchmarks.processes import ROOT
+
+PAGE = ROOT / "docs" / "benchmarks.md"
+
+
+def table(head: list[str], rows: list[list[Any]]) -> str:
+    """Return a Markdown table."""
+    lines = [head, ["---"] * len(head), *rows]
+    return "\n".join(f"| {' | '.join(_cell(cell) for cell in line)} |" for line in lines)
+
+
+def _cell(value: Any) -> str:
+    return f"{value:,}" if isinstance(value, int | float) and not isinstance(value, bool) else str(value)
+
+
+def ranged(found: dict[str, Any], what: str, name: str) -> str:
+    """Return a median with its spread."""
+    value = found.get(what, {}).get(name)
+    if value is None:
+        return ""
+    ends = found["spread"][what][name]
+    return f"{value:,} ({ends['min']:,} to {ends['max']:,})"
+
+
+def rates(found: dict[str, Any]) -> str:
+    """Return the table of drains and submissions."""
+    rows = []
+    for name in sorted(found["drain"], key=lambda each: -found["drain"][each]):
+        ratios = [found["ratios"].get(what, {}).get(f"stanine/{name}", "") for what in ("drain", "drain_appendonly_off")]
+        figures = [ranged(found, what, name) for what in ("drain", "drain_appendonly_off", "enqueue", "bulk_enqueue")]
+        rows.append([name, figures[0], ratios[0], figures[1], ratios[1], *figures[2:]])
+    head = ["", "drain/s, AOF everysec", "Stanine is", "drain/s, AOF off", "Stanine is", "one by one/s", "in bulk/s"]
+    return f"{found['machine']}; {found['server']}; {found['rounds']} rounds.\n\n{table(head, rows)}"
+
+
+def latencies(found: dict[str, Any]) -> str:
+    """Return the table of idle pick-up and of memory a message."""
+    rows = [
+        [name, each["p50"], each["p99"], each["samples"], found["message_bytes"][name], found["record_bytes"][name]]
+        for name, each in sorted(found["latency_ms"].items(), key=lambda pair: pair[1]["p50"])
+    ]
+    return table(["", "p50 ms", "p99 ms", "samples", "bytes a message", "bytes a record"], rows)
+
+
+def versions(found: dict[str, Any], http: dict[str, Any]) -> str:
+    """Return all versions in a line."""
+    return ", ".join(f"{name} {version}" for name, version in {**found.get("versions", {}), **http.get("versions", {})}.items()) + "."
+
+
+def over_http(found: dict[str, Any]) -> str:
+    """Return the table of submissions over HTTP."""
+    ways = ("sequential", "single", "bulk")
+    rows = [
+        [name, *(ranged(found, f"{how}_{figure}", name) for how in ways for figure in ("per_second", "p50_ms", "p99_ms"))]
+        for name in found["single_per_second"]
+    ]
+    named = ("one connection", "64 connections", "bulk")
+    head = ["", *(f"{how}: {figure}" for how in named for figure in ("per second", "p50 ms", "p99 ms"))]
+    return table(head, rows)
+
+
+def scoring(found: dict[str, Any]) -> str:
+    """Return the table of the kernel."""
+    spread = found["spread"]
+    rows = [[name, rate, f"{spread[name]['min']:,} to {spread[name]['max']:,}"] for name, rate in found["attempts_per_second"].items()]
+    return table(["", "attempts/s on one core", "spread"], rows)
+
+
+def memory(found: dict[str, Any]) -> str:
+    """Return the tables of layouts and of the configuration."""
+    parts = []
+    for server, each in found["servers"].items():
+        rows = [[layout, size, each["ratios"][f"{layout}/stanine"]] for layout, size in each["bytes"].items()]
+        parts.append(
+            f"{server}, {found['attempts']:,} attempts:\n\n" + table(["", "bytes an attempt with its result", "times Stanine's"], rows)
+        )
+        rows = [
+            [
+                one["settings"],
+                layout,
+                one[layout]["bytes"],
+                *(one[layout][f"{what}_us"]["p50"] for what in ("read_one", "read_all", "change_one")),
+            ]
+            for one in each["configuration"]
+            for layout in ("string", "hash")
+        ]
+        parts.append(table(["settings", "configuration as", "bytes", "read one, µs", "read all, µs", "change one, µs"], rows))
+    return "\n\n".join(parts)
+
+
+def growth(found: dict[str, Any]) -> str:
+    """Return the table of growth."""
+    rows = [
+        [series, value, at["per_second"], f"{at['spread']['min']:,} to {at['spread']['max']:,}", at["worker_mib"]]
+        for series in ("backlog", "processes", "items", "appendfsync", "distance")
+        for value, at in found.get(series, {}).items()
+    ]
+    ping = found["ping_ms"]
+    note = f"A PING takes {ping['loopback']} ms on the loopback and {ping['proxy']} ms over the proxy ({found['proxy']})."
+    return f"{note}\n\n{table(['series', '', 'attempts/s', 'spread', 'worker MiB'], rows)}"
+
+
+def bars(documents: dict[str, dict[str, Any]]) -> str:
+    """Return every bar, met or not."""
+    rows = [
+        ["met" if bar["met"] else "**not met**", bar["bar"], bar["figure"], f"`python -m benchmarks.{name}`"]
+        for name, found in documents.items()
+        for bar in found.get("bars", [])
+    ]
+    return table(["", "bar", "figure", "command"], rows)
+
+
+def main() -> None:
+    """Write page and plots."""
+    names = ("compare", "http", "scoring", "memory", "growth")
+    documents = {name: plots.read(name) for name in names}
+    sections = {"bars": bars(documents), "versions": versions(documents["compare"], documents["http"])}
+    makers = {
+        "rates": ("compare", rates),
+        "latencies": ("compare", latencies),
+        "http": ("http", over_http),
+        "scoring": ("scoring", scoring),
+    }
+    for section, (name, make) in {**makers, "memory": ("memory", memory), "growth": ("growth", growth)}.items():
+        if documents[name]:
+            sections[section] = make(documents[name])
+    text = PAGE.read_text()
+    for section, content in sections.items():
+        pattern = re.compile(rf"(<!-- {section} -->\n).*?(<!-- /{section} -->)", re.DOTALL)
+        if not pattern.search(text):
+            raise SystemExit(f"{PAGE} has no section {section}")
+        text = pattern.sub(lambda found, content=content: f"{found[1]}{content}\n{found[2]}", text)
+    PAGE.write_text(text)
+    plots.main()
+
+
+if __name__ == "__main__":
+    main()
