@@ -96,6 +96,24 @@ def test_a_request_that_was_interrupted_goes_on_and_spares_what_came_later(broke
     assert (broker.stats("default").ready, broker.stats("default").dead) == (1500, 4)
 
 
+def test_a_purge_that_was_interrupted_or_repeated_spares_what_came_later(broker: Any) -> None:
+    def send(count: int, **options: Any) -> None:
+        broker.enqueue_many((dramatiq.Message("default", "work", (), {}, {}) for _ in range(count)), **options)
+
+    send(1500)
+    queue = broker._queue("default")
+    keys = [queue.keys.ready, queue.keys.delayed, queue.keys.dead]
+    assert queue._call(broker.client, "purge", keys, ("r", "purge ready", "workers", 1000, "", "")) == [0, 1000, 1]
+    send(4)
+    assert broker.purge("default", "ready", token="r") == 1500
+    assert broker.stats("default").ready == 4
+    send(3, delay=60_000)
+    assert broker.purge("default", "delayed", token="d") == 3
+    send(2, delay=60_000)
+    assert broker.purge("default", "delayed", token="d") == 3
+    assert broker.stats("default").delayed == 2
+
+
 def test_two_callers_of_one_request_carry_it_out_once(broker: Any, make_broker: Any) -> None:
     bury(broker, 3000)
     counts: list[int] = []

@@ -1,5 +1,6 @@
 """The rate of a queue, over all its consumers; and that waiting for it costs next to nothing."""
 
+import threading
 import time
 from typing import Any
 
@@ -51,7 +52,9 @@ def test_a_batch_actor_keeps_to_the_rate_by_entries(make_broker: Any, run_worker
     limit(broker, "b", rate_messages=2000, rate_burst=100)
     broker.enqueue_many(work.message(ids=b"%04d" % number) for number in range(3000))
     run_worker(broker)
-    begun = time.monotonic()
+    begun, calls = time.monotonic(), fcalls(broker)
+    time.sleep(1.2)
+    assert fcalls(broker) - calls <= 250, "batches are waited for: 50 a second, each read and settled, and a few that were too early"
     broker.join("b", timeout=10_000)
     assert 1.3 <= time.monotonic() - begun <= 3.5
     assert sum(size for _, size in batches) == 3000
@@ -101,6 +104,26 @@ def test_an_idle_limited_queue_picks_up_at_once(make_broker: Any, run_worker: An
         time.sleep(0.03)
     broker.join("default", timeout=2000)
     assert sorted(delays)[10] < 0.03
+
+
+def test_work_in_flight_does_not_make_an_idle_reader_ask(make_broker: Any, run_worker: Any, wait_until: Any) -> None:
+    broker = make_broker()
+    begun, go_on = threading.Event(), threading.Event()
+
+    @dramatiq.actor(broker=broker)
+    def work() -> None:
+        begun.set()
+        go_on.wait(10)
+
+    limit(broker, rate_messages=1000)
+    run_worker(broker, timeout=500)
+    work.send()
+    begun.wait(5)
+    calls = fcalls(broker)
+    time.sleep(1)
+    assert fcalls(broker) - calls <= 10
+    go_on.set()
+    broker.join("default", timeout=2000)
 
 
 def test_a_limit_that_is_set_or_lifted_applies_within_two_seconds(make_broker: Any, run_worker: Any, wait_until: Any) -> None:

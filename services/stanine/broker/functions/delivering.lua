@@ -23,10 +23,8 @@ local function fetch(keys, args)
   local now = tonumber(time[1]) * 1000 + tonumber(time[2]) / 1000
   local free_now, due, each, burst = share(ready, now)
   if free_now then
-    if free_now < 1 then
-      local wait = math.max(due + each - burst * each - now, math.min(RATE_PAUSE, burst * each / 2))
-      return {math.ceil(wait), '', {}}
-    end
+    local least = math.max(1, math.floor(math.min(count, burst / 2, RATE_PAUSE / each)))
+    if free_now < least then return {math.ceil(due + least * each - burst * each - now), '', {}} end
     count = math.min(count, free_now)
   end
   local read = redis.call('XREADGROUP', 'GROUP', args[1], args[2], 'COUNT', count, 'STREAMS', ready, '>')

@@ -21,7 +21,7 @@ is full (allow-oom), what brings new work may not.
 
 --- Values handed to one call: Lua's stack holds about 8,000.
 local CHUNK = 4000
---- Milliseconds that a reader waits at least before it asks for its share of a limited rate again: many readers, few calls.
+--- Of a limited rate, a reader takes what comes in so many ms at once (or half a burst) rather than ask for each message: few calls.
 local RATE_PAUSE = 20
 --- How the token of a debounced message begins; the rest is the digest of its key.
 local DEBOUNCED = 'debounced:'
@@ -65,7 +65,7 @@ end
 local function read_entry(id, flat)
   local entry = {}
   for at = 1, #flat, 2 do entry[flat[at]] = flat[at + 1] end
-  entry.c = entry.c or string.match(id, '^(%d+)-')
+  if not tonumber(entry.c) then entry.c = string.match(id, '^(%d+)-') end
   return entry
 end
 
@@ -88,7 +88,7 @@ end
 --- A member of `delayed`. The token makes members of equal content distinct, and the same request sent twice one member; a new message
 --- therefore holds its delay instead of the moment it was created, which is that much before it is due.
 local function pack_entry(token, entry, delay)
-  return cmsgpack.pack({token, entry.h or '', entry.i or false, entry.t or false, tonumber(entry.n or 0), tonumber(entry.c) or false, delay or 0,
+  return cmsgpack.pack({token, entry.h or '', entry.i or false, entry.t or false, tonumber(entry.n) or 0, tonumber(entry.c) or false, delay or 0,
     entry.u or false})
 end
 
