@@ -73,7 +73,10 @@ def head(queue: str, actor: str) -> bytes:
 @lru_cache(maxsize=1024)
 def read_head(data: bytes) -> tuple[str, str]:
     """Return queue and actor of a batch message's head. Raises ValueError if it is none."""
-    plain = json.loads(data)
+    try:
+        plain = json.loads(data)
+    except RecursionError as error:
+        raise ValueError("the head of a batch message is not nested") from error
     if not isinstance(plain, dict) or not isinstance(plain.get("queue"), str) or not isinstance(plain.get("actor"), str):
         raise ValueError("the head of a batch message names its queue and its actor")  # noqa: TRY004 - like broken JSON
     return plain["queue"], plain["actor"]
@@ -85,17 +88,21 @@ def read_entry(entry_id: bytes, fields: Fields, handed: int = 1) -> Entry | None
     data = named.get(b"h")
     if data is None:
         return None
-    created = named.get(b"c")
     return Entry(
         id=entry_id,
         head=data,
         ids=named.get(b"i"),
         trace=named.get(b"t"),
-        delivery=int(named.get(b"n", b"0")) + handed,
-        created=int(created) if created else created_at(entry_id),
+        delivery=_whole(named.get(b"n"), 0) + handed,
+        created=_whole(named.get(b"c"), created_at(entry_id)),
         handed=handed,
         unique=named.get(b"u"),
     )
+
+
+def _whole(text: bytes | None, otherwise: int) -> int:
+    """Return a count as we write them, or `otherwise` if somebody else wrote something."""
+    return int(text) if text is not None and text.isdigit() and len(text) < 20 else otherwise
 
 
 def is_tick(fields: Fields) -> bool:

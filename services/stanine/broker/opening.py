@@ -45,6 +45,8 @@ def open_entry(entry: Entry, membership: Membership, actors: "Mapping[str, drama
         message = dramatiq.Message.decode(entry.head)
     except DecodeError:
         return Unusable(entry, "Undecodable")
+    if not _is_sound(message):
+        return Unusable(entry, "Undecodable")
     actor = actors.get(message.actor_name)
     if actor is not None and actor.options.get("batch") is not None:
         return Unusable(entry, "NotABatchMessage", message.actor_name)
@@ -54,6 +56,12 @@ def open_entry(entry: Entry, membership: Membership, actors: "Mapping[str, drama
     if entry.trace:
         message.options[TRACE_OPTION] = entry.trace.decode("ascii", "replace")
     return StreamProxy(message, membership, [entry.id], entry.delivery, entry)
+
+
+def _is_sound(message: Any) -> bool:
+    """Tell whether the parts that are looked at before an actor runs have their types: whoever may write here may write anything."""
+    named = isinstance(message.queue_name, str) and isinstance(message.actor_name, str) and isinstance(message.message_id, str)
+    return named and isinstance(message.kwargs, dict) and isinstance(message.options, dict)
 
 
 def actor_of(entry: Entry) -> str:
