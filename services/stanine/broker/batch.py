@@ -178,7 +178,7 @@ def merge_entries(entries: "Sequence[tuple[Entry, bool]]", limits: "Callable[[by
     part: Part | None = None
     for entry, noted in entries:
         part = add_entry(work, part, entry, limits)
-        if part is not None and noted:
+        if part is not None and (noted or entry.handed > 1):
             part.handed.append((entry.id, entry.handed))
     return work
 

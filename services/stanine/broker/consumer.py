@@ -160,6 +160,7 @@ class StreamsConsumer(dramatiq.Consumer):
             self._bury(opened.entry.id, opened.entry.delivery, opened.reason, opened.actor)
             return None
         opened.suspect = suspect
+        opened.crashed = _crashed(item)
         counted = [pair for pair in _counts(item) if pair[0] in membership.adopted]
         if counted:
             if not self._queue.start(self._client, membership.name, counted):
@@ -184,12 +185,16 @@ class StreamsConsumer(dramatiq.Consumer):
         self._membership.ask_again()
 
     def _release_fetched(self) -> None:
-        earlier = [(entry_id, item.delivery - 1) for item in (*self._work, *self._suspects) for entry_id in _ids(item)]
+        """Put back what was fetched. What dead consumers held stays pending, for its count is kept there: free when this one leaves."""
+        fetched = [*self._work, *self._suspects]
+        earlier = [(entry_id, item.delivery - 1) for item in fetched if not _crashed(item) for entry_id in _ids(item)]
         if earlier and not self._membership.lost:
             self._queue.release(self._client, self._membership.name, earlier)
             self._membership.started(entry_id for entry_id, _ in earlier)
         self._work.clear()
         self._suspects.clear()
+        if any(_crashed(item) for item in fetched):
+            self._membership.ask_again()
 
     # -------------------------------------------------------------------------------------------------------------------- fetching
 
@@ -336,6 +341,11 @@ def _ids(item: "Part | Entry") -> list[bytes]:
 
 def _counts(item: "Part | Entry") -> list[tuple[bytes, int]]:
     return item.handed if isinstance(item, Part) else [(item.id, item.handed)]
+
+
+def _crashed(item: "Part | Entry") -> list[tuple[bytes, int]]:
+    """Return what dead consumers held, each with how often it was handed out, this time included."""
+    return [pair for pair in _counts(item) if pair[1] > 1]
 
 
 def _handed(item: "Part | Entry") -> int:

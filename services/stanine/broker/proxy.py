@@ -29,6 +29,8 @@ class StreamProxy(dramatiq.MessageProxy):
         self.deferral: tuple[bytes, int] | None = None
         #: Held by two consumers that died: it runs without another such beside it.
         self.suspect = False
+        #: Of its entries those that dead consumers held, each with how often it was handed out, this time included.
+        self.crashed: list[tuple[bytes, int]] = []
 
     @property
     def is_batch(self) -> bool:

@@ -56,8 +56,13 @@ class Settler:
                 membership.take_back(proxy)
 
     def _release(self, membership: Membership, proxies: list[StreamProxy]) -> None:
-        earlier = [pair for proxy in proxies for pair in _uncounted(proxy)]
-        self._patiently(membership, lambda: membership.queue.release(self._client, membership.name, earlier))
+        crashed = [(entry_id, times - 1) for proxy in proxies for entry_id, times in proxy.crashed]
+        kept = {entry_id for entry_id, _ in crashed}
+        earlier = [pair for proxy in proxies for pair in _uncounted(proxy) if pair[0] not in kept]
+        if earlier:
+            self._patiently(membership, lambda: membership.queue.release(self._client, membership.name, earlier))
+        if crashed:  # a new entry would begin its count anew; so it stays pending, uncounted, and free once this consumer has left
+            self._patiently(membership, lambda: membership.queue.start(self._client, membership.name, crashed))
 
     def _settle_once(self, proxy: StreamProxy, *, rejected: bool) -> int:
         membership, queue = proxy.membership, proxy.membership.queue
