@@ -3,6 +3,8 @@
 The same in the test and in the processes that it kills. Keys name the messages in the ledger.
 """
 
+import os
+import signal
 import threading
 import time
 from typing import Any
@@ -28,6 +30,8 @@ DEAD = [f"dead-{n}" for n in range(2)]
 DELAYED = [f"delayed-{n}" for n in range(4)]
 BATCHED = [f"batch{n:03}" for n in range(120)]
 SLOW = [f"slow-{n}" for n in range(40)]
+#: Kills the process that begins it; 8 bytes, as a key in a batch.
+POISON = "poisoned"
 EXPECTED = {*PLAIN, *FAILING, *DELAYED, *BATCHED, *SLOW}
 
 
@@ -70,6 +74,8 @@ def declare(broker: StreamsBroker, ledger: Ledger) -> Any:
     def batch(ids: bytes) -> None:
         keys = split_ids(ids)
         ledger.note(BEGUN, keys)
+        if POISON in keys:
+            os.kill(os.getpid(), signal.SIGKILL)
         if BATCHED[13] in keys and ledger.is_first_time("batch"):
             raise ValueError
         ledger.note(DONE, keys)
@@ -77,6 +83,8 @@ def declare(broker: StreamsBroker, ledger: Ledger) -> Any:
     @dramatiq.actor(broker=broker, queue_name="slow")
     def slow(key: str) -> None:
         ledger.note(BEGUN, [key])
+        if key == POISON:
+            os.kill(os.getpid(), signal.SIGKILL)
         time.sleep(SLOW_SECONDS)
         ledger.note(DONE, [key])
 

@@ -66,7 +66,10 @@ local function join(keys, args)
   local made = redis.pcall('XGROUP', 'CREATE', ready, group, '0', 'MKSTREAM')
   if made['err'] and not string.find(made['err'], 'BUSYGROUP', 1, true) then return made end
   if args[2] ~= '' then
-    extend(leases, args[2], now_ms(), tonumber(args[3]), tonumber(args[4]))
+    -- The queue's own lease from the start if it is shorter: who dies before the first beat is held for no longer.
+    local lease, given = tonumber(args[3]), tonumber(redis.call('HGET', keys[5], 'lease_ms') or '')
+    if given and given >= 500 and given < lease then lease = given end
+    extend(leases, args[2], now_ms(), lease, tonumber(args[4]))
     redis.call('XGROUP', 'CREATECONSUMER', ready, group, args[2])
   end
   return redis.call('HGETALL', keys[5])
