@@ -180,12 +180,13 @@ def test_middleware_hears_of_what_is_taken_only(broker: Any) -> None:
 def test_what_cannot_be_done_is_refused(broker: Any) -> None:
     def work(number: int) -> None: ...
 
+    declare: Any = dramatiq.actor
     for options in ({"dedupe": "once"}, {"dedupe": "throttle"}, {"dedupe": "debounce", "dedupe_ms": 0}, {"dedupe_ms": 5}):
         with pytest.raises(DedupeRefused):
-            dramatiq.actor(work, broker=broker, actor_name=str(options), **options)
+            declare(work, broker=broker, actor_name=str(options), **options)
     with pytest.raises(BatchRefused):
-        dramatiq.actor(work, broker=broker, actor_name="batch", batch="number", dedupe="simple")
-    plain = dramatiq.actor(work, broker=broker)
+        declare(work, broker=broker, actor_name="batch", batch="number", dedupe="simple")
+    plain = declare(work, broker=broker)
     for more in ({"dedupe_key": 7}, {"dedupe_ms": 7}, {"dedupe": "debounce", "dedupe_ms": 7, "delay": 5}):
         with pytest.raises(DedupeRefused):
             plain.send_with_options(args=(1,), **more)

@@ -46,7 +46,7 @@ def run_page(url: str) -> dict[str, Any]:
 def permitted(server_url: str) -> str:
     """Return the address of a user who may do what the page lists."""
     (rules,) = blocks("acl")
-    admin = redis.Redis.from_url(server_url)
+    admin: Any = redis.Redis.from_url(server_url)
     admin.execute_command("ACL", "SETUSER", "shop", "on", ">pw", "+eval", *rules.split())  # the script is the reader's own
     admin.close()
     return server_url.replace("redis://", "redis://shop:pw@")
@@ -55,7 +55,7 @@ def permitted(server_url: str) -> str:
 def test_its_blocks_run_with_the_permissions_it_lists_and_need_them(own_server: Any, own_broker: None) -> None:
     assert len(blocks("python")) >= 12
     server = own_server()
-    admin = redis.Redis.from_url(server.url)
+    admin: Any = redis.Redis.from_url(server.url)
     admin.hset(queue_keys("shop", "scores").settings, "rate_messages", 100_000)  # a rate from the start: its way is taken, too
     names = run_page(permitted(server.url))
     assert sorted(mail[0][:3] for mail in names["mails"]) == ["ada", "ada", "ada", "ben", "cle"]

@@ -114,15 +114,18 @@ def test_a_draining_queue_refuses_new_messages_and_finishes_what_is_there(make_b
     def piped(number: int) -> None:
         order.append("piped")
 
-    dramatiq.pipeline([first.message(1), piped.message()], broker=broker).run()
+    steps: Any = [first.message(1), dramatiq.Message("default", "piped", (), {}, {})]
+    pipeline: Any = dramatiq.pipeline(steps, broker=broker)
+    pipeline.run()
     producer.enqueue(begotten.message())
     begotten.send_with_options(delay=500)
     producer.drain("default")
-    for refused in (
+    refusals: list[Any] = [
         lambda: make_broker().enqueue(begotten.message()),
         lambda: producer.enqueue_many([begotten.message()]),
         lambda: producer.enqueue(begotten.message(), delay=1),
-    ):
+    ]
+    for refused in refusals:
         with pytest.raises(QueueDraining, match="default"):
             refused()
     assert not broker.stats("default").is_drained
