@@ -7,7 +7,7 @@ READY := .venv/.ready
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
 .DEFAULT_GOAL := help
-.PHONY: help demo up test check
+.PHONY: help demo up test check bench
 
 help:  ## say what there is
 	@sed -n 's/^\([a-z]*\):.*  ## \(.*\)/make \1	\2/p' $(MAKEFILE_LIST)
@@ -26,6 +26,9 @@ check: $(READY)  ## lint, format, types, and the arrows between the layers
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+bench: $(READY)  ## measure everything beside its peers, draw the plots, fill docs/benchmarks.md (half an hour; QUICK=1: minutes)
+	@benchmarks/run.sh
 
 $(READY): requirements-dev.txt requirements-data.txt requirements-data-build.txt pyproject.toml
 	@echo "making .venv (about a minute, once)" >&2
