@@ -1,0 +1,104 @@
+"""Workers and producers whose clocks are a day off, or jump: leases, delays and retries go by the server's clock."""
+
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tests.conftest import need
+from tests.integration.broker_failures import workload
+from tests.integration.broker_failures.ledger import BEGUN, Ledger, account
+from tests.integration.broker_failures.test_networks import wait_until
+
+from stanine.broker import StreamsBroker
+
+#: Where Debian's libfaketime puts its library for processes with threads.
+LIBRARIES = sorted(Path("/usr/lib").glob("*/faketime/libfaketimeMT.so.1"))
+
+
+@pytest.fixture
+def faketime() -> Path:
+    need("faketime", found=bool(LIBRARIES))
+    return LIBRARIES[0]
+
+
+def start_process(role: str, url: str, directory: Path, faketime: Path, offset: str) -> "subprocess.Popen[bytes]":
+    """Start a process of the workload with its clock set off; steady clocks are left alone, as a set clock leaves them."""
+    clock = directory / f"clock-{role}-{offset}"
+    clock.write_text(offset)
+    environment = {
+        **os.environ, "LD_PRELOAD": str(faketime), "FAKETIME_TIMESTAMP_FILE": str(clock), "FAKETIME_CACHE_DURATION": "0",
+        "FAKETIME_DONT_FAKE_MONOTONIC": "1", "FAKETIME_NO_CACHE": "1",
+    }  # fmt: skip
+    command = [sys.executable, "-m", "tests.integration.broker_failures.doomed_worker", role, url, "test", str(directory), ""]
+    with (directory / "log").open("ab") as log:
+        return subprocess.Popen(command, cwd=Path(__file__).parents[3], env=environment, stdout=log, stderr=log)
+
+
+@pytest.mark.parametrize("offset", ["+1d", "-1d", "+61s", "-61s"])
+def test_a_worker_with_a_wrong_clock_works_like_any_other(
+    redis_url: str, make_broker: Callable[..., StreamsBroker], ledger: Ledger, tmp_path: Path, faketime: Path, offset: str
+) -> None:
+    broker = make_broker()
+    actors = workload.declare(broker, ledger)
+    workload.configure(broker)
+    workload.produce(broker, actors)
+    workload.leave_orphans(broker)
+    wrong = start_process("worker", redis_url, tmp_path, faketime, offset)
+    assert wait_until(lambda: any(event == BEGUN for event, _, _ in ledger.lines()), 10)
+    right = workload.start_worker(broker)
+    assert wrong.wait(20) == 0, (tmp_path / "log").read_text()[-2000:]
+    workload.await_rest(broker, 10)
+    right.stop(5000)
+    workload.assert_at_rest(broker)
+    found = account(ledger.lines(), workload.EXPECTED)
+    assert not found.lost
+    assert found.duplicates == 0, "neither took over what the other held"
+    assert {process for _, _, process in ledger.lines()} == {os.getpid(), wrong.pid}, "both worked"
+
+
+@pytest.mark.parametrize("offset", ["+1d", "-1d"])
+def test_a_delay_is_the_same_whatever_the_producers_clock_says(
+    redis_url: str, make_broker: Callable[..., StreamsBroker], ledger: Ledger, tmp_path: Path, faketime: Path, offset: str
+) -> None:
+    broker = make_broker()
+    workload.declare(broker, ledger)
+    workload.configure(broker)
+    producer = start_process("producer", redis_url, tmp_path, faketime, offset)
+    assert producer.wait(20) == 0, (tmp_path / "log").read_text()[-2000:]
+    worker = workload.start_worker(broker)
+    begun = time.monotonic()
+    workload.await_rest(broker, 10)
+    assert time.monotonic() - begun < 2, "delayed by 50 ms, not by a day"
+    worker.stop(5000)
+    sent = {key for event, key, _ in ledger.lines() if event == "sent"}
+    found = account(ledger.lines(), sent)
+    assert len(sent) > 20
+    assert not found.lost
+    assert found.duplicates == 0
+
+
+def test_a_clock_that_jumps_takes_no_lease(
+    redis_url: str, make_broker: Callable[..., StreamsBroker], ledger: Ledger, tmp_path: Path, faketime: Path
+) -> None:
+    broker = make_broker()
+    actors: Any = workload.declare(broker, ledger)
+    workload.configure(broker)
+    broker.enqueue_many([actors["slow"].message(f"slow-{number}") for number in range(40)])
+    process = start_process("worker", redis_url, tmp_path, faketime, "+0")
+    clock = tmp_path / "clock-worker-+0"
+    assert wait_until(lambda: any(event == BEGUN for event, _, _ in ledger.lines()), 10)
+    other = workload.start_worker(broker)
+    for offset in ("+1d", "-1d", "+0"):
+        time.sleep(0.05)
+        clock.write_text(offset)
+    assert process.wait(20) == 0
+    workload.await_rest(broker, 10)
+    other.stop(5000)
+    found = account(ledger.lines(), set(workload.SLOW))
+    assert not found.lost
+    assert found.duplicates == 0
