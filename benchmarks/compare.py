@@ -318,7 +318,7 @@ def table(found: dict[str, Any]) -> str:
 
 
 def main() -> int:
-    """Parse the command line, measure, print; status 1 if a peer failed or lost or falsified something, or Stanine did not deliver exactly."""
+    """Parse the command line, measure, print; status 1 if a peer failed or lost something, or Stanine did not deliver exactly."""
     parser = argparse.ArgumentParser(
         prog="python -m benchmarks.compare", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )

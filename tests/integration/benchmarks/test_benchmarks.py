@@ -23,7 +23,7 @@ from tests.conftest import need
 
 THERE = [peer.name for peer in PEERS if peer.is_there]
 
-#: SAQ's sweep at a worker's start now and then queues a message again that has just been taken (its issue 277).
+#: SAQ now and then delivers a message twice; probably its sweep, which takes what was just begun for stuck (its issue 277).
 DELIVERS_TWICE = {"saq"}
 
 
