@@ -8,6 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import dramatiq
 import pytest
 from tests.conftest import need
 from tests.integration.broker_failures import workload
@@ -70,6 +71,10 @@ def test_a_delay_is_the_same_whatever_the_producers_clock_says(
     workload.configure(broker)
     producer = start_process("producer", redis_url, tmp_path, faketime, offset)
     assert producer.wait(20) == 0, (tmp_path / "log").read_text()[-2000:]
+    client: Any = broker.client
+    ((_, first),) = client.xrange(broker.ready_key("plain"), count=1)
+    stamped = dramatiq.Message.decode(first[b"h"]).message_timestamp
+    assert abs(stamped / 1000 - time.time()) > 86_000, "its clock was a day off"
     worker = workload.start_worker(broker)
     begun = time.monotonic()
     workload.await_rest(broker, 10)
