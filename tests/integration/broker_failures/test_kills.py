@@ -8,6 +8,7 @@ import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import pytest
 from tests.integration.broker_failures import workload
 from tests.integration.broker_failures.ledger import DONE, Account, Ledger, account
 from tests.integration.failpoints import Step, steps_of
@@ -109,6 +110,7 @@ def assert_clean(kind: str, found: list[tuple[Step | None, bool, Account]]) -> N
     assert kills >= 0.8 * len(found)
 
 
+@pytest.mark.slow
 def test_a_worker_killed_at_any_step_loses_nothing_and_repeats_only_what_was_not_settled(redis_url: str, tmp_path: Path) -> None:
     _, _, whole = kill_a_worker(redis_url, tmp_path, None)
     assert whole.duplicates == 0

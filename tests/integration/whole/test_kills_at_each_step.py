@@ -127,6 +127,7 @@ def assert_all_is_well(records: Records, client: Client, kills: int) -> None:
     assert entry.revision == client.revisions[-1], "the index has the last revision that was acknowledged"
 
 
+@pytest.mark.slow
 def test_a_result_watcher_killed_at_any_step_scores_everything_once(services: Services, records: Records) -> None:
     client = Client(services)
     client.publish()
@@ -142,6 +143,7 @@ def test_a_result_watcher_killed_at_any_step_scores_everything_once(services: Se
     assert_all_is_well(records, client, len(steps))
 
 
+@pytest.mark.slow
 def test_an_index_watcher_killed_at_any_step_indexes_every_revision(services: Services, records: Records) -> None:
     client = Client(services)
     client.publish()
@@ -158,6 +160,7 @@ def test_an_index_watcher_killed_at_any_step_indexes_every_revision(services: Se
     assert_all_is_well(records, client, len(steps))
 
 
+@pytest.mark.slow
 def test_an_api_killed_at_any_step_has_kept_what_it_acknowledged(services: Services, records: Records) -> None:
     client = Client(services)
     client.publish()

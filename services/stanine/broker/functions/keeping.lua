@@ -67,9 +67,12 @@ local function join(keys, args)
   if made['err'] and not string.find(made['err'], 'BUSYGROUP', 1, true) then return made end
   if args[2] ~= '' then
     -- The queue's own lease from the start if it is shorter: who dies before the first beat is held for no longer.
-    local lease, given = tonumber(args[3]), tonumber(redis.call('HGET', keys[5], 'lease_ms') or '')
-    if given and given >= 500 and given < lease then lease = given end
-    extend(leases, args[2], now_ms(), lease, tonumber(args[4]))
+    local lease, grace = tonumber(args[3]), tonumber(args[4])
+    local given = tonumber(redis.call('HGET', keys[5], 'lease_ms') or '')
+    if given and given >= 500 and given < lease then
+      lease, grace = given, math.max(100, math.floor(grace * given / lease))
+    end
+    extend(leases, args[2], now_ms(), lease, grace)
     redis.call('XGROUP', 'CREATECONSUMER', ready, group, args[2])
   end
   return redis.call('HGETALL', keys[5])
