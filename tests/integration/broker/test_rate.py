@@ -52,11 +52,13 @@ def test_a_batch_actor_keeps_to_the_rate_by_entries(make_broker: Any, run_worker
     limit(broker, "b", rate_messages=2000, rate_burst=100)
     broker.enqueue_many(work.message(ids=b"%04d" % number) for number in range(3000))
     run_worker(broker)
-    begun, calls = time.monotonic(), fcalls(broker)
+    calls = fcalls(broker)
     time.sleep(1.2)
     assert fcalls(broker) - calls <= 250, "batches are waited for: 50 a second, each read and settled, and a few that were too early"
-    broker.join("b", timeout=10_000)
-    assert 1.3 <= time.monotonic() - begun <= 3.5
+    broker.join("b", timeout=20_000)
+    # Between batches, not from the worker's start: that may come late on a busy machine. The first batch is the burst.
+    lasted = batches[-1][0] - batches[0][0]
+    assert 0.9 * 2800 / 2000 <= lasted <= 6
     assert sum(size for _, size in batches) == 3000
     assert max(size for _, size in batches) <= 100
 
