@@ -5,6 +5,7 @@ They are derived: whatever is lost is built again from the documents, byte for b
 """
 
 import hashlib
+import threading
 from typing import Any
 
 import redis
@@ -93,23 +94,26 @@ class Index:
         self._client: Any = client
         self._library = library
         self._keys = keys
+        self._lock = threading.Lock()
         self.entries = EntryCache()
 
     def refresh(self, change: int | None = None) -> list[str]:
         """Take in what has changed, unless `change`, read along with something else, says that nothing has; return corrupt fields."""
         cache = self.entries
-        if change is None:
-            change = int(self._client.get(self._keys.index_change) or 0)
-        if change == cache.change:
-            return []
-        if change < cache.change:
-            cache.clear()
-            cache.change = -1
-        fields = self._client.zrange(self._keys.index_changes, cache.change + 1, change, byscore=True)
-        data = self._client.hmget(self._keys.index, fields) if fields else []
-        corrupt = _take_in(cache, fields, data)
-        cache.change = change
-        return corrupt
+        with self._lock:
+            if change is None or change < cache.change:
+                # A number below ours may only be old: another thread has refreshed since it was read. Only the server knows.
+                change = int(self._client.get(self._keys.index_change) or 0)
+            if change == cache.change:
+                return []
+            if change < cache.change:
+                cache.clear()
+                cache.change = -1
+            fields = self._client.zrange(self._keys.index_changes, cache.change + 1, change, byscore=True)
+            data = self._client.hmget(self._keys.index, fields) if fields else []
+            corrupt = _take_in(cache, fields, data)
+            cache.change = change
+            return corrupt
 
     def read(self, name: str, form: int) -> bytes | None:
         """Return the bytes of an entry."""

@@ -200,6 +200,19 @@ def test_the_cache_follows_changes_and_a_server_that_was_emptied(store: Store) -
     store.run(follow)
 
 
+def test_a_number_read_before_another_threads_refresh_does_not_empty_the_cache(store: Store) -> None:
+    publish(store, document("A"))
+    builder(store).build_all()
+    earlier = int(store.client.get(store.keys.index_change))
+    publish(store, document(name="other"))
+    builder(store).build_all()
+    store.index.refresh()
+    entry = store.index.entries.newest("gad-7")
+    store.index.refresh(earlier)
+    assert store.index.entries.newest("gad-7") is entry
+    assert store.index.entries.newest("other") is not None
+
+
 def test_a_corrupt_entry_is_left_out_of_the_cache_and_named(store: Store) -> None:
     publish(store, document())
     builder(store).build_all()
