@@ -1,6 +1,6 @@
 """What the watchers count. Each composition root makes the one of its kind; its actors write to it."""
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+from prometheus_client import CollectorRegistry, Counter, Histogram
 
 from .metrics import DURATION_BUCKETS
 
@@ -31,7 +31,6 @@ class ResultWatcherMetrics:
         self.lost_race = settled.labels("already_settled")
         self.sweeps = Counter("stanine_sweeps", "Sweeps of the records completed.", registry=registry)
         self.swept = Counter("stanine_swept", "Attempts that a sweep queued again.", registry=registry)
-        self.ready = Gauge("stanine_ready", "1 if this process takes work.", registry=registry)
 
 
 class IndexWatcherMetrics:
@@ -48,4 +47,3 @@ class IndexWatcherMetrics:
         )
         self.sweeps = Counter("stanine_sweeps", "Sweeps of the records completed.", registry=registry)
         self.swept = Counter("stanine_swept", "Entries that a sweep found missing, stale or corrupt.", registry=registry)
-        self.ready = Gauge("stanine_ready", "1 if this process takes work.", registry=registry)

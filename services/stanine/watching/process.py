@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import dramatiq
 import redis
 from opentelemetry.trace import Tracer
-from prometheus_client import CollectorRegistry
+from prometheus_client import CollectorRegistry, Gauge
 
 from stanine import store
 from stanine.broker import StreamsBroker
@@ -106,6 +106,8 @@ def run_watcher(service: str, route: Route, assemble: Assemble, arguments: Seque
 
     heartbeats = Heartbeats()
     state = _State()
+    ready_now = Gauge("stanine_ready", "1 if this process takes work.", registry=watcher.registry)
+    ready_now.set_function(lambda: float(not state.reasons()))
     health = HealthServer(options.health_host, options.health_port, heartbeats=heartbeats, ready=state.reasons, registry=watcher.registry)
     health.start()
     log.info("watcher.started", health_port=health.port, namespace=environment.namespace)

@@ -66,8 +66,10 @@ def test_a_watcher_is_not_ready_while_redis_is_away_and_becomes_so(services: Ser
     eventually(lambda: services.health("result-watcher", "/readyz").status_code == 503, 20)
     eventually(lambda: "ConnectionRefused" in services.health("result-watcher", "/readyz").text, 20)
     assert services.health("result-watcher", "/healthz").status_code == 200
+    assert "stanine_ready 0.0" in services.health("result-watcher", "/metrics").text
     services.start("valkey")
     eventually(lambda: ready(services, "result-watcher"), 20, lambda: services.log("result-watcher"))
+    assert "stanine_ready 1.0" in services.health("result-watcher", "/metrics").text
 
 
 def test_sigterm_finishes_the_batch_in_hand_and_releases_the_rest(services: Services) -> None:
