@@ -55,7 +55,8 @@ class Sweep:
             stop, *blocks = self._library.call(self._client, "unfinished", [self._keys.arrivals], [start, BLOCKS_A_CALL])
             if raising:
                 # A block that is not full yet is not finished for good, so the last one never counts.
-                raising = self._raise_to(blocks[0] if blocks else min(stop, self.arrivals() // BLOCK_SIZE)) and not blocks
+                self._raise_low_water(blocks[0] if blocks else min(stop, self.arrivals() // BLOCK_SIZE))
+                raising = not blocks
             for block in blocks:
                 yield from self._of_block(block)
             if stop <= start or stop - start < BLOCKS_A_CALL:
@@ -73,9 +74,8 @@ class Sweep:
         if done:
             self._client.hdel(self._keys.requeued, *done)
 
-    def _raise_to(self, block: int) -> bool:
+    def _raise_low_water(self, block: int) -> None:
         self._library.call(self._client, "advance", [self._keys.low_water], [block])
-        return True
 
     def _of_block(self, block: int) -> Iterator[Unscored]:
         pipeline = self._client.pipeline(transaction=False)
