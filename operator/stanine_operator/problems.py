@@ -1,0 +1,42 @@
+"""What keeps the operator from doing its work, as a condition can say it. Raised by connections.py and by the kinds; caught by the loop."""
+
+from dramatiq.errors import ConnectionError as DramatiqConnectionError
+from redis.exceptions import RedisError
+
+from stanine.connection.errors import ServerError, classify
+
+#: Reasons of problems with what a resource refers to; those of the server are stanine.connection.errors'.
+REDIS_CONFIG_NOT_FOUND = "RedisConfigNotFound"
+SECRET_NOT_FOUND = "SecretNotFound"  # noqa: S105 - a reason, no password
+SECRET_KEY_MISSING = "SecretKeyMissing"  # noqa: S105 - likewise
+SECRET_FORBIDDEN = "SecretForbidden"  # noqa: S105 - likewise
+SECRET_UNREADABLE = "SecretUnreadable"  # noqa: S105 - likewise
+API_SERVER_UNREACHABLE = "APIServerUnreachable"
+INVALID_SPEC = "InvalidSpec"
+INTERNAL_ERROR = "InternalError"
+
+#: The reasons after which a connection cannot be made, so that who has a condition for it says so.
+UNCONNECTED = frozenset({SECRET_NOT_FOUND, SECRET_KEY_MISSING, SECRET_FORBIDDEN, SECRET_UNREADABLE, REDIS_CONFIG_NOT_FOUND})
+
+#: What redis-py, the socket and our broker raise when a server cannot be used.
+SERVER_TROUBLE = (RedisError, OSError, ServerError, DramatiqConnectionError)
+
+
+class OperatorProblem(Exception):  # noqa: N818 - says what happened; not every one is an error
+    """A reason (CamelCase) and a sentence with the remedy. Permanent: trying again is in vain until somebody changes something."""
+
+    def __init__(self, reason: str, message: str, *, permanent: bool = False) -> None:
+        super().__init__(f"{reason}: {message}")
+        self.reason = reason
+        self.message = message
+        self.permanent = permanent
+
+
+def problem_of(error: BaseException) -> OperatorProblem:
+    """Return what an exception means to the owner of a resource. Texts of unknown exceptions are withheld: they may quote anything."""
+    if isinstance(error, OperatorProblem):
+        return error
+    if isinstance(error, SERVER_TROUBLE):
+        problem = classify(error)
+        return OperatorProblem(problem.reason, problem.remedy, permanent=problem.permanent)
+    return OperatorProblem(INTERNAL_ERROR, f"The operator met an unexpected {type(error).__name__}: see its log.")
