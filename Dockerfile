@@ -1,0 +1,52 @@
+# One image for every process of Stanine; the first argument names it: api, index-watcher, result-watcher, operator, cli.
+# BASE_IMAGE is any Debian with Python 3.11 or newer, venv and pip (NumPy's wheels need glibc); both stages use it.
+ARG BASE_IMAGE=python:3.11-slim
+
+FROM ${BASE_IMAGE} AS build
+# Where pip finds packages, if not in its usual place: given by whoever builds, in the environment of this stage only.
+ARG PIP_INDEX_URL
+ARG PIP_EXTRA_INDEX_URL
+ARG PIP_FIND_LINKS
+ARG PIP_CERT
+ARG PIP_DEFAULT_TIMEOUT
+ARG PIP_TRUSTED_HOST
+ENV PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_CACHE_DIR=1 PIP_ROOT_USER_ACTION=ignore
+WORKDIR /build
+
+# What Stanine stands on, pinned by hash. It changes seldom, so it is a layer of its own.
+COPY requirements-runtime.txt ./
+RUN python3 -m venv --without-pip /opt/stanine \
+ && python3 -m pip --python /opt/stanine/bin/python install --quiet --no-compile --no-deps --require-hashes -r requirements-runtime.txt
+# What is never loaded here: tests, stubs, sources in C and Cython, and a second copy of Kubernetes' client.
+RUN cd /opt/stanine/lib/python3*/site-packages \
+ && rm -rf kubernetes/aio kubernetes/e2e_test numpy/f2py numpy/distutils numpy/_core/include \
+ && find . -type d \( -name tests -o -name test \) -prune -exec rm -rf {} + \
+ && find . -type f \( -name '*.pyi' -o -name '*.pyx' -o -name '*.pxd' -o -name '*.c' -o -name '*.h' -o -name '*.a' \) -delete \
+ && /opt/stanine/bin/python -m compileall -q -j 0 --invalidation-mode unchecked-hash .
+
+# Stanine itself, as a wheel, unpacked to /app.
+COPY requirements-runtime-build.txt ./
+RUN python3 -m venv --without-pip tools \
+ && python3 -m pip --python tools/bin/python install --quiet --no-compile --no-deps --require-hashes -r requirements-runtime-build.txt
+COPY pyproject.toml README.md LICENSE ./
+COPY services services
+COPY operator operator
+COPY image/entry.py /app/entry.py
+RUN tools/bin/python -m hatchling build -t wheel -d dist \
+ && python3 -m pip --python /opt/stanine/bin/python install --quiet --no-compile --no-deps --no-index --target /app dist/*.whl \
+ && /opt/stanine/bin/python -m compileall -q /app
+
+FROM ${BASE_IMAGE}
+LABEL org.opencontainers.image.title="stanine" \
+      org.opencontainers.image.description="Runs psychometric assessments: API, indexWatcher, resultWatcher, operator, CLI" \
+      org.opencontainers.image.licenses="Apache-2.0"
+# NumPy would start a thread a core for a library of linear algebra that the scoring does not call.
+ENV PATH=/opt/stanine/bin:$PATH PYTHONPATH=/app PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1 OPENBLAS_NUM_THREADS=1
+COPY --from=build /opt/stanine /opt/stanine
+# 0: nobody who runs here can change the program. The development loop, which copies changed files in, says 10001.
+ARG APP_OWNER=0
+COPY --from=build --chown=${APP_OWNER}:${APP_OWNER} /app /app
+WORKDIR /app
+USER 10001:10001
+STOPSIGNAL SIGTERM
+ENTRYPOINT ["/opt/stanine/bin/python", "/app/entry.py"]
