@@ -15,7 +15,8 @@ from stanine.api.deadlines import within
 from stanine.api.intake import Intake
 from stanine.api.keys import Keyring, KeysError
 from stanine.store.capacity import Capacity
-from stanine.store.config import Settings, load_settings_async
+from stanine.store.configuration.reading import load_settings_async
+from stanine.store.configuration.settings import Settings
 from stanine.store.durability import Writer
 from stanine.store.index import AsyncIndex
 from stanine.store.keys import Keys

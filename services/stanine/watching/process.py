@@ -24,7 +24,8 @@ from stanine.connection.environment import EnvironmentFaultError, read_environme
 from stanine.connection.errors import ServerProblem
 from stanine.connection.library import Library
 from stanine.messages import Outbox, Route
-from stanine.store.config import Settings, load_settings
+from stanine.store.configuration.reading import load_settings
+from stanine.store.configuration.settings import Settings
 from stanine.store.keys import Keys
 from stanine.store.layout import advice_on_layout
 from stanine.telemetry.health import HealthServer

@@ -20,7 +20,7 @@ from stanine.broker import StreamsBroker
 from stanine.connection.clients import connect
 from stanine.index_watcher.main import assemble as assemble_index_watcher
 from stanine.result_watcher.main import assemble as assemble_result_watcher
-from stanine.store.config import Settings
+from stanine.store.configuration.settings import Settings
 from stanine.store.keys import Keys
 from stanine.telemetry.metrics import make_registry
 from stanine.telemetry.traces import get_tracer
