@@ -7,7 +7,7 @@ from typing import Any
 from stanine.broker.errors import BrokerSettingsInvalid
 
 #: Lowest and highest of each setting, with what it means where that is not plain.
-_RANGES: dict[str, tuple[int, int]] = {
+RANGES: dict[str, tuple[int, int]] = {
     "lease_ms": (500, 3_600_000),
     "max_deliveries": (1, 1_000),
     "backoff_min_ms": (1, 86_400_000),
@@ -49,7 +49,7 @@ class QueueSettings:
 
     def __post_init__(self) -> None:
         faults = []
-        for name, (lowest, highest) in _RANGES.items():
+        for name, (lowest, highest) in RANGES.items():
             value = getattr(self, name)
             if value is None and name in _OPTIONAL:
                 continue
