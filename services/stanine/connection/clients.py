@@ -5,9 +5,11 @@ blocking reads (redis-py 8 times a blocking read out at 5 s and tries it 10 time
 """
 
 import socket
+import ssl
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import parse_qs, unquote, urlsplit
 
 import redis
 import redis.asyncio
@@ -16,6 +18,8 @@ import redis.asyncio.sentinel
 import redis.backoff
 import redis.retry
 import redis.sentinel
+
+from stanine.connection.tls import SentinelTLSConnection, TLSConnection
 
 #: Seconds a command may take before its outcome counts as unknown. Every write may be sent again, so a retry is safe.
 SOCKET_TIMEOUT = 5.0
@@ -62,6 +66,66 @@ def connect(url: str, *, pool_size: int = POOL_SIZE, timeout: float = SOCKET_TIM
     return _sync_client(url, pool_size, socket_timeout=timeout, retry=retry)
 
 
+@dataclass(frozen=True)
+class Destination:
+    """Where a server is and as whom to speak to it, in parts: what a URL cannot say, or should not, since it holds a password."""
+
+    #: (host, port) of the server; or of Sentinel's nodes, where `master` says which primary they are asked for.
+    nodes: tuple[tuple[str, int], ...]
+    master: str = ""
+    db: int = 0
+    username: str | None = None
+    password: str | None = None
+    sentinel_username: str | None = None
+    sentinel_password: str | None = None
+    #: None: no TLS.
+    tls: ssl.SSLContext | None = None
+    server_name: str | None = None
+
+    def __repr__(self) -> str:
+        """Name the place only: a password in a log is a leak."""
+        return f"Destination({self.nodes}, {self.master!r})"
+
+
+def connect_to(
+    destination: Destination,
+    *,
+    pool_size: int = POOL_SIZE,
+    connect_timeout: float = CONNECT_TIMEOUT,
+    timeout: float = SOCKET_TIMEOUT,
+    retries: int = RETRIES,
+) -> "redis.Redis":
+    """Make a synchronous client as `connect` does, to a destination in parts. Timeouts in seconds."""
+    retry = redis.retry.Retry(redis.backoff.ExponentialWithJitterBackoff(base=BACKOFF_BASE, cap=BACKOFF_CAP), retries)
+    options = _options(socket_timeout=timeout, retry=retry) | {"socket_connect_timeout": connect_timeout}
+    tls: dict[str, Any] = {}
+    if destination.tls is not None:
+        tls = {"ssl_ready_context": destination.tls, "ssl_server_name": destination.server_name}
+    options |= tls | {"db": destination.db, "username": destination.username, "password": destination.password}
+    if not destination.master:
+        host, port = destination.nodes[0]
+        kind = TLSConnection if tls else redis.Connection
+        pool = redis.BlockingConnectionPool(
+            connection_class=kind, host=host, port=port, max_connections=pool_size, timeout=POOL_TIMEOUT, **options
+        )
+        return redis.Redis.from_pool(pool)
+    asking: dict[str, Any] = {
+        "socket_timeout": connect_timeout,
+        "username": destination.sentinel_username,
+        "password": destination.sentinel_password,
+    }
+    sentinel = _sentinel.Sentinel([], sentinel_kwargs=asking)
+    # Sentinel's own constructor makes its clients from URLs' options, which cannot carry a ready context.
+    sentinel.sentinels = [
+        redis.Redis.from_pool(
+            redis.ConnectionPool(connection_class=TLSConnection if tls else redis.Connection, host=host, port=port, **asking, **tls)
+        )
+        for host, port in destination.nodes
+    ]
+    kind = SentinelTLSConnection if tls else _sentinel.SentinelManagedConnection
+    return sentinel.master_for(destination.master, connection_class=kind, max_connections=pool_size, **options)  # type: ignore[no-any-return]
+
+
 def connect_blocking(url: str, *, pool_size: int = BLOCKING_POOL_SIZE) -> "redis.Redis":
     """Make a client for blocking reads: no socket timeout and no retries, since a lost reply must be seen by the reader.
 
@@ -88,8 +152,8 @@ def connect_async(url: str, *, pool_size: int = POOL_SIZE) -> "redis.asyncio.Red
     retry = redis.asyncio.retry.Retry(redis.backoff.ExponentialWithJitterBackoff(base=BACKOFF_BASE, cap=BACKOFF_CAP), RETRIES)
     options = _options(socket_timeout=SOCKET_TIMEOUT, retry=retry)
     if _is_sentinel(url):
-        nodes, master, more = _sentinel_parts(url)
-        sentinel = _async_sentinel.Sentinel(nodes, sentinel_kwargs={"socket_timeout": CONNECT_TIMEOUT})
+        nodes, master, more, asking = _sentinel_parts(url)
+        sentinel = _async_sentinel.Sentinel(nodes, sentinel_kwargs=asking)
         return sentinel.master_for(master, **(options | more))  # type: ignore[no-any-return]
     pool = redis.asyncio.BlockingConnectionPool.from_url(url, max_connections=pool_size, timeout=POOL_TIMEOUT, **_for_url(url, options))
     return redis.asyncio.Redis.from_pool(pool)
@@ -118,8 +182,8 @@ def pool_use(client: "redis.Redis | redis.asyncio.Redis") -> Callable[[], tuple[
 def _sync_client(url: str, pool_size: int, **more: Any) -> "redis.Redis":
     options = _options(**more)
     if _is_sentinel(url):
-        nodes, master, extra = _sentinel_parts(url)
-        sentinel = _sentinel.Sentinel(nodes, sentinel_kwargs={"socket_timeout": CONNECT_TIMEOUT})
+        nodes, master, extra, asking = _sentinel_parts(url)
+        sentinel = _sentinel.Sentinel(nodes, sentinel_kwargs=asking)
         return sentinel.master_for(master, **(options | extra))  # type: ignore[no-any-return]
     pool = redis.BlockingConnectionPool.from_url(url, max_connections=pool_size, timeout=POOL_TIMEOUT, **_for_url(url, options))
     return redis.Redis.from_pool(pool)
@@ -145,15 +209,19 @@ def _is_sentinel(url: str) -> bool:
     return url.startswith(("redis+sentinel://", "rediss+sentinel://"))
 
 
-def _sentinel_parts(url: str) -> tuple[list[tuple[str, int]], str, dict[str, Any]]:
+def _sentinel_parts(url: str) -> tuple[list[tuple[str, int]], str, dict[str, Any], dict[str, Any]]:
+    """Return the sentinels, the primary's name, the options of a connection to the primary, and those of one to a sentinel."""
     parts = urlsplit(url)
     hosts = parts.netloc.rpartition("@")[2].split(",")
     nodes = [(host.rpartition(":")[0] or host, int(host.rpartition(":")[2] or 26379) if ":" in host else 26379) for host in hosts]
     master, _, database = parts.path.strip("/").partition("/")
-    more: dict[str, Any] = {"db": int(database or 0), "ssl": parts.scheme.startswith("rediss")}
-    credentials = parts.netloc.rpartition("@")[0]
-    if credentials:
-        more["username"], _, more["password"] = credentials.partition(":")
-        more["username"] = more["username"] or None
-    more |= {name: values[0] for name, values in parse_qs(parts.query).items() if name.startswith("ssl_")}
-    return nodes, master, more
+    query = {name: values[0] for name, values in parse_qs(parts.query).items()}
+    tls: dict[str, Any] = {"ssl": parts.scheme.startswith("rediss")}
+    tls |= {name: value for name, value in query.items() if name.startswith("ssl_")}
+    more: dict[str, Any] = {"db": int(database or 0), **tls}
+    user, _, password = parts.netloc.rpartition("@")[0].partition(":")
+    if user or password:
+        more |= {"username": unquote(user) or None, "password": unquote(password)}
+    asking = {"socket_timeout": CONNECT_TIMEOUT, **(tls if tls["ssl"] else {})}
+    asking |= {name.removeprefix("sentinel_"): value for name, value in query.items() if name in ("sentinel_username", "sentinel_password")}
+    return nodes, master, more, asking

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from urllib.parse import quote, urlsplit, urlunsplit
 
 #: The prefix of every key when nothing says otherwise.
 DEFAULT_NAMESPACE = "stanine"
@@ -13,7 +14,7 @@ class EnvironmentFaultError(Exception):
 
 @dataclass(frozen=True)
 class Environment:
-    """STANINE_REDIS_URL, STANINE_NAMESPACE and STANINE_KEYS_FILE."""
+    """STANINE_REDIS_URL (with STANINE_REDIS_USERNAME, …_PASSWORD, STANINE_SENTINEL_… in it), STANINE_NAMESPACE and STANINE_KEYS_FILE."""
 
     redis_url: str
     namespace: str = DEFAULT_NAMESPACE
@@ -34,4 +35,25 @@ def read_environment(variables: Mapping[str, str]) -> Environment:
         raise EnvironmentFaultError(
             "STANINE_NAMESPACE is the prefix of every key: write letters, digits, '-', '_' or '.', without ':' or braces"
         )
-    return Environment(url, namespace, variables.get("STANINE_KEYS_FILE"))
+    return Environment(_with_credentials(url, variables), namespace, variables.get("STANINE_KEYS_FILE"))
+
+
+def _with_credentials(url: str, variables: Mapping[str, str]) -> str:
+    """Return the address with the credentials that variables of their own give: a Secret's text need not be fit for an address."""
+    user, password = variables.get("STANINE_REDIS_USERNAME", ""), variables.get("STANINE_REDIS_PASSWORD", "")
+    parts = urlsplit(url)
+    if user or password:
+        if "@" in parts.netloc:
+            raise EnvironmentFaultError(
+                "STANINE_REDIS_URL has credentials, and so have STANINE_REDIS_USERNAME and STANINE_REDIS_PASSWORD: give them in one place"
+            )
+        parts = parts._replace(netloc=f"{quote(user, safe='')}:{quote(password, safe='')}@{parts.netloc}")
+    sentinels = {
+        option: value
+        for option, name in (("sentinel_username", "STANINE_SENTINEL_USERNAME"), ("sentinel_password", "STANINE_SENTINEL_PASSWORD"))
+        if (value := variables.get(name))
+    }
+    if sentinels:
+        added = "&".join(f"{option}={quote(value, safe='')}" for option, value in sentinels.items())
+        parts = parts._replace(query=f"{parts.query}&{added}" if parts.query else added)
+    return urlunsplit(parts)

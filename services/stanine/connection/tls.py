@@ -1,0 +1,59 @@
+"""TLS with what is in memory: certificates that come from Secrets and never lie in a file system. Used by the operator's connections.
+
+redis-py takes certificates as files and names the peer after the address; here a ready context is given instead, and the name to expect.
+"""
+
+import os
+import ssl
+from typing import Any
+
+import redis.connection
+import redis.sentinel
+
+#: redis-py's connection classes are not annotated.
+_connection: Any = redis.connection
+_sentinel: Any = redis.sentinel
+
+
+def make_context(ca: bytes | None, certificate: bytes | None = None, key: bytes | None = None) -> ssl.SSLContext:
+    """Make a client's context of PEM texts. `ca`: whom to trust, instead of the system's. `certificate` and `key`: who we are.
+
+    Raises ssl.SSLError or ValueError if they cannot be used; the text does not quote them.
+    """
+    context = ssl.create_default_context(cadata=ca.decode("ascii", errors="replace") if ca is not None else None)
+    if certificate is not None and key is not None:
+        # OpenSSL reads files only; these exist in this process's memory and only until the end of this call.
+        with _memory_file(certificate) as first, _memory_file(key) as second:
+            context.load_cert_chain(f"/proc/self/fd/{first.fileno()}", f"/proc/self/fd/{second.fileno()}", password=_no_password)
+    return context
+
+
+class TLSConnection(_connection.SSLConnection):  # type: ignore[misc]
+    """A connection with a ready context; `ssl_server_name` is the name in the certificate where it is not the host's.
+
+    The names begin with ssl_ so that `clients.blocking_twin` takes them over.
+    """
+
+    def __init__(self, *, ssl_ready_context: ssl.SSLContext, ssl_server_name: str | None = None, **options: Any) -> None:
+        self._ready_context = ssl_ready_context
+        self._server_name = ssl_server_name
+        super().__init__(**options)
+
+    def _wrap_socket_with_ssl(self, sock: Any) -> ssl.SSLSocket:
+        return self._ready_context.wrap_socket(sock, server_hostname=self._server_name or self.host)
+
+
+class SentinelTLSConnection(_sentinel.SentinelManagedConnection, TLSConnection):  # type: ignore[misc]
+    """The same to the primary that Sentinel names."""
+
+
+def _memory_file(content: bytes) -> Any:
+    file = os.fdopen(os.memfd_create("pem"), "wb")
+    file.write(content)
+    file.flush()
+    return file
+
+
+def _no_password() -> str:
+    # Without this OpenSSL would ask on the terminal.
+    raise ValueError("the private key is encrypted")
