@@ -16,6 +16,7 @@ import redis.asyncio
 import redis.asyncio.retry
 import redis.asyncio.sentinel
 import redis.backoff
+import redis.connection
 import redis.retry
 import redis.sentinel
 
@@ -52,8 +53,9 @@ _DESTINATION = frozenset({
     "socket_keepalive_options", "health_check_interval", "protocol", "client_name",
 })  # fmt: skip
 
-#: redis-py's sentinel modules are not annotated.
+#: These modules of redis-py are not annotated.
 _sentinel: Any = redis.sentinel
+_connection: Any = redis.connection
 _async_sentinel: Any = redis.asyncio.sentinel
 
 
@@ -104,8 +106,8 @@ def connect_to(
     options |= tls | {"db": destination.db, "username": destination.username, "password": destination.password}
     if not destination.master:
         host, port = destination.nodes[0]
-        kind = TLSConnection if tls else redis.Connection
-        pool = redis.BlockingConnectionPool(
+        kind: Any = TLSConnection if tls else redis.Connection
+        pool: Any = _connection.BlockingConnectionPool(
             connection_class=kind, host=host, port=port, max_connections=pool_size, timeout=POOL_TIMEOUT, **options
         )
         return redis.Redis.from_pool(pool)
