@@ -14,9 +14,16 @@ local CHUNK_SIZE, ARRIVAL_BYTES = 65536, 4
 local PAGE_SIZE = 256
 -- arguments to one redis.call: Lua's stack ends near 8,000
 local UNPACK_LIMIT = 4000
+-- numbers read by one struct.unpack: it has room for some 200 on the stack
+local NUMBERS_AT_ONCE = 128
 local LAST_ARRIVAL = 4294967295
 -- how long a call without keys is remembered: a client tries again by itself for some 30 s
 local REMEMBER_SECONDS = 60
+-- the slots of a block as texts: to write a number is dearer than to look one up
+local SLOTS = {}
+for slot = 0, BLOCK_SIZE - 1 do
+  SLOTS[slot] = '' .. slot
+end
 
 -- The key's own prefix: KEYS[1] of these functions is always `<prefix>arrivals`.
 local function prefix_of(arrivals_key)
@@ -228,119 +235,177 @@ local function submit(keys, args)
   return answer
 end
 
+-- The whole numbers of 4 bytes in a text. Many at once: a call for each would cost more than all the rest of a commit.
+local function arrivals_in(packed)
+  local count, found = #packed / ARRIVAL_BYTES, {}
+  for start = 1, count, NUMBERS_AT_ONCE do
+    local stop = math.min(start + NUMBERS_AT_ONCE - 1, count)
+    local some = {struct.unpack('>' .. string.rep('I4', stop - start + 1), packed, (start - 1) * ARRIVAL_BYTES + 1)}
+    if stop - start + 1 == count then
+      some[count + 1] = nil -- where reading ended
+      return some
+    end
+    for i = start, stop do
+      found[i] = some[i - start + 1]
+    end
+  end
+  return found
+end
+
+-- The texts in a text, each with its length before it, and how many there are.
+local function texts_in(packed)
+  local found, count, at = {}, 0, 1
+  while at <= #packed do
+    count = count + 1
+    found[count], at = struct.unpack('>I4c0', packed, at)
+  end
+  return found, count
+end
+
+-- The places of numbers in ascending order of the numbers, equal ones as they stand.
+local function ascending(numbers)
+  local places, last, sorted = {}, -1, true
+  for i = 1, #numbers do
+    places[i] = i
+    sorted = sorted and numbers[i] > last
+    last = numbers[i]
+  end
+  if not sorted then
+    table.sort(places, function(a, b)
+      return numbers[a] < numbers[b] or (numbers[a] == numbers[b] and a < b)
+    end)
+  end
+  return places
+end
+
+local function list_for_participants(key, packed_participants, packed_arrivals, skipped)
+  local at = 1
+  while at <= #packed_participants do
+    local place, participant
+    place, participant, at = struct.unpack('>I4I2c0', packed_participants, at)
+    if not skipped[place] then
+      local arrival = string.sub(packed_arrivals, (place - 1) * ARRIVAL_BYTES + 1, place * ARRIVAL_BYTES)
+      local page = redis.call('HGET', key, participant) or struct.pack('>I4', 0)
+      if #page - 4 >= PAGE_SIZE * ARRIVAL_BYTES then
+        local full = struct.unpack('>I4', page)
+        redis.call('HSET', key, participant .. '\0' .. full, string.sub(page, 5))
+        page = struct.pack('>I4', full + 1)
+      end
+      redis.call('HSET', key, participant, page .. arrival)
+    end
+  end
+end
+
 -- commit_results: KEYS arrivals; ARGV instrument number, arrival numbers (4 bytes each), bytes a result (0: each with its length in 4), results,
 -- participants, one after the other: place (4 bytes, from 1), name (length in 2).
 -- Returns a byte for each: 1 committed now, 0 there was one, or no such attempt.
+-- Usually the numbers ascend and no block has results yet: then there is a step and a text for each result, and nothing else.
 local function commit_results(keys, args)
   local prefix = prefix_of(keys[1])
-  local number, packed, size, bodies = args[1], args[2], tonumber(args[3]), args[4]
-  local participants, at = {}, 1
-  while at <= #args[5] do
-    local place, participant
-    place, participant, at = struct.unpack('>I4I2c0', args[5], at)
-    participants[place] = participant
-  end
+  local number, packed, size, bodies, participants = args[1], args[2], tonumber(args[3]), args[4], args[5]
   local count = #packed / ARRIVAL_BYTES
-  local listed = nil
+  local listed, results = nil, size > 0 and #bodies / size or 0
   if size == 0 then
-    listed, at = {}, 1
-    while at <= #bodies do
-      listed[#listed + 1], at = struct.unpack('>I4c0', bodies, at)
-    end
+    listed, results = texts_in(bodies)
   end
-  if count ~= math.floor(count) or (listed and #listed ~= count) or (not listed and #bodies ~= size * count) then
+  if count ~= math.floor(count) or results ~= count then
     return redis.error_reply('ERR as many results as arrival numbers')
   end
-  check_type(prefix .. 'commits', 'hash')
-  check_type(prefix .. 'participants', 'hash')
+  if #participants > 0 then
+    check_type(prefix .. 'participants', 'hash')
+  end
+  local position = tonumber(redis.call('HGET', prefix .. 'commits', number) or 0)
+  for chunk = math.floor(position / CHUNK_SIZE), math.floor((position + count) / CHUNK_SIZE) do
+    check_type(prefix .. 'c:' .. number .. ':' .. chunk, 'string')
+  end
   -- Attempts that a FLUSHALL or a restore took away are no longer there to be scored.
   local arrived = tonumber(redis.call('GET', keys[1]) or 0)
 
-  local by_block, blocks = {}, {}
-  for i = 1, count do
-    local arrival = struct.unpack('>I4', packed, (i - 1) * ARRIVAL_BYTES + 1)
-    if arrival < arrived then
-      local block = math.floor(arrival / BLOCK_SIZE)
-      local of = by_block[block]
-      if not of then
-        of = {places = {}, slots = {}}
-        by_block[block] = of
-        blocks[#blocks + 1] = block
+  local arrivals = arrivals_in(packed)
+  local places = ascending(arrivals)
+  -- Of each block its key and where it begins in that order; and the places of what is not committed.
+  local blocks, begins, skipped, skips = {}, {}, {}, 0
+  local stop, last, limit = 0, -1, -1
+  for j = 1, count do
+    local arrival = arrivals[places[j]]
+    if arrival >= arrived then
+      skipped[places[j]] = true
+      skips = skips + 1
+    else
+      stop = j
+      if arrival >= limit then
+        local block = math.floor(arrival / BLOCK_SIZE)
+        limit = (block + 1) * BLOCK_SIZE
+        blocks[#blocks + 1] = prefix .. 'r:' .. block
+        begins[#begins + 1] = j
+      elseif arrival == last then
+        skipped[places[j]] = true
+        skips = skips + 1
       end
-      of.places[#of.places + 1] = i
-      of.slots[#of.slots + 1] = arrival % BLOCK_SIZE
+      last = arrival
     end
   end
-  local committed = {}
-  for i = 1, count do
-    committed[i] = false
-  end
+  begins[#begins + 1] = stop + 1
   for b = 1, #blocks do
-    local of = by_block[blocks[b]]
-    for start = 1, #of.slots, UNPACK_LIMIT do
-      local stop = math.min(start + UNPACK_LIMIT - 1, #of.slots)
-      of.found = redis.call('HMGET', prefix .. 'r:' .. blocks[b], unpack(of.slots, start, stop))
-      local taken = {}
-      for j = start, stop do
-        if not of.found[j - start + 1] and not taken[of.slots[j]] then
-          taken[of.slots[j]] = true
-          committed[of.places[j]] = true
+    if redis.call('HLEN', blocks[b]) > 0 then
+      for start = begins[b], begins[b + 1] - 1, UNPACK_LIMIT do
+        local slots = {}
+        for j = start, math.min(start + UNPACK_LIMIT, begins[b + 1]) - 1 do
+          slots[#slots + 1] = SLOTS[arrivals[places[j]] % BLOCK_SIZE]
+        end
+        local found = redis.call('HMGET', blocks[b], unpack(slots))
+        for k = 1, #slots do
+          local i = places[start + k - 1]
+          if found[k] and not skipped[i] then
+            skipped[i] = true
+            skips = skips + 1
+          end
         end
       end
     end
   end
-  local fresh = {}
-  for i = 1, count do
-    if committed[i] then
-      fresh[#fresh + 1] = string.sub(packed, (i - 1) * ARRIVAL_BYTES + 1, i * ARRIVAL_BYTES)
-    end
+  if skips == count then
+    return string.rep('0', count)
   end
-  if #fresh > 0 then
-    local stop = tonumber(redis.call('HGET', prefix .. 'commits', number) or 0) + #fresh
-    local position = stop - #fresh
-    check_type(prefix .. 'c:' .. number .. ':' .. math.floor(position / CHUNK_SIZE), 'string')
 
-    -- From here on it writes, and nothing can fail.
-    for b = 1, #blocks do
-      local of, fields = by_block[blocks[b]], {}
-      for j = 1, #of.places do
-        local i = of.places[j]
-        if committed[i] then
-          fields[#fields + 1] = of.slots[j]
-          fields[#fields + 1] = listed and listed[i] or string.sub(bodies, (i - 1) * size + 1, i * size)
-        end
-      end
-      if #fields > 0 then
-        redis.call('HSET', prefix .. 'r:' .. blocks[b], unpack(fields))
+  -- From here on it writes, and nothing can fail.
+  for b = 1, #blocks do
+    local fields, n = {}, 0
+    for j = begins[b], begins[b + 1] - 1 do
+      local i = places[j]
+      if not skipped[i] then
+        fields[n + 1] = SLOTS[arrivals[i] % BLOCK_SIZE]
+        fields[n + 2] = listed and listed[i] or string.sub(bodies, (i - 1) * size + 1, i * size)
+        n = n + 2
       end
     end
-    redis.call('HINCRBY', prefix .. 'commits', number, #fresh)
-    local done = 0
-    while done < #fresh do
-      local chunk = math.floor(position / CHUNK_SIZE)
-      local fits = math.min(#fresh - done, (chunk + 1) * CHUNK_SIZE - position)
-      redis.call('APPEND', prefix .. 'c:' .. number .. ':' .. chunk, table.concat(fresh, '', done + 1, done + fits))
-      done = done + fits
-      position = position + fits
+    if n > 0 then
+      redis.call('HSET', blocks[b], unpack(fields))
     end
-    for place, participant in pairs(participants) do
-      if committed[place] then
-        local arrival = string.sub(packed, (place - 1) * ARRIVAL_BYTES + 1, place * ARRIVAL_BYTES)
-        local page = redis.call('HGET', prefix .. 'participants', participant) or struct.pack('>I4', 0)
-        if #page - 4 >= PAGE_SIZE * ARRIVAL_BYTES then
-          local full = struct.unpack('>I4', page)
-          redis.call('HSET', prefix .. 'participants', participant .. '\0' .. full, string.sub(page, 5))
-          page = struct.pack('>I4', full + 1)
-        end
-        redis.call('HSET', prefix .. 'participants', participant, page .. arrival)
-      end
-    end
-    redis.call('PUBLISH', prefix .. 'committed', table.concat(fresh))
   end
-  for i = 1, count do
-    committed[i] = committed[i] and '1' or '0'
+  local committed, answer = packed, string.rep('1', count)
+  if skips > 0 then
+    local parts, marks = {}, {}
+    for i = 1, count do
+      marks[i] = skipped[i] and '0' or '1'
+      if not skipped[i] then
+        parts[#parts + 1] = string.sub(packed, (i - 1) * ARRIVAL_BYTES + 1, i * ARRIVAL_BYTES)
+      end
+    end
+    committed, answer = table.concat(parts), table.concat(marks)
   end
-  return table.concat(committed)
+  redis.call('HINCRBY', prefix .. 'commits', number, count - skips)
+  local done = 0
+  while done < count - skips do
+    local chunk = math.floor(position / CHUNK_SIZE)
+    local fits = math.min(count - skips - done, (chunk + 1) * CHUNK_SIZE - position)
+    redis.call('APPEND', prefix .. 'c:' .. number .. ':' .. chunk, string.sub(committed, done * ARRIVAL_BYTES + 1, (done + fits) * ARRIVAL_BYTES))
+    done = done + fits
+    position = position + fits
+  end
+  list_for_participants(prefix .. 'participants', participants, packed, skipped)
+  redis.call('PUBLISH', prefix .. 'committed', committed)
+  return answer
 end
 
 -- unfinished: KEYS arrivals; ARGV first block, blocks at the most. Reads only.

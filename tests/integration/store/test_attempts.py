@@ -2,6 +2,7 @@
 
 import asyncio
 import secrets
+from operator import itemgetter
 from typing import Any
 
 import pytest
@@ -128,6 +129,67 @@ def test_results_of_different_length_are_committed_together(store: Store) -> Non
     assert store.results.commit(1, [one.id, other.id], [RESULT, failure_record(1, "InstrumentMissing")], {}) == 2
     first, second = store.run(lambda s: s.attempts.results(1, 0, 10))
     assert (first.result.failure, second.result.failure) == (None, "InstrumentMissing")
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    arrived=st.integers(1, 300),
+    batches=st.lists(
+        st.lists(st.tuples(st.integers(0, 310), st.binary(min_size=1, max_size=3), st.sampled_from([None, None, "p", "q"])), max_size=60),
+        min_size=1,
+        max_size=4,
+    ),
+    in_order=st.booleans(),
+)
+def test_whatever_is_committed_in_whatever_order_the_first_result_of_each_attempt_stays(
+    store: Store, arrived: int, batches: list[list[tuple[int, bytes, str | None]]], in_order: bool
+) -> None:
+    store.client.flushdb()
+    store.client.set(store.keys.arrivals, arrived)
+    expected: dict[int, bytes] = {}
+    log: list[int] = []
+    lists: dict[str, list[int]] = {}
+    for batch in [sorted(batch, key=itemgetter(0)) for batch in batches] if in_order else batches:
+        before = len(expected)
+        for arrival, body, participant in batch:
+            if arrival < arrived and arrival not in expected:
+                expected[arrival] = body
+                log.append(arrival)
+                if participant is not None:
+                    lists.setdefault(participant, []).append(arrival)
+        ids = [b"r" * 12 + arrival.to_bytes(4, "big") for arrival, _, _ in batch]
+        whose = {index: participant for index, (_, _, participant) in enumerate(batch) if participant is not None}
+        assert store.results.commit(1, ids, [body for _, body, _ in batch], whose) == len(expected) - before
+    stored = {
+        block * BLOCK_SIZE + int(slot): body
+        for block in range(11)
+        for slot, body in store.client.hgetall(store.keys.results(block)).items()
+    }
+    assert stored == expected
+    assert store.client.get(store.keys.commit_log(1, 0)) == (b"".join(arrival.to_bytes(4, "big") for arrival in log) or None)
+    assert int(store.client.hget(store.keys.commits, "1") or 0) == len(log)
+    pages = {name.decode(): page[4:] for name, page in store.client.hgetall(store.keys.participants).items()}
+    assert pages == {name: b"".join(arrival.to_bytes(4, "big") for arrival in arrivals) for name, arrivals in lists.items()}
+
+
+def test_a_thousand_results_in_reverse_order_are_committed_by_one_call(store: Store) -> None:
+    ids = [each.id for each in store.submit(*submissions(1000))]
+    assert store.results.commit(1, ids[::-1], [RESULT + attempt_id[12:] for attempt_id in ids[::-1]], {}) == 1000
+    for attempt_id in (ids[0], ids[1], ids[999]):
+        block, slot = place(arrival_of(attempt_id))
+        assert store.client.hget(store.keys.results(block), str(slot)) == RESULT + attempt_id[12:]
+
+
+def test_where_a_key_holds_what_it_should_not_a_commit_writes_nothing(store: Store) -> None:
+    ids = [each.id for each in store.submit(*submissions(40))]
+    for wrong in (store.keys.results(1), store.keys.commits, store.keys.commit_log(1, 0), store.keys.participants):
+        store.client.lpush(wrong, "x")
+        keys = set(store.client.keys("*"))
+        with pytest.raises(redis.ResponseError, match="WRONGTYPE"):
+            store.results.commit(1, ids, [RESULT] * 40, {0: "p"})
+        assert set(store.client.keys("*")) == keys
+        store.client.delete(wrong)
+    assert store.results.commit(1, ids, [RESULT] * 40, {0: "p"}) == 40
 
 
 def test_results_are_listed_in_the_order_of_commits(store: Store) -> None:
