@@ -103,7 +103,7 @@ class Api:
             stop=self.stop,
         )
         self._prepared = False
-        self._draining = False
+        self._leaving = False
         self._problem: ServerProblem | None = None
         self._stopping = threading.Event()
         self._preparing: asyncio.Task[None] | None = None
@@ -118,7 +118,7 @@ class Api:
         """Return why this process should get no requests."""
         reasons = self.unprepared()
         reasons += [f"Redis cannot be used: {name} fails with {error}" for name, error in self._loops.failing.items() if name != "keys"]
-        if self._draining:
+        if self._leaving:
             reasons.append("stopping")
         return reasons
 
@@ -127,9 +127,13 @@ class Api:
         self._loops.start("keys", lambda: follow_keys(self._keyring), SLOW_SECONDS)
         self._preparing = asyncio.create_task(self._prepare())
 
+    def leave(self) -> None:
+        """Tell the probes that this process stops; requests are served as before."""
+        self._leaving = True
+
     def drain(self) -> None:
         """Tell the probes that this process stops, and end the waits of held requests."""
-        self._draining = True
+        self.leave()
         self._reader.drain()
 
     async def stop(self) -> None:

@@ -17,7 +17,7 @@ from opentelemetry.trace import TracerProvider
 
 from stanine.api.app import Api
 from stanine.api.keys import Keyring, KeysError
-from stanine.api.server import listen, serve
+from stanine.api.server import GRACE_SECONDS, listen, serve
 from stanine.api.settings import ApiSettings, read_settings
 from stanine.connection.environment import EnvironmentFaultError
 from stanine.telemetry.logs import configure_logs, get_log
@@ -34,6 +34,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m stanine.api", description="Serves Stanine's HTTP API.")
     parser.add_argument("--host", default="127.0.0.1", help="address to listen on (default: %(default)s)")
     parser.add_argument("--port", type=int, default=8000, help="port to listen on (default: %(default)s)")
+    parser.add_argument(
+        "--drain-seconds",
+        type=float,
+        default=0,
+        help="how long to go on serving after SIGTERM, as not ready, until nobody sends more (default: 0)",
+    )
+    parser.add_argument(
+        "--grace-seconds",
+        type=int,
+        default=GRACE_SECONDS,
+        help="how long requests that have begun may take after that (default: %(default)s)",
+    )
     options = parser.parse_args(arguments)
     try:
         configure_logs("api")
@@ -54,22 +66,24 @@ def main(arguments: Sequence[str] | None = None) -> int:
     gc.freeze()
     gc.set_threshold(GC_THRESHOLD)
     try:
-        uvloop.run(_run(settings, keyring, provider, listener))
+        uvloop.run(_run(settings, keyring, provider, listener, options))
     finally:
         stop_provider(provider)
     return 0
 
 
-async def _run(settings: ApiSettings, keyring: Keyring, provider: TracerProvider, listener: socket.socket) -> None:
+async def _run(
+    settings: ApiSettings, keyring: Keyring, provider: TracerProvider, listener: socket.socket, options: argparse.Namespace
+) -> None:
     api = Api(settings, keyring, provider)
     stopping = asyncio.Event()
 
     def stop() -> None:
         log.info("api.stopping")
-        api.drain()
+        api.leave()
         stopping.set()
 
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop)
-    await serve(api.asgi, listener, stopping)
+    await serve(api.asgi, listener, stopping, drain_seconds=options.drain_seconds, grace_seconds=options.grace_seconds, ending=api.drain)

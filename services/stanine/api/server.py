@@ -6,7 +6,7 @@ Why uvicorn: docs/decisions/0002-http-server.md.
 import asyncio
 import contextlib
 import socket
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import uvicorn
@@ -17,7 +17,7 @@ from stanine.api.protocol import GuardedProtocol
 BACKLOG = 1024
 #: Seconds that an idle connection is kept: above the 60 s after which the usual load balancers drop theirs.
 KEEP_ALIVE_SECONDS = 65
-#: Seconds for requests that have begun, once told to stop: below the grace that `stanine up` (10 s) and Kubernetes (30 s) give.
+#: Seconds for requests that have begun, once nothing new is taken: below the grace that `stanine up` (10 s) gives.
 GRACE_SECONDS = 8
 #: Seconds between looks for the end of the start.
 _POLL = 0.02
@@ -29,6 +29,12 @@ class _Server(uvicorn.Server):
         """Leave the signals to `main`."""
         yield
 
+    def send_away(self) -> None:
+        """End every connection with its next answer, so that callers who keep theirs open go to another process."""
+        closing = (b"connection", b"close")
+        self.config.encoded_headers.append(closing)  # these are put on every answer, renewed once a second
+        self.server_state.default_headers = [*self.server_state.default_headers, closing]
+
 
 def listen(host: str, port: int) -> socket.socket:
     """Bind an address; port 0 is a free one. Raises OSError if it cannot be had."""
@@ -38,8 +44,20 @@ def listen(host: str, port: int) -> socket.socket:
     return listener
 
 
-async def serve(app: Any, listener: socket.socket, stopping: asyncio.Event) -> None:
-    """Serve until `stopping` is set, then finish the requests that have begun."""
+async def serve(
+    app: Any,
+    listener: socket.socket,
+    stopping: asyncio.Event,
+    *,
+    drain_seconds: float = 0,
+    grace_seconds: int = GRACE_SECONDS,
+    ending: Callable[[], None] = lambda: None,
+) -> None:
+    """Serve until `stopping` is set and for `drain_seconds` more, then take nothing new and finish the requests that have begun.
+
+    The drain is the time in which load balancers learn that this process is leaving; meanwhile each answer closes its connection.
+    `ending` is called after it, before the requests that have begun get their last `grace_seconds`.
+    """
     server = _Server(
         uvicorn.Config(
             app,
@@ -52,12 +70,16 @@ async def serve(app: Any, listener: socket.socket, stopping: asyncio.Event) -> N
             server_header=False,
             backlog=BACKLOG,
             timeout_keep_alive=KEEP_ALIVE_SECONDS,
-            timeout_graceful_shutdown=GRACE_SECONDS,
+            timeout_graceful_shutdown=grace_seconds,
         )
     )
     serving = asyncio.create_task(server.serve(sockets=[listener]))
     waiting = asyncio.create_task(stopping.wait())
     await asyncio.wait([serving, waiting], return_when=asyncio.FIRST_COMPLETED)
     waiting.cancel()
+    if drain_seconds > 0 and not serving.done():
+        server.send_away()
+        await asyncio.wait([serving], timeout=drain_seconds)
+    ending()
     server.should_exit = True
     await serving

@@ -142,6 +142,26 @@ def test_sigterm_finishes_what_has_begun_and_ends_held_requests(
     assert time.monotonic() - began < 5
 
 
+def test_a_leaving_process_serves_on_and_sends_its_callers_away(start: Start, environment: dict[str, str]) -> None:
+    port = free_port()
+    process = start("--port", str(port), "--drain-seconds", "2")
+    url = f"http://127.0.0.1:{port}"
+    until_ready(url)
+    with httpx.Client(base_url=url, headers=HEADERS) as kept:
+        assert "connection" not in kept.get("/v1/instruments").headers
+        began = time.monotonic()
+        process.send_signal(signal.SIGTERM)
+        time.sleep(0.2)
+        statuses = set()
+        while time.monotonic() - began < 1.8:
+            answer = kept.get("/v1/instruments")
+            statuses.add((answer.status_code, answer.headers["connection"]))
+        assert statuses == {(200, "close")}
+        assert kept.get("/readyz").status_code == 503
+    assert process.wait(5) == 0
+    assert 2 <= time.monotonic() - began < 4
+
+
 @pytest.mark.parametrize(
     ("changed", "says"),
     [
