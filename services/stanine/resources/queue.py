@@ -5,8 +5,8 @@ from typing import Annotated, Literal
 from msgspec import Meta
 
 from stanine.broker.settings import RANGES
-from stanine.domain.records import Record
-from stanine.resources.references import RedisConfigRef, Token
+from stanine.domain.records import Record, RedisConfigRef
+from stanine.resources.references import Token
 
 #: Lowest and highest number of tries after the first.
 MAX_RETRIES = (0, 1_000)

@@ -1,4 +1,4 @@
-"""What the kinds' records have in common: bounded texts, references to Secrets, and the name of a Redis configuration."""
+"""What the kinds' records have in common: bounded texts and references to Secrets."""
 
 from typing import Annotated
 
@@ -37,10 +37,3 @@ class SecretKeyRef(Record, frozen=True):
     name: ObjectName
     #: The key in the Secret whose value is meant.
     key: SecretKey
-
-
-class RedisConfigRef(Record, frozen=True):
-    """The RedisConfig, in the resource's own namespace, that says where Redis is."""
-
-    #: The RedisConfig's name. Default: default.
-    name: ObjectName = "default"

@@ -12,11 +12,10 @@ import msgspec
 
 #: What a suffix multiplies by, as Redis reads it: `k` is decimal, `kb` is binary.
 _UNITS = {"": 1, "b": 1, "k": 10**3, "kb": 1 << 10, "m": 10**6, "mb": 1 << 20, "g": 10**9, "gb": 1 << 30}
-_BYTES = re.compile("([0-9]+)(b|k|kb|m|mb|g|gb)?", re.ASCII)
-#: The same and the like as the CRD writes them: RE2, anchored, and the server reads suffixes in any case.
-BYTES_PATTERN = "^[0-9]{1,18}([bB]|[kKmMgG][bB]?)?$"
+#: How values are spelt, for this module and for the rules of the CRD (RE2). The server reads suffixes in any case.
+BYTES_PATTERN = "^([0-9]{1,18})([bB]|[kKmMgG][bB]?)?$"
 INTEGER_PATTERN = "^-?[0-9]{1,18}$"
-PERCENT_PATTERN = "^[0-9]{1,3}%$"
+BYTES_OR_PERCENT_PATTERN = "^(100|[0-9]{1,2})%$|" + BYTES_PATTERN
 
 _LARGEST = (1 << 63) - 1
 _INT32 = (1 << 31) - 1
@@ -139,7 +138,7 @@ def normalise(name: str, value: str) -> str:
     name is left out. Raises InvalidParameter if the server would refuse it, KeyError if the parameter is not in the list.
     """
     parameter = PARAMETERS[name]
-    return _READERS[parameter.kind](parameter, value.strip())
+    return _READERS[parameter.kind](parameter, value)
 
 
 def is_same(name: str, wanted: str, found: str) -> bool:
@@ -163,23 +162,22 @@ def find_fault(name: str, value: str) -> str | None:
 
 
 def _read_bytes(parameter: Parameter, value: str) -> str:
-    match = _BYTES.fullmatch(value.lower())
+    match = re.fullmatch(BYTES_PATTERN, value)
     if match is None:
         raise InvalidParameter("not a size: write a number of bytes, or one with b, k, kb, m, mb, g or gb behind it")
-    return _in_range(int(match[1]) * _UNITS[match[2] or ""], parameter)
+    return _in_range(int(match[1]) * _UNITS[(match[2] or "").lower()], parameter)
 
 
 def _read_bytes_or_percent(parameter: Parameter, value: str) -> str:
     if value.endswith("%"):
-        share = value.removesuffix("%")
-        if not share.isascii() or not share.isdigit() or not 0 <= int(share[:10]) <= 100:
+        if re.fullmatch(BYTES_OR_PERCENT_PATTERN, value) is None:
             raise InvalidParameter("not a percentage from 0% to 100%")
-        return f"{int(share)}%"
+        return f"{int(value[:-1])}%"
     return _read_bytes(parameter, value)
 
 
 def _read_integer(parameter: Parameter, value: str) -> str:
-    if re.fullmatch("-?[0-9]{1,20}", value, re.ASCII) is None:
+    if re.fullmatch(INTEGER_PATTERN, value) is None:
         raise InvalidParameter("not a whole number")
     return _in_range(int(value), parameter)
 

@@ -1,0 +1,23 @@
+"""What is wrong with a custom resource, and how a condition says so. Raised by `reading`, said by the operator and `stanine validate`."""
+
+from stanine.domain.errors import Faulty
+
+#: Faults that a condition's message names; the rest are counted.
+FAULTS_NAMED = 20
+#: Bytes of a condition's message (Kubernetes allows 32,768 characters).
+MAX_MESSAGE = 32_768
+
+
+class InvalidResource(Faulty):
+    """Raised when the spec of a custom resource cannot be acted on; `faults` names everything that is wrong with it."""
+
+
+def say_faults(faulty: Faulty) -> str:
+    """Return all that is wrong as a condition's message: the first 20 faults, a line each, then how many more there are; ≤ 32 KiB."""
+    said = [str(fault) for fault in faulty.faults[:FAULTS_NAMED]]
+    while True:
+        rest = faulty.count - len(said)
+        message = "\n".join(said + ([f"and {rest} more fault{'s' if rest > 1 else ''}"] if rest else []))
+        if len(message.encode()) <= MAX_MESSAGE:
+            return message
+        said.pop()

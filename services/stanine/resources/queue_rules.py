@@ -1,0 +1,65 @@
+"""The rules between the fields of a Queue, and the one that Queue and Instrument share."""
+
+from typing import Any
+
+from stanine.broker.settings import QueueSettings
+from stanine.domain.records import RedisConfigRef
+from stanine.resources.rules import Rule, chosen, given
+
+_DEFAULTS = QueueSettings()
+_DEFAULT_CONFIG = RedisConfigRef().name
+
+
+def _redis_config(spec: dict[str, Any]) -> Any:
+    return chosen(chosen(spec, "redisConfigRef", {}), "name", _DEFAULT_CONFIG)
+
+
+def _tokens_differ(spec: dict[str, Any]) -> bool:
+    return not (given(spec, "purge") and given(spec, "requeueDead")) or spec["purge"]["token"] != spec["requeueDead"]["token"]
+
+
+#: What was made in one Redis does not move to another: the old would be left as it is.
+REDIS_CONFIG_REF_RULE = Rule(
+    (),
+    f"self.?redisConfigRef.?name.orValue('{_DEFAULT_CONFIG}') == oldSelf.?redisConfigRef.?name.orValue('{_DEFAULT_CONFIG}')",
+    "it cannot be changed: make a new resource for another Redis",
+    lambda now, old: _redis_config(now) == _redis_config(old),
+    transition=True,
+    field="redisConfigRef",
+)
+
+QUEUE_RULES: tuple[Rule, ...] = (
+    REDIS_CONFIG_REF_RULE,
+    Rule(
+        ("queueName",),
+        "self == oldSelf",
+        "it cannot be changed: make a new Queue",
+        lambda now, old: now == old,
+        transition=True,
+    ),
+    Rule(
+        (),
+        f"self.?minBackoffMilliseconds.orValue({_DEFAULTS.backoff_min_ms})"
+        f" <= self.?maxBackoffMilliseconds.orValue({_DEFAULTS.backoff_max_ms})",
+        f"minBackoffMilliseconds (default {_DEFAULTS.backoff_min_ms}) is above maxBackoffMilliseconds (default {_DEFAULTS.backoff_max_ms})",
+        lambda spec: (
+            chosen(spec, "minBackoffMilliseconds", _DEFAULTS.backoff_min_ms)
+            <= chosen(spec, "maxBackoffMilliseconds", _DEFAULTS.backoff_max_ms)
+        ),
+    ),
+    Rule(
+        ("purge",),
+        "self.part == 'Dead' || (!has(self.reason) && !has(self.actor))",
+        "only dead letters are chosen by reason or actor: leave them out, or set part to Dead",
+        lambda purge: purge["part"] == "Dead" or not (given(purge, "reason") or given(purge, "actor")),
+    ),
+    Rule(
+        (),
+        "!has(self.purge) || !has(self.requeueDead) || self.purge.token != self.requeueDead.token",
+        "purge and requeueDead are two requests: give each a token of its own",
+        _tokens_differ,
+        field="requeueDead",
+    ),
+)
+
+INSTRUMENT_RULES: tuple[Rule, ...] = (REDIS_CONFIG_REF_RULE,)
