@@ -1,6 +1,6 @@
 """What keeps the operator from doing its work, as a condition can say it. Raised by connections.py and by the kinds; caught by the loop."""
 
-from dramatiq.errors import ConnectionError as DramatiqConnectionError
+from dramatiq.errors import BrokerConnectionError
 from redis.exceptions import RedisError
 
 from stanine.connection.errors import ServerError, classify
@@ -19,7 +19,7 @@ INTERNAL_ERROR = "InternalError"
 UNCONNECTED = frozenset({SECRET_NOT_FOUND, SECRET_KEY_MISSING, SECRET_FORBIDDEN, SECRET_UNREADABLE, REDIS_CONFIG_NOT_FOUND})
 
 #: What redis-py, the socket and our broker raise when a server cannot be used.
-SERVER_TROUBLE = (RedisError, OSError, ServerError, DramatiqConnectionError)
+SERVER_TROUBLE = (RedisError, OSError, ServerError, BrokerConnectionError)
 
 
 class OperatorProblem(Exception):  # noqa: N818 - says what happened; not every one is an error
