@@ -64,6 +64,8 @@ def start_server(directory: Path, *options: str, binary: str | None = None, port
         try:
             client.ping()
             break
+        except redis.AuthenticationError:
+            break  # it answers, and wants a name
         except redis.RedisError:
             if process.poll() is not None or time.monotonic() > deadline:
                 raise RuntimeError((directory / "server.log").read_text()[-2000:]) from None

@@ -60,7 +60,8 @@ TOO_FEW_REPLICAS = _temporary("TooFewReplicas", "Fewer replicas are connected th
 DISK_FAILED = _temporary("DiskFailed", "The server could not save its data and refuses writes: free or mend its disk.")
 BUSY = _temporary("Busy", "A script keeps the server busy: wait, or stop it with FUNCTION KILL.")
 FUNCTIONS_MISSING = _temporary(
-    "FunctionsMissing", "The function library is not loaded and this user may not load it: the operator does, or give the user FUNCTION LOAD."
+    "FunctionsMissing",
+    "The function library is not loaded and this user may not load it: the operator does, or give the user FUNCTION LOAD.",
 )
 TOO_MANY_CLIENTS = _temporary("TooManyClients", "The server is at its maxclients: raise it, or close connections.")
 

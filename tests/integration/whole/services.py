@@ -31,6 +31,8 @@ class Services:
         self.directory = directory
         #: By name: a module, with its arguments, that runs the service's own.
         self.launchers: dict[str, list[str]] = {}
+        #: By name: variables that this process has besides.
+        self.environments: dict[str, dict[str, str]] = {}
         self.namespace = namespace
         self._server_options = server_options
         self._server_binary = server_binary
@@ -62,8 +64,15 @@ class Services:
             address = ["--port", str(self._ports[name])] if name == "api" else ["--health-port", str(self._ports[name])]
             with (self.directory / f"{name}.log").open("ab") as log:
                 self._processes[name] = subprocess.Popen(
-                    [sys.executable, "-m", *self.launchers.get(name, []), module, *address], env=self._environment, stdout=log, stderr=log
+                    [sys.executable, "-m", *self.launchers.get(name, []), module, *address],
+                    env=self._environment | self.environments.get(name, {}),
+                    stdout=log,
+                    stderr=log,
                 )
+
+    def redis_url_as(self, user: str, password: str) -> str:
+        """The server's address for one of its users."""
+        return f"redis://{user}:{password}@127.0.0.1:{self._ports['valkey']}/0"
 
     def signal(self, name: str, sig: signal.Signals) -> None:
         self._processes[name].send_signal(sig)

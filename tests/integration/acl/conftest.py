@@ -1,0 +1,87 @@
+"""Everything running with one Redis user a process, on a server that reads the aclfile which the chart would mount."""
+
+import secrets
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+import redis
+from tests.integration.acl.rules import USERS, acl_file
+from tests.integration.whole.services import Services
+
+from stanine import store
+from stanine.broker.bootstrap import QueueDeclaration, bootstrap
+from stanine.connection.clients import connect
+from stanine.messages import BUILD_INDEX, SCORE_ATTEMPTS
+from stanine.store.keys import Keys
+
+PROCESSES = ("api", "index-watcher", "result-watcher")
+
+
+@dataclass
+class Guarded:
+    """The services with their users; `admin` is a user of the tests who may do anything."""
+
+    services: Services
+    keys: Keys
+    passwords: dict[str, str]
+    with_operator: bool
+    admin: Any
+    admin_url: str
+
+    def url(self, user: str) -> str:
+        return self.services.redis_url_as(user, self.passwords[user])
+
+    def denied(self) -> list[str]:
+        """Return what was refused since the last look, as `USER: REASON WHAT`, and forget it."""
+        entries = self.admin.execute_command("ACL", "LOG")
+        self.admin.execute_command("ACL", "LOG", "RESET")
+        return [f"{each['username']}: {each['reason']} {each['object']}" for each in map(_text, entries)]
+
+    def load_functions(self) -> None:
+        """What the operator does before the services can work."""
+        queues = [QueueDeclaration(route.queue) for route in (BUILD_INDEX, SCORE_ATTEMPTS)]
+        client = connect(self.url("operator"))
+        bootstrap(client, namespace=self.keys.partition, queues=queues, libraries=[store.load_library()])
+        client.close()
+
+
+def _text(entry: Any) -> dict[str, str]:
+    """One entry of ACL LOG, as RESP3 or RESP2 gives it."""
+    pairs = entry.items() if isinstance(entry, dict) else zip(entry[::2], entry[1::2], strict=True)
+    return {_word(name): _word(value) for name, value in pairs}
+
+
+def _word(value: Any) -> str:
+    return value.decode() if isinstance(value, bytes) else str(value)
+
+
+def guarded(directory: Path, *, with_operator: bool) -> Guarded:
+    """Start the server; the services are told who they are, and started by the test."""
+    passwords = {user: secrets.token_hex(8) for user in (*USERS, "admin")}
+    namespace = "acl-test"
+    path = directory / "users.acl"
+    path.write_text(acl_file(namespace, passwords, with_operator=with_operator) + f"user admin on >{passwords['admin']} ~* &* +@all\n")
+    services = Services(directory, namespace=namespace, server_options=("--appendfsync", "always", "--aclfile", str(path)))
+    for process in PROCESSES:
+        services.environments[process] = {"STANINE_REDIS_URL": services.redis_url_as(process, passwords[process])}
+    services.start("valkey")
+    url = services.redis_url_as("admin", passwords["admin"])
+    return Guarded(services, Keys(namespace), passwords, with_operator, redis.Redis.from_url(url), url)
+
+
+@pytest.fixture(scope="module", params=[True, False], ids=["with the operator", "without the operator"])
+def running(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Guarded]:
+    """Everything at work."""
+    made = guarded(tmp_path_factory.mktemp("guarded"), with_operator=request.param)
+    try:
+        if made.with_operator:
+            made.load_functions()
+        made.services.start(*PROCESSES)
+        made.services.await_ready()
+        yield made
+    finally:
+        made.admin.close()
+        made.services.stop()

@@ -1,0 +1,185 @@
+"""Each process works with its own Redis user, is refused nothing that it tries, and can do nothing that it need not."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from tests.integration.acl.conftest import PROCESSES, Guarded
+from tests.integration.acl.rules import user_line
+from tests.integration.whole.services import KEY, eventually
+
+from stanine.broker.entry import GROUP
+
+EXAMPLES = Path(__file__).parents[3] / "examples"
+YAML = {"Content-Type": "application/yaml"}
+
+#: What the way below does not come to: a connection's ping after 30 s of silence, a database other than 0.
+SELDOM = {"ping", "select"}
+
+
+def rule(guarded: Guarded, user: str) -> str:
+    return user_line(user, guarded.services.namespace, "", with_operator=guarded.with_operator)
+
+
+def stanine(guarded: Guarded, *words: str, user: str = "cli") -> "subprocess.CompletedProcess[str]":
+    """Run the command as a person does: over HTTP with a key, and straight at Redis with the user `cli`."""
+    variables = {
+        "STANINE_REDIS_URL": guarded.url(user), "STANINE_NAMESPACE": guarded.services.namespace,
+        "STANINE_API_URL": guarded.services.url, "STANINE_KEY": KEY,
+    }  # fmt: skip
+    command = [sys.executable, "-m", "stanine.cli.main", *words]
+    return subprocess.run(command, env=os.environ | variables, capture_output=True, text=True, timeout=60, check=False)
+
+
+def until_at_rest(client: httpx.Client, queue: str) -> None:
+    def rests() -> bool:
+        stats = client.get(f"/v1/queues/{queue}").json()
+        return not (stats["ready"] or stats["inFlight"] or stats["delayed"])
+
+    eventually(rests, 30)
+
+
+def test_the_whole_way_is_walked_and_nothing_is_refused(running: Guarded) -> None:
+    services, admin, keys = running.services, running.admin, running.keys
+    running.denied()
+    with services.client() as client:
+        # publish, list, read; submit alone and in bulk, with and without a key; read attempts, results and lists
+        document = (EXAMPLES / "instruments" / "gad-7.yaml").read_bytes()
+        assert client.put("/v1/instruments/gad-7?wait=20", content=document, headers=YAML).status_code == 201
+        assert client.get("/v1/instruments").json()["items"][0]["name"] == "gad-7"
+        assert client.get("/v1/instruments/gad-7").status_code == client.get("/v1/instruments/gad-7/form").status_code == 200
+        answers = {f"g{n}": 1 for n in range(1, 8)}
+        one = client.post("/v1/instruments/gad-7/attempts?wait=20", json={"answers": answers, "participant": "p-1"})
+        assert one.status_code == 200
+        lines = "".join(json.dumps({"key": f"k{n}", "participant": "p-1", "answers": answers}) + "\n" for n in range(300))
+        bulk = client.post("/v1/instruments/gad-7/attempts:bulk", content=lines).text.splitlines()
+        assert {json.loads(line)["status"] for line in bulk} == {202}
+        attempt = one.json()["attempt"]
+        assert client.get(f"/v1/attempts/{attempt}").status_code == client.get(f"/v1/attempts/{attempt}/result").status_code == 200
+        until_at_rest(client, "results")
+        assert client.get("/v1/participants/p-1/results?limit=400").status_code == 200
+        assert len(client.get("/v1/instruments/gad-7/results?limit=400").json()["items"]) == 301
+
+        # acknowledged from the disk
+        admin.hset(keys.config, "durability", "Fsync")
+        admin.hset(keys.config, "sweepSeconds", 1)
+        client.post("/v1/instruments/gad-7/attempts?wait=20", json={"key": "durable", "answers": answers})
+
+        # queues, by the CLI: pause, drain, limits, purge, dead letters
+        for words in (["list"], ["pause", "results"], ["resume", "results"], ["drain", "results", "--wait", "20"], ["resume", "results"]):
+            ran = stanine(running, "queues", *words)
+            assert ran.returncode == 0, ran.stderr
+        assert stanine(running, "queues", "pause", "index").returncode == 0
+        assert client.put("/v1/instruments/gad-7", content=document.replace(b"title:", b"title: A", 1), headers=YAML).status_code == 200
+        stanine(running, "queues", "pause", "results")
+        client.post("/v1/instruments/gad-7/attempts", json={"key": "purged", "answers": answers})
+        for part in ("ready", "delayed", "dead"):
+            assert stanine(running, "queues", "purge", "results", part, "--token", f"purge-{part}").returncode == 0
+        dead = f"{keys.partition}:q:results:dead"
+        letters = [admin.xadd(dead, {"h": b"nonsense", "reason": "ValueError", "actor": "a", "deliveries": 5, "created": 1, "died": 2}) for _ in "123"]
+        assert stanine(running, "queues", "dead", "results").returncode == 0
+        assert stanine(running, "queues", "requeue", "results", letters[0].decode()).returncode == 0
+        assert stanine(running, "queues", "requeue", "results", "--reason", "ValueError").returncode == 0
+        assert stanine(running, "queues", "delete-dead", "results", "--all").returncode == 0
+        assert stanine(running, "queues", "resume", "results").returncode == 0
+        assert stanine(running, "queues", "resume", "index").returncode == 0
+
+        # an undecodable message dies, a delayed one is promoted, a limited queue goes on, the sweep finds what was purged
+        admin.hset(f"{keys.partition}:q:results:settings", mapping={"rate_messages": 500, "rate_period_ms": 1000})
+        eventually(lambda: client.get("/v1/queues/results").json()["dead"] >= 2, 30)
+        purged = client.post("/v1/instruments/gad-7/attempts", json={"key": "purged", "answers": answers}).json()["attempt"]
+        eventually(lambda: client.get(f"/v1/attempts/{purged}/result").status_code == 200, 30)
+
+        # the index is lost, and a message goes before its index entry: split, delayed, and tried again
+        admin.hset(keys.config, "sweepSeconds", 3600)
+        admin.delete(keys.index, keys.index_changes, keys.index_change)
+        stanine(running, "queues", "pause", "index")
+        client.post("/v1/instruments/gad-7/attempts", json={"key": "early", "answers": answers})
+        stanine(running, "queues", "resume", "index")
+        assert stanine(running, "check").returncode in (0, 1)
+        rebuilt = stanine(running, "check", "--rebuild-index")
+        assert "asked for 1 instruments" in rebuilt.stderr, rebuilt.stderr
+        eventually(lambda: admin.hlen(keys.index) > 0, 30)
+        admin.hset(keys.config, "sweepSeconds", 1)
+        until_at_rest(client, "results")
+
+        # a resultWatcher dies with attempts in its hands, and another takes over
+        admin.hset(f"{keys.partition}:q:results:settings", mapping={"rate_messages": 20, "rate_burst": 500, "lease_ms": 1000})
+        admin.hset(f"{keys.partition}:q:index:settings", mapping={"rate_messages": 100, "rate_period_ms": 1000})
+        services.signal("result-watcher", signal.SIGSTOP)
+        lines = "".join(json.dumps({"key": f"late{n}", "answers": answers}) + "\n" for n in range(2000))
+        client.post("/v1/instruments/gad-7/attempts:bulk", content=lines)
+        group = f"{keys.partition}:q:results:ready"
+        admin.xreadgroup(GROUP, "a-dead-one", {group: ">"}, count=3)
+        services.signal("result-watcher", signal.SIGCONT)
+        services.kill("result-watcher")
+        services.start("result-watcher")
+        services.await_ready()
+        until_at_rest(client, "results")
+        for name in PROCESSES:
+            assert services.health(name, "/metrics").status_code == 200
+    for name in PROCESSES:
+        services.terminate(name)
+    services.start(*PROCESSES)
+    services.await_ready()
+    assert running.denied() == []
+    # and nothing is allowed in vain: all of it was called, here or below
+    called = {name.removeprefix("cmdstat_").lower() for name in admin.info("commandstats")}
+    granted = {word.removeprefix("+") for user in (*PROCESSES, "cli") for word in rule(running, user).split() if word.startswith("+")}
+    assert granted - called == SELDOM
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        "FLUSHALL", "FLUSHDB", "KEYS *", "SCAN 0", "CONFIG GET requirepass", "CONFIG SET maxmemory 1", "DEBUG SLEEP 0", "ACL LIST",
+        "ACL SETUSER me on nopass +@all", "EVAL return 1 0", "SCRIPT LOAD x", "SHUTDOWN", "SAVE", "REPLICAOF no one", "MONITOR", "CLIENT LIST",
+        "FUNCTION FLUSH", "FUNCTION DUMP", "MODULE LIST", "MIGRATE h 1 k 0 1", "RANDOMKEY", "DBSIZE", "DEL {p}:a:0", "RENAME {p}:a:0 {p}:a:1",
+        "GET elsewhere", "SET elsewhere 1", "HGET other:{{p0}}:config durability", "XADD other:{{p0}}:q:results:ready * h 1", "SUBSCRIBE elsewhere",
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("user", PROCESSES)
+def test_no_service_can_do_this(running: Guarded, user: str, command: str) -> None:
+    assert_refused(running, user, command)
+
+
+@pytest.mark.parametrize(
+    ("user", "command"),
+    [
+        # the API writes no results, no index and no settings
+        ("api", "HSET {p}:r:0 0 x"), ("api", "HSET {p}:index gad-7/1 x"), ("api", "HSET {p}:config durability Everysec"),
+        ("api", "XREADGROUP GROUP stanine me STREAMS {p}:q:results:ready >"), ("api", "PUBLISH {p}:committed x"),
+        # the indexWatcher sees no answers, no results and nobody's keys, and cannot forge an instrument or an attempt
+        ("index-watcher", "HGETALL {p}:a:0"), ("index-watcher", "HGETALL {p}:r:0"), ("index-watcher", "HGETALL {p}:keys:1"),
+        ("index-watcher", "HGETALL {p}:participants"), ("index-watcher", "GET {p}:secret"), ("index-watcher", "HSET {p}:instrument:x revision 1"),
+        ("index-watcher", "XADD {p}:q:results:ready * h x"), ("index-watcher", "HSET {p}:config durability Everysec"),
+        # the resultWatcher publishes no instruments, changes no attempt and no index entry, and cannot make tokens
+        ("result-watcher", "HSET {p}:instrument:x revision 1"), ("result-watcher", "ZADD {p}:instruments 0 x"),
+        ("result-watcher", "HSET {p}:a:0 0 x"), ("result-watcher", "HSET {p}:index gad-7/1 x"), ("result-watcher", "GET {p}:secret"),
+        ("result-watcher", "XADD {p}:q:index:ready * h x"), ("result-watcher", "HGETALL {p}:keys:1"),
+        ("result-watcher", "HSET {p}:config durability Everysec"), ("result-watcher", "SUBSCRIBE {p}:committed"),
+        # the operator sees no answers, no results, nobody's keys and no token secret, and cannot empty the server or make users
+        ("operator", "HGETALL {p}:a:0"), ("operator", "HGETALL {p}:r:0"), ("operator", "HGETALL {p}:keys:1"), ("operator", "GET {p}:secret"),
+        ("operator", "HGETALL {p}:participants"), ("operator", "FLUSHALL"), ("operator", "KEYS *"), ("operator", "ACL SETUSER me on nopass +@all"),
+        ("operator", "DEBUG SLEEP 0"), ("operator", "SHUTDOWN"), ("operator", "EVAL return 1 0"), ("operator", "GET elsewhere"),
+        ("operator", "HSET {p}:index gad-7/1 x"), ("operator", "FUNCTION FLUSH"), ("operator", "PUBLISH {p}:committed x"),
+        # the person at the CLI changes no record
+        ("cli", "HSET {p}:a:0 0 x"), ("cli", "HSET {p}:r:0 0 x"), ("cli", "HSET {p}:instrument:x revision 1"), ("cli", "GET {p}:secret"),
+        ("cli", "FLUSHALL"), ("cli", "CONFIG GET requirepass"), ("cli", "FUNCTION LOAD x"), ("cli", "HGETALL {p}:participants"),
+    ],
+)  # fmt: skip
+def test_a_user_cannot_do_what_is_anothers(running: Guarded, user: str, command: str) -> None:
+    assert_refused(running, user, command)
+
+
+def assert_refused(guarded: Guarded, user: str, command: str) -> None:
+    """Assert that the server would not let the user do it, whatever the arguments come to: ACL DRYRUN changes nothing."""
+    words = command.format(p=guarded.keys.partition).split()
+    answer: Any = guarded.admin.execute_command("ACL", "DRYRUN", user, *words)
+    assert b"OK" not in (answer if isinstance(answer, bytes) else str(answer).encode()), f"{user} may {command}"
