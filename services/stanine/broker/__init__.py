@@ -7,11 +7,19 @@
 promotes delayed messages and takes over from dead consumers, `functions/` what happens inside Redis.
 """
 
-from stanine.broker.errors import BatchRefused, BrokerSettingsInvalid, DedupeRefused, QueueDraining, RequestConflict, StreamsBrokerError
+from stanine.broker.errors import (
+    BatchRefused,
+    BrokerSettingsInvalid,
+    DedupeRefused,
+    QueueDraining,
+    QueueManaged,
+    RequestConflict,
+    StreamsBrokerError,
+)
 from stanine.broker.state import QueueState
 from stanine.broker.streams import StreamsBroker
 
 __all__ = [
-    "BatchRefused", "BrokerSettingsInvalid", "DedupeRefused", "QueueDraining", "QueueState", "RequestConflict", "StreamsBroker",
-    "StreamsBrokerError",
+    "BatchRefused", "BrokerSettingsInvalid", "DedupeRefused", "QueueDraining", "QueueManaged", "QueueState", "RequestConflict",
+    "StreamsBroker", "StreamsBrokerError",
 ]  # fmt: skip

@@ -9,7 +9,7 @@ import logging
 import random
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -19,12 +19,14 @@ from dramatiq.errors import BrokerConnectionError
 from stanine.broker.errors import BrokerSettingsInvalid
 from stanine.broker.keys import libraries_key, queue_keys
 from stanine.broker.patience import TROUBLE
-from stanine.broker.queue import Queue
+from stanine.broker.queue import Handled, Queue
 from stanine.broker.queue import library as broker_library
 from stanine.broker.settings import QueueSettings, read_settings
+from stanine.broker.state import QueueState
 from stanine.connection.checks import check_server
-from stanine.connection.errors import PERMISSION_MISSING, ServerError, ServerProblem, classify
+from stanine.connection.errors import FUNCTIONS_MISSING, PERMISSION_MISSING, ServerError, ServerProblem, classify
 from stanine.connection.library import Library
+from stanine.connection.managing import Manager
 
 #: Versions of a library that stay loaded: this one and the one before, which a rollout still runs.
 KEPT_VERSIONS = 2
@@ -35,12 +37,25 @@ _logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
+class Management:
+    """In whose name a queue is declared: settings and state are then as declared, and nobody else's to change for three minutes."""
+
+    manager: Manager
+    state: QueueState = QueueState.RUNNING
+    #: The uid of a manager that is known to be no more: its hold does not count.
+    gone: str = ""
+    #: Tokens of the purge and the re-queueing that the manager asks for: if it is new here, they count as dealt with.
+    tokens: tuple[str, str] = ("", "")
+
+
+@dataclass(frozen=True)
 class QueueDeclaration:
-    """A queue that must exist. `settings`: written as they are when `overwrite`, else only where the hash has none."""
+    """A queue that must exist. `settings`: written as they are when `overwrite` or managed, else only where the hash has none."""
 
     name: str
     settings: QueueSettings = field(default_factory=QueueSettings)
     overwrite: bool = False
+    management: Management | None = None
 
 
 @dataclass(frozen=True)
@@ -50,6 +65,8 @@ class BootstrapReport:
     libraries_loaded: tuple[str, ...] = ()
     libraries_removed: tuple[str, ...] = ()
     settings_changed: tuple[str, ...] = ()
+    #: Of the queues that are managed: which of their manager's requests were dealt with.
+    handled: Mapping[str, Handled] = field(default_factory=dict)
 
 
 def bootstrap(
@@ -57,7 +74,8 @@ def bootstrap(
 ) -> BootstrapReport:
     """Check the server and put in place what is missing. The broker's own library needs no mention.
 
-    A full server passes if everything is in place, so that its workers can start and drain it. Raises ServerError with the problem.
+    A full server passes if everything is in place, so that its workers can start and drain it. Raises ServerError with the problem, and
+    QueueManaged if a queue's settings are somebody else's.
     """
     try:
         check_server(client)
@@ -66,12 +84,14 @@ def bootstrap(
             if _load(client, library):
                 loaded.append(library.name)
             removed += _remove_old(client, namespace, library)
-        changed = [queue.name for queue in queues if _declare(client, namespace, queue)]
+        declared = {queue.name: _declare(client, namespace, queue) for queue in queues}
     except TROUBLE as error:
         raise ServerError(classify(error)) from error
     except BrokerSettingsInvalid as error:
         raise ServerError(ServerProblem("SettingsInvalid", f"Correct the queue's settings hash: {error}.", permanent=True)) from error
-    return BootstrapReport(tuple(loaded), tuple(removed), tuple(changed))
+    handled = {name: result for name, result in declared.items() if isinstance(result, Handled)}
+    changed = [name for name, result in declared.items() if (result.changed if isinstance(result, Handled) else result)]
+    return BootstrapReport(tuple(loaded), tuple(removed), tuple(changed), handled)
 
 
 def bootstrap_until_ready(
@@ -108,15 +128,17 @@ def bootstrap_until_ready(
 
 def _load(client: "redis.Redis", library: Library) -> bool:
     """Load a library unless it is there: looked up first, since a full server refuses to load even what it has."""
+    missing = PERMISSION_MISSING
     try:
         if library.is_loaded(client):
             return False
+        missing = FUNCTIONS_MISSING  # who may look but not load waits for the operator
     except redis.exceptions.NoPermissionError:
         pass  # then the attempt tells
     try:
         return library.load(client)
     except redis.exceptions.NoPermissionError as error:
-        raise ServerError(PERMISSION_MISSING) from error
+        raise ServerError(missing) from error
 
 
 def _remove_old(client: "redis.Redis", namespace: str, library: Library) -> list[str]:
@@ -143,9 +165,16 @@ def _remove_old(client: "redis.Redis", namespace: str, library: Library) -> list
     return removed
 
 
-def _declare(client: "redis.Redis", namespace: str, declaration: QueueDeclaration) -> bool:
+def _declare(client: "redis.Redis", namespace: str, declaration: QueueDeclaration) -> Handled | int:
+    """Make a queue; return what managing it came to, or how many of its settings changed."""
     queue = Queue(declaration.name, queue_keys(namespace, declaration.name))
     fields = queue.join(client, "", declaration.settings)
-    if not declaration.overwrite:
-        read_settings(fields, declaration.settings)
-    return bool(queue.write_settings(client, declaration.settings.as_fields(), overwrite=declaration.overwrite))
+    management = declaration.management
+    if management is not None:
+        return queue.manage(
+            client, management.manager, declaration.settings, management.state, gone=management.gone, tokens=management.tokens
+        )
+    if declaration.overwrite:
+        return queue.write_settings(client, declaration.settings.all_fields(), overwrite=True)
+    read_settings(fields, declaration.settings)
+    return queue.write_settings(client, declaration.settings.as_fields(), overwrite=False)

@@ -2,6 +2,8 @@
 
 from collections.abc import Sequence
 
+from stanine.connection.managing import ManagedError, Manager
+
 
 class StreamsBrokerError(ValueError):
     """Root of what a caller did wrong."""
@@ -21,6 +23,13 @@ class QueueDraining(StreamsBrokerError):  # noqa: N818 - likewise
 
 class RequestConflict(StreamsBrokerError):  # noqa: N818 - likewise
     """The token of a purge or re-queueing stands for another request: every request needs its own."""
+
+
+class QueueManaged(StreamsBrokerError, ManagedError):  # noqa: N818 - likewise
+    """Somebody manages the queue (`holder`), so that its settings and state are not for others to change; nothing was changed."""
+
+    def __init__(self, queue: str, holder: Manager) -> None:
+        ManagedError.__init__(self, f"queue {queue}", holder)
 
 
 class BrokerSettingsInvalid(StreamsBrokerError):  # noqa: N818 - likewise

@@ -24,7 +24,7 @@ def split(
 
     `uniform(low, high)` is the source of jitter; `delay_ms` overrides the pause (the actor raised Retry with a delay).
     """
-    if len(entry_ids) == 1 and delivery >= settings.max_deliveries:
+    if len(entry_ids) == 1 and delivery >= settings.batch_tries:
         return [Verdict(entry_ids[0], delivery, None)]
     size = SECOND_PART if delivery == 1 else 1
     verdicts = []
@@ -36,5 +36,5 @@ def split(
 
 def backoff_ms(delivery: int, settings: QueueSettings, uniform: Callable[[float, float], float]) -> int:
     """Return the pause after the `delivery`-th failure: doubled each time, jittered, within the queue's limits."""
-    pause = settings.backoff_min_ms * 2 ** min(delivery - 1, 40)
-    return max(1, int(min(pause, settings.backoff_max_ms) * uniform(*JITTER)))
+    least, most = settings.batch_backoff_ms
+    return max(1, int(min(least * 2 ** min(delivery - 1, 40), most) * uniform(*JITTER)))

@@ -29,6 +29,23 @@ class Streams(Middleware):
             if message.membership.lost:
                 raise SkipMessage("taken over by another consumer")
 
+    def after_process_message(
+        self,
+        broker: "dramatiq.Broker",
+        message: Any,
+        *,
+        result: Any = None,  # noqa: ARG002 - Dramatiq's signature
+        exception: BaseException | None = None,
+    ) -> None:
+        """Lend a message that failed the queue's word on retries, where neither it nor its actor has one. Runs before Retries."""
+        if exception is not None and isinstance(message, StreamProxy) and not message.is_batch:
+            settings = message.membership.settings
+            words = {"max_retries": settings.max_retries, "min_backoff": settings.backoff_min_ms, "max_backoff": settings.backoff_max_ms}
+            actor = broker.actors.get(message.actor_name)
+            own = message.options.keys() | (actor.options.keys() if actor else set())
+            message.lent = tuple(name for name, value in words.items() if value is not None and name not in own)
+            message.options.update({name: words[name] for name in message.lent})
+
     def before_worker_shutdown(self, broker: "dramatiq.Broker", worker: "dramatiq.Worker") -> None:  # noqa: ARG002 - Dramatiq's signature
         """Fetch nothing more."""
         cast("StreamsBroker", broker).stop_consumers()

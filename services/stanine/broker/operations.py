@@ -13,6 +13,7 @@ from stanine.broker.errors import BrokerSettingsInvalid
 from stanine.broker.queue import Outcome, Queue, QueueStats
 from stanine.broker.settings import QueueSettings, read_settings
 from stanine.broker.state import QueueState, read_state
+from stanine.connection.managing import Manager
 
 if TYPE_CHECKING:
     import redis
@@ -49,7 +50,7 @@ class Operations:
     def write_settings(self, queue_name: str, **values: int | None) -> QueueSettings:
         """Change some of a queue's settings (None: as if never set); return all as they are then. Consumers follow within 2 s.
 
-        Raises BrokerSettingsInvalid for names and values that cannot be used; nothing is changed then.
+        Raises BrokerSettingsInvalid for names and values that cannot be used, QueueManaged; nothing is changed then.
         """
         unknown = values.keys() - {field.name for field in fields(QueueSettings)}
         if unknown:
@@ -74,8 +75,20 @@ class Operations:
         self.set_state(queue_name, QueueState.DRAINING)
 
     def set_state(self, queue_name: str, state: QueueState) -> QueueState:
-        """Set what a queue is to do; return what it was told before."""
+        """Set what a queue is to do; return what it was told before. Raises QueueManaged if that is for somebody else to say."""
         return self._queue(queue_name).set_state(self.client, state)
+
+    def note_handled(self, queue_name: str, manager: Manager, request: Literal["purge", "requeue"], token: str) -> None:
+        """Note that a manager's request at large was dealt with, for as long as it manages the queue (bootstrap.py, `Management`)."""
+        self._queue(queue_name).note_handled(self.client, manager, request, token)
+
+    def remove(self, queue_name: str, manager: Manager) -> bool:
+        """Remove a queue with its settings, if nothing is ready, delayed, in flight or dead; return whether it was removed.
+
+        A queue that is kept is nobody's from then on. Consumers of one that was removed register anew and go by the defaults. Raises
+        QueueManaged if another than this manager holds it.
+        """
+        return self._queue(queue_name).remove(self.client, manager)
 
     def flush(self, queue_name: str) -> None:
         """Delete what is ready, delayed or in flight. Dead letters stay: see `purge`."""

@@ -27,6 +27,8 @@ class StreamProxy(dramatiq.MessageProxy):
         self.entry = entry
         #: Set while in flight by `broker.enqueue(proxy, delay=…)`: the head to deliver again, and after how many ms.
         self.deferral: tuple[bytes, int] | None = None
+        #: Names of options that are the queue's and not the message's: they do not travel with it.
+        self.lent: tuple[str, ...] = ()
         #: Held by two consumers that died: it runs without another such beside it.
         self.suspect = False
         #: Of its entries those that dead consumers held, each with how often it was handed out, this time included.

@@ -12,11 +12,12 @@ from typing import Any
 import redis
 
 from stanine.broker.entry import GROUP, Entry, NewEntry
-from stanine.broker.errors import RequestConflict
+from stanine.broker.errors import QueueManaged, RequestConflict
 from stanine.broker.keys import QueueKeys
 from stanine.broker.settings import QueueSettings
 from stanine.broker.state import STATE_FIELD, QueueState, read_state
 from stanine.connection.library import Argument, Library
+from stanine.connection.managing import HOLD_MS, Manager, managing_source, read_manager
 
 _PREFIX = "stanine_broker"
 #: The files of the function library, in order: a later one may use what an earlier one defines.
@@ -40,7 +41,9 @@ DROP_LIMIT = 1000
 def library() -> Library:
     """Return the broker's function library."""
     parts = Path(__file__).parent / "functions"
-    return Library(_PREFIX, "\n".join((parts / f"{name}.lua").read_text() for name in _PARTS))
+    texts = {name: (parts / f"{name}.lua").read_text() for name in _PARTS}
+    texts["layout"] += managing_source()
+    return Library(_PREFIX, "\n".join(texts.values()))
 
 
 @dataclass(frozen=True)
@@ -60,6 +63,8 @@ class QueueStats:
     state: QueueState
     #: How many messages were ever given up, by reason; `dead` counts those that are still kept.
     deaths: Mapping[str, int]
+    #: The resource that alone may change settings and state, if any.
+    managed_by: str | None = None
 
     @property
     def is_drained(self) -> bool:
@@ -84,6 +89,15 @@ class Outcome:
 
     count: int
     repeated: bool
+
+
+@dataclass(frozen=True)
+class Handled:
+    """What managing a queue came to: how much changed, and the tokens of the requests at large that were dealt with last."""
+
+    changed: int
+    purge: str
+    requeue: str
 
 
 @dataclass(frozen=True)
@@ -217,11 +231,51 @@ class Queue:
         ready, delayed, in_flight, dead, oldest, consumers, now = map(int, answer[:7])
         state, deaths = read_state({STATE_FIELD: answer[7]}), _pairs(answer[8])
         died = {reason.decode(): int(count) for reason, count in deaths.items()}
-        return QueueStats(ready, delayed, in_flight, dead, None if oldest < 0 else oldest, consumers, now, state, died)
+        manager = read_manager(answer[9]).name if answer[9] else None
+        return QueueStats(ready, delayed, in_flight, dead, None if oldest < 0 else oldest, consumers, now, state, died, manager)
 
     def set_state(self, client: "redis.Redis", state: QueueState) -> QueueState:
-        """Set what the queue is to do; return what it was told before."""
-        return read_state({STATE_FIELD: self._call(client, "set_state", [self.keys.settings], (state.value,))})
+        """Set what the queue is to do; return what it was told before. Raises QueueManaged."""
+        return read_state({STATE_FIELD: self._unless_managed(self._call(client, "set_state", [self.keys.settings], (state.value,)))})
+
+    def manage(
+        self,
+        client: "redis.Redis",
+        manager: Manager,
+        settings: QueueSettings,
+        state: QueueState,
+        *,
+        gone: str = "",
+        tokens: tuple[str, str] = ("", ""),
+    ) -> Handled:
+        """Hold the queue for the next three minutes and make settings and state these; raises QueueManaged if another holds it.
+
+        `gone`: the uid of a manager that is no more. `tokens`: of the purge and the re-queueing that the manager asks for now: if it is new
+        here, they count as dealt with.
+        """
+        fields = [(name, "" if value is None else value) for name, value in settings.all_fields().items()]
+        args: list[Argument] = [manager.encode(), gone, HOLD_MS, state.value, *tokens, *_flat(fields)]
+        answer = self._call(client, "manage", [self.keys.settings], args)
+        changed = int(self._unless_managed(answer))
+        return Handled(changed, answer[2].decode(), answer[3].decode())
+
+    def note_handled(self, client: "redis.Redis", manager: Manager, request: str, token: str) -> None:
+        """Note that the manager's `purge` or `requeue` with a token was dealt with."""
+        self._call(client, "handled", [self.keys.settings], (manager.encode(), request, token))
+
+    def remove(self, client: "redis.Redis", manager: Manager) -> bool:
+        """Remove the queue if it is empty, else keep it and end the hold; return whether it was removed. Raises QueueManaged."""
+        keys = [self.keys.ready, self.keys.delayed, self.keys.dead, self.keys.leases, self.keys.settings]
+        answer = self._call(client, "remove", keys, (manager.encode(), STATS_LOOK))
+        if int(answer[0]) < 0:
+            raise QueueManaged(self.name, read_manager(answer[1]))
+        return bool(answer[0])
+
+    def _unless_managed(self, answer: Any) -> Any:
+        """Return what a change answered; raises QueueManaged if it was refused."""
+        if not int(answer[0]):
+            raise QueueManaged(self.name, read_manager(answer[1]))
+        return answer[1]
 
     def read_settings(self, client: "redis.Redis") -> Mapping[bytes, bytes]:
         """Return the settings hash."""
@@ -256,10 +310,10 @@ class Queue:
         return int(self._call(client, "revive", [self.keys.ready, self.keys.dead], ids))
 
     def write_settings(self, client: "redis.Redis", fields: Mapping[str, int | None], *, overwrite: bool) -> int:
-        """Write the settings hash: every field (None: remove it), or only absent ones; return how many changed."""
+        """Write the settings hash: every field (None: remove it; raises QueueManaged), or only absent ones; return how many changed."""
         mode = "set" if overwrite else "default"
         words = [(name, "" if value is None else value) for name, value in fields.items()]
-        return int(self._call(client, "settings", [self.keys.settings], (mode, *_flat(words))))
+        return int(self._unless_managed(self._call(client, "settings", [self.keys.settings], (mode, *_flat(words)))))
 
 
 def grace_ms(settings: QueueSettings) -> int:

@@ -10,6 +10,7 @@ from stanine.broker.errors import BrokerSettingsInvalid
 RANGES: dict[str, tuple[int, int]] = {
     "lease_ms": (500, 3_600_000),
     "max_deliveries": (1, 1_000),
+    "max_retries": (0, 1_000),
     "backoff_min_ms": (1, 86_400_000),
     "backoff_max_ms": (1, 7 * 86_400_000),
     "batch_max_messages": (1, 4_000),
@@ -21,7 +22,11 @@ RANGES: dict[str, tuple[int, int]] = {
     "dead_max_age_ms": (0, 10 * 365 * 86_400_000),
 }
 #: Settings that may be None.
-_OPTIONAL = frozenset({"batch_max_messages", "batch_max_bytes", "rate_messages", "rate_burst"})
+_OPTIONAL = frozenset(
+    {"max_retries", "backoff_min_ms", "backoff_max_ms", "batch_max_messages", "batch_max_bytes", "rate_messages", "rate_burst"}
+)
+#: Milliseconds: first and longest pause before parts of a failed batch run again, where the queue says nothing.
+BACKOFF_MIN_MS, BACKOFF_MAX_MS = 1_000, 300_000
 
 
 @dataclass(frozen=True)
@@ -30,11 +35,14 @@ class QueueSettings:
 
     #: A consumer that has not renewed for so long is taken over from. A third of this is the longest harmless stall of a process.
     lease_ms: int = 15_000
-    #: A message that failed alone at its Nth delivery, or was held by N consumers that died, is given up.
+    #: A message held by so many consumers that died is given up; so is, unless `max_retries` is set, a batch's that failed alone so often.
     max_deliveries: int = 5
-    #: First and longest pause before parts of a failed batch run again; doubled each time, with jitter. Plain messages: see Retries.
-    backoff_min_ms: int = 1_000
-    backoff_max_ms: int = 300_000
+    #: How often what failed is tried again, where neither actor nor message says so (None: as Retries says; of batches: `max_deliveries`).
+    max_retries: int | None = None
+    #: First and longest pause before what failed is tried again; doubled each time, with jitter. None: as actor and Retries say, and for
+    #: parts of a failed batch 1 s and 300 s.
+    backoff_min_ms: int | None = None
+    backoff_max_ms: int | None = None
     #: Upper limits on a batch beside the actor's own; None: as the actor says.
     batch_max_messages: int | None = None
     batch_max_bytes: int | None = None
@@ -55,14 +63,30 @@ class QueueSettings:
                 continue
             if isinstance(value, bool) or not isinstance(value, int) or not lowest <= value <= highest:
                 faults.append(f"{name} is {value!r}, not a whole number from {lowest} to {highest}")
-        if not faults and self.backoff_min_ms > self.backoff_max_ms:
-            faults.append(f"backoff_min_ms ({self.backoff_min_ms}) is above backoff_max_ms ({self.backoff_max_ms})")
+        least, most = self.backoff_min_ms, self.backoff_max_ms
+        if not faults and least is not None and most is not None and least > most:
+            faults.append(f"backoff_min_ms ({least}) is above backoff_max_ms ({most})")
         if faults:
             raise BrokerSettingsInvalid(faults)
 
+    @property
+    def batch_tries(self) -> int:
+        """At which delivery a message of a batch that fails alone is given up."""
+        return self.max_deliveries if self.max_retries is None else self.max_retries + 1
+
+    @property
+    def batch_backoff_ms(self) -> tuple[int, int]:
+        """The first and the longest pause before parts of a failed batch run again."""
+        least = BACKOFF_MIN_MS if self.backoff_min_ms is None else self.backoff_min_ms
+        return least, max(least, BACKOFF_MAX_MS) if self.backoff_max_ms is None else self.backoff_max_ms
+
     def as_fields(self) -> dict[str, int]:
         """Return the hash's fields; what is None is absent."""
-        return {name: value for name, value in asdict(self).items() if value is not None}
+        return {name: value for name, value in self.all_fields().items() if value is not None}
+
+    def all_fields(self) -> dict[str, int | None]:
+        """Return every field of the hash; what is None is to be absent."""
+        return asdict(self)
 
 
 def read_settings(flat: Mapping[bytes, bytes], defaults: QueueSettings) -> QueueSettings:

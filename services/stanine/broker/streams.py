@@ -264,7 +264,7 @@ class StreamsBroker(Operations, dramatiq.Broker):
             error = proxy._exception  # noqa: SLF001 - Dramatiq keeps it there for brokers
             more["traceback"] = type(error).__name__ if error is not None else ""
         self.emit_before("enqueue", proxy.message, delay)
-        proxy.deferral = (without_options(proxy.message, (TRACE_OPTION, "traceback"), **more).encode(), max(0, delay or 0))
+        proxy.deferral = (without_options(proxy.message, (TRACE_OPTION, "traceback", *proxy.lent), **more).encode(), max(0, delay or 0))
         self.emit_after("enqueue", proxy.message, delay)
         return proxy.message
 

@@ -214,3 +214,52 @@ def test_async_actors_and_pipelines_work(make_broker: Any, run_worker: Any) -> N
     assert done.wait(5)
     broker.join("default", timeout=2000)
     assert results == [6]
+
+
+def test_a_queues_word_on_retries_holds_live_where_actor_and_message_have_none(make_broker: Any, run_worker: Any, wait_until: Any) -> None:
+    broker = make_broker()
+    tries: dict[str, list[float]] = {}
+
+    def failing(**options: Any) -> Any:
+        def fail(name: str) -> None:
+            tries.setdefault(name, []).append(time.monotonic())
+            raise ValueError
+
+        return dramatiq.actor(broker=broker, actor_name=f"fail-{len(broker.actors)}", **options)(fail)
+
+    plain, own = failing(), failing(max_retries=1, min_backoff=10, max_backoff=10)
+    broker.write_settings("default", max_retries=2, backoff_min_ms=20, backoff_max_ms=30)
+    run_worker(broker)
+    plain.send("plain")
+    own.send("own")
+    plain.send_with_options(args=("none",), max_retries=0)
+    wait_until(lambda: broker.stats("default").dead == 3)
+    assert {name: len(times) for name, times in tries.items()} == {"plain": 3, "own": 2, "none": 1}
+    broker.write_settings("default", max_retries=1, backoff_min_ms=None, backoff_max_ms=None)
+    time.sleep(2)
+    (again,) = (letter for letter in broker.dead_letters("default") if letter.deliveries == 3)
+    assert broker.requeue_dead("default", [again.id])
+    wait_until(lambda: broker.stats("default").dead == 3)
+    assert len(tries["plain"]) == 4, "it had been retried: what the queue said then did not travel with it"
+
+
+def test_a_queues_word_on_retries_holds_for_batches(make_broker: Any, run_worker: Any, wait_until: Any) -> None:
+    broker = make_broker()
+    sizes: list[int] = []
+
+    @dramatiq.actor(broker=broker, queue_name="batches", batch="ids")
+    def fail(ids: bytes) -> None:
+        sizes.append(len(ids))
+        raise ValueError
+
+    broker.write_settings("batches", max_retries=6, backoff_min_ms=10, backoff_max_ms=10)
+    fail.send(ids=b"a")
+    run_worker(broker)
+    wait_until(lambda: broker.stats("batches").dead == 1)
+    assert sizes == [1] * 7, "maxDeliveries is 5, and counts what died with its consumers only"
+    broker.write_settings("batches", max_retries=0)
+    time.sleep(2)
+    sizes.clear()
+    fail.send(ids=b"b")
+    wait_until(lambda: broker.stats("batches").dead == 2)
+    assert sizes == [1]

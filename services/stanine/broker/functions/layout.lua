@@ -6,7 +6,8 @@ Keys of a queue (stanine/broker/keys.py), all with one hash tag; those above the
   delayed   zset     score: when due (ms), member: a packed entry
   dead      stream   what was given up, with its reason
   leases    zset     consumer -> when its lease ends (ms). Present = may settle; taken over = removed. '@renewed': the last renewal by anyone
-  settings  hash     written by the bootstrap; its field `state` by whoever pauses, drains or resumes
+  settings  hash     written by the bootstrap; its field `state` by whoever pauses, drains or resumes; `managedBy`, `managedUntil`: the
+                     resource that alone may do so (connection/managing.lua); `handled…`: the last tokens of its requests at large
   --------
   deaths    hash     reason -> how many messages were ever given up for it
   rate      string   when the messages handed out so far would all have been due at the queue's rate (ms)

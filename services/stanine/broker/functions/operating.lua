@@ -1,7 +1,7 @@
--- Operations: looking, states, settings, single dead letters. Part of layout.lua's library.
+-- Operations: looking, states, settings, management, single dead letters. Part of layout.lua's library.
 
 --- KEYS ready delayed dead leases; ARGV group look
---- -> {ready, delayed, in flight, dead, created of the oldest (ms) or -1, consumers, now, state, deaths by reason (flat)}
+--- -> {ready, delayed, in flight, dead, created of the oldest (ms) or -1, consumers, now, state, deaths by reason (flat), its manager or ''}
 local function stats(keys, args)
   local ready, delayed, look = keys[1], keys[2], tonumber(args[2])
   local now, oldest, in_flight = now_ms(), math.huge, 0
@@ -18,15 +18,18 @@ local function stats(keys, args)
   if oldest == math.huge then oldest = -1 end
   local length = redis.call('XLEN', ready)
   return {math.max(0, length - in_flight), redis.call('ZCARD', delayed), in_flight, redis.call('XLEN', keys[3]), oldest,
-    redis.call('ZCOUNT', keys[4], '(' .. whole(now), '+inf'), now, state_of(ready), redis.call('HGETALL', beside(ready, 'deaths'))}
+    redis.call('ZCOUNT', keys[4], '(' .. whole(now), '+inf'), now, state_of(ready), redis.call('HGETALL', beside(ready, 'deaths')),
+    manager_of(beside(ready, 'settings'), now) or ''}
 end
 
---- KEYS settings; ARGV state -> the state before
+--- KEYS settings; ARGV state -> {1, the state before}; {0, the manager} if the queue is managed and this would change it
 local function set_state(keys, args)
   demand(keys[1], 'hash')
   local before = state_of(keys[1])
+  local manager = before ~= args[1] and manager_of(keys[1], now_ms())
+  if manager then return {0, manager} end
   redis.call('HSET', keys[1], 'state', args[1])
-  return before
+  return {1, before}
 end
 
 --- Delete what waits and what is in flight, a chunk a call. KEYS ready; ARGV group limit -> how many were deleted
@@ -64,25 +67,95 @@ local function revive(keys, args)
   return revived
 end
 
---- Write the settings given: all of them (mode 'set') or those that are absent ('default'); '' removes one.
---- KEYS settings; ARGV mode (field, value)... -> how many changed
-local function settle_settings(keys, args)
-  demand(keys[1], 'hash')
+--- Write fields from `from` on, each name and value ('' removes it): all of them, or those that are absent; return how many changed.
+local function write_fields(key, args, from, absent_only)
   local changed = 0
-  for at = 2, #args, 2 do
-    local there = redis.call('HGET', keys[1], args[at])
+  for at = from, #args, 2 do
+    local there = redis.call('HGET', key, args[at])
     if args[at + 1] == '' then
-      changed = changed + redis.call('HDEL', keys[1], args[at])
-    elseif there == false or (args[1] == 'set' and there ~= args[at + 1]) then
-      redis.call('HSET', keys[1], args[at], args[at + 1])
+      changed = changed + redis.call('HDEL', key, args[at])
+    elseif there == false or (not absent_only and there ~= args[at + 1]) then
+      redis.call('HSET', key, args[at], args[at + 1])
       changed = changed + 1
     end
   end
   return changed
 end
 
+--- Write the settings given: all of them (mode 'set') or those that are absent ('default'); '' removes one.
+--- KEYS settings; ARGV mode (field, value)... -> {1, how many changed}; {0, the manager} if the queue is managed and the mode is 'set'
+local function settle_settings(keys, args)
+  demand(keys[1], 'hash')
+  local manager = args[1] == 'set' and manager_of(keys[1], now_ms())
+  if manager then return {0, manager} end
+  return {1, write_fields(keys[1], args, 2, args[1] == 'default')}
+end
+
+--- The requests at large that a manager may make, and the field that remembers the last token of each that was dealt with.
+local HANDLED = {purge = 'handledPurge', requeue = 'handledRequeue'}
+
+--- Manage a queue: hold it, write its settings and state. A manager that is new here has had its tokens dealt with: what a resource brings
+--- when it is first seen may be a copy of one that was deleted or restored. KEYS settings;
+--- ARGV manager gone hold (ms) state, tokens of purge and requeue or '', then (field, value)...
+--- -> {1, how many changed, tokens dealt with last of purge and requeue}; {0, who holds it}
+local function manage(keys, args)
+  local settings, now = keys[1], now_ms()
+  demand(settings, 'hash')
+  local keeper = keeper_of(settings, args[1], args[2], now)
+  if keeper then return {0, keeper} end
+  local uid = cjson.decode(args[1]).uid
+  if redis.call('HGET', settings, 'handledFor') ~= uid then
+    redis.call('HSET', settings, 'handledFor', uid, HANDLED.purge, args[5], HANDLED.requeue, args[6])
+  end
+  hold(settings, args[1], args[3], now)
+  local changed = write_fields(settings, args, 7, false)
+  if redis.call('HGET', settings, 'state') ~= args[4] then
+    redis.call('HSET', settings, 'state', args[4])
+    changed = changed + 1
+  end
+  return {1, changed, redis.call('HGET', settings, HANDLED.purge) or '', redis.call('HGET', settings, HANDLED.requeue) or ''}
+end
+
+--- Note that a manager's request at large was dealt with. KEYS settings; ARGV manager, purge or requeue, token -> 1; 0 if it manages no more
+local function handled(keys, args)
+  if redis.call('HGET', keys[1], 'handledFor') ~= cjson.decode(args[1]).uid then return 0 end
+  redis.call('HSET', keys[1], HANDLED[args[2]], args[3])
+  return 1
+end
+
+--- Whether a stream holds nothing but ticks, in a look that is bounded.
+local function has_no_messages(ready, look)
+  if redis.call('XLEN', ready) > look then return false end
+  for _, row in ipairs(redis.call('XRANGE', ready, '-', '+')) do
+    if read_entry(row[1], row[2]).h then return false end
+  end
+  return true
+end
+
+--- Remove a queue if it is empty; its consumers register anew and find it with the settings of nobody. If it is kept, the manager's hold ends.
+--- KEYS ready delayed dead leases settings; ARGV manager look -> {1} removed; {0} kept, it is not empty; {-1, who else holds it}
+local function remove(keys, args)
+  local ready, settings = keys[1], keys[5]
+  demand(ready, 'stream')
+  demand(keys[2], 'zset')
+  demand(keys[3], 'stream')
+  demand(settings, 'hash')
+  local keeper = keeper_of(settings, args[1], '', now_ms())
+  if keeper then return {-1, keeper} end
+  if not has_no_messages(ready, tonumber(args[2])) or redis.call('ZCARD', keys[2]) > 0 or redis.call('XLEN', keys[3]) > 0 then
+    let_go(settings, args[1])
+    return {0}
+  end
+  redis.call('UNLINK', unpack(keys))
+  for _, part in ipairs({'deaths', 'rate', 'unique', 'debounced', 'requests'}) do redis.call('UNLINK', beside(ready, part)) end
+  return {1}
+end
+
 register('revive', revive, {})
 register('drop', drop, {'allow-oom'})
 register('settings', settle_settings, {'allow-oom'})
+register('manage', manage, {'allow-oom'})
+register('handled', handled, {'allow-oom'})
+register('remove', remove, {'allow-oom'})
 register('set_state', set_state, {'allow-oom'})
 register('stats', stats, {'no-writes'})

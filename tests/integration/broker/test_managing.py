@@ -1,0 +1,138 @@
+"""A queue that somebody manages: settings and state are that manager's, until its hold ends; requests at large stay open to all."""
+
+from typing import Any
+
+import dramatiq
+import pytest
+
+from stanine.broker import QueueManaged, QueueState, StreamsBroker
+from stanine.broker.bootstrap import BootstrapReport, Management, QueueDeclaration, bootstrap
+from stanine.broker.settings import QueueSettings
+from stanine.connection.managing import HOLD_MS, Manager
+
+OLD = Manager("Queue one/scores", "b-old", "2026-11-01T00:00:00Z", "east")
+YOUNG = Manager("Queue two/scores", "a-young", "2026-11-02T00:00:00Z", "west")
+
+
+def declare(broker: StreamsBroker, manager: Manager = OLD, settings: QueueSettings | None = None, **more: Any) -> BootstrapReport:
+    declaration = QueueDeclaration("scores", settings or QueueSettings(), management=Management(manager, **more))
+    return bootstrap(broker.client, namespace=broker.namespace, queues=[declaration])
+
+
+def hash_of(broker: StreamsBroker) -> dict[bytes, bytes]:
+    found: Any = broker.client.hgetall(broker._queue("scores").keys.settings)
+    return dict(found)
+
+
+def test_what_a_manager_leaves_out_has_its_default_again(make_broker: Any) -> None:
+    broker = make_broker()
+    declare(broker, settings=QueueSettings(lease_ms=9000, rate_messages=5, max_retries=2, batch_max_bytes=99), state=QueueState.PAUSED)
+    assert (broker.settings("scores").rate_messages, broker.state("scores")) == (5, QueueState.PAUSED)
+    declare(broker)
+    assert (broker.settings("scores"), broker.state("scores")) == (QueueSettings(), QueueState.RUNNING)
+    assert declare(broker).settings_changed == ()
+
+
+def test_nobody_else_changes_settings_or_state_and_nothing_is_changed_by_the_attempt(make_broker: Any) -> None:
+    broker = make_broker()
+    declare(broker)
+    before = hash_of(broker)
+    for change in (broker.pause, broker.drain, lambda queue: broker.write_settings(queue, lease_ms=700)):
+        with pytest.raises(QueueManaged, match="Queue one/scores"):
+            change("scores")
+    broker.resume("scores")  # it runs: nothing to refuse
+    assert hash_of(broker) == {**before, b"state": b"Running"}
+    assert broker.stats("scores").managed_by == "Queue one/scores"
+    assert broker.purge("scores", "dead") == 0
+    assert broker.requeue_all_dead("scores") == 0
+    report = bootstrap(broker.client, namespace=broker.namespace, queues=[QueueDeclaration("scores")])  # a service that starts
+    assert report.settings_changed == ()
+
+
+def test_a_hold_ends_by_itself(make_broker: Any) -> None:
+    broker = make_broker()
+    declare(broker)
+    seconds, micros = broker.client.time()
+    until = int(hash_of(broker)[b"managedUntil"])
+    assert abs(until - (seconds * 1000 + micros // 1000) - HOLD_MS) < 5_000
+    broker.client.hset(broker._queue("scores").keys.settings, "managedUntil", until - HOLD_MS - 5_000)
+    assert broker.stats("scores").managed_by is None
+    broker.pause("scores")
+    assert broker.state("scores") is QueueState.PAUSED
+
+
+@pytest.mark.parametrize("first", [OLD, YOUNG])
+def test_of_two_managers_the_older_has_it_whoever_came_first(make_broker: Any, first: Manager) -> None:
+    broker = make_broker()
+    declare(broker, first)
+    declare(broker, OLD, QueueSettings(max_deliveries=3))
+    with pytest.raises(QueueManaged) as caught:
+        declare(broker, YOUNG, QueueSettings(max_deliveries=9))
+    assert caught.value.holder == OLD
+    assert broker.settings("scores").max_deliveries == 3
+    declare(broker, YOUNG, QueueSettings(max_deliveries=9), gone=OLD.uid)
+    assert broker.settings("scores").max_deliveries == 9
+
+
+def test_tokens_that_a_manager_brings_count_as_dealt_with_and_later_ones_do_not(make_broker: Any) -> None:
+    broker = make_broker()
+    brought = declare(broker, tokens=("p1", "")).handled["scores"]
+    assert (brought.purge, brought.requeue) == ("p1", "")
+    asked = declare(broker, tokens=("p2", "r1")).handled["scores"]
+    assert (asked.purge, asked.requeue) == ("p1", "")
+    broker.note_handled("scores", OLD, "purge", "p2")
+    assert declare(broker, tokens=("p2", "r1")).handled["scores"].purge == "p2"
+    broker.client.flushall()  # what is lost with the server counts as brought: nothing is purged again
+    assert declare(broker, tokens=("p2", "r1")).handled["scores"].requeue == "r1"
+    again = Manager(YOUNG.name, "a-new-uid", YOUNG.created)
+    broker.note_handled("scores", again, "purge", "p9")
+    assert declare(broker, tokens=("p2", "r1")).handled["scores"].purge == "p2"
+
+
+def test_an_empty_queue_is_removed_whole_and_its_consumers_go_on(make_broker: Any, run_worker: Any, wait_until: Any) -> None:
+    broker = make_broker()
+    seen: list[int] = []
+
+    @dramatiq.actor(broker=broker, queue_name="scores", dedupe="throttle", dedupe_ms=60_000)
+    def note(number: int) -> None:
+        seen.append(number)
+
+    declare(broker, settings=QueueSettings(max_deliveries=9))
+    run_worker(broker)
+    note.send(1)
+    broker.purge("scores", "dead", token="t")
+    wait_until(lambda: seen == [1] and broker.stats("scores").in_flight == 0)
+    assert broker.remove("scores", OLD)
+    assert not set(hash_of(broker)) & {b"max_deliveries", b"managedBy"}
+    note.send(2)
+    note.send(1)
+    wait_until(lambda: sorted(seen) == [1, 1, 2], 10)
+    assert broker.settings("scores") == QueueSettings()
+
+
+@pytest.mark.parametrize("place", ["ready", "delayed", "in flight", "dead"])
+def test_a_queue_that_is_not_empty_is_kept_and_is_nobodys_then(make_broker: Any, place: str) -> None:
+    broker = make_broker()
+    declare(broker)
+    queue = broker._queue("scores")
+    broker.enqueue(dramatiq.Message("scores", "note", (1,), {}, {}), delay=60_000 if place == "delayed" else None)
+    if place == "in flight":
+        broker.client.xreadgroup("workers", "me", {queue.keys.ready: ">"})
+    if place == "dead":
+        broker.client.xadd(queue.keys.dead, {"reason": "x", "h": "y"})
+        broker.purge("scores", "ready")
+    with pytest.raises(QueueManaged):
+        broker.remove("scores", YOUNG)
+    assert not broker.remove("scores", OLD)
+    stats = broker.stats("scores")
+    assert stats.ready + stats.delayed + stats.in_flight + stats.dead == 1
+    assert stats.managed_by is None
+    assert broker.settings("scores") == QueueSettings()
+
+
+def test_a_tick_is_no_message(make_broker: Any) -> None:
+    broker = make_broker()
+    declare(broker)
+    broker.client.xadd(broker._queue("scores").keys.ready, {"w": "1"})
+    assert broker.remove("scores", OLD)
+    assert broker.client.keys("test:{t}:q:scores:*") == []
