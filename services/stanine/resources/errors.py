@@ -4,8 +4,14 @@ from stanine.domain.errors import Faulty
 
 #: Faults that a condition's message names; the rest are counted.
 FAULTS_NAMED = 20
-#: Bytes of a condition's message (Kubernetes allows 32,768 characters).
-MAX_MESSAGE = 32_768
+#: Characters that Kubernetes allows in a condition's message.
+MAX_MESSAGE_CHARACTERS = 32_768
+#: Bytes of a condition's message, so that whoever adds a sentence to it stays within.
+MAX_MESSAGE = 32_000
+
+#: Reasons of a condition that is false because of the spec.
+INVALID_SPEC = "InvalidSpec"
+INVALID_PARAMETER = "InvalidParameter"
 
 
 class InvalidResource(Faulty):
@@ -21,3 +27,9 @@ def say_faults(faulty: Faulty) -> str:
         if len(message.encode()) <= MAX_MESSAGE:
             return message
         said.pop()
+
+
+def reason_of(faulty: Faulty) -> str:
+    """Return the reason of the condition that says these faults: InvalidParameter if all are in `spec.server`, else InvalidSpec."""
+    is_of_server = all(fault.place.startswith("spec.server") for fault in faulty.faults)
+    return INVALID_PARAMETER if is_of_server else INVALID_SPEC

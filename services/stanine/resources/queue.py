@@ -88,9 +88,9 @@ class QueueSpec(Record, frozen=True, kw_only=True):
     ]
     #: How often a message that failed is tried again. Default: as the actor says.
     max_retries: Annotated[int, Meta(ge=MAX_RETRIES[0], le=MAX_RETRIES[1])] | None = None
-    #: The first pause before a failed message is tried again; doubled each time. Default: 1000.
+    #: The first pause before a failed message is tried again; doubled each time. Default: as the actor says, for batches 1000.
     min_backoff_milliseconds: Annotated[int, _within("backoff_min_ms")] | None = None
-    #: The longest pause before a failed message is tried again. Default: 300000.
+    #: The longest pause before a failed message is tried again. Default: as the actor says, for batches 300000.
     max_backoff_milliseconds: Annotated[int, _within("backoff_max_ms")] | None = None
     #: After how long without a sign of life a consumer's messages are taken over. Default: 15.
     lease_seconds: Annotated[int, _within("lease_ms", 1000)] | None = None

@@ -2,16 +2,20 @@
 
 from typing import Any
 
-from stanine.broker.settings import QueueSettings
 from stanine.domain.records import RedisConfigRef
 from stanine.resources.rules import Rule, chosen, given
 
-_DEFAULTS = QueueSettings()
 _DEFAULT_CONFIG = RedisConfigRef().name
+_REDIS_CONFIG_CEL = f"(has({{0}}.redisConfigRef) && has({{0}}.redisConfigRef.name) ? {{0}}.redisConfigRef.name : '{_DEFAULT_CONFIG}')"
 
 
 def _redis_config(spec: dict[str, Any]) -> Any:
     return chosen(chosen(spec, "redisConfigRef", {}), "name", _DEFAULT_CONFIG)
+
+
+def _backoffs_ascend(spec: dict[str, Any]) -> bool:
+    least, most = spec.get("minBackoffMilliseconds"), spec.get("maxBackoffMilliseconds")
+    return least is None or most is None or least <= most
 
 
 def _tokens_differ(spec: dict[str, Any]) -> bool:
@@ -21,7 +25,7 @@ def _tokens_differ(spec: dict[str, Any]) -> bool:
 #: What was made in one Redis does not move to another: the old would be left as it is.
 REDIS_CONFIG_REF_RULE = Rule(
     (),
-    f"self.?redisConfigRef.?name.orValue('{_DEFAULT_CONFIG}') == oldSelf.?redisConfigRef.?name.orValue('{_DEFAULT_CONFIG}')",
+    f"{_REDIS_CONFIG_CEL.format('self')} == {_REDIS_CONFIG_CEL.format('oldSelf')}",
     "it cannot be changed: make a new resource for another Redis",
     lambda now, old: _redis_config(now) == _redis_config(old),
     transition=True,
@@ -39,13 +43,11 @@ QUEUE_RULES: tuple[Rule, ...] = (
     ),
     Rule(
         (),
-        f"self.?minBackoffMilliseconds.orValue({_DEFAULTS.backoff_min_ms})"
-        f" <= self.?maxBackoffMilliseconds.orValue({_DEFAULTS.backoff_max_ms})",
-        f"minBackoffMilliseconds (default {_DEFAULTS.backoff_min_ms}) is above maxBackoffMilliseconds (default {_DEFAULTS.backoff_max_ms})",
-        lambda spec: (
-            chosen(spec, "minBackoffMilliseconds", _DEFAULTS.backoff_min_ms)
-            <= chosen(spec, "maxBackoffMilliseconds", _DEFAULTS.backoff_max_ms)
-        ),
+        "!has(self.minBackoffMilliseconds) || !has(self.maxBackoffMilliseconds)"
+        " || self.minBackoffMilliseconds <= self.maxBackoffMilliseconds",
+        "minBackoffMilliseconds is above maxBackoffMilliseconds",
+        _backoffs_ascend,
+        field="minBackoffMilliseconds",
     ),
     Rule(
         ("purge",),

@@ -18,6 +18,7 @@ def _has_password_if_user(value: dict[str, Any]) -> bool:
     return not given(value, "usernameSecretRef") or given(value, "passwordSecretRef")
 
 
+_NAMESPACE_CEL = f"(has({{0}}.keyNamespace) ? {{0}}.keyNamespace : '{DEFAULT_NAMESPACE}')"
 _PASSWORD_CEL = "!has(self.usernameSecretRef) || has(self.passwordSecretRef)"  # noqa: S105 - a rule
 _PASSWORD_MESSAGE = "a user name needs a password: add passwordSecretRef"  # noqa: S105 - a sentence
 
@@ -62,7 +63,7 @@ def _choice_rules() -> list[Rule]:
 REDIS_CONFIG_RULES: tuple[Rule, ...] = (
     Rule(
         (),
-        f"self.?keyNamespace.orValue('{DEFAULT_NAMESPACE}') == oldSelf.?keyNamespace.orValue('{DEFAULT_NAMESPACE}')",
+        f"{_NAMESPACE_CEL.format('self')} == {_NAMESPACE_CEL.format('oldSelf')}",
         "it cannot be changed: make a new RedisConfig for another key namespace",
         lambda now, old: chosen(now, "keyNamespace", DEFAULT_NAMESPACE) == chosen(old, "keyNamespace", DEFAULT_NAMESPACE),
         transition=True,
@@ -70,7 +71,7 @@ REDIS_CONFIG_RULES: tuple[Rule, ...] = (
     ),
     Rule(
         (),
-        "self.?compatibility.orValue('None') != 'DualWrite' || self.?layout.orValue('Hash') == 'Hash'",
+        "!has(self.compatibility) || self.compatibility != 'DualWrite' || !has(self.layout) || self.layout == 'Hash'",
         "DualWrite writes the string layout beside the hash: set layout to Hash, or compatibility to None",
         lambda spec: chosen(spec, "compatibility", "None") != "DualWrite" or chosen(spec, "layout", "Hash") == "Hash",
         field="compatibility",
