@@ -18,8 +18,9 @@ demo: $(READY)  ## start everything, score 2,800 real people, print what came ou
 up: $(READY)  ## start everything on this machine and keep it running until Ctrl-C
 	@$(BIN)/stanine up
 
+# most tests wait for their servers, so three files at a time
 test: $(READY)  ## run all tests
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest --numprocesses 3 --dist loadfile
 
 check: $(READY)  ## lint, format, types, and the arrows between the layers
 	$(BIN)/ruff check .
