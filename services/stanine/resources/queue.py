@@ -8,9 +8,6 @@ from stanine.broker.settings import RANGES
 from stanine.domain.records import Record, RedisConfigRef
 from stanine.resources.references import Token
 
-#: Lowest and highest number of tries after the first.
-MAX_RETRIES = (0, 1_000)
-
 Word = Annotated[str, Meta(min_length=1, max_length=128)]
 
 
@@ -87,7 +84,7 @@ class QueueSpec(Record, frozen=True, kw_only=True):
         ),
     ]
     #: How often a message that failed is tried again. Default: as the actor says.
-    max_retries: Annotated[int, Meta(ge=MAX_RETRIES[0], le=MAX_RETRIES[1])] | None = None
+    max_retries: Annotated[int, _within("max_retries")] | None = None
     #: The first pause before a failed message is tried again; doubled each time. Default: as the actor says, for batches 1000.
     min_backoff_milliseconds: Annotated[int, _within("backoff_min_ms")] | None = None
     #: The longest pause before a failed message is tried again. Default: as the actor says, for batches 300000.
@@ -113,14 +110,12 @@ class QueueSpec(Record, frozen=True, kw_only=True):
 
 
 def broker_settings(spec: QueueSpec) -> dict[str, int | None]:
-    """Return the settings as `StreamsBroker.write_settings` takes them; None is what the resource leaves to the broker's default.
-
-    `maxRetries` is not among them: it is the middleware's.
-    """
+    """Return the settings as `StreamsBroker.write_settings` takes them; None is what the resource leaves to the broker's default."""
     rate, dead = spec.rate_limit, spec.dead_letter
     return {
         "lease_ms": _milliseconds(spec.lease_seconds),
         "max_deliveries": spec.max_deliveries,
+        "max_retries": spec.max_retries,
         "backoff_min_ms": spec.min_backoff_milliseconds,
         "backoff_max_ms": spec.max_backoff_milliseconds,
         "batch_max_messages": spec.batch.max_messages,
