@@ -16,7 +16,7 @@ from stanine.api.intake import Intake
 from stanine.api.keys import Keyring, KeysError
 from stanine.store.capacity import Capacity
 from stanine.store.configuration.reading import load_settings_async
-from stanine.store.configuration.settings import Settings
+from stanine.store.configuration.settings import SettingsRead
 from stanine.store.durability import Writer
 from stanine.store.index import AsyncIndex
 from stanine.store.keys import Keys
@@ -78,17 +78,15 @@ class SettingsFollower:
         self._capacity = capacity
         self._writer = writer
         self._intake = intake
-        self.settings = Settings()
-        self._faults: tuple[tuple[str, str], ...] = ()
+        self._read = SettingsRead()
 
     async def refresh(self) -> None:
         """Look at the settings and the memory."""
-        read = await within(load_settings_async(self._client, self._keys, self.settings))
-        if read.faults != self._faults:
-            self._faults = read.faults
+        read = await within(load_settings_async(self._client, self._keys, self._read))
+        if read.faults != self._read.faults:
             for name, why in read.faults:
                 log.warning("settings.faulty", setting=name, why=why)
-        self.settings = read.settings
+        self._read = read
         self._writer.durability = read.settings.durability
         await within(self._capacity.refresh())
         full = self._capacity.refuses(read.settings.admission_percent)

@@ -1,6 +1,6 @@
 """Every key of the store is one function here.
 
-All share the hash tag `{p0}`, one partition, so that a record and its message can be written by one function on a Redis Cluster
+All but one share the hash tag `{p0}`, one partition, so that a record and its message can be written by one function on a Redis Cluster
 too. No key holds a person's data; the caller's keys and participants are fields and values.
 
     <namespace>:{p0}:instruments          zset    instrument names, for paging by name
@@ -20,7 +20,12 @@ too. No key holds a person's data; the caller's keys and participants are fields
     <namespace>:{p0}:low-water            string  the first block that may hold an attempt without a result
     <namespace>:{p0}:requeued             hash    arrival number -> when and how often the sweep re-queued it
     <namespace>:{p0}:secret               string  the key that attempt tokens are made with
-    <namespace>:{p0}:config               hash    runtime settings
+    <namespace>:{p0}:config               hash    runtime settings: name -> text
+    <namespace>:config                    string  the same in the older layout, one JSON text; without hash tag, as the older service has it
+    <namespace>:{p0}:config:meta          hash    revision, digest, layout, dual, managedBy, string: as last written by configuration/
+    <namespace>:{p0}:config:history       hash    revision -> when (ms), a line of what it was, and its settings as JSON
+    <namespace>:{p0}:config:backup:hash   hash    the settings as they were when their layout became the string
+    <namespace>:{p0}:config:backup:string string  the older text as it was when it was replaced
     <namespace>:{p0}:committed            channel arrival numbers just committed, 4 bytes each
 """
 
@@ -45,6 +50,11 @@ class Keys:
         self.requeued = f"{self.partition}:requeued"
         self.secret = f"{self.partition}:secret"
         self.config = f"{self.partition}:config"
+        self.config_string = f"{namespace}:config"
+        self.config_meta = f"{self.partition}:config:meta"
+        self.config_history = f"{self.partition}:config:history"
+        self.config_backup_hash = f"{self.partition}:config:backup:hash"
+        self.config_backup_string = f"{self.partition}:config:backup:string"
         self.committed = f"{self.partition}:committed"
 
     def instrument(self, name: str) -> str:

@@ -29,6 +29,9 @@ _CHATTY = ("httpx", "httpcore", "asyncio", "dramatiq.broker")
 #: Exceptions whose text never quotes what people sent.
 _SPEAKS_OF_NOBODY = (redis.RedisError, OSError, StanineError, ImportError, dramatiq.errors.DramatiqError)
 
+#: The level that this process was started with, and the one it logs at: a process has one stream of logs.
+_levels = {"started": "INFO", "current": ""}
+
 _CREDENTIALS = re.compile(r"(?<=://)[^/@\s]*@")
 _ENCODER = msgspec.json.Encoder(enc_hook=repr)
 
@@ -68,9 +71,19 @@ def configure_logs(service: str, level: str | None = None, *, stream: TextIO | N
             processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, last],
         )
     )
+    logging.getLogger().handlers[:] = [handler]
+    _levels.update(started=level, current="")
+    change_level()
+
+
+def change_level(level: str | None = None) -> None:
+    """Log from another level on, while the process runs (any case: Debug, Info, …); without one, as configured at its start."""
+    wanted = (level or _levels["started"]).upper()
+    if wanted == _levels["current"]:
+        return  # setting a level, even the same, empties every logger's cache
+    _levels["current"] = wanted
     root = logging.getLogger()
-    root.handlers[:] = [handler]
-    root.setLevel(level)
+    root.setLevel(wanted)
     for name in _CHATTY:
         logging.getLogger(name).setLevel(max(logging.WARNING, root.level))
 

@@ -9,7 +9,7 @@ import os
 import signal
 import threading
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import dramatiq
 import redis
@@ -24,7 +24,6 @@ from stanine.connection.environment import EnvironmentFaultError, read_environme
 from stanine.connection.errors import ServerProblem
 from stanine.connection.library import Library
 from stanine.messages import Outbox, Route
-from stanine.store.configuration.reading import load_settings
 from stanine.store.configuration.settings import Settings
 from stanine.store.keys import Keys
 from stanine.store.layout import advice_on_layout
@@ -34,6 +33,7 @@ from stanine.telemetry.logs import configure_logs, get_log
 from stanine.telemetry.metrics import QueueReading, make_registry, watch_pool, watch_queues
 from stanine.telemetry.traces import get_tracer, make_provider, stop_provider
 from stanine.telemetry.tracing import Tracing
+from stanine.watching.following import follow_settings
 
 #: Threads that run actors: two overlap one batch's scoring with another's loading and committing.
 WORKER_THREADS = 2
@@ -59,8 +59,9 @@ class Watcher:
     broker: StreamsBroker
     registry: CollectorRegistry
     tracer: Tracer
-    #: The runtime settings as last read.
+    #: The runtime settings as last read, and who wants to hear of a change.
     settings: Settings
+    on_settings: list[Callable[[Settings], None]] = field(default_factory=list)
 
     def outbox(self, route: Route) -> Outbox:
         """Return what a Redis function needs to append a message for a route."""
@@ -186,7 +187,7 @@ def _work(watcher: Watcher, loops: Sequence[Loop], heartbeats: Heartbeats, state
     watcher.broker.on_cycle = lambda _queue: beat()
     worker = dramatiq.Worker(watcher.broker, worker_threads=WORKER_THREADS, worker_timeout=WORKER_TIMEOUT)
     worker.start()
-    every = [Loop("settings", lambda: SETTINGS_SECONDS, lambda: _follow_settings(watcher)), *loops]
+    every = [Loop("settings", lambda: SETTINGS_SECONDS, follow_settings(watcher)), *loops]
     threads = [threading.Thread(target=_turn, args=(loop, heartbeats, stop), name=loop.name, daemon=True) for loop in every]
     for thread in threads:
         thread.start()
@@ -216,15 +217,6 @@ def _turn(loop: Loop, heartbeats: Heartbeats, stop: threading.Event) -> None:
         beat()
         stop.wait(min(loop.seconds(), LOOP_STUCK_SECONDS / 2))
     heartbeats.forget(loop.name)
-
-
-def _follow_settings(watcher: Watcher) -> None:
-    read = load_settings(watcher.client, watcher.keys, watcher.settings)
-    if read.settings != watcher.settings:
-        watcher.settings = read.settings
-        get_log().info("settings.changed")
-    for name, why in read.faults:
-        get_log().warning("settings.faulty", setting=name, detail=why)
 
 
 def _read_arguments(service: str, arguments: Sequence[str] | None) -> argparse.Namespace:

@@ -1,5 +1,14 @@
 """The runtime configuration in Redis: settings, their revisions and history, and the two layouts they may lie in.
 
-`settings` says what can be set, `reading` is how services follow it, `changes` how it is changed (operator, API); `string_layout` reads
-and writes the older layout, one JSON text. docs/configuration.md tells users the same.
+`settings` says what can be set, `reading` is how services follow it, `changing` how the operator and the API read and change it;
+`string_layout`, `standing` and `planning` decide, without I/O, what is written. docs/configuration.md tells users the same.
 """
+
+from importlib.resources import files
+
+from stanine.connection.library import Library
+
+
+def load_library() -> Library:
+    """Read the configuration's Redis Function library. Called once by each composition root that changes or shows the configuration."""
+    return Library("stanine_config", files(__package__).joinpath("functions.lua").read_text())

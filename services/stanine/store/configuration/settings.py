@@ -10,6 +10,7 @@ from typing import Annotated, Any
 import msgspec
 from msgspec import Meta
 
+from stanine.store.configuration.errors import SettingsInvalidError
 from stanine.store.durability import Durability
 
 
@@ -66,30 +67,49 @@ NAMES: tuple[str, ...] = Settings.__struct_encode_fields__
 class SettingsRead(msgspec.Struct, frozen=True):
     """The settings as read, and what is wrong with the fields that were left as they were: (field, why)."""
 
-    settings: Settings
+    settings: Settings = Settings()
     faults: tuple[tuple[str, str], ...] = ()
     #: The names of the settings that are stated: of the others, the default stands.
     stated: frozenset[str] = frozenset()
 
 
-def read_settings(fields: Mapping[bytes, bytes], previous: Settings) -> SettingsRead:
-    """Read the settings from the fields of the configuration; a faulty one stays as in `previous`. Unknown fields are others' business."""
+def read_settings(texts: Mapping[str, str], previous: Settings | None = None) -> SettingsRead:
+    """Read the settings from the texts of the configuration; a faulty one stays as in `previous`. Unknown names are others' business."""
     values = dict(msgspec.to_builtins(Settings()))
     faults, stated = [], set()
-    for name, fallback in msgspec.to_builtins(previous).items():
-        text = fields.get(name.encode())
+    for name, fallback in msgspec.to_builtins(previous or Settings()).items():
+        text = texts.get(name)
         if text is None:
             continue
         stated.add(name)
         try:
-            values[name] = convert_one(name, text.decode())
-        except (msgspec.ValidationError, UnicodeDecodeError) as error:
+            values[name] = _convert_one(name, text, strict=False)
+        except msgspec.ValidationError as error:
             values[name] = fallback
-            faults.append((name, str(error)))
+            faults.append((name, _say(error)))
     return SettingsRead(msgspec.convert(values, Settings), tuple(faults), frozenset(stated))
 
 
-def convert_one(name: str, value: object) -> Any:
-    """Return a setting's value as JSON has it, from text or from such a value; raises msgspec.ValidationError."""
-    settings = msgspec.convert({name: value}, Settings, strict=not isinstance(value, str))
+def write_settings(values: Mapping[str, object]) -> dict[str, str]:
+    """Return the texts of settings given as JSON has them (numbers and strings); raises SettingsInvalidError naming every fault."""
+    texts, faults = {}, []
+    for name, value in values.items():
+        if name not in NAMES:
+            faults.append((name, "there is no such setting"))
+            continue
+        try:
+            texts[name] = str(_convert_one(name, value, strict=True))
+        except msgspec.ValidationError as error:
+            faults.append((name, _say(error)))
+    if faults:
+        raise SettingsInvalidError(faults)
+    return texts
+
+
+def _convert_one(name: str, value: object, *, strict: bool) -> Any:
+    settings = msgspec.convert({name: value}, Settings, strict=strict)
     return msgspec.to_builtins(settings)[name]
+
+
+def _say(error: msgspec.ValidationError) -> str:
+    return str(error).partition(" - at `")[0]
