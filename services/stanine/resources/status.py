@@ -77,6 +77,8 @@ class RedisConfigStatus(Record, frozen=True):
     conditions: Conditions = ()
     #: The server and its version.
     server_version: Text | None = None
+    #: The server's run_id: another one when it has started again, or when another server is the primary.
+    run_id: Text | None = None
     #: What the server is in its replication: primary or replica.
     role: Text | None = None
     #: The newest revision of the settings.
