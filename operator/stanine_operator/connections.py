@@ -65,13 +65,12 @@ class _Entry:
 
 
 class Connections:
-    """The connections of this operator. `changed` is called with a RedisConfig's key when its Secrets' content or its health changed."""
+    """The connections of this operator."""
 
-    def __init__(
-        self, read_secret: ReadSecret, *, changed: Callable[[Key], None] = lambda _key: None, clock: Callable[[], float] = time.monotonic
-    ) -> None:
+    def __init__(self, read_secret: ReadSecret, *, clock: Callable[[], float] = time.monotonic) -> None:
         self._read_secret = read_secret
-        self._changed = changed
+        #: Called, from any thread, with a RedisConfig's key when its Secrets' content or its health has changed.
+        self.changed: Callable[[Key], None] = lambda _key: None
         self._clock = clock
         self._lock = threading.Lock()
         self._entries: dict[Key, _Entry] = {}
@@ -131,13 +130,13 @@ class Connections:
             entry.problem, entry.problem_since = problem, self._clock()
             entry.identity = _identity(redis_config)
             if news:
-                self._changed(redis_config.key)
+                self.changed(redis_config.key)
             if isinstance(error, OperatorProblem):
                 raise
             raise problem from error
         entry.problem = None
         if not was_well:
-            self._changed(redis_config.key)
+            self.changed(redis_config.key)
         return server
 
     def _connected(self, entry: _Entry, redis_config: Resource) -> Server:
@@ -189,7 +188,7 @@ class Connections:
         if old is not None:
             drop_idle_connections(old.client)  # what other threads are using ends with them
         if news:
-            self._changed(redis_config.key)
+            self.changed(redis_config.key)
         return entry.server
 
 

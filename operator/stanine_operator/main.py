@@ -1,6 +1,193 @@
-"""The operator's process: kopf registrations and the composition root. Called by the console script `stanine-operator`."""
+"""The operator's process: composition and kopf's registrations, nothing else. Called by the console script `stanine-operator`.
+
+kopf keeps the watches. Its events wake the loop, which decides by itself when to look at what; kopf writes nothing.
+"""
+
+import asyncio
+import contextlib
+import logging
+import signal
+from collections.abc import Collection, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import kopf
+from opentelemetry.trace import TracerProvider
+
+from stanine.telemetry.health import HealthServer
+from stanine.telemetry.heartbeats import Heartbeats
+from stanine.telemetry.logs import configure_logs, get_log
+from stanine.telemetry.metrics import make_registry
+from stanine.telemetry.traces import TracingConfigError, get_tracer, make_provider, stop_provider
+from stanine_operator.catalogue import all_kinds
+from stanine_operator.cluster import Cluster, ClusterError
+from stanine_operator.connections import Connections
+from stanine_operator.events import Poster
+from stanine_operator.kinds import GROUP, VERSION, Kind
+from stanine_operator.login import LoginError, log_in
+from stanine_operator.loop import Loop
+from stanine_operator.metrics import OperatorMetrics
+from stanine_operator.neighbours import Neighbours
+from stanine_operator.readiness import Readiness
+from stanine_operator.resource import read_resource
+from stanine_operator.settings import Options, configure_kopf, read_options, served_namespaces
+from stanine_operator.turns import Turns
+
+#: Seconds between looks for CustomResourceDefinitions that are not installed yet.
+KINDS_EVERY = 2.0
+#: Seconds between looks whether the first lists are complete.
+LISTS_EVERY = 0.5
+#: Seconds that turns which have begun may take when the process is told to stop.
+STOP_WITHIN = 12.0
+#: Seconds for the last events to be posted.
+EVENTS_WITHIN = 2.0
 
 
-def main() -> int:
-    """Run the operator until SIGTERM; return the exit status."""
-    raise NotImplementedError
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the operator until SIGTERM or SIGINT; return the exit status."""
+    options = read_options(arguments)
+    configure_logs("operator")
+    for chatty in ("kopf", "aiohttp"):  # kopf tells every request that is tried again, with its URL, as an error
+        logging.getLogger(chatty).setLevel(logging.WARNING)
+    try:
+        provider = make_provider("stanine-operator")
+        return asyncio.run(_serve(options, provider))
+    except (LoginError, TracingConfigError) as error:
+        get_log().error("operator.unusable", detail=str(error))
+        return 2
+
+
+async def _serve(options: Options, provider: TracerProvider) -> int:
+    """Put the parts together, run kopf and the loop beside each other, take them apart."""
+    log = get_log()
+    settings = kopf.OperatorSettings()
+    configure_kopf(settings)
+    own = log_in(settings).default_namespace
+    namespaces = served_namespaces(options, own)
+    kinds = {kind.name: kind for kind in all_kinds()}
+    neighbours, heartbeats, readiness = Neighbours(), Heartbeats(), Readiness()
+    metrics = OperatorMetrics(make_registry(), neighbours, kinds)
+    health = HealthServer(
+        options.health_host, options.health_port, heartbeats=heartbeats, ready=readiness.reasons, registry=metrics.registry
+    )
+    health.start()
+    cluster = Cluster(lambda: log_in(settings), seen=lambda method, status: metrics.requests.labels(method, str(status)).inc())
+    poster = Poster(cluster, dropped=lambda why: metrics.dropped_events.labels(why).inc())
+    connections = Connections(cluster.read_secret_from_thread)
+    executor = ThreadPoolExecutor(options.workers, thread_name_prefix="turn")
+    turns = Turns(kinds, neighbours, connections, cluster, poster, metrics, get_tracer(provider), executor, options.operator_id)
+    loop = Loop(
+        kinds, neighbours, turns, connections, cluster, metrics, heartbeats,
+        workers=options.workers, namespaces=tuple(namespaces) or (None,),
+    )  # fmt: skip
+    connections.changed, turns.changed = loop.connection_changed, loop.changed
+    stop = asyncio.Event()
+    _stop_on_signals(stop)
+    log.info("operator.started", health_port=health.port, namespaces=list(namespaces) or "all")
+    posting = asyncio.create_task(poster.run(), name="events")
+    working: list[asyncio.Task[None]] = []
+    try:
+        if await _wait_for_kinds(cluster, kinds, readiness, stop):
+            working = [*loop.start(), asyncio.create_task(_tell_when_ready(loop, readiness), name="readiness")]
+            await _watch(_register(kinds, loop, settings), settings, namespaces, stop)
+    finally:
+        log.info("operator.stopping")
+        readiness.stopping()
+        loop.stop()
+        await _end(working)
+        await poster.drain(EVENTS_WITHIN)
+        posting.cancel()
+        await cluster.close()
+        executor.shutdown(wait=False, cancel_futures=True)
+        connections.close()
+        health.stop()
+        stop_provider(provider)
+    log.info("operator.stopped")
+    return 0 if stop.is_set() else 1
+
+
+async def _watch(
+    registry: kopf.OperatorRegistry, settings: kopf.OperatorSettings, namespaces: Collection[str], stop: asyncio.Event
+) -> None:
+    """Run kopf until it is told to stop, or gives up (then the process ends and is started anew)."""
+    others = asyncio.all_tasks()
+    tasks = await kopf.spawn_tasks(
+        registry=registry, settings=settings, standalone=True, clusterwide=not namespaces, namespaces=namespaces, stop_flag=stop
+    )
+    _stop_on_signals(stop)  # kopf has just taken the signals for itself
+    try:
+        await kopf.run_tasks(tasks, ignored=others)
+    except Exception:  # noqa: BLE001 - whatever ended the watch, the process cannot go on without it
+        get_log().exception("watch.failed")
+
+
+def _stop_on_signals(stop: asyncio.Event) -> None:
+    for each in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(each, stop.set)
+
+
+def _register(kinds: dict[str, Kind], loop: Loop, settings: kopf.OperatorSettings) -> kopf.OperatorRegistry:
+    """Tell kopf what to watch and whom to call. Every handler only hands over; none can fail, so none is ever retried by kopf."""
+    registry = kopf.OperatorRegistry()
+
+    @kopf.on.login(registry=registry)
+    def login(**_: Any) -> kopf.ConnectionInfo:
+        return log_in(settings)
+
+    for kind in kinds.values():
+
+        async def take_in(body: kopf.Body, kind: Kind = kind, **_: Any) -> None:
+            loop.seen(read_resource(kind.name, body))
+
+        async def go_on(event: kopf.RawEvent, body: kopf.Body, kind: Kind = kind, **_: Any) -> None:
+            # An index is filled before any handler is called: from here on everything is known.
+            loop.begin()
+            if event["type"] == "DELETED":
+                loop.gone(read_resource(kind.name, body))
+
+        kopf.index(GROUP, VERSION, kind.plural, registry=registry, id=f"index-{kind.plural}")(take_in)
+        kopf.on.event(GROUP, VERSION, kind.plural, registry=registry, id=f"event-{kind.plural}")(go_on)
+    return registry
+
+
+async def _tell_when_ready(loop: Loop, readiness: Readiness) -> None:
+    readiness.waiting("the first lists of resources are not complete")
+    while not await loop.knows_all():  # noqa: ASYNC110 - the API server is asked, no event tells
+        await asyncio.sleep(LISTS_EVERY)
+    readiness.listed()
+
+
+async def _wait_for_kinds(cluster: Cluster, kinds: dict[str, Kind], readiness: Readiness, stop: asyncio.Event) -> bool:
+    """Wait until all kinds are installed; False if the process is told to stop first."""
+    told: object = None
+    while not stop.is_set():
+        try:
+            missing = await cluster.missing_kinds(kinds.values())
+            reason = f"not installed: {', '.join(missing)}; apply the chart's CustomResourceDefinitions" if missing else ""
+        except ClusterError as error:
+            reason = f"the API server refuses or does not answer ({error.status or 'no answer'})"
+        if not reason:
+            return True
+        readiness.waiting(reason)
+        if reason != told:
+            get_log().warning("operator.waiting", detail=reason)
+            told = reason
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(KINDS_EVERY):
+                await stop.wait()
+    return False
+
+
+async def _end(working: list["asyncio.Task[None]"]) -> None:
+    """Let the turns that have begun end; after that, end them."""
+    if not working:
+        return
+    for task in working:
+        if not task.get_name().startswith("worker"):
+            task.cancel()
+    _, late = await asyncio.wait(working, timeout=STOP_WITHIN)
+    for task in late:
+        task.cancel()
+    if late:
+        get_log().warning("operator.turns_cut", count=len(late))
+        await asyncio.wait(late, timeout=1)

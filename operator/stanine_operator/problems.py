@@ -3,6 +3,7 @@
 from dramatiq.errors import BrokerConnectionError
 from redis.exceptions import RedisError
 
+from stanine.connection import errors
 from stanine.connection.errors import ServerError, classify
 
 #: Reasons of problems with what a resource refers to; those of the server are stanine.connection.errors'.
@@ -15,8 +16,25 @@ API_SERVER_UNREACHABLE = "APIServerUnreachable"
 INVALID_SPEC = "InvalidSpec"
 INTERNAL_ERROR = "InternalError"
 
-#: The reasons after which a connection cannot be made, so that who has a condition for it says so.
-UNCONNECTED = frozenset({SECRET_NOT_FOUND, SECRET_KEY_MISSING, SECRET_FORBIDDEN, SECRET_UNREADABLE, REDIS_CONFIG_NOT_FOUND})
+#: The reasons for which a server cannot be reached, or is not let in to.
+_UNREACHABLE = frozenset({SECRET_NOT_FOUND, SECRET_KEY_MISSING, SECRET_FORBIDDEN, SECRET_UNREADABLE}) | {
+    problem.reason
+    for problem in (
+        errors.CONNECTION_REFUSED,
+        errors.CONNECTION_LOST,
+        errors.HOST_UNREACHABLE,
+        errors.TIMED_OUT,
+        errors.NAME_NOT_FOUND,
+        errors.NO_PRIMARY,
+        errors.TOO_MANY_CLIENTS,
+        errors.AUTH_FAILED,
+        errors.AUTH_REQUIRED,
+        errors.TLS_FAILED,
+        errors.WRONG_PROTOCOL,
+        errors.PROTECTED_MODE,
+        errors.NO_SUCH_DATABASE,
+    )
+}
 
 #: What redis-py, the socket and our broker raise when a server cannot be used.
 SERVER_TROUBLE = (RedisError, OSError, ServerError, BrokerConnectionError)
@@ -30,6 +48,11 @@ class OperatorProblem(Exception):  # noqa: N818 - says what happened; not every 
         self.reason = reason
         self.message = message
         self.permanent = permanent
+
+
+def is_unreachable(reason: str) -> bool:
+    """Tell whether a reason means that nothing could be asked of the server."""
+    return reason in _UNREACHABLE
 
 
 def problem_of(error: BaseException) -> OperatorProblem:

@@ -46,8 +46,8 @@ class Resource(msgspec.Struct, frozen=True, kw_only=True):
         return self.annotations.get(PAUSED_ANNOTATION, "").lower() == "true"
 
     @property
-    def keeps_nothing(self) -> bool:
-        """Whether what it stands for in Redis goes with it."""
+    def deletes_data(self) -> bool:
+        """Whether what it stands for in Redis is to be deleted with it."""
         return self.spec.get("deletionPolicy") == "Delete"
 
     def is_newer_than(self, other: "Resource") -> bool:

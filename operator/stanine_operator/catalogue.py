@@ -1,0 +1,47 @@
+"""The kinds that this operator knows, put together from their packages. Called by main.py."""
+
+from typing import Any
+
+from stanine.resources.reading import read_queue, read_redis_config
+from stanine_operator.kinds import Kind
+from stanine_operator.outcome import Outcome, Verdict
+
+
+def all_kinds() -> tuple[Kind, ...]:
+    """Return the three kinds."""
+    return (
+        Kind(
+            name="RedisConfig",
+            plural="redisconfigs",
+            conditions=("Ready", "Reachable", "ServerConfigured", "SettingsApplied", "Migrated", "MemoryHigh"),
+            read=lambda resource: read_redis_config(resource.spec),
+            reconcile=_stub,
+            release=None,
+            reachable="Reachable",
+            moving=frozenset({"memory"}),
+        ),
+        Kind(
+            name="Queue",
+            plural="queues",
+            conditions=("Ready", "Bootstrapped", "Paused"),
+            read=lambda resource: read_queue(resource.spec),
+            reconcile=_stub,
+            release=None,
+            moving=frozenset({"ready", "delayed", "inFlight", "dead", "oldestSeconds", "consumers"}),
+        ),
+        Kind(
+            name="Instrument",
+            plural="instruments",
+            conditions=("Ready", "Published", "Indexed"),
+            read=lambda resource: resource.spec,
+            reconcile=_stub,
+            release=None,
+            spec_condition="Published",
+        ),
+    )
+
+
+def _stub(resource: Any, _spec: Any, world: Any) -> Outcome:
+    server = world.server_of(resource)
+    server.client.ping()
+    return Outcome((Verdict("Ready", True, "Answered", "A stub asked the server."),))

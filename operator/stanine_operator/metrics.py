@@ -1,0 +1,88 @@
+"""What the operator counts, in one registry. Made by main.py; the loop writes to it; `/metrics` reads it."""
+
+import re
+from collections.abc import Iterable, Iterator, Mapping
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+from prometheus_client.core import GaugeMetricFamily, Metric
+from prometheus_client.registry import Collector
+
+from stanine.telemetry.metrics import DURATION_BUCKETS
+from stanine_operator.neighbours import Neighbours
+from stanine_operator.resource import Key
+from stanine_operator.status import is_ready
+
+_HUMP = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
+
+
+class OperatorMetrics:
+    """The operator's metrics."""
+
+    def __init__(self, registry: CollectorRegistry, neighbours: Neighbours, kinds: Iterable[str]) -> None:
+        self.registry = registry
+        prefix = "stanine_operator"
+        self.reconciles = Counter(
+            f"{prefix}_reconciles", "Turns done, by kind and what came of them.", ["kind", "outcome"], registry=registry
+        )
+        self.duration = Histogram(
+            f"{prefix}_reconcile_duration_seconds", "Seconds a turn took.", ["kind"], buckets=DURATION_BUCKETS, registry=registry
+        )
+        self.errors = Counter(f"{prefix}_errors", "Turns that a problem ended, by kind and reason.", ["kind", "reason"], registry=registry)
+        self.requests = Counter(
+            f"{prefix}_api_requests", "Requests to the API server (0: no answer).", ["method", "status"], registry=registry
+        )
+        self.writes = Counter(f"{prefix}_status_writes", "Statuses written, by kind.", ["kind"], registry=registry)
+        self.dropped_events = Counter(f"{prefix}_events_dropped", "Events not posted, by why.", ["why"], registry=registry)
+        self.stale = Counter(f"{prefix}_stale_resources", "Resources whose change the watch had missed.", ["kind"], registry=registry)
+        self.waiting = Gauge(f"{prefix}_waiting", "Resources that are due and wait for a free worker.", registry=registry)
+        self.gauges = ResourceGauges(neighbours, tuple(kinds))
+        registry.register(self.gauges)
+
+
+class ResourceGauges(Collector):
+    """How many resources there are by readiness, and what each kind reports of them: `stanine_operator_queue_ready{namespace,name}`."""
+
+    def __init__(self, neighbours: Neighbours, kinds: tuple[str, ...]) -> None:
+        self._neighbours = neighbours
+        self._kinds = kinds
+        self._values: dict[Key, Mapping[str, float]] = {}
+
+    def set(self, key: Key, values: Mapping[str, float]) -> None:
+        """Replace what is reported of a resource."""
+        self._values[key] = values
+
+    def forget(self, key: Key) -> None:
+        """Report nothing more of a resource."""
+        self._values.pop(key, None)
+
+    def describe(self) -> Iterator[Metric]:
+        """Name what is always there."""
+        yield _resources()
+
+    def collect(self) -> Iterator[Metric]:
+        """Read what is known now; nothing is asked of any server."""
+        resources = _resources()
+        for kind in self._kinds:
+            counts = {"True": 0, "False": 0, "Unknown": 0}
+            for resource in self._neighbours.all(kind):
+                counts[{True: "True", False: "False", None: "Unknown"}[is_ready(resource.status)]] += 1
+            for ready, count in counts.items():
+                resources.add_metric([kind, ready], count)
+        yield resources
+        families: dict[str, GaugeMetricFamily] = {}
+        for (kind, namespace, name), values in list(self._values.items()):
+            for gauge, value in values.items():
+                full = f"stanine_operator_{_snake(kind)}_{_snake(gauge)}"
+                family = families.get(full)
+                if family is None:
+                    family = families[full] = GaugeMetricFamily(full, f"{gauge} of a {kind}.", labels=["namespace", "name"])
+                family.add_metric([namespace, name], value)
+        yield from families.values()
+
+
+def _resources() -> GaugeMetricFamily:
+    return GaugeMetricFamily("stanine_operator_resources", "Resources by kind and what Ready says.", labels=["kind", "ready"])
+
+
+def _snake(name: str) -> str:
+    return _HUMP.sub("_", name).lower()
