@@ -25,6 +25,8 @@ _PLAIN_NAME = re.compile("[A-Za-z_][A-Za-z0-9_]*")
 _QUOTES = "write it in quotes (YAML reads a bare Yes, No, on, off, y or n as a boolean)"
 #: Characters of a faulty value that a sentence quotes.
 _QUOTED_LENGTH = 40
+#: Words of a closed list that a sentence names all.
+_WORDS_LISTED = 8
 
 
 def read(plain: object, record: type[R], faults: Faults) -> R:
@@ -57,6 +59,14 @@ def quote(value: object) -> str:
 def several(names: "list[str]", shown: int = 6) -> str:
     """Return the first few of some names, as a sentence lists them."""
     return ", ".join(names[:shown]) + (", …" if len(names) > shown else "")
+
+
+def not_one_of(value: str, words: "list[str]") -> str:
+    """Return the sentence that a text is none of a closed list; of a long list, with the nearest of its words."""
+    if len(words) <= _WORDS_LISTED:
+        return f"{quote(value)} is not one of {', '.join(words)}"
+    near = difflib.get_close_matches(value, words, 1)
+    return f"{quote(value)} is not in the list" + (f'; did you mean "{near[0]}"?' if near else f" of {len(words)}: {several(words)}")
 
 
 class _Reader:
@@ -146,7 +156,7 @@ class _Reader:
     def _literal(self, plain: Any, info: Any, place: str) -> Any:
         if plain in info.values:
             return plain
-        self.faults.add(place, "WrongText", f"{quote(plain)} is not one of {', '.join(map(str, info.values))}")
+        self.faults.add(place, "WrongText", not_one_of(plain, [str(value) for value in info.values]))
         return info.values[0]
 
     def _number(self, plain: Any, info: Any, choices: list[Any], place: str) -> Any:
