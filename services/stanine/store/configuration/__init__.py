@@ -7,8 +7,10 @@
 from importlib.resources import files
 
 from stanine.connection.library import Library
+from stanine.connection.managing import managing_source
 
 
 def load_library() -> Library:
     """Read the configuration's Redis Function library. Called once by each composition root that changes or shows the configuration."""
-    return Library("stanine_config", files(__package__).joinpath("functions.lua").read_text())
+    own = files(__package__).joinpath("functions.lua").read_text()
+    return Library("stanine_config", "\n".join(("#!lua name=stanine_config_@VERSION@", managing_source(), own)))

@@ -5,20 +5,21 @@ look; else it is planned again. So any of these may be sent twice, and a process
 there, whole.
 
     configuration = Configuration(client, load_library(), Keys("stanine"))
-    configuration.apply({"durability": "Fsync", "sweepSeconds": 5}, "RedisConfig default/main")
+    configuration.apply({"durability": "Fsync", "sweepSeconds": 5}, manager)
 """
 
 import struct
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 import msgspec
 import redis
 
 from stanine.connection.library import Argument, Library
+from stanine.connection.managing import HOLD_MS, Manager, read_manager
 from stanine.store.configuration.errors import (
+    ConfigurationManagedError,
     ContendedError,
-    ManagedError,
     NotVerifiedError,
     RevisionConflictError,
     RevisionUnknownError,
@@ -44,6 +45,8 @@ from stanine.store.keys import Keys
 
 #: Plans made before a change gives up because others keep changing the configuration meanwhile.
 TRIES = 10
+#: What the functions answer where another holds the configuration.
+_HELD = -1
 
 
 class Stored(msgspec.Struct, frozen=True):
@@ -58,7 +61,8 @@ class Stored(msgspec.Struct, frozen=True):
     values: dict[str, str]
     #: What the services go by, what is wrong with it, and which settings are stated at all.
     read: SettingsRead
-    managed_by: str
+    #: The custom resource that alone changes the configuration at this moment.
+    managed_by: Manager | None
     dual_write: bool
     edited: bool
     #: How the string is beside the hash, and why it cannot be read.
@@ -123,7 +127,7 @@ class Configuration:
             seen.meta.revision,
             values,
             read_settings(values),
-            seen.meta.managed_by,
+            seen.holder,
             seen.meta.dual,
             standing.edited,
             standing.beside,
@@ -132,13 +136,20 @@ class Configuration:
         )
 
     def apply(
-        self, values: Mapping[str, object], manager: str = "", dual_write: bool | None = None, *, expected_revision: int | None = None
+        self,
+        values: Mapping[str, object],
+        manager: Manager | None = None,
+        dual_write: bool | None = None,
+        *,
+        expected_revision: int | None = None,
+        gone: str = "",
     ) -> Applied:
         """Let exactly these settings be stated, as a new revision if they are not yet; other programs' values stay.
 
-        `values`: by camelCase name, as JSON has them. `manager` names the custom resource that says so (empty: a person) and manages the
-        configuration from then on. `dual_write`: write both layouts from now on, or only the one; None: as before.
-        Raises SettingsInvalidError (before anything is read), ManagedError for a person while a resource manages it,
+        `values`: by camelCase name, as JSON has them. `manager`: the custom resource that says so, and that holds the configuration from
+        then on, HOLD_MS at a time (None: a person); `gone`: the uid of a holder that is known to be no more. `dual_write`: write both
+        layouts from now on, or only the one; None: as before.
+        Raises SettingsInvalidError (before anything is read), ConfigurationManagedError while another holds the configuration,
         RevisionConflictError, StringUnreadableError, NotTextError, ContendedError.
         """
         texts = write_settings(values)
@@ -147,21 +158,20 @@ class Configuration:
             if expected_revision is not None and seen.meta.revision != expected_revision:
                 raise RevisionConflictError(expected_revision, seen.meta.revision)
             others = {name: text for name, text in standing.values.items() if name not in NAMES}
-            return Wish(values={**others, **texts}, dual=dual_write, by=manager)
+            return Wish(values={**others, **texts}, dual=dual_write)
 
-        return self._change(wish, manager)
+        return self._change(wish, manager, gone)
 
-    def migrate(self, to: Layout, dual_write: bool = False, manager: str = "") -> Applied:
+    def migrate(self, to: Layout, dual_write: bool = False, manager: Manager | None = None, *, gone: str = "") -> Applied:
         """Let the configuration lie in a layout, and with `dual_write` in both. What is replaced is kept under its backup key.
 
         From the string to the hash and back again it is the same to the byte. Raises as `apply`.
         """
-        return self._change(lambda _seen, _standing: Wish(layout=to, dual=dual_write), manager)
+        return self._change(lambda _seen, _standing: Wish(layout=to, dual=dual_write), manager, gone)
 
-    def rollback(self, revision: int, manager: str = "", *, force: bool = False) -> Applied:
+    def rollback(self, revision: int, manager: Manager | None = None, *, gone: str = "") -> Applied:
         """Let the values of an earlier revision stand again, other programs' values included, as a new revision if they do not.
 
-        `force`: although a resource manages the configuration: it then does no longer, until the operator says so again.
         Raises RevisionUnknownError, and as `apply`.
         """
 
@@ -172,25 +182,13 @@ class Configuration:
                 raise RevisionUnknownError(revision, sorted(history))
             if earlier.values == standing.values:
                 return Wish()
-            return Wish(
-                values=earlier.values,
-                spelling=earlier.spelling,
-                by=manager,
-                origin=Origin.ROLLED_BACK,
-                of=revision,
-            )
+            return Wish(values=earlier.values, spelling=earlier.spelling, origin=Origin.ROLLED_BACK, of=revision)
 
-        return self._change(wish, manager, force=force)
+        return self._change(wish, manager, gone)
 
-    def release(self, manager: str) -> bool:
-        """Let a resource no longer manage the configuration; return whether it did. Its values stay."""
-        while True:
-            seen = self._see()
-            if seen.meta.managed_by != manager or not manager:
-                return False
-            planned = plan(seen, judge(seen), Wish(managed_by=""))
-            if planned is None or self._commit(planned):
-                return True
+    def release(self, manager: Manager) -> None:
+        """Let a resource no longer hold the configuration, if it does. Its values stay."""
+        self._library.call(self._client, "release", self._config_keys[2:3], [manager.encode()])
 
     def history(self) -> list[Revision]:
         """Return the revisions that are kept, the newest first."""
@@ -204,23 +202,23 @@ class Configuration:
             pipeline.memory_usage(key, samples=0)
         return Memory(*(int(size or 0) for size in pipeline.execute()))
 
-    def _change(self, wish: Callable[[Seen, Standing], Wish], manager: str, *, force: bool = False) -> Applied:
+    def _change(self, wish: Callable[[Seen, Standing], Wish], manager: Manager | None, gone: str) -> Applied:
+        by, me = (manager.name, manager.encode()) if manager else ("", "")
         sent: Plan | None = None
         for _ in range(TRIES):
             seen = self._see()
-            if seen.meta.managed_by and not manager and not force:
-                raise ManagedError(seen.meta.managed_by)
+            if seen.holder is not None and manager is None:
+                raise ConfigurationManagedError(seen.holder)
             standing = judge(seen)
-            wished = wish(seen, standing)
-            if manager or force:
-                wished = msgspec.structs.replace(wished, managed_by=manager)
-            planned = plan(seen, standing, wished)
+            planned = plan(seen, standing, msgspec.structs.replace(wish(seen, standing), by=by))
             if planned is None and sent is not None and sent.meta == seen.meta:
                 # It was refused as late because it was done: its reply was lost, and the client sent it again.
                 planned = sent
             elif planned is None:
+                if manager is not None:
+                    self._call("keep_hold", self._config_keys[2:3], [me, gone, HOLD_MS])
                 return Applied(seen.meta.revision, standing.layout)
-            elif not self._commit(planned):
+            elif not self._commit(planned, me, gone):
                 sent = planned
                 continue
             layout = planned.meta.layout or standing.layout
@@ -230,7 +228,7 @@ class Configuration:
     def _see(self) -> Seen:
         return read_seen(self._library.call(self._client, "see", self._config_keys))
 
-    def _commit(self, planned: Plan) -> bool:
+    def _commit(self, planned: Plan, me: str, gone: str) -> bool:
         """Write a plan; return whether it was taken."""
         fields = [raw_bytes(part) for pair in planned.fields.items() for part in pair]
         records = [part for number, record in planned.records for part in (b"%d" % number, record)]
@@ -245,13 +243,23 @@ class Configuration:
             _pack(records),
             planned.keep,
             int(planned.keep_text),
+            me,
+            gone,
+            HOLD_MS,
         ]
         try:
-            return bool(self._library.call(self._client, "commit", self._config_keys, arguments))
+            return self._call("commit", self._config_keys, arguments)
         except redis.ResponseError as error:
             if str(error).startswith("NOTVERIFIED"):
                 raise NotVerifiedError(str(error)) from error
             raise
+
+    def _call(self, function: str, keys: Sequence[str], arguments: Sequence[Argument]) -> bool:
+        """Call a function that refuses who may not; return whether it did what it was asked for."""
+        answer = self._library.call(self._client, function, keys, arguments)
+        if answer[0] == _HELD:
+            raise ConfigurationManagedError(read_manager(answer[1]))
+        return bool(answer[0])
 
 
 def _pack(parts: Iterable[bytes]) -> bytes:

@@ -6,6 +6,7 @@
 from collections.abc import Iterable
 from typing import ClassVar
 
+from stanine.connection.managing import ManagedError, Manager
 from stanine.store.errors import StoreError
 
 
@@ -41,14 +42,13 @@ class NotTextError(ConfigurationError):
     reason = "NotText"
 
 
-class ManagedError(ConfigurationError):
-    """A custom resource manages the configuration: only the operator may change it."""
+class ConfigurationManagedError(ConfigurationError, ManagedError):
+    """A custom resource manages the configuration (`holder`), so that changing it is not for others. Nothing was written."""
 
     reason = "Managed"
 
-    def __init__(self, managed_by: str) -> None:
-        self.managed_by = managed_by
-        super().__init__(f"{managed_by} manages this configuration: change it there")
+    def __init__(self, holder: Manager) -> None:
+        ManagedError.__init__(self, "the configuration", holder)
 
 
 class RevisionUnknownError(ConfigurationError):

@@ -1,6 +1,5 @@
-#!lua name=stanine_config_@VERSION@
 --[[
-The configuration's Redis Functions: one look at everything, and one step that changes everything.
+The configuration's Redis Functions, after those of stanine/connection/managing.lua: one look at everything, and one step that changes everything.
 
 What the new state is, is decided outside (changes.py), from a look; `commit` takes it only if nothing has changed since that look, checks
 it before the first write (Lua has no rollback), writes it, and reads it back. So a process that dies, a reply that is lost, and a change
@@ -41,8 +40,25 @@ local function digest_of_string(text)
   return text and redis.sha1hex(text) or ''
 end
 
+-- The meta less who holds it: that is decided apart, and renewed every minute.
+local function digest_of_meta(flat)
+  local own = {}
+  for i = 1, #flat, 2 do
+    if flat[i] ~= 'managedBy' and flat[i] ~= 'managedUntil' then
+      own[#own + 1] = flat[i]
+      own[#own + 1] = flat[i + 1]
+    end
+  end
+  return digest_of(own)
+end
+
+local function now_ms()
+  local time = redis.call('TIME')
+  return time[1] * 1000 + math.floor(time[2] / 1000)
+end
+
 local function token_of(state)
-  return redis.sha1hex(digest_of(state.fields) .. '/' .. digest_of_string(state.text) .. '/' .. digest_of(state.meta))
+  return redis.sha1hex(digest_of(state.fields) .. '/' .. digest_of_string(state.text) .. '/' .. digest_of_meta(state.meta))
 end
 
 local function look(config, string_key, meta)
@@ -64,12 +80,13 @@ local function call_in_chunks(command, key, values)
 end
 
 -- see: KEYS config, string, meta, history, backup hash, backup string. Reads only.
--- Returns {token, text or nil, fields, meta, record of the present revision or nil}.
+-- Returns {token, text or nil, fields, meta, record of the present revision or nil, who holds the configuration or nil}.
 local function see(keys)
   check_types(keys)
   local state = look(keys[1], keys[2], keys[3])
   local revision = redis.call('HGET', keys[3], 'revision')
-  return {token_of(state), state.text, state.fields, state.meta, revision and redis.call('HGET', keys[4], revision)}
+  return {token_of(state), state.text, state.fields, state.meta, revision and redis.call('HGET', keys[4], revision),
+    manager_of(keys[3], now_ms()) or false}
 end
 
 -- Make the hash and the string hold this, and nothing else. What goes altogether is kept under its backup key.
@@ -115,8 +132,9 @@ local function holds(state, digest, text_digest)
 end
 
 -- commit: KEYS as `see`; ARGV token, fields, their digest, 'text' or 'none', text, its digest, meta, new history (revision, record, ...),
--- revisions to keep, '1' to keep a copy of the text that is replaced. Lists are packed, each part with its length in 4 bytes.
--- Returns 1, or 0 if something has changed since the look that gave the token.
+-- revisions to keep, '1' to keep a copy of the text that is replaced, manager (JSON or ''), uid of one that is gone, hold (ms).
+-- Lists are packed, each part with its length in 4 bytes.
+-- Returns {1}; {0} if something has changed since the look that gave the token; {-1, who holds the configuration}.
 local function commit(keys, args)
   check_types(keys)
   local config, string_key, meta, history, _, backup_string = unpack(keys)
@@ -124,8 +142,13 @@ local function commit(keys, args)
   local fields, new_meta, records = unpack_list(args[2]), unpack_list(args[7]), unpack_list(args[8])
   local text = args[4] == 'text' and args[5]
   local before = look(config, string_key, meta)
+  local now = now_ms()
+  local keeper = keeper_of(meta, args[11], args[12], now)
+  if keeper then
+    return {-1, keeper}
+  end
   if token_of(before) ~= token then
-    return 0
+    return {0}
   end
   if #fields % 2 ~= 0 or #new_meta % 2 ~= 0 or #new_meta == 0 or #records % 2 ~= 0 or not kept or kept < 1
     or not holds({fields = fields, text = text}, digest, text_digest) then
@@ -142,13 +165,13 @@ local function commit(keys, args)
     put(keys, after, before.fields, before.text)
     return redis.error_reply('NOTVERIFIED what was read back is not what was written; the earlier state is back')
   end
-  redis.call('DEL', meta)
   redis.call('HSET', meta, unpack(new_meta))
-  local now = redis.call('TIME')
-  local at = now[1] * 1000 + math.floor(now[2] / 1000)
+  if args[11] ~= '' then
+    hold(meta, args[11], args[13], now)
+  end
   local newest = 0
   for i = 1, #records, 2 do
-    redis.call('HSET', history, records[i], string.format('%.0f', at) .. '\n' .. records[i + 1])
+    redis.call('HSET', history, records[i], string.format('%.0f', now) .. '\n' .. records[i + 1])
     newest = tonumber(records[i])
   end
   if newest > 0 then
@@ -160,9 +183,29 @@ local function commit(keys, args)
     end
     call_in_chunks('HDEL', history, old)
   end
-  return 1
+  return {1}
+end
+
+-- keep_hold: KEYS meta; ARGV manager, uid of one that is gone, hold (ms). Returns {1}, or {-1, who holds the configuration}.
+local function keep_hold(keys, args)
+  check_type(keys[1], 'hash')
+  local now = now_ms()
+  local keeper = keeper_of(keys[1], args[1], args[2], now)
+  if keeper then
+    return {-1, keeper}
+  end
+  hold(keys[1], args[1], args[3], now)
+  return {1}
+end
+
+-- release: KEYS meta; ARGV manager
+local function release(keys, args)
+  check_type(keys[1], 'hash')
+  let_go(keys[1], args[1])
 end
 
 redis.register_function{function_name = 'see_@VERSION@', callback = see, flags = {'no-writes'}}
 -- A full server must still be configurable: this may be what lets it drain. It adds one revision to a bounded history.
 redis.register_function{function_name = 'commit_@VERSION@', callback = commit, flags = {'allow-oom'}}
+redis.register_function{function_name = 'keep_hold_@VERSION@', callback = keep_hold, flags = {'allow-oom'}}
+redis.register_function{function_name = 'release_@VERSION@', callback = release, flags = {'allow-oom'}}

@@ -28,7 +28,6 @@ class Wish(msgspec.Struct, frozen=True):
     values: dict[str, str] | None = None
     layout: Layout | None = None
     dual: bool | None = None
-    managed_by: str | None = None
     #: What the history says of it.
     by: str = ""
     origin: Origin = Origin.APPLIED
@@ -85,7 +84,6 @@ def plan(seen: Seen, standing: Standing, wish: Wish) -> Plan | None:
         digest=digest_of(values),
         layout=layout,
         dual=dual,
-        managed_by=seen.meta.managed_by if wish.managed_by is None else wish.managed_by,
         string=string_digest(text),
     )
     if not records and fields == seen.fields and text == seen.text and meta == seen.meta:

@@ -13,6 +13,7 @@ from typing import Any
 
 import msgspec
 
+from stanine.connection.managing import Manager, read_manager
 from stanine.store.configuration.errors import StringUnreadableError
 from stanine.store.configuration.string_layout import EMPTY, Spelling, read_string
 
@@ -76,7 +77,6 @@ class Meta(msgspec.Struct, frozen=True):
     digest: str = ""
     layout: Layout | None = None
     dual: bool = False
-    managed_by: str = ""
     string: str = ""
 
 
@@ -88,6 +88,8 @@ class Seen(msgspec.Struct, frozen=True):
     fields: dict[str, str]
     meta: Meta
     record: Revision | None
+    #: Who manages the configuration at this moment.
+    holder: Manager | None
 
 
 class Standing(msgspec.Struct, frozen=True):
@@ -147,10 +149,11 @@ def raw_bytes(text: str) -> bytes:
 
 def read_seen(reply: Sequence[Any]) -> Seen:
     """Read the answer of the Redis Function `see`."""
-    token, text, fields, meta, record = reply
+    token, text, fields, meta, record, holder = reply
     values = {name.decode(errors="surrogateescape"): value.decode(errors="surrogateescape") for name, value in _pairs(fields)}
     known = _read_meta({name.decode(): value.decode() for name, value in _pairs(meta)})
-    return Seen(token, text, values, known, None if record is None else read_record(known.revision, record))
+    revision = None if record is None else read_record(known.revision, record)
+    return Seen(token, text, values, known, revision, None if holder is None else read_manager(holder))
 
 
 def write_meta(meta: Meta) -> list[bytes]:
@@ -160,7 +163,6 @@ def write_meta(meta: Meta) -> list[bytes]:
         "digest": meta.digest,
         "layout": meta.layout or "",
         "dual": "1" if meta.dual else "",
-        "managedBy": meta.managed_by,
         "string": meta.string,
     }
     return [part.encode() for pair in texts.items() for part in pair]
@@ -214,7 +216,6 @@ def _read_meta(fields: Mapping[str, str]) -> Meta:
         digest=fields.get("digest", ""),
         layout=Layout(fields["layout"]) if fields.get("layout") else None,
         dual=fields.get("dual") == "1",
-        managed_by=fields.get("managedBy", ""),
         string=fields.get("string", ""),
     )
 
