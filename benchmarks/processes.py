@@ -24,7 +24,7 @@ def started(
         process = subprocess.Popen(
             command,
             cwd=ROOT,
-            env={**os.environ, "PYTHONPATH": str(ROOT), **environment},
+            env={**os.environ, "PYTHONPATH": f"{ROOT}:{ROOT}/services", **environment},
             stderr=errors,
             text=True,
             start_new_session=True,

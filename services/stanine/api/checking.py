@@ -67,8 +67,8 @@ class Checker:
         packed = form.reader.read(text) if form.reader is not None else None
         if packed is None:
             return None
-        key, participant, codes, digest = packed
-        return Submission(newest.number, newest.revision, codes, digest, self._randoms.take(), key, participant)
+        revision = packed.revision or newest.revision
+        return Submission(newest.number, revision, packed.codes, packed.meaning, self._randoms.take(), packed.key, packed.participant)
 
     async def check(self, name: str, text: bytes) -> Submission | Submitted:
         """Check any attempt; a repeat that no longer fits the newest form gives what its key stands for. Raises a Problem."""

@@ -11,6 +11,7 @@ from typing import Any
 import msgspec
 from opentelemetry.trace import INVALID_SPAN, Tracer
 
+from stanine.api.cycle import BODY_AT_HAND
 from stanine.api.failures import problem_of
 from stanine.api.http import JSON, Answer, ClientGone, Headers, Receive, Request, Scope, Send
 from stanine.api.keys import Caller, Keyring
@@ -78,7 +79,7 @@ class Dispatcher:
     async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
         started = time.perf_counter()
         method = scope["method"]
-        request = Request(method, dict(scope["headers"]), receive, send)
+        request = Request(method, dict(scope["headers"]), receive, send, scope.get("extensions", {}).get(BODY_AT_HAND))
         label = UNMATCHED
         try:
             route, request.parameters = self.router.find(method, _raw_path(scope))

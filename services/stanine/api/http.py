@@ -46,13 +46,30 @@ class Answer(msgspec.Struct, frozen=True):
 class Request:
     """One HTTP request. `parameters` are the path's, `query` the parsed query string with the route's defaults."""
 
-    __slots__ = ("_receive", "_send", "bearer", "caller", "headers", "method", "parameters", "query", "span", "started", "status")
+    __slots__ = (
+        "_at_hand",
+        "_receive",
+        "_send",
+        "bearer",
+        "caller",
+        "headers",
+        "method",
+        "parameters",
+        "query",
+        "span",
+        "started",
+        "status",
+    )
 
-    def __init__(self, method: str, headers: Mapping[bytes, bytes], receive: Receive, send: Send) -> None:
+    def __init__(
+        self, method: str, headers: Mapping[bytes, bytes], receive: Receive, send: Send, at_hand: Callable[[], bytes | None] | None = None
+    ) -> None:
+        """`at_hand`, if given, returns the whole body if it has come already: then nothing need be awaited, and no time limited."""
         self.method = method
         self.headers = headers
         self._receive = receive
         self._send = send
+        self._at_hand = at_hand
         self.parameters: Mapping[str, str] = {}
         self.query: Mapping[str, Any] = {}
         self.caller: Caller | None = None
@@ -88,6 +105,11 @@ class Request:
                 raise Problem(MALFORMED_REQUEST, "Content-Length is no number.")
             if int(length) > limit:
                 raise _too_large(limit)
+        whole = self._at_hand() if self._at_hand else None
+        if whole is not None:
+            if len(whole) > limit:
+                raise _too_large(limit)
+            return whole
         try:
             async with asyncio.timeout(BODY_SECONDS):
                 body, more = await self.chunk()

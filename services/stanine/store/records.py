@@ -10,10 +10,10 @@ Called by every module of the store. Numbers are big-endian. Layouts:
 The function `submit` puts the time of arrival in, the server's own, so an attempt reaches it in two parts: before and after.
 """
 
-import hashlib
 import hmac
 import struct
 from collections.abc import Mapping
+from hashlib import blake2b
 
 import msgspec
 
@@ -25,6 +25,8 @@ from stanine.store.keys import BLOCK_SIZE
 ATTEMPT_VERSION = 1
 #: Random bytes of an attempt's id: 96 bits, so that nobody guesses one.
 RANDOM_BYTES = 12
+#: Bytes of an attempt's token.
+TOKEN_BYTES = 16
 #: What a result record is.
 SCORED, FAILED = 1, 2
 
@@ -94,8 +96,11 @@ def read_id(text: str) -> bytes | None:
 
 
 def token(secret: bytes, attempt_id: bytes) -> str:
-    """Return the token that lets its bearer read one attempt's result: HMAC-SHA256 of the id, cut to 128 bits, in hexadecimal."""
-    return hmac.digest(secret, attempt_id, hashlib.sha256)[:16].hex()
+    """Return the token that lets its bearer read one attempt's result: BLAKE2b of the id, keyed, of 128 bits, in hexadecimal.
+
+    BLAKE2b is made to be keyed (RFC 7693) and takes a third of what HMAC-SHA256 takes, which every submission pays.
+    """
+    return blake2b(attempt_id, digest_size=TOKEN_BYTES, key=secret).hexdigest()
 
 
 def attempt_parts(number: int, revision: int, random: bytes, codes: bytes, tail: bytes) -> tuple[bytes, bytes]:

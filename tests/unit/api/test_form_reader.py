@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stanine.api.form_reader import FormReader
+from stanine.api.form_reader import FormReader, Packed
 from stanine.domain.errors import InvalidAttempt
 from stanine.domain.index import IndexEntry, build_entry
 from stanine.domain.instrument import parse_instrument
@@ -49,14 +49,20 @@ answers = st.dictionaries(
 texts = st.none() | st.sampled_from(["k", "", "a:b", "Zoë", "\u200b", "k" * 64, "k" * 65, "k" * 200, 3])
 members = st.fixed_dictionaries(
     {"answers": answers},
-    optional={"key": texts, "participant": texts, "revision": st.sampled_from([1, None]), "attributes": st.just({}), "more": st.just(1)},
+    optional={
+        "key": texts,
+        "participant": texts,
+        "revision": st.sampled_from([1, 2, 3, 4, None, "2", True, 2.0]),
+        "attributes": st.just({}),
+        "more": st.just(1),
+    },
 )
 
 
-def slowly(text: bytes) -> tuple[str | None, str | None, bytes, bytes] | None:
+def slowly(text: bytes, packer: Packer = PACKER) -> Packed | None:
     try:
         attempt = decode_attempt(text)
-        return attempt.key, attempt.participant, PACKER.pack(attempt), meaning(attempt)
+        return Packed(attempt.key, attempt.revision, attempt.participant, packer.pack(attempt), meaning(attempt))
     except InvalidAttempt:
         return None
 
@@ -66,15 +72,25 @@ def test_where_the_short_way_answers_it_answers_as_the_domain_does(attempt: dict
     text = json.dumps(attempt).encode()
     short = READER.read(text)
     assert short is None or short == slowly(text)
+    assert short is None or short.revision in {None, 2, 3}
 
 
 @given(
-    st.permutations(["B2", "lambda", "a1", "A10", "A2"]), st.integers(0, 5), st.sampled_from([None, "k-1"]), st.sampled_from([None, "p"])
+    st.permutations(["B2", "lambda", "a1", "A10", "A2"]),
+    st.integers(0, 5),
+    st.sets(st.sampled_from(["B2", "A10"])),
+    st.fixed_dictionaries(
+        {},
+        optional={
+            "key": st.sampled_from([None, "k-1"]),
+            "participant": st.sampled_from([None, "p"]),
+            "revision": st.sampled_from([None, 2, 3]),
+        },
+    ),
 )
-def test_the_usual_attempt_goes_the_short_way(order: list[str], answered: int, key: str | None, participant: str | None) -> None:
-    values = {"B2": 1, "lambda": "class", "a1": "na", "A10": "1", "A2": 5}
-    attempt: dict[str, Any] = {"answers": {name: values[name] for name in order[:answered]}}
-    attempt |= {name: value for name, value in (("key", key), ("participant", participant)) if value is not None}
+def test_the_usual_attempt_goes_the_short_way(order: list[str], answered: int, null: set[str], more: dict[str, Any]) -> None:
+    values = {"B2": 1, "lambda": "class", "a1": "na", "A10": "1", "A2": 5} | dict.fromkeys(null)
+    attempt: dict[str, Any] = {"answers": {name: values[name] for name in order[:answered]}, **more}
     text = json.dumps(attempt).encode()
     assert READER.read(text) is not None
     assert READER.read(text) == slowly(text)
@@ -84,9 +100,9 @@ def test_the_usual_attempt_goes_the_short_way(order: list[str], answered: int, k
 def test_the_shortest_way_answers_as_the_domain_does_too(answers: dict[str, Any]) -> None:
     text = json.dumps({"answers": answers}).encode()
     short = FormReader(PLAIN).read(text)
-    if set(answers.values()) <= {0, 3, 7, 255}:
-        attempt = decode_attempt(text)
-        assert short == (None, None, Packer(PLAIN).pack(attempt), meaning(attempt))
+    if set(answers.values()) <= {0, 3, 7, 255, None}:
+        assert short is not None
+        assert short == slowly(text, Packer(PLAIN))
     else:
         assert short is None
 
