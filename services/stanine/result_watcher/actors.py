@@ -2,6 +2,7 @@
 
 import logging
 import time
+from collections.abc import Callable
 
 import dramatiq
 
@@ -9,15 +10,16 @@ from stanine.broker import StreamsBroker
 from stanine.broker.patience import Backoff, patiently
 from stanine.messages import ATTEMPT_ID_BYTES, SCORE_ATTEMPTS
 from stanine.result_watcher.batch_scorer import BatchScorer
+from stanine.store.configuration.settings import Settings
 from stanine.telemetry.logs import get_log
 from stanine.telemetry.watcher_metrics import ResultWatcherMetrics
 
-#: Bytes of ids in one batch: 1,024 attempts, where the cost of a batch itself no longer shows and a batch still takes few milliseconds.
-BATCH_BYTES = 1024 * ATTEMPT_ID_BYTES
+#: Messages merged into one batch at the most: what a call costs is spread over them already.
+BATCH_MESSAGES = 512
 
 
-def register(broker: StreamsBroker, scorer: BatchScorer, metrics: ResultWatcherMetrics) -> None:
-    """Define the actor on a broker."""
+def register(broker: StreamsBroker, scorer: BatchScorer, metrics: ResultWatcherMetrics) -> Callable[[Settings], None]:
+    """Define the actor on a broker; return what lets changed settings take effect on it."""
     log, logger = get_log(), logging.getLogger(__name__)
 
     @dramatiq.actor(
@@ -25,8 +27,6 @@ def register(broker: StreamsBroker, scorer: BatchScorer, metrics: ResultWatcherM
         actor_name=SCORE_ATTEMPTS.actor,
         queue_name=SCORE_ATTEMPTS.queue,
         batch="attempts",
-        batch_max_messages=512,
-        batch_max_bytes=BATCH_BYTES,
     )
     def score_attempts(attempts: bytes) -> None:
         began = time.perf_counter()
@@ -41,3 +41,15 @@ def register(broker: StreamsBroker, scorer: BatchScorer, metrics: ResultWatcherM
         log.debug("attempts.scored", scored=tally.scored, failed=tally.failed, already=tally.already, unknown=tally.unknown)
         if tally.failed:
             log.warning("attempts.failed", count=tally.failed)
+
+    def take_settings(settings: Settings) -> None:
+        score_attempts.options.update(_limits(settings))
+
+    take_settings(Settings())
+    return take_settings
+
+
+def _limits(settings: Settings) -> dict[str, int]:
+    """Return the limits of a batch. The ids of one message stay together, so one of more ids than that is a batch of its own."""
+    most = settings.batch_max_attempts
+    return {"batch_max_messages": min(BATCH_MESSAGES, most), "batch_max_bytes": most * ATTEMPT_ID_BYTES}

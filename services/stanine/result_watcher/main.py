@@ -22,7 +22,7 @@ def assemble(watcher: Watcher) -> Sequence[Loop]:
     results = Results(client, library, keys, watcher.outbox(SCORE_ATTEMPTS))
     scorer = BatchScorer(results, Index(client, library, keys), InstrumentHistory(client, keys), clock=time.perf_counter)
     metrics = ResultWatcherMetrics(watcher.registry)
-    register(watcher.broker, scorer, metrics)
+    watcher.on_settings.append(register(watcher.broker, scorer, metrics))
     sweep = Sweep(client, library, keys)
 
     def sweep_once() -> None:

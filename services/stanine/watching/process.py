@@ -8,6 +8,7 @@ import argparse
 import os
 import signal
 import threading
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
@@ -45,6 +46,8 @@ STOP_TIMEOUT = 20_000
 STOPPING_SIGNALS = (signal.SIGTERM, signal.SIGINT)
 #: Seconds between two readings of the settings.
 SETTINGS_SECONDS = 1.0
+#: Seconds after which a loop that waits looks whether its interval was changed.
+LOOK_SECONDS = 1.0
 #: Seconds without a turn after which a loop counts as stuck.
 LOOP_STUCK_SECONDS = 120.0
 
@@ -214,8 +217,11 @@ def _turn(loop: Loop, heartbeats: Heartbeats, stop: threading.Event) -> None:
             log.warning("loop.redis_error", error=type(error).__name__, detail=str(error))
         except Exception:  # a defect in one turn must not end the loop; it is logged whole
             log.exception("loop.failed")
+        ended = time.monotonic()
         beat()
-        stop.wait(min(loop.seconds(), LOOP_STUCK_SECONDS / 2))
+        while not stop.is_set() and (left := ended + loop.seconds() - time.monotonic()) > 0:
+            stop.wait(min(left, LOOK_SECONDS))
+            beat()
     heartbeats.forget(loop.name)
 
 
