@@ -8,7 +8,7 @@ does not is served as long as its answers fit into BACKLOG_BYTES.
 import asyncio
 import time
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 import msgspec
 from opentelemetry.trace import Tracer
@@ -18,7 +18,7 @@ from stanine.api.failures import problem_of
 from stanine.api.http import NDJSON, ClientGone, Request
 from stanine.api.intake import Intake
 from stanine.api.lines import Line, LineSplitter
-from stanine.api.problems import INVALID_ATTEMPT, KEY_CONFLICT, TOO_LARGE, Problem, ProblemError
+from stanine.api.problems import INVALID_ATTEMPT, KEY_CONFLICT, TOO_LARGE, Problem, ProblemError, not_found
 from stanine.api.tokens import Tokens
 from stanine.domain.limits import MAX_ATTEMPT_BYTES
 from stanine.messages import SCORE_ATTEMPTS
@@ -190,8 +190,8 @@ class BulkIntake:
         token_of = self._tokens.of
         for line, key, known in rows:
             outcome = next(stored) if known is None else known
-            if isinstance(outcome, Submitted) and outcome.outcome == "conflict":
-                outcome = conflict()
+            if isinstance(outcome, Submitted) and outcome.outcome in _REFUSALS:
+                outcome = _REFUSALS[outcome.outcome]()
             if isinstance(outcome, Submitted):
                 accepted += outcome.outcome == "new"
                 repeated += outcome.outcome == "repeated"
@@ -210,6 +210,9 @@ def conflict() -> Problem:
     """Return the problem of a key that stands for another meaning."""
     return Problem(KEY_CONFLICT, "An attempt with this key and another content was accepted before. Give a new attempt a new key.")
 
+
+#: What became of a submission that is no attempt.
+_REFUSALS: Mapping[str, Callable[[], Problem]] = {"conflict": conflict, "gone": not_found}
 
 _NO_KEY = ProblemError("/key", "MissingField", "in bulk every attempt needs a key, so that sending the lines again adds nothing")
 

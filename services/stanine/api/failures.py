@@ -2,8 +2,9 @@
 
 import redis
 
-from stanine.api.problems import FULL, Problem, unavailable
+from stanine.api.problems import FULL, MANAGED, Problem, unavailable
 from stanine.connection import errors
+from stanine.connection.managing import ManagedError
 from stanine.store.errors import NotDurableError
 
 #: What only a defect of ours, or a foreign key in our namespace, can cause: answered as internal and logged whole.
@@ -14,6 +15,8 @@ def problem_of(error: BaseException) -> Problem | None:
     """Return the problem to answer with, or None for what nobody foresaw."""
     if isinstance(error, Problem):
         return error
+    if isinstance(error, ManagedError):
+        return Problem(MANAGED, f"{error}.")
     if isinstance(error, NotDurableError | OSError):  # OSError: also a deadline that has passed
         return unavailable()
     if not isinstance(error, redis.RedisError):

@@ -38,6 +38,7 @@ METHOD_NOT_ALLOWED = Kind("method-not-allowed", 405, "This address does not take
 TOO_SLOW = Kind("too-slow", 408, "The body did not arrive in time")
 KEY_CONFLICT = Kind("key-conflict", 409, "The key stands for another attempt")
 TOKEN_CONFLICT = Kind("token-conflict", 409, "The token stands for another order")
+MANAGED = Kind("managed", 409, "A custom resource manages this")
 PRECONDITION_FAILED = Kind("precondition-failed", 412, "The instrument is not in the expected state")
 TOO_LARGE = Kind("too-large", 413, "The body or line is too large")
 UNSUPPORTED_CONTENT = Kind("unsupported-content", 415, "The body's type or encoding is not taken here")
@@ -53,7 +54,7 @@ UNAVAILABLE = Kind("unavailable", 503, "The database cannot be reached", retry_a
 
 KINDS = (
     MALFORMED_REQUEST, UNAUTHENTICATED, MISSING_SCOPE, NOT_FOUND, METHOD_NOT_ALLOWED, TOO_SLOW, KEY_CONFLICT, TOKEN_CONFLICT,
-    PRECONDITION_FAILED, TOO_LARGE, UNSUPPORTED_CONTENT, INVALID_DOCUMENT, INVALID_ATTEMPT, INVALID_REQUEST, INTERNAL, NOT_READY,
+    MANAGED, PRECONDITION_FAILED, TOO_LARGE, UNSUPPORTED_CONTENT, INVALID_DOCUMENT, INVALID_ATTEMPT, INVALID_REQUEST, INTERNAL, NOT_READY,
     NOT_INDEXED, FULL, DRAINING, UNAVAILABLE,
 )  # fmt: skip
 

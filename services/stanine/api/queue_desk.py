@@ -14,6 +14,7 @@ from stanine.api.deadlines import within
 from stanine.api.intake import Intake
 from stanine.api.problems import not_found
 from stanine.api.queue_records import DeadLetterBody, QueueBody
+from stanine.api.records import given
 from stanine.api.scorings import iso
 from stanine.broker import StreamsBroker
 from stanine.broker.deadletters import DeadLetter
@@ -106,6 +107,7 @@ def _describe(route: Route, stats: QueueStats) -> QueueBody:
         deaths=dict(sorted(stats.deaths.items())),
         oldest_seconds=None if stats.oldest_ms is None else max(0, stats.now_ms - stats.oldest_ms) / 1000,
         consumers=stats.consumers,
+        managed_by=given(stats.managed_by),
     )
 
 

@@ -43,6 +43,8 @@ class QueueBody(_Body, frozen=True):
     oldest_seconds: float | None
     #: Consumers with a live lease.
     consumers: int
+    #: The custom resource that alone changes settings and state, if there is one.
+    managed_by: str | UnsetType = UNSET
     #: What its consumers go by; `faults` instead if the settings in Redis cannot be used.
     settings: dict[str, int] | UnsetType = UNSET
     faults: list[str] | UnsetType = UNSET

@@ -40,6 +40,8 @@ class IndexBuilder:
             history = self._instruments.history(name)
             for form, revision in history.newest_of_forms().items() if history else ():
                 self._build_one(name, history.number if history else 0, form, revision, None, built)
+            if history and self._instruments.history(name) is None:
+                self._drop_strays()  # removed meanwhile: what was just put would be served until the next sweep
         return built
 
     def build_all(self) -> Built:

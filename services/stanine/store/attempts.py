@@ -37,7 +37,12 @@ _ARRIVAL_BYTES = 4
 _NUMBER_AND_LENGTH = struct.Struct(">IH")
 _LENGTH = struct.Struct(">I")
 _ANSWER_BYTES = 1 + ATTEMPT_ID_BYTES
-_OUTCOMES: dict[int, Literal["new", "repeated", "conflict"]] = {ord("N"): "new", ord("R"): "repeated", ord("C"): "conflict"}
+_OUTCOMES: dict[int, Literal["new", "repeated", "conflict", "gone"]] = {
+    ord("N"): "new",
+    ord("R"): "repeated",
+    ord("C"): "conflict",
+    ord("G"): "gone",
+}
 
 
 class Submission(msgspec.Struct, frozen=True):
@@ -54,10 +59,13 @@ class Submission(msgspec.Struct, frozen=True):
 
 
 class Submitted(msgspec.Struct, frozen=True):
-    """What became of a submission; with `conflict`, `id` is the attempt that its key stands for already."""
+    """What became of a submission; with `conflict`, `id` is the attempt that its key stands for already; with `gone`, there is none.
+
+    Gone: the instrument was removed since the caller looked at its index entry.
+    """
 
     id: bytes
-    outcome: Literal["new", "repeated", "conflict"]
+    outcome: Literal["new", "repeated", "conflict", "gone"]
 
 
 class ListedResult(msgspec.Struct, frozen=True):

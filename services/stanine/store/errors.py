@@ -1,5 +1,6 @@
 """What can go wrong in the store, apart from Redis itself being away (those errors stay redis-py's own)."""
 
+from stanine.connection.managing import ManagedError, Manager
 from stanine.domain.errors import StanineError
 
 
@@ -15,6 +16,13 @@ class PreconditionFailedError(StoreError):
             f"instrument {name!r} has changed meanwhile: its digest is now {digest}" if digest else f"there is no instrument {name!r} yet"
         )
         self.digest = digest
+
+
+class InstrumentManagedError(StoreError, ManagedError):
+    """Somebody manages the instrument (`holder`), so that publishing it is not for others; nothing was changed."""
+
+    def __init__(self, name: str, holder: Manager) -> None:
+        ManagedError.__init__(self, f"instrument {name!r}", holder)
 
 
 class CorruptRecordError(StoreError):

@@ -50,39 +50,6 @@ local function call_in_chunks(command, key, values)
   end
 end
 
--- publish: KEYS instrument, instruments, numbers, stream; ARGV name, document, digest, form digest, if-match, if-none-match, head, ids, trace
--- Returns {revision, form, changed}; {-1, digest} where a precondition failed. The same document again changes nothing.
-local function publish(keys, args)
-  local instrument, instruments, numbers, stream = unpack(keys)
-  local name, document, digest, form_digest, if_match, if_none_match, head, ids, trace = unpack(args)
-  check_type(instruments, 'zset')
-  check_type(numbers, 'hash')
-  check_type(stream, 'stream')
-  local now = redis.call('TIME')
-  local current = redis.call('HMGET', instrument, 'number', 'revision', 'form', 'digest', 'formDigest')
-  local number, revision, form = current[1], tonumber(current[2] or 0), tonumber(current[3] or 0)
-  if current[4] == digest then
-    return {revision, form, 0}
-  end
-  if (if_none_match == '1' and revision > 0) or (if_match ~= '' and current[4] ~= if_match) then
-    return {-1, current[4] or ''}
-  end
-  revision = revision + 1
-  if current[5] ~= form_digest then
-    form = revision
-  end
-  if not number then
-    number = redis.call('HLEN', numbers) + 1
-    redis.call('HSET', numbers, number, name)
-    redis.call('ZADD', instruments, 0, name)
-  end
-  redis.call('HSET', instrument, 'number', number, 'revision', revision, 'form', form, 'digest', digest, 'formDigest', form_digest,
-    'doc:' .. revision, document, 'digest:' .. revision, digest, 'form:' .. revision, form,
-    'at:' .. revision, now[1] * 1000 + math.floor(now[2] / 1000))
-  append_message(stream, head, ids, trace)
-  return {revision, form, 1}
-end
-
 -- put_index: KEYS index, changes, change; ARGV field, entry, SHA-1 of a corrupt entry to replace (or '')
 -- An entry begins with its revision (4 bytes) and its engine (2 bytes). Returns 1 if it was stored, 0 if what is there is as new.
 local function put_index(keys, args)
@@ -115,7 +82,8 @@ end
 -- in 2), digest of its meaning (16), random part of its id (12), the record up to the time (9) and after it (length in 4)
 -- A call with submissions that have no key is remembered for a while by the random part of the first of them: sent again by a client whose
 -- reply was lost, it is answered as before.
--- Returns for each submission 17 bytes: N (new), R (repeated) or C (conflict: the key stands for another meaning), then the attempt's id.
+-- Returns for each submission 17 bytes: N (new), R (repeated), C (conflict: the key stands for another meaning) or G (gone: the instrument
+-- was removed), then the attempt's id. The first attempt of an instrument marks it as answered: it is never removed from then on.
 local function submit(keys, args)
   local arrivals, stream = unpack(keys)
   local head, trace, ids_per_message = args[1], args[2], tonumber(args[3])
@@ -161,15 +129,32 @@ local function submit(keys, args)
     end
   end
 
+  -- Whether each instrument stands (one look once it was answered), and those that are answered for the first time.
+  local answered, standing, new_answered, current, stands_now = prefix .. 'answered', {}, {}, nil, true
   local answers, fresh, new_keys, within = {}, {}, {}, {}
   local next_arrival = first
   for i = 1, #submissions do
     local number, key, digest, random = unpack(submissions[i], 1, 4)
+    if number ~= current then
+      current, stands_now = number, standing[number]
+      if stands_now == nil then
+        stands_now = redis.call('HGET', answered, number) ~= false
+        if not stands_now then
+          stands_now = redis.call('HGET', prefix .. 'numbers', number) ~= ''
+          if stands_now then
+            new_answered[#new_answered + 1] = number
+          end
+        end
+        standing[number] = stands_now
+      end
+    end
     local name = number .. ':' .. key
     local stands = known[i] or (key ~= '' and within[name])
     if stands then
       local outcome = string.sub(stands, 17) == digest and 'R' or 'C'
       answers[i] = outcome .. string.sub(stands, 1, 16)
+    elseif not stands_now then
+      answers[i] = 'G' .. random .. '\0\0\0\0'
     else
       local id = random .. struct.pack('>I4', next_arrival)
       fresh[#fresh + 1] = {arrival = next_arrival, id = id, start = submissions[i][5], rest = submissions[i][6]}
@@ -201,6 +186,9 @@ local function submit(keys, args)
 
     -- From here on it writes, and nothing can fail. The message's own id is the time of arrival: it never runs backwards.
     redis.call('INCRBY', arrivals, #fresh)
+    for i = 1, #new_answered do
+      redis.call('HSET', answered, new_answered[i], 1)
+    end
     local fields, block = {}, nil
     for start = 1, #fresh, ids_per_message do
       local stop = math.min(start + ids_per_message - 1, #fresh)
@@ -452,7 +440,6 @@ local function requeue(keys, args)
   return #ids / 16
 end
 
-redis.register_function('publish_@VERSION@', publish)
 redis.register_function('submit_@VERSION@', submit)
 redis.register_function{function_name = 'put_index_@VERSION@', callback = put_index, flags = {'allow-oom'}}
 redis.register_function{function_name = 'commit_results_@VERSION@', callback = commit_results, flags = {'allow-oom'}}

@@ -40,6 +40,17 @@ class EntryCache:
         self._entries.clear()
         self._names.clear()
 
+    def forget(self, field: str) -> None:
+        """Forget the entry of a field: it was removed."""
+        name, _, form = field.rpartition("/")
+        forms = self._entries.get(name)
+        if forms is None or not form.isdecimal() or int(form) not in forms:
+            return
+        number = forms.pop(int(form)).number
+        if not forms:
+            del self._entries[name]
+            self._names.pop(number, None)
+
     def newest(self, name: str) -> IndexEntry | None:
         """Return the entry of the newest form of an instrument."""
         forms = self._entries.get(name)
@@ -134,15 +145,16 @@ class Index:
         return bool(self._library.call(self._client, "put_index", keys, [index_field(name, form), entry, corrupt]))
 
     def drop(self, field: str) -> None:
-        """Remove an entry that no form of any instrument stands for."""
-        self._client.hdel(self._keys.index, field)
-        self._client.zrem(self._keys.index_changes, field)
+        """Remove an entry that no form of any instrument stands for; whoever has it forgets it."""
+        keys = [self._keys.index, self._keys.index_changes, self._keys.index_change]
+        self._library.call(self._client, "drop_index", keys, [field])
 
 
 def _take_in(cache: EntryCache, fields: list[bytes], data: list[bytes | None]) -> list[str]:
     corrupt = []
     for field, entry in zip(fields, data, strict=True):
         if entry is None:
+            cache.forget(field.decode())
             continue
         try:
             cache.put(decode_entry(entry))

@@ -1,6 +1,6 @@
 """Instruments and their revisions: published by one function together with the message that asks for an index entry.
 
-Used by the API (and later the operator) from asyncio; the indexWatcher reads through `read_history`.
+Used by the API from asyncio; the watchers read through `InstrumentHistory`; the operator's way is `managed`.
 """
 
 from typing import Any
@@ -9,9 +9,11 @@ import msgspec
 import redis
 import redis.asyncio
 
+from stanine.connection.library import Argument
+from stanine.connection.managing import HOLD_MS, Manager, read_manager
 from stanine.messages import Outbox, join_names
 from stanine.store.durability import Writer
-from stanine.store.errors import PreconditionFailedError
+from stanine.store.errors import InstrumentManagedError, PreconditionFailedError
 from stanine.store.keys import Keys
 
 
@@ -46,7 +48,10 @@ class InstrumentSummary(msgspec.Struct, frozen=True):
 
 
 class History(msgspec.Struct, frozen=True):
-    """Which revisions an instrument has had: its number, its newest revision, and the form of each revision from 1."""
+    """Which revisions an instrument has had: its number, its newest revision, and the form of each revision from 1.
+
+    A form of 0: the revision was removed, before the instrument was published anew.
+    """
 
     number: int
     revision: int
@@ -54,7 +59,32 @@ class History(msgspec.Struct, frozen=True):
 
     def newest_of_forms(self) -> dict[int, int]:
         """Return for each form the newest revision that has it: what the index holds an entry of."""
-        return {form: revision for revision, form in enumerate(self.forms, start=1)}
+        return {form: revision for revision, form in enumerate(self.forms, start=1) if form}
+
+
+def publish_call(
+    keys: Keys,
+    outbox: Outbox,
+    name: str,
+    content: tuple[bytes, str, str],
+    conditions: tuple[Argument, ...] = ("", 0),
+    trace: bytes = b"",
+    manager: Manager | None = None,
+    gone: str = "",
+) -> tuple[list[str], list[Argument]]:
+    """Return the KEYS and ARGV of the function `publish`. `content`: document, its digest, that of its form; `gone`: see `managed`."""
+    held = ("", "", 0) if manager is None else (manager.encode(), gone, HOLD_MS)
+    args: list[Argument] = [name, *content, *conditions, outbox.head, join_names([name]), trace, *held]
+    return [keys.instrument(name), keys.instruments, keys.numbers, outbox.stream], args
+
+
+def read_published(name: str, digest: str, reply: Any) -> Published:
+    """Read the reply of the function `publish`; raises PreconditionFailedError, InstrumentManagedError."""
+    if reply[0] == -1:
+        raise PreconditionFailedError(name, reply[1].decode() or None)
+    if reply[0] == -2:
+        raise InstrumentManagedError(name, read_manager(reply[1]))
+    return Published(revision=reply[0], form=reply[1], changed=bool(reply[2]), digest=digest)
 
 
 class Instruments:
@@ -80,14 +110,12 @@ class Instruments:
         """Make a document the newest revision of its instrument, unless it is that already, and ask for its index entry.
 
         `if_match` is the digest that the caller means to replace; `if_none_match` refuses to replace anything.
-        Raises PreconditionFailedError; redis-py's errors where the outcome is unknown, and then it may simply be sent again.
+        Raises PreconditionFailedError, InstrumentManagedError; redis-py's errors where the outcome is unknown, and then it may simply be
+        sent again.
         """
-        keys = [self._keys.instrument(name), self._keys.instruments, self._keys.numbers, self._outbox.stream]
-        args = [name, document, digest, form_digest, if_match or "", int(if_none_match), self._outbox.head, join_names([name]), trace]
-        reply = await self._writer.call("publish", keys, args)
-        if reply[0] == -1:
-            raise PreconditionFailedError(name, reply[1].decode() or None)
-        return Published(revision=reply[0], form=reply[1], changed=bool(reply[2]), digest=digest)
+        conditions: tuple[Argument, ...] = (if_match or "", int(if_none_match))
+        keys, args = publish_call(self._keys, self._outbox, name, (document, digest, form_digest), conditions, trace)
+        return read_published(name, digest, await self._writer.call("publish", keys, args))
 
     async def read(self, name: str, revision: int | None = None) -> StoredDocument | None:
         """Read one revision of an instrument, the newest by default; None if there is none such."""
@@ -132,7 +160,7 @@ class InstrumentHistory:
         if number is None or revision is None:
             return None
         forms = self._client.hmget(key, [f"form:{each}" for each in range(1, int(revision) + 1)])
-        return History(int(number), int(revision), tuple(int(form) for form in forms))
+        return History(int(number), int(revision), tuple(int(form or 0) for form in forms))
 
     def document(self, name: str, revision: int) -> tuple[bytes, str] | None:
         """Return a revision's canonical document and its digest."""
@@ -140,6 +168,6 @@ class InstrumentHistory:
         return None if document is None else (document, digest.decode())
 
     def name(self, number: int) -> str | None:
-        """Return the name of the instrument with a number."""
+        """Return the name of the instrument with a number; None if there is none, or it was removed."""
         name = self._client.hget(self._keys.numbers, number)
-        return None if name is None else name.decode()
+        return name.decode() if name else None

@@ -4,8 +4,10 @@ All but one share the hash tag `{p0}`, one partition, so that a record and its m
 too. No key holds a person's data; the caller's keys and participants are fields and values.
 
     <namespace>:{p0}:instruments          zset    instrument names, for paging by name
-    <namespace>:{p0}:numbers              hash    instrument number -> name
+    <namespace>:{p0}:numbers              hash    instrument number -> name; empty: that instrument was removed
     <namespace>:{p0}:instrument:<name>    hash    number, revision, form, digest, formDigest; of each revision r: doc:r digest:r form:r at:r
+                                                  managedBy, managedUntil; of a removed one revision alone
+    <namespace>:{p0}:answered             hash    instrument number -> 1 once an attempt at it was stored
     <namespace>:{p0}:index                hash    <name>/<form> -> index entry
     <namespace>:{p0}:index:changes        zset    <name>/<form> by the number of its last change
     <namespace>:{p0}:index:change         string  the number of the last change
@@ -40,6 +42,7 @@ class Keys:
         self.partition = f"{namespace}:{{p0}}"
         self.instruments = f"{self.partition}:instruments"
         self.numbers = f"{self.partition}:numbers"
+        self.answered = f"{self.partition}:answered"
         self.index = f"{self.partition}:index"
         self.index_changes = f"{self.partition}:index:changes"
         self.index_change = f"{self.partition}:index:change"

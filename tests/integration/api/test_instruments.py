@@ -7,7 +7,11 @@ import msgspec
 import pytest
 from tests.integration.api.serving import NARROW, Serving, document, problem
 
+from stanine.connection.managing import Manager
 from stanine.domain.document import canonical
+from stanine.messages import BUILD_INDEX, Outbox
+from stanine.store import load_library
+from stanine.store.managed import ManagedInstruments, Removal
 
 EXAMPLES = sorted((Path(__file__).parents[3] / "examples" / "instruments").glob("*.yaml"))
 YAML = {"content-type": "application/yaml"}
@@ -104,3 +108,31 @@ def test_the_list_of_instruments_is_paged_by_name(api: Serving) -> None:
     assert pages == 3
     narrow = api.http(NARROW).get("/v1/instruments?limit=1000").json()
     assert [item["name"] for item in narrow["items"]] == names[:7]
+
+
+MANAGER = Manager("Instrument default/a-mood", "u1", "2026-11-23T00:00:00Z")
+
+
+def managed(api: Serving) -> ManagedInstruments:
+    outbox = Outbox(f"{api.keys.partition}:q:{BUILD_INDEX.queue}:ready", b"head")
+    return ManagedInstruments(api.redis, load_library(), api.keys, outbox)
+
+
+def test_what_a_custom_resource_manages_is_not_published_by_others(mood: Serving) -> None:
+    managed(mood).hold("a-mood", MANAGER, takes=True)
+    refused = mood.http().put("/v1/instruments/a-mood", json=document(title="Another"))
+    problem(refused, "managed")
+    assert "Instrument default/a-mood" in refused.json()["detail"]
+    assert mood.publish(document()).json()["changed"] is False, "the same document changes nothing"
+
+
+def test_an_attempt_at_an_instrument_that_was_just_removed_looks_like_one_at_none(mood: Serving) -> None:
+    mood.http().get("/v1/instruments/a-mood/form")
+    assert managed(mood).remove("a-mood", MANAGER) is Removal.REMOVED
+    path = "/v1/instruments/a-mood/attempts"
+    answer = mood.http().post(path, json={"answers": {"i1": 1}})  # its index entry is in the process's cache still
+    bulk = mood.http().post(f"{path}:bulk", content=b'{"key":"k","answers":{"i1":1}}\n', headers={"content-type": "application/x-ndjson"})
+    problem(answer, "not-found")
+    assert bulk.status_code == 404 or bulk.json()["problem"]["type"].endswith("not-found")
+    assert mood.redis.get(mood.keys.arrivals) is None
+    assert mood.publish(document()).json()["revision"] == 2

@@ -6,7 +6,9 @@ from typing import Any
 import pytest
 from tests.integration.api.serving import NARROW, Serving, document, problem
 
-from stanine.broker import StreamsBroker
+from stanine.broker import QueueState, StreamsBroker
+from stanine.broker.bootstrap import Management, QueueDeclaration, bootstrap
+from stanine.connection.managing import Manager
 from stanine.messages import BUILD_INDEX, SCORE_ATTEMPTS
 
 ATTEMPTS = "/v1/instruments/a-mood/attempts"
@@ -123,3 +125,18 @@ def test_an_order_that_is_none_is_refused(shared: Serving, body: bytes) -> None:
 
 def test_a_key_of_few_instruments_may_operate_if_its_scope_says_so(shared: Serving) -> None:
     assert shared.http(NARROW).get("/v1/queues").status_code == 200
+
+
+def test_what_a_custom_resource_manages_is_refused_and_what_acts_once_is_not(mood: Serving) -> None:
+    http, manager = mood.http(), Manager("Queue default/results", "u1", "2026-11-23T00:00:00Z")
+    declared = QueueDeclaration("results", management=Management(manager, QueueState.PAUSED))
+    bootstrap(mood.redis, namespace=mood.keys.partition, queues=[declared])
+    for order in ("resume", "drain"):
+        refused = http.post(f"/v1/queues/results:{order}")
+        problem(refused, "managed")
+        assert "Queue default/results" in refused.json()["detail"]
+    assert http.post("/v1/queues/results:pause").json()["managedBy"] == "Queue default/results"  # it is paused: nothing would change
+    assert "managedBy" not in http.get("/v1/queues/index").json()
+    letter = bury(mood)
+    assert http.post("/v1/queues/results/dead:requeue", json={"ids": [letter]}).json()["count"] == 1
+    assert http.post("/v1/queues/results:purge", json={"part": "ready"}).json()["count"] == 1

@@ -52,7 +52,7 @@ def test_the_files_it_names_exist() -> None:
 
 def test_the_redis_functions_it_names_exist() -> None:
     way = README.split("## The way of the data")[1].split("## Two commands")[0]
-    functions = (ROOT / "services/stanine/store/functions.lua").read_text()
+    functions = "".join((ROOT / f"services/stanine/store/{name}.lua").read_text() for name in ("functions", "instruments"))
     for name in ("publish", "put_index", "submit", "commit_results"):
         assert f"`{name}`" in way
         assert f"{name}_@VERSION@" in functions

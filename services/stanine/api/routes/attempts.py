@@ -10,7 +10,17 @@ from stanine.api.dispatch import json_answer
 from stanine.api.http import JSON, NDJSON, Answer, Request
 from stanine.api.intake import Intake
 from stanine.api.keys import Scope
-from stanine.api.problems import DRAINING, FULL, INVALID_ATTEMPT, KEY_CONFLICT, NOT_INDEXED, TOO_LARGE, TOO_SLOW, UNSUPPORTED_CONTENT
+from stanine.api.problems import (
+    DRAINING,
+    FULL,
+    INVALID_ATTEMPT,
+    KEY_CONFLICT,
+    NOT_INDEXED,
+    TOO_LARGE,
+    TOO_SLOW,
+    UNSUPPORTED_CONTENT,
+    not_found,
+)
 from stanine.api.queries import WAIT
 from stanine.api.reading import AttemptReader
 from stanine.api.records import AttemptBody, LineAnswer, Receipt, ResultBody, StoredAnswers, given
@@ -61,6 +71,9 @@ class AttemptRoutes:
         if submitted.outcome == "conflict":
             self._metrics.attempts_refused.inc()
             raise conflict()
+        if submitted.outcome == "gone":
+            self._metrics.attempts_refused.inc()
+            raise not_found()
         (self._metrics.attempts_accepted if submitted.outcome == "new" else self._metrics.attempts_repeated).inc()
         name, access = submitted.id.hex(), self._tokens.of(submitted.id)
         location = ((b"location", b"/v1/attempts/%b" % name.encode()),)

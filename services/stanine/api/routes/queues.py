@@ -11,6 +11,7 @@ from stanine.api.keys import Scope
 from stanine.api.problems import (
     FULL,
     INVALID_REQUEST,
+    MANAGED,
     TOKEN_CONFLICT,
     TOO_LARGE,
     TOO_SLOW,
@@ -208,7 +209,8 @@ def _route(
     query: tuple[Query, ...] = (),
     body: type | None = None,
 ) -> Route:
-    problems = (INVALID_REQUEST, TOKEN_CONFLICT, FULL, TOO_LARGE, TOO_SLOW, UNSUPPORTED_CONTENT) if body else ()
+    orders = (INVALID_REQUEST, TOKEN_CONFLICT, FULL, TOO_LARGE, TOO_SLOW, UNSUPPORTED_CONTENT)
+    problems = orders if body else (MANAGED,) if method == "POST" else ()
     return Route(
         method=method,
         path=path,
