@@ -79,6 +79,7 @@ def running(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFac
     try:
         if made.with_operator:
             made.load_functions()
+        made.admin.hset(made.keys.config, "sweepSeconds", 1)
         made.services.start(*PROCESSES)
         made.services.await_ready()
         yield made

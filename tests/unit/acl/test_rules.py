@@ -1,0 +1,87 @@
+"""Every command inside a Redis function is allowed to whoever calls that function, so that a new one is not found out by a refusal."""
+
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+ROOT = Path(__file__).parents[3]
+RULES: dict[str, Any] = yaml.safe_load((ROOT / "charts" / "stanine" / "files" / "acl" / "users.yaml").read_text())
+BROKER = ROOT / "services" / "stanine" / "broker" / "functions"
+STORE = "".join(path.read_text() for path in sorted((ROOT / "services" / "stanine" / "store").glob("*.lua")))
+MANAGING = (ROOT / "services" / "stanine" / "connection" / "managing.lua").read_text()
+
+#: All of store/instruments.lua: publishing, and who manages an instrument.
+INSTRUMENTS = re.findall(
+    r"^local function (\w+)\(", (ROOT / "services" / "stanine" / "store" / "instruments.lua").read_text(), re.MULTILINE
+)
+
+#: redis.call('NAME', … or redis.pcall('NAME', …, and the word after it, which is a subcommand for some.
+_CALL = re.compile(r"redis\.p?call\('([A-Z]+)'(?:, '([A-Z]+)')?")
+_CONTAINERS = ("XGROUP", "XINFO", "FUNCTION", "CONFIG", "OBJECT", "MEMORY")
+
+
+def commands_in(lua: str) -> set[str]:
+    return {f"{name}|{word}".lower() if name in _CONTAINERS else name.lower() for name, word in _CALL.findall(lua)}
+
+
+def granted(user: str) -> set[str]:
+    rules = RULES["users"][user]
+    return {command for each in rules["commandSets"] for command in RULES["commandSets"][each]} | set(rules["commands"])
+
+
+def store_function(name: str) -> str:
+    """The text of one function of the store's libraries."""
+    start = STORE.index(f"local function {name}(")
+    return STORE[start : STORE.index("\nend\n", start)]
+
+
+@pytest.mark.parametrize("user", ["index-watcher", "result-watcher"])
+@pytest.mark.parametrize("part", ["layout", "delivering", "settling", "keeping"])
+def test_a_watcher_may_run_what_a_consumer_needs(user: str, part: str) -> None:
+    found = commands_in((BROKER / f"{part}.lua").read_text())
+    assert found
+    assert found <= granted(user)
+
+
+@pytest.mark.parametrize("user", ["api", "operator"])
+@pytest.mark.parametrize("part", ["operating", "requests"])
+def test_who_operates_queues_may_run_what_that_takes(user: str, part: str) -> None:
+    found = commands_in((BROKER / f"{part}.lua").read_text() + MANAGING) - {"xack"}  # of `drop`, which only tests call
+    assert found
+    assert found <= granted(user)
+
+
+@pytest.mark.parametrize(
+    ("user", "functions"),
+    [
+        ("api", ["check_type", "append_message", "publish", "submit"]),
+        ("operator", ["check_type", "append_message", *INSTRUMENTS]),
+        ("index-watcher", ["check_type", "put_index", "drop_index"]),
+        ("result-watcher", ["check_type", "append_message", "commit_results", "unfinished", "advance", "requeue"]),
+        ("cli", ["unfinished", "advance"]),
+    ],
+)
+def test_who_calls_a_function_of_the_store_may_run_what_is_in_it(user: str, functions: list[str]) -> None:
+    found = {command for name in functions for command in commands_in(store_function(name))}
+    assert found <= granted(user)
+
+
+@pytest.mark.parametrize("user", ["operator", "cli"])
+def test_who_changes_settings_may_run_what_that_takes(user: str) -> None:
+    found = commands_in((ROOT / "services" / "stanine" / "store" / "configuration" / "functions.lua").read_text())
+    assert found
+    assert found <= granted(user)
+
+
+def test_no_user_is_given_a_whole_category_or_a_dangerous_command() -> None:
+    everything = {command for user in RULES["users"] for command in granted(user)}
+    assert not {command for command in everything if command.startswith("@")}
+    assert not everything & {"flushall", "flushdb", "keys", "eval", "debug", "shutdown", "monitor", "acl|setuser", "function|flush", "scan"}
+
+
+def test_every_key_pattern_is_within_the_namespace() -> None:
+    for user in RULES["users"].values():
+        assert all(pattern.startswith("NS:") for kind in ("read", "readWrite", "channels") for pattern in user.get(kind, ()))
