@@ -1,6 +1,6 @@
 """The image's entry point: runs the process that its first argument names. Called by the container runtime, as process 1.
 
-    docker run IMAGE api --host 0.0.0.0 --port 8000
+docker run IMAGE api --host 0.0.0.0 --port 8000
 """
 
 import importlib
@@ -15,6 +15,7 @@ PROCESSES = {
     "result-watcher": "stanine.result_watcher.main",
     "operator": "stanine_operator.main",
     "cli": "stanine.cli.main",
+    "smoke": "smoke",
 }
 #: What a shell reports of a process that SIGTERM ended.
 TERMINATED = 128 + signal.SIGTERM
@@ -24,7 +25,7 @@ def run(arguments: list[str]) -> int:
     """Run a process to its end; return its exit status, 2 if there is none of that name."""
     name = arguments[0] if arguments else ""
     if name not in PROCESSES:
-        print(f"stanine: name the process to run, one of {', '.join(PROCESSES)}; after it come its own options", file=sys.stderr)
+        print(f"stanine: name the process to run, one of {', '.join(PROCESSES)}; after it come its own options", file=sys.stderr)  # noqa: T201 - there is no log yet
         return 2
     # Process 1 ignores signals that it does not handle, so that a stop during the imports would wait for the whole grace period.
     signal.signal(signal.SIGTERM, _end)

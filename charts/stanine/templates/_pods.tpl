@@ -1,0 +1,156 @@
+{{/* What pods share. Each takes (dict "root" . "component" "api" "values" .Values.api). */}}
+
+{{/* Annotations and labels of a pod. */}}
+{{- define "stanine.podMetadata" -}}
+{{- $annotations := merge (dict) .values.podAnnotations .root.Values.pods.podAnnotations -}}
+{{- with .checksums }}{{ $annotations = merge $annotations . }}{{ end -}}
+labels:
+  {{- include "stanine.labels" . | nindent 2 }}
+  {{- with merge (dict) .values.podLabels .root.Values.pods.podLabels }}
+  {{- toYaml . | nindent 2 }}
+  {{- end }}
+{{- with $annotations }}
+annotations:
+  {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- end -}}
+
+{{/* Where a pod runs and as whom: the pod security standard `restricted`. */}}
+{{- define "stanine.podPlacement" -}}
+{{- with .root.Values.imagePullSecrets }}
+imagePullSecrets:
+  {{- toYaml . | nindent 2 }}
+{{- end }}
+securityContext:
+  {{- toYaml .root.Values.pods.podSecurityContext | nindent 2 }}
+{{- with merge (dict) .values.nodeSelector .root.Values.pods.nodeSelector }}
+nodeSelector:
+  {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- with concat .root.Values.pods.tolerations .values.tolerations }}
+tolerations:
+  {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- with .values.affinity | default .root.Values.pods.affinity }}
+affinity:
+  {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- with .values.priorityClassName | default .root.Values.pods.priorityClassName }}
+priorityClassName: {{ . }}
+{{- end }}
+{{- end -}}
+
+{{/* Pods of one component go to different nodes and zones if they can. */}}
+{{- define "stanine.topologySpread" -}}
+topologySpreadConstraints:
+{{- with .values.topologySpreadConstraints }}
+  {{- toYaml . | nindent 2 }}
+{{- else }}
+  {{- range $key := list "kubernetes.io/hostname" "topology.kubernetes.io/zone" }}
+  - maxSkew: 1
+    topologyKey: {{ $key }}
+    whenUnsatisfiable: ScheduleAnyway
+    labelSelector:
+      matchLabels:
+        {{- include "stanine.selectorLabels" $ | nindent 8 }}
+    matchLabelKeys: [pod-template-hash]
+  {{- end }}
+{{- end }}
+{{- end -}}
+
+{{/* What a container may do: nothing beyond its own process. */}}
+{{- define "stanine.containerSecurity" -}}
+securityContext:
+  {{- toYaml .root.Values.pods.containerSecurityContext | nindent 2 }}
+{{- end -}}
+
+{{/* Mounts and volumes; `volumes` and `mounts` are the component's own. */}}
+{{- define "stanine.mounts" -}}
+volumeMounts:
+  - {name: tmp, mountPath: /tmp}
+  {{- if .redis }}
+  {{- include "stanine.redis.mounts" .root | nindent 2 }}
+  {{- end }}
+  {{- with .mounts }}
+  {{- toYaml . | nindent 2 }}
+  {{- end }}
+  {{- with concat .root.Values.pods.extraVolumeMounts .values.extraVolumeMounts }}
+  {{- toYaml . | nindent 2 }}
+  {{- end }}
+{{- end -}}
+{{- define "stanine.volumes" -}}
+volumes:
+  - name: tmp
+    emptyDir: {sizeLimit: 64Mi}
+  {{- if .redis }}
+  {{- include "stanine.redis.volumes" .root | nindent 2 }}
+  {{- end }}
+  {{- with .volumes }}
+  {{- toYaml . | nindent 2 }}
+  {{- end }}
+  {{- with concat .root.Values.pods.extraVolumes .values.extraVolumes }}
+  {{- toYaml . | nindent 2 }}
+  {{- end }}
+{{- end -}}
+
+{{/* The environment: the chart's own variables, over them pods.extraEnv, over them the component's extraEnv; each name once. */}}
+{{- define "stanine.env" -}}
+{{- $env := dict -}}
+{{- if .redis }}{{ $env = merge (include "stanine.redis.env" . | fromYaml) $env }}{{ end -}}
+{{- $env = merge (include "stanine.otel.env" . | fromYaml) $env -}}
+{{- with .root.Values.logLevel }}{{ $_ := set $env "STANINE_LOG_LEVEL" . }}{{ end -}}
+{{- with .env }}{{ $env = mergeOverwrite $env . }}{{ end -}}
+{{- range $extra := list .root.Values.pods.extraEnv .values.extraEnv -}}
+{{- range $name, $value := $extra -}}
+{{- if kindIs "invalid" $value }}{{ $env = omit $env $name }}{{ else }}{{ $_ := set $env $name $value }}{{ end -}}
+{{- end -}}
+{{- end -}}
+env:
+{{- /* variables taken from elsewhere come first, since others may refer to them as $(NAME) */}}
+{{- range $name, $value := $env }}{{ if kindIs "map" $value }}
+  - name: {{ $name }}
+    {{- toYaml $value | nindent 4 }}
+{{- end }}{{ end }}
+{{- range $name, $value := $env }}{{ if not (kindIs "map" $value) }}
+  - name: {{ $name }}
+    value: {{ $value | toString | quote }}
+{{- end }}{{ end }}
+{{- with concat .root.Values.pods.extraEnvFrom .values.extraEnvFrom }}
+envFrom:
+  {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- end -}}
+
+{{/* OpenTelemetry: where spans go, and as whom. */}}
+{{- define "stanine.otel.env" -}}
+{{- with .root.Values.otel }}
+{{- if .enabled }}
+HOST_IP: {valueFrom: {fieldRef: {fieldPath: status.hostIP}}}
+POD_NAME: {valueFrom: {fieldRef: {fieldPath: metadata.name}}}
+NODE_NAME: {valueFrom: {fieldRef: {fieldPath: spec.nodeName}}}
+{{- with .headersSecret.name }}
+OTEL_EXPORTER_OTLP_HEADERS: {valueFrom: {secretKeyRef: {name: {{ . }}, key: {{ $.root.Values.otel.headersSecret.key }}}}}
+{{- end }}
+OTEL_TRACES_EXPORTER: otlp
+OTEL_EXPORTER_OTLP_ENDPOINT: {{ .endpoint | quote }}
+OTEL_EXPORTER_OTLP_PROTOCOL: http/protobuf
+OTEL_SERVICE_NAME: stanine-{{ $.component }}
+OTEL_TRACES_SAMPLER: {{ .sampler }}
+{{- with .samplerArgument }}
+OTEL_TRACES_SAMPLER_ARG: {{ . | toString | quote }}
+{{- end }}
+{{- $attributes := list (printf "k8s.namespace.name=%s" $.root.Release.Namespace) "k8s.pod.name=$(POD_NAME)" "k8s.node.name=$(NODE_NAME)" }}
+{{- range $name, $value := .resourceAttributes }}{{ $attributes = append $attributes (printf "%s=%s" $name $value) }}{{ end }}
+OTEL_RESOURCE_ATTRIBUTES: {{ join "," $attributes | quote }}
+{{- else }}
+OTEL_SDK_DISABLED: "true"
+{{- end }}
+{{- end }}
+{{- end -}}
+
+{{/* Replicas: left out where an autoscaler decides, so that an upgrade does not undo it. */}}
+{{- define "stanine.replicas" -}}
+{{- if not (or (dig "autoscaling" "enabled" false .values) (dig "keda" "enabled" false .values)) -}}
+replicas: {{ .values.replicas }}
+{{- end -}}
+{{- end -}}
