@@ -1,5 +1,6 @@
 """The kinds that this operator knows, put together from their packages. Called by main.py."""
 
+import importlib
 from typing import Any
 
 from stanine.resources.reading import read_queue, read_redis_config
@@ -15,7 +16,7 @@ def all_kinds() -> tuple[Kind, ...]:
             plural="redisconfigs",
             conditions=("Ready", "Reachable", "ServerConfigured", "SettingsApplied", "Migrated", "MemoryHigh"),
             read=lambda resource: read_redis_config(resource.spec),
-            reconcile=_stub,
+            reconcile=_find("redis_configs", "reconcile"),
             release=None,
             reachable="Reachable",
             moving=frozenset({"memory"}),
@@ -25,8 +26,8 @@ def all_kinds() -> tuple[Kind, ...]:
             plural="queues",
             conditions=("Ready", "Bootstrapped", "Paused"),
             read=lambda resource: read_queue(resource.spec),
-            reconcile=_stub,
-            release=None,
+            reconcile=_find("queues", "reconcile"),
+            release=_find("queues", "release"),
             moving=frozenset({"ready", "delayed", "inFlight", "dead", "oldestSeconds", "consumers"}),
         ),
         Kind(
@@ -34,11 +35,19 @@ def all_kinds() -> tuple[Kind, ...]:
             plural="instruments",
             conditions=("Ready", "Published", "Indexed"),
             read=lambda resource: resource.spec,
-            reconcile=_stub,
-            release=None,
+            reconcile=_find("instruments", "reconcile"),
+            release=_find("instruments", "release"),
             spec_condition="Published",
         ),
     )
+
+
+def _find(package: str, name: str) -> Any:
+    """Return a package's function; until it is written, a stand-in that asks the server for a PING."""
+    try:
+        return getattr(importlib.import_module(f"stanine_operator.{package}"), name)
+    except (ModuleNotFoundError, AttributeError):
+        return _stub if name == "reconcile" else None
 
 
 def _stub(resource: Any, _spec: Any, world: Any) -> Outcome:

@@ -96,7 +96,7 @@ class Cluster:
         query = {"limit": str(PAGE)}
         while True:
             page = await self._call("GET", path, query=query, accept=_ONLY_METADATA_LIST)
-            found += [item["metadata"] for item in page.get("items", ())]
+            found += [item["metadata"] for item in page.get("items") or ()]
             following = (page.get("metadata") or {}).get("continue")
             if not following:
                 return found

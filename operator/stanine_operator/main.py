@@ -86,9 +86,13 @@ async def _serve(options: Options, provider: TracerProvider) -> int:
     log.info("operator.started", health_port=health.port, namespaces=list(namespaces) or "all")
     posting = asyncio.create_task(poster.run(), name="events")
     working: list[asyncio.Task[None]] = []
+    failed = _Failed(stop)
+    posting.add_done_callback(failed)
     try:
         if await _wait_for_kinds(cluster, kinds, readiness, stop):
             working = [*loop.start(), asyncio.create_task(_tell_when_ready(loop, readiness), name="readiness")]
+            for task in working:
+                task.add_done_callback(failed)
             await _watch(_register(kinds, loop, settings), settings, namespaces, stop)
     finally:
         log.info("operator.stopping")
@@ -103,7 +107,21 @@ async def _serve(options: Options, provider: TracerProvider) -> int:
         health.stop()
         stop_provider(provider)
     log.info("operator.stopped")
-    return 0 if stop.is_set() else 1
+    return 0 if stop.is_set() and not failed.at_all else 1
+
+
+class _Failed:
+    """Ends the process when one of its tasks has failed: half an operator would look alive and do nothing."""
+
+    def __init__(self, stop: asyncio.Event) -> None:
+        self._stop = stop
+        self.at_all = False
+
+    def __call__(self, task: "asyncio.Task[None]") -> None:
+        if not task.cancelled() and (error := task.exception()) is not None:
+            get_log().error("operator.task_failed", task=task.get_name(), exc_info=error)
+            self.at_all = True
+            self._stop.set()
 
 
 async def _watch(

@@ -14,7 +14,7 @@ WORKERS = 16
 #: The name under which this installation notes in Redis what it manages.
 OPERATOR_ID = "stanine-operator"
 #: Seconds: kopf's watches are renewed by the server after the first; the second is the client's own limit for the whole stream.
-WATCH_SERVER_TIMEOUT, WATCH_CLIENT_TIMEOUT = 300.0, 330.0
+WATCH_SERVER_TIMEOUT, WATCH_CLIENT_TIMEOUT = 300, 330
 #: Seconds of silence after which a stream counts as dead; the API server sends a bookmark a minute.
 WATCH_INACTIVITY = 75.0
 #: Seconds to connect, for a request in all, and between two streams.

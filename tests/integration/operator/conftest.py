@@ -1,0 +1,76 @@
+"""What the operator's tests share: an API server with the definitions, a namespace of the test's own, the operator as a process.
+
+With KUBECONFIG and STANINE_OPERATOR_TESTS_ON_CLUSTER=1 that cluster is used; else etcd and kube-apiserver are started (KUBEBUILDER_ASSETS).
+"""
+
+import os
+import uuid
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from tests.integration.kube_api import ApiServer, start_api_server
+from tests.integration.operator.harness import Api, OperatorProcess
+
+#: Set together with KUBECONFIG to test against that cluster; without it a developer's own cluster is left alone.
+ON_CLUSTER = "STANINE_OPERATOR_TESTS_ON_CLUSTER"
+
+
+@pytest.fixture(scope="session")
+def api_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ApiServer]:
+    """The session's own API server."""
+    server = start_api_server(tmp_path_factory.mktemp("kubernetes"))
+    yield server
+    server.stop()
+
+
+@pytest.fixture(scope="session")
+def api(request: pytest.FixtureRequest) -> Iterator[Api]:
+    """An API server where the definitions are installed."""
+    if os.environ.get("KUBECONFIG") and os.environ.get(ON_CLUSTER):
+        kubeconfig = Path(os.environ["KUBECONFIG"])
+    else:
+        kubeconfig = request.getfixturevalue("api_server").kubeconfig
+    made = Api(kubeconfig)
+    made.install_definitions()
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def namespace(api: Api) -> Iterator[str]:
+    """A namespace of the test's own. Where nobody clears it away, its resources are deleted at least."""
+    name = f"test-{uuid.uuid4().hex[:10]}"
+    api.make_namespace(name)
+    yield name
+    for kind in ("Instrument", "Queue", "RedisConfig"):
+        for each in api.list_all(kind, name):
+            api.patch(kind, name, each["metadata"]["name"], {"metadata": {"finalizers": None}})
+            if not each["metadata"].get("deletionTimestamp"):
+                api.delete(kind, name, each["metadata"]["name"])
+    api.request("DELETE", f"/api/v1/namespaces/{name}")
+
+
+@pytest.fixture
+def start_operator(api: Api, namespace: str, tmp_path: Path) -> Iterator[Callable[..., OperatorProcess]]:
+    """Start operators that serve the test's namespace (or as their arguments say); whatever runs at the end is stopped."""
+    started: list[OperatorProcess] = []
+
+    def start(*arguments: str, kubeconfig: Path | None = None, wait: bool = True, **environment: str) -> OperatorProcess:
+        given = arguments or ("--namespace", namespace)
+        process = OperatorProcess(kubeconfig or api.kubeconfig, tmp_path / f"operator-{len(started)}.log", given, environment)
+        started.append(process)
+        if wait:
+            return process.start()
+        process.launch()
+        return process
+
+    yield start
+    for process in started:
+        process.stop()
+
+
+@pytest.fixture
+def operator(start_operator: Callable[..., OperatorProcess]) -> OperatorProcess:
+    """The operator, serving the test's namespace."""
+    return start_operator()

@@ -1,0 +1,321 @@
+"""A Kubernetes API to test against, and the operator as a real process. Used through the fixtures of conftest.py.
+
+Waiting always looks at `observedGeneration`: a Ready of the generation before proves nothing.
+"""
+
+import base64
+import contextlib
+import json
+import os
+import signal
+import ssl
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.request
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import httpx
+import yaml
+
+ROOT = Path(__file__).parents[3]
+DEFINITIONS = ROOT / "charts" / "stanine" / "crds"
+GROUP = "/apis/stanine.dev/v1alpha1"
+#: Where objects of a kind live, by kind.
+_PLACES = {
+    "RedisConfig": (GROUP, "redisconfigs"),
+    "Queue": (GROUP, "queues"),
+    "Instrument": (GROUP, "instruments"),
+    "Secret": ("/api/v1", "secrets"),
+    "Event": ("/api/v1", "events"),
+    "ConfigMap": ("/api/v1", "configmaps"),
+    "ServiceAccount": ("/api/v1", "serviceaccounts"),
+    "Role": ("/apis/rbac.authorization.k8s.io/v1", "roles"),
+    "RoleBinding": ("/apis/rbac.authorization.k8s.io/v1", "rolebindings"),
+}
+#: Seconds that an effect may take; the machine is shared.
+PATIENCE = 60.0
+Object = dict[str, Any]
+
+
+class Refused(Exception):  # noqa: N818 - says what happened
+    """The API server refused a request."""
+
+    def __init__(self, status: int, text: str) -> None:
+        super().__init__(f"{status}: {text[:500]}")
+        self.status = status
+        self.text = text
+
+
+class Api:
+    """The API server of a kubeconfig, as an administrator. May be used from several threads."""
+
+    def __init__(self, kubeconfig: Path) -> None:
+        self.kubeconfig = kubeconfig
+        config = yaml.safe_load(kubeconfig.read_text())
+        context = next(each["context"] for each in config["contexts"] if each["name"] == config["current-context"])
+        cluster = next(each["cluster"] for each in config["clusters"] if each["name"] == context["cluster"])
+        user = next(each["user"] for each in config["users"] if each["name"] == context["user"])
+        self.url = str(cluster["server"])
+        headers = {"Authorization": f"Bearer {user['token']}"} if "token" in user else {}
+        self._client = httpx.Client(base_url=self.url, verify=_tls(cluster, user), headers=headers, timeout=30, trust_env=False)
+
+    def close(self) -> None:
+        self._client.close()
+
+    def request(self, method: str, path: str, body: Any = None, content: str = "application/json", **query: str) -> Object:
+        """Send one request. Raises Refused."""
+        headers = {} if body is None else {"Content-Type": content}
+        data = None if body is None else json.dumps(body).encode()
+        answer = self._client.request(method, path, content=data, headers=headers, params=query)
+        if answer.status_code >= 300:
+            raise Refused(answer.status_code, answer.text)
+        decoded: Object = answer.json()
+        return decoded
+
+    def make_namespace(self, name: str) -> None:
+        self.request("POST", "/api/v1/namespaces", {"metadata": {"name": name}})
+
+    def apply(self, *objects: Object, manager: str = "test") -> list[Object]:
+        """Apply on the server's side, as `kubectl apply --server-side` does."""
+        return [
+            self.request("PATCH", self._path(each), each, "application/apply-patch+yaml", fieldManager=manager, force="true")
+            for each in objects
+        ]
+
+    def create(self, body: Object) -> Object:
+        return self.request("POST", self._path(body).rpartition("/")[0], body)
+
+    def create_many(self, objects: Sequence[Object], threads: int = 8) -> None:
+        with ThreadPoolExecutor(threads) as pool:
+            list(pool.map(self.create, objects))
+
+    def get(self, kind: str, namespace: str, name: str) -> Object:
+        return self.request("GET", path_of(kind, namespace, name))
+
+    def find(self, kind: str, namespace: str, name: str) -> Object | None:
+        try:
+            return self.get(kind, namespace, name)
+        except Refused as error:
+            if error.status != 404:
+                raise
+            return None
+
+    def list_all(self, kind: str, namespace: str) -> list[Object]:
+        found: list[Object] = self.request("GET", path_of(kind, namespace)).get("items", [])
+        return found
+
+    def patch(self, kind: str, namespace: str, name: str, body: Object, *, part: str = "") -> Object:
+        """Merge a patch; `part`: "status" for that."""
+        return self.request("PATCH", path_of(kind, namespace, name) + (f"/{part}" if part else ""), body, "application/merge-patch+json")
+
+    def delete(self, kind: str, namespace: str, name: str) -> None:
+        self.request("DELETE", path_of(kind, namespace, name))
+
+    def events(self, namespace: str, name: str) -> list[tuple[str, str, str]]:
+        """Return (type, reason, message) of the events about an object, as often as each was posted."""
+        return [
+            (event["type"], event["reason"], event["message"])
+            for event in self.list_all("Event", namespace)
+            if event["involvedObject"]["name"] == name
+            for _ in range(event.get("count") or 1)
+        ]
+
+    def condition(self, kind: str, namespace: str, name: str, condition: str = "Ready") -> Object | None:
+        """Return a condition that was judged by the newest generation."""
+        found = self.find(kind, namespace, name)
+        if found is None:
+            return None
+        generation = found["metadata"]["generation"]
+        for each in found.get("status", {}).get("conditions", []):
+            if each["type"] == condition and each.get("observedGeneration") == generation:
+                judged: Object = each
+                return judged
+        return None
+
+    def wait(
+        self, kind: str, namespace: str, name: str, condition: str = "Ready", status: str = "True", reason: str | None = None,
+        within: float = PATIENCE,
+    ) -> Object:  # fmt: skip
+        """Wait until a condition of the newest generation has a status (and a reason); return the object."""
+        deadline = time.monotonic() + within
+        while True:
+            last = self.condition(kind, namespace, name, condition)
+            if last is not None and last["status"] == status and reason in (None, last["reason"]):
+                return self.get(kind, namespace, name)
+            if time.monotonic() > deadline:
+                raise AssertionError(f"{kind} {name}: {condition} is not {status} ({reason}) within {within} s, but {last}")
+            time.sleep(0.05)
+
+    def wait_gone(self, kind: str, namespace: str, name: str, within: float = PATIENCE) -> None:
+        deadline = time.monotonic() + within
+        while self.find(kind, namespace, name) is not None:
+            if time.monotonic() > deadline:
+                raise AssertionError(f"{kind} {name} is still there after {within} s: {self.get(kind, namespace, name)}")
+            time.sleep(0.05)
+
+    def install_definitions(self) -> None:
+        """Install the CustomResourceDefinitions of the chart; where they are, they are left alone."""
+        for file in sorted(DEFINITIONS.glob("*.yaml")):
+            body = yaml.safe_load(file.read_text())
+            path = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
+            with contextlib.suppress(Refused):
+                self.request("POST", path, body)
+            deadline = time.monotonic() + PATIENCE
+            while not self._is_served(body["spec"]["names"]["plural"]):
+                assert time.monotonic() < deadline, f"{file.name} is not served"
+                time.sleep(0.05)
+
+    def _is_served(self, plural: str) -> bool:
+        try:
+            self.request("GET", f"{GROUP}/{plural}")
+            served = self.request("GET", GROUP)["resources"]
+        except Refused:
+            return False
+        return any(each["name"] == plural for each in served)
+
+    def _path(self, body: Mapping[str, Any]) -> str:
+        metadata = body["metadata"]
+        return path_of(body["kind"], metadata["namespace"], metadata["name"])
+
+
+def path_of(kind: str, namespace: str, name: str = "") -> str:
+    group, plural = _PLACES[kind]
+    return f"{group}/namespaces/{namespace}/{plural}" + (f"/{name}" if name else "")
+
+
+@dataclass
+class OperatorProcess:
+    """The operator as a real process, with its log in a file."""
+
+    kubeconfig: Path
+    log: Path
+    arguments: tuple[str, ...] = ()
+    environment: Mapping[str, str] = field(default_factory=dict)
+    process: "subprocess.Popen[bytes] | None" = None
+
+    def start(self) -> "OperatorProcess":
+        """Start it and wait until it takes turns."""
+        self.launch()
+        deadline = time.monotonic() + PATIENCE
+        while not self.is_ready():
+            assert self.process is not None
+            assert self.process.poll() is None, self.lines()[-20:]
+            assert time.monotonic() < deadline, self.lines()[-20:]
+            time.sleep(0.05)
+        return self
+
+    def launch(self) -> None:
+        """Start it without waiting."""
+        assert self.process is None or self.process.poll() is not None
+        environment = {name: value for name, value in os.environ.items() if not name.startswith(("KUBE", "OTEL_", "STANINE_"))}
+        self.log.touch()
+        self._begins_at = self.log.stat().st_size
+        with self.log.open("ab") as log:
+            self.process = subprocess.Popen(
+                [sys.executable, "-m", "stanine_operator", *self.arguments],
+                env=environment | {"KUBECONFIG": str(self.kubeconfig)} | dict(self.environment),
+                stdout=log,
+                stderr=subprocess.STDOUT,
+            )
+
+    def kill(self) -> None:
+        """End it as a crash does."""
+        assert self.process is not None
+        self.process.kill()
+        self.process.wait(20)
+
+    def stop(self, within: float = 20) -> int:
+        """End it as Kubernetes does; return the exit status."""
+        assert self.process is not None
+        if self.process.poll() is None:
+            self.process.send_signal(signal.SIGTERM)
+            try:
+                self.process.wait(within)
+            except subprocess.TimeoutExpired:
+                self.process.kill()
+                self.process.wait(20)
+        return self.process.returncode
+
+    def lines(self) -> list[Object]:
+        """Return the log of the process that runs, line by line; what is no JSON as {"raw": …}."""
+        lines = []
+        for line in self.log.read_bytes()[self._begins_at :].decode(errors="replace").splitlines():
+            try:
+                lines.append(json.loads(line))
+            except ValueError:
+                lines.append({"raw": line})
+        return lines
+
+    def is_ready(self) -> bool:
+        return self.probe("/readyz")[0] == 200
+
+    def probe(self, path: str) -> tuple[int, str]:
+        """Ask its health port; status 0 if nobody answers."""
+        port = next((line["health_port"] for line in self.lines() if line.get("event") == "operator.started"), None)
+        if port is None:
+            return 0, ""
+        try:
+            with urllib.request.urlopen(f"http://127.0.0.1:{port}{path}", timeout=5) as answer:
+                return answer.status, answer.read().decode()
+        except urllib.error.HTTPError as error:
+            return error.code, error.read().decode()
+        except OSError:
+            return 0, ""
+
+    def metric(self, name: str, **labels: str) -> float:
+        """Return a metric's value, summed over the series that have these labels."""
+        total = 0.0
+        for line in self.probe("/metrics")[1].splitlines():
+            head, _, value = line.rpartition(" ")
+            if head.partition("{")[0] == name and all(f'{label}="{text}"' in head for label, text in labels.items()):
+                total += float(value)
+        return total
+
+
+@contextlib.contextmanager
+def running(process: OperatorProcess) -> Iterator[OperatorProcess]:
+    """Have the operator run, and stop it whatever happens."""
+    try:
+        yield process.start()
+    finally:
+        if process.process is not None:
+            process.stop()
+
+
+def redis_config(namespace: str, port: int, name: str = "default", **spec: Any) -> Object:
+    """Return a RedisConfig for a server on this machine. `connection` in spec is merged."""
+    connection = {"host": "127.0.0.1", "port": port} | spec.pop("connection", {})
+    return resource("RedisConfig", namespace, name, {"connection": connection, **spec})
+
+
+def queue(namespace: str, name: str, **spec: Any) -> Object:
+    return resource("Queue", namespace, name, {"queueName": name, **spec})
+
+
+def secret(namespace: str, name: str, **values: str) -> Object:
+    data = {key: base64.b64encode(value.encode()).decode() for key, value in values.items()}
+    return {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": name, "namespace": namespace}, "data": data}
+
+
+def resource(kind: str, namespace: str, name: str, spec: Object) -> Object:
+    return {"apiVersion": "stanine.dev/v1alpha1", "kind": kind, "metadata": {"name": name, "namespace": namespace}, "spec": spec}
+
+
+def _tls(cluster: Mapping[str, Any], user: Mapping[str, Any]) -> ssl.SSLContext:
+    if "certificate-authority-data" in cluster:
+        context = ssl.create_default_context(cadata=base64.b64decode(cluster["certificate-authority-data"]).decode())
+    else:
+        context = ssl.create_default_context(cafile=cluster.get("certificate-authority"))
+    if "client-certificate-data" in user:
+        with tempfile.NamedTemporaryFile() as certificate, tempfile.NamedTemporaryFile() as key:
+            for file, name in ((certificate, "client-certificate-data"), (key, "client-key-data")):
+                file.write(base64.b64decode(user[name]))
+                file.flush()
+            context.load_cert_chain(certificate.name, key.name)
+    return context
