@@ -6,6 +6,7 @@ resource is left, of the release or of somebody else, is freed of the operator's
 """
 
 import argparse
+import contextlib
 import ssl
 import sys
 import time
@@ -34,6 +35,8 @@ LOOK = 0.5
 REQUEST_SECONDS = 10
 #: Objects in a page of a list.
 PAGE = 500
+
+_MERGE_PATCH = "application/merge-patch+json"
 
 Body = dict[str, Any]
 
@@ -70,7 +73,8 @@ class Api:
 
     def objects(self, plural: str, namespace: str | None, selector: str = "") -> Iterator[Body]:
         """Yield the objects of one of our kinds; nothing if the kind is not installed."""
-        path = f"/apis/{GROUP}/{VERSION}/{f'namespaces/{namespace}/' if namespace else ''}{plural}?limit={PAGE}&labelSelector={quote(selector)}"
+        where = f"namespaces/{namespace}/" if namespace else ""
+        path = f"/apis/{GROUP}/{VERSION}/{where}{plural}?limit={PAGE}&labelSelector={quote(selector)}"
         following = ""
         while True:
             try:
@@ -85,9 +89,29 @@ class Api:
                 return
             following = f"&continue={quote(token)}"
 
-    def path(self, plural: str, found: Body) -> str:
-        """Return the path of an object."""
-        return f"/apis/{GROUP}/{VERSION}/namespaces/{found['metadata']['namespace']}/{plural}/{found['metadata']['name']}"
+    def delete(self, plural: str, found: Body) -> None:
+        """Ask for the end of an object; one that is gone already is no error."""
+        with gone_is_fine():
+            self.call("DELETE", _path(plural, found))
+
+    def set_finalizers(self, plural: str, found: Body, finalizers: Sequence[str]) -> None:
+        """Replace an object's finalizers; one that is gone already is no error."""
+        with gone_is_fine():
+            self.call("PATCH", _path(plural, found), {"metadata": {"finalizers": finalizers}}, _MERGE_PATCH)
+
+
+@contextlib.contextmanager
+def gone_is_fine() -> Iterator[None]:
+    """Pass over the answer that an object is not there."""
+    try:
+        yield
+    except RefusedError as error:
+        if error.status != 404:
+            raise
+
+
+def _path(plural: str, found: Body) -> str:
+    return f"/apis/{GROUP}/{VERSION}/namespaces/{found['metadata']['namespace']}/{plural}/{found['metadata']['name']}"
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -120,7 +144,7 @@ def delete_own(api: Api, namespace: str, release: str, timeout: float) -> None:
 
     for plural, found in waiting():
         if not found["metadata"].get("deletionTimestamp"):
-            _ignore_gone(lambda path=api.path(plural, found): api.call("DELETE", path))  # type: ignore[misc]
+            api.delete(plural, found)
             _say(f"deleting {plural}/{found['metadata']['name']}")
     if not _until(lambda: not waiting(), timeout):
         for plural, found in waiting():
@@ -130,7 +154,8 @@ def delete_own(api: Api, namespace: str, release: str, timeout: float) -> None:
 def stop_operator(api: Api, namespace: str, deployment: str, selector: str) -> None:
     """Let the operator end, so that it does not put its finalizer back."""
     path = f"/apis/apps/v1/namespaces/{namespace}/deployments/{deployment}/scale"
-    _ignore_gone(lambda: api.call("PATCH", path, {"spec": {"replicas": 0}}, "application/merge-patch+json"))
+    with gone_is_fine():
+        api.call("PATCH", path, {"spec": {"replicas": 0}}, _MERGE_PATCH)
     pods = f"/api/v1/namespaces/{namespace}/pods?labelSelector={quote(selector)}"
     _until(lambda: not api.call("GET", pods)["items"], STOP_SECONDS)
 
@@ -145,11 +170,7 @@ def free_rest(api: Api, namespace: str | None) -> int:
                 continue
             others = [each for each in finalizers if each != FINALIZER]
             try:
-                _ignore_gone(
-                    lambda path=api.path(plural, found), others=others: api.call(  # type: ignore[misc]
-                        "PATCH", path, {"metadata": {"finalizers": others}}, "application/merge-patch+json"
-                    )
-                )
+                api.set_finalizers(plural, found, others)
                 _say(f"kept what {plural}/{found['metadata']['namespace']}/{found['metadata']['name']} stands for: its operator is going")
             except RefusedError as error:
                 stuck += 1
@@ -164,14 +185,6 @@ def _until(condition: Callable[[], bool], seconds: float) -> bool:
             return False
         time.sleep(LOOK)
     return True
-
-
-def _ignore_gone(call: Callable[[], Body]) -> None:
-    try:
-        call()
-    except RefusedError as error:
-        if error.status != 404:
-            raise
 
 
 def _read_arguments(arguments: Sequence[str] | None) -> argparse.Namespace:

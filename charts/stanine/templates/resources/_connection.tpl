@@ -1,0 +1,42 @@
+{{/* Where Redis is, as a RedisConfig says it; as whom: the operator. */}}
+{{- define "stanine.redis.connection" -}}
+{{- $context := dict "root" . "component" "operator" -}}
+{{- $external := .Values.externalRedis -}}
+{{- if and (not .Values.valkey.enabled) $external.sentinel.enabled -}}
+sentinel:
+  masterName: {{ $external.sentinel.masterName }}
+  nodes:
+    {{- toYaml $external.sentinel.nodes | nindent 4 }}
+  {{- with $external.sentinel.existingSecret }}
+  {{- with $external.sentinel.usernameKey }}
+  usernameSecretRef: {name: {{ $external.sentinel.existingSecret }}, key: {{ . }}}
+  {{- end }}
+  passwordSecretRef: {name: {{ . }}, key: {{ $external.sentinel.passwordKey }}}
+  {{- end }}
+{{- else -}}
+host: {{ include "stanine.redis.host" . }}
+port: {{ include "stanine.redis.port" . }}
+{{- end }}
+{{- if and (not .Values.valkey.enabled) $external.db }}
+db: {{ $external.db }}
+{{- end }}
+{{- with include "stanine.redis.secretName" . }}
+{{- with include "stanine.redis.usernameKey" $context }}
+usernameSecretRef: {name: {{ include "stanine.redis.secretName" $ }}, key: {{ . }}}
+{{- end }}
+passwordSecretRef: {name: {{ . }}, key: {{ include "stanine.redis.passwordKey" $context }}}
+{{- end }}
+{{- if and (not .Values.valkey.enabled) $external.tls.enabled }}
+tls:
+  {{- if and $external.tls.existingSecret (or $external.tls.caKey $external.tls.certificateKey) }}
+  {{- with $external.tls.caKey }}
+  caSecretRef: {name: {{ $external.tls.existingSecret }}, key: {{ . }}}
+  {{- end }}
+  {{- with $external.tls.certificateKey }}
+  certificateSecretRef: {name: {{ $external.tls.existingSecret }}, key: {{ . }}}
+  privateKeySecretRef: {name: {{ $external.tls.existingSecret }}, key: {{ $external.tls.privateKeyKey }}}
+  {{- end }}
+  {{- else }} {}
+  {{- end }}
+{{- end }}
+{{- end -}}
