@@ -8,14 +8,17 @@ from opentelemetry import trace
 from stanine import store
 from stanine.api.bulk import BulkIntake
 from stanine.api.checking import Checker
+from stanine.api.config_desk import ConfigDesk
 from stanine.api.dispatch import Dispatcher
 from stanine.api.following import INDEX_SECONDS, SLOW_SECONDS, IndexFollower, Loops, SettingsFollower, follow_keys
 from stanine.api.intake import Intake
 from stanine.api.keys import Keyring
+from stanine.api.live import LiveSettings
 from stanine.api.openapi import describe
 from stanine.api.queue_desk import QueueDesk, StateFollower
 from stanine.api.reading import AttemptReader
 from stanine.api.routes.attempts import AttemptRoutes
+from stanine.api.routes.config import ConfigRoutes
 from stanine.api.routes.docs import DocsRoutes
 from stanine.api.routes.instruments import InstrumentRoutes
 from stanine.api.routes.probes import ProbeRoutes
@@ -32,6 +35,7 @@ from stanine.broker.keys import queue_keys
 from stanine.connection.clients import connect, connect_async, pool_use
 from stanine.connection.errors import ServerProblem
 from stanine.messages import BUILD_INDEX, SCORE_ATTEMPTS, Outbox, Route
+from stanine.store import configuration
 from stanine.store.attempts import Attempts
 from stanine.store.capacity import Capacity
 from stanine.store.durability import Writer
@@ -65,30 +69,32 @@ class Api:
         instruments = Instruments(self._client, writer, self._keys, _outbox(self._keys, BUILD_INDEX))
         attempts = Attempts(self._client, writer, self._keys, _outbox(self._keys, SCORE_ATTEMPTS))
         index = AsyncIndex(self._client, self._keys)
-        capacity = Capacity(self._client)
+        capacity, live = Capacity(self._client), LiveSettings()
         self._tokens = Tokens()
         self._waiter = ResultWaiter(self._client, self._keys, attempts)
         checker, intake = Checker(attempts, instruments, index.entries), Intake(attempts)
         self._index = IndexFollower(index)
-        self._following = SettingsFollower(self._client, self._keys, capacity, writer, intake)
+        self._following = SettingsFollower(self._client, self._keys, live, capacity, writer, intake)
         self._desk = QueueDesk(StreamsBroker(url=settings.redis_url, namespace=self._keys.partition))
+        self._config_desk = ConfigDesk(settings.redis_url, self._keys)
         self._states = StateFollower(self._client, self._keys.partition, intake)
         self._heartbeats = Heartbeats()
         self._loops = Loops(self._heartbeats)
         self._reader = AttemptReader(attempts, index.entries, self._waiter, self._tokens)
         scorings = Scorings(instruments, index.entries)
-        bulk = BulkIntake(checker, intake, self._tokens, metrics, tracer)
+        bulk = BulkIntake(checker, intake, self._tokens, metrics, tracer, live)
         watch_pool(registry, "records", pool_use(self._client))
         metrics.watch_index(lambda: (index.entries.hits, index.entries.misses))
         metrics.watch_capacity(lambda: intake.is_full)
         metrics.ready.set_function(lambda: float(not self.unready()))
         routes = (
-            *InstrumentRoutes(instruments, index.entries, self._index, checker, intake, tracer).routes(),
+            *InstrumentRoutes(instruments, index.entries, self._index, checker, intake, tracer, live).routes(),
             *AttemptRoutes(
-                checker, intake, bulk, attempts, self._reader, scorings, tokens=self._tokens, metrics=metrics, tracer=tracer
+                checker, intake, bulk, attempts, self._reader, scorings, tokens=self._tokens, metrics=metrics, tracer=tracer, live=live
             ).routes(),
             *ResultRoutes(attempts, self._reader, scorings, checker).routes(),
             *QueueRoutes(self._desk).routes(),
+            *ConfigRoutes(self._config_desk).routes(),
             *ProbeRoutes(self._heartbeats, self.unready, registry).routes(),
         )
         docs = DocsRoutes(lambda: describe(self.asgi.router.routes))
@@ -145,6 +151,7 @@ class Api:
             await asyncio.gather(self._preparing, return_exceptions=True)
         await self._loops.stop()
         await asyncio.to_thread(self._desk.close)
+        await asyncio.to_thread(self._config_desk.close)
         await self._client.aclose()
         log.info("api.stopped")
 
@@ -169,7 +176,7 @@ class Api:
                 client,
                 namespace=self._keys.partition,
                 queues=[QueueDeclaration(BUILD_INDEX.queue), QueueDeclaration(SCORE_ATTEMPTS.queue)],
-                libraries=[self._library],
+                libraries=[self._library, configuration.load_library()],
                 stop=self._stopping,
                 on_state=self._note,
             )

@@ -1,7 +1,7 @@
 """The bulk intake: NDJSON in, NDJSON out, line by line, in memory that does not grow with the number of lines. Called by its route.
 
-Its steps run side by side: `_read` splits the stream into lines; `_store` takes what has come, at most GROUP lines, for one call of
-Redis; `_collect` puts the answers in the order of the lines; `_write` sends them. A client should read answers while it sends; one that
+Its steps run side by side: `_read` splits the stream into lines; `_store` takes what has come, at most `bulkGroupLines`, for one call
+of Redis; `_collect` puts the answers in the order of the lines; `_write` sends them. A client should read answers while it sends; one that
 does not is served as long as its answers fit into BACKLOG_BYTES.
 """
 
@@ -18,20 +18,16 @@ from stanine.api.failures import problem_of
 from stanine.api.http import NDJSON, ClientGone, Request
 from stanine.api.intake import Intake
 from stanine.api.lines import Line, LineSplitter
+from stanine.api.live import LiveSettings
 from stanine.api.problems import INVALID_ATTEMPT, KEY_CONFLICT, TOO_LARGE, Problem, ProblemError, not_found
 from stanine.api.tokens import Tokens
-from stanine.domain.limits import MAX_ATTEMPT_BYTES
 from stanine.messages import SCORE_ATTEMPTS
 from stanine.store.attempts import Submission, Submitted
 from stanine.telemetry.api_metrics import ApiMetrics
 from stanine.telemetry.traces import sending
 
-#: Lines stored by one call: they take Redis about two milliseconds, in which nobody else is served.
-GROUP = 500
-#: Bytes of lines in a group, give or take one line: long lines make smaller groups.
-GROUP_BYTES = 1 << 20
-#: Lines and their bytes that wait to be stored: reading goes on while a group is stored.
-MAX_WAITING_LINES, MAX_WAITING_BYTES = 2 * GROUP, 2 * GROUP_BYTES
+#: Groups of lines that wait to be stored: reading goes on while a group is stored.
+MAX_WAITING = 2
 #: Calls of Redis under way for one request: the next group is prepared while the last is stored.
 MAX_UNDER_WAY = 2
 #: Bytes of answers that wait for the client to read: those of some 200,000 lines.
@@ -54,8 +50,11 @@ class Stalled(ClientGone):
 class _Run:
     """One bulk request: what its steps hand to each other."""
 
-    def __init__(self, name: str) -> None:
+    def __init__(self, name: str, live: LiveSettings) -> None:
         self.name = name
+        self.live = live
+        #: Bytes of a line, fixed for the whole request.
+        self.line_bytes = live.now.max_attempt_bytes
         self.lines: deque[Line] = deque()
         self.lines_size = 0
         self.read_all = False
@@ -79,13 +78,19 @@ class _Run:
         """Hand out the lines of the next group."""
         lines: list[Line] = []
         size = 0
-        while self.lines and len(lines) < GROUP and size < GROUP_BYTES:
+        most, most_bytes = self.live.now.bulk_group_lines, self.live.now.bulk_group_bytes
+        while self.lines and len(lines) < most and size < most_bytes:
             line = self.lines.popleft()
             size += len(line.text or b"")
             lines.append(line)
         self.lines_size -= size
         self.changed()
         return lines
+
+    def has_room(self) -> bool:
+        """Tell whether more lines may be read."""
+        settings = self.live.now
+        return len(self.lines) < MAX_WAITING * settings.bulk_group_lines and self.lines_size < MAX_WAITING * settings.bulk_group_bytes
 
     def changed(self) -> None:
         """Wake the steps that wait for another."""
@@ -105,16 +110,17 @@ class _Run:
 class BulkIntake:
     """Takes bulk submissions; one for the process."""
 
-    def __init__(self, checker: Checker, intake: Intake, tokens: Tokens, metrics: ApiMetrics, tracer: Tracer) -> None:
+    def __init__(self, checker: Checker, intake: Intake, tokens: Tokens, metrics: ApiMetrics, tracer: Tracer, live: LiveSettings) -> None:
         self._checker = checker
         self._intake = intake
         self._tokens = tokens
         self._metrics = metrics
         self._tracer = tracer
+        self._live = live
 
     async def serve(self, request: Request, name: str) -> None:
         """Take the lines of one request and answer each. Raises ClientGone or Stalled; lines stored by then stay stored."""
-        run = _Run(name)
+        run = _Run(name, self._live)
         try:
             async with asyncio.TaskGroup() as steps:
                 watch = steps.create_task(_watch(run))
@@ -158,7 +164,7 @@ class BulkIntake:
 
     async def _check(self, run: _Run, line: Line) -> Submission | Submitted:
         if line.text is None:
-            raise Problem(TOO_LARGE, f"A line may have {MAX_ATTEMPT_BYTES} bytes.")
+            raise Problem(TOO_LARGE, f"A line may have {run.line_bytes} bytes.")
         checked = await self._checker.check(run.name, line.text)
         if isinstance(checked, Submission) and checked.key is None:
             raise Problem(INVALID_ATTEMPT, "1 thing is wrong; see errors", errors=[_NO_KEY], error_count=1)
@@ -218,10 +224,10 @@ _NO_KEY = ProblemError("/key", "MissingField", "in bulk every attempt needs a ke
 
 
 async def _read(run: _Run, request: Request) -> None:
-    splitter = LineSplitter(MAX_ATTEMPT_BYTES)
+    splitter = LineSplitter(run.line_bytes)
     more = True
     while more:
-        await run.until(lambda: len(run.lines) < MAX_WAITING_LINES and run.lines_size < MAX_WAITING_BYTES)
+        await run.until(run.has_room)
         run.moved = time.monotonic()  # until now it was we who did not read
         chunk, more = await request.chunk()
         run.moved = time.monotonic()

@@ -14,6 +14,7 @@ import redis.asyncio
 from stanine.api.deadlines import within
 from stanine.api.intake import Intake
 from stanine.api.keys import Keyring, KeysError
+from stanine.api.live import LiveSettings
 from stanine.store.capacity import Capacity
 from stanine.store.configuration.reading import load_settings_async
 from stanine.store.configuration.settings import SettingsRead
@@ -21,7 +22,7 @@ from stanine.store.durability import Writer
 from stanine.store.index import AsyncIndex
 from stanine.store.keys import Keys
 from stanine.telemetry.heartbeats import Heartbeats
-from stanine.telemetry.logs import get_log
+from stanine.telemetry.logs import change_level, get_log
 
 #: Seconds between looks at the index: an entry is served within one second of its change.
 INDEX_SECONDS = 0.5
@@ -72,9 +73,12 @@ class IndexFollower:
 class SettingsFollower:
     """Follows the settings and the room in Redis, and tells those who go by them."""
 
-    def __init__(self, client: "redis.asyncio.Redis", keys: Keys, capacity: Capacity, writer: Writer, intake: Intake) -> None:
+    def __init__(
+        self, client: "redis.asyncio.Redis", keys: Keys, live: LiveSettings, capacity: Capacity, writer: Writer, intake: Intake
+    ) -> None:
         self._client: Any = client
         self._keys = keys
+        self._live = live
         self._capacity = capacity
         self._writer = writer
         self._intake = intake
@@ -86,7 +90,11 @@ class SettingsFollower:
         if read.faults != self._read.faults:
             for name, why in read.faults:
                 log.warning("settings.faulty", setting=name, why=why)
+        if read.settings != self._read.settings:
+            log.info("settings.changed")
         self._read = read
+        self._live.now = read.settings
+        change_level(read.settings.log_level if "logLevel" in read.stated else None)
         self._writer.durability = read.settings.durability
         await within(self._capacity.refresh())
         full = self._capacity.refuses(read.settings.admission_percent)

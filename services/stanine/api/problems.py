@@ -39,6 +39,7 @@ TOO_SLOW = Kind("too-slow", 408, "The body did not arrive in time")
 KEY_CONFLICT = Kind("key-conflict", 409, "The key stands for another attempt")
 TOKEN_CONFLICT = Kind("token-conflict", 409, "The token stands for another order")
 MANAGED = Kind("managed", 409, "A custom resource manages this")
+CONFIG_CONFLICT = Kind("config-conflict", 409, "The configuration cannot be changed as it is")
 PRECONDITION_FAILED = Kind("precondition-failed", 412, "The instrument is not in the expected state")
 TOO_LARGE = Kind("too-large", 413, "The body or line is too large")
 UNSUPPORTED_CONTENT = Kind("unsupported-content", 415, "The body's type or encoding is not taken here")
@@ -54,8 +55,8 @@ UNAVAILABLE = Kind("unavailable", 503, "The database cannot be reached", retry_a
 
 KINDS = (
     MALFORMED_REQUEST, UNAUTHENTICATED, MISSING_SCOPE, NOT_FOUND, METHOD_NOT_ALLOWED, TOO_SLOW, KEY_CONFLICT, TOKEN_CONFLICT,
-    MANAGED, PRECONDITION_FAILED, TOO_LARGE, UNSUPPORTED_CONTENT, INVALID_DOCUMENT, INVALID_ATTEMPT, INVALID_REQUEST, INTERNAL, NOT_READY,
-    NOT_INDEXED, FULL, DRAINING, UNAVAILABLE,
+    MANAGED, CONFIG_CONFLICT, PRECONDITION_FAILED, TOO_LARGE, UNSUPPORTED_CONTENT, INVALID_DOCUMENT, INVALID_ATTEMPT, INVALID_REQUEST,
+    INTERNAL, NOT_READY, NOT_INDEXED, FULL, DRAINING, UNAVAILABLE,
 )  # fmt: skip
 
 

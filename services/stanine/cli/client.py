@@ -15,7 +15,7 @@ from urllib.parse import quote, urlsplit
 import httpx
 import msgspec
 
-from stanine.cli.exits import CliError, InvalidInputError, NotFoundError, RefusedError, UnavailableError
+from stanine.cli.exits import CliError, ConflictError, InvalidInputError, NotFoundError, RefusedError, UnavailableError
 from stanine.cli.terminal import note
 
 #: Seconds over which a request is tried again before the command gives up.
@@ -37,6 +37,7 @@ _EXITS: dict[int, type[CliError]] = {
     401: RefusedError,
     403: RefusedError,
     404: NotFoundError,
+    409: ConflictError,
     413: InvalidInputError,
     415: InvalidInputError,
     422: InvalidInputError,
@@ -82,7 +83,7 @@ class Api:
     ) -> httpx.Response:
         """Send a request until it is answered; return a good answer (2xx).
 
-        Raises NotFoundError, RefusedError, InvalidInputError or CliError with what the server's problem document says,
+        Raises NotFoundError, RefusedError, ConflictError, InvalidInputError or CliError with what the server's problem document says,
         UnavailableError after PATIENCE.
         """
         tries = self.tries(f"{method} {path}")

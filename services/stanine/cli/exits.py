@@ -17,6 +17,8 @@ NOT_FOUND = 4
 UNAVAILABLE = 5
 #: The server refused the key, or the key lacks the scope.
 REFUSED = 6
+#: The server refused it as things stand: a custom resource manages it, or a token or key stands for something else.
+CONFLICT = 7
 #: Ctrl-C, as shells count it.
 INTERRUPTED = 130
 
@@ -52,3 +54,9 @@ class RefusedError(CliError):
     """The server refused the key."""
 
     status = REFUSED
+
+
+class ConflictError(CliError):
+    """The server refused it as things stand; the message names what stands against it."""
+
+    status = CONFLICT

@@ -19,13 +19,13 @@ from stanine.cli.terminal import emit, note
 _HELP = """Publish instruments, submit responses, score them, read results.
 
 Exit statuses: 0 done, 1 failed, 2 invalid command line or document, 3 some rows were faulty, 4 not found,
-5 server unreachable or too slow, 6 key refused. docs/cli.md says more.
+5 server unreachable or too slow, 6 key refused, 7 refused as things stand. docs/cli.md says more.
 """
 
 #: Each is a function (or group) of the same name in a module of the same name, in the order of the help.
-COMMANDS = ("up", "publish", "validate", "instruments", "submit", "result", "results", "queues", "score", "check")
+COMMANDS = ("up", "publish", "validate", "instruments", "submit", "result", "results", "queues", "config", "score", "check")
 #: Of these, groups of commands; each is made by the function `make_…` of its module.
-GROUPS = ("queues",)
+GROUPS = ("queues", "config")
 
 
 def make_app(wanted: Sequence[str] = COMMANDS) -> typer.Typer:

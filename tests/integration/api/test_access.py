@@ -31,6 +31,9 @@ CALLS = [
     ("POST", "/v1/queues/index/dead:delete", "operate", 200, "letters"),
     ("GET", "/v1/queues/index/dead/1-1", "operate", 404, None),
     ("DELETE", "/v1/queues/index/dead/1-1", "operate", 404, None),
+    ("GET", "/v1/config", "operate", 200, None),
+    ("GET", "/v1/config/history", "operate", 200, None),
+    ("POST", "/v1/config:rollback", "operate", 404, "revision"),
 ]
 CONTENT = {
     None: {},
@@ -39,6 +42,7 @@ CONTENT = {
     "lines": {"content": b"", "headers": ND},
     "purge": {"json": {"part": "dead"}},
     "letters": {"json": {"all": True}},
+    "revision": {"json": {"revision": 1000}},
 }
 
 

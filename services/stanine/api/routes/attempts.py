@@ -10,6 +10,7 @@ from stanine.api.dispatch import json_answer
 from stanine.api.http import JSON, NDJSON, Answer, Request
 from stanine.api.intake import Intake
 from stanine.api.keys import Scope
+from stanine.api.live import LiveSettings
 from stanine.api.problems import (
     DRAINING,
     FULL,
@@ -27,7 +28,6 @@ from stanine.api.records import AttemptBody, LineAnswer, Receipt, ResultBody, St
 from stanine.api.routing import Content, Route
 from stanine.api.scorings import Scorings, iso
 from stanine.api.tokens import Tokens
-from stanine.domain.limits import MAX_ATTEMPT_BYTES
 from stanine.domain.response import unpack_answers
 from stanine.messages import SCORE_ATTEMPTS
 from stanine.store.attempts import Attempts, Submitted
@@ -53,7 +53,9 @@ class AttemptRoutes:
         tokens: Tokens,
         metrics: ApiMetrics,
         tracer: Tracer,
+        live: LiveSettings,
     ) -> None:
+        self._live = live
         self._checker = checker
         self._intake = intake
         self._bulk = bulk
@@ -67,7 +69,7 @@ class AttemptRoutes:
     async def submit(self, request: Request) -> Answer:
         """Take one attempt."""
         request.check_content(JSON)
-        submitted = await self._take(request, request.parameters["name"], await request.body(MAX_ATTEMPT_BYTES))
+        submitted = await self._take(request, request.parameters["name"], await request.body(self._live.now.max_attempt_bytes))
         if submitted.outcome == "conflict":
             self._metrics.attempts_refused.inc()
             raise conflict()

@@ -14,6 +14,7 @@ from stanine.api.following import IndexFollower
 from stanine.api.http import JSON, Answer, Request
 from stanine.api.intake import Intake
 from stanine.api.keys import Scope
+from stanine.api.live import LiveSettings
 from stanine.api.problems import (
     DRAINING,
     FULL,
@@ -31,7 +32,6 @@ from stanine.api.problems import (
 from stanine.api.queries import AFTER_NAME, LIMIT, REVISION, WAIT
 from stanine.api.records import InstrumentItem, InstrumentPage, PublishedInstrument, given
 from stanine.api.routing import Content, Route
-from stanine.domain import limits
 from stanine.domain.document import canonical, digest, read_json, read_yaml
 from stanine.domain.errors import InvalidDocument
 from stanine.domain.index import IndexEntry, public_form
@@ -59,7 +59,9 @@ class InstrumentRoutes:
         checker: Checker,
         intake: Intake,
         tracer: Tracer,
+        live: LiveSettings,
     ) -> None:
+        self._live = live
         self._instruments = instruments
         self._entries = entries
         self._index = index
@@ -101,7 +103,7 @@ class InstrumentRoutes:
         """Make a document the newest revision of its instrument."""
         name = request.parameters["name"]
         media_type = request.check_content(JSON, *_YAML)
-        text = await request.body(limits.MAX_TEXT_BYTES)
+        text = await request.body(self._live.now.max_document_bytes)
         # Reading megabytes of YAML takes seconds: the loop serves others meanwhile.
         document, form = await asyncio.to_thread(_read_document, text, name, media_type)
         self._intake.admit(BUILD_INDEX.queue)

@@ -1,0 +1,100 @@
+"""/v1/config: the runtime configuration, its earlier revisions, and back to one of them. For operators."""
+
+import msgspec
+
+from stanine.api.config_desk import ConfigDesk
+from stanine.api.config_records import ConfigBody, ConfigChanged, RevisionList, RollbackOrder
+from stanine.api.dispatch import json_answer
+from stanine.api.http import JSON, Answer, Request
+from stanine.api.keys import Scope
+from stanine.api.problems import (
+    CONFIG_CONFLICT,
+    INVALID_REQUEST,
+    MANAGED,
+    NOT_FOUND,
+    TOO_LARGE,
+    TOO_SLOW,
+    UNSUPPORTED_CONTENT,
+    Problem,
+)
+from stanine.api.routing import Content, Route
+from stanine.store.configuration.errors import ConfigurationError, ConfigurationManagedError, RevisionUnknownError
+from stanine.telemetry.logs import get_log
+
+#: Bytes of an order: a revision.
+MAX_ORDER_BYTES = 1024
+
+log = get_log()
+
+
+class ConfigRoutes:
+    """The routes of the configuration."""
+
+    def __init__(self, desk: ConfigDesk) -> None:
+        self._desk = desk
+
+    async def read(self, _request: Request) -> Answer:
+        """Answer the configuration."""
+        return json_answer(await self._desk.read())
+
+    async def history(self, _request: Request) -> Answer:
+        """Answer the revisions that are kept."""
+        return json_answer(RevisionList(await self._desk.history()))
+
+    async def rollback(self, request: Request) -> Answer:
+        """Let an earlier revision's values stand again."""
+        request.check_content(JSON)
+        body = await request.body(MAX_ORDER_BYTES)
+        try:
+            order = msgspec.json.decode(body, type=RollbackOrder)
+        except (msgspec.DecodeError, UnicodeDecodeError) as error:
+            raise Problem(INVALID_REQUEST, f"{error}.") from None
+        try:
+            applied = await self._desk.call(lambda configuration: configuration.rollback(order.revision))
+        except ConfigurationManagedError:
+            raise  # answered like whatever else a resource manages
+        except RevisionUnknownError as error:
+            raise Problem(NOT_FOUND, f"{error}.") from None
+        except ConfigurationError as error:
+            raise Problem(CONFIG_CONFLICT, f"{error}.") from None
+        if applied.changed:
+            by = request.caller.name if request.caller else None
+            log.info("config.rolled_back", by=by, of=order.revision, revision=applied.revision)
+        return json_answer(ConfigChanged(applied.revision, applied.changed))
+
+    def routes(self) -> tuple[Route, ...]:
+        """Return the declarations."""
+        return (
+            Route(
+                method="GET",
+                path="/v1/config",
+                handler=self.read,
+                name="readConfig",
+                summary="Read the runtime configuration",
+                tag="config",
+                scope=Scope.OPERATE,
+                answers={200: Content({"application/json": ConfigBody})},
+            ),
+            Route(
+                method="GET",
+                path="/v1/config/history",
+                handler=self.history,
+                name="listConfigRevisions",
+                summary="List the revisions of the configuration that are kept, the newest first",
+                tag="config",
+                scope=Scope.OPERATE,
+                answers={200: Content({"application/json": RevisionList})},
+            ),
+            Route(
+                method="POST",
+                path="/v1/config:rollback",
+                handler=self.rollback,
+                name="rollbackConfig",
+                summary="Let the values of an earlier revision stand again, as a new revision if they differ; services follow within 2 s",
+                tag="config",
+                scope=Scope.OPERATE,
+                body=Content({"application/json": RollbackOrder}),
+                answers={200: Content({"application/json": ConfigChanged})},
+                problems=(CONFIG_CONFLICT, INVALID_REQUEST, MANAGED, NOT_FOUND, TOO_LARGE, TOO_SLOW, UNSUPPORTED_CONTENT),
+            ),
+        )
