@@ -1,0 +1,91 @@
+"""How full a server is: what the status says of its memory, and the warning past a threshold. Pure; called by turn.py.
+
+The status is written only when it changes, so figures are rounded, and one already published stands while the new one is close to it:
+a server that idles changes nothing.
+"""
+
+from collections.abc import Mapping
+
+from stanine.store.configuration.changing import Memory as LayoutsMemory
+from stanine.store.configuration.standing import Layout
+from stanine_operator.outcome import Verdict
+from stanine_operator.redis_configs.records import Memory
+
+#: Digits that are kept of a figure of memory: enough to see where a server stands.
+DIGITS = 2
+#: A published figure stands while the new one is within this share of it: more than an idle server's buffers move.
+STANDS_WITHIN = 0.1
+#: Percent of maxmemory by which use must fall below the threshold before the warning ends.
+CALM_PERCENT = 5
+#: The reason of the warning.
+PAST_THRESHOLD = "PastThreshold"
+#: What Stanine's services insist on: an evicted record would be a lost answer.
+SAFE_POLICY = "noeviction"
+
+
+def round_figure(value: float) -> int:
+    """Return a figure with two significant digits: 1,100,856 bytes are 1,100,000."""
+    whole = max(0, round(value))
+    unit = int(10 ** max(0, len(str(whole)) - DIGITS))
+    return (whole + unit // 2) // unit * unit
+
+
+def publish_memory(memory: Memory, layouts: LayoutsMemory | None, published: object) -> dict[str, int]:
+    """Return `status.memory`; figures close to those `published` before stay as they are. `maxBytes` is exact: it is a setting."""
+    before = published if isinstance(published, Mapping) else {}
+    figures = {"usedBytes": float(memory.used_bytes), "fragmentationPercent": memory.fragmentation * 100}
+    if layouts is not None:
+        figures |= {"hashLayoutBytes": layouts.of(Layout.HASH), "stringLayoutBytes": layouts.of(Layout.STRING)}
+    told = {name: _stand_or_round(value, before.get(name)) for name, value in figures.items()}
+    return told | {"maxBytes": memory.max_bytes}
+
+
+def _stand_or_round(value: float, published: object) -> int:
+    if isinstance(published, int) and published > 0 and abs(value - published) <= STANDS_WITHIN * published:
+        return published
+    return round_figure(value)
+
+
+def judge_memory(memory: Memory, policy: str, warning_percent: int, *, was_high: bool) -> Verdict:
+    """Return the condition MemoryHigh: true past the threshold, or where the server may evict records. It does not touch Ready.
+
+    Once true for the threshold (`was_high`), it ends CALM_PERCENT below it, so that a server at the edge does not alternate.
+    """
+    if policy != SAFE_POLICY:
+        return Verdict(
+            "MemoryHigh",
+            True,
+            "EvictionPolicy",
+            f"maxmemory-policy is {policy}: the server may evict records, and Stanine's services do not start on it;"
+            f" set it to {SAFE_POLICY} in spec.server or on the server",
+        )
+    if memory.max_bytes == 0:
+        return Verdict(
+            "MemoryHigh", False, "NoLimit", "the server has no maxmemory: the machine's memory is its limit; set one in spec.server"
+        )
+    threshold = warning_percent - (CALM_PERCENT if was_high else 0)
+    if memory.used_bytes * 100 >= memory.max_bytes * threshold:
+        return Verdict(
+            "MemoryHigh",
+            True,
+            PAST_THRESHOLD,
+            f"the server uses about {warning_percent} % or more of its maxmemory, {memory.max_bytes} bytes;"
+            " raise it in spec.server or remove data: new work is refused at spec.settings.admissionPercent",
+        )
+    return Verdict("MemoryHigh", False, "BelowThreshold", f"the server uses less than {warning_percent} % of its maxmemory")
+
+
+def memory_gauges(memory: Memory, layouts: LayoutsMemory | None) -> dict[str, float]:
+    """Return the exact figures, for Prometheus."""
+    gauges = {
+        "memory_used_bytes": float(memory.used_bytes),
+        "memory_max_bytes": float(memory.max_bytes),
+        "memory_fragmentation_ratio": memory.fragmentation,
+    }
+    if layouts is not None:
+        gauges |= {
+            "settings_hash_bytes": float(layouts.of(Layout.HASH)),
+            "settings_string_bytes": float(layouts.of(Layout.STRING)),
+            "settings_history_bytes": float(layouts.history),
+        }
+    return gauges

@@ -1,0 +1,85 @@
+"""All that a turn of a RedisConfig asks of the server itself, and does to it: INFO, CONFIG GET, CONFIG SET. Called by turn.py.
+
+Errors of the connection are redis-py's own and end the turn; a server that refuses CONFIG is a finding, not an error.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+import redis
+
+from stanine.connection.clients import drop_idle_connections
+from stanine.connection.errors import PERMISSION_MISSING, SERVER_REFUSED, ServerProblem, classify
+from stanine_operator.redis_configs.parameters import find_drift, is_half_applied
+from stanine_operator.redis_configs.records import Change, Memory, Parameter, ParametersSeen, Refused, ServerSeen
+
+#: What a server says to a command that it does not have under this name.
+_RENAMED = "unknown command"
+
+
+def observe_server(client: "redis.Redis") -> ServerSeen:
+    """Return what the server says of itself. One that turned replica (a failover) is looked up once more, at the new primary."""
+    info: Any = client.info()
+    if info.get("role") == "slave":
+        drop_idle_connections(client)
+        info = client.info()
+    valkey = info.get("valkey_version")
+    memory = Memory(
+        used_bytes=int(info.get("used_memory", 0)),
+        max_bytes=int(info.get("maxmemory", 0)),
+        fragmentation=float(info.get("mem_fragmentation_ratio", 0)),
+    )
+    return ServerSeen(
+        version=f"Valkey {valkey}" if valkey else f"Redis {info.get('redis_version', '')}",
+        role="replica" if info.get("role") == "slave" else "primary",
+        run_id=str(info.get("run_id", "")),
+        loading=bool(int(info.get("loading", 0))),
+        eviction_policy=str(info.get("maxmemory_policy", "noeviction")),
+        memory=memory,
+    )
+
+
+def observe_parameters(client: "redis.Redis", names: Sequence[str]) -> ParametersSeen:
+    """Return what the server says of these parameters; a name it does not know is not among them."""
+    if not names:
+        return ParametersSeen()
+    try:
+        found: Any = client.config_get(*names)
+    except redis.ResponseError as error:
+        return ParametersSeen(refusal=_refusal(error))
+    return ParametersSeen(tuple(Parameter(_text(name), _text(value)) for name, value in sorted(found.items())))
+
+
+def set_parameters(client: "redis.Redis", changes: Sequence[Parameter], before: ParametersSeen) -> Change:
+    """Set all of these or none: read back, and put back the values `before` if the server kept something else."""
+    refused = None
+    try:
+        _config_set(client, changes)
+    except redis.ResponseError as error:
+        refused = Refused(str(error), _refusal(error))
+    names = [parameter.name for parameter in before.found]
+    seen = observe_parameters(client, names)
+    if not is_half_applied(changes, before, seen, refused=refused is not None):
+        return Change(seen, refused)
+    kept = () if refused else find_drift(changes, seen)
+    for parameter in changes:  # one by one: the server has just shown that it does not treat them as one
+        value = before.value(parameter.name)
+        if value is not None:
+            _config_set(client, [Parameter(parameter.name, value)])
+    return Change(observe_parameters(client, names), refused, kept)
+
+
+def _config_set(client: "redis.Redis", parameters: Sequence[Parameter]) -> None:
+    execute: Any = client.execute_command
+    execute("CONFIG SET", *(word for parameter in parameters for word in (parameter.name, parameter.value)))
+
+
+def _refusal(error: redis.ResponseError) -> ServerProblem:
+    text = str(error)
+    if text.startswith("CONFIG SET failed") or "CONFIG SET - '" in text:
+        return SERVER_REFUSED  # it is about a value, whatever words it quotes
+    return PERMISSION_MISSING if _RENAMED in text else classify(error)
+
+
+def _text(raw: Any) -> str:
+    return raw.decode(errors="replace") if isinstance(raw, bytes) else str(raw)

@@ -1,0 +1,90 @@
+from typing import Any
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from stanine_operator.redis_configs.rivals import find_parameters_rival, find_settings_rival
+from stanine_operator.resource import Resource
+
+SERVER = [{"name": "hz", "value": "20"}]
+
+
+def config(uid: str, created: int = 1, *, run_id: str = "", deleting: bool = False, **spec: Any) -> Resource:
+    spec = {"connection": {"host": "redis", "port": 6379}, "server": SERVER} | spec
+    return Resource(
+        kind="RedisConfig", namespace="ns", name=uid, uid=uid, created=f"2026-11-23T09:00:{created:02}Z", spec=spec,
+        status={"runId": run_id} if run_id else {}, deleting=deleting,
+    )  # fmt: skip
+
+
+def at(host: str, **more: Any) -> dict[str, Any]:
+    return {"host": host, "port": 6379, **more}
+
+
+def place(one: Resource) -> tuple[Any, ...]:
+    return one.spec["connection"]["host"], one.spec["connection"]["db"], one.spec["keyNamespace"]
+
+
+configs = st.lists(
+    st.builds(
+        lambda uid, created, host, db, prefix, observe: config(
+            uid, created, connection=at(host, db=db), keyNamespace=prefix, managementPolicy="Observe" if observe else "Apply"
+        ),
+        st.uuids().map(str), st.integers(1, 5), st.sampled_from("ab"), st.integers(0, 1), st.sampled_from("xy"), st.booleans(),
+    ),
+    max_size=8,
+    unique_by=lambda one: one.uid,
+)  # fmt: skip
+
+
+@given(configs)
+def test_each_thing_is_had_by_one_resource_at_the_most(resources: list[Resource]) -> None:
+    places = [place(one) for one in resources if find_settings_rival(one, resources, "") is None]
+    assert sorted(places) == sorted({place(one) for one in resources})
+    applying = [one for one in resources if one.spec["managementPolicy"] == "Apply"]
+    having = [one.spec["connection"]["host"] for one in applying if find_parameters_rival(one, resources, "") is None]
+    assert sorted(having) == sorted({one.spec["connection"]["host"] for one in applying})
+
+
+@given(configs)
+def test_the_rival_that_is_named_is_older_and_has_no_rival_itself(resources: list[Resource]) -> None:
+    for one in resources:
+        rival = find_parameters_rival(one, resources, "")
+        if rival is not None:
+            assert (rival.created, rival.uid) < (one.created, one.uid)
+            assert find_parameters_rival(rival, resources, "") is None
+
+
+def test_other_databases_and_prefixes_share_parameters_but_not_settings() -> None:
+    elder, younger = config("a", 1), config("b", 2, connection=at("redis", db=1))
+    assert find_parameters_rival(younger, [elder, younger], "") == elder
+    assert find_settings_rival(younger, [elder, younger], "") is None
+
+
+def test_who_only_observes_or_is_being_deleted_has_nothing() -> None:
+    younger = config("b", 2)
+    assert find_parameters_rival(younger, [config("a", 1, managementPolicy="Observe")], "") is None
+    assert find_parameters_rival(younger, [config("a", 1, server=[])], "") is None
+    assert find_settings_rival(younger, [config("a", 1, deleting=True)], "") is None
+
+
+def test_a_server_is_the_same_under_two_names_if_its_run_id_is() -> None:
+    elder = config("a", 1, connection=at("valkey.stanine.svc"), run_id="r1")
+    younger = config("b", 2, connection=at("10.0.0.7"))
+    assert find_parameters_rival(younger, [elder], "r1") == elder
+    assert find_parameters_rival(younger, [elder], "r2") is None
+    restarted = config("b", 2, connection=at("10.0.0.7"), run_id="r1")
+    assert find_parameters_rival(restarted, [elder], "r2") == elder  # the elder has not looked since the restart
+
+
+def test_letters_case_and_a_final_dot_make_no_other_server() -> None:
+    elder = config("a", 1, connection=at("Redis.example."))
+    assert find_settings_rival(config("b", 2, connection=at("redis.EXAMPLE")), [elder], "") == elder
+
+
+def test_sentinels_in_another_order_are_the_same() -> None:
+    def watched(*hosts: str) -> dict[str, Any]:
+        return {"sentinel": {"masterName": "m", "nodes": [{"host": host, "port": 26379} for host in hosts]}}
+
+    elder = config("a", 1, connection=watched("s1", "s2"))
+    assert find_settings_rival(config("b", 2, connection=watched("s2", "s1")), [elder], "") == elder

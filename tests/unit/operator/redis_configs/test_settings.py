@@ -1,0 +1,152 @@
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from stanine.connection.managing import Manager
+from stanine.store.configuration.changing import Stored
+from stanine.store.configuration.errors import (
+    ConfigurationManagedError,
+    ContendedError,
+    RevisionUnknownError,
+    StringUnreadableError,
+)
+from stanine.store.configuration.settings import read_settings
+from stanine.store.configuration.standing import Beside, Layout
+from stanine_operator.redis_configs.settings import (
+    Apply,
+    Declared,
+    Failure,
+    Migrate,
+    Release,
+    Restore,
+    choose_steps,
+    describe,
+    handled_pin,
+    judge_applied,
+    judge_migrated,
+)
+
+ME = Manager("RedisConfig ns/a", "uid-a", "2026-11-23T09:00:00Z", "here")
+OTHER = Manager("RedisConfig ns/b", "uid-b", "2026-11-23T08:00:00Z", "elsewhere")
+
+
+def declared(**more: Any) -> Declared:
+    asked: dict[str, Any] = {"manager": ME, "values": {"sweepSeconds": 5}, "layout": Layout.HASH, "dual": False}
+    return Declared(**(asked | more))
+
+
+def stored(values: dict[str, str] | None = None, **more: Any) -> Stored:
+    values = {"sweepSeconds": "5"} if values is None else values
+    asked: dict[str, Any] = {
+        "layout": Layout.HASH, "revision": 3, "values": values, "read": read_settings(values), "managed_by": ME, "dual_write": False,
+        "edited": False, "string": Beside.NONE, "unreadable": "", "digests": {},
+    }  # fmt: skip
+    return Stored(**(asked | more))
+
+
+values = st.none() | st.dictionaries(st.sampled_from(["sweepSeconds", "maxRequeues"]), st.integers(1, 9))
+declarations = st.builds(
+    declared, values=values, layout=st.sampled_from(Layout), dual=st.booleans(), pin=st.none() | st.integers(1, 9),
+    handled_pin=st.none() | st.integers(1, 9),
+)  # fmt: skip
+states = st.builds(
+    stored,
+    values.map(lambda some: {name: str(value) for name, value in (some or {}).items()}),
+    layout=st.sampled_from(Layout), dual_write=st.booleans(), string=st.sampled_from(Beside), edited=st.booleans(),
+    managed_by=st.sampled_from([None, ME, OTHER]),
+)  # fmt: skip
+
+
+@given(declarations, states)
+def test_there_is_at_most_one_step_of_each_kind_and_a_pin_keeps_settings_from_being_applied(asked: Declared, found: Stored) -> None:
+    kinds = [type(step) for step in choose_steps(asked, found)]
+    assert len(kinds) == len(set(kinds))
+    assert (Restore in kinds) == (asked.pin is not None)
+    assert (Apply in kinds) == (asked.pin is None and asked.values is not None)
+
+
+@given(declarations, states)
+def test_values_that_nobody_declared_are_neither_changed_nor_held(asked: Declared, found: Stored) -> None:
+    if asked.pin is None and asked.values is None:
+        kinds = {type(step) for step in choose_steps(asked, found)}
+        assert not kinds & {Apply, Restore}
+        assert (Release in kinds) == (Migrate in kinds or found.managed_by == ME)
+
+
+@given(declarations, states)
+def test_applied_is_true_only_if_what_is_declared_stands_and_is_held(asked: Declared, found: Stored) -> None:
+    verdict = judge_applied(asked, found, ())
+    if asked.pin is not None:
+        assert (verdict.status, verdict.reason) == (False, "RolledBack")
+    elif asked.values is not None:
+        as_said = {name: str(value) for name, value in asked.values.items()} == found.values
+        assert (verdict.status is True) == (as_said and found.managed_by == ME and not found.edited)
+    else:
+        assert verdict.status is True
+
+
+@given(declarations, states)
+def test_migrated_is_true_only_in_the_layout_that_is_asked_for(asked: Declared, found: Stored) -> None:
+    as_asked = (found.layout, found.dual_write) == (asked.layout, asked.dual) and (not asked.dual or found.string is Beside.IN_STEP)
+    assert (judge_migrated(asked, found, ()).status is True) == as_asked
+
+
+def test_values_that_are_held_are_applied_at_every_turn_so_that_the_hold_goes_on() -> None:
+    assert choose_steps(declared(), stored()) == (Apply({"sweepSeconds": 5}),)
+
+
+def test_the_layout_is_migrated_before_the_values_are_written() -> None:
+    assert choose_steps(declared(layout=Layout.STRING), stored()) == (Migrate(Layout.STRING, dual=False), Apply({"sweepSeconds": 5}))
+
+
+@pytest.mark.parametrize("string", [Beside.CHANGED, Beside.MISSING, Beside.UNREADABLE])
+def test_a_string_that_fell_out_of_step_is_written_again(string: Beside) -> None:
+    steps = choose_steps(declared(dual=True), stored(dual_write=True, string=string))
+    assert steps[0] == Migrate(Layout.HASH, dual=True)
+
+
+def test_settings_of_other_programs_are_no_difference() -> None:
+    assert judge_applied(declared(), stored({"sweepSeconds": "5", "theirs": "x"}), ()).status is True
+
+
+def test_a_pin_that_is_unknown_changes_nothing_and_says_what_to_do() -> None:
+    asked = declared(pin=7)
+    failed = describe(Restore(7), RevisionUnknownError(7, [1, 2]))
+    verdict = judge_applied(asked, stored(), [failed])
+    assert (verdict.status, verdict.reason) == (False, "RevisionUnknown")
+    assert "spec.rollbackTo" in verdict.message
+    assert handled_pin(asked, [failed]) is None
+
+
+def test_a_pin_that_was_carried_out_outlives_its_revision_in_the_history() -> None:
+    asked = declared(pin=7, handled_pin=7)
+    failed = describe(Restore(7), RevisionUnknownError(7, [60, 61]))
+    assert judge_applied(asked, stored(), [failed]).reason == "RolledBack"
+    assert handled_pin(asked, [failed]) == 7
+
+
+def test_a_migration_that_fails_says_so_and_leaves_the_values_to_their_own_condition() -> None:
+    asked, step = declared(layout=Layout.STRING), Migrate(Layout.STRING, dual=False)
+    failed = describe(step, StringUnreadableError("it is no JSON at line 1, column 2"))
+    verdict = judge_migrated(asked, stored(), [failed])
+    assert (verdict.status, verdict.reason) == (False, "MigrationFailed")
+    assert "line 1" in verdict.message
+    assert judge_applied(asked, stored(), [failed]).status is True
+
+
+def test_who_is_held_off_by_an_older_resource_of_another_operator_names_it() -> None:
+    failed = describe(Apply({}), ConfigurationManagedError(OTHER))
+    verdict = judge_applied(declared(), stored(managed_by=OTHER), [failed])
+    assert (verdict.status, verdict.reason) == (False, "ResourceConflict")
+    assert OTHER.name in verdict.message
+
+
+def test_a_look_that_fails_is_no_migration_that_failed() -> None:
+    assert judge_applied(declared(), stored(), [Failure(None, "PermissionMissing", "extend its ACL")]).reason == "PermissionMissing"
+
+
+def test_what_others_disturbed_is_said_to_be_done_again() -> None:
+    verdict = judge_applied(declared(), stored(), [describe(Apply({}), ContendedError("try again"))])
+    assert (verdict.status, verdict.reason) == (False, "Contended")
