@@ -4,6 +4,7 @@ import importlib
 from typing import Any
 
 from stanine.resources.reading import read_queue, read_redis_config
+from stanine_operator import instruments, queues
 from stanine_operator.kinds import Kind
 from stanine_operator.outcome import Outcome, Verdict
 
@@ -26,18 +27,18 @@ def all_kinds() -> tuple[Kind, ...]:
             plural="queues",
             conditions=("Ready", "Bootstrapped", "Paused"),
             read=lambda resource: read_queue(resource.spec),
-            reconcile=_find("queues", "reconcile"),
-            release=_find("queues", "release"),
+            reconcile=queues.reconcile,
+            release=queues.release,
+            reachable="Bootstrapped",
             moving=frozenset({"ready", "delayed", "inFlight", "dead", "oldestSeconds", "consumers"}),
         ),
         Kind(
             name="Instrument",
             plural="instruments",
             conditions=("Ready", "Published", "Indexed"),
-            read=lambda resource: resource.spec,
-            reconcile=_find("instruments", "reconcile"),
-            release=_find("instruments", "release"),
-            spec_condition="Published",
+            read=instruments.judge,  # which finds the document's faults once for each generation
+            reconcile=instruments.reconcile,
+            release=instruments.release,
         ),
     )
 

@@ -125,6 +125,10 @@ class Operations:
             raise ValueError(f"a token does not begin with {ANONYMOUS!r}")
         return self._queue(queue_name).carry_out(self.client, token or ANONYMOUS + secrets.token_hex(16), action, reason, actor)
 
+    def recall(self, queue_name: str, token: str, action: str) -> Outcome | None:
+        """Return what the request with a token has come to, without carrying anything out; None if it is not (or no more) known."""
+        return self._queue(queue_name).recall(self.client, token, action)
+
     def dead_letters(self, queue_name: str, *, after: str = "", limit: int = 100, reason: str = "", actor: str = "") -> list[DeadLetter]:
         """Return dead letters in order of death, at most `limit`, those after an id; of a reason and an actor if given."""
         return list_dead(self.client, self._queue(queue_name), after, limit, reason, actor)

@@ -305,6 +305,11 @@ class Queue:
             if answer[0]:
                 return Outcome(int(answer[1]), repeated=not began)
 
+    def recall(self, client: "redis.Redis", token: str, action: str) -> Outcome | None:
+        """Return what the request with a token has come to, or None if there was no such request, or another stands under the token."""
+        found = self._call(client, "recall", [self.keys.ready], (token,))
+        return Outcome(int(found[2]), repeated=True) if found and found[0].decode() == action else None
+
     def revive(self, client: "redis.Redis", ids: Sequence[bytes]) -> int:
         """Put dead letters back into the queue with a fresh count; return how many were there."""
         return int(self._call(client, "revive", [self.keys.ready, self.keys.dead], ids))

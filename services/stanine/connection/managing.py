@@ -24,6 +24,8 @@ class Manager:
     created: str
     #: Which operator acts for it: one may know of its own that they are gone.
     operator: str = ""
+    #: The uid of the RedisConfig through which it came here: who knows that one knows everybody who may come through it.
+    through: str = ""
 
     def encode(self) -> str:
         """Return what is kept in Redis."""

@@ -94,5 +94,14 @@ local function carry_out(keys, args)
   return {request.done and 1 or 0, request.count, known and 0 or 1}
 end
 
+--- What a request came to. KEYS ready; ARGV token -> {action, 1 if it is done, messages so far}; {} if the token is not known
+local function recall(keys, args)
+  local known = redis.call('HGET', beside(keys[1], 'requests'), args[1])
+  if not known then return {} end
+  local request = cmsgpack.unpack(known)
+  return {request.action, request.done and 1 or 0, request.count}
+end
+
+register('recall', recall, {'no-writes'})
 register('requeue', carry_out, {})
 register('purge', carry_out, {'allow-oom'})
