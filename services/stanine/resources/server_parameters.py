@@ -189,7 +189,7 @@ def _read_choice(parameter: Parameter, value: str) -> str:
 
 
 def _read_save_points(_: Parameter, value: str) -> str:
-    words = value.split()
+    words = value.split(" ") if value else []  # the server takes single spaces only
     if len(words) % 2 or not all(word.isascii() and word.isdigit() and len(word) <= 10 for word in words):
         raise InvalidParameter('not pairs of seconds and changes, as "3600 1 300 100", nor an empty text')
     pairs = [(int(seconds), int(changes)) for seconds, changes in zip(words[::2], words[1::2], strict=True)]
@@ -199,8 +199,8 @@ def _read_save_points(_: Parameter, value: str) -> str:
 
 
 def _read_buffer_limits(_: Parameter, value: str) -> str:
-    words = value.lower().split()
-    if not words or len(words) % 4:
+    words = value.lower().split(" ")
+    if len(words) % 4:
         raise InvalidParameter('not CLASS HARD SOFT SECONDS for each class of clients, as "pubsub 32mb 8mb 60"')
     found = {}
     for name, hard, soft, seconds in _chunks(words, 4):

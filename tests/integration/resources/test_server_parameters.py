@@ -1,0 +1,71 @@
+"""Every server parameter that may be set, on a real server: it takes the value, and what it then says is the same value to us."""
+
+import signal
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+import redis
+from tests.conftest import start_server, stop_server
+
+from stanine.resources.server_parameters import PARAMETERS, Kind, find_fault, is_same, normalise
+
+#: A value in an unusual spelling for each kind.
+VALUES = {
+    Kind.BYTES: ["64mb", "67108865", "100M", "1g"],
+    Kind.BYTES_OR_PERCENT: ["5%", "64MB", "0"],
+    Kind.SAVE_POINTS: ["3600 1 0300 0100", ""],
+    Kind.BUFFER_LIMITS: ["pubsub 32mb 8mb 60", "replica 256mb 64mb 60 normal 0 0 0"],
+    Kind.EVENTS: ["KEA", "xK", ""],
+}
+#: Integers are set to these where the range allows it.
+INTEGERS = [0, 1, 10, 64, 128]
+
+
+def values_of(name: str) -> list[str]:
+    parameter = PARAMETERS[name]
+    if parameter.kind is Kind.CHOICE:
+        return [choice.upper() for choice in parameter.choices]
+    if parameter.kind is Kind.INTEGER:
+        return [str(number) for number in INTEGERS if parameter.lowest <= number <= parameter.highest]
+    return VALUES[parameter.kind]
+
+
+@pytest.fixture(scope="module")
+def server_values(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
+    """A client of a server that only these tests use: it is left in no state for others."""
+    server = start_server(tmp_path_factory.mktemp("parameters"))
+    client = redis.Redis.from_url(server.url, decode_responses=True)
+    yield client
+    client.close()
+    stop_server(server, signal.SIGKILL)
+
+
+@pytest.mark.parametrize("name", list(PARAMETERS))
+def test_a_parameter_is_no_drift_once_it_is_set(server_values: Any, name: str) -> None:
+    known = server_values.config_get(name)
+    if not known:
+        pytest.skip("this server does not know it")
+    for value in values_of(name):
+        assert find_fault(name, value) is None
+        try:
+            server_values.config_set(name, value)
+        except redis.ResponseError as error:
+            if "emalloc" in str(error):
+                pytest.skip("this server was built without active defragmentation")
+            raise
+        found = server_values.config_get(name)[name]
+        assert is_same(name, value, found), (value, found)
+        assert normalise(name, normalise(name, found)) == normalise(name, found)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("maxmemory", "12 mb"), ("hz", "fast"), ("save", "3600  1"), ("client-output-buffer-limit", "pubsub 1  2 3"),
+     ("appendfsync", "never"), ("client-output-buffer-limit", "pubsub 1 2"), ("maxmemory-samples", "0"),
+     ("save", "10"), ("notify-keyspace-events", "KQ"), ("maxmemory-clients", "101%"), ("tcp-keepalive", "-1")],
+)  # fmt: skip
+def test_what_is_called_a_fault_the_server_refuses_too(server_values: Any, name: str, value: str) -> None:
+    assert find_fault(name, value) is not None
+    with pytest.raises(redis.ResponseError):
+        server_values.config_set(name, value)
