@@ -1,0 +1,122 @@
+"""Events: only transitions, the same one counted, no floods, nothing that holds up work."""
+
+import asyncio
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Any
+
+from stanine_operator.cluster import ClusterError
+from stanine_operator.events import BURST, Poster, make_post, notices_of
+from stanine_operator.outcome import Notice, Verdict
+from stanine_operator.resource import Resource
+from stanine_operator.status import compose_status
+
+NOW = datetime(2026, 11, 23, 9, tzinfo=UTC)
+QUEUE = Resource(kind="Queue", namespace="n", name="q", uid="u")
+SAID = Notice(warning=True, reason="ConnectionRefused", message="Nothing listens.")
+
+
+class FakeEvents:
+    """The API server's events, as far as they matter here."""
+
+    def __init__(self, status: int = 0) -> None:
+        self.events: dict[str, dict[str, Any]] = {}
+        self.status = status
+
+    async def post_event(self, namespace: str, event: dict[str, Any]) -> None:
+        if self.status:
+            raise ClusterError(self.status, "POST")
+        name = event["metadata"]["name"]
+        if name in self.events:
+            raise ClusterError(409, "POST")
+        self.events[name] = dict(event)
+
+    async def repeat_event(self, namespace: str, name: str, count: int, at: str) -> None:
+        if name not in self.events:
+            raise ClusterError(404, "PATCH")
+        self.events[name] |= {"count": count, "lastTimestamp": at}
+
+
+def post(api: FakeEvents, act: Callable[[Poster], None]) -> list[str]:
+    dropped: list[str] = []
+
+    async def work() -> None:
+        poster = Poster(api, dropped=dropped.append, clock=lambda: 0.0)
+        running = asyncio.create_task(poster.run())
+        act(poster)
+        await poster.drain(5)
+        running.cancel()
+
+    asyncio.run(work())
+    return dropped
+
+
+def status(*verdicts: Verdict, before: Any = None) -> dict[str, Any]:
+    return compose_status(before or {}, verdicts, generation=1, now="2026-11-23T09:00:00Z", fields={})
+
+
+def test_a_repeated_event_is_counted_not_posted_again_also_by_the_next_process() -> None:
+    api = FakeEvents()
+    post(api, lambda poster: [poster.post(QUEUE, SAID, NOW) for _ in range(3)] and None)
+    post(api, lambda poster: poster.post(QUEUE, SAID, NOW))
+    (event,) = api.events.values()
+    assert event["count"] >= 2
+    assert (event["type"], event["reason"], event["involvedObject"]["name"]) == ("Warning", "ConnectionRefused", "q")
+
+
+def test_an_event_that_the_api_server_has_forgotten_is_posted_anew() -> None:
+    api = FakeEvents()
+
+    def act(poster: Poster) -> None:
+        poster.post(QUEUE, SAID, NOW)
+        asyncio.get_running_loop().call_later(0.05, lambda: (api.events.clear(), poster.post(QUEUE, SAID, NOW)))
+
+    async def work() -> None:
+        poster = Poster(api, dropped=lambda _why: None)
+        running = asyncio.create_task(poster.run())
+        act(poster)
+        await asyncio.sleep(0.2)
+        running.cancel()
+
+    asyncio.run(work())
+    assert [event["count"] for event in api.events.values()] == [1]
+
+
+def test_one_resource_cannot_flood() -> None:
+    api = FakeEvents()
+    dropped = post(api, lambda poster: [poster.post(QUEUE, Notice(False, "R", str(n)), NOW) for n in range(BURST + 5)] and None)
+    assert len(api.events) == BURST
+    assert dropped == ["rate"] * 5
+
+
+def test_what_is_to_be_said_once_is_said_once() -> None:
+    api = FakeEvents()
+    notice = Notice(False, "Purged", "12 messages", once="token-1")
+    post(api, lambda poster: [poster.post(QUEUE, notice, NOW) for _ in range(3)] and None)
+    assert [event["count"] for event in api.events.values()] == [1]
+
+
+def test_an_event_that_is_refused_is_dropped_and_the_next_is_posted() -> None:
+    api = FakeEvents(status=403)
+    assert post(api, lambda poster: poster.post(QUEUE, SAID, NOW)) == ["refused"]
+
+
+def test_transitions_are_said_with_the_right_weight_and_once_a_reason() -> None:
+    first = status(Verdict("Ready", False, "ConnectionRefused", "m"), Verdict("Reachable", False, "ConnectionRefused", "m"))
+    assert [(notice.warning, notice.reason) for notice in notices_of({}, first)] == [(True, "ConnectionRefused")]
+    well = status(Verdict("Ready", True, "Applied", "a"), Verdict("Reachable", True, "Answered", "b"), before=first)
+    assert [(notice.warning, notice.reason) for notice in notices_of(first, well)] == [(False, "Applied"), (False, "Answered")]
+    assert notices_of(well, well) == []
+    high = status(
+        Verdict("Ready", True, "Applied", "a"), Verdict("MemoryHigh", True, "PastThreshold", "c"), Verdict("Migrated", None, "X", "d"),
+        before=status(Verdict("Ready", True, "Applied", "a"), Verdict("MemoryHigh", False, "Below", "")),
+    )  # fmt: skip
+    before = status(Verdict("Ready", True, "Applied", "a"), Verdict("MemoryHigh", False, "Below", ""))
+    assert [(notice.warning, notice.reason) for notice in notices_of(before, high)] == [(True, "PastThreshold")]
+
+
+def test_a_long_message_fits_what_an_event_may_hold_and_a_long_name_too() -> None:
+    long = Resource(kind="Queue", namespace="n", name="q" * 253, uid="u")
+    made = make_post(long, Notice(True, "R", "m" * 5000), NOW)
+    assert len(made.body["message"]) <= 1024
+    assert len(made.name) <= 253

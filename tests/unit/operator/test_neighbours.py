@@ -1,0 +1,84 @@
+"""What is known of all resources, whatever order news arrives in."""
+
+import msgspec
+from hypothesis import given
+from hypothesis import strategies as st
+
+from stanine_operator.neighbours import REMEMBERED, Neighbours, older, oldest
+from stanine_operator.resource import Resource, read_resource
+
+
+def queue(name: str = "q", version: int = 1, uid: str = "u", created: str = "2026-11-23T09:00:00Z", config: str | None = None) -> Resource:
+    spec = {} if config is None else {"redisConfigRef": {"name": config}}
+    return Resource(kind="Queue", namespace="n", name=name, uid=uid, version=str(version), created=created, spec=spec)
+
+
+@given(st.permutations(range(1, 8)))
+def test_the_newest_state_stands_whatever_arrives_when(versions: list[int]) -> None:
+    neighbours = Neighbours()
+    taken = [neighbours.put(queue(version=version)) for version in versions]
+    known = neighbours.get(("Queue", "n", "q"))
+    assert known is not None
+    assert known.version == "7"
+    assert taken == [version == max(versions[: index + 1]) for index, version in enumerate(versions)]
+
+
+def test_an_object_created_again_under_the_same_name_replaces_the_one_before() -> None:
+    neighbours = Neighbours()
+    neighbours.put(queue(version=9, uid="first"))
+    assert neighbours.put(queue(version=2, uid="second", created="2026-11-23T10:00:00Z"))
+    assert neighbours.drop(("Queue", "n", "q"), "first") is None, "the late news of the first one's end must not drop the second"
+    assert not neighbours.put(queue(version=10, uid="first"))
+
+
+def test_a_redis_config_knows_who_refers_to_it_also_after_they_change() -> None:
+    neighbours = Neighbours()
+    neighbours.put(queue("a"))
+    neighbours.put(queue("b", config="other"))
+    assert neighbours.referring_to("n", "default") == [("Queue", "n", "a")]
+    neighbours.put(queue("a", version=2, config="other"))
+    assert neighbours.referring_to("n", "default") == []
+    assert sorted(neighbours.referring_to("n", "other")) == [("Queue", "n", "a"), ("Queue", "n", "b")]
+    neighbours.drop(("Queue", "n", "b"))
+    assert neighbours.referring_to("n", "other") == [("Queue", "n", "a")]
+    assert neighbours.referring_to("elsewhere", "other") == []
+
+
+def test_a_deleted_redis_config_is_remembered_for_a_while_by_those_deleted_with_it() -> None:
+    now = [0.0]
+    neighbours = Neighbours(clock=lambda: now[0])
+    config = Resource(kind="RedisConfig", namespace="n", name="default", uid="u", version="1")
+    neighbours.put(config)
+    neighbours.drop(config.key)
+    assert neighbours.redis_config("n", "default") is None
+    assert neighbours.departed("n", "default") == config
+    now[0] = REMEMBERED + 1
+    assert neighbours.departed("n", "default") is None
+
+
+def test_the_older_was_created_first_and_of_two_in_one_second_the_smaller_uid_is() -> None:
+    first, second, third = queue(uid="z"), queue(uid="a", created="2026-11-23T09:00:01Z"), queue(uid="b", created="2026-11-23T09:00:01Z")
+    assert older(second, first) is first
+    assert older(third, second) is second
+    assert oldest([third, second, first]) is first
+    assert oldest([]) is None
+
+
+def test_a_resource_is_read_without_the_copy_of_its_spec_that_kubectl_leaves() -> None:
+    resource = read_resource(
+        "Queue",
+        {
+            "metadata": {
+                "namespace": "n", "name": "q", "uid": "u", "generation": 3, "resourceVersion": "17", "finalizers": ["f"],
+                "deletionTimestamp": "2026-11-23T09:00:00Z", "creationTimestamp": "2026-11-23T08:00:00Z",
+                "annotations": {"kubectl.kubernetes.io/last-applied-configuration": "{}", "stanine.dev/paused": "true"},
+            },
+            "spec": {"deletionPolicy": "Delete"},
+        },
+    )  # fmt: skip
+    assert resource.annotations == {"stanine.dev/paused": "true"}
+    assert (resource.paused, resource.deleting, resource.deletes_data, resource.generation) == (True, True, True, 3)
+    again = msgspec.structs.replace(resource, version="18", annotations={})
+    assert again.is_newer_than(resource)
+    assert not resource.is_newer_than(again)
+    assert not again.paused
