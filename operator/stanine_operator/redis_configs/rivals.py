@@ -10,8 +10,9 @@ then with the smaller uid.
 from collections.abc import Callable, Iterable
 from typing import Any
 
+from stanine.connection.managing import Manager
 from stanine_operator.connections import address_of, key_namespace_of
-from stanine_operator.neighbours import older
+from stanine_operator.neighbours import Neighbours, older
 from stanine_operator.resource import Resource
 
 
@@ -23,6 +24,19 @@ def find_parameters_rival(resource: Resource, others: Iterable[Resource], run_id
 def find_settings_rival(resource: Resource, others: Iterable[Resource], run_id: str) -> Resource | None:
     """Return the oldest other RedisConfig that has this key namespace's settings, or None if they are this one's."""
     return _find(resource, others, run_id, lambda _one: True, _place)
+
+
+def find_gone_holder(holder: Manager | None, neighbours: Neighbours) -> str:
+    """Return the uid of who holds the settings of a resource without a rival, if it is sure that it will not renew its hold; else "".
+
+    That is one that was deleted a moment ago, or one that is known here and means other settings now. Of what other operators know, nothing
+    is sure: their holds end by themselves.
+    """
+    if holder is None:
+        return ""
+    namespace, _, name = holder.name.removeprefix("RedisConfig ").partition("/")
+    sure = [neighbours.departed(namespace, name), *neighbours.all("RedisConfig")]
+    return holder.uid if any(each is not None and each.uid == holder.uid for each in sure) else ""
 
 
 def name_of(resource: Resource) -> str:

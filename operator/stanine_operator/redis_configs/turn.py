@@ -12,7 +12,7 @@ from stanine.connection.errors import LOADING, READ_ONLY, ServerError
 from stanine.connection.managing import Manager
 from stanine.resources.redis_config import RedisConfigSpec
 from stanine.resources.settings import given_settings
-from stanine.store.configuration.changing import Configuration, Stored
+from stanine.store.configuration.changing import Configuration
 from stanine.store.configuration.standing import Layout
 from stanine_operator.conditions import find_condition
 from stanine_operator.connections import Server
@@ -22,7 +22,7 @@ from stanine_operator.redis_configs.conclusion import conclude
 from stanine_operator.redis_configs.configuring import carry_out, config_library, measure, prepare, read_configuration
 from stanine_operator.redis_configs.memory import PAST_THRESHOLD, judge_memory, memory_gauges, publish_memory
 from stanine_operator.redis_configs.records import Drift, Parameter, ServerSeen
-from stanine_operator.redis_configs.rivals import find_parameters_rival, find_settings_rival, name_of
+from stanine_operator.redis_configs.rivals import find_gone_holder, find_parameters_rival, find_settings_rival, name_of
 from stanine_operator.redis_configs.server import observe_parameters, observe_server, set_parameters
 from stanine_operator.redis_configs.settings import (
     APPLIED,
@@ -131,7 +131,7 @@ def _configure_settings(
         return _both(stored.reason, stored.message)
     failures: Sequence[Failure] = ()
     if steps := choose_steps(declared, stored):
-        failures = carry_out(configuration, steps, declared.manager, gone=_gone_holder(stored, world))
+        failures = carry_out(configuration, steps, declared.manager, gone=find_gone_holder(stored.managed_by, world.neighbours))
         stored = read_configuration(configuration)
         if isinstance(stored, Failure):
             return _both(stored.reason, stored.message)
@@ -139,14 +139,6 @@ def _configure_settings(
     if (pin := handled_pin(declared, failures)) is not None:
         fields["lastHandledPin"] = pin
     return _Settings((judge_applied(declared, stored, failures), judge_migrated(declared, stored, failures)), fields)
-
-
-def _gone_holder(stored: Stored, world: World) -> str:
-    """Return the uid of who holds the settings if it was a resource of this operator's that is no more."""
-    holder = stored.managed_by
-    if holder is None or holder.operator != world.operator_id:
-        return ""
-    return "" if any(each.uid == holder.uid for each in world.neighbours.all("RedisConfig")) else holder.uid
 
 
 def _both(reason: str, message: str) -> _Settings:

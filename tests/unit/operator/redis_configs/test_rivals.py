@@ -3,7 +3,9 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stanine_operator.redis_configs.rivals import find_parameters_rival, find_settings_rival
+from stanine.connection.managing import Manager
+from stanine_operator.neighbours import Neighbours
+from stanine_operator.redis_configs.rivals import find_gone_holder, find_parameters_rival, find_settings_rival
 from stanine_operator.resource import Resource
 
 SERVER = [{"name": "hz", "value": "20"}]
@@ -88,3 +90,17 @@ def test_sentinels_in_another_order_are_the_same() -> None:
 
     elder = config("a", 1, connection=watched("s1", "s2"))
     assert find_settings_rival(config("b", 2, connection=watched("s2", "s1")), [elder], "") == elder
+
+
+def test_only_a_holder_that_surely_renews_no_more_is_gone() -> None:
+    neighbours = Neighbours()
+    elder = config("a", 1)
+    holder = Manager("RedisConfig ns/a", "a", elder.created, "here")
+    assert find_gone_holder(holder, neighbours) == ""
+    neighbours.put(elder)
+    assert find_gone_holder(holder, neighbours) == "a"  # it is known, and no rival
+    neighbours.drop(elder.key)
+    assert find_gone_holder(holder, neighbours) == "a"  # it was deleted a moment ago
+    neighbours.put(config("a", 3))
+    assert find_gone_holder(Manager("RedisConfig ns/a", "another cluster's", elder.created, "here"), neighbours) == ""
+    assert find_gone_holder(None, neighbours) == ""
