@@ -20,14 +20,13 @@ class Kind:
     plural: str
     #: Types of its conditions, the summary first.
     conditions: tuple[str, ...]
-    #: Makes the record that `reconcile` and `release` get as `spec`; raises stanine.resources.errors.InvalidResource.
+    #: Makes the record that `reconcile` and `release` get as `spec`, once for each generation; raises
+    #: stanine.resources.errors.InvalidResource.
     read: Callable[[Resource], Any]
     reconcile: Callable[[Resource, Any, World], Outcome]
     #: None: nothing outlives the resource, so it has no finalizer.
     release: Callable[[Resource, Any, World], Released] | None
     #: The condition that says whether the server can be reached, if it has one.
     reachable: str | None = None
-    #: The condition that an unusable spec is said in, beside Ready.
-    spec_condition: str | None = None
     #: Fields of the status that move by themselves: written at most every five minutes unless something else changes.
     moving: frozenset[str] = frozenset()

@@ -20,6 +20,7 @@ class Neighbours:
         self._clock = clock
         self._lock = threading.Lock()
         self._resources: dict[Key, Resource] = {}
+        self._by_kind: dict[str, dict[Key, Resource]] = {}
         self._departed: dict[Key, tuple[float, Resource]] = {}
         #: (namespace, RedisConfig) -> keys of what refers to it.
         self._referrers: dict[tuple[str, str], set[Key]] = {}
@@ -40,7 +41,7 @@ class Neighbours:
     def all(self, kind: str) -> list[Resource]:
         """Return the resources of a kind, in no order."""
         with self._lock:
-            return [resource for resource in self._resources.values() if resource.kind == kind]
+            return list(self._by_kind.get(kind, {}).values())
 
     def keys(self) -> list[Key]:
         """Return all keys."""
@@ -61,6 +62,7 @@ class Neighbours:
             if known is not None:
                 self._unlink(known)
             self._resources[resource.key] = resource
+            self._by_kind.setdefault(resource.kind, {})[resource.key] = resource
             if (target := redis_config_of(resource)) is not None:
                 self._referrers.setdefault((resource.namespace, target), set()).add(resource.key)
             return True
@@ -72,6 +74,7 @@ class Neighbours:
             if known is None or (uid and known.uid != uid):
                 return None
             del self._resources[key]
+            del self._by_kind[key[0]][key]
             self._unlink(known)
             if key[0] == "RedisConfig":
                 now = self._clock()

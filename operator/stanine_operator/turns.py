@@ -273,8 +273,6 @@ def _failed(kind: Kind, resource: Resource, problem: OperatorProblem) -> tuple[V
     touched = {"Ready"}
     if kind.reachable is not None and is_unreachable(problem.reason):
         touched.add(kind.reachable)
-    if kind.spec_condition is not None and problem.reason == INVALID_SPEC:
-        touched.add(kind.spec_condition)
     return tuple(
         Verdict(name, False, problem.reason, problem.message)
         if name in touched

@@ -82,7 +82,8 @@ def test_pausing_keeps_ready_as_it_was_and_ends_with_the_next_turn() -> None:
     assert paused["conditions"][0] == good["conditions"][0]
     assert paused["observedGeneration"] == 1
     assert paused["conditions"][1]["status"] == "True"
-    for fields in (None, {}):
+    lost: list[dict[str, object] | None] = [None, {}]
+    for fields in lost:
         after = compose_status(paused, (AWAY,), generation=2, now=LATE, fields=fields)
         assert [each["type"] for each in after["conditions"]] == ["Ready"]
 

@@ -1,7 +1,6 @@
 """Events: only transitions, the same one counted, no floods, nothing that holds up work."""
 
 import asyncio
-from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
 
@@ -37,13 +36,15 @@ class FakeEvents:
         self.events[name] |= {"count": count, "lastTimestamp": at}
 
 
-def post(api: FakeEvents, act: Callable[[Poster], None]) -> list[str]:
+def post(api: FakeEvents, *notices: Notice) -> list[str]:
+    """Have a new process post these; return why some were dropped."""
     dropped: list[str] = []
 
     async def work() -> None:
         poster = Poster(api, dropped=dropped.append, clock=lambda: 0.0)
         running = asyncio.create_task(poster.run())
-        act(poster)
+        for notice in notices:
+            poster.post(QUEUE, notice, NOW)
         await poster.drain(5)
         running.cancel()
 
@@ -57,8 +58,8 @@ def status(*verdicts: Verdict, before: Any = None) -> dict[str, Any]:
 
 def test_a_repeated_event_is_counted_not_posted_again_also_by_the_next_process() -> None:
     api = FakeEvents()
-    post(api, lambda poster: [poster.post(QUEUE, SAID, NOW) for _ in range(3)] and None)
-    post(api, lambda poster: poster.post(QUEUE, SAID, NOW))
+    post(api, SAID, SAID, SAID)
+    post(api, SAID)
     (event,) = api.events.values()
     assert event["count"] >= 2
     assert (event["type"], event["reason"], event["involvedObject"]["name"]) == ("Warning", "ConnectionRefused", "q")
@@ -67,15 +68,14 @@ def test_a_repeated_event_is_counted_not_posted_again_also_by_the_next_process()
 def test_an_event_that_the_api_server_has_forgotten_is_posted_anew() -> None:
     api = FakeEvents()
 
-    def act(poster: Poster) -> None:
-        poster.post(QUEUE, SAID, NOW)
-        asyncio.get_running_loop().call_later(0.05, lambda: (api.events.clear(), poster.post(QUEUE, SAID, NOW)))
-
     async def work() -> None:
         poster = Poster(api, dropped=lambda _why: None)
         running = asyncio.create_task(poster.run())
-        act(poster)
-        await asyncio.sleep(0.2)
+        poster.post(QUEUE, SAID, NOW)
+        await poster.drain(5)
+        api.events.clear()
+        poster.post(QUEUE, SAID, NOW)
+        await poster.drain(5)
         running.cancel()
 
     asyncio.run(work())
@@ -84,7 +84,7 @@ def test_an_event_that_the_api_server_has_forgotten_is_posted_anew() -> None:
 
 def test_one_resource_cannot_flood() -> None:
     api = FakeEvents()
-    dropped = post(api, lambda poster: [poster.post(QUEUE, Notice(False, "R", str(n)), NOW) for n in range(BURST + 5)] and None)
+    dropped = post(api, *[Notice(False, "R", str(number)) for number in range(BURST + 5)])
     assert len(api.events) == BURST
     assert dropped == ["rate"] * 5
 
@@ -92,13 +92,13 @@ def test_one_resource_cannot_flood() -> None:
 def test_what_is_to_be_said_once_is_said_once() -> None:
     api = FakeEvents()
     notice = Notice(False, "Purged", "12 messages", once="token-1")
-    post(api, lambda poster: [poster.post(QUEUE, notice, NOW) for _ in range(3)] and None)
+    post(api, notice, notice, notice)
     assert [event["count"] for event in api.events.values()] == [1]
 
 
 def test_an_event_that_is_refused_is_dropped_and_the_next_is_posted() -> None:
     api = FakeEvents(status=403)
-    assert post(api, lambda poster: poster.post(QUEUE, SAID, NOW)) == ["refused"]
+    assert post(api, SAID) == ["refused"]
 
 
 def test_transitions_are_said_with_the_right_weight_and_once_a_reason() -> None:
