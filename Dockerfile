@@ -40,6 +40,8 @@ FROM ${BASE_IMAGE}
 LABEL org.opencontainers.image.title="stanine" \
       org.opencontainers.image.description="Runs psychometric assessments: API, indexWatcher, resultWatcher, operator, CLI" \
       org.opencontainers.image.licenses="Apache-2.0"
+# Whoever runs this, under whatever number, has a name and a home, which libraries ask for.
+ENV USER=stanine HOME=/tmp
 # NumPy would start a thread a core for a library of linear algebra that the scoring does not call.
 ENV PATH=/opt/stanine/bin:$PATH PYTHONPATH=/app PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1 OPENBLAS_NUM_THREADS=1
 COPY --from=build /opt/stanine /opt/stanine

@@ -124,9 +124,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         stop_operator(api, options.namespace, options.deployment, options.selector)
         return 1 if free_rest(api, served) else 0
     except (LoginError, RefusedError) as error:
-        _say(
-            f"uninstall: {error}; correct its rights, or go on with `helm uninstall --no-hooks` and remove the finalizer {FINALIZER} by hand"
-        )
+        _say(f"uninstall: {error}; or: `helm uninstall --no-hooks`, and remove the finalizer {FINALIZER} by hand")
         return 1
 
 
