@@ -19,6 +19,7 @@ from stanine.store.keys import Keys
 from stanine_operator.credentials import Credentials, Part, ReadSecret, read_credentials
 from stanine_operator.problems import SECRET_NOT_FOUND, OperatorProblem, problem_of
 from stanine_operator.resource import Key, Resource
+from stanine_operator.users_file import UsersFile
 
 #: Seconds that what was read from Secrets counts as fresh.
 SECRETS_FRESH = 30.0
@@ -48,6 +49,7 @@ class Server:
     namespace: str
     keys: Keys
     broker: StreamsBroker
+    users: UsersFile
 
 
 @dataclass
@@ -229,7 +231,14 @@ def make_server(redis_config: Resource, credentials: Credentials) -> Server:
     )
     namespace = key_namespace_of(redis_config)
     keys = Keys(namespace)
-    return Server(client, address_of(redis_config), namespace, keys, StreamsBroker(client=client, namespace=keys.partition))
+    return Server(
+        client,
+        address_of(redis_config),
+        namespace,
+        keys,
+        StreamsBroker(client=client, namespace=keys.partition),
+        UsersFile(credentials.users_file),
+    )
 
 
 def _nodes(connection: dict[str, Any]) -> tuple[tuple[str, int], ...]:

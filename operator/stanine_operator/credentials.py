@@ -29,13 +29,20 @@ class Part(StrEnum):
     PRIVATE_KEY = "tls.privateKeySecretRef"
 
 
+#: Where the Secret of the password may keep the server's whole file of users, as the chart's does.
+USERS_FILE = "users.acl"
+
+
 class Credentials:
     """The parts that were asked for, and the TLS context made of them."""
 
-    def __init__(self, parts: Mapping[Part, bytes], *, wants_tls: bool) -> None:
+    def __init__(self, parts: Mapping[Part, bytes], *, wants_tls: bool, users_file: bytes = b"") -> None:
         self._parts = dict(parts)
+        #: The server's file of users, if it lies beside the password. It holds passwords' SHA-256 only.
+        self.users_file = users_file.decode(errors="replace")
         #: Equal as long as no Secret's content has changed. Salted by nothing, kept in memory only.
-        self.digest = hashlib.sha256(b"".join(f"{name}:{len(value)}:".encode() + value for name, value in sorted(parts.items()))).digest()
+        named = [*sorted(parts.items()), (USERS_FILE, users_file)]
+        self.digest = hashlib.sha256(b"".join(f"{name}:{len(value)}:".encode() + value for name, value in named)).digest()
         self.tls = _make_tls(self._parts) if wants_tls else None
 
     def __repr__(self) -> str:
@@ -64,7 +71,9 @@ def read_credentials(redis_config: Resource, read_secret: ReadSecret) -> Credent
             raise OperatorProblem(SECRET_KEY_MISSING, f"Secret {name} has no key {key} ({part}): add it, or correct the reference.")
         parts[part] = secrets[name][key]
         _check_text(part, parts[part], name, key)
-    return Credentials(parts, wants_tls="tls" in connection)
+    password = _find(connection, Part.PASSWORD)
+    beside = secrets[str(password["name"])].get(USERS_FILE, b"") if password else b""
+    return Credentials(parts, wants_tls="tls" in connection, users_file=beside)
 
 
 def secret_names(redis_config: Resource) -> frozenset[str]:

@@ -79,7 +79,7 @@ def reconcile(resource: Resource, spec: RedisConfigSpec, world: World) -> Outcom
             **settings.fields,
         },
         gauges=memory_gauges(seen.memory, layouts),
-        notices=configured.notices,
+        notices=configured.notices + server.users.follow(server.client),
     )
 
 

@@ -1,0 +1,88 @@
+"""The operator has the server read its file of users again when the file has changed, and only then."""
+
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import redis
+from tests.conftest import Server, need
+from tests.integration.acl.rules import USERS, acl_file
+
+from stanine.connection.clients import connect
+from stanine_operator.users_file import MOST_TRIES, UsersFile
+
+PASSWORDS = {user: f"{user}-password" for user in USERS}
+
+
+@pytest.fixture(params=["valkey", "redis 7.0"])
+def start(request: pytest.FixtureRequest, own_server: Callable[..., Server], tmp_path: Path) -> Callable[[], tuple[Any, Path, str]]:
+    """Start a server with its file of users; return the operator's client, the file, and its text."""
+    binary = None
+    if request.param == "redis 7.0":
+        binary = shutil.which("redis-server")
+        need("redis-server", found=binary is not None)
+
+    def begin() -> tuple[Any, Path, str]:
+        path = tmp_path / "users.acl"
+        text = acl_file("stanine", PASSWORDS, with_operator=True, old_server=binary is not None)
+        path.write_text(text)
+        server = own_server("--aclfile", str(path), binary=binary)
+        return connect(f"redis://operator:operator-password@127.0.0.1:{server.port}/0", retries=1), path, text
+
+    return begin
+
+
+def loads(client: Any) -> int:
+    found = connect_as(client, "operator").info("commandstats").get("cmdstat_acl|load")
+    return found["calls"] if found else 0
+
+
+def connect_as(client: Any, user: str) -> Any:
+    port = client.connection_pool.connection_kwargs["port"]
+    return connect(f"redis://{user}:{PASSWORDS[user]}@127.0.0.1:{port}/0", retries=0)
+
+
+def test_a_server_that_knows_its_users_is_left_alone(start: Callable[[], tuple[Any, Path, str]]) -> None:
+    client, _, text = start()
+    assert UsersFile(text).follow(client) == ()
+    assert loads(client) == 0
+
+
+def test_a_new_password_is_taken_and_the_old_one_too_while_both_are_in_the_file(start: Callable[[], tuple[Any, Path, str]]) -> None:
+    client, path, text = start()
+    other = acl_file("stanine", PASSWORDS | {"api": "new"}, with_operator=True, old_server="waitaof" not in text).splitlines()
+    (new_hash,) = [word for line in other if line.startswith("user api") for word in line.split() if word.startswith("#")]
+    changed = text.replace("user api on ", f"user api on {new_hash} ")
+    path.write_text(changed)
+    (notice,) = UsersFile(changed).follow(client)
+    assert (notice.warning, notice.reason, notice.message.rpartition(": ")[2]) == (False, "UsersLoaded", "api")
+    port = client.connection_pool.connection_kwargs["port"]
+    for password in ("new", PASSWORDS["api"]):
+        assert connect(f"redis://api:{password}@127.0.0.1:{port}/0", retries=0).ping()
+
+
+def test_a_file_that_never_comes_is_waited_for_but_not_for_ever(start: Callable[[], tuple[Any, Path, str]]) -> None:
+    client, _, text = start()
+    users = UsersFile(text.replace("user api on ", "user api on #" + "ab" * 32 + " "))
+    notices = [users.follow(client) for _ in range(MOST_TRIES + 3)]
+    (notice,) = [notice for each in notices for notice in each]
+    assert (notice.warning, notice.reason) == (True, "UsersNotLoaded")
+    assert "ab" * 32 not in notice.message
+    assert loads(client) == MOST_TRIES
+
+
+def test_a_server_without_a_file_or_a_user_who_may_not_ask_is_left_alone(redis_url: str) -> None:
+    admin = redis.Redis.from_url(redis_url)
+    admin.acl_setuser("modest", enabled=True, nopass=True, commands=["+ping"])
+    port = admin.connection_pool.connection_kwargs["port"]
+    try:
+        modest: Any = redis.Redis(port=port, username="modest", password="x")
+        assert UsersFile("user api on").follow(modest) == ()
+        modest.close()
+        (notice,) = UsersFile("user api on").follow(admin)
+        assert notice.reason == "UsersNotLoaded"
+    finally:
+        admin.acl_deluser("modest")
+        admin.close()
