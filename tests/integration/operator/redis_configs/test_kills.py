@@ -1,0 +1,126 @@
+"""The operator killed before and after each thing that a turn changes in Redis: services read whole settings, and the next turn ends it."""
+
+import json
+import multiprocessing
+import signal
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+import redis.client
+from tests.conftest import Server
+from tests.integration.failpoints import Doom, Step, steps_of
+from tests.integration.operator.redis_configs.stage import Config, Stage, server
+
+from stanine.store.configuration import load_library
+from stanine.store.configuration.changing import Configuration
+from stanine.store.configuration.reading import load_settings
+from stanine.store.configuration.settings import SettingsRead
+from stanine.store.keys import Keys
+
+STRING = "stanine:config"
+#: What only looks: dying before or after it is dying before the next change.
+LOOKS = {"PING", "INFO", "CONFIG GET", "FUNCTION LIST", "ZRANGE", "HGETALL", "MEMORY USAGE", "HELLO", "CLIENT", "SELECT", "see"}
+OLDER = json.dumps({"sweepSeconds": 9, **{f"theirs.{n}": n for n in range(50)}}).encode()
+
+BEFORE: dict[str, Any] = {"settings": {"sweepSeconds": 1}, "server": server(timeout="1")}
+#: What is asked for before and after, by the change it means.
+CHANGES: dict[str, tuple[dict[str, Any] | None, dict[str, Any]]] = {
+    "from an older string": (None, {"settings": {"sweepSeconds": 2}, "server": server(timeout="2", hz="20")}),
+    "to both layouts": (BEFORE, BEFORE | {"compatibility": "DualWrite"}),
+    "from both layouts": (BEFORE | {"compatibility": "DualWrite"}, BEFORE | {"compatibility": None}),
+    "from hash to string": (BEFORE, {"layout": "String", "settings": {"sweepSeconds": 2}}),
+    "from string to hash": (BEFORE | {"layout": "String"}, {"layout": "Hash", "settings": {"sweepSeconds": 2}}),
+    "back to a revision": (BEFORE, {"rollbackTo": 1, "settings": {"sweepSeconds": 3}, "compatibility": "DualWrite"}),
+    "no longer held": (BEFORE, {"settings": None, "layout": "String"}),
+}
+
+
+@dataclass
+class Scene:
+    """A server that is brought to the same state again and again."""
+
+    stage: Stage
+    change: str
+
+    def prepare(self) -> Config:
+        """Return the resource as it is asked for after the change, whose turn is still to come."""
+        self.stage.client.flushall()
+        self.stage.client.function_flush()
+        self.stage.client.config_set("timeout", 0)
+        self.stage.client_of_bytes.set(STRING, OLDER)
+        before, after = CHANGES[self.change]
+        config = self.stage.config()
+        if before is not None:
+            config.apply(**before).turn()
+        if "rollbackTo" in after:
+            config.apply(settings={"sweepSeconds": 2}).turn()
+        return config.apply(**after)
+
+    def state(self) -> tuple[Any, ...]:
+        """Return all that a change is about, less when it happened."""
+        configuration = Configuration(self.stage.client_of_bytes, load_library(), Keys("stanine"))
+        stored = configuration.read()
+        history = [(each.number, each.values, each.origin, each.of) for each in configuration.history()]
+        held = stored.managed_by is not None
+        return (
+            stored.layout, stored.values, stored.dual_write, stored.edited, stored.string, stored.revision, history, held,
+            self.stage.client_of_bytes.get(STRING), self.stage.parameter("timeout"), self.stage.parameter("hz"),
+        )  # fmt: skip
+
+    def followed(self) -> int:
+        """Return a setting as the services read it now."""
+        return load_settings(self.stage.client_of_bytes, Keys("stanine"), SettingsRead()).settings.sweep_seconds
+
+
+def step_of(_client: Any, *words: Any, **_options: Any) -> str | None:
+    name = str(words[0])
+    step = str(words[1]).rpartition("_")[0] if name == "FCALL" else name
+    return None if step in LOOKS else step
+
+
+def turn_armed(config: Config, doom: Doom) -> None:
+    """Take a turn as another process of the operator, in which every change in Redis is a step."""
+    client: Any = redis.client.Redis
+    untouched = client.execute_command
+    client.execute_command = doom.wrap(step_of, untouched)
+    try:
+        fresh = Stage(config.stage.port, neighbours=config.stage.neighbours)
+        Config(fresh, config.resource).turn()
+        fresh.close()
+    finally:
+        client.execute_command = untouched
+
+
+def die_at(step: Step, config: Config) -> int | None:
+    """Take a turn in a process that dies there; return how it ended."""
+    process = multiprocessing.get_context("fork").Process(target=turn_armed, args=(config, Doom(step)))
+    process.start()
+    process.join(30)
+    return process.exitcode
+
+
+@pytest.mark.parametrize("change", CHANGES)
+def test_a_turn_after_a_kill_at_any_step_ends_as_if_nothing_had_happened(
+    change: str, own_server: Callable[..., Server], stages: Callable[[Server], Stage]
+) -> None:
+    scene = Scene(stages(own_server("--appendfsync", "no")), change)
+    config = scene.prepare()
+    read_before = scene.followed()
+    counting = Doom(None)
+    turn_armed(config, counting)
+    config.delete()
+    wanted, read_after = scene.state(), scene.followed()
+    steps = steps_of(counting.calls, most=10)
+    assert len(steps) >= 4, steps
+    for step in steps:
+        config = scene.prepare()
+        assert die_at(step, config) == -signal.SIGKILL, step
+        assert scene.followed() in (read_before, read_after), step
+        config.turn()
+        assert scene.state() == wanted, step
+        assert config.condition("Ready")[0] == "True", step
+        config.turn()
+        assert scene.state() == wanted, step
+        config.delete()
