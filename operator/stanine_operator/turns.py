@@ -26,7 +26,6 @@ from stanine_operator.metrics import OperatorMetrics
 from stanine_operator.neighbours import Neighbours
 from stanine_operator.outcome import Notice, Released, Verdict
 from stanine_operator.problems import (
-    INVALID_SPEC,
     REDIS_CONFIG_NOT_FOUND,
     SECRET_NOT_FOUND,
     SERVER_TROUBLE,
@@ -209,7 +208,7 @@ class Turns:
     def _problem(self, error: Exception, resource: Resource, memory: _Memory) -> OperatorProblem:
         """Return what an exception means; note it in log, metrics and, if the server is to blame, with its connection."""
         if isinstance(error, InvalidResource):
-            problem = OperatorProblem(INVALID_SPEC, say_faults(error), permanent=True)
+            problem = OperatorProblem(error.reason, say_faults(error), permanent=True)
         else:
             problem = problem_of(error)
         if isinstance(error, SERVER_TROUBLE):

@@ -12,8 +12,6 @@ from stanine.store.managed import Standing
 from stanine_operator.outcome import Notice, Outcome, Verdict
 from stanine_operator.resource import Resource
 
-INVALID_DOCUMENT = "InvalidDocument"
-
 
 class Judged(msgspec.Struct, frozen=True):
     """A resource's document, judged once for each generation: what it is, or what is wrong with it. The text itself is not kept."""

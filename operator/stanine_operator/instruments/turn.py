@@ -7,12 +7,13 @@ document. Whether the index has it is looked at again until it has.
 from stanine.broker import QueueState
 from stanine.domain.document import canonical
 from stanine.messages import BUILD_INDEX, Outbox
+from stanine.resources.errors import INVALID_DOCUMENT
 from stanine.resources.reading import instrument_document
 from stanine.store.errors import InstrumentManagedError
 from stanine.store.managed import ManagedInstruments, Removal, Standing
 from stanine_operator.claiming import RESOURCE_CONFLICT, claim, conflict_message, find_rival, manager_of, name_of
 from stanine_operator.connections import Server
-from stanine_operator.instruments.decide import INVALID_DOCUMENT, Judged, describe, describe_unpublished
+from stanine_operator.instruments.decide import Judged, describe, describe_unpublished
 from stanine_operator.libraries import store_library
 from stanine_operator.outcome import Notice, Outcome, Released
 from stanine_operator.resource import Resource

@@ -12,10 +12,26 @@ MAX_MESSAGE = 32_000
 #: Reasons of a condition that is false because of the spec.
 INVALID_SPEC = "InvalidSpec"
 INVALID_PARAMETER = "InvalidParameter"
+INVALID_DOCUMENT = "InvalidDocument"
 
 
 class InvalidResource(Faulty):
     """Raised when the spec of a custom resource cannot be acted on; `faults` names everything that is wrong with it."""
+
+    @property
+    def reason(self) -> str:
+        """The reason of the condition that says so: InvalidParameter if all faults are in `spec.server`, else InvalidSpec."""
+        is_of_server = all(fault.place.startswith("spec.server") for fault in self.faults)
+        return INVALID_PARAMETER if is_of_server else INVALID_SPEC
+
+
+class InvalidInstrument(InvalidResource):
+    """Raised when an Instrument is no document that can be published."""
+
+    @property
+    def reason(self) -> str:
+        """The reason of the condition that says so."""
+        return INVALID_DOCUMENT
 
 
 def say_faults(faulty: Faulty) -> str:
@@ -27,9 +43,3 @@ def say_faults(faulty: Faulty) -> str:
         if len(message.encode()) <= MAX_MESSAGE:
             return message
         said.pop()
-
-
-def reason_of(faulty: Faulty) -> str:
-    """Return the reason of the condition that says these faults: InvalidParameter if all are in `spec.server`, else InvalidSpec."""
-    is_of_server = all(fault.place.startswith("spec.server") for fault in faulty.faults)
-    return INVALID_PARAMETER if is_of_server else INVALID_SPEC

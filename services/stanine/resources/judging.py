@@ -8,7 +8,7 @@ import msgspec
 from stanine.domain.errors import Fault, Faults
 from stanine.resources import schema_check
 from stanine.resources.crds import root_schema
-from stanine.resources.errors import InvalidResource, reason_of, say_faults
+from stanine.resources.errors import InvalidResource, say_faults
 from stanine.resources.kinds import GROUP, KINDS, VERSION, ResourceKind
 from stanine.resources.references import MAX_NAME
 from stanine.resources.schema import Schema
@@ -86,7 +86,7 @@ def judge(plain: dict[str, Any]) -> Judgement:
         kind.read(name, plain.get("spec"))
     except InvalidResource as error:
         if not faults.count:
-            return Judgement(*where, (), 0, error.faults, reason_of(error), say_faults(error))
+            return Judgement(*where, (), 0, error.faults, error.reason, say_faults(error))
         _add_rest(error, kind, faults)
         known = {fault.place for fault in faults.kept}
         rest = tuple(fault for fault in error.faults if fault.place not in known)

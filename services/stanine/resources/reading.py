@@ -11,7 +11,7 @@ from stanine.domain.errors import Faults, InvalidDocument
 from stanine.domain.instrument import Instrument, parse_instrument
 from stanine.domain.records import Record, RedisConfigRef
 from stanine.resources import server_parameters
-from stanine.resources.errors import InvalidResource
+from stanine.resources.errors import InvalidInstrument, InvalidResource
 from stanine.resources.queue import QueueSpec
 from stanine.resources.queue_rules import QUEUE_RULES
 from stanine.resources.redis_config import RedisConfigSpec
@@ -73,7 +73,7 @@ def read_instrument(name: str, spec: object) -> InstrumentResource:
     try:
         instrument = parse_instrument(plain)
     except InvalidDocument as error:
-        raise InvalidResource(error.faults, error.count) from None
+        raise InvalidInstrument(error.faults, error.count) from None
     own = instrument.spec
     return InstrumentResource(instrument, canonical(plain), own.redis_config_ref or RedisConfigRef(), own.deletion_policy or "Retain")
 

@@ -55,7 +55,7 @@ def test_what_the_schema_cannot_see_is_the_conditions() -> None:
     spec = {"title": "T", "items": items, "scales": [{"id": "s", "items": ["p"], "score": "Sum", "norms": {}}]}
     judgement = judge(QUEUE | {"kind": "Instrument", "spec": spec})
     assert judgement.refused == ()
-    assert judgement.reason == "InvalidSpec"
+    assert judgement.reason == "InvalidDocument"
     named = [line.partition(": ")[0] for line in judgement.message.splitlines()]
     assert named == [
         "spec.items[0].options[1].value",

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from stanine.domain.document import canonical
 from stanine.domain.errors import Fault
-from stanine.resources.errors import FAULTS_NAMED, MAX_MESSAGE, InvalidResource, reason_of, say_faults
+from stanine.resources.errors import FAULTS_NAMED, MAX_MESSAGE, InvalidResource, say_faults
 from stanine.resources.kinds import KINDS
 from stanine.resources.queue import QueueSpec, broker_settings
 from stanine.resources.reading import read_instrument, read_queue, read_redis_config
@@ -124,8 +124,8 @@ def test_whatever_stands_in_a_spec_it_is_read_or_refused_with_reasons(kind: Any,
 
 def test_only_faults_of_the_parameters_are_an_invalid_parameter() -> None:
     of_server, of_spec = Fault("spec.server[0].value", "WrongText", "d"), Fault("spec.layout", "WrongText", "d")
-    assert reason_of(InvalidResource([of_server])) == "InvalidParameter"
-    assert reason_of(InvalidResource([of_server, of_spec])) == "InvalidSpec"
+    assert InvalidResource([of_server]).reason == "InvalidParameter"
+    assert InvalidResource([of_server, of_spec]).reason == "InvalidSpec"
 
 
 @given(st.lists(st.text(max_size=4000), min_size=1, max_size=30), st.integers(0, 1000))
