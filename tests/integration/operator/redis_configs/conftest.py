@@ -4,6 +4,10 @@ from collections.abc import Callable, Iterator
 
 import pytest
 from tests.conftest import Server
+from tests.integration.broker_failures.test_failover import (
+    pair,  # noqa: F401 - a fixture
+    sentinel,  # noqa: F401 - a fixture
+)
 from tests.integration.operator.redis_configs.stage import Stage
 
 

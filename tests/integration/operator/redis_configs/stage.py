@@ -11,7 +11,7 @@ from stanine.resources.reading import read_redis_config
 from stanine_operator.connections import Connections
 from stanine_operator.neighbours import Neighbours
 from stanine_operator.outcome import Notice, Outcome
-from stanine_operator.problems import SECRET_NOT_FOUND, OperatorProblem
+from stanine_operator.problems import SECRET_NOT_FOUND, SERVER_TROUBLE, OperatorProblem, problem_of
 from stanine_operator.redis_configs import reconcile
 from stanine_operator.resource import Resource
 from stanine_operator.status import compose_status
@@ -36,9 +36,14 @@ class Config:
         return self
 
     def turn(self) -> Outcome:
-        """One turn of the operator, and its status as the loop writes it."""
+        """One turn of the operator, and its status as the loop writes it. Raises OperatorProblem where the loop would say Ready=False."""
         world = World(self.stage.connections, self.stage.neighbours, datetime.now(UTC), self.stage.operator)
-        outcome = reconcile(self.resource, read_redis_config(self.resource.spec), world)
+        try:
+            outcome = reconcile(self.resource, read_redis_config(self.resource.spec), world)
+        except SERVER_TROUBLE as error:
+            problem = problem_of(error)
+            self.stage.connections.failed(self.resource, problem)
+            raise problem from error
         status = compose_status(
             self.resource.status, outcome.verdicts, generation=self.resource.generation, now=world.now.isoformat(), fields=outcome.fields
         )
