@@ -56,7 +56,7 @@ def test_functions_say_whether_they_may_run_when_memory_is_full() -> None:
     flags = dict(line[len("register('") : -1].split("', ", 1) for line in source.splitlines() if line.startswith("register('"))
     flags = {name: rest.split(", ", 1)[1] for name, rest in flags.items()}
     assert {name for name, flag in flags.items() if flag == "{}"} == {"enqueue", "enqueue_unique", "delay", "revive", "requeue"}
-    assert {name for name, flag in flags.items() if "no-writes" in flag} == {"held", "stats"}
+    assert {name for name, flag in flags.items() if "no-writes" in flag} == {"held", "recall", "stats"}
     assert all("allow-oom" in flags[name] for name in ("ack", "retry", "reject", "release", "promote", "beat", "recover", "join"))
 
 

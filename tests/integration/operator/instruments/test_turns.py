@@ -1,0 +1,220 @@
+"""What an Instrument does to its instrument, turn by turn, on a real server. What the indexWatcher does is done by calls."""
+
+import secrets
+from typing import Any
+
+import pytest
+from tests.integration.api.serving import document
+from tests.integration.operator.worlds import Land, ready, said
+
+from stanine.broker import QueueState
+from stanine.domain.result import ENGINE_VERSION
+from stanine.index_watcher.index_builder import IndexBuilder
+from stanine.messages import BUILD_INDEX, Outbox, split_names
+from stanine.store import load_library
+from stanine.store.attempts import Submission, submit_call
+from stanine.store.index import Index
+from stanine.store.instruments import InstrumentHistory, publish_call, read_published
+from stanine_operator.connections import Server
+from stanine_operator.resource import Resource
+
+NAME = "a-mood"
+
+
+def spec_of(**options: Any) -> dict[str, Any]:
+    spec: dict[str, Any] = document(NAME, **options)["spec"]
+    return spec
+
+
+def instrument(
+    land: Land, *, deletion: str = "Retain", namespace: str = "ns", created: str = "2026-11-01T00:00:00Z", **options: Any
+) -> Resource:
+    more: dict[str, Any] = {"redisConfigRef": {"name": "default"}, "deletionPolicy": deletion}
+    return land.put("Instrument", NAME, namespace=namespace, created=created, **spec_of(**options), **more)
+
+
+def server_of(land: Land) -> Server:
+    config = land.neighbours.redis_config("ns", "default")
+    assert config is not None
+    return land.connections.open(config)
+
+
+def index(land: Land) -> None:
+    """Do what the indexWatcher does with the messages there are."""
+    server = server_of(land)
+    rows: Any = server.client.xrange(server.broker.ready_key(BUILD_INDEX.queue))
+    history = InstrumentHistory(server.client, server.keys)
+    builder = IndexBuilder(history, Index(server.client, load_library(), server.keys), ENGINE_VERSION)
+    builder.build(split_names(b"".join(fields[b"i"] for _, fields in rows)))
+
+
+def stored(land: Land) -> dict[bytes, bytes]:
+    server = server_of(land)
+    found: Any = server.client.hgetall(server.keys.instrument(NAME))
+    return dict(found)
+
+
+def answer(land: Land) -> str:
+    """Submit an attempt as the API does; return what became of it."""
+    server = server_of(land)
+    one = Submission(1, 1, bytes(3), secrets.token_bytes(16), secrets.token_bytes(12))
+    keys, args = submit_call(server.keys, _outbox(server), [one], b"", 64)
+    return chr(load_library().call(server.client, "submit", keys, args)[0])
+
+
+def put(land: Land, title: str) -> Any:
+    """Publish as the API does."""
+    server = server_of(land)
+    keys, args = publish_call(server.keys, _outbox(server), NAME, (title.encode(), title, "form"))
+    return read_published(NAME, title, load_library().call(server.client, "publish", keys, args))
+
+
+def _outbox(server: Server) -> Outbox:
+
+    return Outbox(server.broker.ready_key(BUILD_INDEX.queue), server.broker.head(BUILD_INDEX.queue, BUILD_INDEX.actor))
+
+
+def test_applying_publishes_and_is_ready_once_it_is_indexed(land: Land) -> None:
+    resource = instrument(land)
+    outcome = land.turn(resource)
+    assert (ready(outcome), said(outcome, "Published")[0], outcome.settled) == ((False, "Indexing"), True, False)
+    assert [notice.reason for notice in outcome.notices] == ["RevisionPublished"]
+    index(land)
+    outcome = land.turn(resource)
+    assert (ready(outcome), said(outcome, "Indexed")[0], outcome.settled, outcome.notices) == ((True, "Indexed"), True, True, ())
+    digest = stored(land)[b"digest"].decode()
+    assert outcome.fields == {"revision": 1, "indexedRevision": 1, "items": 3, "scales": 1, "digest": digest}
+    assert b"redisConfigRef" not in stored(land)[b"doc:1"]
+
+
+def test_an_unchanged_document_makes_no_revision_and_no_message(land: Land) -> None:
+    resource = instrument(land)
+    for _ in range(3):
+        land.turn(resource)
+    land.turn(instrument(land, deletion="Delete"))  # not the document's own
+    server = server_of(land)
+    assert stored(land)[b"revision"] == b"1"
+    assert server.client.xlen(server.broker.ready_key(BUILD_INDEX.queue)) == 1
+
+
+def test_a_changed_document_is_the_next_revision_and_the_earlier_one_serves_meanwhile(land: Land) -> None:
+    land.turn(instrument(land))
+    index(land)
+    resource = instrument(land, title="Another")
+    outcome = land.turn(resource)
+    assert (outcome.fields["revision"], outcome.fields["indexedRevision"], ready(outcome)) == (2, 1, (False, "Indexing"))
+    assert "revision 1 is scored by meanwhile" in said(outcome, "Indexed")[2]
+    index(land)
+    assert ready(land.turn(resource)) == (True, "Indexed")
+    reworded = land.turn(instrument(land, title="Another", reworded="today"))
+    assert "indexedRevision" not in reworded.fields, "its form is new: nothing scores it yet"
+
+
+def test_a_faulty_document_names_its_faults_and_leaves_what_was_published(land: Land) -> None:
+    land.turn(instrument(land))
+    index(land)
+    spec = spec_of()
+    spec["scales"][0]["items"] = ["i1", "i9"]
+    spec["items"][0]["responses"] = "six"
+    resource = land.put("Instrument", NAME, **spec)
+    outcome = land.turn(resource)
+    published = said(outcome, "Published")
+    assert published[:2] == (False, "InvalidDocument")
+    assert "spec.scales[0].items[1]" in published[2]
+    assert "spec.items[0].responses" in published[2]
+    assert said(outcome, "Indexed") == (False, "NotPublished", "Revision 1 stays in use.")
+    assert outcome.fields["revision"] == 1
+    assert stored(land)[b"revision"] == b"1"
+    assert ready(land.turn(instrument(land))) == (True, "Indexed")
+
+
+def test_a_document_with_more_faults_than_can_be_said_counts_the_rest(land: Land) -> None:
+    spec = spec_of()
+    spec["scales"][0]["items"] = [f"x{number}_{'y' * 50}" for number in range(300)]
+    outcome = land.turn(land.put("Instrument", NAME, **spec))
+    message = said(outcome, "Published")[2]
+    assert len(message.splitlines()) == 21
+    assert message.splitlines()[-1].startswith("and ")
+    assert len(message.encode()) <= 32_768
+    assert not stored(land)
+
+
+def test_a_name_that_is_no_label_is_a_fault_of_the_document(land: Land) -> None:
+    outcome = land.turn(land.put("Instrument", "a.mood", **spec_of()))
+    assert ready(outcome) == (False, "InvalidDocument")
+    assert "metadata.name" in said(outcome, "Published")[2]
+
+
+def test_what_a_resource_published_is_refused_to_others_and_theirs_before_is_replaced(land: Land) -> None:
+    put(land, "from the API")
+    outcome = land.turn(instrument(land))
+    assert outcome.fields["revision"] == 2
+    with pytest.raises(Exception, match="Instrument ns/a-mood"):
+        put(land, "again")
+    server = server_of(land)
+    server.client.hset(server.keys.instrument(NAME), "managedUntil", 1)  # the operator was away for more than three minutes
+    put(land, "again")
+    assert land.turn(instrument(land)).fields["revision"] == 4
+
+
+def test_nothing_is_published_while_the_index_queue_drains(land: Land) -> None:
+    server = server_of(land)
+    server.broker.set_state(BUILD_INDEX.queue, QueueState.DRAINING)
+    resource = instrument(land)
+    outcome = land.turn(resource)
+    assert (ready(outcome), outcome.settled) == ((False, "QueueDraining"), False)
+    assert not stored(land)
+    server.broker.resume(BUILD_INDEX.queue)
+    assert said(land.turn(resource), "Published")[0] is True
+
+
+def test_of_two_resources_of_one_name_the_older_wins_also_across_namespaces(land: Land) -> None:
+    land.put("RedisConfig", "default", namespace="other", connection={"host": "127.0.0.1", "port": land.port})
+    younger = instrument(land, namespace="other", created="2026-11-05T00:00:00Z", title="Younger")
+    older = instrument(land, title="Older")
+    for _ in range(2):
+        outcome = land.turn(younger)
+        assert (ready(outcome), outcome.fields) == ((False, "ResourceConflict"), {})
+        assert land.turn(older).fields["revision"] == 1
+    land.drop(older)
+    assert land.turn(younger).fields["revision"] == 2
+    assert b"Younger" in stored(land)[b"doc:2"]
+
+
+def test_one_that_nobody_answered_goes_with_its_resource_and_comes_back_as_the_next_revision(land: Land) -> None:
+    resource = instrument(land, deletion="Delete")
+    land.turn(resource)
+    index(land)
+    released = land.delete(resource)
+    assert (released.done, [notice.reason for notice in released.notices]) == (True, ["InstrumentDeleted"])
+    assert stored(land) == {b"revision": b"1"}
+    index(land)  # the message is still there
+    server = server_of(land)
+    assert server.client.hlen(server.keys.index) == 0
+    assert answer(land) == "G"
+    again = instrument(land, deletion="Delete")
+    assert (again.uid != resource.uid, land.turn(again).fields["revision"]) == (True, 2)
+    assert land.delete(again).done
+    assert land.delete(instrument(land, deletion="Delete")).notices == (), "never published: nothing to say"
+
+
+def test_one_that_was_answered_is_kept_with_a_warning(land: Land) -> None:
+    resource = instrument(land, deletion="Delete")
+    land.turn(resource)
+    assert answer(land) == "N"
+    released = land.delete(resource)
+    assert released.done
+    assert [(notice.warning, notice.reason) for notice in released.notices] == [(True, "HasAttempts")]
+    assert stored(land)[b"revision"] == b"1"
+    put(land, "others may again")
+
+
+@pytest.mark.parametrize("loser", [False, True])
+def test_the_younger_of_two_removes_nothing(land: Land, *, loser: bool) -> None:
+    land.put("RedisConfig", "default", namespace="other", connection={"host": "127.0.0.1", "port": land.port})
+    older, younger = instrument(land), instrument(land, namespace="other", created="2026-11-05T00:00:00Z", deletion="Delete")
+    land.turn(older)
+    if loser:
+        land.turn(younger)
+    assert [notice.reason for notice in land.delete(younger).notices] == ["ResourceConflict"]
+    assert stored(land)[b"revision"] == b"1"

@@ -1,0 +1,323 @@
+"""What a Queue does to its queue, turn by turn, on a real server."""
+
+from typing import Any
+
+import dramatiq
+import pytest
+from tests.integration.operator.worlds import Land, ready, said
+
+from stanine.broker import QueueManaged, QueueState, StreamsBroker
+from stanine.broker.settings import QueueSettings
+from stanine.connection.errors import EVICTION_POLICY, PERMISSION_MISSING, WRONG_TYPE, ServerError
+from stanine_operator.outcome import Outcome
+
+NAME = "results"
+
+
+def queue(land: Land, **spec: Any) -> Any:
+    return land.put("Queue", "results", **{"queueName": NAME, **spec})
+
+
+def broker_of(land: Land) -> StreamsBroker:
+    config = land.neighbours.redis_config("ns", "default")
+    assert config is not None
+    return land.connections.open(config).broker
+
+
+def send(land: Land, *numbers: int, delay: int | None = None, queue_name: str = NAME) -> None:
+    broker_of(land).enqueue_many((dramatiq.Message(queue_name, "note", (each,), {}, {}) for each in numbers), delay=delay)
+
+
+def bury(land: Land, reason: str = "ValueError", actor: str = "note") -> None:
+    broker = broker_of(land)
+    fields: Any = {"h": b"head", "reason": reason, "actor": actor, "queue": NAME, "deliveries": 1, "created": 1, "died": 1}
+    broker.client.xadd(broker._queue(NAME).keys.dead, fields)
+
+
+def told(outcome: Outcome, field: str = "purge") -> Any:
+    return outcome.fields.get(field)
+
+
+def test_every_setting_of_a_queue_is_what_the_resource_says_or_its_default(land: Land) -> None:
+    resource = queue(
+        land, maxRetries=7, minBackoffMilliseconds=11, maxBackoffMilliseconds=22, leaseSeconds=3, maxDeliveries=4, desiredState="Paused",
+        batch={"maxMessages": 9}, deadLetter={"maxLength": 5, "ttlSeconds": 6},
+        rateLimit={"messages": 8, "periodMilliseconds": 500, "burst": 2},
+    )  # fmt: skip
+    outcome = land.turn(resource)
+    assert (ready(outcome), said(outcome, "Bootstrapped")[0], said(outcome, "Paused")[:2]) == ((True, "Paused"), True, (True, "Paused"))
+    broker = broker_of(land)
+    assert broker.settings(NAME) == QueueSettings(
+        lease_ms=3000, max_deliveries=4, max_retries=7, backoff_min_ms=11, backoff_max_ms=22, batch_max_messages=9, rate_messages=8,
+        rate_period_ms=500, rate_burst=2, dead_max_length=5, dead_max_age_ms=6000,
+    )  # fmt: skip
+    assert broker.state(NAME) is QueueState.PAUSED
+    resource = queue(land)
+    outcome = land.turn(resource)
+    assert (broker.settings(NAME), broker.state(NAME)) == (QueueSettings(), QueueState.RUNNING)
+    assert (ready(outcome), said(outcome, "Paused")[:2]) == ((True, "Running"), (False, "Running"))
+
+
+def test_what_others_change_behind_its_back_is_put_right(land: Land) -> None:
+    resource = queue(land, maxDeliveries=4, desiredState="Draining")
+    land.turn(resource)
+    broker = broker_of(land)
+    broker.client.hset(broker._queue(NAME).keys.settings, mapping={"max_deliveries": 99, "state": "Running", "rate_messages": 1})
+    broker.client.xgroup_destroy(broker._queue(NAME).keys.ready, "workers")
+    assert ready(land.turn(resource)) == (True, "Drained")
+    assert (broker.settings(NAME), broker.state(NAME)) == (QueueSettings(max_deliveries=4), QueueState.DRAINING)
+    assert len(broker.client.xinfo_groups(broker._queue(NAME).keys.ready)) == 1
+    with pytest.raises(QueueManaged, match="Queue ns/results"):
+        broker.resume(NAME)
+
+
+def test_the_status_counts_what_lies_in_the_queue_rounded_and_the_gauges_exactly(land: Land) -> None:
+    resource = queue(land, desiredState="Draining")
+    land.turn(queue(land))
+    send(land, *range(1234))
+    send(land, *range(3), delay=60_000)
+    bury(land)
+    outcome = land.turn(queue(land, desiredState="Draining"))
+    assert ready(outcome) == (True, "Draining")
+    figures = {name: outcome.fields[name] for name in ("ready", "delayed", "inFlight", "dead", "consumers", "state")}
+    assert figures == {"ready": 1200, "delayed": 3, "inFlight": 0, "dead": 1, "consumers": 0, "state": "Draining"}
+    assert outcome.gauges["ready"] == 1234
+    assert set(outcome.gauges) == {"ready", "delayed", "in_flight", "dead", "oldest_seconds", "consumers"}
+    before = broker_of(land).client.dump(broker_of(land)._queue(NAME).keys.ready)
+    land.turn(resource)
+    assert broker_of(land).client.dump(broker_of(land)._queue(NAME).keys.ready) == before, "looking has no side effects"
+
+
+def test_what_keeps_a_queue_from_being_made_is_said_with_its_own_reason(land: Land, monkeypatch: pytest.MonkeyPatch) -> None:
+    resource = queue(land)
+    broker = broker_of(land)
+    broker.client.set(broker._queue(NAME).keys.settings, "somebody else's")
+    outcome = land.turn(resource)
+    assert said(outcome, "Bootstrapped")[:2] == (False, WRONG_TYPE.reason)
+    assert ready(outcome) == (False, WRONG_TYPE.reason)
+    broker.client.delete(broker._queue(NAME).keys.settings)
+    assert ready(land.turn(resource)) == (True, "Running")
+    broker.client.config_set("maxmemory-policy", "allkeys-lru")
+    try:
+        outcome = land.turn(resource)
+    finally:
+        broker.client.config_set("maxmemory-policy", "noeviction")
+    assert said(outcome, "Bootstrapped") == (False, EVICTION_POLICY.reason, EVICTION_POLICY.remedy)
+    assert outcome.fields["state"] == "Running", "what is known stays"
+
+    def refuse(*_arguments: Any, **_options: Any) -> None:
+        raise ServerError(PERMISSION_MISSING)
+
+    monkeypatch.setattr("stanine_operator.queues.turn.bootstrap", refuse)
+    assert ready(land.turn(resource)) == (False, "PermissionMissing")
+
+
+# ------------------------------------------------------------------------------------------------------------------ one-shot requests
+
+
+def test_a_token_that_comes_with_the_resource_is_never_executed(land: Land) -> None:
+    send(land, 1, 2)
+    bury(land)
+    resource = queue(land, purge={"part": "Ready", "token": "t1"}, requeueDead={"token": "r1"}, desiredState="Paused")
+    for _ in range(3):
+        outcome = land.turn(resource)
+        assert told(outcome) == {"token": "t1", "outcome": "NotExecuted"}
+        assert told(outcome, "requeueDead") == {"token": "r1", "outcome": "NotExecuted"}
+    assert (outcome.fields["ready"], outcome.fields["dead"]) == (2, 1)
+
+
+def test_a_new_token_is_executed_once_and_its_outcome_is_told(land: Land) -> None:
+    land.turn(queue(land))
+    send(land, 1, 2, 3)
+    resource = queue(land, purge={"part": "Ready", "token": "t1"})
+    outcome = land.turn(resource)
+    assert told(outcome) == {"token": "t1", "outcome": "Executed", "count": 3}
+    assert [notice.reason for notice in outcome.notices] == ["Purged"]
+    send(land, 4)
+    again = land.turn(resource)
+    assert (told(again), again.notices, again.fields["ready"]) == (told(outcome), (), 1)
+    resource = queue(land)
+    assert told(land.turn(resource)) is None
+    resource = queue(land, purge={"part": "Ready", "token": "t1"})
+    assert told(land.turn(resource)) == {"token": "t1", "outcome": "Executed", "count": 3}
+    assert broker_of(land).stats(NAME).ready == 1
+
+
+@pytest.mark.parametrize(("part", "left"), [("Ready", (0, 1, 2)), ("Delayed", (1, 0, 2)), ("Dead", (1, 1, 0))])
+def test_each_part_is_purged_by_its_name(land: Land, part: str, left: tuple[int, int, int]) -> None:
+    land.turn(queue(land))
+    send(land, 1)
+    send(land, 2, delay=60_000)
+    bury(land)
+    bury(land)
+    fields = land.turn(queue(land, purge={"part": part, "token": "t"})).fields
+    assert (fields["ready"], fields["delayed"], fields["dead"]) == left
+
+
+def test_dead_letters_are_chosen_by_reason_and_actor(land: Land) -> None:
+    land.turn(queue(land))
+    for reason, actor in (("A", "x"), ("A", "y"), ("B", "x")):
+        bury(land, reason, actor)
+    outcome = land.turn(queue(land, purge={"part": "Dead", "token": "p", "reason": "A", "actor": "x"}))
+    assert (told(outcome), outcome.fields["dead"]) == ({"token": "p", "outcome": "Executed", "count": 1}, 2)
+    outcome = land.turn(queue(land, requeueDead={"token": "r", "reason": "B"}))
+    assert told(outcome, "requeueDead") == {"token": "r", "outcome": "Executed", "count": 1}
+    assert (outcome.fields["dead"], outcome.fields["ready"]) == (1, 1)
+
+
+def test_a_token_that_stands_for_another_request_is_told_and_not_executed(land: Land) -> None:
+    land.turn(queue(land))
+    broker_of(land).purge(NAME, "dead", token="t")
+    send(land, 1)
+    resource = queue(land, purge={"part": "Ready", "token": "t"})
+    for _ in range(2):
+        assert told(land.turn(resource)) == {"token": "t", "outcome": "TokenConflict"}
+    assert broker_of(land).stats(NAME).ready == 1
+
+
+@pytest.mark.parametrize("dies", ["before", "within", "after"])
+def test_a_purge_survives_an_operator_that_dies_around_it_and_acts_once(land: Land, monkeypatch: pytest.MonkeyPatch, dies: str) -> None:
+    land.turn(queue(land))
+    send(land, *range(2500))
+    resource = queue(land, purge={"part": "Ready", "token": "t"})
+    broker = broker_of(land)
+    name = {"before": "carry_out", "within": "carry_out", "after": "note_handled"}[dies]
+    real = getattr(type(broker), name)
+
+    def die(self: Any, *given: Any, **options: Any) -> Any:
+        if dies == "within":
+            queue = self._queue(NAME)
+            queue._call(
+                self.client, "purge", [queue.keys.ready, queue.keys.delayed, queue.keys.dead], ("t", "purge ready", "workers", 1000, "", "")
+            )
+        raise SystemExit
+
+    monkeypatch.setattr(type(broker), name, die)
+    with pytest.raises(SystemExit):
+        land.turn(resource)
+    monkeypatch.setattr(type(broker), name, real)
+    send(land, 1)  # what came after the request had begun is spared; before it had, it is part of it
+    count = {"before": 2501, "within": 2500, "after": 2500}[dies]
+    assert told(land.turn(resource)) == {"token": "t", "outcome": "Executed", "count": count}
+    assert broker.stats(NAME).ready == 2501 - count
+
+
+def test_a_lost_status_is_made_again_and_nothing_is_executed_for_it(land: Land) -> None:
+    land.turn(queue(land))
+    send(land, 1)
+    resource = queue(land, purge={"part": "Ready", "token": "t"})
+    land.turn(resource)
+    send(land, 2)
+    land.lose_status(resource)
+    assert told(land.turn(resource)) == {"token": "t", "outcome": "Executed", "count": 1}
+    assert broker_of(land).stats(NAME).ready == 1
+
+
+@pytest.mark.parametrize("status_lost", [False, True])
+def test_a_server_that_lost_its_data_purges_nothing_again(land: Land, *, status_lost: bool) -> None:
+    land.turn(queue(land))
+    resource = queue(land, purge={"part": "Ready", "token": "t"})
+    land.turn(resource)
+    broker_of(land).client.flushall()
+    send(land, 1)
+    if status_lost:
+        land.lose_status(resource)
+    assert land.turn(resource).fields["ready"] == 1
+
+
+def test_a_server_restored_to_before_a_purge_purges_nothing_again(land: Land) -> None:
+    land.turn(queue(land))
+    broker = broker_of(land)
+    keys = broker._queue(NAME).keys
+    saved: Any = broker.client.hgetall(keys.settings)
+    resource = queue(land, purge={"part": "Ready", "token": "t"})
+    land.turn(resource)
+    broker.client.delete(keys.settings, keys.settings.replace("settings", "requests"))
+    broker.client.hset(keys.settings, mapping=saved)
+    send(land, 1)
+    assert land.turn(resource).fields["ready"] == 1
+
+
+def test_a_resource_that_is_created_again_purges_nothing_again(land: Land) -> None:
+    land.turn(queue(land))
+    resource = queue(land, purge={"part": "Ready", "token": "t"})
+    land.turn(resource)
+    land.drop(resource)
+    send(land, 1)
+    again = queue(land, purge={"part": "Ready", "token": "t"})
+    assert again.uid != resource.uid
+    outcome = land.turn(again)
+    assert (ready(outcome), outcome.fields["ready"]) == ((True, "Running"), 1)
+    assert land.turn(queue(land, purge={"part": "Ready", "token": "t2"})).fields["ready"] == 0
+
+
+# --------------------------------------------------------------------------------------------------------------------------- rivals
+
+
+@pytest.mark.parametrize("first", ["older", "younger"])
+def test_of_two_resources_for_one_queue_the_older_wins_also_across_namespaces(land: Land, first: str) -> None:
+    land.put("RedisConfig", "default", namespace="other", connection={"host": "127.0.0.1", "port": land.port})
+    older = queue(land, maxDeliveries=2)
+    younger = land.put("Queue", "mine", namespace="other", created="2026-11-02T00:00:00Z", queueName=NAME, maxDeliveries=9)
+    turns = [older, younger] if first == "older" else [younger, older]
+    outcomes = {each.name: land.turn(each) for each in [*turns, *turns]}
+    assert ready(outcomes["results"]) == (True, "Running")
+    assert ready(outcomes["mine"]) == (False, "ResourceConflict")
+    assert "Queue ns/results" in said(outcomes["mine"], "Ready")[2]
+    assert (outcomes["mine"].fields, outcomes["mine"].gauges) == ({}, {})
+    assert broker_of(land).settings(NAME).max_deliveries == 2
+    land.drop(older)
+    assert ready(land.turn(younger)) == (True, "Running"), "at once: the holder is known to be gone"
+    assert broker_of(land).settings(NAME).max_deliveries == 9
+
+
+def test_queues_of_another_namespace_of_keys_or_database_are_no_rivals(land: Land) -> None:
+    connection = {"host": "127.0.0.1", "port": land.port}
+    land.put("RedisConfig", "keys", connection=connection, keyNamespace="other")
+    land.put("RedisConfig", "base", connection={**connection, "db": 1})
+    here = queue(land)
+    there = [land.put("Queue", name, queueName=NAME, redisConfigRef={"name": name}) for name in ("keys", "base")]
+    assert {ready(land.turn(each)) for each in (here, *there)} == {(True, "Running")}
+
+
+def test_what_is_not_known_here_meets_in_redis_and_the_older_wins_there_too(land: Land) -> None:
+    elsewhere = Land(land.port, operator_id="another cluster")
+    elsewhere.redis(connection={"host": "localhost", "port": land.port})
+    mine = queue(land, maxDeliveries=2)
+    theirs = elsewhere.put("Queue", "theirs", namespace="far", created="2026-10-01T00:00:00Z", queueName=NAME, maxDeliveries=9)
+    elsewhere.put("RedisConfig", "default", namespace="far", connection={"host": "localhost", "port": land.port})
+    assert ready(land.turn(mine)) == (True, "Running")
+    assert ready(elsewhere.turn(theirs)) == (True, "Running")
+    outcome = land.turn(mine)
+    assert ready(outcome) == (False, "ResourceConflict")
+    assert "Queue far/theirs" in said(outcome, "Ready")[2]
+    released = land.delete(mine)
+    assert [(notice.warning, notice.reason) for notice in released.notices] == [(True, "ResourceConflict")]
+    assert broker_of(land).settings(NAME).max_deliveries == 9
+    elsewhere.connections.close()
+
+
+# --------------------------------------------------------------------------------------------------------------------------- the end
+
+
+def test_an_empty_queue_goes_with_its_resource_and_leaves_nothing(land: Land) -> None:
+    resource = queue(land, maxDeliveries=3, purge={"part": "Dead", "token": "t"})
+    land.turn(resource)
+    assert broker_of(land).client.keys("stanine:{p0}:q:results:*")
+    released = land.delete(resource)
+    assert (released.done, [notice.reason for notice in released.notices]) == (True, ["QueueDeleted"])
+    assert not broker_of(land).client.keys("stanine:{p0}:q:results:*")
+
+
+def test_a_queue_that_is_not_empty_stays_with_a_warning_and_is_nobodys(land: Land) -> None:
+    resource = queue(land, maxDeliveries=3)
+    land.turn(resource)
+    bury(land)
+    released = land.delete(resource)
+    assert released.done
+    assert [(notice.warning, notice.reason) for notice in released.notices] == [(True, "QueueNotEmpty")]
+    assert "1 dead" in released.notices[0].message
+    broker = broker_of(land)
+    assert (broker.settings(NAME).max_deliveries, broker.stats(NAME).dead) == (3, 1)
+    broker.pause(NAME)
+    assert broker.state(NAME) is QueueState.PAUSED

@@ -1,0 +1,52 @@
+"""What an Instrument's document is, and what is said of it."""
+
+from typing import Any
+
+from hypothesis import given
+from hypothesis import strategies as st
+from tests.integration.api.serving import document
+
+from stanine.domain.document import canonical, digest
+from stanine.store.managed import Standing
+from stanine_operator.instruments.decide import Judged, describe, describe_unpublished, judge
+from stanine_operator.resource import Resource
+
+JUDGED = Judged("d", "f", 3, 1)
+
+
+def resource(name: str = "a-mood", **more: Any) -> Resource:
+    return Resource(kind="Instrument", namespace="ns", name=name, uid="u", spec={**document()["spec"], **more})
+
+
+def test_a_document_is_digested_as_the_api_digests_it_whatever_the_resource_adds() -> None:
+    judged = judge(resource(redisConfigRef={"name": "other"}, deletionPolicy="Delete"))
+    assert judged == judge(resource())
+    assert (judged.digest, judged.items, judged.scales, judged.fault) == (digest(canonical(document())), 3, 1, "")
+
+
+def test_every_fault_of_a_document_is_in_the_message() -> None:
+    fault = judge(resource(language=3, nonsense=True)).fault
+    assert "spec.language" in fault
+    assert "spec.nonsense" in fault
+
+
+@given(st.integers(1, 50), st.integers(0, 50))
+def test_it_is_ready_exactly_when_the_newest_revision_is_indexed(revision: int, indexed: int) -> None:
+    outcome = describe(JUDGED, Standing(revision, 1, "d", min(indexed, revision)), {})
+    said = {verdict.type: verdict.status for verdict in outcome.verdicts}
+    assert said == {"Ready": indexed >= revision, "Published": True, "Indexed": indexed >= revision}
+    assert outcome.settled == (indexed >= revision)
+
+
+def test_a_revision_is_announced_once() -> None:
+    standing = Standing(2, 1, "d", 2)
+    assert len(describe(JUDGED, standing, {"revision": 1}).notices) == 1
+    assert describe(JUDGED, standing, {"revision": 2}).notices == ()
+
+
+def test_an_unpublished_document_leaves_the_figures_of_the_earlier_one_and_a_conflict_tells_none() -> None:
+    status = {"items": 3, "scales": 1, "digest": "old", "revision": 1}
+    kept = describe_unpublished("InvalidDocument", "…", status, Standing(4, 4, "old", 0))
+    assert kept.fields == {"items": 3, "scales": 1, "digest": "old", "revision": 4}
+    assert describe_unpublished("ResourceConflict", "…", status, None).fields == {}
+    assert {verdict.status for verdict in kept.verdicts} == {False}

@@ -1,0 +1,74 @@
+"""What a Queue's spec means, when a request is executed, and which figures are told."""
+
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from stanine.broker import QueueState
+from stanine.broker.queue import QueueStats
+from stanine.broker.settings import QueueSettings
+from stanine.resources.reading import read_queue
+from stanine_operator.queues.decide import describe, describe_trouble, rounded, settings_of
+from stanine_operator.queues.requests import Told, find_requests, must_execute, read_told
+
+TOKENS = st.sampled_from(["a", "b", "c"])
+
+
+def stats(state: QueueState = QueueState.RUNNING, **figures: Any) -> QueueStats:
+    return QueueStats(**{**dict.fromkeys(("ready", "delayed", "in_flight", "dead", "consumers"), 0), "oldest_ms": None, "now_ms": 90_000,
+                         "state": state, "deaths": {}, **figures})  # fmt: skip
+
+
+def test_an_empty_spec_means_the_defaults_and_every_field_means_its_setting() -> None:
+    assert settings_of(read_queue({"queueName": "q"})) == QueueSettings()
+    given_fields = {"maxRetries": 0, "leaseSeconds": 2, "deadLetter": {"maxLength": 0, "ttlSeconds": 0}, "rateLimit": {"messages": 3}}
+    expected = QueueSettings(max_retries=0, lease_ms=2000, dead_max_length=0, dead_max_age_ms=0, rate_messages=3)
+    assert settings_of(read_queue({"queueName": "q", **given_fields})) == expected
+
+
+@given(st.integers(0, 1 << 50))
+def test_a_figure_of_the_status_has_two_digits_and_is_within_five_percent(value: int) -> None:
+    assert len(str(rounded(value)).rstrip("0")) <= 2
+    assert abs(rounded(value) - value) <= 0.05 * value
+
+
+def test_a_queue_says_what_it_is_told_to_do_and_a_drained_one_that_it_is() -> None:
+    reasons = {each: describe(stats(each, ready=1), {}).verdicts[0].reason for each in QueueState}
+    assert reasons == {QueueState.RUNNING: "Running", QueueState.PAUSED: "Paused", QueueState.DRAINING: "Draining"}
+    outcome = describe(stats(QueueState.DRAINING, dead=3), {"purge": {"token": "t"}})
+    assert (outcome.verdicts[0].reason, outcome.fields["purge"], outcome.fields["state"]) == ("Drained", {"token": "t"}, "Draining")
+
+
+def test_the_oldest_is_as_old_as_the_servers_clock_says() -> None:
+    outcome = describe(stats(ready=1, oldest_ms=29_400), {})
+    assert (outcome.fields["oldestSeconds"], outcome.gauges["oldest_seconds"]) == (61, 60.6)
+    assert describe(stats(ready=1, oldest_ms=95_000), {}).gauges["oldest_seconds"] == 0
+
+
+@given(st.none() | TOKENS, st.sampled_from(["", "a", "b"]), TOKENS)
+def test_a_request_is_executed_if_neither_redis_nor_the_status_has_dealt_with_its_token(told: str | None, handled: str, token: str) -> None:
+    (request,) = find_requests(read_queue({"queueName": "q", "purge": {"part": "Ready", "token": token}}))
+    known = None if told is None else Told(told, "Executed", 1)
+    assert must_execute(request, handled, known) == (token not in {handled, told})
+
+
+def test_requests_are_what_the_broker_calls_them() -> None:
+    purge = {"part": "Dead", "token": "t", "reason": "ValueError", "actor": "score"}
+    found = find_requests(read_queue({"queueName": "q", "purge": purge, "requeueDead": {"token": "r"}}))
+    assert [(each.action, each.token, each.reason, each.actor) for each in found] == [
+        ("purge dead", "t", "ValueError", "score"), ("requeue dead", "r", "", ""),
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize("told", [Told("t", "Executed", 0), Told("t", "NotExecuted")])
+def test_what_a_status_says_is_read_back(told: Told) -> None:
+    assert read_told({"purge": told.as_field()}, "purge") == told
+    assert read_told({"purge": told.as_field()}, "requeueDead") is None
+
+
+def test_in_trouble_what_is_known_stays_unless_it_is_anothers_to_tell() -> None:
+    status = {"observedGeneration": 3, "conditions": [], "ready": 5, "purge": {"token": "t"}}
+    assert describe_trouble("WrongType", "…", status).fields == {"ready": 5, "purge": {"token": "t"}}
+    assert describe_trouble("ResourceConflict", "…", status, owned=False).fields == {"purge": {"token": "t"}}
