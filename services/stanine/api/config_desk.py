@@ -14,7 +14,7 @@ from stanine.connection.clients import connect
 from stanine.store.configuration import load_library
 from stanine.store.configuration.changing import Configuration, Memory, Stored
 from stanine.store.configuration.settings import NAMES, SettingsRead
-from stanine.store.configuration.standing import Revision
+from stanine.store.configuration.standing import Revision, readable
 from stanine.store.keys import Keys
 
 T = TypeVar("T")
@@ -85,7 +85,7 @@ def _describe(revision: Revision, before: Mapping[str, str]) -> RevisionBody:
         revision=revision.number,
         at=iso(revision.at_ms),
         origin=revision.origin.value,
-        settings={name: values[name] for name in NAMES if name in values},
+        settings={name: readable(values[name]) for name in NAMES if name in values},
         changed=[name for name in NAMES if name in changed],
         changed_others=len(changed - set(NAMES)),
         by=given(revision.by or None),

@@ -30,7 +30,7 @@ _CHATTY = ("httpx", "httpcore", "asyncio", "dramatiq.broker")
 _SPEAKS_OF_NOBODY = (redis.RedisError, OSError, StanineError, ImportError, dramatiq.errors.DramatiqError)
 
 #: The level that this process was started with, and the one it logs at: a process has one stream of logs.
-_levels = {"started": "INFO", "current": ""}
+_levels = {"started": "", "current": ""}
 
 _CREDENTIALS = re.compile(r"(?<=://)[^/@\s]*@")
 _ENCODER = msgspec.json.Encoder(enc_hook=repr)
@@ -77,9 +77,9 @@ def configure_logs(service: str, level: str | None = None, *, stream: TextIO | N
 
 
 def change_level(level: str | None = None) -> None:
-    """Log from another level on, while the process runs (any case: Debug, Info, …); without one, as configured at its start."""
+    """Log from another level on, while the process runs (any case: Debug, Info, …); without one, as `configure_logs` said."""
     wanted = (level or _levels["started"]).upper()
-    if wanted == _levels["current"]:
+    if wanted in {"", _levels["current"]}:
         return  # setting a level, even the same, empties every logger's cache
     _levels["current"] = wanted
     root = logging.getLogger()

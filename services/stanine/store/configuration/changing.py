@@ -38,6 +38,7 @@ from stanine.store.configuration.standing import (
     raw_bytes,
     read_record,
     read_seen,
+    readable,
     string_digest,
     write_meta,
 )
@@ -120,7 +121,7 @@ class Configuration:
         """Return the configuration as it is."""
         seen = self._see()
         standing = judge(seen)
-        values = {_readable(name): _readable(text) for name, text in standing.values.items()}
+        values = {readable(name): readable(text) for name, text in standing.values.items()}
         digests = {Layout.HASH: digest_of(seen.fields), Layout.STRING: string_digest(seen.text)}
         return Stored(
             standing.layout,
@@ -264,7 +265,3 @@ class Configuration:
 
 def _pack(parts: Iterable[bytes]) -> bytes:
     return b"".join(struct.pack(">I", len(part)) + part for part in parts)
-
-
-def _readable(text: str) -> str:
-    return raw_bytes(text).decode(errors="backslashreplace")

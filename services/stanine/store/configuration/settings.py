@@ -60,6 +60,8 @@ class Settings(msgspec.Struct, frozen=True, rename="camel"):
     log_level: Annotated[LogLevel, Meta(description="From which level on the services log; absent, as they were started.")] = LogLevel.INFO
 
 
+#: Characters of a sentence about a fault: it may quote a value.
+MAX_FAULT = 200
 #: The settings' names as they lie in Redis, in the order of the record.
 NAMES: tuple[str, ...] = Settings.__struct_encode_fields__
 
@@ -84,7 +86,7 @@ def read_settings(texts: Mapping[str, str], previous: Settings | None = None) ->
         stated.add(name)
         try:
             values[name] = _convert_one(name, text, strict=False)
-        except msgspec.ValidationError as error:
+        except (msgspec.ValidationError, UnicodeEncodeError) as error:
             values[name] = fallback
             faults.append((name, _say(error)))
     return SettingsRead(msgspec.convert(values, Settings), tuple(faults), frozenset(stated))
@@ -99,7 +101,7 @@ def write_settings(values: Mapping[str, object]) -> dict[str, str]:
             continue
         try:
             texts[name] = str(_convert_one(name, value, strict=True))
-        except msgspec.ValidationError as error:
+        except (msgspec.ValidationError, UnicodeEncodeError) as error:
             faults.append((name, _say(error)))
     if faults:
         raise SettingsInvalidError(faults)
@@ -111,5 +113,7 @@ def _convert_one(name: str, value: object, *, strict: bool) -> Any:
     return msgspec.to_builtins(settings)[name]
 
 
-def _say(error: msgspec.ValidationError) -> str:
-    return str(error).partition(" - at `")[0]
+def _say(error: msgspec.ValidationError | UnicodeEncodeError) -> str:
+    if isinstance(error, UnicodeEncodeError):
+        return "Expected text in UTF-8"
+    return str(error).partition(" - at `")[0][:MAX_FAULT]

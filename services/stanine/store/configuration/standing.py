@@ -147,6 +147,11 @@ def raw_bytes(text: str) -> bytes:
     return text.encode(errors="surrogateescape")
 
 
+def readable(text: str) -> str:
+    """Return a text as people may see it: bytes that are no UTF-8 as escapes."""
+    return raw_bytes(text).decode(errors="backslashreplace")
+
+
 def read_seen(reply: Sequence[Any]) -> Seen:
     """Read the answer of the Redis Function `see`."""
     token, text, fields, meta, record, holder = reply
@@ -172,7 +177,7 @@ def read_record(number: int, record: bytes) -> Revision:
     """Read an entry of the history: its time, a line of JSON, the settings as the string layout has them."""
     at, head, text = record.split(b"\n", 2)
     read = msgspec.json.decode(head, type=_RecordHead)
-    return Revision(number, int(at), read.by, read.origin, read.of, read_string(text))
+    return Revision(number, int(at), read.by, read.origin, read.of, read_string(text, any_bytes=True))
 
 
 def write_record(by: str, origin: Origin, of: int, text: bytes) -> bytes:

@@ -53,12 +53,15 @@ class Spelling(msgspec.Struct, frozen=True):
 EMPTY = Spelling({}, "")
 
 
-def read_string(text: bytes) -> Spelling:
-    """Take the older layout's text apart; raises StringUnreadableError saying why it cannot be used."""
+def read_string(text: bytes, *, any_bytes: bool = False) -> Spelling:
+    """Take the older layout's text apart; raises StringUnreadableError saying why it cannot be used.
+
+    `any_bytes`: also what `render` made of bytes that are no UTF-8, which no other reader of JSON takes.
+    """
     if len(text) > MAX_STRING_BYTES:
         raise StringUnreadableError(f"it has {len(text)} bytes; {MAX_STRING_BYTES} are allowed")
     try:
-        return _read(text.decode())
+        return _read(text.decode(errors="surrogateescape" if any_bytes else "strict"))
     except UnicodeDecodeError as error:
         raise StringUnreadableError(f"byte {error.start} is no UTF-8") from None
     except json.JSONDecodeError as error:
@@ -73,8 +76,8 @@ def text_of(token: str) -> str:
     """Return the text that a JSON value stands for here. A string that UTF-8 cannot hold (half a pair) stays as it is written."""
     if token[0] != '"':
         return token
-    text: str = json.loads(token)
-    return token if _SURROGATE.search(text) else text
+    is_half_a_pair = _SURROGATE.search(json.loads(_SURROGATE.sub("", token)))
+    return token if is_half_a_pair else str(json.loads(token))
 
 
 def render(values: Mapping[str, str], like: Spelling = EMPTY) -> bytes:

@@ -1,0 +1,69 @@
+"""The configuration on the servers that are supported, and an older service beside it."""
+
+import json
+import shutil
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+from tests.conftest import Server, need
+
+from stanine.connection.clients import connect
+from stanine.connection.managing import Manager
+from stanine.store.configuration import load_library
+from stanine.store.configuration.changing import Configuration
+from stanine.store.keys import Keys
+
+MANAGER = Manager("RedisConfig default/main", "uid-1", "2026-11-23T08:00:00Z", "operator-1")
+YOUNGER = Manager("RedisConfig default/other", "uid-2", "2026-11-23T09:00:00Z", "operator-1")
+
+
+class Place:
+    """A configuration, the keys it lies in, and the server."""
+
+    def __init__(self, url: str) -> None:
+        self.url = url
+        self.client: Any = connect(url)
+        self.keys = Keys("test")
+        self.configuration = self.over(self.client)
+
+    def over(self, client: Any) -> Configuration:
+        """The same configuration over another connection."""
+        return Configuration(client, load_library(), self.keys)
+
+    def hash(self) -> dict[str, str]:
+        return {name.decode(): value.decode() for name, value in self.client.hgetall(self.keys.config).items()}
+
+    def string(self) -> Any:
+        """What a service of the older layout reads; None if there is nothing."""
+        text = self.client.get(self.keys.config_string)
+        return None if text is None else json.loads(text)
+
+    def everything(self) -> dict[str, Any]:
+        """All keys with their contents, less whose hold it is and when revisions were written."""
+        kinds: dict[bytes, Callable[[bytes], Any]] = {b"hash": self.client.hgetall, b"string": self.client.get}
+        found = {key: kinds[self.client.type(key)](key) for key in sorted(self.client.keys("test:*"))}
+        meta = found.get(self.keys.config_meta.encode(), {})
+        for name in (b"managedBy", b"managedUntil"):
+            meta.pop(name, None)
+        history = found.get(self.keys.config_history.encode(), {})
+        history.update({number: record.split(b"\n", 1)[1] for number, record in history.items()})
+        return found
+
+
+@pytest.fixture(params=["valkey", "redis-7"])
+def place(request: pytest.FixtureRequest, redis_url: str) -> Iterator[Place]:
+    """An empty configuration on the session's server, and on the oldest that is supported."""
+    if request.param == "redis-7":
+        redis_url = request.getfixturevalue("oldest_server").url
+    made = Place(redis_url)
+    made.client.flushall()
+    yield made
+    made.client.close()
+
+
+@pytest.fixture
+def oldest_server(own_server: Callable[..., Server]) -> Server:
+    binary = shutil.which("redis-server")
+    need("redis-server", found=binary is not None)
+    return own_server(binary=binary)

@@ -1,0 +1,181 @@
+"""From the string of an older service to the hash and back, and both at once."""
+
+import random
+import threading
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from stanine.store.configuration.errors import StringUnreadableError
+from stanine.store.configuration.reading import load_settings
+from stanine.store.configuration.settings import SettingsRead
+from stanine.store.configuration.standing import Beside, Layout
+
+from .conftest import MANAGER, Place
+
+#: As JSON.stringify writes them: numbers of every spelling, nested values, every escape, half a pair, ours among theirs.
+TOKENS = [
+    "0", "-0.5", "1e+21", "1e-7", "0.1", "123456789012345680000", "true", "false", "null", "[1,[2,\"x\"]]", '{"b":1,"a":{}}', '""', '"85"',
+    '"é😀"', '"line\\nbreak \\"quoted\\" back\\\\slash \\u0001\\b\\f\\r\\t"', '"\\ud83d"', "[]", "{}", '" "', '"0x10"',
+]  # fmt: skip
+
+
+def thousand_settings() -> bytes:
+    """1,000 settings in no order."""
+    chance = random.Random(5)
+    members = [f'"feature.{number:03}.größe":{TOKENS[number % len(TOKENS)]}' for number in range(996)]
+    members += ['"sweepSeconds":7', '"durability":"Fsync"', '"admissionPercent":"eighty"', '"":1.0']
+    chance.shuffle(members)
+    return ("{" + ",".join(members) + "}").encode()
+
+
+def test_a_thousand_settings_go_to_the_hash_and_back_the_same_to_the_byte(place: Place) -> None:
+    text = thousand_settings()
+    place.client.set(place.keys.config_string, text)
+    there = place.configuration.migrate(Layout.HASH)
+    assert (there.migrated, there.taken_in, there.revision) == (True, True, 1)
+    assert place.client.get(place.keys.config_string) is None
+    assert place.client.get(place.keys.config_backup_string) == text
+    assert len(place.hash()) == 1000
+    assert (place.hash()["sweepSeconds"], place.hash()["durability"]) == ("7", "Fsync")
+    before = place.everything()
+    assert place.configuration.migrate(Layout.HASH).migrated is False
+    assert place.everything() == before
+    fields = place.hash()
+    back = place.configuration.migrate(Layout.STRING)
+    assert (back.migrated, back.revision) == (True, 1)
+    assert place.client.get(place.keys.config_string) == text
+    assert not place.client.exists(place.keys.config)
+    assert {name.decode(): value.decode() for name, value in place.client.hgetall(place.keys.config_backup_hash).items()} == fields
+
+
+def test_what_was_changed_in_the_hash_is_the_only_thing_changed_in_the_string(place: Place) -> None:
+    text = thousand_settings()
+    place.client.set(place.keys.config_string, text)
+    place.configuration.migrate(Layout.HASH)
+    place.configuration.apply({"sweepSeconds": 8, "durability": "Fsync", "maxRequeues": 3})
+    place.configuration.migrate(Layout.STRING)
+    expected = text.replace(b'"sweepSeconds":7', b'"sweepSeconds":8').replace(b'"admissionPercent":"eighty",', b"")
+    assert place.client.get(place.keys.config_string) == expected[:-1] + b',"maxRequeues":3}'
+    assert place.configuration.rollback(1).changed
+    assert place.client.get(place.keys.config_string) == text
+
+
+def test_an_older_service_reads_a_correct_string_at_every_moment_of_dual_write(place: Place) -> None:
+    place.client.set(place.keys.config_string, b'{"sweepSeconds":1,"theirs":[1.0]}')
+    place.configuration.migrate(Layout.HASH, dual_write=True)
+    stop, faults = threading.Event(), []
+
+    def older_service() -> None:
+        reader = Place(place.url)
+        while not stop.is_set():
+            seen = reader.string()
+            if not isinstance(seen, dict) or seen.get("theirs") != [1.0] or not 1 <= seen.get("sweepSeconds", 0) <= 40:
+                faults.append(seen)
+        reader.client.close()
+
+    thread = threading.Thread(target=older_service)
+    thread.start()
+    for seconds in range(1, 41):
+        place.configuration.apply({"sweepSeconds": seconds})
+        assert place.hash()["sweepSeconds"] == str(seconds)
+    stop.set()
+    thread.join()
+    assert not faults
+    assert place.client.get(place.keys.config_string) == b'{"sweepSeconds":40,"theirs":[1.0]}'
+    place.configuration.apply({"sweepSeconds": 40}, dual_write=False)
+    assert place.string() is None
+    assert place.configuration.read().layout is Layout.HASH
+
+
+def test_what_an_older_service_writes_during_dual_write_is_seen_and_taken_over(place: Place) -> None:
+    place.client.set(place.keys.config_string, b'{"theirs":1,"sweepSeconds":5}')
+    place.configuration.migrate(Layout.HASH, dual_write=True, manager=MANAGER)
+    place.client.set(place.keys.config_string, b'{"theirs":2,"sweepSeconds":6,"new":"x"}')
+    stored = place.configuration.read()
+    assert (stored.string, stored.edited, stored.values["theirs"]) == (Beside.CHANGED, True, "2")
+    applied = place.configuration.apply({"sweepSeconds": 5}, MANAGER)
+    assert (applied.taken_in, applied.changed, applied.revision) == (True, True, 3)
+    assert place.hash() == {"theirs": "2", "sweepSeconds": "5", "new": "x"}, "what the resource names stands as it says"
+    assert place.client.get(place.keys.config_string) == b'{"theirs":2,"sweepSeconds":5,"new":"x"}'
+    assert place.configuration.history()[1].values["sweepSeconds"] == "6"
+    assert place.configuration.read().string is Beside.IN_STEP
+    place.configuration.release(MANAGER)
+
+
+def test_a_string_that_cannot_be_read_is_kept_aside_where_the_hash_counts(place: Place) -> None:
+    place.configuration.apply({"sweepSeconds": 5}, dual_write=True)
+    place.client.set(place.keys.config_string, b"{half")
+    assert place.configuration.read().string is Beside.UNREADABLE
+    assert place.configuration.apply({"sweepSeconds": 5}).changed is False
+    assert place.string() == {"sweepSeconds": 5}
+    assert place.client.get(place.keys.config_backup_string) == b"{half"
+
+
+def test_a_string_that_cannot_be_read_is_left_alone_where_it_is_all_there_is(place: Place) -> None:
+    place.client.set(place.keys.config_string, b"{half")
+    before = place.everything()
+    changes: tuple[Callable[[], object], ...] = (
+        lambda: place.configuration.migrate(Layout.HASH),
+        lambda: place.configuration.apply({"sweepSeconds": 5}),
+    )
+    for change in changes:
+        with pytest.raises(StringUnreadableError, match="line 1, column 2"):
+            change()
+    assert place.everything() == before
+    assert place.configuration.read().unreadable
+
+
+def test_a_string_that_an_older_service_brings_back_beside_the_hash_is_left_alone_and_told(place: Place) -> None:
+    place.configuration.apply({"sweepSeconds": 5})
+    place.client.set(place.keys.config_string, b'{"sweepSeconds":9}')
+    assert place.configuration.read().string is Beside.STRAY
+    place.configuration.apply({})
+    assert place.string() == {"sweepSeconds": 9}
+    assert load_settings(place.client, place.keys, SettingsRead()).settings.sweep_seconds == 15, "an empty hash is no reason to go by it"
+    place.configuration.apply({}, dual_write=True)
+    assert (place.string(), place.client.get(place.keys.config_backup_string)) == ({}, b'{"sweepSeconds":9}')
+
+
+@pytest.mark.parametrize("dual", [False, True])
+@pytest.mark.parametrize("layout", list(Layout))
+def test_services_go_by_whatever_layout_is_there(place: Place, layout: Layout, dual: bool) -> None:
+    def read(previous: SettingsRead | None = None) -> Any:
+        return load_settings(place.client, place.keys, previous or SettingsRead())
+
+    assert read() == SettingsRead()
+    place.configuration.migrate(layout, dual_write=dual)
+    place.configuration.apply({"sweepSeconds": 5, "logLevel": "Debug"})
+    good = read()
+    assert (good.settings.sweep_seconds, good.stated, good.faults) == (5, {"sweepSeconds", "logLevel"}, ())
+    if layout is Layout.STRING and not dual:
+        place.client.set(place.keys.config_string, b"{half")
+        faulty = read(good)
+        assert (faulty.settings, faulty.stated, len(faulty.faults)) == (good.settings, good.stated, 1)
+        place.client.set(place.keys.config_string, b'{"sweepSeconds":"x","maxRequeues":3}')
+    else:
+        place.client.hset(place.keys.config, mapping={"sweepSeconds": b"\xff", "maxRequeues": "3"})
+    faulty = read(good)
+    assert (faulty.settings.sweep_seconds, faulty.settings.max_requeues) == (5, 3)
+    assert [name for name, _ in faulty.faults] == ["sweepSeconds"]
+
+
+def test_a_service_never_sees_anything_else_while_the_layout_changes(place: Place) -> None:
+    place.configuration.apply({"sweepSeconds": 5})
+    stop, seen = threading.Event(), set()
+
+    def service() -> None:
+        reader = Place(place.url)
+        while not stop.is_set():
+            read = load_settings(reader.client, reader.keys, SettingsRead())
+            seen.add((read.settings.sweep_seconds, read.faults))
+        reader.client.close()
+
+    thread = threading.Thread(target=service)
+    thread.start()
+    for number in range(60):
+        place.configuration.migrate(list(Layout)[number % 2], dual_write=number % 3 == 0)
+    stop.set()
+    thread.join()
+    assert seen == {(5, ())}

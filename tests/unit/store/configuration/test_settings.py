@@ -1,0 +1,47 @@
+from typing import Any
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from stanine.store.configuration.errors import SettingsInvalidError
+from stanine.store.configuration.settings import NAMES, Settings, read_settings, write_settings
+
+SCHEMA: dict[str, Any] = msgspec.json.schema_components([Settings])[1]["Settings"]["properties"]
+ENUMS = {"durability": ["Everysec", "Fsync"], "logLevel": ["Debug", "Info", "Warning", "Error"]}
+VALUES = st.fixed_dictionaries(
+    {},
+    optional={
+        name: st.sampled_from(ENUMS[name]) if name in ENUMS else st.integers(SCHEMA[name]["minimum"], SCHEMA[name]["maximum"])
+        for name in NAMES
+    },
+)
+
+
+@given(VALUES)
+def test_what_is_written_is_read_again_and_the_rest_has_its_default(values: dict[str, Any]) -> None:
+    read = read_settings(write_settings(values))
+    assert read.stated == values.keys()
+    assert not read.faults
+    assert msgspec.to_builtins(read.settings) == msgspec.to_builtins(Settings()) | values
+
+
+def test_every_setting_says_what_it_is_and_every_number_has_a_range() -> None:
+    assert SCHEMA.keys() == set(NAMES)
+    for name, schema in SCHEMA.items():
+        assert schema["description"].endswith("."), name
+        assert name in ENUMS or {"minimum", "maximum"} <= schema.keys(), name
+
+
+@pytest.mark.parametrize("text", ["", "x", "0", "3601", "1.5", "true", "null", "9" * 400, "1e400", "\udc80"])
+def test_a_faulty_text_is_reported_and_its_setting_keeps_what_it_had(text: str) -> None:
+    read = read_settings({"sweepSeconds": text, "durability": "Fsync"}, Settings(sweep_seconds=7))
+    assert (read.settings.sweep_seconds, read.settings.durability) == (7, "Fsync")
+    assert [name for name, _ in read.faults] == ["sweepSeconds"]
+
+
+def test_every_fault_of_values_is_named_at_once() -> None:
+    with pytest.raises(SettingsInvalidError) as caught:
+        write_settings({"sweepSeconds": "5", "admissionPercent": 96, "durability": "Never", "colour": 1, "maxRequeues": True})
+    assert [name for name, _ in caught.value.faults] == ["sweepSeconds", "admissionPercent", "durability", "colour", "maxRequeues"]
