@@ -84,8 +84,8 @@ class Api:
         scorings = Scorings(instruments, index.entries)
         bulk = BulkIntake(checker, intake, self._tokens, metrics, tracer, live)
         watch_pool(registry, "records", pool_use(self._client))
-        metrics.watch_index(lambda: (index.entries.hits, index.entries.misses))
-        metrics.watch_capacity(lambda: intake.is_full)
+        metrics.watch_index(lambda: (index.entries.hits, index.entries.misses), lambda: self._index.refreshed_at)
+        metrics.watch_capacity(lambda: intake.is_full, lambda: (capacity.used, capacity.limit))
         metrics.ready.set_function(lambda: float(not self.unready()))
         routes = (
             *InstrumentRoutes(instruments, index.entries, self._index, checker, intake, tracer, live).routes(),

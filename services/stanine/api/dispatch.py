@@ -28,7 +28,7 @@ from stanine.api.queries import is_label, read_query
 from stanine.api.routing import Route, Router
 from stanine.telemetry.api_metrics import ApiMetrics
 from stanine.telemetry.logs import get_log
-from stanine.telemetry.traces import end_server_span, start_server_span
+from stanine.telemetry.traces import end_server_span, make_current, start_server_span
 
 #: What a request is counted under when no route is its own: a path is the caller's text and never becomes a label.
 UNMATCHED = "unmatched"
@@ -80,7 +80,7 @@ class Dispatcher:
         started = time.perf_counter()
         method = scope["method"]
         request = Request(method, dict(scope["headers"]), receive, send, scope.get("extensions", {}).get(BODY_AT_HAND))
-        label = UNMATCHED
+        label, token = UNMATCHED, None
         try:
             route, request.parameters = self.router.find(method, _raw_path(scope))
             label = route.path
@@ -90,6 +90,7 @@ class Dispatcher:
                 request.span = start_server_span(
                     self._tracer, method, label, traceparent, headers.get(b"tracestate", b"").decode("latin-1")
                 )
+                token = make_current(request.span)
             self._admit(route, request, scope["query_string"])
             answer = await route.handler(request)
             if answer is not None:
@@ -102,7 +103,7 @@ class Dispatcher:
             counted = method if method in _METHODS else "other"
             self._metrics.answered(counted, label, request.status, time.perf_counter() - started)
             if request.span is not INVALID_SPAN:
-                end_server_span(request.span, request.status)
+                end_server_span(request.span, request.status, token)
 
     def _admit(self, route: Route, request: Request, query: bytes) -> None:
         """Check, in this order: readiness, key, scope, query, and whether the key reaches the instrument that the path names."""
@@ -141,6 +142,7 @@ class Dispatcher:
             # Too late for another status: breaking the connection off is the one way left to say that the answer is not whole.
             raise error
         try:
+            self._metrics.refused(problem.kind.code)
             await request.answer(problem_answer(problem))
         except Exception as gone:  # noqa: BLE001 - a server may raise what it likes for a client that has gone
             log.debug("request.abandoned", route=label, error=type(gone).__name__)

@@ -5,6 +5,7 @@ it came to: a Redis that is away is no reason to restart this process.
 """
 
 import asyncio
+import time
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -42,14 +43,16 @@ class IndexFollower:
     def __init__(self, index: AsyncIndex) -> None:
         self._index = index
         self._lock = asyncio.Lock()
-        #: Whether the index was read at least once.
+        #: Whether the index was read at least once, and when last (Unix time).
         self.loaded = False
+        self.refreshed_at = 0.0
 
     async def refresh(self) -> None:
         """Take in what has changed."""
         async with self._lock:  # two refreshes at once would take in changes out of order
             corrupt = await within(self._index.refresh())
         self.loaded = True
+        self.refreshed_at = time.time()
         for field in corrupt:
             log.warning("index.entry_corrupt", entry=field)
 

@@ -23,6 +23,7 @@ def assemble(watcher: Watcher) -> Sequence[Loop]:
         mended = builder.mend()
         metrics.sweeps.inc()
         metrics.swept.inc(mended.built)
+        metrics.stale.set(len(mended.failed))
         report(mended, metrics)
 
     return [Loop("sweep", lambda: watcher.settings.sweep_seconds, sweep_once)]

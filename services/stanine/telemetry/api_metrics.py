@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
-from prometheus_client.core import CounterMetricFamily, Metric
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
 from .metrics import DURATION_BUCKETS
@@ -26,6 +26,9 @@ class ApiMetrics:
         self.attempts_accepted = attempts.labels("accepted")
         self.attempts_repeated = attempts.labels("repeated")
         self.attempts_refused = attempts.labels("refused")
+        self._problems = Counter(
+            "stanine_http_problems", "Problem documents answered, by the last word of their type.", ["type"], registry=registry
+        )
         self.ready = Gauge("stanine_ready", "1 if this process takes requests.", registry=registry)
         # A route has few methods and statuses, so its children are found by one dict lookup instead of two label look-ups a request.
         self._children: dict[tuple[str, str, int], tuple[Counter, Histogram]] = {}
@@ -39,15 +42,36 @@ class ApiMetrics:
         child[0].inc()
         child[1].observe(seconds)
 
-    def watch_index(self, read: Callable[[], tuple[int, int]]) -> None:
-        """Report the index cache's (hits, misses) as `stanine_index_lookups_total{result}`."""
-        self.registry.register(_Lookups(read))
+    def refused(self, problem: str) -> None:
+        """Count one answered problem; `problem` is from docs/problems.md's closed list."""
+        self._problems.labels(problem).inc()
 
-    def watch_capacity(self, refuses: Callable[[], bool]) -> None:
-        """Report whether new work is refused because Redis is nearly full."""
+    def watch_index(self, read: Callable[[], tuple[int, int]], refreshed_at: Callable[[], float]) -> None:
+        """Report the index cache's (hits, misses) as `stanine_index_lookups_total{result}`, and when (Unix time) it was last current."""
+        self.registry.register(_Lookups(read))
+        Gauge(
+            "stanine_index_refreshed_timestamp_seconds",
+            "When this process's copy of the index was last made current (Unix time); 0: never.",
+            registry=self.registry,
+        ).set_function(refreshed_at)
+
+    def watch_capacity(self, refuses: Callable[[], bool], memory: Callable[[], tuple[int, int]]) -> None:
+        """Report whether new work is refused because Redis is nearly full, and its memory (used, allowed) in bytes as of the last look."""
+        self.registry.register(_Memory(memory))
         Gauge("stanine_refuses_new_work", "1 while Redis is too full for new work.", registry=self.registry).set_function(
             lambda: float(refuses())
         )
+
+
+class _Memory(Collector):
+    def __init__(self, read: Callable[[], tuple[int, int]]) -> None:
+        self._read = read
+
+    def collect(self) -> Iterator[Metric]:
+        """Read what the API knows of the server's memory."""
+        used, allowed = self._read()
+        yield GaugeMetricFamily("stanine_redis_memory_used_bytes", "Memory that Redis uses.", value=used)
+        yield GaugeMetricFamily("stanine_redis_memory_max_bytes", "Memory that Redis may use; 0: any.", value=allowed)
 
 
 class _Lookups(Collector):

@@ -8,8 +8,10 @@ import importlib.metadata
 import os
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from contextvars import Token
 from typing import TYPE_CHECKING
 
+from opentelemetry import context as current
 from opentelemetry import trace
 from opentelemetry.context import Context
 from opentelemetry.sdk.resources import Resource
@@ -24,6 +26,9 @@ if TYPE_CHECKING:
 #: The name under which our spans appear as instrumentation.
 _SCOPE = "stanine"
 
+#: The one OTLP protocol that is spoken: it needs no compiled library.
+_PROTOCOL = "http/protobuf"
+
 _PROPAGATOR = TraceContextTextMapPropagator()
 
 
@@ -36,7 +41,7 @@ def make_provider(service: str, environ: Mapping[str, str] | None = None) -> tra
 
     Spans are exported over OTLP if OTEL_TRACES_EXPORTER is `otlp`, or if it is unset and OTEL_EXPORTER_OTLP_ENDPOINT (or
     OTEL_EXPORTER_OTLP_TRACES_ENDPOINT) is set. OTEL_SERVICE_NAME overrides `service`. Sampling is OTEL_TRACES_SAMPLER's.
-    Raises TracingConfigError for another exporter, or if the package for OTLP is missing.
+    Raises TracingConfigError for another exporter or protocol, or if the package for OTLP is missing.
     """
     environ = os.environ if environ is None else environ
     if environ.get("OTEL_SDK_DISABLED", "").lower() == "true" or not _wants_otlp(environ):
@@ -50,7 +55,7 @@ def make_provider(service: str, environ: Mapping[str, str] | None = None) -> tra
             }
         )
     )
-    provider.add_span_processor(BatchSpanProcessor(_otlp_exporter()))
+    provider.add_span_processor(BatchSpanProcessor(_otlp_exporter(environ)))
     return provider
 
 
@@ -78,14 +83,21 @@ def start_server_span(tracer: Tracer, method: str, route: str, traceparent: str,
     )
 
 
-def end_server_span(span: Span, status: int) -> None:
+def end_server_span(span: Span, status: int, token: "Token[Context] | None" = None) -> None:
     """End the span of an HTTP request with the status of its answer; 5xx is an error, 4xx is the caller's."""
+    if token is not None:
+        current.detach(token)
     if span.is_recording():
         span.set_attribute("http.response.status_code", status)
         if status >= 500:
             span.set_attribute("error.type", str(status))
             span.set_status(trace.StatusCode.ERROR)
     span.end()
+
+
+def make_current(span: Span) -> "Token[Context]":
+    """Make a request's span the current one, so that what is logged meanwhile names its trace; `end_server_span` takes the token."""
+    return current.attach(trace.set_span_in_context(span))
 
 
 @contextmanager
@@ -159,7 +171,10 @@ def _wants_otlp(environ: Mapping[str, str]) -> bool:
     raise TracingConfigError(f"OTEL_TRACES_EXPORTER={exporter!r} is not supported; use `otlp` or `none`")
 
 
-def _otlp_exporter() -> "SpanExporter":
+def _otlp_exporter(environ: Mapping[str, str]) -> "SpanExporter":
+    for name in ("OTEL_EXPORTER_OTLP_TRACES_PROTOCOL", "OTEL_EXPORTER_OTLP_PROTOCOL"):
+        if environ.get(name, _PROTOCOL) != _PROTOCOL:
+            raise TracingConfigError(f"{name}={environ[name]!r} is not supported; use {_PROTOCOL!r}, to the receiver's port 4318")
     try:
         from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter  # noqa: PLC0415 - an optional package
     except ImportError:

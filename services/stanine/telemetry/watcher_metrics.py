@@ -1,11 +1,24 @@
 """What the watchers count. Each composition root makes the one of its kind; its actors write to it."""
 
-from prometheus_client import CollectorRegistry, Counter, Histogram
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
 from .metrics import DURATION_BUCKETS
 
 #: Attempts in a batch: up to the largest that the broker hands out (1,024).
 _BATCH_BUCKETS = (1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024)
+
+
+class Sweeps:
+    """How often the records were swept, and when the last sweep ended: one that no longer comes is seen by its age."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self._count = Counter("stanine_sweeps", "Sweeps of the records completed.", registry=registry)
+        self._last = Gauge("stanine_last_sweep_timestamp_seconds", "When the last sweep ended (Unix time); 0: never.", registry=registry)
+
+    def inc(self) -> None:
+        """Count a completed sweep."""
+        self._count.inc()
+        self._last.set_to_current_time()
 
 
 class ResultWatcherMetrics:
@@ -29,8 +42,8 @@ class ResultWatcherMetrics:
         self.scored = settled.labels("scored")
         self.failed = settled.labels("failed")
         self.lost_race = settled.labels("already_settled")
-        self.sweeps = Counter("stanine_sweeps", "Sweeps of the records completed.", registry=registry)
-        self.swept = Counter("stanine_swept", "Attempts that a sweep queued again.", registry=registry)
+        self.sweeps = Sweeps(registry)
+        self.swept = Counter("stanine_swept", "Attempts or index entries that a sweep found forgotten.", registry=registry)
 
 
 class IndexWatcherMetrics:
@@ -45,5 +58,8 @@ class IndexWatcherMetrics:
         self.build_seconds = Histogram(
             "stanine_index_build_duration_seconds", "Seconds to build and put one entry.", buckets=DURATION_BUCKETS, registry=registry
         )
-        self.sweeps = Counter("stanine_sweeps", "Sweeps of the records completed.", registry=registry)
-        self.swept = Counter("stanine_swept", "Entries that a sweep found missing, stale or corrupt.", registry=registry)
+        self.stale = Gauge(
+            "stanine_index_stale_entries", "Index entries that the last sweep found due and could not build.", registry=registry
+        )
+        self.sweeps = Sweeps(registry)
+        self.swept = Counter("stanine_swept", "Attempts or index entries that a sweep found forgotten.", registry=registry)

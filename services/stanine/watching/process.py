@@ -33,7 +33,7 @@ from stanine.telemetry.health import HealthServer
 from stanine.telemetry.heartbeats import Heartbeats
 from stanine.telemetry.logs import configure_logs, get_log
 from stanine.telemetry.metrics import QueueReading, make_registry, watch_pool, watch_queues
-from stanine.telemetry.traces import get_tracer, make_provider, stop_provider
+from stanine.telemetry.traces import TracingConfigError, get_tracer, make_provider, stop_provider
 from stanine.telemetry.tracing import Tracing
 from stanine.watching.following import follow_settings
 
@@ -100,9 +100,12 @@ def run_watcher(service: str, route: Route, assemble: Assemble, arguments: Seque
     except EnvironmentFaultError as error:
         log.error("environment.faulty", detail=str(error))  # noqa: TRY400 - the sentence says it all
         return 2
+    try:
+        provider = make_provider(f"stanine-{service}")
+    except TracingConfigError as error:
+        log.error("tracing.unusable", detail=str(error))  # noqa: TRY400 - likewise
+        return 2
     stop = _stop_on_signals()
-
-    provider = make_provider(service)
     tracer = get_tracer(provider)
     keys = Keys(environment.namespace)
     client = connect(environment.redis_url)

@@ -54,7 +54,7 @@ def test_unreadable_queues_leave_a_gap_instead_of_old_figures() -> None:
 
 def test_every_name_has_our_prefix_and_the_endpoint_speaks_prometheus() -> None:
     registry = make_registry()
-    ApiMetrics(registry).watch_index(lambda: (9, 1))
+    ApiMetrics(registry).watch_index(lambda: (9, 1), lambda: 1_700_000_000.0)
     watch_pool(registry, "records", lambda: (3, 32))
     text, content_type = expose(registry, "text/plain")
     assert content_type.startswith("text/plain")

@@ -127,6 +127,11 @@ def test_spans_are_exported_only_where_the_environment_says_so(environ: dict[str
         provider.shutdown()
 
 
+def test_a_protocol_that_is_not_spoken_is_refused_with_the_remedy() -> None:
+    with pytest.raises(TracingConfigError, match="use 'http/protobuf'"):
+        make_provider("api", {"OTEL_EXPORTER_OTLP_ENDPOINT": "http://127.0.0.1:9", "OTEL_EXPORTER_OTLP_PROTOCOL": "grpc"})
+
+
 def test_an_unknown_exporter_is_refused_with_the_remedy() -> None:
     with pytest.raises(TracingConfigError, match="use `otlp` or `none`"):
         make_provider("api", {"OTEL_TRACES_EXPORTER": "zipkin"})
