@@ -22,11 +22,11 @@ def follow_settings(watcher: "Watcher") -> Callable[[], None]:
             for name, why in read.faults:
                 get_log().warning("settings.faulty", setting=name, detail=why)
         last = read
-        change_level(read.settings.log_level if "logLevel" in read.stated else None)
         if read.settings != watcher.settings:
+            get_log().info("settings.changed")
             watcher.settings = read.settings
             for tell in watcher.on_settings:
                 tell(read.settings)
-            get_log().info("settings.changed")
+        change_level(read.settings.log_level if "logLevel" in read.stated else None)
 
     return step

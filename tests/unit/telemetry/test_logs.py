@@ -9,7 +9,7 @@ import redis
 import structlog
 from opentelemetry.sdk.trace import TracerProvider
 
-from stanine.telemetry.logs import configure_logs, get_log
+from stanine.telemetry.logs import change_level, configure_logs, get_log
 
 
 @pytest.fixture
@@ -83,3 +83,12 @@ def test_a_password_in_an_address_never_reaches_the_log(lines: Any) -> None:
 def test_a_level_that_does_not_exist_is_refused() -> None:
     with pytest.raises(ValueError, match="STANINE_LOG_LEVEL"):
         configure_logs("x", "loud")
+
+
+def test_the_level_changes_while_the_process_runs_and_goes_back_to_where_it_began(lines: Any) -> None:
+    for level in ("Error", None, "Debug", "Warning", None):
+        change_level(level)
+        get_log().debug(f"debug at {level}")
+        get_log().info(f"info at {level}")
+        logging.getLogger("httpx").info("chatter")
+    assert [line["event"] for line in lines()] == ["info at None", "debug at Debug", "info at Debug", "info at None"]
