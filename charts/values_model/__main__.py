@@ -1,0 +1,8 @@
+"""`python -m charts.values_model`: writes values.schema.json and the README's table."""
+
+from pathlib import Path
+
+from charts.values_model.making import make_files
+
+for path, text in make_files(Path()).items():
+    path.write_text(text)

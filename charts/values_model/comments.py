@@ -1,0 +1,31 @@
+"""Reads values.yaml as people do: each value's place, and the comment right above it. Called by `making`."""
+
+import re
+from collections.abc import Iterator
+
+#: A place: the names that lead to a value.
+Path = tuple[str, ...]
+
+_KEY = re.compile(r"^(?P<indent> *)(?P<name>[A-Za-z][A-Za-z0-9]*):(?P<rest>.*)$")
+#: Spaces of one level.
+_INDENT = 2
+
+
+def read_comments(text: str) -> dict[Path, str]:
+    """Return the comment above each value, in order, empty where there is none; a group's is that of its name."""
+    return dict(_walk(text))
+
+
+def _walk(text: str) -> Iterator[tuple[Path, str]]:
+    path: list[str] = []
+    comment: list[str] = []
+    for line in text.splitlines():
+        stripped = line.strip()
+        if stripped.startswith("#"):
+            comment.append(stripped.lstrip("# "))
+        elif found := _KEY.match(line):
+            path = [*path[: len(found["indent"]) // _INDENT], found["name"]]
+            yield tuple(path), " ".join(comment)
+            comment = []
+        else:
+            comment = []

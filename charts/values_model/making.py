@@ -1,0 +1,98 @@
+"""Makes values.schema.json and the README's table of values from the records, from the kinds' own schemas, and from values.yaml."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import yaml
+from charts.values_model.comments import read_comments
+from charts.values_model.records import Values
+
+from stanine.resources.crds import root_schema
+from stanine.resources.kinds import KINDS
+
+CHART = Path("charts/stanine")
+#: Between these lines of the README stands the table.
+BEGIN, END = "<!-- values: made by `python -m charts.values_model` -->", "<!-- end of values -->"
+#: What the chart itself says of a Queue.
+_GIVEN_BY_CHART = ("queueName", "redisConfigRef")
+
+Schema = dict[str, Any]
+
+
+def make_files(root: Path) -> dict[Path, str]:
+    """Return the text of each file that is made, by its path."""
+    text = (root / CHART / "values.yaml").read_text()
+    readme = root / CHART / "README.md"
+    before, rest = readme.read_text().split(BEGIN)
+    after = rest.split(END)[1]
+    return {
+        root / CHART / "values.schema.json": json.dumps(make_schema(read_comments(text)), indent=1, ensure_ascii=False) + "\n",
+        readme: f"{before}{BEGIN}\n{make_table(text)}{END}{after}",
+    }
+
+
+def make_schema(comments: dict[tuple[str, ...], str]) -> Schema:
+    """Return the schema of the values: no references, so that each place has its own description."""
+    whole = msgspec.json.schema(Values)
+    schema = _inline({"$ref": whole["$ref"]}, whole["$defs"], (), comments)
+    redis_config = _as_values(root_schema(KINDS["RedisConfig"])["properties"]["spec"])
+    redis_config["properties"]["connection"].pop("required", None)
+    schema["properties"]["redisConfig"]["properties"]["spec"] |= redis_config
+    queue = _as_values(root_schema(KINDS["Queue"])["properties"]["spec"])
+    queue["properties"] = {name: value for name, value in queue["properties"].items() if name not in _GIVEN_BY_CHART}
+    queue["type"] = ["object", "null"]
+    schema["properties"]["queues"]["additionalProperties"] = queue
+    return {"$schema": "http://json-schema.org/draft-07/schema#", "title": "Values of the chart stanine", **schema}
+
+
+def make_table(text: str) -> str:
+    """Return the table: each value that is no group, its default, what it is for."""
+    values = yaml.safe_load(text)
+    rows = ["| value | default | what for |", "| --- | --- | --- |"]
+    comments = read_comments(text)
+    for path, comment in comments.items():
+        default: Any = values
+        for name in path:
+            default = default[name]
+        if any(other[: len(path)] == path and len(other) > len(path) for other in comments):
+            if comment:
+                rows.append(f"| **`{'.'.join(path)}`** | | {_cell(comment)} |")
+        else:
+            rows.append(f"| `{'.'.join(path)}` | `{_cell(json.dumps(default, ensure_ascii=False))}` | {_cell(comment)} |")
+    return "\n".join(rows) + "\n"
+
+
+def _inline(schema: Schema, definitions: Schema, path: tuple[str, ...], comments: dict[tuple[str, ...], str]) -> Schema:
+    if reference := schema.get("$ref"):
+        schema = definitions[reference.rsplit("/", 1)[1]]
+    made = {name: value for name, value in schema.items() if name not in {"title", "description", "default", "required"}}
+    if schema.get("required"):
+        made["required"] = schema["required"]
+    if comment := comments.get(path):
+        made = {"description": comment, **made}
+    if "properties" in schema:
+        made["properties"] = {name: _inline(value, definitions, (*path, name), comments) for name, value in schema["properties"].items()}
+    if isinstance(schema.get("items"), dict):
+        made["items"] = _inline(schema["items"], definitions, (*path, "*"), comments)
+    if "anyOf" in schema:
+        made["anyOf"] = [_inline(each, definitions, (*path, "*"), comments) for each in schema["anyOf"]]
+    return made
+
+
+def _as_values(schema: Schema, *, top: bool = True) -> Schema:
+    """Return a resource's schema as one of values: unknown fields refused, nothing of Kubernetes' own, at the top nothing required."""
+    made = {name: value for name, value in schema.items() if not name.startswith("x-kubernetes-") and name != "nullable"}
+    if top:
+        made.pop("required", None)
+    if "properties" in schema:
+        made["properties"] = {name: _as_values(value, top=False) for name, value in schema["properties"].items()}
+        made["additionalProperties"] = False
+    if "items" in schema:
+        made["items"] = _as_values(schema["items"], top=False)
+    return made
+
+
+def _cell(text: str) -> str:
+    return text.replace("|", "\\|").replace("\n", " ")

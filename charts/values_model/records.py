@@ -1,0 +1,384 @@
+"""What the chart's values may be: one record for each group. Every field may be left out; values.yaml has the defaults."""
+
+from typing import Annotated, Any, Literal
+
+import msgspec
+from msgspec import UNSET, Meta, UnsetType
+
+Port = Annotated[int, Meta(ge=1, le=65_535)]
+Count = Annotated[int, Meta(ge=0, le=1_000)]
+Positive = Annotated[int, Meta(ge=1, le=1_000)]
+Seconds = Annotated[int, Meta(ge=0, le=3_600)]
+Percent = Annotated[int, Meta(ge=1, le=100)]
+#: A name in Kubernetes, or nothing.
+Name = Annotated[str, Meta(pattern=r"^([a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?)?$")]
+#: A key of a Secret, or nothing.
+Key = Annotated[str, Meta(pattern=r"^[-._a-zA-Z0-9]{0,253}$")]
+Digest = Annotated[str, Meta(pattern=r"^(sha256:[0-9a-f]{64})?$")]
+Quantity = Annotated[str, Meta(pattern=r"^[0-9]+(\.[0-9]+)?([eE][0-9]+|m|[kMGTPE]|[KMGTPE]i)?$")]
+#: What Kubernetes itself defines, and judges.
+Objects = list[dict[str, Any]]
+Labels = dict[str, str]
+#: A variable: its text, or where it comes from; null takes one of the chart's away.
+Environment = dict[Annotated[str, Meta(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")], str | int | float | bool | dict[str, Any] | None]
+
+
+class Group(msgspec.Struct, frozen=True, kw_only=True, rename="camel", forbid_unknown_fields=True):
+    """Values that belong together; a misspelt one is refused."""
+
+
+class Image(Group, frozen=True):
+    """An image."""
+
+    repository: Annotated[str, Meta(min_length=1)] | UnsetType = UNSET
+    tag: str | UnsetType = UNSET
+    digest: Digest | UnsetType = UNSET
+    pull_policy: Literal["Always", "IfNotPresent", "Never"] | UnsetType = UNSET
+
+
+class PodFields(Group, frozen=True):
+    """What every pod can be given."""
+
+    pod_annotations: Labels | UnsetType = UNSET
+    pod_labels: Labels | UnsetType = UNSET
+    node_selector: Labels | UnsetType = UNSET
+    tolerations: Objects | UnsetType = UNSET
+    affinity: dict[str, Any] | UnsetType = UNSET
+    priority_class_name: Name | UnsetType = UNSET
+    extra_volumes: Objects | UnsetType = UNSET
+    extra_volume_mounts: Objects | UnsetType = UNSET
+
+
+class Pods(PodFields, frozen=True):
+    """What all pods get."""
+
+    extra_env: Environment | UnsetType = UNSET
+    extra_env_from: Objects | UnsetType = UNSET
+    pod_security_context: dict[str, Any] | UnsetType = UNSET
+    container_security_context: dict[str, Any] | UnsetType = UNSET
+
+
+class ServiceAccount(Group, frozen=True):
+    """A service account."""
+
+    create: bool | UnsetType = UNSET
+    name: Name | UnsetType = UNSET
+    annotations: Labels | UnsetType = UNSET
+
+
+class Resources(Group, frozen=True):
+    """Requests and limits of a container."""
+
+    requests: dict[str, str | int | float] | UnsetType = UNSET
+    limits: dict[str, str | int | float] | UnsetType = UNSET
+    claims: Objects | UnsetType = UNSET
+
+
+class Process(PodFields, frozen=True):
+    """A process of Stanine's."""
+
+    extra_env: Environment | UnsetType = UNSET
+    extra_env_from: Objects | UnsetType = UNSET
+    service_account: ServiceAccount | UnsetType = UNSET
+    resources: Resources | UnsetType = UNSET
+    command: list[str] | UnsetType = UNSET
+    args: list[str] | UnsetType = UNSET
+
+
+class Autoscaling(Group, frozen=True):
+    """A HorizontalPodAutoscaler."""
+
+    enabled: bool | UnsetType = UNSET
+    min_replicas: Positive | UnsetType = UNSET
+    max_replicas: Positive | UnsetType = UNSET
+    target_cpu_utilization_percentage: Annotated[int, Meta(ge=1, le=1_000)] | UnsetType = msgspec.field(
+        default=UNSET, name="targetCPUUtilizationPercentage"
+    )
+    behavior: dict[str, Any] | UnsetType = UNSET
+
+
+class Keda(Group, frozen=True):
+    """A ScaledObject."""
+
+    enabled: bool | UnsetType = UNSET
+    min_replicas: Positive | UnsetType = UNSET
+    max_replicas: Positive | UnsetType = UNSET
+    messages_per_replica: Annotated[int, Meta(ge=1)] | UnsetType = UNSET
+    polling_interval: Annotated[int, Meta(ge=1, le=3_600)] | UnsetType = UNSET
+    cooldown_period: Seconds | UnsetType = UNSET
+
+
+class PodDisruptionBudget(Group, frozen=True):
+    """How many pods may be missing."""
+
+    enabled: bool | UnsetType = UNSET
+    max_unavailable: Positive | Annotated[str, Meta(pattern=r"^[1-9][0-9]?%$")] | UnsetType = UNSET
+
+
+class ApiKey(Group, frozen=True):
+    """A key of the API, as its keys file has it."""
+
+    name: Annotated[str, Meta(min_length=1, max_length=64)]
+    sha256: Annotated[str, Meta(pattern="^[0-9a-f]{64}$")]
+    scopes: list[Literal["instruments:read", "instruments:write", "attempts:write", "attempts:read", "results:read", "operate"]]
+    instruments: list[Annotated[str, Meta(min_length=1, max_length=128)]]
+
+
+class ApiKeys(Group, frozen=True):
+    """Who may do what."""
+
+    existing_secret: Name | UnsetType = UNSET
+    generate_admin_key: bool | UnsetType = UNSET
+    entries: list[ApiKey] | UnsetType = UNSET
+
+
+class ApiService(Group, frozen=True):
+    """The API's Service."""
+
+    type: Literal["ClusterIP", "NodePort", "LoadBalancer"] | UnsetType = UNSET
+    port: Port | UnsetType = UNSET
+    node_port: Annotated[int, Meta(ge=0, le=65_535)] | UnsetType = UNSET
+    annotations: Labels | UnsetType = UNSET
+
+
+class HttpRoute(Group, frozen=True):
+    """A route of the Gateway API."""
+
+    enabled: bool | UnsetType = UNSET
+    parent_refs: Objects | UnsetType = UNSET
+    hostnames: list[str] | UnsetType = UNSET
+    annotations: Labels | UnsetType = UNSET
+
+
+class Ingress(Group, frozen=True):
+    """An Ingress."""
+
+    enabled: bool | UnsetType = UNSET
+    class_name: str | UnsetType = UNSET
+    annotations: Labels | UnsetType = UNSET
+    hosts: list[str] | UnsetType = UNSET
+    tls: Objects | UnsetType = UNSET
+
+
+class Api(Process, frozen=True):
+    """The HTTP API."""
+
+    replicas: Count | UnsetType = UNSET
+    service: ApiService | UnsetType = UNSET
+    keys: ApiKeys | UnsetType = UNSET
+    drain_seconds: Seconds | UnsetType = UNSET
+    grace_seconds: Seconds | UnsetType = UNSET
+    autoscaling: Autoscaling | UnsetType = UNSET
+    pod_disruption_budget: PodDisruptionBudget | UnsetType = UNSET
+    http_route: HttpRoute | UnsetType = UNSET
+    ingress: Ingress | UnsetType = UNSET
+    topology_spread_constraints: Objects | UnsetType = UNSET
+
+
+class Watcher(Process, frozen=True):
+    """A watcher."""
+
+    replicas: Count | UnsetType = UNSET
+    autoscaling: Autoscaling | UnsetType = UNSET
+    keda: Keda | UnsetType = UNSET
+    pod_disruption_budget: PodDisruptionBudget | UnsetType = UNSET
+    termination_grace_period_seconds: Annotated[int, Meta(ge=26, le=3_600)] | UnsetType = UNSET
+    topology_spread_constraints: Objects | UnsetType = UNSET
+
+
+class UninstallHook(Group, frozen=True):
+    """What runs before a release is uninstalled."""
+
+    enabled: bool | UnsetType = UNSET
+    timeout_seconds: Seconds | UnsetType = UNSET
+
+
+class Operator(Process, frozen=True):
+    """The operator."""
+
+    enabled: bool | UnsetType = UNSET
+    cluster_wide: bool | UnsetType = UNSET
+    uninstall_hook: UninstallHook | UnsetType = UNSET
+    termination_grace_period_seconds: Annotated[int, Meta(ge=1, le=3_600)] | UnsetType = UNSET
+
+
+class Rbac(Group, frozen=True):
+    """Rights."""
+
+    create: bool | UnsetType = UNSET
+    aggregate: bool | UnsetType = UNSET
+
+
+class RedisConfig(Group, frozen=True):
+    """The default RedisConfig."""
+
+    create: bool | UnsetType = UNSET
+    name: Name | UnsetType = UNSET
+    #: Judged by the resource's own schema, which takes its place.
+    spec: dict[str, Any] | UnsetType = UNSET
+
+
+class ValkeyAuth(Group, frozen=True):
+    """Users and passwords of the bundled server."""
+
+    existing_secret: Name | UnsetType = UNSET
+    redis_before72: bool | UnsetType = msgspec.field(default=UNSET, name="redisBefore72")
+
+
+class Persistence(Group, frozen=True):
+    """A volume."""
+
+    enabled: bool | UnsetType = UNSET
+    size: Quantity | UnsetType = UNSET
+    storage_class_name: str | UnsetType = UNSET
+    access_modes: list[Literal["ReadWriteOnce", "ReadWriteOncePod", "ReadWriteMany"]] | UnsetType = UNSET
+    existing_claim: Name | UnsetType = UNSET
+    annotations: Labels | UnsetType = UNSET
+    when_deleted: Literal["Retain", "Delete"] | UnsetType = UNSET
+
+
+class ValkeyService(Group, frozen=True):
+    """The bundled server's Service."""
+
+    annotations: Labels | UnsetType = UNSET
+
+
+class Valkey(PodFields, frozen=True):
+    """The bundled server."""
+
+    enabled: bool | UnsetType = UNSET
+    image: Image | UnsetType = UNSET
+    auth: ValkeyAuth | UnsetType = UNSET
+    max_memory: Annotated[str, Meta(pattern=r"^[0-9]+([kmgKMG]b?)?$")] | UnsetType = UNSET
+    appendfsync: Literal["everysec", "always", "no"] | UnsetType = UNSET
+    config: dict[str, str | int | None] | UnsetType = UNSET
+    persistence: Persistence | UnsetType = UNSET
+    pod_security_context: dict[str, Any] | UnsetType = UNSET
+    service: ValkeyService | UnsetType = UNSET
+    service_account: ServiceAccount | UnsetType = UNSET
+    resources: Resources | UnsetType = UNSET
+    termination_grace_period_seconds: Seconds | UnsetType = UNSET
+
+
+class ExternalTls(Group, frozen=True):
+    """TLS to a server elsewhere."""
+
+    enabled: bool | UnsetType = UNSET
+    existing_secret: Name | UnsetType = UNSET
+    ca_key: Key | UnsetType = UNSET
+    certificate_key: Key | UnsetType = UNSET
+    private_key_key: Key | UnsetType = UNSET
+
+
+class SentinelNode(Group, frozen=True):
+    """A sentinel."""
+
+    host: Annotated[str, Meta(min_length=1)]
+    port: Port | UnsetType = UNSET
+
+
+class ExternalSentinel(Group, frozen=True):
+    """Who knows where the server is."""
+
+    enabled: bool | UnsetType = UNSET
+    master_name: Annotated[str, Meta(min_length=1)] | UnsetType = UNSET
+    nodes: list[SentinelNode] | UnsetType = UNSET
+    existing_secret: Name | UnsetType = UNSET
+    password_key: Key | UnsetType = UNSET
+    username_key: Key | UnsetType = UNSET
+
+
+class ExternalRedis(Group, frozen=True):
+    """A server elsewhere."""
+
+    host: str | UnsetType = UNSET
+    port: Port | UnsetType = UNSET
+    db: Annotated[int, Meta(ge=0, le=1_023)] | UnsetType = UNSET
+    existing_secret: Name | UnsetType = UNSET
+    password_key: Key | UnsetType = UNSET
+    username_key: Key | UnsetType = UNSET
+    user_per_service: bool | UnsetType = UNSET
+    tls: ExternalTls | UnsetType = UNSET
+    sentinel: ExternalSentinel | UnsetType = UNSET
+
+
+class HeadersSecret(Group, frozen=True):
+    """A Secret with headers."""
+
+    name: Name | UnsetType = UNSET
+    key: Key | UnsetType = UNSET
+
+
+class Otel(Group, frozen=True):
+    """OpenTelemetry."""
+
+    enabled: bool | UnsetType = UNSET
+    endpoint: Annotated[str, Meta(pattern="^https?://.+")] | UnsetType = UNSET
+    sampler: (
+        Literal["always_on", "always_off", "traceidratio", "parentbased_always_on", "parentbased_always_off", "parentbased_traceidratio"]
+        | UnsetType
+    ) = UNSET
+    sampler_argument: str | float | UnsetType = UNSET
+    resource_attributes: Labels | UnsetType = UNSET
+    headers_secret: HeadersSecret | UnsetType = UNSET
+
+
+class Monitoring(Group, frozen=True):
+    """What Prometheus' operator reads."""
+
+    enabled: bool | UnsetType = UNSET
+    interval: Annotated[str, Meta(pattern="^[0-9]+(ms|s|m)$")] | UnsetType = UNSET
+    labels: Labels | UnsetType = UNSET
+
+
+class NetworkPolicy(Group, frozen=True):
+    """Who may talk to whom."""
+
+    enabled: bool | UnsetType = UNSET
+    api_from: Objects | UnsetType = UNSET
+    valkey_from: Objects | UnsetType = UNSET
+    metrics_from: Objects | UnsetType = UNSET
+    dns_to: Objects | UnsetType = UNSET
+    kubernetes_api_to: Objects | UnsetType = UNSET
+    kubernetes_api_ports: list[Port] | UnsetType = UNSET
+    redis_to: Objects | UnsetType = UNSET
+    otel_to: Objects | UnsetType = UNSET
+    otel_port: Port | UnsetType = UNSET
+
+
+class SmokeTest(Group, frozen=True):
+    """`helm test`."""
+
+    existing_secret: Name | UnsetType = UNSET
+    secret_key: Key | UnsetType = UNSET
+
+
+class Values(Group, frozen=True):
+    """The values of the chart."""
+
+    name_override: Name | UnsetType = UNSET
+    fullname_override: Name | UnsetType = UNSET
+    common_labels: Labels | UnsetType = UNSET
+    image: Image | UnsetType = UNSET
+    image_pull_secrets: Objects | UnsetType = UNSET
+    key_namespace: Annotated[str, Meta(min_length=1, max_length=63, pattern="^[A-Za-z0-9._-]+$")] | UnsetType = UNSET
+    listen_address: Annotated[str, Meta(pattern="^[0-9a-f.:]+$")] | UnsetType = UNSET
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] | UnsetType = UNSET
+    pods: Pods | UnsetType = UNSET
+    api: Api | UnsetType = UNSET
+    index_watcher: Watcher | UnsetType = UNSET
+    result_watcher: Watcher | UnsetType = UNSET
+    operator: Operator | UnsetType = UNSET
+    rbac: Rbac | UnsetType = UNSET
+    redis_config: RedisConfig | UnsetType = UNSET
+    #: Judged by the resource's own schema, which takes the place of the inner one.
+    queues: dict[Annotated[str, Meta(pattern="^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$")], dict[str, Any] | None] | UnsetType = UNSET
+    valkey: Valkey | UnsetType = UNSET
+    external_redis: ExternalRedis | UnsetType = UNSET
+    otel: Otel | UnsetType = UNSET
+    monitoring: Monitoring | UnsetType = UNSET
+    network_policy: NetworkPolicy | UnsetType = UNSET
+    smoke_test: SmokeTest | UnsetType = UNSET
+    extra_objects: list[dict[str, Any] | str] | UnsetType = UNSET
+    #: Helm hands this to every chart that stands within another.
+    global_: dict[str, Any] | UnsetType = msgspec.field(default=UNSET, name="global")
