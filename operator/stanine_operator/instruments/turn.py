@@ -4,6 +4,8 @@ A turn holds the instrument and looks how it stands, in one function in Redis; i
 document. Whether the index has it is looked at again until it has.
 """
 
+from opentelemetry.trace import get_current_span
+
 from stanine.broker import QueueState
 from stanine.domain.document import canonical
 from stanine.messages import BUILD_INDEX, Outbox
@@ -11,6 +13,7 @@ from stanine.resources.errors import INVALID_DOCUMENT
 from stanine.resources.reading import instrument_document
 from stanine.store.errors import InstrumentManagedError
 from stanine.store.managed import ManagedInstruments, Removal, Standing
+from stanine.telemetry.traces import traceparent_of
 from stanine_operator.claiming import RESOURCE_CONFLICT, claim, conflict_message, find_rival, manager_of, name_of
 from stanine_operator.connections import Server
 from stanine_operator.instruments.decide import Judged, describe, describe_unpublished
@@ -39,7 +42,8 @@ def reconcile(resource: Resource, judged: Judged, world: World) -> Outcome:
                 message = f"The queue {BUILD_INDEX.queue} is draining: the document is published when it is resumed."
                 return describe_unpublished("QueueDraining", message, resource.status, standing, settled=False)
             document = canonical(instrument_document(resource.name, resource.spec))
-            published = instruments.publish(resource.name, document, judged.digest, judged.form_digest, manager)
+            trace = traceparent_of(get_current_span())  # the entry that the indexWatcher builds belongs to this turn's trace
+            published = instruments.publish(resource.name, document, judged.digest, judged.form_digest, manager, trace=trace)
             standing = Standing(published.revision, published.form, published.digest, _still_indexed(standing, published.form))
     except InstrumentManagedError as refused:
         return _lost(resource, refused.holder.name)

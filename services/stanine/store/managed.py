@@ -43,13 +43,16 @@ class ManagedInstruments:
         self._keys = keys
         self._outbox = outbox
 
-    def publish(self, name: str, document: bytes, digest: str, form_digest: str, manager: Manager, *, gone: str = "") -> Published:
+    def publish(
+        self, name: str, document: bytes, digest: str, form_digest: str, manager: Manager, *, gone: str = "", trace: bytes = b""
+    ) -> Published:
         """Make a document the newest revision, unless it is that already, hold the instrument, and ask for its index entry.
 
-        `gone`: the uid of a manager that is known to be no more, whose hold does not count. Raises InstrumentManagedError.
+        `gone`: the uid of a manager that is known to be no more, whose hold does not count; `trace`: a traceparent for the message.
+        Raises InstrumentManagedError.
         """
         content = (document, digest, form_digest)
-        keys, args = publish_call(self._keys, self._outbox, name, content, manager=manager, gone=gone)
+        keys, args = publish_call(self._keys, self._outbox, name, content, trace=trace, manager=manager, gone=gone)
         return read_published(name, digest, self._library.call(self._client, "publish", keys, args))
 
     def hold(self, name: str, manager: Manager, *, takes: bool, gone: str = "") -> Standing:
