@@ -1,0 +1,78 @@
+"""The operator's own Redis user may do all that Queue and Instrument ask for: every turn, every request, and their ends."""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import redis
+from tests.conftest import Server
+from tests.integration.acl.rules import USERS, acl_file
+from tests.integration.api.serving import document
+from tests.integration.operator.worlds import Land, ready
+
+from stanine.broker.keys import queue_keys
+from stanine_operator.connections import Connections
+
+PARTITION = "stanine:{p0}"
+
+
+@pytest.fixture
+def admin(own_server: Callable[..., Server], tmp_path: Path) -> Iterator[Any]:
+    """A server with one user a process, as somebody who may do anything."""
+    path = tmp_path / "users.acl"
+    path.write_text(acl_file("stanine", dict.fromkeys(USERS, "secret"), with_operator=True) + "user admin on >secret ~* &* +@all\n")
+    server = own_server("--aclfile", str(path), port=None)
+    client = redis.Redis(port=server.port, username="admin", password="secret")
+    yield client
+    client.close()
+
+
+@pytest.fixture
+def land(admin: Any) -> Iterator[Land]:
+    """Resources whose connection is that user's."""
+    secrets: dict[str, bytes] = {"user": b"operator", "password": b"secret"}
+    made = Land(admin.connection_pool.connection_kwargs["port"], connections=Connections(lambda _namespace, _name: secrets))
+    refs = {"usernameSecretRef": {"name": "s", "key": "user"}, "passwordSecretRef": {"name": "s", "key": "password"}}
+    made.redis(connection={"host": "127.0.0.1", "port": made.port, **refs})
+    yield made
+    made.connections.close()
+
+
+def denied(admin: Any) -> list[Any]:
+    found: list[Any] = [each[b"object"] if b"object" in each else each["object"] for each in admin.acl_log()]
+    return found
+
+
+def test_its_user_may_do_what_queues_and_instruments_need(land: Land, admin: Any) -> None:
+    assert ready(land.turn(land.put("Queue", "results", queueName="results"))) == (True, "Running")
+    keys = queue_keys(PARTITION, "results")
+    admin.xadd(keys.ready, {"h": "x"})
+    admin.zadd(keys.delayed, {"x": 1e15})
+    for number in range(2):
+        admin.xadd(keys.dead, {"h": "x", "reason": f"R{number}", "actor": "a"})
+    spec: dict[str, Any] = {"queueName": "results", "maxRetries": 2, "desiredState": "Paused", "rateLimit": {"messages": 5}}
+    for part in ("Ready", "Delayed", "Dead"):
+        request = {"part": part, "token": part} | ({"reason": "R0"} if part == "Dead" else {})
+        told = land.turn(land.put("Queue", "results", **spec, purge=request)).fields["purge"]
+        assert told == {"token": part, "outcome": "Executed", "count": 1}
+    resource = land.put("Queue", "results", **spec, requeueDead={"token": "again"})
+    assert land.turn(resource).fields["requeueDead"] == {"token": "again", "outcome": "Executed", "count": 1}
+    land.lose_status(resource)
+    assert land.turn(resource).fields["requeueDead"] == {"token": "again", "outcome": "Executed", "count": 1}
+    assert [notice.reason for notice in land.delete(resource).notices] == ["QueueNotEmpty"]
+    empty = land.put("Queue", "other", queueName="other")
+    land.turn(empty)
+    assert [notice.reason for notice in land.delete(empty).notices] == ["QueueDeleted"]
+
+    instrument = land.put("Instrument", "a-mood", **document()["spec"])
+    for _ in range(2):
+        assert ready(land.turn(instrument)) == (False, "Indexing")
+    admin.hset(f"{PARTITION}:index", "a-mood/1", b"\0\0\0\1\0\1entry")
+    assert ready(land.turn(instrument)) == (True, "Indexed")
+    assert [notice.reason for notice in land.delete(instrument).notices] == ["InstrumentDeleted"]
+    answered = land.put("Instrument", "a-mood", **document()["spec"])
+    land.turn(answered)
+    admin.hset(f"{PARTITION}:answered", 2, 1)
+    assert [notice.reason for notice in land.delete(answered).notices] == ["HasAttempts"]
+    assert denied(admin) == []
