@@ -79,6 +79,7 @@ def make_files(root: pathlib.Path) -> dict[pathlib.Path, str]:
         files[root / CRDS_CHART / f"{kind.plural}.yaml"] = _as_yaml(kept)
     reference = root / REFERENCE
     described = [field_reference.describe(kind, root_schema(kind)) for kind in KINDS.values()]
+    described.append(field_reference.describe_parameters())
     files[reference] = field_reference.renew(reference.read_text(encoding="utf-8"), "\n".join(described))
     return files
 

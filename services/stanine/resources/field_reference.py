@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 from stanine.resources.kinds import ResourceKind
 from stanine.resources.schema import Schema
+from stanine.resources.server_parameters import PARAMETERS, Kind, Parameter
 
 #: What the generated part of the page stands between.
 BEGIN = "<!-- made by `python -m stanine.resources.crds`: begin -->"
@@ -11,6 +12,13 @@ END = "<!-- made by `python -m stanine.resources.crds`: end -->"
 #: Words of a closed list that are written out; of a longer one, the number.
 _WORDS_SHOWN = 8
 _LARGEST_SHOWN = (1 << 53) - 1
+_VALUES = {
+    Kind.BYTES: "size: `1048576`, `1mb`",
+    Kind.BYTES_OR_PERCENT: "size, or share of maxmemory: `5%`",
+    Kind.SAVE_POINTS: "pairs of seconds and changes: `3600 1 300 100`; empty: none",
+    Kind.BUFFER_LIMITS: "class, hard limit, soft limit, seconds: `pubsub 32mb 8mb 60`; the classes are `normal`, `replica`, `pubsub`",
+    Kind.EVENTS: "letters: `KEA`; empty: none",
+}
 
 
 def renew(page: str, reference: str) -> str:
@@ -38,6 +46,24 @@ def describe(kind: ResourceKind, root: Schema) -> str:
         *_table(status, "status"),
         "",
     ])  # fmt: skip
+
+
+def describe_parameters() -> str:
+    """Return the table of server parameters that may be set."""
+    rows = [f"| `{name}` | {_value(parameter)} |" for name, parameter in PARAMETERS.items()]
+    return "\n".join(
+        ["### Server parameters", "", "What `spec.server` of a RedisConfig may set.", "", "| name | value |", "| --- | --- |", *rows, ""]
+    )
+
+
+def _value(parameter: Parameter) -> str:
+    match parameter.kind:
+        case Kind.CHOICE:
+            return " \\| ".join(f"`{choice}`" for choice in parameter.choices)
+        case Kind.INTEGER:
+            highest = "" if parameter.highest > _LARGEST_SHOWN else f" to {parameter.highest:,}"
+            return f"whole number, {parameter.lowest:,}{highest or ' or more'}"
+    return _VALUES[parameter.kind]
 
 
 def _table(schema: Schema, place: str) -> list[str]:

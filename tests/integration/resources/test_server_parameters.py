@@ -1,12 +1,13 @@
 """Every server parameter that may be set, on a real server: it takes the value, and what it then says is the same value to us."""
 
+import shutil
 import signal
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
 import redis
-from tests.conftest import start_server, stop_server
+from tests.conftest import need, start_server, stop_server
 
 from stanine.resources.server_parameters import PARAMETERS, Kind, find_fault, is_same, normalise
 
@@ -31,10 +32,12 @@ def values_of(name: str) -> list[str]:
     return VALUES[parameter.kind]
 
 
-@pytest.fixture(scope="module")
-def server_values(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
+@pytest.fixture(scope="module", params=["valkey", "redis-server"])
+def server_values(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
     """A client of a server that only these tests use: it is left in no state for others."""
-    server = start_server(tmp_path_factory.mktemp("parameters"))
+    binary = shutil.which("redis-server") if request.param == "redis-server" else None
+    need("redis-server", found=request.param == "valkey" or binary is not None)
+    server = start_server(tmp_path_factory.mktemp("parameters"), binary=binary)
     client = redis.Redis.from_url(server.url, decode_responses=True)
     yield client
     client.close()
