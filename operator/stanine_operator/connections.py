@@ -17,7 +17,7 @@ from stanine.broker import StreamsBroker
 from stanine.connection.clients import Destination, connect_to, drop_idle_connections
 from stanine.store.keys import Keys
 from stanine_operator.credentials import Credentials, Part, ReadSecret, read_credentials
-from stanine_operator.problems import SECRET_NOT_FOUND, OperatorProblem, problem_of
+from stanine_operator.problems import REFUSED, SECRET_NOT_FOUND, OperatorProblem, problem_of
 from stanine_operator.resource import Key, Resource
 from stanine_operator.users_file import UsersFile
 
@@ -31,8 +31,6 @@ PROBLEM_FRESH = 5.0
 RETRIES = 1
 #: Connections a RedisConfig may have: one for each thread of the loop.
 POOL_SIZE = 32
-#: What a server says to a wrong or missing password.
-_REFUSED = frozenset({"AuthFailed", "AuthRequired"})
 #: The prefix of keys where the spec names none.
 DEFAULT_NAMESPACE = "stanine"
 #: The ports of Redis and Sentinel.
@@ -107,7 +105,7 @@ class Connections:
         if entry is None:
             return
         entry.verified = float("-inf")
-        if problem.reason in _REFUSED:
+        if problem.reason in REFUSED:
             entry.secrets_read = float("-inf")
 
     def forget(self, key: Key) -> None:
@@ -142,7 +140,7 @@ class Connections:
         return server
 
     def _connected(self, entry: _Entry, redis_config: Resource) -> Server:
-        refused = entry.problem is not None and entry.problem.reason in _REFUSED
+        refused = entry.problem is not None and entry.problem.reason in REFUSED
         server = self._server(entry, redis_config, again=refused)
         if self._clock() - entry.verified <= VERIFIED_FRESH:
             return server
@@ -150,7 +148,7 @@ class Connections:
             self._verify(entry, server)
         except redis.RedisError as error:
             before = entry.digest
-            if problem_of(error).reason not in _REFUSED or refused:
+            if problem_of(error).reason not in REFUSED or refused:
                 raise
             server = self._server(entry, redis_config, again=True)
             if entry.digest == before:

@@ -16,8 +16,10 @@ API_SERVER_UNREACHABLE = "APIServerUnreachable"
 INVALID_SPEC = "InvalidSpec"
 INTERNAL_ERROR = "InternalError"
 
+#: What is wrong with a Secret.
+SECRET_REASONS = frozenset({SECRET_NOT_FOUND, SECRET_KEY_MISSING, SECRET_FORBIDDEN, SECRET_UNREADABLE})
 #: The reasons for which a server cannot be reached, or is not let in to.
-_UNREACHABLE = frozenset({SECRET_NOT_FOUND, SECRET_KEY_MISSING, SECRET_FORBIDDEN, SECRET_UNREADABLE}) | {
+_UNREACHABLE = SECRET_REASONS | {
     problem.reason
     for problem in (
         errors.CONNECTION_REFUSED,
@@ -35,6 +37,9 @@ _UNREACHABLE = frozenset({SECRET_NOT_FOUND, SECRET_KEY_MISSING, SECRET_FORBIDDEN
         errors.NO_SUCH_DATABASE,
     )
 }
+
+#: What a server says to a wrong or missing password: the Secret may have another by now.
+REFUSED = frozenset({errors.AUTH_FAILED.reason, errors.AUTH_REQUIRED.reason})
 
 #: What redis-py, the socket and our broker raise when a server cannot be used.
 SERVER_TROUBLE = (RedisError, OSError, ServerError, BrokerConnectionError)

@@ -23,11 +23,13 @@ from stanine_operator.connections import Connections
 from stanine_operator.events import Poster, notices_of
 from stanine_operator.kinds import Kind
 from stanine_operator.metrics import OperatorMetrics
-from stanine_operator.neighbours import Neighbours
+from stanine_operator.neighbours import Neighbours, redis_config_of
 from stanine_operator.outcome import Notice, Released, Verdict
 from stanine_operator.problems import (
     REDIS_CONFIG_NOT_FOUND,
+    REFUSED,
     SECRET_NOT_FOUND,
+    SECRET_REASONS,
     SERVER_TROUBLE,
     OperatorProblem,
     is_unreachable,
@@ -45,6 +47,8 @@ RELEASE_WITHIN = 40.0
 RELEASE_WITHOUT_WAY = 10.0
 #: Seconds between tries while somebody waits for a deletion.
 RELEASE_PAUSE = 3.0
+#: Seconds until the next look for a Secret that is missing or unusable.
+SECRET_PAUSE = 5.0
 #: Seconds until the next look where a kind says that something is under way.
 UNSETTLED_PAUSE = 5.0
 
@@ -137,7 +141,9 @@ class Turns:
             verdicts = _failed(kind, resource, problem)
             status = compose_status(resource.status, verdicts, generation=resource.generation, now=self._timestamp(), fields=None)
             await self._write(kind, resource, memory, status)
-            return Turned("failed", well=False)
+            # Reading a Secret is cheap, and somebody is waiting for it to be seen.
+            pause = SECRET_PAUSE if resource.kind == "RedisConfig" and problem.reason in SECRET_REASONS else None
+            return Turned("failed", well=False, pause=pause)
         memory.logged = ""
         self.metrics.gauges.set(resource.key, outcome.gauges)
         status = compose_status(
@@ -201,7 +207,14 @@ class Turns:
         def run() -> T:
             if memory.spec is None or memory.spec[0] != resource.generation:
                 memory.spec = resource.generation, kind.read(resource)
-            return work(resource, memory.spec[1], world)
+            try:
+                return work(resource, memory.spec[1], world)
+            except SERVER_TROUBLE as error:
+                if problem_of(error).reason not in REFUSED:
+                    raise
+                # A connection was made anew after the password had been rotated: once more, with what the Secret says now.
+                self._blame(error, resource)
+                return work(resource, memory.spec[1], world)
 
         return await asyncio.get_running_loop().run_in_executor(self.executor, contextvars.copy_context().run, run)
 
@@ -212,12 +225,16 @@ class Turns:
         else:
             problem = problem_of(error)
         if isinstance(error, SERVER_TROUBLE):
-            name = resource.name if resource.kind == "RedisConfig" else (resource.spec.get("redisConfigRef") or {}).get("name", "default")
-            if (redis_config := self.neighbours.redis_config(resource.namespace, name)) is not None:
-                self.connections.failed(redis_config, problem)
+            self._blame(error, resource)
         self.metrics.errors.labels(resource.kind, problem.reason).inc()
         self._log(memory, resource, "reconcile.failed", problem.reason, error if problem.reason == "InternalError" else None)
         return problem
+
+    def _blame(self, error: BaseException, resource: Resource) -> None:
+        """Note a failure with the connection that a resource uses."""
+        redis_config = self.neighbours.redis_config(resource.namespace, redis_config_of(resource) or resource.name)
+        if redis_config is not None:
+            self.connections.failed(redis_config, problem_of(error))
 
     async def _write(self, kind: Kind, resource: Resource, memory: _Memory, status: dict[str, Any]) -> None:
         """Write a status if that is worth it, then say what changed."""
