@@ -3,6 +3,7 @@
 Nothing else of Kubernetes runs: no controllers, no garbage collection, no namespaces' deletion. Restarted, it has what it had.
 """
 
+import functools
 import os
 import shutil
 import signal
@@ -18,17 +19,25 @@ import msgspec
 import pytest
 from tests.conftest import free_port
 
-#: Where the development machine's `cluster assets` puts the programs, if KUBEBUILDER_ASSETS does not say.
-_USUAL = "/var/lib/stanine-cluster/bin"
+_PROGRAMS = ("etcd", "kube-apiserver", "kubectl")
+#: The development cluster's own command, where it lies beside the checkout: `assets` prints the folder of the programs.
+_CLUSTER = Path(__file__).parents[3] / "shared/kube/cluster"
 _TOKEN = "the-tests-own-token"
 #: Seconds until it must be ready; it takes about four.
 _READY = 60
 
 
+@functools.cache
 def find_assets() -> Path | None:
-    """Return the folder that holds etcd, kube-apiserver and kubectl."""
-    folder = Path(os.environ.get("KUBEBUILDER_ASSETS") or _USUAL)
-    return folder if all((folder / program).exists() for program in ("etcd", "kube-apiserver", "kubectl")) else None
+    """Return the folder that holds etcd, kube-apiserver and kubectl: KUBEBUILDER_ASSETS, one of PATH, or the development cluster's."""
+    folders = [os.environ.get("KUBEBUILDER_ASSETS", ""), os.path.dirname(shutil.which("kube-apiserver") or "")]  # noqa: PTH120 - may be empty
+    for folder in filter(None, folders):
+        if all((Path(folder) / program).exists() for program in _PROGRAMS):
+            return Path(folder)
+    if _CLUSTER.exists():
+        told = subprocess.run([str(_CLUSTER), "assets"], capture_output=True, text=True, timeout=120, check=False)
+        return Path(told.stdout.strip()) if told.returncode == 0 else None
+    return None
 
 
 @dataclass
