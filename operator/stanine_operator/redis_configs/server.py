@@ -3,6 +3,7 @@
 Errors of the connection are redis-py's own and end the turn; a server that refuses CONFIG is a finding, not an error.
 """
 
+import time
 from collections.abc import Sequence
 from typing import Any
 
@@ -37,6 +38,16 @@ def observe_server(client: "redis.Redis") -> ServerSeen:
         eviction_policy=str(info.get("maxmemory_policy", "noeviction")),
         memory=memory,
     )
+
+
+def measure_latency(client: "redis.Redis") -> float:
+    """Return the seconds of a PING there and back, the better of two: the first may have had to connect."""
+    taken = []
+    for _ in range(2):
+        began = time.perf_counter()
+        client.ping()
+        taken.append(time.perf_counter() - began)
+    return min(taken)
 
 
 def observe_parameters(client: "redis.Redis", names: Sequence[str]) -> ParametersSeen:

@@ -23,7 +23,7 @@ from stanine_operator.redis_configs.configuring import carry_out, config_library
 from stanine_operator.redis_configs.memory import PAST_THRESHOLD, judge_memory, memory_gauges, publish_memory
 from stanine_operator.redis_configs.records import Drift, Parameter, ServerSeen
 from stanine_operator.redis_configs.rivals import find_gone_holder, find_parameters_rival, find_settings_rival, name_of
-from stanine_operator.redis_configs.server import observe_parameters, observe_server, set_parameters
+from stanine_operator.redis_configs.server import measure_latency, observe_parameters, observe_server, set_parameters
 from stanine_operator.redis_configs.settings import (
     APPLIED,
     MIGRATED,
@@ -61,7 +61,7 @@ def reconcile(resource: Resource, spec: RedisConfigSpec, world: World) -> Outcom
     if seen.loading:
         raise ServerError(LOADING)
     configuration = Configuration(server.client, config_library(), server.keys)
-    configured = _configure_server(resource, spec, server, seen, world.neighbours.all("RedisConfig"))
+    configured = _configure_server(resource, spec, server, seen, world)
     settings = _configure_settings(resource, spec, server, seen, world, configuration)
     if configured.changed:
         seen = observe_server(server.client)
@@ -78,16 +78,14 @@ def reconcile(resource: Resource, spec: RedisConfigSpec, world: World) -> Outcom
             "memory": publish_memory(seen.memory, layouts, resource.status.get("memory")),
             **settings.fields,
         },
-        gauges=memory_gauges(seen.memory, layouts),
+        gauges=memory_gauges(seen.memory, layouts) | {"latency_seconds": measure_latency(server.client)},
         notices=configured.notices + server.users.follow(server.client),
     )
 
 
-def _configure_server(
-    resource: Resource, spec: RedisConfigSpec, server: Server, seen: ServerSeen, others: Sequence[Resource]
-) -> _Parameters:
+def _configure_server(resource: Resource, spec: RedisConfigSpec, server: Server, seen: ServerSeen, world: World) -> _Parameters:
     wanted = tuple(Parameter(each.name, each.value) for each in spec.server)
-    rival = find_parameters_rival(resource, others, seen.run_id)
+    rival = find_parameters_rival(resource, world.neighbours.all("RedisConfig"), seen.run_id)
     if rival is not None:
         text = f"RedisConfig {name_of(rival)} is older and has this server's parameters: put them there, or delete it"
         return _Parameters(Verdict(parameters.CONDITION, False, "ResourceConflict", text))

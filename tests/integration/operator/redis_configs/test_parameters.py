@@ -191,6 +191,14 @@ def test_memory_past_the_threshold_warns_without_failing_ready(stage: Stage) -> 
     assert config.condition("MemoryHigh") == ("True", "EvictionPolicy")
 
 
+def test_latency_is_a_gauge_and_in_no_status(stage: Stage) -> None:
+    config = stage.config()
+    gauges = config.turn().gauges
+    assert 0 < gauges["latency_seconds"] < 5
+    assert gauges["memory_used_bytes"] > 500_000
+    assert "latency" not in str(config.resource.status)
+
+
 def test_an_idle_server_changes_no_field_of_the_status(stage: Stage) -> None:
     config = stage.config(server=server(timeout="600"), settings={"sweepSeconds": 5}, compatibility="DualWrite")
     config.turn()
