@@ -13,12 +13,14 @@ Stanine's API answers about an attempt and a result, no more:
 - `hash_each`: one key an attempt and one a result, each a hash with a field an answer, and a field a score.
 
 The configuration: a hash with a field a setting, and one JSON string, of 10, 100 and 1,000 settings: bytes, and how long reading one
-setting, reading all and changing one take from Python (the string is changed as it must be: WATCH, GET, MULTI, SET, EXEC).
+setting, reading all and changing one take from Python (the string is changed as it must be: WATCH, GET, MULTI, SET, EXEC); then what the
+services do every second to follow it (`follow`), and a change with its revision, history and read-back (`revision`), by Stanine's own code.
 """
 
 import argparse
 import asyncio
 import hashlib
+import itertools
 import json
 import time
 from collections import defaultdict
@@ -40,6 +42,11 @@ from stanine.domain.result import ENGINE_VERSION
 from stanine.messages import Outbox
 from stanine.store import load_library
 from stanine.store.attempts import MAX_SUBMISSIONS
+from stanine.store.configuration import load_library as load_configuration
+from stanine.store.configuration.changing import Configuration
+from stanine.store.configuration.reading import load_settings
+from stanine.store.configuration.settings import SettingsRead
+from stanine.store.configuration.standing import Layout
 from stanine.store.keys import Keys
 from stanine.store.records import result_start
 from stanine.store.results import Results
@@ -48,6 +55,8 @@ from stanine.store.results import Results
 CHUNK = 1000
 #: Times an operation on a configuration is timed.
 TIMES = 1000
+#: Revisions made of a configuration: more than its history keeps.
+REVISIONS = 60
 #: Settings of a configuration.
 SETTINGS = (10, 100, 1000)
 
@@ -173,10 +182,10 @@ def layouts(client: Any, url: str, count: int) -> tuple[dict[str, float], dict[s
     return {name: machine.digits(grown(client, write) / count) for name, write in ways.items()}, parts
 
 
-def timed(operation: Callable[[], object]) -> dict[str, float]:
+def timed(operation: Callable[[], object], times: int = TIMES) -> dict[str, float]:
     """Return microseconds an operation takes."""
     found = []
-    for _ in range(TIMES):
+    for _ in range(times):
         began = time.perf_counter()
         operation()
         found.append((time.perf_counter() - began) * 1e6)
@@ -184,35 +193,54 @@ def timed(operation: Callable[[], object]) -> dict[str, float]:
 
 
 def configuration(client: Any, settings: int) -> dict[str, Any]:
-    """Return bytes and times of one configuration in both layouts."""
-    values = {f"setting{number:04}": f"value-{number}" for number in range(settings)}
+    """Return bytes and times of one configuration in both layouts, as an older service has it and as Stanine's migration leaves it."""
+    keys, values = Keys("bench"), {f"setting{number:04}": f"value-{number}" for number in range(settings)}
+    ours = Configuration(client, load_configuration(), keys)
+
+    def encode(values: dict[str, str]) -> str:
+        return json.dumps(values, separators=(",", ":"))  # as JSON.stringify
 
     def change_string() -> None:
         def change(pipeline: Any) -> None:
-            now = json.loads(pipeline.get("config"))
+            now = json.loads(pipeline.get(keys.config_string))
             now["setting0001"] = "changed"
             pipeline.multi()
-            pipeline.set("config", json.dumps(now))
+            pipeline.set(keys.config_string, encode(now))
 
-        client.transaction(change, "config")
+        client.transaction(change, keys.config_string)
+
+    last = SettingsRead()
+
+    def follow() -> None:
+        nonlocal last
+        last = load_settings(client, keys, last)
+
+    def make_revision() -> dict[str, float]:
+        seconds = itertools.count(1)
+        return timed(lambda: ours.apply({"sweepSeconds": next(seconds)}), REVISIONS)
 
     empty(client)
-    client.set("config", json.dumps(values))
+    client.set(keys.config_string, encode(values))
     string = {
-        "bytes": client.memory_usage("config"),
-        "read_one_us": timed(lambda: json.loads(client.get("config"))["setting0001"]),
-        "read_all_us": timed(lambda: json.loads(client.get("config"))),
+        "bytes": ours.memory().string,
+        "read_one_us": timed(lambda: json.loads(client.get(keys.config_string))["setting0001"]),
+        "read_all_us": timed(lambda: json.loads(client.get(keys.config_string))),
         "change_one_us": timed(change_string),
     }
-    empty(client)
-    client.hset("config", mapping=values)
+    string["follow_us"] = timed(follow)
+    ours.migrate(Layout.HASH)
     hashed = {
-        "bytes": client.memory_usage("config", samples=0),
-        "read_one_us": timed(lambda: client.hget("config", "setting0001")),
-        "read_all_us": timed(lambda: client.hgetall("config")),
-        "change_one_us": timed(lambda: client.hset("config", "setting0001", "changed")),
+        "bytes": ours.memory().hash,
+        "read_one_us": timed(lambda: client.hget(keys.config, "setting0001")),
+        "read_all_us": timed(lambda: client.hgetall(keys.config)),
+        "change_one_us": timed(lambda: client.hset(keys.config, "setting0001", "changed")),
     }
-    return {"settings": settings, "string": string, "hash": hashed}
+    hashed["follow_us"] = timed(follow)
+    hashed["revision_us"] = make_revision()
+    history = ours.memory().history
+    ours.migrate(Layout.STRING)
+    string["revision_us"] = make_revision()
+    return {"settings": settings, "string": string, "hash": hashed, "history_bytes": history, "revisions": len(ours.history())}
 
 
 def measure(count: int) -> dict[str, Any]:

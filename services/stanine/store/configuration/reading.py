@@ -5,6 +5,7 @@ The hash counts wherever there is one; without, the layout that was last chosen,
 
 from typing import Any
 
+import msgspec
 import redis
 import redis.asyncio
 
@@ -39,7 +40,10 @@ def _read(answers: Any, previous: SettingsRead) -> SettingsRead:
     if has_hash or string is None or layout == Layout.HASH.encode():
         known = {name: text.decode(errors="backslashreplace") for name, text in zip(NAMES, texts, strict=True) if text is not None}
         return read_settings(known, previous.settings)
+    if string == previous.text:
+        return previous
     try:
-        return read_settings(read_string(string).values(), previous.settings)
+        read = read_settings(read_string(string).values(), previous.settings)
     except StringUnreadableError as error:
-        return SettingsRead(previous.settings, (("", str(error)),), previous.stated)
+        read = SettingsRead(previous.settings, (("", str(error)),), previous.stated)
+    return msgspec.structs.replace(read, text=string)

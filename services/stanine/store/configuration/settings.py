@@ -73,6 +73,8 @@ class SettingsRead(msgspec.Struct, frozen=True):
     faults: tuple[tuple[str, str], ...] = ()
     #: The names of the settings that are stated: of the others, the default stands.
     stated: frozenset[str] = frozenset()
+    #: The older string that this was read from; the same text need not be read again.
+    text: bytes | None = None
 
 
 def read_settings(texts: Mapping[str, str], previous: Settings | None = None) -> SettingsRead:

@@ -7,6 +7,7 @@ and its changes since the present revision count as changes of the configuration
 """
 
 import hashlib
+import zlib
 from collections.abc import Iterable, Mapping, Sequence
 from enum import StrEnum
 from typing import Any
@@ -16,6 +17,12 @@ import msgspec
 from stanine.connection.managing import Manager, read_manager
 from stanine.store.configuration.errors import StringUnreadableError
 from stanine.store.configuration.string_layout import EMPTY, Spelling, read_string
+
+#: Bytes of settings from which an entry of the history is compressed: what people look at by hand stays readable, and fifty revisions of a
+#: thousand settings take a quarter of a megabyte instead of 1.3.
+COMPRESS_FROM = 1024
+#: How compressed settings begin; no JSON does.
+COMPRESSED = b"\0zlib"
 
 
 class Layout(StrEnum):
@@ -174,14 +181,18 @@ def write_meta(meta: Meta) -> list[bytes]:
 
 
 def read_record(number: int, record: bytes) -> Revision:
-    """Read an entry of the history: its time, a line of JSON, the settings as the string layout has them."""
+    """Read an entry of the history: its time, a line of JSON, the settings as the string layout has them or as COMPRESSED."""
     at, head, text = record.split(b"\n", 2)
+    if text.startswith(COMPRESSED):
+        text = zlib.decompress(text[len(COMPRESSED) :])
     read = msgspec.json.decode(head, type=_RecordHead)
     return Revision(number, int(at), read.by, read.origin, read.of, read_string(text, any_bytes=True))
 
 
 def write_record(by: str, origin: Origin, of: int, text: bytes) -> bytes:
     """Return an entry of the history; the server puts its time before it."""
+    if len(text) > COMPRESS_FROM:
+        text = COMPRESSED + zlib.compress(text)
     return msgspec.json.encode(_RecordHead(by, origin, of)) + b"\n" + text
 
 
