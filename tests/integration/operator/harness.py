@@ -198,6 +198,8 @@ class OperatorProcess:
     arguments: tuple[str, ...] = ()
     environment: Mapping[str, str] = field(default_factory=dict)
     process: "subprocess.Popen[bytes] | None" = None
+    #: What is run: the operator, or a test's own way to start it.
+    module: tuple[str, ...] = ("stanine_operator",)
 
     def start(self) -> "OperatorProcess":
         """Start it and wait until it takes turns."""
@@ -218,7 +220,7 @@ class OperatorProcess:
         self._begins_at = self.log.stat().st_size
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", "stanine_operator", *self.arguments],
+                [sys.executable, "-m", *self.module, *self.arguments],
                 env=environment | {"KUBECONFIG": str(self.kubeconfig)} | dict(self.environment),
                 stdout=log,
                 stderr=subprocess.STDOUT,
