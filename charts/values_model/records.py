@@ -323,12 +323,37 @@ class Otel(Group, frozen=True):
     headers_secret: HeadersSecret | UnsetType = UNSET
 
 
+class AlertRules(Group, frozen=True):
+    """The alerts."""
+
+    enabled: bool | UnsetType = UNSET
+    labels: Labels | UnsetType = UNSET
+    alert_labels: Labels | UnsetType = UNSET
+    runbook_url: str | UnsetType = UNSET
+    backlog_seconds: Annotated[int, Meta(ge=1)] | UnsetType = UNSET
+    paused_for: Annotated[str, Meta(pattern="^[0-9]+(s|m|h|d)$")] | UnsetType = UNSET
+    memory_percent: Annotated[int, Meta(ge=1, le=100)] | UnsetType = UNSET
+    error_percent: Annotated[int, Meta(ge=1, le=100)] | UnsetType = UNSET
+    sweep_seconds: Annotated[int, Meta(ge=1)] | UnsetType = UNSET
+    disabled: list[str] | UnsetType = UNSET
+
+
+class Dashboard(Group, frozen=True):
+    """The dashboard."""
+
+    enabled: bool | UnsetType = UNSET
+    labels: Labels | UnsetType = UNSET
+    annotations: Labels | UnsetType = UNSET
+
+
 class Monitoring(Group, frozen=True):
     """What Prometheus' operator reads."""
 
     enabled: bool | UnsetType = UNSET
     interval: Annotated[str, Meta(pattern="^[0-9]+(ms|s|m)$")] | UnsetType = UNSET
     labels: Labels | UnsetType = UNSET
+    rules: AlertRules | UnsetType = UNSET
+    dashboard: Dashboard | UnsetType = UNSET
 
 
 class NetworkPolicy(Group, frozen=True):
