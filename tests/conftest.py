@@ -14,6 +14,8 @@ from pathlib import Path
 
 import pytest
 import redis
+from redis.backoff import NoBackoff
+from redis.retry import Retry
 
 
 @dataclass(frozen=True)
@@ -58,7 +60,7 @@ def start_server(directory: Path, *options: str, binary: str | None = None, port
                "--hash-max-listpack-value", "1024", "--loglevel", "warning", *options]  # fmt: skip
     with (directory / "server.log").open("ab") as log:
         process = subprocess.Popen(command, stdout=log, stderr=subprocess.STDOUT)
-    client = redis.Redis(port=port, socket_timeout=5)
+    client = redis.Redis(port=port, socket_timeout=5, retry=Retry(NoBackoff(), 0))  # redis-py tries a refused password 10 times: 4 s
     deadline = time.monotonic() + 20
     while True:
         try:
