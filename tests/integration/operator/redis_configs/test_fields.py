@@ -66,6 +66,7 @@ def place(api: Api, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]
     with running(OperatorProcess(api.kubeconfig, log, ("--namespace", namespace))):
         yield Place(api, namespace, server.port)
     stop_server(server)
+    api.request("DELETE", f"/api/v1/namespaces/{namespace}")
 
 
 def test_key_namespace_is_the_prefix_of_every_key_and_cannot_be_changed(place: Place) -> None:
