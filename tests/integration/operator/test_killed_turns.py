@@ -1,0 +1,139 @@
+"""An operator that is killed before or after any single command of a turn: the next turn ends where one turn would have."""
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import dramatiq
+import pytest
+import redis
+from tests.conftest import Server
+from tests.integration.api.serving import document
+from tests.integration.operator.worlds import Land, ready
+
+from stanine.broker.settings import QueueSettings
+from stanine_operator.resource import Resource
+
+NAME = "results"
+Prepared = tuple[Land, Resource]
+Prepare = Callable[[], Prepared]
+
+
+class Killed(BaseException):
+    """The process is gone: nothing after this line runs."""
+
+
+@pytest.fixture
+def lands(valkey: Server, redis_url: str) -> Iterator[Callable[[], Land]]:
+    """Make lands, each on a server that is empty then."""
+    assert redis_url == valkey.url
+    made: list[Land] = []
+
+    def make() -> Land:
+        client = redis.Redis(port=valkey.port)
+        client.flushall()
+        client.close()
+        land = Land(valkey.port)
+        land.redis()
+        made.append(land)
+        return land
+
+    yield make
+    for land in made:
+        land.connections.close()
+
+
+def at_each_step(
+    monkeypatch: pytest.MonkeyPatch, prepare: Prepare, turn: Callable[[Prepared], Any], check: Callable[[Prepared], None]
+) -> int:
+    """Kill `turn` at its first command, then its second, …, before and after it was carried out, and check; return how many there are."""
+    real: Any = redis.Redis.execute_command
+    step = 0
+    while True:
+        step += 1
+        for after in (False, True):
+            at_hand, calls = prepare(), 0
+
+            def execute(self: Any, *words: Any, **options: Any) -> Any:
+                nonlocal calls
+                calls += 1
+                if calls == step and not after:
+                    raise Killed
+                answer = real(self, *words, **options)
+                if calls == step:
+                    raise Killed
+                return answer
+
+            monkeypatch.setattr(redis.Redis, "execute_command", execute)
+            killed = False
+            try:
+                turn(at_hand)
+            except Killed:
+                killed = True
+            monkeypatch.setattr(redis.Redis, "execute_command", real)
+            if not killed:
+                return step - 1
+            check(at_hand)
+
+
+def test_a_queue_is_made_and_purged_once_wherever_a_turn_ends(lands: Callable[[], Land], monkeypatch: pytest.MonkeyPatch) -> None:
+    spec: dict[str, Any] = {"queueName": NAME, "maxDeliveries": 3, "purge": {"part": "Ready", "token": "t"}, "requeueDead": {"token": "r"}}
+
+    def prepare() -> Prepared:
+        land = lands()
+        resource = land.put("Queue", NAME, queueName=NAME)
+        land.turn(resource)
+        broker = land.world().server_of(resource).broker
+        broker.enqueue_many(dramatiq.Message(NAME, "note", (number,), {}, {}) for number in range(1500))
+        fields: Any = {"h": b"x", "reason": "E", "actor": "a"}
+        broker.client.xadd(broker._queue(NAME).keys.dead, fields)
+        return land, land.put("Queue", NAME, **spec)
+
+    def check(at_hand: Prepared) -> None:
+        land, resource = at_hand
+        broker = land.world().server_of(resource).broker
+        outcome = land.turn(resource)
+        assert ready(outcome) == (True, "Running")
+        assert outcome.fields["purge"] == {"token": "t", "outcome": "Executed", "count": 1500}
+        assert outcome.fields["requeueDead"] == {"token": "r", "outcome": "Executed", "count": 1}
+        assert broker.settings(NAME) == QueueSettings(max_deliveries=3)
+        assert (outcome.fields["ready"], outcome.fields["dead"]) == (1, 0), "what was put back comes after the purge"
+        assert land.turn(resource).fields["ready"] == 1
+
+    assert at_each_step(monkeypatch, prepare, lambda at_hand: at_hand[0].turn(at_hand[1]), check) >= 12
+
+
+def test_an_instrument_is_published_once_wherever_a_turn_ends(lands: Callable[[], Land], monkeypatch: pytest.MonkeyPatch) -> None:
+    def prepare() -> Prepared:
+        land = lands()
+        return land, land.put("Instrument", "a-mood", **document()["spec"])
+
+    def check(at_hand: Prepared) -> None:
+        land, resource = at_hand
+        server = land.world().server_of(resource)
+        assert land.turn(resource).fields["revision"] == 1
+        assert server.client.xlen(server.broker.ready_key("index")) == 1
+        assert server.client.hlen(server.keys.numbers) == 1
+
+    assert at_each_step(monkeypatch, prepare, lambda at_hand: at_hand[0].turn(at_hand[1]), check) >= 3
+
+
+@pytest.mark.parametrize("kind", ["Queue", "Instrument"])
+def test_a_release_ends_wherever_it_was_interrupted(lands: Callable[[], Land], monkeypatch: pytest.MonkeyPatch, kind: str) -> None:
+    def prepare() -> Prepared:
+        land = lands()
+        spec = {"queueName": NAME} if kind == "Queue" else document()["spec"]
+        resource = land.put(kind, "a-mood", deletionPolicy="Delete", **spec)
+        land.turn(resource)
+        return land, resource
+
+    def check(at_hand: Prepared) -> None:
+        land, resource = at_hand
+        server = land.world().server_of(resource)
+        assert land.delete(resource).done
+        if kind == "Queue":
+            assert not server.client.keys("*:q:results:*")
+        else:
+            assert server.client.hgetall(server.keys.instrument("a-mood")) == {b"revision": b"1"}
+            assert server.client.hgetall(server.keys.numbers) == {b"1": b""}
+
+    assert at_each_step(monkeypatch, prepare, lambda at_hand: at_hand[0].delete(at_hand[1]), check) >= 1
