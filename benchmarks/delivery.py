@@ -10,6 +10,7 @@ from benchmarks.peers import work
 from benchmarks.published import NAMESPACE
 from stanine.domain.index import IndexEntry
 from stanine.domain.result import decode_result
+from stanine.store.attempts import CHUNK_SIZE
 from stanine.store.keys import BLOCK_SIZE, Keys
 from stanine.store.records import read_result
 
@@ -79,7 +80,7 @@ def check_stanine(client: Any, sent: int, scores: list[dict[str, Any]] | None, e
                 known[record] = json_like(record, entry)
             wrong += not record or known[record] != scores[number % PERIOD]
     commits = count_stanine(client)
-    log = b"".join(client.getrange(keys.commit_log(1, chunk), 0, -1) for chunk in range(sent // 65536 + 1))
+    log = b"".join(client.getrange(keys.commit_log(1, chunk), 0, -1) for chunk in range(sent // CHUNK_SIZE + 1))
     distinct = len({log[start : start + 4] for start in range(0, len(log), 4)})
     return Delivery(sent, len(found), wrong, commits - distinct)
 

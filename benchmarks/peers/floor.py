@@ -21,7 +21,7 @@ from stanine.domain.result import ENGINE_VERSION, SCALE_BYTES
 from stanine.messages import SCORE_ATTEMPTS
 from stanine.store import load_library
 from stanine.store.keys import BLOCK_SIZE, Keys
-from stanine.store.records import result_start
+from stanine.store.records import attempt_parts, result_start
 
 #: Messages read at once, as the resultWatcher's batches are.
 BATCH = 512
@@ -29,8 +29,8 @@ BATCH = 512
 SCALES = 5
 #: Bytes of a message's ids: one attempt.
 ID_BYTES = 16
-#: Bytes of an attempt record (stanine/store/records.py) beside its answers.
-RECORD_BYTES = 29
+#: Bytes of an attempt record: in two parts (stanine/store/records.py), the time of arrival between them.
+RECORD_BYTES = 6 + sum(map(len, attempt_parts(1, 1, bytes(12), bytes(ITEMS), b"")))
 CONSUMER = "floor"
 #: How a reply of XREADGROUP for one stream begins: with the number of its entries.
 _ANNOUNCED = re.compile(rb"\*1\r\n\*2\r\n\$\d+\r\n[^\r]+\r\n\*(\d+)\r\n")
@@ -119,7 +119,7 @@ def run() -> None:
             slot = arrival % BLOCK_SIZE
             some = min(BLOCK_SIZE - slot, first + count - arrival)
             load.append(command("HMGET", keys.attempts(arrival // BLOCK_SIZE), *range(slot, slot + some)))
-            expected += len(b"*%d\r\n" % some) + some * (len(b"$%d\r\n\r\n" % (RECORD_BYTES + ITEMS)) + RECORD_BYTES + ITEMS)
+            expected += len(b"*%d\r\n" % some) + some * (len(b"$%d\r\n\r\n" % RECORD_BYTES) + RECORD_BYTES)
             arrival += some
         wire.ask(b"".join(load))
         wire.skip(expected)

@@ -9,7 +9,7 @@ from collections.abc import Iterable
 import msgspec
 
 from stanine.domain.result import ENGINE_VERSION
-from stanine.store.records import failure_record, read_start
+from stanine.store.records import START_BYTES, failure_record, read_start
 from stanine.store.results import Results
 from stanine.store.sweep import Sweep, Unscored
 
@@ -46,7 +46,7 @@ def sweep_attempts(sweep: Sweep, results: Results, oldest_message: int | None, m
     due = forgotten(sweep.unscored(), oldest_message)
     hopeless = [each for each in due if each.requeues >= max_requeues]
     for each in hopeless:
-        number, _ = read_start(each.record[:9])
+        number, _ = read_start(each.record[:START_BYTES])
         results.commit(number, [each.id], [failure_record(ENGINE_VERSION, "NotDeliverable")], {})
     again = [each.id for each in due if each.requeues < max_requeues]
     results.requeue(again)

@@ -11,13 +11,22 @@ import msgspec
 import numpy as np
 
 from stanine.domain.index import IndexEntry
-from stanine.domain.kernel import Kernel
+from stanine.domain.kernel import Codes, Kernel
 from stanine.domain.result import ENGINE_VERSION
 from stanine.messages import split_attempt_ids
 from stanine.store.errors import CorruptRecordError
 from stanine.store.index import Index
 from stanine.store.instruments import InstrumentHistory
-from stanine.store.records import START_BYTES, answers_of, failure_record, participant_of, read_start, result_start
+from stanine.store.records import (
+    START_BYTES,
+    answers_of,
+    failure_record,
+    packed_size,
+    participant_of,
+    read_start,
+    result_start,
+    unpack_answers,
+)
 from stanine.store.results import Results
 
 #: Compiled kernels kept: one for each form in use. A few hundred kilobytes at the most each.
@@ -96,30 +105,31 @@ class BatchScorer:
                 return len(group.ids)
             self._fail(number, group.ids, reason, tally)
             return 0
-        items = len(entry.items)
+        layout, items = start[0], len(entry.items)
+        size = packed_size(layout, items)
         ids: list[bytes] = []
-        codes: list[bytes] = []
+        answers: list[bytes] = []
         participants: dict[int, str] = {}
         corrupt: list[bytes] = []
         for attempt_id, record in zip(group.ids, group.records, strict=True):
-            answers, tail = answers_of(record)
+            count, packed, tail = answers_of(record)
             try:
                 participant = participant_of(tail) if tail else None
             except CorruptRecordError:
                 corrupt.append(attempt_id)
                 continue
-            if len(answers) != items:
+            if count != items or len(packed) != size:
                 corrupt.append(attempt_id)
                 continue
             if participant is not None:
                 participants[len(ids)] = participant
             ids.append(attempt_id)
-            codes.append(answers)
+            answers.append(packed)
         if corrupt:
             self._fail(number, corrupt, "CorruptAttempt", tally)
         if ids:
             began = self._clock()
-            bodies = self._bodies(entry, codes)
+            bodies = self._bodies(entry, _matrix(layout, answers, items))
             tally.scoring_seconds += self._clock() - began
             head = result_start(ENGINE_VERSION, entry.revision)
             records = [failure_record(ENGINE_VERSION, "NotScorable") if body is None else head + body for body in bodies]
@@ -130,16 +140,16 @@ class BatchScorer:
             tally.scored += max(0, committed - failures)
         return 0
 
-    def _bodies(self, entry: IndexEntry, codes: Sequence[bytes]) -> list[bytes | None]:
+    def _bodies(self, entry: IndexEntry, codes: Codes) -> list[bytes | None]:
         """Score all at once; where that fails, each alone, so that one bad attempt costs the others nothing but time."""
         kernel = self._kernel(entry)
         try:
             return list(_score(kernel, codes))
         except (ValueError, ArithmeticError, IndexError):
             bodies: list[bytes | None] = []
-            for each in codes:
+            for row in range(len(codes)):
                 try:
-                    bodies.extend(_score(kernel, [each]))
+                    bodies.extend(_score(kernel, codes[row : row + 1]))
                 except (ValueError, ArithmeticError, IndexError):
                     bodies.append(None)
             return bodies
@@ -167,8 +177,13 @@ class BatchScorer:
         return "RevisionMissing" if not 0 < revision <= history.revision else None
 
 
-def _score(kernel: Kernel, codes: Sequence[bytes]) -> list[bytes]:
-    matrix = np.frombuffer(b"".join(codes), dtype=np.uint8).reshape(len(codes), -1)
-    if kernel.unreadable(matrix):
+def _matrix(layout: int, answers: Sequence[bytes], items: int) -> Codes:
+    """Return the codes of packed answers, a row an attempt."""
+    codes = unpack_answers(layout, b"".join(answers))
+    return np.frombuffer(codes, dtype=np.uint8).reshape(len(answers), -1)[:, :items]
+
+
+def _score(kernel: Kernel, codes: Codes) -> list[bytes]:
+    if kernel.unreadable(codes):
         raise ValueError("an attempt holds a code that its item does not have")
-    return kernel.score(matrix).packed()
+    return kernel.score(codes).packed()

@@ -31,7 +31,7 @@ MAX_SUBMISSIONS = 1000
 #: Attempt ids in one message of a bulk submission: few enough that a message which fails alone holds up little.
 IDS_PER_MESSAGE = 64
 #: Arrival numbers a chunk of the commit log and a page of a participant; `functions.lua` has the same.
-CHUNK_SIZE, PAGE_SIZE = 65536, 256
+CHUNK_SIZE, PAGE_SIZE = 4096, 256
 
 _ARRIVAL_BYTES = 4
 _NUMBER_AND_LENGTH = struct.Struct(">IH")

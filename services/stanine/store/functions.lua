@@ -9,7 +9,7 @@ No-one's data is logged. Numbers in records are big-endian.
 
 local BLOCK_SIZE = 32
 -- arrival numbers a chunk of the commit log, and bytes each
-local CHUNK_SIZE, ARRIVAL_BYTES = 65536, 4
+local CHUNK_SIZE, ARRIVAL_BYTES = 4096, 4
 -- arrival numbers a page of a participant: a page is rewritten at each append, so it is kept small
 local PAGE_SIZE = 256
 -- arguments to one redis.call: Lua's stack ends near 8,000
@@ -79,7 +79,7 @@ local function put_index(keys, args)
 end
 
 -- submit: KEYS arrivals, stream; ARGV head, trace, ids a message, submissions, one after the other: instrument number (4 bytes), key (length
--- in 2), digest of its meaning (16), random part of its id (12), the record up to the time (9) and after it (length in 4)
+-- in 2), digest of its meaning (16), random part of its id (12), the record up to the time (7) and after it (length in 4)
 -- A call with submissions that have no key is remembered for a while by the random part of the first of them: sent again by a client whose
 -- reply was lost, it is answered as before.
 -- Returns for each submission 17 bytes: N (new), R (repeated), C (conflict: the key stands for another meaning) or G (gone: the instrument
@@ -91,7 +91,7 @@ local function submit(keys, args)
   local packed, submissions, at, once = args[4], {}, 1, nil
   while at <= #packed do
     local number, key, digest, random, start, rest
-    number, key, digest, random, start, rest, at = struct.unpack('>I4I2c0c16c12c9I4c0', packed, at)
+    number, key, digest, random, start, rest, at = struct.unpack('>I4I2c0c16c12c7I4c0', packed, at)
     submissions[#submissions + 1] = {number, key, digest, random, start, rest}
     if key == '' and not once then
       once = prefix .. 'once:' .. string.gsub(random, '.', function(byte) return string.format('%02x', string.byte(byte)) end)
@@ -390,6 +390,10 @@ local function commit_results(keys, args)
     redis.call('APPEND', prefix .. 'c:' .. number .. ':' .. chunk, string.sub(committed, done * ARRIVAL_BYTES + 1, (done + fits) * ARRIVAL_BYTES))
     done = done + fits
     position = position + fits
+    if position % CHUNK_SIZE == 0 then
+      local key = prefix .. 'c:' .. number .. ':' .. chunk
+      redis.call('SET', key, redis.call('GET', key)) -- what grew by appending holds up to its size again in reserve
+    end
   end
   list_for_participants(prefix .. 'participants', participants, packed, skipped)
   redis.call('PUBLISH', prefix .. 'committed', committed)

@@ -17,7 +17,7 @@ too. No key holds a person's data; the caller's keys and participants are fields
     <namespace>:{p0}:keys:<number>        hash    caller's key -> attempt id and digest of its meaning, of one instrument
     <namespace>:{p0}:once:<random>        string  the answer to a call of `submit` without keys, for a minute
     <namespace>:{p0}:commits              hash    instrument number -> how many results were committed
-    <namespace>:{p0}:c:<number>:<chunk>   string  arrival numbers in commit order, 4 bytes each, 65,536 a chunk
+    <namespace>:{p0}:c:<number>:<chunk>   string  arrival numbers in commit order, 4 bytes each, 4,096 a chunk
     <namespace>:{p0}:participants         hash    participant -> arrival numbers of the newest page; <participant>NUL<page>: a full page
     <namespace>:{p0}:low-water            string  the first block that may hold an attempt without a result
     <namespace>:{p0}:requeued             hash    arrival number -> when and how often the sweep re-queued it

@@ -2,8 +2,9 @@
 
 Called by every module of the store. Numbers are big-endian. Layouts:
 
-    attempt   version 1 | instrument number 4 | revision answered 4 | arrived (ms) 6 | random 12 | number of items 2 | answers | tail
-    answers   a byte an item, in the form's order
+    attempt   layout 1 | instrument number 3 | revision answered 3 | arrived (ms) 6 | random 12 | number of items 1 or 2 | answers | tail
+    answers   in the form's order. Layout 1: their number in 2, a byte an item. Layout 2, for the usual form of at most 255 items with at
+              most 13 options each: their number in 1, half a byte an item, the first item in the upper half of the first byte
     tail      nothing, or MessagePack [caller's key, participant, attributes]
     result    kind 1 | engine version 2 | scoring revision 4 | the body (`stanine.domain.result`), or for a failure its reason as UTF-8
 
@@ -12,6 +13,7 @@ The function `submit` puts the time of arrival in, the server's own, so an attem
 
 import hmac
 import struct
+from binascii import hexlify, unhexlify
 from collections.abc import Mapping
 from hashlib import blake2b
 
@@ -21,8 +23,8 @@ from stanine.messages import ATTEMPT_ID_BYTES
 from stanine.store.errors import CorruptRecordError
 from stanine.store.keys import BLOCK_SIZE
 
-#: The layout of attempt records that this version writes and reads.
-ATTEMPT_VERSION = 1
+#: The layouts of attempt records: answers in bytes, or in halves of bytes.
+WHOLES, HALVES = 1, 2
 #: Random bytes of an attempt's id: 96 bits, so that nobody guesses one.
 RANDOM_BYTES = 12
 #: Bytes of an attempt's token.
@@ -30,13 +32,21 @@ TOKEN_BYTES = 16
 #: What a result record is.
 SCORED, FAILED = 1, 2
 
-_START = struct.Struct(">BII")
-_RECORD = struct.Struct(">BII6s12sH")
+_START = struct.Struct(">B3s3s")
+_RECORD = struct.Struct(">B3s3s6s12s")
 _RESULT = struct.Struct(">BHI")
 _COUNT = struct.Struct(">H")
 
-#: Bytes of an attempt record that say which scoring applies: its version, instrument and revision.
+#: Bytes of an attempt record that say which scoring applies, and how its answers are packed: its layout, instrument and revision.
 START_BYTES = _START.size
+
+#: Codes that half a byte holds: the first 13 options, and the three codes of what is no answer; of each the digit that it is packed as.
+_HALF_CODES = bytes([*range(13), 253, 254, 255])
+_DIGITS = b"0123456789abcdef"
+_TO_DIGITS, _TO_CODES = bytes.maketrans(_HALF_CODES, _DIGITS), bytes.maketrans(_DIGITS, _HALF_CODES)
+#: Items that a layout with their number in one byte can have.
+_HALVES_LIMIT = 255
+_HALVES_BYTE = bytes([HALVES])
 
 
 class Tail(msgspec.Struct, frozen=True, array_like=True):
@@ -105,7 +115,12 @@ def token(secret: bytes, attempt_id: bytes) -> str:
 
 def attempt_parts(number: int, revision: int, random: bytes, codes: bytes, tail: bytes) -> tuple[bytes, bytes]:
     """Return an attempt's record in two parts: what stands before the time of arrival, and what stands after it."""
-    return _START.pack(ATTEMPT_VERSION, number, revision), random + _COUNT.pack(len(codes)) + codes + tail
+    count = len(codes)
+    if count <= _HALVES_LIMIT and not codes.translate(None, _HALF_CODES):
+        layout, packed = HALVES, b"%c%b" % (count, unhexlify(codes.translate(_TO_DIGITS) + b"0" * (count % 2)))
+    else:
+        layout, packed = WHOLES, _COUNT.pack(count) + codes
+    return _START.pack(layout, number.to_bytes(3, "big"), revision.to_bytes(3, "big")), random + packed + tail
 
 
 def encode_tail(key: str | None, participant: str | None, attributes: Mapping[str, int | float | str]) -> bytes:
@@ -118,12 +133,11 @@ def encode_tail(key: str | None, participant: str | None, attributes: Mapping[st
 def read_start(start: bytes) -> tuple[int, int]:
     """Return (instrument number, revision answered) from the first START_BYTES of an attempt record; CorruptRecordError if it is none."""
     try:
-        version, number, revision = _START.unpack(start)
+        layout, number, revision = _START.unpack(start)
     except struct.error as error:
         raise CorruptRecordError("an attempt record is cut short") from error
-    if version != ATTEMPT_VERSION:
-        raise CorruptRecordError(f"an attempt record has layout {version}; this version reads layout {ATTEMPT_VERSION}")
-    return number, revision
+    _check_layout(layout)
+    return int.from_bytes(number, "big"), int.from_bytes(revision, "big")
 
 
 def read_attempt(record: bytes, attempt_id: bytes | int) -> StoredAttempt | None:
@@ -132,23 +146,31 @@ def read_attempt(record: bytes, attempt_id: bytes | int) -> StoredAttempt | None
     Given an arrival number instead of an id, whoever's it is.
     """
     try:
-        version, number, revision, time, random, count = _RECORD.unpack_from(record)
-        if version != ATTEMPT_VERSION:
-            raise CorruptRecordError(f"an attempt record has layout {version}; this version reads layout {ATTEMPT_VERSION}")
+        layout, number, revision, time, random = _RECORD.unpack_from(record)
+        _check_layout(layout)
         if isinstance(attempt_id, int):
             whole_id = random + attempt_id.to_bytes(ATTEMPT_ID_BYTES - RANDOM_BYTES, "big")
         elif hmac.compare_digest(random, attempt_id[:RANDOM_BYTES]):
             whole_id = attempt_id
         else:
             return None
-        end = _RECORD.size + count
-        codes = record[_RECORD.size : end]
+        count, packed, rest = answers_of(record)
+        codes = unpack_answers(layout, packed)[:count]
         if len(codes) != count:
             raise CorruptRecordError("an attempt record is cut short")
-        tail = msgspec.msgpack.decode(record[end:], type=Tail) if len(record) > end else Tail()
+        tail = msgspec.msgpack.decode(rest, type=Tail) if rest else Tail()
     except (struct.error, msgspec.MsgspecError) as error:
         raise CorruptRecordError("an attempt record cannot be read") from error
-    return StoredAttempt(whole_id, number, revision, int.from_bytes(time, "big"), codes, tail.key, tail.participant, tail.attributes)
+    return StoredAttempt(
+        whole_id,
+        int.from_bytes(number, "big"),
+        int.from_bytes(revision, "big"),
+        int.from_bytes(time, "big"),
+        codes,
+        tail.key,
+        tail.participant,
+        tail.attributes,
+    )
 
 
 def arrived_at(record: bytes) -> int:
@@ -161,10 +183,33 @@ def random_of(record: bytes) -> bytes:
     return record[START_BYTES + 6 : START_BYTES + 6 + RANDOM_BYTES]
 
 
-def answers_of(record: bytes) -> tuple[bytes, bytes]:
-    """Return (packed answers, tail) of an attempt record: the scorer's short way past everything else."""
-    end = _RECORD.size + int.from_bytes(record[_RECORD.size - 2 : _RECORD.size], "big")
-    return record[_RECORD.size : end], record[end:]
+def answers_of(record: bytes) -> tuple[int, bytes, bytes]:
+    """Return (number of items, packed answers, tail) of an attempt record: the scorer's short way past everything else.
+
+    Of a record that is cut short the answers are fewer than `packed_size` says; -1 if it does not even say how many there are.
+    """
+    halves = record[:1] == _HALVES_BYTE
+    start = _RECORD.size + (1 if halves else 2)
+    if len(record) < start:
+        return -1, b"", b""
+    count = int.from_bytes(record[_RECORD.size : start], "big")
+    end = start + ((count + 1) // 2 if halves else count)
+    return count, record[start:end], record[end:]
+
+
+def packed_size(layout: int, items: int) -> int:
+    """Return the bytes that the answers to so many items take."""
+    return (items + 1) // 2 if layout == HALVES else items
+
+
+def unpack_answers(layout: int, packed: bytes) -> bytes:
+    """Return the codes of packed answers, of one attempt or several; in layout 2 an odd number of items leaves one code too many each."""
+    return hexlify(packed).translate(_TO_CODES) if layout == HALVES else packed
+
+
+def _check_layout(layout: int) -> None:
+    if layout not in (WHOLES, HALVES):
+        raise CorruptRecordError(f"an attempt record has layout {layout}; this version reads layouts {WHOLES} and {HALVES}")
 
 
 def participant_of(tail: bytes) -> str | None:

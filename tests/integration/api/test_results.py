@@ -49,7 +49,7 @@ def test_a_failed_attempt_says_why(mood: Serving) -> None:
     arrival = int(receipt["attempt"][24:], 16)
     block, slot = mood.keys.attempts(arrival // 32), arrival % 32
     record: bytes = mood.redis.hget(block, slot)  # type: ignore[assignment]
-    mood.redis.hset(block, slot, record[:27] + b"\x00\x01" + record[29:30])  # one answer where three belong
+    mood.redis.hset(block, slot, record[:25] + b"\x01" + record[26:27])  # one answer where three belong
     mood.score(receipt)
     body = mood.http().get(f"/v1/attempts/{receipt['attempt']}/result").json()
     assert (body["state"], body["reason"]) == ("Failed", "CorruptAttempt")

@@ -8,10 +8,12 @@ from hypothesis import strategies as st
 
 from stanine.store.errors import CorruptRecordError
 from stanine.store.records import (
+    START_BYTES,
     answers_of,
     arrived_at,
     attempt_parts,
     encode_tail,
+    packed_size,
     participant_of,
     random_of,
     read_attempt,
@@ -20,6 +22,7 @@ from stanine.store.records import (
     read_start,
     result_start,
     token,
+    unpack_answers,
 )
 
 TEXT = st.text(max_size=20)
@@ -32,7 +35,11 @@ def record(codes: bytes = b"\x01\x02", key: str | None = None, participant: str 
     return start + TIME + rest
 
 
-@given(codes=st.binary(max_size=300), key=st.none() | TEXT, participant=st.none() | TEXT, arrival=st.integers(0, 2**32 - 1))
+#: Such as half a byte holds, and any.
+CODES = st.lists(st.integers(0, 12) | st.integers(253, 255), max_size=300).map(bytes) | st.binary(max_size=300)
+
+
+@given(codes=CODES, key=st.none() | TEXT, participant=st.none() | TEXT, arrival=st.integers(0, 2**32 - 1))
 def test_an_attempt_reads_back_as_it_was_written(codes: bytes, key: str | None, participant: str | None, arrival: int) -> None:
     data = record(codes, key, participant, age=31)
     attempt = read_attempt(data, RANDOM + arrival.to_bytes(4, "big"))
@@ -40,28 +47,42 @@ def test_an_attempt_reads_back_as_it_was_written(codes: bytes, key: str | None, 
     assert attempt == read_attempt(data, arrival)
     assert (attempt.number, attempt.revision, attempt.submitted_at) == (7, 3, 1_700_000_000_000)
     assert (attempt.codes, attempt.key, attempt.participant, attempt.attributes) == (codes, key, participant, {"age": 31})
-    answers, tail = answers_of(data)
-    assert (answers, participant_of(tail), random_of(data), arrived_at(data)) == (codes, participant, RANDOM, attempt.submitted_at)
-    assert read_start(data[:9]) == (7, 3)
+    count, packed, tail = answers_of(data)
+    assert (participant_of(tail), random_of(data), arrived_at(data)) == (participant, RANDOM, attempt.submitted_at)
+    assert (count, len(packed)) == (len(codes), packed_size(data[0], len(codes)))
+    assert unpack_answers(data[0], packed)[:count] == codes
+    assert read_start(data[:START_BYTES]) == (7, 3)
 
 
 def test_an_attempt_without_key_participant_and_attributes_has_no_tail() -> None:
-    assert answers_of(record()) == (b"\x01\x02", b"")
+    assert answers_of(record()) == (2, b"\x12", b"")
+
+
+@pytest.mark.parametrize(
+    ("codes", "size"),
+    [(b"\x00" * 50, 25), (b"\x0c\xfd\xfe\xff" * 10 + b"\x01", 21), (b"\x0d" + b"\x00" * 49, 51), (b"\x01" * 256, 257)],
+    ids=["usual", "odd", "an option beyond half a byte", "more items than one byte counts"],
+)
+def test_the_usual_answers_take_half_a_byte_each(codes: bytes, size: int) -> None:
+    assert len(record(codes)) == 26 + size
 
 
 def test_another_attempts_id_reads_nothing() -> None:
     assert read_attempt(record(), b"x" * 16) is None
 
 
-@given(cut=st.integers(0, 30))
-def test_a_record_that_is_cut_short_is_corrupt(cut: int) -> None:
+@given(codes=CODES.filter(bool), cut=st.integers(1, 400))
+def test_a_record_that_is_cut_short_is_corrupt(codes: bytes, cut: int) -> None:
+    data = record(codes)[:-cut]
     with pytest.raises(CorruptRecordError):
-        read_attempt(record()[:cut], 0)
+        read_attempt(data, 0)
+    count, packed, tail = answers_of(data)
+    assert (count, tail) == (-1, b"") or len(packed) < packed_size(data[0], count)
 
 
 @given(data=st.binary(max_size=60))
 def test_reading_any_bytes_as_a_record_raises_nothing_else(data: bytes) -> None:
-    for read in (lambda: read_attempt(data, 0), lambda: read_result(data), lambda: read_start(data[:9])):
+    for read in (lambda: read_attempt(data, 0), lambda: read_result(data), lambda: read_start(data[:START_BYTES])):
         with contextlib.suppress(CorruptRecordError):
             read()
 
