@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from tests.conftest import Server
 from tests.integration.kube_api import ApiServer, start_api_server
 from tests.integration.operator.harness import Api, OperatorProcess
 
@@ -49,6 +50,12 @@ def namespace(api: Api) -> Iterator[str]:
             if not each["metadata"].get("deletionTimestamp"):
                 api.delete(kind, name, each["metadata"]["name"])
     api.request("DELETE", f"/api/v1/namespaces/{name}")
+
+
+@pytest.fixture
+def port(valkey: Server, redis_url: str) -> int:
+    """The port of an empty server."""
+    return valkey.port
 
 
 @pytest.fixture

@@ -1,0 +1,194 @@
+"""The operator and the API server: either may go and come back."""
+
+import contextlib
+import signal
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+import yaml
+from tests.conftest import Server, free_port, need
+from tests.integration.kube_api import ApiServer, find_assets, start_api_server
+from tests.integration.operator.harness import ROOT, Api, OperatorProcess, Refused, queue, redis_config, running, secret
+
+#: Seconds within which everything converges after a fault has healed.
+BOUND = 60
+#: Seconds that a look may be away for a resource that is not well.
+NOT_WELL = 15
+REFERENCE = {"name": "redis", "key": "password"}
+
+
+def versions(api: Api, namespace: str) -> dict[str, str]:
+    """Return the resourceVersion of every resource."""
+    kinds = ("RedisConfig", "Queue", "Instrument")
+    return {
+        f"{kind}/{each['metadata']['name']}": each["metadata"]["resourceVersion"]
+        for kind in kinds
+        for each in api.list_all(kind, namespace)
+    }
+
+
+def test_an_operator_that_was_killed_goes_on_where_it_was(
+    api: Api, namespace: str, start_operator: Callable[..., OperatorProcess], port: int
+) -> None:
+    operator = start_operator()
+    api.apply(redis_config(namespace, port))
+    api.create_many([queue(namespace, f"q-{number}") for number in range(30)])
+    time.sleep(0.3)
+    operator.kill()
+    api.apply(queue(namespace, "late", maxRetries=3))
+    operator.start()
+    for number in range(30):
+        api.wait("Queue", namespace, f"q-{number}")
+    api.wait("Queue", namespace, "late")
+
+
+def test_a_restart_changes_nothing_where_all_is_well(
+    api: Api, namespace: str, start_operator: Callable[..., OperatorProcess], port: int
+) -> None:
+    """Every restart is a turn for everything: what is well is not written, and nothing is posted again."""
+    operator = start_operator()
+    api.apply(redis_config(namespace, port), *(queue(namespace, f"q-{number}", deletionPolicy="Delete") for number in range(5)))
+    for number in range(5):
+        api.wait("Queue", namespace, f"q-{number}")
+    api.wait("RedisConfig", namespace, "default")
+    time.sleep(1)
+    before, posted = versions(api, namespace), len(api.list_all("Event", namespace))
+    for _ in range(3):
+        assert operator.stop() == 0
+        operator.start()
+        deadline = time.monotonic() + BOUND
+        while operator.metric("stanine_operator_reconciles_total", outcome="ready") < 6:
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
+    assert versions(api, namespace) == before
+    assert len(api.list_all("Event", namespace)) == posted
+
+
+def test_it_stops_within_seconds_also_while_redis_hangs(api: Api, namespace: str, start_operator: Callable[..., OperatorProcess]) -> None:
+    api.apply(redis_config(namespace, 6379, connection={"host": "192.0.2.1", "connectTimeoutMilliseconds": 3000}))
+    operator = start_operator()
+    time.sleep(1)
+    began = time.monotonic()
+    assert operator.stop() == 0
+    assert time.monotonic() - began < 15
+    assert operator.lines()[-1]["event"] == "operator.stopped"
+
+
+@pytest.fixture
+def own_api_server(tmp_path: Path) -> Iterator[ApiServer]:
+    """An API server that may be stopped, without the definitions."""
+    server = start_api_server(tmp_path / "kubernetes")
+    yield server
+    server.stop()
+
+
+@pytest.fixture
+def own_api(own_api_server: ApiServer) -> Iterator[Api]:
+    """An administrator of that API server."""
+    api = Api(own_api_server.kubeconfig)
+    yield api
+    api.close()
+
+
+def _until(check: Callable[[], object], within: float) -> None:
+    deadline = time.monotonic() + within
+    while not check():
+        assert time.monotonic() < deadline, "it did not come about in time"
+        time.sleep(0.1)
+
+
+def test_an_api_server_that_was_away_is_followed_again_and_definitions_may_come_late(
+    own_api_server: ApiServer, own_api: Api, tmp_path: Path, port: int
+) -> None:
+    api = own_api
+    api.make_namespace("n")
+    process = OperatorProcess(api.kubeconfig, tmp_path / "operator.log", ("--all-namespaces",))
+    process.launch()
+    try:
+        _until(lambda: "not installed" in process.probe("/readyz")[1], 20)
+        assert process.probe("/healthz")[0] == 200
+        api.install_definitions()
+        _until(process.is_ready, 20)
+        api.apply(redis_config("n", port), queue("n", "jobs"))
+        api.wait("Queue", "n", "jobs")
+        own_api_server.stop("kube-apiserver", sig=signal.SIGKILL)
+        time.sleep(8)  # longer than the first pauses between tries
+        assert process.probe("/healthz")[0] == 200, "an API server that is away is no reason to be started anew"
+        own_api_server.start()
+        api.apply(queue("n", "jobs", maxRetries=4))
+        api.apply(queue("n", "more"))
+        api.wait("Queue", "n", "jobs", within=BOUND)
+        api.wait("Queue", "n", "more", within=BOUND)
+    finally:
+        assert process.stop() == 0
+
+
+def test_a_namespace_that_is_deleted_is_gone_soon(own_api: Api, tmp_path: Path, port: int) -> None:
+    assets = find_assets()
+    need("kube-controller-manager", found=assets is not None and (assets / "kube-controller-manager").exists())
+    assert assets is not None
+    api = own_api
+    api.install_definitions()
+    for name in ("doomed", "other"):
+        api.make_namespace(name)
+    command = [str(assets / "kube-controller-manager"), "--kubeconfig", str(api.kubeconfig), "--controllers", "namespace-controller",
+               "--leader-elect=false", "--secure-port", str(free_port()), "--cert-dir", str(tmp_path)]  # fmt: skip
+    with (tmp_path / "controllers.log").open("wb") as log:
+        controllers = subprocess.Popen(command, stdout=log, stderr=subprocess.STDOUT)
+    try:
+        with running(OperatorProcess(api.kubeconfig, tmp_path / "operator.log", ("--all-namespaces",))):
+            api.apply(redis_config("doomed", port), redis_config("other", port, keyNamespace="other"), queue("other", "jobs"))
+            api.apply(*(queue("doomed", f"q-{number}", deletionPolicy="Delete") for number in range(5)))
+            for number in range(5):
+                api.wait("Queue", "doomed", f"q-{number}")
+            api.request("DELETE", "/api/v1/namespaces/doomed")
+            _until(
+                lambda: not any(each["metadata"]["name"] == "doomed" for each in api.request("GET", "/api/v1/namespaces")["items"]), BOUND
+            )
+            api.apply(queue("other", "jobs", maxRetries=5))
+            api.wait("Queue", "other", "jobs")
+    finally:
+        controllers.kill()
+        controllers.wait(20)
+
+
+def test_the_rights_that_the_chart_gives_are_enough_and_not_more_than_are_used(
+    api: Api, namespace: str, tmp_path: Path, own_server: Callable[..., Server]
+) -> None:
+    """The rules are read from the chart's template, where they are plain YAML."""
+    template = (ROOT / "charts" / "stanine" / "templates" / "operator" / "rbac.yaml").read_text()
+    rules = yaml.safe_load("rules:" + template.split("\nrules:", 1)[1].split("\n---", 1)[0])["rules"]
+    rbac = "rbac.authorization.k8s.io"
+    api.apply(
+        {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": "operator", "namespace": namespace}},
+        {"apiVersion": f"{rbac}/v1", "kind": "Role", "metadata": {"name": "operator", "namespace": namespace}, "rules": rules},
+        {
+            "apiVersion": f"{rbac}/v1", "kind": "RoleBinding", "metadata": {"name": "operator", "namespace": namespace},
+            "roleRef": {"apiGroup": rbac, "kind": "Role", "name": "operator"},
+            "subjects": [{"kind": "ServiceAccount", "name": "operator", "namespace": namespace}],
+        },
+    )  # fmt: skip
+    path = f"/api/v1/namespaces/{namespace}/serviceaccounts/operator/token"
+    token = api.request("POST", path, {"spec": {"expirationSeconds": 3600}})["status"]["token"]
+    config = yaml.safe_load(api.kubeconfig.read_text())
+    config["users"] = [{"name": config["users"][0]["name"], "user": {"token": token}}]
+    kubeconfig = tmp_path / "kubeconfig"
+    kubeconfig.write_text(yaml.safe_dump(config))
+    server = own_server("--requirepass", "first")
+    with running(OperatorProcess(kubeconfig, tmp_path / "operator.log", ("--namespace", namespace))) as operator:
+        api.apply(queue(namespace, "jobs", deletionPolicy="Delete"))
+        api.wait("Queue", namespace, "jobs", status="False")
+        connection = {"passwordSecretRef": {"name": "redis", "key": "password"}}
+        api.apply(secret(namespace, "redis", password="first"), redis_config(namespace, server.port, connection=connection))
+        api.wait("RedisConfig", namespace, "default")
+        api.wait("Queue", namespace, "jobs")
+        api.delete("Queue", namespace, "jobs")
+        api.wait_gone("Queue", namespace, "jobs")
+        _until(lambda: "QueueDeleted" in [reason for _, reason, _ in api.events(namespace, "jobs")], 10)
+        assert operator.metric("stanine_operator_api_requests_total", status="403") == 0
+        with contextlib.closing(Api(kubeconfig)) as limited, pytest.raises(Refused) as refused:
+            limited.list_all("Secret", namespace)
+        assert refused.value.status == 403
