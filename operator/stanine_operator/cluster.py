@@ -52,6 +52,11 @@ class ClusterError(Exception):
         """Whether the object is not there any more."""
         return self.status == 404
 
+    @property
+    def away(self) -> bool:
+        """Whether the API server is what is at fault, not the request."""
+        return self.status in (0, 429) or self.status >= 500
+
 
 class Cluster:
     """The API server. Made in the event loop that it is used in."""

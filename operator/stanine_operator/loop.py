@@ -18,7 +18,7 @@ from stanine_operator.metrics import OperatorMetrics
 from stanine_operator.neighbours import REMEMBERED, Neighbours
 from stanine_operator.resource import Key, Resource, read_resource
 from stanine_operator.schedule import Schedule, next_pause
-from stanine_operator.turns import Turned, Turns
+from stanine_operator.turns import GONE, Turned, Turns
 
 #: Seconds between two comparisons with the API server.
 COMPARE_EVERY = 180.0
@@ -26,6 +26,8 @@ COMPARE_EVERY = 180.0
 TURN_STUCK = 180.0
 #: Seconds without a comparison after which that loop counts as stuck.
 COMPARE_STUCK = 3 * COMPARE_EVERY
+#: Seconds of comparisons that all found something missing, after which the watch counts as dead and the process is started anew.
+WATCH_MISSING = 4 * COMPARE_EVERY
 #: Seconds between beats of a loop that waits for something to do.
 BEAT_EVERY = 5.0
 
@@ -148,7 +150,9 @@ class Loop:
             except Exception:  # noqa: BLE001 - a defect in one turn must not end the worker; it is logged whole
                 get_log().exception("turn.failed", kind=key[0], namespace=key[1], name=key[2])
                 turned = Turned("failed", well=False, failures=5)
-            self._schedule.done(key, self._pause(turned))
+            if turned.outcome == GONE:
+                self.gone(resource)  # the watch will say so, too
+            self._schedule.done(key, None if turned.outcome == GONE else self._pause(turned))
         self._heartbeats.forget(name)
 
     def _pause(self, turned: Turned) -> float:
@@ -159,13 +163,17 @@ class Loop:
 
     async def _compare_for_ever(self) -> None:
         beat = self._heartbeats.expect("comparison", COMPARE_STUCK)
+        watch_works = self._heartbeats.expect("watch", WATCH_MISSING)
         while True:
             beat()
             await asyncio.sleep(COMPARE_EVERY * (0.8 + 0.4 * self._random.random()))
             try:
-                await self.compare()
+                missed = await self.compare()
             except ClusterError as error:
                 get_log().warning("comparison.failed", status=error.status)
+                missed = 0  # an API server that is away is no fault of the watch's
+            if not missed:
+                watch_works()
 
     async def compare(self) -> int:
         """Compare what is known with all metadata; take in what differs twice in a row (the watch is a moment behind). Return how many."""

@@ -59,13 +59,15 @@ class Neighbours:
             known = self._resources.get(resource.key)
             if known is not None and not resource.is_newer_than(known):
                 return False
-            if known is not None:
-                self._unlink(known)
-            self._resources[resource.key] = resource
-            self._by_kind.setdefault(resource.kind, {})[resource.key] = resource
-            if (target := redis_config_of(resource)) is not None:
-                self._referrers.setdefault((resource.namespace, target), set()).add(resource.key)
+            self._place(known, resource)
             return True
+
+    def update(self, resource: Resource) -> None:
+        """Take in what was just written, if the resource is still there: who writes must not bring back what was deleted meanwhile."""
+        with self._lock:
+            known = self._resources.get(resource.key)
+            if known is not None and known.uid == resource.uid and resource.is_newer_than(known):
+                self._place(known, resource)
 
     def drop(self, key: Key, uid: str = "") -> Resource | None:
         """Forget a resource that is gone (if it is the one with this uid); return it if it was known."""
@@ -81,6 +83,14 @@ class Neighbours:
                 self._departed = {k: v for k, v in self._departed.items() if now - v[0] <= REMEMBERED}
                 self._departed[key] = (now, known)
             return known
+
+    def _place(self, known: Resource | None, resource: Resource) -> None:
+        if known is not None:
+            self._unlink(known)
+        self._resources[resource.key] = resource
+        self._by_kind.setdefault(resource.kind, {})[resource.key] = resource
+        if (target := redis_config_of(resource)) is not None:
+            self._referrers.setdefault((resource.namespace, target), set()).add(resource.key)
 
     def _unlink(self, resource: Resource) -> None:
         target = redis_config_of(resource)

@@ -52,6 +52,9 @@ SECRET_PAUSE = 5.0
 #: Seconds until the next look where a kind says that something is under way.
 UNSETTLED_PAUSE = 5.0
 
+#: What a turn comes to when its resource is not there any more.
+GONE = "gone"
+
 T = TypeVar("T")
 
 
@@ -108,9 +111,9 @@ class Turns:
             try:
                 turned = await self._turn(kind, resource, memory)
             except ClusterError as error:
-                if not error.gone:
+                if not error.gone and not error.away:
                     self._log(memory, resource, "api_server.refused", f"{error.status}")
-                turned = Turned("gone", well=True) if error.gone else Turned("api_server", well=False)
+                turned = Turned(GONE, well=True) if error.gone else Turned("api_server", well=False)
             span.set_attribute("stanine.outcome", turned.outcome)
             if not turned.well:
                 span.set_status(StatusCode.ERROR)
@@ -258,7 +261,7 @@ class Turns:
         """Know what was just written before the watch tells, unless others changed the resource meanwhile: then the watch tells all."""
         written = msgspec.structs.replace(resource, version=str(metadata["resourceVersion"]))
         if metadata.get("generation", 1) == resource.generation and bool(metadata.get("deletionTimestamp")) == resource.deleting:
-            self.neighbours.put(written)
+            self.neighbours.update(written)
         return written
 
     def _post(self, resource: Resource, notices: tuple[Notice, ...] | list[Notice]) -> None:
