@@ -15,6 +15,7 @@ from stanine import store
 from stanine.broker.bootstrap import QueueDeclaration, bootstrap
 from stanine.connection.clients import connect
 from stanine.messages import BUILD_INDEX, SCORE_ATTEMPTS
+from stanine.store import configuration
 from stanine.store.keys import Keys
 
 PROCESSES = ("api", "index-watcher", "result-watcher")
@@ -44,7 +45,7 @@ class Guarded:
         """What the operator does before the services can work."""
         queues = [QueueDeclaration(route.queue) for route in (BUILD_INDEX, SCORE_ATTEMPTS)]
         client = connect(self.url("operator"))
-        bootstrap(client, namespace=self.keys.partition, queues=queues, libraries=[store.load_library()])
+        bootstrap(client, namespace=self.keys.partition, queues=queues, libraries=[store.load_library(), configuration.load_library()])
         client.close()
 
 
