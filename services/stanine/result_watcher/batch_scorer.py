@@ -18,11 +18,13 @@ from stanine.store.errors import CorruptRecordError
 from stanine.store.index import Index
 from stanine.store.instruments import InstrumentHistory
 from stanine.store.records import (
+    HALVES,
     START_BYTES,
     answers_of,
     failure_record,
     packed_size,
     participant_of,
+    plain_answers,
     read_start,
     result_start,
     unpack_answers,
@@ -106,11 +108,28 @@ class BatchScorer:
             self._fail(number, group.ids, reason, tally)
             return 0
         layout, items = start[0], len(entry.items)
-        size = packed_size(layout, items)
-        ids: list[bytes] = []
-        answers: list[bytes] = []
         participants: dict[int, str] = {}
-        corrupt: list[bytes] = []
+        packed = plain_answers(group.records, items)
+        if packed is None:
+            group, packed, participants = self._read(number, layout, items, group, tally)
+        if group.ids:
+            began = self._clock()
+            bodies = self._bodies(entry, _matrix(layout, packed, items))
+            tally.scoring_seconds += self._clock() - began
+            head = result_start(ENGINE_VERSION, entry.revision)
+            records = [failure_record(ENGINE_VERSION, "NotScorable") if body is None else head + body for body in bodies]
+            failures = bodies.count(None)
+            committed = self._results.commit(number, group.ids, records, participants)
+            tally.already += len(group.ids) - committed
+            tally.failed += failures
+            tally.scored += max(0, committed - failures)
+        return 0
+
+    def _read(self, number: int, layout: int, items: int, group: _Group, tally: Tally) -> tuple[_Group, bytes, dict[int, str]]:
+        """Read records one by one: return those that are sound, their packed answers, and who they are of; the others end as Failed."""
+        sound, answers, corrupt = _Group([], []), [], []
+        participants: dict[int, str] = {}
+        size = packed_size(layout, items)
         for attempt_id, record in zip(group.ids, group.records, strict=True):
             count, packed, tail = answers_of(record)
             try:
@@ -122,23 +141,13 @@ class BatchScorer:
                 corrupt.append(attempt_id)
                 continue
             if participant is not None:
-                participants[len(ids)] = participant
-            ids.append(attempt_id)
+                participants[len(sound.ids)] = participant
+            sound.ids.append(attempt_id)
+            sound.records.append(record)
             answers.append(packed)
         if corrupt:
             self._fail(number, corrupt, "CorruptAttempt", tally)
-        if ids:
-            began = self._clock()
-            bodies = self._bodies(entry, _matrix(layout, answers, items))
-            tally.scoring_seconds += self._clock() - began
-            head = result_start(ENGINE_VERSION, entry.revision)
-            records = [failure_record(ENGINE_VERSION, "NotScorable") if body is None else head + body for body in bodies]
-            failures = bodies.count(None)
-            committed = self._results.commit(number, ids, records, participants)
-            tally.already += len(ids) - committed
-            tally.failed += failures
-            tally.scored += max(0, committed - failures)
-        return 0
+        return sound, b"".join(answers), participants
 
     def _bodies(self, entry: IndexEntry, codes: Codes) -> list[bytes | None]:
         """Score all at once; where that fails, each alone, so that one bad attempt costs the others nothing but time."""
@@ -177,10 +186,10 @@ class BatchScorer:
         return "RevisionMissing" if not 0 < revision <= history.revision else None
 
 
-def _matrix(layout: int, answers: Sequence[bytes], items: int) -> Codes:
-    """Return the codes of packed answers, a row an attempt."""
-    codes = unpack_answers(layout, b"".join(answers))
-    return np.frombuffer(codes, dtype=np.uint8).reshape(len(answers), -1)[:, :items]
+def _matrix(layout: int, packed: bytes, items: int) -> Codes:
+    """Return the codes of the packed answers of several attempts, a row an attempt."""
+    codes = np.frombuffer(unpack_answers(layout, packed), dtype=np.uint8)
+    return codes.reshape(-1, items + items % 2 if layout == HALVES else items)[:, :items]
 
 
 def _score(kernel: Kernel, codes: Codes) -> list[bytes]:

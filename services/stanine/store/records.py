@@ -14,7 +14,7 @@ The function `submit` puts the time of arrival in, the server's own, so an attem
 import hmac
 import struct
 from binascii import hexlify, unhexlify
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from hashlib import blake2b
 
 import msgspec
@@ -40,12 +40,15 @@ _COUNT = struct.Struct(">H")
 #: Bytes of an attempt record that say which scoring applies, and how its answers are packed: its layout, instrument and revision.
 START_BYTES = _START.size
 
+#: Where an attempt record has the random part of its id: after its time.
+RANDOM_PLACE = slice(START_BYTES + 6, START_BYTES + 6 + RANDOM_BYTES)
+
 #: Codes that half a byte holds: the first 13 options, and the three codes of what is no answer; of each the digit that it is packed as.
 _HALF_CODES = bytes([*range(13), 253, 254, 255])
 _DIGITS = b"0123456789abcdef"
 _TO_DIGITS, _TO_CODES = bytes.maketrans(_HALF_CODES, _DIGITS), bytes.maketrans(_DIGITS, _HALF_CODES)
-#: Items that a layout with their number in one byte can have.
-_HALVES_LIMIT = 255
+#: Items that their number in one byte, and in two, allows.
+_HALVES_LIMIT, _WHOLES_LIMIT = 255, 65535
 _HALVES_BYTE = bytes([HALVES])
 
 
@@ -180,7 +183,7 @@ def arrived_at(record: bytes) -> int:
 
 def random_of(record: bytes) -> bytes:
     """Return the random part of the id that an attempt's record belongs to."""
-    return record[START_BYTES + 6 : START_BYTES + 6 + RANDOM_BYTES]
+    return record[RANDOM_PLACE]
 
 
 def answers_of(record: bytes) -> tuple[int, bytes, bytes]:
@@ -195,6 +198,19 @@ def answers_of(record: bytes) -> tuple[int, bytes, bytes]:
     count = int.from_bytes(record[_RECORD.size : start], "big")
     end = start + ((count + 1) // 2 if halves else count)
     return count, record[start:end], record[end:]
+
+
+def plain_answers(records: Sequence[bytes], items: int) -> bytes | None:
+    """Return the packed answers of several attempt records of one layout, if each has just `items` answers and no tail; else None."""
+    layout = records[0][0]
+    width, limit = (1, _HALVES_LIMIT) if layout == HALVES else (2, _WHOLES_LIMIT)
+    head = _RECORD.size + width
+    if items > limit or set(map(len, records)) != {head + packed_size(layout, items)}:
+        return None
+    announced = items.to_bytes(width, "big")
+    if any(record[_RECORD.size : head] != announced for record in records):
+        return None
+    return b"".join([record[head:] for record in records])
 
 
 def packed_size(layout: int, items: int) -> int:

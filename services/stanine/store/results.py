@@ -10,11 +10,14 @@ import redis
 from stanine.connection.library import Argument, Library
 from stanine.messages import Outbox
 from stanine.store.keys import BLOCK_SIZE, Keys
-from stanine.store.records import RANDOM_BYTES, random_of
+from stanine.store.records import RANDOM_BYTES, RANDOM_PLACE
 
 #: Attempts in one commit: it holds the server for about a millisecond.
 MAX_COMMITS = 1024
 
+#: Of an id only the number of its arrival, in the notation of `struct`.
+_ARRIVAL = f"{RANDOM_BYTES}xI"
+_SLOTS = [b"%d" % slot for slot in range(BLOCK_SIZE)]
 _LENGTH = struct.Struct(">I")
 _PLACE_AND_LENGTH = struct.Struct(">IH")
 
@@ -37,24 +40,23 @@ class Results:
 
     def load(self, ids: Sequence[bytes]) -> Loaded:
         """Load the records of attempts, each only if it is the one that its id means."""
-        blocks: dict[int, tuple[list[int], list[int]]] = {}
-        for index, attempt_id in enumerate(ids):
-            arrival = int.from_bytes(attempt_id[RANDOM_BYTES:], "big")
-            block = arrival // BLOCK_SIZE
-            places = blocks.get(block)
-            if places is None:
-                places = blocks[block] = ([], [])
-            places[0].append(index)
-            places[1].append(arrival % BLOCK_SIZE)
+        arrivals = struct.unpack(">" + _ARRIVAL * len(ids), b"".join(ids))
+        blocks: dict[int, list[int]] = {}
+        for index, arrival in enumerate(arrivals):
+            indices = blocks.get(arrival // BLOCK_SIZE)
+            if indices is None:
+                blocks[arrival // BLOCK_SIZE] = [index]
+            else:
+                indices.append(index)
         pipeline = self._client.pipeline(transaction=False)
         pipeline.get(self._keys.index_change)
-        for block, (_, slots) in blocks.items():
-            pipeline.hmget(self._keys.attempts(block), slots)
+        for block, indices in blocks.items():
+            pipeline.hmget(self._keys.attempts(block), [_SLOTS[arrivals[index] % BLOCK_SIZE] for index in indices])
         change, *replies = pipeline.execute()
         records: list[bytes | None] = [None] * len(ids)
-        for (indices, _), found in zip(blocks.values(), replies, strict=True):
+        for indices, found in zip(blocks.values(), replies, strict=True):
             for index, record in zip(indices, found, strict=True):
-                if record is not None and random_of(record) == ids[index][:RANDOM_BYTES]:
+                if record is not None and ids[index].startswith(record[RANDOM_PLACE]):
                     records[index] = record
         return Loaded(records, int(change or 0))
 
@@ -68,7 +70,7 @@ class Results:
             stop = min(start + MAX_COMMITS, len(ids))
             part = results[start:stop]
             size = len(part[0])
-            if any(len(each) != size for each in part):
+            if len(set(map(len, part))) > 1:
                 size, bodies = 0, b"".join([_LENGTH.pack(len(each)) + each for each in part])
             else:
                 bodies = b"".join(part)

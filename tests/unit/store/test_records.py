@@ -15,6 +15,7 @@ from stanine.store.records import (
     encode_tail,
     packed_size,
     participant_of,
+    plain_answers,
     random_of,
     read_attempt,
     read_id,
@@ -65,6 +66,18 @@ def test_an_attempt_without_key_participant_and_attributes_has_no_tail() -> None
 )
 def test_the_usual_answers_take_half_a_byte_each(codes: bytes, size: int) -> None:
     assert len(record(codes)) == 26 + size
+
+
+@given(many=st.lists(st.lists(st.integers(0, 3), min_size=3, max_size=3).map(bytes), min_size=1, max_size=4), whole=st.booleans())
+def test_plain_records_are_read_together(many: list[bytes], whole: bool) -> None:
+    codes = [b"\x20" + each[1:] if whole else each for each in many]
+    records = [record(each) for each in codes]
+    packed = plain_answers(records, 3)
+    assert packed == b"".join(answers_of(each)[1] for each in records)
+    for items in (2, 4, 259, 65539):
+        assert plain_answers(records, items) is None
+    for other in (record(codes[0], key="k"), record(codes[0] + b"\x00"), records[0][:-1]):
+        assert plain_answers([*records, other], 3) is None
 
 
 def test_another_attempts_id_reads_nothing() -> None:
