@@ -192,3 +192,22 @@ def test_the_rights_that_the_chart_gives_are_enough_and_not_more_than_are_used(
         with contextlib.closing(Api(kubeconfig)) as limited, pytest.raises(Refused) as refused:
             limited.list_all("Secret", namespace)
         assert refused.value.status == 403
+
+
+def test_two_operators_do_each_other_no_harm(api: Api, namespace: str, start_operator: Callable[..., OperatorProcess], port: int) -> None:
+    """There should be one; during a rollout that went wrong there may be two for a while."""
+    start_operator()
+    start_operator()
+    api.apply(redis_config(namespace, port), *(queue(namespace, f"q-{number}", deletionPolicy="Delete") for number in range(5)))
+    for generation in (1, 2):
+        for number in range(5):
+            api.apply(queue(namespace, f"q-{number}", deletionPolicy="Delete", maxRetries=generation))
+            api.wait("Queue", namespace, f"q-{number}")
+    time.sleep(3)
+    before = versions(api, namespace)
+    time.sleep(5)
+    assert versions(api, namespace) == before, "they do not overwrite each other for ever"
+    for number in range(5):
+        api.delete("Queue", namespace, f"q-{number}")
+    for number in range(5):
+        api.wait_gone("Queue", namespace, f"q-{number}", within=20)
