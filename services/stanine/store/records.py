@@ -3,7 +3,7 @@
 Called by every module of the store. Numbers are big-endian. Layouts:
 
     attempt   layout 1 | instrument number 3 | revision answered 3 | arrived (ms) 6 | random 12 | number of items 1 or 2 | answers | tail
-    answers   in the form's order. Layout 1: their number in 2, a byte an item. Layout 2, for the usual form of at most 255 items with at
+    answers   in the form's order. Layout 2: their number in 2, a byte an item. Layout 3, for the usual form of at most 255 items with at
               most 13 options each: their number in 1, half a byte an item, the first item in the upper half of the first byte
     tail      nothing, or MessagePack [caller's key, participant, attributes]
     result    kind 1 | engine version 2 | scoring revision 4 | the body (`stanine.domain.result`), or for a failure its reason as UTF-8
@@ -23,8 +23,8 @@ from stanine.messages import ATTEMPT_ID_BYTES
 from stanine.store.errors import CorruptRecordError
 from stanine.store.keys import BLOCK_SIZE
 
-#: The layouts of attempt records: answers in bytes, or in halves of bytes.
-WHOLES, HALVES = 1, 2
+#: The layouts of attempt records: answers in bytes, or in halves of bytes. Layout 1 was never released.
+WHOLES, HALVES = 2, 3
 #: Random bytes of an attempt's id: 96 bits, so that nobody guesses one.
 RANDOM_BYTES = 12
 #: Bytes of an attempt's token.
@@ -219,7 +219,7 @@ def packed_size(layout: int, items: int) -> int:
 
 
 def unpack_answers(layout: int, packed: bytes) -> bytes:
-    """Return the codes of packed answers, of one attempt or several; in layout 2 an odd number of items leaves one code too many each."""
+    """Return the codes of packed answers, of one attempt or several; in halves an odd number of items leaves one code too many each."""
     return hexlify(packed).translate(_TO_CODES) if layout == HALVES else packed
 
 
