@@ -5,7 +5,8 @@
 Each series queues attempts one message each while no worker runs, starts the workers, and takes the rate between the first look
 after a tenth of the backlog and the last result, and the worker's memory at its highest. `distance`: the worker (not the submitter)
 reaches Redis over a proxy that delays answers by a millisecond: the toxiproxy-server that `--toxiproxy` or STANINE_TOXIPROXY names,
-else delaying.py.
+else delaying.py. The backlogs of 50 k and 1 M are drained on the machine's redis-server as well, if there is one: it has jemalloc, the
+embedded Valkey the C library's allocator.
 """
 
 import argparse
@@ -31,7 +32,7 @@ from benchmarks import delivery, machine
 from benchmarks.peers import work
 from benchmarks.processes import Orders, resident_bytes, started
 from benchmarks.published import NAMESPACE, Published, plain_instrument, scales_of
-from benchmarks.servers import Server, free_port, running, set_appendfsync
+from benchmarks.servers import Server, free_port, redis_server, running, set_appendfsync
 
 #: Seconds between two looks.
 LOOK = 0.01
@@ -58,10 +59,15 @@ class Case:
     far: bool = False
 
 
+def backlogs(series: str, counts: tuple[int, ...], scale: float) -> list[Case]:
+    """Return the drains of backlogs of these lengths."""
+    return [Case(series, f"{count:,}", int(count * scale)) for count in counts]
+
+
 def cases(scale: float) -> list[Case]:
     """Return all drains; `scale` shrinks the backlogs."""
     usual = int(100_000 * scale)
-    found = [Case("backlog", f"{count:,}", int(count * scale)) for count in (10_000, 50_000, 100_000, 1_000_000)]
+    found = backlogs("backlog", (10_000, 50_000, 100_000, 1_000_000), scale)
     found += [Case("processes", str(count), 2 * usual, processes=count) for count in (1, 2, 4)]
     found += [Case("items", str(count), usual if count <= 50 else usual // 2, items=count) for count in (1, 5, 50, 500)]
     found += [Case("appendfsync", mode, usual, appendfsync=mode) for mode in ("off", "everysec", "always")]
@@ -180,6 +186,17 @@ def round_trip(url: str) -> float:
     return machine.median(times)
 
 
+def _rounds(growth: Growth, wanted: list[Case], rounds: int, figures: dict[str, dict[str, dict[str, list[float]]]]) -> None:
+    for turn in range(rounds):
+        for case in wanted:
+            found = growth.drain(case)
+            told = f"{found['per_second']:,.0f}/s, worker {found['worker_mib']:.0f} MiB"
+            print(f"round {turn + 1} {case.series} {case.value}: {told}", file=sys.stderr, flush=True)
+            at = figures.setdefault(case.series, {}).setdefault(case.value, {})
+            for what, value in found.items():
+                at.setdefault(what, []).append(value)
+
+
 def measure(wanted: set[str], scale: float, rounds: int, toxiproxy: str | None) -> dict[str, Any]:
     """Return everything measured."""
     on = machine.machine()
@@ -190,15 +207,13 @@ def measure(wanted: set[str], scale: float, rounds: int, toxiproxy: str | None) 
         with far_url(server, toxiproxy, growth.log) as url:
             far = round_trip(url)
         near = round_trip(server.url)
-        for turn in range(rounds):
-            for case in (case for case in cases(scale) if case.series in wanted):
-                found = growth.drain(case)
-                told = f"{found['per_second']:,.0f}/s, worker {found['worker_mib']:.0f} MiB"
-                print(f"round {turn + 1} {case.series} {case.value}: {told}", file=sys.stderr, flush=True)
-                at = figures.setdefault(case.series, {}).setdefault(case.value, {})
-                for what, value in found.items():
-                    at.setdefault(what, []).append(value)
+        _rounds(growth, [case for case in cases(scale) if case.series in wanted], rounds, figures)
         version = machine.server_version(growth.client)
+    jemalloc = redis_server()
+    if "backlog" in wanted and jemalloc:
+        with tempfile.TemporaryDirectory(prefix="stanine-bench-") as directory, running(binary=jemalloc) as server:
+            growth = Growth(server, Path(directory), toxiproxy)
+            _rounds(growth, backlogs(f"backlog, {machine.server_version(growth.client)}", (50_000, 1_000_000), scale), rounds, figures)
     out: dict[str, Any] = {
         series: {
             value: {**{what: machine.median(values) for what, values in at.items()}, "spread": machine.spread(at["per_second"])}
@@ -219,21 +234,27 @@ def measure(wanted: set[str], scale: float, rounds: int, toxiproxy: str | None) 
 
 
 def _bars(figures: dict[str, dict[str, dict[str, list[float]]]]) -> list[dict[str, Any]]:
-    backlog = figures.get("backlog", {})
-    if "1,000,000" not in backlog:
-        return []
-    middle, most = backlog["50,000"], backlog["1,000,000"]
-    share = statistics.median(long / short for long, short in zip(most["per_second"], middle["per_second"], strict=True))
-    memory = statistics.median(long / short for long, short in zip(most["worker_mib"], middle["worker_mib"], strict=True))
-    return [
-        {"bar": "1 M backlog: drain rate within 20 % of the 50 k rate", "figure": machine.digits(share), "met": share >= 0.8},
-        {
-            "bar": "1 M backlog: its second half is drained within 20 % of its first half's rate",
-            "figure": machine.median(most["late_share"]),
-            "met": statistics.median(most["late_share"]) >= 0.8,
-        },
-        {"bar": "1 M backlog: worker memory flat (≤ 1.1 times that at 50 k)", "figure": machine.digits(memory), "met": memory <= 1.1},
-    ]
+    found: list[dict[str, Any]] = []
+    for series in (series for series in figures if series.startswith("backlog")):
+        middle, most = figures[series]["50,000"], figures[series]["1,000,000"]
+        on = series.removeprefix("backlog")
+        share = statistics.median(long / short for long, short in zip(most["per_second"], middle["per_second"], strict=True))
+        memory = statistics.median(long / short for long, short in zip(most["worker_mib"], middle["worker_mib"], strict=True))
+        late = statistics.median(most["late_share"])
+        found += [
+            {"bar": f"1 M backlog{on}: drain rate within 20 % of the 50 k rate", "figure": machine.digits(share), "met": share >= 0.8},
+            {
+                "bar": f"1 M backlog{on}: its second half is drained within 20 % of its first half's rate",
+                "figure": machine.digits(late),
+                "met": late >= 0.8,
+            },
+            {
+                "bar": f"1 M backlog{on}: worker memory flat (≤ 1.1 times that at 50 k)",
+                "figure": machine.digits(memory),
+                "met": memory <= 1.1,
+            },
+        ]
+    return found
 
 
 def main() -> int:

@@ -103,7 +103,7 @@ def growth(found: dict[str, Any]) -> str:
     """Return the table of growth."""
     rows = [
         [series, value, at["per_second"], f"{at['spread']['min']:,} to {at['spread']['max']:,}", at["worker_mib"]]
-        for series in ("backlog", "processes", "items", "appendfsync", "distance")
+        for series in (*sorted(name for name in found if name.startswith("backlog")), "processes", "items", "appendfsync", "distance")
         for value, at in found.get(series, {}).items()
     ]
     ping = found["ping_ms"]
