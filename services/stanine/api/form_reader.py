@@ -21,8 +21,8 @@ from stanine.domain.scoring import OMITTED
 #: Items of a form that gets a decoder of its own: making one takes about 10 µs an item.
 MAX_ITEMS = 500
 
-#: The largest number that one byte holds.
-MAX_BYTE = 255
+#: What one byte can be: the length of a table for `bytes.translate`.
+TABLE = 256
 
 
 class Packed(msgspec.Struct, frozen=True, gc=False):
@@ -77,7 +77,10 @@ class FormReader:
             gc=False,
         )
         self._decode: Any = msgspec.json.Decoder(sent).decode
-        self._in_form_order = itemgetter(*(order.index(index) for index in range(len(options))))
+        places = [order.index(index) for index in range(len(options))]
+        self._in_form_order = itemgetter(*places)
+        #: The same for bytes: places translated by a table that is the row itself are the row in another order.
+        self._places, self._unused = (bytes(places), bytes(TABLE - len(places))) if self._translation else (b"", b"")
         self._codes: list[dict[Any, int]] = [
             {value: code for code, value in enumerate(values)} | {self._missing: OMITTED} for values in options
         ]
@@ -112,21 +115,30 @@ class FormReader:
 
     def _pack(self, answers: Any) -> tuple[bytes, int]:
         """Return the codes of an attempt's answers, and how many there are, nulls included; the nulls are dropped."""
-        values = self._in_form_order(_astuple(answers))
-        names = len(values) - values.count(self._missing)
-        if None in values:
-            for name in self._fields:
-                if getattr(answers, name) is None:
-                    setattr(answers, name, self._missing)
+        if self._translation is None:
+            nulls = self._drop_nulls(answers)
             values = self._in_form_order(_astuple(answers))
-        if self._translation is not None:
-            return bytes(values).translate(self._translation), names
-        return bytes(map(getitem, self._codes, values)), names
+            return bytes(map(getitem, self._codes, values)), len(values) - values.count(UNSET) + nulls
+        nulls = 0
+        try:
+            row = bytes(_astuple(answers))
+        except TypeError:
+            nulls = self._drop_nulls(answers)
+            row = bytes(_astuple(answers))
+        codes = self._places.translate(row.translate(self._translation) + self._unused)
+        return codes, len(row) - row.count(self._missing) + nulls
+
+    def _drop_nulls(self, answers: Any) -> int:
+        nulls = [name for name in self._fields if getattr(answers, name) is None]
+        for name in nulls:
+            setattr(answers, name, self._missing)
+        return len(nulls)
 
 
 def _translation(options: list[list[Any]]) -> tuple[bytes | None, Any]:
     first = options[0]
-    if any(values != first for values in options) or not all(type(value) is int and 0 <= value <= MAX_BYTE for value in first):
+    alike = len(options) <= TABLE and all(values == first for values in options)
+    if not (alike and all(type(value) is int and 0 <= value < TABLE for value in first)):
         return None, UNSET
-    missing = next(value for value in range(MAX_BYTE, -1, -1) if value not in first)
-    return bytes(first.index(value) if value in first else OMITTED for value in range(MAX_BYTE + 1)), missing
+    missing = next(value for value in reversed(range(TABLE)) if value not in first)
+    return bytes(first.index(value) if value in first else OMITTED for value in range(TABLE)), missing
