@@ -1,7 +1,7 @@
 """Whether the server keeps the blocks of records compact. Asked once by every watcher at its start.
 
-A block is a hash of 32 records. As a listpack it takes 171 bytes an attempt with its result (50 items); as a hash table several times
-that. Redis' own default leaves listpacks at values over 64 bytes, which an attempt of 30 items already has.
+A block is a hash of 32 records. As a listpack it takes 150 bytes an attempt with its result (50 items); as a hash table several times
+that. Redis' own default leaves listpacks at values over 64 bytes, which a result of five scales already has.
 """
 
 from typing import Any
