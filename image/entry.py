@@ -1,3 +1,4 @@
+# ruff: noqa: INP001 - run as a file by the image, never imported
 """The image's entry point: runs the process that its first argument names. Called by the container runtime, as process 1.
 
 docker run IMAGE api --host 0.0.0.0 --port 8000

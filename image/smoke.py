@@ -1,3 +1,4 @@
+# ruff: noqa: INP001 - run as a file by the image, never imported
 """The smoke test: publishes an instrument, submits an attempt, reads its result, as anybody would, through the HTTP API.
 
 Run in the cluster by `helm test` and by the development loop's `verify`: `docker run IMAGE smoke`, with STANINE_API_URL and STANINE_KEY.

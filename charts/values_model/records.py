@@ -71,7 +71,6 @@ class Resources(Group, frozen=True):
 
     requests: dict[str, str | int | float] | UnsetType = UNSET
     limits: dict[str, str | int | float] | UnsetType = UNSET
-    claims: Objects | UnsetType = UNSET
 
 
 class Process(PodFields, frozen=True):

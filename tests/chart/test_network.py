@@ -1,0 +1,109 @@
+"""Who may talk to whom: the network policies, read as Kubernetes reads them, are exactly this table."""
+
+from typing import Any
+
+import pytest
+from tests.chart.rendering import Object, of_kind, render
+
+COMPONENTS = ("api", "index-watcher", "result-watcher", "operator", "valkey", "smoke-test", "uninstall")
+PORTS = {"api": 8000, "index-watcher": 8081, "result-watcher": 8081, "operator": 8081, "valkey": 6379}
+#: From whom to whom, within the release, with the default values.
+ALLOWED = {
+    ("smoke-test", "api"),
+    ("api", "valkey"),
+    ("index-watcher", "valkey"),
+    ("result-watcher", "valkey"),
+    ("operator", "valkey"),
+}
+
+
+def labels(component: str) -> dict[str, str]:
+    return {"app.kubernetes.io/name": "stanine", "app.kubernetes.io/instance": "trial", "app.kubernetes.io/component": component}
+
+
+def selects(selector: dict[str, Any], component: str) -> bool:
+    assert set(selector) <= {"matchLabels"}, "another sort of selector: teach this test"
+    return all(labels(component).get(name) == value for name, value in selector.get("matchLabels", {}).items())
+
+
+def admits(rules: list[Object], direction: str, other: str | None, port: int, protocol: str = "TCP") -> bool:
+    """Tell whether rules admit a pod of the release (None: somebody outside of it) at a port."""
+    for rule in rules:
+        if "ports" in rule and not any(each["port"] == port and each["protocol"] == protocol for each in rule["ports"]):
+            continue
+        peers = rule.get(direction)
+        if peers is None:
+            return True
+        for peer in peers:
+            if other is not None and set(peer) == {"podSelector"} and selects(peer["podSelector"], other):
+                return True
+    return False
+
+
+def may_talk(policies: dict[str, Object], source: str, target: str) -> bool:
+    out = [policy["spec"] for policy in policies.values() if selects(policy["spec"]["podSelector"], source)]
+    into = [policy["spec"] for policy in policies.values() if selects(policy["spec"]["podSelector"], target)]
+    assert len(out) == len(into) == 1, "every pod has one policy"
+    port = PORTS[target]
+    return admits(out[0]["egress"], "to", target, port) and admits(into[0]["ingress"], "from", source, port)
+
+
+def test_within_a_release_exactly_these_talk_to_each_other() -> None:
+    policies = of_kind(render(), "NetworkPolicy")
+    talk = {(source, target) for source in COMPONENTS for target in PORTS if source != target and may_talk(policies, source, target)}
+    assert talk == ALLOWED
+
+
+def test_every_policy_rules_both_directions() -> None:
+    for policy in of_kind(render(), "NetworkPolicy").values():
+        assert policy["spec"]["policyTypes"] == ["Ingress", "Egress"]
+
+
+def test_valkey_calls_nobody_and_only_the_operator_and_its_hook_reach_kubernetes() -> None:
+    policies = of_kind(render(), "NetworkPolicy")
+    reach = {name.removeprefix("trial-stanine-") for name, policy in policies.items() if admits(policy["spec"]["egress"], "to", None, 6443)}
+    assert reach == {"operator", "uninstall"}
+    assert policies["trial-stanine-valkey"]["spec"]["egress"] == []
+    names = {
+        name.removeprefix("trial-stanine-") for name, policy in policies.items() if admits(policy["spec"]["egress"], "to", None, 53, "UDP")
+    }
+    assert names == set(COMPONENTS) - {"valkey"}
+
+
+def test_from_outside_only_the_api_and_metrics_are_reached() -> None:
+    policies = of_kind(render(), "NetworkPolicy")
+    reached = {name: admits(policies[f"trial-stanine-{name}"]["spec"]["ingress"], "from", None, port) for name, port in PORTS.items()}
+    assert reached == {"api": True, "index-watcher": True, "result-watcher": True, "operator": True, "valkey": False}
+
+
+@pytest.mark.parametrize("enabled", [True, False])
+def test_callers_can_be_named_and_the_releases_own_test_still_comes_in(enabled: bool) -> None:
+    ingress = [{"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "ingress"}}}]
+    policies = of_kind(render({"networkPolicy": {"enabled": enabled, "apiFrom": ingress, "metricsFrom": ingress}}), "NetworkPolicy")
+    assert bool(policies) is enabled
+    if enabled:
+        rules = policies["trial-stanine-api"]["spec"]["ingress"]
+        assert not admits(rules, "from", None, 8000)
+        assert admits(rules, "from", "smoke-test", 8000)
+        assert ingress[0] in rules[0]["from"]
+        assert not admits(policies["trial-stanine-operator"]["spec"]["ingress"], "from", None, 8081)
+
+
+def test_a_server_elsewhere_is_reached_by_its_ports_and_at_the_addresses_given() -> None:
+    there = [{"ipBlock": {"cidr": "192.0.2.0/24"}}]
+    sentinels = {"enabled": True, "nodes": [{"host": "a"}, {"host": "b", "port": 26380}]}
+    values = {"valkey": {"enabled": False}, "externalRedis": {"sentinel": sentinels, "port": 6390}, "networkPolicy": {"redisTo": there}}
+    policies = of_kind(render(values), "NetworkPolicy")
+    assert "trial-stanine-valkey" not in policies
+    (rule,) = [rule for rule in policies["trial-stanine-api"]["spec"]["egress"] if rule["ports"][0]["port"] != 53]
+    assert [each["port"] for each in rule["ports"]] == [26379, 26380, 6390]
+    assert rule["to"] == there
+
+
+def test_traces_may_leave_only_where_they_are_sent() -> None:
+    for enabled in (True, False):
+        policies = of_kind(render({"otel": {"enabled": enabled}}), "NetworkPolicy")
+        leaving = {
+            name.removeprefix("trial-stanine-") for name, policy in policies.items() if admits(policy["spec"]["egress"], "to", None, 4318)
+        }
+        assert leaving == ({"api", "index-watcher", "result-watcher", "operator"} if enabled else set())

@@ -1,0 +1,120 @@
+"""Every pod of the chart is fit for a namespace that enforces the pod security standard `restricted`, and knows no more than it needs."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tests.chart.rendering import CI_FILES, environment, of_kind, pod_specs, render, secret_texts
+
+EVERYTHING = next(file for file in CI_FILES if file.name.startswith("everything"))
+
+
+@pytest.mark.parametrize("file", CI_FILES, ids=lambda file: file.name.removesuffix("-values.yaml"))
+def test_every_pod_is_restricted(file: Path) -> None:
+    pods = pod_specs(render(file))
+    assert len(pods) >= 4
+    for name, pod in pods.items():
+        security = pod["securityContext"]
+        assert security["runAsNonRoot"] is True, name
+        assert security["runAsUser"] > 0, name
+        assert security["seccompProfile"] == {"type": "RuntimeDefault"}, name
+        assert not any(pod.get(field) for field in ("hostNetwork", "hostPID", "hostIPC", "initContainers")), name
+        assert all(set(volume) & {"emptyDir", "secret", "configMap", "persistentVolumeClaim"} for volume in pod.get("volumes", [])), name
+        for container in pod["containers"]:
+            context = container["securityContext"]
+            assert context == {"allowPrivilegeEscalation": False, "readOnlyRootFilesystem": True, "capabilities": {"drop": ["ALL"]}}, name
+            assert container["resources"]["requests"], name
+            assert container["resources"]["limits"]["memory"], name
+            assert all("hostPort" not in port for port in container.get("ports", [])), name
+
+
+def test_only_the_operator_and_its_hook_can_speak_to_kubernetes() -> None:
+    tokens = {name for name, pod in pod_specs(render()).items() if pod["automountServiceAccountToken"]}
+    assert tokens == {"Deployment/trial-stanine-operator", "Job/trial-stanine-uninstall"}
+
+
+def test_every_process_has_a_user_of_its_own_in_redis_and_reads_no_other_password() -> None:
+    pods = pod_specs(render())
+    # the operator reads its own through the RedisConfig's references
+    assert "STANINE_REDIS_PASSWORD" not in environment(pods["Deployment/trial-stanine-operator"])
+    for name in ("api", "index-watcher", "result-watcher"):
+        variables = environment(pods[f"Deployment/trial-stanine-{name}"])
+        for variable, part in (("STANINE_REDIS_USERNAME", "username"), ("STANINE_REDIS_PASSWORD", "password")):
+            assert variables[variable] == {"secretKeyRef": {"name": "trial-stanine-redis", "key": f"{name}-{part}"}}
+    for name, pod in pods.items():
+        mounted = [volume["secret"] for volume in pod.get("volumes", []) if "secret" in volume]
+        if name == "StatefulSet/trial-stanine-valkey":
+            # the file of users has hashes only; the passwords beside it are not mounted
+            assert mounted == [{"secretName": "trial-stanine-redis", "items": [{"key": "users.acl", "path": "users.acl"}]}]
+        else:
+            assert mounted == ([{"secretName": "trial-stanine-keys"}] if "-api" in name else [])
+
+
+def test_no_password_and_no_key_stands_anywhere_but_in_its_secret() -> None:
+    objects = render()
+    secrets = secret_texts(objects)
+    words = [text for key, text in secrets["trial-stanine-redis"].items() if key.endswith("-password")]
+    words.append(secrets["trial-stanine-admin-key"]["key"])
+    assert len(set(words)) == 6
+    assert all(len(word) >= 32 for word in words)
+    elsewhere = [each for each in objects if each["kind"] != "Secret"] + [
+        secrets["trial-stanine-keys"],
+        secrets["trial-stanine-redis"]["users.acl"],
+    ]
+    assert not any(word in str(elsewhere) for word in words)
+
+
+def test_extra_variables_win_by_name_and_each_name_stands_once() -> None:
+    pods = pod_specs(render(EVERYTHING))
+    for name, pod in pods.items():
+        for container in pod["containers"]:
+            given = [each["name"] for each in container.get("env", [])]
+            assert len(given) == len(set(given)), name
+    api, watcher = environment(pods["Deployment/trial-stanine-api"]), environment(pods["Deployment/trial-stanine-result-watcher"])
+    assert "STANINE_LOG_LEVEL" not in api | watcher  # pods.extraEnv says null
+    assert (api.get("HTTP_PROXY"), watcher["HTTP_PROXY"]) == (None, "http://proxy.example:3128")  # api.extraEnv says null
+    assert api["UVICORN_LOG"] == "5"
+    assert watcher["POD_IP"] == {"fieldRef": {"fieldPath": "status.podIP"}}
+
+
+def test_a_variable_comes_after_those_that_it_refers_to() -> None:
+    for name, pod in pod_specs(render(EVERYTHING)).items():
+        seen: set[str] = set()
+        for each in pod["containers"][0].get("env", []):
+            for reference in [part.split(")")[0] for part in str(each.get("value", "")).split("$(")[1:]]:
+                assert reference in seen, f"{name}: {each['name']} refers to {reference}, which comes later"
+            seen.add(each["name"])
+
+
+def test_what_is_given_to_all_pods_reaches_them_and_a_component_adds_its_own() -> None:
+    pods = pod_specs(render(EVERYTHING))
+    api, valkey = pods["Deployment/trial-stanine-api"], pods["StatefulSet/trial-stanine-valkey"]
+    assert [each["key"] for each in api["tolerations"]] == ["dedicated", "api"]
+    assert [each["key"] for each in valkey["tolerations"]] == ["dedicated"]
+    for name, pod in pods.items():
+        assert pod["imagePullSecrets"] == [{"name": "pull"}], name
+        assert pod["nodeSelector"] == {"kubernetes.io/os": "linux"}, name
+        assert pod["priorityClassName"] == "important", name
+    digest = "registry.example/stanine@sha256:0123456789012345678901234567890123456789012345678901234567890123"
+    assert {container["image"] for name, pod in pods.items() if "valkey" not in name for container in pod["containers"]} == {digest}
+
+
+def grace(pod: dict[str, Any]) -> int:
+    return int(pod["terminationGracePeriodSeconds"])
+
+
+def test_pods_get_the_time_that_their_processes_take_to_stop() -> None:
+    pods = pod_specs(render({"api": {"drainSeconds": 7, "graceSeconds": 20}}))
+    api = pods["Deployment/trial-stanine-api"]
+    assert {"--drain-seconds=7", "--grace-seconds=20"} <= set(api["containers"][0]["args"])
+    assert grace(api) > 7 + 20
+    assert all(grace(pods[f"Deployment/trial-stanine-{name}"]) > 25 for name in ("index-watcher", "result-watcher", "operator"))
+
+
+def test_a_rolling_update_takes_no_pod_away_before_another_is_ready() -> None:
+    for name, each in of_kind(render(), "Deployment").items():
+        strategy = each["spec"]["strategy"]
+        if name.endswith("-operator"):
+            assert (strategy["type"], each["spec"]["replicas"]) == ("Recreate", 1)
+        else:
+            assert strategy["rollingUpdate"] == {"maxSurge": 1, "maxUnavailable": 0}

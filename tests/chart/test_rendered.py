@@ -1,0 +1,70 @@
+"""What the chart renders, for each values file and with each Helm, is what Kubernetes takes."""
+
+from pathlib import Path
+
+import jsonschema
+import pytest
+from tests.chart.judging import judge
+from tests.chart.rendering import CI_FILES, NAMESPACE, render
+
+#: Kinds that belong to no namespace.
+CLUSTER_KINDS = {"ClusterRole", "ClusterRoleBinding"}
+
+
+@pytest.mark.parametrize("file", CI_FILES, ids=lambda file: file.name.removesuffix("-values.yaml"))
+def test_every_object_fits_its_schema(helm: str, file: Path) -> None:
+    objects = render(file, helm=helm)
+    assert len(objects) > 15
+    for each in objects:
+        judge(each)
+
+
+def test_the_files_of_ci_bring_every_kind_of_object() -> None:
+    kinds = {each["kind"] for file in CI_FILES for each in render(file)}
+    assert kinds >= {
+        "Deployment", "StatefulSet", "Service", "Secret", "ConfigMap", "ServiceAccount",
+        "Role", "RoleBinding", "ClusterRole", "ClusterRoleBinding",
+        "HorizontalPodAutoscaler", "PodDisruptionBudget", "NetworkPolicy", "Ingress", "HTTPRoute", "ScaledObject", "TriggerAuthentication",
+        "ServiceMonitor", "PodMonitor", "Job", "Pod", "RedisConfig", "Queue",
+    }  # fmt: skip
+
+
+def test_a_misspelt_field_of_any_sort_of_kind_would_be_seen() -> None:
+    objects = [each for file in CI_FILES for each in render(file)]
+    for kind in ("Deployment", "RedisConfig", "Queue", "HTTPRoute", "ScaledObject", "PodMonitor"):
+        each = next(one for one in objects if one["kind"] == kind)
+        with pytest.raises((jsonschema.ValidationError, ValueError, Exception), match="misspelt"):
+            judge(each | {"spec": each["spec"] | {"misspelt": 1}})
+
+
+@pytest.mark.parametrize("file", CI_FILES, ids=lambda file: file.name.removesuffix("-values.yaml"))
+def test_every_object_says_where_it_belongs_and_to_whom(file: Path) -> None:
+    for each in render(file):
+        if each["kind"] == "ConfigMap" and each["metadata"]["name"].endswith(("-more", "-most")):
+            continue  # extraObjects are somebody else's
+        metadata = each["metadata"]
+        assert metadata.get("namespace") == (None if each["kind"] in CLUSTER_KINDS else NAMESPACE), metadata["name"]
+        assert metadata["labels"]["app.kubernetes.io/instance"] == "trial", metadata["name"]
+        assert metadata["labels"]["app.kubernetes.io/managed-by"] == "Helm"
+
+
+def names(objects: list[dict[str, object]]) -> set[tuple[object, object]]:
+    return {(each["kind"], each["metadata"]["name"]) for each in objects}  # type: ignore[index]
+
+
+def test_two_releases_in_one_namespace_share_no_object() -> None:
+    # Queue and RedisConfig are what a namespace has one of; a second release there names its own
+    for file in CI_FILES:
+        if "gateway" in file.name:
+            continue  # fullnameOverride is the user's own word
+        first, second = names(render(file)), names(render(file, release="other"))
+        assert {kind for kind, _ in first & second} <= {"RedisConfig", "Queue"}
+
+
+def test_releases_of_one_name_in_two_namespaces_share_nothing_that_belongs_to_the_cluster() -> None:
+    for file in CI_FILES:
+        first, second = render(file), render(file, namespace="elsewhere")
+        both = names([each for each in first if each["kind"] in CLUSTER_KINDS]) & names(
+            [each for each in second if each["kind"] in CLUSTER_KINDS]
+        )
+        assert not both

@@ -1,0 +1,86 @@
+"""What each service account may do in Kubernetes, to the last verb."""
+
+from typing import Any
+
+from tests.chart.rendering import NAMESPACE, Object, of_kind, render
+
+#: As (group, resource, verb).
+Rights = set[tuple[str, str, str]]
+KINDS = ("redisconfigs", "queues", "instruments")
+
+OPERATOR: Rights = (
+    {("stanine.dev", kind, verb) for kind in KINDS for verb in ("get", "list", "watch", "patch")}
+    | {("stanine.dev", f"{kind}/status", "patch") for kind in KINDS}
+    | {("", "secrets", "get"), ("", "events", "create"), ("", "events", "patch")}
+)
+UNINSTALL: Rights = {("stanine.dev", kind, verb) for kind in KINDS for verb in ("list", "patch", "delete")} | {
+    ("apps", "deployments/scale", "patch"),
+    ("", "pods", "list"),
+}
+
+
+def rights(role: Object) -> Rights:
+    rules: list[dict[str, Any]] = role["rules"]
+    return {
+        (group, resource, verb) for rule in rules for group in rule["apiGroups"] for resource in rule["resources"] for verb in rule["verbs"]
+    }
+
+
+def granted(objects: list[Object], account: str) -> dict[str, Rights]:
+    """Return what a service account may do: in its namespace (Role), and everywhere (ClusterRole)."""
+    found: dict[str, Rights] = {}
+    for binding in of_kind(objects, "RoleBinding", "ClusterRoleBinding").values():
+        if {"kind": "ServiceAccount", "name": account, "namespace": NAMESPACE} in binding["subjects"]:
+            kind = binding["roleRef"]["kind"]
+            found[kind] = found.get(kind, set()) | rights(of_kind(objects, kind)[binding["roleRef"]["name"]])
+    return found
+
+
+def test_the_operator_may_do_this_and_no_more() -> None:
+    objects = render()
+    assert granted(objects, "trial-stanine-operator") == {"Role": OPERATOR}
+    assert granted(objects, "trial-stanine-uninstall") == {"Role": UNINSTALL}
+    (scaling,) = [rule for rule in of_kind(objects, "Role")["trial-stanine-uninstall"]["rules"] if rule["apiGroups"] == ["apps"]]
+    assert scaling["resourceNames"] == ["trial-stanine-operator"]
+
+
+def test_across_the_cluster_it_may_do_the_same_only_if_told_to() -> None:
+    objects = render({"operator": {"clusterWide": True}})
+    assert granted(objects, "trial-stanine-operator") == {"ClusterRole": OPERATOR}
+    everywhere = {("stanine.dev", kind, verb) for kind in KINDS for verb in ("list", "patch")}
+    assert granted(objects, "trial-stanine-uninstall") == {"Role": UNINSTALL, "ClusterRole": everywhere}
+    operator = of_kind(objects, "Deployment")["trial-stanine-operator"]["spec"]["template"]["spec"]["containers"][0]
+    assert "--all-namespaces" in operator["args"]
+
+
+def test_nobody_else_has_any_rights() -> None:
+    objects = render()
+    for account in of_kind(objects, "ServiceAccount"):
+        if account not in ("trial-stanine-operator", "trial-stanine-uninstall"):
+            assert granted(objects, account) == {}
+
+
+def test_people_get_the_kinds_through_the_clusters_own_roles() -> None:
+    added = {
+        name.removeprefix("people-trial-stanine-"): (
+            [
+                label.removeprefix("rbac.authorization.k8s.io/aggregate-to-")
+                for label in role["metadata"]["labels"]
+                if "aggregate-to" in label
+            ],
+            {resource for _, resource, verb in rights(role) if verb == "delete"},
+            {resource for _, resource, verb in rights(role) if verb == "get"},
+        )
+        for name, role in of_kind(render(), "ClusterRole").items()
+    }
+    assert added == {
+        "admin": (["admin"], set(KINDS), set(KINDS)),
+        "editor": (["edit"], {"queues", "instruments"}, set(KINDS)),
+        "viewer": (["view"], set(), set(KINDS)),
+    }
+    assert not of_kind(render({"rbac": {"aggregate": False}}), "ClusterRole")
+
+
+def test_without_the_right_to_make_roles_none_are_made() -> None:
+    kinds = {each["kind"] for each in render({"rbac": {"create": False, "aggregate": False}})}
+    assert not kinds & {"Role", "RoleBinding", "ClusterRole", "ClusterRoleBinding"}
