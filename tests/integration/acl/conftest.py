@@ -2,6 +2,7 @@
 
 import secrets
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ from stanine.broker.bootstrap import QueueDeclaration, bootstrap
 from stanine.connection.clients import connect
 from stanine.messages import BUILD_INDEX, SCORE_ATTEMPTS
 from stanine.store import configuration
+from stanine.store.configuration.changing import Configuration
 from stanine.store.keys import Keys
 
 PROCESSES = ("api", "index-watcher", "result-watcher")
@@ -34,6 +36,13 @@ class Guarded:
 
     def url(self, user: str) -> str:
         return self.services.redis_url_as(user, self.passwords[user])
+
+    @contextmanager
+    def configuring(self) -> Iterator[Configuration]:
+        """The runtime configuration, as the operator changes it."""
+        client = connect(self.url("operator"))
+        yield Configuration(client, configuration.load_library(), self.keys)
+        client.close()
 
     def denied(self) -> list[str]:
         """Return what was refused since the last look, as `USER: REASON WHAT`, and forget it."""

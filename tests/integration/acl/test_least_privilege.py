@@ -16,6 +16,7 @@ from tests.integration.acl.rules import user_line
 from tests.integration.whole.services import KEY, eventually
 
 from stanine.broker.entry import GROUP
+from stanine.store.configuration.standing import Layout
 
 EXAMPLES = Path(__file__).parents[3] / "examples"
 YAML = {"Content-Type": "application/yaml"}
@@ -70,6 +71,18 @@ def test_the_whole_way_is_walked_and_nothing_is_refused(running: Guarded) -> Non
         # acknowledged from the disk
         admin.hset(keys.config, "durability", "Fsync")
         client.post("/v1/instruments/gad-7/attempts?wait=20", json={"key": "durable", "answers": answers})
+
+        # the configuration, by the CLI: shown, listed, brought back, in the older layout and without anything in it, too
+        with running.configuring() as configuration:
+            for layout, dual in ((Layout.HASH, True), (Layout.STRING, False), (Layout.HASH, False)):
+                configuration.migrate(layout, dual_write=dual)
+                first = configuration.apply({"sweepSeconds": 1}).revision
+                configuration.apply({})
+                for revision in (first, first + 1):
+                    assert stanine(running, "config", "rollback", str(revision)).returncode == 0
+                assert stanine(running, "config").returncode == stanine(running, "config", "history").returncode == 0
+                configuration.memory()
+            configuration.apply({"sweepSeconds": 1, "durability": "Fsync"})
 
         # queues, by the CLI: pause, drain, limits, purge, dead letters
         for words in (["list"], ["pause", "results"], ["resume", "results"], ["drain", "results", "--wait", "20"], ["resume", "results"]):
@@ -179,10 +192,9 @@ def test_no_service_can_do_this(running: Guarded, user: str, command: str) -> No
 @pytest.mark.parametrize(
     ("user", "command"),
     [
-        # the API writes no results, no index and no settings
+        # the API writes no results and no index
         ("api", "HSET {p}:r:0 0 x"),
         ("api", "HSET {p}:index gad-7/1 x"),
-        ("api", "HSET {p}:config durability Everysec"),
         ("api", "XREADGROUP GROUP stanine me STREAMS {p}:q:results:ready >"),
         ("api", "PUBLISH {p}:committed x"),
         # the indexWatcher sees no answers, no results and nobody's keys, and cannot forge an instrument or an attempt
@@ -224,6 +236,7 @@ def test_no_service_can_do_this(running: Guarded, user: str, command: str) -> No
         ("cli", "HSET {p}:r:0 0 x"),
         ("cli", "HSET {p}:instrument:x revision 1"),
         ("cli", "GET {p}:secret"),
+        ("cli", "HSET {p}:config durability Everysec"),
         ("cli", "FLUSHALL"),
         ("cli", "CONFIG GET requirepass"),
         ("cli", "FUNCTION LOAD x"),

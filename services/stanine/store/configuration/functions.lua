@@ -89,12 +89,15 @@ local function see(keys)
     manager_of(keys[3], now_ms()) or false}
 end
 
--- Make the hash and the string hold this, and nothing else. What goes altogether is kept under its backup key.
+-- Make the hash and the string hold this, and nothing else. What goes altogether is kept under its backup key: copied, not renamed, since a
+-- user who may rename may rename anything.
 local function put(keys, now, fields, text)
   local config, string_key, _, _, backup_hash, backup_string = unpack(keys)
   if #fields == 0 then
     if #now.fields > 0 then
-      redis.call('RENAME', config, backup_hash)
+      redis.call('UNLINK', backup_hash)
+      call_in_chunks('HSET', backup_hash, now.fields)
+      redis.call('UNLINK', config)
     end
   else
     local wanted, gone, changed = {}, {}, {}
@@ -123,7 +126,8 @@ local function put(keys, now, fields, text)
       redis.call('SET', string_key, text)
     end
   elseif now.text then
-    redis.call('RENAME', string_key, backup_string)
+    redis.call('SET', backup_string, now.text)
+    redis.call('UNLINK', string_key)
   end
 end
 
