@@ -4,8 +4,8 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
 from .metrics import DURATION_BUCKETS
 
-#: Attempts in a batch: up to the largest that the broker hands out (1,024).
-_BATCH_BUCKETS = (1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024)
+#: Attempts in a batch: up to the largest that the settings allow (`batchMaxAttempts`).
+_BATCH_BUCKETS = (1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024, 2048, 4096)
 
 
 class Sweeps:

@@ -1,3 +1,5 @@
+import re
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -8,6 +10,7 @@ from hypothesis import strategies as st
 from stanine.store.configuration.errors import SettingsInvalidError
 from stanine.store.configuration.settings import NAMES, Settings, read_settings, write_settings
 
+DOCUMENT = Path(__file__).parents[4] / "docs" / "configuration.md"
 SCHEMA: dict[str, Any] = msgspec.json.schema_components([Settings])[1]["Settings"]["properties"]
 ENUMS = {"durability": ["Everysec", "Fsync"], "logLevel": ["Debug", "Info", "Warning", "Error"]}
 VALUES = st.fixed_dictionaries(
@@ -25,6 +28,14 @@ def test_what_is_written_is_read_again_and_the_rest_has_its_default(values: dict
     assert read.stated == values.keys()
     assert not read.faults
     assert msgspec.to_builtins(read.settings) == msgspec.to_builtins(Settings()) | values
+
+
+def test_the_documentation_lists_what_there_is() -> None:
+    rows = re.findall(r"^\| `(\w+)` \| (\w+) \| ([^|]+) \| ([^|]+) \|$", DOCUMENT.read_text(), re.MULTILINE)
+    defaults = msgspec.to_builtins(Settings())
+    for (name, default, allowed, sentence), (known, schema) in zip(rows, SCHEMA.items(), strict=True):
+        assert (name, default, sentence) == (known, str(defaults[name]), schema["description"])
+        assert allowed == (", ".join(ENUMS[name]) if name in ENUMS else f"{schema['minimum']} to {schema['maximum']}")
 
 
 def test_every_setting_says_what_it_is_and_every_number_has_a_range() -> None:
