@@ -69,7 +69,7 @@ def test_who_calls_a_function_of_the_store_may_run_what_is_in_it(user: str, func
     assert found <= granted(user)
 
 
-@pytest.mark.parametrize("user", ["operator", "cli"])
+@pytest.mark.parametrize("user", ["operator", "api"])
 def test_who_changes_settings_may_run_what_that_takes(user: str) -> None:
     found = commands_in((ROOT / "services" / "stanine" / "store" / "configuration" / "functions.lua").read_text())
     assert found
