@@ -31,7 +31,7 @@ RUN python3 -m venv --without-pip tools \
 COPY pyproject.toml README.md LICENSE ./
 COPY services services
 COPY operator operator
-COPY image/entry.py image/smoke.py /app/
+COPY image/entry.py image/smoke.py image/reload.py /app/
 RUN tools/bin/python -m hatchling build -t wheel -d dist \
  && python3 -m pip --python /opt/stanine/bin/python install --quiet --no-compile --no-deps --no-index --target /app dist/*.whl \
  && /opt/stanine/bin/python -m compileall -q /app

@@ -1,0 +1,181 @@
+"""skaffold.yaml, tests/cluster/kind.yaml and the workflows: there is no skaffold, kind or GitHub here, so they are held to what they name.
+
+The members of skaffold.yaml are those of its published schema (v4beta13), written down here as far as the file uses them; each
+profile's values are rendered with the chart, whose schema refuses what it does not know.
+"""
+
+import copy
+import hashlib
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from tests.chart.rendering import ROOT, of_kind, render
+
+SKAFFOLD: dict[str, Any] = yaml.safe_load((ROOT / "skaffold.yaml").read_text())
+PROFILES = {profile["name"]: profile for profile in SKAFFOLD["profiles"]}
+#: The members that each part may have: path pattern -> names.
+MEMBERS = {
+    "": {"apiVersion", "kind", "metadata", "build", "deploy", "portForward", "verify", "profiles", "test", "requires", "manifests"},
+    "build": {"tagPolicy", "artifacts", "local", "platforms", "insecureRegistries", "cluster", "googleCloudBuild"},
+    "build.artifacts[]": {"image", "context", "docker", "sync", "hooks", "platforms", "requires"},
+    "build.artifacts[].docker": {"dockerfile", "target", "buildArgs", "network", "cacheFrom", "cliFlags", "noCache", "secrets", "ssh"},
+    "build.artifacts[].sync": {"manual", "infer", "auto", "hooks"},
+    "build.artifacts[].sync.manual[]": {"src", "dest", "strip"},
+    "build.local": {"push", "useBuildkit", "useDockerCLI", "tryImportMissing", "concurrency"},
+    "deploy": {"helm", "kubectl", "kubeContext", "statusCheck", "statusCheckDeadlineSeconds", "tolerateFailuresUntilDeadline", "logs"},
+    "deploy.helm": {"releases", "flags", "hooks", "concurrency"},
+    "deploy.helm.flags": {"global", "install", "upgrade", "depBuild", "template"},
+    "deploy.helm.hooks": {"before", "after"},
+    "deploy.helm.hooks.before[]": {"host", "container"},
+    "deploy.helm.hooks.before[].host": {"command", "os", "dir"},
+    "deploy.helm.releases[]": {
+        "name", "chartPath", "namespace", "createNamespace", "setValues", "setValueTemplates", "overrides", "valuesFiles", "wait",
+        "version",
+    },
+    "portForward[]": {"resourceType", "resourceName", "namespace", "port", "address", "localPort"},
+    "verify[]": {"name", "timeout", "container", "executionMode"},
+    "verify[].container": {"name", "image", "command", "args", "env"},
+    "verify[].container.env[]": {"name", "value"},
+    "verify[].executionMode": {"local", "kubernetesCluster"},
+    "verify[].executionMode.kubernetesCluster": {"jobManifestPath", "overrides"},
+    "profiles[]": {"name", "activation", "requiresAllActivations", "patches", "build", "deploy", "portForward", "verify", "test"},
+    "profiles[].activation[]": {"command", "env", "kubeContext"},
+    "profiles[].patches[]": {"op", "path", "value", "from"},
+}  # fmt: skip
+
+
+def misplaced(value: Any, place: str = "") -> list[str]:
+    """Return the members that are not of the schema, by their place."""
+    if isinstance(value, list):
+        return [each for item in value for each in misplaced(item, f"{place}[]")]
+    if not isinstance(value, dict) or place not in MEMBERS:
+        return []
+    found = [f"{place}: {name}" for name in value.keys() - MEMBERS[place]]
+    return found + [each for name, item in value.items() for each in misplaced(item, f"{place}.{name}".lstrip("."))]
+
+
+def with_profiles(*names: str) -> dict[str, Any]:
+    """Return the configuration after the profiles' patches (RFC 6902: add, replace, remove)."""
+    config = copy.deepcopy(SKAFFOLD)
+    for name in names:
+        for patch in PROFILES[name]["patches"]:
+            *parents, last = patch["path"].strip("/").split("/")
+            at: Any = config
+            for step in parents:
+                at = at[int(step)] if isinstance(at, list) else at[step]
+            key: Any = int(last) if isinstance(at, list) else last
+            if patch["op"] == "remove":
+                del at[key]
+            else:
+                assert patch["op"] == "add" or key in at
+                at[key] = copy.deepcopy(patch["value"])
+    return config
+
+
+def values_of(config: dict[str, Any]) -> dict[str, Any]:
+    """Return the values that the release gets: overrides, and --set with the templates filled in."""
+    (release,) = config["deploy"]["helm"]["releases"]
+    values: dict[str, Any] = copy.deepcopy(release["overrides"])
+    for path, template in release["setValueTemplates"].items():
+        at = values
+        *parents, last = path.split(".")
+        for step in parents:
+            at = at.setdefault(step, {})
+        at[last] = re.sub(r"{{\.(\w+)}}", r"filled-\1", template).lower().replace("_", "-")
+    return values
+
+
+COMBINATIONS = [(), ("dev",), ("kind",), ("dev", "kind"), ("external-redis",), ("dev", "kind", "external-redis")]
+
+
+@pytest.mark.parametrize("profiles", COMBINATIONS, ids="+".join)
+def test_every_member_is_known_and_the_chart_takes_the_values(profiles: tuple[str, ...], helm: str) -> None:
+    assert re.fullmatch(r"skaffold/v4beta\d+", SKAFFOLD["apiVersion"])
+    config = with_profiles(*profiles)
+    assert misplaced(config) == []
+    objects = render(values_of(config), helm=helm, release="stanine", namespace="stanine")
+    services = of_kind(objects, "Service")
+    for forward in config["portForward"]:
+        ports = [port["port"] for port in services[forward["resourceName"]]["spec"]["ports"]]
+        assert forward["port"] in ports
+    images = {each["spec"]["template"]["spec"]["containers"][0]["image"] for each in of_kind(objects, "Deployment").values()}
+    assert images == {"filled-image-repo-stanine:filled-image-tag-stanine"}
+
+
+def test_a_member_that_skaffold_would_refuse_is_found_out() -> None:
+    config = with_profiles("dev")
+    config["build"]["artifacts"][0]["dockr"] = {}
+    config["deploy"]["helm"]["releases"][0]["artifactOverrides"] = {}
+    assert misplaced(config) == ["build.artifacts[]: dockr", "deploy.helm.releases[]: artifactOverrides"]
+
+
+def test_what_is_copied_into_pods_is_there_and_lands_where_the_image_has_it() -> None:
+    artifact = with_profiles("dev")["build"]["artifacts"][0]
+    landed = set()
+    for rule in artifact["sync"]["manual"]:
+        found = [path for path in ROOT.glob(rule["src"]) if path.is_file()]
+        assert found, rule
+        for path in found:
+            landed.add(Path(rule["dest"]) / str(path.relative_to(ROOT)).removeprefix(rule["strip"]))
+    assert {Path("/app/entry.py"), Path("/app/stanine/store/functions.lua"), Path("/app/stanine_operator/main.py")} <= landed
+    dockerfile = (ROOT / "Dockerfile").read_text()
+    for argument in artifact["docker"]["buildArgs"]:
+        assert f"ARG {argument}=" in dockerfile
+    assert "reload.py" in re.search(r"^COPY (image/.*) /app/$", dockerfile, re.MULTILINE)[1]  # type: ignore[index]
+
+
+def test_in_the_development_loop_every_process_of_ours_is_reloaded() -> None:
+    objects = render(values_of(with_profiles("dev")), release="stanine", namespace="stanine")
+    for name, each in of_kind(objects, "Deployment").items():
+        (container,) = each["spec"]["template"]["spec"]["containers"]
+        assert container["command"] == ["/opt/stanine/bin/python", "/app/reload.py"], name
+        assert container["args"][0] == each["metadata"]["labels"]["app.kubernetes.io/component"]
+        assert container["securityContext"]["readOnlyRootFilesystem"] is False
+        assert container["securityContext"]["allowPrivilegeEscalation"] is False
+
+
+def test_verify_and_the_documentation_use_the_key_of_the_development_loop() -> None:
+    (entry,) = SKAFFOLD["deploy"]["helm"]["releases"][0]["overrides"]["api"]["keys"]["entries"]
+    (smoke,) = SKAFFOLD["verify"]
+    environment = {each["name"]: each["value"] for each in smoke["container"]["env"]}
+    assert hashlib.sha256(environment["STANINE_KEY"].encode()).hexdigest() == entry["sha256"]
+    assert f"STANINE_KEY={environment['STANINE_KEY']}" in (ROOT / "docs" / "kubernetes-development.md").read_text()
+    services = of_kind(render(values_of(with_profiles()), release="stanine", namespace="stanine"), "Service")
+    assert environment["STANINE_API_URL"] == "http://stanine-api.stanine.svc"
+    assert services["stanine-api"]["metadata"]["namespace"] == "stanine"
+    assert smoke["container"]["args"] == ["smoke"]
+
+
+def test_the_hook_applies_the_definitions_to_the_cluster_that_is_deployed_to() -> None:
+    ((hook,),) = [SKAFFOLD["deploy"]["helm"]["hooks"]["before"]]
+    assert '--context "$SKAFFOLD_KUBE_CONTEXT"' in hook["host"]["command"][-1]
+    (path,) = re.findall(r"-f (\S+)", hook["host"]["command"][-1])
+    assert list((ROOT / path).glob("*.yaml"))
+
+
+def test_the_kind_cluster_has_two_nodes_and_the_name_that_everything_uses() -> None:
+    kind = yaml.safe_load((ROOT / "tests" / "cluster" / "kind.yaml").read_text())
+    assert [node["role"] for node in kind["nodes"]] == ["control-plane", "worker"]
+    assert PROFILES["kind"]["activation"] == [{"kubeContext": f"kind-{kind['name']}"}]
+    for file in (ROOT / "docs" / "kubernetes-development.md", ROOT / ".github" / "workflows" / "cluster.yaml"):
+        assert "tests/cluster/kind.yaml" in file.read_text()
+        assert kind["name"] in file.read_text()
+
+
+@pytest.mark.parametrize("name", ["checks", "cluster"])
+def test_a_workflow_may_only_read_runs_what_is_there_and_ends(name: str) -> None:
+    text = (ROOT / ".github" / "workflows" / f"{name}.yaml").read_text()
+    workflow = yaml.safe_load(text)
+    assert workflow["permissions"] == {"contents": "read"}
+    assert set(workflow[True]) == {"push", "pull_request"}  # YAML 1.1 reads `on` as true; GitHub does not
+    for job in workflow["jobs"].values():
+        assert job["timeout-minutes"] <= 60
+        for step in job["steps"]:
+            assert ("uses" in step) != ("run" in step)
+            assert re.fullmatch(r"[\w-]+/[\w-]+@v\d+", step.get("uses", "a/b@v1"))
+    targets = set(re.findall(r"^([.\w/$()]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
+    for target in re.findall(r"\bmake ([\w./]+)$", text, re.MULTILINE):
+        assert target in targets or target == ".venv/.ready"
