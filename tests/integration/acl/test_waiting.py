@@ -1,0 +1,23 @@
+"""Where the operator loads the function libraries, services wait for it, say so, and go on by themselves."""
+
+from pathlib import Path
+
+from tests.integration.acl.conftest import guarded
+from tests.integration.whole.services import eventually
+
+
+def test_a_service_that_may_not_load_functions_waits_for_the_operator(tmp_path: Path) -> None:
+    made = guarded(tmp_path, with_operator=True)
+    try:
+        made.services.start("api", "result-watcher")
+        for name in ("api", "result-watcher"):
+            eventually(lambda name=name: "FunctionsMissing" in made.services.health(name, "/readyz").text, 20)  # type: ignore[misc]
+        made.load_functions()
+        for name in ("api", "result-watcher"):
+            eventually(lambda name=name: made.services.health(name, "/readyz").status_code == 200, 10)  # type: ignore[misc]
+        denied = made.denied()
+        assert denied
+        assert all(line.endswith("function|load") for line in denied), denied
+    finally:
+        made.admin.close()
+        made.services.stop()
