@@ -1,0 +1,156 @@
+"""A release of the chart on the cluster that KUBECONFIG names, each in a namespace of its own that enforces the standard `restricted`.
+
+STANINE_IMAGE and STANINE_VALKEY_IMAGE name images that the nodes have or can pull (default: localhost/stanine:dev, localhost/valkey:9).
+The API is reached through a NodePort, as from outside of the cluster.
+"""
+
+import base64
+import json
+import os
+import secrets
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tests.conftest import need
+
+ROOT = Path(__file__).parents[2]
+IMAGE = os.environ.get("STANINE_IMAGE", "localhost/stanine:dev")
+VALKEY_IMAGE = os.environ.get("STANINE_VALKEY_IMAGE", "localhost/valkey:9")
+#: Seconds for a release to be ready, from nothing; on an idle machine it takes twelve.
+READY_SECONDS = 180
+#: What the tests' releases have in common: nothing kept, little asked of the nodes.
+BASE = {
+    "image": dict(zip(("repository", "tag"), IMAGE.rsplit(":", 1), strict=True)),
+    "api": {"service": {"type": "NodePort"}, "resources": {"requests": {"cpu": "10m"}}},
+    "resultWatcher": {"resources": {"requests": {"cpu": "10m"}}},
+    "indexWatcher": {"resources": {"requests": {"cpu": "10m"}}},
+    "operator": {"resources": {"requests": {"cpu": "10m"}}},
+    "valkey": {
+        "image": dict(zip(("repository", "tag"), VALKEY_IMAGE.rsplit(":", 1), strict=True)),
+        "persistence": {"enabled": False},
+        "resources": {"requests": {"cpu": "10m"}},
+    },
+}
+
+Object = dict[str, Any]
+
+
+def merged(first: Mapping[str, Any], second: Mapping[str, Any]) -> dict[str, Any]:
+    both = dict(first)
+    for name, value in second.items():
+        both[name] = merged(both[name], value) if isinstance(value, Mapping) and isinstance(both.get(name), Mapping) else value
+    return both
+
+
+def run(*command: str, given: str | None = None, check: bool = True, **variables: str) -> str:
+    """Run a program; return what it printed, fail with what it said."""
+    done = subprocess.run(command, input=given, capture_output=True, text=True, check=False, env={**os.environ, **variables})
+    if check and done.returncode:
+        raise AssertionError(f"{' '.join(command)} ended with {done.returncode}:\n{done.stdout[-3000:]}\n{done.stderr[-3000:]}")
+    return done.stdout
+
+
+def cluster_found() -> bool:
+    if not os.environ.get("KUBECONFIG") or not all(shutil.which(name) for name in ("kubectl", "helm")):
+        return False
+    return subprocess.run(["kubectl", "get", "--raw", "/readyz", "--request-timeout=5s"], capture_output=True, check=False).returncode == 0
+
+
+class Release:
+    """One release in its namespace."""
+
+    def __init__(self, helm_program: str, namespace: str, name: str = "stanine") -> None:
+        self.helm_program, self.namespace, self.name = helm_program, namespace, name
+
+    def helm(self, *arguments: str, **more: Any) -> str:
+        return run(self.helm_program, *arguments, "-n", self.namespace, **more)
+
+    def kubectl(self, *arguments: str, **more: Any) -> str:
+        return run("kubectl", "-n", self.namespace, *arguments, **more)
+
+    def put(self, values: Mapping[str, Any] | None = None, *, command: str = "install") -> None:
+        """Install or upgrade, and wait until everything is ready."""
+        text = json.dumps(merged(BASE, values or {}))
+        self.helm(command, self.name, str(ROOT / "charts/stanine"), "-f", "-", "--wait", f"--timeout={READY_SECONDS}s", given=text)
+
+    def get(self, *what: str) -> Object:
+        found: Object = json.loads(self.kubectl("get", *what, "-o", "json"))
+        return found
+
+    def status(self, kind: str, name: str, condition: str = "Ready") -> tuple[str, str]:
+        """Return a condition's status and reason; empty while it is not there."""
+        for each in self.get(kind, name).get("status", {}).get("conditions", []):
+            if each["type"] == condition:
+                return each["status"], each["reason"]
+        return "", ""
+
+    def apply(self, manifest: Object | str) -> None:
+        self.kubectl("apply", "-f", "-", given=manifest if isinstance(manifest, str) else json.dumps(manifest))
+
+    def secret(self, name: str, key: str) -> str:
+        return base64.b64decode(self.get("secret", f"{self.name}-{name}")["data"][key]).decode()
+
+    @property
+    def key(self) -> str:
+        return self.secret("admin-key", "key")
+
+    @property
+    def url(self) -> str:
+        port = self.get("service", f"{self.name}-api")["spec"]["ports"][0]["nodePort"]
+        nodes = json.loads(run("kubectl", "get", "nodes", "-o", "json"))["items"]
+        (address, *_) = [each["address"] for each in nodes[0]["status"]["addresses"] if each["type"] == "InternalIP"]
+        return f"http://{address}:{port}"
+
+    def stanine(self, *arguments: str, given: str | None = None) -> str:
+        """Run the command line against the release."""
+        return run(sys.executable, "-m", "stanine.cli.main", *arguments, given=given, STANINE_API_URL=self.url, STANINE_KEY=self.key)
+
+    def redis(self, *words: str) -> str:
+        """Ask the server, as the operator."""
+        password = self.secret("redis", "operator-password")
+        command = ["exec", f"{self.name}-valkey-0", "--", "valkey-cli", "--no-auth-warning", "--user", "operator", "--pass", password]
+        return self.kubectl(*command, *words).strip()
+
+
+def until(condition: Callable[[], object], seconds: float, what: str) -> float:
+    """Wait until a condition holds; return how long it took."""
+    began = time.monotonic()
+    while not condition():
+        assert time.monotonic() - began < seconds, f"not within {seconds:g} s: {what}"
+        time.sleep(0.5)
+    return time.monotonic() - began
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _cluster() -> None:
+    need("cluster", found=cluster_found())
+
+
+@pytest.fixture(params=["helm", "helm3"])
+def helm(request: pytest.FixtureRequest) -> str:
+    need(request.param, found=shutil.which(request.param) is not None)
+    return str(request.param)
+
+
+@pytest.fixture
+def namespace() -> Iterator[str]:
+    """A namespace that enforces `restricted`."""
+    name = f"stanine-test-{secrets.token_hex(3)}"
+    run("kubectl", "create", "namespace", name)
+    run("kubectl", "label", "namespace", name, "pod-security.kubernetes.io/enforce=restricted")
+    yield name
+    run("kubectl", "delete", "namespace", name, "--wait=false")
+
+
+@pytest.fixture
+def release(helm: str, namespace: str) -> Iterator[Release]:
+    """A release, not installed yet; uninstalled at the end."""
+    mine = Release(helm, namespace)
+    yield mine
+    mine.helm("uninstall", mine.name, check=False)

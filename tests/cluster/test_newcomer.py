@@ -1,0 +1,160 @@
+"""The chart on a real cluster as somebody meets it who follows the README: install, look, publish, submit, read, upgrade, uninstall."""
+
+import csv
+import hashlib
+import io
+import json
+import time
+
+import httpx
+import pytest
+from tests.cluster.conftest import ROOT, Release, run, until
+
+from stanine.cli.sample_data import SampleDataMissingError, read_table
+
+pytestmark = [pytest.mark.cluster, pytest.mark.slow]
+
+#: How often the 2,800 people of psych's `bfi` are submitted, each time under other keys: 11,200 attempts, 280,000 answers.
+COPIES = 4
+
+
+def report(line: str) -> None:
+    """Say what was measured; shown with `pytest -s`."""
+    print(line)  # noqa: T201 - for people
+
+
+def real_people() -> str:
+    """Return psych's `bfi` as a CSV for the instrument bfi-25, several times over, each row with a key."""
+    try:
+        text = read_table("bfi").decode()
+    except SampleDataMissingError as error:
+        pytest.skip(str(error))
+    header, *rows = list(csv.reader(io.StringIO(text)))
+    out = io.StringIO()
+    writer = csv.writer(out)
+    items = [place for place, name in enumerate(header) if name[:1] in "ACENO" and name[1:].isdigit()]
+    writer.writerow(["key", *(header[place] for place in items)])
+    for copy in range(COPIES):
+        writer.writerows([f"{copy}-{row[0]}", *(row[place] for place in items)] for row in rows)
+    return out.getvalue()
+
+
+def test_from_nothing_to_results(release: Release) -> None:
+    began = time.monotonic()
+    release.put()
+    report(f"installed with {release.helm_program} in {time.monotonic() - began:.1f} s")
+
+    # a key that is added now is in force later, without a restart: Kubernetes takes its time to show it to the pods
+    pods = {each["metadata"]["name"] for each in release.get("pods", "-l", "app.kubernetes.io/component=api")["items"]}
+    entries = json.loads(release.secret("keys", "keys.yaml"))
+    reader = {"name": "reader", "sha256": hashlib.sha256(b"another").hexdigest(), "scopes": ["instruments:read"], "instruments": ["*"]}
+    release.kubectl("patch", "secret", "stanine-keys", "-p", json.dumps({"stringData": {"keys.yaml": json.dumps([*entries, reader])}}))
+    added = time.monotonic()
+
+    assert "read its result: raw 17.0" in release.helm("test", release.name, "--logs")
+    shown = release.kubectl("get", "rcfg,sq,instr")
+    assert shown.count("True") == 3, shown
+    assert [release.status("queue", name) for name in ("index", "results")] == [("True", "Running")] * 2
+    assert release.status("redisconfig", "default")[0] == "True"
+
+    for name in ("gad-7", "bfi-25"):
+        release.kubectl("apply", "-f", str(ROOT / f"examples/instruments/{name}.yaml"))
+    for name in ("gad-7", "bfi-25"):
+        release.kubectl("wait", f"instrument/{name}", "--for=condition=Ready", "--timeout=60s")
+    release.kubectl("apply", "--dry-run=server", "-f", str(ROOT / "examples/resources"))
+
+    people = real_people()
+    began = time.monotonic()
+    shown = json.loads(release.stanine("submit", "bfi-25", "-", "--wait", "-o", "json", given=people))
+    took = time.monotonic() - began
+    report(f"submitted and scored {shown['scored']} attempts in {took:.1f} s")
+    assert (shown["rows"], shown["taken"], shown["scored"]) == (2_800 * COPIES, 2_800 * COPIES, 2_800 * COPIES)
+    results = release.stanine("results", "bfi-25", "-o", "ndjson").splitlines()
+    assert len(results) == 2_800 * COPIES
+    until(lambda: release.get("queue", "results")["status"]["ready"] == 0, 90, "the queue's status says that it is empty")
+
+    if release.helm_program != "helm":
+        return  # a minute's wait, once is enough
+
+    def reads() -> bool:
+        return httpx.get(f"{release.url}/v1/instruments", headers={"authorization": "Bearer another"}).status_code == 200
+
+    until(reads, 150, "the new key")
+    report(f"a new key was in force {time.monotonic() - added:.0f} s after it was written")
+    assert pods == {each["metadata"]["name"] for each in release.get("pods", "-l", "app.kubernetes.io/component=api")["items"]}
+
+
+def test_an_upgrade_keeps_passwords_keys_and_data_and_changes_settings_while_all_runs(release: Release) -> None:
+    release.put()
+    release.helm("test", release.name)
+    before = [release.get("secret", f"stanine-{name}")["data"] for name in ("redis", "admin-key", "keys")]
+    pods = {each["metadata"]["name"] for each in release.get("pods")["items"]}
+    release.put(
+        {"redisConfig": {"spec": {"settings": {"admissionPercent": 70}}}, "queues": {"results": {"maxRetries": 7}}}, command="upgrade"
+    )
+    assert [release.get("secret", f"stanine-{name}")["data"] for name in ("redis", "admin-key", "keys")] == before
+    until(lambda: release.redis("HGET", "stanine:{p0}:config", "admissionPercent") == "70", 60, "the new settings")
+    until(lambda: release.redis("HGET", "stanine:{p0}:q:results:settings", "max_retries") == "7", 60, "the queue's new settings")
+    assert {each["metadata"]["name"] for each in release.get("pods")["items"]} == pods, "settings need no restart"
+    assert len(release.stanine("results", "smoke-test", "-o", "ndjson").splitlines()) == 1
+
+
+def test_without_the_operator_the_services_prepare_redis_themselves(release: Release) -> None:
+    release.put({"operator": {"enabled": False}})
+    assert "read its result" in release.helm("test", release.name, "--logs")
+
+
+def test_redis_7_serves_as_well_as_valkey(release: Release) -> None:
+    release.put({"valkey": {"image": {"repository": "localhost/redis", "tag": "7"}, "auth": {"redisBefore72": True}}})
+    assert "read its result" in release.helm("test", release.name, "--logs")
+    assert release.get("redisconfig", "default")["status"]["serverVersion"].startswith("Redis 7")
+
+
+def queue(name: str, policy: str) -> dict[str, object]:
+    return {
+        "apiVersion": "stanine.dev/v1alpha1",
+        "kind": "Queue",
+        "metadata": {"name": name},
+        "spec": {"queueName": name, "deletionPolicy": policy},
+    }
+
+
+@pytest.mark.parametrize("operator_runs", [True, False])
+def test_uninstalling_leaves_nothing_stuck_and_keeps_what_is_not_to_be_deleted(release: Release, operator_runs: bool) -> None:
+    values = {"queues": {"extra": {"deletionPolicy": "Delete"}}}
+    release.put(values)
+    for name, policy in (("mine-kept", "Retain"), ("mine-deletable", "Delete")):
+        release.apply(queue(name, policy))
+        release.kubectl("wait", f"queue/{name}", "--for=condition=Ready", "--timeout=60s")
+    until(lambda: release.get("queue", "extra")["metadata"].get("finalizers"), 30, "the operator's finalizer")
+    if not operator_runs:
+        release.kubectl("scale", "deployment/stanine-operator", "--replicas=0")
+        release.kubectl("wait", "pod", "-l", "app.kubernetes.io/component=operator", "--for=delete", "--timeout=60s")
+    began = time.monotonic()
+    release.helm("uninstall", release.name)
+    took = time.monotonic() - began
+    report(f"uninstalled with {release.helm_program} in {took:.1f} s, operator {'running' if operator_runs else 'gone'}")
+    assert took < 60
+    # what is left is somebody else's, and waits for nobody
+    left = {each["metadata"]["name"]: each["metadata"].get("finalizers") for each in release.get("queues.stanine.dev")["items"]}
+    assert left == {"mine-kept": None, "mine-deletable": None}
+    release.kubectl("delete", "queue.stanine.dev", "--all", "--timeout=20s")
+    kinds = "deployments,statefulsets,services,secrets,configmaps,jobs,serviceaccounts,roles,rolebindings,networkpolicies"
+
+    def own() -> list[str]:
+        return [name for name in release.kubectl("get", kinds, "-o", "name").split() if "stanine-" in name]
+
+    until(lambda: not own(), 30, "the release's own objects")
+
+
+def test_the_definitions_can_be_upgraded_by_a_chart_of_their_own_and_stay_when_it_goes(release: Release) -> None:
+    release.put()
+    release.apply(queue("mine", "Retain"))
+    owner = f"definitions-{release.namespace[-6:]}"
+    release.helm("upgrade", "--install", owner, str(ROOT / "charts/stanine-crds"), "--take-ownership")
+    release.put(command="upgrade")
+    release.helm("uninstall", owner)
+    assert release.get("queue.stanine.dev", "mine")["metadata"]["name"] == "mine"
+    assert len(run("kubectl", "get", "crd", "-o", "name").split("stanine.dev")) == 4
+    release.helm("uninstall", release.name)
+    assert release.get("queue.stanine.dev", "mine")["metadata"].get("deletionTimestamp") is None
