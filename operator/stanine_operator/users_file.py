@@ -5,6 +5,7 @@ Secret without it, a server that was started without a file of users, and a user
 SHA-256 are in the file, and nothing of it is ever logged.
 """
 
+import hashlib
 from collections.abc import Callable, Iterable
 from functools import cache
 from typing import Any
@@ -20,6 +21,9 @@ MOST_TRIES = 5
 #: Words of a rule that only say what holds anyway.
 _EMPTY_WORDS = frozenset({"sanitize-payload", "resetkeys", "resetchannels", "resetpass", "reset", "alldbs", "clearselectors"})
 
+#: What a file may say in two ways, and how a server says it.
+_SYNONYMS = {"allkeys": "~*", "allchannels": "&*", "allcommands": "+@all", "nocommands": "-@all"}
+
 #: A category's name -> its commands, subcommands as `config|get`.
 Category = Callable[[str], Iterable[str]]
 Users = dict[str, frozenset[str]]
@@ -32,11 +36,18 @@ def read_users(lines: Iterable[str], category: Category) -> Users:
     """
     users: Users = {}
     for line in lines:
-        words = line.split()
-        if len(words) >= 2 and words[0] == "user":
-            others = {word.replace("%RW~", "~") for word in words[2:] if word[0] not in "+-"} - _EMPTY_WORDS
-            users[words[1]] = frozenset(others) | _commands((word for word in words[2:] if word[0] in "+-"), category)
+        first, *words = line.split() or [""]
+        if first == "user" and words:
+            name, rule = words[0], [_as_servers_say(word) for word in words[1:]]
+            others = {word for word in rule if word[0] not in "+-"} - _EMPTY_WORDS
+            users[name] = frozenset(others) | _commands((word for word in rule if word[0] in "+-"), category)
     return users
+
+
+def _as_servers_say(word: str) -> str:
+    if word.startswith(">"):
+        return "#" + hashlib.sha256(word[1:].encode()).hexdigest()
+    return _SYNONYMS.get(word, word.replace("%RW~", "~"))
 
 
 def _commands(words: Iterable[str], category: Category) -> set[str]:

@@ -34,6 +34,17 @@ def start(request: pytest.FixtureRequest, own_server: Callable[..., Server], tmp
     return begin
 
 
+def test_a_file_in_other_words_is_no_change(own_server: Callable[..., Server], tmp_path: Path) -> None:
+    path = tmp_path / "users.acl"
+    path.write_text(
+        "user default on nopass allkeys allchannels allcommands\n\nuser me on >mine ~* &* +@all\nuser you on %RW~a:* resetchannels +get\n"
+    )
+    client = connect(own_server("--aclfile", str(path)).url)
+    assert UsersFile(path.read_text()).follow(client) == ()
+    assert client.info("commandstats").get("cmdstat_acl|load") is None
+    client.close()
+
+
 def loads(client: Any) -> int:
     found = connect_as(client, "operator").info("commandstats").get("cmdstat_acl|load")
     return found["calls"] if found else 0
