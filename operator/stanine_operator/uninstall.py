@@ -120,7 +120,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         api = Api(log_in(kopf.OperatorSettings()))
         served = None if options.all_namespaces else options.namespace
-        delete_own(api, options.namespace, options.release, options.timeout)
+        # an operator that is gone already is not waited for
+        runs = bool(pods(api, options.namespace, options.selector))
+        delete_own(api, options.namespace, options.release, options.timeout if runs else 0)
         stop_operator(api, options.namespace, options.deployment, options.selector)
         return 1 if free_rest(api, served) else 0
     except (LoginError, RefusedError) as error:
@@ -154,8 +156,13 @@ def stop_operator(api: Api, namespace: str, deployment: str, selector: str) -> N
     path = f"/apis/apps/v1/namespaces/{namespace}/deployments/{deployment}/scale"
     with gone_is_fine():
         api.call("PATCH", path, {"spec": {"replicas": 0}}, _MERGE_PATCH)
-    pods = f"/api/v1/namespaces/{namespace}/pods?labelSelector={quote(selector)}"
-    _until(lambda: not api.call("GET", pods)["items"], STOP_SECONDS)
+    _until(lambda: not pods(api, namespace, selector), STOP_SECONDS)
+
+
+def pods(api: Api, namespace: str, selector: str) -> list[Body]:
+    """Return the pods that some labels select."""
+    found: list[Body] = api.call("GET", f"/api/v1/namespaces/{namespace}/pods?labelSelector={quote(selector)}")["items"]
+    return found
 
 
 def free_rest(api: Api, namespace: str | None) -> int:

@@ -1,6 +1,6 @@
 """A release of the chart on the cluster that KUBECONFIG names, each in a namespace of its own that enforces the standard `restricted`.
 
-STANINE_IMAGE and STANINE_VALKEY_IMAGE name images that the nodes have or can pull (default: localhost/stanine:dev, localhost/valkey:9).
+STANINE_IMAGE, STANINE_VALKEY_IMAGE and STANINE_REDIS_7_IMAGE name images that the nodes have or can pull (default: localhost/stanine:dev).
 The API is reached through a NodePort, as from outside of the cluster.
 """
 
@@ -21,7 +21,10 @@ from tests.conftest import need
 
 ROOT = Path(__file__).parents[2]
 IMAGE = os.environ.get("STANINE_IMAGE", "localhost/stanine:dev")
-VALKEY_IMAGE = os.environ.get("STANINE_VALKEY_IMAGE", "localhost/valkey:9")
+#: Servers: those of the cluster that has no registry, or those that everybody can pull.
+_LOCAL = IMAGE.startswith("localhost/")
+VALKEY_IMAGE = os.environ.get("STANINE_VALKEY_IMAGE") or ("localhost/valkey:9" if _LOCAL else "valkey/valkey:9.1")
+REDIS_7_IMAGE = os.environ.get("STANINE_REDIS_7_IMAGE") or ("localhost/redis:7" if _LOCAL else "redis:7.0")
 #: Seconds for a release to be ready, from nothing; on an idle machine it takes twelve.
 READY_SECONDS = 180
 #: What the tests' releases have in common: nothing kept, little asked of the nodes.
@@ -39,6 +42,11 @@ BASE = {
 }
 
 Object = dict[str, Any]
+
+
+def image(name: str) -> dict[str, str]:
+    """Return an image's name as the chart's values take it."""
+    return dict(zip(("repository", "tag"), name.rsplit(":", 1), strict=True))
 
 
 def merged(first: Mapping[str, Any], second: Mapping[str, Any]) -> dict[str, Any]:

@@ -8,7 +8,7 @@ import time
 
 import httpx
 import pytest
-from tests.cluster.conftest import ROOT, Release, run, until
+from tests.cluster.conftest import REDIS_7_IMAGE, ROOT, Release, image, run, until
 
 from stanine.cli.sample_data import SampleDataMissingError, read_table
 
@@ -105,7 +105,7 @@ def test_without_the_operator_the_services_prepare_redis_themselves(release: Rel
 
 
 def test_redis_7_serves_as_well_as_valkey(release: Release) -> None:
-    release.put({"valkey": {"image": {"repository": "localhost/redis", "tag": "7"}, "auth": {"redisBefore72": True}}})
+    release.put({"valkey": {"image": image(REDIS_7_IMAGE), "auth": {"redisBefore72": True}}})
     assert "read its result" in release.helm("test", release.name, "--logs")
     assert release.get("redisconfig", "default")["status"]["serverVersion"].startswith("Redis 7")
 
