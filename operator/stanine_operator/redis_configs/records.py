@@ -23,7 +23,6 @@ class ServerSeen(msgspec.Struct, frozen=True):
     role: str
     #: Changes whenever the server starts, and with a failover.
     run_id: str
-    loading: bool
     eviction_policy: str
     memory: Memory
 

@@ -14,8 +14,8 @@ from stanine.connection.errors import PERMISSION_MISSING, SERVER_REFUSED, Server
 from stanine_operator.redis_configs.parameters import find_drift, is_half_applied
 from stanine_operator.redis_configs.records import Change, Memory, Parameter, ParametersSeen, Refused, ServerSeen
 
-#: What a server says to a command that it does not have under this name.
-_RENAMED = "unknown command"
+#: What a server says to a command that was renamed or, on a managed service, taken away; it may have CONFIG GET and no CONFIG SET.
+_WITHHELD = ("unknown command", "unknown subcommand", "Unknown subcommand")
 
 
 def observe_server(client: "redis.Redis") -> ServerSeen:
@@ -34,7 +34,6 @@ def observe_server(client: "redis.Redis") -> ServerSeen:
         version=f"Valkey {valkey}" if valkey else f"Redis {info.get('redis_version', '')}",
         role="replica" if info.get("role") == "slave" else "primary",
         run_id=str(info.get("run_id", "")),
-        loading=bool(int(info.get("loading", 0))),
         eviction_policy=str(info.get("maxmemory_policy", "noeviction")),
         memory=memory,
     )
@@ -89,7 +88,7 @@ def _refusal(error: redis.ResponseError) -> ServerProblem:
     text = str(error)
     if text.startswith("CONFIG SET failed") or "CONFIG SET - '" in text:
         return SERVER_REFUSED  # it is about a value, whatever words it quotes
-    return PERMISSION_MISSING if _RENAMED in text else classify(error)
+    return PERMISSION_MISSING if any(word in text for word in _WITHHELD) else classify(error)
 
 
 def _text(raw: Any) -> str:

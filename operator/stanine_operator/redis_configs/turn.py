@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 import msgspec
 
-from stanine.connection.errors import LOADING, READ_ONLY, ServerError
+from stanine.connection.errors import READ_ONLY
 from stanine.connection.managing import Manager
 from stanine.resources.redis_config import RedisConfigSpec
 from stanine.resources.settings import given_settings
@@ -58,13 +58,11 @@ def reconcile(resource: Resource, spec: RedisConfigSpec, world: World) -> Outcom
     """Bring the server's parameters and the settings to what the resource says, as far as its policies allow."""
     server = world.connections.open(resource)
     seen = observe_server(server.client)
-    if seen.loading:
-        raise ServerError(LOADING)
     configuration = Configuration(server.client, config_library(), server.keys)
     configured = _configure_server(resource, spec, server, seen, world)
-    settings = _configure_settings(resource, spec, server, seen, world, configuration)
     if configured.changed:
         seen = observe_server(server.client)
+    settings = _configure_settings(resource, spec, server, seen, world, configuration)
     layouts = measure(configuration)
     high = judge_memory(seen.memory, seen.eviction_policy, spec.memory_warning_percent, was_high=_was_high(resource))
     parts = (Verdict("Reachable", True, "Answered", f"{seen.version} answers"), configured.verdict, *settings.verdicts, high)

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 import redis.client
 from tests.conftest import Server, stop_server
+from tests.integration.broker_failures.fault_proxy import FaultProxy
 from tests.integration.broker_failures.test_failover import Pair
 from tests.integration.failpoints import Doom
 from tests.integration.operator.redis_configs.stage import Config, Stage, server
@@ -123,3 +124,19 @@ def test_after_a_failover_the_new_primary_has_the_parameters_too(pair: Pair, sen
     assert config.resource.status["role"] == "primary"
     assert config.condition("Ready")[0] == "True"
     assert config.notices == []
+
+
+def test_behind_an_address_that_stays_a_failover_is_followed_although_connections_to_the_old_primary_live(
+    pair: Pair, stages: Callable[[Server], Stage]
+) -> None:
+    stage = stages(pair.servers[0])
+    with FaultProxy(pair.servers[0].port) as address:
+        config = stage.config(connection={"host": "127.0.0.1", "port": address.port}, settings={"sweepSeconds": 3})
+        config.turn()
+        pair.hand_over()
+        address.target_port = pair.servers[1].port
+        config.apply(settings={"sweepSeconds": 4}).turn()
+        assert config.resource.status["role"] == "primary"
+        assert config.condition("Ready")[0] == "True"
+        assert pair.clients[1].hget("stanine:{p0}:config", "sweepSeconds") == b"4"
+        stage.connections.close()

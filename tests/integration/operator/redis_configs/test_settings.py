@@ -102,7 +102,10 @@ def test_a_pin_stands_when_its_revision_has_left_the_history(stage: Stage) -> No
     config.apply(settings={"sweepSeconds": 2, "historyRevisions": 2}).turn()
     config.apply(rollbackTo=1).turn()
     assert 1 not in [each.number for each in configuration(stage).history()]
+    stage.client.hdel("stanine:{p0}:config:meta", "managedBy", "managedUntil")  # as if it had ended by itself
     config.turn()
+    with pytest.raises(ManagedError):
+        configuration(stage).apply({"sweepSeconds": 8})
     assert config.condition("SettingsApplied") == ("False", "RolledBack")
     assert followed(stage).sweep_seconds == 1
 
@@ -204,8 +207,10 @@ def test_other_namespaces_and_databases_are_no_conflict(stage: Stage) -> None:
     assert followed(stage).sweep_seconds == 1
 
 
-def test_a_turn_makes_the_server_ready_for_services_that_may_not_load_functions(stage: Stage) -> None:
-    stage.config().turn()
+@pytest.mark.parametrize("before", ["noeviction", "allkeys-lru"])
+def test_one_turn_makes_the_server_ready_for_services_that_may_not_load_functions(stage: Stage, before: str) -> None:
+    stage.client.config_set("maxmemory-policy", before)
+    stage.config(server=[{"name": "maxmemory-policy", "value": "noeviction"}]).turn()
     names = {name.rsplit("_", 1)[0] for name in map(str, (library[1] for library in stage.client.function_list()))}
     assert {"stanine_store", "stanine_config"} <= names
 

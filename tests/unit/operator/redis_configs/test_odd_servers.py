@@ -1,0 +1,73 @@
+"""What no server that one can start does, but some might: take half of a change, keep another value, withhold CONFIG SET only."""
+
+from typing import Any
+
+import pytest
+import redis
+
+from stanine_operator.redis_configs.parameters import Rules, judge_change
+from stanine_operator.redis_configs.records import Parameter
+from stanine_operator.redis_configs.server import observe_parameters, set_parameters
+
+WANTED = (Parameter("timeout", "9"), Parameter("hz", "50"))
+CORRECT = Rules(observe=False, report=False)
+REFUSED = "CONFIG SET failed (possibly related to argument 'hz') - no"
+
+
+class OddServer:
+    """A server of two parameters. `most`: how many of a change it takes before it refuses; `cap`: the most it keeps."""
+
+    def __init__(
+        self, *, most: int = 99, cap: int = 1000, refusal: str = "CONFIG SET failed (possibly related to argument 'hz') - no"
+    ) -> None:
+        self.values = {"timeout": "0", "hz": "10"}
+        self._most, self._cap, self._refusal = most, cap, refusal
+
+    def config_get(self, *names: str) -> dict[str, str]:
+        return {name: self.values[name] for name in names}
+
+    def execute_command(self, command: str, *words: str) -> str:
+        assert command == "CONFIG SET"
+        for nth, (name, value) in enumerate(zip(words[::2], words[1::2], strict=True)):
+            if nth >= self._most:
+                raise redis.ResponseError(self._refusal)
+            self.values[name] = str(min(int(value), self._cap))
+        return "OK"
+
+
+def change(server: OddServer) -> tuple[str, str]:
+    """Set what is wanted; return the condition's reason and message."""
+    client: Any = server
+    before = observe_parameters(client, ["timeout", "hz"])
+    verdict = judge_change(WANTED, set_parameters(client, WANTED, before), CORRECT)
+    assert verdict.status is False
+    return verdict.reason, verdict.message
+
+
+def test_half_of_a_change_that_was_refused_is_taken_back() -> None:
+    server = OddServer(most=1)
+    reason, message = change(server)
+    assert server.values == {"timeout": "0", "hz": "10"}
+    assert reason == "InvalidParameter"
+    assert "hz: the server says" in message
+
+
+def test_a_value_that_the_server_keeps_otherwise_is_told_and_all_of_the_change_taken_back() -> None:
+    server = OddServer(cap=20)
+    reason, message = change(server)
+    assert server.values == {"timeout": "0", "hz": "10"}
+    assert reason == "InvalidParameter"
+    assert "'20' after it was set to '50'" in message
+
+
+@pytest.mark.parametrize(
+    ("refusal", "reason"),
+    [
+        ("unknown command 'CONFIG', with args beginning with: 'SET'", "UnsupportedByServer"),
+        ("unknown subcommand 'SET'. Try CONFIG HELP.", "UnsupportedByServer"),
+        ("CONFIG SET failed (possibly related to argument 'hz') - Timeout is out of range", "InvalidParameter"),
+        ("Unknown option or number of arguments for CONFIG SET - 'hz'", "InvalidParameter"),
+    ],
+)
+def test_a_command_that_is_withheld_is_told_from_a_value_that_is_refused(refusal: str, reason: str) -> None:
+    assert change(OddServer(most=0, refusal=refusal))[0] == reason
