@@ -27,26 +27,28 @@ VALKEY_IMAGE = os.environ.get("STANINE_VALKEY_IMAGE") or ("localhost/valkey:9" i
 REDIS_7_IMAGE = os.environ.get("STANINE_REDIS_7_IMAGE") or ("localhost/redis:7" if _LOCAL else "redis:7.0")
 #: Seconds for a release to be ready, from nothing; on an idle machine it takes twelve.
 READY_SECONDS = 180
+
+
+def image(name: str) -> dict[str, str]:
+    """Return an image's name as the chart's values take it."""
+    return dict(zip(("repository", "tag"), name.rsplit(":", 1), strict=True))
+
+
 #: What the tests' releases have in common: nothing kept, little asked of the nodes.
 BASE = {
-    "image": dict(zip(("repository", "tag"), IMAGE.rsplit(":", 1), strict=True)),
+    "image": image(IMAGE),
     "api": {"service": {"type": "NodePort"}, "resources": {"requests": {"cpu": "10m"}}},
     "resultWatcher": {"resources": {"requests": {"cpu": "10m"}}},
     "indexWatcher": {"resources": {"requests": {"cpu": "10m"}}},
     "operator": {"resources": {"requests": {"cpu": "10m"}}},
     "valkey": {
-        "image": dict(zip(("repository", "tag"), VALKEY_IMAGE.rsplit(":", 1), strict=True)),
+        "image": image(VALKEY_IMAGE),
         "persistence": {"enabled": False},
         "resources": {"requests": {"cpu": "10m"}},
     },
 }
 
 Object = dict[str, Any]
-
-
-def image(name: str) -> dict[str, str]:
-    """Return an image's name as the chart's values take it."""
-    return dict(zip(("repository", "tag"), name.rsplit(":", 1), strict=True))
 
 
 def merged(first: Mapping[str, Any], second: Mapping[str, Any]) -> dict[str, Any]:
@@ -75,6 +77,7 @@ class Release:
 
     def __init__(self, helm_program: str, namespace: str, name: str = "stanine") -> None:
         self.helm_program, self.namespace, self.name = helm_program, namespace, name
+        self._values: dict[str, Any] = {}
 
     def helm(self, *arguments: str, **more: Any) -> str:
         return run(self.helm_program, *arguments, "-n", self.namespace, **more)
@@ -82,9 +85,10 @@ class Release:
     def kubectl(self, *arguments: str, **more: Any) -> str:
         return run("kubectl", "-n", self.namespace, *arguments, **more)
 
-    def put(self, values: Mapping[str, Any] | None = None, *, command: str = "install") -> None:
-        """Install or upgrade, and wait until everything is ready."""
-        text = json.dumps(merged(BASE, values or {}))
+    def put(self, values: Mapping[str, Any] | None = None, *, command: str = "install", keep: bool = False) -> None:
+        """Install or upgrade, and wait until everything is ready. `keep`: the values come on top of those of before."""
+        self._values = merged(self._values if keep else BASE, values or {})
+        text = json.dumps(self._values)
         self.helm(command, self.name, str(ROOT / "charts/stanine"), "-f", "-", "--wait", f"--timeout={READY_SECONDS}s", given=text)
 
     def get(self, *what: str) -> Object:

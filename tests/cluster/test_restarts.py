@@ -4,13 +4,19 @@ One release for all tests, with two pods each of the API and the resultWatcher.
 """
 
 import json
+import os
 import secrets
+import shutil
+import tempfile
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
 
 import pytest
 from tests.cluster.conftest import Release, run, until
 from tests.cluster.load import Ledger, load
+from tests.conftest import need
 
 pytestmark = [pytest.mark.cluster, pytest.mark.slow]
 
@@ -19,17 +25,72 @@ DEPLOYMENTS = ("stanine-api", "stanine-index-watcher", "stanine-result-watcher",
 CHANGED = ("api", "indexWatcher", "resultWatcher", "operator")
 
 
+#: The user that Valkey runs as.
+VALKEY_USER = 999
+
+
 @pytest.fixture(scope="module")
 def running() -> Iterator[Release]:
+    """A release whose data outlive Valkey's pod, acknowledged after they are on disk."""
     namespace = f"stanine-test-{secrets.token_hex(3)}"
     run("kubectl", "create", "namespace", namespace)
     run("kubectl", "label", "namespace", namespace, "pod-security.kubernetes.io/enforce=restricted")
     release = Release("helm", namespace)
-    release.put()
-    release.helm("test", release.name)
-    yield release
-    release.helm("uninstall", release.name, check=False)
-    run("kubectl", "delete", "namespace", namespace, "--wait=false")
+    with volume(namespace) as persistence:
+        release.put(
+            {
+                "valkey": {"persistence": {"enabled": True, "size": "1Gi", **persistence}},
+                "redisConfig": {"spec": {"settings": {"durability": "Fsync"}}},
+            }
+        )
+        release.helm("test", release.name)
+        until(lambda: release.redis("HGET", "stanine:{p0}:config", "durability") == "Fsync", 60, "Fsync")
+        yield release
+        release.helm("uninstall", release.name, check=False)
+        run("kubectl", "delete", "namespace", namespace)
+
+
+@contextmanager
+def volume(name: str) -> Iterator[dict[str, str]]:
+    """Have a volume for Valkey: the cluster's own kind, or, where nodes are this machine, a folder of it."""
+    classes = json.loads(run("kubectl", "get", "storageclass", "-o", "json"))["items"]
+    if any(each["metadata"].get("annotations", {}).get("storageclass.kubernetes.io/is-default-class") == "true" for each in classes):
+        yield {}
+        return
+    need("folder-volumes", found=os.geteuid() == 0 and local_sockets() != [])
+    with tempfile.TemporaryDirectory(prefix=name) as folder:
+        os.chown(folder, VALKEY_USER, VALKEY_USER)
+        made = {
+            "apiVersion": "v1",
+            "kind": "PersistentVolume",
+            "metadata": {"name": name},
+            "spec": {
+                "capacity": {"storage": "1Gi"},
+                "accessModes": ["ReadWriteOnce"],
+                "storageClassName": name,
+                "hostPath": {"path": folder},
+                "claimRef": {"namespace": name, "name": "data-stanine-valkey-0"},
+            },
+        }
+        run("kubectl", "apply", "-f", "-", given=json.dumps(made))
+        yield {"storageClassName": name}
+        run("kubectl", "delete", "pv", name, "--wait=false")
+
+
+def local_sockets() -> list[Path]:
+    """Return the containerd sockets of nodes that are processes of this machine."""
+    return sorted(Path(os.environ["KUBECONFIG"]).parent.glob("node-*/containerd.sock"))
+
+
+def kill_9(release: Release, pod: str) -> None:
+    """Kill a pod's process as the kernel does when memory is short."""
+    status = release.get("pod", pod)["status"]["containerStatuses"][0]
+    container = status["containerID"].removeprefix("containerd://")
+    for socket in local_sockets():
+        if container in run("ctr", "-a", str(socket), "-n", "k8s.io", "tasks", "ls", "-q").split():
+            run("ctr", "-a", str(socket), "-n", "k8s.io", "tasks", "kill", "-s", "9", container)
+            return
+    raise AssertionError(f"{pod} runs nowhere")
 
 
 def check(release: Release, ledger: Ledger, told: str) -> None:
@@ -61,11 +122,11 @@ def test_a_rolling_restart_of_everything_fails_no_request(running: Release) -> N
 
 
 def test_an_upgrade_that_changes_pods_and_settings_fails_no_request(running: Release) -> None:
-    # not those of Valkey: with it, here, its data would go
+    # not Valkey's pod: there is one only, and while it starts nobody is served
     values: dict[str, object] = {name: {"podAnnotations": {"example.com/build": "next"}} for name in CHANGED}
     with load(running.url, running.key) as ledger:
         time.sleep(2)
-        running.put(values | {"redisConfig": {"spec": {"settings": {"sweepSeconds": 10}}}}, command="upgrade")
+        running.put(values | {"redisConfig": {"spec": {"settings": {"sweepSeconds": 10}}}}, command="upgrade", keep=True)
         time.sleep(8)
     assert not ledger.failures
     check(running, ledger, "helm upgrade of pods and settings")
@@ -81,6 +142,28 @@ def test_pods_killed_without_warning_lose_no_acknowledged_work(running: Release)
             running.kubectl("rollout", "status", f"deployment/{name}", "--timeout=60s")
         time.sleep(3)
     check(running, ledger, "a pod of each killed")
+
+
+def test_processes_killed_with_signal_9_lose_no_acknowledged_work(running: Release) -> None:
+    need("local-nodes", found=local_sockets() != [] and shutil.which("ctr") is not None)
+    with load(running.url, running.key) as ledger:
+        for name in ("api", "index-watcher", "result-watcher", "operator", "valkey"):
+            time.sleep(2)
+            kill_9(running, running.get("pods", "-l", f"app.kubernetes.io/component={name}")["items"][0]["metadata"]["name"])
+        time.sleep(8)
+        for name in DEPLOYMENTS:
+            running.kubectl("rollout", "status", f"deployment/{name}", "--timeout=60s")
+        time.sleep(3)
+    check(running, ledger, "kill -9 of each container, Valkey's too")
+
+
+def test_valkeys_pod_deleted_loses_no_acknowledged_work(running: Release) -> None:
+    with load(running.url, running.key) as ledger:
+        time.sleep(2)
+        running.kubectl("delete", "pod", "stanine-valkey-0")
+        running.kubectl("rollout", "status", "statefulset/stanine-valkey", "--timeout=90s")
+        time.sleep(10)
+    check(running, ledger, "Valkey's pod deleted")
 
 
 def test_a_drained_node_loses_no_acknowledged_work_and_fails_no_request(running: Release) -> None:
