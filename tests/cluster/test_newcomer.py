@@ -5,9 +5,11 @@ import hashlib
 import io
 import json
 import time
+from pathlib import Path
 
 import httpx
 import pytest
+from tests.chart.rendering import CI_FILES, render
 from tests.cluster.conftest import REDIS_7_IMAGE, ROOT, Release, image, run, until
 
 from stanine.cli.sample_data import SampleDataMissingError, read_table
@@ -16,6 +18,8 @@ pytestmark = [pytest.mark.cluster, pytest.mark.slow]
 
 #: How often the 2,800 people of psych's `bfi` are submitted, each time under other keys: 11,200 attempts, 280,000 answers.
 COPIES = 4
+#: Groups of kinds that a plain cluster does not have: tests/chart judges these by their schemas.
+NOT_INSTALLED = ("keda.sh", "monitoring.coreos.com", "gateway.networking.k8s.io")
 
 
 def report(line: str) -> None:
@@ -108,6 +112,16 @@ def test_redis_7_serves_as_well_as_valkey(release: Release) -> None:
     release.put({"valkey": {"image": image(REDIS_7_IMAGE), "auth": {"redisBefore72": True}}})
     assert "read its result" in release.helm("test", release.name, "--logs")
     assert release.get("redisconfig", "default")["status"]["serverVersion"].startswith("Redis 7")
+
+
+@pytest.mark.parametrize("file", CI_FILES, ids=lambda file: file.name.removesuffix("-values.yaml"))
+def test_the_cluster_itself_takes_what_is_rendered(helm: str, namespace: str, file: Path) -> None:
+    objects = [each for each in render(file, helm=helm, namespace=namespace) if not each["apiVersion"].startswith(NOT_INSTALLED)]
+    for each in objects:
+        if each["kind"] == "Pod":
+            each["spec"].pop("priorityClassName", None)  # a pod is refused if its class is not there; a Deployment is not
+    text = "\n---\n".join(json.dumps(each) for each in objects)
+    assert run("kubectl", "-n", namespace, "apply", "--dry-run=server", "-f", "-", given=text).count("dry run") == len(objects)
 
 
 def queue(name: str, policy: str) -> dict[str, object]:

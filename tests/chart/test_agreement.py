@@ -1,0 +1,142 @@
+"""What the chart writes is what the programs read: keys, addresses, queues, resources, and the server's configuration."""
+
+import hashlib
+import re
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+import redis
+import yaml
+from tests.chart.rendering import CI_FILES, environment, of_kind, pod_specs, render, secret_texts
+from tests.conftest import free_port, valkey_binary
+
+from stanine.api.keys import Scope, read_entries
+from stanine.broker.keys import queue_keys
+from stanine.connection.clients import connect
+from stanine.connection.environment import read_environment
+from stanine.messages import BUILD_INDEX, SCORE_ATTEMPTS
+from stanine.resources.reading import read_queue, read_redis_config
+from stanine.store.keys import Keys
+
+
+def ci(name: str) -> Path:
+    return next(file for file in CI_FILES if file.name == f"{name}-values.yaml")
+
+
+def test_the_api_reads_the_keys_file_and_knows_the_admin_key() -> None:
+    secrets = secret_texts(render(ci("everything")))
+    entries = {entry.name: entry for entry in read_entries(secrets["trial-stanine-keys"]["keys.yaml"].encode(), "keys.yaml")}
+    assert set(entries) == {"admin", "reader"}
+    assert entries["admin"].sha256 == hashlib.sha256(secrets["trial-stanine-admin-key"]["key"].encode()).hexdigest()
+    assert set(entries["admin"].scopes) == set(Scope)
+
+
+def test_keda_looks_at_the_streams_that_the_queues_have() -> None:
+    values = {name: {"keda": {"enabled": True}} for name in ("indexWatcher", "resultWatcher")}
+    scaled = of_kind(render(values | {"keyNamespace": "other"}), "ScaledObject")
+    for name, route in (("index-watcher", BUILD_INDEX), ("result-watcher", SCORE_ATTEMPTS)):
+        (trigger,) = scaled[f"trial-stanine-{name}"]["spec"]["triggers"]
+        assert trigger["metadata"]["stream"] == queue_keys(Keys("other").partition, route.queue).ready
+        assert scaled[f"trial-stanine-{name}"]["spec"]["minReplicaCount"] >= 1
+
+
+@pytest.mark.parametrize("file", CI_FILES, ids=lambda file: file.name.removesuffix("-values.yaml"))
+def test_where_an_autoscaler_decides_the_number_of_pods_is_left_out(file: Path) -> None:
+    objects = render(file)
+    scaled = {each["spec"]["scaleTargetRef"]["name"] for each in objects if each["kind"] in ("HorizontalPodAutoscaler", "ScaledObject")}
+    for name, each in of_kind(objects, "Deployment").items():
+        assert ("replicas" in each["spec"]) is (name not in scaled)
+
+
+def variables(pod: dict[str, Any]) -> dict[str, str]:
+    """Return a pod's variables, with what comes from Secrets replaced by the name of its key."""
+    return {
+        name: value if isinstance(value, str) else f"{value['secretKeyRef']['key']}"
+        for name, value in environment(pod).items()
+        if "fieldRef" not in value
+    }
+
+
+def test_the_services_find_redis_by_what_they_are_given() -> None:
+    def options(file: str) -> dict[str, Any]:
+        pods = pod_specs(render(ci(file)))
+        pool: Any = connect(read_environment(variables(pods["Deployment/trial-stanine-api"])).redis_url).connection_pool
+        return {"class": pool.connection_class.__name__, "sentinels": getattr(pool, "sentinel_manager", None), **pool.connection_kwargs}
+
+    own = options("default")
+    assert (own["host"], own["port"], own["username"], own["password"]) == ("trial-stanine-valkey", 6379, "api-username", "api-password")
+    there = options("external-redis")
+    assert (there["host"], there["port"], there["db"], there["class"]) == ("redis.example", 6380, 3, "SSLConnection")
+    assert (there["ssl_ca_certs"], there["ssl_keyfile"]) == ("/etc/stanine/redis-tls/ca.crt", "/etc/stanine/redis-tls/tls.key")
+    watched = options("sentinel")
+    nodes = [each.connection_pool.connection_kwargs for each in watched["sentinels"].sentinels]
+    assert [(each["host"], each["port"]) for each in nodes] == [
+        ("sentinel-0.example", 26379),
+        ("sentinel-1.example", 26379),
+        ("sentinel-2.example", 26380),
+    ]
+    assert {each["password"] for each in nodes} == {"sentinel-password"}
+    assert (watched["username"], watched["password"]) == ("user", "pass")
+
+
+@pytest.mark.parametrize("file", [file for file in CI_FILES if "gateway" not in file.name], ids=lambda file: file.name)
+def test_the_operator_reads_the_default_resources_and_finds_the_server_that_the_services_use(file: Path) -> None:
+    objects = render(file)
+    (config,) = of_kind(objects, "RedisConfig").values()
+    spec = read_redis_config(config["spec"])
+    address = variables(pod_specs(objects)["Deployment/trial-stanine-api"])["STANINE_REDIS_URL"]
+    if spec.connection.sentinel:
+        assert f"/{spec.connection.sentinel.master_name}/" in address
+    else:
+        assert f"{spec.connection.host}:{spec.connection.port}/{spec.connection.db}" in address
+    assert bool(spec.connection.tls) is address.startswith("rediss")
+    assert {read_queue(each["spec"]).queue_name for each in of_kind(objects, "Queue").values()} == {BUILD_INDEX.queue, SCORE_ATTEMPTS.queue}
+
+
+def test_a_queue_that_is_null_is_left_out() -> None:
+    assert set(of_kind(render({"queues": {"index": None}}), "Queue")) == {"results"}
+
+
+def test_a_real_server_takes_the_configuration_and_the_users(tmp_path: Path) -> None:
+    objects = render(ci("everything"))
+    secret = secret_texts(objects)["trial-stanine-redis"]
+    (tmp_path / "users.acl").write_text(secret["users.acl"])
+    text = of_kind(objects, "ConfigMap")["trial-stanine-valkey"]["data"]["valkey.conf"]
+    assert "\nmaxmemory 2gb\n" in text
+    assert "\nmaxclients 5000\n" in text
+    port = free_port()
+    # where the test's own server listens and lies; all else as the file has it
+    for name, value in {"bind": "127.0.0.1", "port": port, "dir": tmp_path, "aclfile": tmp_path / "users.acl"}.items():
+        text, count = re.subn(rf"^{name} .*$", f"{name} {value}", text, flags=re.MULTILINE)
+        assert count == 1
+    (tmp_path / "valkey.conf").write_text(text)
+    with subprocess.Popen([valkey_binary(), str(tmp_path / "valkey.conf")], stdout=subprocess.PIPE, text=True) as server:
+        try:
+            for user in ("api", "index-watcher", "result-watcher", "operator", "cli"):
+                client = connect(f"redis://{user}:{secret[f'{user}-password']}@127.0.0.1:{port}", retries=8)
+                assert client.ping() is True
+                with pytest.raises(redis.ResponseError, match="no permissions"):
+                    client.flushall()
+                client.close()
+            stranger = connect(f"redis://127.0.0.1:{port}", retries=0)
+            with pytest.raises(redis.AuthenticationError):
+                stranger.get("x")
+            stranger.close()
+        finally:
+            server.terminate()
+
+
+def test_no_image_is_taken_by_its_newest_tag() -> None:
+    for file in CI_FILES:
+        for pod in pod_specs(render(file)).values():
+            assert all(re.search(r"(:[^:/]+|@sha256:[0-9a-f]{64})$", container["image"]) for container in pod["containers"])
+            assert not any(container["image"].endswith(":latest") for container in pod["containers"])
+
+
+def test_the_charts_version_is_that_of_the_program() -> None:
+    root = Path(__file__).parents[2]
+    chart = yaml.safe_load((root / "charts/stanine/Chart.yaml").read_text())
+    (version,) = re.findall(r'^version = "(.+)"$', (root / "pyproject.toml").read_text(), re.MULTILINE)
+    assert (chart["version"], chart["appVersion"]) == (version, version)
