@@ -1,7 +1,7 @@
 --[[
 The configuration's Redis Functions, after those of stanine/connection/managing.lua: one look at everything, and one step that changes everything.
 
-What the new state is, is decided outside (changes.py), from a look; `commit` takes it only if nothing has changed since that look, checks
+What the new state is, is decided outside (changing.py), from a look; `commit` takes it only if nothing has changed since that look, checks
 it before the first write (Lua has no rollback), writes it, and reads it back. So a process that dies, a reply that is lost, and a change
 that is sent twice all leave either the state before or the state after. No value is logged.
 ]]
