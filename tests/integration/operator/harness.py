@@ -72,7 +72,11 @@ class Api:
         """Send one request. Raises Refused."""
         headers = {} if body is None else {"Content-Type": content}
         data = None if body is None else json.dumps(body).encode()
+        deadline = time.monotonic() + PATIENCE
         answer = self._client.request(method, path, content=data, headers=headers, params=query)
+        while answer.status_code == 503 and time.monotonic() < deadline:  # it has just started and does not know all its paths yet
+            time.sleep(0.2)
+            answer = self._client.request(method, path, content=data, headers=headers, params=query)
         if answer.status_code >= 300:
             raise Refused(answer.status_code, answer.text)
         decoded: Object = answer.json()
