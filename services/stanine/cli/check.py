@@ -2,9 +2,10 @@
 
 import os
 import time
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import dramatiq
+import msgspec
 import redis
 import typer
 from dramatiq.errors import BrokerConnectionError
@@ -25,35 +26,62 @@ from stanine.store.instruments import InstrumentHistory
 from stanine.store.keys import Keys
 from stanine.store.sweep import Sweep
 
+if TYPE_CHECKING:
+    from stanine.store.audit import Audit
+
 
 def check(
     overdue: Annotated[float, typer.Option(help="Seconds that an attempt may wait before it counts as overdue.", min=0)] = 30.0,
     rebuild_index: Annotated[bool, typer.Option("--rebuild-index", help="Then ask the indexWatcher to build every entry anew.")] = False,
+    scores: Annotated[bool, typer.Option("--scores", help="Also score every attempt anew and compare its result, bit by bit.")] = False,
     view: Shown = View.TABLE,
 ) -> None:
     """Compare the records with what they should be: attempts without result, index entries missing, stale or corrupt.
 
-    Reads STANINE_REDIS_URL and STANINE_NAMESPACE, not the API. Exit status 1: something is overdue or wrong with the index; the watchers'
-    sweeps mend it if they run.
+    Reads STANINE_REDIS_URL and STANINE_NAMESPACE, not the API. Exit status 1: something is overdue or wrong with the index, which the
+    watchers' sweeps mend if they run; or, with --scores, a result is not what its attempt gives by the published document.
     """
-    found = _inspect(rebuild_index=rebuild_index)
+    found, audit = _inspect(rebuild_index=rebuild_index, scores=scores)
     waiting = 0.0 if found.oldest_unscored is None else max(0.0, time.time() - found.oldest_unscored / 1000)
     faults = {"missing": found.missing, "stale": found.stale, "corrupt": found.corrupt}
     counts = {"instruments": found.instruments, "attempts": found.attempts, "results": found.results, "unscored": found.unscored}
     oldest = round(waiting, 1) if found.unscored else None
     sizes = counts | {name: len(fields) for name, fields in faults.items()}
-    show(counts | {"oldestUnscoredSeconds": oldest} | faults, view, [{"what": name, "count": count} for name, count in sizes.items()])
+    record: dict[str, object] = {**counts, "oldestUnscoredSeconds": oldest, **faults}
+    if audit is not None:
+        record["scores"] = audit
+        sizes |= {name: value if isinstance(value, int) else value["count"] for name, value in msgspec.to_builtins(audit).items()}
+    show(record, view, [{"what": name, "count": count} for name, count in sizes.items()])
     for name, fields in faults.items():
         if fields:
             note(f"index entries {name}: {', '.join(fields)}")
     is_overdue = found.unscored > 0 and waiting > overdue
     if is_overdue:
         note(f"{found.unscored} attempts have no result, the oldest for {waiting:.0f} s: is the resultWatcher at work?")
-    if is_overdue or any(faults.values()):
+    if audit is not None:
+        _tell(audit)
+    if is_overdue or any(faults.values()) or (audit is not None and not audit.is_sound):
         raise typer.Exit(FAILED)
 
 
-def _inspect(*, rebuild_index: bool) -> Inspection:
+def _tell(audit: "Audit") -> None:
+    """Name what is wrong with results. An attempt's id says nothing of whose it is."""
+    for which, what in (
+        (audit.differing, "have a result that a fresh scoring does not give"),
+        (audit.unexplained, "were scored by a revision that is not there, or has another form"),
+    ):
+        if which.count:
+            note(f"{which.count} attempts {what}: {', '.join(which.attempts)}{', …' if which.count > len(which.attempts) else ''}")
+    for count, what in (
+        (audit.unlisted, "results are in no list"),
+        (audit.listed_twice, "results are in a list twice"),
+        (audit.listed_without_result, "entries of the lists have no result"),
+    ):
+        if count:
+            note(f"{count} {what}")
+
+
+def _inspect(*, rebuild_index: bool, scores: bool) -> "tuple[Inspection, Audit | None]":
     try:
         environment = read_environment(os.environ)
     except EnvironmentFaultError as error:
@@ -62,7 +90,9 @@ def _inspect(*, rebuild_index: bool) -> Inspection:
     library, keys = load_library(), Keys(environment.namespace)
     instruments = InstrumentHistory(client, keys)
     try:
-        found = inspect(instruments, Index(client, library, keys), Sweep(client, library, keys), ENGINE_VERSION)
+        sweep = Sweep(client, library, keys)
+        found = inspect(instruments, Index(client, library, keys), sweep, ENGINE_VERSION)
+        audit = _audit(client, instruments, sweep, keys) if scores else None
         if rebuild_index:
             _ask_to_rebuild(StreamsBroker(client=client, namespace=keys.partition), instruments.names())
     except (redis.RedisError, OSError) as error:
@@ -71,7 +101,13 @@ def _inspect(*, rebuild_index: bool) -> Inspection:
         raise UnavailableError(f"STANINE_REDIS_URL: {error}") from None
     finally:
         client.close()
-    return found
+    return found, audit
+
+
+def _audit(client: "redis.Redis", instruments: InstrumentHistory, sweep: Sweep, keys: Keys) -> "Audit":
+    from stanine.store.audit import Auditor  # noqa: PLC0415 - it loads NumPy, which no other part of this command needs
+
+    return Auditor(client, instruments, sweep, keys).audit()
 
 
 def _ask_to_rebuild(broker: StreamsBroker, names: list[str]) -> None:

@@ -131,8 +131,27 @@ def test_check_says_when_all_is_well_and_what_is_not(stanine: Run, up: Up, tmp_p
     found = json.loads(ran.out)
     assert found["instruments"] >= 1
     assert (found["unscored"], found["missing"]) == (0, [])
+    (tmp_path / "r.csv").write_text("A1,A2,q1\n" + "1,2,a\n" * 50)
+    assert stanine("submit", "checked", "r.csv", "--wait", **up.variables).status == 0
+    ran = stanine("check", "--scores", "-o", "json", **up.variables)
+    assert (ran.status, ran.err) == (0, "")
+    found = json.loads(ran.out)
+    assert found["scores"]["equal"] == found["results"] - found["scores"]["failed"] >= 50
     assert stanine("check", STANINE_REDIS_URL="redis://127.0.0.1:1/0").status == 5
     assert stanine("check", STANINE_REDIS_URL="http://x").status == 2
+
+
+def test_check_names_a_result_that_is_not_what_its_attempt_gives(stanine: Run, small: Path, tmp_path: Path) -> None:
+    (tmp_path / "r.csv").write_text("A1,A2,q1\n1,2,a\n")
+    with running_up(tmp_path / "data") as up:
+        assert stanine("publish", small, "--wait", **up.variables).status == 0
+        assert stanine("submit", "small", "r.csv", "--wait", **up.variables).status == 0
+        with redis.Redis.from_url(up.variables["STANINE_REDIS_URL"]) as client:
+            record = client.hget("stanine:{p0}:r:0", "0")
+            client.hset("stanine:{p0}:r:0", "0", record[:7] + bytes(8) + record[15:])  # the raw score of the first scale becomes 0
+        ran = stanine("check", "--scores", **up.variables)
+        assert ran.status == 1
+        assert ran.err.startswith("1 attempts have a result that a fresh scoring does not give: ")
 
 
 def test_check_names_a_missing_index_entry(stanine: Run, small: Path, tmp_path: Path) -> None:

@@ -1,41 +1,19 @@
 """The resultWatcher's batches on a real server: everything ends scored or failed, nothing holds up the rest."""
 
 import secrets
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 from tests.integration.stores import Store
+from tests.integration.watchers.assessing import GAD_7, GAD_7_DOUBLED, attempt, publish, submit
 
-from stanine.domain.document import canonical, digest, read_yaml
-from stanine.domain.instrument import form_digest, parse_instrument
 from stanine.domain.kernel import Kernel
 from stanine.domain.result import ENGINE_VERSION, decode_result
 from stanine.index_watcher.index_builder import IndexBuilder
 from stanine.result_watcher.attempt_sweep import sweep_attempts
 from stanine.result_watcher.batch_scorer import BatchScorer, NotIndexedError
-from stanine.store.attempts import Submission
 from stanine.store.records import SCORED
-
-EXAMPLES = Path(__file__).parents[3] / "examples" / "instruments"
-GAD_7: Any = read_yaml((EXAMPLES / "gad-7.yaml").read_bytes())
-
-
-def publish(store: Store, plain: Any = GAD_7, *, index: bool = True) -> None:
-    data = canonical(plain)
-    instrument = parse_instrument(plain)
-    store.run(lambda s: s.instruments.publish(plain["metadata"]["name"], data, digest(data), form_digest(instrument)))
-    if index:
-        IndexBuilder(store.history, store.index, ENGINE_VERSION).build_all()
-
-
-def attempt(codes: bytes = b"\x01" * 7, *, number: int = 1, revision: int = 1, participant: str | None = None) -> Submission:
-    return Submission(number, revision, codes, secrets.token_bytes(16), secrets.token_bytes(12), None, participant, {})
-
-
-def submit(store: Store, *attempts: Submission) -> list[bytes]:
-    return [each.id for each in store.submit(*attempts)]
 
 
 @pytest.fixture
@@ -123,8 +101,7 @@ def test_attempts_without_an_index_entry_wait_while_the_others_are_scored(store:
 
 def test_an_attempt_is_scored_by_the_newest_scoring_of_the_form_it_answered(store: Store, scorer: BatchScorer) -> None:
     publish(store)
-    doubled = {**GAD_7, "spec": {**GAD_7["spec"], "scales": [{**GAD_7["spec"]["scales"][0], "multiply": 2, "bands": []}]}}
-    publish(store, doubled)
+    publish(store, GAD_7_DOUBLED)
     (first,) = submit(store, attempt(revision=1))
     scorer.score(first)
     stored = result(store, first)

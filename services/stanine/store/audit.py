@@ -1,0 +1,183 @@
+"""Is every stored result what a fresh scoring gives, and listed once? Called by `stanine check --scores`; it changes nothing.
+
+The scoring is done anew from the published documents, not from the index, so that a wrong index entry is found as well. Everything may go
+on meanwhile: the lists are read before the results and again after them, and the attempts after their results.
+"""
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import msgspec
+import numpy as np
+import numpy.typing as npt
+import redis
+
+from stanine.domain.document import read_json
+from stanine.domain.errors import InvalidDocument
+from stanine.domain.index import build_entry
+from stanine.domain.instrument import parse_instrument
+from stanine.domain.kernel import Kernel
+from stanine.domain.result import ENGINE_VERSION
+from stanine.store.errors import CorruptRecordError
+from stanine.store.instruments import InstrumentHistory
+from stanine.store.keys import BLOCK_SIZE, Keys
+from stanine.store.records import SCORED, StoredAttempt, StoredResult, read_attempt, read_result
+from stanine.store.sweep import Sweep
+
+#: Blocks read in one round trip: 2,048 attempts, some 200 KB.
+BLOCKS_A_STEP = 64
+#: Attempts that are named in a list of faults; the rest is counted only.
+MAX_NAMED = 20
+
+
+class Faults(msgspec.Struct):
+    """Attempts with something wrong: how many, and the ids of the first."""
+
+    count: int = 0
+    attempts: list[str] = []
+
+    def add(self, attempt_id: str) -> None:
+        """Count an attempt, and name it if it is among the first."""
+        self.count += 1
+        if len(self.attempts) < MAX_NAMED:
+            self.attempts.append(attempt_id)
+
+
+class Audit(msgspec.Struct, rename="camel"):
+    """What came of it. The lists are those that results are read from, in the order in which they were committed."""
+
+    #: Results that are the same, bit by bit.
+    equal: int = 0
+    #: Results that are not, or whose attempt is gone or cannot be read.
+    differing: Faults = msgspec.field(default_factory=Faults)
+    #: Attempts that ended as Failed.
+    failed: int = 0
+    #: Results that another version of the engine made: not compared.
+    other_engine: int = 0
+    #: Attempts that no published revision explains: their document is gone or cannot be read.
+    unexplained: Faults = msgspec.field(default_factory=Faults)
+    #: Results that no list names, and those that are named more than once.
+    unlisted: int = 0
+    listed_twice: int = 0
+    #: Entries of the lists that have no result.
+    listed_without_result: int = 0
+
+    @property
+    def is_sound(self) -> bool:
+        """Tell whether nothing is wrong."""
+        return not (self.differing.count or self.unexplained.count or self.unlisted or self.listed_twice or self.listed_without_result)
+
+
+class Auditor:
+    """Reads attempts and results block by block, and holds no more than one step of them."""
+
+    def __init__(self, client: "redis.Redis", instruments: InstrumentHistory, sweep: Sweep, keys: Keys) -> None:
+        self._client: Any = client
+        self._instruments = instruments
+        self._sweep = sweep
+        self._keys = keys
+        self._kernels: dict[tuple[int, int, int], Kernel | None] = {}
+
+    def audit(self) -> Audit:
+        """Compare everything; raises redis-py's errors."""
+        found = Audit()
+        before, _ = self._listed()
+        results: list[int] = []
+        for attempts, made in self._steps():
+            results += made
+            self._compare(attempts, made, found)
+        after, twice = self._listed()
+        found.listed_twice = twice
+        found.unlisted = len(np.setdiff1d(np.array(results, np.uint32), after))
+        found.listed_without_result = len(np.setdiff1d(before, np.array(results, np.uint32)))
+        return found
+
+    def _steps(self) -> Iterator[tuple[dict[int, bytes], dict[int, bytes]]]:
+        """Yield the attempts and the results of some blocks, by arrival number."""
+        blocks = -(-self._sweep.arrivals() // BLOCK_SIZE)
+        for start in range(0, blocks, BLOCKS_A_STEP):
+            step = range(start, min(start + BLOCKS_A_STEP, blocks))
+            pipeline = self._client.pipeline(transaction=False)
+            for block in step:
+                pipeline.hgetall(self._keys.results(block))
+            for block in step:
+                pipeline.hgetall(self._keys.attempts(block))
+            replies = pipeline.execute()
+            results, attempts = (
+                {block * BLOCK_SIZE + int(slot): record for block, reply in zip(step, part, strict=True) for slot, record in reply.items()}
+                for part in (replies[: len(step)], replies[len(step) :])
+            )
+            yield attempts, results
+
+    def _compare(self, attempts: dict[int, bytes], results: dict[int, bytes], found: Audit) -> None:
+        groups: dict[tuple[int, int, int], list[tuple[StoredAttempt, StoredResult]]] = {}
+        for arrival, record in results.items():
+            try:
+                result = read_result(record)
+                if result.kind != SCORED:
+                    found.failed += 1
+                    continue
+                attempt = read_attempt(attempts[arrival], arrival)
+            except (KeyError, CorruptRecordError):
+                attempt = None
+            if attempt is None:
+                found.differing.add(f"the attempt that arrived as number {arrival}")
+            elif result.engine != ENGINE_VERSION:
+                found.other_engine += 1
+            else:
+                groups.setdefault((attempt.number, attempt.revision, result.scoring_revision), []).append((attempt, result))
+        for which, pairs in groups.items():
+            kernel = self._kernel(*which)
+            fresh = [] if kernel is None else _bodies(kernel, [attempt.codes for attempt, _ in pairs])
+            for place, (attempt, result) in enumerate(pairs):
+                if kernel is None:
+                    found.unexplained.add(attempt.id.hex())
+                elif fresh[place] == result.body:
+                    found.equal += 1
+                else:
+                    found.differing.add(attempt.id.hex())
+
+    def _kernel(self, number: int, answered: int, scored_by: int) -> Kernel | None:
+        """Return the scoring of a revision, from its document; None if there is none, or it has another form than was answered."""
+        which = (number, answered, scored_by)
+        if which not in self._kernels:
+            self._kernels[which] = self._compile(*which)
+        return self._kernels[which]
+
+    def _compile(self, number: int, answered: int, scored_by: int) -> Kernel | None:
+        name = self._instruments.name(number)
+        history = self._instruments.history(name) if name is not None else None
+        if name is None or history is None or not 0 < answered <= scored_by <= history.revision:
+            return None
+        form = history.forms[scored_by - 1]
+        stored = self._instruments.document(name, scored_by)
+        if stored is None or history.forms[answered - 1] != form:
+            return None
+        try:
+            instrument = parse_instrument(read_json(stored[0]), name=name)
+        except InvalidDocument:
+            return None
+        return Kernel(build_entry(instrument, number=number, revision=scored_by, form=form, digest=stored[1]).plan)
+
+    def _listed(self) -> tuple[npt.NDArray[np.uint32], int]:
+        """Return the arrival numbers in all lists of results, each once and in order, and how many stand in them more than once."""
+        logged = b""
+        for number in self._client.hkeys(self._keys.commits):
+            chunk = 0
+            while part := self._client.get(self._keys.commit_log(int(number), chunk)):
+                logged += part
+                chunk += 1
+        once, counts = np.unique(np.frombuffer(logged, ">u4").astype(np.uint32), return_counts=True)
+        return once, int((counts > 1).sum())
+
+
+def _bodies(kernel: Kernel, answers: Sequence[bytes]) -> list[bytes | None]:
+    """Score attempts; None for one that cannot be scored."""
+    items = len(kernel.plan.options)
+    codes = np.frombuffer(b"".join(each if len(each) == items else bytes(items) for each in answers), np.uint8).reshape(-1, items)
+    unfit = {row for row, each in enumerate(answers) if len(each) != items}.union(kernel.unreadable(codes))
+    sound = np.array([row for row in range(len(answers)) if row not in unfit], np.intp)
+    bodies: list[bytes | None] = [None] * len(answers)
+    for row, body in zip(sound, kernel.score(codes[sound]).packed(), strict=True):
+        bodies[row] = body
+    return bodies
