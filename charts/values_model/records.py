@@ -104,7 +104,7 @@ class Keda(Group, frozen=True):
     max_replicas: Positive | UnsetType = UNSET
     messages_per_replica: Annotated[int, Meta(ge=1)] | UnsetType = UNSET
     polling_interval: Annotated[int, Meta(ge=1, le=3_600)] | UnsetType = UNSET
-    cooldown_period: Seconds | UnsetType = UNSET
+    behavior: dict[str, Any] | UnsetType = UNSET
 
 
 class PodDisruptionBudget(Group, frozen=True):

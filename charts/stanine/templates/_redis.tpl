@@ -46,9 +46,9 @@ redis://{{ include "stanine.redis.host" . }}:6379/0
 {{- end -}}
 {{- end -}}
 
-{{/* The users of Redis: one for each process, and one for a person. */}}
+{{/* The users of Redis: one for each process, one for a person, and one for KEDA. */}}
 {{- define "stanine.redis.users" -}}
-api index-watcher result-watcher operator cli
+api index-watcher result-watcher operator cli keda
 {{- end -}}
 
 {{/* Keys in that Secret for a user. (dict "root" . "component" "api") */}}
