@@ -20,7 +20,8 @@ import redis.connection
 import redis.retry
 import redis.sentinel
 
-from stanine.connection.tls import SentinelTLSConnection, TLSConnection
+from stanine.connection.login import FileLogin, take_login
+from stanine.connection.tls import AsyncFilesTLSConnection, AsyncSentinelFilesTLSConnection, SentinelTLSConnection, TLSConnection
 
 #: Seconds a command may take before its outcome counts as unknown. Every write may be sent again, so a retry is safe.
 SOCKET_TIMEOUT = 5.0
@@ -62,6 +63,7 @@ _async_sentinel: Any = redis.asyncio.sentinel
 def connect(url: str, *, pool_size: int = POOL_SIZE, timeout: float = SOCKET_TIMEOUT, retries: int = RETRIES) -> "redis.Redis":
     """Make a synchronous client for `redis://`, `rediss://`, `unix://` or `redis+sentinel://host:port,host:port/MASTER[/DB]`.
 
+    Files that the address names, of a login (see login.py) or of TLS, are read anew for each connection.
     `timeout`: seconds a command may take; `retries`: further tries after a lost connection.
     """
     retry = redis.retry.Retry(redis.backoff.ExponentialWithJitterBackoff(base=BACKOFF_BASE, cap=BACKOFF_CAP), retries)
@@ -153,11 +155,19 @@ def connect_async(url: str, *, pool_size: int = POOL_SIZE) -> "redis.asyncio.Red
     """Make an asyncio client; the same addresses and limits as `connect`."""
     retry = redis.asyncio.retry.Retry(redis.backoff.ExponentialWithJitterBackoff(base=BACKOFF_BASE, cap=BACKOFF_CAP), RETRIES)
     options = _options(socket_timeout=SOCKET_TIMEOUT, retry=retry)
+    url, login, sentinel_login = take_login(url)
     if _is_sentinel(url):
-        nodes, master, more, asking = _sentinel_parts(url)
+        nodes, master, more, asking = _sentinel_parts(url, login, sentinel_login)
         sentinel = _async_sentinel.Sentinel(nodes, sentinel_kwargs=asking)
+        if more.pop("ssl"):
+            more["connection_class"] = AsyncSentinelFilesTLSConnection
+            for each in sentinel.sentinels:
+                each.connection_pool.connection_class = AsyncFilesTLSConnection
         return sentinel.master_for(master, **(options | more))  # type: ignore[no-any-return]
+    options |= _logging_in(login)
     pool = redis.asyncio.BlockingConnectionPool.from_url(url, max_connections=pool_size, timeout=POOL_TIMEOUT, **_for_url(url, options))
+    if url.startswith("rediss:"):
+        pool.connection_class = AsyncFilesTLSConnection  # in asyncio, the class that the address implies wins over one that is given
     return redis.asyncio.Redis.from_pool(pool)
 
 
@@ -183,10 +193,12 @@ def pool_use(client: "redis.Redis | redis.asyncio.Redis") -> Callable[[], tuple[
 
 def _sync_client(url: str, pool_size: int, **more: Any) -> "redis.Redis":
     options = _options(**more)
+    url, login, sentinel_login = take_login(url)
     if _is_sentinel(url):
-        nodes, master, extra, asking = _sentinel_parts(url)
+        nodes, master, extra, asking = _sentinel_parts(url, login, sentinel_login)
         sentinel = _sentinel.Sentinel(nodes, sentinel_kwargs=asking)
         return sentinel.master_for(master, **(options | extra))  # type: ignore[no-any-return]
+    options |= _logging_in(login)
     pool = redis.BlockingConnectionPool.from_url(url, max_connections=pool_size, timeout=POOL_TIMEOUT, **_for_url(url, options))
     return redis.Redis.from_pool(pool)
 
@@ -211,7 +223,13 @@ def _is_sentinel(url: str) -> bool:
     return url.startswith(("redis+sentinel://", "rediss+sentinel://"))
 
 
-def _sentinel_parts(url: str) -> tuple[list[tuple[str, int]], str, dict[str, Any], dict[str, Any]]:
+def _logging_in(login: FileLogin | None) -> dict[str, Any]:
+    return {} if login is None else {"credential_provider": login}
+
+
+def _sentinel_parts(
+    url: str, login: FileLogin | None, sentinel_login: FileLogin | None
+) -> tuple[list[tuple[str, int]], str, dict[str, Any], dict[str, Any]]:
     """Return the sentinels, the primary's name, the options of a connection to the primary, and those of one to a sentinel."""
     parts = urlsplit(url)
     hosts = parts.netloc.rpartition("@")[2].split(",")
@@ -220,10 +238,11 @@ def _sentinel_parts(url: str) -> tuple[list[tuple[str, int]], str, dict[str, Any
     query = {name: values[0] for name, values in parse_qs(parts.query).items()}
     tls: dict[str, Any] = {"ssl": parts.scheme.startswith("rediss")}
     tls |= {name: value for name, value in query.items() if name.startswith("ssl_")}
-    more: dict[str, Any] = {"db": int(database or 0), **tls}
+    more: dict[str, Any] = {"db": int(database or 0), **tls, **_logging_in(login)}
     user, _, password = parts.netloc.rpartition("@")[0].partition(":")
     if user or password:
         more |= {"username": unquote(user) or None, "password": unquote(password)}
     asking = {"socket_timeout": CONNECT_TIMEOUT, **(tls if tls["ssl"] else {})}
     asking |= {name.removeprefix("sentinel_"): value for name, value in query.items() if name in ("sentinel_username", "sentinel_password")}
+    asking |= _logging_in(sentinel_login)
     return nodes, master, more, asking

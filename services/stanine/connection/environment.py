@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from urllib.parse import quote, urlsplit, urlunsplit
+from urllib.parse import parse_qsl, quote, urlsplit, urlunsplit
 
 #: The prefix of every key when nothing says otherwise.
 DEFAULT_NAMESPACE = "stanine"
@@ -14,7 +14,10 @@ class EnvironmentFaultError(Exception):
 
 @dataclass(frozen=True)
 class Environment:
-    """STANINE_REDIS_URL (with STANINE_REDIS_USERNAME, …_PASSWORD, STANINE_SENTINEL_… in it), STANINE_NAMESPACE and STANINE_KEYS_FILE."""
+    """STANINE_REDIS_URL, STANINE_NAMESPACE and STANINE_KEYS_FILE.
+
+    The address has in it what STANINE_REDIS_USERNAME, …_PASSWORD, …_USERNAME_FILE, …_PASSWORD_FILE and STANINE_SENTINEL_… say.
+    """
 
     redis_url: str
     namespace: str = DEFAULT_NAMESPACE
@@ -39,21 +42,36 @@ def read_environment(variables: Mapping[str, str]) -> Environment:
 
 
 def _with_credentials(url: str, variables: Mapping[str, str]) -> str:
-    """Return the address with the credentials that variables of their own give: a Secret's text need not be fit for an address."""
-    user, password = variables.get("STANINE_REDIS_USERNAME", ""), variables.get("STANINE_REDIS_PASSWORD", "")
+    """Return the address with the credentials, or the names of their files, that variables of their own give.
+
+    A Secret's text need not be fit for an address.
+    """
+    server = _login("STANINE_REDIS", variables)
     parts = urlsplit(url)
-    if user or password:
-        if "@" in parts.netloc:
+    if server:
+        if "@" in parts.netloc or any(name in server for name, _ in parse_qsl(parts.query)):
             raise EnvironmentFaultError(
                 "STANINE_REDIS_URL has credentials, and so have STANINE_REDIS_USERNAME and STANINE_REDIS_PASSWORD: give them in one place"
             )
-        parts = parts._replace(netloc=f"{quote(user, safe='')}:{quote(password, safe='')}@{parts.netloc}")
-    sentinels = {
-        option: value
-        for option, name in (("sentinel_username", "STANINE_SENTINEL_USERNAME"), ("sentinel_password", "STANINE_SENTINEL_PASSWORD"))
-        if (value := variables.get(name))
-    }
-    if sentinels:
-        added = "&".join(f"{option}={quote(value, safe='')}" for option, value in sentinels.items())
+        user, password = (quote(server.pop(part, ""), safe="") for part in ("username", "password"))
+        if user or password:
+            parts = parts._replace(netloc=f"{user}:{password}@{parts.netloc}")
+    options = server | {f"sentinel_{part}": value for part, value in _login("STANINE_SENTINEL", variables).items()}
+    if options:
+        added = "&".join(f"{option}={quote(value, safe='')}" for option, value in options.items())
         parts = parts._replace(query=f"{parts.query}&{added}" if parts.query else added)
     return urlunsplit(parts)
+
+
+def _login(prefix: str, variables: Mapping[str, str]) -> dict[str, str]:
+    """Return what is given of `username`, `username_file`, `password` and `password_file`."""
+    given: dict[str, str] = {}
+    for part in ("username", "password"):
+        name = f"{prefix}_{part.upper()}"
+        if variables.get(name) and variables.get(f"{name}_FILE"):
+            raise EnvironmentFaultError(f"{name} and {name}_FILE are both set: give one of them")
+        ways = ((part, variables.get(name)), (f"{part}_file", variables.get(f"{name}_FILE")))
+        given |= {option: value for option, value in ways if value}
+    if "username_file" in given and "password_file" not in given:
+        raise EnvironmentFaultError(f"{prefix}_USERNAME_FILE needs {prefix}_PASSWORD_FILE: give both as files")
+    return given

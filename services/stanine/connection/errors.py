@@ -12,6 +12,8 @@ from itertools import takewhile
 import redis
 import redis.exceptions
 
+from stanine.connection.login import LoginUnreadableError
+
 
 @dataclass(frozen=True)
 class ServerProblem:
@@ -66,6 +68,7 @@ FUNCTIONS_MISSING = _temporary(
 TOO_MANY_CLIENTS = _temporary("TooManyClients", "The server is at its maxclients: raise it, or close connections.")
 
 AUTH_FAILED = _permanent("AuthFailed", "User name or password are wrong: correct them.")
+LOGIN_UNREADABLE = _permanent("LoginUnreadable", "The file with the user name or password cannot be read: see that it is mounted.")
 AUTH_REQUIRED = _permanent("AuthRequired", "The server wants a password: give one.")
 PERMISSION_MISSING = _permanent("PermissionMissing", "The user may not run this command or touch this key: extend its ACL.")
 WRONG_TYPE = _permanent(
@@ -106,6 +109,7 @@ _BY_CODE = {
 #: Classes of redis-py, the special before the general.
 _BY_CLASS: tuple[tuple[type[BaseException], ServerProblem], ...] = (
     (redis.exceptions.BusyLoadingError, LOADING),
+    (LoginUnreadableError, LOGIN_UNREADABLE),
     (redis.exceptions.AuthenticationError, AUTH_FAILED),
     (redis.exceptions.AuthenticationWrongNumberOfArgsError, AUTH_FAILED),
     (redis.exceptions.AuthorizationError, PERMISSION_MISSING),

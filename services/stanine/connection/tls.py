@@ -1,18 +1,24 @@
-"""TLS with what is in memory: certificates that come from Secrets and never lie in a file system. Used by the operator's connections.
+"""TLS as redis-py does not do it: with certificates that are only in memory, and, for asyncio, with files that change. Used by clients.py.
 
-redis-py takes certificates as files and names the peer after the address; here a ready context is given instead, and the name to expect.
+The operator's certificates come from Secrets and never lie in a file system: its connections get a ready context, and the name to expect.
+The services' are files; redis-py reads them for each connection, but in asyncio only for the first one of each connection object.
 """
 
 import os
 import ssl
+from pathlib import Path
 from typing import Any
 
+import redis.asyncio
+import redis.asyncio.sentinel
 import redis.connection
 import redis.sentinel
 
 #: redis-py's connection classes are not annotated.
 _connection: Any = redis.connection
 _sentinel: Any = redis.sentinel
+_async: Any = redis.asyncio
+_async_sentinel: Any = redis.asyncio.sentinel
 
 
 def make_context(ca: bytes | None, certificate: bytes | None = None, key: bytes | None = None) -> ssl.SSLContext:
@@ -45,6 +51,32 @@ class TLSConnection(_connection.SSLConnection):  # type: ignore[misc]
 
 class SentinelTLSConnection(_sentinel.SentinelManagedConnection, TLSConnection):  # type: ignore[misc]
     """The same to the primary that Sentinel names."""
+
+
+class AsyncFilesTLSConnection(_async.SSLConnection):  # type: ignore[misc]
+    """An asyncio connection that takes in renewed files: certificates, key and authorities."""
+
+    _seen: tuple[Any, ...] = ()
+
+    def _connection_arguments(self) -> Any:
+        context = self.ssl_context
+        # a context takes some 10 ms to make, in which the loop stands still
+        seen = tuple(_file_state(path) for path in (context.certfile, context.keyfile, context.ca_certs))
+        if seen != self._seen:
+            context.context, self._seen = None, seen
+        return super()._connection_arguments()
+
+
+class AsyncSentinelFilesTLSConnection(_async_sentinel.SentinelManagedConnection, AsyncFilesTLSConnection):  # type: ignore[misc]
+    """The same to the primary that Sentinel names."""
+
+
+def _file_state(path: str | None) -> tuple[int, int] | None:
+    try:
+        state = Path(path).stat() if path else None
+    except OSError:
+        return None  # reading it will tell why
+    return (state.st_ino, state.st_mtime_ns) if state else None
 
 
 def _memory_file(content: bytes) -> Any:

@@ -1,13 +1,15 @@
 """Where Redis is: the address, and the credentials that come beside it."""
 
+from pathlib import Path
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stanine.connection.clients import connect
+from stanine.connection.clients import connect, connect_async, connect_blocking
 from stanine.connection.environment import EnvironmentFaultError, read_environment
+from stanine.connection.login import FileLogin
 
 TEXT = st.text(st.characters(exclude_categories=["Cs", "Cc"]), min_size=1, max_size=40)
 
@@ -43,3 +45,34 @@ def test_sentinels_have_credentials_and_tls_of_their_own() -> None:
 def test_credentials_in_two_places_are_refused() -> None:
     with pytest.raises(EnvironmentFaultError, match="in one place"):
         read_environment({"STANINE_REDIS_URL": "redis://u:p@h", "STANINE_REDIS_PASSWORD": "q"})
+
+
+def test_credentials_in_files_are_named_in_the_address_and_not_read(tmp_path: Path) -> None:
+    url = read_environment({
+        "STANINE_REDIS_URL": "rediss+sentinel://a,b:2/main?ssl_ca_certs=/ca",
+        "STANINE_REDIS_USERNAME": "ü@me",
+        "STANINE_REDIS_PASSWORD_FILE": str(tmp_path / "not there & yet"),
+        "STANINE_SENTINEL_USERNAME_FILE": "/name",
+        "STANINE_SENTINEL_PASSWORD_FILE": "/word",
+    }).redis_url  # fmt: skip
+    for client in (connect(url), connect_blocking(url), connect_async(url)):
+        pool: Any = client.connection_pool
+        assert pool.connection_kwargs["credential_provider"] == FileLogin(str(tmp_path / "not there & yet"), None, "ü@me")
+        assert not pool.connection_kwargs.get("username")
+        for sentinel in pool.sentinel_manager.sentinels:
+            assert sentinel.connection_pool.connection_kwargs["credential_provider"] == FileLogin("/word", "/name")
+
+
+@pytest.mark.parametrize(
+    ("variables", "fault"),
+    [
+        ({"STANINE_REDIS_PASSWORD": "p", "STANINE_REDIS_PASSWORD_FILE": "/p"}, "STANINE_REDIS_PASSWORD_FILE are both set"),
+        ({"STANINE_SENTINEL_USERNAME": "p", "STANINE_SENTINEL_USERNAME_FILE": "/p"}, "STANINE_SENTINEL_USERNAME_FILE are both set"),
+        ({"STANINE_REDIS_USERNAME_FILE": "/u"}, "STANINE_REDIS_USERNAME_FILE needs STANINE_REDIS_PASSWORD_FILE"),
+        ({"STANINE_REDIS_URL": "redis://u:p@h", "STANINE_REDIS_PASSWORD_FILE": "/p"}, "in one place"),
+        ({"STANINE_REDIS_URL": "redis://h?password_file=/q", "STANINE_REDIS_PASSWORD_FILE": "/p"}, "in one place"),
+    ],
+)
+def test_what_is_given_twice_or_by_half_is_refused(variables: dict[str, str], fault: str) -> None:
+    with pytest.raises(EnvironmentFaultError, match=fault):
+        read_environment({"STANINE_REDIS_URL": "redis://h"} | variables)
