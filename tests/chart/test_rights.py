@@ -62,7 +62,7 @@ def test_nobody_else_has_any_rights() -> None:
 
 def test_people_get_the_kinds_through_the_clusters_own_roles() -> None:
     added = {
-        name.removeprefix("people-trial-stanine-"): (
+        name.removeprefix("people:trial-stanine-"): (
             [
                 label.removeprefix("rbac.authorization.k8s.io/aggregate-to-")
                 for label in role["metadata"]["labels"]

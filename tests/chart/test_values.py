@@ -11,7 +11,7 @@ import pytest
 import yaml
 from charts.values_model.comments import read_comments
 from charts.values_model.making import make_files
-from tests.chart.rendering import CHART, CI_FILES, ROOT, RefusedError, render
+from tests.chart.rendering import CHART, CI_FILES, ROOT, RefusedError, environment, of_kind, pod_specs, render, render_text
 
 VALUES = yaml.safe_load((CHART / "values.yaml").read_text())
 SCHEMA = json.loads((CHART / "values.schema.json").read_text())
@@ -87,3 +87,50 @@ def test_what_cannot_be_meant_is_refused_readably(helm: str, values: dict[str, A
 def test_comments_belong_to_the_value_below_them() -> None:
     text = "# Of a.\na:\n  # Of b,\n  # both lines.\n  b: 1\n  c: 2\n\n# Nobody's.\n\nd: {e: 1}\n"
     assert read_comments(text) == {("a",): "Of a.", ("a", "b"): "Of b, both lines.", ("a", "c"): "", ("d",): ""}
+
+
+def empty_ones(values: dict[str, Any]) -> dict[str, Any]:
+    """Return the values whose default is an empty list or an empty map, each as null: what somebody writes who deletes what stood there."""
+    found: dict[str, Any] = {}
+    for name, value in values.items():
+        if value in ([], {}):
+            found[name] = None
+        elif isinstance(value, dict) and (inner := empty_ones(value)):
+            found[name] = inner
+    return found
+
+
+@pytest.mark.parametrize("more", [{}, {"autoscaling": {"enabled": True}}])
+def test_an_empty_list_or_map_may_as_well_be_null(helm: str, more: dict[str, Any]) -> None:
+    nulls = empty_ones(VALUES)
+    assert len(str(nulls).split("None")) > 60
+    on: dict[str, Any] = {"enabled": True}
+    monitoring = nulls["monitoring"] | on
+    monitoring |= {"rules": nulls["monitoring"]["rules"] | on, "dashboard": nulls["monitoring"]["dashboard"] | on}
+    given = nulls | {
+        "api": nulls["api"] | more | {"ingress": nulls["api"]["ingress"] | on},
+        "otel": nulls["otel"] | on,
+        "monitoring": monitoring,
+    }
+    assert len(render(given, helm=helm)) > 30
+
+
+def test_a_number_stays_as_it_was_written(helm: str) -> None:
+    # Helm reads each number of a values file as a float, and would write the large ones as 1.048576e+07
+    values = {
+        "valkey": {"config": {"proto-max-bulk-len": 10485760, "hz": 10}},
+        "api": {"extraEnv": {"BYTES": 10485760, "PART": 0.25, "ON": True}},
+        "otel": {"enabled": True, "samplerArgument": 1},
+    }
+    objects = render(values, helm=helm)
+    text = of_kind(objects, "ConfigMap")["trial-stanine-valkey"]["data"]["valkey.conf"].splitlines()
+    assert {"proto-max-bulk-len 10485760", "hz 10"} <= set(text)
+    given = environment(pod_specs(objects)["Deployment/trial-stanine-api"])
+    assert (given["BYTES"], given["PART"], given["ON"]) == ("10485760", "0.25", "true")
+
+
+def test_with_secrets_of_ones_own_rendering_twice_gives_the_same(helm: str) -> None:
+    values = {"valkey": {"auth": {"existingSecret": "redis"}}, "api": {"keys": {"existingSecret": "keys"}}}
+    texts = [render_text.__wrapped__(json.dumps(values), helm) for _ in range(2)]
+    assert texts[0] == texts[1]
+    assert "kind: Secret\n" not in texts[0]

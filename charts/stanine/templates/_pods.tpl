@@ -2,14 +2,10 @@
 
 {{/* Annotations and labels of a pod. */}}
 {{- define "stanine.podMetadata" -}}
-{{- $annotations := merge (dict) .values.podAnnotations .root.Values.pods.podAnnotations -}}
-{{- with .checksums }}{{ $annotations = merge $annotations . }}{{ end -}}
+{{- $labels := merge (dict) (.values.podLabels | default dict) (.root.Values.pods.podLabels | default dict) -}}
 labels:
-  {{- include "stanine.labels" . | nindent 2 }}
-  {{- with merge (dict) .values.podLabels .root.Values.pods.podLabels }}
-  {{- toYaml . | nindent 2 }}
-  {{- end }}
-{{- with $annotations }}
+  {{- include "stanine.podLabels" (merge (dict "labels" $labels) .) | nindent 2 }}
+{{- with merge (dict) (.values.podAnnotations | default dict) (.root.Values.pods.podAnnotations | default dict) (.checksums | default dict) }}
 annotations:
   {{- toYaml . | nindent 2 }}
 {{- end }}
@@ -23,11 +19,11 @@ imagePullSecrets:
 {{- end }}
 securityContext:
   {{- toYaml .root.Values.pods.podSecurityContext | nindent 2 }}
-{{- with merge (dict) .values.nodeSelector .root.Values.pods.nodeSelector }}
+{{- with merge (dict) (.values.nodeSelector | default dict) (.root.Values.pods.nodeSelector | default dict) }}
 nodeSelector:
   {{- toYaml . | nindent 2 }}
 {{- end }}
-{{- with concat .root.Values.pods.tolerations .values.tolerations }}
+{{- with concat (.root.Values.pods.tolerations | default list) (.values.tolerations | default list) }}
 tolerations:
   {{- toYaml . | nindent 2 }}
 {{- end }}
@@ -74,7 +70,7 @@ volumeMounts:
   {{- with .mounts }}
   {{- toYaml . | nindent 2 }}
   {{- end }}
-  {{- with concat .root.Values.pods.extraVolumeMounts .values.extraVolumeMounts }}
+  {{- with concat (.root.Values.pods.extraVolumeMounts | default list) (.values.extraVolumeMounts | default list) }}
   {{- toYaml . | nindent 2 }}
   {{- end }}
 {{- end -}}
@@ -88,7 +84,7 @@ volumes:
   {{- with .volumes }}
   {{- toYaml . | nindent 2 }}
   {{- end }}
-  {{- with concat .root.Values.pods.extraVolumes .values.extraVolumes }}
+  {{- with concat (.root.Values.pods.extraVolumes | default list) (.values.extraVolumes | default list) }}
   {{- toYaml . | nindent 2 }}
   {{- end }}
 {{- end -}}
@@ -108,17 +104,22 @@ volumes:
 env:
 {{- /* variables taken from elsewhere come first, since others may refer to them as $(NAME) */}}
 {{- range $name, $value := $env }}{{ if kindIs "map" $value }}
-  - name: {{ $name }}
+  - name: {{ $name | quote }}
     {{- toYaml $value | nindent 4 }}
 {{- end }}{{ end }}
 {{- range $name, $value := $env }}{{ if not (kindIs "map" $value) }}
-  - name: {{ $name }}
-    value: {{ $value | toString | quote }}
+  - name: {{ $name | quote }}
+    value: {{ include "stanine.text" $value | quote }}
 {{- end }}{{ end }}
-{{- with concat .root.Values.pods.extraEnvFrom .values.extraEnvFrom }}
+{{- with concat (.root.Values.pods.extraEnvFrom | default list) (.values.extraEnvFrom | default list) }}
 envFrom:
   {{- toYaml . | nindent 2 }}
 {{- end }}
+{{- end -}}
+
+{{/* A value as text. Helm reads every number of a values file as a float, and would write 10000000 as 1e+07. */}}
+{{- define "stanine.text" -}}
+{{- if and (kindIs "float64" .) (eq . (floor .)) }}{{ int64 . }}{{ else }}{{ . }}{{ end -}}
 {{- end -}}
 
 {{/* OpenTelemetry: where spans go, and as whom. */}}
@@ -129,7 +130,7 @@ HOST_IP: {valueFrom: {fieldRef: {fieldPath: status.hostIP}}}
 POD_NAME: {valueFrom: {fieldRef: {fieldPath: metadata.name}}}
 NODE_NAME: {valueFrom: {fieldRef: {fieldPath: spec.nodeName}}}
 {{- with .headersSecret.name }}
-OTEL_EXPORTER_OTLP_HEADERS: {valueFrom: {secretKeyRef: {name: {{ . }}, key: {{ $.root.Values.otel.headersSecret.key }}}}}
+OTEL_EXPORTER_OTLP_HEADERS: {valueFrom: {secretKeyRef: {name: {{ . }}, key: {{ $.root.Values.otel.headersSecret.key | quote }}}}}
 {{- end }}
 OTEL_TRACES_EXPORTER: otlp
 OTEL_EXPORTER_OTLP_ENDPOINT: {{ .endpoint | quote }}

@@ -65,17 +65,17 @@ STANINE_REDIS_URL: {{ include "stanine.redis.url" .root | quote }}
 STANINE_NAMESPACE: {{ .root.Values.keyNamespace | quote }}
 {{- with include "stanine.redis.secretName" .root }}
 {{- with include "stanine.redis.usernameKey" $ }}
-STANINE_REDIS_USERNAME: {valueFrom: {secretKeyRef: {name: {{ include "stanine.redis.secretName" $.root }}, key: {{ . }}}}}
+STANINE_REDIS_USERNAME: {valueFrom: {secretKeyRef: {name: {{ include "stanine.redis.secretName" $.root }}, key: {{ . | quote }}}}}
 {{- end }}
-STANINE_REDIS_PASSWORD: {valueFrom: {secretKeyRef: {name: {{ . }}, key: {{ include "stanine.redis.passwordKey" $ }}}}}
+STANINE_REDIS_PASSWORD: {valueFrom: {secretKeyRef: {name: {{ . }}, key: {{ include "stanine.redis.passwordKey" $ | quote }}}}}
 {{- end }}
 {{- if not .root.Values.valkey.enabled }}
 {{- with .root.Values.externalRedis.sentinel }}
 {{- if and .enabled .existingSecret }}
 {{- if .usernameKey }}
-STANINE_SENTINEL_USERNAME: {valueFrom: {secretKeyRef: {name: {{ .existingSecret }}, key: {{ .usernameKey }}}}}
+STANINE_SENTINEL_USERNAME: {valueFrom: {secretKeyRef: {name: {{ .existingSecret }}, key: {{ .usernameKey | quote }}}}}
 {{- end }}
-STANINE_SENTINEL_PASSWORD: {valueFrom: {secretKeyRef: {name: {{ .existingSecret }}, key: {{ .passwordKey }}}}}
+STANINE_SENTINEL_PASSWORD: {valueFrom: {secretKeyRef: {name: {{ .existingSecret }}, key: {{ .passwordKey | quote }}}}}
 {{- end }}
 {{- end }}
 {{- end }}

@@ -4,14 +4,14 @@
 {{- $external := .Values.externalRedis -}}
 {{- if and (not .Values.valkey.enabled) $external.sentinel.enabled -}}
 sentinel:
-  masterName: {{ $external.sentinel.masterName }}
+  masterName: {{ $external.sentinel.masterName | quote }}
   nodes:
     {{- toYaml $external.sentinel.nodes | nindent 4 }}
   {{- with $external.sentinel.existingSecret }}
   {{- with $external.sentinel.usernameKey }}
-  usernameSecretRef: {name: {{ $external.sentinel.existingSecret }}, key: {{ . }}}
+  usernameSecretRef: {name: {{ $external.sentinel.existingSecret }}, key: {{ . | quote }}}
   {{- end }}
-  passwordSecretRef: {name: {{ . }}, key: {{ $external.sentinel.passwordKey }}}
+  passwordSecretRef: {name: {{ . }}, key: {{ $external.sentinel.passwordKey | quote }}}
   {{- end }}
 {{- else -}}
 host: {{ include "stanine.redis.host" . }}
@@ -22,19 +22,19 @@ db: {{ $external.db }}
 {{- end }}
 {{- with include "stanine.redis.secretName" . }}
 {{- with include "stanine.redis.usernameKey" $context }}
-usernameSecretRef: {name: {{ include "stanine.redis.secretName" $ }}, key: {{ . }}}
+usernameSecretRef: {name: {{ include "stanine.redis.secretName" $ }}, key: {{ . | quote }}}
 {{- end }}
-passwordSecretRef: {name: {{ . }}, key: {{ include "stanine.redis.passwordKey" $context }}}
+passwordSecretRef: {name: {{ . }}, key: {{ include "stanine.redis.passwordKey" $context | quote }}}
 {{- end }}
 {{- if and (not .Values.valkey.enabled) $external.tls.enabled }}
 tls:
   {{- if and $external.tls.existingSecret (or $external.tls.caKey $external.tls.certificateKey) }}
   {{- with $external.tls.caKey }}
-  caSecretRef: {name: {{ $external.tls.existingSecret }}, key: {{ . }}}
+  caSecretRef: {name: {{ $external.tls.existingSecret }}, key: {{ . | quote }}}
   {{- end }}
   {{- with $external.tls.certificateKey }}
-  certificateSecretRef: {name: {{ $external.tls.existingSecret }}, key: {{ . }}}
-  privateKeySecretRef: {name: {{ $external.tls.existingSecret }}, key: {{ $external.tls.privateKeyKey }}}
+  certificateSecretRef: {name: {{ $external.tls.existingSecret }}, key: {{ . | quote }}}
+  privateKeySecretRef: {name: {{ $external.tls.existingSecret }}, key: {{ $external.tls.privateKeyKey | quote }}}
   {{- end }}
   {{- else }} {}
   {{- end }}

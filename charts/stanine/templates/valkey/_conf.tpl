@@ -15,9 +15,9 @@
   "hash-max-listpack-value" "1024"
   "tcp-keepalive" "60"
 -}}
-{{- range $name, $value := mergeOverwrite $lines (deepCopy .Values.valkey.config) }}
+{{- range $name, $value := mergeOverwrite $lines (deepCopy (.Values.valkey.config | default dict)) }}
 {{- if not (kindIs "invalid" $value) }}
-{{ $name }} {{ $value }}
+{{ $name }} {{ include "stanine.text" $value }}
 {{- end }}
 {{- end }}
 {{- end -}}

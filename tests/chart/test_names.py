@@ -1,0 +1,85 @@
+"""Names and labels: whatever name Helm takes for a release or Kubernetes for a namespace, the objects can be made, and no two are one."""
+
+import re
+from typing import Any
+
+import pytest
+from tests.chart.rendering import Object, RefusedError, of_kind, render
+
+#: The longest name of a release that Helm takes.
+LONGEST = "a" * 26 + "-" + "b" * 26
+#: Everything that has a name of its own kind.
+ALL = {
+    "api": {"autoscaling": {"enabled": True}, "ingress": {"enabled": True}},
+    "resultWatcher": {"keda": {"enabled": True}},
+    "operator": {"clusterWide": True},
+    "monitoring": {"enabled": True, "rules": {"enabled": True}, "dashboard": {"enabled": True}},
+}
+#: Characters of a label's value, and of a name in DNS.
+LABEL = 63
+#: What a StatefulSet's pods bear beside its name in the label controller-revision-hash: a hyphen and a hash.
+REVISION = 11
+
+
+def pod_labels(each: Object) -> dict[str, str]:
+    labels: dict[str, str] = each["spec"]["template"]["metadata"]["labels"]
+    return labels
+
+
+@pytest.mark.parametrize("release", [LONGEST, "stanine-" + "c" * 45])
+def test_the_longest_name_of_a_release_fits_everywhere(release: str) -> None:
+    objects = render(ALL, release=release)
+    for each in objects:
+        metadata = each["metadata"]
+        assert all(len(value) <= LABEL for value in metadata["labels"].values()), metadata["name"]
+        if not each["kind"].startswith("ClusterRole"):
+            assert len(metadata["name"]) <= LABEL, metadata["name"]
+            assert re.fullmatch("[a-z]([-a-z0-9]*[a-z0-9])?", metadata["name"])
+    for name in of_kind(objects, "StatefulSet"):
+        assert len(name) + REVISION <= LABEL
+
+
+@pytest.mark.parametrize("name", ["123", "1e3", "true", "null"])
+def test_a_name_that_yaml_would_read_as_something_else_stays_a_text(helm: str, name: str) -> None:
+    for each in render(ALL | {"fullnameOverride": "assessments", "commonLabels": {"cost": name}}, helm=helm, release=name, namespace=name):
+        assert all(isinstance(value, str) for value in each["metadata"]["labels"].values()), each["metadata"]
+        assert each["metadata"].get("namespace", name) == name
+        if each["kind"] == "Deployment":
+            assert each["spec"]["selector"]["matchLabels"]["app.kubernetes.io/instance"] == name
+
+
+@pytest.mark.parametrize(("release", "values"), [("123", {}), ("a.b", {}), ("trial", {"fullnameOverride": "a.b"})])
+def test_a_name_that_no_service_may_have_is_refused_before_anything_is_made(release: str, values: dict[str, Any]) -> None:
+    with pytest.raises(RefusedError, match="set fullnameOverride"):
+        render(values, release=release)
+
+
+def test_namespace_and_release_cannot_be_mistaken_for_each_other_in_the_names_of_the_cluster() -> None:
+    one = of_kind(render(ALL, namespace="team", release="a-stanine"), "ClusterRole", "ClusterRoleBinding")
+    other = of_kind(render(ALL, namespace="team-a", release="stanine"), "ClusterRole", "ClusterRoleBinding")
+    assert len(one) == len(other) == 5
+    assert not set(one) & set(other)
+
+
+def test_labels_that_are_given_replace_the_charts_own_but_not_those_by_which_pods_are_found() -> None:
+    given = {"app.kubernetes.io/part-of": "hospital", "app.kubernetes.io/component": "mine", "team": "assessment"}
+    objects = render(ALL | {"commonLabels": given, "pods": {"podLabels": {"team": "pods"}}})
+    for name, each in of_kind(objects, "Deployment", "StatefulSet").items():
+        assert each["metadata"]["labels"]["app.kubernetes.io/part-of"] == "hospital"
+        labels = pod_labels(each)
+        assert labels.items() >= each["spec"]["selector"]["matchLabels"].items(), name
+        assert labels["team"] == "pods"
+
+
+def test_a_new_version_of_the_chart_alone_starts_no_pod_anew() -> None:
+    # whatever names the version of chart or program stands on the objects only
+    for name, each in of_kind(render(), "Deployment", "StatefulSet").items():
+        assert not {"helm.sh/chart", "app.kubernetes.io/version"} & set(pod_labels(each)), name
+        assert {"helm.sh/chart", "app.kubernetes.io/version"} <= set(each["metadata"]["labels"]), name
+
+
+def test_a_service_account_that_is_not_made_and_not_named_is_the_namespaces_own() -> None:
+    pods = of_kind(render({"api": {"serviceAccount": {"create": False}}}), "Deployment")
+    assert pods["trial-stanine-api"]["spec"]["template"]["spec"]["serviceAccountName"] == "default"
+    with pytest.raises(RefusedError, match=re.escape("operator.serviceAccount.name")):
+        render({"operator": {"serviceAccount": {"create": False}}})
