@@ -190,6 +190,7 @@ class UninstallHook(Group, frozen=True):
 
     enabled: bool | UnsetType = UNSET
     timeout_seconds: Seconds | UnsetType = UNSET
+    resources: Resources | UnsetType = UNSET
 
 
 class Operator(Process, frozen=True):
@@ -248,7 +249,7 @@ class Valkey(PodFields, frozen=True):
     enabled: bool | UnsetType = UNSET
     image: Image | UnsetType = UNSET
     auth: ValkeyAuth | UnsetType = UNSET
-    max_memory: Annotated[str, Meta(pattern=r"^[0-9]+([kmgKMG]b?)?$")] | UnsetType = UNSET
+    max_memory: Annotated[str, Meta(pattern=r"^[1-9][0-9]*([kmg]b?)?$")] | UnsetType = UNSET
     appendfsync: Literal["everysec", "always", "no"] | UnsetType = UNSET
     config: dict[str, str | int | None] | UnsetType = UNSET
     persistence: Persistence | UnsetType = UNSET
@@ -363,11 +364,12 @@ class NetworkPolicy(Group, frozen=True):
     valkey_from: Objects | UnsetType = UNSET
     metrics_from: Objects | UnsetType = UNSET
     dns_to: Objects | UnsetType = UNSET
+    dns_ports: list[Port] | UnsetType = UNSET
     kubernetes_api_to: Objects | UnsetType = UNSET
     kubernetes_api_ports: list[Port] | UnsetType = UNSET
     redis_to: Objects | UnsetType = UNSET
     otel_to: Objects | UnsetType = UNSET
-    otel_port: Port | UnsetType = UNSET
+    otel_port: Annotated[int, Meta(ge=0, le=65_535)] | UnsetType = UNSET
 
 
 class SmokeTest(Group, frozen=True):
@@ -375,6 +377,7 @@ class SmokeTest(Group, frozen=True):
 
     existing_secret: Name | UnsetType = UNSET
     secret_key: Key | UnsetType = UNSET
+    resources: Resources | UnsetType = UNSET
 
 
 class Values(Group, frozen=True):

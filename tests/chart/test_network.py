@@ -107,3 +107,26 @@ def test_traces_may_leave_only_where_they_are_sent() -> None:
             name.removeprefix("trial-stanine-") for name, policy in policies.items() if admits(policy["spec"]["egress"], "to", None, 4318)
         }
         assert leaving == ({"api", "index-watcher", "result-watcher", "operator"} if enabled else set())
+
+
+@pytest.mark.parametrize(
+    ("endpoint", "given", "port"),
+    [
+        ("http://$(HOST_IP):4318", 0, 4318),
+        ("http://collector.telemetry:4319/v1", 0, 4319),
+        ("https://otlp.example/v1", 0, 443),
+        ("http://collector.telemetry", 4318, 4318),
+    ],
+)
+def test_the_port_that_traces_leave_by_is_that_of_the_address_unless_said_otherwise(endpoint: str, given: int, port: int) -> None:
+    policies = of_kind(render({"otel": {"enabled": True, "endpoint": endpoint}, "networkPolicy": {"otelPort": given}}), "NetworkPolicy")
+    ports = {each["port"] for rule in policies["trial-stanine-result-watcher"]["spec"]["egress"] for each in rule["ports"]}
+    assert ports == {53, 6379, port}
+
+
+def test_names_are_asked_for_at_the_ports_that_the_cluster_has_for_it() -> None:
+    policies = of_kind(render({"networkPolicy": {"dnsPorts": [5353]}}), "NetworkPolicy")
+    for name in ("api", "operator", "smoke-test", "uninstall"):
+        rules = policies[f"trial-stanine-{name}"]["spec"]["egress"]
+        assert admits(rules, "to", None, 5353, "UDP")
+        assert not admits(rules, "to", None, 53, "UDP")

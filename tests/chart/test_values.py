@@ -76,6 +76,9 @@ def test_the_schema_takes_every_default_and_every_ci_file() -> None:
         ({"valkey": {"enabled": False}}, "say where Redis is"),
         ({"externalRedis": {"host": "h"}}, "set valkey.enabled=false to use it"),
         ({"api": {"keys": {"generateAdminKey": False}}}, "the API would have no keys"),
+        ({"api": {"autoscaling": {"enabled": True, "minReplicas": 9}}}, "api.autoscaling.minReplicas is above maxReplicas"),
+        ({"resultWatcher": {"keda": {"enabled": True, "minReplicas": 9}}}, "resultWatcher.keda.minReplicas is above maxReplicas"),
+        ({"valkey": {"maxMemory": "1gb"}}, "valkey.maxMemory (1gb) does not fit into valkey.resources.limits.memory (1Gi)"),
         ({"valkey": {"enabled": False}, "externalRedis": {"sentinel": {"enabled": True}}}, "name the sentinels"),
     ],
 )
@@ -134,3 +137,23 @@ def test_with_secrets_of_ones_own_rendering_twice_gives_the_same(helm: str) -> N
     texts = [render_text.__wrapped__(json.dumps(values), helm) for _ in range(2)]
     assert texts[0] == texts[1]
     assert "kind: Secret\n" not in texts[0]
+
+
+@pytest.mark.parametrize(
+    ("memory", "limit", "fits"),
+    [
+        ("640mb", "1Gi", True),
+        ("1024mb", "1Gi", False),
+        ("1073741823", 1073741824, True),
+        ("2g", "1.9G", False),
+        ("2g", None, True),
+        ("9gb", "9e9", True),
+    ],
+)
+def test_the_servers_memory_is_compared_in_both_ways_of_writing_it(memory: str, limit: str | int | None, fits: bool) -> None:
+    values = {"valkey": {"maxMemory": memory, "resources": {"limits": {"memory": limit}}}}
+    if fits:
+        render(values)
+    else:
+        with pytest.raises(RefusedError, match="does not fit"):
+            render(values)

@@ -4,3 +4,9 @@
 {{- define "stanine.keys.adminSecretName" -}}
 {{ include "stanine.fullname" . }}-admin-key
 {{- end -}}
+
+{{/* The Secret with the key that `helm test` uses; empty if there is none. */}}
+{{- define "stanine.smokeTest.key" -}}
+{{- if .Values.smokeTest.existingSecret }}{{ .Values.smokeTest.existingSecret }}
+{{- else if and (not .Values.api.keys.existingSecret) .Values.api.keys.generateAdminKey }}{{ include "stanine.keys.adminSecretName" . }}{{ end -}}
+{{- end -}}

@@ -9,7 +9,11 @@
 
 {{/* To the names of services. */}}
 {{- define "stanine.network.toDns" -}}
-- ports: [{port: 53, protocol: UDP}, {port: 53, protocol: TCP}]
+- ports:
+    {{- range .Values.networkPolicy.dnsPorts }}
+    - {port: {{ . }}, protocol: UDP}
+    - {port: {{ . }}, protocol: TCP}
+    {{- end }}
   {{- with .Values.networkPolicy.dnsTo }}
   to:
     {{- toYaml . | nindent 4 }}
@@ -42,7 +46,9 @@
 {{/* To the receiver of traces. */}}
 {{- define "stanine.network.toOtel" -}}
 {{- if .Values.otel.enabled -}}
-- ports: [{port: {{ .Values.networkPolicy.otelPort }}, protocol: TCP}]
+{{- $url := .Values.otel.endpoint -}}
+{{- $given := regexFind ":[0-9]+(/|$)" $url | trimPrefix ":" | trimSuffix "/" -}}
+- ports: [{port: {{ .Values.networkPolicy.otelPort | default ($given | default (hasPrefix "https:" $url | ternary 443 80)) }}, protocol: TCP}]
   {{- with .Values.networkPolicy.otelTo }}
   to:
     {{- toYaml . | nindent 4 }}
