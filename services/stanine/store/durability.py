@@ -1,7 +1,8 @@
 """How safe a write is before it is acknowledged. The API makes one Writer and hands it to instruments and attempts.
 
 `Everysec`: answered once written; a machine that loses power may lose the last second. `Fsync`: answered once the server has
-written its append-only file to disk (WAITAOF: Redis 7.2 and later, Valkey), on the same connection as the write.
+written its append-only file to disk (WAITAOF: Redis 7.2 and later, Valkey), on the same connection as the write. `Replica`: answered once
+the server and one replica have, so that a failover to the replica that has most, as Sentinel's is, loses nothing that was answered.
 """
 
 from collections.abc import Sequence
@@ -20,6 +21,7 @@ class Durability(StrEnum):
 
     EVERYSEC = "Everysec"
     FSYNC = "Fsync"
+    REPLICA = "Replica"
 
 
 #: Milliseconds to wait for the disk. `appendfsync everysec` may take one second and, behind a slow disk, two.
@@ -41,21 +43,24 @@ class Writer:
         """Call a function of the store; raises redis-py's errors, and NotDurableError where the disk did not confirm in time."""
         if self.durability is Durability.EVERYSEC:
             return await self._library.call_async(self._client, function, keys, args)
-        reply, written = await self._call_and_wait(function, keys, args)
+        replicas = 1 if self.durability is Durability.REPLICA else 0
+        reply, written = await self._call_and_wait(function, keys, args, replicas)
         if isinstance(reply, redis.ResponseError) and is_function_missing(reply):
             await self._library.load_async(self._client)
-            reply, written = await self._call_and_wait(function, keys, args)
+            reply, written = await self._call_and_wait(function, keys, args, replicas)
         if isinstance(reply, Exception):
             raise reply
         if isinstance(written, Exception):
             raise NotDurableError(f"this server cannot confirm writes to disk: {written}") from written
         if int(written[0]) < 1:
             raise NotDurableError(f"the server did not confirm the write to disk within {FSYNC_TIMEOUT} ms")
+        if int(written[1]) < replicas:
+            raise NotDurableError(f"no replica confirmed the write to its disk within {FSYNC_TIMEOUT} ms")
         return reply
 
-    async def _call_and_wait(self, function: str, keys: Sequence[str], args: Sequence[Any]) -> tuple[Any, Any]:
+    async def _call_and_wait(self, function: str, keys: Sequence[str], args: Sequence[Any], replicas: int) -> tuple[Any, Any]:
         pipeline = self._client.pipeline(transaction=False)
         pipeline.execute_command(*self._library.command(function, keys, args))
-        pipeline.execute_command("WAITAOF", 1, 0, FSYNC_TIMEOUT)
+        pipeline.execute_command("WAITAOF", 1, replicas, FSYNC_TIMEOUT)
         reply, written = await pipeline.execute(raise_on_error=False)
         return reply, written

@@ -28,7 +28,10 @@ class Settings(msgspec.Struct, frozen=True, rename="camel"):
 
     durability: Annotated[
         Durability,
-        Meta(description="When a publish or submit is acknowledged: Everysec once written, Fsync once it is on the server's disk."),
+        Meta(
+            description="When a publish or submit is acknowledged: Everysec once written, Fsync once it is on the server's disk, "
+            "Replica once it is on a replica's disk, too."
+        ),
     ] = Durability.EVERYSEC
     admission_percent: Annotated[
         int,

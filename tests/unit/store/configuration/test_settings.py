@@ -12,7 +12,7 @@ from stanine.store.configuration.settings import NAMES, Settings, read_settings,
 
 DOCUMENT = Path(__file__).parents[4] / "docs" / "configuration.md"
 SCHEMA: dict[str, Any] = msgspec.json.schema_components([Settings])[1]["Settings"]["properties"]
-ENUMS = {"durability": ["Everysec", "Fsync"], "logLevel": ["Debug", "Info", "Warning", "Error"]}
+ENUMS = {"durability": ["Everysec", "Fsync", "Replica"], "logLevel": ["Debug", "Info", "Warning", "Error"]}
 VALUES = st.fixed_dictionaries(
     {},
     optional={

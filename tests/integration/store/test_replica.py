@@ -1,0 +1,63 @@
+"""Acknowledged once a replica has it, too: then a failover loses nothing; and without a replica nothing is acknowledged."""
+
+import signal
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+import redis
+from tests.conftest import Server, stop_server
+from tests.integration.broker_failures.test_networks import wait_until
+from tests.integration.store.test_attempts import submission
+from tests.integration.stores import AsyncStore, Store, make_store
+
+from stanine.store import durability
+from stanine.store.durability import Durability
+from stanine.store.errors import NotDurableError
+
+
+@pytest.fixture
+def pair(own_server: Callable[..., Server]) -> tuple[Server, Server]:
+    """A primary and its replica, both with their files written at once."""
+    options = ("--appendfsync", "always", "--repl-diskless-sync-delay", "0")
+    first, second = own_server(*options), own_server(*options)
+    replica = redis.Redis(port=second.port)
+    replica.replicaof("127.0.0.1", first.port)
+    info: Any = replica.info
+    assert wait_until(lambda: info("replication")["master_link_status"] == "up", 20)
+    replica.close()
+    return first, second
+
+
+def submit(store: Store, key: str) -> Any:
+    async def send(s: AsyncStore) -> Any:
+        s.writer.durability = Durability.REPLICA
+        return await s.attempts.submit([submission(key)])
+
+    return store.run(send)
+
+
+def test_what_was_acknowledged_is_there_when_the_primary_is_killed(pair: tuple[Server, Server]) -> None:
+    first, second = pair
+    store = make_store(first.url)
+    for number in range(50):
+        submit(store, f"k{number}")
+    store.client.close()
+    stop_server(first, signal.SIGKILL)
+    replica = redis.Redis(port=second.port)
+    assert replica.xlen(store.outbox.stream) == 50
+    replica.close()
+
+
+def test_nothing_is_acknowledged_while_no_replica_has_it(pair: tuple[Server, Server], monkeypatch: pytest.MonkeyPatch) -> None:
+    first, second = pair
+    store = make_store(first.url)
+    submit(store, "before")
+    stop_server(second, signal.SIGKILL)
+    monkeypatch.setattr(durability, "FSYNC_TIMEOUT", 200)
+    with pytest.raises(NotDurableError, match="no replica confirmed"):
+        submit(store, "after")
+    # it may be there all the same; sending it again tells no lie either
+    with pytest.raises(NotDurableError, match="no replica confirmed"):
+        submit(store, "after")
+    store.client.close()
