@@ -13,6 +13,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,8 @@ IMAGE = os.environ.get("STANINE_IMAGE", "localhost/stanine:dev")
 #: Servers: those of the cluster that has no registry, or those that everybody can pull.
 _LOCAL = IMAGE.startswith("localhost/")
 VALKEY_IMAGE = os.environ.get("STANINE_VALKEY_IMAGE") or ("localhost/valkey:9" if _LOCAL else "valkey/valkey:9.1")
+#: The same product as a next version: tests/cluster/next.
+NEXT_IMAGE = os.environ.get("STANINE_NEXT_IMAGE", "")
 REDIS_7_IMAGE = os.environ.get("STANINE_REDIS_7_IMAGE") or ("localhost/redis:7" if _LOCAL else "redis:7.0")
 #: Seconds for a release to be ready, from nothing; on an idle machine it takes twelve.
 READY_SECONDS = 180
@@ -122,6 +125,26 @@ class Release:
     def stanine(self, *arguments: str, given: str | None = None) -> str:
         """Run the command line against the release."""
         return run(sys.executable, "-m", "stanine.cli.main", *arguments, given=given, STANINE_API_URL=self.url, STANINE_KEY=self.key)
+
+    @contextmanager
+    def redis_url(self, user: str) -> Iterator[str]:
+        """Have the server on a port of this machine, for one of its users."""
+        command = ["kubectl", "-n", self.namespace, "port-forward", f"pod/{self.name}-valkey-0", ":6379"]
+        forward = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+        try:
+            assert forward.stdout is not None
+            port = forward.stdout.readline().split(" -> ")[0].rpartition(":")[2]
+            yield f"redis://{user}:{self.secret('redis', f'{user}-password')}@127.0.0.1:{port}/0"
+        finally:
+            forward.terminate()
+            forward.communicate(timeout=10)
+
+    def check(self) -> Object:
+        """Return what `stanine check --scores` finds in the records, which must be sound."""
+        with self.redis_url("cli") as url:
+            command = (sys.executable, "-m", "stanine.cli.main", "check", "--scores", "-o", "json")
+            found: Object = json.loads(run(*command, STANINE_REDIS_URL=url))
+        return found
 
     def redis(self, *words: str) -> str:
         """Ask the server, as the operator."""

@@ -3,6 +3,7 @@
 One release for all tests, with two pods each of the API and the resultWatcher.
 """
 
+import itertools
 import json
 import os
 import secrets
@@ -14,16 +15,16 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from tests.cluster.conftest import Release, run, until
-from tests.cluster.load import Ledger, load
+from tests.cluster.conftest import NEXT_IMAGE, Release, image, run, until
+from tests.cluster.load import Ledger, load, score_of
 from tests.conftest import need
 
 pytestmark = [pytest.mark.cluster, pytest.mark.slow]
 
 DEPLOYMENTS = ("stanine-api", "stanine-index-watcher", "stanine-result-watcher", "stanine-operator")
-#: Their values.
-CHANGED = ("api", "indexWatcher", "resultWatcher", "operator")
-
+#: What was sent to a release, and its revisions when last seen, by its namespace.
+SENT: dict[str, set[str]] = {}
+REVISIONS: dict[str, list[int]] = {}
 
 #: The user that Valkey runs as.
 VALKEY_USER = 999
@@ -94,15 +95,33 @@ def kill_9(release: Release, pod: str) -> None:
 
 
 def check(release: Release, ledger: Ledger, told: str) -> None:
-    """Check that every acknowledged attempt has one result, that nothing was scored that was not sent, and that nothing is left over."""
+    """Check DESIGN 9's invariants I1 to I7 at rest, by the API, by the records themselves and by the callers' own book."""
+    sent = SENT.setdefault(release.namespace, set())
+    sent |= ledger.sent
     until(lambda: _depth(release) == 0, 60, "the queue is worked off")
     rows = [json.loads(line) for line in release.stanine("results", "smoke-test", "-o", "ndjson").splitlines()]
-    keys = [row["key"] for row in rows if row.get("key")]
-    mine = [key for key in keys if key in ledger.sent]
-    assert len(keys) == len(set(keys)), "a result stands twice"
-    assert ledger.acknowledged <= set(mine), f"{len(ledger.acknowledged - set(mine))} acknowledged attempts have no result"
-    assert {row["scales"]["agreement_all"]["raw"] for row in rows} == {17.0}
-    print(f"{told}: {len(ledger.acknowledged)} acknowledged, 0 lost, 0 doubled; failed requests: {dict(ledger.failures) or 0}")  # noqa: T201 - for people
+    by_key = {row["key"]: row for row in rows if row.get("key")}
+    # I1: what was acknowledged is readable, as the attempt that was named. I2: once.
+    lost = [key for key, attempt in ledger.acknowledged.items() if key not in by_key or by_key[key]["attempt"] != attempt]
+    assert not lost, f"{len(lost)} acknowledged attempts have no result"
+    assert not ledger.conflicts
+    assert len({row["attempt"] for row in rows}) == len(rows)
+    assert len(by_key) == sum(1 for row in rows if row.get("key")), "a key has two attempts"
+    # I3: the scores are those of what was sent. I4: nothing is there that nobody sent.
+    assert by_key.keys() <= sent
+    wrong = [key for key, row in by_key.items() if row["scales"]["agreement_all"]["raw"] != score_of(key)]
+    assert not wrong, f"{len(wrong)} results are not those of their answers"
+    # I2, I3, I6 and I7 by the records: each attempt has one result, which a fresh scoring gives as well, and nothing is left over.
+    found = release.check()
+    assert found["unscored"] == 0
+    assert found["attempts"] == found["results"] == found["scores"]["equal"] == len(rows)
+    # I5: revisions only grow.
+    revisions = [int(release.redis("HGET", f"stanine:{{p0}}:{key}", "revision")) for key in ("instrument:smoke-test", "config:meta")]
+    before = REVISIONS.setdefault(release.namespace, revisions)
+    assert all(now >= then for now, then in zip(revisions, before, strict=True)), (before, revisions)
+    REVISIONS[release.namespace] = revisions
+    failed = sum(ledger.failures.values())
+    print(f"{told}: {len(ledger.acknowledged)} acknowledged, 0 lost, 0 doubled, {failed} requests failed {dict(ledger.failures) or ''}")  # noqa: T201 - for people
 
 
 def _depth(release: Release) -> int:
@@ -121,15 +140,36 @@ def test_a_rolling_restart_of_everything_fails_no_request(running: Release) -> N
     check(running, ledger, "rolling restart of all four")
 
 
-def test_an_upgrade_that_changes_pods_and_settings_fails_no_request(running: Release) -> None:
+def libraries(release: Release) -> set[str]:
+    """Return the names of the function libraries in the server."""
+    words = release.redis("FUNCTION", "LIST").split()
+    return {after for word, after in itertools.pairwise(words) if word == "library_name"}
+
+
+def test_an_upgrade_to_the_next_image_with_other_settings_fails_no_request(running: Release) -> None:
     # not Valkey's pod: there is one only, and while it starts nobody is served
-    values: dict[str, object] = {name: {"podAnnotations": {"example.com/build": "next"}} for name in CHANGED}
+    need("next-image", found=NEXT_IMAGE != "")
+    before = libraries(running)
+    values = {"image": image(NEXT_IMAGE), "redisConfig": {"spec": {"settings": {"sweepSeconds": 10}}}}
     with load(running.url, running.key) as ledger:
         time.sleep(2)
-        running.put(values | {"redisConfig": {"spec": {"settings": {"sweepSeconds": 10}}}}, command="upgrade", keep=True)
+        running.put(values, command="upgrade", keep=True)
         time.sleep(8)
     assert not ledger.failures
-    check(running, ledger, "helm upgrade of pods and settings")
+    check(running, ledger, "helm upgrade of image and settings")
+    pods = running.get("pods", "-l", "app.kubernetes.io/component!=valkey,app.kubernetes.io/component!=smoke-test")["items"]
+    assert {each["spec"]["containers"][0]["image"] for each in pods} == {NEXT_IMAGE}
+    assert len(libraries(running) - before) == len(before), "the next image has libraries of its own"
+
+
+def test_a_rollback_to_the_image_of_before_fails_no_request(running: Release) -> None:
+    need("next-image", found=NEXT_IMAGE != "")
+    with load(running.url, running.key) as ledger:
+        time.sleep(2)
+        running.helm("rollback", running.name, "--wait")
+        time.sleep(8)
+    assert not ledger.failures
+    check(running, ledger, "helm rollback")
 
 
 def test_pods_killed_without_warning_lose_no_acknowledged_work(running: Release) -> None:

@@ -2,6 +2,7 @@
 
 import json
 import secrets
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -98,6 +99,18 @@ def test_each_group_of_a_bulk_is_sent_in_its_request_s_trace(traced: Serving, ex
     assert sum(sent) == 10
     assert {span.context.trace_id for span in producers} == {server.context.trace_id}
     assert all(message[b"t"][3:35].decode() == format(server.context.trace_id, "032x") for message in messages(traced))
+
+
+def test_probes_leave_no_spans(traced: Serving, exporter: InMemorySpanExporter) -> None:
+    exporter.clear()
+    for path in ("/healthz", "/readyz", "/metrics"):
+        assert traced.http().get(path).status_code == 200
+    traced.submit(answers={"i1": 1})
+    # a request's span ends just after its answer
+    until = time.monotonic() + 5
+    while len(exporter.get_finished_spans()) < 2 and time.monotonic() < until:
+        time.sleep(0.01)
+    assert [span.name for span in exporter.get_finished_spans()] == ["send results", "POST /v1/instruments/{name}/attempts"]
 
 
 def test_without_an_exporter_a_callers_trace_goes_on_and_nothing_else_is_sent(mood: Serving) -> None:

@@ -2,7 +2,7 @@
 
 import gzip
 import threading
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
@@ -23,6 +23,8 @@ class Span:
     links: tuple[str, ...]
     attributes: Mapping[str, Any]
     is_error: bool
+    #: The attributes of the resource.
+    resource: Mapping[str, Any]
 
 
 class Collector:
@@ -82,21 +84,27 @@ class Collector:
     def spans(self) -> list[Span]:
         with self._lock:
             bodies = list(self._bodies)
-        found = []
-        for body in bodies:
-            for each in ExportTraceServiceRequest.FromString(body).resource_spans:
-                resource = _attributes(each.resource.attributes)
-                service = resource["service.name"]
-                self.resources[service] = resource
-                found += [_span(service, span) for scope in each.scope_spans for span in scope.spans]
+        found = spans_of(bodies)
+        self.resources.update({span.service: dict(span.resource) for span in found})
         return found
 
 
-def _span(service: str, span: Any) -> Span:
+def spans_of(bodies: Iterable[bytes]) -> list[Span]:
+    """Return the spans of requests as they came, in their order."""
+    return [
+        _span(_attributes(each.resource.attributes), span)
+        for body in bodies
+        for each in ExportTraceServiceRequest.FromString(body).resource_spans
+        for scope in each.scope_spans
+        for span in scope.spans
+    ]
+
+
+def _span(resource: dict[str, Any], span: Any) -> Span:
     kinds = ("UNSPECIFIED", "INTERNAL", "SERVER", "CLIENT", "PRODUCER", "CONSUMER")
     return Span(
-        service, span.name, kinds[span.kind], span.trace_id.hex(), span.span_id.hex(), span.parent_span_id.hex(),
-        tuple(link.span_id.hex() for link in span.links), _attributes(span.attributes), span.status.code == 2,
+        resource["service.name"], span.name, kinds[span.kind], span.trace_id.hex(), span.span_id.hex(), span.parent_span_id.hex(),
+        tuple(link.span_id.hex() for link in span.links), _attributes(span.attributes), span.status.code == 2, resource,
     )  # fmt: skip
 
 

@@ -10,6 +10,8 @@ import redis
 from tests.integration.metrics_page import described, exposed, ours
 from tests.integration.whole.services import Services, eventually
 
+from stanine.api.problems import KINDS
+
 GAD_7 = (Path(__file__).parents[3] / "examples" / "instruments" / "gad-7.yaml").read_bytes()
 PROCESSES = ("api", "index-watcher", "result-watcher")
 
@@ -48,6 +50,13 @@ def test_what_a_process_exposes_is_what_the_page_describes(services: Services, p
     found, documented = exposed(services.health(process, "/metrics").text), described(process)
     assert ours(found) == ours(documented)
     assert documented.keys() <= found.keys()
+
+
+def test_every_type_of_problem_is_counted_from_nought(services: Services) -> None:
+    # Prometheus sees no increase in a counter that is first there with a 1, so the first defect would alert nobody
+    text = services.health("api", "/metrics").text
+    assert {kind.code for kind in KINDS} == set(re.findall(r'^stanine_http_problems_total{type="([^"]+)"}', text, re.MULTILINE))
+    assert 'stanine_http_problems_total{type="internal"} 0.0' in text
 
 
 @pytest.mark.parametrize("process", PROCESSES)
