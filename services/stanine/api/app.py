@@ -15,6 +15,7 @@ from stanine.api.intake import Intake
 from stanine.api.keys import Keyring
 from stanine.api.live import LiveSettings
 from stanine.api.openapi import describe
+from stanine.api.problems import KINDS
 from stanine.api.queue_desk import QueueDesk, StateFollower
 from stanine.api.reading import AttemptReader
 from stanine.api.routes.attempts import AttemptRoutes
@@ -64,7 +65,7 @@ class Api:
         self._keyring = keyring
         tracer = get_tracer(provider)
         registry = make_registry()
-        metrics = ApiMetrics(registry)
+        metrics = ApiMetrics(registry, [kind.code for kind in KINDS])
         writer = Writer(self._client, self._library)
         instruments = Instruments(self._client, writer, self._keys, _outbox(self._keys, BUILD_INDEX))
         attempts = Attempts(self._client, writer, self._keys, _outbox(self._keys, SCORE_ATTEMPTS))

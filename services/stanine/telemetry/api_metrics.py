@@ -1,6 +1,6 @@
 """What the API counts. Made once by its composition root; routes and the intake write to it."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
@@ -10,9 +10,12 @@ from .metrics import DURATION_BUCKETS
 
 
 class ApiMetrics:
-    """The API's metrics in one registry. Labels are routes and reasons from closed lists, never names or ids."""
+    """The API's metrics in one registry. Labels are routes and reasons from closed lists, never names or ids.
 
-    def __init__(self, registry: CollectorRegistry) -> None:
+    `problems` are the types that there are: each is there from the start, since Prometheus sees no increase in a counter that begins at 1.
+    """
+
+    def __init__(self, registry: CollectorRegistry, problems: Iterable[str] = ()) -> None:
         self.registry = registry
         self._requests = Counter("stanine_http_requests", "HTTP requests answered.", ["method", "route", "status"], registry=registry)
         self._duration = Histogram(
@@ -29,6 +32,8 @@ class ApiMetrics:
         self._problems = Counter(
             "stanine_http_problems", "Problem documents answered, by the last word of their type.", ["type"], registry=registry
         )
+        for problem in problems:
+            self._problems.labels(problem)
         self.ready = Gauge("stanine_ready", "1 if this process takes requests.", registry=registry)
         # A route has few methods and statuses, so its children are found by one dict lookup instead of two label look-ups a request.
         self._children: dict[tuple[str, str, int], tuple[Counter, Histogram]] = {}
