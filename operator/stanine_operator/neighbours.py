@@ -54,10 +54,13 @@ class Neighbours:
             return list(self._referrers.get((namespace, redis_config), ()))
 
     def put(self, resource: Resource) -> bool:
-        """Take a state in unless it is older than the one known; tell whether it was taken."""
+        """Take a state in unless it is older than the one known; tell whether it is news."""
         with self._lock:
             known = self._resources.get(resource.key)
             if known is not None and not resource.is_newer_than(known):
+                if known.uid == resource.uid and known.version == resource.version:
+                    # What we knew is what we wrote. The API server may have kept less: older definitions drop the fields that they do not know.
+                    self._place(known, resource)
                 return False
             self._place(known, resource)
             return True

@@ -258,7 +258,7 @@ class Turns:
             self.changed(resource)
 
     def _take_in(self, resource: Resource, metadata: dict[str, Any]) -> Resource:
-        """Know what was just written before the watch tells, unless others changed the resource meanwhile: then the watch tells all."""
+        """Know what was just written before the watch tells what became of it, unless others changed the resource meanwhile."""
         written = msgspec.structs.replace(resource, version=str(metadata["resourceVersion"]))
         if metadata.get("generation", 1) == resource.generation and bool(metadata.get("deletionTimestamp")) == resource.deleting:
             self.neighbours.update(written)

@@ -164,14 +164,22 @@ def test_uninstalling_leaves_nothing_stuck_and_keeps_what_is_not_to_be_deleted(r
     until(lambda: not own(), 30, "the release's own objects")
 
 
-def test_the_definitions_can_be_upgraded_by_a_chart_of_their_own_and_stay_when_it_goes(release: Release) -> None:
+def test_definitions_of_the_version_before_are_upgraded_as_upgrading_md_says(release: Release) -> None:
+    # as the version before left them: Helm installs a chart's crds/ where they are missing, and never changes them
+    run("kubectl", "apply", "--server-side", "--force-conflicts", "-f", str(ROOT / "tests/unit/resources/earlier"))
     release.put()
     release.apply(queue("mine", "Retain"))
+    release.kubectl("wait", "queue/mine", "redisconfig/default", "--for=condition=Ready", "--timeout=60s")
+    assert "runId" not in release.get("redisconfig", "default")["status"], "a field that the version before does not have"
+
     owner = f"definitions-{release.namespace[-6:]}"
     release.helm("upgrade", "--install", owner, str(ROOT / "charts/stanine-crds"), "--take-ownership")
     release.put(command="upgrade")
+    until(lambda: release.get("redisconfig", "default")["status"].get("runId"), 90, "the new field is written")
+    assert release.status("queue", "mine")[0] == "True"
+
+    # they stay when their chart goes, and so do the resources
     release.helm("uninstall", owner)
-    assert release.get("queue.stanine.dev", "mine")["metadata"]["name"] == "mine"
     assert len(run("kubectl", "get", "crd", "-o", "name").split("stanine.dev")) == 4
     release.helm("uninstall", release.name)
     assert release.get("queue.stanine.dev", "mine")["metadata"].get("deletionTimestamp") is None

@@ -23,6 +23,15 @@ def test_the_newest_state_stands_whatever_arrives_when(versions: list[int]) -> N
     assert taken == [version == max(versions[: index + 1]) for index, version in enumerate(versions)]
 
 
+def test_what_the_watch_tells_of_a_state_we_wrote_stands_but_is_no_news() -> None:
+    neighbours = Neighbours()
+    neighbours.put(queue(version=1))
+    neighbours.update(msgspec.structs.replace(queue(version=2), status={"known": 1, "unknown": 2}))
+    kept = msgspec.structs.replace(queue(version=2), status={"known": 1})
+    assert not neighbours.put(kept)
+    assert neighbours.get(kept.key) == kept
+
+
 def test_an_object_created_again_under_the_same_name_replaces_the_one_before() -> None:
     neighbours = Neighbours()
     neighbours.put(queue(version=9, uid="first"))

@@ -1,0 +1,97 @@
+"""The definitions of resources only ever grow: whatever an earlier version took, this one takes, so that an upgrade is `kubectl apply`.
+
+`earlier/` holds the definitions of the version before; when a version is released, its own replace them.
+"""
+
+import copy
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+Schema = dict[str, Any]
+NOW = Path(__file__).parents[3] / "charts/stanine/crds"
+EARLIER = Path(__file__).parent / "earlier"
+KINDS = sorted(path.name for path in EARLIER.glob("*.yaml"))
+#: What a field may take, and the direction in which that may move.
+LIMITS: dict[str, Callable[[Any, Any], bool]] = {
+    "maxLength": lambda then, now: now >= then,
+    "maxItems": lambda then, now: now >= then,
+    "maxProperties": lambda then, now: now >= then,
+    "maximum": lambda then, now: now >= then,
+    "minLength": lambda then, now: now <= then,
+    "minItems": lambda then, now: now <= then,
+    "minimum": lambda then, now: now <= then,
+    "enum": lambda then, now: set(then) <= set(now),
+    "required": lambda then, now: set(now) <= set(then),
+}
+#: What limits a field where there was no limit before.
+NEW_LIMITS = {*LIMITS, "pattern", "format"}
+
+
+def definition(folder: Path, name: str) -> Schema:
+    loaded: Schema = yaml.safe_load((folder / name).read_text())
+    return loaded
+
+
+def root(crd: Schema) -> Schema:
+    (version,) = crd["spec"]["versions"]
+    schema: Schema = version["schema"]["openAPIV3Schema"]
+    return schema
+
+
+def narrowed(then: Schema, now: Schema, place: str = "") -> Iterator[str]:
+    """Yield what the earlier schema took and the present one may not."""
+    if then.get("type") != now.get("type"):
+        yield f"{place}: was {then.get('type')}, is {now.get('type')}"
+    for limit, is_wider in LIMITS.items():
+        if limit in now and not (limit in then and is_wider(then[limit], now[limit])) and not (limit == "required" and not now[limit]):
+            yield f"{place}: {limit} was {then.get(limit)}, is {now[limit]}"
+    for limit in ("pattern", "format"):
+        if limit in now and now[limit] != then.get(limit):
+            yield f"{place}: {limit} was {then.get(limit)}, is {now[limit]}"
+    if then.get("default") != now.get("default"):
+        yield f"{place}: the default was {then.get('default')}, is {now.get('default')}"
+    if {rule["rule"] for rule in now.get("x-kubernetes-validations", ())} - {
+        rule["rule"] for rule in then.get("x-kubernetes-validations", ())
+    }:
+        yield f"{place}: a rule is new"
+    for name, field in then.get("properties", {}).items():
+        if name not in now.get("properties", {}):
+            yield f"{place}.{name}: is gone"
+        else:
+            yield from narrowed(field, now["properties"][name], f"{place}.{name}")
+    for part in ("items", "additionalProperties"):
+        if isinstance(then.get(part), dict):
+            yield from narrowed(then[part], now.get(part, {}), f"{place}[]")
+
+
+@pytest.mark.parametrize("name", KINDS)
+def test_what_an_earlier_definition_took_is_taken_still(name: str) -> None:
+    then, now = definition(EARLIER, name), definition(NOW, name)
+    assert list(narrowed(root(then), root(now))) == []
+    versions = [{each["name"] for each in crd["spec"]["versions"] if each["served"]} for crd in (then, now)]
+    assert versions[0] <= versions[1]
+    for what in ("group", "scope"):
+        assert then["spec"][what] == now["spec"][what]
+    assert then["spec"]["names"] == now["spec"]["names"]
+
+
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        (lambda spec: spec["properties"].pop("maxRetries"), ".spec.maxRetries: is gone"),
+        (lambda spec: spec["properties"]["queueName"].update(maxLength=3), ".spec.queueName: maxLength was"),
+        (lambda spec: spec["properties"]["desiredState"]["enum"].remove("Paused"), ".spec.desiredState: enum was"),
+        (lambda spec: spec.setdefault("required", []).append("maxRetries"), ".spec: required was"),
+        (lambda spec: spec["properties"]["maxRetries"].update(type="string"), ".spec.maxRetries: was integer, is string"),
+        (lambda spec: spec.update({"x-kubernetes-validations": [{"rule": "false"}]}), ".spec: a rule is new"),
+    ],
+)
+def test_a_definition_that_takes_less_is_noticed(change: Callable[[Schema], object], told: str) -> None:
+    then = root(definition(EARLIER, "queues.yaml"))
+    now = copy.deepcopy(then)
+    change(now["properties"]["spec"])
+    assert any(each.startswith(told) for each in narrowed(then, now))
