@@ -3,7 +3,9 @@
 Nothing registers itself in prometheus_client's global registry, so tests and several apps in one process do not meet.
 """
 
+import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from concurrent.futures import Future
 
 import msgspec
 from prometheus_client import CollectorRegistry, GCCollector, PlatformCollector, ProcessCollector, disable_created_metrics
@@ -15,6 +17,8 @@ from redis.exceptions import RedisError
 #: Seconds: from a cached read to the longest allowed wait (30 s).
 DURATION_BUCKETS = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0)
 
+#: Seconds that a scrape waits for Redis: well below Prometheus' patience of 10 s, after which all that the process tells would be lost.
+READ_SECONDS = 2.0
 
 _STATES = ("Running", "Paused", "Draining")
 
@@ -51,17 +55,43 @@ def expose(registry: CollectorRegistry, accept: str) -> tuple[bytes, str]:
     return encode(registry), content_type
 
 
-def watch_queues(registry: CollectorRegistry, read: Callable[[], Iterable[QueueReading]]) -> None:
+def watch_queues(registry: CollectorRegistry, read: Callable[[], Iterable[QueueReading]], *, within: float = READ_SECONDS) -> None:
     """Report entries, oldest age, state and deaths of queues, read when scraped.
 
-    When Redis cannot be read they are left out and `stanine_queues_readable` is 0: a gap says more than an old figure.
+    When Redis cannot be read `within` that many seconds they are left out and `stanine_queues_readable` is 0: a gap says more than an
+    old figure. A client that tries again and again takes longer than a scrape may.
     """
-    registry.register(_Queues(read))
+    registry.register(_Queues(_Bounded(read, within)))
 
 
 def watch_pool(registry: CollectorRegistry, name: str, read: Callable[[], tuple[int, int]]) -> None:
     """Report how many connections of the Redis pool `name` are in use, and how many there may be."""
     registry.register(_Pool(name, read))
+
+
+class _Bounded:
+    """A reading that is waited for so long and no longer. One that is late goes on; whoever asks meanwhile waits for the same."""
+
+    def __init__(self, read: Callable[[], Iterable[QueueReading]], within: float) -> None:
+        self._read, self._within = read, within
+        self._lock = threading.Lock()
+        self._last: Future[list[QueueReading]] | None = None
+
+    def __call__(self) -> list[QueueReading]:
+        """Return what is read. Raises TimeoutError if that takes too long, and whatever the reading raises."""
+        with self._lock:
+            reading = self._last
+            if reading is None or reading.done():
+                reading = self._last = Future()
+                # a daemon: a process that ends does not wait for a server that does not answer
+                threading.Thread(target=self._settle, args=(reading,), name="queues", daemon=True).start()
+        return reading.result(self._within)
+
+    def _settle(self, reading: "Future[list[QueueReading]]") -> None:
+        try:
+            reading.set_result(list(self._read()))
+        except BaseException as error:  # noqa: BLE001 - whoever waits for the reading raises it
+            reading.set_exception(error)
 
 
 class _Queues(Collector):
@@ -84,7 +114,7 @@ class _Queues(Collector):
                     states.add_metric([reading.queue, each], reading.state == each)
                 for reason, count in reading.deaths.items():
                     deaths.add_metric([reading.queue, reason], count)
-        except (RedisError, OSError):
+        except (RedisError, OSError, TimeoutError):
             readable.add_metric([], 0)
             yield readable
             return

@@ -1,3 +1,5 @@
+import threading
+import time
 from collections.abc import Iterator
 
 from redis.exceptions import ConnectionError as RedisConnectionError
@@ -50,6 +52,30 @@ def test_unreadable_queues_leave_a_gap_instead_of_old_figures() -> None:
     text = expose(registry, "")[0].decode()
     assert "stanine_queues_readable 0.0" in text
     assert "stanine_queue_entries{" not in text
+
+
+def test_a_server_that_does_not_answer_holds_up_no_scrape() -> None:
+    answers, begun = threading.Event(), []
+
+    def read() -> list[QueueReading]:
+        begun.append(1)
+        answers.wait(10)
+        return [QueueReading("results", 5, 0, 0, 0, 1.0)]
+
+    registry = make_registry()
+    watch_queues(registry, read, within=0.05)
+    for _ in range(3):
+        asked = time.monotonic()
+        text = expose(registry, "")[0].decode()
+        assert time.monotonic() - asked < 2
+        assert "stanine_queues_readable 0.0" in text
+        assert "stanine_queue_entries{" not in text
+    assert len(begun) == 1, "readings pile up"
+    answers.set()
+    until = time.monotonic() + 5
+    while registry.get_sample_value("stanine_queues_readable") != 1 and time.monotonic() < until:
+        time.sleep(0.01)
+    assert registry.get_sample_value("stanine_queue_entries", {"queue": "results", "state": "ready"}) == 5
 
 
 def test_every_name_has_our_prefix_and_the_endpoint_speaks_prometheus() -> None:
