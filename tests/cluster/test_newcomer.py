@@ -102,6 +102,13 @@ def test_an_upgrade_keeps_passwords_keys_and_data_and_changes_settings_while_all
     until(lambda: release.redis("HGET", "stanine:{p0}:q:results:settings", "max_retries") == "7", 60, "the queue's new settings")
     assert {each["metadata"]["name"] for each in release.get("pods")["items"]} == pods, "settings need no restart"
     assert len(release.stanine("results", "smoke-test", "-o", "ndjson").splitlines()) == 1
+    # what would leave the data behind is refused before anything is changed
+    for values, said in (
+        ({"valkey": {"persistence": {"enabled": True}}}, "valkey.persistence cannot be changed by an upgrade"),
+        ({"fullnameOverride": "other"}, "the data belong to stanine-valkey"),
+    ):
+        with pytest.raises(AssertionError, match=said):
+            release.put(values, command="upgrade")
 
 
 @pytest.mark.parametrize("helm", ["helm"], indirect=True)  # once is enough
@@ -165,15 +172,15 @@ def test_uninstalling_leaves_nothing_stuck_and_keeps_what_is_not_to_be_deleted(r
 
 
 def test_definitions_of_the_version_before_are_upgraded_as_upgrading_md_says(release: Release) -> None:
-    # as the version before left them: Helm installs a chart's crds/ where they are missing, and never changes them
     run("kubectl", "apply", "--server-side", "--force-conflicts", "-f", str(ROOT / "tests/unit/resources/earlier"))
-    release.put()
+    release.put(options=("--skip-crds",))  # Helm 4 would replace them already
     release.apply(queue("mine", "Retain"))
     release.kubectl("wait", "queue/mine", "redisconfig/default", "--for=condition=Ready", "--timeout=60s")
     assert "runId" not in release.get("redisconfig", "default")["status"], "a field that the version before does not have"
 
     owner = f"definitions-{release.namespace[-6:]}"
-    release.helm("upgrade", "--install", owner, str(ROOT / "charts/stanine-crds"), "--take-ownership")
+    force = [] if release.helm_program == "helm3" else ["--force-conflicts"]  # kubectl has applied them above
+    release.helm("upgrade", "--install", owner, str(ROOT / "charts/stanine-crds"), "--take-ownership", *force)
     release.put(command="upgrade")
     until(lambda: release.get("redisconfig", "default")["status"].get("runId"), 90, "the new field is written")
     assert release.status("queue", "mine")[0] == "True"
