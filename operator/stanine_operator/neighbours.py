@@ -59,7 +59,7 @@ class Neighbours:
             known = self._resources.get(resource.key)
             if known is not None and not resource.is_newer_than(known):
                 if known.uid == resource.uid and known.version == resource.version:
-                    # What we knew is what we wrote. The API server may have kept less: older definitions drop the fields that they do not know.
+                    # What we knew is what we wrote; the API server may have kept less: older definitions drop what they do not know.
                     self._place(known, resource)
                 return False
             self._place(known, resource)

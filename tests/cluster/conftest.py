@@ -12,7 +12,7 @@ import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -88,11 +88,15 @@ class Release:
     def kubectl(self, *arguments: str, **more: Any) -> str:
         return run("kubectl", "-n", self.namespace, *arguments, **more)
 
-    def put(self, values: Mapping[str, Any] | None = None, *, command: str = "install", keep: bool = False) -> None:
+    def put(
+        self, values: Mapping[str, Any] | None = None, *, command: str = "install", keep: bool = False, options: Sequence[str] = ()
+    ) -> None:
         """Install or upgrade, and wait until everything is ready. `keep`: the values come on top of those of before."""
         self._values = merged(self._values if keep else BASE, values or {})
         text = json.dumps(self._values)
-        self.helm(command, self.name, str(ROOT / "charts/stanine"), "-f", "-", "--wait", f"--timeout={READY_SECONDS}s", given=text)
+        self.helm(
+            command, self.name, str(ROOT / "charts/stanine"), "-f", "-", "--wait", f"--timeout={READY_SECONDS}s", *options, given=text
+        )
 
     def get(self, *what: str) -> Object:
         found: Object = json.loads(self.kubectl("get", *what, "-o", "json"))

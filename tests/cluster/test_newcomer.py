@@ -181,8 +181,8 @@ def test_definitions_of_the_version_before_are_upgraded_as_upgrading_md_says(rel
     owner = f"definitions-{release.namespace[-6:]}"
     force = [] if release.helm_program == "helm3" else ["--force-conflicts"]  # kubectl has applied them above
     release.helm("upgrade", "--install", owner, str(ROOT / "charts/stanine-crds"), "--take-ownership", *force)
-    release.put(command="upgrade")
-    until(lambda: release.get("redisconfig", "default")["status"].get("runId"), 90, "the new field is written")
+    release.put({"operator": {"podAnnotations": {"example.com/version": "next"}}}, command="upgrade")
+    until(lambda: release.get("redisconfig", "default")["status"].get("runId"), 60, "the new field is written")
     assert release.status("queue", "mine")[0] == "True"
 
     # they stay when their chart goes, and so do the resources
