@@ -18,9 +18,10 @@ demo: $(READY)  ## start everything, score 2,800 real people, print what came ou
 up: $(READY)  ## start everything on this machine and keep it running until Ctrl-C
 	@$(BIN)/stanine up
 
-# most tests wait for their servers, so three files at a time; the cluster's tests drain nodes, so one at a time (skipped without KUBECONFIG)
+# Most tests wait for their servers, so one file more at a time than there are processors. The cluster's tests drain nodes, so one at a time
+# (they are skipped without KUBECONFIG).
 test: $(READY)  ## run all tests
-	$(BIN)/python -m pytest --numprocesses 3 --dist loadfile -m "not cluster"
+	$(BIN)/python -m pytest --numprocesses $$($(BIN)/python -c 'import os; print(len(os.sched_getaffinity(0)) + 1 if hasattr(os, "sched_getaffinity") else 3)') --dist loadfile -m "not cluster"
 	$(BIN)/python -m pytest tests/cluster
 
 check: $(READY)  ## lint, format, types, and the arrows between the layers
