@@ -3,6 +3,7 @@
 The API answers the same three itself.
 """
 
+import socket
 import threading
 from collections.abc import Callable, Sequence
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -35,7 +36,7 @@ class HealthServer:
         self, host: str, port: int, *, heartbeats: Heartbeats, ready: Callable[[], Sequence[str]], registry: CollectorRegistry
     ) -> None:
         """Bind the port (0: a free one, see `port`). Raises OSError if it is taken."""
-        self._server = ThreadingHTTPServer((host, port), _handler(heartbeats, ready, registry))
+        self._server = _server_class(host)((host, port), _handler(heartbeats, ready, registry))
         self._server.daemon_threads = True
         self._thread = threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.1}, name="health", daemon=True)
 
@@ -54,6 +55,13 @@ class HealthServer:
             self._server.shutdown()
             self._thread.join()
         self._server.server_close()
+
+
+def _server_class(host: str) -> type[ThreadingHTTPServer]:
+    class Server(ThreadingHTTPServer):
+        address_family = socket.AF_INET6 if ":" in host else socket.AF_INET
+
+    return Server
 
 
 def _handler(heartbeats: Heartbeats, ready: Callable[[], Sequence[str]], registry: CollectorRegistry) -> type[BaseHTTPRequestHandler]:

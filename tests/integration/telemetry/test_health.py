@@ -1,7 +1,10 @@
+import socket
 import urllib.error
 import urllib.request
+from pathlib import Path
 
 import msgspec
+import pytest
 
 from stanine.telemetry.health import HealthReport, HealthServer
 from stanine.telemetry.heartbeats import Heartbeats
@@ -37,3 +40,17 @@ def test_the_health_port_tells_liveness_readiness_and_metrics_apart() -> None:
         server.stop()
     # The port is free again at once.
     HealthServer("127.0.0.1", server.port, heartbeats=heartbeats, ready=list, registry=make_registry()).stop()
+
+
+def test_the_health_port_listens_where_there_is_only_ipv6() -> None:
+    addresses = Path("/proc/net/if_inet6")
+    if not addresses.exists() or f"{1:032x}" not in addresses.read_text():
+        pytest.skip("this machine has no IPv6")
+    server = HealthServer("::", 0, heartbeats=Heartbeats(), ready=list, registry=make_registry())
+    server.start()
+    try:
+        with socket.create_connection(("::1", server.port), timeout=5) as client:
+            client.sendall(b"GET /healthz HTTP/1.0\r\n\r\n")
+            assert client.recv(100).startswith(b"HTTP/1.0 200")
+    finally:
+        server.stop()
