@@ -1,0 +1,322 @@
+"""Every alert as Prometheus evaluates it: what sets it off and after how long, what it then says, and what must leave it silent."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+from tests.chart.alerting import Evaluation, evaluate, promtool_found, rules
+from tests.chart.rendering import NAMESPACE, Object
+from tests.conftest import need
+
+#: A neighbour's namespace: what is wrong there is not told here.
+ELSEWHERE = "elsewhere"
+
+
+class Case(NamedTuple):
+    """An alert, values minute by minute that set it off and that do not, when it fires, and the alerts with what they say."""
+
+    alert: str
+    #: Metrics with their labels, `namespace` left out: their values from minute 0 on.
+    bad: dict[str, str]
+    healthy: dict[str, str]
+    #: The first minute in which it fires.
+    fires: int
+    #: The labels of each alert that fires, `severity` and `namespace` left out.
+    labels: tuple[dict[str, str], ...]
+    summary: str
+    description: str
+
+
+API, API_2, INDEX, RESULT, OPERATOR = ('pod="api-1"', 'pod="api-2"', 'pod="index-1"', 'pod="result-1"', 'pod="operator-1"')
+#: What each process always exposes.
+PRESENT = {
+    f"stanine_refuses_new_work{{{API}}}": "0x60",
+    f"stanine_index_stale_entries{{{INDEX}}}": "0x60",
+    f"stanine_scoring_duration_seconds_count{{{RESULT}}}": "0x60",
+    f'stanine_operator_resources{{{OPERATOR},kind="Queue",ready="False"}}': "0x60",
+}
+
+
+def without(start: str) -> dict[str, str]:
+    return {name: values for name, values in PRESENT.items() if not name.startswith(start)}
+
+
+def missing(start: str, process: str) -> Case:
+    return Case(
+        "StanineProcessMissing", without(start), PRESENT, 5, ({"process": process},), f"No {process} of Stanine is there",
+        f"Prometheus has read no metrics of any {process} in {NAMESPACE} for five minutes.",
+    )  # fmt: skip
+
+
+CASES = (
+    missing("stanine_refuses", "api"),
+    missing("stanine_index_stale", "index-watcher"),
+    missing("stanine_scoring", "result-watcher"),
+    Case(
+        "StanineProcessNotReady", {f"stanine_ready{{{API}}}": "0x20"},
+        # a restart
+        {f"stanine_ready{{{API}}}": "1 0x4 1x20"},
+        5, ({"pod": "api-1"},), "A process of Stanine takes no work",
+        "api-1 has not been ready for five minutes; its /readyz says why.",
+    ),
+    Case(
+        "StanineRedisUnreadable", {f"stanine_queues_readable{{{INDEX}}}": "0x20", f"stanine_queues_readable{{{RESULT}}}": "0x20"},
+        {f"stanine_queues_readable{{{INDEX}}}": "0x20", f"stanine_queues_readable{{{RESULT}}}": "1x20"},
+        2, ({},), "No watcher can read its queue",
+        f"No watcher in {NAMESPACE} has reached Redis for two minutes. Nothing is indexed or scored; the API answers 503.",
+    ),
+    Case(
+        "StanineQueueBacklog", {
+            f'stanine_queue_oldest_age_seconds{{{RESULT},queue="results"}}': "301x20",
+            f'stanine_queue_oldest_age_seconds{{{INDEX},queue="index"}}': "1x20",
+        },
+        {
+            f'stanine_queue_oldest_age_seconds{{{RESULT},queue="results"}}': "300x20",
+            f'stanine_queue_oldest_age_seconds{{{INDEX},queue="index"}}': "3000x20",
+            f'stanine_queue_state{{{INDEX},queue="index",state="Paused"}}': "1x20",
+        },
+        2, ({"queue": "results"},), "Messages of the queue results wait too long",
+        "The oldest message of results has waited for 5m 1s.",
+    ),
+    # without a watcher the operator alone tells of its queue; while there is one, the operator's figure is a minute behind
+    Case(
+        "StanineQueueBacklog",
+        {f'stanine_operator_queue_oldest_seconds{{{OPERATOR},exported_namespace="{NAMESPACE}",name="results"}}': "301x20"},
+        {
+            f'stanine_operator_queue_oldest_seconds{{{OPERATOR},exported_namespace="{NAMESPACE}",name="results"}}': "301x20",
+            f'stanine_queue_oldest_age_seconds{{{RESULT},queue="results"}}': "1x20",
+        },
+        2, ({"queue": "results"},), "Messages of the queue results wait too long",
+        "The oldest message of results has waited for 5m 1s.",
+    ),
+    Case(
+        "StanineQueuePaused",
+        {
+            f'stanine_queue_state{{{RESULT},queue="results",state="Paused"}}': "1x40",
+            f'stanine_queue_state{{{INDEX},queue="index",state="Draining"}}': "1x29 0x10",
+        },
+        {
+            f'stanine_queue_state{{{RESULT},queue="results",state="Paused"}}': "1x29 0x30",
+            f'stanine_queue_state{{{INDEX},queue="index",state="Running"}}': "1x60",
+        },
+        30, ({"queue": "results", "state": "Paused"},), "The queue results is Paused",
+        "results has been Paused for 30m. Somebody may have forgotten to resume it.",
+    ),
+    Case(
+        # told by two pods, and three letters all the same
+        "StanineDeadLetters", {
+            f'stanine_queue_entries{{{RESULT},queue="results",state="dead"}}': "3x20",
+            'stanine_queue_entries{pod="result-2",queue="results",state="dead"}': "3x20",
+        },
+        {
+            f'stanine_queue_entries{{{RESULT},queue="results",state="dead"}}': "0x2 3x4 0x20",
+            f'stanine_queue_entries{{{INDEX},queue="index",state="delayed"}}': "3x20",
+        },
+        5, ({"queue": "results"},), "The queue results has dead letters",
+        "3 messages of results were given up and wait for somebody to look.",
+    ),
+    Case(
+        "StanineAttemptsFailed", {f'stanine_attempts_settled_total{{{RESULT},outcome="failed"}}': "0x3 2x20"},
+        # a restart counts from nought
+        {
+            f'stanine_attempts_settled_total{{{RESULT},outcome="failed"}}': "2x5 0x20",
+            f'stanine_attempts_settled_total{{{RESULT},outcome="scored"}}': "0+10x20",
+        },
+        4, ({},), "Attempts ended as Failed",
+        "About 2 attempts could not be scored in the last fifteen minutes. Each has its reason.",
+    ),
+    Case(
+        "StanineIndexNotBuilt",
+        {f"stanine_index_stale_entries{{{INDEX}}}": "2x20"},
+        {f"stanine_index_stale_entries{{{INDEX}}}": "0x2 2x4 0x20"},
+        5, ({},), "Index entries cannot be built",
+        f"2 index entries in {NAMESPACE} are missing or stale, and the sweep could not build them.",
+    ),
+    Case(
+        # the clock begins at 0: the index was taken in after a second, and no more
+        "StanineIndexStale",
+        {f"stanine_index_refreshed_timestamp_seconds{{{API}}}": "1x20", f"stanine_index_refreshed_timestamp_seconds{{{API_2}}}": "1+60x20"},
+        # 0: never; it is not ready then
+        {f"stanine_index_refreshed_timestamp_seconds{{{API}}}": "0x60", f"stanine_index_refreshed_timestamp_seconds{{{API_2}}}": "1+60x60"},
+        4, ({"pod": "api-1"},), "An API process serves an old index",
+        "api-1 last took in the index 3m 59s ago; normally it does twice a second.",
+    ),
+    Case(
+        "StanineSweepMissing",
+        {f"stanine_last_sweep_timestamp_seconds{{{RESULT}}}": "1x30", f"process_start_time_seconds{{{RESULT}}}": "1x30"},
+        {
+            f"stanine_last_sweep_timestamp_seconds{{{RESULT}}}": "1x9 601x9 1201x9 1801x9",
+            f"process_start_time_seconds{{{RESULT}}}": "1x39",
+            # it has just begun
+            'stanine_last_sweep_timestamp_seconds{pod="result-2"}': "_x29 0x10",
+            'process_start_time_seconds{pod="result-2"}': "_x29 1800x10",
+        },
+        18, ({"pod": "result-1"},), "A watcher no longer sweeps",
+        "result-1 has not swept the records for 17m 59s. What a lost message forgot stays forgotten.",
+    ),
+    Case(
+        # never, since it began
+        "StanineSweepMissing", {
+            f"stanine_last_sweep_timestamp_seconds{{{INDEX}}}": "0x30",
+            f"process_start_time_seconds{{{INDEX}}}": "1x30",
+            # the API does not sweep
+            f"process_start_time_seconds{{{API}}}": "1x30",
+        },
+        {f"process_start_time_seconds{{{API}}}": "1x30"},
+        18, ({"pod": "index-1"},), "A watcher no longer sweeps",
+        "index-1 has not swept the records for 17m 59s. What a lost message forgot stays forgotten.",
+    ),
+    Case(
+        # probes, which are answered all the time, are no requests of callers
+        "StanineRequestsFail", {
+            f'stanine_http_problems_total{{{API},type="unavailable"}}': "0+1x20",
+            f'stanine_http_problems_total{{{API_2},type="internal"}}': "0+2x20",
+            f'stanine_http_requests_total{{{API},method="POST",route="/v1/x",status="202"}}': "0+47x20",
+            f'stanine_http_requests_total{{{API_2},method="POST",route="/v1/x",status="500"}}': "0+3x20",
+            f'stanine_http_requests_total{{{API},method="GET",route="/readyz",status="200"}}': "0+1000x20",
+        },
+        {
+            # full and not-found are no fault of ours
+            f'stanine_http_problems_total{{{API},type="unavailable"}}': "0+1x20",
+            f'stanine_http_problems_total{{{API},type="full"}}': "0+20x20",
+            f'stanine_http_problems_total{{{API},type="not-found"}}': "0+20x20",
+            f'stanine_http_requests_total{{{API},method="POST",route="/v1/x",status="202"}}': "0+50x20",
+        },
+        6, ({},), "The API fails requests",
+        f"6 % of the requests in {NAMESPACE} were answered by 5xx that no caller is to blame for.",
+    ),
+    Case(
+        # a single one
+        "StanineInternalErrors",
+        {f'stanine_http_problems_total{{{API},type="internal"}}': "0x3 1x30"},
+        {
+            f'stanine_http_problems_total{{{API},type="internal"}}': "4x5 0x20",
+            f'stanine_http_problems_total{{{API},type="full"}}': "0+1x20",
+        },
+        4, ({},), "The API met a defect of its own",
+        "About 1 requests were answered by 500 in the last fifteen minutes. The log has each under its id.",
+    ),
+    Case(
+        "StanineRefusesNewWork", {f"stanine_refuses_new_work{{{API}}}": "1x20", f"stanine_refuses_new_work{{{API_2}}}": "0x20"},
+        {f"stanine_refuses_new_work{{{API}}}": "0x20"},
+        1, ({},), "New work is refused, since Redis is nearly full",
+        f"Attempts and publications in {NAMESPACE} are answered by 503 until there is room. What was accepted is still scored.",
+    ),
+    Case(
+        "StanineRedisMemoryHigh",
+        {
+            f"stanine_redis_memory_used_bytes{{{API}}}": "76x20", f"stanine_redis_memory_max_bytes{{{API}}}": "100x20",
+            f"stanine_redis_memory_used_bytes{{{API_2}}}": "70x20", f"stanine_redis_memory_max_bytes{{{API_2}}}": "100x20",
+        },
+        # no limit at all
+        {f"stanine_redis_memory_used_bytes{{{API}}}": "76x20", f"stanine_redis_memory_max_bytes{{{API}}}": "0x20"},
+        10, ({},), "Redis fills up",
+        "Redis uses 76 % of its maxmemory. New work is refused from spec.settings.admissionPercent of the RedisConfig on.",
+    ),
+    Case(
+        "StanineRedisPoolExhausted",
+        {
+            f'stanine_redis_pool_connections{{{API},pool="records",state="in_use"}}': "31x20",
+            f'stanine_redis_pool_connections{{{API},pool="records",state="allowed"}}': "32x20",
+        },
+        {
+            f'stanine_redis_pool_connections{{{API},pool="records",state="in_use"}}': "28x20",
+            f'stanine_redis_pool_connections{{{API},pool="records",state="allowed"}}': "32x20",
+        },
+        5, ({"pod": "api-1", "pool": "records"},), "A process runs out of connections to Redis",
+        "api-1 has nine tenths of its pool records in use.",
+    ),
+    Case(
+        "StanineOperatorMissing", without("stanine_operator"), PRESENT, 5, ({},), "No operator of Stanine is there",
+        f"Resources in {NAMESPACE} are not looked after. Everything that runs goes on.",
+    ),
+    Case(
+        "StanineOperatorErrors", {f'stanine_operator_errors_total{{{OPERATOR},kind="Queue",reason="ConnectionRefused"}}': "0+1x20"},
+        {
+            f'stanine_operator_errors_total{{{OPERATOR},kind="Queue",reason="ConnectionRefused"}}': "20x5 0+1x9 9x10",
+            f'stanine_operator_errors_total{{{OPERATOR},kind="RedisConfig",reason="Timeout"}}': "0+1x9 9x30",
+        },
+        11, ({"kind": "Queue", "reason": "ConnectionRefused"},), "Queue resources meet ConnectionRefused",
+        "11 turns for Queue resources ended with ConnectionRefused in the last fifteen minutes.",
+    ),
+    Case(
+        "StanineResourceNotReady",
+        {f'stanine_operator_resources{{{OPERATOR},kind="Queue",ready="False"}}': "2x40",
+         f'stanine_operator_resources{{{OPERATOR},kind="Queue",ready="True"}}': "1x40"},
+        {f'stanine_operator_resources{{{OPERATOR},kind="Queue",ready="Unknown"}}': "2x14 0x30",
+         f'stanine_operator_resources{{{OPERATOR},kind="Queue",ready="True"}}': "3x40"},
+        15, ({"kind": "Queue"},), "Queue resources are not Ready",
+        "2 Queue resources have not been Ready for fifteen minutes; their conditions say why.",
+    ),
+    Case(
+        "StanineInstrumentNotIndexed",
+        {f'stanine_operator_instrument_revision{{{OPERATOR},exported_namespace="x",name="gad-7"}}': "1x20",
+         f'stanine_operator_instrument_indexed_revision{{{OPERATOR},exported_namespace="x",name="gad-7"}}': "0x20"},
+        {f'stanine_operator_instrument_revision{{{OPERATOR},exported_namespace="x",name="gad-7"}}': "2x30",
+         f'stanine_operator_instrument_indexed_revision{{{OPERATOR},exported_namespace="x",name="gad-7"}}': "1x9 2x20"},
+        10, ({"pod": "operator-1", "exported_namespace": "x", "name": "gad-7"},), "The instrument gad-7 is published but not indexed",
+        "Revision 1 of gad-7 has been published for ten minutes and is not served yet.",
+    ),
+    Case(
+        "StanineQueueWithoutConsumers", {f'stanine_operator_queue_consumers{{{OPERATOR},exported_namespace="x",name="results"}}': "0x20"},
+        {f'stanine_operator_queue_consumers{{{OPERATOR},exported_namespace="x",name="results"}}': "2x3 0x4 1x20"},
+        5, ({"pod": "operator-1", "exported_namespace": "x", "name": "results"},), "Nobody works on the queue results",
+        "The queue results has had no consumer for five minutes.",
+    ),
+)  # fmt: skip
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _promtool() -> None:
+    need("promtool", found=promtool_found())
+
+
+def placed(series: dict[str, str], namespace: str) -> dict[str, str]:
+    return {name.replace("{", f'{{namespace="{namespace}",', 1): values for name, values in series.items()}
+
+
+def fired(case: Case) -> Sequence[Object]:
+    """Return the alerts of a case, whole."""
+    (rule,) = [rule for rule in rules() if rule["alert"] == case.alert]
+    return [
+        {
+            "exp_labels": {"namespace": NAMESPACE, "severity": rule["labels"]["severity"], **labels},
+            "exp_annotations": {
+                "summary": case.summary, "description": case.description, "runbook": f"docs/telemetry.md#{case.alert.lower()}",
+            },
+        }
+        for labels in case.labels
+    ]  # fmt: skip
+
+
+def test_each_fires_when_its_time_has_come_and_says_what_is_wrong(tmp_path: Path) -> None:
+    assert not evaluate(
+        tmp_path,
+        [Evaluation(case.alert, placed(case.bad, NAMESPACE), {case.fires - 1: (), case.fires: fired(case)}) for case in CASES],
+    )
+
+
+def test_each_is_silent_when_all_is_well_whatever_happens_in_another_namespace(tmp_path: Path) -> None:
+    assert not evaluate(
+        tmp_path,
+        [
+            Evaluation(case.alert, placed(case.healthy, NAMESPACE) | placed(case.bad, ELSEWHERE), dict.fromkeys(range(60), ()))
+            for case in CASES
+        ],
+    )
+
+
+def test_every_alert_has_a_case() -> None:
+    assert {case.alert for case in CASES} == {rule["alert"] for rule in rules()}
+
+
+def test_one_failure_is_told_of_for_a_quarter_of_an_hour_and_no_longer(tmp_path: Path) -> None:
+    told = [case for case in CASES if case.alert in ("StanineInternalErrors", "StanineAttemptsFailed")]
+    assert not evaluate(tmp_path, [Evaluation(case.alert, placed(case.bad, NAMESPACE), {18: fired(case), 19: ()}) for case in told])
+
+
+def test_a_wrong_expectation_is_found_out(tmp_path: Path) -> None:
+    case = CASES[0]
+    for expected in ({case.fires - 1: fired(case)}, {case.fires: ()}, {case.fires: fired(case._replace(description="Else."))}):
+        assert "FAILED" in evaluate(tmp_path, [Evaluation(case.alert, placed(case.bad, NAMESPACE), expected)])
