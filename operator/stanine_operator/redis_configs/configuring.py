@@ -40,8 +40,14 @@ def prepare(server: Server, eviction_policy: str) -> Failure | None:
     try:
         bootstrap(server.client, namespace=server.keys.partition, queues=(), libraries=(_store_library(), config_library()))
     except ServerError as error:
-        return Failure(None, error.problem.reason, f"the function libraries cannot be loaded: {error.problem.remedy}")
+        return Failure(None, error.problem.reason, f"the function libraries cannot be loaded: {_faulty_line(error) or error.problem.remedy}")
     return None
+
+
+def _faulty_line(error: ServerError) -> str | None:
+    """Return what the server's compiler says of a line of the library; it quotes that line, which is ours, and nothing else."""
+    text = str(error.__cause__)
+    return text if text.startswith("Error compiling function") else None
 
 
 def read_configuration(settings: Configuration) -> Stored | Failure:

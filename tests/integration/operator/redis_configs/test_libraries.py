@@ -1,0 +1,20 @@
+"""The function libraries, where whoever works on them has left a fault in one."""
+
+from collections.abc import Callable
+
+import pytest
+from tests.conftest import Server
+from tests.integration.operator.redis_configs.stage import Stage
+
+from stanine.connection.library import Library
+from stanine_operator.redis_configs import configuring
+
+
+def test_a_fault_in_a_library_is_told_with_its_line(
+    monkeypatch: pytest.MonkeyPatch, own_server: Callable[..., Server], stages: Callable[[Server], Stage]
+) -> None:
+    monkeypatch.setattr(configuring, "_store_library", lambda: Library("faulty", "#!lua name=faulty_@VERSION@\nlocal x = = 3\n"))
+    config = stages(own_server()).config()
+    config.turn()
+    assert config.condition("SettingsApplied") == ("False", "ServerRefused")
+    assert "user_function:2: unexpected symbol near '='" in config.message("SettingsApplied")
