@@ -40,7 +40,8 @@ def prepare(server: Server, eviction_policy: str) -> Failure | None:
     try:
         bootstrap(server.client, namespace=server.keys.partition, queues=(), libraries=(_store_library(), config_library()))
     except ServerError as error:
-        return Failure(None, error.problem.reason, f"the function libraries cannot be loaded: {_faulty_line(error) or error.problem.remedy}")
+        why = _faulty_line(error) or error.problem.remedy
+        return Failure(None, error.problem.reason, f"the function libraries cannot be loaded: {why}")
     return None
 
 
