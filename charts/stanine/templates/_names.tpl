@@ -50,5 +50,5 @@ app.kubernetes.io/component: {{ .component }}
 
 {{/* The service account of a component. (dict "root" . "component" "api" "values" .Values.api) */}}
 {{- define "stanine.serviceAccountName" -}}
-{{- .values.serviceAccount.name | default (ternary (include "stanine.componentName" .) "default" (eq .values.serviceAccount.create true)) -}}
+{{- .values.serviceAccount.name | default (ternary "default" (include "stanine.componentName" .) (not .values.serviceAccount.create)) -}}
 {{- end -}}
