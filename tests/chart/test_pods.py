@@ -118,3 +118,27 @@ def test_a_rolling_update_takes_no_pod_away_before_another_is_ready() -> None:
             assert (strategy["type"], each["spec"]["replicas"]) == ("Recreate", 1)
         else:
             assert strategy["rollingUpdate"] == {"maxSurge": 1, "maxUnavailable": 0}
+
+
+def test_the_pods_of_hook_and_test_bear_what_all_pods_bear_and_can_be_given_limits() -> None:
+    # a mesh's label, say, without which they would never end; a limit, without which a quota refuses them
+    more = {"pods": {"podLabels": {"mesh": "no"}, "podAnnotations": {"mesh": "no"}}}
+    limits = {"resources": {"limits": {"cpu": "1"}}}
+    objects = render(more | {"smokeTest": limits, "operator": {"uninstallHook": limits}})
+    (job,), (pod,) = of_kind(objects, "Job").values(), of_kind(objects, "Pod").values()
+    for each in (job["spec"]["template"], pod):
+        assert each["metadata"]["labels"]["mesh"] == each["metadata"]["annotations"]["mesh"] == "no"
+        assert each["spec"]["containers"][0]["resources"]["limits"]["cpu"] == "1"
+    assert pod["metadata"]["annotations"]["helm.sh/hook"] == "test"
+
+
+@pytest.mark.parametrize("given", [{}, {"nodeAffinity": {"a": "b"}}])
+def test_the_hook_runs_where_the_operators_image_lies_if_it_can(given: dict[str, Any]) -> None:
+    objects = render({"operator": {"affinity": given}})
+    (job,) = of_kind(objects, "Job").values()
+    affinity = job["spec"]["template"]["spec"]["affinity"]
+    (near,) = affinity["podAffinity"]["preferredDuringSchedulingIgnoredDuringExecution"]
+    operator = of_kind(objects, "Deployment")["trial-stanine-operator"]["spec"]
+    assert near["podAffinityTerm"]["labelSelector"]["matchLabels"] == operator["selector"]["matchLabels"]
+    assert affinity.items() >= given.items()
+    assert operator["template"]["spec"].get("affinity", {}) == given
