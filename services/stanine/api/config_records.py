@@ -72,6 +72,15 @@ class RevisionList(_Body, frozen=True):
     next: None = None
 
 
+class ChangeOrder(_Body, frozen=True, forbid_unknown_fields=True):
+    """Settings that are to have other values; those that it does not name stay."""
+
+    #: The new value by name; null: the default.
+    settings: Annotated[dict[str, int | str | None], Meta(min_length=1)]
+    #: The revision that the caller has seen: another one refuses the change.
+    revision: Annotated[int, Meta(ge=0, le=LAST_REVISION)] | UnsetType = UNSET
+
+
 class RollbackOrder(_Body, frozen=True, forbid_unknown_fields=True):
     """Which revision's values are to stand again."""
 

@@ -1,14 +1,20 @@
-"""`stanine config …`: the runtime configuration, its history, and back to an earlier revision. Registered by `main`."""
+"""`stanine config …`: the runtime configuration, changing it, its history, and back to an earlier revision. Registered by `main`."""
 
 import os
+from collections.abc import Mapping
 from typing import Annotated, Any
 
 import msgspec
 import typer
 
 from stanine.cli.client import connect
+from stanine.cli.exits import InvalidInputError
 from stanine.cli.options import DEFAULT_SERVER, Key, Server, Shown
 from stanine.cli.terminal import View, note, show
+
+SeenRevision = Annotated[
+    int | None, typer.Option("--revision", help="The revision that you have seen: another one refuses the change.", min=0)
+]
 
 #: What the table shows of the configuration beside its settings.
 _FACTS = ("revision", "layout", "dualWrite", "managedBy")
@@ -18,13 +24,13 @@ def make_config() -> typer.Typer:
     """Return the group of commands."""
     app = typer.Typer()
     app.callback(invoke_without_command=True)(_get_by_default)
-    for command in (get, history, rollback):
-        app.command()(command)
+    for command in (get, change, unset, history, rollback):
+        app.command("set" if command is change else None)(command)
     return app
 
 
 def _get_by_default(context: typer.Context) -> None:
-    """See the runtime configuration (`get`, the default), its earlier revisions, and go back to one."""
+    """See the runtime configuration (`get`, the default), change it, see its earlier revisions, and go back to one."""
     if context.invoked_subcommand is None:
         get(os.environ.get("STANINE_API_URL", DEFAULT_SERVER), os.environ.get("STANINE_KEY", ""))
 
@@ -45,6 +51,39 @@ def get(server: Server = DEFAULT_SERVER, key: Key = "", view: Shown = View.TABLE
             note(f"{each['name']} is not applied: {each['fault']}")
 
 
+def change(
+    settings: Annotated[list[str], typer.Argument(metavar="NAME=VALUE…", help="What is to stand; all else stays as it is.")],
+    revision: SeenRevision = None,
+    server: Server = DEFAULT_SERVER,
+    key: Key = "",
+    view: Shown = View.TABLE,
+) -> None:
+    """Change settings, as one new revision; the services follow within 2 s.
+
+    Exit status 7: a RedisConfig manages the configuration, or it is not at the given revision; nothing was changed.
+    """
+    values: dict[str, int | str] = {}
+    for word in settings:
+        name, separator, value = word.partition("=")
+        if not (name and separator and value):
+            raise InvalidInputError(
+                f"{word}: write NAME=VALUE, such as sweepSeconds=5; `stanine config unset NAME` goes back to the default"
+            )
+        values[name] = int(value) if value.isascii() and value.isdecimal() else value
+    _change(values, revision, server, key, view)
+
+
+def unset(
+    names: Annotated[list[str], typer.Argument(metavar="NAME…", help="Settings that are to have their defaults again.")],
+    revision: SeenRevision = None,
+    server: Server = DEFAULT_SERVER,
+    key: Key = "",
+    view: Shown = View.TABLE,
+) -> None:
+    """Go back to the defaults of settings, as one new revision; the services follow within 2 s."""
+    _change(dict.fromkeys(names), revision, server, key, view)
+
+
 def history(server: Server = DEFAULT_SERVER, key: Key = "", view: Shown = View.TABLE) -> None:
     """List the revisions that are kept, the newest first, with what each changed."""
     with connect(server, key) as api:
@@ -62,9 +101,17 @@ def rollback(
 
     Exit status 7: a RedisConfig manages the configuration; set its `rollbackTo` instead.
     """
+    _order("POST", "/v1/config:rollback", {"revision": revision}, server, key, view)
+
+
+def _change(settings: Mapping[str, int | str | None], revision: int | None, server: str, key: str, view: View) -> None:
+    expected = {} if revision is None else {"revision": revision}
+    _order("PATCH", "/v1/config", {"settings": settings, **expected}, server, key, view)
+
+
+def _order(method: str, path: str, order: Mapping[str, object], server: str, key: str, view: View) -> None:
     with connect(server, key) as api:
-        order = msgspec.json.encode({"revision": revision})
-        answer = api.request("POST", "/v1/config:rollback", content=order, headers={"content-type": "application/json"})
+        answer = api.request(method, path, content=msgspec.json.encode(order), headers={"content-type": "application/json"})
     done = msgspec.json.decode(answer.content)
     show(done, view, [{name: _word(value) for name, value in done.items()}])
 

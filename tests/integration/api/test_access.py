@@ -33,6 +33,7 @@ CALLS = [
     ("DELETE", "/v1/queues/index/dead/1-1", "operate", 404, None),
     ("GET", "/v1/config", "operate", 200, None),
     ("GET", "/v1/config/history", "operate", 200, None),
+    ("PATCH", "/v1/config", "operate", 200, "settings"),
     ("POST", "/v1/config:rollback", "operate", 404, "revision"),
 ]
 CONTENT = {
@@ -43,6 +44,7 @@ CONTENT = {
     "purge": {"json": {"part": "dead"}},
     "letters": {"json": {"all": True}},
     "revision": {"json": {"revision": 1000}},
+    "settings": {"json": {"settings": {"sweepSeconds": None}}},
 }
 
 

@@ -63,6 +63,28 @@ def test_the_configuration_is_shown_as_the_services_go_by_it(mood: Serving, conf
     assert set(shown["bytes"]) == {"hash", "string", "history"}
 
 
+def test_settings_are_changed_one_by_one(mood: Serving, configuration: Configuration) -> None:
+    def change(**order: Any) -> Any:
+        return mood.http().patch("/v1/config", json=order)
+
+    configuration.apply({"maxRequeues": 9})
+    for changed in (True, False):
+        answer = change(settings={"sweepSeconds": 7, "durability": "Fsync"})
+        assert (answer.status_code, answer.json()) == (200, {"revision": 2, "changed": changed})
+    assert change(settings={"durability": None}, revision=2).json() == {"revision": 3, "changed": True}
+    stated = {each["name"]: each["value"] for each in read(mood)["settings"] if each["stated"]}
+    assert stated == {"maxRequeues": 9, "sweepSeconds": 7}
+    assert "revision 3, not at 1" in problem(change(settings={"sweepSeconds": 8}, revision=1), "config-conflict")["detail"]
+    wrong: list[dict[str, Any]] = [{}, {"settings": {}}, {"settings": {"sweepSeconds": 7.5}}, {"settings": {"sweepSeconds": 7}, "more": 1}]
+    for order in wrong:
+        problem(change(**order), "invalid-request")
+    detail = problem(change(settings={"sweepSeconds": "7", "no": 1, "logLevel": "Loud"}), "invalid-request")["detail"]
+    assert all(name in detail for name in ("sweepSeconds", "no: there is no such setting", "logLevel"))
+    configuration.apply({"sweepSeconds": 1}, MANAGER)
+    assert MANAGER.name in problem(change(settings={"sweepSeconds": 2}), "managed")["detail"]
+    assert read(mood)["revision"] == 4
+
+
 def test_an_earlier_revision_is_found_and_brought_back(mood: Serving, configuration: Configuration) -> None:
     configuration.apply({"sweepSeconds": 1})
     configuration.apply({"sweepSeconds": 2, "maxRequeues": 9}, MANAGER)

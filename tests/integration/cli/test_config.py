@@ -59,6 +59,31 @@ def test_what_is_wrong_with_the_configuration_is_said_beside_it(stanine: Run, up
     configuration.apply({}, dual_write=False)
 
 
+def test_settings_are_set_and_unset(stanine: Run, up: Up, configuration: Configuration) -> None:
+    revision = configuration.apply({"maxRequeues": 9}).revision
+    assert shown(stanine, up, "set", "sweepSeconds=7", "durability=Fsync") == {"revision": revision + 1, "changed": True}
+    assert shown(stanine, up, "unset", "durability", "maxRequeues", "--revision", str(revision + 1))["revision"] == revision + 2
+    stated = {each["name"]: each["value"] for each in shown(stanine, up, "get")["settings"] if each["stated"]}
+    assert stated == {"sweepSeconds": 7}
+    ran = stanine("config", "set", "sweepSeconds=8", "--revision", "1", **up.variables)
+    assert (ran.status, ran.out) == (7, "")
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        (["set", "sweepSeconds"], "write NAME=VALUE"),
+        (["set", "sweepSeconds="], "stanine config unset"),
+        (["set", "sweepSeconds=0", "speed=9"], "speed: there is no such setting"),
+        (["unset", "speed"], "speed: there is no such setting"),
+    ],
+)
+def test_a_setting_that_cannot_be_is_refused_with_what_is_wrong(stanine: Run, up: Up, words: list[str], says: str) -> None:
+    ran = stanine("config", *words, **up.variables)
+    assert (ran.status, ran.out) == (2, "")
+    assert says in ran.err
+
+
 def test_the_history_is_listed_and_an_earlier_revision_brought_back(stanine: Run, up: Up, configuration: Configuration) -> None:
     first = configuration.apply({"sweepSeconds": 6}).revision
     configuration.apply({"sweepSeconds": 7, "maxRequeues": 4}, MANAGER)

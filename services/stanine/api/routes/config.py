@@ -1,9 +1,13 @@
-"""/v1/config: the runtime configuration, its earlier revisions, and back to one of them. For operators."""
+"""/v1/config: the runtime configuration, changing it, its earlier revisions, and back to one of them. For operators."""
+
+from collections.abc import Callable
+from typing import TypeVar
 
 import msgspec
+from msgspec import UNSET
 
 from stanine.api.config_desk import ConfigDesk
-from stanine.api.config_records import ConfigBody, ConfigChanged, RevisionList, RollbackOrder
+from stanine.api.config_records import ChangeOrder, ConfigBody, ConfigChanged, RevisionList, RollbackOrder
 from stanine.api.dispatch import json_answer
 from stanine.api.http import JSON, Answer, Request
 from stanine.api.keys import Scope
@@ -18,11 +22,19 @@ from stanine.api.problems import (
     Problem,
 )
 from stanine.api.routing import Content, Route
-from stanine.store.configuration.errors import ConfigurationError, ConfigurationManagedError, RevisionUnknownError
+from stanine.store.configuration.changing import Applied, Configuration
+from stanine.store.configuration.errors import (
+    ConfigurationError,
+    ConfigurationManagedError,
+    RevisionUnknownError,
+    SettingsInvalidError,
+)
 from stanine.telemetry.logs import get_log
 
-#: Bytes of an order: a revision.
-MAX_ORDER_BYTES = 1024
+#: Bytes of an order: a revision, or a value for each setting.
+MAX_ORDER_BYTES = 8192
+
+T = TypeVar("T")
 
 log = get_log()
 
@@ -41,26 +53,36 @@ class ConfigRoutes:
         """Answer the revisions that are kept."""
         return json_answer(RevisionList(await self._desk.history()))
 
+    async def change(self, request: Request) -> Answer:
+        """Let some settings have other values."""
+        order = await _order(request, ChangeOrder)
+        expected = None if order.revision is UNSET else order.revision
+        applied = await self._commit(lambda configuration: configuration.change(order.settings, expected_revision=expected))
+        if applied.changed:
+            by = request.caller.name if request.caller else None
+            log.info("config.changed", by=by, names=sorted(order.settings), revision=applied.revision)
+        return json_answer(ConfigChanged(applied.revision, applied.changed))
+
     async def rollback(self, request: Request) -> Answer:
         """Let an earlier revision's values stand again."""
-        request.check_content(JSON)
-        body = await request.body(MAX_ORDER_BYTES)
-        try:
-            order = msgspec.json.decode(body, type=RollbackOrder)
-        except (msgspec.DecodeError, UnicodeDecodeError) as error:
-            raise Problem(INVALID_REQUEST, f"{error}.") from None
-        try:
-            applied = await self._desk.call(lambda configuration: configuration.rollback(order.revision))
-        except ConfigurationManagedError:
-            raise  # answered like whatever else a resource manages
-        except RevisionUnknownError as error:
-            raise Problem(NOT_FOUND, f"{error}.") from None
-        except ConfigurationError as error:
-            raise Problem(CONFIG_CONFLICT, f"{error}.") from None
+        order = await _order(request, RollbackOrder)
+        applied = await self._commit(lambda configuration: configuration.rollback(order.revision))
         if applied.changed:
             by = request.caller.name if request.caller else None
             log.info("config.rolled_back", by=by, of=order.revision, revision=applied.revision)
         return json_answer(ConfigChanged(applied.revision, applied.changed))
+
+    async def _commit(self, work: Callable[[Configuration], Applied]) -> Applied:
+        try:
+            return await self._desk.call(work)
+        except ConfigurationManagedError:
+            raise  # answered like whatever else a resource manages
+        except SettingsInvalidError as error:
+            raise Problem(INVALID_REQUEST, f"{error}.") from None
+        except RevisionUnknownError as error:
+            raise Problem(NOT_FOUND, f"{error}.") from None
+        except ConfigurationError as error:
+            raise Problem(CONFIG_CONFLICT, f"{error}.") from None
 
     def routes(self) -> tuple[Route, ...]:
         """Return the declarations."""
@@ -74,6 +96,18 @@ class ConfigRoutes:
                 tag="config",
                 scope=Scope.OPERATE,
                 answers={200: Content({"application/json": ConfigBody})},
+            ),
+            Route(
+                method="PATCH",
+                path="/v1/config",
+                handler=self.change,
+                name="changeConfig",
+                summary="Change settings, as a new revision if they differ; those that are not named stay; services follow within 2 s",
+                tag="config",
+                scope=Scope.OPERATE,
+                body=Content({"application/json": ChangeOrder}),
+                answers={200: Content({"application/json": ConfigChanged})},
+                problems=(CONFIG_CONFLICT, INVALID_REQUEST, MANAGED, TOO_LARGE, TOO_SLOW, UNSUPPORTED_CONTENT),
             ),
             Route(
                 method="GET",
@@ -98,3 +132,12 @@ class ConfigRoutes:
                 problems=(CONFIG_CONFLICT, INVALID_REQUEST, MANAGED, NOT_FOUND, TOO_LARGE, TOO_SLOW, UNSUPPORTED_CONTENT),
             ),
         )
+
+
+async def _order(request: Request, record: type[T]) -> T:
+    request.check_content(JSON)
+    body = await request.body(MAX_ORDER_BYTES)
+    try:
+        return msgspec.json.decode(body, type=record)
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise Problem(INVALID_REQUEST, f"{error}.") from None

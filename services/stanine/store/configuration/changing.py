@@ -25,7 +25,7 @@ from stanine.store.configuration.errors import (
     RevisionUnknownError,
 )
 from stanine.store.configuration.planning import Plan, Wish, plan
-from stanine.store.configuration.settings import NAMES, SettingsRead, read_settings, write_settings
+from stanine.store.configuration.settings import NAMES, SettingsRead, read_settings, write_changes, write_settings
 from stanine.store.configuration.standing import (
     Beside,
     Layout,
@@ -156,12 +156,27 @@ class Configuration:
         texts = write_settings(values)
 
         def wish(seen: Seen, standing: Standing) -> Wish:
-            if expected_revision is not None and seen.meta.revision != expected_revision:
-                raise RevisionConflictError(expected_revision, seen.meta.revision)
+            _expect(expected_revision, seen)
             others = {name: text for name, text in standing.values.items() if name not in NAMES}
             return Wish(values={**others, **texts}, dual=dual_write)
 
         return self._change(wish, manager, gone)
+
+    def change(self, changes: Mapping[str, object], *, expected_revision: int | None = None) -> Applied:
+        """Let some settings have other values, and all others stay; None: no longer stated, so that the default stands. For a person.
+
+        Raises as `apply`.
+        """
+        texts = write_changes(changes)
+
+        def wish(seen: Seen, standing: Standing) -> Wish:
+            changed = {name: text for name, text in {**standing.values, **texts}.items() if text is not None}
+            if changed == standing.values:
+                return Wish()  # it may have been done by the first of two requests, whose reply was lost
+            _expect(expected_revision, seen)
+            return Wish(values=changed)
+
+        return self._change(wish, None, "")
 
     def migrate(self, to: Layout, dual_write: bool = False, manager: Manager | None = None, *, gone: str = "") -> Applied:
         """Let the configuration lie in a layout, and with `dual_write` in both. What is replaced is kept under its backup key.
@@ -261,6 +276,11 @@ class Configuration:
         if answer[0] == _HELD:
             raise ConfigurationManagedError(read_manager(answer[1]))
         return bool(answer[0])
+
+
+def _expect(revision: int | None, seen: Seen) -> None:
+    if revision is not None and seen.meta.revision != revision:
+        raise RevisionConflictError(revision, seen.meta.revision)
 
 
 def _pack(parts: Iterable[bytes]) -> bytes:

@@ -113,6 +113,19 @@ def write_settings(values: Mapping[str, object]) -> dict[str, str]:
     return texts
 
 
+def write_changes(changes: Mapping[str, object]) -> dict[str, str | None]:
+    """Return the texts of settings that change, None for one that is to have its default; raises SettingsInvalidError."""
+    dropped: dict[str, str | None] = {name: None for name, value in changes.items() if value is None}
+    faults = [(name, "there is no such setting") for name in dropped if name not in NAMES]
+    try:
+        texts = write_settings({name: value for name, value in changes.items() if value is not None})
+    except SettingsInvalidError as error:
+        raise SettingsInvalidError([*faults, *error.faults]) from None
+    if faults:
+        raise SettingsInvalidError(faults)
+    return {**dropped, **texts}
+
+
 def _convert_one(name: str, value: object, *, strict: bool) -> Any:
     settings = msgspec.convert({name: value}, Settings, strict=strict)
     return msgspec.to_builtins(settings)[name]

@@ -37,6 +37,40 @@ def test_a_setting_no_longer_stated_has_its_default_and_what_is_not_ours_stays(p
     assert place.hash() == {"theirs": "1", "maxRequeues": "9"}
 
 
+def test_one_setting_changes_and_all_others_stay(place: Place) -> None:
+    place.configuration.apply({"maxRequeues": 9, "sweepSeconds": 5})
+    place.client.hset(place.keys.config, "theirs", "1")
+    changed = place.configuration.change({"sweepSeconds": 7, "durability": "Fsync"})
+    assert (changed.revision, changed.changed, changed.taken_in) == (3, True, True)
+    assert place.hash() == {"theirs": "1", "maxRequeues": "9", "sweepSeconds": "7", "durability": "Fsync"}
+    assert place.configuration.change({"sweepSeconds": None}).revision == 4
+    assert place.hash() == {"theirs": "1", "maxRequeues": "9", "durability": "Fsync"}
+    assert place.configuration.change({"sweepSeconds": None, "maxRequeues": 9}).changed is False
+
+
+def test_a_change_of_what_another_has_changed_since_is_refused_but_not_its_own_repetition(place: Place) -> None:
+    place.configuration.apply({"sweepSeconds": 1})
+    assert place.configuration.change({"sweepSeconds": 2}, expected_revision=1).revision == 2
+    assert place.configuration.change({"sweepSeconds": 2}, expected_revision=1).revision == 2
+    with pytest.raises(RevisionConflictError, match="revision 2, not at 1"):
+        place.configuration.change({"sweepSeconds": 3}, expected_revision=1)
+    assert place.hash() == {"sweepSeconds": "2"}
+
+
+def test_a_change_with_a_fault_names_each_and_writes_nothing(place: Place) -> None:
+    with pytest.raises(SettingsInvalidError) as caught:
+        place.configuration.change({"sweepSeconds": 0, "maxRequeues": 3, "none": None, "other": 1})
+    assert {name for name, _ in caught.value.faults} == {"sweepSeconds", "none", "other"}
+    assert not place.client.keys("*")
+
+
+def test_what_a_resource_manages_is_not_changed_by_a_person(place: Place) -> None:
+    place.configuration.apply({"sweepSeconds": 1}, MANAGER)
+    with pytest.raises(ConfigurationManagedError):
+        place.configuration.change({"sweepSeconds": 2})
+    assert place.hash() == {"sweepSeconds": "1"}
+
+
 def test_nothing_is_written_of_values_with_a_fault(place: Place) -> None:
     with pytest.raises(SettingsInvalidError):
         place.configuration.apply({"sweepSeconds": 5, "maxRequeues": 0})
