@@ -39,6 +39,7 @@ def test_the_metrics_tell_what_was_served(mood: Serving) -> None:
     labels = 'method="POST",route="/v1/instruments/{name}/attempts",status="202"'
     assert f"stanine_http_requests_total{{{labels}}} 1.0" in text
     assert 'stanine_attempts_total{outcome="accepted"} 1.0' in text
+    assert 'stanine_attempts_total{outcome="refused"} 1.0' in text
     assert 'stanine_index_lookups_total{result="hit"}' in text
     assert 'stanine_redis_pool_connections{pool="records",state="allowed"} 32.0' in text
     assert "stanine_ready 1.0" in text

@@ -20,6 +20,7 @@ from stanine.api.problems import (
     TOO_LARGE,
     TOO_SLOW,
     UNSUPPORTED_CONTENT,
+    Problem,
     not_found,
 )
 from stanine.api.queries import WAIT
@@ -69,13 +70,16 @@ class AttemptRoutes:
     async def submit(self, request: Request) -> Answer:
         """Take one attempt."""
         request.check_content(JSON)
-        submitted = await self._take(request, request.parameters["name"], await request.body(self._live.now.max_attempt_bytes))
-        if submitted.outcome == "conflict":
+        text = await request.body(self._live.now.max_attempt_bytes)
+        try:
+            submitted = await self._take(request, request.parameters["name"], text)
+            if submitted.outcome == "conflict":
+                raise conflict()
+            if submitted.outcome == "gone":
+                raise not_found()
+        except Problem:
             self._metrics.attempts_refused.inc()
-            raise conflict()
-        if submitted.outcome == "gone":
-            self._metrics.attempts_refused.inc()
-            raise not_found()
+            raise
         (self._metrics.attempts_accepted if submitted.outcome == "new" else self._metrics.attempts_repeated).inc()
         name, access = submitted.id.hex(), self._tokens.of(submitted.id)
         location = ((b"location", b"/v1/attempts/%b" % name.encode()),)
