@@ -1,7 +1,8 @@
 """What a status becomes after a turn, and whether that is worth writing: pure. Called by turns.py.
 
 Everything watches the API server, and each write goes to etcd and to all of them. So a status is written only if it differs, and what
-moves by itself (depths, ages, memory) is no reason to write more than once in five minutes.
+moves by itself (depths, ages, memory) is no reason to write more than once in five minutes, or in one minute where it is of another
+order: nobody who looks at a queue is told of no messages where there are thousands.
 """
 
 from collections.abc import Mapping
@@ -14,6 +15,10 @@ Status = Mapping[str, Any]
 
 #: Seconds between two writes for nothing but figures and wordings: three in a quarter of an hour at the most.
 FIGURES_EVERY = 330.0
+#: Seconds between two writes for a figure of another order: no more than one a turn.
+ORDERS_EVERY = 30.0
+#: Below this the order of a figure is the same whatever it is: queues at work have a few messages at one look and none at the next.
+SMALL = 100
 
 
 def compose_status(
@@ -38,7 +43,9 @@ def is_worth_writing(old: Status, new: Status, *, moving: frozenset[str], since_
     """Tell whether a status must be written now. `since_written`: seconds since this operator last wrote it (infinite: never)."""
     if old == new:
         return False
-    return since_written >= FIGURES_EVERY or _steady(old, moving) != _steady(new, moving)
+    if since_written >= FIGURES_EVERY or _steady(old, moving) != _steady(new, moving):
+        return True
+    return since_written >= ORDERS_EVERY and any(_order(old.get(name)) != _order(new.get(name)) for name in moving)
 
 
 def make_patch(old: Status, new: Status) -> dict[str, Any]:
@@ -61,6 +68,11 @@ def is_ready(status: Status) -> bool | None:
 def changed_conditions(old: Status, new: Status) -> list[tuple[Mapping[str, Any] | None, Mapping[str, Any]]]:
     """Return (before, after) of the conditions whose status or reason changed."""
     return transitions(old.get("conditions") or (), new.get("conditions") or ())
+
+
+def _order(figure: object) -> int:
+    """Return the number of a figure's digits; 0 for a small one, and for what is no whole number."""
+    return len(str(figure)) if isinstance(figure, int) and figure >= SMALL else 0
 
 
 def _steady(status: Status, moving: frozenset[str]) -> dict[str, Any]:

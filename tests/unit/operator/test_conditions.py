@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from stanine_operator.conditions import MAX_MESSAGE, RECONCILIATION_PAUSED, merge_conditions, transitions
 from stanine_operator.outcome import Verdict
-from stanine_operator.status import FIGURES_EVERY, compose_status, is_worth_writing, make_patch, with_condition
+from stanine_operator.status import FIGURES_EVERY, ORDERS_EVERY, compose_status, is_worth_writing, make_patch, with_condition
 
 READY = Verdict("Ready", True, "Applied", "All is as the spec says.")
 AWAY = Verdict("Ready", False, "ConnectionRefused", "Nothing listens.")
@@ -102,6 +102,17 @@ def test_figures_and_wordings_wait_five_minutes_and_everything_else_is_written_a
     for news in (status | {"state": "Paused"}, changed, status | {"observedGeneration": 2}):
         assert is_worth_writing(status, news, moving=MOVING, since_written=0)
     assert not is_worth_writing(status, dict(status), moving=MOVING, since_written=FIGURES_EVERY)
+
+
+def test_a_figure_of_another_order_is_written_after_half_a_minute_but_not_what_comes_and_goes() -> None:
+    status = compose_status({}, (READY,), generation=1, now=EARLY, fields={"ready": 7, "state": "Running"})
+    for ready, is_news in ((0, False), (99, False), (100, True), (15_000, True)):
+        for since_written in (ORDERS_EVERY, FIGURES_EVERY - 1):
+            assert is_worth_writing(status, status | {"ready": ready}, moving=MOVING, since_written=since_written) is is_news
+        assert not is_worth_writing(status, status | {"ready": ready}, moving=MOVING, since_written=ORDERS_EVERY - 1)
+    many = status | {"ready": 15_000}
+    assert not is_worth_writing(many, status | {"ready": 10_001}, moving=MOVING, since_written=ORDERS_EVERY)
+    assert is_worth_writing(many, status, moving=MOVING, since_written=ORDERS_EVERY)
 
 
 @given(documents, documents)
