@@ -59,26 +59,50 @@ def variables(pod: dict[str, Any]) -> dict[str, str]:
     }
 
 
-def test_the_services_find_redis_by_what_they_are_given() -> None:
-    def options(file: str) -> dict[str, Any]:
-        pods = pod_specs(render(ci(file)))
-        pool: Any = connect(read_environment(variables(pods["Deployment/trial-stanine-api"])).redis_url).connection_pool
-        return {"class": pool.connection_class.__name__, "sentinels": getattr(pool, "sentinel_manager", None), **pool.connection_kwargs}
+def files_of(pod: dict[str, Any]) -> dict[str, tuple[str, str]]:
+    """Return the files that a pod mounts from Secrets: path -> (Secret, key). Those by subPath never follow their Secret: left out."""
+    volumes: dict[str, list[dict[str, Any]]] = {}
+    for each in pod["volumes"]:
+        projected = [source["secret"] for source in each.get("projected", {}).get("sources", ())]
+        volumes[each["name"]] = [each["secret"]] if "secret" in each else projected
+    return {
+        f"{mount['mountPath']}/{item['path']}": (secret.get("name") or secret["secretName"], item["key"])
+        for mount in pod["containers"][0]["volumeMounts"]
+        if "subPath" not in mount
+        for secret in volumes[mount["name"]]
+        for item in secret.get("items", ())
+    }
 
-    own = options("default")
-    assert (own["host"], own["port"], own["username"], own["password"]) == ("trial-stanine-valkey", 6379, "api-username", "api-password")
-    there = options("external-redis")
+
+def test_the_services_find_redis_by_what_they_are_given() -> None:
+    def options(file: str) -> tuple[dict[str, Any], dict[str, tuple[str, str]]]:
+        pod = pod_specs(render(ci(file)))["Deployment/trial-stanine-api"]
+        pool: Any = connect(read_environment(variables(pod)).redis_url).connection_pool
+        sentinels = getattr(pool, "sentinel_manager", None)
+        return {"class": pool.connection_class.__name__, "sentinels": sentinels, **pool.connection_kwargs}, files_of(pod)
+
+    own, files = options("default")
+    assert (own["host"], own["port"]) == ("trial-stanine-valkey", 6379)
+    login = own["credential_provider"]
+    assert files[login.username_file] == ("trial-stanine-redis", "api-username")
+    assert files[login.password_file] == ("trial-stanine-redis", "api-password")
+
+    there, files = options("external-redis")
     assert (there["host"], there["port"], there["db"], there["class"]) == ("redis.example", 6380, 3, "SSLConnection")
-    assert (there["ssl_ca_certs"], there["ssl_keyfile"]) == ("/etc/stanine/redis-tls/ca.crt", "/etc/stanine/redis-tls/tls.key")
-    watched = options("sentinel")
+    for option, key in (("ssl_ca_certs", "ca.crt"), ("ssl_certfile", "tls.crt"), ("ssl_keyfile", "tls.key")):
+        assert files[there[option]] == ("redis-tls", key)
+    assert files[there["credential_provider"].password_file] == ("redis-users", "api-password")
+
+    watched, files = options("sentinel")
     nodes = [each.connection_pool.connection_kwargs for each in watched["sentinels"].sentinels]
     assert [(each["host"], each["port"]) for each in nodes] == [
         ("sentinel-0.example", 26379),
         ("sentinel-1.example", 26379),
         ("sentinel-2.example", 26380),
     ]
-    assert {each["password"] for each in nodes} == {"sentinel-password"}
-    assert (watched["username"], watched["password"]) == ("user", "pass")
+    assert {files[each["credential_provider"].password_file] for each in nodes} == {("redis", "sentinel-password")}
+    login = watched["credential_provider"]
+    assert (files[login.username_file], files[login.password_file]) == (("redis", "user"), ("redis", "pass"))
 
 
 @pytest.mark.parametrize("file", [file for file in CI_FILES if "gateway" not in file.name], ids=lambda file: file.name)

@@ -19,7 +19,9 @@ def test_every_pod_is_restricted(file: Path) -> None:
         assert security["runAsUser"] > 0, name
         assert security["seccompProfile"] == {"type": "RuntimeDefault"}, name
         assert not any(pod.get(field) for field in ("hostNetwork", "hostPID", "hostIPC", "initContainers")), name
-        assert all(set(volume) & {"emptyDir", "secret", "configMap", "persistentVolumeClaim"} for volume in pod.get("volumes", [])), name
+        assert all(
+            set(volume) & {"emptyDir", "secret", "configMap", "projected", "persistentVolumeClaim"} for volume in pod.get("volumes", [])
+        ), name
         for container in pod["containers"]:
             context = container["securityContext"]
             assert context == {"allowPrivilegeEscalation": False, "readOnlyRootFilesystem": True, "capabilities": {"drop": ["ALL"]}}, name
@@ -34,20 +36,21 @@ def test_only_the_operator_and_its_hook_can_speak_to_kubernetes() -> None:
 
 
 def test_every_process_has_a_user_of_its_own_in_redis_and_reads_no_other_password() -> None:
-    pods = pod_specs(render())
-    # the operator reads its own through the RedisConfig's references
-    assert "STANINE_REDIS_PASSWORD" not in environment(pods["Deployment/trial-stanine-operator"])
-    for name in ("api", "index-watcher", "result-watcher"):
-        variables = environment(pods[f"Deployment/trial-stanine-{name}"])
-        for variable, part in (("STANINE_REDIS_USERNAME", "username"), ("STANINE_REDIS_PASSWORD", "password")):
-            assert variables[variable] == {"secretKeyRef": {"name": "trial-stanine-redis", "key": f"{name}-{part}"}}
-    for name, pod in pods.items():
+    for name, pod in pod_specs(render()).items():
+        component = name.removeprefix("Deployment/trial-stanine-")
         mounted = [volume["secret"] for volume in pod.get("volumes", []) if "secret" in volume]
+        projected = [source["secret"] for volume in pod.get("volumes", []) for source in volume.get("projected", {}).get("sources", [])]
         if name == "StatefulSet/trial-stanine-valkey":
             # the file of users has hashes only; the passwords beside it are not mounted
             assert mounted == [{"secretName": "trial-stanine-redis", "items": [{"key": "users.acl", "path": "users.acl"}]}]
         else:
-            assert mounted == ([{"secretName": "trial-stanine-keys"}] if "-api" in name else [])
+            assert mounted == ([{"secretName": "trial-stanine-keys"}] if component == "api" else [])
+        # the operator reads its own through the RedisConfig's references
+        if component in ("api", "index-watcher", "result-watcher"):
+            items = [{"key": f"{component}-{part}", "path": part} for part in ("username", "password")]
+            assert projected == [{"name": "trial-stanine-redis", "items": items}]
+        else:
+            assert projected == []
 
 
 def test_no_password_and_no_key_stands_anywhere_but_in_its_secret() -> None:
@@ -142,3 +145,9 @@ def test_the_hook_runs_where_the_operators_image_lies_if_it_can(given: dict[str,
     assert near["podAffinityTerm"]["labelSelector"]["matchLabels"] == operator["selector"]["matchLabels"]
     assert affinity.items() >= given.items()
     assert operator["template"]["spec"].get("affinity", {}) == given
+
+
+def test_a_server_that_never_gets_ready_is_replaced_by_a_rollback() -> None:
+    # Kubernetes leaves a broken pod of an OrderedReady StatefulSet as it is, whatever the template says by then
+    (server,) = of_kind(render(), "StatefulSet").values()
+    assert server["spec"]["podManagementPolicy"] == "Parallel"

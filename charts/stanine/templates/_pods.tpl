@@ -65,7 +65,7 @@ securityContext:
 volumeMounts:
   - {name: tmp, mountPath: /tmp}
   {{- if .redis }}
-  {{- include "stanine.redis.mounts" .root | nindent 2 }}
+  {{- include "stanine.redis.mounts" . | nindent 2 }}
   {{- end }}
   {{- with .mounts }}
   {{- toYaml . | nindent 2 }}
@@ -79,7 +79,7 @@ volumes:
   - name: tmp
     emptyDir: {sizeLimit: 64Mi}
   {{- if .redis }}
-  {{- include "stanine.redis.volumes" .root | nindent 2 }}
+  {{- include "stanine.redis.volumes" . | nindent 2 }}
   {{- end }}
   {{- with .volumes }}
   {{- toYaml . | nindent 2 }}

@@ -59,44 +59,87 @@ api index-watcher result-watcher operator cli keda
 {{- if or .root.Values.valkey.enabled .root.Values.externalRedis.userPerService }}{{ .component }}-username{{ else }}{{ .root.Values.externalRedis.usernameKey }}{{ end -}}
 {{- end -}}
 
+{{/* Where a component's user name and password are mounted, and the sentinels'. As files they change with their Secret, without a restart. */}}
+{{- define "stanine.redis.loginPath" -}}/etc/stanine/redis-login{{- end -}}
+
+{{/* Whether the sentinels have a Secret of their own. */}}
+{{- define "stanine.redis.sentinelSecret" -}}
+{{- if and (not .Values.valkey.enabled) .Values.externalRedis.sentinel.enabled }}{{ .Values.externalRedis.sentinel.existingSecret }}{{ end -}}
+{{- end -}}
+
 {{/* The environment that leads a component to Redis. (dict "root" . "component" "api") */}}
 {{- define "stanine.redis.env" -}}
+{{- $path := include "stanine.redis.loginPath" .root -}}
 STANINE_REDIS_URL: {{ include "stanine.redis.url" .root | quote }}
 STANINE_NAMESPACE: {{ .root.Values.keyNamespace | quote }}
-{{- with include "stanine.redis.secretName" .root }}
-{{- with include "stanine.redis.usernameKey" $ }}
-STANINE_REDIS_USERNAME: {valueFrom: {secretKeyRef: {name: {{ include "stanine.redis.secretName" $.root }}, key: {{ . | quote }}}}}
+{{- if include "stanine.redis.secretName" .root }}
+{{- if include "stanine.redis.usernameKey" . }}
+STANINE_REDIS_USERNAME_FILE: {{ $path }}/username
 {{- end }}
-STANINE_REDIS_PASSWORD: {valueFrom: {secretKeyRef: {name: {{ . }}, key: {{ include "stanine.redis.passwordKey" $ | quote }}}}}
+STANINE_REDIS_PASSWORD_FILE: {{ $path }}/password
 {{- end }}
-{{- if not .root.Values.valkey.enabled }}
-{{- with .root.Values.externalRedis.sentinel }}
-{{- if and .enabled .existingSecret }}
-{{- if .usernameKey }}
-STANINE_SENTINEL_USERNAME: {valueFrom: {secretKeyRef: {name: {{ .existingSecret }}, key: {{ .usernameKey | quote }}}}}
+{{- if include "stanine.redis.sentinelSecret" .root }}
+{{- if .root.Values.externalRedis.sentinel.usernameKey }}
+STANINE_SENTINEL_USERNAME_FILE: {{ $path }}/sentinel-username
 {{- end }}
-STANINE_SENTINEL_PASSWORD: {valueFrom: {secretKeyRef: {name: {{ .existingSecret }}, key: {{ .passwordKey | quote }}}}}
-{{- end }}
-{{- end }}
+STANINE_SENTINEL_PASSWORD_FILE: {{ $path }}/sentinel-password
 {{- end }}
 {{- end -}}
 
-{{- define "stanine.redis.usesTlsFiles" -}}
-{{- if and (not .Values.valkey.enabled) .Values.externalRedis.tls.enabled .Values.externalRedis.tls.existingSecret }}true{{ end -}}
+{{/* Keys of the Secret with TLS files that are given, each also the name of a file. */}}
+{{- define "stanine.redis.tlsKeys" -}}
+{{- if and (not .Values.valkey.enabled) .Values.externalRedis.tls.enabled .Values.externalRedis.tls.existingSecret -}}
+{{- with .Values.externalRedis.tls }}{{ join " " (compact (list .caKey .certificateKey .privateKeyKey)) }}{{ end -}}
 {{- end -}}
+{{- end -}}
+
+{{/* What a component mounts to log in. (dict "root" . "component" "api") */}}
 {{- define "stanine.redis.mounts" -}}
-{{- if include "stanine.redis.usesTlsFiles" . }}
-- {name: redis-tls, mountPath: {{ include "stanine.redis.tlsPath" . }}, readOnly: true}
+{{- if or (include "stanine.redis.secretName" .root) (include "stanine.redis.sentinelSecret" .root) }}
+- {name: redis-login, mountPath: {{ include "stanine.redis.loginPath" .root }}, readOnly: true}
+{{- end }}
+{{- if include "stanine.redis.tlsKeys" .root }}
+- {name: redis-tls, mountPath: {{ include "stanine.redis.tlsPath" .root }}, readOnly: true}
 {{- end }}
 {{- end -}}
 {{- define "stanine.redis.volumes" -}}
-{{- if include "stanine.redis.usesTlsFiles" . }}
+{{- $secret := include "stanine.redis.secretName" .root -}}
+{{- $sentinels := include "stanine.redis.sentinelSecret" .root -}}
+{{- if or $secret $sentinels }}
+- name: redis-login
+  projected:
+    sources:
+      {{- with $secret }}
+      - secret:
+          name: {{ . }}
+          items:
+            {{- with include "stanine.redis.usernameKey" $ }}
+            - {key: {{ . | quote }}, path: username}
+            {{- end }}
+            - {key: {{ include "stanine.redis.passwordKey" $ | quote }}, path: password}
+      {{- end }}
+      {{- with $sentinels }}
+      - secret:
+          name: {{ . }}
+          items:
+            {{- with $.root.Values.externalRedis.sentinel.usernameKey }}
+            - {key: {{ . | quote }}, path: sentinel-username}
+            {{- end }}
+            - {key: {{ $.root.Values.externalRedis.sentinel.passwordKey | quote }}, path: sentinel-password}
+      {{- end }}
+{{- end }}
+{{- with include "stanine.redis.tlsKeys" .root }}
 - name: redis-tls
-  secret: {secretName: {{ .Values.externalRedis.tls.existingSecret }}}
+  secret:
+    secretName: {{ $.root.Values.externalRedis.tls.existingSecret }}
+    items:
+      {{- range splitList " " . }}
+      - {key: {{ . | quote }}, path: {{ . | quote }}}
+      {{- end }}
 {{- end }}
 {{- end -}}
 
-{{/* Environment of a service changes only by a restart: a hash of what it is made from. Passwords that exist already are not seen here. */}}
+{{/* Environment of a service changes only by a restart: a hash of what it is made from. Passwords are no part of it: they are files. */}}
 {{- define "stanine.redis.checksum" -}}
 {{ include "stanine.redis.url" . | sha256sum | trunc 16 }}
 {{- end -}}
