@@ -1,18 +1,23 @@
-"""skaffold.yaml, tests/cluster/kind.yaml and the workflows: there is no skaffold, kind or GitHub here, so they are held to what they name.
+"""skaffold.yaml, tests/cluster/kind.yaml and the workflows: skaffold, kind and GitHub are seldom here, so they are held to what they name.
 
 The members of skaffold.yaml are those of its published schema (v4beta13), written down here as far as the file uses them; each
-profile's values are rendered with the chart, whose schema refuses what it does not know.
+profile's values are rendered with the chart, whose schema refuses what it does not know. Where skaffold is there, it reads the file.
 """
 
 import copy
 import hashlib
+import os
 import re
+import shutil
+import subprocess
+import time
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 from tests.chart.rendering import ROOT, of_kind, render
+from tests.conftest import need
 
 SKAFFOLD: dict[str, Any] = yaml.safe_load((ROOT / "skaffold.yaml").read_text())
 PROFILES = {profile["name"]: profile for profile in SKAFFOLD["profiles"]}
@@ -21,6 +26,8 @@ MEMBERS = {
     "": {"apiVersion", "kind", "metadata", "build", "deploy", "portForward", "verify", "profiles", "test", "requires", "manifests"},
     "build": {"tagPolicy", "artifacts", "local", "platforms", "insecureRegistries", "cluster", "googleCloudBuild"},
     "build.artifacts[]": {"image", "context", "docker", "sync", "hooks", "platforms", "requires"},
+    "build.artifacts[].hooks": {"before", "after"},
+    "build.artifacts[].hooks.before[]": {"command", "os", "dir"},
     "build.artifacts[].docker": {"dockerfile", "target", "buildArgs", "network", "cacheFrom", "cliFlags", "noCache", "secrets", "ssh"},
     "build.artifacts[].sync": {"manual", "infer", "auto", "hooks"},
     "build.artifacts[].sync.manual[]": {"src", "dest", "strip"},
@@ -31,6 +38,8 @@ MEMBERS = {
     "deploy.helm.hooks": {"before", "after"},
     "deploy.helm.hooks.before[]": {"host", "container"},
     "deploy.helm.hooks.before[].host": {"command", "os", "dir"},
+    "deploy.helm.hooks.after[]": {"host", "container"},
+    "deploy.helm.hooks.after[].host": {"command", "os", "dir"},
     "deploy.helm.releases[]": {
         "name", "chartPath", "namespace", "createNamespace", "setValues", "setValueTemplates", "overrides", "valuesFiles", "wait",
         "version",
@@ -84,7 +93,7 @@ def values_of(config: dict[str, Any]) -> dict[str, Any]:
         *parents, last = path.split(".")
         for step in parents:
             at = at.setdefault(step, {})
-        at[last] = re.sub(r"{{\.(\w+)}}", r"filled-\1", template).lower().replace("_", "-")
+        at[last] = re.sub(r'{{(?:default "" )?\.(\w+)}}', r"filled-\1", template).lower().replace("_", "-")
     return values
 
 
@@ -103,6 +112,32 @@ def test_every_member_is_known_and_the_chart_takes_the_values(profiles: tuple[st
         assert forward["port"] in ports
     images = {each["spec"]["template"]["spec"]["containers"][0]["image"] for each in of_kind(objects, "Deployment").values()}
     assert images == {"filled-image-repo-stanine:filled-image-tag-stanine"}
+
+
+@pytest.mark.parametrize("profiles", COMBINATIONS, ids="+".join)
+def test_skaffold_reads_the_file_as_these_tests_do(profiles: tuple[str, ...], tmp_path: Path) -> None:
+    need("skaffold", found=shutil.which("skaffold") is not None)
+    settings = tmp_path / "settings"
+    settings.write_text("global: {collect-metrics: false, update-check: false}")
+    command = ["skaffold", "diagnose", "--yaml-only", "--config", str(settings), "--filename", str(ROOT / "skaffold.yaml")]
+    # without a cluster, or its name could activate a profile
+    environment = {**os.environ, "KUBECONFIG": str(tmp_path / "none"), "SKAFFOLD_UPDATE_CHECK": "false", "SKAFFOLD_INTERACTIVE": "false"}
+    done = subprocess.run(
+        [*command, "--profile", ",".join(profiles)], cwd=ROOT, env=environment, capture_output=True, text=True, timeout=60, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    told, wanted = yaml.safe_load(done.stdout), with_profiles(*profiles)
+    for config in (told, wanted):
+        (release,) = config["deploy"]["helm"]["releases"]
+        release["chartPath"] = str((ROOT / release["chartPath"]).resolve())
+        for forward in config["portForward"]:
+            forward.setdefault("address", "127.0.0.1")
+    assert told["deploy"]["helm"]["releases"] == wanted["deploy"]["helm"]["releases"]
+    assert told["deploy"]["helm"]["hooks"] == wanted["deploy"]["helm"]["hooks"]
+    assert told["portForward"] == wanted["portForward"]
+    assert told["verify"] == wanted["verify"]
+    for part in ("image", "docker", "sync", "hooks"):
+        assert told["build"]["artifacts"][0].get(part) == wanted["build"]["artifacts"][0].get(part)
 
 
 def test_a_member_that_skaffold_would_refuse_is_found_out() -> None:
@@ -135,6 +170,23 @@ def test_in_the_development_loop_every_process_of_ours_is_reloaded() -> None:
         assert container["args"][0] == each["metadata"]["labels"]["app.kubernetes.io/component"]
         assert container["securityContext"]["readOnlyRootFilesystem"] is False
         assert container["securityContext"]["allowPrivilegeEscalation"] is False
+
+
+def test_what_has_changed_since_the_image_was_built_is_touched_after_a_deployment(tmp_path: Path) -> None:
+    config = with_profiles("dev")
+    (before,), (after,) = config["build"]["artifacts"][0]["hooks"]["before"], config["deploy"]["helm"]["hooks"]["after"]
+    for place, suffix in (("services", "py"), ("operator", "py"), ("image", "py"), ("services", "lua"), ("services", "html")):
+        (tmp_path / place).mkdir(exist_ok=True)
+        for name, minutes in (("built", 20), ("changed", 5)):
+            file = tmp_path / place / f"{name}.{suffix}"
+            file.touch()
+            os.utime(file, (time.time() - 60 * minutes,) * 2)
+    subprocess.run(before["command"], cwd=tmp_path, check=True)
+    (marker,) = (tmp_path / ".stanine").iterdir()
+    os.utime(marker, (time.time() - 600,) * 2)
+    subprocess.run(after["host"]["command"], cwd=tmp_path, check=True)
+    fresh = {file.name for file in tmp_path.rglob("*.*") if file.is_file() and file.stat().st_mtime > time.time() - 60}
+    assert fresh == {"changed.py", "changed.lua", "changed.html"}
 
 
 def test_verify_and_the_documentation_use_the_key_of_the_development_loop() -> None:
