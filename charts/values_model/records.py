@@ -146,7 +146,7 @@ class HttpRoute(Group, frozen=True):
     enabled: bool | UnsetType = UNSET
     parent_refs: Objects | UnsetType = UNSET
     hostnames: list[str] | UnsetType = UNSET
-    timeouts: dict[Literal["request", "backendRequest"], str] | UnsetType = UNSET
+    timeouts: Labels | UnsetType = UNSET
     annotations: Labels | UnsetType = UNSET
 
 
