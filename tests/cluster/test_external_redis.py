@@ -1,0 +1,212 @@
+"""A server of somebody else's: it takes TLS with client certificates only, and has a user for each service as the chart's README says."""
+
+import base64
+import hashlib
+import itertools
+import json
+import secrets
+import shutil
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from tests.certificates import Authority, make_authority
+from tests.cluster.conftest import _LOCAL, REDIS_7_IMAGE, ROOT, VALKEY_IMAGE, Object, Release, run, until
+from tests.cluster.servers import Place, namespace
+from tests.conftest import need
+
+pytestmark = [pytest.mark.cluster, pytest.mark.slow]
+
+#: Image and client of servers that were built with TLS; the Valkey of the cluster without a registry was not.
+SERVERS = [(REDIS_7_IMAGE, "redis-cli"), *([] if _LOCAL else [(VALKEY_IMAGE, "valkey-cli")])]
+USERS = {"api", "index-watcher", "result-watcher", "operator"}
+#: What services try and can do without: the operator loads the libraries, and only its user may read parameters.
+TRIED = {"function|load", "config|get"}
+#: Attempts that are submitted.
+PEOPLE = 3_000
+CONFIGURATION = """
+port 0
+tls-port 6379
+tls-auth-clients yes
+tls-ca-cert-file /etc/server/ca.crt
+tls-cert-file /etc/server/tls.crt
+tls-key-file /etc/server/tls.key
+unixsocket /data/admin.sock
+aclfile /etc/server/users.acl
+dir /data
+appendonly yes
+maxmemory-policy noeviction
+"""
+
+
+@dataclass
+class External:
+    """A server elsewhere, and a release that uses it."""
+
+    place: Place
+    release: Release
+    image: str
+    client: str
+    folder: Path
+    #: The password of whoever owns the server.
+    owner: str = field(default_factory=lambda: secrets.token_hex(8))
+
+    @property
+    def is_old(self) -> bool:
+        return self.image == REDIS_7_IMAGE
+
+    def make_users(self) -> Object:
+        """Return a Secret with new passwords and the server's file of users, made as the README says, with the owner's own user added."""
+        old = ["--set", "valkey.auth.redisBefore72=true"] if self.is_old else []
+        chart = str(ROOT / "charts/stanine")
+        made: Object = yaml.safe_load(run("helm", "template", "stanine", chart, "-n", "x", "-s", "templates/valkey/secret.yaml", *old))
+        made["metadata"] = {"name": "redis-users"}
+        digest = hashlib.sha256(self.owner.encode()).hexdigest()
+        made["stringData"]["users.acl"] += f"user owner on #{digest} allkeys allchannels allcommands\n"
+        return made
+
+    def renew(self, authority: Authority) -> None:
+        """Write new certificates and passwords of everybody, there and here."""
+        users = self.make_users()
+        self.release.apply(users)
+        server = authority.issue("server", [f"DNS:{self.place.host('redis')}"])
+        self.place.give(
+            "redis", tls_files(authority, *server) | {"server.conf": CONFIGURATION, "users.acl": users["stringData"]["users.acl"]}
+        )
+        self.release.apply(secret("redis-tls", tls_files(authority, *authority.issue("client"))))
+
+    def ask(self, *words: str) -> str:
+        """Ask the server as its owner, on its own machine."""
+        login = ("--no-auth-warning", "--user", "owner", "--pass", self.owner)
+        return self.place.ask("redis", self.client, "-s", "/data/admin.sock", *login, *words)
+
+    def users(self) -> set[str]:
+        """Return who is connected."""
+        return {word.removeprefix("user=") for word in self.ask("CLIENT", "LIST").split() if word.startswith("user=")} - {"owner"}
+
+    def denied(self) -> set[str]:
+        """Return what somebody may not do and tried."""
+        words = self.ask("ACL", "LOG").splitlines()
+        return {after for word, after in itertools.pairwise(words) if word == "object"}
+
+    def submit(self, key: str, people: int) -> list[Any]:
+        """Submit attempts by people who answer differently; return all results of those."""
+        rows = [f"{key}-{number}," + ",".join(str((number >> 2 * item) % 4) for item in range(7)) for number in range(people)]
+        text = "\n".join(["key," + ",".join(f"g{item}" for item in range(1, 8)), *rows])
+        shown = json.loads(self.release.stanine("submit", "gad-7", "-", "--wait", "-o", "json", given=text))
+        assert (shown["taken"], shown["scored"]) == (people, people)
+        results = (json.loads(line) for line in self.release.stanine("results", "gad-7", "-o", "ndjson").splitlines())
+        return [each for each in results if each["key"].startswith(f"{key}-")]
+
+    def pods(self) -> dict[str, int]:
+        """Return the services' pods, and how often each was restarted."""
+        found = self.release.get("pods", "-l", "app.kubernetes.io/component in (api,index-watcher,result-watcher,operator)")["items"]
+        return {each["metadata"]["name"]: each["status"]["containerStatuses"][0]["restartCount"] for each in found}
+
+
+def secret(name: str, content: dict[str, str]) -> Object:
+    return {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": name}, "stringData": content}
+
+
+def tls_files(authority: Authority, certificate: Path, key: Path) -> dict[str, str]:
+    return {"ca.crt": authority.certificate.read_text(), "tls.crt": certificate.read_text(), "tls.key": key.read_text()}
+
+
+@pytest.fixture(scope="module", params=SERVERS, ids=lambda each: each[0].rpartition("/")[2])
+def external(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[External]:
+    need("openssl", found=shutil.which("openssl") is not None)
+    folder = tmp_path_factory.mktemp("authorities")
+    with namespace("servers") as there, namespace("test") as here:
+        image, client = request.param
+        made = External(Place(there), Release("helm", here), image, client, folder)
+        made.renew(make_authority(folder / "first"))
+        made.place.begin("redis", made.image)
+        made.release.put({
+            "valkey": {"enabled": False},
+            "externalRedis": {
+                "host": made.place.host("redis"), "existingSecret": "redis-users", "userPerService": True,
+                "tls": {
+                    "enabled": True, "existingSecret": "redis-tls",
+                    "caKey": "ca.crt", "certificateKey": "tls.crt", "privateKeyKey": "tls.key",
+                },
+            },
+        })  # fmt: skip
+        yield made
+        made.release.helm("uninstall", made.release.name, check=False)
+
+
+def test_a_release_works_over_tls_with_a_user_for_each_service(external: External) -> None:
+    release = external.release
+    assert "read its result: raw" in release.helm("test", release.name, "--logs")
+    until(lambda: release.kubectl("get", "rcfg,sq").count(" True ") == 3, 30, "everything is Ready")
+    release.kubectl("apply", "-f", str(ROOT / "examples/instruments/gad-7.yaml"))
+    release.kubectl("wait", "instrument/gad-7", "--for=condition=Ready", "--timeout=60s")
+    results = external.submit("first", PEOPLE)
+    assert len({each["key"] for each in results}) == len(results) == PEOPLE
+    assert external.users() == USERS
+    assert external.denied() <= TRIED, "somebody lacks a right"
+
+
+def test_a_wrong_authority_and_a_wrong_password_are_named_and_nothing_breaks(external: External) -> None:
+    release = external.release
+    stranger = make_authority(external.folder / "stranger")
+    mine = {name: external.release.get("secret", name)["data"] for name in ("redis-tls", "redis-users")}
+    wrong = {
+        "TLSHandshakeFailed": ("redis-tls", "wrong-tls", {"ca.crt": stranger.certificate.read_text()}),
+        "AuthFailed": ("redis-users", "wrong-users", {f"{user}-password": "mistaken" for user in USERS}),
+    }
+    told: dict[str, str] = {}
+    for reason, (right, name, change) in wrong.items():
+        release.apply({"apiVersion": "v1", "kind": "Secret", "metadata": {"name": name}, "data": mine[right], "stringData": change})
+        config = release.get("redisconfig", "default")
+        text = json.dumps(config["spec"] | {"keyNamespace": name}).replace(f'"{right}"', f'"{name}"')
+        release.apply({**config, "metadata": {"name": name}, "spec": json.loads(text), "status": {}})
+        for service in ("api", "result-watcher"):
+            # a pod of the same making, beside the others and not behind their Service
+            pod = f"{name}-{service}"
+            told[pod] = reason
+            text = json.dumps(release.get("deployment", f"stanine-{service}")["spec"]["template"]["spec"]).replace(
+                f'"{right}"', f'"{name}"'
+            )
+            release.apply({"apiVersion": "v1", "kind": "Pod", "metadata": {"name": pod}, "spec": json.loads(text)})
+    for reason, (_, name, _change) in wrong.items():
+        release.kubectl(
+            "wait", f"redisconfig/{name}", f"--for=jsonpath={{.status.conditions[?(@.type=='Ready')].reason}}={reason}", "--timeout=30s"
+        )
+    for pod, reason in told.items():
+        check_told(release, pod, reason)
+    release.kubectl("delete", "pod", *told, "--grace-period=1")
+    release.kubectl("delete", "redisconfig", *(name for _, name, _ in wrong.values()), "--wait=false")
+    assert release.status("redisconfig", "default")[0] == "True"
+
+
+def check_told(release: Release, pod: str, reason: str) -> None:
+    """Check that a pod says what is wrong and waits, without a traceback and without quoting the password."""
+    until(lambda: reason in release.kubectl("logs", pod, check=False), 60, f"{pod}: {reason}")
+    log = release.kubectl("logs", pod)
+    assert "Traceback" not in log, log
+    assert "mistaken" not in log
+    (status,) = release.get("pod", pod)["status"]["containerStatuses"]
+    assert (status["ready"], status["restartCount"]) == (False, 0)
+
+
+def test_passwords_certificates_and_the_authority_itself_are_renewed_without_a_restart(external: External) -> None:
+    release, before = external.release, external.pods()
+    external.renew(make_authority(external.folder / "second"))
+    wanted = base64.b64decode(release.get("secret", "redis-users")["data"]["users.acl"]).decode()
+    # a kubelet looks at a pod's Secrets once a minute, and at once when the pod is touched
+    for each in (external.place, release):
+        each.kubectl("annotate", "pod", "--all", "example.com/look=again")
+    until(lambda: external.place.ask("redis", "cat", "/etc/server/users.acl") == wanted.strip(), 90, "the new files are there")
+    files = ("tls-ca-cert-file", "/etc/server/ca.crt", "tls-cert-file", "/etc/server/tls.crt", "tls-key-file", "/etc/server/tls.key")
+    assert external.ask("CONFIG", "SET", *files) == "OK"
+    assert external.ask("ACL", "LOAD") == "OK"
+    external.ask("CLIENT", "KILL", "TYPE", "normal")
+    took = until(lambda: external.users() == USERS, 120, "everybody is there again")
+    assert len(external.submit("second", 300)) == 300
+    until(lambda: release.kubectl("get", "rcfg,sq").count(" True ") == 3, 30, "everything is Ready")
+    print(f"all of the services were back {took:.0f} s after everything they log in with had been renewed")  # noqa: T201 - for people
+    assert external.pods() == before
