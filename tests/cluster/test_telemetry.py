@@ -10,11 +10,13 @@ import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import httpx
 import pytest
+from tests.chart.rendering import of_kind, render
 from tests.cluster.conftest import IMAGE, Release, run, until
+from tests.integration.metrics_page import described, exposed
 from tests.integration.telemetry.collector import Span, spans_of
 
 pytestmark = [pytest.mark.cluster, pytest.mark.slow]
@@ -233,6 +235,38 @@ def test_the_logs_of_each_pod_name_the_trace(told: Told) -> None:
     assert ("api", "queue.order_carried_out", only(told.spans, "POST /v1/queues/{queue}/dead:requeue").span_id) in named
     assert ("index-watcher", "index.built", only(told.spans, "process index").span_id) in named
     assert ("result-watcher", "attempts.scored", only(told.spans, "process results").span_id) in named
+
+
+def targets(release: Release, monitor: dict[str, Any]) -> list[str]:
+    """Return the pages that Prometheus would read for a monitor, as paths at the API server."""
+    selector = ",".join(f"{name}={value}" for name, value in monitor["spec"]["selector"]["matchLabels"].items())
+    (endpoint,) = monitor["spec"].get("endpoints") or monitor["spec"]["podMetricsEndpoints"]
+    if monitor["kind"] == "ServiceMonitor":
+        (service,) = release.get("services", "-l", selector)["items"]
+        (port,) = [each["targetPort"] for each in service["spec"]["ports"] if each["name"] == endpoint["port"]]
+        selector = ",".join(f"{name}={value}" for name, value in service["spec"]["selector"].items())
+    else:
+        port = endpoint["port"]
+    return [
+        f"/api/v1/namespaces/{release.namespace}/pods/{pod['metadata']['name']}:{each['containerPort']}/proxy{endpoint['path']}"
+        for pod in release.get("pods", "-l", selector)["items"]
+        for container in pod["spec"]["containers"]
+        for each in container["ports"]
+        if each["name"] == port
+    ]
+
+
+def test_what_the_monitors_name_is_there_and_tells_what_the_page_describes(running: Release, spans: list[Span]) -> None:
+    objects = render({"monitoring": {"enabled": True}}, release=running.name, namespace=running.namespace)
+    monitors = of_kind(objects, "ServiceMonitor", "PodMonitor")
+    assert monitors.keys() == {f"{running.name}-{name}" for name in COMPONENTS}
+    for component in COMPONENTS:
+        paths = targets(running, monitors[f"{running.name}-{component}"])
+        assert len(paths) == len(pods(running, component)) > 0
+        # a counter by label is there when it has something to tell
+        wanted = {name for name, metric in described(component).items() if metric.type == "gauge" or not metric.labels}
+        for path in paths:
+            assert wanted <= exposed(run("kubectl", "get", "--raw", path)).keys()
 
 
 def test_no_answer_person_key_or_password_is_in_a_trace_or_a_log(running: Release, told: Told) -> None:
