@@ -56,6 +56,14 @@ def by_kind(spans: tuple[ReadableSpan, ...], kind: SpanKind) -> list[ReadableSpa
     return [span for span in spans if span.kind is kind]
 
 
+def finished(exporter: InMemorySpanExporter) -> tuple[ReadableSpan, ...]:
+    """Return the spans once a request's is among them: it ends just after the answer."""
+    until = time.monotonic() + 5
+    while not by_kind(exporter.get_finished_spans(), SpanKind.SERVER) and time.monotonic() < until:
+        time.sleep(0.01)
+    return exporter.get_finished_spans()
+
+
 def test_a_request_its_message_and_its_processing_are_one_trace(
     traced: Serving, exporter: InMemorySpanExporter, provider: TracerProvider
 ) -> None:
@@ -71,7 +79,7 @@ def test_a_request_its_message_and_its_processing_are_one_trace(
     )
     middleware.before_process_message(StubBroker(middleware=[]), proxy)
     middleware.after_process_message(StubBroker(middleware=[]), proxy)
-    spans = exporter.get_finished_spans()
+    spans = finished(exporter)
     (server,), (producer,), (consumer,) = (by_kind(spans, kind) for kind in (SpanKind.SERVER, SpanKind.PRODUCER, SpanKind.CONSUMER))
     assert {format(span.context.trace_id, "032x") for span in spans} == {CALLER[3:35]}
     assert producer.parent is not None
@@ -92,7 +100,7 @@ def test_each_group_of_a_bulk_is_sent_in_its_request_s_trace(traced: Serving, ex
     exporter.clear()
     lines = "".join(f'{{"key":"k{number}","answers":{{}}}}\n' for number in range(10))
     traced.http().post("/v1/instruments/a-mood/attempts:bulk", content=lines, headers={"content-type": "application/x-ndjson"})
-    spans = exporter.get_finished_spans()
+    spans = finished(exporter)
     (server,) = by_kind(spans, SpanKind.SERVER)
     producers = by_kind(spans, SpanKind.PRODUCER)
     sent: list[Any] = [(span.attributes or {})["messaging.batch.message_count"] for span in producers]
@@ -106,11 +114,7 @@ def test_probes_leave_no_spans(traced: Serving, exporter: InMemorySpanExporter) 
     for path in ("/healthz", "/readyz", "/metrics"):
         assert traced.http().get(path).status_code == 200
     traced.submit(answers={"i1": 1})
-    # a request's span ends just after its answer
-    until = time.monotonic() + 5
-    while len(exporter.get_finished_spans()) < 2 and time.monotonic() < until:
-        time.sleep(0.01)
-    assert [span.name for span in exporter.get_finished_spans()] == ["send results", "POST /v1/instruments/{name}/attempts"]
+    assert [span.name for span in finished(exporter)] == ["send results", "POST /v1/instruments/{name}/attempts"]
 
 
 def test_without_an_exporter_a_callers_trace_goes_on_and_nothing_else_is_sent(mood: Serving) -> None:
