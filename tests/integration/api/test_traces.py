@@ -37,10 +37,11 @@ def provider(exporter: InMemorySpanExporter) -> TracerProvider:
 
 
 @pytest.fixture
-def traced(valkey: Server, keys_file: Path, provider: TracerProvider) -> Iterator[Serving]:
+def traced(valkey: Server, keys_file: Path, provider: TracerProvider, exporter: InMemorySpanExporter) -> Iterator[Serving]:
     serving = Serving(valkey.url, f"api-{secrets.token_hex(4)}", keys_file, provider)
     try:
         serving.until_ready().publish(document())
+        finished(exporter)
         yield serving
     finally:
         serving.stop()
