@@ -52,3 +52,6 @@ WORKDIR /app
 USER 10001:10001
 STOPSIGNAL SIGTERM
 ENTRYPOINT ["/opt/stanine/bin/python", "/app/entry.py"]
+# Which commit this is, where whoever builds says so. Last, since it makes no layer anew.
+ARG REVISION=unknown
+LABEL org.opencontainers.image.revision="${REVISION}"
