@@ -138,6 +138,7 @@ def test_a_failover_loses_no_work_that_was_acknowledged_with_a_replica(watched: 
                 "True",
             )
 
+        release.kubectl("annotate", "redisconfig", "default", "example.com/look=again")  # by itself the operator looks once a minute
         until(follows, 90, "the RedisConfig speaks of the successor")
     until(lambda: account(watched, ledger) == (0, 0), 90, "every acknowledged attempt has its result, once")
     failed = sum(ledger.failures.values())
