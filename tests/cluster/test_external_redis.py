@@ -16,6 +16,7 @@ import pytest
 import yaml
 from tests.certificates import Authority, make_authority
 from tests.cluster.conftest import _LOCAL, REDIS_7_IMAGE, ROOT, VALKEY_IMAGE, Object, Release, run, until
+from tests.cluster.load import load
 from tests.cluster.servers import Place, namespace
 from tests.conftest import need
 
@@ -78,6 +79,13 @@ class External:
             "redis", tls_files(authority, *server) | {"server.conf": CONFIGURATION, "users.acl": users["stringData"]["users.acl"]}
         )
         self.release.apply(secret("redis-tls", tls_files(authority, *authority.issue("client"))))
+
+    def write_users(self, text: str) -> None:
+        """Write the file of users, there and here, and have it seen at once."""
+        for where, name in ((self.place, "redis"), (self.release, "redis-users")):
+            where.kubectl("patch", "secret", name, "-p", json.dumps({"stringData": {"users.acl": text}}))
+        # a kubelet looks at a pod's Secrets once a minute, and at once when the pod is touched
+        self.place.kubectl("annotate", "pod", "redis", f"example.com/look={len(text)}", "--overwrite")
 
     def ask(self, *words: str) -> str:
         """Ask the server as its owner, on its own machine."""
@@ -196,14 +204,40 @@ def check_told(release: Release, pod: str, reason: str) -> None:
     assert (status["ready"], status["restartCount"]) == (False, 0)
 
 
+def test_a_password_is_changed_as_the_readme_says_and_no_request_fails(external: External) -> None:
+    release, before = external.release, external.pods()
+    old = base64.b64decode(release.get("secret", "redis-users")["data"]["users.acl"]).decode()
+    (line,) = [each for each in old.splitlines() if each.startswith("user api ")]
+    (first,) = [word for word in line.split() if word.startswith("#")]
+    password = secrets.token_hex(8)
+    second = "#" + hashlib.sha256(password.encode()).hexdigest()
+    with load(release.url, release.key) as ledger:
+        until(lambda: len(ledger.acknowledged) > 100, 30, "load")
+        external.write_users(old.replace(first, f"{first} {second}"))
+        until(lambda: second in external.ask("ACL", "LIST"), 90, "the operator has the server read its users again")
+        release.kubectl("patch", "secret", "redis-users", "-p", json.dumps({"stringData": {"api-password": password}}))
+        release.kubectl("annotate", "pod", "-l", "app.kubernetes.io/component=api", f"example.com/look={password}", "--overwrite")
+        time.sleep(5)
+        external.write_users(old.replace(first, second))
+        until(lambda: first not in external.place.ask("redis", "cat", "/etc/server/users.acl"), 90, "the new file is there")
+        assert external.ask("ACL", "LOAD") == "OK"  # as the operator would, half a minute later
+        external.ask("CLIENT", "KILL", "USER", "api")
+        done = len(ledger.acknowledged)
+        until(lambda: len(ledger.acknowledged) > done + 100, 30, "load")
+    print(f"a password changed: {len(ledger.acknowledged)} acknowledged; failed requests: {dict(ledger.failures) or 0}")  # noqa: T201 - for people
+    assert not ledger.failures
+    assert external.pods() == before
+
+
 def test_passwords_certificates_and_the_authority_itself_are_renewed_without_a_restart(external: External) -> None:
     release, before = external.release, external.pods()
     external.renew(make_authority(external.folder / "second"))
     wanted = base64.b64decode(release.get("secret", "redis-users")["data"]["users.acl"]).decode()
     # a kubelet looks at a pod's Secrets once a minute, and at once when the pod is touched
     for each in (external.place, release):
-        each.kubectl("annotate", "pod", "--all", "example.com/look=again")
+        each.kubectl("annotate", "pod", "--all", "example.com/look=again", "--overwrite")
     until(lambda: external.place.ask("redis", "cat", "/etc/server/users.acl") == wanted.strip(), 90, "the new files are there")
+    time.sleep(3)  # those of the services come at the same time
     files = ("tls-ca-cert-file", "/etc/server/ca.crt", "tls-cert-file", "/etc/server/tls.crt", "tls-key-file", "/etc/server/tls.key")
     assert external.ask("CONFIG", "SET", *files) == "OK"
     assert external.ask("ACL", "LOAD") == "OK"
