@@ -38,8 +38,8 @@ _UNREACHABLE = SECRET_REASONS | {
     )
 }
 
-#: What a server says to a wrong or missing password: the Secret may have another by now.
-REFUSED = frozenset({errors.AUTH_FAILED.reason, errors.AUTH_REQUIRED.reason})
+#: What comes of a wrong or missing password, or of a certificate or authority that was replaced: the Secret may have another by now.
+REFUSED = frozenset({errors.AUTH_FAILED.reason, errors.AUTH_REQUIRED.reason, errors.TLS_FAILED.reason})
 
 #: What redis-py, the socket and our broker raise when a server cannot be used.
 SERVER_TROUBLE = (RedisError, OSError, ServerError, BrokerConnectionError)
