@@ -108,6 +108,17 @@ class Connections:
         if problem.reason in REFUSED:
             entry.secrets_read = float("-inf")
 
+    def well(self) -> dict[Key, Server]:
+        """Return the servers that were opened and had no problem when last seen, by RedisConfig."""
+        with self._lock:
+            return {key: entry.server for key, entry in self._entries.items() if entry.server is not None and entry.problem is None}
+
+    def doubt(self, key: Key) -> None:
+        """Take in that a server is not what it was: the next `open` looks before it promises."""
+        entry = self._entries.get(key)
+        if entry is not None:
+            entry.verified = float("-inf")
+
     def forget(self, key: Key) -> None:
         """Close the connection of a RedisConfig that is gone."""
         with self._lock:

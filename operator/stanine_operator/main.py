@@ -28,6 +28,7 @@ from stanine_operator.login import LoginError, log_in
 from stanine_operator.loop import Loop
 from stanine_operator.metrics import OperatorMetrics
 from stanine_operator.neighbours import Neighbours
+from stanine_operator.pulse import Pulse
 from stanine_operator.readiness import Readiness
 from stanine_operator.resource import read_resource
 from stanine_operator.settings import Options, configure_kopf, read_options, served_namespaces
@@ -90,7 +91,12 @@ async def _serve(options: Options, provider: TracerProvider) -> int:
     posting.add_done_callback(failed)
     try:
         if await _wait_for_kinds(cluster, kinds, readiness, stop):
-            working = [*loop.start(), asyncio.create_task(_tell_when_ready(loop, readiness), name="readiness")]
+            pulse = Pulse(connections, loop.connection_changed)
+            working = [
+                *loop.start(),
+                asyncio.create_task(_tell_when_ready(loop, readiness), name="readiness"),
+                asyncio.create_task(pulse.run(), name="pulse"),
+            ]
             for task in working:
                 task.add_done_callback(failed)
             await _watch(_register(kinds, loop, settings), settings, namespaces, stop)

@@ -1,11 +1,15 @@
 """What goes wrong with Redis and Secrets. Each fault is said at once, heals by itself, and tells nobody a password."""
 
+import signal
 import time
 from collections.abc import Callable
+from typing import Any
 
 import redis
-from tests.conftest import Server, free_port
+from tests.conftest import Server, free_port, stop_server
 from tests.integration.operator.harness import Api, OperatorProcess, queue, redis_config, secret
+
+from stanine_operator.pulse import PULSE_EVERY
 
 #: Seconds within which everything converges after a fault has healed.
 BOUND = 60
@@ -34,6 +38,27 @@ def test_redis_that_is_down_at_apply_is_said_and_found_when_it_comes(
     posted = [reason for _, reason, _ in api.events(namespace, "jobs")]
     assert posted.count("ConnectionRefused") == 1, "one event for a transition, however often it was looked at"
     assert len(posted) == len(set(posted))
+
+
+def test_a_server_that_comes_back_empty_has_its_functions_and_queues_again_at_once(
+    api: Api, namespace: str, operator: OperatorProcess, own_server: Callable[..., Server]
+) -> None:
+    server = own_server()
+    api.apply(redis_config(namespace, server.port), queue(namespace, "jobs"))
+    api.wait("RedisConfig", namespace, "default")
+    api.wait("Queue", namespace, "jobs")
+    time.sleep(2 * PULSE_EVERY)  # it was seen as it was
+    stop_server(server, signal.SIGKILL)
+    client: Any = redis.Redis(port=own_server(port=server.port).port)
+
+    def is_back() -> bool:
+        return len(client.function_list()) >= 3 and client.exists("stanine:{p0}:q:jobs:ready") == 1
+
+    began = time.monotonic()
+    while not is_back():
+        assert time.monotonic() - began < 2 * PULSE_EVERY + 3, "a turn a minute would be too late: nobody can write to it meanwhile"
+        time.sleep(0.1)
+    client.close()
 
 
 def test_a_server_that_swallows_packets_holds_up_nobody_else(
