@@ -21,6 +21,7 @@ import redis.retry
 import redis.sentinel
 
 from stanine.connection.login import FileLogin, take_login
+from stanine.connection.sentinel_pool import WaitingSentinelPool
 from stanine.connection.tls import AsyncFilesTLSConnection, AsyncSentinelFilesTLSConnection, SentinelTLSConnection, TLSConnection
 
 #: Seconds a command may take before its outcome counts as unknown. Every write may be sent again, so a retry is safe.
@@ -163,7 +164,8 @@ def connect_async(url: str, *, pool_size: int = POOL_SIZE) -> "redis.asyncio.Red
             more["connection_class"] = AsyncSentinelFilesTLSConnection
             for each in sentinel.sentinels:
                 each.connection_pool.connection_class = AsyncFilesTLSConnection
-        return sentinel.master_for(master, **(options | more))  # type: ignore[no-any-return]
+        waiting = {"connection_pool_class": WaitingSentinelPool, "max_connections": pool_size, "timeout": POOL_TIMEOUT}
+        return sentinel.master_for(master, **(options | more | waiting))  # type: ignore[no-any-return]
     options |= _logging_in(login)
     pool = redis.asyncio.BlockingConnectionPool.from_url(url, max_connections=pool_size, timeout=POOL_TIMEOUT, **_for_url(url, options))
     if url.startswith("rediss:"):
