@@ -58,6 +58,7 @@ _DESTINATION = frozenset({
 #: These modules of redis-py are not annotated.
 _sentinel: Any = redis.sentinel
 _connection: Any = redis.connection
+_PARSERS: dict[str, Callable[[str], Any]] = _connection.URL_QUERY_ARGUMENT_PARSERS
 _async_sentinel: Any = redis.asyncio.sentinel
 
 
@@ -239,7 +240,8 @@ def _sentinel_parts(
     master, _, database = parts.path.strip("/").partition("/")
     query = {name: values[0] for name, values in parse_qs(parts.query).items()}
     tls: dict[str, Any] = {"ssl": parts.scheme.startswith("rediss")}
-    tls |= {name: value for name, value in query.items() if name.startswith("ssl_")}
+    # as redis-py reads them in the other addresses
+    tls |= {name: _PARSERS.get(name, str)(value) for name, value in query.items() if name.startswith("ssl_")}
     more: dict[str, Any] = {"db": int(database or 0), **tls, **_logging_in(login)}
     user, _, password = parts.netloc.rpartition("@")[0].partition(":")
     if user or password:

@@ -42,5 +42,12 @@ def test_sentinels_credentials_and_sockets_are_understood(make: Any) -> None:
     assert options_of(make("unix:///run/redis.sock"))["path"] == "/run/redis.sock"
 
 
+@pytest.mark.parametrize("make", [connect, connect_blocking, connect_async])
+def test_tls_options_mean_the_same_behind_sentinels(make: Any) -> None:
+    for address in ("rediss://h:1/0", "rediss+sentinel://h:1/main"):
+        options = options_of(make(f"{address}?ssl_check_hostname=false&ssl_ca_certs=/ca"))
+        assert (options["ssl_check_hostname"], options["ssl_ca_certs"]) == (False, "/ca"), address
+
+
 def test_pool_use_counts_connections_in_use() -> None:
     assert pool_use(connect("redis://h:1/0", pool_size=5))() == (0, 5)
