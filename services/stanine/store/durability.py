@@ -26,6 +26,8 @@ class Durability(StrEnum):
 
 #: Milliseconds to wait for the disk. `appendfsync everysec` may take one second and, behind a slow disk, two.
 FSYNC_TIMEOUT = 4000
+#: Milliseconds to wait for a replica to have the write at all, before its disk is asked about.
+REPLICA_TIMEOUT = 500
 
 
 class Writer:
@@ -61,6 +63,10 @@ class Writer:
     async def _call_and_wait(self, function: str, keys: Sequence[str], args: Sequence[Any], replicas: int) -> tuple[Any, Any]:
         pipeline = self._client.pipeline(transaction=False)
         pipeline.execute_command(*self._library.command(function, keys, args))
+        if replicas:
+            # Asked before it has the write, a replica tells of its disk with its next report only, a second later: measured 1,004 ms, and
+            # 0.7 ms when it is asked after WAIT (`appendfsync always`).
+            pipeline.execute_command("WAIT", replicas, REPLICA_TIMEOUT)
         pipeline.execute_command("WAITAOF", 1, replicas, FSYNC_TIMEOUT)
-        reply, written = await pipeline.execute(raise_on_error=False)
+        reply, *_, written = await pipeline.execute(raise_on_error=False)
         return reply, written

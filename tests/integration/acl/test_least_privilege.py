@@ -68,7 +68,13 @@ def test_the_whole_way_is_walked_and_nothing_is_refused(running: Guarded) -> Non
         assert client.get("/v1/participants/p-1/results?limit=400").status_code == 200
         assert len(client.get("/v1/instruments/gad-7/results?limit=400").json()["items"]) == 301
 
-        # acknowledged from the disk
+        # acknowledged from a replica, which is not there, and from the disk
+        admin.hset(keys.config, "durability", "Replica")
+
+        def nobody_confirms() -> bool:
+            return client.post("/v1/instruments/gad-7/attempts", json={"key": "replica", "answers": answers}).status_code == 503
+
+        eventually(nobody_confirms, 20)
         admin.hset(keys.config, "durability", "Fsync")
         client.post("/v1/instruments/gad-7/attempts?wait=20", json={"key": "durable", "answers": answers})
 
