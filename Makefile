@@ -18,11 +18,12 @@ demo: $(READY)  ## start everything, score 2,800 real people, print what came ou
 up: $(READY)  ## start everything on this machine and keep it running until Ctrl-C
 	@$(BIN)/stanine up
 
-# Most tests wait for their servers, so one file more at a time than there are processors. The cluster's tests drain nodes, so one at a time
-# (they are skipped without KUBECONFIG).
+# Most tests wait for their servers, so one file more at a time than there are processors. The cluster's tests mostly wait for pods; they are
+# skipped without KUBECONFIG. Those marked `alone` change what all releases of a cluster share.
 test: $(READY)  ## run all tests
 	$(BIN)/python -m pytest --numprocesses $$($(BIN)/python -c 'import os; print(len(os.sched_getaffinity(0)) + 1 if hasattr(os, "sched_getaffinity") else 3)') --dist loadfile -m "not cluster"
-	$(BIN)/python -m pytest tests/cluster
+	$(BIN)/python -m pytest tests/cluster --numprocesses 2 --dist loadfile -m "not alone"
+	$(BIN)/python -m pytest tests/cluster -m alone
 
 check: $(READY)  ## lint, format, types, and the arrows between the layers
 	$(BIN)/ruff check .

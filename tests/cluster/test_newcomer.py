@@ -190,6 +190,7 @@ def test_uninstalling_leaves_nothing_stuck_and_keeps_what_is_not_to_be_deleted(r
     until(lambda: not own(), 30, "the release's own objects")
 
 
+@pytest.mark.alone  # all releases share the definitions
 def test_definitions_of_the_version_before_are_upgraded_as_upgrading_md_says(release: Release) -> None:
     run("kubectl", "apply", "--server-side", "--force-conflicts", "-f", str(ROOT / "tests/unit/resources/earlier"))
     release.put(options=("--skip-crds",))  # Helm 4 would replace them already

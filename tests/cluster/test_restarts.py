@@ -22,6 +22,8 @@ from tests.conftest import need
 pytestmark = [pytest.mark.cluster, pytest.mark.slow]
 
 DEPLOYMENTS = ("stanine-api", "stanine-index-watcher", "stanine-result-watcher", "stanine-operator")
+#: The label of this release's pods: others' are not to be drained.
+OWN = "example.com/drained"
 #: What was sent to a release, and its revisions when last seen, by its namespace.
 SENT: dict[str, set[str]] = {}
 REVISIONS: dict[str, list[int]] = {}
@@ -41,6 +43,7 @@ def running() -> Iterator[Release]:
         release.put(
             {
                 "valkey": {"persistence": {"enabled": True, "size": "1Gi", **persistence}},
+                "pods": {"podLabels": {OWN: namespace}},
                 "redisConfig": {"spec": {"settings": {"durability": "Fsync"}}},
             }
         )
@@ -216,7 +219,7 @@ def test_a_drained_node_loses_no_acknowledged_work_and_fails_no_request(running:
         time.sleep(2)
         try:
             run("kubectl", "drain", node, "--ignore-daemonsets", "--delete-emptydir-data", "--timeout=120s",
-                "--pod-selector=app.kubernetes.io/instance=stanine")  # fmt: skip
+                f"--pod-selector={OWN}={running.namespace}")  # fmt: skip
             for name in DEPLOYMENTS:
                 running.kubectl("rollout", "status", f"deployment/{name}", "--timeout=60s")
             time.sleep(3)
