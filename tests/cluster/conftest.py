@@ -143,6 +143,12 @@ class Release:
             forward.terminate()
             forward.communicate(timeout=10)
 
+    def smoke(self) -> None:
+        """Run `helm test`, and see by the records that it did what it is for. Its log may be gone where nodes share a machine's folders."""
+        assert "Succeeded" in self.helm("test", self.name)
+        last = self.stanine("results", "smoke-test", "-o", "ndjson").splitlines()[-1]
+        assert json.loads(last)["scales"]["agreement_all"]["raw"] == 17.0
+
     def check(self) -> Object:
         """Return what `stanine check --scores` finds in the records, which must be sound."""
         with self.redis_url("cli") as url:

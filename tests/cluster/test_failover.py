@@ -112,7 +112,7 @@ def account(watched: Watched, ledger: Ledger) -> tuple[int, int]:
 
 def test_a_failover_loses_no_work_that_was_acknowledged_with_a_replica(watched: Watched) -> None:
     release, place = watched.release, watched.place
-    assert "read its result: raw" in release.helm("test", release.name, "--logs")
+    release.smoke()
     assert watched.ask(SERVERS[0], "HSET", "stanine:{p0}:config", "durability", "Replica")
     before = release.get("redisconfig", "default")["status"]
     assert (before["role"], before["runId"]) == ("primary", watched.run_id(SERVERS[0]))

@@ -57,7 +57,7 @@ def test_from_nothing_to_results(release: Release) -> None:
     release.kubectl("patch", "secret", "stanine-keys", "-p", json.dumps({"stringData": {"keys.yaml": json.dumps([*entries, reader])}}))
     added = time.monotonic()
 
-    assert "read its result: raw 17.0" in release.helm("test", release.name, "--logs")
+    release.smoke()
     shown = release.kubectl("get", "rcfg,sq,instr")
     assert shown.count("True") == 3, shown
     assert [release.status("queue", name) for name in ("index", "results")] == [("True", "Running")] * 2
@@ -116,13 +116,13 @@ def test_an_upgrade_keeps_passwords_keys_and_data_and_changes_settings_while_all
 @pytest.mark.parametrize("helm", ["helm"], indirect=True)  # once is enough
 def test_without_the_operator_the_services_prepare_redis_themselves(release: Release) -> None:
     release.put({"operator": {"enabled": False}})
-    assert "read its result" in release.helm("test", release.name, "--logs")
+    release.smoke()
 
 
 @pytest.mark.parametrize("helm", ["helm"], indirect=True)  # once is enough
 def test_redis_7_serves_as_well_as_valkey(release: Release) -> None:
     release.put({"valkey": {"image": image(REDIS_7_IMAGE), "auth": {"redisBefore72": True}}})
-    assert "read its result" in release.helm("test", release.name, "--logs")
+    release.smoke()
     assert release.get("redisconfig", "default")["status"]["serverVersion"].startswith("Redis 7")
 
 
