@@ -33,6 +33,9 @@ SLOW_SECONDS = 1.0
 PUBLISH_SECONDS = 0.02
 #: Seconds without a turn after which a loop counts as stuck: a turn waits at most 5 s for each thing it asks Redis.
 HEALTHY_SECONDS = 20.0
+#: Seconds until a loop that was cancelled and goes on is cancelled again. Before Python 3.12 `asyncio.wait_for`, through which redis-py
+#: sends commands, drops a cancellation that comes as its work is just done; the process would never end.
+CANCEL_AGAIN_SECONDS = 0.2
 
 log = get_log()
 
@@ -137,8 +140,11 @@ class Loops:
 
     async def stop(self) -> None:
         """Cancel everything and wait for it."""
-        for task in self._tasks:
-            task.cancel()
+        left = set(self._tasks)
+        while left:
+            for task in left:
+                task.cancel()
+            _, left = await asyncio.wait(left, timeout=CANCEL_AGAIN_SECONDS)
         await asyncio.gather(*self._tasks, return_exceptions=True)
         for task in self._tasks:
             self._heartbeats.forget(task.get_name())

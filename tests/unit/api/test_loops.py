@@ -1,0 +1,45 @@
+"""The loops of the API end when they are told to, whatever becomes of a cancellation."""
+
+import asyncio
+
+from stanine.api.following import Loops
+from stanine.telemetry.heartbeats import Heartbeats
+
+
+def test_a_turn_that_loses_its_cancellation_keeps_no_process_from_ending() -> None:
+    turns = lost = 0
+
+    async def turn() -> None:
+        nonlocal turns, lost
+        turns += 1
+        try:
+            await asyncio.sleep(0.01)
+        except asyncio.CancelledError:  # as asyncio.wait_for before Python 3.12 does when its work is just done
+            lost += 1
+            if lost > 1:
+                raise
+
+    async def run() -> None:
+        loops = Loops(Heartbeats())
+        loops.start("index", turn, 0)
+        await asyncio.sleep(0.1)
+        async with asyncio.timeout(5):
+            await loops.stop()
+
+    asyncio.run(run())
+    assert turns > 1
+    assert lost >= 1
+
+
+def test_work_that_has_ended_by_a_defect_is_no_obstacle() -> None:
+    async def work() -> None:
+        raise ValueError
+
+    async def run() -> dict[str, str]:
+        loops = Loops(Heartbeats())
+        loops.start_once("results", work())
+        await asyncio.sleep(0)
+        await loops.stop()
+        return loops.failing
+
+    assert asyncio.run(run()) == {"results": "defect"}
