@@ -35,7 +35,7 @@ BUILD_INDEX = Route(queue="index", actor="build_index")
 #: "These attempts may not be scored yet." Ids: attempt ids of ATTEMPT_ID_BYTES each.
 SCORE_ATTEMPTS = Route(queue="results", actor="score_attempts")
 
-#: Bytes of an attempt's id: 12 random, then its arrival number (32 bits, big-endian), which says where it lies.
+#: Bytes of an attempt's id: 11 random, then its arrival number (40 bits, big-endian), which says where it lies (`stanine.store.records`).
 ATTEMPT_ID_BYTES = 16
 
 

@@ -9,6 +9,7 @@ from stanine import store
 from stanine.api.bulk import BulkIntake
 from stanine.api.checking import Checker
 from stanine.api.config_desk import ConfigDesk
+from stanine.api.deadlines import within
 from stanine.api.dispatch import Dispatcher
 from stanine.api.following import INDEX_SECONDS, SLOW_SECONDS, IndexFollower, Loops, SettingsFollower, follow_keys
 from stanine.api.intake import Intake
@@ -25,6 +26,7 @@ from stanine.api.routes.instruments import InstrumentRoutes
 from stanine.api.routes.probes import ProbeRoutes
 from stanine.api.routes.queues import QueueRoutes
 from stanine.api.routes.results import ResultRoutes
+from stanine.api.routes.tokens import TokenRoutes
 from stanine.api.routing import Router
 from stanine.api.scorings import Scorings
 from stanine.api.settings import ApiSettings
@@ -43,6 +45,9 @@ from stanine.store.durability import Writer
 from stanine.store.index import AsyncIndex
 from stanine.store.instruments import Instruments
 from stanine.store.keys import Keys
+from stanine.store.lists import ResultLists
+from stanine.store.reading import AttemptRecords
+from stanine.store.secret import TokenSecrets
 from stanine.store.waiting import ResultWaiter
 from stanine.telemetry.api_metrics import ApiMetrics
 from stanine.telemetry.heartbeats import Heartbeats
@@ -71,8 +76,9 @@ class Api:
         attempts = Attempts(self._client, writer, self._keys, _outbox(self._keys, SCORE_ATTEMPTS))
         index = AsyncIndex(self._client, self._keys)
         capacity, live = Capacity(self._client), LiveSettings()
-        self._tokens = Tokens()
-        self._waiter = ResultWaiter(self._client, self._keys, attempts)
+        self._tokens = Tokens(TokenSecrets(self._client, self._library, self._keys))
+        records = AttemptRecords(self._client, self._keys)
+        self._waiter = ResultWaiter(self._client, self._keys, records)
         checker, intake = Checker(attempts, instruments, index.entries), Intake(attempts)
         self._index = IndexFollower(index)
         self._following = SettingsFollower(self._client, self._keys, live, capacity, writer, intake)
@@ -81,9 +87,10 @@ class Api:
         self._states = StateFollower(self._client, self._keys.partition, intake)
         self._heartbeats = Heartbeats()
         self._loops = Loops(self._heartbeats)
-        self._reader = AttemptReader(attempts, index.entries, self._waiter, self._tokens)
-        scorings = Scorings(instruments, index.entries)
-        bulk = BulkIntake(checker, intake, self._tokens, metrics, tracer, live)
+        lists = ResultLists(self._client, self._library, self._keys)
+        self._reader = AttemptReader(records, lists, self._index, self._waiter, self._tokens)
+        scorings = Scorings(instruments)
+        bulk = BulkIntake(checker, intake, self._index, self._tokens, metrics, tracer, live)
         watch_pool(registry, "records", pool_use(self._client))
         metrics.watch_index(lambda: (index.entries.hits, index.entries.misses), lambda: self._index.refreshed_at)
         metrics.watch_capacity(lambda: intake.is_full, lambda: (capacity.used, capacity.limit))
@@ -91,9 +98,10 @@ class Api:
         routes = (
             *InstrumentRoutes(instruments, index.entries, self._index, checker, intake, tracer, live).routes(),
             *AttemptRoutes(
-                checker, intake, bulk, attempts, self._reader, scorings, tokens=self._tokens, metrics=metrics, tracer=tracer, live=live
+                checker, intake, bulk, self._index, self._reader, scorings, tokens=self._tokens, metrics=metrics, tracer=tracer, live=live
             ).routes(),
-            *ResultRoutes(attempts, self._reader, scorings, checker).routes(),
+            *ResultRoutes(self._reader, scorings, checker).routes(),
+            *TokenRoutes(self._tokens).routes(),
             *QueueRoutes(self._desk).routes(),
             *ConfigRoutes(self._config_desk).routes(),
             *ProbeRoutes(self._heartbeats, self.unready, registry).routes(),
@@ -159,7 +167,7 @@ class Api:
     async def refresh_index(self) -> None:
         """Take in what has changed in the index, as the loop does; the first time, requests are served from then on."""
         if not self._prepared:
-            await self._tokens.load(self._client, self._keys)
+            await self._tokens.refresh()
         await self._index.refresh()
         if not self._prepared:
             self._prepared = True
@@ -168,6 +176,10 @@ class Api:
     async def refresh_states(self) -> None:
         """See what the queues are told to do, as the loop does."""
         await self._states.refresh()
+
+    async def refresh_tokens(self) -> None:
+        """Follow the secrets of tokens, as the loop does."""
+        await within(self._tokens.refresh())
 
     async def _prepare(self) -> None:
         client = connect(self._settings.redis_url, pool_size=1)
@@ -186,6 +198,7 @@ class Api:
         self._loops.start("settings", self._following.refresh, SLOW_SECONDS)
         self._loops.start("queues", self.refresh_states, SLOW_SECONDS)
         self._loops.start("index", self.refresh_index, INDEX_SECONDS)
+        self._loops.start("tokens", self.refresh_tokens, SLOW_SECONDS)
         self._loops.start_once("results", self._waiter.run())
 
     def _note(self, problem: ServerProblem | None) -> None:

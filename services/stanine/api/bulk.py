@@ -15,6 +15,7 @@ from opentelemetry.trace import Tracer
 
 from stanine.api.checking import Checker
 from stanine.api.failures import problem_of
+from stanine.api.following import IndexFollower
 from stanine.api.http import NDJSON, ClientGone, Request
 from stanine.api.intake import Intake
 from stanine.api.lines import Line, LineSplitter
@@ -23,6 +24,7 @@ from stanine.api.problems import INVALID_ATTEMPT, KEY_CONFLICT, TOO_LARGE, Probl
 from stanine.api.tokens import Tokens
 from stanine.messages import SCORE_ATTEMPTS
 from stanine.store.attempts import Submission, Submitted
+from stanine.store.errors import StaleViewError
 from stanine.telemetry.api_metrics import ApiMetrics
 from stanine.telemetry.traces import sending
 
@@ -50,8 +52,9 @@ class Stalled(ClientGone):
 class _Run:
     """One bulk request: what its steps hand to each other."""
 
-    def __init__(self, name: str, live: LiveSettings) -> None:
+    def __init__(self, name: str, key_space: bytes, live: LiveSettings) -> None:
         self.name = name
+        self.key_space = key_space
         self.live = live
         #: Bytes of a line, fixed for the whole request.
         self.line_bytes = live.now.max_attempt_bytes
@@ -110,8 +113,18 @@ class _Run:
 class BulkIntake:
     """Takes bulk submissions; one for the process."""
 
-    def __init__(self, checker: Checker, intake: Intake, tokens: Tokens, metrics: ApiMetrics, tracer: Tracer, live: LiveSettings) -> None:
+    def __init__(
+        self,
+        checker: Checker,
+        intake: Intake,
+        index: IndexFollower,
+        tokens: Tokens,
+        metrics: ApiMetrics,
+        tracer: Tracer,
+        live: LiveSettings,
+    ) -> None:
         self._checker = checker
+        self._index = index
         self._intake = intake
         self._tokens = tokens
         self._metrics = metrics
@@ -120,7 +133,8 @@ class BulkIntake:
 
     async def serve(self, request: Request, name: str) -> None:
         """Take the lines of one request and answer each. Raises ClientGone or Stalled; lines stored by then stay stored."""
-        run = _Run(name, self._live)
+        assert request.caller is not None
+        run = _Run(name, request.caller.key_space, self._live)
         try:
             async with asyncio.TaskGroup() as steps:
                 watch = steps.create_task(_watch(run))
@@ -139,17 +153,16 @@ class BulkIntake:
                 break
             lines = run.take_lines()
             rows, submissions = await self._prepare(run, lines)
-            await run.groups.put(asyncio.create_task(self._commit(run, request, rows, submissions)))
+            await run.groups.put(asyncio.create_task(self._commit(run, request, lines, rows, submissions)))
         await run.groups.put(None)
 
     async def _prepare(self, run: _Run, lines: Sequence[Line]) -> tuple[list[Row], list[Submission]]:
         """Check the lines of a group."""
         rows: list[Row] = []
         submissions: list[Submission] = []
-        newest = self._checker.newest(run.name)
         for line in lines:
             checked: Submission | Submitted | Problem | None
-            checked = self._checker.check_usual(newest, line.text) if line.text is not None else None
+            checked = self._checker.check_usual(run.name, line.text, run.key_space) if line.text is not None else None
             if checked is None or checked.key is None:
                 try:
                     checked = await self._check(run, line)
@@ -165,12 +178,14 @@ class BulkIntake:
     async def _check(self, run: _Run, line: Line) -> Submission | Submitted:
         if line.text is None:
             raise Problem(TOO_LARGE, f"A line may have {run.line_bytes} bytes.")
-        checked = await self._checker.check(run.name, line.text)
+        checked = await self._checker.check(run.name, line.text, run.key_space)
         if isinstance(checked, Submission) and checked.key is None:
             raise Problem(INVALID_ATTEMPT, "1 thing is wrong; see errors", errors=[_NO_KEY], error_count=1)
         return checked
 
-    async def _commit(self, run: _Run, request: Request, rows: Sequence[Row], submissions: Sequence[Submission]) -> bytes:
+    async def _commit(
+        self, run: _Run, request: Request, lines: Sequence[Line], rows: Sequence[Row], submissions: Sequence[Submission]
+    ) -> bytes:
         """Store a group and return its answer lines."""
         outcomes: Iterator[Submitted | Problem]
         if not submissions:
@@ -179,7 +194,12 @@ class BulkIntake:
             outcomes = iter([run.refusal] * len(submissions))
         else:
             try:
-                outcomes = iter(await self._submit(request, submissions))
+                try:
+                    outcomes = iter(await self._submit(request, submissions))
+                except StaleViewError:  # the server came back with other data after these lines were checked
+                    await self._index.refresh()
+                    rows, submissions = await self._prepare(run, lines)
+                    outcomes = iter(await self._submit(request, submissions) if submissions else ())
             except Exception as error:  # noqa: BLE001 - as above
                 run.refusal = _foreseen(error)
                 outcomes = iter([run.refusal] * len(submissions))
@@ -202,7 +222,10 @@ class BulkIntake:
                 accepted += outcome.outcome == "new"
                 repeated += outcome.outcome == "repeated"
                 name, access = outcome.id.hex().encode(), token_of(outcome.id).encode()
-                lines.append(b'{"line":%d,"status":202,"key":%b,"attempt":"%b","token":"%b"}\n' % (line, _encode(key), name, access))
+                mark = b',"repeated":true' if outcome.outcome == "repeated" else b""
+                lines.append(
+                    b'{"line":%d,"status":202,"key":%b,"attempt":"%b","token":"%b"%b}\n' % (line, _encode(key), name, access, mark)
+                )
             else:
                 named = b"" if key is None else b'"key":%b,' % _encode(key)
                 lines.append(b'{"line":%d,"status":%d,%b"problem":%b}\n' % (line, outcome.kind.status, named, _encode(outcome.document)))
@@ -213,7 +236,7 @@ class BulkIntake:
 
 
 def conflict() -> Problem:
-    """Return the problem of a key that stands for another meaning."""
+    """Return the problem of a key that another attempt has."""
     return Problem(KEY_CONFLICT, "An attempt with this key and another content was accepted before. Give a new attempt a new key.")
 
 

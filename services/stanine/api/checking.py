@@ -6,6 +6,7 @@ from stanine.api.deadlines import within
 from stanine.api.form_reader import FormReader
 from stanine.api.problems import INVALID_ATTEMPT, NOT_INDEXED, Problem, ProblemError, from_faults, not_found
 from stanine.api.randoms import Randoms
+from stanine.domain.attempt import Attempt
 from stanine.domain.errors import InvalidAttempt
 from stanine.domain.index import IndexEntry
 from stanine.domain.response import Packer, decode_attempt, meaning
@@ -40,16 +41,12 @@ class Checker:
         self._forms: dict[tuple[int, int], _Form] = {}
         self._randoms = Randoms()
 
-    def newest(self, name: str) -> IndexEntry | None:
-        """Return the index entry that attempts without a revision belong to, if there is one."""
-        return self._entries.newest(name)
-
     async def entry(self, name: str, revision: int | None) -> IndexEntry:
         """Return the index entry that an attempt at an instrument belongs to.
 
         Raises a Problem: not-found for no such instrument, UnknownRevision, not-indexed while it is being built.
         """
-        entry = self.newest(name) if revision is None else self._entries.answered(name, revision)
+        entry = self._entries.newest(name) if revision is None else self._entries.answered(name, revision)
         if entry is not None:
             return entry
         stored = await within(self._instruments.read(name))
@@ -59,31 +56,47 @@ class Checker:
             raise UnknownRevision(stored.revision)
         raise Problem(NOT_INDEXED, f"The indexWatcher is building the entry of {name!r}.")
 
-    def check_usual(self, newest: IndexEntry | None, text: bytes) -> Submission | None:
-        """Check a usual attempt at the newest form; None for any other, good or bad, which `check` is for."""
+    def check_usual(self, name: str, text: bytes, key_space: bytes, header_key: str | None = None) -> Submission | None:
+        """Check a usual attempt at the newest form; None for any other, good or bad, which `check` is for.
+
+        `key_space`: the digest of the caller's key space; `header_key`: the key that a header gives the attempt.
+        """
+        newest = self._entries.newest(name)
         if newest is None:
             return None
         form = self._form(newest)
-        packed = form.reader.read(text) if form.reader is not None else None
+        packed = form.reader.read(text, header_key) if form.reader is not None else None
         if packed is None:
             return None
         revision = packed.revision or newest.revision
-        return Submission(newest.number, revision, packed.codes, packed.meaning, self._randoms.take(), packed.key, packed.participant)
+        return Submission(
+            newest.number,
+            revision,
+            packed.codes,
+            packed.meaning,
+            self._randoms.take(),
+            self._entries.now.view,
+            key_space,
+            packed.key,
+            packed.participant,
+        )
 
-    async def check(self, name: str, text: bytes) -> Submission | Submitted:
-        """Check any attempt; a repeat that no longer fits the newest form gives what its key stands for. Raises a Problem."""
+    async def check(self, name: str, text: bytes, key_space: bytes, header_key: str | None = None) -> Submission | Submitted:
+        """Check any attempt; a repeat that no longer fits the newest form gives the attempt that has its key. Raises a Problem."""
         try:
             attempt = decode_attempt(text)
         except InvalidAttempt as error:
             raise from_faults(INVALID_ATTEMPT, error) from None
+        attempt = _with_key(attempt, header_key)
         entry = await self.entry(name, attempt.revision)
+        view = self._entries.now.view
         digest = meaning(attempt)
         try:
             codes = self._form(entry).packer.pack(attempt)
         except InvalidAttempt as error:
             # With a revision named, or one form ever, it was or would have been checked against this very form.
             if attempt.key is not None and attempt.revision is None and entry.form > 1:
-                known = await within(self._attempts.known(entry.number, attempt.key, digest))
+                known = await within(self._attempts.known(entry.number, key_space, attempt.key, digest))
                 if known is not None:
                     return known
             raise from_faults(INVALID_ATTEMPT, error) from None
@@ -91,8 +104,10 @@ class Checker:
             number=entry.number,
             revision=attempt.revision or entry.revision,
             codes=codes,
-            meaning=digest,
+            content=digest,
             id_random=self._randoms.take(),
+            view=view,
+            key_space=key_space,
             key=attempt.key,
             participant=attempt.participant,
             attributes=attempt.attributes,
@@ -107,3 +122,13 @@ class Checker:
                 reader = None
             form = self._forms[entry.number, entry.form] = _Form(entry, Packer(entry), reader)
         return form
+
+
+def _with_key(attempt: Attempt, header_key: str | None) -> Attempt:
+    """Return an attempt with the key that a header gives it; raises a Problem if it has another one itself."""
+    if header_key is None or attempt.key == header_key:
+        return attempt
+    if attempt.key is not None:
+        fault = ProblemError("/key", "KeyConflict", "it differs from Idempotency-Key; give one of the two, or the same twice")
+        raise Problem(INVALID_ATTEMPT, "1 thing is wrong; see errors", errors=[fault], error_count=1)
+    return msgspec.structs.replace(attempt, key=header_key)

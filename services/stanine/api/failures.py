@@ -2,13 +2,18 @@
 
 import redis
 
-from stanine.api.problems import FULL, MANAGED, Problem, unavailable
+from stanine.api.problems import FULL, HISTORY_CHANGED, MANAGED, NOT_INDEXED, Problem, unavailable
 from stanine.connection import errors
 from stanine.connection.managing import ManagedError
-from stanine.store.errors import NotDurableError
+from stanine.store.errors import HistoryChangedError, NotDurableError, StaleViewError
 
 #: What only a defect of ours, or a foreign key in our namespace, can cause: answered as internal and logged whole.
 _OURS = (errors.UNKNOWN, errors.SERVER_REFUSED, errors.WRONG_TYPE, errors.CROSS_SLOT)
+
+_CHANGED = (
+    "The server came back with other data, from a backup or after a failover, or the cursor is of another list. Continue from `next`: "
+    "items after it may repeat, none is missed."
+)
 
 
 def problem_of(error: BaseException) -> Problem | None:
@@ -17,6 +22,10 @@ def problem_of(error: BaseException) -> Problem | None:
         return error
     if isinstance(error, ManagedError):
         return Problem(MANAGED, f"{error}.")
+    if isinstance(error, HistoryChangedError):
+        return Problem(HISTORY_CHANGED, _CHANGED, next=error.following)
+    if isinstance(error, StaleViewError):
+        return Problem(NOT_INDEXED, "The server came back with other data; the index is read again. Nothing was stored.")
     if isinstance(error, NotDurableError | OSError):  # OSError: also a deadline that has passed
         return unavailable()
     if not isinstance(error, redis.RedisError):

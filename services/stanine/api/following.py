@@ -7,7 +7,7 @@ it came to: a Redis that is away is no reason to restart this process.
 import asyncio
 import time
 from collections.abc import Awaitable, Callable
-from typing import Any
+from typing import Any, TypeVar
 
 import redis
 import redis.asyncio
@@ -20,7 +20,8 @@ from stanine.store.capacity import Capacity
 from stanine.store.configuration.reading import load_settings_async
 from stanine.store.configuration.settings import SettingsRead
 from stanine.store.durability import Writer
-from stanine.store.index import AsyncIndex
+from stanine.store.errors import StaleViewError
+from stanine.store.index import AsyncIndex, IndexView
 from stanine.store.keys import Keys
 from stanine.telemetry.heartbeats import Heartbeats
 from stanine.telemetry.logs import change_level, get_log
@@ -38,6 +39,8 @@ HEALTHY_SECONDS = 20.0
 CANCEL_AGAIN_SECONDS = 0.2
 
 log = get_log()
+
+T = TypeVar("T")
 
 
 class IndexFollower:
@@ -58,6 +61,19 @@ class IndexFollower:
         self.refreshed_at = time.time()
         for field in corrupt:
             log.warning("index.entry_corrupt", entry=field)
+
+    async def consistent(self, call: Callable[[IndexView], Awaitable[T]]) -> tuple[IndexView, T]:
+        """Call with the process's view of the index, and once more with a fresh one if that does not belong to the server's data.
+
+        Returns the view with what the call returned. Raises StaleViewError if the data changed again.
+        """
+        view = self._index.entries.now
+        try:
+            return view, await call(view)
+        except StaleViewError:
+            await self.refresh()
+        view = self._index.entries.now
+        return view, await call(view)
 
     async def wait_for(self, name: str, revision: int, seconds: float) -> bool:
         """Wait until attempts at a revision are scored by it or a newer one; return whether they are."""

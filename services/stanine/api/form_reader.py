@@ -86,8 +86,8 @@ class FormReader:
         ]
         self._fields = answers.__struct_fields__
 
-    def read(self, text: bytes) -> Packed | None:
-        """Return what the attempt comes to, or None for one that is not usual."""
+    def read(self, text: bytes, header_key: str | None = None) -> Packed | None:
+        """Return what the attempt comes to, or None for one that is not usual. `header_key`: the key that a header gives it."""
         try:
             sent = self._decode(text)
         except _REFUSALS:
@@ -108,6 +108,10 @@ class FormReader:
         else:
             names += 1
         # A name given twice leaves more colons than names, and so does a colon in a text.
+        if header_key is not None:
+            if key is not None:
+                return None
+            key = header_key
         if text.count(b":") != names or not ((key is None or key.isprintable()) and (participant is None or participant.isprintable())):
             return None
         meaning = hashlib.blake2b(_encode((key, revision, participant, answers, _NOTHING)), digest_size=MEANING_BYTES).digest()

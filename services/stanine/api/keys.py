@@ -15,6 +15,7 @@ import msgspec
 
 from stanine.domain.document import read_json, read_yaml
 from stanine.domain.errors import InvalidDocument, StanineError
+from stanine.store.records import key_space_digest
 
 #: The longest key that is looked at; longer ones are wrong without being hashed.
 MAX_KEY_BYTES = 256
@@ -42,14 +43,17 @@ class KeyEntry(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     sha256: Annotated[str, msgspec.Meta(pattern="^[0-9a-f]{64}$")]
     scopes: tuple[Scope, ...]
     instruments: tuple[Annotated[str, msgspec.Meta(min_length=1, max_length=128)], ...]
+    #: Keys of one key space see each other's attempt keys; the default is a space of the key's own name.
+    key_space: Annotated[str, msgspec.Meta(min_length=1, max_length=64)] | None = msgspec.field(name="keySpace", default=None)
 
 
 class Caller:
-    """Who a key belongs to: its name, scopes and instruments."""
+    """Who a key belongs to: its name, scopes, instruments, and the digest of its key space."""
 
     def __init__(self, entry: KeyEntry) -> None:
         self.name = entry.name
         self.scopes = frozenset(entry.scopes)
+        self.key_space = key_space_digest(entry.key_space or entry.name)
         #: Whether it reaches every instrument, so that lists need no filter.
         self.sees_all = "*" in entry.instruments
         self._pattern = re.compile("|".join(fnmatch.translate(glob) for glob in entry.instruments) or r"(?!)")
@@ -99,7 +103,7 @@ class Keyring:
 
 
 def read_entries(text: bytes, place: str) -> tuple[KeyEntry, ...]:
-    """Read a keys file, YAML or JSON: a list of `{name, sha256, scopes, instruments}`. Raises KeysError, which calls it `place`."""
+    """Read a keys file, YAML or JSON: a list of keys. Raises KeysError, which calls the file `place`."""
     try:
         plain = read_json(text) if text.lstrip()[:1] in b"[{" and text.strip() else read_yaml(text)
     except InvalidDocument as error:
@@ -122,7 +126,8 @@ def read_entries(text: bytes, place: str) -> tuple[KeyEntry, ...]:
 
 _REMEDY = (
     "a key is {name, sha256: 64 lower-case hexadecimal digits (printf %s KEY | sha256sum), "
-    f"scopes: a list of {', '.join(Scope)}, instruments: a list of names or globs}}"
+    f"scopes: a list of {', '.join(Scope)}, instruments: a list of names or globs, "
+    "keySpace: optional, a name that several keys may share}"
 )
 
 

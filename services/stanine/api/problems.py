@@ -36,10 +36,11 @@ MISSING_SCOPE = Kind("missing-scope", 403, "The key lacks a scope")
 NOT_FOUND = Kind("not-found", 404, "There is no such thing, or not for this key")
 METHOD_NOT_ALLOWED = Kind("method-not-allowed", 405, "This address does not take this method")
 TOO_SLOW = Kind("too-slow", 408, "The body did not arrive in time")
-KEY_CONFLICT = Kind("key-conflict", 409, "The key stands for another attempt")
+KEY_CONFLICT = Kind("key-conflict", 409, "Idempotency key already used for a different attempt")
 TOKEN_CONFLICT = Kind("token-conflict", 409, "The token stands for another order")
 MANAGED = Kind("managed", 409, "A custom resource manages this")
 CONFIG_CONFLICT = Kind("config-conflict", 409, "The configuration cannot be changed as it is")
+HISTORY_CHANGED = Kind("history-changed", 410, "The list has changed behind this cursor")
 PRECONDITION_FAILED = Kind("precondition-failed", 412, "The instrument is not in the expected state")
 TOO_LARGE = Kind("too-large", 413, "The body or line is too large")
 UNSUPPORTED_CONTENT = Kind("unsupported-content", 415, "The body's type or encoding is not taken here")
@@ -55,7 +56,8 @@ UNAVAILABLE = Kind("unavailable", 503, "The database cannot be reached", retry_a
 
 KINDS = (
     MALFORMED_REQUEST, UNAUTHENTICATED, MISSING_SCOPE, NOT_FOUND, METHOD_NOT_ALLOWED, TOO_SLOW, KEY_CONFLICT, TOKEN_CONFLICT,
-    MANAGED, CONFIG_CONFLICT, PRECONDITION_FAILED, TOO_LARGE, UNSUPPORTED_CONTENT, INVALID_DOCUMENT, INVALID_ATTEMPT, INVALID_REQUEST,
+    MANAGED, CONFIG_CONFLICT, HISTORY_CHANGED,
+    PRECONDITION_FAILED, TOO_LARGE, UNSUPPORTED_CONTENT, INVALID_DOCUMENT, INVALID_ATTEMPT, INVALID_REQUEST,
     INTERNAL, NOT_READY, NOT_INDEXED, FULL, DRAINING, UNAVAILABLE,
 )  # fmt: skip
 
@@ -83,6 +85,8 @@ class ProblemDocument(msgspec.Struct, frozen=True, rename="camel"):
     error_count: int | UnsetType = UNSET
     #: Of an internal error: what to look for in the log.
     id: str | UnsetType = UNSET
+    #: Of a changed history: the cursor to continue from.
+    next: str | UnsetType = UNSET
 
 
 class Problem(Exception):  # noqa: N818 - RFC 9457's own word

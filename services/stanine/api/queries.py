@@ -10,6 +10,7 @@ import msgspec
 from stanine.api.problems import MALFORMED_REQUEST, Problem
 from stanine.api.queue_records import LETTER_PATTERN, MAX_TEXT
 from stanine.domain import limits
+from stanine.store.cursors import MAX_CURSOR, Cursor, read_cursor
 
 #: Seconds that a request may be held.
 MAX_WAIT = 30
@@ -18,8 +19,6 @@ MAX_PAGE, DEFAULT_PAGE = 1000, 100
 #: Bytes of a query string: far more than any of these parameters come to.
 MAX_QUERY_BYTES = 2048
 
-#: The last order number that a cursor may name: exact in every JSON reader.
-_LAST_ORDER = (1 << 53) - 1
 _LAST_REVISION = limits.MAX_REVISION
 _NUMBER = re.compile(r"(?:0|[1-9][0-9]{0,5})(?:\.[0-9]{1,30})?(?:[eE][-+]?[0-9]{1,3})?", re.ASCII)
 _LABEL = re.compile(r"[a-z0-9](?:[-a-z0-9]{0,61}[a-z0-9])?", re.ASCII)
@@ -86,6 +85,13 @@ def _read_name(text: str) -> str:
     return text
 
 
+def _read_cursor(text: str) -> Cursor:
+    try:
+        return read_cursor(text)
+    except ValueError:
+        raise ValueError("the `next` of an earlier page") from None
+
+
 def _read_letter(text: str) -> str:
     if not re.fullmatch(LETTER_PATTERN, text, re.ASCII):
         raise ValueError("the id of a dead letter")
@@ -115,12 +121,12 @@ LIMIT = Query(
 AFTER_NAME = Query(
     "after", _read_name, None, {"type": "string", "pattern": f"^{_LABEL.pattern}$", "maxLength": 63}, "The `next` of the page before."
 )
-AFTER_ORDER = Query(
+AFTER_CURSOR = Query(
     "after",
-    _whole(0, _LAST_ORDER),
-    0,
-    {"type": "integer", "minimum": 0, "maximum": _LAST_ORDER, "default": 0},
-    "The `next` of the page before: polling from it misses and repeats nothing.",
+    _read_cursor,
+    Cursor(),
+    {"type": "string", "maxLength": MAX_CURSOR},
+    "The `next` of the page before: polling from it misses and repeats nothing. A text to be kept as it is.",
 )
 AFTER_LETTER = Query("after", _read_letter, "", {"type": "string", "pattern": LETTER_PATTERN}, "The `next` of the page before.")
 REASON = Query("reason", _read_text, "", {"type": "string", "minLength": 1, "maxLength": MAX_TEXT}, "Only dead letters of this reason.")

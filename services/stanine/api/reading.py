@@ -1,82 +1,163 @@
-"""Finding one attempt for whoever asks, and waiting for its result. Used by the routes of attempts and results.
+"""Finding one attempt for a caller, waiting for its result, and reading lists of results. Used by the routes of attempts and results.
 
-The one place that decides who may see an attempt: a key that reaches its instrument, or the attempt's own token.
+The one place that decides who may see an attempt: a key that reaches its instrument, or the attempt's own token. What is read belongs to
+the same data as the view of the index that it is explained with.
 """
 
 import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from typing import TypeVar
 
 import msgspec
 
 from stanine.api.deadlines import STORE_SECONDS, within
+from stanine.api.following import IndexFollower
 from stanine.api.http import Request
 from stanine.api.problems import NOT_INDEXED, Problem, not_found
 from stanine.api.tokens import Tokens
 from stanine.domain.index import IndexEntry
-from stanine.store.attempts import Attempts
-from stanine.store.index import EntryCache
+from stanine.store.cursors import Cursor
+from stanine.store.index import IndexView
+from stanine.store.lists import ResultLists, ResultPage
+from stanine.store.reading import AttemptRecords
 from stanine.store.records import StoredAttempt, StoredResult, read_id
 from stanine.store.waiting import ResultWaiter
 
 
 class Found(msgspec.Struct, frozen=True):
-    """An attempt that the caller may see, the index entry it belongs to, and its result if it has one."""
+    """An attempt, the index entry that it belongs to in a view of the index, and its result if it has one."""
 
+    view: IndexView
     entry: IndexEntry
     attempt: StoredAttempt
     result: StoredResult | None
 
 
-class AttemptReader:
-    """Finds attempts and waits for results."""
+class Listed(msgspec.Struct, frozen=True):
+    """A page of results, and the cursor to continue from."""
 
-    def __init__(self, attempts: Attempts, entries: EntryCache, waiter: ResultWaiter, tokens: Tokens) -> None:
+    items: list[Found]
+    #: The cursor behind each item.
+    cursors: list[Cursor]
+    next: Cursor
+    at_end: bool
+
+
+T = TypeVar("T")
+
+_Pair = tuple[StoredAttempt, StoredResult | None] | None
+
+
+class AttemptReader:
+    """Finds attempts, waits for results, reads lists."""
+
+    def __init__(self, attempts: AttemptRecords, lists: ResultLists, index: IndexFollower, waiter: ResultWaiter, tokens: Tokens) -> None:
         self._attempts = attempts
-        self._entries = entries
+        self._lists = lists
+        self._index = index
         self._waiter = waiter
         self._tokens = tokens
-        self._waits: set[asyncio.Future[StoredResult | None]] = set()
+        self._waits: set[asyncio.Future[_Pair]] = set()
         self._draining = False
 
-    async def find(self, request: Request) -> Found:
-        """Return the attempt that a path names; raises the problem not-found for an unknown and for a forbidden one alike."""
+    async def find(self, request: Request, seconds: float = 0) -> Found:
+        """Return the attempt that a path names, and wait at most `seconds` for its result if it has none.
+
+        Raises the problem not-found for an unknown attempt and for a forbidden one alike.
+        """
         attempt_id = read_id(request.parameters["id"])
         if attempt_id is None:
             raise not_found()
         if request.caller is None and not self._tokens.is_of(attempt_id, request.bearer):
             raise not_found()
-        found = await within(self._attempts.read_with_result(attempt_id))
+        found = await self.read(attempt_id)
+        if found is None or (request.caller is not None and not request.caller.sees(found.entry.name)):
+            raise not_found()
+        if found.result is None and seconds > 0:
+            found = await self.read(attempt_id, seconds)
         if found is None:
             raise not_found()
-        attempt, result = found
-        entry = self.entry_of(attempt)
-        if request.caller is not None and not request.caller.sees(entry.name):
-            raise not_found()
-        return Found(entry, attempt, result)
+        return found
 
-    def entry_of(self, attempt: StoredAttempt) -> IndexEntry:
-        """Return the index entry that an attempt belongs to; raises the problem not-indexed while it is being built anew."""
-        entry = self._entries.numbered(attempt.number, attempt.revision)
-        if entry is None:
-            raise Problem(NOT_INDEXED, "The indexWatcher is building the entry of its instrument.")
-        return entry
+    async def read(self, attempt_id: bytes, seconds: float = 0) -> Found | None:
+        """Return an attempt, after waiting at most `seconds` for its result; None if it is not there (any more).
 
-    async def wait(self, attempt_id: bytes, seconds: float) -> StoredResult | None:
-        """Wait for a result at most so long; None if there is none by then, or this process is stopping."""
-        if seconds <= 0 or self._draining:
-            return None
-        wait = asyncio.ensure_future(self._waiter.wait(attempt_id, seconds))
-        self._waits.add(wait)
-        try:
-            return await within(wait, seconds + STORE_SECONDS)
-        except asyncio.CancelledError:
-            if self._draining and wait.cancelled():
-                return None
-            raise
-        finally:
-            self._waits.discard(wait)
+        Raises the problem not-indexed while the entry of its instrument is being built.
+        """
+        deadline = asyncio.get_running_loop().time() + seconds
+
+        async def look(view: IndexView) -> _Pair:
+            return await self._wait(attempt_id, deadline - asyncio.get_running_loop().time(), view)
+
+        view, found = await self._consistent(look, lambda pair: [] if pair is None else [pair])
+        return None if found is None else Found(view, _entry_of(view, found[0]), *found)
+
+    async def of_instrument(self, name: str, cursor: Cursor, limit: int) -> Listed:
+        """Read a page of an instrument's results; raises HistoryChangedError for a cursor that the list does not recognise."""
+
+        async def look(view: IndexView) -> ResultPage:
+            entry = view.newest(name)
+            if entry is None:
+                raise _not_indexed()
+            return await within(self._lists.of_instrument(entry.number, cursor, limit, view.view))
+
+        return await self._page(look)
+
+    async def of_participant(self, participant: str, cursor: Cursor, limit: int) -> Listed:
+        """Read a page of a participant's results, over all instruments; raises the same error."""
+
+        async def look(view: IndexView) -> ResultPage:
+            return await within(self._lists.of_participant(participant, cursor, limit, view.view))
+
+        return await self._page(look)
 
     def drain(self) -> None:
-        """End all waits now: their callers are told that the result is pending."""
+        """End all waits now: their callers learn that the result is pending."""
         self._draining = True
         for wait in self._waits:
             wait.cancel()
+
+    async def _page(self, look: Callable[[IndexView], Awaitable[ResultPage]]) -> Listed:
+        view, page = await self._consistent(look, lambda page: [(attempt, result) for attempt, result, _ in page.items])
+        items = [Found(view, _entry_of(view, attempt), attempt, result) for attempt, result, _ in page.items]
+        return Listed(items, [cursor for _, _, cursor in page.items], page.next, page.at_end)
+
+    async def _consistent(
+        self, look: Callable[[IndexView], Awaitable[T]], pairs: Callable[[T], Sequence[tuple[StoredAttempt, StoredResult | None]]]
+    ) -> tuple[IndexView, T]:
+        """Look with a view that belongs to the same data and knows the scorings of what is found."""
+        view, found = await self._index.consistent(look)
+        if any(_is_newer(view, attempt, result) for attempt, result in pairs(found)):
+            await self._index.refresh()
+            view, found = await self._index.consistent(look)
+        return view, found
+
+    async def _wait(self, attempt_id: bytes, seconds: float, view: IndexView) -> _Pair:
+        if seconds > 0 and not self._draining:
+            wait = asyncio.ensure_future(self._waiter.wait(attempt_id, seconds, view.view))
+            self._waits.add(wait)
+            try:
+                return await within(wait, seconds + STORE_SECONDS)
+            except asyncio.CancelledError:
+                if not (self._draining and wait.cancelled()):
+                    raise
+            finally:
+                self._waits.discard(wait)
+        return await within(self._attempts.read(attempt_id, view.view))
+
+
+def _is_newer(view: IndexView, attempt: StoredAttempt, result: StoredResult | None) -> bool:
+    """Tell whether what was read is newer than the view of the index."""
+    entry = view.numbered(attempt.number, attempt.revision)
+    return entry is None or (result is not None and result.scoring_revision > entry.revision)
+
+
+def _entry_of(view: IndexView, attempt: StoredAttempt) -> IndexEntry:
+    entry = view.numbered(attempt.number, attempt.revision)
+    if entry is None:
+        raise _not_indexed()
+    return entry
+
+
+def _not_indexed() -> Problem:
+    return Problem(NOT_INDEXED, "The indexWatcher is building the entry of its instrument.")

@@ -79,6 +79,8 @@ class Receipt(_Body, frozen=True):
     attempt: str
     token: str
     state: State
+    #: True where the key had this attempt already.
+    repeated: Literal[True] | UnsetType = UNSET
 
 
 class Pending(_Body, frozen=True):
@@ -120,15 +122,30 @@ class ResultBody(_Body, frozen=True):
     engine: int | UnsetType = UNSET
     scales: dict[str, ScaleResult] | UnsetType = UNSET
     reason: str | UnsetType = UNSET
-    #: Only in the answer to the submission itself.
+    #: Only in the answer to the submission itself; `repeated` where the key had this attempt already.
     token: str | UnsetType = UNSET
+    repeated: Literal[True] | UnsetType = UNSET
 
 
 class ResultPage(_Body, frozen=True):
     """Results in the order of their commits; `next` is the cursor to continue from, also when there is nothing new yet."""
 
     items: list[ResultBody]
-    next: int
+    next: str
+
+
+class TokenRotation(_Body, frozen=True, forbid_unknown_fields=True):
+    """How to rotate the secret of attempt tokens."""
+
+    #: Seconds that tokens made with the present secret stay valid; a day by default, at most 90 days.
+    keep_seconds: Annotated[int, Meta(ge=0, le=90 * 86_400)] = 86_400
+
+
+class RotatedTokens(_Body, frozen=True):
+    """The secret was rotated."""
+
+    #: Until when tokens made with the former secret are accepted, by the database's clock.
+    former_valid_until: str
 
 
 class LineAnswer(_Body, frozen=True):
@@ -141,4 +158,6 @@ class LineAnswer(_Body, frozen=True):
     key: str | UnsetType = UNSET
     attempt: str | UnsetType = UNSET
     token: str | UnsetType = UNSET
+    #: True where the key had this attempt already.
+    repeated: Literal[True] | UnsetType = UNSET
     problem: ProblemDocument | UnsetType = UNSET

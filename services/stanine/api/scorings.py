@@ -15,7 +15,7 @@ from stanine.domain.index import IndexEntry, build_entry
 from stanine.domain.instrument import parse_instrument
 from stanine.domain.result import decode_result
 from stanine.store.errors import CorruptRecordError
-from stanine.store.index import EntryCache
+from stanine.store.index import IndexView
 from stanine.store.instruments import Instruments
 from stanine.store.records import StoredAttempt, StoredResult
 
@@ -26,17 +26,31 @@ MAX_KEPT = 64
 class Scorings:
     """Turns stored results into bodies."""
 
-    def __init__(self, instruments: Instruments, entries: EntryCache) -> None:
+    def __init__(self, instruments: Instruments) -> None:
         self._instruments = instruments
-        self._entries = entries
-        self._older: OrderedDict[tuple[str, int], IndexEntry] = OrderedDict()
+        #: By the origin of the view that they were read with, name and revision.
+        self._older: OrderedDict[tuple[str, str, int], IndexEntry] = OrderedDict()
 
-    async def body(self, entry: IndexEntry, attempt: StoredAttempt, result: StoredResult, *, access: str | None = None) -> ResultBody:
-        """Return the body of a result; `entry` is what the attempt belongs to now. `access` is the token to hand out with it."""
+    async def body(
+        self,
+        view: IndexView,
+        entry: IndexEntry,
+        attempt: StoredAttempt,
+        result: StoredResult,
+        *,
+        access: str | None = None,
+        repeated: bool = False,
+    ) -> ResultBody:
+        """Return the body of a result; `entry`, of `view`, is what the attempt belongs to now.
+
+        `access` is the token to hand out with it; `repeated`: the key had this attempt already.
+        """
         failed = result.failure
         scales = None
         if failed is None:
-            scored_by = entry if entry.revision == result.scoring_revision else await self._older_entry(entry, result.scoring_revision)
+            scored_by = (
+                entry if entry.revision == result.scoring_revision else await self._older_entry(view, entry, result.scoring_revision)
+            )
             try:
                 scales = dict(decode_result(result.body, scored_by).scales)
             except ValueError as error:
@@ -54,20 +68,21 @@ class Scorings:
             scales=given(scales),
             reason=given(failed),
             token=given(access),
+            repeated=True if repeated else UNSET,
         )
 
-    async def _older_entry(self, newest: IndexEntry, revision: int) -> IndexEntry:
-        known = self._older.get((newest.name, revision))
+    async def _older_entry(self, view: IndexView, newest: IndexEntry, revision: int) -> IndexEntry:
+        known = self._older.get((view.origin, newest.name, revision))
         if known is None:
-            stored = await within(self._instruments.read(newest.name, revision))
+            stored = await within(self._instruments.read(newest.name, revision, view=view.view))
             if stored is None:
                 raise CorruptRecordError(f"instrument {newest.name!r} has no revision {revision}, but a result was scored by it")
             instrument = parse_instrument(read_json(stored.document), name=newest.name)
             known = build_entry(instrument, number=stored.number, revision=revision, form=stored.form, digest=stored.digest)
-            self._older[newest.name, revision] = known
+            self._older[view.origin, newest.name, revision] = known
             while len(self._older) > MAX_KEPT:
                 self._older.popitem(last=False)
-        self._older.move_to_end((newest.name, revision))
+        self._older.move_to_end((view.origin, newest.name, revision))
         return known
 
 

@@ -57,6 +57,7 @@ class IndexBuilder:
                 corrupt = due.data if due.fault == "corrupt" else None
                 self._build_one(due.name, history.number, due.form, due.revision, corrupt, built)
         self._drop_strays()
+        self._index.renew_view()
         return built
 
     def _build_one(self, name: str, number: int, form: int, revision: int, corrupt: bytes | None, built: Built) -> None:

@@ -9,7 +9,7 @@ from collections.abc import Iterable
 import msgspec
 
 from stanine.domain.result import ENGINE_VERSION
-from stanine.store.records import START_BYTES, failure_record, read_start
+from stanine.store.records import failure_record, number_of_record, participant_of_record
 from stanine.store.results import Results
 from stanine.store.sweep import Sweep, Unscored
 
@@ -46,8 +46,9 @@ def sweep_attempts(sweep: Sweep, results: Results, oldest_message: int | None, m
     due = forgotten(sweep.unscored(), oldest_message)
     hopeless = [each for each in due if each.requeues >= max_requeues]
     for each in hopeless:
-        number, _ = read_start(each.record[:START_BYTES])
-        results.commit(number, [each.id], [failure_record(ENGINE_VERSION, "NotDeliverable")], {})
+        number = number_of_record(each.record)
+        participant = participant_of_record(each.record)
+        failure = failure_record(ENGINE_VERSION, "NotDeliverable", results.new_commit())
+        results.commit(number, [each.id], [failure], {} if participant is None else {0: participant}, "")
     again = [each.id for each in due if each.requeues < max_requeues]
-    results.requeue(again)
-    return Swept(requeued=len(again), failed=len(hopeless))
+    return Swept(requeued=results.requeue(again), failed=len(hopeless))

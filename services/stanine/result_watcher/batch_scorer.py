@@ -5,7 +5,7 @@ An attempt that can never be scored ends as Failed with its reason; it never hol
 """
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 
 import msgspec
 import numpy as np
@@ -14,16 +14,18 @@ from stanine.domain.index import IndexEntry
 from stanine.domain.kernel import Codes, Kernel
 from stanine.domain.result import ENGINE_VERSION
 from stanine.messages import split_attempt_ids
-from stanine.store.errors import CorruptRecordError
-from stanine.store.index import Index
+from stanine.store.errors import CorruptRecordError, StaleViewError
+from stanine.store.index import Index, IndexView
 from stanine.store.instruments import InstrumentHistory
 from stanine.store.records import (
-    HALVES,
-    START_BYTES,
+    START_PLACE,
+    TIME_BYTES,
     answers_of,
     failure_record,
+    is_halves,
     packed_size,
     participant_of,
+    participant_of_record,
     plain_answers,
     read_start,
     result_start,
@@ -69,17 +71,30 @@ class BatchScorer:
         self._kernels: dict[tuple[str, int, int], Kernel] = {}
 
     def score(self, packed_ids: bytes) -> Tally:
-        """Score the attempts and commit their results; raises NotIndexedError after committing all that could be scored."""
+        """Score the attempts and commit their results; raises NotIndexedError after committing all that could be scored.
+
+        Where the server comes back with other data meanwhile, the attempts are loaded again and scored with the index of these data.
+        """
         tally = Tally()
+        while True:
+            try:
+                self._score(packed_ids, tally)
+            except StaleViewError:
+                self._index.refresh()
+            else:
+                return tally
+
+    def _score(self, packed_ids: bytes, tally: Tally) -> None:
         ids = list(dict.fromkeys(split_attempt_ids(packed_ids)))
         loaded = self._results.load(ids)
-        self._index.refresh(loaded.index_change)
+        self._index.refresh(loaded.view)
+        view = self._index.entries.now
         groups: dict[bytes, _Group] = {}
         for attempt_id, record in zip(ids, loaded.records, strict=True):
             if record is None:
                 tally.unknown += 1  # a message is only a hint: this attempt is not there (any more)
                 continue
-            start = record[:START_BYTES]
+            start = record[START_PLACE]
             group = groups.get(start)
             if group is None:
                 group = groups[start] = _Group([], [])
@@ -87,66 +102,67 @@ class BatchScorer:
             group.records.append(record)
         waiting = 0
         for start, group in groups.items():
-            waiting += self._score_group(start, group, tally)
+            waiting += self._score_group(view, start, group, tally)
         if waiting:
             raise NotIndexedError(f"{waiting} attempts of the batch wait for an index entry")
-        return tally
 
-    def _score_group(self, start: bytes, group: _Group, tally: Tally) -> int:
+    def _score_group(self, view: IndexView, start: bytes, group: _Group, tally: Tally) -> int:
         """Score and commit the attempts of one revision; return how many must wait for their index entry."""
         try:
             number, revision = read_start(start)
         except CorruptRecordError:
             # Without an instrument there is no list of results to commit to; number 0 is nobody's.
-            self._fail(0, group.ids, "CorruptAttempt", tally)
+            self._fail(view, 0, group, "CorruptAttempt", tally)
             return 0
-        entry = self._index.entries.numbered(number, revision)
+        entry = view.numbered(number, revision)
         if entry is None:
             reason = self._why_never(number, revision)
             if reason is None:
                 return len(group.ids)
-            self._fail(number, group.ids, reason, tally)
+            self._fail(view, number, group, reason, tally)
             return 0
         layout, items = start[0], len(entry.items)
         participants: dict[int, str] = {}
         packed = plain_answers(group.records, items)
         if packed is None:
-            group, packed, participants = self._read(number, layout, items, group, tally)
+            group, packed, participants = self._read(view, number, items, group, tally)
         if group.ids:
             began = self._clock()
             bodies = self._bodies(entry, _matrix(layout, packed, items))
             tally.scoring_seconds += self._clock() - began
-            head = result_start(ENGINE_VERSION, entry.revision)
-            records = [failure_record(ENGINE_VERSION, "NotScorable") if body is None else head + body for body in bodies]
+            commit = self._results.new_commit()
+            head, failure = result_start(ENGINE_VERSION, entry.revision, commit), failure_record(ENGINE_VERSION, "NotScorable", commit)
+            records = [failure if body is None else head + body for body in bodies]
             failures = bodies.count(None)
-            committed = self._results.commit(number, group.ids, records, participants)
+            committed = self._results.commit(number, group.ids, records, participants, view.view)
             tally.already += len(group.ids) - committed
             tally.failed += failures
             tally.scored += max(0, committed - failures)
         return 0
 
-    def _read(self, number: int, layout: int, items: int, group: _Group, tally: Tally) -> tuple[_Group, bytes, dict[int, str]]:
+    def _read(self, view: IndexView, number: int, items: int, group: _Group, tally: Tally) -> tuple[_Group, bytes, dict[int, str]]:
         """Read records one by one: return those that are sound, their packed answers, and who they are of; the others end as Failed."""
-        sound, answers, corrupt = _Group([], []), [], []
+        sound, corrupt, answers = _Group([], []), _Group([], []), []
         participants: dict[int, str] = {}
+        layout = group.records[0][TIME_BYTES]
         size = packed_size(layout, items)
         for attempt_id, record in zip(group.ids, group.records, strict=True):
-            count, packed, tail = answers_of(record)
+            count, packed, rest = answers_of(record)
             try:
-                participant = participant_of(tail) if tail else None
+                participant = participant_of(layout, rest)
             except CorruptRecordError:
-                corrupt.append(attempt_id)
-                continue
+                count = -1
             if count != items or len(packed) != size:
-                corrupt.append(attempt_id)
+                corrupt.ids.append(attempt_id)
+                corrupt.records.append(record)
                 continue
             if participant is not None:
                 participants[len(sound.ids)] = participant
             sound.ids.append(attempt_id)
             sound.records.append(record)
             answers.append(packed)
-        if corrupt:
-            self._fail(number, corrupt, "CorruptAttempt", tally)
+        if corrupt.ids:
+            self._fail(view, number, corrupt, "CorruptAttempt", tally)
         return sound, b"".join(answers), participants
 
     def _bodies(self, entry: IndexEntry, codes: Codes) -> list[bytes | None]:
@@ -172,10 +188,13 @@ class BatchScorer:
             kernel = self._kernels[which] = Kernel(entry.plan)
         return kernel
 
-    def _fail(self, number: int, ids: Sequence[bytes], reason: str, tally: Tally) -> None:
-        committed = self._results.commit(number, ids, [failure_record(ENGINE_VERSION, reason)] * len(ids), {})
+    def _fail(self, view: IndexView, number: int, group: _Group, reason: str, tally: Tally) -> None:
+        failures = [failure_record(ENGINE_VERSION, reason, self._results.new_commit())] * len(group.ids)
+        named = {place: participant_of_record(record) for place, record in enumerate(group.records)}
+        participants = {place: participant for place, participant in named.items() if participant is not None}
+        committed = self._results.commit(number, group.ids, failures, participants, view.view)
         tally.failed += committed
-        tally.already += len(ids) - committed
+        tally.already += len(group.ids) - committed
 
     def _why_never(self, number: int, revision: int) -> str | None:
         """Tell why an attempt without an index entry can never be scored; None if the entry is only not there yet."""
@@ -189,7 +208,7 @@ class BatchScorer:
 def _matrix(layout: int, packed: bytes, items: int) -> Codes:
     """Return the codes of the packed answers of several attempts, a row an attempt."""
     codes = np.frombuffer(unpack_answers(layout, packed), dtype=np.uint8)
-    return codes.reshape(-1, items + items % 2 if layout == HALVES else items)[:, :items]
+    return codes.reshape(-1, items + items % 2 if is_halves(layout) else items)[:, :items]
 
 
 def _score(kernel: Kernel, codes: Codes) -> list[bytes]:

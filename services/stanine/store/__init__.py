@@ -1,17 +1,31 @@
 """The only code that knows records in Redis: what is stored, under which key, and how it changes.
 
-Every write is one call of one function in `functions.lua` or `instruments.lua`, which writes the record and appends the message about it
-in the same step. Callers: the API (instruments, attempts), the watchers (index, results, sweep), the operator (managed), the CLI (check).
+Every write is one call of one function in `functions/`, which writes the record and appends the message about it in the same step. Callers:
+the API (instruments, attempts), the watchers (index, results, sweep), the operator (managed), the CLI (check).
 """
 
 from importlib.resources import files
 
 from stanine.connection.library import Library
 from stanine.connection.managing import managing_source
+from stanine.store import keys, records
+
+#: The function library's source files, in this order; `managing` is the connection's.
+_PARTS = ("prelude", "views", "buckets", "participants", "attempts", "results", "lists", "sweep", "secrets", "managing", "instruments")
+#: What the source names between @: one truth for Python and Lua.
+_CONSTANTS = {
+    **{name: getattr(keys, name) for name in ("BLOCK_SIZE", "CHUNK_SIZE", "PAGE_SIZE", "SPLIT_FROM")},
+    **{name: getattr(records, name) for name in ("ARRIVAL_BYTES", "RANDOM_BYTES", "TIME_BYTES", "START_BYTES")},
+    **{name: getattr(records, name) for name in ("FINGERPRINT_BYTES", "CONTENT_BYTES", "KEY_SPACE_BYTES")},
+    **{name: getattr(records, name) for name in ("KEY_KIND_STEP", "KEY_TEXT", "KEY_UUID", "IDS_FIELD")},
+}
 
 
 def load_library() -> Library:
     """Read the store's Redis Function library. Called once by each composition root."""
-    here = files(__package__)
-    parts = here.joinpath("functions.lua").read_text(), managing_source(), here.joinpath("instruments.lua").read_text()
-    return Library("stanine_store", "\n".join(parts))
+    here = files(__package__).joinpath("functions")
+    parts = [managing_source() if part == "managing" else here.joinpath(f"{part}.lua").read_text() for part in _PARTS]
+    source = "\n".join(parts)
+    for name, value in _CONSTANTS.items():
+        source = source.replace(f"@{name}@", str(value))
+    return Library("stanine_store", source)

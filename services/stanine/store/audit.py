@@ -21,7 +21,7 @@ from stanine.domain.result import ENGINE_VERSION
 from stanine.store.errors import CorruptRecordError
 from stanine.store.instruments import InstrumentHistory
 from stanine.store.keys import BLOCK_SIZE, Keys
-from stanine.store.records import SCORED, StoredAttempt, StoredResult, read_attempt, read_result
+from stanine.store.records import ARRIVAL_BYTES, IDS_FIELD, SCORED, StoredAttempt, StoredResult, random_at, read_attempt, read_result
 from stanine.store.sweep import Sweep
 
 #: Blocks read in one round trip: 2,048 attempts, some 200 KB.
@@ -52,6 +52,8 @@ class Audit(msgspec.Struct, rename="camel"):
     differing: Faults = msgspec.field(default_factory=Faults)
     #: Attempts that ended as Failed.
     failed: int = 0
+    #: Those of them that the newest scoring of their form scores: they should not have failed.
+    failed_though_sound: Faults = msgspec.field(default_factory=Faults)
     #: Results that another version of the engine made: not compared.
     other_engine: int = 0
     #: Attempts that no published revision explains: their document is gone or cannot be read.
@@ -65,7 +67,14 @@ class Audit(msgspec.Struct, rename="camel"):
     @property
     def is_sound(self) -> bool:
         """Tell whether nothing is wrong."""
-        return not (self.differing.count or self.unexplained.count or self.unlisted or self.listed_twice or self.listed_without_result)
+        return not (
+            self.differing.count
+            or self.failed_though_sound.count
+            or self.unexplained.count
+            or self.unlisted
+            or self.listed_twice
+            or self.listed_without_result
+        )
 
 
 class Auditor:
@@ -88,12 +97,12 @@ class Auditor:
             self._compare(attempts, made, found)
         after, twice = self._listed()
         found.listed_twice = twice
-        found.unlisted = len(np.setdiff1d(np.array(results, np.uint32), after))
-        found.listed_without_result = len(np.setdiff1d(before, np.array(results, np.uint32)))
+        found.unlisted = len(np.setdiff1d(np.array(results, np.uint64), after))
+        found.listed_without_result = len(np.setdiff1d(before, np.array(results, np.uint64)))
         return found
 
-    def _steps(self) -> Iterator[tuple[dict[int, bytes], dict[int, bytes]]]:
-        """Yield the attempts and the results of some blocks, by arrival number."""
+    def _steps(self) -> Iterator[tuple[dict[int, tuple[bytes, bytes]], dict[int, bytes]]]:
+        """Yield the attempts (id and record) and the results of some blocks, by arrival number."""
         blocks = -(-self._sweep.arrivals() // BLOCK_SIZE)
         for start in range(0, blocks, BLOCKS_A_STEP):
             step = range(start, min(start + BLOCKS_A_STEP, blocks))
@@ -103,24 +112,33 @@ class Auditor:
             for block in step:
                 pipeline.hgetall(self._keys.attempts(block))
             replies = pipeline.execute()
-            results, attempts = (
-                {block * BLOCK_SIZE + int(slot): record for block, reply in zip(step, part, strict=True) for slot, record in reply.items()}
-                for part in (replies[: len(step)], replies[len(step) :])
-            )
+            results: dict[int, bytes] = {}
+            attempts: dict[int, tuple[bytes, bytes]] = {}
+            for block, found, records in zip(step, replies[: len(step)], replies[len(step) :], strict=True):
+                randoms = records.pop(IDS_FIELD.encode(), None)
+                results |= {block * BLOCK_SIZE + int(slot): record for slot, record in found.items()}
+                for slot, record in records.items():
+                    arrival = block * BLOCK_SIZE + int(slot)
+                    attempts[arrival] = random_at(randoms, arrival) + arrival.to_bytes(ARRIVAL_BYTES, "big"), record
             yield attempts, results
 
-    def _compare(self, attempts: dict[int, bytes], results: dict[int, bytes], found: Audit) -> None:
+    def _compare(self, attempts: dict[int, tuple[bytes, bytes]], results: dict[int, bytes], found: Audit) -> None:
         groups: dict[tuple[int, int, int], list[tuple[StoredAttempt, StoredResult]]] = {}
         for arrival, record in results.items():
             try:
                 result = read_result(record)
-                if result.kind != SCORED:
-                    found.failed += 1
-                    continue
-                attempt = read_attempt(attempts[arrival], arrival)
+            except CorruptRecordError:
+                result = None
+            try:
+                attempt_id, stored = attempts[arrival]
+                attempt = read_attempt(stored, attempt_id)
             except (KeyError, CorruptRecordError):
                 attempt = None
-            if attempt is None:
+            if result is not None and result.kind != SCORED:
+                found.failed += 1
+                if attempt is not None and self._is_sound(attempt):
+                    found.failed_though_sound.add(attempt.id.hex())
+            elif result is None or attempt is None:
                 found.differing.add(f"the attempt that arrived as number {arrival}")
             elif result.engine != ENGINE_VERSION:
                 found.other_engine += 1
@@ -136,6 +154,16 @@ class Auditor:
                     found.equal += 1
                 else:
                     found.differing.add(attempt.id.hex())
+
+    def _is_sound(self, attempt: StoredAttempt) -> bool:
+        """Tell whether the newest scoring of the form that was answered scores an attempt."""
+        name = self._instruments.name(attempt.number)
+        history = self._instruments.history(name) if name is not None else None
+        if history is None or not 0 < attempt.revision <= history.revision:
+            return False
+        scored_by = history.newest_of_forms().get(history.forms[attempt.revision - 1], 0)
+        kernel = self._kernel(attempt.number, attempt.revision, scored_by)
+        return kernel is not None and _bodies(kernel, [attempt.codes]) != [None]
 
     def _kernel(self, number: int, answered: int, scored_by: int) -> Kernel | None:
         """Return the scoring of a revision, from its document; None if there is none, or it has another form than was answered."""
@@ -159,7 +187,7 @@ class Auditor:
             return None
         return Kernel(build_entry(instrument, number=number, revision=scored_by, form=form, digest=stored[1]).plan)
 
-    def _listed(self) -> tuple[npt.NDArray[np.uint32], int]:
+    def _listed(self) -> tuple[npt.NDArray[np.uint64], int]:
         """Return the arrival numbers in all lists of results, each once and in order, and how many stand in them more than once."""
         logged = b""
         for number in self._client.hkeys(self._keys.commits):
@@ -167,7 +195,10 @@ class Auditor:
             while part := self._client.get(self._keys.commit_log(int(number), chunk)):
                 logged += part
                 chunk += 1
-        once, counts = np.unique(np.frombuffer(logged, ">u4").astype(np.uint32), return_counts=True)
+        parts = np.frombuffer(logged, np.dtype([("high", "u1"), ("low", ">u4")]))
+        assert parts.itemsize == ARRIVAL_BYTES
+        arrivals = parts["high"].astype(np.uint64) << np.uint64(32) | parts["low"].astype(np.uint64)
+        once, counts = np.unique(arrivals, return_counts=True)
         return once, int((counts > 1).sum())
 
 

@@ -50,7 +50,7 @@ def due_entries(instruments: InstrumentHistory, index: Index, engine: int) -> li
 
 def inspect(instruments: InstrumentHistory, index: Index, sweep: Sweep, engine: int) -> Inspection:
     """Look at everything that the sweeps look at, and change nothing but the low-water mark."""
-    waiting = list(sweep.unscored())
+    waiting = list(sweep.all_unscored())
     due = due_entries(instruments, index, engine)
 
     def fields(fault: str) -> tuple[str, ...]:

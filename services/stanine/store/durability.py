@@ -60,6 +60,10 @@ class Writer:
             raise NotDurableError(f"no replica confirmed the write to its disk within {FSYNC_TIMEOUT} ms")
         return reply
 
+    async def read(self, function: str, keys: Sequence[str], args: Sequence[Any]) -> Any:
+        """Call a function that only reads; raises redis-py's errors."""
+        return await self._library.call_async(self._client, function, keys, args)
+
     async def _call_and_wait(self, function: str, keys: Sequence[str], args: Sequence[Any], replicas: int) -> tuple[Any, Any]:
         pipeline = self._client.pipeline(transaction=False)
         pipeline.execute_command(*self._library.command(function, keys, args))

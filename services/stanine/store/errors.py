@@ -1,5 +1,10 @@
 """What can go wrong in the store, apart from Redis itself being away (those errors stay redis-py's own)."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import redis
+
 from stanine.connection.managing import ManagedError, Manager
 from stanine.domain.errors import StanineError
 
@@ -31,3 +36,26 @@ class CorruptRecordError(StoreError):
 
 class NotDurableError(StoreError):
     """A write is done but not known to be on disk: its outcome is unknown to the caller, who may send it again."""
+
+
+class StaleViewError(StoreError):
+    """Something was made with an index that does not belong to the server's data: the server came back with other data. Temporary."""
+
+
+class HistoryChangedError(StoreError):
+    """A cursor points behind an item that the list does not have there; `next` is the cursor to continue from."""
+
+    def __init__(self, following: str) -> None:
+        super().__init__("the list has changed: the server came back with other data")
+        self.following = following
+
+
+@contextmanager
+def stale_views() -> Iterator[None]:
+    """Raise StaleViewError for the error by which a function refuses a view of the index."""
+    try:
+        yield
+    except redis.ResponseError as error:
+        if str(error).startswith("STALEVIEW"):
+            raise StaleViewError("the index that this was made with does not belong to the server's data") from None
+        raise

@@ -2,12 +2,17 @@
 
 The indexWatcher writes them through IndexWriter; the API (asyncio) and the resultWatcher follow them with a cache in the process.
 They are derived: whatever is lost is built again from the documents, byte for byte the same.
+
+What a cache holds is a view: the number and the random token of the last change that it has taken in. Both are needed, since a server that
+comes back with older data counts on from there. A view whose token the server does not have is dropped and read again.
 """
 
 import hashlib
 import threading
+from collections.abc import Mapping
 from typing import Any
 
+import msgspec
 import redis
 import redis.asyncio
 
@@ -15,56 +20,74 @@ from stanine.connection.library import Library
 from stanine.domain.errors import CorruptEntry
 from stanine.domain.index import IndexEntry, decode_entry
 from stanine.store.keys import Keys, index_field
+from stanine.store.views import ask_for_view, belongs, change_number, new_token
 
 
-class EntryCache:
-    """Decoded index entries by instrument: which one an attempt belongs to. No I/O."""
+class IndexView(msgspec.Struct, frozen=True):
+    """Decoded index entries as they were after one change: which one an attempt belongs to."""
 
-    def __init__(self) -> None:
-        self.change = -1
-        self.hits = 0
-        self.misses = 0
-        self._entries: dict[str, dict[int, IndexEntry]] = {}
-        self._names: dict[int, str] = {}
+    #: Number and token of that change; '' before the first.
+    view: str = ""
+    #: The view that this one began with. Views that grew from one another have the same; what one says of a revision holds for all.
+    origin: str = ""
+    forms: Mapping[str, Mapping[int, IndexEntry]] = {}
+    names: Mapping[int, str] = {}
 
-    def __len__(self) -> int:
-        return sum(len(forms) for forms in self._entries.values())
+    @property
+    def change(self) -> int:
+        """The number of the last change."""
+        return change_number(self.view)
 
-    def put(self, entry: IndexEntry) -> None:
-        """Take in an entry."""
-        self._entries.setdefault(entry.name, {})[entry.form] = entry
-        self._names[entry.number] = entry.name
-
-    def clear(self) -> None:
-        """Forget everything: the server's index is another one now."""
-        self._entries.clear()
-        self._names.clear()
-
-    def forget(self, field: str) -> None:
-        """Forget the entry of a field: it was removed."""
-        name, _, form = field.rpartition("/")
-        forms = self._entries.get(name)
-        if forms is None or not form.isdecimal() or int(form) not in forms:
-            return
-        number = forms.pop(int(form)).number
-        if not forms:
-            del self._entries[name]
-            self._names.pop(number, None)
+    def changed(self, view: str, entries: Mapping[str, IndexEntry | None]) -> "IndexView":
+        """Return the view after changes: entries by field, None where one was removed."""
+        forms = {name: {**each} for name, each in self.forms.items()}
+        for field, entry in entries.items():
+            name, _, form = field.rpartition("/")
+            if entry is not None:
+                forms.setdefault(entry.name, {})[entry.form] = entry
+            elif form.isdecimal():
+                forms.get(name, {}).pop(int(form), None)
+        forms = {name: each for name, each in forms.items() if each}
+        return IndexView(view, self.origin or view, forms, {entry.number: name for name, each in forms.items() for entry in each.values()})
 
     def newest(self, name: str) -> IndexEntry | None:
         """Return the entry of the newest form of an instrument."""
-        forms = self._entries.get(name)
-        return self._count(forms[max(forms)] if forms else None)
+        forms = self.forms.get(name)
+        return forms[max(forms)] if forms else None
 
     def answered(self, name: str, revision: int) -> IndexEntry | None:
         """Return the entry of the form that a revision has: it covers the revisions from its form's first to its own."""
-        forms = self._entries.get(name, {})
-        return self._count(next((entry for form, entry in forms.items() if form <= revision <= entry.revision), None))
+        forms = self.forms.get(name, {})
+        return next((entry for form, entry in forms.items() if form <= revision <= entry.revision), None)
 
     def numbered(self, number: int, revision: int) -> IndexEntry | None:
         """Return the entry that an attempt of instrument `number` and `revision` is scored by."""
-        name = self._names.get(number)
-        return self._count(None) if name is None else self.answered(name, revision)
+        name = self.names.get(number)
+        return None if name is None else self.answered(name, revision)
+
+
+class EntryCache:
+    """The view of the index that a process has now; replaced as a whole, so that a reader's view never changes under it. No I/O."""
+
+    def __init__(self) -> None:
+        self.now = IndexView()
+        self.hits = 0
+        self.misses = 0
+
+    def __len__(self) -> int:
+        return sum(len(forms) for forms in self.now.forms.values())
+
+    def newest(self, name: str) -> IndexEntry | None:
+        """Return the entry of the newest form of an instrument."""
+        return self._count(self.now.newest(name))
+
+    def answered(self, name: str, revision: int) -> IndexEntry | None:
+        """Return the entry of the form that a revision has."""
+        return self._count(self.now.answered(name, revision))
+
+    def numbered(self, number: int, revision: int) -> IndexEntry | None:
+        """Return the entry that an attempt of instrument `number` and `revision` is scored by."""
+        return self._count(self.now.numbered(number, revision))
 
     def _count(self, entry: IndexEntry | None) -> IndexEntry | None:
         if entry is None:
@@ -75,7 +98,7 @@ class EntryCache:
 
 
 class AsyncIndex:
-    """The API's view of the index: a cache, refreshed when the number of the last change has moved."""
+    """The API's view of the index: a cache, refreshed when the last change is another one."""
 
     def __init__(self, client: "redis.asyncio.Redis", keys: Keys) -> None:
         self._client: Any = client
@@ -83,19 +106,16 @@ class AsyncIndex:
         self.entries = EntryCache()
 
     async def refresh(self) -> list[str]:
-        """Take in what has changed; return the fields of entries that are corrupt (the sweep mends them) and were left out."""
-        cache = self.entries
-        change = int(await self._client.get(self._keys.index_change) or 0)
-        if change == cache.change:
-            return []
-        if change < cache.change:
-            cache.clear()
-            cache.change = -1
-        fields = await self._client.zrange(self._keys.index_changes, cache.change + 1, change, byscore=True)
-        data = await self._client.hmget(self._keys.index, fields) if fields else []
-        corrupt = _take_in(cache, fields, data)
-        cache.change = change
-        return corrupt
+        """Read what has changed; return the fields of entries that are corrupt (the sweep builds them again) and were left out."""
+        for base in (self.entries.now, IndexView()):
+            pipeline = self._client.pipeline(transaction=True)
+            _ask(pipeline, self._keys, base)
+            last, token, fields = await pipeline.execute()
+            if belongs(base.view, token):
+                data = await self._client.hmget(self._keys.index, fields) if fields else []
+                self.entries.now, corrupt = _changed(base, last, fields, data)
+                return corrupt
+        raise AssertionError("the empty view belongs to all data")
 
 
 class Index:
@@ -108,23 +128,20 @@ class Index:
         self._lock = threading.Lock()
         self.entries = EntryCache()
 
-    def refresh(self, change: int | None = None) -> list[str]:
-        """Take in what has changed, unless `change`, read along with something else, says that nothing has; return corrupt fields."""
-        cache = self.entries
+    def refresh(self, view: str | None = None) -> list[str]:
+        """Read what has changed, unless `view`, read along with something else, says that nothing has; return corrupt fields."""
+        if view is not None and view == self.entries.now.view:
+            return []
         with self._lock:
-            if change is None or change < cache.change:
-                # A number below ours may only be old: another thread has refreshed since it was read. Only the server knows.
-                change = int(self._client.get(self._keys.index_change) or 0)
-            if change == cache.change:
-                return []
-            if change < cache.change:
-                cache.clear()
-                cache.change = -1
-            fields = self._client.zrange(self._keys.index_changes, cache.change + 1, change, byscore=True)
-            data = self._client.hmget(self._keys.index, fields) if fields else []
-            corrupt = _take_in(cache, fields, data)
-            cache.change = change
-            return corrupt
+            for base in (self.entries.now, IndexView()):
+                pipeline = self._client.pipeline(transaction=True)
+                _ask(pipeline, self._keys, base)
+                last, token, fields = pipeline.execute()
+                if belongs(base.view, token):
+                    data = self._client.hmget(self._keys.index, fields) if fields else []
+                    self.entries.now, corrupt = _changed(base, last, fields, data)
+                    return corrupt
+        raise AssertionError("the empty view belongs to all data")
 
     def read(self, name: str, form: int) -> bytes | None:
         """Return the bytes of an entry."""
@@ -136,28 +153,44 @@ class Index:
         return [field.decode() for field in self._client.hkeys(self._keys.index)]
 
     def put(self, name: str, form: int, entry: bytes, *, instead_of: bytes | None = None) -> bool:
-        """Store an entry unless what is there is as new; a corrupt one, given as `instead_of`, is replaced whatever it claims.
+        """Store an entry unless the present one is as new; a corrupt one, given as `instead_of`, is replaced whatever its header says.
 
         Returns whether it was stored.
         """
         corrupt = "" if instead_of is None else hashlib.sha1(instead_of, usedforsecurity=False).hexdigest()
-        keys = [self._keys.index, self._keys.index_changes, self._keys.index_change]
-        return bool(self._library.call(self._client, "put_index", keys, [index_field(name, form), entry, corrupt]))
+        return bool(
+            self._library.call(self._client, "put_index", index_keys(self._keys), [index_field(name, form), entry, corrupt, new_token()])
+        )
+
+    def renew_view(self) -> None:
+        """Make a new view where the token of the last one was lost. Called by the sweep."""
+        self._library.call(self._client, "renew_view", index_keys(self._keys), [new_token()])
 
     def drop(self, field: str) -> None:
-        """Remove an entry that no form of any instrument stands for; whoever has it forgets it."""
-        keys = [self._keys.index, self._keys.index_changes, self._keys.index_change]
-        self._library.call(self._client, "drop_index", keys, [field])
+        """Remove an entry that no form of any instrument has; caches drop it."""
+        self._library.call(self._client, "drop_index", index_keys(self._keys), [field, new_token()])
 
 
-def _take_in(cache: EntryCache, fields: list[bytes], data: list[bytes | None]) -> list[str]:
+def index_keys(keys: Keys) -> list[str]:
+    """Return the KEYS by which functions change the index."""
+    return [keys.index, keys.index_changes, keys.index_change, keys.index_history]
+
+
+def _ask(pipeline: Any, keys: Keys, base: IndexView) -> None:
+    pipeline.get(keys.index_change)
+    ask_for_view(pipeline, keys, base.view)
+    pipeline.zrange(keys.index_changes, base.change + 1, "+inf", byscore=True)
+
+
+def _changed(base: IndexView, last: bytes | None, fields: list[bytes], data: list[bytes | None]) -> tuple[IndexView, list[str]]:
+    view = (last or b"").decode()
+    if view == base.view:
+        return base, []
+    entries: dict[str, IndexEntry | None] = {}
     corrupt = []
     for field, entry in zip(fields, data, strict=True):
-        if entry is None:
-            cache.forget(field.decode())
-            continue
         try:
-            cache.put(decode_entry(entry))
+            entries[field.decode()] = None if entry is None else decode_entry(entry)
         except CorruptEntry:
             corrupt.append(field.decode())
-    return corrupt
+    return base.changed(view, entries), corrupt

@@ -15,6 +15,7 @@ from stanine.messages import Outbox, join_names
 from stanine.store.durability import Writer
 from stanine.store.errors import InstrumentManagedError, PreconditionFailedError
 from stanine.store.keys import Keys
+from stanine.store.views import ask_for_view, check_view
 
 
 class Published(msgspec.Struct, frozen=True):
@@ -117,13 +118,18 @@ class Instruments:
         keys, args = publish_call(self._keys, self._outbox, name, (document, digest, form_digest), conditions, trace)
         return read_published(name, digest, await self._writer.call("publish", keys, args))
 
-    async def read(self, name: str, revision: int | None = None) -> StoredDocument | None:
-        """Read one revision of an instrument, the newest by default; None if there is none such."""
+    async def read(self, name: str, revision: int | None = None, *, view: str = "") -> StoredDocument | None:
+        """Read one revision of an instrument, the newest by default; None if there is none such.
+
+        Raises StaleViewError if `view`, a view of the index, does not belong to the data that the revision is read from.
+        """
         key = self._keys.instrument(name)
-        number, newest = await self._client.hmget(key, ["number", "revision"])
-        wanted = revision or int(newest or 0)
-        fields = [f"{what}:{wanted}" for what in ("doc", "digest", "form", "at")]
-        document, digest, form, published = await self._client.hmget(key, fields)
+        wanted = revision or int(await self._client.hget(key, "revision") or 0)
+        pipeline = self._client.pipeline(transaction=True)
+        pipeline.hmget(key, ["number", *(f"{what}:{wanted}" for what in ("doc", "digest", "form", "at"))])
+        ask_for_view(pipeline, self._keys, view)
+        (number, document, digest, form, published), token = await pipeline.execute()
+        check_view(view, token)
         if document is None:
             return None
         return StoredDocument(name, int(number), wanted, int(form), digest.decode(), document, int(published))

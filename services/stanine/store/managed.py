@@ -13,8 +13,10 @@ from stanine.connection.library import Library
 from stanine.connection.managing import HOLD_MS, Manager, read_manager
 from stanine.messages import Outbox
 from stanine.store.errors import InstrumentManagedError
+from stanine.store.index import index_keys
 from stanine.store.instruments import Published, publish_call, read_published
 from stanine.store.keys import Keys
+from stanine.store.views import new_token
 
 
 class Standing(msgspec.Struct, frozen=True):
@@ -70,9 +72,8 @@ class ManagedInstruments:
         Its number is never given again, and published anew it goes on after its last revision. Raises InstrumentManagedError.
         """
         keys = self._keys
-        index = [keys.index, keys.index_changes, keys.index_change]
-        named = [keys.instrument(name), keys.instruments, keys.numbers, *index, keys.answered, keys.commits]
-        reply = self._call("remove_instrument", named, [name, manager.encode()])
+        named = [keys.instrument(name), keys.instruments, keys.numbers, *index_keys(keys), keys.answered, keys.commits]
+        reply = self._call("remove_instrument", named, [name, manager.encode(), new_token()])
         if len(reply) > 1:
             raise InstrumentManagedError(name, read_manager(reply[1]))
         return Removal(reply[0])

@@ -2,17 +2,24 @@
 
 Called by every module of the store. Numbers are big-endian. Layouts:
 
-    attempt   layout 1 | instrument number 3 | revision answered 3 | arrived (ms) 6 | random 12 | number of items 1 or 2 | answers | tail
-    answers   in the form's order. Layout 2: their number in 2, a byte an item. Layout 3, for the usual form of at most 255 items with at
-              most 13 options each: their number in 1, half a byte an item, the first item in the upper half of the first byte
-    tail      nothing, or MessagePack [caller's key, participant, attributes]
-    result    kind 1 | engine version 2 | scoring revision 4 | the body (`stanine.domain.result`), or for a failure its reason as UTF-8
+    id        random 11 (the low half of the first byte is the partition) | arrival 5: 4 + 84 + 40 bits
+    ids       of a block: the random part of each slot's id, 11 bytes a slot, in one field
+    attempt   arrived (ms) 6 | layout 1 | instrument number 3 | revision answered 3 | items 1 or 2 | answers | extras | key
+    layout    low half: WHOLES or HALVES; 16 x what the key is (none, text, UUID); 64: there are extras
+    answers   in the form's order. WHOLES: the number of items in 2, a byte an item. HALVES, for the usual form of at most 255 items with at
+              most 13 options each: the number in 1, half a byte an item, the first item in the upper half of the first byte
+    extras    MessagePack [participant, attributes]
+    key       digest of its key space 8 | as text: the key, its length less one in 1; as a UUID in its usual notation: 16
+    result    kind 1 | engine version 2 | scoring revision 4 | commit 4 | the body (`stanine.domain.result`), or for a failure its reason
+              as UTF-8. The commit is random for each call of `commit_results`: a result that is committed once more, after the server
+              came back with older data, is another one.
 
-The function `submit` puts the time of arrival in, the server's own, so an attempt reaches it in two parts: before and after.
+The function `submit` puts the time of arrival before the rest, the server's own. The constants are filled into the functions' source.
 """
 
 import hmac
 import struct
+import uuid
 from binascii import hexlify, unhexlify
 from collections.abc import Mapping, Sequence
 from hashlib import blake2b
@@ -23,25 +30,38 @@ from stanine.messages import ATTEMPT_ID_BYTES
 from stanine.store.errors import CorruptRecordError
 from stanine.store.keys import BLOCK_SIZE
 
-#: The layouts of attempt records: answers in bytes, or in halves of bytes. Layout 1 was never released.
-WHOLES, HALVES = 2, 3
-#: Random bytes of an attempt's id: 96 bits, so that nobody guesses one.
-RANDOM_BYTES = 12
+#: How the answers are packed: a byte an item, or half a byte. Smaller numbers are layouts that were never released.
+WHOLES, HALVES = 4, 5
+#: What the key of an attempt is, times KEY_KIND_STEP in the layout byte.
+NO_KEY, KEY_TEXT, KEY_UUID = 0, 1, 2
+KEY_KIND_STEP = 16
+#: In the layout byte: there are extras.
+EXTRAS = 64
+#: Bytes of an id: random ones, then the arrival number.
+RANDOM_BYTES, ARRIVAL_BYTES = 11, 5
+#: Bytes of the time of arrival.
+TIME_BYTES = 6
+#: Bytes of the digest of a key space, of a fingerprint of a key or participant, of the content digest that is kept with a key.
+KEY_SPACE_BYTES, FINGERPRINT_BYTES, CONTENT_BYTES = 8, 8, 8
 #: Bytes of an attempt's token.
 TOKEN_BYTES = 16
+#: Random bytes of a commit.
+COMMIT_BYTES = 4
 #: What a result record is.
 SCORED, FAILED = 1, 2
 
 _START = struct.Struct(">B3s3s")
-_RECORD = struct.Struct(">B3s3s6s12s")
-_RESULT = struct.Struct(">BHI")
+_RECORD = struct.Struct(f">{TIME_BYTES}sB3s3s")
+_RESULT = struct.Struct(f">BHI{COMMIT_BYTES}s")
 _COUNT = struct.Struct(">H")
 
-#: Bytes of an attempt record that say which scoring applies, and how its answers are packed: its layout, instrument and revision.
+#: Bytes that say which scoring applies, and how the answers are packed: the layout, instrument and revision.
 START_BYTES = _START.size
 
-#: Where an attempt record has the random part of its id: after its time.
-RANDOM_PLACE = slice(START_BYTES + 6, START_BYTES + 6 + RANDOM_BYTES)
+#: Where an attempt's record has them.
+START_PLACE = slice(TIME_BYTES, TIME_BYTES + START_BYTES)
+#: The field of a block that holds the random parts of the ids.
+IDS_FIELD = "i"
 
 #: Codes that half a byte holds: the first 13 options, and the three codes of what is no answer; of each the digit that it is packed as.
 _HALF_CODES = bytes([*range(13), 253, 254, 255])
@@ -49,13 +69,12 @@ _DIGITS = b"0123456789abcdef"
 _TO_DIGITS, _TO_CODES = bytes.maketrans(_HALF_CODES, _DIGITS), bytes.maketrans(_DIGITS, _HALF_CODES)
 #: Items that their number in one byte, and in two, allows.
 _HALVES_LIMIT, _WHOLES_LIMIT = 255, 65535
-_HALVES_BYTE = bytes([HALVES])
+_UUID_LENGTH, _UUID_BYTES = 36, 16
 
 
-class Tail(msgspec.Struct, frozen=True, array_like=True):
+class Extras(msgspec.Struct, frozen=True, array_like=True):
     """What only some attempts have."""
 
-    key: str | None = None
     participant: str | None = None
     attributes: Mapping[str, int | float | str] = {}
 
@@ -74,12 +93,13 @@ class StoredAttempt(msgspec.Struct, frozen=True):
 
 
 class StoredResult(msgspec.Struct, frozen=True):
-    """A result as stored: scored (`body`), or failed with a reason."""
+    """A result as stored: scored (`body`), or failed with a reason. `commit`: the random bytes of the call that committed it."""
 
     kind: int
     engine: int
     scoring_revision: int
     body: bytes
+    commit: bytes = b""
 
     @property
     def failure(self) -> str | None:
@@ -95,6 +115,11 @@ def place(arrival: int) -> tuple[int, int]:
 def arrival_of(attempt_id: bytes) -> int:
     """Return the arrival number in an attempt's id."""
     return int.from_bytes(attempt_id[RANDOM_BYTES:], "big")
+
+
+def id_random(random: bytes, partition: int = 0) -> bytes:
+    """Return the random part of an id in a partition from RANDOM_BYTES random bytes: the low half of the first byte is the partition."""
+    return bytes([random[0] & 0xF0 | partition]) + random[1:]
 
 
 def read_id(text: str) -> bytes | None:
@@ -116,25 +141,58 @@ def token(secret: bytes, attempt_id: bytes) -> str:
     return blake2b(attempt_id, digest_size=TOKEN_BYTES, key=secret).hexdigest()
 
 
-def attempt_parts(number: int, revision: int, random: bytes, codes: bytes, tail: bytes) -> tuple[bytes, bytes]:
-    """Return an attempt's record in two parts: what stands before the time of arrival, and what stands after it."""
+def key_space_digest(key_space: str) -> bytes:
+    """Return the digest of a key space that records hold."""
+    return blake2b(key_space.encode(), digest_size=KEY_SPACE_BYTES, person=b"stanine-space").digest()
+
+
+def key_fingerprint(key_space: bytes, number: int, key: str) -> bytes:
+    """Return the fingerprint of a caller's key for instrument `number`; `key_space`: its digest. It is never all NULs."""
+    content = key_space + number.to_bytes(4, "big") + key.encode()
+    return blake2b(content, digest_size=FINGERPRINT_BYTES).digest().replace(bytes(FINGERPRINT_BYTES), b"\1" * FINGERPRINT_BYTES)
+
+
+def participant_fingerprint(participant: str) -> bytes:
+    """Return the fingerprint of a participant."""
+    return blake2b(participant.encode(), digest_size=FINGERPRINT_BYTES, person=b"stanine-person").digest()
+
+
+def encode_key(key_space: bytes, key: str | None) -> tuple[int, bytes]:
+    """Return (what the key is, its bytes in a record)."""
+    if key is None:
+        return NO_KEY, b""
+    if len(key) == _UUID_LENGTH and key[8] == "-":
+        try:
+            packed = uuid.UUID(key)
+        except ValueError:
+            pass
+        else:
+            if str(packed) == key:
+                return KEY_UUID, key_space + packed.bytes
+    text = key.encode()
+    return KEY_TEXT, b"%b%b%c" % (key_space, text, len(text) - 1)
+
+
+def encode_extras(participant: str | None, attributes: Mapping[str, int | float | str]) -> bytes:
+    """Return the extras of an attempt's record: nothing for an attempt without participant and attributes."""
+    if participant is None and not attributes:
+        return b""
+    return msgspec.msgpack.encode(Extras(participant, attributes))
+
+
+def attempt_record(number: int, revision: int, codes: bytes, extras: bytes = b"", key: tuple[int, bytes] = (NO_KEY, b"")) -> bytes:
+    """Return an attempt's record without its time of arrival. `key`: what `encode_key` returned."""
     count = len(codes)
     if count <= _HALVES_LIMIT and not codes.translate(None, _HALF_CODES):
         layout, packed = HALVES, b"%c%b" % (count, unhexlify(codes.translate(_TO_DIGITS) + b"0" * (count % 2)))
     else:
         layout, packed = WHOLES, _COUNT.pack(count) + codes
-    return _START.pack(layout, number.to_bytes(3, "big"), revision.to_bytes(3, "big")), random + packed + tail
-
-
-def encode_tail(key: str | None, participant: str | None, attributes: Mapping[str, int | float | str]) -> bytes:
-    """Return the tail of an attempt's record: nothing for an attempt without key, participant and attributes."""
-    if key is None and participant is None and not attributes:
-        return b""
-    return msgspec.msgpack.encode(Tail(key, participant, attributes))
+    layout += key[0] * KEY_KIND_STEP + (EXTRAS if extras else 0)
+    return b"%c%b%b%b%b%b" % (layout, number.to_bytes(3, "big"), revision.to_bytes(3, "big"), packed, extras, key[1])
 
 
 def read_start(start: bytes) -> tuple[int, int]:
-    """Return (instrument number, revision answered) from the first START_BYTES of an attempt record; CorruptRecordError if it is none."""
+    """Return (instrument number, revision answered) from the START_BYTES of an attempt record; CorruptRecordError if it is none."""
     try:
         layout, number, revision = _START.unpack(start)
     except struct.error as error:
@@ -143,55 +201,53 @@ def read_start(start: bytes) -> tuple[int, int]:
     return int.from_bytes(number, "big"), int.from_bytes(revision, "big")
 
 
-def read_attempt(record: bytes, attempt_id: bytes | int) -> StoredAttempt | None:
-    """Read an attempt's record; None if it is another attempt's than the id says. CorruptRecordError if it is none.
+def random_at(ids: bytes | None, arrival: int) -> bytes:
+    """Return the random part of the id of the attempt that arrived as number `arrival`; `ids`: those of its block."""
+    start = arrival % BLOCK_SIZE * RANDOM_BYTES
+    return (ids or b"")[start : start + RANDOM_BYTES]
 
-    Given an arrival number instead of an id, whoever's it is.
-    """
+
+def is_at(ids: bytes | None, attempt_id: bytes) -> bool:
+    """Tell whether a block has the attempt with this id; `ids`: the random parts of the ids of the block."""
+    return hmac.compare_digest(random_at(ids, arrival_of(attempt_id)), attempt_id[:RANDOM_BYTES])
+
+
+def read_attempt(record: bytes, attempt_id: bytes) -> StoredAttempt:
+    """Read the record of the attempt with an id; CorruptRecordError if it is none."""
     try:
-        layout, number, revision, time, random = _RECORD.unpack_from(record)
+        time, layout, number, revision = _RECORD.unpack_from(record)
         _check_layout(layout)
-        if isinstance(attempt_id, int):
-            whole_id = random + attempt_id.to_bytes(ATTEMPT_ID_BYTES - RANDOM_BYTES, "big")
-        elif hmac.compare_digest(random, attempt_id[:RANDOM_BYTES]):
-            whole_id = attempt_id
-        else:
-            return None
         count, packed, rest = answers_of(record)
         codes = unpack_answers(layout, packed)[:count]
         if len(codes) != count:
             raise CorruptRecordError("an attempt record is cut short")
-        tail = msgspec.msgpack.decode(rest, type=Tail) if rest else Tail()
-    except (struct.error, msgspec.MsgspecError) as error:
+        key, size = _read_key(layout, rest)
+        extras = msgspec.msgpack.decode(rest[: len(rest) - size], type=Extras) if layout & EXTRAS else Extras()
+    except (struct.error, IndexError, ValueError, msgspec.MsgspecError) as error:
         raise CorruptRecordError("an attempt record cannot be read") from error
     return StoredAttempt(
-        whole_id,
+        attempt_id,
         int.from_bytes(number, "big"),
         int.from_bytes(revision, "big"),
         int.from_bytes(time, "big"),
         codes,
-        tail.key,
-        tail.participant,
-        tail.attributes,
+        key,
+        extras.participant,
+        extras.attributes,
     )
 
 
 def arrived_at(record: bytes) -> int:
     """Return when an attempt arrived (ms since 1970, the server's clock)."""
-    return int.from_bytes(record[START_BYTES : START_BYTES + 6], "big")
-
-
-def random_of(record: bytes) -> bytes:
-    """Return the random part of the id that an attempt's record belongs to."""
-    return record[RANDOM_PLACE]
+    return int.from_bytes(record[:TIME_BYTES], "big")
 
 
 def answers_of(record: bytes) -> tuple[int, bytes, bytes]:
-    """Return (number of items, packed answers, tail) of an attempt record: the scorer's short way past everything else.
+    """Return (number of items, packed answers, what follows) of an attempt record.
 
     Of a record that is cut short the answers are fewer than `packed_size` says; -1 if it does not even say how many there are.
     """
-    halves = record[:1] == _HALVES_BYTE
+    halves = is_halves(record[TIME_BYTES]) if len(record) > TIME_BYTES else True
     start = _RECORD.size + (1 if halves else 2)
     if len(record) < start:
         return -1, b"", b""
@@ -201,57 +257,98 @@ def answers_of(record: bytes) -> tuple[int, bytes, bytes]:
 
 
 def plain_answers(records: Sequence[bytes], items: int) -> bytes | None:
-    """Return the packed answers of several attempt records of one layout, if each has just `items` answers and no tail; else None."""
-    layout = records[0][0]
-    width, limit = (1, _HALVES_LIMIT) if layout == HALVES else (2, _WHOLES_LIMIT)
+    """Return the packed answers of attempt records that start alike, if each has just `items` answers and no extras; else None."""
+    layout = records[0][TIME_BYTES]
+    halves, kind = is_halves(layout), layout // KEY_KIND_STEP % 4
+    width, limit = (1, _HALVES_LIMIT) if halves else (2, _WHOLES_LIMIT)
     head = _RECORD.size + width
-    if items > limit or set(map(len, records)) != {head + packed_size(layout, items)}:
+    end = head + packed_size(layout, items)
+    if items > limit or layout & EXTRAS:
         return None
+    if kind == KEY_TEXT:
+        whole = all(len(record) > end and len(record) == end + KEY_SPACE_BYTES + record[-1] + 2 for record in records)
+    else:
+        whole = set(map(len, records)) == {end + (KEY_SPACE_BYTES + _UUID_BYTES if kind == KEY_UUID else 0)}
     announced = items.to_bytes(width, "big")
-    if any(record[_RECORD.size : head] != announced for record in records):
+    if not whole or any(record[_RECORD.size : head] != announced for record in records):
         return None
-    return b"".join([record[head:] for record in records])
+    return b"".join([record[head:end] for record in records])
+
+
+def is_halves(layout: int) -> bool:
+    """Tell whether the answers of a record with this layout byte take half a byte each."""
+    return layout % KEY_KIND_STEP == HALVES
 
 
 def packed_size(layout: int, items: int) -> int:
     """Return the bytes that the answers to so many items take."""
-    return (items + 1) // 2 if layout == HALVES else items
+    return (items + 1) // 2 if is_halves(layout) else items
 
 
 def unpack_answers(layout: int, packed: bytes) -> bytes:
     """Return the codes of packed answers, of one attempt or several; in halves an odd number of items leaves one code too many each."""
-    return hexlify(packed).translate(_TO_CODES) if layout == HALVES else packed
+    return hexlify(packed).translate(_TO_CODES) if is_halves(layout) else packed
 
 
 def _check_layout(layout: int) -> None:
-    if layout not in (WHOLES, HALVES):
-        raise CorruptRecordError(f"an attempt record has layout {layout}; this version reads layouts {WHOLES} and {HALVES}")
+    if layout % KEY_KIND_STEP not in (WHOLES, HALVES):
+        raise CorruptRecordError(f"an attempt record has layout {layout % KEY_KIND_STEP}; this version reads layouts {WHOLES} and {HALVES}")
 
 
-def participant_of(tail: bytes) -> str | None:
-    """Return the participant that a tail names."""
+def _read_key(layout: int, rest: bytes) -> tuple[str | None, int]:
+    """Return the key at the end of what follows the answers, and how many bytes it takes there."""
+    kind = layout // KEY_KIND_STEP % 4
+    if kind == NO_KEY:
+        return None, 0
+    if kind == KEY_UUID:
+        return str(uuid.UUID(bytes=rest[-_UUID_BYTES:])), KEY_SPACE_BYTES + _UUID_BYTES
+    size = rest[-1] + 1
+    return rest[-1 - size : -1].decode(), KEY_SPACE_BYTES + size + 1
+
+
+def participant_of(layout: int, rest: bytes) -> str | None:
+    """Return the participant that a record names in what follows the answers; CorruptRecordError if that cannot be read."""
+    if not layout & EXTRAS:
+        return None
     try:
-        return msgspec.msgpack.decode(tail, type=Tail).participant if tail else None
-    except msgspec.MsgspecError as error:
-        raise CorruptRecordError("the tail of an attempt record cannot be read") from error
+        _, size = _read_key(layout, rest)
+        return msgspec.msgpack.decode(rest[: len(rest) - size], type=Extras).participant
+    except (IndexError, ValueError, msgspec.MsgspecError) as error:
+        raise CorruptRecordError("the extras of an attempt record cannot be read") from error
 
 
-def result_start(engine: int, scoring_revision: int) -> bytes:
+def number_of_record(record: bytes) -> int:
+    """Return the instrument number in an attempt's record; 0, which no instrument has, if it cannot be read."""
+    try:
+        return read_start(record[START_PLACE])[0]
+    except CorruptRecordError:
+        return 0
+
+
+def participant_of_record(record: bytes) -> str | None:
+    """Return the participant that an attempt's record names; None also if it cannot be read."""
+    try:
+        return participant_of(record[TIME_BYTES], answers_of(record)[2])
+    except (IndexError, CorruptRecordError):
+        return None
+
+
+def result_start(engine: int, scoring_revision: int, commit: bytes) -> bytes:
     """Return what stands before the body of a scored result."""
-    return _RESULT.pack(SCORED, engine, scoring_revision)
+    return _RESULT.pack(SCORED, engine, scoring_revision, commit)
 
 
-def failure_record(engine: int, reason: str) -> bytes:
+def failure_record(engine: int, reason: str, commit: bytes) -> bytes:
     """Return the result record of an attempt that cannot be scored. The reason must not quote answers."""
-    return _RESULT.pack(FAILED, engine, 0) + reason.encode()
+    return _RESULT.pack(FAILED, engine, 0, commit) + reason.encode()
 
 
 def read_result(record: bytes) -> StoredResult:
     """Read a result's record; CorruptRecordError if it is none."""
     try:
-        kind, engine, revision = _RESULT.unpack_from(record)
+        kind, engine, revision, commit = _RESULT.unpack_from(record)
     except struct.error as error:
         raise CorruptRecordError("a result record is cut short") from error
     if kind not in {SCORED, FAILED}:
         raise CorruptRecordError(f"a result record is of the unknown kind {kind}")
-    return StoredResult(kind, engine, revision, record[_RESULT.size :])
+    return StoredResult(kind, engine, revision, record[_RESULT.size :], commit)

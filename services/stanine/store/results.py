@@ -1,7 +1,8 @@
 """What the resultWatcher loads and commits: a batch of attempts with one HMGET a block, a batch of results with one function call."""
 
+import os
 import struct
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -9,38 +10,57 @@ import redis
 
 from stanine.connection.library import Argument, Library
 from stanine.messages import Outbox
+from stanine.store.errors import stale_views
 from stanine.store.keys import BLOCK_SIZE, Keys
-from stanine.store.records import RANDOM_BYTES, RANDOM_PLACE
+from stanine.store.records import (
+    COMMIT_BYTES,
+    FINGERPRINT_BYTES,
+    IDS_FIELD,
+    RANDOM_BYTES,
+    is_at,
+    participant_fingerprint,
+)
 
 #: Attempts in one commit: it holds the server for about a millisecond.
 MAX_COMMITS = 1024
 
-#: Of an id only the number of its arrival, in the notation of `struct`.
-_ARRIVAL = f"{RANDOM_BYTES}xI"
+#: Of an id the number of its arrival, in two parts, in the notation of `struct`.
+_ARRIVAL = f"{RANDOM_BYTES}xBI"
+#: Attempts of one block from which the whole block is read: a single field of it is found by looking at those before it.
+WHOLE_BLOCK_FROM = 12
+_IDS = IDS_FIELD.encode()
 _SLOTS = [b"%d" % slot for slot in range(BLOCK_SIZE)]
 _LENGTH = struct.Struct(">I")
-_PLACE_AND_LENGTH = struct.Struct(">IH")
+_PERSON = struct.Struct(f">H{FINGERPRINT_BYTES}s")
 
 
 class Loaded(msgspec.Struct, frozen=True):
-    """A batch of attempt records (None where there is no such attempt), and the number of the index's last change at that moment."""
+    """A batch of attempt records (None where there is no such attempt), and the view of the index at that moment."""
 
     records: list[bytes | None]
-    index_change: int
+    view: str
 
 
 class Results:
-    """Loading attempts and committing their results."""
+    """Loading attempts and committing their results. `random` returns so many random bytes."""
 
-    def __init__(self, client: "redis.Redis", library: Library, keys: Keys, outbox: Outbox) -> None:
+    def __init__(
+        self, client: "redis.Redis", library: Library, keys: Keys, outbox: Outbox, random: Callable[[int], bytes] = os.urandom
+    ) -> None:
         self._client: Any = client
         self._library = library
         self._keys = keys
         self._outbox = outbox
+        self._random = random
+
+    def new_commit(self) -> bytes:
+        """Return the random bytes that the result records of one `commit` call have in common."""
+        return self._random(COMMIT_BYTES)
 
     def load(self, ids: Sequence[bytes]) -> Loaded:
-        """Load the records of attempts, each only if it is the one that its id means."""
-        arrivals = struct.unpack(">" + _ARRIVAL * len(ids), b"".join(ids))
+        """Load the records of attempts, each only if it has the whole id; with the view of the index, in one transaction."""
+        parts = struct.unpack(">" + _ARRIVAL * len(ids), b"".join(ids))
+        arrivals = [high << 32 | low for high, low in zip(parts[::2], parts[1::2], strict=True)]
         blocks: dict[int, list[int]] = {}
         for index, arrival in enumerate(arrivals):
             indices = blocks.get(arrival // BLOCK_SIZE)
@@ -48,23 +68,37 @@ class Results:
                 blocks[arrival // BLOCK_SIZE] = [index]
             else:
                 indices.append(index)
-        pipeline = self._client.pipeline(transaction=False)
+        pipeline = self._client.pipeline(transaction=True)
         pipeline.get(self._keys.index_change)
         for block, indices in blocks.items():
-            pipeline.hmget(self._keys.attempts(block), [_SLOTS[arrivals[index] % BLOCK_SIZE] for index in indices])
-        change, *replies = pipeline.execute()
+            key = self._keys.attempts(block)
+            if len(indices) < WHOLE_BLOCK_FROM:
+                pipeline.hmget(key, [_IDS, *(_SLOTS[arrivals[index] % BLOCK_SIZE] for index in indices)])
+            else:
+                pipeline.hgetall(key)
+        view, *replies = pipeline.execute()
         records: list[bytes | None] = [None] * len(ids)
         for indices, found in zip(blocks.values(), replies, strict=True):
-            for index, record in zip(indices, found, strict=True):
-                if record is not None and ids[index].startswith(record[RANDOM_PLACE]):
+            if isinstance(found, dict):
+                randoms, part = found.get(_IDS), [found.get(_SLOTS[arrivals[index] % BLOCK_SIZE]) for index in indices]
+            else:
+                randoms, *part = found
+            for index, record in zip(indices, part, strict=True):
+                if is_at(randoms, ids[index]):
                     records[index] = record
-        return Loaded(records, int(change or 0))
+        return Loaded(records, (view or b"").decode())
 
-    def commit(self, number: int, ids: Sequence[bytes], results: Sequence[bytes], participants: Mapping[int, str]) -> int:
-        """Commit the result records of attempts of one instrument, each only if the attempt has none yet.
+    def commit(self, number: int, ids: Sequence[bytes], results: Sequence[bytes], participants: Mapping[int, str], view: str) -> int:
+        """Commit the result records of attempts of one instrument, each only if its attempt is there and has none yet.
 
-        `participants` gives, by place in `ids`, whose results these are. Returns how many were committed now.
+        `participants` gives, by place in `ids`, whose results these are; `view`: the view of the index that they were made with. Returns
+        how many were committed now. Raises StaleViewError, without having committed the rest, if the view belongs to other data.
         """
+        order = sorted(range(len(ids)), key=lambda index: ids[index][RANDOM_BYTES:])
+        if order != list(range(len(ids))):
+            places = {index: place for place, index in enumerate(order)}
+            participants = {places[index]: participant for index, participant in participants.items()}
+            ids, results = [ids[index] for index in order], [results[index] for index in order]
         committed = 0
         for start in range(0, len(ids), MAX_COMMITS):
             stop = min(start + MAX_COMMITS, len(ids))
@@ -75,18 +109,22 @@ class Results:
             else:
                 bodies = b"".join(part)
             arrivals = b"".join([attempt_id[RANDOM_BYTES:] for attempt_id in ids[start:stop]])
+            randoms = b"".join([attempt_id[:RANDOM_BYTES] for attempt_id in ids[start:stop]])
             whose = [
-                _PLACE_AND_LENGTH.pack(index - start + 1, len(name := participant.encode())) + name
+                _PERSON.pack(index - start + 1, participant_fingerprint(participant))
                 for index, participant in participants.items()
                 if start <= index < stop
             ]
-            args: list[Argument] = [number, arrivals, size, bodies, b"".join(whose)]
-            reply = self._library.call(self._client, "commit_results", [self._keys.arrivals], args)
+            args: list[Argument] = [number, view, size, bodies, arrivals, randoms, b"".join(whose)]
+            with stale_views():
+                reply = self._library.call(self._client, "commit_results", [self._keys.arrivals], args)
             committed += reply.count(b"1")
         return committed
 
-    def requeue(self, ids: Sequence[bytes]) -> None:
-        """Queue attempts again that no message asks for, one message each, and remember that."""
+    def requeue(self, ids: Sequence[bytes]) -> int:
+        """Queue attempts again that no message asks for, one message each, and note that; return how many were still there."""
+        queued = 0
         for start in range(0, len(ids), MAX_COMMITS):
             keys = [self._keys.arrivals, self._outbox.stream, self._keys.requeued]
-            self._library.call(self._client, "requeue", keys, [self._outbox.head, b"".join(ids[start : start + MAX_COMMITS])])
+            queued += self._library.call(self._client, "requeue", keys, [self._outbox.head, b"".join(ids[start : start + MAX_COMMITS])])
+        return queued

@@ -1,22 +1,67 @@
-"""The secret that attempt tokens are made with: one for all processes of a namespace, in Redis and nowhere else."""
+"""The secrets that attempt tokens are made with: the same for all processes of a namespace, in Redis and nowhere else.
+
+Tokens are made with the current secret; after a rotation those of the former one are accepted until a stated time. Used by the API.
+"""
 
 import secrets
 from typing import Any
 
+import msgspec
 import redis.asyncio
 
+from stanine.connection.library import Argument, Library
 from stanine.store.keys import Keys
 
-#: Bytes of the secret: as long as the hash that it keys.
-SECRET_BYTES = 32
+#: Bytes of a secret: as long as the hash that it keys. Hexadecimal digits of its random name.
+SECRET_BYTES, NAME_BYTES = 32, 8
+
+_CURRENT, _SECRET, _UNTIL = b"current", b"secret:", b"until:"
 
 
-async def load_secret(client: "redis.asyncio.Redis", keys: Keys) -> bytes:
-    """Return the secret; the first process of a namespace makes it, whoever that is."""
-    connection: Any = client
-    secret: bytes | None = await connection.get(keys.secret)
-    if secret is None:  # looked up first: a full server takes no SET, but its attempts can still be read
-        await connection.set(keys.secret, secrets.token_bytes(SECRET_BYTES), nx=True)
-        secret = await connection.get(keys.secret)
-    assert secret is not None
-    return secret
+class Secrets(msgspec.Struct, frozen=True):
+    """The secret to make tokens with, its random name, and the former ones whose tokens are still accepted."""
+
+    name: str
+    current: bytes
+    former: tuple[bytes, ...] = ()
+
+
+def new_secret() -> Secrets:
+    """Return a new random secret."""
+    return Secrets(secrets.token_hex(NAME_BYTES), secrets.token_bytes(SECRET_BYTES))
+
+
+class TokenSecrets:
+    """The secrets of one namespace, for asyncio."""
+
+    def __init__(self, client: "redis.asyncio.Redis", library: Library, keys: Keys) -> None:
+        self._client: Any = client
+        self._library = library
+        self._keys = keys
+
+    async def load(self, proposed: Secrets) -> Secrets:
+        """Return the secrets of the server; where it has none, `proposed` becomes the current one, unless another process is first."""
+        found = await self._read()
+        if found is None:
+            await self._library.call_async(self._client, "ensure_secret", [self._keys.secret], [proposed.name, proposed.current])
+            found = await self._read()
+        return found or proposed
+
+    async def rotate(self, proposed: Secrets, keep_ms: int) -> int:
+        """Make `proposed` the current secret; return until when (ms since 1970) tokens of the former one are accepted."""
+        args: list[Argument] = [proposed.name, proposed.current, keep_ms]
+        return int(await self._library.call_async(self._client, "rotate_secret", [self._keys.secret], args))
+
+    async def _read(self) -> Secrets | None:
+        pipeline = self._client.pipeline(transaction=False)
+        pipeline.hgetall(self._keys.secret)
+        pipeline.time()
+        fields, (seconds, micros) = await pipeline.execute()
+        name = fields.get(_CURRENT)
+        current = fields.get(_SECRET + name) if name else None
+        if not current:
+            return None
+        now = seconds * 1000 + micros // 1000
+        ends = {field.removeprefix(_UNTIL): int(end) for field, end in fields.items() if field.startswith(_UNTIL)}
+        valid = sorted(former for former, end in ends.items() if end > now and former != name and _SECRET + former in fields)
+        return Secrets(name.decode(), current, tuple(fields[_SECRET + former] for former in valid))

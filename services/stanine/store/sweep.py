@@ -1,6 +1,9 @@
-"""Finding the attempts that have no result: blocks whose attempts outnumber their results, above a low-water mark.
+"""Finding the attempts that have no result: blocks whose attempts outnumber their results.
 
 Used by the resultWatcher's sweep and by `stanine check`. The queue's messages are only hints; this is the truth about what is due.
+
+The work of one look is bounded, however many attempts there are. Every full block is looked at once: it is finished, or noted in the sorted
+set `late`. So an attempt that stays without a result makes no look at the blocks after it necessary.
 """
 
 from collections.abc import Iterator
@@ -11,10 +14,14 @@ import redis
 
 from stanine.connection.library import Library
 from stanine.store.keys import BLOCK_SIZE, Keys
-from stanine.store.records import arrived_at, random_of
+from stanine.store.records import ARRIVAL_BYTES, IDS_FIELD, arrived_at, is_at, random_at
 
-#: Blocks looked at in one call: it holds the server for about 2 ms.
+#: Blocks in one call of `advance`: it holds the server for about 2 ms.
 BLOCKS_A_CALL = 2000
+#: Calls of `advance`, and late blocks, in one look: 640,000 new attempts and 64,000 late ones.
+ADVANCES_A_LOOK, LATE_A_LOOK = 10, 2000
+#: Late blocks read in one round trip.
+BLOCKS_A_READ = 100
 
 
 class Unscored(msgspec.Struct, frozen=True):
@@ -34,9 +41,11 @@ class Sweep:
         self._client: Any = client
         self._library = library
         self._keys = keys
+        #: The late block at which the next look begins.
+        self._next_late = 0
 
     def low_water(self) -> int:
-        """Return the first block that may hold an attempt without a result."""
+        """Return the first block that was not looked at yet."""
         return int(self._client.get(self._keys.low_water) or 0)
 
     def arrivals(self) -> int:
@@ -48,47 +57,80 @@ class Sweep:
         return sum(int(count) for count in self._client.hvals(self._keys.commits))
 
     def unscored(self) -> Iterator[Unscored]:
-        """Yield the attempts without result in order of arrival; raises the low-water mark as it goes."""
-        start = self.low_water()
-        raising = True
-        while True:
-            stop, *blocks = self._library.call(self._client, "unfinished", [self._keys.arrivals], [start, BLOCKS_A_CALL])
-            if raising:
-                # A block that is not full yet is not finished for good, so the last one never counts.
-                self._raise_low_water(blocks[0] if blocks else min(stop, self.arrivals() // BLOCK_SIZE))
-                raising = not blocks
-            for block in blocks:
-                yield from self._of_block(block)
-            if stop <= start or stop - start < BLOCKS_A_CALL:
-                return
-            start = stop
+        """Yield attempts without result in order of arrival: at most as many as one look may find. The next look continues behind them."""
+        start, arrivals = self._advance(ADVANCES_A_LOOK)
+        late = self._late(self._next_late, LATE_A_LOOK)
+        self._next_late = late[-1] + 1 if len(late) == LATE_A_LOOK else 0
+        yield from self._of_blocks(late)
+        if arrivals - start * BLOCK_SIZE <= BLOCKS_A_CALL * BLOCK_SIZE and not self._next_late:
+            yield from self._of_blocks(range(start, -(-arrivals // BLOCK_SIZE)))
+
+    def all_unscored(self) -> Iterator[Unscored]:
+        """Yield all attempts without result in order of arrival."""
+        start, arrivals = self._advance(None)
+        yield from self._of_blocks(self._late(0, -1))
+        yield from self._of_blocks(range(start, -(-arrivals // BLOCK_SIZE)))
 
     def forget_requeues(self) -> None:
-        """Forget how often attempts were re-queued which have a result by now."""
-        fields = self._client.hkeys(self._keys.requeued)
-        pipeline = self._client.pipeline(transaction=False)
-        for field in fields:
-            block, slot = divmod(int(field), BLOCK_SIZE)
+        """Forget how often attempts were re-queued which have a result by now, or are no longer there."""
+        ids = self._client.hkeys(self._keys.requeued)
+        pipeline = self._client.pipeline(transaction=True)
+        for attempt_id in ids:
+            block, slot = divmod(int.from_bytes(attempt_id[-ARRIVAL_BYTES:], "big"), BLOCK_SIZE)
+            pipeline.hget(self._keys.attempts(block), IDS_FIELD)
             pipeline.hexists(self._keys.results(block), slot)
-        done = [field for field, exists in zip(fields, pipeline.execute() if fields else [], strict=True) if exists]
+        replies = pipeline.execute() if ids else []
+        done = [
+            attempt_id
+            for attempt_id, randoms, has_result in zip(ids, replies[::2], replies[1::2], strict=True)
+            if has_result or not is_at(randoms, attempt_id)
+        ]
         if done:
             self._client.hdel(self._keys.requeued, *done)
 
-    def _raise_low_water(self, block: int) -> None:
-        self._library.call(self._client, "advance", [self._keys.low_water], [block])
+    def _advance(self, calls: int | None) -> tuple[int, int]:
+        """Move the low-water mark on, in so many calls at most; return it, and how many attempts have arrived."""
+        keys = [self._keys.arrivals, self._keys.low_water, self._keys.late]
+        while True:
+            before = self.low_water()
+            mark, arrivals = (int(each) for each in self._library.call(self._client, "advance", keys, [BLOCKS_A_CALL]))
+            calls = None if calls is None else calls - 1
+            if mark - before < BLOCKS_A_CALL or calls == 0:
+                return mark, arrivals
+
+    def _late(self, start: int, count: int) -> list[int]:
+        """Return late blocks from `start` on, `count` at most (-1: all), and forget those that are finished by now."""
+        found = [int(each) for each in self._client.zrange(self._keys.late, start, "+inf", byscore=True, offset=0, num=count)]
+        for first in range(0, len(found), BLOCKS_A_CALL):
+            keys = [self._keys.arrivals, self._keys.late]
+            self._library.call(self._client, "settle", keys, found[first : first + BLOCKS_A_CALL])
+        return found
+
+    def _of_blocks(self, blocks: "range | list[int]") -> Iterator[Unscored]:
+        for first in range(0, len(blocks), BLOCKS_A_READ):
+            part = blocks[first : first + BLOCKS_A_READ]
+            pipeline = self._client.pipeline(transaction=True)
+            for block in part:
+                pipeline.hlen(self._keys.attempts(block))
+                pipeline.hlen(self._keys.results(block))
+            lengths = pipeline.execute()
+            for block, attempts, results in zip(part, lengths[::2], lengths[1::2], strict=True):
+                if attempts - 1 > results:
+                    yield from self._of_block(block)
 
     def _of_block(self, block: int) -> Iterator[Unscored]:
-        pipeline = self._client.pipeline(transaction=False)
+        pipeline = self._client.pipeline(transaction=True)
         pipeline.hgetall(self._keys.attempts(block))
         pipeline.hkeys(self._keys.results(block))
         attempts, results = pipeline.execute()
+        randoms = attempts.pop(IDS_FIELD.encode(), None)
         waiting = sorted(int(slot) for slot in attempts.keys() - set(results))
         if not waiting:
             return
-        arrivals = [block * BLOCK_SIZE + slot for slot in waiting]
-        requeued = self._client.hmget(self._keys.requeued, arrivals)
-        for slot, arrival, history in zip(waiting, arrivals, requeued, strict=True):
-            record = attempts[str(slot).encode()]
+        records = [attempts[b"%d" % slot] for slot in waiting]
+        ids = [random_at(randoms, slot) + (block * BLOCK_SIZE + slot).to_bytes(ARRIVAL_BYTES, "big") for slot in waiting]
+        requeued = self._client.hmget(self._keys.requeued, ids)
+        for attempt_id, record, history in zip(ids, records, requeued, strict=True):
             at = arrived_at(record)
             queued_at, _, count = (history or b"0:0").partition(b":")
-            yield Unscored(random_of(record) + arrival.to_bytes(4, "big"), at, max(at, int(queued_at)), int(count), record)
+            yield Unscored(attempt_id, at, max(at, int(queued_at)), int(count), record)

@@ -10,9 +10,9 @@ from typing import Any
 import redis
 import redis.asyncio
 
-from stanine.store.attempts import Attempts
 from stanine.store.keys import Keys
-from stanine.store.records import StoredResult, arrival_of
+from stanine.store.reading import AttemptRecords
+from stanine.store.records import ARRIVAL_BYTES, StoredAttempt, StoredResult, arrival_of
 
 #: Seconds between two looks of a waiter that heard nothing: only for what the channel lost.
 LOOK_SECONDS = 0.5
@@ -23,7 +23,7 @@ RECONNECT_SECONDS = 0.2
 class ResultWaiter:
     """The requests of this process that wait for results."""
 
-    def __init__(self, client: "redis.asyncio.Redis", keys: Keys, attempts: Attempts) -> None:
+    def __init__(self, client: "redis.asyncio.Redis", keys: Keys, attempts: AttemptRecords) -> None:
         self._client: Any = client
         self._keys = keys
         self._attempts = attempts
@@ -40,8 +40,12 @@ class ResultWaiter:
             except redis.RedisError:
                 await asyncio.sleep(RECONNECT_SECONDS)
 
-    async def wait(self, attempt_id: bytes, seconds: float) -> StoredResult | None:
-        """Wait for a result at most so long; None if there is none by then."""
+    async def wait(self, attempt_id: bytes, seconds: float, view: str = "") -> tuple[StoredAttempt, StoredResult | None] | None:
+        """Wait for a result at most so long; return the attempt and its result, if there is one by then; None if the attempt is gone.
+
+        The channel names arrival numbers, which only wake: what is returned was read by the whole id.
+        Raises StaleViewError as `AttemptRecords.read` does.
+        """
         event = asyncio.Event()
         arrival = arrival_of(attempt_id)
         deadline = asyncio.get_running_loop().time() + seconds
@@ -50,10 +54,10 @@ class ResultWaiter:
             while True:
                 # Cleared before the look: what is announced during the look is not lost.
                 event.clear()
-                result = await self._attempts.result(attempt_id)
+                found = await self._attempts.read(attempt_id, view)
                 left = deadline - asyncio.get_running_loop().time()
-                if result is not None or left <= 0:
-                    return result
+                if found is None or found[1] is not None or left <= 0:
+                    return found
                 try:
                     await asyncio.wait_for(event.wait(), min(left, LOOK_SECONDS))
                 except TimeoutError:
@@ -64,6 +68,8 @@ class ResultWaiter:
                 del self._waiting[arrival]
 
     def _wake(self, packed: bytes) -> None:
-        for start in range(0, len(packed), 4):
-            for event in self._waiting.get(int.from_bytes(packed[start : start + 4], "big"), ()):
+        if not self._waiting:
+            return
+        for start in range(0, len(packed), ARRIVAL_BYTES):
+            for event in self._waiting.get(int.from_bytes(packed[start : start + ARRIVAL_BYTES], "big"), ()):
                 event.set()

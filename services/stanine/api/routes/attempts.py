@@ -1,13 +1,13 @@
 """/v1/instruments/NAME/attempts, single and bulk, and /v1/attempts/ID: what people answered."""
 
-from typing import Any
-
 from opentelemetry.trace import Tracer
 
 from stanine.api.bulk import BulkIntake, conflict
 from stanine.api.checking import Checker
 from stanine.api.dispatch import json_answer
-from stanine.api.http import JSON, NDJSON, Answer, Request
+from stanine.api.following import IndexFollower
+from stanine.api.http import JSON, NDJSON, Answer, Headers, Request
+from stanine.api.idempotency import read_idempotency_key, refuse_idempotency_key
 from stanine.api.intake import Intake
 from stanine.api.keys import Scope
 from stanine.api.live import LiveSettings
@@ -31,11 +31,13 @@ from stanine.api.scorings import Scorings, iso
 from stanine.api.tokens import Tokens
 from stanine.domain.response import unpack_answers
 from stanine.messages import SCORE_ATTEMPTS
-from stanine.store.attempts import Attempts, Submitted
-from stanine.store.records import StoredResult
+from stanine.store.attempts import Submitted
+from stanine.store.index import IndexView
 from stanine.telemetry.api_metrics import ApiMetrics
 from stanine.telemetry.traces import sending
 
+_IDEMPOTENCY_KEY = b"idempotency-key"
+_REPLAYED = ((b"idempotency-replayed", b"true"),)
 _BULK_TYPES = (NDJSON, b"application/ndjson", b"application/jsonl", b"application/x-jsonlines")
 
 
@@ -47,7 +49,7 @@ class AttemptRoutes:
         checker: Checker,
         intake: Intake,
         bulk: BulkIntake,
-        attempts: Attempts,
+        index: IndexFollower,
         reader: AttemptReader,
         scorings: Scorings,
         *,
@@ -60,7 +62,7 @@ class AttemptRoutes:
         self._checker = checker
         self._intake = intake
         self._bulk = bulk
-        self._attempts = attempts
+        self._index = index
         self._reader = reader
         self._scorings = scorings
         self._tokens = tokens
@@ -70,9 +72,10 @@ class AttemptRoutes:
     async def submit(self, request: Request) -> Answer:
         """Take one attempt."""
         request.check_content(JSON)
+        key = read_idempotency_key(request.headers.get(_IDEMPOTENCY_KEY))
         text = await request.body(self._live.now.max_attempt_bytes)
         try:
-            submitted = await self._take(request, request.parameters["name"], text)
+            submitted = await self._take(request, request.parameters["name"], text, key)
             if submitted.outcome == "conflict":
                 raise conflict()
             if submitted.outcome == "gone":
@@ -82,15 +85,22 @@ class AttemptRoutes:
             raise
         (self._metrics.attempts_accepted if submitted.outcome == "new" else self._metrics.attempts_repeated).inc()
         name, access = submitted.id.hex(), self._tokens.of(submitted.id)
-        location = ((b"location", b"/v1/attempts/%b" % name.encode()),)
-        result = await self._reader.wait(submitted.id, request.query["wait"])
-        if result is None:
-            return Answer(202, b'{"attempt":"%b","token":"%b","state":"Submitted"}' % (name.encode(), access.encode()), headers=location)
-        return await self._answer_result(submitted.id, result, access, location)
+        repeated = submitted.outcome == "repeated"
+        headers: Headers = ((b"location", b"/v1/attempts/%b" % name.encode()), *(_REPLAYED if repeated else ()))
+        seconds = request.query["wait"]
+        found = await self._reader.read(submitted.id, seconds) if seconds > 0 else None
+        if found is None or found.result is None:
+            mark = b',"repeated":true' if repeated else b""
+            return Answer(
+                202, b'{"attempt":"%b","token":"%b","state":"Submitted"%b}' % (name.encode(), access.encode(), mark), headers=headers
+            )
+        body = await self._scorings.body(found.view, found.entry, found.attempt, found.result, access=access, repeated=repeated)
+        return json_answer(body, headers=headers)
 
     async def submit_many(self, request: Request) -> None:
         """Take attempts line by line and answer line by line."""
         request.check_content(*_BULK_TYPES)
+        refuse_idempotency_key(request.headers.get(_IDEMPOTENCY_KEY))
         name = request.parameters["name"]
         self._intake.admit()
         await self._checker.entry(name, None)  # no such instrument, or not indexed yet: said before any line is read
@@ -114,18 +124,18 @@ class AttemptRoutes:
             )
         )
 
-    async def _take(self, request: Request, name: str, text: bytes) -> Submitted:
-        checked = self._checker.check_usual(self._checker.newest(name), text) or await self._checker.check(name, text)
-        if isinstance(checked, Submitted):
-            return checked
-        with sending(self._tracer, SCORE_ATTEMPTS.queue, request.span) as trace:
-            return await self._intake.submit(checked, trace)
+    async def _take(self, request: Request, name: str, text: bytes, key: str | None) -> Submitted:
+        assert request.caller is not None
+        key_space = request.caller.key_space
 
-    async def _answer_result(self, attempt_id: bytes, result: StoredResult, access: str, location: Any) -> Answer:
-        stored = await self._attempts.read(attempt_id)
-        assert stored is not None
-        body = await self._scorings.body(self._reader.entry_of(stored), stored, result, access=access)
-        return json_answer(body, headers=location)
+        async def take(_view: IndexView) -> Submitted:
+            checked = self._checker.check_usual(name, text, key_space, key) or await self._checker.check(name, text, key_space, key)
+            if isinstance(checked, Submitted):
+                return checked
+            with sending(self._tracer, SCORE_ATTEMPTS.queue, request.span) as trace:
+                return await self._intake.submit(checked, trace)
+
+        return (await self._index.consistent(take))[1]
 
     def routes(self) -> tuple[Route, ...]:
         """Return the declarations."""
@@ -139,6 +149,7 @@ class AttemptRoutes:
                 tag="attempts",
                 scope=Scope.ATTEMPTS_WRITE,
                 query=(WAIT,),
+                headers={"Idempotency-Key": "The attempt's key, 1 to 64 characters, instead of `key` in the body."},
                 body=Content({"application/json": AttemptBody}),
                 answers={
                     200: Content({"application/json": ResultBody}, "It was scored while the request was held."),

@@ -1,14 +1,9 @@
 --[[
-Instruments: published, held by who manages them, removed. Part of functions.lua's library; managing.lua comes before.
+Instruments: published, held by who manages them, removed. managing.lua comes before.
 
 A number stands for one instrument for ever: that of a removed one is kept, with an empty name, and `submit` refuses attempts at it. The name
 keeps its last revision, so that one published again goes on from there and no revision ever means two documents.
 ]]
-
-local function now_ms()
-  local time = redis.call('TIME')
-  return time[1] * 1000 + math.floor(time[2] / 1000)
-end
 
 -- publish: KEYS instrument, instruments, numbers, stream; ARGV name, document, digest, form digest, if-match, if-none-match, head, ids, trace,
 -- manager (JSON, '' for who manages nothing), uid of a manager that is no more, how long to hold it (ms)
@@ -21,7 +16,7 @@ local function publish(keys, args)
   check_type(instruments, 'zset')
   check_type(numbers, 'hash')
   check_type(stream, 'stream')
-  local now = now_ms()
+  local now = server_ms()
   local current = redis.call('HMGET', instrument, 'number', 'revision', 'form', 'digest', 'formDigest')
   local number, revision, form = current[1], tonumber(current[2] or 0), tonumber(current[3] or 0)
   local keeper = (manager ~= '' or current[4] ~= digest) and keeper_of(instrument, manager, gone, now)
@@ -67,7 +62,7 @@ local function hold_instrument(keys, args)
   if not current[1] then
     return {0, 0, '', 0, ''}
   end
-  local now = now_ms()
+  local now = server_ms()
   local keeper = keeper_of(instrument, manager, gone, now)
   if not keeper and (takes == '1' or (current[5] and cjson.decode(current[5]).uid == cjson.decode(manager).uid)) then
     hold(instrument, manager, lease, now)
@@ -77,20 +72,19 @@ local function hold_instrument(keys, args)
   return {tonumber(current[2]), tonumber(current[3]), current[4], indexed, keeper or ''}
 end
 
--- remove_instrument: KEYS instrument, instruments, numbers, index, changes, change, answered, commits; ARGV name, manager
+-- remove_instrument: KEYS instrument, instruments, numbers, index, changes, change, history, answered, commits; ARGV name, manager, token
 -- Returns {1} removed; {0} there was none; {-1} it has attempts: it is kept and is nobody's from then on; {-2, who else holds it}.
 local function remove_instrument(keys, args)
-  local instrument, instruments, numbers, index, changes, change, answered, commits = unpack(keys)
-  local name, manager = unpack(args)
+  local instrument, instruments, numbers, index, changes, change, history, answered, commits = unpack(keys)
+  local name, manager, token = unpack(args)
   check_type(instrument, 'hash')
   check_type(instruments, 'zset')
   check_type(numbers, 'hash')
   check_type(index, 'hash')
-  check_type(changes, 'zset')
-  check_type(change, 'string')
+  check_index_types(changes, change, history)
   check_type(answered, 'hash')
   check_type(commits, 'hash')
-  local keeper = keeper_of(instrument, manager, '', now_ms())
+  local keeper = keeper_of(instrument, manager, '', server_ms())
   if keeper then
     return {-2, keeper}
   end
@@ -120,7 +114,7 @@ local function remove_instrument(keys, args)
   for form in pairs(forms) do
     local field = name .. '/' .. form
     redis.call('HDEL', index, field)
-    redis.call('ZADD', changes, redis.call('INCR', change), field)
+    note_change(changes, change, history, field, token)
   end
   redis.call('HSET', numbers, number, '')
   redis.call('ZREM', instruments, name)
@@ -129,18 +123,6 @@ local function remove_instrument(keys, args)
   return {1}
 end
 
--- drop_index: KEYS index, changes, change; ARGV field. An entry that stands for nothing goes, and who follows the index learns of it.
-local function drop_index(keys, args)
-  local index, changes, change = unpack(keys)
-  check_type(changes, 'zset')
-  check_type(change, 'string')
-  if redis.call('HDEL', index, args[1]) == 1 then
-    redis.call('ZADD', changes, redis.call('INCR', change), args[1])
-  end
-  return 1
-end
-
-redis.register_function('publish_@VERSION@', publish)
-redis.register_function{function_name = 'hold_instrument_@VERSION@', callback = hold_instrument, flags = {'allow-oom'}}
-redis.register_function{function_name = 'remove_instrument_@VERSION@', callback = remove_instrument, flags = {'allow-oom'}}
-redis.register_function{function_name = 'drop_index_@VERSION@', callback = drop_index, flags = {'allow-oom'}}
+register('publish', publish, {})
+register('hold_instrument', hold_instrument, {'allow-oom'})
+register('remove_instrument', remove_instrument, {'allow-oom'})

@@ -1,0 +1,56 @@
+"""/v1/tokens:rotate: a new secret for the attempts' tokens."""
+
+import msgspec
+
+from stanine.api.deadlines import within
+from stanine.api.dispatch import json_answer
+from stanine.api.http import JSON, Answer, Request
+from stanine.api.keys import Scope
+from stanine.api.problems import INVALID_REQUEST, TOO_LARGE, TOO_SLOW, UNSUPPORTED_CONTENT, Problem
+from stanine.api.records import RotatedTokens, TokenRotation
+from stanine.api.routing import Content, Route
+from stanine.api.scorings import iso
+from stanine.api.tokens import Tokens
+from stanine.telemetry.logs import get_log
+
+#: Bytes of a body.
+_MAX_BODY = 1024
+
+_decode = msgspec.json.Decoder(TokenRotation).decode
+
+
+class TokenRoutes:
+    """The route that rotates the secret."""
+
+    def __init__(self, tokens: Tokens) -> None:
+        self._tokens = tokens
+
+    async def rotate(self, request: Request) -> Answer:
+        """Make a new secret; earlier tokens stay valid for a stated time."""
+        request.check_content(JSON)
+        text = await request.body(_MAX_BODY)
+        try:
+            order = _decode(text) if text else TokenRotation()
+        except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+            raise Problem(INVALID_REQUEST, f"{error}.") from None
+        until = await within(self._tokens.rotate(order.keep_seconds * 1000))
+        assert request.caller is not None
+        get_log().info("tokens.rotated", by=request.caller.name, keep_seconds=order.keep_seconds)
+        return json_answer(RotatedTokens(iso(until)))
+
+    def routes(self) -> tuple[Route, ...]:
+        """Return the declaration."""
+        return (
+            Route(
+                method="POST",
+                path="/v1/tokens:rotate",
+                handler=self.rotate,
+                name="rotateTokens",
+                summary="Make attempt tokens with a new secret; tokens of the present one stay valid for a while",
+                tag="tokens",
+                scope=Scope.OPERATE,
+                body=Content({"application/json": TokenRotation}, "May be empty."),
+                answers={200: Content({"application/json": RotatedTokens})},
+                problems=(INVALID_REQUEST, TOO_LARGE, TOO_SLOW, UNSUPPORTED_CONTENT),
+            ),
+        )

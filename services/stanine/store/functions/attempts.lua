@@ -1,0 +1,283 @@
+--[[
+Attempts: stored once by their callers' keys, in blocks in the order of their arrival, with the message that asks for their scoring.
+
+An entry of a key: the arrival number and 8 bytes of the content's digest. The record ends with the key and the digest of its key space, so
+that an entry is verified against the record that it leads to.
+]]
+
+-- what is given for a key: its fingerprint, and the digest of the content
+local GIVEN_BYTES = FINGERPRINT_BYTES + @CONTENT_BYTES@
+-- the fingerprint of an attempt without a key
+local NO_KEY = '\0\0\0\0\0\0\0\0'
+-- fields tried for a key whose fingerprint other keys have
+local PROBES = 8
+
+-- The bytes at the end of a record (without its time) that its key takes; the layout byte says which kind of key it is.
+local function key_part(record)
+  local kind = floor(byte(record, 1) / @KEY_KIND_STEP@) % 4
+  local length = 0
+  if kind == @KEY_TEXT@ then
+    length = @KEY_SPACE_BYTES@ + byte(record, -1) + 2
+  elseif kind == @KEY_UUID@ then
+    length = @KEY_SPACE_BYTES@ + 16
+  end
+  return kind, length > 0 and sub(record, -length) or ''
+end
+
+-- Whether two records (without their times) are of one instrument and one key.
+local function same_key(one, other)
+  local kind, key = key_part(one)
+  local other_kind, other_key = key_part(other)
+  return kind == other_kind and key == other_key and sub(one, 2, 4) == sub(other, 2, 4)
+end
+
+-- Find out which instruments of the runs (number in 4 bytes, attempts in 2) are there.
+-- Returns by number whether it is, and those whose first attempts these would be.
+local function instruments_of(prefix, runs)
+  local standing, unanswered = {}, {}
+  for at = 1, #runs, 6 do
+    local number = struct.unpack('>I4', runs, at)
+    if standing[number] == nil then
+      standing[number] = redis.call('HGET', prefix .. 'answered', number) ~= false
+      if not standing[number] then
+        standing[number] = redis.call('HGET', prefix .. 'numbers', number) ~= ''
+        if standing[number] then
+          unanswered[#unanswered + 1] = number
+        end
+      end
+    end
+  end
+  return standing, unanswered
+end
+
+-- Compare an entry that was found with a key. `digest`: of the content; `record`: of an attempt with this key, without its time; `attempt_at`
+-- returns the record at an arrival number likewise, and the random bytes of its id.
+-- Returns R (the same content) or C (another) and the id of the attempt; nil if the entry is of another key.
+local function compare_entry(entry, digest, record, attempt_at)
+  local other, random = attempt_at(arrival_in(entry, 1))
+  if not other or not same_key(other, record) then
+    return nil
+  end
+  local id = random .. sub(entry, 1, ARRIVAL_BYTES)
+  return sub(entry, ARRIVAL_BYTES + 1) == digest and 'R' or 'C', id
+end
+
+-- Claim a key for a new attempt, or find the attempt that has it. `stamp`: the new one's arrival number.
+-- Returns N and the field that was claimed; R or C and an id; nil and an error.
+local function claim(bucket, fingerprint, digest, stamp, record, attempt_at)
+  local field, entry = fingerprint, stamp .. digest
+  for probe = 1, PROBES do
+    local claimed = redis.pcall('HSETNX', bucket, field, entry)
+    if claimed == 1 then
+      return 'N', field
+    elseif claimed ~= 0 then
+      return nil, claimed
+    end
+    local outcome, id = compare_entry(redis.call('HGET', bucket, field), digest, record, attempt_at)
+    if outcome then
+      return outcome, id
+    end
+    field = fingerprint .. CHARS[probe] -- another key has this fingerprint, or its attempt is no longer there
+  end
+  return nil, redis.error_reply('ERR too many keys have one fingerprint')
+end
+
+-- The record at an arrival number without its time, and the random bytes of its id; nil if there is none.
+local function stored_attempt(prefix, arrival)
+  local record, random = read_record(prefix, 'a:', arrival), random_at(prefix, arrival)
+  if record and random then
+    return sub(record, TIME_BYTES + 1), random
+  end
+  return nil
+end
+
+-- Append the messages and write the records of new attempts. Nothing here can fail.
+-- `fresh`: their places among the records, which begin after `before` arguments; `stamps`: the texts of their arrival numbers; `randoms`: the
+-- random bytes of the ids of all places; `ids`: those that the first block has.
+local function write_attempts(prefix, stream, args, before, fresh, stamps, randoms, first, ids)
+  local head, trace, ids_per_message = args[1], args[2], tonumber(args[3])
+  local n, time, parts = #fresh, nil, {}
+  for j = 1, n do
+    local i = fresh[j]
+    parts[j] = sub(randoms, (i - 1) * RANDOM_BYTES + 1, i * RANDOM_BYTES)
+  end
+  if n < #randoms / RANDOM_BYTES then
+    randoms = concat(parts)
+  end
+  for start = 1, n, ids_per_message do
+    local message, k = {}, 0
+    for j = start, min(start + ids_per_message - 1, n) do
+      message[k + 1], message[k + 2] = parts[j], stamps[j]
+      k = k + 2
+    end
+    local entry = append_message(stream, head, concat(message), trace)
+    -- The first message's id is the time of arrival: it never runs backwards, and no message of these attempts is older.
+    time = time or struct.pack('>I' .. TIME_BYTES, tonumber(string.match(entry, '^%d+')))
+  end
+  local j = 1
+  while j <= n do
+    local arrival, from = first + j - 1, j
+    local fields, k = {IDS_FIELD, ''}, 2
+    for slot = arrival % BLOCK_SIZE, min(BLOCK_SIZE - 1, arrival % BLOCK_SIZE + n - j) do
+      fields[k + 1], fields[k + 2] = SLOTS[slot], time .. args[before + fresh[j]]
+      k, j = k + 2, j + 1
+    end
+    fields[2] = ids .. sub(randoms, (from - 1) * RANDOM_BYTES + 1, (j - 1) * RANDOM_BYTES)
+    ids = ''
+    redis.call('HSET', prefix .. 'a:' .. numeral(floor(arrival / BLOCK_SIZE)), unpack(fields, 1, k))
+  end
+end
+
+-- submit: KEYS arrivals, stream; ARGV head, trace, ids a message, views, instruments (runs: number in 4, how many attempts in 2), keys ('' if
+-- no attempt has one, else of each its fingerprint in 8 and its content digest in 8; NULs: it has none), participants (place in 2, from 1;
+-- fingerprint in 8), the random name of a call without keys ('' for others), the random bytes of the ids; then the records without their times.
+-- A call without keys is remembered for a while by its name: repeated by a client whose reply was lost, it is answered as before.
+-- Returns the arrival number of the first new attempt in 5 bytes. Unless all are new, there follows a byte for each: N (new), R (repeated),
+-- C (conflict: the key has another content) or G (gone: the instrument was removed), and the ids of those that are R or C.
+local function submit(keys, args)
+  local arrivals, stream = keys[1], keys[2]
+  local before = 9
+  local views, runs, given_keys, people, once, randoms = unpack(args, 4, before)
+  local count, prefix = #args - before, prefix_of(arrivals)
+  if once ~= '' then
+    once = prefix .. 'once:' .. once
+    local reply = redis.call('GET', once)
+    if reply then
+      return reply
+    end
+  end
+  local stale = stale_view(prefix, views)
+  if stale then
+    return stale
+  end
+  check_type(stream, 'stream')
+  local first = tonumber(redis.call('GET', arrivals) or 0)
+  if first + count > LAST_ARRIVAL then
+    return redis.error_reply('ERR this partition is full: it has had 2^40 attempts')
+  end
+  -- The block that is not full yet has the random bytes of so many ids.
+  local ids = redis.call('HGET', prefix .. 'a:' .. numeral(floor(first / BLOCK_SIZE)), IDS_FIELD) or ''
+  if #ids ~= first % BLOCK_SIZE * RANDOM_BYTES then
+    return redis.error_reply('ERR the number of arrivals and the last block of attempts do not agree')
+  end
+  for block = floor(first / BLOCK_SIZE), floor((first + count - 1) / BLOCK_SIZE) do
+    check_type(prefix .. 'a:' .. numeral(block), 'hash')
+    if people ~= '' then
+      check_type(prefix .. 'l:' .. numeral(block), 'hash')
+    end
+  end
+  local lists, people_index = lists_of(prefix, people)
+  local index = given_keys ~= '' and open_index(prefix, 'k')
+  if index then
+    check_growth(index, count)
+  end
+  local standing, unanswered = instruments_of(prefix, runs)
+
+  -- Of each new attempt its place and the text of its arrival number; of the others their outcomes by place, and ids in order.
+  local fresh, stamps, n, outcomes, others, claimed = {}, {}, 0, {}, {}, {}
+  local function attempt_at(arrival)
+    if arrival >= first then
+      local i = fresh[arrival - first + 1]
+      return args[before + i], sub(randoms, (i - 1) * RANDOM_BYTES + 1, i * RANDOM_BYTES)
+    end
+    return stored_attempt(prefix, arrival)
+  end
+  local high, high_of, run, left, stands = '', -1, 1, 0, true
+  for i = 1, count do
+    if left == 0 then
+      local number
+      number, left = struct.unpack('>I4I2', runs, run)
+      run, stands = run + 6, standing[number]
+    end
+    left = left - 1
+    local outcome, id = stands and 'N' or 'G', nil
+    local low = (first + n) % 256
+    if low == 0 or n == 0 then
+      high = struct.pack('>I' .. ARRIVAL_BYTES - 1, (first + n - low) / 256)
+    end
+    local stamp = high .. CHARS[low]
+    if stands and index then
+      local at = (i - 1) * GIVEN_BYTES
+      local fingerprint = sub(given_keys, at + 1, at + FINGERPRINT_BYTES)
+      if fingerprint ~= NO_KEY then
+        fresh[n + 1] = i
+        local digest = sub(given_keys, at + FINGERPRINT_BYTES + 1, at + GIVEN_BYTES)
+        outcome, id = claim(bucket_of(index, fingerprint), fingerprint, digest, stamp, args[before + i], attempt_at)
+        if outcome == 'N' then
+          claimed[#claimed + 1] = id
+        elseif not outcome then
+          -- A bucket is no hash. Nothing but claims was written yet: they are taken back.
+          for _, field in ipairs(claimed) do
+            redis.call('HDEL', bucket_of(index, field), field)
+          end
+          return id
+        end
+      end
+    end
+    if outcome == 'N' then
+      n = n + 1
+      fresh[n], stamps[n] = i, stamp
+    else
+      outcomes[i] = outcome
+      others[#others + 1] = id
+    end
+  end
+  fresh[n + 1] = nil
+
+  -- From here on nothing can fail.
+  if n > 0 then
+    redis.call('INCRBY', arrivals, n)
+    for _, number in ipairs(unanswered) do
+      redis.call('HSET', prefix .. 'answered', number, 1)
+    end
+    write_attempts(prefix, stream, args, before, fresh, stamps, randoms, first, ids)
+    if index then
+      grow(index, #claimed)
+    end
+    if people ~= '' then
+      local stamp_at = {}
+      for j = 1, n do
+        stamp_at[fresh[j]] = stamps[j]
+      end
+      add_to_lists(prefix, lists, people_index, 'a', function(place)
+        return stamp_at[place]
+      end)
+    end
+  end
+  local reply = arrival_text(first)
+  if n < count then
+    for i = 1, count do
+      outcomes[i] = outcomes[i] or 'N'
+    end
+    reply = reply .. concat(outcomes) .. concat(others)
+  end
+  if once ~= '' then
+    redis.call('SET', once, reply, 'EX', REMEMBER_SECONDS)
+  end
+  return reply
+end
+
+-- find_key: KEYS arrivals; ARGV fingerprint and content digest, the record of an attempt with this key (without its time). Reads only.
+-- Returns R or C and the id of the attempt that has the key; '' if none has.
+local function find_key(keys, args)
+  local prefix, given = prefix_of(keys[1]), args[1]
+  local fingerprint, digest = sub(given, 1, FINGERPRINT_BYTES), sub(given, FINGERPRINT_BYTES + 1)
+  local bucket, field = bucket_of(open_index(prefix, 'k'), given), fingerprint
+  for probe = 1, PROBES do
+    local entry = redis.call('HGET', bucket, field)
+    if not entry then
+      return ''
+    end
+    local outcome, id = compare_entry(entry, digest, args[2], function(arrival)
+      return stored_attempt(prefix, arrival)
+    end)
+    if outcome then
+      return outcome .. id
+    end
+    field = fingerprint .. CHARS[probe]
+  end
+  return ''
+end
+
+register('submit', submit, {})
+register('find_key', find_key, {'no-writes'})

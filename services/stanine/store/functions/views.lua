@@ -1,0 +1,95 @@
+--[[
+Views of the index. The n-th change of the index has a random token; `index:change` holds "n token" of the last one, and `index:history` the
+tokens of the last changes. A view, "n token", belongs to these data if change n has this token here: then everything that was read with it is
+part of this history. A server that came back with older data makes other tokens, so a cache that was filled before is recognised.
+]]
+
+-- changes whose token is kept; an older view is read again from the beginning
+local VIEWS_KEPT = 1024
+
+local function change_number(text)
+  return tonumber(string.match(text or '', '^%d+') or 0)
+end
+
+-- Note that an index field changed. `token`: random hexadecimal digits of the caller.
+local function note_change(changes, change, history, field, token)
+  local number = change_number(redis.call('GET', change)) + 1
+  redis.call('SET', change, number .. ' ' .. token)
+  redis.call('ZADD', changes, number, field)
+  redis.call('HSET', history, number, token)
+  redis.call('HDEL', history, number - VIEWS_KEPT)
+end
+
+local function check_index_types(changes, change, history)
+  check_type(changes, 'zset')
+  check_type(change, 'string')
+  check_type(history, 'hash')
+end
+
+-- The error for views (joined by commas; '' for an empty index) that do not belong to these data; nil if all do.
+local function stale_view(prefix, views)
+  for view in string.gmatch(views, '[^,]+') do
+    local number, token = string.match(view, '^(%d+) (%x+)$')
+    if not number or redis.call('HGET', prefix .. 'index:history', number) ~= token then
+      return redis.error_reply('STALEVIEW the index that this was made with does not belong to these data')
+    end
+  end
+  return nil
+end
+
+-- put_index: KEYS index, changes, change, history; ARGV field, entry, SHA-1 of a corrupt entry to replace (or ''), token
+-- An entry begins with its revision (4 bytes) and its engine (2 bytes). Returns 1 if it was stored, 0 if the present one is as new.
+local function put_index(keys, args)
+  local index, changes, change, history = unpack(keys)
+  local field, entry, corrupt, token = unpack(args)
+  if #entry < 6 then
+    return redis.error_reply('ERR an index entry is at least 6 bytes')
+  end
+  check_index_types(changes, change, history)
+  local old = redis.call('HGET', index, field)
+  if old then
+    if old == entry then
+      return 0
+    end
+    if #old >= 6 and not (corrupt ~= '' and redis.sha1hex(old) == corrupt) then
+      local old_revision, old_engine = struct.unpack('>I4I2', old)
+      local revision, engine = struct.unpack('>I4I2', entry)
+      if old_revision > revision or (old_revision == revision and old_engine > engine) then
+        return 0
+      end
+    end
+  end
+  redis.call('HSET', index, field, entry)
+  note_change(changes, change, history, field, token)
+  return 1
+end
+
+-- drop_index: KEYS index, changes, change, history; ARGV field, token. Removes an entry that no form has.
+local function drop_index(keys, args)
+  local index, changes, change, history = unpack(keys)
+  check_index_types(changes, change, history)
+  if redis.call('HDEL', index, args[1]) == 1 then
+    note_change(changes, change, history, args[1], args[2])
+  end
+  return 1
+end
+
+-- renew_view: KEYS index, changes, change, history; ARGV token. Makes a new change where the token of the last one was lost: without it every
+-- view would be refused.
+local function renew_view(keys, args)
+  local _, changes, change, history = unpack(keys)
+  check_index_types(changes, change, history)
+  local number, token = string.match(redis.call('GET', change) or '', '^(%d+) (%x+)$')
+  if number and redis.call('HGET', history, number) == token then
+    return 0
+  end
+  if not number and redis.call('EXISTS', changes) == 0 then
+    return 0
+  end
+  note_change(changes, change, history, '', args[1])
+  return 1
+end
+
+register('renew_view', renew_view, {'allow-oom'})
+register('put_index', put_index, {'allow-oom'})
+register('drop_index', drop_index, {'allow-oom'})

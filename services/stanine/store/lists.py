@@ -1,0 +1,87 @@
+"""Lists of results in commit order, of an instrument and of a participant. Used by the API.
+
+A page is read in one step with its attempts.
+"""
+
+import msgspec
+import redis.asyncio
+
+from stanine.connection.library import Argument, Library
+from stanine.store.cursors import Cursor, Mark, move_on, tag_of
+from stanine.store.errors import HistoryChangedError, stale_views
+from stanine.store.keys import Keys
+from stanine.store.records import StoredAttempt, StoredResult, participant_fingerprint, read_attempt, read_result
+
+_Item = tuple[StoredAttempt, StoredResult] | None
+
+
+class ResultPage(msgspec.Struct, frozen=True):
+    """Some results with their attempts, and the cursor behind each."""
+
+    items: list[tuple[StoredAttempt, StoredResult, Cursor]]
+    #: Where to continue.
+    next: Cursor
+    #: Whether the list has no more items now.
+    at_end: bool
+
+
+class ResultLists:
+    """The lists of one namespace, for asyncio."""
+
+    def __init__(self, client: "redis.asyncio.Redis", library: Library, keys: Keys) -> None:
+        self._client = client
+        self._library = library
+        self._keys = keys
+
+    async def of_instrument(self, number: int, cursor: Cursor, limit: int, view: str = "") -> ResultPage:
+        """Read at most `limit` results of an instrument; raises HistoryChangedError for a cursor that the list does not recognise.
+
+        Raises StaleViewError if `view`, the view of the index that they are to be read with, does not belong to the same data.
+        """
+        page = await self._page("list_results", [view, number], cursor, limit)
+        return msgspec.structs.replace(page, items=[each for each in page.items if each[0].number == number])
+
+    async def of_participant(self, participant: str, cursor: Cursor, limit: int, view: str = "") -> ResultPage:
+        """Read at most `limit` results of a participant, over all instruments; raises the same errors."""
+        page = await self._page("list_participant", [view, participant_fingerprint(participant)], cursor, limit)
+        return msgspec.structs.replace(page, items=[each for each in page.items if each[0].participant == participant])
+
+    async def _page(self, function: str, which: list[Argument], cursor: Cursor, limit: int) -> ResultPage:
+        marks = cursor.marks
+        # The item before the place comes along, so that what is recognised is what the page continues.
+        before = 1 if marks else 0
+        found = await self._read(function, which, cursor.position - before, limit + before)
+        if marks and not _recognises(marks[0], found):
+            raise HistoryChangedError((await self._last_known(function, which, marks)).encode())
+        items = []
+        at = cursor
+        for position, (attempt_id, item) in enumerate(found[before:], start=cursor.position + 1):
+            at = move_on(cursor, position, _tag(attempt_id, item))
+            if item is not None:
+                items.append((*item, at))
+        return ResultPage(items, at, at_end=len(found) < limit + before)
+
+    async def _last_known(self, function: str, which: list[Argument], marks: tuple[Mark, ...]) -> Cursor:
+        """Return the cursor at the last mark that the list recognises."""
+        for index, mark in enumerate(marks):
+            if _recognises(mark, await self._read(function, which, mark.position - 1, 1)):
+                return Cursor(marks[index:])
+        return Cursor()
+
+    async def _read(self, function: str, which: list[Argument], position: int, limit: int) -> list[tuple[bytes, _Item]]:
+        with stale_views():
+            reply = await self._library.call_async(self._client, function, [self._keys.arrivals], [*which, position, limit])
+        found: list[tuple[bytes, _Item]] = []
+        for start in range(0, len(reply), 3):
+            attempt_id, attempt, result = reply[start : start + 3]
+            known = attempt is not None and result is not None
+            found.append((attempt_id, (read_attempt(attempt, attempt_id), read_result(result)) if known else None))
+        return found
+
+
+def _recognises(mark: Mark, found: list[tuple[bytes, _Item]]) -> bool:
+    return bool(found) and _tag(*found[0]) == mark.tag
+
+
+def _tag(attempt_id: bytes, item: _Item) -> bytes:
+    return tag_of(attempt_id, b"" if item is None else item[1].commit)

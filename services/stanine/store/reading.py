@@ -1,0 +1,36 @@
+"""Attempts and their results by id: an attempt and its result are read in one transaction, and only by the whole id. Used by the API.
+
+An arrival number may be another attempt's after the server came back with older data, so nothing is read by that alone.
+"""
+
+from typing import Any
+
+import redis.asyncio
+
+from stanine.store.keys import Keys
+from stanine.store.records import IDS_FIELD, StoredAttempt, StoredResult, arrival_of, is_at, place, read_attempt, read_result
+from stanine.store.views import ask_for_view, check_view
+
+
+class AttemptRecords:
+    """The stored attempts of one namespace, for asyncio."""
+
+    def __init__(self, client: "redis.asyncio.Redis", keys: Keys) -> None:
+        self._client: Any = client
+        self._keys = keys
+
+    async def read(self, attempt_id: bytes, view: str = "") -> tuple[StoredAttempt, StoredResult | None] | None:
+        """Read an attempt and its result, if there is one; None if there is no attempt with this id.
+
+        Raises StaleViewError if `view`, the view of the index that they are to be read with, does not belong to the same data.
+        """
+        block, slot = place(arrival_of(attempt_id))
+        pipeline = self._client.pipeline(transaction=True)
+        pipeline.hmget(self._keys.attempts(block), [slot, IDS_FIELD])
+        pipeline.hget(self._keys.results(block), slot)
+        ask_for_view(pipeline, self._keys, view)
+        (attempt_record, ids), result_record, token = await pipeline.execute()
+        check_view(view, token)
+        if attempt_record is None or not is_at(ids, attempt_id):
+            return None
+        return read_attempt(attempt_record, attempt_id), None if result_record is None else read_result(result_record)
