@@ -66,6 +66,7 @@ def test_the_whole_way_is_walked_and_nothing_is_refused(running: Guarded) -> Non
         assert client.get(f"/v1/attempts/{attempt}").status_code == client.get(f"/v1/attempts/{attempt}/result").status_code == 200
         until_at_rest(client, "results")
         assert client.get("/v1/participants/p-1/results?limit=400").status_code == 200
+        assert stanine(running, "tokens", "rotate").returncode == 0
         assert len(client.get("/v1/instruments/gad-7/results?limit=400").json()["items"]) == 301
 
         # acknowledged from a replica, which is not there, and from the disk
@@ -120,7 +121,7 @@ def test_the_whole_way_is_walked_and_nothing_is_refused(running: Guarded) -> Non
         eventually(lambda: admin.hlen(keys.requeued) == 0, 30)
 
         # the index is lost: attempts may come before their entry, which is built again by order or by the sweep
-        admin.delete(keys.index, keys.index_changes, keys.index_change)
+        admin.delete(keys.index, keys.index_changes, keys.index_change, keys.index_history)
         stanine(running, "queues", "pause", "index")
         client.post("/v1/instruments/gad-7/attempts", json={"key": "early", "answers": answers})
         stanine(running, "queues", "resume", "index")
@@ -207,9 +208,9 @@ def test_no_service_can_do_this(running: Guarded, user: str, command: str) -> No
         # the indexWatcher sees no answers, no results and nobody's keys, and cannot forge an instrument or an attempt
         ("index-watcher", "HGETALL {p}:a:0"),
         ("index-watcher", "HGETALL {p}:r:0"),
-        ("index-watcher", "HGETALL {p}:keys:1"),
-        ("index-watcher", "HGETALL {p}:participants"),
-        ("index-watcher", "GET {p}:secret"),
+        ("index-watcher", "HGETALL {p}:k:0:1"),
+        ("index-watcher", "HGETALL {p}:l:0"),
+        ("index-watcher", "HGETALL {p}:secret"),
         ("index-watcher", "HSET {p}:instrument:x revision 1"),
         ("index-watcher", "XADD {p}:q:results:ready * h x"),
         ("index-watcher", "HSET {p}:config durability Everysec"),
@@ -218,17 +219,17 @@ def test_no_service_can_do_this(running: Guarded, user: str, command: str) -> No
         ("result-watcher", "ZADD {p}:instruments 0 x"),
         ("result-watcher", "HSET {p}:a:0 0 x"),
         ("result-watcher", "HSET {p}:index gad-7/1 x"),
-        ("result-watcher", "GET {p}:secret"),
+        ("result-watcher", "HGETALL {p}:secret"),
         ("result-watcher", "XADD {p}:q:index:ready * h x"),
-        ("result-watcher", "HGETALL {p}:keys:1"),
+        ("result-watcher", "HGETALL {p}:k:0:1"),
         ("result-watcher", "HSET {p}:config durability Everysec"),
         ("result-watcher", "SUBSCRIBE {p}:committed"),
         # the operator sees no answers, no results, nobody's keys and no token secret, and cannot empty the server or make users
         ("operator", "HGETALL {p}:a:0"),
         ("operator", "HGETALL {p}:r:0"),
-        ("operator", "HGETALL {p}:keys:1"),
-        ("operator", "GET {p}:secret"),
-        ("operator", "HGETALL {p}:participants"),
+        ("operator", "HGETALL {p}:k:0:1"),
+        ("operator", "HGETALL {p}:secret"),
+        ("operator", "HGETALL {p}:l:0"),
         ("operator", "FLUSHALL"),
         ("operator", "KEYS *"),
         ("operator", "ACL SETUSER me on nopass +@all"),
@@ -242,12 +243,12 @@ def test_no_service_can_do_this(running: Guarded, user: str, command: str) -> No
         ("cli", "HSET {p}:a:0 0 x"),
         ("cli", "HSET {p}:r:0 0 x"),
         ("cli", "HSET {p}:instrument:x revision 1"),
-        ("cli", "GET {p}:secret"),
+        ("cli", "HGETALL {p}:secret"),
         ("cli", "HSET {p}:config durability Everysec"),
         ("cli", "FLUSHALL"),
         ("cli", "CONFIG GET requirepass"),
         ("cli", "FUNCTION LOAD x"),
-        ("cli", "HGETALL {p}:participants"),
+        ("cli", "HGETALL {p}:l:0"),
         # KEDA learns how long the two queues are, and nothing of what is in them
         ("keda", "XRANGE {p}:q:results:ready - +"),
         ("keda", "XADD {p}:q:results:ready * h x"),

@@ -166,7 +166,10 @@ local function submit(keys, args)
       check_type(prefix .. 'l:' .. numeral(block), 'hash')
     end
   end
-  local lists, people_index = lists_of(prefix, people)
+  local lists, people_index, unknown = lists_of(prefix, people)
+  if unknown > 0 then
+    check_growth(people_index, unknown)
+  end
   local index = given_keys ~= '' and open_index(prefix, 'k')
   if index then
     check_growth(index, count)
@@ -239,9 +242,11 @@ local function submit(keys, args)
       for j = 1, n do
         stamp_at[fresh[j]] = stamps[j]
       end
-      add_to_lists(prefix, lists, people_index, 'a', function(place)
+      local function stamp_of(place)
         return stamp_at[place]
-      end)
+      end
+      add_participants(lists, people_index, stamp_of)
+      add_to_lists(prefix, lists, 'a', stamp_of)
     end
   end
   local reply = arrival_text(first)

@@ -51,11 +51,11 @@ local function write_lists(prefix, lists)
 end
 
 -- Read the lists of some participants. `people`: one after the other, each a place (2 bytes, from 1) and a fingerprint.
--- Returns {place, person} in order, and the index. Nothing is written, and nothing that `add_to_lists` does can fail then.
+-- Returns {place, person} in order, the index, and how many are unknown. Nothing is written, and nothing that `add_to_lists` does can fail then.
 local function lists_of(prefix, people)
   local found, persons, unknown = {}, {}, 0
   if people == '' then
-    return found, nil
+    return found, nil, 0
   end
   local index = open_index(prefix, 'p')
   for at = 1, #people, PERSON_BYTES do
@@ -73,30 +73,34 @@ local function lists_of(prefix, people)
     end
     found[#found + 1] = {place, person}
   end
-  check_growth(index, unknown)
-  return found, index
+  return found, index, unknown
 end
 
--- Add arrival numbers to lists. `which`: 'a', and a participant becomes known by the first attempt, or 'r'; `stamp_of` returns the arrival
--- number of a place, or nil.
-local function add_to_lists(prefix, found, index, which, stamp_of)
-  local changed, added = {}, 0
+-- Make the participants of new attempts known by the first of each. `stamp_of` returns the arrival number of a place, or nil.
+local function add_participants(found, index, stamp_of)
+  local added = 0
   for _, each in ipairs(found) do
     local stamp, person = stamp_of(each[1]), each[2]
-    if stamp and not person.lists and which == 'a' then
+    if stamp and not person.lists then
       person.lists = new_lists(arrival_in(stamp, 1))
       redis.call('HSET', person.bucket, person.fingerprint, stamp)
       added = added + 1
     end
-    if stamp and person.lists then
-      add_to_list(prefix, person.lists, which, stamp)
-      changed[person.lists] = true
+  end
+  grow(index, added)
+end
+
+-- Add arrival numbers to the lists of known participants. `which`: 'a' or 'r'; `stamp_of` as above.
+local function add_to_lists(prefix, found, which, stamp_of)
+  local changed = {}
+  for _, each in ipairs(found) do
+    local stamp, lists = stamp_of(each[1]), each[2].lists
+    if stamp and lists then
+      add_to_list(prefix, lists, which, stamp)
+      changed[lists] = true
     end
   end
   for lists in pairs(changed) do
     write_lists(prefix, lists)
-  end
-  if added > 0 then
-    grow(index, added)
   end
 end

@@ -139,7 +139,7 @@ local function commit_results(keys, args)
     committed, answer = concat(parts), concat(marks)
   end
   append_to_log(prefix, number, position, committed)
-  add_to_lists(prefix, lists, nil, 'r', function(place)
+  add_to_lists(prefix, lists, 'r', function(place)
     return not skipped[place] and sub(packed, (place - 1) * ARRIVAL_BYTES + 1, place * ARRIVAL_BYTES)
   end)
   redis.call('PUBLISH', prefix .. 'committed', committed)
