@@ -222,6 +222,8 @@ def read_attempt(record: bytes, attempt_id: bytes) -> StoredAttempt:
         if len(codes) != count:
             raise CorruptRecordError("an attempt record is cut short")
         key, size = _read_key(layout, rest)
+        if not layout & EXTRAS and size != len(rest):
+            raise CorruptRecordError("an attempt record does not end with its key")
         extras = msgspec.msgpack.decode(rest[: len(rest) - size], type=Extras) if layout & EXTRAS else Extras()
     except (struct.error, IndexError, ValueError, msgspec.MsgspecError) as error:
         raise CorruptRecordError("an attempt record cannot be read") from error
@@ -300,10 +302,11 @@ def _read_key(layout: int, rest: bytes) -> tuple[str | None, int]:
     kind = layout // KEY_KIND_STEP % 4
     if kind == NO_KEY:
         return None, 0
-    if kind == KEY_UUID:
-        return str(uuid.UUID(bytes=rest[-_UUID_BYTES:])), KEY_SPACE_BYTES + _UUID_BYTES
-    size = rest[-1] + 1
-    return rest[-1 - size : -1].decode(), KEY_SPACE_BYTES + size + 1
+    length = _UUID_BYTES if kind == KEY_UUID else rest[-1] + 2
+    if KEY_SPACE_BYTES + length > len(rest):
+        raise CorruptRecordError("an attempt record does not end with its key")
+    key = rest[-length:]
+    return str(uuid.UUID(bytes=key)) if kind == KEY_UUID else key[:-1].decode(), KEY_SPACE_BYTES + length
 
 
 def participant_of(layout: int, rest: bytes) -> str | None:

@@ -4,6 +4,7 @@ from pathlib import Path
 import pytest
 
 from stanine.api.keys import Caller, KeyEntry, Keyring, KeysError, Scope, read_entries
+from stanine.store.records import KEY_SPACE_BYTES
 
 DIGEST = hashlib.sha256(b"secret").hexdigest()
 GOOD = f"- {{name: ward, sha256: {DIGEST}, scopes: ['attempts:write'], instruments: ['phq-*', gad-7]}}\n"
@@ -27,6 +28,9 @@ def test_a_keys_file_may_be_yaml_or_json() -> None:
         (GOOD.replace("attempts:write", "attempts:all"), "[0]"),
         (GOOD.replace("name: ward", "nome: ward"), "[0]"),
         (GOOD.replace(", instruments: ['phq-*', gad-7]", ""), "[0]"),
+        (GOOD.replace("name: ward", "name: ward, keySpace: ''"), "[0]"),
+        (GOOD.replace("name: ward", f"name: ward, keySpace: {'s' * 65}"), "[0]"),
+        (GOOD.replace("name: ward", "name: ward, keyspace: x"), "[0]"),
         (GOOD + GOOD, "[1].name"),
         (GOOD + GOOD.replace("ward", "clinic"), "[1].sha256"),
         ("", "keys: "),
@@ -51,6 +55,18 @@ def test_a_caller_sees_what_its_globs_match_and_nothing_else() -> None:
     ]
     assert not Caller(KeyEntry("none", DIGEST, (), ())).sees("gad-7")
     assert Caller(KeyEntry("all", DIGEST, (), ("*",))).sees("anything")
+
+
+def test_keys_of_one_key_space_share_it_and_others_have_one_of_their_own_name() -> None:
+    def caller(name: str, key_space: str = "") -> Caller:
+        more = f", keySpace: {key_space}" if key_space else ""
+        return Caller(read_entries(GOOD.replace("name: ward", f"name: {name}{more}").encode(), "keys")[0])
+
+    assert caller("ward").key_space == caller("ward").key_space, "a rotated key of the same name"
+    assert caller("ward").key_space != caller("clinic").key_space
+    assert caller("clinic", "ward").key_space == caller("ward").key_space
+    assert caller("ward", "shared").key_space == caller("clinic", "shared").key_space != caller("ward").key_space
+    assert {len(caller(name).key_space) for name in ("ward", "clinic")} == {KEY_SPACE_BYTES}
 
 
 def test_a_keyring_knows_the_keys_of_its_file(tmp_path: Path) -> None:

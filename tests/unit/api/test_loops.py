@@ -8,10 +8,13 @@ from stanine.telemetry.heartbeats import Heartbeats
 
 def test_a_turn_that_loses_its_cancellation_keeps_no_process_from_ending() -> None:
     turns = lost = 0
+    under_way = asyncio.Event()
 
     async def turn() -> None:
         nonlocal turns, lost
         turns += 1
+        if turns > 1:
+            under_way.set()
         try:
             await asyncio.sleep(0.01)
         except asyncio.CancelledError:  # as asyncio.wait_for before Python 3.12 does when its work is just done
@@ -22,7 +25,7 @@ def test_a_turn_that_loses_its_cancellation_keeps_no_process_from_ending() -> No
     async def run() -> None:
         loops = Loops(Heartbeats())
         loops.start("index", turn, 0)
-        await asyncio.sleep(0.1)
+        await under_way.wait()
         async with asyncio.timeout(5):
             await loops.stop()
 

@@ -3,14 +3,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from stanine.api.problems import Problem
-from stanine.api.queries import AFTER_NAME, AFTER_ORDER, LIMIT, REVISION, WAIT, read_query
+from stanine.api.queries import AFTER_CURSOR, AFTER_NAME, LIMIT, REVISION, WAIT, read_query
+from stanine.store.cursors import Cursor
 
-ALL = (WAIT, LIMIT, AFTER_ORDER, REVISION)
+ALL = (WAIT, LIMIT, AFTER_CURSOR, REVISION)
 
 
 def test_what_is_not_given_has_its_default() -> None:
-    assert read_query(b"", ALL) == {"wait": 0.0, "limit": 100, "after": 0, "revision": None}
-    assert read_query(b"limit=7&wait=2.5", ALL) == {"wait": 2.5, "limit": 7, "after": 0, "revision": None}
+    assert read_query(b"", ALL) == {"wait": 0.0, "limit": 100, "after": Cursor(), "revision": None}
+    assert read_query(b"limit=7&wait=2.5", ALL) == {"wait": 2.5, "limit": 7, "after": Cursor(), "revision": None}
 
 
 @pytest.mark.parametrize("text", ["0", "30", "0.000001", "1e-5", "2.5E1", "29.99999999999999999"])

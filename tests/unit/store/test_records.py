@@ -1,22 +1,44 @@
 """The bytes of attempts and results: what is written reads back, and what is damaged says so."""
 
 import contextlib
+import uuid
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from stanine.store.errors import CorruptRecordError
+from stanine.store.keys import BLOCK_SIZE
 from stanine.store.records import (
+    EXTRAS,
+    FINGERPRINT_BYTES,
+    KEY_KIND_STEP,
+    KEY_SPACE_BYTES,
+    KEY_TEXT,
+    KEY_UUID,
+    NO_KEY,
+    RANDOM_BYTES,
     START_BYTES,
+    START_PLACE,
+    TIME_BYTES,
     answers_of,
+    arrival_of,
     arrived_at,
-    attempt_parts,
-    encode_tail,
+    attempt_record,
+    encode_extras,
+    encode_key,
+    id_random,
+    is_at,
+    key_fingerprint,
+    key_space_digest,
+    number_of_record,
     packed_size,
+    participant_fingerprint,
     participant_of,
+    participant_of_record,
+    place,
     plain_answers,
-    random_of,
+    random_at,
     read_attempt,
     read_id,
     read_result,
@@ -27,35 +49,46 @@ from stanine.store.records import (
 )
 
 TEXT = st.text(max_size=20)
-RANDOM = b"0123456789ab"
-TIME = (1_700_000_000_000).to_bytes(6, "big")
+SPACE = b"key-spac"
+ID = b"random-part" + (70_000_000_000).to_bytes(5, "big")
+TIME = (1_700_000_000_000).to_bytes(TIME_BYTES, "big")
+#: A key of 64 characters of four bytes each: the longest.
+LONGEST = "\U0001f9e0" * 64
 
 
 def record(codes: bytes = b"\x01\x02", key: str | None = None, participant: str | None = None, **attributes: int | float | str) -> bytes:
-    start, rest = attempt_parts(7, 3, RANDOM, codes, encode_tail(key, participant, attributes))
-    return start + TIME + rest
+    return TIME + attempt_record(7, 3, codes, encode_extras(participant, attributes), encode_key(SPACE, key))
 
 
 #: Such as half a byte holds, and any.
 CODES = st.lists(st.integers(0, 12) | st.integers(253, 255), max_size=300).map(bytes) | st.binary(max_size=300)
+KEYS = st.text(min_size=1, max_size=64) | st.uuids().map(str) | st.just(LONGEST)
 
 
-@given(codes=CODES, key=st.none() | TEXT, participant=st.none() | TEXT, arrival=st.integers(0, 2**32 - 1))
-def test_an_attempt_reads_back_as_it_was_written(codes: bytes, key: str | None, participant: str | None, arrival: int) -> None:
-    data = record(codes, key, participant, age=31)
-    attempt = read_attempt(data, RANDOM + arrival.to_bytes(4, "big"))
-    assert attempt is not None
-    assert attempt == read_attempt(data, arrival)
-    assert (attempt.number, attempt.revision, attempt.submitted_at) == (7, 3, 1_700_000_000_000)
-    assert (attempt.codes, attempt.key, attempt.participant, attempt.attributes) == (codes, key, participant, {"age": 31})
-    count, packed, tail = answers_of(data)
-    assert (participant_of(tail), random_of(data), arrived_at(data)) == (participant, RANDOM, attempt.submitted_at)
-    assert (count, len(packed)) == (len(codes), packed_size(data[0], len(codes)))
-    assert unpack_answers(data[0], packed)[:count] == codes
-    assert read_start(data[:START_BYTES]) == (7, 3)
+@given(
+    codes=CODES,
+    key=st.none() | KEYS,
+    participant=st.none() | TEXT,
+    attributes=st.dictionaries(TEXT, st.integers(-9, 9) | TEXT, max_size=3),
+)
+def test_an_attempt_reads_back_as_it_was_written(
+    codes: bytes, key: str | None, participant: str | None, attributes: dict[str, int | float | str]
+) -> None:
+    data = TIME + attempt_record(7, 3, codes, encode_extras(participant, attributes), encode_key(SPACE, key))
+    attempt = read_attempt(data, ID)
+    assert (attempt.id, attempt.number, attempt.revision, attempt.submitted_at) == (ID, 7, 3, 1_700_000_000_000)
+    assert (attempt.codes, attempt.key, attempt.participant, attempt.attributes) == (codes, key, participant, attributes)
+    layout = data[TIME_BYTES]
+    count, packed, rest = answers_of(data)
+    assert (participant_of(layout, rest), participant_of_record(data), arrived_at(data)) == (participant, participant, attempt.submitted_at)
+    assert (count, len(packed)) == (len(codes), packed_size(layout, len(codes)))
+    assert unpack_answers(layout, packed)[:count] == codes
+    assert read_start(data[START_PLACE]) == (7, 3)
+    assert number_of_record(data) == 7
+    assert bool(layout & EXTRAS) == (participant is not None or bool(attributes))
 
 
-def test_an_attempt_without_key_participant_and_attributes_has_no_tail() -> None:
+def test_an_attempt_without_key_participant_and_attributes_has_nothing_after_its_answers() -> None:
     assert answers_of(record()) == (2, b"\x12", b"")
 
 
@@ -65,44 +98,93 @@ def test_an_attempt_without_key_participant_and_attributes_has_no_tail() -> None
     ids=["usual", "odd", "an option beyond half a byte", "more items than one byte counts"],
 )
 def test_the_usual_answers_take_half_a_byte_each(codes: bytes, size: int) -> None:
-    assert len(record(codes)) == 26 + size
+    assert len(record(codes)) == 14 + size
+
+
+@pytest.mark.parametrize(
+    ("key", "kind", "size"),
+    [
+        (None, NO_KEY, 0),
+        ("k", KEY_TEXT, 2),
+        (LONGEST, KEY_TEXT, 257),
+        ("0f8fad5b-d9cb-469f-a165-70867728950e", KEY_UUID, 16),
+        ("0F8FAD5B-D9CB-469F-A165-70867728950E", KEY_TEXT, 37),
+        ("0f8fad5bd9cb469fa16570867728950e", KEY_TEXT, 33),
+        ("{0f8fad5b-d9cb-469f-a165-7086772895}", KEY_TEXT, 37),
+        ("0f8fad5b-d9cb-469f-a165-70867728950g", KEY_TEXT, 37),
+    ],
+    ids=["none", "shortest", "longest", "UUID", "upper case", "without dashes", "braces", "not hexadecimal"],
+)
+def test_a_key_takes_its_bytes_once_and_a_uuid_sixteen(key: str | None, kind: int, size: int) -> None:
+    data = record(key=key)
+    assert len(data) == len(record()) + (KEY_SPACE_BYTES + size if size else 0)
+    assert data[TIME_BYTES] // KEY_KIND_STEP % 4 == kind
+    assert read_attempt(data, ID).key == key
+    assert read_attempt(record(key=key, age=31), ID).key == key
 
 
 @given(many=st.lists(st.lists(st.integers(0, 3), min_size=3, max_size=3).map(bytes), min_size=1, max_size=4), whole=st.booleans())
 def test_plain_records_are_read_together(many: list[bytes], whole: bool) -> None:
     codes = [b"\x20" + each[1:] if whole else each for each in many]
-    records = [record(each) for each in codes]
-    packed = plain_answers(records, 3)
-    assert packed == b"".join(answers_of(each)[1] for each in records)
-    for items in (2, 4, 259, 65539):
-        assert plain_answers(records, items) is None
-    for other in (record(codes[0], key="k"), record(codes[0] + b"\x00"), records[0][:-1]):
-        assert plain_answers([*records, other], 3) is None
+    for keys in (["k", LONGEST, "key-17"], [str(uuid.UUID(int=number)) for number in range(3)], [None]):
+        records = [record(each, keys[index % len(keys)]) for index, each in enumerate(codes)]
+        packed = plain_answers(records, 3)
+        assert packed == b"".join(answers_of(each)[1] for each in records)
+        for items in (2, 4, 259, 65539):
+            assert plain_answers(records, items) is None
+        for other in (record(codes[0] + b"\x00", keys[0]), records[0][:-1], records[0] + b"\x00"):
+            assert plain_answers([*records, other], 3) is None
+        for extras in (record(codes[0], keys[0], "p"), record(codes[0], keys[0], age=31)):
+            assert plain_answers([extras, extras], 3) is None
 
 
-def test_another_attempts_id_reads_nothing() -> None:
-    assert read_attempt(record(), b"x" * 16) is None
-
-
-@given(codes=CODES.filter(bool), cut=st.integers(1, 400))
-def test_a_record_that_is_cut_short_is_corrupt(codes: bytes, cut: int) -> None:
-    data = record(codes)[:-cut]
+@given(
+    codes=CODES.filter(bool),
+    key=st.none() | st.text("ABCxyz\u00e9", min_size=1, max_size=20) | st.uuids().map(str),
+    cut=st.integers(1, 400),
+)
+def test_a_record_that_is_cut_short_is_corrupt(codes: bytes, key: str | None, cut: int) -> None:
+    data = record(codes, key)
+    data = data[: max(0, len(data) - cut)]
     with pytest.raises(CorruptRecordError):
-        read_attempt(data, 0)
-    count, packed, tail = answers_of(data)
-    assert (count, tail) == (-1, b"") or len(packed) < packed_size(data[0], count)
+        read_attempt(data, ID)
+    count, packed, rest = answers_of(data)
+    assert key is not None or (count, rest) == (-1, b"") or len(packed) < packed_size(data[TIME_BYTES], count)
+
+
+@given(random=st.binary(min_size=RANDOM_BYTES, max_size=RANDOM_BYTES), arrival=st.integers(0, 2**40 - 1), ids=st.binary(max_size=11 * 32))
+def test_an_attempt_is_known_by_its_whole_id(random: bytes, arrival: int, ids: bytes) -> None:
+    attempt_id = id_random(random) + arrival.to_bytes(5, "big")
+    assert attempt_id[0] & 0x0F == 0, "the partition"
+    assert (arrival_of(attempt_id), place(arrival)) == (arrival, divmod(arrival, BLOCK_SIZE))
+    start = arrival % BLOCK_SIZE * RANDOM_BYTES
+    block = ids[:start].ljust(start) + attempt_id[:RANDOM_BYTES] + ids[start:]
+    assert is_at(block, attempt_id)
+    assert random_at(block, arrival) == attempt_id[:RANDOM_BYTES]
+    for bit in (0x10, 0x80):
+        assert not is_at(block, bytes([attempt_id[0] ^ bit]) + attempt_id[1:])
+    assert not is_at(block[: start + RANDOM_BYTES - 1], attempt_id)
+    assert not is_at(None, attempt_id)
+
+
+def test_a_fingerprint_depends_on_key_space_instrument_and_key() -> None:
+    one, other = key_space_digest("ward"), key_space_digest("clinic")
+    found = {key_fingerprint(*each) for each in ((one, 1, "k"), (other, 1, "k"), (one, 2, "k"), (one, 1, "l"))}
+    assert len(found) == 4
+    assert {len(each) for each in (*found, participant_fingerprint("p"))} == {FINGERPRINT_BYTES}
+    assert bytes(FINGERPRINT_BYTES) not in found
 
 
 @given(data=st.binary(max_size=60))
 def test_reading_any_bytes_as_a_record_raises_nothing_else(data: bytes) -> None:
-    for read in (lambda: read_attempt(data, 0), lambda: read_result(data), lambda: read_start(data[:START_BYTES])):
+    for read in (lambda: read_attempt(data, ID), lambda: read_result(data), lambda: read_start(data[:START_BYTES])):
         with contextlib.suppress(CorruptRecordError):
             read()
 
 
 def test_a_result_of_an_unknown_kind_is_corrupt() -> None:
     with pytest.raises(CorruptRecordError, match="unknown kind 9"):
-        read_result(b"\x09" + result_start(1, 1)[1:])
+        read_result(b"\x09" + result_start(1, 1, b"cccc")[1:])
 
 
 @pytest.mark.parametrize("text", ["", "0" * 31, "0" * 33, "G" * 32, "A" * 32, "0 " * 16, "٣" * 32])

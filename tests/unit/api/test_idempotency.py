@@ -1,0 +1,61 @@
+"""The Idempotency-Key header: what is a key in it, and what is refused."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from stanine.api.idempotency import read_idempotency_key, refuse_idempotency_key
+from stanine.api.problems import Problem
+
+#: What a header field may hold of ASCII.
+PRINTABLE = st.characters(min_codepoint=0x20, max_codepoint=0x7E)
+
+
+def quote(key: str) -> bytes:
+    return b'"%b"' % key.replace("\\", r"\\").replace('"', r"\"").encode()
+
+
+def test_without_the_header_there_is_no_key() -> None:
+    assert read_idempotency_key(None) is None
+    refuse_idempotency_key(None)
+
+
+@given(st.text(PRINTABLE, min_size=1, max_size=64))
+def test_a_quoted_key_is_what_is_between_the_quotes(key: str) -> None:
+    assert read_idempotency_key(quote(key)) == key
+    assert read_idempotency_key(b"  " + quote(key) + b"\t") == key
+
+
+@given(st.text(st.characters(min_codepoint=0x21, max_codepoint=0x7E, exclude_characters='"\\'), min_size=1, max_size=64))
+def test_a_bare_key_is_taken_as_it_is(key: str) -> None:
+    assert read_idempotency_key(key.encode()) == key
+
+
+@pytest.mark.parametrize(
+    "header",
+    [b"", b" ", b'""', b'"', b'"a', b'a"', b"a b", b'"a" "b"', b'"a";x=1', b'"a\\b"', b"a\\b", b'"\x01"', b"\xff", b'"\xe9"', b"k" * 65,
+     b'"%b"' % (b"k" * 65), quote('"' * 65)],
+)  # fmt: skip
+def test_what_is_no_key_of_1_to_64_characters_is_refused(header: bytes) -> None:
+    with pytest.raises(Problem) as raised:
+        read_idempotency_key(header)
+    assert raised.value.kind.status == 400
+    assert "Idempotency-Key" in raised.value.document.detail
+
+
+@given(st.binary(max_size=80))
+def test_no_header_does_more_than_be_refused(header: bytes) -> None:
+    try:
+        key = read_idempotency_key(header)
+    except Problem:
+        return
+    assert key is not None
+    assert 1 <= len(key) <= 64
+    assert key.isascii()
+    assert key.isprintable()
+
+
+def test_where_every_line_has_a_key_the_header_is_refused() -> None:
+    with pytest.raises(Problem) as raised:
+        refuse_idempotency_key(b'"k"')
+    assert raised.value.kind.status == 400

@@ -1,0 +1,156 @@
+"""Cursors: texts that read back, marks that reach back far, and lists that recognise no mark of another history."""
+
+import asyncio
+import itertools
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from stanine.store.cursors import MAX_CURSOR, MAX_MARKS, Cursor, Mark, move_on, read_cursor, tag_of
+from stanine.store.errors import HistoryChangedError
+from stanine.store.keys import Keys
+from stanine.store.lists import ResultLists
+from stanine.store.records import ARRIVAL_BYTES, RANDOM_BYTES, attempt_record, result_start
+
+#: An item of a list: the number of an attempt, and that of the commit of its result.
+Item = tuple[int, int]
+
+tags = st.binary(min_size=8, max_size=8)
+cursors = st.lists(st.integers(1, 2**40 - 1), max_size=MAX_MARKS, unique=True).flatmap(
+    lambda positions: st.tuples(*[tags] * len(positions)).map(
+        lambda found: Cursor(tuple(Mark(*mark) for mark in zip(sorted(positions, reverse=True), found, strict=True)))
+    )
+)
+
+
+@given(cursors)
+def test_a_cursor_reads_back_as_it_was_written(cursor: Cursor) -> None:
+    text = cursor.encode()
+    assert read_cursor(text) == cursor
+    assert len(text) <= MAX_CURSOR
+    assert text.replace("-", "").replace("_", "").isalnum(), "it needs no escapes in an address"
+
+
+@given(cursors.filter(lambda cursor: cursor.marks != ()), st.data())
+def test_a_text_that_is_not_one_that_was_given_out_is_refused(cursor: Cursor, data: st.DataObject) -> None:
+    text = cursor.encode()
+    place = data.draw(st.integers(0, len(text) - 1))
+    wrong = [
+        text[:-1], text + "A", text + "=", text + "\n", text[:place] + "*" + text[place:], text[:place] + " " + text[place:],
+        "B" + text[1:], Cursor((*cursor.marks, cursor.marks[-1])).encode(),
+        Cursor((*cursor.marks, Mark(0, bytes(8)))).encode(),
+    ]  # fmt: skip
+    if len(cursor.marks) > 1:
+        wrong.append(Cursor(cursor.marks[::-1]).encode())
+    for each in wrong:
+        with pytest.raises(ValueError, match="a cursor"):
+            read_cursor(each)
+
+
+@given(st.text(max_size=30) | st.binary(max_size=30).map(lambda data: data.decode("latin-1")))
+def test_no_text_does_more_than_be_refused(text: str) -> None:
+    try:
+        cursor = read_cursor(text)
+    except ValueError:
+        return
+    assert cursor.encode() == text or int(text) == cursor.position
+
+
+def test_whole_numbers_are_cursors_that_no_list_recognises() -> None:
+    assert read_cursor("0") == Cursor()
+    for number in (1, 9, 2**40 + 1):
+        (mark,) = read_cursor(str(number)).marks
+        assert (mark.position, mark.tag) == (number, b"")
+    for text in ("-1", "1.0", "1e3", "9" * 17, "٣", ""):
+        with pytest.raises(ValueError, match="a cursor"):
+            read_cursor(text)
+
+
+@given(st.lists(st.integers(1, 1000), min_size=1, max_size=300))
+def test_a_cursor_keeps_few_marks_and_the_first_one_of_all(steps: list[int]) -> None:
+    cursor, position, positions = Cursor(), 0, []
+    for step in steps:
+        position += step
+        positions.append(position)
+        cursor = move_on(cursor, position, position.to_bytes(8, "big"))
+        kept = [mark.position for mark in cursor.marks]
+        assert len(kept) == min(len(positions), MAX_MARKS)
+        assert kept == sorted(set(kept), reverse=True)
+        assert (kept[0], kept[-1]) == (positions[-1], positions[0])
+        assert set(kept) <= set(positions)
+        assert all(mark.tag == mark.position.to_bytes(8, "big") for mark in cursor.marks)
+
+
+def test_the_distances_of_the_marks_about_double() -> None:
+    cursor = Cursor()
+    for position in range(1, 129):
+        cursor = move_on(cursor, position, bytes(8))
+        distances = [position - mark.position for mark in cursor.marks][1:]
+        assert all(later <= 4 * earlier for earlier, later in itertools.pairwise(distances)), distances
+
+
+def test_a_tag_depends_on_the_whole_id_and_on_the_commit() -> None:
+    one = bytes(16)
+    ids = (one, b"\x01" + one[1:], one[:-1] + b"\x01")
+    assert len({tag_of(attempt_id, commit) for attempt_id in ids for commit in (b"c" * 4, b"d" * 4)}) == 6
+
+
+class ListInMemory:
+    """A list as the function `list_results` answers it."""
+
+    def __init__(self, items: list[Item]) -> None:
+        self.items = items
+
+    async def call_async(self, _client: Any, _function: str, _keys: list[str], args: list[Any]) -> list[bytes]:
+        *_, position, limit = args
+        reply = []
+        for attempt, commit in self.items[position : position + limit]:
+            record = bytes(6) + attempt_record(1, 1, b"\x01\x02")
+            reply += [id_of(attempt), record, result_start(1, 1, commit.to_bytes(4, "big"))]
+        return reply
+
+    def read(self, cursor: Cursor, limit: int) -> tuple[list[bytes], Cursor]:
+        lists: Any = ResultLists(None, self, Keys("test"))  # type: ignore[arg-type]
+        page = asyncio.run(lists.of_instrument(1, cursor, limit))
+        return [attempt.id for attempt, _, _ in page.items], page.next
+
+
+def id_of(attempt: int) -> bytes:
+    return attempt.to_bytes(RANDOM_BYTES, "big") + attempt.to_bytes(ARRIVAL_BYTES, "big")
+
+
+@given(
+    seen=st.integers(1, 60),
+    common=st.integers(0, 60),
+    later=st.lists(st.sampled_from(["another attempt", "another commit"]), max_size=60),
+    limits=st.lists(st.integers(1, 20), min_size=1, max_size=60),
+)
+def test_a_mark_of_a_changed_history_is_never_recognised(seen: int, common: int, later: list[str], limits: list[int]) -> None:
+    common = min(common, seen)
+    before: list[Item] = [(n, n) for n in range(seen)]
+    changes = {"another attempt": lambda n: (n + 1000, n), "another commit": lambda n: (n, n + 1000)}
+    after = before[:common] + [changes[change](common + n) for n, change in enumerate(later)]
+    cursor = Cursor()
+    for limit in limits:
+        _, cursor = ListInMemory(before).read(cursor, limit)
+    changed = ListInMemory(after)
+    if cursor.position <= common:
+        ids, _ = changed.read(cursor, 1000)
+        assert ids == [id_of(attempt) for attempt, _ in after[cursor.position :]], "nothing is missed, nothing repeated"
+        return
+    with pytest.raises(HistoryChangedError) as raised:
+        changed.read(cursor, 1000)
+    following = read_cursor(raised.value.following)
+    assert following.position == max((mark.position for mark in cursor.marks if mark.position <= common), default=0)
+    ids, _ = changed.read(following, 1000)
+    assert ids == [id_of(attempt) for attempt, _ in after[following.position :]], "nothing is missed"
+
+
+@given(st.lists(st.integers(0, 1), min_size=1, max_size=60), st.integers(1, 2**40))
+def test_a_whole_number_is_answered_with_the_beginning(history: list[int], number: int) -> None:
+    kept = ListInMemory([(n, commit) for n, commit in enumerate(history)])
+    with pytest.raises(HistoryChangedError) as raised:
+        kept.read(read_cursor(str(number)), 10)
+    assert read_cursor(raised.value.following) == Cursor()
