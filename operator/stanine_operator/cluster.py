@@ -9,7 +9,7 @@ import base64
 import binascii
 import ssl
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from typing import Any
 from urllib.parse import quote
 
@@ -29,8 +29,8 @@ CONNECTIONS = 32
 LOGIN_FRESH = 60.0
 #: The name that the API server notes as the owner of what is written.
 FIELD_MANAGER = "stanine-operator"
-#: Names in a page of a list.
-PAGE = 1000
+#: Names in a page of a list, and whole objects, which are up to 1 MiB each.
+PAGE, OBJECTS_PAGE = 1000, 100
 
 _ONLY_METADATA = "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1"
 _ONLY_METADATA_LIST = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1"
@@ -94,18 +94,29 @@ class Cluster:
         """Return an object."""
         return await self._call("GET", _path(kind, namespace, name))
 
+    async def list_version(self, kind: Kind, namespace: str | None) -> str:
+        """Return the resourceVersion of a list that is made now: no lower than any other that the API server has given out before."""
+        page = await self._call("GET", _list_path(kind, namespace), query={"limit": "1"}, accept=_ONLY_METADATA_LIST)
+        return str(page["metadata"].get("resourceVersion") or "")
+
     async def list_metadata(self, kind: Kind, namespace: str | None) -> list[Body]:
         """Return the metadata of all objects of a kind, from the API server's cache."""
-        path = f"/apis/{GROUP}/{VERSION}/" + (f"namespaces/{quote(namespace)}/" if namespace else "") + kind.plural
-        found: list[Body] = []
-        query = {"limit": str(PAGE)}
+        return [item["metadata"] async for item in self._items(kind, namespace, PAGE, _ONLY_METADATA_LIST)]
+
+    async def list_objects(self, kind: Kind, namespace: str | None) -> list[Body]:
+        """Return all objects of a kind."""
+        return [item async for item in self._items(kind, namespace, OBJECTS_PAGE, "application/json")]
+
+    async def _items(self, kind: Kind, namespace: str | None, limit: int, accept: str) -> AsyncIterator[Body]:
+        query = {"limit": str(limit)}
         while True:
-            page = await self._call("GET", path, query=query, accept=_ONLY_METADATA_LIST)
-            found += [item["metadata"] for item in page.get("items") or ()]
+            page = await self._call("GET", _list_path(kind, namespace), query=query, accept=accept)
+            for item in page.get("items") or ():
+                yield item
             following = (page.get("metadata") or {}).get("continue")
             if not following:
-                return found
-            query = {"limit": str(PAGE), "continue": following}
+                return
+            query = {"limit": str(limit), "continue": following}
 
     async def patch_status(self, kind: Kind, resource: Resource, patch: Mapping[str, Any]) -> Body:
         """Merge a patch into a status; return the object's metadata after that. Refused if the object is another one of the same name."""
@@ -201,6 +212,10 @@ class Cluster:
         if time.monotonic() - self._read_at > LOGIN_FRESH:
             self._info, self._read_at = self._login(), time.monotonic()
         return self._info.as_http_headers()
+
+
+def _list_path(kind: Kind, namespace: str | None) -> str:
+    return f"/apis/{GROUP}/{VERSION}/" + (f"namespaces/{quote(namespace)}/" if namespace else "") + kind.plural
 
 
 def _path(kind: Kind, namespace: str, name: str) -> str:

@@ -2,17 +2,23 @@
 
 kopf's watch only wakes; what is true is looked up. Whatever the watch missed (a lost update, a dead stream, a deletion during a gap) is
 found by comparing all metadata with what is known, every few minutes.
+
+After etcd is restored from a backup, the watch is silent until the resourceVersions exceed those from before, and every state known from
+before seems newer than what follows. So the resourceVersion of a list is compared with the last list's every few seconds. If it is lower,
+or if two lists in a row show an older state than the known one, a new history begins: the lists replace all that is known, whatever the
+versions are, and the watch begins again.
 """
 
 import asyncio
 import random
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from stanine.telemetry.heartbeats import Heartbeats
 from stanine.telemetry.logs import get_log
 from stanine_operator.cluster import Cluster, ClusterError
 from stanine_operator.connections import Connections
+from stanine_operator.history import differs, is_lower
 from stanine_operator.kinds import Kind
 from stanine_operator.metrics import OperatorMetrics
 from stanine_operator.neighbours import REMEMBERED, Neighbours
@@ -22,6 +28,10 @@ from stanine_operator.turns import GONE, Turned, Turns
 
 #: Seconds between two comparisons with the API server.
 COMPARE_EVERY = 180.0
+#: Seconds between two looks whether the API server has another history; and from a difference to the second list.
+HISTORY_EVERY = 10.0
+#: Seconds between looks while the API server does not answer: it may come back with other data.
+AWAY_EVERY = 2.0
 #: Seconds that one worker's turn may take before the loop counts as stuck: well above every timeout of Redis and the API server.
 TURN_STUCK = 180.0
 #: Seconds without a comparison after which that loop counts as stuck.
@@ -48,26 +58,41 @@ class Loop:
         self._random = random.Random()  # noqa: S311 - it spreads turns
         self._begun = asyncio.Event()
         self._stopping = asyncio.Event()
-        self._suspects: set[tuple[Key, str]] = set()
+        #: Called when a new history has begun: the watch must begin again with a list.
+        self.history_changed: Callable[[], None] = lambda: None
+        self._history = 0
+        #: Whether everything known is of this history.
+        self._history_taken = True
+        #: The resourceVersion of the last list.
+        self._listed = ""
+        #: What differed from the last list: keys, and uid and version of the known state (None: not known).
+        self._suspects: dict[Key, tuple[str, str] | None] = {}
         metrics.waiting.set_function(lambda: float(self._schedule.waiting()))
 
     # ------------------------------------------------------------------------------------------------------------- what wakes whom
 
-    def seen(self, resource: Resource) -> None:
-        """Take in a state that the watch or a list has shown; wake whom it concerns."""
+    @property
+    def history(self) -> int:
+        """The number of the history that the API server has, as far as is known."""
+        return self._history
+
+    def seen(self, resource: Resource) -> bool:
+        """Take in a state that the watch or a list has shown; wake whom it concerns, and tell whether it concerns anybody."""
         before = self._neighbours.get(resource.key)
         if not self._neighbours.put(resource):
-            return
-        if before is not None and before.uid != resource.uid:
+            return False
+        if before is not None and (before.uid, before.history) != (resource.uid, resource.history):
             self._turns.forget(before)
-        if before is None or _wakes(before, resource):
-            self._schedule.wake(resource.key)
-            self._wake_referrers(resource, also_if=before is None or before.spec != resource.spec)
+        if before is not None and not _wakes(before, resource):
+            return False
+        self._schedule.wake(resource.key)
+        self._wake_referrers(resource, also_if=before is None or before.spec != resource.spec)
+        return True
 
-    def gone(self, resource: Resource) -> None:
-        """Take in that a resource is gone; wake who stood on it, or behind it."""
-        if self._neighbours.drop(resource.key, resource.uid) is None:
-            return
+    def gone(self, resource: Resource) -> bool:
+        """Take in that a resource is gone; wake who stood on it, or behind it. Tell whether it was known."""
+        if self._neighbours.drop(resource.key, resource.uid, resource.history) is None:
+            return False
         self._turns.forget(resource)
         self._schedule.forget(resource.key)
         self._wake_referrers(resource, also_if=True)
@@ -77,6 +102,7 @@ class Loop:
                 self._schedule.wake(rival.key, self._random.random())
         if resource.kind == "RedisConfig":
             self._loop.call_later(REMEMBERED, self._forget_connection, resource.key)
+        return True
 
     def changed(self, resource: Resource) -> None:
         """Take in that a resource's readiness changed."""
@@ -164,67 +190,110 @@ class Loop:
     async def _compare_for_ever(self) -> None:
         beat = self._heartbeats.expect("comparison", COMPARE_STUCK)
         watch_works = self._heartbeats.expect("watch", WATCH_MISSING)
+        due, answers = self._next_comparison(), True
         while True:
             beat()
-            await asyncio.sleep(COMPARE_EVERY * (0.8 + 0.4 * self._random.random()))
             try:
-                missed = await self.compare()
+                await self.check_history()
+                if self._loop.time() >= due:
+                    if not await self._compare_twice():
+                        watch_works()
+                    due = self._next_comparison()
+                answers = True
             except ClusterError as error:
-                get_log().warning("comparison.failed", status=error.status)
-                missed = 0  # an API server that is away is no fault of the watch's
-            if not missed:
-                watch_works()
+                if answers:
+                    get_log().warning("comparison.failed", status=error.status)
+                watch_works()  # an API server that is away is no fault of the watch's
+                due, answers = self._loop.time(), False
+            await asyncio.sleep(HISTORY_EVERY if answers else AWAY_EVERY)
+
+    def _next_comparison(self) -> float:
+        return self._loop.time() + COMPARE_EVERY * (0.8 + 0.4 * self._random.random())
+
+    async def _compare_twice(self) -> int:
+        """Compare; once more, a little later, if anything differs. Return how many changes the watch had missed."""
+        missed = await self.compare()
+        if not self._suspects:
+            return missed
+        await asyncio.sleep(HISTORY_EVERY)
+        await self.check_history()
+        return missed + await self.compare()
+
+    async def check_history(self) -> None:
+        """Make a list; if its resourceVersion is lower than the last list's, begin a new history."""
+        kind = next(iter(self._kinds.values()))  # the API server counts all custom resources together
+        version = await self._cluster.list_version(kind, self._namespaces[0])
+        if not self._history_taken or is_lower(version, self._listed):
+            await self._begin_history()
+        self._listed = version
 
     async def compare(self) -> int:
-        """Compare what is known with all metadata; take in what differs twice in a row (the watch is a moment behind). Return how many."""
-        suspects: set[tuple[Key, str]] = set()
-        missed = 0
+        """Compare what is known with all metadata; take in what differs twice in a row (the watch is a moment behind).
+
+        Return how many changes were missed: those that somebody is woken for.
+        """
+        suspects: dict[Key, tuple[str, str] | None] = {}
+        there: dict[Key, dict[str, Any]] = {}
         for kind in self._kinds.values():
-            there: dict[Key, dict[str, Any]] = {}
             for namespace in self._namespaces:
                 for metadata in await self._cluster.list_metadata(kind, namespace):
                     there[kind.name, metadata["namespace"], metadata["name"]] = metadata
-            for key, metadata in there.items():
-                if _is_behind(self._neighbours.get(key), metadata):
-                    suspects.add((key, str(metadata["resourceVersion"])))
-            for resource in self._neighbours.all(kind.name):
-                if resource.key not in there:
-                    suspects.add((resource.key, "gone"))
-        for key, version in suspects & self._suspects:
-            missed += 1
-            self._metrics.stale.labels(key[0]).inc()
-            get_log().warning("watch.missed", kind=key[0], namespace=key[1], name=key[2])
-            await self._look_up(key, version)
+            known = {resource.key: resource for resource in self._neighbours.all(kind.name)}
+            for key in [*known, *(key for key in there if key[0] == kind.name and key not in known)]:
+                if differs(known.get(key), there.get(key)):
+                    suspects[key] = _state(known.get(key))
+        missed = 0
+        for key in [key for key, state in suspects.items() if key in self._suspects and self._suspects[key] == state]:
+            if await self._take_in(key, listed=key in there):
+                missed += 1
+                self._metrics.stale.labels(key[0]).inc()
+                get_log().warning("watch.missed", kind=key[0], namespace=key[1], name=key[2])
         self._suspects = suspects
         return missed
 
-    async def _look_up(self, key: Key, version: str) -> None:
+    async def _take_in(self, key: Key, *, listed: bool) -> bool:
+        """Take in what the API server has of a resource; tell whether that concerns anybody."""
         known = self._neighbours.get(key)
-        if version == "gone":
-            if known is not None:
-                self.gone(known)
-            return
+        if not listed:
+            return known is not None and self.gone(known)
         try:
             body = await self._cluster.read_object(self._kinds[key[0]], key[1], key[2])
         except ClusterError as error:
             if not error.gone:
                 raise
-            if known is not None:
-                self.gone(known)
-        else:
-            self.seen(read_resource(key[0], body))
+            return known is not None and self.gone(known)
+        found = read_resource(key[0], body, self._history)
+        if known is not None and known is self._neighbours.get(key) and known.is_newer_than(found):
+            # It was read after the known state, so it is no older state of the same history.
+            await self._begin_history()
+            return True
+        return self.seen(found)
+
+    async def _begin_history(self) -> None:
+        """Replace all that is known by what the API server lists, whatever the versions are, and have the watch begin again.
+
+        Raises ClusterError; the next look goes on.
+        """
+        self._history += 1
+        self._history_taken = False
+        get_log().warning("history.changed", detail="the API server's data is older than before: everything is read again")
+        for kind in self._kinds.values():
+            for namespace in self._namespaces:
+                for body in await self._cluster.list_objects(kind, namespace):
+                    self.seen(read_resource(kind.name, body, self._history))
+            for known in self._neighbours.all(kind.name):
+                if known.history < self._history:
+                    self.gone(known)
+        self._history_taken = True
+        self.history_changed()
+
+
+def _state(resource: Resource | None) -> tuple[str, str] | None:
+    return None if resource is None else (resource.uid, resource.version)
 
 
 def _wakes(before: Resource, after: Resource) -> bool:
     """Tell whether something changed that a turn would look at: anything but the status, which only we write."""
-    return (before.uid, before.generation, before.annotations, before.deleting, before.finalizers) != (
-        after.uid, after.generation, after.annotations, after.deleting, after.finalizers
-    )  # fmt: skip
-
-
-def _is_behind(known: Resource | None, metadata: Mapping[str, Any]) -> bool:
-    if known is None:
-        return True
-    return (known.uid, known.generation, known.deleting) != (
-        metadata["uid"], metadata.get("generation", 1), bool(metadata.get("deletionTimestamp"))
+    return (before.uid, before.history, before.generation, before.annotations, before.deleting, before.finalizers) != (
+        after.uid, after.history, after.generation, after.annotations, after.deleting, after.finalizers
     )  # fmt: skip

@@ -81,8 +81,8 @@ async def _serve(options: Options, provider: TracerProvider) -> int:
         kinds, neighbours, turns, connections, cluster, metrics, heartbeats,
         workers=options.workers, namespaces=tuple(namespaces) or (None,),
     )  # fmt: skip
-    connections.changed, turns.changed = loop.connection_changed, loop.changed
-    stop = asyncio.Event()
+    stop, watch_again = asyncio.Event(), asyncio.Event()
+    connections.changed, turns.changed, loop.history_changed = loop.connection_changed, loop.changed, watch_again.set
     _stop_on_signals(stop)
     log.info("operator.started", health_port=health.port, namespaces=list(namespaces) or "all")
     posting = asyncio.create_task(poster.run(), name="events")
@@ -99,7 +99,8 @@ async def _serve(options: Options, provider: TracerProvider) -> int:
             ]
             for task in working:
                 task.add_done_callback(failed)
-            await _watch(_register(kinds, loop, settings), settings, namespaces, stop)
+            while await _watch(_register(kinds, loop, settings, loop.history), settings, namespaces, stop, watch_again):
+                watch_again.clear()
     finally:
         log.info("operator.stopping")
         readiness.stopping()
@@ -131,18 +132,30 @@ class _Failed:
 
 
 async def _watch(
-    registry: kopf.OperatorRegistry, settings: kopf.OperatorSettings, namespaces: Collection[str], stop: asyncio.Event
-) -> None:
-    """Run kopf until it is told to stop, or gives up (then the process ends and is started anew)."""
+    registry: kopf.OperatorRegistry, settings: kopf.OperatorSettings, namespaces: Collection[str], stop: asyncio.Event, again: asyncio.Event
+) -> bool:
+    """Run kopf until `stop` or `again` is set, or it gives up (then the process ends and is started anew). Return whether to run it again.
+
+    kopf continues a broken stream from the last resourceVersion, for which an API server of another history waits silently.
+    """
+    ended = asyncio.Event()
+    waiting = [asyncio.create_task(event.wait()) for event in (stop, again)]
+    for task in waiting:
+        task.add_done_callback(lambda _: ended.set())
     others = asyncio.all_tasks()
     tasks = await kopf.spawn_tasks(
-        registry=registry, settings=settings, standalone=True, clusterwide=not namespaces, namespaces=namespaces, stop_flag=stop
+        registry=registry, settings=settings, standalone=True, clusterwide=not namespaces, namespaces=namespaces, stop_flag=ended
     )
     _stop_on_signals(stop)  # kopf has just taken the signals for itself
     try:
         await kopf.run_tasks(tasks, ignored=others)
     except Exception:  # noqa: BLE001 - whatever ended the watch, the process cannot go on without it
         get_log().exception("watch.failed")
+        return False
+    finally:
+        for task in waiting:
+            task.cancel()
+    return again.is_set() and not stop.is_set()
 
 
 def _stop_on_signals(stop: asyncio.Event) -> None:
@@ -150,8 +163,11 @@ def _stop_on_signals(stop: asyncio.Event) -> None:
         asyncio.get_running_loop().add_signal_handler(each, stop.set)
 
 
-def _register(kinds: dict[str, Kind], loop: Loop, settings: kopf.OperatorSettings) -> kopf.OperatorRegistry:
-    """Tell kopf what to watch and whom to call. Every handler only hands over; none can fail, so none is ever retried by kopf."""
+def _register(kinds: dict[str, Kind], loop: Loop, settings: kopf.OperatorSettings, history: int) -> kopf.OperatorRegistry:
+    """Tell kopf what to watch and whom to call. Every handler only hands over; none can fail, so none is ever retried by kopf.
+
+    `history`: the number of the history that this watch begins in; what it still has to tell when a later one begins is recognised by it.
+    """
     registry = kopf.OperatorRegistry()
 
     @kopf.on.login(registry=registry)
@@ -161,13 +177,13 @@ def _register(kinds: dict[str, Kind], loop: Loop, settings: kopf.OperatorSetting
     for kind in kinds.values():
 
         async def take_in(body: kopf.Body, kind: Kind = kind, **_: Any) -> None:
-            loop.seen(read_resource(kind.name, body))
+            loop.seen(read_resource(kind.name, body, history))
 
         async def go_on(event: kopf.RawEvent, body: kopf.Body, kind: Kind = kind, **_: Any) -> None:
             # An index is filled before any handler is called: from here on everything is known.
             loop.begin()
             if event["type"] == "DELETED":
-                loop.gone(read_resource(kind.name, body))
+                loop.gone(read_resource(kind.name, body, history))
 
         kopf.index(GROUP, VERSION, kind.plural, registry=registry, id=f"index-{kind.plural}")(take_in)
         kopf.on.event(GROUP, VERSION, kind.plural, registry=registry, id=f"event-{kind.plural}")(go_on)

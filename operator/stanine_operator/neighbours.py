@@ -72,11 +72,11 @@ class Neighbours:
             if known is not None and known.uid == resource.uid and resource.is_newer_than(known):
                 self._place(known, resource)
 
-    def drop(self, key: Key, uid: str = "") -> Resource | None:
-        """Forget a resource that is gone (if it is the one with this uid); return it if it was known."""
+    def drop(self, key: Key, uid: str = "", history: int | None = None) -> Resource | None:
+        """Forget a resource that is gone (if it is the one with this uid, and not of a later history); return it if it was known."""
         with self._lock:
             known = self._resources.get(key)
-            if known is None or (uid and known.uid != uid):
+            if known is None or (uid and known.uid != uid) or (history is not None and known.history > history):
                 return None
             del self._resources[key]
             del self._by_kind[key[0]][key]

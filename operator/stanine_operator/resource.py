@@ -34,6 +34,8 @@ class Resource(msgspec.Struct, frozen=True, kw_only=True):
     finalizers: tuple[str, ...] = ()
     #: The API server's resourceVersion.
     version: str = ""
+    #: Number of the history that the version belongs to (history.py).
+    history: int = 0
 
     @property
     def key(self) -> Key:
@@ -51,7 +53,12 @@ class Resource(msgspec.Struct, frozen=True, kw_only=True):
         return self.spec.get("deletionPolicy") == "Delete"
 
     def is_newer_than(self, other: "Resource") -> bool:
-        """Tell whether this is a later state of the same object (or another object of that name). Equal states are not newer."""
+        """Tell whether this is a later state of the same object (or another object of that name). Equal states are not newer.
+
+        Versions order states of one history only; a state of a later history is newer, whatever its version and creation time are.
+        """
+        if self.history != other.history:
+            return self.history > other.history
         if self.uid != other.uid:
             return self.created >= other.created
         if self.version.isdigit() and other.version.isdigit():  # Kubernetes 1.35 makes official what has always been so
@@ -59,8 +66,8 @@ class Resource(msgspec.Struct, frozen=True, kw_only=True):
         return self.version != other.version
 
 
-def read_resource(kind: str, body: Mapping[str, Any]) -> Resource:
-    """Make a Resource of an object of the API server."""
+def read_resource(kind: str, body: Mapping[str, Any], history: int = 0) -> Resource:
+    """Make a Resource of an object of the API server, read in a history with this number."""
     metadata: Mapping[str, Any] = body.get("metadata") or {}
     deleted = metadata.get("deletionTimestamp") or ""
     annotations = metadata.get("annotations") or {}
@@ -78,4 +85,5 @@ def read_resource(kind: str, body: Mapping[str, Any]) -> Resource:
         deleted=deleted,
         finalizers=tuple(metadata.get("finalizers") or ()),
         version=str(metadata.get("resourceVersion") or ""),
+        history=history,
     )

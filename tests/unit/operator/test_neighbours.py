@@ -23,6 +23,31 @@ def test_the_newest_state_stands_whatever_arrives_when(versions: list[int]) -> N
     assert taken == [version == max(versions[: index + 1]) for index, version in enumerate(versions)]
 
 
+@given(st.permutations([(1, 90), (1, 95), (2, 40), (2, 41), (2, 95), (3, 7)]))
+def test_a_state_of_a_later_history_stands_whatever_its_version_is(states: list[tuple[int, int]]) -> None:
+    neighbours = Neighbours()
+    for history, version in states:
+        neighbours.put(msgspec.structs.replace(queue(version=version), history=history))
+    known = neighbours.get(("Queue", "n", "q"))
+    assert known is not None
+    assert (known.history, known.version) == (3, "7")
+
+
+def test_what_a_turn_of_an_earlier_history_has_written_is_not_taken_in() -> None:
+    neighbours = Neighbours()
+    restored = msgspec.structs.replace(queue(version=40), history=1)
+    neighbours.put(restored)
+    neighbours.update(queue(version=42))
+    assert neighbours.get(restored.key) == restored
+
+
+def test_the_end_of_an_object_in_an_earlier_history_does_not_drop_it_in_a_later_one() -> None:
+    neighbours = Neighbours()
+    neighbours.put(msgspec.structs.replace(queue(version=40), history=1))
+    assert neighbours.drop(("Queue", "n", "q"), "u", history=0) is None
+    assert neighbours.drop(("Queue", "n", "q"), "u", history=1) is not None
+
+
 def test_what_the_watch_tells_of_a_state_we_wrote_stands_but_is_no_news() -> None:
     neighbours = Neighbours()
     neighbours.put(queue(version=1))

@@ -1,0 +1,39 @@
+"""Whether the API server still has the history that the operator knows."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from stanine_operator.history import differs, is_lower
+from stanine_operator.resource import Resource
+
+KNOWN = Resource(kind="Queue", namespace="n", name="q", uid="u", version="7", generation=2)
+LISTED = {"uid": "u", "resourceVersion": "7", "generation": 2}
+
+
+@given(st.integers(0, 2**63), st.integers(0, 2**63))
+def test_versions_are_compared_as_numbers(version: int, last: int) -> None:
+    assert is_lower(str(version), str(last)) == (version < last)
+
+
+@pytest.mark.parametrize(("version", "last"), [("5", ""), ("", "5"), ("", ""), ("a", "b"), ("5", "a")])
+def test_without_two_numbers_there_is_no_order(version: str, last: str) -> None:
+    assert not is_lower(version, last)
+
+
+def test_a_listed_state_that_is_the_known_one_does_not_differ() -> None:
+    assert not differs(KNOWN, LISTED)
+    assert not differs(None, None)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [{"uid": "v"}, {"resourceVersion": "6"}, {"resourceVersion": "8"}, {"generation": 1}, {"deletionTimestamp": "2026-11-23T09:00:00Z"}],
+)
+def test_another_object_or_version_or_generation_differs_and_so_does_one_that_is_being_deleted(change: dict[str, object]) -> None:
+    assert differs(KNOWN, LISTED | change)
+
+
+def test_what_is_known_only_or_listed_only_differs() -> None:
+    assert differs(KNOWN, None)
+    assert differs(None, LISTED)
