@@ -293,7 +293,10 @@ def _state(resource: Resource | None) -> tuple[str, str] | None:
 
 
 def _wakes(before: Resource, after: Resource) -> bool:
-    """Tell whether something changed that a turn would look at: anything but the status, which only we write."""
-    return (before.uid, before.history, before.generation, before.annotations, before.deleting, before.finalizers) != (
-        after.uid, after.history, after.generation, after.annotations, after.deleting, after.finalizers
+    """Tell whether something changed that a turn would look at: anything but the status, which only we write.
+
+    The spec is compared as well as the generation: in another history the same generation can have another spec.
+    """
+    return (before.uid, before.history, before.generation, before.annotations, before.deleting, before.finalizers, before.spec) != (
+        after.uid, after.history, after.generation, after.annotations, after.deleting, after.finalizers, after.spec
     )  # fmt: skip

@@ -74,8 +74,8 @@ class _Memory:
     failures: int = 0
     written: float = float("-inf")
     deleting_since: float | None = None
-    #: The spec as a record, of this generation.
-    spec: tuple[int, Any] | None = None
+    #: What the resource's spec was read from, and the record. A generation alone does not tell: etcd, restored, gives it out again.
+    spec: tuple[int, dict[str, Any], Any] | None = None
     #: The problem that was logged last: the next of the same reason is not.
     logged: str = ""
 
@@ -208,16 +208,19 @@ class Turns:
         world = World(self.connections, self.neighbours, self.now(), self.operator_id)
 
         def run() -> T:
-            if memory.spec is None or memory.spec[0] != resource.generation:
-                memory.spec = resource.generation, kind.read(resource)
+            if memory.spec is None or memory.spec[:2] != (resource.generation, resource.spec):
+                record = kind.read(resource)
+            else:
+                record = memory.spec[2]
+            memory.spec = resource.generation, resource.spec, record  # also if equal: a second copy of a large spec is not kept
             try:
-                return work(resource, memory.spec[1], world)
+                return work(resource, record, world)
             except SERVER_TROUBLE as error:
                 if problem_of(error).reason not in REFUSED:
                     raise
                 # A connection was made anew after the password had been rotated: once more, with what the Secret says now.
                 self._blame(error, resource)
-                return work(resource, memory.spec[1], world)
+                return work(resource, record, world)
 
         return await asyncio.get_running_loop().run_in_executor(self.executor, contextvars.copy_context().run, run)
 

@@ -377,3 +377,12 @@ def test_what_the_watch_of_an_earlier_history_still_tells_changes_nothing() -> N
         assert scene.known(queue().key).generation == 2
 
     play(scenario)
+
+
+def test_the_same_generation_with_another_spec_wakes() -> None:
+    async def scenario(scene: Scene) -> None:
+        await scene.know(queue(version=100, generation=5, spec={"maxRetries": 5}))
+        assert scene.loop.seen(queue(version=110, generation=5, spec={"maxRetries": 7}))
+        assert await scene.settle() == [queue().key]
+
+    play(scenario)

@@ -1,0 +1,93 @@
+"""What a turn keeps between turns is of the state that it works on, also after etcd was restored."""
+
+import asyncio
+from collections.abc import Callable, Coroutine
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+from opentelemetry.trace import NoOpTracer
+from prometheus_client import CollectorRegistry
+
+from stanine_operator.cluster import ClusterError
+from stanine_operator.kinds import Kind
+from stanine_operator.metrics import OperatorMetrics
+from stanine_operator.neighbours import Neighbours
+from stanine_operator.outcome import Outcome, Verdict
+from stanine_operator.resource import Resource
+from stanine_operator.turns import Turns
+
+
+class FakeCluster:
+    """An API server with one object, of which only the version matters."""
+
+    def __init__(self) -> None:
+        self.version = "1"
+        self.patches: list[dict[str, Any]] = []
+
+    async def patch_status(self, _kind: Kind, resource: Resource, patch: dict[str, Any]) -> dict[str, Any]:
+        if resource.version != self.version:
+            raise ClusterError(409, "PATCH")
+        self.patches.append(patch)
+        self.version = str(int(self.version) + 1)
+        return {"resourceVersion": self.version, "generation": resource.generation}
+
+
+class FakePoster:
+    """Posts nothing."""
+
+    def post(self, *_: object) -> None:
+        """Nobody reads it."""
+
+
+class Scene:
+    """Turns of a kind that notes the record each turn works with."""
+
+    def __init__(self, executor: ThreadPoolExecutor) -> None:
+        self.worked: list[Any] = []
+        self.read: list[Any] = []
+        self.cluster, self.neighbours = FakeCluster(), Neighbours()
+        kind = Kind("Queue", "queues", ("Ready",), self._read, self._reconcile, None)
+        metrics = OperatorMetrics(CollectorRegistry(), self.neighbours, [kind.name])
+        parts: Any = (None, self.cluster, FakePoster())
+        connections, cluster, poster = parts
+        self.turns = Turns({kind.name: kind}, self.neighbours, connections, cluster, poster, metrics, NoOpTracer(), executor, "test")
+
+    def _read(self, resource: Resource) -> Any:
+        self.read.append(resource.spec)
+        return dict(resource.spec)
+
+    def _reconcile(self, _resource: Resource, record: Any, _world: object) -> Outcome:
+        self.worked.append(record)
+        return Outcome((Verdict("Ready", True, "AsDeclared"),))
+
+
+def play(scenario: Callable[[Scene], Coroutine[Any, Any, None]]) -> None:
+    async def run() -> None:
+        with ThreadPoolExecutor(1) as executor:
+            await scenario(Scene(executor))
+
+    asyncio.run(run())
+
+
+def queue(version: int, generation: int, retries: int) -> Resource:
+    spec = {"maxRetries": retries}
+    return Resource(kind="Queue", namespace="n", name="q", uid="u", version=str(version), generation=generation, spec=spec)
+
+
+def test_a_generation_that_is_given_out_again_with_another_spec_is_worked_on_by_that_spec() -> None:
+    async def scenario(scene: Scene) -> None:
+        await scene.turns.turn(queue(1, 2, retries=5))
+        await scene.turns.turn(queue(2, 2, retries=7))
+        assert scene.worked == [{"maxRetries": 5}, {"maxRetries": 7}]
+
+    play(scenario)
+
+
+def test_a_spec_that_is_as_before_is_not_read_again() -> None:
+    async def scenario(scene: Scene) -> None:
+        for version in (1, 2, 3):
+            await scene.turns.turn(queue(version, 2, retries=5))
+        assert len(scene.worked) == 3
+        assert len(scene.read) == 1
+
+    play(scenario)
