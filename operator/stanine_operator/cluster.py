@@ -119,8 +119,12 @@ class Cluster:
             query = {"limit": str(limit), "continue": following}
 
     async def patch_status(self, kind: Kind, resource: Resource, patch: Mapping[str, Any]) -> Body:
-        """Merge a patch into a status; return the object's metadata after that. Refused if the object is another one of the same name."""
-        body = {"metadata": {"uid": resource.uid}, "status": patch}
+        """Merge a patch into a status, if the object is still as it was seen; return its metadata after that.
+
+        A status belongs to the state that was looked at. Written to another state (a later spec, or one of a restored etcd) it would claim
+        an `observedGeneration` that was never observed.
+        """
+        body = {"metadata": {"uid": resource.uid, "resourceVersion": resource.version}, "status": patch}
         path = _path(kind, resource.namespace, resource.name) + "/status"
         answer = await self._call("PATCH", path, body, content_type=_MERGE_PATCH, accept=_ONLY_METADATA, query=_managed())
         metadata: Body = answer["metadata"]

@@ -91,3 +91,16 @@ def test_a_spec_that_is_as_before_is_not_read_again() -> None:
         assert len(scene.read) == 1
 
     play(scenario)
+
+
+def test_a_status_is_not_written_to_another_state_than_it_was_made_for() -> None:
+    async def scenario(scene: Scene) -> None:
+        lost = queue(100, 5, retries=5)
+        scene.neighbours.put(lost)
+        turned = await scene.turns.turn(lost)
+        assert (turned.well, scene.cluster.patches) == (False, [])
+        assert scene.neighbours.get(lost.key) == lost
+        await scene.turns.turn(queue(1, 2, retries=2))
+        assert [patch["observedGeneration"] for patch in scene.cluster.patches] == [2]
+
+    play(scenario)
