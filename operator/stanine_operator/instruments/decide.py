@@ -50,8 +50,10 @@ def describe(judged: Judged, standing: Standing, status: dict[str, Any]) -> Outc
     }
     if standing.indexed:
         fields["indexedRevision"] = standing.indexed
-    is_new = status.get("revision") != standing.revision
-    notice = Notice(False, "RevisionPublished", f"Revision {standing.revision} is published.", once=f"revision {standing.revision}")
+    # A server that came back with older data gives the number of a lost revision to another document.
+    is_new = status.get("revision") != standing.revision or status.get("digest", judged.digest) != judged.digest
+    once = f"revision {standing.revision} {judged.digest}"
+    notice = Notice(False, "RevisionPublished", f"Revision {standing.revision} is published.", once=once)
     return Outcome(
         verdicts=(
             Verdict("Ready", is_indexed, indexed.reason, indexed.message),

@@ -44,6 +44,13 @@ def test_a_revision_is_announced_once() -> None:
     assert describe(JUDGED, standing, {"revision": 2}).notices == ()
 
 
+def test_a_number_that_a_restored_server_gives_to_another_document_is_announced_again() -> None:
+    lost = describe(JUDGED, Standing(2, 1, "d", 2), {"revision": 1}).notices
+    again = describe(Judged("e", "f", 3, 1), Standing(2, 1, "e", 2), {"revision": 2, "digest": "d"}).notices
+    assert {notice.reason for notice in lost + again} == {"RevisionPublished"}
+    assert len({notice.once for notice in lost + again}) == 2
+
+
 def test_an_unpublished_document_leaves_the_figures_of_the_earlier_one_and_a_conflict_tells_none() -> None:
     status = {"items": 3, "scales": 1, "digest": "old", "revision": 1}
     kept = describe_unpublished("InvalidDocument", "…", status, Standing(4, 4, "old", 0))
