@@ -91,6 +91,21 @@ class ApiServer:
                     process.kill()
                     process.wait(20)
 
+    def back_up(self) -> Path:
+        """Stop both, copy etcd's data, start both; return the copy."""
+        self.stop()
+        backup = self.directory / "backup"
+        shutil.copytree(self.directory / "etcd", backup)
+        self.start()
+        return backup
+
+    def restore(self, backup: Path) -> None:
+        """Put etcd's older data back while both are stopped, and start them at the addresses they had."""
+        self.stop()
+        shutil.rmtree(self.directory / "etcd")
+        shutil.copytree(backup, self.directory / "etcd")
+        self.start()
+
     def kubectl(self, *words: str, text: str | None = None, check: bool = True) -> "subprocess.CompletedProcess[str]":
         """Run kubectl as an administrator; `text` is its standard input."""
         command = [str(self.assets / "kubectl"), "--kubeconfig", str(self.kubeconfig), *words]

@@ -25,6 +25,22 @@ def api_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ApiServer]:
     server.stop()
 
 
+@pytest.fixture
+def own_api_server(tmp_path: Path) -> Iterator[ApiServer]:
+    """An API server that may be stopped, without the definitions."""
+    server = start_api_server(tmp_path / "kubernetes")
+    yield server
+    server.stop()
+
+
+@pytest.fixture
+def own_api(own_api_server: ApiServer) -> Iterator[Api]:
+    """An administrator of that API server."""
+    api = Api(own_api_server.kubeconfig)
+    yield api
+    api.close()
+
+
 @pytest.fixture(scope="session")
 def api(request: pytest.FixtureRequest) -> Iterator[Api]:
     """An API server where the definitions are installed."""

@@ -4,13 +4,13 @@ import contextlib
 import signal
 import subprocess
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 import yaml
 from tests.conftest import Server, free_port, need
-from tests.integration.kube_api import ApiServer, find_assets, start_api_server
+from tests.integration.kube_api import ApiServer, find_assets
 from tests.integration.operator.harness import ROOT, Api, OperatorProcess, Refused, queue, redis_config, running, secret
 
 #: Seconds within which everything converges after a fault has healed.
@@ -75,22 +75,6 @@ def test_it_stops_within_seconds_also_while_redis_hangs(api: Api, namespace: str
     assert operator.stop() == 0
     assert time.monotonic() - began < 15
     assert operator.lines()[-1]["event"] == "operator.stopped"
-
-
-@pytest.fixture
-def own_api_server(tmp_path: Path) -> Iterator[ApiServer]:
-    """An API server that may be stopped, without the definitions."""
-    server = start_api_server(tmp_path / "kubernetes")
-    yield server
-    server.stop()
-
-
-@pytest.fixture
-def own_api(own_api_server: ApiServer) -> Iterator[Api]:
-    """An administrator of that API server."""
-    api = Api(own_api_server.kubeconfig)
-    yield api
-    api.close()
 
 
 def _until(check: Callable[[], object], within: float) -> None:

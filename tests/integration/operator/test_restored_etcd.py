@@ -1,0 +1,69 @@
+"""etcd comes back with the data of a backup under an operator that runs: its resourceVersions and generations are given out again."""
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import redis
+from tests.integration.kube_api import ApiServer
+from tests.integration.operator.harness import Api, OperatorProcess, queue, redis_config, running
+
+from stanine.broker import StreamsBroker
+from stanine.store.keys import Keys
+
+#: Seconds until what is seen every ten seconds must have had its effect; the process would be started anew after 720.
+BOUND = 90
+#: Writes that the backup does not have: many more than an API server makes when it starts, so that the versions stay lower for long.
+LOST = 800
+
+
+def _until(check: Callable[[], object], within: float = BOUND) -> None:
+    deadline = time.monotonic() + within
+    while not check():
+        assert time.monotonic() < deadline, "it did not come about in time"
+        time.sleep(0.1)
+
+
+def _version(api: Api) -> int:
+    return int(api.request("GET", "/apis/stanine.dev/v1alpha1/queues", limit="1")["metadata"]["resourceVersion"])
+
+
+def _write(api: Api, count: int) -> None:
+    api.create_many(
+        [{"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": f"c-{number}", "namespace": "n"}} for number in range(count)]
+    )
+
+
+def test_changes_after_a_restore_are_seen_though_their_numbers_were_given_to_others_before(
+    own_api_server: ApiServer, own_api: Api, tmp_path: Path, port: int
+) -> None:
+    """Seen to fail: changes were ignored until the process was started anew, 12 minutes later."""
+    api = own_api
+    api.install_definitions()
+    api.make_namespace("n")
+    api.apply(redis_config("n", port), queue("n", "jobs", maxRetries=1), queue("n", "deleted"))
+    backup = own_api_server.back_up()
+    broker = StreamsBroker(client=redis.Redis(port=port), namespace=Keys("stanine").partition)
+    _write(api, LOST)
+    with running(OperatorProcess(api.kubeconfig, tmp_path / "operator.log", ("--all-namespaces",))) as operator:
+        api.apply(queue("n", "jobs", maxRetries=2), queue("n", "created"))
+        for name in ("jobs", "created", "deleted"):
+            api.wait("Queue", "n", name)
+        api.delete("Queue", "n", "deleted")
+        _until(lambda: operator.metric("stanine_operator_resources", kind="Queue") == 2)
+        before = _version(api)
+
+        own_api_server.restore(backup)
+        assert _version(api) < before - LOST / 2, "the versions are given out again"
+        for name in ("jobs", "deleted"):
+            api.wait("Queue", "n", name, within=BOUND)
+        assert broker.settings("jobs").max_retries == 1, "what the restored resource says"
+        assert api.find("Queue", "n", "created") is None
+        _until(lambda: operator.metric("stanine_operator_resources", kind="Queue", ready="True") == 2)
+
+        api.apply(queue("n", "jobs", maxRetries=7))
+        assert api.wait("Queue", "n", "jobs", within=BOUND)["metadata"]["generation"] == 2, "as the change that was lost"
+        assert broker.settings("jobs").max_retries == 7
+        assert _version(api) < before, "the watch begins again; it does not wait for the versions from before"
+        assert [line["event"] for line in operator.lines()].count("history.changed") == 1
+    broker.client.close()
