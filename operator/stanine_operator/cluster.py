@@ -53,6 +53,11 @@ class ClusterError(Exception):
         return self.status == 404
 
     @property
+    def conflict(self) -> bool:
+        """Whether the object is not what it was when it was seen: the newer state is on its way here."""
+        return self.status == 409
+
+    @property
     def away(self) -> bool:
         """Whether the API server is what is at fault, not the request."""
         return self.status in (0, 429) or self.status >= 500

@@ -111,9 +111,9 @@ class Turns:
             try:
                 turned = await self._turn(kind, resource, memory)
             except ClusterError as error:
-                if not error.gone and not error.away:
+                if not error.gone and not error.away and not error.conflict:
                     self._log(memory, resource, "api_server.refused", f"{error.status}")
-                turned = Turned(GONE, well=True) if error.gone else Turned("api_server", well=False)
+                turned = Turned(GONE, well=True) if error.gone else Turned("conflict" if error.conflict else "api_server", well=False)
             span.set_attribute("stanine.outcome", turned.outcome)
             if not turned.well:
                 span.set_status(StatusCode.ERROR)

@@ -98,7 +98,7 @@ def test_a_status_is_not_written_to_another_state_than_it_was_made_for() -> None
         lost = queue(100, 5, retries=5)
         scene.neighbours.put(lost)
         turned = await scene.turns.turn(lost)
-        assert (turned.well, scene.cluster.patches) == (False, [])
+        assert (turned.outcome, turned.well, scene.cluster.patches) == ("conflict", False, [])
         assert scene.neighbours.get(lost.key) == lost
         await scene.turns.turn(queue(1, 2, retries=2))
         assert [patch["observedGeneration"] for patch in scene.cluster.patches] == [2]
