@@ -264,9 +264,9 @@ class Loop:
             return known is not None and self.gone(known)
         found = read_resource(key[0], body, self._history)
         if known is not None and known is self._neighbours.get(key) and known.is_newer_than(found):
-            # It was read after the known state, so it is no older state of the same history.
+            # It was read after the known state, so it is no older state of the same history. The watch has missed nothing.
             await self._begin_history()
-            return True
+            return False
         return self.seen(found)
 
     async def _begin_history(self) -> None:
