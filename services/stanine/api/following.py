@@ -78,13 +78,14 @@ class IndexFollower:
     async def wait_for(self, name: str, revision: int, seconds: float) -> bool:
         """Wait until attempts at a revision are scored by it or a newer one; return whether they are."""
         deadline = asyncio.get_running_loop().time() + seconds
-        while not self.has(name, revision):
+        while True:
+            await self.refresh()  # what this process knows may be of data that the server lost
+            if self.has(name, revision):
+                return True
             left = deadline - asyncio.get_running_loop().time()
             if left <= 0:
                 return False
             await asyncio.sleep(min(left, PUBLISH_SECONDS))
-            await self.refresh()
-        return True
 
     def has(self, name: str, revision: int) -> bool:
         """Tell whether attempts at a revision are scored by it or a newer one."""

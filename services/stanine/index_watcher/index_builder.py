@@ -54,7 +54,7 @@ class IndexBuilder:
         for due in due_entries(self._instruments, self._index, self._engine):
             history = self._instruments.history(due.name)
             if history is not None:
-                corrupt = due.data if due.fault == "corrupt" else None
+                corrupt = due.data if due.fault in ("corrupt", "foreign") else None
                 self._build_one(due.name, history.number, due.form, due.revision, corrupt, built)
         self._drop_strays()
         self._index.renew_view()
@@ -73,7 +73,7 @@ class IndexBuilder:
             built.failed.append((index_field(name, form), "; ".join(f"{fault.place}: {fault.code}" for fault in error.faults[:3])))
             return
         entry = encode_entry(build_entry(instrument, number=number, revision=revision, form=form, digest=digest))
-        if self._index.put(name, form, entry, instead_of=corrupt):
+        if self._index.put(name, form, entry, digest, instead_of=corrupt):
             built.built += 1
         else:
             built.unchanged += 1

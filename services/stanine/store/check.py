@@ -5,13 +5,17 @@ import msgspec
 from stanine.domain.errors import CorruptEntry
 from stanine.domain.index import decode_entry, entry_version, is_intact
 from stanine.store.index import Index
-from stanine.store.instruments import InstrumentHistory
+from stanine.store.instruments import History, InstrumentHistory
 from stanine.store.keys import index_field
 from stanine.store.sweep import Sweep
 
 
 class DueEntry(msgspec.Struct, frozen=True):
-    """An index entry that is not as it should be: missing, stale (an older scoring), or corrupt; `data` is what is there."""
+    """An index entry that is not as it should be; `data` is what is there.
+
+    `fault`: missing; stale (an older scoring); corrupt; or foreign: of a document or number that
+    the instrument does not have here).
+    """
 
     name: str
     form: int
@@ -40,9 +44,11 @@ def due_entries(instruments: InstrumentHistory, index: Index, engine: int) -> li
     due = []
     for name in instruments.names():
         history = instruments.history(name)
-        for form, revision in history.newest_of_forms().items() if history else ():
+        if history is None:
+            continue
+        for form, revision in history.newest_of_forms().items():
             data = index.read(name, form)
-            fault = _fault(data, revision, engine)
+            fault = _fault(data, revision, engine) or _foreign(data, history, revision, instruments.digest(name, revision))
             if fault:
                 due.append(DueEntry(name, form, revision, fault, data))
     return due
@@ -64,7 +70,7 @@ def inspect(instruments: InstrumentHistory, index: Index, sweep: Sweep, engine: 
         oldest_unscored=min((each.arrived_at for each in waiting), default=None),
         missing=fields("missing"),
         stale=fields("stale"),
-        corrupt=fields("corrupt"),
+        corrupt=fields("corrupt") + fields("foreign"),
     )
 
 
@@ -80,3 +86,14 @@ def _fault(data: bytes | None, revision: int, engine: int) -> str | None:
     except CorruptEntry:
         return "corrupt"
     return "stale" if indexed < revision else None
+
+
+def _foreign(data: bytes | None, history: History, revision: int, digest: str | None) -> str | None:
+    """Tell whether an entry that is new enough is of another document: it was built from data that the server lost."""
+    if data is None or digest is None:
+        return None
+    try:
+        entry = decode_entry(data)
+    except CorruptEntry:
+        return None  # of a newer engine
+    return None if (entry.number, entry.revision, entry.digest) == (history.number, revision, digest) else "foreign"

@@ -16,7 +16,7 @@ import msgspec
 import redis
 import redis.asyncio
 
-from stanine.connection.library import Library
+from stanine.connection.library import Argument, Library
 from stanine.domain.errors import CorruptEntry
 from stanine.domain.index import IndexEntry, decode_entry
 from stanine.store.keys import Keys, index_field
@@ -152,15 +152,16 @@ class Index:
         """Return the fields of all entries there are."""
         return [field.decode() for field in self._client.hkeys(self._keys.index)]
 
-    def put(self, name: str, form: int, entry: bytes, *, instead_of: bytes | None = None) -> bool:
-        """Store an entry unless the present one is as new; a corrupt one, given as `instead_of`, is replaced whatever its header says.
+    def put(self, name: str, form: int, entry: bytes, digest: str, *, instead_of: bytes | None = None) -> bool:
+        """Store an entry unless the present one is as new; a faulty one, given as `instead_of`, is replaced whatever its header says.
+
+        `digest`: of the document that it was built from. An entry of a document that its revision does not have here is not stored.
 
         Returns whether it was stored.
         """
         corrupt = "" if instead_of is None else hashlib.sha1(instead_of, usedforsecurity=False).hexdigest()
-        return bool(
-            self._library.call(self._client, "put_index", index_keys(self._keys), [index_field(name, form), entry, corrupt, new_token()])
-        )
+        args: list[Argument] = [index_field(name, form), entry, corrupt, new_token(), digest]
+        return bool(self._library.call(self._client, "put_index", index_keys(self._keys), args))
 
     def renew_view(self) -> None:
         """Make a new view where the token of the last one was lost. Called by the sweep."""

@@ -173,6 +173,11 @@ class InstrumentHistory:
         document, digest = self._client.hmget(self._keys.instrument(name), [f"doc:{revision}", f"digest:{revision}"])
         return None if document is None else (document, digest.decode())
 
+    def digest(self, name: str, revision: int) -> str | None:
+        """Return the digest of a revision's document; None if there is no such revision."""
+        digest = self._client.hget(self._keys.instrument(name), f"digest:{revision}")
+        return None if digest is None else digest.decode()
+
     def name(self, number: int) -> str | None:
         """Return the name of the instrument with a number; None if there is none, or it was removed."""
         name = self._client.hget(self._keys.numbers, number)

@@ -37,15 +37,21 @@ local function stale_view(prefix, views)
   return nil
 end
 
--- put_index: KEYS index, changes, change, history; ARGV field, entry, SHA-1 of a corrupt entry to replace (or ''), token
--- An entry begins with its revision (4 bytes) and its engine (2 bytes). Returns 1 if it was stored, 0 if the present one is as new.
+-- put_index: KEYS index, changes, change, history; ARGV field, entry, SHA-1 of an entry to replace whatever it says (or ''), token,
+-- digest of the document that the entry was built from
+-- An entry begins with its revision (4 bytes) and its engine (2 bytes). Returns 1 if it was stored; 0 if the present one is as new, or the
+-- instrument does not have this document as this revision (any more).
 local function put_index(keys, args)
   local index, changes, change, history = unpack(keys)
-  local field, entry, corrupt, token = unpack(args)
+  local field, entry, corrupt, token, digest = unpack(args)
   if #entry < 6 then
     return redis.error_reply('ERR an index entry is at least 6 bytes')
   end
   check_index_types(changes, change, history)
+  local instrument = sub(index, 1, -#'index' - 1) .. 'instrument:' .. string.match(field, '^[^/]*')
+  if redis.call('HGET', instrument, 'digest:' .. struct.unpack('>I4', entry)) ~= digest then
+    return 0
+  end
   local old = redis.call('HGET', index, field)
   if old then
     if old == entry then
