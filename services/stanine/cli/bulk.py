@@ -24,12 +24,16 @@ REQUESTS_AT_ONCE = 4
 
 
 class Answer(NamedTuple):
-    """What the server said of a line: an HTTP status, and the attempt with its token or a problem document."""
+    """What the server said of a line: an HTTP status, and the attempt with its token or a problem document.
+
+    `repeated`: the server had the attempt already. So it had, too, if the answer to an earlier try of this command was lost.
+    """
 
     status: int
     attempt: str | None
     token: str | None
     problem: dict[str, Any] | None
+    repeated: bool = False
 
 
 def send_all(api: Api, instrument: str, submissions: Iterable[Submission]) -> Iterator[tuple[Submission, Answer | None]]:
@@ -101,7 +105,9 @@ def _send_once(api: Api, path: str, bodies: list[bytes]) -> list[Answer]:
             said = msgspec.json.decode(line)
             if said["line"] != number:
                 raise KeyError  # noqa: TRY301 - reported below like any other answer that is not one
-            answers.append(Answer(said["status"], said.get("attempt"), said.get("token"), said.get("problem")))
+            answers.append(
+                Answer(said["status"], said.get("attempt"), said.get("token"), said.get("problem"), said.get("repeated") is True)
+            )
         except (msgspec.DecodeError, KeyError, TypeError):
             raise CliError(f"the server's answer to line {number} of a bulk request cannot be read") from None
     return answers

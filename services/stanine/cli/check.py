@@ -39,7 +39,8 @@ def check(
     """Compare the records with what they should be: attempts without result, index entries missing, stale or corrupt.
 
     Reads STANINE_REDIS_URL and STANINE_NAMESPACE, not the API. Exit status 1: something is overdue or wrong with the index, which the
-    watchers' sweeps mend if they run; or, with --scores, a result is not what its attempt gives by the published document.
+    watchers' sweeps mend if they run; or, with --scores, a result is not what its attempt gives by the published document, or an
+    attempt has failed that the published document scores.
     """
     found, audit = _inspect(rebuild_index=rebuild_index, scores=scores)
     waiting = 0.0 if found.oldest_unscored is None else max(0.0, time.time() - found.oldest_unscored / 1000)
@@ -68,6 +69,7 @@ def _tell(audit: "Audit") -> None:
     """Name what is wrong with results. An attempt's id says nothing of whose it is."""
     for which, what in (
         (audit.differing, "have a result that a fresh scoring does not give"),
+        (audit.failed_though_sound, "have failed, but a fresh scoring scores them"),
         (audit.unexplained, "were scored by a revision that is not there, or has another form"),
     ):
         if which.count:

@@ -44,6 +44,18 @@ _EXITS: dict[int, type[CliError]] = {
 }
 
 
+#: The status for a cursor that a list no longer recognises.
+_GONE = 410
+
+
+class HistoryChangedError(CliError):
+    """A list does not recognise a cursor: the server came back with other data. `following` is the cursor to continue from."""
+
+    def __init__(self, following: str, *lines: str) -> None:
+        super().__init__(*lines)
+        self.following = following
+
+
 class Api:
     """The API of one server, with one key. Threads may share it."""
 
@@ -83,8 +95,8 @@ class Api:
     ) -> httpx.Response:
         """Send a request until it is answered; return a good answer (2xx).
 
-        Raises NotFoundError, RefusedError, ConflictError, InvalidInputError or CliError with what the server's problem document says,
-        UnavailableError after PATIENCE.
+        Raises NotFoundError, RefusedError, ConflictError, InvalidInputError, HistoryChangedError or CliError with what the server's
+        problem document says, UnavailableError after PATIENCE.
         """
         tries = self.tries(f"{method} {path}")
         while True:
@@ -97,6 +109,8 @@ class Api:
             if answer.status_code in TEMPORARY:
                 tries.failed("; ".join(explain(answer)), answer.headers.get("retry-after"))
                 continue
+            if answer.status_code == _GONE and (following := _cursor_to_continue(answer)):
+                raise HistoryChangedError(following, *explain(answer))
             if not answer.is_success:
                 remedy = [_KEY_REMEDY] if answer.status_code in _NEED_A_KEY else []
                 raise _EXITS.get(answer.status_code, CliError)(*explain(answer), *remedy)
@@ -107,7 +121,7 @@ class Api:
         return Tries(self.server, what, self._patience, self._given_up)
 
     def pages(self, path: str, *, limit: int, after: str | None = None) -> Iterator[dict[str, Any]]:
-        """Yield the pages of a list, each `{items, next}`, until one has no next."""
+        """Yield the pages of a list, each `{items, next}`, until one has no next. For results see `stanine.cli.result_list`."""
         while True:
             params: dict[str, str | int] = {"limit": limit} | ({"after": after} if after else {})
             page: dict[str, Any] = msgspec.json.decode(self.get(path, params).content)
@@ -159,11 +173,8 @@ def segment(text: str) -> str:
 
 def explain(answer: httpx.Response) -> list[str]:
     """Return what an answer that is no success says, line by line."""
-    try:
-        problem = msgspec.json.decode(answer.content)
-    except msgspec.DecodeError:
-        problem = None
-    if not isinstance(problem, dict):
+    problem = _problem_of(answer)
+    if problem is None:
         return [f"the server answered {answer.status_code} {answer.reason_phrase}"]
     return explain_problem(problem, answer.status_code)
 
@@ -176,6 +187,19 @@ def explain_problem(problem: Mapping[str, Any], status: int) -> list[str]:
         [f"{each.get('pointer')}: {each.get('detail')}" for each in errors if isinstance(each, dict)] if isinstance(errors, list) else []
     )
     return [str(first), *lines]
+
+
+def _problem_of(answer: httpx.Response) -> dict[str, Any] | None:
+    try:
+        problem = msgspec.json.decode(answer.content)
+    except msgspec.DecodeError:
+        return None
+    return problem if isinstance(problem, dict) else None
+
+
+def _cursor_to_continue(answer: httpx.Response) -> str:
+    following = (_problem_of(answer) or {}).get("next")
+    return following if isinstance(following, str) else ""
 
 
 def _is_loopback(host: str) -> bool:

@@ -19,9 +19,10 @@ from typing import Any
 import msgspec
 import redis
 
-from stanine.cli.client import Api, connect, segment
+from stanine.cli.client import Api, connect
 from stanine.cli.exits import FAILED, INTERRUPTED, CliError
 from stanine.cli.publish import Document, put, read_document
+from stanine.cli.result_list import ResultList
 from stanine.cli.sample_data import SampleDataMissingError, read_table
 from stanine.cli.stack import Stack
 from stanine.cli.submissions import open_source
@@ -47,8 +48,8 @@ _SINGLES, _WARM_UP = 200, 20
 _INSTRUMENT = Path(__file__).parents[3] / "examples" / "instruments" / "bfi-25.yaml"
 #: Seconds until all is scored.
 _TIMEOUT = 60.0
-#: Results of a page, and seconds between looks for more.
-_PAGE, _POLL = 1_000, 0.01
+#: Seconds between looks for more results.
+_POLL = 0.01
 
 
 def main() -> int:
@@ -91,7 +92,7 @@ def _demonstrate(api: Api, stack: Stack) -> list[str]:
         faults.append(f"{PEOPLE:,} people answered, but {counts.rows:,} were read and {counts.taken:,} taken")
     emit(f"\nin bulk: {counts.rows / seconds:,.0f} attempts/s, from the first line sent to the last result read")
     records, keys = _bytes_per_attempt(stack)
-    emit(f"memory: {records:,.0f} bytes an attempt with its result, and {keys:,.0f} for the caller's key")
+    emit(f"memory: {records:,.0f} bytes an attempt with its result, and {keys:,.0f} for the index of the callers' keys")
     times = sorted(_time_singles(api, document))
     emit(f"one by one, submitted and scored in one request: p50 {_quantile(times, 0.5):.1f} ms, p99 {_quantile(times, 0.99):.1f} ms")
     return faults
@@ -114,19 +115,20 @@ def _await_scores(api: Api, name: str, expected: int) -> dict[str, list[float]]:
     """Follow the list of results, which is in the order of commits, until all are there; return the scores of each scale."""
     found: dict[str, list[float]] = {}
     deadline = time.monotonic() + _TIMEOUT
-    seen = cursor = 0
+    seen = 0
+    listed = ResultList(api, name)
     while True:
-        for page in api.pages(f"/v1/instruments/{segment(name)}/results", limit=_PAGE, after=str(cursor)):
-            cursor = page["next"]
-            seen += len(page["items"])
-            for item in page["items"]:
-                if item["state"] != "Scored":
-                    raise CliError(f"an attempt could not be scored: {item.get('reason')}")
-                for scale, scored in item["scales"].items():
-                    if scored["raw"] is not None:
-                        found.setdefault(scale, []).append(scored["raw"])
+        for item in listed.read():
+            seen += 1
+            if item["state"] != "Scored":
+                raise CliError(f"an attempt could not be scored: {item.get('reason')}")
+            for scale, scored in item["scales"].items():
+                if scored["raw"] is not None:
+                    found.setdefault(scale, []).append(scored["raw"])
         if seen >= expected:
             return found
+        if not listed.at_end:
+            continue
         if time.monotonic() > deadline:
             raise CliError(f"{seen:,} of {expected:,} attempts were scored within {_TIMEOUT:.0f} s")
         time.sleep(_POLL)
@@ -148,7 +150,10 @@ def _compare(scored: dict[str, list[float]]) -> list[str]:
 
 
 def _bytes_per_attempt(stack: Stack) -> tuple[float, float]:
-    """Return the bytes that records, and the idempotency keys beside them, take per attempt, as the server counts them."""
+    """Return the bytes that records (with the callers' keys in them), and the index of these keys, take per attempt.
+
+    As the server counts them.
+    """
     client: Any = redis.Redis.from_url(stack.redis_url)
     keys = Keys(stack.namespace)
     try:
@@ -159,8 +164,8 @@ def _bytes_per_attempt(stack: Stack) -> tuple[float, float]:
             return sum(client.memory_usage(name, samples=0) or 0 for name in names)
 
         records = size(*(name for block in blocks for name in (keys.attempts(block), keys.results(block))))
-        numbers = [int(number) for number in client.hkeys(keys.numbers)]
-        return records / max(attempts, 1), size(*map(keys.caller_keys, numbers)) / max(attempts, 1)
+        buckets = client.scan_iter(match=f"{keys.partition}:k:*", count=10_000)
+        return records / max(attempts, 1), size(*buckets) / max(attempts, 1)
     finally:
         client.close()
 

@@ -8,15 +8,14 @@ from typing import Annotated, Any
 import msgspec
 import typer
 
-from stanine.cli.client import Api, connect, segment
+from stanine.cli.client import connect
 from stanine.cli.options import DEFAULT_SERVER, Key, Output, Server
 from stanine.cli.parquet import ParquetWriter
+from stanine.cli.result_list import ResultList
 from stanine.cli.rows import CsvWriter, NdjsonWriter
 from stanine.cli.terminal import note, open_output, progress
 from stanine.domain.result import ScaleResult
 
-#: Results of a page: the most that the API gives.
-_PAGE = 1_000
 #: What stands before the scales.
 _ABOUT = ("key", "attempt", "participant", "revision", "scoringRevision", "state")
 
@@ -37,18 +36,19 @@ class _Result(msgspec.Struct, frozen=True):
 def results(
     name: Annotated[str, typer.Argument(metavar="NAME", help="The instrument's name.")],
     view: Annotated[ResultFormat, typer.Option("-o", "--format", help="How the rows are written.")] = ResultFormat.CSV,
-    after: Annotated[int, typer.Option(help="Begin after this cursor, as an earlier run named it at its end.", min=0)] = 0,
+    after: Annotated[str, typer.Option(metavar="CURSOR", help="Begin after this cursor, as an earlier run named it at its end.")] = "",
     output: Output = None,
     server: Server = DEFAULT_SERVER,
     key: Key = "",
 ) -> None:
     """Write the results of an instrument: `key`, `attempt`, …, then the scales as `score` writes them.
 
-    Failed attempts are there without scores. The last line on standard error names the cursor to continue from.
+    Failed attempts are there without scores. The last line on standard error names the cursor to continue from. Where the server came back
+    with other data, it begins at the last result that is still in its place: results of an earlier run may come again, none is left out.
     """
     with connect(server, key) as api, open_output(output) as out, progress(f"results of {name}", beside=out) as bar:
-        cursor = _Cursor(after)
-        found = _read(api, name, cursor)
+        listed = ResultList(api, name, after)
+        found = _read(listed)
         if view is ResultFormat.NDJSON:
             writer = NdjsonWriter(out)
             for each in found:
@@ -58,20 +58,12 @@ def results(
             _write_table(found, lambda scales: CsvWriter(out, _ABOUT, scales))
         else:
             _write_table(found, lambda scales: ParquetWriter(out.buffer, _ABOUT, scales))  # type: ignore[attr-defined] # a text stream over bytes
-    note(f"cursor: {cursor.place}")
+    note(f"cursor: {listed.cursor}")
 
 
-class _Cursor:
-    """How far the results were read."""
-
-    def __init__(self, place: int) -> None:
-        self.place = place
-
-
-def _read(api: Api, name: str, cursor: _Cursor) -> Iterator[_Result]:
-    for page in api.pages(f"/v1/instruments/{segment(name)}/results", limit=_PAGE, after=str(cursor.place)):
-        cursor.place = page["next"]
-        for item in page["items"]:
+def _read(listed: ResultList) -> Iterator[_Result]:
+    while not listed.at_end:
+        for item in listed.read():
             scales = item.get("scales")
             yield _Result({each: item.get(each) for each in _ABOUT}, msgspec.convert(scales, dict[str, ScaleResult]) if scales else None)
 

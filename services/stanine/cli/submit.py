@@ -17,11 +17,15 @@ from stanine.cli.waiting import Taken, Waiter
 
 
 class Counts(msgspec.Struct):
-    """What became of a file's rows: how many the server has (new or before), or refused; with `--wait`, how many are scored or failed."""
+    """What became of a file's rows: how many the server has, of these how many it had before, and how many it refused.
+
+    With `--wait` also how many are scored or failed.
+    """
 
     instrument: str
     rows: int = 0
     taken: int = 0
+    repeated: int = 0
     faulty: int = 0
     scored: int | None = None
     failed: int | None = None
@@ -36,17 +40,18 @@ def submit(
     key: Key = "",
     view: Shown = View.TABLE,
 ) -> None:
-    """Submit the responses in a file. Running it again adds nothing.
+    """Submit the responses in a file. Running it again adds nothing: what the server has already counts as repeated.
 
     A CSV has the item ids as columns; `key`, `participant`, `revision` and declared attributes may follow. Rows without a key get one made
     of the file's digest and the row. A row that cannot be taken is reported as FILE:LINE:COLUMN and the exit status is 3.
     """
     counts = Counts(name)
     with connect(server, key) as api, open_input(file) as (stream, named), open_source(stream, named) as source:
-        waiter = Waiter(api, name) if wait else None
         taken = send(api, source, counts)
-        if waiter:
-            _await(waiter, taken, named, counts, timeout)
+        if counts.repeated:
+            note(f"{named}: {counts.taken:,} submitted, {counts.repeated:,} of them repeated")
+        if wait:
+            _await(Waiter(api, name), taken, named, counts, timeout)
         show(counts, view, [{name: value for name, value in msgspec.structs.asdict(counts).items() if value is not None}])
     if counts.faulty or counts.failed:
         raise typer.Exit(FAULTY_ROWS)
@@ -72,6 +77,7 @@ def send(api: Api, source: Source, counts: Counts) -> list[Taken]:
                 )
                 continue
             counts.taken += 1
+            counts.repeated += answer.repeated
             taken.append(Taken(submission.place.line, answer.attempt, answer.token or ""))
     return taken
 

@@ -39,7 +39,8 @@ class Handler(BaseHTTPRequestHandler):
             else:
                 with self.lock:
                     self.stored[key] += 1
-                answers.append({"line": number, "status": 202, "key": key, "attempt": f"id-of-{key}", "token": "t"})
+                    mark = {"repeated": True} if self.stored[key] > 1 else {}
+                answers.append({"line": number, "status": 202, "key": key, "attempt": f"id-of-{key}", "token": "t", **mark})
         return b"".join(json.dumps(answer).encode() + b"\n" for answer in answers)
 
     def answer(self, status: int, body: bytes, **headers: str) -> None:
@@ -84,6 +85,12 @@ def test_lines_are_answered_in_order_over_many_requests() -> None:
     assert [submission for submission, _ in answers] == sent
     assert [answer.attempt for _, answer in answers if answer] == [f"id-of-k{number}" for number in range(1, len(sent) + 1)]
     assert set(stored.values()) == {1}
+
+
+def test_a_line_that_the_server_had_already_is_marked() -> None:
+    with served(healthy) as (api, _):
+        answers = [answer for some in (2, 3) for _, answer in send_all(api, "x", submissions(some))]
+    assert [answer.repeated for answer in answers if answer] == [False, False, True, True, False]
 
 
 def test_what_is_faulty_here_is_not_sent_and_keeps_its_place() -> None:

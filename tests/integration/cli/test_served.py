@@ -3,10 +3,12 @@
 import csv
 import io
 import json
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pyarrow.parquet
 import pytest
+import yaml
 
 from stanine.cli.client import connect
 from stanine.cli.publish import put, read_document
@@ -68,7 +70,7 @@ def test_instruments_are_listed(stanine: Run, up: Up, published: str) -> None:
 
 def test_what_is_submitted_is_scored_and_read_as_offline(stanine: Run, up: Up, published: str, tmp_path: Path) -> None:
     (tmp_path / "r.csv").write_text(ROWS)
-    assert count(stanine, up, published, "r.csv", "--wait") == Counts(published, rows=3, taken=3, scored=3, failed=0)
+    assert count(stanine, up, published, "r.csv", "--wait") == Counts(published, rows=3, taken=3, repeated=0, scored=3, failed=0)
     offline = list(csv.DictReader(io.StringIO(stanine("score", "own.yaml", "r.csv").out)))
     served = list(csv.DictReader(io.StringIO(stanine("results", published, **up.variables).out)))
     assert len(served) == 3
@@ -83,9 +85,28 @@ def test_what_is_submitted_is_scored_and_read_as_offline(stanine: Run, up: Up, p
 def test_submitting_a_file_twice_adds_nothing(stanine: Run, up: Up, published: str, tmp_path: Path, suffix: str) -> None:
     rows = {"csv": "A1,A2,q1\n1,1,a\n1,1,a\n", "ndjson": '{"answers": {"A1": 1}}\n{"answers": {"A1": 1}}\n'}[suffix]
     (tmp_path / f"r.{suffix}").write_text(rows)
-    for _ in range(2):
-        assert count(stanine, up, published, f"r.{suffix}", "--wait").scored == 2
+    for repeated in (0, 2):
+        assert count(stanine, up, published, f"r.{suffix}", "--wait") == Counts(
+            published, rows=2, taken=2, repeated=repeated, scored=2, failed=0
+        )
     assert len(stanine("results", published, "-o", "ndjson", **up.variables).out.splitlines()) == 2
+
+
+@pytest.mark.parametrize("view", ["table", "json", "yaml"])
+def test_repeated_rows_are_counted_in_every_form(stanine: Run, up: Up, published: str, tmp_path: Path, view: str) -> None:
+    rows = ROWS.replace("\nk", f"\n{view}")
+    (tmp_path / "r.csv").write_text(rows)
+    first = stanine("submit", published, "r.csv", "-o", view, **up.variables)
+    assert (first.status, first.err) == (0, "")
+    (tmp_path / "r.csv").write_text(f"{rows}{view}4,1,1,a\n")
+    again = stanine("submit", published, "r.csv", "-o", view, **up.variables)
+    assert (again.status, again.err) == (0, "r.csv: 4 submitted, 3 of them repeated\n")
+    if view == "table":
+        head, row = (line.split() for line in again.out.splitlines())
+        shown = dict(zip(head, row, strict=True))
+        assert (shown["ROWS"], shown["TAKEN"], shown["REPEATED"]) == ("4", "4", "3")
+    else:
+        assert yaml.safe_load(again.out)["repeated"] == 3  # JSON is YAML too
 
 
 def test_faults_are_located_whether_found_here_or_there(stanine: Run, up: Up, published: str, tmp_path: Path) -> None:
@@ -148,6 +169,46 @@ def test_results_are_continued_from_a_cursor(stanine: Run, up: Up, published: st
     assert {row["key"] for row in rest} == {"m1", "m2", "m3"}
 
 
+@pytest.mark.parametrize("cursor", ["2", "9999"])
+def test_a_cursor_of_before_is_continued_from_where_the_server_says(
+    stanine: Run, up: Up, published: str, tmp_path: Path, cursor: str
+) -> None:
+    (tmp_path / "r.csv").write_text(ROWS)
+    count(stanine, up, published, "r.csv", "--wait")
+    ran = stanine("results", published, "--after", cursor, **up.variables)
+    assert ran.status == 0
+    assert ran.err.startswith("the server came back with other data; continuing from ")
+    assert {row["key"] for row in csv.DictReader(io.StringIO(ran.out))} == {"k1", "k2", "k3"}
+
+
+def test_a_text_that_is_no_cursor_is_refused(stanine: Run, up: Up, published: str) -> None:
+    ran = stanine("results", published, "--after", "no cursor", **up.variables)
+    assert (ran.status, ran.out) == (2, "")
+    assert "`next`" in ran.err
+
+
+def test_tokens_of_before_a_rotation_are_valid_for_as_long_as_was_said(stanine: Run, up: Up, published: str) -> None:
+    with connect(up.variables["STANINE_API_URL"], up.variables["STANINE_KEY"]) as api:
+
+        def submit() -> tuple[str, str]:
+            body, kind = b'{"key": "k", "answers": {"A1": 1}}', {"content-type": "application/json"}
+            receipt = api.request("POST", f"/v1/instruments/{published}/attempts", content=body, headers=kind).json()
+            return receipt["attempt"], receipt["token"]
+
+        attempt, token = submit()
+        for kept in (["--keep-seconds", "600"], ["-o", "json"]):
+            rotated = stanine("tokens", "rotate", *kept, **up.variables)
+            assert (rotated.status, rotated.err) == (0, "")
+            assert stanine("result", attempt, "--wait", "10", "--key", token, **up.variables).status == 0
+        until = datetime.fromisoformat(json.loads(rotated.out)["formerValidUntil"])
+        assert timedelta(hours=23) < until - datetime.now(UTC) <= timedelta(days=1, minutes=1)
+        attempt, last = submit()
+        assert last != token
+        assert stanine("tokens", "rotate", "--keep-seconds", "0", **up.variables).status == 0
+        assert stanine("result", attempt, "--key", last, **up.variables).status == 4
+        assert stanine("result", attempt, "--key", submit()[1], **up.variables).status == 0
+
+
 @pytest.mark.parametrize(
     ("words", "variables", "status", "says"),
     [
@@ -158,6 +219,8 @@ def test_results_are_continued_from_a_cursor(stanine: Run, up: Up, published: st
         (["instruments"], {"STANINE_API_URL": "127.0.0.1:1"}, 2, "http://HOST:PORT"),
         (["submit", "nobody-knows", "r.csv"], {}, 4, "does not exist"),
         (["instruments", "-o", "xml"], {}, 2, "xml"),
+        (["tokens", "rotate"], {"STANINE_KEY": "wrong"}, 6, "key"),
+        (["tokens", "rotate", "--keep-seconds", "-1"], {}, 2, "--keep-seconds"),
     ],
 )
 def test_what_goes_wrong_has_its_own_status_and_a_sentence(

@@ -16,6 +16,9 @@ from pathlib import Path
 import pytest
 import redis
 
+from stanine.domain.result import ENGINE_VERSION
+from stanine.store.records import COMMIT_BYTES, failure_record
+
 from .conftest import INSTRUMENT, Run, Up, running_up
 from .test_outside_truth import table
 from .test_processes import wait_until_gone
@@ -148,10 +151,42 @@ def test_check_names_a_result_that_is_not_what_its_attempt_gives(stanine: Run, s
         assert stanine("submit", "small", "r.csv", "--wait", **up.variables).status == 0
         with redis.Redis.from_url(up.variables["STANINE_REDIS_URL"]) as client:
             record = client.hget("stanine:{p0}:r:0", "0")
-            client.hset("stanine:{p0}:r:0", "0", record[:7] + bytes(8) + record[15:])  # the raw score of the first scale becomes 0
+            client.hset("stanine:{p0}:r:0", "0", record[:11] + bytes(8) + record[19:])  # the raw score of the first scale becomes 0
         ran = stanine("check", "--scores", **up.variables)
         assert ran.status == 1
         assert ran.err.startswith("1 attempts have a result that a fresh scoring does not give: ")
+
+
+def test_check_names_an_attempt_that_has_failed_though_it_is_sound(stanine: Run, small: Path, tmp_path: Path) -> None:
+    (tmp_path / "r.csv").write_text("A1,A2,q1\n1,2,a\n")
+    with running_up(tmp_path / "data") as up:
+        assert stanine("publish", small, "--wait", **up.variables).status == 0
+        assert stanine("submit", "small", "r.csv", "--wait", **up.variables).status == 0
+        with redis.Redis.from_url(up.variables["STANINE_REDIS_URL"]) as client:
+            client.hset("stanine:{p0}:r:0", "0", failure_record(ENGINE_VERSION, "CorruptAttempt", bytes(COMMIT_BYTES)))
+        ran = stanine("check", "--scores", "-o", "json", **up.variables)
+        assert ran.status == 1
+        found = json.loads(ran.out)["scores"]
+        (attempt,) = found["failedThoughSound"]["attempts"]
+        assert (found["failed"], found["failedThoughSound"]["count"]) == (1, 1)
+        assert ran.err == f"1 attempts have failed, but a fresh scoring scores them: {attempt}\n"
+        assert stanine("result", attempt, **up.variables).status == 1
+
+
+def test_keys_of_one_key_space_see_the_same_attempt_keys(stanine: Run, small: Path, tmp_path: Path) -> None:
+    (tmp_path / "r.csv").write_text("key,A1,A2,q1\nk,1,2,a\n")
+    scopes = ["instruments:read", "instruments:write", "attempts:write"]
+    entries = [
+        {"name": name, "sha256": hashlib.sha256(name.encode()).hexdigest(), "scopes": scopes, "instruments": ["*"], **space}
+        for name, space in (("one", {"keySpace": "shared"}), ("two", {"keySpace": "shared"}), ("other", {}))
+    ]
+    (tmp_path / "keys.json").write_text(json.dumps(entries))
+    with running_up(tmp_path / "data", STANINE_KEYS_FILE=str(tmp_path / "keys.json")) as up:
+        assert "STANINE_KEY" not in up.variables
+        assert stanine("publish", small, "--wait", "--key", "one", **up.variables).status == 0
+        for key, repeated in (("one", 0), ("two", 1), ("other", 0)):
+            ran = stanine("submit", "small", "r.csv", "-o", "json", "--key", key, **up.variables)
+            assert (ran.status, json.loads(ran.out)["repeated"]) == (0, repeated)
 
 
 def test_check_names_a_missing_index_entry(stanine: Run, small: Path, tmp_path: Path) -> None:
