@@ -11,11 +11,16 @@ from stanine.connection.clients import connect, connect_async
 from stanine.messages import Outbox
 from stanine.store import load_library
 from stanine.store.attempts import Attempts, Submission
+from stanine.store.cursors import Cursor
 from stanine.store.durability import Writer
 from stanine.store.index import AsyncIndex, Index
 from stanine.store.instruments import InstrumentHistory, Instruments
 from stanine.store.keys import Keys
+from stanine.store.lists import ResultLists, ResultPage
+from stanine.store.reading import AttemptRecords
+from stanine.store.records import StoredAttempt, StoredResult
 from stanine.store.results import Results
+from stanine.store.secret import TokenSecrets
 from stanine.store.sweep import Sweep
 
 T = TypeVar("T")
@@ -41,10 +46,14 @@ class Store:
         async def main() -> T:
             client = connect_async(self.url)
             try:
-                writer = Writer(client, load_library())
-                attempts = Attempts(client, writer, self.keys, self.outbox)
-                instruments = Instruments(client, writer, self.keys, self.index_outbox)
-                return await work(AsyncStore(client, attempts, instruments, AsyncIndex(client, self.keys), writer))
+                library, keys = load_library(), self.keys
+                writer = Writer(client, library)
+                made = AsyncStore(
+                    client, Attempts(client, writer, keys, self.outbox), Instruments(client, writer, keys, self.index_outbox),
+                    AsyncIndex(client, keys), writer, AttemptRecords(client, keys), ResultLists(client, library, keys),
+                    TokenSecrets(client, library, keys),
+                )  # fmt: skip
+                return await work(made)
             finally:
                 await client.aclose()
 
@@ -52,6 +61,19 @@ class Store:
 
     def submit(self, *submissions: Submission, ids_per_message: int = 64) -> list[Any]:
         return self.run(lambda store: store.attempts.submit(submissions, ids_per_message=ids_per_message))
+
+    def read(self, attempt_id: bytes) -> tuple[StoredAttempt, StoredResult | None] | None:
+        return self.run(lambda store: store.records.read(attempt_id))
+
+    def result(self, attempt_id: bytes) -> StoredResult | None:
+        found = self.read(attempt_id)
+        return None if found is None else found[1]
+
+    def results_of(self, number: int = 1, cursor: Cursor | None = None, limit: int = 1000) -> ResultPage:
+        return self.run(lambda store: store.lists.of_instrument(number, cursor or Cursor(), limit))
+
+    def results_of_participant(self, participant: str, cursor: Cursor | None = None, limit: int = 1000) -> ResultPage:
+        return self.run(lambda store: store.lists.of_participant(participant, cursor or Cursor(), limit))
 
 
 @dataclass
@@ -61,6 +83,9 @@ class AsyncStore:
     instruments: Instruments
     index: AsyncIndex
     writer: Writer
+    records: AttemptRecords
+    lists: ResultLists
+    secrets: TokenSecrets
 
 
 def make_store(url: str) -> Store:

@@ -14,7 +14,7 @@ from stanine.store import keys, records
 _PARTS = ("prelude", "views", "buckets", "participants", "attempts", "results", "lists", "sweep", "secrets", "managing", "instruments")
 #: What the source names between @: one truth for Python and Lua.
 _CONSTANTS = {
-    **{name: getattr(keys, name) for name in ("BLOCK_SIZE", "CHUNK_SIZE", "PAGE_SIZE", "SPLIT_FROM")},
+    **{name: getattr(keys, name) for name in ("BLOCK_SIZE", "CHUNK_SIZE", "PAGE_SIZE", "SPLIT_FROM", "FIRST_BITS")},
     **{name: getattr(records, name) for name in ("ARRIVAL_BYTES", "RANDOM_BYTES", "TIME_BYTES", "START_BYTES")},
     **{name: getattr(records, name) for name in ("FINGERPRINT_BYTES", "CONTENT_BYTES", "KEY_SPACE_BYTES")},
     **{name: getattr(records, name) for name in ("KEY_KIND_STEP", "KEY_TEXT", "KEY_UUID", "IDS_FIELD")},

@@ -44,6 +44,8 @@ CHUNK_SIZE = 4000
 PAGE_SIZE = 64
 #: Mean entries of a bucket of fingerprints at which buckets begin to be split: at twice that all are, and still listpacks (128 by default).
 SPLIT_FROM = 48
+#: Buckets of fingerprints that there are at first, as a power of two: 4,096.
+FIRST_BITS = 12
 
 
 class Keys:

@@ -112,7 +112,7 @@ class Results:
             randoms = b"".join([attempt_id[:RANDOM_BYTES] for attempt_id in ids[start:stop]])
             whose = [
                 _PERSON.pack(index - start + 1, participant_fingerprint(participant))
-                for index, participant in participants.items()
+                for index, participant in sorted(participants.items())
                 if start <= index < stop
             ]
             args: list[Argument] = [number, view, size, bodies, arrivals, randoms, b"".join(whose)]

@@ -1,7 +1,6 @@
 """Submitting, committing and listing attempts, against a real server."""
 
 import asyncio
-import secrets
 from operator import itemgetter
 from typing import Any
 
@@ -9,32 +8,48 @@ import pytest
 import redis
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from tests.integration.store.attempting import (
+    COMMIT,
+    CONTENT,
+    OTHER_CONTENT,
+    OTHER_SPACE,
+    RESULT,
+    SPACE,
+    commit,
+    everything,
+    submission,
+    submissions,
+    submit,
+)
 from tests.integration.stores import AsyncStore, Store
 
 from stanine.connection.clients import connect_async
-from stanine.store.attempts import PAGE_SIZE, Attempts, Submission
-from stanine.store.keys import BLOCK_SIZE
-from stanine.store.records import arrival_of, failure_record, place, read_result, result_start
+from stanine.store.attempts import Attempts, Submission
+from stanine.store.cursors import Cursor, Mark, tag_of
+from stanine.store.keys import BLOCK_SIZE, CHUNK_SIZE
+from stanine.store.records import (
+    ARRIVAL_BYTES,
+    IDS_FIELD,
+    RANDOM_BYTES,
+    arrival_of,
+    failure_record,
+    key_fingerprint,
+    participant_fingerprint,
+    place,
+    read_result,
+    result_start,
+)
 from stanine.store.waiting import ResultWaiter
 
 
-def submission(key: str | None = None, *, meaning: bytes = b"m" * 16, number: int = 1, participant: str | None = None) -> Submission:
-    return Submission(number, 1, b"\x00\x01\x02", meaning, secrets.token_bytes(12), key, participant, {})
-
-
-def submissions(count: int, **options: Any) -> list[Submission]:
-    return [submission(f"k{n}", **options) for n in range(count)]
-
-
-RESULT = result_start(1, 1) + b"body"
-
-
 def test_an_attempt_is_stored_with_the_message_about_it(store: Store) -> None:
-    one = Submission(7, 3, b"\x04\xff", b"m" * 16, b"r" * 12, "k", "p-17", {"age": 31})
+    one = Submission(7, 3, b"\x04\xff", CONTENT, b"p" * RANDOM_BYTES, "", SPACE, "k", "p-17", {"age": 31})
     (submitted,) = store.submit(one)
-    assert submitted.outcome == "new"
-    stored = store.run(lambda s: s.attempts.read(submitted.id))
-    assert stored is not None
+    assert (submitted.outcome, submitted.id[:RANDOM_BYTES]) == ("new", one.id_random)
+    found = store.read(submitted.id)
+    assert found is not None
+    stored, result = found
+    assert result is None
     assert (stored.number, stored.revision, stored.codes, stored.key, stored.participant) == (7, 3, b"\x04\xff", "k", "p-17")
     assert stored.attributes == {"age": 31}
     ((entry, fields),) = store.client.xrange(store.outbox.stream)
@@ -49,28 +64,35 @@ def test_a_bulk_of_attempts_is_queued_in_messages_of_limited_size(store: Store) 
     assert b"".join(messages) == b"".join(each.id for each in submitted)
 
 
-def test_the_same_key_with_the_same_meaning_is_answered_as_before(store: Store) -> None:
+def test_the_same_key_with_the_same_content_is_answered_as_before(store: Store) -> None:
     (first,) = store.submit(submission("k"))
     (again,) = store.submit(submission("k"))
     assert (again.id, again.outcome) == (first.id, "repeated")
     assert store.client.xlen(store.outbox.stream) == 1
-    assert store.run(lambda s: s.attempts.known(1, "k", b"m" * 16)) == again
+    assert store.run(lambda s: s.attempts.known(1, SPACE, "k", CONTENT)) == again
 
 
-def test_the_same_key_with_another_meaning_is_a_conflict_and_changes_nothing(store: Store) -> None:
+def test_the_same_key_with_another_content_is_a_conflict_and_changes_nothing(store: Store) -> None:
     store.submit(submission("k"))
-    (other,) = store.submit(submission("k", meaning=b"n" * 16))
+    before = everything(store)
+    (other,) = store.submit(submission("k", content=OTHER_CONTENT))
     assert other.outcome == "conflict"
+    assert store.run(lambda s: s.attempts.known(1, SPACE, "k", OTHER_CONTENT)) == other
     assert store.sweep.arrivals() == 1
+    assert everything(store) == before
 
 
-def test_a_key_is_an_instruments_own(store: Store) -> None:
-    one, other = store.submit(submission("k", number=1), submission("k", number=2))
-    assert (one.outcome, other.outcome) == ("new", "new")
+def test_a_key_is_of_its_instrument_and_its_key_space(store: Store) -> None:
+    places = [(1, SPACE), (2, SPACE), (1, OTHER_SPACE)]
+    first = store.submit(*[submission("k", number=number, key_space=space) for number, space in places])
+    assert [each.outcome for each in first] == ["new"] * 3
+    again = store.submit(*[submission("k", number=number, key_space=space) for number, space in places])
+    assert [(each.id, each.outcome) for each in again] == [(each.id, "repeated") for each in first]
+    assert store.run(lambda s: s.attempts.known(2, OTHER_SPACE, "k", CONTENT)) is None
 
 
 def test_a_key_twice_in_one_call_is_one_attempt(store: Store) -> None:
-    first, second, third = store.submit(submission("k"), submission("k"), submission("k", meaning=b"n" * 16))
+    first, second, third = store.submit(submission("k"), submission("k"), submission("k", content=OTHER_CONTENT))
     assert (first.outcome, second.outcome, third.outcome) == ("new", "repeated", "conflict")
     assert second.id == first.id
 
@@ -91,115 +113,173 @@ def test_a_call_without_keys_that_is_sent_again_by_a_client_whose_reply_was_lost
 
 def test_an_id_whose_random_part_is_wrong_reads_nothing(store: Store) -> None:
     (submitted,) = store.submit(submission())
-    assert store.run(lambda s: s.attempts.read(b"x" * 12 + submitted.id[12:])) is None
-    assert store.results.load([b"x" * 12 + submitted.id[12:]]).records == [None]
+    wrong = b"x" * RANDOM_BYTES + submitted.id[RANDOM_BYTES:]
+    assert store.read(wrong) is None
+    assert store.results.load([wrong, submitted.id]).records[0] is None
+    assert store.results.load([wrong, submitted.id]).records[1] is not None
 
 
 def test_blocks_keep_the_compact_encoding(store: Store) -> None:
     store.submit(*submissions(BLOCK_SIZE + 1))
     assert store.client.object("encoding", store.keys.attempts(0)) == b"listpack"
-    assert store.client.hlen(store.keys.attempts(0)) == BLOCK_SIZE
-    assert store.client.hlen(store.keys.attempts(1)) == 1
+    assert store.client.hlen(store.keys.attempts(0)) == BLOCK_SIZE + 1, "one field has the random parts of all ids"
+    assert store.client.hlen(store.keys.attempts(1)) == 1 + 1
+    assert len(store.client.hget(store.keys.attempts(0), IDS_FIELD)) == BLOCK_SIZE * RANDOM_BYTES
 
 
 def test_a_result_is_committed_once(store: Store) -> None:
-    (one,) = store.submit(submission("k"))
-    assert store.results.commit(1, [one.id], [RESULT], {}) == 1
-    assert store.results.commit(1, [one.id], [result_start(1, 1) + b"late"], {}) == 0
-    stored = store.run(lambda s: s.attempts.result(one.id))
+    ids = submit(store, submission("k"))
+    assert commit(store, ids) == 1
+    assert commit(store, ids, [result_start(1, 1, COMMIT) + b"late"]) == 0
+    stored = store.result(ids[0])
     assert stored is not None
-    assert stored.body == b"body"
+    assert (stored.body, stored.commit) == (b"body", COMMIT)
 
 
-def test_a_result_twice_in_one_commit_counts_once(store: Store) -> None:
-    (one,) = store.submit(submission())
-    assert store.results.commit(1, [one.id, one.id], [RESULT, RESULT], {}) == 1
-    assert len(store.run(lambda s: s.attempts.results(1, 0, 10))) == 1
+def test_an_id_twice_in_one_commit_is_refused_and_nothing_is_written(store: Store) -> None:
+    one, other = submit(store, submission(), submission())
+    before = everything(store)
+    with pytest.raises(redis.ResponseError, match="not distinct"):
+        commit(store, [one, other, one])
+    assert everything(store) == before
 
 
 def test_no_result_is_stored_for_an_attempt_that_is_not_there(store: Store) -> None:
-    (one,) = store.submit(submission())
+    ids = submit(store, submission())
     store.client.flushdb()
-    assert store.results.commit(1, [one.id], [RESULT], {}) == 0
+    assert commit(store, ids) == 0
     assert store.client.keys("*") == []
 
 
 def test_results_of_different_length_are_committed_together(store: Store) -> None:
-    one, other = store.submit(submission(), submission())
-    assert store.results.commit(1, [one.id, other.id], [RESULT, failure_record(1, "InstrumentMissing")], {}) == 2
-    first, second = store.run(lambda s: s.attempts.results(1, 0, 10))
-    assert (first.result.failure, second.result.failure) == (None, "InstrumentMissing")
+    ids = submit(store, submission(), submission())
+    assert commit(store, ids, [RESULT, failure_record(1, "InstrumentMissing", COMMIT)]) == 2
+    first, second = [result for _, result, _ in store.results_of().items]
+    assert (first.failure, second.failure) == (None, "InstrumentMissing")
 
 
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     arrived=st.integers(1, 300),
     batches=st.lists(
-        st.lists(st.tuples(st.integers(0, 310), st.binary(min_size=1, max_size=3), st.sampled_from([None, None, "p", "q"])), max_size=60),
+        st.lists(
+            st.tuples(st.integers(0, 310), st.booleans(), st.binary(min_size=1, max_size=3), st.sampled_from([None, None, "p", "q"])),
+            unique_by=itemgetter(0, 1),
+            max_size=60,
+        ),
         min_size=1,
         max_size=4,
     ),
     in_order=st.booleans(),
 )
 def test_whatever_is_committed_in_whatever_order_the_first_result_of_each_attempt_stays(
-    store: Store, arrived: int, batches: list[list[tuple[int, bytes, str | None]]], in_order: bool
+    store: Store, arrived: int, batches: list[list[tuple[int, bool, bytes, str | None]]], in_order: bool
 ) -> None:
+    """Of ids that are right, and of ids of other data with the same arrival numbers; `q` has no attempt if there is only one."""
     store.client.flushdb()
-    store.client.set(store.keys.arrivals, arrived)
+    known = ["p", "q"][:arrived]
+    ids = submit(store, *[submission(participant=known[n] if n < len(known) else None) for n in range(arrived)])
     expected: dict[int, bytes] = {}
     log: list[int] = []
-    lists: dict[str, list[int]] = {}
+    lists: dict[str, list[int]] = {"p": [], "q": []}
     for batch in [sorted(batch, key=itemgetter(0)) for batch in batches] if in_order else batches:
         before = len(expected)
-        for arrival, body, participant in batch:
-            if arrival < arrived and arrival not in expected:
+        for arrival, is_right, body, participant in sorted(batch, key=itemgetter(0)):  # a call commits in the order of arrival
+            if is_right and arrival < arrived and arrival not in expected:
                 expected[arrival] = body
                 log.append(arrival)
-                if participant is not None:
-                    lists.setdefault(participant, []).append(arrival)
-        ids = [b"r" * 12 + arrival.to_bytes(4, "big") for arrival, _, _ in batch]
-        whose = {index: participant for index, (_, _, participant) in enumerate(batch) if participant is not None}
-        assert store.results.commit(1, ids, [body for _, body, _ in batch], whose) == len(expected) - before
+                if participant in known:
+                    lists[participant].append(arrival)
+        named = [
+            ids[arrival] if is_right and arrival < arrived else b"r" * RANDOM_BYTES + arrival.to_bytes(ARRIVAL_BYTES, "big")
+            for arrival, is_right, _, _ in batch
+        ]
+        whose = {index: participant for index, (*_, participant) in enumerate(batch) if participant is not None}
+        if len(set(named)) == len(named):
+            assert commit(store, named, [body for _, _, body, _ in batch], whose) == len(expected) - before
+        else:
+            with pytest.raises(redis.ResponseError, match="not distinct"):
+                commit(store, named, [body for _, _, body, _ in batch], whose)
+            for arrival in log[before:]:
+                del expected[arrival]
+                for listed in lists.values():
+                    listed[:] = [each for each in listed if each != arrival]
+            del log[before:]
     stored = {
         block * BLOCK_SIZE + int(slot): body
         for block in range(11)
         for slot, body in store.client.hgetall(store.keys.results(block)).items()
     }
     assert stored == expected
-    assert store.client.get(store.keys.commit_log(1, 0)) == (b"".join(arrival.to_bytes(4, "big") for arrival in log) or None)
+    assert store.client.get(store.keys.commit_log(1, 0)) == (packed(log) or None)
     assert int(store.client.hget(store.keys.commits, "1") or 0) == len(log)
-    pages = {name.decode(): page[4:] for name, page in store.client.hgetall(store.keys.participants).items()}
-    assert pages == {name: b"".join(arrival.to_bytes(4, "big") for arrival in arrivals) for name, arrivals in lists.items()}
+    for first, participant in enumerate(known):
+        assert results_listed(store, first) == packed(lists[participant])
+
+
+def packed(arrivals: list[int]) -> bytes:
+    return b"".join(arrival.to_bytes(ARRIVAL_BYTES, "big") for arrival in arrivals)
+
+
+def results_listed(store: Store, first: int) -> bytes:
+    """Return the arrival numbers of the results of the participant whose first attempt arrived as number `first`."""
+    partition = store.keys.partition
+    value: bytes = store.client.hget(f"{partition}:l:{first // BLOCK_SIZE}", str(first % BLOCK_SIZE))
+    pages = int.from_bytes(value[4:8], "big")
+    full: list[bytes] = [store.client.get(f"{partition}:l:{first}:r:{page}") for page in range(pages)]
+    return b"".join(full) + value[9 + value[8] * ARRIVAL_BYTES :]
 
 
 def test_a_thousand_results_in_reverse_order_are_committed_by_one_call(store: Store) -> None:
-    ids = [each.id for each in store.submit(*submissions(1000))]
-    assert store.results.commit(1, ids[::-1], [RESULT + attempt_id[12:] for attempt_id in ids[::-1]], {}) == 1000
+    ids = submit(store, *submissions(1000))
+    assert commit(store, ids[::-1], [RESULT + attempt_id for attempt_id in ids[::-1]]) == 1000
     for attempt_id in (ids[0], ids[1], ids[999]):
         block, slot = place(arrival_of(attempt_id))
-        assert store.client.hget(store.keys.results(block), str(slot)) == RESULT + attempt_id[12:]
+        assert store.client.hget(store.keys.results(block), str(slot)) == RESULT + attempt_id
 
 
-def test_where_a_key_holds_what_it_should_not_a_commit_writes_nothing(store: Store) -> None:
-    ids = [each.id for each in store.submit(*submissions(40))]
-    for wrong in (store.keys.results(1), store.keys.commits, store.keys.commit_log(1, 0), store.keys.participants):
-        store.client.lpush(wrong, "x")
-        keys = set(store.client.keys("*"))
-        with pytest.raises(redis.ResponseError, match="WRONGTYPE"):
-            store.results.commit(1, ids, [RESULT] * 40, {0: "p"})
-        assert set(store.client.keys("*")) == keys
-        store.client.delete(wrong)
-    assert store.results.commit(1, ids, [RESULT] * 40, {0: "p"}) == 40
+def bucket_of(store: Store, family: str, fingerprint: bytes) -> str:
+    """Return the bucket of level 0 that a fingerprint belongs to."""
+    return f"{store.keys.partition}:{family}:0:{int.from_bytes(fingerprint[:4], 'big') >> 20}"
+
+
+@pytest.mark.parametrize("wrong", ["attempts", "results", "commits", "log", "participants", "lists", "history"])
+def test_where_a_key_is_of_a_wrong_type_a_commit_writes_nothing(store: Store, wrong: str) -> None:
+    ids = submit(store, submission(participant="p"), *submissions(39))
+    store.client.hset(store.keys.index_history, "1", "ab")
+    name = {
+        "attempts": store.keys.attempts(1),
+        "results": store.keys.results(1),
+        "commits": store.keys.commits,
+        "log": store.keys.commit_log(1, 0),
+        "participants": bucket_of(store, "p", participant_fingerprint("p")),
+        "lists": f"{store.keys.partition}:l:0",
+        "history": store.keys.index_history,
+    }[wrong]
+    if store.client.exists(name):
+        store.client.rename(name, "kept")
+    store.client.lpush(name, "x")
+    before = everything(store)
+    with pytest.raises(redis.ResponseError, match="WRONGTYPE"):
+        commit(store, ids, participants={0: "p"}, view="1 ab")
+    assert everything(store) == before
+    store.client.delete(name)
+    if store.client.exists("kept"):
+        store.client.rename("kept", name)
+    assert commit(store, ids, participants={0: "p"}, view="1 ab") == 40
 
 
 def test_results_are_listed_in_the_order_of_commits(store: Store) -> None:
-    submitted = store.submit(*submissions(100))
-    ids = [each.id for each in submitted]
-    store.results.commit(1, ids[50:], [RESULT] * 50, {})
-    store.results.commit(1, ids[:50], [RESULT] * 50, {})
-    listed = store.run(lambda s: s.attempts.results(1, 0, 1000))
-    assert [each.attempt.id for each in listed] == ids[50:] + ids[:50]
-    assert [each.order for each in listed] == list(range(1, 101))
+    ids = submit(store, *submissions(100))
+    commit(store, ids[50:])
+    commit(store, ids[:50])
+    listed = store.results_of()
+    assert [attempt.id for attempt, _, _ in listed.items] == ids[50:] + ids[:50]
+    assert [cursor.position for _, _, cursor in listed.items] == list(range(1, 101))
+    assert (listed.next, listed.at_end) == (listed.items[-1][2], True)
+    for attempt, _, cursor in listed.items[:3]:
+        (following, *_) = store.results_of(cursor=cursor, limit=1).items
+        assert (ids[50:] + ids[:50])[cursor.position] == following[0].id != attempt.id
 
 
 @settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -208,61 +288,48 @@ def test_polling_from_the_last_cursor_misses_and_repeats_nothing(store: Store, c
     store.client.flushdb()
     seen: list[bytes] = []
     sent: list[bytes] = []
-    after = 0
+    cursor = Cursor()
+    at_end = False
     for count in commits:
-        ids = [each.id for each in store.submit(*[submission() for _ in range(count)])]
+        ids = submit(store, *[submission() for _ in range(count)])
         sent += ids
-        store.results.commit(1, ids, [RESULT] * count, {})
-        page = store.run(lambda s: s.attempts.results(1, after, limit))
-        seen += [each.attempt.id for each in page]
-        after += len(page)
-    while page := store.run(lambda s: s.attempts.results(1, after, limit)):
-        seen += [each.attempt.id for each in page]
-        after += len(page)
+        commit(store, ids)
+        page = store.results_of(cursor=cursor, limit=limit)
+        seen += [attempt.id for attempt, _, _ in page.items]
+        cursor = page.next
+    while not at_end:
+        page = store.results_of(cursor=cursor, limit=limit)
+        seen += [attempt.id for attempt, _, _ in page.items]
+        cursor, at_end = page.next, page.at_end
     assert seen == sent
+    assert cursor.position == len(sent)
 
 
 def test_the_commit_log_goes_on_over_a_chunks_end(store: Store) -> None:
-    from stanine.store.attempts import CHUNK_SIZE  # noqa: PLC0415 - used here only
-
-    ids = [each.id for each in store.submit(*submissions(10))]
+    ids = submit(store, *submissions(10))
     # As if all but three of a chunk had been committed before, by the first attempt.
     store.client.hset(store.keys.commits, "1", CHUNK_SIZE - 3)
-    store.client.set(store.keys.commit_log(1, 0), ids[0][12:] * (CHUNK_SIZE - 3))
-    store.results.commit(1, ids, [RESULT] * 10, {})
-    listed = store.run(lambda s: s.attempts.results(1, CHUNK_SIZE - 3, 10))
-    assert [each.attempt.id for each in listed] == ids
-    assert store.client.strlen(store.keys.commit_log(1, 0)) == CHUNK_SIZE * 4
-
-
-@pytest.mark.parametrize("limit", [1, 100, 1000])
-def test_a_participants_results_are_listed_over_pages_and_instruments(store: Store, limit: int) -> None:
-    count = 2 * PAGE_SIZE + 10
-    ids = []
-    for start in range(0, count, 50):
-        part = [submission(participant="p", number=1 + start % 3) for _ in range(min(50, count - start))]
-        ids += [each.id for each in store.submit(*part)]
-    for index, attempt_id in enumerate(ids):
-        store.results.commit(1 + index % 3, [attempt_id], [RESULT], {0: "p"})
-    after, seen = (0, []) if limit > 1 else (count - 3, ids[: count - 3])
-    while page := store.run(lambda s: s.attempts.participant_results("p", after, limit)):
-        seen += [each.attempt.id for each in page]
-        after += len(page)
-    assert seen == ids
+    store.client.set(store.keys.commit_log(1, 0), ids[0][RANDOM_BYTES:] * (CHUNK_SIZE - 3))
+    commit(store, ids)
+    listed = store.results_of(cursor=Cursor((Mark(CHUNK_SIZE - 3, tag_of(ids[0], COMMIT)),)), limit=10)
+    assert [attempt.id for attempt, _, _ in listed.items] == ids
+    assert store.client.strlen(store.keys.commit_log(1, 0)) == CHUNK_SIZE * ARRIVAL_BYTES
 
 
 def test_a_waiter_is_woken_by_the_commit(store: Store) -> None:
     (one,) = store.submit(submission())
 
     async def wait(s: AsyncStore) -> float:
-        waiter = ResultWaiter(s.client, store.keys, s.attempts)
+        waiter = ResultWaiter(s.client, store.keys, s.records)
         listening = asyncio.create_task(waiter.run())
         await asyncio.sleep(0.1)
         waiting = asyncio.create_task(waiter.wait(one.id, 10))
         await asyncio.sleep(0.05)
-        await asyncio.to_thread(store.results.commit, 1, [one.id], [RESULT], {})
+        await asyncio.to_thread(commit, store, [one.id])
         committed = asyncio.get_running_loop().time()
-        assert await waiting is not None
+        found = await waiting
+        assert found is not None
+        assert (found[0].id, found[1] and found[1].body) == (one.id, b"body")
         listening.cancel()
         return asyncio.get_running_loop().time() - committed
 
@@ -271,7 +338,9 @@ def test_a_waiter_is_woken_by_the_commit(store: Store) -> None:
 
 def test_a_waiter_gives_up_in_time(store: Store) -> None:
     (one,) = store.submit(submission())
-    assert store.run(lambda s: ResultWaiter(s.client, store.keys, s.attempts).wait(one.id, 0.05)) is None
+    found = store.run(lambda s: ResultWaiter(s.client, store.keys, s.records).wait(one.id, 0.05))
+    assert found is not None
+    assert (found[0].id, found[1]) == (one.id, None)
 
 
 def test_a_full_server_refuses_new_attempts_and_commits_results(store: Store) -> None:
@@ -280,23 +349,28 @@ def test_a_full_server_refuses_new_attempts_and_commits_results(store: Store) ->
     try:
         with pytest.raises(redis.exceptions.OutOfMemoryError):
             store.submit(submission())
-        assert store.results.commit(1, [one.id], [RESULT], {}) == 1
+        assert commit(store, [one.id]) == 1
     finally:
         store.client.config_set("maxmemory", 0)
     assert store.sweep.arrivals() == 1
 
 
-@pytest.mark.parametrize("key", ["stream", "caller_keys", "block", "arrivals"])
+@pytest.mark.parametrize("key", ["stream", "keys", "participants", "sizes", "lists", "block", "arrivals", "answered", "numbers"])
 def test_a_key_of_a_wrong_type_fails_the_submission_before_anything_is_written(store: Store, key: str) -> None:
     name = {
         "stream": store.outbox.stream,
-        "caller_keys": store.keys.caller_keys(1),
+        "keys": bucket_of(store, "k", key_fingerprint(SPACE, 1, "k")),
+        "participants": bucket_of(store, "p", participant_fingerprint("p")),
+        "sizes": store.keys.sizes,
+        "lists": f"{store.keys.partition}:l:0",
         "block": store.keys.attempts(0),
         "arrivals": store.keys.arrivals,
+        "answered": store.keys.answered,
+        "numbers": store.keys.numbers,
     }[key]
     store.client.lpush(name, "x")
     with pytest.raises(redis.ResponseError, match="WRONGTYPE"):
-        store.submit(submission("k"))
+        store.submit(submission("j"), submission("k", participant="p"), submission("l"))
     assert store.client.keys("*") == [name.encode()]
 
 
@@ -305,55 +379,11 @@ def test_functions_that_were_flushed_are_loaded_again(store: Store) -> None:
     store.client.function_flush()
     store.submit(submission())
     store.client.function_flush()
-    assert store.results.commit(1, [], [], {}) == 0
-
-
-def test_the_sweep_finds_what_has_no_result_and_raises_the_low_water_mark(store: Store) -> None:
-    ids = [each.id for each in store.submit(*submissions(5 * BLOCK_SIZE))]
-    left = {ids[70], ids[130]}
-    scored = [each for each in ids if each not in left]
-    store.results.commit(1, scored, [RESULT] * len(scored), {})
-    assert {each.id for each in store.sweep.unscored()} == left
-    assert store.sweep.low_water() == place(arrival_of(ids[70]))[0]
-    store.results.commit(1, [ids[70]], [RESULT], {})
-    assert [each.id for each in store.sweep.unscored()] == [ids[130]]
-    store.results.commit(1, [ids[130]], [RESULT], {})
-    assert list(store.sweep.unscored()) == []
-    assert store.sweep.low_water() == 5
-
-
-def test_the_low_water_mark_stops_at_a_block_that_is_not_full(store: Store) -> None:
-    ids = [each.id for each in store.submit(*submissions(BLOCK_SIZE + 1))]
-    store.results.commit(1, ids, [RESULT] * len(ids), {})
-    assert list(store.sweep.unscored()) == []
-    assert store.sweep.low_water() == 1
-    (late,) = store.submit(submission())
-    assert [each.id for each in store.sweep.unscored()] == [late.id]
-
-
-def test_the_sweep_looks_past_one_calls_worth_of_blocks(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("stanine.store.sweep.BLOCKS_A_CALL", 2)
-    ids = [each.id for each in store.submit(*submissions(9 * BLOCK_SIZE))]
-    store.results.commit(1, ids[:-1], [RESULT] * (len(ids) - 1), {})
-    assert [each.id for each in store.sweep.unscored()] == [ids[-1]]
-    assert store.sweep.low_water() == 8
-
-
-def test_a_requeued_attempt_counts_as_queued_from_then_on(store: Store) -> None:
-    (one,) = store.submit(submission())
-    store.client.delete(store.outbox.stream)
-    store.results.requeue([one.id])
-    (waiting,) = store.sweep.unscored()
-    ((entry, fields),) = store.client.xrange(store.outbox.stream)
-    assert fields[b"i"] == one.id
-    assert (waiting.queued_at, waiting.requeues) == (int(entry.split(b"-")[0]), 1)
-    store.results.commit(1, [one.id], [RESULT], {})
-    store.sweep.forget_requeues()
-    assert store.client.hlen(store.keys.requeued) == 0
+    assert commit(store, submit(store, submission())) == 1
 
 
 def test_a_failed_attempt_reads_back_its_reason() -> None:
-    assert read_result(failure_record(3, "CorruptAttempt")).failure == "CorruptAttempt"
+    assert read_result(failure_record(3, "CorruptAttempt", COMMIT)).failure == "CorruptAttempt"
 
 
 def test_a_write_may_wait_for_the_disk(store: Store) -> None:
@@ -379,13 +409,13 @@ def test_an_asyncio_client_that_listens_outlives_its_socket_timeout(store: Store
             client = connect_async(store.url)
         finally:
             clients.SOCKET_TIMEOUT = previous
-        waiter = ResultWaiter(client, store.keys, s.attempts)
+        waiter = ResultWaiter(client, store.keys, s.records)
         listening = asyncio.create_task(waiter.run())
         await asyncio.sleep(0.7)
         waiting = asyncio.create_task(waiter.wait(one.id, 5))
         await asyncio.sleep(0.05)
         started = asyncio.get_running_loop().time()
-        await asyncio.to_thread(store.results.commit, 1, [one.id], [RESULT], {})
+        await asyncio.to_thread(commit, store, [one.id])
         await waiting
         listening.cancel()
         await client.aclose()

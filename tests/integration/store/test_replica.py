@@ -8,7 +8,7 @@ import pytest
 import redis
 from tests.conftest import Server, stop_server
 from tests.integration.broker_failures.test_networks import wait_until
-from tests.integration.store.test_attempts import submission
+from tests.integration.store.attempting import submission
 from tests.integration.stores import AsyncStore, Store, make_store
 
 from stanine.store import durability

@@ -181,6 +181,9 @@ local function submit(keys, args)
   local function attempt_at(arrival)
     if arrival >= first then
       local i = fresh[arrival - first + 1]
+      if not i then
+        return nil -- an entry that a call left behind which failed half way: its attempt was never stored
+      end
       return args[before + i], sub(randoms, (i - 1) * RANDOM_BYTES + 1, i * RANDOM_BYTES)
     end
     return stored_attempt(prefix, arrival)

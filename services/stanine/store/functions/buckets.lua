@@ -2,13 +2,15 @@
 Indexes of fingerprints (8 bytes): of callers' keys (`k`) and of participants (`p`). An entry is a hint; the record that it leads to says whose it is.
 
 The entries of an index lie in buckets by the first bits of their fingerprints. A bucket is a hash that stays a listpack, `k:<level>:<number>`.
-Level 0 has 4,096 buckets, each further one eight times as many. While the mean of a level grows from SPLIT_FROM to twice that, its buckets are
-split one after the other into eight, one for every SPLIT_FROM entries added. So all that there is to know is how many entries the index has
-(in `sizes`), and no call moves more than a few buckets.
+Level 0 has 2^FIRST_BITS buckets, each further one eight times as many. While the mean of a level grows from SPLIT_FROM to twice that, its
+buckets are split one after the other into eight, one for every SPLIT_FROM entries added. So all that there is to know is how many entries the
+index has (in `sizes`), and no call moves more than a few buckets.
 ]]
 
 local SPLIT_FROM = @SPLIT_FROM@
-local FIRST_BITS, MORE_BITS = 12, 3
+local FIRST_BITS, MORE_BITS = @FIRST_BITS@, 3
+-- how many values of a fingerprint's first two bytes lead to one bucket of level 0
+local NAME_WIDTH = 2 ^ (16 - FIRST_BITS)
 
 local function numeral(number)
   return string.format('%.0f', number)
@@ -48,7 +50,8 @@ local function bucket_of(index, fingerprint)
   local names = index.names
   if names then
     local a, b = byte(fingerprint, 1, 2)
-    local bucket = a * 16 + (b - b % 16) / 16
+    local bucket = a * 256 + b
+    bucket = (bucket - bucket % NAME_WIDTH) / NAME_WIDTH
     local name = names[bucket]
     if not name then
       name = index.whole .. numeral(bucket)

@@ -1,0 +1,57 @@
+"""Submissions, results and other data of the server, for the tests of attempts."""
+
+import secrets
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from tests.integration.stores import Store
+
+from stanine.store.attempts import Submission
+from stanine.store.records import RANDOM_BYTES, id_random, key_space_digest, result_start
+
+SPACE, OTHER_SPACE = key_space_digest("ward"), key_space_digest("clinic")
+CONTENT, OTHER_CONTENT = b"m" * 16, b"n" * 16
+#: The commit that RESULT is of, and a scored result.
+COMMIT = b"comm"
+RESULT = result_start(1, 1, COMMIT) + b"body"
+
+
+def submission(
+    key: str | None = None,
+    *,
+    content: bytes = CONTENT,
+    number: int = 1,
+    participant: str | None = None,
+    key_space: bytes = SPACE,
+    view: str = "",
+) -> Submission:
+    random = id_random(secrets.token_bytes(RANDOM_BYTES))
+    return Submission(number, 1, b"\x00\x01\x02", content, random, view, key_space, key, participant)
+
+
+def submissions(count: int, **options: Any) -> list[Submission]:
+    return [submission(f"k{n}", **options) for n in range(count)]
+
+
+def submit(store: Store, *many: Submission) -> list[bytes]:
+    """Submit attempts; return their ids."""
+    return [each.id for each in store.submit(*many)]
+
+
+def commit(
+    store: Store,
+    ids: Sequence[bytes],
+    results: Sequence[bytes] | None = None,
+    participants: Mapping[int, str] | None = None,
+    *,
+    number: int = 1,
+    view: str = "",
+) -> int:
+    """Commit results, RESULT by default; return how many were committed now."""
+    return store.results.commit(number, ids, results or [RESULT] * len(ids), participants or {}, view)
+
+
+def everything(store: Store) -> dict[bytes, bytes]:
+    """Return all that the server holds, by key, in the form that DUMP gives."""
+    keys = sorted(store.client.keys("*"))
+    return {key: store.client.dump(key) for key in keys}
