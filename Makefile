@@ -7,7 +7,7 @@ READY := .venv/.ready
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
 .DEFAULT_GOAL := help
-.PHONY: help demo up test check bench
+.PHONY: help demo up test check bench soak
 
 help:  ## say what there is
 	@sed -n 's/^\([a-z]*\):.*  ## \(.*\)/make \1	\2/p' $(MAKEFILE_LIST)
@@ -42,3 +42,6 @@ $(READY): requirements-dev.txt requirements-data.txt requirements-data-build.txt
 	@$(PIP) install --require-hashes --no-deps --no-build-isolation -r requirements-data.txt
 	@$(PIP) install --no-deps --no-build-isolation --editable .
 	@touch $@
+
+soak: $(READY)  ## the long runs: servers that come back with older data, ten rounds of each of five faults (about 10 minutes)
+	STANINE_RESTORES=$${STANINE_RESTORES:-10} $(BIN)/python -m pytest tests/integration/restores -s

@@ -121,6 +121,7 @@ class ApiKey(Group, frozen=True):
     sha256: Annotated[str, Meta(pattern="^[0-9a-f]{64}$")]
     scopes: list[Literal["instruments:read", "instruments:write", "attempts:write", "attempts:read", "results:read", "operate"]]
     instruments: list[Annotated[str, Meta(min_length=1, max_length=128)]]
+    key_space: Annotated[str, Meta(min_length=1, max_length=64)] | UnsetType = UNSET
 
 
 class ApiKeys(Group, frozen=True):
