@@ -18,7 +18,7 @@ from stanine.store.instruments import InstrumentHistory, Instruments
 from stanine.store.keys import Keys
 from stanine.store.lists import ResultLists, ResultPage
 from stanine.store.reading import AttemptRecords
-from stanine.store.records import StoredAttempt, StoredResult
+from stanine.store.records import IDS_FIELD, StoredAttempt, StoredResult, arrival_of, is_at, place, read_result
 from stanine.store.results import Results
 from stanine.store.secret import TokenSecrets
 from stanine.store.sweep import Sweep
@@ -66,8 +66,11 @@ class Store:
         return self.run(lambda store: store.records.read(attempt_id))
 
     def result(self, attempt_id: bytes) -> StoredResult | None:
-        found = self.read(attempt_id)
-        return None if found is None else found[1]
+        """Return the result of an attempt, also of one whose record cannot be read."""
+        block, slot = place(arrival_of(attempt_id))
+        assert is_at(self.client.hget(self.keys.attempts(block), IDS_FIELD), attempt_id)
+        record = self.client.hget(self.keys.results(block), str(slot))
+        return None if record is None else read_result(record)
 
     def results_of(self, number: int = 1, cursor: Cursor | None = None, limit: int = 1000) -> ResultPage:
         return self.run(lambda store: store.lists.of_instrument(number, cursor or Cursor(), limit))

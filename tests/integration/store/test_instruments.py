@@ -132,13 +132,13 @@ def test_building_again_changes_nothing(store: Store) -> None:
 
 
 def test_an_older_entry_never_replaces_a_newer_one(store: Store) -> None:
-    publish(store, document("A"))
+    first = publish(store, document("A"))
     builder(store).build(["gad-7"])
     old = store.index.read("gad-7", 1)
     publish(store, document("B"))
     builder(store).build(["gad-7"])
     assert old is not None
-    assert not store.index.put("gad-7", 1, old)
+    assert not store.index.put("gad-7", 1, old, first.digest)
     data = store.index.read("gad-7", 1)
     assert data is not None
     assert decode_entry(data).revision == 2
@@ -200,10 +200,10 @@ def test_the_cache_follows_changes_and_a_server_that_was_emptied(store: Store) -
     store.run(follow)
 
 
-def test_a_number_read_before_another_threads_refresh_does_not_empty_the_cache(store: Store) -> None:
+def test_a_view_read_before_another_threads_refresh_does_not_empty_the_cache(store: Store) -> None:
     publish(store, document("A"))
     builder(store).build_all()
-    earlier = int(store.client.get(store.keys.index_change))
+    earlier = store.client.get(store.keys.index_change).decode()
     publish(store, document(name="other"))
     builder(store).build_all()
     store.index.refresh()

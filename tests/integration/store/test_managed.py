@@ -4,6 +4,7 @@ import secrets
 from typing import Any
 
 import pytest
+from tests.integration.store.attempting import SPACE
 from tests.integration.store.test_instruments import builder, document, messages, publish
 from tests.integration.stores import Store
 
@@ -14,9 +15,10 @@ from stanine.domain.instrument import form_digest, parse_instrument
 from stanine.store import load_library
 from stanine.store.attempts import Submission
 from stanine.store.errors import InstrumentManagedError
-from stanine.store.index import EntryCache
+from stanine.store.index import IndexView
 from stanine.store.instruments import Published
 from stanine.store.managed import ManagedInstruments, Removal
+from stanine.store.records import RANDOM_BYTES, key_fingerprint
 
 OLD = Manager("Instrument one/gad-7", "b-old", "2026-11-01T00:00:00Z", "east")
 YOUNG = Manager("Instrument two/gad-7", "a-young", "2026-11-02T00:00:00Z", "west")
@@ -32,7 +34,7 @@ def apply(store: Store, plain: dict[str, Any], manager: Manager = OLD, **options
 
 
 def attempt(number: int, key: str | None = None) -> Submission:
-    return Submission(number, 1, bytes(7), secrets.token_bytes(16), secrets.token_bytes(12), key)
+    return Submission(number, 1, bytes(7), secrets.token_bytes(16), secrets.token_bytes(RANDOM_BYTES), key_space=SPACE, key=key)
 
 
 def expire(store: Store) -> None:
@@ -132,7 +134,9 @@ def test_no_attempt_at_a_removed_instrument_is_stored(store: Store) -> None:
     outcomes = store.submit(attempt(1), attempt(2, "k1"), attempt(2), attempt(1, "k2"))
     assert [each.outcome for each in outcomes] == ["new", "gone", "gone", "new"]
     assert store.client.get(store.keys.arrivals) == b"2"
-    assert not store.client.exists(store.keys.caller_keys(2))
+    assert store.client.hget(store.keys.sizes, "k") == b"1"
+    (bucket,) = store.client.keys(f"{store.keys.partition}:k:*")
+    assert store.client.hkeys(bucket) == [key_fingerprint(SPACE, 1, "k2")], "the key of the other is free"
     assert [each.outcome for each in store.submit(attempt(2, "k1"))] == ["gone"]
     assert store.client.hgetall(store.keys.answered) == {b"1": b"1"}
 
@@ -155,15 +159,14 @@ def test_a_removed_entry_is_forgotten_and_others_stay(store: Store) -> None:
     apply(store, document("A"))
     publish(store, document(name="other"))
     builder(store).build_all()
-    cache = EntryCache()
-    for field in store.index.fields():
-        name, _, form = field.rpartition("/")
-        cache.put(decode_entry(store.index.read(name, int(form)) or b""))
-    for field in ("gad-7/1", "gad-7/1", "gad-7/2", "unknown/1", "nonsense"):
-        cache.forget(field)
-    assert (cache.newest("gad-7"), cache.numbered(1, 1)) == (None, None)
-    assert cache.newest("other") is not None
-    assert cache.numbered(2, 1) is not None
+    fields = {field: decode_entry(store.client.hget(store.keys.index, field)) for field in store.index.fields()}
+    before = IndexView().changed("2 ab", fields)
+    after = before.changed("6 cd", dict.fromkeys(("gad-7/1", "gad-7/2", "unknown/1", "nonsense")))
+    assert (after.newest("gad-7"), after.numbered(1, 1)) == (None, None)
+    assert after.newest("other") is not None
+    assert after.numbered(2, 1) is not None
+    assert (after.view, after.origin) == ("6 cd", before.origin)
+    assert before.newest("gad-7") is not None, "a reader's view does not change under it"
 
 
 def test_a_removal_is_refused_where_a_key_is_of_a_wrong_type_before_anything_is_written(store: Store) -> None:

@@ -11,6 +11,7 @@ from stanine.domain.instrument import form_digest, parse_instrument
 from stanine.domain.result import ENGINE_VERSION
 from stanine.index_watcher.index_builder import IndexBuilder
 from stanine.store.attempts import Submission
+from stanine.store.records import RANDOM_BYTES
 
 EXAMPLES = Path(__file__).parents[3] / "examples" / "instruments"
 GAD_7: Any = read_yaml((EXAMPLES / "gad-7.yaml").read_bytes())
@@ -27,7 +28,7 @@ def publish(store: Store, plain: Any = GAD_7, *, index: bool = True) -> None:
 
 
 def attempt(codes: bytes = b"\x01" * 7, *, number: int = 1, revision: int = 1, participant: str | None = None) -> Submission:
-    return Submission(number, revision, codes, secrets.token_bytes(16), secrets.token_bytes(12), None, participant, {})
+    return Submission(number, revision, codes, secrets.token_bytes(16), secrets.token_bytes(RANDOM_BYTES), participant=participant)
 
 
 def submit(store: Store, *attempts: Submission) -> list[bytes]:

@@ -7,6 +7,7 @@ from tests.integration.watchers.assessing import GAD_7_DOUBLED, attempt, publish
 from stanine.domain.result import ENGINE_VERSION
 from stanine.result_watcher.batch_scorer import BatchScorer
 from stanine.store.audit import Audit, Auditor
+from stanine.store.records import ARRIVAL_BYTES, failure_record
 
 
 @pytest.fixture
@@ -70,12 +71,12 @@ def test_an_attempt_that_is_gone_or_was_changed_is_found_by_its_result(store: St
 def test_a_list_that_leaves_out_repeats_or_invents_is_found(store: Store, ids: list[bytes]) -> None:
     log = store.keys.commit_log(1, 0)
     whole = store.client.get(log)
-    assert len(whole) == 4 * len(ids)
-    store.client.set(log, whole[4:])
+    assert len(whole) == ARRIVAL_BYTES * len(ids)
+    store.client.set(log, whole[ARRIVAL_BYTES:])
     assert audit(store).unlisted == 1
-    store.client.set(log, whole + whole[:8])
+    store.client.set(log, whole + whole[: 2 * ARRIVAL_BYTES])
     assert audit(store).listed_twice == 2
-    store.client.set(log, whole + (12345).to_bytes(4, "big"))
+    store.client.set(log, whole + (12345).to_bytes(ARRIVAL_BYTES, "big"))
     assert audit(store).listed_without_result == 1
 
 
@@ -95,6 +96,19 @@ def test_failed_attempts_and_results_of_another_engine_are_counted_not_compared(
     found = audit(store)
     assert (found.equal, found.failed, found.other_engine) == (len(ids) - 1, 2, 1)
     assert found.is_sound
+
+
+def test_a_sound_attempt_that_ended_as_failed_is_named(store: Store, ids: list[bytes]) -> None:
+    failing = submit(store, attempt(b"\x09" * 7), attempt(b"\x01"))
+    BatchScorer(store.results, store.index, store.history).score(b"".join(failing))
+    assert audit(store).is_sound, "one has answers that the form does not have, one too few"
+    for arrival in (3, 60):
+        key, slot = result_of(store, arrival)
+        store.client.hset(key, slot, failure_record(ENGINE_VERSION, "CorruptAttempt", b"comm"))
+    found = audit(store)
+    assert (found.equal, found.failed, found.failed_though_sound.count) == (len(ids) - 2, 4, 2)
+    assert found.failed_though_sound.attempts == [ids[3].hex(), ids[60].hex()]
+    assert not found.is_sound
 
 
 def test_the_index_is_not_asked(store: Store, ids: list[bytes]) -> None:

@@ -21,6 +21,7 @@ from stanine.store import load_library
 from stanine.store.attempts import Attempts, Submission
 from stanine.store.durability import Writer
 from stanine.store.instruments import Instruments
+from stanine.store.records import RANDOM_BYTES
 
 GAD_7: Any = read_yaml((Path(__file__).parents[3] / "examples" / "instruments" / "gad-7.yaml").read_bytes())
 
@@ -48,7 +49,7 @@ def submit(records: Records, url: str, count: int) -> None:
         attempts = Attempts(client, writer, records.keys, outbox(records.broker, SCORE_ATTEMPTS))
         for start in range(0, count, 1000):
             part = [
-                Submission(1, 1, bytes(7), secrets.token_bytes(16), secrets.token_bytes(12), f"k{n}")
+                Submission(1, 1, bytes(7), secrets.token_bytes(16), secrets.token_bytes(RANDOM_BYTES), key=f"k{n}")
                 for n in range(start, min(start + 1000, count))
             ]
             await attempts.submit(part, ids_per_message=1)

@@ -13,7 +13,7 @@ from stanine.domain.result import ENGINE_VERSION, decode_result
 from stanine.index_watcher.index_builder import IndexBuilder
 from stanine.result_watcher.attempt_sweep import sweep_attempts
 from stanine.result_watcher.batch_scorer import BatchScorer, NotIndexedError
-from stanine.store.records import SCORED
+from stanine.store.records import SCORED, TIME_BYTES
 
 
 @pytest.fixture
@@ -22,7 +22,7 @@ def scorer(store: Store) -> BatchScorer:
 
 
 def result(store: Store, attempt_id: bytes) -> Any:
-    return store.run(lambda s: s.attempts.result(attempt_id))
+    return store.result(attempt_id)
 
 
 def test_a_batch_of_two_instruments_is_scored_together(store: Store, scorer: BatchScorer) -> None:
@@ -36,8 +36,8 @@ def test_a_batch_of_two_instruments_is_scored_together(store: Store, scorer: Bat
     stored = result(store, ids[0])
     assert stored.kind == SCORED
     assert decode_result(stored.body, entry).scales["anxiety"].raw == 7.0
-    (listed,) = store.run(lambda s: s.attempts.participant_results("p", 0, 10))
-    assert listed.attempt.id == ids[2]
+    ((listed, _, _),) = store.results_of_participant("p").items
+    assert listed.id == ids[2]
 
 
 def test_a_batch_that_runs_twice_changes_nothing(store: Store, scorer: BatchScorer) -> None:
@@ -46,7 +46,7 @@ def test_a_batch_that_runs_twice_changes_nothing(store: Store, scorer: BatchScor
     scorer.score(b"".join(ids))
     tally = scorer.score(b"".join(ids + ids))
     assert (tally.scored, tally.already) == (0, 2)
-    assert len(store.run(lambda s: s.attempts.results(1, 0, 10))) == 2
+    assert len(store.results_of().items) == 2
 
 
 def test_attempts_that_can_never_be_scored_fail_with_their_reason_and_hold_up_nobody(store: Store, scorer: BatchScorer) -> None:
@@ -64,7 +64,7 @@ def test_a_record_that_cannot_be_read_fails_alone(store: Store, scorer: BatchSco
     good, bad, worse = submit(store, attempt(), attempt(participant="p"), attempt())
     records = store.client.hmget(store.keys.attempts(0), [1, 2])
     store.client.hset(store.keys.attempts(0), "1", records[0][:-1])
-    store.client.hset(store.keys.attempts(0), "2", b"\x09" + records[1][1:])
+    store.client.hset(store.keys.attempts(0), "2", records[1][:TIME_BYTES] + b"\x09" + records[1][TIME_BYTES + 1 :])
     tally = scorer.score(b"".join([good, bad, worse]))
     assert (tally.scored, tally.failed) == (1, 2)
     assert [result(store, each).failure for each in (bad, worse)] == ["CorruptAttempt"] * 2
@@ -113,7 +113,46 @@ def test_an_attempt_is_scored_by_the_newest_scoring_of_the_form_it_answered(stor
 
 def test_a_message_about_an_attempt_that_is_not_there_is_only_a_hint(store: Store, scorer: BatchScorer) -> None:
     publish(store)
-    assert scorer.score(secrets.token_bytes(12) + bytes(4)).unknown == 1
+    assert scorer.score(secrets.token_bytes(16)).unknown == 1
+
+
+@pytest.mark.parametrize("step", ["load", "commit"])
+def test_a_batch_whose_server_comes_back_with_other_data_gives_no_new_attempt_an_old_result(
+    store: Store, scorer: BatchScorer, monkeypatch: pytest.MonkeyPatch, step: str
+) -> None:
+    """The other data have attempts of the same arrival numbers, and the scoring of the document is another one."""
+    publish(store)
+    lost = submit(store, *[attempt(b"\x00" * 7) for _ in range(40)])
+    here: list[bytes] = []
+    done = getattr(store.results, step)
+
+    def replaced(*args: Any) -> Any:
+        if here:
+            return done(*args)
+        made = done(*args) if step == "load" else None
+        store.client.flushdb()
+        publish(store, GAD_7_DOUBLED)
+        here.extend(submit(store, *[attempt(b"\x03" * 7) for _ in range(40)]))
+        return made if step == "load" else done(*args)
+
+    monkeypatch.setattr(store.results, step, replaced)
+    tally = scorer.score(b"".join(lost))
+    assert (tally.scored, tally.failed, tally.already + tally.unknown) == (0, 0, 40)
+    assert [result(store, each) for each in here] == [None] * 40
+    tally = scorer.score(b"".join(here))
+    assert (tally.scored, tally.failed) == (40, 0)
+    entry = store.index.entries.newest("gad-7")
+    assert entry is not None
+    for each in here:
+        assert decode_result(result(store, each).body, entry).scales["anxiety"].raw == 42.0
+
+
+def test_two_results_of_one_call_have_one_commit_and_those_of_two_calls_two(store: Store, scorer: BatchScorer) -> None:
+    publish(store)
+    one, other, later = submit(store, attempt(), attempt(), attempt())
+    scorer.score(one + other)
+    scorer.score(later)
+    assert result(store, one).commit == result(store, other).commit != result(store, later).commit
 
 
 def test_the_sweep_queues_what_the_queue_forgot_and_ends_what_it_cannot_deliver(store: Store, scorer: BatchScorer) -> None:

@@ -13,7 +13,18 @@ from stanine.messages import BUILD_INDEX, SCORE_ATTEMPTS
 from stanine.store import load_library
 from stanine.store.index import Index
 from stanine.store.keys import BLOCK_SIZE, Keys
-from stanine.store.records import SCORED, StoredAttempt, StoredResult, read_attempt, read_result
+from stanine.store.records import (
+    ARRIVAL_BYTES,
+    IDS_FIELD,
+    RANDOM_BYTES,
+    SCORED,
+    StoredAttempt,
+    StoredResult,
+    arrival_of,
+    random_at,
+    read_attempt,
+    read_result,
+)
 from stanine.store.sweep import Sweep
 
 
@@ -31,9 +42,12 @@ class Records:
     def attempts(self) -> dict[bytes, StoredAttempt]:
         found = {}
         for block in range(-(-self.sweep.arrivals() // BLOCK_SIZE)):
-            for slot, record in self.client.hgetall(self.keys.attempts(block)).items():
-                attempt = read_attempt(record, block * BLOCK_SIZE + int(slot))
-                assert attempt is not None
+            records = self.client.hgetall(self.keys.attempts(block))
+            randoms = records.pop(IDS_FIELD.encode(), b"")
+            assert len(randoms) == len(records) * RANDOM_BYTES
+            for slot, record in records.items():
+                arrival = block * BLOCK_SIZE + int(slot)
+                attempt = read_attempt(record, random_at(randoms, arrival) + arrival.to_bytes(ARRIVAL_BYTES, "big"))
                 found[attempt.id] = attempt
         return found
 
@@ -46,7 +60,7 @@ class Records:
         return found
 
     def unscored(self) -> int:
-        return sum(1 for _ in self.sweep.unscored())
+        return sum(1 for _ in self.sweep.all_unscored())
 
     def queues_at_rest(self) -> bool:
         stats = [self.broker.stats(route.queue) for route in (BUILD_INDEX, SCORE_ATTEMPTS)]
@@ -73,7 +87,7 @@ def assert_invariants(records: Records, sent: Mapping[str, Mapping[str, Any]], a
         records.client.get(key) or b""
         for key in sorted(records.client.keys(f"{records.keys.partition}:c:*"), key=lambda key: int(key.split(b":")[-1]))
     )
-    arrivals = [int.from_bytes(logged[start : start + 4], "big") for start in range(0, len(logged), 4)]
+    arrivals = [int.from_bytes(logged[start : start + ARRIVAL_BYTES], "big") for start in range(0, len(logged), ARRIVAL_BYTES)]
     assert len(arrivals) == len(set(arrivals)) == len(results) == records.sweep.committed()
 
     # I3: a stored result equals a fresh scoring of the stored attempt, alone.
@@ -85,7 +99,7 @@ def assert_invariants(records: Records, sent: Mapping[str, Mapping[str, Any]], a
         assert entry is not None
         answers = {item: value for item, value in unpack_answers(entry, attempt.codes).items() if value is not None}
         assert answers == {item: value for item, value in sent[attempt.key].items() if value is not None}
-        result = results[int.from_bytes(attempt.id[12:], "big")]
+        result = results[arrival_of(attempt.id)]
         assert result.kind == SCORED, result.failure
         kernel = kernels.setdefault(id(entry), Kernel(entry.plan))
         assert kernel.score(np.frombuffer(attempt.codes, np.uint8).reshape(1, -1)).packed() == [result.body]
