@@ -45,6 +45,18 @@ def list_dead(client: "redis.Redis", queue: Queue, after: str, limit: int, reaso
         after = letters[-1].id
 
 
+def last_dead_id(client: "redis.Redis", queue: Queue) -> str:
+    """Return the highest id that a dead letter of the queue has had, deleted ones included; `0-0` if there was none."""
+    try:
+        info: Any = client.xinfo_stream(queue.keys.dead)
+    except redis.ResponseError as error:
+        if "no such key" in str(error):
+            return "0-0"
+        raise
+    last: bytes = info["last-generated-id"]
+    return last.decode()
+
+
 def find_dead(client: "redis.Redis", queue: Queue, letter_id: str) -> DeadLetter | None:
     """Return one dead letter, or None."""
     rows: Any = client.xrange(queue.keys.dead, min=letter_id, max=letter_id)

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import fields
 from typing import TYPE_CHECKING, Literal, get_args
 
-from stanine.broker.deadletters import DeadLetter, delete_dead, find_dead, list_dead
+from stanine.broker.deadletters import DeadLetter, delete_dead, find_dead, last_dead_id, list_dead
 from stanine.broker.errors import BrokerSettingsInvalid
 from stanine.broker.queue import Outcome, Queue, QueueStats
 from stanine.broker.settings import QueueSettings, read_settings
@@ -132,6 +132,10 @@ class Operations:
     def dead_letters(self, queue_name: str, *, after: str = "", limit: int = 100, reason: str = "", actor: str = "") -> list[DeadLetter]:
         """Return dead letters in order of death, at most `limit`, those after an id; of a reason and an actor if given."""
         return list_dead(self.client, self._queue(queue_name), after, limit, reason, actor)
+
+    def last_dead_id(self, queue_name: str) -> str:
+        """Return the highest id that a dead letter has had, deleted ones included; `0-0` if there was none."""
+        return last_dead_id(self.client, self._queue(queue_name))
 
     def dead_letter(self, queue_name: str, letter_id: str) -> DeadLetter | None:
         """Return one dead letter, or None."""

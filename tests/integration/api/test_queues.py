@@ -86,6 +86,16 @@ def test_a_part_of_a_queue_is_purged_once_per_token(mood: Serving) -> None:
     problem(http.post("/v1/queues/results:purge", json={"part": "dead", "token": "t-1"}), "token-conflict")
 
 
+def test_a_cursor_behind_a_dead_letter_that_there_never_was_is_answered_with_where_to_continue(mood: Serving) -> None:
+    last = bury(mood)
+    assert mood.http().get("/v1/queues/results/dead", params={"after": last}).json()["items"] == []
+    milliseconds, _, number = last.partition("-")
+    answer = mood.http().get("/v1/queues/results/dead", params={"after": f"{int(milliseconds) + 1}-{number}"})
+    problem(answer, "history-changed")
+    again = mood.http().get("/v1/queues/results/dead", params={"after": answer.json()["next"]})
+    assert [each["id"] for each in again.json()["items"]] == [last]
+
+
 def test_dead_letters_are_listed_shown_put_back_and_deleted(mood: Serving) -> None:
     http = mood.http()
     attempt = "00" * 15 + "07"

@@ -10,6 +10,7 @@ from stanine.api.http import JSON, Answer, Request
 from stanine.api.keys import Scope
 from stanine.api.problems import (
     FULL,
+    HISTORY_CHANGED,
     INVALID_REQUEST,
     MANAGED,
     TOKEN_CONFLICT,
@@ -33,6 +34,7 @@ from stanine.api.queue_records import (
 )
 from stanine.api.routing import Content, Handler, Route
 from stanine.broker import QueueState, RequestConflict
+from stanine.store.errors import HistoryChangedError
 from stanine.telemetry.logs import get_log
 
 #: Bytes of an order: a thousand ids of dead letters.
@@ -89,6 +91,10 @@ class QueueRoutes:
         letters = await self._desk.call(
             lambda broker: broker.dead_letters(queue, after=query["after"], limit=limit + 1, reason=query["reason"], actor=query["actor"])
         )
+        if not letters and query["after"]:
+            last = await self._desk.call(lambda broker: broker.last_dead_id(queue))
+            if _order(last) < _order(query["after"]):
+                raise HistoryChangedError("0-0")  # no letter here ever had this id: the server came back with older data
         more = letters[limit - 1].id if len(letters) > limit else None
         return json_answer(DeadLetterPage([describe_letter(each) for each in letters[:limit]], more))
 
@@ -210,7 +216,7 @@ def _route(
     body: type | None = None,
 ) -> Route:
     orders = (INVALID_REQUEST, TOKEN_CONFLICT, FULL, TOO_LARGE, TOO_SLOW, UNSUPPORTED_CONTENT)
-    problems = orders if body else (MANAGED,) if method == "POST" else ()
+    problems = orders if body else (MANAGED,) if method == "POST" else (HISTORY_CHANGED,) if AFTER_LETTER in query else ()
     return Route(
         method=method,
         path=path,
@@ -256,3 +262,8 @@ def _letter_of(request: Request) -> tuple[str, str]:
 
 def _note(event: str, request: Request, **fields: str | int) -> None:
     log.info(event, by=request.caller.name if request.caller else None, **fields)
+
+
+def _order(letter_id: str) -> tuple[int, int]:
+    milliseconds, _, number = letter_id.partition("-")
+    return int(milliseconds), int(number)
