@@ -41,8 +41,8 @@ def only(scope: str) -> str:
     return f"key-{scope}"
 
 
-def key_entry(key: str, scopes: list[str], instruments: list[str]) -> dict[str, Any]:
-    return {"name": key, "sha256": hashlib.sha256(key.encode()).hexdigest(), "scopes": scopes, "instruments": instruments}
+def key_entry(key: str, scopes: list[str], instruments: list[str], **more: str) -> dict[str, Any]:
+    return {"name": key, "sha256": hashlib.sha256(key.encode()).hexdigest(), "scopes": scopes, "instruments": instruments} | more
 
 
 def write_keys(path: Path, *more: Mapping[str, Any]) -> None:
@@ -116,6 +116,10 @@ class Serving:
     def see_states(self) -> None:
         """Let the API see the queues' states now, not at the next turn of its loop."""
         asyncio.run_coroutine_threadsafe(self.api.refresh_states(), self._loop).result(5)
+
+    def see_tokens(self) -> None:
+        """Let the API see the secrets of tokens now, not at the next turn of its loop."""
+        asyncio.run_coroutine_threadsafe(self.api.refresh_tokens(), self._loop).result(5)
 
     def publish(self, body: Mapping[str, Any], *, build: bool = True) -> httpx.Response:
         """Publish an instrument, and do what the indexWatcher does."""

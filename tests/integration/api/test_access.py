@@ -31,6 +31,7 @@ CALLS = [
     ("POST", "/v1/queues/index/dead:delete", "operate", 200, "letters"),
     ("GET", "/v1/queues/index/dead/1-1", "operate", 404, None),
     ("DELETE", "/v1/queues/index/dead/1-1", "operate", 404, None),
+    ("POST", "/v1/tokens:rotate", "operate", 200, "rotation"),
     ("GET", "/v1/config", "operate", 200, None),
     ("GET", "/v1/config/history", "operate", 200, None),
     ("PATCH", "/v1/config", "operate", 200, "settings"),
@@ -44,6 +45,7 @@ CONTENT = {
     "purge": {"json": {"part": "dead"}},
     "letters": {"json": {"all": True}},
     "revision": {"json": {"revision": 1000}},
+    "rotation": {"json": {"keepSeconds": 86_400}},
     "settings": {"json": {"settings": {"sweepSeconds": None}}},
 }
 

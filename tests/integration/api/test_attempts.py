@@ -4,6 +4,7 @@ import pytest
 from tests.integration.api.serving import Serving, document, problem
 
 ANSWERS = {"i1": 1, "i2": 2, "i3": 5}
+ATTEMPTS = "/v1/instruments/a-mood/attempts"
 
 
 def test_an_attempt_is_accepted_with_its_address_and_token(mood: Serving) -> None:
@@ -21,26 +22,31 @@ def test_without_a_key_a_repeated_request_is_a_second_attempt(mood: Serving) -> 
     assert mood.submit(answers=ANSWERS)["attempt"] != mood.submit(answers=ANSWERS)["attempt"]
 
 
-def test_the_same_key_with_the_same_meaning_is_answered_as_before(mood: Serving) -> None:
-    first = mood.submit(key="k", answers=ANSWERS)
-    assert mood.submit(key="k", answers={"i3": 5.0, "i2": 2, "i1": 1}) == first
+def test_the_same_key_with_the_same_content_is_answered_as_before_and_says_so(mood: Serving) -> None:
+    first = mood.http().post(ATTEMPTS, json={"key": "k", "answers": ANSWERS})
+    again = mood.http().post(ATTEMPTS, json={"key": "k", "answers": {"i3": 5.0, "i2": 2, "i1": 1}})
+    assert first.status_code == again.status_code == 202
+    assert first.json().keys() == {"attempt", "token", "state"}
+    assert again.json() == first.json() | {"repeated": True}
+    assert (first.headers.get("idempotency-replayed"), again.headers["idempotency-replayed"]) == (None, "true")
+    assert again.headers["location"] == first.headers["location"]
 
 
 def test_a_repeat_is_answered_as_before_even_after_a_new_form(mood: Serving) -> None:
     first = mood.submit(key="k", answers=ANSWERS)
     mood.publish(document(items=2, reworded="anew"))  # i3 is gone: the same attempt would not fit any more
-    assert mood.submit(key="k", answers=ANSWERS) == first
+    assert mood.submit(key="k", answers=ANSWERS) == first | {"repeated": True}
     bulk = mood.http().post(
         "/v1/instruments/a-mood/attempts:bulk",
         content=b'{"key":"k","answers":{"i1":1,"i2":2,"i3":5}}',
         headers={"content-type": "application/x-ndjson"},
     )
-    assert bulk.json()["attempt"] == first["attempt"]
+    assert (bulk.json()["attempt"], bulk.json()["repeated"]) == (first["attempt"], True)
     refused = mood.http().post("/v1/instruments/a-mood/attempts", json={"key": "other", "answers": ANSWERS})
     assert problem(refused, "invalid-attempt")["errors"][0]["pointer"] == "/answers/i3"
 
 
-def test_the_same_key_with_another_meaning_is_a_conflict(mood: Serving) -> None:
+def test_the_same_key_with_another_content_is_a_conflict(mood: Serving) -> None:
     mood.submit(key="k", answers=ANSWERS)
     problem(mood.http().post("/v1/instruments/a-mood/attempts", json={"key": "k", "answers": {"i1": 3}}), "key-conflict")
 

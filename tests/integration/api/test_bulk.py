@@ -57,6 +57,8 @@ def test_a_faulty_line_gets_its_problem_and_the_rest_go_on(shared: Serving) -> N
     by_line = {each["line"]: each for each in answers}
     assert by_line[6]["attempt"] == by_line[1]["attempt"]
     assert by_line[6]["token"] == by_line[1]["token"]
+    assert [number for number, each in by_line.items() if "repeated" in each] == [6]
+    assert by_line[6]["repeated"] is True
     assert by_line[4]["problem"]["errors"][0]["pointer"] == "/key"
     assert {error["pointer"] for error in by_line[5]["problem"]["errors"]} == {"/answers/i1", "/answers/zz"}
     assert by_line[7]["problem"]["type"] == "urn:stanine:problem:key-conflict"
@@ -68,6 +70,9 @@ def test_sending_the_lines_again_adds_nothing(shared: Serving) -> None:
     arrived = int(shared.redis.get(shared.keys.arrivals) or 0)
     with concurrent.futures.ThreadPoolExecutor(3) as pool:
         first, second, third = pool.map(lambda _: send(shared, *lines), range(3))
+    for first_of, second_of, third_of in zip(first, second, third, strict=True):
+        marks = [each.pop("repeated", None) for each in (first_of, second_of, third_of)]
+        assert sorted(marks, key=bool) == [None, True, True], "two of three say that they are repeats"
     assert first == second == third
     assert int(shared.redis.get(shared.keys.arrivals) or 0) - arrived == 700
 

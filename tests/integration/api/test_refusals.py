@@ -110,6 +110,8 @@ def test_a_faulty_document_is_answered_with_the_place_of_each_fault(
         "/v1/instruments/a-mood?revision=1e3",
         "/v1/instruments/a-mood/results?after=-1",
         "/v1/instruments/a-mood/results?after=99999999999999999999",
+        "/v1/instruments/a-mood/results?after=AQ%3D%3D",
+        "/v1/participants/p/results?after=" + "A" * 200,
         "/v1/attempts/00/result?wait=31",
         "/v1/attempts/00/result?wait=nan",
         "/v1/attempts/00/result?wait=-1",

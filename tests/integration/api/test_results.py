@@ -3,6 +3,9 @@ import time
 
 from tests.integration.api.serving import NARROW, Serving, document, problem
 
+from stanine.store.cursors import Cursor
+from stanine.store.records import START_BYTES, TIME_BYTES, arrival_of
+
 ANSWERS = {"i1": 1, "i2": 2, "i3": 5}
 
 
@@ -41,15 +44,17 @@ def test_a_submission_can_wait_for_its_result(mood: Serving) -> None:
     assert answer.status_code == 200
     assert answer.json()["token"] == first["token"]
     assert answer.json()["scales"]["mood"]["valid"] == 3
+    assert (answer.json()["repeated"], answer.headers["idempotency-replayed"]) == (True, "true")
     assert mood.http().post("/v1/instruments/a-mood/attempts?wait=0.1", json={"answers": ANSWERS}).status_code == 202
 
 
 def test_a_failed_attempt_says_why(mood: Serving) -> None:
     receipt = mood.submit(answers=ANSWERS)
-    arrival = int(receipt["attempt"][24:], 16)
+    arrival = arrival_of(bytes.fromhex(receipt["attempt"]))
     block, slot = mood.keys.attempts(arrival // 32), arrival % 32
     record: bytes = mood.redis.hget(block, slot)  # type: ignore[assignment]
-    mood.redis.hset(block, slot, record[:25] + b"\x01" + record[26:27])  # one answer where three belong
+    answers = TIME_BYTES + START_BYTES
+    mood.redis.hset(block, slot, record[:answers] + b"\x01" + record[answers + 1 : answers + 2])  # one answer where three belong
     mood.score(receipt)
     body = mood.http().get(f"/v1/attempts/{receipt['attempt']}/result").json()
     assert (body["state"], body["reason"]) == ("Failed", "CorruptAttempt")
@@ -78,7 +83,7 @@ def test_polling_the_results_misses_and_repeats_nothing(mood: Serving) -> None:
     receipts = [mood.submit(answers={"i1": number % 5 + 1}) for number in range(45)]
     order = receipts[::-1]
     seen: list[str] = []
-    after = 0
+    after: int | str = 0  # as before the first page
     for start in range(0, 45, 9):
         mood.score(*order[start : start + 9])
         for limit in (2, 5, 100):
@@ -107,7 +112,7 @@ def test_a_participants_results_come_from_all_instruments_that_the_key_reaches(m
     assert [item["instrument"] for item in narrow["items"]] == ["a-mood"]
     rest = mood.http(NARROW).get(address, params={"limit": 10, "after": narrow["next"]}).json()
     assert [item["attempt"] for item in rest["items"]] == [receipts[2]["attempt"]]
-    assert mood.http().get("/v1/participants/nobody/results").json() == {"items": [], "next": 0}
+    assert mood.http().get("/v1/participants/nobody/results").json() == {"items": [], "next": Cursor().encode()}
 
 
 def test_an_unknown_attempt_is_not_found(mood: Serving) -> None:
