@@ -1,10 +1,9 @@
 """Cursors of the lists of results over HTTP: a changed history is told, with the cursor to continue from."""
 
-from collections.abc import Callable
 from typing import Any
 
 import pytest
-from tests.integration.api.serving import Serving, document, problem
+from tests.integration.api.serving import Serving, backup, document, problem
 
 ANSWERS = {"i1": 1, "i2": 2, "i3": 5}
 LISTS = ("/v1/instruments/a-mood/results", "/v1/participants/p-1/results")
@@ -29,23 +28,10 @@ def ids(body: dict[str, Any]) -> list[str]:
     return [item["attempt"] for item in body["items"]]
 
 
-def keep(api: Serving) -> Callable[[], None]:
-    """Return what puts the records back as they are now, as a restored backup does."""
-    client: Any = api.redis
-    dump = {key: client.dump(key) for key in client.keys(f"{api.keys.partition}:*")}
-
-    def put_back() -> None:
-        client.delete(*client.keys(f"{api.keys.partition}:*"))
-        for key, value in dump.items():
-            client.restore(key, 0, value)
-
-    return put_back
-
-
 @pytest.mark.parametrize("address", LISTS)
 def test_a_poller_is_told_of_a_changed_history_and_misses_nothing(mood: Serving, address: str) -> None:
     kept = scored(mood, 5)
-    put_back = keep(mood)
+    put_back = backup(mood)
     scored(mood, 4)
     after: Any = 0
     for _ in range(3):

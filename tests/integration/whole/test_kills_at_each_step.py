@@ -28,8 +28,8 @@ LEASE_MS = 500
 HEALED_WITHIN = 20
 
 #: Every step of each service on the way of the data.
-RESULT_WATCHER = ("join", "beat", "XREADGROUP", "pipeline", "commit_results", "ack", "unfinished", "recover", "held", "start")
-INDEX_WATCHER = ("join", "beat", "XREADGROUP", "put_index", "ack", "recover", "held", "start")
+RESULT_WATCHER = ("join", "beat", "XREADGROUP", "pipeline", "commit_results", "ack", "advance", "recover", "held", "start")
+INDEX_WATCHER = ("join", "beat", "XREADGROUP", "put_index", "renew_view", "ack", "recover", "held", "start")
 API = ("publish", "submit")
 
 
