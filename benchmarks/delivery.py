@@ -10,9 +10,8 @@ from benchmarks.peers import work
 from benchmarks.published import NAMESPACE
 from stanine.domain.index import IndexEntry
 from stanine.domain.result import decode_result
-from stanine.store.attempts import CHUNK_SIZE
-from stanine.store.keys import BLOCK_SIZE, Keys
-from stanine.store.records import read_result
+from stanine.store.keys import BLOCK_SIZE, CHUNK_SIZE, Keys
+from stanine.store.records import ARRIVAL_BYTES, read_result
 
 #: The answers of attempt n are those of attempt n + 350: what `work.answer` repeats after.
 PERIOD = 350
@@ -75,17 +74,17 @@ def check_stanine(client: Any, sent: int, scores: list[dict[str, Any]] | None, e
     if scores is not None and entry is not None:
         known: dict[bytes, Any] = {}
         for number in range(sent):
-            record = found.get(number, b"")
-            if record and record not in known:
-                known[record] = json_like(record, entry)
-            wrong += not record or known[record] != scores[number % PERIOD]
+            body = read_result(found[number]).body if number in found else b""
+            if body and body not in known:
+                known[body] = json_like(body, entry)
+            wrong += not body or known[body] != scores[number % PERIOD]
     commits = count_stanine(client)
     log = b"".join(client.getrange(keys.commit_log(1, chunk), 0, -1) for chunk in range(sent // CHUNK_SIZE + 1))
-    distinct = len({log[start : start + 4] for start in range(0, len(log), 4)})
+    distinct = len({log[start : start + ARRIVAL_BYTES] for start in range(0, len(log), ARRIVAL_BYTES)})
     return Delivery(sent, len(found), wrong, commits - distinct)
 
 
-def json_like(record: bytes, entry: IndexEntry) -> dict[str, Any]:
-    """Return a stored result in the peers' form."""
-    scales = decode_result(read_result(record).body, entry).scales
+def json_like(body: bytes, entry: IndexEntry) -> dict[str, Any]:
+    """Return the body of a stored result in the peers' form."""
+    scales = decode_result(body, entry).scales
     return {name: {"raw": one.raw, "valid": one.valid, "items": one.items, "status": one.status} for name, one in scales.items()}

@@ -28,6 +28,12 @@ def server_version(client: "redis.Redis") -> str:
     return f"{name} {info.get('valkey_version') or info['redis_version']} ({info['mem_allocator']})"
 
 
+def main_thread_seconds(client: "redis.Redis") -> float:
+    """Return the processor time that a server's main thread has taken."""
+    info: Any = client.info("cpu")
+    return float(info["used_cpu_user_main_thread"] + info["used_cpu_sys_main_thread"])
+
+
 def median(values: Sequence[float]) -> float:
     """Return the median, to four digits."""
     return digits(statistics.median(values))

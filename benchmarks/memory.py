@@ -6,7 +6,9 @@ Measured as the growth of `used_memory` on the machine's redis-server (built wit
 Valkey, which uses the C library's. Attempts have 50 answers and results 5 scales, in every layout the same ones; the JSON texts say what
 Stanine's API answers about an attempt and a result, no more:
 
-- `stanine`: submitted and committed by the store; blocks of 32 by arrival. The commit log is included, the message is not (it is deleted).
+- `stanine`: submitted and committed by the store, without callers' keys; blocks of 32 by arrival. The commit log is included, the messages
+  are not (they are deleted).
+- `stanine_with_keys`: the same with a UUID as the key of each attempt: in the record, and in the index of keys.
 - `string_keys`: one key an attempt and one a result, each a JSON text.
 - `string_keys_listed`: the same with the answers as a list of `{"item": …, "value": …}`, as documents are often kept.
 - `one_hash`: all attempts in one hash, all results in another, each a field with a JSON text.
@@ -51,6 +53,8 @@ from stanine.store.keys import Keys
 from stanine.store.records import result_start
 from stanine.store.results import Results
 
+#: Attempts written before the measurement.
+WARM_UP = 100
 #: Commands sent at once.
 CHUNK = 1000
 #: Times an operation on a configuration is timed.
@@ -66,11 +70,16 @@ def empty(client: Any) -> None:
     client.execute_command("FLUSHALL", "SYNC")
 
 
-def grown(client: Any, write: Callable[[], None]) -> int:
-    """Return by how many bytes the server's data grew; the server is emptied before."""
+def grown(client: Any, write: Callable[[int], None], count: int) -> int:
+    """Return by how many bytes the server's data grew by so many attempts; the server is emptied before.
+
+    A few are written before that: a command's first call allocates the histogram of its latencies (30 KB each in Redis 7).
+    """
+    empty(client)
+    write(WARM_UP)
     empty(client)
     before = client.info("memory")["used_memory"]
-    write()
+    write(count)
     return int(client.info("memory")["used_memory"] - before)
 
 
@@ -85,25 +94,25 @@ def texts(number: int, name: str, *, listed: bool = False) -> tuple[bytes, bytes
     return encode({**known, "answers": answers}), encode({**known, "scoringRevision": 1, "engine": ENGINE_VERSION, "scales": scales})
 
 
-def in_stanine(client: Any, url: str, count: int) -> None:
+def in_stanine(client: Any, url: str, count: int, *, with_keys: bool = False) -> None:
     """Submit and commit as the services do."""
     keys = Keys("bench")
     kernel = Kernel(entry_of(plain_instrument()).plan)
     results = Results(client, load_library(), keys, Outbox(f"{keys.partition}:unused", b""))
-    head = result_start(ENGINE_VERSION, 1)
 
     async def run() -> None:
         attempts = attempts_of(url, keys)
         for start in range(0, count, MAX_SUBMISSIONS):
-            batch = [submission(number) for number in range(start, min(count, start + MAX_SUBMISSIONS))]
+            batch = [submission(number, with_key=with_keys) for number in range(start, min(count, start + MAX_SUBMISSIONS))]
             submitted = await attempts.submit(batch)
             codes = np.frombuffer(b"".join([one.codes for one in batch]), dtype=np.uint8).reshape(len(batch), -1)
+            head = result_start(ENGINE_VERSION, 1, results.new_commit())
             bodies = [head + body for body in kernel.score(codes).packed()]
-            results.commit(1, [each.id for each in submitted], bodies, {})
+            results.commit(1, [each.id for each in submitted], bodies, {}, "")
 
     asyncio.run(run())  # its connections are closed with their buffers when it ends
     for key in client.scan_iter(match="*", count=1000):
-        if b":q:" in key or b":once:" in key:  # the messages, and what remembers a call without keys for two minutes
+        if b":q:" in key or b":once:" in key:  # the messages, and what remembers a call without keys for a minute
             client.delete(key)
     assert client.hget(keys.commits, 1) == b"%d" % count
 
@@ -153,33 +162,38 @@ def as_hash_each(client: Any, count: int) -> None:
     _pipelined(client, count, add)
 
 
+#: What keys are for, by what their names begin with.
+_KINDS = {b"a": "attempts", b"r": "results", b"c": "commit_log", b"k": "index_of_keys"}
+
+
 def shares(client: Any, count: int) -> dict[str, float]:
     """Return bytes an attempt by what they are for, in Stanine's layout as it lies in the server now."""
     prefix = Keys("bench").partition.encode() + b":"
     found: dict[str, int] = defaultdict(int)
     for key in client.scan_iter(count=1000):
-        kind = {b"a": "attempts", b"r": "results", b"c": "commit_log"}.get(key.removeprefix(prefix).split(b":")[0], "other")
+        kind = _KINDS.get(key.removeprefix(prefix).split(b":")[0], "other")
         found[kind] += client.memory_usage(key, samples=0)
     return {kind: machine.digits(size / count) for kind, size in found.items()}
 
 
-def layouts(client: Any, url: str, count: int) -> tuple[dict[str, float], dict[str, float]]:
-    """Return bytes an attempt with its result, by layout, and what Stanine's are made of."""
+def layouts(client: Any, url: str, count: int) -> tuple[dict[str, float], dict[str, dict[str, float]]]:
+    """Return bytes an attempt with its result, by layout, and what Stanine's are made of, with and without callers' keys."""
     load_library().load(client)
-    parts: dict[str, float] = {}
+    parts: dict[str, dict[str, float]] = {}
 
-    def write_ours() -> None:
-        in_stanine(client, url, count)
-        parts.update(shares(client, count))
+    def write_ours(name: str, many: int) -> None:
+        in_stanine(client, url, many, with_keys=name == "stanine_with_keys")
+        parts[name] = shares(client, many)
 
-    ways: dict[str, Callable[[], None]] = {
-        "stanine": write_ours,
-        "string_keys": lambda: as_string_keys(client, count),
-        "string_keys_listed": lambda: as_string_keys(client, count, listed=True),
-        "one_hash": lambda: as_one_hash(client, count),
-        "hash_each": lambda: as_hash_each(client, count),
+    ways: dict[str, Callable[[int], None]] = {
+        "stanine": lambda many: write_ours("stanine", many),
+        "stanine_with_keys": lambda many: write_ours("stanine_with_keys", many),
+        "string_keys": lambda many: as_string_keys(client, many),
+        "string_keys_listed": lambda many: as_string_keys(client, many, listed=True),
+        "one_hash": lambda many: as_one_hash(client, many),
+        "hash_each": lambda many: as_hash_each(client, many),
     }
-    return {name: machine.digits(grown(client, write) / count) for name, write in ways.items()}, parts
+    return {name: machine.digits(grown(client, write, count) / count) for name, write in ways.items()}, parts
 
 
 def timed(operation: Callable[[], object], times: int = TIMES) -> dict[str, float]:
@@ -267,6 +281,12 @@ def measure(count: int) -> dict[str, Any]:
                 "string_keys_listed/stanine",
             ),
         )
+    ]
+    bars += [
+        {"bar": f"attempt + result ≤ {most} bytes {what}, {name}", "figure": found["bytes"][layout], "met": found["bytes"][layout] <= most}
+        for name, found in servers.items()
+        if "jemalloc" in name
+        for what, layout, most in (("without a key", "stanine", 150), ("with a UUID as key", "stanine_with_keys", 220))
     ]
     return {"machine": machine.machine(), "attempts": count, "items": 50, "scales": 5, "servers": servers, "bars": bars}
 

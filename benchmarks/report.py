@@ -99,6 +99,17 @@ def memory(found: dict[str, Any]) -> str:
     return "\n\n".join(parts)
 
 
+def server_time(found: dict[str, Any]) -> str:
+    """Return the table of the server's time, in version 0.1 and now."""
+    rows = [
+        [name, way, *(f"{each[way][what]:,} ({ends[what]['min']:,} to {ends[what]['max']:,})" for what in each[way])]
+        for name, each in found["servers"].items()
+        for way, ends in each["spread"].items()
+    ]
+    head = ["server", "version", "submit, µs", "drain, µs", "together, µs"]
+    return f"{found['attempts']:,} attempts, {found['rounds']} rounds.\n\n{table(head, rows)}"
+
+
 def growth(found: dict[str, Any]) -> str:
     """Return the table of growth."""
     rows = [
@@ -123,7 +134,7 @@ def bars(documents: dict[str, dict[str, Any]]) -> str:
 
 def main() -> None:
     """Write page and plots."""
-    names = ("compare", "http", "scoring", "memory", "growth")
+    names = ("compare", "http", "scoring", "memory", "server_time", "growth")
     documents = {name: plots.read(name) for name in names}
     sections = {"bars": bars(documents), "versions": versions(documents["compare"], documents["http"])}
     makers = {
@@ -131,16 +142,19 @@ def main() -> None:
         "latencies": ("compare", latencies),
         "http": ("http", over_http),
         "scoring": ("scoring", scoring),
+        "memory": ("memory", memory),
+        "server_time": ("server_time", server_time),
+        "growth": ("growth", growth),
     }
-    for section, (name, make) in {**makers, "memory": ("memory", memory), "growth": ("growth", growth)}.items():
+    for section, (name, make) in makers.items():
         if documents[name]:
             sections[section] = make(documents[name])
     text = PAGE.read_text()
     for section, content in sections.items():
-        pattern = re.compile(rf"(<!-- {section} -->\n).*?(<!-- /{section} -->)", re.DOTALL)
-        if not pattern.search(text):
+        found = re.search(rf"<!-- {section} -->\n(.*?)<!-- /{section} -->", text, re.DOTALL)
+        if not found:
             raise SystemExit(f"{PAGE} has no section {section}")
-        text = pattern.sub(lambda found, content=content: f"{found[1]}{content}\n{found[2]}", text)
+        text = f"{text[: found.start(1)]}{content}\n{text[found.end(1) :]}"
     PAGE.write_text(text)
     plots.main()
 

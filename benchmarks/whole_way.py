@@ -36,6 +36,8 @@ from stanine.store.durability import Writer
 from stanine.store.index import AsyncIndex
 from stanine.store.instruments import Instruments
 from stanine.store.keys import Keys
+from stanine.store.reading import AttemptRecords
+from stanine.store.records import RANDOM_BYTES, id_random
 from stanine.store.waiting import ResultWaiter
 
 INSTRUMENT = Path(__file__).parents[1] / "examples" / "instruments" / "ipip-50.yaml"
@@ -53,7 +55,7 @@ class Bench:
         self.attempts = Attempts(self.client, writer, self.keys, self._outbox(SCORE_ATTEMPTS))
         self.instruments = Instruments(self.client, writer, self.keys, self._outbox(BUILD_INDEX))
         self.index = AsyncIndex(self.client, self.keys)
-        self.waiter = ResultWaiter(self.client, self.keys, self.attempts)
+        self.waiter = ResultWaiter(self.client, self.keys, AttemptRecords(self.client, self.keys))
         self.chance = random.Random(1)
 
     def _outbox(self, route: Route) -> Outbox:
@@ -77,7 +79,7 @@ class Bench:
     def submission(self) -> Submission:
         """Return one person's answers."""
         codes = bytes(self.chance.choices(range(5), k=50))
-        return Submission(1, 1, codes, secrets.token_bytes(16), secrets.token_bytes(12), key=None)
+        return Submission(1, 1, codes, secrets.token_bytes(16), id_random(secrets.token_bytes(RANDOM_BYTES)))
 
     async def backlog(self, count: int) -> float:
         """Queue attempts one message each; return the seconds it took."""
@@ -118,7 +120,9 @@ class Bench:
                 await asyncio.sleep(0.01)
                 began = time.perf_counter()
                 (one,) = await self.attempts.submit([self.submission()])
-                assert await self.waiter.wait(one.id, 10) is not None
+                answer = await self.waiter.wait(one.id, 10)
+                assert answer is not None
+                assert answer[1] is not None
                 found.append((time.perf_counter() - began) * 1000)
             return found
         finally:

@@ -1,8 +1,9 @@
 """The floor: what the Redis calls alone take. A bare loop makes the resultWatcher's calls on a backlog that Stanine's submitter queued.
 
-Per 512 messages: XREADGROUP, the load (GET and one HMGET a block), `commit_results`, `ack`; the same functions, keys and sizes. No
-Dramatiq, no NumPy, no client library, nothing scored: commands are written as bytes, and of replies only the entry ids are looked at.
-The backlog's attempts lie in order of arrival, so a batch's blocks are counted, not looked up.
+Per 512 messages: XREADGROUP, the load (in a transaction GET and a HGETALL or HMGET a block), `commit_results`, `ack`; the same functions,
+keys and sizes. No Dramatiq, no NumPy, no client library, nothing scored: commands are written as bytes, and of replies only the ids of
+entries and attempts are looked at. The backlog is complete, and its attempts lie in order of arrival, so a batch's blocks are counted,
+not looked up.
 """
 
 import os
@@ -21,16 +22,15 @@ from stanine.domain.result import ENGINE_VERSION, SCALE_BYTES
 from stanine.messages import SCORE_ATTEMPTS
 from stanine.store import load_library
 from stanine.store.keys import BLOCK_SIZE, Keys
-from stanine.store.records import attempt_parts, result_start
+from stanine.store.records import COMMIT_BYTES, IDS_FIELD, RANDOM_BYTES, TIME_BYTES, attempt_record, result_start
+from stanine.store.results import WHOLE_BLOCK_FROM
 
 #: Messages read at once, as the resultWatcher's batches are.
 BATCH = 512
 #: Scales of the instrument.
 SCALES = 5
-#: Bytes of a message's ids: one attempt.
-ID_BYTES = 16
-#: Bytes of an attempt record: in two parts (stanine/store/records.py), the time of arrival between them.
-RECORD_BYTES = 6 + sum(map(len, attempt_parts(1, 1, bytes(12), bytes(ITEMS), b"")))
+#: Bytes of an attempt record.
+RECORD_BYTES = TIME_BYTES + len(attempt_record(1, 1, bytes(ITEMS)))
 CONSUMER = "floor"
 #: How a reply of XREADGROUP for one stream begins: with the number of its entries.
 _ANNOUNCED = re.compile(rb"\*1\r\n\*2\r\n\$\d+\r\n[^\r]+\r\n\*(\d+)\r\n")
@@ -89,6 +89,35 @@ class Wire:
         return got
 
 
+def load_of(keys: Keys, first: int, count: int, arrivals: int, change: bytes) -> tuple[bytes, int]:
+    """Return the commands that load attempts which arrived one after the other, and the bytes of the reply.
+
+    `arrivals`: how many attempts there are; `change`: the last change of the index.
+    """
+    load = [command("MULTI"), command("GET", keys.index_change)]
+    expected = _size(change)
+    arrival = first
+    while arrival < first + count:
+        block, slot = divmod(arrival, BLOCK_SIZE)
+        some = min(BLOCK_SIZE - slot, first + count - arrival)
+        there = min(BLOCK_SIZE, arrivals - block * BLOCK_SIZE)
+        ids = _size(bytes(there * RANDOM_BYTES))
+        if some < WHOLE_BLOCK_FROM:
+            load.append(command("HMGET", keys.attempts(block), IDS_FIELD, *range(slot, slot + some)))
+            expected += len(b"*%d\r\n" % (some + 1)) + ids + some * _size(bytes(RECORD_BYTES))
+        else:
+            load.append(command("HGETALL", keys.attempts(block)))
+            fields = [IDS_FIELD.encode(), *(b"%d" % each for each in range(there))]
+            expected += len(b"*%d\r\n" % (2 * len(fields))) + sum(map(_size, fields)) + ids + there * _size(bytes(RECORD_BYTES))
+        arrival += some
+    asked = len(load) - 1
+    return b"".join(load) + command("EXEC"), len(b"+OK\r\n") + asked * len(b"+QUEUED\r\n") + len(b"*%d\r\n" % asked) + expected
+
+
+def _size(data: bytes) -> int:
+    return len(b"$%d\r\n\r\n" % len(data)) + len(data)
+
+
 def run() -> None:
     """Drain the queue, then wait to be stopped."""
     keys = Keys(os.environ["STANINE_NAMESPACE"])
@@ -103,28 +132,23 @@ def run() -> None:
     wire = Wire()
     read = command("XREADGROUP", "GROUP", GROUP, CONSUMER, "COUNT", BATCH, "STREAMS", names.ready, ">")
     commit, ack = load_library().function("commit_results"), library().function("stanine_broker_ack")
-    result = result_start(ENGINE_VERSION, 1) + bytes(SCALE_BYTES * SCALES)
+    body = bytes(SCALE_BYTES * SCALES)
     ack_head = b"".join(_word(word) for word in ("FCALL", ack, 2, names.ready, names.leases, GROUP, CONSUMER))
-    index_change = command("GET", keys.index_change)
+    change: bytes = client.get(keys.index_change)  # type: ignore[assignment]
+    arrivals = int(client.get(keys.arrivals) or 0)
     while True:
         wire.ask(read)
         found = wire.entries(entry)
         if not found:
             break
         count = len(found)
-        first = int.from_bytes(found[0][1][12:], "big")
-        load, expected = [index_change], len(b"$1\r\n1\r\n")
-        arrival = first
-        while arrival < first + count:
-            slot = arrival % BLOCK_SIZE
-            some = min(BLOCK_SIZE - slot, first + count - arrival)
-            load.append(command("HMGET", keys.attempts(arrival // BLOCK_SIZE), *range(slot, slot + some)))
-            expected += len(b"*%d\r\n" % some) + some * (len(b"$%d\r\n\r\n" % RECORD_BYTES) + RECORD_BYTES)
-            arrival += some
-        wire.ask(b"".join(load))
+        ids = [attempt_id for _, attempt_id in found]
+        load, expected = load_of(keys, int.from_bytes(ids[0][RANDOM_BYTES:], "big"), count, arrivals, change)
+        wire.ask(load)
         wire.skip(expected)
-        arrivals = b"".join([attempt_id[12:] for _, attempt_id in found])
-        wire.ask(command("FCALL", commit, 1, keys.arrivals, 1, arrivals, len(result), result * count, b""))
+        result = result_start(ENGINE_VERSION, 1, os.urandom(COMMIT_BYTES)) + body
+        stamps, randoms = b"".join([each[RANDOM_BYTES:] for each in ids]), b"".join([each[:RANDOM_BYTES] for each in ids])
+        wire.ask(command("FCALL", commit, 1, keys.arrivals, 1, change, len(result), result * count, stamps, randoms, b""))
         wire.skip(len(b"$%d\r\n\r\n" % count) + count)
         wire.ask(b"*%d\r\n" % (7 + count) + ack_head + b"".join([entry_id for entry_id, _ in found]))
         wire.skip(len(b":%d\r\n" % count))

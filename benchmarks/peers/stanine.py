@@ -6,6 +6,7 @@ Submitting is one function call that writes the record and its message. `python 
 import hashlib
 import os
 import random
+import uuid
 
 import redis
 import uvloop
@@ -19,10 +20,11 @@ from stanine.store import load_library
 from stanine.store.attempts import Attempts, Submission
 from stanine.store.durability import Writer
 from stanine.store.keys import Keys
-from stanine.store.records import RANDOM_BYTES, place
+from stanine.store.records import RANDOM_BYTES, id_random, key_space_digest, place
 
 #: The code of an omitted answer.
 OMITTED = 255
+_KEY_SPACE = key_space_digest("bench")
 
 
 def codes_of(number: int, items: int = ITEMS) -> bytes:
@@ -31,11 +33,19 @@ def codes_of(number: int, items: int = ITEMS) -> bytes:
     return bytes(OMITTED if value is None else value - 1 for value in answers)
 
 
-def submission(number: int, items: int = ITEMS) -> Submission:
-    """Return attempt `number`, checked and packed as the API hands it to the store."""
+def submission(number: int, *, with_key: bool = False) -> Submission:
+    """Return attempt `number`, checked and packed as the API hands it to the store; `with_key`: a UUID."""
     chance = random.Random(number)
-    codes = codes_of(number, items)
-    return Submission(1, 1, codes, hashlib.blake2b(codes, digest_size=16).digest(), chance.randbytes(RANDOM_BYTES))
+    codes = codes_of(number)
+    return Submission(
+        number=1,
+        revision=1,
+        codes=codes,
+        content=hashlib.blake2b(codes, digest_size=16).digest(),
+        id_random=id_random(chance.randbytes(RANDOM_BYTES)),
+        key_space=_KEY_SPACE,
+        key=str(uuid.UUID(int=chance.getrandbits(128), version=4)) if with_key else None,
+    )
 
 
 def attempts_of(url: str, keys: Keys) -> Attempts:

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from benchmarks import delaying, delivery, machine
+from benchmarks import delaying, delivery, machine, server_time
 from benchmarks.peers import work
 from benchmarks.peers.roster import PEERS
 from benchmarks.processes import ROOT, started
@@ -89,9 +89,21 @@ def test_the_kernel_scores_as_the_plain_scorer_does() -> None:
 def test_memory_is_told_for_every_layout_and_server() -> None:
     found = run("benchmarks.memory", "--json", "--attempts", "200")
     for server in found["servers"].values():
-        assert set(server["bytes"]) == {"stanine", "string_keys", "string_keys_listed", "one_hash", "hash_each"}
+        assert set(server["bytes"]) == {"stanine", "stanine_with_keys", "string_keys", "string_keys_listed", "one_hash", "hash_each"}
         assert all(size > 0 for size in server["bytes"].values())
         assert [one["settings"] for one in server["configuration"]] == [10, 100, 1000]
+
+
+def test_server_time_is_told_of_both_versions() -> None:
+    known = subprocess.run(["git", "cat-file", "-e", server_time.VERSION_0_1], cwd=ROOT, capture_output=True, check=False)
+    need("git-history", found=known.returncode == 0)
+    found = run("benchmarks.server_time", "--json", "--attempts", "1000", "--rounds", "2")
+    for server in found["servers"].values():
+        for way in ("0.1", "now", "ratio"):
+            assert set(server[way]) == {"submit_us", "drain_us", "total_us"}
+            assert all(value > 0 for value in server[way].values())
+        assert server["spread"]["ratio"]["total_us"]["runs"] == 2
+    assert len(found["bars"]) == len(found["servers"]) > 0
 
 
 def test_http_stores_exactly_what_it_accepts() -> None:
