@@ -4,47 +4,35 @@
 
 Keyed bulk submit (512 attempts a call, 64 ids a message, UUIDs as keys, 50 items) and drain (load and commit, 512 a call; nothing is read
 from the queue or acknowledged): the time of the server's main thread, by INFO. Version 0.1 is the commit VERSION_0_1 of this repository,
-unpacked into a temporary folder; peers/store_0_1.py runs it. Each round measures both on the emptied server, in an order that changes from
-round to round; ratios are taken within a round. On the machine's redis-server (jemalloc) and the embedded Valkey.
+unpacked into a temporary folder; peers/store_0_1.py runs it, peers/store_now.py this tree. Each has a server of its own, emptied before
+each round; they take turns, a slice of 10,240 attempts each, so that what else happens on the machine falls on both alike. Ratios are
+taken within a round. On the machine's redis-server (jemalloc) and the embedded Valkey.
 """
 
 import argparse
-import asyncio
 import io
 import json
-import os
 import subprocess
 import sys
 import tarfile
 import tempfile
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Mapping
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
-import msgspec
 import redis
 
 from benchmarks import machine
-from benchmarks.peers.stanine import attempts_of, submission
-from benchmarks.processes import ROOT
+from benchmarks.peers.slices import BATCH
+from benchmarks.processes import ROOT, Orders, started
 from benchmarks.servers import redis_server, running, valkey
-from stanine.domain.result import ENGINE_VERSION, SCALE_BYTES
-from stanine.messages import Outbox
-from stanine.store import load_library
-from stanine.store.attempts import Submission
-from stanine.store.keys import Keys
-from stanine.store.records import result_start
-from stanine.store.results import Results
 
 #: Version 0.1: the last commit with the first format of the store.
 VERSION_0_1 = "11ca4dcfcccfe76c45750626e814eb4f6c79c270"
-#: Attempts a call, and scales of the instrument.
-BATCH, SCALES = 512, 5
-#: Attempts before the measurement: the functions are loaded, and what a command allocates at its first call.
-WARM_UP = BATCH
-#: Number and token of a change of the index.
-VIEW = "1 0123456789abcdef"
+#: Calls of a slice: some 80 ms of the server. In shorter ones the processor's caches, cold after the other's slice, count for more.
+SLICE = 20
 #: The most that the present version may take, as a share of what 0.1 takes.
 MOST = 0.75
 
@@ -56,71 +44,46 @@ def unpack_version_0_1(directory: Path) -> None:
         packed.extractall(directory, filter="data")
 
 
-def measure_0_1(directory: Path, url: str, count: int) -> dict[str, float]:
-    """Return the microseconds an attempt that version 0.1 takes of the server."""
-    environment = {**os.environ, "PYTHONPATH": f"{directory / 'services'}:{ROOT}", "BENCH_URL": url, "BENCH_COUNT": str(count)}
-    command = [sys.executable, "-m", "benchmarks.peers.store_0_1"]
-    done = subprocess.run(command, cwd=directory, env=environment, capture_output=True, text=True, check=False)
-    if done.returncode:
-        raise RuntimeError(done.stderr[-2000:])
-    found: dict[str, float] = json.loads(done.stdout)
-    return found
+def drive(orders: Mapping[str, Orders], attempts: int, rounds: int, name: str) -> dict[str, dict[str, list[float]]]:
+    """Return microseconds an attempt, and the ratio, of each round, by version and step."""
+    figures: dict[str, dict[str, list[float]]] = {way: defaultdict(list) for way in (*orders, "ratio")}
+    calls = min(SLICE, max(1, attempts // BATCH))
+    slices = max(1, attempts // (calls * BATCH))
+    for turn in range(rounds):
+        found: dict[str, Any] = {way: dict.fromkeys(("submit_us", "drain_us", "total_us"), 0.0) for way in orders}
+        for each in orders.values():
+            each.give("empty")
+            each.give("slice", batches=calls)  # loads the functions, and what a command allocates at its first call
+        for number in range(slices):
+            for way in list(orders)[:: -1 if number % 2 else 1]:
+                took = orders[way].give("slice", batches=calls)
+                for step in ("submit", "drain"):
+                    found[way][f"{step}_us"] += took[step] / (slices * calls * BATCH) * 1e6
+        for each in found.values():
+            each["total_us"] = each["submit_us"] + each["drain_us"]
+        found["ratio"] = {what: found["now"][what] / found["0.1"][what] for what in found["now"]}
+        told = ", ".join(f"{way} {each['total_us']:.3g}" for way, each in found.items())
+        print(f"round {turn + 1} {name}: {told}", file=sys.stderr, flush=True)
+        for way, each in found.items():
+            for what, value in each.items():
+                figures[way][what].append(value)
+    return figures
 
 
-def measure_now(url: str, count: int) -> dict[str, float]:
-    """Return the microseconds an attempt that this version takes of the server."""
-    keys = Keys("bench")
-    client: Any = redis.Redis.from_url(url)
-    # A view of the index, which the functions check.
-    client.set(keys.index_change, VIEW)
-    client.hset(keys.index_history, *VIEW.split(" "))
-    submissions = [msgspec.structs.replace(submission(number, with_key=True), view=VIEW) for number in range(count)]
-    results = Results(client, load_library(), keys, Outbox(f"{keys.partition}:unused", b""))
-    body = bytes(SCALE_BYTES * SCALES)
-    began = machine.main_thread_seconds(client)
-    ids = asyncio.run(_submit(url, keys, submissions))
-    between = machine.main_thread_seconds(client)
-    for start in range(0, count, BATCH):
-        part = ids[start : start + BATCH]
-        loaded = results.load(part)
-        record = result_start(ENGINE_VERSION, 1, results.new_commit()) + body
-        results.commit(1, part, [record] * len(part), {}, loaded.view)
-    ended = machine.main_thread_seconds(client)
-    assert client.hget(keys.commits, 1) == b"%d" % count
-    client.close()
-    return {"submit_us": (between - began) / count * 1e6, "drain_us": (ended - between) / count * 1e6}
-
-
-async def _submit(url: str, keys: Keys, submissions: list[Submission]) -> list[bytes]:
-    store = attempts_of(url, keys)
-    ids = []
-    for start in range(0, len(submissions), BATCH):
-        ids += [one.id for one in await store.submit(submissions[start : start + BATCH])]
-    return ids
-
-
-def compare(binary: str, directory: Path, count: int, rounds: int) -> tuple[str, dict[str, Any]]:
-    """Return a server's version, and what both versions of Stanine take of it."""
-    figures: dict[str, dict[str, list[float]]] = {name: defaultdict(list) for name in ("0.1", "now", "ratio")}
-    ways: dict[str, Callable[[str, int], dict[str, float]]] = {
-        "0.1": lambda url, many: measure_0_1(directory, url, many),
-        "now": measure_now,
-    }
-    with running(binary=binary) as server, redis.Redis.from_url(server.url) as client:
-        name = machine.server_version(client)
-        for turn in range(rounds):
-            found = {}
-            for way in list(ways)[:: 1 if turn % 2 else -1]:
-                for many in (WARM_UP, count):
-                    client.execute_command("FLUSHALL", "SYNC")
-                    found[way] = ways[way](server.url, many)
-                found[way]["total_us"] = found[way]["submit_us"] + found[way]["drain_us"]
-            found["ratio"] = {what: found["now"][what] / found["0.1"][what] for what in found["now"]}
-            told = ", ".join(f"{way} {each['total_us']:.3g}" for way, each in found.items())
-            print(f"round {turn + 1} {name}: {told}", file=sys.stderr, flush=True)
-            for way, each in found.items():
-                for what, value in each.items():
-                    figures[way][what].append(value)
+def compare(binary: str, directory: Path, attempts: int, rounds: int) -> tuple[str, dict[str, Any]]:
+    """Return a server's version, and what both versions of Stanine take of such a server."""
+    paths = {"0.1": ("store_0_1", {"PYTHONPATH": f"{directory / 'services'}:{ROOT}"}), "now": ("store_now", {})}
+    log = directory / "log"
+    with ExitStack() as stack:
+        orders = {}
+        for way, (module, environment) in paths.items():
+            server = stack.enter_context(running(binary=binary))
+            command = [sys.executable, "-m", f"benchmarks.peers.{module}"]
+            process = stack.enter_context(started(command, {"BENCH_URL": server.url, **environment}, log, stdin=-1, stdout=-1))
+            orders[way] = Orders(process, log)
+        with redis.Redis.from_url(server.url) as client:
+            name = machine.server_version(client)
+        figures = drive(orders, attempts, rounds, name)
     medians = {way: {what: machine.median(values) for what, values in each.items()} for way, each in figures.items()}
     spread = {way: {what: machine.spread(values) for what, values in each.items()} for way, each in figures.items()}
     return name, {**medians, "spread": spread}
@@ -145,7 +108,7 @@ def main() -> int:
     """Parse the command line, measure, print; status 2 where version 0.1 is not in the repository."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.server_time", description=(__doc__ or "").split("\n", 1)[0])
     parser.add_argument("--json", action="store_true", help="print one JSON document")
-    parser.add_argument("--attempts", type=int, default=40_000)
+    parser.add_argument("--attempts", type=int, default=4 * SLICE * BATCH)
     parser.add_argument("--rounds", type=int, default=7)
     parser.add_argument("--output", type=Path, help="also write the JSON document here")
     options = parser.parse_args()

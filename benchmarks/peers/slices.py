@@ -1,0 +1,57 @@
+"""Slices of work for server_time.py: submits and commits some attempts whenever a line on standard input asks for it, and tells the time.
+
+    {"do": "empty"}                     empty the server and prepare it                   -> {}
+    {"do": "slice", "batches": 4}       submit so many calls of BATCH, then commit them   -> {"submit": s, "drain": s}
+
+The seconds are those of the server's main thread. What is done in them is the version's own (store_0_1.py, store_now.py); this module
+imports nothing of Stanine.
+"""
+
+import json
+import sys
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from benchmarks.machine import main_thread_seconds
+from benchmarks.peers.work import ITEMS, answer
+
+#: Attempts a call, and scales of the instrument.
+BATCH, SCALES = 512, 5
+
+
+def codes_of(number: int) -> bytes:
+    """Return the packed answers of attempt `number`: an option's place is its value less one, 255 an omitted answer."""
+    return bytes(255 if (value := answer(number, item)) is None else value - 1 for item in range(ITEMS))
+
+
+async def obey(
+    client: Any,
+    prepare: Callable[[], None],
+    make: Callable[[int], Any],
+    submit: Callable[[list[Any]], Awaitable[list[bytes]]],
+    drain: Callable[[list[bytes]], int],
+) -> None:
+    """Obey until standard input ends. `make` makes attempt `number`; `drain` returns how many results were committed."""
+    number = 0
+    _say({"ready": True})
+    for line in sys.stdin:
+        order = json.loads(line)
+        if order["do"] == "empty":
+            client.execute_command("FLUSHALL", "SYNC")
+            prepare()
+            _say({})
+            continue
+        batches = []
+        for _ in range(order["batches"]):
+            batches.append([make(each) for each in range(number, number + BATCH)])
+            number += BATCH
+        began = main_thread_seconds(client)
+        submitted = [await submit(batch) for batch in batches]
+        between = main_thread_seconds(client)
+        committed = [drain(ids) for ids in submitted]
+        _say({"submit": between - began, "drain": main_thread_seconds(client) - between})
+        assert committed == [BATCH] * order["batches"]
+
+
+def _say(what: dict[str, Any]) -> None:
+    print(json.dumps(what), flush=True)
