@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import msgspec
 import typer
 
-from stanine.cli.client import Api, connect, segment
+from stanine.cli.client import Api, HistoryChangedError, connect, segment
 from stanine.cli.exits import InvalidInputError, UnavailableError
 from stanine.cli.options import DEFAULT_SERVER, Key, Server, Shown
 from stanine.cli.terminal import View, note, progress, show
@@ -212,7 +212,14 @@ def _read_letters(api: Api, path: str, chosen: dict[str, str], limit: int) -> tu
     params: dict[str, str | int] = {name: value for name, value in chosen.items() if value}
     letters: list[dict[str, Any]] = []
     while True:
-        page = msgspec.json.decode(api.get(path, params | {"limit": min(_PAGE, limit - len(letters))}).content)
+        try:
+            page = msgspec.json.decode(api.get(path, params | {"limit": min(_PAGE, limit - len(letters))}).content)
+        except HistoryChangedError as error:
+            if params.get("after") == error.following:
+                raise
+            note("the server came back with other data; listing its dead letters from the beginning")
+            letters, params["after"] = [], error.following
+            continue
         letters += page["items"]
         if not page["next"] or len(letters) >= limit:
             return letters, bool(page["next"])
