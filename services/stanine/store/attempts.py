@@ -19,10 +19,12 @@ from stanine.store.records import (
     ARRIVAL_BYTES,
     CONTENT_BYTES,
     FINGERPRINT_BYTES,
+    WITHOUT_KEY,
     attempt_record,
     encode_extras,
     encode_key,
     key_fingerprint,
+    key_scope,
     participant_fingerprint,
 )
 
@@ -80,21 +82,30 @@ def submit_call(
     records: list[bytes] = []
     entries: list[bytes] = []
     people: list[bytes] = []
-    once = b""
+    once, has_keys = b"", False
+    scope_of, scope = (b"", -1), b""
     for index, one in enumerate(submissions, start=1):
         if one.key is None:
+            key = WITHOUT_KEY
             entries.append(_NO_KEY)
             once = once or one.id_random
         else:
-            entries.append(key_fingerprint(one.key_space, one.number, one.key) + one.content[:CONTENT_BYTES])
-        if one.participant is not None:
-            people.append(_PERSON.pack(index, participant_fingerprint(one.participant)))
-        extras = encode_extras(one.participant, one.attributes)
-        records.append(attempt_record(one.number, one.revision, one.codes, extras, encode_key(one.key_space, one.key)))
-    runs = [_RUN.pack(number, sum(1 for _ in run)) for number, run in itertools.groupby(submissions, key=_number_of)]
+            if scope_of != (one.key_space, one.number):
+                scope_of = one.key_space, one.number
+                scope = key_scope(*scope_of)
+            text = one.key.encode()
+            key, has_keys = encode_key(one.key_space, text), True
+            entries.append(key_fingerprint(scope, text) + one.content[:CONTENT_BYTES])
+        extras = b""
+        if one.participant is not None or one.attributes:
+            extras = encode_extras(one.participant, one.attributes)
+            if one.participant is not None:
+                people.append(_PERSON.pack(index, participant_fingerprint(one.participant)))
+        records.append(attempt_record(one.number, one.revision, one.codes, extras, key))
+    runs = [_RUN.pack(number, len(list(run))) for number, run in itertools.groupby([one.number for one in submissions])]
     views = ",".join(sorted({one.view for one in submissions} - {""}))
-    named = b"" if all(entry is _NO_KEY for entry in entries) else b"".join(entries)
     randoms = b"".join([one.id_random for one in submissions])
+    named = b"".join(entries) if has_keys else b""
     head = [outbox.head, trace, ids_per_message, views, b"".join(runs), named, b"".join(people), once.hex(), randoms]
     return [keys.arrivals, outbox.stream], head + records
 
@@ -144,11 +155,8 @@ class Attempts:
 
     async def known(self, number: int, key_space: bytes, key: str, content: bytes) -> Submitted | None:
         """Return the attempt that a caller's key has already, without storing anything."""
-        record = attempt_record(number, 0, b"", key=encode_key(key_space, key))
-        args = [key_fingerprint(key_space, number, key) + content[:CONTENT_BYTES], record]
+        text = key.encode()
+        record = attempt_record(number, 0, b"", key=encode_key(key_space, text))
+        args = [key_fingerprint(key_scope(key_space, number), text) + content[:CONTENT_BYTES], record]
         reply: bytes = await self._writer.read("find_key", [self._keys.arrivals], args)
         return Submitted(reply[1:], _OUTCOMES[reply[0]]) if reply else None
-
-
-def _number_of(submission: Submission) -> int:
-    return submission.number

@@ -70,6 +70,11 @@ _TO_DIGITS, _TO_CODES = bytes.maketrans(_HALF_CODES, _DIGITS), bytes.maketrans(_
 #: Items that their number in one byte, and in two, allows.
 _HALVES_LIMIT, _WHOLES_LIMIT = 255, 65535
 _UUID_LENGTH, _UUID_BYTES = 36, 16
+_NO_FINGERPRINT = bytes(FINGERPRINT_BYTES)
+
+
+#: In place of what `encode_key` returns: no key.
+WITHOUT_KEY = NO_KEY, b""
 
 
 class Extras(msgspec.Struct, frozen=True, array_like=True):
@@ -146,10 +151,15 @@ def key_space_digest(key_space: str) -> bytes:
     return blake2b(key_space.encode(), digest_size=KEY_SPACE_BYTES, person=b"stanine-space").digest()
 
 
-def key_fingerprint(key_space: bytes, number: int, key: str) -> bytes:
-    """Return the fingerprint of a caller's key for instrument `number`; `key_space`: its digest. It is never all NULs."""
-    content = key_space + number.to_bytes(4, "big") + key.encode()
-    return blake2b(content, digest_size=FINGERPRINT_BYTES).digest().replace(bytes(FINGERPRINT_BYTES), b"\1" * FINGERPRINT_BYTES)
+def key_scope(key_space: bytes, number: int) -> bytes:
+    """Return what callers' keys for instrument `number` are unique in; `key_space`: its digest."""
+    return key_space + number.to_bytes(4, "big")
+
+
+def key_fingerprint(scope: bytes, key: bytes) -> bytes:
+    """Return the fingerprint of a caller's key in a scope. It is never all NULs."""
+    fingerprint = blake2b(scope + key, digest_size=FINGERPRINT_BYTES).digest()
+    return fingerprint if fingerprint != _NO_FINGERPRINT else b"\1" * FINGERPRINT_BYTES
 
 
 def participant_fingerprint(participant: str) -> bytes:
@@ -157,20 +167,18 @@ def participant_fingerprint(participant: str) -> bytes:
     return blake2b(participant.encode(), digest_size=FINGERPRINT_BYTES, person=b"stanine-person").digest()
 
 
-def encode_key(key_space: bytes, key: str | None) -> tuple[int, bytes]:
+def encode_key(key_space: bytes, key: bytes) -> tuple[int, bytes]:
     """Return (what the key is, its bytes in a record)."""
-    if key is None:
-        return NO_KEY, b""
-    if len(key) == _UUID_LENGTH and key[8] == "-":
+    if len(key) == _UUID_LENGTH and key[8:24:5] == b"----":
+        digits = key.replace(b"-", b"")
         try:
-            packed = uuid.UUID(key)
+            packed = unhexlify(digits)
         except ValueError:
             pass
         else:
-            if str(packed) == key:
-                return KEY_UUID, key_space + packed.bytes
-    text = key.encode()
-    return KEY_TEXT, b"%b%b%c" % (key_space, text, len(text) - 1)
+            if len(packed) == _UUID_BYTES and hexlify(packed) == digits:  # as it is usually written: lower case
+                return KEY_UUID, key_space + packed
+    return KEY_TEXT, b"%b%b%c" % (key_space, key, len(key) - 1)
 
 
 def encode_extras(participant: str | None, attributes: Mapping[str, int | float | str]) -> bytes:
@@ -180,7 +188,7 @@ def encode_extras(participant: str | None, attributes: Mapping[str, int | float 
     return msgspec.msgpack.encode(Extras(participant, attributes))
 
 
-def attempt_record(number: int, revision: int, codes: bytes, extras: bytes = b"", key: tuple[int, bytes] = (NO_KEY, b"")) -> bytes:
+def attempt_record(number: int, revision: int, codes: bytes, extras: bytes = b"", key: tuple[int, bytes] = WITHOUT_KEY) -> bytes:
     """Return an attempt's record without its time of arrival. `key`: what `encode_key` returned."""
     count = len(codes)
     if count <= _HALVES_LIMIT and not codes.translate(None, _HALF_CODES):

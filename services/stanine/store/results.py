@@ -9,7 +9,7 @@ import msgspec
 import redis
 
 from stanine.connection.library import Argument, Library
-from stanine.messages import Outbox
+from stanine.messages import ATTEMPT_ID_BYTES, Outbox
 from stanine.store.errors import stale_views
 from stanine.store.keys import BLOCK_SIZE, Keys
 from stanine.store.records import (
@@ -17,7 +17,6 @@ from stanine.store.records import (
     FINGERPRINT_BYTES,
     IDS_FIELD,
     RANDOM_BYTES,
-    is_at,
     participant_fingerprint,
 )
 
@@ -29,6 +28,8 @@ _ARRIVAL = f"{RANDOM_BYTES}xBI"
 #: Attempts of one block from which the whole block is read: a single field of it is found by looking at those before it.
 WHOLE_BLOCK_FROM = 12
 _IDS = IDS_FIELD.encode()
+#: What no id begins with: it is longer.
+_NOBODY = bytes(ATTEMPT_ID_BYTES + 1)
 _SLOTS = [b"%d" % slot for slot in range(BLOCK_SIZE)]
 _LENGTH = struct.Struct(">I")
 _PERSON = struct.Struct(f">H{FINGERPRINT_BYTES}s")
@@ -58,7 +59,10 @@ class Results:
         return self._random(COMMIT_BYTES)
 
     def load(self, ids: Sequence[bytes]) -> Loaded:
-        """Load the records of attempts, each only if it has the whole id; with the view of the index, in one transaction."""
+        """Load the records of attempts, each only if it has the whole id, with the view of the index at that moment.
+
+        It is no transaction: should other data come between the commands, `commit` refuses the view, or finds other ids.
+        """
         parts = struct.unpack(">" + _ARRIVAL * len(ids), b"".join(ids))
         arrivals = [high << 32 | low for high, low in zip(parts[::2], parts[1::2], strict=True)]
         blocks: dict[int, list[int]] = {}
@@ -68,7 +72,7 @@ class Results:
                 blocks[arrival // BLOCK_SIZE] = [index]
             else:
                 indices.append(index)
-        pipeline = self._client.pipeline(transaction=True)
+        pipeline = self._client.pipeline(transaction=False)
         pipeline.get(self._keys.index_change)
         for block, indices in blocks.items():
             key = self._keys.attempts(block)
@@ -83,8 +87,11 @@ class Results:
                 randoms, part = found.get(_IDS), [found.get(_SLOTS[arrivals[index] % BLOCK_SIZE]) for index in indices]
             else:
                 randoms, *part = found
+            if randoms is None:
+                continue
             for index, record in zip(indices, part, strict=True):
-                if is_at(randoms, ids[index]):
+                start = arrivals[index] % BLOCK_SIZE * RANDOM_BYTES
+                if ids[index].startswith(randoms[start : start + RANDOM_BYTES] or _NOBODY):
                     records[index] = record
         return Loaded(records, (view or b"").decode())
 
@@ -94,8 +101,9 @@ class Results:
         `participants` gives, by place in `ids`, whose results these are; `view`: the view of the index that they were made with. Returns
         how many were committed now. Raises StaleViewError, without having committed the rest, if the view belongs to other data.
         """
-        order = sorted(range(len(ids)), key=lambda index: ids[index][RANDOM_BYTES:])
-        if order != list(range(len(ids))):
+        stamps = [attempt_id[RANDOM_BYTES:] for attempt_id in ids]
+        if stamps != sorted(stamps):
+            order = sorted(range(len(ids)), key=stamps.__getitem__)
             places = {index: place for place, index in enumerate(order)}
             participants = {places[index]: participant for index, participant in participants.items()}
             ids, results = [ids[index] for index in order], [results[index] for index in order]

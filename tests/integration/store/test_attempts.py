@@ -34,6 +34,7 @@ from stanine.store.records import (
     arrival_of,
     failure_record,
     key_fingerprint,
+    key_scope,
     participant_fingerprint,
     place,
     read_result,
@@ -359,7 +360,7 @@ def test_a_full_server_refuses_new_attempts_and_commits_results(store: Store) ->
 def test_a_key_of_a_wrong_type_fails_the_submission_before_anything_is_written(store: Store, key: str) -> None:
     name = {
         "stream": store.outbox.stream,
-        "keys": bucket_of(store, "k", key_fingerprint(SPACE, 1, "k")),
+        "keys": bucket_of(store, "k", key_fingerprint(key_scope(SPACE, 1), b"k")),
         "participants": bucket_of(store, "p", participant_fingerprint("p")),
         "sizes": store.keys.sizes,
         "lists": f"{store.keys.partition}:l:0",

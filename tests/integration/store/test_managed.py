@@ -18,7 +18,7 @@ from stanine.store.errors import InstrumentManagedError
 from stanine.store.index import IndexView
 from stanine.store.instruments import Published
 from stanine.store.managed import ManagedInstruments, Removal
-from stanine.store.records import RANDOM_BYTES, key_fingerprint
+from stanine.store.records import RANDOM_BYTES, key_fingerprint, key_scope
 
 OLD = Manager("Instrument one/gad-7", "b-old", "2026-11-01T00:00:00Z", "east")
 YOUNG = Manager("Instrument two/gad-7", "a-young", "2026-11-02T00:00:00Z", "west")
@@ -136,7 +136,7 @@ def test_no_attempt_at_a_removed_instrument_is_stored(store: Store) -> None:
     assert store.client.get(store.keys.arrivals) == b"2"
     assert store.client.hget(store.keys.sizes, "k") == b"1"
     (bucket,) = store.client.keys(f"{store.keys.partition}:k:*")
-    assert store.client.hkeys(bucket) == [key_fingerprint(SPACE, 1, "k2")], "the key of the other is free"
+    assert store.client.hkeys(bucket) == [key_fingerprint(key_scope(SPACE, 1), b"k2")], "the key of the other is free"
     assert [each.outcome for each in store.submit(attempt(2, "k1"))] == ["gone"]
     assert store.client.hgetall(store.keys.answered) == {b"1": b"1"}
 

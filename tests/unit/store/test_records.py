@@ -21,6 +21,7 @@ from stanine.store.records import (
     START_BYTES,
     START_PLACE,
     TIME_BYTES,
+    WITHOUT_KEY,
     answers_of,
     arrival_of,
     arrived_at,
@@ -30,6 +31,7 @@ from stanine.store.records import (
     id_random,
     is_at,
     key_fingerprint,
+    key_scope,
     key_space_digest,
     number_of_record,
     packed_size,
@@ -57,7 +59,9 @@ LONGEST = "\U0001f9e0" * 64
 
 
 def record(codes: bytes = b"\x01\x02", key: str | None = None, participant: str | None = None, **attributes: int | float | str) -> bytes:
-    return TIME + attempt_record(7, 3, codes, encode_extras(participant, attributes), encode_key(SPACE, key))
+    return TIME + attempt_record(
+        7, 3, codes, encode_extras(participant, attributes), WITHOUT_KEY if key is None else encode_key(SPACE, key.encode())
+    )
 
 
 #: Such as half a byte holds, and any.
@@ -74,7 +78,9 @@ KEYS = st.text(min_size=1, max_size=64) | st.uuids().map(str) | st.just(LONGEST)
 def test_an_attempt_reads_back_as_it_was_written(
     codes: bytes, key: str | None, participant: str | None, attributes: dict[str, int | float | str]
 ) -> None:
-    data = TIME + attempt_record(7, 3, codes, encode_extras(participant, attributes), encode_key(SPACE, key))
+    data = TIME + attempt_record(
+        7, 3, codes, encode_extras(participant, attributes), WITHOUT_KEY if key is None else encode_key(SPACE, key.encode())
+    )
     attempt = read_attempt(data, ID)
     assert (attempt.id, attempt.number, attempt.revision, attempt.submitted_at) == (ID, 7, 3, 1_700_000_000_000)
     assert (attempt.codes, attempt.key, attempt.participant, attempt.attributes) == (codes, key, participant, attributes)
@@ -169,7 +175,10 @@ def test_an_attempt_is_known_by_its_whole_id(random: bytes, arrival: int, ids: b
 
 def test_a_fingerprint_depends_on_key_space_instrument_and_key() -> None:
     one, other = key_space_digest("ward"), key_space_digest("clinic")
-    found = {key_fingerprint(*each) for each in ((one, 1, "k"), (other, 1, "k"), (one, 2, "k"), (one, 1, "l"))}
+    found = {
+        key_fingerprint(key_scope(space, number), key)
+        for space, number, key in ((one, 1, b"k"), (other, 1, b"k"), (one, 2, b"k"), (one, 1, b"l"))
+    }
     assert len(found) == 4
     assert {len(each) for each in (*found, participant_fingerprint("p"))} == {FINGERPRINT_BYTES}
     assert bytes(FINGERPRINT_BYTES) not in found
