@@ -58,6 +58,10 @@ TIME = (1_700_000_000_000).to_bytes(TIME_BYTES, "big")
 LONGEST = "\U0001f9e0" * 64
 
 
+def key_of(key: str | None) -> tuple[int, bytes]:
+    return WITHOUT_KEY if key is None else encode_key(SPACE, key.encode())
+
+
 def record(codes: bytes = b"\x01\x02", key: str | None = None, participant: str | None = None, **attributes: int | float | str) -> bytes:
     return TIME + attempt_record(
         7, 3, codes, encode_extras(participant, attributes), WITHOUT_KEY if key is None else encode_key(SPACE, key.encode())
