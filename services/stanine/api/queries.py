@@ -10,7 +10,7 @@ import msgspec
 from stanine.api.problems import MALFORMED_REQUEST, Problem
 from stanine.api.queue_records import LETTER_PATTERN, MAX_TEXT
 from stanine.domain import limits
-from stanine.store.cursors import MAX_CURSOR, Cursor, read_cursor
+from stanine.store.cursors import MAX_CURSOR, Cursor, SealedCursor, read_cursor
 
 #: Seconds that a request may be held.
 MAX_WAIT = 30
@@ -85,7 +85,7 @@ def _read_name(text: str) -> str:
     return text
 
 
-def _read_cursor(text: str) -> Cursor:
+def _read_cursor(text: str) -> Cursor | SealedCursor:
     try:
         return read_cursor(text)
     except ValueError:

@@ -13,10 +13,12 @@ import msgspec
 from stanine.api.deadlines import STORE_SECONDS, within
 from stanine.api.following import IndexFollower
 from stanine.api.http import Request
+from stanine.api.keys import Caller
 from stanine.api.problems import NOT_INDEXED, Problem, not_found
 from stanine.api.tokens import Tokens
 from stanine.domain.index import IndexEntry
-from stanine.store.cursors import Cursor
+from stanine.store.cursors import UNKNOWN, Cursor, Mark, SealedCursor, move_on, read_cursor
+from stanine.store.errors import HistoryChangedError
 from stanine.store.index import IndexView
 from stanine.store.lists import ResultLists, ResultPage
 from stanine.store.reading import AttemptRecords
@@ -34,16 +36,24 @@ class Found(msgspec.Struct, frozen=True):
 
 
 class Listed(msgspec.Struct, frozen=True):
-    """A page of results, and the cursor to continue from."""
+    """A page of results, and the text of the cursor to continue from."""
 
     items: list[Found]
-    #: The cursor behind each item.
-    cursors: list[Cursor]
+    next: str
+
+
+class _Page(msgspec.Struct, frozen=True):
+    """A page of a list, with what the index says about its items."""
+
+    items: list[tuple[Found, Mark]]
     next: Cursor
     at_end: bool
 
 
 T = TypeVar("T")
+
+#: Items read at once, at least, to fill a page of a key that does not reach all instruments: the others are passed over.
+_SCAN = 100
 
 _Pair = tuple[StoredAttempt, StoredResult | None] | None
 
@@ -92,8 +102,9 @@ class AttemptReader:
         view, found = await self._consistent(look, lambda pair: [] if pair is None else [pair])
         return None if found is None else Found(view, _entry_of(view, found[0]), *found)
 
-    async def of_instrument(self, name: str, cursor: Cursor, limit: int) -> Listed:
+    async def of_instrument(self, name: str, after: Cursor | SealedCursor, limit: int) -> Listed:
         """Read a page of an instrument's results; raises HistoryChangedError for a cursor that the list does not recognise."""
+        cursor = UNKNOWN if isinstance(after, SealedCursor) else after
 
         async def look(view: IndexView) -> ResultPage:
             entry = view.newest(name)
@@ -101,11 +112,36 @@ class AttemptReader:
                 raise _not_indexed()
             return await within(self._lists.of_instrument(entry.number, cursor, limit, view.view))
 
-        return await self._page(look)
+        page = await self._page(look)
+        return Listed([found for found, _ in page.items], page.next.encode())
 
-    async def of_participant(self, participant: str, cursor: Cursor, limit: int) -> Listed:
-        """Read a page of a participant's results, over all instruments; raises the same error."""
+    async def of_participant(self, participant: str, after: Cursor | SealedCursor, limit: int, caller: Caller) -> Listed:
+        """Read a page of a participant's results, of the instruments that the caller's key reaches; raises the same error.
 
+        A key that does not reach all instruments gets a sealed cursor behind the last item that it was shown: positions in the list, and
+        items that are passed over, would tell it how many results there are that it does not reach.
+        """
+        secrets = self._tokens.secrets
+        cursor = after.open(secrets) if isinstance(after, SealedCursor) else after
+        if caller.sees_all:
+            page = await self._page_of_participant(participant, cursor, limit)
+            return Listed([found for found, _ in page.items], page.next.encode())
+        shown: list[tuple[Found, Mark]] = []
+        at_end, at = False, cursor
+        while len(shown) < limit and not at_end:
+            try:
+                page = await self._page_of_participant(participant, at, max(limit, _SCAN))
+            except HistoryChangedError as error:
+                known = read_cursor(error.following) if at is cursor else cursor  # changed meanwhile: the caller asks again
+                assert isinstance(known, Cursor)
+                raise HistoryChangedError(known.seal(secrets[0])) from None
+            shown += [(found, mark) for found, mark in page.items if caller.sees(found.entry.name)]
+            at_end, at = page.at_end, page.next
+        shown = shown[:limit]
+        following = move_on(cursor, shown[-1][1]) if shown else cursor
+        return Listed([found for found, _ in shown], following.seal(secrets[0]))
+
+    async def _page_of_participant(self, participant: str, cursor: Cursor, limit: int) -> _Page:
         async def look(view: IndexView) -> ResultPage:
             return await within(self._lists.of_participant(participant, cursor, limit, view.view))
 
@@ -117,10 +153,10 @@ class AttemptReader:
         for wait in self._waits:
             wait.cancel()
 
-    async def _page(self, look: Callable[[IndexView], Awaitable[ResultPage]]) -> Listed:
+    async def _page(self, look: Callable[[IndexView], Awaitable[ResultPage]]) -> _Page:
         view, page = await self._consistent(look, lambda page: [(attempt, result) for attempt, result, _ in page.items])
-        items = [Found(view, _entry_of(view, attempt), attempt, result) for attempt, result, _ in page.items]
-        return Listed(items, [cursor for _, _, cursor in page.items], page.next, page.at_end)
+        items = [(Found(view, _entry_of(view, attempt), attempt, result), mark) for attempt, result, mark in page.items]
+        return _Page(items, page.next, page.at_end)
 
     async def _consistent(
         self, look: Callable[[IndexView], Awaitable[T]], pairs: Callable[[T], Sequence[tuple[StoredAttempt, StoredResult | None]]]

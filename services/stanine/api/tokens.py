@@ -27,6 +27,12 @@ class Tokens:
         await self.refresh()
         return until
 
+    @property
+    def secrets(self) -> tuple[bytes, ...]:
+        """The secrets in force, the current one first."""
+        assert self._secrets is not None, "nothing is accepted before the secrets are loaded"
+        return (self._secrets.current, *self._secrets.former)
+
     def of(self, attempt_id: bytes) -> str:
         """Return the token of an attempt."""
         assert self._secrets is not None, "nothing is accepted before the secrets are loaded"
@@ -34,7 +40,5 @@ class Tokens:
 
     def is_of(self, attempt_id: bytes, text: str) -> bool:
         """Tell whether text is a valid token of an attempt, in the same time whatever it is."""
-        assert self._secrets is not None, "nothing is accepted before the secrets are loaded"
-        known = (self._secrets.current, *self._secrets.former)
-        matches = [hmac.compare_digest(token(secret, attempt_id).encode(), text.encode()) for secret in known]
+        matches = [hmac.compare_digest(token(secret, attempt_id).encode(), text.encode()) for secret in self.secrets]
         return any(matches)

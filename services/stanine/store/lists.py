@@ -16,9 +16,9 @@ _Item = tuple[StoredAttempt, StoredResult] | None
 
 
 class ResultPage(msgspec.Struct, frozen=True):
-    """Some results with their attempts, and the cursor behind each."""
+    """Some results with their attempts, and the mark of the place behind each."""
 
-    items: list[tuple[StoredAttempt, StoredResult, Cursor]]
+    items: list[tuple[StoredAttempt, StoredResult, Mark]]
     #: Where to continue.
     next: Cursor
     #: Whether the list has no more items now.
@@ -54,11 +54,12 @@ class ResultLists:
         if marks and not _recognises(marks[0], found):
             raise HistoryChangedError((await self._last_known(function, which, marks)).encode())
         items = []
-        at = cursor
+        mark: Mark | None = None
         for position, (attempt_id, item) in enumerate(found[before:], start=cursor.position + 1):
-            at = move_on(cursor, position, _tag(attempt_id, item))
+            mark = Mark(position, _tag(attempt_id, item))
             if item is not None:
-                items.append((*item, at))
+                items.append((*item, mark))
+        at = cursor if mark is None else move_on(cursor, mark)
         return ResultPage(items, at, at_end=len(found) < limit + before)
 
     async def _last_known(self, function: str, which: list[Argument], marks: tuple[Mark, ...]) -> Cursor:

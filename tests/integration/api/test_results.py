@@ -1,5 +1,6 @@
 import threading
 import time
+from typing import Any
 
 from tests.integration.api.serving import NARROW, Serving, document, problem
 
@@ -112,7 +113,42 @@ def test_a_participants_results_come_from_all_instruments_that_the_key_reaches(m
     assert [item["instrument"] for item in narrow["items"]] == ["a-mood"]
     rest = mood.http(NARROW).get(address, params={"limit": 10, "after": narrow["next"]}).json()
     assert [item["attempt"] for item in rest["items"]] == [receipts[2]["attempt"]]
-    assert mood.http().get("/v1/participants/nobody/results").json() == {"items": [], "next": Cursor().encode()}
+
+
+def test_a_key_learns_nothing_of_results_that_it_does_not_reach(mood: Serving) -> None:
+    mood.publish(document("b-other"))
+    for receipt in [mood.submit("b-other", answers=ANSWERS, participant="hidden") for _ in range(3)]:
+        mood.score(receipt)
+
+    def narrow(person: str, **query: str | int) -> dict[str, Any]:
+        answer: dict[str, Any] = mood.http(NARROW).get(f"/v1/participants/{person}/results", params=query).json()
+        return answer
+
+    nothing = narrow("nobody")
+    assert nothing == {"items": [], "next": Cursor().encode()}
+    assert narrow("hidden") == narrow("hidden", limit=1) == narrow("hidden", after=nothing["next"]) == nothing
+    # as many results that it reaches, at other places among those that it does not
+    lengths: set[int] = set()
+    for names in (["a-mood"] * 3, ["b-other", "a-mood"] * 3, ["a-mood", *["b-other"] * 4, "a-mood", "a-mood", "b-other"]):
+        person = "-".join(name[0] for name in names)
+        receipts = [mood.submit(name, answers=ANSWERS, participant=person) for name in names]
+        seen: list[str] = []
+        after = ""
+        for receipt in receipts:
+            mood.score(receipt)
+            page = narrow(person, limit=1, **({"after": after} if after else {}))
+            assert not (after and not page["items"]) or page["next"] == after, "what is hidden moves no cursor"
+            seen += [item["attempt"] for item in page["items"]]
+            after = page["next"]
+        assert seen == [receipt["attempt"] for receipt, name in zip(receipts, names, strict=True) if name == "a-mood"]
+        assert narrow(person, after=after) == {"items": [], "next": after}
+        assert narrow(person)["next"] != after or len(seen) == 1
+        lengths.add(len(after))
+        assert mood.http().get(f"/v1/participants/{person}/results", params={"after": after}).status_code == 200
+        problem(mood.http().get("/v1/instruments/a-mood/results", params={"after": after}), "history-changed")
+        changed = mood.http(NARROW).get("/v1/participants/hidden/results", params={"after": after})
+        assert problem(changed, "history-changed")["next"] == nothing["next"]
+    assert len(lengths) == 1, "cursors behind as many shown results look alike"
 
 
 def test_an_unknown_attempt_is_not_found(mood: Serving) -> None:

@@ -276,11 +276,11 @@ def test_results_are_listed_in_the_order_of_commits(store: Store) -> None:
     commit(store, ids[:50])
     listed = store.results_of()
     assert [attempt.id for attempt, _, _ in listed.items] == ids[50:] + ids[:50]
-    assert [cursor.position for _, _, cursor in listed.items] == list(range(1, 101))
-    assert (listed.next, listed.at_end) == (listed.items[-1][2], True)
-    for attempt, _, cursor in listed.items[:3]:
-        (following, *_) = store.results_of(cursor=cursor, limit=1).items
-        assert (ids[50:] + ids[:50])[cursor.position] == following[0].id != attempt.id
+    assert [mark.position for _, _, mark in listed.items] == list(range(1, 101))
+    assert (listed.next.marks[0], listed.at_end) == (listed.items[-1][2], True)
+    for attempt, _, mark in listed.items[:3]:
+        (following, *_) = store.results_of(cursor=Cursor((mark,)), limit=1).items
+        assert (ids[50:] + ids[:50])[mark.position] == following[0].id != attempt.id
 
 
 @settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])

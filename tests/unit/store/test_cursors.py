@@ -2,13 +2,14 @@
 
 import asyncio
 import itertools
+from base64 import urlsafe_b64decode, urlsafe_b64encode
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stanine.store.cursors import MAX_CURSOR, MAX_MARKS, Cursor, Mark, move_on, read_cursor, tag_of
+from stanine.store.cursors import MAX_CURSOR, MAX_MARKS, UNKNOWN, Cursor, Mark, SealedCursor, move_on, read_cursor, tag_of
 from stanine.store.errors import HistoryChangedError
 from stanine.store.keys import Keys
 from stanine.store.lists import ResultLists
@@ -55,13 +56,44 @@ def test_no_text_does_more_than_be_refused(text: str) -> None:
         cursor = read_cursor(text)
     except ValueError:
         return
-    assert cursor.encode() == text or int(text) == cursor.position
+    if isinstance(cursor, SealedCursor):
+        assert cursor.open([bytes(32)]) == UNKNOWN
+    else:
+        assert cursor.encode() == text or int(text) == cursor.position
+
+
+@given(cursors.filter(lambda cursor: cursor.marks != ()), st.binary(min_size=32, max_size=32), st.data())
+def test_a_sealed_cursor_is_opened_with_its_secret_only_and_hides_its_marks(cursor: Cursor, secret: bytes, data: st.DataObject) -> None:
+    text = cursor.seal(secret)
+    assert len(text) <= MAX_CURSOR
+    assert text == cursor.seal(secret), "the same place gives the same text"
+    sealed = read_cursor(text)
+    assert isinstance(sealed, SealedCursor)
+    assert sealed.open([bytes(31) + b"x", secret]) == cursor, "also with a secret that is no longer the current one"
+    assert sealed.open([bytes(31) + b"x"]) == UNKNOWN
+    raw = urlsafe_b64decode(text + "=" * (-len(text) % 4))
+    assert not any(mark.tag in raw for mark in cursor.marks)
+    place = data.draw(st.integers(1, len(raw) - 1))
+    forged = urlsafe_b64encode(raw[:place] + bytes([raw[place] ^ 1]) + raw[place + 1 :]).rstrip(b"=").decode()
+    found = read_cursor(forged)
+    assert isinstance(found, SealedCursor)
+    assert found.open([secret]) == UNKNOWN
+
+
+def test_the_beginning_is_the_same_sealed_or_not() -> None:
+    assert Cursor().seal(bytes(32)) == Cursor().encode()
+
+
+def plain(text: str) -> Cursor:
+    cursor = read_cursor(text)
+    assert isinstance(cursor, Cursor)
+    return cursor
 
 
 def test_whole_numbers_are_cursors_that_no_list_recognises() -> None:
     assert read_cursor("0") == Cursor()
     for number in (1, 9, 2**40 + 1):
-        (mark,) = read_cursor(str(number)).marks
+        (mark,) = plain(str(number)).marks
         assert (mark.position, mark.tag) == (number, b"")
     for text in ("-1", "1.0", "1e3", "9" * 17, "٣", ""):
         with pytest.raises(ValueError, match="a cursor"):
@@ -74,7 +106,7 @@ def test_a_cursor_keeps_few_marks_and_the_first_one_of_all(steps: list[int]) -> 
     for step in steps:
         position += step
         positions.append(position)
-        cursor = move_on(cursor, position, position.to_bytes(8, "big"))
+        cursor = move_on(cursor, Mark(position, position.to_bytes(8, "big")))
         kept = [mark.position for mark in cursor.marks]
         assert len(kept) == min(len(positions), MAX_MARKS)
         assert kept == sorted(set(kept), reverse=True)
@@ -86,7 +118,7 @@ def test_a_cursor_keeps_few_marks_and_the_first_one_of_all(steps: list[int]) -> 
 def test_the_distances_of_the_marks_about_double() -> None:
     cursor = Cursor()
     for position in range(1, 129):
-        cursor = move_on(cursor, position, bytes(8))
+        cursor = move_on(cursor, Mark(position, bytes(8)))
         distances = [position - mark.position for mark in cursor.marks][1:]
         assert all(later <= 4 * earlier for earlier, later in itertools.pairwise(distances)), distances
 
@@ -142,7 +174,7 @@ def test_a_mark_of_a_changed_history_is_never_recognised(seen: int, common: int,
         return
     with pytest.raises(HistoryChangedError) as raised:
         changed.read(cursor, 1000)
-    following = read_cursor(raised.value.following)
+    following = plain(raised.value.following)
     assert following.position == max((mark.position for mark in cursor.marks if mark.position <= common), default=0)
     ids, _ = changed.read(following, 1000)
     assert ids == [id_of(attempt) for attempt, _ in after[following.position :]], "nothing is missed"
@@ -152,5 +184,5 @@ def test_a_mark_of_a_changed_history_is_never_recognised(seen: int, common: int,
 def test_a_whole_number_is_answered_with_the_beginning(history: list[int], number: int) -> None:
     kept = ListInMemory([(n, commit) for n, commit in enumerate(history)])
     with pytest.raises(HistoryChangedError) as raised:
-        kept.read(read_cursor(str(number)), 10)
+        kept.read(plain(str(number)), 10)
     assert read_cursor(raised.value.following) == Cursor()

@@ -32,20 +32,14 @@ class ResultRoutes:
         name = request.parameters["name"]
         await self._checker.entry(name, None)  # raises not-found, or not-indexed
         listed = await self._reader.of_instrument(name, request.query["after"], request.query["limit"])
-        return json_answer(ResultPage([await self._body(each) for each in listed.items], listed.next.encode()))
+        return json_answer(ResultPage([await self._body(each) for each in listed.items], listed.next))
 
     async def of_participant(self, request: Request) -> Answer:
         """Answer a page of a participant's results, of the instruments that the key reaches."""
-        caller, limit, after = request.caller, request.query["limit"], request.query["after"]
-        assert caller is not None
-        items: list[ResultBody] = []
-        while len(items) < limit:
-            listed = await self._reader.of_participant(request.parameters["id"], after, limit - len(items))
-            items += [await self._body(each) for each in listed.items if caller.sees(each.entry.name)]
-            after = listed.next
-            if listed.at_end:
-                break
-        return json_answer(ResultPage(items, after.encode()))
+        assert request.caller is not None
+        after, limit = request.query["after"], request.query["limit"]
+        listed = await self._reader.of_participant(request.parameters["id"], after, limit, request.caller)
+        return json_answer(ResultPage([await self._body(each) for each in listed.items], listed.next))
 
     async def _body(self, found: Found) -> ResultBody:
         assert found.result is not None
