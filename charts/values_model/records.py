@@ -119,7 +119,9 @@ class ApiKey(Group, frozen=True):
 
     name: Annotated[str, Meta(min_length=1, max_length=64)]
     sha256: Annotated[str, Meta(pattern="^[0-9a-f]{64}$")]
-    scopes: list[Literal["instruments:read", "instruments:write", "attempts:write", "attempts:read", "results:read", "operate"]]
+    scopes: list[
+        Literal["instruments:read", "instruments:write", "attempts:write", "attempts:read", "results:read", "operate", "operate:read"]
+    ]
     instruments: list[Annotated[str, Meta(min_length=1, max_length=128)]]
     key_space: Annotated[str, Meta(min_length=1, max_length=64)] | UnsetType = UNSET
 

@@ -127,8 +127,8 @@ class Dispatcher:
                 request.bearer = key.decode()
                 return None
             raise Problem(UNAUTHENTICATED, "The key is not known here.", headers=_CHALLENGE)
-        if route.scope not in caller.scopes:
-            raise Problem(MISSING_SCOPE, f"This needs a key with the scope {route.scope}.")
+        if route.scope is not None and (refusal := caller.refusal(route.scope)):
+            raise Problem(MISSING_SCOPE, refusal)
         return caller
 
     async def _fail(self, request: Request, label: str, error: Exception) -> None:

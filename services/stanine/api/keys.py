@@ -30,6 +30,13 @@ class Scope(StrEnum):
     ATTEMPTS_READ = "attempts:read"
     RESULTS_READ = "results:read"
     OPERATE = "operate"
+    OPERATE_READ = "operate:read"
+
+
+#: Scopes that include another one.
+_INCLUDED_IN = {Scope.OPERATE_READ: Scope.OPERATE}
+#: Scopes over what belongs to all instruments together: queues, settings, the secret of tokens.
+_GLOBAL = frozenset({Scope.OPERATE, Scope.OPERATE_READ})
 
 
 class KeysError(StanineError):
@@ -57,6 +64,18 @@ class Caller:
         #: Whether it reaches every instrument, so that lists need no filter.
         self.sees_all = "*" in entry.instruments
         self._pattern = re.compile("|".join(fnmatch.translate(glob) for glob in entry.instruments) or r"(?!)")
+
+    def refusal(self, scope: Scope) -> str | None:
+        """Return why the key may not do what needs a scope; None if it may."""
+        including = _INCLUDED_IN.get(scope)
+        if scope not in self.scopes and including not in self.scopes:
+            return f"This needs a key with the scope {scope}{f' or {including}' if including else ''}."
+        if scope in _GLOBAL and not self.sees_all:
+            return (
+                "Queues, settings and the secret of tokens belong to all instruments, and this key is restricted to some: "
+                'it needs instruments: ["*"].'
+            )
+        return None
 
     def sees(self, instrument: str) -> bool:
         """Tell whether the key reaches an instrument and what belongs to it."""

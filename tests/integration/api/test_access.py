@@ -20,20 +20,20 @@ CALLS = [
     ("GET", "/v1/attempts/{attempt}", "attempts:read", 200, None),
     ("GET", "/v1/attempts/{attempt}/result", "results:read", 202, None),
     ("GET", "/v1/participants/p-1/results", "results:read", 200, None),
-    ("GET", "/v1/queues", "operate", 200, None),
-    ("GET", "/v1/queues/index", "operate", 200, None),
+    ("GET", "/v1/queues", "operate:read", 200, None),
+    ("GET", "/v1/queues/index", "operate:read", 200, None),
     ("POST", "/v1/queues/index:drain", "operate", 200, None),
     ("POST", "/v1/queues/index:pause", "operate", 200, None),
     ("POST", "/v1/queues/index:resume", "operate", 200, None),
     ("POST", "/v1/queues/index:purge", "operate", 200, "purge"),
-    ("GET", "/v1/queues/index/dead", "operate", 200, None),
+    ("GET", "/v1/queues/index/dead", "operate:read", 200, None),
     ("POST", "/v1/queues/index/dead:requeue", "operate", 200, "letters"),
     ("POST", "/v1/queues/index/dead:delete", "operate", 200, "letters"),
-    ("GET", "/v1/queues/index/dead/1-1", "operate", 404, None),
+    ("GET", "/v1/queues/index/dead/1-1", "operate:read", 404, None),
     ("DELETE", "/v1/queues/index/dead/1-1", "operate", 404, None),
     ("POST", "/v1/tokens:rotate", "operate", 200, "rotation"),
-    ("GET", "/v1/config", "operate", 200, None),
-    ("GET", "/v1/config/history", "operate", 200, None),
+    ("GET", "/v1/config", "operate:read", 200, None),
+    ("GET", "/v1/config/history", "operate:read", 200, None),
     ("PATCH", "/v1/config", "operate", 200, "settings"),
     ("POST", "/v1/config:rollback", "operate", 404, "revision"),
 ]
@@ -62,7 +62,7 @@ def test_a_route_needs_its_scope_and_no_other(
     address = address.format(attempt=attempt)
     for each in ALL_SCOPES:
         answer = shared.http(only(each)).request(method, address, **CONTENT[content])  # type: ignore[arg-type]
-        if each == scope:
+        if each == scope or (each, scope) == ("operate", "operate:read"):
             assert answer.status_code == status, answer.text
         else:
             assert scope in problem(answer, "missing-scope")["detail"]
@@ -72,6 +72,14 @@ def test_a_route_needs_its_scope_and_no_other(
         answer = shared.http(wrong).request(method, address, **CONTENT[content])  # type: ignore[arg-type]
         problem(answer, "unauthenticated")
         assert answer.headers["www-authenticate"].startswith("Bearer")
+
+
+@pytest.mark.parametrize(("method", "address", "content"), [(call[0], call[1], call[4]) for call in CALLS if call[2].startswith("operate")])
+def test_what_belongs_to_all_instruments_is_refused_to_a_key_of_some(
+    shared: Serving, method: str, address: str, content: str | None
+) -> None:
+    answer = shared.http(NARROW).request(method, address, **CONTENT[content])  # type: ignore[arg-type]
+    assert 'instruments: ["*"]' in problem(answer, "missing-scope")["detail"]
 
 
 def test_every_route_with_a_scope_is_in_the_table_above(shared: Serving) -> None:

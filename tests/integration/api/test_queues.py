@@ -4,7 +4,7 @@ import time
 from typing import Any
 
 import pytest
-from tests.integration.api.serving import NARROW, Serving, document, problem
+from tests.integration.api.serving import Serving, document, problem
 
 from stanine.broker import QueueState, StreamsBroker
 from stanine.broker.bootstrap import Management, QueueDeclaration, bootstrap
@@ -131,10 +131,6 @@ def test_dead_letters_are_listed_shown_put_back_and_deleted(mood: Serving) -> No
 def test_an_order_that_is_none_is_refused(shared: Serving, body: bytes) -> None:
     headers = {"content-type": "application/json"}
     problem(shared.http().post("/v1/queues/results/dead:requeue", content=body, headers=headers), "invalid-request")
-
-
-def test_a_key_of_few_instruments_may_operate_if_its_scope_says_so(shared: Serving) -> None:
-    assert shared.http(NARROW).get("/v1/queues").status_code == 200
 
 
 def test_what_a_custom_resource_manages_is_refused_and_what_acts_once_is_not(mood: Serving) -> None:

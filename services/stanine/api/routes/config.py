@@ -94,7 +94,7 @@ class ConfigRoutes:
                 name="readConfig",
                 summary="Read the runtime configuration",
                 tag="config",
-                scope=Scope.OPERATE,
+                scope=Scope.OPERATE_READ,
                 answers={200: Content({"application/json": ConfigBody})},
             ),
             Route(
@@ -116,7 +116,7 @@ class ConfigRoutes:
                 name="listConfigRevisions",
                 summary="List the revisions of the configuration that are kept, the newest first",
                 tag="config",
-                scope=Scope.OPERATE,
+                scope=Scope.OPERATE_READ,
                 answers={200: Content({"application/json": RevisionList})},
             ),
             Route(

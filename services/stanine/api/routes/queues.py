@@ -224,7 +224,7 @@ def _route(
         name=name,
         summary=summary,
         tag="queues",
-        scope=Scope.OPERATE,
+        scope=Scope.OPERATE_READ if method == "GET" else Scope.OPERATE,
         query=query,
         body=Content({"application/json": body}) if body else None,
         answers={200: answer},
