@@ -90,7 +90,7 @@ class Api:
         lists = ResultLists(self._client, self._library, self._keys)
         self._reader = AttemptReader(records, lists, self._index, self._waiter, self._tokens)
         scorings = Scorings(instruments)
-        bulk = BulkIntake(checker, intake, self._index, self._tokens, metrics, tracer, live)
+        bulk = BulkIntake(checker, intake, self._index, self._tokens, metrics, tracer, live, keyring)
         watch_pool(registry, "records", pool_use(self._client))
         metrics.watch_index(lambda: (index.entries.hits, index.entries.misses), lambda: self._index.refreshed_at)
         metrics.watch_capacity(lambda: intake.is_full, lambda: (capacity.used, capacity.limit))

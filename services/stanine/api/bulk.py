@@ -3,6 +3,8 @@
 Its steps run side by side: `_read` splits the stream into lines; `_store` takes what has come, at most `bulkGroupLines`, for one call
 of Redis; `_collect` puts the answers in the order of the lines; `_write` sends them. A client should read answers while it sends; one that
 does not is served as long as its answers fit into BACKLOG_BYTES.
+
+A key that is revoked meanwhile ends the request: nothing more is read or stored, a last line says why, and the connection is broken off.
 """
 
 import asyncio
@@ -18,9 +20,19 @@ from stanine.api.failures import problem_of
 from stanine.api.following import IndexFollower
 from stanine.api.http import NDJSON, ClientGone, Request
 from stanine.api.intake import Intake
+from stanine.api.keys import Caller, Keyring, Scope
 from stanine.api.lines import Line, LineSplitter
 from stanine.api.live import LiveSettings
-from stanine.api.problems import INVALID_ATTEMPT, KEY_CONFLICT, TOO_LARGE, Problem, ProblemError, not_found
+from stanine.api.problems import (
+    INVALID_ATTEMPT,
+    KEY_CONFLICT,
+    MISSING_SCOPE,
+    TOO_LARGE,
+    UNAUTHENTICATED,
+    Problem,
+    ProblemError,
+    not_found,
+)
 from stanine.api.tokens import Tokens
 from stanine.messages import SCORE_ATTEMPTS
 from stanine.store.attempts import Submission, Submitted
@@ -36,6 +48,9 @@ MAX_UNDER_WAY = 2
 BACKLOG_BYTES = 32 << 20
 #: Seconds without anything sent or taken by the client, after which the connection is broken off.
 STALL_SECONDS = 60.0
+#: Seconds between looks at the caller's key, and for the answers of what was read before it was revoked. With the second in which a changed
+#: keys file is read again, a revoked key's request ends within 5 s.
+KEY_SECONDS, LAST_SECONDS = 0.5, 2.0
 
 #: A line's number, its key, and its outcome where that is known before storing; None: it is the group's next submission.
 Row = tuple[int, str | None, Problem | Submitted | None]
@@ -47,6 +62,10 @@ _read_key = msgspec.json.Decoder(_Key).decode
 
 class Stalled(ClientGone):
     """Raised when a client neither sends nor reads."""
+
+
+class Revoked(ClientGone):
+    """Raised when the caller's key was revoked and the caller was told so."""
 
 
 class _Run:
@@ -67,6 +86,10 @@ class _Run:
         self.collected_all = False
         #: Why all lines that are left are refused: once Redis is away, trying each group would take long and change nothing.
         self.refusal: Problem | None = None
+        #: Why the caller may send no more: its key was revoked.
+        self.revoked: Problem | None = None
+        #: The number of the last line that was read.
+        self.last_line = 0
         #: When the client last sent or took something.
         self.moved = time.monotonic()
         self._waiters: list[asyncio.Future[None]] = []
@@ -74,6 +97,7 @@ class _Run:
     def add_lines(self, lines: Sequence[Line]) -> None:
         """Take in lines that were read."""
         self.lines.extend(lines)
+        self.last_line = lines[-1].number if lines else self.last_line
         self.lines_size += sum(len(line.text or b"") for line in lines)
         self.changed()
 
@@ -122,6 +146,7 @@ class BulkIntake:
         metrics: ApiMetrics,
         tracer: Tracer,
         live: LiveSettings,
+        keyring: Keyring,
     ) -> None:
         self._checker = checker
         self._index = index
@@ -130,21 +155,46 @@ class BulkIntake:
         self._metrics = metrics
         self._tracer = tracer
         self._live = live
+        self._keyring = keyring
 
     async def serve(self, request: Request, name: str) -> None:
-        """Take the lines of one request and answer each. Raises ClientGone or Stalled; lines stored by then stay stored."""
+        """Take the lines of one request and answer each. Raises ClientGone, Stalled or Revoked; lines stored by then stay stored."""
         assert request.caller is not None
         run = _Run(name, request.caller.key_space, self._live)
         try:
             async with asyncio.TaskGroup() as steps:
                 watch = steps.create_task(_watch(run))
-                steps.create_task(_read(run, request))
+                reading = steps.create_task(_read(run, request))
+                watch_key = steps.create_task(self._watch_key(run, request.caller, reading))
                 steps.create_task(self._store(run, request))
                 steps.create_task(_collect(run))
                 await _write(run, request)
                 watch.cancel()
+                watch_key.cancel()
         except BaseExceptionGroup as group:
             raise group.exceptions[0] from None
+
+    async def _watch_key(self, run: _Run, caller: Caller, reading: "asyncio.Task[None]") -> None:
+        """End the request when the caller's key is revoked; what was stored stays stored."""
+        while True:
+            await asyncio.sleep(KEY_SECONDS)
+            problem = self._refusal(caller, run.name)
+            if problem is not None:
+                break
+        reading.cancel()
+        run.revoked = run.refusal = problem
+        run.read_all = True
+        run.changed()
+        await asyncio.sleep(LAST_SECONDS)
+        raise Revoked
+
+    def _refusal(self, caller: Caller, name: str) -> Problem | None:
+        now = self._keyring.renew(caller)
+        if now is None:
+            return Problem(UNAUTHENTICATED, "The key was revoked. This line and all after it were not taken.")
+        if refusal := now.refusal(Scope.ATTEMPTS_WRITE):
+            return Problem(MISSING_SCOPE, f"{refusal} This line and all after it were not taken.")
+        return None if now.sees(name) else not_found()
 
     async def _store(self, run: _Run, request: Request) -> None:
         while True:
@@ -273,6 +323,12 @@ async def _collect(run: _Run) -> None:
 async def _write(run: _Run, request: Request) -> None:
     while True:
         await run.until(lambda: bool(run.backlog) or run.collected_all)
+        if not run.backlog and run.revoked is not None:
+            if not request.started:
+                raise run.revoked
+            refusal = {"line": run.last_line + 1, "status": run.revoked.kind.status, "problem": run.revoked.document}
+            await request.write(_encode(refusal) + b"\n")
+            raise Revoked
         if not request.started:
             await request.begin(200, NDJSON)
         if not run.backlog:

@@ -59,6 +59,7 @@ class Caller:
 
     def __init__(self, entry: KeyEntry) -> None:
         self.name = entry.name
+        self.digest = bytes.fromhex(entry.sha256)
         self.scopes = frozenset(entry.scopes)
         self.key_space = key_space_digest(entry.key_space or entry.name)
         #: Whether it reaches every instrument, so that lists need no filter.
@@ -88,7 +89,7 @@ class Keyring:
     def __init__(self, path: Path) -> None:
         self._path = path
         self._stamp: tuple[int, ...] = ()
-        self._callers: tuple[tuple[bytes, Caller], ...] = ()
+        self._callers: tuple[Caller, ...] = ()
 
     def load(self) -> int:
         """Read the file and return how many keys it has; raises KeysError and keeps the keys in force."""
@@ -99,7 +100,7 @@ class Keyring:
         except OSError as error:
             raise KeysError(f"{self._path}: {error.strerror}; STANINE_KEYS_FILE must name a file that this process may read") from None
         entries = read_entries(text, str(self._path))
-        self._callers = tuple((bytes.fromhex(entry.sha256), Caller(entry)) for entry in entries)
+        self._callers = tuple(Caller(entry) for entry in entries)
         return len(entries)
 
     def has_changed(self) -> bool:
@@ -115,10 +116,14 @@ class Keyring:
             return None
         digest = hashlib.sha256(key).digest()
         found = None
-        for known, caller in self._callers:
-            if hmac.compare_digest(known, digest):
+        for caller in self._callers:
+            if hmac.compare_digest(caller.digest, digest):
                 found = caller
         return found
+
+    def renew(self, caller: Caller) -> Caller | None:
+        """Return what the key of a caller found earlier may do now; None if the key is no longer in the file."""
+        return next((each for each in self._callers if each.digest == caller.digest), None)
 
 
 def read_entries(text: bytes, place: str) -> tuple[KeyEntry, ...]:

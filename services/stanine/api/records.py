@@ -153,7 +153,7 @@ class LineAnswer(_Body, frozen=True):
 
     #: From 1; blank lines count but are not answered.
     line: int
-    #: As for a single submission: 202, 409, 413, 422 or 503.
+    #: As for a single submission: 202, 409, 413, 422 or 503; 401, 403 or 404 for what follows after the key was revoked.
     status: int
     key: str | UnsetType = UNSET
     attempt: str | UnsetType = UNSET

@@ -1,10 +1,16 @@
 import concurrent.futures
+import contextlib
+import itertools
 import json
 import socket
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.integration.api.serving import ADMIN, Serving, problem
+from tests.integration.api.serving import ADMIN, Serving, key_entry, problem, write_keys
 
 BULK = "/v1/instruments/a-mood/attempts:bulk"
 NDJSON = {"content-type": "application/x-ndjson"}
@@ -136,6 +142,81 @@ def test_a_client_that_neither_sends_nor_reads_is_cut_off(shared: Serving, monke
             received += part
     assert b'"key":"stalls"' in received
     assert not received.endswith(b"0\r\n\r\n")  # the answer does not pretend to be whole
+
+
+GUEST = key_entry("guest", ["attempts:write"], ["*"])
+
+
+@pytest.mark.parametrize(
+    ("change", "status", "code"),
+    [
+        (None, 401, "unauthenticated"),
+        ({"scopes": ["results:read"]}, 403, "missing-scope"),
+        ({"instruments": ["b-*"]}, 404, "not-found"),
+    ],
+)
+def test_a_revoked_keys_open_stream_ends_within_5_seconds_and_what_was_stored_stays(
+    mood: Serving, keys_file: Path, change: dict[str, Any] | None, status: int, code: str
+) -> None:
+    write_keys(keys_file, GUEST)
+    until(lambda: mood.http("guest").get("/v1/instruments").status_code == 403)
+    with socket.create_connection(("127.0.0.1", mood.port), timeout=10) as connection:
+        connection.sendall(
+            b"POST %b HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer guest\r\nTransfer-Encoding: chunked\r\n\r\n" % BULK.encode()
+        )
+        received, stop = bytearray(), threading.Event()
+
+        def keep_sending() -> None:
+            with contextlib.suppress(OSError):
+                for number in itertools.count():
+                    part = line(f"r{number}")
+                    connection.sendall(b"%x\r\n%b\r\n" % (len(part), part))
+                    if stop.wait(0.01):
+                        return
+
+        sender = threading.Thread(target=keep_sending)
+        sender.start()
+        while received.count(b'"status":202') < 5:
+            received += connection.recv(65536)
+        write_keys(keys_file, *([GUEST | change] if change else []))
+        began = time.monotonic()
+        with contextlib.suppress(ConnectionResetError):
+            while part := connection.recv(65536):
+                received += part
+        assert time.monotonic() - began < 5
+        stop.set()
+        sender.join()
+    assert not received.endswith(b"0\r\n\r\n"), "the answer does not pretend to be whole"
+    answers = [json.loads(each) for each in received.splitlines() if each.startswith(b'{"line"')]
+    taken = [each for each in answers if each["status"] == 202]
+    assert [each["line"] for each in answers] == list(range(1, len(answers) + 1))
+    assert answers[: len(taken)] == taken
+    assert {each["status"] for each in answers[len(taken) :]} == {status}
+    assert answers[-1]["problem"]["type"] == f"urn:stanine:problem:{code}"
+    assert int(mood.redis.get(mood.keys.arrivals) or 0) == len(taken), "what was stored stays stored, and nothing more was"
+    assert mood.http().get(f"/v1/attempts/{taken[-1]['attempt']}").status_code == 200
+
+
+def test_a_key_that_changes_and_keeps_its_right_goes_on(mood: Serving, keys_file: Path) -> None:
+    write_keys(keys_file, GUEST)
+    until(lambda: mood.http("guest").get("/v1/instruments").status_code == 403)
+
+    def lines() -> Iterator[bytes]:
+        yield line("before")
+        write_keys(keys_file, GUEST | {"instruments": ["a-*"], "scopes": ["attempts:write", "instruments:read"]})
+        until(lambda: mood.http("guest").get("/v1/instruments").status_code == 200)
+        time.sleep(0.7)
+        yield line("after")
+
+    answer = mood.http("guest").post(BULK, content=lines(), headers=NDJSON)
+    assert [json.loads(each)["status"] for each in answer.text.splitlines()] == [202, 202]
+
+
+def until(holds: Callable[[], bool]) -> None:
+    began = time.monotonic()
+    while not holds():
+        assert time.monotonic() - began < 5
+        time.sleep(0.05)
 
 
 def test_a_bulk_at_an_unknown_instrument_is_refused_before_a_line_is_read(shared: Serving) -> None:
