@@ -1,13 +1,14 @@
 """Reads responses from a CSV file against a form: which column is what, and what each cell says. Called by `score` and `submit`.
 
 Columns are item ids and, optionally, `key`, `participant`, `revision` and declared attributes. Other columns are ignored and named once;
-a missing item column is refused. A cell that is blank or NA is a missing answer.
+a missing item column is refused. A cell that is blank or NA is a missing answer. The guard of `cell_guard` is undone in every cell.
 """
 
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
+from stanine.cli.cell_guard import unguard
 from stanine.cli.exits import InvalidInputError
 from stanine.cli.sheet import Row, RowFault, Sheet, is_text
 from stanine.domain.index import IndexEntry
@@ -136,7 +137,7 @@ class Responses:
             _refuse_long(key, MAX_KEY)
             if self._participant is not None:
                 place = self._participant
-                text = row.cells[place].strip()
+                text = unguard(row.cells[place].strip())
                 participant = None if text in _NO_VALUE else text
                 _refuse_long(participant, MAX_PARTICIPANT)
             for name, column in self._about:
@@ -156,7 +157,7 @@ class Responses:
     def _key_of(self, row: Row) -> str | None:
         if self._key is None or self._key >= len(row.cells):
             return None
-        text = row.cells[self._key].strip()
+        text = unguard(row.cells[self._key].strip())
         return None if text in _NO_VALUE else text
 
 
@@ -171,7 +172,7 @@ class _Column:
     def read(self, cell: str) -> Any:
         if cell in self.known:
             return self.known[cell]
-        value = self._understand(cell.strip())
+        value = self._understand(unguard(cell.strip()))
         if len(self.known) < _REMEMBERED:
             self.known[cell] = value
         return value

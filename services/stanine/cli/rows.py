@@ -6,6 +6,7 @@ from typing import IO, Any, Protocol
 
 import msgspec
 
+from stanine.cli.cell_guard import guard
 from stanine.cli.terminal import shortest
 from stanine.domain.result import ScaleResult
 
@@ -18,18 +19,23 @@ class RowWriter(Protocol):
 
 
 class CsvWriter:
-    """Writes CSV, the header first. An empty cell is no value; a number is the shortest decimal that reads back the same."""
+    """Writes CSV, the header first. An empty cell is no value; a number is the shortest decimal that reads back the same.
+
+    Texts are guarded against spreadsheets that would run them.
+    """
 
     def __init__(self, out: IO[str], about: Sequence[str], scales: Iterable[tuple[str, bool]]) -> None:
         """`scales` are the ids of the scales in order, and whether each has bands."""
         self._about, self._scales = about, list(scales)
         self._writer = csv.writer(out, lineterminator="\n")
+        #: Before Python 3.13 `csv` does not quote a carriage return, which ends a line for many readers.
+        self._quoting = csv.writer(out, lineterminator="\n", quoting=csv.QUOTE_ALL)
         columns = [f"{scale}.{field}" for scale, has_bands in self._scales for field in ("raw", "valid", "status", *(["band"] * has_bands))]
         self._writer.writerow([*about, *columns])
 
     def write(self, about: Mapping[str, Any], scales: Mapping[str, ScaleResult] | None) -> None:
         """Write a row; a scale that it does not have is empty."""
-        cells: list[Any] = [_plain(about.get(name)) for name in self._about]  # csv writes None as an empty cell
+        cells: list[Any] = [_cell(about.get(name)) for name in self._about]  # csv writes None as an empty cell
         for scale, has_bands in self._scales:
             scored = scales.get(scale) if scales else None
             if scored is None:
@@ -37,8 +43,9 @@ class CsvWriter:
                 continue
             cells += ["" if scored.raw is None else shortest(scored.raw), scored.valid, scored.status]
             if has_bands:
-                cells.append(scored.band or "")
-        self._writer.writerow(cells)
+                cells.append(guard(scored.band) if scored.band else "")
+        carries = any(isinstance(cell, str) and "\r" in cell for cell in cells)
+        (self._quoting if carries else self._writer).writerow(cells)
 
     def close(self) -> None:
         """Do nothing: a CSV has no end of its own."""
@@ -53,6 +60,10 @@ class NdjsonWriter:
     def write(self, about: Mapping[str, Any], scales: Mapping[str, ScaleResult] | None) -> None:
         """Write a row."""
         self._out.write(msgspec.json.encode({name: _plain(value) for name, value in about.items()} | {"scales": scales}).decode() + "\n")
+
+
+def _cell(value: Any) -> Any:
+    return guard(_plain(value)) if isinstance(value, str) else value
 
 
 def _plain(value: Any) -> Any:
