@@ -38,10 +38,32 @@ def read_users(lines: Iterable[str], category: Category) -> Users:
     for line in lines:
         first, *words = line.split() or [""]
         if first == "user" and words:
-            name, rule = words[0], [_as_servers_say(word) for word in words[1:]]
-            others = {word for word in rule if word[0] not in "+-"} - _EMPTY_WORDS
-            users[name] = frozenset(others) | _commands((word for word in rule if word[0] in "+-"), category)
+            root, *selectors = _split_selectors(words[1:])
+            read = [f"({' '.join(sorted(_read_rule(selector, category)))})" for selector in selectors]
+            users[words[0]] = _read_rule(root, category) | frozenset(read)
     return users
+
+
+def _split_selectors(words: Iterable[str]) -> list[list[str]]:
+    """Return the words of a user's root rule, then those of each selector `(…)`."""
+    root: list[str] = []
+    rules, current = [root], root
+    for word in words:
+        if word.startswith("("):
+            current = []
+            rules.append(current)
+        bare = word.strip("()")
+        if bare:
+            current.append(bare)
+        if word.endswith(")"):
+            current = root
+    return rules
+
+
+def _read_rule(words: Iterable[str], category: Category) -> frozenset[str]:
+    rule = [_as_servers_say(word) for word in words]
+    others = {word for word in rule if word[0] not in "+-"} - _EMPTY_WORDS
+    return frozenset(others) | _commands((word for word in rule if word[0] in "+-"), category)
 
 
 def _as_servers_say(word: str) -> str:

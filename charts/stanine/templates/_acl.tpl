@@ -33,6 +33,12 @@ user health on nopass resetkeys resetchannels -@all +ping
 {{- range $commands | uniq | sortAlpha }}
 {{- if not (and $given.oldServer (has . $rules.sinceRedis72)) }}{{ $words = append $words (printf "+%s" .) }}{{ end }}
 {{- end }}
+{{- range $user.selectors }}
+{{- $rule := list }}
+{{- range .readWrite }}{{ $rule = append $rule (printf "~%s" .) }}{{ end }}
+{{- range .commands | sortAlpha }}{{ $rule = append $rule (printf "+%s" .) }}{{ end }}
+{{- $words = append $words (printf "(%s)" (join " " $rule)) }}
+{{- end }}
 {{ join " " $words | replace "NS:" (printf "%s:" $given.namespace) }}
 {{- end }}
 {{- end }}

@@ -68,13 +68,15 @@ def _word(value: Any) -> str:
     return value.decode() if isinstance(value, bytes) else str(value)
 
 
-def guarded(directory: Path, *, with_operator: bool) -> Guarded:
-    """Start the server; the services are told who they are, and started by the test."""
+def guarded(directory: Path, *, with_operator: bool, server_binary: str | None = None) -> Guarded:
+    """Start the server; the services are told who they are, and started by the test. Another binary is a server before Redis 7.2."""
     passwords = {user: secrets.token_hex(8) for user in (*USERS, "admin")}
     namespace = "acl-test"
     path = directory / "users.acl"
-    path.write_text(acl_file(namespace, passwords, with_operator=with_operator) + f"user admin on >{passwords['admin']} ~* &* +@all\n")
-    services = Services(directory, namespace=namespace, server_options=("--appendfsync", "always", "--aclfile", str(path)))
+    rules = acl_file(namespace, passwords, with_operator=with_operator, old_server=server_binary is not None)
+    path.write_text(rules + f"user admin on >{passwords['admin']} ~* &* +@all\n")
+    options = ("--appendfsync", "always", "--aclfile", str(path))
+    services = Services(directory, namespace=namespace, server_options=options, server_binary=server_binary)
     for process in PROCESSES:
         services.environments[process] = {"STANINE_REDIS_URL": services.redis_url_as(process, passwords[process])}
     services.start("valkey")

@@ -25,6 +25,9 @@ def user_line(name: str, namespace: str, password: str, *, with_operator: bool, 
     words += ["&" + channel for channel in user.get("channels", ())]
     words.append("-@all")
     words += ["+" + each for each in sorted(set(commands)) if not (old_server and each in RULES["sinceRedis72"])]
+    for selector in user.get("selectors", ()):
+        rule = ["~" + key for key in selector["readWrite"]] + ["+" + each for each in sorted(selector["commands"])]
+        words.append(f"({' '.join(rule)})")
     return " ".join(words).replace("NS:", namespace + ":")
 
 

@@ -38,6 +38,7 @@ def test_a_file_in_other_words_is_no_change(own_server: Callable[..., Server], t
     path = tmp_path / "users.acl"
     path.write_text(
         "user default on nopass allkeys allchannels allcommands\n\nuser me on >mine ~* &* +@all\nuser you on %RW~a:* resetchannels +get\n"
+        "user they on ~a:* +get ( %RW~b:1 -@all +get +set ) (~c +get)\n"
     )
     client = connect(own_server("--aclfile", str(path)).url)
     assert UsersFile(path.read_text()).follow(client) == ()
@@ -72,6 +73,16 @@ def test_a_new_password_is_taken_and_the_old_one_too_while_both_are_in_the_file(
     port = client.connection_pool.connection_kwargs["port"]
     for password in ("new", PASSWORDS["api"]):
         assert connect(f"redis://api:{password}@127.0.0.1:{port}/0", retries=0).ping()
+
+
+def test_a_selector_that_changed_is_a_change(start: Callable[[], tuple[Any, Path, str]]) -> None:
+    client, path, text = start()
+    changed = text.replace("+fcall +incrby)", "+fcall +incrby +set)")
+    assert changed != text
+    path.write_text(changed)
+    (notice,) = UsersFile(changed).follow(client)
+    assert (notice.reason, notice.message.rpartition(": ")[2]) == ("UsersLoaded", "api")
+    assert UsersFile(changed).follow(client) == ()
 
 
 def test_a_file_that_never_comes_is_waited_for_but_not_for_ever(start: Callable[[], tuple[Any, Path, str]]) -> None:

@@ -28,7 +28,8 @@ def commands_in(lua: str) -> set[str]:
 
 def granted(user: str) -> set[str]:
     rules = RULES["users"][user]
-    return {command for each in rules["commandSets"] for command in RULES["commandSets"][each]} | set(rules["commands"])
+    found = {command for each in rules["commandSets"] for command in RULES["commandSets"][each]} | set(rules["commands"])
+    return found | {command for selector in rules.get("selectors", ()) for command in selector["commands"]}
 
 
 def store_function(name: str) -> str:
