@@ -11,8 +11,8 @@ from typing import Any
 import msgspec
 from opentelemetry.trace import INVALID_SPAN, Tracer
 
-from stanine.api.cycle import BODY_AT_HAND
 from stanine.api.failures import problem_of
+from stanine.api.guard import CONNECTION
 from stanine.api.http import JSON, Answer, ClientGone, Headers, Receive, Request, Scope, Send
 from stanine.api.keys import Caller, Keyring
 from stanine.api.problems import (
@@ -79,7 +79,7 @@ class Dispatcher:
     async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
         started = time.perf_counter()
         method = scope["method"]
-        request = Request(method, dict(scope["headers"]), receive, send, scope.get("extensions", {}).get(BODY_AT_HAND))
+        request = Request(method, dict(scope["headers"]), receive, send, scope.get("state", {}).get(CONNECTION))
         label, token = UNMATCHED, None
         try:
             route, request.parameters = self.router.find(method, _raw_path(scope))

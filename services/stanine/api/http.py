@@ -13,6 +13,7 @@ from opentelemetry.trace import INVALID_SPAN, Span
 from stanine.api.problems import MALFORMED_REQUEST, TOO_LARGE, TOO_SLOW, UNSUPPORTED_CONTENT, Problem
 
 if TYPE_CHECKING:
+    from stanine.api.guard import GuardedConnection
     from stanine.api.keys import Caller
 
 Scope = MutableMapping[str, Any]
@@ -47,7 +48,7 @@ class Request:
     """One HTTP request. `parameters` are the path's, `query` the parsed query string with the route's defaults."""
 
     __slots__ = (
-        "_at_hand",
+        "_connection",
         "_receive",
         "_send",
         "bearer",
@@ -62,14 +63,14 @@ class Request:
     )
 
     def __init__(
-        self, method: str, headers: Mapping[bytes, bytes], receive: Receive, send: Send, at_hand: Callable[[], bytes | None] | None = None
+        self, method: str, headers: Mapping[bytes, bytes], receive: Receive, send: Send, connection: "GuardedConnection | None" = None
     ) -> None:
-        """`at_hand`, if given, returns the whole body if it has come already: then nothing need be awaited, and no time limited."""
+        """Make a request; a `connection` tells whether the whole body is here already: then its time needs no limit."""
         self.method = method
         self.headers = headers
         self._receive = receive
         self._send = send
-        self._at_hand = at_hand
+        self._connection = connection
         self.parameters: Mapping[str, str] = {}
         self.query: Mapping[str, Any] = {}
         self.caller: Caller | None = None
@@ -105,11 +106,11 @@ class Request:
                 raise Problem(MALFORMED_REQUEST, "Content-Length is no number.")
             if int(length) > limit:
                 raise _too_large(limit)
-        whole = self._at_hand() if self._at_hand else None
-        if whole is not None:
-            if len(whole) > limit:
+        if self._connection is not None and self._connection.has_all:
+            body, _ = await self.chunk()
+            if len(body) > limit:
                 raise _too_large(limit)
-            return whole
+            return body
         try:
             async with asyncio.timeout(BODY_SECONDS):
                 body, more = await self.chunk()
@@ -146,6 +147,8 @@ class Request:
     async def begin(self, status: int, media_type: bytes) -> None:
         """Begin an answer whose body follows in parts."""
         self.started, self.status = True, status
+        if self._connection is not None:
+            self._connection.is_streaming = True
         await self._send({"type": "http.response.start", "status": status, "headers": ((b"content-type", media_type), *_ALWAYS)})
 
     async def write(self, part: bytes, *, more: bool = True) -> None:

@@ -7,11 +7,11 @@ import asyncio
 import contextlib
 import socket
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import Any, cast
 
 import uvicorn
 
-from stanine.api.protocol import GuardedProtocol
+from stanine.api.guard import Guard
 
 #: Connections that wait to be accepted.
 BACKLOG = 1024
@@ -58,10 +58,12 @@ async def serve(
     The drain is the time in which load balancers learn that this process is leaving; meanwhile each answer closes its connection.
     `ending` is called after it, before the requests that have begun get their last `grace_seconds`.
     """
+    guard = Guard(app, KEEP_ALIVE_SECONDS)
     server = _Server(
         uvicorn.Config(
-            app,
-            http=GuardedProtocol,
+            guard.serve,
+            http=cast("type[asyncio.Protocol]", guard.connect),  # uvicorn only calls it
+            interface="asgi3",
             ws="none",
             lifespan="on",
             log_config=None,
@@ -74,6 +76,7 @@ async def serve(
         )
     )
     serving = asyncio.create_task(server.serve(sockets=[listener]))
+    watching = asyncio.create_task(guard.watch())
     waiting = asyncio.create_task(stopping.wait())
     await asyncio.wait([serving, waiting], return_when=asyncio.FIRST_COMPLETED)
     waiting.cancel()
@@ -82,4 +85,7 @@ async def serve(
         await asyncio.wait([serving], timeout=drain_seconds)
     ending()
     server.should_exit = True
-    await serving
+    try:
+        await serving
+    finally:
+        watching.cancel()

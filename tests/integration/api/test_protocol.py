@@ -1,4 +1,4 @@
-"""The connection's protocol and the cycle of a request, with an application of the test's own: what the API's answers never do, too."""
+"""The guarded connection with an application of the test's own: what the API's answers never do, too."""
 
 import asyncio
 import socket
@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from stanine.api.cycle import BODY_AT_HAND
+from stanine.api.guard import CONNECTION
 from stanine.api.server import listen, serve
 
 REQUEST = b"POST %b HTTP/1.1\r\nHost: x\r\nContent-Length: 3\r\n\r\nabc"
@@ -18,7 +18,7 @@ class Echo:
     """Answers with the path and the body: whole (/whole), in parts (/parts), too short, or with a line break in a header."""
 
     def __init__(self) -> None:
-        self.at_hand: list[bytes | None] = []
+        self.had_all: list[bool] = []
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         if scope["type"] == "lifespan":
@@ -26,14 +26,12 @@ class Echo:
                 await receive()
                 await send({"type": f"lifespan.{stage}.complete"})
             return
-        body = scope["extensions"][BODY_AT_HAND]()
-        self.at_hand.append(body)
-        if body is None:
+        self.had_all.append(scope["state"][CONNECTION].has_all)
+        message = await receive()
+        body = message["body"]
+        while message["more_body"]:
             message = await receive()
-            body = message["body"]
-            while message["more_body"]:
-                message = await receive()
-                body += message["body"]
+            body += message["body"]
         answer = scope["raw_path"] + b" " + body
         headers = [] if scope["path"] == "/parts" else [(b"content-length", b"%d" % (len(answer) + (scope["path"] == "/short")))]
         if scope["path"] == "/broken":
@@ -106,13 +104,13 @@ def test_requests_that_come_together_are_answered_in_their_order(served: Served)
 def test_a_body_that_comes_late_is_awaited_and_one_that_is_there_is_not(served: Served) -> None:
     with served.connect() as connection:
         connection.sendall((REQUEST % b"/late")[:-1])
-        while not served.echo.at_hand:
+        while not served.echo.had_all:
             threading.Event().wait(0.01)
         connection.sendall(b"c")
         receive(connection, b"/late abc")
         connection.sendall(REQUEST % b"/whole")
         receive(connection, b"/whole abc")
-    assert served.echo.at_hand == [None, b"abc"]
+    assert served.echo.had_all == [False, True]
 
 
 def test_who_asks_whether_to_send_the_body_is_told_to(served: Served) -> None:
@@ -138,13 +136,21 @@ def test_the_answer_to_head_has_no_body(served: Served) -> None:
     assert answer.endswith(b"\r\n\r\n")
 
 
-@pytest.mark.parametrize("path", [b"/broken", b"/short"])
-def test_an_answer_that_would_not_be_what_it_says_is_not_begun(served: Served, path: bytes, caplog: pytest.LogCaptureFixture) -> None:
+def test_an_answer_with_a_line_break_in_a_header_is_not_begun(served: Served, caplog: pytest.LogCaptureFixture) -> None:
     with served.connect() as connection:
-        connection.sendall(REQUEST % path)
+        connection.sendall(REQUEST % b"/broken")
         answer = b"".join(iter(lambda: connection.recv(65536), b""))
     assert b"set-cookie" not in answer
     assert b"200 OK" not in answer
+    assert "RuntimeError" in caplog.text
+
+
+def test_an_answer_shorter_than_its_length_breaks_the_connection_off(served: Served, caplog: pytest.LogCaptureFixture) -> None:
+    with served.connect() as connection:
+        connection.sendall(REQUEST % b"/short")
+        answer = b"".join(iter(lambda: connection.recv(65536), b""))
+    assert b"content-length: 11\r\n" in answer
+    assert answer.endswith(b"\r\n\r\n/short abc")
     assert "RuntimeError" in caplog.text
 
 
