@@ -17,6 +17,7 @@ from stanine.api.http import JSON, Answer, ClientGone, Headers, Receive, Request
 from stanine.api.keys import Caller, Keyring
 from stanine.api.problems import (
     INTERNAL,
+    MALFORMED_REQUEST,
     MEDIA_TYPE,
     MISSING_SCOPE,
     NOT_READY,
@@ -82,6 +83,7 @@ class Dispatcher:
         request = Request(method, dict(scope["headers"]), receive, send, scope.get("state", {}).get(CONNECTION))
         label, token = UNMATCHED, None
         try:
+            _check_host(scope)
             route, request.parameters = self.router.find(method, _raw_path(scope))
             label = route.path
             # a probe every few seconds would bury what people ask for
@@ -177,6 +179,13 @@ def json_answer(record: Any, status: int = 200, headers: Headers = ()) -> Answer
 
 def _is_token(text: bytes) -> bool:
     return len(text) == TOKEN_LENGTH and all(character in b"0123456789abcdef" for character in text)
+
+
+def _check_host(scope: Mapping[str, Any]) -> None:
+    """Refuse a missing or repeated Host, as RFC 9112 (3.2) asks; HTTP/1.0 has none."""
+    count = [name for name, _ in scope["headers"]].count(b"host")
+    if count != 1 and (count > 1 or scope.get("http_version", "1.1") != "1.0"):
+        raise Problem(MALFORMED_REQUEST, "Send Host exactly once.")
 
 
 def _raw_path(scope: Mapping[str, Any]) -> str:

@@ -231,6 +231,32 @@ def test_what_is_not_http_is_answered_with_a_problem(shared: Serving, sent: byte
     assert json.loads(body)["type"] == "urn:stanine:problem:malformed-request"
 
 
+@pytest.mark.parametrize(
+    "sent",
+    [
+        b"GET /healthz HTTP/1.1\r\n\r\n",
+        b"GET /healthz HTTP/1.1\r\nHost: x\r\nHost: x\r\n\r\n",
+        b"GET /healthz HTTP/1.1\r\nHost: x\r\nHOST: y\r\n\r\n",
+        b"GET /healthz HTTP/1.0\r\nHost: x\r\nHost: y\r\n\r\n",
+        b"GET /nothing HTTP/1.1\r\nHosts: x\r\n\r\n",
+        post(b"{}").replace(b"Host: x\r\n", b""),
+    ],
+)
+def test_a_missing_or_repeated_host_is_refused(shared: Serving, sent: bytes) -> None:
+    with socket.create_connection(("127.0.0.1", shared.port), timeout=30) as connection:
+        connection.sendall(sent)
+        status, body = answer_of(connection)
+    assert status == 400
+    assert json.loads(body)["detail"] == "Send Host exactly once."
+
+
+@pytest.mark.parametrize("sent", [b"GET /healthz HTTP/1.0\r\n\r\n", b"GET /healthz HTTP/1.1\r\nHost:\r\n\r\n"])
+def test_an_empty_host_and_http_1_0_without_one_are_served(shared: Serving, sent: bytes) -> None:
+    with socket.create_connection(("127.0.0.1", shared.port), timeout=30) as connection:
+        connection.sendall(sent)
+        assert answer_of(connection)[0] == 200
+
+
 # Bytes are bounded.
 
 
