@@ -2,6 +2,7 @@
 
 import asyncio
 import threading
+from concurrent.futures import ThreadPoolExecutor
 
 from opentelemetry import trace
 
@@ -11,6 +12,7 @@ from stanine.api.checking import Checker
 from stanine.api.config_desk import ConfigDesk
 from stanine.api.deadlines import within
 from stanine.api.dispatch import Dispatcher
+from stanine.api.documents import DocumentReader
 from stanine.api.following import INDEX_SECONDS, SLOW_SECONDS, IndexFollower, Loops, SettingsFollower, follow_keys
 from stanine.api.intake import Intake
 from stanine.api.keys import Keyring
@@ -79,6 +81,7 @@ class Api:
         self._tokens = Tokens(TokenSecrets(self._client, self._library, self._keys))
         records = AttemptRecords(self._client, self._keys)
         self._waiter = ResultWaiter(self._client, self._keys, records)
+        self._documents = DocumentReader()
         checker, intake = Checker(attempts, instruments, index.entries), Intake(attempts)
         self._index = IndexFollower(index)
         self._following = SettingsFollower(self._client, self._keys, live, capacity, writer, intake)
@@ -86,6 +89,8 @@ class Api:
         self._config_desk = ConfigDesk(settings.redis_url, self._keys)
         self._states = StateFollower(self._client, self._keys.partition, intake)
         self._heartbeats = Heartbeats()
+        #: For the keys' loop alone: whether this process is alive must not depend on what requests do in threads.
+        self._keys_thread = ThreadPoolExecutor(1, thread_name_prefix="keys")
         self._loops = Loops(self._heartbeats)
         lists = ResultLists(self._client, self._library, self._keys)
         self._reader = AttemptReader(records, lists, self._index, self._waiter, self._tokens)
@@ -96,7 +101,7 @@ class Api:
         metrics.watch_capacity(lambda: intake.is_full, lambda: (capacity.used, capacity.limit))
         metrics.ready.set_function(lambda: float(not self.unready()))
         routes = (
-            *InstrumentRoutes(instruments, index.entries, self._index, checker, intake, tracer, live).routes(),
+            *InstrumentRoutes(instruments, index.entries, self._index, checker, intake, tracer, live, self._documents).routes(),
             *AttemptRoutes(
                 checker, intake, bulk, self._index, self._reader, scorings, tokens=self._tokens, metrics=metrics, tracer=tracer, live=live
             ).routes(),
@@ -139,7 +144,7 @@ class Api:
 
     async def start(self) -> None:
         """Begin to prepare; requests are refused as not-ready until that is done."""
-        self._loops.start("keys", lambda: follow_keys(self._keyring), SLOW_SECONDS)
+        self._loops.start("keys", lambda: follow_keys(self._keyring, self._keys_thread), SLOW_SECONDS)
         self._preparing = asyncio.create_task(self._prepare())
 
     def leave(self) -> None:
@@ -159,6 +164,8 @@ class Api:
             self._preparing.cancel()
             await asyncio.gather(self._preparing, return_exceptions=True)
         await self._loops.stop()
+        self._keys_thread.shutdown(wait=False, cancel_futures=True)
+        self._documents.close()
         await asyncio.to_thread(self._desk.close)
         await asyncio.to_thread(self._config_desk.close)
         await self._client.aclose()

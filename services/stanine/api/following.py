@@ -7,6 +7,7 @@ it came to: a Redis that is away is no reason to restart this process.
 import asyncio
 import time
 from collections.abc import Awaitable, Callable
+from concurrent.futures import Executor
 from typing import Any, TypeVar
 
 import redis
@@ -126,11 +127,12 @@ class SettingsFollower:
             log.warning("capacity.full" if full else "capacity.free", used=self._capacity.used, limit=self._capacity.limit)
 
 
-async def follow_keys(keyring: Keyring) -> None:
+async def follow_keys(keyring: Keyring, thread: Executor) -> None:
     """Read the keys file again if it has changed; a faulty one is reported and changes nothing."""
-    if await asyncio.to_thread(keyring.has_changed):
+    loop = asyncio.get_running_loop()
+    if await loop.run_in_executor(thread, keyring.has_changed):
         try:
-            count = await asyncio.to_thread(keyring.load)
+            count = await loop.run_in_executor(thread, keyring.load)
         except KeysError as error:
             log.error("keys.refused", why=str(error))  # noqa: TRY400 - the sentence says it all; there is no defect to trace
         else:

@@ -1,5 +1,6 @@
 import concurrent.futures
 import json
+import threading
 import time
 from pathlib import Path
 
@@ -136,3 +137,27 @@ def test_an_attempt_at_an_instrument_that_was_just_removed_looks_like_one_at_non
     assert bulk.status_code == 404 or bulk.json()["problem"]["type"].endswith("not-found")
     assert mood.redis.get(mood.keys.arrivals) is None
     assert mood.publish(document()).json()["revision"] == 2
+
+
+@pytest.mark.slow
+def test_many_large_documents_at_once_leave_the_process_alive_and_are_all_answered(api: Serving) -> None:
+    large = document("a-large")
+    large["spec"]["items"] = [{"id": f"i{number}", "text": "x" * 340} for number in range(10_000)]
+    text = json.dumps(large).encode()
+    assert 3_500_000 < len(text) < 4_194_304
+    client, probe, statuses = api.http(), api.http(None), list[int]()
+
+    def publish(number: int) -> None:
+        headers = {"content-type": "application/yaml" if number % 4 == 0 else "application/json"}
+        statuses.append(client.put("/v1/instruments/a-large", content=text, headers=headers).status_code)
+
+    threads = [threading.Thread(target=publish, args=(number,)) for number in range(60)]
+    for thread in threads:
+        thread.start()
+    health = []
+    while any(thread.is_alive() for thread in threads):
+        health.append(probe.get("/healthz").status_code)
+        time.sleep(0.1)
+    assert set(health) == {200}
+    assert len(statuses) == 60
+    assert set(statuses) <= {422, 503}

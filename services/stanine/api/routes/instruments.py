@@ -1,6 +1,5 @@
 """/v1/instruments: published, read, listed; and the form that a participant sees."""
 
-import asyncio
 from collections.abc import Mapping
 from typing import Any
 
@@ -10,6 +9,7 @@ from opentelemetry.trace import Tracer
 from stanine.api.checking import Checker, UnknownRevision
 from stanine.api.deadlines import within
 from stanine.api.dispatch import json_answer
+from stanine.api.documents import DocumentReader
 from stanine.api.following import IndexFollower
 from stanine.api.http import JSON, Answer, Request
 from stanine.api.intake import Intake
@@ -26,20 +26,18 @@ from stanine.api.problems import (
     TOO_LARGE,
     UNSUPPORTED_CONTENT,
     Problem,
-    from_faults,
     not_found,
 )
 from stanine.api.queries import AFTER_NAME, LIMIT, REVISION, WAIT
 from stanine.api.records import InstrumentItem, InstrumentPage, PublishedInstrument, given
 from stanine.api.routing import Content, Route
-from stanine.domain.document import canonical, digest, read_json, read_yaml
-from stanine.domain.errors import InvalidDocument
+from stanine.domain.document import digest
 from stanine.domain.index import IndexEntry, public_form
-from stanine.domain.instrument import Instrument, form_digest, parse_instrument
+from stanine.domain.instrument import Instrument
 from stanine.messages import BUILD_INDEX
 from stanine.store.errors import PreconditionFailedError
 from stanine.store.index import EntryCache
-from stanine.store.instruments import Instruments
+from stanine.store.instruments import Instruments, Published
 from stanine.telemetry.traces import sending
 
 _YAML = (b"application/yaml", b"application/x-yaml", b"text/yaml")
@@ -60,7 +58,9 @@ class InstrumentRoutes:
         intake: Intake,
         tracer: Tracer,
         live: LiveSettings,
+        documents: DocumentReader,
     ) -> None:
+        self._documents = documents
         self._live = live
         self._instruments = instruments
         self._entries = entries
@@ -103,9 +103,17 @@ class InstrumentRoutes:
         """Make a document the newest revision of its instrument."""
         name = request.parameters["name"]
         media_type = request.check_content(JSON, *_YAML)
-        text = await request.body(self._live.now.max_document_bytes)
-        # Reading megabytes of YAML takes seconds: the loop serves others meanwhile.
-        document, form = await asyncio.to_thread(_read_document, text, name, media_type)
+        async with self._documents.place():
+            text = await request.body(self._live.now.max_document_bytes)
+            document, form = await self._documents.read(text, name, media_type)
+            published = await self._publish(request, name, document, form)
+        indexed = await self._index.wait_for(name, published.revision, request.query["wait"])
+        body = PublishedInstrument(name, published.revision, published.form, published.digest, published.changed, indexed)
+        created = published.changed and published.revision == 1
+        headers = ((b"etag", _etag(published.digest)), (b"location", f"/v1/instruments/{name}".encode()))
+        return json_answer(body, 201 if created else 200, headers)
+
+    async def _publish(self, request: Request, name: str, document: bytes, form: str) -> Published:
         self._intake.admit(BUILD_INDEX.queue)
         expected = _if_match(request)
         if expected == "*":
@@ -115,7 +123,7 @@ class InstrumentRoutes:
             expected = stored.digest
         try:
             with sending(self._tracer, BUILD_INDEX.queue, request.span) as trace:
-                published = await within(
+                return await within(
                     self._instruments.publish(
                         name, document, digest(document), form, if_match=expected, if_none_match=_if_none_match(request), trace=trace
                     )
@@ -123,11 +131,6 @@ class InstrumentRoutes:
         except PreconditionFailedError as error:
             now = f"Its digest is now {error.digest}." if error.digest else "There is no instrument of this name yet."
             raise Problem(PRECONDITION_FAILED, now) from None
-        indexed = await self._index.wait_for(name, published.revision, request.query["wait"])
-        body = PublishedInstrument(name, published.revision, published.form, published.digest, published.changed, indexed)
-        created = published.changed and published.revision == 1
-        headers = ((b"etag", _etag(published.digest)), (b"location", f"/v1/instruments/{name}".encode()))
-        return json_answer(body, 201 if created else 200, headers)
 
     async def form(self, request: Request) -> Answer:
         """Answer what a participant sees."""
@@ -208,16 +211,6 @@ class InstrumentRoutes:
                 problems=(NOT_INDEXED,),
             ),
         )
-
-
-def _read_document(text: bytes, name: str, media_type: bytes) -> tuple[bytes, str]:
-    """Return the canonical document and the digest of its form; raises a Problem (invalid-document)."""
-    try:
-        plain = read_json(text) if media_type == JSON else read_yaml(text)
-        instrument = parse_instrument(plain, name=name)
-    except InvalidDocument as error:
-        raise from_faults(INVALID_DOCUMENT, error) from None
-    return canonical(plain), form_digest(instrument)
 
 
 def _etag(of: str) -> bytes:
