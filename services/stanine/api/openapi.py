@@ -6,6 +6,7 @@ from typing import Any
 
 import msgspec
 
+from stanine.api.examples import EXAMPLES
 from stanine.api.problems import (
     INTERNAL,
     MALFORMED_REQUEST,
@@ -42,7 +43,8 @@ def describe(routes: Iterable[Route]) -> dict[str, Any]:
     contents = [content for route in routes for content in (*route.answers.values(), *([route.body] if route.body else []))]
     types = {each for content in contents for each in content.types.values() if isinstance(each, type)} | {ProblemDocument}
     ordered = sorted(types, key=lambda each: each.__name__)
-    _, schemas = msgspec.json.schema_components(ordered, ref_template=_REFERENCE)
+    _, plain_schemas = msgspec.json.schema_components(ordered, ref_template=_REFERENCE)
+    schemas = {name: _with_type(schema) for name, schema in plain_schemas.items()}
     paths: dict[str, dict[str, Any]] = {}
     for route in routes:
         paths.setdefault(route.path, {})[route.method.lower()] = _operation(route)
@@ -54,6 +56,7 @@ def describe(routes: Iterable[Route]) -> dict[str, Any]:
             "description": "Runs psychometric assessments: publish instruments, submit attempts, read results.",
             "license": {"name": "Apache-2.0", "identifier": "Apache-2.0"},
         },
+        "servers": [{"url": ".", "description": "Where this description comes from, also under a path prefix."}],
         "paths": paths,
         "components": {
             "schemas": schemas,
@@ -141,8 +144,27 @@ def _problem_responses(route: Route) -> dict[str, Any]:
 def _response(content: Content) -> dict[str, Any]:
     described: dict[str, Any] = {"description": content.description or "Done."}
     if content.types:
-        described["content"] = {media_type: {"schema": _schema(each)} for media_type, each in content.types.items()}
+        described["content"] = {media_type: _media(media_type, each) for media_type, each in content.types.items()}
     return described
+
+
+def _media(media_type: str, each: Any) -> dict[str, Any]:
+    described: dict[str, Any] = {"schema": _schema(each)}
+    # An example of NDJSON would be a text, but the schema is that of a line.
+    if isinstance(each, type) and each in EXAMPLES and "ndjson" not in media_type:
+        described["example"] = EXAMPLES[each]
+    return described
+
+
+def _with_type(schema: Any) -> Any:
+    """Return a schema in which `Literal[True]` has a type: generators of clients drop an operation with an enum of booleans."""
+    if isinstance(schema, list):
+        return [_with_type(each) for each in schema]
+    if not isinstance(schema, dict):
+        return schema
+    if schema.get("enum") == [True]:
+        return {**{name: value for name, value in schema.items() if name != "enum"}, "type": "boolean", "const": True}
+    return {name: _with_type(each) for name, each in schema.items()}
 
 
 def _schema(each: Any) -> dict[str, Any]:

@@ -73,6 +73,46 @@ class PublishedInstrument(_Body, frozen=True):
     indexed: bool
 
 
+class FormOptionBody(_Body, frozen=True):
+    """An option of an item."""
+
+    value: float | str
+    label: str | UnsetType = UNSET
+
+
+class FormItemBody(_Body, frozen=True):
+    """An item and its options."""
+
+    id: str
+    text: str
+    type: str
+    options: list[FormOptionBody]
+
+
+class FormAttributeBody(_Body, frozen=True):
+    """What may be said of the person."""
+
+    id: str
+    title: str | UnsetType = UNSET
+    type: str | UnsetType = UNSET
+    #: The values that it may have, if it may not have any.
+    values: list[float | str] | UnsetType = UNSET
+
+
+class FormBody(_Body, frozen=True):
+    """What a participant may see of an instrument."""
+
+    name: str
+    revision: int
+    #: The first revision of this form.
+    form: int
+    title: str
+    attributes: list[FormAttributeBody]
+    items: list[FormItemBody]
+    language: str | UnsetType = UNSET
+    instructions: str | UnsetType = UNSET
+
+
 class Receipt(_Body, frozen=True):
     """A submission that was accepted: the attempt's id, and the token that reads its result and nothing else."""
 

@@ -1,6 +1,10 @@
 import json
 
+import jsonschema
+import msgspec
 from tests.integration.api.serving import Serving
+
+from stanine.api.records import FormBody
 
 
 def test_the_description_names_every_route_its_scope_and_its_problems(shared: Serving) -> None:
@@ -15,6 +19,37 @@ def test_the_description_names_every_route_its_scope_and_its_problems(shared: Se
     assert description["components"]["schemas"]["AttemptBody"]["additionalProperties"] is False
     operations = [operation["operationId"] for path in description["paths"].values() for operation in path.values()]
     assert len(set(operations)) == len(operations)
+
+
+def test_the_examples_fit_their_schemas(shared: Serving) -> None:
+    description = shared.http(None).get("/openapi.json").json()
+    components = {"components": description["components"]}
+    checked = 0
+    for path in description["paths"].values():
+        for operation in path.values():
+            for content in (operation.get("requestBody", {}), *operation["responses"].values()):
+                for media in content.get("content", {}).values():
+                    if "example" in media:
+                        jsonschema.validate(media["example"], media["schema"] | components)
+                        checked += 1
+    assert checked >= 12
+    for sent in (path["post"] for path in description["paths"].values() if "requestBody" in path.get("post", {})):
+        (media,) = list(sent["requestBody"]["content"].items())[:1]
+        assert "example" in media[1] or media[0] == "application/x-ndjson"
+
+
+def test_generators_of_clients_can_read_the_description(shared: Serving) -> None:
+    description = shared.http(None).get("/openapi.json").json()
+    assert description["servers"][0]["url"] == "."
+    letters = description["components"]["schemas"]["DeadLetterOrder"]["properties"]["all"]
+    assert letters == {"type": "boolean", "const": True}
+    assert '"enum":[true]' not in json.dumps(description, separators=(",", ":"))
+
+
+def test_the_form_is_what_its_schema_says(mood: Serving) -> None:
+    text = mood.http().get("/v1/instruments/a-mood/form").content
+    form = msgspec.json.decode(text, type=FormBody)
+    assert msgspec.json.decode(msgspec.json.encode(form)) == msgspec.json.decode(text)
 
 
 def test_the_page_and_its_files_come_from_here_under_a_strict_policy(shared: Serving) -> None:

@@ -1,8 +1,5 @@
 """/v1/instruments: published, read, listed; and the form that a participant sees."""
 
-from collections.abc import Mapping
-from typing import Any
-
 import msgspec
 from opentelemetry.trace import Tracer
 
@@ -29,7 +26,7 @@ from stanine.api.problems import (
     not_found,
 )
 from stanine.api.queries import AFTER_NAME, LIMIT, REVISION, WAIT
-from stanine.api.records import InstrumentItem, InstrumentPage, PublishedInstrument, given
+from stanine.api.records import FormBody, InstrumentItem, InstrumentPage, PublishedInstrument, given
 from stanine.api.routing import Content, Route
 from stanine.domain.document import digest
 from stanine.domain.index import IndexEntry, public_form
@@ -43,7 +40,6 @@ from stanine.telemetry.traces import sending
 _YAML = (b"application/yaml", b"application/x-yaml", b"text/yaml")
 #: Instruments read at once to fill a page of a key that does not reach all: the others are skipped.
 _SCAN = 1000
-_ANYTHING: Mapping[str, Any] = {"type": "object"}
 
 
 class InstrumentRoutes:
@@ -207,7 +203,7 @@ class InstrumentRoutes:
                 tag="instruments",
                 scope=Scope.ATTEMPTS_WRITE,
                 query=(REVISION,),
-                answers={200: Content({"application/json": _ANYTHING})},
+                answers={200: Content({"application/json": FormBody})},
                 problems=(NOT_INDEXED,),
             ),
         )
