@@ -1,7 +1,10 @@
 import json
+import re
+from urllib.parse import urljoin
 
 import jsonschema
 import msgspec
+import pytest
 from tests.integration.api.serving import Serving
 
 from stanine.api.records import FormBody
@@ -61,10 +64,23 @@ def test_the_page_and_its_files_come_from_here_under_a_strict_policy(shared: Ser
     assert "script-src 'self';" in policy
     assert "unsafe" not in policy
     for name in ("swagger-ui-bundle.js", "swagger-ui.css", "docs.js"):
-        assert f"/docs/{name}" in page.text
+        assert f'"docs/{name}"' in page.text
         assert http.get(f"/docs/{name}").status_code == 200
     assert http.get("/docs/../app.py").status_code == 404
     assert http.get("/docs/%2e%2e%2fapp.py").status_code == 404
+
+
+@pytest.mark.parametrize("address", ["", "docs"])
+@pytest.mark.parametrize("prefix", ["/", "/some/where/"])
+def test_the_links_of_a_page_work_under_a_path_prefix(shared: Serving, address: str, prefix: str) -> None:
+    page = shared.http(None).get(f"/{address}").text
+    links = [link for link in re.findall(r'(?:href|src)="([^"]*)"', page) if not link.startswith("data:")]
+    assert len(links) >= 4
+    for link in links:
+        path = urljoin(f"http://x{prefix}{address}", link).removeprefix("http://x")
+        assert path.startswith(prefix)
+        assert shared.http(None).get("/" + path.removeprefix(prefix)).status_code == 200
+    assert 'url: "openapi.json"' in shared.http(None).get("/docs/docs.js").text
 
 
 def test_the_metrics_tell_what_was_served(mood: Serving) -> None:

@@ -15,5 +15,5 @@ def test_the_vendored_files_are_those_of_the_manifest() -> None:
 
 
 def test_the_page_asks_no_other_server() -> None:
-    for name in ("docs.html", "docs.js"):
+    for name in ("index.html", "docs.html", "docs.js"):
         assert "//" not in PAGES.joinpath(name).read_text().replace("// ", "")

@@ -1,4 +1,4 @@
-"""/openapi.json and /docs: the description of this API, and a page that shows it without any other server.
+"""/, /openapi.json and /docs: a page of links, the description of this API, and a page that shows it without any other server.
 
 The page's files are vendored under `pages/swagger-ui` (manifest.json: version, licence, checksums).
 """
@@ -36,6 +36,10 @@ class DocsRoutes:
         """Answer the OpenAPI document."""
         return Answer(200, self._describe(), JSON)
 
+    async def index(self, _request: Request) -> Answer:
+        """Answer a page of links."""
+        return Answer(200, _read("index.html"), b"text/html; charset=utf-8", _PAGE_HEADERS)
+
     async def page(self, _request: Request) -> Answer:
         """Answer the page."""
         return Answer(200, _read("docs.html"), b"text/html; charset=utf-8", _PAGE_HEADERS)
@@ -61,6 +65,16 @@ class DocsRoutes:
                 tag="docs",
                 always=True,
                 answers={200: Content({"application/json": {"type": "object"}})},
+            ),
+            Route(
+                method="GET",
+                path="/",
+                handler=self.index,
+                name="index",
+                summary="A page with the links that help",
+                tag="docs",
+                always=True,
+                answers={200: Content({"text/html": text})},
             ),
             Route(
                 method="GET",
