@@ -13,7 +13,7 @@ from stanine.api.config_desk import ConfigDesk
 from stanine.api.deadlines import within
 from stanine.api.dispatch import Dispatcher
 from stanine.api.documents import DocumentReader
-from stanine.api.following import INDEX_SECONDS, SLOW_SECONDS, IndexFollower, Loops, SettingsFollower, follow_keys
+from stanine.api.following import INDEX_SECONDS, SLOW_SECONDS, IndexFollower, Loops, SettingsFollower, WriteProbe, follow_keys
 from stanine.api.intake import Intake
 from stanine.api.keys import Keyring
 from stanine.api.live import LiveSettings
@@ -88,6 +88,7 @@ class Api:
         self._desk = QueueDesk(StreamsBroker(url=settings.redis_url, namespace=self._keys.partition))
         self._config_desk = ConfigDesk(settings.redis_url, self._keys)
         self._states = StateFollower(self._client, self._keys.partition, intake)
+        self._writes = WriteProbe(self._client, self._keys)
         self._heartbeats = Heartbeats()
         #: For the keys' loop alone: whether this process is alive must not depend on what requests do in threads.
         self._keys_thread = ThreadPoolExecutor(1, thread_name_prefix="keys")
@@ -109,7 +110,7 @@ class Api:
             *TokenRoutes(self._tokens).routes(),
             *QueueRoutes(self._desk).routes(),
             *ConfigRoutes(self._config_desk).routes(),
-            *ProbeRoutes(self._heartbeats, self.unready, registry).routes(),
+            *ProbeRoutes(self._heartbeats, self.unready, self.notes, registry).routes(),
         )
         docs = DocsRoutes(lambda: describe(self.asgi.router.routes))
         self.asgi = Dispatcher(
@@ -118,6 +119,7 @@ class Api:
             metrics,
             tracer,
             records_spans=records_spans(provider),
+            instruments=lambda: index.entries.now.forms,
             reasons=self.unprepared,
             start=self.start,
             stop=self.stop,
@@ -137,10 +139,14 @@ class Api:
     def unready(self) -> list[str]:
         """Return why this process should get no requests."""
         reasons = self.unprepared()
-        reasons += [f"Redis cannot be used: {name} fails with {error}" for name, error in self._loops.failing.items() if name != "keys"]
+        reasons += [f"Redis cannot be used: {name} fails: {error}" for name, error in self._loops.failing.items() if name != "keys"]
         if self._leaving:
             reasons.append("stopping")
         return reasons
+
+    def notes(self) -> list[str]:
+        """Return what does not work although this process should get requests: it reads, and answers writes with the reason."""
+        return [f"Redis refuses writes: {self._writes.refusal}"] if self._writes.refusal else []
 
     async def start(self) -> None:
         """Begin to prepare; requests are refused as not-ready until that is done."""
@@ -204,6 +210,7 @@ class Api:
             client.close()
         self._loops.start("settings", self._following.refresh, SLOW_SECONDS)
         self._loops.start("queues", self.refresh_states, SLOW_SECONDS)
+        self._loops.start("writes", self._writes.probe, SLOW_SECONDS)
         self._loops.start("index", self.refresh_index, INDEX_SECONDS)
         self._loops.start("tokens", self.refresh_tokens, SLOW_SECONDS)
         self._loops.start_once("results", self._waiter.run())

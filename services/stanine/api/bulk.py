@@ -29,9 +29,9 @@ from stanine.api.problems import (
     MISSING_SCOPE,
     TOO_LARGE,
     UNAUTHENTICATED,
+    NotFound,
     Problem,
     ProblemError,
-    not_found,
 )
 from stanine.api.tokens import Tokens
 from stanine.messages import SCORE_ATTEMPTS
@@ -194,7 +194,7 @@ class BulkIntake:
             return Problem(UNAUTHENTICATED, "The key was revoked. This line and all after it were not taken.")
         if refusal := now.refusal(Scope.ATTEMPTS_WRITE):
             return Problem(MISSING_SCOPE, f"{refusal} This line and all after it were not taken.")
-        return None if now.sees(name) else not_found()
+        return None if now.sees(name) else NotFound("Instrument", name)
 
     async def _store(self, run: _Run, request: Request) -> None:
         while True:
@@ -253,13 +253,13 @@ class BulkIntake:
             except Exception as error:  # noqa: BLE001 - as above
                 run.refusal = _foreseen(error)
                 outcomes = iter([run.refusal] * len(submissions))
-        return self._answers(rows, outcomes)
+        return self._answers(run.name, rows, outcomes)
 
     async def _submit(self, request: Request, submissions: Sequence[Submission]) -> list[Submitted]:
         with sending(self._tracer, SCORE_ATTEMPTS.queue, request.span, len(submissions)) as trace:
             return await self._intake.submit_many(submissions, trace)
 
-    def _answers(self, rows: Sequence[Row], stored: Iterator[Submitted | Problem]) -> bytes:
+    def _answers(self, instrument: str, rows: Sequence[Row], stored: Iterator[Submitted | Problem]) -> bytes:
         """Return the answer lines of a group, and count its outcomes."""
         accepted = repeated = 0
         lines = []
@@ -267,7 +267,7 @@ class BulkIntake:
         for line, key, known in rows:
             outcome = next(stored) if known is None else known
             if isinstance(outcome, Submitted) and outcome.outcome in _REFUSALS:
-                outcome = _REFUSALS[outcome.outcome]()
+                outcome = _REFUSALS[outcome.outcome](instrument)
             if isinstance(outcome, Submitted):
                 accepted += outcome.outcome == "new"
                 repeated += outcome.outcome == "repeated"
@@ -291,7 +291,10 @@ def conflict() -> Problem:
 
 
 #: What became of a submission that is no attempt.
-_REFUSALS: Mapping[str, Callable[[], Problem]] = {"conflict": conflict, "gone": not_found}
+_REFUSALS: Mapping[str, Callable[[str], Problem]] = {
+    "conflict": lambda _: conflict(),
+    "gone": lambda instrument: NotFound("Instrument", instrument),
+}
 
 _NO_KEY = ProblemError("/key", "MissingField", "in bulk every attempt needs a key, so that sending the lines again adds nothing")
 

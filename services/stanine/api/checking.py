@@ -4,7 +4,7 @@ import msgspec
 
 from stanine.api.deadlines import within
 from stanine.api.form_reader import FormReader
-from stanine.api.problems import INVALID_ATTEMPT, NOT_INDEXED, Problem, ProblemError, from_faults, not_found
+from stanine.api.problems import INVALID_ATTEMPT, NOT_INDEXED, NotFound, Problem, ProblemError, from_faults
 from stanine.api.randoms import Randoms
 from stanine.domain.attempt import Attempt
 from stanine.domain.errors import InvalidAttempt
@@ -21,6 +21,7 @@ class UnknownRevision(Problem):
     def __init__(self, newest: int) -> None:
         fault = ProblemError("/revision", "UnknownReference", f"the newest revision is {newest}")
         super().__init__(INVALID_ATTEMPT, "1 thing is wrong; see errors", errors=[fault], error_count=1)
+        self.newest = newest
 
 
 class _Form(msgspec.Struct, frozen=True):
@@ -51,7 +52,7 @@ class Checker:
             return entry
         stored = await within(self._instruments.read(name))
         if stored is None:
-            raise not_found()
+            raise NotFound("Instrument", name)
         if revision is not None and revision > stored.revision:
             raise UnknownRevision(stored.revision)
         raise Problem(NOT_INDEXED, f"The indexWatcher is building the entry of {name!r}.")

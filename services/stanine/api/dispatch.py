@@ -5,7 +5,7 @@ There is no framework underneath: docs/decisions/0002-http-server.md has the mea
 
 import time
 import uuid
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from typing import Any
 
 import msgspec
@@ -22,8 +22,8 @@ from stanine.api.problems import (
     MISSING_SCOPE,
     NOT_READY,
     UNAUTHENTICATED,
+    NotFound,
     Problem,
-    not_found,
 )
 from stanine.api.queries import is_label, read_query
 from stanine.api.routing import Route, Router
@@ -57,11 +57,13 @@ class Dispatcher:
         tracer: Tracer,
         *,
         records_spans: bool,
+        instruments: Callable[[], Iterable[str]],
         reasons: Callable[[], list[str]],
         start: Callable[[], Awaitable[None]],
         stop: Callable[[], Awaitable[None]],
     ) -> None:
-        """`reasons` says why nothing is served yet; `start` and `stop` are called by the server's lifespan."""
+        """`instruments`: the names there are; `reasons`: why nothing is served yet; `start` and `stop` are for the server's lifespan."""
+        self._instruments = instruments
         self.router = router
         self._keyring = keyring
         self._metrics = metrics
@@ -117,7 +119,7 @@ class Dispatcher:
         request.query = read_query(query, route.query)
         name = request.parameters.get("name")
         if name is not None and request.caller is not None and not (is_label(name) and request.caller.sees(name)):
-            raise not_found()
+            raise NotFound("Instrument", name)
 
     def _authenticate(self, route: Route, request: Request) -> Caller | None:
         kind, _, key = request.headers.get(b"authorization", b"").partition(b" ")
@@ -135,6 +137,8 @@ class Dispatcher:
 
     async def _fail(self, request: Request, label: str, error: Exception) -> None:
         problem = problem_of(error)
+        if isinstance(problem, NotFound) and problem.what == "Instrument" and request.caller is not None:
+            problem = NotFound("Instrument", problem.name, filter(request.caller.sees, self._instruments()))
         if problem is None:
             trouble = uuid.uuid4().hex
             log.error("request.failed", route=label, problem=trouble, exc_info=error)

@@ -33,6 +33,8 @@ def problem_of(error: BaseException) -> Problem | None:
     trouble = errors.classify(error)
     if trouble is errors.FULL:
         return full()
+    if trouble in errors.REFUSES_WRITES:
+        return unavailable(trouble)
     return None if trouble in _OURS else unavailable()
 
 

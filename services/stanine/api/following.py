@@ -17,6 +17,7 @@ from stanine.api.deadlines import within
 from stanine.api.intake import Intake
 from stanine.api.keys import Keyring, KeysError
 from stanine.api.live import LiveSettings
+from stanine.connection.errors import REFUSES_WRITES, ServerProblem, classify
 from stanine.store.capacity import Capacity
 from stanine.store.configuration.reading import load_settings_async
 from stanine.store.configuration.settings import SettingsRead
@@ -127,6 +128,32 @@ class SettingsFollower:
             log.warning("capacity.full" if full else "capacity.free", used=self._capacity.used, limit=self._capacity.limit)
 
 
+class WriteProbe:
+    """Knows whether the server takes writes: nothing that the other loops do tells a full disk or a replica."""
+
+    def __init__(self, client: "redis.asyncio.Redis", keys: Keys) -> None:
+        self._client: Any = client
+        self._key = keys.probe
+        #: Why the server refuses writes, None while it does not.
+        self.refusal: ServerProblem | None = None
+
+    async def probe(self) -> None:
+        """Remove a key that is never there: a write that changes nothing."""
+        refusal = None
+        try:
+            await within(self._client.unlink(self._key))
+        except redis.RedisError as error:
+            refusal = classify(error)
+            if refusal not in REFUSES_WRITES:
+                raise
+        if refusal != self.refusal:
+            self.refusal = refusal
+            if refusal is None:
+                log.info("writes.accepted")
+            else:
+                log.warning("writes.refused", reason=refusal.reason, remedy=refusal.remedy)
+
+
 async def follow_keys(keyring: Keyring, thread: Executor) -> None:
     """Read the keys file again if it has changed; a faulty one is reported and changes nothing."""
     loop = asyncio.get_running_loop()
@@ -145,7 +172,7 @@ class Loops:
     def __init__(self, heartbeats: Heartbeats) -> None:
         self._heartbeats = heartbeats
         self._tasks: list[asyncio.Task[None]] = []
-        #: The loops whose last turn failed, by name: the error's type.
+        #: The loops whose last turn failed, by name: what is wrong.
         self.failing: dict[str, str] = {}
 
     def start(self, name: str, turn: Callable[[], Awaitable[None]], seconds: float) -> None:
@@ -181,9 +208,10 @@ class Loops:
             try:
                 await turn()
             except (redis.RedisError, OSError) as error:
+                found = classify(error)
                 if name not in self.failing:
-                    log.warning("loop.failing", loop=name, error=type(error).__name__)
-                self.failing[name] = type(error).__name__
+                    log.warning("loop.failing", loop=name, error=type(error).__name__, reason=found.reason)
+                self.failing[name] = f"{found} ({type(error).__name__})"
             except Exception:
                 if name not in self.failing:
                     log.exception("loop.failing", loop=name)

@@ -3,17 +3,25 @@
 docs/problems.md explains each to callers; a test holds the two together.
 """
 
+import difflib
+import itertools
+from collections.abc import Iterable
 from typing import Any
 
 import msgspec
 from msgspec import UNSET, UnsetType
 
+from stanine.connection.errors import ServerProblem
 from stanine.domain.errors import Faulty
 
 #: The media type of every error.
 MEDIA_TYPE = "application/problem+json"
 #: Errors that a problem lists; the rest are counted in `errorCount`.
 MAX_ERRORS = 100
+#: Characters of a caller's name that are repeated in an answer: more than any instrument's name has.
+_MAX_SHOWN = 64
+#: Names that a name which was not found is compared with, and by how much they may differ in length.
+_MAX_COMPARED, _MAX_DISTANCE = 200, 8
 
 
 class Kind(msgspec.Struct, frozen=True):
@@ -33,7 +41,7 @@ class Kind(msgspec.Struct, frozen=True):
 MALFORMED_REQUEST = Kind("malformed-request", 400, "The address or a header cannot be read")
 UNAUTHENTICATED = Kind("unauthenticated", 401, "A valid key is needed")
 MISSING_SCOPE = Kind("missing-scope", 403, "The key lacks a scope")
-NOT_FOUND = Kind("not-found", 404, "There is no such thing, or not for this key")
+NOT_FOUND = Kind("not-found", 404, "Not found, or not visible to this key")
 METHOD_NOT_ALLOWED = Kind("method-not-allowed", 405, "This address does not take this method")
 TOO_SLOW = Kind("too-slow", 408, "The body did not arrive in time")
 KEY_CONFLICT = Kind("key-conflict", 409, "Idempotency key already used for a different attempt")
@@ -52,7 +60,7 @@ NOT_READY = Kind("not-ready", 503, "The service is starting or stopping", retry_
 NOT_INDEXED = Kind("not-indexed", 503, "The instrument is published but not indexed yet", retry_after=1)
 FULL = Kind("full", 503, "The server is too full for new work", retry_after=30)
 DRAINING = Kind("draining", 503, "The queue is being drained", retry_after=30)
-UNAVAILABLE = Kind("unavailable", 503, "The database cannot be reached", retry_after=2)
+UNAVAILABLE = Kind("unavailable", 503, "The database cannot be reached or refuses writes", retry_after=2)
 
 KINDS = (
     MALFORMED_REQUEST, UNAUTHENTICATED, MISSING_SCOPE, NOT_FOUND, METHOD_NOT_ALLOWED, TOO_SLOW, KEY_CONFLICT, TOKEN_CONFLICT,
@@ -108,11 +116,35 @@ def from_faults(kind: Kind, error: Faulty) -> Problem:
     return Problem(kind, f"{detail}; see errors", errors=errors, error_count=error.count)
 
 
+class NotFound(Problem):
+    """Raised for what is unknown and for what is forbidden alike: the answer depends on the given name and on what the key sees."""
+
+    def __init__(self, what: str, name: str, known: Iterable[str] = ()) -> None:
+        """Name the kind of object, and the object as the caller did; `known` are names that the caller may see."""
+        shown = name if len(name) <= _MAX_SHOWN else f"{name[:_MAX_SHOWN]}…"
+        nearest = difflib.get_close_matches(name, _comparable(name, known), n=1) if len(name) <= _MAX_SHOWN else []
+        tip = f" Did you mean '{nearest[0]}'?" if nearest else ""
+        super().__init__(NOT_FOUND, f"{what} '{shown}' was not found, or is not visible to this key.{tip}")
+        self.what, self.name = what, name
+
+
 def not_found() -> Problem:
-    """Return the one answer for what is unknown and for what is forbidden."""
-    return Problem(NOT_FOUND, "It does not exist, or the key does not reach it.")
+    """Return the answer for an address that no route has."""
+    return Problem(NOT_FOUND, "No route has this address; /openapi.json lists all.")
 
 
-def unavailable() -> Problem:
-    """Return the answer while Redis cannot be reached, or did not answer in time: the outcome of a write is then unknown."""
-    return Problem(UNAVAILABLE, "Nothing is known to be stored. Send the same request again: with the same key nothing is stored twice.")
+def unavailable(refusal: ServerProblem | None = None) -> Problem:
+    """Return the answer while Redis cannot be reached, did not answer in time, or (`refusal`) refuses writes.
+
+    The outcome of a write is then unknown, also with `refusal`: it may be the answer to a second try, after the first was stored.
+    """
+    reason = f"The database refuses writes ({refusal}) " if refusal else ""
+    return Problem(
+        UNAVAILABLE, f"{reason}Nothing is known to be stored. Send the same request again: with the same key nothing is stored twice."
+    )
+
+
+def _comparable(name: str, known: Iterable[str]) -> list[str]:
+    """Return the names that could be close to one, few enough to be compared within milliseconds."""
+    alike = (each for each in known if each != name and abs(len(each) - len(name)) <= _MAX_DISTANCE)
+    return list(itertools.islice(alike, _MAX_COMPARED))

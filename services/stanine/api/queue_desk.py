@@ -12,7 +12,7 @@ import redis.asyncio
 
 from stanine.api.deadlines import within
 from stanine.api.intake import Intake
-from stanine.api.problems import not_found
+from stanine.api.problems import NotFound
 from stanine.api.queue_records import DeadLetterBody, QueueBody
 from stanine.api.records import given
 from stanine.api.scorings import iso
@@ -74,7 +74,7 @@ def route_of(queue: str) -> Route:
     """Return the route of a queue; raises a Problem (not-found)."""
     route = ROUTES.get(queue)
     if route is None:
-        raise not_found()
+        raise NotFound("Queue", queue, ROUTES)
     return route
 
 

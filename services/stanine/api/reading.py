@@ -14,7 +14,7 @@ from stanine.api.deadlines import STORE_SECONDS, within
 from stanine.api.following import IndexFollower
 from stanine.api.http import Request
 from stanine.api.keys import Caller
-from stanine.api.problems import NOT_INDEXED, Problem, not_found
+from stanine.api.problems import NOT_INDEXED, NotFound, Problem
 from stanine.api.tokens import Tokens
 from stanine.domain.index import IndexEntry
 from stanine.store.cursors import UNKNOWN, Cursor, Mark, SealedCursor, move_on, read_cursor
@@ -75,18 +75,19 @@ class AttemptReader:
 
         Raises the problem not-found for an unknown attempt and for a forbidden one alike.
         """
-        attempt_id = read_id(request.parameters["id"])
+        given = request.parameters["id"]
+        attempt_id = read_id(given)
         if attempt_id is None:
-            raise not_found()
+            raise NotFound("Attempt", given)
         if request.caller is None and not self._tokens.is_of(attempt_id, request.bearer):
-            raise not_found()
+            raise NotFound("Attempt", given)
         found = await self.read(attempt_id)
         if found is None or (request.caller is not None and not request.caller.sees(found.entry.name)):
-            raise not_found()
+            raise NotFound("Attempt", given)
         if found.result is None and seconds > 0:
             found = await self.read(attempt_id, seconds)
         if found is None:
-            raise not_found()
+            raise NotFound("Attempt", given)
         return found
 
     async def read(self, attempt_id: bytes, seconds: float = 0) -> Found | None:

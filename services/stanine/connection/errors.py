@@ -86,6 +86,9 @@ NO_SUCH_DATABASE = _permanent("NoSuchDatabase", "The server does not have this d
 SERVER_REFUSED = _permanent("ServerRefused", "The server refused the command: see its log and the version notes.")
 UNKNOWN = _temporary("Unknown", "An unexpected error: see the log.")
 
+#: The server takes no writes, and answers reads.
+REFUSES_WRITES = (READ_ONLY, DISK_FAILED, TOO_FEW_REPLICAS)
+
 #: First word of an error reply -> what it means. redis-py strips some of these into classes: `_BY_CLASS`.
 _BY_CODE = {
     "OOM": FULL,

@@ -21,6 +21,7 @@ too. No key holds a person's data; the fingerprints of callers' keys and partici
     <namespace>:{p0}:l:<first>:<a|r>:<n>  string  a full page of these; <first>: the arrival number of the first attempt
     <namespace>:{p0}:sizes                hash    how many entries `k` and `p` have, which says how many buckets
     <namespace>:{p0}:once:<random>        string  the answer to a call of `submit` without keys, for a minute
+    <namespace>:{p0}:once:probe           -       never there; removing it tells whether the server takes writes
     <namespace>:{p0}:commits              hash    instrument number -> how many results were committed
     <namespace>:{p0}:c:<number>:<chunk>   string  arrival numbers in commit order, 5 bytes each, 4,000 a chunk
     <namespace>:{p0}:low-water            string  the first block that no sweep has looked at
@@ -63,6 +64,7 @@ class Keys:
         self.arrivals = f"{self.partition}:arrivals"
         self.commits = f"{self.partition}:commits"
         self.sizes = f"{self.partition}:sizes"
+        self.probe = f"{self.partition}:once:probe"
         self.low_water = f"{self.partition}:low-water"
         self.late = f"{self.partition}:late"
         self.requeued = f"{self.partition}:requeued"

@@ -20,7 +20,7 @@ _READ_TIMEOUT = 5
 
 
 class HealthReport(msgspec.Struct, frozen=True):
-    """The body of /healthz and /readyz: whether all is well and, if not, why."""
+    """The body of /healthz and /readyz: whether all is well and, if not, why. An API that is ready may name what is refused meanwhile."""
 
     ok: bool
     reasons: list[str] = []

@@ -98,6 +98,30 @@ def test_a_basic_authorization_is_no_key(shared: Serving) -> None:
     assert shared.http(None).get("/v1/instruments", headers={"authorization": f"bearer {ADMIN}"}).status_code == 200
 
 
+def test_what_is_not_found_is_named_with_the_nearest_name_that_the_key_sees(shared: Serving, attempt: str) -> None:
+    shared.publish(document("b-moon"))
+
+    def detail(address: str, key: str = ADMIN) -> str:
+        return str(problem(shared.http(key).get(address), "not-found")["detail"])
+
+    missing = "was not found, or is not visible to this key."
+    for address in ("", "/form", "/results"):
+        assert detail(f"/v1/instruments/a-mod{address}") == f"Instrument 'a-mod' {missing} Did you mean 'a-mood'?"
+        assert detail(f"/v1/instruments/b-mod{address}") == f"Instrument 'b-mod' {missing} Did you mean 'b-moon'?"
+        assert detail(f"/v1/instruments/b-mod{address}", NARROW) == f"Instrument 'b-mod' {missing} Did you mean 'a-mood'?"
+        assert detail(f"/v1/instruments/b-moon{address}", NARROW) == f"Instrument 'b-moon' {missing} Did you mean 'a-mood'?"
+        assert detail(f"/v1/instruments/a-moon{address}", NARROW) == f"Instrument 'a-moon' {missing} Did you mean 'a-mood'?"
+        assert detail(f"/v1/instruments/unlike{address}") == f"Instrument 'unlike' {missing}"
+    assert detail("/v1/instruments/" + "A" * 5000) == f"Instrument '{'A' * 64}…' {missing}"
+    bulk = shared.http().post("/v1/instruments/a-mod/attempts:bulk", content=b"", headers=ND)
+    assert "'a-mood'" in problem(bulk, "not-found")["detail"]
+    assert detail("/v1/instruments/a-mood?revision=9").endswith("has no revision 9; the newest is 1.")
+    assert detail("/v1/instruments/a-mood/form?revision=9").endswith("has no revision 9; the newest is 1.")
+    assert detail("/v1/queues/result") == f"Queue 'result' {missing} Did you mean 'results'?"
+    assert detail("/v1/queues/results/dead/1-1") == f"Dead letter '1-1' {missing}"
+    assert detail(f"/v1/attempts/{attempt[:-1]}x") == f"Attempt '{attempt[:-1]}x' {missing}"
+
+
 def test_what_a_key_does_not_reach_looks_like_what_does_not_exist(shared: Serving) -> None:
     shared.publish(document("b-hidden"))
     hidden = shared.submit("b-hidden", answers=ANSWERS, participant="p-9")
@@ -111,13 +135,15 @@ def test_what_a_key_does_not_reach_looks_like_what_does_not_exist(shared: Servin
         ("GET", "/v1/instruments/{}/results", None),
     ):
         answers = [
-            shared.http(NARROW).request(method, address.format(name), **CONTENT[content])  # type: ignore[arg-type]
-            for name in ("b-hidden", "b-nowhere")
+            problem(shared.http(NARROW).request(method, address.format(name), **CONTENT[content]), "not-found")  # type: ignore[arg-type]
+            for name in ("b-hidden", "b-hiddex")
         ]
-        assert problem(answers[0], "not-found") == problem(answers[1], "not-found")
+        assert answers[0] | {"detail": answers[0]["detail"].replace("b-hidden", "b-hiddex")} == answers[1]
     for suffix in ("", "/result"):
-        answers = [shared.http(NARROW).get(f"/v1/attempts/{which}{suffix}") for which in (hidden["attempt"], "0" * 32)]
-        assert problem(answers[0], "not-found") == problem(answers[1], "not-found")
+        answers = [
+            problem(shared.http(NARROW).get(f"/v1/attempts/{which}{suffix}"), "not-found") for which in (hidden["attempt"], "0" * 32)
+        ]
+        assert answers[0] | {"detail": answers[0]["detail"].replace(hidden["attempt"], "0" * 32)} == answers[1]
     assert shared.http(NARROW).get("/v1/participants/p-9/results").json()["items"] == []
 
 

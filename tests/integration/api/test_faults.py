@@ -1,6 +1,7 @@
 """The API while Redis is away, full, or not ready: it says so in time, and never acknowledges what is not stored."""
 
 import json
+import shutil
 import signal
 import time
 from collections.abc import Callable, Iterator
@@ -71,7 +72,7 @@ def test_without_redis_every_call_says_so_in_time_and_all_is_well_again_after(
     lines = api.http().post(ATTEMPTS + ":bulk", content=b'{"key":"a","answers":{}}\n' * 1200, headers=NDJSON)
     assert {json.loads(line)["status"] for line in lines.text.splitlines()} == {503}
     assert len(lines.text.splitlines()) == 1200
-    assert until_status(api, "/readyz", 503)["reasons"]
+    assert "ConnectionRefused" in until_status(api, "/readyz", 503)["reasons"][0]
     assert api.http().get("/healthz").status_code == 200  # its own loops turn: a restart would not help
     own_server(directory=server.directory, port=server.port)
     until_status(api, "/readyz", 200)
@@ -121,6 +122,65 @@ def test_a_full_redis_refuses_new_work_even_before_the_api_has_seen_it(own: tupl
     answer = api.http().post(ATTEMPTS, json={"answers": {"i1": 1}})
     api.redis.config_set("maxmemory", 0)
     problem(answer, "full")
+
+
+def break_disk(server: Server, client: Any) -> Callable[[], None]:
+    """Let the server fail to save its data; return what mends it."""
+    in_the_way = server.directory / "dump.rdb"
+    in_the_way.unlink(missing_ok=True)
+    (in_the_way / "x").mkdir(parents=True)
+    client.config_set("save", "3600 1000000")
+    save(client, "err")
+
+    def mend() -> None:
+        shutil.rmtree(in_the_way)
+        save(client, "ok")
+
+    return mend
+
+
+def save(client: Any, status: str) -> None:
+    client.bgsave()
+    began = time.monotonic()
+    while (found := client.info("persistence"))["rdb_last_bgsave_status"] != status or found["rdb_bgsave_in_progress"]:
+        assert time.monotonic() - began < 10
+        time.sleep(0.05)
+
+
+def make_replica(_server: Server, client: Any) -> Callable[[], None]:
+    client.replicaof("127.0.0.1", free_port())
+    return lambda: client.replicaof("NO", "ONE")
+
+
+@pytest.mark.parametrize(("refuse_writes", "reason"), [(break_disk, "DiskFailed"), (make_replica, "ReadOnly")])
+def test_a_server_that_refuses_writes_is_named_as_such_and_still_read(
+    own: tuple[Server, Serving], refuse_writes: Callable[[Server, Any], Callable[[], None]], reason: str
+) -> None:
+    server, api = own
+    receipt = api.submit(key="before", answers={"i1": 1})
+    assert api.http().get("/readyz").json() == {"ok": True, "reasons": []}
+    mend = refuse_writes(server, api.redis)
+    for answer in (
+        api.http().post(ATTEMPTS, json={"answers": {"i1": 1}}),
+        api.http().put("/v1/instruments/a-mood", json=document(title="New")),
+        api.http().post("/v1/queues/results:pause"),
+    ):
+        assert reason in problem(answer, "unavailable")["detail"]
+    lines = api.http().post(ATTEMPTS + ":bulk", content=b'{"key":"a","answers":{}}\n', headers=NDJSON)
+    assert reason in json.loads(lines.text)["problem"]["detail"]
+    assert api.http().get(f"/v1/attempts/{receipt['attempt']}").status_code == 200
+    until(lambda: any(reason in each for each in api.http().get("/readyz").json()["reasons"]))
+    assert api.http().get("/readyz").status_code == 200, "it is still read, and says why it does not write"
+    mend()
+    api.submit(key="after", answers={"i1": 1})
+    until(lambda: api.http().get("/readyz").json() == {"ok": True, "reasons": []})
+
+
+def until(holds: Callable[[], bool]) -> None:
+    began = time.monotonic()
+    while not holds():
+        assert time.monotonic() - began < 10
+        time.sleep(0.05)
 
 
 def test_nothing_is_served_before_the_bootstrap_is_done(own_server: Callable[..., Server], keys_file: Path) -> None:

@@ -54,7 +54,7 @@ class Listing:
     def one(self, attempt: str) -> tuple[int, dict[str, Any]]:
         self.asked.append(attempt)
         if int(attempt, 16) not in self.attempts:
-            return 404, {"detail": "It does not exist, or the key does not reach it."}
+            return 404, {"detail": "Instrument 'x' was not found, or is not visible to this key."}
         return 200, {"attempt": attempt, "state": "Scored"}
 
 

@@ -20,8 +20,8 @@ from stanine.api.problems import (
     TOO_LARGE,
     TOO_SLOW,
     UNSUPPORTED_CONTENT,
+    NotFound,
     Problem,
-    not_found,
 )
 from stanine.api.queries import WAIT
 from stanine.api.reading import AttemptReader
@@ -79,7 +79,7 @@ class AttemptRoutes:
             if submitted.outcome == "conflict":
                 raise conflict()
             if submitted.outcome == "gone":
-                raise not_found()
+                raise NotFound("Instrument", request.parameters["name"])
         except Problem:
             self._metrics.attempts_refused.inc()
             raise

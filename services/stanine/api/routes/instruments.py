@@ -18,12 +18,13 @@ from stanine.api.problems import (
     INVALID_DOCUMENT,
     MALFORMED_REQUEST,
     MANAGED,
+    NOT_FOUND,
     NOT_INDEXED,
     PRECONDITION_FAILED,
     TOO_LARGE,
     UNSUPPORTED_CONTENT,
+    NotFound,
     Problem,
-    not_found,
 )
 from stanine.api.queries import AFTER_NAME, LIMIT, REVISION, WAIT
 from stanine.api.records import FormBody, InstrumentItem, InstrumentPage, PublishedInstrument, given
@@ -86,9 +87,11 @@ class InstrumentRoutes:
 
     async def read(self, request: Request) -> Answer:
         """Answer a revision's document as it was put."""
-        stored = await within(self._instruments.read(request.parameters["name"], request.query["revision"]))
+        name, revision = request.parameters["name"], request.query["revision"]
+        stored = await within(self._instruments.read(name, revision))
         if stored is None:
-            raise not_found()
+            newest = await within(self._instruments.read(name)) if revision is not None else None
+            raise NotFound("Instrument", name) if newest is None else _no_revision(name, revision, newest.revision)
         etag = _etag(stored.digest)
         headers = ((b"etag", etag), (b"stanine-revision", b"%d" % stored.revision), (b"stanine-form", b"%d" % stored.form))
         if etag in _etags(request, b"if-none-match"):
@@ -130,10 +133,11 @@ class InstrumentRoutes:
 
     async def form(self, request: Request) -> Answer:
         """Answer what a participant sees."""
+        name, revision = request.parameters["name"], request.query["revision"]
         try:
-            entry = await self._checker.entry(request.parameters["name"], request.query["revision"])
-        except UnknownRevision:
-            raise not_found() from None
+            entry = await self._checker.entry(name, revision)
+        except UnknownRevision as error:
+            raise _no_revision(name, revision, error.newest) from None
         known = self._forms.get(entry.name)
         if known is None or known[0] is not entry:
             known = self._forms[entry.name] = (entry, msgspec.json.encode(public_form(entry)))
@@ -207,6 +211,10 @@ class InstrumentRoutes:
                 problems=(NOT_INDEXED,),
             ),
         )
+
+
+def _no_revision(name: str, revision: int, newest: int) -> Problem:
+    return Problem(NOT_FOUND, f"Instrument '{name}' has no revision {revision}; the newest is {newest}.")
 
 
 def _etag(of: str) -> bytes:

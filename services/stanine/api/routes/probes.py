@@ -1,6 +1,6 @@
 """/healthz, /readyz and /metrics: for probes and scrapes, without a key."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from prometheus_client import CollectorRegistry
 
@@ -15,10 +15,13 @@ from stanine.telemetry.metrics import expose
 class ProbeRoutes:
     """The routes for probes."""
 
-    def __init__(self, heartbeats: Heartbeats, reasons: Callable[[], list[str]], registry: CollectorRegistry) -> None:
-        """`reasons` says why this process is not ready."""
+    def __init__(
+        self, heartbeats: Heartbeats, reasons: Callable[[], list[str]], notes: Callable[[], list[str]], registry: CollectorRegistry
+    ) -> None:
+        """`reasons` says why this process is not ready; `notes` what does not work although it is."""
         self._heartbeats = heartbeats
         self._reasons = reasons
+        self._notes = notes
         self._registry = registry
 
     async def health(self, _request: Request) -> Answer:
@@ -27,7 +30,7 @@ class ProbeRoutes:
 
     async def ready(self, _request: Request) -> Answer:
         """Answer whether requests can be served."""
-        return _report(self._reasons())
+        return _report(self._reasons(), self._notes())
 
     async def metrics(self, request: Request) -> Answer:
         """Answer the metrics."""
@@ -72,5 +75,5 @@ class ProbeRoutes:
         )
 
 
-def _report(reasons: list[str]) -> Answer:
-    return json_answer(HealthReport(not reasons, reasons), 503 if reasons else 200)
+def _report(reasons: list[str], notes: Sequence[str] = ()) -> Answer:
+    return json_answer(HealthReport(not reasons, [*reasons, *notes]), 503 if reasons else 200)

@@ -17,8 +17,8 @@ from stanine.api.problems import (
     TOO_LARGE,
     TOO_SLOW,
     UNSUPPORTED_CONTENT,
+    NotFound,
     Problem,
-    not_found,
 )
 from stanine.api.queries import ACTOR, AFTER_LETTER, LIMIT, REASON, Query
 from stanine.api.queue_desk import ROUTES, QueueDesk, describe_letter, route_of
@@ -103,14 +103,14 @@ class QueueRoutes:
         queue, letter_id = _letter_of(request)
         letter = await self._desk.call(lambda broker: broker.dead_letter(queue, letter_id))
         if letter is None:
-            raise not_found()
+            raise NotFound("Dead letter", letter_id)
         return json_answer(describe_letter(letter))
 
     async def delete_one_dead(self, request: Request) -> Answer:
         """Delete one dead letter."""
         queue, letter_id = _letter_of(request)
         if not await self._desk.call(lambda broker: broker.delete_dead(queue, [letter_id])):
-            raise not_found()
+            raise NotFound("Dead letter", letter_id)
         _note("queue.dead_deleted", request, queue=queue, count=1)
         return json_answer(Done(1, repeated=False))
 
@@ -256,7 +256,7 @@ def _named(order: DeadLetterOrder) -> "list[str]":
 def _letter_of(request: Request) -> tuple[str, str]:
     queue, letter_id = route_of(request.parameters["queue"]).queue, request.parameters["letter"]
     if not _LETTER.fullmatch(letter_id):
-        raise not_found()
+        raise NotFound("Dead letter", letter_id)
     return queue, letter_id
 
 
