@@ -29,7 +29,6 @@ from stanine.api.routes.probes import ProbeRoutes
 from stanine.api.routes.queues import QueueRoutes
 from stanine.api.routes.results import ResultRoutes
 from stanine.api.routes.tokens import TokenRoutes
-from stanine.api.routing import Router
 from stanine.api.scorings import Scorings
 from stanine.api.settings import ApiSettings
 from stanine.api.tokens import Tokens
@@ -114,7 +113,7 @@ class Api:
         )
         docs = DocsRoutes(lambda: describe(self.asgi.router.routes))
         self.asgi = Dispatcher(
-            Router((*routes, *docs.routes())),
+            (*routes, *docs.routes()),
             keyring,
             metrics,
             tracer,

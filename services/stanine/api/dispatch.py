@@ -1,11 +1,12 @@
-"""The ASGI application: finds the route, checks who asks, calls the handler, and turns whatever goes wrong into a problem. Made by `app`.
+"""The ASGI application: checks who asks, calls the handler, and turns whatever goes wrong into a problem. Made by `app`.
 
-There is no framework underneath: docs/decisions/0002-http-server.md has the measurements that led here.
+Starlette's router finds what is asked for (`routing`); the endpoints are raw ASGI: docs/decisions/0002-http-server.md.
 """
 
 import time
 import uuid
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
+from contextlib import asynccontextmanager
 from typing import Any
 
 import msgspec
@@ -26,7 +27,7 @@ from stanine.api.problems import (
     Problem,
 )
 from stanine.api.queries import is_label, read_query
-from stanine.api.routing import Route, Router
+from stanine.api.routing import Resource, Route, Router, parameters_of
 from stanine.telemetry.api_metrics import ApiMetrics
 from stanine.telemetry.logs import get_log
 from stanine.telemetry.traces import end_server_span, make_current, start_server_span
@@ -51,7 +52,7 @@ class Dispatcher:
 
     def __init__(
         self,
-        router: Router,
+        routes: Iterable[Route],
         keyring: Keyring,
         metrics: ApiMetrics,
         tracer: Tracer,
@@ -64,7 +65,7 @@ class Dispatcher:
     ) -> None:
         """`instruments`: the names there are; `reasons`: why nothing is served yet; `start` and `stop` are for the server's lifespan."""
         self._instruments = instruments
-        self.router = router
+        self.router = Router(routes, self._serve, self._live)
         self._keyring = keyring
         self._metrics = metrics
         self._tracer = tracer
@@ -72,22 +73,20 @@ class Dispatcher:
         self._reasons = reasons
         self._start, self._stop = start, stop
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+    def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
         """Serve one ASGI connection."""
-        if scope["type"] == "http":
-            await self._serve(scope, receive, send)
-        elif scope["type"] == "lifespan":
-            await self._live(receive, send)
+        return self.router(scope, receive, send)
 
-    async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
+    async def _serve(self, resource: Resource, scope: Scope, receive: Receive, send: Send) -> None:
         started = time.perf_counter()
         method = scope["method"]
         request = Request(method, dict(scope["headers"]), receive, send, scope.get("state", {}).get(CONNECTION))
         label, token = UNMATCHED, None
         try:
             _check_host(scope)
-            route, request.parameters = self.router.find(method, _raw_path(scope))
-            label = route.path
+            route = resource.route(method)
+            label = resource.path
+            request.parameters = parameters_of(scope)
             # a probe every few seconds would bury what people ask for
             if (self._records_spans and not route.always) or b"traceparent" in request.headers:
                 headers = request.headers
@@ -154,21 +153,15 @@ class Dispatcher:
         except Exception as gone:  # noqa: BLE001 - a server may raise what it likes for a client that has gone
             log.debug("request.abandoned", route=label, error=type(gone).__name__)
 
-    async def _live(self, receive: Receive, send: Send) -> None:
-        while True:
-            message = await receive()
-            if message["type"] == "lifespan.startup":
-                try:
-                    await self._start()
-                except Exception as error:
-                    log.exception("api.not_started")
-                    await send({"type": "lifespan.startup.failed", "message": type(error).__name__})
-                    return
-                await send({"type": "lifespan.startup.complete"})
-            else:
-                await self._stop()
-                await send({"type": "lifespan.shutdown.complete"})
-                return
+    @asynccontextmanager
+    async def _live(self, _app: Any) -> AsyncIterator[None]:
+        try:
+            await self._start()
+        except Exception:
+            log.exception("api.not_started")
+            raise
+        yield
+        await self._stop()
 
 
 def problem_answer(problem: Problem) -> Answer:
@@ -190,8 +183,3 @@ def _check_host(scope: Mapping[str, Any]) -> None:
     count = [name for name, _ in scope["headers"]].count(b"host")
     if count != 1 and (count > 1 or scope.get("http_version", "1.1") != "1.0"):
         raise Problem(MALFORMED_REQUEST, "Send Host exactly once.")
-
-
-def _raw_path(scope: Mapping[str, Any]) -> str:
-    raw = scope.get("raw_path")
-    return raw.partition(b"?")[0].decode("latin-1") if raw else str(scope["path"])

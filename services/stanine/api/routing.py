@@ -1,6 +1,6 @@
-"""The table of routes: what each takes and gives, declared once for dispatching, for OpenAPI and for the tests. Filled by `routes`.
+"""The table of routes: what each takes and gives, declared once for Starlette's router, for OpenAPI and for the tests. Filled by `routes`.
 
-A path is matched segment by segment in a trie, so a look-up costs the same however many routes there are.
+Starlette finds the resource of a path; a resource has a route for each method.
 """
 
 from collections.abc import Awaitable, Callable, Iterable, Mapping
@@ -8,8 +8,11 @@ from typing import Any
 from urllib.parse import unquote
 
 import msgspec
+import starlette.routing
+from starlette.types import Lifespan
 
-from stanine.api.http import Answer, Request
+from stanine.api.http import Answer, Receive, Request, Send
+from stanine.api.http import Scope as AsgiScope
 from stanine.api.keys import Scope
 from stanine.api.problems import METHOD_NOT_ALLOWED, Kind, Problem, not_found
 from stanine.api.queries import Query
@@ -46,73 +49,79 @@ class Route(msgspec.Struct, frozen=True, kw_only=True):
     body: Content | None = None
     answers: Mapping[int, Content]
     problems: tuple[Kind, ...] = ()
+    #: Whether it is looked for before all others: Starlette tries one path after the other.
+    hot: bool = False
 
 
-class _Node:
-    __slots__ = ("name", "parameter", "routes", "segments", "verbs")
+class Resource:
+    """One path and its routes: a raw ASGI endpoint of Starlette's router."""
 
-    def __init__(self) -> None:
-        self.segments: dict[str, _Node] = {}
-        self.parameter: _Node | None = None
-        #: Of a parameter followed by `:verb` in the same segment.
-        self.verbs: dict[str, _Node] = {}
-        self.name = ""
-        self.routes: dict[str, Route] = {}
+    def __init__(self, path: str, routes: Iterable[Route], serve: "Serve") -> None:
+        self.path = path
+        self._routes = {route.method: route for route in routes}
+        self._serve = serve
+
+    def __call__(self, scope: AsgiScope, receive: Receive, send: Send) -> Awaitable[None]:
+        """Serve one request."""
+        return self._serve(self, scope, receive, send)
+
+    def route(self, method: str) -> Route:
+        """Return the route of a method; raises a Problem (not-found, method-not-allowed)."""
+        if not self._routes:
+            raise not_found()
+        route = self._routes.get("GET" if method == "HEAD" else method)
+        if route is None:
+            allowed = ", ".join(sorted([*self._routes, *(["HEAD"] if "GET" in self._routes else [])]))
+            raise Problem(METHOD_NOT_ALLOWED, f"It takes {allowed}.", headers=((b"allow", allowed.encode()),))
+        return route
+
+
+#: Serves a request; a path that is not in the table has a resource without routes.
+Serve = Callable[[Resource, AsgiScope, Receive, Send], Awaitable[None]]
 
 
 class Router:
-    """Finds the route of a path and method."""
+    """The table of routes, and Starlette's router over it: an ASGI application."""
 
-    def __init__(self, routes: Iterable[Route]) -> None:
+    def __init__(self, routes: Iterable[Route], serve: Serve, lifespan: Lifespan[Any] | None = None) -> None:
+        """`serve` is called for every request."""
         self.routes = tuple(routes)
-        self._root = _Node()
+        by_path: dict[str, list[Route]] = {}
         for route in self.routes:
-            self._add(route)
+            by_path.setdefault(route.path, []).append(route)
+            assert len(by_path[route.path]) == len({each.method for each in by_path[route.path]}), f"{route.path} has a method twice"
+        ordered = sorted(by_path, key=lambda path: (not any(route.hot for route in by_path[path]), _generality(path)))
+        self._starlette = starlette.routing.Router(
+            [starlette.routing.Route(path, Resource(path, by_path[path], serve)) for path in ordered],
+            redirect_slashes=False,
+            default=Resource("", (), serve),
+            lifespan=lifespan,
+        )
 
-    def find(self, method: str, raw_path: str) -> tuple[Route, dict[str, str]]:
-        """Return the route and the path's parameters; raises a Problem (not-found, method-not-allowed).
+    def __call__(self, scope: AsgiScope, receive: Receive, send: Send) -> Awaitable[None]:
+        """Serve one ASGI connection."""
+        if scope["type"] == "http":
+            scope["path"] = routable(scope.get("raw_path") or scope["path"].encode())
+        return self._starlette(scope, receive, send)
 
-        `raw_path` is percent-encoded: a parameter may contain an encoded slash.
-        """
-        node: _Node | None = self._root
-        parameters: dict[str, str] = {}
-        for segment in raw_path.split("/")[1:]:
-            text = unquote(segment) if "%" in segment else segment
-            assert node is not None
-            following = node.segments.get(text)
-            if following is None and node.verbs and ":" in text:
-                value, _, verb = text.rpartition(":")
-                if (following := node.verbs.get(verb)) is not None:
-                    parameters[following.name] = value
-            if following is None and (following := node.parameter) is not None:
-                parameters[following.name] = text
-            node = following
-            if node is None:
-                raise not_found()
-        if node is None or not node.routes or not all(parameters.values()):
-            raise not_found()
-        route = node.routes.get("GET" if method == "HEAD" else method)
-        if route is None:
-            allowed = sorted([*node.routes, *(["HEAD"] if "GET" in node.routes else [])])
-            raise Problem(METHOD_NOT_ALLOWED, f"It takes {', '.join(allowed)}.", headers=((b"allow", ", ".join(allowed).encode()),))
-        return route, parameters
 
-    def _add(self, route: Route) -> None:
-        node = self._root
-        for segment in route.path.split("/")[1:]:
-            if segment.startswith("{"):
-                name, verb = parameter_of(segment)
-                if verb:
-                    node = node.verbs.setdefault(verb, _Node())
-                else:
-                    if node.parameter is None:
-                        node.parameter = _Node()
-                    node = node.parameter
-                node.name = name
-            else:
-                node = node.segments.setdefault(segment, _Node())
-        assert route.method not in node.routes, f"two routes for {route.method} {route.path}"
-        node.routes[route.method] = route
+def routable(raw_path: bytes) -> str:
+    """Return a path that is decoded, less the slashes and percent signs within its segments: a parameter may hold a slash."""
+    path = raw_path.partition(b"?")[0].decode("latin-1")
+    if "%" not in path and "\n" not in path:
+        return path
+    segments = (unquote(segment).replace("%", "%25").replace("/", "%2F").replace("\n", "%0A") for segment in path.split("/"))
+    return "/".join(segments)
+
+
+def parameters_of(scope: AsgiScope) -> dict[str, str]:
+    """Return the parameters of a path that Starlette has matched, decoded."""
+    return {name: unquote(value) if "%" in value else value for name, value in scope["path_params"].items()}
+
+
+def _generality(path: str) -> list[int]:
+    """Return what sorts paths: of two that match the same address the one with a word comes before `{name}:verb`, that before `{name}`."""
+    return [0 if not segment.startswith("{") else 2 if segment.endswith("}") else 1 for segment in path.split("/")]
 
 
 def parameter_of(segment: str) -> tuple[str, str]:

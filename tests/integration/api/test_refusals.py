@@ -123,7 +123,7 @@ def test_a_query_that_cannot_be_meant_is_refused(shared: Serving, address: str) 
 
 
 @pytest.mark.parametrize(
-    "path", ["/", "/v1", "/v1/nothing", "/v1/instruments/", "/v1//a-mood", "/v2/instruments", "/v1/instruments/a-mood/", "/%2e%2e"]
+    "path", ["/v1", "/v1/nothing", "/v1/instruments/", "/v1//a-mood", "/v2/instruments", "/v1/instruments/a-mood/", "/%2e%2e"]
 )
 def test_an_unknown_address_is_not_found(shared: Serving, path: str) -> None:
     problem(shared.http().get(path), "not-found")

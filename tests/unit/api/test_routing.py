@@ -1,10 +1,13 @@
+import asyncio
+from collections.abc import Awaitable
 from typing import Any
+from urllib.parse import unquote
 
 import pytest
 
 from stanine.api.http import Answer, Request
 from stanine.api.problems import Problem
-from stanine.api.routing import Route, Router
+from stanine.api.routing import Resource, Route, Router, parameters_of
 
 
 async def nothing(_request: Request) -> Answer:
@@ -13,6 +16,22 @@ async def nothing(_request: Request) -> Answer:
 
 def route(method: str, path: str) -> Route:
     return Route(method=method, path=path, handler=nothing, name=method + path, summary="", tag="", answers={})
+
+
+async def note(resource: Resource, scope: Any, _receive: Any, _send: Any) -> None:
+    """Do as `dispatch` does: find the route, and note it."""
+    scope["found"] = resource.route(scope["method"]), parameters_of(scope)
+
+
+def find(method: str, path: str) -> tuple[Route, dict[str, str]]:
+    scope: dict[str, Any] = {"type": "http", "method": method, "raw_path": path.encode(), "path": unquote(path)}
+    asyncio.run(call(ROUTER(scope, None, None)))  # type: ignore[arg-type]
+    found: tuple[Route, dict[str, str]] = scope["found"]
+    return found
+
+
+async def call(served: Awaitable[None]) -> None:
+    await served
 
 
 ROUTER = Router(
@@ -24,7 +43,8 @@ ROUTER = Router(
         route("POST", "/things/{name}/parts:bulk"),
         route("GET", "/things/special"),
         route("POST", "/things/{name}:stop"),
-    ]
+    ],
+    note,
 )
 
 
@@ -34,6 +54,9 @@ ROUTER = Router(
         ("GET", "/things", "/things", {}),
         ("GET", "/things/a", "/things/{name}", {"name": "a"}),
         ("HEAD", "/things/a", "/things/{name}", {"name": "a"}),
+        ("PUT", "/things/a%252Fb", "/things/{name}", {"name": "a%2Fb"}),
+        ("GET", "/things/a%0A", "/things/{name}", {"name": "a\n"}),
+        ("GET", "/%74hings", "/things", {}),
         ("PUT", "/things/a%2Fb", "/things/{name}", {"name": "a/b"}),
         ("POST", "/things/a/parts", "/things/{name}/parts", {"name": "a"}),
         ("POST", "/things/a/parts:bulk", "/things/{name}/parts:bulk", {"name": "a"}),
@@ -45,26 +68,39 @@ ROUTER = Router(
     ],
 )
 def test_a_path_finds_its_route(method: str, path: str, found: str, parameters: dict[str, Any]) -> None:
-    match, values = ROUTER.find(method, path)
+    match, values = find(method, path)
     assert (match.path, values) == (found, parameters)
 
 
 @pytest.mark.parametrize(
-    "path", ["", "/", "/things/", "/things/:stop", "/things//parts", "/things/a/parts/", "/things/a/b", "/other", "things", "//things"]
+    "path",
+    [
+        "",
+        "/",
+        "/things/",
+        "/things//parts",
+        "/things/a/parts/",
+        "/things/a/b",
+        "/other",
+        "things",
+        "//things",
+        "/things%0A",
+        "/things%2Fspecial",
+    ],
 )
 def test_another_path_finds_none(path: str) -> None:
     with pytest.raises(Problem) as raised:
-        ROUTER.find("GET", path)
+        find("GET", path)
     assert raised.value.kind.status == 404
 
 
 def test_another_method_is_told_which_there_are() -> None:
     with pytest.raises(Problem) as raised:
-        ROUTER.find("DELETE", "/things/a")
+        find("DELETE", "/things/a")
     assert raised.value.kind.status == 405
     assert raised.value.headers == ((b"allow", b"GET, HEAD, PUT"),)
 
 
 def test_two_routes_for_one_address_are_a_defect() -> None:
     with pytest.raises(AssertionError):
-        Router([route("GET", "/a/{x}"), route("GET", "/a/{x}")])
+        Router([route("GET", "/a/{x}"), route("GET", "/a/{x}")], note)
