@@ -24,6 +24,7 @@ from stanine.store.lists import ResultLists, ResultPage
 from stanine.store.reading import AttemptRecords
 from stanine.store.records import StoredAttempt, StoredResult, read_id
 from stanine.store.waiting import ResultWaiter
+from stanine.telemetry.logs import get_log
 
 
 class Found(msgspec.Struct, frozen=True):
@@ -49,6 +50,8 @@ class _Page(msgspec.Struct, frozen=True):
     next: Cursor
     at_end: bool
 
+
+log = get_log()
 
 T = TypeVar("T")
 
@@ -156,6 +159,8 @@ class AttemptReader:
 
     async def _page(self, look: Callable[[IndexView], Awaitable[ResultPage]]) -> _Page:
         view, page = await self._consistent(look, lambda page: [(attempt, result) for attempt, result, _ in page.items])
+        for attempt_id in page.unreadable:
+            log.warning("results.unreadable", attempt=attempt_id.hex())
         items = [(Found(view, _entry_of(view, attempt), attempt, result), mark) for attempt, result, mark in page.items]
         return _Page(items, page.next, page.at_end)
 

@@ -8,7 +8,7 @@ import redis.asyncio
 
 from stanine.connection.library import Argument, Library
 from stanine.store.cursors import Cursor, Mark, move_on, tag_of
-from stanine.store.errors import HistoryChangedError, stale_views
+from stanine.store.errors import CorruptRecordError, HistoryChangedError, stale_views
 from stanine.store.keys import Keys
 from stanine.store.records import StoredAttempt, StoredResult, participant_fingerprint, read_attempt, read_result
 
@@ -23,6 +23,8 @@ class ResultPage(msgspec.Struct, frozen=True):
     next: Cursor
     #: Whether the list has no more items now.
     at_end: bool
+    #: The ids of listed attempts whose records cannot be read: they are passed over, so that the list can be followed beyond them.
+    unreadable: list[bytes] = []
 
 
 class ResultLists:
@@ -53,14 +55,16 @@ class ResultLists:
         found = await self._read(function, which, cursor.position - before, limit + before)
         if marks and not _recognises(marks[0], found):
             raise HistoryChangedError((await self._last_known(function, which, marks)).encode())
-        items = []
+        items, unreadable = [], []
         mark: Mark | None = None
         for position, (attempt_id, item) in enumerate(found[before:], start=cursor.position + 1):
             mark = Mark(position, _tag(attempt_id, item))
             if item is not None:
                 items.append((*item, mark))
+            else:
+                unreadable.append(attempt_id)
         at = cursor if mark is None else move_on(cursor, mark)
-        return ResultPage(items, at, at_end=len(found) < limit + before)
+        return ResultPage(items, at, at_end=len(found) < limit + before, unreadable=unreadable)
 
     async def _last_known(self, function: str, which: list[Argument], marks: tuple[Mark, ...]) -> Cursor:
         """Return the cursor at the last mark that the list recognises."""
@@ -75,9 +79,17 @@ class ResultLists:
         found: list[tuple[bytes, _Item]] = []
         for start in range(0, len(reply), 3):
             attempt_id, attempt, result = reply[start : start + 3]
-            known = attempt is not None and result is not None
-            found.append((attempt_id, (read_attempt(attempt, attempt_id), read_result(result)) if known else None))
+            found.append((attempt_id, _read_item(attempt_id, attempt, result)))
         return found
+
+
+def _read_item(attempt_id: bytes, attempt: bytes | None, result: bytes | None) -> _Item:
+    if attempt is None or result is None:
+        return None
+    try:
+        return read_attempt(attempt, attempt_id), read_result(result)
+    except CorruptRecordError:
+        return None
 
 
 def _recognises(mark: Mark, found: list[tuple[bytes, _Item]]) -> bool:

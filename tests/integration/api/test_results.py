@@ -5,6 +5,7 @@ from typing import Any
 from tests.integration.api.serving import NARROW, Serving, document, problem
 
 from stanine.store.cursors import Cursor
+from stanine.store.keys import BLOCK_SIZE
 from stanine.store.records import START_BYTES, TIME_BYTES, arrival_of
 
 ANSWERS = {"i1": 1, "i2": 2, "i3": 5}
@@ -156,3 +157,16 @@ def test_an_unknown_attempt_is_not_found(mood: Serving) -> None:
     for unknown in ("0" * 32, receipt["attempt"][:-1] + "f", receipt["attempt"].upper(), "x", "%00", "f" * 4000):
         for suffix in ("", "/result", "/result?wait=1"):
             problem(mood.http().get(f"/v1/attempts/{unknown}{suffix}"), "not-found")
+
+
+def test_a_record_that_cannot_be_read_does_not_stop_who_follows_the_list(mood: Serving) -> None:
+    receipts = [mood.submit(answers=ANSWERS) for _ in range(3)]
+    mood.score(*receipts)
+    block, slot = divmod(arrival_of(bytes.fromhex(receipts[1]["attempt"])), BLOCK_SIZE)
+    mood.redis.hset(mood.keys.attempts(block), slot, b"damaged")
+    page = mood.http().get("/v1/instruments/a-mood/results").json()
+    assert [item["attempt"] for item in page["items"]] == [receipts[0]["attempt"], receipts[2]["attempt"]]
+    later = mood.submit(answers=ANSWERS)
+    mood.score(later)
+    following = mood.http().get("/v1/instruments/a-mood/results", params={"after": page["next"]}).json()
+    assert [item["attempt"] for item in following["items"]] == [later["attempt"]]
