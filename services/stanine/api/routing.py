@@ -3,12 +3,13 @@
 Starlette finds the resource of a path; a resource has a route for each method.
 """
 
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping
 from typing import Any
 from urllib.parse import unquote
 
 import msgspec
 import starlette.routing
+from starlette.routing import BaseRoute, Match, compile_path
 from starlette.types import Lifespan
 
 from stanine.api.http import Answer, Receive, Request, Send
@@ -53,15 +54,21 @@ class Route(msgspec.Struct, frozen=True, kw_only=True):
     hot: bool = False
 
 
-class Resource:
-    """One path and its routes: a raw ASGI endpoint of Starlette's router."""
+class Resource(BaseRoute):
+    """One path and its routes, as Starlette's router takes them. Cheaper than `starlette.routing.Route`: parameters are not converted."""
 
     def __init__(self, path: str, routes: Iterable[Route], serve: "Serve") -> None:
         self.path = path
+        self._match = compile_path(path)[0].fullmatch
         self._routes = {route.method: route for route in routes}
         self._serve = serve
 
-    def __call__(self, scope: AsgiScope, receive: Receive, send: Send) -> Awaitable[None]:
+    def matches(self, scope: AsgiScope) -> tuple[Match, AsgiScope]:
+        """Tell whether a request is for this path, and what its parameters are."""
+        found = self._match(scope["path"])
+        return _NO_MATCH if found is None else (Match.FULL, {"path_params": found.groupdict()})
+
+    def handle(self, scope: AsgiScope, receive: Receive, send: Send) -> Coroutine[Any, Any, None]:
         """Serve one request."""
         return self._serve(self, scope, receive, send)
 
@@ -77,7 +84,9 @@ class Resource:
 
 
 #: Serves a request; a path that is not in the table has a resource without routes.
-Serve = Callable[[Resource, AsgiScope, Receive, Send], Awaitable[None]]
+Serve = Callable[[Resource, AsgiScope, Receive, Send], Coroutine[Any, Any, None]]
+
+_NO_MATCH: tuple[Match, AsgiScope] = (Match.NONE, {})
 
 
 class Router:
@@ -92,9 +101,9 @@ class Router:
             assert len(by_path[route.path]) == len({each.method for each in by_path[route.path]}), f"{route.path} has a method twice"
         ordered = sorted(by_path, key=lambda path: (not any(route.hot for route in by_path[path]), _generality(path)))
         self._starlette = starlette.routing.Router(
-            [starlette.routing.Route(path, Resource(path, by_path[path], serve)) for path in ordered],
+            [Resource(path, by_path[path], serve) for path in ordered],
             redirect_slashes=False,
-            default=Resource("", (), serve),
+            default=Resource("/", (), serve).handle,
             lifespan=lifespan,
         )
 
@@ -108,15 +117,15 @@ class Router:
 def routable(raw_path: bytes) -> str:
     """Return a path that is decoded, less the slashes and percent signs within its segments: a parameter may hold a slash."""
     path = raw_path.partition(b"?")[0].decode("latin-1")
-    if "%" not in path and "\n" not in path:
+    if "%" not in path:
         return path
-    segments = (unquote(segment).replace("%", "%25").replace("/", "%2F").replace("\n", "%0A") for segment in path.split("/"))
-    return "/".join(segments)
+    return "/".join(unquote(segment).replace("%", "%25").replace("/", "%2F") for segment in path.split("/"))
 
 
 def parameters_of(scope: AsgiScope) -> dict[str, str]:
     """Return the parameters of a path that Starlette has matched, decoded."""
-    return {name: unquote(value) if "%" in value else value for name, value in scope["path_params"].items()}
+    parameters: dict[str, str] = scope["path_params"]
+    return {name: unquote(value) for name, value in parameters.items()} if "%" in scope["path"] else parameters
 
 
 def _generality(path: str) -> list[int]:
