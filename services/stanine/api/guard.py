@@ -7,6 +7,8 @@ bytes to a httptools parser of its own first, as uvicorn does later, and so know
 
 import asyncio
 import re
+import resource
+import sys
 from typing import Any, cast
 
 import httptools
@@ -32,6 +34,9 @@ DISCARD_SECONDS = 10.0
 #: Seconds in which a client must take MIN_TAKEN_BYTES of the answers that wait for it.
 WRITE_SECONDS = 30.0
 MIN_TAKEN_BYTES = 16 << 10
+#: Files that a process may have open and that are no connections of clients: those to Redis, and its own; and the least that are left.
+RESERVED_FILES = 96
+MIN_CONNECTIONS = 16
 #: Seconds between looks at the deadlines.
 WATCH_SECONDS = 1.0
 
@@ -52,6 +57,8 @@ class Guard:
         self._app = app
         self.keep_alive_seconds = keep_alive_seconds
         self.connections: set[GuardedConnection] = set()
+        files = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
+        self._max_connections = sys.maxsize if files == resource.RLIM_INFINITY else max(MIN_CONNECTIONS, files - RESERVED_FILES)
 
     def connect(
         self,
@@ -62,6 +69,13 @@ class Guard:
     ) -> "GuardedConnection":
         """Make the protocol of a new connection; uvicorn calls this as its protocol class."""
         return GuardedConnection(self, config, server_state, app_state)
+
+    def add(self, connection: "GuardedConnection") -> None:
+        """Take in a connection; if there are too many, close the one that is idle longest, or the new one if none is."""
+        self.connections.add(connection)
+        if len(self.connections) > self._max_connections:
+            waiting = [each for each in self.connections if each.waits_since is not None and each is not connection]
+            min(waiting, key=lambda each: each.waits_since or 0, default=connection).abort()
 
     async def serve(self, scope: Any, receive: Any, send: Any) -> None:
         """Call the application, and tell the connection that a request of it is done. This is the ASGI application that uvicorn runs."""
@@ -121,8 +135,8 @@ class GuardedConnection(asyncio.Protocol):
         assert self._inner is not None
         self._transport = transport = cast("asyncio.Transport", transport)  # uvloop's is not a subclass
         self._since = self._loop.time()
-        self._guard.connections.add(self)
         self._inner.connection_made(transport)
+        self._guard.add(self)
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Free all: uvicorn's protocol and the parsers refer to this object."""
@@ -215,6 +229,16 @@ class GuardedConnection(asyncio.Protocol):
         """Whether every body that was begun is here, so that the application need not limit its time."""
         return not self._in_message
 
+    @property
+    def waits_since(self) -> float | None:
+        """Since when (the loop's time) the server waits for the client; None while a request is in work."""
+        return None if self._pending else self._since
+
+    def abort(self) -> None:
+        """Close the connection now, whatever the client has not yet taken."""
+        self._guard.connections.discard(self)
+        self._transport.abort()
+
     def request_done(self) -> None:
         """Count a request that the application has finished."""
         self._pending -= 1
@@ -226,7 +250,7 @@ class GuardedConnection(asyncio.Protocol):
         """Close the connection if it exceeds a time."""
         if self._transport.is_closing() or (self._write_paused and not self.is_streaming):
             if self._is_stalled(now):
-                self._transport.abort()
+                self.abort()
         elif self._in_head or not self._has_requested:
             self._close_after(HEAD_SECONDS, now)
         elif self._pending == 0:

@@ -1,6 +1,7 @@
 """The guarded connection with an application of the test's own: what the API's answers never do, too."""
 
 import asyncio
+import resource
 import socket
 import threading
 from collections.abc import Iterator
@@ -162,3 +163,26 @@ def test_a_connection_is_kept_while_it_is_used_and_closed_when_idle(served: Serv
             threading.Event().wait(0.2)
         connection.settimeout(2)
         assert connection.recv(10) == b""
+
+
+def test_a_client_that_holds_many_connections_locks_nobody_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("stanine.api.guard.RESERVED_FILES", resource.getrlimit(resource.RLIMIT_NOFILE)[0])
+    served = Served()
+    held: list[socket.socket] = []
+    try:
+        with served.connect() as working:
+            working.sendall((REQUEST % b"/kept")[:-1])
+            while not served.echo.had_all:
+                threading.Event().wait(0.01)
+            for number in range(80):
+                held.append(served.connect())
+                held[-1].sendall(b"GET /" if number % 2 else b"")
+            with served.connect() as connection:
+                connection.sendall(REQUEST % b"/served")
+                receive(connection, b"/served abc")
+            working.sendall(b"c")
+            receive(working, b"/kept abc")
+    finally:
+        for each in held:
+            each.close()
+        served.stop()
