@@ -62,11 +62,11 @@ def test_dead_letters_are_listed_put_back_and_deleted(stanine: Run, up: Up) -> N
 @pytest.mark.parametrize(
     ("words", "status", "says"),
     [
-        (["show", "nothing"], 4, "does not exist"),
+        (["show", "nothing"], 4, "was not found"),
         (["requeue", "index"], 2, "say which"),
         (["delete-dead", "index", "1-1", "--all"], 2, "say which"),
         (["purge", "index", "everything"], 2, "everything"),
-        (["dead", "index", "1-1"], 4, "does not exist"),
+        (["dead", "index", "1-1"], 4, "was not found"),
     ],
 )
 def test_a_wrong_word_has_its_status_and_a_sentence(stanine: Run, up: Up, words: list[str], status: int, says: str) -> None:

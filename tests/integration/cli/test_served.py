@@ -212,12 +212,12 @@ def test_tokens_of_before_a_rotation_are_valid_for_as_long_as_was_said(stanine: 
 @pytest.mark.parametrize(
     ("words", "variables", "status", "says"),
     [
-        (["instruments", "nobody-knows"], {}, 4, "does not exist"),
+        (["instruments", "nobody-knows"], {}, 4, "was not found"),
         (["instruments"], {"STANINE_KEY": "wrong"}, 6, "key"),
         (["instruments"], {"STANINE_KEY": ""}, 6, "STANINE_KEY"),
         (["instruments"], {"STANINE_API_URL": "http://127.0.0.1:1"}, 5, "cannot be reached"),
         (["instruments"], {"STANINE_API_URL": "127.0.0.1:1"}, 2, "http://HOST:PORT"),
-        (["submit", "nobody-knows", "r.csv"], {}, 4, "does not exist"),
+        (["submit", "nobody-knows", "r.csv"], {}, 4, "was not found"),
         (["instruments", "-o", "xml"], {}, 2, "xml"),
         (["tokens", "rotate"], {"STANINE_KEY": "wrong"}, 6, "key"),
         (["tokens", "rotate", "--keep-seconds", "-1"], {}, 2, "--keep-seconds"),
