@@ -12,10 +12,15 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+import hypothesis
 import pytest
 import redis
 from redis.backoff import NoBackoff
 from redis.retry import Retry
+
+# A busy machine must not fail a property by its time.
+hypothesis.settings.register_profile("stanine", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow])
+hypothesis.settings.load_profile("stanine")
 
 
 @dataclass(frozen=True)
