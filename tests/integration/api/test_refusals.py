@@ -270,3 +270,8 @@ def test_a_client_that_goes_away_is_no_error(shared: Serving, capfd: pytest.Capt
     captured = capfd.readouterr()
     assert "Traceback" not in captured.out + captured.err
     assert isinstance(shared.http(), httpx.Client)
+
+
+def test_a_participant_with_a_longer_name_than_any_can_have_is_not_found(shared: Serving) -> None:
+    assert shared.http().get(f"/v1/participants/{'é' * 128}/results").status_code == 200
+    problem(shared.http().get(f"/v1/participants/{'é' * 129}/results"), "not-found")

@@ -4,12 +4,13 @@ from stanine.api.checking import Checker
 from stanine.api.dispatch import json_answer
 from stanine.api.http import Answer, Request
 from stanine.api.keys import Scope
-from stanine.api.problems import HISTORY_CHANGED, NOT_INDEXED
+from stanine.api.problems import HISTORY_CHANGED, NOT_INDEXED, not_found
 from stanine.api.queries import AFTER_CURSOR, LIMIT, WAIT
 from stanine.api.reading import AttemptReader, Found
 from stanine.api.records import Pending, ResultBody, ResultPage
 from stanine.api.routing import Content, Route
 from stanine.api.scorings import Scorings
+from stanine.domain import limits
 
 
 class ResultRoutes:
@@ -36,6 +37,8 @@ class ResultRoutes:
 
     async def of_participant(self, request: Request) -> Answer:
         """Answer a page of a participant's results, of the instruments that the key reaches."""
+        if len(request.parameters["id"]) > limits.MAX_PARTICIPANT:
+            raise not_found()
         assert request.caller is not None
         after, limit = request.query["after"], request.query["limit"]
         listed = await self._reader.of_participant(request.parameters["id"], after, limit, request.caller)
