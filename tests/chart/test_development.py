@@ -155,7 +155,7 @@ def test_what_is_copied_into_pods_is_there_and_lands_where_the_image_has_it() ->
         assert found, rule
         for path in found:
             landed.add(Path(rule["dest"]) / str(path.relative_to(ROOT)).removeprefix(rule["strip"]))
-    assert {Path("/app/entry.py"), Path("/app/stanine/store/functions.lua"), Path("/app/stanine_operator/main.py")} <= landed
+    assert {Path("/app/entry.py"), Path("/app/stanine/store/functions/attempts.lua"), Path("/app/stanine_operator/main.py")} <= landed
     dockerfile = (ROOT / "Dockerfile").read_text()
     for argument in artifact["docker"]["buildArgs"]:
         assert f"ARG {argument}=" in dockerfile

@@ -87,7 +87,7 @@ def test_the_kernel_scores_as_the_plain_scorer_does() -> None:
 
 
 def test_memory_is_told_for_every_layout_and_server() -> None:
-    found = run("benchmarks.memory", "--json", "--attempts", "200")
+    found = run("benchmarks.memory", "--json", "--attempts", "2000")
     for server in found["servers"].values():
         assert set(server["bytes"]) == {"stanine", "stanine_with_keys", "string_keys", "string_keys_listed", "one_hash", "hash_each"}
         assert all(size > 0 for size in server["bytes"].values())

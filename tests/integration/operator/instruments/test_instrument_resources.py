@@ -22,10 +22,11 @@ from stanine.index_watcher.actors import register
 from stanine.index_watcher.index_builder import IndexBuilder
 from stanine.messages import SCORE_ATTEMPTS
 from stanine.store import load_library
-from stanine.store.attempts import Submission, submit_call
+from stanine.store.attempts import Submission, read_submitted, submit_call
 from stanine.store.index import Index
 from stanine.store.instruments import InstrumentHistory
 from stanine.store.keys import Keys
+from stanine.store.records import RANDOM_BYTES
 from stanine.telemetry.watcher_metrics import IndexWatcherMetrics
 
 NAME = "a-mood"
@@ -154,9 +155,10 @@ def test_deleting_keeps_what_was_answered_and_takes_away_what_was_not(client: "r
     assert api.wait("Instrument", namespace, NAME)["status"]["revision"] == 2
     broker = StreamsBroker(client=client, namespace=KEYS.partition)
     outbox: Any = type("Outbox", (), {"stream": broker.ready_key(SCORE_ATTEMPTS.queue), "head": b"head"})
-    submission = Submission(2, 2, bytes(3), secrets.token_bytes(16), secrets.token_bytes(12))
+    submission = Submission(2, 2, bytes(3), secrets.token_bytes(16), secrets.token_bytes(RANDOM_BYTES))
     keys, args = submit_call(KEYS, outbox, [submission], b"", 64)
-    assert load_library().call(client, "submit", keys, args)[:1] == b"N"
+    (submitted,) = read_submitted([submission], load_library().call(client, "submit", keys, args))
+    assert submitted.outcome == "new"
     api.delete("Instrument", namespace, NAME)
     api.wait_gone("Instrument", namespace, NAME)
     eventually(lambda: any(each[:2] == ("Warning", "HasAttempts") for each in api.events(namespace, NAME)))

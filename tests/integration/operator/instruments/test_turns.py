@@ -12,9 +12,10 @@ from stanine.domain.result import ENGINE_VERSION
 from stanine.index_watcher.index_builder import IndexBuilder
 from stanine.messages import BUILD_INDEX, Outbox, split_names
 from stanine.store import load_library
-from stanine.store.attempts import Submission, submit_call
+from stanine.store.attempts import Submission, read_submitted, submit_call
 from stanine.store.index import Index
 from stanine.store.instruments import InstrumentHistory, publish_call, read_published
+from stanine.store.records import RANDOM_BYTES
 from stanine_operator.connections import Server
 from stanine_operator.resource import Resource
 
@@ -57,9 +58,10 @@ def stored(land: Land) -> dict[bytes, bytes]:
 def answer(land: Land) -> str:
     """Submit an attempt as the API does; return what became of it."""
     server = server_of(land)
-    one = Submission(1, 1, bytes(3), secrets.token_bytes(16), secrets.token_bytes(12))
+    one = Submission(1, 1, bytes(3), secrets.token_bytes(16), secrets.token_bytes(RANDOM_BYTES))
     keys, args = submit_call(server.keys, _outbox(server), [one], b"", 64)
-    return chr(load_library().call(server.client, "submit", keys, args)[0])
+    (submitted,) = read_submitted([one], load_library().call(server.client, "submit", keys, args))
+    return submitted.outcome
 
 
 def put(land: Land, title: str) -> Any:
@@ -191,7 +193,7 @@ def test_one_that_nobody_answered_goes_with_its_resource_and_comes_back_as_the_n
     index(land)  # the message is still there
     server = server_of(land)
     assert server.client.hlen(server.keys.index) == 0
-    assert answer(land) == "G"
+    assert answer(land) == "gone"
     again = instrument(land, deletion="Delete")
     assert (again.uid != resource.uid, land.turn(again).fields["revision"]) == (True, 2)
     assert land.delete(again).done
@@ -201,7 +203,7 @@ def test_one_that_nobody_answered_goes_with_its_resource_and_comes_back_as_the_n
 def test_one_that_was_answered_is_kept_with_a_warning(land: Land) -> None:
     resource = instrument(land, deletion="Delete")
     land.turn(resource)
-    assert answer(land) == "N"
+    assert answer(land) == "new"
     released = land.delete(resource)
     assert released.done
     assert [(notice.warning, notice.reason) for notice in released.notices] == [(True, "HasAttempts")]
