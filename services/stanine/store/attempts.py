@@ -36,6 +36,7 @@ IDS_PER_MESSAGE = 64
 #: What stands in place of the fingerprint and content digest of an attempt without a key.
 _NO_KEY = bytes(FINGERPRINT_BYTES + CONTENT_BYTES)
 _RUN = struct.Struct(">IH")
+_END = struct.Struct(">I")
 _PERSON = struct.Struct(f">H{FINGERPRINT_BYTES}s")
 _OUTCOMES: dict[int, Literal["new", "repeated", "conflict", "gone"]] = {
     ord("N"): "new",
@@ -107,7 +108,10 @@ def submit_call(
     randoms = b"".join([one.id_random for one in submissions])
     named = b"".join(entries) if has_keys else b""
     head = [outbox.head, trace, ids_per_message, views, b"".join(runs), named, b"".join(people), once.hex(), randoms]
-    return [keys.arrivals, outbox.stream], head + records
+    size = len(records[0])
+    ends = b"" if set(map(len, records)) == {size} else b"".join(map(_END.pack, itertools.accumulate(map(len, records))))
+    body = [size, b"".join(records), ends]
+    return [keys.arrivals, outbox.stream], head + body
 
 
 def read_submitted(submissions: Sequence[Submission], reply: bytes) -> list[Submitted]:

@@ -62,9 +62,10 @@ local function compare_entry(entry, digest, record, attempt_at)
   return sub(entry, ARRIVAL_BYTES + 1) == digest and 'R' or 'C', id
 end
 
--- Claim a key for a new attempt, or find the attempt that has it. `stamp`: the new one's arrival number.
+-- Claim a key for the new attempt of a place, or find the attempt that has it. `stamp`: the new one's arrival number; `record_of` returns the
+-- record of a place.
 -- Returns N and the field that was claimed; R or C and an id; nil and an error.
-local function claim(bucket, fingerprint, digest, stamp, record, attempt_at)
+local function claim(bucket, fingerprint, digest, stamp, place, record_of, attempt_at)
   local field, entry = fingerprint, stamp .. digest
   for probe = 1, PROBES do
     local claimed = redis.pcall('HSETNX', bucket, field, entry)
@@ -73,7 +74,7 @@ local function claim(bucket, fingerprint, digest, stamp, record, attempt_at)
     elseif claimed ~= 0 then
       return nil, claimed
     end
-    local outcome, id = compare_entry(redis.call('HGET', bucket, field), digest, record, attempt_at)
+    local outcome, id = compare_entry(redis.call('HGET', bucket, field), digest, record_of(place), attempt_at)
     if outcome then
       return outcome, id
     end
@@ -92,9 +93,9 @@ local function stored_attempt(prefix, arrival)
 end
 
 -- Append the messages and write the records of new attempts. Nothing here can fail.
--- `fresh`: their places among the records, which begin after `before` arguments; `stamps`: the texts of their arrival numbers; `randoms`: the
--- random bytes of the ids of all places; `ids`: those that the first block has.
-local function write_attempts(prefix, stream, args, before, fresh, stamps, randoms, first, ids)
+-- `fresh`: their places; `stamps`: the texts of their arrival numbers; `randoms`: the random bytes of the ids of all places; `record_of`
+-- returns the record of a place; `ids`: the random bytes that the first block has.
+local function write_attempts(prefix, stream, args, fresh, stamps, randoms, record_of, first, ids)
   local head, trace, ids_per_message = args[1], args[2], tonumber(args[3])
   local n, time, parts = #fresh, nil, {}
   for j = 1, n do
@@ -119,7 +120,7 @@ local function write_attempts(prefix, stream, args, before, fresh, stamps, rando
     local arrival, from = first + j - 1, j
     local fields, k = {IDS_FIELD, ''}, 2
     for slot = arrival % BLOCK_SIZE, min(BLOCK_SIZE - 1, arrival % BLOCK_SIZE + n - j) do
-      fields[k + 1], fields[k + 2] = SLOTS[slot], time .. args[before + fresh[j]]
+      fields[k + 1], fields[k + 2] = SLOTS[slot], time .. record_of(fresh[j])
       k, j = k + 2, j + 1
     end
     fields[2] = ids .. sub(randoms, (from - 1) * RANDOM_BYTES + 1, (j - 1) * RANDOM_BYTES)
@@ -130,15 +131,26 @@ end
 
 -- submit: KEYS arrivals, stream; ARGV head, trace, ids a message, views, instruments (runs: number in 4, how many attempts in 2), keys ('' if
 -- no attempt has one, else of each its fingerprint in 8 and its content digest in 8; NULs: it has none), participants (place in 2, from 1;
--- fingerprint in 8), the random name of a call without keys ('' for others), the random bytes of the ids; then the records without their times.
+-- fingerprint in 8), the random name of a call without keys ('' for others), the random bytes of the ids, bytes a record, the
+-- records without their times, one after the other, where each ends (4 bytes each; '' if all have as many bytes).
 -- A call without keys is remembered for a while by its name: repeated by a client whose reply was lost, it is answered as before.
 -- Returns the arrival number of the first new attempt in 5 bytes. Unless all are new, there follows a byte for each: N (new), R (repeated),
 -- C (conflict: the key has another content) or G (gone: the instrument was removed), and the ids of those that are R or C.
 local function submit(keys, args)
   local arrivals, stream = keys[1], keys[2]
-  local before = 9
-  local views, runs, given_keys, people, once, randoms = unpack(args, 4, before)
-  local count, prefix = #args - before, prefix_of(arrivals)
+  local views, runs, given_keys, people, once, randoms, size, records, ends = unpack(args, 4, 12)
+  local count, prefix = #randoms / RANDOM_BYTES, prefix_of(arrivals)
+  size = tonumber(size)
+  ends = ends ~= '' and numbers_in(ends, 4)
+  if ends and #ends ~= count or not ends and #records ~= count * size then
+    return redis.error_reply('ERR as many records as ids')
+  end
+  local function record_of(i)
+    if ends then
+      return sub(records, (ends[i - 1] or 0) + 1, ends[i])
+    end
+    return sub(records, (i - 1) * size + 1, i * size)
+  end
   if once ~= '' then
     once = prefix .. 'once:' .. once
     local reply = redis.call('GET', once)
@@ -184,7 +196,7 @@ local function submit(keys, args)
       if not i then
         return nil -- an entry that a call left behind which failed half way: its attempt was never stored
       end
-      return args[before + i], sub(randoms, (i - 1) * RANDOM_BYTES + 1, i * RANDOM_BYTES)
+      return record_of(i), sub(randoms, (i - 1) * RANDOM_BYTES + 1, i * RANDOM_BYTES)
     end
     return stored_attempt(prefix, arrival)
   end
@@ -208,7 +220,7 @@ local function submit(keys, args)
       if fingerprint ~= NO_KEY then
         fresh[n + 1] = i
         local digest = sub(given_keys, at + FINGERPRINT_BYTES + 1, at + GIVEN_BYTES)
-        outcome, id = claim(bucket_of(index, fingerprint), fingerprint, digest, stamp, args[before + i], attempt_at)
+        outcome, id = claim(bucket_of(index, fingerprint), fingerprint, digest, stamp, i, record_of, attempt_at)
         if outcome == 'N' then
           claimed[#claimed + 1] = id
         elseif not outcome then
@@ -236,7 +248,7 @@ local function submit(keys, args)
     for _, number in ipairs(unanswered) do
       redis.call('HSET', prefix .. 'answered', number, 1)
     end
-    write_attempts(prefix, stream, args, before, fresh, stamps, randoms, first, ids)
+    write_attempts(prefix, stream, args, fresh, stamps, randoms, record_of, first, ids)
     if index then
       grow(index, #claimed)
     end

@@ -79,12 +79,12 @@ local function arrival_in(text, at)
   return (struct.unpack('>I' .. ARRIVAL_BYTES, text, at))
 end
 
--- The arrival numbers in a text. Many at once: a call for each would cost more than the rest of a commit.
-local function arrivals_in(packed)
-  local count, found = #packed / ARRIVAL_BYTES, {}
+-- The numbers of `width` bytes in a text. Many at once: a call for each would cost more than the rest of a commit.
+local function numbers_in(packed, width)
+  local count, found = #packed / width, {}
   for start = 1, count, NUMBERS_AT_ONCE do
     local stop = min(start + NUMBERS_AT_ONCE - 1, count)
-    local some = {struct.unpack('>' .. string.rep('I' .. ARRIVAL_BYTES, stop - start + 1), packed, (start - 1) * ARRIVAL_BYTES + 1)}
+    local some = {struct.unpack('>' .. string.rep('I' .. width, stop - start + 1), packed, (start - 1) * width + 1)}
     if stop - start + 1 == count then
       some[count + 1] = nil -- where reading ended
       return some
@@ -94,6 +94,10 @@ local function arrivals_in(packed)
     end
   end
   return found
+end
+
+local function arrivals_in(packed)
+  return numbers_in(packed, ARRIVAL_BYTES)
 end
 
 -- Read the record of an attempt in `family` ('a:' or 'r:').
