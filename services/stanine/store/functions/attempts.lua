@@ -83,13 +83,16 @@ local function claim(bucket, fingerprint, digest, stamp, place, record_of, attem
   return nil, redis.error_reply('ERR too many keys have one fingerprint')
 end
 
--- The record at an arrival number without its time, and the random bytes of its id; nil if there is none.
+-- The record at an arrival number without its time, and the random bytes of its id; nil if there is none. It is called after keys were claimed,
+-- so what is no block counts as nothing instead of ending the call.
 local function stored_attempt(prefix, arrival)
-  local record, random = read_record(prefix, 'a:', arrival), random_at(prefix, arrival)
-  if record and random then
-    return sub(record, TIME_BYTES + 1), random
+  local slot = arrival % BLOCK_SIZE
+  local found = redis.pcall('HMGET', prefix .. 'a:' .. numeral(floor(arrival / BLOCK_SIZE)), SLOTS[slot], IDS_FIELD)
+  local record, ids = found[1], found[2]
+  if found.err or not record or not ids or #ids < (slot + 1) * RANDOM_BYTES then
+    return nil
   end
-  return nil
+  return sub(record, TIME_BYTES + 1), sub(ids, slot * RANDOM_BYTES + 1, (slot + 1) * RANDOM_BYTES)
 end
 
 -- Append the messages and write the records of new attempts. Nothing here can fail.
@@ -170,7 +173,7 @@ local function submit(keys, args)
   -- The block that is not full yet has the random bytes of so many ids.
   local ids = redis.call('HGET', prefix .. 'a:' .. numeral(floor(first / BLOCK_SIZE)), IDS_FIELD) or ''
   if #ids ~= first % BLOCK_SIZE * RANDOM_BYTES then
-    return redis.error_reply('ERR the number of arrivals and the last block of attempts do not agree')
+    return redis.error_reply('ERR the last block of attempts is not of this format: data of a development version, or damaged; use another namespace')
   end
   for block = floor(first / BLOCK_SIZE), floor((first + count - 1) / BLOCK_SIZE) do
     check_type(prefix .. 'a:' .. numeral(block), 'hash')

@@ -100,11 +100,6 @@ local function arrivals_in(packed)
   return numbers_in(packed, ARRIVAL_BYTES)
 end
 
--- Read the record of an attempt in `family` ('a:' or 'r:').
-local function read_record(prefix, family, arrival)
-  return redis.call('HGET', prefix .. family .. floor(arrival / BLOCK_SIZE), SLOTS[arrival % BLOCK_SIZE])
-end
-
 -- The random bytes of the id at an arrival number; nil if there is no attempt.
 local function random_at(prefix, arrival)
   local ids = redis.call('HGET', prefix .. 'a:' .. floor(arrival / BLOCK_SIZE), IDS_FIELD)
