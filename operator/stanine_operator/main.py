@@ -134,7 +134,7 @@ class _Failed:
 async def _watch(
     registry: kopf.OperatorRegistry, settings: kopf.OperatorSettings, namespaces: Collection[str], stop: asyncio.Event, again: asyncio.Event
 ) -> bool:
-    """Run kopf until `stop` or `again` is set, or it gives up (then the process ends and is started anew). Return whether to run it again.
+    """Run kopf until `stop` or `again` is set, or it gives up (then the process ends and is restarted). Return whether to run it again.
 
     kopf continues a broken stream from the last resourceVersion, for which an API server of another history waits silently.
     """

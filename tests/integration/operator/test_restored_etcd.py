@@ -13,7 +13,7 @@ from tests.integration.operator.harness import Api, OperatorProcess, queue, redi
 from stanine.broker import StreamsBroker
 from stanine.store.keys import Keys
 
-#: Seconds until what is seen every ten seconds must have had its effect; the process would be started anew after 720.
+#: Seconds until what is seen every ten seconds must have had its effect; the process would be restarted after 720.
 BOUND = 90
 #: Writes that the backup does not have: many more than an API server makes when it starts, so that the versions stay lower for long.
 LOST = 800
@@ -44,7 +44,7 @@ def _is_away(operator: OperatorProcess) -> bool:
 def test_changes_after_a_restore_are_seen_though_their_numbers_were_given_to_others_before(
     own_api_server: ApiServer, own_api: Api, tmp_path: Path, port: int
 ) -> None:
-    """Seen to fail: changes were ignored until the process was started anew, 12 minutes later."""
+    """Seen to fail: changes were ignored until the process was restarted, 12 minutes later."""
     api = own_api
     api.install_definitions()
     api.make_namespace("n")
