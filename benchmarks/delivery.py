@@ -10,6 +10,7 @@ from benchmarks.peers import work
 from benchmarks.published import NAMESPACE
 from stanine.domain.index import IndexEntry
 from stanine.domain.result import decode_result
+from stanine.store.blocks import block_records
 from stanine.store.keys import BLOCK_SIZE, CHUNK_SIZE, Keys
 from stanine.store.records import ARRIVAL_BYTES, read_result
 
@@ -69,7 +70,7 @@ def check_stanine(client: Any, sent: int, scores: list[dict[str, Any]] | None, e
         pipeline.hgetall(keys.results(block))
     found: dict[int, bytes] = {}
     for block, records in enumerate(pipeline.execute()):
-        found.update({block * BLOCK_SIZE + int(slot): record for slot, record in records.items()})
+        found.update({block * BLOCK_SIZE + slot: record for slot, record in block_records(records).items()})
     wrong = 0
     if scores is not None and entry is not None:
         known: dict[bytes, Any] = {}

@@ -107,8 +107,7 @@ def in_stanine(client: Any, url: str, count: int, *, with_keys: bool = False) ->
             submitted = await attempts.submit(batch)
             codes = np.frombuffer(b"".join([one.codes for one in batch]), dtype=np.uint8).reshape(len(batch), -1)
             head = result_start(ENGINE_VERSION, 1, results.new_commit())
-            bodies = [head + body for body in kernel.score(codes).packed()]
-            results.commit(1, [each.id for each in submitted], bodies, {}, "")
+            results.commit(1, [each.id for each in submitted], list(kernel.score(codes).packed()), {}, "", head)
 
     asyncio.run(run())  # its connections are closed with their buffers when it ends
     for key in client.scan_iter(match="*", count=1000):

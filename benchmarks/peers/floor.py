@@ -21,9 +21,9 @@ from stanine.broker.settings import QueueSettings
 from stanine.domain.result import ENGINE_VERSION, SCALE_BYTES
 from stanine.messages import SCORE_ATTEMPTS
 from stanine.store import load_library
+from stanine.store.blocks import IDS_FIELD, RUN_FIELD, WHOLE_BLOCK_FROM, fields_of
 from stanine.store.keys import BLOCK_SIZE, Keys
-from stanine.store.records import COMMIT_BYTES, IDS_FIELD, RANDOM_BYTES, TIME_BYTES, attempt_record, result_start
-from stanine.store.results import WHOLE_BLOCK_FROM
+from stanine.store.records import COMMIT_BYTES, RANDOM_BYTES, TIME_BYTES, attempt_record, result_start
 
 #: Messages read at once, as the resultWatcher's batches are.
 BATCH = 512
@@ -32,6 +32,8 @@ SCALES = 5
 #: Bytes of an attempt record.
 RECORD_BYTES = TIME_BYTES + len(attempt_record(1, 1, bytes(ITEMS)))
 CONSUMER = "floor"
+#: A field that is not there.
+NIL = b"$-1\r\n"
 #: How a reply of XREADGROUP for one stream begins: with the number of its entries.
 _ANNOUNCED = re.compile(rb"\*1\r\n\*2\r\n\$\d+\r\n[^\r]+\r\n\*(\d+)\r\n")
 
@@ -89,10 +91,10 @@ class Wire:
         return got
 
 
-def load_of(keys: Keys, first: int, count: int, arrivals: int, change: bytes) -> tuple[bytes, int]:
+def load_of(keys: Keys, first: int, count: int, arrivals: int, change: bytes, runs: set[int]) -> tuple[bytes, int]:
     """Return the commands that load attempts which arrived one after the other, and the bytes of the reply.
 
-    `arrivals`: how many attempts there are; `change`: the last change of the index.
+    `arrivals`: how many attempts there are; `change`: the last change of the index; `runs`: the blocks whose records are one field.
     """
     load = [command("MULTI"), command("GET", keys.index_change)]
     expected = _size(change)
@@ -102,13 +104,17 @@ def load_of(keys: Keys, first: int, count: int, arrivals: int, change: bytes) ->
         some = min(BLOCK_SIZE - slot, first + count - arrival)
         there = min(BLOCK_SIZE, arrivals - block * BLOCK_SIZE)
         ids = _size(bytes(there * RANDOM_BYTES))
+        run = _size(bytes(1 + TIME_BYTES + 3 + BLOCK_SIZE * (RECORD_BYTES - TIME_BYTES)))
         if some < WHOLE_BLOCK_FROM:
-            load.append(command("HMGET", keys.attempts(block), IDS_FIELD, *range(slot, slot + some)))
-            expected += len(b"*%d\r\n" % (some + 1)) + ids + some * _size(bytes(RECORD_BYTES))
+            load.append(command("HMGET", keys.attempts(block), *fields_of(range(slot, slot + some))))
+            records = run + some * len(NIL) if block in runs else len(NIL) + some * _size(bytes(RECORD_BYTES))
+            expected += len(b"*%d\r\n" % (some + 2)) + ids + records
         else:
             load.append(command("HGETALL", keys.attempts(block)))
-            fields = [IDS_FIELD.encode(), *(b"%d" % each for each in range(there))]
-            expected += len(b"*%d\r\n" % (2 * len(fields))) + sum(map(_size, fields)) + ids + there * _size(bytes(RECORD_BYTES))
+            slots = [] if block in runs else range(there)
+            fields = [IDS_FIELD.encode(), *(b"%d" % each for each in slots), *([RUN_FIELD.encode()] if block in runs else [])]
+            records = run if block in runs else there * _size(bytes(RECORD_BYTES))
+            expected += len(b"*%d\r\n" % (2 * len(fields))) + sum(map(_size, fields)) + ids + records
         arrival += some
     asked = len(load) - 1
     return b"".join(load) + command("EXEC"), len(b"+OK\r\n") + asked * len(b"+QUEUED\r\n") + len(b"*%d\r\n" % asked) + expected
@@ -136,6 +142,11 @@ def run() -> None:
     ack_head = b"".join(_word(word) for word in ("FCALL", ack, 2, names.ready, names.leases, GROUP, CONSUMER))
     change: bytes = client.get(keys.index_change)  # type: ignore[assignment]
     arrivals = int(client.get(keys.arrivals) or 0)
+    blocks = range(-(-arrivals // BLOCK_SIZE))
+    pipeline = client.pipeline(transaction=False)
+    for block in blocks:
+        pipeline.hexists(keys.attempts(block), RUN_FIELD)
+    runs = {block for block, is_run in zip(blocks, pipeline.execute(), strict=True) if is_run}
     while True:
         wire.ask(read)
         found = wire.entries(entry)
@@ -143,12 +154,12 @@ def run() -> None:
             break
         count = len(found)
         ids = [attempt_id for _, attempt_id in found]
-        load, expected = load_of(keys, int.from_bytes(ids[0][RANDOM_BYTES:], "big"), count, arrivals, change)
+        load, expected = load_of(keys, int.from_bytes(ids[0][RANDOM_BYTES:], "big"), count, arrivals, change, runs)
         wire.ask(load)
         wire.skip(expected)
-        result = result_start(ENGINE_VERSION, 1, os.urandom(COMMIT_BYTES)) + body
+        start = result_start(ENGINE_VERSION, 1, os.urandom(COMMIT_BYTES))
         stamps, randoms = b"".join([each[RANDOM_BYTES:] for each in ids]), b"".join([each[:RANDOM_BYTES] for each in ids])
-        wire.ask(command("FCALL", commit, 1, keys.arrivals, 1, change, len(result), result * count, stamps, randoms, b""))
+        wire.ask(command("FCALL", commit, 1, keys.arrivals, 1, change, start, len(body), body * count, stamps, randoms, b""))
         wire.skip(len(b"$%d\r\n\r\n" % count) + count)
         wire.ask(b"*%d\r\n" % (7 + count) + ack_head + b"".join([entry_id for entry_id, _ in found]))
         wire.skip(len(b":%d\r\n" % count))

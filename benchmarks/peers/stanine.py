@@ -18,6 +18,7 @@ from stanine.connection.clients import connect_async
 from stanine.messages import SCORE_ATTEMPTS, Outbox
 from stanine.store import load_library
 from stanine.store.attempts import Attempts, Submission
+from stanine.store.blocks import RUN_FIELD
 from stanine.store.durability import Writer
 from stanine.store.keys import Keys
 from stanine.store.records import RANDOM_BYTES, id_random, key_space_digest, place
@@ -70,7 +71,7 @@ async def submit() -> None:
 
     def is_stored(number: int) -> bool:
         block, slot = place(number)  # submitted by this process alone, attempt `number` is the one that arrived as `number`
-        return bool(look.hexists(keys.results(block), str(slot)))
+        return any(look.hmget(keys.results(block), [RUN_FIELD, slot]))
 
     await Submitter(add, add_many, submission, is_stored).run()
 

@@ -42,8 +42,7 @@ async def main() -> None:
 
     def drain(ids: list[bytes]) -> int:
         view = stored.load(ids).view
-        record = result_start(ENGINE_VERSION, 1, stored.new_commit()) + body
-        return stored.commit(1, ids, [record] * len(ids), {}, view)
+        return stored.commit(1, ids, [body] * len(ids), {}, view, result_start(ENGINE_VERSION, 1, stored.new_commit()))
 
     await obey(client, prepare, make, submit, drain)
 

@@ -11,6 +11,7 @@ from stanine.connection.clients import connect, connect_async
 from stanine.messages import Outbox
 from stanine.store import load_library
 from stanine.store.attempts import Attempts, Submission
+from stanine.store.blocks import IDS_FIELD, fields_of, read_fields
 from stanine.store.cursors import Cursor
 from stanine.store.durability import Writer
 from stanine.store.index import AsyncIndex, Index
@@ -18,7 +19,7 @@ from stanine.store.instruments import InstrumentHistory, Instruments
 from stanine.store.keys import Keys
 from stanine.store.lists import ResultLists, ResultPage
 from stanine.store.reading import AttemptRecords
-from stanine.store.records import IDS_FIELD, StoredAttempt, StoredResult, arrival_of, is_at, place, read_result
+from stanine.store.records import StoredAttempt, StoredResult, arrival_of, is_at, place, read_result
 from stanine.store.results import Results
 from stanine.store.secret import TokenSecrets
 from stanine.store.sweep import Sweep
@@ -69,7 +70,7 @@ class Store:
         """Return the result of an attempt, also of one whose record cannot be read."""
         block, slot = place(arrival_of(attempt_id))
         assert is_at(self.client.hget(self.keys.attempts(block), IDS_FIELD), attempt_id)
-        record = self.client.hget(self.keys.results(block), str(slot))
+        _, (record,) = read_fields(self.client.hmget(self.keys.results(block), fields_of([slot])), [slot])
         return None if record is None else read_result(record)
 
     def results_of(self, number: int = 1, cursor: Cursor | None = None, limit: int = 1000) -> ResultPage:

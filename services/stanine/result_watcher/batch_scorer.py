@@ -131,10 +131,15 @@ class BatchScorer:
             bodies = self._bodies(entry, _matrix(layout, packed, items))
             tally.scoring_seconds += self._clock() - began
             commit = self._results.new_commit()
-            head, failure = result_start(ENGINE_VERSION, entry.revision, commit), failure_record(ENGINE_VERSION, "NotScorable", commit)
-            records = [failure if body is None else head + body for body in bodies]
+            head = result_start(ENGINE_VERSION, entry.revision, commit)
             failures = bodies.count(None)
-            committed = self._results.commit(number, group.ids, records, participants, view.view)
+            if failures:
+                failure = failure_record(ENGINE_VERSION, "NotScorable", commit)
+                records = [failure if body is None else head + body for body in bodies]
+                committed = self._results.commit(number, group.ids, records, participants, view.view)
+            else:
+                scored = [body for body in bodies if body is not None]
+                committed = self._results.commit(number, group.ids, scored, participants, view.view, head)
             tally.already += len(group.ids) - committed
             tally.failed += failures
             tally.scored += max(0, committed - failures)

@@ -8,7 +8,7 @@ from importlib.resources import files
 
 from stanine.connection.library import Library
 from stanine.connection.managing import managing_source
-from stanine.store import keys, records
+from stanine.store import blocks, keys, records
 
 #: The function library's source files, in this order; `managing` is the connection's.
 _PARTS = ("prelude", "views", "buckets", "participants", "attempts", "results", "lists", "sweep", "secrets", "managing", "instruments")
@@ -17,7 +17,8 @@ _CONSTANTS = {
     **{name: getattr(keys, name) for name in ("BLOCK_SIZE", "CHUNK_SIZE", "PAGE_SIZE", "SPLIT_FROM", "FIRST_BITS")},
     **{name: getattr(records, name) for name in ("ARRIVAL_BYTES", "RANDOM_BYTES", "TIME_BYTES", "START_BYTES")},
     **{name: getattr(records, name) for name in ("FINGERPRINT_BYTES", "CONTENT_BYTES", "KEY_SPACE_BYTES")},
-    **{name: getattr(records, name) for name in ("KEY_KIND_STEP", "KEY_TEXT", "KEY_UUID", "IDS_FIELD")},
+    **{name: getattr(records, name) for name in ("KEY_KIND_STEP", "KEY_TEXT", "KEY_UUID")},
+    **{name: getattr(blocks, name) for name in ("IDS_FIELD", "RUN_FIELD", "RUN_LIMIT")},
 }
 
 

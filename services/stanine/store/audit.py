@@ -18,10 +18,11 @@ from stanine.domain.index import build_entry
 from stanine.domain.instrument import parse_instrument
 from stanine.domain.kernel import Kernel
 from stanine.domain.result import ENGINE_VERSION
+from stanine.store.blocks import IDS_FIELD, block_records
 from stanine.store.errors import CorruptRecordError
 from stanine.store.instruments import InstrumentHistory
 from stanine.store.keys import BLOCK_SIZE, Keys
-from stanine.store.records import ARRIVAL_BYTES, IDS_FIELD, SCORED, StoredAttempt, StoredResult, random_at, read_attempt, read_result
+from stanine.store.records import ARRIVAL_BYTES, SCORED, StoredAttempt, StoredResult, random_at, read_attempt, read_result
 from stanine.store.sweep import Sweep
 
 #: Blocks read in one round trip: 2,048 attempts, some 200 KB.
@@ -115,11 +116,11 @@ class Auditor:
             results: dict[int, bytes] = {}
             attempts: dict[int, tuple[bytes, bytes]] = {}
             for block, found, records in zip(step, replies[: len(step)], replies[len(step) :], strict=True):
-                randoms = records.pop(IDS_FIELD.encode(), None)
-                results |= {block * BLOCK_SIZE + int(slot): record for slot, record in found.items()}
-                for slot, record in records.items():
-                    arrival = block * BLOCK_SIZE + int(slot)
-                    attempts[arrival] = random_at(randoms, arrival) + arrival.to_bytes(ARRIVAL_BYTES, "big"), record
+                ids = records.get(IDS_FIELD.encode(), b"")
+                results |= {block * BLOCK_SIZE + slot: record for slot, record in block_records(found).items()}
+                for slot, record in block_records(records).items():
+                    arrival = block * BLOCK_SIZE + slot
+                    attempts[arrival] = random_at(ids, slot) + arrival.to_bytes(ARRIVAL_BYTES, "big"), record
             yield attempts, results
 
     def _compare(self, attempts: dict[int, tuple[bytes, bytes]], results: dict[int, bytes], found: Audit) -> None:

@@ -7,8 +7,9 @@ from typing import Any
 
 import redis.asyncio
 
+from stanine.store.blocks import fields_of, read_fields
 from stanine.store.keys import Keys
-from stanine.store.records import IDS_FIELD, StoredAttempt, StoredResult, arrival_of, is_at, place, read_attempt, read_result
+from stanine.store.records import StoredAttempt, StoredResult, arrival_of, is_at, place, read_attempt, read_result
 from stanine.store.views import ask_for_view, check_view
 
 
@@ -26,11 +27,13 @@ class AttemptRecords:
         """
         block, slot = place(arrival_of(attempt_id))
         pipeline = self._client.pipeline(transaction=True)
-        pipeline.hmget(self._keys.attempts(block), [slot, IDS_FIELD])
-        pipeline.hget(self._keys.results(block), slot)
+        pipeline.hmget(self._keys.attempts(block), fields_of([slot]))
+        pipeline.hmget(self._keys.results(block), fields_of([slot]))
         ask_for_view(pipeline, self._keys, view)
-        (attempt_record, ids), result_record, token = await pipeline.execute()
+        attempt_fields, result_fields, token = await pipeline.execute()
         check_view(view, token)
+        ids, (attempt_record,) = read_fields(attempt_fields, [slot])
+        _, (result_record,) = read_fields(result_fields, [slot])
         if attempt_record is None or not is_at(ids, attempt_id):
             return None
         return read_attempt(attempt_record, attempt_id), None if result_record is None else read_result(result_record)

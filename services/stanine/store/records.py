@@ -3,7 +3,6 @@
 Called by every module of the store. Numbers are big-endian. Layouts:
 
     id        random 11 (the low half of the first byte is the partition) | arrival 5: 4 + 84 + 40 bits
-    ids       of a block: the random part of each slot's id, 11 bytes a slot, in one field
     attempt   arrived (ms) 6 | layout 1 | instrument number 3 | revision answered 3 | items 1 or 2 | answers | extras | key
     layout    low half: WHOLES or HALVES; 16 x what the key is (none, text, UUID); 64: there are extras
     answers   in the form's order. WHOLES: the number of items in 2, a byte an item. HALVES, for the usual form of at most 255 items with at
@@ -60,8 +59,6 @@ START_BYTES = _START.size
 
 #: Where an attempt's record has them.
 START_PLACE = slice(TIME_BYTES, TIME_BYTES + START_BYTES)
-#: The field of a block that holds the random parts of the ids.
-IDS_FIELD = "i"
 
 #: Codes that half a byte holds: the first 13 options, and the three codes of what is no answer; of each the digit that it is packed as.
 _HALF_CODES = bytes([*range(13), 253, 254, 255])

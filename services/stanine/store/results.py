@@ -10,14 +10,15 @@ import redis
 
 from stanine.connection.library import Argument, Library
 from stanine.messages import ATTEMPT_ID_BYTES, Outbox
+from stanine.store.blocks import WHOLE_BLOCK_FROM, fields_of, read_block, read_fields
 from stanine.store.errors import stale_views
 from stanine.store.keys import BLOCK_SIZE, Keys
 from stanine.store.records import (
     COMMIT_BYTES,
     FINGERPRINT_BYTES,
-    IDS_FIELD,
     RANDOM_BYTES,
     participant_fingerprint,
+    random_at,
 )
 
 #: Attempts in one commit: it holds the server for about a millisecond.
@@ -25,12 +26,8 @@ MAX_COMMITS = 1024
 
 #: Of an id the number of its arrival, in two parts, in the notation of `struct`.
 _ARRIVAL = f"{RANDOM_BYTES}xBI"
-#: Attempts of one block from which the whole block is read: a single field of it is found by looking at those before it.
-WHOLE_BLOCK_FROM = 12
-_IDS = IDS_FIELD.encode()
 #: What no id begins with: it is longer.
 _NOBODY = bytes(ATTEMPT_ID_BYTES + 1)
-_SLOTS = [b"%d" % slot for slot in range(BLOCK_SIZE)]
 _LENGTH = struct.Struct(">I")
 _PERSON = struct.Struct(f">H{FINGERPRINT_BYTES}s")
 
@@ -74,32 +71,31 @@ class Results:
                 indices.append(index)
         pipeline = self._client.pipeline(transaction=False)
         pipeline.get(self._keys.index_change)
-        for block, indices in blocks.items():
+        slots = {block: [arrivals[index] % BLOCK_SIZE for index in indices] for block, indices in blocks.items()}
+        for block in blocks:
             key = self._keys.attempts(block)
-            if len(indices) < WHOLE_BLOCK_FROM:
-                pipeline.hmget(key, [_IDS, *(_SLOTS[arrivals[index] % BLOCK_SIZE] for index in indices)])
+            if len(slots[block]) < WHOLE_BLOCK_FROM:
+                pipeline.hmget(key, fields_of(slots[block]))
             else:
                 pipeline.hgetall(key)
         view, *replies = pipeline.execute()
         records: list[bytes | None] = [None] * len(ids)
-        for indices, found in zip(blocks.values(), replies, strict=True):
-            if isinstance(found, dict):
-                randoms, part = found.get(_IDS), [found.get(_SLOTS[arrivals[index] % BLOCK_SIZE]) for index in indices]
-            else:
-                randoms, *part = found
-            if randoms is None:
-                continue
-            for index, record in zip(indices, part, strict=True):
-                start = arrivals[index] % BLOCK_SIZE * RANDOM_BYTES
-                if ids[index].startswith(randoms[start : start + RANDOM_BYTES] or _NOBODY):
+        for (block, indices), found in zip(blocks.items(), replies, strict=True):
+            read: Any = read_block if isinstance(found, dict) else read_fields
+            randoms, part = read(found, slots[block])
+            for index, slot, record in zip(indices, slots[block], part, strict=True):
+                if ids[index].startswith(random_at(randoms, slot) or _NOBODY):
                     records[index] = record
         return Loaded(records, (view or b"").decode())
 
-    def commit(self, number: int, ids: Sequence[bytes], results: Sequence[bytes], participants: Mapping[int, str], view: str) -> int:
+    def commit(
+        self, number: int, ids: Sequence[bytes], results: Sequence[bytes], participants: Mapping[int, str], view: str, head: bytes = b""
+    ) -> int:
         """Commit the result records of attempts of one instrument, each only if its attempt is there and has none yet.
 
-        `participants` gives, by place in `ids`, whose results these are; `view`: the view of the index that they were made with. Returns
-        how many were committed now. Raises StaleViewError, without having committed the rest, if the view belongs to other data.
+        `head`: what all records begin with; `results`: the rest of each. `participants` gives, by place in `ids`, whose results these are;
+        `view`: the view of the index that they were made with. Returns how many were committed now. Raises StaleViewError, without having
+        committed the rest, if the view belongs to other data.
         """
         stamps = [attempt_id[RANDOM_BYTES:] for attempt_id in ids]
         if stamps != sorted(stamps):
@@ -123,7 +119,7 @@ class Results:
                 for index, participant in sorted(participants.items())
                 if start <= index < stop
             ]
-            args: list[Argument] = [number, view, size, bodies, arrivals, randoms, b"".join(whose)]
+            args: list[Argument] = [number, view, head, size, bodies, arrivals, randoms, b"".join(whose)]
             with stale_views():
                 reply = self._library.call(self._client, "commit_results", [self._keys.arrivals], args)
             committed += reply.count(b"1")

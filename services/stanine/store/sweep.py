@@ -13,8 +13,9 @@ import msgspec
 import redis
 
 from stanine.connection.library import Library
+from stanine.store.blocks import IDS_FIELD, RUN_FIELD, block_records, block_slots
 from stanine.store.keys import BLOCK_SIZE, Keys
-from stanine.store.records import ARRIVAL_BYTES, IDS_FIELD, arrived_at, is_at, random_at
+from stanine.store.records import ARRIVAL_BYTES, arrived_at, is_at, random_at
 
 #: Blocks in one call of `advance`: it holds the server for about 2 ms.
 BLOCKS_A_CALL = 2000
@@ -78,12 +79,12 @@ class Sweep:
         for attempt_id in ids:
             block, slot = divmod(int.from_bytes(attempt_id[-ARRIVAL_BYTES:], "big"), BLOCK_SIZE)
             pipeline.hget(self._keys.attempts(block), IDS_FIELD)
-            pipeline.hexists(self._keys.results(block), slot)
+            pipeline.hmget(self._keys.results(block), [RUN_FIELD, slot])
         replies = pipeline.execute() if ids else []
         done = [
             attempt_id
-            for attempt_id, randoms, has_result in zip(ids, replies[::2], replies[1::2], strict=True)
-            if has_result or not is_at(randoms, attempt_id)
+            for attempt_id, randoms, results in zip(ids, replies[::2], replies[1::2], strict=True)
+            if any(results) or not is_at(randoms, attempt_id)
         ]
         if done:
             self._client.hdel(self._keys.requeued, *done)
@@ -111,11 +112,12 @@ class Sweep:
             part = blocks[first : first + BLOCKS_A_READ]
             pipeline = self._client.pipeline(transaction=True)
             for block in part:
-                pipeline.hlen(self._keys.attempts(block))
-                pipeline.hlen(self._keys.results(block))
-            lengths = pipeline.execute()
-            for block, attempts, results in zip(part, lengths[::2], lengths[1::2], strict=True):
-                if attempts - 1 > results:
+                for key in (self._keys.attempts(block), self._keys.results(block)):
+                    pipeline.hlen(key)
+                    pipeline.hexists(key, RUN_FIELD)
+            replies = pipeline.execute()
+            for block, attempts, attempts_run, results, results_run in zip(part, *(replies[i::4] for i in range(4)), strict=True):
+                if (BLOCK_SIZE if attempts_run else attempts - 1) > (BLOCK_SIZE if results_run else results):
                     yield from self._of_block(block)
 
     def _of_block(self, block: int) -> Iterator[Unscored]:
@@ -123,11 +125,12 @@ class Sweep:
         pipeline.hgetall(self._keys.attempts(block))
         pipeline.hkeys(self._keys.results(block))
         attempts, results = pipeline.execute()
-        randoms = attempts.pop(IDS_FIELD.encode(), None)
-        waiting = sorted(int(slot) for slot in attempts.keys() - set(results))
+        randoms = attempts.get(IDS_FIELD.encode(), b"")
+        found = block_records(attempts)
+        waiting = sorted(found.keys() - block_slots(results))
         if not waiting:
             return
-        records = [attempts[b"%d" % slot] for slot in waiting]
+        records = [found[slot] for slot in waiting]
         ids = [random_at(randoms, slot) + (block * BLOCK_SIZE + slot).to_bytes(ARRIVAL_BYTES, "big") for slot in waiting]
         requeued = self._client.hmget(self._keys.requeued, ids)
         for attempt_id, record, history in zip(ids, records, requeued, strict=True):

@@ -7,6 +7,8 @@ from typing import Any
 from tests.integration.stores import Store
 
 from stanine.store.attempts import Submission
+from stanine.store.blocks import block_records
+from stanine.store.keys import BLOCK_SIZE
 from stanine.store.records import RANDOM_BYTES, id_random, key_space_digest, result_start
 
 SPACE, OTHER_SPACE = key_space_digest("ward"), key_space_digest("clinic")
@@ -49,6 +51,15 @@ def commit(
 ) -> int:
     """Commit results, RESULT by default; return how many were committed now."""
     return store.results.commit(number, ids, results or [RESULT] * len(ids), participants or {}, view)
+
+
+def stored_results(store: Store, blocks: int) -> dict[int, bytes]:
+    """Return the result records in the first blocks, by arrival number."""
+    return {
+        block * BLOCK_SIZE + slot: record
+        for block in range(blocks)
+        for slot, record in block_records(store.client.hgetall(store.keys.results(block))).items()
+    }
 
 
 def everything(store: Store) -> dict[bytes, bytes]:

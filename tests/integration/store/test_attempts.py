@@ -17,6 +17,7 @@ from tests.integration.store.attempting import (
     SPACE,
     commit,
     everything,
+    stored_results,
     submission,
     submissions,
     submit,
@@ -29,14 +30,12 @@ from stanine.store.cursors import Cursor, Mark, tag_of
 from stanine.store.keys import BLOCK_SIZE, CHUNK_SIZE
 from stanine.store.records import (
     ARRIVAL_BYTES,
-    IDS_FIELD,
     RANDOM_BYTES,
     arrival_of,
     failure_record,
     key_fingerprint,
     key_scope,
     participant_fingerprint,
-    place,
     read_result,
     result_start,
 )
@@ -120,14 +119,6 @@ def test_an_id_whose_random_part_is_wrong_reads_nothing(store: Store) -> None:
     assert store.results.load([wrong, submitted.id]).records[1] is not None
 
 
-def test_blocks_keep_the_compact_encoding(store: Store) -> None:
-    store.submit(*submissions(BLOCK_SIZE + 1))
-    assert store.client.object("encoding", store.keys.attempts(0)) == b"listpack"
-    assert store.client.hlen(store.keys.attempts(0)) == BLOCK_SIZE + 1, "one field has the random parts of all ids"
-    assert store.client.hlen(store.keys.attempts(1)) == 1 + 1
-    assert len(store.client.hget(store.keys.attempts(0), IDS_FIELD)) == BLOCK_SIZE * RANDOM_BYTES
-
-
 def test_a_result_is_committed_once(store: Store) -> None:
     ids = submit(store, submission("k"))
     assert commit(store, ids) == 1
@@ -206,12 +197,7 @@ def test_whatever_is_committed_in_whatever_order_the_first_result_of_each_attemp
                 for listed in lists.values():
                     listed[:] = [each for each in listed if each != arrival]
             del log[before:]
-    stored = {
-        block * BLOCK_SIZE + int(slot): body
-        for block in range(11)
-        for slot, body in store.client.hgetall(store.keys.results(block)).items()
-    }
-    assert stored == expected
+    assert stored_results(store, 11) == expected
     assert store.client.get(store.keys.commit_log(1, 0)) == (packed(log) or None)
     assert int(store.client.hget(store.keys.commits, "1") or 0) == len(log)
     for first, participant in enumerate(known):
@@ -235,8 +221,7 @@ def test_a_thousand_results_in_reverse_order_are_committed_by_one_call(store: St
     ids = submit(store, *submissions(1000))
     assert commit(store, ids[::-1], [RESULT + attempt_id for attempt_id in ids[::-1]]) == 1000
     for attempt_id in (ids[0], ids[1], ids[999]):
-        block, slot = place(arrival_of(attempt_id))
-        assert store.client.hget(store.keys.results(block), str(slot)) == RESULT + attempt_id
+        assert stored_results(store, 32)[arrival_of(attempt_id)] == RESULT + attempt_id
 
 
 def bucket_of(store: Store, family: str, fingerprint: bytes) -> str:

@@ -7,6 +7,8 @@ from tests.integration.watchers.assessing import GAD_7_DOUBLED, attempt, publish
 from stanine.domain.result import ENGINE_VERSION
 from stanine.result_watcher.batch_scorer import BatchScorer
 from stanine.store.audit import Audit, Auditor
+from stanine.store.blocks import RUN_FIELD, block_records
+from stanine.store.keys import BLOCK_SIZE
 from stanine.store.records import ARRIVAL_BYTES, failure_record
 
 
@@ -28,7 +30,15 @@ def audit(store: Store) -> Audit:
 
 
 def result_of(store: Store, arrival: int) -> tuple[str, int]:
-    return store.keys.results(arrival // 32), arrival % 32
+    return record_in(store, store.keys.results(arrival // BLOCK_SIZE), arrival % BLOCK_SIZE)
+
+
+def record_in(store: Store, key: str, slot: int) -> tuple[str, int]:
+    """Return where a record lies, after its block was divided into a field a slot."""
+    fields = store.client.hgetall(key)
+    store.client.hset(key, mapping=block_records(fields))
+    store.client.hdel(key, RUN_FIELD)
+    return key, slot
 
 
 def test_results_are_compared_by_the_revision_that_scored_them(store: Store, ids: list[bytes]) -> None:
@@ -58,9 +68,9 @@ def test_a_result_made_from_a_wrong_index_entry_is_found_although_the_index_agre
 
 
 def test_an_attempt_that_is_gone_or_was_changed_is_found_by_its_result(store: Store, ids: list[bytes]) -> None:
-    store.client.hdel(store.keys.attempts(0), 3)
-    record = store.client.hget(store.keys.attempts(0), 4)
-    store.client.hset(store.keys.attempts(0), "4", record[:-1])
+    key, slot = record_in(store, store.keys.attempts(0), 4)
+    store.client.hdel(key, slot - 1)
+    store.client.hset(key, slot, store.client.hget(key, slot)[:-1])
     found = audit(store)
     assert found.differing.count == 2
     assert not found.is_sound

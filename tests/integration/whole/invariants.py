@@ -11,11 +11,11 @@ from stanine.domain.kernel import Kernel
 from stanine.domain.response import unpack_answers
 from stanine.messages import BUILD_INDEX, SCORE_ATTEMPTS
 from stanine.store import load_library
+from stanine.store.blocks import IDS_FIELD, block_records
 from stanine.store.index import Index
 from stanine.store.keys import BLOCK_SIZE, Keys
 from stanine.store.records import (
     ARRIVAL_BYTES,
-    IDS_FIELD,
     RANDOM_BYTES,
     SCORED,
     StoredAttempt,
@@ -42,11 +42,11 @@ class Records:
     def attempts(self) -> dict[bytes, StoredAttempt]:
         found = {}
         for block in range(-(-self.sweep.arrivals() // BLOCK_SIZE)):
-            records = self.client.hgetall(self.keys.attempts(block))
-            randoms = records.pop(IDS_FIELD.encode(), b"")
+            fields = self.client.hgetall(self.keys.attempts(block))
+            randoms, records = fields.get(IDS_FIELD.encode(), b""), block_records(fields)
             assert len(randoms) == len(records) * RANDOM_BYTES
             for slot, record in records.items():
-                arrival = block * BLOCK_SIZE + int(slot)
+                arrival = block * BLOCK_SIZE + slot
                 attempt = read_attempt(record, random_at(randoms, arrival) + arrival.to_bytes(ARRIVAL_BYTES, "big"))
                 found[attempt.id] = attempt
         return found
@@ -55,8 +55,8 @@ class Records:
         """Results by arrival number."""
         found = {}
         for block in range(-(-self.sweep.arrivals() // BLOCK_SIZE)):
-            for slot, record in self.client.hgetall(self.keys.results(block)).items():
-                found[block * BLOCK_SIZE + int(slot)] = read_result(record)
+            for slot, record in block_records(self.client.hgetall(self.keys.results(block))).items():
+                found[block * BLOCK_SIZE + slot] = read_result(record)
         return found
 
     def unscored(self) -> int:

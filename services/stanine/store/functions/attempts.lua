@@ -87,18 +87,22 @@ end
 -- so what is no block counts as nothing instead of ending the call.
 local function stored_attempt(prefix, arrival)
   local slot = arrival % BLOCK_SIZE
-  local found = redis.pcall('HMGET', prefix .. 'a:' .. numeral(floor(arrival / BLOCK_SIZE)), SLOTS[slot], IDS_FIELD)
-  local record, ids = found[1], found[2]
-  if found.err or not record or not ids or #ids < (slot + 1) * RANDOM_BYTES then
+  local found = redis.pcall('HMGET', prefix .. 'a:' .. numeral(floor(arrival / BLOCK_SIZE)), SLOTS[slot], IDS_FIELD, RUN_FIELD)
+  local record, ids, run = found[1], found[2], found[3]
+  if found.err or not (record or run) or not ids or #ids < (slot + 1) * RANDOM_BYTES then
+    return nil
+  end
+  record = record or in_run(run, slot)
+  if not record then
     return nil
   end
   return sub(record, TIME_BYTES + 1), sub(ids, slot * RANDOM_BYTES + 1, (slot + 1) * RANDOM_BYTES)
 end
 
 -- Append the messages and write the records of new attempts. Nothing here can fail.
--- `fresh`: their places; `stamps`: the texts of their arrival numbers; `randoms`: the random bytes of the ids of all places; `record_of`
--- returns the record of a place; `ids`: the random bytes that the first block has.
-local function write_attempts(prefix, stream, args, fresh, stamps, randoms, record_of, first, ids)
+-- `fresh`: their places; `stamps`: the texts of their arrival numbers; `randoms`: the random bytes of the ids of all places; `given`: the
+-- records; `ids`: the random bytes that the first block has.
+local function write_attempts(prefix, stream, args, fresh, stamps, randoms, given, first, ids)
   local head, trace, ids_per_message = args[1], args[2], tonumber(args[3])
   local n, time, parts = #fresh, nil, {}
   for j = 1, n do
@@ -120,16 +124,52 @@ local function write_attempts(prefix, stream, args, fresh, stamps, randoms, reco
   end
   local j = 1
   while j <= n do
-    local arrival, from = first + j - 1, j
-    local fields, k = {IDS_FIELD, ''}, 2
-    for slot = arrival % BLOCK_SIZE, min(BLOCK_SIZE - 1, arrival % BLOCK_SIZE + n - j) do
-      fields[k + 1], fields[k + 2] = SLOTS[slot], time .. record_of(fresh[j])
-      k, j = k + 2, j + 1
-    end
-    fields[2] = ids .. sub(randoms, (from - 1) * RANDOM_BYTES + 1, (j - 1) * RANDOM_BYTES)
+    local arrival = first + j - 1
+    local slot, key = arrival % BLOCK_SIZE, prefix .. 'a:' .. numeral(floor(arrival / BLOCK_SIZE))
+    local fits = min(BLOCK_SIZE - slot, n - j + 1)
+    local block_ids = ids .. sub(randoms, (j - 1) * RANDOM_BYTES + 1, (j + fits - 1) * RANDOM_BYTES)
     ids = ''
-    redis.call('HSET', prefix .. 'a:' .. numeral(floor(arrival / BLOCK_SIZE)), unpack(fields, 1, k))
+    local run = fits == BLOCK_SIZE and fresh[j + fits - 1] - fresh[j] == fits - 1 and given.run(time, fresh[j])
+    if run then
+      redis.call('HSET', key, IDS_FIELD, block_ids, RUN_FIELD, run)
+    else
+      local fields = {IDS_FIELD, block_ids}
+      for place = 0, fits - 1 do
+        fields[2 * place + 3], fields[2 * place + 4] = SLOTS[slot + place], time .. given.record(fresh[j + place])
+      end
+      redis.call('HSET', key, unpack(fields, 1, 2 * fits + 2))
+    end
+    j = j + fits
   end
+end
+
+-- The records of a call, without their times: `record` returns that of a place (from 1), `run` the run of the block that begins at a place.
+-- Returns nil if they are not as many as `count`.
+local function given_records(count, size, records, ends)
+  if ends == '' then
+    return #records == count * size and {
+      record = function(i)
+        return sub(records, (i - 1) * size + 1, i * size)
+      end,
+      run = function(head, i)
+        return run_of(head, size, sub(records, (i - 1) * size + 1, (i - 1 + BLOCK_SIZE) * size))
+      end,
+    }
+  end
+  local stops = numbers_in(ends, 4)
+  stops[0] = 0
+  return #stops == count and {
+    record = function(i)
+      return sub(records, stops[i - 1] + 1, stops[i])
+    end,
+    run = function(head, i)
+      local begin, some = stops[i - 1], {}
+      for k = 1, BLOCK_SIZE do
+        some[k] = stops[i + k - 1] - begin
+      end
+      return run_of(head, 0, sub(records, begin + 1, stops[i + BLOCK_SIZE - 1]), some)
+    end,
+  }
 end
 
 -- submit: KEYS arrivals, stream; ARGV head, trace, ids a message, views, instruments (runs: number in 4, how many attempts in 2), keys ('' if
@@ -143,17 +183,11 @@ local function submit(keys, args)
   local arrivals, stream = keys[1], keys[2]
   local views, runs, given_keys, people, once, randoms, size, records, ends = unpack(args, 4, 12)
   local count, prefix = #randoms / RANDOM_BYTES, prefix_of(arrivals)
-  size = tonumber(size)
-  ends = ends ~= '' and numbers_in(ends, 4)
-  if ends and #ends ~= count or not ends and #records ~= count * size then
+  local given = given_records(count, tonumber(size), records, ends)
+  if not given then
     return redis.error_reply('ERR as many records as ids')
   end
-  local function record_of(i)
-    if ends then
-      return sub(records, (ends[i - 1] or 0) + 1, ends[i])
-    end
-    return sub(records, (i - 1) * size + 1, i * size)
-  end
+  local record_of = given.record
   if once ~= '' then
     once = prefix .. 'once:' .. once
     local reply = redis.call('GET', once)
@@ -251,7 +285,7 @@ local function submit(keys, args)
     for _, number in ipairs(unanswered) do
       redis.call('HSET', prefix .. 'answered', number, 1)
     end
-    write_attempts(prefix, stream, args, fresh, stamps, randoms, record_of, first, ids)
+    write_attempts(prefix, stream, args, fresh, stamps, randoms, given, first, ids)
     if index then
       grow(index, #claimed)
     end

@@ -7,18 +7,20 @@ local function with_records(prefix, packed)
   local arrivals, found, k = arrivals_in(packed), {}, 0
   local j = 1
   while j <= #arrivals do
-    local block, slots = floor(arrivals[j] / BLOCK_SIZE), {}
+    local block, slots = floor(arrivals[j] / BLOCK_SIZE), {IDS_FIELD, RUN_FIELD}
     while arrivals[j] and floor(arrivals[j] / BLOCK_SIZE) == block and #slots < UNPACK_LIMIT do
       slots[#slots + 1] = SLOTS[arrivals[j] % BLOCK_SIZE]
       j = j + 1
     end
-    local ids = redis.call('HGET', prefix .. 'a:' .. numeral(block), IDS_FIELD) or ''
     local attempts = redis.call('HMGET', prefix .. 'a:' .. numeral(block), unpack(slots))
     local results = redis.call('HMGET', prefix .. 'r:' .. numeral(block), unpack(slots))
-    for s = 1, #slots do
-      local at = k / 3 * ARRIVAL_BYTES
-      local random = sub(ids, slots[s] * RANDOM_BYTES + 1, (slots[s] + 1) * RANDOM_BYTES)
-      found[k + 1], found[k + 2], found[k + 3] = random .. sub(packed, at + 1, at + ARRIVAL_BYTES), attempts[s], results[s]
+    local ids = attempts[1] or ''
+    for s = 3, #slots do
+      local at, slot = k / 3 * ARRIVAL_BYTES, tonumber(slots[s])
+      local random = sub(ids, slot * RANDOM_BYTES + 1, (slot + 1) * RANDOM_BYTES)
+      found[k + 1] = random .. sub(packed, at + 1, at + ARRIVAL_BYTES)
+      found[k + 2] = attempts[s] or (attempts[2] and in_run(attempts[2], slot))
+      found[k + 3] = results[s] or (results[2] and in_run(results[2], slot))
       k = k + 3
     end
   end

@@ -19,6 +19,8 @@ local RANDOM_BYTES, ID_BYTES = @RANDOM_BYTES@, @RANDOM_BYTES@ + @ARRIVAL_BYTES@
 local TIME_BYTES = @TIME_BYTES@
 -- the field of a block of attempts that has the random bytes of all its ids, one slot after the other
 local IDS_FIELD = '@IDS_FIELD@'
+-- the field of a block that has the records of all its slots, if one call wrote them: a run (stanine.store.blocks)
+local RUN_FIELD, RUN_LIMIT = '@RUN_FIELD@', @RUN_LIMIT@
 -- arguments to one redis.call: Lua's stack ends near 8,000
 local UNPACK_LIMIT = 4000
 -- numbers read by one struct.unpack: it has room for some 200 on the stack
@@ -98,6 +100,46 @@ end
 
 local function arrivals_in(packed)
   return numbers_in(packed, ARRIVAL_BYTES)
+end
+
+-- The run of a whole block, or nil if it would be longer than RUN_LIMIT. `head`: what all records begin with; `record_bytes`: of each without
+-- its head, 0 if they differ; `records`: the records without their heads, one after the other; `ends`: where each ends among them (a list),
+-- if they differ in length.
+local function run_of(head, record_bytes, records, ends)
+  if #records > RUN_LIMIT then
+    return nil
+  end
+  local start = CHARS[#head] .. head .. struct.pack('>I3', record_bytes)
+  if record_bytes == 0 then
+    return start .. struct.pack('>' .. string.rep('I3', BLOCK_SIZE), unpack(ends, 1, BLOCK_SIZE)) .. records
+  end
+  return start .. records
+end
+
+-- The record of a slot in a run; nil if the run is damaged so that there is none. It never fails.
+local function in_run(run, slot)
+  local head_bytes = byte(run, 1)
+  local start = head_bytes and head_bytes + 4
+  if not start or #run < start + BLOCK_SIZE then
+    return nil
+  end
+  local head, record_bytes = sub(run, 2, head_bytes + 1), struct.unpack('>I3', run, head_bytes + 2)
+  local from, to = slot * record_bytes, (slot + 1) * record_bytes
+  if record_bytes == 0 then
+    if #run < start + BLOCK_SIZE * 3 then
+      return nil
+    end
+    from = slot > 0 and struct.unpack('>I3', run, start + slot * 3 - 2) or 0
+    to = struct.unpack('>I3', run, start + slot * 3 + 1)
+    start = start + BLOCK_SIZE * 3
+  end
+  return #run >= start + to and head .. sub(run, start + from + 1, start + to) or nil
+end
+
+-- How many records a block has. `others`: fields that are no records.
+local function records_of(key, others)
+  local fields = redis.call('HLEN', key) - others
+  return fields == 1 and redis.call('HEXISTS', key, RUN_FIELD) == 1 and BLOCK_SIZE or fields
 end
 
 -- The random bytes of the id at an arrival number; nil if there is no attempt.

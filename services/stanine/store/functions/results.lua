@@ -21,7 +21,7 @@ end
 local function skip_in_block(prefix, block, base, arrivals, slots, randoms, start, stop, skipped)
   local ids = redis.call('HGET', prefix .. 'a:' .. block, IDS_FIELD) or ''
   local k = stop - start + 1
-  local results = redis.call('HLEN', prefix .. 'r:' .. block) > 0 and redis.call('HMGET', prefix .. 'r:' .. block, unpack(slots, 1, k))
+  local results = redis.call('HLEN', prefix .. 'r:' .. block) > 0 and redis.call('HMGET', prefix .. 'r:' .. block, RUN_FIELD, unpack(slots, 1, k))
   local from, to = arrivals[start] - base, arrivals[stop] - base + 1
   if not results and to - from == k then
     if sub(ids, from * RANDOM_BYTES + 1, to * RANDOM_BYTES) == sub(randoms, (start - 1) * RANDOM_BYTES + 1, stop * RANDOM_BYTES) then
@@ -33,12 +33,25 @@ local function skip_in_block(prefix, block, base, arrivals, slots, randoms, star
     local i = start + j - 1
     local at = (arrivals[i] - base) * RANDOM_BYTES
     local is_same = sub(ids, at + 1, at + RANDOM_BYTES) == sub(randoms, (i - 1) * RANDOM_BYTES + 1, i * RANDOM_BYTES)
-    if not is_same or (results and results[j]) then
+    if not is_same or (results and (results[1] or results[j + 1])) then
       skipped[i] = true
       skips = skips + 1
     end
   end
   return skips
+end
+
+-- The run of a block's results, the first of them at a place; nil if they are too long for one.
+local function whole_run(head, size, bodies, listed, start)
+  if not listed then
+    return run_of(head, size, sub(bodies, (start - 1) * size + 1, (start - 1 + BLOCK_SIZE) * size))
+  end
+  local ends, total = {}, 0
+  for k = 1, BLOCK_SIZE do
+    total = total + #listed[start + k - 1]
+    ends[k] = total
+  end
+  return run_of(head, 0, concat(listed, '', start, start + BLOCK_SIZE - 1), ends)
 end
 
 -- Append arrival numbers to an instrument's commit log.
@@ -57,13 +70,14 @@ local function append_to_log(prefix, number, position, packed)
   end
 end
 
--- commit_results: KEYS arrivals; ARGV instrument number, views, bytes a result (0: each with its length in 4), results, arrival numbers of the
--- attempts (5 bytes each), random bytes of their ids (11 each), participants (place in 2, from 1; fingerprint in 8)
+-- commit_results: KEYS arrivals; ARGV instrument number, views, what all results begin with, bytes a result without that (0: each with its
+-- length in 4), results without that, arrival numbers of the attempts (5 bytes each), random bytes of their ids (11 each), participants (place
+-- in 2, from 1; fingerprint in 8)
 -- The ids are distinct, in ascending order of their arrival numbers.
 -- Returns a byte for each: 1 committed now, 0 there was a result, or no attempt with this id.
 local function commit_results(keys, args)
   local prefix = prefix_of(keys[1])
-  local number, views, size, bodies, packed, randoms, people = unpack(args)
+  local number, views, head, size, bodies, packed, randoms, people = unpack(args)
   size = tonumber(size)
   local count = #packed / ARRIVAL_BYTES
   local listed, results = nil, size > 0 and #bodies / size or 0
@@ -84,7 +98,7 @@ local function commit_results(keys, args)
 
   -- Of each block its number, its first place, and the slots; what is not committed.
   local arrivals = arrivals_in(packed)
-  local blocks, bases, begins, slots_of, skipped, skips = {}, {}, {}, {}, {}, 0
+  local blocks, bases, begins, slots_of, skipped, skips_of, skips = {}, {}, {}, {}, {}, {}, 0
   local b, k, slots, base, last = 0, 0, nil, -BLOCK_SIZE, -1
   for i = 1, count do
     local arrival = arrivals[i]
@@ -105,7 +119,8 @@ local function commit_results(keys, args)
   begins[b + 1] = count + 1
   for block = 1, b do
     local start, stop = begins[block], begins[block + 1] - 1
-    skips = skips + skip_in_block(prefix, blocks[block], bases[block], arrivals, slots_of[block], randoms, start, stop, skipped)
+    skips_of[block] = skip_in_block(prefix, blocks[block], bases[block], arrivals, slots_of[block], randoms, start, stop, skipped)
+    skips = skips + skips_of[block]
   end
   if skips == count then
     return string.rep('0', count)
@@ -114,16 +129,20 @@ local function commit_results(keys, args)
 
   -- From here on it writes, and nothing can fail.
   for block = 1, b do
-    local fields, n = {}, 0
-    slots = slots_of[block]
-    for i = begins[block], begins[block + 1] - 1 do
-      if not skipped[i] then
-        fields[n + 1] = slots[i - begins[block] + 1]
-        fields[n + 2] = listed and listed[i] or sub(bodies, (i - 1) * size + 1, i * size)
-        n = n + 2
+    local start, stop = begins[block], begins[block + 1] - 1
+    local run = skips_of[block] == 0 and stop - start + 1 == BLOCK_SIZE and whole_run(head, size, bodies, listed, start)
+    if run then
+      redis.call('HSET', prefix .. 'r:' .. blocks[block], RUN_FIELD, run)
+    elseif skips_of[block] < stop - start + 1 then
+      local fields, n = {}, 0
+      slots = slots_of[block]
+      for i = start, stop do
+        if not skipped[i] then
+          fields[n + 1] = slots[i - start + 1]
+          fields[n + 2] = head .. (listed and listed[i] or sub(bodies, (i - 1) * size + 1, i * size))
+          n = n + 2
+        end
       end
-    end
-    if n > 0 then
       redis.call('HSET', prefix .. 'r:' .. blocks[block], unpack(fields, 1, n))
     end
   end

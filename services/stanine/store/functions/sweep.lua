@@ -4,8 +4,8 @@ unfinished are in the sorted set `late`; from it on are the blocks that nobody l
 ]]
 
 local function is_finished(prefix, block)
-  local fields = redis.call('HLEN', prefix .. 'a:' .. block) -- one of them has the ids
-  return fields <= 1 or fields - 1 <= redis.call('HLEN', prefix .. 'r:' .. block)
+  local attempts = records_of(prefix .. 'a:' .. block, 1)
+  return attempts <= 0 or attempts <= records_of(prefix .. 'r:' .. block, 0)
 end
 
 -- advance: KEYS arrivals, low-water, late; ARGV how many blocks at most. Moves the low-water mark over full blocks, which never get more
