@@ -42,7 +42,7 @@ def test_attempts_read_as_submitted_however_calls_divide_them(store: Store, call
     made: list[tuple[bytes, Submission]] = []
     known: list[Submission] = []
     for size in calls:
-        batch = []
+        batch: list[Submission] = []
         for _ in range(size):
             n = len(made) + len(batch)
             kind = kinds[n % len(kinds)]
@@ -56,7 +56,7 @@ def test_attempts_read_as_submitted_however_calls_divide_them(store: Store, call
     first_of = {each.key: attempt_id for attempt_id, each in reversed(made) if each.key is not None}
     loaded = store.results.load([attempt_id for attempt_id, _ in made])
     for (attempt_id, sent), record in zip(made, loaded.records, strict=True):
-        assert attempt_id == first_of.get(sent.key, attempt_id)
+        assert attempt_id == (attempt_id if sent.key is None else first_of[sent.key])
         stored = read_attempt(record or b"", attempt_id)
         assert (stored.codes, stored.key, stored.participant) == (sent.codes, sent.key, sent.participant)
         assert store.results.load([attempt_id]).records == [record]
