@@ -9,15 +9,20 @@ from importlib.resources import files
 from stanine.connection.library import Library
 from stanine.connection.managing import managing_source
 from stanine.store import blocks, keys, records
+from stanine.store.keys import INVITATION_BYTES
 
 #: The function library's source files, in this order; `managing` is the connection's.
-_PARTS = ("prelude", "views", "buckets", "participants", "attempts", "results", "lists", "sweep", "secrets", "managing", "instruments")
+_PARTS = (
+    "prelude", "views", "buckets", "participants", "attempts", "results", "lists", "sweep", "secrets", "invitations", "sessions",
+    "managing", "instruments",
+)  # fmt: skip
 #: What the source names between @: one truth for Python and Lua.
 _CONSTANTS = {
     **{name: getattr(keys, name) for name in ("BLOCK_SIZE", "CHUNK_SIZE", "PAGE_SIZE", "SPLIT_FROM", "FIRST_BITS")},
     **{name: getattr(records, name) for name in ("ARRIVAL_BYTES", "RANDOM_BYTES", "TIME_BYTES", "START_BYTES")},
     **{name: getattr(records, name) for name in ("FINGERPRINT_BYTES", "CONTENT_BYTES", "KEY_SPACE_BYTES")},
     **{name: getattr(records, name) for name in ("KEY_KIND_STEP", "KEY_TEXT", "KEY_UUID")},
+    "INVITATION_BYTES": INVITATION_BYTES,
     **{name: getattr(blocks, name) for name in ("IDS_FIELD", "RUN_FIELD", "RUN_LIMIT")},
 }
 

@@ -27,6 +27,14 @@ too. No key holds a person's data; the fingerprints of callers' keys and partici
     <namespace>:{p0}:low-water            string  the first block that no sweep has looked at
     <namespace>:{p0}:late                 zset    blocks before it that had attempts without a result
     <namespace>:{p0}:requeued             hash    attempt id -> when and how often the sweep re-queued it
+    <namespace>:{p0}:s:<id>               hash    a session: what opened it, its deadline, and its answers in fields `A<item>`
+    <namespace>:{p0}:sessions:due         zset    session ids by when the sweep must look at them (ms)
+    <namespace>:{p0}:sessions             hash    how many were opened, submitted, withdrawn, expired
+    <namespace>:{p0}:v:<id>               hash    an invitation
+    <namespace>:{p0}:w:<level>:<bucket>   hash    fingerprint of an invitation's key -> its id, digest of the content
+    <namespace>:{p0}:i:<number>:<chunk>   string  ids of an instrument's invitations in the order of creation, 8 bytes each
+    <namespace>:{p0}:invited              hash    instrument number -> how many invitations were created
+    <namespace>:{p0}:o:<fingerprint>      set     a participant's sessions (`s`, id) and invitations (`v`, id)
     <namespace>:{p0}:secret               hash    the secrets that attempt tokens are made with (`stanine.store.secret`)
     <namespace>:{p0}:config               hash    runtime settings: name -> text
     <namespace>:config                    string  the same in the older layout, one JSON text; without hash tag, as the older service has it
@@ -45,6 +53,8 @@ CHUNK_SIZE = 4000
 PAGE_SIZE = 64
 #: Mean entries of a bucket of fingerprints at which buckets begin to be split: at twice that all are, and still listpacks (128 by default).
 SPLIT_FROM = 48
+#: Bytes of an invitation's id.
+INVITATION_BYTES = 8
 #: Buckets of fingerprints that there are at first, as a power of two: 4,096.
 FIRST_BITS = 12
 
@@ -68,6 +78,9 @@ class Keys:
         self.low_water = f"{self.partition}:low-water"
         self.late = f"{self.partition}:late"
         self.requeued = f"{self.partition}:requeued"
+        self.sessions = f"{self.partition}:sessions"
+        self.sessions_due = f"{self.partition}:sessions:due"
+        self.invited = f"{self.partition}:invited"
         self.secret = f"{self.partition}:secret"
         self.config = f"{self.partition}:config"
         self.config_string = f"{namespace}:config"
@@ -88,6 +101,14 @@ class Keys:
     def results(self, block: int) -> str:
         """Return the key of a block of results."""
         return f"{self.partition}:r:{block}"
+
+    def session(self, session_id: bytes) -> str:
+        """Return the key of a session."""
+        return f"{self.partition}:s:{session_id.hex()}"
+
+    def invitation(self, invitation_id: bytes) -> str:
+        """Return the key of an invitation."""
+        return f"{self.partition}:v:{invitation_id.hex()}"
 
     def commit_log(self, number: int, chunk: int) -> str:
         """Return the key of a chunk of an instrument's commit log."""

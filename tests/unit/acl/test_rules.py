@@ -12,6 +12,17 @@ RULES: dict[str, Any] = yaml.safe_load((ROOT / "charts" / "stanine" / "files" / 
 BROKER = ROOT / "services" / "stanine" / "broker" / "functions"
 FUNCTIONS = ROOT / "services" / "stanine" / "store" / "functions"
 STORE = "".join(path.read_text() for path in sorted(FUNCTIONS.glob("*.lua")))
+SESSIONS = [
+    "invite",
+    "change_invitation",
+    "list_invitations",
+    "open_session",
+    "save_session",
+    "submit_session",
+    "withdraw_session",
+    "extend_session",
+    "drop_session",
+]
 MANAGING = (ROOT / "services" / "stanine" / "connection" / "managing.lua").read_text()
 
 #: The registered functions of instruments.lua: publishing, and who manages an instrument.
@@ -71,7 +82,7 @@ def test_who_operates_queues_may_run_what_that_takes(user: str, part: str) -> No
 @pytest.mark.parametrize(
     ("user", "functions"),
     [
-        ("api", ["publish", "submit", "find_key", "list_results", "list_participant", "ensure_secret", "rotate_secret"]),
+        ("api", ["publish", "submit", "find_key", "list_results", "list_participant", "ensure_secret", "rotate_secret", *SESSIONS]),
         ("operator", INSTRUMENTS),
         ("index-watcher", ["put_index", "drop_index", "renew_view"]),
         ("result-watcher", ["commit_results", "advance", "settle", "requeue"]),

@@ -44,6 +44,12 @@ local function bind()
   end
 end
 
+local function hex(text)
+  return (string.gsub(text, '.', function(one)
+    return string.format('%02x', byte(one))
+  end))
+end
+
 local function register(name, callback, flags)
   local function call(keys, args)
     if not sub then

@@ -1,0 +1,133 @@
+--[[
+Invitations: who may open sessions for an instrument, how often, until when. An invitation is a hash `v:<id>` (8 bytes, in hexadecimal):
+number, revision (0: the newest), space and key ('' if it has none), content (digest), uses, most (uses), expires and revoked (ms, 0: never), and
+`given`, what its creator gave, which no function reads. The entries of its key lie in the index `w`, as callers' keys lie in `k`; the ids of an
+instrument's invitations stand one after the other in `i:<number>:<chunk>`, in the order of their creation.
+]]
+
+local INVITATION_BYTES = @INVITATION_BYTES@
+
+local function invitation_key(prefix, id)
+  return prefix .. 'v:' .. hex(id)
+end
+
+-- Find what an entry of the index `w` leads to. Returns 'R' (the same content), 'C' (another) or nil (another key's), and the id.
+local function compare_invitation(prefix, entry, space, key, content)
+  local id = sub(entry, 1, INVITATION_BYTES)
+  local found = redis.call('HMGET', invitation_key(prefix, id), 'space', 'key', 'content')
+  if found[1] ~= space or found[2] ~= key then
+    return nil
+  end
+  return found[3] == content and 'R' or 'C', id
+end
+
+-- invite: KEYS arrivals; ARGV instrument number, then of each invitation: id, fingerprint of its key ('' if it has none), space, key, content,
+-- revision, most uses, expires (ms), given, fingerprint of its participant ('' for none). At most 500 in a call.
+-- Returns a byte for each, N (new), R (repeated), C (conflict) or G (the instrument is not there), and the ids of those that are R or C.
+local function invite(keys, args)
+  local prefix, number = prefix_of(keys[1]), args[1]
+  local total = (#args - 1) / 10
+  local index = open_index(prefix, 'w')
+  check_growth(index, total)
+  local position = tonumber(redis.call('HGET', prefix .. 'invited', number) or 0)
+  for chunk = floor(position / CHUNK_SIZE), floor((position + total) / CHUNK_SIZE) do
+    check_type(prefix .. 'i:' .. number .. ':' .. numeral(chunk), 'string')
+  end
+  for at = 2, #args, 10 do
+    check_type(invitation_key(prefix, args[at]), 'hash')
+    if args[at + 1] ~= '' then
+      check_type(bucket_of(index, args[at + 1]), 'hash')
+    end
+    if args[at + 9] ~= '' then
+      check_type(prefix .. 'o:' .. hex(args[at + 9]), 'set')
+    end
+  end
+  if redis.call('HGET', prefix .. 'numbers', number) == '' then
+    return string.rep('G', total)
+  end
+
+  -- From here on nothing can fail.
+  local outcomes, others, added, ids = {}, {}, 0, {}
+  for at = 2, #args, 10 do
+    local id, fingerprint, space, key, content = unpack(args, at, at + 4)
+    local outcome, other = 'N', nil
+    if redis.call('EXISTS', invitation_key(prefix, id)) == 1 then
+      outcome, other = 'R', id -- this very call came before; its reply was lost
+    elseif fingerprint ~= '' then
+      local bucket, field = bucket_of(index, fingerprint), fingerprint
+      for probe = 1, PROBES do
+        local entry = redis.call('HGET', bucket, field)
+        if not entry then
+          break
+        end
+        local same, found = compare_invitation(prefix, entry, space, key, content)
+        if same then
+          outcome, other = same, found
+          break
+        end
+        field = fingerprint .. CHARS[probe]
+      end
+      if outcome == 'N' then
+        redis.call('HSET', bucket, field, id .. sub(content, 1, 8))
+        added = added + 1
+      end
+    end
+    outcomes[#outcomes + 1], others[#others + 1] = outcome, other
+    if outcome == 'N' then
+      redis.call('HSET', invitation_key(prefix, id), 'number', number, 'space', space, 'key', key, 'content', content, 'revision', args[at + 5],
+        'most', args[at + 6], 'expires', args[at + 7], 'given', args[at + 8], 'uses', 0, 'revoked', 0, 'person', args[at + 9])
+      ids[#ids + 1] = id
+      if args[at + 9] ~= '' then
+        redis.call('SADD', prefix .. 'o:' .. hex(args[at + 9]), 'v' .. id)
+      end
+    end
+  end
+  grow(index, added)
+  for start = 1, #ids do
+    redis.call('APPEND', prefix .. 'i:' .. number .. ':' .. numeral(floor(position / CHUNK_SIZE)), ids[start])
+    position = position + 1
+  end
+  if #ids > 0 then
+    redis.call('HINCRBY', prefix .. 'invited', number, #ids)
+  end
+  return concat(outcomes) .. concat(others)
+end
+
+-- change_invitation: KEYS arrivals; ARGV id, what ('revoke' or 'extend'), expires (ms). Returns 1, or 0 if there is none.
+local function change_invitation(keys, args)
+  local key = invitation_key(prefix_of(keys[1]), args[1])
+  if redis.call('EXISTS', key) == 0 then
+    return 0
+  end
+  if args[2] == 'revoke' then
+    redis.call('HSET', key, 'revoked', numeral(server_ms()))
+  else
+    redis.call('HSET', key, 'expires', args[3])
+  end
+  return 1
+end
+
+-- list_invitations: KEYS arrivals; ARGV instrument number, position, how many at most. Returns {id, fields and values, …} of each from there.
+local function list_invitations(keys, args)
+  local prefix, number = prefix_of(keys[1]), args[1]
+  local position, most, found = tonumber(args[2]), tonumber(args[3]), {}
+  while most > 0 do
+    local from = position % CHUNK_SIZE
+    local fits = min(most, CHUNK_SIZE - from)
+    local part = redis.call('GETRANGE', prefix .. 'i:' .. number .. ':' .. numeral(floor(position / CHUNK_SIZE)),
+      from * INVITATION_BYTES, (from + fits) * INVITATION_BYTES - 1)
+    for at = 1, #part, INVITATION_BYTES do
+      local id = sub(part, at, at + INVITATION_BYTES - 1)
+      found[#found + 1], found[#found + 2] = id, redis.call('HGETALL', invitation_key(prefix, id))
+    end
+    if #part < fits * INVITATION_BYTES then
+      break
+    end
+    most, position = most - fits, position + fits
+  end
+  return found
+end
+
+register('invite', invite, {})
+register('change_invitation', change_invitation, {'allow-oom'})
+register('list_invitations', list_invitations, {'no-writes'})

@@ -1,0 +1,233 @@
+--[[
+Sessions: an attempt while it is filled in. A session is a hash `s:<id>` (16 bytes, in hexadecimal): number, revision, view (of the index that
+they belong to), invitation ('' for none), opened, deadline (0: none), grace and expires (ms), seq (of the last save) and content (its digest), page, state
+('Open', 'Submitted', 'Withdrawn'), attempt (the id, once submitted), person (the participant's fingerprint), `given`, what opened it, and each answer in a field
+`A<item>`. `sessions:due` has every session by when a sweep must look at it: at its deadline and grace, else when it expires.
+Time is the server's.
+]]
+
+local function session_key(prefix, id)
+  return prefix .. 's:' .. hex(id)
+end
+
+-- Note when a session is due: open ones at the end of their grace, if that comes before they expire.
+local function note_due(prefix, id, state, deadline, grace, expires)
+  local due = expires
+  if state == 'Open' and deadline > 0 then
+    due = min(expires, deadline + grace)
+  end
+  redis.call('ZADD', prefix .. 'sessions:due', due, id)
+end
+
+-- open_session: KEYS arrivals; ARGV id, views, invitation (its id, or ''), instrument number, revision, time limit (ms, 0: none), grace (ms), lifetime (ms),
+-- given, fingerprint of the participant (or '').
+-- Returns 'OPENED', 'REPEATED' (it is there), or why not: 'UNKNOWN', 'REVOKED', 'EXPIRED', 'USED' (the invitation), 'GONE' (the instrument).
+local function open_session(keys, args)
+  local prefix = prefix_of(keys[1])
+  local id, views, invitation, number, revision, limit, grace, lifetime, given, person = unpack(args)
+  local key, due = session_key(prefix, id), prefix .. 'sessions:due'
+  check_type(key, 'hash')
+  check_type(due, 'zset')
+  if person ~= '' then
+    check_type(prefix .. 'o:' .. hex(person), 'set')
+  end
+  if redis.call('EXISTS', key) == 1 then
+    return 'REPEATED'
+  end
+  local stale = stale_view(prefix, views)
+  if stale then
+    return stale
+  end
+  if redis.call('HGET', prefix .. 'numbers', number) == '' then
+    return 'GONE'
+  end
+  local now, expires = server_ms(), nil
+  if invitation ~= '' then
+    local found = redis.call('HMGET', invitation_key(prefix, invitation), 'number', 'uses', 'most', 'expires', 'revoked')
+    if found[1] ~= number then
+      return 'UNKNOWN'
+    elseif found[5] ~= '0' then
+      return 'REVOKED'
+    elseif found[4] ~= '0' and tonumber(found[4]) <= now then
+      return 'EXPIRED'
+    elseif tonumber(found[2]) >= tonumber(found[3]) then
+      return 'USED'
+    end
+    expires = found[4] ~= '0' and tonumber(found[4])
+  end
+  expires = min(expires or now + lifetime, now + lifetime)
+  limit, grace = tonumber(limit), tonumber(grace)
+  local deadline = limit > 0 and now + limit or 0
+
+  -- From here on nothing can fail.
+  if invitation ~= '' then
+    redis.call('HINCRBY', invitation_key(prefix, invitation), 'uses', 1)
+  end
+  redis.call('HSET', key, 'number', number, 'revision', revision, 'view', views, 'invitation', invitation, 'opened', numeral(now), 'deadline', numeral(deadline),
+    'grace', numeral(grace), 'expires', numeral(expires), 'seq', 0, 'content', '', 'page', 0, 'state', 'Open', 'attempt', '', 'given', given, 'person', person)
+  redis.call('HINCRBY', prefix .. 'sessions', 'opened', 1)
+  if person ~= '' then
+    redis.call('SADD', prefix .. 'o:' .. hex(person), 's' .. id)
+  end
+  note_due(prefix, id, 'Open', deadline, grace, expires)
+  return 'OPENED'
+end
+
+-- Why a session takes no answers; nil if it does.
+local function closed(found, now)
+  local state, deadline, grace, expires = found[1], tonumber(found[2]), tonumber(found[3]), tonumber(found[4])
+  if not state or expires <= now then
+    return 'UNKNOWN'
+  elseif state ~= 'Open' then
+    return string.upper(state)
+  elseif deadline > 0 and now > deadline + grace then
+    return 'LATE'
+  end
+  return nil
+end
+
+-- save_session: KEYS arrivals; ARGV id, seq, content (digest of the save), page, then items and values ('' removes the answer).
+-- Returns 'SAVED', 'REPEATED', 'OLDER' (its seq is not above the last one's), or 'UNKNOWN', 'SUBMITTED', 'WITHDRAWN', 'LATE'.
+local function save_session(keys, args)
+  local prefix, id, seq, content, page = prefix_of(keys[1]), unpack(args, 1, 4)
+  local key = session_key(prefix, id)
+  check_type(key, 'hash')
+  local found = redis.call('HMGET', key, 'state', 'deadline', 'grace', 'expires', 'seq', 'content')
+  local why = closed(found, server_ms())
+  if why then
+    return why
+  end
+  if tonumber(seq) <= tonumber(found[5]) then
+    return seq == found[5] and content == found[6] and 'REPEATED' or 'OLDER'
+  end
+
+  -- From here on nothing can fail.
+  local fields, n, removed = {'seq', seq, 'content', content, 'page', page}, 6, {}
+  for at = 5, #args, 2 do
+    if args[at + 1] == '' then
+      removed[#removed + 1] = 'A' .. args[at]
+    else
+      fields[n + 1], fields[n + 2] = 'A' .. args[at], args[at + 1]
+      n = n + 2
+    end
+  end
+  for start = 1, n, UNPACK_LIMIT do
+    redis.call('HSET', key, unpack(fields, start, min(start + UNPACK_LIMIT - 1, n)))
+  end
+  for start = 1, #removed, UNPACK_LIMIT do
+    redis.call('HDEL', key, unpack(removed, start, min(start + UNPACK_LIMIT - 1, #removed)))
+  end
+  return 'SAVED'
+end
+
+-- Remove the answers of a session that ends, and note its end.
+local function close_session(prefix, id, key, state, attempt)
+  local fields, answers = redis.call('HKEYS', key), {}
+  for _, field in ipairs(fields) do
+    if sub(field, 1, 1) == 'A' then
+      answers[#answers + 1] = field
+    end
+  end
+  for start = 1, #answers, UNPACK_LIMIT do
+    redis.call('HDEL', key, unpack(answers, start, min(start + UNPACK_LIMIT - 1, #answers)))
+  end
+  redis.call('HSET', key, 'state', state, 'attempt', attempt)
+  redis.call('HINCRBY', prefix .. 'sessions', string.lower(state), 1)
+  note_due(prefix, id, state, 0, 0, tonumber(redis.call('HGET', key, 'expires')))
+end
+
+-- submit_session: KEYS arrivals, stream; ARGV id, seq (the last save's, with which the answers were read), 1 if the sweep submits it (also after its
+-- grace), then the arguments of `submit` for one attempt.
+-- Returns {'SUBMITTED', attempt id, 1 if it was submitted before}, {'CONFLICT', attempt id} if its key has another attempt, {'CHANGED'} if it was saved
+-- meanwhile, or {'UNKNOWN'}, {'WITHDRAWN'}, {'LATE'}, {'GONE'}.
+local function submit_session(keys, args)
+  local prefix, id, seq, swept = prefix_of(keys[1]), unpack(args, 1, 3)
+  local key = session_key(prefix, id)
+  check_type(key, 'hash')
+  check_type(prefix .. 'sessions:due', 'zset')
+  check_type(prefix .. 'sessions', 'hash')
+  local found = redis.call('HMGET', key, 'state', 'deadline', 'grace', 'expires', 'seq', 'attempt')
+  if found[1] == 'Submitted' then
+    return {'SUBMITTED', found[6], 1}
+  end
+  local why = closed(found, server_ms())
+  if why and not (why == 'LATE' and swept == '1') then
+    return {why}
+  end
+  if found[5] ~= seq then
+    return {'CHANGED'}
+  end
+  local given = {unpack(args, 4)}
+  local reply = submit(keys, given)
+  if type(reply) ~= 'string' then
+    return reply -- an error; nothing was written
+  end
+  local outcome = #reply > ARRIVAL_BYTES and sub(reply, ARRIVAL_BYTES + 1, ARRIVAL_BYTES + 1) or 'N'
+  if outcome == 'G' then
+    return {'GONE'}
+  elseif outcome == 'C' then
+    return {'CONFLICT', sub(reply, ARRIVAL_BYTES + 2)}
+  end
+  local attempt = outcome == 'R' and sub(reply, ARRIVAL_BYTES + 2) or sub(given[9], 1, RANDOM_BYTES) .. sub(reply, 1, ARRIVAL_BYTES)
+  close_session(prefix, id, key, 'Submitted', attempt)
+  return {'SUBMITTED', attempt, 0}
+end
+
+-- withdraw_session: KEYS arrivals; ARGV id. Its answers are removed. Returns 'WITHDRAWN', or 'UNKNOWN', 'SUBMITTED'.
+local function withdraw_session(keys, args)
+  local prefix, id = prefix_of(keys[1]), args[1]
+  local key = session_key(prefix, id)
+  check_type(key, 'hash')
+  check_type(prefix .. 'sessions:due', 'zset')
+  local state = redis.call('HGET', key, 'state')
+  if not state then
+    return 'UNKNOWN'
+  elseif state == 'Open' then
+    close_session(prefix, id, key, 'Withdrawn', '')
+  end
+  return state == 'Submitted' and 'SUBMITTED' or 'WITHDRAWN'
+end
+
+-- extend_session: KEYS arrivals; ARGV id, more time (ms). Returns the new deadline, or 0 if the session is not open or has none.
+local function extend_session(keys, args)
+  local prefix, id = prefix_of(keys[1]), args[1]
+  local key = session_key(prefix, id)
+  check_type(prefix .. 'sessions:due', 'zset')
+  local found = redis.call('HMGET', key, 'state', 'deadline', 'grace', 'expires')
+  if found[1] ~= 'Open' or found[2] == '0' then
+    return '0'
+  end
+  local deadline = tonumber(found[2]) + tonumber(args[2])
+  redis.call('HSET', key, 'deadline', numeral(deadline))
+  note_due(prefix, id, 'Open', deadline, tonumber(found[3]), tonumber(found[4]))
+  return numeral(deadline)
+end
+
+-- drop_session: KEYS arrivals; ARGV id, 1 to drop it before it has expired. Removes a session that has expired. Returns 1 if it was removed.
+local function drop_session(keys, args)
+  local prefix, id, now = prefix_of(keys[1]), args[1], server_ms()
+  local key, due = session_key(prefix, id), prefix .. 'sessions:due'
+  local found = redis.call('HMGET', key, 'state', 'expires', 'person')
+  if not found[1] then
+    return redis.call('ZREM', due, id)
+  end
+  if tonumber(found[2]) > now and args[2] ~= '1' then
+    return 0
+  end
+  redis.call('UNLINK', key)
+  redis.call('ZREM', due, id)
+  if found[3] ~= '' then
+    redis.call('SREM', prefix .. 'o:' .. hex(found[3]), 's' .. id)
+  end
+  if found[1] == 'Open' then
+    redis.call('HINCRBY', prefix .. 'sessions', 'expired', 1)
+  end
+  return 1
+end
+
+register('open_session', open_session, {})
+register('save_session', save_session, {})
+register('submit_session', submit_session, {})
+register('withdraw_session', withdraw_session, {'allow-oom'})
+register('extend_session', extend_session, {'allow-oom'})
+register('drop_session', drop_session, {'allow-oom'})

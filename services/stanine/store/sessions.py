@@ -1,0 +1,168 @@
+"""Sessions: attempts while they are filled in. Used by the API.
+
+A session is one hash; a save is one function call and touches no queue. Submitting stores the attempt, queues its scoring and closes the
+session in one step, idempotent by the session. Deadlines are kept by the server's clock.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+import msgspec
+import redis.asyncio
+
+from stanine.messages import Outbox
+from stanine.store.attempts import Submission, submit_call
+from stanine.store.durability import Writer
+from stanine.store.errors import CorruptRecordError, stale_views
+from stanine.store.invitations import Given
+from stanine.store.keys import Keys
+from stanine.store.records import participant_fingerprint
+
+#: Bytes of a session's id: random; the low half of the first is the partition, as in an attempt's id.
+SESSION_BYTES = 16
+
+
+class NewSession(msgspec.Struct, frozen=True):
+    """A session to open. `view`: the view of the index that the form was read with; times are in ms, `time_limit_ms` 0 for none."""
+
+    id: bytes
+    number: int
+    revision: int
+    view: str
+    given: Given
+    lifetime_ms: int
+    grace_ms: int
+    invitation: bytes = b""
+
+
+class StoredSession(msgspec.Struct, frozen=True):
+    """A session as stored.
+
+    `answers`: by item, as they were saved; `attempt`: the id of the attempt that it became. Times are in ms, 0 for none.
+    """
+
+    id: bytes
+    number: int
+    revision: int
+    view: str
+    invitation: bytes
+    opened_at: int
+    deadline: int
+    grace_ms: int
+    expires_at: int
+    seq: int
+    page: int
+    state: str
+    attempt: bytes
+    given: Given
+    answers: Mapping[str, bytes]
+
+
+class SubmittedSession(msgspec.Struct, frozen=True):
+    """What became of a submitted session.
+
+    `outcome`: Submitted, Conflict (its key has another attempt, `attempt`), Changed (it was saved meanwhile), Unknown, Withdrawn, Late, or Gone.
+    """
+
+    outcome: str
+    attempt: bytes = b""
+    repeated: bool = False
+
+
+class Sessions:
+    """The sessions of one namespace, for asyncio."""
+
+    def __init__(self, client: "redis.asyncio.Redis", writer: Writer, keys: Keys, outbox: Outbox) -> None:
+        self._client: Any = client
+        self._writer = writer
+        self._keys = keys
+        self._outbox = outbox
+
+    async def open(self, new: NewSession) -> str:
+        """Open a session; return Opened, Repeated, or why not: Unknown, Revoked, Expired, Used (its invitation), Gone (the instrument).
+
+        Raises StaleViewError if the form was read with the index of other data.
+        """
+        person = b"" if new.given.participant is None else participant_fingerprint(new.given.participant)
+        given = msgspec.msgpack.encode(new.given)
+        times = [new.given.time_limit_ms, new.grace_ms, new.lifetime_ms]
+        args = [new.id, new.view, new.invitation, new.number, new.revision, *times, given, person]
+        with stale_views():
+            reply = await self._writer.call("open_session", [self._keys.arrivals], args)
+        return str(reply.decode().capitalize())
+
+    async def read(self, session_id: bytes) -> StoredSession | None:
+        """Return a session, or None if there is none; also one that has ended or expired, until it is removed."""
+        fields = await self._client.hgetall(self._keys.session(session_id))
+        return _read(session_id, fields) if fields else None
+
+    async def save(self, session_id: bytes, seq: int, content: bytes, page: int, answers: Mapping[str, bytes]) -> str:
+        """Save answers, an empty one removes the item's; `content`: the digest of the save, `seq`: above the last save's.
+
+        Returns Saved, Repeated (this very save came before), Older (`seq` is not above the last), Unknown, Submitted, Withdrawn or Late.
+        """
+        args: list[Any] = [session_id, seq, content, page]
+        for item, value in answers.items():
+            args += [item, value]
+        reply = await self._writer.call("save_session", [self._keys.arrivals], args)
+        return str(reply.decode().capitalize())
+
+    async def submit(
+        self, session_id: bytes, seq: int, attempt: Submission, *, trace: bytes = b"", swept: bool = False
+    ) -> SubmittedSession:
+        """Store the attempt that a session became and queue its scoring, in one step.
+
+        `seq`: of the save that its answers are from; `swept`: submitted by the sweep, at its deadline. A session that was submitted before
+        is answered with its attempt. Raises StaleViewError.
+        """
+        keys, args = submit_call(self._keys, self._outbox, [attempt], trace, 1)
+        with stale_views():
+            reply = await self._writer.call("submit_session", keys, [session_id, seq, int(swept), *args])
+        outcome = reply[0].decode().capitalize()
+        return SubmittedSession(outcome, reply[1] if len(reply) > 1 else b"", repeated=len(reply) > 2 and reply[2] == 1)
+
+    async def withdraw(self, session_id: bytes) -> str:
+        """Close a session and remove its answers; return Withdrawn, Unknown or Submitted."""
+        reply = await self._writer.call("withdraw_session", [self._keys.arrivals], [session_id])
+        return str(reply.decode().capitalize())
+
+    async def extend(self, session_id: bytes, more_ms: int) -> int:
+        """Move the deadline of an open session; return the new one (ms), 0 if there is no such session or it has no deadline."""
+        return int(await self._writer.call("extend_session", [self._keys.arrivals], [session_id, more_ms]))
+
+    async def due(self, now: int, limit: int) -> list[bytes]:
+        """Return the ids of sessions that a sweep must look at: past their deadline and grace, or expired. `now`: ms."""
+        found: list[bytes] = await self._client.zrange(self._keys.sessions_due, "-inf", now, byscore=True, offset=0, num=limit)
+        return found
+
+    async def drop(self, session_id: bytes, *, expired: bool = True) -> bool:
+        """Remove a session that has expired (or any, with `expired` False); return whether there was one."""
+        return bool(await self._writer.call("drop_session", [self._keys.arrivals], [session_id, int(not expired)]))
+
+    async def counts(self) -> dict[str, int]:
+        """Return how many sessions were opened, submitted, withdrawn, and expired without being submitted."""
+        found = await self._client.hgetall(self._keys.sessions)
+        return {name.decode(): int(count) for name, count in found.items()}
+
+
+def _read(session_id: bytes, fields: Mapping[bytes, bytes]) -> StoredSession:
+    try:
+        return StoredSession(
+            session_id,
+            int(fields[b"number"]),
+            int(fields[b"revision"]),
+            fields[b"view"].decode(),
+            fields[b"invitation"],
+            int(fields[b"opened"]),
+            int(fields[b"deadline"]),
+            int(fields[b"grace"]),
+            int(fields[b"expires"]),
+            int(fields[b"seq"]),
+            int(fields[b"page"]),
+            fields[b"state"].decode(),
+            fields[b"attempt"],
+            msgspec.msgpack.decode(fields[b"given"], type=Given),
+            {name[1:].decode(): value for name, value in fields.items() if name.startswith(b"A")},
+        )
+    except (KeyError, ValueError, msgspec.MsgspecError) as error:
+        raise CorruptRecordError("a session cannot be read") from error
