@@ -135,7 +135,7 @@ class Invitations:
         return bool(await self._writer.call("change_invitation", [self._keys.arrivals], [invitation_id, "extend", expires_at]))
 
     async def page(self, number: int, position: int, limit: int) -> list[StoredInvitation | None]:
-        """Return at most `limit` invitations of an instrument from a position on, in the order of creation; None for each that was erased."""
+        """Return at most `limit` invitations of an instrument from a position on, in the order of creation; None for an erased one."""
         reply = await self._writer.read("list_invitations", [self._keys.arrivals], [number, position, limit])
         found: list[StoredInvitation | None] = []
         for place in range(0, len(reply), 2):

@@ -61,7 +61,8 @@ class StoredSession(msgspec.Struct, frozen=True):
 class SubmittedSession(msgspec.Struct, frozen=True):
     """What became of a submitted session.
 
-    `outcome`: Submitted, Conflict (its key has another attempt, `attempt`), Changed (it was saved meanwhile), Unknown, Withdrawn, Late, or Gone.
+    `outcome`: Submitted, Conflict (its key has another attempt, `attempt`), Changed (saved since its answers were read), Unknown,
+    Withdrawn, Late, or Gone.
     """
 
     outcome: str

@@ -25,7 +25,8 @@ EXAMPLES = Path(__file__).parents[3] / "examples"
 YAML = {"Content-Type": "application/yaml"}
 
 #: What the way below does not come to: a ping after 30 s of silence, a database other than 0, a third version of a function library.
-SELDOM = {"ping", "select", "function|delete"}
+#: Participants with sessions and invitations have sets, which no route makes yet.
+SELDOM = {"ping", "select", "function|delete", "sadd", "srem"}
 
 
 def rule(where: Guarded, user: str) -> str:
