@@ -1,15 +1,331 @@
 """Checks the text of a formula or condition against the names it may use. Called by the checks of a document, when it is published."""
 
-from stanine.domain.errors import Faults
+from collections.abc import Iterator
+from typing import Any, Literal, NamedTuple
+
+from stanine.domain.errors import Code, Faults
+from stanine.domain.formulas.lexing import FormulaError, position
 from stanine.domain.formulas.names import Names
-from stanine.domain.formulas.tree import Condition, Formula
+from stanine.domain.formulas.parsing import parse
+from stanine.domain.formulas.resolving import Resolved, resolve
+from stanine.domain.formulas.syntax import Call, Chain, Constant, Counting, Inversion, Name, Negation, Range, Relation, Syntax
+from stanine.domain.formulas.tree import (
+    Absolute,
+    Aggregate,
+    And,
+    Answered,
+    Arithmetic,
+    Compare,
+    Condition,
+    Count,
+    Formula,
+    If,
+    Lookup,
+    Match,
+    Negative,
+    Node,
+    Not,
+    Null,
+    Number,
+    Or,
+    Reference,
+    Round,
+    Text,
+)
+from stanine.domain.limits import MAX_TERMS
+from stanine.domain.structure import quote, several
 
 
 def check_formula(text: str, names: Names, place: str, faults: Faults) -> Formula | None:
     """Return the checked formula, or None and all its errors in `faults`, each at `place` with its position in the text."""
-    raise NotImplementedError
+    checked = _check(text, names, place, faults, condition=False)
+    if checked is None:
+        return None
+    checker, tree = checked
+    kinds = checker.uses
+    return Formula(
+        tree=tree,
+        names=tuple(kinds),
+        items=tuple(name for name in kinds if name.partition(".")[0] in names.items),
+        numbers=tuple(name for name, use in kinds.items() if "Number" in use),
+        values=tuple(name for name, use in kinds.items() if "Value" in use),
+        answered=tuple(name for name, use in kinds.items() if "Answered" in use),
+        scores=tuple(name for name in kinds if name.partition(".")[0] in names.scales),
+        tables=tuple(checker.tables),
+    )
 
 
 def check_condition(text: str, names: Names, place: str, faults: Faults) -> Condition | None:
-    """Return the checked condition of a `when`, or None and all its errors in `faults`; `names` has items and attributes only."""
-    raise NotImplementedError
+    """Return the checked condition of a `when`, or None and all its errors in `faults`.
+
+    Scales in `names` are refused with the reason that a condition uses items and attributes only.
+    """
+    checked = _check(text, names, place, faults, condition=True)
+    return None if checked is None else Condition(checked[1], tuple(checked[0].uses))
+
+
+def _check(text: str, names: Names, place: str, faults: Faults, *, condition: bool) -> "tuple[_Checker, Node] | None":
+    def note(at: int, code: Code, detail: str) -> None:
+        faults.add(place, code, f"{position(text, at)}: {detail}")
+
+    checker = _Checker(names, condition=condition)
+    try:
+        syntax = parse(text)
+    except FormulaError as error:
+        note(error.at, error.code, error.detail)
+        return None
+    try:
+        typed = checker.check(syntax)
+        tree = checker.number(typed)
+    except FormulaError as error:  # too large to be written out: there is nothing to go on with
+        checker.errors.append(error)
+    for one in sorted(checker.errors, key=lambda one: one.at):
+        note(one.at, one.code, one.detail)
+    return None if checker.errors else (checker, tree)
+
+
+class _Typed(NamedTuple):
+    """A part of the text: what it is, and its tree."""
+
+    at: int
+    kind: Literal["Number", "Text", "Mixed", "Null", "Faulty"]
+    node: Node
+    #: What it names, if it is a name.
+    resolved: Resolved | None = None
+
+
+#: Stands for what has an error already, so that nothing is said of what follows from it.
+_FAULTY: Node = Null()
+
+
+class _Checker:
+    """Turns syntax into a tree. Each call handles one bracket's depth in two frames, so that the deepest text stays far from any limit."""
+
+    def __init__(self, names: Names, *, condition: bool) -> None:
+        self._names = names
+        self._condition = condition
+        self._items = tuple(names.items)
+        self._order = {item: place for place, item in enumerate(self._items)}
+        self._elements = 0
+        self.errors: list[FormulaError] = []
+        #: Every name with the ways it is used, in the order of the text.
+        self.uses: dict[str, set[str]] = {}
+        self.tables: dict[str, None] = {}
+
+    def check(self, part: Syntax) -> _Typed:
+        """Return the typed tree of a part; errors are collected, and the part is then Faulty."""
+        typed: _Typed = _HANDLERS[type(part)](self, part)
+        return typed
+
+    def number(self, typed: _Typed) -> Node:
+        """Return the tree of what must be a number, noting that it is none."""
+        if typed.kind in ("Text", "Mixed"):
+            what = f'"{typed.resolved.name}" is a text or can be one, which' if typed.resolved else "a text"
+            self._note(typed.at, "WrongType", f"{what} can only be compared by == or !=")
+        elif typed.resolved is not None:
+            self.uses[typed.resolved.name].add("Number")
+        return typed.node
+
+    def constant(self, part: Constant) -> _Typed:
+        if part.value is None:
+            return _Typed(part.at, "Null", Null())
+        if isinstance(part.value, str):
+            return _Typed(part.at, "Text", Text(part.value))
+        return _Typed(part.at, "Number", Number(part.value))
+
+    def name(self, part: Name) -> _Typed:
+        resolved = resolve(part.text, self._names, condition=self._condition)
+        if resolved.error is not None:
+            self._note(part.at, *resolved.error)
+            return _Typed(part.at, "Faulty", _FAULTY)
+        if resolved.kind == "Whole":
+            self._note(part.at, "WrongType", _whole(resolved))
+            return _Typed(part.at, "Faulty", _FAULTY)
+        self.uses.setdefault(part.text, set())
+        return _Typed(part.at, resolved.kind, Reference(part.text), resolved)
+
+    def negation(self, part: Negation) -> _Typed:
+        operand = self.number(self.check(part.operand))
+        return _Typed(part.at, "Number", Number(0.0 - operand.value) if isinstance(operand, Number) else Negative(operand))
+
+    def inversion(self, part: Inversion) -> _Typed:
+        return _Typed(part.at, "Number", Not(self.number(self.check(part.operand))))
+
+    def chain(self, part: Chain) -> _Typed:
+        operands: list[Node] = []
+        for operand in part.operands:
+            operands.append(self.number(self.check(operand)))  # noqa: PERF401 - a comprehension is a frame more for each depth
+        if part.operators[0] in ("and", "or"):
+            return _Typed(part.at, "Number", (And if part.operators[0] == "and" else Or)(tuple(operands)))
+        return _Typed(part.at, "Number", Arithmetic("".join(part.operators), tuple(operands)))
+
+    def relation(self, part: Relation) -> _Typed:
+        left = self.check(part.left)
+        right = self.check(part.right)
+        sides = self._relate(part.at, part.operator, left, right)
+        if sides is None:
+            return _Typed(part.at, "Faulty", _FAULTY)
+        node: Node = Match(part.operator, *sides) if _by_value(left, right) else Compare(part.operator, *sides)  # type: ignore[arg-type]
+        return _Typed(part.at, "Number", node)
+
+    def counting(self, part: Counting) -> _Typed:
+        elements = []
+        for element in self._elements_of(part.elements):
+            elements.append(self.check(element))  # noqa: PERF401 - as in chain
+        right = self.check(part.right)
+        compared: list[Node] = []
+        matched: list[Node] = []
+        right_node = right.node
+        for left in elements:
+            sides = self._relate(part.at, part.operator, left, right)
+            if sides is None:
+                return _Typed(part.at, "Faulty", _FAULTY)
+            (matched if _by_value(left, right) else compared).append(sides[0])
+            # As a number for a mixed element, which leaves it a number for the others.
+            right_node = sides[1] if _by_value(left, right) else right_node
+        return _Typed(part.at, "Number", Count(part.operator, tuple(compared), tuple(matched), right_node))  # type: ignore[arg-type]
+
+    def _relate(self, at: int, operator: str, left: _Typed, right: _Typed) -> tuple[Node, Node] | None:
+        """Return the two sides of a comparison, or None and the error noted."""
+        if "Faulty" in (left.kind, right.kind):
+            return None
+        if not _by_value(left, right):
+            return self.number(left), self.number(right)
+        if operator not in ("==", "!="):
+            self._note(at, "WrongType", f"{operator} compares numbers only; a text can only be compared by == or !=")
+            return None
+        sides = []
+        for one, other in ((left, right), (right, left)):
+            if one.kind == "Number" and other.kind == "Text" and not self._is_missing_option(one, other):
+                what = f'"{one.resolved.name}" is a number' if one.resolved else "one side is a number"
+                self._note(at, "WrongType", f"{what}, the other side a text: they are never equal")
+                return None
+            if one.kind == "Number" and other.kind == "Mixed":
+                node = self.number(one)
+                sides.append(Arithmetic("", (node,)) if isinstance(node, Reference) else node)
+                continue
+            if one.resolved is not None:
+                self.uses[one.resolved.name].add("Value")
+            self._check_text(one, other)
+            sides.append(one.node)
+        return sides[0], sides[1]
+
+    def _is_missing_option(self, name: _Typed, text: _Typed) -> bool:
+        """Tell whether a condition compares an item with its `missing` option, which it sees as a text."""
+        return (
+            self._condition and name.resolved is not None and isinstance(text.node, Text) and text.node.value in name.resolved.missing_texts
+        )
+
+    def _check_text(self, name: _Typed, text: _Typed) -> None:
+        """Note a text that the name never is."""
+        if name.resolved is None or name.resolved.texts is None or not isinstance(text.node, Text) or name.kind == "Number":
+            return
+        known = [*name.resolved.texts, *name.resolved.missing_texts]
+        if text.node.value not in known:
+            listed = several([quote(one) for one in known], 12) or "none"
+            self._note(text.at, "NotAnOption", f'"{name.resolved.name}" is never {quote(text.node.value)}; its texts are {listed}')
+
+    def call(self, part: Call) -> _Typed:
+        if part.function == "answered":
+            return _Typed(part.at, "Number", self._answered(part))
+        arguments: list[Node] = []
+        for argument in self._elements_of(part.arguments):
+            arguments.append(self.number(self.check(argument)))  # noqa: PERF401 - as in chain
+        node: Node
+        match part.function:
+            case "if":
+                node = If(*arguments)
+            case "abs":
+                node = Absolute(*arguments)
+            case "round":
+                node = Round(arguments[0], part.words[0].text, part.decimals)  # type: ignore[arg-type]
+            case "lookup":
+                node = self._lookup(arguments[0], part.words[0])
+            case _:
+                node = Aggregate(part.function, tuple(arguments))  # type: ignore[arg-type]
+        return _Typed(part.at, "Number", node)
+
+    def _lookup(self, operand: Node, table: Name) -> Node:
+        if self._condition:
+            self._note(table.at, "UnknownReference", "a condition uses items and attributes only, so that it cannot look up scores")
+        elif table.text not in self._names.tables:
+            is_scale = table.text in self._names.scales
+            known = several(sorted(self._names.tables)) or "none"
+            what = f'the scale "{table.text}" has no lookup' if is_scale else f'there is no scale "{table.text}"'
+            self._note(table.at, "UnknownReference", f"{what}; the scales with one are {known}")
+        self.tables[table.text] = None
+        return Lookup(operand, table.text)
+
+    def _answered(self, part: Call) -> Node:
+        items: dict[str, None] = {}
+        for element in self._elements_of(part.arguments):
+            if not isinstance(element, Name):
+                self._note(element.at, "WrongType", "answered counts items: name them, or ranges of them")
+                continue
+            resolved = resolve(element.text, self._names, condition=self._condition)
+            if resolved.error is not None:
+                self._note(element.at, *resolved.error)
+            elif element.text not in self._names.items:
+                self._note(element.at, "WrongType", f'"{element.text}" is no item; answered counts items, whole ones')
+            else:
+                items[element.text] = None
+                self.uses.setdefault(element.text, set()).add("Answered")
+        return Answered(tuple(items))
+
+    def _elements_of(self, elements: "tuple[Syntax | Range, ...]") -> Iterator[Syntax]:
+        """Yield the elements of a list, ranges written out."""
+        for element in elements:
+            if not isinstance(element, Range):
+                self._elements += 1
+                yield element
+                continue
+            first, last = (self._end_of_range(end) for end in (element.first, element.last))
+            if first is None or last is None:
+                continue
+            if first > last:
+                self._note(
+                    element.at, "UnknownReference", f'"{element.first.text}" comes after "{element.last.text}" in the form: exchange them'
+                )
+                continue
+            self._elements += last - first + 1
+            if self._elements > MAX_TERMS:
+                raise FormulaError(element.at, "TooMany", f"written out, its lists have more than {MAX_TERMS} elements")
+            for item in self._items[first : last + 1]:
+                yield Name(element.at, item)
+
+    def _end_of_range(self, end: Name) -> int | None:
+        resolved = resolve(end.text, self._names, condition=self._condition)
+        if resolved.error is not None:
+            self._note(end.at, *resolved.error)
+        elif end.text not in self._order:
+            self._note(end.at, "WrongType", f'"{end.text}" is no item; a range goes from item to item')
+        return self._order.get(end.text) if resolved.error is None else None
+
+    def _note(self, at: int, code: Code, detail: str) -> None:
+        # A range may be wrong in many items at one position: the first says enough.
+        if not any(error.at == at for error in self.errors):
+            self.errors.append(FormulaError(at, code, detail))
+
+
+_HANDLERS: dict[type, Any] = {
+    Constant: _Checker.constant,
+    Name: _Checker.name,
+    Negation: _Checker.negation,
+    Inversion: _Checker.inversion,
+    Chain: _Checker.chain,
+    Relation: _Checker.relation,
+    Counting: _Checker.counting,
+    Call: _Checker.call,
+}
+
+
+def _by_value(left: _Typed, right: _Typed) -> bool:
+    """Tell whether a comparison is one of values, texts among them, or one of numbers."""
+    return not {left.kind, right.kind}.isdisjoint(("Text", "Mixed"))
+
+
+def _whole(resolved: Resolved) -> str:
+    name = resolved.name
+    if resolved.options:
+        return f'"{name}" has several values: name one of its options, {name}.{resolved.options[0]}, or use answered({name})'
+    return f'"{name}" is a text or a date, which is not scored; only answered({name}) may name it'

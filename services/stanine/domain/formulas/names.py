@@ -8,7 +8,8 @@ from typing import Literal
 import msgspec
 
 #: What a name's value is. Number: a number. Text: a text, so that == and != are all that can be done with it. Mixed: a Choice or an
-#: attribute whose values are numbers and texts, == and != only. Whole: an item that only `answered` may name (Multiple, Ranking, Text, Date).
+#: attribute whose values are numbers and texts, == and != only. Whole: an item that only `answered` may name (Multiple, Ranking, Text,
+#: Date).
 Kind = Literal["Number", "Text", "Mixed", "Whole"]
 #: The scores of a scale beside its raw score, as they stand after the dot.
 DERIVED = ("score", "z", "t", "sten", "stanine", "percentile")

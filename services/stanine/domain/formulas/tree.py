@@ -8,8 +8,9 @@ from typing import Literal
 
 import msgspec
 
+from stanine.domain.rounding import Mode
+
 Comparison = Literal["==", "!=", "<", "<=", ">", ">="]
-RoundingMode = Literal["Up", "Down", "HalfUp", "HalfEven"]
 
 
 class _Node(msgspec.Struct, frozen=True, array_like=True, tag=True):
@@ -39,7 +40,7 @@ class Reference(_Node, frozen=True):
 
 
 class Arithmetic(_Node, frozen=True):
-    """Operands joined by + and -, or by * and /, from left to right: `operators` has one character fewer than there are operands."""
+    """Operands joined by + and -, or by * and /, from left to right: `operators` has one character fewer than operands."""
 
     operators: str
     operands: "tuple[Node, ...]"
@@ -60,7 +61,11 @@ class Compare(_Node, frozen=True):
 
 
 class Match(_Node, frozen=True):
-    """== or != with a text, or with a name that can be one: 1 or 0. A number differs from every text."""
+    """== or != with a text, or with a name that can be one: 1 or 0. A number differs from every text.
+
+    A Text or Reference is taken by its value, whatever that is. Every other side is a number; the Reference of a number that meets a mixed
+    name is therefore the only operand of an Arithmetic.
+    """
 
     operator: Literal["==", "!="]
     left: "Node"
@@ -101,9 +106,12 @@ class Aggregate(_Node, frozen=True):
 
 
 class Count(_Node, frozen=True):
-    """How many of these comparisons, which have their operator and right side in common, are 1."""
+    """How many of these compare with the right side: `compared` as in Compare, `matched` as in Match. Their order has no meaning."""
 
-    comparisons: "tuple[Compare | Match, ...]"
+    operator: Comparison
+    compared: "tuple[Node, ...]"
+    matched: "tuple[Node, ...]"
+    right: "Node"
 
 
 class Answered(_Node, frozen=True):
@@ -122,7 +130,7 @@ class Round(_Node, frozen=True):
     """x to 9 decimals, then to `decimals` by the mode."""
 
     operand: "Node"
-    mode: RoundingMode
+    mode: Mode
     decimals: int
 
 

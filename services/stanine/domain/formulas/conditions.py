@@ -1,0 +1,324 @@
+"""Evaluates the condition of a `when` for one attempt. Called where attempts are validated and where pages choose what to show; no NumPy.
+
+It differs from a formula in what an item can be: not shown (a comparison that uses such an item is 0) and answered by a `missing` option
+(which a comparison with a text sees as its value).
+"""
+
+import math
+import operator
+from collections.abc import Callable, Iterable, Mapping
+from enum import Enum, IntEnum
+from typing import Any, Final
+
+import msgspec
+
+from stanine.domain.formulas.tree import (
+    Absolute,
+    Aggregate,
+    And,
+    Answered,
+    Arithmetic,
+    Compare,
+    Condition,
+    Count,
+    If,
+    Match,
+    Negative,
+    Node,
+    Not,
+    Null,
+    Number,
+    Or,
+    Reference,
+    Round,
+    Text,
+)
+from stanine.domain.rounding import nine, round_decimal
+
+
+class Missing(msgspec.Struct, frozen=True):
+    """A chosen `missing` option, by its value."""
+
+    value: int | float | str
+
+
+class _Shown(Enum):
+    NOT_SHOWN = "not shown"
+
+
+#: Stands for an item that its own condition, or its section's, does not show.
+NOT_SHOWN: Final = _Shown.NOT_SHOWN
+
+#: What is known of a name: a number, a text, `Missing`, `NOT_SHOWN`, None for no answer. A whole Multiple, Ranking, Text or Date item is
+#: answered if it is anything but the last three.
+Seen = Any
+Values = Mapping[str, Seen]
+
+
+class _No(IntEnum):
+    """Why there is no number. Of several the greatest counts."""
+
+    FAILED = 1
+    NULL = 2
+    HIDDEN = 3
+
+
+_Result = float | _No
+_Step = Callable[[Values], _Result]
+
+
+def compile_condition(condition: Condition) -> Callable[[Values], bool | None]:
+    """Return a function that tells whether an item with this condition is shown; None if something is missing, or divided by zero.
+
+    Its argument maps the condition's names to what is known of them; an absent name has no answer. Threads may share the function.
+    """
+    step = _compile(condition.tree)
+
+    def is_shown(values: Values) -> bool | None:
+        result = step(values)
+        return None if isinstance(result, _No) else nine(result) != 0
+
+    return is_shown
+
+
+def _compile(node: Node) -> _Step:
+    return _COMPILERS[type(node)](node)
+
+
+def _number(node: Number) -> _Step:
+    value = node.value
+    return lambda _: value
+
+
+def _null(_: Null) -> _Step:
+    return lambda _: _No.NULL
+
+
+def _reference(node: Reference) -> _Step:
+    name = node.name
+
+    def read(values: Values) -> _Result:
+        seen = values.get(name)
+        if seen is None or isinstance(seen, Missing):
+            return _No.NULL
+        return _No.HIDDEN if seen is NOT_SHOWN else float(seen)
+
+    return read
+
+
+def _strictly(operands: Iterable[Node], work: Callable[[list[float]], float]) -> _Step:
+    """Return a step that needs all its operands."""
+    steps = list(map(_compile, operands))
+
+    def run(values: Values) -> _Result:
+        found: list[Any] = []
+        worst = 0
+        for step in steps:
+            result = step(values)
+            if isinstance(result, _No):
+                worst = max(worst, result)
+            found.append(result)
+        return _No(worst) if worst else _finite(work, found)
+
+    return run
+
+
+def _finite(work: Callable[[list[float]], float], numbers: list[float]) -> _Result:
+    try:
+        result = work(numbers)
+    except (ZeroDivisionError, OverflowError):
+        return _No.FAILED
+    return result if math.isfinite(result) else _No.FAILED
+
+
+def _arithmetic(node: Arithmetic) -> _Step:
+    operations: list[Callable[[float, float], float]] = [_OPERATIONS[one] for one in node.operators]
+
+    def work(numbers: list[float]) -> float:
+        total = numbers[0]
+        for operation, number in zip(operations, numbers[1:], strict=True):
+            total = operation(total, number)
+            if not math.isfinite(total):
+                raise OverflowError
+        return total
+
+    return _strictly(node.operands, work)
+
+
+def _compared(relation: str) -> Callable[[list[float]], float]:
+    compare = _RELATIONS[relation]
+    return lambda sides: float(compare(nine(sides[0]), nine(sides[1])))
+
+
+def _hidden_is_false(step: _Step) -> _Step:
+    """Return the step of a comparison, which is 0 if it uses an item that is not shown."""
+
+    def run(values: Values) -> _Result:
+        result = step(values)
+        return 0.0 if result is _No.HIDDEN else result
+
+    return run
+
+
+def _compare(node: Compare) -> _Step:
+    return _hidden_is_false(_strictly((node.left, node.right), _compared(node.operator)))
+
+
+def _match(node: Match) -> _Step:
+    # With a number, an item's `missing` option is no answer; with a text, it is what was chosen.
+    sees_missing = all(isinstance(side, Text | Reference) for side in (node.left, node.right))
+    left, right = _value(node.left, sees_missing), _value(node.right, sees_missing)
+    wanted = node.operator == "=="
+
+    def run(values: Values) -> _Result:
+        one, other = left(values), right(values)
+        nothing = max((side for side in (one, other) if isinstance(side, _No)), default=None)
+        if nothing is not None:
+            return 0.0 if nothing is _No.HIDDEN else nothing
+        return float((one == other) is wanted)
+
+    return run
+
+
+def _value(node: Node, sees_missing: bool) -> Callable[[Values], Any]:
+    """Return a step to the value of a side: a text or a number."""
+    if isinstance(node, Text):
+        text = node.value
+        return lambda _: text
+    if not isinstance(node, Reference):
+        step = _compile(node)
+        return lambda values: _identity(step(values))
+    name = node.name
+
+    def read(values: Values) -> Any:
+        seen = values.get(name)
+        if isinstance(seen, Missing):
+            seen = seen.value if sees_missing else None
+        if seen is None:
+            return _No.NULL
+        return _No.HIDDEN if seen is NOT_SHOWN else _identity(seen)
+
+    return read
+
+
+def _identity(value: Any) -> Any:
+    return value if isinstance(value, str | _No) else nine(float(value))
+
+
+def _not(node: Not) -> _Step:
+    return _strictly((node.operand,), lambda numbers: float(nine(numbers[0]) == 0))
+
+
+def _logic(operands: tuple[Node, ...], *, deciding: bool) -> _Step:
+    steps = list(map(_compile, operands))
+
+    def run(values: Values) -> _Result:
+        worst, failed = 0, False
+        for step in steps:
+            result = step(values)
+            if isinstance(result, _No):
+                worst = max(worst, result)
+                failed |= result is _No.FAILED
+            elif (nine(result) != 0) is deciding:
+                return _No.FAILED if failed else float(deciding)
+        return _No(worst) if worst else float(not deciding)
+
+    return run
+
+
+def _if(node: If) -> _Step:
+    condition, then, otherwise = _compile(node.condition), _compile(node.then), _compile(node.otherwise)
+
+    def run(values: Values) -> _Result:
+        result = condition(values)
+        if isinstance(result, _No):
+            return result
+        return then(values) if nine(result) != 0 else otherwise(values)
+
+    return run
+
+
+def _aggregate(node: Aggregate) -> _Step:
+    match node.function:
+        case "min":
+            return _strictly(node.elements, min)
+        case "max":
+            return _strictly(node.elements, max)
+        case "sum":
+            return _strictly(node.elements, _sum)
+        case "mean":
+            return _strictly(node.elements, lambda numbers: _sum(numbers) / len(numbers))
+
+
+def _sum(numbers: list[float]) -> float:
+    total = 0.0
+    for number in numbers:  # from left to right: Python's own sum compensates from 3.12 on
+        total += number
+    return total
+
+
+def _count(node: Count) -> _Step:
+    comparisons = [_compare(Compare(node.operator, element, node.right)) for element in node.compared]
+    comparisons += [_match(Match(node.operator, element, node.right)) for element in node.matched]  # type: ignore[arg-type]
+
+    def run(values: Values) -> _Result:
+        total, worst = 0.0, 0
+        for comparison in comparisons:
+            result = comparison(values)
+            if isinstance(result, _No):
+                worst = max(worst, result)
+            else:
+                total += result
+        return _No(worst) if worst else total
+
+    return run
+
+
+def _answered(node: Answered) -> _Step:
+    items = node.items
+
+    def run(values: Values) -> _Result:
+        seen = map(values.get, items)
+        return float(sum(not (one is None or one is NOT_SHOWN or isinstance(one, Missing)) for one in seen))
+
+    return run
+
+
+def _round(node: Round) -> _Step:
+    mode, decimals = node.mode, node.decimals
+    return _strictly((node.operand,), lambda numbers: round_decimal(numbers[0], mode, decimals))
+
+
+_OPERATIONS: dict[str, Callable[[float, float], float]] = {
+    "+": operator.add,
+    "-": operator.sub,
+    "*": operator.mul,
+    "/": operator.truediv,
+}
+_RELATIONS: dict[str, Callable[[Any, Any], bool]] = {
+    "==": operator.eq,
+    "!=": operator.ne,
+    "<": operator.lt,
+    "<=": operator.le,
+    ">": operator.gt,
+    ">=": operator.ge,
+}
+#: `lookup` is no part of conditions.
+_COMPILERS: dict[type, Callable[[Any], _Step]] = {
+    Number: _number,
+    Null: _null,
+    Reference: _reference,
+    Arithmetic: _arithmetic,
+    Negative: lambda node: _strictly((node.operand,), lambda numbers: -numbers[0]),
+    Compare: _compare,
+    Match: _match,
+    And: lambda node: _logic(node.operands, deciding=False),
+    Or: lambda node: _logic(node.operands, deciding=True),
+    Not: _not,
+    If: _if,
+    Aggregate: _aggregate,
+    Count: _count,
+    Answered: _answered,
+    Absolute: lambda node: _strictly((node.operand,), lambda numbers: abs(numbers[0])),
+    Round: _round,
+}

@@ -1,0 +1,45 @@
+"""Rounding as the contract defines it (DESIGN 4.1, `round`): to 9 decimals first, then by a mode. Used where one number is rounded.
+
+`rounding_vectors` does the same over arrays, bit for bit.
+"""
+
+import math
+from typing import Literal
+
+Mode = Literal["Up", "Down", "HalfUp", "HalfEven"]
+#: Decimals to which every rounding and comparison sees a number.
+MAX_DECIMALS = 9
+_UNITS = 10**MAX_DECIMALS
+
+
+def round_decimal(x: float, mode: Mode, decimals: int = 0) -> float:
+    """Return a finite x to 9 decimals (as Python's `round`: its exact value, correctly), then to `decimals` (0 to 9) by the mode.
+
+    Up is towards +∞, Down towards -∞, HalfUp takes halves towards +∞, HalfEven to the even neighbour. The result is the double nearest
+    to the decimal number, never -0.0.
+    """
+    numerator, denominator = x.as_integer_ratio()
+    units = _nearest_even(numerator * _UNITS, denominator)
+    step: int = 10 ** (MAX_DECIMALS - decimals)
+    whole, rest = divmod(units, step)
+    match mode:
+        case "Up":
+            whole += rest > 0
+        case "Down":
+            pass
+        case "HalfUp":
+            whole += 2 * rest >= step
+        case "HalfEven":
+            whole += 2 * rest > step or (2 * rest == step and whole % 2 == 1)
+    rounded: float = whole / 10**decimals
+    return rounded
+
+
+def nine(x: float) -> float:
+    """Return x to 9 decimals: what a comparison sees. Not finite: x itself."""
+    return round(x, MAX_DECIMALS) if math.isfinite(x) else x
+
+
+def _nearest_even(numerator: int, denominator: int) -> int:
+    whole, rest = divmod(numerator, denominator)
+    return whole + (2 * rest > denominator or (2 * rest == denominator and whole % 2 == 1))
