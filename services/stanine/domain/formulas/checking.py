@@ -194,7 +194,7 @@ class _Checker:
         if operator not in ("==", "!="):
             self._note(at, "WrongType", f"{operator} compares numbers only; a text can only be compared by == or !=")
             return None
-        sides = []
+        sides: list[Node] = []
         for one, other in ((left, right), (right, left)):
             if one.kind == "Number" and other.kind == "Text" and not self._is_missing_option(one, other):
                 what = f'"{one.resolved.name}" is a number' if one.resolved else "one side is a number"

@@ -1,0 +1,603 @@
+"""Formulas: what they come to, beside the slow evaluator; how they bind; what is refused, and at which position."""
+
+import math
+import random
+import struct
+from fractions import Fraction
+from typing import Any
+
+import msgspec
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from stanine.domain.errors import Faults
+from stanine.domain.formulas.bounds import bounds
+from stanine.domain.formulas.checking import check_formula
+from stanine.domain.formulas.dependencies import order
+from stanine.domain.formulas.evaluation import Batch, NumberColumn, Outcome, ValueColumn, evaluate
+from stanine.domain.formulas.names import Named, Names
+from stanine.domain.formulas.tree import Formula, Match, Null, Number, Reference
+
+from . import formula_generator as generator
+from . import formula_reference as reference
+from .formula_generator import NAMES, is_answered, random_formula, random_person, seen, write
+
+People = list[dict[str, Any]]
+
+
+def checked(text: str, names: Names = NAMES) -> Formula:
+    faults = Faults()
+    formula = check_formula(text, names, "formula", faults)
+    assert formula is not None, [str(fault) for fault in faults.kept]
+    return formula
+
+
+def errors(text: str, names: Names = NAMES) -> list[str]:
+    faults = Faults()
+    assert check_formula(text, names, "formula", faults) is None
+    assert all(fault.place == "formula" for fault in faults.kept)
+    return [fault.detail for fault in faults.kept]
+
+
+def table(x: Any) -> Any:
+    return np.array([generator.TABLE.get(round(one, 9), math.nan) for one in x.tolist()])
+
+
+def batch_of(people: People) -> Batch:
+    def is_null(known: Any) -> bool:
+        return known is None or isinstance(known, tuple) or known == generator.HIDDEN
+
+    def numbers(name: str) -> NumberColumn:
+        found = [seen(person, name) for person in people]
+        return NumberColumn(
+            np.array([math.nan if is_null(x) else float(x) for x in found]), np.array([is_null(x) for x in found], dtype=bool)
+        )
+
+    def values(name: str, of: tuple[Any, ...]) -> ValueColumn:
+        found = [seen(person, name) for person in people]
+        codes = [255 if is_null(x) else of.index(x) for x in found]
+        return ValueColumn(np.array(codes, dtype=np.uint8), of, np.array([is_null(x) for x in found], dtype=bool))
+
+    return Batch(
+        len(people),
+        {name: numbers(name) for name in (*generator.NUMBERS, *generator.SCORES)},
+        {
+            "c1": values("c1", ("a", "b", "dk")),
+            "x1": values("x1", (1, 2, "other", "dk")),
+            "sex": values("sex", ("female", "male")),
+            "city": values("city", ("Kiel", "Bonn")),
+        },
+        {item: np.array([is_answered(person, item) for person in people], dtype=bool) for item in generator.ITEMS},
+        {"mood": table},
+    )
+
+
+def come_to(text: str, person: dict[str, Any] | None = None, min_valid: int | None = None, **known: Any) -> Any:
+    """Return what a formula comes to for one person: a number, "null", "failed" or "few"."""
+    everyone = random_person(random.Random(0)) | dict.fromkeys((*generator.ITEMS, *generator.ATTRIBUTES, *generator.SCORES))
+    outcome = evaluate(checked(text), batch_of([everyone | (person or {}) | known]), min_valid)
+    return result(outcome, 0)
+
+
+def result(outcome: Outcome, row: int) -> Any:
+    if outcome.too_few[row]:
+        return "few"
+    if outcome.null[row]:
+        return "null"
+    return "failed" if outcome.division[row] else float(outcome.values[row])
+
+
+def judge(tree: Any, text: str, people: People, *, pass_over: bool) -> int:
+    """Compare the engine with the slow evaluator; return how many people could be judged."""
+    outcome = evaluate(checked(text), batch_of(people), 0 if pass_over else None)
+    judged = 0
+    for row, person in enumerate(people):
+        try:
+            expected = reference.evaluate(tree, person, pass_over=pass_over)
+        except reference.Doubtful:
+            continue
+        judged += 1
+        found = result(outcome, row)
+        if isinstance(expected, str):
+            assert found == expected, (text, person)
+        elif expected.exact:
+            assert struct.pack("<d", found) == struct.pack("<d", float(expected.value)), (text, person)
+        else:
+            assert found == pytest.approx(float(expected.value), rel=1e-9, abs=1e-9), (text, person)
+    return judged
+
+
+@settings(max_examples=400)
+@given(st.integers(0, 2**64), st.booleans())
+def test_random_formulas_come_to_what_the_slow_evaluator_says(seed: int, pass_over: bool) -> None:
+    rng = random.Random(seed)
+    tree = random_formula(rng)
+    judge(tree, write(tree, rng), [random_person(rng) for _ in range(8)], pass_over=pass_over)
+
+
+@pytest.mark.slow
+def test_a_hundred_thousand_more_random_formulas_do() -> None:
+    rng = random.Random(1)
+    judged = 0
+    for _ in range(10_000):
+        tree = random_formula(rng, 5)
+        text = write(tree, rng)
+        if len(text) <= 4096 and generator.depth_of(text) <= 32:
+            judged += judge(tree, text, [random_person(rng) for _ in range(20)], pass_over=rng.random() < 0.5)
+    assert judged > 100_000
+
+
+@given(st.integers(0, 2**64), st.booleans())
+def test_a_person_s_bits_are_the_same_in_any_batch(seed: int, pass_over: bool) -> None:
+    rng = random.Random(seed)
+    formula = checked(write(random_formula(rng), rng))
+    people = [random_person(rng) for _ in range(9)]
+    min_valid = 1 if pass_over else None
+    together = evaluate(formula, batch_of(people), min_valid)
+    for row, person in enumerate(people):
+        alone = evaluate(formula, batch_of([person]), min_valid)
+        assert [column[0].tobytes() for column in alone] == [column[row].tobytes() for column in together]
+
+
+@given(st.integers(0, 2**64))
+def test_a_formula_stays_within_its_bounds(seed: int) -> None:
+    rng = random.Random(seed)
+    formula = checked(write(random_formula(rng), rng))
+    pass_over = rng.random() < 0.5
+    its_bounds = {"p1": (0, 3), "p2": (0, 3), "p3": (0, 3), "p4": (-1, 1.5), "n1": (0, 40), "m1.a": (0, 1), "m1.b": (0, 1), "r1.f": (1, 2)}
+    found = bounds(formula, its_bounds | {"mood": (0, 7), "years": (0, 40)}, {"mood": (21.5, 61)}, pass_over=pass_over)  # mood.t: unbounded
+    if found is None:
+        return
+    outcome = evaluate(formula, batch_of([random_person(rng) for _ in range(20)]), 0 if pass_over else None)
+    values = outcome.values[~outcome.null & ~outcome.division]
+    assert ((found[0] <= values) & (values <= found[1])).all()
+
+
+def test_bounds_are_those_of_the_operation() -> None:
+    known = {"p1": (0, 3), "p2": (0, 3)}
+    for text, expected in [
+        ("p1 - p2", (-3, 3)),
+        ("p1 * -p2", (-9, 0)),
+        ("p1 / (p2 + 1)", (0, 3)),
+        ("p1 / p2", None),
+        ("if(p1 > 1, 10, null)", (10, 10)),
+        ("count(p1, p2 >= 2)", (0, 2)),
+        ("mean(p1, p2)", (0, 3)),
+        ("round(p1 / 2, Up)", (0, 2)),
+        ("abs(p1 - 2)", (0, 2)),
+        ("max(p1, 2)", (2, 3)),
+        ("years", None),
+        ("null", None),
+        ("p1 and p2", (0, 1)),
+    ]:
+        assert bounds(checked(text), known) == expected, text
+
+
+# How they bind ----------------------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ("1 + 2 * 3", 7),
+        ("10 - 3 - 2", 5),
+        ("12 / 3 / 2", 2),
+        ("12 / (3 / 2)", 8),
+        ("2 * -3 + 1", -5),
+        ("- 2 * 3", -6),
+        ("--3 - -+3", 6),
+        ("1 + 1 == 2", 1),
+        ("not 1 == 2", 1),
+        ("not 0 and 0", 0),
+        ("not (0 and 0)", 1),
+        ("1 or 1 and 0", 1),
+        ("(1 or 1) and 0", 0),
+        ("not not 5", 1),
+        ("not not not 5", 0),
+        ("1 > 0 and 2 > 1 or 1 / 0", 1),
+        ("(1 < 2) + (2 < 3)", 2),
+        (".5 + 5.", 5.5),
+        ("count(1, 2, 3 >= 1 + 1)", 2),
+        ("count((1 > 0), 0 == 1)", 1),
+        ("0.1 + 0.2 == 0.3", 1),
+        ("if(0.1 + 0.2 - 0.3, 1, 2)", 2),
+        ("1 / 3 == 0.333333333", 1),
+        ("0.0000000004 == 0", 1),
+        ("0.0000000006 == 0", 0),
+        ("round(2.5, HalfUp)", 3),
+        ("round(2.5, HalfEven)", 2),
+        ("round(-2.5, HalfUp)", -2),
+        ("round(-2.5, Up)", -2),
+        ("round(-2.5, Down)", -3),
+        ("round(0.3 / 0.1, Down)", 3),
+        ("round(1.005, HalfUp, 2)", 1.01),
+        ("round(12.25, Up, 1)", 12.3),
+        ("-0", 0),
+        ("if(1, 2, 3)", 2),
+        ("lookup(1 + 1, mood)", 60),
+        ("max(1, 3, 2) - min(4, 2)", 1),
+        ("mean(1, 2) + sum(1, 2)", 4.5),
+        ("\n\t 1\r\n+ 1 ", 2),
+    ],
+)
+def test_operators_bind_as_the_contract_says(text: str, value: float) -> None:
+    assert come_to(text) == value
+    assert struct.pack("<d", come_to(text)) == struct.pack("<d", float(value))  # no -0.0
+
+
+# Null, failure and short circuit ----------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ("p1 + 1", "null"),
+        ("null", "null"),
+        ("p1 == null", "null"),
+        ("p1 and 0", 0),
+        ("0 and p1", 0),
+        ("p1 and 1", "null"),
+        ("p1 or 1", 1),
+        ("p1 or 0", "null"),
+        ("not p1", "null"),
+        ("if(1, 2, p1)", 2),
+        ("if(0, p1, 2)", 2),
+        ("if(p1, 2, 2)", "null"),
+        ("count(p1, p2 >= 2)", "null"),
+        ("mean(p1, p2)", "null"),
+        ("answered(p1, p2, note)", 1),
+        ("answered(p1..note)", 2),
+        ("answered(p2, p2, p2..p3)", 1),
+        ("lookup(7, mood)", "null"),
+        ("lookup(0.5, mood)", "null"),
+        ("1 / 0", "failed"),
+        ("0 / 0", "failed"),
+        ("1 / (p2 - 2)", "failed"),
+        ("if(p2 == 2, 5, 1 / (p2 - 2))", 5),
+        ("if(p2 == 2, 1 / (p2 - 2), 5)", "failed"),
+        ("0 and 1 / 0", 0),
+        ("1 or 1 / 0", 1),
+        ("1 / 0 and 0", "failed"),
+        ("1 and 1 / 0", "failed"),
+        ("p1 + 1 / 0", "null"),
+        ("1 / 0 + p1", "null"),
+        ("if(1 / 0, p1, p1)", "failed"),
+        ("c1 == 'a'", 0),
+        ("c1 != 'a'", 1),
+        ("sex == 'male'", "null"),
+        ("x1 == 'other'", "null"),
+    ],
+)
+def test_null_and_failure_go_as_far_as_the_contract_says(text: str, value: Any) -> None:
+    assert come_to(text, p2=2, c1="b", x1=("missing", "dk")) == value
+
+
+def test_a_number_that_is_not_finite_is_a_division_by_zero() -> None:
+    huge = "9" * 300
+    assert come_to(f"{huge} * {huge}") == "failed"
+    assert come_to(f"1 / ({huge} * {huge})") == "failed"
+    assert come_to(f"if(1, 3, {huge} * {huge})") == 3
+
+
+def test_with_min_valid_lists_pass_over_what_is_missing() -> None:
+    for text, value in [
+        ("sum(p1..p3)", 3),
+        ("mean(p1..p3)", 1.5),
+        ("min(p1..p3)", 1),
+        ("max(p1..p3)", 2),
+        ("count(p1..p3 >= 2)", 1),
+        ("p1 + p2 + p3", "null"),
+        ("count(p1..p3 >= p2)", "null"),
+        ("sum(p2, p4) + p1 + p3", "few"),
+    ]:
+        assert come_to(text, min_valid=2 if "p4" not in text else 3, p1=1, p3=2) == value, text
+    assert come_to("sum(p1, p2)", min_valid=0) == "null", "nothing at all is no zero"
+    assert come_to("sum(p1..p3) + years", min_valid=2, p1=1, years=30) == "few", "an attribute is no item"
+
+
+def test_what_counts_as_valid_is_given_with_the_column() -> None:
+    formula = checked("sum(p1, p2, p2) + years + answered(m1)")
+    assert (formula.names, formula.items) == (("p1", "p2", "years", "m1"), ("p1", "p2", "m1"))
+    ones, no, yes = np.ones(1), np.array([False]), np.array([True])
+    batch = Batch(1, {"p1": NumberColumn(ones, no, no), "p2": NumberColumn(ones, no), "years": NumberColumn(ones, no)}, {}, {"m1": yes})
+    outcome = evaluate(formula, batch, 3)
+    assert (outcome.valid[0], outcome.too_few[0], outcome.values[0]) == (3, True, 5)
+
+
+def test_each_row_takes_its_own_branch() -> None:
+    people = [random_person(random.Random(0)) | {"p1": p1} for p1 in (0, 1, 2, None)]
+    outcome = evaluate(checked("if(p1 == 0, 10, 6 / p1)"), batch_of(people))
+    assert [result(outcome, row) for row in range(4)] == [10, 6, 3, "null"]
+
+
+# What is refused --------------------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("text", "position", "about"),
+    [
+        ("", 1, "empty"),
+        ("   ", 1, "empty"),
+        ("1 +", 4, "ends"),
+        ("p1 < p2 < p3", 9, "not chained"),
+        ("count(p1 == p2 == 1)", 16, "not chained"),
+        ("count(p1 > 1, p2 > 1)", 13, "once"),
+        ("count(p1, p2)", 13, "comparison"),
+        ("p1 = 1", 4, "write =="),
+        ("p1 && p2", 4, "write `and`"),
+        ('"a" == c1', 1, "single quotes"),
+        ("c1 == 'a", 7, "closing quote"),
+        ("p1 p2", 4, "operator is missing"),
+        ("(p1", 4, "not closed"),
+        ("p1)", 3, "cannot follow"),
+        ("p1 + zz", 6, 'nothing named "zz"'),
+        ("p11", 1, 'did you mean "p1"?'),
+        ("Sum(p1)", 1, "no function"),
+        ("p1(2)", 1, "no function"),
+        ("min + 1", 1, "is a function"),
+        ("sum()", 5, "needs a list"),
+        ("if(p1, p2)", 10, "three arguments"),
+        ("if(p1, p2, p3, p4)", 14, "three arguments"),
+        ("abs(p1, p2)", 7, "one argument"),
+        ("round(p1)", 9, "a mode"),
+        ("round(p1, Nearest)", 11, "HalfUp"),
+        ("round(p1, 'Up')", 11, "without quotes"),
+        ("round(p1, Up, 10)", 15, "0 to 9"),
+        ("round(p1, Up, p1)", 15, "0 to 9"),
+        ("lookup(p1, dull)", 12, "has no lookup"),
+        ("lookup(p1, p2)", 12, "no scale"),
+        ("lookup(p1, 'mood')", 12, "without quotes"),
+        ("mood.raw", 1, "write mood"),
+        ("mood.z", 1, "score, t"),
+        ("p1.a", 1, "no options"),
+        ("m1.c", 1, "it has a, b"),
+        ("p1 + m1", 6, "m1.a"),
+        ("note == 'x'", 1, "answered(note)"),
+        ("c1 + 1", 1, "only be compared"),
+        ("c1", 1, "only be compared"),
+        ("'a'", 1, "only be compared"),
+        ("if(p1, 'a', 'b') == c1", 8, "only be compared"),
+        ("c1 < 'a'", 4, "== or !="),
+        ("c1 == 1", 4, "never equal"),
+        ("p1 == 'a'", 4, "never equal"),
+        ("p3 == 'na'", 4, "never equal"),
+        ("c1 == 'z'", 7, 'never "z"'),
+        ("sex == 'femal'", 8, 'never "femal"'),
+        ("count(c1, p1 == 'a')", 14, "never equal"),
+        ("p1..p2", 3, "cannot follow"),
+        ("sum((p1..p2))", 8, "list"),
+        ("sum(p3..p1)", 5, "exchange"),
+        ("sum(p1..years)", 9, "no item"),
+        ("sum(p1..zz)", 9, "nothing named"),
+        ("sum(p1..m1)", 5, '"c1"'),
+        ("answered(years)", 10, "no item"),
+        ("answered(m1.a)", 10, "no item"),
+        ("answered(p1 + 1)", 10, "counts items"),
+        ("p1 == not p2", 7, "brackets"),
+        ("1.2.3", 1, "one point"),
+        ("1e5", 1, "one point"),
+        ("p1 ** 2", 5, "a number, a name"),
+        ("p1 ^ 2", 4, "no powers"),
+        ("p1 % 2", 4, "no meaning"),
+        ("p1 + \u0660", 6, "no meaning"),
+        ("p1 +\u00a01", 5, "U+00A0"),
+        ("9" * 400, 1, "too large"),
+        ("null()", 5, "cannot follow"),
+        ("x1 > 1", 4, "== or !="),
+    ],
+)
+def test_an_error_is_at_its_position(text: str, position: int, about: str) -> None:
+    (first, *_) = errors(text)
+    assert first.startswith(f"character {position}: "), first
+    assert about in first, first
+
+
+def test_all_names_in_error_are_told_at_once_with_their_lines() -> None:
+    found = errors("p1 + aa\n + sum(bb,\n  c1)")
+    assert [one.partition(":")[0] for one in found] == ["line 1, character 6", "line 2, character 8", "line 3, character 3"]
+
+
+def test_limits_hold_before_parsing() -> None:
+    assert checked("1" + "+1" * 2_047).tree
+    assert "4096 are allowed" in errors("1" + "+1" * 2_048)[0]
+    assert checked("(" * 32 + "p1" + ")" * 32).tree == Reference("p1")
+    assert errors("(" * 33 + "p1" + ")" * 33)[0].startswith("character 33: ")
+    assert errors("(" * 4_096)[0].startswith("character 33: ")
+    assert errors("(" * 10_000_000)[0].startswith("character 4097: ")
+    assert checked("c1 == 'a' or " + "(" * 32 + "p1" + ")" * 32 + " == 1").tree, "brackets in a text are text"
+
+
+def test_no_formula_within_the_limits_is_too_deep_for_the_machine() -> None:
+    level = "0 or 1 and not not 2 > 1 + 1 * -abs("
+    text = level * 32 + "p1" + ")" * 32
+    formula = checked(text)
+    again = msgspec.msgpack.decode(msgspec.msgpack.encode(formula), type=Formula)
+    assert again == formula
+    assert come_to(text, p1=1) in (0, 1)
+    bounds(formula, {"p1": (0, 1)})
+    for row in ("not " * 1_000, "-" * 4_000, "+-" * 2_000):
+        assert checked(row + "p1")
+
+
+def test_ranges_cannot_be_written_out_to_more_than_scoring_can_bear() -> None:
+    many = Names(items={f"i{place}": Named("Number") for place in range(2_000)})
+    assert "more than 20000" in errors("sum(" + ",".join(["i0..i1999"] * 400) + ")", many)[0]
+    nested = "1"
+    for _ in range(30):
+        nested = f"count(i0..i1999 >= {nested})"
+    assert "more than 20000" in errors(nested, many)[0]
+    assert len(msgspec.msgpack.encode(checked("count(i0..i1999 >= sum(i0..i1999))", many))) < 200_000
+
+
+#: Ways out of sandboxes of other languages, as they are known for eval, templates and expression engines.
+ESCAPES = """
+__import__('os').system('id')
+().__class__.__bases__[0].__subclasses__()
+p1.__class__
+p1.__init__.__globals__['os']
+[].__class__
+{}.__class__.__mro__
+lambda: 0
+(lambda: p1)()
+[x for x in (1,2)]
+{{7*7}}
+${7*7}
+#{7*7}
+<%= 7 * 7 %>
+f'{p1}'
+'%s' % p1
+'{0.__class__}'.format(p1)
+p1 if p1 else p2
+p1 := 1
+p1; p2
+import os
+exec('1')
+eval('p1')
+getattr(p1, 'real')
+open('/etc/passwd')
+globals()
+vars()
+breakpoint()
+compile('1', '', 'eval')
+min.__self__
+sum.__call__(p1)
+abs.__self__
+p1.real
+p1.to_bytes(1)
+m1.__len__
+mood.__dict__
+answered.__doc__
+p1[0]
+p1{0}
+p1 is p2
+p1 in p2
+not in
+p1 @ p2
+p1 // 2
+p1 >> 1
+p1 | p2
+~p1
+*p1
+**p1
+`id`
+$(id)
+\\x41
+'\\'
+''.join(p1)
+1_000
+0x10
+1j
+1if 1else 2
+0o7
+1.e5
+p1\x00
+p1\x1b
+\uff501
+p\uff11
+\u017fum(p1)
+\u202ep1
+True
+None
+nan
+inf
+NaN
+Infinity
+null.x
+and
+or or or
+,
+..
+...
+p1...p2
+p1..p2..p3
+constructor.constructor('return 1')()
+this
+require('fs')
+process.exit()
+T(java.lang.Runtime)
+@java.lang.Runtime@getRuntime()
+#root
+SELECT 1
+1; DROP TABLE x
+=1+1
+@SUM(A1)
+""".strip().splitlines()
+
+
+@pytest.mark.parametrize("text", ESCAPES)
+def test_known_sandbox_escapes_are_no_formulas(text: str) -> None:
+    assert errors(text)
+
+
+@settings(max_examples=500)
+@given(
+    st.one_of(
+        st.text(max_size=60),
+        st.text(alphabet="()+-*/<>=!.,' \n019pcmx1and_ornot", max_size=60),
+        st.lists(
+            st.sampled_from(
+                [*"()+-*/,<>", "==", "..", "p1", "c1", "m1.a", "mood", "sum(", "count(", "if(", "'a'", "1", "not", "and", "Up"]
+            ),
+            max_size=25,
+        ).map(" ".join),
+    )
+)
+def test_any_text_is_a_formula_or_has_an_error_with_a_position(text: str) -> None:
+    faults = Faults()
+    formula = check_formula(text, NAMES, "formula", faults)
+    assert (formula is None) == (faults.count > 0)
+    assert all(fault.detail.startswith(("character ", "line ")) for fault in faults.kept)
+    if formula is not None:
+        evaluate(formula, batch_of([random_person(random.Random(0))]))
+
+
+def test_the_same_meaning_is_the_same_record() -> None:
+    assert checked("( p1+p2 )  *3").tree == checked("(p1 + p2) * 3").tree
+    assert checked("sum(p1..p3)") == checked("sum(p1, (p2), p3)")
+    assert checked("c1 == 'a'").tree == Match(
+        "==", Reference("c1"), msgspec.convert(["Text", "a"], type=type(checked("c1=='a'").tree.right))
+    )  # type: ignore[union-attr]
+    assert checked("-3").tree == Number(-3.0)
+    assert checked("null").tree == Null()
+
+
+def test_a_formula_says_what_it_needs() -> None:
+    formula = checked("if(sex == 'male', mood.t, mood) + m1.a + count(x1, p1 == p2) + lookup(answered(note, c1), mood)")
+    assert formula.numbers == ("mood.t", "mood", "m1.a", "p1", "p2")
+    assert formula.values == ("sex", "x1")
+    assert formula.answered == ("note", "c1")
+    assert formula.scores == ("mood.t", "mood")
+    assert formula.tables == ("mood",)
+    assert formula.items == ("m1.a", "x1", "p1", "p2", "note", "c1")
+
+
+# Dependencies -----------------------------------------------------------------------------------------------------------------------------
+
+
+def test_scales_come_after_their_parts_and_cycles_are_named() -> None:
+    assert order({"a": ("b", "c"), "b": (), "c": ("b",), "d": ()}).order == ("b", "c", "a", "d")
+    assert order({"a": ("a",)}) == ((), (("a",),))
+    assert order({"x": ("b",), "a": ("b",), "b": ("c",), "c": ("a",), "d": ()}) == (("d",), (("a", "b", "c"),))
+    long = {f"s{place}": (f"s{place + 1}",) for place in range(5_000)}
+    assert order(long).order[-1] == "s0"
+
+
+@given(st.dictionaries(st.integers(0, 8), st.sets(st.integers(0, 8), max_size=4), max_size=9))
+def test_an_order_has_every_scale_that_reaches_no_cycle(graph: dict[int, set[int]]) -> None:
+    parts = {str(scale): tuple(str(part) for part in its) for scale, its in graph.items()}
+    found = order(parts)
+    done: set[str] = set()
+    for scale in found.order:
+        assert {part for part in parts[scale] if part in parts} <= done
+        done.add(scale)
+    rest = set(parts) - done
+    assert all(any(part in rest for part in parts[scale]) for scale in rest), "what is left out depends on what is left out"
+    assert bool(found.cycles) == bool(rest)
+    for cycle in found.cycles:
+        assert all(after in parts[before] for before, after in zip(cycle, (*cycle[1:], cycle[0]), strict=True))
+
+
+def test_the_slow_evaluator_rounds_as_the_contract_says() -> None:
+    assert reference.rounded(reference.Number(Fraction(5, 2)), "HalfEven", 0).value == 2
