@@ -1,7 +1,7 @@
 """Random formulas and random people for the tests of formulas, as trees of tuples that `formula_reference` evaluates.
 
-A formula is written as text with as few brackets as the binding allows, and some more. Since the slow evaluator sees the tree and the engine
-the text, a wrong binding is found, too.
+A formula is written as text with as few brackets as the binding allows, and some more. Since the slow evaluator sees the tree and the
+engine the text, a wrong binding is found, too.
 """
 
 import random

@@ -1,6 +1,5 @@
-"""Formulas: what they come to, beside the slow evaluator; how they bind; what is refused, and at which position."""
+"""Formulas: what they come to, beside the slow evaluator; how they bind; how null and failure spread."""
 
-import math
 import random
 import struct
 from fractions import Fraction
@@ -16,62 +15,13 @@ from stanine.domain.errors import Faults
 from stanine.domain.formulas.bounds import bounds
 from stanine.domain.formulas.checking import check_formula
 from stanine.domain.formulas.dependencies import order
-from stanine.domain.formulas.evaluation import Batch, NumberColumn, Outcome, ValueColumn, evaluate
-from stanine.domain.formulas.names import Named, Names
-from stanine.domain.formulas.tree import Formula, Match, Null, Number, Reference
+from stanine.domain.formulas.evaluation import Batch, NumberColumn, evaluate
+from stanine.domain.formulas.tree import Formula, Match, Null, Number, Reference, Text
 
 from . import formula_generator as generator
 from . import formula_reference as reference
-from .formula_generator import NAMES, is_answered, random_formula, random_person, seen, write
-
-People = list[dict[str, Any]]
-
-
-def checked(text: str, names: Names = NAMES) -> Formula:
-    faults = Faults()
-    formula = check_formula(text, names, "formula", faults)
-    assert formula is not None, [str(fault) for fault in faults.kept]
-    return formula
-
-
-def errors(text: str, names: Names = NAMES) -> list[str]:
-    faults = Faults()
-    assert check_formula(text, names, "formula", faults) is None
-    assert all(fault.place == "formula" for fault in faults.kept)
-    return [fault.detail for fault in faults.kept]
-
-
-def table(x: Any) -> Any:
-    return np.array([generator.TABLE.get(round(one, 9), math.nan) for one in x.tolist()])
-
-
-def batch_of(people: People) -> Batch:
-    def is_null(known: Any) -> bool:
-        return known is None or isinstance(known, tuple) or known == generator.HIDDEN
-
-    def numbers(name: str) -> NumberColumn:
-        found = [seen(person, name) for person in people]
-        return NumberColumn(
-            np.array([math.nan if is_null(x) else float(x) for x in found]), np.array([is_null(x) for x in found], dtype=bool)
-        )
-
-    def values(name: str, of: tuple[Any, ...]) -> ValueColumn:
-        found = [seen(person, name) for person in people]
-        codes = [255 if is_null(x) else of.index(x) for x in found]
-        return ValueColumn(np.array(codes, dtype=np.uint8), of, np.array([is_null(x) for x in found], dtype=bool))
-
-    return Batch(
-        len(people),
-        {name: numbers(name) for name in (*generator.NUMBERS, *generator.SCORES)},
-        {
-            "c1": values("c1", ("a", "b", "dk")),
-            "x1": values("x1", (1, 2, "other", "dk")),
-            "sex": values("sex", ("female", "male")),
-            "city": values("city", ("Kiel", "Bonn")),
-        },
-        {item: np.array([is_answered(person, item) for person in people], dtype=bool) for item in generator.ITEMS},
-        {"mood": table},
-    )
+from .formula_engine import batch_of, checked, judge, result
+from .formula_generator import NAMES, random_formula, random_person, write
 
 
 def come_to(text: str, person: dict[str, Any] | None = None, min_valid: int | None = None, **known: Any) -> Any:
@@ -79,34 +29,6 @@ def come_to(text: str, person: dict[str, Any] | None = None, min_valid: int | No
     everyone = random_person(random.Random(0)) | dict.fromkeys((*generator.ITEMS, *generator.ATTRIBUTES, *generator.SCORES))
     outcome = evaluate(checked(text), batch_of([everyone | (person or {}) | known]), min_valid)
     return result(outcome, 0)
-
-
-def result(outcome: Outcome, row: int) -> Any:
-    if outcome.too_few[row]:
-        return "few"
-    if outcome.null[row]:
-        return "null"
-    return "failed" if outcome.division[row] else float(outcome.values[row])
-
-
-def judge(tree: Any, text: str, people: People, *, pass_over: bool) -> int:
-    """Compare the engine with the slow evaluator; return how many people could be judged."""
-    outcome = evaluate(checked(text), batch_of(people), 0 if pass_over else None)
-    judged = 0
-    for row, person in enumerate(people):
-        try:
-            expected = reference.evaluate(tree, person, pass_over=pass_over)
-        except reference.Doubtful:
-            continue
-        judged += 1
-        found = result(outcome, row)
-        if isinstance(expected, str):
-            assert found == expected, (text, person)
-        elif expected.exact:
-            assert struct.pack("<d", found) == struct.pack("<d", float(expected.value)), (text, person)
-        else:
-            assert found == pytest.approx(float(expected.value), rel=1e-9, abs=1e-9), (text, person)
-    return judged
 
 
 @settings(max_examples=400)
@@ -257,6 +179,7 @@ def test_operators_bind_as_the_contract_says(text: str, value: float) -> None:
         ("1 / (p2 - 2)", "failed"),
         ("if(p2 == 2, 5, 1 / (p2 - 2))", 5),
         ("if(p2 == 2, 1 / (p2 - 2), 5)", "failed"),
+        ("if(p2 == 1, 1 / (p2 - 2), 5)", 5),
         ("0 and 1 / 0", 0),
         ("1 or 1 / 0", 1),
         ("1 / 0 and 0", "failed"),
@@ -312,103 +235,6 @@ def test_each_row_takes_its_own_branch() -> None:
     assert [result(outcome, row) for row in range(4)] == [10, 6, 3, "null"]
 
 
-# What is refused --------------------------------------------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize(
-    ("text", "position", "about"),
-    [
-        ("", 1, "empty"),
-        ("   ", 1, "empty"),
-        ("1 +", 4, "ends"),
-        ("p1 < p2 < p3", 9, "not chained"),
-        ("count(p1 == p2 == 1)", 16, "not chained"),
-        ("count(p1 > 1, p2 > 1)", 13, "once"),
-        ("count(p1, p2)", 13, "comparison"),
-        ("p1 = 1", 4, "write =="),
-        ("p1 && p2", 4, "write `and`"),
-        ('"a" == c1', 1, "single quotes"),
-        ("c1 == 'a", 7, "closing quote"),
-        ("p1 p2", 4, "operator is missing"),
-        ("(p1", 4, "not closed"),
-        ("p1)", 3, "cannot follow"),
-        ("p1 + zz", 6, 'nothing named "zz"'),
-        ("p11", 1, 'did you mean "p1"?'),
-        ("Sum(p1)", 1, "no function"),
-        ("p1(2)", 1, "no function"),
-        ("min + 1", 1, "is a function"),
-        ("sum()", 5, "needs a list"),
-        ("if(p1, p2)", 10, "three arguments"),
-        ("if(p1, p2, p3, p4)", 14, "three arguments"),
-        ("abs(p1, p2)", 7, "one argument"),
-        ("round(p1)", 9, "a mode"),
-        ("round(p1, Nearest)", 11, "HalfUp"),
-        ("round(p1, 'Up')", 11, "without quotes"),
-        ("round(p1, Up, 10)", 15, "0 to 9"),
-        ("round(p1, Up, p1)", 15, "0 to 9"),
-        ("lookup(p1, dull)", 12, "has no lookup"),
-        ("lookup(p1, p2)", 12, "no scale"),
-        ("lookup(p1, 'mood')", 12, "without quotes"),
-        ("mood.raw", 1, "write mood"),
-        ("mood.z", 1, "score, t"),
-        ("p1.a", 1, "no options"),
-        ("m1.c", 1, "it has a, b"),
-        ("p1 + m1", 6, "m1.a"),
-        ("note == 'x'", 1, "answered(note)"),
-        ("c1 + 1", 1, "only be compared"),
-        ("c1", 1, "only be compared"),
-        ("'a'", 1, "only be compared"),
-        ("if(p1, 'a', 'b') == c1", 8, "only be compared"),
-        ("c1 < 'a'", 4, "== or !="),
-        ("c1 == 1", 4, "never equal"),
-        ("p1 == 'a'", 4, "never equal"),
-        ("p3 == 'na'", 4, "never equal"),
-        ("c1 == 'z'", 7, 'never "z"'),
-        ("sex == 'femal'", 8, 'never "femal"'),
-        ("count(c1, p1 == 'a')", 14, "never equal"),
-        ("p1..p2", 3, "cannot follow"),
-        ("sum((p1..p2))", 8, "list"),
-        ("sum(p3..p1)", 5, "exchange"),
-        ("sum(p1..years)", 9, "no item"),
-        ("sum(p1..zz)", 9, "nothing named"),
-        ("sum(p1..m1)", 5, '"c1"'),
-        ("answered(years)", 10, "no item"),
-        ("answered(m1.a)", 10, "no item"),
-        ("answered(p1 + 1)", 10, "counts items"),
-        ("p1 == not p2", 7, "brackets"),
-        ("1.2.3", 1, "one point"),
-        ("1e5", 1, "one point"),
-        ("p1 ** 2", 5, "a number, a name"),
-        ("p1 ^ 2", 4, "no powers"),
-        ("p1 % 2", 4, "no meaning"),
-        ("p1 + \u0660", 6, "no meaning"),
-        ("p1 +\u00a01", 5, "U+00A0"),
-        ("9" * 400, 1, "too large"),
-        ("null()", 5, "cannot follow"),
-        ("x1 > 1", 4, "== or !="),
-    ],
-)
-def test_an_error_is_at_its_position(text: str, position: int, about: str) -> None:
-    (first, *_) = errors(text)
-    assert first.startswith(f"character {position}: "), first
-    assert about in first, first
-
-
-def test_all_names_in_error_are_told_at_once_with_their_lines() -> None:
-    found = errors("p1 + aa\n + sum(bb,\n  c1)")
-    assert [one.partition(":")[0] for one in found] == ["line 1, character 6", "line 2, character 8", "line 3, character 3"]
-
-
-def test_limits_hold_before_parsing() -> None:
-    assert checked("1" + "+1" * 2_047).tree
-    assert "4096 are allowed" in errors("1" + "+1" * 2_048)[0]
-    assert checked("(" * 32 + "p1" + ")" * 32).tree == Reference("p1")
-    assert errors("(" * 33 + "p1" + ")" * 33)[0].startswith("character 33: ")
-    assert errors("(" * 4_096)[0].startswith("character 33: ")
-    assert errors("(" * 10_000_000)[0].startswith("character 4097: ")
-    assert checked("c1 == 'a' or " + "(" * 32 + "p1" + ")" * 32 + " == 1").tree, "brackets in a text are text"
-
-
 def test_no_formula_within_the_limits_is_too_deep_for_the_machine() -> None:
     level = "0 or 1 and not not 2 > 1 + 1 * -abs("
     text = level * 32 + "p1" + ")" * 32
@@ -419,116 +245,6 @@ def test_no_formula_within_the_limits_is_too_deep_for_the_machine() -> None:
     bounds(formula, {"p1": (0, 1)})
     for row in ("not " * 1_000, "-" * 4_000, "+-" * 2_000):
         assert checked(row + "p1")
-
-
-def test_ranges_cannot_be_written_out_to_more_than_scoring_can_bear() -> None:
-    many = Names(items={f"i{place}": Named("Number") for place in range(2_000)})
-    assert "more than 20000" in errors("sum(" + ",".join(["i0..i1999"] * 400) + ")", many)[0]
-    nested = "1"
-    for _ in range(30):
-        nested = f"count(i0..i1999 >= {nested})"
-    assert "more than 20000" in errors(nested, many)[0]
-    assert len(msgspec.msgpack.encode(checked("count(i0..i1999 >= sum(i0..i1999))", many))) < 200_000
-
-
-#: Ways out of sandboxes of other languages, as they are known for eval, templates and expression engines.
-ESCAPES = """
-__import__('os').system('id')
-().__class__.__bases__[0].__subclasses__()
-p1.__class__
-p1.__init__.__globals__['os']
-[].__class__
-{}.__class__.__mro__
-lambda: 0
-(lambda: p1)()
-[x for x in (1,2)]
-{{7*7}}
-${7*7}
-#{7*7}
-<%= 7 * 7 %>
-f'{p1}'
-'%s' % p1
-'{0.__class__}'.format(p1)
-p1 if p1 else p2
-p1 := 1
-p1; p2
-import os
-exec('1')
-eval('p1')
-getattr(p1, 'real')
-open('/etc/passwd')
-globals()
-vars()
-breakpoint()
-compile('1', '', 'eval')
-min.__self__
-sum.__call__(p1)
-abs.__self__
-p1.real
-p1.to_bytes(1)
-m1.__len__
-mood.__dict__
-answered.__doc__
-p1[0]
-p1{0}
-p1 is p2
-p1 in p2
-not in
-p1 @ p2
-p1 // 2
-p1 >> 1
-p1 | p2
-~p1
-*p1
-**p1
-`id`
-$(id)
-\\x41
-'\\'
-''.join(p1)
-1_000
-0x10
-1j
-1if 1else 2
-0o7
-1.e5
-p1\x00
-p1\x1b
-\uff501
-p\uff11
-\u017fum(p1)
-\u202ep1
-True
-None
-nan
-inf
-NaN
-Infinity
-null.x
-and
-or or or
-,
-..
-...
-p1...p2
-p1..p2..p3
-constructor.constructor('return 1')()
-this
-require('fs')
-process.exit()
-T(java.lang.Runtime)
-@java.lang.Runtime@getRuntime()
-#root
-SELECT 1
-1; DROP TABLE x
-=1+1
-@SUM(A1)
-""".strip().splitlines()
-
-
-@pytest.mark.parametrize("text", ESCAPES)
-def test_known_sandbox_escapes_are_no_formulas(text: str) -> None:
-    assert errors(text)
 
 
 @settings(max_examples=500)
@@ -556,9 +272,7 @@ def test_any_text_is_a_formula_or_has_an_error_with_a_position(text: str) -> Non
 def test_the_same_meaning_is_the_same_record() -> None:
     assert checked("( p1+p2 )  *3").tree == checked("(p1 + p2) * 3").tree
     assert checked("sum(p1..p3)") == checked("sum(p1, (p2), p3)")
-    assert checked("c1 == 'a'").tree == Match(
-        "==", Reference("c1"), msgspec.convert(["Text", "a"], type=type(checked("c1=='a'").tree.right))
-    )  # type: ignore[union-attr]
+    assert checked("c1 == 'a'").tree == Match("==", Reference("c1"), Text("a"))
     assert checked("-3").tree == Number(-3.0)
     assert checked("null").tree == Null()
 
