@@ -23,7 +23,22 @@ Exit statuses: 0 done, 1 failed, 2 invalid command line or document, 3 some rows
 """
 
 #: Each is a function (or group) of the same name in a module of the same name, in the order of the help.
-COMMANDS = ("up", "publish", "validate", "instruments", "submit", "result", "results", "queues", "config", "tokens", "score", "check")
+COMMANDS = (
+    "up",
+    "publish",
+    "validate",
+    "instruments",
+    "submit",
+    "result",
+    "results",
+    "queues",
+    "config",
+    "tokens",
+    "score",
+    "reliability",
+    "norms",
+    "check",
+)
 #: Of these, groups of commands; each is made by the function `make_…` of its module.
 GROUPS = ("queues", "config", "tokens")
 

@@ -1,0 +1,80 @@
+"""Reads a file of responses against an instrument document and scores it part by part, for commands that sum data up.
+
+Called by `reliability` and `norms`. Faulty rows are named on standard error and left out, and so are rows without any answer.
+"""
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from itertools import islice
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from stanine.cli.publish import read_document
+from stanine.cli.responses import MISSING, Responses, form_of_entry
+from stanine.cli.sheet import Sheet
+from stanine.cli.terminal import Bar, note, open_input, progress
+from stanine.domain.index import IndexEntry, build_entry
+from stanine.domain.kernel import Kernel
+
+#: Rows read and scored at a time.
+_CHUNK = 1024
+
+
+class Part(NamedTuple):
+    """Some people, one a row: codes of their answers, raw scores (NaN for none), attributes."""
+
+    codes: npt.NDArray[np.uint8]
+    scores: npt.NDArray[np.float64]
+    attributes: list[Mapping[str, int | float | str]]
+
+
+class ScoredRows:
+    """A file's people, read as they are asked for. `people` and `faulty` count as far as was read."""
+
+    def __init__(self, entry: IndexEntry, sheet: Sheet, bar: Bar) -> None:
+        self.entry = entry
+        self.columns = tuple(sheet.header)
+        self.people = self.faulty = self.blank = 0
+        self._name, self._bar = sheet.name, bar
+        self._rows = Responses(sheet, form_of_entry(entry))
+        if self._rows.ignored:
+            note(f"{sheet.name}: these columns mean nothing to {entry.name} and are ignored: {', '.join(self._rows.ignored)}")
+
+    def __iter__(self) -> Iterator[Part]:
+        """Yield the people part by part."""
+        kernel = Kernel(self.entry.plan)
+        rows = iter(self._rows)
+        nothing = bytes([MISSING]) * len(self.entry.items)
+        while chunk := list(islice(rows, _CHUNK)):
+            usable = []
+            for row in chunk:
+                if row.fault is not None:
+                    self.faulty += 1
+                    note(f"{self._name}:{row.fault.line}:{row.fault.column}: {row.fault.detail}")
+                elif row.codes == nothing:
+                    self.blank += 1
+                else:
+                    usable.append(row)
+            self._bar.advance(len(chunk))
+            if not usable:
+                continue
+            self.people += len(usable)
+            codes: Any = np.frombuffer(b"".join(row.codes for row in usable), dtype=np.uint8).reshape(len(usable), -1)
+            yield Part(codes, kernel.score(codes).raw, [row.attributes for row in usable])
+
+    def report(self) -> None:
+        """Say what was left out."""
+        for count, what in ((self.faulty, "faulty"), (self.blank, "blank")):
+            if count:
+                note(f"{self._name}: {count} {what} row{'s' if count != 1 else ''} left out")
+
+
+@contextmanager
+def open_rows(instrument: str, responses: str) -> Iterator[ScoredRows]:
+    """Open a file of responses for an instrument document. Raises CliError: a document or file that cannot be read."""
+    document = read_document(instrument)
+    entry = build_entry(document.instrument, number=0, revision=1, form=1, digest=document.digest)
+    with open_input(responses) as (stream, name), progress(f"reading {name}") as bar:
+        yield ScoredRows(entry, Sheet(stream, name), bar)
