@@ -1,12 +1,18 @@
 """Formulas that are refused: each error at its position, the limits before all else, and what is known to break out of sandboxes."""
 
+import subprocess
+import sys
+
 import msgspec
 import pytest
 
+from stanine.domain.errors import Faults
+from stanine.domain.formulas.checking import Allowance, check_condition, check_formula
 from stanine.domain.formulas.names import Named, Names
 from stanine.domain.formulas.tree import Reference
 
 from .formula_engine import checked, errors
+from .formula_generator import NAMES
 
 
 @pytest.mark.parametrize(
@@ -105,12 +111,35 @@ def test_limits_hold_before_parsing() -> None:
 
 def test_ranges_cannot_be_written_out_to_more_than_scoring_can_bear() -> None:
     many = Names(items={f"i{place}": Named("Number") for place in range(2_000)})
-    assert "more than 20000" in errors("sum(" + ",".join(["i0..i1999"] * 400) + ")", many)[0]
+    assert "at most 20000" in errors("sum(" + ",".join(["i0..i1999"] * 400) + ")", many)[0]
     nested = "1"
     for _ in range(30):
         nested = f"count(i0..i1999 >= {nested})"
-    assert "more than 20000" in errors(nested, many)[0]
+    assert "at most 20000" in errors(nested, many)[0]
     assert len(msgspec.msgpack.encode(checked("count(i0..i1999 >= sum(i0..i1999))", many))) < 200_000
+
+
+def test_the_formulas_of_a_document_share_one_allowance() -> None:
+    allowance, faults = Allowance(10), Faults()
+    assert check_formula("sum(p1..p4) + p1", NAMES, "one", faults, allowance)
+    assert check_condition("sum(p1..p4) > 1", NAMES, "two", faults, allowance)
+    assert check_formula("sum(p1..p4)", NAMES, "three", faults, allowance) is None
+    assert check_formula("sum(p1..p2)", NAMES, "four", faults, allowance) is None
+    assert check_formula("sum(p1, p2)", NAMES, "five", faults, allowance)
+    assert [(fault.place, fault.code) for fault in faults.kept] == [("three", "TooMany"), ("four", "TooMany")]
+
+
+def test_a_thousand_unknown_names_are_not_each_compared_with_all_known_ones() -> None:
+    many = Names(items={f"item_number_{place}": Named("Number") for place in range(2_000)})
+    found = errors("+".join(f"item_{place}" for place in range(300)), many)
+    assert len(found) == 100
+    assert sum("did you mean" in one for one in found) == 10
+
+
+def test_checks_and_conditions_do_not_load_numpy() -> None:
+    modules = ["checking", "conditions", "bounds", "dependencies", "names", "tree"]
+    code = "import sys\n" + "".join(f"import stanine.domain.formulas.{one}\n" for one in modules) + "assert 'numpy' not in sys.modules"
+    subprocess.run([sys.executable, "-c", code], check=True)
 
 
 #: Ways out of sandboxes of other languages, as they are known for eval, templates and expression engines.

@@ -16,6 +16,7 @@ from stanine.domain.formulas.bounds import bounds
 from stanine.domain.formulas.checking import check_formula
 from stanine.domain.formulas.dependencies import order
 from stanine.domain.formulas.evaluation import Batch, NumberColumn, evaluate
+from stanine.domain.formulas.names import Named, Names
 from stanine.domain.formulas.tree import Formula, Match, Null, Number, Reference, Text
 
 from . import formula_generator as generator
@@ -227,6 +228,17 @@ def test_what_counts_as_valid_is_given_with_the_column() -> None:
     batch = Batch(1, {"p1": NumberColumn(ones, no, no), "p2": NumberColumn(ones, no), "years": NumberColumn(ones, no)}, {}, {"m1": yes})
     outcome = evaluate(formula, batch, 3)
     assert (outcome.valid[0], outcome.too_few[0], outcome.values[0]) == (3, True, 5)
+
+
+def test_the_criteria_of_the_design_come_to_what_it_says() -> None:
+    names = Names(items={"s1": Named("Number"), "s2": Named("Number")})
+    formula = checked("count(s1..s2 >= 2) >= 1 and s1 >= 1", names)
+    no, yes = np.array([False, False]), np.array([True, False])
+    batch = Batch(2, {"s1": NumberColumn(np.array([2.0, 2.0]), no), "s2": NumberColumn(np.array([np.nan, 0.0]), yes)})
+    outcome = evaluate(formula, batch)
+    assert [result(outcome, row) for row in range(2)] == ["null", 1]
+    assert (outcome.valid.tolist(), len(formula.names)) == ([1, 2], 2)
+    assert bounds(formula, {"s1": (0, 3), "s2": (0, 3)}) == (0, 1)
 
 
 def test_each_row_takes_its_own_branch() -> None:

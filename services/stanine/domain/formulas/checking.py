@@ -35,10 +35,28 @@ from stanine.domain.formulas.tree import (
 from stanine.domain.limits import MAX_TERMS
 from stanine.domain.structure import quote, several
 
+#: Errors of a document up to which an unknown name is compared with all known ones: that takes milliseconds for a long form.
+_HINTS = 10
 
-def check_formula(text: str, names: Names, place: str, faults: Faults) -> Formula | None:
+
+class Allowance:
+    """How many items the ranges of all texts of a document may come to; a collector like Faults, passed to each check.
+
+    What is short as text can be long written out: `sum(p1..p2000)`. Beyond the allowance every range is refused.
+    """
+
+    def __init__(self, left: int = MAX_TERMS) -> None:
+        self.left = left
+
+    def take(self, items: int) -> bool:
+        """Take so many from the allowance, or all that is left and tell that it was too little."""
+        self.left, is_enough = max(0, self.left - items), items <= self.left
+        return is_enough
+
+
+def check_formula(text: str, names: Names, place: str, faults: Faults, allowance: Allowance | None = None) -> Formula | None:
     """Return the checked formula, or None and all its errors in `faults`, each at `place` with its position in the text."""
-    checked = _check(text, names, place, faults, condition=False)
+    checked = _check(text, names, place, faults, allowance, condition=False)
     if checked is None:
         return None
     checker, tree = checked
@@ -55,20 +73,22 @@ def check_formula(text: str, names: Names, place: str, faults: Faults) -> Formul
     )
 
 
-def check_condition(text: str, names: Names, place: str, faults: Faults) -> Condition | None:
+def check_condition(text: str, names: Names, place: str, faults: Faults, allowance: Allowance | None = None) -> Condition | None:
     """Return the checked condition of a `when`, or None and all its errors in `faults`.
 
     Scales in `names` are refused with the reason that a condition uses items and attributes only.
     """
-    checked = _check(text, names, place, faults, condition=True)
+    checked = _check(text, names, place, faults, allowance, condition=True)
     return None if checked is None else Condition(checked[1], tuple(checked[0].uses))
 
 
-def _check(text: str, names: Names, place: str, faults: Faults, *, condition: bool) -> "tuple[_Checker, Node] | None":
+def _check(
+    text: str, names: Names, place: str, faults: Faults, allowance: Allowance | None, *, condition: bool
+) -> "tuple[_Checker, Node] | None":
     def note(at: int, code: Code, detail: str) -> None:
         faults.add(place, code, f"{position(text, at)}: {detail}")
 
-    checker = _Checker(names, condition=condition)
+    checker = _Checker(names, allowance or Allowance(), condition=condition, hints=_HINTS - faults.count)
     try:
         syntax = parse(text)
     except FormulaError as error:
@@ -101,12 +121,13 @@ _FAULTY: Node = Null()
 class _Checker:
     """Turns syntax into a tree. Each call handles one bracket's depth in two frames, so that the deepest text stays far from any limit."""
 
-    def __init__(self, names: Names, *, condition: bool) -> None:
+    def __init__(self, names: Names, allowance: Allowance, *, condition: bool, hints: int) -> None:
         self._names = names
+        self._allowance = allowance
+        self._hints = hints
         self._condition = condition
         self._items = tuple(names.items)
         self._order = {item: place for place, item in enumerate(self._items)}
-        self._elements = 0
         self.errors: list[FormulaError] = []
         #: Every name with the ways it is used, in the order of the text.
         self.uses: dict[str, set[str]] = {}
@@ -134,7 +155,7 @@ class _Checker:
         return _Typed(part.at, "Number", Number(part.value))
 
     def name(self, part: Name) -> _Typed:
-        resolved = resolve(part.text, self._names, condition=self._condition)
+        resolved = self._resolve(part.text)
         if resolved.error is not None:
             self._note(part.at, *resolved.error)
             return _Typed(part.at, "Faulty", _FAULTY)
@@ -262,7 +283,7 @@ class _Checker:
             if not isinstance(element, Name):
                 self._note(element.at, "WrongType", "answered counts items: name them, or ranges of them")
                 continue
-            resolved = resolve(element.text, self._names, condition=self._condition)
+            resolved = self._resolve(element.text)
             if resolved.error is not None:
                 self._note(element.at, *resolved.error)
             elif element.text not in self._names.items:
@@ -276,7 +297,6 @@ class _Checker:
         """Yield the elements of a list, ranges written out."""
         for element in elements:
             if not isinstance(element, Range):
-                self._elements += 1
                 yield element
                 continue
             first, last = (self._end_of_range(end) for end in (element.first, element.last))
@@ -287,19 +307,21 @@ class _Checker:
                     element.at, "UnknownReference", f'"{element.first.text}" comes after "{element.last.text}" in the form: exchange them'
                 )
                 continue
-            self._elements += last - first + 1
-            if self._elements > MAX_TERMS:
-                raise FormulaError(element.at, "TooMany", f"written out, its lists have more than {MAX_TERMS} elements")
+            if not self._allowance.take(last - first + 1):
+                raise FormulaError(element.at, "TooMany", f"written out, the ranges of a document have at most {MAX_TERMS} items")
             for item in self._items[first : last + 1]:
                 yield Name(element.at, item)
 
     def _end_of_range(self, end: Name) -> int | None:
-        resolved = resolve(end.text, self._names, condition=self._condition)
+        resolved = self._resolve(end.text)
         if resolved.error is not None:
             self._note(end.at, *resolved.error)
         elif end.text not in self._order:
             self._note(end.at, "WrongType", f'"{end.text}" is no item; a range goes from item to item')
         return self._order.get(end.text) if resolved.error is None else None
+
+    def _resolve(self, name: str) -> Resolved:
+        return resolve(name, self._names, condition=self._condition, hint=len(self.errors) < self._hints)
 
     def _note(self, at: int, code: Code, detail: str) -> None:
         # A range may be wrong in many items at one position: the first says enough.

@@ -19,8 +19,8 @@ class Resolved(NamedTuple):
     error: "tuple[Code, str] | None" = None
 
 
-def resolve(name: str, names: Names, *, condition: bool) -> Resolved:
-    """Return what a name means in a formula or a condition."""
+def resolve(name: str, names: Names, *, condition: bool, hint: bool) -> Resolved:
+    """Return what a name means in a formula or a condition; of an unknown one, with a hint at the nearest that is known."""
     base, dot, part = name.partition(".")
     if (found := names.items.get(base)) is not None:
         return _option(name, base, part, found) if dot else _whole(name, found)
@@ -32,7 +32,8 @@ def resolve(name: str, names: Names, *, condition: bool) -> Resolved:
         if condition:
             return _unknown(name, f'"{base}" is a scale; a condition uses items and attributes only')
         return _score(name, base, part, names.scales[base]) if dot else Resolved(name)
-    return _unknown(name, f'there is nothing named "{base}"{_nearest(base, names, condition=condition)}')
+    near = _nearest(base, names, condition=condition) if hint else ""
+    return _unknown(name, f'there is nothing named "{base}"{near}')
 
 
 def _whole(name: str, found: Named) -> Resolved:
