@@ -1,8 +1,10 @@
 """Formulas: what they come to, beside the slow evaluator; how they bind; how null and failure spread."""
 
 import random
+import re
 import struct
 from fractions import Fraction
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -15,7 +17,7 @@ from stanine.domain.errors import Faults
 from stanine.domain.formulas.bounds import bounds
 from stanine.domain.formulas.checking import check_formula
 from stanine.domain.formulas.dependencies import order
-from stanine.domain.formulas.evaluation import Batch, NumberColumn, evaluate
+from stanine.domain.formulas.evaluation import Batch, NumberColumn, ValueColumn, evaluate
 from stanine.domain.formulas.names import Named, Names
 from stanine.domain.formulas.tree import Formula, Match, Null, Number, Reference, Text
 
@@ -23,6 +25,8 @@ from . import formula_generator as generator
 from . import formula_reference as reference
 from .formula_engine import batch_of, checked, judge, result
 from .formula_generator import NAMES, random_formula, random_person, write
+
+DOCUMENTATION = Path(__file__).parents[3] / "docs/formulas.md"
 
 
 def come_to(text: str, person: dict[str, Any] | None = None, min_valid: int | None = None, **known: Any) -> Any:
@@ -239,6 +243,19 @@ def test_the_criteria_of_the_design_come_to_what_it_says() -> None:
     assert [result(outcome, row) for row in range(2)] == ["null", 1]
     assert (outcome.valid.tolist(), len(formula.names)) == ([1, 2], 2)
     assert bounds(formula, {"s1": (0, 3), "s2": (0, 3)}) == (0, 1)
+
+
+def test_the_examples_of_the_documentation_come_to_what_it_says() -> None:
+    examples = re.findall(r"^\| `(.+)` \| (\S+) \|$", DOCUMENTATION.read_text().partition("## Examples")[2], re.MULTILINE)
+    assert len(examples) == 14
+    names = Names(items={f"s{at}": Named("Number") for at in (1, 2, 3)}, attributes={"sex": Named("Text", ("female", "male"))})
+    no, yes = np.array([False]), np.array([True])
+    numbers = {name: NumberColumn(np.array([float(x)]), null) for name, x, null in [("s1", 2, no), ("s2", 0, no), ("s3", 9, yes)]}
+    known = Batch(1, numbers, {"sex": ValueColumn(np.array([0]), ("female", "male"), no)}, {"s1": yes, "s2": yes, "s3": no})
+    statuses = {"null": "MissingValue", "failed": "DivisionByZero"}
+    for text, expected in examples:
+        found = result(evaluate(checked(text, names), known), 0)
+        assert statuses.get(found, f"{found:g}" if isinstance(found, float) else found) == expected, text
 
 
 def test_each_row_takes_its_own_branch() -> None:
