@@ -22,7 +22,7 @@ _LARGEST_LOG = 512.0
 def f_quantile(probability: float, d1: float, d2: float) -> float:
     """Return the f with P(F ≤ f) = probability, for F with d1 and d2 degrees of freedom.
 
-    Its relative error is below 2e-8 up to 10^7 degrees of freedom (beside scipy 1.16), and below 1e-12 where they are few.
+    Its relative error is below 2e-8 up to 10^7 degrees of freedom (beside scipy 1.17), and below 1e-12 where they are few.
 
     Raises ValueError unless 0 < probability < 1 and both degrees of freedom are positive.
     """

@@ -116,11 +116,8 @@ def test_a_condition_uses_earlier_items_and_attributes_only() -> None:
     assert "never equal" in error("d1 == 'na'", names)
 
 
-def test_the_deepest_condition_can_be_run() -> None:
-    text = "0 or 1 and not not 2 > 1 + 1 * -abs(" * 32 + "p1" + ")" * 32
-    assert compile_condition(checked(text))({"p1": 1}) in (True, False)
-    names = checked("count(p1..p3 >= 1) and sex == 'male'").names
-    assert names == ("p1", "p2", "p3", "sex")
+def test_a_condition_says_which_names_it_uses() -> None:
+    assert checked("count(p1..p3 >= 1) and sex == 'male'").names == ("p1", "p2", "p3", "sex")
 
 
 def test_a_formula_and_a_condition_of_one_meaning_are_one_tree() -> None:

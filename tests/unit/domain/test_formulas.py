@@ -15,7 +15,8 @@ from hypothesis import strategies as st
 
 from stanine.domain.errors import Faults
 from stanine.domain.formulas.bounds import bounds
-from stanine.domain.formulas.checking import check_formula
+from stanine.domain.formulas.checking import check_condition, check_formula
+from stanine.domain.formulas.conditions import compile_condition
 from stanine.domain.formulas.dependencies import order
 from stanine.domain.formulas.evaluation import Batch, NumberColumn, ValueColumn, evaluate
 from stanine.domain.formulas.names import Named, Names
@@ -265,13 +266,25 @@ def test_each_row_takes_its_own_branch() -> None:
 
 
 def test_no_formula_within_the_limits_is_too_deep_for_the_machine() -> None:
-    level = "0 or 1 and not not 2 > 1 + 1 * -abs("
-    text = level * 32 + "p1" + ")" * 32
-    formula = checked(text)
-    again = msgspec.msgpack.decode(msgspec.msgpack.encode(formula), type=Formula)
-    assert again == formula
-    assert come_to(text, p1=1) in (0, 1)
-    bounds(formula, {"p1": (0, 1)})
+    def work(level: str, end: str) -> None:
+        text = level * 32 + "p1" + end * 32
+        formula, condition = checked(text), check_condition(text, NAMES, "when", Faults())
+        again = msgspec.msgpack.decode(msgspec.msgpack.encode(formula), type=Formula)
+        assert again == formula
+        assert come_to(text, p1=1) in (0, 1)
+        bounds(formula, {"p1": (0, 1)})
+        assert condition is not None
+        assert compile_condition(condition)({"p1": 1}) in (True, False)
+
+    def beneath(frames: int, *arguments: str) -> None:
+        """Work with a stack that is used already: a server's or a worker's is about a hundred frames deep."""
+        if frames:
+            beneath(frames - 1, *arguments)
+        else:
+            work(*arguments)
+
+    for level, end in [("abs(", ")"), ("if(1, 1, ", ")"), ("sum(1, ", ")"), ("(", ")"), ("count(", " > 1)")]:
+        beneath(230, "0 or 1 and not not 2 > 1 + 1 * -" + level if level != "count(" else "1 * -count(", end)
     for row in ("not " * 1_000, "-" * 4_000, "+-" * 2_000):
         assert checked(row + "p1")
 

@@ -108,7 +108,9 @@ def _reference(node: Reference) -> _Step:
 
 def _strictly(operands: Iterable[Node], work: Callable[[list[float]], float]) -> _Step:
     """Return a step that needs all its operands."""
-    steps = list(map(_compile, operands))
+    steps = []
+    for operand in operands:
+        steps.append(_COMPILERS[type(operand)](operand))  # noqa: PERF401 - a comprehension is a frame more for each depth
 
     def run(values: Values) -> _Result:
         found: list[Any] = []
@@ -210,7 +212,9 @@ def _not(node: Not) -> _Step:
 
 
 def _logic(operands: tuple[Node, ...], *, deciding: bool) -> _Step:
-    steps = list(map(_compile, operands))
+    steps = []
+    for operand in operands:
+        steps.append(_COMPILERS[type(operand)](operand))  # noqa: PERF401 - as in _strictly
 
     def run(values: Values) -> _Result:
         worst, failed = 0, False
