@@ -14,7 +14,7 @@ from stanine.store.keys import INVITATION_BYTES
 #: The function library's source files, in this order; `managing` is the connection's.
 _PARTS = (
     "prelude", "views", "buckets", "participants", "attempts", "results", "lists", "sweep", "secrets", "invitations", "sessions",
-    "managing", "instruments",
+    "erasure",    "managing", "instruments",
 )  # fmt: skip
 #: What the source names between @: one truth for Python and Lua.
 _CONSTANTS = {
@@ -23,6 +23,7 @@ _CONSTANTS = {
     **{name: getattr(records, name) for name in ("FINGERPRINT_BYTES", "CONTENT_BYTES", "KEY_SPACE_BYTES")},
     **{name: getattr(records, name) for name in ("KEY_KIND_STEP", "KEY_TEXT", "KEY_UUID")},
     "INVITATION_BYTES": INVITATION_BYTES,
+    **{name: getattr(records, name) for name in ("ERASED", "RESULT_COMMIT", "COMMIT_BYTES")},
     **{name: getattr(blocks, name) for name in ("IDS_FIELD", "RUN_FIELD", "RUN_LIMIT")},
 }
 

@@ -38,10 +38,11 @@ _NO_KEY = bytes(FINGERPRINT_BYTES + CONTENT_BYTES)
 _RUN = struct.Struct(">IH")
 _END = struct.Struct(">I")
 _PERSON = struct.Struct(f">H{FINGERPRINT_BYTES}s")
-_OUTCOMES: dict[int, Literal["new", "repeated", "conflict", "gone"]] = {
+_OUTCOMES: dict[int, Literal["new", "repeated", "conflict", "erased", "gone"]] = {
     ord("N"): "new",
     ord("R"): "repeated",
     ord("C"): "conflict",
+    ord("E"): "erased",
     ord("G"): "gone",
 }
 
@@ -67,11 +68,11 @@ class Submission(msgspec.Struct, frozen=True):
 class Submitted(msgspec.Struct, frozen=True):
     """What became of a submission; with `conflict`, `id` is the attempt that has its key already; with `gone`, there is none.
 
-    Gone: the instrument was removed after the caller read its index entry.
+    Gone: the instrument was removed after the caller read its index entry. Erased: the key's attempt was.
     """
 
     id: bytes
-    outcome: Literal["new", "repeated", "conflict", "gone"]
+    outcome: Literal["new", "repeated", "conflict", "erased", "gone"]
 
 
 def submit_call(
@@ -127,7 +128,7 @@ def read_submitted(submissions: Sequence[Submission], reply: bytes) -> list[Subm
         if outcome == "new":
             found.append(Submitted(one.id_random + arrival.to_bytes(ARRIVAL_BYTES, "big"), outcome))
             arrival += 1
-        elif outcome == "gone":
+        elif outcome in ("gone", "erased"):
             found.append(Submitted(b"", outcome))
         else:
             found.append(Submitted(reply[place : place + ATTEMPT_ID_BYTES], outcome))

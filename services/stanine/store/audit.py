@@ -22,7 +22,7 @@ from stanine.store.blocks import IDS_FIELD, block_records
 from stanine.store.errors import CorruptRecordError
 from stanine.store.instruments import InstrumentHistory
 from stanine.store.keys import BLOCK_SIZE, Keys
-from stanine.store.records import ARRIVAL_BYTES, SCORED, StoredAttempt, StoredResult, random_at, read_attempt, read_result
+from stanine.store.records import ARRIVAL_BYTES, ERASED, SCORED, StoredAttempt, StoredResult, random_at, read_attempt, read_result
 from stanine.store.sweep import Sweep
 
 #: Blocks read in one round trip: 2,048 attempts, some 200 KB.
@@ -51,6 +51,8 @@ class Audit(msgspec.Struct, rename="camel"):
     equal: int = 0
     #: Results that are not, or whose attempt is gone or cannot be read.
     differing: Faults = msgspec.field(default_factory=Faults)
+    #: Attempts that were erased.
+    erased: int = 0
     #: Attempts that ended as Failed.
     failed: int = 0
     #: Those of them that the newest scoring of their form scores: they should not have failed.
@@ -93,12 +95,16 @@ class Auditor:
         found = Audit()
         before, _ = self._listed()
         results: list[int] = []
+        kept: list[int] = []
         for attempts, made in self._steps():
             results += made
-            self._compare(attempts, made, found)
+            there = {arrival: record for arrival, record in made.items() if record[:1] != bytes([ERASED])}
+            found.erased += len(made) - len(there)
+            kept += there  # an erased one may never have been committed
+            self._compare(attempts, there, found)
         after, twice = self._listed()
         found.listed_twice = twice
-        found.unlisted = len(np.setdiff1d(np.array(results, np.uint64), after))
+        found.unlisted = len(np.setdiff1d(np.array(kept, np.uint64), after))
         found.listed_without_result = len(np.setdiff1d(before, np.array(results, np.uint64)))
         return found
 

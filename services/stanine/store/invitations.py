@@ -134,6 +134,10 @@ class Invitations:
         """Let an invitation expire at another time (ms; 0: never); return whether there is one."""
         return bool(await self._writer.call("change_invitation", [self._keys.arrivals], [invitation_id, "extend", expires_at]))
 
+    async def drop(self, invitation_id: bytes) -> bool:
+        """Remove an invitation; return whether there was one."""
+        return bool(await self._writer.call("drop_invitation", [self._keys.arrivals], [invitation_id]))
+
     async def page(self, number: int, position: int, limit: int) -> list[StoredInvitation | None]:
         """Return at most `limit` invitations of an instrument from a position on, in the order of creation; None for an erased one."""
         reply = await self._writer.read("list_invitations", [self._keys.arrivals], [number, position, limit])

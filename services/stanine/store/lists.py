@@ -10,7 +10,7 @@ from stanine.connection.library import Argument, Library
 from stanine.store.cursors import Cursor, Mark, move_on, tag_of
 from stanine.store.errors import CorruptRecordError, HistoryChangedError, stale_views
 from stanine.store.keys import Keys
-from stanine.store.records import StoredAttempt, StoredResult, participant_fingerprint, read_attempt, read_result
+from stanine.store.records import ERASED, StoredAttempt, StoredResult, participant_fingerprint, read_attempt, read_result
 
 _Item = tuple[StoredAttempt, StoredResult] | None
 
@@ -57,12 +57,12 @@ class ResultLists:
             raise HistoryChangedError((await self._last_known(function, which, marks)).encode())
         items, unreadable = [], []
         mark: Mark | None = None
-        for position, (attempt_id, item) in enumerate(found[before:], start=cursor.position + 1):
-            mark = Mark(position, _tag(attempt_id, item))
-            if item is not None:
-                items.append((*item, mark))
-            else:
-                unreadable.append(attempt_id)
+        for position, listed in enumerate(found[before:], start=cursor.position + 1):
+            mark = Mark(position, listed.tag)
+            if listed.item is not None:
+                items.append((*listed.item, mark))
+            elif not listed.is_erased:
+                unreadable.append(listed.id)
         at = cursor if mark is None else move_on(cursor, mark)
         return ResultPage(items, at, at_end=len(found) < limit + before, unreadable=unreadable)
 
@@ -73,28 +73,32 @@ class ResultLists:
                 return Cursor(marks[index:])
         return Cursor()
 
-    async def _read(self, function: str, which: list[Argument], position: int, limit: int) -> list[tuple[bytes, _Item]]:
+    async def _read(self, function: str, which: list[Argument], position: int, limit: int) -> "list[_Listed]":
         with stale_views():
             reply = await self._library.call_async(self._client, function, [self._keys.arrivals], [*which, position, limit])
-        found: list[tuple[bytes, _Item]] = []
-        for start in range(0, len(reply), 3):
-            attempt_id, attempt, result = reply[start : start + 3]
-            found.append((attempt_id, _read_item(attempt_id, attempt, result)))
-        return found
+        return [_read_listed(*reply[start : start + 3]) for start in range(0, len(reply), 3)]
 
 
-def _read_item(attempt_id: bytes, attempt: bytes | None, result: bytes | None) -> _Item:
-    if attempt is None or result is None:
-        return None
+class _Listed(msgspec.Struct, frozen=True):
+    """An item of a list; erased and unreadable ones have none."""
+
+    id: bytes
+    item: _Item
+    tag: bytes
+    is_erased: bool = False
+
+
+def _read_listed(attempt_id: bytes, attempt: bytes | None, result: bytes | None) -> _Listed:
     try:
-        return read_attempt(attempt, attempt_id), read_result(result)
+        read = None if result is None else read_result(result)
+        if read is not None and read.kind == ERASED:
+            return _Listed(attempt_id, None, tag_of(attempt_id, read.commit), is_erased=True)
+        if attempt is not None and read is not None:
+            return _Listed(attempt_id, (read_attempt(attempt, attempt_id), read), tag_of(attempt_id, read.commit))
     except CorruptRecordError:
-        return None
+        pass
+    return _Listed(attempt_id, None, tag_of(attempt_id, b""))
 
 
-def _recognises(mark: Mark, found: list[tuple[bytes, _Item]]) -> bool:
-    return bool(found) and _tag(*found[0]) == mark.tag
-
-
-def _tag(attempt_id: bytes, item: _Item) -> bytes:
-    return tag_of(attempt_id, b"" if item is None else item[1].commit)
+def _recognises(mark: Mark, found: list[_Listed]) -> bool:
+    return bool(found) and found[0].tag == mark.tag

@@ -21,7 +21,7 @@ class AttemptRecords:
         self._keys = keys
 
     async def read(self, attempt_id: bytes, view: str = "") -> tuple[StoredAttempt, StoredResult | None] | None:
-        """Read an attempt and its result, if there is one; None if there is no attempt with this id.
+        """Read an attempt and its result, if there is one; None if there is no attempt with this id (any more).
 
         Raises StaleViewError if `view`, the view of the index that they are to be read with, does not belong to the same data.
         """
@@ -34,6 +34,6 @@ class AttemptRecords:
         check_view(view, token)
         ids, (attempt_record,) = read_fields(attempt_fields, [slot])
         _, (result_record,) = read_fields(result_fields, [slot])
-        if attempt_record is None or not is_at(ids, attempt_id):
+        if not attempt_record or not is_at(ids, attempt_id):
             return None
         return read_attempt(attempt_record, attempt_id), None if result_record is None else read_result(result_record)

@@ -9,6 +9,7 @@ Called by every module of the store. Numbers are big-endian. Layouts:
               most 13 options each: the number in 1, half a byte an item, the first item in the upper half of the first byte
     extras    MessagePack [participant, attributes]
     key       digest of its key space 8 | as text: the key, its length less one in 1; as a UUID in its usual notation: 16
+    erased    the empty record; its result is of the kind ERASED
     result    kind 1 | engine version 2 | scoring revision 4 | commit 4 | the body (`stanine.domain.result`), or for a failure its reason
               as UTF-8. The commit is random for each call of `commit_results`: a result that is committed once more, after the server
               came back with older data, is another one.
@@ -48,6 +49,10 @@ TOKEN_BYTES = 16
 COMMIT_BYTES = 4
 #: What a result record is.
 SCORED, FAILED = 1, 2
+#: What a result record is whose attempt was erased: it has the commit, and nothing else. The attempt's record is empty then.
+ERASED = 3
+#: Where a result record has its commit.
+RESULT_COMMIT = 7
 
 _START = struct.Struct(">B3s3s")
 _RECORD = struct.Struct(f">{TIME_BYTES}sB3s3s")
@@ -92,6 +97,8 @@ class StoredAttempt(msgspec.Struct, frozen=True):
     key: str | None = None
     participant: str | None = None
     attributes: Mapping[str, int | float | str] = {}
+    #: The digest of the key's space; empty without a key.
+    key_space: bytes = b""
 
 
 class StoredResult(msgspec.Struct, frozen=True):
@@ -241,6 +248,7 @@ def read_attempt(record: bytes, attempt_id: bytes) -> StoredAttempt:
         key,
         extras.participant,
         extras.attributes,
+        rest[len(rest) - size :][:KEY_SPACE_BYTES] if size else b"",
     )
 
 
@@ -357,6 +365,6 @@ def read_result(record: bytes) -> StoredResult:
         kind, engine, revision, commit = _RESULT.unpack_from(record)
     except struct.error as error:
         raise CorruptRecordError("a result record is cut short") from error
-    if kind not in {SCORED, FAILED}:
+    if kind not in {SCORED, FAILED, ERASED}:
         raise CorruptRecordError(f"a result record is of the unknown kind {kind}")
     return StoredResult(kind, engine, revision, record[_RESULT.size :], commit)

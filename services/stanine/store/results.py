@@ -85,7 +85,7 @@ class Results:
             randoms, part = read(found, slots[block])
             for index, slot, record in zip(indices, slots[block], part, strict=True):
                 if ids[index].startswith(random_at(randoms, slot) or _NOBODY):
-                    records[index] = record
+                    records[index] = record or None  # empty: it was erased
         return Loaded(records, (view or b"").decode())
 
     def commit(

@@ -22,6 +22,10 @@ SESSIONS = [
     "withdraw_session",
     "extend_session",
     "drop_session",
+    "drop_invitation",
+    "erase",
+    "participant_attempts",
+    "forget_participant",
 ]
 MANAGING = (ROOT / "services" / "stanine" / "connection" / "managing.lua").read_text()
 

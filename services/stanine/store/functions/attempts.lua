@@ -62,9 +62,17 @@ local function compare_entry(entry, digest, record, attempt_at)
   return sub(entry, ARRIVAL_BYTES + 1) == digest and 'R' or 'C', id
 end
 
+-- Whether the attempt of an entry was erased: true, false (so long ago that its key is free again), or nil if it was not.
+local function erased_entry(entry)
+  if sub(entry, 1, ARRIVAL_BYTES) ~= ERASED_ARRIVAL then
+    return nil
+  end
+  return struct.unpack('>I8', entry, ARRIVAL_BYTES + 1) > server_ms()
+end
+
 -- Claim a key for the new attempt of a place, or find the attempt that has it. `stamp`: the new one's arrival number; `record_of` returns the
 -- record of a place.
--- Returns N and the field that was claimed; R or C and an id; nil and an error.
+-- Returns N and the field that was claimed; R or C and an id; E if its attempt was erased; nil and an error.
 local function claim(bucket, fingerprint, digest, stamp, place, record_of, attempt_at)
   local field, entry = fingerprint, stamp .. digest
   for probe = 1, PROBES do
@@ -74,7 +82,16 @@ local function claim(bucket, fingerprint, digest, stamp, place, record_of, attem
     elseif claimed ~= 0 then
       return nil, claimed
     end
-    local outcome, id = compare_entry(redis.call('HGET', bucket, field), digest, record_of(place), attempt_at)
+    local found = redis.call('HGET', bucket, field)
+    local erased = erased_entry(found)
+    if erased == false then
+      redis.call('HSET', bucket, field, entry)
+      return 'N', field
+    end
+    local outcome, id = 'E', ''
+    if not erased then
+      outcome, id = compare_entry(found, digest, record_of(place), attempt_at)
+    end
     if outcome then
       return outcome, id
     end
@@ -178,7 +195,7 @@ end
 -- records without their times, one after the other, where each ends (4 bytes each; '' if all have as many bytes).
 -- A call without keys is remembered for a while by its name: repeated by a client whose reply was lost, it is answered as before.
 -- Returns the arrival number of the first new attempt in 5 bytes. Unless all are new, there follows a byte for each: N (new), R (repeated),
--- C (conflict: the key has another content) or G (gone: the instrument was removed), and the ids of those that are R or C.
+-- C (conflict: the key has another content), E (its attempt was erased) or G (gone: the instrument was removed), and the ids of those that are R or C.
 local function submit(keys, args)
   local arrivals, stream = keys[1], keys[2]
   local views, runs, given_keys, people, once, randoms, size, records, ends = unpack(args, 4, 12)
@@ -322,8 +339,10 @@ local function find_key(keys, args)
   local bucket, field = bucket_of(open_index(prefix, 'k'), given), fingerprint
   for probe = 1, PROBES do
     local entry = redis.call('HGET', bucket, field)
-    if not entry then
+    if not entry or erased_entry(entry) == false then
       return ''
+    elseif erased_entry(entry) then
+      return 'E'
     end
     local outcome, id = compare_entry(entry, digest, args[2], function(arrival)
       return stored_attempt(prefix, arrival)

@@ -1,6 +1,6 @@
 --[[
 Invitations: who may open sessions for an instrument, how often, until when. An invitation is a hash `v:<id>` (8 bytes, in hexadecimal):
-number, revision (0: the newest), space and key ('' if it has none), content (digest), uses, most (uses), expires and revoked (ms, 0: never), and
+number, revision (0: the newest), space, key and its fingerprint ('' if it has none), content (digest), uses, most (uses), expires and revoked (ms, 0: never), and
 `given`, what its creator gave, which no function reads. The entries of its key lie in the index `w`, as callers' keys lie in `k`; the ids of an
 instrument's invitations stand one after the other in `i:<number>:<chunk>`, in the order of their creation.
 ]]
@@ -75,7 +75,7 @@ local function invite(keys, args)
     outcomes[#outcomes + 1], others[#others + 1] = outcome, other
     if outcome == 'N' then
       redis.call('HSET', invitation_key(prefix, id), 'number', number, 'space', space, 'key', key, 'content', content, 'revision', args[at + 5],
-        'most', args[at + 6], 'expires', args[at + 7], 'given', args[at + 8], 'uses', 0, 'revoked', 0, 'person', args[at + 9])
+        'most', args[at + 6], 'expires', args[at + 7], 'given', args[at + 8], 'uses', 0, 'revoked', 0, 'person', args[at + 9], 'fingerprint', fingerprint)
       ids[#ids + 1] = id
       if args[at + 9] ~= '' then
         redis.call('SADD', prefix .. 'o:' .. hex(args[at + 9]), 'v' .. id)
@@ -128,6 +128,38 @@ local function list_invitations(keys, args)
   return found
 end
 
+-- drop_invitation: KEYS arrivals; ARGV id. Removes an invitation and the entry of its key; in its instrument's list its id stays. Returns 1, or 0 if
+-- there is none.
+local function drop_invitation(keys, args)
+  local prefix, id = prefix_of(keys[1]), args[1]
+  local key = invitation_key(prefix, id)
+  local found = redis.call('HMGET', key, 'fingerprint', 'person')
+  if not found[1] then
+    return 0
+  end
+  local bucket = found[1] ~= '' and bucket_of(open_index(prefix, 'w'), found[1])
+  if bucket then
+    check_type(bucket, 'hash')
+  end
+  if found[2] ~= '' then
+    check_type(prefix .. 'o:' .. hex(found[2]), 'set')
+  end
+  redis.call('UNLINK', key)
+  local field = found[1]
+  for probe = 1, bucket and PROBES or 0 do
+    local entry = redis.call('HGET', bucket, field)
+    if entry and sub(entry, 1, INVITATION_BYTES) == id then
+      redis.call('HDEL', bucket, field)
+    end
+    field = found[1] .. CHARS[probe]
+  end
+  if found[2] ~= '' then
+    redis.call('SREM', prefix .. 'o:' .. hex(found[2]), 'v' .. id)
+  end
+  return 1
+end
+
+register('drop_invitation', drop_invitation, {'allow-oom'})
 register('invite', invite, {})
 register('change_invitation', change_invitation, {'allow-oom'})
 register('list_invitations', list_invitations, {'no-writes'})

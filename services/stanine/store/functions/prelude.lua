@@ -25,6 +25,8 @@ local RUN_FIELD, RUN_LIMIT = '@RUN_FIELD@', @RUN_LIMIT@
 local UNPACK_LIMIT = 4000
 -- numbers read by one struct.unpack: it has room for some 200 on the stack
 local NUMBERS_AT_ONCE = 128
+-- in an entry of a key, instead of an arrival number: its attempt was erased
+local ERASED_ARRIVAL = '\255\255\255\255\255'
 -- how long a call without keys is remembered: a client repeats a call for some 30 s
 local REMEMBER_SECONDS = 60
 
@@ -63,6 +65,12 @@ end
 -- The prefix of all keys of a partition: KEYS[1] of these functions is always `<prefix>arrivals`.
 local function prefix_of(arrivals_key)
   return sub(arrivals_key, 1, -9)
+end
+
+-- The server's time, in milliseconds.
+local function server_ms()
+  local time = redis.call('TIME')
+  return time[1] * 1000 + floor(time[2] / 1000)
 end
 
 local function check_type(key, wanted)

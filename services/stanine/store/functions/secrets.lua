@@ -3,11 +3,6 @@ The secrets of attempt tokens, in one hash: `current` names the one that tokens 
 until when (ms) tokens of a former one are accepted.
 ]]
 
-local function server_ms()
-  local time = redis.call('TIME')
-  return time[1] * 1000 + floor(time[2] / 1000)
-end
-
 -- ensure_secret: KEYS secret; ARGV name, secret. Stores it if there is none.
 local function ensure_secret(keys, args)
   if redis.call('HSETNX', keys[1], 'current', args[1]) == 1 then

@@ -139,7 +139,7 @@ end
 -- submit_session: KEYS arrivals, stream; ARGV id, seq (the last save's, with which the answers were read), 1 if the sweep submits it (also after its
 -- grace), then the arguments of `submit` for one attempt.
 -- Returns {'SUBMITTED', attempt id, 1 if it was submitted before}, {'CONFLICT', attempt id} if its key has another attempt, {'CHANGED'} if it was saved
--- meanwhile, or {'UNKNOWN'}, {'WITHDRAWN'}, {'LATE'}, {'GONE'}.
+-- meanwhile, or {'UNKNOWN'}, {'WITHDRAWN'}, {'LATE'}, {'GONE'}, {'ERASED'}.
 local function submit_session(keys, args)
   local prefix, id, seq, swept = prefix_of(keys[1]), unpack(args, 1, 3)
   local key = session_key(prefix, id)
@@ -165,6 +165,8 @@ local function submit_session(keys, args)
   local outcome = #reply > ARRIVAL_BYTES and sub(reply, ARRIVAL_BYTES + 1, ARRIVAL_BYTES + 1) or 'N'
   if outcome == 'G' then
     return {'GONE'}
+  elseif outcome == 'E' then
+    return {'ERASED'}
   elseif outcome == 'C' then
     return {'CONFLICT', sub(reply, ARRIVAL_BYTES + 2)}
   end

@@ -1,0 +1,128 @@
+"""Erasure: what a participant or an attempt has left on the server is removed. Used by the API and by the retention of instruments.
+
+One function call erases up to ERASED_AT_ONCE attempts; a retry, a commit or a sweep that is under way for them finds them erased. Erasing a
+participant repeats until no attempt was added during it. A key of an erased attempt leaves a tombstone, so that a retry of its submission
+does not store it again; it holds no more than the key's fingerprint and its expiry.
+
+What replicas, the append-only file and backups still hold, and how long: docs/howto/erase.md.
+"""
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import msgspec
+import redis.asyncio
+
+from stanine.store.durability import Writer
+from stanine.store.errors import CorruptRecordError
+from stanine.store.invitations import Invitations
+from stanine.store.keys import INVITATION_BYTES, Keys
+from stanine.store.reading import AttemptRecords
+from stanine.store.records import StoredAttempt, key_fingerprint, key_scope, participant_fingerprint, read_attempt
+from stanine.store.sessions import SESSION_BYTES, Sessions
+
+#: Attempts in one call of `erase`: dividing their blocks holds the server for about a millisecond.
+ERASED_AT_ONCE = 100
+#: Attempts of a participant that are read at a time.
+PAGE = 256
+
+
+class Erased(msgspec.Struct):
+    """How much was erased."""
+
+    attempts: int = 0
+    sessions: int = 0
+    invitations: int = 0
+
+
+class Erasure:
+    """Erases in one namespace, for asyncio. `tombstone_ms`: how long the key of an erased attempt is refused."""
+
+    def __init__(
+        self,
+        client: "redis.asyncio.Redis",
+        writer: Writer,
+        keys: Keys,
+        records: AttemptRecords,
+        sessions: Sessions,
+        invitations: Invitations,
+        tombstone_ms: int,
+    ) -> None:
+        self._client: Any = client
+        self._writer = writer
+        self._keys = keys
+        self._records = records
+        self._sessions = sessions
+        self._invitations = invitations
+        self.tombstone_ms = tombstone_ms
+
+    async def attempt(self, attempt_id: bytes) -> bool:
+        """Erase an attempt with its result; return whether there was one with this id that was not erased before."""
+        try:
+            found = await self._records.read(attempt_id)
+        except CorruptRecordError:
+            found = None  # its key cannot be read; the record is removed all the same
+        return await self._erase([(attempt_id, b"" if found is None else _key_of(found[0]))]) == 1
+
+    async def participant(self, participant: str) -> Erased:
+        """Erase all attempts, sessions and invitations of a participant."""
+        done = Erased()
+        fingerprint = participant_fingerprint(participant)
+        await self._opened(fingerprint, participant, done)
+        while True:
+            position = 0
+            while page := await self._page(fingerprint, position):
+                theirs = []
+                for attempt_id, record in page:
+                    attempt = _read(record, attempt_id)
+                    # The fingerprint is a hint: an attempt of somebody else stays.
+                    if record and (attempt is None or attempt.participant == participant):
+                        theirs.append((attempt_id, b"" if attempt is None else _key_of(attempt)))
+                done.attempts += await self._erase(theirs)
+                position += len(page)
+            if await self._writer.call("forget_participant", [self._keys.arrivals], [fingerprint, position]):
+                return done
+
+    async def _erase(self, attempts: Sequence[tuple[bytes, bytes]]) -> int:
+        erased = 0
+        seconds, micro = await self._client.time()
+        expires = seconds * 1000 + micro // 1000 + self.tombstone_ms
+        for part in _parts(attempts):
+            args = [expires, *[each for pair in part for each in pair]]
+            reply = await self._writer.call("erase", [self._keys.arrivals], args)
+            erased += reply.count(b"1")
+        return erased
+
+    async def _page(self, fingerprint: bytes, position: int) -> list[tuple[bytes, bytes]]:
+        reply = await self._writer.read("participant_attempts", [self._keys.arrivals], [fingerprint, position, PAGE])
+        return list(zip(reply[::2], reply[1::2], strict=True))
+
+    async def _opened(self, fingerprint: bytes, participant: str, done: Erased) -> None:
+        """Remove the participant's sessions and invitations."""
+        for member in await self._client.smembers(f"{self._keys.partition}:o:{fingerprint.hex()}"):
+            kind, name = member[:1], member[1:]
+            if kind == b"s" and len(name) == SESSION_BYTES:
+                session = await self._sessions.read(name)
+                if session is None or session.given.participant == participant:
+                    done.sessions += await self._sessions.drop(name, expired=False)
+            elif kind == b"v" and len(name) == INVITATION_BYTES:
+                invitation = await self._invitations.read(name)
+                if invitation is None or invitation.given.participant == participant:
+                    done.invitations += await self._invitations.drop(name)
+
+
+def _parts(attempts: Sequence[tuple[bytes, bytes]]) -> Iterator[Sequence[tuple[bytes, bytes]]]:
+    for start in range(0, len(attempts), ERASED_AT_ONCE):
+        yield attempts[start : start + ERASED_AT_ONCE]
+
+
+def _read(record: bytes, attempt_id: bytes) -> StoredAttempt | None:
+    try:
+        return read_attempt(record, attempt_id) if record else None
+    except CorruptRecordError:
+        return None
+
+
+def _key_of(attempt: StoredAttempt) -> bytes:
+    """Return the fingerprint of an attempt's key; empty if it has none."""
+    return b"" if attempt.key is None else key_fingerprint(key_scope(attempt.key_space, attempt.number), attempt.key.encode())

@@ -1,0 +1,129 @@
+--[[
+Erasure: answers, attributes, key and result of an attempt leave the server in one step. What stays says nothing about the person: the random
+id, an empty record, and a result of the kind ERASED with the random bytes of its commit, so that cursors still recognise the place. No
+message, retry, sweep or scoring that is under way can bring anything back: a commit finds a result, a reader an empty record, and the entry
+of the key becomes a tombstone (stanine.store.erasure) until its time is over.
+]]
+
+-- Divide a block whose records are one field into a field a slot.
+local function divide(key)
+  local run = redis.call('HGET', key, RUN_FIELD)
+  if run then
+    local fields = {}
+    for slot = 0, BLOCK_SIZE - 1 do
+      fields[2 * slot + 1], fields[2 * slot + 2] = SLOTS[slot], in_run(run, slot) or ''
+    end
+    redis.call('HSET', key, unpack(fields))
+    redis.call('HDEL', key, RUN_FIELD)
+  end
+end
+
+-- Put a tombstone in place of the entry of an erased attempt's key.
+local function bury_key(bucket, fingerprint, arrival, expires)
+  local field = fingerprint
+  for probe = 1, PROBES do
+    local entry = redis.call('HGET', bucket, field)
+    if not entry then
+      return
+    elseif sub(entry, 1, ARRIVAL_BYTES) == arrival then
+      redis.call('HSET', bucket, field, ERASED_ARRIVAL .. struct.pack('>I8', expires))
+      return
+    end
+    field = fingerprint .. CHARS[probe]
+  end
+end
+
+-- erase: KEYS arrivals; ARGV when its tombstone expires (ms), then of each attempt its id and the fingerprint of its key ('' for none).
+-- Returns a byte for each: 1 erased now, 2 was erased before, 0 there is none with this id.
+local function erase(keys, args)
+  local prefix, expires = prefix_of(keys[1]), tonumber(args[1])
+  local index = open_index(prefix, 'k')
+  for at = 2, #args, 2 do
+    local block = numeral(floor(arrival_in(args[at], RANDOM_BYTES + 1) / BLOCK_SIZE))
+    check_type(prefix .. 'a:' .. block, 'hash')
+    check_type(prefix .. 'r:' .. block, 'hash')
+    if args[at + 1] ~= '' then
+      check_type(bucket_of(index, args[at + 1]), 'hash')
+    end
+  end
+
+  -- From here on nothing can fail.
+  local answers = {}
+  for at = 2, #args, 2 do
+    local id, fingerprint = args[at], args[at + 1]
+    local arrival = arrival_in(id, RANDOM_BYTES + 1)
+    local block, slot = numeral(floor(arrival / BLOCK_SIZE)), SLOTS[arrival % BLOCK_SIZE]
+    local answer = '0'
+    if random_at(prefix, arrival) == sub(id, 1, RANDOM_BYTES) then
+      local attempts, results = prefix .. 'a:' .. block, prefix .. 'r:' .. block
+      divide(attempts)
+      divide(results)
+      answer = redis.call('HGET', attempts, slot) == '' and '2' or '1'
+      if answer == '1' then
+        local result = redis.call('HGET', results, slot)
+        local commit = result and sub(result, @RESULT_COMMIT@ + 1, @RESULT_COMMIT@ + @COMMIT_BYTES@) or string.rep('\0', @COMMIT_BYTES@)
+        redis.call('HSET', attempts, slot, '')
+        redis.call('HSET', results, slot, CHARS[@ERASED@] .. string.rep('\0', @RESULT_COMMIT@ - 1) .. commit)
+        redis.call('HDEL', prefix .. 'requeued', id)
+      end
+      if fingerprint ~= '' then
+        bury_key(bucket_of(index, fingerprint), fingerprint, sub(id, RANDOM_BYTES + 1), expires)
+      end
+    end
+    answers[#answers + 1] = answer
+  end
+  return concat(answers)
+end
+
+-- participant_attempts: KEYS arrivals; ARGV fingerprint of a participant, position, how many at most. Returns {id, record, …} of the attempts
+-- from that position on; records that are erased or not there are ''.
+local function participant_attempts(keys, args)
+  local prefix, fingerprint = prefix_of(keys[1]), args[1]
+  local position, most = tonumber(args[2]), tonumber(args[3])
+  local first = redis.call('HGET', bucket_of(open_index(prefix, 'p'), fingerprint), fingerprint)
+  if not first then
+    return {}
+  end
+  local person, found = read_lists(prefix, arrival_in(first, 1)), {}
+  for place = position, position + most - 1 do
+    local page, at = floor(place / PAGE_SIZE), place % PAGE_SIZE * ARRIVAL_BYTES
+    local stamps = page < person.a.pages and redis.call('GET', page_key(prefix, person, 'a', page)) or page == person.a.pages and person.a.tail or ''
+    local stamp = sub(stamps or '', at + 1, at + ARRIVAL_BYTES)
+    if stamp == '' then
+      break
+    end
+    local record, random = stored_attempt(prefix, arrival_in(stamp, 1))
+    found[#found + 1], found[#found + 2] = (random or string.rep('\0', RANDOM_BYTES)) .. stamp, record or ''
+  end
+  return found
+end
+
+-- forget_participant: KEYS arrivals; ARGV fingerprint, how many attempts its list had when all of them were erased.
+-- Removes the participant's lists and entry. Returns 1; 0 if attempts were added meanwhile, which must be erased first.
+local function forget_participant(keys, args)
+  local prefix, fingerprint = prefix_of(keys[1]), args[1]
+  local index = open_index(prefix, 'p')
+  local bucket, sizes = bucket_of(index, fingerprint), prefix .. 'sizes'
+  check_type(sizes, 'hash')
+  local first = redis.call('HGET', bucket, fingerprint)
+  if not first then
+    return 1
+  end
+  local person = read_lists(prefix, arrival_in(first, 1))
+  if person.a.pages * PAGE_SIZE + #person.a.tail / ARRIVAL_BYTES ~= tonumber(args[2]) then
+    return 0
+  end
+  for _, which in ipairs({'a', 'r'}) do
+    for page = 0, person[which].pages - 1 do
+      redis.call('UNLINK', page_key(prefix, person, which, page))
+    end
+  end
+  local lists, slot = lists_key(prefix, person.first)
+  redis.call('HDEL', lists, slot)
+  redis.call('HDEL', bucket, fingerprint) -- `sizes` stays: it says how many buckets there are, and never goes back
+  return 1
+end
+
+register('erase', erase, {'allow-oom'})
+register('participant_attempts', participant_attempts, {'no-writes'})
+register('forget_participant', forget_participant, {'allow-oom'})

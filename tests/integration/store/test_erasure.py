@@ -1,0 +1,141 @@
+"""Erasure on a real server: nothing of a person is left, nothing brings it back, and others keep what they have."""
+
+from typing import Any
+
+import pytest
+from tests.integration.store.attempting import CONTENT, RESULT, SPACE, commit, everything, submission, submissions, submit
+from tests.integration.store.test_sessions import invitation, opened, with_invitations, with_sessions
+from tests.integration.stores import Store
+
+from stanine.store.attempts import Submission
+from stanine.store.cursors import Cursor
+from stanine.store.erasure import Erasure
+from stanine.store.invitations import Given, Invitations
+from stanine.store.keys import BLOCK_SIZE
+from stanine.store.records import RANDOM_BYTES, read_attempt
+from stanine.store.sessions import Sessions
+
+DAY = 86_400_000
+
+
+def erasing(store: Store, name: str, *args: Any, tombstone_ms: int = DAY) -> Any:
+    return store.run(
+        lambda made: getattr(
+            Erasure(
+                made.client,
+                made.writer,
+                store.keys,
+                made.records,
+                Sessions(made.client, made.writer, store.keys, store.outbox),
+                Invitations(made.client, made.writer, store.keys),
+                tombstone_ms,
+            ),
+            name,
+        )(*args)
+    )
+
+
+def personal(key: str | None = None, participant: str = "canary-person") -> Submission:
+    one = submission(key, participant=participant)
+    return Submission(1, 1, b"\x07" * 40, CONTENT, one.id_random, "", SPACE, key, participant, {"city": f"city of {participant}"})
+
+
+@pytest.mark.parametrize("size", [1, BLOCK_SIZE, BLOCK_SIZE + 3])
+@pytest.mark.parametrize("scored", [True, False])
+def test_nothing_of_an_erased_attempt_is_left_and_the_others_of_its_block_stay(store: Store, size: int, scored: bool) -> None:
+    ids = submit(store, *[personal(f"canary-key-{n}") if n == 0 else submission(f"k{n}") for n in range(size)])
+    if scored:
+        assert commit(store, ids) == size
+    others = store.results.load(ids[1:]).records
+    listed = [attempt.id for attempt, _, _ in store.results_of().items][1:]
+    assert erasing(store, "attempt", ids[0])
+    assert not erasing(store, "attempt", ids[0]), "it was erased before"
+    held = b"".join(everything(store).values()) + b"".join(everything(store))
+    assert b"canary" not in held
+    assert b"\x77" * 20 not in held, "packed answers, half a byte each"
+    assert store.read(ids[0]) is None
+    assert store.results.load(ids).records == [None, *others]
+    assert [attempt.id for attempt, _, _ in store.results_of().items] == listed
+    assert {each.id for each in store.sweep.all_unscored()} == (set() if scored else set(ids[1:]))
+
+
+def test_neither_a_commit_nor_a_retry_nor_the_sweep_brings_an_erased_attempt_back(store: Store) -> None:
+    one = personal("canary-key")
+    (made,) = store.submit(one)
+    loaded = store.results.load([made.id]).records[0]
+    assert read_attempt(loaded or b"", made.id).participant == "canary-person"
+    assert erasing(store, "attempt", made.id)
+    assert commit(store, [made.id], participants={0: "canary-person"}) == 0
+    assert store.results.requeue([made.id]) == 1, "a message is a hint"
+    assert store.results.load([made.id]).records == [None]
+    assert [each.outcome for each in store.submit(one, submission("other"))] == ["erased", "new"]
+    assert store.submit(personal("canary-key"))[0].outcome == "erased"
+    assert list(store.sweep.all_unscored()) != []
+    assert b"canary" not in b"".join(everything(store).values())
+
+
+def test_a_tombstone_expires_and_the_key_is_free_again(store: Store) -> None:
+    (made,) = store.submit(submission("k"))
+    assert erasing(store, "attempt", made.id, tombstone_ms=-1000)
+    again = store.submit(submission("k"))[0]
+    assert (again.outcome, again.id != made.id) == ("new", True)
+    assert store.submit(submission("k"))[0].outcome == "repeated"
+
+
+def test_cursors_survive_an_erasure_before_and_at_their_place(store: Store) -> None:
+    ids = submit(store, *submissions(50))
+    commit(store, ids)
+    page = store.results_of(limit=20)
+    assert [attempt.id for attempt, _, _ in page.items] == ids[:20]
+    for attempt_id in (ids[3], ids[19], ids[20]):
+        assert erasing(store, "attempt", attempt_id)
+    following = store.results_of(cursor=page.next, limit=100)
+    assert [attempt.id for attempt, _, _ in following.items] == ids[21:]
+    assert following.unreadable == []
+    assert [attempt.id for attempt, _, _ in store.results_of().items] == [each for n, each in enumerate(ids) if n not in (3, 19, 20)]
+
+
+def test_a_participant_is_erased_with_attempts_sessions_and_invitations_and_others_stay(store: Store) -> None:
+    many = [personal(f"canary-{n}") if n % 2 else personal(f"k{n}", "somebody") for n in range(300)]
+    ids = submit(store, *many)
+    commit(store, ids, participants={n: each.participant or "" for n, each in enumerate(many)})
+    one = opened(store, participant="canary-person")
+    with_sessions(store, "save", one, 1, b"a", 1, {"q1": b"canary-answer"})
+    other = opened(store, participant="somebody")
+    given = Given(participant="canary-person")
+    with_invitations(store, "create", 1, [invitation("canary-invited", given=given), invitation("k", given=Given(participant="somebody"))])
+    erased = erasing(store, "participant", "canary-person")
+    assert (erased.attempts, erased.sessions, erased.invitations) == (150, 1, 1)
+    assert b"canary" not in b"".join(everything(store).values()) + b"".join(everything(store))
+    assert store.results_of_participant("canary-person").items == []
+    assert len(store.results_of_participant("somebody").items) == 150
+    assert with_sessions(store, "read", other) is not None
+    assert [each and each.key for each in with_invitations(store, "page", 1, 0, 10)] == [None, "k"]
+    again = erasing(store, "participant", "canary-person")
+    assert (again.attempts, again.sessions, again.invitations) == (0, 0, 0)
+
+
+def test_a_participant_of_many_pages_is_erased_whole(store: Store) -> None:
+    ids = submit(store, *[personal() for _ in range(700)])
+    commit(store, ids, participants=dict.fromkeys(range(len(ids)), "canary-person"))
+    assert erasing(store, "participant", "canary-person").attempts == 700
+    assert b"canary" not in b"".join(everything(store).values())
+    assert not [key for key in everything(store) if b":l:" in key]
+    (new,) = store.submit(personal())
+    assert [each.id for each in [store.read(new.id)[0]]] == [new.id]  # type: ignore[index]
+
+
+def test_an_id_of_other_data_erases_nothing(store: Store) -> None:
+    (made,) = store.submit(submission("k"))
+    before = everything(store)
+    assert not erasing(store, "attempt", b"x" * RANDOM_BYTES + made.id[RANDOM_BYTES:])
+    assert everything(store) == before
+
+
+def test_the_beginning_of_a_list_is_read_after_all_of_it_was_erased(store: Store) -> None:
+    ids = submit(store, *submissions(3))
+    store.results.commit(1, ids, [b"a", b"b", b"c"], {}, "", RESULT)
+    for each in ids:
+        erasing(store, "attempt", each)
+    page = store.results_of(cursor=Cursor(), limit=10)
+    assert (page.items, page.at_end, page.next.position) == ([], True, 3)
