@@ -206,7 +206,7 @@ def test_no_service_can_do_this(running: Guarded, user: str, command: str) -> No
     ("user", "command"),
     [
         # the API writes no results and no index
-        ("api", "HSET {p}:r:0 0 x"),
+        ("api", "SET {p}:c:1:0 x"),
         ("api", "HSET {p}:index gad-7/1 x"),
         ("api", "XREADGROUP GROUP stanine me STREAMS {p}:q:results:ready >"),
         ("api", "PUBLISH {p}:committed x"),
@@ -324,8 +324,10 @@ def test_nobody_sets_or_removes_the_counter_of_arrivals(any_server: Guarded, com
 
 
 @pytest.mark.parametrize("command", [*_ON_HASH, "RENAME {key} {key}2", "FCALL x 1 {key}"])
-def test_nobody_removes_an_attempt(any_server: Guarded, command: str) -> None:
+def test_nobody_removes_an_attempt_but_the_api_that_erases(any_server: Guarded, command: str) -> None:
     for user in USERS:
+        if user == "api" and command.startswith("HDEL"):
+            continue
         assert_refused(any_server, user, command.replace("{key}", "{p}:a:0"))
 
 
@@ -336,6 +338,8 @@ def test_nobody_removes_an_attempt(any_server: Guarded, command: str) -> None:
         ("api", "FCALL list_results 1 {p}:arrivals"),
         ("api", "INCRBY {p}:arrivals 3"),
         ("api", "HSET {p}:a:0 0 x"),
+        ("api", "HSET {p}:r:0 0 x"),
+        ("api", "HDEL {p}:a:0 w"),
         ("api", "HMGET {p}:a:0 0 i"),
         ("result-watcher", "FCALL advance 3 {p}:arrivals {p}:low-water {p}:late"),
         ("result-watcher", "FCALL requeue 3 {p}:arrivals {p}:q:results:ready {p}:requeued"),
