@@ -1,4 +1,4 @@
-"""`python -m charts.values_model`: writes values.schema.json and the README's table."""
+"""`python -m charts.values_model`: writes values.schema.json, files/texts.yaml and the README's table."""
 
 from pathlib import Path
 

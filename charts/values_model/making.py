@@ -1,4 +1,4 @@
-"""Makes values.schema.json and the README's table of values from the records, from the kinds' own schemas, and from values.yaml."""
+"""Makes values.schema.json, files/texts.yaml and the README's table from the records, the kinds' own schemas, and values.yaml."""
 
 import json
 from pathlib import Path
@@ -8,6 +8,7 @@ import msgspec
 import yaml
 from charts.values_model.comments import read_comments
 from charts.values_model.records import Values
+from charts.values_model.texts import take_numbers, text_shape
 
 from stanine.resources.crds import root_schema
 from stanine.resources.kinds import KINDS
@@ -17,6 +18,10 @@ CHART = Path("charts/stanine")
 BEGIN, END = "<!-- values: made by `python -m charts.values_model` -->", "<!-- end of values -->"
 #: What the chart itself says of a Queue.
 _GIVEN_BY_CHART = ("queueName", "redisConfigRef")
+#: What files/texts.yaml says of itself.
+_TEXTS_HEAD = (
+    "# Which values are texts that may be given as numbers: read by templates/_texts.tpl. Made by `python -m charts.values_model`.\n"
+)
 
 Schema = dict[str, Any]
 
@@ -27,8 +32,11 @@ def make_files(root: Path) -> dict[Path, str]:
     readme = root / CHART / "README.md"
     before, rest = readme.read_text().split(BEGIN)
     after = rest.split(END)[1]
+    schema = make_schema(read_comments(text))
+    shape = yaml.safe_dump(text_shape(schema), default_flow_style=False)
     return {
-        root / CHART / "values.schema.json": json.dumps(make_schema(read_comments(text)), indent=1, ensure_ascii=False) + "\n",
+        root / CHART / "values.schema.json": json.dumps(take_numbers(schema), indent=1, ensure_ascii=False) + "\n",
+        root / CHART / "files/texts.yaml": f"{_TEXTS_HEAD}{shape}",
         readme: f"{before}{BEGIN}\n{make_table(text)}{END}{after}",
     }
 

@@ -256,6 +256,7 @@ class Valkey(PodFields, frozen=True):
     max_memory: Annotated[str, Meta(pattern=r"^[1-9][0-9]*([kmgKMG][bB]?)?$")] | UnsetType = UNSET
     appendfsync: Literal["everysec", "always", "no"] | UnsetType = UNSET
     config: dict[str, str | int | None] | UnsetType = UNSET
+    check_append_only_file: bool | UnsetType = UNSET
     persistence: Persistence | UnsetType = UNSET
     pod_security_context: dict[str, Any] | UnsetType = UNSET
     service: ValkeyService | UnsetType = UNSET

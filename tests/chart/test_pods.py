@@ -18,14 +18,14 @@ def test_every_pod_is_restricted(file: Path) -> None:
         assert security["runAsNonRoot"] is True, name
         assert security["runAsUser"] > 0, name
         assert security["seccompProfile"] == {"type": "RuntimeDefault"}, name
-        assert not any(pod.get(field) for field in ("hostNetwork", "hostPID", "hostIPC", "initContainers")), name
+        assert not any(pod.get(field) for field in ("hostNetwork", "hostPID", "hostIPC")), name
         assert all(
             set(volume) & {"emptyDir", "secret", "configMap", "projected", "persistentVolumeClaim"} for volume in pod.get("volumes", [])
         ), name
-        for container in pod["containers"]:
+        for container in [*pod["containers"], *pod.get("initContainers", [])]:
             context = container["securityContext"]
             assert context == {"allowPrivilegeEscalation": False, "readOnlyRootFilesystem": True, "capabilities": {"drop": ["ALL"]}}, name
-            assert container["resources"]["requests"], name
+            assert {"cpu", "memory", "ephemeral-storage"} <= set(container["resources"]["requests"]), name
             assert container["resources"]["limits"]["memory"], name
             assert all("hostPort" not in port for port in container.get("ports", [])), name
 

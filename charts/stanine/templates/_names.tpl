@@ -48,6 +48,13 @@ app.kubernetes.io/component: {{ .component }}
 {{- end -}}
 {{- end -}}
 
+{{/* The image of the bundled server. */}}
+{{- define "stanine.valkey.image" -}}
+{{- with .Values.valkey.image -}}
+{{ .repository }}{{ if .digest }}@{{ .digest }}{{ else }}:{{ .tag }}{{ end }}
+{{- end -}}
+{{- end -}}
+
 {{/* The service account of a component. (dict "root" . "component" "api" "values" .Values.api) */}}
 {{- define "stanine.serviceAccountName" -}}
 {{- .values.serviceAccount.name | default (ternary "default" (include "stanine.componentName" .) (not .values.serviceAccount.create)) -}}

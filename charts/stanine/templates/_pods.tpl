@@ -32,7 +32,7 @@ affinity:
   {{- toYaml . | nindent 2 }}
 {{- end }}
 {{- with .values.priorityClassName | default .root.Values.pods.priorityClassName }}
-priorityClassName: {{ . }}
+priorityClassName: {{ . | quote }}
 {{- end }}
 {{- end -}}
 
@@ -130,7 +130,7 @@ HOST_IP: {valueFrom: {fieldRef: {fieldPath: status.hostIP}}}
 POD_NAME: {valueFrom: {fieldRef: {fieldPath: metadata.name}}}
 NODE_NAME: {valueFrom: {fieldRef: {fieldPath: spec.nodeName}}}
 {{- with .headersSecret.name }}
-OTEL_EXPORTER_OTLP_HEADERS: {valueFrom: {secretKeyRef: {name: {{ . }}, key: {{ $.root.Values.otel.headersSecret.key | quote }}}}}
+OTEL_EXPORTER_OTLP_HEADERS: {valueFrom: {secretKeyRef: {name: {{ . | quote }}, key: {{ $.root.Values.otel.headersSecret.key | quote }}}}}
 {{- end }}
 OTEL_TRACES_EXPORTER: otlp
 OTEL_EXPORTER_OTLP_ENDPOINT: {{ .endpoint | quote }}

@@ -111,7 +111,7 @@ STANINE_SENTINEL_PASSWORD_FILE: {{ $path }}/sentinel-password
     sources:
       {{- with $secret }}
       - secret:
-          name: {{ . }}
+          name: {{ . | quote }}
           items:
             {{- with include "stanine.redis.usernameKey" $ }}
             - {key: {{ . | quote }}, path: username}
@@ -120,7 +120,7 @@ STANINE_SENTINEL_PASSWORD_FILE: {{ $path }}/sentinel-password
       {{- end }}
       {{- with $sentinels }}
       - secret:
-          name: {{ . }}
+          name: {{ . | quote }}
           items:
             {{- with $.root.Values.externalRedis.sentinel.usernameKey }}
             - {key: {{ . | quote }}, path: sentinel-username}
@@ -131,7 +131,7 @@ STANINE_SENTINEL_PASSWORD_FILE: {{ $path }}/sentinel-password
 {{- with include "stanine.redis.tlsKeys" .root }}
 - name: redis-tls
   secret:
-    secretName: {{ $.root.Values.externalRedis.tls.existingSecret }}
+    secretName: {{ $.root.Values.externalRedis.tls.existingSecret | quote }}
     items:
       {{- range splitList " " . }}
       - {key: {{ . | quote }}, path: {{ . | quote }}}

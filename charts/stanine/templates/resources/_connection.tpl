@@ -9,12 +9,12 @@ sentinel:
     {{- toYaml $external.sentinel.nodes | nindent 4 }}
   {{- with $external.sentinel.existingSecret }}
   {{- with $external.sentinel.usernameKey }}
-  usernameSecretRef: {name: {{ $external.sentinel.existingSecret }}, key: {{ . | quote }}}
+  usernameSecretRef: {name: {{ $external.sentinel.existingSecret | quote }}, key: {{ . | quote }}}
   {{- end }}
-  passwordSecretRef: {name: {{ . }}, key: {{ $external.sentinel.passwordKey | quote }}}
+  passwordSecretRef: {name: {{ . | quote }}, key: {{ $external.sentinel.passwordKey | quote }}}
   {{- end }}
 {{- else -}}
-host: {{ include "stanine.redis.host" . }}
+host: {{ include "stanine.redis.host" . | quote }}
 port: {{ include "stanine.redis.port" . }}
 {{- end }}
 {{- if and (not .Values.valkey.enabled) $external.db }}
@@ -22,19 +22,19 @@ db: {{ $external.db }}
 {{- end }}
 {{- with include "stanine.redis.secretName" . }}
 {{- with include "stanine.redis.usernameKey" $context }}
-usernameSecretRef: {name: {{ include "stanine.redis.secretName" $ }}, key: {{ . | quote }}}
+usernameSecretRef: {name: {{ include "stanine.redis.secretName" $ | quote }}, key: {{ . | quote }}}
 {{- end }}
-passwordSecretRef: {name: {{ . }}, key: {{ include "stanine.redis.passwordKey" $context | quote }}}
+passwordSecretRef: {name: {{ . | quote }}, key: {{ include "stanine.redis.passwordKey" $context | quote }}}
 {{- end }}
 {{- if and (not .Values.valkey.enabled) $external.tls.enabled }}
 tls:
   {{- if and $external.tls.existingSecret (or $external.tls.caKey $external.tls.certificateKey) }}
   {{- with $external.tls.caKey }}
-  caSecretRef: {name: {{ $external.tls.existingSecret }}, key: {{ . | quote }}}
+  caSecretRef: {name: {{ $external.tls.existingSecret | quote }}, key: {{ . | quote }}}
   {{- end }}
   {{- with $external.tls.certificateKey }}
-  certificateSecretRef: {name: {{ $external.tls.existingSecret }}, key: {{ . | quote }}}
-  privateKeySecretRef: {name: {{ $external.tls.existingSecret }}, key: {{ $external.tls.privateKeyKey | quote }}}
+  certificateSecretRef: {name: {{ $external.tls.existingSecret | quote }}, key: {{ . | quote }}}
+  privateKeySecretRef: {name: {{ $external.tls.existingSecret | quote }}, key: {{ $external.tls.privateKeyKey | quote }}}
   {{- end }}
   {{- else }} {}
   {{- end }}

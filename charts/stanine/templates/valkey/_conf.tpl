@@ -1,5 +1,5 @@
-{{/* The server's configuration file. What a RedisConfig's `server` sets is changed while it runs, over this. */}}
-{{- define "stanine.valkey.conf" -}}
+{{/* The lines of the server's configuration file, as a map. What a RedisConfig's `server` sets is changed while it runs, over this. */}}
+{{- define "stanine.valkey.settings" -}}
 {{- $lines := dict
   "bind" "* -::*"
   "port" "6379"
@@ -15,9 +15,14 @@
   "hash-max-listpack-value" "1024"
   "tcp-keepalive" "60"
 -}}
+{{- $made := dict }}
 {{- range $name, $value := mergeOverwrite $lines (deepCopy (.Values.valkey.config | default dict)) }}
-{{- if not (kindIs "invalid" $value) }}
-{{ $name }} {{ include "stanine.text" $value }}
+{{- if not (kindIs "invalid" $value) }}{{ $_ := set $made $name (include "stanine.text" $value) }}{{ end }}
 {{- end }}
+{{- toYaml $made }}
+{{- end -}}
+{{- define "stanine.valkey.conf" -}}
+{{- range $name, $value := include "stanine.valkey.settings" . | fromYaml }}
+{{ $name }} {{ $value }}
 {{- end }}
 {{- end -}}

@@ -20,7 +20,7 @@ spec:
     metadata:
       {{- include "stanine.podMetadata" . | nindent 6 }}
     spec:
-      serviceAccountName: {{ include "stanine.serviceAccountName" . }}
+      serviceAccountName: {{ include "stanine.serviceAccountName" . | quote }}
       automountServiceAccountToken: false
       enableServiceLinks: false
       {{- include "stanine.podPlacement" . | nindent 6 }}
@@ -28,7 +28,7 @@ spec:
       terminationGracePeriodSeconds: {{ .values.terminationGracePeriodSeconds }}
       containers:
         - name: {{ .component }}
-          image: {{ include "stanine.image" .root }}
+          image: {{ include "stanine.image" .root | quote }}
           imagePullPolicy: {{ .root.Values.image.pullPolicy }}
           {{- with .values.command }}
           command:
