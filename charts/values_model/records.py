@@ -252,6 +252,7 @@ class Valkey(PodFields, frozen=True):
 
     enabled: bool | UnsetType = UNSET
     image: Image | UnsetType = UNSET
+    image_has_shell: bool | UnsetType = UNSET
     auth: ValkeyAuth | UnsetType = UNSET
     max_memory: Annotated[str, Meta(pattern=r"^[1-9][0-9]*([kmgKMG][bB]?)?$")] | UnsetType = UNSET
     appendfsync: Literal["everysec", "always", "no"] | UnsetType = UNSET

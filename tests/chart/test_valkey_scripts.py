@@ -255,6 +255,7 @@ def test_the_init_container_is_told_the_places_of_the_configuration_file() -> No
     assert command({"config": {"appenddirname": '"aof"', "appendfilename": "a.aof"}}) == [*script, "/data", "aof", "a.aof"]
     assert command({"config": {"appendonly": "no"}}) is None
     assert command({"checkAppendOnlyFile": False}) is None
+    assert command({"imageHasShell": False}) is None
 
 
 @pytest.fixture
