@@ -20,7 +20,7 @@ BESIDE = {
     "redisConfig": {"spec": {"connection": {"sentinel": {"nodes": [{"host": "a"}]}}}},
     "queues": {"index": {"purge": {"part": "Dead"}}},
 }
-LEFT_OUT = {("fullnameOverride",), ("nameOverride",)}
+LEFT_OUT = {("fullnameOverride",)}
 
 Values = dict[str, Any]
 

@@ -194,11 +194,23 @@ def test_of_a_file_that_is_not_the_last_nothing_is_cut_off(data: Data) -> None:
     assert "and appendonly.aof.2.incr.aof follows it" in data.refused()
 
 
-def test_a_missing_file_and_a_manifest_of_zeros_stop_with_the_reason(data: Data) -> None:
+def test_a_missing_file_and_a_damaged_manifest_stop_with_the_reason(data: Data) -> None:
     data.last.unlink()
     assert "appendonly.aof.1.incr.aof is not there, but" in data.refused()
-    (data.folder / "appendonlydir/appendonly.aof.manifest").write_bytes(bytes(88))
-    assert "names no file" in data.refused()
+    manifest = data.folder / "appendonlydir/appendonly.aof.manifest"
+    sound = manifest.read_bytes()
+    for damaged, why in ((b"", "names no file"), (bytes(88), "bytes that are no text"), (sound + bytes(8), "bytes that are no text")):
+        manifest.write_bytes(damaged)
+        assert why in data.refused()
+
+
+def test_an_image_without_the_checker_has_it_in_its_server(data: Data) -> None:
+    # another product's checker, further on in the PATH, would not know this one's files
+    (data.programs / "valkey-check-aof").unlink(missing_ok=True)
+    sound = data.last.read_bytes()
+    data.last.write_bytes(sound + bytes(100))
+    assert data.check()[0] == 0
+    assert data.last.read_bytes() == sound
 
 
 def test_the_one_file_of_an_old_redis_is_mended_too(data: Data) -> None:

@@ -135,6 +135,7 @@ keep_copy() {
 find_checker
 file=
 if [ -e "$manifest" ]; then
+  [ "$(tr -d '[:print:]\n' <"$manifest" | wc -c)" -eq 0 ] || stop "$manifest holds bytes that are no text"
   # history files are not loaded any more
   names=$(sed -n 's/^file \([^ ]*\) seq [0-9]* type [bi].*$/\1/p' "$manifest")
   for name in $names; do
