@@ -3,74 +3,25 @@
 from typing import Annotated, Any, Literal
 
 import msgspec
+from charts.values_model.redis_records import ExternalRedis, Valkey
+from charts.values_model.shared import (
+    Count,
+    Environment,
+    Group,
+    Image,
+    Key,
+    Labels,
+    Name,
+    Objects,
+    PodFields,
+    Pods,
+    Port,
+    Positive,
+    Resources,
+    Seconds,
+    ServiceAccount,
+)
 from msgspec import UNSET, Meta, UnsetType
-
-Port = Annotated[int, Meta(ge=1, le=65_535)]
-Count = Annotated[int, Meta(ge=0, le=1_000)]
-Positive = Annotated[int, Meta(ge=1, le=1_000)]
-Seconds = Annotated[int, Meta(ge=0, le=3_600)]
-Percent = Annotated[int, Meta(ge=1, le=100)]
-#: A name in Kubernetes, or nothing.
-Name = Annotated[str, Meta(pattern=r"^([a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?)?$")]
-#: A key of a Secret, or nothing.
-Key = Annotated[str, Meta(pattern=r"^[-._a-zA-Z0-9]{0,253}$")]
-Digest = Annotated[str, Meta(pattern=r"^(sha256:[0-9a-f]{64})?$")]
-Quantity = Annotated[str, Meta(pattern=r"^[0-9]+(\.[0-9]+)?([eE][0-9]+|m|[kMGTPE]|[KMGTPE]i)?$")]
-#: What Kubernetes itself defines, and judges.
-Objects = list[dict[str, Any]]
-Labels = dict[str, str]
-#: A variable: its text, or where it comes from; null takes one of the chart's away.
-Environment = dict[Annotated[str, Meta(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")], str | int | float | bool | dict[str, Any] | None]
-
-
-class Group(msgspec.Struct, frozen=True, kw_only=True, rename="camel", forbid_unknown_fields=True):
-    """Values that belong together; a misspelt one is refused."""
-
-
-class Image(Group, frozen=True):
-    """An image."""
-
-    repository: Annotated[str, Meta(min_length=1)] | UnsetType = UNSET
-    tag: str | UnsetType = UNSET
-    digest: Digest | UnsetType = UNSET
-    pull_policy: Literal["Always", "IfNotPresent", "Never"] | UnsetType = UNSET
-
-
-class PodFields(Group, frozen=True):
-    """What every pod can be given."""
-
-    pod_annotations: Labels | UnsetType = UNSET
-    pod_labels: Labels | UnsetType = UNSET
-    node_selector: Labels | UnsetType = UNSET
-    tolerations: Objects | UnsetType = UNSET
-    affinity: dict[str, Any] | UnsetType = UNSET
-    priority_class_name: Name | UnsetType = UNSET
-    extra_volumes: Objects | UnsetType = UNSET
-    extra_volume_mounts: Objects | UnsetType = UNSET
-
-
-class Pods(PodFields, frozen=True):
-    """What all pods get."""
-
-    extra_env: Environment | UnsetType = UNSET
-    extra_env_from: Objects | UnsetType = UNSET
-    pod_security_context: dict[str, Any] | UnsetType = UNSET
-    container_security_context: dict[str, Any] | UnsetType = UNSET
-
-
-class ServiceAccount(Group, frozen=True):
-    """A service account."""
-
-    create: bool | UnsetType = UNSET
-    name: Name | UnsetType = UNSET
-    annotations: Labels | UnsetType = UNSET
-
-
-class Resources(Group, frozen=True):
-    """Requests and limits of a container."""
-
-    requests: dict[str, str | int | float] | UnsetType = UNSET
-    limits: dict[str, str | int | float] | UnsetType = UNSET
 
 
 class Process(PodFields, frozen=True):
@@ -220,92 +171,6 @@ class RedisConfig(Group, frozen=True):
     name: Name | UnsetType = UNSET
     #: Judged by the resource's own schema, which takes its place.
     spec: dict[str, Any] | UnsetType = UNSET
-
-
-class ValkeyAuth(Group, frozen=True):
-    """Users and passwords of the bundled server."""
-
-    existing_secret: Name | UnsetType = UNSET
-    redis_before72: bool | UnsetType = msgspec.field(default=UNSET, name="redisBefore72")
-
-
-class Persistence(Group, frozen=True):
-    """A volume."""
-
-    enabled: bool | UnsetType = UNSET
-    size: Quantity | UnsetType = UNSET
-    storage_class_name: str | UnsetType = UNSET
-    access_modes: list[Literal["ReadWriteOnce", "ReadWriteOncePod", "ReadWriteMany"]] | UnsetType = UNSET
-    existing_claim: Name | UnsetType = UNSET
-    annotations: Labels | UnsetType = UNSET
-    when_deleted: Literal["Retain", "Delete"] | UnsetType = UNSET
-
-
-class ValkeyService(Group, frozen=True):
-    """The bundled server's Service."""
-
-    annotations: Labels | UnsetType = UNSET
-
-
-class Valkey(PodFields, frozen=True):
-    """The bundled server."""
-
-    enabled: bool | UnsetType = UNSET
-    image: Image | UnsetType = UNSET
-    image_has_shell: bool | UnsetType = UNSET
-    auth: ValkeyAuth | UnsetType = UNSET
-    max_memory: Annotated[str, Meta(pattern=r"^[1-9][0-9]*([kmgKMG][bB]?)?$")] | UnsetType = UNSET
-    appendfsync: Literal["everysec", "always", "no"] | UnsetType = UNSET
-    config: dict[str, str | int | None] | UnsetType = UNSET
-    check_append_only_file: bool | UnsetType = UNSET
-    persistence: Persistence | UnsetType = UNSET
-    pod_security_context: dict[str, Any] | UnsetType = UNSET
-    service: ValkeyService | UnsetType = UNSET
-    service_account: ServiceAccount | UnsetType = UNSET
-    resources: Resources | UnsetType = UNSET
-    termination_grace_period_seconds: Seconds | UnsetType = UNSET
-
-
-class ExternalTls(Group, frozen=True):
-    """TLS to a server elsewhere."""
-
-    enabled: bool | UnsetType = UNSET
-    existing_secret: Name | UnsetType = UNSET
-    ca_key: Key | UnsetType = UNSET
-    certificate_key: Key | UnsetType = UNSET
-    private_key_key: Key | UnsetType = UNSET
-
-
-class SentinelNode(Group, frozen=True):
-    """A sentinel."""
-
-    host: Annotated[str, Meta(min_length=1)]
-    port: Port | UnsetType = UNSET
-
-
-class ExternalSentinel(Group, frozen=True):
-    """Who knows where the server is."""
-
-    enabled: bool | UnsetType = UNSET
-    master_name: Annotated[str, Meta(min_length=1)] | UnsetType = UNSET
-    nodes: list[SentinelNode] | UnsetType = UNSET
-    existing_secret: Name | UnsetType = UNSET
-    password_key: Key | UnsetType = UNSET
-    username_key: Key | UnsetType = UNSET
-
-
-class ExternalRedis(Group, frozen=True):
-    """A server elsewhere."""
-
-    host: str | UnsetType = UNSET
-    port: Port | UnsetType = UNSET
-    db: Annotated[int, Meta(ge=0, le=1_023)] | UnsetType = UNSET
-    existing_secret: Name | UnsetType = UNSET
-    password_key: Key | UnsetType = UNSET
-    username_key: Key | UnsetType = UNSET
-    user_per_service: bool | UnsetType = UNSET
-    tls: ExternalTls | UnsetType = UNSET
-    sentinel: ExternalSentinel | UnsetType = UNSET
 
 
 class HeadersSecret(Group, frozen=True):

@@ -1,0 +1,73 @@
+"""Types and groups of values that several components have. Used by `records` and `redis_records`."""
+
+from typing import Annotated, Any, Literal
+
+import msgspec
+from msgspec import UNSET, Meta, UnsetType
+
+Port = Annotated[int, Meta(ge=1, le=65_535)]
+Count = Annotated[int, Meta(ge=0, le=1_000)]
+Positive = Annotated[int, Meta(ge=1, le=1_000)]
+Seconds = Annotated[int, Meta(ge=0, le=3_600)]
+Percent = Annotated[int, Meta(ge=1, le=100)]
+#: A name in Kubernetes, or nothing.
+Name = Annotated[str, Meta(pattern=r"^([a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?)?$")]
+#: A key of a Secret, or nothing.
+Key = Annotated[str, Meta(pattern=r"^[-._a-zA-Z0-9]{0,253}$")]
+Digest = Annotated[str, Meta(pattern=r"^(sha256:[0-9a-f]{64})?$")]
+Quantity = Annotated[str, Meta(pattern=r"^[0-9]+(\.[0-9]+)?([eE][0-9]+|m|[kMGTPE]|[KMGTPE]i)?$")]
+#: What Kubernetes itself defines, and judges.
+Objects = list[dict[str, Any]]
+Labels = dict[str, str]
+#: A variable: its text, or where it comes from; null takes one of the chart's away.
+Environment = dict[Annotated[str, Meta(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")], str | int | float | bool | dict[str, Any] | None]
+
+
+class Group(msgspec.Struct, frozen=True, kw_only=True, rename="camel", forbid_unknown_fields=True):
+    """Values that belong together; a misspelt one is refused."""
+
+
+class Image(Group, frozen=True):
+    """An image."""
+
+    repository: Annotated[str, Meta(min_length=1)] | UnsetType = UNSET
+    tag: str | UnsetType = UNSET
+    digest: Digest | UnsetType = UNSET
+    pull_policy: Literal["Always", "IfNotPresent", "Never"] | UnsetType = UNSET
+
+
+class PodFields(Group, frozen=True):
+    """What every pod can be given."""
+
+    pod_annotations: Labels | UnsetType = UNSET
+    pod_labels: Labels | UnsetType = UNSET
+    node_selector: Labels | UnsetType = UNSET
+    tolerations: Objects | UnsetType = UNSET
+    affinity: dict[str, Any] | UnsetType = UNSET
+    priority_class_name: Name | UnsetType = UNSET
+    extra_volumes: Objects | UnsetType = UNSET
+    extra_volume_mounts: Objects | UnsetType = UNSET
+
+
+class Pods(PodFields, frozen=True):
+    """What all pods get."""
+
+    extra_env: Environment | UnsetType = UNSET
+    extra_env_from: Objects | UnsetType = UNSET
+    pod_security_context: dict[str, Any] | UnsetType = UNSET
+    container_security_context: dict[str, Any] | UnsetType = UNSET
+
+
+class ServiceAccount(Group, frozen=True):
+    """A service account."""
+
+    create: bool | UnsetType = UNSET
+    name: Name | UnsetType = UNSET
+    annotations: Labels | UnsetType = UNSET
+
+
+class Resources(Group, frozen=True):
+    """Requests and limits of a container."""
+
+    requests: dict[str, str | int | float] | UnsetType = UNSET
+    limits: dict[str, str | int | float] | UnsetType = UNSET
