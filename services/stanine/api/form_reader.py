@@ -94,6 +94,8 @@ class FormReader:
             return None
         answers, key, revision, participant = sent.answers, sent.key, sent.revision, sent.participant
         codes, names = self._pack(answers)
+        if codes.count(OMITTED) == len(codes):
+            return None
         names += 1
         if key is UNSET:
             key = None

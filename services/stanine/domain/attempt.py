@@ -67,7 +67,10 @@ def decode_attempt(text: bytes) -> Attempt:
     # A name given twice leaves more colons than names. So does a colon within a text: then the slow reading decides.
     if text.count(b":") != sent.names() or not _is_printable(key) or not _is_printable(participant):
         attempt_faults.check(text)
-    return Attempt(_settled(sent.answers), key, sent.revision or None, participant, _settled(sent.attributes or {}))
+    answers = _settled(sent.answers)
+    if not answers:
+        attempt_faults.check(text)
+    return Attempt(answers, key, sent.revision or None, participant, _settled(sent.attributes or {}))
 
 
 def meaning(attempt: Attempt) -> bytes:

@@ -51,7 +51,7 @@ def find(text: bytes) -> Faults:
         elif value is not None:
             judge(value, f"/{name}", faults)
     if plain.get("answers") is None:
-        faults.add("/answers", "MissingField", "answers are missing; an empty object is an attempt without answers")
+        faults.add("/answers", "MissingField", "answers are missing")
     return faults
 
 
@@ -78,6 +78,8 @@ def _answers(value: Any, place: str, faults: Faults) -> None:
     if not isinstance(value, dict):
         faults.add(place, "WrongType", "an object of answers by item belongs here")
         return
+    if all(answer is None for answer in value.values()):
+        faults.add(place, "TooFew", "no item is answered; an attempt without any answer is not taken")
     for name, answer in value.items():
         ranked = isinstance(answer, list) and all(isinstance(one, str) for one in answer)
         if isinstance(answer, bool) or not (answer is None or ranked or isinstance(answer, int | float | str)):

@@ -72,7 +72,7 @@ def test_an_attempt_at_an_older_revision_is_taken_with_that_form(mood: Serving) 
     receipt = mood.submit(revision=1, answers=ANSWERS)
     assert mood.http().get(f"/v1/attempts/{receipt['attempt']}").json()["answers"] == ANSWERS
     assert list(mood.http().get("/v1/instruments/a-mood/form?revision=1").json()["items"]) != []
-    refused = mood.http().post("/v1/instruments/a-mood/attempts", json={"revision": 3, "answers": {}})
+    refused = mood.http().post("/v1/instruments/a-mood/attempts", json={"revision": 3, "answers": {"i1": 1}})
     assert problem(refused, "invalid-attempt")["errors"][0]["pointer"] == "/revision"
 
 
@@ -80,7 +80,7 @@ def test_an_instrument_that_is_not_indexed_yet_asks_to_try_again(api: Serving) -
     api.publish(document(), build=False)
     bulk = {"content": b"", "headers": {"content-type": "application/x-ndjson"}}
     for answer in (
-        api.http().post("/v1/instruments/a-mood/attempts", json={"answers": {}}),
+        api.http().post("/v1/instruments/a-mood/attempts", json={"answers": {"i1": 1}}),
         api.http().post("/v1/instruments/a-mood/attempts:bulk", **bulk),  # type: ignore[arg-type] # httpx's own keywords
         api.http().get("/v1/instruments/a-mood/form"),
     ):

@@ -54,7 +54,7 @@ def test_a_faulty_line_gets_its_problem_and_the_rest_go_on(shared: Serving) -> N
         line("f3", revision=77),
         b'{"key":"f4","answers":{"i1":NaN}}\n',
         b"   \t \r\n",
-        b'{"key":"f5","answers":{}}',
+        b'{"key":"f5","answers":{"i1":1}}',
     )
     assert [(each["line"], each["status"], each.get("key")) for each in answers] == [
         (1, 202, "f1"), (3, 422, None), (4, 422, None), (5, 422, "f2"), (6, 202, "f1"), (7, 409, "f1"), (8, 422, "f3"), (9, 422, None),
@@ -85,7 +85,7 @@ def test_sending_the_lines_again_adds_nothing(shared: Serving) -> None:
 
 def test_a_line_over_the_limit_is_refused_without_being_kept(shared: Serving) -> None:
     limit = 256 << 10
-    fits = b'{"key":"l1","answers":{}}'
+    fits = b'{"key":"l1","answers":{"i1":1}}'
     answers = send(shared, fits + b" " * (limit - len(fits)) + b"\n", b"x" * (limit + 1) + b"\n", b"y" * (5 << 20) + b"\n", line("l2"))
     assert [each["status"] for each in answers] == [202, 413, 413, 202]
     assert answers[1]["problem"]["type"] == "urn:stanine:problem:too-large"

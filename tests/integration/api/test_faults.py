@@ -69,7 +69,7 @@ def test_without_redis_every_call_says_so_in_time_and_all_is_well_again_after(
         problem(answer, "unavailable")
         assert int(answer.headers["retry-after"]) > 0
         assert seconds < 6
-    lines = api.http().post(ATTEMPTS + ":bulk", content=b'{"key":"a","answers":{}}\n' * 1200, headers=NDJSON)
+    lines = api.http().post(ATTEMPTS + ":bulk", content=b'{"key":"a","answers":{"i1":1}}\n' * 1200, headers=NDJSON)
     assert {json.loads(line)["status"] for line in lines.text.splitlines()} == {503}
     assert len(lines.text.splitlines()) == 1200
     assert "ConnectionRefused" in until_status(api, "/readyz", 503)["reasons"][0]
@@ -166,7 +166,7 @@ def test_a_server_that_refuses_writes_is_named_as_such_and_still_read(
         api.http().post("/v1/queues/results:pause"),
     ):
         assert reason in problem(answer, "unavailable")["detail"]
-    lines = api.http().post(ATTEMPTS + ":bulk", content=b'{"key":"a","answers":{}}\n', headers=NDJSON)
+    lines = api.http().post(ATTEMPTS + ":bulk", content=b'{"key":"a","answers":{"i1":1}}\n', headers=NDJSON)
     assert reason in json.loads(lines.text)["problem"]["detail"]
     assert api.http().get(f"/v1/attempts/{receipt['attempt']}").status_code == 200
     until(lambda: any(reason in each for each in api.http().get("/readyz").json()["reasons"]))

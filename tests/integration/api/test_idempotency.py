@@ -121,7 +121,7 @@ def test_a_key_may_have_64_characters_either_way(mood: Serving) -> None:
 
 
 def test_bulk_takes_no_header(mood: Serving) -> None:
-    content = b'{"key":"k","answers":{}}\n'
+    content = b'{"key":"k","answers":{"i1":1}}\n'
     answer = mood.http().post(f"{ATTEMPTS}:bulk", content=content, headers=NDJSON | {"idempotency-key": '"k"'})
     problem(answer, "malformed-request")
     assert mood.redis.get(mood.keys.arrivals) is None

@@ -100,7 +100,7 @@ def test_long_lines_take_bounded_memory(served: "tuple[str, subprocess.Popen[byt
     url, process = served
     publish(url, environment)
     before = rss(process.pid)
-    content = (b'{"key":"k%d","answers":{}}' % number + b" " * 250_000 + b"\n" for number in range(600))  # 150 MB
+    content = (b'{"key":"k%d","answers":{"i1":1}}' % number + b" " * 250_000 + b"\n" for number in range(600))  # 150 MB
     answer = httpx.post(f"{url}/v1/instruments/a-mood/attempts:bulk", content=content, headers=NDJSON, timeout=60)
     assert answer.text.count('"status":202') == 600
     assert rss(process.pid) - before < 48
@@ -116,14 +116,14 @@ def test_sigterm_finishes_what_has_begun_and_ends_held_requests(
     begun, go_on = threading.Event(), threading.Event()
 
     def slow_lines() -> Iterator[bytes]:
-        yield b'{"key":"s1","answers":{}}\n'
+        yield b'{"key":"s1","answers":{"i1":1}}\n'
         begun.set()
         go_on.wait(10)
-        yield b'{"key":"s2","answers":{}}\n'
+        yield b'{"key":"s2","answers":{"i1":1}}\n'
 
     attempts = f"{url}/v1/instruments/a-mood/attempts"
     threads = [
-        threading.Thread(target=lambda: held.append(httpx.post(f"{attempts}?wait=30", json={"answers": {}}, headers=HEADERS, timeout=40))),
+        threading.Thread(target=lambda: held.append(httpx.post(f"{attempts}?wait=30", json={"answers": {"i1": 1}}, headers=HEADERS, timeout=40))),
         threading.Thread(target=lambda: streamed.append(httpx.post(f"{attempts}:bulk", content=slow_lines(), headers=NDJSON, timeout=40))),
     ]
     for thread in threads:

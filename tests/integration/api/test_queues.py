@@ -60,7 +60,7 @@ def test_what_would_bring_work_to_a_draining_queue_is_refused_within_two_seconds
     problem(answer, "draining")
     assert answer.headers["retry-after"] == "30"
     problem(
-        http.post(f"{ATTEMPTS}:bulk", content=b'{"key": "k", "answers": {}}\n', headers={"content-type": "application/x-ndjson"}),
+        http.post(f"{ATTEMPTS}:bulk", content=b'{"key": "k", "answers": {"i1": 1}}\n', headers={"content-type": "application/x-ndjson"}),
         "draining",
     )
     assert http.get(f"/v1/attempts/{first['attempt']}").status_code == 200

@@ -170,7 +170,7 @@ def post(body: bytes, more: bytes = b"", path: bytes = ATTEMPTS) -> bytes:
 @pytest.mark.parametrize("upgrade", UPGRADES)
 @pytest.mark.parametrize("cut", [None, 10, 90, -14, -3, 1])
 def test_a_request_that_offers_an_upgrade_is_served_with_its_body(mood: Serving, upgrade: bytes, cut: int | None) -> None:
-    whole = post(b'{"answers":{}}', upgrade)
+    whole = post(b'{"answers":{"i1":1}}', upgrade)
     with socket.create_connection(("127.0.0.1", mood.port), timeout=30) as connection:
         if cut == 1:
             for place in range(len(whole)):
@@ -186,7 +186,7 @@ def test_a_request_that_offers_an_upgrade_is_served_with_its_body(mood: Serving,
 
 @pytest.mark.parametrize("upgrade", UPGRADES)
 def test_a_bulk_that_offers_an_upgrade_answers_every_line(mood: Serving, upgrade: bytes) -> None:
-    lines = b"".join(b'{"key":"u%d","answers":{}}\n' % number for number in range(500))
+    lines = b"".join(b'{"key":"u%d","answers":{"i1":1}}\n' % number for number in range(500))
     chunks = b"".join(b"%x\r\n%b\r\n" % (len(part), part) for part in (lines[:7], lines[7:9000], lines[9000:])) + b"0\r\n\r\n"
     head = b"POST %b:bulk HTTP/1.1\r\nHost: x\r\n" % ATTEMPTS + AUTHORIZATION + upgrade + b"Transfer-Encoding: chunked\r\n\r\n"
     with socket.create_connection(("127.0.0.1", mood.port), timeout=30) as connection:
@@ -401,7 +401,7 @@ def test_requests_leave_no_objects_for_the_garbage_collector(process: Process) -
     def ask(count: int) -> None:
         with process.connect() as connection:
             for _ in range(count):
-                connection.sendall(post(b'{"answers":{}}'))
+                connection.sendall(post(b'{"answers":{"i1":1}}'))
                 answer_of(connection)
                 connection.sendall(b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n")
                 answer_of(connection)
@@ -492,7 +492,7 @@ def tls(shared: Serving, tmp_path: Path) -> Iterator[Callable[[], socket.socket]
 def test_the_same_holds_behind_a_proxy_that_terminates_tls(tls: Callable[[], socket.socket]) -> None:
     for upgrade in (b"", *UPGRADES):
         with tls() as connection:
-            whole = post(b'{"answers":{}}', upgrade)
+            whole = post(b'{"answers":{"i1":1}}', upgrade)
             connection.sendall(whole[:-5])
             connection.sendall(whole[-5:])
             assert answer_of(connection)[0] == 202

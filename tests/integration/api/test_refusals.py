@@ -39,11 +39,11 @@ def attempt_of(answers: str) -> bytes:
         (attempt_of("1.5"), "/answers/i1", "NotAnAnswer"),
         (attempt_of('"1"'), "/answers/i1", "NotAnAnswer"),
         (b'{"answers":{"z/~9":1}}', "/answers/z~1~09", "UnknownItem"),
-        (b'{"answers":{},"attributes":{"age":3}}', "/attributes/age", "UnknownAttribute"),
-        (b'{"answers":{},"surprise":1}', "/surprise", "UnknownField"),
-        (b'{"answers":{},"key":""}', "/key", "TooShort"),
-        (b'{"answers":{},"key":"%b"}' % (b"k" * 65), "/key", "TooLong"),
-        (b'{"answers":{},"revision":0}', "/revision", "OutOfRange"),
+        (b'{"answers":{"i1":1},"attributes":{"age":3}}', "/attributes/age", "UnknownAttribute"),
+        (b'{"answers":{"i1":1},"surprise":1}', "/surprise", "UnknownField"),
+        (b'{"answers":{"i1":1},"key":""}', "/key", "TooShort"),
+        (b'{"answers":{"i1":1},"key":"%b"}' % (b"k" * 65), "/key", "TooLong"),
+        (b'{"answers":{"i1":1},"revision":0}', "/revision", "OutOfRange"),
         (b'{"answers":%b}' % DEEP, None, "TooDeep"),
     ],
 )
@@ -153,13 +153,13 @@ def test_a_method_that_an_address_does_not_take_is_refused_with_those_it_takes(s
     ],
 )
 def test_a_body_of_another_type_or_encoding_is_refused(shared: Serving, address: str, headers: dict[str, str]) -> None:
-    problem(shared.http().post(address, content=b'{"answers":{}}', headers=headers), "unsupported-content")
+    problem(shared.http().post(address, content=b'{"answers":{"i1":1}}', headers=headers), "unsupported-content")
 
 
 def test_an_attempt_over_its_limit_is_refused_at_the_limit(shared: Serving) -> None:
-    spaces = b" " * ((256 << 10) - len(b'{"answers":{}}'))
-    assert shared.http().post(ATTEMPTS, content=b'{"answers":{}}' + spaces, headers=JSON).status_code == 202
-    problem(shared.http().post(ATTEMPTS, content=b'{"answers":{}} ' + spaces, headers=JSON), "too-large")
+    spaces = b" " * ((256 << 10) - len(b'{"answers":{"i1":1}}'))
+    assert shared.http().post(ATTEMPTS, content=b'{"answers":{"i1":1}}' + spaces, headers=JSON).status_code == 202
+    problem(shared.http().post(ATTEMPTS, content=b'{"answers":{"i1":1}} ' + spaces, headers=JSON), "too-large")
 
 
 def receive(connection: socket.socket, wanted: bytes) -> bytes:

@@ -51,7 +51,7 @@ def faults_of(call: Any, *args: Any) -> set[tuple[str, str]]:
 
 
 def sent(**members: Any) -> bytes:
-    return json.dumps({"answers": {}, **members}).encode()
+    return json.dumps({"answers": {"one": 1}, **members}).encode()
 
 
 def test_an_attempt_is_read_without_its_nulls() -> None:
@@ -84,7 +84,9 @@ def test_an_attempt_is_read_without_its_nulls() -> None:
         (b'{"answers": {"a": ' + b"[" * 50_000, {("1:49", "TooDeep")}),
         (b'{"answers": {"a": "\\ud800"}}', {("/answers/a", "Encoding")}),
         (b'{"answers": {"a": "\xff"}}', {("", "Encoding")}),
-        (b'{"answers": {}, "scores": {"a": 1}, "x": 1}', {("/scores", "UnknownField"), ("/x", "UnknownField")}),
+        (b'{"answers": {}}', {("/answers", "TooFew")}),
+        (b'{"answers": {"a": null, "b": null}, "key": ""}', {("/answers", "TooFew"), ("/key", "TooShort")}),
+        (b'{"answers": {"a": 1}, "scores": {"a": 1}, "x": 1}', {("/scores", "UnknownField"), ("/x", "UnknownField")}),
         (sent(key=""), {("/key", "TooShort")}),
         (sent(key="k" * 65), {("/key", "TooLong")}),
         (sent(key=5), {("/key", "WrongType")}),
@@ -155,7 +157,7 @@ def test_reading_raises_nothing_but_invalid_attempt_whatever_the_bytes(text: byt
     st.dictionaries(
         st.text(min_size=1, max_size=4),
         st.integers(-9, 9) | st.sampled_from([0.5, "x", None]) | st.lists(st.sampled_from("ab"), max_size=2),
-    ),
+    ).map(lambda answers: {"": 1, **answers}),
     st.randoms(),
 )
 def test_the_meaning_is_that_of_the_content_not_of_its_writing(answers: dict[str, Any], random: Any) -> None:
