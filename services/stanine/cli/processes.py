@@ -61,16 +61,20 @@ class Child:
         if self._process and self._process.poll() is None:
             self._process.send_signal(number)
 
-    def stop(self, grace: float) -> bool:
-        """Ask it to end, wait `grace` seconds, then kill it and what it started; return whether it ended by itself."""
+    def wait(self, seconds: float) -> bool:
+        """Wait for its end, for so long at the most; return whether it has ended."""
         if self._process is None:
             return True
-        self.signal(signal.SIGTERM)
         try:
-            self._process.wait(grace)
-            gentle = True
+            self._process.wait(seconds)
         except subprocess.TimeoutExpired:
-            gentle = False
+            return False
+        return True
+
+    def stop(self, grace: float) -> bool:
+        """Ask it to end, wait `grace` seconds, then kill it and what it started; return whether it ended by itself."""
+        self.signal(signal.SIGTERM)
+        gentle = self.wait(grace)
         self.kill()
         return gentle
 

@@ -1,4 +1,4 @@
-"""`stanine publish`: instrument documents to the server, each judged whole before the first is sent. Registered by `main`."""
+"""`stanine publish`: instrument documents to the server, each judged whole before the first is sent. Registered by `application`."""
 
 from pathlib import PurePath
 from typing import Annotated, Any
@@ -73,7 +73,11 @@ def read_document(file: str) -> Document:
 
     Raises InvalidInputError with every fault, CliError if the file cannot be read.
     """
-    content = read_file(file)
+    return parse_document(read_file(file), file)
+
+
+def parse_document(content: bytes, file: str) -> Document:
+    """Judge the content of a file of this name. Raises InvalidInputError with every fault."""
     try:
         plain = read_json(content) if PurePath(file).suffix.lower() == ".json" else read_yaml(content)
         instrument = parse_instrument(plain)

