@@ -1,4 +1,4 @@
-"""`stanine check`: what is due, missing or stale by the records themselves, read straight from Redis. Registered by `main`."""
+"""`stanine check`: what is due, missing or stale by the records themselves, read straight from Redis. Registered by `application`."""
 
 import os
 import time

@@ -5,10 +5,12 @@ so a lost connection and a 503 are tried again for as long as the user would wai
 """
 
 import ipaddress
+import socket
+import ssl
 import threading
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 from urllib.parse import quote, urlsplit
 
@@ -16,6 +18,7 @@ import httpx
 import msgspec
 
 from stanine.cli.exits import CliError, ConflictError, InvalidInputError, NotFoundError, RefusedError, UnavailableError
+from stanine.cli.options import DEFAULT_SERVER
 from stanine.cli.terminal import note
 
 #: Seconds over which a request is tried again before the command gives up.
@@ -61,16 +64,16 @@ class Api:
 
     def __init__(self, server: str, key: str | None, *, patience: float = PATIENCE) -> None:
         """Raise InvalidInputError if `server` is no HTTP address."""
-        parts = urlsplit(server)
-        if parts.scheme not in {"http", "https"} or not parts.hostname:
-            raise InvalidInputError(f"{server!r} is no server: give --server or STANINE_API_URL as http://HOST:PORT")
+        host = _host_of(server)
+        if key and not (key.isascii() and key.isprintable()):
+            raise InvalidInputError("STANINE_KEY or --key is no key: it holds characters that no key has, such as the end of a line")
         self.server = server.rstrip("/")
         self._patience = patience
         self._reached = False
         self._given_up = threading.Event()
         headers = {"authorization": f"Bearer {key}"} if key else {}
         # a proxy of the environment cannot reach this machine's own loopback
-        self._http = httpx.Client(base_url=self.server, headers=headers, timeout=_TIMEOUTS, trust_env=not _is_loopback(parts.hostname))
+        self._http = httpx.Client(base_url=self.server, headers=headers, timeout=_TIMEOUTS, trust_env=not _is_loopback(host))
 
     def close(self) -> None:
         """Close the connections."""
@@ -103,7 +106,7 @@ class Api:
             try:
                 answer = self._http.request(method, path, params=params, content=content, headers=headers)
             except httpx.TransportError as error:
-                tries.failed(_say(error), patience=None if self._reached else PATIENCE_UNREACHED)
+                tries.failed(_say(error, self.server), patience=None if self._reached else PATIENCE_UNREACHED)
                 continue
             self._reached = True
             if answer.status_code in TEMPORARY:
@@ -209,9 +212,42 @@ def _is_loopback(host: str) -> bool:
         return host == "localhost"
 
 
-def _say(error: httpx.TransportError) -> str:
+def _host_of(server: str) -> str:
+    with suppress(ValueError, httpx.InvalidURL):  # a port, a name or an IPv6 address that is none
+        parts = urlsplit(server)
+        if parts.scheme in {"http", "https"} and parts.hostname and parts.port != 0 and httpx.URL(server).host:
+            parts.hostname.encode("idna")
+            return parts.hostname
+    raise InvalidInputError(f"{server!r} is no server: give --server or STANINE_API_URL as http://HOST:PORT")
+
+
+def _say(error: httpx.TransportError, server: str) -> str:
     if isinstance(error, httpx.ConnectError | httpx.ConnectTimeout):
-        return "it cannot be reached"
+        return f"it cannot be reached: {_why(error, server)}"
     if isinstance(error, httpx.TimeoutException):
         return "no answer in time"
+    if isinstance(error, httpx.ProxyError):
+        return f"the proxy of the environment (HTTP_PROXY, HTTPS_PROXY, ALL_PROXY) did not let it through: {error}"
+    if isinstance(error, httpx.RemoteProtocolError) and "disconnected" not in str(error):
+        return f"what answers there does not speak HTTP ({error}); is it https, or another port?"
     return "the connection was lost"
+
+
+def _why(error: Exception, server: str) -> str:
+    """Return why a server cannot be reached, and what may help, as far as the system tells."""
+    causes: list[BaseException] = [error]
+    while (cause := causes[-1].__cause__ or causes[-1].__context__) is not None and cause not in causes:
+        causes.append(cause)
+    if isinstance(error, httpx.ConnectTimeout):
+        return "no connection in time: is the address right, and does a firewall let it through?"
+    if any(isinstance(cause, socket.gaierror) for cause in causes):
+        return f"the name {urlsplit(server).hostname} is not known: is it spelled right?"
+    if verifying := next((cause for cause in causes if isinstance(cause, ssl.SSLCertVerificationError)), None):
+        return f"its certificate is not trusted ({verifying.verify_message}); SSL_CERT_FILE may name the authority that signed it"
+    if any(isinstance(cause, ssl.SSLError) for cause in causes):
+        return "what answers there does not speak TLS: is it http://?"
+    if any(isinstance(cause, ConnectionRefusedError) for cause in causes):
+        starting = "`stanine up` starts one" if server == DEFAULT_SERVER else "is it running, and is STANINE_API_URL right?"
+        return f"nothing listens there; {starting}"
+    known = next((cause.strerror for cause in reversed(causes) if isinstance(cause, OSError) and cause.strerror), "")
+    return known or str(error) or type(error).__name__

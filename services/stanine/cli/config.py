@@ -1,4 +1,4 @@
-"""`stanine config …`: the runtime configuration, changing it, its history, and back to an earlier revision. Registered by `main`."""
+"""`stanine config …`: the runtime configuration, changing it, its history, and back to an earlier revision. Registered by `application`."""
 
 import os
 from collections.abc import Mapping
@@ -89,6 +89,8 @@ def history(server: Server = DEFAULT_SERVER, key: Key = "", view: Shown = View.T
     with connect(server, key) as api:
         revisions: list[dict[str, Any]] = msgspec.json.decode(api.get("/v1/config/history").content)["items"]
     show(revisions, view, [_row(each) for each in revisions])
+    if not revisions:
+        note("nothing was ever set: `stanine config` shows the defaults, `stanine config set NAME=VALUE` changes them")
 
 
 def rollback(

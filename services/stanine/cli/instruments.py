@@ -1,4 +1,4 @@
-"""`stanine instruments`: what is published, or one document of it. Registered by `main`."""
+"""`stanine instruments`: what is published, or one document of it. Registered by `application`."""
 
 from typing import Annotated, Any
 
@@ -7,7 +7,7 @@ import typer
 
 from stanine.cli.client import connect, segment
 from stanine.cli.options import DEFAULT_SERVER, Key, Server, Shown
-from stanine.cli.terminal import View, show
+from stanine.cli.terminal import View, note, show
 
 #: Instruments of a page.
 _PAGE = 1_000
@@ -33,6 +33,8 @@ def instruments(
         listed = [each for page in api.pages("/v1/instruments", limit=_PAGE) for each in page["items"]]
     rows = [{column: each.get(column) for column in ("name", "revision", "form")} for each in listed]
     show(listed, view, rows)
+    if not listed:
+        note("no instrument is published, or the key reaches none: `stanine init` writes a first one, `stanine publish FILE` publishes it")
 
 
 def _scale_row(scale: dict[str, Any], spec: dict[str, Any]) -> dict[str, Any]:

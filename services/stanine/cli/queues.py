@@ -1,4 +1,4 @@
-"""`stanine queues …`: how the queues are, and what an operator does to them. Registered by `main`."""
+"""`stanine queues …`: how the queues are, and what an operator does to them. Registered by `application`."""
 
 import os
 import time
@@ -127,6 +127,8 @@ def dead(
         letters, more = _read_letters(api, path, {"reason": reason, "actor": actor}, limit)
     columns = ("id", "reason", "actor", "deliveries", "diedAt")
     show(letters, view, [{name: each[name] for name in columns} | {"about": len(each["about"])} for each in letters])
+    if not letters:
+        note(f"{queue} has no dead letters{' like that' if reason or actor else ''}: nothing was given up")
     if more:
         note(f"there are more: --limit shows more than {limit}")
 

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 
 from stanine.cli.cell_guard import unguard
 from stanine.cli.exits import InvalidInputError
+from stanine.cli.other_formats import explain_one_column
 from stanine.cli.sheet import Row, RowFault, Sheet, is_text
 from stanine.domain.index import IndexEntry
 from stanine.domain.limits import MAX_ATTRIBUTE_TEXT, MAX_KEY, MAX_PARTICIPANT
@@ -20,6 +21,8 @@ MISSING = 255
 _NO_VALUE = frozenset({"", "NA"})
 #: Cells remembered per item, so that a file of nonsense cannot fill the memory.
 _REMEMBERED = 1_000
+#: Columns that a message names.
+_NAMED = 10
 _NUMBER = re.compile(r"[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d{1,3})?", re.ASCII)
 _INTEGER = re.compile(r"[+-]?\d{1,15}(\.0*)?", re.ASCII)
 
@@ -61,7 +64,7 @@ def form_of_answer(form: Mapping[str, Any]) -> Form:
 class Response(NamedTuple):
     """A row as understood: `codes` has one byte an item; with a fault it is empty and only `number`, `line` and `key` stand.
 
-    `key` is None where the row gives none.
+    `key` is None where the row gives none. `is_blank`: every cell of the row is blank, whatever their number.
     """
 
     number: int
@@ -72,6 +75,12 @@ class Response(NamedTuple):
     revision: int | None
     attributes: dict[str, int | float | str]
     fault: RowFault | None
+    is_blank: bool = False
+
+    @property
+    def has_answers(self) -> bool:
+        """Whether any item is answered."""
+        return self.codes.count(MISSING) < len(self.codes)
 
 
 class CellError(Exception):
@@ -89,16 +98,17 @@ class Responses:
         named = {"key", "participant", "revision", *(attribute.id for attribute in form.attributes), *(item.id for item in form.items)}
         places: dict[str, int] = {}
         self.ignored: list[str] = []
+        absent = {plain: name for name in named.difference(sheet.header) if (plain := _plain(name))}
         for place, title in enumerate(sheet.header):
             if title not in named:
-                self.ignored.append(title if is_text(title) and title.strip() else f"(column {place + 1}, no name)")
+                self.ignored.append(_describe(title, place, absent))
             elif title in places:
                 raise InvalidInputError(
                     f"{sheet.name}:1:{place + 1}: the column {title!r} is there twice, first as column {places[title] + 1}"
                 )
             else:
                 places[title] = place
-        _refuse_missing(sheet, [item.id for item in form.items if item.id not in places])
+        _refuse_missing(sheet, [item.id for item in form.items if item.id not in places], absent)
         self._key, self._participant = places.get("key"), places.get("participant")
         self._items = [_Column(places[item.id], _Answers(item).read) for item in form.items]
         known = [(attribute.id, _Attribute(attribute).read) for attribute in form.attributes]
@@ -109,6 +119,16 @@ class Responses:
         """Whether there is a `key` column."""
         return self._key is not None
 
+    @property
+    def key_column(self) -> int:
+        """The number of the `key` column, from 1; 0 if there is none."""
+        return 0 if self._key is None else self._key + 1
+
+    def read_keys(self) -> Iterator[tuple[int, int, str | None]]:
+        """Yield of every row its number, its line and its key, None where it gives none, and look at nothing else."""
+        for row in self._sheet.rows():
+            yield row.number, row.line, self._key_of(row)
+
     def __iter__(self) -> Iterator[Response]:
         """Yield every row, faulty ones with their first fault."""
         items = [(column.known, column.place) for column in self._items]
@@ -116,7 +136,7 @@ class Responses:
         for row in self._sheet.rows():
             cells, key = row.cells, self._key_of(row)
             if row.fault:
-                yield Response(row.number, row.line, key, b"", None, None, {}, row.fault)
+                yield Response(row.number, row.line, key, b"", None, None, {}, row.fault, is_blank=_is_blank(cells))
                 continue
             try:  # the usual row: every cell was seen before
                 codes = bytes([known[cells[place]] for known, place in items])
@@ -127,7 +147,8 @@ class Responses:
             if self._participant is not None or (key is not None and not (len(key) <= MAX_KEY and key.isascii())):
                 yield self._read(row, key)
             else:
-                yield Response(row.number, row.line, key, codes, None, attributes.pop("revision", None), attributes, None)
+                blank = codes.count(MISSING) == len(codes) and _is_blank(cells)
+                yield Response(row.number, row.line, key, codes, None, attributes.pop("revision", None), attributes, None, blank)
 
     def _read(self, row: Row, key: str | None) -> Response:
         place = self._key or 0
@@ -152,7 +173,8 @@ class Responses:
         except CellError as error:
             fault = RowFault(row.line, place + 1, f"{self._sheet.header[place]}: {error}")
             return Response(row.number, row.line, key, b"", None, None, {}, fault)
-        return Response(row.number, row.line, key, bytes(codes), participant, attributes.pop("revision", None), attributes, None)
+        revision = attributes.pop("revision", None)
+        return Response(row.number, row.line, key, bytes(codes), participant, revision, attributes, None, _is_blank(row.cells))
 
     def _key_of(self, row: Row) -> str | None:
         if self._key is None or self._key >= len(row.cells):
@@ -199,14 +221,35 @@ class _Answers:
         return code
 
 
-def _refuse_missing(sheet: Sheet, missing: list[str]) -> None:
+def _is_blank(cells: Sequence[str]) -> bool:
+    return bool(cells) and not any(cell.strip() for cell in cells)
+
+
+def _describe(title: str, place: int, absent: Mapping[str, str]) -> str:
+    """Return how a column that means nothing is named, with the absent name that was probably meant."""
+    if not (is_text(title) and title.strip()):
+        return f"(column {place + 1}, no name)"
+    meant = absent.get(_plain(title))
+    return f"{title!r} (is it {meant}?)" if meant else title
+
+
+def _plain(name: str) -> str:
+    """Return what is left of a name without case, spaces and marks, which people write in many ways."""
+    return "".join(character for character in name.casefold() if character.isalnum())
+
+
+def _refuse_missing(sheet: Sheet, missing: list[str], absent: Mapping[str, str]) -> None:
     if not missing:
         return
-    shown = ", ".join(missing[:10]) + (f" and {len(missing) - 10} more" if len(missing) > 10 else "")
+    shown = ", ".join(missing[:_NAMED]) + (f" and {len(missing) - _NAMED} more" if len(missing) > _NAMED else "")
     lines = [f"{sheet.name}:1: there is no column for {shown}"]
-    if len(sheet.header) == 1 and any(mark in sheet.header[0] for mark in ";\t"):
-        lines.append("the header has one column only: columns must be separated by commas")
-    raise InvalidInputError(*lines)
+    close = [(title, meant) for title in sheet.header if (meant := absent.get(_plain(title)))]
+    if close:
+        pairs = ", ".join(f"{title!r} is probably {meant}" for title, meant in close[:_NAMED])
+        lines.append(f"names of columns must be the same to the letter, case and spaces too: {pairs}")
+    elif len(sheet.header) == 1:
+        lines.append(explain_one_column(sheet.header[0]))
+    raise InvalidInputError(*(line for line in lines if line))
 
 
 def _refuse_bytes(text: str) -> None:

@@ -1,4 +1,4 @@
-"""`stanine result`: what came of one attempt. Registered by `main`; `submit --wait` asks in the same way."""
+"""`stanine result`: what came of one attempt. Registered by `application`; `submit --wait` asks in the same way."""
 
 import time
 from typing import Annotated, Any

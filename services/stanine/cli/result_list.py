@@ -30,6 +30,11 @@ class ResultList:
         self._ids = bytearray()
         self._known: set[bytes] | None = None
 
+    @property
+    def count(self) -> int:
+        """How many results were read."""
+        return len(self._ids) // _ID_BYTES
+
     def read(self) -> list[dict[str, Any]]:
         """Return the next results, if there are any; raises what `Api.request` raises."""
         page = self._read_page()

@@ -1,4 +1,4 @@
-"""`stanine results`: all results of an instrument, in the order in which they were stored. Registered by `main`."""
+"""`stanine results`: all results of an instrument, in the order in which they were stored. Registered by `application`."""
 
 import tempfile
 from collections.abc import Callable, Iterable, Iterator
@@ -58,6 +58,9 @@ def results(
             _write_table(found, lambda scales: CsvWriter(out, _ABOUT, scales))
         else:
             _write_table(found, lambda scales: ParquetWriter(out.buffer, _ABOUT, scales))  # type: ignore[attr-defined] # a text stream over bytes
+    if not listed.count:
+        remedy = f"`stanine submit {name} FILE --wait` brings some" if not after else "later ones will come after the same cursor"
+        note(f"{name} has no {'new ' if after else ''}results yet; {remedy}")
     note(f"cursor: {listed.cursor}")
 
 

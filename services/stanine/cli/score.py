@@ -1,4 +1,7 @@
-"""`stanine score`: a file of responses scored on this machine without a server, in memory that does not grow. Registered by `main`."""
+"""`stanine score`: a file of responses scored on this machine without a server. Registered by `application`.
+
+Rows are read, scored and written in chunks; only a file with keys takes memory by its length, eight bytes a row.
+"""
 
 from collections.abc import Iterator
 from itertools import islice
@@ -11,9 +14,10 @@ from stanine.cli.exits import FAULTY_ROWS
 from stanine.cli.options import Format, Output, RowFormat
 from stanine.cli.publish import read_document
 from stanine.cli.responses import Response, Responses, form_of_entry
+from stanine.cli.row_names import RowNames, look_through
 from stanine.cli.rows import CsvWriter, NdjsonWriter, RowWriter
 from stanine.cli.sheet import Sheet
-from stanine.cli.terminal import Bar, note, open_input, open_output, progress
+from stanine.cli.terminal import Bar, note, open_input, open_output, progress, rewindable
 from stanine.domain.index import IndexEntry, build_entry
 from stanine.domain.kernel import Kernel
 from stanine.domain.result import ScaleResult, decode_result
@@ -31,17 +35,19 @@ def score(
     """Score responses offline.
 
     Writes `key` (as given, else the row's number), then of each scale `ID.raw`, `ID.valid`, `ID.status` and, if it has bands, `ID.band`.
-    A faulty row is reported as FILE:LINE:COLUMN, appears with its key and empty scores, and makes the exit status 3.
+    A faulty row is reported as FILE:LINE:COLUMN, appears with its key and empty scores, and makes the exit status 3. A key that is there
+    twice refuses the file: exit status 2.
     """
     document = read_document(instrument)
     entry = build_entry(document.instrument, number=0, revision=1, form=1, digest=document.digest)
-    with open_input(responses) as (stream, name):
-        sheet = Sheet(stream, name)
-        rows = Responses(sheet, form_of_entry(entry))
+    form = form_of_entry(entry)
+    with open_input(responses) as (opened, name), rewindable(opened) as stream:
+        names = look_through(stream, name, form)
+        rows = Responses(Sheet(stream, name), form)
         if rows.ignored:
             note(f"{name}: these columns mean nothing to {entry.name} and are ignored: {', '.join(rows.ignored)}")
         with open_output(output) as out, progress(f"scoring {name}", beside=out) as bar:
-            faulty = _score_all(entry, iter(rows), name, _writer(out, view, entry), bar)
+            faulty = _score_all(entry, iter(rows), name, names, _writer(out, view, entry), bar)
     if faulty:
         note(f"{name}: {faulty} faulty row{'s' if faulty != 1 else ''}")
         raise typer.Exit(FAULTY_ROWS)
@@ -53,7 +59,7 @@ def _writer(out: IO[str], view: Format, entry: IndexEntry) -> RowWriter:
     return CsvWriter(out, ["key"], [(scale.id, bool(scale.bands)) for scale in entry.plan.scales])
 
 
-def _score_all(entry: IndexEntry, rows: Iterator[Response], name: str, writer: RowWriter, bar: Bar) -> int:
+def _score_all(entry: IndexEntry, rows: Iterator[Response], name: str, names: RowNames, writer: RowWriter, bar: Bar) -> int:
     kernel = Kernel(entry.plan)
     items = len(entry.items)
     faulty = 0
@@ -67,6 +73,6 @@ def _score_all(entry: IndexEntry, rows: Iterator[Response], name: str, writer: R
             else:
                 faulty += 1
                 note(f"{name}:{row.fault.line}:{row.fault.column}: {row.fault.detail}")
-            writer.write({"key": row.key or str(row.number)}, scales)
+            writer.write({"key": row.key or names.of(row.number)}, scales)
         bar.advance(len(chunk))
     return faulty

@@ -8,10 +8,10 @@ from collections.abc import Iterator
 from typing import IO, NamedTuple
 
 from stanine.cli.exits import InvalidInputError
+from stanine.cli.other_formats import explain_separator, recognise
 
 #: Bytes of the longest line or row: the header of an instrument of the greatest size (2,000 items, ids of 64) is 130 kB.
 LINE_LIMIT = 1 << 20
-_BYTE_ORDER_MARKS = {b"\xff\xfe": "UTF-16", b"\xfe\xff": "UTF-16"}
 
 
 class RowFault(NamedTuple):
@@ -46,7 +46,8 @@ class Sheet:
         try:
             self.header = next(self._reader, [])
         except csv.Error as error:
-            raise InvalidInputError(f"{name}:1: the header cannot be read: {_say(error)}") from None
+            lines = [f"{name}:1: the header cannot be read: {_say(error)}", explain_separator(self._lines.record[0])]
+            raise InvalidInputError(*(line for line in lines if line)) from None
         if not any(cell.strip() for cell in self.header):
             raise InvalidInputError(f"{name}:1: there is no header: the first line must name the columns")
         self._lines.forget_record()
@@ -117,15 +118,14 @@ class _Lines:
         raw = self._stream.readline(LINE_LIMIT + 1)
         if not raw:
             raise StopIteration
+        is_first = self.number == 0 and not self.record
+        if is_first and (kind := recognise(raw)):  # before its length is looked at: a binary file may be one line
+            raise InvalidInputError(f"{self._name}:1: {kind}")
         if len(raw) > LINE_LIMIT:
             raise InvalidInputError(
                 f"{self._name}:{self.number + 1}: a line of more than {LINE_LIMIT:,} bytes: this is no file of responses"
             )
-        if self.number == 0 and not self.record:
-            if raw[:2] in _BYTE_ORDER_MARKS:
-                raise InvalidInputError(f"{self._name}:1: the file is {_BYTE_ORDER_MARKS[raw[:2]]}: save it as UTF-8")
-            return raw.decode("utf-8-sig", "surrogateescape")
-        return raw.decode("utf-8", "surrogateescape")
+        return raw.decode("utf-8-sig" if is_first else "utf-8", "surrogateescape")
 
 
 def _broken_field(line: str) -> int:

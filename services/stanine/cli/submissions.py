@@ -4,8 +4,6 @@ A row without a key of its own gets one made of the file's SHA-256 and the row's
 """
 
 import hashlib
-import shutil
-import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import IO, Any, NamedTuple, cast
@@ -15,9 +13,12 @@ import msgspec
 from stanine.cli.exits import InvalidInputError
 from stanine.cli.responses import MISSING, Form, Response, Responses
 from stanine.cli.sheet import LINE_LIMIT, Sheet
+from stanine.cli.terminal import rewindable
 
 #: Hex digits of the file's digest in a derived key: 128 bits, and room for the row's number within a key's 64 characters.
 _DIGEST_DIGITS = 32
+#: Lines of blank rows that are named.
+_LINES_NAMED = 5
 
 
 class Place(NamedTuple):
@@ -46,6 +47,9 @@ class Source:
         self.name = name
         self._stream, self._digest = stream, digest
         self._columns: dict[str, int] = {}
+        #: Rows of blank cells so far, which are no attempts; and the lines of the first of them.
+        self.blank_rows = 0
+        self.blank_lines: list[int] = []
 
     def is_csv(self) -> bool:
         """Tell the kind by the first byte that is no space: `{` begins an attempt in JSON, everything else a header."""
@@ -56,11 +60,12 @@ class Source:
     def submissions(self, form: Callable[[], Form], ignoring: Callable[[Sequence[str]], None]) -> Iterator[Submission]:
         """Yield the lines to send. `form` is asked for with CSV only, and `ignoring` told the columns without meaning.
 
+        A row of blank cells is left out and counted; one with a key or the like, but without any answer, is a fault.
         Raises InvalidInputError for a file that cannot be read as a whole.
         """
         if self.is_csv():
             self._stream.seek(0)
-            yield from self._from_csv(form(), ignoring)
+            yield from self._from_csv(form, ignoring)
         else:
             self._stream.seek(0)
             yield from self._from_ndjson()
@@ -72,17 +77,27 @@ class Source:
     def _key(self, row: int) -> str:
         return f"{self._digest[:_DIGEST_DIGITS]}-{row}"
 
-    def _from_csv(self, form: Form, ignoring: Callable[[Sequence[str]], None]) -> Iterator[Submission]:
-        sheet = Sheet(self._stream, self.name)
+    def _from_csv(self, make_form: Callable[[], Form], ignoring: Callable[[Sequence[str]], None]) -> Iterator[Submission]:
+        sheet = Sheet(self._stream, self.name)  # what is wrong with the file is said without asking a server
         self._columns = {title: place for place, title in enumerate(sheet.header, start=1)}
+        form = make_form()
         responses = Responses(sheet, form)
         ignoring(responses.ignored)
         encode = _encoder(form)
         for response in responses:
-            if response.fault:
+            if response.is_blank:
+                self._skip(response.line)
+            elif response.fault:
                 yield Submission(Place(response.fault.line, response.fault.column), b"", response.fault.detail)
+            elif not response.has_answers:
+                yield Submission(Place(response.line, 1), b"", "there is no answer in this row")
             else:
                 yield Submission(Place(response.line), encode(response, response.key or self._key(response.number)))
+
+    def _skip(self, line: int) -> None:
+        self.blank_rows += 1
+        if len(self.blank_lines) < _LINES_NAMED:
+            self.blank_lines.append(line)
 
     def _from_ndjson(self) -> Iterator[Submission]:
         number = 0
@@ -106,13 +121,8 @@ class Source:
 
 @contextmanager
 def open_source(stream: IO[bytes], name: str) -> Iterator[Source]:
-    """Read a file through once for its digest; one that cannot be rewound (standard input) is kept in a nameless temporary file."""
-    if stream.seekable():
-        yield Source(stream, name, hashlib.file_digest(cast("Any", stream), "sha256").hexdigest())
-        return
-    with tempfile.TemporaryFile() as kept:
-        shutil.copyfileobj(stream, kept)
-        kept.seek(0)
+    """Read a file through once for its digest, and yield it to be read again."""
+    with rewindable(stream) as kept:
         yield Source(kept, name, hashlib.file_digest(cast("Any", kept), "sha256").hexdigest())
 
 

@@ -1,4 +1,4 @@
-"""`stanine submit`: a file of responses through the API, each row once however often the command is run. Registered by `main`."""
+"""`stanine submit`: a file of responses through the API, each row once however often the command is run. Registered by `application`."""
 
 from collections.abc import Sequence
 from typing import Annotated, Any
@@ -19,7 +19,7 @@ from stanine.cli.waiting import Taken, Waiter
 class Counts(msgspec.Struct):
     """What became of a file's rows: how many the server has, of these how many it had before, and how many it refused.
 
-    With `--wait` also how many are scored or failed.
+    With `--wait` also how many are scored or failed. Rows of blank cells are `blank` and none of the `rows`.
     """
 
     instrument: str
@@ -29,6 +29,7 @@ class Counts(msgspec.Struct):
     faulty: int = 0
     scored: int | None = None
     failed: int | None = None
+    blank: int | None = None
 
 
 def submit(
@@ -43,7 +44,8 @@ def submit(
     """Submit the responses in a file. Running it again adds nothing: what the server has already counts as repeated.
 
     A CSV has the item ids as columns; `key`, `participant`, `revision` and declared attributes may follow. Rows without a key get one made
-    of the file's digest and the row. A row that cannot be taken is reported as FILE:LINE:COLUMN and the exit status is 3.
+    of the file's digest and the row. Rows of blank cells are skipped. A row that cannot be taken is reported as FILE:LINE:COLUMN; the exit
+    status is 3.
     """
     counts = Counts(name)
     with connect(server, key) as api, open_input(file) as (stream, named), open_source(stream, named) as source:
@@ -79,7 +81,17 @@ def send(api: Api, source: Source, counts: Counts) -> list[Taken]:
             counts.taken += 1
             counts.repeated += answer.repeated
             taken.append(Taken(submission.place.line, answer.attempt, answer.token or ""))
+    if source.blank_rows:
+        counts.blank = source.blank_rows
+        note(f"{source.name}: {_name_lines(source)} skipped: all cells are blank")
+    if not counts.rows:
+        note(f"{source.name}: there is no row with answers below the header" if source.is_csv() else f"{source.name}: there is no attempt")
     return taken
+
+
+def _name_lines(source: Source) -> str:
+    more = source.blank_rows - len(source.blank_lines)
+    return f"line{'s' if source.blank_rows > 1 else ''} {', '.join(map(str, source.blank_lines))}{f' and {more:,} more' if more else ''}"
 
 
 def _read_form(api: Api, name: str) -> Form:

@@ -2,7 +2,9 @@
 
 import os
 import re
+import shutil
 import sys
+import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from enum import StrEnum
@@ -11,7 +13,7 @@ from typing import IO, Any, Protocol
 
 import msgspec
 
-from stanine.cli.exits import CliError
+from stanine.cli.exits import CliError, InvalidInputError
 
 #: Text that needs no quotes in YAML, and what looks like it but is a boolean or null.
 _WORD = re.compile(r"[A-Za-z][A-Za-z0-9_]{2,}", re.ASCII)
@@ -123,25 +125,41 @@ def progress(what: str, total: int | None = None, *, beside: IO[str] | None = No
 
 @contextmanager
 def open_input(file: str) -> Iterator[tuple[IO[bytes], str]]:
-    """Open a file, or standard input for `-`; yields it and the name to use in messages. Raises CliError."""
+    """Open a file, or standard input for `-`; yields it and the name to use in messages. Raises InvalidInputError if it cannot be had."""
     if file == "-":
         yield sys.stdin.buffer, "<stdin>"
         return
     try:
         stream = Path(file).open("rb")  # noqa: SIM115 - closed below; only the opening may be reported as this file's fault
-    except OSError as error:
-        raise CliError(f"{file}: {error.strerror}") from None
+    except (OSError, ValueError) as error:  # ValueError: a name that no file can have
+        raise InvalidInputError(f"{file}: {_say(error)}") from None
     with stream:
         yield stream, file
 
 
+@contextmanager
+def rewindable(stream: IO[bytes]) -> Iterator[IO[bytes]]:
+    """Yield the stream if it can be read twice, else a nameless temporary file with all that it held (standard input, a pipe)."""
+    if stream.seekable():
+        yield stream
+        return
+    with tempfile.TemporaryFile() as kept:
+        shutil.copyfileobj(stream, kept)
+        kept.seek(0)
+        yield kept
+
+
 def read_file(file: str) -> bytes:
-    """Return a file's bytes. Raises CliError."""
+    """Return a file's bytes. Raises InvalidInputError if it cannot be opened, CliError if it cannot be read."""
     with open_input(file) as (stream, _):
         try:
             return stream.read()
         except OSError as error:
             raise CliError(f"{file}: {error.strerror}") from None
+
+
+def _say(error: OSError | ValueError) -> str:
+    return str(error.strerror) if isinstance(error, OSError) else str(error)
 
 
 @contextmanager
@@ -155,6 +173,8 @@ def open_output(file: Path | None) -> Iterator[IO[str]]:
         sys.stdout.flush()
         return
     file = file.resolve()
+    if file.is_dir():
+        raise CliError(f"{file}: a directory; name a file in it")
     if file.exists() and not file.is_file():  # a pipe or device cannot be replaced
         with file.open("w", encoding="utf-8", newline="") as stream:
             yield stream

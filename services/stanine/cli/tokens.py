@@ -1,4 +1,4 @@
-"""`stanine tokens rotate`: a new secret for the tokens of attempts. Registered by `main`."""
+"""`stanine tokens rotate`: a new secret for the tokens of attempts. Registered by `application`."""
 
 from typing import Annotated, Any
 

@@ -1,4 +1,4 @@
-"""`stanine validate`: what `kubectl apply` would refuse, and what the operator would say. Registered by `main`; needs neither of them."""
+"""`stanine validate`: what `kubectl apply` would refuse, what the operator would say; needs neither. Registered by `application`."""
 
 import operator
 from typing import Annotated, Any

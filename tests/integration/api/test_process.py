@@ -123,7 +123,9 @@ def test_sigterm_finishes_what_has_begun_and_ends_held_requests(
 
     attempts = f"{url}/v1/instruments/a-mood/attempts"
     threads = [
-        threading.Thread(target=lambda: held.append(httpx.post(f"{attempts}?wait=30", json={"answers": {"i1": 1}}, headers=HEADERS, timeout=40))),
+        threading.Thread(
+            target=lambda: held.append(httpx.post(f"{attempts}?wait=30", json={"answers": {"i1": 1}}, headers=HEADERS, timeout=40))
+        ),
         threading.Thread(target=lambda: streamed.append(httpx.post(f"{attempts}:bulk", content=slow_lines(), headers=NDJSON, timeout=40))),
     ]
     for thread in threads:

@@ -92,7 +92,7 @@ def test_broken_yaml_is_located_by_line_and_column(stanine: Run, tmp_path: Path)
 
 def test_a_file_that_is_not_there_is_said_so(stanine: Run, small: Path) -> None:
     ran = stanine("score", small, "nowhere.csv")
-    assert (ran.status, ran.err) == (1, "nowhere.csv: No such file or directory\n")
+    assert (ran.status, ran.err) == (2, "nowhere.csv: No such file or directory\n")
 
 
 def test_json_lines_have_the_scales_as_the_api_gives_them(stanine: Run, small: Path) -> None:

@@ -122,7 +122,7 @@ def test_faults_are_located_whether_found_here_or_there(stanine: Run, up: Up, pu
 
 
 def test_a_faulty_line_of_json_is_located(stanine: Run, up: Up, published: str, tmp_path: Path) -> None:
-    (tmp_path / "r.ndjson").write_text('{"key": "a", "answers": {}}\n{"key": \n\n{"key": "b", "answers": {"A1": 17, "Z": 1}}\n')
+    (tmp_path / "r.ndjson").write_text('{"key": "a", "answers": {"A1": 1}}\n{"key": \n\n{"key": "b", "answers": {"A1": 17, "Z": 1}}\n')
     ran = stanine("submit", published, "r.ndjson", **up.variables)
     assert ran.status == 3
     assert [line.split(": ")[0] for line in ran.err.splitlines()] == ["r.ndjson:2:1", "r.ndjson:4:1"]

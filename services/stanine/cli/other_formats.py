@@ -1,0 +1,56 @@
+"""Recognises files that are taken for CSV and are none, or another kind, and says how to save them. Called by `sheet`, `responses`."""
+
+import re
+
+_SAVE = "save the sheet as CSV (UTF-8), separated by commas"
+#: What a file begins with, what it is then, and what to do.
+_BEGINNINGS: tuple[tuple[bytes, str], ...] = (
+    (b"PK\x03\x04", f"this is a workbook (.xlsx, .ods) or another zip archive, not a CSV file: {_SAVE}"),
+    (b"\xd0\xcf\x11\xe0", f"this is an old Excel workbook (.xls), not a CSV file: {_SAVE}"),
+    (b"$FL2", f"this is an SPSS file (.sav), not a CSV file: {_SAVE}"),
+    (b"$FL3", f"this is an SPSS file (.zsav), not a CSV file: {_SAVE}"),
+    (b"PAR1", "this is a Parquet file, not a CSV file: write the table as CSV"),
+    (b"\x1f\x8b", "this is a gzip file, not a CSV file: unpack it first (gunzip)"),
+    (b"%PDF", "this is a PDF, not a CSV file"),
+    (b"\xff\xfe", "the file is UTF-16: save it as UTF-8"),
+    (b"\xfe\xff", "the file is UTF-16: save it as UTF-8"),
+)
+#: The line that tells Excel alone how columns are separated.
+_FOR_EXCEL = re.compile(rb"(\xef\xbb\xbf)?[\"']?sep=([^\r\n]?)", re.IGNORECASE)
+#: What other programs separate columns by.
+_SEPARATORS = {";": "semicolons", "\t": "tabs", "|": "vertical bars"}
+_QUOTED = re.compile(r'"(?:[^"]|"")*"')
+
+
+def recognise(line: bytes) -> str:
+    """Return why a file with this first line is no CSV file that can be read here, and the remedy; nothing if it may be one."""
+    for beginning, what in _BEGINNINGS:
+        if line.startswith(beginning):
+            return what
+    if marked := _FOR_EXCEL.match(line):
+        what = f"sep={marked[2].decode('ascii', 'replace')}"
+        return f"the line {what} is for Excel alone: delete it, so that the first line names the columns, and separate these by commas"
+    text = line.removeprefix(b"\xef\xbb\xbf").lstrip()
+    if text.startswith(b"<"):
+        return f"this is HTML or XML, not a CSV file: {_SAVE}"
+    if re.match(rb"\[\s*(\{|$)", text):
+        return "this is a list in JSON, not a CSV file: `stanine submit` takes NDJSON, one attempt a line without brackets"
+    if b"\0" in line:
+        return f"this is no text in UTF-8: {_SAVE}"
+    return ""
+
+
+def explain_separator(line: str) -> str:
+    """Return a hint if the columns of a header seem to be separated by something else than commas."""
+    plain = _QUOTED.sub("", line)
+    marks = [name for mark, name in _SEPARATORS.items() if mark in plain]
+    return f"columns must be separated by commas; here they seem to be separated by {marks[0]}" if marks and "," not in plain else ""
+
+
+def explain_one_column(title: str) -> str:
+    """Return a hint on a header that has only one column, with this title."""
+    if hint := explain_separator(title):
+        return hint
+    if "," in title:
+        return "the whole header is in quotes, so it is one column: save the file with quotes around single cells only, or none"
+    return ""
