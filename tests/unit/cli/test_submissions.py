@@ -4,6 +4,9 @@ import hashlib
 import io
 import json
 
+import pytest
+
+from stanine.cli.exits import InvalidInputError
 from stanine.cli.responses import AttributeColumn, Form, ItemColumn
 from stanine.cli.submissions import Submission, open_source
 
@@ -58,3 +61,25 @@ def test_a_faulty_row_is_not_sent() -> None:
     lines = lines_of(b"A1,q1\n7,a\n1,a\n")
     assert (lines[0].body, lines[0].place) == (b"", (2, 1))
     assert lines[1].fault is None
+
+
+def test_rows_of_blank_cells_are_skipped_and_counted_and_leave_the_keys_of_others() -> None:
+    content = b"key,age,A1,q1\n,,1,a\n,,,\n , ,\t,\n,\n,,2,\n"
+    with open_source(io.BytesIO(content), "f") as source:
+        lines = list(source.submissions(lambda: FORM, lambda _: None))
+        assert (source.blank_rows, source.blank_lines) == (3, [3, 4, 5])
+    digest = hashlib.sha256(content).hexdigest()[:32]
+    assert [json.loads(line.body)["key"] for line in lines] == [f"{digest}-1", f"{digest}-5"]
+
+
+def test_a_row_without_any_answer_is_a_fault_unless_all_its_cells_are_blank() -> None:
+    lines = lines_of(b"key,age,A1,q1\nk,,,\n,31,,\n,,NA,\n,,,\n")
+    assert [(line.place, line.fault) for line in lines] == [((line, 1), "there is no answer in this row") for line in (2, 3, 4)]
+
+
+def test_a_file_of_another_kind_is_refused_before_the_form_is_asked_for() -> None:
+    def ask() -> Form:
+        raise AssertionError
+
+    with pytest.raises(InvalidInputError), open_source(io.BytesIO(b"PK\x03\x04"), "f") as source:
+        list(source.submissions(ask, lambda _: None))

@@ -1,0 +1,87 @@
+"""What is taken for a CSV file and is none is named, with the remedy; and so are names of columns that are nearly right."""
+
+import io
+import zipfile
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from stanine.cli.exits import InvalidInputError
+from stanine.cli.other_formats import recognise
+from stanine.cli.responses import Form, ItemColumn, Responses
+from stanine.cli.sheet import LINE_LIMIT, Sheet
+
+FORM = Form([ItemColumn("A1", [1, 2]), ItemColumn("mood_2", [1, 2])], [])
+
+
+def read(content: bytes) -> Responses:
+    return Responses(Sheet(io.BytesIO(content), "f"), FORM)
+
+
+def refusal(content: bytes) -> str:
+    with pytest.raises(InvalidInputError) as caught:
+        read(content)
+    return str(caught.value)
+
+
+def workbook() -> bytes:
+    with io.BytesIO() as file:
+        with zipfile.ZipFile(file, "w", zipfile.ZIP_STORED) as archive:
+            archive.writestr("[Content_Types].xml", "x" * (LINE_LIMIT + 10))  # one line longer than any of a CSV
+        return file.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("content", "says"),
+    [
+        (workbook(), ".xlsx"),
+        (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", ".xls"),
+        (b"$FL2@(#) SPSS DATA FILE", "SPSS"),
+        (b"PAR1\x15\x04", "Parquet"),
+        (b"\x1f\x8b\x08\x00", "gunzip"),
+        (b"k\0e\0y\0", "UTF-8"),
+        ("key,A1".encode("utf-16"), "UTF-16"),
+        (b"<html><table>", "HTML"),
+        (b'[{"key": "a"}]', "NDJSON"),
+        (b"[\n", "NDJSON"),
+        (b"sep=,\nA1,mood_2\n", "sep=,"),
+        (b"\xef\xbb\xbfSEP=;\r\nA1;mood_2\r\n", "sep=;"),
+        (b'"sep=;"\r\nA1;mood_2\r\n', "sep=;"),
+        (b"A1;mood_2\n1;2\n", "semicolons"),
+        (b'"A1";"mood_2"\n"1";"2"\n', "semicolons"),
+        (b'A1;"mood_2"\n', "semicolons"),
+        (b'"A1, the first";"mood_2"\n', "semicolons"),
+        (b"A1\tmood_2\n", "tabs"),
+        (b'"A1"\t"mood_2"\n', "tabs"),
+        (b'"A1"|"mood_2"\n', "vertical bars"),
+        (b'"A1,mood_2"\n', "quotes"),
+    ],
+)
+def test_another_kind_of_file_is_named_with_what_to_do(content: bytes, says: str) -> None:
+    assert says in refusal(content)
+
+
+def test_a_broken_quote_is_not_taken_for_another_separator() -> None:
+    assert "separated by" not in refusal(b'"A1"x;y,mood_2\n')
+
+
+@given(st.lists(st.text(st.characters(codec="utf-8", exclude_characters='\0\r\n"[<$'), min_size=1, max_size=8), min_size=2, max_size=4))
+def test_a_header_of_ordinary_names_is_no_other_kind(names: list[str]) -> None:
+    assert names[0].lower().startswith("sep=") or recognise(",".join(names).encode()) == ""
+
+
+@pytest.mark.parametrize("title", ["a1", " A1", "A1 ", "A 1", "A-1", "a_1", "\u200bA1", "A1\u00a0"])
+def test_a_name_that_differs_in_case_or_spaces_only_is_told(title: str) -> None:
+    said = refusal(f"{title},mood_2\n1,2\n".encode())
+    assert said.startswith("f:1: there is no column for A1\n")
+    assert said.endswith(f"{title!r} is probably A1")
+
+
+def test_a_column_that_is_not_needed_is_told_too_where_its_name_is_nearly_right() -> None:
+    assert read(b"Key,Participant ,A1,MOOD-2,mood_2,note\n").ignored == [
+        "'Key' (is it key?)",
+        "'Participant ' (is it participant?)",
+        "MOOD-2",  # mood_2 is there
+        "note",
+    ]
