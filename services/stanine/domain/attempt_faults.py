@@ -50,8 +50,11 @@ def find(text: bytes) -> Faults:
             faults.add(pointer("", name), "UnknownField", f"an attempt has {', '.join(_MEMBERS)}")
         elif value is not None:
             judge(value, f"/{name}", faults)
-    if plain.get("answers") is None:
+    answers = plain.get("answers")
+    if answers is None:
         faults.add("/answers", "MissingField", "answers are missing")
+    elif isinstance(answers, dict) and all(answer is None for answer in answers.values()) and not faults.at("/answers"):
+        faults.add("/answers", "TooFew", "no item is answered; an attempt without any answer is not taken")
     return faults
 
 
@@ -78,8 +81,6 @@ def _answers(value: Any, place: str, faults: Faults) -> None:
     if not isinstance(value, dict):
         faults.add(place, "WrongType", "an object of answers by item belongs here")
         return
-    if all(answer is None for answer in value.values()):
-        faults.add(place, "TooFew", "no item is answered; an attempt without any answer is not taken")
     for name, answer in value.items():
         ranked = isinstance(answer, list) and all(isinstance(one, str) for one in answer)
         if isinstance(answer, bool) or not (answer is None or ranked or isinstance(answer, int | float | str)):

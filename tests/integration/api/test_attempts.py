@@ -1,4 +1,5 @@
 import concurrent.futures
+import json
 
 import pytest
 from tests.integration.api.serving import Serving, document, problem
@@ -88,8 +89,18 @@ def test_an_instrument_that_is_not_indexed_yet_asks_to_try_again(api: Serving) -
         assert answer.headers["retry-after"] == "1"
 
 
-@pytest.mark.parametrize("answers", [{}, {"i1": None}, {"i1": None, "i2": 3}])
+@pytest.mark.parametrize("answers", [{"i2": 3}, {"i1": None, "i2": 3}, {"i3": None, "i1": None, "i2": 3}])
 def test_null_and_absent_mean_the_same(mood: Serving, answers: dict[str, int | None]) -> None:
     receipt = mood.submit(answers=answers)
     stored = mood.http().get(f"/v1/attempts/{receipt['attempt']}").json()
     assert stored["answers"] == {"i1": None, "i2": answers.get("i2"), "i3": None}
+
+
+@pytest.mark.parametrize("answers", [{}, {"i1": None}, {"i1": None, "i2": None, "i3": None}])
+def test_an_attempt_without_any_answer_is_refused(mood: Serving, answers: dict[str, None]) -> None:
+    path = "/v1/instruments/a-mood/attempts"
+    said = problem(mood.http().post(path, json={"answers": answers}), "invalid-attempt")
+    assert [(error["pointer"], error["code"]) for error in said["errors"]] == [("/answers", "TooFew")]
+    lines = b"".join(json.dumps({"key": key, "answers": given}).encode() + b"\n" for key, given in (("a", answers), ("b", {"i1": 1})))
+    answered = mood.http().post(f"{path}:bulk", content=lines, headers={"content-type": "application/x-ndjson"}).text.splitlines()
+    assert [json.loads(line)["status"] for line in answered] == [422, 202]
