@@ -43,7 +43,24 @@ COPY requirements-quickstart.txt ./
 RUN python3 -m pip install --quiet --no-deps --require-hashes --target /opt/embedded -r requirements-quickstart.txt \
  && install -d -o 10001 -g 10001 -m 0700 /data
 
-FROM ${BASE_IMAGE} AS service
+# Everything in one container, for a first look: docker build --target quickstart, docker run -p 127.0.0.1:8420:8420. Its key is in its log.
+FROM ${BASE_IMAGE} AS quickstart
+ENV USER=stanine HOME=/tmp
+ENV PATH=/opt/stanine/bin:$PATH PYTHONPATH=/app:/opt/embedded PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1 OPENBLAS_NUM_THREADS=1
+COPY --from=build /opt/stanine /opt/stanine
+COPY --from=build /app /app
+COPY --from=embedded /opt/embedded /opt/embedded
+COPY --from=embedded --chown=10001:10001 /data /data
+WORKDIR /app
+USER 10001:10001
+STOPSIGNAL SIGTERM
+VOLUME /data
+EXPOSE 8420
+ENTRYPOINT ["/opt/stanine/bin/python", "/app/entry.py"]
+CMD ["cli", "up", "--host", "0.0.0.0", "--data", "/data"]
+
+# The image that is built unless another target is named.
+FROM ${BASE_IMAGE}
 LABEL org.opencontainers.image.title="stanine" \
       org.opencontainers.image.description="Runs psychometric assessments: API, indexWatcher, resultWatcher, operator, CLI" \
       org.opencontainers.image.licenses="Apache-2.0"
@@ -60,17 +77,6 @@ USER 10001:10001
 STOPSIGNAL SIGTERM
 ENTRYPOINT ["/opt/stanine/bin/python", "/app/entry.py"]
 
-# Everything in one container, for a first look: docker build --target quickstart, docker run -p 127.0.0.1:8420:8420. Its key is in its log.
-FROM service AS quickstart
-ENV PYTHONPATH=/app:/opt/embedded
-COPY --from=embedded /opt/embedded /opt/embedded
-COPY --from=embedded --chown=10001:10001 /data /data
-VOLUME /data
-EXPOSE 8420
-CMD ["cli", "up", "--host", "0.0.0.0", "--data", "/data"]
-
-# The image that is built unless another target is named.
-FROM service
 # Which commit this is, where whoever builds says so. Last, since it makes no layer anew.
 ARG REVISION=unknown
 LABEL org.opencontainers.image.revision="${REVISION}"

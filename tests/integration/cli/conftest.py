@@ -90,10 +90,10 @@ def _children(pid: int) -> list[int]:
 
 
 @contextmanager
-def running_up(data: Path, **environment: str) -> Iterator[Up]:
+def running_up(data: Path, *options: str, **environment: str) -> Iterator[Up]:
     """Start `stanine up` on a free port and wait until it says where it is; it is stopped at the end if it still runs."""
     inherited = {name: value for name, value in os.environ.items() if not name.startswith("STANINE_")}
-    command = [sys.executable, "-m", "stanine.cli.main", "up", "--port", "0", "--data", str(data)]
+    command = [sys.executable, "-m", "stanine.cli.main", "up", "--port", "0", "--data", str(data), *options]
     log = data.with_suffix(".stderr")
     with log.open("w") as errors:
         process = subprocess.Popen(command, env=inherited | environment, stdout=subprocess.PIPE, stderr=errors, text=True)

@@ -4,6 +4,7 @@ import hashlib
 import json
 import os
 import signal
+import socket
 import stat
 import subprocess
 import sys
@@ -47,6 +48,58 @@ def test_it_stops_everything_when_told_to(tmp_path: Path) -> None:
         assert up.process.wait(60) == 0
         assert all(wait_until_gone(pid) for pid in family)
     assert "stopped; nothing is left running" in (tmp_path / "data.stderr").read_text()
+
+
+def test_keys_that_were_added_survive_the_next_up(stanine: Run, tmp_path: Path) -> None:
+    data = tmp_path / "data"
+    data.mkdir()
+    first = json.loads(stanine("keys", "new", "before", "--file", data / "keys.json", "-o", "json").out)["key"]
+    with running_up(data) as up:
+        second = json.loads(stanine("keys", "new", "meanwhile", "--file", data / "keys.json", "-o", "json").out)["key"]
+        former = up.variables["STANINE_KEY"]
+        for key in (first, second):
+            assert wait_for(lambda key=key: stanine("instruments", "--key", key, **up.variables).status == 0)  # type: ignore[misc]
+    with running_up(data) as up:
+        for key in (first, second, up.variables["STANINE_KEY"]):
+            assert stanine("instruments", "--key", key, **up.variables).status == 0
+        assert stanine("instruments", "--key", former, **up.variables).status == 6
+    names = [entry["name"] for entry in json.loads((data / "keys.json").read_text())]
+    assert names == ["before", "meanwhile", "development"]
+
+
+def test_a_keys_file_that_cannot_be_read_is_said_and_stays(stanine: Run, tmp_path: Path) -> None:
+    data = tmp_path / "data"
+    data.mkdir()
+    (data / "keys.json").write_text('[{"name": "mine",')
+    ran = stanine("up", "--port", "0", "--data", data)
+    assert ran.status == 2
+    assert ran.err.startswith(f"{data / 'keys.json'}:1:")
+    assert (data / "keys.json").read_text() == '[{"name": "mine",'
+    ran = stanine("up", "--port", "0", "--data", data, STANINE_KEYS_FILE="nowhere.json")
+    assert (ran.status, ran.err.partition(";")[0]) == (2, "STANINE_KEYS_FILE: there is no file nowhere.json")
+
+
+def test_the_key_of_the_environment_may_be_one_that_was_added(stanine: Run, tmp_path: Path) -> None:
+    data = tmp_path / "data"
+    data.mkdir()
+    key = json.loads(stanine("keys", "new", "mine", "--file", data / "keys.json", "-o", "json").out)["key"]
+    with running_up(data, STANINE_KEY=key) as up:
+        assert up.variables["STANINE_KEY"] == key
+        assert stanine("instruments", **up.variables).status == 0
+
+
+def test_the_api_listens_where_it_is_told_and_the_rest_on_this_machine_only(stanine: Run, tmp_path: Path) -> None:
+    with running_up(tmp_path / "data", "--host", "0.0.0.0") as up:
+        port = int(up.variables["STANINE_API_URL"].rsplit(":", 1)[1])
+        assert up.variables["STANINE_API_URL"] == f"http://127.0.0.1:{port}"
+        with urllib.request.urlopen(f"http://127.0.0.2:{port}/readyz", timeout=30) as answer:
+            assert answer.status == 200
+        redis_port = int(up.variables["STANINE_REDIS_URL"].rsplit(":", 1)[1].split("/")[0])
+        with pytest.raises(OSError, match="refused"):
+            socket.create_connection(("127.0.0.2", redis_port), 30)
+    for host in ("no-such-host.invalid", "192.0.2.1"):
+        ran = stanine("up", "--port", "0", "--host", host)
+        assert (ran.status, ran.err.partition(":")[0]) == (2, f"--host {host}")
 
 
 def test_nothing_outlives_it_when_it_is_killed(tmp_path: Path) -> None:
