@@ -18,6 +18,8 @@ import redis
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
+from tests import skips
+
 # A busy machine must not fail a property by its time.
 hypothesis.settings.register_profile("stanine", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow])
 hypothesis.settings.load_profile("stanine")
@@ -42,7 +44,17 @@ def need(part: str, *, found: bool) -> None:
     if not found:
         if part in os.environ.get("STANINE_REQUIRE", "").split():
             pytest.fail(f"{part} is required here (STANINE_REQUIRE) and is not there")
-        pytest.skip(f"{part} is not there")
+        pytest.skip(skips.reason(part))
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Close a run with a line for each reason for which tests were skipped: how many, and what to install."""
+    skipped = terminalreporter.stats.get("skipped", [])
+    lines = skips.closing_lines(str(report.longrepr[2]).removeprefix("Skipped: ") for report in skipped)
+    if lines:
+        terminalreporter.section("skipped", sep="=")
+        for line in lines:
+            terminalreporter.write_line(line)
 
 
 def free_port() -> int:

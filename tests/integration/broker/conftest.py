@@ -1,6 +1,5 @@
 """Brokers, workers and worker processes for the broker's tests; all of them end with the test."""
 
-import os
 import signal
 import subprocess
 import sys
@@ -11,6 +10,7 @@ from typing import Any
 
 import dramatiq
 import pytest
+from tests.conftest import need
 
 from stanine.broker import StreamsBroker
 from stanine.connection.clients import connect
@@ -99,8 +99,5 @@ def eventually(condition: Callable[[], Any], timeout: float = 5.0) -> float:
 def oldest_redis() -> Path:
     """Debian's Redis 7.0, the oldest we support. Not installed: skipped, unless STANINE_REQUIRE names redis-server."""
     binary = Path("/usr/bin/redis-server")
-    if not binary.exists():
-        if "redis-server" in os.environ.get("STANINE_REQUIRE", ""):
-            pytest.fail(f"{binary} is required, but it is not installed")
-        pytest.skip(f"{binary} is not installed")
+    need("redis-server", found=binary.exists())
     return binary

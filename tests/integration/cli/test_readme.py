@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from tests.conftest import need
 
 from stanine.cli import exits
 from stanine.cli.main import COMMANDS
@@ -29,8 +30,7 @@ def as_pattern(expected: str) -> str:
 
 
 def test_its_commands_answer_as_it_says(tmp_path: Path) -> None:
-    if shutil.which("curl") is None and "curl" not in os.environ.get("STANINE_REQUIRE", ""):
-        pytest.skip("curl is not installed")
+    need("curl", found=shutil.which("curl") is not None)
     assert len(CONSOLE) >= 7
     with running_up(tmp_path / "data") as up:
         path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
