@@ -180,5 +180,5 @@ def test_keys_rotate_without_a_restart(mood: Serving, keys_file: Path) -> None:
 def until_status(api: Serving, key: str, status: int) -> None:
     began = time.monotonic()
     while api.http(key).get("/v1/instruments").status_code != status:
-        assert time.monotonic() - began < 3
+        assert time.monotonic() - began < 30
         time.sleep(0.05)

@@ -247,4 +247,4 @@ def test_it_gives_up_when_told_to_stop(open_client: Any) -> None:
     client = open_client(f"redis://127.0.0.1:{free_port()}/0")
     begun = time.monotonic()
     assert bootstrap_until_ready(client, namespace=NAMESPACE, queues=QUEUES, stop=stop) is None
-    assert time.monotonic() - begun < 3
+    assert time.monotonic() - begun < 30

