@@ -31,7 +31,7 @@ def test_a_run_that_skips_closes_with_one_line_for_each_reason(tmp_path: Path) -
         "-p",
         "no:cacheprovider",
         "-c",
-        TESTS.parent / "pyproject.toml",
+        str(TESTS.parent / "pyproject.toml"),
         tmp_path,
     ]
     done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)

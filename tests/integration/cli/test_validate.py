@@ -14,4 +14,4 @@ def test_the_exit_status_says_whether_all_are_valid(stanine: Run) -> None:
     assert ran.status == 2
     assert ran.err.startswith("<stdin>:8: spec.maxDeliveries: 0 is outside 1 to 1000")
     assert ran.out.splitlines()[1].split()[:3] == ["Queue", "results", "Refused"]
-    assert stanine("validate", "no-such-file.yaml").status == 1
+    assert stanine("validate", "no-such-file.yaml").status == 2

@@ -4,7 +4,8 @@ import statistics
 
 import pytest
 
-from stanine.cli.demo import PUBLISHED, _compare
+from stanine.cli.demo import _compare
+from stanine.cli.demo_people import PUBLISHED
 
 
 def scores(mean: float, deviation: float) -> list[float]:
