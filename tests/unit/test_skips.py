@@ -22,7 +22,7 @@ def test_a_run_that_skips_closes_with_one_line_for_each_reason(tmp_path: Path) -
         "@pytest.mark.parametrize('part', ['helm', 'helm', 'openssl'])\n"
         "def test_it(part): need(part, found=False)\n"
     )
-    command = [
+    command: list[str] = [
         sys.executable,
         "-m",
         "pytest",
@@ -32,7 +32,7 @@ def test_a_run_that_skips_closes_with_one_line_for_each_reason(tmp_path: Path) -
         "no:cacheprovider",
         "-c",
         str(TESTS.parent / "pyproject.toml"),
-        tmp_path,
+        str(tmp_path),
     ]
     done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
     assert done.returncode == 0, done.stdout

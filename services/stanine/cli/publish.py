@@ -17,6 +17,8 @@ from stanine.domain.records import Instrument
 
 #: Seconds of `--wait` until the index has the revision; what the API holds a request for at the most.
 _WAIT = 30
+#: What files of responses and workbooks are called, which are given by mistake.
+_OF_RESPONSES = frozenset({".csv", ".tsv", ".ndjson", ".xlsx", ".xls", ".ods", ".sav"})
 
 
 class Document(msgspec.Struct, frozen=True):
@@ -86,6 +88,8 @@ def parse_document(content: bytes, file: str) -> Document:
         lines = [_locate(file, fault) for fault in error.faults]
         if error.count > len(lines):
             lines.append(f"{file}: and {error.count - len(lines)} more faults")
+        if PurePath(file).suffix.lower() in _OF_RESPONSES:
+            lines.append("an instrument document is YAML or JSON; a file of responses comes second: `stanine score INSTRUMENT RESPONSES`")
         raise InvalidInputError(*lines) from None
     return Document(file, instrument, text, digest(text))
 

@@ -174,6 +174,15 @@ def test_a_file_that_cannot_be_read_is_a_fault_of_the_command_line(stanine: Run,
     assert re.fullmatch(rf"{re.escape(file)}: (No such file or directory|Is a directory)\n", ran.err)
 
 
+@pytest.mark.parametrize("name", ["r.csv", "book.XLSX"])
+def test_a_file_of_responses_in_the_place_of_the_instrument_is_told(stanine: Run, small: Path, tmp_path: Path, name: str) -> None:
+    (tmp_path / name).write_bytes(b"PK\x03\x04" if name.endswith("XLSX") else b"A1,A2,q1\n1,2,a\n")
+    for words in (["score", name, "small.yaml"], ["publish", name]):
+        ran = stanine(*words)
+        assert (ran.status, ran.out) == (2, "")
+        assert ran.err.splitlines()[-1].startswith("an instrument document is YAML or JSON; a file of responses comes second")
+
+
 @contextmanager
 def silent_server(says: bytes = b"") -> Iterator[int]:
     """Yield the port of a server that takes connections, sends the same to each or nothing, and never ends one."""

@@ -32,7 +32,7 @@ def test_a_new_key_is_one_that_the_api_takes_and_its_file_does_not_tell(capsys: 
     assert keyring.load() == 1
     caller = keyring.find(str(made["key"]).encode())
     assert caller is not None
-    assert (caller.name, caller.scopes, caller.sees("mood-1"), caller.sees("other")) == ("one", {Scope.RESULTS_READ}, True, False)
+    assert (caller.name, set(caller.scopes), caller.sees("mood-1"), caller.sees("other")) == ("one", {Scope.RESULTS_READ}, True, False)
     assert keyring.find(str(make(capsys, file=path, name="two")["key"]).encode()) is None
     assert keyring.load() == 2
 
