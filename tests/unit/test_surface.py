@@ -19,7 +19,7 @@ from stanine.api.app import Api
 from stanine.api.keys import Keyring
 from stanine.api.openapi import describe
 from stanine.api.settings import ApiSettings
-from stanine.cli.main import make_app
+from stanine.cli.application import make_app
 
 ROOT = Path(__file__).parents[2]
 SURFACE = Path(__file__).with_name("surface.json")
