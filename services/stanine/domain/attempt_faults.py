@@ -3,13 +3,16 @@
 No sentence quotes what a person answered: it names the place.
 """
 
+import re
 from collections.abc import Callable
 from typing import Any
 
 from stanine.domain.errors import Faults, InvalidAttempt
 from stanine.domain.json_text import locate
-from stanine.domain.limits import MAX_ATTEMPT_BYTES, MAX_ATTRIBUTE_TEXT, MAX_KEY, MAX_PARTICIPANT, MAX_REVISION
+from stanine.domain.limits import MAX_ATTEMPT_BYTES, MAX_ATTRIBUTE_TEXT, MAX_INTEGER, MAX_KEY, MAX_LANGUAGE, MAX_PARTICIPANT, MAX_REVISION
 
+#: A language tag (BCP 47), as a document has them.
+LANGUAGE = "^[A-Za-z]{2,8}(-[A-Za-z0-9]{1,8})*$"
 #: Characters of a name that a pointer shows.
 _SHOWN = 64
 
@@ -53,7 +56,7 @@ def find(text: bytes) -> Faults:
     answers = plain.get("answers")
     if answers is None:
         faults.add("/answers", "MissingField", "answers are missing")
-    elif isinstance(answers, dict) and all(answer is None for answer in answers.values()) and not faults.at("/answers"):
+    elif isinstance(answers, dict) and all(answer in (None, "") for answer in answers.values()) and not faults.at("/answers"):
         faults.add("/answers", "TooFew", "no item is answered; an attempt without any answer is not taken")
     return faults
 
@@ -82,12 +85,12 @@ def _answers(value: Any, place: str, faults: Faults) -> None:
         faults.add(place, "WrongType", "an object of answers by item belongs here")
         return
     for name, answer in value.items():
-        ranked = isinstance(answer, list) and all(isinstance(one, str) for one in answer)
-        if isinstance(answer, bool) or not (answer is None or ranked or isinstance(answer, int | float | str)):
+        listed = isinstance(answer, list) and all(isinstance(one, int | float | str) and not isinstance(one, bool) for one in answer)
+        if isinstance(answer, bool) or not (answer is None or listed or isinstance(answer, int | float | str)):
             faults.add(
                 pointer(place, name),
                 "WrongType",
-                "an answer is the value of an option (a number or a text), or a list of texts for a ranking",
+                "an answer is a number or a text, or a list of such for a Multiple or a Ranking",
             )
 
 
@@ -102,10 +105,24 @@ def _attributes(value: Any, place: str, faults: Faults) -> None:
             faults.add(pointer(place, name), "TooLong", f"at most {MAX_ATTRIBUTE_TEXT} characters belong here")
 
 
+def _language(value: Any, place: str, faults: Faults) -> None:
+    if not isinstance(value, str) or len(value) > MAX_LANGUAGE or not re.fullmatch(LANGUAGE, value):
+        faults.add(place, "WrongText", 'a language tag (BCP 47) such as "en" or "pt-BR" belongs here')
+
+
+def _seconds(value: Any, place: str, faults: Faults) -> None:
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        faults.add(place, "WrongType", "a number belongs here")
+    elif not 0 <= value <= MAX_INTEGER:
+        faults.add(place, "OutOfRange", "seconds are 0 or more")
+
+
 _MEMBERS: dict[str, Callable[[Any, str, Faults], None]] = {
     "key": _text(MAX_KEY),
     "revision": _revision,
     "participant": _text(MAX_PARTICIPANT),
     "answers": _answers,
     "attributes": _attributes,
+    "language": _language,
+    "seconds": _seconds,
 }

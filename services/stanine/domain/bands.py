@@ -1,17 +1,13 @@
-"""Bands of scores, and their edges made exact. Used by `scale_checks` and `scoring`.
+"""Bands of scores, and their edges made exact. Used by `scale_checks` and `scoring`."""
 
-An edge is compared with the score rounded to 9 decimals, as Python's `round` does it: correctly, from the score's exact value. So that the
-kernel need not round, each edge becomes the smallest double whose rounded value lies beyond it, and a comparison is a plain `>=`.
-"""
-
-import math
 from collections.abc import Sequence
 
+from stanine.domain.derived import DECIMALS
 from stanine.domain.errors import Faults
-from stanine.domain.records import Band
+from stanine.domain.intervals import smallest_beyond
+from stanine.domain.scale_records import Band
 
-#: Decimals of a score that a comparison sees: beyond what a Mean of any scale needs, and short of where double arithmetic gets noisy.
-DECIMALS = 9
+__all__ = ["DECIMALS", "check", "smallest_beyond", "start"]
 
 
 def check(bands: Sequence[Band], place: str, faults: Faults) -> None:
@@ -47,23 +43,6 @@ def start(band: Band) -> float | None:
     """Return the smallest double that lies in a band or beyond it; None if the band has no lower end."""
     edge = _edge(band)
     return None if edge is None else smallest_beyond(edge[0], inclusive=edge[1] == 0)
-
-
-def smallest_beyond(edge: float, *, inclusive: bool) -> float:
-    """Return the smallest double x with round(x, 9) ≥ edge (inclusive) or > edge."""
-
-    def is_beyond(x: float) -> bool:
-        rounded = round(x, DECIMALS)
-        return rounded >= edge if inclusive else rounded > edge
-
-    step = max(10.0**-DECIMALS, math.ulp(edge)) * 2
-    low, high = edge - step, edge + step
-    while (middle := low + (high - low) / 2) not in (low, high):
-        if is_beyond(middle):
-            high = middle
-        else:
-            low = middle
-    return high
 
 
 def _edge(band: Band) -> tuple[float, int] | None:

@@ -21,9 +21,12 @@ Code = Literal[
     "WrongType", "MissingField", "UnknownField", "NotSupported", "WrongText", "TooLong", "TooShort", "TooMany", "TooFew", "OutOfRange",
     # the meaning of a document
     "NameMismatch", "DuplicateId", "ReservedId", "DuplicateValue", "UnknownReference", "Contradiction", "NoNumbers", "NotReversible",
-    "NotAnOption", "PointsMismatch", "WrongWeight", "WrongMinValid", "BandsOverlap", "TooManyDecimals",
+    "NotAnOption", "PointsMismatch", "WrongWeight", "WrongMinValid", "BandsOverlap", "TooManyDecimals", "RangesOverlap", "RangesGap",
+    "Cyclic",
     # an attempt
-    "UnknownItem", "UnknownAttribute", "NotAnAnswer", "NotAValue",
+    "UnknownItem", "UnknownAttribute", "NotAnAnswer", "NotAValue", "NotShown", "NotDistinct",
+    # a warning about a document that is accepted
+    "NoEffect", "UnansweredWithoutMinValid", "DifferentRanges", "ExcludeUnderSum", "StraddledEdge", "MissingTranslation", "ConditionNamesKey",
 ]  # fmt: skip
 
 

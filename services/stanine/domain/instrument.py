@@ -7,10 +7,12 @@ import hashlib
 
 import msgspec
 
-from stanine.domain import form_checks, limits, scale_checks, structure
+from stanine.domain import form_checks, limits, scale_checks, structure, table_checks
+from stanine.domain.condition_checks import conditions_of
 from stanine.domain.document import canonical
 from stanine.domain.errors import Fault, Faults, InvalidDocument
-from stanine.domain.records import Instrument, options_of
+from stanine.domain.item_forms import resolve
+from stanine.domain.records import Instrument
 
 __all__ = ["Instrument", "form_digest", "parse_instrument"]
 
@@ -26,6 +28,8 @@ def parse_instrument(plain: object, *, name: str | None = None) -> Instrument:
         faults.add("metadata.name", "NameMismatch", f'the document is named "{instrument.metadata.name}", but it was sent as "{name}"')
     form_checks.check(instrument.spec, faults)
     scale_checks.check(instrument.spec, faults)
+    if not faults.count:
+        table_checks.check(instrument.spec, faults)
     if faults.count:
         raise InvalidDocument(faults.kept, faults.count)
     size = len(canonical(plain))
@@ -36,15 +40,25 @@ def parse_instrument(plain: object, *, name: str | None = None) -> Instrument:
 
 
 def form_digest(instrument: Instrument) -> str:
-    """Return the SHA-256 (hex) of what people answer: attributes, items with their options, instructions.
+    """Return the SHA-256 (hex) of a document's structure: what an answer means. Two revisions have one form exactly if theirs are equal.
 
-    Options count as an item offers them, so renaming a response set or moving its options into an item makes no new form.
+    What an item asks for counts as it is, so renaming a response set or moving its options into an item makes no new form, nor does any
+    text, label or title.
     """
     spec = instrument.spec
-    options = options_of(spec)
-    form = [
-        spec.instructions,
-        [msgspec.to_builtins(attribute) for attribute in spec.attributes],
-        [[item.id, item.type, item.text, [msgspec.to_builtins(option) for option in options[item.id]]] for item in spec.items],
+    conditions = conditions_of(spec)
+    structure_of_form = [
+        [[one.id, one.type, [value.value for value in one.options]] for one in spec.attributes],
+        [
+            [
+                form.id,
+                form.type,
+                [[option.value, option.missing, option.exclusive] for option in form.options],
+                [form.low, form.high, form.step, form.integer, form.unit] if form.type == "Number" else None,
+                [form.min_chosen, form.max_chosen] if form.type == "Multiple" else None,
+                [condition.tree for condition in conditions.get(form.id, ())],
+            ]
+            for form in resolve(spec).values()
+        ],
     ]
-    return hashlib.sha256(msgspec.json.encode(form, order="deterministic")).hexdigest()
+    return hashlib.sha256(msgspec.msgpack.encode(structure_of_form, order="deterministic")).hexdigest()

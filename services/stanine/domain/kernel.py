@@ -1,38 +1,29 @@
-"""Scores a batch of attempts as matrices. The only module with NumPy; called by the result watcher and by `stanine score`.
+"""Scores a batch of attempts as matrices; called by the result watcher and by `stanine score`. The modules `kernel_*` are its parts.
 
-An attempt's bits may not depend on its batch. So nothing is added up by BLAS or by NumPy's pairwise sums, whose order depends on the shape:
-
-- A sum whose terms are all small whole numbers is exact in any order. Such terms are taken several at a time: the combination of a few
-  items' answers indexes one table of 64-bit integers, in which all of a scale's sums stand side by side (`_Groups`).
-- Any other sum is accumulated item by item, in the order that `scoring` states, each step over the whole batch (`_Columns`).
-
-An answer's state is its code made dense: 0 omitted, 1 to k the options, k + 1 not shown or declined.
+They alone use NumPy, with `formulas.evaluation` and `rounding_vectors`. An attempt's bits do not depend on its batch: `kernel_sums` says how
+its sums see to that, and all else works element by element. Scales of items come first, composites and formulas after their parts.
 """
 
-import math
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from stanine.domain.result import NO_BAND, Status
-from stanine.domain.scoring import DECLINED, Plan, PlannedScale
+from stanine.domain import kernel_terms
+from stanine.domain.kernel_answers import Codes, Damage, Floats
+from stanine.domain.kernel_attributes import AttributeColumns, attribute_columns
+from stanine.domain.kernel_formula import FormulaScale
+from stanine.domain.kernel_steps import Finished, Groups, Steps
+from stanine.domain.kernel_sums import FastScales, Integers, is_summed_here
+from stanine.domain.kernel_terms import ItemScale
+from stanine.domain.plan import Plan
+from stanine.domain.result_records import NO_BAND, NO_GROUP, NO_ROW, Extension, extensions, extension_bytes
 
-Codes = npt.NDArray[np.uint8]
-Floats = npt.NDArray[np.float64]
-Integers = npt.NDArray[np.int64]
+__all__ = ["AttributeColumns", "Codes", "Floats", "Kernel", "Scores", "attribute_columns"]
 
 #: Attempts worked on at once, and cells of a step's matrix: what is held between two steps stays in the processor's cache.
 CHUNK, CHUNK_CELLS = 1024, 1 << 18
-#: Combinations of answers that one table may have: four items of five options are 2401, which lie in the first-level cache.
-GROUP_STATES = 4096
-#: Entries (8 bytes each) of all such tables together; a plan that would need more takes its items one by one.
-ALL_GROUP_STATES = 1 << 20
-#: Bits of a count of answers: at most 2,000 items.
-_COUNT_BITS = 12
-_COUNT_MASK = (1 << _COUNT_BITS) - 1
-#: Bits that the two counts leave to a scale's other sums in a 64-bit integer with its sign.
-_SUM_BITS = 63 - 2 * _COUNT_BITS
 
 _BODY = np.dtype([("raw", "<f8"), ("valid", "<u2"), ("status", "u1"), ("band", "u1")])
 
@@ -40,8 +31,9 @@ _BODY = np.dtype([("raw", "<f8"), ("valid", "<u2"), ("status", "u1"), ("band", "
 class Scores:
     """What came of a batch: one row per attempt, one column per scale; `result` says what the fields mean."""
 
-    def __init__(self, table: npt.NDArray[Any]) -> None:
+    def __init__(self, table: npt.NDArray[Any], extension: npt.NDArray[np.uint8] | None = None) -> None:
         self.table = table
+        self._extension = extension
 
     @property
     def raw(self) -> Floats:
@@ -53,257 +45,170 @@ class Scores:
         """Return one result body per attempt."""
         width = self.table.dtype.itemsize * self.table.shape[1]
         body = self.table.tobytes()
+        if self._extension is not None:
+            own = np.frombuffer(body, dtype=np.uint8).reshape(len(self.table), width)
+            body = np.concatenate((own, self._extension), axis=1).tobytes()
+            width += self._extension.shape[1]
         return [body[start : start + width] for start in range(0, len(body), width)]
 
 
+class _Sheet:
+    """The scores of a chunk while they are worked out: a row a scale, a column an attempt."""
+
+    def __init__(self, scales: int, attempts: int) -> None:
+        self.raw = np.empty((scales, attempts))
+        self.valid = np.zeros((scales, attempts), dtype=np.int64)
+        self.status = np.zeros((scales, attempts), dtype=np.int64)
+
+
 class Kernel:
-    """A plan made ready to run. Holds no state between batches, so threads may share it."""
+    """A plan made ready to run. Holds nothing of a batch, so threads may share it."""
 
     def __init__(self, plan: Plan) -> None:
         self.plan = plan
-        self._last_state = np.array([count + 1 for count in plan.options], dtype=np.uint8)
-        self._max_code = np.array([count - 1 for count in plan.options], dtype=np.uint8)
-        sums = [_Sums(plan, scale) for scale in plan.scales]
-        self._groups = _Groups(sums, GROUP_STATES)
-        if self._groups.table.size > ALL_GROUP_STATES:
-            self._groups = _Groups(sums, 1)
-        self._columns = _Columns(sums)
-        self._finish = _Finish(plan.scales, sums)
-        self._chunk = max(64, min(CHUNK, CHUNK_CELLS // max(self._groups.count, 1)))
+        self._damage = Damage(plan)
+        scales = plan.scales
+        fast = [place for place, scale in enumerate(scales) if is_summed_here(scale)]
+        self._fast = FastScales(plan, [scales[place] for place in fast]) if fast else None
+        #: The places of the scales that are added up together; None: all of them.
+        self._fast_places = None if len(fast) == len(scales) else np.array(fast, dtype=np.intp)
+        self._items = [(place, ItemScale(plan, scale)) for place, scale in enumerate(scales) if scale.kind == "Items" and place not in fast]
+        self._formulas = {place: FormulaScale(plan, scale) for place, scale in enumerate(scales) if scale.kind == "Formula"}
+        self._steps = [Steps(scale) for scale in scales]
+        needed = {part.scale for scale in scales for part in scale.parts}
+        needed |= {one.place for scale in scales if scale.formula for one in scale.formula.numbers if one.source == "Scale"}
+        self._plain = [steps.are_plain and place not in needed for place, steps in enumerate(self._steps)]
+        self._extensions = extensions(plan)
+        self._extension_bytes = extension_bytes(plan)
+        width = self._fast.width if self._fast is not None else 1
+        self._chunk = max(64, min(CHUNK, CHUNK_CELLS // max(width, 1)))
 
     def unreadable(self, codes: Codes) -> list[int]:
         """Return the rows that hold a code which their item does not have: such an attempt was damaged and must not be scored."""
-        damaged = (codes > self._max_code) & (codes < DECLINED)
-        return [int(row) for row in np.flatnonzero(damaged.any(axis=1))]
+        return self._damage.rows(codes)
 
-    def score(self, codes: Codes) -> Scores:
-        """Score attempts: one row of codes each, one column per item of the form, in its order."""
-        attempts, items = codes.shape
-        if items != len(self.plan.options) or codes.dtype != np.uint8:
-            raise ValueError(f"{len(self.plan.options)} items a row of uint8 belong here, not {items} of {codes.dtype}")
+    def columns(self, people: Sequence[Mapping[str, Any]]) -> AttributeColumns:
+        """Return people's attributes as `score` takes them."""
+        return attribute_columns(self.plan, people, len(people))
+
+    def score(self, codes: Codes, attributes: AttributeColumns | None = None) -> Scores:
+        """Score attempts: a row of answers each, as `answer_codes` lays them out; without attributes nobody has any."""
+        attempts, width = codes.shape
+        if width != self.plan.row_bytes or codes.dtype != np.uint8:
+            raise ValueError(f"{self.plan.row_bytes} bytes a row belong here ({len(self.plan.cells)} items), not {width} of {codes.dtype}")
         table = np.empty((attempts, len(self.plan.scales)), dtype=_BODY)
-        with np.errstate(divide="ignore", invalid="ignore"):
+        extension = np.zeros((attempts, self._extension_bytes), dtype=np.uint8) if self._extension_bytes else None
+        if attributes is None:
+            attributes = attribute_columns(self.plan, None, attempts)
+        elif len(attributes.matrix) != attempts:
+            raise ValueError(f"attributes of {attempts} attempts belong here, not of {len(attributes.matrix)}")
+        with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
             for start in range(0, attempts, self._chunk):
-                self._score_chunk(codes[start : start + self._chunk], table[start : start + self._chunk])
-        return Scores(table)
+                stop = min(start + self._chunk, attempts)
+                self._score_chunk(
+                    codes[start:stop], attributes.rows(start, stop), table[start:stop], None if extension is None else extension[start:stop]
+                )
+        return Scores(table, extension)
 
-    def _score_chunk(self, codes: Codes, table: npt.NDArray[Any]) -> None:
-        states = np.ascontiguousarray(np.minimum(codes + np.uint8(1), self._last_state).T)
-        sums = self._groups.add_up(states)
-        numerators, denominators = self._finish.split(sums)
-        self._columns.add_up(states, numerators, denominators)
-        self._finish.write(sums, numerators, denominators, table)
-
-
-class _Sums:
-    """What one scale adds up, per term and state: numerator, denominator, points present, answers valid."""
-
-    def __init__(self, plan: Plan, scale: PlannedScale) -> None:
-        self.items = [term.item for term in scale.terms]
-        self.numerators: list[list[float]] = []
-        self.denominators: list[list[float]] = []
-        self.present: list[list[int]] = []
-        self.valid: list[list[int]] = []
-        # With a weight of 0 or less every item is needed, so there is nothing to divide by.
-        divides = all(term.weight > 0 for term in scale.terms)
-        for term in scale.terms:
-            table = plan.tables[term.table]
-            points = [scale.unanswered, *table, None]
-            known = [x for x in table if x is not None]
-            low, high = (min(known), max(known)) if scale.method == "Percent" else (0.0, 1.0)
-            self.numerators.append([0.0 if x is None else term.weight * (x - low) for x in points])
-            self.denominators.append([0.0 if x is None or not divides else term.weight * (high - low) for x in points])
-            self.present.append([int(x is not None) for x in points])
-            self.valid.append([0, *(int(x is not None) for x in table), 0])
-        bits = _whole_bits(self.numerators)
-        self.numerator_is_whole = bits <= _SUM_BITS - 1  # one for the sign
-        denominator_bits = _whole_bits(self.denominators)
-        self.denominator_is_whole = denominator_bits + (bits + 1 if self.numerator_is_whole else 0) <= _SUM_BITS
-        self.denominator_bits = denominator_bits if self.denominator_is_whole else 0
-
-    def packed(self) -> list[Integers]:
-        """Return each term's table of integers: from the lowest bit valid, present, denominator, numerator (those that are whole)."""
-        tables = []
-        for numerator, denominator, present, valid in zip(self.numerators, self.denominators, self.present, self.valid, strict=True):
-            table = np.array(valid, dtype=np.int64) + (np.array(present, dtype=np.int64) << _COUNT_BITS)
-            if self.denominator_is_whole:
-                table += np.array(denominator).astype(np.int64) << (2 * _COUNT_BITS)
-            if self.numerator_is_whole:
-                table += np.array(numerator).astype(np.int64) << (2 * _COUNT_BITS + self.denominator_bits)
-            tables.append(table)
-        return tables
-
-
-def _whole_bits(tables: list[list[float]]) -> int:
-    """Return how many bits hold any sum over some terms, without its sign; beyond measure if a term is not a whole number."""
-    if not all(x.is_integer() for table in tables for x in table):
-        return _SUM_BITS + 1
-    return int(sum(max(map(abs, table)) for table in tables)).bit_length()
-
-
-class _Groups:
-    """All sums of whole numbers: several terms of a scale share a table, and a group's row of indices is the mix of their states."""
-
-    def __init__(self, sums: list[_Sums], states: int) -> None:
-        offsets: dict[tuple[bytes, ...], int] = {}
-        tables: list[Integers] = []
-        groups: list[list[tuple[int, Integers]]] = []
-        self.bounds: list[tuple[int, int]] = []
-        self.offsets: Any = []
-        end = 0
-        for one in sums:
-            first = len(groups)
-            # Terms with equal tables side by side: more groups are then alike and share theirs.
-            terms = sorted(zip(one.items, one.packed(), strict=True), key=lambda term: (term[1].tobytes(), term[0]))
-            groups += _in_groups(terms, states)
-            self.bounds.append((first, len(groups)))
-            for group in groups[first:]:
-                key = tuple(table.tobytes() for _, table in group)
-                if key not in offsets:
-                    offsets[key] = end
-                    tables.append(_combined([table for _, table in group]))
-                    end += tables[-1].size
-                self.offsets.append(offsets[key])
-        self.count = len(groups)
-        self.table = np.concatenate(tables)
-        self.offsets = np.array(self.offsets, dtype=np.int64)[:, None]
-        self.members = [_member(groups, place) for place in range(max(map(len, groups)))]
-
-    def add_up(self, states: Codes) -> Integers:
-        """Return the sums: one row per scale, one column per attempt."""
-        index: Any = self.offsets
-        if len(self.members) > 1:
-            mixed = states.take(self.members[0][0], axis=0) * self.members[0][1]
-            for items, radix in self.members[1:]:
-                mixed += states.take(items, axis=0) * radix
-            index = index + mixed
-        else:
-            index = index + states.take(self.members[0][0], axis=0)
-        values = self.table.take(index)
-        result = np.empty((len(self.bounds), states.shape[1]), dtype=np.int64)
-        for row, (start, stop) in zip(result, self.bounds, strict=True):
-            np.add.reduce(values[start:stop], axis=0, out=row)
-        return result
-
-
-def _in_groups(terms: list[tuple[int, Integers]], states: int) -> list[list[tuple[int, Integers]]]:
-    groups: list[list[tuple[int, Integers]]] = []
-    size = 0
-    for term in terms:
-        if not groups or size * term[1].size > states:
-            groups.append([])
-            size = 1
-        groups[-1].append(term)
-        size *= term[1].size
-    return groups
-
-
-def _combined(tables: list[Integers]) -> Integers:
-    """Return the table of all combinations: the first member's state counts most."""
-    combined = tables[0]
-    for table in tables[1:]:
-        combined = (combined[:, None] + table).ravel()
-    return combined
-
-
-def _member(groups: list[list[tuple[int, Integers]]], place: int) -> tuple[Integers, npt.NDArray[np.uint16]]:
-    """Return, of every group, the item of its member at a place and what that member's state counts in the index (0: no such member)."""
-    items, radix = [], []
-    for group in groups:
-        items.append(group[place][0] if place < len(group) else 0)
-        radix.append(math.prod(table.size for _, table in group[place + 1 :]) if place < len(group) else 0)
-    return np.array(items, dtype=np.int64), np.array(radix, dtype=np.uint16)[:, None]
-
-
-class _Columns:
-    """All sums that are not of whole numbers, side by side: each step adds the next term of every sum, over the whole batch."""
-
-    def __init__(self, sums: list[_Sums]) -> None:
-        columns = [(scale, True, one.items, one.numerators) for scale, one in enumerate(sums) if not one.numerator_is_whole]
-        columns += [(scale, False, one.items, one.denominators) for scale, one in enumerate(sums) if not one.denominator_is_whole]
-        columns.sort(key=lambda column: -len(column[2]))  # so that those with a term left are always the first
-        offsets: dict[tuple[float, ...], int] = {}
-        flat: list[float] = []
-        for table in (tuple(table) for *_, tables in columns for table in tables):
-            if table not in offsets:
-                offsets[table] = len(flat)
-                flat += table
-        self.table = np.array(flat, dtype=np.float64)
-        self.steps: list[tuple[Integers, Integers]] = []
-        for step in range(len(columns[0][2]) if columns else 0):
-            active = [column for column in columns if len(column[2]) > step]
-            items = np.array([items[step] for _, _, items, _ in active], dtype=np.int64)
-            starts = np.array([offsets[tuple(tables[step])] for *_, tables in active], dtype=np.int64)
-            self.steps.append((items, starts[:, None]))
-        self.count = len(columns)
-        self.numerators, self.denominators = (
-            ([at for at, column in enumerate(columns) if column[1] is kind], [column[0] for column in columns if column[1] is kind])
-            for kind in (True, False)
-        )
-
-    def add_up(self, states: Codes, numerators: Floats, denominators: Floats) -> None:
-        """Put the sums into the rows of their scales."""
-        if not self.count:
-            return
-        totals = np.zeros((self.count, states.shape[1]))
-        for items, starts in self.steps:
-            totals[: len(items)] += self.table.take(states.take(items, axis=0) + starts)
-        for (columns, scales), into in ((self.numerators, numerators), (self.denominators, denominators)):
-            into[scales] = totals[columns]
-
-
-class _Finish:
-    """From sums to scores: one row per scale."""
-
-    def __init__(self, scales: tuple[PlannedScale, ...], sums: list[_Sums]) -> None:
-        def column(values: list[Any], dtype: Any = np.float64) -> Any:
-            return np.array(values, dtype=dtype)[:, None]
-
-        weights = [_sum_in_order([term.weight for term in scale.terms]) for scale in scales]
-        by_method = [{"Mean": 1.0, "Sum": weight, "Percent": 100.0}[scale.method] for scale, weight in zip(scales, weights, strict=True)]
-        self.factor = column(by_method)
-        self.terms = column([len(scale.terms) if scale.method == "Sum" else -1 for scale in scales], np.int64)
-        self.min_valid = column([scale.min_valid for scale in scales], np.int64)
-        self.multiply = column([scale.multiply for scale in scales])
-        self.constant = column([scale.constant for scale in scales])
-        self.denominator_mask = column([(1 << one.denominator_bits) - 1 for one in sums], np.int64)
-        self.numerator_shift = column([2 * _COUNT_BITS + one.denominator_bits for one in sums], np.int64)
-        self.bands = [(row, *_band_starts(scale)) for row, scale in enumerate(scales) if scale.bands]
-
-    def split(self, sums: Integers) -> tuple[Floats, Floats]:
-        """Return the numerators and denominators that the packed sums hold."""
-        denominators = (sums >> (2 * _COUNT_BITS)) & self.denominator_mask
-        return (sums >> self.numerator_shift).astype(np.float64), denominators.astype(np.float64)
-
-    def write(self, sums: Integers, numerators: Floats, denominators: Floats, table: npt.NDArray[Any]) -> None:
-        """Write the scores into the rows of a result table."""
-        valid = sums & _COUNT_MASK
-        is_complete_sum = ((sums >> _COUNT_BITS) & _COUNT_MASK) == self.terms
-        quotients = (self.factor * numerators) / denominators
-        raw = np.where(is_complete_sum, numerators, quotients) * self.multiply + self.constant
-        status = np.zeros_like(valid)
-        status[(denominators == 0) & ~is_complete_sum] = Status.DIVISION_BY_ZERO
-        status[valid < self.min_valid] = Status.TOO_FEW_ANSWERS
-        has_no_score = status != Status.SCORED
-        raw[has_no_score] = np.nan
-        band = np.full_like(valid, NO_BAND)
-        for row, starts, first in self.bands:
-            band[row] = starts.searchsorted(raw[row], side="right") + first
-            band[row, has_no_score[row] | (band[row] < 0)] = NO_BAND
+    def _score_chunk(
+        self, codes: Codes, attributes: AttributeColumns, table: npt.NDArray[Any], extension: npt.NDArray[np.uint8] | None
+    ) -> None:
+        chunk = _Chunk(self, codes, attributes)
+        sheet, bands = chunk.run()
         # As 32-bit words, three per scale: writing the unaligned fields one by one takes twice as long.
         words = table.view("<u4").reshape(*table.shape, 3)
-        words[:, :, :2] = raw.astype("<f8", copy=False).view("<u4").reshape(*raw.shape, 2).swapaxes(0, 1)
-        words[:, :, 2] = (valid | status << 16 | band << 24).T
+        words[:, :, :2] = sheet.raw.astype("<f8", copy=False).view("<u4").reshape(*sheet.raw.shape, 2).swapaxes(0, 1)
+        words[:, :, 2] = (sheet.valid | sheet.status << 16 | bands << 24).T
+        if extension is not None:
+            for one in self._extensions:
+                extension[:, one.offset : one.offset + one.width] = chunk.extension(one)
 
 
-def _band_starts(scale: PlannedScale) -> tuple[Floats, int]:
-    """Return where bands begin, and the place of the band below the first of these (-1: none)."""
-    starts = [band.start for band in scale.bands if band.start is not None]
-    return np.array(starts, dtype=np.float64), len(scale.bands) - len(starts) - 1
+class _Chunk:
+    """One turn of a kernel over some attempts."""
+
+    def __init__(self, kernel: Kernel, codes: Codes, attributes: AttributeColumns) -> None:
+        self._kernel, self._codes, self._attributes = kernel, codes, attributes
+        self._groups = Groups(kernel.plan, attributes.matrix)
+        self._finished: dict[int, Finished] = {}
+        self._counts: dict[int, Integers] = {}
+        self._ranges: dict[int, tuple[Floats, Floats]] = {}
+
+    def run(self) -> tuple[_Sheet, Integers]:
+        kernel = self._kernel
+        sheet = self._sums()
+        bands = np.full_like(sheet.valid, NO_BAND)
+        for place, scale in enumerate(kernel.plan.scales):
+            if scale.kind == "Items":
+                self._finish(place, sheet, bands)
+        for place in kernel.plan.order:
+            self._score(place, sheet)
+            self._finish(place, sheet, bands)
+        return sheet, bands
+
+    def _sums(self) -> _Sheet:
+        """Return the raw scores of all scales of items."""
+        kernel, codes = self._kernel, self._codes
+        sheet = _Sheet(0 if kernel._fast_places is None else len(kernel.plan.scales), len(codes))
+        if kernel._fast is not None:
+            raw, valid, status = kernel._fast.score(codes)
+            if kernel._fast_places is None:
+                sheet.raw, sheet.valid, sheet.status = raw, valid, status
+                return sheet
+            sheet.raw[kernel._fast_places], sheet.valid[kernel._fast_places], sheet.status[kernel._fast_places] = raw, valid, status
+        for place, scale in kernel._items:
+            sheet.raw[place], sheet.status[place], sums, gone = scale.score(codes)
+            sheet.valid[place] = sums.valid
+            if gone is not None:
+                self._counts[place] = sums.count
+                self._ranges[place] = scale.ranges(gone)
+        return sheet
+
+    def _score(self, place: int, sheet: _Sheet) -> None:
+        """Score a composite or a formula whose parts are finished."""
+        scale = self._kernel.plan.scales[place]
+        if scale.kind == "Formula":
+            found = self._kernel._formulas[place].score(self._codes, self._attributes, self._part)
+            sheet.raw[place], sheet.status[place], sheet.valid[place] = found
+            return
+        parts = [self._part(part.scale, part.part) for part in scale.parts]
+        sheet.raw[place], sheet.status[place], sums = kernel_terms.composite(scale, parts)
+        sheet.valid[place] = sums.valid
+
+    def _part(self, place: int, part: str) -> Floats:
+        return self._finished[place].part(part)
+
+    def _finish(self, place: int, sheet: _Sheet, bands: Integers) -> None:
+        steps = self._kernel._steps[place]
+        if self._kernel._plain[place]:
+            if steps.scale.bands:
+                bands[place] = steps.plain_bands(sheet.raw[place])
+            return
+        done = steps.run(sheet.raw[place], sheet.status[place], self._groups)
+        sheet.raw[place] = done.raw
+        if done.band is not None:
+            bands[place] = done.band
+        self._finished[place] = done
+
+    def extension(self, one: Extension) -> npt.NDArray[np.uint8]:
+        """Return the bytes of one field that only some scales have."""
+        done = self._finished.get(one.scale)
+        match one.field:
+            case "norm" | "band_group":
+                assert done is not None
+                groups = done.norm if one.field == "norm" else done.band_group
+                assert groups is not None
+                return _as_bytes(np.where(groups < 0, NO_GROUP, groups), "u1")
+            case "row":
+                assert done is not None
+                assert done.row is not None
+                return _as_bytes(np.where(done.row < 0, NO_ROW, done.row), "<u2")
+            case "items":
+                return _as_bytes(self._counts[one.scale], "<u2")
+        low, high = self._ranges[one.scale]
+        return _as_bytes(low if one.field == "low" else high, "<f8")
 
 
-def _sum_in_order(values: list[float]) -> float:
-    total = 0.0
-    for value in values:
-        total += value
-    return total
+def _as_bytes(values: Any, kind: str) -> npt.NDArray[np.uint8]:
+    data: npt.NDArray[np.uint8] = np.ascontiguousarray(values.astype(kind)).view(np.uint8).reshape(len(values), -1)
+    return data

@@ -27,6 +27,31 @@ MAX_BANDS = 100
 MAX_ATTRIBUTES = 100
 MAX_VALUES = 250
 
+#: Characters of a formula or a condition.
+MAX_EXPRESSION = 4_096
+#: Options of a Multiple or Ranking whose combinations are one byte: 2**7 = 128 choices, 5! = 120 orders.
+MAX_CODED_CHOICES, MAX_CODED_RANKS = 7, 5
+#: Codes of an answer that takes one byte; the others say why there is none.
+MAX_CODES_OF_BYTE = 250
+#: Bytes that the answers to all items of a form take, texts aside, and those of one attempt with its texts: their number is stored in 16 bits.
+MAX_ROW_BYTES, MAX_PACKED_BYTES = 32_000, 65_535
+#: Characters of a free text, unless the item says otherwise, and at most.
+DEFAULT_TEXT, MAX_TEXT = 1_000, 10_000
+#: Sections, norm groups, translations, profiles, scales that a profile compares, codes of one thing.
+MAX_SECTIONS = 500
+MAX_NORM_GROUPS = 250
+MAX_TRANSLATIONS = 100
+MAX_PROFILES = 100
+MAX_PROFILE_SCALES = 50
+MAX_CODES = 50
+#: Rows of a table of scores: a row is stored in 16 bits. Rows over all tables.
+MAX_LOOKUP_ROWS = 10_000
+#: Decimals that a raw score may be rounded to: half of the last has 9, as many as a comparison sees.
+MAX_ROUND_DECIMALS = 8
+#: Seconds of a time limit: a day. Days that attempts are kept at the most: a century.
+MAX_TIME_LIMIT = 86_400
+MAX_RETENTION_DAYS = 36_525
+
 #: Characters: an id or name, an option's or attribute's value, a title, a line a participant reads, a passage.
 MAX_ID = 64
 MAX_VALUE = 64
@@ -44,5 +69,6 @@ MAX_ATTEMPT_BYTES = 256 << 10
 MAX_KEY = 64
 MAX_PARTICIPANT = 128
 MAX_ATTRIBUTE_TEXT = 256
+MAX_LANGUAGE = 35
 #: The greatest revision: stored in 32 bits.
 MAX_REVISION = (1 << 32) - 1

@@ -1,63 +1,38 @@
 """The records of an instrument document (DESIGN 4.1). Made by `instrument.parse_instrument` only, which checks what types cannot say.
 
-What the format will have and this version cannot do yet is named in `later`: such a document is refused with the code NotSupported, never
-misread.
+The scales have a module of their own, `scale_records`, and so have the types of fields, `record_types`.
 """
 
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, Literal
 
 import msgspec
 from msgspec import Meta
 
 from stanine.domain import limits
+from stanine.domain.record_types import (
+    Codes,
+    Count,
+    DnsLabel,
+    Expression,
+    Id,
+    ItemType,
+    Language,
+    Line,
+    Method,
+    Number,
+    Passage,
+    Record,
+    Seconds,
+    Title,
+    Value,
+    Whole,
+)
+from stanine.domain.scale_records import Band, Bands, Interval, NormGroup, Profile, Report, Scale, Standard
 
-Id = Annotated[
-    str,
-    Meta(
-        pattern="^[A-Za-z][A-Za-z0-9_]*$",
-        max_length=limits.MAX_ID,
-        description="an id: letters, digits and _, a letter first",
-    ),
-]
-#: An item of a scale: `A1`, reversed `-A1`; `r1.a` (a ranked option) is for later.
-ItemReference = Annotated[
-    str,
-    Meta(
-        pattern="^-?[A-Za-z][A-Za-z0-9_]*(\\.[A-Za-z0-9_]+)?$",
-        max_length=limits.MAX_ID + limits.MAX_VALUE + 2,
-        description="an item's id, with a minus before it if reverse-keyed",
-    ),
-]
-DnsLabel = Annotated[
-    str,
-    Meta(
-        pattern="^[a-z0-9]([-a-z0-9]*[a-z0-9])?$",
-        max_length=63,
-        description="a DNS-1123 label: lower-case letters, digits and -, beginning and ending with a letter or digit",
-    ),
-]
-Language = Annotated[
-    str,
-    Meta(pattern="^[A-Za-z]{2,8}(-[A-Za-z0-9]{1,8})*$", max_length=35, description='a language tag (BCP 47) such as "en" or "pt-BR"'),
-]
-Title = Annotated[str, Meta(min_length=1, max_length=limits.MAX_TITLE)]
-Line = Annotated[str, Meta(min_length=1, max_length=limits.MAX_LINE)]
-Passage = Annotated[str, Meta(max_length=limits.MAX_PASSAGE)]
-Number = Annotated[float, Meta(ge=-limits.LARGEST_NUMBER, le=limits.LARGEST_NUMBER)]
-Whole = Annotated[int, Meta(ge=-limits.LARGEST_NUMBER, le=limits.LARGEST_NUMBER)]
-ValueText = Annotated[str, Meta(min_length=1, max_length=limits.MAX_VALUE)]
-#: What an answer or an attribute is: a number or a text, never a boolean.
-Value = Whole | Number | ValueText
-Method = Literal["Mean", "Sum", "Percent"]
-
-
-class Record(msgspec.Struct, frozen=True, rename="camel", forbid_unknown_fields=True, omit_defaults=True):
-    """What all records of a document share: camelCase names, no unknown fields."""
-
-    #: Fields of the format that this version cannot do yet, by their names in a document.
-    later: ClassVar[frozenset[str]] = frozenset()
-    #: The same for values of a field with a closed list.
-    later_values: ClassVar[dict[str, frozenset[str]]] = {}
+__all__ = [
+    "Attribute", "AttributeOption", "Band", "Defaults", "Instrument", "Item", "Layout", "Metadata", "Method", "Option", "Record",
+    "RedisConfigRef", "ResponseSet", "Scale", "Section", "Spec", "Translation", "Value", "Whole", "options_of",
+]  # fmt: skip
 
 
 class Metadata(Record, frozen=True):
@@ -70,17 +45,33 @@ class Metadata(Record, frozen=True):
     annotations: dict[str, str] = {}
 
 
+class AttributeOption(Record, frozen=True):
+    """A value of an attribute, with what people read for it."""
+
+    #: What an attempt holds.
+    value: Value
+    #: What people read.
+    label: Line | None = None
+
+
 class Attribute(Record, frozen=True):
     """What else is known of a person: of a type, or one of a list of values."""
 
-    #: The attribute's id, which answers and `where` name it by.
+    #: The attribute's id, which answers, conditions and `where` name it by.
     id: Id
     #: What people are asked.
     title: Title | None = None
     #: What its value is. Either type or values is needed.
     type: Literal["Integer", "Number", "Text"] | None = None
-    #: The values it may have: numbers or texts.
-    values: Annotated[tuple[Value, ...], Meta(min_length=1, max_length=limits.MAX_VALUES)] | None = None
+    #: The values it may have: numbers or texts, or such with labels.
+    values: Annotated[tuple[Value | AttributeOption, ...], Meta(min_length=1, max_length=limits.MAX_VALUES)] | None = None
+    #: Whether pages go on only once it is known. Default: false.
+    required: bool = False
+
+    @property
+    def options(self) -> tuple[AttributeOption, ...]:
+        """The values it may have, each as a record; none for an attribute of a type."""
+        return tuple(one if isinstance(one, AttributeOption) else AttributeOption(one) for one in self.values or ())
 
 
 class Option(Record, frozen=True):
@@ -92,103 +83,204 @@ class Option(Record, frozen=True):
     label: Line | None = None
     #: Whether choosing it counts as no answer: stored as answered, scored as missing. Default: false.
     missing: bool = False
+    #: Whether it is chosen alone, where several may be chosen. Default: false.
+    exclusive: bool = False
 
 
 Options = Annotated[tuple[Option, ...], Meta(min_length=1, max_length=limits.MAX_OPTIONS)]
+Step = Annotated[float, Meta(ge=limits.SMALLEST_NUMBER, le=limits.LARGEST_NUMBER)]
 
 
 class ResponseSet(Record, frozen=True):
-    """Options that several items share."""
+    """What several items offer: options, or a number."""
 
     #: The name that items use it by.
     name: Id
     #: The options, in the order shown.
-    options: Options
+    options: Options | None = None
+    #: Number: the answers are numbers from min to max.
+    type: Literal["Choice", "Number"] | None = None
+    #: The lowest answer.
+    min: Number | None = None
+    #: The highest answer.
+    max: Number | None = None
+    #: The distance between two answers, from min on. Default: any number.
+    step: Step | None = None
+    #: Whether answers are whole numbers. Default: false.
+    integer: bool = False
+    #: What the number counts.
+    unit: Title | None = None
+    #: What people read at the lowest answer.
+    min_label: Line | None = None
+    #: What people read at the highest answer.
+    max_label: Line | None = None
 
 
 class Item(Record, frozen=True):
     """One question. Its options are its own, or those of the response set that it or `defaults` names."""
 
-    later: ClassVar[frozenset[str]] = frozenset({"min", "max", "integer", "when"})
-    later_values: ClassVar[dict[str, frozenset[str]]] = {"type": frozenset({"Number", "Ranking"})}
-
     #: The item's id, which answers and scales name it by.
     id: Id
     #: What people read.
     text: Line
-    #: What is asked for. Default: Choice.
-    type: Literal["Choice"] = "Choice"
+    #: What is asked for. Default: Choice, or Number if its response set is one.
+    type: ItemType | None = None
     #: The response set whose options it offers. Default: defaults.responses.
     responses: Id | None = None
     #: Options of its own, in the order shown.
     options: Options | None = None
+    #: Of a Number: the lowest answer.
+    min: Number | None = None
+    #: Of a Number: the highest answer.
+    max: Number | None = None
+    #: Of a Number: the distance between two answers, from min on. Default: any number.
+    step: Step | None = None
+    #: Of a Number: whether answers are whole numbers. Default: false.
+    integer: bool = False
+    #: Of a Number: what it counts.
+    unit: Title | None = None
+    #: Of a Number: what people read at the lowest answer.
+    min_label: Line | None = None
+    #: Of a Number: what people read at the highest answer.
+    max_label: Line | None = None
+    #: Of a Multiple: the fewest options chosen. Default: 0.
+    min_chosen: Count | None = None
+    #: Of a Multiple: the most options chosen. Default: all.
+    max_chosen: Count | None = None
+    #: Of a Text: the most characters. Default: 1000.
+    max_length: Annotated[int, Meta(ge=1, le=limits.MAX_TEXT)] | None = None
+    #: Of a Text: whether pages offer several lines. Default: false.
+    multiline: bool = False
+    #: Whether pages go on only once it is answered; no part of scoring. Default: false.
+    required: bool = False
+    #: The condition, over earlier items and attributes, under which it is shown. Default: always.
+    when: Expression | None = None
+    #: Another Choice with the same options: the same option is refused.
+    distinct_from: Id | None = None
+    #: The column of response files. Default: the item's id.
+    column: Title | None = None
+    #: Codes of the item in systems of terms.
+    codes: Codes = ()
 
 
-class Band(Record, frozen=True):
-    """A named stretch of scores: begins at `from` (≥) or `above` (>) and ends where the next begins."""
+class Section(Record, frozen=True):
+    """Items that are shown under one title, or under one condition."""
 
-    #: The band's id, which results name it by.
+    #: The section's id, which translations name it by.
     id: Id
-    #: What people read.
-    label: Line | None = None
-    #: What belonging to the band means.
-    text: Passage | None = None
-    #: It begins at this score.
-    from_: Number | None = msgspec.field(name="from", default=None)
-    #: It begins above this score.
-    above: Number | None = None
-
-
-Bands = Annotated[tuple[Band, ...], Meta(max_length=limits.MAX_BANDS)]
-RightValues = Annotated[tuple[Value, ...], Meta(min_length=1, max_length=limits.MAX_OPTIONS)]
-
-
-class Scale(Record, frozen=True):
-    """A score over items. An item stands in one of `items`, `key` and `points`; the order in which they are named has no meaning."""
-
-    later: ClassVar[frozenset[str]] = frozenset(
-        {"reliability", "interval", "norms", "standard", "report", "lookup", "round", "formula"},
-    )
-
-    #: The scale's id, which results name it by.
-    id: Id
-    #: What people read.
+    #: Its items, in the order of the form.
+    items: Annotated[tuple[Id, ...], Meta(min_length=1, max_length=limits.MAX_ITEMS)]
+    #: What people read above the items.
     title: Title | None = None
-    #: How points become a score: their mean, their sum, or percent of the most possible. Default: defaults.score.
-    score: Method | None = None
-    #: Its items by their ids; a minus before an id: reverse-keyed.
-    items: Annotated[tuple[ItemReference, ...], Meta(max_length=limits.MAX_ITEMS)] = ()
-    #: The right answer of each item, or a list of them: 1 point for a right answer, else 0.
-    key: dict[Id, Value | RightValues] = {}
-    #: Makes the points of `items` 1 if the answer's number is at least this, else 0.
-    threshold: Number | None = None
-    #: Points of each item, one per option in their order.
-    points: dict[Id, Annotated[tuple[Number | None, ...], Meta(max_length=limits.MAX_OPTIONS)]] = {}
-    #: Points of an item left out. Default: it is missing.
-    unanswered: Number | None = None
-    #: The fewest items answered for a score. Default: all (1 with `unanswered`).
-    min_valid: Whole | None = None
-    #: Weights of items. Default: 1.
-    weights: dict[Id, Number] = {}
-    #: The score is multiplied by this. Default: 1.
-    multiply: Number = 1.0
-    #: Then this is added. Default: 0.
-    constant: Number = 0.0
-    #: Named stretches of scores. Default: defaults.bands.
-    bands: Bands | None = None
+    #: What people read before the items.
+    instructions: Passage | None = None
+    #: The condition, over earlier items and attributes, under which its items are shown. Default: always.
+    when: Expression | None = None
+    #: Seconds that people have for it.
+    time_limit_seconds: Seconds | None = None
+
+
+class Layout(Record, frozen=True):
+    """How pages show the items."""
+
+    #: Items of one page.
+    items_per_page: Annotated[int, Meta(ge=1, le=limits.MAX_ITEMS)] | None = None
 
 
 class Defaults(Record, frozen=True):
     """What items and scales have that do not say otherwise; never what decides about missing answers."""
 
-    later: ClassVar[frozenset[str]] = frozenset({"standard", "report", "interval"})
-
     #: The response set of items that name none.
     responses: Id | None = None
     #: How scales that do not say so are scored.
     score: Method | None = None
+    #: The standard scores of scales with norms.
+    standard: Annotated[tuple[Standard, ...], Meta(max_length=len(Standard.__args__))] | None = None  # type: ignore[attr-defined]
+    #: The unit of bands, standard error and interval of scales with norms.
+    report: Report | None = None
+    #: The interval of scales with norms.
+    interval: Interval | None = None
     #: The bands of scales that have none of their own.
-    bands: Bands | None = None
+    bands: Bands | dict[Id, Bands] | None = None
+
+
+class AttributeWords(Record, frozen=True):
+    """An attribute in another language."""
+
+    #: What people are asked.
+    title: Title | None = None
+    #: What people read for a value, by the value as text.
+    values: dict[str, Line] = {}
+
+
+class SectionWords(Record, frozen=True):
+    """A section in another language."""
+
+    #: What people read above the items.
+    title: Title | None = None
+    #: What people read before the items.
+    instructions: Passage | None = None
+
+
+class BandWords(Record, frozen=True):
+    """A band in another language."""
+
+    #: What people read.
+    label: Line | None = None
+    #: What belonging to the band means.
+    text: Passage | None = None
+
+
+class ScaleWords(Record, frozen=True):
+    """A scale in another language."""
+
+    #: What people read.
+    title: Title | None = None
+    #: Its bands, by their ids.
+    bands: dict[Id, BandWords] = {}
+
+
+class ProfileWords(Record, frozen=True):
+    """A profile in another language."""
+
+    #: What people read.
+    title: Title | None = None
+    #: What people read of a code, by the code.
+    texts: dict[str, BandWords] = {}
+
+
+class NumberWords(Record, frozen=True):
+    """The words of a Number in another language."""
+
+    #: What the number counts.
+    unit: Title | None = None
+    #: What people read at the lowest answer.
+    min_label: Line | None = None
+    #: What people read at the highest answer.
+    max_label: Line | None = None
+
+
+class Translation(Record, frozen=True):
+    """The texts in another language; what is left out falls back to the document's own."""
+
+    #: The instrument's title.
+    title: Title | None = None
+    #: What people read before the first item.
+    instructions: Passage | None = None
+    #: What people read of an item, by its id.
+    items: dict[Id, Line] = {}
+    #: The labels of options, by response set or item, then by the value as text.
+    options: dict[Id, dict[str, Line]] = {}
+    #: The words of a Number, by response set or item.
+    numbers: dict[Id, NumberWords] = {}
+    #: Attributes, by their ids.
+    attributes: dict[Id, AttributeWords] = {}
+    #: Sections, by their ids.
+    sections: dict[Id, SectionWords] = {}
+    #: Scales, by their ids.
+    scales: dict[Id, ScaleWords] = {}
+    #: Profiles, by their ids.
+    profiles: dict[Id, ProfileWords] = {}
 
 
 class RedisConfigRef(Record, frozen=True):
@@ -200,8 +292,6 @@ class RedisConfigRef(Record, frozen=True):
 
 class Spec(Record, frozen=True, kw_only=True):
     """The instrument itself."""
-
-    later: ClassVar[frozenset[str]] = frozenset({"normGroups", "translations"})
 
     #: The instrument's title.
     title: Title
@@ -217,16 +307,32 @@ class Spec(Record, frozen=True, kw_only=True):
     duration_minutes: Annotated[float, Meta(ge=0, le=1440)] | None = None
     #: What people read before the first item.
     instructions: Passage | None = None
+    #: Days that attempts are kept. Default: without end.
+    retention_days: Annotated[int, Meta(ge=1, le=limits.MAX_RETENTION_DAYS)] | None = None
+    #: Seconds that people have for the whole.
+    time_limit_seconds: Seconds | None = None
+    #: Codes of the instrument in systems of terms.
+    codes: Codes = ()
     #: What else is known of a person.
     attributes: Annotated[tuple[Attribute, ...], Meta(max_length=limits.MAX_ATTRIBUTES)] = ()
-    #: Options that several items share.
+    #: What several items offer.
     response_sets: Annotated[tuple[ResponseSet, ...], Meta(max_length=limits.MAX_ITEMS)] = ()
     #: The questions, in the order shown.
     items: Annotated[tuple[Item, ...], Meta(min_length=1, max_length=limits.MAX_ITEMS)]
+    #: Items that stand together; if there are any, each item is in one.
+    sections: Annotated[tuple[Section, ...], Meta(max_length=limits.MAX_SECTIONS)] = ()
+    #: How pages show the items.
+    layout: Layout | None = None
+    #: People that scores are compared with; the first that matches counts.
+    norm_groups: Annotated[tuple[NormGroup, ...], Meta(max_length=limits.MAX_NORM_GROUPS)] = ()
     #: What items and scales have that do not say otherwise.
     defaults: Defaults = Defaults()
-    #: The scores, each over some of the items.
+    #: The scores.
     scales: Annotated[tuple[Scale, ...], Meta(min_length=1, max_length=limits.MAX_SCALES)]
+    #: The highest of several scales.
+    profiles: Annotated[tuple[Profile, ...], Meta(max_length=limits.MAX_PROFILES)] = ()
+    #: The texts in other languages, by language tag.
+    translations: Annotated[dict[Language, Translation], Meta(max_length=limits.MAX_TRANSLATIONS)] = {}
     #: The RedisConfig that says where to publish. Cannot be changed. Default: the one named default.
     redis_config_ref: RedisConfigRef | None = None
     #: What happens in Redis when this resource is deleted: Retain keeps everything, Delete removes the instrument unless it has attempts.
@@ -248,6 +354,6 @@ def options_of(spec: Spec) -> dict[str, tuple[Option, ...]]:
 
     Of two items with one id (which checks refuse) the first counts.
     """
-    sets = {one.name: one.options for one in spec.response_sets}
+    sets = {one.name: one.options or () for one in spec.response_sets}
     default = spec.defaults.responses or ""
     return {item.id: sets.get(item.responses or default, ()) if item.options is None else item.options for item in reversed(spec.items)}

@@ -121,7 +121,10 @@ class _Reader:
         return info.cls(**values)
 
     def _mapping(self, plain: Any, info: Any, place: str) -> dict[str, Any]:
-        values = {}
+        values: dict[str, Any] = {}
+        if info.max_length is not None and len(plain) > info.max_length:
+            self.faults.add(place, "TooMany", f"{len(plain)} stand here; at most {info.max_length} are allowed")
+            return values
         for name, value in plain.items():
             if not isinstance(name, str):
                 self._key_fault(name, place)
