@@ -46,6 +46,8 @@ class FormReader:
 
     def __init__(self, entry: IndexEntry) -> None:
         """Compile the decoder; raises ValueError for a form that has no short way."""
+        if not entry.is_plain:
+            raise ValueError("only a form of Choice items that are always shown has a short way")
         options = [[option.value for option in entry.option_sets[item.options]] for item in entry.items]
         whole_or_text = all(type(value) in {int, str} for values in options for value in values)
         if not (whole_or_text and 1 < len(options) <= MAX_ITEMS):

@@ -7,7 +7,8 @@ from msgspec import UNSET, Meta, UnsetType
 
 from stanine.api.problems import ProblemDocument
 from stanine.domain import limits
-from stanine.domain.result import ScaleResult
+from stanine.domain.attempt_faults import LANGUAGE
+from stanine.domain.result import ProfileResult, ScaleResult
 
 T = TypeVar("T")
 
@@ -28,8 +29,8 @@ class _Body(msgspec.Struct, frozen=True, rename="camel"):
 class AttemptBody(_Body, frozen=True, forbid_unknown_fields=True):
     """An attempt as sent. Null and absent mean the same."""
 
-    #: By item id: the value of an option, of one item at least. What the items and options are, the form says.
-    answers: Annotated[dict[str, _Number | str | list[str] | None], Meta(min_length=1)]
+    #: By item id: the value of an option, a number, a text, a date, or a list of options; of one item at least. What the items and options are, the form says.
+    answers: Annotated[dict[str, _Number | str | list[_Number | str] | None], Meta(min_length=1)]
     #: The caller's name for the attempt (needed in bulk): the same key with the same content is answered as before.
     key: Annotated[str, Meta(min_length=1, max_length=limits.MAX_KEY)] | None = None
     #: The revision that was answered; the newest indexed one by default.
@@ -38,6 +39,10 @@ class AttemptBody(_Body, frozen=True, forbid_unknown_fields=True):
     participant: Annotated[str, Meta(min_length=1, max_length=limits.MAX_PARTICIPANT)] | None = None
     #: What else is known of the person, by the instrument's attribute ids.
     attributes: dict[str, _Number | Annotated[str, Meta(max_length=limits.MAX_ATTRIBUTE_TEXT)] | None] | None = None
+    #: The language that it was answered in.
+    language: Annotated[str, Meta(pattern=LANGUAGE, max_length=limits.MAX_LANGUAGE)] | None = None
+    #: Seconds that it took.
+    seconds: Annotated[float, Meta(ge=0, le=limits.MAX_INTEGER)] | None = None
 
 
 class InstrumentItem(_Body, frozen=True):
@@ -78,6 +83,8 @@ class FormOptionBody(_Body, frozen=True):
 
     value: float | str
     label: str | UnsetType = UNSET
+    #: True: it is chosen alone.
+    exclusive: bool | UnsetType = UNSET
 
 
 class FormItemBody(_Body, frozen=True):
@@ -86,7 +93,30 @@ class FormItemBody(_Body, frozen=True):
     id: str
     text: str
     type: str
-    options: list[FormOptionBody]
+    #: Of a Choice, Multiple or Ranking.
+    options: list[FormOptionBody] | UnsetType = UNSET
+    #: True: pages go on only once it is answered.
+    required: bool | UnsetType = UNSET
+    #: The column of response files, if it is not named by the id.
+    column: str | UnsetType = UNSET
+    #: The condition under which it is shown.
+    when: str | UnsetType = UNSET
+    #: Another Choice whose answer must differ.
+    distinct_from: str | UnsetType = UNSET
+    #: Of a Number: its ends, its step from the lowest on, whether it is whole, what it counts, and the words at its ends.
+    min: float | UnsetType = UNSET
+    max: float | UnsetType = UNSET
+    step: float | UnsetType = UNSET
+    integer: bool | UnsetType = UNSET
+    unit: str | UnsetType = UNSET
+    min_label: str | UnsetType = UNSET
+    max_label: str | UnsetType = UNSET
+    #: Of a Multiple: how many options may be chosen.
+    min_chosen: int | UnsetType = UNSET
+    max_chosen: int | UnsetType = UNSET
+    #: Of a Text: the most characters, and whether several lines are offered.
+    max_length: int | UnsetType = UNSET
+    multiline: bool | UnsetType = UNSET
 
 
 class FormAttributeBody(_Body, frozen=True):
@@ -97,6 +127,28 @@ class FormAttributeBody(_Body, frozen=True):
     type: str | UnsetType = UNSET
     #: The values that it may have, if it may not have any.
     values: list[float | str] | UnsetType = UNSET
+    #: What people read for each of the values.
+    labels: list[str | None] | UnsetType = UNSET
+    #: True: pages go on only once it is known.
+    required: bool | UnsetType = UNSET
+
+
+class FormSectionBody(_Body, frozen=True):
+    """Items that stand together."""
+
+    id: str
+    items: list[str]
+    title: str | UnsetType = UNSET
+    instructions: str | UnsetType = UNSET
+    #: The condition under which its items are shown.
+    when: str | UnsetType = UNSET
+    time_limit_seconds: int | UnsetType = UNSET
+
+
+class FormLayoutBody(_Body, frozen=True):
+    """How pages show the items."""
+
+    items_per_page: int
 
 
 class FormBody(_Body, frozen=True):
@@ -110,7 +162,13 @@ class FormBody(_Body, frozen=True):
     attributes: list[FormAttributeBody]
     items: list[FormItemBody]
     language: str | UnsetType = UNSET
+    #: The languages that the document has its texts in.
+    languages: list[str] | UnsetType = UNSET
     instructions: str | UnsetType = UNSET
+    duration_minutes: float | UnsetType = UNSET
+    time_limit_seconds: int | UnsetType = UNSET
+    layout: FormLayoutBody | UnsetType = UNSET
+    sections: list[FormSectionBody] | UnsetType = UNSET
 
 
 class Receipt(_Body, frozen=True):
@@ -140,7 +198,7 @@ class StoredAnswers(_Body, frozen=True):
     #: When it arrived, by the database's clock.
     submitted_at: str
     #: Every item of the form; null: not answered.
-    answers: dict[str, float | str | list[str] | None]
+    answers: dict[str, float | str | list[float | str] | None]
     key: str | UnsetType = UNSET
     participant: str | UnsetType = UNSET
     attributes: dict[str, float | str] | UnsetType = UNSET
@@ -154,6 +212,8 @@ class ResultBody(_Body, frozen=True):
     revision: int
     state: State
     submitted_at: str
+    #: The first revision of the form that was answered.
+    form: int | UnsetType = UNSET
     key: str | UnsetType = UNSET
     participant: str | UnsetType = UNSET
     #: The revision whose scoring gave the scales.
@@ -161,6 +221,8 @@ class ResultBody(_Body, frozen=True):
     #: The version of the arithmetic.
     engine: int | UnsetType = UNSET
     scales: dict[str, ScaleResult] | UnsetType = UNSET
+    #: The highest of several scales, by the instrument's profiles.
+    profiles: dict[str, ProfileResult] | UnsetType = UNSET
     reason: str | UnsetType = UNSET
     #: Only in the answer to the submission itself; `repeated` where the key had this attempt already.
     token: str | UnsetType = UNSET

@@ -46,13 +46,13 @@ class Scorings:
         `access` is the token to hand out with it; `repeated`: the key had this attempt already.
         """
         failed = result.failure
-        scales = None
+        scored = None
         if failed is None:
             scored_by = (
                 entry if entry.revision == result.scoring_revision else await self._older_entry(view, entry, result.scoring_revision)
             )
             try:
-                scales = dict(decode_result(result.body, scored_by).scales)
+                scored = decode_result(result.body, scored_by)
             except ValueError as error:
                 raise CorruptRecordError(f"result of attempt {attempt.id.hex()}: {error}") from None
         return ResultBody(
@@ -61,11 +61,13 @@ class Scorings:
             revision=attempt.revision,
             state="Scored" if failed is None else "Failed",
             submitted_at=iso(attempt.submitted_at),
+            form=entry.form,
             key=given(attempt.key),
             participant=given(attempt.participant),
             scoring_revision=result.scoring_revision if failed is None else UNSET,
             engine=result.engine,
-            scales=given(scales),
+            scales=given(None if scored is None else scored.scales),
+            profiles=given((scored.profiles if scored is not None else {}) or None),
             reason=given(failed),
             token=given(access),
             repeated=True if repeated else UNSET,

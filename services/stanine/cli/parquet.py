@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import IO, Any
 
 from stanine.cli.exits import CliError
-from stanine.domain.result import ScaleResult
+from stanine.domain.result import ProfileResult, ScaleResult, value_of
 
 #: Rows of a row group: what is held in memory before it is written.
 ROW_GROUP = 10_000
@@ -15,32 +15,39 @@ _WHOLE = frozenset({"revision", "scoringRevision"})
 class ParquetWriter:
     """Writes Parquet; `close` writes what makes it readable. A null is no value."""
 
-    def __init__(self, out: IO[bytes], about: Sequence[str], scales: Iterable[tuple[str, bool]]) -> None:
-        """`scales` are the ids of the scales in order, and whether each has bands. Raises CliError where pyarrow is not installed."""
+    def __init__(
+        self, out: IO[bytes], about: Sequence[str], scales: Iterable[tuple[str, Sequence[str]]], profiles: Sequence[str] = ()
+    ) -> None:
+        """`scales` are the ids of the scales in order, each with its fields; `profiles` are the ids of the profiles. Raises CliError where pyarrow is not installed."""
         try:
             import pyarrow  # noqa: PLC0415 - an optional package, and a slow one to load
             import pyarrow.parquet  # noqa: PLC0415
         except ImportError:
             raise CliError("-o parquet needs pyarrow, which is not installed: pip install 'stanine[parquet]'") from None
-        self._about, self._scales = about, list(scales)
+        self._about, self._scales, self._profiles = about, list(scales), profiles
         fields = [(name, pyarrow.int64() if name in _WHOLE else pyarrow.string()) for name in about]
-        for scale, has_bands in self._scales:
-            fields += [(f"{scale}.raw", pyarrow.float64()), (f"{scale}.valid", pyarrow.int32()), (f"{scale}.status", pyarrow.string())]
-            fields += [(f"{scale}.band", pyarrow.string())] * has_bands
+        kinds = {"valid": pyarrow.int32(), "items": pyarrow.int32(), "sten": pyarrow.int32(), "stanine": pyarrow.int32()}
+        kinds |= dict.fromkeys(("status", "norm", "band", "bandGroup"), pyarrow.string())
+        for scale, its in self._scales:
+            fields += [(f"{scale}.{field}", kinds.get(field, pyarrow.float64())) for field in its]
+        for profile in profiles:
+            fields += [(f"{profile}.code", pyarrow.string()), (f"{profile}.tied", pyarrow.bool_()), (f"{profile}.status", pyarrow.string())]
         self._pyarrow: Any = pyarrow
         self._schema = pyarrow.schema(fields)
         self._rows: list[dict[str, Any]] = []
         self._writer: Any = pyarrow.parquet.ParquetWriter(out, self._schema)
 
-    def write(self, about: Mapping[str, Any], scales: Mapping[str, ScaleResult] | None) -> None:
-        """Write a row; a scale that it does not have is null."""
+    def write(self, about: Mapping[str, Any], scales: Mapping[str, ScaleResult] | None, profiles: Mapping[str, ProfileResult] = {}) -> None:
+        """Write a row; a scale or profile that it does not have is null."""
         row = {name: about.get(name) for name in self._about}
-        for scale, has_bands in self._scales:
+        for scale, fields in self._scales:
             scored = scales.get(scale) if scales else None
             if scored is not None:
-                row |= {f"{scale}.raw": scored.raw, f"{scale}.valid": scored.valid, f"{scale}.status": scored.status}
-                if has_bands:
-                    row[f"{scale}.band"] = scored.band or None
+                row |= {f"{scale}.{field}": value_of(scored, field) for field in fields}
+        for name in self._profiles:
+            if (profile := profiles.get(name)) is not None:
+                code = None if profile.code is None else " ".join(profile.code)
+                row |= {f"{name}.code": code, f"{name}.tied": profile.tied, f"{name}.status": profile.status}
         self._rows.append(row)
         if len(self._rows) >= ROW_GROUP:
             self._flush()

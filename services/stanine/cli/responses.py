@@ -12,7 +12,9 @@ from stanine.cli.cell_guard import unguard
 from stanine.cli.exits import InvalidInputError
 from stanine.cli.other_formats import explain_one_column
 from stanine.cli.sheet import Row, RowFault, Sheet, is_text
-from stanine.domain.index import IndexEntry
+from stanine.domain.answer_codes import Answer
+from stanine.domain.cells import ItemCells, form_of_public
+from stanine.domain.index import IndexEntry, item_forms
 from stanine.domain.limits import MAX_ATTRIBUTE_TEXT, MAX_KEY, MAX_PARTICIPANT
 
 #: The code of a missing answer; other codes are the option's index (as the domain packs answers).
@@ -28,10 +30,17 @@ _INTEGER = re.compile(r"[+-]?\d{1,15}(\.0*)?", re.ASCII)
 
 
 class ItemColumn(NamedTuple):
-    """An item as a column: its id and its options' values in order."""
+    """An item as columns: its id and its options' values in order; `cells` reads an item that is no Choice."""
 
     id: str
     options: Sequence[int | float | str]
+    column: str | None = None
+    cells: ItemCells | None = None
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """The names of its columns."""
+        return (self.column or self.id,) if self.cells is None else self.cells.columns
 
 
 class AttributeColumn(NamedTuple):
@@ -51,18 +60,36 @@ class Form(NamedTuple):
 
 def form_of_entry(entry: IndexEntry) -> Form:
     """Return the form of an index entry."""
-    items = [ItemColumn(item.id, [option.value for option in entry.option_sets[item.options]]) for item in entry.items]
+    items = [
+        ItemColumn(
+            item.id,
+            [option.value for option in entry.option_sets[item.options]],
+            item.column,
+            None if item.type == "Choice" else ItemCells(form, item.column),
+        )
+        for item, form in zip(entry.items, item_forms(entry), strict=True)
+    ]
     return Form(items, [AttributeColumn(each.id, each.type or "Text", each.values or ()) for each in entry.attributes])
 
 
 def form_of_answer(form: Mapping[str, Any]) -> Form:
     """Return the form that the API describes (GET /v1/instruments/NAME/form)."""
-    items = [ItemColumn(item["id"], [option["value"] for option in item["options"]]) for item in form["items"]]
+    items = [
+        ItemColumn(
+            item["id"],
+            [option["value"] for option in item.get("options", ())],
+            item.get("column"),
+            None if item["type"] == "Choice" else ItemCells(form_of_public(item), item.get("column")),
+        )
+        for item in form["items"]
+    ]
     return Form(items, [AttributeColumn(each["id"], each.get("type") or "Text", each.get("values") or ()) for each in form["attributes"]])
 
 
 class Response(NamedTuple):
-    """A row as understood: `codes` has one byte an item; with a fault it is empty and only `number`, `line` and `key` stand.
+    """A row as understood; with a fault only `number`, `line` and `key` stand.
+
+    `codes` has one byte for each Choice, in the order of the form; `answers` are those to the other items.
 
     `key` is None where the row gives none. `is_blank`: every cell of the row is blank, whatever their number.
     """
@@ -76,11 +103,12 @@ class Response(NamedTuple):
     attributes: dict[str, int | float | str]
     fault: RowFault | None
     is_blank: bool = False
+    answers: Mapping[str, Answer] = {}
 
     @property
     def has_answers(self) -> bool:
         """Whether any item is answered."""
-        return self.codes.count(MISSING) < len(self.codes)
+        return self.codes.count(MISSING) < len(self.codes) or bool(self.answers)
 
 
 class CellError(Exception):
@@ -95,7 +123,7 @@ class Responses:
 
     def __init__(self, sheet: Sheet, form: Form) -> None:
         self._sheet = sheet
-        named = {"key", "participant", "revision", *(attribute.id for attribute in form.attributes), *(item.id for item in form.items)}
+        named = {"key", "participant", "revision", *(attribute.id for attribute in form.attributes), *_columns(form)}
         places: dict[str, int] = {}
         self.ignored: list[str] = []
         absent = {plain: name for name in named.difference(sheet.header) if (plain := _plain(name))}
@@ -108,9 +136,12 @@ class Responses:
                 )
             else:
                 places[title] = place
-        _refuse_missing(sheet, [item.id for item in form.items if item.id not in places], absent)
+        self._places = places
+        _refuse_missing(sheet, [column for column in _columns(form) if column not in places], absent)
         self._key, self._participant = places.get("key"), places.get("participant")
-        self._items = [_Column(places[item.id], _Answers(item).read) for item in form.items]
+        self._items = [_Column(places[item.columns[0]], _Answers(item).read) for item in form.items if item.cells is None]
+        #: Items that are no Choice, with the places of their columns.
+        self._others = [(item.id, item.cells, [places[column] for column in item.columns]) for item in form.items if item.cells is not None]
         known = [(attribute.id, _Attribute(attribute).read) for attribute in form.attributes]
         self._about = [(name, _Column(places[name], read)) for name, read in [("revision", _read_revision), *known] if name in places]
 
@@ -123,6 +154,10 @@ class Responses:
     def key_column(self) -> int:
         """The number of the `key` column, from 1; 0 if there is none."""
         return 0 if self._key is None else self._key + 1
+
+    def column_of(self, title: str) -> int:
+        """Return the number of a column that the form needs, from 1."""
+        return self._places[title] + 1
 
     def read_keys(self) -> Iterator[tuple[int, int, str | None]]:
         """Yield of every row its number, its line and its key, None where it gives none, and look at nothing else."""
@@ -137,6 +172,9 @@ class Responses:
             cells, key = row.cells, self._key_of(row)
             if row.fault:
                 yield Response(row.number, row.line, key, b"", None, None, {}, row.fault, is_blank=_is_blank(cells))
+                continue
+            if self._others:
+                yield self._read(row, key)
                 continue
             try:  # the usual row: every cell was seen before
                 codes = bytes([known[cells[place]] for known, place in items])
@@ -170,17 +208,36 @@ class Responses:
             for column in self._items:
                 place = column.place
                 codes.append(column.read(row.cells[place]))
+            answers: dict[str, Answer] = {}
+            for name, cells, places in self._others:
+                place = places[0]
+                answer = _read_cells(cells, [row.cells[at] for at in places])
+                if answer is not None:
+                    answers[name] = answer
         except CellError as error:
             fault = RowFault(row.line, place + 1, f"{self._sheet.header[place]}: {error}")
             return Response(row.number, row.line, key, b"", None, None, {}, fault)
         revision = attributes.pop("revision", None)
-        return Response(row.number, row.line, key, bytes(codes), participant, revision, attributes, None, _is_blank(row.cells))
+        return Response(row.number, row.line, key, bytes(codes), participant, revision, attributes, None, _is_blank(row.cells), answers)
 
     def _key_of(self, row: Row) -> str | None:
         if self._key is None or self._key >= len(row.cells):
             return None
         text = unguard(row.cells[self._key].strip())
         return None if text in _NO_VALUE else text
+
+
+def _columns(form: Form) -> list[str]:
+    return [column for item in form.items for column in item.columns]
+
+
+def _read_cells(cells: ItemCells, texts: Sequence[str]) -> Answer | None:
+    for text in texts:
+        _refuse_bytes(text)
+    try:
+        return cells.read([unguard(text.strip()) for text in texts])
+    except ValueError as error:
+        raise CellError(str(error)) from None
 
 
 class _Column:

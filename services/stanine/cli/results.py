@@ -1,7 +1,7 @@
 """`stanine results`: all results of an instrument, in the order in which they were stored. Registered by `application`."""
 
 import tempfile
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from enum import StrEnum
 from typing import Annotated, Any
 
@@ -14,7 +14,7 @@ from stanine.cli.parquet import ParquetWriter
 from stanine.cli.result_list import ResultList
 from stanine.cli.rows import CsvWriter, NdjsonWriter
 from stanine.cli.terminal import note, open_output, progress
-from stanine.domain.result import ScaleResult
+from stanine.domain.result import ProfileResult, ScaleResult, fields_of_result, merged_fields
 
 #: What stands before the scales.
 _ABOUT = ("key", "attempt", "participant", "revision", "scoringRevision", "state")
@@ -31,6 +31,7 @@ class ResultFormat(StrEnum):
 class _Result(msgspec.Struct, frozen=True):
     about: dict[str, Any]
     scales: dict[str, ScaleResult] | None
+    profiles: dict[str, ProfileResult] = {}
 
 
 def results(
@@ -52,12 +53,12 @@ def results(
         if view is ResultFormat.NDJSON:
             writer = NdjsonWriter(out)
             for each in found:
-                writer.write(each.about, each.scales)
+                writer.write(each.about, each.scales, each.profiles)
                 bar.advance(1)
         elif view is ResultFormat.CSV:
-            _write_table(found, lambda scales: CsvWriter(out, _ABOUT, scales))
+            _write_table(found, lambda scales, profiles: CsvWriter(out, _ABOUT, scales, profiles))
         else:
-            _write_table(found, lambda scales: ParquetWriter(out.buffer, _ABOUT, scales))  # type: ignore[attr-defined] # a text stream over bytes
+            _write_table(found, lambda scales, profiles: ParquetWriter(out.buffer, _ABOUT, scales, profiles))  # type: ignore[attr-defined] # a text stream over bytes
     if not listed.count:
         remedy = f"`stanine submit {name} FILE --wait` brings some" if not after else "later ones will come after the same cursor"
         note(f"{name} has no {'new ' if after else ''}results yet; {remedy}")
@@ -68,20 +69,28 @@ def _read(listed: ResultList) -> Iterator[_Result]:
     while not listed.at_end:
         for item in listed.read():
             scales = item.get("scales")
-            yield _Result({each: item.get(each) for each in _ABOUT}, msgspec.convert(scales, dict[str, ScaleResult]) if scales else None)
+            yield _Result(
+                {each: item.get(each) for each in _ABOUT},
+                msgspec.convert(scales, dict[str, ScaleResult]) if scales else None,
+                msgspec.convert(item.get("profiles") or {}, dict[str, ProfileResult]),
+            )
 
 
-def _write_table(found: Iterator[_Result], make_writer: Callable[[Iterable[tuple[str, bool]]], CsvWriter | ParquetWriter]) -> None:
+def _write_table(
+    found: Iterator[_Result], make_writer: Callable[[Iterable[tuple[str, Sequence[str]]], Sequence[str]], CsvWriter | ParquetWriter]
+) -> None:
     """Write a table once all scales are known: revisions may differ in them, so the rows wait in a nameless temporary file."""
-    columns: dict[str, bool] = {}
+    columns: dict[str, tuple[str, ...]] = {}
+    profiles: dict[str, None] = {}
     with tempfile.TemporaryFile() as kept:
         for each in found:
             for scale, scored in (each.scales or {}).items():
-                columns[scale] = columns.get(scale, False) or scored.band is not msgspec.UNSET
+                columns[scale] = merged_fields(columns.get(scale, ()), fields_of_result(scored))
+            profiles |= dict.fromkeys(each.profiles)
             kept.write(msgspec.json.encode(each) + b"\n")
         kept.seek(0)
-        writer = make_writer(columns.items())
+        writer = make_writer(columns.items(), tuple(profiles))
         for line in kept:
             each = msgspec.json.decode(line, type=_Result)
-            writer.write(each.about, each.scales)
+            writer.write(each.about, each.scales, each.profiles)
         writer.close()

@@ -3,9 +3,8 @@
 Rows are read, scored and written in chunks; only a file with keys takes memory by its length, eight bytes a row.
 """
 
-from collections.abc import Iterator
 from itertools import islice
-from typing import IO, Annotated
+from typing import IO, Annotated, Any
 
 import numpy as np
 import typer
@@ -13,14 +12,16 @@ import typer
 from stanine.cli.exits import FAULTY_ROWS
 from stanine.cli.options import Format, Output, RowFormat
 from stanine.cli.publish import read_document
-from stanine.cli.responses import Response, Responses, form_of_entry
+from stanine.cli.responses import MISSING, Form, Response, Responses, form_of_entry
 from stanine.cli.row_names import RowNames, look_through
 from stanine.cli.rows import CsvWriter, NdjsonWriter, RowWriter
-from stanine.cli.sheet import Sheet
+from stanine.cli.sheet import RowFault, Sheet
 from stanine.cli.terminal import Bar, note, open_input, open_output, progress, rewindable
+from stanine.domain.errors import InvalidAttempt
 from stanine.domain.index import IndexEntry, build_entry
 from stanine.domain.kernel import Kernel
-from stanine.domain.result import ScaleResult, decode_result
+from stanine.domain.response import Attempt, Packer
+from stanine.domain.result import Result, decode_result, fields_of
 
 #: Rows read, scored and written at a time.
 CHUNK = 1024
@@ -34,7 +35,8 @@ def score(
 ) -> None:
     """Score responses offline.
 
-    Writes `key` (as given, else the row's number), then of each scale `ID.raw`, `ID.valid`, `ID.status` and, if it has bands, `ID.band`.
+    Writes `key` (as given, else the row's number), then of each scale `ID.raw`, `ID.valid`, `ID.status` and what else the instrument asks
+    for, such as `ID.t` or `ID.band`; of each profile `ID.code`, `ID.tied`, `ID.status`.
     A faulty row is reported as FILE:LINE:COLUMN, appears with its key and empty scores, and makes the exit status 3. A key that is there
     twice refuses the file: exit status 2.
     """
@@ -47,7 +49,7 @@ def score(
         if rows.ignored:
             note(f"{name}: these columns mean nothing to {entry.name} and are ignored: {', '.join(rows.ignored)}")
         with open_output(output) as out, progress(f"scoring {name}", beside=out) as bar:
-            faulty = _score_all(entry, iter(rows), name, names, _writer(out, view, entry), bar)
+            faulty = _score_all(entry, form, rows, name, names, _writer(out, view, entry), bar)
     if faulty:
         note(f"{name}: {faulty} faulty row{'s' if faulty != 1 else ''}")
         raise typer.Exit(FAULTY_ROWS)
@@ -56,23 +58,56 @@ def score(
 def _writer(out: IO[str], view: Format, entry: IndexEntry) -> RowWriter:
     if view is Format.NDJSON:
         return NdjsonWriter(out)
-    return CsvWriter(out, ["key"], [(scale.id, bool(scale.bands)) for scale in entry.plan.scales])
+    scales = [(scale.id, fields_of(scale)) for scale in entry.plan.scales if not scale.internal]
+    return CsvWriter(out, ["key"], scales, [profile.id for profile in entry.plan.profiles])
 
 
-def _score_all(entry: IndexEntry, rows: Iterator[Response], name: str, names: RowNames, writer: RowWriter, bar: Bar) -> int:
+def _score_all(
+    entry: IndexEntry, form: Form, rows: Responses, name: str, names: RowNames, writer: RowWriter, bar: Bar
+) -> int:
     kernel = Kernel(entry.plan)
-    items = len(entry.items)
+    pack = None if entry.is_plain else _RowPacker(entry, form, rows)
+    width = entry.plan.row_bytes
     faulty = 0
-    while chunk := list(islice(rows, CHUNK)):
-        codes = b"".join(row.codes for row in chunk)
-        scored = iter(kernel.score(np.frombuffer(codes, dtype=np.uint8).reshape(-1, items)).packed())
+    source = iter(rows)
+    while chunk := list(islice(source, CHUNK)):
+        if pack is not None:
+            chunk = [pack(row) for row in chunk]
+        sound = [row for row in chunk if row.fault is None]
+        codes = np.frombuffer(b"".join(row.codes[:width] for row in sound), dtype=np.uint8).reshape(-1, width)
+        people = kernel.columns([row.attributes for row in sound]) if entry.plan.needs_attributes else None
+        scored = iter(kernel.score(codes, people).packed())
         for row in chunk:
-            scales: dict[str, ScaleResult] | None = None
+            result = Result({})
             if row.fault is None:
-                scales = decode_result(next(scored), entry).scales
+                result = decode_result(next(scored), entry)
             else:
                 faulty += 1
                 note(f"{name}:{row.fault.line}:{row.fault.column}: {row.fault.detail}")
-            writer.write({"key": row.key or names.of(row.number)}, scales)
+            writer.write({"key": row.key or names.of(row.number)}, result.scales or None, result.profiles)
         bar.advance(len(chunk))
     return faulty
+
+
+class _RowPacker:
+    """Packs rows of a form that has other items than Choice, or conditions: their codes become the bytes that the kernel takes."""
+
+    def __init__(self, entry: IndexEntry, form: Form, rows: Responses) -> None:
+        self._packer = Packer(entry)
+        self._choices = [item for item in form.items if item.cells is None]
+        self._columns = {item.id: rows.column_of(item.columns[0]) for item in form.items}
+
+    def __call__(self, row: Response) -> Response:
+        """Return a row with its bytes, or with a fault."""
+        if row.fault is not None:
+            return row
+        answers: dict[str, Any] = {
+            item.id: item.options[code] for item, code in zip(self._choices, row.codes, strict=True) if code != MISSING
+        }
+        try:
+            packed = self._packer.pack(Attempt({**answers, **row.answers}, attributes=row.attributes))
+        except InvalidAttempt as error:
+            fault = error.faults[0]
+            item = fault.place.rpartition("/")[2]
+            return row._replace(codes=b"", fault=RowFault(row.line, self._columns.get(item, 1), f"{item}: {fault.detail}"))
+        return row._replace(codes=packed)

@@ -129,7 +129,7 @@ def open_source(stream: IO[bytes], name: str) -> Iterator[Source]:
 def _encoder(form: Form) -> Callable[[Response, str], bytes]:
     """Return a function that writes a response as the JSON of an attempt; each item's answers are encoded once, not once a row."""
     json = msgspec.json.encode
-    answers = [[json(item.id) + b":" + json(option) for option in item.options] for item in form.items]
+    answers = [[json(item.id) + b":" + json(option) for option in item.options] for item in form.items if item.cells is None]
 
     def encode(response: Response, key: str) -> bytes:
         parts = [b'"key":' + json(key)]
@@ -139,7 +139,8 @@ def _encoder(form: Form) -> Callable[[Response, str], bytes]:
             parts.append(b'"revision":' + json(response.revision))
         if response.attributes:
             parts.append(b'"attributes":' + json(response.attributes))
-        given = b",".join([texts[code] for texts, code in zip(answers, response.codes, strict=True) if code != MISSING])
-        return b"{" + b",".join(parts) + b',"answers":{' + given + b"}}"
+        given = [texts[code] for texts, code in zip(answers, response.codes, strict=True) if code != MISSING]
+        given += [json(item) + b":" + json(answer) for item, answer in response.answers.items()]
+        return b"{" + b",".join(parts) + b',"answers":{' + b",".join(given) + b"}}"
 
     return encode

@@ -5,7 +5,8 @@ An attempt that can never be scored ends as Failed with its reason; it never hol
 """
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 import msgspec
 import numpy as np
@@ -27,6 +28,7 @@ from stanine.store.records import (
     participant_of,
     participant_of_record,
     plain_answers,
+    read_attempt,
     read_start,
     result_start,
     unpack_answers,
@@ -121,14 +123,20 @@ class BatchScorer:
                 return len(group.ids)
             self._fail(view, number, group, reason, tally)
             return 0
-        layout, items = start[0], len(entry.items)
+        layout, width = start[0], entry.plan.row_bytes
         participants: dict[int, str] = {}
-        packed = plain_answers(group.records, items)
-        if packed is None:
-            group, packed, participants = self._read(view, number, items, group, tally)
+        people: list[Mapping[str, Any]] | None = None
+        packed = None if entry.plan.has_texts else plain_answers(group.records, width)
+        if packed is not None:
+            codes = _matrix(layout, packed, width)
+        elif entry.plan.has_texts or entry.plan.needs_attributes:
+            group, codes, participants, people = self._read_whole(view, number, entry, group, tally)
+        else:
+            group, packed, participants = self._read(view, number, width, group, tally)
+            codes = _matrix(layout, packed, width)
         if group.ids:
             began = self._clock()
-            bodies = self._bodies(entry, _matrix(layout, packed, items))
+            bodies = self._bodies(entry, codes, people)
             tally.scoring_seconds += self._clock() - began
             commit = self._results.new_commit()
             head = result_start(ENGINE_VERSION, entry.revision, commit)
@@ -170,17 +178,45 @@ class BatchScorer:
             self._fail(view, number, corrupt, "CorruptAttempt", tally)
         return sound, b"".join(answers), participants
 
-    def _bodies(self, entry: IndexEntry, codes: Codes) -> list[bytes | None]:
+    def _read_whole(
+        self, view: IndexView, number: int, entry: IndexEntry, group: _Group, tally: Tally
+    ) -> tuple[_Group, Codes, dict[int, str], list[Mapping[str, Any]]]:
+        """Do the same for a form with free texts, or whose scores depend on attributes: return the attributes, too."""
+        sound, corrupt = _Group([], []), _Group([], [])
+        rows: list[bytes] = []
+        participants: dict[int, str] = {}
+        people: list[Mapping[str, Any]] = []
+        width, has_texts = entry.plan.row_bytes, entry.plan.has_texts
+        for attempt_id, record in zip(group.ids, group.records, strict=True):
+            try:
+                attempt = read_attempt(record, attempt_id)
+            except CorruptRecordError:
+                attempt = None
+            if attempt is None or len(attempt.codes) < width or (len(attempt.codes) > width and not has_texts):
+                corrupt.ids.append(attempt_id)
+                corrupt.records.append(record)
+                continue
+            if attempt.participant is not None:
+                participants[len(sound.ids)] = attempt.participant
+            sound.ids.append(attempt_id)
+            sound.records.append(record)
+            rows.append(attempt.codes[:width])
+            people.append(attempt.attributes)
+        if corrupt.ids:
+            self._fail(view, number, corrupt, "CorruptAttempt", tally)
+        return sound, np.frombuffer(b"".join(rows), dtype=np.uint8).reshape(-1, width), participants, people
+
+    def _bodies(self, entry: IndexEntry, codes: Codes, people: Sequence[Mapping[str, Any]] | None) -> list[bytes | None]:
         """Score all at once; where that fails, each alone, so that one bad attempt costs the others nothing but time."""
         kernel = self._kernel(entry)
         try:
-            return list(_score(kernel, codes))
-        except (ValueError, ArithmeticError, IndexError):
+            return list(_score(kernel, codes, people))
+        except (ValueError, ArithmeticError, IndexError, TypeError):
             bodies: list[bytes | None] = []
             for row in range(len(codes)):
                 try:
-                    bodies.extend(_score(kernel, codes[row : row + 1]))
-                except (ValueError, ArithmeticError, IndexError):
+                    bodies.extend(_score(kernel, codes[row : row + 1], None if people is None else people[row : row + 1]))
+                except (ValueError, ArithmeticError, IndexError, TypeError):
                     bodies.append(None)
             return bodies
 
@@ -210,13 +246,13 @@ class BatchScorer:
         return "RevisionMissing" if not 0 < revision <= history.revision else None
 
 
-def _matrix(layout: int, packed: bytes, items: int) -> Codes:
-    """Return the codes of the packed answers of several attempts, a row an attempt."""
+def _matrix(layout: int, packed: bytes, width: int) -> Codes:
+    """Return the bytes of the packed answers of several attempts, a row an attempt."""
     codes = np.frombuffer(unpack_answers(layout, packed), dtype=np.uint8)
-    return codes.reshape(-1, items + items % 2 if is_halves(layout) else items)[:, :items]
+    return codes.reshape(-1, width + width % 2 if is_halves(layout) else width)[:, :width]
 
 
-def _score(kernel: Kernel, codes: Codes) -> list[bytes]:
+def _score(kernel: Kernel, codes: Codes, people: Sequence[Mapping[str, Any]] | None) -> list[bytes]:
     if kernel.unreadable(codes):
         raise ValueError("an attempt holds a code that its item does not have")
-    return kernel.score(codes).packed()
+    return kernel.score(codes, None if people is None else kernel.columns(people)).packed()

@@ -153,7 +153,7 @@ class Auditor:
                 groups.setdefault((attempt.number, attempt.revision, result.scoring_revision), []).append((attempt, result))
         for which, pairs in groups.items():
             kernel = self._kernel(*which)
-            fresh = [] if kernel is None else _bodies(kernel, [attempt.codes for attempt, _ in pairs])
+            fresh = [] if kernel is None else _bodies(kernel, [attempt for attempt, _ in pairs])
             for place, (attempt, result) in enumerate(pairs):
                 if kernel is None:
                     found.unexplained.add(attempt.id.hex())
@@ -170,7 +170,7 @@ class Auditor:
             return False
         scored_by = history.newest_of_forms().get(history.forms[attempt.revision - 1], 0)
         kernel = self._kernel(attempt.number, attempt.revision, scored_by)
-        return kernel is not None and _bodies(kernel, [attempt.codes]) != [None]
+        return kernel is not None and _bodies(kernel, [attempt]) != [None]
 
     def _kernel(self, number: int, answered: int, scored_by: int) -> Kernel | None:
         """Return the scoring of a revision, from its document; None if there is none, or it has another form than was answered."""
@@ -209,13 +209,16 @@ class Auditor:
         return once, int((counts > 1).sum())
 
 
-def _bodies(kernel: Kernel, answers: Sequence[bytes]) -> list[bytes | None]:
+def _bodies(kernel: Kernel, attempts: Sequence[StoredAttempt]) -> list[bytes | None]:
     """Score attempts; None for one that cannot be scored."""
-    items = len(kernel.plan.options)
-    codes = np.frombuffer(b"".join(each if len(each) == items else bytes(items) for each in answers), np.uint8).reshape(-1, items)
-    unfit = {row for row, each in enumerate(answers) if len(each) != items}.union(kernel.unreadable(codes))
-    sound = np.array([row for row in range(len(answers)) if row not in unfit], np.intp)
-    bodies: list[bytes | None] = [None] * len(answers)
-    for row, body in zip(sound, kernel.score(codes[sound]).packed(), strict=True):
+    width, has_texts = kernel.plan.row_bytes, kernel.plan.has_texts
+    fits = [len(each.codes) == width or (has_texts and len(each.codes) > width) for each in attempts]
+    rows = b"".join(each.codes[:width] if fit else bytes(width) for each, fit in zip(attempts, fits, strict=True))
+    codes = np.frombuffer(rows, np.uint8).reshape(-1, width)
+    unfit = {row for row, fit in enumerate(fits) if not fit}.union(kernel.unreadable(codes))
+    sound = np.array([row for row in range(len(attempts)) if row not in unfit], np.intp)
+    people = kernel.columns([attempts[row].attributes for row in sound]) if kernel.plan.needs_attributes else None
+    bodies: list[bytes | None] = [None] * len(attempts)
+    for row, body in zip(sound, kernel.score(codes[sound], people).packed(), strict=True):
         bodies[row] = body
     return bodies
