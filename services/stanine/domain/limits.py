@@ -44,8 +44,8 @@ MAX_TRANSLATIONS = 100
 MAX_PROFILES = 100
 MAX_PROFILE_SCALES = 50
 MAX_CODES = 50
-#: Rows of a table of scores: a row is stored in 16 bits. Rows over all tables.
-MAX_LOOKUP_ROWS = 10_000
+#: Rows of a table of scores: a row is stored in 16 bits.
+MAX_LOOKUP_ROWS = 2_000
 #: Decimals that a raw score may be rounded to: half of the last has 9, as many as a comparison sees.
 MAX_ROUND_DECIMALS = 8
 #: Seconds of a time limit: a day. Days that attempts are kept at the most: a century.

@@ -16,6 +16,9 @@ from stanine.domain.scale_records import PointRange
 
 Table = tuple[float | None, ...]
 
+#: Different points that a wide answer's are listed by; more of them count as any between the ends.
+_MOST_LISTED = 10_000
+
 
 class Wide(msgspec.Struct, frozen=True, array_like=True):
     """How the points of an answer that takes several bytes are computed.
@@ -195,7 +198,7 @@ def _sums(form: ItemForm, gives: Sequence[float], declared: tuple[float, float])
 
 def _steps_between(least: float, most: float, gives: Sequence[float]) -> tuple[float, ...] | None:
     """Return every whole number between two sums of whole numbers (a superset of what can be reached); None if there is no such step."""
-    if not all(x.is_integer() for x in gives) or most - least > limits.MAX_LOOKUP_ROWS:
+    if not all(x.is_integer() for x in gives) or most - least > _MOST_LISTED:
         return None
     return tuple(float(x) for x in range(int(least), int(most) + 1))
 
@@ -228,7 +231,7 @@ def any_in_grid(one: PointRange, form: ItemForm) -> bool:
 
 def _all_of_grid(form: ItemForm) -> tuple[float, ...] | None:
     grid = grid_of(form)
-    if grid is None or grid.count > limits.MAX_LOOKUP_ROWS:
+    if grid is None or grid.count > _MOST_LISTED:
         return None
     return tuple(grid.value(index) for index in range(grid.count))
 

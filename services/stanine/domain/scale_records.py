@@ -95,8 +95,9 @@ class LookupRow(Record, frozen=True):
     below: Number | None = None
     #: The standard error of the score.
     se: Annotated[float, Meta(ge=0, le=limits.LARGEST_NUMBER)] | None = None
-    #: The ends of the score's interval.
+    #: The lower end of the score's interval.
     low: Number | None = None
+    #: The upper end of the score's interval.
     high: Number | None = None
     #: The percentile of the score.
     percentile: Annotated[float, Meta(ge=0, le=100)] | None = None
@@ -186,7 +187,7 @@ class Scale(Record, frozen=True):
     #: From raw scores to scores.
     lookup: Lookup | None = None
     #: Figures of norm groups, by their ids.
-    norms: dict[Id, Norm] = {}
+    norms: Annotated[dict[Id, Norm], Meta(extra={"schemaless": True})] = {}
     #: The standard scores that a result holds. Default: defaults.standard.
     standard: Annotated[tuple[Standard, ...], Meta(max_length=len(Standard.__args__))] | None = None  # type: ignore[attr-defined]
     #: The unit of bands, standard error and interval. Default: defaults.report, else Score with a table, else Raw.

@@ -68,6 +68,8 @@ def _value(info: Any) -> Schema:
         about |= info.extra_json_schema or {}
         keys = (info.extra or {}).get("keys", keys)
         about |= {name: value for name, value in (info.extra or {}).items() if name == "format"}
+        if (info.extra or {}).get("schemaless"):
+            return {_PRESERVE: True}
         info = info.type
     if isinstance(info, inspection.UnionType):
         return about | _union(info)
@@ -121,9 +123,9 @@ def _number(choices: list[Any]) -> Schema:
 
 def _map(info: Any) -> Schema:
     values = _value(info.value_type)
-    if values.get("type") not in ("number", "string"):
+    if "type" not in values or values["type"] == "array":
         return {_PRESERVE: True}
-    return {"type": "object", "additionalProperties": values, "maxProperties": limits.MAX_ITEMS}
+    return {"type": "object", "additionalProperties": values, "maxProperties": info.max_length or limits.MAX_ITEMS}
 
 
 def _list(info: Any, keys: tuple[str, ...]) -> Schema:

@@ -54,7 +54,7 @@ def test_a_file_of_responses_that_was_written_is_understood_as_it_was_meant(key:
 @pytest.mark.parametrize("raw", [-1.5, 0.0, -1e-300])
 def test_numbers_stay_numbers_and_bands_are_texts(raw: float) -> None:
     scored = ScaleResult(raw=raw, valid=2, items=2, status="Scored", band="-low")
-    content = written({"key": "k", "revision": -3}, {"s": scored}, (("s", True),)).decode()
+    content = written({"key": "k", "revision": -3}, {"s": scored}, (("s", ("raw", "valid", "status", "band")),)).decode()
     header, row = csv.reader(io.StringIO(content))
     assert header == ["key", "revision", "s.raw", "s.valid", "s.status", "s.band"]
     assert (row[1], float(row[2]), row[3:]) == ("-3", raw, ["2", "Scored", "'-low"])

@@ -35,8 +35,13 @@ def score_scale(spec: Any, scale: Any, answers: dict[str, Any]) -> Scored:
             x = table[[option["value"] for option in options].index(answer)]
             if x is not None:
                 valid += 1
+            else:
+                x = scale.get("unanswered")
+        ends = (float(min(known)), float(max(known)))
+        if role_of(scale, item["id"]) == "key" or ("threshold" in scale and role_of(scale, item["id"]) in ("plain", "reversed")):
+            ends = 0.0, 1.0
         if x is not None:
-            gathered.append((weight, float(x), float(min(known)), float(max(known))))
+            gathered.append((weight, float(x), *ends))
 
     if valid < min_valid:
         return None, valid, "TooFewAnswers", None

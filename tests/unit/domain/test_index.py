@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from tests.unit.domain.documents import documents, documents_with_answers
 from tests.unit.domain.test_scoring import code_matrix
 
-from stanine.domain import index
+from stanine.domain import index_entry
 from stanine.domain.document import canonical, digest, read_json
 from stanine.domain.errors import CorruptEntry
 from stanine.domain.index import build_entry, decode_entry, encode_entry, entry_version, public_form
@@ -47,10 +47,10 @@ def test_any_change_to_an_entrys_bytes_is_found(document: dict[str, Any], data: 
 
 
 def test_an_entry_of_another_engine_is_refused_as_such(monkeypatch: pytest.MonkeyPatch, simple: dict[str, Any]) -> None:
-    monkeypatch.setattr(index, "ENGINE_VERSION", 2)
+    monkeypatch.setattr(index_entry, "ENGINE_VERSION", 99)
     data = encode_entry(entry_of(simple))
     monkeypatch.undo()
-    with pytest.raises(CorruptEntry, match="engine 2"):
+    with pytest.raises(CorruptEntry, match="engine 99"):
         decode_entry(data)
 
 

@@ -110,15 +110,6 @@ OPTIONS_5 = [{"value": n} for n in range(5)]
         ({"metadata__uid": "x"}, "metadata.uid", "UnknownField", "known are"),
         ({"metadata__labels": {"a/b": 1}}, 'metadata.labels["a/b"]', "WrongType", "quotes"),
         ({"kind": "Questionnaire"}, "kind", "WrongText", "not one of Instrument"),
-        # what is for later
-        ({"spec__scales__1__norms": {"all": {"mean": 1, "sd": 1}}}, "spec.scales[1].norms", "NotSupported", "not supported by this version yet"),
-        ({"spec__scales__2": {"id": "f", "formula": "s + t"}}, "spec.scales[2].formula", "NotSupported", "not supported"),
-        ({"spec__scales__2": {"id": "f", "items": ["s", "t"], "score": "Mean"}}, "spec.scales[2].items[0]", "NotSupported", "scale made of scales"),
-        ({"spec__scales__0__items__0": "a.x"}, "spec.scales[0].items[0]", "NotSupported", "ranked option"),
-        ({"spec__normGroups": []}, "spec.normGroups", "NotSupported", "not supported"),
-        ({"spec__items__0__type": "Number"}, "spec.items[0].type", "NotSupported", '"Number" is not supported'),
-        ({"spec__items__0__type": "Number", "spec__items__0__min": 1}, "spec.items[0].min", "NotSupported", "not supported"),
-        ({"spec__defaults": {"standard": ["T"]}}, "spec.defaults.standard", "NotSupported", "not supported"),
         # the form
         ({"spec__items__1__id": "a"}, "spec.items[1].id", "DuplicateId", '"a" is the id of spec.items[0] already'),
         ({"spec__scales__0__id": "sex"}, "spec.scales[0].id", "DuplicateId", "spec.attributes[0]"),
@@ -298,7 +289,7 @@ def test_what_is_nested_without_end_is_a_fault_too() -> None:
     assert faults_of(deep)[0].code == "WrongType"
 
 
-def test_only_what_people_answer_makes_a_form() -> None:
+def test_structure_alone_makes_a_form() -> None:
     form = form_digest(parse_instrument(GOOD))
     same = changed(
         spec__title="Moods",
@@ -311,7 +302,17 @@ def test_only_what_people_answer_makes_a_form() -> None:
         {"spec__instructions": "Now!"},
         {"spec__items__0__text": "A"},
         {"spec__responseSets__0__options__0__label": "Never"},
+        {"spec__attributes__1__title": "Years"},
+        {"spec__sections": [{"id": "one", "items": ["a", "b", "c", "d"]}]},
+        {"spec__items__0__required": True, "spec__items__0__column": "Q1", "spec__timeLimitSeconds": 60},
+        {"spec__normGroups": [{"id": "all"}], "spec__scales__0__norms": {"all": {"mean": 1, "sd": 1}}},
+    ):
+        assert form_digest(parse_instrument(changed(**change))) == form, change
+    for change in (
         {"spec__attributes__1__type": "Number"},
+        {"spec__items__1__when": "a > 0"},
+        {"spec__sections": [{"id": "one", "items": ["a"]}, {"id": "two", "items": ["b", "c", "d"], "when": "a > 0"}]},
+        {"spec__items__2__options__1__missing": True},
         {"spec__items__4": {"id": "e", "text": "e", "responses": "three"}},
     ):
         assert form_digest(parse_instrument(changed(**change))) != form, change

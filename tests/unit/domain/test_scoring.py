@@ -12,14 +12,14 @@ from hypothesis import strategies as st
 from tests.unit.domain import reference_scorer
 from tests.unit.domain.documents import documents_with_answers
 
-from stanine.domain import kernel as kernel_module
+from stanine.domain import kernel_sums as kernel_module
 from stanine.domain.bands import smallest_beyond
 from stanine.domain.index import build_entry
 from stanine.domain.instrument import parse_instrument
 from stanine.domain.kernel import Kernel
 from stanine.domain.response import Attempt, Packer
 from stanine.domain.result import ScaleResult, decode_result
-from stanine.domain.scoring import DECLINED, NOT_SHOWN, OMITTED
+from stanine.domain.scoring import NOT_SHOWN, OMITTED
 
 
 def entry_of(document: Any) -> Any:
@@ -145,9 +145,10 @@ def test_weights_multiply_and_constant_apply_in_that_order() -> None:
     assert result.raw == (2 * 5 + 4) / 3 * 10 - 1
 
 
-def test_an_omitted_answer_takes_the_points_of_unanswered_but_a_missing_option_stays_missing() -> None:
-    result = score_scale({"a": 3, "b": "na"}, key={"a": 3, "b": 3, "c": 3}, unanswered=0, score="Sum")
-    assert (result.raw, result.valid) == ((3 * 1) / 2, 1)
+def test_a_missing_answer_takes_the_points_of_unanswered_whether_left_out_or_chosen_as_a_missing_option() -> None:
+    result = score_scale({"a": 3, "b": "na", "c": "na", "d": "na"}, key=dict.fromkeys("abcd", 3), unanswered=0, score="Sum")
+    assert (result.raw, result.valid) == (1, 1)
+    assert score_scale({"a": 3, "b": "na"}, key=dict.fromkeys("abcd", 3), unanswered=0, score="Sum").raw == 1
 
 
 def test_with_unanswered_one_answer_is_enough_and_none_is_not() -> None:
@@ -185,13 +186,13 @@ def test_the_order_in_which_a_scale_names_its_items_changes_no_bit() -> None:
     assert bits(one) == bits(other) == bits(0.1 + 0.2 + 0.3 + 1e9)
 
 
-def test_answers_not_shown_or_declined_are_missing_even_where_omitted_ones_count() -> None:
+def test_answers_not_shown_are_missing_and_take_the_points_of_unanswered() -> None:
     items = [{"id": name, "text": "t", "options": [{"value": 1}, {"value": 2}]} for name in "ab"]
     spec = {"title": "X", "items": items, "scales": [{"id": "s", "key": {"a": 1, "b": 2}, "unanswered": 1, "score": "Sum"}]}
     entry = entry_of({"apiVersion": "stanine.dev/v1alpha1", "kind": "Instrument", "metadata": {"name": "x"}, "spec": spec})
-    codes = np.array([[1, 1], [1, OMITTED], [1, NOT_SHOWN], [1, DECLINED]], np.uint8)
+    codes = np.array([[1, 1], [1, OMITTED], [1, NOT_SHOWN], [0, NOT_SHOWN]], np.uint8)
     scores = [decode_result(body, entry).scales["s"] for body in Kernel(entry.plan).score(codes).packed()]
-    assert [(score.raw, score.valid) for score in scores] == [(1.0, 2), (1.0, 1), (0.0, 1), (0.0, 1)]
+    assert [(score.raw, score.valid) for score in scores] == [(1.0, 2), (1.0, 1), (1.0, 1), (2.0, 1)]
 
 
 def test_codes_that_no_item_has_are_found_and_never_scored_as_answers() -> None:

@@ -43,7 +43,12 @@ def root(crd: Schema) -> Schema:
 
 
 def narrowed(then: Schema, now: Schema, place: str = "") -> Iterator[str]:
-    """Yield what the earlier schema took and the present one may not."""
+    """Yield what the earlier schema took and the present one may not.
+
+    What the earlier version did not support it refused, whatever its schema took; where anything may stand now, nothing is refused.
+    """
+    if then.get("description", "").startswith("Not supported by this version") or now.get("x-kubernetes-preserve-unknown-fields"):
+        return
     if then.get("type") != now.get("type"):
         yield f"{place}: was {then.get('type')}, is {now.get('type')}"
     for limit, is_wider in LIMITS.items():

@@ -52,15 +52,15 @@ def test_rules_are_told_beside_the_schemas_faults_where_their_fields_are_well_fo
 
 def test_what_the_schema_cannot_see_is_the_conditions() -> None:
     items = [{"id": "q", "text": "How?", "options": [{"value": 1}, {"value": True}]}]
-    spec = {"title": "T", "items": items, "scales": [{"id": "s", "items": ["p"], "score": "Sum", "norms": {}}]}
+    spec = {"title": "T", "items": items, "scales": [{"id": "s", "items": ["p"], "score": "Sum", "norms": {"all": {"mean": 1, "sd": 1}}}]}
     judgement = judge(QUEUE | {"kind": "Instrument", "spec": spec})
     assert judgement.refused == ()
     assert judgement.reason == "InvalidDocument"
     named = [line.partition(": ")[0] for line in judgement.message.splitlines()]
     assert named == [
         "spec.items[0].options[1].value",
-        "spec.scales[0].norms",
         "spec.scales[0].items[0]",
+        "spec.scales[0].norms.all",
     ]
 
 
