@@ -29,7 +29,8 @@ class _Body(msgspec.Struct, frozen=True, rename="camel"):
 class AttemptBody(_Body, frozen=True, forbid_unknown_fields=True):
     """An attempt as sent. Null and absent mean the same."""
 
-    #: By item id: the value of an option, a number, a text, a date, or a list of options; of one item at least. What the items and options are, the form says.
+    #: By item id: the value of an option, a number, a text, a date, or a list of options; of one item at least. What the items and
+    #: options are, the form says.
     answers: Annotated[dict[str, _Number | str | list[_Number | str] | None], Meta(min_length=1)]
     #: The caller's name for the attempt (needed in bulk): the same key with the same content is answered as before.
     key: Annotated[str, Meta(min_length=1, max_length=limits.MAX_KEY)] | None = None

@@ -18,7 +18,10 @@ class ParquetWriter:
     def __init__(
         self, out: IO[bytes], about: Sequence[str], scales: Iterable[tuple[str, Sequence[str]]], profiles: Sequence[str] = ()
     ) -> None:
-        """`scales` are the ids of the scales in order, each with its fields; `profiles` are the ids of the profiles. Raises CliError where pyarrow is not installed."""
+        """`scales` are the ids of the scales in order, each with its fields; `profiles` are the ids of the profiles.
+
+        Raises CliError where pyarrow is not installed.
+        """
         try:
             import pyarrow  # noqa: PLC0415 - an optional package, and a slow one to load
             import pyarrow.parquet  # noqa: PLC0415

@@ -62,9 +62,7 @@ def _writer(out: IO[str], view: Format, entry: IndexEntry) -> RowWriter:
     return CsvWriter(out, ["key"], scales, [profile.id for profile in entry.plan.profiles])
 
 
-def _score_all(
-    entry: IndexEntry, form: Form, rows: Responses, name: str, names: RowNames, writer: RowWriter, bar: Bar
-) -> int:
+def _score_all(entry: IndexEntry, form: Form, rows: Responses, name: str, names: RowNames, writer: RowWriter, bar: Bar) -> int:
     kernel = Kernel(entry.plan)
     pack = None if entry.is_plain else _RowPacker(entry, form, rows)
     width = entry.plan.row_bytes

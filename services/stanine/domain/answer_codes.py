@@ -1,7 +1,7 @@
 """How the answer to each item is written into an attempt's row of bytes, and read from it. Used by `packing`, `scoring` and the checks.
 
-Every item has a cell of fixed width, so that a batch of attempts is one matrix. A cell of one byte holds the number of the answer: the place
-of an option, of a number on its grid, of a choice, of an order. The other cells:
+Every item has a cell of fixed width, so that a batch of attempts is one matrix. A cell of one byte holds the number of the answer: the
+place of an option, of a number on its grid, of a choice, of an order. The other cells:
 
     Real    an IEEE double, big-endian            Bits    0, then a bit an option, the first in the lowest
     Order   the places of the options by rank     Date    days, 1 for 0001-01-01, in three bytes

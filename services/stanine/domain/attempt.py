@@ -12,8 +12,8 @@ import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
 from stanine.domain import attempt_faults
-from stanine.domain.errors import Faults, InvalidAttempt
 from stanine.domain.attempt_faults import LANGUAGE
+from stanine.domain.errors import Faults, InvalidAttempt
 from stanine.domain.limits import MAX_ATTEMPT_BYTES, MAX_ATTRIBUTE_TEXT, MAX_INTEGER, MAX_KEY, MAX_LANGUAGE, MAX_PARTICIPANT, MAX_REVISION
 
 #: The values of a list are those of options.
@@ -84,7 +84,7 @@ def decode_attempt(text: bytes) -> Attempt:
 
 def meaning(attempt: Attempt) -> bytes:
     """Return 16 bytes that two attempts share if they say the same, whatever the order of names, nulls, or 2.0 for 2."""
-    content = [attempt.key, attempt.revision, attempt.participant, _settled(attempt.answers), _settled(attempt.attributes)]
+    content: list[Any] = [attempt.key, attempt.revision, attempt.participant, _settled(attempt.answers), _settled(attempt.attributes)]
     if attempt.language is not None or attempt.seconds is not None:
         content += [attempt.language, attempt.seconds]
     return hashlib.blake2b(_ENCODER.encode(content), digest_size=MEANING_BYTES).digest()

@@ -1,4 +1,4 @@
-"""What must hold of scales made of scales, of formulas and of profiles: known names, parts that there are, no cycle. Called by `scale_checks`."""
+"""What must hold of scales made of scales, of formulas and of profiles: known names and parts, no cycle. Called by `scale_checks`."""
 
 from collections.abc import Mapping, Sequence
 
@@ -119,5 +119,7 @@ def _check_texts(profile: Profile, bases: Sequence[str], place: str, faults: Fau
     for code in profile.texts:
         words = code.split(" ")
         if not set(words) <= set(bases) or len(set(words)) < len(words):
-            detail = f'"{code}" is no code of this profile: write scales of it with a space between, such as "{" ".join(bases[: profile.top])}"'
+            detail = (
+                f'"{code}" is no code of this profile: write scales of it with a space between, such as "{" ".join(bases[: profile.top])}"'
+            )
             faults.add(f'{place}.texts["{code}"]', "UnknownReference", detail)

@@ -10,7 +10,7 @@ from stanine.domain.records import Spec
 
 def check(spec: Spec, faults: Faults) -> None:
     """Note what is wrong with conditions; nothing, as long as the items or attributes that they may name hold faults."""
-    if not any(one.when for one in (*spec.items, *spec.sections)):
+    if not any(item.when for item in spec.items) and not any(section.when for section in spec.sections):
         return
     if any(faults.touches(f"spec.{part}") for part in ("items", "attributes", "responseSets", "sections", "defaults.responses")):
         return

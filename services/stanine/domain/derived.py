@@ -1,4 +1,4 @@
-"""What a scale's result holds beside its raw score, defaults resolved: one reading for checks, compiling and results (DESIGN 4.1, Derived scores).
+"""What a scale's result holds beside its raw score, defaults resolved: one reading for checks and compiling (DESIGN 4.1, Derived scores).
 
 The conversions here are the same operations in the same order as the kernel's, so both give the same bits.
 """
@@ -85,7 +85,9 @@ def derive(scale: Scale, defaults: Defaults) -> Derived:
     limits_of_table = any(row.low is not None or row.high is not None for row in rows)
     spread = by_reliability or (by_table and interval is not None and interval.kind == "Observed")
     parts = (
-        ("score",) * bool(tables) + tuple(one.lower() for one in _OF_FIGURES if kind == "Figures") + ("percentile",) * (kind == "Frequencies")
+        ("score",) * bool(tables)
+        + tuple(one.lower() for one in _OF_FIGURES if kind == "Figures")
+        + ("percentile",) * (kind == "Frequencies")
     )
     return Derived(
         kind,

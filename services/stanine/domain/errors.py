@@ -26,7 +26,8 @@ Code = Literal[
     # an attempt
     "UnknownItem", "UnknownAttribute", "NotAnAnswer", "NotAValue", "NotShown", "NotDistinct",
     # a warning about a document that is accepted
-    "NoEffect", "UnansweredWithoutMinValid", "DifferentRanges", "ExcludeUnderSum", "StraddledEdge", "MissingTranslation", "ConditionNamesKey",
+    "NoEffect", "UnansweredWithoutMinValid", "DifferentRanges", "ExcludeUnderSum", "StraddledEdge", "MissingTranslation",
+    "ConditionNamesKey",
 ]  # fmt: skip
 
 

@@ -54,9 +54,13 @@ def _check_ids(spec: Spec, faults: Faults) -> None:
 
 
 def _named(spec: Spec) -> Iterator[tuple[str, str]]:
-    for part, its in (("attributes", spec.attributes), ("items", spec.items), ("scales", spec.scales), ("profiles", spec.profiles)):
-        for index, one in enumerate(its):
-            yield f"spec.{part}[{index}]", one.id
+    for part, ids in (
+        ("attributes", [one.id for one in spec.attributes]),
+        ("items", [one.id for one in spec.items]),
+        ("scales", [one.id for one in spec.scales]),
+        ("profiles", [one.id for one in spec.profiles]),
+    ):
+        yield from ((f"spec.{part}[{index}]", one) for index, one in enumerate(ids))
 
 
 def _check_attributes(spec: Spec, faults: Faults) -> None:
@@ -121,7 +125,9 @@ def _check_sections(spec: Spec, faults: Faults) -> None:
             else:
                 first[item] = where
                 if known[item] < last and not doubtful:
-                    faults.add(where, "Contradiction", f'"{item}" stands before an item that the form has after it: keep the order of items')
+                    faults.add(
+                        where, "Contradiction", f'"{item}" stands before an item that the form has after it: keep the order of items'
+                    )
                 last = max(last, known[item])
         doubtful = doubtful or faults.touches(f"{place}.items")
     left = [one for one in items if one not in first]

@@ -166,9 +166,7 @@ def build_entry(instrument: Instrument, *, number: int, revision: int, form: int
             )
             for one in spec.attributes
         ),
-        option_sets=tuple(
-            tuple(FormOption(one.value, one.label, one.missing, one.exclusive) for one in options) for options in sets
-        ),
+        option_sets=tuple(tuple(FormOption(one.value, one.label, one.missing, one.exclusive) for one in options) for options in sets),
         items=tuple(items),
         plan=compile_plan(instrument),
         sections=tuple(

@@ -1,4 +1,4 @@
-"""What must hold of each item beyond its types: that it says all that its type needs, and nothing of another type. Called by `form_checks`."""
+"""What must hold of each item beyond its types: it says all that its type needs, and nothing of another. Called by `form_checks`."""
 
 import re
 
@@ -153,7 +153,7 @@ class _ItemCheck:
             faults.add(f"{place}.{name}", "OutOfRange", f"at least {least} cannot be chosen where at most {most} may be")
 
     def _check_ranking(self, options: tuple[Option, ...]) -> None:
-        if len(options) < 2:  # noqa: PLR2004 - an order
+        if len(options) < 2:
             self.faults.add(self.place, "TooFew", "a Ranking has at least two options")
         if any(option.missing or option.exclusive for option in options):
             self.faults.add(self.place, "Contradiction", "a Ranking puts all options in order, so none can be missing or exclusive")
@@ -168,7 +168,9 @@ class _ItemCheck:
         elif item.min is None and item.max is None and numeric:
             for field in ("step", "integer"):
                 if getattr(item, field) not in (None, False):
-                    faults.add(f"{place}.{field}", "Contradiction", f"its response set says the {field}; write min and max here, or leave it out")
+                    faults.add(
+                        f"{place}.{field}", "Contradiction", f"its response set says the {field}; write min and max here, or leave it out"
+                    )
         else:
             check_numbers(item, place, faults)
 

@@ -1,7 +1,7 @@
 """Scores a batch of attempts as matrices; called by the result watcher and by `stanine score`. The modules `kernel_*` are its parts.
 
-They alone use NumPy, with `formulas.evaluation` and `rounding_vectors`. An attempt's bits do not depend on its batch: `kernel_sums` says how
-its sums see to that, and all else works element by element. Scales of items come first, composites and formulas after their parts.
+They alone use NumPy, with `formulas.evaluation` and `rounding_vectors`. An attempt's bits do not depend on its batch: `kernel_sums` says
+how its sums see to that, and all else works element by element. Scales of items come first, composites and formulas after their parts.
 """
 
 from collections.abc import Mapping, Sequence
@@ -18,7 +18,7 @@ from stanine.domain.kernel_steps import Finished, Groups, Steps
 from stanine.domain.kernel_sums import FastScales, Integers, is_summed_here
 from stanine.domain.kernel_terms import ItemScale
 from stanine.domain.plan import Plan
-from stanine.domain.result_records import NO_BAND, NO_GROUP, NO_ROW, Extension, extensions, extension_bytes
+from stanine.domain.result_records import NO_BAND, NO_GROUP, NO_ROW, Extension, extension_bytes, extensions
 
 __all__ = ["AttributeColumns", "Codes", "Floats", "Kernel", "Scores", "attribute_columns"]
 
@@ -69,18 +69,18 @@ class Kernel:
         self._damage = Damage(plan)
         scales = plan.scales
         fast = [place for place, scale in enumerate(scales) if is_summed_here(scale)]
-        self._fast = FastScales(plan, [scales[place] for place in fast]) if fast else None
+        self.fast = FastScales(plan, [scales[place] for place in fast]) if fast else None
         #: The places of the scales that are added up together; None: all of them.
-        self._fast_places = None if len(fast) == len(scales) else np.array(fast, dtype=np.intp)
-        self._items = [(place, ItemScale(plan, scale)) for place, scale in enumerate(scales) if scale.kind == "Items" and place not in fast]
-        self._formulas = {place: FormulaScale(plan, scale) for place, scale in enumerate(scales) if scale.kind == "Formula"}
-        self._steps = [Steps(scale) for scale in scales]
+        self.fast_places = None if len(fast) == len(scales) else np.array(fast, dtype=np.intp)
+        self.items = [(place, ItemScale(plan, scale)) for place, scale in enumerate(scales) if scale.kind == "Items" and place not in fast]
+        self.formulas = {place: FormulaScale(plan, scale) for place, scale in enumerate(scales) if scale.kind == "Formula"}
+        self.steps = [Steps(scale) for scale in scales]
         needed = {part.scale for scale in scales for part in scale.parts}
         needed |= {one.place for scale in scales if scale.formula for one in scale.formula.numbers if one.source == "Scale"}
-        self._plain = [steps.are_plain and place not in needed for place, steps in enumerate(self._steps)]
+        self.plain = [steps.are_plain and place not in needed for place, steps in enumerate(self.steps)]
         self._extensions = extensions(plan)
         self._extension_bytes = extension_bytes(plan)
-        width = self._fast.width if self._fast is not None else 1
+        width = self.fast.width if self.fast is not None else 1
         self._chunk = max(64, min(CHUNK, CHUNK_CELLS // max(width, 1)))
 
     def unreadable(self, codes: Codes) -> list[int]:
@@ -149,14 +149,14 @@ class _Chunk:
     def _sums(self) -> _Sheet:
         """Return the raw scores of all scales of items."""
         kernel, codes = self._kernel, self._codes
-        sheet = _Sheet(0 if kernel._fast_places is None else len(kernel.plan.scales), len(codes))
-        if kernel._fast is not None:
-            raw, valid, status = kernel._fast.score(codes)
-            if kernel._fast_places is None:
+        sheet = _Sheet(0 if kernel.fast_places is None else len(kernel.plan.scales), len(codes))
+        if kernel.fast is not None:
+            raw, valid, status = kernel.fast.score(codes)
+            if kernel.fast_places is None:
                 sheet.raw, sheet.valid, sheet.status = raw, valid, status
                 return sheet
-            sheet.raw[kernel._fast_places], sheet.valid[kernel._fast_places], sheet.status[kernel._fast_places] = raw, valid, status
-        for place, scale in kernel._items:
+            sheet.raw[kernel.fast_places], sheet.valid[kernel.fast_places], sheet.status[kernel.fast_places] = raw, valid, status
+        for place, scale in kernel.items:
             sheet.raw[place], sheet.status[place], sums, gone = scale.score(codes)
             sheet.valid[place] = sums.valid
             if gone is not None:
@@ -168,7 +168,7 @@ class _Chunk:
         """Score a composite or a formula whose parts are finished."""
         scale = self._kernel.plan.scales[place]
         if scale.kind == "Formula":
-            found = self._kernel._formulas[place].score(self._codes, self._attributes, self._part)
+            found = self._kernel.formulas[place].score(self._codes, self._attributes, self._part)
             sheet.raw[place], sheet.status[place], sheet.valid[place] = found
             return
         parts = [self._part(part.scale, part.part) for part in scale.parts]
@@ -179,8 +179,8 @@ class _Chunk:
         return self._finished[place].part(part)
 
     def _finish(self, place: int, sheet: _Sheet, bands: Integers) -> None:
-        steps = self._kernel._steps[place]
-        if self._kernel._plain[place]:
+        steps = self._kernel.steps[place]
+        if self._kernel.plain[place]:
             if steps.scale.bands:
                 bands[place] = steps.plain_bands(sheet.raw[place])
             return

@@ -1,4 +1,4 @@
-"""Reads the cells of a batch of attempts as vectors: points, what was not shown, what nobody can have answered. Used by the kernel's parts."""
+"""Reads the cells of a batch of attempts as vectors: points, what was not shown, what no answer is. Used by the kernel's parts."""
 
 from typing import Any
 
@@ -79,7 +79,8 @@ def _wide(codes: Codes, cell: Cell, wide: Wide) -> Floats:
             x = real(codes, cell)
             places = np.searchsorted(np.array(wide.starts), x, side="right") - 1
             found = np.array(numbers)[np.clip(places, 0, len(numbers) - 1)]
-            return np.where(np.isnan(x), np.nan, found)
+            steps: Floats = np.where(np.isnan(x), np.nan, found)
+            return steps
     blank = reason(codes, cell) != 0
     if wide.kind == "Rank":
         ranks = codes[:, cell.offset : cell.offset + cell.width] == int(numbers[0])

@@ -11,7 +11,6 @@ from stanine.domain.plan import Plan, PlannedAttribute
 from stanine.domain.record_types import Value
 
 
-
 class AttributeColumns:
     """A row an attempt, a column an attribute of the plan: a number, or the place of a value; NaN where it is missing."""
 

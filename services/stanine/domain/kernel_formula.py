@@ -70,8 +70,8 @@ class FormulaScale:
 
     def _value(self, one: PlannedInput, codes: Codes, attributes: AttributeColumns) -> ValueColumn:
         if one.source == "Attribute":
-            places, values = attributes.places(one.place)
-            return ValueColumn(np.maximum(places, 0), values or ("",), places < 0)
+            places, named = attributes.places(one.place)
+            return ValueColumn(np.maximum(places, 0), named or ("",), places < 0)
         cell = self._plan.cells[one.place]
         code = codes[:, cell.offset].astype(np.int64)
         is_missing = np.zeros(256, dtype=bool)

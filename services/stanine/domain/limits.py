@@ -33,7 +33,8 @@ MAX_EXPRESSION = 4_096
 MAX_CODED_CHOICES, MAX_CODED_RANKS = 7, 5
 #: Codes of an answer that takes one byte; the others say why there is none.
 MAX_CODES_OF_BYTE = 250
-#: Bytes that the answers to all items of a form take, texts aside, and those of one attempt with its texts: their number is stored in 16 bits.
+#: Bytes that the answers to all items of a form take, texts aside, and those of an attempt with its texts: their number is stored in 16
+#: bits.
 MAX_ROW_BYTES, MAX_PACKED_BYTES = 32_000, 65_535
 #: Characters of a free text, unless the item says otherwise, and at most.
 DEFAULT_TEXT, MAX_TEXT = 1_000, 10_000

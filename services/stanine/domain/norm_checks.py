@@ -3,6 +3,7 @@
 Called by `scale_checks`. Whether a table has a row for every raw score that can be reached is for `table_checks`.
 """
 
+import itertools
 from collections.abc import Iterator, Sequence
 
 from stanine.domain import bands, derived
@@ -11,8 +12,8 @@ from stanine.domain.errors import Faults
 from stanine.domain.intervals import stretch
 from stanine.domain.point_checks import check_edges
 from stanine.domain.records import Attribute, Spec
-from stanine.domain.scale_records import Band, LookupRow, Norm, NormGroup, Scale
-from stanine.domain.structure import member, quote, several
+from stanine.domain.scale_records import Band, LookupRow, Norm, NormGroup, Scale, Standard
+from stanine.domain.structure import quote, several
 from stanine.domain.value_checks import identity
 
 #: The members of `where` for a number: the lowest and the highest.
@@ -120,7 +121,11 @@ def _check_frequencies(norm: Norm, place: str, faults: Faults) -> None:
         if faults.touches(at):
             continue
         if round(one.raw, DECIMALS) != one.raw:
-            faults.add(f"{at}.raw", "TooManyDecimals", f"a raw score has at most {DECIMALS} decimals here, because it meets scores rounded to {DECIMALS}")
+            faults.add(
+                f"{at}.raw",
+                "TooManyDecimals",
+                f"a raw score has at most {DECIMALS} decimals here, because it meets scores rounded to {DECIMALS}",
+            )
         elif one.raw in first:
             faults.add(f"{at}.raw", "DuplicateValue", f"the raw score {one.raw:g} stands at {place}[{first[one.raw]}] already")
         first.setdefault(one.raw, index)
@@ -146,7 +151,7 @@ def _check_rows(rows: Sequence[LookupRow], place: str, faults: Faults) -> None:
     if faults.touches(place):
         return
     ordered = sorted((*stretch(row), index) for index, row in enumerate(rows))
-    for (_, end, before), (start, _, index) in zip(ordered, ordered[1:], strict=False):
+    for (_, end, before), (start, _, index) in itertools.pairwise(ordered):
         if start < end:
             faults.add(f"{place}[{index}]", "RangesOverlap", f"a raw score lies in this row and in {place}[{before}]")
 
@@ -196,7 +201,7 @@ def _spreads(spec: Spec, scale: Scale) -> Iterator[bool]:
     yield found.report == "Score" and observed and any(row.se is not None for row in rows)
 
 
-def _check_repeated(given: Sequence[derived.Standard], place: str, faults: Faults) -> None:
+def _check_repeated(given: Sequence[Standard], place: str, faults: Faults) -> None:
     for index, one in enumerate(given):
         if identity(one) in given[:index] and not faults.touches(place):
             faults.add(f"{place}[{index}]", "DuplicateValue", f"{one} stands here twice")

@@ -1,7 +1,7 @@
 """Answers against a form: to a row of bytes and back. Imported by others through `response`.
 
-The row has a cell an item (`answer_codes`); free texts follow it, those that were answered in the order of the form, each as its length in 2
-bytes and UTF-8. An item that is not shown, by its condition and what was answered before it, is packed as such.
+The row has a cell an item (`answer_codes`); free texts follow it, those that were answered in the order of the form, each as its length
+in 2 bytes and UTF-8. An item that is not shown, by its condition and what was answered before it, is packed as such.
 """
 
 import math
@@ -95,7 +95,7 @@ class Packer:
                 known = several([item.id for item in self._entry.items])
                 faults.add(pointer("/answers", name), "UnknownItem", f"there is no such item; the form has {known}")
             elif value is not None and not (value == "" and self._entry.items[place].type == "Text"):
-                given[place] = value  # type: ignore[assignment] # a list of values
+                given[place] = value
         return dict(sorted(given.items()))
 
     def _refuse_same(self, given: dict[int, Answer], faults: Faults) -> None:
@@ -103,7 +103,9 @@ class Packer:
             item = self._entry.items[place]
             if item.distinct_from is not None and given.get(item.distinct_from) == answer:
                 other = self._entry.items[item.distinct_from].id
-                faults.add(pointer("/answers", item.id), "NotDistinct", f"the same option as the answer to {other}, from which it must differ")
+                faults.add(
+                    pointer("/answers", item.id), "NotDistinct", f"the same option as the answer to {other}, from which it must differ"
+                )
 
     def _hide(self, given: dict[int, Answer], attempt: Attempt, row: bytearray, faults: Faults) -> None:
         assert self._showing is not None

@@ -1,4 +1,4 @@
-"""The records of a scoring plan: an instrument compiled to numbers, so that the kernel looks nothing up by name and decides nothing per attempt.
+"""The records of a scoring plan: an instrument compiled to numbers, so that the kernel looks nothing up by name.
 
 Made by `scoring.compile_plan`, stored in the index entry, run by `kernel`, read by `result`.
 """

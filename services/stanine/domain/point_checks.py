@@ -107,7 +107,11 @@ def _check_by_option(form: ItemForm, given: object, place: str, faults: Faults) 
 
 def _check_ranges(form: ItemForm, given: object, place: str, faults: Faults) -> None:
     if not isinstance(given, tuple) or not all(isinstance(one, PointRange) for one in given):
-        faults.add(place, "PointsMismatch", f'"{form.id}" is a Number: write its points by ranges, as [{{to: 4, points: 0}}, {{above: 4, points: 1}}]')
+        faults.add(
+            place,
+            "PointsMismatch",
+            f'"{form.id}" is a Number: write its points by ranges, as [{{to: 4, points: 0}}, {{above: 4, points: 1}}]',
+        )
         return
     for index, one in enumerate(given):
         check_edges(one, f"{place}[{index}]", faults)
@@ -122,7 +126,9 @@ def _check_ranges(form: ItemForm, given: object, place: str, faults: Faults) -> 
                 continue  # a range between two answers
             faults.add(f"{place}[{index}]", "RangesGap", "no answer lies in this range")
         elif start < expected and start < last:
-            faults.add(f"{place}[{index}]", "RangesOverlap", f"an answer lies in this range and in one before it: each of {_answers(form)} in one")
+            faults.add(
+                f"{place}[{index}]", "RangesOverlap", f"an answer lies in this range and in one before it: each of {_answers(form)} in one"
+            )
             return
         elif start > expected:
             faults.add(f"{place}[{index}]", "RangesGap", f"an answer before this range lies in none: each of {_answers(form)} in one")
@@ -170,7 +176,11 @@ def check_edges(one: object, place: str, faults: Faults) -> None:
     else:
         lower = edges["from_"] if edges["from_"] is not None else edges["above"]
         upper = edges["to"] if edges["to"] is not None else edges["below"]
-        is_empty = lower is not None and upper is not None and (lower > upper or (lower == upper and (edges["above"], edges["below"]) != (None, None)))
+        is_empty = (
+            lower is not None
+            and upper is not None
+            and (lower > upper or (lower == upper and (edges["above"], edges["below"]) != (None, None)))
+        )
         if is_empty:
             faults.add(place, "OutOfRange", "the range ends before it begins")
     for name, edge in edges.items():

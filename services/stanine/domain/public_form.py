@@ -1,4 +1,4 @@
-"""What a participant may see of an instrument, in a language: no scales, keys or bands, nothing of how an answer counts. Used by the API."""
+"""What a participant may see of an instrument, in a language: no scales, keys or bands, not how an answer counts. Used by the API."""
 
 from typing import Any
 
@@ -68,7 +68,7 @@ def _section(one: FormSection, words: SectionWords) -> dict[str, Any]:
 def _item(entry: IndexEntry, item: FormItem, words: Translation) -> dict[str, Any]:
     key = item.responses or item.id
     labels = words.options.get(item.id) or words.options.get(key) or {}
-    shown = {
+    shown: dict[str, Any] = {
         "id": item.id,
         "text": words.items.get(item.id) or item.text,
         "type": item.type,

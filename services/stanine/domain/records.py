@@ -5,7 +5,6 @@ The scales have a module of their own, `scale_records`, and so have the types of
 
 from typing import Annotated, Literal
 
-import msgspec
 from msgspec import Meta
 
 from stanine.domain import limits
@@ -195,7 +194,7 @@ class Defaults(Record, frozen=True):
     #: How scales that do not say so are scored.
     score: Method | None = None
     #: The standard scores of scales with norms.
-    standard: Annotated[tuple[Standard, ...], Meta(max_length=len(Standard.__args__))] | None = None  # type: ignore[attr-defined]
+    standard: Annotated[tuple[Standard, ...], Meta(max_length=len(Standard.__args__))] | None = None
     #: The unit of bands, standard error and interval of scales with norms.
     report: Report | None = None
     #: The interval of scales with norms.

@@ -15,8 +15,9 @@ __all__ = [
 
 #: What a file of results holds of a scale, in the order of its columns: the field's name there, and here.
 _FIELDS = {
-    "raw": "raw", "valid": "valid", "status": "status", "z": "z", "t": "t", "sten": "sten", "stanine": "stanine", "percentile": "percentile",
-    "score": "score", "se": "se", "low": "low", "high": "high", "norm": "norm", "band": "band", "bandGroup": "band_group", "items": "items",
+    "raw": "raw", "valid": "valid", "status": "status", "z": "z", "t": "t", "sten": "sten", "stanine": "stanine",
+    "percentile": "percentile", "score": "score", "se": "se", "low": "low", "high": "high", "norm": "norm", "band": "band",
+    "bandGroup": "band_group", "items": "items",
 }  # fmt: skip
 _ALWAYS = frozenset({"raw", "valid", "status"})
 

@@ -102,7 +102,7 @@ class StoredScale(msgspec.Struct):
 
 
 class ScaleResult(msgspec.Struct, frozen=True, rename="camel"):
-    """One scale's score: null where there is none, never zero; `valid` of `items` were answered. The rest is there if the scale asks for it."""
+    """One scale's score: null where there is none, never zero; `valid` of `items` were answered. The rest is there if it is asked for."""
 
     raw: float | None
     valid: int

@@ -12,6 +12,7 @@ from stanine.domain.item_checks import reversal_fault
 from stanine.domain.item_forms import ItemForm, resolve
 from stanine.domain.point_checks import check_key, check_points
 from stanine.domain.points import Points
+from stanine.domain.record_types import Method
 from stanine.domain.records import Spec
 from stanine.domain.scale_records import Scale
 from stanine.domain.structure import quote, several
@@ -117,7 +118,9 @@ class _ScaleCheck:
                 self.members.add(name)
                 kinds.add(kind)
                 if len(kinds) > 1:
-                    self.faults.add(place, "Contradiction", "a scale is made of items or of scales, not of both: make a scale of the items first")
+                    self.faults.add(
+                        place, "Contradiction", "a scale is made of items or of scales, not of both: make a scale of the items first"
+                    )
             first.setdefault(name, place)
         self.of_scales = "scale" in kinds
         parts = (f"{self.place}.{part}" for part in ("items", "key", "points", "formula"))
@@ -217,7 +220,7 @@ class _ScaleCheck:
                     self.faults.add(f"{self.place}.{field}", "OutOfRange", detail)
                     break
 
-    def _method(self) -> str | None:
+    def _method(self) -> Method | None:
         return scale_terms.method_of(self.scale, self.spec)
 
     def _min_valid(self) -> int:

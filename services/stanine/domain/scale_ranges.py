@@ -1,15 +1,15 @@
-"""The range of every scale of a document: exact for scales of items, safe bounds for composites and formulas. Used by checks and `scoring`."""
+"""The range of every scale: exact for scales of items, safe bounds for composites and formulas. Used by checks and `scoring`."""
 
 from collections.abc import Mapping, Sequence
 
 from stanine.domain import ranges, scale_terms
 from stanine.domain.derived import from_z, norm_kind, tables_of
+from stanine.domain.errors import Faults
 from stanine.domain.formula_names import names_of
 from stanine.domain.formulas.bounds import bounds
 from stanine.domain.formulas.checking import check_formula
 from stanine.domain.formulas.dependencies import order
 from stanine.domain.formulas.tree import Formula
-from stanine.domain.errors import Faults
 from stanine.domain.item_forms import ItemForm, resolve
 from stanine.domain.ranges import Range, RangedScale, RangedTerm, range_of
 from stanine.domain.records import Spec
@@ -65,7 +65,8 @@ def scale_ranges(spec: Spec) -> dict[str, Range | None]:
 def ranged_items(scale: Scale, spec: Spec, forms: Mapping[str, ItemForm], terms: Sequence[Term]) -> RangedScale:
     """Return a scale of items as far as its range needs it."""
     its = [
-        RangedTerm(one.weight, one.points.least, one.points.most, one.points.low, one.points.high, forms[one.item].conditional) for one in terms
+        RangedTerm(one.weight, one.points.least, one.points.most, one.points.low, one.points.high, forms[one.item].conditional)
+        for one in terms
     ]
     points = scale.not_shown if isinstance(scale.not_shown, int | float) else None
     return _ranged(scale, spec, its, unanswered=scale.unanswered, not_shown=points)
@@ -82,11 +83,9 @@ def ranged_parts(scale: Scale, spec: Spec, scales: Mapping[str, Scale], found: M
     return _ranged(scale, spec, its, unanswered=None, not_shown=None)
 
 
-def _ranged(
-    scale: Scale, spec: Spec, terms: Sequence[RangedTerm], *, unanswered: float | None, not_shown: float | None
-) -> RangedScale:
+def _ranged(scale: Scale, spec: Spec, terms: Sequence[RangedTerm], *, unanswered: float | None, not_shown: float | None) -> RangedScale:
     method = scale_terms.method_of(scale, spec)
-    assert method in ("Mean", "Sum", "Percent")
+    assert method is not None
     return RangedScale(
         method,
         tuple(terms),

@@ -189,7 +189,7 @@ class Scale(Record, frozen=True):
     #: Figures of norm groups, by their ids.
     norms: Annotated[dict[Id, Norm], Meta(extra={"schemaless": True})] = {}
     #: The standard scores that a result holds. Default: defaults.standard.
-    standard: Annotated[tuple[Standard, ...], Meta(max_length=len(Standard.__args__))] | None = None  # type: ignore[attr-defined]
+    standard: Annotated[tuple[Standard, ...], Meta(max_length=len(Standard.__args__))] | None = None
     #: The unit of bands, standard error and interval. Default: defaults.report, else Score with a table, else Raw.
     report: Report | None = None
     #: The reliability of the raw score, from which its standard error comes.

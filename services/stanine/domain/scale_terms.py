@@ -8,6 +8,7 @@ import msgspec
 from stanine.domain import points
 from stanine.domain.item_forms import ItemForm
 from stanine.domain.points import Points
+from stanine.domain.record_types import Method
 from stanine.domain.records import Spec
 from stanine.domain.scale_records import PointRange, Scale
 
@@ -101,7 +102,7 @@ def min_valid_of(scale: Scale, terms: int) -> int:
     return terms if scale.unanswered is None else 1
 
 
-def method_of(scale: Scale, spec: Spec) -> str | None:
+def method_of(scale: Scale, spec: Spec) -> Method | None:
     """Return how a scale's points become a score, if it says so or `defaults` does."""
     return scale.score or spec.defaults.score
 

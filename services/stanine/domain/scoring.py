@@ -20,7 +20,6 @@ from stanine.domain.intervals import smallest_beyond, stretch
 from stanine.domain.item_forms import ItemForm, resolve
 from stanine.domain.plan import (
     ENGINE_VERSION,
-    Clause,
     Plan,
     PlannedBand,
     PlannedFormula,
@@ -72,9 +71,7 @@ class _Compiler:
             PlannedProfile(one.id, tuple(map(self._part, one.of)), tuple(map(scale_terms.base, one.of)), one.top, one.ties)
             for one in spec.profiles
         )
-        return Plan(
-            cells_of(self.forms.values()), tuple(self.tables), scales, order, groups, self.attributes.planned(), profiles
-        )
+        return Plan(cells_of(self.forms.values()), tuple(self.tables), scales, order, groups, self.attributes.planned(), profiles)
 
     def _scale(self, scale: Scale) -> PlannedScale:
         kind = scale_terms.kind_of(scale, self.forms, self.scales)
@@ -87,11 +84,11 @@ class _Compiler:
         lists = [given[group] for group in by_group] if isinstance(given, dict) else [given] if given else []
         count = len(terms) or len(parts)
         method = scale_terms.method_of(scale, self.spec)
-        assert method in ("Mean", "Sum", "Percent") or formula is not None
+        assert method is not None or formula is not None
         return PlannedScale(
             id=scale.id,
             kind=kind,
-            method=method if method in ("Mean", "Sum", "Percent") else "Sum",
+            method=method or "Sum",
             terms=tuple(
                 Term(
                     self.places[one.item],
@@ -185,7 +182,13 @@ class _Compiler:
         elif form.type == "Multiple" and self._has_table(form):
             numbers = points.count(form).table  # None for a missing option
         return PlannedInput(
-            name, "Item", self.places[name], numbers=numbers, wide=wide, values=values, missing=tuple(option.missing for option in form.options)
+            name,
+            "Item",
+            self.places[name],
+            numbers=numbers,
+            wide=wide,
+            values=values,
+            missing=tuple(option.missing for option in form.options),
         )
 
     def _has_table(self, form: ItemForm) -> bool:

@@ -1,7 +1,7 @@
 """Whether a table of scores has a row for every raw score that can be reached. Called by `instrument` once all else is right.
 
-The raw scores of a scale of items are found one by one, as long as there are few; else every step of its rounding between the lowest and the
-highest counts, and without rounding the table must cover all between them.
+The raw scores of a scale of items are found one by one, as long as there are few; else every step of its rounding between the lowest and
+the highest counts, and without rounding the table must cover all between them.
 """
 
 import itertools

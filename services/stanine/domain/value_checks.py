@@ -1,4 +1,4 @@
-"""What must hold of a value that people answer with, so that it can be told apart in a file. Used by the checks of forms and norm groups."""
+"""What must hold of a value that people answer with, so that files can tell it apart. Used by the checks of forms and norm groups."""
 
 import re
 

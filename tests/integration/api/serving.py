@@ -51,8 +51,8 @@ def write_keys(path: Path, *more: Mapping[str, Any]) -> None:
     path.write_text(json.dumps([*entries, *more]))
 
 
-def document(name: str = "a-mood", *, title: str = "Mood", reverse: bool = False, items: int = 3, reworded: str = "") -> dict[str, Any]:
-    """An instrument of a few items answered 1 to 5, and one scale that is their mean. Another `reworded` is another form."""
+def document(name: str = "a-mood", *, title: str = "Mood", reverse: bool = False, items: int = 3, form: str = "") -> dict[str, Any]:
+    """An instrument of a few items answered 1 to 5, and one scale that is their mean. Another `form` is another form."""
     ids = [f"i{number}" for number in range(1, items + 1)]
     return {
         "apiVersion": "stanine.dev/v1alpha1",
@@ -60,8 +60,9 @@ def document(name: str = "a-mood", *, title: str = "Mood", reverse: bool = False
         "metadata": {"name": name},
         "spec": {
             "title": title,
+            "attributes": [{"id": form, "type": "Text"}] if form else [],
             "responseSets": [{"name": "five", "options": [{"value": value, "label": f"L{value}"} for value in range(1, 6)]}],
-            "items": [{"id": item, "text": f"Statement {item} {reworded}".strip(), "responses": "five"} for item in ids],
+            "items": [{"id": item, "text": f"Statement {item}", "responses": "five"} for item in ids],
             "scales": [{"id": "mood", "items": [f"-{ids[0]}" if reverse else ids[0], *ids[1:]], "score": "Mean", "minValid": 1}],
         },
     }

@@ -35,7 +35,7 @@ def test_the_same_key_with_the_same_content_is_answered_as_before_and_says_so(mo
 
 def test_a_repeat_is_answered_as_before_even_after_a_new_form(mood: Serving) -> None:
     first = mood.submit(key="k", answers=ANSWERS)
-    mood.publish(document(items=2, reworded="anew"))  # i3 is gone: the same attempt would not fit any more
+    mood.publish(document(items=2, form="anew"))  # i3 is gone: the same attempt would not fit any more
     assert mood.submit(key="k", answers=ANSWERS) == first | {"repeated": True}
     bulk = mood.http().post(
         "/v1/instruments/a-mood/attempts:bulk",
@@ -69,7 +69,7 @@ def test_requests_gathered_into_one_call_each_get_their_own_answer(mood: Serving
 
 
 def test_an_attempt_at_an_older_revision_is_taken_with_that_form(mood: Serving) -> None:
-    mood.publish(document(items=2, reworded="anew"))
+    mood.publish(document(items=2, form="anew"))
     receipt = mood.submit(revision=1, answers=ANSWERS)
     assert mood.http().get(f"/v1/attempts/{receipt['attempt']}").json()["answers"] == ANSWERS
     assert list(mood.http().get("/v1/instruments/a-mood/form?revision=1").json()["items"]) != []

@@ -95,7 +95,7 @@ def test_an_attempt_that_is_not_usual_takes_its_key_from_the_header_too(mood: Se
     first = send(mood, header="k", answers={"i1": 1.0, "i2": None}).json()
     again = send(mood, key="k", answers={"i1": 1}).json()
     assert again == first | {"repeated": True}
-    mood.publish(document(items=2, reworded="anew"))
+    mood.publish(document(items=2, form="anew"))
     repeated = send(mood, header="j", revision=1).json()
     assert send(mood, header="j", revision=1).json() == repeated | {"repeated": True}
 

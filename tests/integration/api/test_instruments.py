@@ -33,7 +33,7 @@ def test_the_same_document_changes_nothing_and_another_is_the_next_revision(mood
     assert (again.status_code, again.json()["revision"], again.json()["changed"]) == (200, 1, False)
     scoring = mood.publish(document(reverse=True)).json()
     assert (scoring["revision"], scoring["form"]) == (2, 1)
-    form = mood.publish(document(reworded="today")).json()
+    form = mood.publish(document(form="today")).json()
     assert (form["revision"], form["form"]) == (3, 3)
     first = mood.http().get("/v1/instruments/a-mood?revision=1")
     assert first.json() == json.loads(canonical(document()))

@@ -4,6 +4,7 @@ from typing import Any
 
 from tests.integration.api.serving import NARROW, Serving, document, problem
 
+from stanine.domain.result import ENGINE_VERSION
 from stanine.store.cursors import Cursor
 from stanine.store.keys import BLOCK_SIZE
 from stanine.store.records import START_BYTES, TIME_BYTES, arrival_of
@@ -22,9 +23,9 @@ def test_a_result_is_pending_then_scored(mood: Serving) -> None:
     body = scored.json()
     assert body.pop("submittedAt").endswith("Z")
     assert body == {
-        "attempt": receipt["attempt"], "instrument": "a-mood", "revision": 1, "scoringRevision": 1, "engine": 1, "state": "Scored",
-        "key": "k", "participant": "p-1",
-        "scales": {"mood": {"raw": (1 + 2 + 5) / 3, "valid": 3, "items": 3, "status": "Scored"}},
+        "attempt": receipt["attempt"], "instrument": "a-mood", "revision": 1, "form": 1, "scoringRevision": 1, "engine": ENGINE_VERSION,
+        "state": "Scored", "key": "k", "participant": "p-1",
+        "scales": {"mood": {"raw": (1 + 2 + 5) / 3, "valid": 3, "items": 3, "status": "Scored", "range": [1, 5]}},
     }  # fmt: skip
 
 

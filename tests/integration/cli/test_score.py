@@ -99,7 +99,9 @@ def test_json_lines_have_the_scales_as_the_api_gives_them(stanine: Run, small: P
     ran = stanine("score", small, "-", "-o", "ndjson", stdin=b"A1,A2,q1\n1,3,b\n1,8,b\n")
     first, second = map(json.loads, ran.out.splitlines())
     assert first["key"] == "1"
-    assert first["scales"]["average"] == {"raw": 3, "valid": 2, "items": 2, "status": "Scored", "band": "high"}
+    assert first["scales"]["average"] == {
+        "raw": 3, "valid": 2, "items": 2, "status": "Scored", "range": [1, 3], "band": "high",
+    }  # fmt: skip
     assert second == {"key": "2", "scales": None}
 
 

@@ -85,7 +85,7 @@ def test_a_hold_tells_how_the_instrument_stands_and_takes_only_what_it_is_told_t
 
 def test_an_instrument_without_attempts_is_removed_whole(store: Store) -> None:
     for title, text in (("A", "one"), ("B", "one"), ("C", "two")):
-        apply(store, document(title, first_text=text))
+        apply(store, document(title, attribute=text))
     builder(store).build_all()
     store.index.refresh()
     assert len(store.index.entries) == 2

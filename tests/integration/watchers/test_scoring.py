@@ -75,10 +75,10 @@ def test_an_attempt_the_engine_chokes_on_fails_alone(store: Store, scorer: Batch
     ids = submit(store, attempt(), attempt(b"\x02" * 7), attempt())
     score = Kernel.score
 
-    def choke(self: Kernel, codes: "np.ndarray[Any, np.dtype[np.uint8]]") -> Any:
+    def choke(self: Kernel, codes: "np.ndarray[Any, np.dtype[np.uint8]]", attributes: Any = None) -> Any:
         if (codes == 2).any():
             raise ValueError("choked")
-        return score(self, codes)
+        return score(self, codes, attributes)
 
     monkeypatch.setattr(Kernel, "score", choke)
     tally = scorer.score(b"".join(ids))

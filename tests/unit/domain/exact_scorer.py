@@ -1,7 +1,7 @@
-"""The slow, obvious scorer of whole documents: DESIGN 4.1 read aloud, in exact fractions, one person at a time. Shares no code with the engine.
+"""The slow, obvious scorer of whole documents: DESIGN 4.1 read aloud, in exact fractions. Shares no code with the engine.
 
-It takes a document as plain data (its formulas and conditions are templates of `rich_documents`) and returns fractions; what float64 makes of
-them is for `test_exact` to judge.
+It takes a document as plain data (its formulas and conditions are templates of `rich_documents`) and returns fractions; what float64
+makes of them is for `test_exact` to judge.
 """
 
 import math
@@ -76,7 +76,7 @@ def options(spec: Any, item: Any) -> list[Any]:
 
 def points(spec: Any, scale: Any, name: str, answer: Any) -> tuple[Fraction, Fraction, Fraction]:
     """Return the points of an answer that is there, and the ends that Percent counts from."""
-    item = next(one for one in spec["items"] if one["id"] == name.split(".")[0])
+    item = next(one for one in spec["items"] if one["id"] == name.split(".", maxsplit=1)[0])
     its, kind = options(spec, item), item.get("type", "Choice")
     if name in scale.get("key", {}):
         right = scale["key"][name]
@@ -130,7 +130,7 @@ def terms(spec: Any, scale: Any) -> list[str]:
     names = [name.lstrip("-") for name in scale.get("items", [])] + list(scale.get("key", {})) + list(scale.get("points", {}))
 
     def order(name: str) -> tuple[int, int]:
-        item = next(place for place, one in enumerate(spec["items"]) if one["id"] == name.split(".")[0])
+        item = next(place for place, one in enumerate(spec["items"]) if one["id"] == name.split(".", maxsplit=1)[0])
         if "." not in name:
             return item, -1
         return item, [str(one["value"]) for one in options(spec, spec["items"][item])].index(name.split(".")[1])
@@ -160,7 +160,9 @@ def score(document: Any, answers: dict[str, Any], attributes: dict[str, Any], fo
     return done
 
 
-def raw_of(spec: Any, scale: Any, person: Person, done: dict[str, Outcome], formulas: dict[str, Any]) -> Outcome:
+def raw_of(  # noqa: C901 - one rule after the other, as DESIGN has them
+    spec: Any, scale: Any, person: Person, done: dict[str, Outcome], formulas: dict[str, Any]
+) -> Outcome:
     if "formula" in scale:
         formula = formulas[scale["id"]]
         value, valid = formula.evaluate(person, done, scale)
@@ -222,7 +224,7 @@ def raw_of(spec: Any, scale: Any, person: Person, done: dict[str, Outcome], form
 
 def some_answer(spec: Any, name: str) -> Any:
     """Return any answer to an item, so that its ends can be asked for."""
-    item = next(one for one in spec["items"] if one["id"] == name.split(".")[0])
+    item = next(one for one in spec["items"] if one["id"] == name.split(".", maxsplit=1)[0])
     values = [one["value"] for one in options(spec, item) if not one.get("missing")]
     return {"Number": item.get("min"), "Multiple": values[:1], "Ranking": values}.get(item.get("type", "Choice"), (values or [0])[0])
 
@@ -285,7 +287,11 @@ def finish(spec: Any, scale: Any, person: Person, outcome: Outcome) -> Outcome:
     if value is not None:
         seen = nine(value) if isinstance(value, Fraction) else Fraction(round(value, 9))
         for band in bands:
-            if ("from" in band and seen >= exact(band["from"])) or ("above" in band and seen > exact(band["above"])) or not {"from", "above"} & set(band):
+            if (
+                ("from" in band and seen >= exact(band["from"]))
+                or ("above" in band and seen > exact(band["above"]))
+                or not {"from", "above"} & set(band)
+            ):
                 outcome["band"] = band["id"]
     outcome["status"] = status
     return outcome
@@ -305,7 +311,9 @@ def in_row(row: Any, raw: Fraction) -> bool:
 def first_group(spec: Any, named: Any, person: Person) -> str | None:
     kinds = {one["id"]: one for one in spec.get("attributes", [])}
     for group in spec["normGroups"]:
-        if group["id"] in named and all(clause(kinds[name], wanted, person.attributes.get(name)) for name, wanted in group.get("where", {}).items()):
+        if group["id"] in named and all(
+            clause(kinds[name], wanted, person.attributes.get(name)) for name, wanted in group.get("where", {}).items()
+        ):
             return group["id"]  # type: ignore[no-any-return]
     return None
 

@@ -3,12 +3,12 @@
 A formula is a template that comes with its own slow evaluation, so that `exact_scorer` need not parse.
 """
 
+import itertools
 from collections.abc import Callable
 from fractions import Fraction
 from typing import Any, NamedTuple
 
 from hypothesis import strategies as st
-
 from tests.unit.domain.exact_scorer import HIDDEN, Outcome, Person, exact, part
 
 ATTRIBUTES = [
@@ -82,7 +82,9 @@ def condition(draw: st.DrawFn, before: list[dict[str, Any]]) -> str:
 
 
 @st.composite
-def item_scale(draw: st.DrawFn, name: str, items: list[dict[str, Any]]) -> dict[str, Any]:
+def item_scale(  # noqa: C901 - one choice after the other, as the rules of a scale have it
+    draw: st.DrawFn, name: str, items: list[dict[str, Any]]
+) -> dict[str, Any]:
     usable = [one for one in items if one["type"] not in ("Text", "Date")]
     chosen = draw(st.lists(st.sampled_from(usable), min_size=1, max_size=5, unique_by=lambda one: one["id"]))
     scale: dict[str, Any] = {"id": name, "items": [], "key": {}, "points": {}, "score": draw(st.sampled_from(["Mean", "Sum", "Percent"]))}
@@ -102,9 +104,9 @@ def item_scale(draw: st.DrawFn, name: str, items: list[dict[str, Any]]) -> dict[
                 role = draw(st.sampled_from(["", "-", "points", "key"]))
                 if role == "points":
                     cut = draw(st.sampled_from([0.5, 2, 4]))
-                    scale["points"][one["id"]] = draw(st.sampled_from([
-                        [{"to": cut, "points": 0}, {"above": cut, "points": 2}], [{"below": cut, "points": -1}, {"from": cut, "points": 1.5}],
-                    ]))  # fmt: skip
+                    ranges = [[{"to": cut, "points": 0}, {"above": cut, "points": 2}]]
+                    ranges.append([{"below": cut, "points": -1}, {"from": cut, "points": 1.5}])
+                    scale["points"][one["id"]] = draw(st.sampled_from(ranges))
                 elif role == "key":
                     scale["key"][one["id"]] = 1
                 else:
@@ -136,7 +138,7 @@ def item_scale(draw: st.DrawFn, name: str, items: list[dict[str, Any]]) -> dict[
 
 
 @st.composite
-def more(draw: st.DrawFn, scale: dict[str, Any]) -> dict[str, Any]:
+def more(draw: st.DrawFn, scale: dict[str, Any]) -> dict[str, Any]:  # noqa: C901 - the same
     """Add what any scale may have after its sums."""
     if "formula" not in scale and draw(st.integers(0, 3)) == 0:
         scale["multiply"] = draw(st.sampled_from([2, 0.5, -1, 1.5]))
@@ -176,7 +178,7 @@ def more(draw: st.DrawFn, scale: dict[str, Any]) -> dict[str, Any]:
 def table(draw: st.DrawFn) -> list[dict[str, Any]]:
     cuts = sorted(draw(st.lists(st.sampled_from([-1, 0, 0.5, 1, 1.5, 2, 3, 5, 50]), min_size=1, max_size=4, unique=True)))
     rows: list[dict[str, Any]] = [{"below": cuts[0], "score": 10.5}]
-    rows += [{"from": low, "below": high, "score": 20 + 10 * n} for n, (low, high) in enumerate(zip(cuts, cuts[1:], strict=False))]
+    rows += [{"from": low, "below": high, "score": 20 + 10 * n} for n, (low, high) in enumerate(itertools.pairwise(cuts))]
     rows.append({"from": cuts[-1], "score": 70, "se": 4.6, "percentile": 99})
     return draw(st.permutations(rows))
 
@@ -209,11 +211,13 @@ def composite(draw: st.DrawFn, name: str, scales: list[dict[str, Any]]) -> dict[
     if draw(st.booleans()):
         scale["weights"] = {one: draw(st.sampled_from([1, 2, 0.5])) for one in parts if draw(st.booleans())}
     scale = draw(more(scale))
-    return {key: value for key, value in scale.items() if key not in ("lookup",) and not (key == "norms" and "lookup" in str(value))}
+    return {key: value for key, value in scale.items() if key != "lookup" and not (key == "norms" and "lookup" in str(value))}
 
 
 @st.composite
-def formula_scale(draw: st.DrawFn, name: str, items: list[dict[str, Any]], scales: list[dict[str, Any]]) -> tuple[dict[str, Any], Formula | None]:
+def formula_scale(
+    draw: st.DrawFn, name: str, items: list[dict[str, Any]], scales: list[dict[str, Any]]
+) -> tuple[dict[str, Any], Formula | None]:
     numbers = numeric_choices(items)
     choices = [_of_part(draw(st.sampled_from(parts_of(scales))))]
     if numbers:
@@ -276,10 +280,10 @@ def _answered(names: list[str]) -> Formula:
 
 def _of_part(name: str) -> Formula:
     def evaluate(_: Person, done: dict[str, Outcome], scale: Any) -> tuple[Any, int]:
-        x = part(done[name.split(".")[0]], name)
+        x = part(done[name.split(".", maxsplit=1)[0]], name)
         return (None if x is None else Fraction(x) if Fraction(x) > 2 else Fraction(2)), int(x is not None)
 
-    return Formula(f"if({name} > 2, {name}, 2)", (name.split(".")[0],), 1, evaluate)
+    return Formula(f"if({name} > 2, {name}, 2)", (name.split(".", maxsplit=1)[0],), 1, evaluate)
 
 
 class Drawn(NamedTuple):
@@ -310,7 +314,10 @@ def drawn(draw: st.DrawFn) -> Drawn:
     }  # fmt: skip
     if len(items) > 2 and draw(st.integers(0, 2)) == 0:
         cut = draw(st.integers(1, len(items) - 1))
-        spec["sections"] = [{"id": "one", "items": [one["id"] for one in items[:cut]]}, {"id": "two", "items": [one["id"] for one in items[cut:]]}]
+        spec["sections"] = [
+            {"id": "one", "items": [one["id"] for one in items[:cut]]},
+            {"id": "two", "items": [one["id"] for one in items[cut:]]},
+        ]
         if draw(st.booleans()):
             spec["sections"][1]["when"] = draw(condition(items[:cut]))
     scales = [draw(item_scale(f"s{n}", items)) for n in range(draw(st.integers(1, 3)))]

@@ -98,7 +98,10 @@ def test_answers_of_every_type_are_unpacked_as_they_were(one: Drawn) -> None:
 def test_a_sum_and_one_division_are_correctly_rounded() -> None:
     """Bit for bit: thirds, sevenths, prorated."""
     items = [{"id": f"i{n}", "text": "t", "options": [{"value": x} for x in range(8)]} for n in range(7)]
-    scales = [{"id": f"s{method}", "items": [item["id"] for item in items], "minValid": 1, "score": method} for method in ("Mean", "Sum", "Percent")]
+    scales = [
+        {"id": f"s{method}", "items": [item["id"] for item in items], "minValid": 1, "score": method}
+        for method in ("Mean", "Sum", "Percent")
+    ]
     document = {"apiVersion": "stanine.dev/v1alpha1", "kind": "Instrument", "metadata": {"name": "x"}}
     document["spec"] = {"title": "X", "items": items, "scales": scales}
     people: list[tuple[dict[str, Any], dict[str, Any]]] = [({f"i{n}": (n * k + 3) % 8 for n in range(k)}, {}) for k in range(1, 8)]

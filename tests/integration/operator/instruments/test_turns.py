@@ -108,7 +108,7 @@ def test_a_changed_document_is_the_next_revision_and_the_earlier_one_serves_mean
     assert "revision 1 is scored by meanwhile" in said(outcome, "Indexed")[2]
     index(land)
     assert ready(land.turn(resource)) == (True, "Indexed")
-    reworded = land.turn(instrument(land, title="Another", reworded="today"))
+    reworded = land.turn(instrument(land, title="Another", form="today"))
     assert "indexedRevision" not in reworded.fields, "its form is new: nothing scores it yet"
 
 
