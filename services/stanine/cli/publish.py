@@ -9,8 +9,9 @@ import typer
 from stanine.cli.client import Api, connect, segment
 from stanine.cli.exits import InvalidInputError, UnavailableError
 from stanine.cli.options import DEFAULT_SERVER, Key, Server, Shown
-from stanine.cli.terminal import View, read_file, show
+from stanine.cli.terminal import View, note, read_file, show
 from stanine.domain.document import canonical, digest, read_json, read_yaml
+from stanine.domain.document_warnings import warnings_of
 from stanine.domain.errors import Fault, InvalidDocument
 from stanine.domain.instrument import parse_instrument
 from stanine.domain.records import Instrument
@@ -42,6 +43,9 @@ def publish(
     Every fault of every document is reported as FILE: PLACE: what is wrong; then nothing is published and the exit status is 2.
     """
     documents = _read_all(files)
+    for document in documents:
+        for warning in warnings_of(document.instrument):
+            note(f"{document.file}: warning: {warning}")
     with connect(server, key) as api:
         answers = [put(api, document, wait=wait) for document in documents]
     rows = [{name: answer.get(name) for name in ("name", "revision", "form", "changed", "indexed")} for answer in answers]

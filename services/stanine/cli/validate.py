@@ -9,9 +9,11 @@ from stanine.cli.exits import INVALID, InvalidInputError
 from stanine.cli.manifests import Lines, Manifest, read_manifests
 from stanine.cli.options import Shown
 from stanine.cli.terminal import View, note, open_input, show
+from stanine.domain.document_warnings import warnings_of
 from stanine.domain.errors import Fault
 from stanine.resources.errors import FAULTS_NAMED
 from stanine.resources.judging import Judgement, is_ours, judge
+from stanine.resources.reading import read_instrument
 
 
 def validate(
@@ -50,6 +52,8 @@ def _judge_one(file: str, manifest: Manifest) -> dict[str, Any]:
     assert isinstance(manifest.plain, dict)
     judgement = judge(manifest.plain)
     if judgement.is_valid:
+        if judgement.kind == "Instrument":
+            _warn(file, manifest)
         return _record(file, manifest.line, judgement, [], [])
     lines = Lines(manifest)
     refused = [_located(fault, lines.find(fault.place)) for fault in judgement.refused]
@@ -59,6 +63,14 @@ def _judge_one(file: str, manifest: Manifest) -> dict[str, Any]:
     if (more := len(refused[FAULTS_NAMED:]) + len(faults[FAULTS_NAMED:])) > 0:
         note(f"{file}: and {more} more fault{'s' if more > 1 else ''}")
     return _record(file, lines.find("kind"), judgement, refused, faults)
+
+
+def _warn(file: str, manifest: Manifest) -> None:
+    """Note what is doubtful in an instrument that is valid."""
+    assert isinstance(manifest.plain, dict)
+    lines = Lines(manifest)
+    for warning in warnings_of(read_instrument(manifest.plain["metadata"]["name"], manifest.plain["spec"]).instrument):
+        note(f"{file}:{lines.find(warning.place)}: warning: {warning}")
 
 
 def _record(file: str, line: int, judgement: Judgement, refused: list[dict[str, Any]], faults: list[dict[str, Any]]) -> dict[str, Any]:

@@ -7,7 +7,7 @@ import hashlib
 
 import msgspec
 
-from stanine.domain import form_checks, limits, scale_checks, structure, table_checks
+from stanine.domain import form_checks, limits, scale_checks, structure, table_checks, wording_checks
 from stanine.domain.condition_checks import conditions_of
 from stanine.domain.document import canonical
 from stanine.domain.errors import Fault, Faults, InvalidDocument
@@ -28,6 +28,7 @@ def parse_instrument(plain: object, *, name: str | None = None) -> Instrument:
         faults.add("metadata.name", "NameMismatch", f'the document is named "{instrument.metadata.name}", but it was sent as "{name}"')
     form_checks.check(instrument.spec, faults)
     scale_checks.check(instrument.spec, faults)
+    wording_checks.check(instrument.spec, faults)
     if not faults.count:
         table_checks.check(instrument.spec, faults)
     if faults.count:

@@ -81,6 +81,7 @@ def _wide(codes: Codes, cell: Cell, wide: Wide) -> Floats:
             found = np.array(numbers)[np.clip(places, 0, len(numbers) - 1)]
             steps: Floats = np.where(np.isnan(x), np.nan, found)
             return steps
+    points: Floats
     blank = reason(codes, cell) != 0
     if wide.kind == "Rank":
         ranks = codes[:, cell.offset : cell.offset + cell.width] == int(numbers[0])

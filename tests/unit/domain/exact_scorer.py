@@ -71,7 +71,7 @@ def options(spec: Any, item: Any) -> list[Any]:
         return []
     if "options" in item:
         return item["options"]  # type: ignore[no-any-return]
-    return next(one["options"] for one in spec["responseSets"] if one["name"] == item["responses"])  # type: ignore[no-any-return]
+    return next(one["options"] for one in spec["responseSets"] if one["name"] == item["responses"])
 
 
 def points(spec: Any, scale: Any, name: str, answer: Any) -> tuple[Fraction, Fraction, Fraction]:
@@ -272,7 +272,7 @@ def finish(spec: Any, scale: Any, person: Person, outcome: Outcome) -> Outcome:
         outcome["mean"] = exact(figures["mean"])
     if group is not None and "frequencies" in figures:
         rows = [(exact(one["raw"]), one["count"]) for one in figures["frequencies"]]
-        below, at = (sum(n for x, n in rows if holds(x)) for holds in (lambda x: x < nine(raw), lambda x: x == nine(raw)))
+        below, at = sum(n for x, n in rows if x < nine(raw)), sum(n for x, n in rows if x == nine(raw))
         outcome["percentile"] = 100 * (below + Fraction(at, 2)) / sum(n for _, n in rows)
     unit = report(scale, defaults)
     outcome["unit"] = unit
@@ -329,7 +329,7 @@ def clause(attribute: Any, wanted: Any, value: Any) -> bool:
 
 def report(scale: Any, defaults: Any) -> str:
     norms = scale.get("norms", {})
-    one = next(iter(norms.values()), {})
+    one: dict[str, Any] = next(iter(norms.values()), {})
     has_table = "lookup" in scale or "lookup" in one
     possible = {"Raw"} | ({"Score"} if has_table else set()) | ({"Z", "T", "Sten", "Stanine", "Percentile"} if "mean" in one else set())
     possible |= {"Percentile"} if "frequencies" in one else set()

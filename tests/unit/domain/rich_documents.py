@@ -194,7 +194,7 @@ def parts_of(scales: list[dict[str, Any]]) -> list[str]:
     found = []
     for scale in scales:
         found.append(scale["id"])
-        one = next(iter(scale.get("norms", {}).values()), {})
+        one: dict[str, Any] = next(iter(scale.get("norms", {}).values()), {})
         if "lookup" in scale or "lookup" in one:
             found.append(f"{scale['id']}.score")
         if "mean" in one:
@@ -366,7 +366,8 @@ def answer(draw: st.DrawFn, one: dict[str, Any]) -> Any:
             return draw(st.sampled_from([-5, -0.5, 0, 0.25, 0.5, 1, 2, 3.75, 4, 5]))
         case "Multiple":
             alone = [option["value"] for option in one["options"] if option.get("exclusive") or option.get("missing")]
-            if alone and draw(st.booleans()):
+            is_alone = bool(alone) and draw(st.integers(0, 1)) == 1
+            if is_alone:
                 return [draw(st.sampled_from(alone))]
             return draw(st.lists(st.sampled_from([value for value in values if value not in alone]), max_size=2, unique=True))
         case "Ranking":

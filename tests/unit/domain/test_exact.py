@@ -89,7 +89,7 @@ def test_answers_of_every_type_are_unpacked_as_they_were(one: Drawn) -> None:
     entry, packed, _, _ = score(one)
     multiple = {item["id"] for item in one.document["spec"]["items"] if item["type"] == "Multiple"}
     for (answers, _), data in zip(one.people, packed, strict=True):
-        found = {name: value for name, value in unpack_answers(entry, data).items() if value is not None}
+        found: dict[str, Any] = {name: value for name, value in unpack_answers(entry, data).items() if value is not None}
         assert {name: sorted(value) if name in multiple else value for name, value in found.items()} == {
             name: sorted(value) if name in multiple else value for name, value in answers.items() if value != ""
         }

@@ -1,0 +1,221 @@
+"""What publishing refuses of the whole document, each with its place and words; and what it warns of."""
+
+# ruff: noqa: E501 - a table reads best with one case a line
+
+import copy
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from stanine.domain.document import read_yaml
+from stanine.domain.document_warnings import warnings_of
+from stanine.domain.errors import Fault, InvalidDocument
+from stanine.domain.instrument import parse_instrument
+
+EVERY_FEATURE: Any = read_yaml((Path(__file__).parent / "every_feature.yaml").read_bytes())
+
+
+def changed(changes: dict[str, Any]) -> dict[str, Any]:
+    """Return the document with values put at paths (ids name the members of lists); None removes, a path's end `+` appends."""
+    document = copy.deepcopy(EVERY_FEATURE)
+    for path, value in changes.items():
+        *way, last = path.split("/")
+        at: Any = document["spec"]
+        for part in way:
+            at = at[_place(at, part)] if isinstance(at, list) else at[part]
+        if last == "+":
+            at.append(value)
+        elif value is None:
+            del at[_place(at, last) if isinstance(at, list) else last]
+        else:
+            at[_place(at, last) if isinstance(at, list) else last] = value
+    return document
+
+
+def _place(members: list[Any], name: str) -> int:
+    if name.isdigit():
+        return int(name)
+    return next(place for place, one in enumerate(members) if isinstance(one, dict) and name in (one.get("id"), one.get("name")))
+
+
+def faults_of(document: object) -> list[Fault]:
+    with pytest.raises(InvalidDocument) as caught:
+        parse_instrument(document)
+    return list(caught.value.faults)
+
+
+def place_of(path: str) -> str:
+    """Return a path as faults name it: `items/q2/min` is spec.items[7].min."""
+    at: Any = EVERY_FEATURE["spec"]
+    place = "spec"
+    for part in path.split("/"):
+        if isinstance(at, list) or part.isdigit():
+            at = at if isinstance(at, list) else []
+            index = _place(at, part)
+            place, at = f"{place}[{index}]", at[index] if index < len(at) else {}
+        else:
+            place, at = f"{place}.{part}", at.get(part, {}) if isinstance(at, dict) else {}
+    return place
+
+
+def test_the_document_of_the_design_is_valid_and_says_what_is_doubtful() -> None:
+    found = warnings_of(parse_instrument(EVERY_FEATURE))
+    assert ("spec.retentionDays", "NoEffect") in {(one.place, one.code) for one in found}
+
+
+@pytest.mark.parametrize(
+    ("changes", "path", "code", "words"),
+    [
+        # items
+        ({"items/q2/min": None}, "items/q2", "MissingField", "min is missing: a Number has min and max"),
+        ({"items/q2/max": 0}, "items/q2/max", "OutOfRange", "not above the lowest"),
+        ({"items/pain/step": 20}, "items/pain/step", "OutOfRange", "one answer only"),
+        ({"items/pain/integer": True}, "items/pain", "Contradiction", "leave integer out"),
+        ({"items/q1/min": 3}, "items/q1/min", "Contradiction", "only what is of type Number has min"),
+        ({"items/q2/minChosen": 1}, "items/q2/minChosen", "Contradiction", "Multiple"),
+        ({"items/q2/options": [{"value": 1}]}, "items/q2/options", "Contradiction", "of type Number has no options"),
+        ({"items/note/responses": "often"}, "items/note/responses", "Contradiction", "of type Text has no response set"),
+        ({"items/q2/responses": "often", "items/q2/min": None, "items/q2/max": None}, "items/q2/responses", "Contradiction", "has options, but it is of type Number"),
+        ({"items/m1/maxChosen": 4}, "items/m1/maxChosen", "OutOfRange", "1 to 3"),
+        ({"items/m1/minChosen": 3}, "items/m1/maxChosen", "OutOfRange", "at least 3"),
+        ({"items/m1/options/0/value": "a b"}, "items/m1", "WrongText", "names a column"),
+        ({"items/r1/options/0/missing": True}, "items/r1", "Contradiction", "puts all options in order"),
+        ({"items/r1/options": [{"value": "f"}]}, "items/r1", "TooFew", "at least two options"),
+        ({"items/note/maxLength": 10_001}, "items/note/maxLength", "OutOfRange", "10000"),
+        ({"items/d2/distinctFrom": "d9"}, "items/d2/distinctFrom", "UnknownReference", 'no item "d9"'),
+        ({"items/d2/distinctFrom": "A1"}, "items/d2/distinctFrom", "Contradiction", "has other options"),
+        ({"items/d2/distinctFrom": "d2"}, "items/d2/distinctFrom", "Contradiction", "from itself"),
+        ({"items/d2/when": "s1 > 0"}, "items/d2/when", "UnknownReference", "later"),
+        ({"items/d2/when": "d2 > 0"}, "items/d2/when", "UnknownReference", ""),
+        ({"items/d2/when": "d1 >"}, "items/d2/when", "Syntax", "character"),
+        ({"items/d2/when": "mood > 1"}, "items/d2/when", "UnknownReference", ""),
+        ({"items/d2/column": "Q1"}, "items/d2/column", "DuplicateId", 'column "Q1" is that of spec.items[0]'),
+        ({"items/d2/column": "sex"}, "items/d2/column", "DuplicateId", "spec.attributes[0]"),
+        ({"items/d2/column": "m1.a"}, "items/m1/id", "DuplicateId", 'column "m1.a"'),
+        ({"items/d2/column": " x"}, "items/d2/column", "WrongText", "space"),
+        ({"responseSets/often/type": "Number"}, "responseSets/often", "Contradiction", "leave one out"),
+        ({"responseSets/+": {"name": "x", "type": "Number", "min": 0}}, "responseSets/2", "MissingField", "max is missing"),
+        ({"responseSets/+": {"name": "x"}}, "responseSets/2", "MissingField", "no options"),
+        ({"attributes/sex/required": True, "attributes/sex/title": None}, "attributes/sex", "MissingField", "title is missing"),
+        # sections
+        ({"sections/self/items": ["A1", "A2", "d1", "d2", "s1"]}, "sections", "MissingField", "missing are s2"),
+        ({"sections/self/items/0": "B9"}, "sections/self/items/0", "UnknownReference", 'no item "B9"'),
+        ({"sections/self/items/0": "A2", "sections/self/items/1": "A1"}, "sections/self/items/1", "Contradiction", "keep the order"),
+        ({"sections/tasks/items/+": "A1"}, "sections/tasks/items/7", "DuplicateId", "stands in a section already"),
+        ({"sections/tasks/id": "self"}, "sections/tasks/id", "DuplicateId", "spec.sections[0]"),
+        # norms
+        ({"normGroups/men/where/sex": ["mail"]}, "normGroups/men/where/sex", "NotAValue", 'is no value of "sex"'),
+        ({"normGroups/men/where": {"age": [1, 2]}}, "normGroups/men/where/age", "UnknownReference", 'no attribute "age"'),
+        ({"normGroups/women_21_40/where/years": 30}, "normGroups/women_21_40/where/years", "WrongType", "[lowest, highest]"),
+        ({"normGroups/women_21_40/where/years": [40, 21]}, "normGroups/women_21_40/where/years", "OutOfRange", "is above"),
+        ({"normGroups/men/id": "everyone"}, "normGroups/everyone/id", "DuplicateId", "spec.normGroups[1]"),
+        ({"scales/agreeableness/norms/all": {"mean": 1, "sd": 1}}, "scales/agreeableness/norms/all", "UnknownReference", 'no norm group "all"'),
+        ({"scales/agreeableness/norms/everyone/sd": 0}, "scales/agreeableness/norms/everyone/sd", "OutOfRange", "above 0"),
+        ({"scales/agreeableness/norms/everyone/sd": None}, "scales/agreeableness/norms/everyone", "MissingField", "sd is missing"),
+        ({"scales/agreeableness/norms/everyone": {"frequencies": [{"raw": 1, "count": 2}]}}, "scales/agreeableness/norms", "Contradiction", "all of one kind"),
+        ({"scales/agreeableness/norms/everyone/frequencies": [{"raw": 1, "count": 2}]}, "scales/agreeableness/norms/everyone", "Contradiction", "or frequencies"),
+        ({"scales/mood/norms": {"everyone": {"mean": 1, "sd": 1}}}, "scales/mood/norms", "Contradiction", "leave one out"),
+        ({"scales/mood/standard": ["T"]}, "scales/mood/standard/0", "Contradiction", "T needs norms"),
+        ({"scales/mood/report": "T"}, "scales/mood/report", "Contradiction", "T needs norms"),
+        ({"scales/drinks/report": "Score"}, "scales/drinks/report", "Contradiction", "Score needs a lookup"),
+        ({"scales/drinks/interval": {"kind": "Observed"}}, "scales/drinks/interval", "Contradiction", "reliability"),
+        ({"scales/agreeableness/standard": ["T", "T"]}, "scales/agreeableness/standard/1", "DuplicateValue", "twice"),
+        ({"scales/agreeableness/reliability": 1.1}, "scales/agreeableness/reliability", "OutOfRange", "0 to 1"),
+        ({"scales/drinking/bands": {"women": [{"id": "low"}]}}, "scales/drinking/bands/women", "UnknownReference", "norm group"),
+        # tables
+        ({"scales/mood/lookup/2": None}, "scales/mood/lookup", "RangesGap", "no row: 2"),
+        ({"scales/mood/lookup/1": None}, "scales/mood/lookup", "RangesGap", "no row: 1"),
+        ({"scales/mood/lookup/+": {"raw": 1, "score": 5}}, "scales/mood/lookup/3", "RangesOverlap", "lies in this row"),
+        ({"scales/mood/lookup/+": {"score": 5}}, "scales/mood/lookup/3", "Contradiction", "one raw score (raw) or for a range"),
+        ({"scales/mood/lookup/+": {"from": 5, "above": 4, "score": 5}}, "scales/mood/lookup/3", "Contradiction", "not both"),
+        ({"scales/mood/lookup/+": {"from": 5, "to": 4, "score": 5}}, "scales/mood/lookup/3", "OutOfRange", "before it begins"),
+        ({"scales/global/lookup": [{"from": 0, "to": 40, "score": 1}]}, "scales/global/lookup", "RangesGap", "no row"),
+        ({"scales/criteria/lookup": [{"raw": 0, "score": 1}]}, "scales/criteria/lookup", "RangesGap", "no row"),
+        # terms
+        ({"scales/W/items": ["r1.x"]}, "scales/W/items/0", "UnknownReference", 'no option "x"; it has r1.f, r1.w'),
+        ({"scales/W/items": ["r1"]}, "scales/W/items/0", "NoNumbers", "name its options, such as r1.f"),
+        ({"scales/W/items": ["d1.x"]}, "scales/W/items/0", "UnknownReference", "only options of a Multiple or Ranking"),
+        ({"scales/W/items": ["note"]}, "scales/W/items/0", "NoNumbers", "is a Text"),
+        ({"scales/W/items": ["r1.w", "drinks"]}, "scales/W/items/1", "Contradiction", "of items or of scales, not of both"),
+        ({"scales/ability/key/q2": 100}, "scales/ability/key/q2", "NotAnOption", "whole numbers from 0 to 99"),
+        ({"scales/ability/key/q2": [42, 42]}, "scales/ability/key/q2/1", "DuplicateValue", "twice"),
+        ({"scales/ability/key/m1": "a"}, "scales/ability/key/m1", "Contradiction", "points by option"),
+        ({"scales/load/points/pain/0/to": 3}, "scales/load/points/pain/1", "RangesGap", "lies in none"),
+        ({"scales/load/points/pain/0/to": 5}, "scales/load/points/pain/1", "RangesOverlap", "in one before it"),
+        ({"scales/load/points/pain/1": None}, "scales/load/points/pain", "RangesGap", "the highest answers"),
+        ({"scales/load/points/pain": [1, 2]}, "scales/load/points/pain", "PointsMismatch", "by ranges"),
+        ({"scales/load/points/m1": {"c": 1}}, "scales/load/points/m1/c", "NotAnOption", 'it has "a", "b", "none"'),
+        ({"scales/load/points/m1": [1, 2, 3]}, "scales/load/points/m1", "PointsMismatch", "by option"),
+        ({"scales/load/points/m1": "sum"}, "scales/load/points/m1", "WrongText", "count"),
+        ({"scales/load/points/s1": "count"}, "scales/load/points/s1", "PointsMismatch", "one per option"),
+        ({"scales/skill/notShown": 2}, "scales/skill/notShown", "OutOfRange", "a percentage cannot count 2"),
+        # composites, formulas, profiles
+        ({"scales/global/items": ["drinking.t"]}, "scales/global/items/0", "UnknownReference", 'has no part "t"'),
+        ({"scales/global/items": ["-drinking"]}, "scales/global/items/0", "Contradiction", "weight of -1"),
+        ({"scales/global/items": ["drinking", "global"]}, "scales/global", "Cyclic", "made of itself"),
+        ({"scales/global/unanswered": 0}, "scales/global/unanswered", "Contradiction", "made of scales"),
+        ({"scales/global/score": "Percent"}, "scales/global/items/1", "Contradiction", "without a part"),
+        ({"scales/criteria/formula": "s1 +"}, "scales/criteria/formula", "Syntax", "character"),
+        ({"scales/criteria/formula": "s1 + zz"}, "scales/criteria/formula", "UnknownReference", "zz"),
+        ({"scales/criteria/formula": "criteria + 1"}, "scales/criteria", "Cyclic", "made of itself"),
+        ({"scales/criteria/items": ["s1"]}, "scales/criteria/items", "Contradiction", "leave items out"),
+        ({"scales/criteria/score": "Sum"}, "scales/criteria/score", "Contradiction", "leave score out"),
+        ({"scales/criteria/minValid": 3}, "scales/criteria/minValid", "WrongMinValid", "names 2 items"),
+        ({"scales/criteria/notShown": "Exclude"}, "scales/criteria/notShown", "Contradiction", "excludes nothing"),
+        ({"scales/criteria/round": "Nearest"}, "scales/criteria/round", "WrongText", "HalfUp"),
+        ({"scales/drinks/round/decimals": 9}, "scales/drinks/round/decimals", "OutOfRange", "0 to 8"),
+        ({"profiles/style/of": ["F", "X"]}, "profiles/style/of/1", "UnknownReference", 'no scale "X"'),
+        ({"profiles/style/of": ["F", "F"]}, "profiles/style/of/1", "DuplicateId", "already"),
+        ({"profiles/style/top": 3}, "profiles/style/top", "OutOfRange", "of 2 scales"),
+        ({"profiles/style/texts": {"F X": {"label": "x"}}}, 'profiles/style/texts/"F X"', "UnknownReference", "no code"),
+        ({"profiles/style/id": "mood"}, "profiles/style/id", "DuplicateId", "profiles share their ids"),
+        # wording
+        ({"translations/de/items/B9": "x"}, "translations/de/items/B9", "UnknownReference", 'no item "B9"'),
+        ({"translations/de/options/agree/9": "x"}, 'translations/de/options/agree/"9"', "NotAnOption", 'no value "9"'),
+        ({"translations/de/scales/agreeableness/bands/huge": {"label": "x"}}, "translations/de/scales/agreeableness/bands/huge", "UnknownReference", 'no band "huge"'),
+        ({"translations/en": {}}, "translations/en", "Contradiction", "into other languages"),
+        ({"language": None}, "", "MissingField", "language is missing"),
+        ({"items/A1/id": "lookup"}, "items/A1/id", "ReservedId", "taken"),
+    ],
+)  # fmt: skip
+def test_a_fault_is_named_with_its_place_and_its_remedy(changes: dict[str, Any], path: str, code: str, words: str) -> None:
+    found = faults_of(changed(changes))
+    place = place_of(path) if path else "spec"
+    if place.endswith('"'):  # a name in quotes
+        place = place.replace('."', '["') + "]"
+    assert (place, code) in {(one.place, one.code) for one in found}, found
+    assert any(words in one.detail for one in found if (one.place, one.code) == (place, code)), found
+
+
+@pytest.mark.parametrize(
+    ("changes", "path", "code"),
+    [
+        ({}, "scales/ability/unanswered", "UnansweredWithoutMinValid"),
+        ({}, "scales/load/notShown", "ExcludeUnderSum"),
+        ({}, "translations/de", "MissingTranslation"),
+        ({"scales/drinks/reliability": 0.8}, "scales/drinks/reliability", "NoEffect"),
+        ({"scales/mood/round": None, "scales/mood/lookup": None, "scales/global/items/1": "mood", "scales/mood/bands": [{"id": "x"}, {"id": "y", "from": 1}]}, "scales/mood/bands", "StraddledEdge"),
+        ({"items/note/when": "q1 == 'b'"}, "items/note/when", "ConditionNamesKey"),
+        ({"scales/load/minValid": 1}, "scales/load", "DifferentRanges"),
+    ],
+)  # fmt: skip
+def test_what_is_doubtful_is_said(changes: dict[str, Any], path: str, code: str) -> None:
+    assert (place_of(path), code) in {(one.place, one.code) for one in warnings_of(parse_instrument(changed(changes)))}
+
+
+def test_a_prorated_score_that_no_row_has_is_found() -> None:
+    """Two of three items answered: 3 · 1 / 2 = 1.5, which a table of whole scores misses until the score is rounded."""
+    items = [{"id": name, "text": "t", "options": [{"value": 0}, {"value": 1}]} for name in "abc"]
+    scale: dict[str, Any] = {"id": "s", "items": ["a", "b", "c"], "score": "Sum", "minValid": 2}
+    scale["lookup"] = [{"raw": raw, "score": raw} for raw in range(4)]
+    document: dict[str, Any] = {**EVERY_FEATURE, "spec": {"title": "T", "items": items, "scales": [scale]}}
+    assert [(one.place, one.code, one.detail) for one in faults_of(document)] == [
+        ("spec.scales[0].lookup", "RangesGap", "raw scores that can be reached have no row: 1.5")
+    ]
+    parse_instrument({**document, "spec": {**document["spec"], "scales": [{**scale, "round": "HalfUp"}]}})
+
+
+def test_the_yaml_of_the_design_is_kept_as_it_stands_there() -> None:
+    assert yaml.safe_load((Path(__file__).parent / "every_feature.yaml").read_text(encoding="utf-8")) == EVERY_FEATURE
