@@ -4,10 +4,9 @@ from collections.abc import Iterator
 
 from stanine.domain import scale_terms
 from stanine.domain.derived import derive
-from stanine.domain.errors import Code, Fault
+from stanine.domain.errors import Code, Fault, Faults
 from stanine.domain.formula_names import names_before
 from stanine.domain.formulas.checking import check_condition
-from stanine.domain.errors import Faults
 from stanine.domain.item_forms import ItemForm, resolve
 from stanine.domain.records import Instrument, Spec
 from stanine.domain.scale_records import Band, Scale

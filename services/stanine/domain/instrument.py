@@ -29,8 +29,7 @@ def parse_instrument(plain: object, *, name: str | None = None) -> Instrument:
     form_checks.check(instrument.spec, faults)
     scale_checks.check(instrument.spec, faults)
     wording_checks.check(instrument.spec, faults)
-    if not faults.count:
-        table_checks.check(instrument.spec, faults)
+    table_checks.check(instrument.spec, faults)
     if faults.count:
         raise InvalidDocument(faults.kept, faults.count)
     size = len(canonical(plain))

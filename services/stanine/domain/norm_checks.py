@@ -6,7 +6,7 @@ Called by `scale_checks`. Whether a table has a row for every raw score that can
 import itertools
 from collections.abc import Iterator, Sequence
 
-from stanine.domain import bands, derived
+from stanine.domain import bands
 from stanine.domain.derived import DECIMALS, derive, norm_kind, possible_units, tables_of
 from stanine.domain.errors import Faults
 from stanine.domain.intervals import stretch

@@ -1,4 +1,4 @@
-"""Whether a table of scores has a row for every raw score that can be reached. Called by `instrument` once all else is right.
+"""Whether a table of scores has a row for every raw score that can be reached. Called by `instrument` last.
 
 The raw scores of a scale of items are found one by one, as long as there are few; else every step of its rounding between the lowest and
 the highest counts, and without rounding the table must cover all between them.
@@ -6,15 +6,15 @@ the highest counts, and without rounding the table must cover all between them.
 
 import itertools
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from fractions import Fraction
 
 from stanine.domain import scale_terms
 from stanine.domain.derived import tables_of
 from stanine.domain.errors import Faults
 from stanine.domain.intervals import Stretch, find, gap, stretch
-from stanine.domain.item_forms import exact, resolve
-from stanine.domain.ranges import Range, RangedScale, finish, needed
+from stanine.domain.item_forms import ItemForm, exact, resolve
+from stanine.domain.ranges import Range, RangedScale, finish, needed, range_of
 from stanine.domain.records import Spec
 from stanine.domain.scale_ranges import ranged_items, rounding_of, scale_ranges
 from stanine.domain.scale_records import Scale
@@ -29,25 +29,49 @@ _NAMED = 3
 
 
 def check(spec: Spec, faults: Faults) -> None:
-    """Note tables that miss a raw score."""
-    if not any(tables_of(scale) for scale in spec.scales):
+    """Note tables that miss a raw score, and percentages of what has no ends; nothing of what other faults make doubtful."""
+    form = ("items", "attributes", "responseSets", "sections", "defaults", "normGroups")
+    if any(faults.touches(f"spec.{part}") for part in form) or faults.at("spec.scales"):
         return
-    scales, forms = {scale.id: scale for scale in spec.scales}, resolve(spec)
-    found = scale_ranges(spec)
+    all_known = not faults.touches("spec.scales")
+    has_percent = any(scale_terms.method_of(scale, spec) == "Percent" for scale in spec.scales)
+    if not has_percent and not any(tables_of(scale) for scale in spec.scales):
+        return
+    scales, forms = scale_terms.first_scales(spec), resolve(spec)
+    found = scale_ranges(spec) if all_known else {}
     for index, scale in enumerate(spec.scales):
-        tables = tables_of(scale)
-        if not tables:
+        place = f"spec.scales[{index}]"
+        kind = scale_terms.kind_of(scale, forms, scales)
+        if faults.touches(place) or not (all_known or kind == "Items"):
             continue
-        raws: list[float] | None = None
-        if scale_terms.kind_of(scale, forms, scales) == "Items":
-            terms = scale_terms.terms_of(scale, forms)
-            raws = reachable(ranged_items(scale, spec, forms, terms), terms)
-        for group, table in tables:
-            place = f"spec.scales[{index}]." + ("lookup" if group is None else f"norms.{group}.lookup")
-            missed = _missed(sorted(stretch(row) for row in table), raws, scale, found[scale.id])
-            if missed:
-                shown = ", ".join(f"{x:.10g}" for x in missed[:_NAMED]) + (", …" if len(missed) > _NAMED else "")
-                faults.add(place, "RangesGap", f"raw scores that can be reached have no row: {shown}")
+        if kind == "Scales" and scale_terms.method_of(scale, spec) == "Percent":
+            _check_ends(scale, found, place, faults)
+        if tables_of(scale):
+            _check_tables(spec, scale, forms, found, place, faults)
+
+
+def _check_ends(scale: Scale, found: Mapping[str, Range | None], place: str, faults: Faults) -> None:
+    for index, reference in enumerate(scale.items):
+        if found[scale_terms.base(reference)] is None:
+            detail = f'the raw score of "{reference}" has no lowest or no highest, so there is nothing to take a percentage of'
+            faults.add(f"{place}.items[{index}]", "Contradiction", detail)
+
+
+def _check_tables(
+    spec: Spec, scale: Scale, forms: dict[str, ItemForm], found: Mapping[str, Range | None], place: str, faults: Faults
+) -> None:
+    raws: list[float] | None = None
+    ends = found.get(scale.id)
+    if scale.formula is None and scale_terms.base((*scale.items, *scale.key, *scale.points)[0]) in forms:
+        terms = scale_terms.terms_of(scale, forms)
+        ranged = ranged_items(scale, spec, forms, terms)
+        raws, ends = reachable(ranged, terms), range_of(ranged)
+    for group, table in tables_of(scale):
+        where = f"{place}." + ("lookup" if group is None else f"norms.{group}.lookup")
+        missed = _missed(sorted(stretch(row) for row in table), raws, scale, ends)
+        if missed:
+            shown = ", ".join(f"{x:.10g}" for x in missed[:_NAMED]) + (", …" if len(missed) > _NAMED else "")
+            faults.add(where, "RangesGap", f"raw scores that can be reached have no row: {shown}")
 
 
 def _missed(stretches: Sequence[Stretch], raws: Sequence[float] | None, scale: Scale, ends: Range | None) -> list[float]:

@@ -1,4 +1,4 @@
-"""What must hold of translations: each names what the document has. Called by `instrument.parse_instrument`; what is not there falls back."""
+"""What must hold of translations: each names what the document has. Called by `instrument`; what is not there falls back."""
 
 from collections.abc import Callable, Iterable, Mapping
 

@@ -217,5 +217,19 @@ def test_a_prorated_score_that_no_row_has_is_found() -> None:
     parse_instrument({**document, "spec": {**document["spec"], "scales": [{**scale, "round": "HalfUp"}]}})
 
 
+def test_a_percentage_of_scales_without_ends_is_refused() -> None:
+    changes = {
+        "scales/criteria/formula": "1 / (s1 - s2)",
+        "scales/global/items": ["drinking", "criteria"],
+        "scales/global/score": "Percent",
+    }
+    assert ("spec.scales[9].items[1]", "Contradiction") in {(one.place, one.code) for one in faults_of(changed(changes))}
+
+
+def test_a_table_with_gaps_is_told_beside_other_faults() -> None:
+    found = faults_of(changed({"scales/mood/lookup/2": None, "scales/drinks/report": "Score", "title": 5}))
+    assert {one.place for one in found} == {"spec.scales[4].lookup", "spec.scales[6].report", "spec.title"}
+
+
 def test_the_yaml_of_the_design_is_kept_as_it_stands_there() -> None:
     assert yaml.safe_load((Path(__file__).parent / "every_feature.yaml").read_text(encoding="utf-8")) == EVERY_FEATURE

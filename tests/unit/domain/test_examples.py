@@ -21,10 +21,16 @@ def entry_of(path: Path) -> Any:
     return build_entry(parse_instrument(plain, name=path.stem), number=1, revision=1, form=1, digest=digest(canonical(plain)))
 
 
-def score(name: str, answers: dict[str, Any]) -> Any:
+def result(name: str, answers: dict[str, Any], **attributes: Any) -> Any:
     entry = entry_of(EXAMPLES / f"{name}.yaml")
-    codes = np.frombuffer(Packer(entry).pack(Attempt(answers)), np.uint8)[None, :]
-    return decode_result(Kernel(entry.plan).score(codes).packed()[0], entry).scales
+    packed = Packer(entry).pack(Attempt(answers, attributes=attributes))
+    kernel = Kernel(entry.plan)
+    codes = np.frombuffer(packed[: entry.plan.row_bytes], np.uint8)[None, :]
+    return decode_result(kernel.score(codes, kernel.columns([attributes])).packed()[0], entry)
+
+
+def score(name: str, answers: dict[str, Any], **attributes: Any) -> Any:
+    return result(name, answers, **attributes).scales
 
 
 @pytest.mark.parametrize("path", sorted(EXAMPLES.glob("*.yaml")), ids=lambda path: path.stem)
@@ -35,6 +41,7 @@ def test_an_example_can_be_published(path: Path) -> None:
 
 def test_the_examples_are_those_that_the_documentation_names() -> None:
     named = {"ability", "bfi-25", "gad-7", "ipip-50", "msq-ea-pa", "phq-9"}
+    named |= {"tension", "evening-drinks", "low-mood-criteria", "learning-ways", "sleep-week", "kindness-de"}
     assert named <= {path.stem for path in EXAMPLES.glob("*.yaml")}
 
 
@@ -61,3 +68,38 @@ def test_a_person_of_phq_9_with_a_gap() -> None:
 def test_a_person_of_the_ability_test() -> None:
     scores = score("ability", {"r4": 4, "r16": 5, "sj": "b"})
     assert (scores["ability"].raw, scores["ability"].valid, scores["ability_percent"].raw) == (3.0, 3, 100 * 2 / 3)
+
+
+def test_a_person_compared_with_her_norm_group() -> None:
+    tension = score("tension", {"t1": 4, "t2": 2, "t3": 5, "t4": 1, "t5": 3, "t6": "unsure"}, sex="female", age=40)["tension"]
+    assert (tension.raw, tension.norm, tension.band) == ((4 + 4 + 5 + 5 + 3) / 5, "women_40_up", "high")
+    assert tension.t == 50 + 10 * ((4.2 - 2.83) / 0.75)
+    assert tension.se == pytest.approx(10 * 0.4)
+    assert score("tension", {f"t{n}": 3 for n in range(1, 7)})["tension"].status == "NoNorm"
+
+
+def test_who_never_drinks_is_asked_little_and_scored() -> None:
+    scores = score("evening-drinks", {"q1": 0, "q9": 0, "q10": 2}, sex="male")
+    assert (scores["risk"].raw, scores["risk"].valid, scores["consumption"].band) == (2, 10, "negative")
+    assert score("evening-drinks", {"q1": 2, "q2": 1, "q3": 0}, sex="female")["consumption"].band == "positive"
+
+
+def test_criteria_by_formula() -> None:
+    answers = {"m1": 0, "m2": 2, "m3": 3, "m4": 2, "m5": 2, "m6": 0, "m7": 1, "m8": 0, "m9": 1}
+    scores = score("low-mood-criteria", {**answers, "since": "2026-10-01", "note": "Since the move."})
+    assert (scores["signs"].raw, scores["episode"].band, scores["severity"].raw) == (5, "met", 11)
+    assert score("low-mood-criteria", {**answers, "m2": 1})["episode"].band == "not_met"
+
+
+def test_a_ranking_has_a_profile() -> None:
+    found = result("learning-ways", {f"r{n}": ["t", "d", "w", "f"] for n in range(1, 5)})
+    assert {name: one.raw for name, one in found.scales.items()} == {
+        "feeling": 4, "watching": 8, "thinking": 16, "doing": 12, "abstract": 12, "active": 4,
+    }  # fmt: skip
+    assert found.profiles["way"].code == ("thinking",)
+
+
+def test_a_prorated_score_is_rounded_looked_up_and_combined() -> None:
+    scores = score("sleep-week", {"s1": 3, "s2": 5, "s3": 2, "hours": 4.75, "rested": 33.3, "helps": ["walk", "book"]})
+    assert (scores["trouble"].raw, scores["trouble"].band, scores["trouble"].score) == (13, "some", 3)  # 10 * 4 / 3 = 13.33
+    assert (scores["short"].raw, scores["helpers"].raw, scores["strain"].raw) == (2, 2, (3 + 2 * 2) / 3)
