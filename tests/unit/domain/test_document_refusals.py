@@ -6,20 +6,27 @@ import copy
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import yaml
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from stanine.domain.document import read_yaml
 from stanine.domain.document_warnings import warnings_of
 from stanine.domain.errors import Fault, InvalidDocument
-from stanine.domain.instrument import parse_instrument
+from stanine.domain.index import build_entry, decode_entry, encode_entry, public_form
+from stanine.domain.instrument import form_digest, parse_instrument
+from stanine.domain.kernel import Kernel
+from stanine.domain.response import Attempt, Packer
+from stanine.domain.result import decode_result
 
 EVERY_FEATURE: Any = read_yaml((Path(__file__).parent / "every_feature.yaml").read_bytes())
 
 
 def changed(changes: dict[str, Any]) -> dict[str, Any]:
     """Return the document with values put at paths (ids name the members of lists); None removes, a path's end `+` appends."""
-    document = copy.deepcopy(EVERY_FEATURE)
+    document: dict[str, Any] = copy.deepcopy(EVERY_FEATURE)
     for path, value in changes.items():
         *way, last = path.split("/")
         at: Any = document["spec"]
@@ -233,3 +240,57 @@ def test_a_table_with_gaps_is_told_beside_other_faults() -> None:
 
 def test_the_yaml_of_the_design_is_kept_as_it_stands_there() -> None:
     assert yaml.safe_load((Path(__file__).parent / "every_feature.yaml").read_text(encoding="utf-8")) == EVERY_FEATURE
+
+
+VALUES = st.sampled_from([
+    None, True, 0, 1, 2, -1, 1.5, 1e9, "", "a", "A1", "-A1", "s1", "d1", "m1", "m1.a", "r1.w", "mood", "mood.score", "agreeableness.t", "criteria",
+    "men", "Sum", "Percent", "Exclude", "Missing", "HalfUp", "Number", "Multiple", "Text", "count", "d1 > 0", "mood + 1", "count(s1..s2 > 0)", "sex == 'f'",
+    [], {}, [1], ["A1"], ["F", "W"], [0, 1, 2, 3], [None, 30], {"a": 1}, {"men": {"mean": 1, "sd": 1}}, {"everyone": [{"id": "x"}]},
+    [{"raw": 0, "score": 1}], [{"from": 0, "score": 1}], [{"value": 1}, {"value": 2}], [{"to": 4, "points": 1}, {"above": 4, "points": 2}],
+    {"mode": "Up", "decimals": 2}, {"kind": "Observed"}, [{"id": "x"}, {"id": "y", "from": 3}],
+])  # fmt: skip
+
+
+FIELDS = st.sampled_from([
+    "unanswered", "notShown", "minValid", "round", "threshold", "weights", "norms", "lookup", "bands", "when", "type", "min", "max", "step",
+    "integer", "report", "standard", "interval", "formula", "items", "key", "points", "score", "responses", "options", "missing", "exclusive",
+])  # fmt: skip
+
+
+def paths(plain: object) -> list[list[Any]]:
+    members = plain.items() if isinstance(plain, dict) else enumerate(plain) if isinstance(plain, list) else ()
+    return [[]] + [[name, *path] for name, value in members for path in paths(value)]
+
+
+@settings(max_examples=1500, deadline=None)
+@given(st.data())
+def test_whatever_stands_where_a_document_is_refused_or_scores(data: st.DataObject) -> None:
+    document: Any = copy.deepcopy(EVERY_FEATURE)
+    for _ in range(data.draw(st.integers(1, 4))):
+        path = data.draw(st.sampled_from(paths(document["spec"])[1:]))
+        at = document["spec"]
+        for part in path[:-1]:
+            at = at[part]
+        value = copy.deepcopy(data.draw(VALUES))
+        match data.draw(st.sampled_from(["put", "put", "remove", "move", "add"])):
+            case "remove":
+                del at[path[-1]]
+            case "move":
+                at[path[-1]] = copy.deepcopy(at[data.draw(st.sampled_from(sorted(at) if isinstance(at, dict) else range(len(at))))])
+            case "add" if isinstance(at, dict):
+                at[data.draw(FIELDS)] = value
+            case _:
+                at[path[-1]] = value
+    try:
+        instrument = parse_instrument(document)
+    except InvalidDocument:
+        return
+    warnings_of(instrument)
+    form_digest(instrument)
+    entry = build_entry(instrument, number=1, revision=1, form=1, digest="")
+    assert decode_entry(encode_entry(entry)) == entry
+    public_form(entry, "de")
+    packer, kernel = Packer(entry), Kernel(entry.plan)
+    rows = [packer.pack(Attempt({})), packer.pack(Attempt({}, attributes={}))]
+    for body in kernel.score(np.frombuffer(b"".join(rows), np.uint8).reshape(2, -1)).packed():
+        decode_result(body, entry)
