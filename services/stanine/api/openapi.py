@@ -1,12 +1,14 @@
 """The OpenAPI 3.1 description, made from the table of routes and the record types, so that it cannot differ from what is served."""
 
 import importlib.metadata
+import json
 from collections.abc import Iterable
 from typing import Any
 
 import msgspec
 
 from stanine.api.examples import EXAMPLES
+from stanine.api.http import NDJSON
 from stanine.api.problems import (
     INTERNAL,
     MALFORMED_REQUEST,
@@ -44,7 +46,7 @@ def describe(routes: Iterable[Route]) -> dict[str, Any]:
     types = {each for content in contents for each in content.types.values() if isinstance(each, type)} | {ProblemDocument}
     ordered = sorted(types, key=lambda each: each.__name__)
     _, plain_schemas = msgspec.json.schema_components(ordered, ref_template=_REFERENCE)
-    schemas = {name: _with_type(schema) for name, schema in plain_schemas.items()}
+    schemas = {name: _generatable(schema) for name, schema in plain_schemas.items()}
     paths: dict[str, dict[str, Any]] = {}
     for route in routes:
         paths.setdefault(route.path, {})[route.method.lower()] = _operation(route)
@@ -149,22 +151,38 @@ def _response(content: Content) -> dict[str, Any]:
 
 
 def _media(media_type: str, each: Any) -> dict[str, Any]:
-    described: dict[str, Any] = {"schema": _schema(each)}
-    # An example of NDJSON would be a text, but the schema is that of a line.
-    if isinstance(each, type) and each in EXAMPLES and "ndjson" not in media_type:
-        described["example"] = EXAMPLES[each]
-    return described
+    if media_type == NDJSON.decode():
+        # OpenAPI 3.1 cannot describe lines (3.2: `itemSchema`): with the schema of a line, generated clients send and expect one value.
+        return {"schema": {"type": "string", "format": "binary"}, "x-item-schema": _schema(each)}
+    example = {"example": EXAMPLES[each]} if isinstance(each, type) and each in EXAMPLES else {}
+    return {"schema": _schema(each)} | example
 
 
-def _with_type(schema: Any) -> Any:
-    """Return a schema in which `Literal[True]` has a type: generators of clients drop an operation with an enum of booleans."""
+def _generatable(schema: Any) -> Any:
+    """Return a schema that generators of clients read as it is meant.
+
+    They drop an operation with an enum of booleans (`Literal[True]`), so it gets a type. A default makes a property required (TypeScript)
+    or sent (Python), although absent means something, so it is said in words.
+    """
     if isinstance(schema, list):
-        return [_with_type(each) for each in schema]
+        return [_generatable(each) for each in schema]
     if not isinstance(schema, dict):
         return schema
-    if schema.get("enum") == [True]:
-        return {**{name: value for name, value in schema.items() if name != "enum"}, "type": "boolean", "const": True}
-    return {name: _with_type(each) for name, each in schema.items()}
+    found = {word: _generatable(each) for word, each in schema.items()}
+    if found.get("enum") == [True]:
+        found = {word: each for word, each in found.items() if word != "enum"} | {"type": "boolean", "const": True}
+    if "properties" in found:
+        found["properties"] = {name: _in_words(each) for name, each in found["properties"].items()}
+    return found
+
+
+def _in_words(schema: dict[str, Any]) -> dict[str, Any]:
+    default = schema.get("default")
+    described = {word: each for word, each in schema.items() if word != "default"}
+    if default not in (None, "", [], {}):
+        described["description"] = f"{described['description']}. " if "description" in described else ""
+        described["description"] += f"By default {json.dumps(default)}."
+    return described
 
 
 def _schema(each: Any) -> dict[str, Any]:

@@ -47,6 +47,13 @@ def test_generators_of_clients_can_read_the_description(shared: Serving) -> None
     letters = description["components"]["schemas"]["DeadLetterOrder"]["properties"]["all"]
     assert letters == {"type": "boolean", "const": True}
     assert '"enum":[true]' not in json.dumps(description, separators=(",", ":"))
+    schemas = description["components"]["schemas"].values()
+    assert not [each for schema in schemas for each in schema.get("properties", {}).values() if "default" in each]
+    assert description["components"]["schemas"]["Item"]["properties"]["type"]["description"] == 'By default "Choice".'
+    bulk = description["paths"]["/v1/instruments/{name}/attempts:bulk"]["post"]
+    for content, line in ((bulk["requestBody"], "AttemptBody"), (bulk["responses"]["200"], "LineAnswer")):
+        media = content["content"]["application/x-ndjson"]
+        assert media == {"schema": {"type": "string", "format": "binary"}, "x-item-schema": {"$ref": f"#/components/schemas/{line}"}}
 
 
 def test_the_form_is_what_its_schema_says(mood: Serving) -> None:
