@@ -83,7 +83,8 @@ class Dispatcher:
         request = Request(method, dict(scope["headers"]), receive, send, scope.get("state", {}).get(CONNECTION))
         label, token = UNMATCHED, None
         try:
-            _check_host(scope)
+            if len(request.headers) != len(scope["headers"]) or b"host" not in request.headers:
+                _check_host(scope)
             route = resource.route(method)
             label = resource.path
             request.parameters = parameters_of(scope)

@@ -110,9 +110,8 @@ class GuardedConnection(asyncio.Protocol):
         self._in_message = self._in_head = False
         #: Requests whose head is complete and that the application has not finished.
         self._pending = 0
-        #: Bytes since the last complete head, byte of a body or end of a message; and whether the slice being parsed had one of these.
+        #: Bytes since the slice with the last complete head, byte of a body or end of a message.
         self._overhead_bytes = 0
-        self._advanced = False
         self._discarded_bytes = 0
         self._url = b""
         #: A head that is not complete, held until it is, so that `Upgrade` can be taken out; and the heads begun since it began.
@@ -208,19 +207,20 @@ class GuardedConnection(asyncio.Protocol):
         if not self._url.startswith(b"/"):
             httptools.parse_url(self._url).path.decode("ascii")
         self._in_head = False
-        self._has_requested = self._advanced = True
+        self._has_requested = True
+        self._overhead_bytes = 0
         self._pending += 1
 
     def on_body(self, body: bytes) -> None:
         """Count the bytes that nobody will read."""
-        self._advanced = True
+        self._overhead_bytes = 0
         if self._pending == 0:
             self._discarded_bytes += len(body)
 
     def on_message_complete(self) -> None:
         """End a request."""
         self._in_message = False
-        self._advanced = True
+        self._overhead_bytes = 0
 
     # What the guard and the application call.
 
@@ -273,15 +273,14 @@ class GuardedConnection(asyncio.Protocol):
 
     def _parse(self, data: bytes) -> None:
         """Parse slice by slice. Raises LimitError and what httptools raises; an upgrade has its place in `data`."""
+        assert self._parser is not None
         for start in range(0, len(data), SLICE_BYTES):
-            part = data if len(data) <= SLICE_BYTES else data[start : start + SLICE_BYTES]
-            self._advanced = False
-            assert self._parser is not None
+            part = data[start : start + SLICE_BYTES]
+            self._overhead_bytes += len(part)
             try:
                 self._parser.feed_data(part)
             except httptools.HttpParserUpgrade as upgrade:
                 raise httptools.HttpParserUpgrade(start + upgrade.args[0]) from None
-            self._overhead_bytes = 0 if self._advanced else self._overhead_bytes + len(part)
             if self._overhead_bytes > MAX_HEAD_BYTES:
                 raise LimitError(f"A head, trailers, and what is between two parts of a body may have {MAX_HEAD_BYTES} bytes.")
             if self._pending > MAX_PIPELINED:

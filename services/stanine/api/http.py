@@ -107,7 +107,7 @@ class Request:
             if int(length) > limit:
                 raise _too_large(limit)
         if self._connection is not None and self._connection.has_all:
-            body, _ = await self.chunk()
+            body = (await self.chunk())[0]
             if len(body) > limit:
                 raise _too_large(limit)
             return body

@@ -5,7 +5,6 @@ A key is a random secret; the file holds its SHA-256. It is read again when it c
 
 import fnmatch
 import hashlib
-import hmac
 import re
 from enum import StrEnum
 from pathlib import Path
@@ -89,7 +88,7 @@ class Keyring:
     def __init__(self, path: Path) -> None:
         self._path = path
         self._stamp: tuple[int, ...] = ()
-        self._callers: tuple[Caller, ...] = ()
+        self._callers: dict[bytes, Caller] = {}
 
     def load(self) -> int:
         """Read the file and return how many keys it has; raises KeysError and keeps the keys in force."""
@@ -100,7 +99,7 @@ class Keyring:
         except OSError as error:
             raise KeysError(f"{self._path}: {error.strerror}; STANINE_KEYS_FILE must name a file that this process may read") from None
         entries = read_entries(text, str(self._path))
-        self._callers = tuple(Caller(entry) for entry in entries)
+        self._callers = {caller.digest: caller for caller in map(Caller, entries)}
         return len(entries)
 
     def has_changed(self) -> bool:
@@ -111,19 +110,12 @@ class Keyring:
             return self._stamp != ()
 
     def find(self, key: bytes) -> Caller | None:
-        """Return who a key belongs to. Takes the same time whichever key it is."""
-        if not 0 < len(key) <= MAX_KEY_BYTES:
-            return None
-        digest = hashlib.sha256(key).digest()
-        found = None
-        for caller in self._callers:
-            if hmac.compare_digest(caller.digest, digest):
-                found = caller
-        return found
+        """Return who a key belongs to. Its digest is looked up: the time says nothing about the keys that there are."""
+        return self._callers.get(hashlib.sha256(key).digest()) if 0 < len(key) <= MAX_KEY_BYTES else None
 
     def renew(self, caller: Caller) -> Caller | None:
         """Return what the key of a caller found earlier may do now; None if the key is no longer in the file."""
-        return next((each for each in self._callers if each.digest == caller.digest), None)
+        return self._callers.get(caller.digest)
 
 
 def read_entries(text: bytes, place: str) -> tuple[KeyEntry, ...]:

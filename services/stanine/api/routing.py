@@ -59,13 +59,14 @@ class Resource(BaseRoute):
 
     def __init__(self, path: str, routes: Iterable[Route], serve: "Serve") -> None:
         self.path = path
-        self._match = compile_path(path)[0].fullmatch
+        self.match = compile_path(path)[0].fullmatch
         self._routes = {route.method: route for route in routes}
+        self.hot = any(route.hot for route in self._routes.values())
         self._serve = serve
 
     def matches(self, scope: AsgiScope) -> tuple[Match, AsgiScope]:
         """Tell whether a request is for this path, and what its parameters are."""
-        found = self._match(scope["path"])
+        found = self.match(scope["path"])
         return _NO_MATCH if found is None else (Match.FULL, {"path_params": found.groupdict()})
 
     def handle(self, scope: AsgiScope, receive: Receive, send: Send) -> Coroutine[Any, Any, None]:
@@ -100,8 +101,10 @@ class Router:
             by_path.setdefault(route.path, []).append(route)
             assert len(by_path[route.path]) == len({each.method for each in by_path[route.path]}), f"{route.path} has a method twice"
         ordered = sorted(by_path, key=lambda path: (not any(route.hot for route in by_path[path]), _generality(path)))
+        resources = [Resource(path, by_path[path], serve) for path in ordered]
+        self._hot = [resource for resource in resources if resource.hot]
         self._starlette = starlette.routing.Router(
-            [Resource(path, by_path[path], serve) for path in ordered],
+            resources,
             redirect_slashes=False,
             default=Resource("/", (), serve).handle,
             lifespan=lifespan,
@@ -110,7 +113,11 @@ class Router:
     def __call__(self, scope: AsgiScope, receive: Receive, send: Send) -> Awaitable[None]:
         """Serve one ASGI connection."""
         if scope["type"] == "http":
-            scope["path"] = routable(scope.get("raw_path") or scope["path"].encode())
+            scope["path"] = path = routable(scope.get("raw_path") or scope["path"].encode())
+            for resource in self._hot:
+                if (found := resource.match(path)) is not None:
+                    scope["path_params"] = found.groupdict()
+                    return resource.handle(scope, receive, send)
         return self._starlette(scope, receive, send)
 
 
