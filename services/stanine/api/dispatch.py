@@ -5,7 +5,7 @@ Starlette's router finds what is asked for (`routing`); the endpoints are raw AS
 
 import time
 import uuid
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -40,6 +40,8 @@ _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "DELETE", "PATCH", "OPTIONS"
 #: Hexadecimal digits of an attempt's token.
 TOKEN_LENGTH = 32
 
+#: Headers that are no lists. What they say decides who asks, and what a body is.
+_SINGLE = (b"host", b"authorization", b"content-type", b"content-encoding", b"idempotency-key")
 _CHALLENGE: Headers = ((b"www-authenticate", b'Bearer realm="stanine"'),)
 _PROBLEM_TYPE = MEDIA_TYPE.encode()
 _ENCODER = msgspec.json.Encoder()
@@ -84,7 +86,7 @@ class Dispatcher:
         label, token = UNMATCHED, None
         try:
             if len(request.headers) != len(scope["headers"]) or b"host" not in request.headers:
-                _check_host(scope)
+                _check_headers(scope)
             route = resource.route(method)
             label = resource.path
             request.parameters = parameters_of(scope)
@@ -179,8 +181,11 @@ def _is_token(text: bytes) -> bool:
     return len(text) == TOKEN_LENGTH and all(character in b"0123456789abcdef" for character in text)
 
 
-def _check_host(scope: Mapping[str, Any]) -> None:
-    """Refuse a missing or repeated Host, as RFC 9112 (3.2) asks; HTTP/1.0 has none."""
-    count = [name for name, _ in scope["headers"]].count(b"host")
-    if count != 1 and (count > 1 or scope.get("http_version", "1.1") != "1.0"):
+def _check_headers(scope: Scope) -> None:
+    """Refuse a missing Host, as RFC 9112 (3.2) asks (HTTP/1.0 has none), and a header twice where a proxy may have read the other one."""
+    names = [name for name, _ in scope["headers"]]
+    if b"host" not in names and scope.get("http_version", "1.1") != "1.0":
         raise Problem(MALFORMED_REQUEST, "Send Host exactly once.")
+    for name in _SINGLE:
+        if names.count(name) > 1:
+            raise Problem(MALFORMED_REQUEST, f"Send {name.decode().title()} exactly once.")
