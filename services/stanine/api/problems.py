@@ -4,6 +4,7 @@ docs/problems.md explains each to callers; a test holds the two together.
 """
 
 import difflib
+import heapq
 import itertools
 from collections.abc import Iterable
 from typing import Any
@@ -20,8 +21,9 @@ MEDIA_TYPE = "application/problem+json"
 MAX_ERRORS = 100
 #: Characters of a caller's name that are repeated in an answer: more than any instrument's name has.
 _MAX_SHOWN = 64
-#: Names that a name which was not found is compared with, and by how much they may differ in length.
-_MAX_COMPARED, _MAX_DISTANCE = 200, 8
+#: Of names that differ in length by at most so much: how many are looked at, and how many of those with most pairs of letters in common
+#: are compared. Both together take milliseconds.
+_MAX_DISTANCE, _MAX_LOOKED_AT, _MAX_COMPARED = 8, 5000, 50
 
 
 class Kind(msgspec.Struct, frozen=True):
@@ -146,5 +148,7 @@ def unavailable(refusal: ServerProblem | None = None) -> Problem:
 
 def _comparable(name: str, known: Iterable[str]) -> list[str]:
     """Return the names that could be close to one, few enough to be compared within milliseconds."""
+    pairs = set(itertools.pairwise(name))
     alike = (each for each in known if each != name and abs(len(each) - len(name)) <= _MAX_DISTANCE)
-    return list(itertools.islice(alike, _MAX_COMPARED))
+    looked_at = itertools.islice(alike, _MAX_LOOKED_AT)
+    return heapq.nlargest(_MAX_COMPARED, looked_at, key=lambda each: len(pairs.intersection(itertools.pairwise(each))))

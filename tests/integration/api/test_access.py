@@ -53,6 +53,8 @@ def test_what_is_not_found_is_named_with_the_nearest_name_that_the_key_sees(shar
     assert detail("/v1/instruments/a-mood/form?revision=9").endswith("has no revision 9; the newest is 1.")
     assert detail("/v1/queues/result") == f"Queue 'result' {missing} Did you mean 'results'?"
     assert detail("/v1/queues/results/dead/1-1") == f"Dead letter '1-1' {missing}"
+    assert detail("/docs/doc.js") == f"File 'doc.js' {missing} Did you mean 'docs.js'?"
+    assert detail(f"/v1/participants/{'p' * 300}/results") == f"Participant '{'p' * 64}…' {missing}"
     assert detail(f"/v1/attempts/{attempt[:-1]}x") == f"Attempt '{attempt[:-1]}x' {missing}"
 
 

@@ -2,8 +2,9 @@ import re
 from pathlib import Path
 
 import msgspec
+import pytest
 
-from stanine.api.problems import KINDS, ProblemDocument, from_faults, unavailable
+from stanine.api.problems import KINDS, NotFound, ProblemDocument, from_faults, unavailable
 from stanine.domain.errors import Fault, InvalidAttempt
 
 DOCUMENT = Path(__file__).parents[3] / "docs" / "problems.md"
@@ -31,3 +32,11 @@ def test_a_problem_without_errors_leaves_the_members_out() -> None:
     body = msgspec.json.decode(msgspec.json.encode(unavailable().document))
     assert body.keys() == {"type", "title", "status", "detail"}
     assert msgspec.json.decode(msgspec.json.encode(unavailable().document), type=ProblemDocument) == unavailable().document
+
+
+@pytest.mark.parametrize("given", ["scale-e1234-aduld", "cale-e1234-adult", "sacle-e1234-adult", "scalee1234-adult"])
+@pytest.mark.parametrize("turn", [1, -1])
+def test_the_nearest_of_thousands_of_names_is_named(given: str, turn: int) -> None:
+    names = [f"scale-{'abcdef'[number % 6]}{number:04}-{group}" for number in range(1300) for group in ("short", "long", "adult")]
+    detail = NotFound("Instrument", given, names[::turn]).document.detail
+    assert detail.endswith("Did you mean 'scale-e1234-adult'?")

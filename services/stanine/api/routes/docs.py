@@ -11,7 +11,7 @@ from typing import Any
 import msgspec
 
 from stanine.api.http import JSON, Answer, Headers, Request
-from stanine.api.problems import not_found
+from stanine.api.problems import NotFound
 from stanine.api.routing import Content, Route
 
 #: The page loads its own files and asks this API, nothing else. Swagger UI draws its icons as data: images.
@@ -46,10 +46,10 @@ class DocsRoutes:
 
     async def file(self, request: Request) -> Answer:
         """Answer one of the page's files."""
-        try:
-            path, media_type = _FILES[request.parameters["file"]]
-        except KeyError:
-            raise not_found() from None
+        name = request.parameters["file"]
+        if name not in _FILES:
+            raise NotFound("File", name, _FILES)
+        path, media_type = _FILES[name]
         return Answer(200, _read(path), media_type, _PAGE_HEADERS)
 
     def routes(self) -> tuple[Route, ...]:

@@ -4,7 +4,7 @@ from stanine.api.checking import Checker
 from stanine.api.dispatch import json_answer
 from stanine.api.http import Answer, Request
 from stanine.api.keys import Scope
-from stanine.api.problems import HISTORY_CHANGED, NOT_INDEXED, not_found
+from stanine.api.problems import HISTORY_CHANGED, NOT_INDEXED, NotFound
 from stanine.api.queries import AFTER_CURSOR, LIMIT, WAIT
 from stanine.api.reading import AttemptReader, Found
 from stanine.api.records import Pending, ResultBody, ResultPage
@@ -37,11 +37,12 @@ class ResultRoutes:
 
     async def of_participant(self, request: Request) -> Answer:
         """Answer a page of a participant's results, of the instruments that the key reaches."""
-        if len(request.parameters["id"]) > limits.MAX_PARTICIPANT:
-            raise not_found()
+        participant = request.parameters["id"]
+        if len(participant) > limits.MAX_PARTICIPANT:
+            raise NotFound("Participant", participant)
         assert request.caller is not None
         after, limit = request.query["after"], request.query["limit"]
-        listed = await self._reader.of_participant(request.parameters["id"], after, limit, request.caller)
+        listed = await self._reader.of_participant(participant, after, limit, request.caller)
         return json_answer(ResultPage([await self._body(each) for each in listed.items], listed.next))
 
     async def _body(self, found: Found) -> ResultBody:
