@@ -1,43 +1,33 @@
 """The HTTP front door, tried with raw sockets: no body is lost, and nobody without a key takes memory, sockets or time without limit.
 
-Most tests use a process of their own, so that its memory, sockets and objects can be read afterwards; times are shortened there. The same
-requests go once through a proxy that terminates TLS.
+Everything is tried directly and through a proxy that terminates TLS. Most tests use a process of their own, so that its memory, sockets
+and objects can be read afterwards; times are shortened there.
 """
 
-import asyncio
 import json
-import os
-import secrets
 import socket
-import ssl
-import subprocess
-import sys
-import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from tests.certificates import make_authority
 from tests.conftest import Server
-from tests.integration.api.serving import ADMIN, Serving, write_keys
+from tests.integration.api.raw import (
+    AUTHORIZATION,
+    HEALTH,
+    Dial,
+    Process,
+    TlsProxy,
+    answer_of,
+    api_process,
+    dial_plain,
+    ends,
+    send_until_closed,
+    until,
+)
+from tests.integration.api.serving import Serving
 
 ATTEMPTS = b"/v1/instruments/a-mood/attempts"
-AUTHORIZATION = b"Authorization: Bearer " + ADMIN.encode() + b"\r\n"
-HEALTH = b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n"
-#: Starts the API with shorter times, and prints its number of objects at SIGUSR1.
-SHORTENED = """
-import gc, signal, sys
-from stanine.api import guard, main, server
-guard.HEAD_SECONDS = guard.DISCARD_SECONDS = 1.0
-guard.WRITE_SECONDS = 2.0
-guard.WATCH_SECONDS = 0.2
-server.KEEP_ALIVE_SECONDS = 2
-def count(*_):
-    print("objects", len(gc.get_objects()), "garbage", gc.collect(), flush=True)
-signal.signal(signal.SIGUSR1, count)
-sys.exit(main.main(["--port", sys.argv[1]]))
-"""
 #: What java.net.http.HttpClient sends to http:// by default, and a browser's like.
 UPGRADES = (
     b"Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAEAAEAAAAIAAAABAAMAAABkAAQBAAAAAAUAAEAA\r\n",
@@ -46,117 +36,20 @@ UPGRADES = (
 )
 
 
-class Process:
-    """An API process of the test's own."""
-
-    def __init__(self, process: "subprocess.Popen[str]", port: int) -> None:
-        self.process = process
-        self.port = port
-
-    def connect(self) -> socket.socket:
-        return socket.create_connection(("127.0.0.1", self.port), timeout=30)
-
-    def memory(self) -> int:
-        """The memory that it has now, in MiB."""
-        return int(Path(f"/proc/{self.process.pid}/statm").read_text().split()[1]) >> 8
-
-    def sockets(self) -> int:
-        """Its open files: those of the connections to Redis included."""
-        return len(list(Path(f"/proc/{self.process.pid}/fd").iterdir()))
-
-    def objects(self) -> tuple[int, int]:
-        """Its Python objects, and how many of them only the garbage collector freed."""
-        self.process.send_signal(10)
-        assert self.process.stdout is not None
-        while not (line := self.process.stdout.readline()).startswith("objects"):
-            assert line
-        words = line.split()
-        return int(words[1]), int(words[3])
-
-    def is_alive(self) -> bool:
-        with self.connect() as connection:
-            connection.sendall(HEALTH)
-            return connection.recv(65536).startswith(b"HTTP/1.1 200")
+@pytest.fixture(scope="module", params=["direct", "TLS"])
+def dial(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Dial]:
+    if request.param == "direct":
+        yield dial_plain
+        return
+    proxy = TlsProxy(tmp_path_factory.mktemp("ca"))
+    yield proxy.dial
+    proxy.stop()
 
 
 @pytest.fixture(scope="module")
-def process(valkey: Server, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Process]:
-    folder = tmp_path_factory.mktemp("raw")
-    write_keys(folder / "keys.json")
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
-    environment = {
-        **os.environ,
-        "STANINE_REDIS_URL": valkey.url,
-        "STANINE_KEYS_FILE": str(folder / "keys.json"),
-        "STANINE_NAMESPACE": f"raw-{secrets.token_hex(4)}",
-    }
-    with (folder / "log").open("wb") as log:
-        started = subprocess.Popen(
-            [sys.executable, "-c", SHORTENED, str(port)], env=environment, stdout=subprocess.PIPE, stderr=log, text=True
-        )
-    process = Process(started, port)
-    try:
-        until(lambda: not refuses(port))
+def process(valkey: Server, tmp_path_factory: pytest.TempPathFactory, dial: Dial) -> Iterator[Process]:
+    with api_process(valkey.url, tmp_path_factory.mktemp("raw"), dial) as process:
         yield process
-        assert process.is_alive()
-    finally:
-        started.kill()
-        started.communicate()
-
-
-def refuses(port: int) -> bool:
-    try:
-        socket.create_connection(("127.0.0.1", port), timeout=5).close()
-    except OSError:
-        return True
-    return False
-
-
-def until(holds: Callable[[], bool], seconds: float = 60) -> None:
-    """Wait generously: the machine may be busy."""
-    deadline = time.monotonic() + seconds
-    while not holds():
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
-
-
-def ends(connection: socket.socket) -> bytes:
-    """Read until the server closes; the socket's timeout fails the test."""
-    answer = b""
-    while True:
-        try:
-            part = connection.recv(1 << 20)
-        except ConnectionError:
-            return answer
-        if not part:
-            return answer
-        answer += part
-
-
-def send_until_closed(connection: socket.socket, part: bytes, times: int) -> bool:
-    """Send a part again and again; tell whether the server closed before all was taken."""
-    try:
-        for _ in range(times):
-            connection.sendall(part)
-    except OSError:
-        return True
-    return False
-
-
-def answer_of(connection: socket.socket) -> tuple[int, bytes]:
-    """Read one answer that has a length or chunks; return its status and body."""
-    with connection.makefile("rb") as file:
-        status = int(file.readline().split()[1])
-        headers = dict(line.rstrip().lower().split(b": ", 1) for line in iter(file.readline, b"\r\n"))
-        if b"content-length" in headers:
-            return status, file.read(int(headers[b"content-length"]))
-        body = b""
-        while size := int(file.readline(), 16):
-            body += file.read(size)
-            file.readline()
-        file.readline()
-        return status, body
 
 
 def post(body: bytes, more: bytes = b"", path: bytes = ATTEMPTS) -> bytes:
@@ -169,9 +62,9 @@ def post(body: bytes, more: bytes = b"", path: bytes = ATTEMPTS) -> bytes:
 
 @pytest.mark.parametrize("upgrade", UPGRADES)
 @pytest.mark.parametrize("cut", [None, 10, 90, -14, -3, 1])
-def test_a_request_that_offers_an_upgrade_is_served_with_its_body(mood: Serving, upgrade: bytes, cut: int | None) -> None:
+def test_a_request_that_offers_an_upgrade_is_served_with_its_body(dial: Dial, mood: Serving, upgrade: bytes, cut: int | None) -> None:
     whole = post(b'{"answers":{"i1":1}}', upgrade)
-    with socket.create_connection(("127.0.0.1", mood.port), timeout=30) as connection:
+    with dial(mood.port) as connection:
         if cut == 1:
             for place in range(len(whole)):
                 connection.sendall(whole[place : place + 1])
@@ -185,11 +78,11 @@ def test_a_request_that_offers_an_upgrade_is_served_with_its_body(mood: Serving,
 
 
 @pytest.mark.parametrize("upgrade", UPGRADES)
-def test_a_bulk_that_offers_an_upgrade_answers_every_line(mood: Serving, upgrade: bytes) -> None:
+def test_a_bulk_that_offers_an_upgrade_answers_every_line(dial: Dial, mood: Serving, upgrade: bytes) -> None:
     lines = b"".join(b'{"key":"u%d","answers":{"i1":1}}\n' % number for number in range(500))
     chunks = b"".join(b"%x\r\n%b\r\n" % (len(part), part) for part in (lines[:7], lines[7:9000], lines[9000:])) + b"0\r\n\r\n"
     head = b"POST %b:bulk HTTP/1.1\r\nHost: x\r\n" % ATTEMPTS + AUTHORIZATION + upgrade + b"Transfer-Encoding: chunked\r\n\r\n"
-    with socket.create_connection(("127.0.0.1", mood.port), timeout=30) as connection:
+    with dial(mood.port) as connection:
         connection.sendall(head)
         time.sleep(0.05)
         connection.sendall(chunks)
@@ -198,17 +91,17 @@ def test_a_bulk_that_offers_an_upgrade_answers_every_line(mood: Serving, upgrade
     assert body.count(b'"status":202') == 500
 
 
-def test_an_upgrade_behind_another_request_is_refused_and_its_body_is_no_request(shared: Serving) -> None:
+def test_an_upgrade_behind_another_request_is_refused_and_its_body_is_no_request(dial: Dial, shared: Serving) -> None:
     smuggled = b"GET /v1/instruments HTTP/1.1\r\nHost: x\r\n" + AUTHORIZATION + b"\r\n"
-    with socket.create_connection(("127.0.0.1", shared.port), timeout=30) as connection:
+    with dial(shared.port) as connection:
         connection.sendall(HEALTH + post(smuggled, UPGRADES[0]))
         answer = ends(connection)
     assert b"a-mood" not in answer
     assert answer.count(b"HTTP/1.1 ") == 1
 
 
-def test_connect_is_refused(shared: Serving) -> None:
-    with socket.create_connection(("127.0.0.1", shared.port), timeout=30) as connection:
+def test_connect_is_refused(dial: Dial, shared: Serving) -> None:
+    with dial(shared.port) as connection:
         connection.sendall(b"CONNECT x:443 HTTP/1.1\r\nHost: x\r\n\r\n" + HEALTH)
         answer = ends(connection)
     assert answer.startswith(b"HTTP/1.1 400 ")
@@ -223,8 +116,8 @@ def test_connect_is_refused(shared: Serving) -> None:
         b"\x16\x03\x01\x02",
     ],
 )
-def test_what_is_not_http_is_answered_with_a_problem(shared: Serving, sent: bytes) -> None:
-    with socket.create_connection(("127.0.0.1", shared.port), timeout=30) as connection:
+def test_what_is_not_http_is_answered_with_a_problem(dial: Dial, shared: Serving, sent: bytes) -> None:
+    with dial(shared.port) as connection:
         connection.sendall(sent)
         status, body = answer_of(connection)
     assert status == 400
@@ -242,8 +135,8 @@ def test_what_is_not_http_is_answered_with_a_problem(shared: Serving, sent: byte
         post(b"{}").replace(b"Host: x\r\n", b""),
     ],
 )
-def test_a_missing_or_repeated_host_is_refused(shared: Serving, sent: bytes) -> None:
-    with socket.create_connection(("127.0.0.1", shared.port), timeout=30) as connection:
+def test_a_missing_or_repeated_host_is_refused(dial: Dial, shared: Serving, sent: bytes) -> None:
+    with dial(shared.port) as connection:
         connection.sendall(sent)
         status, body = answer_of(connection)
     assert status == 400
@@ -251,8 +144,8 @@ def test_a_missing_or_repeated_host_is_refused(shared: Serving, sent: bytes) -> 
 
 
 @pytest.mark.parametrize("sent", [b"GET /healthz HTTP/1.0\r\n\r\n", b"GET /healthz HTTP/1.1\r\nHost:\r\n\r\n"])
-def test_an_empty_host_and_http_1_0_without_one_are_served(shared: Serving, sent: bytes) -> None:
-    with socket.create_connection(("127.0.0.1", shared.port), timeout=30) as connection:
+def test_an_empty_host_and_http_1_0_without_one_are_served(dial: Dial, shared: Serving, sent: bytes) -> None:
+    with dial(shared.port) as connection:
         connection.sendall(sent)
         assert answer_of(connection)[0] == 200
 
@@ -367,9 +260,7 @@ def test_clients_that_never_read_are_disconnected_and_their_memory_is_free_again
     before, sockets = process.memory(), process.sockets()
     clients = []
     for _ in range(60):
-        client = socket.socket()
-        client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
-        client.connect(("127.0.0.1", process.port))
+        client = process.connect(receive_buffer=4096)
         client.sendall(file * 8)
         clients.append(client)
     time.sleep(0.5)
@@ -381,10 +272,7 @@ def test_clients_that_never_read_are_disconnected_and_their_memory_is_free_again
 
 
 def test_a_slow_reader_gets_its_whole_answer(process: Process) -> None:
-    with socket.socket() as client:
-        client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 65536)
-        client.settimeout(30)
-        client.connect(("127.0.0.1", process.port))
+    with process.connect(receive_buffer=65536) as client:
         client.sendall(b"GET /docs/swagger-ui-bundle.js HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
         taken, began = 0, time.monotonic()
         while part := client.recv(40_000):  # longer than WRITE_SECONDS in all
@@ -434,68 +322,52 @@ def test_connections_leave_no_sockets_and_no_objects(process: Process) -> None:
     assert garbage < 500
 
 
-# With TLS terminated in front.
+def test_idle_connections_lock_nobody_out_of_a_process_with_few_files(valkey: Server, tmp_path: Path, dial: Dial) -> None:
+    with api_process(valkey.url, tmp_path, dial, files=64) as process:
+        held = []
+        for number in range(80):
+            connection = process.connect()
+            connection.sendall((b"", HEALTH, b"GET /", HEALTH + b"\r\n")[number % 4])
+            held.append(connection)
+        with process.connect() as connection:
+            connection.sendall(HEALTH)
+            assert answer_of(connection)[0] == 200
+        for connection in held:
+            connection.close()
 
 
-class Proxy:
-    """Terminates TLS and passes on bytes as they come, in a thread."""
+# Nobody puts a request into another's.
 
-    def __init__(self, context: ssl.SSLContext, behind: int) -> None:
-        self._behind = behind
-        self._loop = asyncio.new_event_loop()
-        self._server = self._loop.run_until_complete(asyncio.start_server(self._serve, "127.0.0.1", 0, ssl=context))
-        self.port = self._server.sockets[0].getsockname()[1]
-        self._thread = threading.Thread(target=self._loop.run_forever)
-        self._thread.start()
-
-    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        reader_behind, writer_behind = await asyncio.open_connection("127.0.0.1", self._behind)
-        await asyncio.gather(_pump(reader, writer_behind), _pump(reader_behind, writer), return_exceptions=True)
-
-    def stop(self) -> None:
-        self._loop.call_soon_threadsafe(self._server.close)
-        self._loop.call_soon_threadsafe(self._loop.stop)
-        self._thread.join(20)
-        for task in asyncio.all_tasks(self._loop):
-            task.cancel()
-        self._loop.run_until_complete(asyncio.sleep(0.1))
-        self._loop.close()
+SMUGGLED = b"GET /v1/instruments HTTP/1.1\r\nHost: x\r\n" + AUTHORIZATION + b"\r\n"
 
 
-async def _pump(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    try:
-        while part := await reader.read(65536):
-            writer.write(part)
-            await writer.drain()
-    finally:
-        writer.close()
-
-
-@pytest.fixture
-def tls(shared: Serving, tmp_path: Path) -> Iterator[Callable[[], socket.socket]]:
-    authority = make_authority(tmp_path / "ca")
-    certificate, key = authority.issue("localhost")
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(certificate, key)
-    proxy = Proxy(context, shared.port)
-    client = ssl.create_default_context(cafile=str(authority.certificate))
-
-    def connect() -> socket.socket:
-        return client.wrap_socket(socket.create_connection(("127.0.0.1", proxy.port), timeout=30), server_hostname="localhost")
-
-    try:
-        yield connect
-    finally:
-        proxy.stop()
-
-
-def test_the_same_holds_behind_a_proxy_that_terminates_tls(tls: Callable[[], socket.socket]) -> None:
-    for upgrade in (b"", *UPGRADES):
-        with tls() as connection:
-            whole = post(b'{"answers":{"i1":1}}', upgrade)
-            connection.sendall(whole[:-5])
-            connection.sendall(whole[-5:])
-            assert answer_of(connection)[0] == 202
-    with tls() as connection:
-        connection.sendall(b"GET /healthz HTTP/1.1\r\nHost: x\r\nX: %b\r\n\r\n" % (b"y" * 60_000))
-        assert answer_of(connection)[0] == 400
+@pytest.mark.parametrize(
+    "framing",
+    [
+        b"Content-Length: 4\r\nTransfer-Encoding: chunked\r\n",
+        b"Transfer-Encoding: chunked\r\nContent-Length: 4\r\n",
+        b"Content-Length: 0\r\nContent-Length: %d\r\n",
+        b"Content-Length: %d\r\nContent-Length: 0\r\n",
+        b"Content-Length: +0\r\n",
+        b"Content-Length: 0x0\r\n",
+        b"Content-Length: 0, %d\r\n",
+        b"Content-Length: -1\r\n",
+        b"Content-Length : 0\r\n",
+        b"Content-Length:\r\n 0\r\n",
+        b"Transfer-Encoding: xchunked\r\n",
+        b"Transfer-Encoding: chunked, identity\r\n",
+        b"Transfer-Encoding: chunked\r\nTransfer-Encoding: identity\r\n",
+        b"Transfer-Encoding : chunked\r\n",
+        b"Transfer-Encoding:\x0bchunked\r\n",
+        b"X: y\nTransfer-Encoding: chunked\r\n",
+        b"X: y\rTransfer-Encoding: chunked\r\n",
+        b"X: \x00\r\nContent-Length: 0\r\n",
+    ],
+)
+def test_a_body_whose_end_is_in_doubt_is_no_second_request(dial: Dial, shared: Serving, framing: bytes) -> None:
+    framing = framing.replace(b"%d", b"%d" % (len(SMUGGLED) + 5))
+    with dial(shared.port) as connection:
+        connection.sendall(b"POST /healthz HTTP/1.1\r\nHost: x\r\n" + framing + b"\r\n0\r\n\r\n" + SMUGGLED)
+        answer = ends(connection)
+    assert answer.count(b"HTTP/1.1 ") == 1
+    assert b"a-mood" not in answer
