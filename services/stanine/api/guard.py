@@ -17,6 +17,7 @@ import uvicorn
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from uvicorn.server import ServerState
 
+from stanine.api.answer_writer import AnswerWriter
 from stanine.api.problems import MALFORMED_REQUEST, MEDIA_TYPE, ProblemDocument
 
 #: Bytes without a byte of a body: of a head, trailers, chunk extensions, empty lines. Several times what browsers and proxies send.
@@ -105,6 +106,8 @@ class GuardedConnection(asyncio.Protocol):
         self._loop = asyncio.get_running_loop()
         self._inner: HttpToolsProtocol | None = HttpToolsProtocol(config, server_state, {**app_state, CONNECTION: self}, self._loop)
         self._transport: asyncio.Transport
+        #: For the application, which knows where a whole answer begins and ends.
+        self.answers: AnswerWriter
         self._parser: httptools.HttpRequestParser | None = self._new_parser()
         #: Where the client is: within a message, and there within its head.
         self._in_message = self._in_head = False
@@ -133,8 +136,9 @@ class GuardedConnection(asyncio.Protocol):
         """Begin to wait for the first request."""
         assert self._inner is not None
         self._transport = transport = cast("asyncio.Transport", transport)  # uvloop's is not a subclass
+        self.answers = AnswerWriter(transport)
         self._since = self._loop.time()
-        self._inner.connection_made(transport)
+        self._inner.connection_made(cast("asyncio.Transport", self.answers))  # it has what uvicorn calls
         self._guard.add(self)
 
     def connection_lost(self, exc: Exception | None) -> None:

@@ -141,8 +141,13 @@ class Request:
         headers = ((b"content-type", answer.media_type), (b"content-length", length), *_ALWAYS, *answer.headers)
         if answer.status in {204, 304}:
             headers = (*_ALWAYS, *answer.headers)
+        answers = self._connection.answers if self._connection is not None else None
+        if answers is not None:
+            answers.hold()
         await self._send({"type": "http.response.start", "status": answer.status, "headers": headers})
         await self._send({"type": "http.response.body", "body": b"" if self.method == "HEAD" else answer.body})
+        if answers is not None:
+            answers.release()
 
     async def begin(self, status: int, media_type: bytes) -> None:
         """Begin an answer whose body follows in parts."""
