@@ -12,37 +12,33 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 import dramatiq
-import redis
 from dramatiq.errors import BrokerConnectionError
 
-from stanine.broker.batch import BatchLimits, Part, limits_of, merge, merge_entries
-from stanine.broker.entry import Entry, Fields, is_tick, read_entry, read_head
+from stanine.broker.batch import BatchLimits, Part, merge, merge_entries
+from stanine.broker.entry import Entry, Fields, is_tick, read_entry
+from stanine.broker.fetching import Fetching
 from stanine.broker.membership import Membership
 from stanine.broker.opening import Unusable, actor_of, open_entry, open_part
 from stanine.broker.patience import TROUBLE, Backoff, connection_error
 from stanine.broker.proxy import StreamProxy
-from stanine.broker.queue import Verdict, library
-from stanine.broker.reader import Reader
-from stanine.connection.library import is_function_missing
+from stanine.broker.queue import Verdict
+from stanine.broker.reader import QUEUE_DELETED, Reader
 
 if TYPE_CHECKING:
     from stanine.broker.streams import StreamsBroker
 
 #: Own pending entries fetched in one call when reconciling.
 HELD_PAGE = 500
-#: Entries read at once before the size of messages is known.
-FIRST_COUNT = 64
 #: Handed out so often, an entry may be what kills its consumers: it runs with no other such beside it.
 SUSPECT_HANDED = 3
 #: Seconds that a read waits at the most while suspects do: the next of them may go once the one before is settled.
 SUSPECT_LOOK = 0.01
 #: Seconds: what a read can block at least.
 SHORTEST_BLOCK = 0.001
+#: Seconds between looks of one that has no room: what it hears of is settled messages of this queue.
+LOOK = 0.5
 #: Seconds that the Worker's consumer thread waits between looks while it stops.
 STOPPING_PAUSE = 0.05
-
-#: What a server says when it has no such queue (any more). Redis says UNBLOCKED also to who waits while it becomes a replica.
-QUEUE_DELETED = ("NOGROUP", "UNBLOCKED the stream key no longer exists")
 
 _logger = logging.getLogger(__name__)
 
@@ -57,13 +53,23 @@ class StreamsConsumer(dramatiq.Consumer):
         self._queue = membership.queue
         self._timeout = timeout_ms / 1000
         self._prefetch = max(1, prefetch)
-        self._reader = Reader(broker.blocking_client, self._queue.keys.ready)
+        #: The stock prefetch is two messages a thread.
+        self._threads = max(1, prefetch // 2)
         #: Fetched and not handed over. Suspects wait until no other suspect is out.
         self._work: deque[Part | Entry] = deque()
         self._suspects: deque[Part | Entry] = deque()
-        self._count = FIRST_COUNT
         self._reading = Backoff(_logger, f"Reading queue {self._queue.name}", broker.client)
         self._stopping = threading.Event()
+        reader = Reader(broker.blocking_client, self._queue.keys.ready)
+        self._fetching = Fetching(self._queue.name, broker.client, reader, broker.actors, self._stopping)
+        self._took_over = False
+        #: Until when (monotonic seconds) the server is left alone after a failure.
+        self._resting_until = 0.0
+
+    @property
+    def worker(self) -> object:
+        """The Worker that it consumes for; None: somebody's own consumer."""
+        return self._membership.worker
 
     def __next__(self) -> StreamProxy | None:
         """Return the next message, or None when there was none in time."""
@@ -79,13 +85,14 @@ class StreamsConsumer(dramatiq.Consumer):
                 proxy = self._next_fetched()
                 if proxy is not None or remaining < SHORTEST_BLOCK:
                     return proxy
-                if self._membership.is_paused:
+                if (rest := self._resting_until - time.monotonic()) > 0:
+                    self._stopping.wait(min(rest, remaining))
+                elif self._membership.is_paused:
                     self._stand_still(remaining)
                 else:
                     self._fetch(remaining)
-                self._reading.succeeded()
             except TROUBLE as error:
-                self._after_trouble(error, remaining)
+                self._after_trouble(error)
             except BrokerConnectionError:
                 raise
             except Exception as error:
@@ -112,7 +119,7 @@ class StreamsConsumer(dramatiq.Consumer):
 
     def close(self) -> None:
         """Give back the connection and, when stopping, what was fetched; otherwise the next Consumer fetches it again."""
-        self._reader.close()
+        self._fetching.close()
         if self._stopping.is_set():
             try:
                 self._release_fetched()
@@ -172,12 +179,9 @@ class StreamsConsumer(dramatiq.Consumer):
 
     def _free(self) -> int:
         prefetch = self._prefetch
-        if self._takes_batches():
-            prefetch = prefetch // 2 + 1  # the stock prefetch is two messages a thread; of batches, one ahead of the threads is enough
+        if self._fetching.merges:
+            prefetch = prefetch // 2 + 1  # of batches, one ahead of the threads is enough
         return prefetch - self._membership.outstanding
-
-    def _takes_batches(self) -> bool:
-        return self._broker.has_batch_actor(self._queue.name)
 
     def _forget_fetched(self) -> None:
         self._work.clear()
@@ -203,65 +207,56 @@ class StreamsConsumer(dramatiq.Consumer):
         if not membership.joined:
             self._broker.join_queue(membership)
             return
-        free = self._free()
+        if membership.orphans_until is not None and not membership.reconcile and self._take_over():
+            return
+        free = self._free_to_fetch()
         if free <= 0:
             with membership.changed:
-                if self._free() <= 0 and not membership.lost and not self._stopping.is_set():
-                    membership.changed.wait(remaining)
+                if self._free_to_fetch() <= 0 and not membership.lost and not self._stopping.is_set():
+                    membership.changed.wait(remaining if membership.orphans_until is None else min(remaining, LOOK))
             return
         if membership.reconcile:
             self._reconcile()
             return
         if self._suspects:
             remaining = min(remaining, SUSPECT_LOOK)
-        count = self._count if self._takes_batches() else free
-        if membership.settings.rate_messages is not None:
-            rows = self._fetch_within_rate(count, remaining)
-        else:
-            rows = self._reader.read(membership.name, count, int(remaining * 1000))
+        rows = self._fetching.read(membership, free, remaining, self._reading.succeeded)
         if not rows:
             return
         work, headless = merge(rows, self._limits)
-        self._adapt_count(len(rows), work)
+        self._fetching.adapt(len(rows), work, membership)
         self._work.extend(work)
         if headless:
             self._settle_headless(headless)
 
-    def _fetch_within_rate(self, count: int, remaining: float) -> "list[tuple[bytes, Fields]]":
-        """Read as much as the queue's rate allows, or wait: for the rate if there is work, for work if there is none."""
-        command = self._queue.fetch_command(self._membership.name, count)
-        try:
-            wait_ms, last_id, rows = self._reader.fetch(command)
-        except redis.ResponseError as error:
-            if not is_function_missing(error):
-                raise
-            library().load(self._client)
-            return []
-        if wait_ms >= 0:
-            self._stopping.wait(min(wait_ms / 1000, remaining))
-        elif not rows:
-            self._reader.wait_for_more(last_id, int(remaining * 1000))
-        return rows
+    def _free_to_fetch(self) -> int:
+        """Nothing is fetched ahead while dead consumers' entries wait: who has nothing to do gets them, or else the next free thread."""
+        free = self._free()
+        return free if self._membership.orphans_until is None else min(free, self._threads - self._membership.outstanding)
 
-    def _adapt_count(self, read: int, work: "list[Part | Entry]") -> None:
-        """Read about one batch at a time, however many ids the messages carry: more would only keep them from other consumers."""
-        if read >= self._count and len(work) == 1:
-            self._count = min(self._count * 2, self._largest_batch())
-        elif len(work) > 1 and isinstance(work[0], Part):
-            self._count = len(work[0].entry_ids)
-
-    def _largest_batch(self) -> int:
-        settings = self._membership.settings
-        bounds = [limits_of(actor, settings) for actor in list(self._broker.actors.values()) if actor.queue_name == self._queue.name]
-        return max((bound.max_messages for bound in bounds if bound), default=1)
+    def _take_over(self) -> bool:
+        """Take over what dead consumers held, as much as there are idle threads for; return whether there is something now."""
+        membership, until = self._membership, self._membership.orphans_until
+        fetched = len(self._work) + len(self._suspects)
+        room = self._broker.idle_threads(membership, self._threads) - fetched
+        if room <= 0 and until is not None and time.monotonic() >= until:
+            # Its Worker is busy with other queues, and so is everybody's: this queue's share of the threads will do.
+            room = self._threads - membership.outstanding - fetched
+        if room <= 0:
+            return False
+        taken, more = self._queue.recover(self._broker.once_client, membership.name, self._fetching.room(room, membership))
+        if taken:
+            level = logging.INFO if self._took_over else logging.WARNING  # one line for all that comes in parts
+            _logger.log(level, "Takes over from dead consumers of queue %s: %d messages", self._queue.name, len(taken))
+            self._took_over = True
+            membership.adopt(taken)
+        if not more:
+            membership.note_orphans(None)  # the next beat tells whether there are others
+            self._took_over = False
+        return bool(taken)
 
     def _limits(self, head: bytes) -> BatchLimits | None:
-        try:
-            _, actor_name = read_head(head)
-        except ValueError:
-            return None
-        actor = self._broker.actors.get(actor_name)
-        return limits_of(actor, self._membership.settings) if actor else None
+        return self._fetching.limits(head, self._membership)
 
     def _settle_headless(self, headless: "list[tuple[bytes, Fields]]") -> None:
         """Acknowledge ticks and look what is due; bury what is nothing of ours."""
@@ -284,7 +279,7 @@ class StreamsConsumer(dramatiq.Consumer):
         gone: list[bytes] = []
         after = b""
         while True:
-            rows = self._queue.held(self._client, membership.name, after, HELD_PAGE)
+            rows, more = self._queue.held(self._client, membership.name, after, HELD_PAGE)
             for entry_id, times, fields in rows:
                 if entry_id in handed:
                     continue
@@ -294,7 +289,7 @@ class StreamsConsumer(dramatiq.Consumer):
                 entry = self._fetch_again(entry_id, times, fields, adopted=entry_id in membership.adopted)
                 if entry is not None:
                     entries.append(entry)
-            if len(rows) < HELD_PAGE:
+            if not more:
                 break
             after = rows[-1][0]
         if gone:
@@ -321,7 +316,7 @@ class StreamsConsumer(dramatiq.Consumer):
         self._queue.reject(self._client, membership.name, [verdict], reason=reason, actor=actor, settings=membership.settings)
         membership.started([entry_id])
 
-    def _after_trouble(self, error: BaseException, remaining: float) -> None:
+    def _after_trouble(self, error: BaseException) -> None:
         membership = self._membership
         membership.ask_again()
         if any(sign in str(error) for sign in QUEUE_DELETED):
@@ -330,9 +325,9 @@ class StreamsConsumer(dramatiq.Consumer):
             membership.lose()
             return
         problem, pause = self._reading.failed(error)
-        if problem.permanent:
+        if problem.permanent and membership.worker is None:
             raise connection_error(error) from error
-        self._stopping.wait(max(0.0, min(pause, remaining)))
+        self._resting_until = time.monotonic() + pause
 
 
 def _ids(item: "Part | Entry") -> list[bytes]:

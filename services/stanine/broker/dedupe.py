@@ -8,6 +8,8 @@ simple    while a message with the key is ready, delayed, in flight or waiting f
 throttle  for `dedupe_ms` after a message was taken, another is not
 debounce  a message waits `dedupe_ms`; another with the key takes its place and begins the wait anew, so the last one runs
 
+A key is freed when its message is done or gone, also if it is gone because its stream was deleted.
+
 The key is the message's option `dedupe_key`, or else its arguments; it holds for one actor on one queue.
 """
 
@@ -23,6 +25,8 @@ from stanine.broker.errors import DedupeRefused
 SIMPLE, THROTTLE, DEBOUNCE = MODES = ("simple", "throttle", "debounce")
 #: Options of a message; of an actor all but the key.
 MODE, PERIOD, KEY = DEDUPE_OPTIONS = ("dedupe", "dedupe_ms", "dedupe_key")
+#: The option of the message that `send` and `enqueue` return in place of one that is a duplicate. It does not travel.
+DUPLICATE = "duplicate"
 #: Bytes of a key's digest.
 DIGEST_SIZE = 16
 #: The longest period: a year.

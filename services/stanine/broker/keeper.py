@@ -1,4 +1,4 @@
-"""The thread that keeps a process's memberships alive: renews leases, promotes delayed messages on time, takes over from dead consumers.
+"""The thread that keeps a process's memberships alive: renews leases, promotes delayed messages on time, sees who died.
 
 One per broker, with its own connection, so that neither a slow actor nor a full pool lets a lease end. Started by the first consumer.
 """
@@ -12,13 +12,15 @@ import redis
 
 from stanine.broker.errors import BrokerSettingsInvalid
 from stanine.broker.membership import Membership
-from stanine.broker.patience import TROUBLE, Backoff
-from stanine.broker.queue import RECOVER_LIMIT, Queue
+from stanine.broker.patience import PAUSE_MAX, TROUBLE, Backoff
+from stanine.broker.queue import Queue
 from stanine.broker.settings import read_settings
 from stanine.broker.state import read_state
 
 #: Seconds between renewals at the most, so that changed settings apply within 2 s; a third of the lease if that is less.
 BEAT_INTERVAL = 1.5
+#: Seconds that idle Workers have to take over what dead consumers held, before one that is busy with other queues does.
+IDLE_FIRST = 2 * BEAT_INTERVAL
 
 _logger = logging.getLogger(__name__)
 
@@ -112,14 +114,18 @@ class Keeper:
             except redis.ResponseError as error:
                 failure = error
             except TROUBLE as error:
-                return self._backoff.failed(error)[1]
+                return self._pause_after(error)
             except Exception as error:  # this thread must not end: without it every lease would
                 _logger.critical("Keeping leases failed unexpectedly", exc_info=True)
                 failure = error
         if failure is not None:
-            return self._backoff.failed(failure)[1]
+            return self._pause_after(failure)
         self._backoff.succeeded()
         return 0.0
+
+    def _pause_after(self, error: Exception) -> float:
+        """Return the seconds to wait; not longer for what somebody must mend, since other queues may have no trouble."""
+        return min(PAUSE_MAX, self._backoff.failed(error)[1])
 
     def _promote(self, client: "redis.Redis", queue: Queue) -> None:
         with self._wake:
@@ -145,21 +151,10 @@ class Keeper:
             if membership in self._beats:
                 self._beats[membership] = time.monotonic() + min(BEAT_INTERVAL, membership.settings.lease_ms / 3000)
         self.expect(queue, beat.wait_ms)
-        if beat.orphaned:
-            self._recover(client, membership)
-
-    def _recover(self, client: "redis.Redis", membership: Membership) -> None:
-        while True:
-            try:
-                taken = membership.queue.recover(client, membership.name)
-            except TROUBLE:
-                membership.ask_again()  # the reply may be lost, and with it what is ours now
-                raise
-            if taken:
-                _logger.warning("Took over %d messages of queue %s from dead consumers", len(taken), membership.queue.name)
-                membership.adopt(taken)
-            if taken is None or len(taken) < RECOVER_LIMIT:
-                return
+        if not beat.heirs:
+            membership.note_orphans(None)
+        else:  # the only one need not wait for others who might have more room
+            membership.note_orphans(time.monotonic() + (IDLE_FIRST if beat.heirs > 1 else 0.0))
 
     def _apply(self, membership: Membership, fields: Mapping[bytes, bytes]) -> None:
         name = membership.queue.name

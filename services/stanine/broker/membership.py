@@ -24,8 +24,10 @@ def consumer_name() -> str:
 class Membership:
     """One registered consumer of one queue."""
 
-    def __init__(self, queue: Queue, defaults: QueueSettings) -> None:
+    def __init__(self, queue: Queue, defaults: QueueSettings, worker: object = None) -> None:
         self.queue = queue
+        #: The Worker that it consumes for; None: somebody's own consumer.
+        self.worker = worker
         self.name = consumer_name()
         #: What holds where the queue's settings hash says nothing.
         self.defaults = defaults
@@ -40,6 +42,9 @@ class Membership:
         self.reconcile = False
         #: Ids taken over from dead consumers and not yet started.
         self.adopted: set[bytes] = set()
+        #: Dead consumers' entries wait for whoever has idle threads; from this moment on (monotonic seconds) also for who has not.
+        #: None: there are none.
+        self.orphans_until: float | None = None
         self._handed: dict[int, StreamProxy] = {}
 
     @property
@@ -101,6 +106,13 @@ class Membership:
             self.adopted.update(ids)
             self.reconcile = True
             self.changed.notify_all()
+
+    def note_orphans(self, until: float | None) -> None:
+        """Note that dead consumers' entries wait, until a moment (monotonic seconds) for idle threads only, or that none do."""
+        with self.changed:
+            if until is None or self.orphans_until is None:
+                self.orphans_until = until
+                self.changed.notify_all()
 
     def lose(self) -> None:
         """Note that somebody took over: what is held is dropped, and the consumer registers anew."""

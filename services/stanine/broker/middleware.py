@@ -46,10 +46,14 @@ class Streams(Middleware):
             message.lent = tuple(name for name, value in words.items() if value is not None and name not in own)
             message.options.update({name: words[name] for name in message.lent})
 
-    def before_worker_shutdown(self, broker: "dramatiq.Broker", worker: "dramatiq.Worker") -> None:  # noqa: ARG002 - Dramatiq's signature
-        """Fetch nothing more."""
-        cast("StreamsBroker", broker).stop_consumers()
+    def before_worker_boot(self, broker: "dramatiq.Broker", worker: "dramatiq.Worker") -> None:
+        """Know the Worker, before its consumers come."""
+        cast("StreamsBroker", broker).workers.append(worker)
 
-    def after_worker_shutdown(self, broker: "dramatiq.Broker", worker: "dramatiq.Worker") -> None:  # noqa: ARG002 - Dramatiq's signature
-        """Leave the queues, so that what was not finished is free to be taken over at once."""
-        cast("StreamsBroker", broker).leave_queues()
+    def before_worker_shutdown(self, broker: "dramatiq.Broker", worker: "dramatiq.Worker") -> None:
+        """Fetch nothing more for this Worker; there may be another."""
+        cast("StreamsBroker", broker).stop_consumers(worker)
+
+    def after_worker_shutdown(self, broker: "dramatiq.Broker", worker: "dramatiq.Worker") -> None:
+        """Leave its queues, so that what was not finished is free to be taken over at once."""
+        cast("StreamsBroker", broker).leave_queues(worker)

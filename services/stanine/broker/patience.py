@@ -1,7 +1,8 @@
-"""Short outages are waited for here, so that the Worker does not pause for its 3 and 5 seconds. Used by the consumer and the keeper."""
+"""Outages are waited for here, so that the Worker does not pause for its 3 and 5 seconds. Used by the consumer, the keeper and actors."""
 
 import logging
 import random
+import threading
 import time
 from collections.abc import Callable
 from typing import Any, TypeVar
@@ -23,8 +24,10 @@ TROUBLE = (redis.RedisError, OSError)
 FAILED_OVER = (READ_ONLY, PRIMARY_DOWN)
 #: Seconds: first and longest pause between tries.
 PAUSE_MIN, PAUSE_MAX = 0.05, 1.0
-#: Seconds that settling waits for the server to come back before the Worker is told.
-SETTLE_PATIENCE = 10.0
+#: Seconds: longest pause between tries of what somebody must mend.
+PAUSE_PERMANENT = 10.0
+#: Seconds that an operation waits for the server to come back unless its caller says otherwise.
+PATIENCE = 10.0
 
 
 def connection_error(error: BaseException, client: "redis.Redis | None" = None) -> BrokerConnectionError:
@@ -36,7 +39,7 @@ def connection_error(error: BaseException, client: "redis.Redis | None" = None) 
 
 
 class Backoff:
-    """Growing, jittered pauses, and one log line when trouble begins, changes or ends."""
+    """Growing, jittered pauses, and one log line when trouble begins, changes or ends. Safe from several threads, which share both."""
 
     def __init__(self, logger: logging.Logger, doing: str, client: "redis.Redis | None" = None) -> None:
         self._logger = logger
@@ -44,31 +47,37 @@ class Backoff:
         self._client = client
         self._pause = PAUSE_MIN
         self._reason: str | None = None
+        self._lock = threading.Lock()
 
     def failed(self, error: BaseException) -> tuple[ServerProblem, float]:
         """Note a failure; return what it was and the seconds to wait."""
         problem = classify(error)
-        if problem.reason != self._reason:
-            self._logger.warning("%s failed: %s", self._doing, problem)
-            self._reason = problem.reason
+        with self._lock:
+            is_news, self._reason = problem.reason != self._reason, problem.reason
+            pause = self._pause * random.uniform(0.5, 1.0)  # noqa: S311 - spreads clients, guards nothing
+            longest = PAUSE_PERMANENT if problem.permanent else PAUSE_MAX
+            self._pause = min(longest, self._pause * 2)
+        if is_news:
+            self._logger.log(logging.ERROR if problem.permanent else logging.WARNING, "%s failed: %s", self._doing, problem)
         if problem in FAILED_OVER and self._client is not None:
             drop_idle_connections(self._client)
-        pause = self._pause * random.uniform(0.5, 1.0)  # noqa: S311 - spreads clients, guards nothing
-        self._pause = min(PAUSE_MAX, self._pause * 2)
         return problem, pause
 
     def succeeded(self) -> None:
-        """Note that it works."""
-        if self._reason is not None:
-            self._logger.warning("%s works again after %s", self._doing, self._reason)
-            self._reason = None
-            self._pause = PAUSE_MIN
+        """Note that it works. Only for what would have failed, too: a server that refuses writes answers reads."""
+        if self._reason is None:
+            return
+        with self._lock:
+            reason, self._reason, self._pause = self._reason, None, PAUSE_MIN
+        if reason is not None:
+            self._logger.warning("%s works again after %s", self._doing, reason)
 
 
-def patiently(operation: Callable[[], T], backoff: Backoff, *, patience: float = SETTLE_PATIENCE) -> T:
+def patiently(operation: Callable[[], T], backoff: Backoff, *, patience: float = PATIENCE, closing: threading.Event | None = None) -> T:
     """Run an operation that may safely be repeated until it works or `patience` seconds are over.
 
-    Raises BrokerConnectionError then, and at once for what waiting cannot mend.
+    Raises BrokerConnectionError then, and at once for what waiting cannot mend. With `closing`, only when that is set: whatever it is, it
+    is waited for.
     """
     deadline = time.monotonic() + patience
     while True:
@@ -76,9 +85,12 @@ def patiently(operation: Callable[[], T], backoff: Backoff, *, patience: float =
             result = operation()
         except TROUBLE as error:
             problem, pause = backoff.failed(error)
-            if problem.permanent or time.monotonic() + pause > deadline:
+            if closing is None and (problem.permanent or time.monotonic() + pause > deadline):
                 raise connection_error(error) from error
-            time.sleep(pause)
+            if closing is None:
+                time.sleep(pause)
+            elif closing.wait(pause):
+                raise connection_error(error) from error
         else:
             backoff.succeeded()
             return result

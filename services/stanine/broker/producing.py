@@ -8,8 +8,9 @@ from typing import Any
 import dramatiq
 
 from stanine.broker.batch import ids_of, refuse_options
-from stanine.broker.dedupe import DEDUPE_OPTIONS, dedupe_of
+from stanine.broker.dedupe import DEDUPE_OPTIONS, DUPLICATE, dedupe_of
 from stanine.broker.entry import TRACE_OPTION, NewEntry, head
+from stanine.broker.exchange import Call
 from stanine.broker.queue import Queue
 from stanine.connection.library import Argument
 
@@ -50,15 +51,15 @@ class Chunk:
         """Whether its messages have deduplication keys."""
         return self.entries[0][0].dedupe is not None
 
-    def command(self, *, begotten: bool = False) -> tuple[str, list[str], list[Argument]]:
-        """Return function, keys and arguments of the call. Made once: sent again, it is the same delayed messages."""
+    def command(self, call: Call) -> tuple[str, list[str], list[Argument]]:
+        """Return function, keys and arguments of the call. Made once: sent again, it adds nothing."""
         if self.has_keys:
             unique = [(secrets.token_bytes(12), delay or 0, entry) for entry, delay in self.entries]
-            return self.queue.unique_command(unique, begotten=begotten)
+            return self.queue.unique_command(call, unique)
         if not self.is_delayed:
-            return self.queue.append_command([entry for entry, _ in self.entries], begotten=begotten)
+            return self.queue.append_command(call, [entry for entry, _ in self.entries])
         delayed = [(secrets.token_bytes(12), delay or 0, entry) for entry, delay in self.entries]
-        return self.queue.delay_command(delayed, begotten=begotten)
+        return self.queue.delay_command(call, delayed)
 
 
 def make_entry(message: Message, actor: "dramatiq.Actor[Any, Any] | None", delay: int | None = None) -> NewEntry:
@@ -67,7 +68,7 @@ def make_entry(message: Message, actor: "dramatiq.Actor[Any, Any] | None", delay
     Raises BatchRefused if a batch actor's message carries more than its ids, DedupeRefused if its deduplication cannot be done.
     """
     trace = message.options.get(TRACE_OPTION) or ""
-    bare = without_options(message, (TRACE_OPTION, *DEDUPE_OPTIONS))  # what deduplicates is done with when the message is taken
+    bare = without_options(message, (TRACE_OPTION, *DEDUPE_OPTIONS, DUPLICATE))  # what deduplicates is done with when the message is taken
     argument = actor.options.get("batch") if actor else None
     ids = ids_of(bare, argument) if argument is not None or actor is None else None
     if ids is not None:

@@ -13,6 +13,7 @@ import redis
 
 from stanine.broker.entry import GROUP, Entry, NewEntry
 from stanine.broker.errors import QueueManaged, RequestConflict
+from stanine.broker.exchange import Call, Room
 from stanine.broker.keys import QueueKeys
 from stanine.broker.settings import QueueSettings
 from stanine.broker.state import STATE_FIELD, QueueState, read_state
@@ -21,7 +22,7 @@ from stanine.connection.managing import HOLD_MS, Manager, managing_source, read_
 
 _PREFIX = "stanine_broker"
 #: The files of the function library, in order: a later one may use what an earlier one defines.
-_PARTS = ("layout", "producing", "delivering", "settling", "keeping", "operating", "requests")
+_PARTS = ("layout", "dedupe", "producing", "delivering", "settling", "keeping", "operating", "requests")
 
 #: What a settling call answers when the consumer's lease was taken over.
 FENCED = -1
@@ -29,8 +30,6 @@ FENCED = -1
 SHUT = -2
 #: Messages promoted in one call: some milliseconds of the server's time.
 PROMOTE_LIMIT = 1000
-#: Entries taken over in one call.
-RECOVER_LIMIT = 4000
 #: Entries looked at for the oldest.
 STATS_LOOK = 1000
 #: Entries deleted in one call.
@@ -54,7 +53,8 @@ class QueueStats:
     delayed: int
     in_flight: int
     dead: int
-    #: When the oldest of ready, in flight and delayed was created (ms since 1970), or None; exact up to 1,000 delayed or re-queued ones.
+    #: When the oldest of ready, in flight and delayed was created (ms since 1970), or None; exact up to 1,000 delayed or re-queued ones
+    #: (of large ones, up to half a megabyte).
     oldest_ms: int | None
     #: Consumers with a live lease.
     consumers: int
@@ -79,7 +79,8 @@ class Beat:
     alive: bool
     #: Milliseconds until the next delayed message is due, or -1.
     wait_ms: int
-    orphaned: bool
+    #: How many consumers are there to take over what dead ones left; 0: there is nothing.
+    heirs: int
     settings: Mapping[bytes, bytes]
 
 
@@ -121,28 +122,23 @@ class Queue:
 
     # new work
 
-    def append_command(self, entries: Sequence[NewEntry], *, begotten: bool) -> "tuple[str, list[str], list[Argument]]":
-        """Return function, keys and arguments that append entries, for a synchronous or an asyncio call.
-
-        `begotten`: by a message in flight, so that a draining queue takes them too.
-        """
-        args: list[Argument] = [int(begotten)]
+    def append_command(self, call: Call, entries: Sequence[NewEntry]) -> "tuple[str, list[str], list[Argument]]":
+        """Return function, keys and arguments that append entries, for a synchronous or an asyncio call."""
+        args = call.arguments()
         for entry in entries:
             args += (entry.head, entry.ids, entry.trace)
         return f"{_PREFIX}_enqueue", [self.keys.ready], args
 
-    def delay_command(self, entries: "Sequence[tuple[bytes, int, NewEntry]]", *, begotten: bool) -> "tuple[str, list[str], list[Argument]]":
+    def delay_command(self, call: Call, entries: "Sequence[tuple[bytes, int, NewEntry]]") -> "tuple[str, list[str], list[Argument]]":
         """Return function, keys and arguments that add entries, each (token, delay in ms, entry), to the delayed ones."""
-        args: list[Argument] = [int(begotten)]
+        args = call.arguments()
         for token, delay_ms, entry in entries:
             args += (token, delay_ms, entry.head, entry.ids, entry.trace)
         return f"{_PREFIX}_delay", [self.keys.ready, self.keys.delayed, self.keys.leases], args
 
-    def unique_command(
-        self, entries: "Sequence[tuple[bytes, int, NewEntry]]", *, begotten: bool
-    ) -> "tuple[str, list[str], list[Argument]]":
+    def unique_command(self, call: Call, entries: "Sequence[tuple[bytes, int, NewEntry]]") -> "tuple[str, list[str], list[Argument]]":
         """Return function, keys and arguments that add entries with deduplication keys, each (token, delay in ms or 0, entry)."""
-        args: list[Argument] = [int(begotten)]
+        args = call.arguments()
         for token, delay_ms, entry in entries:
             assert entry.dedupe is not None
             args += (token, entry.dedupe.mode, entry.dedupe.digest, entry.dedupe.period_ms, delay_ms, entry.head, entry.trace)
@@ -196,26 +192,30 @@ class Queue:
         args = (GROUP, consumer, settings.lease_ms, grace_ms(settings), PROMOTE_LIMIT, *kept)
         answer = self._call(client, "beat", keys, args)
         if not answer[0]:
-            return Beat(alive=False, wait_ms=-1, orphaned=False, settings={})
-        return Beat(alive=True, wait_ms=int(answer[1]), orphaned=bool(answer[2]), settings=_pairs(answer[3]))
+            return Beat(alive=False, wait_ms=-1, heirs=0, settings={})
+        return Beat(alive=True, wait_ms=int(answer[1]), heirs=int(answer[2]), settings=_pairs(answer[3]))
 
     def promote(self, client: "redis.Redis") -> int:
         """Move due messages to the ready ones; return the milliseconds until the next is due (0: more are due already), or -1."""
         keys = [self.keys.ready, self.keys.delayed, self.keys.dead]
         return int(self._call(client, "promote", keys, (PROMOTE_LIMIT,))[1])
 
-    def recover(self, client: "redis.Redis", consumer: str) -> list[bytes] | None:
-        """Take over what dead consumers held; return the ids (call again at RECOVER_LIMIT), or None if this consumer is fenced."""
-        taken = self._call(client, "recover", [self.keys.ready, self.keys.leases], (GROUP, consumer, RECOVER_LIMIT))
-        return None if taken == FENCED else list(taken)
+    def recover(self, client: "redis.Redis", consumer: str, room: Room) -> tuple[list[bytes], bool]:
+        """Take over this consumer's share of what dead consumers held, if it has room; return the ids, and whether it lacked room for more.
+
+        Nothing if this consumer is fenced. Not to be repeated by the client: what a lost reply told is found among the consumer's own.
+        """
+        answer = self._call(client, "recover", [self.keys.ready, self.keys.leases], (GROUP, consumer, room.calls, room.merge))
+        return (list(answer[0]), bool(answer[1])) if answer else ([], False)
 
     def leave(self, client: "redis.Redis", consumer: str) -> None:
         """End a consumer's lease; what it still holds is free to be taken over."""
         self._call(client, "leave", [self.keys.ready, self.keys.leases], (GROUP, consumer))
 
-    def held(self, client: "redis.Redis", consumer: str, after: bytes, limit: int) -> list[tuple[bytes, int, list[bytes]]]:
-        """Return the consumer's pending entries after an id: (id, times handed out, fields; none if the entry is gone)."""
-        return [(row[0], int(row[1]), row[2]) for row in self._call(client, "held", [self.keys.ready], (GROUP, consumer, after, limit))]
+    def held(self, client: "redis.Redis", consumer: str, after: bytes, limit: int) -> tuple[list[tuple[bytes, int, list[bytes]]], bool]:
+        """Return the consumer's pending entries after an id, (id, times handed out, fields; none if it is gone), and whether more."""
+        more, rows = self._call(client, "held", [self.keys.ready], (GROUP, consumer, after, limit))
+        return [(row[0], int(row[1]), row[2]) for row in rows], bool(more)
 
     def start(self, client: "redis.Redis", consumer: str, counted: Sequence[tuple[bytes, int]]) -> bool:
         """Note how often taken-over entries were handed out, this time included; False if this consumer is fenced."""
@@ -233,6 +233,10 @@ class Queue:
         died = {reason.decode(): int(count) for reason, count in deaths.items()}
         manager = read_manager(answer[9]).name if answer[9] else None
         return QueueStats(ready, delayed, in_flight, dead, None if oldest < 0 else oldest, consumers, now, state, died, manager)
+
+    def size(self, client: "redis.Redis") -> int:
+        """Return how many messages are ready, delayed or in flight; costs next to nothing."""
+        return int(self._call(client, "size", [self.keys.ready, self.keys.delayed], (GROUP,)))
 
     def set_state(self, client: "redis.Redis", state: QueueState) -> QueueState:
         """Set what the queue is to do; return what it was told before. Raises QueueManaged."""
@@ -282,16 +286,22 @@ class Queue:
         fields: Any = client.hgetall(self.keys.settings)
         return _pairs(fields)
 
-    def fetch_command(self, consumer: str, count: int) -> "tuple[Argument, ...]":
-        """Return the words that read up to `count` new entries within the queue's rate: for the reader's own connection."""
-        return library().command(f"{_PREFIX}_fetch", [self.keys.ready], (GROUP, consumer, count))
+    def fetch_command(self, consumer: str, count: int, room: Room, patience_ms: int) -> "tuple[Argument, ...]":
+        """Return the words that read up to `count` new entries within the queue's rate: for the reader's own connection.
+
+        `room`: no more than fits (0 calls: whatever comes); `patience_ms`: how long the caller is willing to wait if there is nothing.
+        """
+        args = (GROUP, consumer, count, room.calls, room.merge, patience_ms)
+        return library().command(f"{_PREFIX}_fetch", [self.keys.ready], args)
 
     def drop(self, client: "redis.Redis") -> int:
         """Delete what waits and what is in flight; return how many."""
         dropped = 0
-        while count := int(self._call(client, "drop", [self.keys.ready], (GROUP, DROP_LIMIT))):
-            dropped += count
-        return dropped
+        while True:
+            all_gone, count = self._call(client, "drop", [self.keys.ready, self.keys.delayed], (GROUP, DROP_LIMIT))
+            dropped += int(count)
+            if all_gone:
+                return dropped
 
     def carry_out(self, client: "redis.Redis", token: str, action: str, reason: str, actor: str) -> Outcome:
         """Carry out a request at large, call by call; raises RequestConflict if the token stands for another."""

@@ -5,10 +5,15 @@ from typing import Any
 import redis
 
 from stanine.broker.entry import GROUP, Fields
+from stanine.broker.exchange import Fetched
 from stanine.connection.library import Argument
 
+#: What a server says when it has no such queue (any more). Redis says UNBLOCKED also to who waits while it becomes a replica.
+QUEUE_DELETED = ("NOGROUP", "UNBLOCKED the stream key no longer exists")
 #: Seconds beyond the block time after which the connection counts as dead (a peer that vanished without a word).
 ANSWER_TIMEOUT = 5.0
+#: The one name under which all wait for a bell: nothing is kept for it.
+WAITING = "waiting"
 
 
 class Reader:
@@ -30,17 +35,19 @@ class Reader:
             return []
         return next(iter(reply.values())) if isinstance(reply, dict) else reply[0][1]
 
-    def fetch(self, command: "tuple[Argument, ...]") -> "tuple[int, bytes, list[tuple[bytes, Fields]]]":
-        """Run a fetch within the queue's rate; return (ms until it is worth asking again or -1, last id of an empty queue, entries).
-
-        Errors: as `read`, and that the function is missing.
-        """
+    def fetch(self, command: "tuple[Argument, ...]") -> Fetched:
+        """Run a fetch. Errors: as `read`, and that the function is missing."""
         wait, last_id, rows = self._exchange(command, 0)
-        return int(wait), last_id, rows
+        return Fetched(rows, int(wait), last_id)
 
     def wait_for_more(self, last_id: bytes, block_ms: int) -> None:
         """Wait until there is an entry after `last_id`, at most `block_ms`; takes none."""
         self._exchange(("XREAD", "COUNT", 1, "BLOCK", max(1, block_ms), "STREAMS", self._key, last_id), block_ms)
+
+    def wait_for_bell(self, bell: str, block_ms: int) -> None:
+        """Wait until it rings for this consumer, one of those that wait, at most `block_ms`."""
+        words = ("XREADGROUP", "GROUP", GROUP, WAITING, "COUNT", 1, "BLOCK", max(1, block_ms), "NOACK", "STREAMS", bell, ">")
+        self._exchange(words, block_ms)
 
     def _exchange(self, words: "tuple[Argument, ...]", block_ms: int) -> Any:
         if self._connection is None:

@@ -5,9 +5,11 @@ Each is one function call in Redis, safe to repeat, and without effect once the 
 
 import logging
 import random
-from collections.abc import Iterable
-from typing import TYPE_CHECKING, Any
+import threading
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
 
+import dramatiq
 import redis
 from dramatiq.errors import ActorNotFound, Retry
 from dramatiq.middleware import SkipMessage
@@ -21,18 +23,23 @@ from stanine.broker.proxy import StreamProxy
 from stanine.broker.queue import FENCED, Verdict
 from stanine.broker.state import working
 
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
 _logger = logging.getLogger(__name__)
 
 
 class Settler:
-    """Settles for one broker. Raises BrokerConnectionError when the server stays away."""
+    """Settles for one broker. Waits for the server; raises BrokerConnectionError if the broker is closed meanwhile."""
 
-    def __init__(self, client: "redis.Redis", keeper: Keeper) -> None:
+    def __init__(self, client: "redis.Redis", keeper: Keeper, actors: "Mapping[str, dramatiq.Actor[Any, Any]]") -> None:
         self._client = client
+        self._actors = actors
         self._keeper = keeper
+        self._closing = threading.Event()
+        #: One a queue, so that a trouble of many messages is one line.
+        self._backoffs: dict[str, Backoff] = {}
+
+    def close(self) -> None:
+        """Wait for the server no more."""
+        self._closing.set()
 
     def settle(self, proxy: StreamProxy, *, rejected: bool) -> None:
         """Acknowledge, defer, split or bury a message, as its processing ended."""
@@ -84,16 +91,30 @@ class Settler:
         else:
             return queue.ack(self._client, membership.name, proxy.entry_ids)
         reason = type(error).__name__ if error is not None else "Rejected"
-        if any(verdict.delay_ms is None for verdict in verdicts):
-            _logger.error("%d messages of queue %s are dead after delivery %d: %s", len(verdicts), queue.name, proxy.delivery, reason)
         settled, wait = queue.reject(
             self._client, membership.name, verdicts, reason=reason, actor=proxy.actor_name, settings=membership.settings
         )
+        if any(verdict.delay_ms is None for verdict in verdicts):
+            # Where giving up is what the actor asked for, Dramatiq says so, and at a level that wakes nobody.
+            level = logging.INFO if _is_expected(proxy, self._actors, error) else logging.ERROR
+            text = "%d messages of queue %s are dead after delivery %d: %s"
+            _logger.log(level, text, len(verdicts), queue.name, proxy.delivery, reason)
         self._keeper.expect(queue, wait)
         return settled
 
     def _patiently(self, membership: Membership, operation: "Callable[[], Any]") -> Any:
-        return patiently(operation, Backoff(_logger, f"Settling on queue {membership.queue.name}", self._client))
+        name = membership.queue.name
+        backoff = self._backoffs.get(name) or self._backoffs.setdefault(name, Backoff(_logger, f"Settling on queue {name}", self._client))
+        return patiently(operation, backoff, closing=self._closing)
+
+
+def _is_expected(proxy: StreamProxy, actors: "Mapping[str, dramatiq.Actor[Any, Any]]", error: BaseException | None) -> bool:
+    """Tell whether a message was given up as its actor asked for: it is too old (`max_age`), or it raised what it `throws`."""
+    if isinstance(error, SkipMessage):
+        return True
+    actor = actors.get(proxy.actor_name)
+    throws: Any = proxy.options.get("throws") or (actor.options.get("throws") if actor else None)
+    return bool(throws) and isinstance(error, throws)
 
 
 def _uncounted(proxy: StreamProxy) -> list[tuple[bytes, int]]:

@@ -7,37 +7,39 @@ batches; more help only actors that wait. Prefetch is the Worker's (two a thread
 import contextlib
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import dramatiq
 import dramatiq.errors
 import redis
 import redis.asyncio
-from dramatiq.common import current_millis
 
 from stanine.broker import entry as entries
+from stanine.broker.async_clients import AsyncClients
 from stanine.broker.batch import check_actor
 from stanine.broker.consumer import StreamsConsumer
-from stanine.broker.entry import TRACE_OPTION, NewEntry
-from stanine.broker.errors import BrokerSettingsInvalid, QueueDraining
+from stanine.broker.enqueueing import Enqueueing
+from stanine.broker.errors import BrokerSettingsInvalid
 from stanine.broker.keeper import Keeper
 from stanine.broker.keys import queue_keys
 from stanine.broker.membership import Membership
 from stanine.broker.middleware import Streams
 from stanine.broker.operations import Operations
-from stanine.broker.patience import TROUBLE, connection_error
-from stanine.broker.producing import Chunk, Message, make_entry, without_options
-from stanine.broker.proxy import StreamProxy
-from stanine.broker.queue import SHUT, Queue, library
+from stanine.broker.patience import TROUBLE
+from stanine.broker.queue import Queue
+from stanine.broker.senders import Senders
+from stanine.broker.server import ServerLook
 from stanine.broker.settings import QueueSettings, read_settings
 from stanine.broker.settling import Settler
-from stanine.broker.state import Gate, read_state, working
+from stanine.broker.state import read_state
 from stanine.connection import clients
 from stanine.connection.errors import classify
 
 #: Seconds a renewal may take, and no retries: a late one is worth less than the next.
 KEEPER_TIMEOUT = 2.0
+#: Stands for every Worker, and for consumers that have none.
+EVERY = object()
 #: Seconds between looks of `join`.
 JOIN_INTERVAL = 0.01
 
@@ -45,11 +47,12 @@ JOIN_INTERVAL = 0.01
 _errors: Any = dramatiq.errors
 
 
-class StreamsBroker(Operations, dramatiq.Broker):
+class StreamsBroker(Enqueueing, Operations, dramatiq.Broker):
     """A Dramatiq broker on Redis Streams.
 
     `url` (see stanine.connection.clients) or ready clients; what is missing is made lazily. Clients must not decode responses.
     `lease_seconds`: a consumer that has not renewed for so long is taken over from; the queue's settings hash overrides it.
+    `max_queues`: the queues that this process may read at once; each takes a connection of its own (twice with two Workers).
     """
 
     def __init__(
@@ -62,6 +65,7 @@ class StreamsBroker(Operations, dramatiq.Broker):
         namespace: str = "dramatiq",
         middleware: "list[dramatiq.Middleware] | None" = None,
         lease_seconds: float = 15,
+        max_queues: int = 1024,
     ) -> None:
         super().__init__(middleware=middleware)
         if url is None and client is None:
@@ -75,16 +79,21 @@ class StreamsBroker(Operations, dramatiq.Broker):
         self.queues: dict[str, Queue] = {}
         self._client = client
         self._blocking_client = blocking_client
-        self._async_client = async_client
-        self._async_made = False
+        self._async_clients = AsyncClients(async_client, lambda: clients.connect_async(self._address()))
+        self._once_client: redis.Redis | None = None
         self._made: list[redis.Redis] = []
         self._lock = threading.RLock()
         self._consumers: list[StreamsConsumer] = []
         self._memberships: list[Membership] = []
-        self._idle: dict[str, Membership] = {}
-        self._batch_queues: set[str] = set()
-        self._gate = Gate()
+        #: Memberships that wait for their next Consumer, by Worker and queue.
+        self._idle: dict[tuple[object, str], Membership] = {}
+        #: The Workers that run this broker's consumers.
+        self.workers: list[dramatiq.Worker] = []
+        self.max_queues = max_queues
+        self._senders = Senders()
+        self._look = ServerLook()
         self.keeper = Keeper(self._keeper_client)
+        self._settler: Settler | None = None
         #: Called with a queue's name whenever its consumer has gone once around, idle or not: for a probe of liveness. Must be quick.
         self.on_cycle: Callable[[str], None] = lambda _queue: None
         self.add_middleware(Streams())
@@ -106,7 +115,7 @@ class StreamsBroker(Operations, dramatiq.Broker):
         with self._lock:
             if self._blocking_client is None:
                 if self.url is not None:
-                    self._blocking_client = clients.connect_blocking(self.url)
+                    self._blocking_client = clients.connect_blocking(self.url, pool_size=self.max_queues)
                 else:
                     self._blocking_client = clients.blocking_twin(self.client)
                 self._made.append(self._blocking_client)
@@ -114,16 +123,25 @@ class StreamsBroker(Operations, dramatiq.Broker):
 
     @property
     def async_client(self) -> "redis.asyncio.Redis":
-        """The client of the asyncio methods; made lazily, belongs to the loop that uses it first."""
-        if self._async_client is None:
-            self._async_client = clients.connect_async(self._address())
-            self._async_made = True
-        return self._async_client
+        """The client of the asyncio methods, made lazily for each event loop."""
+        return self._async_clients.get()
+
+    @property
+    def once_client(self) -> "redis.Redis":
+        """The client for what must not be repeated when its reply is lost."""
+        with self._lock:
+            if self._once_client is None:
+                self._once_client = self._keeper_client()
+                self._made.append(self._once_client)
+            return self._once_client
 
     @property
     def settler(self) -> Settler:
         """What settles this broker's messages."""
-        return Settler(self.client, self.keeper)
+        with self._lock:
+            if self._settler is None:
+                self._settler = Settler(self.client, self.keeper, self.actors)
+            return self._settler
 
     def _keeper_client(self) -> "redis.Redis":
         if self.url is not None:
@@ -141,8 +159,6 @@ class StreamsBroker(Operations, dramatiq.Broker):
         """Declare an actor; raises BatchRefused if a batch actor asks for what merged messages cannot have."""
         check_actor(self, actor)
         super().declare_actor(actor)
-        if actor.options.get("batch") is not None:
-            self._batch_queues.add(actor.queue_name)
 
     def declare_queue(self, queue_name: str) -> None:
         """Declare a queue; nothing happens in Redis until it is used. There are no delay queues."""
@@ -151,10 +167,6 @@ class StreamsBroker(Operations, dramatiq.Broker):
         self.emit_before("declare_queue", queue_name)
         self.queues[queue_name] = self._make_queue(queue_name)
         self.emit_after("declare_queue", queue_name)
-
-    def has_batch_actor(self, queue_name: str) -> bool:
-        """Tell whether messages of this queue are merged."""
-        return queue_name in self._batch_queues
 
     def ready_key(self, queue_name: str) -> str:
         """Return the key of a queue's stream, for transactional enqueue: `XADD key * h <head> i <ids> [t <traceparent>]`."""
@@ -170,112 +182,17 @@ class StreamsBroker(Operations, dramatiq.Broker):
     def _queue(self, queue_name: str) -> Queue:
         return self.queues.get(queue_name) or self._make_queue(queue_name)
 
-    # -------------------------------------------------------------------------------------------------------------------- enqueueing
-
-    def enqueue(self, message: Message, *, delay: int | None = None) -> Message:
-        """Enqueue a message, `delay` milliseconds from now if given.
-
-        Called with a message in flight (as Retries does), it notes the deferral; the acknowledgement that follows does both in one step.
-        Raises BrokerConnectionError if the server cannot take it; the message may then be there or not. QueueDraining: the queue takes
-        nothing new (seen within a second). BatchRefused: see batch actors. DedupeRefused: see dedupe.py; a duplicate is not taken, nor
-        announced to middleware by `after_enqueue`.
-        """
-        if isinstance(message, StreamProxy):
-            return self._defer(message, delay)
-        entry, delay = self._before(message, delay)
-        if delay is not None or entry.dedupe is not None or not self._gate.is_open(message.queue_name):
-            chunk = Chunk(self._queue(message.queue_name))
-            chunk.add(message, entry, delay)
-            self._send(chunk)
-            return message
-        try:
-            self.client.xadd(self._queue(message.queue_name).keys.ready, entry.stream_fields())
-        except TROUBLE as error:
-            raise connection_error(error, self.client) from error
-        self.emit_after("enqueue", message, delay)
-        return message
-
-    def enqueue_many(self, messages: Iterable[Message], *, delay: int | None = None) -> None:
-        """Enqueue messages, up to 500 (or 1 MiB) a round trip; each such chunk is there as a whole or not at all. Errors: as `enqueue`."""
-        for chunk in self._chunks(messages, delay):
-            self._send(chunk)
-
-    async def enqueue_async(self, message: Message, *, delay: int | None = None) -> Message:
-        """Enqueue a message from asyncio; as `enqueue`. Middleware runs in the event loop."""
-        await self.enqueue_many_async([message], delay=delay)
-        return message
-
-    async def enqueue_many_async(self, messages: Iterable[Message], *, delay: int | None = None) -> None:
-        """Enqueue messages from asyncio; as `enqueue_many`."""
-        for chunk in self._chunks(messages, delay):
-            try:
-                answer = await library().call_async(self.async_client, *chunk.command(begotten=working.get()))
-            except TROUBLE as error:
-                raise connection_error(error) from error
-            self._enqueued(chunk, answer)
-
-    def _send(self, chunk: Chunk) -> None:
-        try:
-            answer = library().call(self.client, *chunk.command(begotten=working.get()))
-        except TROUBLE as error:
-            raise connection_error(error, self.client) from error
-        self._enqueued(chunk, answer)
-
-    def _before(self, message: Message, delay: int | None) -> tuple[NewEntry, int | None]:
-        """Emit before_enqueue (middleware may add a traceparent) and make the entry; an `eta` among the options becomes the delay."""
-        eta = message.options.pop("eta", None)
-        if delay is None and isinstance(eta, int | float):
-            delay = int(eta) - current_millis()
-        if delay is not None and delay <= 0:
-            delay = None
-        self.emit_before("enqueue", message, delay)
-        return make_entry(message, self.actors.get(message.actor_name), delay), delay
-
-    def _chunks(self, messages: Iterable[Message], delay: int | None) -> Iterator[Chunk]:
-        waiting: dict[tuple[str, bool, bool], Chunk] = {}
-        for message in messages:
-            entry, pause = self._before(message, delay)
-            key = (message.queue_name, pause is not None, entry.dedupe is not None)
-            chunk = waiting.setdefault(key, Chunk(self._queue(message.queue_name)))
-            chunk.add(message, entry, pause)
-            if chunk.is_full:
-                yield waiting.pop(key)
-        yield from waiting.values()
-
-    def _enqueued(self, chunk: Chunk, answer: Any) -> None:
-        wait, *taken = answer if chunk.has_keys else (answer,)
-        if int(wait) == SHUT:
-            raise QueueDraining(f"queue {chunk.queue.name} is draining: it takes new messages again when it is resumed")
-        self._gate.passed(chunk.queue.name)
-        if chunk.is_delayed or chunk.has_keys:
-            self.keeper.expect(chunk.queue, int(wait))
-        for (message, delay), new in zip(chunk.messages, taken or [1] * len(chunk.messages), strict=True):
-            if new:
-                self.emit_after("enqueue", message, delay)
-            else:
-                self.logger.debug("Message %r to %s is a duplicate and was not taken.", message.message_id, message.actor_name)
-
-    def _defer(self, proxy: StreamProxy, delay: int | None) -> Message:
-        if proxy.is_batch:
-            return proxy.message  # a failed batch is split when it is settled; Retries does not act on it
-        more = {}
-        if "traceback" in proxy.options:
-            # Texts and tracebacks of exceptions may hold what people answered; the type is enough to find the fault in the logs.
-            error = proxy._exception  # noqa: SLF001 - Dramatiq keeps it there for brokers
-            more["traceback"] = type(error).__name__ if error is not None else ""
-        self.emit_before("enqueue", proxy.message, delay)
-        proxy.deferral = (without_options(proxy.message, (TRACE_OPTION, "traceback", *proxy.lent), **more).encode(), max(0, delay or 0))
-        self.emit_after("enqueue", proxy.message, delay)
-        return proxy.message
-
     # --------------------------------------------------------------------------------------------------------------------- consuming
 
     def consume(self, queue_name: str, prefetch: int = 1, timeout: int = 30000) -> StreamsConsumer:
         """Return a consumer of a declared queue; it talks to Redis when it is first asked for a message."""
         if queue_name not in self.queues:
             raise _errors.QueueNotFound(queue_name)
+        worker = self._worker_of(threading.current_thread())
         with self._lock:
-            membership = self._idle.pop(queue_name, None) or Membership(self.queues[queue_name], self.defaults)
+            if len(self._consumers) >= self.max_queues:
+                raise _errors.BrokerConnectionError(f"this process reads {self.max_queues} queues already: raise the broker's max_queues")
+            membership = self._idle.pop((worker, queue_name), None) or Membership(self.queues[queue_name], self.defaults, worker)
             consumer = StreamsConsumer(self, membership, prefetch, timeout)
             self._consumers.append(consumer)
             return consumer
@@ -286,6 +203,7 @@ class StreamsBroker(Operations, dramatiq.Broker):
         with contextlib.suppress(BrokerSettingsInvalid):  # the keeper says so at its first beat; meanwhile the defaults hold
             membership.settings = read_settings(fields, membership.defaults)
             membership.follow(read_state(fields))
+        self._look.once(self.client)
         membership.joined = True
         with self._lock:
             self._memberships.append(membership)
@@ -297,7 +215,7 @@ class StreamsBroker(Operations, dramatiq.Broker):
         with self._lock:
             if lost in self._memberships:
                 self._memberships.remove(lost)
-        return Membership(lost.queue, self.defaults)
+        return Membership(lost.queue, self.defaults, lost.worker)
 
     def consumer_closed(self, consumer: StreamsConsumer, membership: Membership, *, stopping: bool) -> None:
         """Forget a consumer; unless the Worker shuts down, its membership waits for the next."""
@@ -305,21 +223,31 @@ class StreamsBroker(Operations, dramatiq.Broker):
             if consumer in self._consumers:
                 self._consumers.remove(consumer)
             if not stopping and not membership.lost:
-                self._idle[membership.queue.name] = membership
+                self._idle[membership.worker, membership.queue.name] = membership
 
-    def stop_consumers(self) -> None:
-        """Make every consumer stop fetching."""
+    def idle_threads(self, membership: Membership, threads: int) -> int:
+        """Return how many threads of a membership's Worker (without one: of `threads`) have nothing to do; may be below 0."""
+        if not isinstance(membership.worker, dramatiq.Worker):
+            return threads - membership.outstanding
         with self._lock:
-            consumers = list(self._consumers)
+            busy = sum(each.outstanding for each in self._memberships if each.worker is membership.worker)
+        return membership.worker.worker_threads - busy
+
+    def stop_consumers(self, worker: object = EVERY) -> None:
+        """Make the consumers of a Worker, or all, stop fetching."""
+        with self._lock:
+            consumers = [each for each in self._consumers if worker in (EVERY, each.worker)]
         for consumer in consumers:
             consumer.stop_fetching()
 
-    def leave_queues(self) -> None:
-        """End every membership; what it still holds is free to be taken over at once."""
+    def leave_queues(self, worker: object = EVERY) -> None:
+        """End the memberships of a Worker, or all; what they still hold is free to be taken over at once."""
         with self._lock:
-            memberships, self._memberships = self._memberships, []
-            self._idle.clear()
-        for membership in memberships:
+            leaving = [each for each in self._memberships if worker in (EVERY, each.worker)]
+            self._memberships = [each for each in self._memberships if each not in leaving]
+            self._idle = {key: each for key, each in self._idle.items() if each not in leaving}
+            self.workers = [each for each in self.workers if worker is not EVERY and each is not worker]
+        for membership in leaving:
             self.keeper.forget(membership)
             try:
                 membership.queue.leave(self.client, membership.name)
@@ -327,19 +255,22 @@ class StreamsBroker(Operations, dramatiq.Broker):
                 self.logger.warning("Leaving queue %s failed: %s; its lease ends by itself", membership.queue.name, classify(error))
             membership.lose()
 
+    def _worker_of(self, thread: threading.Thread) -> "dramatiq.Worker | None":
+        """Return the Worker that a consumer thread belongs to; None for other threads."""
+        return next((each for each in self.workers if thread in list(each.consumers.values())), None)
+
     def close(self) -> None:
         """Leave every queue and close the connections this broker made."""
         self.stop_consumers()
+        self.settler.close()
         self.leave_queues()
         self.keeper.stop()
         for client in self._made:
             client.close()
 
     async def close_async(self) -> None:
-        """Close the asyncio client if this broker made it."""
-        if self._async_client is not None and self._async_made:
-            await self._async_client.aclose()
-            self._async_client = None
+        """Close the running loop's asyncio client if this broker made it."""
+        await self._async_clients.close()
 
     def join(self, queue_name: str, *, timeout: int | None = None) -> None:
         """Wait until a queue has nothing ready, delayed or in flight; for tests.
@@ -349,10 +280,7 @@ class StreamsBroker(Operations, dramatiq.Broker):
         if queue_name not in self.queues:
             raise _errors.QueueNotFound(queue_name)
         deadline = time.monotonic() + timeout / 1000 if timeout is not None else None
-        while True:
-            stats = self.stats(queue_name)
-            if not stats.ready and not stats.delayed and not stats.in_flight:
-                return
+        while self._queue(queue_name).size(self.client):
             if deadline is not None and time.monotonic() > deadline:
                 raise _errors.QueueJoinTimeout(f"queue {queue_name} still has messages after {timeout} ms")
             time.sleep(JOIN_INTERVAL)

@@ -149,7 +149,7 @@ def test_the_permissions_that_a_worker_needs_are_enough(own_server: Any, make_br
     bootstrap(admin, namespace=NAMESPACE, queues=[QueueDeclaration("default")])
     commands = (
         "fcall fcall_ro function|list info hello ping client|setinfo type time xadd xack xdel xrange xlen xtrim xclaim xpending "
-        "xreadgroup xgroup xinfo zadd zrem zrange zscore zcard zcount hget hset hgetall hincrby"
+        "xreadgroup xgroup xinfo zadd zrem zrange zscore zcard zcount get set hget hset hgetall hincrby"
     )
     rules = ("~test:{t}:*", *(f"+{command}" for command in commands.split()))
     admin.execute_command("ACL", "SETUSER", "worker", "on", ">pw", *rules)

@@ -7,6 +7,7 @@ from typing import Any
 import dramatiq
 import pytest
 
+from stanine.broker.exchange import Call
 from stanine.broker.producing import Chunk, make_entry
 from stanine.broker.queue import FENCED, library
 
@@ -166,7 +167,7 @@ def test_a_delayed_message_sent_again_is_there_once(make_broker: Any) -> None:
     message: Any = dramatiq.Message("q", "a", (), {}, {})
     chunk = Chunk(broker._queue("q"))
     chunk.add(message, make_entry(message, None), 60_000)
-    command = chunk.command()
+    command = chunk.command(Call("sender", 1, begotten=False))
     for _ in range(3):  # as the client does when a reply is lost
         library().call(broker.client, *command)
         time.sleep(0.003)

@@ -21,7 +21,7 @@ def test_all_keys_of_a_queue_have_one_hash_tag() -> None:
     for namespace in ("shop", "stanine:{p0}"):
         keys = vars(queue_keys(namespace, "mail")).values()
         assert len({key[key.index("{") : key.index("}")] for key in keys}) == 1
-        assert len(set(keys)) == 5
+        assert len(set(keys)) == 6
 
 
 def test_the_head_is_constant_and_readable() -> None:
@@ -56,7 +56,7 @@ def test_functions_say_whether_they_may_run_when_memory_is_full() -> None:
     flags = dict(line[len("register('") : -1].split("', ", 1) for line in source.splitlines() if line.startswith("register('"))
     flags = {name: rest.split(", ", 1)[1] for name, rest in flags.items()}
     assert {name for name, flag in flags.items() if flag == "{}"} == {"enqueue", "enqueue_unique", "delay", "revive", "requeue"}
-    assert {name for name, flag in flags.items() if "no-writes" in flag} == {"held", "recall", "stats"}
+    assert {name for name, flag in flags.items() if "no-writes" in flag} == {"held", "recall", "size", "stats"}
     assert all("allow-oom" in flags[name] for name in ("ack", "retry", "reject", "release", "promote", "beat", "recover", "join"))
 
 

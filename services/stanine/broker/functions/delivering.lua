@@ -1,4 +1,10 @@
--- Delivery within a rate. Without one, consumers read with XREADGROUP and none of this runs. Part of layout.lua's library.
+-- Delivery within a rate, and in a queue whose messages are partly merged. Otherwise consumers read with XREADGROUP and none of this runs.
+-- Part of layout.lua's library.
+
+--- Milliseconds beyond its own waiting that the watch is somebody's: who does not come back to it has died.
+local WATCH_MARGIN = 1000
+--- Milliseconds for which anybody may keep the watch; more is owed to a clock that was set back.
+local WATCH_LONGEST = 60000
 
 --- How many messages may be handed out now, the time at which those handed out before would all have been due, and the time of one; nil
 --- for any number. `rate_messages` in `rate_period_ms`, and never more than `rate_burst` (default: those of 100 ms) at once: a leaky bucket.
@@ -8,14 +14,63 @@ local function share(ready, now)
   if not messages or messages < 1 then return nil end
   local each = (limits[2] and tonumber(limits[2]) or 1000) / messages
   local burst = limits[3] and tonumber(limits[3]) or math.max(1, math.ceil(100 / each))
-  local due = math.max(now, tonumber(redis.call('GET', beside(ready, 'rate')) or 0))
+  -- A whole burst is all that can be owed: more comes from a clock that was set back, or from a slower rate that was.
+  local due = math.min(now + burst * each, math.max(now, tonumber(redis.call('GET', beside(ready, 'rate')) or 0)))
   return math.floor((burst * each - (due - now)) / each + 0.001), due, each, burst
 end
 
---- Read as XREADGROUP does, within the queue's rate. KEYS ready; ARGV group consumer count
---- -> {ms until it is worth asking again, or -1; the last id of an empty queue, entries}
+--- The stream at which idle consumers of a limited queue wait, made if need be.
+local function bell_of(ready, group)
+  local bell = beside(ready, 'bell')
+  if redis.call('TYPE', bell)['ok'] == 'none' then redis.call('XGROUP', 'CREATE', bell, group, '$', 'MKSTREAM') end
+  return bell
+end
+
+--- Of a limited queue's idle consumers one keeps the watch: it alone waits for work, or for the rate. True if that is `me` now.
+local function keeps_watch(ready, group, me, now, hold)
+  local ends, who = string.match(redis.call('GET', beside(ready, 'watch')) or '', '^(%d+) (.*)$')
+  ends = tonumber(ends or 0)
+  if who and who ~= me and ends > now and ends <= now + WATCH_LONGEST then
+    bell_of(ready, group)
+    return false
+  end
+  hold = math.min(hold, WATCH_LONGEST - WATCH_MARGIN) + WATCH_MARGIN
+  redis.call('SET', beside(ready, 'watch'), whole(now + hold) .. ' ' .. me, 'PX', whole(hold))
+  return true
+end
+
+--- Who got something, or leaves, gives the watch to the next.
+local function pass_watch(ready, group, me)
+  local who = string.match(redis.call('GET', beside(ready, 'watch')) or '', '^%d+ (.*)$')
+  if who and who ~= me then return end
+  if who then redis.call('SET', beside(ready, 'watch'), '', 'PX', 1) end
+  if redis.call('TYPE', beside(ready, 'bell'))['ok'] ~= 'none' then redis.call('XADD', beside(ready, 'bell'), 'MAXLEN', '=', 1, '*', 'w', '') end
+end
+
+--- How many of the next entries fit into `slots` calls: a message of its own takes one, up to `merge` for the same batch actor share one.
+local function fitting(ready, group, most, slots, merge)
+  local like, room = nil, 0
+  return (walk(ready, '(' .. last_delivered(ready, group), '+', most, function(row)
+    local entry = read_entry(row[1], row[2])
+    if not entry.h then return true end -- a tick
+    local sort = entry.i and entry.h .. ' ' .. (entry.n or 0)
+    if sort and sort == like and room > 0 then
+      room = room - 1
+    elseif slots > 0 then
+      slots, like, room = slots - 1, sort, (entry.n and 1 or merge) - 1
+    else
+      return false
+    end
+    return true
+  end))
+end
+
+--- Read as XREADGROUP does, within the queue's rate, and no more than fits. KEYS ready;
+--- ARGV group consumer count, slots (0: whatever comes) merge, ms that the caller is willing to wait
+--- -> {ms until it is worth asking again, last id, entries}. Without entries, -1: wait for what comes after the last id, if one is given,
+--- else read one entry yourself; -2: wait for the bell
 local function fetch(keys, args)
-  local ready, count = keys[1], tonumber(args[3])
+  local ready, group, me, count, slots = keys[1], args[1], args[2], tonumber(args[3]), tonumber(args[4])
   demand(ready, 'stream')
   demand(beside(ready, 'rate'), 'string')
   if state_of(ready) == 'Paused' then return {RATE_PAUSE * 5, '', {}} end
@@ -24,15 +79,23 @@ local function fetch(keys, args)
   local free_now, due, each, burst = share(ready, now)
   if free_now then
     local least = math.max(1, math.floor(math.min(count, burst / 2, RATE_PAUSE / each)))
-    if free_now < least then return {math.ceil(due + least * each - burst * each - now), '', {}} end
+    if free_now < least then
+      if not keeps_watch(ready, group, me, now, tonumber(args[6])) then return {-2, '', {}} end
+      return {math.ceil(due + least * each - burst * each - now), '', {}}
+    end
     count = math.min(count, free_now)
   end
-  local read = redis.call('XREADGROUP', 'GROUP', args[1], args[2], 'COUNT', count, 'STREAMS', ready, '>')
+  if slots > 0 then count = fitting(ready, group, count, slots, tonumber(args[5])) end
+  local read = count > 0 and redis.call('XREADGROUP', 'GROUP', group, me, 'COUNT', count, 'STREAMS', ready, '>')
   local entries = read and read[1] and read[1][2] or {}
-  if #entries == 0 then return {-1, last_id(ready), {}} end
+  if #entries == 0 then
+    if not free_now then return {-1, '', {}} end
+    return {keeps_watch(ready, group, me, now, tonumber(args[6])) and -1 or -2, last_id(ready), {}}
+  end
   if free_now then
     due = due + #entries * each
     redis.call('SET', beside(ready, 'rate'), string.format('%.3f', due), 'PX', whole(math.ceil(due - now) + 1000))
+    pass_watch(ready, group, me)
   end
   return {-1, '', entries}
 end

@@ -1,20 +1,37 @@
 -- Leases, delayed messages and recovery. Part of layout.lua's library.
 
+--- Milliseconds between two looks at all consumers of the group, for those that no list of ours knows: renewing does not look at them.
+local SCAN_MS = 5000
+--- The member of `orphans` that tells when that was.
+local SCANNED = '@scanned'
+--- Entries of a dead consumer that are counted, and dead consumers looked at in one call.
+local COUNTED, LOOKED_AT = 1000, 64
+--- Milliseconds by which a clock may be set back unnoticed.
+local SET_BACK = 1000
+
+--- Put into `ready` what is due, at most `limit` messages and about BYTES of them.
 local function promote_due(ready, delayed, dead, now, limit)
   if state_of(ready) == 'Paused' then return 0 end
-  local due = redis.call('ZRANGE', delayed, '-inf', whole(now), 'BYSCORE', 'LIMIT', 0, limit, 'WITHSCORES')
-  for at = 1, #due, 2 do
-    local member = due[at]
-    local entry = unpack_entry(member, due[at + 1])
-    if entry then
-      append(ready, entry)
-      if entry.debounced then redis.call('HDEL', beside(delayed, 'debounced'), entry.debounced) end
-    else
-      bury(dead, {h = member}, 'Undecodable', '', '', 0, now, 10000, 0)
+  local step, promoted, bytes, largest = 1, 0, 0, 0
+  while promoted < limit and bytes < BYTES do
+    local asked = math.min(step, limit - promoted)
+    local due = redis.call('ZRANGE', delayed, '-inf', whole(now), 'BYSCORE', 'LIMIT', 0, asked, 'WITHSCORES')
+    for at = 1, #due, 2 do
+      local member = due[at]
+      local entry = unpack_entry(member, due[at + 1])
+      if entry then
+        put_ready(ready, entry)
+        if entry.debounced then redis.call('HDEL', beside(delayed, 'debounced'), entry.debounced) end
+      else
+        bury(dead, {h = member}, 'Undecodable', '', '', 0, now, 10000, 0)
+      end
+      redis.call('ZREM', delayed, member)
+      promoted, bytes, largest = promoted + 1, bytes + #member, math.max(largest, #member)
     end
-    redis.call('ZREM', delayed, member)
+    if #due < 2 * asked then break end
+    step = next_step(step, bytes, largest)
   end
-  return #due / 2
+  return promoted
 end
 
 --- KEYS ready delayed dead; ARGV limit -> {promoted, ms until the next is due or -1}
@@ -27,8 +44,17 @@ local function promote(keys, args)
   return {promoted, wait_until_due(keys[2], now)}
 end
 
+--- A clock that was set back would stretch every lease by as much: they end when they would have.
+local function follow_clock(leases, now)
+  local last = tonumber(redis.call('ZSCORE', leases, RENEWED) or 0)
+  if last <= now + SET_BACK then return end
+  local all = redis.call('ZRANGE', leases, 0, -1, 'WITHSCORES')
+  for at = 1, #all, 2 do redis.call('ZADD', leases, whole(tonumber(all[at + 1]) - (last - now)), all[at]) end
+end
+
 --- Renew one lease. If nobody could renew for a whole lease (the server was away), the others get a grace to renew theirs first.
 local function extend(leases, consumer, now, lease, grace)
+  follow_clock(leases, now)
   local last = redis.call('ZSCORE', leases, RENEWED)
   if last and now - tonumber(last) > lease then
     for _, name in ipairs(redis.call('ZRANGE', leases, '-inf', whole(now + grace), 'BYSCORE')) do
@@ -38,21 +64,58 @@ local function extend(leases, consumer, now, lease, grace)
   redis.call('ZADD', leases, whole(now + lease), consumer, whole(now), RENEWED)
 end
 
---- Consumers of the group, each {name, pending}; nil when there is no group.
-local function consumers_of(ready, group)
-  local answer = redis.pcall('XINFO', 'CONSUMERS', ready, group)
-  if answer['err'] then return nil end
-  local consumers = {}
-  for at, flat in ipairs(answer) do
-    local info = flat_to_table(flat)
-    consumers[at] = {info['name'], tonumber(info['pending'])}
-  end
-  return consumers
-end
-
 local function has_live_lease(leases, consumer, now)
   local ends = redis.call('ZSCORE', leases, consumer)
   return ends and tonumber(ends) > now
+end
+
+--- How many entries a consumer has pending, counted up to COUNTED.
+local function pending_of(ready, group, name)
+  local rows = redis.pcall('XPENDING', ready, group, '-', '+', COUNTED, name)
+  return rows['err'] and 0 or #rows
+end
+
+--- A consumer is gone: what it left pending is free to be taken over; the consumer goes if that is nothing.
+local function orphan(ready, group, leases, name)
+  redis.call('ZREM', leases, name)
+  local left = pending_of(ready, group, name)
+  if left > 0 then
+    redis.call('ZADD', beside(ready, 'orphans'), left, name)
+  else
+    redis.call('ZREM', beside(ready, 'orphans'), name)
+    redis.pcall('XGROUP', 'DELCONSUMER', ready, group, name)
+  end
+  return left
+end
+
+--- Consumers whose lease ended, the last renewal not counted.
+local function expired(leases, now)
+  local names = {}
+  for _, name in ipairs(redis.call('ZRANGE', leases, '-inf', whole(now), 'BYSCORE', 'LIMIT', 0, LOOKED_AT)) do
+    if name ~= RENEWED then names[#names + 1] = name end
+  end
+  return names
+end
+
+--- Now and then, look at every consumer of the group: one may have no lease that could end (somebody deleted the key; it read too late).
+local function scan(ready, group, leases, now)
+  local last = tonumber(redis.call('ZSCORE', beside(ready, 'orphans'), SCANNED) or 0)
+  if last <= now and now - last < SCAN_MS then return end
+  redis.call('ZADD', beside(ready, 'orphans'), whole(now), SCANNED)
+  local consumers = redis.pcall('XINFO', 'CONSUMERS', ready, group)
+  for _, flat in ipairs(consumers['err'] and {} or consumers) do
+    local name = flat_to_table(flat)['name']
+    if redis.call('ZSCORE', leases, name) == false and redis.call('ZSCORE', beside(ready, 'orphans'), name) == false then
+      orphan(ready, group, leases, name)
+    end
+  end
+end
+
+--- If somebody left entries to be taken over, how many consumers are there to do it, else 0. Costs the same however many there are.
+local function heirs_of(ready, group, leases, now)
+  scan(ready, group, leases, now)
+  if redis.call('ZCARD', beside(ready, 'orphans')) <= 1 and #expired(leases, now) == 0 then return 0 end
+  return redis.call('ZCOUNT', leases, '(' .. whole(now), '+inf')
 end
 
 --- Make the group and register a consumer. KEYS ready delayed dead leases settings; ARGV group consumer lease grace -> the settings, flat
@@ -79,7 +142,7 @@ local function join(keys, args)
 end
 
 --- Renew the lease, promote what is due, forget old dead letters, look for consumers to take over from. KEYS ready delayed dead leases settings;
---- ARGV group consumer lease grace limit, dead letters kept (number, ms) -> {0} when fenced, else {1, ms until the next is due, 1 if somebody is to be taken over, the settings}
+--- ARGV group consumer lease grace limit, dead letters kept (number, ms) -> {0} when fenced, else {1, ms until the next is due, how many may take over from the dead or 0, the settings}
 local function beat(keys, args)
   local ready, delayed, dead, leases, settings = keys[1], keys[2], keys[3], keys[4], keys[5]
   demand(ready, 'stream')
@@ -93,60 +156,83 @@ local function beat(keys, args)
   promote_due(ready, delayed, dead, now, tonumber(args[5]))
   redis.call('XTRIM', dead, 'MAXLEN', '=', args[6])
   expire_dead(dead, now, args[7])
-  local orphaned = 0
-  for _, consumer in ipairs(consumers_of(ready, args[1]) or {}) do
-    if not has_live_lease(leases, consumer[1], now) then orphaned = 1 end
-  end
-  return {1, wait_until_due(delayed, now), orphaned, redis.call('HGETALL', settings)}
+  return {1, wait_until_due(delayed, now), heirs_of(ready, args[1], leases, now), redis.call('HGETALL', settings)}
 end
 
---- Take over from every consumer without a live lease. KEYS ready leases; ARGV group consumer limit
---- -> the ids that are the caller's now (their delivery counts unchanged); at most `limit`, call again if it was reached; -1 if fenced
+--- The entries, in order, that may be taken over from one consumer: `left` of them and what fits into `slots` calls, `merge` of a batch a call.
+--- -> their ids, the slots that remain, whether they were too few
+local function takeable(ready, group, name, left, slots, merge)
+  local ids, room = {}, 0
+  for _, row in ipairs(redis.call('XPENDING', ready, group, '-', '+', math.min(left, CHUNK), name)) do
+    local entry = entry_in(ready, row[1])
+    if entry and entry.i and room > 0 then
+      room = room - 1
+    elseif entry and slots > 0 then
+      slots, room = slots - 1, entry.i and merge - 1 or 0
+    elseif entry then
+      return ids, slots, true
+    end -- one that was deleted costs nothing
+    ids[#ids + 1] = row[1]
+  end
+  return ids, slots, false
+end
+
+--- Take over from consumers without a live lease: this consumer's share, and no more than it has room for.
+--- KEYS ready leases; ARGV group consumer, slots (calls that it can run), merge (entries of a batch that share one)
+--- -> {the ids that are the caller's now (their delivery counts unchanged), 1 if there is more for whoever has room}; {} if fenced
 local function recover(keys, args)
-  local ready, leases, group, me = keys[1], keys[2], args[1], args[2]
+  local ready, leases, group, me, slots, merge = keys[1], keys[2], args[1], args[2], tonumber(args[3]), tonumber(args[4])
+  local orphans = beside(ready, 'orphans')
   demand(ready, 'stream')
-  local now, limit, taken = now_ms(), tonumber(args[3]), {}
-  if not has_live_lease(leases, me, now) then return -1 end
-  for _, consumer in ipairs(consumers_of(ready, group) or {}) do
-    local name, pending = consumer[1], consumer[2]
-    if name ~= me and not has_live_lease(leases, name, now) then
-      redis.call('ZREM', leases, name)
-      while pending > 0 and #taken < limit do
-        local words = {group, me, 0}
-        local rows = redis.call('XPENDING', ready, group, '-', '+', math.min(CHUNK, limit - #taken), name)
-        if #rows == 0 then break end
-        for at, row in ipairs(rows) do words[3 + at] = row[1] end
-        words[#words + 1] = 'JUSTID'
-        for _, id in ipairs(redis.call('XCLAIM', ready, unpack(words))) do taken[#taken + 1] = id end
-        pending = pending - #rows
-      end
-      if #redis.call('XPENDING', ready, group, '-', '+', 1, name) == 0 then redis.call('XGROUP', 'DELCONSUMER', ready, group, name) end
+  demand(leases, 'zset')
+  demand(orphans, 'zset')
+  local now, taken, full = now_ms(), {}, false
+  if not has_live_lease(leases, me, now) then return {} end
+  for _, name in ipairs(expired(leases, now)) do orphan(ready, group, leases, name) end
+  local names, total = {}, 0
+  local all = redis.call('ZRANGE', orphans, 0, LOOKED_AT, 'WITHSCORES')
+  for at = 1, #all, 2 do
+    if all[at] ~= SCANNED and all[at] ~= me then
+      names[#names + 1], total = all[at], total + tonumber(all[at + 1])
     end
   end
-  for _, name in ipairs(redis.call('ZRANGE', leases, '-inf', whole(now), 'BYSCORE')) do
-    if name ~= RENEWED and name ~= me then redis.call('ZREM', leases, name) end
+  -- Of what was left there at first, so that the last to ask gets as much as the first.
+  local left = math.ceil(total / math.max(1, redis.call('ZCOUNT', leases, '(' .. whole(now), '+inf')))
+  for _, name in ipairs(names) do
+    if full or left <= 0 then break end
+    local ids
+    ids, slots, full = takeable(ready, group, name, left, slots, merge)
+    if #ids > 0 then
+      local words = {group, me, 0}
+      for at, id in ipairs(ids) do words[3 + at] = id end
+      words[#words + 1] = 'JUSTID'
+      for _, id in ipairs(redis.call('XCLAIM', ready, unpack(words))) do taken[#taken + 1] = id end
+      left = left - #ids
+    end
+    if #redis.call('XPENDING', ready, group, '-', '+', 1, name) == 0 then orphan(ready, group, leases, name) end
   end
-  return taken
+  return {taken, full and 1 or 0}
 end
 
 --- KEYS ready leases; ARGV group consumer -> how many it leaves pending, free to be taken over at once
 local function leave(keys, args)
-  redis.call('ZREM', keys[2], args[2])
-  local pending = redis.pcall('XPENDING', keys[1], args[1], '-', '+', 1, args[2])
-  if pending['err'] then return 0 end
-  if #pending == 0 then redis.call('XGROUP', 'DELCONSUMER', keys[1], args[1], args[2]) end
-  return #pending
+  pass_watch(keys[1], args[1], args[2])
+  return orphan(keys[1], args[1], keys[2], args[2])
 end
 
---- KEYS ready; ARGV group consumer after limit -> own pending entries, each {id, deliveries, fields (empty if it is gone)}
+--- KEYS ready; ARGV group consumer after limit
+--- -> {1 if there are more, own pending entries, each {id, deliveries, fields (empty if it is gone)}}
 local function held(keys, args)
   local from = args[3] == '' and '-' or '(' .. args[3]
-  local rows = {}
-  for at, row in ipairs(redis.call('XPENDING', keys[1], args[1], from, '+', args[4], args[2])) do
+  local rows, bytes = {}, 0
+  local pending = redis.call('XPENDING', keys[1], args[1], from, '+', args[4], args[2])
+  for at, row in ipairs(pending) do
+    if bytes >= BYTES then return {1, rows} end
     local found = redis.call('XRANGE', keys[1], row[1], row[1])
     rows[at] = {row[1], row[4], found[1] and found[1][2] or {}}
+    bytes = bytes + sizes_of(rows[at][3])
   end
-  return rows
+  return {#pending == tonumber(args[4]) and 1 or 0, rows}
 end
 
 --- Count the start of taken-over entries. KEYS ready leases; ARGV group consumer, then (id, deliveries with this one)... -> 1; -1 if fenced

@@ -11,7 +11,13 @@ Keys of a queue (stanine/broker/keys.py), all with one hash tag; those above the
   --------
   deaths    hash     reason -> how many messages were ever given up for it
   rate      string   when the messages handed out so far would all have been due at the queue's rate (ms)
+  watch     string   who of a limited queue's idle consumers waits for work, and until when (ms)
+  bell      stream   one entry wakes one of the others
+  orphans   zset     consumer without a lease that left entries pending -> how many when it was noted; '@scanned': the last look at all (ms)
+  tick      string   the id of the tick in `ready`, if there is one
+  sent:…    string   of a producer: the number, and what it came to, of the last call that it made (packed); forgotten after SENT_MS
   unique    zset     digest of a deduplication key -> until when no second message is taken (ms; +inf: until the first is done)
+  holders   hash     digest of a simple key -> token of the message that holds it, and where that is; '@at': where tidying goes on
   debounced hash     digest of a deduplication key -> the member of `delayed` that the next message with this key replaces
   requests  hash     token -> what a purge or re-queueing at large has come to (packed)
 
@@ -24,6 +30,10 @@ is full (allow-oom), what brings new work may not.
 local CHUNK = 4000
 --- Of a limited rate, a reader takes what comes in so many ms at once (or half a burst) rather than ask for each message: few calls.
 local RATE_PAUSE = 20
+--- Bytes of entries that one call looks at, about: less than a millisecond of the server's time. One larger entry is looked at, too.
+local BYTES = 512 * 1024
+--- Entries of a stream read at once while walking.
+local LARGEST_STEP = 64
 --- How the token of a debounced message begins; the rest is the digest of its key.
 local DEBOUNCED = 'debounced:'
 --- Requests remembered after they are done, so that the same token never acts again.
@@ -60,7 +70,7 @@ local function demand(key, wanted)
 end
 
 -- The layout of an entry: fields h (head), i (ids), t (traceparent), n (earlier deliveries, when > 0), c (created, ms, when not its id's),
--- u (digest of the deduplication key that it holds until it is done).
+-- u (digest of the deduplication key that it holds until it is done, and its own token).
 -- The other place that knows it is stanine/broker/entry.py.
 
 local function read_entry(id, flat)
@@ -84,6 +94,35 @@ local function append(key, entry, more)
     end
   end
   return redis.call('XADD', key, unpack(words))
+end
+
+local function sizes_of(flat)
+  local bytes = 0
+  for _, text in ipairs(flat) do bytes = bytes + #text end
+  return bytes
+end
+
+--- How many more to read at once: twice as many as before, but not more than are likely to fit.
+local function next_step(step, bytes, largest)
+  return math.max(1, math.min(step * 2, LARGEST_STEP, math.floor((BYTES - bytes) / math.max(1, largest))))
+end
+
+--- Visit entries of a stream in order, at most `limit` and about BYTES of them; `visit` returns false to stop before an entry.
+--- Returns how many were visited, and whether that were all.
+local function walk(key, from, to, limit, visit)
+  local step, seen, bytes, largest = 1, 0, 0, 0
+  while seen < limit and bytes < BYTES do
+    local asked = math.min(step, limit - seen)
+    local rows = redis.call('XRANGE', key, from, to, 'COUNT', asked)
+    for _, row in ipairs(rows) do
+      if visit(row) == false then return seen, false end
+      local size = sizes_of(row[2])
+      seen, bytes, largest = seen + 1, bytes + size, math.max(largest, size)
+    end
+    if #rows < asked then return seen, true end
+    from, step = '(' .. rows[#rows][1], next_step(step, bytes, largest)
+  end
+  return seen, false
 end
 
 --- A member of `delayed`. The token makes members of equal content distinct, and the same request sent twice one member; a new message
@@ -110,21 +149,12 @@ local function wait_until_due(delayed, now)
   return math.max(0, tonumber(first[2]) - now)
 end
 
---- An entry is done, or gone: another with its deduplication key may come.
-local function free(key, entry)
-  if entry.u then redis.call('ZREM', beside(key, 'unique'), entry.u) end
-end
-
-local function expire_dead(dead, now, oldest)
-  if tonumber(oldest) > 0 then redis.call('XTRIM', dead, 'MINID', '=', whole(now - tonumber(oldest))) end
-end
-
-local function bury(dead, entry, reason, actor, queue, deliveries, now, longest, oldest)
-  append(dead, {h = entry.h or '', i = entry.i, t = entry.t}, {'MAXLEN', '=', longest, '*', 'reason', reason, 'actor', actor,
-    'queue', queue, 'deliveries', deliveries, 'created', entry.c or whole(now), 'died', whole(now)})
-  free(dead, entry)
-  redis.pcall('HINCRBY', beside(dead, 'deaths'), reason, 1) -- a count is not worth a settlement that fails
-  expire_dead(dead, now, oldest)
+--- The id of the tick that lies in `ready`, if there is one, and whether it is in flight.
+local function tick_of(ready, group)
+  local id = redis.call('GET', beside(ready, 'tick'))
+  if not id or #redis.call('XRANGE', ready, id, id) == 0 then return nil, false end
+  local pending = redis.pcall('XPENDING', ready, group, id, id, 1)
+  return id, not pending['err'] and #pending > 0
 end
 
 local function is_fenced(leases, consumer)
@@ -154,6 +184,16 @@ end
 local function last_id(key)
   local info = redis.pcall('XINFO', 'STREAM', key)
   return info['err'] and '0-0' or flat_to_table(info)['last-generated-id']
+end
+
+--- The id after which entries wait that were never delivered.
+local function last_delivered(ready, group)
+  local groups = redis.pcall('XINFO', 'GROUPS', ready)
+  for _, flat in ipairs(groups['err'] and {} or groups) do
+    local info = flat_to_table(flat)
+    if info['name'] == group then return info['last-delivered-id'] end
+  end
+  return '0-0'
 end
 
 --- Register a function; each part of the library ends with its own.

@@ -1,25 +1,51 @@
 -- Operations: looking, states, settings, management, single dead letters. Part of layout.lua's library.
 
+--- The oldest of the delayed messages that are due first: of at most `look`, and of about BYTES.
+local function oldest_delayed(delayed, look)
+  local oldest, step, seen, bytes, largest = math.huge, 1, 0, 0, 0
+  while seen < look and bytes < BYTES do
+    local asked = math.min(step, look - seen)
+    local upcoming = redis.call('ZRANGE', delayed, seen, seen + asked - 1, 'WITHSCORES')
+    for at = 1, #upcoming, 2 do
+      local entry = unpack_entry(upcoming[at], upcoming[at + 1])
+      if entry then oldest = math.min(oldest, tonumber(entry.c)) end
+      seen, bytes, largest = seen + 1, bytes + #upcoming[at], math.max(largest, #upcoming[at])
+    end
+    if #upcoming < 2 * asked then break end
+    step = next_step(step, bytes, largest)
+  end
+  return oldest
+end
+
+--- How many entries are ready and how many in flight. A tick is nobody's message.
+local function depths(ready, group)
+  local summary = redis.pcall('XPENDING', ready, group)
+  local in_flight = summary['err'] and 0 or summary[1]
+  local waiting = math.max(0, redis.call('XLEN', ready) - in_flight)
+  local tick, taken = tick_of(ready, group)
+  if not tick then return waiting, in_flight end
+  return math.max(0, waiting - (taken and 0 or 1)), in_flight - (taken and 1 or 0)
+end
+
 --- KEYS ready delayed dead leases; ARGV group look
 --- -> {ready, delayed, in flight, dead, created of the oldest (ms) or -1, consumers, now, state, deaths by reason (flat), its manager or ''}
 local function stats(keys, args)
   local ready, delayed, look = keys[1], keys[2], tonumber(args[2])
-  local now, oldest, in_flight = now_ms(), math.huge, 0
-  local summary = redis.pcall('XPENDING', ready, args[1])
-  if not summary['err'] then in_flight = summary[1] end
-  for _, row in ipairs(redis.call('XRANGE', ready, '-', '+', 'COUNT', look)) do
-    oldest = math.min(oldest, tonumber(read_entry(row[1], row[2]).c))
-  end
-  local upcoming = redis.call('ZRANGE', delayed, 0, look - 1, 'WITHSCORES')
-  for at = 1, #upcoming, 2 do
-    local entry = unpack_entry(upcoming[at], upcoming[at + 1])
-    if entry then oldest = math.min(oldest, tonumber(entry.c)) end
-  end
+  local now, oldest = now_ms(), oldest_delayed(delayed, look)
+  local waiting, in_flight = depths(ready, args[1])
+  walk(ready, '-', '+', look, function(row)
+    local entry = read_entry(row[1], row[2])
+    if not entry.w then oldest = math.min(oldest, tonumber(entry.c)) end
+  end)
   if oldest == math.huge then oldest = -1 end
-  local length = redis.call('XLEN', ready)
-  return {math.max(0, length - in_flight), redis.call('ZCARD', delayed), in_flight, redis.call('XLEN', keys[3]), oldest,
+  return {waiting, redis.call('ZCARD', delayed), in_flight, redis.call('XLEN', keys[3]), oldest,
     redis.call('ZCOUNT', keys[4], '(' .. whole(now), '+inf'), now, state_of(ready), redis.call('HGETALL', beside(ready, 'deaths')),
     manager_of(beside(ready, 'settings'), now) or ''}
+end
+
+--- KEYS ready delayed; ARGV group -> how many messages are ready, in flight or delayed, without a look at any
+local function size(keys, args)
+  return redis.call('XLEN', keys[1]) - (tick_of(keys[1], args[1]) and 1 or 0) + redis.call('ZCARD', keys[2])
 end
 
 --- KEYS settings; ARGV state -> {1, the state before}; {0, the manager} if the queue is managed and this would change it
@@ -32,19 +58,23 @@ local function set_state(keys, args)
   return {1, before}
 end
 
---- Delete what waits and what is in flight, a chunk a call. KEYS ready; ARGV group limit -> how many were deleted
+--- Delete what waits and what is in flight, a chunk a call; with the last of it, the deduplication keys. KEYS ready delayed; ARGV group limit
+--- -> {1 if that was all, how many were deleted}
 local function drop(keys, args)
   demand(keys[1], 'stream')
-  local rows, ids = redis.call('XRANGE', keys[1], '-', '+', 'COUNT', args[2]), {}
-  for at, row in ipairs(rows) do
-    ids[at] = row[1]
+  local ids = {}
+  local _, all = walk(keys[1], '-', '+', tonumber(args[2]), function(row)
+    ids[#ids + 1] = row[1]
     free(keys[1], read_entry(row[1], row[2]))
-  end
+  end)
   if #ids > 0 then
     redis.pcall('XACK', keys[1], args[1], unpack(ids))
     redis.call('XDEL', keys[1], unpack(ids))
   end
-  return #ids
+  if all and redis.call('ZCARD', keys[2]) == 0 then
+    for _, part in ipairs({'unique', 'holders', 'debounced'}) do redis.call('UNLINK', beside(keys[1], part)) end
+  end
+  return {all and 1 or 0, #ids}
 end
 
 local function revive_one(ready, dead, id, letter)
@@ -126,10 +156,8 @@ end
 --- Whether a stream holds nothing but ticks, in a look that is bounded.
 local function has_no_messages(ready, look)
   if redis.call('XLEN', ready) > look then return false end
-  for _, row in ipairs(redis.call('XRANGE', ready, '-', '+')) do
-    if read_entry(row[1], row[2]).h then return false end
-  end
-  return true
+  local _, all = walk(ready, '-', '+', look, function(row) return not read_entry(row[1], row[2]).h end)
+  return all
 end
 
 --- Remove a queue if it is empty; its consumers register anew and find it with the settings of nobody. If it is kept, the manager's hold ends.
@@ -147,7 +175,7 @@ local function remove(keys, args)
     return {0}
   end
   redis.call('UNLINK', unpack(keys))
-  for _, part in ipairs({'deaths', 'rate', 'unique', 'debounced', 'requests'}) do redis.call('UNLINK', beside(ready, part)) end
+  for _, part in ipairs({'deaths', 'rate', 'watch', 'bell', 'orphans', 'tick', 'unique', 'holders', 'debounced', 'requests'}) do redis.call('UNLINK', beside(ready, part)) end
   return {1}
 end
 
@@ -159,3 +187,4 @@ register('handled', handled, {'allow-oom'})
 register('remove', remove, {'allow-oom'})
 register('set_state', set_state, {'allow-oom'})
 register('stats', stats, {'no-writes'})
+register('size', size, {'no-writes'})

@@ -1,42 +1,69 @@
 -- New work: the functions that a full server or a draining queue refuses. Part of layout.lua's library.
+-- A producer numbers its calls, one at a time; a call that comes again (its reply was lost) only tells what it came to.
+
+--- Milliseconds that a producer's last call is remembered: much longer than any client repeats it.
+local SENT_MS = 600000
 
 --- A draining queue takes only what its own messages beget.
 local function is_shut(ready, begotten)
   return begotten ~= '1' and state_of(ready) == 'Draining'
 end
 
---- KEYS ready; ARGV begotten ('1': by a message in flight), then (head, ids, trace)... -> how many were appended; -2 if the queue is draining
-local function enqueue(keys, args)
-  demand(keys[1], 'stream')
-  if is_shut(keys[1], args[1]) then return -2 end
-  for at = 2, #args, 3 do append(keys[1], new_entry(args[at], args[at + 1], args[at + 2])) end
-  return (#args - 1) / 3
+--- What a producer's call came to when it came before; nil if it is new. One that its producer has given up meanwhile is refused.
+local function answer_to(ready, sender, number)
+  local last = redis.call('GET', beside(ready, 'sent:' .. sender))
+  if not last then return nil end
+  last = cmsgpack.unpack(last)
+  if last[1] > tonumber(number) then error({err = 'STALE the producer has given this call up'}) end
+  return last[1] == tonumber(number) and last[2] or nil
 end
 
---- When a delayed message is due sooner than anyone knows, a tick (an entry without a head) wakes one of the blocked readers.
+local function note_answer(ready, sender, number, answer)
+  redis.call('SET', beside(ready, 'sent:' .. sender), cmsgpack.pack({tonumber(number), answer}), 'PX', SENT_MS)
+  return answer
+end
+
+--- KEYS ready; ARGV begotten ('1': by a message in flight), sender, number of the call, then (head, ids, trace)...
+--- -> how many were appended; -2 if the queue is draining
+local function enqueue(keys, args)
+  local ready = keys[1]
+  demand(ready, 'stream')
+  local answer = answer_to(ready, args[2], args[3])
+  if answer then return answer end
+  if is_shut(ready, args[1]) then return -2 end
+  for at = 4, #args, 3 do append(ready, new_entry(args[at], args[at + 1], args[at + 2])) end
+  return note_answer(ready, args[2], args[3], (#args - 3) / 3)
+end
+
+--- When a delayed message is due sooner than anyone knows, a tick (an entry without a head) wakes one of the blocked readers. One is enough.
 local function tick(ready, delayed, leases, before, now)
   local wait = wait_until_due(delayed, now)
   if wait >= 0 and (before < 0 or wait < before) and redis.call('ZCOUNT', leases, '(' .. whole(now), '+inf') > 0 then
-    redis.call('XADD', ready, '*', 'w', whole(now + wait))
+    local last = redis.call('GET', beside(ready, 'tick'))
+    if last then redis.call('XDEL', ready, last) end
+    redis.call('SET', beside(ready, 'tick'), redis.call('XADD', ready, '*', 'w', whole(now + wait)))
   end
   return wait
 end
 
---- KEYS ready delayed leases; ARGV begotten, then (token, delay ms, head, ids, trace)... -> ms until the first is due, or -1; -2 if draining.
+--- KEYS ready delayed leases; ARGV begotten, sender, number of the call, then (token, delay ms, head, ids, trace)...
+--- -> ms until the first is due, or -1; -2 if draining.
 local function delay(keys, args)
   local ready, delayed, leases = keys[1], keys[2], keys[3]
   demand(ready, 'stream')
   demand(delayed, 'zset')
   demand(leases, 'zset')
+  local answer = answer_to(ready, args[2], args[3])
+  if answer then return answer end
   if is_shut(ready, args[1]) then return -2 end
   local now = now_ms()
   local before = wait_until_due(delayed, now)
-  for at = 2, #args, 5 do
+  for at = 4, #args, 5 do
     local pause = tonumber(args[at + 1])
-    local member = pack_entry(args[at], new_entry(args[at + 2], args[at + 3], args[at + 4]), pause)
-    redis.call('ZADD', delayed, 'NX', whole(now + pause), member)
+    local entry = new_entry(args[at + 2], args[at + 3], args[at + 4])
+    put_delayed(delayed, now + pause, pack_entry(args[at], entry, pause), entry)
   end
-  return tick(ready, delayed, leases, before, now)
+  return note_answer(ready, args[2], args[3], tick(ready, delayed, leases, before, now))
 end
 
 --- Replace the message that waits under a key, if any, and begin its quiet time anew.
@@ -49,39 +76,43 @@ local function debounce(delayed, digest, quiet, entry, now)
 end
 
 --- Messages with deduplication keys. KEYS ready delayed leases;
---- ARGV begotten, then (token, mode, digest, ms or 0, delay ms or 0, head, trace)... -> {ms until the first is due, then 1 if taken or 0, each};
+--- ARGV begotten, sender, number of the call, then (token, mode, digest, ms or 0, delay ms or 0, head, trace)...
+--- -> {ms until the first is due, then 1 if taken or 0, each};
 --- {-2} if draining. Modes: simple (none beside one that is not done), throttle (one in so many ms), debounce (the last after so many quiet ms)
 local function enqueue_unique(keys, args)
   local ready, delayed, leases = keys[1], keys[2], keys[3]
-  local unique = beside(ready, 'unique')
   demand(ready, 'stream')
   demand(delayed, 'zset')
   demand(leases, 'zset')
-  demand(unique, 'zset')
+  demand(beside(ready, 'unique'), 'zset')
+  demand(beside(ready, 'holders'), 'hash')
   demand(beside(ready, 'debounced'), 'hash')
+  local told = answer_to(ready, args[2], args[3])
+  if told then return told end
   if is_shut(ready, args[1]) then return {-2} end
   local now, answer = now_ms(), {}
   local before = wait_until_due(delayed, now)
-  redis.call('ZREMRANGEBYSCORE', unique, '-inf', whole(now))
-  for at = 2, #args, 7 do
-    local mode, digest, period, pause = args[at + 1], args[at + 2], tonumber(args[at + 3]), tonumber(args[at + 4])
+  tidy_keys(ready, now)
+  for at = 4, #args, 7 do
+    local token, mode, digest, period, pause = args[at], args[at + 1], args[at + 2], tonumber(args[at + 3]), tonumber(args[at + 4])
     local entry, taken = new_entry(args[at + 5], '', args[at + 6]), 1
     if mode == 'debounce' then
       debounce(delayed, digest, period, entry, now)
-    elseif redis.call('ZADD', unique, 'NX', period > 0 and whole(now + period) or '+inf', digest) == 0 then
+    elseif is_held(ready, digest, now, period) then
       taken = 0
     else
-      if mode == 'simple' then entry.u = digest end
+      if mode == 'simple' then entry.u = digest .. token end
+      hold_key(ready, digest, period > 0 and whole(now + period) or '+inf', mode == 'simple' and token)
       if pause > 0 then
-        redis.call('ZADD', delayed, 'NX', whole(now + pause), pack_entry(args[at], entry, pause))
+        put_delayed(delayed, now + pause, pack_entry(token, entry, pause), entry)
       else
-        append(ready, entry)
+        put_ready(ready, entry)
       end
     end
     answer[#answer + 1] = taken
   end
   table.insert(answer, 1, tick(ready, delayed, leases, before, now))
-  return answer
+  return note_answer(ready, args[2], args[3], answer)
 end
 
 register('enqueue', enqueue, {})

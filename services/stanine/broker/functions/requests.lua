@@ -2,52 +2,43 @@
 -- Each has a token and is bounded by what was there when it first came; it may take several calls, each going on where
 -- the one before ended. Sent again after it is done, it only tells what it came to.
 
---- The id after which entries wait that were never delivered.
-local function last_delivered(ready, group)
-  local groups = redis.pcall('XINFO', 'GROUPS', ready)
-  for _, flat in ipairs(groups['err'] and {} or groups) do
-    local info = flat_to_table(flat)
-    if info['name'] == group then return info['last-delivered-id'] end
-  end
-  return '0-0'
-end
+--- Deduplication keys looked at in one call when what held them may be gone.
+local KEYS_LOOK = 300
 
 --- What waits and is not in flight. True when all is done.
 local function purge_ready(keys, request, group, limit)
-  local rows, ids = redis.call('XRANGE', keys[1], '(' .. last_delivered(keys[1], group), request.upto, 'COUNT', limit), {}
-  for at, row in ipairs(rows) do
-    ids[at] = row[1]
+  local ids = {}
+  local _, all = walk(keys[1], '(' .. last_delivered(keys[1], group), request.upto, limit, function(row)
+    ids[#ids + 1] = row[1]
     local entry = read_entry(row[1], row[2])
     if entry.h then request.count = request.count + 1 end
     free(keys[1], entry)
-  end
+  end)
   if #ids > 0 then redis.call('XDEL', keys[1], unpack(ids)) end
-  return #rows < limit
+  return all
 end
 
+--- Everything delayed goes in the first call, whatever comes after it stays; the keys that it held are looked for call by call.
 local function purge_delayed(keys, request)
-  request.count = redis.call('ZCARD', keys[2])
-  if redis.call('ZCARD', beside(keys[2], 'unique')) > 0 then
-    for from = 0, request.count - 1, CHUNK do
-      for _, member in ipairs(redis.call('ZRANGE', keys[2], from, from + CHUNK - 1)) do free(keys[2], unpack_entry(member, 0) or {}) end
-    end
+  if not request.at then
+    request.count, request.at = redis.call('ZCARD', keys[2]), 0
+    redis.call('UNLINK', keys[2], beside(keys[2], 'debounced'))
   end
-  redis.call('UNLINK', keys[2], beside(keys[2], 'debounced'))
-  return true
+  request.at = tidy_from(keys[1], request.at, KEYS_LOOK, now_ms())
+  return not request.at
 end
 
 --- The dead letters of a reason and an actor ('': of any) are deleted or put back. True when all is done.
 local function sift_dead(keys, request, limit, revives)
-  local rows = redis.call('XRANGE', keys[3], '(' .. request.after, request.upto, 'COUNT', limit)
-  for _, row in ipairs(rows) do
+  local _, all = walk(keys[3], '(' .. request.after, request.upto, limit, function(row)
     local letter = flat_to_table(row[2])
     if (request.reason == '' or letter.reason == request.reason) and (request.actor == '' or letter.actor == request.actor) then
       if revives then revive_one(keys[1], keys[3], row[1], letter) else redis.call('XDEL', keys[3], row[1]) end
       request.count = request.count + 1
     end
     request.after = row[1]
-  end
-  return #rows < limit
+  end)
+  return all
 end
 
 local function forget_oldest_request(requests)

@@ -33,9 +33,9 @@ local function retry(keys, args)
   local entry, now = new_entry(args[7], args[8], args[9]), now_ms()
   entry.n, entry.c, entry.u = args[5], args[6], args[10] ~= '' and args[10] or nil
   if tonumber(args[4]) <= 0 then
-    append(ready, entry)
+    put_ready(ready, entry)
   else
-    redis.call('ZADD', delayed, whole(now + tonumber(args[4])), pack_entry(args[3], entry))
+    put_delayed(delayed, now + tonumber(args[4]), pack_entry(args[3], entry), entry)
   end
   return {1, wait_until_due(delayed, now)}
 end
@@ -58,7 +58,7 @@ local function reject(keys, args)
         bury(dead, entry, args[3], args[4], args[5], deliveries, now, args[6], args[7])
       elseif entry then
         entry.n = deliveries
-        redis.call('ZADD', delayed, whole(now + pause), pack_entry(id, entry))
+        put_delayed(delayed, now + pause, pack_entry(id, entry), entry)
       end
     end
   end
@@ -75,7 +75,7 @@ local function release(keys, args)
     local entry = entry_in(ready, args[at])
     if settle_one(ready, args[1], args[at]) and entry and entry.h then
       entry.n = args[at + 1]
-      append(ready, entry)
+      put_ready(ready, entry)
       released = released + 1
     end
   end

@@ -1,0 +1,150 @@
+"""How a broker takes messages: one, many, from asyncio, with deduplication keys, and what Retries defers. Mixed into StreamsBroker.
+
+Every call that goes to Redis has a sender and a number (senders.py), so a call whose reply was lost may be sent again: it adds nothing.
+"""
+
+import logging
+from collections.abc import Iterable, Iterator
+from typing import TYPE_CHECKING, Any
+
+import dramatiq
+from dramatiq.common import current_millis
+
+from stanine.broker.dedupe import DUPLICATE
+from stanine.broker.entry import TRACE_OPTION, NewEntry
+from stanine.broker.errors import QueueDraining
+from stanine.broker.exchange import Call
+from stanine.broker.keeper import Keeper
+from stanine.broker.patience import TROUBLE, connection_error
+from stanine.broker.producing import Chunk, Message, make_entry, without_options
+from stanine.broker.proxy import StreamProxy
+from stanine.broker.queue import SHUT, Queue, library
+from stanine.broker.senders import Sender, Senders
+from stanine.broker.server import ServerLook
+from stanine.broker.state import working
+
+if TYPE_CHECKING:
+    import redis
+    import redis.asyncio
+
+
+class Enqueueing:
+    """The broker's ways to take messages."""
+
+    if TYPE_CHECKING:
+        logger: logging.Logger
+        keeper: Keeper
+        actors: dict[str, dramatiq.Actor[Any, Any]]
+        _senders: Senders
+        _look: ServerLook
+
+        @property
+        def client(self) -> "redis.Redis": ...  # noqa: D102 - the broker's
+        @property
+        def async_client(self) -> "redis.asyncio.Redis": ...  # noqa: D102 - likewise
+        def _queue(self, queue_name: str) -> Queue: ...
+        def emit_before(self, signal: str, *args: Any, **kwargs: Any) -> None: ...  # noqa: D102 - likewise
+        def emit_after(self, signal: str, *args: Any, **kwargs: Any) -> None: ...  # noqa: D102 - likewise
+
+    def enqueue(self, message: Message, *, delay: int | None = None) -> Message:
+        """Enqueue a message, `delay` milliseconds from now if given; return it.
+
+        Called with a message in flight (as Retries does), it notes the deferral; the acknowledgement that follows does both in one step.
+        Raises BrokerConnectionError if the server does not answer or refuses; the message may then be there or not. QueueDraining: the
+        queue takes nothing new. BatchRefused: see batch actors. DedupeRefused: see dedupe.py; a duplicate is not taken, nor announced to
+        middleware by `after_enqueue`, and what is returned has the option `duplicate`.
+        """
+        if isinstance(message, StreamProxy):
+            return self._defer(message, delay)
+        return message if self.enqueue_unique(message, delay=delay) else message.copy(options={DUPLICATE: True})
+
+    def enqueue_unique(self, message: Message, *, delay: int | None = None) -> bool:
+        """Enqueue a message as `enqueue` does; return whether it was taken: False if it is a duplicate by its deduplication key."""
+        return self.enqueue_many([message], delay=delay) == 1
+
+    def enqueue_many(self, messages: Iterable[Message], *, delay: int | None = None) -> int:
+        """Enqueue messages, up to 500 (or 1 MiB) a round trip; each such chunk is there as a whole or not at all. Errors: as `enqueue`.
+
+        Returns how many were taken: all but the duplicates.
+        """
+        return sum(self._send(chunk) for chunk in self._chunks(messages, delay))
+
+    async def enqueue_async(self, message: Message, *, delay: int | None = None) -> Message:
+        """Enqueue a message from asyncio; as `enqueue`. Middleware runs in the event loop."""
+        taken = await self.enqueue_many_async([message], delay=delay)
+        return message if taken else message.copy(options={DUPLICATE: True})
+
+    async def enqueue_many_async(self, messages: Iterable[Message], *, delay: int | None = None) -> int:
+        """Enqueue messages from asyncio; as `enqueue_many`."""
+        taken = 0
+        for chunk in self._chunks(messages, delay):
+            with self._senders.lend() as sender:
+                try:
+                    answer = await library().call_async(self.async_client, *chunk.command(_call(sender)))
+                except TROUBLE as error:
+                    raise connection_error(error) from error
+            await self._look.once_async(self.async_client)
+            taken += self._enqueued(chunk, answer)
+        return taken
+
+    def _send(self, chunk: Chunk) -> int:
+        with self._senders.lend() as sender:
+            try:
+                answer = library().call(self.client, *chunk.command(_call(sender)))
+            except TROUBLE as error:
+                raise connection_error(error, self.client) from error
+        self._look.once(self.client)
+        return self._enqueued(chunk, answer)
+
+    def _before(self, message: Message, delay: int | None) -> tuple[NewEntry, int | None]:
+        """Emit before_enqueue (middleware may add a traceparent) and make the entry; an `eta` among the options becomes the delay."""
+        eta = message.options.pop("eta", None)
+        if delay is None and isinstance(eta, int | float):
+            delay = int(eta) - current_millis()
+        if delay is not None and delay <= 0:
+            delay = None
+        self.emit_before("enqueue", message, delay)
+        return make_entry(message, self.actors.get(message.actor_name), delay), delay
+
+    def _chunks(self, messages: Iterable[Message], delay: int | None) -> Iterator[Chunk]:
+        waiting: dict[tuple[str, bool, bool], Chunk] = {}
+        for message in messages:
+            entry, pause = self._before(message, delay)
+            key = (message.queue_name, pause is not None, entry.dedupe is not None)
+            chunk = waiting.setdefault(key, Chunk(self._queue(message.queue_name)))
+            chunk.add(message, entry, pause)
+            if chunk.is_full:
+                yield waiting.pop(key)
+        yield from waiting.values()
+
+    def _enqueued(self, chunk: Chunk, answer: Any) -> int:
+        """Announce what was taken; return how many messages that are."""
+        wait, *taken = answer if chunk.has_keys else (answer,)
+        if int(wait) == SHUT:
+            raise QueueDraining(f"queue {chunk.queue.name} is draining: it takes new messages again when it is resumed")
+        if chunk.is_delayed or chunk.has_keys:
+            self.keeper.expect(chunk.queue, int(wait))
+        taken = taken or [1] * len(chunk.messages)
+        for (message, delay), new in zip(chunk.messages, taken, strict=True):
+            if new:
+                self.emit_after("enqueue", message, delay)
+            else:
+                self.logger.debug("Message %r to %s is a duplicate and was not taken.", message.message_id, message.actor_name)
+        return sum(map(int, taken))
+
+    def _defer(self, proxy: StreamProxy, delay: int | None) -> Message:
+        if proxy.is_batch:
+            return proxy.message  # a failed batch is split when it is settled; Retries does not act on it
+        more = {}
+        if "traceback" in proxy.options:
+            # Texts and tracebacks of exceptions may hold what people answered; the type is enough to find the fault in the logs.
+            error = proxy._exception  # noqa: SLF001 - Dramatiq keeps it there for brokers
+            more["traceback"] = type(error).__name__ if error is not None else ""
+        self.emit_before("enqueue", proxy.message, delay)
+        proxy.deferral = (without_options(proxy.message, (TRACE_OPTION, "traceback", *proxy.lent), **more).encode(), max(0, delay or 0))
+        self.emit_after("enqueue", proxy.message, delay)
+        return proxy.message
+
+
+def _call(sender: Sender) -> Call:
+    return Call(sender.name, sender.number, begotten=working.get())

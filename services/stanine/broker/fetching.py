@@ -1,0 +1,126 @@
+"""How a consumer reads new entries: as many as it has use for, in one of three ways. Called by the consumer, in its thread.
+
+A queue of plain messages, or of batch messages only, is read by XREADGROUP. One with both, and one with a rate, is read by a function:
+it looks at what comes, so that no plain message lies here that another consumer could run, and none before the rate allows it.
+"""
+
+import threading
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import dramatiq
+import redis
+
+from stanine.broker.batch import SECOND_PART, BatchLimits, Part, limits_of
+from stanine.broker.entry import Entry, Fields, read_head
+from stanine.broker.exchange import Fetched, Room
+from stanine.broker.membership import Membership
+from stanine.broker.queue import library
+from stanine.broker.reader import QUEUE_DELETED, Reader
+from stanine.connection.library import is_function_missing
+
+#: Entries of a batch read at once before the size of messages is known.
+FIRST_COUNT = 64
+
+Actors = Mapping[str, "dramatiq.Actor[Any, Any]"]
+
+
+class Fetching:
+    """Reads for one consumer. `stopping` ends what it waits for."""
+
+    def __init__(self, queue_name: str, client: "redis.Redis", reader: Reader, actors: Actors, stopping: threading.Event) -> None:
+        self._queue_name = queue_name
+        self._client = client
+        self._reader = reader
+        self._actors = actors
+        self._stopping = stopping
+        self._count = FIRST_COUNT
+        #: The kinds of actors, as of so many.
+        self._known, self._kinds_known = 0, (False, False)
+
+    def close(self) -> None:
+        """Give the connection back."""
+        self._reader.close()
+
+    def read(self, membership: Membership, free: int, block: float, succeeded: Callable[[], None]) -> "list[tuple[bytes, Fields]]":
+        """Return new entries for up to `free` calls, waiting at most `block` seconds for the first.
+
+        `succeeded` is called when the server has taken a command that changes something: then it works.
+        """
+        merges, has_plain = self._kinds()
+        count, block_ms = self._count if merges else free, int(block * 1000)
+        if membership.settings.rate_messages is None and not (merges and has_plain):
+            rows = self._reader.read(membership.name, count, block_ms)
+            succeeded()
+            return rows
+        room = Room(free, self._smallest(membership)) if merges and has_plain else Room(0, 1)
+        try:
+            fetched = self._reader.fetch(membership.queue.fetch_command(membership.name, count, room, block_ms))
+        except redis.ResponseError as error:
+            if not is_function_missing(error):
+                raise
+            library().load(self._client)
+            return []
+        succeeded()
+        return fetched.rows or self._wait(membership, fetched, block_ms)
+
+    def adapt(self, read: int, work: "list[Part | Entry]", membership: Membership) -> None:
+        """Read about one batch at a time, however many ids the messages carry: more would only keep them from other consumers."""
+        if read >= self._count and len(work) == 1:
+            self._count = min(self._count * 2, self._largest(membership))
+        elif len(work) > 1 and isinstance(work[0], Part):
+            self._count = len(work[0].entry_ids)
+
+    def limits(self, head: bytes, membership: Membership) -> BatchLimits | None:
+        """Return how the actor of a head takes its batches; None if it is unknown, or takes messages one by one."""
+        try:
+            _, actor_name = read_head(head)
+        except ValueError:
+            return None
+        actor = self._actors.get(actor_name)
+        return limits_of(actor, membership.settings) if actor else None
+
+    @property
+    def merges(self) -> bool:
+        """Whether messages of this queue are merged."""
+        return self._kinds()[0]
+
+    def room(self, calls: int, membership: Membership) -> Room:
+        """Return the room for `calls` calls with entries that dead consumers held: of a batch, they are merged in small parts."""
+        return Room(calls, min(SECOND_PART, self._smallest(membership)))
+
+    def _wait(self, membership: Membership, fetched: Fetched, block_ms: int) -> "list[tuple[bytes, Fields]]":
+        """Wait for the rate if there is work, for work if there is none, for the bell if another does that."""
+        if fetched.waits_for_bell:
+            try:
+                self._reader.wait_for_bell(membership.queue.keys.bell, block_ms)
+            except redis.ResponseError as error:
+                if not any(sign in str(error) for sign in QUEUE_DELETED):
+                    raise  # without its bell the queue is fetched from again, which makes one
+        elif fetched.wait_ms >= 0:
+            self._stopping.wait(min(fetched.wait_ms, block_ms) / 1000)
+        elif fetched.last_id:
+            self._reader.wait_for_more(fetched.last_id, block_ms)
+        else:
+            return self._reader.read(membership.name, 1, block_ms)
+        return []
+
+    def _kinds(self) -> tuple[bool, bool]:
+        """Tell whether the queue has batch actors here, and whether it has others."""
+        if len(self._actors) != self._known:
+            self._known, self._kinds_known = len(self._actors), self._find_kinds()
+        return self._kinds_known
+
+    def _find_kinds(self) -> tuple[bool, bool]:
+        batch = [actor.options.get("batch") is not None for actor in list(self._actors.values()) if actor.queue_name == self._queue_name]
+        return any(batch), not all(batch)
+
+    def _bounds(self, membership: Membership) -> list[int]:
+        actors = [actor for actor in list(self._actors.values()) if actor.queue_name == self._queue_name]
+        return [bound.max_messages for bound in (limits_of(actor, membership.settings) for actor in actors) if bound]
+
+    def _largest(self, membership: Membership) -> int:
+        return max(self._bounds(membership), default=1)
+
+    def _smallest(self, membership: Membership) -> int:
+        return min(self._bounds(membership), default=1)
