@@ -17,6 +17,11 @@ def broker(make_broker: Any) -> StreamsBroker:
     return made
 
 
+def unkept(broker: Any) -> None:
+    """Fail if anything is kept for keys that are free."""
+    assert broker.client.exists("test:{t}:q:default:holders", "test:{t}:q:default:unique", "test:{t}:q:default:debounced") == 0
+
+
 def keys_held(broker: Any) -> int:
     return int(broker.client.zcard("test:{t}:q:default:unique")) + int(broker.client.hlen("test:{t}:q:default:debounced"))
 
@@ -201,3 +206,158 @@ def test_the_key_itself_is_not_stored(broker: Any) -> None:
 
     work.send_with_options(dedupe_key="somebody@example.org")
     assert all(b"somebody" not in (broker.client.dump(key) or b"") for key in broker.client.scan_iter())
+
+
+def test_the_caller_learns_whether_a_message_was_a_duplicate(broker: Any) -> None:
+    @dramatiq.actor(broker=broker, dedupe="simple")
+    def work(number: int) -> None: ...
+
+    first, second = work.send(1), work.send(1)
+    assert "duplicate" not in first.options
+    assert second.options["duplicate"] is True
+    assert not broker.enqueue_unique(work.message(1))
+    assert broker.enqueue_unique(work.message(2))
+    assert broker.enqueue_many([work.message(2), work.message(3), work.message(3)]) == 1
+
+    async def send() -> list[bool]:
+        sent = [await broker.enqueue_async(work.message(number)) for number in (3, 4)]
+        assert await broker.enqueue_many_async([work.message(4), work.message(5)]) == 1
+        await broker.close_async()
+        return ["duplicate" in message.options for message in sent]
+
+    assert asyncio.run(send()) == [True, False]
+    assert broker.stats("default").ready == 5
+    broker.flush("default")
+    assert broker.enqueue_unique(second), "the mark does not keep it from being sent again"
+    ((_, fields),) = broker.client.xrange(broker.ready_key("default"))
+    assert b"duplicate" not in fields[b"h"]
+
+
+def test_a_finishing_message_does_not_free_the_key_of_a_later_one(broker: Any, run_worker: Any, wait_until: Any) -> None:
+    go_on = {number: threading.Event() for number in (1, 2)}
+    begun: list[int] = []
+
+    @dramatiq.actor(broker=broker)
+    def work(number: int) -> None:
+        begun.append(number)
+        go_on[number].wait(20)
+
+    def send(number: int) -> bool:
+        taken: bool = broker.enqueue_unique(work.message_with_options(args=(number,), dedupe_key="k", dedupe="simple", dedupe_ms=400))
+        return taken
+
+    run_worker(broker, threads=3)
+    assert send(1)
+    wait_until(lambda: begun == [1])
+    time.sleep(0.5)  # the first keeps others away no longer
+    assert send(2)
+    wait_until(lambda: begun == [1, 2])
+    go_on[1].set()
+    wait_until(lambda: broker.stats("default").in_flight == 1)
+    held = keys_held(broker)
+    go_on[2].set()
+    broker.join("default", timeout=5000)
+    assert held == 1
+    assert keys_held(broker) == 0
+
+
+@pytest.mark.parametrize("gone", ["ready", "delayed", "entry"])
+def test_a_key_does_not_outlive_its_message_however_that_was_lost(broker: Any, gone: str) -> None:
+    @dramatiq.actor(broker=broker, dedupe="simple")
+    def work(number: int) -> None: ...
+
+    def send(number: int) -> bool:
+        taken: bool = broker.enqueue_unique(work.message(number), delay=60_000 if gone == "delayed" else None)
+        return taken
+
+    assert send(1)
+    assert not send(1)
+    keys = broker._queue("default").keys
+    if gone == "entry":
+        broker.client.xtrim(keys.ready, maxlen=0)
+    else:
+        broker.client.delete(getattr(keys, gone))
+    assert send(2)
+    assert send(1)
+    assert not send(1)
+
+
+def test_keys_whose_messages_were_lost_do_not_pile_up(broker: Any) -> None:
+    @dramatiq.actor(broker=broker, dedupe="simple")
+    def work(number: int) -> None: ...
+
+    broker.enqueue_many(work.message(number) for number in range(1000))
+    broker.client.delete(broker.ready_key("default"))
+    broker.enqueue_many(work.message(number) for number in range(1000, 2200))
+    for number in range(2200, 2400):
+        work.send(number)
+    assert 1400 <= keys_held(broker) <= 1500
+
+
+@pytest.mark.parametrize("way", ["retry", "promote", "release", "takeover"])
+def test_a_key_is_held_wherever_its_message_goes(broker: Any, make_broker: Any, run_worker: Any, wait_until: Any, way: str) -> None:
+    begun: list[int] = []
+
+    @dramatiq.actor(broker=broker, min_backoff=60_000, max_backoff=60_000, max_retries=3, dedupe="simple")
+    def work(number: int) -> None:
+        begun.append(number)
+        if way == "retry":
+            raise ValueError
+
+    def taken() -> bool:
+        return bool(broker.enqueue_unique(work.message(1)))
+
+    if way == "promote":
+        assert broker.enqueue_unique(work.message(1), delay=1)
+        time.sleep(0.01)
+        broker._queue("default").promote(broker.client)
+        assert broker.stats("default").ready == 1
+    else:
+        assert taken()
+    if way == "retry":
+        worker = run_worker(broker)
+        wait_until(lambda: begun and broker.stats("default").delayed == 1)
+        worker.stop(5000)
+    if way in ("release", "takeover"):
+        consumer = broker.consume("default", prefetch=1, timeout=100)
+        messages: list[Any] = []
+        wait_until(lambda: messages.append(next(consumer)) or messages[-1])
+        assert not taken()
+        if way == "release":
+            consumer.requeue([messages[-1]])
+        else:
+            broker.leave_queues()
+    assert not taken()
+    broker.flush("default")
+    unkept(broker)
+    assert taken()
+
+
+def test_flush_and_purge_leave_no_keys_behind_even_of_messages_that_were_lost(broker: Any) -> None:
+    @dramatiq.actor(broker=broker, dedupe="simple")
+    def work(number: int) -> None: ...
+
+    @dramatiq.actor(broker=broker, dedupe="throttle", dedupe_ms=60_000)
+    def seldom(number: int) -> None: ...
+
+    broker.enqueue_many(work.message(number) for number in range(2000))
+    broker.enqueue_many([work.message(-number) for number in range(1, 2000)], delay=60_000)
+    assert broker.purge("default", "delayed") == 1999
+    assert keys_held(broker) == 2000
+    broker.client.delete(broker.ready_key("default"))
+    seldom.send(1)
+    broker.flush("default")
+    unkept(broker)
+    assert broker.enqueue_unique(seldom.message(1))
+
+
+def test_a_clock_that_was_set_back_does_not_stretch_a_period(broker: Any) -> None:
+    @dramatiq.actor(broker=broker, dedupe="throttle", dedupe_ms=300)
+    def work(number: int) -> None: ...
+
+    assert broker.enqueue_unique(work.message(1))
+    ((digest, ends),) = broker.client.zrange("test:{t}:q:default:unique", 0, -1, withscores=True)
+    broker.client.zadd("test:{t}:q:default:unique", {digest: ends + 3_600_000})  # as if the clock had been an hour ahead
+    assert not broker.enqueue_unique(work.message(1))
+    time.sleep(0.35)
+    assert broker.enqueue_unique(work.message(1))

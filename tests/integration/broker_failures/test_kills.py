@@ -21,7 +21,7 @@ CALLS = int(os.environ.get("STANINE_FAULT_CALLS", "2"))
 AT_ONCE = 6
 #: What every worker does at least once; the suite is void if it does not.
 WORKER_STEPS = {"join", "beat", "recover", "held", "start", "XREADGROUP", "ack", "retry", "reject", "promote", "release", "leave"}
-PRODUCER_STEPS = {"XADD", "enqueue", "delay"}
+PRODUCER_STEPS = {"enqueue", "delay"}
 
 
 def run_process(role: str, url: str, namespace: str, directory: Path, step: Step | None) -> int:

@@ -6,7 +6,7 @@ local DIGEST, TOKEN = 16, 12
 --- The field of `holders` that says where tidying goes on.
 local TIDIED = '@at'
 --- Keys looked at beside each message with a key, so that those whose messages were lost do not pile up.
-local TIDY = 4
+local TIDY = 2
 --- Keys of times that are over, forgotten in one call.
 local EXPIRE = 100
 
@@ -91,11 +91,11 @@ local function tidy_from(ready, at, count, now)
   return #found == count and at + kept or nil
 end
 
---- Forget keys whose time is over, and look at a few others in turn.
-local function tidy_keys(ready, now)
+--- Forget keys whose time is over, and look at a few others in turn, on account of so many messages.
+local function tidy_keys(ready, messages, now)
   local over = redis.call('ZRANGE', beside(ready, 'unique'), '-inf', whole(now), 'BYSCORE', 'LIMIT', 0, EXPIRE)
   for _, digest in ipairs(over) do drop_key(ready, digest) end
-  local at = tidy_from(ready, tonumber(redis.call('HGET', beside(ready, 'holders'), TIDIED) or 0), TIDY, now)
+  local at = tidy_from(ready, tonumber(redis.call('HGET', beside(ready, 'holders'), TIDIED) or 0), TIDY * messages, now)
   if at then
     redis.call('HSET', beside(ready, 'holders'), TIDIED, at)
   else

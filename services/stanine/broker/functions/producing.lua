@@ -92,7 +92,7 @@ local function enqueue_unique(keys, args)
   if is_shut(ready, args[1]) then return {-2} end
   local now, answer = now_ms(), {}
   local before = wait_until_due(delayed, now)
-  tidy_keys(ready, now)
+  tidy_keys(ready, (#args - 3) / 7, now)
   for at = 4, #args, 7 do
     local token, mode, digest, period, pause = args[at], args[at + 1], args[at + 2], tonumber(args[at + 3]), tonumber(args[at + 4])
     local entry, taken = new_entry(args[at + 5], '', args[at + 6]), 1
