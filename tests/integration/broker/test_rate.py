@@ -5,6 +5,7 @@ import time
 from typing import Any
 
 import dramatiq
+from tests.integration.broker_failures import workload
 
 
 def limit(broker: Any, queue: str = "default", **settings: int) -> None:
@@ -164,3 +165,119 @@ def test_a_flushed_function_library_is_loaded_again(make_broker: Any, run_worker
     broker.enqueue_many(work.message(number) for number in range(20))
     broker.join("default", timeout=5000)
     assert sorted(seen) == list(range(20))
+
+
+def calls_of(broker: Any, *names: str) -> int:
+    stats = broker.client.info("commandstats")
+    return sum(int(stats.get(f"cmdstat_{name}", {}).get("calls", 0)) for name in names)
+
+
+#: Milliseconds after which an idle consumer comes back from waiting.
+IDLE_MS = 1500
+
+
+def at_rest(consumers: int, seconds: float) -> float:
+    """Return how many calls idle consumers make: each renews its lease, and asks and waits anew."""
+    return 3 * consumers * (seconds / 1.5 + 1)
+
+
+def test_a_message_wakes_a_few_and_not_all_of_many_idle_consumers(make_broker: Any, run_worker: Any, wait_until: Any) -> None:
+    brokers = [make_broker() for _ in range(25)]
+    seen: list[int] = []
+    for broker in brokers:
+
+        @dramatiq.actor(broker=broker)
+        def work(number: int) -> None:
+            seen.append(number)
+
+    limit(brokers[0], rate_messages=1000)
+    workers = [run_worker(broker, threads=1, timeout=IDLE_MS) for broker in brokers]
+    wait_until(lambda: brokers[0].stats("default").consumers == 25, 20)
+    time.sleep(1)
+    before, begun = calls_of(brokers[0], "fcall", "xread", "xreadgroup"), time.monotonic()
+    for number in range(30):
+        work.send(number)
+        wait_until(lambda number=number: len(seen) == number + 1, 2)
+    made = calls_of(brokers[0], "fcall", "xread", "xreadgroup") - before
+    assert made <= 30 * 10 + at_rest(25, time.monotonic() - begun), "all of them would be 1,560"
+    workload.stop_together(*workers)
+    assert sorted(seen) == list(range(30))
+
+
+def test_a_slow_rate_is_waited_for_by_one_of_many_consumers(make_broker: Any, run_worker: Any, wait_until: Any) -> None:
+    brokers = [make_broker() for _ in range(10)]
+    seen: list[int] = []
+    for broker in brokers:
+
+        @dramatiq.actor(broker=broker)
+        def work(number: int) -> None:
+            seen.append(number)
+
+    limit(brokers[0], rate_messages=5)
+    workers = [run_worker(broker, threads=1, timeout=IDLE_MS) for broker in brokers]
+    wait_until(lambda: brokers[0].stats("default").consumers == 10, 20)
+    brokers[0].enqueue_many(work.message(number) for number in range(21))
+    wait_until(lambda: len(seen) >= 1)
+    before, begun = calls_of(brokers[0], "fcall", "xread", "xreadgroup"), time.monotonic()
+    wait_until(lambda: len(seen) == 21, 20)
+    made, took = calls_of(brokers[0], "fcall", "xread", "xreadgroup") - before, time.monotonic() - begun
+    assert took >= 3
+    assert made <= 20 * 10 + at_rest(10, took)
+    workload.stop_together(*workers)
+
+
+def test_who_waits_for_the_others_may_die(make_broker: Any, run_worker: Any, wait_until: Any) -> None:
+    brokers = [make_broker() for _ in range(3)]
+    seen: list[int] = []
+    for broker in brokers:
+
+        @dramatiq.actor(broker=broker)
+        def work(number: int) -> None:
+            seen.append(number)
+
+    limit(brokers[0], rate_messages=1000)
+    server = brokers[0].client
+    server.set(brokers[0]._queue("default").keys.ready.replace(":ready", ":watch"), f"{brokers[0].stats('default').now_ms + 2500} dead")
+    for broker in brokers:
+        run_worker(broker, threads=1, timeout=500)
+    work.send(1)
+    wait_until(lambda: seen == [1], 10)
+
+
+def test_a_clock_that_was_set_back_does_not_stop_a_limited_queue(make_broker: Any, run_worker: Any, wait_until: Any) -> None:
+    broker = make_broker()
+    seen: list[int] = []
+
+    @dramatiq.actor(broker=broker)
+    def work(number: int) -> None:
+        seen.append(number)
+
+    limit(broker, rate_messages=20, rate_burst=2)
+    key, hour = broker.ready_key("default").replace(":ready", ":rate"), 3_600_000
+    broker.client.set(key, broker.stats("default").now_ms + hour)  # as it is when the clock was an hour ahead
+    run_worker(broker)
+    broker.enqueue_many(work.message(number) for number in range(10))
+    wait_until(lambda: len(seen) == 10, 10)
+
+
+def test_a_mixed_queue_keeps_to_its_rate_and_does_not_hoard(make_broker: Any, run_worker: Any, wait_until: Any) -> None:
+    brokers = [make_broker() for _ in range(3)]
+    runs: list[int] = []
+    for each, broker in enumerate(brokers):
+
+        @dramatiq.actor(broker=broker)
+        def plain(number: int, each: int = each) -> None:
+            runs.append(each)
+            time.sleep(0.1)
+
+        @dramatiq.actor(broker=broker, batch="ids")
+        def batch(ids: bytes) -> None: ...
+
+    limit(brokers[0], rate_messages=100, rate_burst=20)
+    for broker in brokers:
+        run_worker(broker)
+    begun = time.monotonic()
+    brokers[0].enqueue_many(dramatiq.Message("default", "plain", (number,), {}, {}) for number in range(60))
+    brokers[0].join("default", timeout=20_000)
+    assert time.monotonic() - begun >= 0.4
+    assert min(runs.count(each) for each in range(3)) >= 8

@@ -14,8 +14,12 @@ local function share(ready, now)
   if not messages or messages < 1 then return nil end
   local each = (limits[2] and tonumber(limits[2]) or 1000) / messages
   local burst = limits[3] and tonumber(limits[3]) or math.max(1, math.ceil(100 / each))
-  -- A whole burst is all that can be owed: more comes from a clock that was set back, or from a slower rate that was.
-  local due = math.min(now + burst * each, math.max(now, tonumber(redis.call('GET', beside(ready, 'rate')) or 0)))
+  local due = math.max(now, tonumber(redis.call('GET', beside(ready, 'rate')) or 0))
+  if due > now + burst * each + 1 then
+    -- A whole burst is all that can be owed: more comes from a clock that was set back, or from a slower rate that was.
+    due = now + burst * each
+    redis.call('SET', beside(ready, 'rate'), string.format('%.3f', due), 'PX', whole(math.ceil(burst * each) + 1000))
+  end
   return math.floor((burst * each - (due - now)) / each + 0.001), due, each, burst
 end
 
