@@ -97,11 +97,12 @@ def ids_of(message: "dramatiq.Message[Any]", argument: str | None) -> bytes | No
     """Return the ids of a message to a batch actor, or None if it is an ordinary message.
 
     `argument` is that of the actor if it is declared here. Without it, a message with one argument of bytes and nothing else is a batch
-    message, since no other message can carry bytes. Raises BatchRefused if a batch actor's message carries more than its ids.
+    message if the encoder cannot encode it: then no other message can carry bytes. Where it can (pickle), the message travels whole, and
+    who receives it knows. Raises BatchRefused if a batch actor's message carries more than its ids.
     """
     values = list(message.kwargs.items())
     fits = not message.args and len(values) == 1 and isinstance(values[0][1], bytes)
-    if argument is None and not fits:
+    if argument is None and (not fits or _can_encode(message)):
         return None
     if not fits or (argument is not None and values[0][0] != argument):
         raise BatchRefused(f"a message to batch actor {message.actor_name!r} carries one argument, {argument}=, of bytes and nothing else")
@@ -110,6 +111,15 @@ def ids_of(message: "dramatiq.Message[Any]", argument: str | None) -> bytes | No
         raise BatchRefused(f"a message to batch actor {message.actor_name!r} carries at least one id")
     refuse_options(message, message.options)
     return ids
+
+
+def _can_encode(message: "dramatiq.Message[Any]") -> bool:
+    """Tell whether the encoder in use takes bytes. Encoders raise what they like."""
+    try:
+        message.encode()
+    except Exception:  # noqa: BLE001 - then it cannot
+        return False
+    return True
 
 
 def refuse_options(message: "dramatiq.Message[Any]", names: Iterable[str]) -> None:

@@ -11,8 +11,8 @@ import redis
 
 from stanine.broker.queue import Queue
 
-#: Dead letters looked through at once for those of a reason or an actor.
-PAGE = 500
+#: Dead letters read in one call: they may be large.
+PAGE = 100
 
 
 @dataclass(frozen=True)
@@ -34,7 +34,7 @@ class DeadLetter:
 
 def list_dead(client: "redis.Redis", queue: Queue, after: str, limit: int, reason: str = "", actor: str = "") -> list[DeadLetter]:
     """Return up to `limit` dead letters after an id, in order of death; of a reason and an actor if given."""
-    page = max(limit, PAGE) if reason or actor else limit
+    page = PAGE if reason or actor else min(limit, PAGE)
     found: list[DeadLetter] = []
     while True:
         rows: Any = client.xrange(queue.keys.dead, min=f"({after}" if after else "-", count=page)

@@ -48,14 +48,26 @@ def open_entry(entry: Entry, membership: Membership, actors: "Mapping[str, drama
     if not _is_sound(message):
         return Unusable(entry, "Undecodable")
     actor = actors.get(message.actor_name)
-    if actor is not None and actor.options.get("batch") is not None:
-        return Unusable(entry, "NotABatchMessage", message.actor_name)
+    argument = actor.options.get("batch") if actor is not None else None
+    if argument is not None:
+        return _batch_of_one(entry, message, argument, membership)
     if message.queue_name != queue_name:
         message = message.copy(queue_name=queue_name)  # the Worker settles by this name
     message.options.pop("eta", None)  # it is due, or it would not be here; with an eta the Worker would keep it in memory
     if entry.trace:
         message.options[TRACE_OPTION] = entry.trace.decode("ascii", "replace")
     return StreamProxy(message, membership, [entry.id], entry.delivery, entry)
+
+
+def _batch_of_one(entry: Entry, message: Any, argument: str, membership: Membership) -> StreamProxy | Unusable:
+    """Return a message to a batch actor that was encoded whole: by a producer that does not know the actor, in an encoding for bytes."""
+    ids = message.kwargs.get(argument)
+    if message.args or len(message.kwargs) != 1 or not isinstance(ids, bytes):
+        return Unusable(entry, "NotABatchMessage", message.actor_name)
+    options = {"traceparents": [entry.trace.decode("ascii", "replace")]} if entry.trace else {}
+    name = membership.queue.name
+    made: dramatiq.Message[Any] = dramatiq.Message(name, message.actor_name, (), {argument: ids}, options, entry.id.decode(), entry.created)
+    return StreamProxy(made, membership, [entry.id], entry.delivery, None)
 
 
 def _is_sound(message: Any) -> bool:

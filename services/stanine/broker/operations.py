@@ -39,6 +39,10 @@ class Operations:
         """Return state, depth, age and consumers of a queue, without side effects."""
         return self._queue(queue_name).stats(self.client)
 
+    def try_write(self, queue_name: str) -> None:
+        """Raise what the server says to a write, if it refuses it; changes nothing."""
+        self._queue(queue_name).start(self.client, "", ())
+
     def state(self, queue_name: str) -> QueueState:
         """Return what a queue is told to do. Raises BrokerSettingsInvalid if its hash says something else."""
         return read_state(self._queue(queue_name).read_settings(self.client))

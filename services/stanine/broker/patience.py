@@ -26,6 +26,8 @@ FAILED_OVER = (READ_ONLY, PRIMARY_DOWN)
 PAUSE_MIN, PAUSE_MAX = 0.05, 1.0
 #: Seconds: longest pause between tries of what somebody must mend.
 PAUSE_PERMANENT = 10.0
+#: Seconds that an actor waits before its batch counts as failed and is taken apart: longer than a failover or a full disk that is noticed.
+ACTOR_PATIENCE = 300.0
 #: Seconds that an operation waits for the server to come back unless its caller says otherwise.
 PATIENCE = 10.0
 

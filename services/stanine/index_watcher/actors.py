@@ -6,7 +6,7 @@ import time
 import dramatiq
 
 from stanine.broker import StreamsBroker
-from stanine.broker.patience import Backoff, patiently
+from stanine.broker.patience import ACTOR_PATIENCE, Backoff, patiently
 from stanine.index_watcher.index_builder import Built, IndexBuilder
 from stanine.messages import BUILD_INDEX, split_names
 from stanine.telemetry.logs import get_log
@@ -15,12 +15,12 @@ from stanine.telemetry.watcher_metrics import IndexWatcherMetrics
 
 def register(broker: StreamsBroker, builder: IndexBuilder, metrics: IndexWatcherMetrics) -> None:
     """Define the actor on a broker."""
-    logger = logging.getLogger(__name__)
+    backoff = Backoff(logging.getLogger(__name__), "Building entries", broker.client)
 
     @dramatiq.actor(broker=broker, actor_name=BUILD_INDEX.actor, queue_name=BUILD_INDEX.queue, batch="instruments", batch_max_messages=64)
     def build_index(instruments: bytes) -> None:
         began = time.perf_counter()
-        report(patiently(lambda: builder.build(split_names(instruments)), Backoff(logger, "Building entries")), metrics)
+        report(patiently(lambda: builder.build(split_names(instruments)), backoff, patience=ACTOR_PATIENCE), metrics)
         metrics.build_seconds.observe(time.perf_counter() - began)
 
 

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import dramatiq
 
 from stanine.broker import StreamsBroker
-from stanine.broker.patience import Backoff, patiently
+from stanine.broker.patience import ACTOR_PATIENCE, Backoff, patiently
 from stanine.messages import ATTEMPT_ID_BYTES, SCORE_ATTEMPTS
 from stanine.result_watcher.batch_scorer import BatchScorer
 from stanine.store.configuration.settings import Settings
@@ -20,7 +20,7 @@ BATCH_MESSAGES = 512
 
 def register(broker: StreamsBroker, scorer: BatchScorer, metrics: ResultWatcherMetrics) -> Callable[[Settings], None]:
     """Define the actor on a broker; return what lets changed settings take effect on it."""
-    log, logger = get_log(), logging.getLogger(__name__)
+    log, backoff = get_log(), Backoff(logging.getLogger(__name__), "Scoring", broker.client)
 
     @dramatiq.actor(
         broker=broker,
@@ -31,7 +31,7 @@ def register(broker: StreamsBroker, scorer: BatchScorer, metrics: ResultWatcherM
     def score_attempts(attempts: bytes) -> None:
         began = time.perf_counter()
         # Waiting out a short outage keeps the batch whole; raising would have it taken apart.
-        tally = patiently(lambda: scorer.score(attempts), Backoff(logger, "Scoring"))
+        tally = patiently(lambda: scorer.score(attempts), backoff, patience=ACTOR_PATIENCE)
         metrics.batch_size.observe(len(attempts) // ATTEMPT_ID_BYTES)
         metrics.batch_seconds.observe(time.perf_counter() - began)
         metrics.scoring_seconds.observe(tally.scoring_seconds)

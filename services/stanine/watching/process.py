@@ -36,6 +36,7 @@ from stanine.telemetry.metrics import QueueReading, make_registry, watch_pool, w
 from stanine.telemetry.traces import TracingConfigError, get_tracer, make_provider, stop_provider
 from stanine.telemetry.tracing import Tracing
 from stanine.watching.following import follow_settings
+from stanine.watching.trouble import Trouble
 
 #: Threads that run actors: two overlap one batch's scoring with another's loading and committing.
 WORKER_THREADS = 2
@@ -135,7 +136,7 @@ def run_watcher(service: str, route: Route, assemble: Assemble, arguments: Seque
         if ready is not None and not stop.is_set():
             if advice := advice_on_layout(client):
                 log.warning("server.layout", advice=advice)
-            _work(watcher, loops, heartbeats, state, stop)
+            _work(watcher, route.queue, loops, heartbeats, state, stop)
     finally:
         health.stop()
         client.close()
@@ -191,8 +192,12 @@ class _State:
         self._reasons = ["it is stopping"]
 
 
-def _work(watcher: Watcher, loops: Sequence[Loop], heartbeats: Heartbeats, state: _State, stop: threading.Event) -> None:
+def _work(watcher: Watcher, queue: str, loops: Sequence[Loop], heartbeats: Heartbeats, state: _State, stop: threading.Event) -> None:
     log = get_log()
+
+    def try_write() -> None:
+        watcher.broker.try_write(queue)
+
     # What is loaded by now stays: it need not be looked at again.
     gc.freeze()
     gc.set_threshold(*GC_THRESHOLDS)
@@ -201,7 +206,7 @@ def _work(watcher: Watcher, loops: Sequence[Loop], heartbeats: Heartbeats, state
     worker = dramatiq.Worker(watcher.broker, worker_threads=WORKER_THREADS, worker_timeout=WORKER_TIMEOUT)
     worker.start()
     every = [Loop("settings", lambda: SETTINGS_SECONDS, follow_settings(watcher)), *loops]
-    threads = [threading.Thread(target=_turn, args=(loop, heartbeats, stop), name=loop.name, daemon=True) for loop in every]
+    threads = [threading.Thread(target=_turn, args=(loop, heartbeats, stop, try_write), name=loop.name, daemon=True) for loop in every]
     for thread in threads:
         thread.start()
     state.working()
@@ -216,20 +221,18 @@ def _work(watcher: Watcher, loops: Sequence[Loop], heartbeats: Heartbeats, state
     watcher.broker.close()
 
 
-def _turn(loop: Loop, heartbeats: Heartbeats, stop: threading.Event) -> None:
-    log = get_log(loop=loop.name)
+def _turn(loop: Loop, heartbeats: Heartbeats, stop: threading.Event, try_write: Callable[[], None]) -> None:
+    trouble = Trouble(get_log(loop=loop.name), try_write)
     beat = heartbeats.expect(loop.name, LOOP_STUCK_SECONDS)
     while not stop.is_set():
         try:
             loop.step()
-        except redis.RedisError as error:
-            # Redis is away or full: the loop's next turn does what this one could not. The text may hold an address, not data.
-            log.warning("loop.redis_error", error=type(error).__name__, detail=str(error))
-        except Exception:  # a defect in one turn must not end the loop; it is logged whole
-            log.exception("loop.failed")
+            pause = trouble.passed()
+        except Exception as error:  # noqa: BLE001 - neither Redis nor a defect in one turn may end the loop
+            pause = trouble.failed(error)
         ended = time.monotonic()
         beat()
-        while not stop.is_set() and (left := ended + loop.seconds() - time.monotonic()) > 0:
+        while not stop.is_set() and (left := ended + max(pause, loop.seconds()) - time.monotonic()) > 0:
             stop.wait(min(left, LOOK_SECONDS))
             beat()
     heartbeats.forget(loop.name)
