@@ -1,7 +1,7 @@
 """The asyncio clients of a broker: one for each event loop, since a connection belongs to the loop that made it."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import AsyncGenerator, Callable
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -15,6 +15,7 @@ class AsyncClients:
         self._given = given
         self._make = make
         self._made: dict[asyncio.AbstractEventLoop, redis.asyncio.Redis] = {}
+        self._guards: dict[asyncio.AbstractEventLoop, AsyncGenerator[None, None]] = {}
 
     def get(self) -> "redis.asyncio.Redis":
         """Return the client of the running loop. Raises RuntimeError outside of one."""
@@ -24,12 +25,32 @@ class AsyncClients:
         client = self._made.get(loop)
         if client is None:
             for ended in [each for each in self._made if each.is_closed()]:
-                self._made.pop(ended, None)  # its connections ended with it
+                self._made.pop(ended, None)
+                self._guards.pop(ended, None)
             client = self._made[loop] = self._make()
+        return client
+
+    async def use(self) -> "redis.asyncio.Redis":
+        """Return the client of the running loop, and have it closed when the loop ends, as `asyncio.run` ends it."""
+        client, loop = self.get(), asyncio.get_running_loop()
+        if self._given is None and loop not in self._guards:
+            guard = self._guards[loop] = _guard(client)
+            await anext(guard)
         return client
 
     async def close(self) -> None:
         """Close the running loop's client if it was made here."""
-        client = self._made.pop(asyncio.get_running_loop(), None)
-        if client is not None:
+        loop = asyncio.get_running_loop()
+        client, guard = self._made.pop(loop, None), self._guards.pop(loop, None)
+        if guard is not None:
+            await guard.aclose()
+        elif client is not None:
             await client.aclose()
+
+
+async def _guard(client: "redis.asyncio.Redis") -> AsyncGenerator[None, None]:
+    """Wait to be closed, by `close` or by the loop that ends: loops close the asynchronous generators that are still open."""
+    try:
+        yield
+    finally:
+        await client.aclose()

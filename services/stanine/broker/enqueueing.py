@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import dramatiq
 from dramatiq.common import current_millis
 
+from stanine.broker.async_clients import AsyncClients
 from stanine.broker.dedupe import DUPLICATE
 from stanine.broker.entry import TRACE_OPTION, NewEntry
 from stanine.broker.errors import QueueDraining
@@ -25,7 +26,6 @@ from stanine.broker.state import working
 
 if TYPE_CHECKING:
     import redis
-    import redis.asyncio
 
 
 class Enqueueing:
@@ -37,11 +37,10 @@ class Enqueueing:
         actors: dict[str, dramatiq.Actor[Any, Any]]
         _senders: Senders
         _look: ServerLook
+        _async_clients: AsyncClients
 
         @property
         def client(self) -> "redis.Redis": ...  # noqa: D102 - the broker's
-        @property
-        def async_client(self) -> "redis.asyncio.Redis": ...  # noqa: D102 - likewise
         def _queue(self, queue_name: str) -> Queue: ...
         def emit_before(self, signal: str, *args: Any, **kwargs: Any) -> None: ...  # noqa: D102 - likewise
         def emit_after(self, signal: str, *args: Any, **kwargs: Any) -> None: ...  # noqa: D102 - likewise
@@ -76,14 +75,14 @@ class Enqueueing:
 
     async def enqueue_many_async(self, messages: Iterable[Message], *, delay: int | None = None) -> int:
         """Enqueue messages from asyncio; as `enqueue_many`."""
-        taken = 0
+        taken, client = 0, await self._async_clients.use()
         for chunk in self._chunks(messages, delay):
             with self._senders.lend() as sender:
                 try:
-                    answer = await library().call_async(self.async_client, *chunk.command(_call(sender)))
+                    answer = await library().call_async(client, *chunk.command(_call(sender)))
                 except TROUBLE as error:
                     raise connection_error(error) from error
-            await self._look.once_async(self.async_client)
+            await self._look.once_async(client)
             taken += self._enqueued(chunk, answer)
         return taken
 

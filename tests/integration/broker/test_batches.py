@@ -260,3 +260,35 @@ def test_what_no_actor_can_take_becomes_a_dead_letter(make_broker: Any, run_work
     broker.join("default", timeout=5000)
     assert [letter.reason for letter in broker.dead_letters("default")] == [reason]
     assert seen == [b"good"]
+
+
+@pytest.fixture
+def pickled() -> Any:
+    before = dramatiq.get_encoder()
+    dramatiq.set_encoder(dramatiq.PickleEncoder())
+    yield
+    dramatiq.set_encoder(before)
+
+
+def test_where_messages_can_carry_bytes_a_keyword_of_bytes_is_what_its_actor_says(make_broker: Any, run_worker: Any, pickled: None) -> None:
+    broker, producer = make_broker(), make_broker()
+    seen: list[tuple[str, bytes]] = []
+
+    @dramatiq.actor(broker=broker)
+    def plain(data: bytes) -> None:
+        seen.append(("plain", data))
+
+    @dramatiq.actor(broker=broker, batch="ids", queue_name="batches")
+    def take(ids: bytes) -> None:
+        seen.append(("take", ids))
+
+    for sender in (broker, producer):
+        sender.enqueue(dramatiq.Message("default", "plain", (), {"data": b"1"}, {}))
+        sender.enqueue(dramatiq.Message("batches", "take", (), {"ids": b"2"}, {}))
+    producer.enqueue(dramatiq.Message("batches", "take", (), {"other": b"2"}, {}))
+    run_worker(broker)
+    for queue in ("default", "batches"):
+        broker.join(queue, timeout=5000)
+    taken = b"".join(data for name, data in seen if name == "take")
+    assert (sorted(seen)[:2], taken) == ([("plain", b"1")] * 2, b"22")
+    assert [letter.reason for letter in broker.dead_letters("batches")] == ["NotABatchMessage"]

@@ -219,3 +219,71 @@ def test_an_unreachable_server_is_a_connection_error_with_its_reason(make_broker
     with pytest.raises(BrokerConnectionError, match="ConnectionRefused"):
         broker.enqueue(dramatiq.Message("q", "a", (), {}, {}))
     assert time.monotonic() - begun < 30
+
+
+def test_asyncio_enqueues_from_one_event_loop_after_another(make_broker: Any) -> None:
+    broker = make_broker()
+
+    @dramatiq.actor(broker=broker)
+    def note(number: int) -> None: ...
+
+    for number in range(3):
+        asyncio.run(broker.enqueue_async(note.message(number)))
+    assert broker.stats("default").ready == 3
+
+    async def from_a_thread() -> None:
+        await broker.enqueue_async(note.message(3))
+        await asyncio.to_thread(asyncio.run, broker.enqueue_async(note.message(4)))  # while the first loop lives
+        await broker.enqueue_async(note.message(5))
+        await broker.close_async()
+
+    asyncio.run(from_a_thread())
+    assert broker.stats("default").ready == 6
+
+
+@pytest.mark.parametrize("how", ["producer", "asyncio", "worker"])
+def test_a_broker_used_alone_notices_an_evicting_server(
+    own_server: Any, make_broker: Any, run_worker: Any, wait_until: Any, caplog: pytest.LogCaptureFixture, how: str
+) -> None:
+    broker = make_broker(own_server("--maxmemory-policy", "allkeys-lru").url)
+
+    @dramatiq.actor(broker=broker)
+    def note() -> None: ...
+
+    for _ in range(2):
+        if how == "producer":
+            note.send()
+        elif how == "asyncio":
+            asyncio.run(broker.enqueue_async(note.message()))
+    if how == "worker":
+        run_worker(broker)
+        wait_until(lambda: any(record.name == "stanine.broker.server" for record in caplog.records))
+    lines = [record.getMessage() for record in caplog.records if record.name == "stanine.broker.server"]
+    assert len(lines) == 1
+    assert "noeviction" in lines[0]
+
+
+def test_a_process_reads_more_queues_than_a_pool_has_connections(make_broker: Any, run_worker: Any) -> None:
+    broker, seen = make_broker(), []
+    for number in range(100):
+
+        @dramatiq.actor(broker=broker, actor_name=f"note-{number}", queue_name=f"queue-{number}")
+        def note(number: int) -> None:
+            seen.append(number)
+
+    broker.enqueue_many(dramatiq.Message(f"queue-{number}", f"note-{number}", (number,), {}, {}) for number in range(100))
+    run_worker(broker, timeout=500)
+    for number in range(100):
+        broker.join(f"queue-{number}", timeout=30_000)
+    assert sorted(seen) == list(range(100))
+
+
+def test_more_queues_than_allowed_are_refused_by_name_of_the_option(make_broker: Any) -> None:
+    broker = make_broker(max_queues=1)
+    for name in ("one", "two"):
+        broker.declare_queue(name)
+    consumer = broker.consume("one")
+    with pytest.raises(BrokerConnectionError, match="max_queues"):
+        broker.consume("two")
+    consumer.close()
+    broker.consume("two").close()

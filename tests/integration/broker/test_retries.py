@@ -1,5 +1,6 @@
 """Stock Retries on this broker: a retry is one step in Redis; and delayed messages, which are promoted on time."""
 
+import logging
 import threading
 import time
 from typing import Any
@@ -265,3 +266,24 @@ def test_a_queues_word_on_retries_holds_for_batches(make_broker: Any, run_worker
     fail.send(ids=b"b")
     wait_until(lambda: broker.stats("batches").dead == 2)
     assert sizes == [1]
+
+
+@pytest.mark.parametrize("way", ["throws", "max_age", "max_retries"])
+def test_what_an_actor_asked_to_be_given_up_is_no_error_in_our_log(
+    make_broker: Any, run_worker: Any, caplog: pytest.LogCaptureFixture, way: str
+) -> None:
+    broker = make_broker()
+    options: dict[str, Any] = {"throws": {"throws": KeyError}, "max_age": {"max_age": 1}, "max_retries": {"max_retries": 0}}[way]
+
+    @dramatiq.actor(broker=broker, **options)
+    def fail() -> None:
+        raise KeyError
+
+    fail.send()
+    time.sleep(0.01)
+    with caplog.at_level(logging.INFO):
+        run_worker(broker)
+        broker.join("default", timeout=5000)
+    levels = [record.levelno for record in caplog.records if "are dead" in record.getMessage()]
+    assert levels == [logging.ERROR if way == "max_retries" else logging.INFO]
+    assert broker.stats("default").dead == 1

@@ -27,8 +27,8 @@ def test_refused_writes_are_told_once_by_each_loop_of_a_watcher(services: Servic
     records = Records(services.redis_url, services.namespace)
     eventually(lambda: ready(services, "index-watcher") and ready(services, "result-watcher"), 30)
     records.client.hset(records.keys.config, "sweepSeconds", 1)
-    submit(records, services.redis_url, 3000)
-    eventually(lambda: records.sweep.committed() == 3000, 60)
+    submit(records, services.redis_url, 1000)
+    eventually(lambda: records.sweep.committed() == 1000, 60)
     time.sleep(2)  # the settings are followed
     before = {name: len(services.log(name)) for name in ("index-watcher", "result-watcher")}
     records.client.config_set("min-replicas-to-write", 1)
@@ -48,8 +48,8 @@ def test_refused_writes_are_told_once_by_each_loop_of_a_watcher(services: Servic
             == 1
         )
         assert not any("works" in line for line in loud)
-    submit(records, services.redis_url, 100)
-    eventually(lambda: records.sweep.committed() >= 3100, 60)
+    submit(records, services.redis_url, 1100)
+    eventually(lambda: records.sweep.committed() >= 1100, 60)
     eventually(lambda: "works again" in services.log("result-watcher")[before["result-watcher"] :], 30)
 
 
