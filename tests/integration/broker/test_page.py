@@ -9,6 +9,7 @@ from typing import Any
 import dramatiq
 import pytest
 import redis
+from dramatiq.brokers.redis import RedisBroker
 
 from stanine.broker import StreamsBroker
 from stanine.broker.dedupe import MODES
@@ -79,3 +80,31 @@ def test_its_settings_are_those_there_are() -> None:
 
 def test_its_modes_are_those_there_are() -> None:
     assert re.findall(r'^\| `"([a-z]+)"` \|', PAGE, re.MULTILINE) == list(MODES)
+
+
+def test_the_test_it_shows_passes_and_leaves_nothing_in_flight(redis_url: str, own_broker: None) -> None:
+    names: dict[str, Any] = {"StreamsBroker": StreamsBroker, "dramatiq": dramatiq}
+    exec(next(block for block in blocks("python") if "def test_a_mail_is_sent" in block), names)
+    names["test_a_mail_is_sent"](redis_url)
+
+
+def test_what_redisbroker_left_is_moved(redis_url: str, own_broker: None) -> None:
+    names: dict[str, Any] = {"dramatiq": dramatiq}
+    exec(next(block for block in blocks("python") if "def move(" in block), names)
+    make: Any = RedisBroker
+    client: Any = redis.Redis.from_url(redis_url)
+    old, new = make(client=client, namespace="shop"), StreamsBroker(redis_url, namespace="shop")
+    for broker in (old, new):
+        broker.declare_queue("mails")
+    for number in range(5):
+        old.enqueue(dramatiq.Message("mails", "send", (number,), {}, {}))
+    old.enqueue(dramatiq.Message("mails", "send", (5,), {}, {}), delay=60_000)
+    next(old.consume("mails", prefetch=1, timeout=100))  # in the hands of a worker that then ended
+    names["move"](old, new, "mails")
+    stats = new.stats("mails")
+    assert (stats.ready, stats.delayed) == (5, 1)
+    ((_, fields),) = client.xrange(new.ready_key("mails"), count=1)
+    assert dramatiq.Message.decode(fields[b"h"]).options == {}
+    assert old.client.hlen("shop:mails.msgs") == old.client.hlen("shop:mails.DQ.msgs") == 0
+    new.close()
+    client.close()

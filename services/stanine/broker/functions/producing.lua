@@ -27,7 +27,6 @@ end
 --- -> how many were appended; -2 if the queue is draining
 local function enqueue(keys, args)
   local ready = keys[1]
-  demand(ready, 'stream')
   local answer = answer_to(ready, args[2], args[3])
   if answer then return answer end
   if is_shut(ready, args[1]) then return -2 end
