@@ -22,7 +22,7 @@ from stanine.connection.managing import HOLD_MS, Manager, managing_source, read_
 
 _PREFIX = "stanine_broker"
 #: The files of the function library, in order: a later one may use what an earlier one defines.
-_PARTS = ("layout", "dedupe", "producing", "delivering", "settling", "keeping", "operating", "requests")
+_PARTS = ("layout", "dedupe", "producing", "ahead", "delivering", "settling", "keeping", "operating", "requests")
 
 #: What a settling call answers when the consumer's lease was taken over.
 FENCED = -1

@@ -273,7 +273,7 @@ def test_what_an_actor_asked_to_be_given_up_is_no_error_in_our_log(
     make_broker: Any, run_worker: Any, caplog: pytest.LogCaptureFixture, way: str
 ) -> None:
     broker = make_broker()
-    options: dict[str, Any] = {"throws": {"throws": KeyError}, "max_age": {"max_age": 1}, "max_retries": {"max_retries": 0}}[way]
+    options: Any = {way: {"throws": KeyError, "max_age": 1, "max_retries": 0}[way]}
 
     @dramatiq.actor(broker=broker, **options)
     def fail() -> None:

@@ -68,7 +68,7 @@ def with_called(names: list[str]) -> set[str]:
 
 
 @pytest.mark.parametrize("user", ["index-watcher", "result-watcher"])
-@pytest.mark.parametrize("part", ["layout", "delivering", "settling", "keeping"])
+@pytest.mark.parametrize("part", ["layout", "dedupe", "delivering", "settling", "keeping"])
 def test_a_watcher_may_run_what_a_consumer_needs(user: str, part: str) -> None:
     found = commands_in((BROKER / f"{part}.lua").read_text())
     assert found
@@ -76,7 +76,7 @@ def test_a_watcher_may_run_what_a_consumer_needs(user: str, part: str) -> None:
 
 
 @pytest.mark.parametrize("user", ["api", "operator"])
-@pytest.mark.parametrize("part", ["operating", "requests"])
+@pytest.mark.parametrize("part", ["ahead", "operating", "requests"])
 def test_who_operates_queues_may_run_what_that_takes(user: str, part: str) -> None:
     found = commands_in((BROKER / f"{part}.lua").read_text() + MANAGING) - {"xack"}  # of `drop`, which only tests call
     assert found

@@ -55,10 +55,9 @@ local function is_there(ready, digest, holder)
   return false
 end
 
---- Whether a key keeps messages away. One whose message was lost (with its stream, say) does not, and neither does one for longer than
+--- Whether a key, that holds until `ends` (as a score; false: it is not there), keeps messages away. One whose message was lost (with its stream, say) does not, and neither does one for longer than
 --- `period` (ms; 0: as long as it says) from now on: more is owed to a clock that was set back.
-local function is_held(ready, digest, now, period)
-  local ends = redis.call('ZSCORE', beside(ready, 'unique'), digest)
+local function is_held(ready, digest, ends, now, period)
   if not ends then return false end
   if ends ~= 'inf' then
     if tonumber(ends) <= now then return false end
@@ -80,15 +79,15 @@ end
 
 --- Look at `count` keys from a rank on and drop those that keep nobody away; return the rank to go on at, nil at the end.
 local function tidy_from(ready, at, count, now)
-  local found = redis.call('ZRANGE', beside(ready, 'unique'), at, at + count - 1)
-  local kept = #found
-  for _, digest in ipairs(found) do
-    if not is_held(ready, digest, now, 0) then
-      drop_key(ready, digest)
+  local found = redis.call('ZRANGE', beside(ready, 'unique'), at, at + count - 1, 'WITHSCORES')
+  local kept = #found / 2
+  for each = 1, #found, 2 do
+    if not is_held(ready, found[each], found[each + 1], now, 0) then
+      drop_key(ready, found[each])
       kept = kept - 1
     end
   end
-  return #found == count and at + kept or nil
+  return #found == 2 * count and at + kept or nil
 end
 
 --- Forget keys whose time is over, and look at a few others in turn, on account of so many messages.

@@ -51,24 +51,6 @@ local function pass_watch(ready, group, me)
   if redis.call('TYPE', beside(ready, 'bell'))['ok'] ~= 'none' then redis.call('XADD', beside(ready, 'bell'), 'MAXLEN', '=', 1, '*', 'w', '') end
 end
 
---- How many of the next entries fit into `slots` calls: a message of its own takes one, up to `merge` for the same batch actor share one.
-local function fitting(ready, group, most, slots, merge)
-  local like, room = nil, 0
-  return (walk(ready, '(' .. last_delivered(ready, group), '+', most, function(row)
-    local entry = read_entry(row[1], row[2])
-    if not entry.h then return true end -- a tick
-    local sort = entry.i and entry.h .. ' ' .. (entry.n or 0)
-    if sort and sort == like and room > 0 then
-      room = room - 1
-    elseif slots > 0 then
-      slots, like, room = slots - 1, sort, (entry.n and 1 or merge) - 1
-    else
-      return false
-    end
-    return true
-  end))
-end
-
 --- Read as XREADGROUP does, within the queue's rate, and no more than fits. KEYS ready;
 --- ARGV group consumer count, slots (0: whatever comes) merge, ms that the caller is willing to wait
 --- -> {ms until it is worth asking again, last id, entries}. Without entries, -1: wait for what comes after the last id, if one is given,

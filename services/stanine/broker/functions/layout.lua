@@ -186,16 +186,6 @@ local function last_id(key)
   return info['err'] and '0-0' or flat_to_table(info)['last-generated-id']
 end
 
---- The id after which entries wait that were never delivered.
-local function last_delivered(ready, group)
-  local groups = redis.pcall('XINFO', 'GROUPS', ready)
-  for _, flat in ipairs(groups['err'] and {} or groups) do
-    local info = flat_to_table(flat)
-    if info['name'] == group then return info['last-delivered-id'] end
-  end
-  return '0-0'
-end
-
 --- Register a function; each part of the library ends with its own.
 local function register(name, callback, flags)
   redis.register_function({function_name = 'stanine_broker_' .. name .. '_@VERSION@', callback = callback, flags = flags})

@@ -97,7 +97,7 @@ local function enqueue_unique(keys, args)
     local entry, taken = new_entry(args[at + 5], '', args[at + 6]), 1
     if mode == 'debounce' then
       debounce(delayed, digest, period, entry, now)
-    elseif is_held(ready, digest, now, period) then
+    elseif is_held(ready, digest, redis.call('ZSCORE', beside(ready, 'unique'), digest), now, period) then
       taken = 0
     else
       if mode == 'simple' then entry.u = digest .. token end
