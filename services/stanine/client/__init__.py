@@ -1,0 +1,30 @@
+"""The client of Stanine's HTTP API, sync (`Stanine`) and async (`AsyncStanine`): docs/howto/use-the-client.md. Needs the extra `client`."""
+
+from stanine.client import errors
+from stanine.client.async_client import AsyncStanine
+from stanine.client.async_resources import AsyncListing
+from stanine.client.errors import PermanentError, Problem, ProblemError, StanineClientError, TemporaryError
+from stanine.client.records import Attempt, LineAnswer, Receipt, Result
+from stanine.client.retries import NO_RETRIES, Retry, RetryPolicy
+from stanine.client.sync_client import Stanine
+from stanine.client.sync_resources import Listing
+
+__all__ = [
+    "NO_RETRIES",
+    "AsyncListing",
+    "AsyncStanine",
+    "Attempt",
+    "LineAnswer",
+    "Listing",
+    "PermanentError",
+    "Problem",
+    "ProblemError",
+    "Receipt",
+    "Result",
+    "Retry",
+    "RetryPolicy",
+    "Stanine",
+    "StanineClientError",
+    "TemporaryError",
+    "errors",
+]

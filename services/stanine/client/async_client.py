@@ -1,0 +1,134 @@
+"""`AsyncStanine`: the client for asyncio. Its loop runs the flows of `flow`; its resources are the attributes."""
+
+import asyncio
+from collections import deque
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
+from types import TracebackType
+from typing import Self, TypeVar
+
+import httpx
+
+from stanine.client.async_resources import AsyncAttempts, AsyncConfig, AsyncInstruments, AsyncQueues, AsyncResults, AsyncTokens
+from stanine.client.connecting import DEFAULT_TIMEOUT, Server, no_reply
+from stanine.client.flow import Flow, Send, Session, exchange, sibling
+from stanine.client.messages import Call, NoReply, Reply
+from stanine.client.retries import Retry, RetryPolicy
+
+T = TypeVar("T")
+
+
+class AsyncStanine:
+    """Stanine's HTTP API for asyncio; the methods are those of `Stanine`, to be awaited or iterated with `async for`.
+
+    async with AsyncStanine("http://127.0.0.1:8420", key) as client:
+        result = await client.attempts.submit_and_wait("gad-7", {"q1": 2, ...})
+    """
+
+    def __init__(
+        self,
+        base_url: str,
+        key: str | None = None,
+        *,
+        timeout: float | httpx.Timeout = DEFAULT_TIMEOUT,
+        retries: RetryPolicy | None = None,
+        on_retry: Callable[[Retry], None] | None = None,
+        http_client: httpx.AsyncClient | None = None,
+    ) -> None:
+        """`on_retry` is told before a request is sent again. `http_client`: for proxies and certificates; its owner closes it.
+
+        Raises ValueError if the address or the key cannot be used.
+        """
+        server = Server.at(base_url, key, timeout)
+        session = Session(retries or RetryPolicy(), on_retry, (server.key,) if server.key else ())
+        self._owns_http = http_client is None
+        self._bind(server, session, http_client or httpx.AsyncClient(trust_env=server.uses_environment))
+
+    def _bind(self, server: Server, session: Session, http: httpx.AsyncClient) -> None:
+        self._server, self.session, self._http = server, session, http
+        self.instruments = AsyncInstruments(self)
+        self.attempts = AsyncAttempts(self)
+        self.results = AsyncResults(self)
+        self.queues = AsyncQueues(self)
+        self.config = AsyncConfig(self)
+        self.tokens = AsyncTokens(self)
+
+    def with_options(
+        self,
+        *,
+        timeout: float | httpx.Timeout | None = None,
+        retries: RetryPolicy | None = None,
+        on_retry: Callable[[Retry], None] | None = None,
+    ) -> "AsyncStanine":
+        """Return a client with other options on the same connections; closing it closes nothing."""
+        other = object.__new__(AsyncStanine)
+        other._owns_http = False
+        server = self._server if timeout is None else Server.at(self._server.address, self._server.key, timeout)
+        session = sibling(self.session, policy=retries or self.session.policy, on_retry=on_retry or self.session.on_retry)
+        other._bind(server, session, self._http)
+        return other
+
+    async def close(self) -> None:
+        """Close the connections."""
+        if self._owns_http:
+            await self._http.aclose()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        await self.close()
+
+    def __repr__(self) -> str:
+        return f"AsyncStanine({self._server.address!r})"
+
+    # ---- for the resources
+
+    async def call(self, call: Call[T]) -> T:
+        """Make a call, tried again as the policy says."""
+        return await self.run(exchange(self.session, call))
+
+    async def run(self, flow: Flow[T]) -> T:
+        """Run a flow: do what it yields, send it what came of it."""
+        try:
+            step = next(flow)
+            while True:
+                if isinstance(step, Send):
+                    step = flow.send(await self._send(step))
+                else:
+                    await asyncio.sleep(step.seconds)
+                    step = flow.send(None)
+        except StopIteration as end:
+            value: T = end.value
+            return value
+
+    async def run_in_order(self, flows: AsyncIterator[Flow[T]], at_once: int) -> AsyncGenerator[T, None]:
+        """Yield what flows return, in their order, some of them under way at once; they are taken from the iterator as they are needed."""
+        under_way: deque[asyncio.Task[T]] = deque()
+        try:
+            async for flow in flows:
+                under_way.append(asyncio.create_task(self.run(flow)))
+                if len(under_way) >= at_once:
+                    yield await under_way.popleft()
+            while under_way:
+                yield await under_way.popleft()
+        finally:
+            for task in under_way:
+                task.cancel()
+            await asyncio.gather(*under_way, return_exceptions=True)
+
+    async def _send(self, send: Send) -> Reply | NoReply:
+        request = self._http.build_request(**self._server.request(send.call))
+        try:
+            response = await self._http.send(request, stream=True)
+            try:
+                if send.sink is None or response.status_code != httpx.codes.OK:
+                    body = await response.aread()
+                else:
+                    body = b""
+                    async for part in response.aiter_bytes():
+                        send.sink(part)
+                return Reply(response.status_code, dict(response.headers), body)
+            finally:
+                await response.aclose()
+        except httpx.RequestError as error:
+            return no_reply(error)

@@ -1,0 +1,351 @@
+"""The resources of `AsyncStanine`: those of `sync_resources`, where each method is explained, for asyncio; a test compares them."""
+
+from collections.abc import AsyncIterable, AsyncIterator, Iterable, Mapping, Sequence
+from contextlib import aclosing
+from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar
+
+from stanine.client import bulk, waiting
+from stanine.client.calls import attempts, instruments, operating, queues, results
+from stanine.client.flow import Flow
+from stanine.client.listing import ListReader, OnHistoryChange
+from stanine.client.messages import JSON
+from stanine.client.records import (
+    AnswerValue,
+    Attempt,
+    AttributeValue,
+    ConfigChange,
+    ConfigInfo,
+    ConfigRevision,
+    DeadLetterInfo,
+    Form,
+    InstrumentSummary,
+    InstrumentText,
+    LineAnswer,
+    OrderDone,
+    Publication,
+    QueueInfo,
+    Receipt,
+    Result,
+    StoredAttempt,
+    TokensRotated,
+)
+
+if TYPE_CHECKING:
+    from stanine.client.async_client import AsyncStanine
+
+Item = TypeVar("Item")
+S = TypeVar("S", bound=waiting.Submitted)
+
+
+class _Resource:
+    def __init__(self, client: "AsyncStanine") -> None:
+        self._client = client
+
+
+class AsyncListing(Generic[Item]):
+    """A list that is read as it is iterated. Iterated again after its end, it gives what was added meanwhile."""
+
+    def __init__(self, client: "AsyncStanine", reader: ListReader[Item]) -> None:
+        self._client, self._reader = client, reader
+
+    @property
+    def cursor(self) -> str:
+        """Where to continue later: behind the last page that was given whole. Within a page its items would come again."""
+        return self._reader.cursor
+
+    @property
+    def at_end(self) -> bool:
+        """Whether the list had nothing more at the last look."""
+        return self._reader.at_end
+
+    async def read(self) -> list[Item]:
+        """Return the rest of the page, or the next page; it may be empty."""
+        if not self._reader.pending:
+            await self._client.run(self._reader.read())
+        page = list(self._reader.pending)
+        self._reader.pending.clear()
+        return page
+
+    async def pages(self) -> AsyncIterator[list[Item]]:
+        """Yield the pages that have items, to the end."""
+        while True:
+            if page := await self.read():
+                yield page
+            if self._reader.at_end:
+                return
+
+    async def __aiter__(self) -> AsyncIterator[Item]:
+        pending = self._reader.pending
+        while True:
+            if not pending:
+                await self._client.run(self._reader.read())
+            while pending:
+                yield pending.popleft()
+            if self._reader.at_end:
+                return
+
+
+class AsyncInstruments(_Resource):
+    """`client.instruments`: what is published."""
+
+    def list(self, *, after: str = "", page_size: int = instruments.PAGE) -> AsyncListing[InstrumentSummary]:
+        """List the instruments that the key reaches, by name."""
+        return AsyncListing(self._client, ListReader(self._client.session, lambda at: instruments.page(at, page_size), after))
+
+    async def get(self, name: str, *, revision: int | None = None, known: InstrumentText | None = None) -> InstrumentText:
+        """Return an instrument's document, by default the newest; `known` itself if it is still the same."""
+        return await self._client.call(instruments.read(name, revision, known))
+
+    async def form(self, name: str, *, revision: int | None = None) -> Form:
+        """Return what a participant may see: items and options, no scales."""
+        return await self._client.call(instruments.form(name, revision))
+
+    async def publish(
+        self,
+        name: str,
+        document: Mapping[str, Any] | bytes | str,
+        *,
+        media_type: str = JSON,
+        if_match: str | None = None,
+        only_new: bool = False,
+        wait: float = 0.0,
+    ) -> Publication:
+        """Publish a document, as a mapping, or as JSON or YAML text (`media_type="application/yaml"`). Unchanged, it makes no revision.
+
+        `if_match`: the ETag or digest that it replaces; `only_new`: refuse if the name is taken. `wait`: seconds until attempts are scored
+        by it, else NotIndexedInTimeError is raised.
+        """
+        call = instruments.publish(name, document, media_type, if_match, only_new=only_new, wait=min(wait, waiting.LONGEST_HOLD))
+        if not wait:
+            return await self._client.call(call)
+        return await self._client.run(waiting.publish_and_wait(self._client.session, call, wait))
+
+
+class AsyncAttempts(_Resource):
+    """`client.attempts`: what people answered."""
+
+    async def submit(
+        self,
+        instrument: str,
+        answers: Mapping[str, AnswerValue] | Attempt,
+        *,
+        key: str | None = None,
+        participant: str | None = None,
+        attributes: Mapping[str, AttributeValue] | None = None,
+        revision: int | None = None,
+    ) -> Receipt:
+        """Submit one attempt. With the same `key` it is stored once, however often it is sent; without one a random key is made."""
+        attempt = attempts.new_attempt(answers, key, participant, attributes, revision)
+        receipt, _ = await self._client.call(attempts.submit(instrument, attempt, 0.0))
+        return receipt
+
+    async def submit_and_wait(
+        self,
+        instrument: str,
+        answers: Mapping[str, AnswerValue] | Attempt,
+        *,
+        key: str | None = None,
+        participant: str | None = None,
+        attributes: Mapping[str, AttributeValue] | None = None,
+        revision: int | None = None,
+        timeout: float = 60.0,  # noqa: ASYNC109 - how long the server is asked, as in the sync client
+    ) -> Result:
+        """Submit one attempt and return its result. Raises NotScoredError after `timeout` seconds; the attempt is stored then."""
+        attempt = attempts.new_attempt(answers, key, participant, attributes, revision)
+        return await self._client.run(waiting.submit_and_wait(self._client.session, instrument, attempt, timeout))
+
+    async def submit_many(
+        self,
+        instrument: str,
+        lines: Iterable[bulk.Line] | AsyncIterable[bulk.Line],
+        *,
+        requests_at_once: int = bulk.REQUESTS_AT_ONCE,
+    ) -> AsyncIterator[LineAnswer]:
+        """Submit many attempts, each with a key; yield an answer for each, in order, while `lines` are read."""
+        session = self._client.session
+
+        async def flows() -> AsyncIterator[Flow[bulk.Delivery]]:
+            async for batch in _batches(lines):
+                yield bulk.deliver(session, instrument, batch)
+
+        async with aclosing(self._client.run_in_order(flows(), requests_at_once)) as deliveries:
+            async for delivery in deliveries:
+                for answer in delivery.answers:
+                    yield answer
+                if delivery.error is not None:
+                    raise delivery.error
+
+    async def wait_for(
+        self,
+        instrument: str,
+        submitted: Iterable[S],
+        *,
+        timeout: float = 120.0,  # noqa: ASYNC109 - as above
+    ) -> AsyncIterator[tuple[S, Result]]:
+        """Yield the results of many attempts (receipts or line answers) of an instrument, as they are known."""
+        follower = waiting.ResultFollower(self._client.session, instrument, submitted)
+        while follower.follows:
+            for found in await self._client.run(follower.look()):
+                yield found
+
+        async def flows() -> AsyncIterator[Flow[tuple[S, Result]]]:
+            for each in follower.left.values():
+                yield follower.ask(each, timeout)
+
+        async with aclosing(self._client.run_in_order(flows(), waiting.ASKED_AT_ONCE)) as results:
+            async for found in results:
+                yield found
+
+    async def get(self, attempt: str) -> StoredAttempt:
+        """Return an attempt as it was answered."""
+        return await self._client.call(attempts.read(attempt))
+
+
+class AsyncResults(_Resource):
+    """`client.results`: what scoring said."""
+
+    async def get(self, attempt: str, *, token: str | None = None, wait: float = 0.0) -> Result | None:
+        """Return an attempt's result; None: it is not scored yet. `token`: the attempt's own. `wait`: seconds to wait for it, 0 to 30."""
+        return await self._client.call(results.of_attempt(attempt, token, wait))
+
+    async def wait_for(self, attempt: str, *, token: str | None = None, timeout: float = 60.0) -> Result:  # noqa: ASYNC109 - as above
+        """Return an attempt's result as soon as it is there. Raises NotScoredError after `timeout` seconds."""
+        return await self._client.run(waiting.wait_for_result(self._client.session, attempt, token, timeout))
+
+    def list(
+        self, instrument: str, *, after: str = "", on_history_change: OnHistoryChange = "raise", page_size: int = results.PAGE
+    ) -> AsyncListing[Result]:
+        """List an instrument's results in the order of their commits."""
+        session = self._client.session
+        reader = ListReader(session, lambda at: results.of_instrument(instrument, at, page_size), after, on_history_change, _attempt_of)
+        return AsyncListing(self._client, reader)
+
+    def of_participant(
+        self, participant: str, *, after: str = "", on_history_change: OnHistoryChange = "raise", page_size: int = results.PAGE
+    ) -> AsyncListing[Result]:
+        """List a participant's results, of the instruments that the key reaches; else as `list`."""
+        session = self._client.session
+        reader = ListReader(session, lambda at: results.of_participant(participant, at, page_size), after, on_history_change, _attempt_of)
+        return AsyncListing(self._client, reader)
+
+
+class AsyncQueues(_Resource):
+    """`client.queues`: for operators."""
+
+    async def list(self) -> list[QueueInfo]:
+        """Return all queues."""
+        return await self._client.call(queues.every())
+
+    async def get(self, queue: str) -> QueueInfo:
+        """Return one queue."""
+        return await self._client.call(queues.read(queue))
+
+    async def pause(self, queue: str) -> QueueInfo:
+        """Deliver nothing new, within 2 s; new work is still accepted."""
+        return await self._client.call(queues.set_state(queue, "pause"))
+
+    async def resume(self, queue: str) -> QueueInfo:
+        """End a pause or a drain."""
+        return await self._client.call(queues.set_state(queue, "resume"))
+
+    async def drain(self, queue: str) -> QueueInfo:
+        """Refuse new work, within 2 s, and finish the rest."""
+        return await self._client.call(queues.set_state(queue, "drain"))
+
+    async def purge(self, queue: str, part: Literal["ready", "delayed", "dead"], *, token: str | None = None) -> OrderDone:
+        """Delete a part of a queue. With the same `token` it acts once; without one a random token is made."""
+        return await self._client.call(queues.purge(queue, part, token))
+
+    def dead_letters(
+        self,
+        queue: str,
+        *,
+        reason: str | None = None,
+        actor: str | None = None,
+        after: str = "",
+        on_history_change: OnHistoryChange = "raise",
+        page_size: int = queues.PAGE,
+    ) -> AsyncListing[DeadLetterInfo]:
+        """List dead letters in order of death. After a changed history with "continue" they are listed from the beginning again."""
+        session = self._client.session
+        reader = ListReader(session, lambda at: queues.dead_page(queue, at, page_size, reason, actor), after, on_history_change)
+        return AsyncListing(self._client, reader)
+
+    async def dead_letter(self, queue: str, letter: str) -> DeadLetterInfo:
+        """Return one dead letter."""
+        return await self._client.call(queues.dead_letter(queue, letter))
+
+    async def delete_dead_letter(self, queue: str, letter: str) -> OrderDone:
+        """Delete one dead letter. It is sent once: after LostAnswerError, `dead_letter` tells whether it is gone."""
+        return await self._client.call(queues.delete_dead_letter(queue, letter))
+
+    async def requeue_dead(
+        self,
+        queue: str,
+        ids: Sequence[str] | None = None,
+        *,
+        reason: str | None = None,
+        actor: str | None = None,
+        everything: bool = False,
+        token: str | None = None,
+    ) -> OrderDone:
+        """Put dead letters back into the queue: those with these ids, or all of a reason or actor, or everything."""
+        return await self._client.call(queues.order_dead(queue, "requeue", ids, reason, actor, token, everything=everything))
+
+    async def delete_dead(
+        self,
+        queue: str,
+        ids: Sequence[str] | None = None,
+        *,
+        reason: str | None = None,
+        actor: str | None = None,
+        everything: bool = False,
+        token: str | None = None,
+    ) -> OrderDone:
+        """Delete dead letters, chosen as for `requeue_dead`."""
+        return await self._client.call(queues.order_dead(queue, "delete", ids, reason, actor, token, everything=everything))
+
+
+class AsyncConfig(_Resource):
+    """`client.config`: the runtime configuration."""
+
+    async def get(self) -> ConfigInfo:
+        """Return every setting as the services apply it."""
+        return await self._client.call(operating.read_config())
+
+    async def change(self, settings: Mapping[str, int | str | None], *, revision: int | None = None) -> ConfigChange:
+        """Change settings (None: the default) as one revision. With `revision`, another one in force is refused (ConfigConflictError)."""
+        return await self._client.call(operating.change_config(settings, revision))
+
+    async def history(self) -> list[ConfigRevision]:
+        """Return the revisions that are kept, the newest first."""
+        return await self._client.call(operating.config_history())
+
+    async def rollback(self, revision: int) -> ConfigChange:
+        """Restore the values of an earlier revision, as a new one."""
+        return await self._client.call(operating.roll_back_config(revision))
+
+
+class AsyncTokens(_Resource):
+    """`client.tokens`: the secret of attempt tokens."""
+
+    async def rotate(self, *, keep_seconds: int = 86_400) -> TokensRotated:
+        """Make a new secret; tokens of the present one stay valid for `keep_seconds`."""
+        return await self._client.call(operating.rotate_tokens(keep_seconds))
+
+
+def _attempt_of(result: Result) -> str:
+    return result.attempt
+
+
+async def _batches(lines: Iterable[bulk.Line] | AsyncIterable[bulk.Line]) -> AsyncIterator[bulk.Batch]:
+    if not isinstance(lines, AsyncIterable):
+        for batch in bulk.batches(lines):
+            yield batch
+        return
+    batcher = bulk.Batcher()
+    async for line in lines:
+        if (full := batcher.add(line)) is not None:
+            yield full
+    if (last := batcher.finish()) is not None:
+        yield last

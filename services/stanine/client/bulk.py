@@ -1,0 +1,183 @@
+"""Many attempts in requests of some hundred lines, each line answered exactly once. No I/O; run by the resource `attempts`.
+
+A line without an answer is sent again with the others of its request that have none: lost connections, cut answers, lines that the server
+had no room for. Its key makes that safe, and the server refuses a line without one. Answers are matched by the line's number, and by the
+key where the server repeats it.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any, NamedTuple
+
+import msgspec
+
+from stanine.client.calls import attempts as calls
+from stanine.client.errors import LostAnswerError, StanineClientError, TemporaryError, UnexpectedAnswerError, error_of
+from stanine.client.flow import Flow, Send, Session
+from stanine.client.messages import Reply
+from stanine.client.records import Attempt, LineAnswer
+
+#: Lines and bytes of a request. An HTTP/1.1 request is sent before its answer is read; the server keeps 32 MiB of answers meanwhile. The
+#: limit is for the cost of sending a request again.
+LINES_PER_REQUEST, BYTES_PER_REQUEST = 500, 512 << 10
+#: Requests under way at once: the server works while this side prepares the next.
+REQUESTS_AT_ONCE = 4
+
+Line = Attempt | Mapping[str, object] | bytes | str
+
+
+class _Keyed(msgspec.Struct):
+    key: Any = None
+
+
+class Batch:
+    """The lines of one request, and the answers to them."""
+
+    def __init__(self) -> None:
+        #: By the line's number in the input; the lines that have no answer yet.
+        self.due: dict[int, bytes] = {}
+        self.answers: list[LineAnswer] = []
+        self.size = 0
+
+    def add(self, number: int, line: bytes) -> None:
+        """Take in a line."""
+        self.due[number] = line
+        self.size += len(line) + 1
+
+    @property
+    def is_full(self) -> bool:
+        """Whether the request should have no more lines."""
+        return len(self.due) >= LINES_PER_REQUEST or self.size >= BYTES_PER_REQUEST
+
+    def body(self) -> bytes:
+        """Return the lines to send."""
+        return b"\n".join(self.due.values()) + b"\n"
+
+    def reading(self) -> "AnswerReader":
+        """Begin to read the answers to what is due now."""
+        return AnswerReader(self.due)
+
+    def settle(self, answered: Iterable[LineAnswer]) -> None:
+        """Take in answers that will not change."""
+        for answer in answered:
+            del self.due[answer.line]
+            self.answers.append(answer)
+
+
+class AnswerReader:
+    """Reads the answer to one sending of a batch: feed it the parts as they arrive. A last line without its end is not taken."""
+
+    def __init__(self, due: Mapping[int, bytes]) -> None:
+        self._numbers = list(due)
+        self._due = due
+        self._rest = b""
+        self._read = 0
+        #: Answers that will not change, and those of lines that may be taken later.
+        self.settled: list[LineAnswer] = []
+        self.refused: list[LineAnswer] = []
+
+    def feed(self, part: bytes) -> None:
+        """Take in a part. Raises UnexpectedAnswerError for what is no answer to what was sent."""
+        *lines, self._rest = (self._rest + part).split(b"\n")
+        for line in lines:
+            if line.strip():
+                self._take(line)
+
+    def _take(self, text: bytes) -> None:
+        try:
+            answer = calls.decode_line(text)
+        except (msgspec.MsgspecError, UnicodeDecodeError):
+            raise UnexpectedAnswerError("a line of the answer to a bulk submission cannot be read") from None
+        if self._read == len(self._numbers) and answer.problem is not None:
+            return  # says why nothing after the last line would be read
+        if answer.line != self._read + 1 or self._read == len(self._numbers):
+            raise UnexpectedAnswerError(f"the answer to line {self._read + 1} of a bulk request is out of order")
+        number = self._numbers[self._read]
+        self._read += 1
+        if answer.key is not None and answer.key != _key_of(self._due[number]):
+            raise UnexpectedAnswerError(f"the answer to line {number} has another line's key")
+        if answer.problem is None and not (answer.attempt and answer.token):
+            raise UnexpectedAnswerError(f"the answer to line {number} is neither an attempt nor a problem")
+        answer = msgspec.structs.replace(answer, line=number)
+        temporary = answer.problem is not None and isinstance(error_of(answer.problem), TemporaryError)
+        (self.refused if temporary else self.settled).append(answer)
+
+
+class Delivery(NamedTuple):
+    """What became of a batch: answers in the order of its lines, and the error because of which the others have none."""
+
+    answers: list[LineAnswer]
+    error: StanineClientError | None
+
+
+class Batcher:
+    """Collects the lines of an input into batches. Blank lines are counted and left out."""
+
+    def __init__(self) -> None:
+        self._number = 0
+        self._batch = Batch()
+
+    def add(self, line: Line) -> Batch | None:
+        """Take in a line; return a batch if it is full now. Raises TypeError for what JSON cannot hold."""
+        self._number += 1
+        text = calls.encode_line(line)
+        if text:
+            self._batch.add(self._number, text)
+        return self.finish() if self._batch.is_full else None
+
+    def finish(self) -> Batch | None:
+        """Return the last batch, if it has lines."""
+        batch, self._batch = self._batch, Batch()
+        return batch if batch.due else None
+
+
+def batches(lines: Iterable[Line]) -> Iterator[Batch]:
+    """Yield an input's batches as its lines come."""
+    batcher = Batcher()
+    for line in lines:
+        if (batch := batcher.add(line)) is not None:
+            yield batch
+    if (last := batcher.finish()) is not None:
+        yield last
+
+
+def deliver(session: Session, instrument: str, batch: Batch) -> Flow[Delivery]:
+    """Submit a batch until every line has its answer. What the server had taken before an error is in the delivery with the error."""
+    name = calls.submit_lines(instrument, b"").name
+    series = session.series(name)
+    error: StanineClientError | None = None
+    while batch.due:
+        try:
+            outstanding = len(batch.due)
+            error = yield from _send_once(session, instrument, batch)
+            if error is None:
+                continue
+            if len(batch.due) < outstanding:  # it moves: begin to count anew
+                series = session.series(name)
+            yield session.pause(series.after(error, repeatable=True))
+        except StanineClientError as final:
+            error = final
+            break
+    return Delivery(sorted(batch.answers, key=lambda each: each.line), error if batch.due else None)
+
+
+def _send_once(session: Session, instrument: str, batch: Batch) -> Flow[StanineClientError | None]:
+    """Send what is due; return why lines are still due, if there are any."""
+    request = calls.submit_lines(instrument, batch.body())
+    answers = batch.reading()
+    try:
+        outcome = yield Send(request, answers.feed)
+    finally:
+        batch.settle(answers.settled)
+    if (error := session.error(request, outcome)) is not None or not batch.due:
+        return error
+    if answers.refused and answers.refused[0].problem is not None:
+        return error_of(answers.refused[0].problem)
+    assert isinstance(outcome, Reply)
+    return LostAnswerError(f"{request.name}: the answer ended before the last line")
+
+
+def _key_of(line: bytes) -> object:
+    try:
+        return msgspec.json.decode(line, type=_Keyed).key
+    except (msgspec.MsgspecError, UnicodeDecodeError):
+        return None

@@ -1,0 +1,40 @@
+"""Calls about the runtime configuration and the secret of tokens. Used by the resources `config` and `tokens`."""
+
+from collections.abc import Mapping
+
+from stanine.client.messages import Call, Reply, call, json_call, reader
+from stanine.client.records import ConfigChange, ConfigInfo, ConfigRevision, Page, TokensRotated
+
+_read_history = reader(Page[ConfigRevision])
+
+
+def read_config() -> Call[ConfigInfo]:
+    """Read the configuration."""
+    return call("GET", "/v1/config", reader(ConfigInfo))
+
+
+def change_config(settings: Mapping[str, int | str | None], revision: int | None) -> Call[ConfigChange]:
+    """Change settings. With `revision` it is sent once: after a lost answer the repeat would be refused for what it did itself."""
+    order: dict[str, object] = {"settings": settings}
+    if revision is not None:
+        order["revision"] = revision
+    return json_call("PATCH", "/v1/config", reader(ConfigChange), body=order, repeatable=revision is None)
+
+
+def config_history() -> Call[list[ConfigRevision]]:
+    """Read the revisions that are kept, the newest first."""
+
+    def decode(reply: Reply) -> list[ConfigRevision]:
+        return _read_history(reply).items
+
+    return call("GET", "/v1/config/history", decode)
+
+
+def roll_back_config(revision: int) -> Call[ConfigChange]:
+    """Restore the values of an earlier revision."""
+    return json_call("POST", "/v1/config:rollback", reader(ConfigChange), body={"revision": revision})
+
+
+def rotate_tokens(keep_seconds: int) -> Call[TokensRotated]:
+    """Make a new secret. Repeated after a lost answer it makes one more, and the one in between ends as the former do."""
+    return json_call("POST", "/v1/tokens:rotate", reader(TokensRotated), body={"keepSeconds": keep_seconds})

@@ -1,0 +1,90 @@
+"""What both clients ask of httpx: checked address and key, headers, timeouts, and what its exceptions mean. Used by the two clients."""
+
+import importlib.metadata
+import ipaddress
+import platform
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import urlsplit
+
+import httpx
+
+from stanine.client.errors import StanineClientError
+from stanine.client.messages import Call, NoReply
+
+#: Seconds for a connection, and for the next byte of an answer.
+DEFAULT_TIMEOUT = httpx.Timeout(30.0, connect=5.0)
+#: Seconds beyond those for which the server may hold a request.
+_BEYOND_HOLD = 15.0
+
+#: Errors before anything was sent.
+_NOT_SENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.ProxyError, httpx.UnsupportedProtocol)
+
+
+@dataclass(frozen=True)
+class Server:
+    """Where the API is, and what every request to it carries."""
+
+    address: str
+    key: str | None = field(repr=False)
+    timeout: httpx.Timeout = field(repr=False)
+
+    @classmethod
+    def at(cls, base_url: str, key: str | None, timeout: float | httpx.Timeout) -> "Server":
+        """Raise ValueError, which does not quote the key, if the address or the key cannot be used."""
+        parts = urlsplit(base_url)
+        if parts.scheme not in {"http", "https"} or not parts.hostname:
+            raise ValueError("base_url is not the address of a server: write http://HOST:PORT or https://HOST")
+        if parts.username is not None or parts.query or parts.fragment:
+            raise ValueError("base_url must hold neither a login, nor a query, nor a fragment; the key is an argument of its own")
+        return cls(base_url.rstrip("/"), check_key(key), httpx.Timeout(timeout))
+
+    @property
+    def uses_environment(self) -> bool:
+        """Whether proxies of the environment are used: none can reach this machine's own loopback."""
+        host = urlsplit(self.address).hostname or ""
+        try:
+            return not ipaddress.ip_address(host).is_loopback
+        except ValueError:
+            return host != "localhost"
+
+    def request(self, call: Call[Any]) -> dict[str, Any]:
+        """Return the arguments of httpx's `build_request` for a call."""
+        headers = {"user-agent": user_agent(), "accept": "application/json, application/problem+json", **call.headers}
+        key = self.key if call.token is None else check_key(call.token)
+        if key:
+            headers["authorization"] = f"Bearer {key}"
+        wait, timeout = call.hold + _BEYOND_HOLD, self.timeout.as_dict()
+        if timeout["read"] is not None and call.hold:
+            timeout["read"] = max(timeout["read"], wait)
+        return {
+            "method": call.method,
+            "url": self.address + call.path,
+            "params": dict(call.query) or None,
+            "content": call.body,
+            "headers": headers,
+            "timeout": httpx.Timeout(**timeout),
+        }
+
+
+def check_key(key: str | None) -> str | None:
+    """Return a key. Raises ValueError, which does not quote it, if a header cannot hold it: an HTTP library would quote it."""
+    if key is not None and not (key.isascii() and key.isprintable() and " " not in key):
+        raise ValueError("a key or token consists of printable ASCII characters without spaces")
+    return key or None
+
+
+def user_agent() -> str:
+    """Return what the client calls itself."""
+    return f"stanine-python/{importlib.metadata.version('stanine')} (Python {platform.python_version()}; httpx {httpx.__version__})"
+
+
+def no_reply(error: httpx.RequestError) -> NoReply:
+    """Return what an exception of httpx means, in words that quote nothing. Raises StanineClientError for a request that cannot be made."""
+    if isinstance(error, httpx.LocalProtocolError):
+        raise StanineClientError("the request cannot be written as HTTP") from None
+    if isinstance(error, _NOT_SENT):
+        why = "no connection became free" if isinstance(error, httpx.PoolTimeout) else "the server cannot be reached"
+        return NoReply(sent=False, why=why)
+    timed_out = isinstance(error, httpx.TimeoutException)
+    return NoReply(sent=True, why="no answer in time" if timed_out else "the connection was lost")

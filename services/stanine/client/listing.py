@@ -1,0 +1,80 @@
+"""Where a list is being read: which page comes next, and what of it is new. No I/O; `Listing` and `AsyncListing` run it."""
+
+from collections import deque
+from collections.abc import Callable
+from typing import Generic, Literal, TypeVar
+
+from stanine.client.errors import HistoryChangedError
+from stanine.client.flow import Flow, Session, exchange, log
+from stanine.client.messages import Call
+from stanine.client.records import Page
+
+Item = TypeVar("Item")
+
+#: What to do when the server came back with other data: raise HistoryChangedError, or read on from the cursor that it names.
+OnHistoryChange = Literal["raise", "continue"]
+
+#: Bytes of an attempt id. A list may have millions of results, so ids are kept packed until they are needed.
+_ID_BYTES = 16
+
+
+class ListReader(Generic[Item]):
+    """Reads a list page by page from a cursor on; an empty cursor is the beginning."""
+
+    def __init__(
+        self,
+        session: Session,
+        page_after: Callable[[str], Call[Page[Item]]],
+        after: str,
+        on_history_change: OnHistoryChange = "raise",
+        attempt_of: Callable[[Item], str] | None = None,
+    ) -> None:
+        """`attempt_of` names the attempt of an item, so that what was read already is not given again after a changed history."""
+        if on_history_change not in {"raise", "continue"}:
+            raise ValueError('on_history_change is "raise" or "continue"')
+        self._session, self._page_after, self._on_change, self._attempt_of = session, page_after, on_history_change, attempt_of
+        self._next = self._cursor = after
+        #: Items that were read and not yet handed out.
+        self.pending: deque[Item] = deque()
+        #: Whether the list had nothing more at the last look.
+        self.at_end = False
+        self._ids = bytearray()
+        self._known: set[bytes] | None = None
+
+    @property
+    def cursor(self) -> str:
+        """Where to continue: behind the last page that was handed out whole."""
+        return self._cursor if self.pending else self._next
+
+    def read(self) -> Flow[None]:
+        """Read the next page into `pending`. Raises HistoryChangedError if the caller wants it so, or the server contradicts itself."""
+        self._cursor = self._next
+        page = yield from self._read_page()
+        self.at_end = page.next is None or page.next == self._next
+        self.pending.extend(item for item in page.items if self._is_new(item))
+        if page.next is not None:
+            self._next = page.next
+
+    def _read_page(self) -> Flow[Page[Item]]:
+        while True:
+            try:
+                return (yield from exchange(self._session, self._page_after(self._next)))
+            except HistoryChangedError as error:
+                if self._on_change == "raise" or not error.following or error.following == self._next:
+                    raise
+                log.warning("the server came back with other data: reading on from the cursor that it names")
+                self._next = self._cursor = error.following
+                if self._attempt_of is not None:
+                    starts = range(0, len(self._ids), _ID_BYTES)
+                    self._known = {bytes(self._ids[start : start + _ID_BYTES]) for start in starts}
+
+    def _is_new(self, item: Item) -> bool:
+        if self._attempt_of is None or self._on_change == "raise":
+            return True
+        attempt = bytes.fromhex(self._attempt_of(item))
+        if self._known is not None:
+            if attempt in self._known:
+                return False
+            self._known.add(attempt)
+        self._ids += attempt
+        return True

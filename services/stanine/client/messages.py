@@ -1,0 +1,105 @@
+"""An HTTP request and its answer as plain values: what the logic hands to a transport and gets back. Used by everything in the client."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Generic, TypeVar
+from urllib.parse import quote
+
+import msgspec
+
+from stanine.client.errors import UnexpectedAnswerError
+
+T = TypeVar("T")
+
+JSON = "application/json"
+NDJSON = "application/x-ndjson"
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """A whole answer. Header names are in lower case."""
+
+    status: int
+    headers: Mapping[str, str] = field(repr=False)
+    body: bytes = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class NoReply:
+    """No whole answer came. `sent`: the server may have got the request."""
+
+    sent: bool
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class Call(Generic[T]):
+    """One request to make, and how to read its answer. Its `repr` shows neither the path nor what is sent."""
+
+    method: str
+    #: The path with its names percent-encoded.
+    path: str = field(repr=False)
+    #: The path's template, for logs and errors: it names no person.
+    route: str
+    decode: Callable[[Reply], T] = field(repr=False)
+    query: Mapping[str, str] = field(default_factory=dict, repr=False)
+    headers: Mapping[str, str] = field(default_factory=dict, repr=False)
+    body: bytes = field(default=b"", repr=False)
+    #: An attempt's token, instead of the client's key.
+    token: str | None = field(default=None, repr=False)
+    #: Seconds for which the server may hold the request.
+    hold: float = 0.0
+    #: Whether sending it twice has the effect of sending it once.
+    repeatable: bool = True
+    #: Statuses that are answers and not errors, besides 2xx.
+    also_good: frozenset[int] = frozenset()
+
+    @property
+    def name(self) -> str:
+        """What is called, for logs and errors."""
+        return f"{self.method} {self.route}"
+
+
+def call(method: str, route: str, decode: Callable[[Reply], T], names: Mapping[str, str] | None = None, **more: Any) -> Call[T]:
+    """Return a call of a route, `/v1/instruments/{name}`, with its names filled in."""
+    path = route
+    for name, value in (names or {}).items():
+        path = path.replace(f"{{{name}}}", segment(value))
+    return Call(method, path, route, decode, **more)
+
+
+def json_call(
+    method: str, route: str, decode: Callable[[Reply], T], names: Mapping[str, str] | None = None, *, body: object, **more: Any
+) -> Call[T]:
+    """Return a call that sends a JSON body."""
+    headers = {"content-type": JSON, **more.pop("headers", {})}
+    return call(method, route, decode, names, body=msgspec.json.encode(body), headers=headers, **more)
+
+
+def segment(text: str) -> str:
+    """Return text as one segment of a path. `.` and `..` are encoded, or an HTTP library would resolve them."""
+    if not text:
+        raise ValueError("a name in an address must not be empty")
+    quoted = quote(text, safe="")
+    return quoted.replace(".", "%2E") if quoted in {".", ".."} else quoted
+
+
+def reader(kind: type[T]) -> Callable[[Reply], T]:
+    """Return a function that reads a body as a record; it raises UnexpectedAnswerError, which does not quote the body."""
+
+    def read(reply: Reply) -> T:
+        try:
+            return msgspec.json.decode(reply.body, type=kind)
+        except (msgspec.MsgspecError, UnicodeDecodeError):
+            raise UnexpectedAnswerError(f"the server's answer cannot be read as {kind.__name__}") from None
+
+    return read
+
+
+def query(**values: str | float | None) -> dict[str, str]:
+    """Return a query string's parameters; None and the empty text are left out. `after_` stands for a reserved word."""
+    return {name.rstrip("_"): _plain(value) for name, value in values.items() if value not in {None, ""}}
+
+
+def _plain(value: str | float | None) -> str:
+    return f"{value:.3f}" if isinstance(value, float) else str(value)

@@ -1,0 +1,310 @@
+"""What is sent and answered, as typed records; docs/access.md and /openapi.json describe the same. Times are RFC 3339 texts, UTC.
+
+A member that a newer server adds is ignored. The `repr` of a record shows no token and nothing that a person answered or scored.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Generic, Literal, TypeVar
+
+import msgspec
+from msgspec import UNSET, UnsetType
+
+from stanine.client.errors import Problem
+
+Item = TypeVar("Item")
+
+AnswerValue = int | float | str | Sequence[str] | None
+AttributeValue = int | float | str | None
+
+
+class _Record(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True):
+    """What all records share: camelCase names, and what is absent stays absent."""
+
+
+class _Private(_Record, frozen=True):
+    """A record of a person's: its `repr` shows only what identifies it."""
+
+    def __repr__(self) -> str:
+        shown = {name: getattr(self, name, None) for name in ("attempt", "line", "instrument", "revision", "state", "status")}
+        inside = ", ".join(f"{name}={value!r}" for name, value in shown.items() if value is not None)
+        return f"{type(self).__name__}({inside})"
+
+
+# ---- attempts
+
+
+class Attempt(_Private, frozen=True):
+    """One attempt to submit."""
+
+    #: By item id: the value of an option. What the items and options are, the form says.
+    answers: Mapping[str, AnswerValue]
+    #: The caller's name for the attempt, 1 to 64 characters; needed in bulk.
+    key: str | None = None
+    #: The revision that was answered; by default the newest indexed one.
+    revision: int | None = None
+    #: A pseudonym of the caller's choice.
+    participant: str | None = None
+    #: What else is known of the person, by the instrument's attribute ids.
+    attributes: Mapping[str, AttributeValue] | None = None
+
+
+class Receipt(_Private, frozen=True):
+    """A submission that was accepted."""
+
+    attempt: str
+    #: Reads this attempt's result and nothing else.
+    token: str
+    state: Literal["Submitted", "Scored", "Failed"] = "Submitted"
+    #: Whether the key had this attempt already: from before, or from an earlier try of this call.
+    repeated: bool = False
+    #: The key that was sent; the client makes one if the caller gives none.
+    key: str = ""
+
+
+class LineAnswer(_Private, frozen=True):
+    """The answer to one line of a bulk submission: an attempt with its token, or a problem."""
+
+    #: The line's place in the input, from 1; blank lines count.
+    line: int
+    #: As for a single submission: 202, or that of the problem.
+    status: int
+    key: str | None = None
+    attempt: str | None = None
+    token: str | None = None
+    repeated: bool = False
+    problem: Problem | None = None
+
+
+class StoredAttempt(_Private, frozen=True):
+    """An attempt as it was answered."""
+
+    attempt: str
+    instrument: str
+    revision: int
+    state: Literal["Submitted", "Scored", "Failed"]
+    submitted_at: str
+    #: Every item of the form; null: not answered.
+    answers: dict[str, int | float | str | list[str] | None]
+    key: str | None = None
+    participant: str | None = None
+    attributes: dict[str, int | float | str] | None = None
+
+
+# ---- results
+
+
+class ScaleScore(_Private, frozen=True):
+    """One scale's score; `raw` is null where there is none. `valid` of `items` were answered."""
+
+    raw: float | None
+    valid: int
+    items: int
+    status: str
+    #: Unset where the scale has no bands, null where the score lies in none.
+    band: str | UnsetType | None = UNSET
+
+
+class Result(_Private, frozen=True):
+    """The result of one attempt: scored (`scales`) or failed (`reason`)."""
+
+    attempt: str
+    instrument: str
+    revision: int
+    state: Literal["Scored", "Failed"]
+    submitted_at: str
+    key: str | None = None
+    participant: str | None = None
+    #: The revision whose scoring gave the scales.
+    scoring_revision: int | None = None
+    #: The version of the arithmetic.
+    engine: int | None = None
+    scales: dict[str, ScaleScore] | None = None
+    reason: str | None = None
+
+
+class Page(_Record, Generic[Item], frozen=True):
+    """A page of a list; `next` is the cursor to continue from, null where the list ends for good."""
+
+    items: list[Item]
+    next: str | None = None
+
+
+# ---- instruments
+
+
+class InstrumentSummary(_Record, frozen=True):
+    """An instrument in a list: its newest revision."""
+
+    name: str
+    revision: int
+    #: The first revision of the newest form.
+    form: int
+    digest: str
+    #: Absent until a revision is indexed.
+    title: str | None = None
+
+
+class InstrumentText(_Record, frozen=True):
+    """An instrument's document, as it was published."""
+
+    document: dict[str, Any]
+    revision: int
+    form: int
+    #: Names exactly this document: for `publish(if_match=…)`.
+    etag: str
+
+
+class Publication(_Record, frozen=True):
+    """What publishing led to."""
+
+    name: str
+    revision: int
+    form: int
+    digest: str
+    #: Whether this call made the revision; false for the same document again, also after a lost answer.
+    changed: bool
+    #: Whether attempts are scored by it.
+    indexed: bool
+
+
+class FormOption(_Record, frozen=True):
+    """An option of an item."""
+
+    value: int | float | str
+    label: str | None = None
+
+
+class FormItem(_Record, frozen=True):
+    """An item and its options."""
+
+    id: str
+    text: str
+    type: str
+    options: list[FormOption]
+
+
+class FormAttribute(_Record, frozen=True):
+    """What may be said of the person."""
+
+    id: str
+    title: str | None = None
+    type: str | None = None
+    #: The values that it may have; absent: any of its type.
+    values: list[int | float | str] | None = None
+
+
+class Form(_Record, frozen=True):
+    """What a participant may see of an instrument."""
+
+    name: str
+    revision: int
+    form: int
+    title: str
+    attributes: list[FormAttribute]
+    items: list[FormItem]
+    language: str | None = None
+    instructions: str | None = None
+
+
+# ---- operating
+
+
+class QueueInfo(_Record, frozen=True):
+    """A queue at one moment."""
+
+    queue: str
+    actor: str
+    state: Literal["Running", "Paused", "Draining"]
+    #: Whether it is draining and has no work left.
+    drained: bool
+    ready: int
+    in_flight: int
+    delayed: int
+    #: Dead letters that are kept.
+    dead: int
+    #: Messages ever given up, by reason.
+    deaths: dict[str, int]
+    #: Seconds since the oldest message was created; null where there is none.
+    oldest_seconds: float | None
+    consumers: int
+    #: The custom resource that owns settings and state.
+    managed_by: str | None = None
+    settings: dict[str, int] | None = None
+    #: Instead of `settings`: why those in Redis are not applied.
+    faults: list[str] | None = None
+
+
+class DeadLetterInfo(_Record, frozen=True):
+    """A message that was given up."""
+
+    id: str
+    reason: str
+    actor: str
+    deliveries: int
+    created_at: str
+    died_at: str
+    #: Attempt ids or names of instruments.
+    about: list[str]
+
+
+class OrderDone(_Record, frozen=True):
+    """What an order to a queue led to."""
+
+    #: Messages deleted or put back.
+    count: int
+    #: Whether the order with this token had been carried out before; `count` is then what it led to.
+    repeated: bool
+
+
+class SettingInfo(_Record, frozen=True):
+    """One setting as the services apply it."""
+
+    name: str
+    value: int | str
+    #: Whether the configuration states it; else it is the default.
+    stated: bool
+    #: Why what the configuration states is not applied.
+    fault: str | None = None
+
+
+class ConfigInfo(_Record, frozen=True):
+    """The runtime configuration."""
+
+    revision: int
+    layout: str
+    dual_write: bool
+    edited: bool
+    string: str
+    settings: list[SettingInfo]
+    others: list[str]
+    bytes: dict[str, int]
+    managed_by: str | None = None
+    unreadable: str | None = None
+
+
+class ConfigRevision(_Record, frozen=True):
+    """An earlier state of the configuration."""
+
+    revision: int
+    at: str
+    origin: str
+    settings: dict[str, str]
+    changed: list[str]
+    changed_others: int
+    by: str | None = None
+    of: int | None = None
+
+
+class ConfigChange(_Record, frozen=True):
+    """What a change of the configuration led to."""
+
+    #: The revision in force: a new one if values differed.
+    revision: int
+    changed: bool
+
+
+class TokensRotated(_Record, frozen=True):
+    """The secret of attempt tokens was rotated."""
+
+    #: Until when tokens made with the former secret are accepted.
+    former_valid_until: str

@@ -1,0 +1,143 @@
+"""`Stanine`: the client for ordinary code. Threads may share one. Its loop runs the flows of `flow`; its resources are the attributes."""
+
+import threading
+from collections import deque
+from collections.abc import Callable, Generator, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from types import TracebackType
+from typing import Self, TypeVar
+
+import httpx
+
+from stanine.client.connecting import DEFAULT_TIMEOUT, Server, no_reply
+from stanine.client.errors import StanineClientError
+from stanine.client.flow import Flow, Send, Session, exchange, sibling
+from stanine.client.messages import Call, NoReply, Reply
+from stanine.client.retries import Retry, RetryPolicy
+from stanine.client.sync_resources import Attempts, Config, Instruments, Queues, Results, Tokens
+
+T = TypeVar("T")
+
+
+class Stanine:
+    """Stanine's HTTP API. Use it as a context manager, or call `close`.
+
+        with Stanine("http://127.0.0.1:8420", key) as client:
+            result = client.attempts.submit_and_wait("gad-7", {"q1": 2, ...})
+
+    Every method raises `StanineClientError`s: `PermanentError`, or `TemporaryError` after it was tried for as long as `retries` says.
+    """
+
+    def __init__(
+        self,
+        base_url: str,
+        key: str | None = None,
+        *,
+        timeout: float | httpx.Timeout = DEFAULT_TIMEOUT,
+        retries: RetryPolicy | None = None,
+        on_retry: Callable[[Retry], None] | None = None,
+        http_client: httpx.Client | None = None,
+    ) -> None:
+        """`on_retry` is told before a request is sent again. `http_client`: for proxies and certificates; its owner closes it.
+
+        Raises ValueError if the address or the key cannot be used.
+        """
+        server = Server.at(base_url, key, timeout)
+        session = Session(retries or RetryPolicy(), on_retry, (server.key,) if server.key else ())
+        self._owns_http = http_client is None
+        self._bind(server, session, http_client or httpx.Client(trust_env=server.uses_environment))
+
+    def _bind(self, server: Server, session: Session, http: httpx.Client) -> None:
+        self._server, self.session, self._http = server, session, http
+        self.instruments = Instruments(self)
+        self.attempts = Attempts(self)
+        self.results = Results(self)
+        self.queues = Queues(self)
+        self.config = Config(self)
+        self.tokens = Tokens(self)
+
+    def with_options(
+        self,
+        *,
+        timeout: float | httpx.Timeout | None = None,
+        retries: RetryPolicy | None = None,
+        on_retry: Callable[[Retry], None] | None = None,
+    ) -> "Stanine":
+        """Return a client with other options on the same connections; closing it closes nothing."""
+        other = object.__new__(Stanine)
+        other._owns_http = False
+        server = self._server if timeout is None else Server.at(self._server.address, self._server.key, timeout)
+        session = sibling(self.session, policy=retries or self.session.policy, on_retry=on_retry or self.session.on_retry)
+        other._bind(server, session, self._http)
+        return other
+
+    def close(self) -> None:
+        """Close the connections."""
+        if self._owns_http:
+            self._http.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self.close()
+
+    def __repr__(self) -> str:
+        return f"Stanine({self._server.address!r})"
+
+    # ---- for the resources
+
+    def call(self, call: Call[T]) -> T:
+        """Make a call, tried again as the policy says."""
+        return self.run(exchange(self.session, call))
+
+    def run(self, flow: Flow[T], stop: threading.Event | None = None) -> T:
+        """Run a flow: do what it yields, send it what came of it. A `stop` that is set ends it at its next pause."""
+        stop = stop or threading.Event()
+        try:
+            step = next(flow)
+            while True:
+                if isinstance(step, Send):
+                    step = flow.send(self._send(step))
+                elif stop.wait(step.seconds):
+                    flow.close()
+                    raise StanineClientError("it was given up")
+                else:
+                    step = flow.send(None)
+        except StopIteration as end:
+            value: T = end.value
+            return value
+
+    def run_in_order(self, flows: Iterator[Flow[T]], at_once: int) -> Generator[T, None, None]:
+        """Yield what flows return, in their order, some of them under way at once; they are taken from the iterator as they are needed."""
+        stop = threading.Event()
+        with ThreadPoolExecutor(at_once, thread_name_prefix="stanine") as pool:
+            under_way: deque[Future[T]] = deque()
+            try:
+                for flow in flows:
+                    under_way.append(pool.submit(self.run, flow, stop))
+                    if len(under_way) > at_once:
+                        yield under_way.popleft().result()
+                while under_way:
+                    yield under_way.popleft().result()
+            finally:  # also when the caller stops early: leaving `pool` waits for its threads
+                stop.set()
+                for future in under_way:
+                    future.cancel()
+
+    def _send(self, send: Send) -> Reply | NoReply:
+        request = self._http.build_request(**self._server.request(send.call))
+        try:
+            response = self._http.send(request, stream=True)
+            try:
+                if send.sink is None or response.status_code != httpx.codes.OK:
+                    body = response.read()
+                else:
+                    body = b""
+                    for part in response.iter_bytes():
+                        send.sink(part)
+                return Reply(response.status_code, dict(response.headers), body)
+            finally:
+                response.close()
+        except httpx.RequestError as error:
+            return no_reply(error)

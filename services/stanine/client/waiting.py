@@ -1,0 +1,143 @@
+"""Waiting for results: of one attempt, and of many at once. No I/O; run by the resources `attempts` and `results`.
+
+The list of results is in the order of commits, a thousand a page, so following it is many times cheaper than asking for each attempt. It
+needs the scope results:read; without it, and for what does not turn up in the list, each attempt is asked for by its own token.
+"""
+
+from collections.abc import Iterable
+from typing import Generic, Protocol, TypeVar
+
+from stanine.client.calls import attempts, instruments, results
+from stanine.client.errors import MissingScopeError, NotIndexedInTimeError, NotScoredError
+from stanine.client.flow import Flow, Pause, Session, exchange
+from stanine.client.listing import ListReader
+from stanine.client.messages import Call
+from stanine.client.records import Attempt, Publication, Result
+
+#: Seconds that the API may hold a request: it allows 30, and the answer needs its time, too.
+LONGEST_HOLD = 20.0
+#: Seconds between two questions to a server that does not hold them.
+_ASK_AGAIN = 1.0
+#: Seconds between looks at the end of the list, and without news after which attempts are asked for one by one.
+_POLL, _QUIET = 0.05, 1.0
+#: Results that the list gives in the time in which one attempt is asked for.
+_LISTED_PER_ASKED = 20
+#: So few attempts are asked for one by one from the start.
+_FEW = 200
+#: Requests for single attempts at once.
+ASKED_AT_ONCE = 8
+
+
+class Submitted(Protocol):
+    """An attempt that was submitted: a Receipt, a LineAnswer without a problem, or a record of the caller's."""
+
+    @property
+    def attempt(self) -> str | None:
+        """The attempt's id."""
+
+    @property
+    def token(self) -> str | None:
+        """The token that reads its result."""
+
+
+S = TypeVar("S", bound=Submitted)
+
+
+def wait_for_result(session: Session, attempt: str, token: str | None, seconds: float) -> Flow[Result]:
+    """Return an attempt's result. Raises NotScoredError if there is none after some seconds."""
+    deadline = session.clock() + seconds
+    while True:
+        began = session.clock()
+        held = min(LONGEST_HOLD, max(deadline - began, 0.0))
+        found = yield from exchange(session, results.of_attempt(attempt, token, held))
+        if found is not None:
+            return found
+        left = deadline - session.clock()
+        if left <= 0:
+            raise NotScoredError(f"attempt {attempt} is not scored after {seconds:g} s")
+        if session.clock() - began < held / 2:
+            yield Pause(min(_ASK_AGAIN, left))
+
+
+def submit_and_wait(session: Session, instrument: str, attempt: Attempt, seconds: float) -> Flow[Result]:
+    """Submit an attempt that has a key, and return its result. Raises NotScoredError if there is none after some seconds."""
+    deadline = session.clock() + seconds
+    receipt, result = yield from exchange(session, attempts.submit(instrument, attempt, min(LONGEST_HOLD, seconds)))
+    if result is not None:
+        return result
+    left = max(deadline - session.clock(), 0.0)
+    return (yield from wait_for_result(session, receipt.attempt, receipt.token, left))
+
+
+def publish_and_wait(session: Session, publish: Call[Publication], seconds: float) -> Flow[Publication]:
+    """Publish, and wait until the revision is indexed.
+
+    The question is the same PUT again, which changes nothing, on condition that no other document has taken its place. Raises
+    PreconditionFailedError if one has, NotIndexedInTimeError after some seconds.
+    """
+    deadline = session.clock() + seconds
+    began = session.clock()
+    published = yield from exchange(session, publish)
+    changed = published.changed
+    while not published.indexed:
+        left = deadline - session.clock()
+        if left <= 0:
+            raise NotIndexedInTimeError(f"{published.name} is published, but not indexed after {seconds:g} s: does the indexWatcher run?")
+        if session.clock() - began < publish.hold / 2:
+            yield Pause(min(_ASK_AGAIN, left))
+        began = session.clock()
+        published = yield from exchange(session, instruments.ask_whether_indexed(publish, published.digest, min(LONGEST_HOLD, left)))
+    return instruments.with_changed(published, changed)
+
+
+class ResultFollower(Generic[S]):
+    """Follows an instrument's list of results for many attempts; decides when to stop and ask for each that is left."""
+
+    def __init__(self, session: Session, instrument: str, submitted: Iterable[S]) -> None:
+        self._session = session
+        #: The attempts without a result, by id.
+        self.left = {each.attempt: each for each in submitted if each.attempt is not None}
+        self._list = ListReader(session, lambda after: results.of_instrument(instrument, after, results.PAGE), "", "continue", _id_of)
+        self._passed = 0
+        self._quiet_since = session.clock()
+        self._may_read = len(self.left) > _FEW
+
+    @property
+    def follows(self) -> bool:
+        """Whether to look at the list again.
+
+        It is read from its beginning, since only a result that was read has a cursor. No longer when nothing is left, when nothing new has
+        come for a while, or when reading past results of other attempts has taken as long as asking for each would.
+        """
+        quiet = self._session.clock() - self._quiet_since
+        return bool(self.left) and self._may_read and self._passed <= _LISTED_PER_ASKED * len(self.left) and quiet < _QUIET
+
+    def look(self) -> Flow[list[tuple[S, Result]]]:
+        """Read a page; return the results that were waited for."""
+        try:
+            yield from self._list.read()
+        except MissingScopeError:
+            self._may_read = False
+            return []
+        items = list(self._list.pending)
+        self._list.pending.clear()
+        found = []
+        for result in items:
+            submitted = self.left.pop(result.attempt, None)
+            self._passed = self._passed + 1 if submitted is None else 0
+            if submitted is not None:
+                found.append((submitted, result))
+        if items:
+            self._quiet_since = self._session.clock()
+        else:
+            yield Pause(_POLL)
+        return found
+
+    def ask(self, submitted: S, seconds: float) -> Flow[tuple[S, Result]]:
+        """Ask for one attempt's result by its token."""
+        assert submitted.attempt is not None
+        return submitted, (yield from wait_for_result(self._session, submitted.attempt, submitted.token, seconds))
+
+
+def _id_of(result: Result) -> str:
+    return result.attempt
