@@ -5,13 +5,13 @@ had no room for. Its key makes that safe, and the server refuses a line without 
 key where the server repeats it.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import msgspec
 
 from stanine.client.calls import attempts as calls
-from stanine.client.errors import LostAnswerError, StanineClientError, TemporaryError, UnexpectedAnswerError, error_of
+from stanine.client.errors import LostAnswerError, StanineClientError, TemporaryError, UnexpectedAnswerError, error_of, redacted
 from stanine.client.flow import Flow, Send, Session
 from stanine.client.messages import Reply
 from stanine.client.records import Attempt, LineAnswer
@@ -52,9 +52,9 @@ class Batch:
         """Return the lines to send."""
         return b"\n".join(self.due.values()) + b"\n"
 
-    def reading(self) -> "AnswerReader":
+    def reading(self, secrets: Sequence[str] = ()) -> "AnswerReader":
         """Begin to read the answers to what is due now."""
-        return AnswerReader(self.due)
+        return AnswerReader(self.due, secrets)
 
     def settle(self, answered: Iterable[LineAnswer]) -> None:
         """Take in answers that will not change."""
@@ -66,7 +66,9 @@ class Batch:
 class AnswerReader:
     """Reads the answer to one sending of a batch: feed it the parts as they arrive. A last line without its end is not taken."""
 
-    def __init__(self, due: Mapping[int, bytes]) -> None:
+    def __init__(self, due: Mapping[int, bytes], secrets: Sequence[str] = ()) -> None:
+        """`due`: the lines that were sent, by their number in the input; `secrets` are taken out of problems."""
+        self._secrets = secrets
         self._numbers = list(due)
         self._due = due
         self._rest = b""
@@ -74,13 +76,20 @@ class AnswerReader:
         #: Answers that will not change, and those of lines that may be taken later.
         self.settled: list[LineAnswer] = []
         self.refused: list[LineAnswer] = []
+        #: What was wrong with the answer.
+        self.error: UnexpectedAnswerError | None = None
 
     def feed(self, part: bytes) -> None:
-        """Take in a part. Raises UnexpectedAnswerError for what is no answer to what was sent."""
+        """Take in a part; what is no answer to what was sent, and all after it, is left out and becomes `error`."""
+        if self.error is not None:
+            return
         *lines, self._rest = (self._rest + part).split(b"\n")
-        for line in lines:
-            if line.strip():
-                self._take(line)
+        try:
+            for line in lines:
+                if line.strip():
+                    self._take(line)
+        except UnexpectedAnswerError as error:
+            self.error = error
 
     def _take(self, text: bytes) -> None:
         try:
@@ -97,8 +106,9 @@ class AnswerReader:
             raise UnexpectedAnswerError(f"the answer to line {number} has another line's key")
         if answer.problem is None and not (answer.attempt and answer.token):
             raise UnexpectedAnswerError(f"the answer to line {number} is neither an attempt nor a problem")
-        answer = msgspec.structs.replace(answer, line=number)
-        temporary = answer.problem is not None and isinstance(error_of(answer.problem), TemporaryError)
+        problem = answer.problem and redacted(answer.problem, self._secrets)
+        answer = msgspec.structs.replace(answer, line=number, problem=problem)
+        temporary = problem is not None and isinstance(error_of(problem), TemporaryError)
         (self.refused if temporary else self.settled).append(answer)
 
 
@@ -163,11 +173,11 @@ def deliver(session: Session, instrument: str, batch: Batch) -> Flow[Delivery]:
 def _send_once(session: Session, instrument: str, batch: Batch) -> Flow[StanineClientError | None]:
     """Send what is due; return why lines are still due, if there are any."""
     request = calls.submit_lines(instrument, batch.body())
-    answers = batch.reading()
-    try:
-        outcome = yield Send(request, answers.feed)
-    finally:
-        batch.settle(answers.settled)
+    answers = batch.reading(session.secrets)
+    outcome = yield Send(request, answers.feed)
+    batch.settle(answers.settled)
+    if answers.error is not None:
+        raise answers.error
     if (error := session.error(request, outcome)) is not None or not batch.due:
         return error
     if answers.refused and answers.refused[0].problem is not None:

@@ -4,6 +4,7 @@ An RFC 9457 `type` that Stanine documents has a class of its own; docs/problems.
 logged: no key, no token, nothing that a person answered. What the server says in detail is in `problem`. Raised by everything here.
 """
 
+from collections.abc import Iterable
 from typing import ClassVar
 
 import msgspec
@@ -283,6 +284,18 @@ def error_of(problem: Problem, retry_after: float | None = None) -> ProblemError
     """Return the exception that a problem stands for, by its type, else by its status."""
     chosen = CLASSES.get(problem.code) or _BY_STATUS.get(problem.status, PermanentProblemError)
     return chosen(problem, retry_after)
+
+
+def redacted(problem: Problem, secrets: Iterable[str]) -> Problem:
+    """Return a problem whose texts hold none of some secrets; its type, status and cursor stay."""
+
+    def without(text: str) -> str:
+        for secret in secrets:
+            text = text.replace(secret, "[redacted]")
+        return text
+
+    errors = tuple(ErrorItem(without(each.pointer), each.code, without(each.detail)) for each in problem.errors)
+    return msgspec.structs.replace(problem, title=without(problem.title), detail=without(problem.detail), errors=errors)
 
 
 def describe(problem: Problem) -> str:

@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 
 import msgspec
 
-from stanine.client.errors import LostAnswerError, Problem, StanineClientError, UnreachableError, error_of
+from stanine.client.errors import LostAnswerError, Problem, StanineClientError, UnreachableError, error_of, redacted
 from stanine.client.messages import Call, NoReply, Reply
 from stanine.client.retries import Retry, RetryPolicy, Series, read_retry_after
 
@@ -24,7 +24,7 @@ log = logging.getLogger("stanine.client")
 
 @dataclass(frozen=True, slots=True)
 class Send:
-    """Make a request. With a `sink`, the parts of a 200 answer's body go there as they arrive, and the reply's body is empty."""
+    """Make a request. With a `sink`, which raises nothing, a 200 answer's body goes there as it arrives, and the reply's body is empty."""
 
     call: Call[Any]
     sink: Callable[[bytes], None] | None = None
@@ -77,19 +77,14 @@ class Session:
 
     def _problem(self, of: Call[T], reply: Reply) -> Problem:
         """Return the problem document of an answer, or one that says nothing but the status: it may be a proxy's page."""
-        body = reply.body
-        for secret in (*self.secrets, *([of.token] if of.token else [])):
-            body = body.replace(secret.encode(), b"[redacted]")
         try:
-            problem = msgspec.json.decode(body, type=Problem)
+            problem = msgspec.json.decode(reply.body, type=Problem)
         except (msgspec.MsgspecError, UnicodeDecodeError):
             return Problem(status=reply.status)
-        return replace_status(problem, reply.status) if problem.code else Problem(status=reply.status)
-
-
-def replace_status(problem: Problem, status: int) -> Problem:
-    """Return a problem with the status of the answer that it came in."""
-    return problem if problem.status == status else msgspec.structs.replace(problem, status=status)
+        if not problem.code:
+            return Problem(status=reply.status)
+        secrets = (*self.secrets, of.token) if of.token else self.secrets
+        return msgspec.structs.replace(redacted(problem, secrets), status=reply.status)
 
 
 def exchange(session: Session, call: Call[T]) -> Flow[T]:

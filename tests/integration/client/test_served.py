@@ -1,0 +1,193 @@
+"""The client against the API as it is served: what it sends is taken, and what comes back is read."""
+
+import asyncio
+import threading
+from typing import Any
+
+import msgspec
+import pytest
+import yaml
+from tests.integration.api.serving import ADMIN, NARROW, Serving, backup, document, only
+
+from stanine.client import AsyncStanine, Attempt, RetryPolicy, Stanine, errors
+
+ANSWERS = {"i1": 2, "i2": 3, "i3": 4}
+
+
+def test_an_instrument_is_published_once_and_read_as_it_was_sent(client: Stanine, mood: Serving) -> None:
+    again = client.instruments.publish("a-mood", document())
+    assert (again.revision, again.changed, again.indexed) == (1, False, True)
+    text = client.instruments.get("a-mood")
+    assert text.document == document()
+    assert client.instruments.get("a-mood", known=text) is text
+    changed = client.instruments.publish("a-mood", document(title="Other"), if_match=text.etag)
+    assert (changed.revision, changed.changed) == (2, True)
+    with pytest.raises(errors.PreconditionFailedError):
+        client.instruments.publish("a-mood", document(title="Third"), if_match=text.etag)
+    with pytest.raises(errors.PreconditionFailedError):
+        client.instruments.publish("a-mood", document(title="Third"), only_new=True)
+    assert client.instruments.get("a-mood", revision=1).document == document()
+    assert [each.name for each in client.instruments.list()] == ["a-mood"]
+    assert [item.id for item in client.instruments.form("a-mood").items] == ["i1", "i2", "i3"]
+
+
+def test_a_yaml_text_is_published_and_an_invalid_document_says_every_place(client: Stanine) -> None:
+    text = yaml.safe_dump(document("a-yaml"))
+    assert client.instruments.publish("a-yaml", text, media_type="application/yaml").revision == 1
+    broken: dict[str, Any] = document("a-broken")
+    broken["spec"]["scales"][0]["items"] = ["nothing", "i1"]
+    with pytest.raises(errors.InvalidDocumentError) as raised:
+        client.instruments.publish("a-broken", broken)
+    assert any("spec.scales[0]" in each.pointer for each in raised.value.errors)
+    assert "spec.scales[0]" in str(raised.value)
+
+
+def test_publishing_waits_until_the_revision_is_indexed_or_says_that_it_is_not(client: Stanine, mood: Serving) -> None:
+    with pytest.raises(errors.NotIndexedInTimeError):
+        client.instruments.publish("a-new", document("a-new"), wait=0.3)
+    timer = threading.Timer(0.5, mood.build, ["a-new"])
+    timer.start()
+    published = client.instruments.publish("a-new", document("a-new"), wait=20)
+    timer.join()
+    assert published.indexed
+
+
+def test_an_attempt_is_stored_once_by_its_key(client: Stanine) -> None:
+    first = client.attempts.submit("a-mood", ANSWERS, key="k", participant="p")
+    again = client.attempts.submit("a-mood", Attempt(ANSWERS, "k", participant="p"))
+    assert (first.attempt, first.token, first.repeated, again.repeated) == (again.attempt, again.token, False, True)
+    with pytest.raises(errors.KeyConflictError):
+        client.attempts.submit("a-mood", {"i1": 1}, key="k")
+    stored = client.attempts.get(first.attempt)
+    assert (stored.answers, stored.key, stored.participant, stored.state) == (ANSWERS, "k", "p", "Submitted")
+    with pytest.raises(errors.InvalidAttemptError) as raised:
+        client.attempts.submit("a-mood", {"i1": 9, "other": 1})
+    assert {each.pointer for each in raised.value.errors} == {"/answers/i1", "/answers/other"}
+
+
+def test_a_result_is_waited_for_by_the_attempts_own_token(client: Stanine, mood: Serving) -> None:
+    receipt = client.attempts.submit("a-mood", ANSWERS)
+    with Stanine(mood.url) as stranger:
+        assert stranger.results.get(receipt.attempt, token=receipt.token) is None
+        with pytest.raises(errors.NotScoredError):
+            stranger.results.wait_for(receipt.attempt, token=receipt.token, timeout=0.2)
+        threading.Timer(0.3, mood.score, [{"attempt": receipt.attempt}]).start()
+        result = stranger.results.wait_for(receipt.attempt, token=receipt.token, timeout=20)
+    assert result.scales is not None
+    assert (result.state, result.scales["mood"].raw, result.scales["mood"].band) == ("Scored", 3.0, msgspec.UNSET)
+
+
+def test_submit_and_wait_returns_the_result(mood: Serving, client: Stanine) -> None:
+    found: list[Any] = []
+    submitted = client.attempts.submit("a-mood", ANSWERS, key="mine")
+    thread = threading.Thread(target=lambda: found.append(client.attempts.submit_and_wait("a-mood", ANSWERS, key="mine", timeout=30)))
+    thread.start()
+    mood.score({"attempt": submitted.attempt})
+    thread.join(30)
+    assert (found[0].attempt, found[0].state) == (submitted.attempt, "Scored")
+    with pytest.raises(errors.NotScoredError):
+        client.attempts.submit_and_wait("a-mood", ANSWERS, timeout=0.2)
+
+
+def test_many_attempts_are_submitted_waited_for_and_listed(mood: Serving, client: Stanine) -> None:
+    lines = [Attempt({"i1": number % 5 + 1}, f"k{number}", participant="p") for number in range(1_203)]
+    lines[7] = Attempt({"i1": 99}, "bad")
+    answers = list(client.attempts.submit_many("a-mood", lines))
+    assert [each.line for each in answers] == list(range(1, 1_204))
+    assert [each.line for each in answers if each.problem] == [8]
+    taken = [each for each in answers if each.problem is None]
+    assert not any(each.repeated for each in taken)
+    assert all(each.repeated for each in client.attempts.submit_many("a-mood", lines) if not each.problem)
+    for start in range(0, len(taken), 100):
+        mood.score(*({"attempt": each.attempt} for each in taken[start : start + 100]))
+    waited = list(client.attempts.wait_for("a-mood", taken, timeout=30))
+    assert {each.attempt for each, result in waited if result.state == "Scored"} == {each.attempt for each in taken}
+    assert len(waited) == len(taken)
+    listing = client.results.list("a-mood", page_size=100)
+    assert {each.attempt for each in listing} == {each.attempt for each in taken}
+    assert len(list(client.results.of_participant("p"))) == len(taken)
+    assert list(client.results.list("a-mood", after=listing.cursor)) == []
+    with Stanine(mood.url, only("attempts:write")) as narrow:  # no results:read: each is asked for by its token
+        assert len(list(narrow.attempts.wait_for("a-mood", taken[:210], timeout=30))) == 210
+
+
+def test_a_list_is_read_on_over_a_restored_backup(mood: Serving, client: Stanine) -> None:
+    receipts = [client.attempts.submit("a-mood", ANSWERS).attempt for _ in range(4)]
+    mood.score(*({"attempt": each} for each in receipts[:2]))
+    put_back = backup(mood)
+    strict = client.results.list("a-mood")
+    lenient = client.results.list("a-mood", on_history_change="continue")
+    mood.score(*({"attempt": each} for each in receipts[2:]))
+    assert len(list(strict)) == len(list(lenient)) == 4
+    put_back()
+    more = client.attempts.submit("a-mood", {"i1": 1}).attempt
+    mood.score({"attempt": more})
+    with pytest.raises(errors.HistoryChangedError) as raised:
+        list(strict)
+    assert {each.attempt for each in client.results.list("a-mood", after=raised.value.following)} >= {more}
+    assert [each.attempt for each in lenient] == [more]
+
+
+def test_an_operator_sees_and_changes_queues_settings_and_tokens(mood: Serving, client: Stanine) -> None:
+    client.attempts.submit("a-mood", ANSWERS)
+    assert {each.queue for each in client.queues.list()} == {"index", "results"}
+    assert client.queues.pause("results").state == "Paused"
+    assert client.queues.drain("results").state == "Draining"
+    assert client.queues.resume("results").state == "Running"
+    assert list(client.queues.dead_letters("results")) == []
+    assert client.queues.purge("results", "ready", token="t").count == 1
+    assert client.queues.purge("results", "ready", token="t").repeated
+    with pytest.raises(errors.TokenConflictError):
+        client.queues.purge("results", "dead", token="t")
+    assert client.queues.requeue_dead("results", everything=True).count == 0
+    assert client.queues.delete_dead("results", ["1-2"]).count == 0
+    for call in (client.queues.dead_letter, client.queues.delete_dead_letter):
+        with pytest.raises(errors.NotFoundError):
+            call("results", "1-2")
+    done = client.config.change({"sweepSeconds": 7})
+    assert done.changed
+    assert {each.name: each.value for each in client.config.get().settings}["sweepSeconds"] == 7
+    with pytest.raises(errors.ConfigConflictError):
+        client.config.change({"sweepSeconds": 8}, revision=done.revision + 5)
+    client.config.change({"sweepSeconds": None})
+    assert client.config.rollback(done.revision).changed
+    assert client.config.history()[0].of == done.revision
+    assert client.tokens.rotate(keep_seconds=60).former_valid_until > "2020"
+
+
+def test_what_the_key_may_not_do_is_an_error_of_its_own(mood: Serving) -> None:
+    with Stanine(mood.url, "nobody's") as client, pytest.raises(errors.UnauthenticatedError):
+        client.queues.list()
+    with Stanine(mood.url, only("attempts:write")) as client, pytest.raises(errors.MissingScopeError):
+        client.queues.list()
+    with Stanine(mood.url, NARROW) as client, pytest.raises(errors.NotFoundError):
+        client.attempts.submit("other", ANSWERS)
+    with Stanine("http://127.0.0.1:1", "k", retries=RetryPolicy(patience_unreached=0.2)) as client, pytest.raises(errors.UnreachableError):
+        client.queues.list()
+
+
+def test_the_async_client_does_the_same(mood: Serving) -> None:
+    async def submit() -> None:
+        async with AsyncStanine(mood.url, ADMIN) as client:
+            assert [each.name async for each in client.instruments.list()] == ["a-mood"]
+            receipts = await asyncio.gather(*(client.attempts.submit("a-mood", ANSWERS, key=f"s{n}") for n in range(20)))
+            assert len({each.attempt for each in receipts}) == 20
+
+            async def lines() -> Any:
+                for number in range(1_100):
+                    yield Attempt({"i1": number % 5 + 1}, f"k{number}")
+
+            answers = [each async for each in client.attempts.submit_many("a-mood", lines())]
+            assert [each.line for each in answers] == list(range(1, 1_101))
+            for start in range(0, len(answers), 100):
+                await asyncio.to_thread(mood.score, *({"attempt": each.attempt} for each in answers[start : start + 100]))
+            waited = [each async for each in client.attempts.wait_for("a-mood", answers, timeout=30)]
+            assert len(waited) == 1_100
+            pages = [len(page) async for page in client.results.list("a-mood", page_size=600).pages()]
+            assert pages == [600, 500]
+            with pytest.raises(errors.NotScoredError):
+                await client.results.wait_for(receipts[0].attempt, timeout=0.1)
+            with pytest.raises(errors.NotFoundError):
+                await client.attempts.get("0" * 32)
+
+    asyncio.run(submit())
