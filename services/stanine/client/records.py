@@ -1,10 +1,10 @@
 """What is sent and answered, as typed records; docs/access.md and /openapi.json describe the same. Times are RFC 3339 texts, UTC.
 
-A member that a newer server adds is ignored. The `repr` of a record shows no token and nothing that a person answered or scored.
+Members and words that a newer server adds are no error. The `repr` of a record shows no token and nothing that a person answered or scored.
 """
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Generic, Literal, TypeVar
+from typing import Any, Generic, TypeVar
 
 import msgspec
 from msgspec import UNSET, UnsetType
@@ -36,7 +36,7 @@ class _Private(_Record, frozen=True):
 class Attempt(_Private, frozen=True):
     """One attempt to submit."""
 
-    #: By item id: the value of an option. What the items and options are, the form says.
+    #: By item id: the value of an option, as the form lists them. None, NaN and what is left out are not answered.
     answers: Mapping[str, AnswerValue]
     #: The caller's name for the attempt, 1 to 64 characters; needed in bulk.
     key: str | None = None
@@ -54,7 +54,8 @@ class Receipt(_Private, frozen=True):
     attempt: str
     #: Reads this attempt's result and nothing else.
     token: str
-    state: Literal["Submitted", "Scored", "Failed"] = "Submitted"
+    #: Submitted, or Scored or Failed already.
+    state: str = "Submitted"
     #: Whether the key had this attempt already: from before, or from an earlier try of this call.
     repeated: bool = False
     #: The key that was sent; the client makes one if the caller gives none.
@@ -81,7 +82,8 @@ class StoredAttempt(_Private, frozen=True):
     attempt: str
     instrument: str
     revision: int
-    state: Literal["Submitted", "Scored", "Failed"]
+    #: Submitted, Scored or Failed.
+    state: str
     submitted_at: str
     #: Every item of the form; null: not answered.
     answers: dict[str, int | float | str | list[str] | None]
@@ -110,7 +112,8 @@ class Result(_Private, frozen=True):
     attempt: str
     instrument: str
     revision: int
-    state: Literal["Scored", "Failed"]
+    #: Scored or Failed.
+    state: str
     submitted_at: str
     key: str | None = None
     participant: str | None = None
@@ -214,7 +217,8 @@ class QueueInfo(_Record, frozen=True):
 
     queue: str
     actor: str
-    state: Literal["Running", "Paused", "Draining"]
+    #: Running, Paused or Draining.
+    state: str
     #: Whether it is draining and has no work left.
     drained: bool
     ready: int

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from typing import Generic, Protocol, TypeVar
 
 from stanine.client.calls import attempts, instruments, results
-from stanine.client.errors import MissingScopeError, NotIndexedInTimeError, NotScoredError
+from stanine.client.errors import MissingScopeError, NotFoundError, NotIndexedInTimeError, NotScoredError, UnauthenticatedError
 from stanine.client.flow import Flow, Pause, Session, exchange
 from stanine.client.listing import ListReader
 from stanine.client.messages import Call
@@ -116,7 +116,7 @@ class ResultFollower(Generic[S]):
         """Read a page; return the results that were waited for."""
         try:
             yield from self._list.read()
-        except MissingScopeError:
+        except (MissingScopeError, UnauthenticatedError, NotFoundError):  # tokens are enough for what follows
             self._may_read = False
             return []
         items = list(self._list.pending)

@@ -1,6 +1,7 @@
 """The client against the API as it is served: what it sends is taken, and what comes back is read."""
 
 import asyncio
+import logging
 import threading
 from typing import Any
 
@@ -109,6 +110,8 @@ def test_many_attempts_are_submitted_waited_for_and_listed(mood: Serving, client
     assert list(client.results.list("a-mood", after=listing.cursor)) == []
     with Stanine(mood.url, only("attempts:write")) as narrow:  # no results:read: each is asked for by its token
         assert len(list(narrow.attempts.wait_for("a-mood", taken[:210], timeout=30))) == 210
+    with Stanine(mood.url) as stranger:
+        assert len(list(stranger.attempts.wait_for("a-mood", taken[:210], timeout=30))) == 210
 
 
 def test_a_list_is_read_on_over_a_restored_backup(mood: Serving, client: Stanine) -> None:
@@ -153,6 +156,19 @@ def test_an_operator_sees_and_changes_queues_settings_and_tokens(mood: Serving, 
     assert client.config.rollback(done.revision).changed
     assert client.config.history()[0].of == done.revision
     assert client.tokens.rotate(keep_seconds=60).former_valid_until > "2020"
+
+
+def test_no_log_of_any_level_holds_a_key_a_token_or_an_answer(mood: Serving, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.DEBUG)
+    with Stanine(mood.url, ADMIN) as client:
+        receipt = client.attempts.submit("a-mood", ANSWERS, participant="somebody")
+        client.results.get(receipt.attempt, token=receipt.token)
+        list(client.attempts.submit_many("a-mood", [Attempt(ANSWERS, "k", participant="somebody")]))
+        with pytest.raises(errors.InvalidAttemptError):
+            client.attempts.submit("a-mood", {"i1": 77})
+    assert "httpcore" in {record.name.split(".")[0] for record in caplog.records}
+    for secret in (ADMIN, receipt.token, '"i1"', "somebody"):
+        assert secret not in caplog.text
 
 
 def test_what_the_key_may_not_do_is_an_error_of_its_own(mood: Serving) -> None:
