@@ -3,7 +3,7 @@
 from stanine.client import errors
 from stanine.client.async_client import AsyncStanine
 from stanine.client.async_resources import AsyncListing
-from stanine.client.errors import PermanentError, Problem, ProblemError, StanineClientError, TemporaryError
+from stanine.client.errors import ApiError, PermanentError, Problem, StanineClientError, TemporaryError
 from stanine.client.records import Attempt, LineAnswer, Receipt, Result
 from stanine.client.retries import NO_RETRIES, Retry, RetryPolicy
 from stanine.client.sync_client import Stanine
@@ -11,6 +11,7 @@ from stanine.client.sync_resources import Listing
 
 __all__ = [
     "NO_RETRIES",
+    "ApiError",
     "AsyncListing",
     "AsyncStanine",
     "Attempt",
@@ -18,7 +19,6 @@ __all__ = [
     "Listing",
     "PermanentError",
     "Problem",
-    "ProblemError",
     "Receipt",
     "Result",
     "Retry",

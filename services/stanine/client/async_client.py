@@ -8,8 +8,15 @@ from typing import Self, TypeVar
 
 import httpx
 
-from stanine.client.async_resources import AsyncAttempts, AsyncConfig, AsyncInstruments, AsyncQueues, AsyncResults, AsyncTokens
-from stanine.client.connecting import DEFAULT_TIMEOUT, Server, no_reply
+from stanine.client.async_resources import (
+    AsyncAttemptsResource,
+    AsyncConfigResource,
+    AsyncInstrumentsResource,
+    AsyncQueuesResource,
+    AsyncResultsResource,
+    AsyncTokensResource,
+)
+from stanine.client.connecting import DEFAULT_TIMEOUT, Endpoint, no_reply
 from stanine.client.flow import Flow, Send, Session, exchange, sibling
 from stanine.client.messages import Call, NoReply, Reply
 from stanine.client.retries import Retry, RetryPolicy
@@ -38,19 +45,19 @@ class AsyncStanine:
 
         Raises ValueError if the address or the key cannot be used.
         """
-        server = Server.at(base_url, key, timeout)
+        server = Endpoint.at(base_url, key, timeout)
         session = Session(retries or RetryPolicy(), on_retry, (server.key,) if server.key else ())
         self._owns_http = http_client is None
         self._bind(server, session, http_client or httpx.AsyncClient(trust_env=server.uses_environment))
 
-    def _bind(self, server: Server, session: Session, http: httpx.AsyncClient) -> None:
+    def _bind(self, server: Endpoint, session: Session, http: httpx.AsyncClient) -> None:
         self._server, self.session, self._http = server, session, http
-        self.instruments = AsyncInstruments(self)
-        self.attempts = AsyncAttempts(self)
-        self.results = AsyncResults(self)
-        self.queues = AsyncQueues(self)
-        self.config = AsyncConfig(self)
-        self.tokens = AsyncTokens(self)
+        self.instruments = AsyncInstrumentsResource(self)
+        self.attempts = AsyncAttemptsResource(self)
+        self.results = AsyncResultsResource(self)
+        self.queues = AsyncQueuesResource(self)
+        self.config = AsyncConfigResource(self)
+        self.tokens = AsyncTokensResource(self)
 
     def with_options(
         self,
@@ -62,7 +69,7 @@ class AsyncStanine:
         """Return a client with other options on the same connections; closing it closes nothing."""
         other = object.__new__(AsyncStanine)
         other._owns_http = False
-        server = self._server if timeout is None else Server.at(self._server.address, self._server.key, timeout)
+        server = self._server if timeout is None else Endpoint.at(self._server.address, self._server.key, timeout)
         session = sibling(self.session, policy=retries or self.session.policy, on_retry=on_retry or self.session.on_retry)
         other._bind(server, session, self._http)
         return other

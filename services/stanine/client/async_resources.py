@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from stanine.client.async_client import AsyncStanine
 
 Item = TypeVar("Item")
-S = TypeVar("S", bound=waiting.Submitted)
+S = TypeVar("S", bound=waiting.SubmittedAttempt)
 
 
 class _Resource:
@@ -85,7 +85,7 @@ class AsyncListing(Generic[Item]):
                 return
 
 
-class AsyncInstruments(_Resource):
+class AsyncInstrumentsResource(_Resource):
     """`client.instruments`: what is published."""
 
     def list(self, *, after: str = "", page_size: int = instruments.PAGE) -> AsyncListing[InstrumentSummary]:
@@ -121,7 +121,7 @@ class AsyncInstruments(_Resource):
         return await self._client.run(waiting.publish_and_wait(self._client.session, call, wait))
 
 
-class AsyncAttempts(_Resource):
+class AsyncAttemptsResource(_Resource):
     """`client.attempts`: what people answered."""
 
     async def submit(
@@ -201,7 +201,7 @@ class AsyncAttempts(_Resource):
         return await self._client.call(attempts.read(attempt))
 
 
-class AsyncResults(_Resource):
+class AsyncResultsResource(_Resource):
     """`client.results`: what scoring said."""
 
     async def get(self, attempt: str, *, token: str | None = None, wait: float = 0.0) -> Result | None:
@@ -229,7 +229,7 @@ class AsyncResults(_Resource):
         return AsyncListing(self._client, reader)
 
 
-class AsyncQueues(_Resource):
+class AsyncQueuesResource(_Resource):
     """`client.queues`: for operators."""
 
     async def list(self) -> list[QueueInfo]:
@@ -306,7 +306,7 @@ class AsyncQueues(_Resource):
         return await self._client.call(queues.order_dead(queue, "delete", ids, reason, actor, token, everything=everything))
 
 
-class AsyncConfig(_Resource):
+class AsyncConfigResource(_Resource):
     """`client.config`: the runtime configuration."""
 
     async def get(self) -> ConfigInfo:
@@ -326,7 +326,7 @@ class AsyncConfig(_Resource):
         return await self._client.call(operating.roll_back_config(revision))
 
 
-class AsyncTokens(_Resource):
+class AsyncTokensResource(_Resource):
     """`client.tokens`: the secret of attempt tokens."""
 
     async def rotate(self, *, keep_seconds: int = 86_400) -> TokensRotated:
@@ -338,7 +338,7 @@ def _attempt_of(result: Result) -> str:
     return result.attempt
 
 
-async def _batches(lines: Iterable[bulk.Line] | AsyncIterable[bulk.Line]) -> AsyncIterator[bulk.Batch]:
+async def _batches(lines: Iterable[bulk.Line] | AsyncIterable[bulk.Line]) -> AsyncIterator[bulk.BulkBatch]:
     if not isinstance(lines, AsyncIterable):
         for batch in bulk.batches(lines):
             yield batch

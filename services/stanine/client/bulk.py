@@ -1,4 +1,4 @@
-"""Many attempts in requests of some hundred lines, each line answered exactly once. No I/O; run by the resource `attempts`.
+"""Many attempts in requests of up to a thousand lines, each line answered exactly once. No I/O; run by the resource `attempts`.
 
 A line without an answer is sent again with the others of its request that have none: lost connections, cut answers, lines that the server
 had no room for. Its key makes that safe, and the server refuses a line without one. Answers are matched by the line's number, and by the
@@ -18,7 +18,7 @@ from stanine.client.records import Attempt, LineAnswer
 
 #: Lines and bytes of a request. An HTTP/1.1 request is sent before its answer is read; the server keeps 32 MiB of answers meanwhile. The
 #: limit is for the cost of sending a request again.
-LINES_PER_REQUEST, BYTES_PER_REQUEST = 500, 512 << 10
+LINES_PER_REQUEST, BYTES_PER_REQUEST = 1_000, 512 << 10
 #: Requests under way at once: the server works while this side prepares the next.
 REQUESTS_AT_ONCE = 4
 
@@ -29,7 +29,7 @@ class _Keyed(msgspec.Struct):
     key: Any = None
 
 
-class Batch:
+class BulkBatch:
     """The lines of one request, and the answers to them."""
 
     def __init__(self) -> None:
@@ -124,9 +124,9 @@ class Batcher:
 
     def __init__(self) -> None:
         self._number = 0
-        self._batch = Batch()
+        self._batch = BulkBatch()
 
-    def add(self, line: Line) -> Batch | None:
+    def add(self, line: Line) -> BulkBatch | None:
         """Take in a line; return a batch if it is full now. Raises TypeError for what JSON cannot hold."""
         self._number += 1
         text = calls.encode_line(line)
@@ -134,13 +134,13 @@ class Batcher:
             self._batch.add(self._number, text)
         return self.finish() if self._batch.is_full else None
 
-    def finish(self) -> Batch | None:
+    def finish(self) -> BulkBatch | None:
         """Return the last batch, if it has lines."""
-        batch, self._batch = self._batch, Batch()
+        batch, self._batch = self._batch, BulkBatch()
         return batch if batch.due else None
 
 
-def batches(lines: Iterable[Line]) -> Iterator[Batch]:
+def batches(lines: Iterable[Line]) -> Iterator[BulkBatch]:
     """Yield an input's batches as its lines come."""
     batcher = Batcher()
     for line in lines:
@@ -150,7 +150,7 @@ def batches(lines: Iterable[Line]) -> Iterator[Batch]:
         yield last
 
 
-def deliver(session: Session, instrument: str, batch: Batch) -> Flow[Delivery]:
+def deliver(session: Session, instrument: str, batch: BulkBatch) -> Flow[Delivery]:
     """Submit a batch until every line has its answer. What the server had taken before an error is in the delivery with the error."""
     name = calls.submit_lines(instrument, b"").name
     series = session.series(name)
@@ -170,7 +170,7 @@ def deliver(session: Session, instrument: str, batch: Batch) -> Flow[Delivery]:
     return Delivery(sorted(batch.answers, key=lambda each: each.line), error if batch.due else None)
 
 
-def _send_once(session: Session, instrument: str, batch: Batch) -> Flow[StanineClientError | None]:
+def _send_once(session: Session, instrument: str, batch: BulkBatch) -> Flow[StanineClientError | None]:
     """Send what is due; return why lines are still due, if there are any."""
     request = calls.submit_lines(instrument, batch.body())
     answers = batch.reading(session.secrets)

@@ -22,7 +22,7 @@ _NOT_SENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.
 
 
 @dataclass(frozen=True)
-class Server:
+class Endpoint:
     """Where the API is, and what every request to it carries."""
 
     address: str
@@ -30,7 +30,7 @@ class Server:
     timeout: httpx.Timeout = field(repr=False)
 
     @classmethod
-    def at(cls, base_url: str, key: str | None, timeout: float | httpx.Timeout) -> "Server":
+    def at(cls, base_url: str, key: str | None, timeout: float | httpx.Timeout) -> "Endpoint":
         """Raise ValueError, which does not quote the key, if the address or the key cannot be used."""
         parts = urlsplit(base_url)
         if parts.scheme not in {"http", "https"} or not parts.hostname:

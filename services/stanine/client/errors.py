@@ -95,7 +95,7 @@ class UnexpectedAnswerError(PermanentError):
     """What answered is not Stanine's API, or an answer cannot be read."""
 
 
-class ProblemError(StanineClientError):
+class ApiError(StanineClientError):
     """The server answered with an error; `problem` is what it said."""
 
     def __init__(self, problem: Problem, retry_after: float | None = None) -> None:
@@ -117,51 +117,51 @@ class ProblemError(StanineClientError):
         return describe(self.problem)
 
 
-class PermanentProblemError(ProblemError, PermanentError):
+class PermanentApiError(ApiError, PermanentError):
     """The server refuses the request as it is."""
 
 
-class TemporaryProblemError(ProblemError, TemporaryError):
+class TemporaryApiError(ApiError, TemporaryError):
     """The server cannot serve the request now; whether it had an effect is unknown."""
 
 
-class MalformedRequestError(PermanentProblemError):
+class MalformedRequestError(PermanentApiError):
     """A parameter or header cannot be read."""
 
 
-class UnauthenticatedError(PermanentProblemError):
+class UnauthenticatedError(PermanentApiError):
     """There is no key, or the server does not know it."""
 
 
-class MissingScopeError(PermanentProblemError):
+class MissingScopeError(PermanentApiError):
     """The key may not do this."""
 
 
-class NotFoundError(PermanentProblemError):
+class NotFoundError(PermanentApiError):
     """It does not exist, or is not visible to the key."""
 
 
-class MethodNotAllowedError(PermanentProblemError):
+class MethodNotAllowedError(PermanentApiError):
     """The address does not take this method: the server is of another version."""
 
 
-class KeyConflictError(PermanentProblemError):
+class KeyConflictError(PermanentApiError):
     """The idempotency key was used for an attempt with other content."""
 
 
-class TokenConflictError(PermanentProblemError):
+class TokenConflictError(PermanentApiError):
     """The token of an order was used for another order."""
 
 
-class ManagedError(PermanentProblemError):
+class ManagedError(PermanentApiError):
     """A custom resource owns what was to be changed."""
 
 
-class ConfigConflictError(PermanentProblemError):
+class ConfigConflictError(PermanentApiError):
     """The configuration cannot be changed as it is, or is not at the revision given."""
 
 
-class HistoryChangedError(PermanentProblemError):
+class HistoryChangedError(PermanentApiError):
     """A list does not recognise the cursor: the server came back with other data. `following` is the cursor to continue from."""
 
     @property
@@ -170,76 +170,76 @@ class HistoryChangedError(PermanentProblemError):
         return self.problem.next
 
 
-class PreconditionFailedError(PermanentProblemError):
+class PreconditionFailedError(PermanentApiError):
     """The instrument is not the one that If-Match or If-None-Match names."""
 
 
-class TooLargeError(PermanentProblemError):
+class TooLargeError(PermanentApiError):
     """The body is larger than the server takes."""
 
 
-class UnsupportedContentError(PermanentProblemError):
+class UnsupportedContentError(PermanentApiError):
     """The body's media type or encoding is not taken."""
 
 
-class InvalidDocumentError(PermanentProblemError):
+class InvalidDocumentError(PermanentApiError):
     """The text is no valid instrument document; `errors` has every place."""
 
 
-class InvalidAttemptError(PermanentProblemError):
+class InvalidAttemptError(PermanentApiError):
     """The attempt does not fit the instrument; `errors` has every place."""
 
 
-class InvalidRequestError(PermanentProblemError):
+class InvalidRequestError(PermanentApiError):
     """The body of an order to a queue or to the configuration is not valid."""
 
 
-class InternalError(PermanentProblemError):
+class InternalError(PermanentApiError):
     """A defect of the server; `problem.id` is in its log."""
 
 
-class TooSlowError(TemporaryProblemError):
+class TooSlowError(TemporaryApiError):
     """The body did not arrive in time."""
 
     had_no_effect = True
 
 
-class RateLimitedError(TemporaryProblemError):
+class RateLimitedError(TemporaryApiError):
     """Something before the server limits the rate of requests."""
 
     had_no_effect = True
 
 
-class NotReadyError(TemporaryProblemError):
+class NotReadyError(TemporaryApiError):
     """The server is starting or stopping."""
 
     had_no_effect = True
 
 
-class NotIndexedError(TemporaryProblemError):
+class NotIndexedError(TemporaryApiError):
     """The instrument is published, but its index entry is still being built."""
 
     had_no_effect = True
 
 
-class FullError(TemporaryProblemError):
+class FullError(TemporaryApiError):
     """The server has no room for new work."""
 
     had_no_effect = True
 
 
-class DrainingError(TemporaryProblemError):
+class DrainingError(TemporaryApiError):
     """An operator drains the queue that the request would bring work to."""
 
     had_no_effect = True
 
 
-class UnavailableError(TemporaryProblemError):
+class UnavailableError(TemporaryApiError):
     """The database cannot be reached or refuses writes: whether a write was stored is unknown."""
 
 
 #: By the last word of the problem type.
-CLASSES: dict[str, type[ProblemError]] = {
+CLASSES: dict[str, type[ApiError]] = {
     "malformed-request": MalformedRequestError,
     "unauthenticated": UnauthenticatedError,
     "missing-scope": MissingScopeError,
@@ -266,7 +266,7 @@ CLASSES: dict[str, type[ProblemError]] = {
 }
 
 #: Of answers without a known type, such as a proxy's: by status; every other status is permanent.
-_BY_STATUS: dict[int, type[ProblemError]] = {
+_BY_STATUS: dict[int, type[ApiError]] = {
     401: UnauthenticatedError,
     403: MissingScopeError,
     404: NotFoundError,
@@ -274,15 +274,15 @@ _BY_STATUS: dict[int, type[ProblemError]] = {
     413: TooLargeError,
     415: UnsupportedContentError,
     429: RateLimitedError,
-    502: TemporaryProblemError,
-    503: TemporaryProblemError,
-    504: TemporaryProblemError,
+    502: TemporaryApiError,
+    503: TemporaryApiError,
+    504: TemporaryApiError,
 }
 
 
-def error_of(problem: Problem, retry_after: float | None = None) -> ProblemError:
+def error_of(problem: Problem, retry_after: float | None = None) -> ApiError:
     """Return the exception that a problem stands for, by its type, else by its status."""
-    chosen = CLASSES.get(problem.code) or _BY_STATUS.get(problem.status, PermanentProblemError)
+    chosen = CLASSES.get(problem.code) or _BY_STATUS.get(problem.status, PermanentApiError)
     return chosen(problem, retry_after)
 
 

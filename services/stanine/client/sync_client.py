@@ -9,12 +9,19 @@ from typing import Self, TypeVar
 
 import httpx
 
-from stanine.client.connecting import DEFAULT_TIMEOUT, Server, no_reply
+from stanine.client.connecting import DEFAULT_TIMEOUT, Endpoint, no_reply
 from stanine.client.errors import StanineClientError
 from stanine.client.flow import Flow, Send, Session, exchange, sibling
 from stanine.client.messages import Call, NoReply, Reply
 from stanine.client.retries import Retry, RetryPolicy
-from stanine.client.sync_resources import Attempts, Config, Instruments, Queues, Results, Tokens
+from stanine.client.sync_resources import (
+    AttemptsResource,
+    ConfigResource,
+    InstrumentsResource,
+    QueuesResource,
+    ResultsResource,
+    TokensResource,
+)
 
 T = TypeVar("T")
 
@@ -42,19 +49,19 @@ class Stanine:
 
         Raises ValueError if the address or the key cannot be used.
         """
-        server = Server.at(base_url, key, timeout)
+        server = Endpoint.at(base_url, key, timeout)
         session = Session(retries or RetryPolicy(), on_retry, (server.key,) if server.key else ())
         self._owns_http = http_client is None
         self._bind(server, session, http_client or httpx.Client(trust_env=server.uses_environment))
 
-    def _bind(self, server: Server, session: Session, http: httpx.Client) -> None:
+    def _bind(self, server: Endpoint, session: Session, http: httpx.Client) -> None:
         self._server, self.session, self._http = server, session, http
-        self.instruments = Instruments(self)
-        self.attempts = Attempts(self)
-        self.results = Results(self)
-        self.queues = Queues(self)
-        self.config = Config(self)
-        self.tokens = Tokens(self)
+        self.instruments = InstrumentsResource(self)
+        self.attempts = AttemptsResource(self)
+        self.results = ResultsResource(self)
+        self.queues = QueuesResource(self)
+        self.config = ConfigResource(self)
+        self.tokens = TokensResource(self)
 
     def with_options(
         self,
@@ -66,7 +73,7 @@ class Stanine:
         """Return a client with other options on the same connections; closing it closes nothing."""
         other = object.__new__(Stanine)
         other._owns_http = False
-        server = self._server if timeout is None else Server.at(self._server.address, self._server.key, timeout)
+        server = self._server if timeout is None else Endpoint.at(self._server.address, self._server.key, timeout)
         session = sibling(self.session, policy=retries or self.session.policy, on_retry=on_retry or self.session.on_retry)
         other._bind(server, session, self._http)
         return other

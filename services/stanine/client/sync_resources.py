@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from stanine.client.sync_client import Stanine
 
 Item = TypeVar("Item")
-S = TypeVar("S", bound=waiting.Submitted)
+S = TypeVar("S", bound=waiting.SubmittedAttempt)
 
 
 class _Resource:
@@ -84,7 +84,7 @@ class Listing(Generic[Item]):
                 return
 
 
-class Instruments(_Resource):
+class InstrumentsResource(_Resource):
     """`client.instruments`: what is published."""
 
     def list(self, *, after: str = "", page_size: int = instruments.PAGE) -> Listing[InstrumentSummary]:
@@ -120,7 +120,7 @@ class Instruments(_Resource):
         return self._client.run(waiting.publish_and_wait(self._client.session, call, wait))
 
 
-class Attempts(_Resource):
+class AttemptsResource(_Resource):
     """`client.attempts`: what people answered."""
 
     def submit(
@@ -187,7 +187,7 @@ class Attempts(_Resource):
         return self._client.call(attempts.read(attempt))
 
 
-class Results(_Resource):
+class ResultsResource(_Resource):
     """`client.results`: what scoring said."""
 
     def get(self, attempt: str, *, token: str | None = None, wait: float = 0.0) -> Result | None:
@@ -219,7 +219,7 @@ class Results(_Resource):
         return Listing(self._client, reader)
 
 
-class Queues(_Resource):
+class QueuesResource(_Resource):
     """`client.queues`: for operators."""
 
     def list(self) -> list[QueueInfo]:
@@ -299,7 +299,7 @@ class Queues(_Resource):
         return self._client.call(queues.order_dead(queue, "delete", ids, reason, actor, token, everything=everything))
 
 
-class Config(_Resource):
+class ConfigResource(_Resource):
     """`client.config`: the runtime configuration."""
 
     def get(self) -> ConfigInfo:
@@ -322,7 +322,7 @@ class Config(_Resource):
         return self._client.call(operating.roll_back_config(revision))
 
 
-class Tokens(_Resource):
+class TokensResource(_Resource):
     """`client.tokens`: the secret of attempt tokens."""
 
     def rotate(self, *, keep_seconds: int = 86_400) -> TokensRotated:

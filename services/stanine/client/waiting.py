@@ -28,7 +28,7 @@ _FEW = 200
 ASKED_AT_ONCE = 8
 
 
-class Submitted(Protocol):
+class SubmittedAttempt(Protocol):
     """An attempt that was submitted: a Receipt, a LineAnswer without a problem, or a record of the caller's."""
 
     @property
@@ -40,7 +40,7 @@ class Submitted(Protocol):
         """The token that reads its result."""
 
 
-S = TypeVar("S", bound=Submitted)
+S = TypeVar("S", bound=SubmittedAttempt)
 
 
 def wait_for_result(session: Session, attempt: str, token: str | None, seconds: float) -> Flow[Result]:

@@ -1,6 +1,7 @@
 """The client against the API as it is served: what it sends is taken, and what comes back is read."""
 
 import asyncio
+import json
 import logging
 import threading
 from typing import Any
@@ -156,6 +157,33 @@ def test_an_operator_sees_and_changes_queues_settings_and_tokens(mood: Serving, 
     assert client.config.rollback(done.revision).changed
     assert client.config.history()[0].of == done.revision
     assert client.tokens.rotate(keep_seconds=60).former_valid_until > "2020"
+
+
+def test_a_record_written_as_json_is_what_the_server_sent(mood: Serving, client: Stanine) -> None:
+    receipts = [client.attempts.submit("a-mood", answers, key=key) for key, answers in (("k", ANSWERS), ("empty", {}))]
+    mood.score(*({"attempt": each.attempt} for each in receipts))
+    client.config.change({"sweepSeconds": 7})
+    attempt = receipts[0].attempt
+    results = client.results.list("a-mood")
+    for path, record in {
+        "/v1/instruments": {"items": list(client.instruments.list()), "next": None},
+        "/v1/instruments/a-mood": client.instruments.get("a-mood").document,
+        "/v1/instruments/a-mood/form": client.instruments.form("a-mood"),
+        f"/v1/attempts/{attempt}": client.attempts.get(attempt),
+        f"/v1/attempts/{attempt}/result": client.results.get(attempt),
+        "/v1/instruments/a-mood/results": {"items": list(results), "next": results.cursor},
+        "/v1/queues": {"items": client.queues.list(), "next": None},
+        "/v1/queues/index": client.queues.get("index"),
+        "/v1/config": client.config.get(),
+        "/v1/config/history": {"items": client.config.history(), "next": None},
+    }.items():
+        sent = mood.http().get(path).json()
+        shown = json.loads(msgspec.json.encode(record))
+        for each in (*(sent.get("items", [])), *(shown.get("items", [])), sent, shown):
+            if "bytes" in each or "oldestSeconds" in each:  # these change from one moment to the next
+                each.update({name: ... for name in ("bytes", "oldestSeconds") if name in each})
+        assert shown == sent
+        assert list(shown) == list(sent), path
 
 
 def test_no_log_of_any_level_holds_a_key_a_token_or_an_answer(mood: Serving, caplog: pytest.LogCaptureFixture) -> None:

@@ -24,7 +24,7 @@ from stanine.client import (
     records,
     sync_resources,
 )
-from stanine.client.connecting import Server
+from stanine.client.connecting import Endpoint
 from stanine.client.messages import call
 
 SURFACE = json.loads((Path(__file__).parents[1] / "surface.json").read_text())
@@ -116,7 +116,7 @@ def test_the_methods_reach_every_route_of_the_api(make: Callable[[Handler], Any]
 def test_both_clients_have_the_same_methods_parameters_and_sentences() -> None:
     pairs = [("Stanine", Stanine, AsyncStanine)] + [
         (name, getattr(sync_resources, name), getattr(async_resources, f"Async{name}"))
-        for name in ("Listing", "Instruments", "Attempts", "Results", "Queues", "Config", "Tokens")
+        for name in ("Listing", *(f"{each.title()}Resource" for each in RESOURCES))
     ]
     for name, one, other in pairs:
         names = {each for each in vars(one) if not each.startswith("_")}
@@ -197,7 +197,7 @@ def test_a_name_is_one_segment_of_the_path(name: str) -> None:
 
 
 def test_a_request_says_what_it_comes_from_and_waits_longer_than_the_server_may_hold_it() -> None:
-    server = Server.at("http://api.test", KEY, 5.0)
+    server = Endpoint.at("http://api.test", KEY, 5.0)
     request = server.request(call("GET", "/x", lambda _: None, hold=20.0))
     assert re.match(r"stanine-python/\S+ \(Python 3", request["headers"]["user-agent"])
     assert request["timeout"].read > 20
