@@ -43,7 +43,7 @@ class _Resource:
 
 
 class AsyncListing(Generic[Item]):
-    """A list that is read as it is iterated. Iterated again after its end, it gives what was added meanwhile."""
+    """A list that is read as it is iterated. Iterated again after its end, it gives what was added since."""
 
     def __init__(self, client: "AsyncStanine", reader: ListReader[Item]) -> None:
         self._client, self._reader = client, reader
@@ -55,7 +55,7 @@ class AsyncListing(Generic[Item]):
 
     @property
     def at_end(self) -> bool:
-        """Whether the list had nothing more at the last look."""
+        """Whether the last page was the end of the list."""
         return self._reader.at_end
 
     async def read(self) -> list[Item]:
@@ -276,7 +276,7 @@ class AsyncQueuesResource(_Resource):
         return await self._client.call(queues.dead_letter(queue, letter))
 
     async def delete_dead_letter(self, queue: str, letter: str) -> OrderDone:
-        """Delete one dead letter. It is sent once: after LostAnswerError, `dead_letter` tells whether it is gone."""
+        """Delete one dead letter. It is sent once: after LostAnswerError, check with `dead_letter`."""
         return await self._client.call(queues.delete_dead_letter(queue, letter))
 
     async def requeue_dead(

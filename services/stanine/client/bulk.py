@@ -16,7 +16,7 @@ from stanine.client.flow import Flow, Send, Session
 from stanine.client.messages import Reply
 from stanine.client.records import Attempt, LineAnswer
 
-#: Lines and bytes of a request. An HTTP/1.1 request is sent before its answer is read; the server keeps 32 MiB of answers meanwhile. The
+#: Lines and bytes of a request. An HTTP/1.1 request is sent before its answer is read; the server buffers 32 MiB of answers. The
 #: limit is for the cost of sending a request again.
 LINES_PER_REQUEST, BYTES_PER_REQUEST = 1_000, 512 << 10
 #: Requests under way at once: the server works while this side prepares the next.
@@ -39,13 +39,13 @@ class BulkBatch:
         self.size = 0
 
     def add(self, number: int, line: bytes) -> None:
-        """Take in a line."""
+        """Add a line."""
         self.due[number] = line
         self.size += len(line) + 1
 
     @property
     def is_full(self) -> bool:
-        """Whether the request should have no more lines."""
+        """Whether the request has enough lines."""
         return len(self.due) >= LINES_PER_REQUEST or self.size >= BYTES_PER_REQUEST
 
     def body(self) -> bytes:
@@ -57,7 +57,7 @@ class BulkBatch:
         return AnswerReader(self.due, secrets)
 
     def settle(self, answered: Iterable[LineAnswer]) -> None:
-        """Take in answers that will not change."""
+        """Store final answers."""
         for answer in answered:
             del self.due[answer.line]
             self.answers.append(answer)
@@ -80,7 +80,7 @@ class AnswerReader:
         self.error: UnexpectedAnswerError | None = None
 
     def feed(self, part: bytes) -> None:
-        """Take in a part; what is no answer to what was sent, and all after it, is left out and becomes `error`."""
+        """Parse a part. A line that does not answer what was sent becomes `error`; it and all after it are ignored."""
         if self.error is not None:
             return
         *lines, self._rest = (self._rest + part).split(b"\n")
@@ -127,7 +127,7 @@ class Batcher:
         self._batch = BulkBatch()
 
     def add(self, line: Line) -> BulkBatch | None:
-        """Take in a line; return a batch if it is full now. Raises TypeError for what JSON cannot hold."""
+        """Add a line; return the batch if it is full now. Raises TypeError for what JSON cannot hold."""
         self._number += 1
         text = calls.encode_line(line)
         if text:
@@ -161,7 +161,7 @@ def deliver(session: Session, instrument: str, batch: BulkBatch) -> Flow[Deliver
             error = yield from _send_once(session, instrument, batch)
             if error is None:
                 continue
-            if len(batch.due) < outstanding:  # it moves: begin to count anew
+            if len(batch.due) < outstanding:  # progress: restart the patience
                 series = session.series(name)
             yield session.pause(series.after(error, repeatable=True))
         except StanineClientError as final:

@@ -1,6 +1,6 @@
 """The exceptions of the client, one short tree: permanent, or temporary (the same call may succeed later).
 
-An RFC 9457 `type` that Stanine documents has a class of its own; docs/problems.md explains each. Texts of exceptions hold what may be
+Each RFC 9457 `type` of docs/problems.md has a class. Texts of exceptions hold what may be
 logged: no key, no token, nothing that a person answered. What the server says in detail is in `problem`. Raised by everything here.
 """
 
@@ -16,7 +16,7 @@ _ERRORS_SHOWN = 5
 
 
 class ErrorItem(msgspec.Struct, frozen=True):
-    """One thing that is wrong with what was sent: where, of which kind, and a sentence that may quote it."""
+    """One error in the request: its place, its kind, and a sentence that may quote the request."""
 
     #: A JSON pointer into an attempt (`/answers/A1`), a path in a document, or line:column of a text.
     pointer: str
@@ -37,7 +37,7 @@ class Problem(msgspec.Struct, frozen=True, rename="camel"):
     errors: tuple[ErrorItem, ...] = ()
     #: How many errors there are; `errors` lists at most 100.
     error_count: int = 0
-    #: Of an internal error: what the operator looks for in the log.
+    #: Of an internal error: what the operator searches the log for.
     id: str = ""
     #: Of a changed history: the cursor to continue from.
     next: str = ""
@@ -130,7 +130,7 @@ class MalformedRequestError(PermanentApiError):
 
 
 class UnauthenticatedError(PermanentApiError):
-    """There is no key, or the server does not know it."""
+    """The key is missing, or unknown to the server."""
 
 
 class MissingScopeError(PermanentApiError):
@@ -183,7 +183,7 @@ class UnsupportedContentError(PermanentApiError):
 
 
 class InvalidDocumentError(PermanentApiError):
-    """The text is no valid instrument document; `errors` has every place."""
+    """The text is not a valid instrument document; `errors` has every place."""
 
 
 class InvalidAttemptError(PermanentApiError):
@@ -281,7 +281,7 @@ _BY_STATUS: dict[int, type[ApiError]] = {
 
 
 def error_of(problem: Problem, retry_after: float | None = None) -> ApiError:
-    """Return the exception that a problem stands for, by its type, else by its status."""
+    """Return the exception for a problem, chosen by its type, else by its status."""
     chosen = CLASSES.get(problem.code) or _BY_STATUS.get(problem.status, PermanentApiError)
     return chosen(problem, retry_after)
 

@@ -46,7 +46,7 @@ class Session:
 
     policy: RetryPolicy
     on_retry: Callable[[Retry], None] | None = None
-    #: Texts that are taken out of whatever the server says: keys.
+    #: Texts to remove from the server's problems: keys.
     secrets: tuple[str, ...] = field(default=(), repr=False)
     #: Whether the server ever answered.
     reached: bool = False
@@ -58,7 +58,7 @@ class Session:
         return Series(self.policy, name, reached=lambda: self.reached, clock=self.clock, random=self.random)
 
     def pause(self, retry: Retry) -> Pause:
-        """Tell whoever wants to know, and return the pause."""
+        """Log the retry, call `on_retry`, and return the pause."""
         log.info("sending again: %s after %.1f s: %s", retry.call, retry.pause, retry.error)
         if self.on_retry is not None:
             self.on_retry(retry)
@@ -76,7 +76,7 @@ class Session:
         return kind(f"{of.name}: {outcome.why}")
 
     def _problem(self, of: Call[T], reply: Reply) -> Problem:
-        """Return the problem document of an answer, or one that says nothing but the status: it may be a proxy's page."""
+        """Return the problem document of an answer; with the status alone if it is not Stanine's, such as a proxy's page."""
         try:
             problem = msgspec.json.decode(reply.body, type=Problem)
         except (msgspec.MsgspecError, UnicodeDecodeError):

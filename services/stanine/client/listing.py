@@ -36,7 +36,7 @@ class ListReader(Generic[Item]):
         self._next = self._cursor = after
         #: Items that were read and not yet handed out.
         self.pending: deque[Item] = deque()
-        #: Whether the list had nothing more at the last look.
+        #: Whether the last page was the end of the list.
         self.at_end = False
         self._ids = bytearray()
         self._known: set[bytes] | None = None

@@ -97,8 +97,8 @@ def reader(kind: type[T]) -> Callable[[Reply], T]:
 
 
 def query(**values: str | float | None) -> dict[str, str]:
-    """Return a query string's parameters; None and the empty text are left out. `after_` stands for a reserved word."""
-    return {name.rstrip("_"): _plain(value) for name, value in values.items() if value not in {None, ""}}
+    """Return a query string's parameters; None and the empty text are left out."""
+    return {name: _plain(value) for name, value in values.items() if value not in {None, ""}}
 
 
 def _plain(value: str | float | None) -> str:

@@ -96,7 +96,7 @@ class StoredAttempt(_Private, frozen=True):
 
 
 class ScaleScore(_Private, frozen=True):
-    """One scale's score; `raw` is null where there is none. `valid` of `items` were answered."""
+    """One scale's score; `raw` is null if it could not be scored. `valid` of `items` were answered."""
 
     raw: float | None
     valid: int
@@ -228,7 +228,7 @@ class QueueInfo(_Record, frozen=True):
     dead: int
     #: Messages ever given up, by reason.
     deaths: dict[str, int]
-    #: Seconds since the oldest message was created; null where there is none.
+    #: Seconds since the oldest message was created; null for an empty queue.
     oldest_seconds: float | None
     consumers: int
     #: The custom resource that owns settings and state.

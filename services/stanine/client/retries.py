@@ -30,7 +30,7 @@ NO_RETRIES = RetryPolicy(patience=0.0)
 
 @dataclass(frozen=True, slots=True)
 class Retry:
-    """A request is about to be sent again: what a caller's `on_retry` is told."""
+    """A request is about to be sent again: the argument of `on_retry`."""
 
     #: Method and route, without names.
     call: str
@@ -70,7 +70,7 @@ class Series:
 
 
 def read_retry_after(headers: Mapping[str, str]) -> float | None:
-    """Return the seconds of a Retry-After header; a date is taken relative to the answer's own Date, whatever the clock here says."""
+    """Return the seconds of a Retry-After header; a date is relative to the answer's Date, so that the local clock does not matter."""
     text = headers.get("retry-after", "").strip()
     if text.isascii() and text.isdigit():
         return float(text) if len(text) < 10 else None

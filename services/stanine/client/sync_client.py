@@ -45,7 +45,7 @@ class Stanine:
         on_retry: Callable[[Retry], None] | None = None,
         http_client: httpx.Client | None = None,
     ) -> None:
-        """`on_retry` is told before a request is sent again. `http_client`: for proxies and certificates; its owner closes it.
+        """`on_retry` is called before a request is sent again. `http_client`: for proxies and certificates; its owner closes it.
 
         Raises ValueError if the address or the key cannot be used.
         """

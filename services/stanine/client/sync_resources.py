@@ -42,7 +42,7 @@ class _Resource:
 
 
 class Listing(Generic[Item]):
-    """A list that is read as it is iterated. Iterated again after its end, it gives what was added meanwhile."""
+    """A list that is read as it is iterated. Iterated again after its end, it gives what was added since."""
 
     def __init__(self, client: "Stanine", reader: ListReader[Item]) -> None:
         self._client, self._reader = client, reader
@@ -54,7 +54,7 @@ class Listing(Generic[Item]):
 
     @property
     def at_end(self) -> bool:
-        """Whether the list had nothing more at the last look."""
+        """Whether the last page was the end of the list."""
         return self._reader.at_end
 
     def read(self) -> list[Item]:
@@ -266,7 +266,7 @@ class QueuesResource(_Resource):
         return self._client.call(queues.dead_letter(queue, letter))
 
     def delete_dead_letter(self, queue: str, letter: str) -> OrderDone:
-        """Delete one dead letter. It is sent once: after LostAnswerError, `dead_letter` tells whether it is gone."""
+        """Delete one dead letter. It is sent once: after LostAnswerError, check with `dead_letter`."""
         return self._client.call(queues.delete_dead_letter(queue, letter))
 
     def requeue_dead(
@@ -309,7 +309,7 @@ class ConfigResource(_Resource):
     def change(self, settings: Mapping[str, int | str | None], *, revision: int | None = None) -> ConfigChange:
         """Change settings (None: the default) as one revision. With `revision`, another one in force is refused (ConfigConflictError).
 
-        With `revision` it is sent once: after LostAnswerError, `get` tells whether it was done.
+        With `revision` it is sent once: after LostAnswerError, check with `get`.
         """
         return self._client.call(operating.change_config(settings, revision))
 

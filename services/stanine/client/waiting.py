@@ -1,7 +1,7 @@
 """Waiting for results: of one attempt, and of many at once. No I/O; run by the resources `attempts` and `results`.
 
 The list of results is in the order of commits, a thousand a page, so following it is many times cheaper than asking for each attempt. It
-needs the scope results:read; without it, and for what does not turn up in the list, each attempt is asked for by its own token.
+needs the scope results:read; without it, and for attempts that the list does not show, each attempt is asked for by its own token.
 """
 
 from collections.abc import Iterable
@@ -18,7 +18,7 @@ from stanine.client.records import Attempt, Publication, Result
 LONGEST_HOLD = 20.0
 #: Seconds between two questions to a server that does not hold them.
 _ASK_AGAIN = 1.0
-#: Seconds between looks at the end of the list, and without news after which attempts are asked for one by one.
+#: Seconds between requests at the end of the list, and without news after which attempts are asked for one by one.
 _POLL, _QUIET = 0.05, 1.0
 #: Results that the list gives in the time in which one attempt is asked for.
 _LISTED_PER_ASKED = 20
@@ -44,7 +44,7 @@ S = TypeVar("S", bound=SubmittedAttempt)
 
 
 def wait_for_result(session: Session, attempt: str, token: str | None, seconds: float) -> Flow[Result]:
-    """Return an attempt's result. Raises NotScoredError if there is none after some seconds."""
+    """Return an attempt's result. Raises NotScoredError after `seconds`."""
     deadline = session.clock() + seconds
     while True:
         began = session.clock()
@@ -60,7 +60,7 @@ def wait_for_result(session: Session, attempt: str, token: str | None, seconds: 
 
 
 def submit_and_wait(session: Session, instrument: str, attempt: Attempt, seconds: float) -> Flow[Result]:
-    """Submit an attempt that has a key, and return its result. Raises NotScoredError if there is none after some seconds."""
+    """Submit an attempt that has a key, and return its result. Raises NotScoredError after `seconds`."""
     deadline = session.clock() + seconds
     receipt, result = yield from exchange(session, attempts.submit(instrument, attempt, min(LONGEST_HOLD, seconds)))
     if result is not None:
@@ -104,7 +104,7 @@ class ResultFollower(Generic[S]):
 
     @property
     def follows(self) -> bool:
-        """Whether to look at the list again.
+        """Whether to read the list again.
 
         It is read from its beginning, since only a result that was read has a cursor. No longer when nothing is left, when nothing new has
         come for a while, or when reading past results of other attempts has taken as long as asking for each would.

@@ -11,7 +11,7 @@ from tests.integration.whole.services import KEY, Services
 
 from stanine.client import Attempt, LineAnswer, Retry, RetryPolicy, Stanine
 
-ROWS = 6_000
+ROWS = 12_000
 POLICY = RetryPolicy(patience=120, patience_unreached=120)
 
 
@@ -37,9 +37,11 @@ def test_every_attempt_is_there_once_whatever_was_killed(services: Services) -> 
     restarts = []
 
     def kill(number: int) -> None:
-        victim = {1_000: "api", 2_500: "valkey", 4_000: "api"}.get(number)
+        victim = {3_000: "api", 7_000: "valkey", 11_000: "api"}.get(number)
         if victim is None:
             return
+        for thread in restarts:
+            thread.join()
         services.kill(victim)  # requests are under way now
 
         def restart() -> None:
