@@ -36,12 +36,14 @@ def reliability(
     and alpha without it (listwise). Faulty rows are reported as FILE:LINE:COLUMN, left out, and make the exit status 3.
     """
     with open_rows(instrument, responses) as rows:
-        scales = rows.entry.plan.scales
+        # Composites and formulas are no sums of items: alpha says nothing about them.
+        places = [place for place, scale in enumerate(rows.entry.plan.scales) if scale.kind == "Items"]
+        scales = [rows.entry.plan.scales[place] for place in places]
         points = [ItemPoints(rows.entry.plan, scale) for scale in scales]
         data = [ItemData.nothing(len(scale.terms)) for scale in scales]
         for part in rows:
             for at, of_scale in enumerate(points):
-                scores = part.scores[:, at]
+                scores = part.scores[:, places[at]]
                 data[at] = data[at].merged(ItemData.of(of_scale.look_up(part.codes, scores), scores))
         rows.report()
     ids = [item.id for item in rows.entry.items]

@@ -4,7 +4,7 @@ Rows are read, scored and written in chunks; only a file with keys takes memory 
 """
 
 from itertools import islice
-from typing import IO, Annotated, Any
+from typing import IO, Annotated
 
 import numpy as np
 import typer
@@ -12,15 +12,14 @@ import typer
 from stanine.cli.exits import FAULTY_ROWS
 from stanine.cli.options import Format, Output, RowFormat
 from stanine.cli.publish import read_document
-from stanine.cli.responses import MISSING, Form, Response, Responses, form_of_entry
+from stanine.cli.responses import Form, Responses, form_of_entry
 from stanine.cli.row_names import RowNames, look_through
+from stanine.cli.row_packer import RowPacker
 from stanine.cli.rows import CsvWriter, NdjsonWriter, RowWriter
-from stanine.cli.sheet import RowFault, Sheet
+from stanine.cli.sheet import Sheet
 from stanine.cli.terminal import Bar, note, open_input, open_output, progress, rewindable
-from stanine.domain.errors import InvalidAttempt
 from stanine.domain.index import IndexEntry, build_entry
 from stanine.domain.kernel import Kernel
-from stanine.domain.response import Attempt, Packer
 from stanine.domain.result import Result, decode_result, fields_of
 
 #: Rows read, scored and written at a time.
@@ -64,7 +63,7 @@ def _writer(out: IO[str], view: Format, entry: IndexEntry) -> RowWriter:
 
 def _score_all(entry: IndexEntry, form: Form, rows: Responses, name: str, names: RowNames, writer: RowWriter, bar: Bar) -> int:
     kernel = Kernel(entry.plan)
-    pack = None if entry.is_plain else _RowPacker(entry, form, rows)
+    pack = None if entry.is_plain else RowPacker(entry, form, rows)
     width = entry.plan.row_bytes
     faulty = 0
     source = iter(rows)
@@ -85,27 +84,3 @@ def _score_all(entry: IndexEntry, form: Form, rows: Responses, name: str, names:
             writer.write({"key": row.key or names.of(row.number)}, result.scales or None, result.profiles)
         bar.advance(len(chunk))
     return faulty
-
-
-class _RowPacker:
-    """Packs rows of a form that has other items than Choice, or conditions: their codes become the bytes that the kernel takes."""
-
-    def __init__(self, entry: IndexEntry, form: Form, rows: Responses) -> None:
-        self._packer = Packer(entry)
-        self._choices = [item for item in form.items if item.cells is None]
-        self._columns = {item.id: rows.column_of(item.columns[0]) for item in form.items}
-
-    def __call__(self, row: Response) -> Response:
-        """Return a row with its bytes, or with a fault."""
-        if row.fault is not None:
-            return row
-        answers: dict[str, Any] = {
-            item.id: item.options[code] for item, code in zip(self._choices, row.codes, strict=True) if code != MISSING
-        }
-        try:
-            packed = self._packer.pack(Attempt({**answers, **row.answers}, attributes=row.attributes))
-        except InvalidAttempt as error:
-            fault = error.faults[0]
-            item = fault.place.rpartition("/")[2]
-            return row._replace(codes=b"", fault=RowFault(row.line, self._columns.get(item, 1), f"{item}: {fault.detail}"))
-        return row._replace(codes=packed)

@@ -3,7 +3,7 @@
 Called by `reliability` and `norms`. Faulty rows are named on standard error and left out, and so are rows without any answer.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from itertools import islice
 from typing import Any, NamedTuple
@@ -12,7 +12,8 @@ import numpy as np
 import numpy.typing as npt
 
 from stanine.cli.publish import read_document
-from stanine.cli.responses import MISSING, Responses, form_of_entry
+from stanine.cli.responses import Responses, form_of_entry
+from stanine.cli.row_packer import RowPacker
 from stanine.cli.sheet import Sheet
 from stanine.cli.terminal import Bar, note, open_input, progress
 from stanine.domain.index import IndexEntry, build_entry
@@ -27,7 +28,7 @@ class Part(NamedTuple):
 
     codes: npt.NDArray[np.uint8]
     scores: npt.NDArray[np.float64]
-    attributes: list[Mapping[str, int | float | str]]
+    attributes: Sequence[Mapping[str, int | float | str]]
 
 
 class ScoredRows:
@@ -38,22 +39,25 @@ class ScoredRows:
         self.columns = tuple(sheet.header)
         self.people = self.faulty = self.blank = 0
         self._name, self._bar = sheet.name, bar
-        self._rows = Responses(sheet, form_of_entry(entry))
+        form = form_of_entry(entry)
+        self._rows = Responses(sheet, form)
+        self._pack = None if entry.is_plain else RowPacker(entry, form, self._rows)
         if self._rows.ignored:
             note(f"{sheet.name}: these columns mean nothing to {entry.name} and are ignored: {', '.join(self._rows.ignored)}")
 
     def __iter__(self) -> Iterator[Part]:
         """Yield the people part by part."""
-        kernel = Kernel(self.entry.plan)
+        plan = self.entry.plan
+        kernel = Kernel(plan)
         rows = iter(self._rows)
-        nothing = bytes([MISSING]) * len(self.entry.items)
         while chunk := list(islice(rows, _CHUNK)):
             usable = []
-            for row in chunk:
+            for read in chunk:
+                row = read if self._pack is None else self._pack(read)
                 if row.fault is not None:
                     self.faulty += 1
                     note(f"{self._name}:{row.fault.line}:{row.fault.column}: {row.fault.detail}")
-                elif row.codes == nothing:
+                elif not read.has_answers:
                     self.blank += 1
                 else:
                     usable.append(row)
@@ -61,8 +65,10 @@ class ScoredRows:
             if not usable:
                 continue
             self.people += len(usable)
-            codes: Any = np.frombuffer(b"".join(row.codes for row in usable), dtype=np.uint8).reshape(len(usable), -1)
-            yield Part(codes, kernel.score(codes).raw, [row.attributes for row in usable])
+            width, attributes = plan.row_bytes, [row.attributes for row in usable]
+            codes: Any = np.frombuffer(b"".join(row.codes[:width] for row in usable), dtype=np.uint8).reshape(-1, width)
+            people = kernel.columns(attributes) if plan.needs_attributes else None
+            yield Part(codes, kernel.score(codes, people).raw, attributes)
 
     def report(self) -> None:
         """Say what was left out."""

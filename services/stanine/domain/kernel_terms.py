@@ -3,6 +3,7 @@
 The arithmetic is that of `scoring`, in its order; `kernel_sums` does the same for the usual scale, in fewer steps.
 """
 
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -73,6 +74,16 @@ class ItemScale:
         scale = self._scale
         sums = Accumulator(scale, len(codes))
         gone: list[Mask] = []
+        for term, (x, valid, excluded) in zip(scale.terms, self.terms(codes), strict=True):
+            sums.add(x, term.weight, (term.low, term.high), valid, excluded)
+            if excluded is not None:
+                gone.append(excluded)
+        raw, status = sums.score()
+        return raw, status, sums, np.stack(gone, axis=1) if gone else None
+
+    def terms(self, codes: Codes) -> Iterator[tuple[Floats, Mask, Mask | None]]:
+        """Yield of each term its points (NaN for none), whether they count as valid, and where it is excluded (None: nowhere)."""
+        scale = self._scale
         for term, table in zip(scale.terms, self._tables, strict=True):
             x, hidden = self._points(codes, term, table)
             valid = ~np.isnan(x)
@@ -83,11 +94,7 @@ class ItemScale:
             if scale.unanswered is not None:
                 missing = np.isnan(x) if excluded is None else np.isnan(x) & ~excluded
                 x = np.where(missing, scale.unanswered, x)
-            sums.add(x, term.weight, (term.low, term.high), valid, excluded)
-            if excluded is not None:
-                gone.append(excluded)
-        raw, status = sums.score()
-        return raw, status, sums, np.stack(gone, axis=1) if gone else None
+            yield x, valid, excluded
 
     def ranges(self, gone: Mask) -> tuple[Floats, Floats]:
         """Return the range of each attempt without its excluded items: NaN where none is, +∞ and -∞ where nothing can be scored."""

@@ -4,6 +4,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from tests.integration.api.serving import document
@@ -34,7 +35,7 @@ def lines(before: Callable[[int], None]) -> Iterator[Attempt]:
 
 def test_every_attempt_is_there_once_whatever_was_killed(services: Services) -> None:
     retries: list[Retry] = []
-    restarts = []
+    restarts: list[Any] = []
 
     def kill(number: int) -> None:
         victim = {3_000: "api", 7_000: "valkey", 11_000: "api"}.get(number)

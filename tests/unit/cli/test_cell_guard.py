@@ -18,7 +18,9 @@ RUNNING = "=+-@\t\r"
 texts = st.text(max_size=12) | st.text("'=+-@\t\r\n, \"1a", max_size=8)
 
 
-def written(about: dict[str, object], scales: dict[str, ScaleResult] | None = None, names: tuple[tuple[str, bool], ...] = ()) -> bytes:
+def written(
+    about: dict[str, object], scales: dict[str, ScaleResult] | None = None, names: tuple[tuple[str, tuple[str, ...]], ...] = ()
+) -> bytes:
     out = io.StringIO()
     CsvWriter(out, list(about), names).write(about, scales)
     return out.getvalue().encode()

@@ -42,7 +42,7 @@ spec:
 def test_all_examples_are_valid(capsys: pytest.CaptureFixture[str]) -> None:
     validate([str(path) for folder in ("resources", "instruments") for path in sorted((EXAMPLES / folder).glob("*.yaml"))])
     shown = capsys.readouterr()
-    assert shown.err == ""
+    assert all(": warning: " in line for line in shown.err.splitlines()), shown.err
     assert shown.out.count(" Valid ") >= 10
 
 
