@@ -15,7 +15,7 @@ from typing import Any, Protocol
 import msgspec
 
 from stanine.telemetry.logs import get_log
-from stanine_operator.cluster import ClusterError
+from stanine_operator.client import ClusterError
 from stanine_operator.conditions import RECONCILIATION_PAUSED
 from stanine_operator.kinds import GROUP, VERSION
 from stanine_operator.outcome import Notice

@@ -10,6 +10,8 @@ from stanine_operator.world import World
 
 GROUP = "stanine.dev"
 VERSION = "v1alpha1"
+#: What keeps a resource until its data has been dealt with; there only with `deletionPolicy: Delete`.
+FINALIZER = "stanine.dev/operator"
 
 
 @dataclass(frozen=True)

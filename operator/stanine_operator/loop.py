@@ -16,7 +16,8 @@ from typing import Any
 
 from stanine.telemetry.heartbeats import Heartbeats
 from stanine.telemetry.logs import get_log
-from stanine_operator.cluster import Cluster, ClusterError
+from stanine_operator.client import ClusterError
+from stanine_operator.cluster import Cluster
 from stanine_operator.connections import Connections
 from stanine_operator.history import differs, is_lower
 from stanine_operator.kinds import Kind

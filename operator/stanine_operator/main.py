@@ -20,11 +20,12 @@ from stanine.telemetry.logs import configure_logs, get_log
 from stanine.telemetry.metrics import make_registry
 from stanine.telemetry.traces import TracingConfigError, get_tracer, make_provider, stop_provider
 from stanine_operator.catalogue import all_kinds
-from stanine_operator.cluster import Cluster, ClusterError
+from stanine_operator.client import Client, ClusterError
+from stanine_operator.cluster import Cluster
 from stanine_operator.connections import Connections
 from stanine_operator.events import Poster
 from stanine_operator.kinds import GROUP, VERSION, Kind
-from stanine_operator.login import LoginError, log_in
+from stanine_operator.login import LoginError, connection_info, log_in
 from stanine_operator.loop import Loop
 from stanine_operator.metrics import OperatorMetrics
 from stanine_operator.neighbours import Neighbours
@@ -48,7 +49,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run the operator until SIGTERM or SIGINT; return the exit status."""
     options = read_options(arguments)
     configure_logs("operator")
-    for chatty in ("kopf", "aiohttp"):  # kopf tells every request that is tried again, with its URL, as an error
+    for chatty in ("kopf", "aiohttp", "kubernetes"):  # kopf tells every request that is tried again, with its URL, as an error
         logging.getLogger(chatty).setLevel(logging.WARNING)
     try:
         provider = make_provider("stanine-operator")
@@ -63,16 +64,15 @@ async def _serve(options: Options, provider: TracerProvider) -> int:
     log = get_log()
     settings = kopf.OperatorSettings()
     configure_kopf(settings)
-    own = log_in(settings).default_namespace
-    namespaces = served_namespaces(options, own)
     kinds = {kind.name: kind for kind in all_kinds()}
     neighbours, heartbeats, readiness = Neighbours(), Heartbeats(), Readiness()
     metrics = OperatorMetrics(make_registry(), neighbours, kinds)
+    client = await Client.connect(seen=lambda method, status: metrics.requests.labels(method, str(status)).inc())
+    cluster, namespaces = Cluster(client), served_namespaces(options, client.namespace)
     health = HealthServer(
         options.health_host, options.health_port, heartbeats=heartbeats, ready=readiness.reasons, registry=metrics.registry
     )
     health.start()
-    cluster = Cluster(lambda: log_in(settings), seen=lambda method, status: metrics.requests.labels(method, str(status)).inc())
     poster = Poster(cluster, dropped=lambda why: metrics.dropped_events.labels(why).inc())
     connections = Connections(cluster.read_secret_from_thread)
     executor = ThreadPoolExecutor(options.workers, thread_name_prefix="turn")
@@ -99,7 +99,7 @@ async def _serve(options: Options, provider: TracerProvider) -> int:
             ]
             for task in working:
                 task.add_done_callback(failed)
-            while await _watch(_register(kinds, loop, settings, loop.history), settings, namespaces, stop, watch_again):
+            while await _watch(_register(kinds, loop, loop.history), settings, namespaces, stop, watch_again):
                 watch_again.clear()
     finally:
         log.info("operator.stopping")
@@ -108,7 +108,7 @@ async def _serve(options: Options, provider: TracerProvider) -> int:
         await _end(working)
         await poster.drain(EVENTS_WITHIN)
         posting.cancel()
-        await cluster.close()
+        await client.close()
         executor.shutdown(wait=False, cancel_futures=True)
         connections.close()
         health.stop()
@@ -163,7 +163,7 @@ def _stop_on_signals(stop: asyncio.Event) -> None:
         asyncio.get_running_loop().add_signal_handler(each, stop.set)
 
 
-def _register(kinds: dict[str, Kind], loop: Loop, settings: kopf.OperatorSettings, history: int) -> kopf.OperatorRegistry:
+def _register(kinds: dict[str, Kind], loop: Loop, history: int) -> kopf.OperatorRegistry:
     """Tell kopf what to watch and whom to call. Every handler only hands over; none can fail, so none is ever retried by kopf.
 
     `history`: the number of the history that this watch begins in; what it still has to tell when a later one begins is recognised by it.
@@ -171,8 +171,8 @@ def _register(kinds: dict[str, Kind], loop: Loop, settings: kopf.OperatorSetting
     registry = kopf.OperatorRegistry()
 
     @kopf.on.login(registry=registry)
-    def login(**_: Any) -> kopf.ConnectionInfo:
-        return log_in(settings)
+    async def login(**_: Any) -> kopf.ConnectionInfo:
+        return connection_info(await log_in())
 
     for kind in kinds.values():
 

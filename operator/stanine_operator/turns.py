@@ -17,11 +17,12 @@ from opentelemetry.trace import StatusCode, Tracer
 
 from stanine.resources.errors import InvalidResource, say_faults
 from stanine.telemetry.logs import get_log
-from stanine_operator.cluster import Cluster, ClusterError
+from stanine_operator.client import ClusterError
+from stanine_operator.cluster import Cluster
 from stanine_operator.conditions import RECONCILIATION_PAUSED, find_condition
 from stanine_operator.connections import Connections
 from stanine_operator.events import Poster, notices_of
-from stanine_operator.kinds import Kind
+from stanine_operator.kinds import FINALIZER, Kind
 from stanine_operator.metrics import OperatorMetrics
 from stanine_operator.neighbours import Neighbours, redis_config_of
 from stanine_operator.outcome import Notice, Released, Verdict
@@ -39,8 +40,6 @@ from stanine_operator.resource import Resource
 from stanine_operator.status import compose_status, is_ready, is_worth_writing, make_patch, with_condition
 from stanine_operator.world import World
 
-#: What keeps a resource until its data has been dealt with; there only with `deletionPolicy: Delete`.
-FINALIZER = "stanine.dev/operator"
 #: Seconds of trying after which a deletion goes on whatever happens: with the last try, below the 60 that are promised.
 RELEASE_WITHIN = 40.0
 #: Seconds after which it goes on when what leads to the server is gone as well: nothing will bring it back.

@@ -22,7 +22,7 @@ def api_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ApiServer]:
     """The session's own API server."""
     server = start_api_server(tmp_path_factory.mktemp("kubernetes"))
     yield server
-    server.stop()
+    server.end()
 
 
 @pytest.fixture
@@ -30,7 +30,7 @@ def own_api_server(tmp_path: Path) -> Iterator[ApiServer]:
     """An API server that may be stopped, without the definitions."""
     server = start_api_server(tmp_path / "kubernetes")
     yield server
-    server.stop()
+    server.end()
 
 
 @pytest.fixture

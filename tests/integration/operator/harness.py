@@ -8,10 +8,8 @@ import contextlib
 import json
 import os
 import signal
-import ssl
 import subprocess
 import sys
-import tempfile
 import time
 import urllib.request
 from collections.abc import Iterator, Mapping, Sequence
@@ -20,8 +18,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import httpx
 import yaml
+from tests.integration.kube_client import BlockingClient
+
+from stanine_operator.client import APPLY_PATCH, MERGE_PATCH, ClusterError
 
 ROOT = Path(__file__).parents[3]
 DEFINITIONS = ROOT / "charts" / "stanine" / "crds"
@@ -44,12 +44,11 @@ Object = dict[str, Any]
 
 
 class Refused(Exception):  # noqa: N818 - says what happened
-    """The API server refused a request."""
+    """The API server refused a request (status 0: it did not answer); with its words."""
 
-    def __init__(self, status: int, text: str) -> None:
-        super().__init__(f"{status}: {text[:500]}")
-        self.status = status
-        self.text = text
+    def __init__(self, error: ClusterError) -> None:
+        super().__init__(f"{error}: {error.answer[:500]}")
+        self.status = error.status
 
 
 class Api:
@@ -57,40 +56,28 @@ class Api:
 
     def __init__(self, kubeconfig: Path) -> None:
         self.kubeconfig = kubeconfig
-        config = yaml.safe_load(kubeconfig.read_text())
-        context = next(each["context"] for each in config["contexts"] if each["name"] == config["current-context"])
-        cluster = next(each["cluster"] for each in config["clusters"] if each["name"] == context["cluster"])
-        user = next(each["user"] for each in config["users"] if each["name"] == context["user"])
-        self.url = str(cluster["server"])
-        headers = {"Authorization": f"Bearer {user['token']}"} if "token" in user else {}
-        self._client = httpx.Client(base_url=self.url, verify=_tls(cluster, user), headers=headers, timeout=30, trust_env=False)
+        self._client = BlockingClient(kubeconfig)
 
     def close(self) -> None:
         self._client.close()
 
     def request(self, method: str, path: str, body: Any = None, content: str = "application/json", **query: str) -> Object:
         """Send one request. Raises Refused."""
-        headers = {} if body is None else {"Content-Type": content}
-        data = None if body is None else json.dumps(body).encode()
         deadline = time.monotonic() + PATIENCE
-        answer = self._client.request(method, path, content=data, headers=headers, params=query)
-        while answer.status_code == 503 and time.monotonic() < deadline:  # it has just started and does not know all its paths yet
-            time.sleep(0.2)
-            answer = self._client.request(method, path, content=data, headers=headers, params=query)
-        if answer.status_code >= 300:
-            raise Refused(answer.status_code, answer.text)
-        decoded: Object = answer.json()
-        return decoded
+        while True:
+            try:
+                return self._client.call(method, path, body, content_type=content, query=query)
+            except ClusterError as error:
+                if error.status != 503 or time.monotonic() > deadline:
+                    raise Refused(error) from None
+            time.sleep(0.2)  # it has just started and does not know all its paths yet
 
     def make_namespace(self, name: str) -> None:
         self.request("POST", "/api/v1/namespaces", {"metadata": {"name": name}})
 
     def apply(self, *objects: Object, manager: str = "test") -> list[Object]:
         """Apply on the server's side, as `kubectl apply --server-side` does."""
-        return [
-            self.request("PATCH", self._path(each), each, "application/apply-patch+yaml", fieldManager=manager, force="true")
-            for each in objects
-        ]
+        return [self.request("PATCH", self._path(each), each, APPLY_PATCH, fieldManager=manager, force="true") for each in objects]
 
     def create(self, body: Object) -> Object:
         return self.request("POST", self._path(body).rpartition("/")[0], body)
@@ -116,7 +103,7 @@ class Api:
 
     def patch(self, kind: str, namespace: str, name: str, body: Object, *, part: str = "") -> Object:
         """Merge a patch; `part`: "status" for that."""
-        return self.request("PATCH", path_of(kind, namespace, name) + (f"/{part}" if part else ""), body, "application/merge-patch+json")
+        return self.request("PATCH", path_of(kind, namespace, name) + (f"/{part}" if part else ""), body, MERGE_PATCH)
 
     def delete(self, kind: str, namespace: str, name: str) -> None:
         self.request("DELETE", path_of(kind, namespace, name))
@@ -311,17 +298,3 @@ def secret(namespace: str, name: str, **values: str) -> Object:
 
 def resource(kind: str, namespace: str, name: str, spec: Object) -> Object:
     return {"apiVersion": "stanine.dev/v1alpha1", "kind": kind, "metadata": {"name": name, "namespace": namespace}, "spec": spec}
-
-
-def _tls(cluster: Mapping[str, Any], user: Mapping[str, Any]) -> ssl.SSLContext:
-    if "certificate-authority-data" in cluster:
-        context = ssl.create_default_context(cadata=base64.b64decode(cluster["certificate-authority-data"]).decode())
-    else:
-        context = ssl.create_default_context(cafile=cluster.get("certificate-authority"))
-    if "client-certificate-data" in user:
-        with tempfile.NamedTemporaryFile() as certificate, tempfile.NamedTemporaryFile() as key:
-            for file, name in ((certificate, "client-certificate-data"), (key, "client-key-data")):
-                file.write(base64.b64decode(user[name]))
-                file.flush()
-            context.load_cert_chain(certificate.name, key.name)
-    return context

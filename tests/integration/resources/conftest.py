@@ -23,4 +23,4 @@ def api(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ApiServer]:
             time.sleep(0.1)
         yield server
     finally:
-        server.stop()
+        server.end()

@@ -6,9 +6,9 @@ from pathlib import Path
 
 from stanine.connection import errors
 from stanine_operator import problems
+from stanine_operator.kinds import FINALIZER
 from stanine_operator.resource import PAUSED_ANNOTATION
 from stanine_operator.settings import read_options
-from stanine_operator.turns import FINALIZER
 
 ROOT = Path(__file__).parents[3]
 PAGE = (ROOT / "docs" / "operator.md").read_text()

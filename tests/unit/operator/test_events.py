@@ -4,7 +4,7 @@ import asyncio
 from datetime import UTC, datetime
 from typing import Any
 
-from stanine_operator.cluster import ClusterError
+from stanine_operator.client import ClusterError
 from stanine_operator.events import BURST, Poster, make_post, notices_of
 from stanine_operator.outcome import Notice, Verdict
 from stanine_operator.resource import Resource

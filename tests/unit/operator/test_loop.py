@@ -9,7 +9,7 @@ import pytest
 from prometheus_client import CollectorRegistry
 
 from stanine.telemetry.heartbeats import Heartbeats
-from stanine_operator.cluster import ClusterError
+from stanine_operator.client import ClusterError
 from stanine_operator.kinds import Kind
 from stanine_operator.loop import Loop
 from stanine_operator.metrics import OperatorMetrics

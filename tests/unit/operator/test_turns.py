@@ -8,7 +8,7 @@ from typing import Any
 from opentelemetry.trace import NoOpTracer
 from prometheus_client import CollectorRegistry
 
-from stanine_operator.cluster import ClusterError
+from stanine_operator.client import ClusterError
 from stanine_operator.kinds import Kind
 from stanine_operator.metrics import OperatorMetrics
 from stanine_operator.neighbours import Neighbours
