@@ -18,9 +18,9 @@ WORKDIR /build
 COPY requirements-runtime.txt ./
 RUN python3 -m venv --without-pip /opt/stanine \
  && python3 -m pip --python /opt/stanine/bin/python install --quiet --no-compile --no-deps --require-hashes -r requirements-runtime.txt
-# What is never loaded here: tests, stubs, sources in C and Cython, and a second copy of Kubernetes' client.
+# What is never loaded here: tests, stubs, sources in C and Cython, and Kubernetes' calls and objects by name (the operator makes generic ones).
 RUN cd /opt/stanine/lib/python3*/site-packages \
- && rm -rf kubernetes/aio kubernetes/e2e_test numpy/f2py numpy/distutils numpy/_core/include \
+ && rm -rf kubernetes/client/api/*_api.py kubernetes/aio/client/api/*_api.py kubernetes/aio/client/models/[!_]*.py numpy/f2py numpy/distutils numpy/_core/include \
  && find . -type d \( -name tests -o -name test \) -prune -exec rm -rf {} + \
  && find . -type f \( -name '*.pyi' -o -name '*.pyx' -o -name '*.pxd' -o -name '*.c' -o -name '*.h' -o -name '*.a' \) -delete \
  && /opt/stanine/bin/python -m compileall -q -j 0 --invalidation-mode unchecked-hash .

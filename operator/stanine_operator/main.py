@@ -31,7 +31,7 @@ from stanine_operator.metrics import OperatorMetrics
 from stanine_operator.neighbours import Neighbours
 from stanine_operator.pulse import Pulse
 from stanine_operator.readiness import Readiness
-from stanine_operator.resource import read_resource
+from stanine_operator.resource import Key, read_resource
 from stanine_operator.settings import Options, configure_kopf, read_options, served_namespaces
 from stanine_operator.turns import Turns
 
@@ -91,7 +91,7 @@ async def _serve(options: Options, provider: TracerProvider) -> int:
     posting.add_done_callback(failed)
     try:
         if await _wait_for_kinds(cluster, kinds, readiness, stop):
-            pulse = Pulse(connections, loop.connection_changed)
+            pulse = Pulse(connections, loop.connection_changed, lambda key: _seen_process(neighbours, key))
             working = [
                 *loop.start(),
                 asyncio.create_task(_tell_when_ready(loop, readiness), name="readiness"),
@@ -188,6 +188,12 @@ def _register(kinds: dict[str, Kind], loop: Loop, history: int) -> kopf.Operator
         kopf.index(GROUP, VERSION, kind.plural, registry=registry, id=f"index-{kind.plural}")(take_in)
         kopf.on.event(GROUP, VERSION, kind.plural, registry=registry, id=f"event-{kind.plural}")(go_on)
     return registry
+
+
+def _seen_process(neighbours: Neighbours, key: Key) -> str | None:
+    """Return the id of the server's process that a RedisConfig's last turn has seen."""
+    resource = neighbours.get(key)
+    return None if resource is None else resource.status.get("runId")
 
 
 async def _tell_when_ready(loop: Loop, readiness: Readiness) -> None:

@@ -1,0 +1,102 @@
+"""What the pulse tells of servers that die and return, beat by beat."""
+
+import asyncio
+import signal
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import pytest
+import redis
+from tests.conftest import Server, stop_server
+from tests.integration.operator.worlds import Land
+
+from stanine_operator.problems import OperatorProblem
+from stanine_operator.pulse import Pulse
+from stanine_operator.resource import Resource
+
+#: Seconds for an answer to be taken in.
+PATIENCE = 30
+
+
+class Felt:
+    """A pulse for one RedisConfig."""
+
+    def __init__(self, land: Land, config: Resource, *, seen: str | None = None) -> None:
+        self.land, self.config = land, config
+        self.told: list[Any] = []
+        self.pulse = Pulse(land.connections, self.told.append, lambda _key: seen)
+        self.executor = ThreadPoolExecutor(1)
+
+    async def beat(self) -> int:
+        """Return how often somebody was told by one beat."""
+        before = len(self.told)
+        self.pulse._beat(self.executor)
+        async with asyncio.timeout(PATIENCE):
+            while self.pulse._feeling:  # noqa: ASYNC110 - a thread answers, no event tells
+                await asyncio.sleep(0.01)
+        return len(self.told) - before
+
+    def look(self) -> bool:
+        """Look at the server as a turn does; tell whether it answers."""
+        try:
+            self.land.connections.doubt(self.config.key)
+            self.land.connections.open(self.config)
+        except OperatorProblem:
+            return False
+        return True
+
+
+def test_a_server_that_dies_soon_after_it_returned_is_told_as_well(own_server: Callable[..., Server]) -> None:
+    server = own_server()
+    land = Land(server.port)
+    felt = Felt(land, land.redis())
+
+    async def work() -> None:
+        nonlocal server
+        assert felt.look()
+        assert [await felt.beat() for _ in range(2)] == [0, 0]
+        for _ in range(2):  # it dies, is seen to be dead, returns, is seen by a turn, and dies before it is felt
+            stop_server(server, signal.SIGKILL)
+            assert await felt.beat() == 1
+            assert await felt.beat() == 1, "as long as a turn's word is that it is well"
+            assert not felt.look()
+            assert await felt.beat() == 0, "a turn knows"
+            server = own_server(port=server.port)
+            felt.land.connections._entries[felt.config.key].problem_since = float("-inf")
+            assert felt.look()
+        assert await felt.beat() == 1, "another process"
+        assert await felt.beat() == 0
+
+    asyncio.run(work())
+    land.connections.close()
+
+
+@pytest.mark.parametrize(("seen", "told"), [("another", 1), (None, 0)])
+def test_a_server_that_was_another_when_a_turn_saw_it_is_told_at_first_sight(
+    own_server: Callable[..., Server], seen: str | None, told: int
+) -> None:
+    land = Land(own_server().port)
+    felt = Felt(land, land.redis(), seen=seen)
+
+    async def work() -> None:
+        assert felt.look()
+        assert [await felt.beat() for _ in range(2)] == [told, 0]
+
+    asyncio.run(work())
+    land.connections.close()
+
+
+def test_a_server_that_does_not_let_one_ask_is_left_alone(own_server: Callable[..., Server]) -> None:
+    server = own_server()
+    with redis.Redis(port=server.port) as admin:
+        admin.execute_command("ACL", "SETUSER", "default", "-info")
+    land = Land(server.port)
+    felt = Felt(land, land.redis())
+
+    async def work() -> None:
+        assert felt.look()
+        assert [await felt.beat() for _ in range(3)] == [0, 0, 0]
+
+    asyncio.run(work())
+    land.connections.close()
