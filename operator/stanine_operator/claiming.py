@@ -8,8 +8,9 @@ from collections.abc import Callable, Iterable
 from typing import Any, TypeVar
 
 from stanine.connection.managing import ManagedError, Manager
-from stanine_operator.connections import address_of, key_namespace_of
+from stanine_operator.connections import key_namespace_of
 from stanine_operator.neighbours import Neighbours, oldest, redis_config_of
+from stanine_operator.places import address_of
 from stanine_operator.resource import Resource
 from stanine_operator.world import World
 
@@ -68,10 +69,4 @@ def _place(resource: Resource, neighbours: Neighbours) -> Any:
     config = neighbours.redis_config(resource.namespace, redis_config_of(resource) or "")
     if config is None:
         return resource.uid
-    return _plain(address_of(config)), int((config.spec.get("connection") or {}).get("db") or 0), key_namespace_of(config)
-
-
-def _plain(address: Any) -> Any:
-    if isinstance(address, tuple):
-        return tuple(_plain(part) for part in address)
-    return address.lower().rstrip(".") if isinstance(address, str) else address
+    return address_of(config), int((config.spec.get("connection") or {}).get("db") or 0), key_namespace_of(config)

@@ -17,6 +17,7 @@ from stanine.broker import StreamsBroker
 from stanine.connection.clients import Destination, connect_to, drop_idle_connections
 from stanine.store.keys import Keys
 from stanine_operator.credentials import Credentials, Part, ReadSecret, read_credentials
+from stanine_operator.places import address_of, name_in_certificate, nodes_of
 from stanine_operator.problems import REFUSED, SECRET_NOT_FOUND, OperatorProblem, problem_of
 from stanine_operator.resource import Key, Resource
 from stanine_operator.users_file import UsersFile
@@ -33,8 +34,6 @@ RETRIES = 1
 POOL_SIZE = 32
 #: The prefix of keys where the spec names none.
 DEFAULT_NAMESPACE = "stanine"
-#: The ports of Redis and Sentinel.
-REDIS_PORT, SENTINEL_PORT = 6379, 26379
 
 
 @dataclass(frozen=True)
@@ -203,15 +202,6 @@ class Connections:
         return entry.server
 
 
-def address_of(redis_config: Resource) -> tuple[Any, ...]:
-    """Return which server a RedisConfig means, as far as its spec tells: equal for two that name it alike."""
-    connection = redis_config.spec.get("connection") or {}
-    sentinel = connection.get("sentinel")
-    if sentinel:
-        return "sentinel", str(sentinel.get("masterName")), tuple(sorted(_nodes(connection)))
-    return "server", *_nodes(connection)[0]
-
-
 def key_namespace_of(redis_config: Resource) -> str:
     """Return the prefix of every key that a RedisConfig speaks for."""
     return str(redis_config.spec.get("keyNamespace") or DEFAULT_NAMESPACE)
@@ -221,7 +211,7 @@ def make_server(redis_config: Resource, credentials: Credentials) -> Server:
     """Make the client and what works through it; nothing is connected yet."""
     connection = redis_config.spec.get("connection") or {}
     destination = Destination(
-        nodes=_nodes(connection),
+        nodes=nodes_of(redis_config),
         master=str((connection.get("sentinel") or {}).get("masterName") or ""),
         db=int(connection.get("db") or 0),
         username=credentials.text(Part.USERNAME),
@@ -229,7 +219,7 @@ def make_server(redis_config: Resource, credentials: Credentials) -> Server:
         sentinel_username=credentials.text(Part.SENTINEL_USERNAME),
         sentinel_password=credentials.text(Part.SENTINEL_PASSWORD),
         tls=credentials.tls,
-        server_name=(connection.get("tls") or {}).get("serverName"),
+        server_name=name_in_certificate(redis_config),
     )
     client = connect_to(
         destination,
@@ -248,13 +238,6 @@ def make_server(redis_config: Resource, credentials: Credentials) -> Server:
         StreamsBroker(client=client, namespace=keys.partition),
         UsersFile(credentials.users_file),
     )
-
-
-def _nodes(connection: dict[str, Any]) -> tuple[tuple[str, int], ...]:
-    sentinel = connection.get("sentinel")
-    if sentinel:
-        return tuple((str(node["host"]), int(node.get("port") or SENTINEL_PORT)) for node in sentinel.get("nodes") or ())
-    return ((str(connection.get("host") or "localhost"), int(connection.get("port") or REDIS_PORT)),)
 
 
 def _identity(redis_config: Resource) -> tuple[Any, ...]:

@@ -2,17 +2,17 @@
 
 There are two things to have, each on its own: a server's parameters (by its address, whatever the database or namespace), and the
 settings of one key namespace (by address, database and namespace). Namespaces of Kubernetes do not count: a server is one server for all
-of them. Two resources mean the same server if their `connection` names it alike (host and port, or sentinel master and nodes; letters'
-case and a final dot aside), or if what answered both had the same run id. Of two, the older is the one with the earlier creationTimestamp,
-then with the smaller uid.
+of them. Two resources mean the same server if their `connection` names the same one (places.py), or if what answered both had the same run
+id. Of two, the older is the one with the earlier creationTimestamp, then with the smaller uid.
 """
 
 from collections.abc import Callable, Iterable
 from typing import Any
 
 from stanine.connection.managing import Manager
-from stanine_operator.connections import address_of, key_namespace_of
+from stanine_operator.connections import key_namespace_of
 from stanine_operator.neighbours import Neighbours, older
+from stanine_operator.places import address_of
 from stanine_operator.resource import Resource
 
 
@@ -65,7 +65,7 @@ def _find(
 def _same_server(resource: Resource, other: Resource, run_id: str) -> bool:
     # A restart gives a new run id to both, but not in the same moment: what was the same stays so until the other is seen elsewhere.
     known = {run_id, str(resource.status.get("runId") or "")} - {""}
-    return _plain(address_of(resource)) == _plain(address_of(other)) or str(other.status.get("runId") or "") in known
+    return address_of(resource) == address_of(other) or str(other.status.get("runId") or "") in known
 
 
 def _claims_parameters(resource: Resource) -> bool:
@@ -74,9 +74,3 @@ def _claims_parameters(resource: Resource) -> bool:
 
 def _place(resource: Resource) -> tuple[Any, ...]:
     return int((resource.spec.get("connection") or {}).get("db") or 0), key_namespace_of(resource)
-
-
-def _plain(address: Any) -> Any:
-    if isinstance(address, tuple):
-        return tuple(_plain(part) for part in address)
-    return address.lower().rstrip(".") if isinstance(address, str) else address

@@ -12,7 +12,8 @@ import pytest
 import redis
 from tests.conftest import Server, free_port, stop_server
 
-from stanine_operator.connections import PROBLEM_FRESH, SECRETS_FRESH, VERIFIED_FRESH, Connections, address_of
+from stanine_operator.connections import PROBLEM_FRESH, SECRETS_FRESH, VERIFIED_FRESH, Connections
+from stanine_operator.places import address_of
 from stanine_operator.problems import SECRET_NOT_FOUND, OperatorProblem
 from stanine_operator.resource import Key, Resource
 

@@ -50,8 +50,9 @@ def test_of_any_number_of_claims_on_one_thing_exactly_one_has_no_rival_and_it_is
 @pytest.mark.parametrize(
     ("other", "rivals"),
     [
-        (config("b"), True),
-        (config("b", "Redis."), True),
+        (config("b", "redis.ns.svc"), True),
+        (config("b", "Redis.ns.svc."), True),
+        (config("b"), False),
         (config("b", "another"), False),
         (config("b", keyNamespace="another"), False),
         (resource("RedisConfig", "default", "x", namespace="b", connection={"host": "redis", "db": 1}), False),

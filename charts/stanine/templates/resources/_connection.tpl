@@ -14,7 +14,8 @@ sentinel:
   passwordSecretRef: {name: {{ . | quote }}, key: {{ $external.sentinel.passwordKey | quote }}}
   {{- end }}
 {{- else -}}
-host: {{ include "stanine.redis.host" . | quote }}
+{{- /* with its namespace: an operator of the whole cluster is in another */}}
+host: {{ printf "%s%s" (include "stanine.redis.host" .) (ternary (printf ".%s.svc" .Release.Namespace) "" .Values.valkey.enabled) | quote }}
 port: {{ include "stanine.redis.port" . }}
 {{- end }}
 {{- if and (not .Values.valkey.enabled) $external.db }}
