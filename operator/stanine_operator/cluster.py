@@ -19,6 +19,7 @@ from stanine_operator.resource import Resource
 #: Names in a page of a list, and whole objects, which are up to 1 MiB each.
 PAGE, OBJECTS_PAGE = 1000, 100
 
+_LEASES = "/apis/coordination.k8s.io/v1"
 _ONLY_METADATA = "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1"
 _ONLY_METADATA_LIST = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1"
 
@@ -93,6 +94,47 @@ class Cluster:
         patch = {"count": count, "lastTimestamp": at}
         await self._client.call("PATCH", path, patch, content_type=MERGE_PATCH, accept=_ONLY_METADATA, query=_managed())
 
+    async def read_lease(self, namespace: str, name: str) -> Body | None:
+        """Return a Lease; None if there is none."""
+        try:
+            return await self._client.call("GET", _lease_path(namespace, name))
+        except ClusterError as error:
+            if error.gone:
+                return None
+            raise
+
+    async def list_leases(self, name: str) -> list[Body]:
+        """Return the Leases of one name in all namespaces."""
+        return [each async for each in self._client.items(_LEASES + "/leases", PAGE, query={"fieldSelector": f"metadata.name={name}"})]
+
+    async def make_lease(self, namespace: str, name: str, spec: Mapping[str, Any]) -> Body:
+        """Create a Lease."""
+        metadata = {"name": name, "namespace": namespace, "labels": {"app.kubernetes.io/part-of": "stanine"}}
+        return await self._client.call("POST", _lease_path(namespace), {"metadata": metadata, "spec": spec}, query=_managed())
+
+    async def write_lease(self, namespace: str, name: str, version: str, spec: Mapping[str, Any]) -> Body:
+        """Change a Lease, if it is still as it was seen."""
+        body = {"metadata": {"resourceVersion": version}, "spec": spec}
+        return await self._client.call("PATCH", _lease_path(namespace, name), body, content_type=MERGE_PATCH, query=_managed())
+
+    async def delete_lease(self, namespace: str, name: str) -> None:
+        """Delete a Lease; one that is gone already is no error."""
+        try:
+            await self._client.call("DELETE", _lease_path(namespace, name))
+        except ClusterError as error:
+            if not error.gone:
+                raise
+
+    async def is_ending(self, namespace: str) -> bool:
+        """Tell whether a namespace is being deleted; one that is gone is."""
+        try:
+            found = await self._client.call("GET", f"/api/v1/namespaces/{quote(namespace)}")
+        except ClusterError as error:
+            if error.gone:
+                return True
+            raise
+        return bool(found["metadata"].get("deletionTimestamp"))
+
     async def list_pods(self, namespace: str, labels: str) -> list[Body]:
         """Return the pods that some labels select."""
         path = f"/api/v1/namespaces/{quote(namespace)}/pods"
@@ -130,6 +172,10 @@ def _list_path(kind: Kind, namespace: str | None) -> str:
 
 def _path(kind: Kind, namespace: str, name: str) -> str:
     return f"/apis/{GROUP}/{VERSION}/namespaces/{quote(namespace)}/{kind.plural}/{quote(name)}"
+
+
+def _lease_path(namespace: str, name: str = "") -> str:
+    return f"{_LEASES}/namespaces/{quote(namespace)}/leases" + (f"/{quote(name)}" if name else "")
 
 
 def _managed() -> dict[str, str]:

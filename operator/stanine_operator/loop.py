@@ -109,6 +109,11 @@ class Loop:
         """Take in that a resource's readiness changed."""
         self._wake_referrers(resource, also_if=True)
 
+    def served_changed(self) -> None:
+        """Take in that this operator may serve other namespaces than before."""
+        for key in self._neighbours.keys():  # noqa: SIM118 - it is no mapping
+            self._schedule.wake(key, self._random.random())
+
     def connection_changed(self, key: Key) -> None:
         """Take in, from any thread, that a RedisConfig's credentials or the health of its connection changed."""
         self._loop.call_soon_threadsafe(self._wake_with_referrers, key)

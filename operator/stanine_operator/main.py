@@ -7,7 +7,7 @@ import asyncio
 import contextlib
 import logging
 import signal
-from collections.abc import Collection, Sequence
+from collections.abc import Awaitable, Callable, Collection, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -25,6 +25,7 @@ from stanine_operator.cluster import Cluster
 from stanine_operator.connections import Connections
 from stanine_operator.events import Poster
 from stanine_operator.kinds import GROUP, VERSION, Kind
+from stanine_operator.leaving import Leaving
 from stanine_operator.login import LoginError, connection_info, log_in
 from stanine_operator.loop import Loop
 from stanine_operator.metrics import OperatorMetrics
@@ -32,7 +33,8 @@ from stanine_operator.neighbours import Neighbours
 from stanine_operator.pulse import Pulse
 from stanine_operator.readiness import Readiness
 from stanine_operator.resource import Key, read_resource
-from stanine_operator.settings import Options, configure_kopf, read_options, served_namespaces
+from stanine_operator.responsibility import Responsibility
+from stanine_operator.settings import DEFAULT_NAMESPACE, Options, configure_kopf, read_options, served_namespaces
 from stanine_operator.turns import Turns
 
 #: Seconds between looks for CustomResourceDefinitions that are not installed yet.
@@ -81,6 +83,8 @@ async def _serve(options: Options, provider: TracerProvider) -> int:
         kinds, neighbours, turns, connections, cluster, metrics, heartbeats,
         workers=options.workers, namespaces=tuple(namespaces) or (None,),
     )  # fmt: skip
+    responsibility = Responsibility(cluster, options.operator_id, tuple(namespaces), client.namespace or DEFAULT_NAMESPACE)
+    turns.wait, responsibility.changed = responsibility.wait, loop.served_changed
     stop, watch_again = asyncio.Event(), asyncio.Event()
     connections.changed, turns.changed, loop.history_changed = loop.connection_changed, loop.changed, watch_again.set
     _stop_on_signals(stop)
@@ -90,12 +94,14 @@ async def _serve(options: Options, provider: TracerProvider) -> int:
     failed = _Failed(stop)
     posting.add_done_callback(failed)
     try:
-        if await _wait_for_kinds(cluster, kinds, readiness, stop):
+        ready_for = (lambda: _missing(cluster, kinds), lambda: _refused_leases(responsibility))
+        if all([await _wait_for(each, readiness, stop) for each in ready_for]):
             pulse = Pulse(connections, loop.connection_changed, lambda key: _seen_process(neighbours, key))
             working = [
                 *loop.start(),
                 asyncio.create_task(_tell_when_ready(loop, readiness), name="readiness"),
                 asyncio.create_task(pulse.run(), name="pulse"),
+                asyncio.create_task(responsibility.run(), name="leases"),
             ]
             for task in working:
                 task.add_done_callback(failed)
@@ -105,7 +111,10 @@ async def _serve(options: Options, provider: TracerProvider) -> int:
         log.info("operator.stopping")
         readiness.stopping()
         loop.stop()
+        leaving = Leaving(cluster, kinds, responsibility, turns, namespaces, client.namespace)
+        await leaving.free()
         await _end(working)
+        await leaving.free()  # what a turn that had begun made to wait
         await poster.drain(EVENTS_WITHIN)
         posting.cancel()
         await client.close()
@@ -203,13 +212,27 @@ async def _tell_when_ready(loop: Loop, readiness: Readiness) -> None:
     readiness.listed()
 
 
-async def _wait_for_kinds(cluster: Cluster, kinds: dict[str, Kind], readiness: Readiness, stop: asyncio.Event) -> bool:
-    """Wait until all kinds are installed; False if the process is told to stop first."""
+async def _missing(cluster: Cluster, kinds: dict[str, Kind]) -> str:
+    missing = await cluster.missing_kinds(kinds.values())
+    return f"not installed: {', '.join(missing)}; apply the chart's CustomResourceDefinitions" if missing else ""
+
+
+async def _refused_leases(responsibility: Responsibility) -> str:
+    try:
+        await responsibility.look()
+    except ClusterError as error:
+        if error.status != 403:
+            raise
+        return "it may not use the leases that tell which operator serves what: extend its Role (docs/operator.md, Rights)"
+    return ""
+
+
+async def _wait_for(obstacle: Callable[[], Awaitable[str]], readiness: Readiness, stop: asyncio.Event) -> bool:
+    """Wait until nothing is in the way of working; False if the process is told to stop first."""
     told: object = None
     while not stop.is_set():
         try:
-            missing = await cluster.missing_kinds(kinds.values())
-            reason = f"not installed: {', '.join(missing)}; apply the chart's CustomResourceDefinitions" if missing else ""
+            reason = await obstacle()
         except ClusterError as error:
             reason = f"the API server refuses or does not answer ({error.status or 'no answer'})"
         if not reason:

@@ -13,6 +13,8 @@ import msgspec
 WORKERS = 16
 #: The name under which this installation notes in Redis what it manages.
 OPERATOR_ID = "stanine-operator"
+#: The namespace of whoever names none.
+DEFAULT_NAMESPACE = "default"
 #: Seconds: kopf's watches are renewed by the server after the first; the second is the client's own limit for the whole stream.
 WATCH_SERVER_TIMEOUT, WATCH_CLIENT_TIMEOUT = 300, 330
 #: Seconds of silence after which a stream counts as dead; the API server sends a bookmark a minute.
@@ -110,4 +112,4 @@ def served_namespaces(options: Options, own: str | None) -> Collection[str]:
     """Return the namespaces to serve; empty means all."""
     if options.all_namespaces:
         return ()
-    return options.namespaces or (own or "default",)
+    return options.namespaces or (own or DEFAULT_NAMESPACE,)

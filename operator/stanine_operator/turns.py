@@ -53,6 +53,8 @@ UNSETTLED_PAUSE = 5.0
 
 #: What a turn comes to when its resource is not there any more.
 GONE = "gone"
+#: What it comes to when the resource is another operator's.
+YIELDED = "yielded"
 
 T = TypeVar("T")
 
@@ -94,6 +96,10 @@ class Turns:
     operator_id: str
     #: Called with a resource whose summary has changed.
     changed: Callable[[Resource], None] = lambda _resource: None
+    #: How many seconds a turn for a resource must wait, since another operator serves it; None: it may be taken.
+    wait: Callable[[Resource], float | None] = lambda _resource: None
+    #: Set when this operator is going for good: nothing is made to wait for it any more.
+    leaving: bool = False
     clock: Callable[[], float] = time.monotonic
     now: Callable[[], datetime] = lambda: datetime.now(UTC)
     _memories: dict[str, _Memory] = field(default_factory=dict)
@@ -127,6 +133,9 @@ class Turns:
         self.metrics.gauges.forget(resource.key)
 
     async def _turn(self, kind: Kind, resource: Resource, memory: _Memory) -> Turned:
+        if (pause := self.wait(resource)) is not None:
+            self.metrics.gauges.forget(resource.key)  # whoever serves it has them
+            return Turned(YIELDED, well=True, pause=pause)
         if resource.deleting:
             return await self._release(kind, resource, memory)
         if resource.paused:
@@ -190,7 +199,7 @@ class Turns:
 
     async def _keep_finalizer(self, kind: Kind, resource: Resource) -> Resource:
         """Add our finalizer where data is to be deleted with the resource, before there is any; remove it where it is not."""
-        wanted = kind.release is not None and resource.deletes_data
+        wanted = kind.release is not None and resource.deletes_data and not self.leaving
         if wanted == (FINALIZER in resource.finalizers):
             return resource
         others = tuple(each for each in resource.finalizers if each != FINALIZER)
@@ -243,7 +252,7 @@ class Turns:
 
     async def _write(self, kind: Kind, resource: Resource, memory: _Memory, status: dict[str, Any]) -> None:
         """Write a status if that is worth it, then say what changed."""
-        old = resource.status
+        old, status = resource.status, {**status, "operator": self.operator_id}
         if not is_worth_writing(old, status, moving=kind.moving, since_written=self.clock() - memory.written):
             return
         metadata = await self.cluster.patch_status(kind, resource, make_patch(old, status))

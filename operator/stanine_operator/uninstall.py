@@ -16,6 +16,7 @@ from stanine_operator.client import Body, Client, ClusterError
 from stanine_operator.cluster import Cluster
 from stanine_operator.freeing import free
 from stanine_operator.kinds import FINALIZER, Kind
+from stanine_operator.lease import CLUSTER_LEASE, NAMESPACE_LEASE
 from stanine_operator.login import LoginError
 
 #: Seconds for the operator's pod to end: a little more than it takes by its own word.
@@ -42,6 +43,7 @@ async def _run(options: argparse.Namespace) -> int:
         runs = bool(await cluster.list_pods(options.namespace, options.selector))
         await delete_own(cluster, options.namespace, options.release, options.timeout if runs else 0)
         await stop_operator(cluster, options.namespace, options.deployment, options.selector)
+        await cluster.delete_lease(options.namespace, CLUSTER_LEASE if options.all_namespaces else NAMESPACE_LEASE)
         freed = await free(cluster, all_kinds(), [None if options.all_namespaces else options.namespace])
         for name in freed.freed:
             _say(f"kept what {name} stands for: its operator is going")

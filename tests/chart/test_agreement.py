@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import redis
 import yaml
-from tests.chart.rendering import CI_FILES, environment, of_kind, pod_specs, render, secret_texts
+from tests.chart.rendering import CI_FILES, NAMESPACE, environment, of_kind, pod_specs, render, secret_texts
 from tests.conftest import free_port, valkey_binary
 
 from stanine.api.keys import Scope, read_entries
@@ -114,7 +114,8 @@ def test_the_operator_reads_the_default_resources_and_finds_the_server_that_the_
     if spec.connection.sentinel:
         assert f"/{spec.connection.sentinel.master_name}/" in address
     else:
-        assert f"{spec.connection.host}:{spec.connection.port}/{spec.connection.db}" in address
+        host = spec.connection.host.removesuffix(f".{NAMESPACE}.svc")  # the operator may be in another namespace, the services are not
+        assert f"{host}:{spec.connection.port}/{spec.connection.db}" in address
     assert bool(spec.connection.tls) is address.startswith("rediss")
     assert {read_queue(each["spec"]).queue_name for each in of_kind(objects, "Queue").values()} == {BUILD_INDEX.queue, SCORE_ATTEMPTS.queue}
 

@@ -11,11 +11,13 @@ KINDS = ("redisconfigs", "queues", "instruments")
 OPERATOR: Rights = (
     {("stanine.dev", kind, verb) for kind in KINDS for verb in ("get", "list", "watch", "patch")}
     | {("stanine.dev", f"{kind}/status", "patch") for kind in KINDS}
-    | {("", "secrets", "get"), ("", "events", "create"), ("", "events", "patch")}
+    | {("", "secrets", "get"), ("", "events", "create"), ("", "events", "patch"), ("", "namespaces", "get")}
+    | {("coordination.k8s.io", "leases", verb) for verb in ("create", "get", "list", "patch")}
 )
-UNINSTALL: Rights = {("stanine.dev", kind, verb) for kind in KINDS for verb in ("list", "patch", "delete")} | {
+UNINSTALL: Rights = {("stanine.dev", kind, verb) for kind in KINDS for verb in ("get", "list", "patch", "delete")} | {
     ("apps", "deployments/scale", "patch"),
     ("", "pods", "list"),
+    ("coordination.k8s.io", "leases", "delete"),
 }
 
 
@@ -47,7 +49,7 @@ def test_the_operator_may_do_this_and_no_more() -> None:
 def test_across_the_cluster_it_may_do_the_same_only_if_told_to() -> None:
     objects = render({"operator": {"clusterWide": True}})
     assert granted(objects, "trial-stanine-operator") == {"ClusterRole": OPERATOR}
-    everywhere = {("stanine.dev", kind, verb) for kind in KINDS for verb in ("list", "patch")}
+    everywhere = {("stanine.dev", kind, verb) for kind in KINDS for verb in ("get", "list", "patch")}
     assert granted(objects, "trial-stanine-uninstall") == {"Role": UNINSTALL, "ClusterRole": everywhere}
     operator = of_kind(objects, "Deployment")["trial-stanine-operator"]["spec"]["template"]["spec"]["containers"][0]
     assert "--all-namespaces" in operator["args"]

@@ -54,6 +54,7 @@ _READY = (
 )
 _LAST = (
     Column("Message", _condition("Ready", "message"), about="Why it is ready or not, with the remedy.", wide=True),
+    Column("Operator", ".status.operator", about="The operator that serves the resource.", wide=True),
     Column("Age", ".metadata.creationTimestamp", "date"),
 )
 

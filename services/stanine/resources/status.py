@@ -14,6 +14,7 @@ _LARGEST = (1 << 53) - 1
 Count = Annotated[int, Meta(ge=0, le=_LARGEST)]
 Small = Annotated[int, Meta(ge=0, le=MAX_INT32)]
 Text = Annotated[str, Meta(max_length=1024)]
+Operator = Annotated[str, Meta(max_length=253)] | None
 
 
 class Condition(Record, frozen=True):
@@ -73,6 +74,8 @@ class RedisConfigStatus(Record, frozen=True):
 
     #: The generation of the spec that the operator last acted on.
     observed_generation: Count | None = None
+    #: The operator that serves the resource: of the namespace, or of the whole cluster where the namespace has none of its own.
+    operator: Operator = None
     #: Ready, Reachable, ServerConfigured, SettingsApplied, Migrated, MemoryHigh; Paused while the resource is paused.
     conditions: Conditions = ()
     #: The server and its version.
@@ -109,6 +112,8 @@ class QueueStatus(Record, frozen=True):
 
     #: The generation of the spec that the operator last acted on.
     observed_generation: Count | None = None
+    #: The operator that serves the resource: of the namespace, or of the whole cluster where the namespace has none of its own.
+    operator: Operator = None
     #: Ready, Bootstrapped, Paused.
     conditions: Conditions = ()
     #: Messages waiting to be handed out.
@@ -136,6 +141,8 @@ class InstrumentStatus(Record, frozen=True):
 
     #: The generation of the spec that the operator last acted on.
     observed_generation: Count | None = None
+    #: The operator that serves the resource: of the namespace, or of the whole cluster where the namespace has none of its own.
+    operator: Operator = None
     #: Ready, Published, Indexed; Paused while the resource is paused.
     conditions: Conditions = ()
     #: The revision that this document is.

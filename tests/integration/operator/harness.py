@@ -35,6 +35,7 @@ _PLACES = {
     "Event": ("/api/v1", "events"),
     "ConfigMap": ("/api/v1", "configmaps"),
     "ServiceAccount": ("/api/v1", "serviceaccounts"),
+    "Lease": ("/apis/coordination.k8s.io/v1", "leases"),
     "Role": ("/apis/rbac.authorization.k8s.io/v1", "roles"),
     "RoleBinding": ("/apis/rbac.authorization.k8s.io/v1", "rolebindings"),
 }
@@ -176,6 +177,8 @@ class Api:
 
 
 def path_of(kind: str, namespace: str, name: str = "") -> str:
+    if kind == "Namespace":
+        return f"/api/v1/namespaces/{name}"
     group, plural = _PLACES[kind]
     return f"{group}/namespaces/{namespace}/{plural}" + (f"/{name}" if name else "")
 
@@ -298,3 +301,38 @@ def secret(namespace: str, name: str, **values: str) -> Object:
 
 def resource(kind: str, namespace: str, name: str, spec: Object) -> Object:
     return {"apiVersion": "stanine.dev/v1alpha1", "kind": kind, "metadata": {"name": name, "namespace": namespace}, "spec": spec}
+
+
+def chart_rules() -> list[Object]:
+    """Return the operator's rights, read from the chart's template, where they are plain YAML."""
+    template = (ROOT / "charts" / "stanine" / "templates" / "operator" / "rbac.yaml").read_text()
+    rules: list[Object] = yaml.safe_load("rules:" + template.split("\nrules:", 1)[1].split("\n---", 1)[0])["rules"]
+    return rules
+
+
+def limited_kubeconfig(api: Api, namespace: str, rules: Sequence[Object], folder: Path) -> Path:
+    """Make a service account with these rights in a namespace; return the kubeconfig of somebody who has its token."""
+    rbac = "rbac.authorization.k8s.io"
+    api.apply(
+        {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": "operator", "namespace": namespace}},
+        {"apiVersion": f"{rbac}/v1", "kind": "Role", "metadata": {"name": "operator", "namespace": namespace}, "rules": list(rules)},
+        {
+            "apiVersion": f"{rbac}/v1", "kind": "RoleBinding", "metadata": {"name": "operator", "namespace": namespace},
+            "roleRef": {"apiGroup": rbac, "kind": "Role", "name": "operator"},
+            "subjects": [{"kind": "ServiceAccount", "name": "operator", "namespace": namespace}],
+        },
+    )  # fmt: skip
+    path = f"/api/v1/namespaces/{namespace}/serviceaccounts/operator/token"
+    token = api.request("POST", path, {"spec": {"expirationSeconds": 3600}})["status"]["token"]
+    return kubeconfig_in(api, namespace, folder, token)
+
+
+def kubeconfig_in(api: Api, namespace: str, folder: Path, token: str = "") -> Path:
+    """Return a kubeconfig whose context is in a namespace, as a pod there is; with another token if one is given."""
+    config = yaml.safe_load(api.kubeconfig.read_text())
+    config["contexts"][0]["context"]["namespace"] = namespace
+    if token:
+        config["users"] = [{"name": config["users"][0]["name"], "user": {"token": token}}]
+    kubeconfig = folder / f"kubeconfig-{namespace}"
+    kubeconfig.write_text(yaml.safe_dump(config))
+    return kubeconfig

@@ -4,14 +4,25 @@ import contextlib
 import signal
 import subprocess
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-import yaml
+import redis
 from tests.conftest import Server, free_port, need
 from tests.integration.kube_api import ApiServer, find_assets
-from tests.integration.operator.harness import ROOT, Api, OperatorProcess, Refused, queue, redis_config, running, secret
+from tests.integration.operator.harness import (
+    Api,
+    OperatorProcess,
+    Refused,
+    chart_rules,
+    kubeconfig_in,
+    limited_kubeconfig,
+    queue,
+    redis_config,
+    running,
+    secret,
+)
 
 #: Seconds within which everything converges after a fault has healed.
 BOUND = 60
@@ -110,57 +121,77 @@ def test_an_api_server_that_was_away_is_followed_again_and_definitions_may_come_
         assert process.stop() == 0
 
 
-def test_a_namespace_that_is_deleted_is_gone_soon(own_api: Api, tmp_path: Path, port: int) -> None:
+@contextlib.contextmanager
+def namespace_controller(api: Api, tmp_path: Path) -> Iterator[None]:
+    """Have what deletes the content of namespaces run."""
     assets = find_assets()
     need("kube-controller-manager", found=assets is not None and (assets / "kube-controller-manager").exists())
     assert assets is not None
-    api = own_api
-    api.install_definitions()
-    for name in ("doomed", "other"):
-        api.make_namespace(name)
     command = [str(assets / "kube-controller-manager"), "--kubeconfig", str(api.kubeconfig), "--controllers", "namespace-controller",
                "--leader-elect=false", "--secure-port", str(free_port()), "--cert-dir", str(tmp_path)]  # fmt: skip
     with (tmp_path / "controllers.log").open("wb") as log:
         controllers = subprocess.Popen(command, stdout=log, stderr=subprocess.STDOUT)
     try:
-        with running(OperatorProcess(api.kubeconfig, tmp_path / "operator.log", ("--all-namespaces",))):
-            api.apply(redis_config("doomed", port), redis_config("other", port, keyNamespace="other"), queue("other", "jobs"))
-            api.apply(*(queue("doomed", f"q-{number}", deletionPolicy="Delete") for number in range(5)))
-            for number in range(5):
-                api.wait("Queue", "doomed", f"q-{number}")
-            api.request("DELETE", "/api/v1/namespaces/doomed")
-            _until(
-                lambda: not any(each["metadata"]["name"] == "doomed" for each in api.request("GET", "/api/v1/namespaces")["items"]), BOUND
-            )
-            api.apply(queue("other", "jobs", maxRetries=5))
-            api.wait("Queue", "other", "jobs")
+        yield
     finally:
         controllers.kill()
         controllers.wait(20)
 
 
+def _until_gone(api: Api, namespace: str) -> None:
+    _until(lambda: api.find("Namespace", "", namespace) is None, BOUND)
+
+
+@pytest.mark.parametrize("reach", [("--all-namespaces",), ("--namespace", "doomed,other")])
+def test_a_namespace_that_is_deleted_is_gone_soon(own_api: Api, tmp_path: Path, port: int, reach: tuple[str, ...]) -> None:
+    api = own_api
+    api.install_definitions()
+    for name in ("doomed", "other"):
+        api.make_namespace(name)
+    with namespace_controller(api, tmp_path), running(OperatorProcess(api.kubeconfig, tmp_path / "operator.log", reach)):
+        api.apply(redis_config("doomed", port), redis_config("other", port, keyNamespace="other"), queue("other", "jobs"))
+        api.apply(*(queue("doomed", f"q-{number}", deletionPolicy="Delete") for number in range(5)))
+        for number in range(5):
+            api.wait("Queue", "doomed", f"q-{number}")
+        api.request("DELETE", "/api/v1/namespaces/doomed")
+        _until_gone(api, "doomed")
+        api.apply(queue("other", "jobs", maxRetries=5))
+        api.wait("Queue", "other", "jobs")
+
+
+@pytest.mark.parametrize("reach", ["own", "all"])
+def test_an_operator_whose_own_namespace_is_deleted_leaves_nothing_that_waits_for_it(
+    own_api: Api, tmp_path: Path, port: int, reach: str
+) -> None:
+    """As Kubernetes does it: the pods of a namespace end first, then everything else there is deleted."""
+    api = own_api
+    api.install_definitions()
+    for name in ("doomed", "other"):
+        api.make_namespace(name)
+    options = ("--all-namespaces",) if reach == "all" else ()
+    process = OperatorProcess(kubeconfig_in(api, "doomed", tmp_path), tmp_path / "operator.log", options).start()
+    served = ("doomed", "other") if reach == "all" else ("doomed",)
+    try:
+        for namespace in served:
+            api.apply(redis_config(namespace, port, keyNamespace=namespace), queue(namespace, "jobs", deletionPolicy="Delete"))
+            assert api.wait("Queue", namespace, "jobs")["metadata"]["finalizers"]
+        assert process.stop() == 0
+        assert api.get("Queue", "doomed", "jobs")["metadata"]["finalizers"], "an operator that is started anew goes on"
+        process.start()
+        api.request("DELETE", "/api/v1/namespaces/doomed")
+    finally:
+        assert process.stop() == 0
+    for namespace in served:
+        assert "finalizers" not in api.get("Queue", namespace, "jobs")["metadata"]
+    with namespace_controller(api, tmp_path):
+        _until_gone(api, "doomed")
+    assert list(redis.Redis(port=port).scan_iter("doomed:*q:jobs*")), "what it stood for is kept"
+
+
 def test_the_rights_that_the_chart_gives_are_enough_and_not_more_than_are_used(
     api: Api, namespace: str, tmp_path: Path, own_server: Callable[..., Server]
 ) -> None:
-    """The rules are read from the chart's template, where they are plain YAML."""
-    template = (ROOT / "charts" / "stanine" / "templates" / "operator" / "rbac.yaml").read_text()
-    rules = yaml.safe_load("rules:" + template.split("\nrules:", 1)[1].split("\n---", 1)[0])["rules"]
-    rbac = "rbac.authorization.k8s.io"
-    api.apply(
-        {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": "operator", "namespace": namespace}},
-        {"apiVersion": f"{rbac}/v1", "kind": "Role", "metadata": {"name": "operator", "namespace": namespace}, "rules": rules},
-        {
-            "apiVersion": f"{rbac}/v1", "kind": "RoleBinding", "metadata": {"name": "operator", "namespace": namespace},
-            "roleRef": {"apiGroup": rbac, "kind": "Role", "name": "operator"},
-            "subjects": [{"kind": "ServiceAccount", "name": "operator", "namespace": namespace}],
-        },
-    )  # fmt: skip
-    path = f"/api/v1/namespaces/{namespace}/serviceaccounts/operator/token"
-    token = api.request("POST", path, {"spec": {"expirationSeconds": 3600}})["status"]["token"]
-    config = yaml.safe_load(api.kubeconfig.read_text())
-    config["users"] = [{"name": config["users"][0]["name"], "user": {"token": token}}]
-    kubeconfig = tmp_path / "kubeconfig"
-    kubeconfig.write_text(yaml.safe_dump(config))
+    kubeconfig = limited_kubeconfig(api, namespace, chart_rules(), tmp_path)
     server = own_server("--requirepass", "first")
     with running(OperatorProcess(kubeconfig, tmp_path / "operator.log", ("--namespace", namespace))) as operator:
         api.apply(queue(namespace, "jobs", deletionPolicy="Delete"))
