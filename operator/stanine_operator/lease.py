@@ -10,10 +10,10 @@ from typing import Any
 
 import msgspec
 
-#: Seconds that a lease lasts without being renewed.
-LASTS = 60
+#: Seconds that a lease lasts without being renewed: longer than a new version of the operator takes to start.
+LASTS = 40
 #: Seconds before that from which its holder does nothing more: longer than a request to the API server may take.
-MARGIN = 20.0
+MARGIN = 15.0
 #: Names of the lease of one namespace, in that namespace, and of the whole cluster, in the operator's own.
 NAMESPACE_LEASE, CLUSTER_LEASE = "stanine-operator", "stanine-operator-cluster"
 #: Between an operator's name and what tells its processes apart.

@@ -18,7 +18,7 @@ from stanine_operator.lease import CLUSTER_LEASE, MARGIN, NAMESPACE_LEASE, Sight
 from stanine_operator.resource import Resource
 
 #: Seconds between looks at the leases, and between two renewals.
-LOOK_EVERY, RENEW_EVERY = 5.0, 15.0
+LOOK_EVERY, RENEW_EVERY = 5.0, 10.0
 #: Seconds without a look after which what was seen before says nothing: nobody can renew while the API server is away.
 BLIND = 3 * LOOK_EVERY
 #: Seconds after its last look that an operator of the whole cluster still goes by it.

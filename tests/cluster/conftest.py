@@ -190,7 +190,7 @@ def namespace() -> Iterator[str]:
     run("kubectl", "create", "namespace", name)
     run("kubectl", "label", "namespace", name, "pod-security.kubernetes.io/enforce=restricted")
     yield name
-    run("kubectl", "delete", "namespace", name, "--wait=false")
+    run("kubectl", "delete", "namespace", name, "--wait=false", "--ignore-not-found")
 
 
 @pytest.fixture

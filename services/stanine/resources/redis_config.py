@@ -34,7 +34,7 @@ Port = Annotated[int, Meta(ge=1, le=65_535)]
 class SentinelNode(Record, frozen=True):
     """One sentinel."""
 
-    #: Host name or IP address of the sentinel.
+    #: Host name or IP address of the sentinel. A name without a dot is a service of the resource's own namespace.
     host: Host
     #: Its port. Default: 26379.
     port: Port = 26_379
@@ -64,14 +64,15 @@ class Tls(Record, frozen=True):
     certificate_secret_ref: SecretKeyRef | None = None
     #: The private key (PEM) of the client's certificate.
     private_key_secret_ref: SecretKeyRef | None = None
-    #: The name that the server's certificate must carry. Default: the host connected to.
+    #: The name that the server's certificate must carry. Default: the host as it is written here; of a primary that sentinels name, its own.
     server_name: Host | None = None
 
 
 class Connection(Record, frozen=True):
     """Where Redis is, as whom to log in, and how long to wait. Secrets are read from the resource's own namespace."""
 
-    #: Host name or IP address of the server. Either host or sentinel is needed.
+    #: Host name or IP address of the server. A name without a dot is a service of the resource's own namespace. Either host or sentinel
+    #: is needed.
     host: Host | None = None
     #: The server's port. Default: 6379.
     port: Port = 6_379
