@@ -90,7 +90,8 @@ def test_applying_publishes_and_waiting_for_ready_waits_for_the_index(client: "r
     plain = {"apiVersion": "stanine.dev/v1alpha1", "kind": "Instrument", "metadata": {"name": NAME}, "spec": told["spec"]}
     status = {name: value for name, value in told["status"].items() if name != "conditions"}
     assert status == {
-        "observedGeneration": 1, "revision": 1, "indexedRevision": 1, "items": 3, "scales": 1, "digest": digest(canonical(plain)),
+        "observedGeneration": 1, "operator": "stanine-operator", "revision": 1, "indexedRevision": 1, "items": 3, "scales": 1,
+        "digest": digest(canonical(plain)),
     }  # fmt: skip
     assert {each["type"]: each["status"] for each in told["status"]["conditions"]} == {
         "Ready": "True",
@@ -129,6 +130,7 @@ def test_what_only_the_domain_can_see_is_said_in_the_condition(api: Api, namespa
 
 
 @pytest.mark.usefixtures("index_watcher")
+@pytest.mark.filterwarnings("ignore:Sending a large body")  # the test sends it, not the operator
 def test_a_document_of_1_mib_and_2000_items_is_published_gets_its_status_and_is_updated(
     client: "redis.Redis", api: Api, namespace: str
 ) -> None:
