@@ -64,7 +64,7 @@ class Tls(Record, frozen=True):
     certificate_secret_ref: SecretKeyRef | None = None
     #: The private key (PEM) of the client's certificate.
     private_key_secret_ref: SecretKeyRef | None = None
-    #: The name that the server's certificate must carry. Default: the host as it is written here; of a primary that sentinels name, its own.
+    #: The name that the server's certificate must carry. Default: the host as it is written here, or a sentinel's primary's own.
     server_name: Host | None = None
 
 
