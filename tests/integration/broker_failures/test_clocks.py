@@ -10,12 +10,13 @@ from typing import Any
 
 import dramatiq
 import pytest
-from tests.conftest import need
+from tests.conftest import free_port, need, valkey_binary
 from tests.integration.broker_failures import workload
 from tests.integration.broker_failures.ledger import BEGUN, Ledger, account
 from tests.integration.broker_failures.test_networks import wait_until
 
 from stanine.broker import StreamsBroker
+from stanine.broker.entry import GROUP
 
 #: Where Debian's libfaketime puts its library for processes with threads.
 LIBRARIES = sorted(Path("/usr/lib").glob("*/faketime/libfaketimeMT.so.1"))
@@ -120,3 +121,55 @@ def test_a_clock_that_jumps_takes_no_lease(
     found = account(ledger.lines(), set(workload.SLOW))
     assert not found.lost
     assert found.duplicates == 0
+
+
+@pytest.fixture
+def moved_server(tmp_path: Path, faketime: Path) -> Iterator[tuple[str, Path]]:
+    """A server whose clock a file sets: its url and the file."""
+    clock, port = tmp_path / "server-clock", free_port()
+    clock.write_text("+0")
+    environment = {
+        **os.environ, "LD_PRELOAD": str(faketime), "FAKETIME_TIMESTAMP_FILE": str(clock), "FAKETIME_CACHE_DURATION": "0",
+        "FAKETIME_DONT_FAKE_MONOTONIC": "1", "FAKETIME_NO_CACHE": "1",
+    }  # fmt: skip
+    command = [valkey_binary(), "--port", str(port), "--bind", "127.0.0.1", "--dir", str(tmp_path), "--save", ""]
+    with (tmp_path / "server.log").open("ab") as log:
+        process = subprocess.Popen(command, env=environment, stdout=log, stderr=log)
+    yield f"redis://127.0.0.1:{port}/0", clock
+    process.kill()
+    process.wait()
+
+
+@pytest.mark.parametrize("moved", [-3600, 3600])
+def test_a_servers_clock_that_is_set_stops_no_limited_queue_and_keeps_no_dead_consumer_alive(
+    make_broker: Callable[..., StreamsBroker], moved_server: tuple[str, Path], moved: int
+) -> None:
+    url, clock = moved_server
+    broker = make_broker(url, lease_seconds=1)
+    seen: list[int] = []
+
+    @dramatiq.actor(broker=broker)
+    def work(number: int) -> None:
+        seen.append(number)
+
+    client: Any = broker.client
+    queue = broker._queue("default")
+    assert wait_until(client.ping, BEGINS_WITHIN)
+    client.hset(queue.keys.settings, mapping={"rate_messages": 20, "rate_burst": 2})
+    worker = workload.start_worker(broker)
+    broker.enqueue_many(work.message(number) for number in range(10))
+    assert wait_until(lambda: len(seen) == 10, 20)
+    queue.join(client, "ghost", broker.defaults)
+    with client.pipeline(transaction=True) as pipe:  # so that the worker gets none of them
+        for number in range(100, 103):
+            pipe.xadd(queue.keys.ready, {"h": work.message(number).encode()})
+        pipe.xreadgroup(GROUP, "ghost", {queue.keys.ready: ">"}, count=3)
+        pipe.execute()
+    before = client.time()[0]
+    clock.write_text(f"{moved:+}")
+    assert wait_until(lambda: abs(client.time()[0] - before - moved) < 60, 5)
+    broker.enqueue_many(work.message(number) for number in range(10, 20))
+    assert wait_until(lambda: len(seen) == 23, 30)
+    assert not broker._memberships[0].lost
+    worker.stop(5000)
+    assert sorted(seen) == [*range(20), *range(100, 103)]
