@@ -114,7 +114,9 @@ def test_the_operator_reads_the_default_resources_and_finds_the_server_that_the_
     if spec.connection.sentinel:
         assert f"/{spec.connection.sentinel.master_name}/" in address
     else:
-        host = spec.connection.host.removesuffix(f".{NAMESPACE}.svc")  # the operator may be in another namespace, the services are not
+        host = (spec.connection.host or "").removesuffix(
+            f".{NAMESPACE}.svc"
+        )  # the operator may be in another namespace, the services are not
         assert f"{host}:{spec.connection.port}/{spec.connection.db}" in address
     assert bool(spec.connection.tls) is address.startswith("rediss")
     assert {read_queue(each["spec"]).queue_name for each in of_kind(objects, "Queue").values()} == {BUILD_INDEX.queue, SCORE_ATTEMPTS.queue}
