@@ -8,8 +8,8 @@ import redis
 
 from benchmarks.peers import work
 from benchmarks.published import NAMESPACE
-from stanine.domain.index import IndexEntry
-from stanine.domain.result import decode_result
+from stanine.domain.scoring.index import IndexEntry
+from stanine.domain.scoring.result import decode_result
 from stanine.store.blocks import block_records
 from stanine.store.keys import BLOCK_SIZE, CHUNK_SIZE, Keys
 from stanine.store.records import ARRIVAL_BYTES, read_result

@@ -39,19 +39,19 @@ from benchmarks.peers import work
 from benchmarks.peers.stanine import attempts_of, submission
 from benchmarks.published import entry_of, plain_instrument, scales_of
 from benchmarks.servers import redis_server, running, valkey
-from stanine.domain.kernel import Kernel
-from stanine.domain.result import ENGINE_VERSION
+from stanine.domain.scoring.kernel import Kernel
+from stanine.domain.scoring.result import ENGINE_VERSION
 from stanine.messages import Outbox
 from stanine.store import load_library
 from stanine.store.attempts import MAX_SUBMISSIONS
-from stanine.store.configuration import load_library as load_configuration
-from stanine.store.configuration.changing import Configuration
-from stanine.store.configuration.reading import load_settings
-from stanine.store.configuration.settings import SettingsRead
-from stanine.store.configuration.standing import Layout
 from stanine.store.keys import Keys
 from stanine.store.records import result_start
 from stanine.store.results import Results
+from stanine.store.settings import load_library as load_configuration
+from stanine.store.settings.changes import Configuration
+from stanine.store.settings.model import SettingsRead
+from stanine.store.settings.reader import load_settings
+from stanine.store.settings.snapshot import Layout
 
 #: Attempts written before the measurement.
 WARM_UP = 100

@@ -9,10 +9,10 @@ import redis
 
 from benchmarks.processes import ROOT, started
 from stanine.broker import StreamsBroker
-from stanine.connection.clients import connect_async
-from stanine.domain.document import canonical, digest, read_yaml
-from stanine.domain.index import IndexEntry, build_entry
-from stanine.domain.instrument import Instrument, form_digest, parse_instrument
+from stanine.broker.connection.clients import connect_async
+from stanine.domain.instruments.document import canonical, digest, read_yaml
+from stanine.domain.instruments.instrument import Instrument, form_digest, parse_instrument
+from stanine.domain.scoring.index import IndexEntry, build_entry
 from stanine.messages import BUILD_INDEX, Outbox
 from stanine.store import load_library
 from stanine.store.durability import Writer

@@ -28,8 +28,8 @@ import numpy as np
 
 from benchmarks.machine import machine, median, spread
 from benchmarks.published import entry_of, plain_instrument, scales_of
-from stanine.domain.kernel import Kernel
-from stanine.domain.result import decode_result
+from stanine.domain.scoring.kernel import Kernel
+from stanine.domain.scoring.result import decode_result
 
 #: Attempts scored at once, as in the resultWatcher.
 BATCH = 512

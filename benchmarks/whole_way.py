@@ -26,9 +26,9 @@ import redis
 from tests.conftest import start_server, stop_server
 
 from stanine.broker import StreamsBroker
-from stanine.connection.clients import connect_async
-from stanine.domain.document import canonical, digest, read_yaml
-from stanine.domain.instrument import form_digest, parse_instrument
+from stanine.broker.connection.clients import connect_async
+from stanine.domain.instruments.document import canonical, digest, read_yaml
+from stanine.domain.instruments.instrument import form_digest, parse_instrument
 from stanine.messages import BUILD_INDEX, SCORE_ATTEMPTS, Outbox, Route
 from stanine.store import load_library
 from stanine.store.attempts import MAX_SUBMISSIONS, Attempts, Submission

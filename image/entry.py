@@ -17,7 +17,7 @@ PROCESSES = {
     "operator": "stanine_operator.main",
     "cli": "stanine.cli.main",
     "smoke": "smoke",
-    "uninstall": "stanine_operator.uninstall",
+    "uninstall": "stanine_operator.kubernetes.uninstall",
 }
 #: What a shell reports of a process that SIGTERM ended.
 TERMINATED = 128 + signal.SIGTERM

@@ -18,7 +18,7 @@ from stanine.broker.entry import GROUP, head
 from stanine.broker.keys import queue_keys
 from stanine.broker.queue import Queue, library
 from stanine.broker.settings import QueueSettings
-from stanine.domain.result import ENGINE_VERSION, SCALE_BYTES
+from stanine.domain.scoring.result import ENGINE_VERSION, SCALE_BYTES
 from stanine.messages import SCORE_ATTEMPTS
 from stanine.store import load_library
 from stanine.store.blocks import IDS_FIELD, RUN_FIELD, WHOLE_BLOCK_FROM, fields_of

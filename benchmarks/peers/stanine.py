@@ -14,7 +14,7 @@ import uvloop
 from benchmarks.peers.submitter import Submitter
 from benchmarks.peers.work import ITEMS, URL, answer
 from stanine.broker import StreamsBroker
-from stanine.connection.clients import connect_async
+from stanine.broker.connection.clients import connect_async
 from stanine.messages import SCORE_ATTEMPTS, Outbox
 from stanine.store import load_library
 from stanine.store.attempts import Attempts, Submission

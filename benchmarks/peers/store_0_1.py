@@ -14,8 +14,8 @@ import redis
 from benchmarks.peers.slices import SCALES, codes_of, obey
 from benchmarks.peers.work import URL
 from stanine.broker import StreamsBroker
-from stanine.connection.clients import connect_async
-from stanine.domain.result import ENGINE_VERSION, SCALE_BYTES
+from stanine.broker.connection.clients import connect_async
+from stanine.domain.scoring.result import ENGINE_VERSION, SCALE_BYTES
 from stanine.messages import SCORE_ATTEMPTS, Outbox
 from stanine.store import attempts, load_library, records, results
 from stanine.store.durability import Writer

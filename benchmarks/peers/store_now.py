@@ -9,7 +9,7 @@ import redis
 from benchmarks.peers.slices import SCALES, obey
 from benchmarks.peers.stanine import attempts_of, submission
 from benchmarks.peers.work import URL
-from stanine.domain.result import ENGINE_VERSION, SCALE_BYTES
+from stanine.domain.scoring.result import ENGINE_VERSION, SCALE_BYTES
 from stanine.messages import Outbox
 from stanine.store import load_library
 from stanine.store.attempts import Submission

@@ -10,8 +10,8 @@ from charts.values_model.comments import read_comments
 from charts.values_model.records import Values
 from charts.values_model.texts import take_numbers, text_shape
 
-from stanine.resources.crds import root_schema
-from stanine.resources.kinds import KINDS
+from stanine.crds.generate import root_schema
+from stanine.crds.kinds import KINDS
 
 CHART = Path("charts/stanine")
 #: Between these lines of the README stands the table.

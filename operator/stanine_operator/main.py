@@ -19,23 +19,23 @@ from stanine.telemetry.heartbeats import Heartbeats
 from stanine.telemetry.logs import configure_logs, get_log
 from stanine.telemetry.metrics import make_registry
 from stanine.telemetry.traces import TracingConfigError, get_tracer, make_provider, stop_provider
-from stanine_operator.catalogue import all_kinds
-from stanine_operator.client import Client, ClusterError
-from stanine_operator.cluster import Cluster
-from stanine_operator.connections import Connections
-from stanine_operator.events import Poster
-from stanine_operator.kinds import GROUP, VERSION, Kind
-from stanine_operator.leaving import Leaving
-from stanine_operator.login import LoginError, connection_info, log_in
-from stanine_operator.loop import Loop
+from stanine_operator.controller.catalogue import all_kinds
+from stanine_operator.controller.controller import Loop
+from stanine_operator.controller.events import EventRecorder
+from stanine_operator.controller.kinds import GROUP, VERSION, Kind
+from stanine_operator.controller.reconciler import Reconciler
+from stanine_operator.controller.resource import Key, read_resource
+from stanine_operator.controller.resource_cache import ResourceCache
+from stanine_operator.controller.responsibility import Responsibility
+from stanine_operator.kubernetes.client import Client, ClusterError
+from stanine_operator.kubernetes.cluster import Cluster
+from stanine_operator.kubernetes.credentials import LoginError, connection_info, log_in
+from stanine_operator.kubernetes.leaving import Leaving
 from stanine_operator.metrics import OperatorMetrics
-from stanine_operator.neighbours import Neighbours
-from stanine_operator.pulse import Pulse
 from stanine_operator.readiness import Readiness
-from stanine_operator.resource import Key, read_resource
-from stanine_operator.responsibility import Responsibility
+from stanine_operator.redis_servers.connections import Connections
+from stanine_operator.redis_servers.monitor import ServerMonitor
 from stanine_operator.settings import DEFAULT_NAMESPACE, Options, configure_kopf, read_options, served_namespaces
-from stanine_operator.turns import Turns
 
 #: Seconds between looks for CustomResourceDefinitions that are not installed yet.
 KINDS_EVERY = 2.0
@@ -67,7 +67,7 @@ async def _serve(options: Options, provider: TracerProvider) -> int:
     settings = kopf.OperatorSettings()
     configure_kopf(settings)
     kinds = {kind.name: kind for kind in all_kinds()}
-    neighbours, heartbeats, readiness = Neighbours(), Heartbeats(), Readiness()
+    neighbours, heartbeats, readiness = ResourceCache(), Heartbeats(), Readiness()
     metrics = OperatorMetrics(make_registry(), neighbours, kinds)
     client = await Client.connect(seen=lambda method, status: metrics.requests.labels(method, str(status)).inc())
     cluster, namespaces = Cluster(client), served_namespaces(options, client.namespace)
@@ -75,10 +75,10 @@ async def _serve(options: Options, provider: TracerProvider) -> int:
         options.health_host, options.health_port, heartbeats=heartbeats, ready=readiness.reasons, registry=metrics.registry
     )
     health.start()
-    poster = Poster(cluster, dropped=lambda why: metrics.dropped_events.labels(why).inc())
+    poster = EventRecorder(cluster, dropped=lambda why: metrics.dropped_events.labels(why).inc())
     connections = Connections(cluster.read_secret_from_thread)
     executor = ThreadPoolExecutor(options.workers, thread_name_prefix="turn")
-    turns = Turns(kinds, neighbours, connections, cluster, poster, metrics, get_tracer(provider), executor, options.operator_id)
+    turns = Reconciler(kinds, neighbours, connections, cluster, poster, metrics, get_tracer(provider), executor, options.operator_id)
     loop = Loop(
         kinds, neighbours, turns, connections, cluster, metrics, heartbeats,
         workers=options.workers, namespaces=tuple(namespaces) or (None,),
@@ -96,7 +96,7 @@ async def _serve(options: Options, provider: TracerProvider) -> int:
     try:
         ready_for = (lambda: _missing(cluster, kinds), lambda: _refused_leases(responsibility))
         if all([await _wait_for(each, readiness, stop) for each in ready_for]):
-            pulse = Pulse(connections, loop.connection_changed, lambda key: _seen_process(neighbours, key))
+            pulse = ServerMonitor(connections, loop.connection_changed, lambda key: _seen_process(neighbours, key))
             working = [
                 *loop.start(),
                 asyncio.create_task(_tell_when_ready(loop, readiness), name="readiness"),
@@ -199,7 +199,7 @@ def _register(kinds: dict[str, Kind], loop: Loop, history: int) -> kopf.Operator
     return registry
 
 
-def _seen_process(neighbours: Neighbours, key: Key) -> str | None:
+def _seen_process(neighbours: ResourceCache, key: Key) -> str | None:
     """Return the id of the server's process that a RedisConfig's last turn has seen."""
     resource = neighbours.get(key)
     return None if resource is None else resource.status.get("runId")

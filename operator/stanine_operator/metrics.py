@@ -8,9 +8,9 @@ from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
 from stanine.telemetry.metrics import DURATION_BUCKETS
-from stanine_operator.neighbours import Neighbours
-from stanine_operator.resource import Key
-from stanine_operator.status import is_ready
+from stanine_operator.controller.resource import Key
+from stanine_operator.controller.resource_cache import ResourceCache
+from stanine_operator.controller.status import is_ready
 
 _HUMP = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
 
@@ -18,16 +18,18 @@ _HUMP = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
 class OperatorMetrics:
     """The operator's metrics."""
 
-    def __init__(self, registry: CollectorRegistry, neighbours: Neighbours, kinds: Iterable[str]) -> None:
+    def __init__(self, registry: CollectorRegistry, neighbours: ResourceCache, kinds: Iterable[str]) -> None:
         self.registry = registry
         prefix = "stanine_operator"
         self.reconciles = Counter(
-            f"{prefix}_reconciles", "Turns done, by kind and what came of them.", ["kind", "outcome"], registry=registry
+            f"{prefix}_reconciles", "Reconciler done, by kind and what came of them.", ["kind", "outcome"], registry=registry
         )
         self.duration = Histogram(
             f"{prefix}_reconcile_duration_seconds", "Seconds a turn took.", ["kind"], buckets=DURATION_BUCKETS, registry=registry
         )
-        self.errors = Counter(f"{prefix}_errors", "Turns that a problem ended, by kind and reason.", ["kind", "reason"], registry=registry)
+        self.errors = Counter(
+            f"{prefix}_errors", "Reconciler that a problem ended, by kind and reason.", ["kind", "reason"], registry=registry
+        )
         self.requests = Counter(
             f"{prefix}_api_requests", "Requests to the API server (0: no answer).", ["method", "status"], registry=registry
         )
@@ -42,7 +44,7 @@ class OperatorMetrics:
 class ResourceGauges(Collector):
     """How many resources there are by readiness, and what each kind reports of them: `stanine_operator_queue_ready{namespace,name}`."""
 
-    def __init__(self, neighbours: Neighbours, kinds: tuple[str, ...]) -> None:
+    def __init__(self, neighbours: ResourceCache, kinds: tuple[str, ...]) -> None:
         self._neighbours = neighbours
         self._kinds = kinds
         self._values: dict[Key, Mapping[str, float]] = {}

@@ -12,12 +12,12 @@ import yaml
 from tests.chart.rendering import CI_FILES, NAMESPACE, environment, of_kind, pod_specs, render, secret_texts
 from tests.conftest import free_port, valkey_binary
 
-from stanine.api.keys import Scope, read_entries
+from stanine.api.web.auth import Scope, read_entries
+from stanine.broker.connection.clients import connect
+from stanine.broker.connection.environment import read_environment
 from stanine.broker.keys import queue_keys
-from stanine.connection.clients import connect
-from stanine.connection.environment import read_environment
+from stanine.crds.reading import read_queue, read_redis_config
 from stanine.messages import BUILD_INDEX, SCORE_ATTEMPTS
-from stanine.resources.reading import read_queue, read_redis_config
 from stanine.store.keys import Keys
 
 

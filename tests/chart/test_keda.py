@@ -11,7 +11,7 @@ import yaml
 from tests.chart.rendering import CHART, CI_FILES, Object, of_kind, render, secret_texts
 from tests.conftest import free_port, valkey_binary
 
-from stanine.connection.clients import connect
+from stanine.broker.connection.clients import connect
 
 BOTH = {name: {"keda": {"enabled": True}} for name in ("indexWatcher", "resultWatcher")}
 #: Metadata of each type of trigger: what must be there, and what else is read. With a consumerGroup the length would not be looked at.

@@ -13,7 +13,7 @@ from tests.chart.alerting import rules
 from tests.chart.rendering import NAMESPACE, ROOT, of_kind, render
 from tests.integration.metrics_page import PAGE, Described, described
 
-from stanine.api.problems import KINDS
+from stanine.api.web.problems import KINDS
 
 METRICS = described()
 #: Labels that a scrape through ServiceMonitor or PodMonitor adds; the operator's own `namespace` is renamed by it.

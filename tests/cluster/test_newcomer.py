@@ -15,7 +15,7 @@ from tests.chart.rendering import CI_FILES, render
 from tests.cluster.conftest import REDIS_7_IMAGE, ROOT, Release, image, run, until
 from tests.conftest import need
 
-from stanine.cli.sample_data import SampleDataMissingError, read_table
+from stanine.cli.io.sample_data import SampleDataMissingError, read_table
 
 pytestmark = [pytest.mark.cluster, pytest.mark.slow]
 

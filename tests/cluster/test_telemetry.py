@@ -130,7 +130,7 @@ def listening(release: Release, folder: Path) -> Iterator[None]:
             process.wait(10)
 
 
-class Told(NamedTuple):
+class RequestStatus(NamedTuple):
     """What was told of the callers' requests: the spans, and what each pod logged meanwhile, by its component."""
 
     spans: list[Span]
@@ -138,17 +138,17 @@ class Told(NamedTuple):
 
 
 @pytest.fixture(scope="module")
-def told(running: Release, tmp_path_factory: pytest.TempPathFactory) -> Told:
+def told(running: Release, tmp_path_factory: pytest.TempPathFactory) -> RequestStatus:
     """What a publication, a submission and an order came to, all of one caller's trace, and an Instrument that was applied."""
     folder = tmp_path_factory.mktemp("logs")
     with listening(running, folder):
         spans = call(running)
     logs = {name: "".join((folder / pod).read_text() for pod in pods(running, name)) for name in COMPONENTS}
-    return Told(spans, logs)
+    return RequestStatus(spans, logs)
 
 
 @pytest.fixture
-def spans(told: Told) -> list[Span]:
+def spans(told: RequestStatus) -> list[Span]:
     return told.spans
 
 
@@ -229,7 +229,7 @@ def test_an_applied_instrument_is_one_trace_from_the_operators_turn_to_the_index
     check_sender(built, running, "index-watcher")
 
 
-def test_the_logs_of_each_pod_name_the_trace(told: Told) -> None:
+def test_the_logs_of_each_pod_name_the_trace(told: RequestStatus) -> None:
     lines = {name: [json.loads(line) for line in text.splitlines() if line.startswith("{")] for name, text in told.logs.items()}
     named = {(name, line["event"], line["span_id"]) for name in lines for line in lines[name] if line.get("trace_id") == TRACE}
     assert ("api", "queue.order_carried_out", only(told.spans, "POST /v1/queues/{queue}/dead:requeue").span_id) in named
@@ -269,7 +269,7 @@ def test_what_the_monitors_name_is_there_and_tells_what_the_page_describes(runni
             assert wanted <= exposed(run("kubectl", "get", "--raw", path)).keys()
 
 
-def test_no_answer_person_key_or_password_is_in_a_trace_or_a_log(running: Release, told: Told) -> None:
+def test_no_answer_person_key_or_password_is_in_a_trace_or_a_log(running: Release, told: RequestStatus) -> None:
     sent = b"".join(bodies(running)).decode(errors="replace")
     assert running.namespace in sent, "the bodies are readable"
     passwords = {running.secret("redis", f"{user}-password") for user in ("api", "index-watcher", "result-watcher", "operator", "cli")}

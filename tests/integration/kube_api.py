@@ -18,8 +18,8 @@ import pytest
 from tests.conftest import free_port
 from tests.integration.kube_client import BlockingClient
 
-from stanine_operator.client import ClusterError
-from stanine_operator.login import LoginError
+from stanine_operator.kubernetes.client import ClusterError
+from stanine_operator.kubernetes.credentials import LoginError
 
 _PROGRAMS = ("etcd", "kube-apiserver", "kubectl")
 #: The development cluster's own command, where it lies beside the checkout: `assets` prints the folder of the programs.

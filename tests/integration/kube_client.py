@@ -6,8 +6,8 @@ from collections.abc import Coroutine
 from pathlib import Path
 from typing import Any, TypeVar
 
-from stanine_operator.client import Body, Client
-from stanine_operator.login import log_in
+from stanine_operator.kubernetes.client import Body, Client
+from stanine_operator.kubernetes.credentials import log_in
 
 T = TypeVar("T")
 

@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 
 import redis.asyncio
 
-from stanine.connection.clients import connect, connect_async
+from stanine.broker.connection.clients import connect, connect_async
 from stanine.messages import Outbox
 from stanine.store import load_library
 from stanine.store.attempts import Attempts, Submission

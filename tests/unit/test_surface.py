@@ -16,9 +16,9 @@ import yaml
 from opentelemetry import trace
 
 from stanine.api.app import Api
-from stanine.api.keys import Keyring
-from stanine.api.openapi import describe
 from stanine.api.settings import ApiSettings
+from stanine.api.web.auth import Keyring
+from stanine.api.web.openapi import describe
 from stanine.cli.application import make_app
 from stanine.cli.main import COMMANDS
 

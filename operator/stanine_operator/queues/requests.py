@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 import msgspec
 
-from stanine.resources.queue import QueueSpec
+from stanine.crds.queue import QueueSpec
 
 #: What became of a request.
 EXECUTED, NOT_EXECUTED, TOKEN_CONFLICT = "Executed", "NotExecuted", "TokenConflict"
@@ -29,7 +29,7 @@ class Request(msgspec.Struct, frozen=True):
     actor: str = ""
 
 
-class Told(msgspec.Struct, frozen=True):
+class RequestStatus(msgspec.Struct, frozen=True):
     """What the status says of a request."""
 
     token: str
@@ -59,14 +59,14 @@ def tokens_of(spec: QueueSpec) -> tuple[str, str]:
     return spec.purge.token if spec.purge else "", spec.requeue_dead.token if spec.requeue_dead else ""
 
 
-def read_told(status: dict[str, Any], field: str) -> Told | None:
+def read_told(status: dict[str, Any], field: str) -> RequestStatus | None:
     """Return what a status says of a request."""
     found = status.get(field)
     if not isinstance(found, dict) or "token" not in found:
         return None
-    return Told(str(found["token"]), str(found.get("outcome", "")), found.get("count"))
+    return RequestStatus(str(found["token"]), str(found.get("outcome", "")), found.get("count"))
 
 
-def must_execute(request: Request, handled: str, told: Told | None) -> bool:
+def must_execute(request: Request, handled: str, told: RequestStatus | None) -> bool:
     """Tell whether a request is to be carried out: neither Redis nor the status has it as dealt with."""
     return request.token not in (handled, told.token if told else "")

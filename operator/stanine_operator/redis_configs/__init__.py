@@ -3,6 +3,6 @@
 Nothing is left to release: parameters, settings and their history outlive the resource.
 """
 
-from stanine_operator.redis_configs.turn import reconcile
+from stanine_operator.redis_configs.reconcile import reconcile
 
 __all__ = ["reconcile"]

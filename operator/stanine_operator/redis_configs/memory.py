@@ -6,9 +6,9 @@ a server that idles changes nothing.
 
 from collections.abc import Mapping
 
-from stanine.store.configuration.changing import Memory as LayoutsMemory
-from stanine.store.configuration.standing import Layout
-from stanine_operator.outcome import Verdict
+from stanine.store.settings.changes import Memory as LayoutsMemory
+from stanine.store.settings.snapshot import Layout
+from stanine_operator.controller.reconcile_result import Verdict
 from stanine_operator.redis_configs.records import Memory
 
 #: Digits that are kept of a figure of memory: enough to see where a server stands.

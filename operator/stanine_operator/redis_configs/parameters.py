@@ -15,12 +15,12 @@ from typing import Any
 
 import msgspec
 
-from stanine.connection.errors import PERMISSION_MISSING, ServerProblem
-from stanine.resources.server_parameters import is_same
-from stanine_operator.conditions import find_condition
-from stanine_operator.outcome import Verdict
+from stanine.broker.connection.errors import PERMISSION_MISSING, ServerProblem
+from stanine.crds.server_parameters import is_same
+from stanine_operator.controller.conditions import find_condition
+from stanine_operator.controller.reconcile_result import Verdict
+from stanine_operator.controller.resource import Resource
 from stanine_operator.redis_configs.records import Change, Drift, Parameter, ParametersSeen
-from stanine_operator.resource import Resource
 
 #: The condition of this part.
 CONDITION = "ServerConfigured"

@@ -2,7 +2,7 @@
 
 import msgspec
 
-from stanine.connection.errors import ServerProblem
+from stanine.broker.connection.errors import ServerProblem
 
 
 class Memory(msgspec.Struct, frozen=True):

@@ -9,8 +9,8 @@ from typing import Any
 
 import redis
 
-from stanine.connection.clients import drop_idle_connections
-from stanine.connection.errors import PERMISSION_MISSING, SERVER_REFUSED, ServerProblem, classify
+from stanine.broker.connection.clients import drop_idle_connections
+from stanine.broker.connection.errors import PERMISSION_MISSING, SERVER_REFUSED, ServerProblem, classify
 from stanine_operator.redis_configs.parameters import find_drift, is_half_applied
 from stanine_operator.redis_configs.records import Change, Memory, Parameter, ParametersSeen, Refused, ServerSeen
 

@@ -8,19 +8,19 @@ repeated, and the operator may die between any two of them.
     rollbackTo                that revision's values stand, as a new revision, and are held, whatever `settings` says
     layout, compatibility     at any time, whatever the above
 
-A hold ends by itself (stanine.connection.managing), so what is held is applied at every turn, which renews it and changes nothing else.
+A hold ends by itself (stanine.broker.connection.ownership), so what is held is applied at every turn, which renews it and changes nothing else.
 """
 
 from collections.abc import Mapping, Sequence
 
 import msgspec
 
-from stanine.connection.managing import Manager
-from stanine.store.configuration.changing import Stored
-from stanine.store.configuration.errors import ConfigurationError, ConfigurationManagedError, RevisionUnknownError
-from stanine.store.configuration.settings import NAMES, write_settings
-from stanine.store.configuration.standing import Beside, Layout
-from stanine_operator.outcome import Verdict
+from stanine.broker.connection.ownership import Manager
+from stanine.store.settings.changes import Stored
+from stanine.store.settings.errors import ConfigurationError, ConfigurationManagedError, RevisionUnknownError
+from stanine.store.settings.model import NAMES, write_settings
+from stanine.store.settings.snapshot import Layout, LegacySyncState
+from stanine_operator.controller.reconcile_result import Verdict
 
 #: The conditions of this part.
 APPLIED, MIGRATED = "SettingsApplied", "Migrated"
@@ -116,7 +116,7 @@ def judge_migrated(declared: Declared, stored: Stored, failures: Sequence[Failur
         )
     if _needs_migration(declared, stored):
         return Verdict(MIGRATED, False, "Contended", "somebody else changed the settings in the same moment: they are migrated shortly")
-    if stored.string is Beside.STRAY:
+    if stored.string is LegacySyncState.STRAY:
         text = "the settings are in the hash, but somebody has written the older string: set compatibility: DualWrite, or delete the string"
         return Verdict(MIGRATED, True, "OlderStringPresent", text)
     both = ", and in the other layout too (DualWrite)" if declared.dual else ""
@@ -154,7 +154,7 @@ def _judge_pin(declared: Declared, stored: Stored, failed: Failure | None) -> Ve
 
 
 def _needs_migration(declared: Declared, stored: Stored) -> bool:
-    out_of_step = declared.dual and stored.string is not Beside.IN_STEP
+    out_of_step = declared.dual and stored.string is not LegacySyncState.IN_STEP
     return (stored.layout, stored.dual_write) != (declared.layout, declared.dual) or out_of_step
 
 

@@ -7,20 +7,17 @@ from concurrent.futures import ThreadPoolExecutor
 from opentelemetry import trace
 
 from stanine import store
-from stanine.api.bulk import BulkIntake
-from stanine.api.checking import Checker
-from stanine.api.config_desk import ConfigDesk
-from stanine.api.deadlines import within
-from stanine.api.dispatch import Dispatcher
-from stanine.api.documents import DocumentReader
-from stanine.api.following import INDEX_SECONDS, SLOW_SECONDS, IndexFollower, Loops, SettingsFollower, WriteProbe, follow_keys
-from stanine.api.intake import Intake
-from stanine.api.keys import Keyring
-from stanine.api.live import LiveSettings
-from stanine.api.openapi import describe
-from stanine.api.problems import KINDS
-from stanine.api.queue_desk import QueueDesk, StateFollower
-from stanine.api.reading import AttemptReader
+from stanine.api.admin.current_settings import CurrentSettings
+from stanine.api.admin.queue_admin import QueueAdmin, StateFollower
+from stanine.api.admin.settings_admin import SettingsAdmin
+from stanine.api.attempt_reader import AttemptReader
+from stanine.api.intake.attempt_tokens import Tokens
+from stanine.api.intake.bulk import BulkIntake
+from stanine.api.intake.documents import DocumentReader
+from stanine.api.intake.storing import Intake
+from stanine.api.intake.validation import Checker
+from stanine.api.loops import INDEX_SECONDS, SLOW_SECONDS, IndexFollower, Loops, SettingsFollower, WriteProbe, follow_keys
+from stanine.api.result_presenter import ResultPresenter
 from stanine.api.routes.attempts import AttemptRoutes
 from stanine.api.routes.config import ConfigRoutes
 from stanine.api.routes.docs import DocsRoutes
@@ -29,17 +26,20 @@ from stanine.api.routes.probes import ProbeRoutes
 from stanine.api.routes.queues import QueueRoutes
 from stanine.api.routes.results import ResultRoutes
 from stanine.api.routes.tokens import TokenRoutes
-from stanine.api.scorings import Scorings
 from stanine.api.settings import ApiSettings
-from stanine.api.tokens import Tokens
+from stanine.api.web.auth import Keyring
+from stanine.api.web.deadlines import within
+from stanine.api.web.dispatch import Dispatcher
+from stanine.api.web.openapi import describe
+from stanine.api.web.problems import KINDS
 from stanine.broker import StreamsBroker
 from stanine.broker.bootstrap import QueueDeclaration, bootstrap_until_ready
+from stanine.broker.connection.clients import connect, connect_async, pool_use
+from stanine.broker.connection.errors import ServerProblem
 from stanine.broker.entry import head
 from stanine.broker.keys import queue_keys
-from stanine.connection.clients import connect, connect_async, pool_use
-from stanine.connection.errors import ServerProblem
 from stanine.messages import BUILD_INDEX, SCORE_ATTEMPTS, Outbox, Route
-from stanine.store import configuration
+from stanine.store import settings as configuration
 from stanine.store.attempts import Attempts
 from stanine.store.capacity import Capacity
 from stanine.store.durability import Writer
@@ -76,7 +76,7 @@ class Api:
         instruments = Instruments(self._client, writer, self._keys, _outbox(self._keys, BUILD_INDEX))
         attempts = Attempts(self._client, writer, self._keys, _outbox(self._keys, SCORE_ATTEMPTS))
         index = AsyncIndex(self._client, self._keys)
-        capacity, live = Capacity(self._client), LiveSettings()
+        capacity, live = Capacity(self._client), CurrentSettings()
         self._tokens = Tokens(TokenSecrets(self._client, self._library, self._keys))
         records = AttemptRecords(self._client, self._keys)
         self._waiter = ResultWaiter(self._client, self._keys, records)
@@ -84,8 +84,8 @@ class Api:
         checker, intake = Checker(attempts, instruments, index.entries), Intake(attempts)
         self._index = IndexFollower(index)
         self._following = SettingsFollower(self._client, self._keys, live, capacity, writer, intake)
-        self._desk = QueueDesk(StreamsBroker(url=settings.redis_url, namespace=self._keys.partition))
-        self._config_desk = ConfigDesk(settings.redis_url, self._keys)
+        self._desk = QueueAdmin(StreamsBroker(url=settings.redis_url, namespace=self._keys.partition))
+        self._config_desk = SettingsAdmin(settings.redis_url, self._keys)
         self._states = StateFollower(self._client, self._keys.partition, intake)
         self._writes = WriteProbe(self._client, self._keys)
         self._heartbeats = Heartbeats()
@@ -94,7 +94,7 @@ class Api:
         self._loops = Loops(self._heartbeats)
         lists = ResultLists(self._client, self._library, self._keys)
         self._reader = AttemptReader(records, lists, self._index, self._waiter, self._tokens)
-        scorings = Scorings(instruments)
+        scorings = ResultPresenter(instruments)
         bulk = BulkIntake(checker, intake, self._index, self._tokens, metrics, tracer, live, keyring)
         watch_pool(registry, "records", pool_use(self._client))
         metrics.watch_index(lambda: (index.entries.hits, index.entries.misses), lambda: self._index.refreshed_at)

@@ -16,10 +16,10 @@ import uvloop
 from opentelemetry.trace import TracerProvider
 
 from stanine.api.app import Api
-from stanine.api.keys import Keyring, KeysError
-from stanine.api.server import GRACE_SECONDS, listen, serve
 from stanine.api.settings import ApiSettings, read_settings
-from stanine.connection.environment import EnvironmentFaultError
+from stanine.api.web.auth import Keyring, KeysError
+from stanine.api.web.server import GRACE_SECONDS, listen, serve
+from stanine.broker.connection.environment import EnvironmentFaultError
 from stanine.telemetry.logs import configure_logs, get_log
 from stanine.telemetry.traces import TracingConfigError, make_provider, stop_provider
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import msgspec
 
-from stanine.connection.environment import DEFAULT_NAMESPACE, EnvironmentFaultError, read_environment
+from stanine.broker.connection.environment import DEFAULT_NAMESPACE, EnvironmentFaultError, read_environment
 
 
 class ApiSettings(msgspec.Struct, frozen=True):

@@ -16,6 +16,10 @@ from typing import Any
 import redis
 from dramatiq.errors import BrokerConnectionError
 
+from stanine.broker.connection.checks import check_server
+from stanine.broker.connection.errors import FUNCTIONS_MISSING, PERMISSION_MISSING, ServerError, ServerProblem, classify
+from stanine.broker.connection.functions import Library
+from stanine.broker.connection.ownership import Manager
 from stanine.broker.errors import BrokerSettingsInvalid
 from stanine.broker.keys import libraries_key, queue_keys
 from stanine.broker.patience import TROUBLE
@@ -23,10 +27,6 @@ from stanine.broker.queue import Handled, Queue
 from stanine.broker.queue import library as broker_library
 from stanine.broker.settings import QueueSettings, read_settings
 from stanine.broker.state import QueueState
-from stanine.connection.checks import check_server
-from stanine.connection.errors import FUNCTIONS_MISSING, PERMISSION_MISSING, ServerError, ServerProblem, classify
-from stanine.connection.library import Library
-from stanine.connection.managing import Manager
 
 #: Versions of a library that stay loaded: this one and the one before, which a rollout still runs.
 KEPT_VERSIONS = 2

@@ -17,7 +17,7 @@ from dramatiq.errors import BrokerConnectionError
 from stanine.broker.batch import BatchLimits, Part, merge, merge_entries
 from stanine.broker.entry import Entry, Fields, is_tick, read_entry
 from stanine.broker.fetching import Fetching
-from stanine.broker.membership import Membership
+from stanine.broker.membership import ConsumerLease
 from stanine.broker.opening import Unusable, actor_of, open_entry, open_part
 from stanine.broker.patience import TROUBLE, Backoff, connection_error
 from stanine.broker.proxy import StreamProxy
@@ -46,7 +46,7 @@ _logger = logging.getLogger(__name__)
 class StreamsConsumer(dramatiq.Consumer):
     """Delivers the messages of one queue to one Worker."""
 
-    def __init__(self, broker: "StreamsBroker", membership: Membership, prefetch: int, timeout_ms: int) -> None:
+    def __init__(self, broker: "StreamsBroker", membership: ConsumerLease, prefetch: int, timeout_ms: int) -> None:
         self._broker = broker
         self._client = broker.client
         self._membership = membership

@@ -15,7 +15,7 @@ from stanine.broker.dedupe import DUPLICATE
 from stanine.broker.entry import TRACE_OPTION, NewEntry
 from stanine.broker.errors import QueueDraining
 from stanine.broker.exchange import Call
-from stanine.broker.keeper import Keeper
+from stanine.broker.keeper import LeaseKeeper
 from stanine.broker.patience import TROUBLE, connection_error
 from stanine.broker.producing import Chunk, Message, make_entry, without_options
 from stanine.broker.proxy import StreamProxy
@@ -33,7 +33,7 @@ class Enqueueing:
 
     if TYPE_CHECKING:
         logger: logging.Logger
-        keeper: Keeper
+        keeper: LeaseKeeper
         actors: dict[str, dramatiq.Actor[Any, Any]]
         _senders: Senders
         _look: ServerLook

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from stanine.connection.managing import ManagedError, Manager
+from stanine.broker.connection.ownership import ManagedError, Manager
 
 
 class StreamsBrokerError(ValueError):

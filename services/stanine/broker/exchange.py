@@ -2,8 +2,8 @@
 
 from dataclasses import dataclass
 
+from stanine.broker.connection.functions import Argument
 from stanine.broker.entry import Fields
-from stanine.connection.library import Argument
 
 #: What a fetch answers in place of a time when another consumer keeps the watch.
 BELL = -2

@@ -12,12 +12,12 @@ import dramatiq
 import redis
 
 from stanine.broker.batch import SECOND_PART, BatchLimits, Part, limits_of
+from stanine.broker.connection.functions import is_function_missing
 from stanine.broker.entry import Entry, Fields, read_head
 from stanine.broker.exchange import Fetched, Room
-from stanine.broker.membership import Membership
+from stanine.broker.membership import ConsumerLease
 from stanine.broker.queue import library
 from stanine.broker.reader import QUEUE_DELETED, Reader
-from stanine.connection.library import is_function_missing
 
 #: Entries of a batch read at once before the size of messages is known.
 FIRST_COUNT = 64
@@ -42,7 +42,7 @@ class Fetching:
         """Give the connection back."""
         self._reader.close()
 
-    def read(self, membership: Membership, free: int, block: float, succeeded: Callable[[], None]) -> "list[tuple[bytes, Fields]]":
+    def read(self, membership: ConsumerLease, free: int, block: float, succeeded: Callable[[], None]) -> "list[tuple[bytes, Fields]]":
         """Return new entries for up to `free` calls, waiting at most `block` seconds for the first.
 
         `succeeded` is called when the server has taken a command that changes something: then it works.
@@ -64,14 +64,14 @@ class Fetching:
         succeeded()
         return fetched.rows or self._wait(membership, fetched, block_ms)
 
-    def adapt(self, read: int, work: "list[Part | Entry]", membership: Membership) -> None:
+    def adapt(self, read: int, work: "list[Part | Entry]", membership: ConsumerLease) -> None:
         """Read about one batch at a time, however many ids the messages carry: more would only keep them from other consumers."""
         if read >= self._count and len(work) == 1:
             self._count = min(self._count * 2, self._largest(membership))
         elif len(work) > 1 and isinstance(work[0], Part):
             self._count = len(work[0].entry_ids)
 
-    def limits(self, head: bytes, membership: Membership) -> BatchLimits | None:
+    def limits(self, head: bytes, membership: ConsumerLease) -> BatchLimits | None:
         """Return how the actor of a head takes its batches; None if it is unknown, or takes messages one by one."""
         try:
             _, actor_name = read_head(head)
@@ -85,11 +85,11 @@ class Fetching:
         """Whether messages of this queue are merged."""
         return self._kinds()[0]
 
-    def room(self, calls: int, membership: Membership) -> Room:
+    def room(self, calls: int, membership: ConsumerLease) -> Room:
         """Return the room for `calls` calls with entries that dead consumers held: of a batch, they are merged in small parts."""
         return Room(calls, min(SECOND_PART, self._smallest(membership)))
 
-    def _wait(self, membership: Membership, fetched: Fetched, block_ms: int) -> "list[tuple[bytes, Fields]]":
+    def _wait(self, membership: ConsumerLease, fetched: Fetched, block_ms: int) -> "list[tuple[bytes, Fields]]":
         """Wait for the rate if there is work, for work if there is none, for the bell if another does that."""
         if fetched.waits_for_bell:
             try:
@@ -115,12 +115,12 @@ class Fetching:
         batch = [actor.options.get("batch") is not None for actor in list(self._actors.values()) if actor.queue_name == self._queue_name]
         return any(batch), not all(batch)
 
-    def _bounds(self, membership: Membership) -> list[int]:
+    def _bounds(self, membership: ConsumerLease) -> list[int]:
         actors = [actor for actor in list(self._actors.values()) if actor.queue_name == self._queue_name]
         return [bound.max_messages for bound in (limits_of(actor, membership.settings) for actor in actors) if bound]
 
-    def _largest(self, membership: Membership) -> int:
+    def _largest(self, membership: ConsumerLease) -> int:
         return max(self._bounds(membership), default=1)
 
-    def _smallest(self, membership: Membership) -> int:
+    def _smallest(self, membership: ConsumerLease) -> int:
         return min(self._bounds(membership), default=1)

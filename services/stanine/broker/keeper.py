@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 import redis
 
 from stanine.broker.errors import BrokerSettingsInvalid
-from stanine.broker.membership import Membership
+from stanine.broker.membership import ConsumerLease
 from stanine.broker.patience import PAUSE_MAX, TROUBLE, Backoff
 from stanine.broker.queue import Queue
 from stanine.broker.settings import read_settings
@@ -25,15 +25,15 @@ IDLE_FIRST = 2 * BEAT_INTERVAL
 _logger = logging.getLogger(__name__)
 
 
-class Keeper:
+class LeaseKeeper:
     """Renews, promotes and recovers for every membership it watches."""
 
     def __init__(self, make_client: "Callable[[], redis.Redis]") -> None:
         self._make_client = make_client
         self._client: redis.Redis | None = None
         self._wake = threading.Condition()
-        #: Membership -> when its next beat is due (monotonic seconds).
-        self._beats: dict[Membership, float] = {}
+        #: ConsumerLease -> when its next beat is due (monotonic seconds).
+        self._beats: dict[ConsumerLease, float] = {}
         #: Queue -> when its next delayed message is due (monotonic seconds).
         self._due: dict[Queue, float] = {}
         self._thread: threading.Thread | None = None
@@ -41,7 +41,7 @@ class Keeper:
         self._backoff = Backoff(_logger, "Keeping leases")
         self._bad_settings: dict[str, str] = {}
 
-    def watch(self, membership: Membership) -> None:
+    def watch(self, membership: ConsumerLease) -> None:
         """Keep a membership that has just joined; its first beat is at once and learns what is due and orphaned."""
         with self._wake:
             self._beats[membership] = 0.0
@@ -51,7 +51,7 @@ class Keeper:
                 self._thread.start()
             self._wake.notify()
 
-    def forget(self, membership: Membership) -> None:
+    def forget(self, membership: ConsumerLease) -> None:
         """Stop keeping a membership."""
         with self._wake:
             self._beats.pop(membership, None)
@@ -95,19 +95,19 @@ class Keeper:
         if client is not None:
             client.close()
 
-    def _work(self, beats: list[Membership], due: list[Queue]) -> float:
+    def _work(self, beats: list[ConsumerLease], due: list[Queue]) -> float:
         """Do what is due; return the seconds to wait before trying again if something failed.
 
         A queue with a problem of its own (a key of a wrong type) must not cost the others their leases, so each is tried.
         """
         failure: Exception | None = None
-        jobs: list[Membership | Queue] = [*beats, *due]
+        jobs: list[ConsumerLease | Queue] = [*beats, *due]
         for job in jobs:
             try:
                 if self._client is None:
                     self._client = self._make_client()
                     self._backoff = Backoff(_logger, "Keeping leases", self._client)
-                if isinstance(job, Membership):
+                if isinstance(job, ConsumerLease):
                     self._beat(self._client, job)
                 else:
                     self._promote(self._client, job)
@@ -137,7 +137,7 @@ class Keeper:
             raise
         self.expect(queue, wait)
 
-    def _beat(self, client: "redis.Redis", membership: Membership) -> None:
+    def _beat(self, client: "redis.Redis", membership: ConsumerLease) -> None:
         queue = membership.queue
         beat = queue.beat(client, membership.name, membership.settings)
         if not beat.alive:
@@ -156,7 +156,7 @@ class Keeper:
         else:  # the only one need not wait for others who might have more room
             membership.note_orphans(time.monotonic() + (IDLE_FIRST if beat.heirs > 1 else 0.0))
 
-    def _apply(self, membership: Membership, fields: Mapping[bytes, bytes]) -> None:
+    def _apply(self, membership: ConsumerLease, fields: Mapping[bytes, bytes]) -> None:
         name = membership.queue.name
         try:
             state, before = read_state(fields), membership.state

@@ -21,7 +21,7 @@ def consumer_name() -> str:
     return f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(6)}"
 
 
-class Membership:
+class ConsumerLease:
     """One registered consumer of one queue."""
 
     def __init__(self, queue: Queue, defaults: QueueSettings, worker: object = None) -> None:

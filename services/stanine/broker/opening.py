@@ -9,7 +9,7 @@ from dramatiq.errors import DecodeError
 
 from stanine.broker.batch import Part
 from stanine.broker.entry import TRACE_OPTION, Entry, read_head
-from stanine.broker.membership import Membership
+from stanine.broker.membership import ConsumerLease
 from stanine.broker.proxy import StreamProxy
 
 
@@ -22,7 +22,7 @@ class Unusable:
     actor: str = ""
 
 
-def open_part(part: Part, membership: Membership) -> StreamProxy:
+def open_part(part: Part, membership: ConsumerLease) -> StreamProxy:
     """Return the one message of merged entries."""
     message: dramatiq.Message[Any] = dramatiq.Message(
         queue_name=membership.queue.name,
@@ -36,7 +36,7 @@ def open_part(part: Part, membership: Membership) -> StreamProxy:
     return StreamProxy(message, membership, part.entry_ids, part.delivery, None)
 
 
-def open_entry(entry: Entry, membership: Membership, actors: "Mapping[str, dramatiq.Actor[Any, Any]]") -> StreamProxy | Unusable:
+def open_entry(entry: Entry, membership: ConsumerLease, actors: "Mapping[str, dramatiq.Actor[Any, Any]]") -> StreamProxy | Unusable:
     """Return the message of one entry. One for an unknown actor is returned, too: rejecting it is the Worker's part."""
     if entry.ids is not None:
         return _without_batch_actor(entry, membership, actors)
@@ -59,7 +59,7 @@ def open_entry(entry: Entry, membership: Membership, actors: "Mapping[str, drama
     return StreamProxy(message, membership, [entry.id], entry.delivery, entry)
 
 
-def _batch_of_one(entry: Entry, message: Any, argument: str, membership: Membership) -> StreamProxy | Unusable:
+def _batch_of_one(entry: Entry, message: Any, argument: str, membership: ConsumerLease) -> StreamProxy | Unusable:
     """Return a message to a batch actor that was encoded whole: by a producer that does not know the actor, in an encoding for bytes."""
     ids = message.kwargs.get(argument)
     if message.args or len(message.kwargs) != 1 or not isinstance(ids, bytes):
@@ -84,7 +84,9 @@ def actor_of(entry: Entry) -> str:
         return ""
 
 
-def _without_batch_actor(entry: Entry, membership: Membership, actors: "Mapping[str, dramatiq.Actor[Any, Any]]") -> StreamProxy | Unusable:
+def _without_batch_actor(
+    entry: Entry, membership: ConsumerLease, actors: "Mapping[str, dramatiq.Actor[Any, Any]]"
+) -> StreamProxy | Unusable:
     try:
         _, actor_name = read_head(entry.head)
     except ValueError:

@@ -8,12 +8,12 @@ from collections.abc import Sequence
 from dataclasses import fields
 from typing import TYPE_CHECKING, Literal, get_args
 
+from stanine.broker.connection.ownership import Manager
 from stanine.broker.deadletters import DeadLetter, delete_dead, find_dead, last_dead_id, list_dead
 from stanine.broker.errors import BrokerSettingsInvalid
 from stanine.broker.queue import Outcome, Queue, QueueStats
 from stanine.broker.settings import QueueSettings, read_settings
 from stanine.broker.state import QueueState, read_state
-from stanine.connection.managing import Manager
 
 if TYPE_CHECKING:
     import redis

@@ -10,8 +10,8 @@ from typing import Any, TypeVar
 import redis
 from dramatiq.errors import BrokerConnectionError
 
-from stanine.connection.clients import drop_idle_connections
-from stanine.connection.errors import PRIMARY_DOWN, READ_ONLY, ServerProblem, classify
+from stanine.broker.connection.clients import drop_idle_connections
+from stanine.broker.connection.errors import PRIMARY_DOWN, READ_ONLY, ServerProblem, classify
 
 T = TypeVar("T")
 

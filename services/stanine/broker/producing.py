@@ -8,11 +8,11 @@ from typing import Any
 import dramatiq
 
 from stanine.broker.batch import ids_of, refuse_options
+from stanine.broker.connection.functions import Argument
 from stanine.broker.dedupe import DEDUPE_OPTIONS, DUPLICATE, dedupe_of
 from stanine.broker.entry import TRACE_OPTION, NewEntry, head
 from stanine.broker.exchange import Call
 from stanine.broker.queue import Queue
-from stanine.connection.library import Argument
 
 #: Messages appended by one call, and their bytes: some milliseconds of the server's time.
 CHUNK_MESSAGES = 500

@@ -9,14 +9,14 @@ import dramatiq
 
 if TYPE_CHECKING:
     from stanine.broker.entry import Entry
-    from stanine.broker.membership import Membership
+    from stanine.broker.membership import ConsumerLease
 
 
 class StreamProxy(dramatiq.MessageProxy):
     """A message in flight: one entry, or the merged entries of a batch."""
 
     def __init__(
-        self, message: "dramatiq.Message[Any]", membership: "Membership", entry_ids: list[bytes], delivery: int, entry: "Entry | None"
+        self, message: "dramatiq.Message[Any]", membership: "ConsumerLease", entry_ids: list[bytes], delivery: int, entry: "Entry | None"
     ) -> None:
         super().__init__(message)
         self.membership = membership

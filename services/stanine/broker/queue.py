@@ -11,14 +11,14 @@ from typing import Any
 
 import redis
 
+from stanine.broker.connection.functions import Argument, Library
+from stanine.broker.connection.ownership import HOLD_MS, Manager, managing_source, read_manager
 from stanine.broker.entry import GROUP, Entry, NewEntry
 from stanine.broker.errors import QueueManaged, RequestConflict
 from stanine.broker.exchange import Call, Room
 from stanine.broker.keys import QueueKeys
 from stanine.broker.settings import QueueSettings
 from stanine.broker.state import STATE_FIELD, QueueState, read_state
-from stanine.connection.library import Argument, Library
-from stanine.connection.managing import HOLD_MS, Manager, managing_source, read_manager
 
 _PREFIX = "stanine_broker"
 #: The files of the function library, in order: a later one may use what an earlier one defines.

@@ -4,9 +4,9 @@ from typing import Any
 
 import redis
 
+from stanine.broker.connection.functions import Argument
 from stanine.broker.entry import GROUP, Fields
 from stanine.broker.exchange import Fetched
-from stanine.connection.library import Argument
 
 #: What a server says when it has no such queue (any more). Redis says UNBLOCKED also to who waits while it becomes a replica.
 QUEUE_DELETED = ("NOGROUP", "UNBLOCKED the stream key no longer exists")

@@ -6,8 +6,8 @@ from typing import Any
 import redis
 import redis.asyncio
 
+from stanine.broker.connection.checks import find_problem
 from stanine.broker.patience import TROUBLE
-from stanine.connection.checks import find_problem
 
 _logger = logging.getLogger(__name__)
 

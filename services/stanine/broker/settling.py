@@ -16,8 +16,8 @@ from dramatiq.middleware import SkipMessage
 from dramatiq.middleware.shutdown import Shutdown
 
 from stanine.broker.failure import split
-from stanine.broker.keeper import Keeper
-from stanine.broker.membership import Membership
+from stanine.broker.keeper import LeaseKeeper
+from stanine.broker.membership import ConsumerLease
 from stanine.broker.patience import Backoff, patiently
 from stanine.broker.proxy import StreamProxy
 from stanine.broker.queue import FENCED, Verdict
@@ -29,7 +29,7 @@ _logger = logging.getLogger(__name__)
 class Settler:
     """Settles for one broker. Waits for the server; raises BrokerConnectionError if the broker is closed meanwhile."""
 
-    def __init__(self, client: "redis.Redis", keeper: Keeper, actors: "Mapping[str, dramatiq.Actor[Any, Any]]") -> None:
+    def __init__(self, client: "redis.Redis", keeper: LeaseKeeper, actors: "Mapping[str, dramatiq.Actor[Any, Any]]") -> None:
         self._client = client
         self._actors = actors
         self._keeper = keeper
@@ -53,7 +53,7 @@ class Settler:
 
     def release(self, proxies: Iterable[StreamProxy]) -> None:
         """Put messages that were not processed back into their queue."""
-        by_membership: dict[Membership, list[StreamProxy]] = {}
+        by_membership: dict[ConsumerLease, list[StreamProxy]] = {}
         for proxy in proxies:
             by_membership.setdefault(proxy.membership, []).append(proxy)
         for membership, held in by_membership.items():
@@ -62,7 +62,7 @@ class Settler:
             for proxy in held:
                 membership.take_back(proxy)
 
-    def _release(self, membership: Membership, proxies: list[StreamProxy]) -> None:
+    def _release(self, membership: ConsumerLease, proxies: list[StreamProxy]) -> None:
         crashed = [(entry_id, times - 1) for proxy in proxies for entry_id, times in proxy.crashed]
         kept = {entry_id for entry_id, _ in crashed}
         earlier = [pair for proxy in proxies for pair in _uncounted(proxy) if pair[0] not in kept]
@@ -102,7 +102,7 @@ class Settler:
         self._keeper.expect(queue, wait)
         return settled
 
-    def _patiently(self, membership: Membership, operation: "Callable[[], Any]") -> Any:
+    def _patiently(self, membership: ConsumerLease, operation: "Callable[[], Any]") -> Any:
         name = membership.queue.name
         backoff = self._backoffs.get(name) or self._backoffs.setdefault(name, Backoff(_logger, f"Settling on queue {name}", self._client))
         return patiently(operation, backoff, closing=self._closing)

@@ -18,12 +18,14 @@ import redis.asyncio
 from stanine.broker import entry as entries
 from stanine.broker.async_clients import AsyncClients
 from stanine.broker.batch import check_actor
+from stanine.broker.connection import clients
+from stanine.broker.connection.errors import classify
 from stanine.broker.consumer import StreamsConsumer
 from stanine.broker.enqueueing import Enqueueing
 from stanine.broker.errors import BrokerSettingsInvalid
-from stanine.broker.keeper import Keeper
+from stanine.broker.keeper import LeaseKeeper
 from stanine.broker.keys import queue_keys
-from stanine.broker.membership import Membership
+from stanine.broker.membership import ConsumerLease
 from stanine.broker.middleware import Streams
 from stanine.broker.operations import Operations
 from stanine.broker.patience import TROUBLE
@@ -33,8 +35,6 @@ from stanine.broker.server import ServerLook
 from stanine.broker.settings import QueueSettings, read_settings
 from stanine.broker.settling import Settler
 from stanine.broker.state import read_state
-from stanine.connection import clients
-from stanine.connection.errors import classify
 
 #: Seconds a renewal may take, and no retries: a late one is worth less than the next.
 KEEPER_TIMEOUT = 2.0
@@ -50,7 +50,7 @@ _errors: Any = dramatiq.errors
 class StreamsBroker(Enqueueing, Operations, dramatiq.Broker):
     """A Dramatiq broker on Redis Streams.
 
-    `url` (see stanine.connection.clients) or ready clients; what is missing is made lazily. Clients must not decode responses.
+    `url` (see stanine.broker.connection.clients) or ready clients; what is missing is made lazily. Clients must not decode responses.
     `lease_seconds`: a consumer that has not renewed for so long is taken over from; the queue's settings hash overrides it.
     `max_queues`: the queues that this process may read at once; each takes a connection of its own (twice with two Workers).
     """
@@ -84,15 +84,15 @@ class StreamsBroker(Enqueueing, Operations, dramatiq.Broker):
         self._made: list[redis.Redis] = []
         self._lock = threading.RLock()
         self._consumers: list[StreamsConsumer] = []
-        self._memberships: list[Membership] = []
+        self._memberships: list[ConsumerLease] = []
         #: Memberships that wait for their next Consumer, by Worker and queue.
-        self._idle: dict[tuple[object, str], Membership] = {}
+        self._idle: dict[tuple[object, str], ConsumerLease] = {}
         #: The Workers that run this broker's consumers.
         self.workers: list[dramatiq.Worker] = []
         self.max_queues = max_queues
         self._senders = Senders()
         self._look = ServerLook()
-        self.keeper = Keeper(self._keeper_client)
+        self.keeper = LeaseKeeper(self._keeper_client)
         self._settler: Settler | None = None
         #: Called with a queue's name whenever its consumer has gone once around, idle or not: for a probe of liveness. Must be quick.
         self.on_cycle: Callable[[str], None] = lambda _queue: None
@@ -192,12 +192,12 @@ class StreamsBroker(Enqueueing, Operations, dramatiq.Broker):
         with self._lock:
             if len(self._consumers) >= self.max_queues:
                 raise _errors.BrokerConnectionError(f"this process reads {self.max_queues} queues already: raise the broker's max_queues")
-            membership = self._idle.pop((worker, queue_name), None) or Membership(self.queues[queue_name], self.defaults, worker)
+            membership = self._idle.pop((worker, queue_name), None) or ConsumerLease(self.queues[queue_name], self.defaults, worker)
             consumer = StreamsConsumer(self, membership, prefetch, timeout)
             self._consumers.append(consumer)
             return consumer
 
-    def join_queue(self, membership: Membership) -> None:
+    def join_queue(self, membership: ConsumerLease) -> None:
         """Register a membership in Redis and have it kept."""
         fields = membership.queue.join(self.client, membership.name, membership.settings)
         with contextlib.suppress(BrokerSettingsInvalid):  # the keeper says so at its first beat; meanwhile the defaults hold
@@ -209,15 +209,15 @@ class StreamsBroker(Enqueueing, Operations, dramatiq.Broker):
             self._memberships.append(membership)
         self.keeper.watch(membership)
 
-    def rejoin(self, lost: Membership) -> Membership:
+    def rejoin(self, lost: ConsumerLease) -> ConsumerLease:
         """Return a fresh membership in place of one that was taken over."""
         self.keeper.forget(lost)
         with self._lock:
             if lost in self._memberships:
                 self._memberships.remove(lost)
-        return Membership(lost.queue, self.defaults, lost.worker)
+        return ConsumerLease(lost.queue, self.defaults, lost.worker)
 
-    def consumer_closed(self, consumer: StreamsConsumer, membership: Membership, *, stopping: bool) -> None:
+    def consumer_closed(self, consumer: StreamsConsumer, membership: ConsumerLease, *, stopping: bool) -> None:
         """Forget a consumer; unless the Worker shuts down, its membership waits for the next."""
         with self._lock:
             if consumer in self._consumers:
@@ -225,7 +225,7 @@ class StreamsBroker(Enqueueing, Operations, dramatiq.Broker):
             if not stopping and not membership.lost:
                 self._idle[membership.worker, membership.queue.name] = membership
 
-    def idle_threads(self, membership: Membership, threads: int) -> int:
+    def idle_threads(self, membership: ConsumerLease, threads: int) -> int:
         """Return how many threads of a membership's Worker (without one: of `threads`) have nothing to do; may be below 0."""
         if not isinstance(membership.worker, dramatiq.Worker):
             return threads - membership.outstanding

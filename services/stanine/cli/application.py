@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from stanine.cli.terminal import emit
+from stanine.cli.io.terminal import emit
 
 _HELP = """Publish instruments, submit responses, score them, read results.
 
@@ -24,7 +24,7 @@ def make_app(wanted: Sequence[str]) -> typer.Typer:
     app = typer.Typer(name="stanine", help=_HELP, no_args_is_help=True, pretty_exceptions_enable=False, rich_markup_mode=None)
     app.callback()(_hold_options)
     for name in wanted:
-        module = importlib.import_module(f"stanine.cli.{name}")
+        module = importlib.import_module(f"stanine.cli.commands.{name}")
         if name in GROUPS:
             app.add_typer(getattr(module, f"make_{name}")(), name=name)
         else:

@@ -14,7 +14,7 @@ import msgspec
 
 from stanine.cli.client import TEMPORARY, Api, segment
 from stanine.cli.exits import CliError
-from stanine.cli.submissions import Submission
+from stanine.cli.io.submissions import Submission
 
 #: Lines and bytes of a request. An HTTP/1 client reads no answer before its request is sent, so the answers (about 150 bytes a line)
 #: must fit into the sockets' buffers, or both sides would wait for each other.

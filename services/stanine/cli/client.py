@@ -18,8 +18,8 @@ import httpx
 import msgspec
 
 from stanine.cli.exits import CliError, ConflictError, InvalidInputError, NotFoundError, RefusedError, UnavailableError
+from stanine.cli.io.terminal import note
 from stanine.cli.options import DEFAULT_SERVER
-from stanine.cli.terminal import note
 
 #: Seconds over which a request is tried again before the command gives up.
 PATIENCE = 60.0

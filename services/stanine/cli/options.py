@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from stanine.cli.terminal import View
+from stanine.cli.io.terminal import View
 
 
 class Format(StrEnum):

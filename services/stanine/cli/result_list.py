@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 
 from stanine.cli.client import Api, HistoryChangedError, segment
-from stanine.cli.terminal import note
+from stanine.cli.io.terminal import note
 
 #: Results of a page: the most that the API gives.
 _PAGE = 1_000

@@ -14,8 +14,8 @@ from typing import NamedTuple
 import msgspec
 
 from stanine.cli.client import Api
+from stanine.cli.commands.result import read_result
 from stanine.cli.exits import NotFoundError, RefusedError, UnavailableError
-from stanine.cli.result import read_result
 from stanine.cli.result_list import ResultList
 
 #: Seconds between looks at the end of the list, and without news after which attempts are asked for one by one.

@@ -6,10 +6,10 @@ an entry unless the new one is newer, or mends a corrupt one.
 
 import msgspec
 
-from stanine.domain.document import read_json
 from stanine.domain.errors import InvalidDocument
-from stanine.domain.index import build_entry, encode_entry
-from stanine.domain.instrument import parse_instrument
+from stanine.domain.instruments.document import read_json
+from stanine.domain.instruments.instrument import parse_instrument
+from stanine.domain.scoring.index import build_entry, encode_entry
 from stanine.store.check import due_entries
 from stanine.store.index import Index
 from stanine.store.instruments import InstrumentHistory

@@ -2,14 +2,14 @@
 
 from collections.abc import Sequence
 
-from stanine.domain.result import ENGINE_VERSION
+from stanine.domain.scoring.result import ENGINE_VERSION
 from stanine.index_watcher.actors import register, report
 from stanine.index_watcher.index_builder import IndexBuilder
 from stanine.messages import BUILD_INDEX
+from stanine.runtime.process import Loop, Watcher, run_watcher
 from stanine.store.index import Index
 from stanine.store.instruments import InstrumentHistory
 from stanine.telemetry.watcher_metrics import IndexWatcherMetrics
-from stanine.watching.process import Loop, Watcher, run_watcher
 
 
 def assemble(watcher: Watcher) -> Sequence[Loop]:

@@ -10,7 +10,7 @@ from stanine.broker import StreamsBroker
 from stanine.broker.patience import ACTOR_PATIENCE, Backoff, patiently
 from stanine.messages import ATTEMPT_ID_BYTES, SCORE_ATTEMPTS
 from stanine.result_watcher.batch_scorer import BatchScorer
-from stanine.store.configuration.settings import Settings
+from stanine.store.settings.model import Settings
 from stanine.telemetry.logs import get_log
 from stanine.telemetry.watcher_metrics import ResultWatcherMetrics
 

@@ -11,9 +11,9 @@ from typing import Any
 import msgspec
 import numpy as np
 
-from stanine.domain.index import IndexEntry
-from stanine.domain.kernel import Codes, Kernel
-from stanine.domain.result import ENGINE_VERSION
+from stanine.domain.scoring.index import IndexEntry
+from stanine.domain.scoring.kernel import Codes, Kernel
+from stanine.domain.scoring.result import ENGINE_VERSION
 from stanine.messages import split_attempt_ids
 from stanine.store.errors import CorruptRecordError, StaleViewError
 from stanine.store.index import Index, IndexView

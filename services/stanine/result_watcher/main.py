@@ -7,13 +7,13 @@ from stanine.messages import SCORE_ATTEMPTS
 from stanine.result_watcher.actors import register
 from stanine.result_watcher.attempt_sweep import sweep_attempts
 from stanine.result_watcher.batch_scorer import BatchScorer
+from stanine.runtime.process import Loop, Watcher, run_watcher
 from stanine.store.index import Index
 from stanine.store.instruments import InstrumentHistory
 from stanine.store.results import Results
 from stanine.store.sweep import Sweep
 from stanine.telemetry.logs import get_log
 from stanine.telemetry.watcher_metrics import ResultWatcherMetrics
-from stanine.watching.process import Loop, Watcher, run_watcher
 
 
 def assemble(watcher: Watcher) -> Sequence[Loop]:

@@ -6,8 +6,8 @@ the API (instruments, attempts), the watchers (index, results, sweep), the opera
 
 from importlib.resources import files
 
-from stanine.connection.library import Library
-from stanine.connection.managing import managing_source
+from stanine.broker.connection.functions import Library
+from stanine.broker.connection.ownership import managing_source
 from stanine.store import blocks, keys, records
 from stanine.store.keys import INVITATION_BYTES
 

@@ -12,12 +12,12 @@ import numpy as np
 import numpy.typing as npt
 import redis
 
-from stanine.domain.document import read_json
 from stanine.domain.errors import InvalidDocument
-from stanine.domain.index import build_entry
-from stanine.domain.instrument import parse_instrument
-from stanine.domain.kernel import Kernel
-from stanine.domain.result import ENGINE_VERSION
+from stanine.domain.instruments.document import read_json
+from stanine.domain.instruments.instrument import parse_instrument
+from stanine.domain.scoring.index import build_entry
+from stanine.domain.scoring.kernel import Kernel
+from stanine.domain.scoring.result import ENGINE_VERSION
 from stanine.store.blocks import IDS_FIELD, block_records
 from stanine.store.errors import CorruptRecordError
 from stanine.store.instruments import InstrumentHistory

@@ -3,7 +3,7 @@
 import msgspec
 
 from stanine.domain.errors import CorruptEntry
-from stanine.domain.index import decode_entry, entry_version, is_intact
+from stanine.domain.scoring.index import decode_entry, entry_version, is_intact
 from stanine.store.index import Index
 from stanine.store.instruments import History, InstrumentHistory
 from stanine.store.keys import index_field

@@ -12,7 +12,7 @@ from typing import Any
 import redis
 import redis.asyncio
 
-from stanine.connection.library import Library, is_function_missing
+from stanine.broker.connection.functions import Library, is_function_missing
 from stanine.store.errors import NotDurableError
 
 

@@ -5,7 +5,7 @@ from contextlib import contextmanager
 
 import redis
 
-from stanine.connection.managing import ManagedError, Manager
+from stanine.broker.connection.ownership import ManagedError, Manager
 from stanine.domain.errors import StanineError
 
 

@@ -16,9 +16,9 @@ import msgspec
 import redis
 import redis.asyncio
 
-from stanine.connection.library import Argument, Library
+from stanine.broker.connection.functions import Argument, Library
 from stanine.domain.errors import CorruptEntry
-from stanine.domain.index import IndexEntry, decode_entry
+from stanine.domain.scoring.index import IndexEntry, decode_entry
 from stanine.store.keys import Keys, index_field
 from stanine.store.views import ask_for_view, belongs, change_number, new_token
 

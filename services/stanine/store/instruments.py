@@ -9,8 +9,8 @@ import msgspec
 import redis
 import redis.asyncio
 
-from stanine.connection.library import Argument
-from stanine.connection.managing import HOLD_MS, Manager, read_manager
+from stanine.broker.connection.functions import Argument
+from stanine.broker.connection.ownership import HOLD_MS, Manager, read_manager
 from stanine.messages import Outbox, join_names
 from stanine.store.durability import Writer
 from stanine.store.errors import InstrumentManagedError, PreconditionFailedError

@@ -6,7 +6,7 @@ A page is read in one step with its attempts.
 import msgspec
 import redis.asyncio
 
-from stanine.connection.library import Argument, Library
+from stanine.broker.connection.functions import Argument, Library
 from stanine.store.cursors import Cursor, Mark, move_on, tag_of
 from stanine.store.errors import CorruptRecordError, HistoryChangedError, stale_views
 from stanine.store.keys import Keys

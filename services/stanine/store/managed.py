@@ -1,6 +1,6 @@
 """Instruments in the name of a resource that manages them: published, held, removed. Used by the operator, without asyncio.
 
-What is held is refused to everybody else who publishes, for three minutes at a time (stanine.connection.managing).
+What is held is refused to everybody else who publishes, for three minutes at a time (stanine.broker.connection.ownership).
 """
 
 from enum import Enum
@@ -9,8 +9,8 @@ from typing import Any
 import msgspec
 import redis
 
-from stanine.connection.library import Library
-from stanine.connection.managing import HOLD_MS, Manager, read_manager
+from stanine.broker.connection.functions import Library
+from stanine.broker.connection.ownership import HOLD_MS, Manager, read_manager
 from stanine.messages import Outbox
 from stanine.store.errors import InstrumentManagedError
 from stanine.store.index import index_keys

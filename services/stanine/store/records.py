@@ -10,7 +10,7 @@ Called by every module of the store. Numbers are big-endian. Layouts:
     extras    MessagePack [participant, attributes]
     key       digest of its key space 8 | as text: the key, its length less one in 1; as a UUID in its usual notation: 16
     erased    the empty record; its result is of the kind ERASED
-    result    kind 1 | engine version 2 | scoring revision 4 | commit 4 | the body (`stanine.domain.result`), or for a failure its reason
+    result    kind 1 | engine version 2 | scoring revision 4 | commit 4 | the body (`stanine.domain.scoring.result`), or for a failure its reason
               as UTF-8. The commit is random for each call of `commit_results`: a result that is committed once more, after the server
               came back with older data, is another one.
 

@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 import redis
 
-from stanine.connection.library import Argument, Library
+from stanine.broker.connection.functions import Argument, Library
 from stanine.messages import ATTEMPT_ID_BYTES, Outbox
 from stanine.store.blocks import WHOLE_BLOCK_FROM, fields_of, read_block, read_fields
 from stanine.store.errors import stale_views

@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 import redis.asyncio
 
-from stanine.connection.library import Argument, Library
+from stanine.broker.connection.functions import Argument, Library
 from stanine.store.keys import Keys
 
 #: Bytes of a secret: as long as the hash that it keys. Hexadecimal digits of its random name.

@@ -12,7 +12,7 @@ from typing import Any
 import msgspec
 import redis
 
-from stanine.connection.library import Library
+from stanine.broker.connection.functions import Library
 from stanine.store.blocks import IDS_FIELD, RUN_FIELD, block_records, block_slots
 from stanine.store.keys import BLOCK_SIZE, Keys
 from stanine.store.records import ARRIVAL_BYTES, arrived_at, is_at, random_at

@@ -14,11 +14,11 @@ from tests.integration.whole.services import Services
 
 from stanine import store
 from stanine.broker.bootstrap import QueueDeclaration, bootstrap
-from stanine.connection.clients import connect
+from stanine.broker.connection.clients import connect
 from stanine.messages import BUILD_INDEX, SCORE_ATTEMPTS
-from stanine.store import configuration
-from stanine.store.configuration.changing import Configuration
+from stanine.store import settings as configuration
 from stanine.store.keys import Keys
+from stanine.store.settings.changes import Configuration
 
 PROCESSES = ("api", "index-watcher", "result-watcher")
 

@@ -19,7 +19,7 @@ from tests.integration.acl.rules import USERS, user_line
 from tests.integration.whole.services import KEY, eventually
 
 from stanine.broker.entry import GROUP
-from stanine.store.configuration.standing import Layout
+from stanine.store.settings.snapshot import Layout
 
 EXAMPLES = Path(__file__).parents[3] / "examples"
 YAML = {"Content-Type": "application/yaml"}

@@ -10,8 +10,8 @@ import redis
 from tests.conftest import Server, need
 from tests.integration.acl.rules import USERS, acl_file
 
-from stanine.connection.clients import connect
-from stanine_operator.users_file import MOST_TRIES, UsersFile
+from stanine.broker.connection.clients import connect
+from stanine_operator.redis_servers.acl_file import MOST_TRIES, UsersFile
 
 PASSWORDS = {user: f"{user}-password" for user in USERS}
 

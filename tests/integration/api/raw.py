@@ -22,7 +22,9 @@ HEALTH = b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n"
 #: Starts the API with shorter times, with so many open files at most if that is told, and prints its number of objects at SIGUSR1.
 _SHORTENED = """
 import gc, resource, signal, sys
-from stanine.api import guard, main, server
+from stanine.api.web import guard
+from stanine.api.web import server
+from stanine.api import main
 guard.HEAD_SECONDS = guard.DISCARD_SECONDS = 1.0
 guard.WRITE_SECONDS = 2.0
 guard.WATCH_SECONDS = 0.2

@@ -15,13 +15,13 @@ import httpx
 from opentelemetry import trace
 
 from stanine.api.app import Api
-from stanine.api.keys import Keyring, Scope
-from stanine.api.server import listen, serve
 from stanine.api.settings import ApiSettings
+from stanine.api.web.auth import Keyring, Scope
+from stanine.api.web.server import listen, serve
+from stanine.broker.connection.clients import connect
 from stanine.broker.entry import head
 from stanine.broker.keys import queue_keys
-from stanine.connection.clients import connect
-from stanine.domain.result import ENGINE_VERSION
+from stanine.domain.scoring.result import ENGINE_VERSION
 from stanine.index_watcher.index_builder import IndexBuilder
 from stanine.messages import SCORE_ATTEMPTS, Outbox
 from stanine.result_watcher.batch_scorer import BatchScorer, Tally

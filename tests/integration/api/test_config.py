@@ -9,11 +9,11 @@ from typing import Any
 import pytest
 from tests.integration.api.serving import Serving, document, problem
 
-from stanine.connection.managing import Manager
-from stanine.store.configuration import load_library
-from stanine.store.configuration.changing import Configuration
-from stanine.store.configuration.settings import NAMES, Settings
-from stanine.store.configuration.standing import Layout
+from stanine.broker.connection.ownership import Manager
+from stanine.store.settings import load_library
+from stanine.store.settings.changes import Configuration
+from stanine.store.settings.model import NAMES, Settings
+from stanine.store.settings.snapshot import Layout
 
 MANAGER = Manager("RedisConfig default/main", "uid-1", "2026-11-23T08:00:00Z")
 #: Seconds in which a changed setting takes effect: two, and as many again for a machine that is busy.

@@ -7,7 +7,7 @@ import msgspec
 import pytest
 from tests.integration.api.serving import Serving
 
-from stanine.api.records import FormBody
+from stanine.api.bodies import FormBody
 
 
 def test_the_description_names_every_route_its_scope_and_its_problems(shared: Serving) -> None:

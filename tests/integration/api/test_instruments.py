@@ -8,8 +8,8 @@ import msgspec
 import pytest
 from tests.integration.api.serving import NARROW, Serving, document, problem
 
-from stanine.connection.managing import Manager
-from stanine.domain.document import canonical
+from stanine.broker.connection.ownership import Manager
+from stanine.domain.instruments.document import canonical
 from stanine.messages import BUILD_INDEX, Outbox
 from stanine.store import load_library
 from stanine.store.managed import ManagedInstruments, Removal

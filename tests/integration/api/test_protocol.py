@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from stanine.api.guard import CONNECTION
-from stanine.api.server import listen, serve
+from stanine.api.web.guard import CONNECTION
+from stanine.api.web.server import listen, serve
 
 REQUEST = b"POST %b HTTP/1.1\r\nHost: x\r\nContent-Length: 3\r\n\r\nabc"
 
@@ -77,7 +77,7 @@ class Served:
 
 @pytest.fixture
 def served(monkeypatch: pytest.MonkeyPatch) -> Iterator[Served]:
-    monkeypatch.setattr("stanine.api.server.KEEP_ALIVE_SECONDS", 0.4)
+    monkeypatch.setattr("stanine.api.web.server.KEEP_ALIVE_SECONDS", 0.4)
     served = Served()
     try:
         yield served
@@ -166,7 +166,7 @@ def test_a_connection_is_kept_while_it_is_used_and_closed_when_idle(served: Serv
 
 
 def test_a_client_that_holds_many_connections_locks_nobody_out(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("stanine.api.guard.RESERVED_FILES", resource.getrlimit(resource.RLIMIT_NOFILE)[0])
+    monkeypatch.setattr("stanine.api.web.guard.RESERVED_FILES", resource.getrlimit(resource.RLIMIT_NOFILE)[0])
     served = Served()
     held: list[socket.socket] = []
     try:

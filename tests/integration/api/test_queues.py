@@ -8,7 +8,7 @@ from tests.integration.api.serving import Serving, document, problem
 
 from stanine.broker import QueueState, StreamsBroker
 from stanine.broker.bootstrap import Management, QueueDeclaration, bootstrap
-from stanine.connection.managing import Manager
+from stanine.broker.connection.ownership import Manager
 from stanine.messages import BUILD_INDEX, SCORE_ATTEMPTS
 
 ATTEMPTS = "/v1/instruments/a-mood/attempts"

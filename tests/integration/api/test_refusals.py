@@ -247,7 +247,7 @@ def test_nothing_of_an_attempt_reaches_the_log(mood: Serving, capfd: pytest.Capt
 
 
 def test_a_body_that_never_comes_ends_the_request(shared: Serving, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("stanine.api.http.BODY_SECONDS", 0.3)
+    monkeypatch.setattr("stanine.api.web.http.BODY_SECONDS", 0.3)
     began = time.monotonic()
     with socket.create_connection(("127.0.0.1", shared.port), timeout=25) as connection:
         connection.sendall(

@@ -4,7 +4,7 @@ from typing import Any
 
 from tests.integration.api.serving import NARROW, Serving, document, problem
 
-from stanine.domain.result import ENGINE_VERSION
+from stanine.domain.scoring.result import ENGINE_VERSION
 from stanine.store.cursors import Cursor
 from stanine.store.keys import BLOCK_SIZE
 from stanine.store.records import START_BYTES, TIME_BYTES, arrival_of

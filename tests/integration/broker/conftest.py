@@ -13,7 +13,7 @@ import pytest
 from tests.conftest import need
 
 from stanine.broker import StreamsBroker
-from stanine.connection.clients import connect
+from stanine.broker.connection.clients import connect
 
 MakeBroker = Callable[..., StreamsBroker]
 

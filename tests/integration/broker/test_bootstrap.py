@@ -13,12 +13,12 @@ import redis
 from tests.conftest import Server, free_port
 
 from stanine.broker.bootstrap import BootstrapReport, QueueDeclaration, bootstrap, bootstrap_until_ready
+from stanine.broker.connection.clients import connect
+from stanine.broker.connection.errors import ServerError, ServerProblem
+from stanine.broker.connection.functions import Library
 from stanine.broker.entry import GROUP
 from stanine.broker.queue import library
 from stanine.broker.settings import QueueSettings
-from stanine.connection.clients import connect
-from stanine.connection.errors import ServerError, ServerProblem
-from stanine.connection.library import Library
 
 NAMESPACE = "test:{t}"
 QUEUES = [QueueDeclaration("index"), QueueDeclaration("results", QueueSettings(max_deliveries=7))]

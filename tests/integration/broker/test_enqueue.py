@@ -10,7 +10,7 @@ from dramatiq.errors import BrokerConnectionError, QueueJoinTimeout, QueueNotFou
 from tests.conftest import free_port
 
 from stanine.broker import BatchRefused
-from stanine.connection.clients import connect
+from stanine.broker.connection.clients import connect
 
 
 def test_a_message_sent_is_processed_once(make_broker: Any, run_worker: Any) -> None:

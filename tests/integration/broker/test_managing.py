@@ -7,8 +7,8 @@ import pytest
 
 from stanine.broker import QueueManaged, QueueState, StreamsBroker
 from stanine.broker.bootstrap import BootstrapReport, Management, QueueDeclaration, bootstrap
+from stanine.broker.connection.ownership import HOLD_MS, Manager
 from stanine.broker.settings import QueueSettings
-from stanine.connection.managing import HOLD_MS, Manager
 
 OLD = Manager("Queue one/scores", "b-old", "2026-11-01T00:00:00Z", "east")
 YOUNG = Manager("Queue two/scores", "a-young", "2026-11-02T00:00:00Z", "west")

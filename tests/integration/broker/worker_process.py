@@ -12,7 +12,7 @@ import time
 import dramatiq
 
 from stanine.broker import StreamsBroker
-from stanine.connection.clients import connect
+from stanine.broker.connection.clients import connect
 
 ID_BYTES = 8
 

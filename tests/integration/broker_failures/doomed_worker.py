@@ -12,9 +12,9 @@ from tests.integration.broker_failures.ledger import Ledger
 from tests.integration.failpoints import Doom, Step
 
 from stanine.broker import StreamsBroker
+from stanine.broker.connection.functions import Library
 from stanine.broker.queue import Queue
 from stanine.broker.reader import Reader
-from stanine.connection.library import Library
 
 #: Seconds after its first message after which the worker stops by itself, so that releasing and leaving are steps, too.
 WORK_SECONDS = 0.35

@@ -12,7 +12,7 @@ import pytest
 from stanine.cli.bulk import LINES_PER_REQUEST, send_all
 from stanine.cli.client import Api
 from stanine.cli.exits import CliError, InvalidInputError, NotFoundError, UnavailableError
-from stanine.cli.submissions import Place, Submission
+from stanine.cli.io.submissions import Place, Submission
 
 Fault = Callable[["Handler", list[str]], bool]
 

@@ -4,8 +4,8 @@ from pathlib import Path
 
 from tests.integration.stores import Store
 
-from stanine.domain.document import canonical, digest, read_yaml
-from stanine.domain.instrument import form_digest, parse_instrument
+from stanine.domain.instruments.document import canonical, digest, read_yaml
+from stanine.domain.instruments.instrument import form_digest, parse_instrument
 from stanine.messages import split_names
 from stanine.store.keys import Keys
 

@@ -7,11 +7,11 @@ from typing import Any
 import pytest
 import redis
 
-from stanine.connection.managing import Manager
-from stanine.store.configuration import load_library
-from stanine.store.configuration.changing import Configuration
-from stanine.store.configuration.settings import NAMES
+from stanine.broker.connection.ownership import Manager
 from stanine.store.keys import Keys
+from stanine.store.settings import load_library
+from stanine.store.settings.changes import Configuration
+from stanine.store.settings.model import NAMES
 
 from .conftest import Run, Up
 

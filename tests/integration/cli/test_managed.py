@@ -5,10 +5,10 @@ from pathlib import Path
 import redis
 
 from stanine.broker.bootstrap import Management, QueueDeclaration, bootstrap
+from stanine.broker.connection.clients import connect
+from stanine.broker.connection.ownership import Manager
 from stanine.broker.keys import queue_keys
 from stanine.cli.exits import CONFLICT
-from stanine.connection.clients import connect
-from stanine.connection.managing import Manager
 from stanine.messages import BUILD_INDEX, Outbox
 from stanine.store import load_library
 from stanine.store.keys import Keys

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from tests.conftest import need
 
-from stanine.cli.sample_data import SampleDataMissingError, read_table
+from stanine.cli.io.sample_data import SampleDataMissingError, read_table
 
 from .conftest import Run
 

@@ -9,12 +9,12 @@ from pathlib import Path
 
 import pytest
 
-from stanine.cli.processes import Child
+from stanine.cli.local.processes import Child
 
 _PARENT = """
 import os, signal, sys, time
 from pathlib import Path
-from stanine.cli.processes import Child
+from stanine.cli.local.processes import Child
 child = Child("sleeper", ["sleep", "600"], dict(os.environ), Path(sys.argv[1]), on_orphaned=int(sys.argv[2]))
 child.start()
 print(child.pid, flush=True)

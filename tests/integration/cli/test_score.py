@@ -17,11 +17,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from stanine.cli.main import main
-from stanine.domain.document import read_yaml
-from stanine.domain.index import build_entry
-from stanine.domain.instrument import parse_instrument
-from stanine.domain.kernel import Kernel
-from stanine.domain.result import decode_result
+from stanine.domain.instruments.document import read_yaml
+from stanine.domain.instruments.instrument import parse_instrument
+from stanine.domain.scoring.index import build_entry
+from stanine.domain.scoring.kernel import Kernel
+from stanine.domain.scoring.result import decode_result
 
 from .conftest import INSTRUMENT, Run
 

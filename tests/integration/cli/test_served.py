@@ -11,8 +11,8 @@ import pytest
 import yaml
 
 from stanine.cli.client import connect
-from stanine.cli.publish import put, read_document
-from stanine.cli.submit import Counts
+from stanine.cli.commands.publish import put, read_document
+from stanine.cli.commands.submit import Counts
 
 from .conftest import INSTRUMENT, Run, Up
 

@@ -17,7 +17,7 @@ from pathlib import Path
 import pytest
 import redis
 
-from stanine.domain.result import ENGINE_VERSION
+from stanine.domain.scoring.result import ENGINE_VERSION
 from stanine.store.records import COMMIT_BYTES, failure_record
 
 from .conftest import INSTRUMENT, Run, Up, running_up
@@ -288,7 +288,7 @@ def test_a_submission_outlives_api_and_valkey(stanine: Run, small: Path, tmp_pat
 def test_the_demo_stops_when_told_to_and_leaves_nothing(tmp_path: Path) -> None:
     variables = {name: value for name, value in os.environ.items() if not name.startswith("STANINE_")} | {"TMPDIR": str(tmp_path)}
     demo = subprocess.Popen(
-        [sys.executable, "-m", "stanine.cli.demo"], env=variables, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        [sys.executable, "-m", "stanine.cli.commands.demo"], env=variables, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     )
     assert demo.stderr is not None
     assert demo.stderr.readline().startswith("started in")
@@ -303,7 +303,7 @@ def test_the_demo_finds_the_published_figures_and_leaves_nothing(tmp_path: Path)
     table("bfi")  # skips where the data are not installed
     variables = {name: value for name, value in os.environ.items() if not name.startswith("STANINE_")} | {"TMPDIR": str(tmp_path)}
     done = subprocess.run(
-        [sys.executable, "-m", "stanine.cli.demo"], env=variables, capture_output=True, text=True, timeout=60, check=False
+        [sys.executable, "-m", "stanine.cli.commands.demo"], env=variables, capture_output=True, text=True, timeout=60, check=False
     )
     assert done.returncode == 0, done.stderr
     assert done.stdout.count("4.652095") == 2

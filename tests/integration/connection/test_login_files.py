@@ -13,9 +13,9 @@ from tests.certificates import Authority, make_authority
 from tests.conftest import Server, free_port, need, valkey_binary
 from tests.integration.broker_failures.test_networks import wait_until
 
-from stanine.connection.clients import blocking_twin, connect, connect_async, connect_blocking
-from stanine.connection.environment import read_environment
-from stanine.connection.errors import LOGIN_UNREADABLE, classify
+from stanine.broker.connection.clients import blocking_twin, connect, connect_async, connect_blocking
+from stanine.broker.connection.environment import read_environment
+from stanine.broker.connection.errors import LOGIN_UNREADABLE, classify
 
 
 def two_ids(url: str, kind: str, change: Callable[[], object]) -> tuple[int, int, int]:

@@ -10,7 +10,7 @@ import pytest
 import redis
 from tests.conftest import Server, free_port, valkey_binary
 
-from stanine.connection.clients import connect_async
+from stanine.broker.connection.clients import connect_async
 
 
 @pytest.mark.parametrize("behind_sentinel", [True, False])

@@ -21,7 +21,7 @@ from typing import Any
 import yaml
 from tests.integration.kube_client import BlockingClient
 
-from stanine_operator.client import APPLY_PATCH, MERGE_PATCH, ClusterError
+from stanine_operator.kubernetes.client import APPLY_PATCH, MERGE_PATCH, ClusterError
 
 ROOT = Path(__file__).parents[3]
 DEFINITIONS = ROOT / "charts" / "stanine" / "crds"

@@ -12,10 +12,10 @@ import pytest
 import redis
 from tests.conftest import Server, free_port, stop_server
 
-from stanine_operator.connections import PROBLEM_FRESH, SECRETS_FRESH, VERIFIED_FRESH, Connections
-from stanine_operator.places import address_of
-from stanine_operator.problems import SECRET_NOT_FOUND, OperatorProblem
-from stanine_operator.resource import Key, Resource
+from stanine_operator.controller.problems import SECRET_NOT_FOUND, OperatorProblem
+from stanine_operator.controller.resource import Key, Resource
+from stanine_operator.redis_servers.connections import PROBLEM_FRESH, SECRETS_FRESH, VERIFIED_FRESH, Connections
+from stanine_operator.redis_servers.places import address_of
 
 
 class Secrets:

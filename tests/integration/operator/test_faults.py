@@ -9,7 +9,7 @@ import redis
 from tests.conftest import Server, free_port, stop_server
 from tests.integration.operator.harness import Api, OperatorProcess, queue, redis_config, secret
 
-from stanine_operator.pulse import PULSE_EVERY
+from stanine_operator.redis_servers.monitor import PULSE_EVERY
 
 #: Seconds within which everything converges after a fault has healed.
 BOUND = 60

@@ -11,7 +11,7 @@ from tests.integration.api.serving import document
 from tests.integration.operator.worlds import Land, ready
 
 from stanine.broker.settings import QueueSettings
-from stanine_operator.resource import Resource
+from stanine_operator.controller.resource import Resource
 
 NAME = "results"
 Prepared = tuple[Land, Resource]

@@ -11,8 +11,8 @@ import pytest
 import yaml
 from tests.integration.operator.harness import Api, OperatorProcess, queue, redis_config
 
-from stanine_operator.client import Client
-from stanine_operator.login import LoginError, log_in
+from stanine_operator.kubernetes.client import Client
+from stanine_operator.kubernetes.credentials import LoginError, log_in
 
 PLUGIN = """
 import json, pathlib, sys
@@ -101,7 +101,7 @@ def test_credentials_that_are_refused_are_fetched_again_at_once_and_others_are_n
 
 def test_credentials_that_end_soon_are_fetched_before_they_do(plugin: Plugin, monkeypatch: pytest.MonkeyPatch) -> None:
     async def work() -> None:
-        monkeypatch.setattr("stanine_operator.client.LOGIN_FRESH", -1.0)
+        monkeypatch.setattr("stanine_operator.kubernetes.client.LOGIN_FRESH", -1.0)
         for ends, runs in (("2099-01-01T00:00:00Z", 1), ("2020-01-01T00:00:00Z", 4)):
             (plugin.kubeconfig.parent / "runs").write_text("")
             plugin.gives(plugin.right, expirationTimestamp=ends)

@@ -11,9 +11,9 @@ import redis
 from tests.conftest import Server, stop_server
 from tests.integration.operator.worlds import Land
 
-from stanine_operator.problems import OperatorProblem
-from stanine_operator.pulse import Pulse
-from stanine_operator.resource import Resource
+from stanine_operator.controller.problems import OperatorProblem
+from stanine_operator.controller.resource import Resource
+from stanine_operator.redis_servers.monitor import ServerMonitor
 
 #: Seconds for an answer to be taken in.
 PATIENCE = 30
@@ -25,7 +25,7 @@ class Felt:
     def __init__(self, land: Land, config: Resource, *, seen: str | None = None) -> None:
         self.land, self.config = land, config
         self.told: list[Any] = []
-        self.pulse = Pulse(land.connections, self.told.append, lambda _key: seen)
+        self.pulse = ServerMonitor(land.connections, self.told.append, lambda _key: seen)
         self.executor = ThreadPoolExecutor(1)
 
     async def beat(self) -> int:

@@ -12,7 +12,7 @@ from tests.integration.api.serving import document
 from tests.integration.operator.worlds import Land, ready
 
 from stanine.broker.keys import queue_keys
-from stanine_operator.connections import Connections
+from stanine_operator.redis_servers.connections import Connections
 
 PARTITION = "stanine:{p0}"
 

@@ -6,13 +6,13 @@ from typing import Any
 
 import msgspec
 
-from stanine_operator.catalogue import all_kinds
-from stanine_operator.conditions import merge_conditions
-from stanine_operator.connections import Connections
-from stanine_operator.neighbours import Neighbours
-from stanine_operator.outcome import Outcome, Released
-from stanine_operator.resource import Resource
-from stanine_operator.world import World
+from stanine_operator.controller.catalogue import all_kinds
+from stanine_operator.controller.conditions import merge_conditions
+from stanine_operator.controller.context import ReconcileContext
+from stanine_operator.controller.reconcile_result import FinalizeResult, Outcome
+from stanine_operator.controller.resource import Resource
+from stanine_operator.controller.resource_cache import ResourceCache
+from stanine_operator.redis_servers.connections import Connections
 
 KINDS = {kind.name: kind for kind in all_kinds()}
 NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
@@ -25,7 +25,7 @@ class Land:
     port: int
     operator_id: str = "operator"
     connections: Connections = field(default_factory=lambda: Connections(lambda _namespace, _name: {}))
-    neighbours: Neighbours = field(default_factory=Neighbours)
+    neighbours: ResourceCache = field(default_factory=ResourceCache)
     _versions: int = 0
 
     def put(
@@ -59,7 +59,7 @@ class Land:
         self.neighbours.put(msgspec.structs.replace(current, status=status, version=str(self._versions)))
         return outcome
 
-    def delete(self, resource: Resource) -> Released:
+    def delete(self, resource: Resource) -> FinalizeResult:
         """Release a resource, as with deletionPolicy Delete, and forget it."""
         current = self.neighbours.get(resource.key)
         assert current is not None
@@ -78,8 +78,8 @@ class Land:
         self._versions += 1
         self.neighbours.put(msgspec.structs.replace(current, status={}, version=str(self._versions)))
 
-    def world(self) -> World:
-        return World(self.connections, self.neighbours, NOW, self.operator_id)
+    def world(self) -> ReconcileContext:
+        return ReconcileContext(self.connections, self.neighbours, NOW, self.operator_id)
 
 
 def ready(outcome: Outcome) -> tuple[bool | None, str]:

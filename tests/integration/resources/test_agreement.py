@@ -8,10 +8,10 @@ from hypothesis import strategies as st
 from tests.integration.kube_api import ApiServer
 from tests.integration.resources.near_specs import near
 
-from stanine.resources.crds import root_schema
-from stanine.resources.judging import judge
-from stanine.resources.kinds import KINDS
-from stanine.resources.rules import Rule
+from stanine.crds.generate import root_schema
+from stanine.crds.judging import judge
+from stanine.crds.kinds import KINDS
+from stanine.crds.rules import Rule
 
 VERSION = "stanine.dev/v1alpha1"
 SECRET = {"name": "s", "key": "k"}

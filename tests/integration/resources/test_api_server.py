@@ -9,10 +9,10 @@ import pytest
 import yaml
 from tests.integration.kube_api import ApiServer
 
-from stanine.domain.document import canonical
+from stanine.crds.kinds import KINDS
+from stanine.crds.reading import instrument_document, read_instrument
+from stanine.domain.instruments.document import canonical
 from stanine.domain.limits import MAX_DOCUMENT_BYTES, MAX_ITEMS
-from stanine.resources.kinds import KINDS
-from stanine.resources.reading import instrument_document, read_instrument
 
 ROOT = Path(__file__).parents[3]
 EXAMPLES = sorted((ROOT / "examples/resources").glob("*.yaml"))

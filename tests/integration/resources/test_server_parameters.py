@@ -9,7 +9,7 @@ import pytest
 import redis
 from tests.conftest import need, start_server, stop_server
 
-from stanine.resources.server_parameters import PARAMETERS, Kind, find_fault, is_same, normalise
+from stanine.crds.server_parameters import PARAMETERS, Kind, find_fault, is_same, normalise
 
 #: A value in an unusual spelling for each kind.
 VALUES = {

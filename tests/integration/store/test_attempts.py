@@ -24,7 +24,7 @@ from tests.integration.store.attempting import (
 )
 from tests.integration.stores import AsyncStore, Store
 
-from stanine.connection.clients import connect_async
+from stanine.broker.connection.clients import connect_async
 from stanine.store.attempts import Attempts, Submission
 from stanine.store.cursors import Cursor, Mark, tag_of
 from stanine.store.keys import BLOCK_SIZE, CHUNK_SIZE
@@ -388,7 +388,7 @@ def test_an_asyncio_client_that_listens_outlives_its_socket_timeout(store: Store
     (one,) = store.submit(submission())
 
     async def wait(s: AsyncStore) -> bool:
-        from stanine.connection import clients  # noqa: PLC0415 - its timeout is shortened for this test
+        from stanine.broker.connection import clients  # noqa: PLC0415 - its timeout is shortened for this test
 
         previous, clients.SOCKET_TIMEOUT = clients.SOCKET_TIMEOUT, 0.2
         try:

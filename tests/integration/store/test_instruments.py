@@ -7,10 +7,10 @@ import pytest
 import redis
 from tests.integration.stores import AsyncStore, Store
 
-from stanine.domain.document import canonical, digest, read_yaml
-from stanine.domain.index import decode_entry
-from stanine.domain.instrument import form_digest, parse_instrument
-from stanine.domain.result import ENGINE_VERSION
+from stanine.domain.instruments.document import canonical, digest, read_yaml
+from stanine.domain.instruments.instrument import form_digest, parse_instrument
+from stanine.domain.scoring.index import decode_entry
+from stanine.domain.scoring.result import ENGINE_VERSION
 from stanine.index_watcher.index_builder import IndexBuilder
 from stanine.messages import split_names
 from stanine.store.check import inspect

@@ -8,10 +8,10 @@ from tests.integration.store.attempting import SPACE
 from tests.integration.store.test_instruments import builder, document, messages, publish
 from tests.integration.stores import Store
 
-from stanine.connection.managing import HOLD_MS, Manager
-from stanine.domain.document import canonical, digest
-from stanine.domain.index import decode_entry
-from stanine.domain.instrument import form_digest, parse_instrument
+from stanine.broker.connection.ownership import HOLD_MS, Manager
+from stanine.domain.instruments.document import canonical, digest
+from stanine.domain.instruments.instrument import form_digest, parse_instrument
+from stanine.domain.scoring.index import decode_entry
 from stanine.store import load_library
 from stanine.store.attempts import Submission
 from stanine.store.errors import InstrumentManagedError

@@ -4,7 +4,7 @@ import time
 
 from tests.integration.stores import AsyncStore, Store
 
-from stanine.api.tokens import Tokens
+from stanine.api.intake.attempt_tokens import Tokens
 from stanine.store.secret import new_secret
 
 ATTEMPT = bytes(range(16))

@@ -10,7 +10,7 @@ import redis
 from tests.integration.metrics_page import described, exposed, ours
 from tests.integration.whole.services import Services, eventually
 
-from stanine.api.problems import KINDS
+from stanine.api.web.problems import KINDS
 
 GAD_7 = (Path(__file__).parents[3] / "examples" / "instruments" / "gad-7.yaml").read_bytes()
 PROCESSES = ("api", "index-watcher", "result-watcher")

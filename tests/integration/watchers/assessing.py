@@ -6,9 +6,9 @@ from typing import Any
 
 from tests.integration.stores import Store
 
-from stanine.domain.document import canonical, digest, read_yaml
-from stanine.domain.instrument import form_digest, parse_instrument
-from stanine.domain.result import ENGINE_VERSION
+from stanine.domain.instruments.document import canonical, digest, read_yaml
+from stanine.domain.instruments.instrument import form_digest, parse_instrument
+from stanine.domain.scoring.result import ENGINE_VERSION
 from stanine.index_watcher.index_builder import IndexBuilder
 from stanine.store.attempts import Submission
 from stanine.store.records import RANDOM_BYTES

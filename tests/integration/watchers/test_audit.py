@@ -4,7 +4,7 @@ import pytest
 from tests.integration.stores import Store
 from tests.integration.watchers.assessing import GAD_7_DOUBLED, attempt, publish, submit
 
-from stanine.domain.result import ENGINE_VERSION
+from stanine.domain.scoring.result import ENGINE_VERSION
 from stanine.result_watcher.batch_scorer import BatchScorer
 from stanine.store.audit import Audit, Auditor
 from stanine.store.blocks import RUN_FIELD, block_records

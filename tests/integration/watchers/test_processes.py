@@ -13,9 +13,9 @@ from tests.integration.whole.invariants import Records
 from tests.integration.whole.services import Services, eventually
 
 from stanine.broker import StreamsBroker
-from stanine.connection.clients import connect_async
-from stanine.domain.document import canonical, digest, read_yaml
-from stanine.domain.instrument import form_digest, parse_instrument
+from stanine.broker.connection.clients import connect_async
+from stanine.domain.instruments.document import canonical, digest, read_yaml
+from stanine.domain.instruments.instrument import form_digest, parse_instrument
 from stanine.messages import BUILD_INDEX, SCORE_ATTEMPTS, Outbox, Route
 from stanine.store import load_library
 from stanine.store.attempts import Attempts, Submission

@@ -12,7 +12,7 @@ from tests.integration.watchers.test_processes import ready, submit
 from tests.integration.whole.invariants import Records
 from tests.integration.whole.services import Services, eventually
 
-from stanine.watching.trouble import PAUSE_MAX, Trouble
+from stanine.runtime.failure_log import PAUSE_MAX, Trouble
 
 
 @pytest.fixture

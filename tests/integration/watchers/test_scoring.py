@@ -8,8 +8,8 @@ import pytest
 from tests.integration.stores import Store
 from tests.integration.watchers.assessing import GAD_7, GAD_7_DOUBLED, attempt, publish, submit
 
-from stanine.domain.kernel import Kernel
-from stanine.domain.result import ENGINE_VERSION, decode_result
+from stanine.domain.scoring.kernel import Kernel
+from stanine.domain.scoring.result import ENGINE_VERSION, decode_result
 from stanine.index_watcher.index_builder import IndexBuilder
 from stanine.result_watcher.attempt_sweep import sweep_attempts
 from stanine.result_watcher.batch_scorer import BatchScorer, NotIndexedError

@@ -10,9 +10,9 @@ from tests.integration.watchers.test_processes import ready, submit
 from tests.integration.whole.invariants import Records
 from tests.integration.whole.services import Services, eventually
 
-from stanine.store.configuration import load_library
-from stanine.store.configuration.changing import Configuration
-from stanine.store.configuration.standing import Layout
+from stanine.store.settings import load_library
+from stanine.store.settings.changes import Configuration
+from stanine.store.settings.snapshot import Layout
 
 
 @pytest.fixture

@@ -10,8 +10,8 @@ from typing import Any
 import redis.client
 from tests.integration.failpoints import Doom, Step
 
+from stanine.broker.connection.functions import Library
 from stanine.broker.reader import Reader
-from stanine.connection.library import Library
 
 
 def function_of(_library: Any, _client: Any, function: str, *_args: Any) -> str:

@@ -6,9 +6,9 @@ from typing import Any
 import numpy as np
 
 from stanine.broker import StreamsBroker
-from stanine.connection.clients import connect
-from stanine.domain.kernel import Kernel
-from stanine.domain.response import unpack_answers
+from stanine.broker.connection.clients import connect
+from stanine.domain.attempts.response import unpack_answers
+from stanine.domain.scoring.kernel import Kernel
 from stanine.messages import BUILD_INDEX, SCORE_ATTEMPTS
 from stanine.store import load_library
 from stanine.store.blocks import IDS_FIELD, block_records

@@ -15,7 +15,7 @@ from tests.integration.failpoints import Step
 from tests.integration.whole.invariants import Records, assert_invariants
 from tests.integration.whole.services import Services, eventually
 
-from stanine.domain.document import read_yaml
+from stanine.domain.instruments.document import read_yaml
 from stanine.messages import BUILD_INDEX, SCORE_ATTEMPTS
 
 GAD_7: Any = read_yaml((Path(__file__).parents[3] / "examples" / "instruments" / "gad-7.yaml").read_bytes())

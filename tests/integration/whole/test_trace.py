@@ -14,18 +14,18 @@ from opentelemetry.trace import SpanKind
 
 from stanine import store
 from stanine.api.app import Api
-from stanine.api.keys import Keyring
 from stanine.api.settings import ApiSettings
+from stanine.api.web.auth import Keyring
 from stanine.broker import StreamsBroker
-from stanine.connection.clients import connect
+from stanine.broker.connection.clients import connect
 from stanine.index_watcher.main import assemble as assemble_index_watcher
 from stanine.result_watcher.main import assemble as assemble_result_watcher
-from stanine.store.configuration.settings import Settings
+from stanine.runtime.process import Assemble, Watcher
 from stanine.store.keys import Keys
+from stanine.store.settings.model import Settings
 from stanine.telemetry.metrics import make_registry
 from stanine.telemetry.traces import get_tracer
 from stanine.telemetry.tracing import Tracing
-from stanine.watching.process import Assemble, Watcher
 
 KEY = "k" * 40
 GAD_7 = (Path(__file__).parents[3] / "examples" / "instruments" / "gad-7.yaml").read_bytes()

@@ -27,7 +27,7 @@ SESSIONS = [
     "participant_attempts",
     "forget_participant",
 ]
-MANAGING = (ROOT / "services" / "stanine" / "connection" / "managing.lua").read_text()
+MANAGING = (ROOT / "services" / "stanine" / "broker" / "connection" / "managing.lua").read_text()
 
 #: The registered functions of instruments.lua: publishing, and who manages an instrument.
 INSTRUMENTS = re.findall(r"^register\('(\w+)'", (FUNCTIONS / "instruments.lua").read_text(), re.MULTILINE)
@@ -101,7 +101,7 @@ def test_who_calls_a_function_of_the_store_may_run_what_is_in_it(user: str, func
 
 @pytest.mark.parametrize("user", ["operator", "api"])
 def test_who_changes_settings_may_run_what_that_takes(user: str) -> None:
-    found = commands_in((ROOT / "services" / "stanine" / "store" / "configuration" / "functions.lua").read_text())
+    found = commands_in((ROOT / "services" / "stanine" / "store" / "settings" / "functions.lua").read_text())
     assert found
     assert found <= granted(user)
 

@@ -3,7 +3,7 @@ from typing import Any, cast
 
 import pytest
 
-from stanine.api.answer_writer import MAX_JOINED_BYTES, AnswerWriter
+from stanine.api.web.answer_writer import MAX_JOINED_BYTES, AnswerWriter
 
 HEAD, BODY, LARGE = b"head", b"body", bytes(MAX_JOINED_BYTES + 1)
 

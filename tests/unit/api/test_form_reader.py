@@ -5,11 +5,11 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from stanine.api.form_reader import FormReader, Packed
+from stanine.api.intake.fast_path import FormReader, Packed
+from stanine.domain.attempts.response import Packer, decode_attempt, meaning
 from stanine.domain.errors import InvalidAttempt
-from stanine.domain.index import IndexEntry, build_entry
-from stanine.domain.instrument import parse_instrument
-from stanine.domain.response import Packer, decode_attempt, meaning
+from stanine.domain.instruments.instrument import parse_instrument
+from stanine.domain.scoring.index import IndexEntry, build_entry
 
 
 def entry_of(*items: dict[str, Any]) -> IndexEntry:

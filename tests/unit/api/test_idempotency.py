@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stanine.api.idempotency import read_idempotency_key, refuse_idempotency_key
-from stanine.api.problems import Problem
+from stanine.api.intake.idempotency import read_idempotency_key, refuse_idempotency_key
+from stanine.api.web.problems import Problem
 
 #: What a header field may hold of ASCII.
 PRINTABLE = st.characters(min_codepoint=0x20, max_codepoint=0x7E)

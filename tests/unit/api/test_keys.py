@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from stanine.api.keys import Caller, KeyEntry, Keyring, KeysError, Scope, read_entries
+from stanine.api.web.auth import Caller, KeyEntry, Keyring, KeysError, Scope, read_entries
 from stanine.store.records import KEY_SPACE_BYTES
 
 DIGEST = hashlib.sha256(b"secret").hexdigest()

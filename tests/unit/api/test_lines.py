@@ -1,7 +1,7 @@
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from stanine.api.lines import Line, LineSplitter
+from stanine.api.intake.ndjson import Line, LineSplitter
 
 LIMIT = 12
 

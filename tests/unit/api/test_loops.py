@@ -2,7 +2,7 @@
 
 import asyncio
 
-from stanine.api.following import Loops
+from stanine.api.loops import Loops
 from stanine.telemetry.heartbeats import Heartbeats
 
 

@@ -4,7 +4,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from stanine.api.problems import KINDS, NotFound, ProblemDocument, from_faults, unavailable
+from stanine.api.web.problems import KINDS, NotFound, ProblemDocument, from_faults, unavailable
 from stanine.domain.errors import Fault, InvalidAttempt
 
 DOCUMENT = Path(__file__).parents[3] / "docs" / "problems.md"

@@ -2,8 +2,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stanine.api.problems import Problem
-from stanine.api.queries import AFTER_CURSOR, AFTER_NAME, LIMIT, REVISION, WAIT, read_query
+from stanine.api.web.problems import Problem
+from stanine.api.web.queries import AFTER_CURSOR, AFTER_NAME, LIMIT, REVISION, WAIT, read_query
 from stanine.store.cursors import Cursor
 
 ALL = (WAIT, LIMIT, AFTER_CURSOR, REVISION)

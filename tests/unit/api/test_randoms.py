@@ -1,9 +1,9 @@
-from stanine.api.randoms import FETCHED, Randoms
+from stanine.api.intake.id_entropy import FETCHED, IdEntropy
 from stanine.store.records import RANDOM_BYTES
 
 
 def test_every_attempt_gets_random_bytes_of_its_own_in_partition_0() -> None:
-    randoms = Randoms()
+    randoms = IdEntropy()
     taken = [randoms.take() for _ in range(3 * FETCHED + 1)]
     assert len(set(taken)) == len(taken)
     assert {len(each) for each in taken} == {RANDOM_BYTES}

@@ -5,9 +5,9 @@ from urllib.parse import unquote
 
 import pytest
 
-from stanine.api.http import Answer, Request
-from stanine.api.problems import Problem
-from stanine.api.routing import Resource, Route, Router, parameters_of
+from stanine.api.web.http import Answer, Request
+from stanine.api.web.problems import Problem
+from stanine.api.web.routing import Resource, Route, Router, parameters_of
 
 
 async def nothing(_request: Request) -> Answer:

@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 
 from stanine.api.settings import ApiSettings, read_settings
-from stanine.connection.environment import EnvironmentFaultError
+from stanine.broker.connection.environment import EnvironmentFaultError
 
 GOOD = {"STANINE_REDIS_URL": "redis://h", "STANINE_KEYS_FILE": "/k"}
 

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 import redis
 
-from stanine.broker.keeper import Keeper
+from stanine.broker.keeper import LeaseKeeper
 from stanine.broker.keys import queue_keys
 from stanine.broker.queue import Queue
 
@@ -23,7 +23,7 @@ class Asked(Queue):
 
 
 def test_what_is_expected_while_the_server_answers_is_not_forgotten() -> None:
-    keeper = Keeper(lambda: pytest.fail("no client is needed"))
+    keeper = LeaseKeeper(lambda: pytest.fail("no client is needed"))
     queue = Asked(lambda queue: keeper.expect(queue, 50))
     keeper.expect(queue, 0)
     client: Any = None
@@ -35,7 +35,7 @@ def test_what_is_due_stays_due_when_the_server_does_not_answer() -> None:
     def fail(_queue: Queue) -> None:
         raise redis.ConnectionError
 
-    keeper = Keeper(lambda: pytest.fail("no client is needed"))
+    keeper = LeaseKeeper(lambda: pytest.fail("no client is needed"))
     queue = Asked(fail)
     keeper.expect(queue, 0)
     client: Any = None

@@ -8,11 +8,11 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from stanine.cli.cell_guard import guard, unguard
-from stanine.cli.responses import AttributeColumn, Form, ItemColumn, Responses
-from stanine.cli.rows import CsvWriter
-from stanine.cli.sheet import Sheet
-from stanine.domain.result import ScaleResult
+from stanine.cli.io.cell_guard import guard, unguard
+from stanine.cli.io.responses import AttributeColumn, Form, ItemColumn, Responses
+from stanine.cli.io.rows import CsvWriter
+from stanine.cli.io.sheet import Sheet
+from stanine.domain.scoring.result import ScaleResult
 
 RUNNING = "=+-@\t\r"
 texts = st.text(max_size=12) | st.text("'=+-@\t\r\n, \"1a", max_size=8)

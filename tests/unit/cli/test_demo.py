@@ -4,8 +4,8 @@ import statistics
 
 import pytest
 
-from stanine.cli.demo import _compare
-from stanine.cli.demo_people import PUBLISHED
+from stanine.cli.commands.demo import _compare
+from stanine.cli.local.demo_people import PUBLISHED
 
 
 def scores(mean: float, deviation: float) -> list[float]:

@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from stanine.api.keys import Keyring, Scope, read_entries
-from stanine.cli import key_file
+from stanine.api.web.auth import Keyring, Scope, read_entries
+from stanine.cli.commands.keys import new
 from stanine.cli.exits import CliError, InvalidInputError
-from stanine.cli.keys import new
-from stanine.cli.terminal import View
+from stanine.cli.io.terminal import View
+from stanine.cli.local import key_file
 
 
 def make(capsys: pytest.CaptureFixture[str], name: str = "one", file: Path | None = None, **options: object) -> dict[str, object]:

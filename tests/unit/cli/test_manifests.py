@@ -4,7 +4,7 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stanine.cli.manifests import Lines, read_manifests
+from stanine.cli.io.manifests import Lines, read_manifests
 
 FILE = b"""\
 # a comment before all

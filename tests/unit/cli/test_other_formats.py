@@ -8,9 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from stanine.cli.exits import InvalidInputError
-from stanine.cli.other_formats import recognise
-from stanine.cli.responses import Form, ItemColumn, Responses
-from stanine.cli.sheet import LINE_LIMIT, Sheet
+from stanine.cli.io.other_formats import recognise
+from stanine.cli.io.responses import Form, ItemColumn, Responses
+from stanine.cli.io.sheet import LINE_LIMIT, Sheet
 
 FORM = Form([ItemColumn("A1", [1, 2]), ItemColumn("mood_2", [1, 2])], [])
 

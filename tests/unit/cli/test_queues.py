@@ -8,7 +8,7 @@ import httpx
 import pytest
 
 from stanine.cli.client import Api, HistoryChangedError
-from stanine.cli.queues import _read_letters
+from stanine.cli.commands.queues import _read_letters
 
 
 class Pages:

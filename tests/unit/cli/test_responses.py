@@ -5,8 +5,8 @@ import io
 import pytest
 
 from stanine.cli.exits import InvalidInputError
-from stanine.cli.responses import MISSING, AttributeColumn, Form, ItemColumn, Response, Responses
-from stanine.cli.sheet import Sheet
+from stanine.cli.io.responses import MISSING, AttributeColumn, Form, ItemColumn, Response, Responses
+from stanine.cli.io.sheet import Sheet
 
 FORM = Form(
     items=[ItemColumn("A1", [1, 2, 3, "na"]), ItemColumn("A2", [0.5, "yes", "no"])],

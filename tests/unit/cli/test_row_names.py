@@ -7,9 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from stanine.cli.exits import InvalidInputError
-from stanine.cli.responses import Form, ItemColumn, Responses
-from stanine.cli.row_names import look_through
-from stanine.cli.sheet import Sheet
+from stanine.cli.io.responses import Form, ItemColumn, Responses
+from stanine.cli.io.row_names import look_through
+from stanine.cli.io.sheet import Sheet
 
 FORM = Form([ItemColumn("A1", [1, 2])], [])
 

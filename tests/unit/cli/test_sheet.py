@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from stanine.cli.exits import InvalidInputError
-from stanine.cli.sheet import LINE_LIMIT, Row, Sheet, is_text
+from stanine.cli.io.sheet import LINE_LIMIT, Row, Sheet, is_text
 
 
 def read(content: bytes) -> tuple[list[str], list[Row]]:

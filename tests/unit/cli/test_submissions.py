@@ -7,8 +7,8 @@ import json
 import pytest
 
 from stanine.cli.exits import InvalidInputError
-from stanine.cli.responses import AttributeColumn, Form, ItemColumn
-from stanine.cli.submissions import Submission, open_source
+from stanine.cli.io.responses import AttributeColumn, Form, ItemColumn
+from stanine.cli.io.submissions import Submission, open_source
 
 FORM = Form(items=[ItemColumn("A1", [1, 2]), ItemColumn("q1", ["a", "b"])], attributes=[AttributeColumn("age", "Integer", [])])
 

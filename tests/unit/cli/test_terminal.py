@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stanine.cli.terminal import View, shortest, show, show_table
-from stanine.domain.document import read_yaml
+from stanine.cli.io.terminal import View, shortest, show, show_table
+from stanine.domain.instruments.document import read_yaml
 
 TEXT = st.text(st.characters(codec="utf-8", categories=["L", "N", "P", "S", "Zs"]), max_size=6)
 #: What some version of YAML takes for something other than text.

@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 import typer
 
+from stanine.cli.commands.validate import validate
 from stanine.cli.exits import INVALID, InvalidInputError
-from stanine.cli.terminal import View
-from stanine.cli.validate import validate
+from stanine.cli.io.terminal import View
 
 EXAMPLES = Path(__file__).parents[3] / "examples"
 BAD = """\

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from stanine.api.problems import KINDS
+from stanine.api.web.problems import KINDS
 from stanine.client import errors
 
 PAGE = (Path(__file__).parents[3] / "docs" / "problems.md").read_text()

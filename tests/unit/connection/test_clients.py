@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from stanine.connection.clients import blocking_twin, connect, connect_async, connect_blocking, pool_use
+from stanine.broker.connection.clients import blocking_twin, connect, connect_async, connect_blocking, pool_use
 
 
 def options_of(client: Any) -> dict[str, Any]:

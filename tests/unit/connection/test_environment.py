@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stanine.connection.clients import connect, connect_async, connect_blocking
-from stanine.connection.environment import EnvironmentFaultError, read_environment
-from stanine.connection.login import FileLogin
+from stanine.broker.connection.clients import connect, connect_async, connect_blocking
+from stanine.broker.connection.credentials import FileLogin
+from stanine.broker.connection.environment import EnvironmentFaultError, read_environment
 
 TEXT = st.text(st.characters(exclude_categories=["Cs", "Cc"]), min_size=1, max_size=40)
 

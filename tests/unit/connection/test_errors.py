@@ -6,8 +6,8 @@ import ssl
 import pytest
 import redis.exceptions as errors
 
-from stanine.connection.checks import find_problem
-from stanine.connection.errors import ServerError, classify
+from stanine.broker.connection.checks import find_problem
+from stanine.broker.connection.errors import ServerError, classify
 
 
 def caused_by(outer: Exception, inner: Exception) -> Exception:

@@ -1,6 +1,6 @@
 """Function libraries are named by their content."""
 
-from stanine.connection.library import VERSION_PLACEHOLDER, Library
+from stanine.broker.connection.functions import VERSION_PLACEHOLDER, Library
 
 
 def test_the_version_follows_the_text_and_is_in_every_name() -> None:

@@ -12,11 +12,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.unit.domain.documents import documents_with_answers
 
+from stanine.domain.attempts.response import Attempt, Packer, decode_attempt, meaning, unpack_answers
 from stanine.domain.errors import InvalidAttempt
-from stanine.domain.index import build_entry
-from stanine.domain.instrument import parse_instrument
+from stanine.domain.instruments.instrument import parse_instrument
 from stanine.domain.limits import MAX_ATTEMPT_BYTES
-from stanine.domain.response import Attempt, Packer, decode_attempt, meaning, unpack_answers
+from stanine.domain.scoring.index import build_entry
 
 DOCUMENT: dict[str, Any] = {
     "apiVersion": "stanine.dev/v1alpha1",

@@ -5,7 +5,7 @@ import math
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from stanine.domain.bands import smallest_beyond
+from stanine.domain.scoring.bands import smallest_beyond
 
 EDGES = (st.integers(-(10**9), 10**9) | st.floats(-1000, 1000)).map(lambda x: round(float(x), 9))
 

@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from stanine.domain.document import canonical, digest, read_json, read_yaml
 from stanine.domain.errors import Fault, InvalidDocument
+from stanine.domain.instruments.document import canonical, digest, read_json, read_yaml
 from stanine.domain.limits import MAX_TEXT_BYTES
 
 PLAIN = st.recursive(

@@ -12,14 +12,14 @@ import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from stanine.domain.document import read_yaml
-from stanine.domain.document_warnings import warnings_of
+from stanine.domain.attempts.response import Attempt, Packer
 from stanine.domain.errors import Fault, InvalidDocument
-from stanine.domain.index import build_entry, decode_entry, encode_entry, public_form
-from stanine.domain.instrument import form_digest, parse_instrument
-from stanine.domain.kernel import Kernel
-from stanine.domain.response import Attempt, Packer
-from stanine.domain.result import decode_result
+from stanine.domain.instruments.document import read_yaml
+from stanine.domain.instruments.instrument import form_digest, parse_instrument
+from stanine.domain.instruments.warnings import warnings_of
+from stanine.domain.scoring.index import build_entry, decode_entry, encode_entry, public_form
+from stanine.domain.scoring.kernel import Kernel
+from stanine.domain.scoring.result import decode_result
 
 EVERY_FEATURE: Any = read_yaml((Path(__file__).parent / "every_feature.yaml").read_bytes())
 

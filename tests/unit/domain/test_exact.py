@@ -11,11 +11,11 @@ from msgspec import UNSET
 from tests.unit.domain import exact_scorer
 from tests.unit.domain.rich_documents import Drawn, drawn
 
-from stanine.domain.index import build_entry, decode_entry, encode_entry
-from stanine.domain.instrument import parse_instrument
-from stanine.domain.kernel import Kernel
-from stanine.domain.response import Attempt, Packer, unpack_answers
-from stanine.domain.result import Result, decode_result
+from stanine.domain.attempts.response import Attempt, Packer, unpack_answers
+from stanine.domain.instruments.instrument import parse_instrument
+from stanine.domain.scoring.index import build_entry, decode_entry, encode_entry
+from stanine.domain.scoring.kernel import Kernel
+from stanine.domain.scoring.result import Result, decode_result
 
 #: Of values that more than a sum and one division made: a few roundings of float64.
 TOLERANCE = 1e-12

@@ -6,12 +6,12 @@ from typing import Any
 import numpy as np
 import pytest
 
-from stanine.domain.document import canonical, digest, read_yaml
-from stanine.domain.index import build_entry, decode_entry, encode_entry
-from stanine.domain.instrument import parse_instrument
-from stanine.domain.kernel import Kernel
-from stanine.domain.response import Attempt, Packer
-from stanine.domain.result import decode_result
+from stanine.domain.attempts.response import Attempt, Packer
+from stanine.domain.instruments.document import canonical, digest, read_yaml
+from stanine.domain.instruments.instrument import parse_instrument
+from stanine.domain.scoring.index import build_entry, decode_entry, encode_entry
+from stanine.domain.scoring.kernel import Kernel
+from stanine.domain.scoring.result import decode_result
 
 EXAMPLES = Path(__file__).parents[3] / "examples" / "instruments"
 

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stanine.domain.f_distribution import f_distribution, f_quantile
+from stanine.domain.statistics.f_distribution import f_distribution, f_quantile
 
 
 @pytest.mark.parametrize(

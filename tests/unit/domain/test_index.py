@@ -10,14 +10,14 @@ from hypothesis import strategies as st
 from tests.unit.domain.documents import documents, documents_with_answers
 from tests.unit.domain.test_scoring import code_matrix
 
-from stanine.domain import index_entry
-from stanine.domain.document import canonical, digest, read_json
 from stanine.domain.errors import CorruptEntry
-from stanine.domain.index import build_entry, decode_entry, encode_entry, entry_version, public_form
-from stanine.domain.instrument import parse_instrument
-from stanine.domain.kernel import Kernel
-from stanine.domain.result import decode_result
-from stanine.domain.scoring import ENGINE_VERSION
+from stanine.domain.instruments.document import canonical, digest, read_json
+from stanine.domain.instruments.instrument import parse_instrument
+from stanine.domain.scoring import index_entry
+from stanine.domain.scoring.compiler import ENGINE_VERSION
+from stanine.domain.scoring.index import build_entry, decode_entry, encode_entry, entry_version, public_form
+from stanine.domain.scoring.kernel import Kernel
+from stanine.domain.scoring.result import decode_result
 
 
 def entry_of(document: Any, **versions: int) -> Any:

@@ -12,9 +12,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.unit.domain.documents import documents
 
-from stanine.domain.document import canonical, read_yaml
 from stanine.domain.errors import FAULTS_KEPT, Fault, InvalidDocument
-from stanine.domain.instrument import Instrument, form_digest, parse_instrument
+from stanine.domain.instruments.document import canonical, read_yaml
+from stanine.domain.instruments.instrument import Instrument, form_digest, parse_instrument
 
 GOOD: dict[str, Any] = {
     "apiVersion": "stanine.dev/v1alpha1",

@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stanine.domain import norms_from_data
-from stanine.domain.index import FormAttribute
-from stanine.domain.norms_from_data import Frequency, GroupingError, NormSums, parse_by
+from stanine.domain.scoring.index import FormAttribute
+from stanine.domain.statistics import norms as norms_from_data
+from stanine.domain.statistics.norms import Frequency, GroupingError, NormSums, parse_by
 
 ATTRIBUTES = (
     FormAttribute("sex", None, None, ("male", "female")),

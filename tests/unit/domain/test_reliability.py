@@ -9,8 +9,8 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from stanine.domain.moments import Covariances, Moments
-from stanine.domain.reliability import ItemData, Reliability, analyse, cronbach_alpha, feldt_interval
+from stanine.domain.statistics.moments import Covariances, Moments
+from stanine.domain.statistics.reliability import ItemData, Reliability, analyse, cronbach_alpha, feldt_interval
 
 #: People by items, answers from 1 to 5, some missing.
 TABLES = st.integers(2, 5).flatmap(

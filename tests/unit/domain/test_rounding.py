@@ -9,8 +9,8 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from stanine.domain.rounding import Mode, round_decimal
-from stanine.domain.rounding_vectors import nine, round_vector
+from stanine.domain.scoring.rounding import Mode, round_decimal
+from stanine.domain.scoring.rounding_vectors import nine, round_vector
 
 MODES: list[Mode] = ["Up", "Down", "HalfUp", "HalfEven"]
 #: Any double, and those near what rounding decides about: ninths of decimals, halves, and what lies a bit beside them.

@@ -12,14 +12,14 @@ from hypothesis import strategies as st
 from tests.unit.domain import reference_scorer
 from tests.unit.domain.documents import documents_with_answers
 
-from stanine.domain import kernel_sums as kernel_module
-from stanine.domain.bands import smallest_beyond
-from stanine.domain.index import build_entry
-from stanine.domain.instrument import parse_instrument
-from stanine.domain.kernel import Kernel
-from stanine.domain.response import Attempt, Packer
-from stanine.domain.result import ScaleResult, decode_result
-from stanine.domain.scoring import NOT_SHOWN, OMITTED
+from stanine.domain.attempts.response import Attempt, Packer
+from stanine.domain.instruments.instrument import parse_instrument
+from stanine.domain.scoring import kernel_sums as kernel_module
+from stanine.domain.scoring.bands import smallest_beyond
+from stanine.domain.scoring.compiler import NOT_SHOWN, OMITTED
+from stanine.domain.scoring.index import build_entry
+from stanine.domain.scoring.kernel import Kernel
+from stanine.domain.scoring.result import ScaleResult, decode_result
 
 
 def entry_of(document: Any) -> Any:

@@ -10,11 +10,11 @@ from typing import Any
 
 import pytest
 
-from stanine.domain.index import build_entry
-from stanine.domain.instrument import parse_instrument
-from stanine.domain.kernel import Kernel
-from stanine.domain.response import Attempt, Packer
-from stanine.domain.result import Result, decode_result
+from stanine.domain.attempts.response import Attempt, Packer
+from stanine.domain.instruments.instrument import parse_instrument
+from stanine.domain.scoring.index import build_entry
+from stanine.domain.scoring.kernel import Kernel
+from stanine.domain.scoring.result import Result, decode_result
 
 
 def score(spec: dict[str, Any], answers: dict[str, Any], attributes: dict[str, Any] | None = None) -> Result:

@@ -6,10 +6,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stanine.connection.managing import ManagedError, Manager, read_manager
-from stanine_operator.claiming import claim, find_rival, is_gone, manager_of
-from stanine_operator.neighbours import Neighbours
-from stanine_operator.resource import Resource
+from stanine.broker.connection.ownership import ManagedError, Manager, read_manager
+from stanine_operator.controller.ownership import claim, find_rival, is_gone, manager_of
+from stanine_operator.controller.resource import Resource
+from stanine_operator.controller.resource_cache import ResourceCache
 
 HOLDER = Manager("Queue ns/q", "u1", "2026-11-01T00:00:00Z", "here", "config-uid")
 
@@ -22,8 +22,8 @@ def config(namespace: str = "ns", host: str = "redis", **spec: Any) -> Resource:
     return resource("RedisConfig", "default", f"config-{namespace}", namespace=namespace, connection={"host": host}, **spec)
 
 
-def land(*resources: Resource) -> Neighbours:
-    neighbours = Neighbours()
+def land(*resources: Resource) -> ResourceCache:
+    neighbours = ResourceCache()
     for each in resources:
         neighbours.put(each)
     return neighbours
@@ -80,11 +80,11 @@ def test_a_claim_goes_past_a_holder_that_is_gone_once(monkeypatch: pytest.Monkey
         tried.append(gone)
         raise ManagedError("queue q", HOLDER)
 
-    class World:
+    class ReconcileContext:
         neighbours = land(resource("RedisConfig", "default", "config-uid"))
         operator_id = "here"
 
-    world: Any = World()
+    world: Any = ReconcileContext()
     with pytest.raises(ManagedError):
         claim(attempt, "Queue", world)
     assert tried == ["", "u1"]

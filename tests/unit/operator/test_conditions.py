@@ -6,9 +6,9 @@ import msgspec
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stanine_operator.conditions import MAX_MESSAGE, RECONCILIATION_PAUSED, merge_conditions, transitions
-from stanine_operator.outcome import Verdict
-from stanine_operator.status import FIGURES_EVERY, ORDERS_EVERY, compose_status, is_worth_writing, make_patch, with_condition
+from stanine_operator.controller.conditions import MAX_MESSAGE, RECONCILIATION_PAUSED, merge_conditions, transitions
+from stanine_operator.controller.reconcile_result import Verdict
+from stanine_operator.controller.status import FIGURES_EVERY, ORDERS_EVERY, compose_status, is_worth_writing, make_patch, with_condition
 
 READY = Verdict("Ready", True, "Applied", "All is as the spec says.")
 AWAY = Verdict("Ready", False, "ConnectionRefused", "Nothing listens.")

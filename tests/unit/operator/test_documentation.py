@@ -4,16 +4,16 @@ import ast
 from collections.abc import Iterator
 from pathlib import Path
 
-from stanine.connection import errors
-from stanine_operator import problems
-from stanine_operator.kinds import FINALIZER
-from stanine_operator.resource import PAUSED_ANNOTATION
+from stanine.broker.connection import errors
+from stanine_operator.controller import problems
+from stanine_operator.controller.kinds import FINALIZER
+from stanine_operator.controller.resource import PAUSED_ANNOTATION
 from stanine_operator.settings import read_options
 
 ROOT = Path(__file__).parents[3]
 PAGE = (ROOT / "docs" / "operator.md").read_text()
 #: Which argument of a call is a reason.
-PLACES = {"Verdict": 2, "Notice": 1, "_kept": 0, "_both": 0, "_leave": 1, "describe_unpublished": 0, "OperatorProblem": 0}
+PLACES = {"Verdict": 2, "EventSpec": 1, "_kept": 0, "_both": 0, "_leave": 1, "describe_unpublished": 0, "OperatorProblem": 0}
 #: Reasons that say that all is well; they need no remedy.
 WELL = {"Answered", "AsDeclared", "NothingDeclared", "InLayout", "BelowThreshold", "Bootstrapped", "Indexed", "Published", "Drained",
         "QueueDeleted", "InstrumentDeleted", "RevisionPublished", "DriftCorrected", "UsersLoaded"}  # fmt: skip

@@ -4,15 +4,15 @@ import asyncio
 from datetime import UTC, datetime
 from typing import Any
 
-from stanine_operator.client import ClusterError
-from stanine_operator.events import BURST, Poster, make_post, notices_of
-from stanine_operator.outcome import Notice, Verdict
-from stanine_operator.resource import Resource
-from stanine_operator.status import compose_status
+from stanine_operator.controller.events import BURST, EventRecorder, make_post, notices_of
+from stanine_operator.controller.reconcile_result import EventSpec, Verdict
+from stanine_operator.controller.resource import Resource
+from stanine_operator.controller.status import compose_status
+from stanine_operator.kubernetes.client import ClusterError
 
 NOW = datetime(2026, 11, 23, 9, tzinfo=UTC)
 QUEUE = Resource(kind="Queue", namespace="n", name="q", uid="u")
-SAID = Notice(warning=True, reason="ConnectionRefused", message="Nothing listens.")
+SAID = EventSpec(warning=True, reason="ConnectionRefused", message="Nothing listens.")
 
 
 class FakeEvents:
@@ -36,12 +36,12 @@ class FakeEvents:
         self.events[name] |= {"count": count, "lastTimestamp": at}
 
 
-def post(api: FakeEvents, *notices: Notice) -> list[str]:
+def post(api: FakeEvents, *notices: EventSpec) -> list[str]:
     """Have a new process post these; return why some were dropped."""
     dropped: list[str] = []
 
     async def work() -> None:
-        poster = Poster(api, dropped=dropped.append, clock=lambda: 0.0)
+        poster = EventRecorder(api, dropped=dropped.append, clock=lambda: 0.0)
         running = asyncio.create_task(poster.run())
         for notice in notices:
             poster.post(QUEUE, notice, NOW)
@@ -69,7 +69,7 @@ def test_an_event_that_the_api_server_has_forgotten_is_posted_anew() -> None:
     api = FakeEvents()
 
     async def work() -> None:
-        poster = Poster(api, dropped=lambda _why: None)
+        poster = EventRecorder(api, dropped=lambda _why: None)
         running = asyncio.create_task(poster.run())
         poster.post(QUEUE, SAID, NOW)
         await poster.drain(5)
@@ -84,14 +84,14 @@ def test_an_event_that_the_api_server_has_forgotten_is_posted_anew() -> None:
 
 def test_one_resource_cannot_flood() -> None:
     api = FakeEvents()
-    dropped = post(api, *[Notice(False, "R", str(number)) for number in range(BURST + 5)])
+    dropped = post(api, *[EventSpec(False, "R", str(number)) for number in range(BURST + 5)])
     assert len(api.events) == BURST
     assert dropped == ["rate"] * 5
 
 
 def test_what_is_to_be_said_once_is_said_once() -> None:
     api = FakeEvents()
-    notice = Notice(False, "Purged", "12 messages", once="token-1")
+    notice = EventSpec(False, "Purged", "12 messages", once="token-1")
     post(api, notice, notice, notice)
     assert [event["count"] for event in api.events.values()] == [1]
 
@@ -117,6 +117,6 @@ def test_transitions_are_said_with_the_right_weight_and_once_a_reason() -> None:
 
 def test_a_long_message_fits_what_an_event_may_hold_and_a_long_name_too() -> None:
     long = Resource(kind="Queue", namespace="n", name="q" * 253, uid="u")
-    made = make_post(long, Notice(True, "R", "m" * 5000), NOW)
+    made = make_post(long, EventSpec(True, "R", "m" * 5000), NOW)
     assert len(made.body["message"]) <= 1024
     assert len(made.name) <= 253

@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stanine_operator.history import differs, is_lower
-from stanine_operator.resource import Resource
+from stanine_operator.controller.history import differs, is_lower
+from stanine_operator.controller.resource import Resource
 
 KNOWN = Resource(kind="Queue", namespace="n", name="q", uid="u", version="7", generation=2)
 LISTED = {"uid": "u", "resourceVersion": "7", "generation": 2}

@@ -9,14 +9,14 @@ import pytest
 from prometheus_client import CollectorRegistry
 
 from stanine.telemetry.heartbeats import Heartbeats
-from stanine_operator.client import ClusterError
-from stanine_operator.kinds import Kind
-from stanine_operator.loop import Loop
+from stanine_operator.controller.controller import Loop
+from stanine_operator.controller.kinds import Kind
+from stanine_operator.controller.reconcile_result import Outcome
+from stanine_operator.controller.reconciler import GONE, Turned
+from stanine_operator.controller.resource import Key, Resource
+from stanine_operator.controller.resource_cache import ResourceCache
+from stanine_operator.kubernetes.client import ClusterError
 from stanine_operator.metrics import OperatorMetrics
-from stanine_operator.neighbours import Neighbours
-from stanine_operator.outcome import Outcome
-from stanine_operator.resource import Key, Resource
-from stanine_operator.turns import GONE, Turned
 
 KIND = Kind("Queue", "queues", ("Ready",), lambda _resource: None, lambda *_: Outcome(()), None)
 CONFIG = Kind("RedisConfig", "redisconfigs", ("Ready",), lambda _resource: None, lambda *_: Outcome(()), None)
@@ -64,7 +64,7 @@ class FakeCluster:
 
 
 class FakeTurns:
-    """Turns that are only counted."""
+    """Reconciler that are only counted."""
 
     def __init__(self) -> None:
         self.taken: list[Key] = []
@@ -91,7 +91,7 @@ class Scene:
     """A loop among fakes. Made in an event loop."""
 
     def __init__(self) -> None:
-        self.cluster, self.turns, self.neighbours = FakeCluster(), FakeTurns(), Neighbours()
+        self.cluster, self.turns, self.neighbours = FakeCluster(), FakeTurns(), ResourceCache()
         kinds = {kind.name: kind for kind in (KIND, CONFIG)}
         self.metrics = OperatorMetrics(CollectorRegistry(), self.neighbours, kinds)
         connections: Any = FakeConnections()

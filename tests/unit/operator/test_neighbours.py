@@ -4,8 +4,8 @@ import msgspec
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stanine_operator.neighbours import REMEMBERED, Neighbours, older, oldest
-from stanine_operator.resource import Resource, read_resource
+from stanine_operator.controller.resource import Resource, read_resource
+from stanine_operator.controller.resource_cache import REMEMBERED, ResourceCache, older, oldest
 
 
 def queue(name: str = "q", version: int = 1, uid: str = "u", created: str = "2026-11-23T09:00:00Z", config: str | None = None) -> Resource:
@@ -15,7 +15,7 @@ def queue(name: str = "q", version: int = 1, uid: str = "u", created: str = "202
 
 @given(st.permutations(range(1, 8)))
 def test_the_newest_state_stands_whatever_arrives_when(versions: list[int]) -> None:
-    neighbours = Neighbours()
+    neighbours = ResourceCache()
     taken = [neighbours.put(queue(version=version)) for version in versions]
     known = neighbours.get(("Queue", "n", "q"))
     assert known is not None
@@ -25,7 +25,7 @@ def test_the_newest_state_stands_whatever_arrives_when(versions: list[int]) -> N
 
 @given(st.permutations([(1, 90), (1, 95), (2, 40), (2, 41), (2, 95), (3, 7)]))
 def test_a_state_of_a_later_history_stands_whatever_its_version_is(states: list[tuple[int, int]]) -> None:
-    neighbours = Neighbours()
+    neighbours = ResourceCache()
     for history, version in states:
         neighbours.put(msgspec.structs.replace(queue(version=version), history=history))
     known = neighbours.get(("Queue", "n", "q"))
@@ -34,7 +34,7 @@ def test_a_state_of_a_later_history_stands_whatever_its_version_is(states: list[
 
 
 def test_what_a_turn_of_an_earlier_history_has_written_is_not_taken_in() -> None:
-    neighbours = Neighbours()
+    neighbours = ResourceCache()
     restored = msgspec.structs.replace(queue(version=40), history=1)
     neighbours.put(restored)
     neighbours.update(queue(version=42))
@@ -42,14 +42,14 @@ def test_what_a_turn_of_an_earlier_history_has_written_is_not_taken_in() -> None
 
 
 def test_the_end_of_an_object_in_an_earlier_history_does_not_drop_it_in_a_later_one() -> None:
-    neighbours = Neighbours()
+    neighbours = ResourceCache()
     neighbours.put(msgspec.structs.replace(queue(version=40), history=1))
     assert neighbours.drop(("Queue", "n", "q"), "u", history=0) is None
     assert neighbours.drop(("Queue", "n", "q"), "u", history=1) is not None
 
 
 def test_what_the_watch_tells_of_a_state_we_wrote_stands_but_is_no_news() -> None:
-    neighbours = Neighbours()
+    neighbours = ResourceCache()
     neighbours.put(queue(version=1))
     neighbours.update(msgspec.structs.replace(queue(version=2), status={"known": 1, "unknown": 2}))
     kept = msgspec.structs.replace(queue(version=2), status={"known": 1})
@@ -58,7 +58,7 @@ def test_what_the_watch_tells_of_a_state_we_wrote_stands_but_is_no_news() -> Non
 
 
 def test_an_object_created_again_under_the_same_name_replaces_the_one_before() -> None:
-    neighbours = Neighbours()
+    neighbours = ResourceCache()
     neighbours.put(queue(version=9, uid="first"))
     assert neighbours.put(queue(version=2, uid="second", created="2026-11-23T10:00:00Z"))
     assert neighbours.drop(("Queue", "n", "q"), "first") is None, "the late news of the first one's end must not drop the second"
@@ -66,7 +66,7 @@ def test_an_object_created_again_under_the_same_name_replaces_the_one_before() -
 
 
 def test_a_redis_config_knows_who_refers_to_it_also_after_they_change() -> None:
-    neighbours = Neighbours()
+    neighbours = ResourceCache()
     neighbours.put(queue("a"))
     neighbours.put(queue("b", config="other"))
     assert neighbours.referring_to("n", "default") == [("Queue", "n", "a")]
@@ -80,7 +80,7 @@ def test_a_redis_config_knows_who_refers_to_it_also_after_they_change() -> None:
 
 def test_a_deleted_redis_config_is_remembered_for_a_while_by_those_deleted_with_it() -> None:
     now = [0.0]
-    neighbours = Neighbours(clock=lambda: now[0])
+    neighbours = ResourceCache(clock=lambda: now[0])
     config = Resource(kind="RedisConfig", namespace="n", name="default", uid="u", version="1")
     neighbours.put(config)
     neighbours.drop(config.key)

@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stanine_operator.places import address_of, full_host, name_in_certificate, nodes_of
-from stanine_operator.redis_configs.rivals import find_parameters_rival, find_settings_rival
-from stanine_operator.resource import Resource
+from stanine_operator.controller.resource import Resource
+from stanine_operator.redis_configs.conflicts import find_parameters_rival, find_settings_rival
+from stanine_operator.redis_servers.places import address_of, full_host, name_in_certificate, nodes_of
 
 LABEL = st.from_regex(r"[a-z]([a-z0-9-]{0,20}[a-z0-9])?", fullmatch=True).filter(lambda text: text != "localhost")
 

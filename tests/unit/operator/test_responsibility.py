@@ -8,10 +8,10 @@ from typing import Any
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from stanine_operator.client import ClusterError
-from stanine_operator.lease import LASTS, NAMESPACE_LEASE
-from stanine_operator.resource import Resource
-from stanine_operator.responsibility import HANDOVER, LOOK_EVERY, Responsibility
+from stanine_operator.controller.lease import LASTS, NAMESPACE_LEASE
+from stanine_operator.controller.resource import Resource
+from stanine_operator.controller.responsibility import HANDOVER, LOOK_EVERY, Responsibility
+from stanine_operator.kubernetes.client import ClusterError
 
 NAMESPACES = ("exams", "people")
 

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stanine_operator.schedule import FIRST_RETRY, JITTER, LAST_RETRY, STEADY, Schedule, next_pause
+from stanine_operator.controller.workqueue import FIRST_RETRY, JITTER, LAST_RETRY, STEADY, Schedule, next_pause
 
 Take = Callable[[Schedule[str]], str | None]
 

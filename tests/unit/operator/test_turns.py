@@ -8,13 +8,13 @@ from typing import Any
 from opentelemetry.trace import NoOpTracer
 from prometheus_client import CollectorRegistry
 
-from stanine_operator.client import ClusterError
-from stanine_operator.kinds import Kind
+from stanine_operator.controller.kinds import Kind
+from stanine_operator.controller.reconcile_result import Outcome, Verdict
+from stanine_operator.controller.reconciler import Reconciler
+from stanine_operator.controller.resource import Resource
+from stanine_operator.controller.resource_cache import ResourceCache
+from stanine_operator.kubernetes.client import ClusterError
 from stanine_operator.metrics import OperatorMetrics
-from stanine_operator.neighbours import Neighbours
-from stanine_operator.outcome import Outcome, Verdict
-from stanine_operator.resource import Resource
-from stanine_operator.turns import Turns
 
 
 class FakeCluster:
@@ -40,17 +40,17 @@ class FakePoster:
 
 
 class Scene:
-    """Turns of a kind that notes the record each turn works with."""
+    """Reconciler of a kind that notes the record each turn works with."""
 
     def __init__(self, executor: ThreadPoolExecutor) -> None:
         self.worked: list[Any] = []
         self.read: list[Any] = []
-        self.cluster, self.neighbours = FakeCluster(), Neighbours()
+        self.cluster, self.neighbours = FakeCluster(), ResourceCache()
         kind = Kind("Queue", "queues", ("Ready",), self._read, self._reconcile, None)
         metrics = OperatorMetrics(CollectorRegistry(), self.neighbours, [kind.name])
         parts: Any = (None, self.cluster, FakePoster())
         connections, cluster, poster = parts
-        self.turns = Turns({kind.name: kind}, self.neighbours, connections, cluster, poster, metrics, NoOpTracer(), executor, "test")
+        self.turns = Reconciler({kind.name: kind}, self.neighbours, connections, cluster, poster, metrics, NoOpTracer(), executor, "test")
 
     def _read(self, resource: Resource) -> Any:
         self.read.append(resource.spec)

@@ -11,12 +11,12 @@ import pytest
 import yaml
 
 from stanine.broker.settings import QueueSettings
-from stanine.resources.crds import CRDS, CRDS_CHART, make_crd, make_files, root_schema
-from stanine.resources.kinds import KINDS, ResourceKind
-from stanine.resources.queue import QueueSpec, broker_settings
-from stanine.resources.redis_config import RedisConfigSpec
-from stanine.resources.settings import SettingsSpec, given_settings
-from stanine.store.configuration.settings import Settings
+from stanine.crds.generate import CRDS, CRDS_CHART, make_crd, make_files, root_schema
+from stanine.crds.kinds import KINDS, ResourceKind
+from stanine.crds.queue import QueueSpec, broker_settings
+from stanine.crds.redis_config import RedisConfigSpec
+from stanine.crds.settings import SettingsSpec, given_settings
+from stanine.store.settings.model import Settings
 
 ROOT = Path(__file__).parents[3]
 PRESERVE = "x-kubernetes-preserve-unknown-fields"
@@ -43,7 +43,7 @@ def own_nodes(kind: ResourceKind) -> list[tuple[str, dict[str, Any]]]:
 
 def test_the_files_are_what_the_records_say() -> None:
     for path, text in make_files(ROOT).items():
-        assert path.read_text(encoding="utf-8") == text, f"{path}: run python -m stanine.resources.crds"
+        assert path.read_text(encoding="utf-8") == text, f"{path}: run python -m stanine.crds.generate"
     made = {path.name for path in make_files(ROOT)}
     for folder in (CRDS, CRDS_CHART):
         assert {path.name for path in (ROOT / folder).iterdir()} <= made  # nothing is left of a kind that is gone

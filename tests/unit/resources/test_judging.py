@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from stanine.resources.judging import is_ours, judge
+from stanine.crds.judging import is_ours, judge
 
 QUEUE: dict[str, Any] = {
     "apiVersion": "stanine.dev/v1alpha1",

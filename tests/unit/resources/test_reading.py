@@ -9,14 +9,14 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stanine.domain.document import canonical
+from stanine.crds.errors import FAULTS_NAMED, MAX_MESSAGE, InvalidResource, say_faults
+from stanine.crds.kinds import KINDS
+from stanine.crds.queue import QueueSpec, broker_settings
+from stanine.crds.reading import read_instrument, read_queue, read_redis_config
+from stanine.crds.redis_config import RedisConfigSpec, ServerParameter
+from stanine.crds.settings import given_settings
 from stanine.domain.errors import Fault
-from stanine.resources.errors import FAULTS_NAMED, MAX_MESSAGE, InvalidResource, say_faults
-from stanine.resources.kinds import KINDS
-from stanine.resources.queue import QueueSpec, broker_settings
-from stanine.resources.reading import read_instrument, read_queue, read_redis_config
-from stanine.resources.redis_config import RedisConfigSpec, ServerParameter
-from stanine.resources.settings import given_settings
+from stanine.domain.instruments.document import canonical
 
 EXAMPLES = Path(__file__).parents[3] / "examples/resources"
 

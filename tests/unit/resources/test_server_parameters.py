@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stanine.resources.server_parameters import PARAMETERS, InvalidParameter, find_fault, is_same, normalise
+from stanine.crds.server_parameters import PARAMETERS, InvalidParameter, find_fault, is_same, normalise
 
 DANGEROUS = {
     "bind", "port", "tls-port", "dir", "dbfilename", "requirepass", "masterauth", "masteruser", "replicaof", "aclfile", "logfile",

@@ -2,16 +2,20 @@
 
 from opentelemetry.trace import Tracer
 
-from stanine.api.bulk import BulkIntake, conflict
-from stanine.api.checking import Checker
-from stanine.api.dispatch import json_answer
-from stanine.api.following import IndexFollower
-from stanine.api.http import JSON, NDJSON, Answer, Headers, Request
-from stanine.api.idempotency import read_idempotency_key, refuse_idempotency_key
-from stanine.api.intake import Intake
-from stanine.api.keys import Scope
-from stanine.api.live import LiveSettings
-from stanine.api.problems import (
+from stanine.api.admin.current_settings import CurrentSettings
+from stanine.api.attempt_reader import AttemptReader
+from stanine.api.bodies import AttemptBody, LineAnswer, Receipt, ResultBody, StoredAnswers, given
+from stanine.api.intake.attempt_tokens import Tokens
+from stanine.api.intake.bulk import BulkIntake, conflict
+from stanine.api.intake.idempotency import read_idempotency_key, refuse_idempotency_key
+from stanine.api.intake.storing import Intake
+from stanine.api.intake.validation import Checker
+from stanine.api.loops import IndexFollower
+from stanine.api.result_presenter import ResultPresenter, iso
+from stanine.api.web.auth import Scope
+from stanine.api.web.dispatch import json_answer
+from stanine.api.web.http import JSON, NDJSON, Answer, Headers, Request
+from stanine.api.web.problems import (
     DRAINING,
     FULL,
     INVALID_ATTEMPT,
@@ -23,13 +27,9 @@ from stanine.api.problems import (
     NotFound,
     Problem,
 )
-from stanine.api.queries import WAIT
-from stanine.api.reading import AttemptReader
-from stanine.api.records import AttemptBody, LineAnswer, Receipt, ResultBody, StoredAnswers, given
-from stanine.api.routing import Content, Route
-from stanine.api.scorings import Scorings, iso
-from stanine.api.tokens import Tokens
-from stanine.domain.response import unpack_answers
+from stanine.api.web.queries import WAIT
+from stanine.api.web.routing import Content, Route
+from stanine.domain.attempts.response import unpack_answers
 from stanine.messages import SCORE_ATTEMPTS
 from stanine.store.attempts import Submitted
 from stanine.store.index import IndexView
@@ -51,12 +51,12 @@ class AttemptRoutes:
         bulk: BulkIntake,
         index: IndexFollower,
         reader: AttemptReader,
-        scorings: Scorings,
+        scorings: ResultPresenter,
         *,
         tokens: Tokens,
         metrics: ApiMetrics,
         tracer: Tracer,
-        live: LiveSettings,
+        live: CurrentSettings,
     ) -> None:
         self._live = live
         self._checker = checker

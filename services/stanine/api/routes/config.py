@@ -6,12 +6,12 @@ from typing import TypeVar
 import msgspec
 from msgspec import UNSET
 
-from stanine.api.config_desk import ConfigDesk
-from stanine.api.config_records import ChangeOrder, ConfigBody, ConfigChanged, RevisionList, RollbackOrder
-from stanine.api.dispatch import json_answer
-from stanine.api.http import JSON, Answer, Request
-from stanine.api.keys import Scope
-from stanine.api.problems import (
+from stanine.api.admin.settings_admin import SettingsAdmin
+from stanine.api.admin.settings_bodies import ChangeOrder, ConfigBody, ConfigChanged, RevisionList, RollbackOrder
+from stanine.api.web.auth import Scope
+from stanine.api.web.dispatch import json_answer
+from stanine.api.web.http import JSON, Answer, Request
+from stanine.api.web.problems import (
     CONFIG_CONFLICT,
     INVALID_REQUEST,
     MANAGED,
@@ -21,9 +21,9 @@ from stanine.api.problems import (
     UNSUPPORTED_CONTENT,
     Problem,
 )
-from stanine.api.routing import Content, Route
-from stanine.store.configuration.changing import Applied, Configuration
-from stanine.store.configuration.errors import (
+from stanine.api.web.routing import Content, Route
+from stanine.store.settings.changes import Applied, Configuration
+from stanine.store.settings.errors import (
     ConfigurationError,
     ConfigurationManagedError,
     RevisionUnknownError,
@@ -42,7 +42,7 @@ log = get_log()
 class ConfigRoutes:
     """The routes of the configuration."""
 
-    def __init__(self, desk: ConfigDesk) -> None:
+    def __init__(self, desk: SettingsAdmin) -> None:
         self._desk = desk
 
     async def read(self, _request: Request) -> Answer:

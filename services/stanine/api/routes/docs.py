@@ -10,9 +10,9 @@ from typing import Any
 
 import msgspec
 
-from stanine.api.http import JSON, Answer, Headers, Request
-from stanine.api.problems import NotFound
-from stanine.api.routing import Content, Route
+from stanine.api.web.http import JSON, Answer, Headers, Request
+from stanine.api.web.problems import NotFound
+from stanine.api.web.routing import Content, Route
 
 #: The page loads its own files and asks this API, nothing else. Swagger UI draws its icons as data: images.
 _POLICY = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; base-uri 'none'"

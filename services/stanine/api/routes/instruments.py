@@ -3,16 +3,17 @@
 import msgspec
 from opentelemetry.trace import Tracer
 
-from stanine.api.checking import Checker, UnknownRevision
-from stanine.api.deadlines import within
-from stanine.api.dispatch import json_answer
-from stanine.api.documents import DocumentReader
-from stanine.api.following import IndexFollower
-from stanine.api.http import JSON, Answer, Request
-from stanine.api.intake import Intake
-from stanine.api.keys import Scope
-from stanine.api.live import LiveSettings
-from stanine.api.problems import (
+from stanine.api.admin.current_settings import CurrentSettings
+from stanine.api.bodies import FormBody, InstrumentItem, InstrumentPage, PublishedInstrument, given
+from stanine.api.intake.documents import DocumentReader
+from stanine.api.intake.storing import Intake
+from stanine.api.intake.validation import Checker, UnknownRevision
+from stanine.api.loops import IndexFollower
+from stanine.api.web.auth import Scope
+from stanine.api.web.deadlines import within
+from stanine.api.web.dispatch import json_answer
+from stanine.api.web.http import JSON, Answer, Request
+from stanine.api.web.problems import (
     DRAINING,
     FULL,
     INVALID_DOCUMENT,
@@ -26,12 +27,11 @@ from stanine.api.problems import (
     NotFound,
     Problem,
 )
-from stanine.api.queries import AFTER_NAME, LIMIT, REVISION, WAIT
-from stanine.api.records import FormBody, InstrumentItem, InstrumentPage, PublishedInstrument, given
-from stanine.api.routing import Content, Route
-from stanine.domain.document import digest
-from stanine.domain.index import IndexEntry, public_form
-from stanine.domain.instrument import Instrument
+from stanine.api.web.queries import AFTER_NAME, LIMIT, REVISION, WAIT
+from stanine.api.web.routing import Content, Route
+from stanine.domain.instruments.document import digest
+from stanine.domain.instruments.instrument import Instrument
+from stanine.domain.scoring.index import IndexEntry, public_form
 from stanine.messages import BUILD_INDEX
 from stanine.store.errors import PreconditionFailedError
 from stanine.store.index import EntryCache
@@ -54,7 +54,7 @@ class InstrumentRoutes:
         checker: Checker,
         intake: Intake,
         tracer: Tracer,
-        live: LiveSettings,
+        live: CurrentSettings,
         documents: DocumentReader,
     ) -> None:
         self._documents = documents

@@ -4,9 +4,9 @@ from collections.abc import Callable, Sequence
 
 from prometheus_client import CollectorRegistry
 
-from stanine.api.dispatch import json_answer
-from stanine.api.http import Answer, Request
-from stanine.api.routing import Content, Route
+from stanine.api.web.dispatch import json_answer
+from stanine.api.web.http import Answer, Request
+from stanine.api.web.routing import Content, Route
 from stanine.telemetry.health import HealthReport
 from stanine.telemetry.heartbeats import Heartbeats
 from stanine.telemetry.metrics import expose

@@ -5,10 +5,21 @@ from typing import TypeVar
 
 import msgspec
 
-from stanine.api.dispatch import json_answer
-from stanine.api.http import JSON, Answer, Request
-from stanine.api.keys import Scope
-from stanine.api.problems import (
+from stanine.api.admin.queue_admin import ROUTES, QueueAdmin, describe_letter, route_of
+from stanine.api.admin.queue_bodies import (
+    LETTER_PATTERN,
+    DeadLetterBody,
+    DeadLetterOrder,
+    DeadLetterPage,
+    Done,
+    PurgeOrder,
+    QueueBody,
+    QueueList,
+)
+from stanine.api.web.auth import Scope
+from stanine.api.web.dispatch import json_answer
+from stanine.api.web.http import JSON, Answer, Request
+from stanine.api.web.problems import (
     FULL,
     HISTORY_CHANGED,
     INVALID_REQUEST,
@@ -20,19 +31,8 @@ from stanine.api.problems import (
     NotFound,
     Problem,
 )
-from stanine.api.queries import ACTOR, AFTER_LETTER, LIMIT, REASON, Query
-from stanine.api.queue_desk import ROUTES, QueueDesk, describe_letter, route_of
-from stanine.api.queue_records import (
-    LETTER_PATTERN,
-    DeadLetterBody,
-    DeadLetterOrder,
-    DeadLetterPage,
-    Done,
-    PurgeOrder,
-    QueueBody,
-    QueueList,
-)
-from stanine.api.routing import Content, Handler, Route
+from stanine.api.web.queries import ACTOR, AFTER_LETTER, LIMIT, REASON, Query
+from stanine.api.web.routing import Content, Handler, Route
 from stanine.broker import QueueState, RequestConflict
 from stanine.store.errors import HistoryChangedError
 from stanine.telemetry.logs import get_log
@@ -50,7 +50,7 @@ log = get_log()
 class QueueRoutes:
     """The routes of queues."""
 
-    def __init__(self, desk: QueueDesk) -> None:
+    def __init__(self, desk: QueueAdmin) -> None:
         self._desk = desk
 
     async def list(self, _request: Request) -> Answer:

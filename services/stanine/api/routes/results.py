@@ -1,22 +1,22 @@
 """Results: of one attempt, of an instrument in the order of commits, of a participant."""
 
-from stanine.api.checking import Checker
-from stanine.api.dispatch import json_answer
-from stanine.api.http import Answer, Request
-from stanine.api.keys import Scope
-from stanine.api.problems import HISTORY_CHANGED, NOT_INDEXED, NotFound
-from stanine.api.queries import AFTER_CURSOR, LIMIT, WAIT
-from stanine.api.reading import AttemptReader, Found
-from stanine.api.records import Pending, ResultBody, ResultPage
-from stanine.api.routing import Content, Route
-from stanine.api.scorings import Scorings
+from stanine.api.attempt_reader import AttemptReader, Found
+from stanine.api.bodies import Pending, ResultBody, ResultPage
+from stanine.api.intake.validation import Checker
+from stanine.api.result_presenter import ResultPresenter
+from stanine.api.web.auth import Scope
+from stanine.api.web.dispatch import json_answer
+from stanine.api.web.http import Answer, Request
+from stanine.api.web.problems import HISTORY_CHANGED, NOT_INDEXED, NotFound
+from stanine.api.web.queries import AFTER_CURSOR, LIMIT, WAIT
+from stanine.api.web.routing import Content, Route
 from stanine.domain import limits
 
 
 class ResultRoutes:
     """The routes that answer results."""
 
-    def __init__(self, reader: AttemptReader, scorings: Scorings, checker: Checker) -> None:
+    def __init__(self, reader: AttemptReader, scorings: ResultPresenter, checker: Checker) -> None:
         self._reader = reader
         self._scorings = scorings
         self._checker = checker

@@ -2,15 +2,15 @@
 
 import msgspec
 
-from stanine.api.deadlines import within
-from stanine.api.dispatch import json_answer
-from stanine.api.http import JSON, Answer, Request
-from stanine.api.keys import Scope
-from stanine.api.problems import INVALID_REQUEST, TOO_LARGE, TOO_SLOW, UNSUPPORTED_CONTENT, Problem
-from stanine.api.records import RotatedTokens, TokenRotation
-from stanine.api.routing import Content, Route
-from stanine.api.scorings import iso
-from stanine.api.tokens import Tokens
+from stanine.api.bodies import RotatedTokens, TokenRotation
+from stanine.api.intake.attempt_tokens import Tokens
+from stanine.api.result_presenter import iso
+from stanine.api.web.auth import Scope
+from stanine.api.web.deadlines import within
+from stanine.api.web.dispatch import json_answer
+from stanine.api.web.http import JSON, Answer, Request
+from stanine.api.web.problems import INVALID_REQUEST, TOO_LARGE, TOO_SLOW, UNSUPPORTED_CONTENT, Problem
+from stanine.api.web.routing import Content, Route
 from stanine.telemetry.logs import get_log
 
 #: Bytes of a body.

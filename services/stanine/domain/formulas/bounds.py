@@ -29,7 +29,7 @@ from stanine.domain.formulas.tree import (
     Reference,
     Round,
 )
-from stanine.domain.rounding import round_decimal
+from stanine.domain.scoring.rounding import round_decimal
 
 Bounds = tuple[float, float]
 

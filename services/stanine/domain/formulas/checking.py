@@ -32,8 +32,8 @@ from stanine.domain.formulas.tree import (
     Round,
     Text,
 )
+from stanine.domain.instruments.decoding import quote, several
 from stanine.domain.limits import MAX_TERMS
-from stanine.domain.structure import quote, several
 
 #: Errors of a document up to which an unknown name is compared with all known ones: that takes milliseconds for a long form.
 _HINTS = 10
@@ -119,7 +119,7 @@ _FAULTY: Node = Null()
 
 
 class _Checker:
-    """Turns syntax into a tree. Each call handles one bracket's depth in two frames, so that the deepest text stays far from any limit."""
+    """Reconciler syntax into a tree. Each call handles one bracket's depth in two frames, so that the deepest text stays far from any limit."""
 
     def __init__(self, names: Names, allowance: Allowance, *, condition: bool, hints: int) -> None:
         self._names = names

@@ -33,7 +33,7 @@ from stanine.domain.formulas.tree import (
     Round,
     Text,
 )
-from stanine.domain.rounding import nine, round_decimal
+from stanine.domain.scoring.rounding import nine, round_decimal
 
 
 class Missing(msgspec.Struct, frozen=True):

@@ -35,7 +35,7 @@ from stanine.domain.formulas.tree import (
     Round,
     Text,
 )
-from stanine.domain.rounding_vectors import nine, round_vector
+from stanine.domain.scoring.rounding_vectors import nine, round_vector
 
 Floats = npt.NDArray[np.float64]
 Mask = npt.NDArray[np.bool_]

@@ -7,7 +7,7 @@ import re
 from typing import Literal, NamedTuple, get_args
 
 from stanine.domain.errors import Code
-from stanine.domain.rounding import Mode
+from stanine.domain.scoring.rounding import Mode
 
 #: Characters of a formula, and brackets within brackets (those of calls included).
 MAX_LENGTH = 4_096

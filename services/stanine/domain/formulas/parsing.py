@@ -9,7 +9,7 @@ import math
 
 from stanine.domain.formulas.lexing import FUNCTIONS, MODES, WORDS, FormulaError, Token, tokens
 from stanine.domain.formulas.syntax import Call, Chain, Constant, Counting, Inversion, Name, Negation, Range, Relation, Syntax
-from stanine.domain.rounding import MAX_DECIMALS
+from stanine.domain.scoring.rounding import MAX_DECIMALS
 
 _COMPARISONS = ("==", "!=", "<", "<=", ">", ">=")
 

@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 from stanine.domain.errors import Code
 from stanine.domain.formulas.names import DERIVED, Kind, Named, Names
-from stanine.domain.structure import several
+from stanine.domain.instruments.decoding import several
 
 
 class Resolved(NamedTuple):

@@ -8,7 +8,7 @@ from typing import Literal
 
 import msgspec
 
-from stanine.domain.rounding import Mode
+from stanine.domain.scoring.rounding import Mode
 
 Comparison = Literal["==", "!=", "<", "<=", ">", ">="]
 

@@ -14,10 +14,10 @@ from tests.integration.api.serving import document
 from tests.integration.operator.harness import Api, Object, OperatorProcess, redis_config, resource
 
 from stanine.broker import StreamsBroker
-from stanine.connection.clients import connect
-from stanine.domain.document import canonical, digest
-from stanine.domain.index import decode_entry
-from stanine.domain.result import ENGINE_VERSION
+from stanine.broker.connection.clients import connect
+from stanine.domain.instruments.document import canonical, digest
+from stanine.domain.scoring.index import decode_entry
+from stanine.domain.scoring.result import ENGINE_VERSION
 from stanine.index_watcher.actors import register
 from stanine.index_watcher.index_builder import IndexBuilder
 from stanine.messages import SCORE_ATTEMPTS

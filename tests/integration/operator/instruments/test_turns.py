@@ -8,7 +8,7 @@ from tests.integration.api.serving import document
 from tests.integration.operator.worlds import Land, ready, said
 
 from stanine.broker import QueueState
-from stanine.domain.result import ENGINE_VERSION
+from stanine.domain.scoring.result import ENGINE_VERSION
 from stanine.index_watcher.index_builder import IndexBuilder
 from stanine.messages import BUILD_INDEX, Outbox, split_names
 from stanine.store import load_library
@@ -16,8 +16,8 @@ from stanine.store.attempts import Submission, read_submitted, submit_call
 from stanine.store.index import Index
 from stanine.store.instruments import InstrumentHistory, publish_call, read_published
 from stanine.store.records import RANDOM_BYTES
-from stanine_operator.connections import Server
-from stanine_operator.resource import Resource
+from stanine_operator.controller.resource import Resource
+from stanine_operator.redis_servers.connections import Server
 
 NAME = "a-mood"
 

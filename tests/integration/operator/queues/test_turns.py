@@ -7,9 +7,9 @@ import pytest
 from tests.integration.operator.worlds import Land, ready, said
 
 from stanine.broker import QueueManaged, QueueState, StreamsBroker
+from stanine.broker.connection.errors import EVICTION_POLICY, PERMISSION_MISSING, WRONG_TYPE, ServerError
 from stanine.broker.settings import QueueSettings
-from stanine.connection.errors import EVICTION_POLICY, PERMISSION_MISSING, WRONG_TYPE, ServerError
-from stanine_operator.outcome import Outcome
+from stanine_operator.controller.reconcile_result import Outcome
 
 NAME = "results"
 
@@ -108,7 +108,7 @@ def test_what_keeps_a_queue_from_being_made_is_said_with_its_own_reason(land: La
     def refuse(*_arguments: Any, **_options: Any) -> None:
         raise ServerError(PERMISSION_MISSING)
 
-    monkeypatch.setattr("stanine_operator.queues.turn.bootstrap", refuse)
+    monkeypatch.setattr("stanine_operator.queues.reconcile.bootstrap", refuse)
     assert ready(land.turn(resource)) == (False, "PermissionMissing")
 
 

@@ -8,8 +8,8 @@ from typing import Any
 
 from tests.integration.failpoints import Doom, Step
 
-from stanine.connection.library import Library
-from stanine_operator.cluster import Cluster
+from stanine.broker.connection.functions import Library
+from stanine_operator.kubernetes.cluster import Cluster
 from stanine_operator.main import main
 
 

@@ -7,15 +7,15 @@ from typing import Any
 import msgspec
 import redis
 
-from stanine.resources.reading import read_redis_config
-from stanine_operator.connections import Connections
-from stanine_operator.neighbours import Neighbours
-from stanine_operator.outcome import Notice, Outcome
-from stanine_operator.problems import SECRET_NOT_FOUND, SERVER_TROUBLE, OperatorProblem, problem_of
+from stanine.crds.reading import read_redis_config
+from stanine_operator.controller.context import ReconcileContext
+from stanine_operator.controller.problems import SECRET_NOT_FOUND, SERVER_TROUBLE, OperatorProblem, problem_of
+from stanine_operator.controller.reconcile_result import EventSpec, Outcome
+from stanine_operator.controller.resource import Resource
+from stanine_operator.controller.resource_cache import ResourceCache
+from stanine_operator.controller.status import compose_status
 from stanine_operator.redis_configs import reconcile
-from stanine_operator.resource import Resource
-from stanine_operator.status import compose_status
-from stanine_operator.world import World
+from stanine_operator.redis_servers.connections import Connections
 
 NAMES = iter(f"config-{number}" for number in range(1_000_000))
 
@@ -26,7 +26,7 @@ class Config:
 
     stage: "Stage"
     resource: Resource
-    notices: list[Notice] = field(default_factory=list)
+    notices: list[EventSpec] = field(default_factory=list)
 
     def apply(self, **spec: Any) -> "Config":
         """Change fields of the spec; None removes one."""
@@ -37,7 +37,7 @@ class Config:
 
     def turn(self) -> Outcome:
         """One turn of the operator, and its status as the loop writes it. Raises OperatorProblem where the loop would say Ready=False."""
-        world = World(self.stage.connections, self.stage.neighbours, datetime.now(UTC), self.stage.operator)
+        world = ReconcileContext(self.stage.connections, self.stage.neighbours, datetime.now(UTC), self.stage.operator)
         try:
             outcome = reconcile(self.resource, read_redis_config(self.resource.spec), world)
         except SERVER_TROUBLE as error:
@@ -72,7 +72,7 @@ class Stage:
 
     port: int
     secrets: dict[tuple[str, str], dict[str, bytes]] = field(default_factory=dict)
-    neighbours: Neighbours = field(default_factory=Neighbours)
+    neighbours: ResourceCache = field(default_factory=ResourceCache)
     operator: str = "test"
 
     def __post_init__(self) -> None:

@@ -14,7 +14,7 @@ from tests.integration.failpoints import Doom
 from tests.integration.operator.redis_configs.stage import Config, Stage, server
 from tests.integration.operator.redis_configs.test_kills import Scene, step_of
 
-from stanine_operator.problems import OperatorProblem
+from stanine_operator.controller.problems import OperatorProblem
 
 Start = Callable[..., Server]
 

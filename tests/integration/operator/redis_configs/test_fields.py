@@ -19,9 +19,9 @@ from tests.integration.broker_failures.test_failover import Pair
 from tests.integration.broker_failures.test_networks import wait_until
 from tests.integration.operator.harness import Api, Object, OperatorProcess, Refused, redis_config, running, secret
 
-from stanine.store.configuration.reading import load_settings
-from stanine.store.configuration.settings import NAMES, SettingsRead
 from stanine.store.keys import Keys
+from stanine.store.settings.model import NAMES, SettingsRead
+from stanine.store.settings.reader import load_settings
 
 #: A value for every setting, none of them the default.
 EVERY_SETTING: dict[str, Any] = {

@@ -13,11 +13,11 @@ from tests.conftest import Server
 from tests.integration.failpoints import Doom, Step, steps_of
 from tests.integration.operator.redis_configs.stage import Config, Stage, server
 
-from stanine.store.configuration import load_library
-from stanine.store.configuration.changing import Configuration
-from stanine.store.configuration.reading import load_settings
-from stanine.store.configuration.settings import SettingsRead
 from stanine.store.keys import Keys
+from stanine.store.settings import load_library
+from stanine.store.settings.changes import Configuration
+from stanine.store.settings.model import SettingsRead
+from stanine.store.settings.reader import load_settings
 
 STRING = "stanine:config"
 #: What only looks: dying before or after it is dying before the next change.

@@ -6,8 +6,8 @@ import pytest
 from tests.conftest import Server
 from tests.integration.operator.redis_configs.stage import Stage
 
-from stanine.connection.library import Library
-from stanine_operator.redis_configs import configuring
+from stanine.broker.connection.functions import Library
+from stanine_operator.redis_configs import settings_store
 
 
 def test_a_fault_in_a_library_is_told_with_its_line(

@@ -9,7 +9,7 @@ import pytest
 from tests.conftest import Server, need, stop_server, valkey_binary
 from tests.integration.operator.redis_configs.stage import Stage, server
 
-from stanine_operator.problems import OperatorProblem
+from stanine_operator.controller.problems import OperatorProblem
 
 Start = Callable[..., Server]
 Stages = Callable[[Server], Stage]

@@ -10,13 +10,13 @@ from hypothesis import strategies as st
 from tests.conftest import Server
 from tests.integration.operator.redis_configs.stage import Stage
 
-from stanine.connection.managing import ManagedError
-from stanine.store.configuration import load_library
-from stanine.store.configuration.changing import Configuration
-from stanine.store.configuration.reading import load_settings
-from stanine.store.configuration.settings import Settings, SettingsRead
+from stanine.broker.connection.ownership import ManagedError
 from stanine.store.keys import Keys
-from stanine_operator.neighbours import Neighbours
+from stanine.store.settings import load_library
+from stanine.store.settings.changes import Configuration
+from stanine.store.settings.model import Settings, SettingsRead
+from stanine.store.settings.reader import load_settings
+from stanine_operator.controller.resource_cache import ResourceCache
 
 HASH, STRING = "stanine:{p0}:config", "stanine:config"
 
@@ -266,7 +266,7 @@ def one_stage(valkey: Server) -> Any:
 @given(st.lists(specs(), min_size=1, max_size=6))
 def test_whatever_was_asked_for_before_one_turn_brings_what_is_asked_for_now(one_stage: Stage, wishes: list[dict[str, Any]]) -> None:
     one_stage.client.flushall()
-    one_stage.neighbours = Neighbours()
+    one_stage.neighbours = ResourceCache()
     config = one_stage.config(keyNamespace="model")
     revisions: dict[int, dict[str, str]] = {}
     for wish in wishes:

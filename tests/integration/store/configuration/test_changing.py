@@ -7,8 +7,8 @@ from collections.abc import Callable
 import pytest
 import redis
 
-from stanine.store.configuration.changing import Memory
-from stanine.store.configuration.errors import (
+from stanine.store.settings.changes import Memory
+from stanine.store.settings.errors import (
     ConfigurationError,
     ConfigurationManagedError,
     ContendedError,
@@ -16,7 +16,7 @@ from stanine.store.configuration.errors import (
     RevisionUnknownError,
     SettingsInvalidError,
 )
-from stanine.store.configuration.standing import Layout, Origin
+from stanine.store.settings.snapshot import Layout, Origin
 
 from .conftest import MANAGER, YOUNGER, Place
 

@@ -11,12 +11,12 @@ import redis
 from tests.conftest import Server, stop_server
 from tests.integration.broker_failures.fault_proxy import FaultProxy
 
-from stanine.connection.clients import connect
-from stanine.connection.library import Library
-from stanine.store.configuration import load_library
-from stanine.store.configuration.changing import Configuration
-from stanine.store.configuration.errors import NotVerifiedError
-from stanine.store.configuration.standing import Layout
+from stanine.broker.connection.clients import connect
+from stanine.broker.connection.functions import Library
+from stanine.store.settings import load_library
+from stanine.store.settings.changes import Configuration
+from stanine.store.settings.errors import NotVerifiedError
+from stanine.store.settings.snapshot import Layout
 
 from .conftest import MANAGER, Place
 

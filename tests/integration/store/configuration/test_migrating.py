@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
-from stanine.store.configuration.errors import StringUnreadableError
-from stanine.store.configuration.reading import load_settings
-from stanine.store.configuration.settings import SettingsRead
-from stanine.store.configuration.standing import Beside, Layout
+from stanine.store.settings.errors import StringUnreadableError
+from stanine.store.settings.model import SettingsRead
+from stanine.store.settings.reader import load_settings
+from stanine.store.settings.snapshot import Layout, LegacySyncState
 
 from .conftest import MANAGER, Place
 
@@ -94,20 +94,20 @@ def test_what_an_older_service_writes_during_dual_write_is_seen_and_taken_over(p
     place.configuration.migrate(Layout.HASH, dual_write=True, manager=MANAGER)
     place.client.set(place.keys.config_string, b'{"theirs":2,"sweepSeconds":6,"new":"x"}')
     stored = place.configuration.read()
-    assert (stored.string, stored.edited, stored.values["theirs"]) == (Beside.CHANGED, True, "2")
+    assert (stored.string, stored.edited, stored.values["theirs"]) == (LegacySyncState.CHANGED, True, "2")
     applied = place.configuration.apply({"sweepSeconds": 5}, MANAGER)
     assert (applied.taken_in, applied.changed, applied.revision) == (True, True, 3)
     assert place.hash() == {"theirs": "2", "sweepSeconds": "5", "new": "x"}, "what the resource names stands as it says"
     assert place.client.get(place.keys.config_string) == b'{"theirs":2,"sweepSeconds":5,"new":"x"}'
     assert place.configuration.history()[1].values["sweepSeconds"] == "6"
-    assert place.configuration.read().string is Beside.IN_STEP
+    assert place.configuration.read().string is LegacySyncState.IN_STEP
     place.configuration.release(MANAGER)
 
 
 def test_a_string_that_cannot_be_read_is_kept_aside_where_the_hash_counts(place: Place) -> None:
     place.configuration.apply({"sweepSeconds": 5}, dual_write=True)
     place.client.set(place.keys.config_string, b"{half")
-    assert place.configuration.read().string is Beside.UNREADABLE
+    assert place.configuration.read().string is LegacySyncState.UNREADABLE
     assert place.configuration.apply({"sweepSeconds": 5}).changed is False
     assert place.string() == {"sweepSeconds": 5}
     assert place.client.get(place.keys.config_backup_string) == b"{half"
@@ -130,7 +130,7 @@ def test_a_string_that_cannot_be_read_is_left_alone_where_it_is_all_there_is(pla
 def test_a_string_that_an_older_service_brings_back_beside_the_hash_is_left_alone_and_told(place: Place) -> None:
     place.configuration.apply({"sweepSeconds": 5})
     place.client.set(place.keys.config_string, b'{"sweepSeconds":9}')
-    assert place.configuration.read().string is Beside.STRAY
+    assert place.configuration.read().string is LegacySyncState.STRAY
     place.configuration.apply({})
     assert place.string() == {"sweepSeconds": 9}
     assert load_settings(place.client, place.keys, SettingsRead()).settings.sweep_seconds == 15, "an empty hash is no reason to go by it"

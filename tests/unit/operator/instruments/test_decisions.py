@@ -6,10 +6,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tests.integration.api.serving import document
 
-from stanine.domain.document import canonical, digest
+from stanine.domain.instruments.document import canonical, digest
 from stanine.store.managed import Standing
-from stanine_operator.instruments.decide import Judged, describe, describe_unpublished, judge
-from stanine_operator.resource import Resource
+from stanine_operator.controller.resource import Resource
+from stanine_operator.instruments.desired import Judged, describe, describe_unpublished, judge
 
 JUDGED = Judged("d", "f", 3, 1)
 

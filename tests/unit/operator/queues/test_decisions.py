@@ -9,9 +9,9 @@ from hypothesis import strategies as st
 from stanine.broker import QueueState
 from stanine.broker.queue import QueueStats
 from stanine.broker.settings import QueueSettings
-from stanine.resources.reading import read_queue
-from stanine_operator.queues.decide import describe, describe_trouble, rounded, settings_of
-from stanine_operator.queues.requests import Told, find_requests, must_execute, read_told
+from stanine.crds.reading import read_queue
+from stanine_operator.queues.desired import describe, describe_trouble, rounded, settings_of
+from stanine_operator.queues.requests import RequestStatus, find_requests, must_execute, read_told
 
 TOKENS = st.sampled_from(["a", "b", "c"])
 
@@ -50,7 +50,7 @@ def test_the_oldest_is_as_old_as_the_servers_clock_says() -> None:
 @given(st.none() | TOKENS, st.sampled_from(["", "a", "b"]), TOKENS)
 def test_a_request_is_executed_if_neither_redis_nor_the_status_has_dealt_with_its_token(told: str | None, handled: str, token: str) -> None:
     (request,) = find_requests(read_queue({"queueName": "q", "purge": {"part": "Ready", "token": token}}))
-    known = None if told is None else Told(told, "Executed", 1)
+    known = None if told is None else RequestStatus(told, "Executed", 1)
     assert must_execute(request, handled, known) == (token not in {handled, told})
 
 
@@ -62,8 +62,8 @@ def test_requests_are_what_the_broker_calls_them() -> None:
     ]  # fmt: skip
 
 
-@pytest.mark.parametrize("told", [Told("t", "Executed", 0), Told("t", "NotExecuted")])
-def test_what_a_status_says_is_read_back(told: Told) -> None:
+@pytest.mark.parametrize("told", [RequestStatus("t", "Executed", 0), RequestStatus("t", "NotExecuted")])
+def test_what_a_status_says_is_read_back(told: RequestStatus) -> None:
     assert read_told({"purge": told.as_field()}, "purge") == told
     assert read_told({"purge": told.as_field()}, "requeueDead") is None
 

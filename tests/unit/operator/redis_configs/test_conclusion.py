@@ -1,8 +1,8 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stanine_operator.outcome import Verdict
-from stanine_operator.redis_configs.conclusion import NEEDED, conclude
+from stanine_operator.controller.reconcile_result import Verdict
+from stanine_operator.redis_configs.ready_condition import NEEDED, conclude
 
 statuses = st.sampled_from([True, False, None])
 

@@ -1,7 +1,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stanine.store.configuration.changing import Memory as LayoutsMemory
+from stanine.store.settings.changes import Memory as LayoutsMemory
 from stanine_operator.redis_configs.memory import judge_memory, publish_memory, round_figure
 from stanine_operator.redis_configs.records import Memory
 

@@ -1,7 +1,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stanine.connection.errors import LOADING, PERMISSION_MISSING, SERVER_REFUSED
+from stanine.broker.connection.errors import LOADING, PERMISSION_MISSING, SERVER_REFUSED
 from stanine_operator.redis_configs.parameters import (
     Rules,
     choose_changes,

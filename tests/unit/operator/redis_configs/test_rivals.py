@@ -3,10 +3,10 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stanine.connection.managing import Manager
-from stanine_operator.neighbours import Neighbours
-from stanine_operator.redis_configs.rivals import find_gone_holder, find_parameters_rival, find_settings_rival
-from stanine_operator.resource import Resource
+from stanine.broker.connection.ownership import Manager
+from stanine_operator.controller.resource import Resource
+from stanine_operator.controller.resource_cache import ResourceCache
+from stanine_operator.redis_configs.conflicts import find_gone_holder, find_parameters_rival, find_settings_rival
 
 SERVER = [{"name": "hz", "value": "20"}]
 
@@ -93,7 +93,7 @@ def test_sentinels_in_another_order_are_the_same() -> None:
 
 
 def test_only_a_holder_that_surely_renews_no_more_is_gone() -> None:
-    neighbours = Neighbours()
+    neighbours = ResourceCache()
     elder = config("a", 1)
     holder = Manager("RedisConfig ns/a", "a", elder.created, "here")
     assert find_gone_holder(holder, neighbours) == ""

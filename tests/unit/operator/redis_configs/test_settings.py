@@ -4,16 +4,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stanine.connection.managing import Manager
-from stanine.store.configuration.changing import Stored
-from stanine.store.configuration.errors import (
+from stanine.broker.connection.ownership import Manager
+from stanine.store.settings.changes import Stored
+from stanine.store.settings.errors import (
     ConfigurationManagedError,
     ContendedError,
     RevisionUnknownError,
     StringUnreadableError,
 )
-from stanine.store.configuration.settings import read_settings
-from stanine.store.configuration.standing import Beside, Layout
+from stanine.store.settings.model import read_settings
+from stanine.store.settings.snapshot import Layout, LegacySyncState
 from stanine_operator.redis_configs.settings import (
     Apply,
     Declared,
@@ -41,7 +41,7 @@ def stored(values: dict[str, str] | None = None, **more: Any) -> Stored:
     values = {"sweepSeconds": "5"} if values is None else values
     asked: dict[str, Any] = {
         "layout": Layout.HASH, "revision": 3, "values": values, "read": read_settings(values), "managed_by": ME, "dual_write": False,
-        "edited": False, "string": Beside.NONE, "unreadable": "", "digests": {},
+        "edited": False, "string": LegacySyncState.NONE, "unreadable": "", "digests": {},
     }  # fmt: skip
     return Stored(**(asked | more))
 
@@ -54,7 +54,7 @@ declarations = st.builds(
 states = st.builds(
     stored,
     values.map(lambda some: {name: str(value) for name, value in (some or {}).items()}),
-    layout=st.sampled_from(Layout), dual_write=st.booleans(), string=st.sampled_from(Beside), edited=st.booleans(),
+    layout=st.sampled_from(Layout), dual_write=st.booleans(), string=st.sampled_from(LegacySyncState), edited=st.booleans(),
     managed_by=st.sampled_from([None, ME, OTHER]),
 )  # fmt: skip
 
@@ -89,7 +89,9 @@ def test_applied_is_true_only_if_what_is_declared_stands_and_is_held(asked: Decl
 
 @given(declarations, states)
 def test_migrated_is_true_only_in_the_layout_that_is_asked_for(asked: Declared, found: Stored) -> None:
-    as_asked = (found.layout, found.dual_write) == (asked.layout, asked.dual) and (not asked.dual or found.string is Beside.IN_STEP)
+    as_asked = (found.layout, found.dual_write) == (asked.layout, asked.dual) and (
+        not asked.dual or found.string is LegacySyncState.IN_STEP
+    )
     assert (judge_migrated(asked, found, ()).status is True) == as_asked
 
 
@@ -101,8 +103,8 @@ def test_the_layout_is_migrated_before_the_values_are_written() -> None:
     assert choose_steps(declared(layout=Layout.STRING), stored()) == (Migrate(Layout.STRING, dual=False), Apply({"sweepSeconds": 5}))
 
 
-@pytest.mark.parametrize("string", [Beside.CHANGED, Beside.MISSING, Beside.UNREADABLE])
-def test_a_string_that_fell_out_of_step_is_written_again(string: Beside) -> None:
+@pytest.mark.parametrize("string", [LegacySyncState.CHANGED, LegacySyncState.MISSING, LegacySyncState.UNREADABLE])
+def test_a_string_that_fell_out_of_step_is_written_again(string: LegacySyncState) -> None:
     steps = choose_steps(declared(dual=True), stored(dual_write=True, string=string))
     assert steps[0] == Migrate(Layout.HASH, dual=True)
 

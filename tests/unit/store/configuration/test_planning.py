@@ -7,11 +7,11 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from stanine.store.configuration.errors import NotTextError, StringUnreadableError
-from stanine.store.configuration.planning import Plan, Wish, plan
-from stanine.store.configuration.standing import (
-    Beside,
+from stanine.store.settings.errors import NotTextError, StringUnreadableError
+from stanine.store.settings.plan import Change, Plan, plan
+from stanine.store.settings.snapshot import (
     Layout,
+    LegacySyncState,
     Meta,
     Origin,
     Seen,
@@ -20,14 +20,14 @@ from stanine.store.configuration.standing import (
     read_record,
     string_digest,
 )
-from stanine.store.configuration.string_layout import read_string, render
+from stanine.store.settings.string_layout import read_string, render
 
 VALUES = st.dictionaries(
     st.sampled_from(["durability", "sweepSeconds", "a", "b", "c"]), st.sampled_from(["1", "2", "x", "é\n"]), max_size=4
 )
 TEXTS = st.one_of(st.none(), VALUES.map(render), VALUES.map(lambda values: render(values).replace(b":", b" : ")), st.just(b"{no"))
 WISHES = st.builds(
-    Wish,
+    Change,
     values=st.none() | VALUES,
     layout=st.none() | st.sampled_from(Layout),
     dual=st.none() | st.booleans(),
@@ -58,7 +58,7 @@ def after(seen: Seen, planned: Plan) -> Seen:
 
 
 @given(looks(), WISHES)
-def test_a_plan_ends_where_nothing_is_left_to_do(seen: Seen, wish: Wish) -> None:
+def test_a_plan_ends_where_nothing_is_left_to_do(seen: Seen, wish: Change) -> None:
     standing = judge(seen)
     try:
         planned = plan(seen, standing, wish)
@@ -74,7 +74,7 @@ def test_a_plan_ends_where_nothing_is_left_to_do(seen: Seen, wish: Wish) -> None
 
 
 @given(looks(), WISHES)
-def test_both_layouts_say_the_same_where_both_are_written(seen: Seen, wish: Wish) -> None:
+def test_both_layouts_say_the_same_where_both_are_written(seen: Seen, wish: Change) -> None:
     wish = msgspec.structs.replace(wish, dual=True)
     try:
         planned = plan(seen, judge(seen), wish)
@@ -83,14 +83,14 @@ def test_both_layouts_say_the_same_where_both_are_written(seen: Seen, wish: Wish
     now = seen if planned is None else after(seen, planned)
     assert now.text is not None
     assert read_string(now.text).values() == now.fields
-    assert judge(now).beside in {Beside.IN_STEP, Beside.NONE}
+    assert judge(now).beside in {LegacySyncState.IN_STEP, LegacySyncState.NONE}
 
 
 @given(looks(), VALUES)
 def test_revisions_only_grow_and_what_others_did_has_one_of_its_own(seen: Seen, values: dict[str, str]) -> None:
     standing = judge(seen)
     assume(not standing.unreadable)
-    planned = plan(seen, standing, Wish(values=values, by="me"))
+    planned = plan(seen, standing, Change(values=values, by="me"))
     if planned is None:
         assert standing.values == values
         return
@@ -134,11 +134,11 @@ def test_the_hash_counts_wherever_there_is_one(fields: Any, text: Any, layout: A
 def test_bytes_that_are_no_text_are_kept_in_the_hash_and_never_put_into_a_string() -> None:
     raw = {"a": "\udcff"}
     seen = Seen(b"", None, raw, Meta(), None, None)
-    planned = plan(seen, judge(seen), Wish(values=raw | {"sweepSeconds": "5"}))
+    planned = plan(seen, judge(seen), Change(values=raw | {"sweepSeconds": "5"}))
     assert planned is not None
     assert planned.fields["a"] == "\udcff"
     with pytest.raises(NotTextError):
-        plan(seen, judge(seen), Wish(layout=Layout.STRING))
+        plan(seen, judge(seen), Change(layout=Layout.STRING))
     stands = after(seen, planned)
     assert stands.record is not None
     assert stands.record.values == planned.fields
@@ -146,6 +146,6 @@ def test_bytes_that_are_no_text_are_kept_in_the_hash_and_never_put_into_a_string
 
 def test_the_history_keeps_as_many_revisions_as_the_new_settings_say() -> None:
     seen = Seen(b"", None, {}, Meta(), None, None)
-    planned = plan(seen, judge(seen), Wish(values={"historyRevisions": "7"}))
+    planned = plan(seen, judge(seen), Change(values={"historyRevisions": "7"}))
     assert planned is not None
     assert planned.keep == 7

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stanine.store.configuration.errors import SettingsInvalidError
-from stanine.store.configuration.settings import NAMES, Settings, read_settings, write_settings
+from stanine.store.settings.errors import SettingsInvalidError
+from stanine.store.settings.model import NAMES, Settings, read_settings, write_settings
 
 DOCUMENT = Path(__file__).parents[4] / "docs" / "configuration.md"
 SCHEMA: dict[str, Any] = msgspec.json.schema_components([Settings])[1]["Settings"]["properties"]

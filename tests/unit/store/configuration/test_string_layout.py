@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stanine.store.configuration.errors import StringUnreadableError
-from stanine.store.configuration.settings import NAMES
-from stanine.store.configuration.string_layout import read_string, render
+from stanine.store.settings.errors import StringUnreadableError
+from stanine.store.settings.model import NAMES
+from stanine.store.settings.string_layout import read_string, render
 
 SPACE = st.text(alphabet=" \n\r\t", max_size=2)
 NAME = st.one_of(st.sampled_from(NAMES), st.text(max_size=6))

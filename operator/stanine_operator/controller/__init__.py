@@ -1,0 +1,1 @@
+"""The controller: resource cache, work queue, reconciler, conditions, status and events."""

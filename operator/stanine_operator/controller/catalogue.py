@@ -1,0 +1,38 @@
+"""The kinds that this operator knows, put together from their packages. Called by main.py."""
+
+from stanine.crds.reading import read_queue, read_redis_config
+from stanine_operator import instruments, queues, redis_configs
+from stanine_operator.controller.kinds import Kind
+
+
+def all_kinds() -> tuple[Kind, ...]:
+    """Return the three kinds."""
+    return (
+        Kind(
+            name="RedisConfig",
+            plural="redisconfigs",
+            conditions=("Ready", "Reachable", "ServerConfigured", "SettingsApplied", "Migrated", "MemoryHigh"),
+            read=lambda resource: read_redis_config(resource.spec),
+            reconcile=redis_configs.reconcile,
+            release=None,
+            reachable="Reachable",
+            moving=frozenset({"memory"}),
+        ),
+        Kind(
+            name="Queue",
+            plural="queues",
+            conditions=("Ready", "Bootstrapped", "Paused"),
+            read=lambda resource: read_queue(resource.spec),
+            reconcile=queues.reconcile,
+            release=queues.release,
+            moving=frozenset({"ready", "delayed", "inFlight", "dead", "oldestSeconds", "consumers"}),
+        ),
+        Kind(
+            name="Instrument",
+            plural="instruments",
+            conditions=("Ready", "Published", "Indexed"),
+            read=instruments.judge,
+            reconcile=instruments.reconcile,
+            release=instruments.release,
+        ),
+    )

@@ -1,0 +1,43 @@
+"""What a kind's `reconcile` and `release` may use beside the resource itself. Made by the loop for every turn."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+import msgspec
+
+from stanine_operator.controller.problems import REDIS_CONFIG_NOT_FOUND, OperatorProblem
+from stanine_operator.controller.resource import Resource
+from stanine_operator.controller.resource_cache import ResourceCache, redis_config_of
+from stanine_operator.redis_servers.connections import Connections, Server
+
+
+@dataclass(frozen=True)
+class ReconcileContext:
+    """Everything from any thread. `now` has a time zone; `operator_id` names this installation where Redis notes who manages something."""
+
+    connections: Connections
+    neighbours: ResourceCache
+    now: datetime
+    operator_id: str
+
+    def server_of(self, resource: Resource) -> Server:
+        """Return the server that a Queue or Instrument refers to, or that a RedisConfig describes. Raises OperatorProblem."""
+        return self.connections.open(self.redis_config_of(resource))
+
+    def redis_config_of(self, resource: Resource) -> Resource:
+        """Return the RedisConfig that a resource stands on; one that was deleted a moment ago serves what is deleted with it.
+
+        Raises OperatorProblem RedisConfigNotFound.
+        """
+        name = redis_config_of(resource)
+        if name is None:
+            return resource
+        found = self.neighbours.redis_config(resource.namespace, name)
+        if found is None and resource.deleting:
+            departed = self.neighbours.departed(resource.namespace, name)
+            found = None if departed is None else msgspec.structs.replace(departed, deleting=True)
+        if found is None:
+            raise OperatorProblem(
+                REDIS_CONFIG_NOT_FOUND, f"There is no RedisConfig {name} in this namespace: apply it, or correct spec.redisConfigRef."
+            )
+        return found

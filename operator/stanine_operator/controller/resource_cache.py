@@ -1,0 +1,123 @@
+"""What all resources known now look like: whoever decides about one may have to look at the others. Filled from kopf's watch, thread-safe.
+
+kopf calls no handler before the first list of every kind is complete, so who asks here never sees half of the resources.
+"""
+
+import threading
+import time
+from collections.abc import Callable, Iterable
+
+from stanine_operator.controller.resource import Key, Resource
+
+#: Seconds that a deleted RedisConfig is remembered: what is deleted together with it can still be released.
+REMEMBERED = 120.0
+
+
+class ResourceCache:
+    """The resources of all kinds by key. A reader gets frozen records and lists of its own."""
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._resources: dict[Key, Resource] = {}
+        self._by_kind: dict[str, dict[Key, Resource]] = {}
+        self._departed: dict[Key, tuple[float, Resource]] = {}
+        #: (namespace, RedisConfig) -> keys of what refers to it.
+        self._referrers: dict[tuple[str, str], set[Key]] = {}
+
+    def get(self, key: Key) -> Resource | None:
+        """Return a resource."""
+        return self._resources.get(key)
+
+    def redis_config(self, namespace: str, name: str) -> Resource | None:
+        """Return a RedisConfig; references never leave a namespace."""
+        return self._resources.get(("RedisConfig", namespace, name))
+
+    def departed(self, namespace: str, name: str) -> Resource | None:
+        """Return a RedisConfig that was deleted within the last two minutes."""
+        found = self._departed.get(("RedisConfig", namespace, name))
+        return found[1] if found is not None and self._clock() - found[0] <= REMEMBERED else None
+
+    def all(self, kind: str) -> list[Resource]:
+        """Return the resources of a kind, in no order."""
+        with self._lock:
+            return list(self._by_kind.get(kind, {}).values())
+
+    def keys(self) -> list[Key]:
+        """Return all keys."""
+        with self._lock:
+            return list(self._resources)
+
+    def referring_to(self, namespace: str, redis_config: str) -> list[Key]:
+        """Return the keys of everything that refers to a RedisConfig."""
+        with self._lock:
+            return list(self._referrers.get((namespace, redis_config), ()))
+
+    def put(self, resource: Resource) -> bool:
+        """Take a state in unless it is older than the one known; tell whether it is news."""
+        with self._lock:
+            known = self._resources.get(resource.key)
+            if known is not None and not resource.is_newer_than(known):
+                if known.uid == resource.uid and known.version == resource.version:
+                    # What we knew is what we wrote; the API server may have kept less: older definitions drop what they do not know.
+                    self._place(known, resource)
+                return False
+            self._place(known, resource)
+            return True
+
+    def update(self, resource: Resource) -> None:
+        """Take in what was just written, if the resource is still there: who writes must not bring back what was deleted meanwhile."""
+        with self._lock:
+            known = self._resources.get(resource.key)
+            if known is not None and known.uid == resource.uid and resource.is_newer_than(known):
+                self._place(known, resource)
+
+    def drop(self, key: Key, uid: str = "", history: int | None = None) -> Resource | None:
+        """Forget a resource that is gone (if it is the one with this uid, and not of a later history); return it if it was known."""
+        with self._lock:
+            known = self._resources.get(key)
+            if known is None or (uid and known.uid != uid) or (history is not None and known.history > history):
+                return None
+            del self._resources[key]
+            del self._by_kind[key[0]][key]
+            self._unlink(known)
+            if key[0] == "RedisConfig":
+                now = self._clock()
+                self._departed = {k: v for k, v in self._departed.items() if now - v[0] <= REMEMBERED}
+                self._departed[key] = (now, known)
+            return known
+
+    def _place(self, known: Resource | None, resource: Resource) -> None:
+        if known is not None:
+            self._unlink(known)
+        self._resources[resource.key] = resource
+        self._by_kind.setdefault(resource.kind, {})[resource.key] = resource
+        if (target := redis_config_of(resource)) is not None:
+            self._referrers.setdefault((resource.namespace, target), set()).add(resource.key)
+
+    def _unlink(self, resource: Resource) -> None:
+        target = redis_config_of(resource)
+        if target is None:
+            return
+        keys = self._referrers.get((resource.namespace, target))
+        if keys is not None:
+            keys.discard(resource.key)
+            if not keys:
+                del self._referrers[resource.namespace, target]
+
+
+def redis_config_of(resource: Resource) -> str | None:
+    """Return the name of the RedisConfig that a Queue or Instrument refers to; None for a RedisConfig."""
+    if resource.kind == "RedisConfig":
+        return None
+    return str((resource.spec.get("redisConfigRef") or {}).get("name") or "default")
+
+
+def older(a: Resource, b: Resource) -> Resource:
+    """Return the one that was created first; of two in the same second, the one with the smaller uid."""
+    return min(a, b, key=lambda resource: (resource.created, resource.uid))
+
+
+def oldest(resources: Iterable[Resource]) -> Resource | None:
+    """Return the one that was created first; None if there is none."""
+    return min(resources, key=lambda resource: (resource.created, resource.uid), default=None)

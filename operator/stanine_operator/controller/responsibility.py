@@ -1,0 +1,198 @@
+"""Which resources are this operator's, where several run: every resource has exactly one. Made by main.py; asked before every turn.
+
+An operator of one namespace holds that namespace's lease; of two, the first has it and the other waits. An operator of the whole cluster
+leaves alone every namespace that has one of its own, and of two, the first has the rest. Who it is stands in a resource's status.
+A process that cannot renew its lease stops before another may take it. The newest process of an operator takes the lease of an earlier one:
+a pod that hangs on a lost node does not hold up its successor.
+"""
+
+import asyncio
+import uuid
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
+
+from stanine.telemetry.logs import get_log
+from stanine_operator.controller.lease import (
+    CLUSTER_LEASE,
+    MARGIN,
+    NAMESPACE_LEASE,
+    Sighting,
+    make_spec,
+    may_take,
+    oldest,
+    read_lease,
+    sight,
+)
+from stanine_operator.controller.resource import Resource
+from stanine_operator.kubernetes.client import ClusterError
+from stanine_operator.kubernetes.cluster import Cluster
+
+#: Seconds between looks at the leases, and between two renewals.
+LOOK_EVERY, RENEW_EVERY = 5.0, 10.0
+#: Seconds without a look after which what was seen before says nothing: nobody can renew while the API server is away.
+BLIND = 3 * LOOK_EVERY
+#: Seconds after its last look that an operator of the whole cluster still goes by it.
+IN_SIGHT = 2.5 * LOOK_EVERY
+#: Seconds until the next look at a resource that is another's.
+NOT_MINE = 60.0
+#: Seconds that an operator waits with a resource that another has served, after the namespace became its own: the other must look.
+HANDOVER = IN_SIGHT + LOOK_EVERY
+
+
+class Hold:
+    """One lease that this operator wants."""
+
+    def __init__(self, cluster: Cluster, namespace: str, name: str, operator: str, clock: Callable[[], float]) -> None:
+        self._cluster, self._namespace, self._name, self._operator, self._clock = cluster, namespace, name, operator, clock
+        self._process = uuid.uuid4().hex[:8]
+        self._begins = True
+        self._seen: Sighting | None = None
+        self._renewed = self._looked = float("-inf")
+
+    @property
+    def is_mine(self) -> bool:
+        """Whether this process holds it, and for some time to come."""
+        return self._names_me() and self._seen is not None and self._clock() - self._renewed < self._seen.lease.lasts - MARGIN
+
+    @property
+    def uid(self) -> str:
+        """Return the uid of the lease; empty while it was not seen."""
+        return "" if self._seen is None else self._seen.lease.uid
+
+    @property
+    def holder(self) -> str:
+        """Who held it when it was seen last."""
+        return "" if self._seen is None else self._seen.lease.holder
+
+    async def look(self) -> None:
+        """Renew it, take it, or see who has it. Raises ClusterError."""
+        began = self._clock()
+        if self._names_me() and began - self._renewed < RENEW_EVERY:
+            return
+        try:
+            if not self._names_me():
+                found = await self._cluster.read_lease(self._namespace, self._name)
+                before = self._seen if began - self._looked < BLIND else None
+                self._seen, self._looked = None if found is None else sight(before, read_lease(found), began), began
+            await self._write(began)
+        except ClusterError as error:
+            if self._names_me() and error.status in (403, 404) and await self._is_ending():
+                self._renewed = began  # the lease went first; nobody can make another there, and what is left there is still ours
+            elif error.conflict or error.gone:
+                self._seen = None  # somebody else was quicker: the next look tells who
+            else:
+                raise
+
+    async def _is_ending(self) -> bool:
+        try:
+            return await self._cluster.is_ending(self._namespace)
+        except ClusterError:
+            return False
+
+    async def _write(self, began: float) -> None:
+        now = datetime.now(UTC)
+        if self._seen is None:
+            body = await self._cluster.make_lease(self._namespace, self._name, make_spec(self._operator, self._process, now, taken=True))
+        elif self._names_me() or may_take(self._seen, self._operator, began, begins=self._begins):
+            spec = make_spec(self._operator, self._process, now, taken=not self._names_me())
+            body = await self._cluster.write_lease(self._namespace, self._name, self._seen.lease.version, spec)
+        else:
+            return
+        self._seen, self._renewed, self._begins = Sighting(read_lease(body), began), began, False
+
+    def _names_me(self) -> bool:
+        lease = None if self._seen is None else self._seen.lease
+        return lease is not None and (lease.holder, lease.process) == (self._operator, self._process)
+
+
+class Responsibility:
+    """What this operator serves now. Belongs to the event loop."""
+
+    def __init__(
+        self, cluster: Cluster, operator: str, namespaces: Sequence[str], own: str, clock: Callable[[], float] | None = None
+    ) -> None:
+        """`namespaces`: those that are served, none means all; `own`: where the lease of the whole cluster lies."""
+        self._cluster, self._operator = cluster, operator
+        self._clock = asyncio.get_running_loop().time if clock is None else clock
+        self._holds = {name: Hold(cluster, name, NAMESPACE_LEASE, operator, self._clock) for name in namespaces}
+        self._whole = None if namespaces else Hold(cluster, own, CLUSTER_LEASE, operator, self._clock)
+        #: Leases of namespaces that have an operator of their own, and of operators of the whole cluster, by uid.
+        self._others: dict[str, Sighting] = {}
+        self._rivals: dict[str, Sighting] = {}
+        #: Since when each namespace is ours, those that were ever asked about.
+        self._since: dict[str, float] = {}
+        self._told: dict[str, str] = {}
+        self._looked = float("-inf")
+        #: Called when what is served may have changed.
+        self.changed: Callable[[], None] = lambda: None
+
+    def serves(self, namespace: str) -> bool:
+        """Tell whether the resources of a namespace are this operator's now."""
+        if self._whole is None:
+            hold = self._holds.get(namespace)
+            return hold is not None and hold.is_mine
+        now = self._clock()
+        if (
+            not self._whole.is_mine
+            or now - self._looked > IN_SIGHT
+            or any(each.lease.namespace == namespace and each.is_held(now) for each in self._others.values())
+        ):
+            return False
+        first = oldest(self._rivals, now)
+        return first is not None and first.uid == self._whole.uid
+
+    def wait(self, resource: Resource) -> float | None:
+        """Return how many seconds a turn must wait, None if it may be taken: the resource is ours, and whoever had it before knows."""
+        if not self.serves(resource.namespace):
+            self._since.pop(resource.namespace, None)
+            return NOT_MINE
+        since = self._since.setdefault(resource.namespace, self._clock())
+        left = since + HANDOVER - self._clock()
+        return None if left <= 0 or resource.status.get("operator") in (None, self._operator) else left
+
+    async def look(self) -> None:
+        """Look at the leases, and renew or take those that are wanted. Raises ClusterError."""
+        self._since = {name: since for name, since in self._since.items() if self.serves(name)}  # what was lost meanwhile begins anew
+        for hold in (*self._holds.values(), *([] if self._whole is None else [self._whole])):
+            await hold.look()
+        if self._whole is not None:
+            began, blind = self._clock(), self._clock() - self._looked > BLIND
+            self._others = await self._sightings(NAMESPACE_LEASE, {} if blind else self._others)
+            self._rivals = await self._sightings(CLUSTER_LEASE, {} if blind else self._rivals)
+            self._looked = began
+        self._tell()
+
+    async def run(self) -> None:
+        """Look for ever."""
+        answers = True
+        while True:
+            await asyncio.sleep(LOOK_EVERY)
+            try:
+                await self.look()
+                answers = True
+            except ClusterError as error:
+                if answers:
+                    get_log().warning("lease.failed", status=error.status, detail=str(error))
+                answers = False
+
+    async def _sightings(self, name: str, before: dict[str, Sighting]) -> dict[str, Sighting]:
+        now = self._clock()
+        leases = [read_lease(body) for body in await self._cluster.list_leases(name)]
+        return {lease.uid: sight(before.get(lease.uid), lease, now) for lease in leases}
+
+    def _tell(self) -> None:
+        """Say in the log who serves what, once for each change; have what is new here looked at."""
+        now = self._clock()
+        if self._whole is None:
+            held = {name: self._operator if hold.is_mine else hold.holder for name, hold in self._holds.items()}
+        else:
+            first = oldest(self._rivals, now)
+            held = {each.lease.namespace: each.lease.holder for each in self._others.values() if each.is_held(now)}
+            held["*"] = "" if first is None else first.holder
+        if held == self._told:
+            return
+        for namespace, operator in sorted(held.items()):
+            if self._told.get(namespace) != operator:
+                get_log().info("namespace.served", namespace=namespace, operator=operator, mine=operator == self._operator)
+        self._told = held
+        self.changed()

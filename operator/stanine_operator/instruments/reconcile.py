@@ -1,0 +1,94 @@
+"""One turn for one Instrument. Called by the loop through `reconcile` and `release`; safe to repeat, and to die in anywhere.
+
+A turn holds the instrument and looks how it stands, in one function in Redis; it publishes only if the newest revision is not this
+document. Whether the index has it is looked at again until it has.
+"""
+
+from opentelemetry.trace import get_current_span
+
+from stanine.broker import QueueState
+from stanine.crds.errors import INVALID_DOCUMENT
+from stanine.crds.reading import instrument_document
+from stanine.domain.instruments.document import canonical
+from stanine.messages import BUILD_INDEX, Outbox
+from stanine.store.errors import InstrumentManagedError
+from stanine.store.managed import ManagedInstruments, Removal, Standing
+from stanine.telemetry.traces import traceparent_of
+from stanine_operator.controller.context import ReconcileContext
+from stanine_operator.controller.ownership import RESOURCE_CONFLICT, claim, conflict_message, find_rival, manager_of, name_of
+from stanine_operator.controller.reconcile_result import EventSpec, FinalizeResult, Outcome
+from stanine_operator.controller.resource import Resource
+from stanine_operator.instruments.desired import Judged, describe, describe_unpublished
+from stanine_operator.redis_servers.connections import Server
+from stanine_operator.redis_servers.libraries import store_library
+
+
+def reconcile(resource: Resource, judged: Judged, world: ReconcileContext) -> Outcome:
+    """Publish the document that a resource is. Raises what the loop turns into conditions: OperatorProblem, errors of the server."""
+    rival = find_rival(resource, world.neighbours, _name_of)
+    if rival is not None:
+        return _lost(resource, name_of(rival))
+    config = world.redis_config_of(resource)
+    server = world.connections.open(config)
+    instruments = _instruments(server)
+    manager = manager_of(resource, config, world.operator_id)
+    takes = not judged.fault
+    try:
+        standing = claim(lambda gone: instruments.hold(resource.name, manager, takes=takes, gone=gone), resource.kind, world)
+        if judged.fault:
+            return describe_unpublished(INVALID_DOCUMENT, judged.fault, resource.status, standing)
+        if standing.digest != judged.digest:
+            if server.broker.state(BUILD_INDEX.queue) is QueueState.DRAINING:
+                message = f"The queue {BUILD_INDEX.queue} is draining: the document is published when it is resumed."
+                return describe_unpublished("QueueDraining", message, resource.status, standing, settled=False)
+            document = canonical(instrument_document(resource.name, resource.spec))
+            trace = traceparent_of(get_current_span())  # the entry that the indexWatcher builds belongs to this turn's trace
+            published = instruments.publish(resource.name, document, judged.digest, judged.form_digest, manager, trace=trace)
+            standing = Standing(published.revision, published.form, published.digest, _still_indexed(standing, published.form))
+    except InstrumentManagedError as refused:
+        return _lost(resource, refused.holder.name)
+    return describe(judged, standing, resource.status)
+
+
+def release(resource: Resource, _judged: Judged, world: ReconcileContext) -> FinalizeResult:
+    """Remove the instrument of a resource that is being deleted, if nobody ever answered it and it is this resource's; else it is kept."""
+    rival = find_rival(resource, world.neighbours, _name_of)
+    if rival is not None:
+        return _kept(RESOURCE_CONFLICT, f"{name_of(rival)} has the instrument {resource.name}: it is kept.")
+    config = world.redis_config_of(resource)
+    server = world.connections.open(config)
+    try:
+        removal = _instruments(server).remove(resource.name, manager_of(resource, config, world.operator_id))
+    except InstrumentManagedError as refused:
+        return _kept(RESOURCE_CONFLICT, f"{refused.holder.name} has the instrument {resource.name}: it is kept.")
+    if removal is Removal.HAS_ATTEMPTS:
+        return _kept("HasAttempts", f"The instrument {resource.name} has attempts: it is kept, and nobody manages it any more.")
+    if removal is Removal.ABSENT:
+        return FinalizeResult(done=True)
+    return FinalizeResult(
+        done=True, notices=(EventSpec(False, "InstrumentDeleted", f"The instrument {resource.name} had no attempts and is deleted."),)
+    )
+
+
+def _instruments(server: Server) -> ManagedInstruments:
+    route = BUILD_INDEX
+    outbox = Outbox(server.broker.ready_key(route.queue), server.broker.head(route.queue, route.actor))
+    return ManagedInstruments(server.client, store_library(), server.keys, outbox)
+
+
+def _still_indexed(before: Standing, form: int) -> int:
+    """Return which revision of the new form's entry is indexed right after publishing: none if the form is new."""
+    return before.indexed if before.form == form else 0
+
+
+def _name_of(resource: Resource) -> object:
+    return resource.name
+
+
+def _lost(resource: Resource, holder: str) -> Outcome:
+    message = conflict_message(f"the instrument {resource.name}", holder)
+    return describe_unpublished(RESOURCE_CONFLICT, message, resource.status, None)
+
+
+def _kept(reason: str, message: str) -> FinalizeResult:
+    return FinalizeResult(done=True, notices=(EventSpec(warning=True, reason=reason, message=message),))

@@ -1,0 +1,1 @@
+"""The Kubernetes API: client, credentials, and the hook before an uninstall."""

@@ -1,0 +1,78 @@
+"""Takes the operator's finalizer from resources whose operator is going: nothing may wait for it when it is gone.
+
+Called by the hook before an uninstall, and by main.py when the operator's own namespace is being deleted.
+"""
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+
+from stanine_operator.controller.kinds import FINALIZER, Kind
+from stanine_operator.controller.resource import Resource, read_resource
+from stanine_operator.kubernetes.client import Body, ClusterError
+from stanine_operator.kubernetes.cluster import Cluster
+
+#: Tries for one resource: somebody else may be changing it, too.
+TRIES = 5
+
+
+@dataclass
+class Freed:
+    """What became of it, for people: kind, namespace and name of what was freed, and why others were not."""
+
+    freed: list[str] = field(default_factory=list)
+    failures: list[str] = field(default_factory=list)
+
+
+async def free(
+    cluster: Cluster, kinds: Iterable[Kind], namespaces: Sequence[str | None], concerns: Callable[[str], bool] = lambda _namespace: True
+) -> Freed:
+    """Free all resources in some namespaces (None: in all) that an operator is going to leave. What they stand for in Redis is kept.
+
+    `concerns` tells of a namespace whether it is this operator's. Raises ClusterError if a kind cannot be listed.
+    """
+    done = Freed()
+    for kind in kinds:
+        for namespace in namespaces:
+            for body in await _bearing(cluster, kind, namespace):
+                resource = read_resource(kind.name, body)
+                if not concerns(resource.namespace):
+                    continue
+                name = f"{kind.plural}/{resource.namespace}/{resource.name}"
+                try:
+                    await _free(cluster, kind, resource)
+                    done.freed.append(name)
+                except ClusterError as error:
+                    done.failures.append(str(error))
+    return done
+
+
+async def _bearing(cluster: Cluster, kind: Kind, namespace: str | None) -> list[Body]:
+    """Return (as objects without spec) what bears the finalizer; nothing if the kind is not installed."""
+    try:
+        listed = await cluster.list_metadata(kind, namespace)
+    except ClusterError as error:
+        if error.gone:
+            return []
+        raise
+    return [{"metadata": metadata} for metadata in listed if FINALIZER in (metadata.get("finalizers") or ())]
+
+
+async def _free(cluster: Cluster, kind: Kind, resource: Resource) -> None:
+    """Take the finalizer from a resource, whatever else changes of it meanwhile."""
+    for left in reversed(range(TRIES)):
+        try:
+            await cluster.set_finalizers(kind, resource, [each for each in resource.finalizers if each != FINALIZER])
+            return
+        except ClusterError as error:
+            if error.gone:
+                return
+            if not error.conflict or not left:
+                raise
+        try:
+            resource = read_resource(kind.name, await cluster.read_object(kind, resource.namespace, resource.name))
+        except ClusterError as error:
+            if error.gone:
+                return
+            raise
+        if FINALIZER not in resource.finalizers:
+            return

@@ -1,0 +1,49 @@
+"""What the operator does when it stops because its own namespace is being deleted: nothing may wait for it then. Used by main.py.
+
+Kubernetes (1.33 or newer) ends the pods of a namespace before it deletes anything else there, so the operator still may do this. With the
+namespace go its resources; what they stand for in Redis is kept.
+"""
+
+import asyncio
+from collections.abc import Collection, Mapping
+from typing import Final
+
+from stanine.telemetry.logs import get_log
+from stanine_operator.controller.kinds import Kind
+from stanine_operator.controller.reconciler import Reconciler
+from stanine_operator.controller.responsibility import Responsibility
+from stanine_operator.kubernetes.client import ClusterError
+from stanine_operator.kubernetes.cluster import Cluster
+from stanine_operator.kubernetes.freeing import free
+
+#: Seconds that it may take, twice: a pod is killed 30 s after it was told to stop, and turns that have begun take up to 12.
+WITHIN = 6.0
+
+
+class Leaving:
+    """Frees what this operator serves, if its namespace is going."""
+
+    def __init__(
+        self, cluster: Cluster, kinds: Mapping[str, Kind], responsibility: Responsibility, turns: Reconciler, namespaces: Collection[str],
+        own: str | None,
+    ) -> None:  # fmt: skip
+        """`namespaces`: those that are served, none means all; `own`: the operator's."""
+        self._cluster, self._kinds, self._responsibility, self._turns = cluster, kinds, responsibility, turns
+        self._namespaces: Final = tuple(namespaces) or (None,)
+        self._own = own
+
+    async def free(self) -> None:
+        """Free it; where the API server does not let us, say so."""
+        try:
+            async with asyncio.timeout(WITHIN):
+                if self._own is None or not await self._cluster.is_ending(self._own):
+                    return
+                self._turns.leaving = True
+                done = await free(self._cluster, self._kinds.values(), self._namespaces, self._responsibility.serves)
+        except (ClusterError, TimeoutError) as error:
+            get_log().warning("operator.end_unknown", detail=f"whether its namespace is being deleted could not be told: {error}")
+            return
+        if done.freed:
+            get_log().warning("resources.freed", count=len(done.freed), detail="their operator is going: what they stand for is kept")
+        if done.failures:
+            get_log().error("resources.not_freed", count=len(done.failures), detail=done.failures[0])

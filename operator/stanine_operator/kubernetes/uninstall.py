@@ -1,0 +1,136 @@
+"""What runs before a release is uninstalled, while its operator still does: The chart runs `python -m stanine_operator.kubernetes.uninstall`.
+
+Helm would end the operator first, and a resource that waits for it would then wait for ever. So, in this order: the release's own
+resources with deletionPolicy Delete are deleted, which the operator does with what they stand for; the operator is stopped; and whatever
+resource is left, of the release or of somebody else, is freed of the operator's finalizer, so that it can be deleted later, data kept.
+"""
+
+import argparse
+import asyncio
+import sys
+import time
+from collections.abc import Awaitable, Callable, Sequence
+
+from stanine_operator.controller.catalogue import all_kinds
+from stanine_operator.controller.kinds import FINALIZER, Kind
+from stanine_operator.controller.lease import CLUSTER_LEASE, NAMESPACE_LEASE
+from stanine_operator.kubernetes.client import Body, Client, ClusterError
+from stanine_operator.kubernetes.cluster import Cluster
+from stanine_operator.kubernetes.credentials import LoginError
+from stanine_operator.kubernetes.freeing import free
+
+#: Seconds for the operator's pod to end: a little more than it takes by its own word.
+STOP_SECONDS = 18.0
+#: Seconds between looks.
+LOOK = 0.5
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the hook; return 0 if nothing is left that would wait for the operator, 1 otherwise."""
+    options = _read_arguments(arguments)
+    try:
+        return asyncio.run(_run(options))
+    except (LoginError, ClusterError) as error:
+        _say(f"uninstall: {error}; or: `helm uninstall --no-hooks`, and remove the finalizer {FINALIZER} by hand")
+        return 1
+
+
+async def _run(options: argparse.Namespace) -> int:
+    client = await Client.connect()
+    try:
+        cluster = Cluster(client)
+        # an operator that is gone already is not waited for
+        runs = bool(await cluster.list_pods(options.namespace, options.selector))
+        await delete_own(cluster, options.namespace, options.release, options.timeout if runs else 0)
+        await stop_operator(cluster, options.namespace, options.deployment, options.selector)
+        await cluster.delete_lease(options.namespace, CLUSTER_LEASE if options.all_namespaces else NAMESPACE_LEASE)
+        freed = await free(cluster, all_kinds(), [None if options.all_namespaces else options.namespace])
+        for name in freed.freed:
+            _say(f"kept what {name} stands for: its operator is going")
+        for failure in freed.failures:
+            _say(f"uninstall: {failure}")
+        return 1 if freed.failures else 0
+    finally:
+        await client.close()
+
+
+async def delete_own(cluster: Cluster, namespace: str, release: str, within: float) -> None:
+    """Delete the release's resources with deletionPolicy Delete, and wait until the operator has let them go."""
+    labels = f"app.kubernetes.io/instance={release},app.kubernetes.io/managed-by=Helm"
+
+    async def waiting() -> list[tuple[Kind, Body]]:
+        return [
+            (kind, found)
+            for kind in all_kinds()
+            if kind.release is not None
+            for found in await _objects(cluster, kind, namespace, labels)
+            if found["spec"].get("deletionPolicy") == "Delete"
+        ]
+
+    for kind, found in await waiting():
+        if not found["metadata"].get("deletionTimestamp"):
+            try:
+                await cluster.delete_object(kind, namespace, found["metadata"]["name"])
+            except ClusterError as error:
+                if not error.gone:
+                    raise
+            _say(f"deleting {kind.plural}/{found['metadata']['name']}")
+
+    async def gone() -> bool:
+        return not await waiting()
+
+    if not await _until(gone, within):
+        for kind, found in await waiting():
+            _say(f"{kind.plural}/{found['metadata']['name']} was not deleted within {within:g} s: what it stands for is kept")
+
+
+async def stop_operator(cluster: Cluster, namespace: str, deployment: str, selector: str) -> None:
+    """Let the operator end, so that it does not put its finalizer back."""
+    try:
+        await cluster.scale(namespace, deployment, 0)
+    except ClusterError as error:
+        if not error.gone:
+            raise
+
+    async def ended() -> bool:
+        return not await cluster.list_pods(namespace, selector)
+
+    await _until(ended, STOP_SECONDS)
+
+
+async def _objects(cluster: Cluster, kind: Kind, namespace: str, labels: str) -> list[Body]:
+    """Return the objects of a kind; nothing if the kind is not installed."""
+    try:
+        return await cluster.list_objects(kind, namespace, labels)
+    except ClusterError as error:
+        if error.gone:
+            return []
+        raise
+
+
+async def _until(condition: Callable[[], Awaitable[bool]], seconds: float) -> bool:
+    deadline = time.monotonic() + seconds
+    while not await condition():
+        if time.monotonic() > deadline:
+            return False
+        await asyncio.sleep(LOOK)
+    return True
+
+
+def _read_arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="stanine-uninstall", description="Runs before a release of the chart is uninstalled.")
+    parser.add_argument("--release", required=True, help="the release")
+    parser.add_argument("--namespace", required=True, help="its namespace")
+    parser.add_argument("--all-namespaces", action="store_true", help="the operator serves every namespace")
+    parser.add_argument("--deployment", required=True, help="the operator's Deployment")
+    parser.add_argument("--selector", required=True, help="the labels of its pods")
+    parser.add_argument("--timeout", type=float, default=40, help="seconds for the operator to delete what is to be deleted (default: 40)")
+    return parser.parse_args(arguments)
+
+
+def _say(line: str) -> None:
+    print(line, file=sys.stderr, flush=True)  # noqa: T201 - a job's log is for people
+
+
+if __name__ == "__main__":
+    sys.exit(main())

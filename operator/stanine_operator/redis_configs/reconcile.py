@@ -1,0 +1,148 @@
+"""One turn for one RedisConfig: look, decide, do, tell. Called by the loop through `reconcile`; safe to repeat, and to die in anywhere.
+
+The order matters: the server's parameters come before the settings, since room or an eviction policy may be what the settings wait for.
+A part that cannot be done does not keep the other from being done; only a server that does not answer ends the turn.
+"""
+
+from collections.abc import Sequence
+
+import msgspec
+
+from stanine.broker.connection.errors import READ_ONLY
+from stanine.broker.connection.ownership import Manager
+from stanine.crds.redis_config import RedisConfigSpec
+from stanine.crds.settings import given_settings
+from stanine.store.settings.changes import Configuration
+from stanine.store.settings.snapshot import Layout
+from stanine_operator.controller.conditions import find_condition
+from stanine_operator.controller.context import ReconcileContext
+from stanine_operator.controller.reconcile_result import EventSpec, Outcome, Verdict
+from stanine_operator.controller.resource import Resource
+from stanine_operator.redis_configs import parameters
+from stanine_operator.redis_configs.conflicts import find_gone_holder, find_parameters_rival, find_settings_rival, name_of
+from stanine_operator.redis_configs.memory import PAST_THRESHOLD, judge_memory, memory_gauges, publish_memory
+from stanine_operator.redis_configs.ready_condition import conclude
+from stanine_operator.redis_configs.records import Drift, Parameter, ServerSeen
+from stanine_operator.redis_configs.server import measure_latency, observe_parameters, observe_server, set_parameters
+from stanine_operator.redis_configs.settings import (
+    APPLIED,
+    MIGRATED,
+    Declared,
+    Failure,
+    choose_steps,
+    handled_pin,
+    judge_applied,
+    judge_migrated,
+)
+from stanine_operator.redis_configs.settings_store import carry_out, config_library, measure, prepare, read_configuration
+from stanine_operator.redis_servers.connections import Server
+
+
+class _Parameters(msgspec.Struct, frozen=True):
+    """What came of the server's parameters."""
+
+    verdict: Verdict
+    drift: tuple[Drift, ...] = ()
+    notices: tuple[EventSpec, ...] = ()
+    changed: bool = False
+
+
+class _Settings(msgspec.Struct, frozen=True):
+    """What came of the settings."""
+
+    verdicts: tuple[Verdict, Verdict]
+    fields: dict[str, object] = {}
+
+
+def reconcile(resource: Resource, spec: RedisConfigSpec, world: ReconcileContext) -> Outcome:
+    """Bring the server's parameters and the settings to what the resource says, as far as its policies allow."""
+    server = world.connections.open(resource)
+    seen = observe_server(server.client)
+    configuration = Configuration(server.client, config_library(), server.keys)
+    configured = _configure_server(resource, spec, server, seen, world)
+    if configured.changed:
+        seen = observe_server(server.client)
+    settings = _configure_settings(resource, spec, server, seen, world, configuration)
+    layouts = measure(configuration)
+    high = judge_memory(seen.memory, seen.eviction_policy, spec.memory_warning_percent, was_high=_was_high(resource))
+    parts = (Verdict("Reachable", True, "Answered", f"{seen.version} answers"), configured.verdict, *settings.verdicts, high)
+    return Outcome(
+        verdicts=(conclude(parts, server_needed=spec.management_policy == "Apply"), *parts),
+        fields={
+            "serverVersion": seen.version,
+            "runId": seen.run_id,
+            "role": seen.role,
+            "drift": parameters.publish_drift(configured.drift),
+            "memory": publish_memory(seen.memory, layouts, resource.status.get("memory")),
+            **settings.fields,
+        },
+        gauges=memory_gauges(seen.memory, layouts) | {"latency_seconds": measure_latency(server.client)},
+        notices=configured.notices + server.users.follow(server.client),
+    )
+
+
+def _configure_server(resource: Resource, spec: RedisConfigSpec, server: Server, seen: ServerSeen, world: ReconcileContext) -> _Parameters:
+    wanted = tuple(Parameter(each.name, each.value) for each in spec.server)
+    rival = find_parameters_rival(resource, world.neighbours.all("RedisConfig"), seen.run_id)
+    if rival is not None:
+        text = f"RedisConfig {name_of(rival)} is older and has this server's parameters: put them there, or delete it"
+        return _Parameters(Verdict(parameters.CONDITION, False, "ResourceConflict", text))
+    if seen.role == "replica" and wanted and spec.management_policy == "Apply":
+        return _Parameters(Verdict(parameters.CONDITION, False, READ_ONLY.reason, READ_ONLY.remedy))
+    rules = parameters.read_rules(
+        resource, observe=spec.management_policy == "Observe", report=spec.drift_policy == "Report", run_id=seen.run_id
+    )
+    before = observe_parameters(server.client, [each.name for each in wanted])
+    drift = () if before.refusal else parameters.find_drift(wanted, before)
+    changes = parameters.choose_changes(drift, rules)
+    if not changes:
+        return _Parameters(parameters.judge_parameters(wanted, before, rules), drift)
+    change = set_parameters(server.client, changes, before)
+    verdict = parameters.judge_change(wanted, change, rules)
+    left = () if change.seen.refusal else parameters.find_drift(wanted, change.seen)
+    corrected = verdict.status is True and rules.applied
+    notice = EventSpec(True, "DriftCorrected", f"somebody had changed {', '.join(each.name for each in changes)}: set again")
+    return _Parameters(verdict, left, (notice,) if corrected else (), changed=True)
+
+
+def _configure_settings(
+    resource: Resource, spec: RedisConfigSpec, server: Server, seen: ServerSeen, world: ReconcileContext, configuration: Configuration
+) -> _Settings:
+    rival = find_settings_rival(resource, world.neighbours.all("RedisConfig"), seen.run_id)
+    if rival is not None:
+        text = f"RedisConfig {name_of(rival)} is older and has the settings of this key namespace: put them there, or delete it"
+        return _both("ResourceConflict", text)
+    if seen.role == "replica":
+        return _both(READ_ONLY.reason, READ_ONLY.remedy)
+    declared = Declared(
+        manager=Manager(f"RedisConfig {name_of(resource)}", resource.uid, resource.created, world.operator_id),
+        values=None if resource.spec.get("settings") is None else given_settings(spec.settings),
+        layout=Layout(spec.layout),
+        dual=spec.compatibility == "DualWrite",
+        pin=spec.rollback_to,
+        handled_pin=resource.status.get("lastHandledPin"),
+    )
+    stored = prepare(server, seen.eviction_policy) or read_configuration(configuration)
+    if isinstance(stored, Failure):
+        return _both(stored.reason, stored.message)
+    failures: Sequence[Failure] = ()
+    if steps := choose_steps(declared, stored):
+        failures = carry_out(configuration, steps, declared.manager, gone=find_gone_holder(stored.managed_by, world.neighbours))
+        stored = read_configuration(configuration)
+        if isinstance(stored, Failure):
+            return _both(stored.reason, stored.message)
+    fields: dict[str, object] = {"revision": stored.revision, "layout": str(stored.layout)}
+    if (pin := handled_pin(declared, failures)) is not None:
+        fields["lastHandledPin"] = pin
+    return _Settings((judge_applied(declared, stored, failures), judge_migrated(declared, stored, failures)), fields)
+
+
+def _both(reason: str, message: str) -> _Settings:
+    return _Settings((Verdict(APPLIED, False, reason, message), Verdict(MIGRATED, False, reason, message)))
+
+
+def _was_high(resource: Resource) -> bool:
+    """Tell whether the warning has begun under this same threshold."""
+    condition = find_condition(resource.status.get("conditions") or (), "MemoryHigh") or {}
+    same = condition.get("observedGeneration") == resource.generation
+    return same and (condition.get("status"), condition.get("reason")) == ("True", PAST_THRESHOLD)

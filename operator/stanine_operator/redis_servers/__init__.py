@@ -1,0 +1,1 @@
+"""Redis servers named by RedisConfigs: connections, credentials, monitor and ACL file."""

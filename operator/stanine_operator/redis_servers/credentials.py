@@ -1,0 +1,112 @@
+"""What a RedisConfig's connection takes from Secrets: user, password and certificates. Read by connections.py; never printed or stored.
+
+References are to Secrets of the RedisConfig's own namespace, so that nobody reads another's through the operator.
+"""
+
+import hashlib
+import ssl
+from collections.abc import Callable, Mapping
+from enum import StrEnum
+from typing import Any
+
+from stanine.broker.connection.tls import make_context
+from stanine_operator.controller.problems import SECRET_KEY_MISSING, SECRET_UNREADABLE, OperatorProblem
+from stanine_operator.controller.resource import Resource
+
+#: namespace, name -> the Secret's data, decoded. Raises OperatorProblem.
+ReadSecret = Callable[[str, str], Mapping[str, bytes]]
+
+
+class Part(StrEnum):
+    """What may come from a Secret; the value is the path of its reference in `spec.connection`."""
+
+    USERNAME = "usernameSecretRef"
+    PASSWORD = "passwordSecretRef"  # noqa: S105 - the name of a field
+    SENTINEL_USERNAME = "sentinel.usernameSecretRef"
+    SENTINEL_PASSWORD = "sentinel.passwordSecretRef"  # noqa: S105 - likewise
+    CA = "tls.caSecretRef"
+    CERTIFICATE = "tls.certificateSecretRef"
+    PRIVATE_KEY = "tls.privateKeySecretRef"
+
+
+#: Where the Secret of the password may keep the server's whole file of users, as the chart's does.
+USERS_FILE = "users.acl"
+
+
+class Credentials:
+    """The parts that were asked for, and the TLS context made of them."""
+
+    def __init__(self, parts: Mapping[Part, bytes], *, wants_tls: bool, users_file: bytes = b"") -> None:
+        self._parts = dict(parts)
+        #: The server's file of users, if it lies beside the password. It holds passwords' SHA-256 only.
+        self.users_file = users_file.decode(errors="replace")
+        #: Equal as long as no Secret's content has changed. Salted by nothing, kept in memory only.
+        named = [*sorted(parts.items()), (USERS_FILE, users_file)]
+        self.digest = hashlib.sha256(b"".join(f"{name}:{len(value)}:".encode() + value for name, value in named)).digest()
+        self.tls = _make_tls(self._parts) if wants_tls else None
+
+    def __repr__(self) -> str:
+        """Say nothing of the content."""
+        return f"Credentials({', '.join(sorted(self._parts))})"
+
+    def text(self, part: Part) -> str | None:
+        """Return a part as text; None if it was not asked for."""
+        value = self._parts.get(part)
+        return None if value is None else value.decode()
+
+
+def read_credentials(redis_config: Resource, read_secret: ReadSecret) -> Credentials:
+    """Read what the spec refers to, each Secret once. Raises OperatorProblem: SecretNotFound, SecretKeyMissing, SecretUnreadable."""
+    connection = redis_config.spec.get("connection") or {}
+    secrets: dict[str, Mapping[str, bytes]] = {}
+    parts: dict[Part, bytes] = {}
+    for part in Part:
+        reference = _find(connection, part)
+        if reference is None:
+            continue
+        name, key = str(reference["name"]), str(reference["key"])
+        if name not in secrets:
+            secrets[name] = read_secret(redis_config.namespace, name)
+        if key not in secrets[name]:
+            raise OperatorProblem(SECRET_KEY_MISSING, f"Secret {name} has no key {key} ({part}): add it, or correct the reference.")
+        parts[part] = secrets[name][key]
+        _check_text(part, parts[part], name, key)
+    password = _find(connection, Part.PASSWORD)
+    beside = secrets[str(password["name"])].get(USERS_FILE, b"") if password else b""
+    return Credentials(parts, wants_tls="tls" in connection, users_file=beside)
+
+
+def secret_names(redis_config: Resource) -> frozenset[str]:
+    """Return the names of the Secrets that a RedisConfig refers to."""
+    connection = redis_config.spec.get("connection") or {}
+    return frozenset(str(reference["name"]) for part in Part if (reference := _find(connection, part)) is not None)
+
+
+def _find(connection: Mapping[str, Any], part: Part) -> Mapping[str, Any] | None:
+    found: Any = connection
+    for step in part.split("."):
+        found = (found or {}).get(step)
+    return found or None
+
+
+def _check_text(part: Part, value: bytes, name: str, key: str) -> None:
+    if part in (Part.CA, Part.CERTIFICATE, Part.PRIVATE_KEY):
+        return
+    try:
+        value.decode()
+    except UnicodeDecodeError:
+        raise OperatorProblem(SECRET_UNREADABLE, f"Key {key} of Secret {name} is no UTF-8 text ({part}): correct it.") from None
+    if value.endswith(b"\n"):
+        raise OperatorProblem(
+            SECRET_UNREADABLE, f"Key {key} of Secret {name} ends with a line break ({part}): write it without (printf, not echo)."
+        )
+
+
+def _make_tls(parts: Mapping[Part, bytes]) -> ssl.SSLContext:
+    try:
+        return make_context(parts.get(Part.CA), parts.get(Part.CERTIFICATE), parts.get(Part.PRIVATE_KEY))
+    except (ssl.SSLError, ValueError, OSError):
+        # The cause could quote a piece of a key.
+        raise OperatorProblem(
+            SECRET_UNREADABLE, "The certificates of spec.connection.tls cannot be used: give PEM texts, the private key unencrypted."
+        ) from None

@@ -1,0 +1,1 @@
+"""Administration of queues and settings; used by the routes for operators."""

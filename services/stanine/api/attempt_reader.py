@@ -1,0 +1,205 @@
+"""Finding one attempt for a caller, waiting for its result, and reading lists of results. Used by the routes of attempts and results.
+
+The one place that decides who may see an attempt: a key that reaches its instrument, or the attempt's own token. What is read belongs to
+the same data as the view of the index that it is explained with.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from typing import TypeVar
+
+import msgspec
+
+from stanine.api.intake.attempt_tokens import Tokens
+from stanine.api.loops import IndexFollower
+from stanine.api.web.auth import Caller
+from stanine.api.web.deadlines import STORE_SECONDS, within
+from stanine.api.web.http import Request
+from stanine.api.web.problems import NOT_INDEXED, NotFound, Problem
+from stanine.domain.scoring.index import IndexEntry
+from stanine.store.cursors import UNKNOWN, Cursor, Mark, SealedCursor, move_on, read_cursor
+from stanine.store.errors import HistoryChangedError
+from stanine.store.index import IndexView
+from stanine.store.lists import ResultLists, ResultPage
+from stanine.store.reading import AttemptRecords
+from stanine.store.records import StoredAttempt, StoredResult, read_id
+from stanine.store.waiting import ResultWaiter
+from stanine.telemetry.logs import get_log
+
+
+class Found(msgspec.Struct, frozen=True):
+    """An attempt, the index entry that it belongs to in a view of the index, and its result if it has one."""
+
+    view: IndexView
+    entry: IndexEntry
+    attempt: StoredAttempt
+    result: StoredResult | None
+
+
+class Listed(msgspec.Struct, frozen=True):
+    """A page of results, and the text of the cursor to continue from."""
+
+    items: list[Found]
+    next: str
+
+
+class _Page(msgspec.Struct, frozen=True):
+    """A page of a list, with what the index says about its items."""
+
+    items: list[tuple[Found, Mark]]
+    next: Cursor
+    at_end: bool
+
+
+log = get_log()
+
+T = TypeVar("T")
+
+#: Items read at once, at least, to fill a page of a key that does not reach all instruments: the others are passed over.
+_SCAN = 100
+
+_Pair = tuple[StoredAttempt, StoredResult | None] | None
+
+
+class AttemptReader:
+    """Finds attempts, waits for results, reads lists."""
+
+    def __init__(self, attempts: AttemptRecords, lists: ResultLists, index: IndexFollower, waiter: ResultWaiter, tokens: Tokens) -> None:
+        self._attempts = attempts
+        self._lists = lists
+        self._index = index
+        self._waiter = waiter
+        self._tokens = tokens
+        self._waits: set[asyncio.Future[_Pair]] = set()
+        self._draining = False
+
+    async def find(self, request: Request, seconds: float = 0) -> Found:
+        """Return the attempt that a path names, and wait at most `seconds` for its result if it has none.
+
+        Raises the problem not-found for an unknown attempt and for a forbidden one alike.
+        """
+        given = request.parameters["id"]
+        attempt_id = read_id(given)
+        if attempt_id is None:
+            raise NotFound("Attempt", given)
+        if request.caller is None and not self._tokens.is_of(attempt_id, request.bearer):
+            raise NotFound("Attempt", given)
+        found = await self.read(attempt_id)
+        if found is None or (request.caller is not None and not request.caller.sees(found.entry.name)):
+            raise NotFound("Attempt", given)
+        if found.result is None and seconds > 0:
+            found = await self.read(attempt_id, seconds)
+        if found is None:
+            raise NotFound("Attempt", given)
+        return found
+
+    async def read(self, attempt_id: bytes, seconds: float = 0) -> Found | None:
+        """Return an attempt, after waiting at most `seconds` for its result; None if it is not there (any more).
+
+        Raises the problem not-indexed while the entry of its instrument is being built.
+        """
+        deadline = asyncio.get_running_loop().time() + seconds
+
+        async def look(view: IndexView) -> _Pair:
+            return await self._wait(attempt_id, deadline - asyncio.get_running_loop().time(), view)
+
+        view, found = await self._consistent(look, lambda pair: [] if pair is None else [pair])
+        return None if found is None else Found(view, _entry_of(view, found[0]), *found)
+
+    async def of_instrument(self, name: str, after: Cursor | SealedCursor, limit: int) -> Listed:
+        """Read a page of an instrument's results; raises HistoryChangedError for a cursor that the list does not recognise."""
+        cursor = UNKNOWN if isinstance(after, SealedCursor) else after
+
+        async def look(view: IndexView) -> ResultPage:
+            entry = view.newest(name)
+            if entry is None:
+                raise _not_indexed()
+            return await within(self._lists.of_instrument(entry.number, cursor, limit, view.view))
+
+        page = await self._page(look)
+        return Listed([found for found, _ in page.items], page.next.encode())
+
+    async def of_participant(self, participant: str, after: Cursor | SealedCursor, limit: int, caller: Caller) -> Listed:
+        """Read a page of a participant's results, of the instruments that the caller's key reaches; raises the same error.
+
+        A key that does not reach all instruments gets a sealed cursor behind the last item that it was shown: positions in the list, and
+        items that are passed over, would tell it how many results there are that it does not reach.
+        """
+        secrets = self._tokens.secrets
+        cursor = after.open(secrets) if isinstance(after, SealedCursor) else after
+        if caller.sees_all:
+            page = await self._page_of_participant(participant, cursor, limit)
+            return Listed([found for found, _ in page.items], page.next.encode())
+        shown: list[tuple[Found, Mark]] = []
+        at_end, at = False, cursor
+        while len(shown) < limit and not at_end:
+            try:
+                page = await self._page_of_participant(participant, at, max(limit, _SCAN))
+            except HistoryChangedError as error:
+                known = read_cursor(error.following) if at is cursor else cursor  # changed meanwhile: the caller asks again
+                assert isinstance(known, Cursor)
+                raise HistoryChangedError(known.seal(secrets[0])) from None
+            shown += [(found, mark) for found, mark in page.items if caller.sees(found.entry.name)]
+            at_end, at = page.at_end, page.next
+        shown = shown[:limit]
+        following = move_on(cursor, shown[-1][1]) if shown else cursor
+        return Listed([found for found, _ in shown], following.seal(secrets[0]))
+
+    async def _page_of_participant(self, participant: str, cursor: Cursor, limit: int) -> _Page:
+        async def look(view: IndexView) -> ResultPage:
+            return await within(self._lists.of_participant(participant, cursor, limit, view.view))
+
+        return await self._page(look)
+
+    def drain(self) -> None:
+        """End all waits now: their callers learn that the result is pending."""
+        self._draining = True
+        for wait in self._waits:
+            wait.cancel()
+
+    async def _page(self, look: Callable[[IndexView], Awaitable[ResultPage]]) -> _Page:
+        view, page = await self._consistent(look, lambda page: [(attempt, result) for attempt, result, _ in page.items])
+        for attempt_id in page.unreadable:
+            log.warning("results.unreadable", attempt=attempt_id.hex())
+        items = [(Found(view, _entry_of(view, attempt), attempt, result), mark) for attempt, result, mark in page.items]
+        return _Page(items, page.next, page.at_end)
+
+    async def _consistent(
+        self, look: Callable[[IndexView], Awaitable[T]], pairs: Callable[[T], Sequence[tuple[StoredAttempt, StoredResult | None]]]
+    ) -> tuple[IndexView, T]:
+        """Look with a view that belongs to the same data and knows the scorings of what is found."""
+        view, found = await self._index.consistent(look)
+        if any(_is_newer(view, attempt, result) for attempt, result in pairs(found)):
+            await self._index.refresh()
+            view, found = await self._index.consistent(look)
+        return view, found
+
+    async def _wait(self, attempt_id: bytes, seconds: float, view: IndexView) -> _Pair:
+        if seconds > 0 and not self._draining:
+            wait = asyncio.ensure_future(self._waiter.wait(attempt_id, seconds, view.view))
+            self._waits.add(wait)
+            try:
+                return await within(wait, seconds + STORE_SECONDS)
+            except asyncio.CancelledError:
+                if not (self._draining and wait.cancelled()):
+                    raise
+            finally:
+                self._waits.discard(wait)
+        return await within(self._attempts.read(attempt_id, view.view))
+
+
+def _is_newer(view: IndexView, attempt: StoredAttempt, result: StoredResult | None) -> bool:
+    """Tell whether what was read is newer than the view of the index."""
+    entry = view.numbered(attempt.number, attempt.revision)
+    return entry is None or (result is not None and result.scoring_revision > entry.revision)
+
+
+def _entry_of(view: IndexView, attempt: StoredAttempt) -> IndexEntry:
+    entry = view.numbered(attempt.number, attempt.revision)
+    if entry is None:
+        raise _not_indexed()
+    return entry
+
+
+def _not_indexed() -> Problem:
+    return Problem(NOT_INDEXED, "The indexWatcher is building the entry of its instrument.")

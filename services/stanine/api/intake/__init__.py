@@ -1,0 +1,1 @@
+"""Intake of attempts: validation, the fast path, bulk NDJSON, idempotency and storing."""

@@ -1,0 +1,93 @@
+"""What stored results mean: each is read with the scales of the revision that scored it. Used by the routes that answer results.
+
+The index holds each form's newest scoring only; an older one is compiled from its document and kept.
+"""
+
+from collections import OrderedDict
+from datetime import UTC, datetime
+
+from msgspec import UNSET
+
+from stanine.api.bodies import ResultBody, given
+from stanine.api.web.deadlines import within
+from stanine.domain.instruments.document import read_json
+from stanine.domain.instruments.instrument import parse_instrument
+from stanine.domain.scoring.index import IndexEntry, build_entry
+from stanine.domain.scoring.result import decode_result
+from stanine.store.errors import CorruptRecordError
+from stanine.store.index import IndexView
+from stanine.store.instruments import Instruments
+from stanine.store.records import StoredAttempt, StoredResult
+
+#: Older scorings kept compiled: far more than are asked for at a time.
+MAX_KEPT = 64
+
+
+class ResultPresenter:
+    """Reconciler stored results into bodies."""
+
+    def __init__(self, instruments: Instruments) -> None:
+        self._instruments = instruments
+        #: By the origin of the view that they were read with, name and revision.
+        self._older: OrderedDict[tuple[str, str, int], IndexEntry] = OrderedDict()
+
+    async def body(
+        self,
+        view: IndexView,
+        entry: IndexEntry,
+        attempt: StoredAttempt,
+        result: StoredResult,
+        *,
+        access: str | None = None,
+        repeated: bool = False,
+    ) -> ResultBody:
+        """Return the body of a result; `entry`, of `view`, is what the attempt belongs to now.
+
+        `access` is the token to hand out with it; `repeated`: the key had this attempt already.
+        """
+        failed = result.failure
+        scored = None
+        if failed is None:
+            scored_by = (
+                entry if entry.revision == result.scoring_revision else await self._older_entry(view, entry, result.scoring_revision)
+            )
+            try:
+                scored = decode_result(result.body, scored_by)
+            except ValueError as error:
+                raise CorruptRecordError(f"result of attempt {attempt.id.hex()}: {error}") from None
+        return ResultBody(
+            attempt=attempt.id.hex(),
+            instrument=entry.name,
+            revision=attempt.revision,
+            state="Scored" if failed is None else "Failed",
+            submitted_at=iso(attempt.submitted_at),
+            form=entry.form,
+            key=given(attempt.key),
+            participant=given(attempt.participant),
+            scoring_revision=result.scoring_revision if failed is None else UNSET,
+            engine=result.engine,
+            scales=given(None if scored is None else scored.scales),
+            profiles=given((scored.profiles if scored is not None else {}) or None),
+            reason=given(failed),
+            token=given(access),
+            repeated=True if repeated else UNSET,
+        )
+
+    async def _older_entry(self, view: IndexView, newest: IndexEntry, revision: int) -> IndexEntry:
+        known = self._older.get((view.origin, newest.name, revision))
+        if known is None:
+            stored = await within(self._instruments.read(newest.name, revision, view=view.view))
+            if stored is None:
+                raise CorruptRecordError(f"instrument {newest.name!r} has no revision {revision}, but a result was scored by it")
+            instrument = parse_instrument(read_json(stored.document), name=newest.name)
+            known = build_entry(instrument, number=stored.number, revision=revision, form=stored.form, digest=stored.digest)
+            self._older[view.origin, newest.name, revision] = known
+            while len(self._older) > MAX_KEPT:
+                self._older.popitem(last=False)
+        self._older.move_to_end((view.origin, newest.name, revision))
+        return known
+
+
+def iso(milliseconds: int) -> str:
+    """Return a time of Redis's clock as RFC 3339, UTC, to the millisecond."""
+    return datetime.fromtimestamp(milliseconds / 1000, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")

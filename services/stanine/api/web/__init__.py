@@ -1,0 +1,1 @@
+"""HTTP mechanics: server limits, routing, authentication, problems and OpenAPI; nothing about instruments."""

@@ -1,0 +1,191 @@
+"""The ASGI application: checks who asks, calls the handler, and turns whatever goes wrong into a problem. Made by `app`.
+
+Starlette's router finds what is asked for (`routing`); the endpoints are raw ASGI: docs/decisions/0002-http-server.md.
+"""
+
+import time
+import uuid
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
+from contextlib import asynccontextmanager
+from typing import Any
+
+import msgspec
+from opentelemetry.trace import INVALID_SPAN, Tracer
+
+from stanine.api.web.auth import Caller, Keyring
+from stanine.api.web.guard import CONNECTION
+from stanine.api.web.http import JSON, Answer, ClientGone, Headers, Receive, Request, Scope, Send
+from stanine.api.web.problem_mapping import problem_of
+from stanine.api.web.problems import (
+    INTERNAL,
+    MALFORMED_REQUEST,
+    MEDIA_TYPE,
+    MISSING_SCOPE,
+    NOT_READY,
+    UNAUTHENTICATED,
+    NotFound,
+    Problem,
+)
+from stanine.api.web.queries import is_label, read_query
+from stanine.api.web.routing import Resource, Route, Router, parameters_of
+from stanine.telemetry.api_metrics import ApiMetrics
+from stanine.telemetry.logs import get_log
+from stanine.telemetry.traces import end_server_span, make_current, start_server_span
+
+#: What a request is counted under when no route is its own: a path is the caller's text and never becomes a label.
+UNMATCHED = "unmatched"
+#: Methods that are counted by their name; any other word is the caller's text too.
+_METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "DELETE", "PATCH", "OPTIONS"})
+
+#: Hexadecimal digits of an attempt's token.
+TOKEN_LENGTH = 32
+
+#: Headers that are no lists. What they say decides who asks, and what a body is.
+_SINGLE = (b"host", b"authorization", b"content-type", b"content-encoding", b"idempotency-key")
+_CHALLENGE: Headers = ((b"www-authenticate", b'Bearer realm="stanine"'),)
+_PROBLEM_TYPE = MEDIA_TYPE.encode()
+_ENCODER = msgspec.json.Encoder()
+
+log = get_log()
+
+
+class Dispatcher:
+    """The ASGI application over a table of routes."""
+
+    def __init__(
+        self,
+        routes: Iterable[Route],
+        keyring: Keyring,
+        metrics: ApiMetrics,
+        tracer: Tracer,
+        *,
+        records_spans: bool,
+        instruments: Callable[[], Iterable[str]],
+        reasons: Callable[[], list[str]],
+        start: Callable[[], Awaitable[None]],
+        stop: Callable[[], Awaitable[None]],
+    ) -> None:
+        """`instruments`: the names there are; `reasons`: why nothing is served yet; `start` and `stop` are for the server's lifespan."""
+        self._instruments = instruments
+        self.router = Router(routes, self._serve, self._live)
+        self._keyring = keyring
+        self._metrics = metrics
+        self._tracer = tracer
+        self._records_spans = records_spans
+        self._reasons = reasons
+        self._start, self._stop = start, stop
+
+    def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
+        """Serve one ASGI connection."""
+        return self.router(scope, receive, send)
+
+    async def _serve(self, resource: Resource, scope: Scope, receive: Receive, send: Send) -> None:
+        started = time.perf_counter()
+        method = scope["method"]
+        request = Request(method, dict(scope["headers"]), receive, send, scope.get("state", {}).get(CONNECTION))
+        label, token = UNMATCHED, None
+        try:
+            if len(request.headers) != len(scope["headers"]) or b"host" not in request.headers:
+                _check_headers(scope)
+            route = resource.route(method)
+            label = resource.path
+            request.parameters = parameters_of(scope)
+            # a probe every few seconds would bury what people ask for
+            if (self._records_spans and not route.always) or b"traceparent" in request.headers:
+                headers = request.headers
+                traceparent = headers.get(b"traceparent", b"").decode("latin-1")
+                request.span = start_server_span(
+                    self._tracer, method, label, traceparent, headers.get(b"tracestate", b"").decode("latin-1")
+                )
+                token = make_current(request.span)
+            self._admit(route, request, scope["query_string"])
+            answer = await route.handler(request)
+            if answer is not None:
+                await request.answer(answer)
+        except ClientGone:
+            request.status = request.status or 499
+        except Exception as error:  # noqa: BLE001 - whatever it is, the caller gets a problem document and the log the error
+            await self._fail(request, label, error)
+        finally:
+            counted = method if method in _METHODS else "other"
+            self._metrics.answered(counted, label, request.status, time.perf_counter() - started)
+            if request.span is not INVALID_SPAN:
+                end_server_span(request.span, request.status, token)
+
+    def _admit(self, route: Route, request: Request, query: bytes) -> None:
+        """Check, in this order: readiness, key, scope, query, and whether the key reaches the instrument that the path names."""
+        if not route.always and (reasons := self._reasons()):
+            raise Problem(NOT_READY, "; ".join(reasons))
+        if route.scope is not None:
+            request.caller = self._authenticate(route, request)
+        request.query = read_query(query, route.query)
+        name = request.parameters.get("name")
+        if name is not None and request.caller is not None and not (is_label(name) and request.caller.sees(name)):
+            raise NotFound("Instrument", name)
+
+    def _authenticate(self, route: Route, request: Request) -> Caller | None:
+        kind, _, key = request.headers.get(b"authorization", b"").partition(b" ")
+        if kind.lower() != b"bearer" or not key:
+            raise Problem(UNAUTHENTICATED, "Send Authorization: Bearer KEY.", headers=_CHALLENGE)
+        caller = self._keyring.find(key)
+        if caller is None:
+            if route.takes_token and _is_token(key):
+                request.bearer = key.decode()
+                return None
+            raise Problem(UNAUTHENTICATED, "The key is not known here.", headers=_CHALLENGE)
+        if route.scope is not None and (refusal := caller.refusal(route.scope)):
+            raise Problem(MISSING_SCOPE, refusal)
+        return caller
+
+    async def _fail(self, request: Request, label: str, error: Exception) -> None:
+        problem = problem_of(error)
+        if isinstance(problem, NotFound) and problem.what == "Instrument" and request.caller is not None:
+            problem = NotFound("Instrument", problem.name, filter(request.caller.sees, self._instruments()))
+        if problem is None:
+            trouble = uuid.uuid4().hex
+            log.error("request.failed", route=label, problem=trouble, exc_info=error)
+            problem = Problem(INTERNAL, "The operator finds more in the log under this id.", id=trouble)
+        elif problem.kind.status >= 500 and not isinstance(error, Problem):
+            log.warning("request.unavailable", route=label, error=type(error).__name__)
+        if request.started:
+            # Too late for another status: breaking the connection off is the one way left to say that the answer is not whole.
+            raise error
+        try:
+            self._metrics.refused(problem.kind.code)
+            await request.answer(problem_answer(problem))
+        except Exception as gone:  # noqa: BLE001 - a server may raise what it likes for a client that has gone
+            log.debug("request.abandoned", route=label, error=type(gone).__name__)
+
+    @asynccontextmanager
+    async def _live(self, _app: Any) -> AsyncIterator[None]:
+        try:
+            await self._start()
+        except Exception:
+            log.exception("api.not_started")
+            raise
+        yield
+        await self._stop()
+
+
+def problem_answer(problem: Problem) -> Answer:
+    """Return the answer that a problem is."""
+    return Answer(problem.kind.status, _ENCODER.encode(problem.document), _PROBLEM_TYPE, problem.headers)
+
+
+def json_answer(record: Any, status: int = 200, headers: Headers = ()) -> Answer:
+    """Return a record as a JSON answer."""
+    return Answer(status, _ENCODER.encode(record), JSON, headers)
+
+
+def _is_token(text: bytes) -> bool:
+    return len(text) == TOKEN_LENGTH and all(character in b"0123456789abcdef" for character in text)
+
+
+def _check_headers(scope: Scope) -> None:
+    """Refuse a missing Host, as RFC 9112 (3.2) asks (HTTP/1.0 has none), and a header twice where a proxy may have read the other one."""
+    names = [name for name, _ in scope["headers"]]
+    if b"host" not in names and scope.get("http_version", "1.1") != "1.0":
+        raise Problem(MALFORMED_REQUEST, "Send Host exactly once.")
+    for name in _SINGLE:
+        if names.count(name) > 1:
+            raise Problem(MALFORMED_REQUEST, f"Send {name.decode().title()} exactly once.")

@@ -1,0 +1,165 @@
+"""A request as our routes see it, and an answer as they give it: the thin layer over ASGI. Made by `dispatch`, used by the routes.
+
+Written for what this API does: bodies are raw bytes with a limit, parameters are strict, and an answer is bytes.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping, MutableMapping
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+from opentelemetry.trace import INVALID_SPAN, Span
+
+from stanine.api.web.problems import MALFORMED_REQUEST, TOO_LARGE, TOO_SLOW, UNSUPPORTED_CONTENT, Problem
+
+if TYPE_CHECKING:
+    from stanine.api.web.auth import Caller
+    from stanine.api.web.guard import GuardedConnection
+
+Scope = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
+Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
+Headers = tuple[tuple[bytes, bytes], ...]
+
+JSON = b"application/json"
+NDJSON = b"application/x-ndjson"
+
+#: Seconds in which a whole body (not a bulk one) must arrive.
+BODY_SECONDS = 30.0
+
+#: On every answer: what it holds is not to be kept by anyone on the way, nor taken for something else.
+_ALWAYS: Headers = ((b"cache-control", b"no-store"), (b"x-content-type-options", b"nosniff"))
+
+
+class ClientGone(Exception):  # noqa: N818 - nothing went wrong on our side
+    """Raised when the client has closed the connection: there is nobody to answer."""
+
+
+class Answer(msgspec.Struct, frozen=True):
+    """A whole answer."""
+
+    status: int
+    body: bytes
+    media_type: bytes = JSON
+    headers: Headers = ()
+
+
+class Request:
+    """One HTTP request. `parameters` are the path's, `query` the parsed query string with the route's defaults."""
+
+    __slots__ = (
+        "_connection",
+        "_receive",
+        "_send",
+        "bearer",
+        "caller",
+        "headers",
+        "method",
+        "parameters",
+        "query",
+        "span",
+        "started",
+        "status",
+    )
+
+    def __init__(
+        self, method: str, headers: Mapping[bytes, bytes], receive: Receive, send: Send, connection: "GuardedConnection | None" = None
+    ) -> None:
+        """Make a request; a `connection` tells whether the whole body is here already: then its time needs no limit."""
+        self.method = method
+        self.headers = headers
+        self._receive = receive
+        self._send = send
+        self._connection = connection
+        self.parameters: Mapping[str, str] = {}
+        self.query: Mapping[str, Any] = {}
+        self.caller: Caller | None = None
+        #: What was presented instead of a known key, on a route that takes an attempt's token.
+        self.bearer = ""
+        self.span: Span = INVALID_SPAN
+        #: Whether the answer has begun, and the status it began with.
+        self.started = False
+        self.status = 0
+
+    def text(self, header: bytes) -> str:
+        """Return a header's text, empty if it was not sent."""
+        return self.headers.get(header, b"").decode("latin-1")
+
+    def check_content(self, *media_types: bytes) -> bytes:
+        """Return the body's media type, the first of `media_types` if none was named; refuse any other type and every encoding."""
+        encoding = self.headers.get(b"content-encoding")
+        if encoding and encoding.strip().lower() != b"identity":
+            raise Problem(UNSUPPORTED_CONTENT, "Send the body as it is, without Content-Encoding.")
+        named = self.headers.get(b"content-type")
+        if named is None:
+            return media_types[0]
+        media_type = named.partition(b";")[0].strip().lower()
+        if media_type not in media_types:
+            raise Problem(UNSUPPORTED_CONTENT, f"Send Content-Type: {' or '.join(each.decode() for each in media_types)}.")
+        return media_type
+
+    async def body(self, limit: int) -> bytes:
+        """Read the whole body; refuse one over `limit` bytes as soon as that is known, unread if it says its length."""
+        length = self.headers.get(b"content-length")
+        if length is not None:
+            if not length.isdigit():
+                raise Problem(MALFORMED_REQUEST, "Content-Length is no number.")
+            if int(length) > limit:
+                raise _too_large(limit)
+        if self._connection is not None and self._connection.has_all:
+            body = (await self.chunk())[0]
+            if len(body) > limit:
+                raise _too_large(limit)
+            return body
+        try:
+            async with asyncio.timeout(BODY_SECONDS):
+                body, more = await self.chunk()
+                if not more and len(body) <= limit:
+                    return body
+                parts, size = [body], len(body)
+                while more and size <= limit:
+                    body, more = await self.chunk()
+                    parts.append(body)
+                    size += len(body)
+        except TimeoutError:
+            raise Problem(TOO_SLOW, f"The whole body must arrive within {BODY_SECONDS:g} s.") from None
+        if size > limit:
+            raise _too_large(limit)
+        return b"".join(parts)
+
+    async def chunk(self) -> tuple[bytes, bool]:
+        """Read the next part of the body, and whether there is more. Raises ClientGone."""
+        message = await self._receive()
+        if message["type"] == "http.disconnect":
+            raise ClientGone
+        return message.get("body", b""), message.get("more_body", False)
+
+    async def answer(self, answer: Answer) -> None:
+        """Send a whole answer."""
+        self.started, self.status = True, answer.status
+        length = b"%d" % len(answer.body)
+        headers = ((b"content-type", answer.media_type), (b"content-length", length), *_ALWAYS, *answer.headers)
+        if answer.status in {204, 304}:
+            headers = (*_ALWAYS, *answer.headers)
+        answers = self._connection.answers if self._connection is not None else None
+        if answers is not None:
+            answers.hold()
+        await self._send({"type": "http.response.start", "status": answer.status, "headers": headers})
+        await self._send({"type": "http.response.body", "body": b"" if self.method == "HEAD" else answer.body})
+        if answers is not None:
+            answers.release()
+
+    async def begin(self, status: int, media_type: bytes) -> None:
+        """Begin an answer whose body follows in parts."""
+        self.started, self.status = True, status
+        if self._connection is not None:
+            self._connection.is_streaming = True
+        await self._send({"type": "http.response.start", "status": status, "headers": ((b"content-type", media_type), *_ALWAYS)})
+
+    async def write(self, part: bytes, *, more: bool = True) -> None:
+        """Send a part of the body; waits while the client does not read."""
+        await self._send({"type": "http.response.body", "body": part, "more_body": more})
+
+
+def _too_large(limit: int) -> Problem:
+    return Problem(TOO_LARGE, f"The body may have {limit} bytes.")

@@ -1,0 +1,154 @@
+"""What can go wrong with a request: a closed list, answered as RFC 9457 problem documents. Used by everything in the API.
+
+docs/problems.md explains each to callers; a test holds the two together.
+"""
+
+import difflib
+import heapq
+import itertools
+from collections.abc import Iterable
+from typing import Any
+
+import msgspec
+from msgspec import UNSET, UnsetType
+
+from stanine.broker.connection.errors import ServerProblem
+from stanine.domain.errors import Faulty
+
+#: The media type of every error.
+MEDIA_TYPE = "application/problem+json"
+#: Errors that a problem lists; the rest are counted in `errorCount`.
+MAX_ERRORS = 100
+#: Characters of a caller's name that are repeated in an answer: more than any instrument's name has.
+_MAX_SHOWN = 64
+#: Of names that differ in length by at most so much: how many are looked at, and how many of those with most pairs of letters in common
+#: are compared. Both together take milliseconds.
+_MAX_DISTANCE, _MAX_LOOKED_AT, _MAX_COMPARED = 8, 5000, 50
+
+
+class Kind(msgspec.Struct, frozen=True):
+    """A kind of problem: the last word of its `type`, its status and title, and after how many seconds to try again."""
+
+    code: str
+    status: int
+    title: str
+    retry_after: int | None = None
+
+    @property
+    def type(self) -> str:
+        """The URN that identifies the kind."""
+        return f"urn:stanine:problem:{self.code}"
+
+
+MALFORMED_REQUEST = Kind("malformed-request", 400, "The address or a header cannot be read")
+UNAUTHENTICATED = Kind("unauthenticated", 401, "A valid key is needed")
+MISSING_SCOPE = Kind("missing-scope", 403, "The key lacks a scope")
+NOT_FOUND = Kind("not-found", 404, "Not found, or not visible to this key")
+METHOD_NOT_ALLOWED = Kind("method-not-allowed", 405, "This address does not take this method")
+TOO_SLOW = Kind("too-slow", 408, "The body did not arrive in time")
+KEY_CONFLICT = Kind("key-conflict", 409, "Idempotency key already used for a different attempt")
+TOKEN_CONFLICT = Kind("token-conflict", 409, "The token stands for another order")
+MANAGED = Kind("managed", 409, "A custom resource manages this")
+CONFIG_CONFLICT = Kind("config-conflict", 409, "The configuration cannot be changed as it is")
+HISTORY_CHANGED = Kind("history-changed", 410, "The list has changed behind this cursor")
+PRECONDITION_FAILED = Kind("precondition-failed", 412, "The instrument is not in the expected state")
+TOO_LARGE = Kind("too-large", 413, "The body or line is too large")
+UNSUPPORTED_CONTENT = Kind("unsupported-content", 415, "The body's type or encoding is not taken here")
+INVALID_DOCUMENT = Kind("invalid-document", 422, "The document is not a valid instrument")
+INVALID_ATTEMPT = Kind("invalid-attempt", 422, "The attempt cannot be read or does not fit the instrument")
+INVALID_REQUEST = Kind("invalid-request", 422, "The body is not what this address takes")
+INTERNAL = Kind("internal", 500, "Something went wrong on our side")
+NOT_READY = Kind("not-ready", 503, "The service is starting or stopping", retry_after=1)
+NOT_INDEXED = Kind("not-indexed", 503, "The instrument is published but not indexed yet", retry_after=1)
+FULL = Kind("full", 503, "The server is too full for new work", retry_after=30)
+DRAINING = Kind("draining", 503, "The queue is being drained", retry_after=30)
+UNAVAILABLE = Kind("unavailable", 503, "The database cannot be reached or refuses writes", retry_after=2)
+
+KINDS = (
+    MALFORMED_REQUEST, UNAUTHENTICATED, MISSING_SCOPE, NOT_FOUND, METHOD_NOT_ALLOWED, TOO_SLOW, KEY_CONFLICT, TOKEN_CONFLICT,
+    MANAGED, CONFIG_CONFLICT, HISTORY_CHANGED,
+    PRECONDITION_FAILED, TOO_LARGE, UNSUPPORTED_CONTENT, INVALID_DOCUMENT, INVALID_ATTEMPT, INVALID_REQUEST,
+    INTERNAL, NOT_READY, NOT_INDEXED, FULL, DRAINING, UNAVAILABLE,
+)  # fmt: skip
+
+
+class ProblemError(msgspec.Struct, frozen=True):
+    """One thing that is wrong with what was sent.
+
+    `pointer` is a JSON pointer into an attempt (`/answers/A1`), a path in a document (`spec.scales[2].items[4]`) or line:column of a text.
+    """
+
+    pointer: str
+    code: str
+    detail: str
+
+
+class ProblemDocument(msgspec.Struct, frozen=True, rename="camel"):
+    """The body of every error (RFC 9457)."""
+
+    type: str
+    title: str
+    status: int
+    detail: str
+    #: At most 100 of them; `errorCount` says how many there are.
+    errors: list[ProblemError] | UnsetType = UNSET
+    error_count: int | UnsetType = UNSET
+    #: Of an internal error: what to look for in the log.
+    id: str | UnsetType = UNSET
+    #: Of a changed history: the cursor to continue from.
+    next: str | UnsetType = UNSET
+
+
+class Problem(Exception):  # noqa: N818 - RFC 9457's own word
+    """Raised anywhere below a route to end the request with a problem document. Its text may quote the caller: never log it."""
+
+    def __init__(self, kind: Kind, detail: str, *, headers: tuple[tuple[bytes, bytes], ...] = (), **members: Any) -> None:
+        super().__init__(kind.code)
+        self.kind = kind
+        self.document = ProblemDocument(kind.type, kind.title, kind.status, detail, **members)
+        if kind.retry_after is not None:
+            headers = (*headers, (b"retry-after", b"%d" % kind.retry_after))
+        self.headers = headers
+
+
+def from_faults(kind: Kind, error: Faulty) -> Problem:
+    """Return the problem that lists what the domain found wrong."""
+    errors = [ProblemError(fault.place, fault.code, fault.detail) for fault in error.faults[:MAX_ERRORS]]
+    detail = "1 thing is wrong" if error.count == 1 else f"{error.count} things are wrong"
+    return Problem(kind, f"{detail}; see errors", errors=errors, error_count=error.count)
+
+
+class NotFound(Problem):
+    """Raised for what is unknown and for what is forbidden alike: the answer depends on the given name and on what the key sees."""
+
+    def __init__(self, what: str, name: str, known: Iterable[str] = ()) -> None:
+        """Name the kind of object, and the object as the caller did; `known` are names that the caller may see."""
+        shown = name if len(name) <= _MAX_SHOWN else f"{name[:_MAX_SHOWN]}…"
+        nearest = difflib.get_close_matches(name, _comparable(name, known), n=1) if len(name) <= _MAX_SHOWN else []
+        tip = f" Did you mean '{nearest[0]}'?" if nearest else ""
+        super().__init__(NOT_FOUND, f"{what} '{shown}' was not found, or is not visible to this key.{tip}")
+        self.what, self.name = what, name
+
+
+def not_found() -> Problem:
+    """Return the answer for an address that no route has."""
+    return Problem(NOT_FOUND, "No route has this address; /openapi.json lists all.")
+
+
+def unavailable(refusal: ServerProblem | None = None) -> Problem:
+    """Return the answer while Redis cannot be reached, did not answer in time, or (`refusal`) refuses writes.
+
+    The outcome of a write is then unknown, also with `refusal`: it may be the answer to a second try, after the first was stored.
+    """
+    reason = f"The database refuses writes ({refusal}) " if refusal else ""
+    return Problem(
+        UNAVAILABLE, f"{reason}Nothing is known to be stored. Send the same request again: with the same key nothing is stored twice."
+    )
+
+
+def _comparable(name: str, known: Iterable[str]) -> list[str]:
+    """Return the names that could be close to one, few enough to be compared within milliseconds."""
+    pairs = set(itertools.pairwise(name))
+    alike = (each for each in known if each != name and abs(len(each) - len(name)) <= _MAX_DISTANCE)
+    looked_at = itertools.islice(alike, _MAX_LOOKED_AT)
+    return heapq.nlargest(_MAX_COMPARED, looked_at, key=lambda each: len(pairs.intersection(itertools.pairwise(each))))

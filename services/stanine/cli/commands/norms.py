@@ -1,0 +1,140 @@
+"""`stanine norms`: norms of an instrument's scales from a file of responses, ready to paste into its document. Registered by `main`."""
+
+import json
+from typing import Annotated, Any
+
+import msgspec
+import typer
+
+from stanine.cli.exits import FAULTY_ROWS, InvalidInputError
+from stanine.cli.io.scored_rows import ScoredRows, open_rows
+from stanine.cli.io.terminal import View, emit, note, shortest, show
+from stanine.cli.options import Shown
+from stanine.domain.statistics.norms import By, GroupingError, Norms, NormSums, ScoreNorms, parse_by
+
+
+def norms(
+    instrument: Annotated[str, typer.Argument(metavar="INSTRUMENT", help="The instrument document, YAML or JSON.")],
+    responses: Annotated[str, typer.Argument(metavar="RESPONSES", help="CSV with the item ids as columns; - is standard input.")],
+    by: Annotated[str, typer.Option("--by", metavar="ATTRIBUTES", help="Attributes to group by; age:10 makes classes of 10 years.")] = "",
+    least: Annotated[int, typer.Option("--min", min=2, help="Leave out groups and scales with fewer people.")] = 30,
+    view: Shown = View.YAML,
+) -> None:
+    """Compute norms from responses: n, mean, sd and frequencies of each scale's raw scores in each group.
+
+    As YAML they are ready to paste: normGroups into the document's spec, and of each scale either its norms (mean and sd) or its
+    frequencies. People without one of the attributes belong to no group. Faulty rows are reported as FILE:LINE:COLUMN, left out, and make
+    the exit status 3.
+    """
+    with open_rows(instrument, responses) as rows:
+        try:
+            groups = parse_by(by, rows.entry.attributes) if by.strip() else ()
+            _refuse_missing_columns(rows, groups, responses)
+            sums = NormSums(groups, [scale.id for scale in rows.entry.plan.scales])
+            for part in rows:
+                sums.add(part.attributes, part.scores)
+        except GroupingError as error:
+            raise InvalidInputError(f"--by {by}: {error}") from None
+        rows.report()
+    found = sums.norms(least)
+    _report(found, least, responses)
+    if view is View.YAML:
+        _write_document(found, rows, responses)
+    else:
+        show(_as_record(found, rows), view, _as_rows(found))
+    if rows.faulty:
+        raise typer.Exit(FAULTY_ROWS)
+
+
+def _refuse_missing_columns(rows: ScoredRows, groups: tuple[By, ...], file: str) -> None:
+    for by in groups:
+        if by.attribute.id not in rows.columns:
+            raise InvalidInputError(f"{file}:1: there is no column for the attribute {by.attribute.id}")
+
+
+def _report(found: Norms, least: int, file: str) -> None:
+    if found.without_attribute:
+        note(f"{file}: {found.without_attribute} people lack an attribute and belong to no group")
+    if found.too_small:
+        note(f"{file}: groups with fewer than {least} people were left out: {', '.join(found.too_small)}")
+    for one in found.groups:
+        for scale, scores in one.scales.items():
+            if not scores.sd:
+                note(f"{file}: {one.group.id}: all scores of {scale} are equal, so that it has no norm with a mean and sd")
+            if scores.frequencies is None:
+                note(f"{file}: {one.group.id}: {scale} has too many different scores for a table of frequencies")
+    if not found.groups:
+        note(f"{file}: no group has {least} people; --min says how many are enough")
+
+
+def _as_record(found: Norms, rows: ScoredRows) -> dict[str, Any]:
+    return {
+        "instrument": rows.entry.name,
+        "people": rows.people,
+        "faulty": rows.faulty,
+        "withoutAttribute": found.without_attribute,
+        "tooSmall": found.too_small,
+        "normGroups": [{"id": one.group.id, "where": one.group.where, "size": one.size} for one in found.groups],
+        "scales": {
+            scale.id: {one.group.id: one.scales[scale.id] for one in found.groups if scale.id in one.scales}
+            for scale in rows.entry.plan.scales
+        },
+    }
+
+
+def _as_rows(found: Norms) -> list[dict[str, Any]]:
+    return [
+        {"group": one.group.id, "size": one.size, "scale": scale, "n": scores.n, "mean": scores.mean, "sd": scores.sd}
+        for one in found.groups
+        for scale, scores in one.scales.items()
+    ]
+
+
+def _write_document(found: Norms, rows: ScoredRows, file: str) -> None:
+    """Print parts of a document. Texts are in quotes as JSON has them, which YAML reads alike."""
+    emit(
+        f"# Norms of {rows.entry.name} from {rows.people} people. Paste normGroups into spec; into each scale its norms, or, for empirical"
+    )
+    emit("# percentiles instead of a mean and sd, its frequencies as norms.")
+    emit("normGroups:" if found.groups else "normGroups: []")
+    for one in found.groups:
+        where = f", where: {_flow(one.group.where)}" if one.group.where else ""
+        emit(f"  - {{id: {_name(one.group.id)}{where}, size: {one.size}, source: {_flow(_source(file))}}}")
+    for title in ("norms", "frequencies"):
+        emit(f"{title}:" if found.groups else f"{title}: {{}}")
+        for scale in rows.entry.plan.scales if found.groups else ():
+            lines = [(one.group.id, _entry(one.scales.get(scale.id), title)) for one in found.groups]
+            emit(f"  {_name(scale.id)}:" if any(line for _, line in lines) else f"  {_name(scale.id)}: {{}}")
+            for group, line in lines:
+                if line:
+                    emit(f"    {_name(group)}: {line}")
+
+
+def _entry(scores: ScoreNorms | None, title: str) -> str:
+    if scores is None:
+        return ""
+    if title == "norms":
+        if scores.mean is None or not scores.sd:
+            return ""
+        return f"{{mean: {shortest(scores.mean)}, sd: {shortest(scores.sd)}}}  # n = {scores.n}"
+    if scores.frequencies is None:
+        return ""
+    counts = ", ".join(f"{{raw: {shortest(one.raw)}, count: {one.count}}}" for one in scores.frequencies)
+    return f"{{frequencies: [{counts}]}}"
+
+
+def _name(text: str) -> str:
+    """Return an id as a key: in quotes if YAML 1.1 may read anything else in it."""
+    return text if len(text) > len("off") and text.lower() not in ("true", "false", "null") else _flow(text)
+
+
+def _flow(value: Any) -> str:
+    if isinstance(value, dict):
+        return "{" + ", ".join(f"{_name(name)}: {_flow(one)}" for name, one in value.items()) + "}"
+    if isinstance(value, list):
+        return "[" + ", ".join(map(_flow, value)) + "]"
+    return json.dumps(value, ensure_ascii=False) if isinstance(value, str) else msgspec.json.encode(value).decode()
+
+
+def _source(file: str) -> str:
+    return "standard input" if file == "-" else file.replace("\\", "/").rpartition("/")[2]

@@ -1,0 +1,114 @@
+"""`stanine publish`: instrument documents to the server, each judged whole before the first is sent. Registered by `application`."""
+
+from pathlib import PurePath
+from typing import Annotated, Any
+
+import msgspec
+import typer
+
+from stanine.cli.client import Api, connect, segment
+from stanine.cli.exits import InvalidInputError, UnavailableError
+from stanine.cli.io.terminal import View, note, read_file, show
+from stanine.cli.options import DEFAULT_SERVER, Key, Server, Shown
+from stanine.domain.errors import Fault, InvalidDocument
+from stanine.domain.instruments.document import canonical, digest, read_json, read_yaml
+from stanine.domain.instruments.instrument import parse_instrument
+from stanine.domain.instruments.records import Instrument
+from stanine.domain.instruments.warnings import warnings_of
+
+#: Seconds of `--wait` until the index has the revision; what the API holds a request for at the most.
+_WAIT = 30
+#: What files of responses and workbooks are called, which are given by mistake.
+_OF_RESPONSES = frozenset({".csv", ".tsv", ".ndjson", ".xlsx", ".xls", ".ods", ".sav"})
+
+
+class Document(msgspec.Struct, frozen=True):
+    """An instrument document as read from a file: the checked instrument, its canonical JSON and digest."""
+
+    file: str
+    instrument: Instrument
+    text: bytes
+    digest: str
+
+
+def publish(
+    files: Annotated[list[str], typer.Argument(metavar="FILE...", help="Instrument documents, YAML or JSON; - is standard input.")],
+    wait: Annotated[bool, typer.Option("--wait", help="Wait until the revision is indexed and takes attempts.")] = False,
+    server: Server = DEFAULT_SERVER,
+    key: Key = "",
+    view: Shown = View.TABLE,
+) -> None:
+    """Publish instruments. An unchanged document makes no new revision.
+
+    Every fault of every document is reported as FILE: PLACE: what is wrong; then nothing is published and the exit status is 2.
+    """
+    documents = _read_all(files)
+    for document in documents:
+        for warning in warnings_of(document.instrument):
+            note(f"{document.file}: warning: {warning}")
+    with connect(server, key) as api:
+        answers = [put(api, document, wait=wait) for document in documents]
+    rows = [{name: answer.get(name) for name in ("name", "revision", "form", "changed", "indexed")} for answer in answers]
+    show(answers, view, rows)
+    waiting = [answer["name"] for answer in answers if not answer["indexed"]]
+    if wait and waiting:
+        raise UnavailableError(f"published, but not indexed within {_WAIT} s: {', '.join(waiting)}; is the indexWatcher at work?")
+
+
+def _read_all(files: list[str]) -> list[Document]:
+    documents: list[Document] = []
+    lines: list[str] = []
+    for file in files:
+        try:
+            documents.append(read_document(file))
+        except InvalidInputError as error:
+            lines.extend(error.args)
+    names = [document.instrument.metadata.name for document in documents]
+    lines.extend(
+        f"{each.file}: {name} is in an earlier file too"
+        for i, (each, name) in enumerate(zip(documents, names, strict=True))
+        if name in names[:i]
+    )
+    if lines:
+        raise InvalidInputError(*lines)
+    return documents
+
+
+def read_document(file: str) -> Document:
+    """Read an instrument document from a file, YAML, or JSON where its name ends so.
+
+    Raises InvalidInputError with every fault, CliError if the file cannot be read.
+    """
+    return parse_document(read_file(file), file)
+
+
+def parse_document(content: bytes, file: str) -> Document:
+    """Judge the content of a file of this name. Raises InvalidInputError with every fault."""
+    try:
+        plain = read_json(content) if PurePath(file).suffix.lower() == ".json" else read_yaml(content)
+        instrument = parse_instrument(plain)
+        text = canonical(plain)
+    except InvalidDocument as error:
+        lines = [_locate(file, fault) for fault in error.faults]
+        if error.count > len(lines):
+            lines.append(f"{file}: and {error.count - len(lines)} more faults")
+        if PurePath(file).suffix.lower() in _OF_RESPONSES:
+            lines.append("an instrument document is YAML or JSON; a file of responses comes second: `stanine score INSTRUMENT RESPONSES`")
+        raise InvalidInputError(*lines) from None
+    return Document(file, instrument, text, digest(text))
+
+
+def _locate(file: str, fault: Fault) -> str:
+    is_position = fault.place.replace(":", "").isdigit()
+    return f"{file}:{fault}" if is_position else f"{file}: {fault}"
+
+
+def put(api: Api, document: Document, *, wait: bool) -> dict[str, Any]:
+    """Publish a document and return what the API says of it; `wait` until it is indexed, for _WAIT seconds at the most."""
+    name = document.instrument.metadata.name
+    path = f"/v1/instruments/{segment(name)}"
+    answer = api.request(
+        "PUT", path, params={"wait": _WAIT} if wait else None, content=document.text, headers={"content-type": "application/json"}
+    )
+    published: dict[str, Any] = msgspec.json.decode(answer.content)
+    return published

@@ -1,0 +1,103 @@
+"""`stanine reliability`: how reliable the scales of an instrument are in a file of responses, offline. Registered by `main`."""
+
+from typing import Annotated, Any
+
+import msgspec
+import typer
+
+from stanine.cli.exits import FAULTY_ROWS
+from stanine.cli.io.scored_rows import open_rows
+from stanine.cli.io.terminal import View, emit, show
+from stanine.cli.options import Shown
+from stanine.domain.statistics.item_points import ItemPoints
+from stanine.domain.statistics.reliability import ItemData, Reliability, analyse
+
+
+class ReliabilityReport(msgspec.Struct, frozen=True):
+    """What the command prints as JSON or YAML: people read, the confidence of the intervals, and each scale's figures by its id."""
+
+    instrument: str
+    people: int
+    faulty: int
+    level: float
+    scales: dict[str, Reliability]
+
+
+def reliability(
+    instrument: Annotated[str, typer.Argument(metavar="INSTRUMENT", help="The instrument document, YAML or JSON.")],
+    responses: Annotated[str, typer.Argument(metavar="RESPONSES", help="CSV with the item ids as columns; - is standard input.")],
+    view: Shown = View.TABLE,
+    level: Annotated[float, typer.Option("--level", min=0.5, max=0.9999, help="Confidence of the intervals of alpha.")] = 0.95,
+) -> None:
+    """Compute the reliability of each scale from responses.
+
+    Per scale: n, mean and sd of its scores; Cronbach's alpha over the people who answered every item (listwise) and over all pairs of items
+    (pairwise), each with its interval by Feldt; the standard error of measurement; of each item its correlation with the rest of the scale
+    and alpha without it (listwise). Faulty rows are reported as FILE:LINE:COLUMN, left out, and make the exit status 3.
+    """
+    with open_rows(instrument, responses) as rows:
+        # Composites and formulas are no sums of items: alpha says nothing about them.
+        places = [place for place, scale in enumerate(rows.entry.plan.scales) if scale.kind == "Items"]
+        scales = [rows.entry.plan.scales[place] for place in places]
+        points = [ItemPoints(rows.entry.plan, scale) for scale in scales]
+        data = [ItemData.nothing(len(scale.terms)) for scale in scales]
+        for part in rows:
+            for at, of_scale in enumerate(points):
+                scores = part.scores[:, places[at]]
+                data[at] = data[at].merged(ItemData.of(of_scale.look_up(part.codes, scores), scores))
+        rows.report()
+    ids = [item.id for item in rows.entry.items]
+    found = {scale.id: analyse(one, tuple(ids[term.item] for term in scale.terms), level) for scale, one in zip(scales, data, strict=True)}
+    report = ReliabilityReport(rows.entry.name, rows.people, rows.faulty, level, found)
+    show(report, view, [_row(scale, one) for scale, one in found.items()])
+    if view is View.TABLE:
+        show_items(found)
+    if rows.faulty:
+        raise typer.Exit(FAULTY_ROWS)
+
+
+def show_items(found: dict[str, Reliability]) -> None:
+    """Print the table of items below that of scales."""
+    emit("")
+    show(
+        [],
+        View.TABLE,
+        [
+            {
+                "scale": scale,
+                "item": item,
+                "n": one.n,
+                "mean": _shown(one.mean),
+                "sd": _shown(one.sd),
+                "item_rest_r": _shown(one.item_rest_r),
+                "alpha_dropped": _shown(one.alpha_dropped),
+            }
+            for scale, its in found.items()
+            for item, one in its.items.items()
+        ],
+    )
+
+
+def _row(scale: str, one: Reliability) -> dict[str, Any]:
+    return {
+        "scale": scale,
+        "items": one.k,
+        "n": one.n,
+        "mean": _shown(one.mean),
+        "sd": _shown(one.sd),
+        "sem": _shown(one.sem),
+        "n_listwise": one.n_listwise,
+        "alpha_listwise": _shown(one.alpha_listwise),
+        "interval": _interval(one.interval_listwise),
+        "alpha_pairwise": _shown(one.alpha_pairwise),
+        "interval_pairwise": _interval(one.interval_pairwise),
+    }
+
+
+def _shown(x: float | None) -> float | None:
+    """Return a figure for reading: JSON and YAML have it unrounded."""
+    return None if x is None else round(x, 4)
+
+
+def _interval(ends: tuple[float, float] | None) -> str | None:
+    return None if ends is None else f"{ends[0]:.3f} to {ends[1]:.3f}"

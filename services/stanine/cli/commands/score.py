@@ -1,0 +1,86 @@
+"""`stanine score`: a file of responses scored on this machine without a server. Registered by `application`.
+
+Rows are read, scored and written in chunks; only a file with keys takes memory by its length, eight bytes a row.
+"""
+
+from itertools import islice
+from typing import IO, Annotated
+
+import numpy as np
+import typer
+
+from stanine.cli.commands.publish import read_document
+from stanine.cli.exits import FAULTY_ROWS
+from stanine.cli.io.responses import Form, Responses, form_of_entry
+from stanine.cli.io.row_names import RowNames, look_through
+from stanine.cli.io.row_packer import RowPacker
+from stanine.cli.io.rows import CsvWriter, NdjsonWriter, RowWriter
+from stanine.cli.io.sheet import Sheet
+from stanine.cli.io.terminal import Bar, note, open_input, open_output, progress, rewindable
+from stanine.cli.options import Format, Output, RowFormat
+from stanine.domain.scoring.index import IndexEntry, build_entry
+from stanine.domain.scoring.kernel import Kernel
+from stanine.domain.scoring.result import Result, decode_result, fields_of
+
+#: Rows read, scored and written at a time.
+CHUNK = 1024
+
+
+def score(
+    instrument: Annotated[str, typer.Argument(metavar="INSTRUMENT", help="The instrument document, YAML or JSON.")],
+    responses: Annotated[str, typer.Argument(metavar="RESPONSES", help="CSV with the item ids as columns; - is standard input.")],
+    view: RowFormat = Format.CSV,
+    output: Output = None,
+) -> None:
+    """Score responses offline.
+
+    Writes `key` (as given, else the row's number), then of each scale `ID.raw`, `ID.valid`, `ID.status` and what else the instrument asks
+    for, such as `ID.t` or `ID.band`; of each profile `ID.code`, `ID.tied`, `ID.status`.
+    A faulty row is reported as FILE:LINE:COLUMN, appears with its key and empty scores, and makes the exit status 3. A key that is there
+    twice refuses the file: exit status 2.
+    """
+    document = read_document(instrument)
+    entry = build_entry(document.instrument, number=0, revision=1, form=1, digest=document.digest)
+    form = form_of_entry(entry)
+    with open_input(responses) as (opened, name), rewindable(opened) as stream:
+        names = look_through(stream, name, form)
+        rows = Responses(Sheet(stream, name), form)
+        if rows.ignored:
+            note(f"{name}: these columns mean nothing to {entry.name} and are ignored: {', '.join(rows.ignored)}")
+        with open_output(output) as out, progress(f"scoring {name}", beside=out) as bar:
+            faulty = _score_all(entry, form, rows, name, names, _writer(out, view, entry), bar)
+    if faulty:
+        note(f"{name}: {faulty} faulty row{'s' if faulty != 1 else ''}")
+        raise typer.Exit(FAULTY_ROWS)
+
+
+def _writer(out: IO[str], view: Format, entry: IndexEntry) -> RowWriter:
+    if view is Format.NDJSON:
+        return NdjsonWriter(out)
+    scales = [(scale.id, fields_of(scale)) for scale in entry.plan.scales if not scale.internal]
+    return CsvWriter(out, ["key"], scales, [profile.id for profile in entry.plan.profiles])
+
+
+def _score_all(entry: IndexEntry, form: Form, rows: Responses, name: str, names: RowNames, writer: RowWriter, bar: Bar) -> int:
+    kernel = Kernel(entry.plan)
+    pack = None if entry.is_plain else RowPacker(entry, form, rows)
+    width = entry.plan.row_bytes
+    faulty = 0
+    source = iter(rows)
+    while chunk := list(islice(source, CHUNK)):
+        if pack is not None:
+            chunk = [pack(row) for row in chunk]
+        sound = [row for row in chunk if row.fault is None]
+        codes = np.frombuffer(b"".join(row.codes[:width] for row in sound), dtype=np.uint8).reshape(-1, width)
+        people = kernel.columns([row.attributes for row in sound]) if entry.plan.needs_attributes else None
+        scored = iter(kernel.score(codes, people).packed())
+        for row in chunk:
+            result = Result({})
+            if row.fault is None:
+                result = decode_result(next(scored), entry)
+            else:
+                faulty += 1
+                note(f"{name}:{row.fault.line}:{row.fault.column}: {row.fault.detail}")
+            writer.write({"key": row.key or names.of(row.number)}, result.scales or None, result.profiles)
+        bar.advance(len(chunk))
+    return faulty

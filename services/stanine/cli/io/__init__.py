@@ -1,0 +1,1 @@
+"""Files and terminal: CSV, NDJSON, Parquet, manifests and tables."""

@@ -1,0 +1,1 @@
+"""Stanine on one machine: child processes for `up` and `demo`."""

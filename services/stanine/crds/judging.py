@@ -1,0 +1,111 @@
+"""Judges a custom resource as `kubectl apply` and then the operator would, without either. Called by `stanine validate`."""
+
+import functools
+from typing import Any
+
+import msgspec
+
+from stanine.crds import schema_check
+from stanine.crds.errors import InvalidResource, say_faults
+from stanine.crds.generate import root_schema
+from stanine.crds.kinds import GROUP, KINDS, VERSION, ResourceKind
+from stanine.crds.references import MAX_NAME
+from stanine.crds.schema import Schema
+from stanine.domain.errors import Fault, Faults
+
+_TEXT: Schema = {"type": "string"}
+_ANY: Schema = {"x-kubernetes-preserve-unknown-fields": True}
+#: What Kubernetes itself asks of the metadata of an object that is applied, as far as people write it.
+_METADATA: Schema = {
+    "type": "object",
+    "required": ["name"],
+    "properties": {
+        "name": {"type": "string", "maxLength": MAX_NAME, "pattern": "^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$"},
+        "namespace": {"type": "string", "maxLength": 63, "pattern": "^([a-z0-9]([-a-z0-9]*[a-z0-9])?)?$"},
+        "labels": {
+            "type": "object",
+            "additionalProperties": {"type": "string", "maxLength": 63, "pattern": "^(([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9])?$"},
+        },
+        "annotations": {"type": "object", "additionalProperties": _TEXT},
+        **dict.fromkeys(
+            (
+                "creationTimestamp", "deletionGracePeriodSeconds", "deletionTimestamp", "finalizers", "generateName", "generation",
+                "managedFields", "ownerReferences", "resourceVersion", "selfLink", "uid",
+            ),
+            _ANY,
+        ),
+    },
+}  # fmt: skip
+
+
+class Judgement(msgspec.Struct, frozen=True):
+    """What would become of a resource."""
+
+    kind: str
+    namespace: str
+    name: str
+    #: Why `kubectl apply` would refuse it; it would take it if there is nothing here.
+    refused: tuple[Fault, ...]
+    refused_count: int
+    #: Why the condition Ready would be false because of the spec; nothing: because of the spec it would not.
+    faults: tuple[Fault, ...]
+    #: The condition's reason and message, empty if there is nothing to say, or if the resource would not come so far.
+    reason: str = ""
+    message: str = ""
+
+    @property
+    def is_valid(self) -> bool:
+        """Whether neither the API server nor the operator finds anything wrong."""
+        return not self.refused_count and not self.reason
+
+
+def is_ours(plain: object) -> bool:
+    """Tell whether plain data are a resource of our group, of whatever version and kind."""
+    version = plain.get("apiVersion") if isinstance(plain, dict) else None
+    return isinstance(version, str) and version.partition("/")[0] == GROUP
+
+
+def judge(plain: dict[str, Any]) -> Judgement:
+    """Judge one resource of our group."""
+    metadata = plain.get("metadata")
+    metadata = metadata if isinstance(metadata, dict) else {}
+    kind_name, name = str(plain.get("kind")), str(metadata.get("name", ""))
+    where = (kind_name, str(metadata.get("namespace", "")), name)
+    faults = Faults()
+    kind = KINDS.get(kind_name)
+    if plain.get("apiVersion") != f"{GROUP}/{VERSION}" or kind is None:
+        faults.add("", "WrongText", f"there is no {kind_name} in {plain.get('apiVersion')}; {GROUP}/{VERSION} has {', '.join(KINDS)}")
+        return Judgement(*where, tuple(faults.kept), faults.count, ())
+    schema_check.check(plain.get("metadata"), _METADATA, faults, "metadata")
+    schema_check.check(plain, _root_schema(kind_name), faults)
+    if not faults.count:
+        for rule in kind.rules:
+            for place in rule.broken_at(plain["spec"]):
+                faults.add(place, "Contradiction", rule.message)
+    try:
+        kind.read(name, plain.get("spec"))
+    except InvalidResource as error:
+        if not faults.count:
+            return Judgement(*where, (), 0, error.faults, error.reason, say_faults(error))
+        _add_rest(error, kind, faults)
+        known = {fault.place for fault in faults.kept}
+        rest = tuple(fault for fault in error.faults if fault.place not in known)
+        return Judgement(*where, tuple(faults.kept), faults.count, rest)
+    return Judgement(*where, tuple(faults.kept), faults.count, ())
+
+
+def _add_rest(error: InvalidResource, kind: ResourceKind, faults: Faults) -> None:
+    """Note the rules that are broken beside the schema's faults: the reader asks those whose fields are well-formed."""
+    messages = {rule.message for rule in kind.rules}
+    known = {fault.place for fault in faults.kept}
+    for fault in error.faults:
+        if fault.code == "Contradiction" and fault.detail in messages and fault.place not in known:
+            faults.add(fault.place, "Contradiction", fault.detail)
+
+
+@functools.cache
+def _root_schema(kind: str) -> Schema:
+    """Return the schema of a kind; of `metadata` the check of the name only, for the rest is Kubernetes' own."""
+    schema = root_schema(KINDS[kind])
+    metadata = schema["properties"]["metadata"] | {"x-kubernetes-preserve-unknown-fields": True}
+    return schema | {"properties": schema["properties"] | {"metadata": metadata, "status": _ANY}}

@@ -1,0 +1,107 @@
+"""Reads the specs of custom resources into records, with every fault named and located. Called by the operator and `stanine validate`."""
+
+from collections.abc import Iterable
+from typing import Any, Literal
+
+import msgspec
+
+from stanine.crds import server_parameters
+from stanine.crds.errors import InvalidInstrument, InvalidResource
+from stanine.crds.queue import QueueSpec
+from stanine.crds.queue_rules import QUEUE_RULES
+from stanine.crds.redis_config import RedisConfigSpec
+from stanine.crds.redis_config_rules import REDIS_CONFIG_RULES
+from stanine.crds.rules import Rule
+from stanine.domain.errors import Faults, InvalidDocument
+from stanine.domain.instruments import decoding
+from stanine.domain.instruments.document import canonical
+from stanine.domain.instruments.instrument import Instrument, parse_instrument
+from stanine.domain.instruments.records import Record, RedisConfigRef
+
+API_VERSION = "stanine.dev/v1alpha1"
+
+
+class InstrumentResource(msgspec.Struct, frozen=True):
+    """An Instrument as read: its document, and where and how it is kept."""
+
+    instrument: Instrument
+    #: The document as `PUT /v1/instruments/NAME` would take it, as canonical JSON: what is published and digested.
+    document: bytes
+    redis_config_ref: RedisConfigRef
+    deletion_policy: Literal["Retain", "Delete"]
+
+
+class _RedisConfig(Record, frozen=True):
+    spec: RedisConfigSpec
+
+
+class _Queue(Record, frozen=True):
+    spec: QueueSpec
+
+
+def read_redis_config(spec: object) -> RedisConfigSpec:
+    """Return the record of a RedisConfig's spec. Raises InvalidResource."""
+    faults = Faults()
+    read = decoding.read({"spec": spec}, _RedisConfig, faults).spec
+    _check_rules(spec, REDIS_CONFIG_RULES, faults)
+    taken: dict[str, int] = {}
+    for index, parameter in enumerate(read.server):
+        place = f"spec.server[{index}]"
+        if faults.touches(place):
+            continue
+        if parameter.name in taken:
+            faults.add(f"{place}.name", "DuplicateId", f"{parameter.name} stands in spec.server[{taken[parameter.name]}] already")
+        taken.setdefault(parameter.name, index)
+        if fault := server_parameters.find_fault(parameter.name, parameter.value):
+            faults.add(f"{place}.value", "WrongText", f"{parameter.name}: {fault}")
+    _refuse(faults)
+    return read
+
+
+def read_queue(spec: object) -> QueueSpec:
+    """Return the record of a Queue's spec. Raises InvalidResource."""
+    faults = Faults()
+    read = decoding.read({"spec": spec}, _Queue, faults).spec
+    _check_rules(spec, QUEUE_RULES, faults)
+    _refuse(faults)
+    return read
+
+
+def read_instrument(name: str, spec: object) -> InstrumentResource:
+    """Return the instrument that a resource's name and spec describe. Raises InvalidResource with what the domain finds wrong."""
+    plain = instrument_document(name, spec)
+    try:
+        instrument = parse_instrument(plain)
+    except InvalidDocument as error:
+        raise InvalidInstrument(error.faults, error.count) from None
+    own = instrument.spec
+    return InstrumentResource(instrument, canonical(plain), own.redis_config_ref or RedisConfigRef(), own.deletion_policy or "Retain")
+
+
+def instrument_document(name: str, spec: object) -> dict[str, Any]:
+    """Return the plain document of an Instrument resource, without what Kubernetes adds to its metadata."""
+    return {"apiVersion": API_VERSION, "kind": "Instrument", "metadata": {"name": name}, "spec": spec}
+
+
+def _check_rules(spec: object, rules: Iterable[Rule], faults: Faults) -> None:
+    """Note the rules that are broken where the spec is otherwise well-formed."""
+    if any(fault.place == "spec" for fault in faults.kept):
+        return
+    doubtful = frozenset(fault.place for fault in faults.kept)
+    for rule in rules:
+        if not _is_doubtful(rule, doubtful):
+            for place in rule.broken_at(spec):
+                faults.add(place, "Contradiction", rule.message)
+
+
+def _is_doubtful(rule: Rule, doubtful: frozenset[str]) -> bool:
+    """Tell whether a rule's place holds a fault already: the rule may not be asked then, for it takes types for granted."""
+    place = "spec" + "".join("" if name == "*" else f".{name}" for name in rule.at)
+    if not rule.at:
+        return bool(doubtful)
+    return any(one == place or one.startswith((f"{place}.", f"{place}[")) for one in doubtful)
+
+
+def _refuse(faults: Faults) -> None:
+    if faults.count:
+        raise InvalidResource(faults.kept, faults.count)

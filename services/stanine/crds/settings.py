@@ -1,0 +1,52 @@
+"""The application's runtime settings as a RedisConfig takes them: every field of `stanine.store`'s Settings, each of them optional.
+
+Made from that record, so that a setting has one name, one range and one description.
+"""
+
+import enum
+from typing import TYPE_CHECKING, Annotated, Any, Literal, get_args, get_type_hints
+
+import msgspec
+from msgspec import Meta
+
+from stanine.domain.instruments.records import Record
+from stanine.store.settings.model import Settings
+
+_ABOUT = "The application's runtime settings; one that is left out has its default."
+
+
+def _optional(annotation: Any, default: object) -> Any:
+    """Return a setting's type as a custom resource has it: it may be left out, a closed list is one of texts, and the default is told."""
+    bare, *more = get_args(annotation) if hasattr(annotation, "__metadata__") else (annotation,)
+    if isinstance(bare, type) and issubclass(bare, enum.Enum):
+        bare = Literal[tuple(one.value for one in bare)]
+    told = next((one.description for one in more if isinstance(one, Meta) and one.description), "")
+    about = Meta(description=f"{told} Default: {msgspec.to_builtins(default)}.".strip())
+    return Annotated[(bare, *more, about)] | None
+
+
+if TYPE_CHECKING:
+
+    class SettingsSpec(Record, frozen=True):
+        """The application's runtime settings; one that is left out has its default."""
+
+else:
+    SettingsSpec = msgspec.defstruct(
+        "SettingsSpec",
+        [
+            (name, _optional(annotation, getattr(Settings(), name)), None)
+            for name, annotation in get_type_hints(Settings, include_extras=True).items()
+        ],
+        bases=(Record,),
+        frozen=True,
+        rename="camel",
+        forbid_unknown_fields=True,
+        omit_defaults=True,
+        module=__name__,
+        namespace={"__doc__": _ABOUT},
+    )
+
+
+def given_settings(settings: SettingsSpec) -> dict[str, Any]:
+    """Return the settings that are given, by their names in the configuration; values are plain (texts, numbers, booleans)."""
+    return dict(msgspec.to_builtins(settings))

@@ -1,0 +1,1 @@
+"""Attempts: parsed, checked against their form, packed, and explained when invalid."""

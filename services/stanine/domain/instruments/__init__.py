@@ -1,0 +1,1 @@
+"""Instrument documents: read strictly, checked, and made records."""

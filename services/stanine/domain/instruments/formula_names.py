@@ -1,0 +1,65 @@
+"""What formulas and conditions of a document may name: its items, attributes, scales and tables. Used by the checks and by `scoring`."""
+
+from collections.abc import Iterable
+
+from stanine.domain.formulas.names import Named, Names
+from stanine.domain.instruments.item_forms import ItemForm, resolve
+from stanine.domain.instruments.records import Attribute, Spec
+from stanine.domain.scoring.derived import derive
+from stanine.domain.scoring.scale_terms import first_scales
+
+
+def names_of(spec: Spec) -> Names:
+    """Return what a formula may name."""
+    scales = first_scales(spec)
+    return Names(
+        items={item: item_named(form) for item, form in resolve(spec).items()},
+        attributes={one.id: attribute_named(one) for one in spec.attributes},
+        scales={name: derive(scale, spec.defaults).parts for name, scale in scales.items()},
+        tables=frozenset(name for name, scale in scales.items() if scale.lookup is not None),
+        later=frozenset(),
+    )
+
+
+def names_before(spec: Spec, forms: dict[str, ItemForm], item: str) -> Names:
+    """Return what the condition of an item, or of a section that begins with it, may name: earlier items and attributes."""
+    order = list(forms)
+    place = order.index(item)
+    return Names(
+        items={name: item_named(forms[name]) for name in order[:place]},
+        attributes={one.id: attribute_named(one) for one in spec.attributes},
+        scales={},
+        tables=frozenset(),
+        later=frozenset(order[place:]),
+    )
+
+
+def item_named(form: ItemForm) -> Named:
+    """Return what an item is to a formula."""
+    match form.type:
+        case "Number":
+            return Named("Number")
+        case "Multiple" | "Ranking":
+            return Named("Whole", options=tuple(str(option.value) for option in form.options))
+        case "Text" | "Date":
+            return Named("Whole")
+    missing = tuple(option.value for option in form.options if option.missing and isinstance(option.value, str))
+    texts = _texts(option.value for option in form.options if not option.missing)
+    numbers = any(not option.missing and not isinstance(option.value, str) for option in form.options)
+    if not texts:
+        return Named("Number", missing_texts=missing)
+    return Named("Mixed" if numbers else "Text", texts=texts, missing_texts=missing)
+
+
+def attribute_named(attribute: Attribute) -> Named:
+    """Return what an attribute is to a formula."""
+    if attribute.values is None:
+        return Named("Text", texts=None) if attribute.type == "Text" else Named("Number")
+    texts = _texts(one.value for one in attribute.options)
+    if not texts:
+        return Named("Number")
+    return Named("Text" if len(texts) == len(attribute.options) else "Mixed", texts=texts)
+
+
+def _texts(values: Iterable[object]) -> tuple[str, ...]:
+    return tuple(value for value in values if isinstance(value, str))

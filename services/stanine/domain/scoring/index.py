@@ -1,0 +1,39 @@
+"""The index entry: what one form is served and scored from. The face that API, CLI, store and watchers import from.
+
+`index_entry` compiles, writes and reads entries; `public_form` says what of one a participant may see.
+"""
+
+from stanine.domain.instruments.public_form import language_of, public_form
+from stanine.domain.scoring.index_entry import (
+    FormAttribute,
+    FormItem,
+    FormNumber,
+    FormOption,
+    FormSection,
+    IndexEntry,
+    build_entry,
+    decode_entry,
+    encode_entry,
+    entry_version,
+    is_intact,
+    item_forms,
+)
+from stanine.domain.scoring.points import Table
+
+__all__ = [
+    "FormAttribute",
+    "FormItem",
+    "FormNumber",
+    "FormOption",
+    "FormSection",
+    "IndexEntry",
+    "Table",
+    "build_entry",
+    "decode_entry",
+    "encode_entry",
+    "entry_version",
+    "is_intact",
+    "item_forms",
+    "language_of",
+    "public_form",
+]

@@ -1,0 +1,1 @@
+"""Statistics from data: reliability of scales, norms, and the moments they are computed from."""

@@ -1,0 +1,265 @@
+"""Norms from data: people are sorted into groups by their attributes; each group has the size, means, SDs and frequencies of its scores.
+
+Called by `stanine norms`. `NormSums` takes data part by part in memory that does not grow with their number.
+"""
+
+import math
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import msgspec
+import numpy as np
+import numpy.typing as npt
+
+from stanine.domain.limits import MAX_ID
+from stanine.domain.scoring.index import FormAttribute
+from stanine.domain.scoring.rounding_vectors import nine
+from stanine.domain.statistics.moments import Moments
+
+Floats = npt.NDArray[np.float64]
+Value = int | float | str
+#: Groups at most: with more, an attribute was taken that names people rather than groups.
+MAX_GROUPS = 1_000
+#: Different scores of a group and scale that a frequency table may have: beyond, it is given up, so that memory stays flat.
+MAX_FREQUENCIES = 10_000
+#: The highest value of a class of an attribute of type Number lies this far below the next class, which `where` cannot leave out otherwise.
+_BELOW = 1e-9
+
+
+class GroupingError(Exception):
+    """Raised when people cannot be grouped as was asked; its text is for the user."""
+
+
+class By(msgspec.Struct, frozen=True):
+    """An attribute that people are grouped by: by its values, or in classes of a width."""
+
+    attribute: FormAttribute
+    width: float | None = None
+
+
+class Group(msgspec.Struct, frozen=True):
+    """A norm group: its id, and whom it holds, as `normGroups` of a document say it."""
+
+    id: str
+    where: dict[str, Any]
+
+
+def parse_by(text: str, attributes: Sequence[FormAttribute]) -> tuple[By, ...]:
+    """Return what `sex,age:10` says: the attributes to group by, in classes of a width where one is given. Raises GroupingError."""
+    known = {attribute.id: attribute for attribute in attributes}
+    result: list[By] = []
+    for part in (part.strip() for part in text.split(",")):
+        name, colon, width = (one.strip() for one in part.partition(":"))
+        if name not in known:
+            has = ", ".join(known) or "none"
+            raise GroupingError(f'"{name}" is no attribute of the instrument; it has {has}')
+        if any(by.attribute.id == name for by in result):
+            raise GroupingError(f'"{name}" is named twice')
+        result.append(By(known[name], _width(name, width, known[name]) if colon else None))
+        if known[name].values is None and known[name].type == "Number" and not colon:
+            raise GroupingError(f'"{name}" is a number: say how wide its classes are, as in {name}:10')
+    return tuple(result)
+
+
+def _width(name: str, text: str, attribute: FormAttribute) -> float:
+    if attribute.values is not None or attribute.type not in ("Integer", "Number"):
+        raise GroupingError(f'"{name}" has values or texts, not numbers of a range: it has no classes, so leave out ":{text}"')
+    try:
+        width = float(text)
+    except ValueError:
+        width = math.nan
+    if not 0 < width < math.inf:
+        raise GroupingError(f'"{name}:{text}": the width of a class is a number above 0, as in {name}:10')
+    if attribute.type == "Integer" and width != int(width):
+        raise GroupingError(f'"{name}:{text}": "{name}" is a whole number, so that the width of its classes must be one')
+    return width
+
+
+class NormSums:
+    """Takes scores and attributes part by part. One thread at a time."""
+
+    def __init__(self, by: Sequence[By], scales: Sequence[str]) -> None:
+        self._by, self._scales = tuple(by), tuple(scales)
+        #: What the groups' scores come to, by the values or classes of their attributes.
+        self.places: dict[tuple[Any, ...], _Sums] = {}
+        #: People with scores who lack an attribute that groups are made by.
+        self.without_attribute = 0
+
+    def add(self, attributes: Sequence[Mapping[str, Value]], scores: Floats) -> None:
+        """Take people: their attributes, and a row of scores each, a column a scale, NaN for none.
+
+        Raises GroupingError: too many groups.
+        """
+        rows: dict[tuple[Any, ...], list[int]] = {}
+        for row, known in enumerate(attributes):
+            place = self._place(known)
+            if place is None:
+                self.without_attribute += 1
+            else:
+                rows.setdefault(place, []).append(row)
+        for place, its in rows.items():
+            if place not in self.places:
+                if len(self.places) == MAX_GROUPS:
+                    raise GroupingError(
+                        f"there are more than {MAX_GROUPS} groups: group by attributes with few values, or in wider classes"
+                    )
+                self.places[place] = _Sums(len(self._scales))
+            self.places[place].add(scores[its])
+
+    def merge(self, other: "NormSums") -> None:
+        """Take what another one took, of the same scales by the same attributes. Raises GroupingError: too many groups."""
+        for place, sums in other.places.items():
+            if place in self.places:
+                self.places[place].merge(sums)
+            elif len(self.places) < MAX_GROUPS:
+                self.places[place] = sums
+            else:
+                raise GroupingError(f"there are more than {MAX_GROUPS} groups: group by attributes with few values, or in wider classes")
+        self.without_attribute += other.without_attribute
+
+    def norms(self, least: int) -> "Norms":
+        """Return the groups with at least so many people, in order of their values; of each, the scales with so many scores."""
+        groups, too_small, taken = [], [], set[str]()
+        for place in sorted(self.places, key=self._order):
+            sums = self.places[place]
+            group = self._group(place, taken)
+            if sums.size < least:
+                too_small.append(group.id)
+                continue
+            figures = {scale: sums.figures(at) for at, scale in enumerate(self._scales)}
+            groups.append(GroupNorms(group, sums.size, {scale: one for scale, one in figures.items() if one.n >= least}))
+        return Norms(tuple(groups), tuple(too_small), self.without_attribute)
+
+    def _place(self, known: Mapping[str, Value]) -> tuple[Any, ...] | None:
+        place = []
+        for by in self._by:
+            value = known.get(by.attribute.id)
+            if value is None:
+                return None
+            place.append(value if by.width is None or isinstance(value, str) else math.floor(value / by.width))
+        return tuple(place)
+
+    def _order(self, place: tuple[Any, ...]) -> list[Any]:
+        return [by.attribute.values.index(value) if by.attribute.values else value for by, value in zip(self._by, place, strict=True)]
+
+    def _group(self, place: tuple[Any, ...], taken: set[str]) -> Group:
+        where: dict[str, Any] = {}
+        words: list[str] = []
+        for by, value in zip(self._by, place, strict=True):
+            name = by.attribute.id
+            if isinstance(value, str):
+                where[name] = value
+                words.append(value)
+            elif by.attribute.values is not None:
+                where[name] = value
+                words.append(f"{name}_{_number(value)}")
+            else:
+                where[name] = _class(value, by)
+                words.append("_".join([name, *dict.fromkeys(map(_number, _class(value, by)))]))
+        return Group(_unique("_".join(words) or "everyone", taken), where)
+
+
+class _Sums:
+    """What the scores of one group come to."""
+
+    def __init__(self, scales: int) -> None:
+        self.size = 0
+        self.moments = Moments.nothing(scales)
+        self.frequencies: list[Counter[float] | None] = [Counter() for _ in range(scales)]
+
+    def add(self, scores: Floats) -> None:
+        self.size += len(scores)
+        self.moments = self.moments.merged(Moments.of(scores))
+        for at, column in enumerate(scores.T):
+            values, counts = np.unique(nine(column[~np.isnan(column)]), return_counts=True)
+            self._count(at, dict(zip((values + 0.0).tolist(), counts.tolist(), strict=True)))
+
+    def merge(self, other: "_Sums") -> None:
+        self.size += other.size
+        self.moments = self.moments.merged(other.moments)
+        for at, counts in enumerate(other.frequencies):
+            self._count(at, counts)
+
+    def figures(self, at: int) -> "ScoreNorms":
+        counts = self.frequencies[at]
+        n = int(self.moments.n[at])
+        sd = float(self.moments.sd[at])
+        return ScoreNorms(
+            n,
+            float(self.moments.mean[at]) if n else None,
+            sd if math.isfinite(sd) else None,
+            None if counts is None else tuple(Frequency(raw, counts[raw]) for raw in sorted(counts)),
+        )
+
+    def _count(self, at: int, counts: Mapping[float, int] | None) -> None:
+        own = self.frequencies[at]
+        if own is None or counts is None:
+            self.frequencies[at] = None
+            return
+        own.update(counts)
+        if len(own) > MAX_FREQUENCIES:
+            self.frequencies[at] = None
+
+
+class Frequency(msgspec.Struct, frozen=True):
+    """How many people have a score."""
+
+    raw: float
+    count: int
+
+
+class ScoreNorms(msgspec.Struct, frozen=True):
+    """The scores of one group in one scale; sd with n - 1. `frequencies` is None if there are more than MAX_FREQUENCIES of them."""
+
+    n: int
+    mean: float | None
+    sd: float | None
+    frequencies: tuple[Frequency, ...] | None
+
+
+class GroupNorms(msgspec.Struct, frozen=True):
+    """One group: how many people it has, and their scores by scale."""
+
+    group: Group
+    size: int
+    scales: dict[str, ScoreNorms]
+
+
+class Norms(msgspec.Struct, frozen=True):
+    """All groups; the ids of those too small to be shown; how many people lack an attribute."""
+
+    groups: tuple[GroupNorms, ...]
+    too_small: tuple[str, ...]
+    without_attribute: int
+
+
+def _class(value: Any, by: By) -> list[Any]:
+    """Return the lowest and highest value of a class, as `where` says it."""
+    if by.width is None:
+        return [value, value]
+    low = value * by.width
+    if by.attribute.type == "Integer":
+        return [int(low), int(low + by.width) - 1]
+    return [_plain(low), round(low + by.width - _BELOW, 9)]
+
+
+def _plain(x: float) -> int | float:
+    return int(x) if x == int(x) else x
+
+
+def _number(value: Any) -> str:
+    """Return a number as a part of an id: -2.5 as minus_2_5."""
+    return repr(_plain(value)).replace("-", "minus_").replace(".", "_").replace("+", "")
+
+
+def _unique(wanted: str, taken: set[str]) -> str:
+    """Return an id near the one wanted that no other group has."""
+    letters = "".join(one if one.isascii() and one.isalnum() else "_" for one in wanted)
+    base = (letters if letters[0].isalpha() else f"group_{letters.lstrip('_')}")[: MAX_ID - 5]
+    name, number = base, 1
+    while name in taken:
+        number += 1
+        name = f"{base}_{number}"
+    taken.add(name)
+    return name

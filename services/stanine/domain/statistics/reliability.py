@@ -1,0 +1,155 @@
+"""Reliability of a scale from data: Cronbach's alpha with its interval, item-rest correlations, alpha if an item is dropped, SEM.
+
+Called by `stanine reliability`. Data come in parts: `ItemData` sums up the points of a scale's items in memory that does not grow, and
+`analyse` makes the figures of them.
+
+- alpha = k/(k-1) · (1 - Σσ²ᵢ/σ²), all from one covariance matrix with n - 1: *listwise*, over the people with points in every item, or
+  *pairwise*, each covariance over the people with points in both. It may be negative. None for fewer than two items, or without variance.
+- Its interval is that of Feldt (Psychometrika 30, 1965, 357-370): 1 - (1 - alpha)·F with n - 1 and (n - 1)(k - 1) degrees of freedom. With
+  pairwise deletion there is no single n: the fewest people that any two items share are taken, which makes the interval wide rather than
+  narrow.
+- The item-rest correlation of an item is that with the sum of the others.
+"""
+
+import math
+from typing import Any, NamedTuple, Self
+
+import msgspec
+import numpy as np
+import numpy.typing as npt
+
+from stanine.domain.statistics.f_distribution import f_quantile
+from stanine.domain.statistics.moments import Covariances, Moments
+
+Floats = npt.NDArray[np.float64]
+
+
+class ItemData(NamedTuple):
+    """What a scale's figures need of the data: covariances of its items' points, and moments of its scores."""
+
+    listwise: Covariances
+    pairwise: Covariances
+    scores: Moments
+
+    @classmethod
+    def of(cls, points: Floats, scores: Floats) -> Self:
+        """Return what one part of the data comes to: a row a person, points a column an item (NaN for none), one score a person."""
+        complete = points[~np.isnan(points).any(axis=1)]
+        return cls(Covariances.of(complete), Covariances.of(points), Moments.of(scores.reshape(-1, 1)))
+
+    @classmethod
+    def nothing(cls, items: int) -> Self:
+        """Return what no data come to."""
+        return cls(Covariances.nothing(items), Covariances.nothing(items), Moments.nothing(1))
+
+    def merged(self, other: "ItemData") -> "ItemData":
+        """Return what both parts come to."""
+        return ItemData(self.listwise.merged(other.listwise), self.pairwise.merged(other.pairwise), self.scores.merged(other.scores))
+
+
+class ItemFigures(msgspec.Struct, frozen=True):
+    """One item in its scale. Points are as the scale scores them: reversed, weighted."""
+
+    #: People with points in the item, and the points' mean and standard deviation (n - 1).
+    n: int
+    mean: float | None
+    sd: float | None
+    #: The correlation with the sum of the other items, and alpha without the item; listwise.
+    item_rest_r: float | None
+    alpha_dropped: float | None
+
+
+class Reliability(msgspec.Struct, frozen=True):
+    """The figures of one scale. `None` is a figure that the data do not give."""
+
+    #: People with a score, and the scores' mean and standard deviation (n - 1).
+    n: int
+    mean: float | None
+    sd: float | None
+    #: Items, and people with points in all of them.
+    k: int
+    n_listwise: int
+    alpha_listwise: float | None
+    #: Lowest and highest alpha by Feldt.
+    interval_listwise: tuple[float, float] | None
+    #: The fewest people that two items share.
+    n_pairwise: int
+    alpha_pairwise: float | None
+    interval_pairwise: tuple[float, float] | None
+    #: The standard error of measurement in the unit of the scores: sd·√(1 - alpha_listwise).
+    sem: float | None
+    item_rest_r: dict[str, float | None]
+    alpha_dropped: dict[str, float | None]
+    items: dict[str, ItemFigures]
+
+
+def analyse(data: ItemData, items: tuple[str, ...], level: float = 0.95) -> Reliability:
+    """Return the figures of a scale with these items; `level` is the confidence of the intervals, between 0 and 1."""
+    listwise, pairwise = data.listwise.matrix, data.pairwise.matrix
+    k = len(items)
+    n_listwise = int(data.listwise.n.min()) if k else 0
+    n_pairwise = int(data.pairwise.n.min()) if k else 0
+    alpha, alpha_pairwise = cronbach_alpha(listwise), cronbach_alpha(pairwise)
+    sd = _number(data.scores.sd[0])
+    item_rest = [item_rest_correlation(listwise, item) for item in range(k)]
+    dropped = [cronbach_alpha(np.delete(np.delete(listwise, item, axis=0), item, axis=1)) for item in range(k)]
+    n = np.diagonal(data.pairwise.n)
+    sds = np.sqrt(np.clip(np.diagonal(pairwise), 0, None))
+    means = np.diagonal(data.pairwise.mean)
+    return Reliability(
+        n=int(data.scores.n[0]),
+        mean=_number(data.scores.mean[0]) if data.scores.n[0] else None,
+        sd=sd,
+        k=k,
+        n_listwise=n_listwise,
+        alpha_listwise=alpha,
+        interval_listwise=feldt_interval(alpha, n_listwise, k, level),
+        n_pairwise=n_pairwise,
+        alpha_pairwise=alpha_pairwise,
+        interval_pairwise=feldt_interval(alpha_pairwise, n_pairwise, k, level),
+        sem=None if alpha is None or sd is None else sd * math.sqrt(max(0.0, 1 - alpha)),
+        item_rest_r=dict(zip(items, item_rest, strict=True)),
+        alpha_dropped=dict(zip(items, dropped, strict=True)),
+        items={
+            item: ItemFigures(int(n[at]), _number(means[at]) if n[at] else None, _number(sds[at]), item_rest[at], dropped[at])
+            for at, item in enumerate(items)
+        },
+    )
+
+
+def cronbach_alpha(covariances: Floats) -> float | None:
+    """Return alpha of a covariance matrix; None for fewer than two items, an unknown covariance, or a sum without variance."""
+    k = len(covariances)
+    total = float(covariances.sum())
+    own = float(np.trace(covariances))
+    if k < 2 or not math.isfinite(total) or total <= _NOTHING * max(own, _SMALLEST):
+        return None
+    return k / (k - 1) * (1 - own / total)
+
+
+def item_rest_correlation(covariances: Floats, item: int) -> float | None:
+    """Return the correlation of an item with the sum of the others; None if either has no variance or a covariance is unknown."""
+    own = float(covariances[item, item])
+    with_all = float(covariances[item].sum())
+    rest = float(covariances.sum()) - 2 * with_all + own
+    if len(covariances) < 2 or not math.isfinite(rest) or own <= 0 or rest <= _NOTHING * max(own, _SMALLEST):
+        return None
+    return (with_all - own) / math.sqrt(own * rest)
+
+
+def feldt_interval(alpha: float | None, n: int, k: int, level: float) -> tuple[float, float] | None:
+    """Return the two-sided confidence interval of alpha over n people and k items; None where there is none."""
+    if alpha is None or n < 2 or k < 2:
+        return None
+    d1, d2 = n - 1, (n - 1) * (k - 1)
+    tail = (1 - level) / 2
+    return 1 - (1 - alpha) * f_quantile(1 - tail, d1, d2), 1 - (1 - alpha) * f_quantile(tail, d1, d2)
+
+
+#: LegacySyncState the items' variances, a variance of their sum that is rounding; and the least that items' variances count as.
+_NOTHING = 1e-12
+_SMALLEST = 1e-300
+
+
+def _number(x: Any) -> float | None:
+    return float(x) if math.isfinite(x) else None

@@ -1,0 +1,247 @@
+"""The process of a watcher: made from the environment, bootstrapped, at work, and stopped within the grace of a pod.
+
+The mains of both watchers call `run_watcher` with a function that registers their actors and names their loops. SIGTERM finishes
+the batches in hand, releases the rest to other consumers, and ends with status 0.
+"""
+
+import argparse
+import gc
+import os
+import signal
+import threading
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+import dramatiq
+import redis
+from opentelemetry.trace import Tracer
+from prometheus_client import CollectorRegistry, Gauge
+
+from stanine import store
+from stanine.broker import StreamsBroker
+from stanine.broker.bootstrap import QueueDeclaration, bootstrap_until_ready
+from stanine.broker.connection.clients import connect, pool_use
+from stanine.broker.connection.environment import EnvironmentFaultError, read_environment
+from stanine.broker.connection.errors import ServerProblem
+from stanine.broker.connection.functions import Library
+from stanine.messages import Outbox, Route
+from stanine.runtime.failure_log import Trouble
+from stanine.runtime.settings_follower import follow_settings
+from stanine.store.keys import Keys
+from stanine.store.layout import advice_on_layout
+from stanine.store.settings.model import Settings
+from stanine.telemetry.health import HealthServer
+from stanine.telemetry.heartbeats import Heartbeats
+from stanine.telemetry.logs import configure_logs, get_log
+from stanine.telemetry.metrics import QueueReading, make_registry, watch_pool, watch_queues
+from stanine.telemetry.traces import TracingConfigError, get_tracer, make_provider, stop_provider
+from stanine.telemetry.tracing import Tracing
+
+#: Threads that run actors: two overlap one batch's scoring with another's loading and committing.
+WORKER_THREADS = 2
+#: Milliseconds after which an idle worker looks whether it should stop. It takes messages at once all the same.
+WORKER_TIMEOUT = 500
+#: Milliseconds to finish the batches in hand: below the 25 s that a watcher promises, which is below a pod's usual 30 s.
+STOP_TIMEOUT = 20_000
+#: Objects made, less those freed, between two looks of the garbage collector, and looks between two at older objects: replies of Redis
+#: are many small lists that make no cycles, and by default (700, 10, 10) they are looked through several times a batch.
+GC_THRESHOLDS = (50_000, 20, 20)
+#: What ends a watcher.
+STOPPING_SIGNALS = (signal.SIGTERM, signal.SIGINT)
+#: Seconds between two readings of the settings.
+SETTINGS_SECONDS = 1.0
+#: Seconds after which a loop that waits looks whether its interval was changed.
+LOOK_SECONDS = 1.0
+#: Seconds without a turn after which a loop counts as stuck.
+LOOP_STUCK_SECONDS = 120.0
+
+
+@dataclass
+class Watcher:
+    """What a watcher is made from: its connections, and where it says how it is."""
+
+    client: "redis.Redis"
+    library: Library
+    keys: Keys
+    broker: StreamsBroker
+    registry: CollectorRegistry
+    tracer: Tracer
+    #: The runtime settings as last read, and who wants to hear of a change.
+    settings: Settings
+    on_settings: list[Callable[[Settings], None]] = field(default_factory=list)
+
+    def outbox(self, route: Route) -> Outbox:
+        """Return what a Redis function needs to append a message for a route."""
+        return Outbox(self.broker.ready_key(route.queue), self.broker.head(route.queue, route.actor))
+
+
+@dataclass(frozen=True)
+class Loop:
+    """Something done again and again beside the messages: at start, then every `seconds()`."""
+
+    name: str
+    seconds: Callable[[], float]
+    step: Callable[[], None]
+
+
+Assemble = Callable[[Watcher], Sequence[Loop]]
+
+
+def run_watcher(service: str, route: Route, assemble: Assemble, arguments: Sequence[str] | None = None) -> int:
+    """Live as the watcher of one queue until SIGTERM or SIGINT; return the exit status.
+
+    `assemble` registers the actors on the watcher's broker and returns its loops.
+    """
+    options = _read_arguments(service, arguments)
+    configure_logs(service)
+    log = get_log()
+    try:
+        environment = read_environment(os.environ)
+    except EnvironmentFaultError as error:
+        log.error("environment.faulty", detail=str(error))  # noqa: TRY400 - the sentence says it all
+        return 2
+    try:
+        provider = make_provider(f"stanine-{service}")
+    except TracingConfigError as error:
+        log.error("tracing.unusable", detail=str(error))  # noqa: TRY400 - likewise
+        return 2
+    stop = _stop_on_signals()
+    tracer = get_tracer(provider)
+    keys = Keys(environment.namespace)
+    client = connect(environment.redis_url)
+    broker = StreamsBroker(url=environment.redis_url, namespace=keys.partition)
+    broker.add_middleware(Tracing(tracer))
+    watcher = Watcher(client, store.load_library(), keys, broker, make_registry(), tracer, Settings())
+    watch_pool(watcher.registry, "commands", pool_use(client))
+    watch_queues(watcher.registry, lambda: [read_queue(broker, route.queue)])
+    loops = assemble(watcher)
+
+    heartbeats = Heartbeats()
+    state = _State()
+    ready_now = Gauge("stanine_ready", "1 if this process takes work.", registry=watcher.registry)
+    ready_now.set_function(lambda: float(not state.reasons()))
+    health = HealthServer(options.health_host, options.health_port, heartbeats=heartbeats, ready=state.reasons, registry=watcher.registry)
+    health.start()
+    log.info("watcher.started", health_port=health.port, namespace=environment.namespace)
+    try:
+        ready = bootstrap_until_ready(
+            client,
+            namespace=keys.partition,
+            queues=[QueueDeclaration(route.queue)],
+            libraries=[watcher.library],
+            stop=stop,
+            on_state=state.bootstrapping,
+        )
+        if ready is not None and not stop.is_set():
+            if advice := advice_on_layout(client):
+                log.warning("server.layout", advice=advice)
+            _work(watcher, route.queue, loops, heartbeats, state, stop)
+    finally:
+        health.stop()
+        client.close()
+        stop_provider(provider)
+    log.info("watcher.stopped")
+    return 0
+
+
+def _stop_on_signals() -> threading.Event:
+    """Return an event that SIGTERM or SIGINT sets. Called in the main thread.
+
+    The system's handler writes to a pipe, and a thread that reads it sets the event. A handler in Python would not do: it runs in the
+    main thread between any two steps of it, also while that thread holds the event's own lock, and `set` would wait for itself for ever.
+    """
+    stop = threading.Event()
+    reading, writing = os.pipe()
+    os.set_blocking(writing, False)
+    signal.set_wakeup_fd(writing, warn_on_full_buffer=False)
+    for number in STOPPING_SIGNALS:
+        signal.signal(number, lambda _number, _frame: None)
+
+    def listen() -> None:
+        os.read(reading, 1)
+        stop.set()
+
+    threading.Thread(target=listen, name="signals", daemon=True).start()
+    return stop
+
+
+def read_queue(broker: StreamsBroker, queue: str) -> QueueReading:
+    """Return a queue's depth and age for the metrics."""
+    stats = broker.stats(queue)
+    age = 0.0 if stats.oldest_ms is None else max(0.0, (stats.now_ms - stats.oldest_ms) / 1000)
+    return QueueReading(queue, stats.ready, stats.in_flight, stats.delayed, stats.dead, age, stats.state.value, stats.deaths)
+
+
+class _State:
+    """Why this process does not work yet, for /readyz."""
+
+    def __init__(self) -> None:
+        self._reasons: list[str] = ["the bootstrap has not ended"]
+
+    def reasons(self) -> list[str]:
+        return self._reasons
+
+    def bootstrapping(self, problem: ServerProblem | None) -> None:
+        self._reasons = ["the worker has not started"] if problem is None else [str(problem)]
+
+    def working(self) -> None:
+        self._reasons = []
+
+    def stopping(self) -> None:
+        self._reasons = ["it is stopping"]
+
+
+def _work(watcher: Watcher, queue: str, loops: Sequence[Loop], heartbeats: Heartbeats, state: _State, stop: threading.Event) -> None:
+    log = get_log()
+
+    def try_write() -> None:
+        watcher.broker.try_write(queue)
+
+    # What is loaded by now stays: it need not be looked at again.
+    gc.freeze()
+    gc.set_threshold(*GC_THRESHOLDS)
+    beat = heartbeats.expect("consumer", LOOP_STUCK_SECONDS)
+    watcher.broker.on_cycle = lambda _queue: beat()
+    worker = dramatiq.Worker(watcher.broker, worker_threads=WORKER_THREADS, worker_timeout=WORKER_TIMEOUT)
+    worker.start()
+    every = [Loop("settings", lambda: SETTINGS_SECONDS, follow_settings(watcher)), *loops]
+    threads = [threading.Thread(target=_turn, args=(loop, heartbeats, stop, try_write), name=loop.name, daemon=True) for loop in every]
+    for thread in threads:
+        thread.start()
+    state.working()
+    log.info("watcher.ready")
+    stop.wait()
+    state.stopping()
+    log.info("watcher.stopping")
+    heartbeats.forget("consumer")
+    worker.stop(timeout=STOP_TIMEOUT)
+    for thread in threads:
+        thread.join(timeout=2)
+    watcher.broker.close()
+
+
+def _turn(loop: Loop, heartbeats: Heartbeats, stop: threading.Event, try_write: Callable[[], None]) -> None:
+    trouble = Trouble(get_log(loop=loop.name), try_write)
+    beat = heartbeats.expect(loop.name, LOOP_STUCK_SECONDS)
+    while not stop.is_set():
+        try:
+            loop.step()
+            pause = trouble.passed()
+        except Exception as error:  # noqa: BLE001 - neither Redis nor a defect in one turn may end the loop
+            pause = trouble.failed(error)
+        ended = time.monotonic()
+        beat()
+        while not stop.is_set() and (left := ended + max(pause, loop.seconds()) - time.monotonic()) > 0:
+            stop.wait(min(left, LOOK_SECONDS))
+            beat()
+    heartbeats.forget(loop.name)
+
+
+def _read_arguments(service: str, arguments: Sequence[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        prog=service, description="A watcher of Stanine. It reads STANINE_REDIS_URL, STANINE_NAMESPACE and OTEL_*."
+    )
+    parser.add_argument("--health-host", default="127.0.0.1", help="where /healthz, /readyz and /metrics listen (default: 127.0.0.1)")
+    parser.add_argument("--health-port", type=int, default=0, help="their port (default: a free one, which the log names)")
+    return parser.parse_args(arguments)

@@ -1,0 +1,49 @@
+"""How a service follows the settings: one look at whatever layout is there. Called by the loops of the API and of the watchers.
+
+The hash counts wherever there is one; without, the layout that was last chosen, and if none ever was, the string of an older service.
+"""
+
+from typing import Any
+
+import msgspec
+import redis
+import redis.asyncio
+
+from stanine.store.keys import Keys
+from stanine.store.settings.errors import StringUnreadableError
+from stanine.store.settings.model import NAMES, SettingsRead, read_settings
+from stanine.store.settings.snapshot import Layout
+from stanine.store.settings.string_layout import read_string
+
+
+def load_settings(client: "redis.Redis", keys: Keys, previous: SettingsRead) -> SettingsRead:
+    """Read the settings that stand in Redis now; what is faulty stays as in `previous`."""
+    return _read(_ask(client.pipeline(transaction=True), keys).execute(), previous)
+
+
+async def load_settings_async(client: "redis.asyncio.Redis", keys: Keys, previous: SettingsRead) -> SettingsRead:
+    """Read the settings that stand in Redis now, from asyncio."""
+    return _read(await _ask(client.pipeline(transaction=True), keys).execute(), previous)
+
+
+def _ask(pipeline: Any, keys: Keys) -> Any:
+    # One transaction: between two commands a migration could empty the one layout and fill the other.
+    pipeline.hmget(keys.config, NAMES)
+    pipeline.exists(keys.config)
+    pipeline.hget(keys.config_meta, "layout")
+    pipeline.get(keys.config_string)
+    return pipeline
+
+
+def _read(answers: Any, previous: SettingsRead) -> SettingsRead:
+    texts, has_hash, layout, string = answers
+    if has_hash or string is None or layout == Layout.HASH.encode():
+        known = {name: text.decode(errors="backslashreplace") for name, text in zip(NAMES, texts, strict=True) if text is not None}
+        return read_settings(known, previous.settings)
+    if string == previous.text:
+        return previous
+    try:
+        read = read_settings(read_string(string).values(), previous.settings)
+    except StringUnreadableError as error:
+        read = SettingsRead(previous.settings, (("", str(error)),), previous.stated)
+    return msgspec.structs.replace(read, text=string)
