@@ -35,7 +35,10 @@ def bodies(load: Load) -> list[bytes]:
         numbers = range(load.first + request * load.lines, load.first + (request + 1) * load.lines)
         made.append(
             b"".join(
-                b'{"key":"k%d",' % number + attempt_text(number)[1:].replace(b'"instrument":"ipip-50",', b"") + b"\n" for number in numbers
+                b'{"key":"k%d",' % number
+                + attempt_text(number)[1:].replace(b'"instrument":"ipip-50",', b"")
+                + b"\n"
+                for number in numbers
             )
         )
     return made

@@ -127,7 +127,9 @@ class Comparison:
         work.SCALES[:] = [(scale["id"], scale["items"], scale["minValid"]) for scale in scales]
         self.scores = delivery.expected()
         self.published = Published(self.client, plain, self.log)
-        self.figures: dict[tuple[str, str], dict[str, list[float]]] = defaultdict(lambda: defaultdict(list))
+        self.figures: dict[tuple[str, str], dict[str, list[float]]] = defaultdict(
+            lambda: defaultdict(list)
+        )
         self.latencies: dict[str, list[float]] = defaultdict(list)
         self.deliveries: dict[str, list[delivery.Delivery]] = defaultdict(list)
         self.faults: dict[str, str] = {}
@@ -149,13 +151,19 @@ class Comparison:
                         told = self._measure(peer, mode, with_latency=mode == modes[0])
                     except (RuntimeError, TimeoutError, redis.RedisError) as error:
                         self.faults[peer.name] = told = f"failed: {error}"
-                    note(f"round {turn + 1} appendonly {mode:8} {peer.name:14} {time.perf_counter() - began:5.1f} s  {told}")
+                    note(
+                        f"round {turn + 1} appendonly {mode:8} {peer.name:14} {time.perf_counter() - began:5.1f} s  {told}"
+                    )
 
     def _order(self, turn: int, mode: str, modes: Sequence[str]) -> list[Peer]:
         """Return the peers in this round's order; in a quick run the second append-only file is only for those that a bar names."""
         order = [*self.peers[turn % len(self.peers) :], *self.peers[: turn % len(self.peers)]]
         named = {"stanine", *(peer for _, peer, _, _ in BARS)}
-        return order if self.plan.limit is None or mode == modes[0] else [peer for peer in order if peer.name in named]
+        return (
+            order
+            if self.plan.limit is None or mode == modes[0]
+            else [peer for peer in order if peer.name in named]
+        )
 
     def _measure(self, peer: Peer, mode: str, *, with_latency: bool) -> str:
         self.published.put_back()
@@ -166,18 +174,29 @@ class Comparison:
         with started(peer.submitter, self.environment, self.log, stdin=-1, stdout=-1) as process:
             orders = Orders(process, self.log)
             before = self._memory()
-            self._note("enqueue", mode, peer, single / orders.give("add", first=0, count=single)["seconds"])
-            self._note("bulk_enqueue", mode, peer, backlog / orders.give("add_many", first=single, count=backlog)["seconds"])
+            self._note(
+                "enqueue", mode, peer, single / orders.give("add", first=0, count=single)["seconds"]
+            )
+            self._note(
+                "bulk_enqueue",
+                mode,
+                peer,
+                backlog / orders.give("add_many", first=single, count=backlog)["seconds"],
+            )
             records = self._record_bytes(ours=ours)
             self._note("message_bytes", mode, peer, (self._memory() - before - records) / total)
             self._note("record_bytes", mode, peer, records / total)
             with started(peer.worker, self.environment, self.log) as worker:
-                rate = self._drain(lambda: count(self.client), total, lambda: worker.poll() is not None)
+                rate = self._drain(
+                    lambda: count(self.client), total, lambda: worker.poll() is not None
+                )
                 self.figures["drain", mode][peer.name].append(rate)
                 self._check(peer, total)
                 if with_latency and peer.submits:
                     gaps = [self.chance.uniform(*self.plan.gaps) for _ in range(samples)]
-                    self.latencies[peer.name] += orders.give("latency", first=total, gaps=gaps)["ms"]
+                    self.latencies[peer.name] += orders.give("latency", first=total, gaps=gaps)[
+                        "ms"
+                    ]
                     self._check(peer, total + samples)
         return f"{total:,} drained at {rate:,.0f}/s"
 
@@ -192,7 +211,9 @@ class Comparison:
         if not ours:
             return int(self.client.memory_usage(work.ATTEMPTS, samples=0))
         pipeline = self.client.pipeline(transaction=False)
-        for key in self.client.scan_iter(match=Keys(NAMESPACE).partition.replace("{", "\\{") + ":a:*", count=1000):
+        for key in self.client.scan_iter(
+            match=Keys(NAMESPACE).partition.replace("{", "\\{") + ":a:*", count=1000
+        ):
             pipeline.memory_usage(key, samples=0)
         return sum(pipeline.execute())
 
@@ -206,9 +227,15 @@ class Comparison:
             if not began and done >= total * WARM_UP:
                 first, began = done, now
             if done >= total:
-                return (total - first) / (now - began) if now > began and total > first else float("nan")
+                return (
+                    (total - first) / (now - began)
+                    if now > began and total > first
+                    else float("nan")
+                )
             if now - moved > self.plan.stuck or (has_ended() and count() == done):
-                raise RuntimeError(f"{done} of {total} results, then nothing more: {self.log.read_text()[-1000:]}")
+                raise RuntimeError(
+                    f"{done} of {total} results, then nothing more: {self.log.read_text()[-1000:]}"
+                )
             time.sleep(LOOK)
 
     def _check(self, peer: Peer, sent: int) -> None:
@@ -237,8 +264,16 @@ def summary(comparison: Comparison, modes: Sequence[str]) -> dict[str, Any]:
                 for peer, values in by_peer.items()
                 if peer != "stanine"
             }
-            ratios[name] = {f"stanine/{peer}": machine.median(values) for peer, values in paired.items() if values}
-            spread[f"{name} ratios"] = {f"stanine/{peer}": machine.spread(values) for peer, values in paired.items() if values}
+            ratios[name] = {
+                f"stanine/{peer}": machine.median(values)
+                for peer, values in paired.items()
+                if values
+            }
+            spread[f"{name} ratios"] = {
+                f"stanine/{peer}": machine.spread(values)
+                for peer, values in paired.items()
+                if values
+            }
     out["latency_ms"] = {
         peer: {
             "p50": machine.percentile(values, 0.5),
@@ -250,23 +285,46 @@ def summary(comparison: Comparison, modes: Sequence[str]) -> dict[str, Any]:
     }
     out["delivery"] = {
         # The first check that failed, if one did.
-        peer: {**asdict(min(checks, key=lambda check: check.exact)), "checks": len(checks), "exact": all(check.exact for check in checks)}
+        peer: {
+            **asdict(min(checks, key=lambda check: check.exact)),
+            "checks": len(checks),
+            "exact": all(check.exact for check in checks),
+        }
         for peer, checks in comparison.deliveries.items()
     }
-    return {**out, "ratios": ratios, "spread": spread, "bars": _bars(ratios, out["latency_ms"], modes)}
+    return {
+        **out,
+        "ratios": ratios,
+        "spread": spread,
+        "bars": _bars(ratios, out["latency_ms"], modes),
+    }
 
 
-def _bars(ratios: dict[str, Any], latency: dict[str, Any], modes: Sequence[str]) -> list[dict[str, Any]]:
+def _bars(
+    ratios: dict[str, Any], latency: dict[str, Any], modes: Sequence[str]
+) -> list[dict[str, Any]]:
     found = []
     for what, peer, least, mode in BARS:
         name = what if mode == modes[0] else f"{what}_appendonly_{mode}"
         ratio = ratios.get(name, {}).get(f"stanine/{peer}")
         if mode in modes and ratio is not None:
-            found.append({"bar": f"{what} ≥ {least:g} times {peer}, appendonly {mode}", "figure": ratio, "met": ratio >= least})
+            found.append(
+                {
+                    "bar": f"{what} ≥ {least:g} times {peer}, appendonly {mode}",
+                    "figure": ratio,
+                    "met": ratio >= least,
+                }
+            )
     if "stanine" in latency:
         for share, most in (("p50", 4.0), ("p99", 20.0)):
             figure = latency["stanine"][share]
-            found.append({"bar": f"idle pick-up {share} ≤ {most:g} ms", "figure": figure, "met": figure <= most})
+            found.append(
+                {
+                    "bar": f"idle pick-up {share} ≤ {most:g} ms",
+                    "figure": figure,
+                    "met": figure <= most,
+                }
+            )
     return found
 
 
@@ -303,31 +361,49 @@ def compare(peers: Sequence[Peer], plan: Plan, modes: Sequence[str]) -> dict[str
 
 def table(found: dict[str, Any]) -> str:
     """Return the document as lines to read."""
-    names = [name for name in found if name.startswith(("drain", "enqueue", "bulk", "message", "record"))]
+    names = [
+        name for name in found if name.startswith(("drain", "enqueue", "bulk", "message", "record"))
+    ]
     lines = [found["machine"], found["server"], ""]
     for name in names:
         lines.append(name)
         for peer, value in sorted(found[name].items(), key=lambda pair: -pair[1]):
             low, high = (found["spread"][name][peer][end] for end in ("min", "max"))
             ratio = found["ratios"].get(name, {}).get(f"stanine/{peer}")
-            lines.append(f"  {peer:16}{value:>12,}   ({low:,} to {high:,}){f'   stanine is {ratio} times that' if ratio else ''}")
+            lines.append(
+                f"  {peer:16}{value:>12,}   ({low:,} to {high:,}){f'   stanine is {ratio} times that' if ratio else ''}"
+            )
     lines.append("latency_ms")
     lines += [f"  {peer:16}{values}" for peer, values in found["latency_ms"].items()]
-    lines += [f"{'met    ' if bar['met'] else 'NOT met'} {bar['bar']}: {bar['figure']}" for bar in found["bars"]]
+    lines += [
+        f"{'met    ' if bar['met'] else 'NOT met'} {bar['bar']}: {bar['figure']}"
+        for bar in found["bars"]
+    ]
     return "\n".join(lines)
 
 
 def main() -> int:
     """Parse the command line, measure, print; status 1 if a peer failed or lost something, or Stanine did not deliver exactly."""
     parser = argparse.ArgumentParser(
-        prog="python -m benchmarks.compare", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+        prog="python -m benchmarks.compare",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--json", action="store_true", help="print one JSON document")
-    parser.add_argument("--quick", action="store_true", help="one small round: ends within 60 s, noisier")
-    parser.add_argument("--smoke", action="store_true", help="as little as possible, for tests: the figures mean nothing")
+    parser.add_argument(
+        "--quick", action="store_true", help="one small round: ends within 60 s, noisier"
+    )
+    parser.add_argument(
+        "--smoke",
+        action="store_true",
+        help="as little as possible, for tests: the figures mean nothing",
+    )
     parser.add_argument("--rounds", type=int, help="rounds (default 8)")
     parser.add_argument("--peers", help="only these, by name, with commas between")
-    parser.add_argument("--appendfsync", help="append-only files to measure with: everysec, off, always (default everysec,off)")
+    parser.add_argument(
+        "--appendfsync",
+        help="append-only files to measure with: everysec, off, always (default everysec,off)",
+    )
     parser.add_argument("--output", type=Path, help="also write the JSON document here")
     options = parser.parse_args()
     plan = SMOKE if options.smoke else QUICK if options.quick else FULL
@@ -337,7 +413,9 @@ def main() -> int:
     known = {peer.name for peer in PEERS}
     wanted = set(options.peers.split(",")) if options.peers else known
     if wanted - known or set(modes) - {"everysec", "off", "always"}:
-        parser.error(f"peers are {', '.join(sorted(known))}; append-only files are everysec, off, always")
+        parser.error(
+            f"peers are {', '.join(sorted(known))}; append-only files are everysec, off, always"
+        )
     found = compare([peer for peer in PEERS if peer.name in wanted], plan, modes)
     text = json.dumps(found, indent=None if options.json else 1)
     if options.output:
@@ -345,7 +423,9 @@ def main() -> int:
     print(text if options.json else table(found))
     # A peer that delivers twice is told, not failed for: that is what it does.
     ours = (each for name, each in found["delivery"].items() if name in OURS)
-    complete = all(each["stored"] == each["sent"] and not each["wrong"] for each in found["delivery"].values())
+    complete = all(
+        each["stored"] == each["sent"] and not each["wrong"] for each in found["delivery"].values()
+    )
     return int(bool(found["failed"]) or not complete or not all(each["exact"] for each in ours))
 
 

@@ -11,7 +11,9 @@ import sys
 CHUNK = 1 << 18
 
 
-async def pass_on(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, seconds: float) -> None:
+async def pass_on(
+    reader: asyncio.StreamReader, writer: asyncio.StreamWriter, seconds: float
+) -> None:
     """Pass bytes on in order, each chunk so long after it came."""
     loop = asyncio.get_running_loop()
     waiting: asyncio.Queue[tuple[float, bytes]] = asyncio.Queue()
@@ -38,7 +40,9 @@ async def serve(port: int, upstream: int, seconds: float) -> None:
     async def connected(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         far_reader, far_writer = await asyncio.open_connection("127.0.0.1", upstream)
         with contextlib.suppress(OSError, ExceptionGroup):
-            await asyncio.gather(pass_on(reader, far_writer, 0.0), pass_on(far_reader, writer, seconds))
+            await asyncio.gather(
+                pass_on(reader, far_writer, 0.0), pass_on(far_reader, writer, seconds)
+            )
         far_writer.close()
         writer.close()
 

@@ -62,7 +62,9 @@ def count_stanine(client: Any) -> int:
     return sum(map(int, client.hvals(Keys(NAMESPACE).commits)))
 
 
-def check_stanine(client: Any, sent: int, scores: list[dict[str, Any]] | None, entry: IndexEntry | None) -> Delivery:
+def check_stanine(
+    client: Any, sent: int, scores: list[dict[str, Any]] | None, entry: IndexEntry | None
+) -> Delivery:
     """Check Stanine's results, and that the list of commits names each attempt once; without `scores` only how many there are."""
     keys = Keys(NAMESPACE)
     pipeline = client.pipeline(transaction=False)
@@ -70,7 +72,9 @@ def check_stanine(client: Any, sent: int, scores: list[dict[str, Any]] | None, e
         pipeline.hgetall(keys.results(block))
     found: dict[int, bytes] = {}
     for block, records in enumerate(pipeline.execute()):
-        found.update({block * BLOCK_SIZE + slot: record for slot, record in block_records(records).items()})
+        found.update(
+            {block * BLOCK_SIZE + slot: record for slot, record in block_records(records).items()}
+        )
     wrong = 0
     if scores is not None and entry is not None:
         known: dict[bytes, Any] = {}
@@ -80,12 +84,19 @@ def check_stanine(client: Any, sent: int, scores: list[dict[str, Any]] | None, e
                 known[body] = json_like(body, entry)
             wrong += not body or known[body] != scores[number % PERIOD]
     commits = count_stanine(client)
-    log = b"".join(client.getrange(keys.commit_log(1, chunk), 0, -1) for chunk in range(sent // CHUNK_SIZE + 1))
-    distinct = len({log[start : start + ARRIVAL_BYTES] for start in range(0, len(log), ARRIVAL_BYTES)})
+    log = b"".join(
+        client.getrange(keys.commit_log(1, chunk), 0, -1) for chunk in range(sent // CHUNK_SIZE + 1)
+    )
+    distinct = len(
+        {log[start : start + ARRIVAL_BYTES] for start in range(0, len(log), ARRIVAL_BYTES)}
+    )
     return Delivery(sent, len(found), wrong, commits - distinct)
 
 
 def json_like(body: bytes, entry: IndexEntry) -> dict[str, Any]:
     """Return the body of a stored result in the peers' form."""
     scales = decode_result(body, entry).scales
-    return {name: {"raw": one.raw, "valid": one.valid, "items": one.items, "status": one.status} for name, one in scales.items()}
+    return {
+        name: {"raw": one.raw, "valid": one.valid, "items": one.items, "status": one.status}
+        for name, one in scales.items()
+    }

@@ -35,7 +35,9 @@ TIMED = {
 
 def main() -> None:
     """Run the command."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--runs", type=int, default=1_000_000)
     parser.add_argument("--seed", type=int, default=1)
     arguments = parser.parse_args()
@@ -48,10 +50,15 @@ def main() -> None:
 def rate(text: str) -> float:
     """Return how many attempts a second a formula is evaluated for, on one core; a tenth of the answers is missing."""
     names = [f"p{item}" for item in range(1, 121)]
-    formula = check_formula(text, Names(items={name: Named("Number") for name in names}), "", Faults())
+    formula = check_formula(
+        text, Names(items={name: Named("Number") for name in names}), "", Faults()
+    )
     assert formula is not None
     rng = np.random.default_rng(1)
-    columns = {name: NumberColumn(rng.integers(0, 4, BATCH).astype(float), rng.random(BATCH) < 0.1) for name in names}
+    columns = {
+        name: NumberColumn(rng.integers(0, 4, BATCH).astype(float), rng.random(BATCH) < 0.1)
+        for name in names
+    }
     batch = Batch(BATCH, columns)
     best = min(_seconds(lambda: evaluate(formula, batch)) for _ in range(30))
     return BATCH / best
@@ -67,10 +74,14 @@ def fuzz(runs: int, seed: int) -> None:
         text = write(tree, rng)
         if len(text) > 4096 or depth_of(text) > 32:
             continue
-        judged += judge(tree, text, [random_person(rng) for _ in range(PEOPLE)], pass_over=rng.random() < 0.5)
+        judged += judge(
+            tree, text, [random_person(rng) for _ in range(PEOPLE)], pass_over=rng.random() < 0.5
+        )
         done += PEOPLE
         formulas += 1
-    print(f"{done:,} runs of {formulas:,} formulas in {time.perf_counter() - started:.0f} s: {judged:,} judged, all equal")
+    print(
+        f"{done:,} runs of {formulas:,} formulas in {time.perf_counter() - started:.0f} s: {judged:,} judged, all equal"
+    )
 
 
 def _seconds(work: Callable[[], object]) -> float:

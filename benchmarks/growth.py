@@ -69,9 +69,18 @@ def cases(scale: float) -> list[Case]:
     usual = int(100_000 * scale)
     found = backlogs("backlog", (10_000, 50_000, 100_000, 1_000_000), scale)
     found += [Case("processes", str(count), 2 * usual, processes=count) for count in (1, 2, 4)]
-    found += [Case("items", str(count), usual if count <= 50 else usual // 2, items=count) for count in (1, 5, 50, 500)]
-    found += [Case("appendfsync", mode, usual, appendfsync=mode) for mode in ("off", "everysec", "always")]
-    return [*found, Case("distance", "loopback", usual), Case("distance", f"{ROUND_TRIP:g} ms round trip", usual, far=True)]
+    found += [
+        Case("items", str(count), usual if count <= 50 else usual // 2, items=count)
+        for count in (1, 5, 50, 500)
+    ]
+    found += [
+        Case("appendfsync", mode, usual, appendfsync=mode) for mode in ("off", "everysec", "always")
+    ]
+    return [
+        *found,
+        Case("distance", "loopback", usual),
+        Case("distance", f"{ROUND_TRIP:g} ms round trip", usual, far=True),
+    ]
 
 
 class Growth:
@@ -98,15 +107,29 @@ class Growth:
             "STANINE_REDIS_URL": self.server.url,
             "STANINE_NAMESPACE": NAMESPACE,
         }
-        with started([sys.executable, "-m", "benchmarks.peers.stanine"], environment, self.log, stdin=-1, stdout=-1) as process:
+        with started(
+            [sys.executable, "-m", "benchmarks.peers.stanine"],
+            environment,
+            self.log,
+            stdin=-1,
+            stdout=-1,
+        ) as process:
             orders = Orders(process, self.log)
             for first in range(0, case.backlog, PART):
                 orders.give("add_many", first=first, count=min(PART, case.backlog - first))
         with ExitStack() as stack:
-            url = stack.enter_context(far_url(self.server, self.toxiproxy, self.log)) if case.far else self.server.url
+            url = (
+                stack.enter_context(far_url(self.server, self.toxiproxy, self.log))
+                if case.far
+                else self.server.url
+            )
             workers = [
                 stack.enter_context(
-                    started([sys.executable, "-m", "stanine.result_watcher"], {**environment, "STANINE_REDIS_URL": url}, self.log)
+                    started(
+                        [sys.executable, "-m", "stanine.result_watcher"],
+                        {**environment, "STANINE_REDIS_URL": url},
+                        self.log,
+                    )
                 )
                 for _ in range(case.processes)
             ]
@@ -116,9 +139,19 @@ class Growth:
             raise RuntimeError(f"{case}: {check}")
         return {"per_second": rate, "late_share": late, "worker_mib": resident / 2**20}
 
-    def _follow(self, case: Case, workers: "list[subprocess.Popen[str]]") -> tuple[float, float, int]:
+    def _follow(
+        self, case: Case, workers: "list[subprocess.Popen[str]]"
+    ) -> tuple[float, float, int]:
         """Return the rate, that of the second half as a share of the first half's, and the highest memory of a worker."""
-        half, halfway, first, began, seen, moved, resident = 0, 0.0, 0, 0.0, 0, time.perf_counter(), 0
+        half, halfway, first, began, seen, moved, resident = (
+            0,
+            0.0,
+            0,
+            0.0,
+            0,
+            time.perf_counter(),
+            0,
+        )
         while True:
             done, now = delivery.count_stanine(self.client), time.perf_counter()
             if done > seen:
@@ -127,14 +160,23 @@ class Growth:
                 first, began = done, now
             if began and not halfway and done >= (first + case.backlog) / 2:
                 half, halfway = done, now
-            resident = max([resident, *(resident_bytes(worker.pid) for worker in workers if worker.poll() is None)])
+            resident = max(
+                [
+                    resident,
+                    *(resident_bytes(worker.pid) for worker in workers if worker.poll() is None),
+                ]
+            )
             if done >= case.backlog:
                 if not began < halfway < now:
                     return math.nan, math.nan, resident
-                late = ((case.backlog - half) / (now - halfway)) / ((half - first) / (halfway - began))
+                late = ((case.backlog - half) / (now - halfway)) / (
+                    (half - first) / (halfway - began)
+                )
                 return (case.backlog - first) / (now - began), late, resident
             if now - moved > STUCK:
-                raise RuntimeError(f"{done} of {case.backlog} results, then nothing more: {self.log.read_text()[-1000:]}")
+                raise RuntimeError(
+                    f"{done} of {case.backlog} results, then nothing more: {self.log.read_text()[-1000:]}"
+                )
             time.sleep(LOOK)
 
 
@@ -143,7 +185,14 @@ def far_url(server: Server, toxiproxy: str | None, log: Path) -> Iterator[str]:
     """Run a proxy to the server that adds ROUND_TRIP."""
     port = free_port()
     if toxiproxy is None:
-        command = [sys.executable, "-m", "benchmarks.delaying", str(port), str(server.port), str(ROUND_TRIP)]
+        command = [
+            sys.executable,
+            "-m",
+            "benchmarks.delaying",
+            str(port),
+            str(server.port),
+            str(ROUND_TRIP),
+        ]
         with started(command, {}, log):
             _await(port)
             yield f"redis://127.0.0.1:{port}/0"
@@ -151,9 +200,18 @@ def far_url(server: Server, toxiproxy: str | None, log: Path) -> Iterator[str]:
     control = free_port()
     with started([toxiproxy, "-host", "127.0.0.1", "-port", str(control)], {}, log):
         _await(control)
-        proxy = {"name": "redis", "listen": f"127.0.0.1:{port}", "upstream": f"127.0.0.1:{server.port}", "enabled": True}
+        proxy = {
+            "name": "redis",
+            "listen": f"127.0.0.1:{port}",
+            "upstream": f"127.0.0.1:{server.port}",
+            "enabled": True,
+        }
         _post(control, "/proxies", proxy)
-        toxic = {"type": "latency", "stream": "downstream", "attributes": {"latency": round(ROUND_TRIP), "jitter": 0}}
+        toxic = {
+            "type": "latency",
+            "stream": "downstream",
+            "attributes": {"latency": round(ROUND_TRIP), "jitter": 0},
+        }
         _post(control, "/proxies/redis/toxics", toxic)
         yield f"redis://127.0.0.1:{port}/0"
 
@@ -186,12 +244,19 @@ def round_trip(url: str) -> float:
     return machine.median(times)
 
 
-def _rounds(growth: Growth, wanted: list[Case], rounds: int, figures: dict[str, dict[str, dict[str, list[float]]]]) -> None:
+def _rounds(
+    growth: Growth,
+    wanted: list[Case],
+    rounds: int,
+    figures: dict[str, dict[str, dict[str, list[float]]]],
+) -> None:
     for turn in range(rounds):
         for case in wanted:
             found = growth.drain(case)
             told = f"{found['per_second']:,.0f}/s, worker {found['worker_mib']:.0f} MiB"
-            print(f"round {turn + 1} {case.series} {case.value}: {told}", file=sys.stderr, flush=True)
+            print(
+                f"round {turn + 1} {case.series} {case.value}: {told}", file=sys.stderr, flush=True
+            )
             at = figures.setdefault(case.series, {}).setdefault(case.value, {})
             for what, value in found.items():
                 at.setdefault(what, []).append(value)
@@ -211,12 +276,25 @@ def measure(wanted: set[str], scale: float, rounds: int, toxiproxy: str | None) 
         version = machine.server_version(growth.client)
     jemalloc = redis_server()
     if "backlog" in wanted and jemalloc:
-        with tempfile.TemporaryDirectory(prefix="stanine-bench-") as directory, running(binary=jemalloc) as server:
+        with (
+            tempfile.TemporaryDirectory(prefix="stanine-bench-") as directory,
+            running(binary=jemalloc) as server,
+        ):
             growth = Growth(server, Path(directory), toxiproxy)
-            _rounds(growth, backlogs(f"backlog, {machine.server_version(growth.client)}", (50_000, 1_000_000), scale), rounds, figures)
+            _rounds(
+                growth,
+                backlogs(
+                    f"backlog, {machine.server_version(growth.client)}", (50_000, 1_000_000), scale
+                ),
+                rounds,
+                figures,
+            )
     out: dict[str, Any] = {
         series: {
-            value: {**{what: machine.median(values) for what, values in at.items()}, "spread": machine.spread(at["per_second"])}
+            value: {
+                **{what: machine.median(values) for what, values in at.items()},
+                "spread": machine.spread(at["per_second"]),
+            }
             for value, at in by_value.items()
         }
         for series, by_value in figures.items()
@@ -238,11 +316,21 @@ def _bars(figures: dict[str, dict[str, dict[str, list[float]]]]) -> list[dict[st
     for series in (series for series in figures if series.startswith("backlog")):
         middle, most = figures[series]["50,000"], figures[series]["1,000,000"]
         on = series.removeprefix("backlog")
-        share = statistics.median(long / short for long, short in zip(most["per_second"], middle["per_second"], strict=True))
-        memory = statistics.median(long / short for long, short in zip(most["worker_mib"], middle["worker_mib"], strict=True))
+        share = statistics.median(
+            long / short
+            for long, short in zip(most["per_second"], middle["per_second"], strict=True)
+        )
+        memory = statistics.median(
+            long / short
+            for long, short in zip(most["worker_mib"], middle["worker_mib"], strict=True)
+        )
         late = statistics.median(most["late_share"])
         found += [
-            {"bar": f"1 M backlog{on}: drain rate within 20 % of the 50 k rate", "figure": machine.digits(share), "met": share >= 0.8},
+            {
+                "bar": f"1 M backlog{on}: drain rate within 20 % of the 50 k rate",
+                "figure": machine.digits(share),
+                "met": share >= 0.8,
+            },
             {
                 "bar": f"1 M backlog{on}: its second half is drained within 20 % of its first half's rate",
                 "figure": machine.digits(late),
@@ -260,18 +348,33 @@ def _bars(figures: dict[str, dict[str, dict[str, list[float]]]]) -> list[dict[st
 def main() -> int:
     """Parse the command line, measure, print."""
     series = ("backlog", "processes", "items", "appendfsync", "distance")
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.growth", description=(__doc__ or "").split("\n", 1)[0])
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks.growth", description=(__doc__ or "").split("\n", 1)[0]
+    )
     parser.add_argument("--json", action="store_true", help="print one JSON document")
-    parser.add_argument("--quick", action="store_true", help="a twentieth of the backlogs, one round")
+    parser.add_argument(
+        "--quick", action="store_true", help="a twentieth of the backlogs, one round"
+    )
     parser.add_argument("--rounds", type=int, help="rounds (default 3)")
-    parser.add_argument("--only", default=",".join(series), help="series, with commas between (default: all)")
-    parser.add_argument("--toxiproxy", default=os.environ.get("STANINE_TOXIPROXY"), help="a toxiproxy-server (default: STANINE_TOXIPROXY)")
+    parser.add_argument(
+        "--only", default=",".join(series), help="series, with commas between (default: all)"
+    )
+    parser.add_argument(
+        "--toxiproxy",
+        default=os.environ.get("STANINE_TOXIPROXY"),
+        help="a toxiproxy-server (default: STANINE_TOXIPROXY)",
+    )
     parser.add_argument("--output", type=Path, help="also write the JSON document here")
     options = parser.parse_args()
     wanted = set(options.only.split(","))
     if wanted - set(series):
         parser.error(f"the series are {', '.join(series)}")
-    found = measure(wanted, 0.05 if options.quick else 1.0, options.rounds or (1 if options.quick else 3), options.toxiproxy)
+    found = measure(
+        wanted,
+        0.05 if options.quick else 1.0,
+        options.rounds or (1 if options.quick else 3),
+        options.toxiproxy,
+    )
     if options.output:
         options.output.write_text(json.dumps(found, indent=1) + "\n")
     if options.json:
@@ -279,7 +382,9 @@ def main() -> int:
     else:
         for name in series:
             for value, at in found.get(name, {}).items():
-                print(f"{name:12}{value:>22}{at['per_second']:>12,}/s   worker {at['worker_mib']} MiB   {at['spread']}")
+                print(
+                    f"{name:12}{value:>22}{at['per_second']:>12,}/s   worker {at['worker_mib']} MiB   {at['spread']}"
+                )
         for bar in found["bars"]:
             print(f"{'met    ' if bar['met'] else 'NOT met'} {bar['bar']}: {bar['figure']}")
     return 0

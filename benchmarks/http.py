@@ -63,7 +63,11 @@ class Served:
 _BENCH = ROOT / ".stanine" / "bench-venv" / "bin" / "uvicorn"
 SERVERS = (
     Served(
-        "stanine", (sys.executable, "-m", "stanine.api", "--port", "{port}"), "/v1/instruments/ipip-50/attempts:bulk", 50_000, "stanine"
+        "stanine",
+        (sys.executable, "-m", "stanine.api", "--port", "{port}"),
+        "/v1/instruments/ipip-50/attempts:bulk",
+        50_000,
+        "stanine",
     ),
     Served(
         "fastify_bullmq",
@@ -105,9 +109,23 @@ class Measuring:
         self.key = secrets.token_urlsafe(24)
         self.keys_file = directory / "keys.yaml"
         digest = hashlib.sha256(self.key.encode()).hexdigest()
-        self.keys_file.write_text(json.dumps([{"name": "bench", "sha256": digest, "scopes": ["attempts:write"], "instruments": ["*"]}]))
+        self.keys_file.write_text(
+            json.dumps(
+                [
+                    {
+                        "name": "bench",
+                        "sha256": digest,
+                        "scopes": ["attempts:write"],
+                        "instruments": ["*"],
+                    }
+                ]
+            )
+        )
         self.bodies = directory / "bodies"
-        texts = [work.attempt_text(number).replace(b'"instrument":"ipip-50",', b"") for number in range(BODIES)]
+        texts = [
+            work.attempt_text(number).replace(b'"instrument":"ipip-50",', b"")
+            for number in range(BODIES)
+        ]
         self.bodies.write_bytes(b"\n".join(texts) + b"\n")
         self.published = Published(self.client, plain_instrument(), self.log)
         self.figures: dict[str, dict[str, list[float]]] = defaultdict(lambda: defaultdict(list))
@@ -129,16 +147,34 @@ class Measuring:
             self._await(served, port)
             self._single(served, port, 1.0)  # warm-up
             alone = self._single(served, port, max(1.0, self.seconds // 2), connections=1)
-            self._note(served, "sequential", alone["requests"] / alone["seconds"], alone["p50"], alone["p99"])
+            self._note(
+                served,
+                "sequential",
+                alone["requests"] / alone["seconds"],
+                alone["p50"],
+                alone["p99"],
+            )
             before = self._stored(served)
             single = self._single(served, port, self.seconds)
             self._check(served, before, single["requests"] - single["refused"], slack=CONNECTIONS)
-            self._note(served, "single", single["requests"] / single["seconds"], single["p50"], single["p99"])
+            self._note(
+                served,
+                "single",
+                single["requests"] / single["seconds"],
+                single["p50"],
+                single["p99"],
+            )
             before = self._stored(served)
             bulk = self._bulk(served, port)
             self._check(served, before, bulk["accepted"], slack=0)
             rate = bulk["accepted"] / bulk["seconds"]
-            self._note(served, "bulk", rate, machine.percentile(bulk["ms"], 0.5), machine.percentile(bulk["ms"], 0.99))
+            self._note(
+                served,
+                "bulk",
+                rate,
+                machine.percentile(bulk["ms"], 0.5),
+                machine.percentile(bulk["ms"], 0.99),
+            )
         return f"single {single['requests'] / single['seconds']:,.0f}/s, bulk {rate:,.0f}/s"
 
     def _note(self, served: Served, how: str, rate: float, p50: float, p99: float) -> None:
@@ -163,13 +199,27 @@ class Measuring:
             except OSError as error:
                 problem = str(error)
             if time.monotonic() > deadline:
-                raise RuntimeError(f"{served.name} does not take attempts: {problem}; {self.log.read_text()[-1500:]}")
+                raise RuntimeError(
+                    f"{served.name} does not take attempts: {problem}; {self.log.read_text()[-1500:]}"
+                )
             time.sleep(0.05)
 
-    def _single(self, served: Served, port: int, seconds: float, connections: int = CONNECTIONS) -> dict[str, Any]:
-        command = ["wrk", "-t1", f"-c{connections}", f"-d{seconds:g}s", "-s", "benchmarks/single.lua", f"http://127.0.0.1:{port}/"]
+    def _single(
+        self, served: Served, port: int, seconds: float, connections: int = CONNECTIONS
+    ) -> dict[str, Any]:
+        command = [
+            "wrk",
+            "-t1",
+            f"-c{connections}",
+            f"-d{seconds:g}s",
+            "-s",
+            "benchmarks/single.lua",
+            f"http://127.0.0.1:{port}/",
+        ]
         environment = {**os.environ, "BENCH_BODIES": str(self.bodies), "BENCH_KEY": self.key}
-        done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=True)
+        done = subprocess.run(
+            command, cwd=ROOT, env=environment, capture_output=True, text=True, check=True
+        )
         found: dict[str, Any] = json.loads(done.stdout.rpartition("JSON ")[2])
         if found["refused"] or found["broken"]:
             raise RuntimeError(f"{served.name}: {found}; {self.log.read_text()[-1500:]}")
@@ -187,10 +237,14 @@ class Measuring:
             "first": 0,
         }
         command = [sys.executable, "-m", "benchmarks.bulk_load"]
-        done = subprocess.run(command, cwd=ROOT, input=json.dumps(load), capture_output=True, text=True, check=True)
+        done = subprocess.run(
+            command, cwd=ROOT, input=json.dumps(load), capture_output=True, text=True, check=True
+        )
         found: dict[str, Any] = json.loads(done.stdout)
         if found["accepted"] != requests * LINES:
-            raise RuntimeError(f"{served.name} accepted {found['accepted']} of {requests * LINES} attempts; {self.log.read_text()[-1500:]}")
+            raise RuntimeError(
+                f"{served.name} accepted {found['accepted']} of {requests * LINES} attempts; {self.log.read_text()[-1500:]}"
+            )
         return found
 
     def _stored(self, served: Served) -> int:
@@ -202,7 +256,9 @@ class Measuring:
         """Compare what is stored with what was accepted; wrk leaves up to a request a connection unanswered when its time is over."""
         time.sleep(0.2)
         stored = self._stored(served) - before
-        self.exact[served.name] = self.exact.get(served.name, True) and accepted <= stored <= accepted + slack
+        self.exact[served.name] = (
+            self.exact.get(served.name, True) and accepted <= stored <= accepted + slack
+        )
 
 
 def measure(servers: list[Served], seconds: float, rounds: int) -> dict[str, Any]:
@@ -222,22 +278,39 @@ def measure(servers: list[Served], seconds: float, rounds: int) -> dict[str, Any
     for name in single:
         if name != "stanine" and "stanine" in single:
             for how, by_server in (("single", single), ("bulk", bulk), ("sequential", alone)):
-                ratios[f"{how}: stanine/{name}"] = [mine / other for mine, other in zip(by_server["stanine"], by_server[name], strict=True)]
-        ratios[f"{name}: bulk/single"] = [many / one for many, one in zip(bulk[name], single[name], strict=True)]
-        ratios[f"{name}: bulk/sequential"] = [many / one for many, one in zip(bulk[name], alone[name], strict=True)]
+                ratios[f"{how}: stanine/{name}"] = [
+                    mine / other
+                    for mine, other in zip(by_server["stanine"], by_server[name], strict=True)
+                ]
+        ratios[f"{name}: bulk/single"] = [
+            many / one for many, one in zip(bulk[name], single[name], strict=True)
+        ]
+        ratios[f"{name}: bulk/sequential"] = [
+            many / one for many, one in zip(bulk[name], alone[name], strict=True)
+        ]
     medians = {name: machine.median(values) for name, values in ratios.items()}
-    least = {"stanine: bulk/single": 20.0, "stanine: bulk/sequential": 20.0, "single: stanine/fastify_bullmq": 1.5}
+    least = {
+        "stanine: bulk/single": 20.0,
+        "stanine: bulk/sequential": 20.0,
+        "single: stanine/fastify_bullmq": 1.5,
+    }
     peers = tuple(peer for peer in PEERS if peer.name in {served.peer for served in servers})
     return {
         "machine": on,
         "server": version,
         "versions": versions(peers) | _http_versions(servers),
         "rounds": rounds,
-        **{what: {name: machine.median(values) for name, values in by_server.items()} for what, by_server in figures.items()},
+        **{
+            what: {name: machine.median(values) for name, values in by_server.items()}
+            for what, by_server in figures.items()
+        },
         "delivery": {name: {"exact": exact} for name, exact in measuring.exact.items()},
         "ratios": medians,
         "spread": {
-            **{what: {name: machine.spread(values) for name, values in by_server.items()} for what, by_server in figures.items()},
+            **{
+                what: {name: machine.spread(values) for name, values in by_server.items()}
+                for what, by_server in figures.items()
+            },
             "ratios": {name: machine.spread(values) for name, values in ratios.items()},
         },
         "bars": [
@@ -250,39 +323,66 @@ def measure(servers: list[Served], seconds: float, rounds: int) -> dict[str, Any
 
 def _http_versions(servers: list[Served]) -> dict[str, str]:
     names = {served.name for served in servers}
-    found = {"wrk": subprocess.run(["wrk", "-v"], capture_output=True, text=True, check=False).stdout.split("\n")[0].split(" [")[0]}
+    found = {
+        "wrk": subprocess.run(["wrk", "-v"], capture_output=True, text=True, check=False)
+        .stdout.split("\n")[0]
+        .split(" [")[0]
+    }
     if "fastify_bullmq" in names:
-        found["fastify"] = json.loads((ROOT / "benchmarks/node_modules/fastify/package.json").read_text())["version"]
+        found["fastify"] = json.loads(
+            (ROOT / "benchmarks/node_modules/fastify/package.json").read_text()
+        )["version"]
     if "fastapi_dramatiq" in names:
         for package in ("fastapi", "uvicorn", "pydantic"):
-            command = [str(_BENCH.parent / "python"), "-c", f"from importlib.metadata import version; print(version({package!r}))"]
-            found[package] = subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
+            command = [
+                str(_BENCH.parent / "python"),
+                "-c",
+                f"from importlib.metadata import version; print(version({package!r}))",
+            ]
+            found[package] = subprocess.run(
+                command, capture_output=True, text=True, check=True
+            ).stdout.strip()
     return found
 
 
 def main() -> int:
     """Parse the command line, measure, print; status 1 if something was not stored exactly, 2 without wrk."""
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.http", description=(__doc__ or "").split("\n", 1)[0])
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks.http", description=(__doc__ or "").split("\n", 1)[0]
+    )
     parser.add_argument("--json", action="store_true", help="print one JSON document")
     parser.add_argument("--quick", action="store_true", help="one short round")
     parser.add_argument("--seconds", type=int, help="seconds of each load (default 6, quick 2)")
     parser.add_argument("--rounds", type=int, help="rounds (default 5)")
-    parser.add_argument("--only", help=f"of {', '.join(served.name for served in SERVERS)}, with commas between")
+    parser.add_argument(
+        "--only", help=f"of {', '.join(served.name for served in SERVERS)}, with commas between"
+    )
     parser.add_argument("--output", type=Path, help="also write the JSON document here")
     options = parser.parse_args()
     if shutil.which("wrk") is None:
-        print("benchmarks.http: wrk is not there; install it with the package manager (Debian: apt-get install wrk)", file=sys.stderr)
+        print(
+            "benchmarks.http: wrk is not there; install it with the package manager (Debian: apt-get install wrk)",
+            file=sys.stderr,
+        )
         return 2
     there = {peer.name for peer in PEERS if peer.is_there}
     wanted = set(options.only.split(",")) if options.only else {served.name for served in SERVERS}
     servers = [served for served in SERVERS if served.name in wanted and served.peer in there]
-    found = measure(servers, float(options.seconds or (2 if options.quick else 6)), options.rounds or (1 if options.quick else 5))
+    found = measure(
+        servers,
+        float(options.seconds or (2 if options.quick else 6)),
+        options.rounds or (1 if options.quick else 5),
+    )
     if options.output:
         options.output.write_text(json.dumps(found, indent=1) + "\n")
     if options.json:
         print(json.dumps(found))
     else:
-        for what in (f"{how}_{figure}" for how in ("sequential", "single", "bulk") for figure in ("per_second", "p50_ms", "p99_ms")):
+        for what in (
+            f"{how}_{figure}"
+            for how in ("sequential", "single", "bulk")
+            for figure in ("per_second", "p50_ms", "p99_ms")
+        ):
             for name, value in found[what].items():
                 ends = found["spread"][what][name]
                 print(f"{what:20}{name:20}{value:>12,}   ({ends['min']:,} to {ends['max']:,})")

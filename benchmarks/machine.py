@@ -15,7 +15,11 @@ def machine() -> str:
     model = platform.processor() or platform.machine()
     info = Path("/proc/cpuinfo")
     if info.exists():
-        names = [line.partition(":")[2].strip() for line in info.read_text().splitlines() if line.startswith("model name")]
+        names = [
+            line.partition(":")[2].strip()
+            for line in info.read_text().splitlines()
+            if line.startswith("model name")
+        ]
         model = names[0] if names else model
     load = ", ".join(f"{each:.1f}" for each in os.getloadavg())
     return f"{model}, {os.cpu_count()} cores, {platform.system()} {platform.release()}, load average at the start {load}"

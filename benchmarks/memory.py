@@ -85,13 +85,21 @@ def grown(client: Any, write: Callable[[int], None], count: int) -> int:
 
 def texts(number: int, name: str, *, listed: bool = False) -> tuple[bytes, bytes]:
     """Return what the API answers about an attempt and about its result."""
-    known = {"attempt": name, "instrument": "ipip-50", "revision": 1, "state": "Scored", "submittedAt": "2026-11-23T07:00:00.000Z"}
+    known = {
+        "attempt": name,
+        "instrument": "ipip-50",
+        "revision": 1,
+        "state": "Scored",
+        "submittedAt": "2026-11-23T07:00:00.000Z",
+    }
     answers: Any = {f"i{item + 1}": work.answer(number, item) for item in range(work.ITEMS)}
     if listed:
         answers = [{"item": item, "value": value} for item, value in answers.items()]
     scales = json.loads(work.score(work.attempt_text(number)))["scales"]
     encode = msgspec.json.encode
-    return encode({**known, "answers": answers}), encode({**known, "scoringRevision": 1, "engine": ENGINE_VERSION, "scales": scales})
+    return encode({**known, "answers": answers}), encode(
+        {**known, "scoringRevision": 1, "engine": ENGINE_VERSION, "scales": scales}
+    )
 
 
 def in_stanine(client: Any, url: str, count: int, *, with_keys: bool = False) -> None:
@@ -103,15 +111,24 @@ def in_stanine(client: Any, url: str, count: int, *, with_keys: bool = False) ->
     async def run() -> None:
         attempts = attempts_of(url, keys)
         for start in range(0, count, MAX_SUBMISSIONS):
-            batch = [submission(number, with_key=with_keys) for number in range(start, min(count, start + MAX_SUBMISSIONS))]
+            batch = [
+                submission(number, with_key=with_keys)
+                for number in range(start, min(count, start + MAX_SUBMISSIONS))
+            ]
             submitted = await attempts.submit(batch)
-            codes = np.frombuffer(b"".join([one.codes for one in batch]), dtype=np.uint8).reshape(len(batch), -1)
+            codes = np.frombuffer(b"".join([one.codes for one in batch]), dtype=np.uint8).reshape(
+                len(batch), -1
+            )
             head = result_start(ENGINE_VERSION, 1, results.new_commit())
-            results.commit(1, [each.id for each in submitted], list(kernel.score(codes).packed()), {}, "", head)
+            results.commit(
+                1, [each.id for each in submitted], list(kernel.score(codes).packed()), {}, "", head
+            )
 
     asyncio.run(run())  # its connections are closed with their buffers when it ends
     for key in client.scan_iter(match="*", count=1000):
-        if b":q:" in key or b":once:" in key:  # the messages, and what remembers a call without keys for a minute
+        if (
+            b":q:" in key or b":once:" in key
+        ):  # the messages, and what remembers a call without keys for a minute
             client.delete(key)
     assert client.hget(keys.commits, 1) == b"%d" % count
 
@@ -153,9 +170,17 @@ def as_hash_each(client: Any, count: int) -> None:
         attempt, result = map(json.loads, texts(number, name))
         answers, scales = attempt.pop("answers"), result.pop("scales")
         pipeline.hset(
-            f"bench:attempt:{name}", mapping={**attempt, **{item: "" if value is None else value for item, value in answers.items()}}
+            f"bench:attempt:{name}",
+            mapping={
+                **attempt,
+                **{item: "" if value is None else value for item, value in answers.items()},
+            },
         )
-        scores = {f"{scale}.{field}": "" if value is None else value for scale, one in scales.items() for field, value in one.items()}
+        scores = {
+            f"{scale}.{field}": "" if value is None else value
+            for scale, one in scales.items()
+            for field, value in one.items()
+        }
         pipeline.hset(f"bench:result:{name}", mapping={**result, **scores})
 
     _pipelined(client, count, add)
@@ -175,7 +200,9 @@ def shares(client: Any, count: int) -> dict[str, float]:
     return {kind: machine.digits(size / count) for kind, size in found.items()}
 
 
-def layouts(client: Any, url: str, count: int) -> tuple[dict[str, float], dict[str, dict[str, float]]]:
+def layouts(
+    client: Any, url: str, count: int
+) -> tuple[dict[str, float], dict[str, dict[str, float]]]:
     """Return bytes an attempt with its result, by layout, and what Stanine's are made of, with and without callers' keys."""
     load_library().load(client)
     parts: dict[str, dict[str, float]] = {}
@@ -192,7 +219,9 @@ def layouts(client: Any, url: str, count: int) -> tuple[dict[str, float], dict[s
         "one_hash": lambda many: as_one_hash(client, many),
         "hash_each": lambda many: as_hash_each(client, many),
     }
-    return {name: machine.digits(grown(client, write, count) / count) for name, write in ways.items()}, parts
+    return {
+        name: machine.digits(grown(client, write, count) / count) for name, write in ways.items()
+    }, parts
 
 
 def timed(operation: Callable[[], object], times: int = TIMES) -> dict[str, float]:
@@ -207,7 +236,10 @@ def timed(operation: Callable[[], object], times: int = TIMES) -> dict[str, floa
 
 def configuration(client: Any, settings: int) -> dict[str, Any]:
     """Return bytes and times of one configuration in both layouts, as an older service has it and as Stanine's migration leaves it."""
-    keys, values = Keys("bench"), {f"setting{number:04}": f"value-{number}" for number in range(settings)}
+    keys, values = (
+        Keys("bench"),
+        {f"setting{number:04}": f"value-{number}" for number in range(settings)},
+    )
     ours = Configuration(client, load_configuration(), keys)
 
     def encode(values: dict[str, str]) -> str:
@@ -253,12 +285,20 @@ def configuration(client: Any, settings: int) -> dict[str, Any]:
     history = ours.memory().history
     ours.migrate(Layout.STRING)
     string["revision_us"] = make_revision()
-    return {"settings": settings, "string": string, "hash": hashed, "history_bytes": history, "revisions": len(ours.history())}
+    return {
+        "settings": settings,
+        "string": string,
+        "hash": hashed,
+        "history_bytes": history,
+        "revisions": len(ours.history()),
+    }
 
 
 def measure(count: int) -> dict[str, Any]:
     """Return everything measured, by server."""
-    work.SCALES[:] = [(scale["id"], scale["items"], scale["minValid"]) for scale in scales_of(plain_instrument())]
+    work.SCALES[:] = [
+        (scale["id"], scale["items"], scale["minValid"]) for scale in scales_of(plain_instrument())
+    ]
     servers: dict[str, Any] = {}
     for binary in filter(None, (redis_server(), valkey())):
         with running(binary=binary) as server, redis.Redis.from_url(server.url) as client:
@@ -266,11 +306,18 @@ def measure(count: int) -> dict[str, Any]:
             servers[machine.server_version(client)] = {
                 "bytes": by_layout,
                 "stanine_bytes": parts,
-                "ratios": {f"{name}/stanine": machine.digits(value / by_layout["stanine"]) for name, value in by_layout.items()},
+                "ratios": {
+                    f"{name}/stanine": machine.digits(value / by_layout["stanine"])
+                    for name, value in by_layout.items()
+                },
                 "configuration": [configuration(client, settings) for settings in SETTINGS],
             }
     bars = [
-        {"bar": f"attempt + result ≤ 1/10 of {what}, {name}", "figure": found["ratios"][ratio], "met": found["ratios"][ratio] >= 10}
+        {
+            "bar": f"attempt + result ≤ 1/10 of {what}, {name}",
+            "figure": found["ratios"][ratio],
+            "met": found["ratios"][ratio] >= 10,
+        }
         for name, found in servers.items()
         if "jemalloc" in name
         for what, ratio in (
@@ -282,17 +329,33 @@ def measure(count: int) -> dict[str, Any]:
         )
     ]
     bars += [
-        {"bar": f"attempt + result ≤ {most} bytes {what}, {name}", "figure": found["bytes"][layout], "met": found["bytes"][layout] <= most}
+        {
+            "bar": f"attempt + result ≤ {most} bytes {what}, {name}",
+            "figure": found["bytes"][layout],
+            "met": found["bytes"][layout] <= most,
+        }
         for name, found in servers.items()
         if "jemalloc" in name
-        for what, layout, most in (("without a key", "stanine", 150), ("with a UUID as key", "stanine_with_keys", 220))
+        for what, layout, most in (
+            ("without a key", "stanine", 150),
+            ("with a UUID as key", "stanine_with_keys", 220),
+        )
     ]
-    return {"machine": machine.machine(), "attempts": count, "items": 50, "scales": 5, "servers": servers, "bars": bars}
+    return {
+        "machine": machine.machine(),
+        "attempts": count,
+        "items": 50,
+        "scales": 5,
+        "servers": servers,
+        "bars": bars,
+    }
 
 
 def main() -> None:
     """Parse the command line, measure, print."""
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.memory", description=(__doc__ or "").split("\n", 1)[0])
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks.memory", description=(__doc__ or "").split("\n", 1)[0]
+    )
     parser.add_argument("--json", action="store_true", help="print one JSON document")
     parser.add_argument("--attempts", type=int, default=100_000)
     parser.add_argument("--output", type=Path, help="also write the JSON document here")
@@ -306,7 +369,9 @@ def main() -> None:
     for name, each in found["servers"].items():
         print(name)
         for layout, size in each["bytes"].items():
-            print(f"  {layout:20}{size:>10,} bytes an attempt with its result: {each['ratios'][f'{layout}/stanine']} times Stanine's")
+            print(
+                f"  {layout:20}{size:>10,} bytes an attempt with its result: {each['ratios'][f'{layout}/stanine']} times Stanine's"
+            )
         print(f"  of Stanine's: {each['stanine_bytes']}")
         for one in each["configuration"]:
             for layout in ("string", "hash"):

@@ -52,7 +52,9 @@ def chart(title: str, bars: Sequence[Bar], *, unit: str, logarithmic: bool) -> s
     ]
     for place, bar in enumerate(bars):
         y = TOP + place * (BAR + GAP)
-        colour = OURS if bar.label.startswith("stanine") else FLOOR if bar.label == "floor" else OTHERS
+        colour = (
+            OURS if bar.label.startswith("stanine") else FLOOR if bar.label == "floor" else OTHERS
+        )
         middle = y + BAR / 2
         lines += [
             f'<text x="{LABEL - 8}" y="{y + 12}" text-anchor="end" fill="{INK}">{escape(bar.label)}</text>',
@@ -66,15 +68,29 @@ def chart(title: str, bars: Sequence[Bar], *, unit: str, logarithmic: bool) -> s
 def bars_of(found: dict[str, Any], what: str) -> list[Bar]:
     """Return a figure of all peers, the highest first."""
     spread = found["spread"][what]
-    bars = [Bar(name, value, spread[name]["min"], spread[name]["max"]) for name, value in found[what].items()]
+    bars = [
+        Bar(name, value, spread[name]["min"], spread[name]["max"])
+        for name, value in found[what].items()
+    ]
     return sorted(bars, key=lambda bar: -bar.value)
 
 
 def growth_bars(found: dict[str, Any]) -> list[Bar]:
     """Return the rates of all series, in the order of the series."""
-    names = {"backlog": "backlog {}", "processes": "{} processes", "items": "{} items", "appendfsync": "appendonly {}", "distance": "{}"}
+    names = {
+        "backlog": "backlog {}",
+        "processes": "{} processes",
+        "items": "{} items",
+        "appendfsync": "appendonly {}",
+        "distance": "{}",
+    }
     return [
-        Bar(f"stanine, {label.format(value)}", at["per_second"], at["spread"]["min"], at["spread"]["max"])
+        Bar(
+            f"stanine, {label.format(value)}",
+            at["per_second"],
+            at["spread"]["min"],
+            at["spread"]["max"],
+        )
         for series, label in names.items()
         for value, at in found.get(series, {}).items()
     ]
@@ -87,25 +103,50 @@ def plots() -> dict[str, str]:
     if compare:
         for what, title in (
             ("drain", "Drain of a backlog, one worker process, append-only file everysec"),
-            ("drain_appendonly_off", "Drain of a backlog, one worker process, append-only file off"),
+            (
+                "drain_appendonly_off",
+                "Drain of a backlog, one worker process, append-only file off",
+            ),
             ("enqueue", "Submitting one by one"),
             ("bulk_enqueue", "Submitting in bulk"),
         ):
             if what in compare:
-                made[f"{what}.svg"] = chart(title, bars_of(compare, what), unit="attempts a second", logarithmic=True)
+                made[f"{what}.svg"] = chart(
+                    title, bars_of(compare, what), unit="attempts a second", logarithmic=True
+                )
         latency = sorted(compare["latency_ms"].items(), key=lambda pair: pair[1]["p50"])
         bars = [Bar(name, each["p50"], each["p50"], each["p99"]) for name, each in latency]
-        made["latency.svg"] = chart("Submit to stored result, idle: bars p50, lines to p99", bars, unit="milliseconds", logarithmic=True)
+        made["latency.svg"] = chart(
+            "Submit to stored result, idle: bars p50, lines to p99",
+            bars,
+            unit="milliseconds",
+            logarithmic=True,
+        )
     if growth:
-        made["growth.svg"] = chart("Drain as things grow", growth_bars(growth), unit="attempts a second", logarithmic=False)
+        made["growth.svg"] = chart(
+            "Drain as things grow", growth_bars(growth), unit="attempts a second", logarithmic=False
+        )
     if http:
-        for how, title in (("single", "Single submissions over HTTP, 64 connections"), ("bulk", "Bulk submissions over HTTP")):
-            made[f"http_{how}.svg"] = chart(title, bars_of(http, f"{how}_per_second"), unit="attempts a second", logarithmic=True)
+        for how, title in (
+            ("single", "Single submissions over HTTP, 64 connections"),
+            ("bulk", "Bulk submissions over HTTP"),
+        ):
+            made[f"http_{how}.svg"] = chart(
+                title,
+                bars_of(http, f"{how}_per_second"),
+                unit="attempts a second",
+                logarithmic=True,
+            )
     if memory:
         for name, each in memory["servers"].items():
             if "jemalloc" in name:
                 bars = [Bar(layout, size, size, size) for layout, size in each["bytes"].items()]
-                made["memory.svg"] = chart(f"Memory of an attempt with its result, {name}", bars, unit="bytes", logarithmic=False)
+                made["memory.svg"] = chart(
+                    f"Memory of an attempt with its result, {name}",
+                    bars,
+                    unit="bytes",
+                    logarithmic=False,
+                )
     return made
 
 

@@ -17,7 +17,12 @@ GRACE = 10.0
 
 @contextmanager
 def started(
-    command: Sequence[str], environment: Mapping[str, str], log: Path, *, gently: bool = False, **options: Any
+    command: Sequence[str],
+    environment: Mapping[str, str],
+    log: Path,
+    *,
+    gently: bool = False,
+    **options: Any,
 ) -> Iterator["subprocess.Popen[str]"]:
     """Run a process; what it says as an error goes to `log`. `gently`: it is asked to end before it is made to."""
     with log.open("ab") as errors:
@@ -69,7 +74,9 @@ class Orders:
         assert self._process.stdout is not None
         line = self._process.stdout.readline()
         if not line:
-            raise RuntimeError(f"{' '.join(map(str, self._process.args))} ended: {self._log.read_text()[-2000:]}")  # type: ignore[arg-type]
+            raise RuntimeError(
+                f"{' '.join(map(str, self._process.args))} ended: {self._log.read_text()[-2000:]}"  # type: ignore[arg-type]
+            )
         found: dict[str, Any] = json.loads(line)
         return found
 

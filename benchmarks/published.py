@@ -33,7 +33,9 @@ def plain_instrument(items: int = 50) -> Any:
     if items == 50:
         return plain
     spec = plain["spec"]
-    spec["items"] = [{"id": f"i{number + 1}", "text": f"Item {number + 1}."} for number in range(items)]
+    spec["items"] = [
+        {"id": f"i{number + 1}", "text": f"Item {number + 1}."} for number in range(items)
+    ]
     names = [f"-i{number + 1}" if number % 2 else f"i{number + 1}" for number in range(items)]
     shares = [names[scale::5] for scale in range(5)]
     spec["scales"] = [
@@ -71,12 +73,16 @@ class Published:
         url = f"redis://{address['host']}:{address['port']}/0"
         self._empty()
         environment = {"STANINE_REDIS_URL": url, "STANINE_NAMESPACE": NAMESPACE}
-        with started([sys.executable, "-m", "stanine.index_watcher"], environment, log, gently=True):
+        with started(
+            [sys.executable, "-m", "stanine.index_watcher"], environment, log, gently=True
+        ):
             asyncio.run(_publish(url, plain))
         self._dumps = {key: client.dump(key) for key in client.scan_iter() if b":q:" not in key}
 
     def _empty(self) -> None:
-        self._client.execute_command("FLUSHALL", "SYNC")  # Valkey would by default free behind the measurement's back
+        self._client.execute_command(
+            "FLUSHALL", "SYNC"
+        )  # Valkey would by default free behind the measurement's back
 
     def put_back(self) -> None:
         """Empty the server and put the instrument back."""
@@ -89,12 +95,16 @@ async def _publish(url: str, plain: Any) -> None:
     keys = Keys(NAMESPACE)
     client = connect_async(url)
     broker = StreamsBroker(url=url, namespace=keys.partition)
-    outbox = Outbox(broker.ready_key(BUILD_INDEX.queue), broker.head(BUILD_INDEX.queue, BUILD_INDEX.actor))
+    outbox = Outbox(
+        broker.ready_key(BUILD_INDEX.queue), broker.head(BUILD_INDEX.queue, BUILD_INDEX.actor)
+    )
     instruments = Instruments(client, Writer(client, load_library()), keys, outbox)
     index = AsyncIndex(client, keys)
     document = canonical(plain)
     name = plain["metadata"]["name"]
-    await instruments.publish(name, document, digest(document), form_digest(parse_instrument(plain)))
+    await instruments.publish(
+        name, document, digest(document), form_digest(parse_instrument(plain))
+    )
     async with asyncio.timeout(PATIENCE):
         while index.entries.newest(name) is None:
             await asyncio.sleep(0.02)

@@ -21,7 +21,11 @@ def table(head: list[str], rows: list[list[Any]]) -> str:
 
 
 def _cell(value: Any) -> str:
-    return f"{value:,}" if isinstance(value, int | float) and not isinstance(value, bool) else str(value)
+    return (
+        f"{value:,}"
+        if isinstance(value, int | float) and not isinstance(value, bool)
+        else str(value)
+    )
 
 
 def ranged(found: dict[str, Any], what: str, name: str) -> str:
@@ -37,17 +41,40 @@ def rates(found: dict[str, Any]) -> str:
     """Return the table of drains and submissions."""
     rows = []
     for name in sorted(found["drain"], key=lambda each: -found["drain"][each]):
-        ratios = [found["ratios"].get(what, {}).get(f"stanine/{name}", "") for what in ("drain", "drain_appendonly_off")]
-        figures = [ranged(found, what, name) for what in ("drain", "drain_appendonly_off", "enqueue", "bulk_enqueue")]
+        ratios = [
+            found["ratios"].get(what, {}).get(f"stanine/{name}", "")
+            for what in ("drain", "drain_appendonly_off")
+        ]
+        figures = [
+            ranged(found, what, name)
+            for what in ("drain", "drain_appendonly_off", "enqueue", "bulk_enqueue")
+        ]
         rows.append([name, figures[0], ratios[0], figures[1], ratios[1], *figures[2:]])
-    head = ["", "drain/s, AOF everysec", "Stanine is", "drain/s, AOF off", "Stanine is", "one by one/s", "in bulk/s"]
-    return f"{found['machine']}; {found['server']}; {found['rounds']} rounds.\n\n{table(head, rows)}"
+    head = [
+        "",
+        "drain/s, AOF everysec",
+        "Stanine is",
+        "drain/s, AOF off",
+        "Stanine is",
+        "one by one/s",
+        "in bulk/s",
+    ]
+    return (
+        f"{found['machine']}; {found['server']}; {found['rounds']} rounds.\n\n{table(head, rows)}"
+    )
 
 
 def latencies(found: dict[str, Any]) -> str:
     """Return the table of idle pick-up and of memory a message."""
     rows = [
-        [name, each["p50"], each["p99"], each["samples"], found["message_bytes"][name], found["record_bytes"][name]]
+        [
+            name,
+            each["p50"],
+            each["p99"],
+            each["samples"],
+            found["message_bytes"][name],
+            found["record_bytes"][name],
+        ]
         for name, each in sorted(found["latency_ms"].items(), key=lambda pair: pair[1]["p50"])
     ]
     return table(["", "p50 ms", "p99 ms", "samples", "bytes a message", "bytes a record"], rows)
@@ -55,25 +82,44 @@ def latencies(found: dict[str, Any]) -> str:
 
 def versions(found: dict[str, Any], http: dict[str, Any]) -> str:
     """Return all versions in a line."""
-    return ", ".join(f"{name} {version}" for name, version in {**found.get("versions", {}), **http.get("versions", {})}.items()) + "."
+    return (
+        ", ".join(
+            f"{name} {version}"
+            for name, version in {**found.get("versions", {}), **http.get("versions", {})}.items()
+        )
+        + "."
+    )
 
 
 def over_http(found: dict[str, Any]) -> str:
     """Return the table of submissions over HTTP."""
     ways = ("sequential", "single", "bulk")
     rows = [
-        [name, *(ranged(found, f"{how}_{figure}", name) for how in ways for figure in ("per_second", "p50_ms", "p99_ms"))]
+        [
+            name,
+            *(
+                ranged(found, f"{how}_{figure}", name)
+                for how in ways
+                for figure in ("per_second", "p50_ms", "p99_ms")
+            ),
+        ]
         for name in found["single_per_second"]
     ]
     named = ("one connection", "64 connections", "bulk")
-    head = ["", *(f"{how}: {figure}" for how in named for figure in ("per second", "p50 ms", "p99 ms"))]
+    head = [
+        "",
+        *(f"{how}: {figure}" for how in named for figure in ("per second", "p50 ms", "p99 ms")),
+    ]
     return table(head, rows)
 
 
 def scoring(found: dict[str, Any]) -> str:
     """Return the table of the kernel."""
     spread = found["spread"]
-    rows = [[name, rate, f"{spread[name]['min']:,} to {spread[name]['max']:,}"] for name, rate in found["attempts_per_second"].items()]
+    rows = [
+        [name, rate, f"{spread[name]['min']:,} to {spread[name]['max']:,}"]
+        for name, rate in found["attempts_per_second"].items()
+    ]
     return table(["", "attempts/s on one core", "spread"], rows)
 
 
@@ -81,28 +127,54 @@ def memory(found: dict[str, Any]) -> str:
     """Return the tables of layouts and of the configuration."""
     parts = []
     for server, each in found["servers"].items():
-        rows = [[layout, size, each["ratios"][f"{layout}/stanine"]] for layout, size in each["bytes"].items()]
+        rows = [
+            [layout, size, each["ratios"][f"{layout}/stanine"]]
+            for layout, size in each["bytes"].items()
+        ]
         parts.append(
-            f"{server}, {found['attempts']:,} attempts:\n\n" + table(["", "bytes an attempt with its result", "times Stanine's"], rows)
+            f"{server}, {found['attempts']:,} attempts:\n\n"
+            + table(["", "bytes an attempt with its result", "times Stanine's"], rows)
         )
         rows = [
             [
                 one["settings"],
                 layout,
                 one[layout]["bytes"],
-                *(one[layout][f"{what}_us"]["p50"] for what in ("read_one", "read_all", "change_one")),
+                *(
+                    one[layout][f"{what}_us"]["p50"]
+                    for what in ("read_one", "read_all", "change_one")
+                ),
             ]
             for one in each["configuration"]
             for layout in ("string", "hash")
         ]
-        parts.append(table(["settings", "configuration as", "bytes", "read one, µs", "read all, µs", "change one, µs"], rows))
+        parts.append(
+            table(
+                [
+                    "settings",
+                    "configuration as",
+                    "bytes",
+                    "read one, µs",
+                    "read all, µs",
+                    "change one, µs",
+                ],
+                rows,
+            )
+        )
     return "\n\n".join(parts)
 
 
 def server_time(found: dict[str, Any]) -> str:
     """Return the table of the server's time, in version 0.1 and now."""
     rows = [
-        [name, way, *(f"{each[way][what]:,} ({ends[what]['min']:,} to {ends[what]['max']:,})" for what in each[way])]
+        [
+            name,
+            way,
+            *(
+                f"{each[way][what]:,} ({ends[what]['min']:,} to {ends[what]['max']:,})"
+                for what in each[way]
+            ),
+        ]
         for name, each in found["servers"].items()
         for way, ends in each["spread"].items()
     ]
@@ -113,8 +185,20 @@ def server_time(found: dict[str, Any]) -> str:
 def growth(found: dict[str, Any]) -> str:
     """Return the table of growth."""
     rows = [
-        [series, value, at["per_second"], f"{at['spread']['min']:,} to {at['spread']['max']:,}", at["worker_mib"]]
-        for series in (*sorted(name for name in found if name.startswith("backlog")), "processes", "items", "appendfsync", "distance")
+        [
+            series,
+            value,
+            at["per_second"],
+            f"{at['spread']['min']:,} to {at['spread']['max']:,}",
+            at["worker_mib"],
+        ]
+        for series in (
+            *sorted(name for name in found if name.startswith("backlog")),
+            "processes",
+            "items",
+            "appendfsync",
+            "distance",
+        )
         for value, at in found.get(series, {}).items()
     ]
     ping = found["ping_ms"]
@@ -125,7 +209,12 @@ def growth(found: dict[str, Any]) -> str:
 def bars(documents: dict[str, dict[str, Any]]) -> str:
     """Return every bar, met or not."""
     rows = [
-        ["met" if bar["met"] else "**not met**", bar["bar"], bar["figure"], f"`python -m benchmarks.{name}`"]
+        [
+            "met" if bar["met"] else "**not met**",
+            bar["bar"],
+            bar["figure"],
+            f"`python -m benchmarks.{name}`",
+        ]
         for name, found in documents.items()
         for bar in found.get("bars", [])
     ]
@@ -136,7 +225,10 @@ def main() -> None:
     """Write page and plots."""
     names = ("compare", "http", "scoring", "memory", "server_time", "growth")
     documents = {name: plots.read(name) for name in names}
-    sections = {"bars": bars(documents), "versions": versions(documents["compare"], documents["http"])}
+    sections = {
+        "bars": bars(documents),
+        "versions": versions(documents["compare"], documents["http"]),
+    }
     makers = {
         "rates": ("compare", rates),
         "latencies": ("compare", latencies),

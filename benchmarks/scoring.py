@@ -22,7 +22,9 @@ from pathlib import Path
 from typing import Any
 
 # One thread for whatever BLAS is there: figures are a core's. Before NumPy is loaded.
-os.environ.update(dict.fromkeys(("OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "OMP_NUM_THREADS"), "1"))
+os.environ.update(
+    dict.fromkeys(("OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "OMP_NUM_THREADS"), "1")
+)
 
 import numpy as np
 
@@ -38,7 +40,9 @@ MISSING = 0.02
 OMITTED = 255
 
 
-def pure_python(codes: bytes, scales: list[tuple[list[tuple[int, bool]], int]]) -> list[float | None]:
+def pure_python(
+    codes: bytes, scales: list[tuple[list[tuple[int, bool]], int]]
+) -> list[float | None]:
     """Score one attempt item by item."""
     means: list[float | None] = []
     for items, fewest in scales:
@@ -65,7 +69,10 @@ class Ways:
         self.entry = entry_of(plain)
         self.kernel = Kernel(self.entry.plan)
         places = {item["id"]: place for place, item in enumerate(plain["spec"]["items"])}
-        self.scales = [([(places[item], reverse) for item, reverse in scale["items"]], scale["minValid"]) for scale in scales_of(plain)]
+        self.scales = [
+            ([(places[item], reverse) for item, reverse in scale["items"]], scale["minValid"])
+            for scale in scales_of(plain)
+        ]
         chance = np.random.default_rng(1)
         matrix = chance.integers(0, 5, (attempts, 50), dtype=np.uint8)
         matrix[chance.random(matrix.shape) < MISSING] = OMITTED
@@ -78,7 +85,10 @@ class Ways:
                 self.signs[item, scale] = -1.0 if reverse else 1.0
         self.ones = np.abs(self.signs)
         # Points from the middle of the options, so that a reverse key is a sign and a missing answer adds nothing.
-        self.points, self.present = np.array([-2.0, -1, 0, 1, 2] + [0.0] * 251), np.array([1.0] * 5 + [0.0] * 251)
+        self.points, self.present = (
+            np.array([-2.0, -1, 0, 1, 2] + [0.0] * 251),
+            np.array([1.0] * 5 + [0.0] * 251),
+        )
 
     def by_kernel(self) -> int:
         """Score as the resultWatcher does."""
@@ -98,7 +108,9 @@ class Ways:
         """Score by matrix products."""
         for batch in self.batches:
             codes = load(batch)
-            _ = (self.points.take(codes) @ self.signs) / (self.present.take(codes) @ self.ones) + 3.0
+            _ = (self.points.take(codes) @ self.signs) / (
+                self.present.take(codes) @ self.ones
+            ) + 3.0
         return len(self.records)
 
     def by_product_of_codes(self) -> int:
@@ -115,9 +127,12 @@ class Ways:
 
     def are_equal(self) -> bool:
         """Tell whether the kernel's scores are the plain scorer's."""
-        bodies = [body for batch in self.batches[:4] for body in self.kernel.score(load(batch)).packed()]
+        bodies = [
+            body for batch in self.batches[:4] for body in self.kernel.score(load(batch)).packed()
+        ]
         return all(
-            [scale.raw for scale in decode_result(body, self.entry).scales.values()] == pure_python(codes, self.scales)
+            [scale.raw for scale in decode_result(body, self.entry).scales.values()]
+            == pure_python(codes, self.scales)
             for body, codes in zip(bodies, self.records, strict=False)
         )
 
@@ -140,7 +155,10 @@ def measure(attempts: int, rounds: int) -> dict[str, Any]:
             rates[name].append(count / (time.perf_counter() - began))
     rates = {name: values[1:] for name, values in rates.items()}  # the first round warms up
     pairs = (("product", "kernel"), ("product_of_codes", "kernel"), ("kernel", "python"))
-    ratios = {f"{one}/{other}": [a / b for a, b in zip(rates[one], rates[other], strict=True)] for one, other in pairs}
+    ratios = {
+        f"{one}/{other}": [a / b for a, b in zip(rates[one], rates[other], strict=True)]
+        for one, other in pairs
+    }
     loose, strict = median(ratios["product/kernel"]), median(ratios["product_of_codes/kernel"])
     rate = median(rates["kernel"])
     return {
@@ -154,7 +172,11 @@ def measure(attempts: int, rounds: int) -> dict[str, Any]:
         "equal_to_python": ways.are_equal(),
         "bars": [
             {"bar": "kernel ≥ 1,000,000 attempts/s a core", "figure": rate, "met": rate >= 1e6},
-            {"bar": "kernel at most 2 times the matrix product of these scores and its loads", "figure": loose, "met": loose <= 2},
+            {
+                "bar": "kernel at most 2 times the matrix product of these scores and its loads",
+                "figure": loose,
+                "met": loose <= 2,
+            },
             {
                 "bar": "the same by the strictest reading: one product of the codes, blind to missing answers",
                 "figure": strict,
@@ -166,7 +188,9 @@ def measure(attempts: int, rounds: int) -> dict[str, Any]:
 
 def main() -> int:
     """Parse the command line, measure, print; status 1 if the kernel's scores are not those of the plain scorer."""
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.scoring", description=(__doc__ or "").split("\n", 1)[0])
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks.scoring", description=(__doc__ or "").split("\n", 1)[0]
+    )
     parser.add_argument("--json", action="store_true", help="print one JSON document")
     parser.add_argument("--attempts", type=int, default=51_200)
     parser.add_argument("--rounds", type=int, default=25)
@@ -179,7 +203,9 @@ def main() -> int:
         print(json.dumps(found))
     else:
         for name, rate in found["attempts_per_second"].items():
-            print(f"{name:28}{rate:>14,} attempts/s   ({found['spread'][name]['min']:,} to {found['spread'][name]['max']:,})")
+            print(
+                f"{name:28}{rate:>14,} attempts/s   ({found['spread'][name]['min']:,} to {found['spread'][name]['max']:,})"
+            )
         for bar in found["bars"]:
             print(f"{'met    ' if bar['met'] else 'NOT met'} {bar['bar']}: {bar['figure']:,}")
     return int(not found["equal_to_python"])

@@ -39,21 +39,31 @@ MOST = 0.75
 
 def unpack_version_0_1(directory: Path) -> None:
     """Unpack the services of version 0.1 into a directory; raises CalledProcessError where the repository does not have the commit."""
-    archive = subprocess.run(["git", "archive", VERSION_0_1, "services"], cwd=ROOT, capture_output=True, check=True).stdout
+    archive = subprocess.run(
+        ["git", "archive", VERSION_0_1, "services"], cwd=ROOT, capture_output=True, check=True
+    ).stdout
     with tarfile.open(fileobj=io.BytesIO(archive)) as packed:
         packed.extractall(directory, filter="data")
 
 
-def drive(orders: Mapping[str, Orders], attempts: int, rounds: int, name: str) -> dict[str, dict[str, list[float]]]:
+def drive(
+    orders: Mapping[str, Orders], attempts: int, rounds: int, name: str
+) -> dict[str, dict[str, list[float]]]:
     """Return microseconds an attempt, and the ratio, of each round, by version and step."""
-    figures: dict[str, dict[str, list[float]]] = {way: defaultdict(list) for way in (*orders, "ratio")}
+    figures: dict[str, dict[str, list[float]]] = {
+        way: defaultdict(list) for way in (*orders, "ratio")
+    }
     calls = min(SLICE, max(1, attempts // BATCH))
     slices = max(1, attempts // (calls * BATCH))
     for turn in range(rounds):
-        found: dict[str, Any] = {way: dict.fromkeys(("submit_us", "drain_us", "total_us"), 0.0) for way in orders}
+        found: dict[str, Any] = {
+            way: dict.fromkeys(("submit_us", "drain_us", "total_us"), 0.0) for way in orders
+        }
         for each in orders.values():
             each.give("empty")
-            each.give("slice", batches=calls)  # loads the functions, and what a command allocates at its first call
+            each.give(
+                "slice", batches=calls
+            )  # loads the functions, and what a command allocates at its first call
         for number in range(slices):
             for way in list(orders)[:: -1 if number % 2 else 1]:
                 took = orders[way].give("slice", batches=calls)
@@ -72,20 +82,31 @@ def drive(orders: Mapping[str, Orders], attempts: int, rounds: int, name: str) -
 
 def compare(binary: str, directory: Path, attempts: int, rounds: int) -> tuple[str, dict[str, Any]]:
     """Return a server's version, and what both versions of Stanine take of such a server."""
-    paths = {"0.1": ("store_0_1", {"PYTHONPATH": f"{directory / 'services'}:{ROOT}"}), "now": ("store_now", {})}
+    paths = {
+        "0.1": ("store_0_1", {"PYTHONPATH": f"{directory / 'services'}:{ROOT}"}),
+        "now": ("store_now", {}),
+    }
     log = directory / "log"
     with ExitStack() as stack:
         orders = {}
         for way, (module, environment) in paths.items():
             server = stack.enter_context(running(binary=binary))
             command = [sys.executable, "-m", f"benchmarks.peers.{module}"]
-            process = stack.enter_context(started(command, {"BENCH_URL": server.url, **environment}, log, stdin=-1, stdout=-1))
+            process = stack.enter_context(
+                started(command, {"BENCH_URL": server.url, **environment}, log, stdin=-1, stdout=-1)
+            )
             orders[way] = Orders(process, log)
         with redis.Redis.from_url(server.url) as client:
             name = machine.server_version(client)
         figures = drive(orders, attempts, rounds, name)
-    medians = {way: {what: machine.median(values) for what, values in each.items()} for way, each in figures.items()}
-    spread = {way: {what: machine.spread(values) for what, values in each.items()} for way, each in figures.items()}
+    medians = {
+        way: {what: machine.median(values) for what, values in each.items()}
+        for way, each in figures.items()
+    }
+    spread = {
+        way: {what: machine.spread(values) for what, values in each.items()}
+        for way, each in figures.items()
+    }
     return name, {**medians, "spread": spread}
 
 
@@ -98,7 +119,11 @@ def measure(count: int, rounds: int) -> dict[str, Any]:
         servers = dict(compare(binary, Path(directory), count, rounds) for binary in binaries)
     ratios = {name: each["ratio"]["total_us"] for name, each in servers.items()}
     bars = [
-        {"bar": f"server time of keyed bulk submit and drain ≤ {MOST} of version 0.1's, {name}", "figure": ratio, "met": ratio <= MOST}
+        {
+            "bar": f"server time of keyed bulk submit and drain ≤ {MOST} of version 0.1's, {name}",
+            "figure": ratio,
+            "met": ratio <= MOST,
+        }
         for name, ratio in ratios.items()
     ]
     return {"machine": on, "attempts": count, "rounds": rounds, "servers": servers, "bars": bars}
@@ -106,7 +131,9 @@ def measure(count: int, rounds: int) -> dict[str, Any]:
 
 def main() -> int:
     """Parse the command line, measure, print; status 2 where version 0.1 is not in the repository."""
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.server_time", description=(__doc__ or "").split("\n", 1)[0])
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks.server_time", description=(__doc__ or "").split("\n", 1)[0]
+    )
     parser.add_argument("--json", action="store_true", help="print one JSON document")
     parser.add_argument("--attempts", type=int, default=4 * SLICE * BATCH)
     parser.add_argument("--rounds", type=int, default=7)
@@ -115,7 +142,10 @@ def main() -> int:
     try:
         found = measure(options.attempts, options.rounds)
     except subprocess.CalledProcessError as error:
-        print(f"benchmarks.server_time: commit {VERSION_0_1} is needed: {error.stderr.decode().strip()}", file=sys.stderr)
+        print(
+            f"benchmarks.server_time: commit {VERSION_0_1} is needed: {error.stderr.decode().strip()}",
+            file=sys.stderr,
+        )
         return 2
     if options.output:
         options.output.write_text(json.dumps(found, indent=1) + "\n")
@@ -124,7 +154,9 @@ def main() -> int:
         return 0
     for name, each in found["servers"].items():
         for way in ("0.1", "now", "ratio"):
-            figures = "  ".join(f"{what.removesuffix('_us')} {value:>6}" for what, value in each[way].items())
+            figures = "  ".join(
+                f"{what.removesuffix('_us')} {value:>6}" for what, value in each[way].items()
+            )
             print(f"{name:32}{way:6} {figures}   {each['spread'][way]['total_us']}")
     for bar in found["bars"]:
         print(f"{'met    ' if bar['met'] else 'NOT met'} {bar['bar']}: {bar['figure']}")

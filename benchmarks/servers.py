@@ -109,5 +109,8 @@ def set_appendfsync(client: "redis.Redis", mode: str) -> None:
         return
     client.config_set("appendfsync", mode)
     client.config_set("appendonly", "yes")
-    while client.info("persistence")["aof_rewrite_in_progress"] or client.info("persistence")["aof_rewrite_scheduled"]:
+    while (
+        client.info("persistence")["aof_rewrite_in_progress"]
+        or client.info("persistence")["aof_rewrite_scheduled"]
+    ):
         time.sleep(0.01)

@@ -59,19 +59,30 @@ class Bench:
         self.chance = random.Random(1)
 
     def _outbox(self, route: Route) -> Outbox:
-        return Outbox(self.broker.ready_key(route.queue), self.broker.head(route.queue, route.actor))
+        return Outbox(
+            self.broker.ready_key(route.queue), self.broker.head(route.queue, route.actor)
+        )
 
     def watcher(self, name: str) -> "subprocess.Popen[bytes]":
         """Start a watcher as a process."""
-        environment = {**os.environ, "STANINE_REDIS_URL": self.url, "STANINE_NAMESPACE": "bench", "OTEL_SDK_DISABLED": "true"}
-        return subprocess.Popen([sys.executable, "-m", f"stanine.{name}"], env=environment, stderr=subprocess.DEVNULL)
+        environment = {
+            **os.environ,
+            "STANINE_REDIS_URL": self.url,
+            "STANINE_NAMESPACE": "bench",
+            "OTEL_SDK_DISABLED": "true",
+        }
+        return subprocess.Popen(
+            [sys.executable, "-m", f"stanine.{name}"], env=environment, stderr=subprocess.DEVNULL
+        )
 
     async def publish(self) -> None:
         """Publish the instrument and wait until it is indexed."""
         plain = read_yaml(INSTRUMENT.read_bytes())
         instrument = parse_instrument(plain)
         document = canonical(plain)
-        await self.instruments.publish("ipip-50", document, digest(document), form_digest(instrument))
+        await self.instruments.publish(
+            "ipip-50", document, digest(document), form_digest(instrument)
+        )
         while self.index.entries.newest("ipip-50") is None:
             await asyncio.sleep(0.05)
             await self.index.refresh()
@@ -79,13 +90,18 @@ class Bench:
     def submission(self) -> Submission:
         """Return one person's answers."""
         codes = bytes(self.chance.choices(range(5), k=50))
-        return Submission(1, 1, codes, secrets.token_bytes(16), id_random(secrets.token_bytes(RANDOM_BYTES)))
+        return Submission(
+            1, 1, codes, secrets.token_bytes(16), id_random(secrets.token_bytes(RANDOM_BYTES))
+        )
 
     async def backlog(self, count: int) -> float:
         """Queue attempts one message each; return the seconds it took."""
         began = time.perf_counter()
         for start in range(0, count, MAX_SUBMISSIONS):
-            await self.attempts.submit([self.submission() for _ in range(min(MAX_SUBMISSIONS, count - start))], ids_per_message=1)
+            await self.attempts.submit(
+                [self.submission() for _ in range(min(MAX_SUBMISSIONS, count - start))],
+                ids_per_message=1,
+            )
         return time.perf_counter() - began
 
     async def committed(self) -> int:

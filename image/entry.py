@@ -27,7 +27,10 @@ def run(arguments: list[str]) -> int:
     """Run a process to its end; return its exit status, 2 if there is none of that name."""
     name = arguments[0] if arguments else ""
     if name not in PROCESSES:
-        print(f"stanine: name the process to run, one of {', '.join(PROCESSES)}; after it come its own options", file=sys.stderr)  # noqa: T201 - there is no log yet
+        print(  # noqa: T201 - there is no log yet
+            f"stanine: name the process to run, one of {', '.join(PROCESSES)}; after it come its own options",
+            file=sys.stderr,
+        )
         return 2
     # Process 1 ignores signals that it does not handle, so that a stop during the imports would wait for the whole grace period.
     signal.signal(signal.SIGTERM, _end)

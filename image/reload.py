@@ -85,7 +85,11 @@ def run(arguments: list[str]) -> int:
 
 def stand_in(arguments: list[str]) -> None:
     """Answer at a process's address in its place: alive, so that the container stays, and not ready."""
-    options = dict(each.removeprefix("--").removeprefix("health-").split("=", 1) for each in arguments if "=" in each)
+    options = dict(
+        each.removeprefix("--").removeprefix("health-").split("=", 1)
+        for each in arguments
+        if "=" in each
+    )
     Absence(options["host"], int(options["port"])).serve_forever()
 
 
@@ -105,7 +109,9 @@ class Answer(BaseHTTPRequestHandler):
         """Answer a probe, or a request of any kind."""
         self.send_response(200 if self.path == "/healthz" else 503)
         self.end_headers()
-        self.wfile.write(b"The changed process has ended; its log says why. The next change starts it again.\n")
+        self.wfile.write(
+            b"The changed process has ended; its log says why. The next change starts it again.\n"
+        )
 
     do_POST = do_PUT = do_DELETE = do_GET  # noqa: N815 - named so by http.server
 

@@ -21,8 +21,16 @@ DOCUMENT = {
     "spec": {
         "title": "Smoke test",
         "language": "en",
-        "responseSets": [{"name": "agreement", "options": [{"value": value, "label": str(value)} for value in range(1, 6)]}],
-        "items": [{"id": f"i{number}", "text": f"Statement {number}", "responses": "agreement"} for number in range(1, 5)],
+        "responseSets": [
+            {
+                "name": "agreement",
+                "options": [{"value": value, "label": str(value)} for value in range(1, 6)],
+            }
+        ],
+        "items": [
+            {"id": f"i{number}", "text": f"Statement {number}", "responses": "agreement"}
+            for number in range(1, 5)
+        ],
         "scales": [{"id": "agreement_all", "items": ["i1", "i2", "-i3", "i4"], "score": "Sum"}],
     },
 }
@@ -44,18 +52,32 @@ def main() -> int:
         return _say(f"smoke: set {' and '.join(missing)}", 1)
     step = "reach the API"
     with httpx.Client(
-        base_url=os.environ["STANINE_API_URL"], headers={"authorization": f"Bearer {os.environ['STANINE_KEY']}"}, timeout=40
+        base_url=os.environ["STANINE_API_URL"],
+        headers={"authorization": f"Bearer {os.environ['STANINE_KEY']}"},
+        timeout=40,
     ) as client:
         try:
             _until_ready(client)
             step = "publish"
-            published = _json(client.put(f"/v1/instruments/{NAME}", params={"wait": 30}, json=DOCUMENT), 200, 201)
+            published = _json(
+                client.put(f"/v1/instruments/{NAME}", params={"wait": 30}, json=DOCUMENT), 200, 201
+            )
             _say(f"published {NAME}, revision {published['revision']}")
             step = "submit"
-            submitted = _json(client.post(f"/v1/instruments/{NAME}/attempts", params={"wait": 30}, json={"answers": ANSWERS}), 200, 202)
+            submitted = _json(
+                client.post(
+                    f"/v1/instruments/{NAME}/attempts",
+                    params={"wait": 30},
+                    json={"answers": ANSWERS},
+                ),
+                200,
+                202,
+            )
             _say(f"submitted an attempt: {submitted['attempt']}")
             step = "read the result"
-            result = _json(client.get(f"/v1/attempts/{submitted['attempt']}/result", params={"wait": 30}), 200)
+            result = _json(
+                client.get(f"/v1/attempts/{submitted['attempt']}/result", params={"wait": 30}), 200
+            )
             raw = result["scales"]["agreement_all"]["raw"]
             if raw != EXPECTED:
                 return _say(f"smoke: the score is {raw}, and should be {EXPECTED}", 1)
@@ -81,7 +103,9 @@ def _until_ready(client: httpx.Client) -> None:
 
 def _json(answer: httpx.Response, *expected: int) -> Any:
     if answer.status_code not in expected:
-        raise SmokeError(f"{answer.request.method} {answer.request.url.path} was answered {answer.status_code}: {answer.text[:500]}")
+        raise SmokeError(
+            f"{answer.request.method} {answer.request.url.path} was answered {answer.status_code}: {answer.text[:500]}"
+        )
     return answer.json()
 
 

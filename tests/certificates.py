@@ -20,7 +20,9 @@ class Authority:
 
     def issue(self, name: str, names: Sequence[str] = ()) -> tuple[Path, Path]:
         """Make a certificate; return it and its key. `names`: what it is good for, as `DNS:…` and `IP:…`."""
-        certificate, key, request = (self.folder / f"{name}.{kind}" for kind in ("crt", "key", "csr"))
+        certificate, key, request = (
+            self.folder / f"{name}.{kind}" for kind in ("crt", "key", "csr")
+        )
         _openssl("req", *_KEY, "-subj", f"/CN={name}", "-keyout", str(key), "-out", str(request))
         extensions = self.folder / f"{name}.ext"
         extensions.write_text(f"subjectAltName={','.join(names or [f'DNS:{name}'])}\n")

@@ -21,7 +21,9 @@ from redis.retry import Retry
 from tests import skips
 
 # A busy machine must not fail a property by its time.
-hypothesis.settings.register_profile("stanine", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow])
+hypothesis.settings.register_profile(
+    "stanine", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow]
+)
 hypothesis.settings.load_profile("stanine")
 
 
@@ -50,7 +52,9 @@ def need(part: str, *, found: bool) -> None:
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     """Close a run with a line for each reason for which tests were skipped: how many, and what to install."""
     skipped = terminalreporter.stats.get("skipped", [])
-    lines = skips.closing_lines(str(report.longrepr[2]).removeprefix("Skipped: ") for report in skipped)
+    lines = skips.closing_lines(
+        str(report.longrepr[2]).removeprefix("Skipped: ") for report in skipped
+    )
     if lines:
         terminalreporter.section("skipped", sep="=")
         for line in lines:
@@ -69,7 +73,9 @@ def valkey_binary() -> str:
     return str(_binary.get_binary_path())
 
 
-def start_server(directory: Path, *options: str, binary: str | None = None, port: int | None = None) -> Server:
+def start_server(
+    directory: Path, *options: str, binary: str | None = None, port: int | None = None
+) -> Server:
     """Start a server with its data in `directory`; started again on the same directory it reads what it had."""
     port = port or free_port()
     command = [binary or valkey_binary(), "--port", str(port), "--bind", "127.0.0.1", "--dir", str(directory), "--save", "",
@@ -77,7 +83,9 @@ def start_server(directory: Path, *options: str, binary: str | None = None, port
                "--hash-max-listpack-value", "1024", "--loglevel", "warning", *options]  # fmt: skip
     with (directory / "server.log").open("ab") as log:
         process = subprocess.Popen(command, stdout=log, stderr=subprocess.STDOUT)
-    client = redis.Redis(port=port, socket_timeout=5, retry=Retry(NoBackoff(), 0))  # redis-py tries a refused password 10 times: 4 s
+    client = redis.Redis(
+        port=port, socket_timeout=5, retry=Retry(NoBackoff(), 0)
+    )  # redis-py tries a refused password 10 times: 4 s
     deadline = time.monotonic() + 20
     while True:
         try:
@@ -127,7 +135,12 @@ def own_server(tmp_path: Path) -> Iterator[Callable[..., Server]]:
     """Start servers that this test may kill, restart or fill; whatever runs at the end is stopped."""
     started: list[Server] = []
 
-    def start(*options: str, directory: Path | None = None, binary: str | None = None, port: int | None = None) -> Server:
+    def start(
+        *options: str,
+        directory: Path | None = None,
+        binary: str | None = None,
+        port: int | None = None,
+    ) -> Server:
         directory = directory or tmp_path / f"server-{len(started)}"
         directory.mkdir(exist_ok=True)
         server = start_server(directory, *options, binary=binary, port=port)

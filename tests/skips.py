@@ -39,4 +39,7 @@ def reason(part: str) -> str:
 def closing_lines(reasons: Iterable[str]) -> list[str]:
     """Return a line for each reason, the one that skipped most first."""
     counts = Counter(reasons)
-    return [f"{count} skipped: {why}" for why, count in sorted(counts.items(), key=lambda pair: (-pair[1], pair[0]))]
+    return [
+        f"{count} skipped: {why}"
+        for why, count in sorted(counts.items(), key=lambda pair: (-pair[1], pair[0]))
+    ]

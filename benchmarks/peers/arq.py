@@ -38,9 +38,16 @@ async def submit() -> None:
     async def add_many(attempts: list[tuple[int, bytes]]) -> None:
         await pool.hset(ATTEMPTS, mapping=dict(attempts))
         for start in range(0, len(attempts), AT_ONCE):
-            await asyncio.gather(*(pool.enqueue_job("score_attempt", number) for number, _ in attempts[start : start + AT_ONCE]))
+            await asyncio.gather(
+                *(
+                    pool.enqueue_job("score_attempt", number)
+                    for number, _ in attempts[start : start + AT_ONCE]
+                )
+            )
 
-    await Submitter(add, add_many, attempt_text, lambda number: look.hexists(RESULTS, str(number))).run()
+    await Submitter(
+        add, add_many, attempt_text, lambda number: look.hexists(RESULTS, str(number))
+    ).run()
 
 
 if __name__ == "__main__":
@@ -48,6 +55,12 @@ if __name__ == "__main__":
         logging.getLogger("arq").setLevel(logging.ERROR)
         asyncio.set_event_loop_policy(uvloop.EventLoopPolicy())
         asyncio.set_event_loop(asyncio.new_event_loop())
-        Worker([score_attempt], redis_settings=RedisSettings.from_dsn(URL), max_jobs=100, keep_result=0, log_results=False).run()
+        Worker(
+            [score_attempt],
+            redis_settings=RedisSettings.from_dsn(URL),
+            max_jobs=100,
+            keep_result=0,
+            log_results=False,
+        ).run()
     else:
         uvloop.run(submit())

@@ -32,9 +32,16 @@ async def submit() -> None:
 
     async def add_many(attempts: list[tuple[int, bytes]]) -> None:
         await records.hset(ATTEMPTS, mapping=dict(attempts))
-        await queue.addBulk([{"name": "score", "data": {"attempt": number}, "opts": REMOVED} for number, _ in attempts])
+        await queue.addBulk(
+            [
+                {"name": "score", "data": {"attempt": number}, "opts": REMOVED}
+                for number, _ in attempts
+            ]
+        )
 
-    await Submitter(add, add_many, attempt_text, lambda number: look.hexists(RESULTS, str(number))).run()
+    await Submitter(
+        add, add_many, attempt_text, lambda number: look.hexists(RESULTS, str(number))
+    ).run()
 
 
 async def work() -> None:

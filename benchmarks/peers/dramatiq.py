@@ -39,4 +39,8 @@ def add_many(attempts: list[tuple[int, bytes]]) -> None:
 
 
 if __name__ == "__main__":
-    asyncio.run(Submitter(add, add_many, attempt_text, lambda number: records.hexists(RESULTS, str(number))).run())
+    asyncio.run(
+        Submitter(
+            add, add_many, attempt_text, lambda number: records.hexists(RESULTS, str(number))
+        ).run()
+    )

@@ -23,7 +23,13 @@ from stanine.messages import SCORE_ATTEMPTS
 from stanine.store import load_library
 from stanine.store.blocks import IDS_FIELD, RUN_FIELD, WHOLE_BLOCK_FROM, fields_of
 from stanine.store.keys import BLOCK_SIZE, Keys
-from stanine.store.records import COMMIT_BYTES, RANDOM_BYTES, TIME_BYTES, attempt_record, result_start
+from stanine.store.records import (
+    COMMIT_BYTES,
+    RANDOM_BYTES,
+    TIME_BYTES,
+    attempt_record,
+    result_start,
+)
 
 #: Messages read at once, as the resultWatcher's batches are.
 BATCH = 512
@@ -55,7 +61,9 @@ class Wire:
 
     def __init__(self) -> None:
         address = urlsplit(URL)
-        self._socket = socket.create_connection((address.hostname or "127.0.0.1", address.port or 6379))
+        self._socket = socket.create_connection(
+            (address.hostname or "127.0.0.1", address.port or 6379)
+        )
         self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self._buffer = bytearray(1 << 20)
         self._view = memoryview(self._buffer)
@@ -91,7 +99,9 @@ class Wire:
         return got
 
 
-def load_of(keys: Keys, first: int, count: int, arrivals: int, change: bytes, runs: set[int]) -> tuple[bytes, int]:
+def load_of(
+    keys: Keys, first: int, count: int, arrivals: int, change: bytes, runs: set[int]
+) -> tuple[bytes, int]:
     """Return the commands that load attempts which arrived one after the other, and the bytes of the reply.
 
     `arrivals`: how many attempts there are; `change`: the last change of the index; `runs`: the blocks whose records are one field.
@@ -106,18 +116,32 @@ def load_of(keys: Keys, first: int, count: int, arrivals: int, change: bytes, ru
         ids = _size(bytes(there * RANDOM_BYTES))
         run = _size(bytes(1 + TIME_BYTES + 3 + BLOCK_SIZE * (RECORD_BYTES - TIME_BYTES)))
         if some < WHOLE_BLOCK_FROM:
-            load.append(command("HMGET", keys.attempts(block), *fields_of(range(slot, slot + some))))
-            records = run + some * len(NIL) if block in runs else len(NIL) + some * _size(bytes(RECORD_BYTES))
+            load.append(
+                command("HMGET", keys.attempts(block), *fields_of(range(slot, slot + some)))
+            )
+            records = (
+                run + some * len(NIL)
+                if block in runs
+                else len(NIL) + some * _size(bytes(RECORD_BYTES))
+            )
             expected += len(b"*%d\r\n" % (some + 2)) + ids + records
         else:
             load.append(command("HGETALL", keys.attempts(block)))
             slots = [] if block in runs else range(there)
-            fields = [IDS_FIELD.encode(), *(b"%d" % each for each in slots), *([RUN_FIELD.encode()] if block in runs else [])]
+            fields = [
+                IDS_FIELD.encode(),
+                *(b"%d" % each for each in slots),
+                *([RUN_FIELD.encode()] if block in runs else []),
+            ]
             records = run if block in runs else there * _size(bytes(RECORD_BYTES))
-            expected += len(b"*%d\r\n" % (2 * len(fields))) + sum(map(_size, fields)) + ids + records
+            expected += (
+                len(b"*%d\r\n" % (2 * len(fields))) + sum(map(_size, fields)) + ids + records
+            )
         arrival += some
     asked = len(load) - 1
-    return b"".join(load) + command("EXEC"), len(b"+OK\r\n") + asked * len(b"+QUEUED\r\n") + len(b"*%d\r\n" % asked) + expected
+    return b"".join(load) + command("EXEC"), len(b"+OK\r\n") + asked * len(b"+QUEUED\r\n") + len(
+        b"*%d\r\n" % asked
+    ) + expected
 
 
 def _size(data: bytes) -> int:
@@ -132,14 +156,22 @@ def run() -> None:
     Queue(SCORE_ATTEMPTS.queue, names).join(client, CONSUMER, QueueSettings(lease_ms=3_600_000))
     data = head(SCORE_ATTEMPTS.queue, SCORE_ATTEMPTS.actor)
     entry = re.compile(
-        rb"\*2\r\n(\$\d+\r\n\d+-\d+\r\n)\*4\r\n\$1\r\nh\r\n\$%d\r\n%b\r\n\$1\r\ni\r\n\$16\r\n(.{16})\r\n" % (len(data), re.escape(data)),
+        rb"\*2\r\n(\$\d+\r\n\d+-\d+\r\n)\*4\r\n\$1\r\nh\r\n\$%d\r\n%b\r\n\$1\r\ni\r\n\$16\r\n(.{16})\r\n"
+        % (len(data), re.escape(data)),
         re.DOTALL,
     )
     wire = Wire()
-    read = command("XREADGROUP", "GROUP", GROUP, CONSUMER, "COUNT", BATCH, "STREAMS", names.ready, ">")
-    commit, ack = load_library().function("commit_results"), library().function("stanine_broker_ack")
+    read = command(
+        "XREADGROUP", "GROUP", GROUP, CONSUMER, "COUNT", BATCH, "STREAMS", names.ready, ">"
+    )
+    commit, ack = (
+        load_library().function("commit_results"),
+        library().function("stanine_broker_ack"),
+    )
     body = bytes(SCALE_BYTES * SCALES)
-    ack_head = b"".join(_word(word) for word in ("FCALL", ack, 2, names.ready, names.leases, GROUP, CONSUMER))
+    ack_head = b"".join(
+        _word(word) for word in ("FCALL", ack, 2, names.ready, names.leases, GROUP, CONSUMER)
+    )
     change: bytes = client.get(keys.index_change)  # type: ignore[assignment]
     arrivals = int(client.get(keys.arrivals) or 0)
     blocks = range(-(-arrivals // BLOCK_SIZE))
@@ -154,14 +186,36 @@ def run() -> None:
             break
         count = len(found)
         ids = [attempt_id for _, attempt_id in found]
-        load, expected = load_of(keys, int.from_bytes(ids[0][RANDOM_BYTES:], "big"), count, arrivals, change, runs)
+        load, expected = load_of(
+            keys, int.from_bytes(ids[0][RANDOM_BYTES:], "big"), count, arrivals, change, runs
+        )
         wire.ask(load)
         wire.skip(expected)
         start = result_start(ENGINE_VERSION, 1, os.urandom(COMMIT_BYTES))
-        stamps, randoms = b"".join([each[RANDOM_BYTES:] for each in ids]), b"".join([each[:RANDOM_BYTES] for each in ids])
-        wire.ask(command("FCALL", commit, 1, keys.arrivals, 1, change, start, len(body), body * count, stamps, randoms, b""))
+        stamps, randoms = (
+            b"".join([each[RANDOM_BYTES:] for each in ids]),
+            b"".join([each[:RANDOM_BYTES] for each in ids]),
+        )
+        wire.ask(
+            command(
+                "FCALL",
+                commit,
+                1,
+                keys.arrivals,
+                1,
+                change,
+                start,
+                len(body),
+                body * count,
+                stamps,
+                randoms,
+                b"",
+            )
+        )
         wire.skip(len(b"$%d\r\n\r\n" % count) + count)
-        wire.ask(b"*%d\r\n" % (7 + count) + ack_head + b"".join([entry_id for entry_id, _ in found]))
+        wire.ask(
+            b"*%d\r\n" % (7 + count) + ack_head + b"".join([entry_id for entry_id, _ in found])
+        )
         wire.skip(len(b":%d\r\n" % count))
     client.connection_pool.disconnect()
 

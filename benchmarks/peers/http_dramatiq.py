@@ -43,7 +43,11 @@ class Strict(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
 
-Answers = create_model("Answers", __base__=Strict, **{f"i{item + 1}": (Literal[1, 2, 3, 4, 5] | None, None) for item in range(50)})  # type: ignore[call-overload]
+Answers = create_model(
+    "Answers",
+    __base__=Strict,
+    **{f"i{item + 1}": (Literal[1, 2, 3, 4, 5] | None, None) for item in range(50)},
+)  # type: ignore[call-overload]
 
 
 class Attempt(Strict):
@@ -57,7 +61,9 @@ class Attempt(Strict):
 
 async def authorize(authorization: Annotated[str, Header()] = "") -> None:
     """Refuse callers without the key."""
-    if not hmac.compare_digest(hashlib.sha256(authorization.removeprefix("Bearer ").encode()).digest(), _allowed):
+    if not hmac.compare_digest(
+        hashlib.sha256(authorization.removeprefix("Bearer ").encode()).digest(), _allowed
+    ):
         raise HTTPException(401)
 
 
@@ -97,7 +103,15 @@ def submit_many(text: Annotated[bytes, Depends(body)]) -> Response:
             except ValidationError:
                 answers.append({"line": number, "status": 422})
                 continue
-            good.append((number, one.key, secrets.token_hex(16), hashlib.blake2b(line, digest_size=16).hexdigest(), line))
+            good.append(
+                (
+                    number,
+                    one.key,
+                    secrets.token_hex(16),
+                    hashlib.blake2b(line, digest_size=16).hexdigest(),
+                    line,
+                )
+            )
         known = records.hmget(KEYS, [key for _, key, *_ in good])
         fresh = [each for each, before in zip(good, known, strict=True) if before is None]
         if fresh:
@@ -109,5 +123,15 @@ def submit_many(text: Annotated[bytes, Depends(body)]) -> Response:
         for (number, key, name, meaning, _), before in zip(good, known, strict=True):
             status = 202 if before is None or before[32:].decode() == meaning else 409
             found = name if before is None else before[:32].decode()
-            answers.append({"line": number, "key": key, "attempt": found, "status": status, "token": token(found)})
-    return Response("".join(json.dumps(each) + "\n" for each in answers), media_type="application/x-ndjson")
+            answers.append(
+                {
+                    "line": number,
+                    "key": key,
+                    "attempt": found,
+                    "status": status,
+                    "token": token(found),
+                }
+            )
+    return Response(
+        "".join(json.dumps(each) + "\n" for each in answers), media_type="application/x-ndjson"
+    )

@@ -39,10 +39,19 @@ class Peer:
     @property
     def is_there(self) -> bool:
         """Tell whether it can be run here."""
-        return all(path.exists() for path in self.needs) and (self.home != _MODULES or shutil.which("node") is not None)
+        return all(path.exists() for path in self.needs) and (
+            self.home != _MODULES or shutil.which("node") is not None
+        )
 
 
-def _python(name: str, home: Path, worker: tuple[str, ...], packages: tuple[str, ...], pace: int, pick_up: float = 0.01) -> Peer:
+def _python(
+    name: str,
+    home: Path,
+    worker: tuple[str, ...],
+    packages: tuple[str, ...],
+    pace: int,
+    pick_up: float = 0.01,
+) -> Peer:
     python = str(home / "python")
     return Peer(
         name,
@@ -88,7 +97,13 @@ PEERS: tuple[Peer, ...] = (
         _MODULES,
         9_000,
     ),
-    _python("bullmq_python", _BENCH, (*_MODULE_WORKER, "benchmarks.peers.bullmq_python", "worker"), ("bullmq",), 1_700),
+    _python(
+        "bullmq_python",
+        _BENCH,
+        (*_MODULE_WORKER, "benchmarks.peers.bullmq_python", "worker"),
+        ("bullmq",),
+        1_700,
+    ),
     _python(
         "celery",
         _BENCH,
@@ -112,7 +127,14 @@ PEERS: tuple[Peer, ...] = (
         1_000,
     ),
     _python("rq", _BENCH, (*_MODULE_WORKER, "benchmarks.peers.rq", "worker"), ("rq",), 220),
-    _python("arq", _REDIS5, (*_MODULE_WORKER, "benchmarks.peers.arq", "worker"), ("arq", "redis"), 1_700, 1.0),
+    _python(
+        "arq",
+        _REDIS5,
+        (*_MODULE_WORKER, "benchmarks.peers.arq", "worker"),
+        ("arq", "redis"),
+        1_700,
+        1.0,
+    ),
     _python(
         "taskiq",
         _BENCH,
@@ -150,15 +172,23 @@ def versions(peers: "tuple[Peer, ...]") -> dict[str, str]:
         found["node"] = _first_line("node", "--version").removeprefix("v")
     for peer in peers:
         for package in peer.packages:
-            label = peer.name if package.replace("-", "_") == peer.name else f"{peer.name}: {package}"
+            label = (
+                peer.name if package.replace("-", "_") == peer.name else f"{peer.name}: {package}"
+            )
             if peer.home == _MODULES:
                 found[label] = _first_line(
-                    "node", "-p", f"JSON.parse(require('fs').readFileSync('{_MODULES / package / 'package.json'}')).version"
+                    "node",
+                    "-p",
+                    f"JSON.parse(require('fs').readFileSync('{_MODULES / package / 'package.json'}')).version",
                 )
             elif peer.home == _SELF:
                 found[label] = metadata.version(package)
             else:
-                found[label] = _first_line(str(peer.home), "-c", f"from importlib.metadata import version; print(version({package!r}))")
+                found[label] = _first_line(
+                    str(peer.home),
+                    "-c",
+                    f"from importlib.metadata import version; print(version({package!r}))",
+                )
         if peer.name == "stanine":
             found["stanine"] = metadata.version("stanine")
     return found

@@ -32,11 +32,20 @@ def add(number: int, text: bytes) -> None:
 def add_many(attempts: list[tuple[int, bytes]]) -> None:
     """Store attempts at once and send their messages at once."""
     records.hset(ATTEMPTS, mapping=dict(attempts))
-    queue.enqueue_many([Queue.prepare_data("benchmarks.peers.rq.score_attempt", (number,), result_ttl=0) for number, _ in attempts])
+    queue.enqueue_many(
+        [
+            Queue.prepare_data("benchmarks.peers.rq.score_attempt", (number,), result_ttl=0)
+            for number, _ in attempts
+        ]
+    )
 
 
 if __name__ == "__main__":
     if sys.argv[1:] == ["worker"]:
         SimpleWorker([queue], connection=records).work(logging_level=logging.ERROR)
     else:
-        asyncio.run(Submitter(add, add_many, attempt_text, lambda number: records.hexists(RESULTS, str(number))).run())
+        asyncio.run(
+            Submitter(
+                add, add_many, attempt_text, lambda number: records.hexists(RESULTS, str(number))
+            ).run()
+        )

@@ -35,10 +35,15 @@ async def submit() -> None:
         await records.hset(ATTEMPTS, mapping=dict(attempts))
         for start in range(0, len(attempts), AT_ONCE):
             await asyncio.gather(
-                *(queue.enqueue("score_attempt", number=number, ttl=-1) for number, _ in attempts[start : start + AT_ONCE])
+                *(
+                    queue.enqueue("score_attempt", number=number, ttl=-1)
+                    for number, _ in attempts[start : start + AT_ONCE]
+                )
             )
 
-    await Submitter(add, add_many, attempt_text, lambda number: look.hexists(RESULTS, str(number))).run()
+    await Submitter(
+        add, add_many, attempt_text, lambda number: look.hexists(RESULTS, str(number))
+    ).run()
 
 
 async def work() -> None:
@@ -49,7 +54,9 @@ async def work() -> None:
     async def score_attempt(context: Any, *, number: int) -> None:  # noqa: ARG001 - SAQ hands it over
         await handle_async(records, number)
 
-    await Worker(Queue.from_url(URL), functions=[("score_attempt", score_attempt)], concurrency=100).start()
+    await Worker(
+        Queue.from_url(URL), functions=[("score_attempt", score_attempt)], concurrency=100
+    ).start()
 
 
 if __name__ == "__main__":

@@ -21,7 +21,9 @@ BATCH, SCALES = 512, 5
 
 def codes_of(number: int) -> bytes:
     """Return the packed answers of attempt `number`: an option's place is its value less one, 255 an omitted answer."""
-    return bytes(255 if (value := answer(number, item)) is None else value - 1 for item in range(ITEMS))
+    return bytes(
+        255 if (value := answer(number, item)) is None else value - 1 for item in range(ITEMS)
+    )
 
 
 async def obey(

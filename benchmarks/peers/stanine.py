@@ -53,7 +53,10 @@ def attempts_of(url: str, keys: Keys) -> Attempts:
     """Return the store of a namespace."""
     client = connect_async(url)
     broker = StreamsBroker(url=url, namespace=keys.partition)
-    outbox = Outbox(broker.ready_key(SCORE_ATTEMPTS.queue), broker.head(SCORE_ATTEMPTS.queue, SCORE_ATTEMPTS.actor))
+    outbox = Outbox(
+        broker.ready_key(SCORE_ATTEMPTS.queue),
+        broker.head(SCORE_ATTEMPTS.queue, SCORE_ATTEMPTS.actor),
+    )
     return Attempts(client, Writer(client, load_library()), keys, outbox)
 
 
@@ -70,7 +73,9 @@ async def submit() -> None:
         await attempts.submit([one for _, one in many], ids_per_message=1)
 
     def is_stored(number: int) -> bool:
-        block, slot = place(number)  # submitted by this process alone, attempt `number` is the one that arrived as `number`
+        block, slot = place(
+            number
+        )  # submitted by this process alone, attempt `number` is the one that arrived as `number`
         return any(look.hmget(keys.results(block), [RUN_FIELD, slot]))
 
     await Submitter(add, add_many, submission, is_stored).run()

@@ -30,7 +30,10 @@ def submission(number: int) -> Any:
     chance = random.Random(number)
     codes = codes_of(number)
     make: Any = attempts.Submission
-    identity, key = chance.randbytes(RANDOM_BYTES), str(uuid.UUID(int=chance.getrandbits(128), version=4))
+    identity, key = (
+        chance.randbytes(RANDOM_BYTES),
+        str(uuid.UUID(int=chance.getrandbits(128), version=4)),
+    )
     return make(1, 1, codes, hashlib.blake2b(codes, digest_size=16).digest(), identity, key)
 
 
@@ -39,7 +42,10 @@ async def main() -> None:
     keys = Keys("bench")
     client, async_client = redis.Redis.from_url(URL), connect_async(URL)
     broker = StreamsBroker(url=URL, namespace=keys.partition)
-    outbox = Outbox(broker.ready_key(SCORE_ATTEMPTS.queue), broker.head(SCORE_ATTEMPTS.queue, SCORE_ATTEMPTS.actor))
+    outbox = Outbox(
+        broker.ready_key(SCORE_ATTEMPTS.queue),
+        broker.head(SCORE_ATTEMPTS.queue, SCORE_ATTEMPTS.actor),
+    )
     store = attempts.Attempts(async_client, Writer(async_client, load_library()), keys, outbox)
     stored: Any = results.Results(client, load_library(), keys, outbox)
     result_start: Any = records.result_start

@@ -42,7 +42,14 @@ async def main() -> None:
 
     def drain(ids: list[bytes]) -> int:
         view = stored.load(ids).view
-        return stored.commit(1, ids, [body] * len(ids), {}, view, result_start(ENGINE_VERSION, 1, stored.new_commit()))
+        return stored.commit(
+            1,
+            ids,
+            [body] * len(ids),
+            {},
+            view,
+            result_start(ENGINE_VERSION, 1, stored.new_commit()),
+        )
 
     await obey(client, prepare, make, submit, drain)
 

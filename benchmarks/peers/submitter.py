@@ -28,7 +28,13 @@ AddMany = Callable[[list[tuple[int, Any]]], Awaitable[None] | None]
 class Submitter:
     """Obeys; `make` makes what is submitted as attempt `number`, `is_stored` looks once for its result."""
 
-    def __init__(self, add: Add, add_many: AddMany, make: Callable[[int], Any], is_stored: Callable[[int], bool]) -> None:
+    def __init__(
+        self,
+        add: Add,
+        add_many: AddMany,
+        make: Callable[[int], Any],
+        is_stored: Callable[[int], bool],
+    ) -> None:
         self._add = add
         self._add_many = add_many
         self._make = make

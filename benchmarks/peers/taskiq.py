@@ -41,9 +41,13 @@ async def submit() -> None:
     async def add_many(attempts: list[tuple[int, bytes]]) -> None:
         await records.hset(ATTEMPTS, mapping=dict(attempts))
         for start in range(0, len(attempts), AT_ONCE):
-            await asyncio.gather(*(score_attempt.kiq(number) for number, _ in attempts[start : start + AT_ONCE]))
+            await asyncio.gather(
+                *(score_attempt.kiq(number) for number, _ in attempts[start : start + AT_ONCE])
+            )
 
-    await Submitter(add, add_many, attempt_text, lambda number: look.hexists(RESULTS, str(number))).run()
+    await Submitter(
+        add, add_many, attempt_text, lambda number: look.hexists(RESULTS, str(number))
+    ).run()
 
 
 if __name__ == "__main__":

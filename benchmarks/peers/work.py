@@ -21,7 +21,10 @@ ITEMS = int(os.environ.get("BENCH_ITEMS", "50"))
 
 _scales: list[dict[str, Any]] = json.loads(os.environ.get("BENCH_SCALES", "[]"))
 #: Per scale: id, (item, whether reverse-keyed), fewest valid.
-SCALES = [(scale["id"], [(item, reverse) for item, reverse in scale["items"]], scale["minValid"]) for scale in _scales]
+SCALES = [
+    (scale["id"], [(item, reverse) for item, reverse in scale["items"]], scale["minValid"])
+    for scale in _scales
+]
 #: Lowest plus highest option: what a reverse-keyed answer is taken from.
 MIRROR = 6
 
@@ -38,7 +41,11 @@ def answer(number: int, item: int) -> int | None:
 
 def attempt_text(number: int) -> bytes:
     """Return an attempt as it is sent and stored."""
-    answers = {f"i{item + 1}": value for item in range(ITEMS) if (value := answer(number, item)) is not None}
+    answers = {
+        f"i{item + 1}": value
+        for item in range(ITEMS)
+        if (value := answer(number, item)) is not None
+    }
     return _write({"instrument": "ipip-50", "revision": 1, "answers": answers})
 
 

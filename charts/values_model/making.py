@@ -20,7 +20,8 @@ BEGIN, END = "<!-- values: made by `python -m charts.values_model` -->", "<!-- e
 _GIVEN_BY_CHART = ("queueName", "redisConfigRef")
 #: What files/texts.yaml says of itself.
 _TEXTS_HEAD = (
-    "# Which values are texts that may be given as numbers: read by templates/_texts.tpl. Made by `python -m charts.values_model`.\n"
+    "# Which values are texts that may be given as numbers: read by templates/_texts.tpl. "
+    "Made by `python -m charts.values_model`.\n"
 )
 
 Schema = dict[str, Any]
@@ -35,7 +36,10 @@ def make_files(root: Path) -> dict[Path, str]:
     schema = make_schema(read_comments(text))
     shape = yaml.safe_dump(text_shape(schema), default_flow_style=False)
     return {
-        root / CHART / "values.schema.json": json.dumps(take_numbers(schema), indent=1, ensure_ascii=False) + "\n",
+        root / CHART / "values.schema.json": json.dumps(
+            take_numbers(schema), indent=1, ensure_ascii=False
+        )
+        + "\n",
         root / CHART / "files/texts.yaml": f"{_TEXTS_HEAD}{shape}",
         readme: f"{before}{BEGIN}\n{make_table(text)}{END}{after}",
     }
@@ -49,10 +53,16 @@ def make_schema(comments: dict[tuple[str, ...], str]) -> Schema:
     redis_config["properties"]["connection"].pop("required", None)
     schema["properties"]["redisConfig"]["properties"]["spec"] |= redis_config
     queue = _as_values(root_schema(KINDS["Queue"])["properties"]["spec"])
-    queue["properties"] = {name: value for name, value in queue["properties"].items() if name not in _GIVEN_BY_CHART}
+    queue["properties"] = {
+        name: value for name, value in queue["properties"].items() if name not in _GIVEN_BY_CHART
+    }
     queue["type"] = ["object", "null"]
     schema["properties"]["queues"]["additionalProperties"] = queue
-    return {"$schema": "http://json-schema.org/draft-07/schema#", "title": "Values of the chart stanine", **schema}
+    return {
+        "$schema": "http://json-schema.org/draft-07/schema#",
+        "title": "Values of the chart stanine",
+        **schema,
+    }
 
 
 def make_table(text: str) -> str:
@@ -68,34 +78,53 @@ def make_table(text: str) -> str:
             if comment:
                 rows.append(f"| **`{'.'.join(path)}`** | | {_cell(comment)} |")
         else:
-            rows.append(f"| `{'.'.join(path)}` | `{_cell(json.dumps(default, ensure_ascii=False))}` | {_cell(comment)} |")
+            rows.append(
+                f"| `{'.'.join(path)}` | `{_cell(json.dumps(default, ensure_ascii=False))}` | {_cell(comment)} |"
+            )
     return "\n".join(rows) + "\n"
 
 
-def _inline(schema: Schema, definitions: Schema, path: tuple[str, ...], comments: dict[tuple[str, ...], str]) -> Schema:
+def _inline(
+    schema: Schema, definitions: Schema, path: tuple[str, ...], comments: dict[tuple[str, ...], str]
+) -> Schema:
     if reference := schema.get("$ref"):
         schema = definitions[reference.rsplit("/", 1)[1]]
-    made = {name: value for name, value in schema.items() if name not in {"title", "description", "default", "required"}}
+    made = {
+        name: value
+        for name, value in schema.items()
+        if name not in {"title", "description", "default", "required"}
+    }
     if schema.get("required"):
         made["required"] = schema["required"]
     if comment := comments.get(path):
         made = {"description": comment, **made}
     if "properties" in schema:
-        made["properties"] = {name: _inline(value, definitions, (*path, name), comments) for name, value in schema["properties"].items()}
+        made["properties"] = {
+            name: _inline(value, definitions, (*path, name), comments)
+            for name, value in schema["properties"].items()
+        }
     if isinstance(schema.get("items"), dict):
         made["items"] = _inline(schema["items"], definitions, (*path, "*"), comments)
     if "anyOf" in schema:
-        made["anyOf"] = [_inline(each, definitions, (*path, "*"), comments) for each in schema["anyOf"]]
+        made["anyOf"] = [
+            _inline(each, definitions, (*path, "*"), comments) for each in schema["anyOf"]
+        ]
     return made
 
 
 def _as_values(schema: Schema, *, top: bool = True) -> Schema:
     """Return a resource's schema as one of values: unknown fields refused, nothing of Kubernetes' own, at the top nothing required."""
-    made = {name: value for name, value in schema.items() if not name.startswith("x-kubernetes-") and name != "nullable"}
+    made = {
+        name: value
+        for name, value in schema.items()
+        if not name.startswith("x-kubernetes-") and name != "nullable"
+    }
     if top:
         made.pop("required", None)
     if "properties" in schema:
-        made["properties"] = {name: _as_values(value, top=False) for name, value in schema["properties"].items()}
+        made["properties"] = {
+            name: _as_values(value, top=False) for name, value in schema["properties"].items()
+        }
         made["additionalProperties"] = False
     if "items" in schema:
         made["items"] = _as_values(schema["items"], top=False)

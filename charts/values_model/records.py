@@ -41,8 +41,8 @@ class Autoscaling(Group, frozen=True):
     enabled: bool | UnsetType = UNSET
     min_replicas: Positive | UnsetType = UNSET
     max_replicas: Positive | UnsetType = UNSET
-    target_cpu_utilization_percentage: Annotated[int, Meta(ge=1, le=1_000)] | UnsetType = msgspec.field(
-        default=UNSET, name="targetCPUUtilizationPercentage"
+    target_cpu_utilization_percentage: Annotated[int, Meta(ge=1, le=1_000)] | UnsetType = (
+        msgspec.field(default=UNSET, name="targetCPUUtilizationPercentage")
     )
     behavior: dict[str, Any] | UnsetType = UNSET
 
@@ -71,7 +71,15 @@ class ApiKey(Group, frozen=True):
     name: Annotated[str, Meta(min_length=1, max_length=64)]
     sha256: Annotated[str, Meta(pattern="^[0-9a-f]{64}$")]
     scopes: list[
-        Literal["instruments:read", "instruments:write", "attempts:write", "attempts:read", "results:read", "operate", "operate:read"]
+        Literal[
+            "instruments:read",
+            "instruments:write",
+            "attempts:write",
+            "attempts:read",
+            "results:read",
+            "operate",
+            "operate:read",
+        ]
     ]
     instruments: list[Annotated[str, Meta(min_length=1, max_length=128)]]
     key_space: Annotated[str, Meta(min_length=1, max_length=64)] | UnsetType = UNSET
@@ -186,7 +194,14 @@ class Otel(Group, frozen=True):
     enabled: bool | UnsetType = UNSET
     endpoint: Annotated[str, Meta(pattern="^https?://.+")] | UnsetType = UNSET
     sampler: (
-        Literal["always_on", "always_off", "traceidratio", "parentbased_always_on", "parentbased_always_off", "parentbased_traceidratio"]
+        Literal[
+            "always_on",
+            "always_off",
+            "traceidratio",
+            "parentbased_always_on",
+            "parentbased_always_off",
+            "parentbased_traceidratio",
+        ]
         | UnsetType
     ) = UNSET
     sampler_argument: str | float | UnsetType = UNSET
@@ -259,7 +274,9 @@ class Values(Group, frozen=True):
     common_labels: Labels | UnsetType = UNSET
     image: Image | UnsetType = UNSET
     image_pull_secrets: Objects | UnsetType = UNSET
-    key_namespace: Annotated[str, Meta(min_length=1, max_length=63, pattern="^[A-Za-z0-9._-]+$")] | UnsetType = UNSET
+    key_namespace: (
+        Annotated[str, Meta(min_length=1, max_length=63, pattern="^[A-Za-z0-9._-]+$")] | UnsetType
+    ) = UNSET
     listen_address: Annotated[str, Meta(pattern="^[0-9a-f.:]+$")] | UnsetType = UNSET
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] | UnsetType = UNSET
     pods: Pods | UnsetType = UNSET
@@ -270,7 +287,13 @@ class Values(Group, frozen=True):
     rbac: Rbac | UnsetType = UNSET
     redis_config: RedisConfig | UnsetType = UNSET
     #: Judged by the resource's own schema, which takes the place of the inner one.
-    queues: dict[Annotated[str, Meta(pattern="^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$")], dict[str, Any] | None] | UnsetType = UNSET
+    queues: (
+        dict[
+            Annotated[str, Meta(pattern="^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$")],
+            dict[str, Any] | None,
+        ]
+        | UnsetType
+    ) = UNSET
     valkey: Valkey | UnsetType = UNSET
     external_redis: ExternalRedis | UnsetType = UNSET
     otel: Otel | UnsetType = UNSET

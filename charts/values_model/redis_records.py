@@ -3,7 +3,19 @@
 from typing import Annotated, Any, Literal
 
 import msgspec
-from charts.values_model.shared import Group, Image, Key, Labels, Name, PodFields, Port, Quantity, Resources, Seconds, ServiceAccount
+from charts.values_model.shared import (
+    Group,
+    Image,
+    Key,
+    Labels,
+    Name,
+    PodFields,
+    Port,
+    Quantity,
+    Resources,
+    Seconds,
+    ServiceAccount,
+)
 from msgspec import UNSET, Meta, UnsetType
 
 
@@ -20,7 +32,9 @@ class Persistence(Group, frozen=True):
     enabled: bool | UnsetType = UNSET
     size: Quantity | UnsetType = UNSET
     storage_class_name: str | UnsetType = UNSET
-    access_modes: list[Literal["ReadWriteOnce", "ReadWriteOncePod", "ReadWriteMany"]] | UnsetType = UNSET
+    access_modes: (
+        list[Literal["ReadWriteOnce", "ReadWriteOncePod", "ReadWriteMany"]] | UnsetType
+    ) = UNSET
     existing_claim: Name | UnsetType = UNSET
     annotations: Labels | UnsetType = UNSET
     when_deleted: Literal["Retain", "Delete"] | UnsetType = UNSET

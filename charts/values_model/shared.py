@@ -20,7 +20,10 @@ Quantity = Annotated[str, Meta(pattern=r"^[0-9]+(\.[0-9]+)?([eE][0-9]+|m|[kMGTPE
 Objects = list[dict[str, Any]]
 Labels = dict[str, str]
 #: A variable: its text, or where it comes from; null takes one of the chart's away.
-Environment = dict[Annotated[str, Meta(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")], str | int | float | bool | dict[str, Any] | None]
+Environment = dict[
+    Annotated[str, Meta(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")],
+    str | int | float | bool | dict[str, Any] | None,
+]
 
 
 class Group(msgspec.Struct, frozen=True, kw_only=True, rename="camel", forbid_unknown_fields=True):

@@ -18,16 +18,24 @@ _SAMPLES = ("0", "9", "65", "443", "8080", "123456", "1073741824", "202612312359
 
 def take_numbers(schema: Schema) -> Schema:
     """Return the schema with whole numbers taken for texts of digits; in maps, such as annotations, true and false, too."""
-    made = {name: value for name, value in schema.items() if name not in {"properties", "additionalProperties", "items"}}
+    made = {
+        name: value
+        for name, value in schema.items()
+        if name not in {"properties", "additionalProperties", "items"}
+    }
     if _is_text(schema):
         made |= {"type": ["string", "integer"], "minimum": 0, "maximum": _EXACT}
     if "properties" in schema:
-        made["properties"] = {name: take_numbers(value) for name, value in schema["properties"].items()}
+        made["properties"] = {
+            name: take_numbers(value) for name, value in schema["properties"].items()
+        }
     if isinstance(schema.get("items"), dict):
         made["items"] = take_numbers(schema["items"])
     if isinstance(within := schema.get("additionalProperties"), dict):
         taken = take_numbers(within)
-        made["additionalProperties"] = taken | {"type": [*taken["type"], "boolean"]} if _is_text(within) else taken
+        made["additionalProperties"] = (
+            taken | {"type": [*taken["type"], "boolean"]} if _is_text(within) else taken
+        )
     elif within is not None:
         made["additionalProperties"] = within
     return made
@@ -40,8 +48,14 @@ def text_shape(schema: Schema) -> Shape:
     if isinstance(schema.get("items"), dict):
         inner = text_shape(schema["items"])
         return [inner] if inner else None
-    shape = {name: inner for name, value in schema.get("properties", {}).items() if (inner := text_shape(value))}
-    if isinstance(within := schema.get("additionalProperties"), dict) and (inner := text_shape(within)):
+    shape = {
+        name: inner
+        for name, value in schema.get("properties", {}).items()
+        if (inner := text_shape(value))
+    }
+    if isinstance(within := schema.get("additionalProperties"), dict) and (
+        inner := text_shape(within)
+    ):
         shape["*"] = inner
     return shape or None
 

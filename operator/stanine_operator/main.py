@@ -35,7 +35,13 @@ from stanine_operator.metrics import OperatorMetrics
 from stanine_operator.readiness import Readiness
 from stanine_operator.redis_servers.connections import Connections
 from stanine_operator.redis_servers.monitor import ServerMonitor
-from stanine_operator.settings import DEFAULT_NAMESPACE, Options, configure_kopf, read_options, served_namespaces
+from stanine_operator.settings import (
+    DEFAULT_NAMESPACE,
+    Options,
+    configure_kopf,
+    read_options,
+    served_namespaces,
+)
 
 #: Seconds between looks for CustomResourceDefinitions that are not installed yet.
 KINDS_EVERY = 2.0
@@ -51,7 +57,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run the operator until SIGTERM or SIGINT; return the exit status."""
     options = read_options(arguments)
     configure_logs("operator")
-    for chatty in ("kopf", "aiohttp", "kubernetes"):  # kopf tells every request that is tried again, with its URL, as an error
+    for chatty in (
+        "kopf",
+        "aiohttp",
+        "kubernetes",
+    ):  # kopf tells every request that is tried again, with its URL, as an error
         logging.getLogger(chatty).setLevel(logging.WARNING)
     try:
         provider = make_provider("stanine-operator")
@@ -69,24 +79,46 @@ async def _serve(options: Options, provider: TracerProvider) -> int:
     kinds = {kind.name: kind for kind in all_kinds()}
     neighbours, heartbeats, readiness = ResourceCache(), Heartbeats(), Readiness()
     metrics = OperatorMetrics(make_registry(), neighbours, kinds)
-    client = await Client.connect(seen=lambda method, status: metrics.requests.labels(method, str(status)).inc())
+    client = await Client.connect(
+        seen=lambda method, status: metrics.requests.labels(method, str(status)).inc()
+    )
     cluster, namespaces = Cluster(client), served_namespaces(options, client.namespace)
     health = HealthServer(
-        options.health_host, options.health_port, heartbeats=heartbeats, ready=readiness.reasons, registry=metrics.registry
+        options.health_host,
+        options.health_port,
+        heartbeats=heartbeats,
+        ready=readiness.reasons,
+        registry=metrics.registry,
     )
     health.start()
     poster = EventRecorder(cluster, dropped=lambda why: metrics.dropped_events.labels(why).inc())
     connections = Connections(cluster.read_secret_from_thread)
     executor = ThreadPoolExecutor(options.workers, thread_name_prefix="turn")
-    turns = Reconciler(kinds, neighbours, connections, cluster, poster, metrics, get_tracer(provider), executor, options.operator_id)
+    turns = Reconciler(
+        kinds,
+        neighbours,
+        connections,
+        cluster,
+        poster,
+        metrics,
+        get_tracer(provider),
+        executor,
+        options.operator_id,
+    )
     loop = Loop(
         kinds, neighbours, turns, connections, cluster, metrics, heartbeats,
         workers=options.workers, namespaces=tuple(namespaces) or (None,),
     )  # fmt: skip
-    responsibility = Responsibility(cluster, options.operator_id, tuple(namespaces), client.namespace or DEFAULT_NAMESPACE)
+    responsibility = Responsibility(
+        cluster, options.operator_id, tuple(namespaces), client.namespace or DEFAULT_NAMESPACE
+    )
     turns.wait, responsibility.changed = responsibility.wait, loop.served_changed
     stop, watch_again = asyncio.Event(), asyncio.Event()
-    connections.changed, turns.changed, loop.history_changed = loop.connection_changed, loop.changed, watch_again.set
+    connections.changed, turns.changed, loop.history_changed = (
+        loop.connection_changed,
+        loop.changed,
+        watch_again.set,
+    )
     _stop_on_signals(stop)
     log.info("operator.started", health_port=health.port, namespaces=list(namespaces) or "all")
     posting = asyncio.create_task(poster.run(), name="events")
@@ -96,7 +128,9 @@ async def _serve(options: Options, provider: TracerProvider) -> int:
     try:
         ready_for = (lambda: _missing(cluster, kinds), lambda: _refused_leases(responsibility))
         if all([await _wait_for(each, readiness, stop) for each in ready_for]):
-            pulse = ServerMonitor(connections, loop.connection_changed, lambda key: _seen_process(neighbours, key))
+            pulse = ServerMonitor(
+                connections, loop.connection_changed, lambda key: _seen_process(neighbours, key)
+            )
             working = [
                 *loop.start(),
                 asyncio.create_task(_tell_when_ready(loop, readiness), name="readiness"),
@@ -105,7 +139,9 @@ async def _serve(options: Options, provider: TracerProvider) -> int:
             ]
             for task in working:
                 task.add_done_callback(failed)
-            while await _watch(_register(kinds, loop, loop.history), settings, namespaces, stop, watch_again):
+            while await _watch(
+                _register(kinds, loop, loop.history), settings, namespaces, stop, watch_again
+            ):
                 watch_again.clear()
     finally:
         log.info("operator.stopping")
@@ -141,7 +177,11 @@ class _Failed:
 
 
 async def _watch(
-    registry: kopf.OperatorRegistry, settings: kopf.OperatorSettings, namespaces: Collection[str], stop: asyncio.Event, again: asyncio.Event
+    registry: kopf.OperatorRegistry,
+    settings: kopf.OperatorSettings,
+    namespaces: Collection[str],
+    stop: asyncio.Event,
+    again: asyncio.Event,
 ) -> bool:
     """Run kopf until `stop` or `again` is set, or it gives up (then the process ends and is restarted). Return whether to run it again.
 
@@ -153,7 +193,12 @@ async def _watch(
         task.add_done_callback(lambda _: ended.set())
     others = asyncio.all_tasks()
     tasks = await kopf.spawn_tasks(
-        registry=registry, settings=settings, standalone=True, clusterwide=not namespaces, namespaces=namespaces, stop_flag=ended
+        registry=registry,
+        settings=settings,
+        standalone=True,
+        clusterwide=not namespaces,
+        namespaces=namespaces,
+        stop_flag=ended,
     )
     _stop_on_signals(stop)  # kopf has just taken the signals for itself
     try:
@@ -194,8 +239,12 @@ def _register(kinds: dict[str, Kind], loop: Loop, history: int) -> kopf.Operator
             if event["type"] == "DELETED":
                 loop.gone(read_resource(kind.name, body, history))
 
-        kopf.index(GROUP, VERSION, kind.plural, registry=registry, id=f"index-{kind.plural}")(take_in)
-        kopf.on.event(GROUP, VERSION, kind.plural, registry=registry, id=f"event-{kind.plural}")(go_on)
+        kopf.index(GROUP, VERSION, kind.plural, registry=registry, id=f"index-{kind.plural}")(
+            take_in
+        )
+        kopf.on.event(GROUP, VERSION, kind.plural, registry=registry, id=f"event-{kind.plural}")(
+            go_on
+        )
     return registry
 
 
@@ -214,7 +263,11 @@ async def _tell_when_ready(loop: Loop, readiness: Readiness) -> None:
 
 async def _missing(cluster: Cluster, kinds: dict[str, Kind]) -> str:
     missing = await cluster.missing_kinds(kinds.values())
-    return f"not installed: {', '.join(missing)}; apply the chart's CustomResourceDefinitions" if missing else ""
+    return (
+        f"not installed: {', '.join(missing)}; apply the chart's CustomResourceDefinitions"
+        if missing
+        else ""
+    )
 
 
 async def _refused_leases(responsibility: Responsibility) -> str:
@@ -227,7 +280,9 @@ async def _refused_leases(responsibility: Responsibility) -> str:
     return ""
 
 
-async def _wait_for(obstacle: Callable[[], Awaitable[str]], readiness: Readiness, stop: asyncio.Event) -> bool:
+async def _wait_for(
+    obstacle: Callable[[], Awaitable[str]], readiness: Readiness, stop: asyncio.Event
+) -> bool:
     """Wait until nothing is in the way of working; False if the process is told to stop first."""
     told: object = None
     while not stop.is_set():

@@ -18,25 +18,53 @@ _HUMP = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
 class OperatorMetrics:
     """The operator's metrics."""
 
-    def __init__(self, registry: CollectorRegistry, neighbours: ResourceCache, kinds: Iterable[str]) -> None:
+    def __init__(
+        self, registry: CollectorRegistry, neighbours: ResourceCache, kinds: Iterable[str]
+    ) -> None:
         self.registry = registry
         prefix = "stanine_operator"
         self.reconciles = Counter(
-            f"{prefix}_reconciles", "Reconciler done, by kind and what came of them.", ["kind", "outcome"], registry=registry
+            f"{prefix}_reconciles",
+            "Reconciliations done, by kind and result.",
+            ["kind", "outcome"],
+            registry=registry,
         )
         self.duration = Histogram(
-            f"{prefix}_reconcile_duration_seconds", "Seconds a turn took.", ["kind"], buckets=DURATION_BUCKETS, registry=registry
+            f"{prefix}_reconcile_duration_seconds",
+            "Seconds a turn took.",
+            ["kind"],
+            buckets=DURATION_BUCKETS,
+            registry=registry,
         )
         self.errors = Counter(
-            f"{prefix}_errors", "Reconciler that a problem ended, by kind and reason.", ["kind", "reason"], registry=registry
+            f"{prefix}_errors",
+            "Reconciliations that a problem ended, by kind and reason.",
+            ["kind", "reason"],
+            registry=registry,
         )
         self.requests = Counter(
-            f"{prefix}_api_requests", "Requests to the API server (0: no answer).", ["method", "status"], registry=registry
+            f"{prefix}_api_requests",
+            "Requests to the API server (0: no answer).",
+            ["method", "status"],
+            registry=registry,
         )
-        self.writes = Counter(f"{prefix}_status_writes", "Statuses written, by kind.", ["kind"], registry=registry)
-        self.dropped_events = Counter(f"{prefix}_events_dropped", "Events not posted, by why.", ["why"], registry=registry)
-        self.stale = Counter(f"{prefix}_stale_resources", "Resources whose change the watch had missed.", ["kind"], registry=registry)
-        self.waiting = Gauge(f"{prefix}_waiting", "Resources that are due and wait for a free worker.", registry=registry)
+        self.writes = Counter(
+            f"{prefix}_status_writes", "Statuses written, by kind.", ["kind"], registry=registry
+        )
+        self.dropped_events = Counter(
+            f"{prefix}_events_dropped", "Events not posted, by why.", ["why"], registry=registry
+        )
+        self.stale = Counter(
+            f"{prefix}_stale_resources",
+            "Resources whose change the watch had missed.",
+            ["kind"],
+            registry=registry,
+        )
+        self.waiting = Gauge(
+            f"{prefix}_waiting",
+            "Resources that are due and wait for a free worker.",
+            registry=registry,
+        )
         self.gauges = ResourceGauges(neighbours, tuple(kinds))
         registry.register(self.gauges)
 
@@ -67,7 +95,9 @@ class ResourceGauges(Collector):
         for kind in self._kinds:
             counts = {"True": 0, "False": 0, "Unknown": 0}
             for resource in self._neighbours.all(kind):
-                counts[{True: "True", False: "False", None: "Unknown"}[is_ready(resource.status)]] += 1
+                counts[
+                    {True: "True", False: "False", None: "Unknown"}[is_ready(resource.status)]
+                ] += 1
             for ready, count in counts.items():
                 resources.add_metric([kind, ready], count)
         yield resources
@@ -77,13 +107,19 @@ class ResourceGauges(Collector):
                 full = f"stanine_operator_{_snake(kind)}_{_snake(gauge)}"
                 family = families.get(full)
                 if family is None:
-                    family = families[full] = GaugeMetricFamily(full, f"{gauge} of a {kind}.", labels=["namespace", "name"])
+                    family = families[full] = GaugeMetricFamily(
+                        full, f"{gauge} of a {kind}.", labels=["namespace", "name"]
+                    )
                 family.add_metric([namespace, name], value)
         yield from families.values()
 
 
 def _resources() -> GaugeMetricFamily:
-    return GaugeMetricFamily("stanine_operator_resources", "Resources by kind and what Ready says.", labels=["kind", "ready"])
+    return GaugeMetricFamily(
+        "stanine_operator_resources",
+        "Resources by kind and what Ready says.",
+        labels=["kind", "ready"],
+    )
 
 
 def _snake(name: str) -> str:

@@ -62,39 +62,76 @@ class NoStorage(kopf.DiffBaseStorage):
         """Store nothing: annotations end at 256 KiB, and a spec in an annotation is seen by whoever sees the object."""
 
 
-def read_options(arguments: Sequence[str] | None = None, environ: Mapping[str, str] = os.environ) -> Options:
+def read_options(
+    arguments: Sequence[str] | None = None, environ: Mapping[str, str] = os.environ
+) -> Options:
     """Read the command line."""
     parser = argparse.ArgumentParser(
-        prog="stanine-operator", description="The operator of Stanine: RedisConfig, Queue and Instrument. It reads KUBECONFIG and OTEL_*."
+        prog="stanine-operator",
+        description="The operator of Stanine: RedisConfig, Queue and Instrument. It reads KUBECONFIG and OTEL_*.",
     )
-    parser.add_argument("--namespace", action="append", default=[], help="serve this namespace; may be repeated (default: its own)")
-    parser.add_argument("--all-namespaces", action="store_true", help="serve every namespace; needs a ClusterRole")
-    parser.add_argument("--health-host", default="127.0.0.1", help="where /healthz, /readyz and /metrics listen (default: 127.0.0.1)")
-    parser.add_argument("--health-port", type=int, default=0, help="their port (default: a free one, which the log names)")
-    parser.add_argument("--workers", type=int, default=WORKERS, help=f"resources that are worked on at the same time (default: {WORKERS})")
+    parser.add_argument(
+        "--namespace",
+        action="append",
+        default=[],
+        help="serve this namespace; may be repeated (default: its own)",
+    )
+    parser.add_argument(
+        "--all-namespaces", action="store_true", help="serve every namespace; needs a ClusterRole"
+    )
+    parser.add_argument(
+        "--health-host",
+        default="127.0.0.1",
+        help="where /healthz, /readyz and /metrics listen (default: 127.0.0.1)",
+    )
+    parser.add_argument(
+        "--health-port",
+        type=int,
+        default=0,
+        help="their port (default: a free one, which the log names)",
+    )
+    parser.add_argument(
+        "--workers",
+        type=int,
+        default=WORKERS,
+        help=f"resources that are worked on at the same time (default: {WORKERS})",
+    )
     parser.add_argument(
         "--operator-id",
         default=environ.get("STANINE_OPERATOR_ID", OPERATOR_ID),
         help="the name under which this installation notes in Redis what it manages (STANINE_OPERATOR_ID)",
     )
     given = parser.parse_args(arguments)
-    namespaces = tuple(dict.fromkeys(name for each in given.namespace for name in each.split(",") if name))
+    namespaces = tuple(
+        dict.fromkeys(name for each in given.namespace for name in each.split(",") if name)
+    )
     if namespaces and given.all_namespaces:
         parser.error("give --namespace or --all-namespaces, not both")
     if not 1 <= given.workers <= 64:
         parser.error("--workers must be 1 to 64")
-    return Options(namespaces, given.all_namespaces, given.health_host, given.health_port, given.workers, given.operator_id)
+    return Options(
+        namespaces,
+        given.all_namespaces,
+        given.health_host,
+        given.health_port,
+        given.workers,
+        given.operator_id,
+    )
 
 
 def configure_kopf(settings: kopf.OperatorSettings) -> None:
     """Set what kopf would otherwise decide. It watches and wakes; it writes nothing to any object and posts no events."""
     settings.persistence.finalizer = "stanine.dev/kopf"  # never added: the loop has its own, and kopf removes what bears this name
-    settings.persistence.progress_storage = kopf.AnnotationsProgressStorage(prefix="stanine.dev", v1=False)
+    settings.persistence.progress_storage = kopf.AnnotationsProgressStorage(
+        prefix="stanine.dev", v1=False
+    )
     settings.persistence.diffbase_storage = NoStorage()
     settings.posting.enabled = False
     settings.posting.loggers = False
     settings.peering.standalone = True  # a stray peering object would freeze this operator
-    settings.scanning.disabled = True  # no right to list namespaces or definitions is needed; main.py waits for the kinds
+    settings.scanning.disabled = (
+        True  # no right to list namespaces or definitions is needed; main.py waits for the kinds
+    )
     settings.watching.server_timeout = WATCH_SERVER_TIMEOUT
     settings.watching.client_timeout = WATCH_CLIENT_TIMEOUT
     settings.watching.connect_timeout = CONNECT_TIMEOUT
@@ -104,7 +141,9 @@ def configure_kopf(settings: kopf.OperatorSettings) -> None:
     settings.networking.request_timeout = REQUEST_TIMEOUT
     settings.networking.connect_timeout = CONNECT_TIMEOUT
     settings.networking.error_backoffs = EndlessBackoffs()
-    settings.queueing.idle_timeout = 1.0  # an object's worker in kopf lives this long after its last event
+    settings.queueing.idle_timeout = (
+        1.0  # an object's worker in kopf lives this long after its last event
+    )
     settings.process.ultimate_exiting_timeout = 25.0  # below a pod's usual grace of 30 s
 
 

@@ -55,6 +55,8 @@ def split_attempt_ids(ids: bytes) -> Iterator[bytes]:
     Raises ValueError if the length is not a multiple of ATTEMPT_ID_BYTES: such a message was not made by the store.
     """
     if len(ids) % ATTEMPT_ID_BYTES:
-        raise ValueError(f"attempt ids are {ATTEMPT_ID_BYTES} bytes each, but the message has {len(ids)} bytes")
+        raise ValueError(
+            f"attempt ids are {ATTEMPT_ID_BYTES} bytes each, but the message has {len(ids)} bytes"
+        )
     for start in range(0, len(ids), ATTEMPT_ID_BYTES):
         yield ids[start : start + ATTEMPT_ID_BYTES]

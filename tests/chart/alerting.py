@@ -40,13 +40,20 @@ def evaluate(folder: Path, evaluations: Iterable[Evaluation]) -> str:
     tests = [
         {
             "interval": "1m",
-            "input_series": [{"series": name, "values": values} for name, values in each.series.items()],
+            "input_series": [
+                {"series": name, "values": values} for name, values in each.series.items()
+            ],
             "alert_rule_test": [
-                {"eval_time": f"{minute}m", "alertname": each.alert, "exp_alerts": list(alerts)} for minute, alerts in each.expected.items()
+                {"eval_time": f"{minute}m", "alertname": each.alert, "exp_alerts": list(alerts)}
+                for minute, alerts in each.expected.items()
             ],
         }
         for each in evaluations
     ]
-    test_file.write_text(json.dumps({"rule_files": [rule_file.name], "evaluation_interval": "1m", "tests": tests}))
-    done = subprocess.run(["promtool", "test", "rules", str(test_file)], capture_output=True, text=True, check=False)
+    test_file.write_text(
+        json.dumps({"rule_files": [rule_file.name], "evaluation_interval": "1m", "tests": tests})
+    )
+    done = subprocess.run(
+        ["promtool", "test", "rules", str(test_file)], capture_output=True, text=True, check=False
+    )
     return "" if done.returncode == 0 else done.stdout + done.stderr

@@ -29,7 +29,9 @@ def _foreign_schema(api_version: str, kind: str) -> dict[str, Any] | None:
         for path in (CHART / "crds").glob("*.yaml"):
             definition = yaml.safe_load(path.read_text())["spec"]
             if definition["names"]["kind"] == kind:
-                ours: dict[str, Any] = _strict(definition["versions"][0]["schema"]["openAPIV3Schema"])
+                ours: dict[str, Any] = _strict(
+                    definition["versions"][0]["schema"]["openAPIV3Schema"]
+                )
                 return ours
         raise AssertionError(f"no definition of {kind} in {CHART / 'crds'}")
     kept = SCHEMAS / f"{kind.lower()}.{group}.{version}.json"
@@ -43,15 +45,22 @@ def _strict(schema: Any) -> Any:
     if not isinstance(schema, dict):
         return schema
     made = {
-        name: {key: _strict(value) for key, value in inner.items()} if name == "properties" else _strict(inner)
+        name: {key: _strict(value) for key, value in inner.items()}
+        if name == "properties"
+        else _strict(inner)
         for name, inner in schema.items()
     }
     if "properties" in schema and not schema.get("x-kubernetes-preserve-unknown-fields"):
         made.setdefault("additionalProperties", False)
-    if schema.get("properties", {}).get("kind") == {"type": "string"} and "metadata" in schema["properties"]:
+    if (
+        schema.get("properties", {}).get("kind") == {"type": "string"}
+        and "metadata" in schema["properties"]
+    ):
         made["properties"]["metadata"] = {"type": "object"}
     if schema.get("properties", {}).get("metadata", {}).get("type") == "object":
-        made["properties"]["metadata"].pop("additionalProperties", None)  # Kubernetes' own part of the object
+        made["properties"]["metadata"].pop(
+            "additionalProperties", None
+        )  # Kubernetes' own part of the object
     if schema.get("nullable"):
         made["type"] = [made["type"], "null"]
     return made

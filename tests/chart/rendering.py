@@ -31,7 +31,11 @@ def helm_found(helm: str = "helm") -> bool:
 
 
 def render(
-    values: Mapping[str, Any] | Path | None = None, *, helm: str = "helm", release: str = RELEASE, namespace: str = NAMESPACE
+    values: Mapping[str, Any] | Path | None = None,
+    *,
+    helm: str = "helm",
+    release: str = RELEASE,
+    namespace: str = NAMESPACE,
 ) -> list[Object]:
     """Return the objects of a release, hooks included."""
     text = values.read_text() if isinstance(values, Path) else json.dumps(dict(values or {}))
@@ -39,11 +43,24 @@ def render(
 
 
 @functools.cache
-def render_text(values: str, helm: str = "helm", release: str = RELEASE, namespace: str = NAMESPACE) -> str:
+def render_text(
+    values: str, helm: str = "helm", release: str = RELEASE, namespace: str = NAMESPACE
+) -> str:
     with tempfile.NamedTemporaryFile("w", suffix=".yaml") as file:
         file.write(values)
         file.flush()
-        command = [helm, "template", release, str(CHART), "-n", namespace, "--kube-version", KUBERNETES, "-f", file.name]
+        command = [
+            helm,
+            "template",
+            release,
+            str(CHART),
+            "-n",
+            namespace,
+            "--kube-version",
+            KUBERNETES,
+            "-f",
+            file.name,
+        ]
         done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode:
         raise RefusedError(done.stderr)

@@ -9,7 +9,15 @@ from typing import Any
 import pytest
 import redis
 import yaml
-from tests.chart.rendering import CI_FILES, NAMESPACE, environment, of_kind, pod_specs, render, secret_texts
+from tests.chart.rendering import (
+    CI_FILES,
+    NAMESPACE,
+    environment,
+    of_kind,
+    pod_specs,
+    render,
+    secret_texts,
+)
 from tests.conftest import free_port, valkey_binary
 
 from stanine.api.web.auth import Scope, read_entries
@@ -27,10 +35,18 @@ def ci(name: str) -> Path:
 
 def test_the_api_reads_the_keys_file_and_knows_the_admin_key() -> None:
     secrets = secret_texts(render(ci("everything")))
-    entries = {entry.name: entry for entry in read_entries(secrets["trial-stanine-keys"]["keys.yaml"].encode(), "keys.yaml")}
+    entries = {
+        entry.name: entry
+        for entry in read_entries(secrets["trial-stanine-keys"]["keys.yaml"].encode(), "keys.yaml")
+    }
     assert set(entries) == {"admin", "reader"}
-    assert entries["admin"].sha256 == hashlib.sha256(secrets["trial-stanine-admin-key"]["key"].encode()).hexdigest()
-    assert set(entries["admin"].scopes) == set(Scope) - {Scope.OPERATE_READ}  # `operate` includes it
+    assert (
+        entries["admin"].sha256
+        == hashlib.sha256(secrets["trial-stanine-admin-key"]["key"].encode()).hexdigest()
+    )
+    assert set(entries["admin"].scopes) == set(Scope) - {
+        Scope.OPERATE_READ
+    }  # `operate` includes it
 
 
 def test_keda_looks_at_the_streams_that_the_queues_have() -> None:
@@ -38,14 +54,20 @@ def test_keda_looks_at_the_streams_that_the_queues_have() -> None:
     scaled = of_kind(render(values | {"keyNamespace": "other"}), "ScaledObject")
     for name, route in (("index-watcher", BUILD_INDEX), ("result-watcher", SCORE_ATTEMPTS)):
         (trigger,) = scaled[f"trial-stanine-{name}"]["spec"]["triggers"]
-        assert trigger["metadata"]["stream"] == queue_keys(Keys("other").partition, route.queue).ready
+        assert (
+            trigger["metadata"]["stream"] == queue_keys(Keys("other").partition, route.queue).ready
+        )
         assert scaled[f"trial-stanine-{name}"]["spec"]["minReplicaCount"] >= 1
 
 
 @pytest.mark.parametrize("file", CI_FILES, ids=lambda file: file.name.removesuffix("-values.yaml"))
 def test_where_an_autoscaler_decides_the_number_of_pods_is_left_out(file: Path) -> None:
     objects = render(file)
-    scaled = {each["spec"]["scaleTargetRef"]["name"] for each in objects if each["kind"] in ("HorizontalPodAutoscaler", "ScaledObject")}
+    scaled = {
+        each["spec"]["scaleTargetRef"]["name"]
+        for each in objects
+        if each["kind"] in ("HorizontalPodAutoscaler", "ScaledObject")
+    }
     for name, each in of_kind(objects, "Deployment").items():
         assert ("replicas" in each["spec"]) is (name not in scaled)
 
@@ -66,7 +88,10 @@ def files_of(pod: dict[str, Any]) -> dict[str, tuple[str, str]]:
         projected = [source["secret"] for source in each.get("projected", {}).get("sources", ())]
         volumes[each["name"]] = [each["secret"]] if "secret" in each else projected
     return {
-        f"{mount['mountPath']}/{item['path']}": (secret.get("name") or secret["secretName"], item["key"])
+        f"{mount['mountPath']}/{item['path']}": (
+            secret.get("name") or secret["secretName"],
+            item["key"],
+        )
         for mount in pod["containers"][0]["volumeMounts"]
         if "subPath" not in mount
         for secret in volumes[mount["name"]]
@@ -79,7 +104,11 @@ def test_the_services_find_redis_by_what_they_are_given() -> None:
         pod = pod_specs(render(ci(file)))["Deployment/trial-stanine-api"]
         pool: Any = connect(read_environment(variables(pod)).redis_url).connection_pool
         sentinels = getattr(pool, "sentinel_manager", None)
-        return {"class": pool.connection_class.__name__, "sentinels": sentinels, **pool.connection_kwargs}, files_of(pod)
+        return {
+            "class": pool.connection_class.__name__,
+            "sentinels": sentinels,
+            **pool.connection_kwargs,
+        }, files_of(pod)
 
     own, files = options("default")
     assert (own["host"], own["port"]) == ("trial-stanine-valkey", 6379)
@@ -88,8 +117,17 @@ def test_the_services_find_redis_by_what_they_are_given() -> None:
     assert files[login.password_file] == ("trial-stanine-redis", "api-password")
 
     there, files = options("external-redis")
-    assert (there["host"], there["port"], there["db"], there["class"]) == ("redis.example", 6380, 3, "SSLConnection")
-    for option, key in (("ssl_ca_certs", "ca.crt"), ("ssl_certfile", "tls.crt"), ("ssl_keyfile", "tls.key")):
+    assert (there["host"], there["port"], there["db"], there["class"]) == (
+        "redis.example",
+        6380,
+        3,
+        "SSLConnection",
+    )
+    for option, key in (
+        ("ssl_ca_certs", "ca.crt"),
+        ("ssl_certfile", "tls.crt"),
+        ("ssl_keyfile", "tls.key"),
+    ):
         assert files[there[option]] == ("redis-tls", key)
     assert files[there["credential_provider"].password_file] == ("redis-users", "api-password")
 
@@ -100,13 +138,22 @@ def test_the_services_find_redis_by_what_they_are_given() -> None:
         ("sentinel-1.example", 26379),
         ("sentinel-2.example", 26380),
     ]
-    assert {files[each["credential_provider"].password_file] for each in nodes} == {("redis", "sentinel-password")}
+    assert {files[each["credential_provider"].password_file] for each in nodes} == {
+        ("redis", "sentinel-password")
+    }
     login = watched["credential_provider"]
-    assert (files[login.username_file], files[login.password_file]) == (("redis", "user"), ("redis", "pass"))
+    assert (files[login.username_file], files[login.password_file]) == (
+        ("redis", "user"),
+        ("redis", "pass"),
+    )
 
 
-@pytest.mark.parametrize("file", [file for file in CI_FILES if "gateway" not in file.name], ids=lambda file: file.name)
-def test_the_operator_reads_the_default_resources_and_finds_the_server_that_the_services_use(file: Path) -> None:
+@pytest.mark.parametrize(
+    "file", [file for file in CI_FILES if "gateway" not in file.name], ids=lambda file: file.name
+)
+def test_the_operator_reads_the_default_resources_and_finds_the_server_that_the_services_use(
+    file: Path,
+) -> None:
     objects = render(file)
     (config,) = of_kind(objects, "RedisConfig").values()
     spec = read_redis_config(config["spec"])
@@ -119,7 +166,10 @@ def test_the_operator_reads_the_default_resources_and_finds_the_server_that_the_
         )  # the operator may be in another namespace, the services are not
         assert f"{host}:{spec.connection.port}/{spec.connection.db}" in address
     assert bool(spec.connection.tls) is address.startswith("rediss")
-    assert {read_queue(each["spec"]).queue_name for each in of_kind(objects, "Queue").values()} == {BUILD_INDEX.queue, SCORE_ATTEMPTS.queue}
+    assert {read_queue(each["spec"]).queue_name for each in of_kind(objects, "Queue").values()} == {
+        BUILD_INDEX.queue,
+        SCORE_ATTEMPTS.queue,
+    }
 
 
 def test_a_queue_that_is_null_is_left_out() -> None:
@@ -135,14 +185,23 @@ def test_a_real_server_takes_the_configuration_and_the_users(tmp_path: Path) -> 
     assert "\nmaxclients 5000\n" in text
     port = free_port()
     # where the test's own server listens and lies; all else as the file has it
-    for name, value in {"bind": "127.0.0.1", "port": port, "dir": tmp_path, "aclfile": tmp_path / "users.acl"}.items():
+    for name, value in {
+        "bind": "127.0.0.1",
+        "port": port,
+        "dir": tmp_path,
+        "aclfile": tmp_path / "users.acl",
+    }.items():
         text, count = re.subn(rf"^{name} .*$", f"{name} {value}", text, flags=re.MULTILINE)
         assert count == 1
     (tmp_path / "valkey.conf").write_text(text)
-    with subprocess.Popen([valkey_binary(), str(tmp_path / "valkey.conf")], stdout=subprocess.PIPE, text=True) as server:
+    with subprocess.Popen(
+        [valkey_binary(), str(tmp_path / "valkey.conf")], stdout=subprocess.PIPE, text=True
+    ) as server:
         try:
             for user in ("api", "index-watcher", "result-watcher", "operator", "cli"):
-                client = connect(f"redis://{user}:{secret[f'{user}-password']}@127.0.0.1:{port}", retries=8)
+                client = connect(
+                    f"redis://{user}:{secret[f'{user}-password']}@127.0.0.1:{port}", retries=8
+                )
                 assert client.ping() is True
                 with pytest.raises(redis.ResponseError, match="no permissions"):
                     client.flushall()
@@ -158,12 +217,19 @@ def test_a_real_server_takes_the_configuration_and_the_users(tmp_path: Path) -> 
 def test_no_image_is_taken_by_its_newest_tag() -> None:
     for file in CI_FILES:
         for pod in pod_specs(render(file)).values():
-            assert all(re.search(r"(:[^:/]+|@sha256:[0-9a-f]{64})$", container["image"]) for container in pod["containers"])
-            assert not any(container["image"].endswith(":latest") for container in pod["containers"])
+            assert all(
+                re.search(r"(:[^:/]+|@sha256:[0-9a-f]{64})$", container["image"])
+                for container in pod["containers"]
+            )
+            assert not any(
+                container["image"].endswith(":latest") for container in pod["containers"]
+            )
 
 
 def test_the_charts_version_is_that_of_the_program() -> None:
     root = Path(__file__).parents[2]
     chart = yaml.safe_load((root / "charts/stanine/Chart.yaml").read_text())
-    (version,) = re.findall(r'^version = "(.+)"$', (root / "pyproject.toml").read_text(), re.MULTILINE)
+    (version,) = re.findall(
+        r'^version = "(.+)"$', (root / "pyproject.toml").read_text(), re.MULTILINE
+    )
     assert (chart["version"], chart["appVersion"]) == (version, version)

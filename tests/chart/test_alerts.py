@@ -28,7 +28,13 @@ class Case(NamedTuple):
     description: str
 
 
-API, API_2, INDEX, RESULT, OPERATOR = ('pod="api-1"', 'pod="api-2"', 'pod="index-1"', 'pod="result-1"', 'pod="operator-1"')
+API, API_2, INDEX, RESULT, OPERATOR = (
+    'pod="api-1"',
+    'pod="api-2"',
+    'pod="index-1"',
+    'pod="result-1"',
+    'pod="operator-1"',
+)
 #: What each process always exposes.
 PRESENT = {
     f"stanine_refuses_new_work{{{API}}}": "0x60",
@@ -273,7 +279,10 @@ def _promtool() -> None:
 
 
 def placed(series: dict[str, str], namespace: str) -> dict[str, str]:
-    return {name.replace("{", f'{{namespace="{namespace}",', 1): values for name, values in series.items()}
+    return {
+        name.replace("{", f'{{namespace="{namespace}",', 1): values
+        for name, values in series.items()
+    }
 
 
 def fired(case: Case) -> Sequence[Object]:
@@ -293,15 +302,28 @@ def fired(case: Case) -> Sequence[Object]:
 def test_each_fires_when_its_time_has_come_and_says_what_is_wrong(tmp_path: Path) -> None:
     assert not evaluate(
         tmp_path,
-        [Evaluation(case.alert, placed(case.bad, NAMESPACE), {case.fires - 1: (), case.fires: fired(case)}) for case in CASES],
+        [
+            Evaluation(
+                case.alert,
+                placed(case.bad, NAMESPACE),
+                {case.fires - 1: (), case.fires: fired(case)},
+            )
+            for case in CASES
+        ],
     )
 
 
-def test_each_is_silent_when_all_is_well_whatever_happens_in_another_namespace(tmp_path: Path) -> None:
+def test_each_is_silent_when_all_is_well_whatever_happens_in_another_namespace(
+    tmp_path: Path,
+) -> None:
     assert not evaluate(
         tmp_path,
         [
-            Evaluation(case.alert, placed(case.healthy, NAMESPACE) | placed(case.bad, ELSEWHERE), dict.fromkeys(range(60), ()))
+            Evaluation(
+                case.alert,
+                placed(case.healthy, NAMESPACE) | placed(case.bad, ELSEWHERE),
+                dict.fromkeys(range(60), ()),
+            )
             for case in CASES
         ],
     )
@@ -312,11 +334,25 @@ def test_every_alert_has_a_case() -> None:
 
 
 def test_one_failure_is_told_of_for_a_quarter_of_an_hour_and_no_longer(tmp_path: Path) -> None:
-    told = [case for case in CASES if case.alert in ("StanineInternalErrors", "StanineAttemptsFailed")]
-    assert not evaluate(tmp_path, [Evaluation(case.alert, placed(case.bad, NAMESPACE), {18: fired(case), 19: ()}) for case in told])
+    told = [
+        case for case in CASES if case.alert in ("StanineInternalErrors", "StanineAttemptsFailed")
+    ]
+    assert not evaluate(
+        tmp_path,
+        [
+            Evaluation(case.alert, placed(case.bad, NAMESPACE), {18: fired(case), 19: ()})
+            for case in told
+        ],
+    )
 
 
 def test_a_wrong_expectation_is_found_out(tmp_path: Path) -> None:
     case = CASES[0]
-    for expected in ({case.fires - 1: fired(case)}, {case.fires: ()}, {case.fires: fired(case._replace(description="Else."))}):
-        assert "FAILED" in evaluate(tmp_path, [Evaluation(case.alert, placed(case.bad, NAMESPACE), expected)])
+    for expected in (
+        {case.fires - 1: fired(case)},
+        {case.fires: ()},
+        {case.fires: fired(case._replace(description="Else."))},
+    ):
+        assert "FAILED" in evaluate(
+            tmp_path, [Evaluation(case.alert, placed(case.bad, NAMESPACE), expected)]
+        )

@@ -24,7 +24,10 @@ def checks() -> dict[str, str]:
     """Return the scripts of the page's ConfigMap, by the kind that Argo CD takes them for."""
     (text,) = re.findall(r"```yaml\n(.*?)```", PAGE, re.DOTALL)
     data = yaml.safe_load(text)["data"]
-    return {name.removeprefix("resource.customizations.health.stanine.dev_"): script for name, script in data.items()}
+    return {
+        name.removeprefix("resource.customizations.health.stanine.dev_"): script
+        for name, script in data.items()
+    }
 
 
 @pytest.fixture
@@ -67,7 +70,9 @@ HEALTH = [
 
 
 @pytest.mark.parametrize(("name", "status", "message"), HEALTH)
-def test_a_recorded_status_has_its_health(health: Callable[[Object], Health], name: str, status: str, message: str) -> None:
+def test_a_recorded_status_has_its_health(
+    health: Callable[[Object], Health], name: str, status: str, message: str
+) -> None:
     found, said = health(recorded(name))
     assert found == status, said
     assert message in said
@@ -78,19 +83,31 @@ def test_every_recorded_status_is_judged_above() -> None:
 
 
 @pytest.mark.parametrize("name", sorted(path.stem for path in STATUSES.glob("*.yaml")))
-def test_a_newer_generation_is_waited_for_whatever_the_older_one_was(health: Callable[[Object], Health], name: str) -> None:
+def test_a_newer_generation_is_waited_for_whatever_the_older_one_was(
+    health: Callable[[Object], Health], name: str
+) -> None:
     each = recorded(name)
     each["metadata"]["generation"] += 1
     assert health(each)[0] == ("Suspended" if name == "redis-config-held" else "Progressing")
 
 
-@pytest.mark.parametrize("status", [None, {}, {"conditions": []}, {"conditions": [{"type": "Bootstrapped", "status": "True"}]}])
-def test_an_object_without_a_status_is_waited_for(health: Callable[[Object], Health], status: Object | None) -> None:
+@pytest.mark.parametrize(
+    "status",
+    [None, {}, {"conditions": []}, {"conditions": [{"type": "Bootstrapped", "status": "True"}]}],
+)
+def test_an_object_without_a_status_is_waited_for(
+    health: Callable[[Object], Health], status: Object | None
+) -> None:
     for kind in checks():
-        each: Object = {"kind": kind, "metadata": {"generation": 1}} | ({} if status is None else {"status": status})
+        each: Object = {"kind": kind, "metadata": {"generation": 1}} | (
+            {} if status is None else {"status": status}
+        )
         assert health(each)[0] == "Progressing"
 
 
 def test_the_page_has_a_check_for_every_kind_of_the_chart() -> None:
-    kinds = {yaml.safe_load(path.read_text())["spec"]["names"]["kind"] for path in (CHART / "crds").glob("*.yaml")}
+    kinds = {
+        yaml.safe_load(path.read_text())["spec"]["names"]["kind"]
+        for path in (CHART / "crds").glob("*.yaml")
+    }
     assert set(checks()) == kinds

@@ -33,10 +33,18 @@ def lost(given: Any, read: Any, place: str = "") -> list[str]:
         return [
             fault
             for name, value in given.items()
-            for fault in (lost(value, known[name], f"{place}/{name}") if name in known else [f"{place}/{name}"])
+            for fault in (
+                lost(value, known[name], f"{place}/{name}")
+                if name in known
+                else [f"{place}/{name}"]
+            )
         ]
     if isinstance(given, list) and isinstance(read, list) and len(given) == len(read):
-        return [fault for number, pair in enumerate(zip(given, read, strict=True)) for fault in lost(*pair, f"{place}/{number}")]
+        return [
+            fault
+            for number, pair in enumerate(zip(given, read, strict=True))
+            for fault in lost(*pair, f"{place}/{number}")
+        ]
     return [] if given == read else [place]
 
 

@@ -63,7 +63,11 @@ def misplaced(value: Any, place: str = "") -> list[str]:
     if not isinstance(value, dict) or place not in MEMBERS:
         return []
     found = [f"{place}: {name}" for name in value.keys() - MEMBERS[place]]
-    return found + [each for name, item in value.items() for each in misplaced(item, f"{place}.{name}".lstrip("."))]
+    return found + [
+        each
+        for name, item in value.items()
+        for each in misplaced(item, f"{place}.{name}".lstrip("."))
+    ]
 
 
 def with_profiles(*names: str) -> dict[str, Any]:
@@ -93,15 +97,26 @@ def values_of(config: dict[str, Any]) -> dict[str, Any]:
         *parents, last = path.split(".")
         for step in parents:
             at = at.setdefault(step, {})
-        at[last] = re.sub(r'{{(?:default "" )?\.(\w+)}}', r"filled-\1", template).lower().replace("_", "-")
+        at[last] = (
+            re.sub(r'{{(?:default "" )?\.(\w+)}}', r"filled-\1", template).lower().replace("_", "-")
+        )
     return values
 
 
-COMBINATIONS = [(), ("dev",), ("kind",), ("dev", "kind"), ("external-redis",), ("dev", "kind", "external-redis")]
+COMBINATIONS = [
+    (),
+    ("dev",),
+    ("kind",),
+    ("dev", "kind"),
+    ("external-redis",),
+    ("dev", "kind", "external-redis"),
+]
 
 
 @pytest.mark.parametrize("profiles", COMBINATIONS, ids="+".join)
-def test_every_member_is_known_and_the_chart_takes_the_values(profiles: tuple[str, ...], helm: str) -> None:
+def test_every_member_is_known_and_the_chart_takes_the_values(
+    profiles: tuple[str, ...], helm: str
+) -> None:
     assert re.fullmatch(r"skaffold/v4beta\d+", SKAFFOLD["apiVersion"])
     config = with_profiles(*profiles)
     assert misplaced(config) == []
@@ -110,20 +125,44 @@ def test_every_member_is_known_and_the_chart_takes_the_values(profiles: tuple[st
     for forward in config["portForward"]:
         ports = [port["port"] for port in services[forward["resourceName"]]["spec"]["ports"]]
         assert forward["port"] in ports
-    images = {each["spec"]["template"]["spec"]["containers"][0]["image"] for each in of_kind(objects, "Deployment").values()}
+    images = {
+        each["spec"]["template"]["spec"]["containers"][0]["image"]
+        for each in of_kind(objects, "Deployment").values()
+    }
     assert images == {"filled-image-repo-stanine:filled-image-tag-stanine"}
 
 
 @pytest.mark.parametrize("profiles", COMBINATIONS, ids="+".join)
-def test_skaffold_reads_the_file_as_these_tests_do(profiles: tuple[str, ...], tmp_path: Path) -> None:
+def test_skaffold_reads_the_file_as_these_tests_do(
+    profiles: tuple[str, ...], tmp_path: Path
+) -> None:
     need("skaffold", found=shutil.which("skaffold") is not None)
     settings = tmp_path / "settings"
     settings.write_text("global: {collect-metrics: false, update-check: false}")
-    command = ["skaffold", "diagnose", "--yaml-only", "--config", str(settings), "--filename", str(ROOT / "skaffold.yaml")]
+    command = [
+        "skaffold",
+        "diagnose",
+        "--yaml-only",
+        "--config",
+        str(settings),
+        "--filename",
+        str(ROOT / "skaffold.yaml"),
+    ]
     # without a cluster, or its name could activate a profile
-    environment = {**os.environ, "KUBECONFIG": str(tmp_path / "none"), "SKAFFOLD_UPDATE_CHECK": "false", "SKAFFOLD_INTERACTIVE": "false"}
+    environment = {
+        **os.environ,
+        "KUBECONFIG": str(tmp_path / "none"),
+        "SKAFFOLD_UPDATE_CHECK": "false",
+        "SKAFFOLD_INTERACTIVE": "false",
+    }
     done = subprocess.run(
-        [*command, "--profile", ",".join(profiles)], cwd=ROOT, env=environment, capture_output=True, text=True, timeout=60, check=False
+        [*command, "--profile", ",".join(profiles)],
+        cwd=ROOT,
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
     )
     assert done.returncode == 0, done.stderr
     told, wanted = yaml.safe_load(done.stdout), with_profiles(*profiles)
@@ -144,7 +183,10 @@ def test_a_member_that_skaffold_would_refuse_is_found_out() -> None:
     config = with_profiles("dev")
     config["build"]["artifacts"][0]["dockr"] = {}
     config["deploy"]["helm"]["releases"][0]["artifactOverrides"] = {}
-    assert misplaced(config) == ["build.artifacts[]: dockr", "deploy.helm.releases[]: artifactOverrides"]
+    assert misplaced(config) == [
+        "build.artifacts[]: dockr",
+        "deploy.helm.releases[]: artifactOverrides",
+    ]
 
 
 def test_what_is_copied_into_pods_is_there_and_lands_where_the_image_has_it() -> None:
@@ -155,7 +197,11 @@ def test_what_is_copied_into_pods_is_there_and_lands_where_the_image_has_it() ->
         assert found, rule
         for path in found:
             landed.add(Path(rule["dest"]) / str(path.relative_to(ROOT)).removeprefix(rule["strip"]))
-    assert {Path("/app/entry.py"), Path("/app/stanine/store/functions/attempts.lua"), Path("/app/stanine_operator/main.py")} <= landed
+    assert {
+        Path("/app/entry.py"),
+        Path("/app/stanine/store/functions/attempts.lua"),
+        Path("/app/stanine_operator/main.py"),
+    } <= landed
     dockerfile = (ROOT / "Dockerfile").read_text()
     for argument in artifact["docker"]["buildArgs"]:
         assert f"ARG {argument}=" in dockerfile
@@ -172,10 +218,21 @@ def test_in_the_development_loop_every_process_of_ours_is_reloaded() -> None:
         assert container["securityContext"]["allowPrivilegeEscalation"] is False
 
 
-def test_what_has_changed_since_the_image_was_built_is_touched_after_a_deployment(tmp_path: Path) -> None:
+def test_what_has_changed_since_the_image_was_built_is_touched_after_a_deployment(
+    tmp_path: Path,
+) -> None:
     config = with_profiles("dev")
-    (before,), (after,) = config["build"]["artifacts"][0]["hooks"]["before"], config["deploy"]["helm"]["hooks"]["after"]
-    for place, suffix in (("services", "py"), ("operator", "py"), ("image", "py"), ("services", "lua"), ("services", "html")):
+    (before,), (after,) = (
+        config["build"]["artifacts"][0]["hooks"]["before"],
+        config["deploy"]["helm"]["hooks"]["after"],
+    )
+    for place, suffix in (
+        ("services", "py"),
+        ("operator", "py"),
+        ("image", "py"),
+        ("services", "lua"),
+        ("services", "html"),
+    ):
         (tmp_path / place).mkdir(exist_ok=True)
         for name, minutes in (("built", 20), ("changed", 5)):
             file = tmp_path / place / f"{name}.{suffix}"
@@ -185,7 +242,11 @@ def test_what_has_changed_since_the_image_was_built_is_touched_after_a_deploymen
     (marker,) = (tmp_path / ".stanine").iterdir()
     os.utime(marker, (time.time() - 600,) * 2)
     subprocess.run(after["host"]["command"], cwd=tmp_path, check=True)
-    fresh = {file.name for file in tmp_path.rglob("*.*") if file.is_file() and file.stat().st_mtime > time.time() - 60}
+    fresh = {
+        file.name
+        for file in tmp_path.rglob("*.*")
+        if file.is_file() and file.stat().st_mtime > time.time() - 60
+    }
     assert fresh == {"changed.py", "changed.lua", "changed.html"}
 
 
@@ -194,8 +255,13 @@ def test_verify_and_the_documentation_use_the_key_of_the_development_loop() -> N
     (smoke,) = SKAFFOLD["verify"]
     environment = {each["name"]: each["value"] for each in smoke["container"]["env"]}
     assert hashlib.sha256(environment["STANINE_KEY"].encode()).hexdigest() == entry["sha256"]
-    assert f"STANINE_KEY={environment['STANINE_KEY']}" in (ROOT / "docs" / "kubernetes-development.md").read_text()
-    services = of_kind(render(values_of(with_profiles()), release="stanine", namespace="stanine"), "Service")
+    assert (
+        f"STANINE_KEY={environment['STANINE_KEY']}"
+        in (ROOT / "docs" / "kubernetes-development.md").read_text()
+    )
+    services = of_kind(
+        render(values_of(with_profiles()), release="stanine", namespace="stanine"), "Service"
+    )
     assert environment["STANINE_API_URL"] == "http://stanine-api.stanine.svc"
     assert services["stanine-api"]["metadata"]["namespace"] == "stanine"
     assert smoke["container"]["args"] == ["smoke"]
@@ -212,7 +278,10 @@ def test_the_kind_cluster_has_two_nodes_and_the_name_that_everything_uses() -> N
     kind = yaml.safe_load((ROOT / "tests" / "cluster" / "kind.yaml").read_text())
     assert [node["role"] for node in kind["nodes"]] == ["control-plane", "worker"]
     assert PROFILES["kind"]["activation"] == [{"kubeContext": f"kind-{kind['name']}"}]
-    for file in (ROOT / "docs" / "kubernetes-development.md", ROOT / ".github" / "workflows" / "cluster.yaml"):
+    for file in (
+        ROOT / "docs" / "kubernetes-development.md",
+        ROOT / ".github" / "workflows" / "cluster.yaml",
+    ):
         assert "tests/cluster/kind.yaml" in file.read_text()
         assert kind["name"] in file.read_text()
 
@@ -222,7 +291,11 @@ def test_a_workflow_may_only_read_runs_what_is_there_and_ends(name: str) -> None
     text = (ROOT / ".github" / "workflows" / f"{name}.yaml").read_text()
     workflow = yaml.safe_load(text)
     assert workflow["permissions"] == {"contents": "read"}
-    assert set(workflow[True]) == {"push", "pull_request", "workflow_call"}  # YAML 1.1 reads `on` as true; GitHub does not
+    assert set(workflow[True]) == {
+        "push",
+        "pull_request",
+        "workflow_call",
+    }  # YAML 1.1 reads `on` as true; GitHub does not
     for job in workflow["jobs"].values():
         assert job["timeout-minutes"] <= 60
         for step in job["steps"]:

@@ -17,7 +17,10 @@ BOTH = {name: {"keda": {"enabled": True}} for name in ("indexWatcher", "resultWa
 #: Metadata of each type of trigger: what must be there, and what else is read. With a consumerGroup the length would not be looked at.
 METADATA = {
     "redis-streams": ({"address", "stream", "streamLength"}, {"databaseIndex", "enableTLS"}),
-    "redis-sentinel-streams": ({"addresses", "sentinelMaster", "stream", "streamLength"}, {"databaseIndex", "enableTLS"}),
+    "redis-sentinel-streams": (
+        {"addresses", "sentinelMaster", "stream", "streamLength"},
+        {"databaseIndex", "enableTLS"},
+    ),
 }
 #: What is read of a TriggerAuthentication. KEDA takes no notice of any other name.
 PARAMETERS = {"username", "password", "sentinelUsername", "sentinelPassword", "ca", "cert", "key"}
@@ -41,12 +44,16 @@ def test_keda_knows_every_field_and_finds_every_one_that_it_needs(file: Path) ->
 
 
 def test_the_files_of_ci_have_keda_by_an_address_and_by_sentinels() -> None:
-    assert {spec["triggers"][0]["type"] for file in CI_FILES for spec in scaled(render(file))} == set(METADATA)
+    assert {
+        spec["triggers"][0]["type"] for file in CI_FILES for spec in scaled(render(file))
+    } == set(METADATA)
 
 
 def test_watchers_never_go_to_zero_and_pods_go_as_the_behavior_says() -> None:
     behavior = {"scaleDown": {"stabilizationWindowSeconds": 30}}
-    specs = scaled(render(BOTH | {"resultWatcher": {"keda": {"enabled": True, "behavior": behavior}}}))
+    specs = scaled(
+        render(BOTH | {"resultWatcher": {"keda": {"enabled": True, "behavior": behavior}}})
+    )
     assert len(specs) == 2
     for spec in specs:
         assert spec["minReplicaCount"] >= 1
@@ -58,21 +65,44 @@ def test_watchers_never_go_to_zero_and_pods_go_as_the_behavior_says() -> None:
     ]
 
 
-def test_what_keda_sends_is_all_that_its_user_may_and_the_server_refuses_none_of_it(tmp_path: Path) -> None:
+def test_what_keda_sends_is_all_that_its_user_may_and_the_server_refuses_none_of_it(
+    tmp_path: Path,
+) -> None:
     objects = render(BOTH)
     texts = secret_texts(objects)
     (authentication,) = of_kind(objects, "TriggerAuthentication").values()
-    login = {each["parameter"]: texts[each["name"]][each["key"]] for each in authentication["spec"]["secretTargetRef"]}
+    login = {
+        each["parameter"]: texts[each["name"]][each["key"]]
+        for each in authentication["spec"]["secretTargetRef"]
+    }
     aclfile = tmp_path / "users.acl"
-    aclfile.write_text(texts["trial-stanine-redis"]["users.acl"] + "user admin on >admin ~* &* +@all\n")
+    aclfile.write_text(
+        texts["trial-stanine-redis"]["users.acl"] + "user admin on >admin ~* &* +@all\n"
+    )
     port = free_port()
-    command = [valkey_binary(), "--port", str(port), "--bind", "127.0.0.1", "--save", "", "--dir", str(tmp_path), "--aclfile", str(aclfile)]
+    command = [
+        valkey_binary(),
+        "--port",
+        str(port),
+        "--bind",
+        "127.0.0.1",
+        "--save",
+        "",
+        "--dir",
+        str(tmp_path),
+        "--aclfile",
+        str(aclfile),
+    ]
     with subprocess.Popen(command, stdout=subprocess.DEVNULL) as server:
         try:
             admin: Any = connect(f"redis://admin:admin@127.0.0.1:{port}", retries=8)
             # as go-redis connects: HELLO with name and password, who it is, the database; then KEDA's PING, and the length
             keda: Any = redis.Redis(
-                port=port, protocol=3, username=login["username"], password=login["password"], single_connection_client=True
+                port=port,
+                protocol=3,
+                username=login["username"],
+                password=login["password"],
+                single_connection_client=True,
             )
             keda.execute_command("SELECT", 0)
             assert keda.ping()
@@ -81,7 +111,12 @@ def test_what_keda_sends_is_all_that_its_user_may_and_the_server_refuses_none_of
                 admin.xadd(stream, {"h": b"x"})
                 assert keda.xlen(stream) == 1
             assert admin.execute_command("ACL", "LOG") == []
-            assert set(admin.acl_getuser(login["username"])["commands"]) - {"-@all"} == {"+ping", "+select", "+client|setinfo", "+xlen"}
+            assert set(admin.acl_getuser(login["username"])["commands"]) - {"-@all"} == {
+                "+ping",
+                "+select",
+                "+client|setinfo",
+                "+xlen",
+            }
             keda.close()
             admin.close()
         finally:
@@ -89,7 +124,9 @@ def test_what_keda_sends_is_all_that_its_user_may_and_the_server_refuses_none_of
 
 
 def test_kedas_pods_come_through_to_valkey_by_the_value_that_the_readme_gives() -> None:
-    (line,) = re.findall(r"^    (networkPolicy: .+)$", (CHART / "README.md").read_text(), re.MULTILINE)
+    (line,) = re.findall(
+        r"^    (networkPolicy: .+)$", (CHART / "README.md").read_text(), re.MULTILINE
+    )
     policy = of_kind(render(BOTH | yaml.safe_load(line)), "NetworkPolicy")["trial-stanine-valkey"]
     (rule,) = policy["spec"]["ingress"]
     assert rule["ports"] == [{"port": 6379, "protocol": "TCP"}]

@@ -22,7 +22,9 @@ TARGET_LABELS = {"namespace", "pod", "container", "endpoint", "job", "service", 
 KEPT = "stanine_queue_deaths_total"
 #: A histogram's samples.
 _PARTS = ("_bucket", "_count", "_sum")
-DASHBOARD = json.loads((ROOT / "charts" / "stanine" / "files" / "dashboards" / "stanine.json").read_text())
+DASHBOARD = json.loads(
+    (ROOT / "charts" / "stanine" / "files" / "dashboards" / "stanine.json").read_text()
+)
 #: What Grafana puts into expressions.
 GRAFANA_WORDS = {"$namespace": "stanine", "$__rate_interval": "2m"}
 
@@ -69,7 +71,11 @@ class Named:
             self.rated.add(str(expr.vector_selector.name))
         elif isinstance(expr, promql.AggregateExpr) and expr.modifier is not None:
             self.labels.update(expr.modifier.labels)
-        elif isinstance(expr, promql.BinaryExpr) and expr.modifier is not None and expr.modifier.matching is not None:
+        elif (
+            isinstance(expr, promql.BinaryExpr)
+            and expr.modifier is not None
+            and expr.modifier.matching is not None
+        ):
             self.labels.update(expr.modifier.matching.labels)
         elif isinstance(expr, promql.Call) and expr.func.name == "label_replace":
             name: Any = expr.args[1]
@@ -100,12 +106,18 @@ def faults(text: str) -> list[str]:
             found.append(f"{name} is a counter: take its rate or increase")
         if metric.type == "gauge" and name in named.rated:
             found.append(f"{name} is a gauge: it has no rate")
-    return found + [f"no metric of it has the label {label}" for label in sorted(named.labels - known)]
+    return found + [
+        f"no metric of it has the label {label}" for label in sorted(named.labels - known)
+    ]
 
 
 def labels_of(metric: Described) -> set[str]:
     """Return the labels of a metric after the scrape; the operator's own `namespace` gives way to that of its pod."""
-    return set(metric.labels) | {f"exported_{label}" for label in metric.labels & TARGET_LABELS} | TARGET_LABELS
+    return (
+        set(metric.labels)
+        | {f"exported_{label}" for label in metric.labels & TARGET_LABELS}
+        | TARGET_LABELS
+    )
 
 
 @pytest.mark.parametrize(
@@ -113,9 +125,18 @@ def labels_of(metric: Described) -> set[str]:
     [
         ('sum(rate(stanine_http_requests_total{namespace="a"}[5m])', "no PromQL"),
         ('stanine_no_such_thing{namespace="a"} > 1', "no process exposes stanine_no_such_thing"),
-        ('stanine_scoring_duration_seconds{namespace="a"} > 1', "no process exposes stanine_scoring_duration_seconds"),
-        ('stanine_queue_state{namespace="a", mood="Paused"}', "stanine_queue_state has no label mood"),
-        ('sum by (mood) (stanine_queue_state{namespace="a"})', "no metric of it has the label mood"),
+        (
+            'stanine_scoring_duration_seconds{namespace="a"} > 1',
+            "no process exposes stanine_scoring_duration_seconds",
+        ),
+        (
+            'stanine_queue_state{namespace="a", mood="Paused"}',
+            "stanine_queue_state has no label mood",
+        ),
+        (
+            'sum by (mood) (stanine_queue_state{namespace="a"})',
+            "no metric of it has the label mood",
+        ),
         ("stanine_ready == 0", "stanine_ready is not limited to a namespace"),
         ('stanine_sweeps_total{namespace="a"} > 5', "stanine_sweeps_total is a counter"),
         ('rate(stanine_ready{namespace="a"}[5m])', "stanine_ready is a gauge"),
@@ -136,7 +157,12 @@ def test_every_panel_names_what_processes_expose() -> None:
 
 
 def test_problem_types_in_expressions_are_of_the_closed_list() -> None:
-    named = {each for rule in rules() for types in re.findall(r'type=~?"([^"]+)"', rule["expr"]) for each in types.split("|")}
+    named = {
+        each
+        for rule in rules()
+        for types in re.findall(r'type=~?"([^"]+)"', rule["expr"])
+        for each in types.split("|")
+    }
     assert named
     assert named <= {kind.code for kind in KINDS}
 
@@ -154,8 +180,13 @@ def test_every_alert_says_how_bad_it_is_what_it_is_and_where_to_read_on() -> Non
         # Prometheus refuses a rule whose text is no template; a label that the result has not would be an empty word
         for text in rule["annotations"].values():
             assert text.count("{{") == text.count("}}")
-    begins = [re.search(rf"^### {rule['alert']}\n\n(Critical|Warning)\. ", PAGE.read_text(), re.MULTILINE) for rule in alerts]
-    assert [begin and begin[1].lower() for begin in begins] == [rule["labels"]["severity"] for rule in alerts]
+    begins = [
+        re.search(rf"^### {rule['alert']}\n\n(Critical|Warning)\. ", PAGE.read_text(), re.MULTILINE)
+        for rule in alerts
+    ]
+    assert [begin and begin[1].lower() for begin in begins] == [
+        rule["labels"]["severity"] for rule in alerts
+    ]
 
 
 def test_labels_that_an_alert_quotes_are_those_of_its_result() -> None:
@@ -182,23 +213,41 @@ def test_thresholds_are_values_alerts_can_be_left_out_and_labelled() -> None:
     assert by_name["StanineRequestsFail"]["expr"].endswith("> 13")
     assert by_name["StanineSweepMissing"]["expr"].endswith("> 17")
     assert all(rule["labels"]["team"] == "people" for rule in given)
-    assert by_name["StanineSweepMissing"]["annotations"]["runbook_url"] == "https://example.org/telemetry#staninesweepmissing"
+    assert (
+        by_name["StanineSweepMissing"]["annotations"]["runbook_url"]
+        == "https://example.org/telemetry#staninesweepmissing"
+    )
 
 
 def test_without_the_operator_nobody_misses_it() -> None:
     objects = render({"operator": {"enabled": False}, "monitoring": {"rules": {"enabled": True}}})
     (rule,) = of_kind(objects, "PrometheusRule").values()
-    with_it = {rule["alert"] for rule in rules() if "absent(stanine_operator" in rule["expr"] or "Operator" in rule["alert"]}
+    with_it = {
+        rule["alert"]
+        for rule in rules()
+        if "absent(stanine_operator" in rule["expr"] or "Operator" in rule["alert"]
+    }
     left = {each["alert"]: each["expr"] for each in rule["spec"]["groups"][0]["rules"]}
     assert with_it
     assert not with_it & left.keys()
     # beside others' figures the operator's may stand: where it is not, they are silent
-    assert [name for name, expr in left.items() if "stanine_operator" in expr] == ["StanineQueueBacklog"]
+    assert [name for name, expr in left.items() if "stanine_operator" in expr] == [
+        "StanineQueueBacklog"
+    ]
 
 
 def test_the_dashboard_is_a_config_map_that_the_sidecar_finds(helm: str) -> None:
-    objects = render({"monitoring": {"dashboard": {"enabled": True, "annotations": {"grafana_folder": "People"}}}}, helm=helm)
-    (made,) = [each for each in of_kind(objects, "ConfigMap").values() if "stanine.json" in each["data"]]
+    objects = render(
+        {
+            "monitoring": {
+                "dashboard": {"enabled": True, "annotations": {"grafana_folder": "People"}}
+            }
+        },
+        helm=helm,
+    )
+    (made,) = [
+        each for each in of_kind(objects, "ConfigMap").values() if "stanine.json" in each["data"]
+    ]
     assert made["metadata"]["labels"]["grafana_dashboard"] == "1"
     assert made["metadata"]["annotations"] == {"grafana_folder": "People"}
     assert json.loads(made["data"]["stanine.json"]) == DASHBOARD
@@ -210,7 +259,9 @@ def test_panels_have_places_of_their_own_and_ids() -> None:
     taken: set[tuple[int, int]] = set()
     for panel in panels:
         place = panel["gridPos"]
-        cells = {(place["x"] + x, place["y"] + y) for x in range(place["w"]) for y in range(place["h"])}
+        cells = {
+            (place["x"] + x, place["y"] + y) for x in range(place["w"]) for y in range(place["h"])
+        }
         assert not cells & taken, panel["title"]
         assert place["x"] + place["w"] <= 24
         taken |= cells

@@ -41,28 +41,51 @@ def test_the_longest_name_of_a_release_fits_everywhere(release: str) -> None:
 
 @pytest.mark.parametrize("name", ["123", "1e3", "true", "null"])
 def test_a_name_that_yaml_would_read_as_something_else_stays_a_text(helm: str, name: str) -> None:
-    for each in render(ALL | {"fullnameOverride": "assessments", "commonLabels": {"cost": name}}, helm=helm, release=name, namespace=name):
-        assert all(isinstance(value, str) for value in each["metadata"]["labels"].values()), each["metadata"]
+    for each in render(
+        ALL | {"fullnameOverride": "assessments", "commonLabels": {"cost": name}},
+        helm=helm,
+        release=name,
+        namespace=name,
+    ):
+        assert all(isinstance(value, str) for value in each["metadata"]["labels"].values()), each[
+            "metadata"
+        ]
         assert each["metadata"].get("namespace", name) == name
         if each["kind"] == "Deployment":
             assert each["spec"]["selector"]["matchLabels"]["app.kubernetes.io/instance"] == name
 
 
-@pytest.mark.parametrize(("release", "values"), [("123", {}), ("a.b", {}), ("trial", {"fullnameOverride": "a.b"})])
-def test_a_name_that_no_service_may_have_is_refused_before_anything_is_made(release: str, values: dict[str, Any]) -> None:
+@pytest.mark.parametrize(
+    ("release", "values"), [("123", {}), ("a.b", {}), ("trial", {"fullnameOverride": "a.b"})]
+)
+def test_a_name_that_no_service_may_have_is_refused_before_anything_is_made(
+    release: str, values: dict[str, Any]
+) -> None:
     with pytest.raises(RefusedError, match="set fullnameOverride"):
         render(values, release=release)
 
 
-def test_namespace_and_release_cannot_be_mistaken_for_each_other_in_the_names_of_the_cluster() -> None:
-    one = of_kind(render(ALL, namespace="team", release="a-stanine"), "ClusterRole", "ClusterRoleBinding")
-    other = of_kind(render(ALL, namespace="team-a", release="stanine"), "ClusterRole", "ClusterRoleBinding")
+def test_namespace_and_release_cannot_be_mistaken_for_each_other_in_the_names_of_the_cluster() -> (
+    None
+):
+    one = of_kind(
+        render(ALL, namespace="team", release="a-stanine"), "ClusterRole", "ClusterRoleBinding"
+    )
+    other = of_kind(
+        render(ALL, namespace="team-a", release="stanine"), "ClusterRole", "ClusterRoleBinding"
+    )
     assert len(one) == len(other) == 5
     assert not set(one) & set(other)
 
 
-def test_labels_that_are_given_replace_the_charts_own_but_not_those_by_which_pods_are_found() -> None:
-    given = {"app.kubernetes.io/part-of": "hospital", "app.kubernetes.io/component": "mine", "team": "assessment"}
+def test_labels_that_are_given_replace_the_charts_own_but_not_those_by_which_pods_are_found() -> (
+    None
+):
+    given = {
+        "app.kubernetes.io/part-of": "hospital",
+        "app.kubernetes.io/component": "mine",
+        "team": "assessment",
+    }
     objects = render(ALL | {"commonLabels": given, "pods": {"podLabels": {"team": "pods"}}})
     for name, each in of_kind(objects, "Deployment", "StatefulSet").items():
         assert each["metadata"]["labels"]["app.kubernetes.io/part-of"] == "hospital"
@@ -75,7 +98,9 @@ def test_a_new_version_of_the_chart_alone_starts_no_pod_anew() -> None:
     # whatever names the version of chart or program stands on the objects only
     for name, each in of_kind(render(), "Deployment", "StatefulSet").items():
         assert not {"helm.sh/chart", "app.kubernetes.io/version"} & set(pod_labels(each)), name
-        assert {"helm.sh/chart", "app.kubernetes.io/version"} <= set(each["metadata"]["labels"]), name
+        assert {"helm.sh/chart", "app.kubernetes.io/version"} <= set(each["metadata"]["labels"]), (
+            name
+        )
 
 
 def test_a_service_account_that_is_not_made_and_not_named_is_the_namespaces_own() -> None:

@@ -5,8 +5,22 @@ from typing import Any
 import pytest
 from tests.chart.rendering import Object, of_kind, render
 
-COMPONENTS = ("api", "index-watcher", "result-watcher", "operator", "valkey", "smoke-test", "uninstall")
-PORTS = {"api": 8000, "index-watcher": 8081, "result-watcher": 8081, "operator": 8081, "valkey": 6379}
+COMPONENTS = (
+    "api",
+    "index-watcher",
+    "result-watcher",
+    "operator",
+    "valkey",
+    "smoke-test",
+    "uninstall",
+)
+PORTS = {
+    "api": 8000,
+    "index-watcher": 8081,
+    "result-watcher": 8081,
+    "operator": 8081,
+    "valkey": 6379,
+}
 #: From whom to whom, within the release, with the default values.
 ALLOWED = {
     ("smoke-test", "api"),
@@ -18,39 +32,69 @@ ALLOWED = {
 
 
 def labels(component: str) -> dict[str, str]:
-    return {"app.kubernetes.io/name": "stanine", "app.kubernetes.io/instance": "trial", "app.kubernetes.io/component": component}
+    return {
+        "app.kubernetes.io/name": "stanine",
+        "app.kubernetes.io/instance": "trial",
+        "app.kubernetes.io/component": component,
+    }
 
 
 def selects(selector: dict[str, Any], component: str) -> bool:
     assert set(selector) <= {"matchLabels"}, "another sort of selector: teach this test"
-    return all(labels(component).get(name) == value for name, value in selector.get("matchLabels", {}).items())
+    return all(
+        labels(component).get(name) == value
+        for name, value in selector.get("matchLabels", {}).items()
+    )
 
 
-def admits(rules: list[Object], direction: str, other: str | None, port: int, protocol: str = "TCP") -> bool:
+def admits(
+    rules: list[Object], direction: str, other: str | None, port: int, protocol: str = "TCP"
+) -> bool:
     """Tell whether rules admit a pod of the release (None: somebody outside of it) at a port."""
     for rule in rules:
-        if "ports" in rule and not any(each["port"] == port and each["protocol"] == protocol for each in rule["ports"]):
+        if "ports" in rule and not any(
+            each["port"] == port and each["protocol"] == protocol for each in rule["ports"]
+        ):
             continue
         peers = rule.get(direction)
         if peers is None:
             return True
         for peer in peers:
-            if other is not None and set(peer) == {"podSelector"} and selects(peer["podSelector"], other):
+            if (
+                other is not None
+                and set(peer) == {"podSelector"}
+                and selects(peer["podSelector"], other)
+            ):
                 return True
     return False
 
 
 def may_talk(policies: dict[str, Object], source: str, target: str) -> bool:
-    out = [policy["spec"] for policy in policies.values() if selects(policy["spec"]["podSelector"], source)]
-    into = [policy["spec"] for policy in policies.values() if selects(policy["spec"]["podSelector"], target)]
+    out = [
+        policy["spec"]
+        for policy in policies.values()
+        if selects(policy["spec"]["podSelector"], source)
+    ]
+    into = [
+        policy["spec"]
+        for policy in policies.values()
+        if selects(policy["spec"]["podSelector"], target)
+    ]
     assert len(out) == len(into) == 1, "every pod has one policy"
     port = PORTS[target]
-    return admits(out[0].get("egress", []), "to", target, port) and admits(into[0].get("ingress", []), "from", source, port)
+    return admits(out[0].get("egress", []), "to", target, port) and admits(
+        into[0].get("ingress", []), "from", source, port
+    )
 
 
 def test_within_a_release_exactly_these_talk_to_each_other() -> None:
     policies = of_kind(render(), "NetworkPolicy")
-    talk = {(source, target) for source in COMPONENTS for target in PORTS if source != target and may_talk(policies, source, target)}
+    talk = {
+        (source, target)
+        for source in COMPONENTS
+        for target in PORTS
+        if source != target and may_talk(policies, source, target)
+    }
     assert talk == ALLOWED
 
 
@@ -61,7 +105,10 @@ def test_every_policy_rules_both_directions() -> None:
 
 def test_valkey_calls_nobody_and_only_the_operator_and_its_hook_reach_kubernetes() -> None:
     policies = of_kind(render(), "NetworkPolicy")
-    leaving = {name.removeprefix("trial-stanine-"): policy["spec"].get("egress", []) for name, policy in policies.items()}
+    leaving = {
+        name.removeprefix("trial-stanine-"): policy["spec"].get("egress", [])
+        for name, policy in policies.items()
+    }
     reach = {name for name, rules in leaving.items() if admits(rules, "to", None, 6443)}
     assert reach == {"operator", "uninstall"}
     assert not leaving["valkey"]
@@ -71,14 +118,26 @@ def test_valkey_calls_nobody_and_only_the_operator_and_its_hook_reach_kubernetes
 
 def test_from_outside_only_the_api_and_metrics_are_reached() -> None:
     policies = of_kind(render(), "NetworkPolicy")
-    reached = {name: admits(policies[f"trial-stanine-{name}"]["spec"]["ingress"], "from", None, port) for name, port in PORTS.items()}
-    assert reached == {"api": True, "index-watcher": True, "result-watcher": True, "operator": True, "valkey": False}
+    reached = {
+        name: admits(policies[f"trial-stanine-{name}"]["spec"]["ingress"], "from", None, port)
+        for name, port in PORTS.items()
+    }
+    assert reached == {
+        "api": True,
+        "index-watcher": True,
+        "result-watcher": True,
+        "operator": True,
+        "valkey": False,
+    }
 
 
 @pytest.mark.parametrize("enabled", [True, False])
 def test_callers_can_be_named_and_the_releases_own_test_still_comes_in(enabled: bool) -> None:
     ingress = [{"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "ingress"}}}]
-    policies = of_kind(render({"networkPolicy": {"enabled": enabled, "apiFrom": ingress, "metricsFrom": ingress}}), "NetworkPolicy")
+    policies = of_kind(
+        render({"networkPolicy": {"enabled": enabled, "apiFrom": ingress, "metricsFrom": ingress}}),
+        "NetworkPolicy",
+    )
     assert bool(policies) is enabled
     if enabled:
         rules = policies["trial-stanine-api"]["spec"]["ingress"]
@@ -91,10 +150,18 @@ def test_callers_can_be_named_and_the_releases_own_test_still_comes_in(enabled: 
 def test_a_server_elsewhere_is_reached_by_its_ports_and_at_the_addresses_given() -> None:
     there = [{"ipBlock": {"cidr": "192.0.2.0/24"}}]
     sentinels = {"enabled": True, "nodes": [{"host": "a"}, {"host": "b", "port": 26380}]}
-    values = {"valkey": {"enabled": False}, "externalRedis": {"sentinel": sentinels, "port": 6390}, "networkPolicy": {"redisTo": there}}
+    values = {
+        "valkey": {"enabled": False},
+        "externalRedis": {"sentinel": sentinels, "port": 6390},
+        "networkPolicy": {"redisTo": there},
+    }
     policies = of_kind(render(values), "NetworkPolicy")
     assert "trial-stanine-valkey" not in policies
-    (rule,) = [rule for rule in policies["trial-stanine-api"]["spec"]["egress"] if rule["ports"][0]["port"] != 53]
+    (rule,) = [
+        rule
+        for rule in policies["trial-stanine-api"]["spec"]["egress"]
+        if rule["ports"][0]["port"] != 53
+    ]
     assert [each["port"] for each in rule["ports"]] == [26379, 26380, 6390]
     assert rule["to"] == there
 
@@ -107,7 +174,9 @@ def test_traces_may_leave_only_where_they_are_sent() -> None:
             for name, policy in policies.items()
             if admits(policy["spec"].get("egress", []), "to", None, 4318)
         }
-        assert leaving == ({"api", "index-watcher", "result-watcher", "operator"} if enabled else set())
+        assert leaving == (
+            {"api", "index-watcher", "result-watcher", "operator"} if enabled else set()
+        )
 
 
 @pytest.mark.parametrize(
@@ -119,9 +188,20 @@ def test_traces_may_leave_only_where_they_are_sent() -> None:
         ("http://collector.telemetry", 4318, 4318),
     ],
 )
-def test_the_port_that_traces_leave_by_is_that_of_the_address_unless_said_otherwise(endpoint: str, given: int, port: int) -> None:
-    policies = of_kind(render({"otel": {"enabled": True, "endpoint": endpoint}, "networkPolicy": {"otelPort": given}}), "NetworkPolicy")
-    ports = {each["port"] for rule in policies["trial-stanine-result-watcher"]["spec"]["egress"] for each in rule["ports"]}
+def test_the_port_that_traces_leave_by_is_that_of_the_address_unless_said_otherwise(
+    endpoint: str, given: int, port: int
+) -> None:
+    policies = of_kind(
+        render(
+            {"otel": {"enabled": True, "endpoint": endpoint}, "networkPolicy": {"otelPort": given}}
+        ),
+        "NetworkPolicy",
+    )
+    ports = {
+        each["port"]
+        for rule in policies["trial-stanine-result-watcher"]["spec"]["egress"]
+        for each in rule["ports"]
+    }
     assert ports == {53, 6379, port}
 
 

@@ -20,18 +20,27 @@ def test_every_pod_is_restricted(file: Path) -> None:
         assert security["seccompProfile"] == {"type": "RuntimeDefault"}, name
         assert not any(pod.get(field) for field in ("hostNetwork", "hostPID", "hostIPC")), name
         assert all(
-            set(volume) & {"emptyDir", "secret", "configMap", "projected", "persistentVolumeClaim"} for volume in pod.get("volumes", [])
+            set(volume) & {"emptyDir", "secret", "configMap", "projected", "persistentVolumeClaim"}
+            for volume in pod.get("volumes", [])
         ), name
         for container in [*pod["containers"], *pod.get("initContainers", [])]:
             context = container["securityContext"]
-            assert context == {"allowPrivilegeEscalation": False, "readOnlyRootFilesystem": True, "capabilities": {"drop": ["ALL"]}}, name
-            assert {"cpu", "memory", "ephemeral-storage"} <= set(container["resources"]["requests"]), name
+            assert context == {
+                "allowPrivilegeEscalation": False,
+                "readOnlyRootFilesystem": True,
+                "capabilities": {"drop": ["ALL"]},
+            }, name
+            assert {"cpu", "memory", "ephemeral-storage"} <= set(
+                container["resources"]["requests"]
+            ), name
             assert container["resources"]["limits"]["memory"], name
             assert all("hostPort" not in port for port in container.get("ports", [])), name
 
 
 def test_only_the_operator_and_its_hook_can_speak_to_kubernetes() -> None:
-    tokens = {name for name, pod in pod_specs(render()).items() if pod["automountServiceAccountToken"]}
+    tokens = {
+        name for name, pod in pod_specs(render()).items() if pod["automountServiceAccountToken"]
+    }
     assert tokens == {"Deployment/trial-stanine-operator", "Job/trial-stanine-uninstall"}
 
 
@@ -39,15 +48,26 @@ def test_every_process_has_a_user_of_its_own_in_redis_and_reads_no_other_passwor
     for name, pod in pod_specs(render()).items():
         component = name.removeprefix("Deployment/trial-stanine-")
         mounted = [volume["secret"] for volume in pod.get("volumes", []) if "secret" in volume]
-        projected = [source["secret"] for volume in pod.get("volumes", []) for source in volume.get("projected", {}).get("sources", [])]
+        projected = [
+            source["secret"]
+            for volume in pod.get("volumes", [])
+            for source in volume.get("projected", {}).get("sources", [])
+        ]
         if name == "StatefulSet/trial-stanine-valkey":
             # the file of users has hashes only; the passwords beside it are not mounted
-            assert mounted == [{"secretName": "trial-stanine-redis", "items": [{"key": "users.acl", "path": "users.acl"}]}]
+            assert mounted == [
+                {
+                    "secretName": "trial-stanine-redis",
+                    "items": [{"key": "users.acl", "path": "users.acl"}],
+                }
+            ]
         else:
             assert mounted == ([{"secretName": "trial-stanine-keys"}] if component == "api" else [])
         # the operator reads its own through the RedisConfig's references
         if component in ("api", "index-watcher", "result-watcher"):
-            items = [{"key": f"{component}-{part}", "path": part} for part in ("username", "password")]
+            items = [
+                {"key": f"{component}-{part}", "path": part} for part in ("username", "password")
+            ]
             assert projected == [{"name": "trial-stanine-redis", "items": items}]
         else:
             assert projected == []
@@ -56,7 +76,9 @@ def test_every_process_has_a_user_of_its_own_in_redis_and_reads_no_other_passwor
 def test_no_password_and_no_key_stands_anywhere_but_in_its_secret() -> None:
     objects = render()
     secrets = secret_texts(objects)
-    words = [text for key, text in secrets["trial-stanine-redis"].items() if key.endswith("-password")]
+    words = [
+        text for key, text in secrets["trial-stanine-redis"].items() if key.endswith("-password")
+    ]
     words.append(secrets["trial-stanine-admin-key"]["key"])
     assert len(set(words)) == 7
     assert all(len(word) >= 32 for word in words)
@@ -73,9 +95,15 @@ def test_extra_variables_win_by_name_and_each_name_stands_once() -> None:
         for container in pod["containers"]:
             given = [each["name"] for each in container.get("env", [])]
             assert len(given) == len(set(given)), name
-    api, watcher = environment(pods["Deployment/trial-stanine-api"]), environment(pods["Deployment/trial-stanine-result-watcher"])
+    api, watcher = (
+        environment(pods["Deployment/trial-stanine-api"]),
+        environment(pods["Deployment/trial-stanine-result-watcher"]),
+    )
     assert "STANINE_LOG_LEVEL" not in api | watcher  # pods.extraEnv says null
-    assert (api.get("HTTP_PROXY"), watcher["HTTP_PROXY"]) == (None, "http://proxy.example:3128")  # api.extraEnv says null
+    assert (api.get("HTTP_PROXY"), watcher["HTTP_PROXY"]) == (
+        None,
+        "http://proxy.example:3128",
+    )  # api.extraEnv says null
     assert api["UVICORN_LOG"] == "5"
     assert watcher["POD_IP"] == {"fieldRef": {"fieldPath": "status.podIP"}}
 
@@ -84,8 +112,12 @@ def test_a_variable_comes_after_those_that_it_refers_to() -> None:
     for name, pod in pod_specs(render(EVERYTHING)).items():
         seen: set[str] = set()
         for each in pod["containers"][0].get("env", []):
-            for reference in [part.split(")")[0] for part in str(each.get("value", "")).split("$(")[1:]]:
-                assert reference in seen, f"{name}: {each['name']} refers to {reference}, which comes later"
+            for reference in [
+                part.split(")")[0] for part in str(each.get("value", "")).split("$(")[1:]
+            ]:
+                assert reference in seen, (
+                    f"{name}: {each['name']} refers to {reference}, which comes later"
+                )
             seen.add(each["name"])
 
 
@@ -99,7 +131,12 @@ def test_what_is_given_to_all_pods_reaches_them_and_a_component_adds_its_own() -
         assert pod["nodeSelector"] == {"kubernetes.io/os": "linux"}, name
         assert pod["priorityClassName"] == "important", name
     digest = "registry.example/stanine@sha256:0123456789012345678901234567890123456789012345678901234567890123"
-    assert {container["image"] for name, pod in pods.items() if "valkey" not in name for container in pod["containers"]} == {digest}
+    assert {
+        container["image"]
+        for name, pod in pods.items()
+        if "valkey" not in name
+        for container in pod["containers"]
+    } == {digest}
 
 
 def grace(pod: dict[str, Any]) -> int:
@@ -111,7 +148,10 @@ def test_pods_get_the_time_that_their_processes_take_to_stop() -> None:
     api = pods["Deployment/trial-stanine-api"]
     assert {"--drain-seconds=7", "--grace-seconds=20"} <= set(api["containers"][0]["args"])
     assert grace(api) > 7 + 20
-    assert all(grace(pods[f"Deployment/trial-stanine-{name}"]) > 25 for name in ("index-watcher", "result-watcher", "operator"))
+    assert all(
+        grace(pods[f"Deployment/trial-stanine-{name}"]) > 25
+        for name in ("index-watcher", "result-watcher", "operator")
+    )
 
 
 def test_a_rolling_update_takes_no_pod_away_before_another_is_ready() -> None:
@@ -142,7 +182,10 @@ def test_the_hook_runs_where_the_operators_image_lies_if_it_can(given: dict[str,
     affinity = job["spec"]["template"]["spec"]["affinity"]
     (near,) = affinity["podAffinity"]["preferredDuringSchedulingIgnoredDuringExecution"]
     operator = of_kind(objects, "Deployment")["trial-stanine-operator"]["spec"]
-    assert near["podAffinityTerm"]["labelSelector"]["matchLabels"] == operator["selector"]["matchLabels"]
+    assert (
+        near["podAffinityTerm"]["labelSelector"]["matchLabels"]
+        == operator["selector"]["matchLabels"]
+    )
     assert affinity.items() >= given.items()
     assert operator["template"]["spec"].get("affinity", {}) == given
 

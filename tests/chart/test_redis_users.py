@@ -10,7 +10,9 @@ from tests.integration.acl.rules import USERS, acl_file
 
 def rendered(helm: str = "helm", **values: Any) -> tuple[str, dict[str, str]]:
     """Return the file of users and the passwords of a release."""
-    (secret,) = [texts for texts in secret_texts(render(values, helm=helm)).values() if "users.acl" in texts]
+    (secret,) = [
+        texts for texts in secret_texts(render(values, helm=helm)).values() if "users.acl" in texts
+    ]
     return secret["users.acl"], {user: secret[f"{user}-password"] for user in USERS}
 
 
@@ -18,9 +20,15 @@ def rendered(helm: str = "helm", **values: Any) -> tuple[str, dict[str, str]]:
 @pytest.mark.parametrize("old_server", [True, False])
 def test_the_file_is_what_the_rules_say(helm: str, with_operator: bool, old_server: bool) -> None:
     text, passwords = rendered(
-        helm, keyNamespace="trial", operator={"enabled": with_operator}, valkey={"auth": {"redisBefore72": old_server}}
+        helm,
+        keyNamespace="trial",
+        operator={"enabled": with_operator},
+        valkey={"auth": {"redisBefore72": old_server}},
     )
-    assert text.strip() == acl_file("trial", passwords, with_operator=with_operator, old_server=old_server).strip()
+    assert (
+        text.strip()
+        == acl_file("trial", passwords, with_operator=with_operator, old_server=old_server).strip()
+    )
 
 
 def test_no_password_is_in_the_file() -> None:

@@ -43,7 +43,9 @@ def test_every_object_says_where_it_belongs_and_to_whom(file: Path) -> None:
         if each["kind"] == "ConfigMap" and each["metadata"]["name"].endswith(("-more", "-most")):
             continue  # extraObjects are somebody else's
         metadata = each["metadata"]
-        assert metadata.get("namespace") == (None if each["kind"] in CLUSTER_KINDS else NAMESPACE), metadata["name"]
+        assert metadata.get("namespace") == (
+            None if each["kind"] in CLUSTER_KINDS else NAMESPACE
+        ), metadata["name"]
         assert metadata["labels"]["app.kubernetes.io/instance"] == "trial", metadata["name"]
         assert metadata["labels"]["app.kubernetes.io/managed-by"] == "Helm"
 

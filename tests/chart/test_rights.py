@@ -11,10 +11,17 @@ KINDS = ("redisconfigs", "queues", "instruments")
 OPERATOR: Rights = (
     {("stanine.dev", kind, verb) for kind in KINDS for verb in ("get", "list", "watch", "patch")}
     | {("stanine.dev", f"{kind}/status", "patch") for kind in KINDS}
-    | {("", "secrets", "get"), ("", "events", "create"), ("", "events", "patch"), ("", "namespaces", "get")}
+    | {
+        ("", "secrets", "get"),
+        ("", "events", "create"),
+        ("", "events", "patch"),
+        ("", "namespaces", "get"),
+    }
     | {("coordination.k8s.io", "leases", verb) for verb in ("create", "get", "list", "patch")}
 )
-UNINSTALL: Rights = {("stanine.dev", kind, verb) for kind in KINDS for verb in ("get", "list", "patch", "delete")} | {
+UNINSTALL: Rights = {
+    ("stanine.dev", kind, verb) for kind in KINDS for verb in ("get", "list", "patch", "delete")
+} | {
     ("apps", "deployments/scale", "patch"),
     ("", "pods", "list"),
     ("coordination.k8s.io", "leases", "delete"),
@@ -24,7 +31,11 @@ UNINSTALL: Rights = {("stanine.dev", kind, verb) for kind in KINDS for verb in (
 def rights(role: Object) -> Rights:
     rules: list[dict[str, Any]] = role["rules"]
     return {
-        (group, resource, verb) for rule in rules for group in rule["apiGroups"] for resource in rule["resources"] for verb in rule["verbs"]
+        (group, resource, verb)
+        for rule in rules
+        for group in rule["apiGroups"]
+        for resource in rule["resources"]
+        for verb in rule["verbs"]
     }
 
 
@@ -32,9 +43,13 @@ def granted(objects: list[Object], account: str) -> dict[str, Rights]:
     """Return what a service account may do: in its namespace (Role), and everywhere (ClusterRole)."""
     found: dict[str, Rights] = {}
     for binding in of_kind(objects, "RoleBinding", "ClusterRoleBinding").values():
-        if {"kind": "ServiceAccount", "name": account, "namespace": NAMESPACE} in binding["subjects"]:
+        if {"kind": "ServiceAccount", "name": account, "namespace": NAMESPACE} in binding[
+            "subjects"
+        ]:
             kind = binding["roleRef"]["kind"]
-            found[kind] = found.get(kind, set()) | rights(of_kind(objects, kind)[binding["roleRef"]["name"]])
+            found[kind] = found.get(kind, set()) | rights(
+                of_kind(objects, kind)[binding["roleRef"]["name"]]
+            )
     return found
 
 
@@ -42,16 +57,27 @@ def test_the_operator_may_do_this_and_no_more() -> None:
     objects = render()
     assert granted(objects, "trial-stanine-operator") == {"Role": OPERATOR}
     assert granted(objects, "trial-stanine-uninstall") == {"Role": UNINSTALL}
-    (scaling,) = [rule for rule in of_kind(objects, "Role")["trial-stanine-uninstall"]["rules"] if rule["apiGroups"] == ["apps"]]
+    (scaling,) = [
+        rule
+        for rule in of_kind(objects, "Role")["trial-stanine-uninstall"]["rules"]
+        if rule["apiGroups"] == ["apps"]
+    ]
     assert scaling["resourceNames"] == ["trial-stanine-operator"]
 
 
 def test_across_the_cluster_it_may_do_the_same_only_if_told_to() -> None:
     objects = render({"operator": {"clusterWide": True}})
     assert granted(objects, "trial-stanine-operator") == {"ClusterRole": OPERATOR}
-    everywhere = {("stanine.dev", kind, verb) for kind in KINDS for verb in ("get", "list", "patch")}
-    assert granted(objects, "trial-stanine-uninstall") == {"Role": UNINSTALL, "ClusterRole": everywhere}
-    operator = of_kind(objects, "Deployment")["trial-stanine-operator"]["spec"]["template"]["spec"]["containers"][0]
+    everywhere = {
+        ("stanine.dev", kind, verb) for kind in KINDS for verb in ("get", "list", "patch")
+    }
+    assert granted(objects, "trial-stanine-uninstall") == {
+        "Role": UNINSTALL,
+        "ClusterRole": everywhere,
+    }
+    operator = of_kind(objects, "Deployment")["trial-stanine-operator"]["spec"]["template"]["spec"][
+        "containers"
+    ][0]
     assert "--all-namespaces" in operator["args"]
 
 

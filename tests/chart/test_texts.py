@@ -9,7 +9,16 @@ from typing import Any
 import pytest
 import yaml
 from tests.chart.judging import judge
-from tests.chart.rendering import CHART, CI_FILES, KUBERNETES, RefusedError, of_kind, pod_specs, render, render_text
+from tests.chart.rendering import (
+    CHART,
+    CI_FILES,
+    KUBERNETES,
+    RefusedError,
+    of_kind,
+    pod_specs,
+    render,
+    render_text,
+)
 
 SCHEMA = json.loads((CHART / "values.schema.json").read_text())
 SAMPLES = (9, 123456, 1073741824)
@@ -27,15 +36,32 @@ Values = dict[str, Any]
 
 def numbers(schema: Values, path: tuple[str, ...] = ()) -> Any:
     """Return a number at every place that takes one for a text, as values; None: there is none."""
-    if isinstance(schema.get("type"), list) and {"string", "integer"} <= set(schema["type"]) and path not in LEFT_OUT:
+    if (
+        isinstance(schema.get("type"), list)
+        and {"string", "integer"} <= set(schema["type"])
+        and path not in LEFT_OUT
+    ):
         pattern = re.compile(schema.get("pattern", ""))
-        return next(number for number in SAMPLES if pattern.search(str(number)) and len(str(number)) >= schema.get("minLength", 0))
-    found = {name: inner for name, each in schema.get("properties", {}).items() if (inner := numbers(each, (*path, name))) is not None}
+        return next(
+            number
+            for number in SAMPLES
+            if pattern.search(str(number)) and len(str(number)) >= schema.get("minLength", 0)
+        )
+    found = {
+        name: inner
+        for name, each in schema.get("properties", {}).items()
+        if (inner := numbers(each, (*path, name))) is not None
+    }
     within = schema.get("additionalProperties")
     if isinstance(within, dict) and (inner := numbers(within, (*path, "*"))) is not None:
         found["index" if path == ("queues",) else "some"] = inner
     items = schema.get("items", {})
-    if items and path[:1] != ("redisConfig",) and not items.get("required") and (inner := numbers(items, (*path, "*"))) is not None:
+    if (
+        items
+        and path[:1] != ("redisConfig",)
+        and not items.get("required")
+        and (inner := numbers(items, (*path, "*"))) is not None
+    ):
         return [inner]
     return found or None
 
@@ -43,7 +69,11 @@ def numbers(schema: Values, path: tuple[str, ...] = ()) -> Any:
 def merged(first: Values, second: Values) -> Values:
     both = dict(first)
     for name, value in second.items():
-        both[name] = merged(both[name], value) if isinstance(value, dict) and isinstance(both.get(name), dict) else value
+        both[name] = (
+            merged(both[name], value)
+            if isinstance(value, dict) and isinstance(both.get(name), dict)
+            else value
+        )
     return both
 
 
@@ -56,16 +86,26 @@ def as_texts(value: Any) -> Any:
 
 
 def count(value: Any) -> int:
-    return sum(map(count, value.values())) if isinstance(value, dict) else sum(map(count, value)) if isinstance(value, list) else 1
+    return (
+        sum(map(count, value.values()))
+        if isinstance(value, dict)
+        else sum(map(count, value))
+        if isinstance(value, list)
+        else 1
+    )
 
 
 @pytest.mark.parametrize(
-    "file", [file for file in CI_FILES if "default" not in file.name], ids=lambda file: file.name.removesuffix("-values.yaml")
+    "file",
+    [file for file in CI_FILES if "default" not in file.name],
+    ids=lambda file: file.name.removesuffix("-values.yaml"),
 )
 def test_a_number_for_a_text_means_the_same_wherever_it_stands(file: Path) -> None:
     given = merged(merged(numbers(SCHEMA), SECRETS), BESIDE)
     assert count(given) > 100
-    del given["api"]["httpRoute"]["timeouts"]  # Kubernetes knows two names there, and numbers with units
+    del given["api"]["httpRoute"][
+        "timeouts"
+    ]  # Kubernetes knows two names there, and numbers with units
     base = yaml.safe_load(file.read_text())
     if not base.get("valkey", {}).get("enabled", True) and not base["externalRedis"].get("host"):
         del given["externalRedis"]["host"]  # the sentinels say where
@@ -106,7 +146,12 @@ def test_set_and_set_string_are_the_same(helm: str, setting: str) -> None:
     truths = [option for flag in flags for option in ("--set", f"{flag}=true")]
     rest = re.sub(r"[^,]*=true,?", "", setting)
     done = [
-        subprocess.run([*command, *truths, option, rest, option, secrets], capture_output=True, text=True, check=False)
+        subprocess.run(
+            [*command, *truths, option, rest, option, secrets],
+            capture_output=True,
+            text=True,
+            check=False,
+        )
         for option in ("--set", "--set-string")
     ]
     assert [each.stderr for each in done] == ["", ""]
@@ -124,7 +169,11 @@ def test_a_number_that_its_text_cannot_be_told_from_is_refused() -> None:
 
 
 def test_every_template_begins_by_making_texts() -> None:
-    files = [path for path in (CHART / "templates").rglob("*") if path.is_file() and not path.name.startswith("_")]
+    files = [
+        path
+        for path in (CHART / "templates").rglob("*")
+        if path.is_file() and not path.name.startswith("_")
+    ]
     assert len(files) > 20
     for path in files:
         assert path.read_text().startswith('{{- include "stanine.texts" . -}}\n'), path.name
@@ -132,7 +181,9 @@ def test_every_template_begins_by_making_texts() -> None:
 
 def test_a_digest_reaches_every_container_of_every_pod() -> None:
     ours, servers = f"sha256:{'a' * 64}", f"sha256:{'b' * 64}"
-    objects = render({"image": {"digest": ours}, "valkey": {"image": {"digest": servers, "tag": 9}}})
+    objects = render(
+        {"image": {"digest": ours}, "valkey": {"image": {"digest": servers, "tag": 9}}}
+    )
     seen = {
         (name.startswith("StatefulSet"), container["image"])
         for name, pod in pod_specs(objects).items()

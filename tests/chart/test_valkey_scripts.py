@@ -68,7 +68,9 @@ class Data:
         """Run the script as the init container does, with the server's own program first in the PATH."""
         command = [*self.shell, str(CHECK), str(self.folder), "appendonlydir", "appendonly.aof"]
         path = f"{self.programs}:{os.environ['PATH']}"
-        done = subprocess.run(command, capture_output=True, text=True, check=False, env={**os.environ, "PATH": path})
+        done = subprocess.run(
+            command, capture_output=True, text=True, check=False, env={**os.environ, "PATH": path}
+        )
         assert not list(self.folder.glob(".check*")), "it leaves nothing behind"
         return done.returncode, done.stdout + done.stderr
 
@@ -77,7 +79,9 @@ class Data:
         before = {path: path.read_bytes() for path in self.folder.rglob("*") if path.is_file()}
         code, said = self.check()
         assert code == 1, said
-        assert {path: path.read_bytes() for path in self.folder.rglob("*") if path.is_file()} == before
+        assert {
+            path: path.read_bytes() for path in self.folder.rglob("*") if path.is_file()
+        } == before
         assert "docs/runbooks/append-only-file.md" in said
         return said.splitlines()[-1]
 
@@ -146,7 +150,9 @@ def test_a_file_of_zeros_only_is_cut_to_nothing(data: Data) -> None:
 @pytest.mark.parametrize("zeros", [0, 1, 4096])
 def test_a_cut_at_any_byte_leaves_what_came_before_the_cut_command(data: Data, zeros: int) -> None:
     sound = data.last.read_bytes() + WHOLE
-    for length in range(1, len(WHOLE), 1 if data.shell == ["sh"] and zeros == 0 and "valkey" in data.binary else 11):
+    for length in range(
+        1, len(WHOLE), 1 if data.shell == ["sh"] and zeros == 0 and "valkey" in data.binary else 11
+    ):
         data.last.write_bytes(sound + WHOLE[:length] + bytes(zeros))
         code, said = data.check()
         assert (code, data.last.read_bytes()) == (0, sound), f"{length} bytes: {said}"
@@ -156,25 +162,57 @@ def test_a_cut_at_any_byte_leaves_what_came_before_the_cut_command(data: Data, z
 @pytest.mark.parametrize(
     ("damage", "why"),
     [
-        pytest.param(lambda sound: sound.replace(b"$4\r\nkept", b"$4\0\0kept"), "damaged, not cut off", id="zeros in the middle"),
-        pytest.param(lambda sound: sound[:30] + bytes(40) + sound[70:], "damaged, not cut off", id="a page of zeros in the middle"),
-        pytest.param(lambda sound: sound + bytes(512) + SET, "it is no command", id="zeros, then commands"),
-        pytest.param(lambda sound: sound + b"\x8fgarbage", "it is no command", id="something else at the end"),
-        pytest.param(lambda sound: sound + SET[:-8] + bytes(100) + SET, "damaged, not cut off", id="cut, zeros, commands"),
         pytest.param(
-            lambda sound: sound.replace(b"$4\r\nkept", b"$400000\r\nkept"), "whose length is damaged", id="a length that is too long"
+            lambda sound: sound.replace(b"$4\r\nkept", b"$4\0\0kept"),
+            "damaged, not cut off",
+            id="zeros in the middle",
         ),
-        pytest.param(lambda sound: sound + WHOLE.replace(b"$12", b"$999") + SET, "whose length is damaged", id="a length in a transaction"),
         pytest.param(
-            lambda sound: sound.replace(b"*3\r\n$3\r\nset\r\n$4", b"*2\r\n$3\r\nset\r\n$4"), "no command", id="a count that is too small"
+            lambda sound: sound[:30] + bytes(40) + sound[70:],
+            "damaged, not cut off",
+            id="a page of zeros in the middle",
         ),
-        pytest.param(lambda sound: sound + WHOLE.replace(b"EXEC", b"EXEB") + SET, "transaction's end is damaged", id="a damaged EXEC"),
         pytest.param(
-            lambda sound: sound + WHOLE.replace(b"EXEC", b"EXEB") + WHOLE, "damaged, not cut off", id="a damaged EXEC, then MULTI"
+            lambda sound: sound + bytes(512) + SET, "it is no command", id="zeros, then commands"
+        ),
+        pytest.param(
+            lambda sound: sound + b"\x8fgarbage", "it is no command", id="something else at the end"
+        ),
+        pytest.param(
+            lambda sound: sound + SET[:-8] + bytes(100) + SET,
+            "damaged, not cut off",
+            id="cut, zeros, commands",
+        ),
+        pytest.param(
+            lambda sound: sound.replace(b"$4\r\nkept", b"$400000\r\nkept"),
+            "whose length is damaged",
+            id="a length that is too long",
+        ),
+        pytest.param(
+            lambda sound: sound + WHOLE.replace(b"$12", b"$999") + SET,
+            "whose length is damaged",
+            id="a length in a transaction",
+        ),
+        pytest.param(
+            lambda sound: sound.replace(b"*3\r\n$3\r\nset\r\n$4", b"*2\r\n$3\r\nset\r\n$4"),
+            "no command",
+            id="a count that is too small",
+        ),
+        pytest.param(
+            lambda sound: sound + WHOLE.replace(b"EXEC", b"EXEB") + SET,
+            "transaction's end is damaged",
+            id="a damaged EXEC",
+        ),
+        pytest.param(
+            lambda sound: sound + WHOLE.replace(b"EXEC", b"EXEB") + WHOLE,
+            "damaged, not cut off",
+            id="a damaged EXEC, then MULTI",
         ),
     ],
 )
-def test_damage_that_commands_may_follow_stops_with_the_reason(data: Data, damage: Callable[[bytes], bytes], why: str) -> None:
+def test_damage_that_commands_may_follow_stops_with_the_reason(
+    data: Data, damage: Callable[[bytes], bytes], why: str
+) -> None:
     sound = data.last.read_bytes()
     damaged = damage(sound)
     assert damaged != sound
@@ -199,7 +237,11 @@ def test_a_missing_file_and_a_damaged_manifest_stop_with_the_reason(data: Data) 
     assert "appendonly.aof.1.incr.aof is not there, but" in data.refused()
     manifest = data.folder / "appendonlydir/appendonly.aof.manifest"
     sound = manifest.read_bytes()
-    for damaged, why in ((b"", "names no file"), (bytes(88), "bytes that are no text"), (sound + bytes(8), "bytes that are no text")):
+    for damaged, why in (
+        (b"", "names no file"),
+        (bytes(88), "bytes that are no text"),
+        (sound + bytes(8), "bytes that are no text"),
+    ):
         manifest.write_bytes(damaged)
         assert why in data.refused()
 
@@ -243,7 +285,9 @@ def test_a_death_between_copy_and_cut_changes_nothing_about_the_outcome(data: Da
     data.last.write_bytes(sound + bytes(100))
     assert data.check()[0] == 0
     (copy,) = data.copies
-    shutil.copyfile(copy, data.last)  # as if it had died before the cut, and once more within a copy
+    shutil.copyfile(
+        copy, data.last
+    )  # as if it had died before the cut, and once more within a copy
     (data.folder / "damaged/appendonly.aof.1.incr.aof.part").write_bytes(b"half")
     assert data.check()[0] == 0
     assert data.last.read_bytes() == sound
@@ -259,12 +303,24 @@ def test_the_server_alone_would_not_have_started(data: Data) -> None:
 
 def test_the_init_container_is_told_the_places_of_the_configuration_file() -> None:
     def command(values: dict[str, object]) -> list[str] | None:
-        (pod,) = (each["spec"]["template"]["spec"] for each in of_kind(render({"valkey": values}), "StatefulSet").values())
-        return next(each["command"] for each in pod["initContainers"]) if "initContainers" in pod else None
+        (pod,) = (
+            each["spec"]["template"]["spec"]
+            for each in of_kind(render({"valkey": values}), "StatefulSet").values()
+        )
+        return (
+            next(each["command"] for each in pod["initContainers"])
+            if "initContainers" in pod
+            else None
+        )
 
     script = ["sh", "/etc/valkey/scripts/check-aof.sh"]
     assert command({}) == [*script, "/data", "appendonlydir", "appendonly.aof"]
-    assert command({"config": {"appenddirname": '"aof"', "appendfilename": "a.aof"}}) == [*script, "/data", "aof", "a.aof"]
+    assert command({"config": {"appenddirname": '"aof"', "appendfilename": "a.aof"}}) == [
+        *script,
+        "/data",
+        "aof",
+        "a.aof",
+    ]
     assert command({"config": {"appendonly": "no"}}) is None
     assert command({"checkAppendOnlyFile": False}) is None
     assert command({"imageHasShell": False}) is None
@@ -294,13 +350,17 @@ def loading(tmp_path: Path, binary: str) -> Iterator[tuple[int, Path]]:
     process.wait(timeout=20)
 
 
-def test_the_server_is_not_ready_while_it_loads_and_ready_when_it_has(loading: tuple[int, Path]) -> None:
+def test_the_server_is_not_ready_while_it_loads_and_ready_when_it_has(
+    loading: tuple[int, Path],
+) -> None:
     need("redis-cli", found=shutil.which("redis-cli") is not None)
     port, _ = loading
     answers: list[str] = []
     deadline = time.monotonic() + 60
     while time.monotonic() < deadline:
-        done = subprocess.run(["sh", str(READY), str(port)], capture_output=True, text=True, check=False)
+        done = subprocess.run(
+            ["sh", str(READY), str(port)], capture_output=True, text=True, check=False
+        )
         answers.append(done.stdout)
         if done.returncode == 0:
             break
@@ -310,10 +370,22 @@ def test_the_server_is_not_ready_while_it_loads_and_ready_when_it_has(loading: t
     assert redis.Redis(port=port, username="health", password="-").ping()
 
 
-def test_a_server_that_does_not_know_the_user_is_ready_and_one_that_is_not_there_is_not(redis_server_port: int) -> None:
+def test_a_server_that_does_not_know_the_user_is_ready_and_one_that_is_not_there_is_not(
+    redis_server_port: int,
+) -> None:
     need("redis-cli", found=shutil.which("redis-cli") is not None)
-    assert subprocess.run(["sh", str(READY), str(redis_server_port)], capture_output=True, check=False).returncode == 0
-    assert subprocess.run(["sh", str(READY), str(free_port())], capture_output=True, check=False).returncode == 1
+    assert (
+        subprocess.run(
+            ["sh", str(READY), str(redis_server_port)], capture_output=True, check=False
+        ).returncode
+        == 0
+    )
+    assert (
+        subprocess.run(
+            ["sh", str(READY), str(free_port())], capture_output=True, check=False
+        ).returncode
+        == 1
+    )
 
 
 @pytest.fixture

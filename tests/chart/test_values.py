@@ -11,7 +11,17 @@ import pytest
 import yaml
 from charts.values_model.comments import read_comments
 from charts.values_model.making import make_files
-from tests.chart.rendering import CHART, CI_FILES, ROOT, RefusedError, environment, of_kind, pod_specs, render, render_text
+from tests.chart.rendering import (
+    CHART,
+    CI_FILES,
+    ROOT,
+    RefusedError,
+    environment,
+    of_kind,
+    pod_specs,
+    render,
+    render_text,
+)
 
 VALUES = yaml.safe_load((CHART / "values.yaml").read_text())
 SCHEMA = json.loads((CHART / "values.schema.json").read_text())
@@ -19,10 +29,14 @@ SCHEMA = json.loads((CHART / "values.schema.json").read_text())
 
 def test_the_schema_and_the_table_are_those_of_the_records() -> None:
     for path, text in make_files(ROOT).items():
-        assert path.read_text() == text, f"{path.name} is out of date: python -m charts.values_model"
+        assert path.read_text() == text, (
+            f"{path.name} is out of date: python -m charts.values_model"
+        )
 
 
-def groups(schema: dict[str, Any], path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], dict[str, Any]]]:
+def groups(
+    schema: dict[str, Any], path: tuple[str, ...] = ()
+) -> Iterator[tuple[tuple[str, ...], dict[str, Any]]]:
     if "properties" in schema:
         yield path, schema
         for name, inner in schema["properties"].items():
@@ -64,32 +78,77 @@ def test_the_schema_takes_every_default_and_every_ci_file() -> None:
     ("values", "said"),
     [
         ({"api": {"replica": 2}}, "at '/api': additional properties 'replica' not allowed"),
-        ({"valkey": {"persistance": {"enabled": False}}}, "at '/valkey': additional properties 'persistance' not allowed"),
-        ({"redisConfig": {"spec": {"settings": {"durabilty": "Fsync"}}}}, "additional properties 'durabilty' not allowed"),
-        ({"queues": {"results": {"maxRetrys": 3}}}, "at '/queues/results': additional properties 'maxRetrys' not allowed"),
-        ({"image": {"pullPolicy": "Sometimes"}}, "value must be one of 'Always', 'IfNotPresent', 'Never'"),
-        ({"resultWatcher": {"keda": {"minReplicas": 0}}}, "at '/resultWatcher/keda/minReplicas': minimum: got 0, want 1"),
+        (
+            {"valkey": {"persistance": {"enabled": False}}},
+            "at '/valkey': additional properties 'persistance' not allowed",
+        ),
+        (
+            {"redisConfig": {"spec": {"settings": {"durabilty": "Fsync"}}}},
+            "additional properties 'durabilty' not allowed",
+        ),
+        (
+            {"queues": {"results": {"maxRetrys": 3}}},
+            "at '/queues/results': additional properties 'maxRetrys' not allowed",
+        ),
+        (
+            {"image": {"pullPolicy": "Sometimes"}},
+            "value must be one of 'Always', 'IfNotPresent', 'Never'",
+        ),
+        (
+            {"resultWatcher": {"keda": {"minReplicas": 0}}},
+            "at '/resultWatcher/keda/minReplicas': minimum: got 0, want 1",
+        ),
         ({"resultWatcher": {"terminationGracePeriodSeconds": 10}}, "minimum: got 10, want 26"),
-        ({"resultWatcher": {"keda": {"enabled": True}, "autoscaling": {"enabled": True}}}, "exclude each other: choose one"),
-        ({"api": {"ingress": {"enabled": True}, "httpRoute": {"enabled": True, "parentRefs": [{"name": "g"}]}}}, "exclude each other"),
+        (
+            {"resultWatcher": {"keda": {"enabled": True}, "autoscaling": {"enabled": True}}},
+            "exclude each other: choose one",
+        ),
+        (
+            {
+                "api": {
+                    "ingress": {"enabled": True},
+                    "httpRoute": {"enabled": True, "parentRefs": [{"name": "g"}]},
+                }
+            },
+            "exclude each other",
+        ),
         ({"api": {"httpRoute": {"enabled": True}}}, "name the Gateway to attach to"),
         ({"valkey": {"enabled": False}}, "say where Redis is"),
         ({"externalRedis": {"host": "h"}}, "set valkey.enabled=false to use it"),
         ({"api": {"keys": {"generateAdminKey": False}}}, "the API would have no keys"),
-        ({"api": {"autoscaling": {"enabled": True, "minReplicas": 9}}}, "api.autoscaling.minReplicas is above maxReplicas"),
-        ({"resultWatcher": {"keda": {"enabled": True, "minReplicas": 9}}}, "resultWatcher.keda.minReplicas is above maxReplicas"),
-        ({"valkey": {"maxMemory": "1gb"}}, "valkey.maxMemory (1gb) does not fit into valkey.resources.limits.memory (1Gi)"),
-        ({"valkey": {"enabled": False}, "externalRedis": {"sentinel": {"enabled": True}}}, "name the sentinels"),
+        (
+            {"api": {"autoscaling": {"enabled": True, "minReplicas": 9}}},
+            "api.autoscaling.minReplicas is above maxReplicas",
+        ),
+        (
+            {"resultWatcher": {"keda": {"enabled": True, "minReplicas": 9}}},
+            "resultWatcher.keda.minReplicas is above maxReplicas",
+        ),
+        (
+            {"valkey": {"maxMemory": "1gb"}},
+            "valkey.maxMemory (1gb) does not fit into valkey.resources.limits.memory (1Gi)",
+        ),
+        (
+            {"valkey": {"enabled": False}, "externalRedis": {"sentinel": {"enabled": True}}},
+            "name the sentinels",
+        ),
     ],
 )
-def test_what_cannot_be_meant_is_refused_readably(helm: str, values: dict[str, Any], said: str) -> None:
+def test_what_cannot_be_meant_is_refused_readably(
+    helm: str, values: dict[str, Any], said: str
+) -> None:
     with pytest.raises(RefusedError, match=re.escape(said)):
         render(values, helm=helm)
 
 
 def test_comments_belong_to_the_value_below_them() -> None:
     text = "# Of a.\na:\n  # Of b,\n  # both lines.\n  b: 1\n  c: 2\n\n# Nobody's.\n\nd: {e: 1}\n"
-    assert read_comments(text) == {("a",): "Of a.", ("a", "b"): "Of b, both lines.", ("a", "c"): "", ("d",): ""}
+    assert read_comments(text) == {
+        ("a",): "Of a.",
+        ("a", "b"): "Of b, both lines.",
+        ("a", "c"): "",
+        ("d",): "",
+    }
 
 
 def empty_ones(values: dict[str, Any]) -> dict[str, Any]:
@@ -109,7 +168,10 @@ def test_an_empty_list_or_map_may_as_well_be_null(helm: str, more: dict[str, Any
     assert len(str(nulls).split("None")) > 60
     on: dict[str, Any] = {"enabled": True}
     monitoring = nulls["monitoring"] | on
-    monitoring |= {"rules": nulls["monitoring"]["rules"] | on, "dashboard": nulls["monitoring"]["dashboard"] | on}
+    monitoring |= {
+        "rules": nulls["monitoring"]["rules"] | on,
+        "dashboard": nulls["monitoring"]["dashboard"] | on,
+    }
     given = nulls | {
         "api": nulls["api"] | more | {"ingress": nulls["api"]["ingress"] | on},
         "otel": nulls["otel"] | on,
@@ -133,7 +195,10 @@ def test_a_number_stays_as_it_was_written(helm: str) -> None:
 
 
 def test_with_secrets_of_ones_own_rendering_twice_gives_the_same(helm: str) -> None:
-    values = {"valkey": {"auth": {"existingSecret": "redis"}}, "api": {"keys": {"existingSecret": "keys"}}}
+    values = {
+        "valkey": {"auth": {"existingSecret": "redis"}},
+        "api": {"keys": {"existingSecret": "keys"}},
+    }
     texts = [render_text.__wrapped__(json.dumps(values), helm) for _ in range(2)]
     assert texts[0] == texts[1]
     assert "kind: Secret\n" not in texts[0]
@@ -150,7 +215,9 @@ def test_with_secrets_of_ones_own_rendering_twice_gives_the_same(helm: str) -> N
         ("9gb", "9e9", True),
     ],
 )
-def test_the_servers_memory_is_compared_in_both_ways_of_writing_it(memory: str, limit: str | int | None, fits: bool) -> None:
+def test_the_servers_memory_is_compared_in_both_ways_of_writing_it(
+    memory: str, limit: str | int | None, fits: bool
+) -> None:
     values = {"valkey": {"maxMemory": memory, "resources": {"limits": {"memory": limit}}}}
     if fits:
         render(values)

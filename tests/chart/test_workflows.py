@@ -30,13 +30,17 @@ def parts(node: Any, name: str) -> Iterator[str]:
 
 def actionlint() -> str | None:
     """Return the program: of the PATH, or where `go install` puts it."""
-    return shutil.which("actionlint") or shutil.which("actionlint", path=os.environ.get("GOBIN") or str(Path.home() / "go/bin"))
+    return shutil.which("actionlint") or shutil.which(
+        "actionlint", path=os.environ.get("GOBIN") or str(Path.home() / "go/bin")
+    )
 
 
 def test_actionlint_finds_nothing() -> None:
     program = actionlint()
     need("actionlint", found=program is not None)
-    done = subprocess.run([str(program), *map(str, WORKFLOWS)], capture_output=True, text=True, check=False, cwd=ROOT)
+    done = subprocess.run(
+        [str(program), *map(str, WORKFLOWS)], capture_output=True, text=True, check=False, cwd=ROOT
+    )
     assert done.stdout + done.stderr == ""
     assert done.returncode == 0
 
@@ -47,11 +51,18 @@ def test_every_action_is_pinned_by_commit_and_says_which_version_that_is() -> No
         lines = re.findall(r"^.*uses: .*$", path.read_text(), re.MULTILINE)
         assert len(lines) == len(list(parts(yaml.safe_load(path.read_text()), "uses")))
         for line in lines:
-            assert re.search(r"uses: (\./\S+|[\w.-]+/[\w./-]+@[0-9a-f]{40} # v\d+\.\d+\.\d+)$", line), f"{path.name}: {line.strip()}"
+            assert re.search(
+                r"uses: (\./\S+|[\w.-]+/[\w./-]+@[0-9a-f]{40} # v\d+\.\d+\.\d+)$", line
+            ), f"{path.name}: {line.strip()}"
 
 
 def test_one_action_has_one_commit() -> None:
-    pins = {action for path in WORKFLOWS for action in parts(yaml.safe_load(path.read_text()), "uses") if "@" in action}
+    pins = {
+        action
+        for path in WORKFLOWS
+        for action in parts(yaml.safe_load(path.read_text()), "uses")
+        if "@" in action
+    }
     assert len(pins) == len({action.partition("@")[0] for action in pins})
 
 
@@ -60,9 +71,17 @@ def test_no_workflow_has_rights_that_it_does_not_name() -> None:
         workflow = yaml.safe_load(path.read_text())
         assert workflow["permissions"] in ({}, {"contents": "read"}), path.name
         for name, job in workflow["jobs"].items():
-            writes = {right for right, level in job.get("permissions", {}).items() if level == "write"}
-            allowed = {"image": {"packages", "id-token"}, "charts": {"packages", "id-token"}, "page": {"contents"}}
-            assert writes == (allowed.get(name, set()) if path.stem == "release" else set()), f"{path.name}: {name}"
+            writes = {
+                right for right, level in job.get("permissions", {}).items() if level == "write"
+            }
+            allowed = {
+                "image": {"packages", "id-token"},
+                "charts": {"packages", "id-token"},
+                "page": {"contents"},
+            }
+            assert writes == (allowed.get(name, set()) if path.stem == "release" else set()), (
+                f"{path.name}: {name}"
+            )
 
 
 def test_no_expression_is_pasted_into_a_script() -> None:
@@ -75,4 +94,6 @@ def test_no_expression_is_pasted_into_a_script() -> None:
 def test_the_scripts_of_the_workflows_can_be_read_and_run(script: str) -> None:
     path = ROOT / script
     assert os.access(path, os.X_OK)
-    assert subprocess.run(["bash", "-n", str(path)], capture_output=True, check=False).returncode == 0
+    assert (
+        subprocess.run(["bash", "-n", str(path)], capture_output=True, check=False).returncode == 0
+    )

@@ -24,10 +24,14 @@ ROOT = Path(__file__).parents[2]
 IMAGE = os.environ.get("STANINE_IMAGE", "localhost/stanine:dev")
 #: Servers: those of the cluster that has no registry, or those that everybody can pull.
 _LOCAL = IMAGE.startswith("localhost/")
-VALKEY_IMAGE = os.environ.get("STANINE_VALKEY_IMAGE") or ("localhost/valkey:9" if _LOCAL else "valkey/valkey:9.1")
+VALKEY_IMAGE = os.environ.get("STANINE_VALKEY_IMAGE") or (
+    "localhost/valkey:9" if _LOCAL else "valkey/valkey:9.1"
+)
 #: The same product as a next version: tests/cluster/next.
 NEXT_IMAGE = os.environ.get("STANINE_NEXT_IMAGE", "")
-REDIS_7_IMAGE = os.environ.get("STANINE_REDIS_7_IMAGE") or ("localhost/redis:7" if _LOCAL else "redis:7.0")
+REDIS_7_IMAGE = os.environ.get("STANINE_REDIS_7_IMAGE") or (
+    "localhost/redis:7" if _LOCAL else "redis:7.0"
+)
 #: Seconds for a release to be ready, from nothing; on an idle machine it takes twelve.
 READY_SECONDS = 180
 
@@ -57,22 +61,44 @@ Object = dict[str, Any]
 def merged(first: Mapping[str, Any], second: Mapping[str, Any]) -> dict[str, Any]:
     both = dict(first)
     for name, value in second.items():
-        both[name] = merged(both[name], value) if isinstance(value, Mapping) and isinstance(both.get(name), Mapping) else value
+        both[name] = (
+            merged(both[name], value)
+            if isinstance(value, Mapping) and isinstance(both.get(name), Mapping)
+            else value
+        )
     return both
 
 
 def run(*command: str, given: str | None = None, check: bool = True, **variables: str) -> str:
     """Run a program; return what it printed, fail with what it said."""
-    done = subprocess.run(command, input=given, capture_output=True, text=True, check=False, env={**os.environ, **variables})
+    done = subprocess.run(
+        command,
+        input=given,
+        capture_output=True,
+        text=True,
+        check=False,
+        env={**os.environ, **variables},
+    )
     if check and done.returncode:
-        raise AssertionError(f"{' '.join(command)} ended with {done.returncode}:\n{done.stdout[-3000:]}\n{done.stderr[-3000:]}")
+        raise AssertionError(
+            f"{' '.join(command)} ended with {done.returncode}:\n{done.stdout[-3000:]}\n{done.stderr[-3000:]}"
+        )
     return done.stdout
 
 
 def cluster_found() -> bool:
-    if not os.environ.get("KUBECONFIG") or not all(shutil.which(name) for name in ("kubectl", "helm")):
+    if not os.environ.get("KUBECONFIG") or not all(
+        shutil.which(name) for name in ("kubectl", "helm")
+    ):
         return False
-    return subprocess.run(["kubectl", "get", "--raw", "/readyz", "--request-timeout=5s"], capture_output=True, check=False).returncode == 0
+    return (
+        subprocess.run(
+            ["kubectl", "get", "--raw", "/readyz", "--request-timeout=5s"],
+            capture_output=True,
+            check=False,
+        ).returncode
+        == 0
+    )
 
 
 class Release:
@@ -89,13 +115,26 @@ class Release:
         return run("kubectl", "-n", self.namespace, *arguments, **more)
 
     def put(
-        self, values: Mapping[str, Any] | None = None, *, command: str = "install", keep: bool = False, options: Sequence[str] = ()
+        self,
+        values: Mapping[str, Any] | None = None,
+        *,
+        command: str = "install",
+        keep: bool = False,
+        options: Sequence[str] = (),
     ) -> None:
         """Install or upgrade, and wait until everything is ready. `keep`: the values come on top of those of before."""
         self._values = merged(self._values if keep else BASE, values or {})
         text = json.dumps(self._values)
         self.helm(
-            command, self.name, str(ROOT / "charts/stanine"), "-f", "-", "--wait", f"--timeout={READY_SECONDS}s", *options, given=text
+            command,
+            self.name,
+            str(ROOT / "charts/stanine"),
+            "-f",
+            "-",
+            "--wait",
+            f"--timeout={READY_SECONDS}s",
+            *options,
+            given=text,
         )
 
     def get(self, *what: str) -> Object:
@@ -110,7 +149,12 @@ class Release:
         return "", ""
 
     def apply(self, manifest: Object | str) -> None:
-        self.kubectl("apply", "-f", "-", given=manifest if isinstance(manifest, str) else json.dumps(manifest))
+        self.kubectl(
+            "apply",
+            "-f",
+            "-",
+            given=manifest if isinstance(manifest, str) else json.dumps(manifest),
+        )
 
     def secret(self, name: str, key: str) -> str:
         return base64.b64decode(self.get("secret", f"{self.name}-{name}")["data"][key]).decode()
@@ -123,18 +167,39 @@ class Release:
     def url(self) -> str:
         port = self.get("service", f"{self.name}-api")["spec"]["ports"][0]["nodePort"]
         nodes = json.loads(run("kubectl", "get", "nodes", "-o", "json"))["items"]
-        (address, *_) = [each["address"] for each in nodes[0]["status"]["addresses"] if each["type"] == "InternalIP"]
+        (address, *_) = [
+            each["address"]
+            for each in nodes[0]["status"]["addresses"]
+            if each["type"] == "InternalIP"
+        ]
         return f"http://{address}:{port}"
 
     def stanine(self, *arguments: str, given: str | None = None) -> str:
         """Run the command line against the release."""
-        return run(sys.executable, "-m", "stanine.cli.main", *arguments, given=given, STANINE_API_URL=self.url, STANINE_KEY=self.key)
+        return run(
+            sys.executable,
+            "-m",
+            "stanine.cli.main",
+            *arguments,
+            given=given,
+            STANINE_API_URL=self.url,
+            STANINE_KEY=self.key,
+        )
 
     @contextmanager
     def redis_url(self, user: str) -> Iterator[str]:
         """Have the server on a port of this machine, for one of its users."""
-        command = ["kubectl", "-n", self.namespace, "port-forward", f"pod/{self.name}-valkey-0", ":6379"]
-        forward = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+        command = [
+            "kubectl",
+            "-n",
+            self.namespace,
+            "port-forward",
+            f"pod/{self.name}-valkey-0",
+            ":6379",
+        ]
+        forward = subprocess.Popen(
+            command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
+        )
         try:
             assert forward.stdout is not None
             port = forward.stdout.readline().split(" -> ")[0].rpartition(":")[2]
@@ -159,7 +224,17 @@ class Release:
     def redis(self, *words: str) -> str:
         """Ask the server, as the operator."""
         password = self.secret("redis", "operator-password")
-        command = ["exec", f"{self.name}-valkey-0", "--", "valkey-cli", "--no-auth-warning", "--user", "operator", "--pass", password]
+        command = [
+            "exec",
+            f"{self.name}-valkey-0",
+            "--",
+            "valkey-cli",
+            "--no-auth-warning",
+            "--user",
+            "operator",
+            "--pass",
+            password,
+        ]
         return self.kubectl(*command, *words).strip()
 
 

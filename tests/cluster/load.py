@@ -15,7 +15,9 @@ CALLERS, PAUSE = 8, 0.04
 
 def answers_of(key: str) -> dict[str, int]:
     """Return what the attempt with a key answers to the smoke test's instrument: a person of its own for every key."""
-    return {f"i{number}": byte % 5 + 1 for number, byte in enumerate(bytes.fromhex(key)[:4], start=1)}
+    return {
+        f"i{number}": byte % 5 + 1 for number, byte in enumerate(bytes.fromhex(key)[:4], start=1)
+    }
 
 
 def score_of(key: str) -> float:
@@ -53,7 +55,9 @@ class Ledger:
 
 def call(url: str, api_key: str, ledger: Ledger, stop: threading.Event) -> None:
     """Submit one attempt after another; one whose request failed is sent again under its key, as a caller would, and counted as failed."""
-    with httpx.Client(base_url=url, headers={"authorization": f"Bearer {api_key}"}, timeout=20) as client:
+    with httpx.Client(
+        base_url=url, headers={"authorization": f"Bearer {api_key}"}, timeout=20
+    ) as client:
         while not stop.is_set():
             key = secrets.token_hex(8)
             ledger.begin(key)
@@ -65,7 +69,9 @@ def call(url: str, api_key: str, ledger: Ledger, stop: threading.Event) -> None:
 def submit(client: httpx.Client, key: str, ledger: Ledger) -> bool:
     """Send an attempt; tell whether it was acknowledged."""
     try:
-        answer = client.post("/v1/instruments/smoke-test/attempts", json={"key": key, "answers": answers_of(key)})
+        answer = client.post(
+            "/v1/instruments/smoke-test/attempts", json={"key": key, "answers": answers_of(key)}
+        )
     except httpx.TransportError as error:
         ledger.fail(type(error).__name__)
         return False
@@ -80,7 +86,9 @@ def submit(client: httpx.Client, key: str, ledger: Ledger) -> bool:
 def load(url: str, api_key: str) -> Iterator[Ledger]:
     """Keep the load up for as long as the block lasts."""
     ledger, stop = Ledger(), threading.Event()
-    threads = [threading.Thread(target=call, args=(url, api_key, ledger, stop)) for _ in range(CALLERS)]
+    threads = [
+        threading.Thread(target=call, args=(url, api_key, ledger, stop)) for _ in range(CALLERS)
+    ]
     for thread in threads:
         thread.start()
     try:

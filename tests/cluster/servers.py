@@ -9,8 +9,17 @@ from tests.cluster.conftest import Object, run
 
 #: The user that these images' servers run as.
 _USER = 999
-_AS_WHOM = {"runAsNonRoot": True, "runAsUser": _USER, "fsGroup": _USER, "seccompProfile": {"type": "RuntimeDefault"}}
-_RESTRICTED = {"allowPrivilegeEscalation": False, "readOnlyRootFilesystem": True, "capabilities": {"drop": ["ALL"]}}
+_AS_WHOM = {
+    "runAsNonRoot": True,
+    "runAsUser": _USER,
+    "fsGroup": _USER,
+    "seccompProfile": {"type": "RuntimeDefault"},
+}
+_RESTRICTED = {
+    "allowPrivilegeEscalation": False,
+    "readOnlyRootFilesystem": True,
+    "capabilities": {"drop": ["ALL"]},
+}
 
 
 class Place:
@@ -24,10 +33,23 @@ class Place:
 
     def give(self, name: str, files: Mapping[str, str]) -> None:
         """Write the Secret with a pod's files."""
-        made = {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": name}, "stringData": dict(files)}
+        made = {
+            "apiVersion": "v1",
+            "kind": "Secret",
+            "metadata": {"name": name},
+            "stringData": dict(files),
+        }
         self.kubectl("apply", "-f", "-", given=json.dumps(made))
 
-    def begin(self, name: str, image: str, *, port: int = 6379, command: tuple[str, ...] = (), more: tuple[str, ...] = ()) -> None:
+    def begin(
+        self,
+        name: str,
+        image: str,
+        *,
+        port: int = 6379,
+        command: tuple[str, ...] = (),
+        more: tuple[str, ...] = (),
+    ) -> None:
         """Make a pod that was given files, and a Service of its name, without waiting.
 
         It reads `server.conf`, and `more` arguments, which may name $(POD_IP); or it runs a command.
@@ -52,11 +74,18 @@ class Place:
             "apiVersion": "v1", "kind": "Service", "metadata": {"name": name},
             "spec": {"selector": {"server": name}, "ports": [{"port": port}]},
         }  # fmt: skip
-        self.kubectl("apply", "-f", "-", given=json.dumps({"apiVersion": "v1", "kind": "List", "items": [pod, service]}))
+        self.kubectl(
+            "apply",
+            "-f",
+            "-",
+            given=json.dumps({"apiVersion": "v1", "kind": "List", "items": [pod, service]}),
+        )
 
     def wait(self, *names: str) -> None:
         """Wait until pods are ready."""
-        self.kubectl("wait", *(f"pod/{name}" for name in names), "--for=condition=Ready", "--timeout=60s")
+        self.kubectl(
+            "wait", *(f"pod/{name}" for name in names), "--for=condition=Ready", "--timeout=60s"
+        )
 
     def address(self, name: str) -> str:
         """Return a pod's IP address."""

@@ -15,7 +15,16 @@ from typing import Any
 import pytest
 import yaml
 from tests.certificates import Authority, make_authority
-from tests.cluster.conftest import _LOCAL, REDIS_7_IMAGE, ROOT, VALKEY_IMAGE, Object, Release, run, until
+from tests.cluster.conftest import (
+    _LOCAL,
+    REDIS_7_IMAGE,
+    ROOT,
+    VALKEY_IMAGE,
+    Object,
+    Release,
+    run,
+    until,
+)
 from tests.cluster.load import load
 from tests.cluster.servers import Place, namespace
 from tests.conftest import need
@@ -66,10 +75,24 @@ class External:
         """Return a Secret with new passwords and the server's file of users, made as the README says, with the owner's own user added."""
         old = ["--set", "valkey.auth.redisBefore72=true"] if self.is_old else []
         chart = str(ROOT / "charts/stanine")
-        made: Object = yaml.safe_load(run("helm", "template", "stanine", chart, "-n", "x", "-s", "templates/valkey/secret.yaml", *old))
+        made: Object = yaml.safe_load(
+            run(
+                "helm",
+                "template",
+                "stanine",
+                chart,
+                "-n",
+                "x",
+                "-s",
+                "templates/valkey/secret.yaml",
+                *old,
+            )
+        )
         made["metadata"] = {"name": "redis-users"}
         digest = hashlib.sha256(self.owner.encode()).hexdigest()
-        made["stringData"]["users.acl"] += f"user owner on #{digest} allkeys allchannels allcommands\n"
+        made["stringData"]["users.acl"] += (
+            f"user owner on #{digest} allkeys allchannels allcommands\n"
+        )
         return made
 
     def renew(self, authority: Authority) -> None:
@@ -78,16 +101,22 @@ class External:
         self.release.apply(users)
         server = authority.issue("server", [f"DNS:{self.place.host('redis')}"])
         self.place.give(
-            "redis", tls_files(authority, *server) | {"server.conf": CONFIGURATION, "users.acl": users["stringData"]["users.acl"]}
+            "redis",
+            tls_files(authority, *server)
+            | {"server.conf": CONFIGURATION, "users.acl": users["stringData"]["users.acl"]},
         )
         self.release.apply(secret("redis-tls", tls_files(authority, *authority.issue("client"))))
 
     def write_users(self, text: str) -> None:
         """Write the file of users, there and here, and have it seen at once."""
         for where, name in ((self.place, "redis"), (self.release, "redis-users")):
-            where.kubectl("patch", "secret", name, "-p", json.dumps({"stringData": {"users.acl": text}}))
+            where.kubectl(
+                "patch", "secret", name, "-p", json.dumps({"stringData": {"users.acl": text}})
+            )
         # a kubelet looks at a pod's Secrets once a minute, and at once when the pod is touched
-        self.place.kubectl("annotate", "pod", "redis", f"example.com/look={len(text)}", "--overwrite")
+        self.place.kubectl(
+            "annotate", "pod", "redis", f"example.com/look={len(text)}", "--overwrite"
+        )
 
     def ask(self, *words: str) -> str:
         """Ask the server as its owner, on its own machine."""
@@ -96,7 +125,11 @@ class External:
 
     def users(self) -> set[str]:
         """Return who is connected."""
-        return {word.removeprefix("user=") for word in self.ask("CLIENT", "LIST").split() if word.startswith("user=")} - {"owner"}
+        return {
+            word.removeprefix("user=")
+            for word in self.ask("CLIENT", "LIST").split()
+            if word.startswith("user=")
+        } - {"owner"}
 
     def denied(self) -> set[str]:
         """Return what somebody may not do and tried."""
@@ -105,17 +138,32 @@ class External:
 
     def submit(self, key: str, people: int) -> list[Any]:
         """Submit attempts by people who answer differently; return all results of those."""
-        rows = [f"{key}-{number}," + ",".join(str((number >> 2 * item) % 4) for item in range(7)) for number in range(people)]
+        rows = [
+            f"{key}-{number}," + ",".join(str((number >> 2 * item) % 4) for item in range(7))
+            for number in range(people)
+        ]
         text = "\n".join(["key," + ",".join(f"g{item}" for item in range(1, 8)), *rows])
-        shown = json.loads(self.release.stanine("submit", "gad-7", "-", "--wait", "-o", "json", given=text))
+        shown = json.loads(
+            self.release.stanine("submit", "gad-7", "-", "--wait", "-o", "json", given=text)
+        )
         assert (shown["taken"], shown["scored"]) == (people, people)
-        results = (json.loads(line) for line in self.release.stanine("results", "gad-7", "-o", "ndjson").splitlines())
+        results = (
+            json.loads(line)
+            for line in self.release.stanine("results", "gad-7", "-o", "ndjson").splitlines()
+        )
         return [each for each in results if each["key"].startswith(f"{key}-")]
 
     def pods(self) -> dict[str, int]:
         """Return the services' pods, and how often each was restarted."""
-        found = self.release.get("pods", "-l", "app.kubernetes.io/component in (api,index-watcher,result-watcher,operator)")["items"]
-        return {each["metadata"]["name"]: each["status"]["containerStatuses"][0]["restartCount"] for each in found}
+        found = self.release.get(
+            "pods",
+            "-l",
+            "app.kubernetes.io/component in (api,index-watcher,result-watcher,operator)",
+        )["items"]
+        return {
+            each["metadata"]["name"]: each["status"]["containerStatuses"][0]["restartCount"]
+            for each in found
+        }
 
 
 def secret(name: str, content: dict[str, str]) -> Object:
@@ -123,11 +171,17 @@ def secret(name: str, content: dict[str, str]) -> Object:
 
 
 def tls_files(authority: Authority, certificate: Path, key: Path) -> dict[str, str]:
-    return {"ca.crt": authority.certificate.read_text(), "tls.crt": certificate.read_text(), "tls.key": key.read_text()}
+    return {
+        "ca.crt": authority.certificate.read_text(),
+        "tls.crt": certificate.read_text(),
+        "tls.key": key.read_text(),
+    }
 
 
 @pytest.fixture(scope="module", params=SERVERS, ids=lambda each: each[0].rpartition("/")[2])
-def external(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[External]:
+def external(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[External]:
     need("openssl", found=shutil.which("openssl") is not None)
     folder = tmp_path_factory.mktemp("authorities")
     with namespace("servers") as there, namespace("test") as here:
@@ -161,37 +215,74 @@ def test_a_release_works_over_tls_with_a_user_for_each_service(external: Externa
     assert external.denied() <= TRIED, "somebody lacks a right"
 
 
-def test_a_wrong_authority_and_a_wrong_password_are_named_and_nothing_breaks(external: External) -> None:
+def test_a_wrong_authority_and_a_wrong_password_are_named_and_nothing_breaks(
+    external: External,
+) -> None:
     release = external.release
     stranger = make_authority(external.folder / "stranger")
-    mine = {name: external.release.get("secret", name)["data"] for name in ("redis-tls", "redis-users")}
+    mine = {
+        name: external.release.get("secret", name)["data"] for name in ("redis-tls", "redis-users")
+    }
     wrong = {
-        "TLSHandshakeFailed": ("redis-tls", "wrong-tls", {"ca.crt": stranger.certificate.read_text()}),
-        "AuthFailed": ("redis-users", "wrong-users", {f"{user}-password": "mistaken" for user in USERS}),
+        "TLSHandshakeFailed": (
+            "redis-tls",
+            "wrong-tls",
+            {"ca.crt": stranger.certificate.read_text()},
+        ),
+        "AuthFailed": (
+            "redis-users",
+            "wrong-users",
+            {f"{user}-password": "mistaken" for user in USERS},
+        ),
     }
     told: dict[str, str] = {}
     for reason, (right, name, change) in wrong.items():
-        release.apply({"apiVersion": "v1", "kind": "Secret", "metadata": {"name": name}, "data": mine[right], "stringData": change})
+        release.apply(
+            {
+                "apiVersion": "v1",
+                "kind": "Secret",
+                "metadata": {"name": name},
+                "data": mine[right],
+                "stringData": change,
+            }
+        )
         config = release.get("redisconfig", "default")
-        text = json.dumps(config["spec"] | {"keyNamespace": name}).replace(f'"{right}"', f'"{name}"')
-        release.apply({**config, "metadata": {"name": name}, "spec": json.loads(text), "status": {}})
+        text = json.dumps(config["spec"] | {"keyNamespace": name}).replace(
+            f'"{right}"', f'"{name}"'
+        )
+        release.apply(
+            {**config, "metadata": {"name": name}, "spec": json.loads(text), "status": {}}
+        )
         for service in ("api", "result-watcher"):
             # a pod of the same making, beside the others and not behind their Service
             pod = f"{name}-{service}"
             told[pod] = reason
-            text = json.dumps(release.get("deployment", f"stanine-{service}")["spec"]["template"]["spec"])
+            text = json.dumps(
+                release.get("deployment", f"stanine-{service}")["spec"]["template"]["spec"]
+            )
             spec = json.loads(text.replace(f'"{right}"', f'"{name}"'))
             # what it says is read from a file: a cluster whose nodes share a machine's folders loses logs
-            spec["containers"][0]["command"] = ["sh", "-c", f'/opt/stanine/bin/python /app/entry.py "$0" "$@" 2>&1 | tee {SAID}']
-            release.apply({"apiVersion": "v1", "kind": "Pod", "metadata": {"name": pod}, "spec": spec})
+            spec["containers"][0]["command"] = [
+                "sh",
+                "-c",
+                f'/opt/stanine/bin/python /app/entry.py "$0" "$@" 2>&1 | tee {SAID}',
+            ]
+            release.apply(
+                {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": pod}, "spec": spec}
+            )
     for reason, (_, name, _change) in wrong.items():
         release.kubectl(
-            "wait", f"redisconfig/{name}", f"--for=jsonpath={{.status.conditions[?(@.type=='Ready')].reason}}={reason}", "--timeout=30s"
+            "wait",
+            f"redisconfig/{name}",
+            f"--for=jsonpath={{.status.conditions[?(@.type=='Ready')].reason}}={reason}",
+            "--timeout=30s",
         )
     for pod, reason in told.items():
         check_told(release, pod, reason)
     release.kubectl("delete", "pod", *told, "--grace-period=1")
-    release.kubectl("delete", "redisconfig", *(name for _, name, _ in wrong.values()), "--wait=false")
+    release.kubectl(
+        "delete", "redisconfig", *(name for _, name, _ in wrong.values()), "--wait=false"
+    )
     assert release.status("redisconfig", "default")[0] == "True"
 
 
@@ -199,7 +290,9 @@ def check_told(release: Release, pod: str, reason: str) -> None:
     """Check that a pod says what is wrong and waits, without a traceback and without quoting the password."""
     began = time.monotonic()
     while reason not in (log := release.kubectl("exec", pod, "--", "cat", SAID, check=False)):
-        assert time.monotonic() - began < 90, f"{pod} does not say {reason}:\n{log}\n{release.get('pod', pod)['status']}"
+        assert time.monotonic() - began < 90, (
+            f"{pod} does not say {reason}:\n{log}\n{release.get('pod', pod)['status']}"
+        )
         time.sleep(0.5)
     assert "Traceback" not in log, log
     assert "mistaken" not in log
@@ -217,39 +310,79 @@ def test_a_password_is_changed_as_the_readme_says_and_no_request_fails(external:
     with load(release.url, release.key) as ledger:
         until(lambda: len(ledger.acknowledged) > 100, 30, "load")
         external.write_users(old.replace(first, f"{first} {second}"))
-        until(lambda: second in external.ask("ACL", "LIST"), 90, "the operator has the server read its users again")
-        release.kubectl("patch", "secret", "redis-users", "-p", json.dumps({"stringData": {"api-password": password}}))
-        release.kubectl("annotate", "pod", "-l", "app.kubernetes.io/component=api", f"example.com/look={password}", "--overwrite")
+        until(
+            lambda: second in external.ask("ACL", "LIST"),
+            90,
+            "the operator has the server read its users again",
+        )
+        release.kubectl(
+            "patch",
+            "secret",
+            "redis-users",
+            "-p",
+            json.dumps({"stringData": {"api-password": password}}),
+        )
+        release.kubectl(
+            "annotate",
+            "pod",
+            "-l",
+            "app.kubernetes.io/component=api",
+            f"example.com/look={password}",
+            "--overwrite",
+        )
         time.sleep(5)
         external.write_users(old.replace(first, second))
-        until(lambda: first not in external.place.ask("redis", "cat", "/etc/server/users.acl"), 90, "the new file is there")
+        until(
+            lambda: first not in external.place.ask("redis", "cat", "/etc/server/users.acl"),
+            90,
+            "the new file is there",
+        )
         assert external.ask("ACL", "LOAD") == "OK"  # as the operator would, half a minute later
         external.ask("CLIENT", "KILL", "USER", "api")
         done = len(ledger.acknowledged)
         until(lambda: len(ledger.acknowledged) > done + 100, 30, "load")
-    print(f"a password changed: {len(ledger.acknowledged)} acknowledged; failed requests: {dict(ledger.failures) or 0}")  # noqa: T201 - for people
+    print(  # noqa: T201 - for people
+        f"a password changed: {len(ledger.acknowledged)} acknowledged; failed requests: {dict(ledger.failures) or 0}"
+    )
     assert not ledger.failures
     assert external.pods() == before
 
 
-def test_passwords_certificates_and_the_authority_itself_are_renewed_without_a_restart(external: External) -> None:
+def test_passwords_certificates_and_the_authority_itself_are_renewed_without_a_restart(
+    external: External,
+) -> None:
     release, before = external.release, external.pods()
     external.renew(make_authority(external.folder / "second"))
     wanted = base64.b64decode(release.get("secret", "redis-users")["data"]["users.acl"]).decode()
     # a kubelet looks at a pod's Secrets once a minute, and at once when the pod is touched
     for each in (external.place, release):
         each.kubectl("annotate", "pod", "--all", "example.com/look=again", "--overwrite")
-    until(lambda: external.place.ask("redis", "cat", "/etc/server/users.acl") == wanted.strip(), 90, "the new files are there")
+    until(
+        lambda: external.place.ask("redis", "cat", "/etc/server/users.acl") == wanted.strip(),
+        90,
+        "the new files are there",
+    )
     time.sleep(3)  # those of the services come at the same time
-    files = ("tls-ca-cert-file", "/etc/server/ca.crt", "tls-cert-file", "/etc/server/tls.crt", "tls-key-file", "/etc/server/tls.key")
+    files = (
+        "tls-ca-cert-file",
+        "/etc/server/ca.crt",
+        "tls-cert-file",
+        "/etc/server/tls.crt",
+        "tls-key-file",
+        "/etc/server/tls.key",
+    )
     assert external.ask("CONFIG", "SET", *files) == "OK"
     assert external.ask("ACL", "LOAD") == "OK"
     external.ask("CLIENT", "KILL", "TYPE", "normal")
     began = time.monotonic()
     assert len(external.submit("second", 300)) == 300
-    release.kubectl("annotate", "redisconfig", "default", "example.com/look=again")  # by itself the operator looks once a minute
+    release.kubectl(
+        "annotate", "redisconfig", "default", "example.com/look=again"
+    )  # by itself the operator looks once a minute
     until(lambda: external.users() == USERS, 90, "everybody is there again")
     until(lambda: release.kubectl("get", "rcfg,sq").count(" True ") == 3, 30, "everything is Ready")
     took = time.monotonic() - began
-    print(f"all worked again within {took:.0f} s after everything that they log in with had been renewed")  # noqa: T201 - for people
+    print(  # noqa: T201 - for people
+        f"all worked again within {took:.0f} s after everything that they log in with had been renewed"
+    )
     assert external.pods() == before

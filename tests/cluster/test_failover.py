@@ -57,7 +57,15 @@ class Watched:
 
     def ask_sentinel(self, *words: str) -> str:
         return self.place.ask(
-            SENTINELS[0], "valkey-cli", "-p", "26379", "--no-auth-warning", "-a", self.sentinel_password, "SENTINEL", *words
+            SENTINELS[0],
+            "valkey-cli",
+            "-p",
+            "26379",
+            "--no-auth-warning",
+            "-a",
+            self.sentinel_password,
+            "SENTINEL",
+            *words,
         )
 
     def primary(self) -> str:
@@ -68,7 +76,10 @@ class Watched:
         return self.ask(name, "INFO", "server").partition("run_id:")[2].split()[0]
 
     def results(self) -> list[Any]:
-        return [json.loads(line) for line in self.release.stanine("results", "smoke-test", "-o", "ndjson").splitlines()]
+        return [
+            json.loads(line)
+            for line in self.release.stanine("results", "smoke-test", "-o", "ndjson").splitlines()
+        ]
 
 
 @pytest.fixture(scope="module")
@@ -83,10 +94,25 @@ def watched() -> Iterator[Watched]:
         for name in SENTINELS:
             made.begin_sentinel(name, first)
         words = {"password": made.password, "sentinel-password": made.sentinel_password}
-        made.release.apply({"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "redis"}, "stringData": words})
+        made.release.apply(
+            {
+                "apiVersion": "v1",
+                "kind": "Secret",
+                "metadata": {"name": "redis"},
+                "stringData": words,
+            }
+        )
         made.place.wait(*SERVERS, *SENTINELS)
-        until(lambda: made.ask_sentinel("REPLICAS", "main").count("runid") == 2, 30, "the sentinels know both replicas")
-        until(lambda: made.ask_sentinel("CKQUORUM", "main").startswith("OK 3"), 30, "the sentinels know each other")
+        until(
+            lambda: made.ask_sentinel("REPLICAS", "main").count("runid") == 2,
+            30,
+            "the sentinels know both replicas",
+        )
+        until(
+            lambda: made.ask_sentinel("CKQUORUM", "main").startswith("OK 3"),
+            30,
+            "the sentinels know each other",
+        )
         made.release.put({
             "valkey": {"enabled": False},
             "externalRedis": {
@@ -120,13 +146,23 @@ def test_a_failover_loses_no_work_that_was_acknowledged_with_a_replica(watched: 
     with load(release.url, release.key) as ledger:
         until(lambda: len(ledger.acknowledged) > 300, 60, "load")
         place.kubectl("delete", "pod", SERVERS[0], "--grace-period=0", "--force")
-        elected = until(lambda: watched.primary() != first, MOST_SECONDS, "the sentinels name another primary")
+        elected = until(
+            lambda: watched.primary() != first, MOST_SECONDS, "the sentinels name another primary"
+        )
         done = len(ledger.acknowledged)
-        resumed = elected + until(lambda: len(ledger.acknowledged) > done + 20, MOST_SECONDS, "attempts are acknowledged again")
+        resumed = elected + until(
+            lambda: len(ledger.acknowledged) > done + 20,
+            MOST_SECONDS,
+            "attempts are acknowledged again",
+        )
         (successor,) = [name for name in SERVERS[1:] if place.address(name) == watched.primary()]
         watched.begin_server(SERVERS[0], watched.primary())
         place.wait(SERVERS[0])
-        until(lambda: "connected_slaves:2" in watched.ask(successor, "INFO", "replication"), 60, "the old one is a replica")
+        until(
+            lambda: "connected_slaves:2" in watched.ask(successor, "INFO", "replication"),
+            60,
+            "the old one is a replica",
+        )
 
         def follows() -> bool:
             status = release.get("redisconfig", "default")["status"]
@@ -138,9 +174,15 @@ def test_a_failover_loses_no_work_that_was_acknowledged_with_a_replica(watched: 
                 "True",
             )
 
-        release.kubectl("annotate", "redisconfig", "default", "example.com/look=again")  # by itself the operator looks once a minute
+        release.kubectl(
+            "annotate", "redisconfig", "default", "example.com/look=again"
+        )  # by itself the operator looks once a minute
         until(follows, 90, "the RedisConfig speaks of the successor")
-    until(lambda: account(watched, ledger) == (0, 0), 90, "every acknowledged attempt has its result, once")
+    until(
+        lambda: account(watched, ledger) == (0, 0),
+        90,
+        "every acknowledged attempt has its result, once",
+    )
     failed = sum(ledger.failures.values())
     print(  # noqa: T201 - for people
         f"primary killed, durability Replica: {len(ledger.acknowledged)} acknowledged, 0 lost, 0 doubled, {failed} requests failed "

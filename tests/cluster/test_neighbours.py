@@ -22,12 +22,20 @@ INSTRUMENT = ROOT / "examples/instruments/gad-7.yaml"
 @pytest.fixture(scope="module")
 def releases() -> Iterator[list[Release]]:
     """A release whose operator serves the whole cluster, and one in each of two other namespaces; all of one name, with equal passwords."""
-    passwords = {user: secrets.token_hex(8) for user in ("api", "index-watcher", "result-watcher", "operator", "cli", "keda")}
+    passwords = {
+        user: secrets.token_hex(8)
+        for user in ("api", "index-watcher", "result-watcher", "operator", "cli", "keda")
+    }
     with namespace("wide") as wide, namespace("one") as one, namespace("two") as two:
         made = [Release("helm", each) for each in (wide, one, two)]
         for number, each in enumerate(made):
             each.apply(users_secret(passwords))
-            each.put({"operator": {"clusterWide": number == 0}, "valkey": {"auth": {"existingSecret": "users"}}})
+            each.put(
+                {
+                    "operator": {"clusterWide": number == 0},
+                    "valkey": {"auth": {"existingSecret": "users"}},
+                }
+            )
         yield made
         for each in made:
             each.helm("uninstall", each.name, check=False)
@@ -36,18 +44,24 @@ def releases() -> Iterator[list[Release]]:
 def users_secret(passwords: dict[str, str]) -> Object:
     """Return the chart's Secret of users with these passwords."""
     chart = str(ROOT / "charts/stanine")
-    made: Object = yaml.safe_load(run("helm", "template", "stanine", chart, "-n", "x", "-s", "templates/valkey/secret.yaml"))
+    made: Object = yaml.safe_load(
+        run("helm", "template", "stanine", chart, "-n", "x", "-s", "templates/valkey/secret.yaml")
+    )
     made["metadata"] = {"name": "users"}
     data = made["stringData"]
     for user, password in passwords.items():
         old = hashlib.sha256(data[f"{user}-password"].encode()).hexdigest()
-        data["users.acl"] = data["users.acl"].replace(old, hashlib.sha256(password.encode()).hexdigest())
+        data["users.acl"] = data["users.acl"].replace(
+            old, hashlib.sha256(password.encode()).hexdigest()
+        )
         data[f"{user}-password"] = password
     return made
 
 
 def resources(release: Release) -> list[Object]:
-    found: list[Object] = release.get("redisconfigs.stanine.dev,queues.stanine.dev,instruments.stanine.dev")["items"]
+    found: list[Object] = release.get(
+        "redisconfigs.stanine.dev,queues.stanine.dev,instruments.stanine.dev"
+    )["items"]
     return found
 
 
@@ -56,8 +70,15 @@ def operators(release: Release) -> set[str]:
 
 
 def ready(release: Release) -> bool:
-    conditions = [c for each in resources(release) for c in each.get("status", {}).get("conditions", []) if c["type"] == "Ready"]
-    return len(conditions) == len(resources(release)) and all(each["status"] == "True" for each in conditions)
+    conditions = [
+        c
+        for each in resources(release)
+        for c in each.get("status", {}).get("conditions", [])
+        if c["type"] == "Ready"
+    ]
+    return len(conditions) == len(resources(release)) and all(
+        each["status"] == "True" for each in conditions
+    )
 
 
 def versions(releases: list[Release]) -> list[str]:
@@ -69,7 +90,9 @@ def is_its_own(release: Release) -> bool:
 
 
 @pytest.mark.alone  # it would serve the other tests' namespaces, too, until their own operators do
-def test_every_release_is_served_by_its_own_operator_and_by_nobody_else(releases: list[Release]) -> None:
+def test_every_release_is_served_by_its_own_operator_and_by_nobody_else(
+    releases: list[Release],
+) -> None:
     until(lambda: all(map(is_its_own, releases)), 90, "each has its operator")
     before = versions(releases)
     time.sleep(REST)
@@ -77,7 +100,9 @@ def test_every_release_is_served_by_its_own_operator_and_by_nobody_else(releases
 
 
 @pytest.mark.alone
-def test_an_instrument_is_published_where_it_was_applied_and_nowhere_else(releases: list[Release]) -> None:
+def test_an_instrument_is_published_where_it_was_applied_and_nowhere_else(
+    releases: list[Release],
+) -> None:
     wide, one, two = releases
     one.kubectl("apply", "-f", str(INSTRUMENT))
     one.kubectl("wait", "instrument/gad-7", "--for=condition=Ready", "--timeout=90s")
@@ -88,13 +113,21 @@ def test_an_instrument_is_published_where_it_was_applied_and_nowhere_else(releas
 
 
 @pytest.mark.alone
-def test_what_has_no_operator_of_its_own_is_the_whole_clusters_ones_and_its_server_is_found_there(releases: list[Release]) -> None:
+def test_what_has_no_operator_of_its_own_is_the_whole_clusters_ones_and_its_server_is_found_there(
+    releases: list[Release],
+) -> None:
     with namespace("bare") as bare:
         place, its = Place(bare), Release("helm", bare)
-        place.give("redis", {"server.conf": "protected-mode no\ndir /data\nmaxmemory-policy noeviction\n"})
+        place.give(
+            "redis", {"server.conf": "protected-mode no\ndir /data\nmaxmemory-policy noeviction\n"}
+        )
         place.begin("redis", VALKEY_IMAGE)
         place.wait("redis")
-        config = {"apiVersion": "stanine.dev/v1alpha1", "kind": "RedisConfig", "metadata": {"name": "default"}}
+        config = {
+            "apiVersion": "stanine.dev/v1alpha1",
+            "kind": "RedisConfig",
+            "metadata": {"name": "default"},
+        }
         its.apply(config | {"spec": {"connection": {"host": "redis"}}})
         its.kubectl("wait", "redisconfig/default", "--for=condition=Ready", "--timeout=90s")
         assert operators(its) == {f"{releases[0].namespace}/stanine"}
@@ -120,15 +153,25 @@ def test_a_release_is_uninstalled_beside_the_others(releases: list[Release]) -> 
 @pytest.mark.parametrize("helm", ["helm"], indirect=True)
 @pytest.mark.parametrize("wide", [False, pytest.param(True, marks=pytest.mark.alone)])
 def test_a_namespace_with_a_release_in_it_can_be_deleted(release: Release, wide: bool) -> None:
-    release.put({"operator": {"clusterWide": wide}, "queues": {"extra": {"deletionPolicy": "Delete"}}})
+    release.put(
+        {"operator": {"clusterWide": wide}, "queues": {"extra": {"deletionPolicy": "Delete"}}}
+    )
     instrument = yaml.safe_load(INSTRUMENT.read_text())
     instrument["spec"]["deletionPolicy"] = "Delete"
     release.apply(instrument)
-    release.kubectl("wait", "instrument/gad-7", "queue.stanine.dev/extra", "--for=condition=Ready", "--timeout=90s")
+    release.kubectl(
+        "wait",
+        "instrument/gad-7",
+        "queue.stanine.dev/extra",
+        "--for=condition=Ready",
+        "--timeout=90s",
+    )
     assert release.get("instrument", "gad-7")["metadata"]["finalizers"] == ["stanine.dev/operator"]
     began = time.monotonic()
     try:
         run("kubectl", "delete", "namespace", release.namespace, f"--timeout={GONE_SECONDS}s")
     except AssertionError:
-        raise AssertionError(run("kubectl", "get", "namespace", release.namespace, "-o", "yaml", check=False)) from None
+        raise AssertionError(
+            run("kubectl", "get", "namespace", release.namespace, "-o", "yaml", check=False)
+        ) from None
     print(f"a namespace with a release in it was gone after {time.monotonic() - began:.0f} s")  # noqa: T201 - for people

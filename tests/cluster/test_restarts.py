@@ -48,7 +48,11 @@ def running() -> Iterator[Release]:
             }
         )
         release.helm("test", release.name)
-        until(lambda: release.redis("HGET", "stanine:{p0}:config", "durability") == "Fsync", 60, "Fsync")
+        until(
+            lambda: release.redis("HGET", "stanine:{p0}:config", "durability") == "Fsync",
+            60,
+            "Fsync",
+        )
         yield release
         release.helm("uninstall", release.name, check=False)
         run("kubectl", "delete", "namespace", namespace)
@@ -58,7 +62,11 @@ def running() -> Iterator[Release]:
 def volume(name: str) -> Iterator[dict[str, str]]:
     """Have a volume for Valkey: the cluster's own kind, or, where nodes are this machine, a folder of it."""
     classes = json.loads(run("kubectl", "get", "storageclass", "-o", "json"))["items"]
-    if any(each["metadata"].get("annotations", {}).get("storageclass.kubernetes.io/is-default-class") == "true" for each in classes):
+    if any(
+        each["metadata"].get("annotations", {}).get("storageclass.kubernetes.io/is-default-class")
+        == "true"
+        for each in classes
+    ):
         yield {}
         return
     need("folder-volumes", found=os.geteuid() == 0 and local_sockets() != [])
@@ -102,33 +110,52 @@ def check(release: Release, ledger: Ledger, told: str) -> None:
     sent = SENT.setdefault(release.namespace, set())
     sent |= ledger.sent
     until(lambda: _depth(release) == 0, 60, "the queue is worked off")
-    rows = [json.loads(line) for line in release.stanine("results", "smoke-test", "-o", "ndjson").splitlines()]
+    rows = [
+        json.loads(line)
+        for line in release.stanine("results", "smoke-test", "-o", "ndjson").splitlines()
+    ]
     by_key = {row["key"]: row for row in rows if row.get("key")}
     # I1: what was acknowledged is readable, as the attempt that was named. I2: once.
-    lost = [key for key, attempt in ledger.acknowledged.items() if key not in by_key or by_key[key]["attempt"] != attempt]
+    lost = [
+        key
+        for key, attempt in ledger.acknowledged.items()
+        if key not in by_key or by_key[key]["attempt"] != attempt
+    ]
     assert not lost, f"{len(lost)} acknowledged attempts have no result"
     assert not ledger.conflicts
     assert len({row["attempt"] for row in rows}) == len(rows)
     assert len(by_key) == sum(1 for row in rows if row.get("key")), "a key has two attempts"
     # I3: the scores are those of what was sent. I4: nothing is there that nobody sent.
     assert by_key.keys() <= sent
-    wrong = [key for key, row in by_key.items() if row["scales"]["agreement_all"]["raw"] != score_of(key)]
+    wrong = [
+        key for key, row in by_key.items() if row["scales"]["agreement_all"]["raw"] != score_of(key)
+    ]
     assert not wrong, f"{len(wrong)} results are not those of their answers"
     # I2, I3, I6 and I7 by the records: each attempt has one result, which a fresh scoring gives as well, and nothing is left over.
     found = release.check()
     assert found["unscored"] == 0
     assert found["attempts"] == found["results"] == found["scores"]["equal"] == len(rows)
     # I5: revisions only grow.
-    revisions = [int(release.redis("HGET", f"stanine:{{p0}}:{key}", "revision")) for key in ("instrument:smoke-test", "config:meta")]
+    revisions = [
+        int(release.redis("HGET", f"stanine:{{p0}}:{key}", "revision"))
+        for key in ("instrument:smoke-test", "config:meta")
+    ]
     before = REVISIONS.setdefault(release.namespace, revisions)
-    assert all(now >= then for now, then in zip(revisions, before, strict=True)), (before, revisions)
+    assert all(now >= then for now, then in zip(revisions, before, strict=True)), (
+        before,
+        revisions,
+    )
     REVISIONS[release.namespace] = revisions
     failed = sum(ledger.failures.values())
-    print(f"{told}: {len(ledger.acknowledged)} acknowledged, 0 lost, 0 doubled, {failed} requests failed {dict(ledger.failures) or ''}")  # noqa: T201 - for people
+    print(  # noqa: T201 - for people
+        f"{told}: {len(ledger.acknowledged)} acknowledged, 0 lost, 0 doubled, {failed} requests failed {dict(ledger.failures) or ''}"
+    )
 
 
 def _depth(release: Release) -> int:
-    return int(release.redis("XLEN", "stanine:{p0}:q:results:ready")) + int(release.redis("ZCARD", "stanine:{p0}:q:results:delayed"))
+    return int(release.redis("XLEN", "stanine:{p0}:q:results:ready")) + int(
+        release.redis("ZCARD", "stanine:{p0}:q:results:delayed")
+    )
 
 
 def test_a_rolling_restart_of_everything_fails_no_request(running: Release) -> None:
@@ -149,20 +176,29 @@ def libraries(release: Release) -> set[str]:
     return {after for word, after in itertools.pairwise(words) if word == "library_name"}
 
 
-def test_an_upgrade_to_the_next_image_with_other_settings_fails_no_request(running: Release) -> None:
+def test_an_upgrade_to_the_next_image_with_other_settings_fails_no_request(
+    running: Release,
+) -> None:
     # not Valkey's pod: there is one only, and while it starts nobody is served
     need("next-image", found=NEXT_IMAGE != "")
     before = libraries(running)
-    values = {"image": image(NEXT_IMAGE), "redisConfig": {"spec": {"settings": {"sweepSeconds": 10}}}}
+    values = {
+        "image": image(NEXT_IMAGE),
+        "redisConfig": {"spec": {"settings": {"sweepSeconds": 10}}},
+    }
     with load(running.url, running.key) as ledger:
         time.sleep(2)
         running.put(values, command="upgrade", keep=True)
         time.sleep(8)
     assert not ledger.failures
     check(running, ledger, "helm upgrade of image and settings")
-    pods = running.get("pods", "-l", "app.kubernetes.io/component!=valkey,app.kubernetes.io/component!=smoke-test")["items"]
+    pods = running.get(
+        "pods", "-l", "app.kubernetes.io/component!=valkey,app.kubernetes.io/component!=smoke-test"
+    )["items"]
     assert {each["spec"]["containers"][0]["image"] for each in pods} == {NEXT_IMAGE}
-    assert len(libraries(running) - before) == len(before), "the next image has libraries of its own"
+    assert len(libraries(running) - before) == len(before), (
+        "the next image has libraries of its own"
+    )
 
 
 def test_a_rollback_to_the_image_of_before_fails_no_request(running: Release) -> None:
@@ -180,7 +216,9 @@ def test_pods_killed_without_warning_lose_no_acknowledged_work(running: Release)
         for name in ("api", "index-watcher", "result-watcher", "operator"):
             time.sleep(2)
             pods = running.get("pods", "-l", f"app.kubernetes.io/component={name}")["items"]
-            running.kubectl("delete", "pod", pods[0]["metadata"]["name"], "--grace-period=0", "--force")
+            running.kubectl(
+                "delete", "pod", pods[0]["metadata"]["name"], "--grace-period=0", "--force"
+            )
         for name in DEPLOYMENTS:
             running.kubectl("rollout", "status", f"deployment/{name}", "--timeout=60s")
         time.sleep(3)
@@ -192,7 +230,12 @@ def test_processes_killed_with_signal_9_lose_no_acknowledged_work(running: Relea
     with load(running.url, running.key) as ledger:
         for name in ("api", "index-watcher", "result-watcher", "operator", "valkey"):
             time.sleep(2)
-            kill_9(running, running.get("pods", "-l", f"app.kubernetes.io/component={name}")["items"][0]["metadata"]["name"])
+            kill_9(
+                running,
+                running.get("pods", "-l", f"app.kubernetes.io/component={name}")["items"][0][
+                    "metadata"
+                ]["name"],
+            )
         time.sleep(8)
         for name in DEPLOYMENTS:
             running.kubectl("rollout", "status", f"deployment/{name}", "--timeout=60s")
@@ -210,7 +253,10 @@ def test_valkeys_pod_deleted_loses_no_acknowledged_work(running: Release) -> Non
 
 
 def test_a_drained_node_loses_no_acknowledged_work_and_fails_no_request(running: Release) -> None:
-    nodes = [each["metadata"]["name"] for each in json.loads(run("kubectl", "get", "nodes", "-o", "json"))["items"]]
+    nodes = [
+        each["metadata"]["name"]
+        for each in json.loads(run("kubectl", "get", "nodes", "-o", "json"))["items"]
+    ]
     if len(nodes) < 2:
         pytest.skip("one node cannot be drained")
     valkey = running.get("pod", "stanine-valkey-0")["spec"]["nodeName"]

@@ -33,7 +33,12 @@ INSTRUMENT = {
     "metadata": {"name": "traced"},
     "spec": {
         "title": "Traced",
-        "responseSets": [{"name": "yes_no", "options": [{"value": value, "label": f"{value}"} for value in (1, 2)]}],
+        "responseSets": [
+            {
+                "name": "yes_no",
+                "options": [{"value": value, "label": f"{value}"} for value in (1, 2)],
+            }
+        ],
         "items": [{"id": ITEM, "text": "Is it?", "responses": "yes_no"}],
         "scales": [{"id": "all", "items": [ITEM], "score": "Sum"}],
     },
@@ -50,7 +55,11 @@ def receiver() -> dict[str, object]:
         "ports": [{"name": "otlp", "containerPort": 4318}],
         "readinessProbe": {"httpGet": {"port": "otlp"}, "periodSeconds": 1},
         "resources": {"requests": {"cpu": "10m", "memory": "32Mi"}},
-        "securityContext": {"allowPrivilegeEscalation": False, "readOnlyRootFilesystem": True, "capabilities": {"drop": ["ALL"]}},
+        "securityContext": {
+            "allowPrivilegeEscalation": False,
+            "readOnlyRootFilesystem": True,
+            "capabilities": {"drop": ["ALL"]},
+        },
         "volumeMounts": [{"name": "script", "mountPath": "/collector"}],
     }
     pod = {
@@ -65,7 +74,12 @@ def receiver() -> dict[str, object]:
         "apiVersion": "v1",
         "kind": "List",
         "items": [
-            {"apiVersion": "v1", "kind": "ConfigMap", "metadata": name, "data": {"collector.py": script}},
+            {
+                "apiVersion": "v1",
+                "kind": "ConfigMap",
+                "metadata": name,
+                "data": {"collector.py": script},
+            },
             {"apiVersion": "v1", "kind": "Pod", "metadata": name, "spec": pod},
             {
                 "apiVersion": "v1",
@@ -119,10 +133,16 @@ def listening(release: Release, folder: Path) -> Iterator[None]:
     for pod in (pod for component in COMPONENTS for pod in pods(release, component)):
         with (folder / pod).open("wb") as out:
             # -v=6: kubectl says when it is connected
-            heard[pod] = subprocess.Popen(["kubectl", "-n", release.namespace, "attach", pod, "-v=6"], stdout=out, stderr=out)
+            heard[pod] = subprocess.Popen(
+                ["kubectl", "-n", release.namespace, "attach", pod, "-v=6"], stdout=out, stderr=out
+            )
     try:
         for pod in heard:
-            until(lambda pod=pod: "101 Switching" in (folder / pod).read_text(), 20, f"{pod} is listened to")  # type: ignore[misc]
+            until(
+                lambda pod=pod: "101 Switching" in (folder / pod).read_text(),  # type: ignore[misc]
+                20,
+                f"{pod} is listened to",
+            )
         yield
     finally:
         for process in heard.values():
@@ -143,7 +163,10 @@ def told(running: Release, tmp_path_factory: pytest.TempPathFactory) -> RequestS
     folder = tmp_path_factory.mktemp("logs")
     with listening(running, folder):
         spans = call(running)
-    logs = {name: "".join((folder / pod).read_text() for pod in pods(running, name)) for name in COMPONENTS}
+    logs = {
+        name: "".join((folder / pod).read_text() for pod in pods(running, name))
+        for name in COMPONENTS
+    }
     return RequestStatus(spans, logs)
 
 
@@ -162,7 +185,9 @@ def call(running: Release) -> list[Span]:
         answer = client.post("/v1/instruments/traced/attempts?wait=20", json=attempt)
         assert (answer.status_code, answer.json()["scales"]["all"]["raw"]) == (200, 2.0)
         assert client.get(f"/v1/participants/{PARTICIPANT}/results").status_code == 200
-        assert client.post("/v1/queues/results/dead:requeue", json={"all": True}).status_code == 200  # something that the API logs
+        assert (
+            client.post("/v1/queues/results/dead:requeue", json={"all": True}).status_code == 200
+        )  # something that the API logs
     running.kubectl("wait", "instrument/applied", "--for=condition=Ready", "--timeout=60s")
 
     def complete() -> bool:
@@ -209,9 +234,17 @@ def check_sender(span: Span, release: Release, component: str) -> None:
 def test_a_request_its_message_and_what_a_watchers_pod_did_are_one_trace(
     running: Release, spans: list[Span], request_name: str, queue: str, watcher: str
 ) -> None:
-    served, sent, processed = only(spans, request_name), only(spans, f"send {queue}"), only(spans, f"process {queue}")
+    served, sent, processed = (
+        only(spans, request_name),
+        only(spans, f"send {queue}"),
+        only(spans, f"process {queue}"),
+    )
     assert (served.kind, sent.kind, processed.kind) == ("SERVER", "PRODUCER", "CONSUMER")
-    assert (served.parent_id, sent.parent_id, processed.parent_id) == (CALLER, served.span_id, sent.span_id)
+    assert (served.parent_id, sent.parent_id, processed.parent_id) == (
+        CALLER,
+        served.span_id,
+        sent.span_id,
+    )
     assert processed.links == (sent.span_id,)
     check_sender(served, running, "api")
     assert sent.resource == served.resource
@@ -219,7 +252,9 @@ def test_a_request_its_message_and_what_a_watchers_pod_did_are_one_trace(
     assert not any(span.is_error for span in (served, sent, processed))
 
 
-def test_an_applied_instrument_is_one_trace_from_the_operators_turn_to_the_index(running: Release, spans: list[Span]) -> None:
+def test_an_applied_instrument_is_one_trace_from_the_operators_turn_to_the_index(
+    running: Release, spans: list[Span]
+) -> None:
     turns = {span.span_id: span for span in spans if span.name == "reconcile Instrument"}
     (built,) = [span for span in spans if span.name == "process index" and span.parent_id in turns]
     turn = turns[built.parent_id]
@@ -230,21 +265,45 @@ def test_an_applied_instrument_is_one_trace_from_the_operators_turn_to_the_index
 
 
 def test_the_logs_of_each_pod_name_the_trace(told: RequestStatus) -> None:
-    lines = {name: [json.loads(line) for line in text.splitlines() if line.startswith("{")] for name, text in told.logs.items()}
-    named = {(name, line["event"], line["span_id"]) for name in lines for line in lines[name] if line.get("trace_id") == TRACE}
-    assert ("api", "queue.order_carried_out", only(told.spans, "POST /v1/queues/{queue}/dead:requeue").span_id) in named
+    lines = {
+        name: [json.loads(line) for line in text.splitlines() if line.startswith("{")]
+        for name, text in told.logs.items()
+    }
+    named = {
+        (name, line["event"], line["span_id"])
+        for name in lines
+        for line in lines[name]
+        if line.get("trace_id") == TRACE
+    }
+    assert (
+        "api",
+        "queue.order_carried_out",
+        only(told.spans, "POST /v1/queues/{queue}/dead:requeue").span_id,
+    ) in named
     assert ("index-watcher", "index.built", only(told.spans, "process index").span_id) in named
-    assert ("result-watcher", "attempts.scored", only(told.spans, "process results").span_id) in named
+    assert (
+        "result-watcher",
+        "attempts.scored",
+        only(told.spans, "process results").span_id,
+    ) in named
 
 
 def targets(release: Release, monitor: dict[str, Any]) -> list[str]:
     """Return the pages that Prometheus would read for a monitor, as paths at the API server."""
-    selector = ",".join(f"{name}={value}" for name, value in monitor["spec"]["selector"]["matchLabels"].items())
+    selector = ",".join(
+        f"{name}={value}" for name, value in monitor["spec"]["selector"]["matchLabels"].items()
+    )
     (endpoint,) = monitor["spec"].get("endpoints") or monitor["spec"]["podMetricsEndpoints"]
     if monitor["kind"] == "ServiceMonitor":
         (service,) = release.get("services", "-l", selector)["items"]
-        (port,) = [each["targetPort"] for each in service["spec"]["ports"] if each["name"] == endpoint["port"]]
-        selector = ",".join(f"{name}={value}" for name, value in service["spec"]["selector"].items())
+        (port,) = [
+            each["targetPort"]
+            for each in service["spec"]["ports"]
+            if each["name"] == endpoint["port"]
+        ]
+        selector = ",".join(
+            f"{name}={value}" for name, value in service["spec"]["selector"].items()
+        )
     else:
         port = endpoint["port"]
     return [
@@ -256,23 +315,36 @@ def targets(release: Release, monitor: dict[str, Any]) -> list[str]:
     ]
 
 
-def test_what_the_monitors_name_is_there_and_tells_what_the_page_describes(running: Release, spans: list[Span]) -> None:
-    objects = render({"monitoring": {"enabled": True}}, release=running.name, namespace=running.namespace)
+def test_what_the_monitors_name_is_there_and_tells_what_the_page_describes(
+    running: Release, spans: list[Span]
+) -> None:
+    objects = render(
+        {"monitoring": {"enabled": True}}, release=running.name, namespace=running.namespace
+    )
     monitors = of_kind(objects, "ServiceMonitor", "PodMonitor")
     assert monitors.keys() == {f"{running.name}-{name}" for name in COMPONENTS}
     for component in COMPONENTS:
         paths = targets(running, monitors[f"{running.name}-{component}"])
         assert len(paths) == len(pods(running, component)) > 0
         # a counter by label is there when it has something to tell
-        wanted = {name for name, metric in described(component).items() if metric.type == "gauge" or not metric.labels}
+        wanted = {
+            name
+            for name, metric in described(component).items()
+            if metric.type == "gauge" or not metric.labels
+        }
         for path in paths:
             assert wanted <= exposed(run("kubectl", "get", "--raw", path)).keys()
 
 
-def test_no_answer_person_key_or_password_is_in_a_trace_or_a_log(running: Release, told: RequestStatus) -> None:
+def test_no_answer_person_key_or_password_is_in_a_trace_or_a_log(
+    running: Release, told: RequestStatus
+) -> None:
     sent = b"".join(bodies(running)).decode(errors="replace")
     assert running.namespace in sent, "the bodies are readable"
-    passwords = {running.secret("redis", f"{user}-password") for user in ("api", "index-watcher", "result-watcher", "operator", "cli")}
+    passwords = {
+        running.secret("redis", f"{user}-password")
+        for user in ("api", "index-watcher", "result-watcher", "operator", "cli")
+    }
     for where, text in ({"traces": sent} | told.logs).items():
         for canary in (PARTICIPANT, CALLERS_KEY, ITEM, running.key, *passwords):
             assert canary not in text, where

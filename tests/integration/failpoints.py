@@ -56,7 +56,9 @@ class Doom:
         if here:
             os.kill(os.getpid(), signal.SIGKILL)
 
-    def wrap(self, name_of: Callable[..., str | None], call: Callable[..., Any]) -> Callable[..., Any]:
+    def wrap(
+        self, name_of: Callable[..., str | None], call: Callable[..., Any]
+    ) -> Callable[..., Any]:
         """Return a call that passes the step that `name_of` says from its arguments; none if that is None."""
 
         def doomed(*args: Any, **more: Any) -> Any:
@@ -68,7 +70,9 @@ class Doom:
 
         return doomed
 
-    def wrap_async(self, name_of: Callable[..., str | None], call: Callable[..., Any]) -> Callable[..., Any]:
+    def wrap_async(
+        self, name_of: Callable[..., str | None], call: Callable[..., Any]
+    ) -> Callable[..., Any]:
         """As `wrap`, for a coroutine function."""
 
         async def doomed(*args: Any, **more: Any) -> Any:

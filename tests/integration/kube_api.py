@@ -32,12 +32,17 @@ _READY = 60
 @functools.cache
 def find_assets() -> Path | None:
     """Return the folder that holds etcd, kube-apiserver and kubectl: KUBEBUILDER_ASSETS, one of PATH, or the development cluster's."""
-    folders = [os.environ.get("KUBEBUILDER_ASSETS", ""), os.path.dirname(shutil.which("kube-apiserver") or "")]  # noqa: PTH120 - may be empty
+    folders = [
+        os.environ.get("KUBEBUILDER_ASSETS", ""),
+        os.path.dirname(shutil.which("kube-apiserver") or ""),  # noqa: PTH120 - may be empty
+    ]
     for folder in filter(None, folders):
         if all((Path(folder) / program).exists() for program in _PROGRAMS):
             return Path(folder)
     if _CLUSTER.exists():
-        told = subprocess.run([str(_CLUSTER), "assets"], capture_output=True, text=True, timeout=120, check=False)
+        told = subprocess.run(
+            [str(_CLUSTER), "assets"], capture_output=True, text=True, timeout=120, check=False
+        )
         return Path(told.stdout.strip()) if told.returncode == 0 else None
     return None
 
@@ -115,15 +120,21 @@ class ApiServer:
         shutil.copytree(backup, self.directory / "etcd")
         self.start()
 
-    def kubectl(self, *words: str, text: str | None = None, check: bool = True) -> "subprocess.CompletedProcess[str]":
+    def kubectl(
+        self, *words: str, text: str | None = None, check: bool = True
+    ) -> "subprocess.CompletedProcess[str]":
         """Run kubectl as an administrator; `text` is its standard input."""
         command = [str(self.assets / "kubectl"), "--kubeconfig", str(self.kubeconfig), *words]
-        done = subprocess.run(command, input=text, capture_output=True, text=True, timeout=120, check=False)
+        done = subprocess.run(
+            command, input=text, capture_output=True, text=True, timeout=120, check=False
+        )
         if check and done.returncode:
             raise AssertionError(f"kubectl {' '.join(words)}: {done.stderr}")
         return done
 
-    def request(self, method: str, path: str, body: Any = None, content: str = "application/json") -> tuple[int, Any]:
+    def request(
+        self, method: str, path: str, body: Any = None, content: str = "application/json"
+    ) -> tuple[int, Any]:
         """Send one request; returns status and JSON."""
         if self._client is None:
             self._client = BlockingClient(self.kubeconfig)
@@ -138,18 +149,32 @@ class ApiServer:
         if program in self.processes and self.processes[program].poll() is None:
             return
         with (self.directory / f"{program}.log").open("ab") as log:
-            self.processes[program] = subprocess.Popen([str(self.assets / program), *options], stdout=log, stderr=subprocess.STDOUT)
+            self.processes[program] = subprocess.Popen(
+                [str(self.assets / program), *options], stdout=log, stderr=subprocess.STDOUT
+            )
 
     def _wait(self) -> None:
         deadline = time.monotonic() + _READY
         while True:
             try:
-                if self.request("GET", "/api/v1/namespaces/default")[0] == 200 and self.kubectl("get", "--raw", "/readyz").stdout == "ok":
+                if (
+                    self.request("GET", "/api/v1/namespaces/default")[0] == 200
+                    and self.kubectl("get", "--raw", "/readyz").stdout == "ok"
+                ):
                     return
-            except (OSError, LoginError, AssertionError):  # no answer; its certificate is not made yet; it is not ready
+            except (
+                OSError,
+                LoginError,
+                AssertionError,
+            ):  # no answer; its certificate is not made yet; it is not ready
                 pass
-            if time.monotonic() > deadline or any(process.poll() is not None for process in self.processes.values()):
-                logs = [(self.directory / f"{program}.log").read_text()[-2000:] for program in self.processes]
+            if time.monotonic() > deadline or any(
+                process.poll() is not None for process in self.processes.values()
+            ):
+                logs = [
+                    (self.directory / f"{program}.log").read_text()[-2000:]
+                    for program in self.processes
+                ]
                 self.stop()
                 raise RuntimeError("\n".join(logs))
             time.sleep(0.1)
@@ -159,7 +184,10 @@ class ApiServer:
             return
         (self.directory / "tokens.csv").write_text(f"{_TOKEN},admin,admin,system:masters\n")
         subprocess.run(
-            ["openssl", "genrsa", "-out", str(self.directory / "service-accounts.key"), "2048"], check=True, capture_output=True, timeout=60
+            ["openssl", "genrsa", "-out", str(self.directory / "service-accounts.key"), "2048"],
+            check=True,
+            capture_output=True,
+            timeout=60,
         )
         certificate = self.directory / "certs" / "apiserver.crt"
         self.kubeconfig.write_text(

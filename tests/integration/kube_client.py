@@ -21,10 +21,14 @@ class BlockingClient:
     def __init__(self, kubeconfig: Path) -> None:
         """Log in. Raises LoginError."""
         self._loop = asyncio.new_event_loop()
-        self._thread = threading.Thread(target=self._loop.run_forever, name="kubernetes", daemon=True)
+        self._thread = threading.Thread(
+            target=self._loop.run_forever, name="kubernetes", daemon=True
+        )
         self._thread.start()
         try:
-            self._client = self._run(Client.connect(lambda: log_in({"KUBECONFIG": str(kubeconfig)})))
+            self._client = self._run(
+                Client.connect(lambda: log_in({"KUBECONFIG": str(kubeconfig)}))
+            )
         except BaseException:
             self._end()
             raise

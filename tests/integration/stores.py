@@ -61,7 +61,9 @@ class Store:
         return asyncio.run(main())
 
     def submit(self, *submissions: Submission, ids_per_message: int = 64) -> list[Any]:
-        return self.run(lambda store: store.attempts.submit(submissions, ids_per_message=ids_per_message))
+        return self.run(
+            lambda store: store.attempts.submit(submissions, ids_per_message=ids_per_message)
+        )
 
     def read(self, attempt_id: bytes) -> tuple[StoredAttempt, StoredResult | None] | None:
         return self.run(lambda store: store.records.read(attempt_id))
@@ -70,14 +72,22 @@ class Store:
         """Return the result of an attempt, also of one whose record cannot be read."""
         block, slot = place(arrival_of(attempt_id))
         assert is_at(self.client.hget(self.keys.attempts(block), IDS_FIELD), attempt_id)
-        _, (record,) = read_fields(self.client.hmget(self.keys.results(block), fields_of([slot])), [slot])
+        _, (record,) = read_fields(
+            self.client.hmget(self.keys.results(block), fields_of([slot])), [slot]
+        )
         return None if record is None else read_result(record)
 
-    def results_of(self, number: int = 1, cursor: Cursor | None = None, limit: int = 1000) -> ResultPage:
+    def results_of(
+        self, number: int = 1, cursor: Cursor | None = None, limit: int = 1000
+    ) -> ResultPage:
         return self.run(lambda store: store.lists.of_instrument(number, cursor or Cursor(), limit))
 
-    def results_of_participant(self, participant: str, cursor: Cursor | None = None, limit: int = 1000) -> ResultPage:
-        return self.run(lambda store: store.lists.of_participant(participant, cursor or Cursor(), limit))
+    def results_of_participant(
+        self, participant: str, cursor: Cursor | None = None, limit: int = 1000
+    ) -> ResultPage:
+        return self.run(
+            lambda store: store.lists.of_participant(participant, cursor or Cursor(), limit)
+        )
 
 
 @dataclass

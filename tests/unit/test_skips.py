@@ -11,7 +11,11 @@ TESTS = Path(__file__).parents[1]
 
 
 def test_every_part_that_a_test_needs_has_a_remedy() -> None:
-    named = {name for path in TESTS.rglob("*.py") for name in re.findall(r'\bneed\("([\w-]+)"', path.read_text())}
+    named = {
+        name
+        for path in TESTS.rglob("*.py")
+        for name in re.findall(r'\bneed\("([\w-]+)"', path.read_text())
+    }
     assert named <= skips.REMEDIES.keys()
     assert {"helm", "redis-server"} <= named
 
@@ -37,5 +41,8 @@ def test_a_run_that_skips_closes_with_one_line_for_each_reason(tmp_path: Path) -
     done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
     assert done.returncode == 0, done.stdout
     closing = [line for line in done.stdout.splitlines() if "skipped: " in line]
-    assert closing == [f"2 skipped: {skips.reason('helm')}", f"1 skipped: {skips.reason('openssl')}"]
+    assert closing == [
+        f"2 skipped: {skips.reason('helm')}",
+        f"1 skipped: {skips.reason('openssl')}",
+    ]
     assert "SKIPPED" not in done.stdout

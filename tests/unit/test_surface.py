@@ -26,21 +26,40 @@ ROOT = Path(__file__).parents[2]
 SURFACE = Path(__file__).with_name("surface.json")
 #: Members of schemas that are texts for people.
 TEXTS = {"description", "summary", "title", "example", "examples", "markdownDescription"}
-METRICS = {"Counter", "Gauge", "Histogram", "Summary", "GaugeMetricFamily", "CounterMetricFamily", "HistogramMetricFamily"}
+METRICS = {
+    "Counter",
+    "Gauge",
+    "Histogram",
+    "Summary",
+    "GaugeMetricFamily",
+    "CounterMetricFamily",
+    "HistogramMetricFamily",
+}
 
 
 def without_texts(value: Any, *, names: bool = False) -> Any:
     """Return a document without its texts; the members of `properties` are names, whatever they are called."""
     if isinstance(value, dict):
-        kept = {key: each for key, each in value.items() if names or key not in TEXTS or not isinstance(each, str | list | dict)}
-        return {key: without_texts(each, names=key in {"properties", "schemas"} and not names) for key, each in kept.items()}
+        kept = {
+            key: each
+            for key, each in value.items()
+            if names or key not in TEXTS or not isinstance(each, str | list | dict)
+        }
+        return {
+            key: without_texts(each, names=key in {"properties", "schemas"} and not names)
+            for key, each in kept.items()
+        }
     if isinstance(value, list):
         return [without_texts(each) for each in value]
     return value
 
 
 def http_api() -> Any:
-    api = Api(ApiSettings("redis://127.0.0.1:1/0", Path("keys.yaml")), Keyring(Path("keys.yaml")), trace.NoOpTracerProvider())
+    api = Api(
+        ApiSettings("redis://127.0.0.1:1/0", Path("keys.yaml")),
+        Keyring(Path("keys.yaml")),
+        trace.NoOpTracerProvider(),
+    )
     return without_texts(describe(api.asgi.router.routes))
 
 
@@ -53,19 +72,34 @@ def custom_resources() -> Any:
 
 
 def values() -> Any:
-    return without_texts(json.loads((ROOT / "charts" / "stanine" / "values.schema.json").read_text()))
+    return without_texts(
+        json.loads((ROOT / "charts" / "stanine" / "values.schema.json").read_text())
+    )
 
 
 def commands() -> Any:
     def shape(command: Any) -> Any:
         parameters = [
-            [each.param_type_name, each.name, sorted(each.opts), sorted(each.secondary_opts), each.required]
+            [
+                each.param_type_name,
+                each.name,
+                sorted(each.opts),
+                sorted(each.secondary_opts),
+                each.required,
+            ]
             if each.param_type_name == "option"
             else [each.param_type_name, each.name, each.required]
             for each in command.params
         ]
         groups = getattr(command, "commands", {})
-        return {"parameters": parameters, **({"commands": {name: shape(each) for name, each in sorted(groups.items())}} if groups else {})}
+        return {
+            "parameters": parameters,
+            **(
+                {"commands": {name: shape(each) for name, each in sorted(groups.items())}}
+                if groups
+                else {}
+            ),
+        }
 
     return shape(typer.main.get_command(make_app(COMMANDS)))
 
@@ -74,14 +108,24 @@ def metric_names() -> list[str]:
     def calls() -> Iterator[ast.Call]:
         for folder in ("services", "operator"):
             for path in (ROOT / folder).rglob("*.py"):
-                yield from (node for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.Call))
+                yield from (
+                    node
+                    for node in ast.walk(ast.parse(path.read_text()))
+                    if isinstance(node, ast.Call)
+                )
 
     def text(node: ast.expr) -> str:
         if isinstance(node, ast.JoinedStr):
-            return "".join(str(part.value) if isinstance(part, ast.Constant) else "*" for part in node.values)
+            return "".join(
+                str(part.value) if isinstance(part, ast.Constant) else "*" for part in node.values
+            )
         return str(node.value) if isinstance(node, ast.Constant) else ast.unparse(node)
 
-    names = {text(call.args[0]) for call in calls() if call.args and getattr(call.func, "id", getattr(call.func, "attr", "")) in METRICS}
+    names = {
+        text(call.args[0])
+        for call in calls()
+        if call.args and getattr(call.func, "id", getattr(call.func, "attr", "")) in METRICS
+    }
     return sorted(name for name in names if name.startswith(("stanine_", "*_")))
 
 

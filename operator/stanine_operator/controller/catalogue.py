@@ -11,7 +11,14 @@ def all_kinds() -> tuple[Kind, ...]:
         Kind(
             name="RedisConfig",
             plural="redisconfigs",
-            conditions=("Ready", "Reachable", "ServerConfigured", "SettingsApplied", "Migrated", "MemoryHigh"),
+            conditions=(
+                "Ready",
+                "Reachable",
+                "ServerConfigured",
+                "SettingsApplied",
+                "Migrated",
+                "MemoryHigh",
+            ),
             read=lambda resource: read_redis_config(resource.spec),
             reconcile=redis_configs.reconcile,
             release=None,
@@ -25,7 +32,9 @@ def all_kinds() -> tuple[Kind, ...]:
             read=lambda resource: read_queue(resource.spec),
             reconcile=queues.reconcile,
             release=queues.release,
-            moving=frozenset({"ready", "delayed", "inFlight", "dead", "oldestSeconds", "consumers"}),
+            moving=frozenset(
+                {"ready", "delayed", "inFlight", "dead", "oldestSeconds", "consumers"}
+            ),
         ),
         Kind(
             name="Instrument",

@@ -14,7 +14,12 @@ Condition = Mapping[str, Any]
 
 
 def merge_conditions(
-    old: Sequence[Condition], verdicts: Iterable[Verdict], *, generation: int, now: str, keep_others: bool = False
+    old: Sequence[Condition],
+    verdicts: Iterable[Verdict],
+    *,
+    generation: int,
+    now: str,
+    keep_others: bool = False,
 ) -> list[dict[str, Any]]:
     """Return the whole list of conditions after these verdicts, in their order.
 
@@ -22,7 +27,9 @@ def merge_conditions(
     With `keep_others`, conditions that no verdict speaks of stay as they were (what was not looked at is not judged).
     """
     before = {condition["type"]: condition for condition in old}
-    merged = [_condition(before.get(verdict.type), verdict, generation, now) for verdict in verdicts]
+    merged = [
+        _condition(before.get(verdict.type), verdict, generation, now) for verdict in verdicts
+    ]
     if keep_others:
         spoken = {condition["type"] for condition in merged}
         merged += [dict(condition) for condition in old if condition["type"] not in spoken]
@@ -34,21 +41,34 @@ def find_condition(conditions: Iterable[Condition], kind: str) -> Condition | No
     return next((condition for condition in conditions if condition["type"] == kind), None)
 
 
-def transitions(old: Iterable[Condition], new: Iterable[Condition]) -> list[tuple[Condition | None, Condition]]:
+def transitions(
+    old: Iterable[Condition], new: Iterable[Condition]
+) -> list[tuple[Condition | None, Condition]]:
     """Return (before, after) of every condition whose status or reason changed."""
     before = {condition["type"]: condition for condition in old}
     return [
         (earlier, condition)
         for condition in new
         if (earlier := before.get(condition["type"])) is None
-        or (earlier.get("status"), earlier.get("reason")) != (condition["status"], condition["reason"])
+        or (earlier.get("status"), earlier.get("reason"))
+        != (condition["status"], condition["reason"])
     ]
 
 
-def _condition(before: Condition | None, verdict: Verdict, generation: int, now: str) -> dict[str, Any]:
+def _condition(
+    before: Condition | None, verdict: Verdict, generation: int, now: str
+) -> dict[str, Any]:
     status = {True: "True", False: "False", None: "Unknown"}[verdict.status]
-    since = before.get("lastTransitionTime") if before is not None and before.get("status") == status else None
-    message = verdict.message if len(verdict.message) <= MAX_MESSAGE else verdict.message[: MAX_MESSAGE - 1] + "…"
+    since = (
+        before.get("lastTransitionTime")
+        if before is not None and before.get("status") == status
+        else None
+    )
+    message = (
+        verdict.message
+        if len(verdict.message) <= MAX_MESSAGE
+        else verdict.message[: MAX_MESSAGE - 1] + "…"
+    )
     return {
         "type": verdict.type,
         "status": status,

@@ -38,6 +38,7 @@ class ReconcileContext:
             found = None if departed is None else msgspec.structs.replace(departed, deleting=True)
         if found is None:
             raise OperatorProblem(
-                REDIS_CONFIG_NOT_FOUND, f"There is no RedisConfig {name} in this namespace: apply it, or correct spec.redisConfigRef."
+                REDIS_CONFIG_NOT_FOUND,
+                f"There is no RedisConfig {name} in this namespace: apply it, or correct spec.redisConfigRef.",
             )
         return found

@@ -51,7 +51,12 @@ class Loop:
         metrics: OperatorMetrics, heartbeats: Heartbeats, *, workers: int, namespaces: Sequence[str | None],
     ) -> None:  # fmt: skip
         """`namespaces`: those that are served; one None means all."""
-        self._kinds, self._neighbours, self._turns, self._connections = kinds, neighbours, turns, connections
+        self._kinds, self._neighbours, self._turns, self._connections = (
+            kinds,
+            neighbours,
+            turns,
+            connections,
+        )
         self._cluster, self._metrics, self._heartbeats = cluster, metrics, heartbeats
         self._workers, self._namespaces = workers, namespaces
         self._loop = asyncio.get_running_loop()
@@ -97,8 +102,17 @@ class Loop:
         self._turns.forget(resource)
         self._schedule.forget(resource.key)
         self._wake_referrers(resource, also_if=True)
-        for rival in self._neighbours.all(resource.kind):  # whoever was second to it may be first now
-            condition = next((each for each in rival.status.get("conditions") or () if each.get("status") == "False"), None)
+        for rival in self._neighbours.all(
+            resource.kind
+        ):  # whoever was second to it may be first now
+            condition = next(
+                (
+                    each
+                    for each in rival.status.get("conditions") or ()
+                    if each.get("status") == "False"
+                ),
+                None,
+            )
             if condition is not None:
                 self._schedule.wake(rival.key, self._random.random())
         if resource.kind == "RedisConfig":
@@ -138,7 +152,10 @@ class Loop:
 
     def start(self) -> list["asyncio.Task[None]"]:
         """Start the workers and the comparison."""
-        tasks = [asyncio.create_task(self._work(number), name=f"worker {number}") for number in range(self._workers)]
+        tasks = [
+            asyncio.create_task(self._work(number), name=f"worker {number}")
+            for number in range(self._workers)
+        ]
         return [*tasks, asyncio.create_task(self._compare_for_ever(), name="comparison")]
 
     def begin(self) -> None:
@@ -151,7 +168,12 @@ class Loop:
             for kind in self._kinds.values():
                 for namespace in self._namespaces:
                     for metadata in await self._cluster.list_metadata(kind, namespace):
-                        if self._neighbours.get((kind.name, metadata["namespace"], metadata["name"])) is None:
+                        if (
+                            self._neighbours.get(
+                                (kind.name, metadata["namespace"], metadata["name"])
+                            )
+                            is None
+                        ):
                             return False
         except ClusterError:
             return False
@@ -227,7 +249,9 @@ class Loop:
 
     async def check_history(self) -> None:
         """Make a list; if its resourceVersion is lower than the last list's, begin a new history."""
-        kind = next(iter(self._kinds.values()))  # the API server counts all custom resources together
+        kind = next(
+            iter(self._kinds.values())
+        )  # the API server counts all custom resources together
         version = await self._cluster.list_version(kind, self._namespaces[0])
         if not self._history_taken or is_lower(version, self._listed):
             await self._begin_history()
@@ -245,11 +269,18 @@ class Loop:
                 for metadata in await self._cluster.list_metadata(kind, namespace):
                     there[kind.name, metadata["namespace"], metadata["name"]] = metadata
             known = {resource.key: resource for resource in self._neighbours.all(kind.name)}
-            for key in [*known, *(key for key in there if key[0] == kind.name and key not in known)]:
+            for key in [
+                *known,
+                *(key for key in there if key[0] == kind.name and key not in known),
+            ]:
                 if differs(known.get(key), there.get(key)):
                     suspects[key] = _state(known.get(key))
         missed = 0
-        for key in [key for key, state in suspects.items() if key in self._suspects and self._suspects[key] == state]:
+        for key in [
+            key
+            for key, state in suspects.items()
+            if key in self._suspects and self._suspects[key] == state
+        ]:
             if await self._take_in(key, listed=key in there):
                 missed += 1
                 self._metrics.stale.labels(key[0]).inc()
@@ -282,7 +313,10 @@ class Loop:
         """
         self._history += 1
         self._history_taken = False
-        get_log().warning("history.changed", detail="the API server's data is older than before: everything is read again")
+        get_log().warning(
+            "history.changed",
+            detail="the API server's data is older than before: everything is read again",
+        )
         for kind in self._kinds.values():
             for namespace in self._namespaces:
                 for body in await self._cluster.list_objects(kind, namespace):

@@ -57,21 +57,40 @@ def notices_of(old: Status, new: Status) -> list[EventSpec]:
     """Return what the transitions between two statuses are worth saying: each reason once, the summary first."""
     said: set[tuple[str, str]] = set()
     notices = []
-    for before, after in sorted(changed_conditions(old, new), key=lambda change: change[1]["type"] != "Ready"):
-        kind, status, reason, message = after["type"], after["status"], after["reason"], after.get("message", "")
+    for before, after in sorted(
+        changed_conditions(old, new), key=lambda change: change[1]["type"] != "Ready"
+    ):
+        kind, status, reason, message = (
+            after["type"],
+            after["status"],
+            after["reason"],
+            after.get("message", ""),
+        )
         # At first sight only the summary is news; Unknown is none.
-        if status == "Unknown" or (before is None and kind != "Ready" and reason != RECONCILIATION_PAUSED) or (reason, message) in said:
+        if (
+            status == "Unknown"
+            or (before is None and kind != "Ready" and reason != RECONCILIATION_PAUSED)
+            or (reason, message) in said
+        ):
             continue
         said.add((reason, message))
-        notices.append(EventSpec(_is_warning(kind, status), reason, message or f"{kind} is {status}."))
+        notices.append(
+            EventSpec(_is_warning(kind, status), reason, message or f"{kind} is {status}.")
+        )
     return notices
 
 
 def make_post(resource: Resource, notice: EventSpec, now: datetime) -> Post:
     """Return the Event of a notice; the same notice gives the same name."""
     kind = "Warning" if notice.warning else "Normal"
-    message = notice.message if len(notice.message) <= MAX_MESSAGE else notice.message[: MAX_MESSAGE - 1] + "…"
-    digest = hashlib.sha256("\0".join((resource.uid, kind, notice.reason, message)).encode()).hexdigest()[:16]
+    message = (
+        notice.message
+        if len(notice.message) <= MAX_MESSAGE
+        else notice.message[: MAX_MESSAGE - 1] + "…"
+    )
+    digest = hashlib.sha256(
+        "\0".join((resource.uid, kind, notice.reason, message)).encode()
+    ).hexdigest()[:16]
     name = f"{resource.name[:200]}.{digest}"
     at = now.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
     body = {
@@ -101,7 +120,13 @@ def make_post(resource: Resource, notice: EventSpec, now: datetime) -> Post:
 class EventRecorder:
     """Posts events one after another. `dropped` is told why one was not posted, for the metrics."""
 
-    def __init__(self, api: EventsApi, *, dropped: Callable[[str], None], clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self,
+        api: EventsApi,
+        *,
+        dropped: Callable[[str], None],
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
         self._api = api
         self._dropped = dropped
         self._clock = clock
@@ -134,7 +159,12 @@ class EventRecorder:
             except ClusterError as error:
                 # A namespace that is going takes no events, and an event is never worth holding up work for.
                 self._dropped("refused")
-                get_log().debug("event.refused", namespace=post.namespace, event_name=post.name, status=error.status)
+                get_log().debug(
+                    "event.refused",
+                    namespace=post.namespace,
+                    event_name=post.name,
+                    status=error.status,
+                )
             finally:
                 self._queue.task_done()
 
@@ -157,7 +187,9 @@ class EventRecorder:
                 count = 2  # posted by the process before this one, which knew the count
         if count > 1:
             try:
-                await self._api.repeat_event(post.namespace, post.name, count, post.body["lastTimestamp"])
+                await self._api.repeat_event(
+                    post.namespace, post.name, count, post.body["lastTimestamp"]
+                )
             except ClusterError as error:
                 if not error.gone:
                     raise

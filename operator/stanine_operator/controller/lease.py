@@ -69,7 +69,11 @@ def read_lease(body: Mapping[str, Any]) -> Lease:
 def make_spec(holder: str, process: str, now: datetime, *, taken: bool) -> dict[str, Any]:
     """Return what a holder writes; `taken`: it did not hold it before."""
     at = now.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
-    written = {"holderIdentity": f"{holder}{_SEPARATOR}{process}", "leaseDurationSeconds": LASTS, "renewTime": at}
+    written = {
+        "holderIdentity": f"{holder}{_SEPARATOR}{process}",
+        "leaseDurationSeconds": LASTS,
+        "renewTime": at,
+    }
     return written | {"acquireTime": at} if taken else written
 
 

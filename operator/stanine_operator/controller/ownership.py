@@ -30,13 +30,19 @@ def name_of(resource: Resource) -> str:
     return f"{resource.kind} {resource.namespace}/{resource.name}"
 
 
-def find_rival(resource: Resource, neighbours: ResourceCache, thing: Callable[[Resource], Any]) -> Resource | None:
+def find_rival(
+    resource: Resource, neighbours: ResourceCache, thing: Callable[[Resource], Any]
+) -> Resource | None:
     """Return the oldest resource, if it is not this one, that claims the same thing (by name) in the same key namespace of a server.
 
     One that is being deleted still claims it: what it stands for may be on its way out.
     """
     claimed = thing(resource)
-    alike = [each for each in neighbours.all(resource.kind) if each.uid != resource.uid and thing(each) == claimed]
+    alike = [
+        each
+        for each in neighbours.all(resource.kind)
+        if each.uid != resource.uid and thing(each) == claimed
+    ]
     mine = _place(resource, neighbours) if alike else None
     first = oldest([resource, *(each for each in alike if _place(each, neighbours) == mine)])
     return None if first is None or first.uid == resource.uid else first
@@ -47,14 +53,26 @@ def claim(attempt: Callable[[str], T], kind: str, world: ReconcileContext) -> T:
     try:
         return attempt("")
     except ManagedError as refused:
-        if not is_gone(refused.holder, world.neighbours.all(kind), world.neighbours.all("RedisConfig"), world.operator_id):
+        if not is_gone(
+            refused.holder,
+            world.neighbours.all(kind),
+            world.neighbours.all("RedisConfig"),
+            world.operator_id,
+        ):
             raise
         return attempt(refused.holder.uid)
 
 
-def is_gone(holder: Manager, resources: Iterable[Resource], redis_configs: Iterable[Resource], operator_id: str) -> bool:
+def is_gone(
+    holder: Manager,
+    resources: Iterable[Resource],
+    redis_configs: Iterable[Resource],
+    operator_id: str,
+) -> bool:
     """Tell whether a holder is surely no more: it came through a RedisConfig that is known here, and is not known itself."""
-    if holder.operator != operator_id or not any(each.uid == holder.through for each in redis_configs):
+    if holder.operator != operator_id or not any(
+        each.uid == holder.through for each in redis_configs
+    ):
         return False
     return all(each.uid != holder.uid for each in resources)
 
@@ -69,4 +87,8 @@ def _place(resource: Resource, neighbours: ResourceCache) -> Any:
     config = neighbours.redis_config(resource.namespace, redis_config_of(resource) or "")
     if config is None:
         return resource.uid
-    return address_of(config), int((config.spec.get("connection") or {}).get("db") or 0), key_namespace_of(config)
+    return (
+        address_of(config),
+        int((config.spec.get("connection") or {}).get("db") or 0),
+        key_namespace_of(config),
+    )

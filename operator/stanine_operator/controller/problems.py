@@ -17,7 +17,9 @@ INVALID_SPEC = "InvalidSpec"
 INTERNAL_ERROR = "InternalError"
 
 #: What is wrong with a Secret.
-SECRET_REASONS = frozenset({SECRET_NOT_FOUND, SECRET_KEY_MISSING, SECRET_FORBIDDEN, SECRET_UNREADABLE})
+SECRET_REASONS = frozenset(
+    {SECRET_NOT_FOUND, SECRET_KEY_MISSING, SECRET_FORBIDDEN, SECRET_UNREADABLE}
+)
 #: The reasons for which a server cannot be reached, or is not let in to.
 _UNREACHABLE = SECRET_REASONS | {
     problem.reason
@@ -39,7 +41,9 @@ _UNREACHABLE = SECRET_REASONS | {
 }
 
 #: What comes of a wrong or missing password, or of a certificate or authority that was replaced: the Secret may have another by now.
-REFUSED = frozenset({errors.AUTH_FAILED.reason, errors.AUTH_REQUIRED.reason, errors.TLS_FAILED.reason})
+REFUSED = frozenset(
+    {errors.AUTH_FAILED.reason, errors.AUTH_REQUIRED.reason, errors.TLS_FAILED.reason}
+)
 
 #: What redis-py, the socket and our broker raise when a server cannot be used.
 SERVER_TROUBLE = (RedisError, OSError, ServerError, BrokerConnectionError)
@@ -67,4 +71,6 @@ def problem_of(error: BaseException) -> OperatorProblem:
     if isinstance(error, SERVER_TROUBLE):
         problem = classify(error)
         return OperatorProblem(problem.reason, problem.remedy, permanent=problem.permanent)
-    return OperatorProblem(INTERNAL_ERROR, f"The operator met an unexpected {type(error).__name__}: see its log.")
+    return OperatorProblem(
+        INTERNAL_ERROR, f"The operator met an unexpected {type(error).__name__}: see its log."
+    )

@@ -34,7 +34,13 @@ from stanine_operator.controller.problems import (
 from stanine_operator.controller.reconcile_result import EventSpec, FinalizeResult, Verdict
 from stanine_operator.controller.resource import Resource
 from stanine_operator.controller.resource_cache import ResourceCache, redis_config_of
-from stanine_operator.controller.status import compose_status, is_ready, is_worth_writing, make_patch, with_condition
+from stanine_operator.controller.status import (
+    compose_status,
+    is_ready,
+    is_worth_writing,
+    make_patch,
+    with_condition,
+)
 from stanine_operator.kubernetes.client import ClusterError
 from stanine_operator.kubernetes.cluster import Cluster
 from stanine_operator.metrics import OperatorMetrics
@@ -109,7 +115,9 @@ class Reconciler:
         kind = self.kinds[resource.kind]
         memory = self._memories.setdefault(resource.uid, _Memory())
         started = self.clock()
-        with self.tracer.start_as_current_span(f"reconcile {kind.name}", record_exception=False) as span:
+        with self.tracer.start_as_current_span(
+            f"reconcile {kind.name}", record_exception=False
+        ) as span:
             span.set_attribute("k8s.namespace.name", resource.namespace)
             span.set_attribute("stanine.resource.kind", kind.name)
             span.set_attribute("stanine.resource.name", resource.name)
@@ -118,7 +126,11 @@ class Reconciler:
             except ClusterError as error:
                 if not error.gone and not error.away and not error.conflict:
                     self._log(memory, resource, "api_server.refused", f"{error.status}")
-                turned = Turned(GONE, well=True) if error.gone else Turned("conflict" if error.conflict else "api_server", well=False)
+                turned = (
+                    Turned(GONE, well=True)
+                    if error.gone
+                    else Turned("conflict" if error.conflict else "api_server", well=False)
+                )
             span.set_attribute("stanine.outcome", turned.outcome)
             if not turned.well:
                 span.set_status(StatusCode.ERROR)
@@ -141,7 +153,9 @@ class Reconciler:
         if resource.paused:
             message = "The annotation stanine.dev/paused stops all changes: remove it to go on."
             verdict = Verdict("Paused", True, RECONCILIATION_PAUSED, message)
-            status = with_condition(resource.status, verdict, generation=resource.generation, now=self._timestamp())
+            status = with_condition(
+                resource.status, verdict, generation=resource.generation, now=self._timestamp()
+            )
             await self._write(kind, resource, memory, status)
             return Turned("paused", well=True)
         resource = await self._keep_finalizer(kind, resource)
@@ -150,20 +164,38 @@ class Reconciler:
         except Exception as error:  # noqa: BLE001 - what is unexpected is logged whole there, and is this resource's trouble only
             problem = self._problem(error, resource, memory)
             verdicts = _failed(kind, resource, problem)
-            status = compose_status(resource.status, verdicts, generation=resource.generation, now=self._timestamp(), fields=None)
+            status = compose_status(
+                resource.status,
+                verdicts,
+                generation=resource.generation,
+                now=self._timestamp(),
+                fields=None,
+            )
             await self._write(kind, resource, memory, status)
             # Reading a Secret is cheap, and somebody is waiting for it to be seen.
-            pause = SECRET_PAUSE if resource.kind == "RedisConfig" and problem.reason in SECRET_REASONS else None
+            pause = (
+                SECRET_PAUSE
+                if resource.kind == "RedisConfig" and problem.reason in SECRET_REASONS
+                else None
+            )
             return Turned("failed", well=False, pause=pause)
         memory.logged = ""
         self.metrics.gauges.set(resource.key, outcome.gauges)
         status = compose_status(
-            resource.status, outcome.verdicts, generation=resource.generation, now=self._timestamp(), fields=outcome.fields
+            resource.status,
+            outcome.verdicts,
+            generation=resource.generation,
+            now=self._timestamp(),
+            fields=outcome.fields,
         )
         await self._write(kind, resource, memory, status)
         self._post(resource, outcome.notices)
         ready = is_ready(status) is True
-        return Turned("ready" if ready else "not_ready", well=ready, pause=None if outcome.settled else UNSETTLED_PAUSE)
+        return Turned(
+            "ready" if ready else "not_ready",
+            well=ready,
+            pause=None if outcome.settled else UNSETTLED_PAUSE,
+        )
 
     async def _release(self, kind: Kind, resource: Resource, memory: _Memory) -> Turned:
         """See to what outlives the resource, for a limited time; then let it go."""
@@ -176,7 +208,9 @@ class Reconciler:
             self._leave(resource, "PausedKept", "it is paused by annotation")
             await self._drop_finalizer(kind, resource)
             return Turned("released", well=True)
-        memory.deleting_since = self.clock() if memory.deleting_since is None else memory.deleting_since
+        memory.deleting_since = (
+            self.clock() if memory.deleting_since is None else memory.deleting_since
+        )
         limit, why, message = RELEASE_WITHIN, "DeletionUnfinished", "there was not enough time"
         released = FinalizeResult(done=False)
         try:
@@ -189,7 +223,13 @@ class Reconciler:
         if not released.done:
             if self.clock() - memory.deleting_since < limit:
                 verdict = Verdict("Ready", False, why, f"Deletion waits: {message}")
-                status = compose_status(resource.status, (verdict,), generation=resource.generation, now=self._timestamp(), fields=None)
+                status = compose_status(
+                    resource.status,
+                    (verdict,),
+                    generation=resource.generation,
+                    now=self._timestamp(),
+                    fields=None,
+                )
                 await self._write(kind, resource, memory, status)
                 return Turned("deleting", well=False, pause=RELEASE_PAUSE)
             self._leave(resource, why, message)
@@ -208,11 +248,21 @@ class Reconciler:
         return self._take_in(msgspec.structs.replace(resource, finalizers=finalizers), metadata)
 
     async def _drop_finalizer(self, kind: Kind, resource: Resource) -> None:
-        current = self.neighbours.get(resource.key) or resource  # writing the status has made another version of it
+        current = (
+            self.neighbours.get(resource.key) or resource
+        )  # writing the status has made another version of it
         current = current if current.uid == resource.uid else resource
-        await self.cluster.set_finalizers(kind, current, [each for each in current.finalizers if each != FINALIZER])
+        await self.cluster.set_finalizers(
+            kind, current, [each for each in current.finalizers if each != FINALIZER]
+        )
 
-    async def _in_thread(self, work: Callable[[Resource, Any, ReconcileContext], T], kind: Kind, resource: Resource, memory: _Memory) -> T:
+    async def _in_thread(
+        self,
+        work: Callable[[Resource, Any, ReconcileContext], T],
+        kind: Kind,
+        resource: Resource,
+        memory: _Memory,
+    ) -> T:
         world = ReconcileContext(self.connections, self.neighbours, self.now(), self.operator_id)
 
         def run() -> T:
@@ -220,7 +270,11 @@ class Reconciler:
                 record = kind.read(resource)
             else:
                 record = memory.spec[2]
-            memory.spec = resource.generation, resource.spec, record  # also if equal: a second copy of a large spec is not kept
+            memory.spec = (
+                resource.generation,
+                resource.spec,
+                record,
+            )  # also if equal: a second copy of a large spec is not kept
             try:
                 return work(resource, record, world)
             except SERVER_TROUBLE as error:
@@ -230,7 +284,9 @@ class Reconciler:
                 self._blame(error, resource)
                 return work(resource, record, world)
 
-        return await asyncio.get_running_loop().run_in_executor(self.executor, contextvars.copy_context().run, run)
+        return await asyncio.get_running_loop().run_in_executor(
+            self.executor, contextvars.copy_context().run, run
+        )
 
     def _problem(self, error: Exception, resource: Resource, memory: _Memory) -> OperatorProblem:
         """Return what an exception means; note it in log, metrics and, if the server is to blame, with its connection."""
@@ -241,19 +297,31 @@ class Reconciler:
         if isinstance(error, SERVER_TROUBLE):
             self._blame(error, resource)
         self.metrics.errors.labels(resource.kind, problem.reason).inc()
-        self._log(memory, resource, "reconcile.failed", problem.reason, error if problem.reason == "InternalError" else None)
+        self._log(
+            memory,
+            resource,
+            "reconcile.failed",
+            problem.reason,
+            error if problem.reason == "InternalError" else None,
+        )
         return problem
 
     def _blame(self, error: BaseException, resource: Resource) -> None:
         """Note a failure with the connection that a resource uses."""
-        redis_config = self.neighbours.redis_config(resource.namespace, redis_config_of(resource) or resource.name)
+        redis_config = self.neighbours.redis_config(
+            resource.namespace, redis_config_of(resource) or resource.name
+        )
         if redis_config is not None:
             self.connections.failed(redis_config, problem_of(error))
 
-    async def _write(self, kind: Kind, resource: Resource, memory: _Memory, status: dict[str, Any]) -> None:
+    async def _write(
+        self, kind: Kind, resource: Resource, memory: _Memory, status: dict[str, Any]
+    ) -> None:
         """Write a status if that is worth it, then say what changed."""
         old, status = resource.status, {**status, "operator": self.operator_id}
-        if not is_worth_writing(old, status, moving=kind.moving, since_written=self.clock() - memory.written):
+        if not is_worth_writing(
+            old, status, moving=kind.moving, since_written=self.clock() - memory.written
+        ):
             return
         metadata = await self.cluster.patch_status(kind, resource, make_patch(old, status))
         memory.written = self.clock()
@@ -271,7 +339,10 @@ class Reconciler:
     def _take_in(self, resource: Resource, metadata: dict[str, Any]) -> Resource:
         """Know what was just written before the watch tells what became of it, unless others changed the resource meanwhile."""
         written = msgspec.structs.replace(resource, version=str(metadata["resourceVersion"]))
-        if metadata.get("generation", 1) == resource.generation and bool(metadata.get("deletionTimestamp")) == resource.deleting:
+        if (
+            metadata.get("generation", 1) == resource.generation
+            and bool(metadata.get("deletionTimestamp")) == resource.deleting
+        ):
             self.neighbours.update(written)
         return written
 
@@ -282,9 +353,22 @@ class Reconciler:
     def _leave(self, resource: Resource, reason: str, why: str) -> None:
         message = f"Deleted, but what it stands for in Redis was left as it is: {why}"
         self._post(resource, [EventSpec(warning=True, reason=reason, message=message)])
-        get_log().warning("resource.left", kind=resource.kind, namespace=resource.namespace, name=resource.name, reason=reason)
+        get_log().warning(
+            "resource.left",
+            kind=resource.kind,
+            namespace=resource.namespace,
+            name=resource.name,
+            reason=reason,
+        )
 
-    def _log(self, memory: _Memory, resource: Resource, event: str, reason: str, error: BaseException | None = None) -> None:
+    def _log(
+        self,
+        memory: _Memory,
+        resource: Resource,
+        event: str,
+        reason: str,
+        error: BaseException | None = None,
+    ) -> None:
         if memory.logged == reason:
             return
         memory.logged = reason

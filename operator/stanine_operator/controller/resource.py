@@ -61,7 +61,9 @@ class Resource(msgspec.Struct, frozen=True, kw_only=True):
             return self.history > other.history
         if self.uid != other.uid:
             return self.created >= other.created
-        if self.version.isdigit() and other.version.isdigit():  # Kubernetes 1.35 makes official what has always been so
+        if (
+            self.version.isdigit() and other.version.isdigit()
+        ):  # Kubernetes 1.35 makes official what has always been so
             return int(self.version) > int(other.version)
         return self.version != other.version
 

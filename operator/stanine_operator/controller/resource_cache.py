@@ -76,14 +76,20 @@ class ResourceCache:
         """Forget a resource that is gone (if it is the one with this uid, and not of a later history); return it if it was known."""
         with self._lock:
             known = self._resources.get(key)
-            if known is None or (uid and known.uid != uid) or (history is not None and known.history > history):
+            if (
+                known is None
+                or (uid and known.uid != uid)
+                or (history is not None and known.history > history)
+            ):
                 return None
             del self._resources[key]
             del self._by_kind[key[0]][key]
             self._unlink(known)
             if key[0] == "RedisConfig":
                 now = self._clock()
-                self._departed = {k: v for k, v in self._departed.items() if now - v[0] <= REMEMBERED}
+                self._departed = {
+                    k: v for k, v in self._departed.items() if now - v[0] <= REMEMBERED
+                }
                 self._departed[key] = (now, known)
             return known
 

@@ -42,8 +42,16 @@ HANDOVER = IN_SIGHT + LOOK_EVERY
 class Hold:
     """One lease that this operator wants."""
 
-    def __init__(self, cluster: Cluster, namespace: str, name: str, operator: str, clock: Callable[[], float]) -> None:
-        self._cluster, self._namespace, self._name, self._operator, self._clock = cluster, namespace, name, operator, clock
+    def __init__(
+        self, cluster: Cluster, namespace: str, name: str, operator: str, clock: Callable[[], float]
+    ) -> None:
+        self._cluster, self._namespace, self._name, self._operator, self._clock = (
+            cluster,
+            namespace,
+            name,
+            operator,
+            clock,
+        )
         self._process = uuid.uuid4().hex[:8]
         self._begins = True
         self._seen: Sighting | None = None
@@ -52,7 +60,11 @@ class Hold:
     @property
     def is_mine(self) -> bool:
         """Whether this process holds it, and for some time to come."""
-        return self._names_me() and self._seen is not None and self._clock() - self._renewed < self._seen.lease.lasts - MARGIN
+        return (
+            self._names_me()
+            and self._seen is not None
+            and self._clock() - self._renewed < self._seen.lease.lasts - MARGIN
+        )
 
     @property
     def uid(self) -> str:
@@ -73,7 +85,10 @@ class Hold:
             if not self._names_me():
                 found = await self._cluster.read_lease(self._namespace, self._name)
                 before = self._seen if began - self._looked < BLIND else None
-                self._seen, self._looked = None if found is None else sight(before, read_lease(found), began), began
+                self._seen, self._looked = (
+                    None if found is None else sight(before, read_lease(found), began),
+                    began,
+                )
             await self._write(began)
         except ClusterError as error:
             if self._names_me() and error.status in (403, 404) and await self._is_ending():
@@ -92,30 +107,48 @@ class Hold:
     async def _write(self, began: float) -> None:
         now = datetime.now(UTC)
         if self._seen is None:
-            body = await self._cluster.make_lease(self._namespace, self._name, make_spec(self._operator, self._process, now, taken=True))
+            body = await self._cluster.make_lease(
+                self._namespace,
+                self._name,
+                make_spec(self._operator, self._process, now, taken=True),
+            )
         elif self._names_me() or may_take(self._seen, self._operator, began, begins=self._begins):
             spec = make_spec(self._operator, self._process, now, taken=not self._names_me())
-            body = await self._cluster.write_lease(self._namespace, self._name, self._seen.lease.version, spec)
+            body = await self._cluster.write_lease(
+                self._namespace, self._name, self._seen.lease.version, spec
+            )
         else:
             return
         self._seen, self._renewed, self._begins = Sighting(read_lease(body), began), began, False
 
     def _names_me(self) -> bool:
         lease = None if self._seen is None else self._seen.lease
-        return lease is not None and (lease.holder, lease.process) == (self._operator, self._process)
+        return lease is not None and (lease.holder, lease.process) == (
+            self._operator,
+            self._process,
+        )
 
 
 class Responsibility:
     """What this operator serves now. Belongs to the event loop."""
 
     def __init__(
-        self, cluster: Cluster, operator: str, namespaces: Sequence[str], own: str, clock: Callable[[], float] | None = None
+        self,
+        cluster: Cluster,
+        operator: str,
+        namespaces: Sequence[str],
+        own: str,
+        clock: Callable[[], float] | None = None,
     ) -> None:
         """`namespaces`: those that are served, none means all; `own`: where the lease of the whole cluster lies."""
         self._cluster, self._operator = cluster, operator
         self._clock = asyncio.get_running_loop().time if clock is None else clock
-        self._holds = {name: Hold(cluster, name, NAMESPACE_LEASE, operator, self._clock) for name in namespaces}
-        self._whole = None if namespaces else Hold(cluster, own, CLUSTER_LEASE, operator, self._clock)
+        self._holds = {
+            name: Hold(cluster, name, NAMESPACE_LEASE, operator, self._clock) for name in namespaces
+        }
+        self._whole = (
+            None if namespaces else Hold(cluster, own, CLUSTER_LEASE, operator, self._clock)
+        )
         #: Leases of namespaces that have an operator of their own, and of operators of the whole cluster, by uid.
         self._others: dict[str, Sighting] = {}
         self._rivals: dict[str, Sighting] = {}
@@ -135,7 +168,10 @@ class Responsibility:
         if (
             not self._whole.is_mine
             or now - self._looked > IN_SIGHT
-            or any(each.lease.namespace == namespace and each.is_held(now) for each in self._others.values())
+            or any(
+                each.lease.namespace == namespace and each.is_held(now)
+                for each in self._others.values()
+            )
         ):
             return False
         first = oldest(self._rivals, now)
@@ -148,11 +184,15 @@ class Responsibility:
             return NOT_MINE
         since = self._since.setdefault(resource.namespace, self._clock())
         left = since + HANDOVER - self._clock()
-        return None if left <= 0 or resource.status.get("operator") in (None, self._operator) else left
+        return (
+            None if left <= 0 or resource.status.get("operator") in (None, self._operator) else left
+        )
 
     async def look(self) -> None:
         """Look at the leases, and renew or take those that are wanted. Raises ClusterError."""
-        self._since = {name: since for name, since in self._since.items() if self.serves(name)}  # what was lost meanwhile begins anew
+        self._since = {
+            name: since for name, since in self._since.items() if self.serves(name)
+        }  # what was lost meanwhile begins anew
         for hold in (*self._holds.values(), *([] if self._whole is None else [self._whole])):
             await hold.look()
         if self._whole is not None:
@@ -184,15 +224,27 @@ class Responsibility:
         """Say in the log who serves what, once for each change; have what is new here looked at."""
         now = self._clock()
         if self._whole is None:
-            held = {name: self._operator if hold.is_mine else hold.holder for name, hold in self._holds.items()}
+            held = {
+                name: self._operator if hold.is_mine else hold.holder
+                for name, hold in self._holds.items()
+            }
         else:
             first = oldest(self._rivals, now)
-            held = {each.lease.namespace: each.lease.holder for each in self._others.values() if each.is_held(now)}
+            held = {
+                each.lease.namespace: each.lease.holder
+                for each in self._others.values()
+                if each.is_held(now)
+            }
             held["*"] = "" if first is None else first.holder
         if held == self._told:
             return
         for namespace, operator in sorted(held.items()):
             if self._told.get(namespace) != operator:
-                get_log().info("namespace.served", namespace=namespace, operator=operator, mine=operator == self._operator)
+                get_log().info(
+                    "namespace.served",
+                    namespace=namespace,
+                    operator=operator,
+                    mine=operator == self._operator,
+                )
         self._told = held
         self.changed()

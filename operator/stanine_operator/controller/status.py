@@ -8,7 +8,12 @@ order: nobody who looks at a queue is told of no messages where there are thousa
 from collections.abc import Mapping
 from typing import Any
 
-from stanine_operator.controller.conditions import RECONCILIATION_PAUSED, find_condition, merge_conditions, transitions
+from stanine_operator.controller.conditions import (
+    RECONCILIATION_PAUSED,
+    find_condition,
+    merge_conditions,
+    transitions,
+)
 from stanine_operator.controller.reconcile_result import Verdict
 
 Status = Mapping[str, Any]
@@ -22,30 +27,55 @@ SMALL = 100
 
 
 def compose_status(
-    old: Status, verdicts: tuple[Verdict, ...], *, generation: int, now: str, fields: Mapping[str, object] | None
+    old: Status,
+    verdicts: tuple[Verdict, ...],
+    *,
+    generation: int,
+    now: str,
+    fields: Mapping[str, object] | None,
 ) -> dict[str, Any]:
     """Return the whole status. `fields` None: the turn did not get far enough to know; what was known stays, as do other conditions."""
     # A status is composed only where nothing is paused by annotation, so that condition ends here.
-    before = [condition for condition in old.get("conditions") or () if condition.get("reason") != RECONCILIATION_PAUSED]
-    conditions = merge_conditions(before, verdicts, generation=generation, now=now, keep_others=fields is None)
-    others = {name: value for name, value in old.items() if name not in ("conditions", "observedGeneration")} if fields is None else fields
+    before = [
+        condition
+        for condition in old.get("conditions") or ()
+        if condition.get("reason") != RECONCILIATION_PAUSED
+    ]
+    conditions = merge_conditions(
+        before, verdicts, generation=generation, now=now, keep_others=fields is None
+    )
+    others = (
+        {
+            name: value
+            for name, value in old.items()
+            if name not in ("conditions", "observedGeneration")
+        }
+        if fields is None
+        else fields
+    )
     return {"observedGeneration": generation, "conditions": conditions, **others}
 
 
 def with_condition(old: Status, verdict: Verdict, *, generation: int, now: str) -> dict[str, Any]:
     """Return the status with one condition judged and everything else left as it is."""
-    conditions = merge_conditions(old.get("conditions") or (), (verdict,), generation=generation, now=now, keep_others=True)
+    conditions = merge_conditions(
+        old.get("conditions") or (), (verdict,), generation=generation, now=now, keep_others=True
+    )
     spoken, others = conditions[:1], conditions[1:]
     return {**old, "conditions": others + spoken}
 
 
-def is_worth_writing(old: Status, new: Status, *, moving: frozenset[str], since_written: float) -> bool:
+def is_worth_writing(
+    old: Status, new: Status, *, moving: frozenset[str], since_written: float
+) -> bool:
     """Tell whether a status must be written now. `since_written`: seconds since this operator last wrote it (infinite: never)."""
     if old == new:
         return False
     if since_written >= FIGURES_EVERY or _steady(old, moving) != _steady(new, moving):
         return True
-    return since_written >= ORDERS_EVERY and any(_order(old.get(name)) != _order(new.get(name)) for name in moving)
+    return since_written >= ORDERS_EVERY and any(
+        _order(old.get(name)) != _order(new.get(name)) for name in moving
+    )
 
 
 def make_patch(old: Status, new: Status) -> dict[str, Any]:
@@ -55,7 +85,11 @@ def make_patch(old: Status, new: Status) -> dict[str, Any]:
         before = old.get(name)
         if name in old and before == value:
             continue
-        patch[name] = make_patch(before, value) if isinstance(before, Mapping) and isinstance(value, Mapping) else value
+        patch[name] = (
+            make_patch(before, value)
+            if isinstance(before, Mapping) and isinstance(value, Mapping)
+            else value
+        )
     return patch
 
 
@@ -65,7 +99,9 @@ def is_ready(status: Status) -> bool | None:
     return None if condition is None else {"True": True, "False": False}.get(condition["status"])
 
 
-def changed_conditions(old: Status, new: Status) -> list[tuple[Mapping[str, Any] | None, Mapping[str, Any]]]:
+def changed_conditions(
+    old: Status, new: Status
+) -> list[tuple[Mapping[str, Any] | None, Mapping[str, Any]]]:
     """Return (before, after) of the conditions whose status or reason changed."""
     return transitions(old.get("conditions") or (), new.get("conditions") or ())
 
@@ -79,5 +115,8 @@ def _steady(status: Status, moving: frozenset[str]) -> dict[str, Any]:
     """Return what does not move by itself; of conditions, all but the wording."""
     steady = {name: value for name, value in status.items() if name not in moving}
     conditions = steady.get("conditions") or ()
-    steady["conditions"] = [{name: value for name, value in condition.items() if name != "message"} for condition in conditions]
+    steady["conditions"] = [
+        {name: value for name, value in condition.items() if name != "message"}
+        for condition in conditions
+    ]
     return steady

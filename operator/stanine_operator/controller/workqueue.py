@@ -66,7 +66,10 @@ class Schedule(Generic[K]):
     async def next(self, within: float) -> K | None:
         """Wait for the key that is due first; it is at work until `done`. None if there is none within so many seconds, or at the end."""
         try:
-            async with asyncio.timeout(within), self._turnstile:  # one waits for the clock, the others for their turn
+            async with (
+                asyncio.timeout(within),
+                self._turnstile,
+            ):  # one waits for the clock, the others for their turn
                 return await self._first()
         except TimeoutError:
             return None
@@ -83,7 +86,9 @@ class Schedule(Generic[K]):
                 return key
             self._changed.clear()
             try:
-                async with asyncio.timeout(max(0.0, self._heap[0][0] - self._clock()) if self._heap else None):
+                async with asyncio.timeout(
+                    max(0.0, self._heap[0][0] - self._clock()) if self._heap else None
+                ):
                     await self._changed.wait()
             except TimeoutError:
                 pass

@@ -31,17 +31,26 @@ def judge(resource: Resource) -> Judged:
     except InvalidResource as error:
         return Judged(fault=say_faults(error))
     spec = read.instrument.spec
-    return Judged(digest(read.document), form_digest(read.instrument), len(spec.items), len(spec.scales))
+    return Judged(
+        digest(read.document), form_digest(read.instrument), len(spec.items), len(spec.scales)
+    )
 
 
 def describe(judged: Judged, standing: Standing, status: dict[str, Any]) -> Outcome:
     """Return what is said of an instrument whose document is published."""
     is_indexed = standing.indexed >= standing.revision
     if is_indexed:
-        indexed = Verdict("Indexed", True, "Indexed", f"Revision {standing.revision} is served and scored by.")
+        indexed = Verdict(
+            "Indexed", True, "Indexed", f"Revision {standing.revision} is served and scored by."
+        )
     else:
         still = f"; revision {standing.indexed} is scored by meanwhile" if standing.indexed else ""
-        indexed = Verdict("Indexed", False, "Indexing", f"Revision {standing.revision} waits for the indexWatcher{still}.")
+        indexed = Verdict(
+            "Indexed",
+            False,
+            "Indexing",
+            f"Revision {standing.revision} waits for the indexWatcher{still}.",
+        )
     fields: dict[str, object] = {
         "revision": standing.revision,
         "items": judged.items,
@@ -51,13 +60,20 @@ def describe(judged: Judged, standing: Standing, status: dict[str, Any]) -> Outc
     if standing.indexed:
         fields["indexedRevision"] = standing.indexed
     # A server that came back with older data gives the number of a lost revision to another document.
-    is_new = status.get("revision") != standing.revision or status.get("digest", judged.digest) != judged.digest
+    is_new = (
+        status.get("revision") != standing.revision
+        or status.get("digest", judged.digest) != judged.digest
+    )
     once = f"revision {standing.revision} {judged.digest}"
-    notice = EventSpec(False, "RevisionPublished", f"Revision {standing.revision} is published.", once=once)
+    notice = EventSpec(
+        False, "RevisionPublished", f"Revision {standing.revision} is published.", once=once
+    )
     return Outcome(
         verdicts=(
             Verdict("Ready", is_indexed, indexed.reason, indexed.message),
-            Verdict("Published", True, "Published", f"The document is revision {standing.revision}."),
+            Verdict(
+                "Published", True, "Published", f"The document is revision {standing.revision}."
+            ),
             indexed,
         ),
         fields=fields,
@@ -67,7 +83,14 @@ def describe(judged: Judged, standing: Standing, status: dict[str, Any]) -> Outc
     )
 
 
-def describe_unpublished(reason: str, message: str, status: dict[str, Any], standing: Standing | None, *, settled: bool = True) -> Outcome:
+def describe_unpublished(
+    reason: str,
+    message: str,
+    status: dict[str, Any],
+    standing: Standing | None,
+    *,
+    settled: bool = True,
+) -> Outcome:
     """Return what is said of an instrument whose document is not published; an earlier one that is stays in use.
 
     `standing` None: how the instrument stands is not known, or another resource's to tell.

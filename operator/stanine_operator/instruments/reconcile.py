@@ -15,7 +15,14 @@ from stanine.store.errors import InstrumentManagedError
 from stanine.store.managed import ManagedInstruments, Removal, Standing
 from stanine.telemetry.traces import traceparent_of
 from stanine_operator.controller.context import ReconcileContext
-from stanine_operator.controller.ownership import RESOURCE_CONFLICT, claim, conflict_message, find_rival, manager_of, name_of
+from stanine_operator.controller.ownership import (
+    RESOURCE_CONFLICT,
+    claim,
+    conflict_message,
+    find_rival,
+    manager_of,
+    name_of,
+)
 from stanine_operator.controller.reconcile_result import EventSpec, FinalizeResult, Outcome
 from stanine_operator.controller.resource import Resource
 from stanine_operator.instruments.desired import Judged, describe, describe_unpublished
@@ -34,17 +41,32 @@ def reconcile(resource: Resource, judged: Judged, world: ReconcileContext) -> Ou
     manager = manager_of(resource, config, world.operator_id)
     takes = not judged.fault
     try:
-        standing = claim(lambda gone: instruments.hold(resource.name, manager, takes=takes, gone=gone), resource.kind, world)
+        standing = claim(
+            lambda gone: instruments.hold(resource.name, manager, takes=takes, gone=gone),
+            resource.kind,
+            world,
+        )
         if judged.fault:
             return describe_unpublished(INVALID_DOCUMENT, judged.fault, resource.status, standing)
         if standing.digest != judged.digest:
             if server.broker.state(BUILD_INDEX.queue) is QueueState.DRAINING:
                 message = f"The queue {BUILD_INDEX.queue} is draining: the document is published when it is resumed."
-                return describe_unpublished("QueueDraining", message, resource.status, standing, settled=False)
+                return describe_unpublished(
+                    "QueueDraining", message, resource.status, standing, settled=False
+                )
             document = canonical(instrument_document(resource.name, resource.spec))
-            trace = traceparent_of(get_current_span())  # the entry that the indexWatcher builds belongs to this turn's trace
-            published = instruments.publish(resource.name, document, judged.digest, judged.form_digest, manager, trace=trace)
-            standing = Standing(published.revision, published.form, published.digest, _still_indexed(standing, published.form))
+            trace = traceparent_of(
+                get_current_span()
+            )  # the entry that the indexWatcher builds belongs to this turn's trace
+            published = instruments.publish(
+                resource.name, document, judged.digest, judged.form_digest, manager, trace=trace
+            )
+            standing = Standing(
+                published.revision,
+                published.form,
+                published.digest,
+                _still_indexed(standing, published.form),
+            )
     except InstrumentManagedError as refused:
         return _lost(resource, refused.holder.name)
     return describe(judged, standing, resource.status)
@@ -54,25 +76,44 @@ def release(resource: Resource, _judged: Judged, world: ReconcileContext) -> Fin
     """Remove the instrument of a resource that is being deleted, if nobody ever answered it and it is this resource's; else it is kept."""
     rival = find_rival(resource, world.neighbours, _name_of)
     if rival is not None:
-        return _kept(RESOURCE_CONFLICT, f"{name_of(rival)} has the instrument {resource.name}: it is kept.")
+        return _kept(
+            RESOURCE_CONFLICT, f"{name_of(rival)} has the instrument {resource.name}: it is kept."
+        )
     config = world.redis_config_of(resource)
     server = world.connections.open(config)
     try:
-        removal = _instruments(server).remove(resource.name, manager_of(resource, config, world.operator_id))
+        removal = _instruments(server).remove(
+            resource.name, manager_of(resource, config, world.operator_id)
+        )
     except InstrumentManagedError as refused:
-        return _kept(RESOURCE_CONFLICT, f"{refused.holder.name} has the instrument {resource.name}: it is kept.")
+        return _kept(
+            RESOURCE_CONFLICT,
+            f"{refused.holder.name} has the instrument {resource.name}: it is kept.",
+        )
     if removal is Removal.HAS_ATTEMPTS:
-        return _kept("HasAttempts", f"The instrument {resource.name} has attempts: it is kept, and nobody manages it any more.")
+        return _kept(
+            "HasAttempts",
+            f"The instrument {resource.name} has attempts: it is kept, and nobody manages it any more.",
+        )
     if removal is Removal.ABSENT:
         return FinalizeResult(done=True)
     return FinalizeResult(
-        done=True, notices=(EventSpec(False, "InstrumentDeleted", f"The instrument {resource.name} had no attempts and is deleted."),)
+        done=True,
+        notices=(
+            EventSpec(
+                False,
+                "InstrumentDeleted",
+                f"The instrument {resource.name} had no attempts and is deleted.",
+            ),
+        ),
     )
 
 
 def _instruments(server: Server) -> ManagedInstruments:
     route = BUILD_INDEX
-    outbox = Outbox(server.broker.ready_key(route.queue), server.broker.head(route.queue, route.actor))
+    outbox = Outbox(
+        server.broker.ready_key(route.queue), server.broker.head(route.queue, route.actor)
+    )
     return ManagedInstruments(server.client, store_library(), server.keys, outbox)
 
 
@@ -91,4 +132,6 @@ def _lost(resource: Resource, holder: str) -> Outcome:
 
 
 def _kept(reason: str, message: str) -> FinalizeResult:
-    return FinalizeResult(done=True, notices=(EventSpec(warning=True, reason=reason, message=message),))
+    return FinalizeResult(
+        done=True, notices=(EventSpec(warning=True, reason=reason, message=message),)
+    )

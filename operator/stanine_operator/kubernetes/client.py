@@ -64,7 +64,9 @@ class ClusterError(Exception):
 class Client:
     """Requests to the API server. Made by `connect`, in the event loop that it is used in."""
 
-    def __init__(self, login: Login, read: Callable[[], Awaitable[Login]], seen: Callable[[str, int], None]) -> None:
+    def __init__(
+        self, login: Login, read: Callable[[], Awaitable[Login]], seen: Callable[[str, int], None]
+    ) -> None:
         self._login, self._read, self._seen = login, read, seen
         self._read_at = time.monotonic()
         self._client = _make_client(login)
@@ -72,7 +74,10 @@ class Client:
 
     @classmethod
     async def connect(
-        cls, read: Callable[[], Awaitable[Login]] = log_in, *, seen: Callable[[str, int], None] = lambda _method, _status: None
+        cls,
+        read: Callable[[], Awaitable[Login]] = log_in,
+        *,
+        seen: Callable[[str, int], None] = lambda _method, _status: None,
     ) -> "Client":
         """Log in. `seen` is told each request's method and status, for the metrics. Raises LoginError."""
         return cls(await read(), read, seen)
@@ -108,12 +113,19 @@ class Client:
         decoded: Body = msgspec.json.decode(content)
         return decoded
 
-    async def items(self, path: str, limit: int, *, query: Mapping[str, str] | None = None, accept: str = _JSON) -> AsyncIterator[Body]:
+    async def items(
+        self, path: str, limit: int, *, query: Mapping[str, str] | None = None, accept: str = _JSON
+    ) -> AsyncIterator[Body]:
         """Yield what is listed at a path, `limit` objects a request. Raises ClusterError."""
         first = {**(query or {}), "limit": str(limit)}
         following = ""
         while True:
-            page = await self.call("GET", path, query={**first, "continue": following} if following else first, accept=accept)
+            page = await self.call(
+                "GET",
+                path,
+                query={**first, "continue": following} if following else first,
+                accept=accept,
+            )
             for item in page.get("items") or ():
                 yield item
             following = (page.get("metadata") or {}).get("continue") or ""
@@ -121,14 +133,26 @@ class Client:
                 return
 
     async def _request(
-        self, method: str, path: str, body: object, query: Mapping[str, str] | None, content_type: str, accept: str
+        self,
+        method: str,
+        path: str,
+        body: object,
+        query: Mapping[str, str] | None,
+        content_type: str,
+        accept: str,
     ) -> tuple[int, bytes]:
         headers = {"Accept": accept, "User-Agent": FIELD_MANAGER, "Content-Type": content_type}
         if self._login.authorization:
             headers["Authorization"] = self._login.authorization
-        url = self._login.configuration.host.rstrip("/") + path + (f"?{urlencode(query)}" if query else "")
+        url = (
+            self._login.configuration.host.rstrip("/")
+            + path
+            + (f"?{urlencode(query)}" if query else "")
+        )
         try:
-            answer = await self._client.call_api(method, url, headers, body, _request_timeout=_TIMEOUT)
+            answer = await self._client.call_api(
+                method, url, headers, body, _request_timeout=_TIMEOUT
+            )
             return answer.status, await answer.read()
         except (aiohttp.ClientError, TimeoutError, OSError, ApiException) as error:
             self._seen(method, 0)
@@ -137,7 +161,10 @@ class Client:
     async def _refresh(self, *, at_once: bool) -> None:
         """Read the credentials again if they are no longer fresh; if that fails, go on with those that are known."""
         async with self._reading:
-            if not at_once and (time.monotonic() - self._read_at <= LOGIN_FRESH or self._login.lasts(datetime.now(UTC))):
+            if not at_once and (
+                time.monotonic() - self._read_at <= LOGIN_FRESH
+                or self._login.lasts(datetime.now(UTC))
+            ):
                 return
             self._read_at = time.monotonic()
             try:
@@ -159,4 +186,12 @@ def _make_client(login: Login) -> Any:  # kubernetes.aio tells no types of what 
 def _transport(login: Login) -> tuple[object, ...]:
     """Return what connections are made with."""
     each = login.configuration
-    return each.host, each.ssl_ca_cert, each.cert_file, each.key_file, each.verify_ssl, each.tls_server_name, each.proxy
+    return (
+        each.host,
+        each.ssl_ca_cert,
+        each.cert_file,
+        each.key_file,
+        each.verify_ssl,
+        each.tls_server_name,
+        each.proxy,
+    )

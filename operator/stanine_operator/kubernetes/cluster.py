@@ -12,9 +12,22 @@ from typing import Any
 from urllib.parse import quote
 
 from stanine_operator.controller.kinds import GROUP, VERSION, Kind
-from stanine_operator.controller.problems import API_SERVER_UNREACHABLE, SECRET_FORBIDDEN, SECRET_NOT_FOUND, OperatorProblem
+from stanine_operator.controller.problems import (
+    API_SERVER_UNREACHABLE,
+    SECRET_FORBIDDEN,
+    SECRET_NOT_FOUND,
+    OperatorProblem,
+)
 from stanine_operator.controller.resource import Resource
-from stanine_operator.kubernetes.client import CONNECT_TIMEOUT, FIELD_MANAGER, MERGE_PATCH, REQUEST_TIMEOUT, Body, Client, ClusterError
+from stanine_operator.kubernetes.client import (
+    CONNECT_TIMEOUT,
+    FIELD_MANAGER,
+    MERGE_PATCH,
+    REQUEST_TIMEOUT,
+    Body,
+    Client,
+    ClusterError,
+)
 
 #: Names in a page of a list, and whole objects, which are up to 1 MiB each.
 PAGE, OBJECTS_PAGE = 1000, 100
@@ -40,7 +53,11 @@ class Cluster:
                 raise
             found = {}
         served = {each["name"] for each in found.get("resources", ())}
-        return [kind.name for kind in kinds if kind.plural not in served or f"{kind.plural}/status" not in served]
+        return [
+            kind.name
+            for kind in kinds
+            if kind.plural not in served or f"{kind.plural}/status" not in served
+        ]
 
     async def read_object(self, kind: Kind, namespace: str, name: str) -> Body:
         """Return an object."""
@@ -48,17 +65,29 @@ class Cluster:
 
     async def list_version(self, kind: Kind, namespace: str | None) -> str:
         """Return the resourceVersion of a list that is made now: no lower than any other that the API server has given out before."""
-        page = await self._client.call("GET", _list_path(kind, namespace), query={"limit": "1"}, accept=_ONLY_METADATA_LIST)
+        page = await self._client.call(
+            "GET", _list_path(kind, namespace), query={"limit": "1"}, accept=_ONLY_METADATA_LIST
+        )
         return str(page["metadata"].get("resourceVersion") or "")
 
     async def list_metadata(self, kind: Kind, namespace: str | None) -> list[Body]:
         """Return the metadata of all objects of a kind, from the API server's cache."""
-        return [item["metadata"] async for item in self._client.items(_list_path(kind, namespace), PAGE, accept=_ONLY_METADATA_LIST)]
+        return [
+            item["metadata"]
+            async for item in self._client.items(
+                _list_path(kind, namespace), PAGE, accept=_ONLY_METADATA_LIST
+            )
+        ]
 
     async def list_objects(self, kind: Kind, namespace: str | None, labels: str = "") -> list[Body]:
         """Return all objects of a kind, or those with some labels."""
         query = {"labelSelector": labels} if labels else {}
-        return [item async for item in self._client.items(_list_path(kind, namespace), OBJECTS_PAGE, query=query)]
+        return [
+            item
+            async for item in self._client.items(
+                _list_path(kind, namespace), OBJECTS_PAGE, query=query
+            )
+        ]
 
     async def patch_status(self, kind: Kind, resource: Resource, patch: Mapping[str, Any]) -> Body:
         """Merge a patch into a status, if the object is still as it was seen; return its metadata after that.
@@ -66,9 +95,14 @@ class Cluster:
         A status belongs to the state that was looked at. Written to another state (a later spec, or one of a restored etcd) it would claim
         an `observedGeneration` that was never observed.
         """
-        body = {"metadata": {"uid": resource.uid, "resourceVersion": resource.version}, "status": patch}
+        body = {
+            "metadata": {"uid": resource.uid, "resourceVersion": resource.version},
+            "status": patch,
+        }
         path = _path(kind, resource.namespace, resource.name) + "/status"
-        answer = await self._client.call("PATCH", path, body, content_type=MERGE_PATCH, accept=_ONLY_METADATA, query=_managed())
+        answer = await self._client.call(
+            "PATCH", path, body, content_type=MERGE_PATCH, accept=_ONLY_METADATA, query=_managed()
+        )
         metadata: Body = answer["metadata"]
         return metadata
 
@@ -76,23 +110,41 @@ class Cluster:
         """Ask for the end of an object."""
         await self._client.call("DELETE", _path(kind, namespace, name))
 
-    async def set_finalizers(self, kind: Kind, resource: Resource, finalizers: Iterable[str]) -> Body:
+    async def set_finalizers(
+        self, kind: Kind, resource: Resource, finalizers: Iterable[str]
+    ) -> Body:
         """Replace the finalizers, if the object is still as it was seen; return its metadata after that."""
-        body = {"metadata": {"uid": resource.uid, "resourceVersion": resource.version, "finalizers": list(finalizers)}}
+        body = {
+            "metadata": {
+                "uid": resource.uid,
+                "resourceVersion": resource.version,
+                "finalizers": list(finalizers),
+            }
+        }
         path = _path(kind, resource.namespace, resource.name)
-        answer = await self._client.call("PATCH", path, body, content_type=MERGE_PATCH, accept=_ONLY_METADATA, query=_managed())
+        answer = await self._client.call(
+            "PATCH", path, body, content_type=MERGE_PATCH, accept=_ONLY_METADATA, query=_managed()
+        )
         metadata: Body = answer["metadata"]
         return metadata
 
     async def post_event(self, namespace: str, event: Body) -> None:
         """Create an Event."""
-        await self._client.call("POST", f"/api/v1/namespaces/{quote(namespace)}/events", event, accept=_ONLY_METADATA, query=_managed())
+        await self._client.call(
+            "POST",
+            f"/api/v1/namespaces/{quote(namespace)}/events",
+            event,
+            accept=_ONLY_METADATA,
+            query=_managed(),
+        )
 
     async def repeat_event(self, namespace: str, name: str, count: int, at: str) -> None:
         """Say of an Event that was posted that it happened again."""
         path = f"/api/v1/namespaces/{quote(namespace)}/events/{quote(name)}"
         patch = {"count": count, "lastTimestamp": at}
-        await self._client.call("PATCH", path, patch, content_type=MERGE_PATCH, accept=_ONLY_METADATA, query=_managed())
+        await self._client.call(
+            "PATCH", path, patch, content_type=MERGE_PATCH, accept=_ONLY_METADATA, query=_managed()
+        )
 
     async def read_lease(self, namespace: str, name: str) -> Body | None:
         """Return a Lease; None if there is none."""
@@ -105,17 +157,32 @@ class Cluster:
 
     async def list_leases(self, name: str) -> list[Body]:
         """Return the Leases of one name in all namespaces."""
-        return [each async for each in self._client.items(_LEASES + "/leases", PAGE, query={"fieldSelector": f"metadata.name={name}"})]
+        return [
+            each
+            async for each in self._client.items(
+                _LEASES + "/leases", PAGE, query={"fieldSelector": f"metadata.name={name}"}
+            )
+        ]
 
     async def make_lease(self, namespace: str, name: str, spec: Mapping[str, Any]) -> Body:
         """Create a Lease."""
-        metadata = {"name": name, "namespace": namespace, "labels": {"app.kubernetes.io/part-of": "stanine"}}
-        return await self._client.call("POST", _lease_path(namespace), {"metadata": metadata, "spec": spec}, query=_managed())
+        metadata = {
+            "name": name,
+            "namespace": namespace,
+            "labels": {"app.kubernetes.io/part-of": "stanine"},
+        }
+        return await self._client.call(
+            "POST", _lease_path(namespace), {"metadata": metadata, "spec": spec}, query=_managed()
+        )
 
-    async def write_lease(self, namespace: str, name: str, version: str, spec: Mapping[str, Any]) -> Body:
+    async def write_lease(
+        self, namespace: str, name: str, version: str, spec: Mapping[str, Any]
+    ) -> Body:
         """Change a Lease, if it is still as it was seen."""
         body = {"metadata": {"resourceVersion": version}, "spec": spec}
-        return await self._client.call("PATCH", _lease_path(namespace, name), body, content_type=MERGE_PATCH, query=_managed())
+        return await self._client.call(
+            "PATCH", _lease_path(namespace, name), body, content_type=MERGE_PATCH, query=_managed()
+        )
 
     async def delete_lease(self, namespace: str, name: str) -> None:
         """Delete a Lease; one that is gone already is no error."""
@@ -138,23 +205,38 @@ class Cluster:
     async def list_pods(self, namespace: str, labels: str) -> list[Body]:
         """Return the pods that some labels select."""
         path = f"/api/v1/namespaces/{quote(namespace)}/pods"
-        return [each async for each in self._client.items(path, OBJECTS_PAGE, query={"labelSelector": labels})]
+        return [
+            each
+            async for each in self._client.items(
+                path, OBJECTS_PAGE, query={"labelSelector": labels}
+            )
+        ]
 
     async def scale(self, namespace: str, deployment: str, replicas: int) -> None:
         """Say how many pods a Deployment has."""
         path = f"/apis/apps/v1/namespaces/{quote(namespace)}/deployments/{quote(deployment)}/scale"
-        await self._client.call("PATCH", path, {"spec": {"replicas": replicas}}, content_type=MERGE_PATCH, query=_managed())
+        await self._client.call(
+            "PATCH",
+            path,
+            {"spec": {"replicas": replicas}},
+            content_type=MERGE_PATCH,
+            query=_managed(),
+        )
 
     async def read_secret(self, namespace: str, name: str) -> dict[str, bytes]:
         """Return a Secret's data. Raises OperatorProblem: SecretNotFound, SecretForbidden, APIServerUnreachable."""
         try:
-            body = await self._client.call("GET", f"/api/v1/namespaces/{quote(namespace)}/secrets/{quote(name)}")
+            body = await self._client.call(
+                "GET", f"/api/v1/namespaces/{quote(namespace)}/secrets/{quote(name)}"
+            )
         except ClusterError as error:
             raise _secret_problem(error, name) from None
         try:
             return {key: base64.b64decode(value) for key, value in (body.get("data") or {}).items()}
         except (binascii.Error, ValueError):  # the API server refuses such a Secret
-            raise OperatorProblem(SECRET_NOT_FOUND, f"Secret {name} holds no base64: write it again.") from None
+            raise OperatorProblem(
+                SECRET_NOT_FOUND, f"Secret {name} holds no base64: write it again."
+            ) from None
 
     def read_secret_from_thread(self, namespace: str, name: str) -> dict[str, bytes]:
         """Return a Secret's data, called by a thread that is not the event loop's. Raises as `read_secret`."""
@@ -163,11 +245,18 @@ class Cluster:
             return future.result(REQUEST_TIMEOUT + CONNECT_TIMEOUT)
         except TimeoutError:
             future.cancel()
-            raise OperatorProblem(API_SERVER_UNREACHABLE, f"Secret {name} could not be read in time: it is tried again.") from None
+            raise OperatorProblem(
+                API_SERVER_UNREACHABLE,
+                f"Secret {name} could not be read in time: it is tried again.",
+            ) from None
 
 
 def _list_path(kind: Kind, namespace: str | None) -> str:
-    return f"/apis/{GROUP}/{VERSION}/" + (f"namespaces/{quote(namespace)}/" if namespace else "") + kind.plural
+    return (
+        f"/apis/{GROUP}/{VERSION}/"
+        + (f"namespaces/{quote(namespace)}/" if namespace else "")
+        + kind.plural
+    )
 
 
 def _path(kind: Kind, namespace: str, name: str) -> str:
@@ -184,7 +273,15 @@ def _managed() -> dict[str, str]:
 
 def _secret_problem(error: ClusterError, name: str) -> OperatorProblem:
     if error.gone:
-        return OperatorProblem(SECRET_NOT_FOUND, f"There is no Secret {name} in this namespace: create it, or correct the reference.")
+        return OperatorProblem(
+            SECRET_NOT_FOUND,
+            f"There is no Secret {name} in this namespace: create it, or correct the reference.",
+        )
     if error.status == 403:
-        return OperatorProblem(SECRET_FORBIDDEN, f"The operator may not read Secret {name}: extend its Role.")
-    return OperatorProblem(API_SERVER_UNREACHABLE, f"Secret {name} could not be read: the API server did not answer; it is tried again.")
+        return OperatorProblem(
+            SECRET_FORBIDDEN, f"The operator may not read Secret {name}: extend its Role."
+        )
+    return OperatorProblem(
+        API_SERVER_UNREACHABLE,
+        f"Secret {name} could not be read: the API server did not answer; it is tried again.",
+    )

@@ -60,17 +60,40 @@ async def log_in(environ: Mapping[str, str] = os.environ) -> Login:
     configuration.client_session_kwargs = {"trust_env": False}
     try:
         if (SERVICE_ACCOUNT / "token").exists():
-            _config.load_incluster_config(client_configuration=configuration, try_refresh_token=False)
-            configuration.api_key[_TOKEN] = "Bearer " + (SERVICE_ACCOUNT / "token").read_text().strip()
+            _config.load_incluster_config(
+                client_configuration=configuration, try_refresh_token=False
+            )
+            configuration.api_key[_TOKEN] = (
+                "Bearer " + (SERVICE_ACCOUNT / "token").read_text().strip()
+            )
             return Login(configuration, (SERVICE_ACCOUNT / "namespace").read_text().strip())
-        loader = await _config.load_kube_config(_kubeconfig(environ), client_configuration=configuration, persist_config=False)
-    except (OSError, LookupError, ValueError, TypeError, AttributeError, yaml.YAMLError, kube_config.ConfigException) as error:
-        raise LoginError(f"the kubeconfig cannot be used ({type(error).__name__}): see KUBECONFIG") from error
+        loader = await _config.load_kube_config(
+            _kubeconfig(environ), client_configuration=configuration, persist_config=False
+        )
+    except (
+        OSError,
+        LookupError,
+        ValueError,
+        TypeError,
+        AttributeError,
+        yaml.YAMLError,
+        kube_config.ConfigException,
+    ) as error:
+        raise LoginError(
+            f"the kubeconfig cannot be used ({type(error).__name__}): see KUBECONFIG"
+        ) from error
     fetched = "exec" in (loader._user or ())  # noqa: SLF001 - nothing public tells
     if fetched and not configuration.api_key and not configuration.cert_file:
-        raise LoginError("the plugin that the kubeconfig names (exec) gave no credentials: run its command by hand, see its message above")
+        raise LoginError(
+            "the plugin that the kubeconfig names (exec) gave no credentials: run its command by hand, see its message above"
+        )
     expires = getattr(loader, "exec_plugin_expiry", None)
-    return Login(configuration, (loader.current_context.get("context") or {}).get("namespace"), fetched, expires)
+    return Login(
+        configuration,
+        (loader.current_context.get("context") or {}).get("namespace"),
+        fetched,
+        expires,
+    )
 
 
 def connection_info(login: Login) -> kopf.ConnectionInfo:
@@ -88,7 +111,9 @@ def connection_info(login: Login) -> kopf.ConnectionInfo:
         default_namespace=login.namespace,
         proxy_url=configuration.proxy,
         trust_env=False,
-        expiration=None if login.expires is None else login.expires.astimezone(UTC) - _EXPIRY_MARGIN,
+        expiration=None
+        if login.expires is None
+        else login.expires.astimezone(UTC) - _EXPIRY_MARGIN,
     )
 
 
@@ -96,5 +121,7 @@ def _kubeconfig(environ: Mapping[str, str]) -> str:
     """Return the files that KUBECONFIG names, or the usual one. Raises LoginError if there is none of them."""
     named = environ.get("KUBECONFIG") or str(Path(DEFAULT_KUBECONFIG).expanduser())
     if not any(Path(each).expanduser().exists() for each in named.split(os.pathsep) if each):
-        raise LoginError("there is no API server to speak to: run in a pod with a service account, or set KUBECONFIG")
+        raise LoginError(
+            "there is no API server to speak to: run in a pod with a service account, or set KUBECONFIG"
+        )
     return named

@@ -24,7 +24,10 @@ class Freed:
 
 
 async def free(
-    cluster: Cluster, kinds: Iterable[Kind], namespaces: Sequence[str | None], concerns: Callable[[str], bool] = lambda _namespace: True
+    cluster: Cluster,
+    kinds: Iterable[Kind],
+    namespaces: Sequence[str | None],
+    concerns: Callable[[str], bool] = lambda _namespace: True,
 ) -> Freed:
     """Free all resources in some namespaces (None: in all) that an operator is going to leave. What they stand for in Redis is kept.
 
@@ -54,14 +57,20 @@ async def _bearing(cluster: Cluster, kind: Kind, namespace: str | None) -> list[
         if error.gone:
             return []
         raise
-    return [{"metadata": metadata} for metadata in listed if FINALIZER in (metadata.get("finalizers") or ())]
+    return [
+        {"metadata": metadata}
+        for metadata in listed
+        if FINALIZER in (metadata.get("finalizers") or ())
+    ]
 
 
 async def _free(cluster: Cluster, kind: Kind, resource: Resource) -> None:
     """Take the finalizer from a resource, whatever else changes of it meanwhile."""
     for left in reversed(range(TRIES)):
         try:
-            await cluster.set_finalizers(kind, resource, [each for each in resource.finalizers if each != FINALIZER])
+            await cluster.set_finalizers(
+                kind, resource, [each for each in resource.finalizers if each != FINALIZER]
+            )
             return
         except ClusterError as error:
             if error.gone:
@@ -69,7 +78,9 @@ async def _free(cluster: Cluster, kind: Kind, resource: Resource) -> None:
             if not error.conflict or not left:
                 raise
         try:
-            resource = read_resource(kind.name, await cluster.read_object(kind, resource.namespace, resource.name))
+            resource = read_resource(
+                kind.name, await cluster.read_object(kind, resource.namespace, resource.name)
+            )
         except ClusterError as error:
             if error.gone:
                 return

@@ -28,7 +28,12 @@ class Leaving:
         own: str | None,
     ) -> None:  # fmt: skip
         """`namespaces`: those that are served, none means all; `own`: the operator's."""
-        self._cluster, self._kinds, self._responsibility, self._turns = cluster, kinds, responsibility, turns
+        self._cluster, self._kinds, self._responsibility, self._turns = (
+            cluster,
+            kinds,
+            responsibility,
+            turns,
+        )
         self._namespaces: Final = tuple(namespaces) or (None,)
         self._own = own
 
@@ -39,11 +44,25 @@ class Leaving:
                 if self._own is None or not await self._cluster.is_ending(self._own):
                     return
                 self._turns.leaving = True
-                done = await free(self._cluster, self._kinds.values(), self._namespaces, self._responsibility.serves)
+                done = await free(
+                    self._cluster,
+                    self._kinds.values(),
+                    self._namespaces,
+                    self._responsibility.serves,
+                )
         except (ClusterError, TimeoutError) as error:
-            get_log().warning("operator.end_unknown", detail=f"whether its namespace is being deleted could not be told: {error}")
+            get_log().warning(
+                "operator.end_unknown",
+                detail=f"whether its namespace is being deleted could not be told: {error}",
+            )
             return
         if done.freed:
-            get_log().warning("resources.freed", count=len(done.freed), detail="their operator is going: what they stand for is kept")
+            get_log().warning(
+                "resources.freed",
+                count=len(done.freed),
+                detail="their operator is going: what they stand for is kept",
+            )
         if done.failures:
-            get_log().error("resources.not_freed", count=len(done.failures), detail=done.failures[0])
+            get_log().error(
+                "resources.not_freed", count=len(done.failures), detail=done.failures[0]
+            )

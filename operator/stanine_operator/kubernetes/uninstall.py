@@ -1,4 +1,4 @@
-"""What runs before a release is uninstalled, while its operator still does: The chart runs `python -m stanine_operator.kubernetes.uninstall`.
+"""The hook before `helm uninstall`, while the operator still runs: `python -m stanine_operator.kubernetes.uninstall`.
 
 Helm would end the operator first, and a resource that waits for it would then wait for ever. So, in this order: the release's own
 resources with deletionPolicy Delete are deleted, which the operator does with what they stand for; the operator is stopped; and whatever
@@ -31,7 +31,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         return asyncio.run(_run(options))
     except (LoginError, ClusterError) as error:
-        _say(f"uninstall: {error}; or: `helm uninstall --no-hooks`, and remove the finalizer {FINALIZER} by hand")
+        _say(
+            f"uninstall: {error}; or: `helm uninstall --no-hooks`, and remove the finalizer {FINALIZER} by hand"
+        )
         return 1
 
 
@@ -41,10 +43,16 @@ async def _run(options: argparse.Namespace) -> int:
         cluster = Cluster(client)
         # an operator that is gone already is not waited for
         runs = bool(await cluster.list_pods(options.namespace, options.selector))
-        await delete_own(cluster, options.namespace, options.release, options.timeout if runs else 0)
+        await delete_own(
+            cluster, options.namespace, options.release, options.timeout if runs else 0
+        )
         await stop_operator(cluster, options.namespace, options.deployment, options.selector)
-        await cluster.delete_lease(options.namespace, CLUSTER_LEASE if options.all_namespaces else NAMESPACE_LEASE)
-        freed = await free(cluster, all_kinds(), [None if options.all_namespaces else options.namespace])
+        await cluster.delete_lease(
+            options.namespace, CLUSTER_LEASE if options.all_namespaces else NAMESPACE_LEASE
+        )
+        freed = await free(
+            cluster, all_kinds(), [None if options.all_namespaces else options.namespace]
+        )
         for name in freed.freed:
             _say(f"kept what {name} stands for: its operator is going")
         for failure in freed.failures:
@@ -81,7 +89,9 @@ async def delete_own(cluster: Cluster, namespace: str, release: str, within: flo
 
     if not await _until(gone, within):
         for kind, found in await waiting():
-            _say(f"{kind.plural}/{found['metadata']['name']} was not deleted within {within:g} s: what it stands for is kept")
+            _say(
+                f"{kind.plural}/{found['metadata']['name']} was not deleted within {within:g} s: what it stands for is kept"
+            )
 
 
 async def stop_operator(cluster: Cluster, namespace: str, deployment: str, selector: str) -> None:
@@ -118,13 +128,22 @@ async def _until(condition: Callable[[], Awaitable[bool]], seconds: float) -> bo
 
 
 def _read_arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="stanine-uninstall", description="Runs before a release of the chart is uninstalled.")
+    parser = argparse.ArgumentParser(
+        prog="stanine-uninstall", description="Runs before a release of the chart is uninstalled."
+    )
     parser.add_argument("--release", required=True, help="the release")
     parser.add_argument("--namespace", required=True, help="its namespace")
-    parser.add_argument("--all-namespaces", action="store_true", help="the operator serves every namespace")
+    parser.add_argument(
+        "--all-namespaces", action="store_true", help="the operator serves every namespace"
+    )
     parser.add_argument("--deployment", required=True, help="the operator's Deployment")
     parser.add_argument("--selector", required=True, help="the labels of its pods")
-    parser.add_argument("--timeout", type=float, default=40, help="seconds for the operator to delete what is to be deleted (default: 40)")
+    parser.add_argument(
+        "--timeout",
+        type=float,
+        default=40,
+        help="seconds for the operator to delete what is to be deleted (default: 40)",
+    )
     return parser.parse_args(arguments)
 
 

@@ -21,27 +21,40 @@ _MESSAGES = {
 
 def settings_of(spec: QueueSpec) -> QueueSettings:
     """Return the whole settings of a queue: what the spec leaves out has its default. Raises BrokerSettingsInvalid."""
-    return QueueSettings(**{name: value for name, value in broker_settings(spec).items() if value is not None})
+    return QueueSettings(
+        **{name: value for name, value in broker_settings(spec).items() if value is not None}
+    )
 
 
 def describe(stats: QueueStats, told: dict[str, object]) -> Outcome:
     """Return what is said of a queue that is as it should be. `told`: what became of its requests."""
     state = stats.state
     reason = "Drained" if stats.is_drained else state.value
-    message = "It takes nothing new, and nothing is left in it." if stats.is_drained else _MESSAGES[state]
+    message = (
+        "It takes nothing new, and nothing is left in it." if stats.is_drained else _MESSAGES[state]
+    )
     figures = figures_of(stats)
     return Outcome(
         verdicts=(
             Verdict("Ready", True, reason, message),
-            Verdict("Bootstrapped", True, "Bootstrapped", "The queue is there and goes by this resource's settings."),
+            Verdict(
+                "Bootstrapped",
+                True,
+                "Bootstrapped",
+                "The queue is there and goes by this resource's settings.",
+            ),
             Verdict("Paused", state is QueueState.PAUSED, state.value, _MESSAGES[state]),
         ),
-        fields={name: rounded(value) for name, value in figures.items()} | {"state": state.value} | told,
+        fields={name: rounded(value) for name, value in figures.items()}
+        | {"state": state.value}
+        | told,
         gauges={_snake(name): value for name, value in figures.items()},
     )
 
 
-def describe_trouble(reason: str, message: str, status: dict[str, Any], *, owned: bool = True) -> Outcome:
+def describe_trouble(
+    reason: str, message: str, status: dict[str, Any], *, owned: bool = True
+) -> Outcome:
     """Return what is said of a queue that could not be made so. Not `owned`: another has it, and its figures are that one's to tell."""
     kept = status if owned else {name: status[name] for name in _KEPT if name in status}
     return Outcome(
@@ -50,7 +63,11 @@ def describe_trouble(reason: str, message: str, status: dict[str, Any], *, owned
             Verdict("Bootstrapped", False, reason, message),
             Verdict("Paused", None, reason, "What the queue is told to do is not known."),
         ),
-        fields={name: value for name, value in kept.items() if name not in ("conditions", "observedGeneration")},
+        fields={
+            name: value
+            for name, value in kept.items()
+            if name not in ("conditions", "observedGeneration")
+        },
     )
 
 

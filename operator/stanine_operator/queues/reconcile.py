@@ -13,7 +13,14 @@ from stanine.broker.connection.ownership import Manager
 from stanine.broker.queue import Handled
 from stanine.crds.queue import QueueSpec
 from stanine_operator.controller.context import ReconcileContext
-from stanine_operator.controller.ownership import RESOURCE_CONFLICT, claim, conflict_message, find_rival, manager_of, name_of
+from stanine_operator.controller.ownership import (
+    RESOURCE_CONFLICT,
+    claim,
+    conflict_message,
+    find_rival,
+    manager_of,
+    name_of,
+)
 from stanine_operator.controller.problems import INVALID_SPEC, OperatorProblem, is_unreachable
 from stanine_operator.controller.reconcile_result import EventSpec, FinalizeResult, Outcome
 from stanine_operator.controller.resource import Resource
@@ -32,7 +39,10 @@ from stanine_operator.queues.requests import (
 from stanine_operator.redis_servers.connections import Server
 from stanine_operator.redis_servers.libraries import store_library
 
-_SAID = {"purge": ("Purged", "messages deleted"), "requeueDead": ("Requeued", "dead letters put back")}
+_SAID = {
+    "purge": ("Purged", "messages deleted"),
+    "requeueDead": ("Requeued", "dead letters put back"),
+}
 
 
 def reconcile(resource: Resource, spec: QueueSpec, world: ReconcileContext) -> Outcome:
@@ -60,30 +70,51 @@ def release(resource: Resource, spec: QueueSpec, world: ReconcileContext) -> Fin
     """Remove the queue of a resource that is being deleted, if it is empty and this resource's; else it is kept."""
     rival = find_rival(resource, world.neighbours, _queue_of)
     if rival is not None:
-        return _kept(RESOURCE_CONFLICT, f"{name_of(rival)} has the queue {spec.queue_name}: it is kept.")
+        return _kept(
+            RESOURCE_CONFLICT, f"{name_of(rival)} has the queue {spec.queue_name}: it is kept."
+        )
     config = world.redis_config_of(resource)
     server = world.connections.open(config)
     try:
-        removed = server.broker.remove(spec.queue_name, manager_of(resource, config, world.operator_id))
+        removed = server.broker.remove(
+            spec.queue_name, manager_of(resource, config, world.operator_id)
+        )
     except QueueManaged as refused:
-        return _kept(RESOURCE_CONFLICT, f"{refused.holder.name} has the queue {spec.queue_name}: it is kept.")
+        return _kept(
+            RESOURCE_CONFLICT, f"{refused.holder.name} has the queue {spec.queue_name}: it is kept."
+        )
     if removed:
         return FinalizeResult(
-            done=True, notices=(EventSpec(False, "QueueDeleted", f"The queue {spec.queue_name} was empty and is deleted."),)
+            done=True,
+            notices=(
+                EventSpec(
+                    False, "QueueDeleted", f"The queue {spec.queue_name} was empty and is deleted."
+                ),
+            ),
         )
     stats = server.broker.stats(spec.queue_name)
     held = f"{stats.ready} ready, {stats.delayed} delayed, {stats.in_flight} in flight, {stats.dead} dead"
-    return _kept("QueueNotEmpty", f"The queue {spec.queue_name} is not empty ({held}): it is kept, and nobody manages it any more.")
+    return _kept(
+        "QueueNotEmpty",
+        f"The queue {spec.queue_name} is not empty ({held}): it is kept, and nobody manages it any more.",
+    )
 
 
 def _declare(server: Server, spec: QueueSpec, manager: Manager, gone: str) -> BootstrapReport:
     try:
         settings = settings_of(spec)
     except BrokerSettingsInvalid as error:
-        raise OperatorProblem(INVALID_SPEC, f"The queue's settings cannot be used: {error}.", permanent=True) from None
+        raise OperatorProblem(
+            INVALID_SPEC, f"The queue's settings cannot be used: {error}.", permanent=True
+        ) from None
     management = Management(manager, QueueState(spec.desired_state), gone, tokens_of(spec))
     declaration = QueueDeclaration(spec.queue_name, settings, overwrite=True, management=management)
-    return bootstrap(server.client, namespace=server.keys.partition, queues=[declaration], libraries=[store_library()])
+    return bootstrap(
+        server.client,
+        namespace=server.keys.partition,
+        queues=[declaration],
+        libraries=[store_library()],
+    )
 
 
 def _carry_out(
@@ -112,7 +143,9 @@ def _carry_out(
 
 def _execute(server: Server, queue: str, request: Request) -> RequestStatus:
     try:
-        done = server.broker.carry_out(queue, request.action, reason=request.reason, actor=request.actor, token=request.token)
+        done = server.broker.carry_out(
+            queue, request.action, reason=request.reason, actor=request.actor, token=request.token
+        )
     except RequestConflict:
         return RequestStatus(request.token, TOKEN_CONFLICT)
     return RequestStatus(request.token, EXECUTED, done.count)
@@ -121,7 +154,11 @@ def _execute(server: Server, queue: str, request: Request) -> RequestStatus:
 def _recall(server: Server, queue: str, request: Request) -> RequestStatus:
     """Tell what became of a request that was dealt with: carried out before the status was lost, or brought along and never executed."""
     done = server.broker.recall(queue, request.token, request.action)
-    return RequestStatus(request.token, NOT_EXECUTED) if done is None else RequestStatus(request.token, EXECUTED, done.count)
+    return (
+        RequestStatus(request.token, NOT_EXECUTED)
+        if done is None
+        else RequestStatus(request.token, EXECUTED, done.count)
+    )
 
 
 def _notice(request: Request, told: RequestStatus) -> EventSpec:
@@ -131,9 +168,13 @@ def _notice(request: Request, told: RequestStatus) -> EventSpec:
         return EventSpec(False, done, f"{request.field} {told.token}: {told.count} {what}.", once)
     if told.outcome == TOKEN_CONFLICT:
         text = "the token stands for another request on this queue. Give every request its own."
-        return EventSpec(True, f"{done}Not", f"{request.field} {told.token} is not executed: {text}", once)
+        return EventSpec(
+            True, f"{done}Not", f"{request.field} {told.token} is not executed: {text}", once
+        )
     text = "the token was there when the resource was first seen. To have it executed, set another."
-    return EventSpec(True, f"{done}Not", f"{request.field} {told.token} is not executed: {text}", once)
+    return EventSpec(
+        True, f"{done}Not", f"{request.field} {told.token} is not executed: {text}", once
+    )
 
 
 def _queue_of(resource: Resource) -> object:
@@ -146,4 +187,6 @@ def _lost(resource: Resource, spec: QueueSpec, holder: str) -> Outcome:
 
 
 def _kept(reason: str, message: str) -> FinalizeResult:
-    return FinalizeResult(done=True, notices=(EventSpec(warning=True, reason=reason, message=message),))
+    return FinalizeResult(
+        done=True, notices=(EventSpec(warning=True, reason=reason, message=message),)
+    )

@@ -47,16 +47,37 @@ def find_requests(spec: QueueSpec) -> list[Request]:
     found = []
     if spec.purge is not None:
         purge = spec.purge
-        found.append(Request("purge", "purge", f"purge {purge.part.lower()}", purge.token, purge.reason or "", purge.actor or ""))
+        found.append(
+            Request(
+                "purge",
+                "purge",
+                f"purge {purge.part.lower()}",
+                purge.token,
+                purge.reason or "",
+                purge.actor or "",
+            )
+        )
     if spec.requeue_dead is not None:
         again = spec.requeue_dead
-        found.append(Request("requeueDead", "requeue", "requeue dead", again.token, again.reason or "", again.actor or ""))
+        found.append(
+            Request(
+                "requeueDead",
+                "requeue",
+                "requeue dead",
+                again.token,
+                again.reason or "",
+                again.actor or "",
+            )
+        )
     return found
 
 
 def tokens_of(spec: QueueSpec) -> tuple[str, str]:
     """Return the tokens of purge and requeueDead, empty where there is none."""
-    return spec.purge.token if spec.purge else "", spec.requeue_dead.token if spec.requeue_dead else ""
+    return (
+        spec.purge.token if spec.purge else "",
+        spec.requeue_dead.token if spec.requeue_dead else "",
+    )
 
 
 def read_told(status: dict[str, Any], field: str) -> RequestStatus | None:

@@ -16,12 +16,16 @@ from stanine_operator.redis_servers.connections import key_namespace_of
 from stanine_operator.redis_servers.places import address_of
 
 
-def find_parameters_rival(resource: Resource, others: Iterable[Resource], run_id: str) -> Resource | None:
+def find_parameters_rival(
+    resource: Resource, others: Iterable[Resource], run_id: str
+) -> Resource | None:
     """Return the oldest other RedisConfig that has this server's parameters, or None if they are this one's."""
     return _find(resource, others, run_id, _claims_parameters, lambda _one: ())
 
 
-def find_settings_rival(resource: Resource, others: Iterable[Resource], run_id: str) -> Resource | None:
+def find_settings_rival(
+    resource: Resource, others: Iterable[Resource], run_id: str
+) -> Resource | None:
     """Return the oldest other RedisConfig that has this key namespace's settings, or None if they are this one's."""
     return _find(resource, others, run_id, lambda _one: True, _place)
 
@@ -55,7 +59,12 @@ def _find(
         return None
     eldest = resource
     for other in others:
-        if other.uid == resource.uid or other.deleting or not claims(other) or place(other) != place(resource):
+        if (
+            other.uid == resource.uid
+            or other.deleting
+            or not claims(other)
+            or place(other) != place(resource)
+        ):
             continue
         if _same_server(resource, other, run_id):
             eldest = older(eldest, other)
@@ -65,11 +74,16 @@ def _find(
 def _same_server(resource: Resource, other: Resource, run_id: str) -> bool:
     # A restart gives a new run id to both, but not in the same moment: what was the same stays so until the other is seen elsewhere.
     known = {run_id, str(resource.status.get("runId") or "")} - {""}
-    return address_of(resource) == address_of(other) or str(other.status.get("runId") or "") in known
+    return (
+        address_of(resource) == address_of(other) or str(other.status.get("runId") or "") in known
+    )
 
 
 def _claims_parameters(resource: Resource) -> bool:
-    return bool(resource.spec.get("server")) and resource.spec.get("managementPolicy", "Apply") == "Apply"
+    return (
+        bool(resource.spec.get("server"))
+        and resource.spec.get("managementPolicy", "Apply") == "Apply"
+    )
 
 
 def _place(resource: Resource) -> tuple[Any, ...]:

@@ -30,18 +30,30 @@ def round_figure(value: float) -> int:
     return (whole + unit // 2) // unit * unit
 
 
-def publish_memory(memory: Memory, layouts: LayoutsMemory | None, published: object) -> dict[str, int]:
+def publish_memory(
+    memory: Memory, layouts: LayoutsMemory | None, published: object
+) -> dict[str, int]:
     """Return `status.memory`; figures close to those `published` before stay as they are. `maxBytes` is exact: it is a setting."""
     before = published if isinstance(published, Mapping) else {}
-    figures = {"usedBytes": float(memory.used_bytes), "fragmentationPercent": memory.fragmentation * 100}
+    figures = {
+        "usedBytes": float(memory.used_bytes),
+        "fragmentationPercent": memory.fragmentation * 100,
+    }
     if layouts is not None:
-        figures |= {"hashLayoutBytes": layouts.of(Layout.HASH), "stringLayoutBytes": layouts.of(Layout.STRING)}
+        figures |= {
+            "hashLayoutBytes": layouts.of(Layout.HASH),
+            "stringLayoutBytes": layouts.of(Layout.STRING),
+        }
     told = {name: _stand_or_round(value, before.get(name)) for name, value in figures.items()}
     return told | {"maxBytes": memory.max_bytes}
 
 
 def _stand_or_round(value: float, published: object) -> int:
-    if isinstance(published, int) and published > 0 and abs(value - published) <= STANDS_WITHIN * published:
+    if (
+        isinstance(published, int)
+        and published > 0
+        and abs(value - published) <= STANDS_WITHIN * published
+    ):
         return published
     return round_figure(value)
 
@@ -61,7 +73,10 @@ def judge_memory(memory: Memory, policy: str, warning_percent: int, *, was_high:
         )
     if memory.max_bytes == 0:
         return Verdict(
-            "MemoryHigh", False, "NoLimit", "the server has no maxmemory: the machine's memory is its limit; set one in spec.server"
+            "MemoryHigh",
+            False,
+            "NoLimit",
+            "the server has no maxmemory: the machine's memory is its limit; set one in spec.server",
         )
     threshold = warning_percent - (CALM_PERCENT if was_high else 0)
     if memory.used_bytes * 100 >= memory.max_bytes * threshold:
@@ -72,7 +87,12 @@ def judge_memory(memory: Memory, policy: str, warning_percent: int, *, was_high:
             f"the server uses about {warning_percent} % or more of its maxmemory, {memory.max_bytes} bytes;"
             " raise it in spec.server or remove data: new work is refused at spec.settings.admissionPercent",
         )
-    return Verdict("MemoryHigh", False, "BelowThreshold", f"the server uses less than {warning_percent} % of its maxmemory")
+    return Verdict(
+        "MemoryHigh",
+        False,
+        "BelowThreshold",
+        f"the server uses less than {warning_percent} % of its maxmemory",
+    )
 
 
 def memory_gauges(memory: Memory, layouts: LayoutsMemory | None) -> dict[str, float]:

@@ -55,7 +55,9 @@ def read_rules(resource: Resource, *, observe: bool, report: bool, run_id: str) 
         observe,
         report,
         applied=done and condition.get("observedGeneration") == resource.generation,
-        reported=frozenset((each["name"], each["wanted"]) for each in listed) if told else frozenset(),
+        reported=frozenset((each["name"], each["wanted"]) for each in listed)
+        if told
+        else frozenset(),
     )
 
 
@@ -83,12 +85,20 @@ def judge_parameters(wanted: Sequence[Parameter], seen: ParametersSeen, rules: R
     drift = find_drift(wanted, seen)
     unknown = [each.name for each in drift if each.found is None]
     if unknown:
-        return _false("InvalidParameter", f"this server does not know {_list(unknown)}: remove it from spec.server; nothing of it was set")
+        return _false(
+            "InvalidParameter",
+            f"this server does not know {_list(unknown)}: remove it from spec.server; nothing of it was set",
+        )
     if drift:
         return _judge_drift(drift, rules)
     if not wanted:
         return Verdict(CONDITION, True, "NothingDeclared", "spec.server names no parameter")
-    return Verdict(CONDITION, True, "AsDeclared", f"{len(wanted)} parameters of spec.server stand on the server")
+    return Verdict(
+        CONDITION,
+        True,
+        "AsDeclared",
+        f"{len(wanted)} parameters of spec.server stand on the server",
+    )
 
 
 def judge_change(wanted: Sequence[Parameter], change: Change, rules: Rules) -> Verdict:
@@ -97,14 +107,25 @@ def judge_change(wanted: Sequence[Parameter], change: Change, rules: Rules) -> V
         problem, text = change.refused.problem, change.refused.text[:QUOTED]
         if problem == PERMISSION_MISSING or not problem.permanent:
             return _judge_refusal(problem, rules)
-        return _false("InvalidParameter", f"spec.server: {_named(text)}the server says: {text}; correct it; nothing of spec.server was set")
+        return _false(
+            "InvalidParameter",
+            f"spec.server: {_named(text)}the server says: {text}; correct it; nothing of spec.server was set",
+        )
     if change.kept:
-        found = "; ".join(f"{each.name} is {each.found!r} after it was set to {each.wanted!r}" for each in change.kept)
-        return _false("InvalidParameter", f"spec.server: {found}: write what the server keeps; the values before were put back")
+        found = "; ".join(
+            f"{each.name} is {each.found!r} after it was set to {each.wanted!r}"
+            for each in change.kept
+        )
+        return _false(
+            "InvalidParameter",
+            f"spec.server: {found}: write what the server keeps; the values before were put back",
+        )
     return judge_parameters(wanted, change.seen, rules)
 
 
-def is_half_applied(changes: Sequence[Parameter], before: ParametersSeen, after: ParametersSeen, *, refused: bool) -> bool:
+def is_half_applied(
+    changes: Sequence[Parameter], before: ParametersSeen, after: ParametersSeen, *, refused: bool
+) -> bool:
     """Tell whether the values before must be put back: a refused change left traces, or a taken one is not what the server keeps."""
     if refused:
         return any(before.value(each.name) != after.value(each.name) for each in changes)
@@ -126,7 +147,10 @@ def _judge_drift(drift: Sequence[Drift], rules: Rules) -> Verdict:
         if rules.observe
         else "driftPolicy is Report, so it is left; set it back, change spec.server, or use driftPolicy: Correct"
     )
-    return _false(DRIFT_DETECTED, f"the server differs from spec.server in {_list([each.name for each in drift])}; {remedy}")
+    return _false(
+        DRIFT_DETECTED,
+        f"the server differs from spec.server in {_list([each.name for each in drift])}; {remedy}",
+    )
 
 
 def _judge_refusal(problem: ServerProblem, rules: Rules) -> Verdict:

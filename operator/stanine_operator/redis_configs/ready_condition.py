@@ -12,7 +12,12 @@ AS_ASKED = "RolledBack"
 
 def conclude(parts: Sequence[Verdict], *, server_needed: bool) -> Verdict:
     """Return Ready. `server_needed`: false under managementPolicy Observe, which asks for nothing of the server."""
-    needed = [part for name in NEEDED for part in parts if part.type == name and (server_needed or name != "ServerConfigured")]
+    needed = [
+        part
+        for name in NEEDED
+        for part in parts
+        if part.type == name and (server_needed or name != "ServerConfigured")
+    ]
     lacking = [part for part in needed if part.status is not True and part.reason != AS_ASKED]
     if lacking:
         more = f" (also {', '.join(part.type for part in lacking[1:])})" if len(lacking) > 1 else ""
@@ -22,4 +27,6 @@ def conclude(parts: Sequence[Verdict], *, server_needed: bool) -> Verdict:
         return Verdict("Ready", True, AS_ASKED, rolled_back.message)
     warning = next((part for part in parts if part.type == "MemoryHigh" and part.status), None)
     said = f"; but {warning.message}" if warning is not None else ""
-    return Verdict("Ready", True, "AsDeclared", f"the server and its settings are as declared{said}")
+    return Verdict(
+        "Ready", True, "AsDeclared", f"the server and its settings are as declared{said}"
+    )

@@ -19,11 +19,26 @@ from stanine_operator.controller.context import ReconcileContext
 from stanine_operator.controller.reconcile_result import EventSpec, Outcome, Verdict
 from stanine_operator.controller.resource import Resource
 from stanine_operator.redis_configs import parameters
-from stanine_operator.redis_configs.conflicts import find_gone_holder, find_parameters_rival, find_settings_rival, name_of
-from stanine_operator.redis_configs.memory import PAST_THRESHOLD, judge_memory, memory_gauges, publish_memory
+from stanine_operator.redis_configs.conflicts import (
+    find_gone_holder,
+    find_parameters_rival,
+    find_settings_rival,
+    name_of,
+)
+from stanine_operator.redis_configs.memory import (
+    PAST_THRESHOLD,
+    judge_memory,
+    memory_gauges,
+    publish_memory,
+)
 from stanine_operator.redis_configs.ready_condition import conclude
 from stanine_operator.redis_configs.records import Drift, Parameter, ServerSeen
-from stanine_operator.redis_configs.server import measure_latency, observe_parameters, observe_server, set_parameters
+from stanine_operator.redis_configs.server import (
+    measure_latency,
+    observe_parameters,
+    observe_server,
+    set_parameters,
+)
 from stanine_operator.redis_configs.settings import (
     APPLIED,
     MIGRATED,
@@ -34,7 +49,13 @@ from stanine_operator.redis_configs.settings import (
     judge_applied,
     judge_migrated,
 )
-from stanine_operator.redis_configs.settings_store import carry_out, config_library, measure, prepare, read_configuration
+from stanine_operator.redis_configs.settings_store import (
+    carry_out,
+    config_library,
+    measure,
+    prepare,
+    read_configuration,
+)
 from stanine_operator.redis_servers.connections import Server
 
 
@@ -64,8 +85,15 @@ def reconcile(resource: Resource, spec: RedisConfigSpec, world: ReconcileContext
         seen = observe_server(server.client)
     settings = _configure_settings(resource, spec, server, seen, world, configuration)
     layouts = measure(configuration)
-    high = judge_memory(seen.memory, seen.eviction_policy, spec.memory_warning_percent, was_high=_was_high(resource))
-    parts = (Verdict("Reachable", True, "Answered", f"{seen.version} answers"), configured.verdict, *settings.verdicts, high)
+    high = judge_memory(
+        seen.memory, seen.eviction_policy, spec.memory_warning_percent, was_high=_was_high(resource)
+    )
+    parts = (
+        Verdict("Reachable", True, "Answered", f"{seen.version} answers"),
+        configured.verdict,
+        *settings.verdicts,
+        high,
+    )
     return Outcome(
         verdicts=(conclude(parts, server_needed=spec.management_policy == "Apply"), *parts),
         fields={
@@ -76,12 +104,19 @@ def reconcile(resource: Resource, spec: RedisConfigSpec, world: ReconcileContext
             "memory": publish_memory(seen.memory, layouts, resource.status.get("memory")),
             **settings.fields,
         },
-        gauges=memory_gauges(seen.memory, layouts) | {"latency_seconds": measure_latency(server.client)},
+        gauges=memory_gauges(seen.memory, layouts)
+        | {"latency_seconds": measure_latency(server.client)},
         notices=configured.notices + server.users.follow(server.client),
     )
 
 
-def _configure_server(resource: Resource, spec: RedisConfigSpec, server: Server, seen: ServerSeen, world: ReconcileContext) -> _Parameters:
+def _configure_server(
+    resource: Resource,
+    spec: RedisConfigSpec,
+    server: Server,
+    seen: ServerSeen,
+    world: ReconcileContext,
+) -> _Parameters:
     wanted = tuple(Parameter(each.name, each.value) for each in spec.server)
     rival = find_parameters_rival(resource, world.neighbours.all("RedisConfig"), seen.run_id)
     if rival is not None:
@@ -90,7 +125,10 @@ def _configure_server(resource: Resource, spec: RedisConfigSpec, server: Server,
     if seen.role == "replica" and wanted and spec.management_policy == "Apply":
         return _Parameters(Verdict(parameters.CONDITION, False, READ_ONLY.reason, READ_ONLY.remedy))
     rules = parameters.read_rules(
-        resource, observe=spec.management_policy == "Observe", report=spec.drift_policy == "Report", run_id=seen.run_id
+        resource,
+        observe=spec.management_policy == "Observe",
+        report=spec.drift_policy == "Report",
+        run_id=seen.run_id,
     )
     before = observe_parameters(server.client, [each.name for each in wanted])
     drift = () if before.refusal else parameters.find_drift(wanted, before)
@@ -101,12 +139,21 @@ def _configure_server(resource: Resource, spec: RedisConfigSpec, server: Server,
     verdict = parameters.judge_change(wanted, change, rules)
     left = () if change.seen.refusal else parameters.find_drift(wanted, change.seen)
     corrected = verdict.status is True and rules.applied
-    notice = EventSpec(True, "DriftCorrected", f"somebody had changed {', '.join(each.name for each in changes)}: set again")
+    notice = EventSpec(
+        True,
+        "DriftCorrected",
+        f"somebody had changed {', '.join(each.name for each in changes)}: set again",
+    )
     return _Parameters(verdict, left, (notice,) if corrected else (), changed=True)
 
 
 def _configure_settings(
-    resource: Resource, spec: RedisConfigSpec, server: Server, seen: ServerSeen, world: ReconcileContext, configuration: Configuration
+    resource: Resource,
+    spec: RedisConfigSpec,
+    server: Server,
+    seen: ServerSeen,
+    world: ReconcileContext,
+    configuration: Configuration,
 ) -> _Settings:
     rival = find_settings_rival(resource, world.neighbours.all("RedisConfig"), seen.run_id)
     if rival is not None:
@@ -115,7 +162,9 @@ def _configure_settings(
     if seen.role == "replica":
         return _both(READ_ONLY.reason, READ_ONLY.remedy)
     declared = Declared(
-        manager=Manager(f"RedisConfig {name_of(resource)}", resource.uid, resource.created, world.operator_id),
+        manager=Manager(
+            f"RedisConfig {name_of(resource)}", resource.uid, resource.created, world.operator_id
+        ),
         values=None if resource.spec.get("settings") is None else given_settings(spec.settings),
         layout=Layout(spec.layout),
         dual=spec.compatibility == "DualWrite",
@@ -127,18 +176,28 @@ def _configure_settings(
         return _both(stored.reason, stored.message)
     failures: Sequence[Failure] = ()
     if steps := choose_steps(declared, stored):
-        failures = carry_out(configuration, steps, declared.manager, gone=find_gone_holder(stored.managed_by, world.neighbours))
+        failures = carry_out(
+            configuration,
+            steps,
+            declared.manager,
+            gone=find_gone_holder(stored.managed_by, world.neighbours),
+        )
         stored = read_configuration(configuration)
         if isinstance(stored, Failure):
             return _both(stored.reason, stored.message)
     fields: dict[str, object] = {"revision": stored.revision, "layout": str(stored.layout)}
     if (pin := handled_pin(declared, failures)) is not None:
         fields["lastHandledPin"] = pin
-    return _Settings((judge_applied(declared, stored, failures), judge_migrated(declared, stored, failures)), fields)
+    return _Settings(
+        (judge_applied(declared, stored, failures), judge_migrated(declared, stored, failures)),
+        fields,
+    )
 
 
 def _both(reason: str, message: str) -> _Settings:
-    return _Settings((Verdict(APPLIED, False, reason, message), Verdict(MIGRATED, False, reason, message)))
+    return _Settings(
+        (Verdict(APPLIED, False, reason, message), Verdict(MIGRATED, False, reason, message))
+    )
 
 
 def _was_high(resource: Resource) -> bool:

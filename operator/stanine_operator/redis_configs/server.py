@@ -10,9 +10,21 @@ from typing import Any
 import redis
 
 from stanine.broker.connection.clients import drop_idle_connections
-from stanine.broker.connection.errors import PERMISSION_MISSING, SERVER_REFUSED, ServerProblem, classify
+from stanine.broker.connection.errors import (
+    PERMISSION_MISSING,
+    SERVER_REFUSED,
+    ServerProblem,
+    classify,
+)
 from stanine_operator.redis_configs.parameters import find_drift, is_half_applied
-from stanine_operator.redis_configs.records import Change, Memory, Parameter, ParametersSeen, Refused, ServerSeen
+from stanine_operator.redis_configs.records import (
+    Change,
+    Memory,
+    Parameter,
+    ParametersSeen,
+    Refused,
+    ServerSeen,
+)
 
 #: What a server says to a command that was renamed or, on a managed service, taken away; it may have CONFIG GET and no CONFIG SET.
 _WITHHELD = ("unknown command", "unknown subcommand", "Unknown subcommand")
@@ -57,10 +69,14 @@ def observe_parameters(client: "redis.Redis", names: Sequence[str]) -> Parameter
         found: Any = client.config_get(*names)
     except redis.ResponseError as error:
         return ParametersSeen(refusal=_refusal(error))
-    return ParametersSeen(tuple(Parameter(_text(name), _text(value)) for name, value in sorted(found.items())))
+    return ParametersSeen(
+        tuple(Parameter(_text(name), _text(value)) for name, value in sorted(found.items()))
+    )
 
 
-def set_parameters(client: "redis.Redis", changes: Sequence[Parameter], before: ParametersSeen) -> Change:
+def set_parameters(
+    client: "redis.Redis", changes: Sequence[Parameter], before: ParametersSeen
+) -> Change:
     """Set all of these or none: read back, and put back the values `before` if the server kept something else."""
     refused = None
     try:
@@ -72,7 +88,9 @@ def set_parameters(client: "redis.Redis", changes: Sequence[Parameter], before: 
     if not is_half_applied(changes, before, seen, refused=refused is not None):
         return Change(seen, refused)
     kept = () if refused else find_drift(changes, seen)
-    for parameter in changes:  # one by one: the server has just shown that it does not treat them as one
+    for (
+        parameter
+    ) in changes:  # one by one: the server has just shown that it does not treat them as one
         value = before.value(parameter.name)
         if value is not None:
             _config_set(client, [Parameter(parameter.name, value)])
@@ -81,7 +99,10 @@ def set_parameters(client: "redis.Redis", changes: Sequence[Parameter], before: 
 
 def _config_set(client: "redis.Redis", parameters: Sequence[Parameter]) -> None:
     execute: Any = client.execute_command
-    execute("CONFIG SET", *(word for parameter in parameters for word in (parameter.name, parameter.value)))
+    execute(
+        "CONFIG SET",
+        *(word for parameter in parameters for word in (parameter.name, parameter.value)),
+    )
 
 
 def _refusal(error: redis.ResponseError) -> ServerProblem:

@@ -8,7 +8,8 @@ repeated, and the operator may die between any two of them.
     rollbackTo                that revision's values stand, as a new revision, and are held, whatever `settings` says
     layout, compatibility     at any time, whatever the above
 
-A hold ends by itself (stanine.broker.connection.ownership), so what is held is applied at every turn, which renews it and changes nothing else.
+A hold expires (stanine.broker.connection.ownership), so it is applied at every reconciliation, which renews it and changes
+nothing else.
 """
 
 from collections.abc import Mapping, Sequence
@@ -17,7 +18,11 @@ import msgspec
 
 from stanine.broker.connection.ownership import Manager
 from stanine.store.settings.changes import Stored
-from stanine.store.settings.errors import ConfigurationError, ConfigurationManagedError, RevisionUnknownError
+from stanine.store.settings.errors import (
+    ConfigurationError,
+    ConfigurationManagedError,
+    RevisionUnknownError,
+)
 from stanine.store.settings.model import NAMES, write_settings
 from stanine.store.settings.snapshot import Layout, LegacySyncState
 from stanine_operator.controller.reconcile_result import Verdict
@@ -100,11 +105,27 @@ def judge_applied(declared: Declared, stored: Stored, failures: Sequence[Failure
     if failed is not None:
         return Verdict(APPLIED, False, failed.reason, f"spec.settings: {failed.message}")
     if declared.values is None:
-        faults = f"; the services do not use {', '.join(name for name, _ in stored.read.faults)}" if stored.read.faults else ""
-        return Verdict(APPLIED, True, "NothingDeclared", f"spec.settings is absent: the values stay as they are{faults}")
+        faults = (
+            f"; the services do not use {', '.join(name for name, _ in stored.read.faults)}"
+            if stored.read.faults
+            else ""
+        )
+        return Verdict(
+            APPLIED,
+            True,
+            "NothingDeclared",
+            f"spec.settings is absent: the values stay as they are{faults}",
+        )
     if not _stands(declared, declared.values, stored):
-        return Verdict(APPLIED, False, "Contended", "somebody else changed the settings in the same moment: they are applied again shortly")
-    return Verdict(APPLIED, True, "AsDeclared", f"revision {stored.revision} is as spec.settings says")
+        return Verdict(
+            APPLIED,
+            False,
+            "Contended",
+            "somebody else changed the settings in the same moment: they are applied again shortly",
+        )
+    return Verdict(
+        APPLIED, True, "AsDeclared", f"revision {stored.revision} is as spec.settings says"
+    )
 
 
 def judge_migrated(declared: Declared, stored: Stored, failures: Sequence[Failure]) -> Verdict:
@@ -112,20 +133,32 @@ def judge_migrated(declared: Declared, stored: Stored, failures: Sequence[Failur
     failed = next((each for each in failures if isinstance(each.step, Migrate)), None)
     if failed is not None:
         return Verdict(
-            MIGRATED, False, "MigrationFailed", f"the settings are still in the layout {stored.layout}: {failed.message} ({failed.reason})"
+            MIGRATED,
+            False,
+            "MigrationFailed",
+            f"the settings are still in the layout {stored.layout}: {failed.message} ({failed.reason})",
         )
     if _needs_migration(declared, stored):
-        return Verdict(MIGRATED, False, "Contended", "somebody else changed the settings in the same moment: they are migrated shortly")
+        return Verdict(
+            MIGRATED,
+            False,
+            "Contended",
+            "somebody else changed the settings in the same moment: they are migrated shortly",
+        )
     if stored.string is LegacySyncState.STRAY:
         text = "the settings are in the hash, but somebody has written the older string: set compatibility: DualWrite, or delete the string"
         return Verdict(MIGRATED, True, "OlderStringPresent", text)
     both = ", and in the other layout too (DualWrite)" if declared.dual else ""
-    return Verdict(MIGRATED, True, "InLayout", f"the settings are in the layout {stored.layout}{both}")
+    return Verdict(
+        MIGRATED, True, "InLayout", f"the settings are in the layout {stored.layout}{both}"
+    )
 
 
 def handled_pin(declared: Declared, failures: Sequence[Failure]) -> int | None:
     """Return the pin whose values stand after a turn's steps; one that the history has lost since counts as before."""
-    failed = any(isinstance(each.step, Restore) and not _outlived(declared, each) for each in failures)
+    failed = any(
+        isinstance(each.step, Restore) and not _outlived(declared, each) for each in failures
+    )
     return declared.handled_pin if failed else declared.pin
 
 
@@ -133,10 +166,14 @@ def describe(step: Step | None, error: ConfigurationError) -> Failure:
     """Return what it means that a step (None: the look before all steps) could not be done."""
     if isinstance(error, ConfigurationManagedError):
         return Failure(
-            step, "ResourceConflict", f"{error.holder.name} of another operator is older and has these settings: delete one of the two"
+            step,
+            "ResourceConflict",
+            f"{error.holder.name} of another operator is older and has these settings: delete one of the two",
         )
     if isinstance(error, RevisionUnknownError):
-        return Failure(step, error.reason, f"{error}; correct or remove the number; nothing was changed")
+        return Failure(
+            step, error.reason, f"{error}; correct or remove the number; nothing was changed"
+        )
     return Failure(step, error.reason, str(error))
 
 

@@ -17,7 +17,15 @@ from stanine.store import settings as configuration
 from stanine.store.settings.changes import Configuration, Memory, Stored
 from stanine.store.settings.errors import ConfigurationError
 from stanine_operator.redis_configs.memory import SAFE_POLICY
-from stanine_operator.redis_configs.settings import Apply, Failure, Migrate, Release, Restore, Step, describe
+from stanine_operator.redis_configs.settings import (
+    Apply,
+    Failure,
+    Migrate,
+    Release,
+    Restore,
+    Step,
+    describe,
+)
 from stanine_operator.redis_servers.connections import Server
 
 #: What is a finding about the settings, not about the connection.
@@ -38,10 +46,17 @@ def prepare(server: Server, eviction_policy: str) -> Failure | None:
     if eviction_policy != SAFE_POLICY:
         return None
     try:
-        bootstrap(server.client, namespace=server.keys.partition, queues=(), libraries=(_store_library(), config_library()))
+        bootstrap(
+            server.client,
+            namespace=server.keys.partition,
+            queues=(),
+            libraries=(_store_library(), config_library()),
+        )
     except ServerError as error:
         why = _faulty_line(error) or error.problem.remedy
-        return Failure(None, error.problem.reason, f"the function libraries cannot be loaded: {why}")
+        return Failure(
+            None, error.problem.reason, f"the function libraries cannot be loaded: {why}"
+        )
     return None
 
 
@@ -59,7 +74,9 @@ def read_configuration(settings: Configuration) -> Stored | Failure:
         return _failure(None, error)
 
 
-def carry_out(settings: Configuration, steps: Sequence[Step], manager: Manager, *, gone: str) -> list[Failure]:
+def carry_out(
+    settings: Configuration, steps: Sequence[Step], manager: Manager, *, gone: str
+) -> list[Failure]:
     """Do the steps in a resource's name; return those that failed. `gone`: the uid of a holder that is known to be no more."""
     failures = []
     for step in steps:

@@ -19,7 +19,17 @@ from stanine_operator.controller.reconcile_result import EventSpec
 MOST_TRIES = 5
 
 #: Words of a rule that only say what holds anyway.
-_EMPTY_WORDS = frozenset({"sanitize-payload", "resetkeys", "resetchannels", "resetpass", "reset", "alldbs", "clearselectors"})
+_EMPTY_WORDS = frozenset(
+    {
+        "sanitize-payload",
+        "resetkeys",
+        "resetchannels",
+        "resetpass",
+        "reset",
+        "alldbs",
+        "clearselectors",
+    }
+)
 
 #: What a file may say in two ways, and how a server says it.
 _SYNONYMS = {"allkeys": "~*", "allchannels": "&*", "allcommands": "+@all", "nocommands": "-@all"}
@@ -39,7 +49,9 @@ def read_users(lines: Iterable[str], category: Category) -> Users:
         first, *words = line.split() or [""]
         if first == "user" and words:
             root, *selectors = _split_selectors(words[1:])
-            read = [f"({' '.join(sorted(_read_rule(selector, category)))})" for selector in selectors]
+            read = [
+                f"({' '.join(sorted(_read_rule(selector, category)))})" for selector in selectors
+            ]
             users[words[0]] = _read_rule(root, category) | frozenset(read)
     return users
 
@@ -88,7 +100,9 @@ def _commands(words: Iterable[str], category: Category) -> set[str]:
 
 def differing(wanted: Users, found: Users) -> list[str]:
     """Return the names of users that the server knows otherwise than wanted, or only one of the two knows."""
-    return sorted(name for name in wanted.keys() | found.keys() if wanted.get(name) != found.get(name))
+    return sorted(
+        name for name in wanted.keys() | found.keys() if wanted.get(name) != found.get(name)
+    )
 
 
 class UsersFile:
@@ -117,14 +131,32 @@ class UsersFile:
             if self._tries == 0:
                 return ()  # this user may not ask
             return (
-                EventSpec(True, "UsersNotLoaded", f"the server does not read its file of users again: {_first_words(error)}", once="acl"),
+                EventSpec(
+                    True,
+                    "UsersNotLoaded",
+                    f"the server does not read its file of users again: {_first_words(error)}",
+                    once="acl",
+                ),
             )
         if not left:
             self._tries = 0
-            return (EventSpec(False, "UsersLoaded", f"the server has read its file of users again: {', '.join(before)}"),)
+            return (
+                EventSpec(
+                    False,
+                    "UsersLoaded",
+                    f"the server has read its file of users again: {', '.join(before)}",
+                ),
+            )
         if self._tries < MOST_TRIES:
             return ()  # the changed Secret has not reached the server's pod yet
-        return (EventSpec(True, "UsersNotLoaded", f"the server's file of users is not that of the Secret: {', '.join(left)}", once="acl"),)
+        return (
+            EventSpec(
+                True,
+                "UsersNotLoaded",
+                f"the server's file of users is not that of the Secret: {', '.join(left)}",
+                once="acl",
+            ),
+        )
 
     def _differing(self, client: "redis.Redis") -> list[str]:
         @cache

@@ -16,10 +16,20 @@ import redis
 from stanine.broker import StreamsBroker
 from stanine.broker.connection.clients import Destination, connect_to, drop_idle_connections
 from stanine.store.keys import Keys
-from stanine_operator.controller.problems import REFUSED, SECRET_NOT_FOUND, OperatorProblem, problem_of
+from stanine_operator.controller.problems import (
+    REFUSED,
+    SECRET_NOT_FOUND,
+    OperatorProblem,
+    problem_of,
+)
 from stanine_operator.controller.resource import Key, Resource
 from stanine_operator.redis_servers.acl_file import UsersFile
-from stanine_operator.redis_servers.credentials import Credentials, Part, ReadSecret, read_credentials
+from stanine_operator.redis_servers.credentials import (
+    Credentials,
+    Part,
+    ReadSecret,
+    read_credentials,
+)
 from stanine_operator.redis_servers.places import address_of, name_in_certificate, nodes_of
 
 #: Seconds that what was read from Secrets counts as fresh.
@@ -66,7 +76,9 @@ class _Entry:
 class Connections:
     """The connections of this operator."""
 
-    def __init__(self, read_secret: ReadSecret, *, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self, read_secret: ReadSecret, *, clock: Callable[[], float] = time.monotonic
+    ) -> None:
         self._read_secret = read_secret
         #: Called, from any thread, with a RedisConfig's key when its Secrets' content or its health has changed.
         self.changed: Callable[[Key], None] = lambda _key: None
@@ -77,7 +89,8 @@ class Connections:
     def open(self, redis_config: Resource) -> Server:
         """Return the server of a RedisConfig, seen to answer within the last ten seconds.
 
-        Raises OperatorProblem: SecretNotFound, SecretKeyMissing, … for what the spec refers to, or a reason of stanine.broker.connection.errors.
+        Raises OperatorProblem: SecretNotFound, SecretKeyMissing, … for what the spec refers to, or a reason of
+        stanine.broker.connection.errors.
         """
         with self._lock:
             entry = self._entries.setdefault(redis_config.key, _Entry())
@@ -110,7 +123,11 @@ class Connections:
     def well(self) -> dict[Key, Server]:
         """Return the servers that were opened and had no problem when last seen, by RedisConfig."""
         with self._lock:
-            return {key: entry.server for key, entry in self._entries.items() if entry.server is not None and entry.problem is None}
+            return {
+                key: entry.server
+                for key, entry in self._entries.items()
+                if entry.server is not None and entry.problem is None
+            }
 
     def doubt(self, key: Key) -> None:
         """Take in that a server is not what it was: the next `open` looks before it promises."""
@@ -185,7 +202,12 @@ class Connections:
             credentials = read_credentials(redis_config, self._read_secret)
         except OperatorProblem as problem:
             # What is deleted together with its Secret is released with the connection that is open.
-            if problem.reason == SECRET_NOT_FOUND and same and redis_config.deleting and entry.server is not None:
+            if (
+                problem.reason == SECRET_NOT_FOUND
+                and same
+                and redis_config.deleting
+                and entry.server is not None
+            ):
                 return entry.server
             raise
         entry.secrets_read = self._clock()
@@ -245,7 +267,11 @@ def _identity(redis_config: Resource) -> tuple[Any, ...]:
 
 
 def _fresh_problem(entry: _Entry, redis_config: Resource, now: float) -> OperatorProblem | None:
-    if entry.problem is None or now - entry.problem_since > PROBLEM_FRESH or entry.identity != _identity(redis_config):
+    if (
+        entry.problem is None
+        or now - entry.problem_since > PROBLEM_FRESH
+        or entry.identity != _identity(redis_config)
+    ):
         return None
     return _again(entry.problem)
 

@@ -10,7 +10,11 @@ from enum import StrEnum
 from typing import Any
 
 from stanine.broker.connection.tls import make_context
-from stanine_operator.controller.problems import SECRET_KEY_MISSING, SECRET_UNREADABLE, OperatorProblem
+from stanine_operator.controller.problems import (
+    SECRET_KEY_MISSING,
+    SECRET_UNREADABLE,
+    OperatorProblem,
+)
 from stanine_operator.controller.resource import Resource
 
 #: namespace, name -> the Secret's data, decoded. Raises OperatorProblem.
@@ -36,13 +40,17 @@ USERS_FILE = "users.acl"
 class Credentials:
     """The parts that were asked for, and the TLS context made of them."""
 
-    def __init__(self, parts: Mapping[Part, bytes], *, wants_tls: bool, users_file: bytes = b"") -> None:
+    def __init__(
+        self, parts: Mapping[Part, bytes], *, wants_tls: bool, users_file: bytes = b""
+    ) -> None:
         self._parts = dict(parts)
         #: The server's file of users, if it lies beside the password. It holds passwords' SHA-256 only.
         self.users_file = users_file.decode(errors="replace")
         #: Equal as long as no Secret's content has changed. Salted by nothing, kept in memory only.
         named = [*sorted(parts.items()), (USERS_FILE, users_file)]
-        self.digest = hashlib.sha256(b"".join(f"{name}:{len(value)}:".encode() + value for name, value in named)).digest()
+        self.digest = hashlib.sha256(
+            b"".join(f"{name}:{len(value)}:".encode() + value for name, value in named)
+        ).digest()
         self.tls = _make_tls(self._parts) if wants_tls else None
 
     def __repr__(self) -> str:
@@ -68,7 +76,10 @@ def read_credentials(redis_config: Resource, read_secret: ReadSecret) -> Credent
         if name not in secrets:
             secrets[name] = read_secret(redis_config.namespace, name)
         if key not in secrets[name]:
-            raise OperatorProblem(SECRET_KEY_MISSING, f"Secret {name} has no key {key} ({part}): add it, or correct the reference.")
+            raise OperatorProblem(
+                SECRET_KEY_MISSING,
+                f"Secret {name} has no key {key} ({part}): add it, or correct the reference.",
+            )
         parts[part] = secrets[name][key]
         _check_text(part, parts[part], name, key)
     password = _find(connection, Part.PASSWORD)
@@ -79,7 +90,11 @@ def read_credentials(redis_config: Resource, read_secret: ReadSecret) -> Credent
 def secret_names(redis_config: Resource) -> frozenset[str]:
     """Return the names of the Secrets that a RedisConfig refers to."""
     connection = redis_config.spec.get("connection") or {}
-    return frozenset(str(reference["name"]) for part in Part if (reference := _find(connection, part)) is not None)
+    return frozenset(
+        str(reference["name"])
+        for part in Part
+        if (reference := _find(connection, part)) is not None
+    )
 
 
 def _find(connection: Mapping[str, Any], part: Part) -> Mapping[str, Any] | None:
@@ -95,18 +110,24 @@ def _check_text(part: Part, value: bytes, name: str, key: str) -> None:
     try:
         value.decode()
     except UnicodeDecodeError:
-        raise OperatorProblem(SECRET_UNREADABLE, f"Key {key} of Secret {name} is no UTF-8 text ({part}): correct it.") from None
+        raise OperatorProblem(
+            SECRET_UNREADABLE, f"Key {key} of Secret {name} is no UTF-8 text ({part}): correct it."
+        ) from None
     if value.endswith(b"\n"):
         raise OperatorProblem(
-            SECRET_UNREADABLE, f"Key {key} of Secret {name} ends with a line break ({part}): write it without (printf, not echo)."
+            SECRET_UNREADABLE,
+            f"Key {key} of Secret {name} ends with a line break ({part}): write it without (printf, not echo).",
         )
 
 
 def _make_tls(parts: Mapping[Part, bytes]) -> ssl.SSLContext:
     try:
-        return make_context(parts.get(Part.CA), parts.get(Part.CERTIFICATE), parts.get(Part.PRIVATE_KEY))
+        return make_context(
+            parts.get(Part.CA), parts.get(Part.CERTIFICATE), parts.get(Part.PRIVATE_KEY)
+        )
     except (ssl.SSLError, ValueError, OSError):
         # The cause could quote a piece of a key.
         raise OperatorProblem(
-            SECRET_UNREADABLE, "The certificates of spec.connection.tls cannot be used: give PEM texts, the private key unencrypted."
+            SECRET_UNREADABLE,
+            "The certificates of spec.connection.tls cannot be used: give PEM texts, the private key unencrypted.",
         ) from None

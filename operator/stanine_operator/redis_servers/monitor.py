@@ -28,7 +28,12 @@ THREADS = 4
 class ServerMonitor:
     """What each server was when it was last felt, by RedisConfig. Belongs to the event loop."""
 
-    def __init__(self, connections: Connections, changed: Callable[[Key], None], seen: Callable[[Key], str | None]) -> None:
+    def __init__(
+        self,
+        connections: Connections,
+        changed: Callable[[Key], None],
+        seen: Callable[[Key], str | None],
+    ) -> None:
         """Call `changed` with the key of each RedisConfig whose server is not what it was.
 
         `seen` tells which process a turn has seen last, if any did: what there is to compare with at first.
@@ -64,7 +69,9 @@ class ServerMonitor:
         before = self._processes[key] if key in self._processes else self._seen(key) or process
         self._processes[key] = process
         if before != process:
-            get_log().info("server.changed", namespace=key[1], name=key[2], answers=process is not None)
+            get_log().info(
+                "server.changed", namespace=key[1], name=key[2], answers=process is not None
+            )
         if process is None or before != process:
             self._connections.doubt(key)
             self._changed(key)

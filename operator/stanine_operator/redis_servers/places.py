@@ -31,7 +31,13 @@ def nodes_of(redis_config: Resource) -> tuple[tuple[str, int], ...]:
     sentinel = connection.get("sentinel")
     given: list[Mapping[str, Any]] = list(sentinel.get("nodes") or ()) if sentinel else [connection]
     port = SENTINEL_PORT if sentinel else REDIS_PORT
-    return tuple((full_host(str(node.get("host") or "localhost"), redis_config.namespace), int(node.get("port") or port)) for node in given)
+    return tuple(
+        (
+            full_host(str(node.get("host") or "localhost"), redis_config.namespace),
+            int(node.get("port") or port),
+        )
+        for node in given
+    )
 
 
 def name_in_certificate(redis_config: Resource) -> str | None:

@@ -16,7 +16,15 @@ from stanine.api.intake.bulk import BulkIntake
 from stanine.api.intake.documents import DocumentReader
 from stanine.api.intake.storing import Intake
 from stanine.api.intake.validation import Checker
-from stanine.api.loops import INDEX_SECONDS, SLOW_SECONDS, IndexFollower, Loops, SettingsFollower, WriteProbe, follow_keys
+from stanine.api.loops import (
+    INDEX_SECONDS,
+    SLOW_SECONDS,
+    IndexFollower,
+    Loops,
+    SettingsFollower,
+    WriteProbe,
+    follow_keys,
+)
 from stanine.api.result_presenter import ResultPresenter
 from stanine.api.routes.attempts import AttemptRoutes
 from stanine.api.routes.config import ConfigRoutes
@@ -62,7 +70,9 @@ log = get_log()
 class Api:
     """One API process: the ASGI application, and its life from bootstrap to drain."""
 
-    def __init__(self, settings: ApiSettings, keyring: Keyring, provider: trace.TracerProvider) -> None:
+    def __init__(
+        self, settings: ApiSettings, keyring: Keyring, provider: trace.TracerProvider
+    ) -> None:
         """Make everything; nothing connects before `start`."""
         self._settings = settings
         self._keys = Keys(settings.namespace)
@@ -73,7 +83,9 @@ class Api:
         registry = make_registry()
         metrics = ApiMetrics(registry, [kind.code for kind in KINDS])
         writer = Writer(self._client, self._library)
-        instruments = Instruments(self._client, writer, self._keys, _outbox(self._keys, BUILD_INDEX))
+        instruments = Instruments(
+            self._client, writer, self._keys, _outbox(self._keys, BUILD_INDEX)
+        )
         attempts = Attempts(self._client, writer, self._keys, _outbox(self._keys, SCORE_ATTEMPTS))
         index = AsyncIndex(self._client, self._keys)
         capacity, live = Capacity(self._client), CurrentSettings()
@@ -84,7 +96,9 @@ class Api:
         checker, intake = Checker(attempts, instruments, index.entries), Intake(attempts)
         self._index = IndexFollower(index)
         self._following = SettingsFollower(self._client, self._keys, live, capacity, writer, intake)
-        self._desk = QueueAdmin(StreamsBroker(url=settings.redis_url, namespace=self._keys.partition))
+        self._desk = QueueAdmin(
+            StreamsBroker(url=settings.redis_url, namespace=self._keys.partition)
+        )
         self._config_desk = SettingsAdmin(settings.redis_url, self._keys)
         self._states = StateFollower(self._client, self._keys.partition, intake)
         self._writes = WriteProbe(self._client, self._keys)
@@ -95,15 +109,37 @@ class Api:
         lists = ResultLists(self._client, self._library, self._keys)
         self._reader = AttemptReader(records, lists, self._index, self._waiter, self._tokens)
         scorings = ResultPresenter(instruments)
-        bulk = BulkIntake(checker, intake, self._index, self._tokens, metrics, tracer, live, keyring)
+        bulk = BulkIntake(
+            checker, intake, self._index, self._tokens, metrics, tracer, live, keyring
+        )
         watch_pool(registry, "records", pool_use(self._client))
-        metrics.watch_index(lambda: (index.entries.hits, index.entries.misses), lambda: self._index.refreshed_at)
+        metrics.watch_index(
+            lambda: (index.entries.hits, index.entries.misses), lambda: self._index.refreshed_at
+        )
         metrics.watch_capacity(lambda: intake.is_full, lambda: (capacity.used, capacity.limit))
         metrics.ready.set_function(lambda: float(not self.unready()))
         routes = (
-            *InstrumentRoutes(instruments, index.entries, self._index, checker, intake, tracer, live, self._documents).routes(),
+            *InstrumentRoutes(
+                instruments,
+                index.entries,
+                self._index,
+                checker,
+                intake,
+                tracer,
+                live,
+                self._documents,
+            ).routes(),
             *AttemptRoutes(
-                checker, intake, bulk, self._index, self._reader, scorings, tokens=self._tokens, metrics=metrics, tracer=tracer, live=live
+                checker,
+                intake,
+                bulk,
+                self._index,
+                self._reader,
+                scorings,
+                tokens=self._tokens,
+                metrics=metrics,
+                tracer=tracer,
+                live=live,
             ).routes(),
             *ResultRoutes(self._reader, scorings, checker).routes(),
             *TokenRoutes(self._tokens).routes(),
@@ -138,7 +174,11 @@ class Api:
     def unready(self) -> list[str]:
         """Return why this process should get no requests."""
         reasons = self.unprepared()
-        reasons += [f"Redis cannot be used: {name} fails: {error}" for name, error in self._loops.failing.items() if name != "keys"]
+        reasons += [
+            f"Redis cannot be used: {name} fails: {error}"
+            for name, error in self._loops.failing.items()
+            if name != "keys"
+        ]
         if self._leaving:
             reasons.append("stopping")
         return reasons
@@ -149,7 +189,9 @@ class Api:
 
     async def start(self) -> None:
         """Begin to prepare; requests are refused as not-ready until that is done."""
-        self._loops.start("keys", lambda: follow_keys(self._keyring, self._keys_thread), SLOW_SECONDS)
+        self._loops.start(
+            "keys", lambda: follow_keys(self._keyring, self._keys_thread), SLOW_SECONDS
+        )
         self._preparing = asyncio.create_task(self._prepare())
 
     def leave(self) -> None:
@@ -200,7 +242,10 @@ class Api:
                 bootstrap_until_ready,
                 client,
                 namespace=self._keys.partition,
-                queues=[QueueDeclaration(BUILD_INDEX.queue), QueueDeclaration(SCORE_ATTEMPTS.queue)],
+                queues=[
+                    QueueDeclaration(BUILD_INDEX.queue),
+                    QueueDeclaration(SCORE_ATTEMPTS.queue),
+                ],
                 libraries=[self._library, configuration.load_library()],
                 stop=self._stopping,
                 on_state=self._note,

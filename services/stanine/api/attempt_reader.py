@@ -64,7 +64,14 @@ _Pair = tuple[StoredAttempt, StoredResult | None] | None
 class AttemptReader:
     """Finds attempts, waits for results, reads lists."""
 
-    def __init__(self, attempts: AttemptRecords, lists: ResultLists, index: IndexFollower, waiter: ResultWaiter, tokens: Tokens) -> None:
+    def __init__(
+        self,
+        attempts: AttemptRecords,
+        lists: ResultLists,
+        index: IndexFollower,
+        waiter: ResultWaiter,
+        tokens: Tokens,
+    ) -> None:
         self._attempts = attempts
         self._lists = lists
         self._index = index
@@ -85,7 +92,9 @@ class AttemptReader:
         if request.caller is None and not self._tokens.is_of(attempt_id, request.bearer):
             raise NotFound("Attempt", given)
         found = await self.read(attempt_id)
-        if found is None or (request.caller is not None and not request.caller.sees(found.entry.name)):
+        if found is None or (
+            request.caller is not None and not request.caller.sees(found.entry.name)
+        ):
             raise NotFound("Attempt", given)
         if found.result is None and seconds > 0:
             found = await self.read(attempt_id, seconds)
@@ -119,7 +128,9 @@ class AttemptReader:
         page = await self._page(look)
         return Listed([found for found, _ in page.items], page.next.encode())
 
-    async def of_participant(self, participant: str, after: Cursor | SealedCursor, limit: int, caller: Caller) -> Listed:
+    async def of_participant(
+        self, participant: str, after: Cursor | SealedCursor, limit: int, caller: Caller
+    ) -> Listed:
         """Read a page of a participant's results, of the instruments that the caller's key reaches; raises the same error.
 
         A key that does not reach all instruments gets a sealed cursor behind the last item that it was shown: positions in the list, and
@@ -136,7 +147,9 @@ class AttemptReader:
             try:
                 page = await self._page_of_participant(participant, at, max(limit, _SCAN))
             except HistoryChangedError as error:
-                known = read_cursor(error.following) if at is cursor else cursor  # changed meanwhile: the caller asks again
+                known = (
+                    read_cursor(error.following) if at is cursor else cursor
+                )  # changed meanwhile: the caller asks again
                 assert isinstance(known, Cursor)
                 raise HistoryChangedError(known.seal(secrets[0])) from None
             shown += [(found, mark) for found, mark in page.items if caller.sees(found.entry.name)]
@@ -158,14 +171,21 @@ class AttemptReader:
             wait.cancel()
 
     async def _page(self, look: Callable[[IndexView], Awaitable[ResultPage]]) -> _Page:
-        view, page = await self._consistent(look, lambda page: [(attempt, result) for attempt, result, _ in page.items])
+        view, page = await self._consistent(
+            look, lambda page: [(attempt, result) for attempt, result, _ in page.items]
+        )
         for attempt_id in page.unreadable:
             log.warning("results.unreadable", attempt=attempt_id.hex())
-        items = [(Found(view, _entry_of(view, attempt), attempt, result), mark) for attempt, result, mark in page.items]
+        items = [
+            (Found(view, _entry_of(view, attempt), attempt, result), mark)
+            for attempt, result, mark in page.items
+        ]
         return _Page(items, page.next, page.at_end)
 
     async def _consistent(
-        self, look: Callable[[IndexView], Awaitable[T]], pairs: Callable[[T], Sequence[tuple[StoredAttempt, StoredResult | None]]]
+        self,
+        look: Callable[[IndexView], Awaitable[T]],
+        pairs: Callable[[T], Sequence[tuple[StoredAttempt, StoredResult | None]]],
     ) -> tuple[IndexView, T]:
         """Look with a view that belongs to the same data and knows the scorings of what is found."""
         view, found = await self._index.consistent(look)

@@ -39,7 +39,10 @@ class AttemptBody(_Body, frozen=True, forbid_unknown_fields=True):
     #: A pseudonym of the caller's choice.
     participant: Annotated[str, Meta(min_length=1, max_length=limits.MAX_PARTICIPANT)] | None = None
     #: What else is known of the person, by the instrument's attribute ids.
-    attributes: dict[str, _Number | Annotated[str, Meta(max_length=limits.MAX_ATTRIBUTE_TEXT)] | None] | None = None
+    attributes: (
+        dict[str, _Number | Annotated[str, Meta(max_length=limits.MAX_ATTRIBUTE_TEXT)] | None]
+        | None
+    ) = None
     #: The language that it was answered in.
     language: Annotated[str, Meta(pattern=LANGUAGE, max_length=limits.MAX_LANGUAGE)] | None = None
     #: Seconds that it took.

@@ -99,7 +99,13 @@ class SettingsFollower:
     """Follows the settings and the room in Redis, and tells those who go by them."""
 
     def __init__(
-        self, client: "redis.asyncio.Redis", keys: Keys, live: CurrentSettings, capacity: Capacity, writer: Writer, intake: Intake
+        self,
+        client: "redis.asyncio.Redis",
+        keys: Keys,
+        live: CurrentSettings,
+        capacity: Capacity,
+        writer: Writer,
+        intake: Intake,
     ) -> None:
         self._client: Any = client
         self._keys = keys
@@ -125,7 +131,11 @@ class SettingsFollower:
         full = self._capacity.refuses(read.settings.admission_percent)
         if full != self._intake.is_full:
             self._intake.is_full = full
-            log.warning("capacity.full" if full else "capacity.free", used=self._capacity.used, limit=self._capacity.limit)
+            log.warning(
+                "capacity.full" if full else "capacity.free",
+                used=self._capacity.used,
+                limit=self._capacity.limit,
+            )
 
 
 class WriteProbe:
@@ -203,14 +213,22 @@ class Loops:
             self.failing[name] = "defect"
             log.exception("loop.ended", loop=name)
 
-    async def _run(self, name: str, turn: Callable[[], Awaitable[None]], seconds: float, beat: Callable[[], None]) -> None:
+    async def _run(
+        self,
+        name: str,
+        turn: Callable[[], Awaitable[None]],
+        seconds: float,
+        beat: Callable[[], None],
+    ) -> None:
         while True:
             try:
                 await turn()
             except (redis.RedisError, OSError) as error:
                 found = classify(error)
                 if name not in self.failing:
-                    log.warning("loop.failing", loop=name, error=type(error).__name__, reason=found.reason)
+                    log.warning(
+                        "loop.failing", loop=name, error=type(error).__name__, reason=found.reason
+                    )
                 self.failing[name] = f"{found} ({type(error).__name__})"
             except Exception:
                 if name not in self.failing:

@@ -31,9 +31,15 @@ log = get_log()
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the API; return the exit status."""
-    parser = argparse.ArgumentParser(prog="python -m stanine.api", description="Serves Stanine's HTTP API.")
-    parser.add_argument("--host", default="127.0.0.1", help="address to listen on (default: %(default)s)")
-    parser.add_argument("--port", type=int, default=8000, help="port to listen on (default: %(default)s)")
+    parser = argparse.ArgumentParser(
+        prog="python -m stanine.api", description="Serves Stanine's HTTP API."
+    )
+    parser.add_argument(
+        "--host", default="127.0.0.1", help="address to listen on (default: %(default)s)"
+    )
+    parser.add_argument(
+        "--port", type=int, default=8000, help="port to listen on (default: %(default)s)"
+    )
     parser.add_argument(
         "--drain-seconds",
         type=float,
@@ -59,7 +65,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         listener = listen(options.host, options.port)
     except OSError as error:
-        print(f"stanine.api: cannot listen on {options.host}:{options.port}: {error.strerror}", file=sys.stderr)  # noqa: T201 - as above
+        print(  # noqa: T201 - as above
+            f"stanine.api: cannot listen on {options.host}:{options.port}: {error.strerror}",
+            file=sys.stderr,
+        )
         return 2
     log.info("api.starting", host=options.host, port=listener.getsockname()[1], keys=count)
     # What is loaded by now stays: it need not be looked at again. Requests make no cycles, so looking rarely costs no memory.
@@ -73,7 +82,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 async def _run(
-    settings: ApiSettings, keyring: Keyring, provider: TracerProvider, listener: socket.socket, options: argparse.Namespace
+    settings: ApiSettings,
+    keyring: Keyring,
+    provider: TracerProvider,
+    listener: socket.socket,
+    options: argparse.Namespace,
 ) -> None:
     api = Api(settings, keyring, provider)
     stopping = asyncio.Event()
@@ -86,4 +99,11 @@ async def _run(
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop)
-    await serve(api.asgi, listener, stopping, drain_seconds=options.drain_seconds, grace_seconds=options.grace_seconds, ending=api.drain)
+    await serve(
+        api.asgi,
+        listener,
+        stopping,
+        drain_seconds=options.drain_seconds,
+        grace_seconds=options.grace_seconds,
+        ending=api.drain,
+    )

@@ -24,7 +24,7 @@ MAX_KEPT = 64
 
 
 class ResultPresenter:
-    """Reconciler stored results into bodies."""
+    """Convert stored results into bodies."""
 
     def __init__(self, instruments: Instruments) -> None:
         self._instruments = instruments
@@ -49,7 +49,9 @@ class ResultPresenter:
         scored = None
         if failed is None:
             scored_by = (
-                entry if entry.revision == result.scoring_revision else await self._older_entry(view, entry, result.scoring_revision)
+                entry
+                if entry.revision == result.scoring_revision
+                else await self._older_entry(view, entry, result.scoring_revision)
             )
             try:
                 scored = decode_result(result.body, scored_by)
@@ -78,9 +80,17 @@ class ResultPresenter:
         if known is None:
             stored = await within(self._instruments.read(newest.name, revision, view=view.view))
             if stored is None:
-                raise CorruptRecordError(f"instrument {newest.name!r} has no revision {revision}, but a result was scored by it")
+                raise CorruptRecordError(
+                    f"instrument {newest.name!r} has no revision {revision}, but a result was scored by it"
+                )
             instrument = parse_instrument(read_json(stored.document), name=newest.name)
-            known = build_entry(instrument, number=stored.number, revision=revision, form=stored.form, digest=stored.digest)
+            known = build_entry(
+                instrument,
+                number=stored.number,
+                revision=revision,
+                form=stored.form,
+                digest=stored.digest,
+            )
             self._older[view.origin, newest.name, revision] = known
             while len(self._older) > MAX_KEPT:
                 self._older.popitem(last=False)
@@ -90,4 +100,8 @@ class ResultPresenter:
 
 def iso(milliseconds: int) -> str:
     """Return a time of Redis's clock as RFC 3339, UTC, to the millisecond."""
-    return datetime.fromtimestamp(milliseconds / 1000, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    return (
+        datetime.fromtimestamp(milliseconds / 1000, UTC)
+        .isoformat(timespec="milliseconds")
+        .replace("+00:00", "Z")
+    )

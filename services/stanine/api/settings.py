@@ -5,7 +5,11 @@ from pathlib import Path
 
 import msgspec
 
-from stanine.broker.connection.environment import DEFAULT_NAMESPACE, EnvironmentFaultError, read_environment
+from stanine.broker.connection.environment import (
+    DEFAULT_NAMESPACE,
+    EnvironmentFaultError,
+    read_environment,
+)
 
 
 class ApiSettings(msgspec.Struct, frozen=True):
@@ -20,5 +24,7 @@ def read_settings(variables: Mapping[str, str]) -> ApiSettings:
     """Read the settings; raises EnvironmentFaultError naming the variable and the remedy."""
     environment = read_environment(variables)
     if not environment.keys_file:
-        raise EnvironmentFaultError("STANINE_KEYS_FILE is not set; set it to the file of keys, for example to /etc/stanine/keys.yaml")
+        raise EnvironmentFaultError(
+            "STANINE_KEYS_FILE is not set; set it to the file of keys, for example to /etc/stanine/keys.yaml"
+        )
     return ApiSettings(environment.redis_url, Path(environment.keys_file), environment.namespace)

@@ -11,7 +11,9 @@ if TYPE_CHECKING:
 class AsyncClients:
     """Makes a client for the running loop when it is first asked for; a client that was given serves every loop."""
 
-    def __init__(self, given: "redis.asyncio.Redis | None", make: "Callable[[], redis.asyncio.Redis]") -> None:
+    def __init__(
+        self, given: "redis.asyncio.Redis | None", make: "Callable[[], redis.asyncio.Redis]"
+    ) -> None:
         self._given = given
         self._make = make
         self._made: dict[asyncio.AbstractEventLoop, redis.asyncio.Redis] = {}

@@ -59,14 +59,20 @@ def check_actor(broker: "dramatiq.Broker", actor: "dramatiq.Actor[Any, Any]") ->
             check_mode(actor.actor_name, actor.options.get(MODE), actor.options.get(PERIOD))
         misplaced = sorted(BATCH_OPTIONS & actor.options.keys())
         if misplaced:
-            raise BatchRefused(f"actor {actor.actor_name!r} has {', '.join(misplaced)} but no batch=: name the argument that takes the ids")
+            raise BatchRefused(
+                f"actor {actor.actor_name!r} has {', '.join(misplaced)} but no batch=: name the argument that takes the ids"
+            )
         return
     if not isinstance(argument, str) or not argument.isidentifier():
-        raise BatchRefused(f"actor {actor.actor_name!r}: batch= names the argument that takes the ids, not {argument!r}")
+        raise BatchRefused(
+            f"actor {actor.actor_name!r}: batch= names the argument that takes the ids, not {argument!r}"
+        )
     for name in ("batch_max_messages", "batch_max_bytes"):
         value = actor.options.get(name, 1)
         if isinstance(value, bool) or not isinstance(value, int) or value < 1:
-            raise BatchRefused(f"actor {actor.actor_name!r}: {name} is a whole number from 1, not {value!r}")
+            raise BatchRefused(
+                f"actor {actor.actor_name!r}: {name} is a whole number from 1, not {value!r}"
+            )
     refused = [name for name in _REFUSED_OPTIONS if actor.options.get(name)]
     if refused:
         raise BatchRefused(
@@ -74,9 +80,13 @@ def check_actor(broker: "dramatiq.Broker", actor: "dramatiq.Actor[Any, Any]") ->
         )
     for middleware in broker.middleware:
         if isinstance(middleware, AgeLimit) and middleware.max_age:
-            raise BatchRefused(f"batch actor {actor.actor_name!r} cannot have an age limit, but AgeLimit sets one for every actor")
+            raise BatchRefused(
+                f"batch actor {actor.actor_name!r} cannot have an age limit, but AgeLimit sets one for every actor"
+            )
         if isinstance(middleware, Results) and middleware.store_results:
-            raise BatchRefused(f"batch actor {actor.actor_name!r} cannot store results, but Results stores those of every actor")
+            raise BatchRefused(
+                f"batch actor {actor.actor_name!r} cannot store results, but Results stores those of every actor"
+            )
 
 
 def limits_of(actor: "dramatiq.Actor[Any, Any]", settings: QueueSettings) -> BatchLimits | None:
@@ -105,10 +115,14 @@ def ids_of(message: "dramatiq.Message[Any]", argument: str | None) -> bytes | No
     if argument is None and (not fits or _can_encode(message)):
         return None
     if not fits or (argument is not None and values[0][0] != argument):
-        raise BatchRefused(f"a message to batch actor {message.actor_name!r} carries one argument, {argument}=, of bytes and nothing else")
+        raise BatchRefused(
+            f"a message to batch actor {message.actor_name!r} carries one argument, {argument}=, of bytes and nothing else"
+        )
     ids: bytes = values[0][1]
     if not ids:
-        raise BatchRefused(f"a message to batch actor {message.actor_name!r} carries at least one id")
+        raise BatchRefused(
+            f"a message to batch actor {message.actor_name!r} carries at least one id"
+        )
     refuse_options(message, message.options)
     return ids
 
@@ -160,7 +174,9 @@ def merge(
     headless: list[tuple[bytes, Fields]] = []
     part: Part | None = None
     for entry_id, fields in rows:
-        if len(fields) == 4 and fields[2] == b"i" and fields[0] == b"h":  # head and ids: the bulk of a busy queue
+        if (
+            len(fields) == 4 and fields[2] == b"i" and fields[0] == b"h"
+        ):  # head and ids: the bulk of a busy queue
             data, ids = fields[1], fields[3]
             if (
                 part is not None
@@ -182,7 +198,9 @@ def merge(
     return work, headless
 
 
-def merge_entries(entries: "Sequence[tuple[Entry, bool]]", limits: "Callable[[bytes], BatchLimits | None]") -> "list[Part | Entry]":
+def merge_entries(
+    entries: "Sequence[tuple[Entry, bool]]", limits: "Callable[[bytes], BatchLimits | None]"
+) -> "list[Part | Entry]":
     """Merge entries read again, each with whether its start must be noted."""
     work: list[Part | Entry] = []
     part: Part | None = None
@@ -193,7 +211,12 @@ def merge_entries(entries: "Sequence[tuple[Entry, bool]]", limits: "Callable[[by
     return work
 
 
-def add_entry(work: "list[Part | Entry]", part: Part | None, entry: Entry, limits: "Callable[[bytes], BatchLimits | None]") -> Part | None:
+def add_entry(
+    work: "list[Part | Entry]",
+    part: Part | None,
+    entry: Entry,
+    limits: "Callable[[bytes], BatchLimits | None]",
+) -> Part | None:
     """Add an entry to the open part if it fits, else begin a new one; return the part that is open now."""
     if entry.ids is None:
         work.append(entry)
@@ -210,7 +233,17 @@ def add_entry(work: "list[Part | Entry]", part: Part | None, entry: Entry, limit
         if bounds is None:
             work.append(entry)
             return None
-        part = Part(entry.head, entry.delivery, bounds, [], [], {}, entry.created, 0, bounds.at(entry.delivery))
+        part = Part(
+            entry.head,
+            entry.delivery,
+            bounds,
+            [],
+            [],
+            {},
+            entry.created,
+            0,
+            bounds.at(entry.delivery),
+        )
         work.append(part)
     part.entry_ids.append(entry.id)
     part.chunks.append(entry.ids)

@@ -17,7 +17,13 @@ import redis
 from dramatiq.errors import BrokerConnectionError
 
 from stanine.broker.connection.checks import check_server
-from stanine.broker.connection.errors import FUNCTIONS_MISSING, PERMISSION_MISSING, ServerError, ServerProblem, classify
+from stanine.broker.connection.errors import (
+    FUNCTIONS_MISSING,
+    PERMISSION_MISSING,
+    ServerError,
+    ServerProblem,
+    classify,
+)
 from stanine.broker.connection.functions import Library
 from stanine.broker.connection.ownership import Manager
 from stanine.broker.errors import BrokerSettingsInvalid
@@ -70,7 +76,11 @@ class BootstrapReport:
 
 
 def bootstrap(
-    client: "redis.Redis", *, namespace: str, queues: Sequence[QueueDeclaration], libraries: Sequence[Library] = ()
+    client: "redis.Redis",
+    *,
+    namespace: str,
+    queues: Sequence[QueueDeclaration],
+    libraries: Sequence[Library] = (),
 ) -> BootstrapReport:
     """Check the server and put in place what is missing. The broker's own library needs no mention.
 
@@ -88,9 +98,17 @@ def bootstrap(
     except TROUBLE as error:
         raise ServerError(classify(error)) from error
     except BrokerSettingsInvalid as error:
-        raise ServerError(ServerProblem("SettingsInvalid", f"Correct the queue's settings hash: {error}.", permanent=True)) from error
+        raise ServerError(
+            ServerProblem(
+                "SettingsInvalid", f"Correct the queue's settings hash: {error}.", permanent=True
+            )
+        ) from error
     handled = {name: result for name, result in declared.items() if isinstance(result, Handled)}
-    changed = [name for name, result in declared.items() if (result.changed if isinstance(result, Handled) else result)]
+    changed = [
+        name
+        for name, result in declared.items()
+        if (result.changed if isinstance(result, Handled) else result)
+    ]
     return BootstrapReport(tuple(loaded), tuple(removed), tuple(changed), handled)
 
 
@@ -115,7 +133,11 @@ def bootstrap_until_ready(
             problem = classify(error)
             if problem.reason != reason:
                 reason = problem.reason
-                _logger.log(logging.ERROR if problem.permanent else logging.WARNING, "Bootstrap waits: %s", problem)
+                _logger.log(
+                    logging.ERROR if problem.permanent else logging.WARNING,
+                    "Bootstrap waits: %s",
+                    problem,
+                )
                 on_state(problem)
             stop.wait(PAUSE_PERMANENT if problem.permanent else pause * random.uniform(0.5, 1.0))  # noqa: S311 - spreads clients
             pause = min(PAUSE_MAX, pause * 2)
@@ -150,9 +172,13 @@ def _remove_old(client: "redis.Redis", namespace: str, library: Library) -> list
         return []  # housekeeping can wait until there is room
     known: Any = client.zrange(key, 0, -1)
     family = library.name.removesuffix(library.version)
-    versions = [name for name in (raw.decode() for raw in reversed(known)) if name.startswith(family)]
+    versions = [
+        name for name in (raw.decode() for raw in reversed(known)) if name.startswith(family)
+    ]
     removed = []
-    for name in [library.name, *(name for name in versions if name != library.name)][KEPT_VERSIONS:]:
+    for name in [library.name, *(name for name in versions if name != library.name)][
+        KEPT_VERSIONS:
+    ]:
         try:
             client.function_delete(name)
             removed.append(name)
@@ -172,7 +198,12 @@ def _declare(client: "redis.Redis", namespace: str, declaration: QueueDeclaratio
     management = declaration.management
     if management is not None:
         return queue.manage(
-            client, management.manager, declaration.settings, management.state, gone=management.gone, tokens=management.tokens
+            client,
+            management.manager,
+            declaration.settings,
+            management.state,
+            gone=management.gone,
+            tokens=management.tokens,
         )
     if declaration.overwrite:
         return queue.write_settings(client, declaration.settings.all_fields(), overwrite=True)

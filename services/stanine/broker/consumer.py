@@ -46,7 +46,9 @@ _logger = logging.getLogger(__name__)
 class StreamsConsumer(dramatiq.Consumer):
     """Delivers the messages of one queue to one Worker."""
 
-    def __init__(self, broker: "StreamsBroker", membership: ConsumerLease, prefetch: int, timeout_ms: int) -> None:
+    def __init__(
+        self, broker: "StreamsBroker", membership: ConsumerLease, prefetch: int, timeout_ms: int
+    ) -> None:
         self._broker = broker
         self._client = broker.client
         self._membership = membership
@@ -61,7 +63,9 @@ class StreamsConsumer(dramatiq.Consumer):
         self._reading = Backoff(_logger, f"Reading queue {self._queue.name}", broker.client)
         self._stopping = threading.Event()
         reader = Reader(broker.blocking_client, self._queue.keys.ready)
-        self._fetching = Fetching(self._queue.name, broker.client, reader, broker.actors, self._stopping)
+        self._fetching = Fetching(
+            self._queue.name, broker.client, reader, broker.actors, self._stopping
+        )
         self._took_over = False
         #: Until when (monotonic seconds) the server is left alone after a failure.
         self._resting_until = 0.0
@@ -162,7 +166,11 @@ class StreamsConsumer(dramatiq.Consumer):
     def _hand_over(self, item: "Part | Entry", *, suspect: bool) -> StreamProxy | None:
         """Make the message and note that the Worker has it; None if it was none and is buried, or this consumer is fenced."""
         membership = self._membership
-        opened = open_part(item, membership) if isinstance(item, Part) else open_entry(item, membership, self._broker.actors)
+        opened = (
+            open_part(item, membership)
+            if isinstance(item, Part)
+            else open_entry(item, membership, self._broker.actors)
+        )
         if isinstance(opened, Unusable):
             self._bury(opened.entry.id, opened.entry.delivery, opened.reason, opened.actor)
             return None
@@ -191,7 +199,12 @@ class StreamsConsumer(dramatiq.Consumer):
     def _release_fetched(self) -> None:
         """Put back what was fetched. What dead consumers held stays pending, for its count is kept there: free when this one leaves."""
         fetched = [*self._work, *self._suspects]
-        earlier = [(entry_id, item.delivery - 1) for item in fetched if not _crashed(item) for entry_id in _ids(item)]
+        earlier = [
+            (entry_id, item.delivery - 1)
+            for item in fetched
+            if not _crashed(item)
+            for entry_id in _ids(item)
+        ]
         if earlier and not self._membership.lost:
             self._queue.release(self._client, self._membership.name, earlier)
             self._membership.started(entry_id for entry_id, _ in earlier)
@@ -212,8 +225,14 @@ class StreamsConsumer(dramatiq.Consumer):
         free = self._free_to_fetch()
         if free <= 0:
             with membership.changed:
-                if self._free_to_fetch() <= 0 and not membership.lost and not self._stopping.is_set():
-                    membership.changed.wait(remaining if membership.orphans_until is None else min(remaining, LOOK))
+                if (
+                    self._free_to_fetch() <= 0
+                    and not membership.lost
+                    and not self._stopping.is_set()
+                ):
+                    membership.changed.wait(
+                        remaining if membership.orphans_until is None else min(remaining, LOOK)
+                    )
             return
         if membership.reconcile:
             self._reconcile()
@@ -232,7 +251,11 @@ class StreamsConsumer(dramatiq.Consumer):
     def _free_to_fetch(self) -> int:
         """Nothing is fetched ahead while dead consumers' entries wait: who has nothing to do gets them, or else the next free thread."""
         free = self._free()
-        return free if self._membership.orphans_until is None else min(free, self._threads - self._membership.outstanding)
+        return (
+            free
+            if self._membership.orphans_until is None
+            else min(free, self._threads - self._membership.outstanding)
+        )
 
     def _take_over(self) -> bool:
         """Take over what dead consumers held, as much as there are idle threads for; return whether there is something now."""
@@ -244,10 +267,19 @@ class StreamsConsumer(dramatiq.Consumer):
             room = self._threads - membership.outstanding - fetched
         if room <= 0:
             return False
-        taken, more = self._queue.recover(self._broker.once_client, membership.name, self._fetching.room(room, membership))
+        taken, more = self._queue.recover(
+            self._broker.once_client, membership.name, self._fetching.room(room, membership)
+        )
         if taken:
-            level = logging.INFO if self._took_over else logging.WARNING  # one line for all that comes in parts
-            _logger.log(level, "Takes over from dead consumers of queue %s: %d messages", self._queue.name, len(taken))
+            level = (
+                logging.INFO if self._took_over else logging.WARNING
+            )  # one line for all that comes in parts
+            _logger.log(
+                level,
+                "Takes over from dead consumers of queue %s: %d messages",
+                self._queue.name,
+                len(taken),
+            )
             self._took_over = True
             membership.adopt(taken)
         if not more:
@@ -274,7 +306,9 @@ class StreamsConsumer(dramatiq.Consumer):
         membership.asked()
         self._work.clear()
         self._suspects.clear()
-        handed = membership.handed_ids()  # before asking: what is settled meanwhile must not look as if it were new
+        handed = (
+            membership.handed_ids()
+        )  # before asking: what is settled meanwhile must not look as if it were new
         entries: list[tuple[Entry, bool]] = []
         gone: list[bytes] = []
         after = b""
@@ -286,7 +320,9 @@ class StreamsConsumer(dramatiq.Consumer):
                 if not fields or is_tick(fields):
                     gone.append(entry_id)
                     continue
-                entry = self._fetch_again(entry_id, times, fields, adopted=entry_id in membership.adopted)
+                entry = self._fetch_again(
+                    entry_id, times, fields, adopted=entry_id in membership.adopted
+                )
                 if entry is not None:
                     entries.append(entry)
             if not more:
@@ -296,7 +332,9 @@ class StreamsConsumer(dramatiq.Consumer):
             self._queue.ack(self._client, membership.name, gone)
         self._work.extend(merge_entries(entries, self._limits))
 
-    def _fetch_again(self, entry_id: bytes, times: int, fields: Fields, *, adopted: bool) -> tuple[Entry, bool] | None:
+    def _fetch_again(
+        self, entry_id: bytes, times: int, fields: Fields, *, adopted: bool
+    ) -> tuple[Entry, bool] | None:
         """Return a pending entry and whether its start must be noted; None if it is buried."""
         entry = read_entry(entry_id, fields, times + 1 if adopted else times)
         if entry is None:
@@ -311,9 +349,22 @@ class StreamsConsumer(dramatiq.Consumer):
 
     def _bury(self, entry_id: bytes, delivery: int, reason: str, actor: str) -> None:
         membership = self._membership
-        _logger.error("Message %s of queue %s is dead after delivery %d: %s", entry_id.decode(), self._queue.name, delivery, reason)
+        _logger.error(
+            "Message %s of queue %s is dead after delivery %d: %s",
+            entry_id.decode(),
+            self._queue.name,
+            delivery,
+            reason,
+        )
         verdict = Verdict(entry_id, delivery, None)
-        self._queue.reject(self._client, membership.name, [verdict], reason=reason, actor=actor, settings=membership.settings)
+        self._queue.reject(
+            self._client,
+            membership.name,
+            [verdict],
+            reason=reason,
+            actor=actor,
+            settings=membership.settings,
+        )
         membership.started([entry_id])
 
     def _after_trouble(self, error: BaseException) -> None:

@@ -32,14 +32,20 @@ class DeadLetter:
     ids: bytes
 
 
-def list_dead(client: "redis.Redis", queue: Queue, after: str, limit: int, reason: str = "", actor: str = "") -> list[DeadLetter]:
+def list_dead(
+    client: "redis.Redis", queue: Queue, after: str, limit: int, reason: str = "", actor: str = ""
+) -> list[DeadLetter]:
     """Return up to `limit` dead letters after an id, in order of death; of a reason and an actor if given."""
     page = PAGE if reason or actor else min(limit, PAGE)
     found: list[DeadLetter] = []
     while True:
         rows: Any = client.xrange(queue.keys.dead, min=f"({after}" if after else "-", count=page)
         letters = [_read(entry_id, fields) for entry_id, fields in rows]
-        found += [each for each in letters if (not reason or each.reason == reason) and (not actor or each.actor == actor)]
+        found += [
+            each
+            for each in letters
+            if (not reason or each.reason == reason) and (not actor or each.actor == actor)
+        ]
         if len(found) >= limit or len(rows) < page:
             return found[:limit]
         after = letters[-1].id

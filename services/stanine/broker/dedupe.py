@@ -42,21 +42,29 @@ class Dedupe:
     period_ms: int
 
 
-def dedupe_of(message: "dramatiq.Message[Any]", actor: "dramatiq.Actor[Any, Any] | None", delay: int | None) -> Dedupe | None:
+def dedupe_of(
+    message: "dramatiq.Message[Any]", actor: "dramatiq.Actor[Any, Any] | None", delay: int | None
+) -> Dedupe | None:
     """Return how a message is deduplicated, None if it is not. Raises DedupeRefused."""
     declared = actor.options if actor else {}
     mode, key = message.options.get(MODE, declared.get(MODE)), message.options.get(KEY)
     period = message.options.get(PERIOD, declared.get(PERIOD))
     if mode is None and key is None:
         if PERIOD in message.options:
-            raise DedupeRefused(f"a message to {message.actor_name!r} has dedupe_ms but neither dedupe nor dedupe_key")
+            raise DedupeRefused(
+                f"a message to {message.actor_name!r} has dedupe_ms but neither dedupe nor dedupe_key"
+            )
         return None
     mode = SIMPLE if mode is None else mode
     check_mode(message.actor_name, mode, period)
     if key is not None and not isinstance(key, str):
-        raise DedupeRefused(f"the dedupe_key of a message to {message.actor_name!r} is a text, not {type(key).__name__}")
+        raise DedupeRefused(
+            f"the dedupe_key of a message to {message.actor_name!r} is a text, not {type(key).__name__}"
+        )
     if mode == DEBOUNCE and delay is not None:
-        raise DedupeRefused(f"a debounced message to {message.actor_name!r} waits dedupe_ms: it has no delay beside that")
+        raise DedupeRefused(
+            f"a debounced message to {message.actor_name!r} waits dedupe_ms: it has no delay beside that"
+        )
     return Dedupe(mode, _digest(message, key), period or 0)
 
 
@@ -68,7 +76,9 @@ def check_mode(actor_name: str, mode: object, period: object) -> None:
         if mode != SIMPLE:
             raise DedupeRefused(f"{actor_name!r}: dedupe={mode!r} needs dedupe_ms")
     elif isinstance(period, bool) or not isinstance(period, int) or not 1 <= period <= LONGEST_MS:
-        raise DedupeRefused(f"{actor_name!r}: dedupe_ms is a whole number from 1 to {LONGEST_MS}, not {period!r}")
+        raise DedupeRefused(
+            f"{actor_name!r}: dedupe_ms is a whole number from 1 to {LONGEST_MS}, not {period!r}"
+        )
 
 
 def _digest(message: "dramatiq.Message[Any]", key: str | None) -> bytes:

@@ -55,7 +55,11 @@ class Enqueueing:
         """
         if isinstance(message, StreamProxy):
             return self._defer(message, delay)
-        return message if self.enqueue_unique(message, delay=delay) else message.copy(options={DUPLICATE: True})
+        return (
+            message
+            if self.enqueue_unique(message, delay=delay)
+            else message.copy(options={DUPLICATE: True})
+        )
 
     def enqueue_unique(self, message: Message, *, delay: int | None = None) -> bool:
         """Enqueue a message as `enqueue` does; return whether it was taken: False if it is a duplicate by its deduplication key."""
@@ -73,7 +77,9 @@ class Enqueueing:
         taken = await self.enqueue_many_async([message], delay=delay)
         return message if taken else message.copy(options={DUPLICATE: True})
 
-    async def enqueue_many_async(self, messages: Iterable[Message], *, delay: int | None = None) -> int:
+    async def enqueue_many_async(
+        self, messages: Iterable[Message], *, delay: int | None = None
+    ) -> int:
         """Enqueue messages from asyncio; as `enqueue_many`."""
         taken, client = 0, await self._async_clients.use()
         for chunk in self._chunks(messages, delay):
@@ -120,7 +126,9 @@ class Enqueueing:
         """Announce what was taken; return how many messages that are."""
         wait, *taken = answer if chunk.has_keys else (answer,)
         if int(wait) == SHUT:
-            raise QueueDraining(f"queue {chunk.queue.name} is draining: it takes new messages again when it is resumed")
+            raise QueueDraining(
+                f"queue {chunk.queue.name} is draining: it takes new messages again when it is resumed"
+            )
         if chunk.is_delayed or chunk.has_keys:
             self.keeper.expect(chunk.queue, int(wait))
         taken = taken or [1] * len(chunk.messages)
@@ -128,19 +136,30 @@ class Enqueueing:
             if new:
                 self.emit_after("enqueue", message, delay)
             else:
-                self.logger.debug("Message %r to %s is a duplicate and was not taken.", message.message_id, message.actor_name)
+                self.logger.debug(
+                    "Message %r to %s is a duplicate and was not taken.",
+                    message.message_id,
+                    message.actor_name,
+                )
         return sum(map(int, taken))
 
     def _defer(self, proxy: StreamProxy, delay: int | None) -> Message:
         if proxy.is_batch:
-            return proxy.message  # a failed batch is split when it is settled; Retries does not act on it
+            return (
+                proxy.message
+            )  # a failed batch is split when it is settled; Retries does not act on it
         more = {}
         if "traceback" in proxy.options:
             # Texts and tracebacks of exceptions may hold what people answered; the type is enough to find the fault in the logs.
             error = proxy._exception  # noqa: SLF001 - Dramatiq keeps it there for brokers
             more["traceback"] = type(error).__name__ if error is not None else ""
         self.emit_before("enqueue", proxy.message, delay)
-        proxy.deferral = (without_options(proxy.message, (TRACE_OPTION, "traceback", *proxy.lent), **more).encode(), max(0, delay or 0))
+        proxy.deferral = (
+            without_options(
+                proxy.message, (TRACE_OPTION, "traceback", *proxy.lent), **more
+            ).encode(),
+            max(0, delay or 0),
+        )
         self.emit_after("enqueue", proxy.message, delay)
         return proxy.message
 

@@ -77,7 +77,11 @@ def read_head(data: bytes) -> tuple[str, str]:
         plain = json.loads(data)
     except RecursionError as error:
         raise ValueError("the head of a batch message is not nested") from error
-    if not isinstance(plain, dict) or not isinstance(plain.get("queue"), str) or not isinstance(plain.get("actor"), str):
+    if (
+        not isinstance(plain, dict)
+        or not isinstance(plain.get("queue"), str)
+        or not isinstance(plain.get("actor"), str)
+    ):
         raise ValueError("the head of a batch message names its queue and its actor")  # noqa: TRY004 - like broken JSON
     return plain["queue"], plain["actor"]
 

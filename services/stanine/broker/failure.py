@@ -30,11 +30,15 @@ def split(
     verdicts = []
     for start in range(0, len(entry_ids), size):
         pause = delay_ms if delay_ms is not None else backoff_ms(delivery, settings, uniform)
-        verdicts += [Verdict(entry_id, delivery, pause) for entry_id in entry_ids[start : start + size]]
+        verdicts += [
+            Verdict(entry_id, delivery, pause) for entry_id in entry_ids[start : start + size]
+        ]
     return verdicts
 
 
-def backoff_ms(delivery: int, settings: QueueSettings, uniform: Callable[[float, float], float]) -> int:
+def backoff_ms(
+    delivery: int, settings: QueueSettings, uniform: Callable[[float, float], float]
+) -> int:
     """Return the pause after the `delivery`-th failure: doubled each time, jittered, within the queue's limits."""
     least, most = settings.batch_backoff_ms
     return max(1, int(min(least * 2 ** min(delivery - 1, 40), most) * uniform(*JITTER)))

@@ -28,7 +28,14 @@ Actors = Mapping[str, "dramatiq.Actor[Any, Any]"]
 class Fetching:
     """Reads for one consumer. `stopping` ends what it waits for."""
 
-    def __init__(self, queue_name: str, client: "redis.Redis", reader: Reader, actors: Actors, stopping: threading.Event) -> None:
+    def __init__(
+        self,
+        queue_name: str,
+        client: "redis.Redis",
+        reader: Reader,
+        actors: Actors,
+        stopping: threading.Event,
+    ) -> None:
         self._queue_name = queue_name
         self._client = client
         self._reader = reader
@@ -42,7 +49,9 @@ class Fetching:
         """Give the connection back."""
         self._reader.close()
 
-    def read(self, membership: ConsumerLease, free: int, block: float, succeeded: Callable[[], None]) -> "list[tuple[bytes, Fields]]":
+    def read(
+        self, membership: ConsumerLease, free: int, block: float, succeeded: Callable[[], None]
+    ) -> "list[tuple[bytes, Fields]]":
         """Return new entries for up to `free` calls, waiting at most `block` seconds for the first.
 
         `succeeded` is called when the server has taken a command that changes something: then it works.
@@ -55,7 +64,9 @@ class Fetching:
             return rows
         room = Room(free, self._smallest(membership)) if merges and has_plain else Room(0, 1)
         try:
-            fetched = self._reader.fetch(membership.queue.fetch_command(membership.name, count, room, block_ms))
+            fetched = self._reader.fetch(
+                membership.queue.fetch_command(membership.name, count, room, block_ms)
+            )
         except redis.ResponseError as error:
             if not is_function_missing(error):
                 raise
@@ -89,7 +100,9 @@ class Fetching:
         """Return the room for `calls` calls with entries that dead consumers held: of a batch, they are merged in small parts."""
         return Room(calls, min(SECOND_PART, self._smallest(membership)))
 
-    def _wait(self, membership: ConsumerLease, fetched: Fetched, block_ms: int) -> "list[tuple[bytes, Fields]]":
+    def _wait(
+        self, membership: ConsumerLease, fetched: Fetched, block_ms: int
+    ) -> "list[tuple[bytes, Fields]]":
         """Wait for the rate if there is work, for work if there is none, for the bell if another does that."""
         if fetched.waits_for_bell:
             try:
@@ -112,12 +125,22 @@ class Fetching:
         return self._kinds_known
 
     def _find_kinds(self) -> tuple[bool, bool]:
-        batch = [actor.options.get("batch") is not None for actor in list(self._actors.values()) if actor.queue_name == self._queue_name]
+        batch = [
+            actor.options.get("batch") is not None
+            for actor in list(self._actors.values())
+            if actor.queue_name == self._queue_name
+        ]
         return any(batch), not all(batch)
 
     def _bounds(self, membership: ConsumerLease) -> list[int]:
-        actors = [actor for actor in list(self._actors.values()) if actor.queue_name == self._queue_name]
-        return [bound.max_messages for bound in (limits_of(actor, membership.settings) for actor in actors) if bound]
+        actors = [
+            actor for actor in list(self._actors.values()) if actor.queue_name == self._queue_name
+        ]
+        return [
+            bound.max_messages
+            for bound in (limits_of(actor, membership.settings) for actor in actors)
+            if bound
+        ]
 
     def _largest(self, membership: ConsumerLease) -> int:
         return max(self._bounds(membership), default=1)

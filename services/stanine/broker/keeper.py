@@ -47,7 +47,9 @@ class LeaseKeeper:
             self._beats[membership] = 0.0
             if self._thread is None:
                 self._stopped = False
-                self._thread = threading.Thread(target=self._run, name="stanine-broker-keeper", daemon=True)
+                self._thread = threading.Thread(
+                    target=self._run, name="stanine-broker-keeper", daemon=True
+                )
                 self._thread.start()
             self._wake.notify()
 
@@ -129,7 +131,9 @@ class LeaseKeeper:
 
     def _promote(self, client: "redis.Redis", queue: Queue) -> None:
         with self._wake:
-            self._due.pop(queue, None)  # before asking: what is expected while the answer is on its way must stay
+            self._due.pop(
+                queue, None
+            )  # before asking: what is expected while the answer is on its way must stay
         try:
             wait = queue.promote(client)
         except BaseException:
@@ -142,14 +146,20 @@ class LeaseKeeper:
         beat = queue.beat(client, membership.name, membership.settings)
         if not beat.alive:
             if membership in self._beats:
-                _logger.warning("Consumer %s of queue %s was taken over: it registers anew", membership.name, queue.name)
+                _logger.warning(
+                    "Consumer %s of queue %s was taken over: it registers anew",
+                    membership.name,
+                    queue.name,
+                )
             self.forget(membership)
             membership.lose()
             return
         self._apply(membership, beat.settings)
         with self._wake:
             if membership in self._beats:
-                self._beats[membership] = time.monotonic() + min(BEAT_INTERVAL, membership.settings.lease_ms / 3000)
+                self._beats[membership] = time.monotonic() + min(
+                    BEAT_INTERVAL, membership.settings.lease_ms / 3000
+                )
         self.expect(queue, beat.wait_ms)
         if not beat.heirs:
             membership.note_orphans(None)

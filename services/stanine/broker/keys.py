@@ -23,7 +23,14 @@ def queue_keys(namespace: str, queue: str) -> QueueKeys:
     may write a record and its message at once. Otherwise the queue's name is the tag.
     """
     base = f"{namespace}:q:{queue}" if "{" in namespace else f"{namespace}:{{{queue}}}"
-    return QueueKeys(f"{base}:ready", f"{base}:delayed", f"{base}:dead", f"{base}:leases", f"{base}:settings", f"{base}:bell")
+    return QueueKeys(
+        f"{base}:ready",
+        f"{base}:delayed",
+        f"{base}:dead",
+        f"{base}:leases",
+        f"{base}:settings",
+        f"{base}:bell",
+    )
 
 
 def libraries_key(namespace: str) -> str:

@@ -40,10 +40,16 @@ class Streams(Middleware):
         """Lend a message that failed the queue's word on retries, where neither it nor its actor has one. Runs before Retries."""
         if exception is not None and isinstance(message, StreamProxy) and not message.is_batch:
             settings = message.membership.settings
-            words = {"max_retries": settings.max_retries, "min_backoff": settings.backoff_min_ms, "max_backoff": settings.backoff_max_ms}
+            words = {
+                "max_retries": settings.max_retries,
+                "min_backoff": settings.backoff_min_ms,
+                "max_backoff": settings.backoff_max_ms,
+            }
             actor = broker.actors.get(message.actor_name)
             own = message.options.keys() | (actor.options.keys() if actor else set())
-            message.lent = tuple(name for name, value in words.items() if value is not None and name not in own)
+            message.lent = tuple(
+                name for name, value in words.items() if value is not None and name not in own
+            )
             message.options.update({name: words[name] for name in message.lent})
 
     def before_worker_boot(self, broker: "dramatiq.Broker", worker: "dramatiq.Worker") -> None:

@@ -29,14 +29,18 @@ def open_part(part: Part, membership: ConsumerLease) -> StreamProxy:
         actor_name=read_head(part.head)[1],
         args=(),
         kwargs={part.limits.argument: b"".join(part.chunks)},
-        options={"traceparents": [trace.decode("ascii", "replace") for trace in part.traces]} if part.traces else {},
+        options={"traceparents": [trace.decode("ascii", "replace") for trace in part.traces]}
+        if part.traces
+        else {},
         message_id=part.entry_ids[0].decode(),
         message_timestamp=part.created,
     )
     return StreamProxy(message, membership, part.entry_ids, part.delivery, None)
 
 
-def open_entry(entry: Entry, membership: ConsumerLease, actors: "Mapping[str, dramatiq.Actor[Any, Any]]") -> StreamProxy | Unusable:
+def open_entry(
+    entry: Entry, membership: ConsumerLease, actors: "Mapping[str, dramatiq.Actor[Any, Any]]"
+) -> StreamProxy | Unusable:
     """Return the message of one entry. One for an unknown actor is returned, too: rejecting it is the Worker's part."""
     if entry.ids is not None:
         return _without_batch_actor(entry, membership, actors)
@@ -53,33 +57,47 @@ def open_entry(entry: Entry, membership: ConsumerLease, actors: "Mapping[str, dr
         return _batch_of_one(entry, message, argument, membership)
     if message.queue_name != queue_name:
         message = message.copy(queue_name=queue_name)  # the Worker settles by this name
-    message.options.pop("eta", None)  # it is due, or it would not be here; with an eta the Worker would keep it in memory
+    message.options.pop(
+        "eta", None
+    )  # it is due, or it would not be here; with an eta the Worker would keep it in memory
     if entry.trace:
         message.options[TRACE_OPTION] = entry.trace.decode("ascii", "replace")
     return StreamProxy(message, membership, [entry.id], entry.delivery, entry)
 
 
-def _batch_of_one(entry: Entry, message: Any, argument: str, membership: ConsumerLease) -> StreamProxy | Unusable:
+def _batch_of_one(
+    entry: Entry, message: Any, argument: str, membership: ConsumerLease
+) -> StreamProxy | Unusable:
     """Return a message to a batch actor that was encoded whole: by a producer that does not know the actor, in an encoding for bytes."""
     ids = message.kwargs.get(argument)
     if message.args or len(message.kwargs) != 1 or not isinstance(ids, bytes):
         return Unusable(entry, "NotABatchMessage", message.actor_name)
     options = {"traceparents": [entry.trace.decode("ascii", "replace")]} if entry.trace else {}
     name = membership.queue.name
-    made: dramatiq.Message[Any] = dramatiq.Message(name, message.actor_name, (), {argument: ids}, options, entry.id.decode(), entry.created)
+    made: dramatiq.Message[Any] = dramatiq.Message(
+        name, message.actor_name, (), {argument: ids}, options, entry.id.decode(), entry.created
+    )
     return StreamProxy(made, membership, [entry.id], entry.delivery, None)
 
 
 def _is_sound(message: Any) -> bool:
     """Tell whether the parts that are looked at before an actor runs have their types: whoever may write here may write anything."""
-    named = isinstance(message.queue_name, str) and isinstance(message.actor_name, str) and isinstance(message.message_id, str)
+    named = (
+        isinstance(message.queue_name, str)
+        and isinstance(message.actor_name, str)
+        and isinstance(message.message_id, str)
+    )
     return named and isinstance(message.kwargs, dict) and isinstance(message.options, dict)
 
 
 def actor_of(entry: Entry) -> str:
     """Return the actor's name in an entry, or nothing if it cannot be read."""
     try:
-        return read_head(entry.head)[1] if entry.ids is not None else str(dramatiq.Message.decode(entry.head).actor_name)
+        return (
+            read_head(entry.head)[1]
+            if entry.ids is not None
+            else str(dramatiq.Message.decode(entry.head).actor_name)
+        )
     except (ValueError, DecodeError):
         return ""
 
@@ -93,5 +111,7 @@ def _without_batch_actor(
         return Unusable(entry, "Undecodable")
     if actor_name in actors:
         return Unusable(entry, "NotABatchActor", actor_name)
-    message: dramatiq.Message[Any] = dramatiq.Message(membership.queue.name, actor_name, (), {}, {}, entry.id.decode(), entry.created)
+    message: dramatiq.Message[Any] = dramatiq.Message(
+        membership.queue.name, actor_name, (), {}, {}, entry.id.decode(), entry.created
+    )
     return StreamProxy(message, membership, [entry.id], entry.delivery, None)

@@ -58,10 +58,20 @@ class Operations:
         """
         unknown = values.keys() - {field.name for field in fields(QueueSettings)}
         if unknown:
-            raise BrokerSettingsInvalid([f"{name} is no setting of a queue" for name in sorted(unknown)])
+            raise BrokerSettingsInvalid(
+                [f"{name} is no setting of a queue" for name in sorted(unknown)]
+            )
         queue = self._queue(queue_name)
-        kept = {name: value for name, value in queue.read_settings(self.client).items() if name.decode() not in values}
-        given = {name.encode(): str(value).encode() for name, value in values.items() if value is not None}
+        kept = {
+            name: value
+            for name, value in queue.read_settings(self.client).items()
+            if name.decode() not in values
+        }
+        given = {
+            name.encode(): str(value).encode()
+            for name, value in values.items()
+            if value is not None
+        }
         settings = read_settings({**kept, **given}, self.defaults)
         queue.write_settings(self.client, values, overwrite=True)
         return settings
@@ -82,7 +92,9 @@ class Operations:
         """Set what a queue is to do; return what it was told before. Raises QueueManaged if that is for somebody else to say."""
         return self._queue(queue_name).set_state(self.client, state)
 
-    def note_handled(self, queue_name: str, manager: Manager, request: Literal["purge", "requeue"], token: str) -> None:
+    def note_handled(
+        self, queue_name: str, manager: Manager, request: Literal["purge", "requeue"], token: str
+    ) -> None:
         """Note that a manager's request at large was dealt with, for as long as it manages the queue (bootstrap.py, `Management`)."""
         self._queue(queue_name).note_handled(self.client, manager, request, token)
 
@@ -104,7 +116,15 @@ class Operations:
         for queue_name in self.queues:
             self.flush(queue_name)
 
-    def purge(self, queue_name: str, part: Part | str, *, reason: str = "", actor: str = "", token: str = "") -> int:
+    def purge(
+        self,
+        queue_name: str,
+        part: Part | str,
+        *,
+        reason: str = "",
+        actor: str = "",
+        token: str = "",
+    ) -> int:
         """Delete one part of a queue: `ready` (not what is in flight), `delayed`, or `dead` (all, or those of a reason and an actor).
 
         Returns how many messages that were. What comes after the call has begun is spared. `token`: see `carry_out`.
@@ -113,13 +133,21 @@ class Operations:
             raise ValueError(f"a queue has the parts ready, delayed and dead, not {part!r}")
         if part != "dead" and (reason or actor):
             raise ValueError("only dead letters are purged by reason or actor")
-        return self.carry_out(queue_name, f"purge {part}", reason=reason, actor=actor, token=token).count
+        return self.carry_out(
+            queue_name, f"purge {part}", reason=reason, actor=actor, token=token
+        ).count
 
-    def requeue_all_dead(self, queue_name: str, *, reason: str = "", actor: str = "", token: str = "") -> int:
+    def requeue_all_dead(
+        self, queue_name: str, *, reason: str = "", actor: str = "", token: str = ""
+    ) -> int:
         """Put all dead letters (or those of a reason and an actor) back; one that dies again meanwhile stays dead. Returns how many."""
-        return self.carry_out(queue_name, "requeue dead", reason=reason, actor=actor, token=token).count
+        return self.carry_out(
+            queue_name, "requeue dead", reason=reason, actor=actor, token=token
+        ).count
 
-    def carry_out(self, queue_name: str, action: str, *, reason: str = "", actor: str = "", token: str = "") -> Outcome:
+    def carry_out(
+        self, queue_name: str, action: str, *, reason: str = "", actor: str = "", token: str = ""
+    ) -> Outcome:
         """Carry out `purge ready`, `purge delayed`, `purge dead` or `requeue dead` as a request with a token.
 
         The same token never acts twice (the last 1,000 of a queue are remembered): sent again, the request goes on where it was
@@ -127,13 +155,23 @@ class Operations:
         """
         if token.startswith(ANONYMOUS):
             raise ValueError(f"a token does not begin with {ANONYMOUS!r}")
-        return self._queue(queue_name).carry_out(self.client, token or ANONYMOUS + secrets.token_hex(16), action, reason, actor)
+        return self._queue(queue_name).carry_out(
+            self.client, token or ANONYMOUS + secrets.token_hex(16), action, reason, actor
+        )
 
     def recall(self, queue_name: str, token: str, action: str) -> Outcome | None:
         """Return what the request with a token has come to, without carrying anything out; None if it is not (or no more) known."""
         return self._queue(queue_name).recall(self.client, token, action)
 
-    def dead_letters(self, queue_name: str, *, after: str = "", limit: int = 100, reason: str = "", actor: str = "") -> list[DeadLetter]:
+    def dead_letters(
+        self,
+        queue_name: str,
+        *,
+        after: str = "",
+        limit: int = 100,
+        reason: str = "",
+        actor: str = "",
+    ) -> list[DeadLetter]:
         """Return dead letters in order of death, at most `limit`, those after an id; of a reason and an actor if given."""
         return list_dead(self.client, self._queue(queue_name), after, limit, reason, actor)
 
@@ -147,7 +185,11 @@ class Operations:
 
     def requeue_dead(self, queue_name: str, ids: Sequence[str]) -> int:
         """Put dead letters back into the queue, their deliveries counted from none; return how many were there."""
-        return self._queue(queue_name).revive(self.client, [entry_id.encode() for entry_id in ids]) if ids else 0
+        return (
+            self._queue(queue_name).revive(self.client, [entry_id.encode() for entry_id in ids])
+            if ids
+            else 0
+        )
 
     def delete_dead(self, queue_name: str, ids: Sequence[str]) -> int:
         """Delete dead letters; return how many were there."""

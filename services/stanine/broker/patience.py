@@ -32,7 +32,9 @@ ACTOR_PATIENCE = 300.0
 PATIENCE = 10.0
 
 
-def connection_error(error: BaseException, client: "redis.Redis | None" = None) -> BrokerConnectionError:
+def connection_error(
+    error: BaseException, client: "redis.Redis | None" = None
+) -> BrokerConnectionError:
     """Return what Dramatiq is told when Redis fails: reason and remedy, nothing of the data."""
     if client is not None and classify(error) in FAILED_OVER:
         drop_idle_connections(client)
@@ -43,7 +45,9 @@ def connection_error(error: BaseException, client: "redis.Redis | None" = None) 
 class Backoff:
     """Growing, jittered pauses, and one log line when trouble begins, changes or ends. Safe from several threads, which share both."""
 
-    def __init__(self, logger: logging.Logger, doing: str, client: "redis.Redis | None" = None) -> None:
+    def __init__(
+        self, logger: logging.Logger, doing: str, client: "redis.Redis | None" = None
+    ) -> None:
         self._logger = logger
         self._doing = doing
         self._client = client
@@ -60,7 +64,12 @@ class Backoff:
             longest = PAUSE_PERMANENT if problem.permanent else PAUSE_MAX
             self._pause = min(longest, self._pause * 2)
         if is_news:
-            self._logger.log(logging.ERROR if problem.permanent else logging.WARNING, "%s failed: %s", self._doing, problem)
+            self._logger.log(
+                logging.ERROR if problem.permanent else logging.WARNING,
+                "%s failed: %s",
+                self._doing,
+                problem,
+            )
         if problem in FAILED_OVER and self._client is not None:
             drop_idle_connections(self._client)
         return problem, pause
@@ -75,7 +84,13 @@ class Backoff:
             self._logger.warning("%s works again after %s", self._doing, reason)
 
 
-def patiently(operation: Callable[[], T], backoff: Backoff, *, patience: float = PATIENCE, closing: threading.Event | None = None) -> T:
+def patiently(
+    operation: Callable[[], T],
+    backoff: Backoff,
+    *,
+    patience: float = PATIENCE,
+    closing: threading.Event | None = None,
+) -> T:
     """Run an operation that may safely be repeated until it works or `patience` seconds are over.
 
     Raises BrokerConnectionError then, and at once for what waiting cannot mend. With `closing`, only when that is set: whatever it is, it

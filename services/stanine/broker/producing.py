@@ -62,13 +62,17 @@ class Chunk:
         return self.queue.delay_command(call, delayed)
 
 
-def make_entry(message: Message, actor: "dramatiq.Actor[Any, Any] | None", delay: int | None = None) -> NewEntry:
+def make_entry(
+    message: Message, actor: "dramatiq.Actor[Any, Any] | None", delay: int | None = None
+) -> NewEntry:
     """Return what is appended for a message; `actor` is its actor if that is declared here.
 
     Raises BatchRefused if a batch actor's message carries more than its ids, DedupeRefused if its deduplication cannot be done.
     """
     trace = message.options.get(TRACE_OPTION) or ""
-    bare = without_options(message, (TRACE_OPTION, *DEDUPE_OPTIONS, DUPLICATE))  # what deduplicates is done with when the message is taken
+    bare = without_options(
+        message, (TRACE_OPTION, *DEDUPE_OPTIONS, DUPLICATE)
+    )  # what deduplicates is done with when the message is taken
     argument = actor.options.get("batch") if actor else None
     ids = ids_of(bare, argument) if argument is not None or actor is None else None
     if ids is not None:
@@ -85,5 +89,11 @@ def without_options(message: Message, names: Sequence[str], **more: Any) -> Mess
         return message
     options = {name: value for name, value in message.options.items() if name not in names} | more
     return dramatiq.Message(
-        message.queue_name, message.actor_name, message.args, message.kwargs, options, message.message_id, message.message_timestamp
+        message.queue_name,
+        message.actor_name,
+        message.args,
+        message.kwargs,
+        options,
+        message.message_id,
+        message.message_timestamp,
     )

@@ -16,7 +16,12 @@ class StreamProxy(dramatiq.MessageProxy):
     """A message in flight: one entry, or the merged entries of a batch."""
 
     def __init__(
-        self, message: "dramatiq.Message[Any]", membership: "ConsumerLease", entry_ids: list[bytes], delivery: int, entry: "Entry | None"
+        self,
+        message: "dramatiq.Message[Any]",
+        membership: "ConsumerLease",
+        entry_ids: list[bytes],
+        delivery: int,
+        entry: "Entry | None",
     ) -> None:
         super().__init__(message)
         self.membership = membership

@@ -29,7 +29,19 @@ class Reader:
 
         Raises RedisError or OSError, after which the server may have handed out entries whose reply was lost.
         """
-        words = ("XREADGROUP", "GROUP", GROUP, consumer, "COUNT", count, "BLOCK", max(1, block_ms), "STREAMS", self._key, ">")
+        words = (
+            "XREADGROUP",
+            "GROUP",
+            GROUP,
+            consumer,
+            "COUNT",
+            count,
+            "BLOCK",
+            max(1, block_ms),
+            "STREAMS",
+            self._key,
+            ">",
+        )
         reply = self._exchange(words, block_ms)
         if not reply:
             return []
@@ -42,11 +54,27 @@ class Reader:
 
     def wait_for_more(self, last_id: bytes, block_ms: int) -> None:
         """Wait until there is an entry after `last_id`, at most `block_ms`; takes none."""
-        self._exchange(("XREAD", "COUNT", 1, "BLOCK", max(1, block_ms), "STREAMS", self._key, last_id), block_ms)
+        self._exchange(
+            ("XREAD", "COUNT", 1, "BLOCK", max(1, block_ms), "STREAMS", self._key, last_id),
+            block_ms,
+        )
 
     def wait_for_bell(self, bell: str, block_ms: int) -> None:
         """Wait until it rings for this consumer, one of those that wait, at most `block_ms`."""
-        words = ("XREADGROUP", "GROUP", GROUP, WAITING, "COUNT", 1, "BLOCK", max(1, block_ms), "NOACK", "STREAMS", bell, ">")
+        words = (
+            "XREADGROUP",
+            "GROUP",
+            GROUP,
+            WAITING,
+            "COUNT",
+            1,
+            "BLOCK",
+            max(1, block_ms),
+            "NOACK",
+            "STREAMS",
+            bell,
+            ">",
+        )
         self._exchange(words, block_ms)
 
     def _exchange(self, words: "tuple[Argument, ...]", block_ms: int) -> Any:
@@ -54,7 +82,9 @@ class Reader:
             self._connection = self._pool.get_connection()
         try:
             self._connection.send_command(*words)
-            return self._connection.read_response(disable_decoding=True, timeout=block_ms / 1000 + ANSWER_TIMEOUT)
+            return self._connection.read_response(
+                disable_decoding=True, timeout=block_ms / 1000 + ANSWER_TIMEOUT
+            )
         except BaseException:
             self.close()
             raise

@@ -23,7 +23,15 @@ RANGES: dict[str, tuple[int, int]] = {
 }
 #: Settings that may be None.
 _OPTIONAL = frozenset(
-    {"max_retries", "backoff_min_ms", "backoff_max_ms", "batch_max_messages", "batch_max_bytes", "rate_messages", "rate_burst"}
+    {
+        "max_retries",
+        "backoff_min_ms",
+        "backoff_max_ms",
+        "batch_max_messages",
+        "batch_max_bytes",
+        "rate_messages",
+        "rate_burst",
+    }
 )
 #: Milliseconds: first and longest pause before parts of a failed batch run again, where the queue says nothing.
 BACKOFF_MIN_MS, BACKOFF_MAX_MS = 1_000, 300_000
@@ -61,7 +69,11 @@ class QueueSettings:
             value = getattr(self, name)
             if value is None and name in _OPTIONAL:
                 continue
-            if isinstance(value, bool) or not isinstance(value, int) or not lowest <= value <= highest:
+            if (
+                isinstance(value, bool)
+                or not isinstance(value, int)
+                or not lowest <= value <= highest
+            ):
                 faults.append(f"{name} is {value!r}, not a whole number from {lowest} to {highest}")
         least, most = self.backoff_min_ms, self.backoff_max_ms
         if not faults and least is not None and most is not None and least > most:
@@ -78,7 +90,9 @@ class QueueSettings:
     def batch_backoff_ms(self) -> tuple[int, int]:
         """The first and the longest pause before parts of a failed batch run again."""
         least = BACKOFF_MIN_MS if self.backoff_min_ms is None else self.backoff_min_ms
-        return least, max(least, BACKOFF_MAX_MS) if self.backoff_max_ms is None else self.backoff_max_ms
+        return least, max(
+            least, BACKOFF_MAX_MS
+        ) if self.backoff_max_ms is None else self.backoff_max_ms
 
     def as_fields(self) -> dict[str, int]:
         """Return the hash's fields; what is None is absent."""

@@ -29,7 +29,12 @@ _logger = logging.getLogger(__name__)
 class Settler:
     """Settles for one broker. Waits for the server; raises BrokerConnectionError if the broker is closed meanwhile."""
 
-    def __init__(self, client: "redis.Redis", keeper: LeaseKeeper, actors: "Mapping[str, dramatiq.Actor[Any, Any]]") -> None:
+    def __init__(
+        self,
+        client: "redis.Redis",
+        keeper: LeaseKeeper,
+        actors: "Mapping[str, dramatiq.Actor[Any, Any]]",
+    ) -> None:
         self._client = client
         self._actors = actors
         self._keeper = keeper
@@ -46,7 +51,9 @@ class Settler:
         working.set(False)
         membership = proxy.membership
         if not membership.lost:
-            settled = self._patiently(membership, lambda: self._settle_once(proxy, rejected=rejected))
+            settled = self._patiently(
+                membership, lambda: self._settle_once(proxy, rejected=rejected)
+            )
             if settled == FENCED:
                 membership.lose()
         membership.take_back(proxy)
@@ -67,18 +74,28 @@ class Settler:
         kept = {entry_id for entry_id, _ in crashed}
         earlier = [pair for proxy in proxies for pair in _uncounted(proxy) if pair[0] not in kept]
         if earlier:
-            self._patiently(membership, lambda: membership.queue.release(self._client, membership.name, earlier))
+            self._patiently(
+                membership, lambda: membership.queue.release(self._client, membership.name, earlier)
+            )
         if crashed:  # a new entry would begin its count anew; so it stays pending, uncounted, and free once this consumer has left
-            self._patiently(membership, lambda: membership.queue.start(self._client, membership.name, crashed))
+            self._patiently(
+                membership, lambda: membership.queue.start(self._client, membership.name, crashed)
+            )
 
     def _settle_once(self, proxy: StreamProxy, *, rejected: bool) -> int:
         membership, queue = proxy.membership, proxy.membership.queue
         error = proxy._exception  # noqa: SLF001 - Dramatiq keeps it there for brokers
-        if proxy.is_batch and error is not None and not isinstance(error, SkipMessage | ActorNotFound):
+        if (
+            proxy.is_batch
+            and error is not None
+            and not isinstance(error, SkipMessage | ActorNotFound)
+        ):
             if isinstance(error, Shutdown):
                 return queue.release(self._client, membership.name, _uncounted(proxy))
             delay = error.delay if isinstance(error, Retry) else None
-            verdicts = split(proxy.entry_ids, proxy.delivery, membership.settings, random.uniform, delay)
+            verdicts = split(
+                proxy.entry_ids, proxy.delivery, membership.settings, random.uniform, delay
+            )
         elif rejected:
             verdicts = [Verdict(entry_id, proxy.delivery, None) for entry_id in proxy.entry_ids]
         elif proxy.deferral is not None and proxy.entry is not None:
@@ -92,7 +109,12 @@ class Settler:
             return queue.ack(self._client, membership.name, proxy.entry_ids)
         reason = type(error).__name__ if error is not None else "Rejected"
         settled, wait = queue.reject(
-            self._client, membership.name, verdicts, reason=reason, actor=proxy.actor_name, settings=membership.settings
+            self._client,
+            membership.name,
+            verdicts,
+            reason=reason,
+            actor=proxy.actor_name,
+            settings=membership.settings,
         )
         if any(verdict.delay_ms is None for verdict in verdicts):
             # Where giving up is what the actor asked for, Dramatiq says so, and at a level that wakes nobody.
@@ -104,11 +126,17 @@ class Settler:
 
     def _patiently(self, membership: ConsumerLease, operation: "Callable[[], Any]") -> Any:
         name = membership.queue.name
-        backoff = self._backoffs.get(name) or self._backoffs.setdefault(name, Backoff(_logger, f"Settling on queue {name}", self._client))
+        backoff = self._backoffs.get(name) or self._backoffs.setdefault(
+            name, Backoff(_logger, f"Settling on queue {name}", self._client)
+        )
         return patiently(operation, backoff, closing=self._closing)
 
 
-def _is_expected(proxy: StreamProxy, actors: "Mapping[str, dramatiq.Actor[Any, Any]]", error: BaseException | None) -> bool:
+def _is_expected(
+    proxy: StreamProxy,
+    actors: "Mapping[str, dramatiq.Actor[Any, Any]]",
+    error: BaseException | None,
+) -> bool:
     """Tell whether a message was given up as its actor asked for: it is too old (`max_age`), or it raised what it `throws`."""
     if isinstance(error, SkipMessage):
         return True

@@ -72,14 +72,18 @@ class StreamsBroker(Enqueueing, Operations, dramatiq.Broker):
             raise ValueError("give the broker a url or a client")
         for given in (client, blocking_client, async_client):
             if given is not None and given.get_encoder().decode_responses:
-                raise ValueError("the broker's clients must not decode responses: its messages are bytes")
+                raise ValueError(
+                    "the broker's clients must not decode responses: its messages are bytes"
+                )
         self.url = url
         self.namespace = namespace
         self.defaults = QueueSettings(lease_ms=int(lease_seconds * 1000))
         self.queues: dict[str, Queue] = {}
         self._client = client
         self._blocking_client = blocking_client
-        self._async_clients = AsyncClients(async_client, lambda: clients.connect_async(self._address()))
+        self._async_clients = AsyncClients(
+            async_client, lambda: clients.connect_async(self._address())
+        )
         self._once_client: redis.Redis | None = None
         self._made: list[redis.Redis] = []
         self._lock = threading.RLock()
@@ -115,7 +119,9 @@ class StreamsBroker(Enqueueing, Operations, dramatiq.Broker):
         with self._lock:
             if self._blocking_client is None:
                 if self.url is not None:
-                    self._blocking_client = clients.connect_blocking(self.url, pool_size=self.max_queues)
+                    self._blocking_client = clients.connect_blocking(
+                        self.url, pool_size=self.max_queues
+                    )
                 else:
                     self._blocking_client = clients.blocking_twin(self.client)
                 self._made.append(self._blocking_client)
@@ -150,7 +156,9 @@ class StreamsBroker(Enqueueing, Operations, dramatiq.Broker):
 
     def _address(self) -> str:
         if self.url is None:
-            raise ValueError("this broker was made from clients without a url: give it the client that is missing, too")
+            raise ValueError(
+                "this broker was made from clients without a url: give it the client that is missing, too"
+            )
         return self.url
 
     # ------------------------------------------------------------------------------------------------------------ actors and queues
@@ -191,8 +199,12 @@ class StreamsBroker(Enqueueing, Operations, dramatiq.Broker):
         worker = self._worker_of(threading.current_thread())
         with self._lock:
             if len(self._consumers) >= self.max_queues:
-                raise _errors.BrokerConnectionError(f"this process reads {self.max_queues} queues already: raise the broker's max_queues")
-            membership = self._idle.pop((worker, queue_name), None) or ConsumerLease(self.queues[queue_name], self.defaults, worker)
+                raise _errors.BrokerConnectionError(
+                    f"this process reads {self.max_queues} queues already: raise the broker's max_queues"
+                )
+            membership = self._idle.pop((worker, queue_name), None) or ConsumerLease(
+                self.queues[queue_name], self.defaults, worker
+            )
             consumer = StreamsConsumer(self, membership, prefetch, timeout)
             self._consumers.append(consumer)
             return consumer
@@ -200,7 +212,9 @@ class StreamsBroker(Enqueueing, Operations, dramatiq.Broker):
     def join_queue(self, membership: ConsumerLease) -> None:
         """Register a membership in Redis and have it kept."""
         fields = membership.queue.join(self.client, membership.name, membership.settings)
-        with contextlib.suppress(BrokerSettingsInvalid):  # the keeper says so at its first beat; meanwhile the defaults hold
+        with contextlib.suppress(
+            BrokerSettingsInvalid
+        ):  # the keeper says so at its first beat; meanwhile the defaults hold
             membership.settings = read_settings(fields, membership.defaults)
             membership.follow(read_state(fields))
         self._look.once(self.client)
@@ -217,7 +231,9 @@ class StreamsBroker(Enqueueing, Operations, dramatiq.Broker):
                 self._memberships.remove(lost)
         return ConsumerLease(lost.queue, self.defaults, lost.worker)
 
-    def consumer_closed(self, consumer: StreamsConsumer, membership: ConsumerLease, *, stopping: bool) -> None:
+    def consumer_closed(
+        self, consumer: StreamsConsumer, membership: ConsumerLease, *, stopping: bool
+    ) -> None:
         """Forget a consumer; unless the Worker shuts down, its membership waits for the next."""
         with self._lock:
             if consumer in self._consumers:
@@ -230,7 +246,9 @@ class StreamsBroker(Enqueueing, Operations, dramatiq.Broker):
         if not isinstance(membership.worker, dramatiq.Worker):
             return threads - membership.outstanding
         with self._lock:
-            busy = sum(each.outstanding for each in self._memberships if each.worker is membership.worker)
+            busy = sum(
+                each.outstanding for each in self._memberships if each.worker is membership.worker
+            )
         return membership.worker.worker_threads - busy
 
     def stop_consumers(self, worker: object = EVERY) -> None:
@@ -246,18 +264,26 @@ class StreamsBroker(Enqueueing, Operations, dramatiq.Broker):
             leaving = [each for each in self._memberships if worker in (EVERY, each.worker)]
             self._memberships = [each for each in self._memberships if each not in leaving]
             self._idle = {key: each for key, each in self._idle.items() if each not in leaving}
-            self.workers = [each for each in self.workers if worker is not EVERY and each is not worker]
+            self.workers = [
+                each for each in self.workers if worker is not EVERY and each is not worker
+            ]
         for membership in leaving:
             self.keeper.forget(membership)
             try:
                 membership.queue.leave(self.client, membership.name)
             except TROUBLE as error:
-                self.logger.warning("Leaving queue %s failed: %s; its lease ends by itself", membership.queue.name, classify(error))
+                self.logger.warning(
+                    "Leaving queue %s failed: %s; its lease ends by itself",
+                    membership.queue.name,
+                    classify(error),
+                )
             membership.lose()
 
     def _worker_of(self, thread: threading.Thread) -> "dramatiq.Worker | None":
         """Return the Worker that a consumer thread belongs to; None for other threads."""
-        return next((each for each in self.workers if thread in list(each.consumers.values())), None)
+        return next(
+            (each for each in self.workers if thread in list(each.consumers.values())), None
+        )
 
     def close(self) -> None:
         """Leave every queue and close the connections this broker made."""
@@ -282,5 +308,7 @@ class StreamsBroker(Enqueueing, Operations, dramatiq.Broker):
         deadline = time.monotonic() + timeout / 1000 if timeout is not None else None
         while self._queue(queue_name).size(self.client):
             if deadline is not None and time.monotonic() > deadline:
-                raise _errors.QueueJoinTimeout(f"queue {queue_name} still has messages after {timeout} ms")
+                raise _errors.QueueJoinTimeout(
+                    f"queue {queue_name} still has messages after {timeout} ms"
+                )
             time.sleep(JOIN_INTERVAL)

@@ -21,7 +21,13 @@ GROUPS = frozenset({"queues", "config", "keys", "tokens"})
 
 def make_app(wanted: Sequence[str]) -> typer.Typer:
     """Return the application with some of the commands."""
-    app = typer.Typer(name="stanine", help=_HELP, no_args_is_help=True, pretty_exceptions_enable=False, rich_markup_mode=None)
+    app = typer.Typer(
+        name="stanine",
+        help=_HELP,
+        no_args_is_help=True,
+        pretty_exceptions_enable=False,
+        rich_markup_mode=None,
+    )
     app.callback()(_hold_options)
     for name in wanted:
         module = importlib.import_module(f"stanine.cli.commands.{name}")
@@ -39,6 +45,11 @@ def _show_version(wanted: bool) -> None:
 
 
 def _hold_options(
-    version: Annotated[bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Print the version and end.")] = False,
+    version: Annotated[
+        bool,
+        typer.Option(
+            "--version", callback=_show_version, is_eager=True, help="Print the version and end."
+        ),
+    ] = False,
 ) -> None:
     """Hold the options that come before the command."""

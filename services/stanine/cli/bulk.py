@@ -36,7 +36,9 @@ class Answer(NamedTuple):
     repeated: bool = False
 
 
-def send_all(api: Api, instrument: str, submissions: Iterable[Submission]) -> Iterator[tuple[Submission, Answer | None]]:
+def send_all(
+    api: Api, instrument: str, submissions: Iterable[Submission]
+) -> Iterator[tuple[Submission, Answer | None]]:
     """Yield every submission in order with its answer, None for one that was faulty before it could be sent.
 
     Raises what `Api.request` raises, UnavailableError too if lines keep being refused for the moment.
@@ -73,7 +75,9 @@ def _batches(submissions: Iterable[Submission]) -> Iterator[list[Submission]]:
         yield batch
 
 
-def _pair(batch: list[Submission], future: "Future[list[Answer]]") -> Iterator[tuple[Submission, Answer | None]]:
+def _pair(
+    batch: list[Submission], future: "Future[list[Answer]]"
+) -> Iterator[tuple[Submission, Answer | None]]:
     answers = iter(future.result())
     for submission in batch:
         yield submission, None if submission.fault is not None else next(answers)
@@ -85,7 +89,9 @@ def _send(api: Api, path: str, bodies: list[bytes]) -> list[Answer]:
     tries = api.tries(f"POST {path}")
     while due:
         answered = _send_once(api, path, [bodies[place] for place in due])
-        for place, answer in zip(due, answered, strict=False):  # fewer answers than lines: the connection was lost
+        for place, answer in zip(
+            due, answered, strict=False
+        ):  # fewer answers than lines: the connection was lost
             if answer.status not in TEMPORARY:
                 answers[place] = answer
         rest = [place for place in due if answers[place] is None]
@@ -98,7 +104,12 @@ def _send(api: Api, path: str, bodies: list[bytes]) -> list[Answer]:
 
 
 def _send_once(api: Api, path: str, bodies: list[bytes]) -> list[Answer]:
-    reply = api.request("POST", path, content=b"\n".join(bodies) + b"\n", headers={"content-type": "application/x-ndjson"})
+    reply = api.request(
+        "POST",
+        path,
+        content=b"\n".join(bodies) + b"\n",
+        headers={"content-type": "application/x-ndjson"},
+    )
     answers = []
     for number, line in enumerate(reply.content.splitlines(), start=1):
         try:
@@ -106,8 +117,16 @@ def _send_once(api: Api, path: str, bodies: list[bytes]) -> list[Answer]:
             if said["line"] != number:
                 raise KeyError  # noqa: TRY301 - reported below like any other answer that is not one
             answers.append(
-                Answer(said["status"], said.get("attempt"), said.get("token"), said.get("problem"), said.get("repeated") is True)
+                Answer(
+                    said["status"],
+                    said.get("attempt"),
+                    said.get("token"),
+                    said.get("problem"),
+                    said.get("repeated") is True,
+                )
             )
         except (msgspec.DecodeError, KeyError, TypeError):
-            raise CliError(f"the server's answer to line {number} of a bulk request cannot be read") from None
+            raise CliError(
+                f"the server's answer to line {number} of a bulk request cannot be read"
+            ) from None
     return answers

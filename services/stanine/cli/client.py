@@ -17,7 +17,14 @@ from urllib.parse import quote, urlsplit
 import httpx
 import msgspec
 
-from stanine.cli.exits import CliError, ConflictError, InvalidInputError, NotFoundError, RefusedError, UnavailableError
+from stanine.cli.exits import (
+    CliError,
+    ConflictError,
+    InvalidInputError,
+    NotFoundError,
+    RefusedError,
+    UnavailableError,
+)
 from stanine.cli.io.terminal import note
 from stanine.cli.options import DEFAULT_SERVER
 
@@ -66,14 +73,21 @@ class Api:
         """Raise InvalidInputError if `server` is no HTTP address."""
         host = _host_of(server)
         if key and not (key.isascii() and key.isprintable()):
-            raise InvalidInputError("STANINE_KEY or --key is no key: it holds characters that no key has, such as the end of a line")
+            raise InvalidInputError(
+                "STANINE_KEY or --key is no key: it holds characters that no key has, such as the end of a line"
+            )
         self.server = server.rstrip("/")
         self._patience = patience
         self._reached = False
         self._given_up = threading.Event()
         headers = {"authorization": f"Bearer {key}"} if key else {}
         # a proxy of the environment cannot reach this machine's own loopback
-        self._http = httpx.Client(base_url=self.server, headers=headers, timeout=_TIMEOUTS, trust_env=not _is_loopback(host))
+        self._http = httpx.Client(
+            base_url=self.server,
+            headers=headers,
+            timeout=_TIMEOUTS,
+            trust_env=not _is_loopback(host),
+        )
 
     def close(self) -> None:
         """Close the connections."""
@@ -83,9 +97,16 @@ class Api:
         """Let no thread try again: the command is ending."""
         self._given_up.set()
 
-    def get(self, path: str, params: Mapping[str, str | int] | None = None, *, token: str | None = None) -> httpx.Response:
+    def get(
+        self, path: str, params: Mapping[str, str | int] | None = None, *, token: str | None = None
+    ) -> httpx.Response:
         """GET; see `request`."""
-        return self.request("GET", path, params=params, headers={"authorization": f"Bearer {token}"} if token else {})
+        return self.request(
+            "GET",
+            path,
+            params=params,
+            headers={"authorization": f"Bearer {token}"} if token else {},
+        )
 
     def request(
         self,
@@ -104,9 +125,13 @@ class Api:
         tries = self.tries(f"{method} {path}")
         while True:
             try:
-                answer = self._http.request(method, path, params=params, content=content, headers=headers)
+                answer = self._http.request(
+                    method, path, params=params, content=content, headers=headers
+                )
             except httpx.TransportError as error:
-                tries.failed(_say(error, self.server), patience=None if self._reached else PATIENCE_UNREACHED)
+                tries.failed(
+                    _say(error, self.server), patience=None if self._reached else PATIENCE_UNREACHED
+                )
                 continue
             self._reached = True
             if answer.status_code in TEMPORARY:
@@ -143,7 +168,9 @@ class Tries:
         self._pause = _FIRST_PAUSE
         self._said = False
 
-    def failed(self, why: str, retry_after: str | None = None, *, patience: float | None = None) -> None:
+    def failed(
+        self, why: str, retry_after: str | None = None, *, patience: float | None = None
+    ) -> None:
         """Pause before the next try; raises UnavailableError if `patience` (by default the client's) leaves no time for one."""
         patience = min(self._patience, patience or self._patience)
         pause = self._pause
@@ -187,7 +214,13 @@ def explain_problem(problem: Mapping[str, Any], status: int) -> list[str]:
     first = problem.get("detail") or problem.get("title") or f"the server answered {status}"
     errors = problem.get("errors")
     lines = (
-        [f"{each.get('pointer')}: {each.get('detail')}" for each in errors if isinstance(each, dict)] if isinstance(errors, list) else []
+        [
+            f"{each.get('pointer')}: {each.get('detail')}"
+            for each in errors
+            if isinstance(each, dict)
+        ]
+        if isinstance(errors, list)
+        else []
     )
     return [str(first), *lines]
 
@@ -215,10 +248,17 @@ def _is_loopback(host: str) -> bool:
 def _host_of(server: str) -> str:
     with suppress(ValueError, httpx.InvalidURL):  # a port, a name or an IPv6 address that is none
         parts = urlsplit(server)
-        if parts.scheme in {"http", "https"} and parts.hostname and parts.port != 0 and httpx.URL(server).host:
+        if (
+            parts.scheme in {"http", "https"}
+            and parts.hostname
+            and parts.port != 0
+            and httpx.URL(server).host
+        ):
             parts.hostname.encode("idna")
             return parts.hostname
-    raise InvalidInputError(f"{server!r} is no server: give --server or STANINE_API_URL as http://HOST:PORT")
+    raise InvalidInputError(
+        f"{server!r} is no server: give --server or STANINE_API_URL as http://HOST:PORT"
+    )
 
 
 def _say(error: httpx.TransportError, server: str) -> str:
@@ -236,18 +276,33 @@ def _say(error: httpx.TransportError, server: str) -> str:
 def _why(error: Exception, server: str) -> str:
     """Return why a server cannot be reached, and what may help, as far as the system tells."""
     causes: list[BaseException] = [error]
-    while (cause := causes[-1].__cause__ or causes[-1].__context__) is not None and cause not in causes:
+    while (
+        cause := causes[-1].__cause__ or causes[-1].__context__
+    ) is not None and cause not in causes:
         causes.append(cause)
     if isinstance(error, httpx.ConnectTimeout):
         return "no connection in time: is the address right, and does a firewall let it through?"
     if any(isinstance(cause, socket.gaierror) for cause in causes):
         return f"the name {urlsplit(server).hostname} is not known: is it spelled right?"
-    if verifying := next((cause for cause in causes if isinstance(cause, ssl.SSLCertVerificationError)), None):
+    if verifying := next(
+        (cause for cause in causes if isinstance(cause, ssl.SSLCertVerificationError)), None
+    ):
         return f"its certificate is not trusted ({verifying.verify_message}); SSL_CERT_FILE may name the authority that signed it"
     if any(isinstance(cause, ssl.SSLError) for cause in causes):
         return "what answers there does not speak TLS: is it http://?"
     if any(isinstance(cause, ConnectionRefusedError) for cause in causes):
-        starting = "`stanine up` starts one" if server == DEFAULT_SERVER else "is it running, and is STANINE_API_URL right?"
+        starting = (
+            "`stanine up` starts one"
+            if server == DEFAULT_SERVER
+            else "is it running, and is STANINE_API_URL right?"
+        )
         return f"nothing listens there; {starting}"
-    known = next((cause.strerror for cause in reversed(causes) if isinstance(cause, OSError) and cause.strerror), "")
+    known = next(
+        (
+            cause.strerror
+            for cause in reversed(causes)
+            if isinstance(cause, OSError) and cause.strerror
+        ),
+        "",
+    )
     return known or str(error) or type(error).__name__

@@ -37,13 +37,17 @@ def main() -> None:
         if isinstance(error, ModuleNotFoundError) and (lines := _what_to_install(error)):
             _say(lines)
         else:
-            _say(f"stanine failed unexpectedly ({type(error).__name__}: {error}); STANINE_DEBUG=1 shows where. Please report it.")
+            _say(
+                f"stanine failed unexpectedly ({type(error).__name__}: {error}); STANINE_DEBUG=1 shows where. Please report it."
+            )
         sys.exit(FAILED)
 
 
 def _run() -> None:
     if isinstance(sys.stdout, io.TextIOWrapper):
-        sys.stdout.reconfigure(encoding="utf-8", newline="\n")  # data are UTF-8, whatever the locale
+        sys.stdout.reconfigure(
+            encoding="utf-8", newline="\n"
+        )  # data are UTF-8, whatever the locale
     from stanine.cli.application import make_app  # noqa: PLC0415 - its packages may be missing, and Ctrl-C may come while they load
 
     make_app(_wanted())()
@@ -51,11 +55,17 @@ def _run() -> None:
 
 def _wanted() -> tuple[str, ...]:
     """Return the commands to load: the one that is asked for (or completed) if that is plain, for together they take half a second."""
-    completed = os.environ.get("_TYPER_COMPLETE_ARGS") or os.environ.get("COMP_WORDS") or "" if "_STANINE_COMPLETE" in os.environ else ""
+    completed = (
+        os.environ.get("_TYPER_COMPLETE_ARGS") or os.environ.get("COMP_WORDS") or ""
+        if "_STANINE_COMPLETE" in os.environ
+        else ""
+    )
     words = completed.split()[1:] or sys.argv[1:]
     if not words or words[0] not in COMMANDS:
         return COMMANDS
-    is_whole = not completed or len(words) > 1 or sum(name.startswith(words[0]) for name in COMMANDS) == 1
+    is_whole = (
+        not completed or len(words) > 1 or sum(name.startswith(words[0]) for name in COMMANDS) == 1
+    )
     return (words[0],) if is_whole else COMMANDS
 
 
@@ -71,7 +81,9 @@ def _what_to_install(error: ModuleNotFoundError) -> str:
 
 def _end_interrupted() -> None:
     """Say that Ctrl-C ended the command, and end at once: what had begun is undone by now, and threads may wait for a server."""
-    _say("\ninterrupted" if sys.stderr.isatty() else "interrupted")  # a terminal shows ^C, without the end of a line
+    _say(
+        "\ninterrupted" if sys.stderr.isatty() else "interrupted"
+    )  # a terminal shows ^C, without the end of a line
     os._exit(INTERRUPTED)
 
 

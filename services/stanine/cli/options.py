@@ -16,11 +16,20 @@ class Format(StrEnum):
     NDJSON = "ndjson"
 
 
-Server = Annotated[str, typer.Option("--server", envvar="STANINE_API_URL", help="Address of the API.")]
-Key = Annotated[str, typer.Option("--key", envvar="STANINE_KEY", help="Key for the API.", show_envvar=True)]
+Server = Annotated[
+    str, typer.Option("--server", envvar="STANINE_API_URL", help="Address of the API.")
+]
+Key = Annotated[
+    str, typer.Option("--key", envvar="STANINE_KEY", help="Key for the API.", show_envvar=True)
+]
 Shown = Annotated[View, typer.Option("-o", "--format", help="How the answer is shown.")]
 Output = Annotated[
-    Path | None, typer.Option("--output", metavar="FILE", help="Write here instead of standard output; it appears whole or not at all.")
+    Path | None,
+    typer.Option(
+        "--output",
+        metavar="FILE",
+        help="Write here instead of standard output; it appears whole or not at all.",
+    ),
 ]
 RowFormat = Annotated[Format, typer.Option("-o", "--format", help="How the rows are written.")]
 

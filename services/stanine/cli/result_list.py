@@ -46,14 +46,21 @@ class ResultList:
         while True:
             try:
                 after: dict[str, str | int] = {"after": self.cursor} if self.cursor else {}
-                page: dict[str, Any] = msgspec.json.decode(self._api.get(self._path, {"limit": _PAGE} | after).content)
+                page: dict[str, Any] = msgspec.json.decode(
+                    self._api.get(self._path, {"limit": _PAGE} | after).content
+                )
                 return page
             except HistoryChangedError as error:
                 if error.following == self.cursor:  # a server that contradicts itself
                     raise
-                note("the server came back with other data; continuing from the last result that it still has in its place")
+                note(
+                    "the server came back with other data; continuing from the last result that it still has in its place"
+                )
                 self.cursor = error.following
-                self._known = {bytes(self._ids[start : start + _ID_BYTES]) for start in range(0, len(self._ids), _ID_BYTES)}
+                self._known = {
+                    bytes(self._ids[start : start + _ID_BYTES])
+                    for start in range(0, len(self._ids), _ID_BYTES)
+                }
 
     def _is_new(self, attempt: bytes) -> bool:
         if self._known is not None:

@@ -66,7 +66,11 @@ class Waiter:
         has come for _QUIET seconds, or when reading past results of other attempts has taken as long as asking for each would.
         """
         passed, quiet_since = 0, time.monotonic()
-        while left and passed <= _LISTED_PER_ASKED * len(left) and time.monotonic() - quiet_since < _QUIET:
+        while (
+            left
+            and passed <= _LISTED_PER_ASKED * len(left)
+            and time.monotonic() - quiet_since < _QUIET
+        ):
             items = self._list.read()
             for item in items:
                 found = left.pop(item["attempt"], None)

@@ -3,7 +3,13 @@
 from stanine.client import errors
 from stanine.client.async_client import AsyncStanine
 from stanine.client.async_resources import AsyncListing
-from stanine.client.errors import ApiError, PermanentError, Problem, StanineClientError, TemporaryError
+from stanine.client.errors import (
+    ApiError,
+    PermanentError,
+    Problem,
+    StanineClientError,
+    TemporaryError,
+)
 from stanine.client.records import Attempt, LineAnswer, Receipt, Result
 from stanine.client.retries import NO_RETRIES, Retry, RetryPolicy
 from stanine.client.sync_client import Stanine

@@ -48,7 +48,9 @@ class AsyncStanine:
         server = Endpoint.at(base_url, key, timeout)
         session = Session(retries or RetryPolicy(), on_retry, (server.key,) if server.key else ())
         self._owns_http = http_client is None
-        self._bind(server, session, http_client or httpx.AsyncClient(trust_env=server.uses_environment))
+        self._bind(
+            server, session, http_client or httpx.AsyncClient(trust_env=server.uses_environment)
+        )
 
     def _bind(self, server: Endpoint, session: Session, http: httpx.AsyncClient) -> None:
         self._server, self.session, self._http = server, session, http
@@ -69,8 +71,16 @@ class AsyncStanine:
         """Return a client with other options on the same connections; closing it closes nothing."""
         other = object.__new__(AsyncStanine)
         other._owns_http = False
-        server = self._server if timeout is None else Endpoint.at(self._server.address, self._server.key, timeout)
-        session = sibling(self.session, policy=retries or self.session.policy, on_retry=on_retry or self.session.on_retry)
+        server = (
+            self._server
+            if timeout is None
+            else Endpoint.at(self._server.address, self._server.key, timeout)
+        )
+        session = sibling(
+            self.session,
+            policy=retries or self.session.policy,
+            on_retry=on_retry or self.session.on_retry,
+        )
         other._bind(server, session, self._http)
         return other
 
@@ -82,7 +92,12 @@ class AsyncStanine:
     async def __aenter__(self) -> Self:
         return self
 
-    async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
         await self.close()
 
     def __repr__(self) -> str:
@@ -108,7 +123,9 @@ class AsyncStanine:
             value: T = end.value
             return value
 
-    async def run_in_order(self, flows: AsyncIterator[Flow[T]], at_once: int) -> AsyncGenerator[T, None]:
+    async def run_in_order(
+        self, flows: AsyncIterator[Flow[T]], at_once: int
+    ) -> AsyncGenerator[T, None]:
         """Yield what flows return, in their order, some of them under way at once; they are taken from the iterator as they are needed."""
         under_way: deque[asyncio.Task[T]] = deque()
         try:

@@ -88,11 +88,18 @@ class AsyncListing(Generic[Item]):
 class AsyncInstrumentsResource(_Resource):
     """`client.instruments`: what is published."""
 
-    def list(self, *, after: str = "", page_size: int = instruments.PAGE) -> AsyncListing[InstrumentSummary]:
+    def list(
+        self, *, after: str = "", page_size: int = instruments.PAGE
+    ) -> AsyncListing[InstrumentSummary]:
         """List the instruments that the key reaches, by name."""
-        return AsyncListing(self._client, ListReader(self._client.session, lambda at: instruments.page(at, page_size), after))
+        return AsyncListing(
+            self._client,
+            ListReader(self._client.session, lambda at: instruments.page(at, page_size), after),
+        )
 
-    async def get(self, name: str, *, revision: int | None = None, known: InstrumentText | None = None) -> InstrumentText:
+    async def get(
+        self, name: str, *, revision: int | None = None, known: InstrumentText | None = None
+    ) -> InstrumentText:
         """Return an instrument's document, by default the newest; `known` itself if it is still the same."""
         return await self._client.call(instruments.read(name, revision, known))
 
@@ -115,7 +122,14 @@ class AsyncInstrumentsResource(_Resource):
         `if_match`: the ETag or digest that it replaces; `only_new`: refuse if the name is taken. `wait`: seconds until attempts are scored
         by it, else NotIndexedInTimeError is raised.
         """
-        call = instruments.publish(name, document, media_type, if_match, only_new=only_new, wait=min(wait, waiting.LONGEST_HOLD))
+        call = instruments.publish(
+            name,
+            document,
+            media_type,
+            if_match,
+            only_new=only_new,
+            wait=min(wait, waiting.LONGEST_HOLD),
+        )
         if not wait:
             return await self._client.call(call)
         return await self._client.run(waiting.publish_and_wait(self._client.session, call, wait))
@@ -152,7 +166,9 @@ class AsyncAttemptsResource(_Resource):
     ) -> Result:
         """Submit one attempt and return its result. Raises NotScoredError after `timeout` seconds; the attempt is stored then."""
         attempt = attempts.new_attempt(answers, key, participant, attributes, revision)
-        return await self._client.run(waiting.submit_and_wait(self._client.session, instrument, attempt, timeout))
+        return await self._client.run(
+            waiting.submit_and_wait(self._client.session, instrument, attempt, timeout)
+        )
 
     async def submit_many(
         self,
@@ -204,28 +220,60 @@ class AsyncAttemptsResource(_Resource):
 class AsyncResultsResource(_Resource):
     """`client.results`: what scoring said."""
 
-    async def get(self, attempt: str, *, token: str | None = None, wait: float = 0.0) -> Result | None:
+    async def get(
+        self, attempt: str, *, token: str | None = None, wait: float = 0.0
+    ) -> Result | None:
         """Return an attempt's result; None: it is not scored yet. `token`: the attempt's own. `wait`: seconds to wait for it, 0 to 30."""
         return await self._client.call(results.of_attempt(attempt, token, wait))
 
-    async def wait_for(self, attempt: str, *, token: str | None = None, timeout: float = 60.0) -> Result:  # noqa: ASYNC109 - as above
+    async def wait_for(
+        self,
+        attempt: str,
+        *,
+        token: str | None = None,
+        timeout: float = 60.0,  # noqa: ASYNC109 - as above
+    ) -> Result:
         """Return an attempt's result as soon as it is there. Raises NotScoredError after `timeout` seconds."""
-        return await self._client.run(waiting.wait_for_result(self._client.session, attempt, token, timeout))
+        return await self._client.run(
+            waiting.wait_for_result(self._client.session, attempt, token, timeout)
+        )
 
     def list(
-        self, instrument: str, *, after: str = "", on_history_change: OnHistoryChange = "raise", page_size: int = results.PAGE
+        self,
+        instrument: str,
+        *,
+        after: str = "",
+        on_history_change: OnHistoryChange = "raise",
+        page_size: int = results.PAGE,
     ) -> AsyncListing[Result]:
         """List an instrument's results in the order of their commits."""
         session = self._client.session
-        reader = ListReader(session, lambda at: results.of_instrument(instrument, at, page_size), after, on_history_change, _attempt_of)
+        reader = ListReader(
+            session,
+            lambda at: results.of_instrument(instrument, at, page_size),
+            after,
+            on_history_change,
+            _attempt_of,
+        )
         return AsyncListing(self._client, reader)
 
     def of_participant(
-        self, participant: str, *, after: str = "", on_history_change: OnHistoryChange = "raise", page_size: int = results.PAGE
+        self,
+        participant: str,
+        *,
+        after: str = "",
+        on_history_change: OnHistoryChange = "raise",
+        page_size: int = results.PAGE,
     ) -> AsyncListing[Result]:
         """List a participant's results, of the instruments that the key reaches; else as `list`."""
         session = self._client.session
-        reader = ListReader(session, lambda at: results.of_participant(participant, at, page_size), after, on_history_change, _attempt_of)
+        reader = ListReader(
+            session,
+            lambda at: results.of_participant(participant, at, page_size),
+            after,
+            on_history_change,
+            _attempt_of,
+        )
         return AsyncListing(self._client, reader)
 
 
@@ -252,7 +300,9 @@ class AsyncQueuesResource(_Resource):
         """Refuse new work, within 2 s, and finish the rest."""
         return await self._client.call(queues.set_state(queue, "drain"))
 
-    async def purge(self, queue: str, part: Literal["ready", "delayed", "dead"], *, token: str | None = None) -> OrderDone:
+    async def purge(
+        self, queue: str, part: Literal["ready", "delayed", "dead"], *, token: str | None = None
+    ) -> OrderDone:
         """Delete a part of a queue. With the same `token` it acts once; without one a random token is made."""
         return await self._client.call(queues.purge(queue, part, token))
 
@@ -268,7 +318,12 @@ class AsyncQueuesResource(_Resource):
     ) -> AsyncListing[DeadLetterInfo]:
         """List dead letters in order of death. After a changed history with "continue" they are listed from the beginning again."""
         session = self._client.session
-        reader = ListReader(session, lambda at: queues.dead_page(queue, at, page_size, reason, actor), after, on_history_change)
+        reader = ListReader(
+            session,
+            lambda at: queues.dead_page(queue, at, page_size, reason, actor),
+            after,
+            on_history_change,
+        )
         return AsyncListing(self._client, reader)
 
     async def dead_letter(self, queue: str, letter: str) -> DeadLetterInfo:
@@ -290,7 +345,9 @@ class AsyncQueuesResource(_Resource):
         token: str | None = None,
     ) -> OrderDone:
         """Put dead letters back into the queue: those with these ids, or all of a reason or actor, or everything."""
-        return await self._client.call(queues.order_dead(queue, "requeue", ids, reason, actor, token, everything=everything))
+        return await self._client.call(
+            queues.order_dead(queue, "requeue", ids, reason, actor, token, everything=everything)
+        )
 
     async def delete_dead(
         self,
@@ -303,7 +360,9 @@ class AsyncQueuesResource(_Resource):
         token: str | None = None,
     ) -> OrderDone:
         """Delete dead letters, chosen as for `requeue_dead`."""
-        return await self._client.call(queues.order_dead(queue, "delete", ids, reason, actor, token, everything=everything))
+        return await self._client.call(
+            queues.order_dead(queue, "delete", ids, reason, actor, token, everything=everything)
+        )
 
 
 class AsyncConfigResource(_Resource):
@@ -313,7 +372,9 @@ class AsyncConfigResource(_Resource):
         """Return every setting as the services apply it."""
         return await self._client.call(operating.read_config())
 
-    async def change(self, settings: Mapping[str, int | str | None], *, revision: int | None = None) -> ConfigChange:
+    async def change(
+        self, settings: Mapping[str, int | str | None], *, revision: int | None = None
+    ) -> ConfigChange:
         """Change settings (None: the default) as one revision. With `revision`, another one in force is refused (ConfigConflictError)."""
         return await self._client.call(operating.change_config(settings, revision))
 
@@ -338,7 +399,9 @@ def _attempt_of(result: Result) -> str:
     return result.attempt
 
 
-async def _batches(lines: Iterable[bulk.Line] | AsyncIterable[bulk.Line]) -> AsyncIterator[bulk.BulkBatch]:
+async def _batches(
+    lines: Iterable[bulk.Line] | AsyncIterable[bulk.Line],
+) -> AsyncIterator[bulk.BulkBatch]:
     if not isinstance(lines, AsyncIterable):
         for batch in bulk.batches(lines):
             yield batch

@@ -11,7 +11,14 @@ from typing import Any, NamedTuple
 import msgspec
 
 from stanine.client.calls import attempts as calls
-from stanine.client.errors import LostAnswerError, StanineClientError, TemporaryError, UnexpectedAnswerError, error_of, redacted
+from stanine.client.errors import (
+    LostAnswerError,
+    StanineClientError,
+    TemporaryError,
+    UnexpectedAnswerError,
+    error_of,
+    redacted,
+)
 from stanine.client.flow import Flow, Send, Session
 from stanine.client.messages import Reply
 from stanine.client.records import Attempt, LineAnswer
@@ -95,17 +102,23 @@ class AnswerReader:
         try:
             answer = calls.decode_line(text)
         except (msgspec.MsgspecError, UnicodeDecodeError):
-            raise UnexpectedAnswerError("a line of the answer to a bulk submission cannot be read") from None
+            raise UnexpectedAnswerError(
+                "a line of the answer to a bulk submission cannot be read"
+            ) from None
         if self._read == len(self._numbers) and answer.problem is not None:
             return  # says why nothing after the last line would be read
         if answer.line != self._read + 1 or self._read == len(self._numbers):
-            raise UnexpectedAnswerError(f"the answer to line {self._read + 1} of a bulk request is out of order")
+            raise UnexpectedAnswerError(
+                f"the answer to line {self._read + 1} of a bulk request is out of order"
+            )
         number = self._numbers[self._read]
         self._read += 1
         if answer.key is not None and answer.key != _key_of(self._due[number]):
             raise UnexpectedAnswerError(f"the answer to line {number} has another line's key")
         if answer.problem is None and not (answer.attempt and answer.token):
-            raise UnexpectedAnswerError(f"the answer to line {number} is neither an attempt nor a problem")
+            raise UnexpectedAnswerError(
+                f"the answer to line {number} is neither an attempt nor a problem"
+            )
         problem = answer.problem and redacted(answer.problem, self._secrets)
         answer = msgspec.structs.replace(answer, line=number, problem=problem)
         temporary = problem is not None and isinstance(error_of(problem), TemporaryError)
@@ -170,7 +183,9 @@ def deliver(session: Session, instrument: str, batch: BulkBatch) -> Flow[Deliver
     return Delivery(sorted(batch.answers, key=lambda each: each.line), error if batch.due else None)
 
 
-def _send_once(session: Session, instrument: str, batch: BulkBatch) -> Flow[StanineClientError | None]:
+def _send_once(
+    session: Session, instrument: str, batch: BulkBatch
+) -> Flow[StanineClientError | None]:
     """Send what is due; return why lines are still due, if there are any."""
     request = calls.submit_lines(instrument, batch.body())
     answers = batch.reading(session.secrets)

@@ -18,7 +18,13 @@ DEFAULT_TIMEOUT = httpx.Timeout(30.0, connect=5.0)
 _BEYOND_HOLD = 15.0
 
 #: Errors before anything was sent.
-_NOT_SENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.ProxyError, httpx.UnsupportedProtocol)
+_NOT_SENT = (
+    httpx.ConnectError,
+    httpx.ConnectTimeout,
+    httpx.PoolTimeout,
+    httpx.ProxyError,
+    httpx.UnsupportedProtocol,
+)
 
 
 @dataclass(frozen=True)
@@ -34,9 +40,13 @@ class Endpoint:
         """Raise ValueError, which does not quote the key, if the address or the key cannot be used."""
         parts = urlsplit(base_url)
         if parts.scheme not in {"http", "https"} or not parts.hostname:
-            raise ValueError("base_url is not the address of a server: write http://HOST:PORT or https://HOST")
+            raise ValueError(
+                "base_url is not the address of a server: write http://HOST:PORT or https://HOST"
+            )
         if parts.username is not None or parts.query or parts.fragment:
-            raise ValueError("base_url must hold neither a login, nor a query, nor a fragment; the key is an argument of its own")
+            raise ValueError(
+                "base_url must hold neither a login, nor a query, nor a fragment; the key is an argument of its own"
+            )
         return cls(base_url.rstrip("/"), check_key(key), httpx.Timeout(timeout))
 
     @property
@@ -50,7 +60,11 @@ class Endpoint:
 
     def request(self, call: Call[Any]) -> dict[str, Any]:
         """Return the arguments of httpx's `build_request` for a call."""
-        headers = {"user-agent": user_agent(), "accept": "application/json, application/problem+json", **call.headers}
+        headers = {
+            "user-agent": user_agent(),
+            "accept": "application/json, application/problem+json",
+            **call.headers,
+        }
         key = self.key if call.token is None else check_key(call.token)
         if key:
             headers["authorization"] = f"Bearer {key}"
@@ -84,7 +98,11 @@ def no_reply(error: httpx.RequestError) -> NoReply:
     if isinstance(error, httpx.LocalProtocolError):
         raise StanineClientError("the request cannot be written as HTTP") from None
     if isinstance(error, _NOT_SENT):
-        why = "no connection became free" if isinstance(error, httpx.PoolTimeout) else "the server cannot be reached"
+        why = (
+            "no connection became free"
+            if isinstance(error, httpx.PoolTimeout)
+            else "the server cannot be reached"
+        )
         return NoReply(sent=False, why=why)
     timed_out = isinstance(error, httpx.TimeoutException)
     return NoReply(sent=True, why="no answer in time" if timed_out else "the connection was lost")

@@ -294,8 +294,12 @@ def redacted(problem: Problem, secrets: Iterable[str]) -> Problem:
             text = text.replace(secret, "[redacted]")
         return text
 
-    errors = tuple(ErrorItem(without(each.pointer), each.code, without(each.detail)) for each in problem.errors)
-    return msgspec.structs.replace(problem, title=without(problem.title), detail=without(problem.detail), errors=errors)
+    errors = tuple(
+        ErrorItem(without(each.pointer), each.code, without(each.detail)) for each in problem.errors
+    )
+    return msgspec.structs.replace(
+        problem, title=without(problem.title), detail=without(problem.detail), errors=errors
+    )
 
 
 def describe(problem: Problem) -> str:
@@ -307,9 +311,15 @@ def describe(problem: Problem) -> str:
         return f"the server answered {problem.status}, without a problem of Stanine"
     text = f"{problem.title} ({problem.status} {problem.code})"
     if problem.code == "invalid-document" and problem.errors:
-        shown = "; ".join(f"{each.pointer}: {each.detail}" for each in problem.errors[:_ERRORS_SHOWN])
+        shown = "; ".join(
+            f"{each.pointer}: {each.detail}" for each in problem.errors[:_ERRORS_SHOWN]
+        )
         rest = max(problem.error_count, len(problem.errors)) - _ERRORS_SHOWN
         return f"{text}: {shown}" + (f"; and {rest} more" if rest > 0 else "")
     if problem.errors or problem.code in {"invalid-attempt", "malformed-request"}:
-        return f"{text}: {', '.join(sorted({each.code for each in problem.errors}))}" if problem.errors else text
+        return (
+            f"{text}: {', '.join(sorted({each.code for each in problem.errors}))}"
+            if problem.errors
+            else text
+        )
     return f"{text}: {problem.detail}" if problem.detail else text

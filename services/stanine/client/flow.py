@@ -13,7 +13,14 @@ from typing import Any, TypeVar
 
 import msgspec
 
-from stanine.client.errors import LostAnswerError, Problem, StanineClientError, UnreachableError, error_of, redacted
+from stanine.client.errors import (
+    LostAnswerError,
+    Problem,
+    StanineClientError,
+    UnreachableError,
+    error_of,
+    redacted,
+)
 from stanine.client.messages import Call, NoReply, Reply
 from stanine.client.retries import Retry, RetryPolicy, Series, read_retry_after
 
@@ -55,7 +62,9 @@ class Session:
 
     def series(self, name: str) -> Series:
         """Begin the tries of a request."""
-        return Series(self.policy, name, reached=lambda: self.reached, clock=self.clock, random=self.random)
+        return Series(
+            self.policy, name, reached=lambda: self.reached, clock=self.clock, random=self.random
+        )
 
     def pause(self, retry: Retry) -> Pause:
         """Log the retry, call `on_retry`, and return the pause."""

@@ -32,7 +32,12 @@ class ListReader(Generic[Item]):
         """`attempt_of` names the attempt of an item, so that what was read already is not given again after a changed history."""
         if on_history_change not in {"raise", "continue"}:
             raise ValueError('on_history_change is "raise" or "continue"')
-        self._session, self._page_after, self._on_change, self._attempt_of = session, page_after, on_history_change, attempt_of
+        self._session, self._page_after, self._on_change, self._attempt_of = (
+            session,
+            page_after,
+            on_history_change,
+            attempt_of,
+        )
         self._next = self._cursor = after
         #: Items that were read and not yet handed out.
         self.pending: deque[Item] = deque()
@@ -60,9 +65,15 @@ class ListReader(Generic[Item]):
             try:
                 return (yield from exchange(self._session, self._page_after(self._next)))
             except HistoryChangedError as error:
-                if self._on_change == "raise" or not error.following or error.following == self._next:
+                if (
+                    self._on_change == "raise"
+                    or not error.following
+                    or error.following == self._next
+                ):
                     raise
-                log.warning("the server came back with other data: reading on from the cursor that it names")
+                log.warning(
+                    "the server came back with other data: reading on from the cursor that it names"
+                )
                 self._next = self._cursor = error.following
                 if self._attempt_of is not None:
                     starts = range(0, len(self._ids), _ID_BYTES)

@@ -60,7 +60,13 @@ class Call(Generic[T]):
         return f"{self.method} {self.route}"
 
 
-def call(method: str, route: str, decode: Callable[[Reply], T], names: Mapping[str, str] | None = None, **more: Any) -> Call[T]:
+def call(
+    method: str,
+    route: str,
+    decode: Callable[[Reply], T],
+    names: Mapping[str, str] | None = None,
+    **more: Any,
+) -> Call[T]:
     """Return a call of a route, `/v1/instruments/{name}`, with its names filled in."""
     path = route
     for name, value in (names or {}).items():
@@ -69,11 +75,19 @@ def call(method: str, route: str, decode: Callable[[Reply], T], names: Mapping[s
 
 
 def json_call(
-    method: str, route: str, decode: Callable[[Reply], T], names: Mapping[str, str] | None = None, *, body: object, **more: Any
+    method: str,
+    route: str,
+    decode: Callable[[Reply], T],
+    names: Mapping[str, str] | None = None,
+    *,
+    body: object,
+    **more: Any,
 ) -> Call[T]:
     """Return a call that sends a JSON body."""
     headers = {"content-type": JSON, **more.pop("headers", {})}
-    return call(method, route, decode, names, body=msgspec.json.encode(body), headers=headers, **more)
+    return call(
+        method, route, decode, names, body=msgspec.json.encode(body), headers=headers, **more
+    )
 
 
 def segment(text: str) -> str:
@@ -91,7 +105,9 @@ def reader(kind: type[T]) -> Callable[[Reply], T]:
         try:
             return msgspec.json.decode(reply.body, type=kind)
         except (msgspec.MsgspecError, UnicodeDecodeError):
-            raise UnexpectedAnswerError(f"the server's answer cannot be read as {kind.__name__}") from None
+            raise UnexpectedAnswerError(
+                f"the server's answer cannot be read as {kind.__name__}"
+            ) from None
 
     return read
 

@@ -25,8 +25,13 @@ class _Private(_Record, frozen=True):
     """A record of a person's: its `repr` shows only what identifies it."""
 
     def __repr__(self) -> str:
-        shown = {name: getattr(self, name, None) for name in ("attempt", "line", "instrument", "revision", "state", "status")}
-        inside = ", ".join(f"{name}={value!r}" for name, value in shown.items() if value is not None)
+        shown = {
+            name: getattr(self, name, None)
+            for name in ("attempt", "line", "instrument", "revision", "state", "status")
+        }
+        inside = ", ".join(
+            f"{name}={value!r}" for name, value in shown.items() if value is not None
+        )
         return f"{type(self).__name__}({inside})"
 
 

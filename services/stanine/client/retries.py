@@ -45,10 +45,22 @@ class Series:
     """The tries of one request: decides about the next one."""
 
     def __init__(
-        self, policy: RetryPolicy, call: str, *, reached: Callable[[], bool], clock: Callable[[], float], random: Callable[[], float]
+        self,
+        policy: RetryPolicy,
+        call: str,
+        *,
+        reached: Callable[[], bool],
+        clock: Callable[[], float],
+        random: Callable[[], float],
     ) -> None:
         """`clock`: monotonic seconds; `random`: numbers from 0 to 1; `reached`: whether the server ever answered."""
-        self._policy, self._call, self._reached, self._clock, self._random = policy, call, reached, clock, random
+        self._policy, self._call, self._reached, self._clock, self._random = (
+            policy,
+            call,
+            reached,
+            clock,
+            random,
+        )
         self._began = clock()
         self._tries = 0
 
@@ -59,7 +71,9 @@ class Series:
         self._tries += 1
         policy = self._policy
         never_reached = isinstance(error, UnreachableError) and not self._reached()
-        patience = min(policy.patience, policy.patience_unreached) if never_reached else policy.patience
+        patience = (
+            min(policy.patience, policy.patience_unreached) if never_reached else policy.patience
+        )
         longest = min(policy.first_pause * 2.0 ** min(self._tries - 1, 30), policy.longest_pause)
         # half of the pause at random, so that many clients do not come back together
         pause = max(longest * (1 + self._random()) / 2, error.retry_after or 0.0)
@@ -75,6 +89,9 @@ def read_retry_after(headers: Mapping[str, str]) -> float | None:
     if text.isascii() and text.isdigit():
         return float(text) if len(text) < 10 else None
     try:
-        return max((parsedate_to_datetime(text) - parsedate_to_datetime(headers["date"])).total_seconds(), 0.0)
+        return max(
+            (parsedate_to_datetime(text) - parsedate_to_datetime(headers["date"])).total_seconds(),
+            0.0,
+        )
     except (ValueError, TypeError, KeyError, IndexError, OverflowError):
         return None

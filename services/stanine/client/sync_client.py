@@ -73,8 +73,16 @@ class Stanine:
         """Return a client with other options on the same connections; closing it closes nothing."""
         other = object.__new__(Stanine)
         other._owns_http = False
-        server = self._server if timeout is None else Endpoint.at(self._server.address, self._server.key, timeout)
-        session = sibling(self.session, policy=retries or self.session.policy, on_retry=on_retry or self.session.on_retry)
+        server = (
+            self._server
+            if timeout is None
+            else Endpoint.at(self._server.address, self._server.key, timeout)
+        )
+        session = sibling(
+            self.session,
+            policy=retries or self.session.policy,
+            on_retry=on_retry or self.session.on_retry,
+        )
         other._bind(server, session, self._http)
         return other
 
@@ -86,7 +94,12 @@ class Stanine:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
         self.close()
 
     def __repr__(self) -> str:

@@ -87,11 +87,18 @@ class Listing(Generic[Item]):
 class InstrumentsResource(_Resource):
     """`client.instruments`: what is published."""
 
-    def list(self, *, after: str = "", page_size: int = instruments.PAGE) -> Listing[InstrumentSummary]:
+    def list(
+        self, *, after: str = "", page_size: int = instruments.PAGE
+    ) -> Listing[InstrumentSummary]:
         """List the instruments that the key reaches, by name."""
-        return Listing(self._client, ListReader(self._client.session, lambda at: instruments.page(at, page_size), after))
+        return Listing(
+            self._client,
+            ListReader(self._client.session, lambda at: instruments.page(at, page_size), after),
+        )
 
-    def get(self, name: str, *, revision: int | None = None, known: InstrumentText | None = None) -> InstrumentText:
+    def get(
+        self, name: str, *, revision: int | None = None, known: InstrumentText | None = None
+    ) -> InstrumentText:
         """Return an instrument's document, by default the newest; `known` itself if it is still the same."""
         return self._client.call(instruments.read(name, revision, known))
 
@@ -114,7 +121,14 @@ class InstrumentsResource(_Resource):
         `if_match`: the ETag or digest that it replaces; `only_new`: refuse if the name is taken. `wait`: seconds until attempts are scored
         by it, else NotIndexedInTimeError is raised.
         """
-        call = instruments.publish(name, document, media_type, if_match, only_new=only_new, wait=min(wait, waiting.LONGEST_HOLD))
+        call = instruments.publish(
+            name,
+            document,
+            media_type,
+            if_match,
+            only_new=only_new,
+            wait=min(wait, waiting.LONGEST_HOLD),
+        )
         if not wait:
             return self._client.call(call)
         return self._client.run(waiting.publish_and_wait(self._client.session, call, wait))
@@ -151,10 +165,16 @@ class AttemptsResource(_Resource):
     ) -> Result:
         """Submit one attempt and return its result. Raises NotScoredError after `timeout` seconds; the attempt is stored then."""
         attempt = attempts.new_attempt(answers, key, participant, attributes, revision)
-        return self._client.run(waiting.submit_and_wait(self._client.session, instrument, attempt, timeout))
+        return self._client.run(
+            waiting.submit_and_wait(self._client.session, instrument, attempt, timeout)
+        )
 
     def submit_many(
-        self, instrument: str, lines: Iterable[bulk.Line], *, requests_at_once: int = bulk.REQUESTS_AT_ONCE
+        self,
+        instrument: str,
+        lines: Iterable[bulk.Line],
+        *,
+        requests_at_once: int = bulk.REQUESTS_AT_ONCE,
     ) -> Iterator[LineAnswer]:
         """Submit many attempts, each with a key; yield an answer for each, in order, while `lines` are read.
 
@@ -170,7 +190,9 @@ class AttemptsResource(_Resource):
                 if delivery.error is not None:
                     raise delivery.error
 
-    def wait_for(self, instrument: str, submitted: Iterable[S], *, timeout: float = 120.0) -> Iterator[tuple[S, Result]]:
+    def wait_for(
+        self, instrument: str, submitted: Iterable[S], *, timeout: float = 120.0
+    ) -> Iterator[tuple[S, Result]]:
         """Yield the results of many attempts (receipts or line answers) of an instrument, as they are known.
 
         Raises NotScoredError for one that has none `timeout` seconds after it was asked for; NotFoundError for one that the server lost.
@@ -196,10 +218,17 @@ class ResultsResource(_Resource):
 
     def wait_for(self, attempt: str, *, token: str | None = None, timeout: float = 60.0) -> Result:
         """Return an attempt's result as soon as it is there. Raises NotScoredError after `timeout` seconds."""
-        return self._client.run(waiting.wait_for_result(self._client.session, attempt, token, timeout))
+        return self._client.run(
+            waiting.wait_for_result(self._client.session, attempt, token, timeout)
+        )
 
     def list(
-        self, instrument: str, *, after: str = "", on_history_change: OnHistoryChange = "raise", page_size: int = results.PAGE
+        self,
+        instrument: str,
+        *,
+        after: str = "",
+        on_history_change: OnHistoryChange = "raise",
+        page_size: int = results.PAGE,
     ) -> Listing[Result]:
         """List an instrument's results in the order of their commits.
 
@@ -207,15 +236,32 @@ class ResultsResource(_Resource):
         read on from there, and attempts that it gave before are left out.
         """
         session = self._client.session
-        reader = ListReader(session, lambda at: results.of_instrument(instrument, at, page_size), after, on_history_change, _attempt_of)
+        reader = ListReader(
+            session,
+            lambda at: results.of_instrument(instrument, at, page_size),
+            after,
+            on_history_change,
+            _attempt_of,
+        )
         return Listing(self._client, reader)
 
     def of_participant(
-        self, participant: str, *, after: str = "", on_history_change: OnHistoryChange = "raise", page_size: int = results.PAGE
+        self,
+        participant: str,
+        *,
+        after: str = "",
+        on_history_change: OnHistoryChange = "raise",
+        page_size: int = results.PAGE,
     ) -> Listing[Result]:
         """List a participant's results, of the instruments that the key reaches; else as `list`."""
         session = self._client.session
-        reader = ListReader(session, lambda at: results.of_participant(participant, at, page_size), after, on_history_change, _attempt_of)
+        reader = ListReader(
+            session,
+            lambda at: results.of_participant(participant, at, page_size),
+            after,
+            on_history_change,
+            _attempt_of,
+        )
         return Listing(self._client, reader)
 
 
@@ -242,7 +288,9 @@ class QueuesResource(_Resource):
         """Refuse new work, within 2 s, and finish the rest."""
         return self._client.call(queues.set_state(queue, "drain"))
 
-    def purge(self, queue: str, part: Literal["ready", "delayed", "dead"], *, token: str | None = None) -> OrderDone:
+    def purge(
+        self, queue: str, part: Literal["ready", "delayed", "dead"], *, token: str | None = None
+    ) -> OrderDone:
         """Delete a part of a queue. With the same `token` it acts once; without one a random token is made."""
         return self._client.call(queues.purge(queue, part, token))
 
@@ -258,7 +306,12 @@ class QueuesResource(_Resource):
     ) -> Listing[DeadLetterInfo]:
         """List dead letters in order of death. After a changed history with "continue" they are listed from the beginning again."""
         session = self._client.session
-        reader = ListReader(session, lambda at: queues.dead_page(queue, at, page_size, reason, actor), after, on_history_change)
+        reader = ListReader(
+            session,
+            lambda at: queues.dead_page(queue, at, page_size, reason, actor),
+            after,
+            on_history_change,
+        )
         return Listing(self._client, reader)
 
     def dead_letter(self, queue: str, letter: str) -> DeadLetterInfo:
@@ -283,7 +336,9 @@ class QueuesResource(_Resource):
 
         With the same `token` an order without ids acts once; without one a random token is made.
         """
-        return self._client.call(queues.order_dead(queue, "requeue", ids, reason, actor, token, everything=everything))
+        return self._client.call(
+            queues.order_dead(queue, "requeue", ids, reason, actor, token, everything=everything)
+        )
 
     def delete_dead(
         self,
@@ -296,7 +351,9 @@ class QueuesResource(_Resource):
         token: str | None = None,
     ) -> OrderDone:
         """Delete dead letters, chosen as for `requeue_dead`."""
-        return self._client.call(queues.order_dead(queue, "delete", ids, reason, actor, token, everything=everything))
+        return self._client.call(
+            queues.order_dead(queue, "delete", ids, reason, actor, token, everything=everything)
+        )
 
 
 class ConfigResource(_Resource):
@@ -306,7 +363,9 @@ class ConfigResource(_Resource):
         """Return every setting as the services apply it."""
         return self._client.call(operating.read_config())
 
-    def change(self, settings: Mapping[str, int | str | None], *, revision: int | None = None) -> ConfigChange:
+    def change(
+        self, settings: Mapping[str, int | str | None], *, revision: int | None = None
+    ) -> ConfigChange:
         """Change settings (None: the default) as one revision. With `revision`, another one in force is refused (ConfigConflictError).
 
         With `revision` it is sent once: after LostAnswerError, check with `get`.

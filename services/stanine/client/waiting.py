@@ -8,7 +8,13 @@ from collections.abc import Iterable
 from typing import Generic, Protocol, TypeVar
 
 from stanine.client.calls import attempts, instruments, results
-from stanine.client.errors import MissingScopeError, NotFoundError, NotIndexedInTimeError, NotScoredError, UnauthenticatedError
+from stanine.client.errors import (
+    MissingScopeError,
+    NotFoundError,
+    NotIndexedInTimeError,
+    NotScoredError,
+    UnauthenticatedError,
+)
 from stanine.client.flow import Flow, Pause, Session, exchange
 from stanine.client.listing import ListReader
 from stanine.client.messages import Call
@@ -43,7 +49,9 @@ class SubmittedAttempt(Protocol):
 S = TypeVar("S", bound=SubmittedAttempt)
 
 
-def wait_for_result(session: Session, attempt: str, token: str | None, seconds: float) -> Flow[Result]:
+def wait_for_result(
+    session: Session, attempt: str, token: str | None, seconds: float
+) -> Flow[Result]:
     """Return an attempt's result. Raises NotScoredError after `seconds`."""
     deadline = session.clock() + seconds
     while True:
@@ -59,17 +67,23 @@ def wait_for_result(session: Session, attempt: str, token: str | None, seconds: 
             yield Pause(min(_ASK_AGAIN, left))
 
 
-def submit_and_wait(session: Session, instrument: str, attempt: Attempt, seconds: float) -> Flow[Result]:
+def submit_and_wait(
+    session: Session, instrument: str, attempt: Attempt, seconds: float
+) -> Flow[Result]:
     """Submit an attempt that has a key, and return its result. Raises NotScoredError after `seconds`."""
     deadline = session.clock() + seconds
-    receipt, result = yield from exchange(session, attempts.submit(instrument, attempt, min(LONGEST_HOLD, seconds)))
+    receipt, result = yield from exchange(
+        session, attempts.submit(instrument, attempt, min(LONGEST_HOLD, seconds))
+    )
     if result is not None:
         return result
     left = max(deadline - session.clock(), 0.0)
     return (yield from wait_for_result(session, receipt.attempt, receipt.token, left))
 
 
-def publish_and_wait(session: Session, publish: Call[Publication], seconds: float) -> Flow[Publication]:
+def publish_and_wait(
+    session: Session, publish: Call[Publication], seconds: float
+) -> Flow[Publication]:
     """Publish, and wait until the revision is indexed.
 
     The question is the same PUT again, which changes nothing, on condition that no other document has taken its place. Raises
@@ -82,11 +96,16 @@ def publish_and_wait(session: Session, publish: Call[Publication], seconds: floa
     while not published.indexed:
         left = deadline - session.clock()
         if left <= 0:
-            raise NotIndexedInTimeError(f"{published.name} is published, but not indexed after {seconds:g} s: does the indexWatcher run?")
+            raise NotIndexedInTimeError(
+                f"{published.name} is published, but not indexed after {seconds:g} s: does the indexWatcher run?"
+            )
         if session.clock() - began < publish.hold / 2:
             yield Pause(min(_ASK_AGAIN, left))
         began = session.clock()
-        published = yield from exchange(session, instruments.ask_whether_indexed(publish, published.digest, min(LONGEST_HOLD, left)))
+        published = yield from exchange(
+            session,
+            instruments.ask_whether_indexed(publish, published.digest, min(LONGEST_HOLD, left)),
+        )
     return instruments.with_changed(published, changed)
 
 
@@ -97,7 +116,13 @@ class ResultFollower(Generic[S]):
         self._session = session
         #: The attempts without a result, by id.
         self.left = {each.attempt: each for each in submitted if each.attempt is not None}
-        self._list = ListReader(session, lambda after: results.of_instrument(instrument, after, results.PAGE), "", "continue", _id_of)
+        self._list = ListReader(
+            session,
+            lambda after: results.of_instrument(instrument, after, results.PAGE),
+            "",
+            "continue",
+            _id_of,
+        )
         self._passed = 0
         self._quiet_since = session.clock()
         self._may_read = len(self.left) > _FEW
@@ -110,13 +135,22 @@ class ResultFollower(Generic[S]):
         come for a while, or when reading past results of other attempts has taken as long as asking for each would.
         """
         quiet = self._session.clock() - self._quiet_since
-        return bool(self.left) and self._may_read and self._passed <= _LISTED_PER_ASKED * len(self.left) and quiet < _QUIET
+        return (
+            bool(self.left)
+            and self._may_read
+            and self._passed <= _LISTED_PER_ASKED * len(self.left)
+            and quiet < _QUIET
+        )
 
     def look(self) -> Flow[list[tuple[S, Result]]]:
         """Read a page; return the results that were waited for."""
         try:
             yield from self._list.read()
-        except (MissingScopeError, UnauthenticatedError, NotFoundError):  # tokens are enough for what follows
+        except (
+            MissingScopeError,
+            UnauthenticatedError,
+            NotFoundError,
+        ):  # tokens are enough for what follows
             self._may_read = False
             return []
         items = list(self._list.pending)
@@ -136,7 +170,9 @@ class ResultFollower(Generic[S]):
     def ask(self, submitted: S, seconds: float) -> Flow[tuple[S, Result]]:
         """Ask for one attempt's result by its token."""
         assert submitted.attempt is not None
-        return submitted, (yield from wait_for_result(self._session, submitted.attempt, submitted.token, seconds))
+        return submitted, (
+            yield from wait_for_result(self._session, submitted.attempt, submitted.token, seconds)
+        )
 
 
 def _id_of(result: Result) -> str:

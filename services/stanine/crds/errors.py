@@ -39,7 +39,9 @@ def say_faults(faulty: Faulty) -> str:
     said = [str(fault) for fault in faulty.faults[:FAULTS_NAMED]]
     while True:
         rest = faulty.count - len(said)
-        message = "\n".join(said + ([f"and {rest} more fault{'s' if rest > 1 else ''}"] if rest else []))
+        message = "\n".join(
+            said + ([f"and {rest} more fault{'s' if rest > 1 else ''}"] if rest else [])
+        )
         if len(message.encode()) <= MAX_MESSAGE:
             return message
         said.pop()

@@ -52,7 +52,16 @@ def describe_parameters() -> str:
     """Return the table of server parameters that may be set."""
     rows = [f"| `{name}` | {_value(parameter)} |" for name, parameter in PARAMETERS.items()]
     return "\n".join(
-        ["### Server parameters", "", "What `spec.server` of a RedisConfig may set.", "", "| name | value |", "| --- | --- |", *rows, ""]
+        [
+            "### Server parameters",
+            "",
+            "What `spec.server` of a RedisConfig may set.",
+            "",
+            "| name | value |",
+            "| --- | --- |",
+            *rows,
+            "",
+        ]
     )
 
 
@@ -95,7 +104,11 @@ def _type(schema: Schema) -> str:
             return _range(schema)
         case "string" if "enum" in schema:
             words = schema["enum"]
-            return " \\| ".join(f"`{word}`" for word in words) if len(words) <= _WORDS_SHOWN else f"one of {len(words)} words"
+            return (
+                " \\| ".join(f"`{word}`" for word in words)
+                if len(words) <= _WORDS_SHOWN
+                else f"one of {len(words)} words"
+            )
         case "string":
             return f"text, ≤ {schema['maxLength']}" if "maxLength" in schema else "text"
     return str(kind)

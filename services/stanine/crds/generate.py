@@ -54,7 +54,9 @@ def root_schema(kind: ResourceKind) -> Schema:
     metadata: Schema = {"type": "object"}
     if kind.is_label:
         label = schema_of(domain.Metadata)["properties"]["name"]
-        metadata["properties"] = {"name": {part: label[part] for part in ("type", "maxLength", "pattern")}}
+        metadata["properties"] = {
+            "name": {part: label[part] for part in ("type", "maxLength", "pattern")}
+        }
     return {
         "description": kind.about,
         "type": "object",
@@ -80,7 +82,9 @@ def make_files(root: pathlib.Path) -> dict[pathlib.Path, str]:
     reference = root / REFERENCE
     described = [field_reference.describe(kind, root_schema(kind)) for kind in KINDS.values()]
     described.append(field_reference.describe_parameters())
-    files[reference] = field_reference.renew(reference.read_text(encoding="utf-8"), "\n".join(described))
+    files[reference] = field_reference.renew(
+        reference.read_text(encoding="utf-8"), "\n".join(described)
+    )
     return files
 
 

@@ -74,7 +74,11 @@ def judge(plain: dict[str, Any]) -> Judgement:
     faults = Faults()
     kind = KINDS.get(kind_name)
     if plain.get("apiVersion") != f"{GROUP}/{VERSION}" or kind is None:
-        faults.add("", "WrongText", f"there is no {kind_name} in {plain.get('apiVersion')}; {GROUP}/{VERSION} has {', '.join(KINDS)}")
+        faults.add(
+            "",
+            "WrongText",
+            f"there is no {kind_name} in {plain.get('apiVersion')}; {GROUP}/{VERSION} has {', '.join(KINDS)}",
+        )
         return Judgement(*where, tuple(faults.kept), faults.count, ())
     schema_check.check(plain.get("metadata"), _METADATA, faults, "metadata")
     schema_check.check(plain, _root_schema(kind_name), faults)

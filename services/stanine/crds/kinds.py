@@ -53,8 +53,15 @@ _READY = (
     Column("Reason", _condition("Ready", "reason"), about="Why it is ready or not."),
 )
 _LAST = (
-    Column("Message", _condition("Ready", "message"), about="Why it is ready or not, with the remedy.", wide=True),
-    Column("Operator", ".status.operator", about="The operator that serves the resource.", wide=True),
+    Column(
+        "Message",
+        _condition("Ready", "message"),
+        about="Why it is ready or not, with the remedy.",
+        wide=True,
+    ),
+    Column(
+        "Operator", ".status.operator", about="The operator that serves the resource.", wide=True
+    ),
     Column("Age", ".metadata.creationTimestamp", "date"),
 )
 
@@ -72,8 +79,16 @@ REDIS_CONFIG = ResourceKind(
         Column("Revision", ".status.revision", "integer", "The newest revision of the settings."),
         Column("Layout", ".status.layout", about="How the settings are stored.", wide=True),
         Column("Role", ".status.role", about="primary or replica.", wide=True),
-        Column("Used", ".status.memory.usedBytes", "integer", "Bytes of memory in use, rounded.", wide=True),
-        Column("Namespace of keys", ".spec.keyNamespace", about="The prefix of the keys.", wide=True),
+        Column(
+            "Used",
+            ".status.memory.usedBytes",
+            "integer",
+            "Bytes of memory in use, rounded.",
+            wide=True,
+        ),
+        Column(
+            "Namespace of keys", ".spec.keyNamespace", about="The prefix of the keys.", wide=True
+        ),
         *_LAST,
     ),
     lambda _, spec: read_redis_config(spec),
@@ -92,10 +107,27 @@ QUEUE = ResourceKind(
         *_READY,
         Column("State", ".status.state", about="Running, Paused or Draining."),
         Column("Depth", ".status.ready", "integer", "Messages waiting to be handed out, rounded."),
-        Column("In flight", ".status.inFlight", "integer", "Messages handed out and not yet settled, rounded."),
+        Column(
+            "In flight",
+            ".status.inFlight",
+            "integer",
+            "Messages handed out and not yet settled, rounded.",
+        ),
         Column("Dead", ".status.dead", "integer", "Dead letters, rounded."),
-        Column("Delayed", ".status.delayed", "integer", "Messages that wait for their time, rounded.", wide=True),
-        Column("Oldest", ".status.oldestSeconds", "integer", "Seconds that the oldest waiting message has waited.", wide=True),
+        Column(
+            "Delayed",
+            ".status.delayed",
+            "integer",
+            "Messages that wait for their time, rounded.",
+            wide=True,
+        ),
+        Column(
+            "Oldest",
+            ".status.oldestSeconds",
+            "integer",
+            "Seconds that the oldest waiting message has waited.",
+            wide=True,
+        ),
         Column("Consumers", ".status.consumers", "integer", "Consumers that are alive.", wide=True),
         Column("Queue", ".spec.queueName", about="The queue's name in the broker.", wide=True),
         *_LAST,
@@ -115,7 +147,12 @@ INSTRUMENT = ResourceKind(
     (
         *_READY,
         Column("Revision", ".status.revision", "integer", "The revision that this document is."),
-        Column("Indexed", ".status.indexedRevision", "integer", "The revision that attempts are scored by."),
+        Column(
+            "Indexed",
+            ".status.indexedRevision",
+            "integer",
+            "The revision that attempts are scored by.",
+        ),
         Column("Items", ".status.items", "integer", "Items of the document."),
         Column("Scales", ".status.scales", "integer", "Scales of the document."),
         Column("Title", ".spec.title", about="The instrument's title.", wide=True),

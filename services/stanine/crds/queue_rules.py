@@ -19,7 +19,10 @@ def _backoffs_ascend(spec: dict[str, Any]) -> bool:
 
 
 def _tokens_differ(spec: dict[str, Any]) -> bool:
-    return not (given(spec, "purge") and given(spec, "requeueDead")) or spec["purge"]["token"] != spec["requeueDead"]["token"]
+    return (
+        not (given(spec, "purge") and given(spec, "requeueDead"))
+        or spec["purge"]["token"] != spec["requeueDead"]["token"]
+    )
 
 
 #: What was made in one Redis does not move to another: the old would be left as it is.
@@ -53,7 +56,9 @@ QUEUE_RULES: tuple[Rule, ...] = (
         ("purge",),
         "self.part == 'Dead' || (!has(self.reason) && !has(self.actor))",
         "only dead letters are chosen by reason or actor: leave them out, or set part to Dead",
-        lambda purge: purge["part"] == "Dead" or not (given(purge, "reason") or given(purge, "actor")),
+        lambda purge: (
+            purge["part"] == "Dead" or not (given(purge, "reason") or given(purge, "actor"))
+        ),
     ),
     Rule(
         (),

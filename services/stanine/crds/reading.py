@@ -50,7 +50,11 @@ def read_redis_config(spec: object) -> RedisConfigSpec:
         if faults.touches(place):
             continue
         if parameter.name in taken:
-            faults.add(f"{place}.name", "DuplicateId", f"{parameter.name} stands in spec.server[{taken[parameter.name]}] already")
+            faults.add(
+                f"{place}.name",
+                "DuplicateId",
+                f"{parameter.name} stands in spec.server[{taken[parameter.name]}] already",
+            )
         taken.setdefault(parameter.name, index)
         if fault := server_parameters.find_fault(parameter.name, parameter.value):
             faults.add(f"{place}.value", "WrongText", f"{parameter.name}: {fault}")
@@ -75,12 +79,22 @@ def read_instrument(name: str, spec: object) -> InstrumentResource:
     except InvalidDocument as error:
         raise InvalidInstrument(error.faults, error.count) from None
     own = instrument.spec
-    return InstrumentResource(instrument, canonical(plain), own.redis_config_ref or RedisConfigRef(), own.deletion_policy or "Retain")
+    return InstrumentResource(
+        instrument,
+        canonical(plain),
+        own.redis_config_ref or RedisConfigRef(),
+        own.deletion_policy or "Retain",
+    )
 
 
 def instrument_document(name: str, spec: object) -> dict[str, Any]:
     """Return the plain document of an Instrument resource, without what Kubernetes adds to its metadata."""
-    return {"apiVersion": API_VERSION, "kind": "Instrument", "metadata": {"name": name}, "spec": spec}
+    return {
+        "apiVersion": API_VERSION,
+        "kind": "Instrument",
+        "metadata": {"name": name},
+        "spec": spec,
+    }
 
 
 def _check_rules(spec: object, rules: Iterable[Rule], faults: Faults) -> None:

@@ -22,11 +22,21 @@ Timeout = Annotated[int, Meta(ge=100, le=60_000)]
 
 KeyNamespace = Annotated[
     str,
-    Meta(min_length=1, max_length=63, pattern="^[A-Za-z0-9._-]+$", description="a prefix of keys: letters, digits, ., _ and -"),
+    Meta(
+        min_length=1,
+        max_length=63,
+        pattern="^[A-Za-z0-9._-]+$",
+        description="a prefix of keys: letters, digits, ., _ and -",
+    ),
 ]
 Host = Annotated[
     str,
-    Meta(min_length=1, max_length=253, pattern="^[A-Za-z0-9:]([A-Za-z0-9._:-]*[A-Za-z0-9])?$", description="a host name or IP address"),
+    Meta(
+        min_length=1,
+        max_length=253,
+        pattern="^[A-Za-z0-9:]([A-Za-z0-9._:-]*[A-Za-z0-9])?$",
+        description="a host name or IP address",
+    ),
 ]
 Port = Annotated[int, Meta(ge=1, le=65_535)]
 
@@ -45,7 +55,13 @@ class Sentinel(Record, frozen=True):
 
     #: The name under which the sentinels watch the primary.
     master_name: Annotated[
-        str, Meta(min_length=1, max_length=128, pattern="^[A-Za-z0-9._-]+$", description="a name: letters, digits, ., _ and -")
+        str,
+        Meta(
+            min_length=1,
+            max_length=128,
+            pattern="^[A-Za-z0-9._-]+$",
+            description="a name: letters, digits, ., _ and -",
+        ),
     ]
     #: The sentinels; the first that answers is asked.
     nodes: Annotated[tuple[SentinelNode, ...], Meta(min_length=1, max_length=16)]
@@ -113,7 +129,9 @@ class RedisConfigSpec(Record, frozen=True, kw_only=True):
     #: What happens to a server parameter that somebody else changed: Correct sets it again, Report only says so. Default: Correct.
     drift_policy: Literal["Correct", "Report"] = "Correct"
     #: The server's runtime parameters, applied all or none. One that is not listed is left as it is.
-    server: Annotated[tuple[ServerParameter, ...], Meta(max_length=100, extra={"keys": ("name",)})] = ()
+    server: Annotated[
+        tuple[ServerParameter, ...], Meta(max_length=100, extra={"keys": ("name",)})
+    ] = ()
     #: The application's runtime settings, written as a new revision when they change. One that is left out has its default.
     settings: SettingsSpec = SettingsSpec()
     #: How the settings are stored: a hash, or one string as earlier versions did. Changing it migrates them. Default: Hash.

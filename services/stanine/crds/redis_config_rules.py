@@ -38,11 +38,15 @@ def _choice_rule(names: list[str], choices: tuple[str, ...]) -> Rule:
 
     def holds(value: dict[str, Any]) -> bool:
         # `casefold` and `lower` know more letters than the server: only A to Z have two cases there.
-        return value["name"] not in names or (value["value"].isascii() and value["value"].lower() in choices)
+        return value["name"] not in names or (
+            value["value"].isascii() and value["value"].lower() in choices
+        )
 
     cel = f"!(self.name in {_list(names)}) || self.value.lowerAscii() in {_list(choices)}"
     which = ", ".join(names) if len(names) <= 3 else f"{names[0]} and the like"
-    return Rule(("server", "*"), cel, f"{which}: write one of {', '.join(choices)}", holds, field="value")
+    return Rule(
+        ("server", "*"), cel, f"{which}: write one of {', '.join(choices)}", holds, field="value"
+    )
 
 
 def _list(words: "list[str] | tuple[str, ...]") -> str:
@@ -65,7 +69,10 @@ REDIS_CONFIG_RULES: tuple[Rule, ...] = (
         (),
         f"{_NAMESPACE_CEL.format('self')} == {_NAMESPACE_CEL.format('oldSelf')}",
         "it cannot be changed: make a new RedisConfig for another key namespace",
-        lambda now, old: chosen(now, "keyNamespace", DEFAULT_NAMESPACE) == chosen(old, "keyNamespace", DEFAULT_NAMESPACE),
+        lambda now, old: (
+            chosen(now, "keyNamespace", DEFAULT_NAMESPACE)
+            == chosen(old, "keyNamespace", DEFAULT_NAMESPACE)
+        ),
         transition=True,
         field="keyNamespace",
     ),
@@ -73,7 +80,10 @@ REDIS_CONFIG_RULES: tuple[Rule, ...] = (
         (),
         "!has(self.compatibility) || self.compatibility != 'DualWrite' || !has(self.layout) || self.layout == 'Hash'",
         "DualWrite writes the string layout beside the hash: set layout to Hash, or compatibility to None",
-        lambda spec: chosen(spec, "compatibility", "None") != "DualWrite" or chosen(spec, "layout", "Hash") == "Hash",
+        lambda spec: (
+            chosen(spec, "compatibility", "None") != "DualWrite"
+            or chosen(spec, "layout", "Hash") == "Hash"
+        ),
         field="compatibility",
     ),
     Rule(
@@ -89,16 +99,36 @@ REDIS_CONFIG_RULES: tuple[Rule, ...] = (
         lambda connection: not given(connection, "port") or not given(connection, "sentinel"),
         field="port",
     ),
-    Rule(("connection",), _PASSWORD_CEL, _PASSWORD_MESSAGE, _has_password_if_user, field="usernameSecretRef"),
-    Rule(("connection", "sentinel"), _PASSWORD_CEL, _PASSWORD_MESSAGE, _has_password_if_user, field="usernameSecretRef"),
+    Rule(
+        ("connection",),
+        _PASSWORD_CEL,
+        _PASSWORD_MESSAGE,
+        _has_password_if_user,
+        field="usernameSecretRef",
+    ),
+    Rule(
+        ("connection", "sentinel"),
+        _PASSWORD_CEL,
+        _PASSWORD_MESSAGE,
+        _has_password_if_user,
+        field="usernameSecretRef",
+    ),
     Rule(
         ("connection", "tls"),
         "has(self.certificateSecretRef) == has(self.privateKeySecretRef)",
         "a client certificate and its key belong together: write both certificateSecretRef and privateKeySecretRef, or neither",
         lambda tls: given(tls, "certificateSecretRef") == given(tls, "privateKeySecretRef"),
     ),
-    _spelling_rule(_of(Kind.BYTES), BYTES_PATTERN, 'a size: write a number of bytes, or one with b, k, kb, m, mb, g or gb, as "100mb"'),
-    _spelling_rule(_of(Kind.BYTES_OR_PERCENT), BYTES_OR_PERCENT_PATTERN, 'a size as "100mb", or a percentage as "5%"'),
+    _spelling_rule(
+        _of(Kind.BYTES),
+        BYTES_PATTERN,
+        'a size: write a number of bytes, or one with b, k, kb, m, mb, g or gb, as "100mb"',
+    ),
+    _spelling_rule(
+        _of(Kind.BYTES_OR_PERCENT),
+        BYTES_OR_PERCENT_PATTERN,
+        'a size as "100mb", or a percentage as "5%"',
+    ),
     _spelling_rule(_of(Kind.INTEGER), INTEGER_PATTERN, "a whole number"),
     *_choice_rules(),
 )

@@ -21,12 +21,23 @@ ObjectName = Annotated[
     ),
 ]
 SecretKey = Annotated[
-    str, Meta(min_length=1, max_length=MAX_NAME, pattern="^[-._a-zA-Z0-9]+$", description="a Secret's key: letters, digits, -, _ and .")
+    str,
+    Meta(
+        min_length=1,
+        max_length=MAX_NAME,
+        pattern="^[-._a-zA-Z0-9]+$",
+        description="a Secret's key: letters, digits, -, _ and .",
+    ),
 ]
 #: A one-shot request's mark: whoever wants the act again writes another token.
 Token = Annotated[
     str,
-    Meta(min_length=1, max_length=64, pattern="^[A-Za-z0-9][A-Za-z0-9._:-]*$", description="a token: letters, digits, ., _, : and -"),
+    Meta(
+        min_length=1,
+        max_length=64,
+        pattern="^[A-Za-z0-9][A-Za-z0-9._:-]*$",
+        description="a token: letters, digits, ., _, : and -",
+    ),
 ]
 
 

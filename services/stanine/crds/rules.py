@@ -31,7 +31,11 @@ class Rule(msgspec.Struct, frozen=True):
     def broken_at(self, spec: object) -> Iterator[str]:
         """Yield the places (`spec.connection`) of a spec, well-formed there, at which the rule does not hold. None for a transition."""
         if not self.transition:
-            yield from (self.place(found) for found, value in _find(spec, self.at, "spec") if not self.holds(value))
+            yield from (
+                self.place(found)
+                for found, value in _find(spec, self.at, "spec")
+                if not self.holds(value)
+            )
 
     def place(self, found: str) -> str:
         """Return the place of the member that the rule is about."""

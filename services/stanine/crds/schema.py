@@ -47,7 +47,10 @@ def _at(schema: Schema, path: tuple[str, ...]) -> Schema:
 def _object(info: Any) -> Schema:
     record = info.cls
     comments = field_comments(record)
-    properties: Schema = {name: {"description": _LATER, _PRESERVE: True} for name in sorted(getattr(record, "later", ()))}
+    properties: Schema = {
+        name: {"description": _LATER, _PRESERVE: True}
+        for name in sorted(getattr(record, "later", ()))
+    }
     for field in info.fields:
         schema = _value(field.type)
         if comment := comments.get(field.name):
@@ -101,7 +104,12 @@ def _plain(info: Any, keys: tuple[str, ...]) -> Schema:
         case inspection.VarTupleType():
             return _list(info, keys)
         case inspection.StrType():
-            return {"type": "string", "minLength": info.min_length, "maxLength": info.max_length, "pattern": info.pattern}
+            return {
+                "type": "string",
+                "minLength": info.min_length,
+                "maxLength": info.max_length,
+                "pattern": info.pattern,
+            }
         case inspection.LiteralType():
             return {"type": "string", "enum": list(info.values)}
         case inspection.BoolType():
@@ -118,18 +126,32 @@ def _number(choices: list[Any]) -> Schema:
     if not all(isinstance(one, inspection.IntType) for one in choices):
         return {"type": "number", "minimum": low, "maximum": high}
     fits = low is not None and high is not None and low >= -MAX_INT32 and high <= MAX_INT32
-    return {"type": "integer", "format": "int32" if fits else "int64", "minimum": low, "maximum": high}
+    return {
+        "type": "integer",
+        "format": "int32" if fits else "int64",
+        "minimum": low,
+        "maximum": high,
+    }
 
 
 def _map(info: Any) -> Schema:
     values = _value(info.value_type)
     if "type" not in values or values["type"] == "array":
         return {_PRESERVE: True}
-    return {"type": "object", "additionalProperties": values, "maxProperties": info.max_length or limits.MAX_ITEMS}
+    return {
+        "type": "object",
+        "additionalProperties": values,
+        "maxProperties": info.max_length or limits.MAX_ITEMS,
+    }
 
 
 def _list(info: Any, keys: tuple[str, ...]) -> Schema:
-    schema: Schema = {"type": "array", "items": _value(info.item_type), "minItems": info.min_length or None, "maxItems": info.max_length}
+    schema: Schema = {
+        "type": "array",
+        "items": _value(info.item_type),
+        "minItems": info.min_length or None,
+        "maxItems": info.max_length,
+    }
     if keys:
         return schema | {"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": list(keys)}
     return schema | {"x-kubernetes-list-type": "atomic"}

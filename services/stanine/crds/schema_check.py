@@ -43,17 +43,27 @@ def _check_object(plain: dict[str, Any], schema: Schema, faults: Faults, place: 
             if value is not None:
                 check(value, more, faults, at)
         elif not schema.get(_PRESERVE):
-            faults.add(at, "UnknownField", f"there is no such field; known are {', '.join(sorted(properties))}")
+            faults.add(
+                at,
+                "UnknownField",
+                f"there is no such field; known are {', '.join(sorted(properties))}",
+            )
     for name in schema.get("required", ()):
         if plain.get(name) is None:
             faults.add(member(place, name), "MissingField", f"{name} is missing")
     if len(plain) > schema.get("maxProperties", len(plain)):
-        faults.add(place, "TooMany", f"{len(plain)} members stand here; at most {schema['maxProperties']} are allowed")
+        faults.add(
+            place,
+            "TooMany",
+            f"{len(plain)} members stand here; at most {schema['maxProperties']} are allowed",
+        )
 
 
 def _check_list(plain: list[Any], schema: Schema, faults: Faults, place: str) -> None:
     if len(plain) > schema.get("maxItems", len(plain)):
-        faults.add(place, "TooMany", f"{len(plain)} stand here; at most {schema['maxItems']} are allowed")
+        faults.add(
+            place, "TooMany", f"{len(plain)} stand here; at most {schema['maxItems']} are allowed"
+        )
         return
     if len(plain) < schema.get("minItems", 0):
         faults.add(place, "TooFew", f"at least {schema['minItems']} belongs here")
@@ -65,7 +75,11 @@ def _check_list(plain: list[Any], schema: Schema, faults: Faults, place: str) ->
         if keys and isinstance(one, dict) and not faults.touches(at):
             key = tuple(one.get(name) for name in keys)
             if key in taken:
-                faults.add(at, "DuplicateId", f"{', '.join(keys)} {quote(key[0])} stands in {place}[{taken[key]}] already")
+                faults.add(
+                    at,
+                    "DuplicateId",
+                    f"{', '.join(keys)} {quote(key[0])} stands in {place}[{taken[key]}] already",
+                )
             taken.setdefault(key, index)
 
 
@@ -74,7 +88,11 @@ def _check_text(plain: str, schema: Schema, faults: Faults, place: str) -> None:
         if plain not in words:
             faults.add(place, "WrongText", not_one_of(plain, words))
     elif len(plain) > schema.get("maxLength", len(plain)):
-        faults.add(place, "TooLong", f"the text has {len(plain)} characters; at most {schema['maxLength']} are allowed")
+        faults.add(
+            place,
+            "TooLong",
+            f"the text has {len(plain)} characters; at most {schema['maxLength']} are allowed",
+        )
     elif len(plain) < schema.get("minLength", 0):
         faults.add(place, "TooShort", "the text is empty")
     elif (pattern := schema.get("pattern")) is not None and not _pattern(pattern).fullmatch(plain):
@@ -90,7 +108,9 @@ def _check_number(plain: float, schema: Schema, faults: Faults, place: str) -> N
 def _is_of(plain: object, kind: str) -> bool:
     match kind:
         case "integer":
-            return not isinstance(plain, bool) and (isinstance(plain, int) or (isinstance(plain, float) and plain.is_integer()))
+            return not isinstance(plain, bool) and (
+                isinstance(plain, int) or (isinstance(plain, float) and plain.is_integer())
+            )
         case "number":
             return not isinstance(plain, bool) and isinstance(plain, int | float)
     return isinstance(plain, _TYPES[kind])
@@ -103,7 +123,11 @@ def _found(plain: object) -> str:
         return "a boolean (a bare Yes, No, on, off, y or n is one: text goes in quotes)"
     if isinstance(plain, int | float):
         return f"the number {quote(plain)}"
-    return next(noun for kind, noun in ((str, "text"), (list, "a list"), (dict, "a mapping")) if isinstance(plain, kind))
+    return next(
+        noun
+        for kind, noun in ((str, "text"), (list, "a list"), (dict, "a mapping"))
+        if isinstance(plain, kind)
+    )
 
 
 _TYPES: dict[str, type] = {"string": str, "boolean": bool, "array": list, "object": dict}

@@ -11,7 +11,16 @@ from enum import StrEnum
 import msgspec
 
 #: What a suffix multiplies by, as Redis reads it: `k` is decimal, `kb` is binary.
-_UNITS = {"": 1, "b": 1, "k": 10**3, "kb": 1 << 10, "m": 10**6, "mb": 1 << 20, "g": 10**9, "gb": 1 << 30}
+_UNITS = {
+    "": 1,
+    "b": 1,
+    "k": 10**3,
+    "kb": 1 << 10,
+    "m": 10**6,
+    "mb": 1 << 20,
+    "g": 10**9,
+    "gb": 1 << 30,
+}
 #: How values are spelt, for this module and for the rules of the CRD (RE2). The server reads suffixes in any case.
 BYTES_PATTERN = "^([0-9]{1,18})([bB]|[kKmMgG][bB]?)?$"
 INTEGER_PATTERN = "^-?[0-9]{1,18}$"
@@ -164,7 +173,9 @@ def find_fault(name: str, value: str) -> str | None:
 def _read_bytes(parameter: Parameter, value: str) -> str:
     match = re.fullmatch(BYTES_PATTERN, value)
     if match is None:
-        raise InvalidParameter("not a size: write a number of bytes, or one with b, k, kb, m, mb, g or gb behind it")
+        raise InvalidParameter(
+            "not a size: write a number of bytes, or one with b, k, kb, m, mb, g or gb behind it"
+        )
     return _in_range(int(match[1]) * _UNITS[(match[2] or "").lower()], parameter)
 
 
@@ -190,9 +201,16 @@ def _read_choice(parameter: Parameter, value: str) -> str:
 
 def _read_save_points(_: Parameter, value: str) -> str:
     words = value.split(" ") if value else []  # the server takes single spaces only
-    if len(words) % 2 or not all(word.isascii() and word.isdigit() and len(word) <= 10 for word in words):
-        raise InvalidParameter('not pairs of seconds and changes, as "3600 1 300 100", nor an empty text')
-    pairs = [(int(seconds), int(changes)) for seconds, changes in zip(words[::2], words[1::2], strict=True)]
+    if len(words) % 2 or not all(
+        word.isascii() and word.isdigit() and len(word) <= 10 for word in words
+    ):
+        raise InvalidParameter(
+            'not pairs of seconds and changes, as "3600 1 300 100", nor an empty text'
+        )
+    pairs = [
+        (int(seconds), int(changes))
+        for seconds, changes in zip(words[::2], words[1::2], strict=True)
+    ]
     if any(seconds < 1 or seconds > _INT32 or changes > _INT32 for seconds, changes in pairs):
         raise InvalidParameter("seconds are at least 1, and both numbers are at most 2147483647")
     return " ".join(f"{seconds} {changes}" for seconds, changes in pairs)
@@ -201,7 +219,9 @@ def _read_save_points(_: Parameter, value: str) -> str:
 def _read_buffer_limits(_: Parameter, value: str) -> str:
     words = value.lower().split(" ")
     if len(words) % 4:
-        raise InvalidParameter('not CLASS HARD SOFT SECONDS for each class of clients, as "pubsub 32mb 8mb 60"')
+        raise InvalidParameter(
+            'not CLASS HARD SOFT SECONDS for each class of clients, as "pubsub 32mb 8mb 60"'
+        )
     found = {}
     for name, hard, soft, seconds in _chunks(words, 4):
         client = "slave" if name == "replica" else name

@@ -33,7 +33,9 @@ class Condition(Record, frozen=True):
     #: Since when the status is as it is.
     last_transition_time: Annotated[str, Meta(max_length=64, extra={"format": "date-time"})]
     #: Why, in one CamelCase word that programs may go by.
-    reason: Annotated[str, Meta(min_length=1, max_length=1024, pattern="^[A-Za-z]([A-Za-z0-9_,:]*[A-Za-z0-9_])?$")]
+    reason: Annotated[
+        str, Meta(min_length=1, max_length=1024, pattern="^[A-Za-z]([A-Za-z0-9_,:]*[A-Za-z0-9_])?$")
+    ]
     #: Why, for people, with the remedy.
     message: Annotated[str, Meta(max_length=MAX_MESSAGE_CHARACTERS)]
     #: The generation of the spec that was looked at.

@@ -78,7 +78,11 @@ class Faults:
     def within(self, place: str) -> Iterator[Fault]:
         """Yield the faults kept that lie at a place or within it."""
         if place in self._touched:
-            yield from (fault for fault in self.kept if fault.place == place or fault.place.startswith((f"{place}.", f"{place}[")))
+            yield from (
+                fault
+                for fault in self.kept
+                if fault.place == place or fault.place.startswith((f"{place}.", f"{place}["))
+            )
 
 
 class StanineError(Exception):

@@ -17,10 +17,21 @@ def register(broker: StreamsBroker, builder: IndexBuilder, metrics: IndexWatcher
     """Define the actor on a broker."""
     backoff = Backoff(logging.getLogger(__name__), "Building entries", broker.client)
 
-    @dramatiq.actor(broker=broker, actor_name=BUILD_INDEX.actor, queue_name=BUILD_INDEX.queue, batch="instruments", batch_max_messages=64)
+    @dramatiq.actor(
+        broker=broker,
+        actor_name=BUILD_INDEX.actor,
+        queue_name=BUILD_INDEX.queue,
+        batch="instruments",
+        batch_max_messages=64,
+    )
     def build_index(instruments: bytes) -> None:
         began = time.perf_counter()
-        report(patiently(lambda: builder.build(split_names(instruments)), backoff, patience=ACTOR_PATIENCE), metrics)
+        report(
+            patiently(
+                lambda: builder.build(split_names(instruments)), backoff, patience=ACTOR_PATIENCE
+            ),
+            metrics,
+        )
         metrics.build_seconds.observe(time.perf_counter() - began)
 
 

@@ -60,7 +60,9 @@ class IndexBuilder:
         self._index.renew_view()
         return built
 
-    def _build_one(self, name: str, number: int, form: int, revision: int, corrupt: bytes | None, built: Built) -> None:
+    def _build_one(
+        self, name: str, number: int, form: int, revision: int, corrupt: bytes | None, built: Built
+    ) -> None:
         stored = self._instruments.document(name, revision)
         if stored is None:
             built.failed.append((index_field(name, form), f"revision {revision} has no document"))
@@ -70,9 +72,16 @@ class IndexBuilder:
             instrument = parse_instrument(read_json(document), name=name)
         except InvalidDocument as error:
             # Published by a version that knew more, or damaged: nothing that trying again could mend.
-            built.failed.append((index_field(name, form), "; ".join(f"{fault.place}: {fault.code}" for fault in error.faults[:3])))
+            built.failed.append(
+                (
+                    index_field(name, form),
+                    "; ".join(f"{fault.place}: {fault.code}" for fault in error.faults[:3]),
+                )
+            )
             return
-        entry = encode_entry(build_entry(instrument, number=number, revision=revision, form=form, digest=digest))
+        entry = encode_entry(
+            build_entry(instrument, number=number, revision=revision, form=form, digest=digest)
+        )
         if self._index.put(name, form, entry, digest, instead_of=corrupt):
             built.built += 1
         else:
@@ -82,5 +91,9 @@ class IndexBuilder:
         for field in self._index.fields():
             name, _, form = field.rpartition("/")
             history = self._instruments.history(name) if name else None
-            if history is None or not form.isdecimal() or int(form) not in history.newest_of_forms():
+            if (
+                history is None
+                or not form.isdecimal()
+                or int(form) not in history.newest_of_forms()
+            ):
                 self._index.drop(field)

@@ -15,7 +15,9 @@ from stanine.telemetry.watcher_metrics import IndexWatcherMetrics
 def assemble(watcher: Watcher) -> Sequence[Loop]:
     """Register the actor and return the sweep."""
     client, keys = watcher.client, watcher.keys
-    builder = IndexBuilder(InstrumentHistory(client, keys), Index(client, watcher.library, keys), ENGINE_VERSION)
+    builder = IndexBuilder(
+        InstrumentHistory(client, keys), Index(client, watcher.library, keys), ENGINE_VERSION
+    )
     metrics = IndexWatcherMetrics(watcher.registry)
     register(watcher.broker, builder, metrics)
 

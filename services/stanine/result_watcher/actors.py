@@ -18,7 +18,9 @@ from stanine.telemetry.watcher_metrics import ResultWatcherMetrics
 BATCH_MESSAGES = 512
 
 
-def register(broker: StreamsBroker, scorer: BatchScorer, metrics: ResultWatcherMetrics) -> Callable[[Settings], None]:
+def register(
+    broker: StreamsBroker, scorer: BatchScorer, metrics: ResultWatcherMetrics
+) -> Callable[[Settings], None]:
     """Define the actor on a broker; return what lets changed settings take effect on it."""
     log, backoff = get_log(), Backoff(logging.getLogger(__name__), "Scoring", broker.client)
 
@@ -38,7 +40,13 @@ def register(broker: StreamsBroker, scorer: BatchScorer, metrics: ResultWatcherM
         metrics.scored.inc(tally.scored)
         metrics.failed.inc(tally.failed)
         metrics.lost_race.inc(tally.already)
-        log.debug("attempts.scored", scored=tally.scored, failed=tally.failed, already=tally.already, unknown=tally.unknown)
+        log.debug(
+            "attempts.scored",
+            scored=tally.scored,
+            failed=tally.failed,
+            already=tally.already,
+            unknown=tally.unknown,
+        )
         if tally.failed:
             log.warning("attempts.failed", count=tally.failed)
 
@@ -52,4 +60,7 @@ def register(broker: StreamsBroker, scorer: BatchScorer, metrics: ResultWatcherM
 def _limits(settings: Settings) -> dict[str, int]:
     """Return the limits of a batch. The ids of one message stay together, so one of more ids than that is a batch of its own."""
     most = settings.batch_max_attempts
-    return {"batch_max_messages": min(BATCH_MESSAGES, most), "batch_max_bytes": most * ATTEMPT_ID_BYTES}
+    return {
+        "batch_max_messages": min(BATCH_MESSAGES, most),
+        "batch_max_bytes": most * ATTEMPT_ID_BYTES,
+    }

@@ -40,7 +40,9 @@ def forgotten(waiting: Iterable[Unscored], oldest_message: int | None) -> list[U
     return found
 
 
-def sweep_attempts(sweep: Sweep, results: Results, oldest_message: int | None, max_requeues: int) -> Swept:
+def sweep_attempts(
+    sweep: Sweep, results: Results, oldest_message: int | None, max_requeues: int
+) -> Swept:
     """Queue the forgotten attempts again; those that were queued `max_requeues` times end as Failed."""
     sweep.forget_requeues()
     due = forgotten(sweep.unscored(), oldest_message)
@@ -49,6 +51,8 @@ def sweep_attempts(sweep: Sweep, results: Results, oldest_message: int | None, m
         number = number_of_record(each.record)
         participant = participant_of_record(each.record)
         failure = failure_record(ENGINE_VERSION, "NotDeliverable", results.new_commit())
-        results.commit(number, [each.id], [failure], {} if participant is None else {0: participant}, "")
+        results.commit(
+            number, [each.id], [failure], {} if participant is None else {0: participant}, ""
+        )
     again = [each.id for each in due if each.requeues < max_requeues]
     return Swept(requeued=results.requeue(again), failed=len(hopeless))

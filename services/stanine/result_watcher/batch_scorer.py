@@ -64,7 +64,11 @@ class BatchScorer:
     """Scores batches. Safe from several threads: they share the index cache and the compiled kernels, which only ever grow or swap."""
 
     def __init__(
-        self, results: Results, index: Index, instruments: InstrumentHistory, clock: Callable[[], float] = time.perf_counter
+        self,
+        results: Results,
+        index: Index,
+        instruments: InstrumentHistory,
+        clock: Callable[[], float] = time.perf_counter,
     ) -> None:
         self._results = results
         self._index = index
@@ -144,16 +148,22 @@ class BatchScorer:
             if failures:
                 failure = failure_record(ENGINE_VERSION, "NotScorable", commit)
                 records = [failure if body is None else head + body for body in bodies]
-                committed = self._results.commit(number, group.ids, records, participants, view.view)
+                committed = self._results.commit(
+                    number, group.ids, records, participants, view.view
+                )
             else:
                 scored = [body for body in bodies if body is not None]
-                committed = self._results.commit(number, group.ids, scored, participants, view.view, head)
+                committed = self._results.commit(
+                    number, group.ids, scored, participants, view.view, head
+                )
             tally.already += len(group.ids) - committed
             tally.failed += failures
             tally.scored += max(0, committed - failures)
         return 0
 
-    def _read(self, view: IndexView, number: int, items: int, group: _Group, tally: Tally) -> tuple[_Group, bytes, dict[int, str]]:
+    def _read(
+        self, view: IndexView, number: int, items: int, group: _Group, tally: Tally
+    ) -> tuple[_Group, bytes, dict[int, str]]:
         """Read records one by one: return those that are sound, their packed answers, and who they are of; the others end as Failed."""
         sound, corrupt, answers = _Group([], []), _Group([], []), []
         participants: dict[int, str] = {}
@@ -192,7 +202,11 @@ class BatchScorer:
                 attempt = read_attempt(record, attempt_id)
             except CorruptRecordError:
                 attempt = None
-            if attempt is None or len(attempt.codes) < width or (len(attempt.codes) > width and not has_texts):
+            if (
+                attempt is None
+                or len(attempt.codes) < width
+                or (len(attempt.codes) > width and not has_texts)
+            ):
                 corrupt.ids.append(attempt_id)
                 corrupt.records.append(record)
                 continue
@@ -204,9 +218,16 @@ class BatchScorer:
             people.append(attempt.attributes)
         if corrupt.ids:
             self._fail(view, number, corrupt, "CorruptAttempt", tally)
-        return sound, np.frombuffer(b"".join(rows), dtype=np.uint8).reshape(-1, width), participants, people
+        return (
+            sound,
+            np.frombuffer(b"".join(rows), dtype=np.uint8).reshape(-1, width),
+            participants,
+            people,
+        )
 
-    def _bodies(self, entry: IndexEntry, codes: Codes, people: Sequence[Mapping[str, Any]] | None) -> list[bytes | None]:
+    def _bodies(
+        self, entry: IndexEntry, codes: Codes, people: Sequence[Mapping[str, Any]] | None
+    ) -> list[bytes | None]:
         """Score all at once; where that fails, each alone, so that one bad attempt costs the others nothing but time."""
         kernel = self._kernel(entry)
         try:
@@ -215,7 +236,13 @@ class BatchScorer:
             bodies: list[bytes | None] = []
             for row in range(len(codes)):
                 try:
-                    bodies.extend(_score(kernel, codes[row : row + 1], None if people is None else people[row : row + 1]))
+                    bodies.extend(
+                        _score(
+                            kernel,
+                            codes[row : row + 1],
+                            None if people is None else people[row : row + 1],
+                        )
+                    )
                 except (ValueError, ArithmeticError, IndexError, TypeError):
                     bodies.append(None)
             return bodies
@@ -230,9 +257,13 @@ class BatchScorer:
         return kernel
 
     def _fail(self, view: IndexView, number: int, group: _Group, reason: str, tally: Tally) -> None:
-        failures = [failure_record(ENGINE_VERSION, reason, self._results.new_commit())] * len(group.ids)
+        failures = [failure_record(ENGINE_VERSION, reason, self._results.new_commit())] * len(
+            group.ids
+        )
         named = {place: participant_of_record(record) for place, record in enumerate(group.records)}
-        participants = {place: participant for place, participant in named.items() if participant is not None}
+        participants = {
+            place: participant for place, participant in named.items() if participant is not None
+        }
         committed = self._results.commit(number, group.ids, failures, participants, view.view)
         tally.failed += committed
         tally.already += len(group.ids) - committed

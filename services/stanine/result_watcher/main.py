@@ -20,7 +20,12 @@ def assemble(watcher: Watcher) -> Sequence[Loop]:
     """Register the actor and return the sweep."""
     client, library, keys = watcher.client, watcher.library, watcher.keys
     results = Results(client, library, keys, watcher.outbox(SCORE_ATTEMPTS))
-    scorer = BatchScorer(results, Index(client, library, keys), InstrumentHistory(client, keys), clock=time.perf_counter)
+    scorer = BatchScorer(
+        results,
+        Index(client, library, keys),
+        InstrumentHistory(client, keys),
+        clock=time.perf_counter,
+    )
     metrics = ResultWatcherMetrics(watcher.registry)
     watcher.on_settings.append(register(watcher.broker, scorer, metrics))
     sweep = Sweep(client, library, keys)

@@ -31,7 +31,9 @@ class Trouble:
             if self._problem is None:
                 self._log.error("loop.failed", exc_info=error)
             else:  # the loop's next turn does what this one could not
-                self._log.warning("loop.redis_error", error=self._problem.reason, detail=self._problem.remedy)
+                self._log.warning(
+                    "loop.redis_error", error=self._problem.reason, detail=self._problem.remedy
+                )
         return self._pause
 
     def passed(self) -> float:
@@ -46,6 +48,8 @@ class Trouble:
                 self._try_write()
             except redis.RedisError as error:
                 return self.failed(error)
-        self._log.warning("loop.works_again", after=self._problem.reason if self._problem else "loop.failed")
+        self._log.warning(
+            "loop.works_again", after=self._problem.reason if self._problem else "loop.failed"
+        )
         self._reason, self._problem, self._pause = None, None, 0.0
         return 0.0

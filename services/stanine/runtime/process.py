@@ -73,7 +73,9 @@ class Watcher:
 
     def outbox(self, route: Route) -> Outbox:
         """Return what a Redis function needs to append a message for a route."""
-        return Outbox(self.broker.ready_key(route.queue), self.broker.head(route.queue, route.actor))
+        return Outbox(
+            self.broker.ready_key(route.queue), self.broker.head(route.queue, route.actor)
+        )
 
 
 @dataclass(frozen=True)
@@ -88,7 +90,9 @@ class Loop:
 Assemble = Callable[[Watcher], Sequence[Loop]]
 
 
-def run_watcher(service: str, route: Route, assemble: Assemble, arguments: Sequence[str] | None = None) -> int:
+def run_watcher(
+    service: str, route: Route, assemble: Assemble, arguments: Sequence[str] | None = None
+) -> int:
     """Live as the watcher of one queue until SIGTERM or SIGINT; return the exit status.
 
     `assemble` registers the actors on the watcher's broker and returns its loops.
@@ -112,7 +116,9 @@ def run_watcher(service: str, route: Route, assemble: Assemble, arguments: Seque
     client = connect(environment.redis_url)
     broker = StreamsBroker(url=environment.redis_url, namespace=keys.partition)
     broker.add_middleware(Tracing(tracer))
-    watcher = Watcher(client, store.load_library(), keys, broker, make_registry(), tracer, Settings())
+    watcher = Watcher(
+        client, store.load_library(), keys, broker, make_registry(), tracer, Settings()
+    )
     watch_pool(watcher.registry, "commands", pool_use(client))
     watch_queues(watcher.registry, lambda: [read_queue(broker, route.queue)])
     loops = assemble(watcher)
@@ -121,7 +127,13 @@ def run_watcher(service: str, route: Route, assemble: Assemble, arguments: Seque
     state = _State()
     ready_now = Gauge("stanine_ready", "1 if this process takes work.", registry=watcher.registry)
     ready_now.set_function(lambda: float(not state.reasons()))
-    health = HealthServer(options.health_host, options.health_port, heartbeats=heartbeats, ready=state.reasons, registry=watcher.registry)
+    health = HealthServer(
+        options.health_host,
+        options.health_port,
+        heartbeats=heartbeats,
+        ready=state.reasons,
+        registry=watcher.registry,
+    )
     health.start()
     log.info("watcher.started", health_port=health.port, namespace=environment.namespace)
     try:
@@ -170,7 +182,16 @@ def read_queue(broker: StreamsBroker, queue: str) -> QueueReading:
     """Return a queue's depth and age for the metrics."""
     stats = broker.stats(queue)
     age = 0.0 if stats.oldest_ms is None else max(0.0, (stats.now_ms - stats.oldest_ms) / 1000)
-    return QueueReading(queue, stats.ready, stats.in_flight, stats.delayed, stats.dead, age, stats.state.value, stats.deaths)
+    return QueueReading(
+        queue,
+        stats.ready,
+        stats.in_flight,
+        stats.delayed,
+        stats.dead,
+        age,
+        stats.state.value,
+        stats.deaths,
+    )
 
 
 class _State:
@@ -192,7 +213,14 @@ class _State:
         self._reasons = ["it is stopping"]
 
 
-def _work(watcher: Watcher, queue: str, loops: Sequence[Loop], heartbeats: Heartbeats, state: _State, stop: threading.Event) -> None:
+def _work(
+    watcher: Watcher,
+    queue: str,
+    loops: Sequence[Loop],
+    heartbeats: Heartbeats,
+    state: _State,
+    stop: threading.Event,
+) -> None:
     log = get_log()
 
     def try_write() -> None:
@@ -203,10 +231,17 @@ def _work(watcher: Watcher, queue: str, loops: Sequence[Loop], heartbeats: Heart
     gc.set_threshold(*GC_THRESHOLDS)
     beat = heartbeats.expect("consumer", LOOP_STUCK_SECONDS)
     watcher.broker.on_cycle = lambda _queue: beat()
-    worker = dramatiq.Worker(watcher.broker, worker_threads=WORKER_THREADS, worker_timeout=WORKER_TIMEOUT)
+    worker = dramatiq.Worker(
+        watcher.broker, worker_threads=WORKER_THREADS, worker_timeout=WORKER_TIMEOUT
+    )
     worker.start()
     every = [Loop("settings", lambda: SETTINGS_SECONDS, follow_settings(watcher)), *loops]
-    threads = [threading.Thread(target=_turn, args=(loop, heartbeats, stop, try_write), name=loop.name, daemon=True) for loop in every]
+    threads = [
+        threading.Thread(
+            target=_turn, args=(loop, heartbeats, stop, try_write), name=loop.name, daemon=True
+        )
+        for loop in every
+    ]
     for thread in threads:
         thread.start()
     state.working()
@@ -221,7 +256,9 @@ def _work(watcher: Watcher, queue: str, loops: Sequence[Loop], heartbeats: Heart
     watcher.broker.close()
 
 
-def _turn(loop: Loop, heartbeats: Heartbeats, stop: threading.Event, try_write: Callable[[], None]) -> None:
+def _turn(
+    loop: Loop, heartbeats: Heartbeats, stop: threading.Event, try_write: Callable[[], None]
+) -> None:
     trouble = Trouble(get_log(loop=loop.name), try_write)
     beat = heartbeats.expect(loop.name, LOOP_STUCK_SECONDS)
     while not stop.is_set():
@@ -232,7 +269,10 @@ def _turn(loop: Loop, heartbeats: Heartbeats, stop: threading.Event, try_write: 
             pause = trouble.failed(error)
         ended = time.monotonic()
         beat()
-        while not stop.is_set() and (left := ended + max(pause, loop.seconds()) - time.monotonic()) > 0:
+        while (
+            not stop.is_set()
+            and (left := ended + max(pause, loop.seconds()) - time.monotonic()) > 0
+        ):
             stop.wait(min(left, LOOK_SECONDS))
             beat()
     heartbeats.forget(loop.name)
@@ -240,8 +280,18 @@ def _turn(loop: Loop, heartbeats: Heartbeats, stop: threading.Event, try_write: 
 
 def _read_arguments(service: str, arguments: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
-        prog=service, description="A watcher of Stanine. It reads STANINE_REDIS_URL, STANINE_NAMESPACE and OTEL_*."
+        prog=service,
+        description="A watcher of Stanine. It reads STANINE_REDIS_URL, STANINE_NAMESPACE and OTEL_*.",
     )
-    parser.add_argument("--health-host", default="127.0.0.1", help="where /healthz, /readyz and /metrics listen (default: 127.0.0.1)")
-    parser.add_argument("--health-port", type=int, default=0, help="their port (default: a free one, which the log names)")
+    parser.add_argument(
+        "--health-host",
+        default="127.0.0.1",
+        help="where /healthz, /readyz and /metrics listen (default: 127.0.0.1)",
+    )
+    parser.add_argument(
+        "--health-port",
+        type=int,
+        default=0,
+        help="their port (default: a free one, which the log names)",
+    )
     return parser.parse_args(arguments)

@@ -18,9 +18,18 @@ _PARTS = (
 )  # fmt: skip
 #: What the source names between @: one truth for Python and Lua.
 _CONSTANTS = {
-    **{name: getattr(keys, name) for name in ("BLOCK_SIZE", "CHUNK_SIZE", "PAGE_SIZE", "SPLIT_FROM", "FIRST_BITS")},
-    **{name: getattr(records, name) for name in ("ARRIVAL_BYTES", "RANDOM_BYTES", "TIME_BYTES", "START_BYTES")},
-    **{name: getattr(records, name) for name in ("FINGERPRINT_BYTES", "CONTENT_BYTES", "KEY_SPACE_BYTES")},
+    **{
+        name: getattr(keys, name)
+        for name in ("BLOCK_SIZE", "CHUNK_SIZE", "PAGE_SIZE", "SPLIT_FROM", "FIRST_BITS")
+    },
+    **{
+        name: getattr(records, name)
+        for name in ("ARRIVAL_BYTES", "RANDOM_BYTES", "TIME_BYTES", "START_BYTES")
+    },
+    **{
+        name: getattr(records, name)
+        for name in ("FINGERPRINT_BYTES", "CONTENT_BYTES", "KEY_SPACE_BYTES")
+    },
     **{name: getattr(records, name) for name in ("KEY_KIND_STEP", "KEY_TEXT", "KEY_UUID")},
     "INVITATION_BYTES": INVITATION_BYTES,
     **{name: getattr(records, name) for name in ("ERASED", "RESULT_COMMIT", "COMMIT_BYTES")},
@@ -31,7 +40,10 @@ _CONSTANTS = {
 def load_library() -> Library:
     """Read the store's Redis Function library. Called once by each composition root."""
     here = files(__package__).joinpath("functions")
-    parts = [managing_source() if part == "managing" else here.joinpath(f"{part}.lua").read_text() for part in _PARTS]
+    parts = [
+        managing_source() if part == "managing" else here.joinpath(f"{part}.lua").read_text()
+        for part in _PARTS
+    ]
     source = "\n".join(parts)
     for name, value in _CONSTANTS.items():
         source = source.replace(f"@{name}@", str(value))

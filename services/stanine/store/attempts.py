@@ -76,11 +76,17 @@ class Submitted(msgspec.Struct, frozen=True):
 
 
 def submit_call(
-    keys: Keys, outbox: Outbox, submissions: Sequence[Submission], trace: bytes, ids_per_message: int
+    keys: Keys,
+    outbox: Outbox,
+    submissions: Sequence[Submission],
+    trace: bytes,
+    ids_per_message: int,
 ) -> tuple[list[str], list[Any]]:
     """Return the KEYS and ARGV of the function `submit`."""
     if not 0 < len(submissions) <= MAX_SUBMISSIONS:
-        raise StoreError(f"{len(submissions)} attempts in one call: 1 to {MAX_SUBMISSIONS} are allowed")
+        raise StoreError(
+            f"{len(submissions)} attempts in one call: 1 to {MAX_SUBMISSIONS} are allowed"
+        )
     records: list[bytes] = []
     entries: list[bytes] = []
     people: list[bytes] = []
@@ -104,13 +110,30 @@ def submit_call(
             if one.participant is not None:
                 people.append(_PERSON.pack(index, participant_fingerprint(one.participant)))
         records.append(attempt_record(one.number, one.revision, one.codes, extras, key))
-    runs = [_RUN.pack(number, len(list(run))) for number, run in itertools.groupby([one.number for one in submissions])]
+    runs = [
+        _RUN.pack(number, len(list(run)))
+        for number, run in itertools.groupby([one.number for one in submissions])
+    ]
     views = ",".join(sorted({one.view for one in submissions} - {""}))
     randoms = b"".join([one.id_random for one in submissions])
     named = b"".join(entries) if has_keys else b""
-    head = [outbox.head, trace, ids_per_message, views, b"".join(runs), named, b"".join(people), once.hex(), randoms]
+    head = [
+        outbox.head,
+        trace,
+        ids_per_message,
+        views,
+        b"".join(runs),
+        named,
+        b"".join(people),
+        once.hex(),
+        randoms,
+    ]
     size = len(records[0])
-    ends = b"" if set(map(len, records)) == {size} else b"".join(map(_END.pack, itertools.accumulate(map(len, records))))
+    ends = (
+        b""
+        if set(map(len, records)) == {size}
+        else b"".join(map(_END.pack, itertools.accumulate(map(len, records))))
+    )
     body = [size, b"".join(records), ends]
     return [keys.arrivals, outbox.stream], head + body
 
@@ -119,7 +142,10 @@ def read_submitted(submissions: Sequence[Submission], reply: bytes) -> list[Subm
     """Read the reply of the function `submit`."""
     arrival = int.from_bytes(reply[:ARRIVAL_BYTES], "big")
     if len(reply) == ARRIVAL_BYTES:
-        return [Submitted(one.id_random + (arrival + index).to_bytes(ARRIVAL_BYTES, "big"), "new") for index, one in enumerate(submissions)]
+        return [
+            Submitted(one.id_random + (arrival + index).to_bytes(ARRIVAL_BYTES, "big"), "new")
+            for index, one in enumerate(submissions)
+        ]
     outcomes = reply[ARRIVAL_BYTES : ARRIVAL_BYTES + len(submissions)]
     place = ARRIVAL_BYTES + len(submissions)
     found = []
@@ -139,14 +165,20 @@ def read_submitted(submissions: Sequence[Submission], reply: bytes) -> list[Subm
 class Attempts:
     """The attempts of one namespace, for asyncio."""
 
-    def __init__(self, client: "redis.asyncio.Redis", writer: Writer, keys: Keys, outbox: Outbox) -> None:
+    def __init__(
+        self, client: "redis.asyncio.Redis", writer: Writer, keys: Keys, outbox: Outbox
+    ) -> None:
         self._client = client
         self._writer = writer
         self._keys = keys
         self._outbox = outbox
 
     async def submit(
-        self, submissions: Sequence[Submission], *, trace: bytes = b"", ids_per_message: int = IDS_PER_MESSAGE
+        self,
+        submissions: Sequence[Submission],
+        *,
+        trace: bytes = b"",
+        ids_per_message: int = IDS_PER_MESSAGE,
     ) -> list[Submitted]:
         """Store attempts and queue their scoring in one step; an attempt whose key is known is answered as before.
 
@@ -158,10 +190,15 @@ class Attempts:
             reply = await self._writer.call("submit", keys, args)
         return read_submitted(submissions, reply)
 
-    async def known(self, number: int, key_space: bytes, key: str, content: bytes) -> Submitted | None:
+    async def known(
+        self, number: int, key_space: bytes, key: str, content: bytes
+    ) -> Submitted | None:
         """Return the attempt that a caller's key has already, without storing anything."""
         text = key.encode()
         record = attempt_record(number, 0, b"", key=encode_key(key_space, text))
-        args = [key_fingerprint(key_scope(key_space, number), text) + content[:CONTENT_BYTES], record]
+        args = [
+            key_fingerprint(key_scope(key_space, number), text) + content[:CONTENT_BYTES],
+            record,
+        ]
         reply: bytes = await self._writer.read("find_key", [self._keys.arrivals], args)
         return Submitted(reply[1:], _OUTCOMES[reply[0]]) if reply else None

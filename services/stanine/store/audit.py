@@ -22,7 +22,16 @@ from stanine.store.blocks import IDS_FIELD, block_records
 from stanine.store.errors import CorruptRecordError
 from stanine.store.instruments import InstrumentHistory
 from stanine.store.keys import BLOCK_SIZE, Keys
-from stanine.store.records import ARRIVAL_BYTES, ERASED, SCORED, StoredAttempt, StoredResult, random_at, read_attempt, read_result
+from stanine.store.records import (
+    ARRIVAL_BYTES,
+    ERASED,
+    SCORED,
+    StoredAttempt,
+    StoredResult,
+    random_at,
+    read_attempt,
+    read_result,
+)
 from stanine.store.sweep import Sweep
 
 #: Blocks read in one round trip: 2,048 attempts, some 200 KB.
@@ -83,7 +92,9 @@ class Audit(msgspec.Struct, rename="camel"):
 class Auditor:
     """Reads attempts and results block by block, and holds no more than one step of them."""
 
-    def __init__(self, client: "redis.Redis", instruments: InstrumentHistory, sweep: Sweep, keys: Keys) -> None:
+    def __init__(
+        self, client: "redis.Redis", instruments: InstrumentHistory, sweep: Sweep, keys: Keys
+    ) -> None:
         self._client: Any = client
         self._instruments = instruments
         self._sweep = sweep
@@ -98,7 +109,9 @@ class Auditor:
         kept: list[int] = []
         for attempts, made in self._steps():
             results += made
-            there = {arrival: record for arrival, record in made.items() if record[:1] != bytes([ERASED])}
+            there = {
+                arrival: record for arrival, record in made.items() if record[:1] != bytes([ERASED])
+            }
             found.erased += len(made) - len(there)
             kept += there  # an erased one may never have been committed
             self._compare(attempts, there, found)
@@ -121,15 +134,25 @@ class Auditor:
             replies = pipeline.execute()
             results: dict[int, bytes] = {}
             attempts: dict[int, tuple[bytes, bytes]] = {}
-            for block, found, records in zip(step, replies[: len(step)], replies[len(step) :], strict=True):
+            for block, found, records in zip(
+                step, replies[: len(step)], replies[len(step) :], strict=True
+            ):
                 ids = records.get(IDS_FIELD.encode(), b"")
-                results |= {block * BLOCK_SIZE + slot: record for slot, record in block_records(found).items()}
+                results |= {
+                    block * BLOCK_SIZE + slot: record
+                    for slot, record in block_records(found).items()
+                }
                 for slot, record in block_records(records).items():
                     arrival = block * BLOCK_SIZE + slot
-                    attempts[arrival] = random_at(ids, slot) + arrival.to_bytes(ARRIVAL_BYTES, "big"), record
+                    attempts[arrival] = (
+                        random_at(ids, slot) + arrival.to_bytes(ARRIVAL_BYTES, "big"),
+                        record,
+                    )
             yield attempts, results
 
-    def _compare(self, attempts: dict[int, tuple[bytes, bytes]], results: dict[int, bytes], found: Audit) -> None:
+    def _compare(
+        self, attempts: dict[int, tuple[bytes, bytes]], results: dict[int, bytes], found: Audit
+    ) -> None:
         groups: dict[tuple[int, int, int], list[tuple[StoredAttempt, StoredResult]]] = {}
         for arrival, record in results.items():
             try:
@@ -150,7 +173,9 @@ class Auditor:
             elif result.engine != ENGINE_VERSION:
                 found.other_engine += 1
             else:
-                groups.setdefault((attempt.number, attempt.revision, result.scoring_revision), []).append((attempt, result))
+                groups.setdefault(
+                    (attempt.number, attempt.revision, result.scoring_revision), []
+                ).append((attempt, result))
         for which, pairs in groups.items():
             kernel = self._kernel(*which)
             fresh = [] if kernel is None else _bodies(kernel, [attempt for attempt, _ in pairs])
@@ -192,7 +217,11 @@ class Auditor:
             instrument = parse_instrument(read_json(stored[0]), name=name)
         except InvalidDocument:
             return None
-        return Kernel(build_entry(instrument, number=number, revision=scored_by, form=form, digest=stored[1]).plan)
+        return Kernel(
+            build_entry(
+                instrument, number=number, revision=scored_by, form=form, digest=stored[1]
+            ).plan
+        )
 
     def _listed(self) -> tuple[npt.NDArray[np.uint64], int]:
         """Return the arrival numbers in all lists of results, each once and in order, and how many stand in them more than once."""
@@ -212,12 +241,21 @@ class Auditor:
 def _bodies(kernel: Kernel, attempts: Sequence[StoredAttempt]) -> list[bytes | None]:
     """Score attempts; None for one that cannot be scored."""
     width, has_texts = kernel.plan.row_bytes, kernel.plan.has_texts
-    fits = [len(each.codes) == width or (has_texts and len(each.codes) > width) for each in attempts]
-    rows = b"".join(each.codes[:width] if fit else bytes(width) for each, fit in zip(attempts, fits, strict=True))
+    fits = [
+        len(each.codes) == width or (has_texts and len(each.codes) > width) for each in attempts
+    ]
+    rows = b"".join(
+        each.codes[:width] if fit else bytes(width)
+        for each, fit in zip(attempts, fits, strict=True)
+    )
     codes = np.frombuffer(rows, np.uint8).reshape(-1, width)
     unfit = {row for row, fit in enumerate(fits) if not fit}.union(kernel.unreadable(codes))
     sound = np.array([row for row in range(len(attempts)) if row not in unfit], np.intp)
-    people = kernel.columns([attempts[row].attributes for row in sound]) if kernel.plan.needs_attributes else None
+    people = (
+        kernel.columns([attempts[row].attributes for row in sound])
+        if kernel.plan.needs_attributes
+        else None
+    )
     bodies: list[bytes | None] = [None] * len(attempts)
     for row, body in zip(sound, kernel.score(codes[sound], people).packed(), strict=True):
         bodies[row] = body

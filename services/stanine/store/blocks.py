@@ -39,13 +39,19 @@ def run_records(run: bytes) -> list[bytes]:
     head, size = run[1:start], int.from_bytes(run[start : start + 3], "big")
     start += 3
     if size:
-        return [head + run[place : place + size] for place in range(start, start + BLOCK_SIZE * size, size)]
+        return [
+            head + run[place : place + size]
+            for place in range(start, start + BLOCK_SIZE * size, size)
+        ]
     if len(run) < start + _ENDS.size:
         return []
     parts = _ENDS.unpack_from(run, start)
     start += _ENDS.size
     ends = [high << 16 | low for high, low in zip(parts[::2], parts[1::2], strict=True)]
-    return [head + run[start + begin : start + end] for begin, end in zip([0, *ends], ends, strict=False)]
+    return [
+        head + run[start + begin : start + end]
+        for begin, end in zip([0, *ends], ends, strict=False)
+    ]
 
 
 def fields_of(slots: Sequence[int]) -> list[bytes]:
@@ -53,7 +59,9 @@ def fields_of(slots: Sequence[int]) -> list[bytes]:
     return [_IDS, _RUN, *[_SLOTS[slot] for slot in slots]]
 
 
-def read_fields(values: Sequence[bytes | None], slots: Sequence[int]) -> tuple[bytes, list[bytes | None]]:
+def read_fields(
+    values: Sequence[bytes | None], slots: Sequence[int]
+) -> tuple[bytes, list[bytes | None]]:
     """Return the random parts of a block's ids, and the records of slots, from the values of the fields that `fields_of` named."""
     ids, run, *records = values
     if run is not None:
@@ -61,17 +69,25 @@ def read_fields(values: Sequence[bytes | None], slots: Sequence[int]) -> tuple[b
     return ids or b"", records
 
 
-def read_block(found: Mapping[bytes, bytes], slots: Sequence[int]) -> tuple[bytes, list[bytes | None]]:
+def read_block(
+    found: Mapping[bytes, bytes], slots: Sequence[int]
+) -> tuple[bytes, list[bytes | None]]:
     """Return the same from all fields of a block (HGETALL)."""
     run = found.get(_RUN)
-    records = [found.get(_SLOTS[slot]) for slot in slots] if run is None else _chosen(run_records(run), slots)
+    records = (
+        [found.get(_SLOTS[slot]) for slot in slots]
+        if run is None
+        else _chosen(run_records(run), slots)
+    )
     return found.get(_IDS, b""), records
 
 
 def block_records(found: Mapping[bytes, bytes]) -> dict[int, bytes]:
     """Return all records of a block by slot, from all its fields (HGETALL)."""
     records = dict(enumerate(run_records(found.get(_RUN, b""))))
-    return records | {int(field): record for field, record in found.items() if field not in (_IDS, _RUN)}
+    return records | {
+        int(field): record for field, record in found.items() if field not in (_IDS, _RUN)
+    }
 
 
 def block_slots(fields: Iterable[bytes]) -> set[int]:

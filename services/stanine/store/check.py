@@ -48,7 +48,9 @@ def due_entries(instruments: InstrumentHistory, index: Index, engine: int) -> li
             continue
         for form, revision in history.newest_of_forms().items():
             data = index.read(name, form)
-            fault = _fault(data, revision, engine) or _foreign(data, history, revision, instruments.digest(name, revision))
+            fault = _fault(data, revision, engine) or _foreign(
+                data, history, revision, instruments.digest(name, revision)
+            )
             if fault:
                 due.append(DueEntry(name, form, revision, fault, data))
     return due
@@ -96,4 +98,8 @@ def _foreign(data: bytes | None, history: History, revision: int, digest: str | 
         entry = decode_entry(data)
     except CorruptEntry:
         return None  # of a newer engine
-    return None if (entry.number, entry.revision, entry.digest) == (history.number, revision, digest) else "foreign"
+    return (
+        None
+        if (entry.number, entry.revision, entry.digest) == (history.number, revision, digest)
+        else "foreign"
+    )

@@ -54,7 +54,9 @@ class Cursor(msgspec.Struct, frozen=True):
         return _write(bytes([_SEALED]) + seal + _crypt(secret, seal, packed))
 
     def _packed(self) -> bytes:
-        return b"".join([mark.position.to_bytes(_POSITION_BYTES, "big") + mark.tag for mark in self.marks])
+        return b"".join(
+            [mark.position.to_bytes(_POSITION_BYTES, "big") + mark.tag for mark in self.marks]
+        )
 
 
 #: A cursor that no list recognises.
@@ -107,7 +109,12 @@ def _write(data: bytes) -> str:
 def _unpack(packed: bytes) -> Cursor:
     size = _POSITION_BYTES + _TAG_BYTES
     parts = [packed[start : start + size] for start in range(0, len(packed), size)]
-    return Cursor(tuple(Mark(int.from_bytes(part[:_POSITION_BYTES], "big"), part[_POSITION_BYTES:]) for part in parts))
+    return Cursor(
+        tuple(
+            Mark(int.from_bytes(part[:_POSITION_BYTES], "big"), part[_POSITION_BYTES:])
+            for part in parts
+        )
+    )
 
 
 def _seal(secret: bytes, packed: bytes) -> bytes:
@@ -116,7 +123,10 @@ def _seal(secret: bytes, packed: bytes) -> bytes:
 
 def _crypt(secret: bytes, seal: bytes, data: bytes) -> bytes:
     """Encrypt or decrypt: the key stream depends on the seal, which depends on all that is encrypted (a synthetic nonce)."""
-    stream = b"".join(blake2b(seal + bytes([block]), key=secret, person=b"stanine-stream").digest() for block in range(-(-len(data) // 64)))
+    stream = b"".join(
+        blake2b(seal + bytes([block]), key=secret, person=b"stanine-stream").digest()
+        for block in range(-(-len(data) // 64))
+    )
     return bytes(one ^ other for one, other in zip(data, stream, strict=False))
 
 
@@ -131,5 +141,13 @@ def move_on(cursor: Cursor, mark: Mark) -> Cursor:
     while len(marks) > MAX_MARKS:
         # The one whose neighbours lie closest to each other, measured by how far back they are.
         inner = range(1, len(marks) - 1)
-        marks.pop(min(inner, key=lambda i: (marks[i - 1].position - marks[i + 1].position) / (position - marks[i + 1].position)))
+        marks.pop(
+            min(
+                inner,
+                key=lambda i: (
+                    (marks[i - 1].position - marks[i + 1].position)
+                    / (position - marks[i + 1].position)
+                ),
+            )
+        )
     return Cursor(tuple(marks))

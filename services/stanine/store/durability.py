@@ -36,7 +36,12 @@ class Writer:
     `durability` may be changed while it is in use: the settings are followed without a restart.
     """
 
-    def __init__(self, client: "redis.asyncio.Redis", library: Library, durability: Durability = Durability.EVERYSEC) -> None:
+    def __init__(
+        self,
+        client: "redis.asyncio.Redis",
+        library: Library,
+        durability: Durability = Durability.EVERYSEC,
+    ) -> None:
         self._client: Any = client
         self._library = library
         self.durability = durability
@@ -53,18 +58,26 @@ class Writer:
         if isinstance(reply, Exception):
             raise reply
         if isinstance(written, Exception):
-            raise NotDurableError(f"this server cannot confirm writes to disk: {written}") from written
+            raise NotDurableError(
+                f"this server cannot confirm writes to disk: {written}"
+            ) from written
         if int(written[0]) < 1:
-            raise NotDurableError(f"the server did not confirm the write to disk within {FSYNC_TIMEOUT} ms")
+            raise NotDurableError(
+                f"the server did not confirm the write to disk within {FSYNC_TIMEOUT} ms"
+            )
         if int(written[1]) < replicas:
-            raise NotDurableError(f"no replica confirmed the write to its disk within {FSYNC_TIMEOUT} ms")
+            raise NotDurableError(
+                f"no replica confirmed the write to its disk within {FSYNC_TIMEOUT} ms"
+            )
         return reply
 
     async def read(self, function: str, keys: Sequence[str], args: Sequence[Any]) -> Any:
         """Call a function that only reads; raises redis-py's errors."""
         return await self._library.call_async(self._client, function, keys, args)
 
-    async def _call_and_wait(self, function: str, keys: Sequence[str], args: Sequence[Any], replicas: int) -> tuple[Any, Any]:
+    async def _call_and_wait(
+        self, function: str, keys: Sequence[str], args: Sequence[Any], replicas: int
+    ) -> tuple[Any, Any]:
         pipeline = self._client.pipeline(transaction=False)
         pipeline.execute_command(*self._library.command(function, keys, args))
         if replicas:

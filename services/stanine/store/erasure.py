@@ -18,7 +18,13 @@ from stanine.store.errors import CorruptRecordError
 from stanine.store.invitations import Invitations
 from stanine.store.keys import INVITATION_BYTES, Keys
 from stanine.store.reading import AttemptRecords
-from stanine.store.records import StoredAttempt, key_fingerprint, key_scope, participant_fingerprint, read_attempt
+from stanine.store.records import (
+    StoredAttempt,
+    key_fingerprint,
+    key_scope,
+    participant_fingerprint,
+    read_attempt,
+)
 from stanine.store.sessions import SESSION_BYTES, Sessions
 
 #: Attempts in one call of `erase`: dividing their blocks holds the server for about a millisecond.
@@ -80,7 +86,9 @@ class Erasure:
                         theirs.append((attempt_id, b"" if attempt is None else _key_of(attempt)))
                 done.attempts += await self._erase(theirs)
                 position += len(page)
-            if await self._writer.call("forget_participant", [self._keys.arrivals], [fingerprint, position]):
+            if await self._writer.call(
+                "forget_participant", [self._keys.arrivals], [fingerprint, position]
+            ):
                 return done
 
     async def _erase(self, attempts: Sequence[tuple[bytes, bytes]]) -> int:
@@ -94,7 +102,9 @@ class Erasure:
         return erased
 
     async def _page(self, fingerprint: bytes, position: int) -> list[tuple[bytes, bytes]]:
-        reply = await self._writer.read("participant_attempts", [self._keys.arrivals], [fingerprint, position, PAGE])
+        reply = await self._writer.read(
+            "participant_attempts", [self._keys.arrivals], [fingerprint, position, PAGE]
+        )
         return list(zip(reply[::2], reply[1::2], strict=True))
 
     async def _opened(self, fingerprint: bytes, participant: str, done: Erased) -> None:
@@ -125,4 +135,8 @@ def _read(record: bytes, attempt_id: bytes) -> StoredAttempt | None:
 
 def _key_of(attempt: StoredAttempt) -> bytes:
     """Return the fingerprint of an attempt's key; empty if it has none."""
-    return b"" if attempt.key is None else key_fingerprint(key_scope(attempt.key_space, attempt.number), attempt.key.encode())
+    return (
+        b""
+        if attempt.key is None
+        else key_fingerprint(key_scope(attempt.key_space, attempt.number), attempt.key.encode())
+    )

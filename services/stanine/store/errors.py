@@ -18,7 +18,9 @@ class PreconditionFailedError(StoreError):
 
     def __init__(self, name: str, digest: str | None) -> None:
         super().__init__(
-            f"instrument {name!r} has changed meanwhile: its digest is now {digest}" if digest else f"there is no instrument {name!r} yet"
+            f"instrument {name!r} has changed meanwhile: its digest is now {digest}"
+            if digest
+            else f"there is no instrument {name!r} yet"
         )
         self.digest = digest
 
@@ -57,5 +59,7 @@ def stale_views() -> Iterator[None]:
         yield
     except redis.ResponseError as error:
         if str(error).startswith("STALEVIEW"):
-            raise StaleViewError("the index that this was made with does not belong to the server's data") from None
+            raise StaleViewError(
+                "the index that this was made with does not belong to the server's data"
+            ) from None
         raise

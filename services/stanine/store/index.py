@@ -48,7 +48,12 @@ class IndexView(msgspec.Struct, frozen=True):
             elif form.isdecimal():
                 forms.get(name, {}).pop(int(form), None)
         forms = {name: each for name, each in forms.items() if each}
-        return IndexView(view, self.origin or view, forms, {entry.number: name for name, each in forms.items() for entry in each.values()})
+        return IndexView(
+            view,
+            self.origin or view,
+            forms,
+            {entry.number: name for name, each in forms.items() for entry in each.values()},
+        )
 
     def newest(self, name: str) -> IndexEntry | None:
         """Return the entry of the newest form of an instrument."""
@@ -58,7 +63,9 @@ class IndexView(msgspec.Struct, frozen=True):
     def answered(self, name: str, revision: int) -> IndexEntry | None:
         """Return the entry of the form that a revision has: it covers the revisions from its form's first to its own."""
         forms = self.forms.get(name, {})
-        return next((entry for form, entry in forms.items() if form <= revision <= entry.revision), None)
+        return next(
+            (entry for form, entry in forms.items() if form <= revision <= entry.revision), None
+        )
 
     def numbered(self, number: int, revision: int) -> IndexEntry | None:
         """Return the entry that an attempt of instrument `number` and `revision` is scored by."""
@@ -152,14 +159,20 @@ class Index:
         """Return the fields of all entries there are."""
         return [field.decode() for field in self._client.hkeys(self._keys.index)]
 
-    def put(self, name: str, form: int, entry: bytes, digest: str, *, instead_of: bytes | None = None) -> bool:
+    def put(
+        self, name: str, form: int, entry: bytes, digest: str, *, instead_of: bytes | None = None
+    ) -> bool:
         """Store an entry unless the present one is as new; a faulty one, given as `instead_of`, is replaced whatever its header says.
 
         `digest`: of the document that it was built from. An entry of a document that its revision does not have here is not stored.
 
         Returns whether it was stored.
         """
-        corrupt = "" if instead_of is None else hashlib.sha1(instead_of, usedforsecurity=False).hexdigest()
+        corrupt = (
+            ""
+            if instead_of is None
+            else hashlib.sha1(instead_of, usedforsecurity=False).hexdigest()
+        )
         args: list[Argument] = [index_field(name, form), entry, corrupt, new_token(), digest]
         return bool(self._library.call(self._client, "put_index", index_keys(self._keys), args))
 
@@ -183,7 +196,9 @@ def _ask(pipeline: Any, keys: Keys, base: IndexView) -> None:
     pipeline.zrange(keys.index_changes, base.change + 1, "+inf", byscore=True)
 
 
-def _changed(base: IndexView, last: bytes | None, fields: list[bytes], data: list[bytes | None]) -> tuple[IndexView, list[str]]:
+def _changed(
+    base: IndexView, last: bytes | None, fields: list[bytes], data: list[bytes | None]
+) -> tuple[IndexView, list[str]]:
     view = (last or b"").decode()
     if view == base.view:
         return base, []

@@ -75,7 +75,15 @@ def publish_call(
 ) -> tuple[list[str], list[Argument]]:
     """Return the KEYS and ARGV of the function `publish`. `content`: document, its digest, that of its form; `gone`: see `managed`."""
     held = ("", "", 0) if manager is None else (manager.encode(), gone, HOLD_MS)
-    args: list[Argument] = [name, *content, *conditions, outbox.head, join_names([name]), trace, *held]
+    args: list[Argument] = [
+        name,
+        *content,
+        *conditions,
+        outbox.head,
+        join_names([name]),
+        trace,
+        *held,
+    ]
     return [keys.instrument(name), keys.instruments, keys.numbers, outbox.stream], args
 
 
@@ -91,7 +99,9 @@ def read_published(name: str, digest: str, reply: Any) -> Published:
 class Instruments:
     """The instruments of one namespace, for asyncio."""
 
-    def __init__(self, client: "redis.asyncio.Redis", writer: Writer, keys: Keys, outbox: Outbox) -> None:
+    def __init__(
+        self, client: "redis.asyncio.Redis", writer: Writer, keys: Keys, outbox: Outbox
+    ) -> None:
         self._client: Any = client
         self._writer = writer
         self._keys = keys
@@ -115,10 +125,14 @@ class Instruments:
         sent again.
         """
         conditions: tuple[Argument, ...] = (if_match or "", int(if_none_match))
-        keys, args = publish_call(self._keys, self._outbox, name, (document, digest, form_digest), conditions, trace)
+        keys, args = publish_call(
+            self._keys, self._outbox, name, (document, digest, form_digest), conditions, trace
+        )
         return read_published(name, digest, await self._writer.call("publish", keys, args))
 
-    async def read(self, name: str, revision: int | None = None, *, view: str = "") -> StoredDocument | None:
+    async def read(
+        self, name: str, revision: int | None = None, *, view: str = ""
+    ) -> StoredDocument | None:
         """Read one revision of an instrument, the newest by default; None if there is none such.
 
         Raises StaleViewError if `view`, a view of the index, does not belong to the data that the revision is read from.
@@ -126,18 +140,25 @@ class Instruments:
         key = self._keys.instrument(name)
         wanted = revision or int(await self._client.hget(key, "revision") or 0)
         pipeline = self._client.pipeline(transaction=True)
-        pipeline.hmget(key, ["number", *(f"{what}:{wanted}" for what in ("doc", "digest", "form", "at"))])
+        pipeline.hmget(
+            key, ["number", *(f"{what}:{wanted}" for what in ("doc", "digest", "form", "at"))]
+        )
         ask_for_view(pipeline, self._keys, view)
         (number, document, digest, form, published), token = await pipeline.execute()
         check_view(view, token)
         if document is None:
             return None
-        return StoredDocument(name, int(number), wanted, int(form), digest.decode(), document, int(published))
+        return StoredDocument(
+            name, int(number), wanted, int(form), digest.decode(), document, int(published)
+        )
 
     async def list(self, after: str | None, limit: int) -> list[InstrumentSummary]:
         """List at most `limit` instruments by name, from the first one after `after`."""
         start = f"({after}" if after else "-"
-        names = [name.decode() for name in await self._client.zrangebylex(self._keys.instruments, start, "+", 0, limit)]
+        names = [
+            name.decode()
+            for name in await self._client.zrangebylex(self._keys.instruments, start, "+", 0, limit)
+        ]
         pipeline = self._client.pipeline(transaction=False)
         for name in names:
             pipeline.hmget(self._keys.instrument(name), ["revision", "form", "digest"])
@@ -170,7 +191,9 @@ class InstrumentHistory:
 
     def document(self, name: str, revision: int) -> tuple[bytes, str] | None:
         """Return a revision's canonical document and its digest."""
-        document, digest = self._client.hmget(self._keys.instrument(name), [f"doc:{revision}", f"digest:{revision}"])
+        document, digest = self._client.hmget(
+            self._keys.instrument(name), [f"doc:{revision}", f"digest:{revision}"]
+        )
         return None if document is None else (document, digest.decode())
 
     def digest(self, name: str, revision: int) -> str | None:

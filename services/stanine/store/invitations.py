@@ -92,11 +92,21 @@ class Invitations:
     async def create(self, number: int, new: Sequence[NewInvitation]) -> list[Invited]:
         """Create invitations for an instrument, MAX_INVITATIONS at most, each only if its key is not used yet."""
         if not 0 < len(new) <= MAX_INVITATIONS:
-            raise StoreError(f"{len(new)} invitations in one call: 1 to {MAX_INVITATIONS} are allowed")
+            raise StoreError(
+                f"{len(new)} invitations in one call: 1 to {MAX_INVITATIONS} are allowed"
+            )
         args: list[Any] = [number]
         for one in new:
-            fingerprint = b"" if one.key is None else key_fingerprint(key_scope(one.key_space, number), one.key.encode())
-            person = b"" if one.given.participant is None else participant_fingerprint(one.given.participant)
+            fingerprint = (
+                b""
+                if one.key is None
+                else key_fingerprint(key_scope(one.key_space, number), one.key.encode())
+            )
+            person = (
+                b""
+                if one.given.participant is None
+                else participant_fingerprint(one.given.participant)
+            )
             given = msgspec.msgpack.encode(one.given)
             args += [
                 one.id,
@@ -128,23 +138,39 @@ class Invitations:
 
     async def revoke(self, invitation_id: bytes) -> bool:
         """Let an invitation open no more sessions; return whether there is one."""
-        return bool(await self._writer.call("change_invitation", [self._keys.arrivals], [invitation_id, "revoke", 0]))
+        return bool(
+            await self._writer.call(
+                "change_invitation", [self._keys.arrivals], [invitation_id, "revoke", 0]
+            )
+        )
 
     async def extend(self, invitation_id: bytes, expires_at: int) -> bool:
         """Let an invitation expire at another time (ms; 0: never); return whether there is one."""
-        return bool(await self._writer.call("change_invitation", [self._keys.arrivals], [invitation_id, "extend", expires_at]))
+        return bool(
+            await self._writer.call(
+                "change_invitation", [self._keys.arrivals], [invitation_id, "extend", expires_at]
+            )
+        )
 
     async def drop(self, invitation_id: bytes) -> bool:
         """Remove an invitation; return whether there was one."""
-        return bool(await self._writer.call("drop_invitation", [self._keys.arrivals], [invitation_id]))
+        return bool(
+            await self._writer.call("drop_invitation", [self._keys.arrivals], [invitation_id])
+        )
 
     async def page(self, number: int, position: int, limit: int) -> list[StoredInvitation | None]:
         """Return at most `limit` invitations of an instrument from a position on, in the order of creation; None for an erased one."""
-        reply = await self._writer.read("list_invitations", [self._keys.arrivals], [number, position, limit])
+        reply = await self._writer.read(
+            "list_invitations", [self._keys.arrivals], [number, position, limit]
+        )
         found: list[StoredInvitation | None] = []
         for place in range(0, len(reply), 2):
             values = reply[place + 1]
-            fields = values if isinstance(values, dict) else dict(zip(values[::2], values[1::2], strict=True))
+            fields = (
+                values
+                if isinstance(values, dict)
+                else dict(zip(values[::2], values[1::2], strict=True))
+            )
             found.append(_read(reply[place], fields) if fields else None)
         return found
 

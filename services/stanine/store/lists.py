@@ -10,7 +10,14 @@ from stanine.broker.connection.functions import Argument, Library
 from stanine.store.cursors import Cursor, Mark, move_on, tag_of
 from stanine.store.errors import CorruptRecordError, HistoryChangedError, stale_views
 from stanine.store.keys import Keys
-from stanine.store.records import ERASED, StoredAttempt, StoredResult, participant_fingerprint, read_attempt, read_result
+from stanine.store.records import (
+    ERASED,
+    StoredAttempt,
+    StoredResult,
+    participant_fingerprint,
+    read_attempt,
+    read_result,
+)
 
 _Item = tuple[StoredAttempt, StoredResult] | None
 
@@ -35,20 +42,32 @@ class ResultLists:
         self._library = library
         self._keys = keys
 
-    async def of_instrument(self, number: int, cursor: Cursor, limit: int, view: str = "") -> ResultPage:
+    async def of_instrument(
+        self, number: int, cursor: Cursor, limit: int, view: str = ""
+    ) -> ResultPage:
         """Read at most `limit` results of an instrument; raises HistoryChangedError for a cursor that the list does not recognise.
 
         Raises StaleViewError if `view`, the view of the index that they are to be read with, does not belong to the same data.
         """
         page = await self._page("list_results", [view, number], cursor, limit)
-        return msgspec.structs.replace(page, items=[each for each in page.items if each[0].number == number])
+        return msgspec.structs.replace(
+            page, items=[each for each in page.items if each[0].number == number]
+        )
 
-    async def of_participant(self, participant: str, cursor: Cursor, limit: int, view: str = "") -> ResultPage:
+    async def of_participant(
+        self, participant: str, cursor: Cursor, limit: int, view: str = ""
+    ) -> ResultPage:
         """Read at most `limit` results of a participant, over all instruments; raises the same errors."""
-        page = await self._page("list_participant", [view, participant_fingerprint(participant)], cursor, limit)
-        return msgspec.structs.replace(page, items=[each for each in page.items if each[0].participant == participant])
+        page = await self._page(
+            "list_participant", [view, participant_fingerprint(participant)], cursor, limit
+        )
+        return msgspec.structs.replace(
+            page, items=[each for each in page.items if each[0].participant == participant]
+        )
 
-    async def _page(self, function: str, which: list[Argument], cursor: Cursor, limit: int) -> ResultPage:
+    async def _page(
+        self, function: str, which: list[Argument], cursor: Cursor, limit: int
+    ) -> ResultPage:
         marks = cursor.marks
         # The item before the place comes along, so that what is recognised is what the page continues.
         before = 1 if marks else 0
@@ -66,16 +85,22 @@ class ResultLists:
         at = cursor if mark is None else move_on(cursor, mark)
         return ResultPage(items, at, at_end=len(found) < limit + before, unreadable=unreadable)
 
-    async def _last_known(self, function: str, which: list[Argument], marks: tuple[Mark, ...]) -> Cursor:
+    async def _last_known(
+        self, function: str, which: list[Argument], marks: tuple[Mark, ...]
+    ) -> Cursor:
         """Return the cursor at the last mark that the list recognises."""
         for index, mark in enumerate(marks):
             if _recognises(mark, await self._read(function, which, mark.position - 1, 1)):
                 return Cursor(marks[index:])
         return Cursor()
 
-    async def _read(self, function: str, which: list[Argument], position: int, limit: int) -> "list[_Listed]":
+    async def _read(
+        self, function: str, which: list[Argument], position: int, limit: int
+    ) -> "list[_Listed]":
         with stale_views():
-            reply = await self._library.call_async(self._client, function, [self._keys.arrivals], [*which, position, limit])
+            reply = await self._library.call_async(
+                self._client, function, [self._keys.arrivals], [*which, position, limit]
+            )
         return [_read_listed(*reply[start : start + 3]) for start in range(0, len(reply), 3)]
 
 
@@ -94,7 +119,11 @@ def _read_listed(attempt_id: bytes, attempt: bytes | None, result: bytes | None)
         if read is not None and read.kind == ERASED:
             return _Listed(attempt_id, None, tag_of(attempt_id, read.commit), is_erased=True)
         if attempt is not None and read is not None:
-            return _Listed(attempt_id, (read_attempt(attempt, attempt_id), read), tag_of(attempt_id, read.commit))
+            return _Listed(
+                attempt_id,
+                (read_attempt(attempt, attempt_id), read),
+                tag_of(attempt_id, read.commit),
+            )
     except CorruptRecordError:
         pass
     return _Listed(attempt_id, None, tag_of(attempt_id, b""))

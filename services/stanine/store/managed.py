@@ -46,7 +46,15 @@ class ManagedInstruments:
         self._outbox = outbox
 
     def publish(
-        self, name: str, document: bytes, digest: str, form_digest: str, manager: Manager, *, gone: str = "", trace: bytes = b""
+        self,
+        name: str,
+        document: bytes,
+        digest: str,
+        form_digest: str,
+        manager: Manager,
+        *,
+        gone: str = "",
+        trace: bytes = b"",
     ) -> Published:
         """Make a document the newest revision, unless it is that already, hold the instrument, and ask for its index entry.
 
@@ -54,7 +62,9 @@ class ManagedInstruments:
         Raises InstrumentManagedError.
         """
         content = (document, digest, form_digest)
-        keys, args = publish_call(self._keys, self._outbox, name, content, trace=trace, manager=manager, gone=gone)
+        keys, args = publish_call(
+            self._keys, self._outbox, name, content, trace=trace, manager=manager, gone=gone
+        )
         return read_published(name, digest, self._library.call(self._client, "publish", keys, args))
 
     def hold(self, name: str, manager: Manager, *, takes: bool, gone: str = "") -> Standing:
@@ -72,7 +82,14 @@ class ManagedInstruments:
         Its number is never given again, and published anew it goes on after its last revision. Raises InstrumentManagedError.
         """
         keys = self._keys
-        named = [keys.instrument(name), keys.instruments, keys.numbers, *index_keys(keys), keys.answered, keys.commits]
+        named = [
+            keys.instrument(name),
+            keys.instruments,
+            keys.numbers,
+            *index_keys(keys),
+            keys.answered,
+            keys.commits,
+        ]
         reply = self._call("remove_instrument", named, [name, manager.encode(), new_token()])
         if len(reply) > 1:
             raise InstrumentManagedError(name, read_manager(reply[1]))

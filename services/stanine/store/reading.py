@@ -9,7 +9,15 @@ import redis.asyncio
 
 from stanine.store.blocks import fields_of, read_fields
 from stanine.store.keys import Keys
-from stanine.store.records import StoredAttempt, StoredResult, arrival_of, is_at, place, read_attempt, read_result
+from stanine.store.records import (
+    StoredAttempt,
+    StoredResult,
+    arrival_of,
+    is_at,
+    place,
+    read_attempt,
+    read_result,
+)
 from stanine.store.views import ask_for_view, check_view
 
 
@@ -20,7 +28,9 @@ class AttemptRecords:
         self._client: Any = client
         self._keys = keys
 
-    async def read(self, attempt_id: bytes, view: str = "") -> tuple[StoredAttempt, StoredResult | None] | None:
+    async def read(
+        self, attempt_id: bytes, view: str = ""
+    ) -> tuple[StoredAttempt, StoredResult | None] | None:
         """Read an attempt and its result, if there is one; None if there is no attempt with this id (any more).
 
         Raises StaleViewError if `view`, the view of the index that they are to be read with, does not belong to the same data.
@@ -36,4 +46,6 @@ class AttemptRecords:
         _, (result_record,) = read_fields(result_fields, [slot])
         if not attempt_record or not is_at(ids, attempt_id):
             return None
-        return read_attempt(attempt_record, attempt_id), None if result_record is None else read_result(result_record)
+        return read_attempt(
+            attempt_record, attempt_id
+        ), None if result_record is None else read_result(result_record)

@@ -10,7 +10,8 @@ Called by every module of the store. Numbers are big-endian. Layouts:
     extras    MessagePack [participant, attributes]
     key       digest of its key space 8 | as text: the key, its length less one in 1; as a UUID in its usual notation: 16
     erased    the empty record; its result is of the kind ERASED
-    result    kind 1 | engine version 2 | scoring revision 4 | commit 4 | the body (`stanine.domain.scoring.result`), or for a failure its reason
+    result    kind 1 | engine version 2 | scoring revision 4 | commit 4 | the body (`stanine.domain.scoring.result`), or for a failure its
+              reason
               as UTF-8. The commit is random for each call of `commit_results`: a result that is committed once more, after the server
               came back with older data, is another one.
 
@@ -152,7 +153,9 @@ def token(secret: bytes, attempt_id: bytes) -> str:
 
 def key_space_digest(key_space: str) -> bytes:
     """Return the digest of a key space that records hold."""
-    return blake2b(key_space.encode(), digest_size=KEY_SPACE_BYTES, person=b"stanine-space").digest()
+    return blake2b(
+        key_space.encode(), digest_size=KEY_SPACE_BYTES, person=b"stanine-space"
+    ).digest()
 
 
 def key_scope(key_space: bytes, number: int) -> bytes:
@@ -168,7 +171,9 @@ def key_fingerprint(scope: bytes, key: bytes) -> bytes:
 
 def participant_fingerprint(participant: str) -> bytes:
     """Return the fingerprint of a participant."""
-    return blake2b(participant.encode(), digest_size=FINGERPRINT_BYTES, person=b"stanine-person").digest()
+    return blake2b(
+        participant.encode(), digest_size=FINGERPRINT_BYTES, person=b"stanine-person"
+    ).digest()
 
 
 def encode_key(key_space: bytes, key: bytes) -> tuple[int, bytes]:
@@ -180,7 +185,9 @@ def encode_key(key_space: bytes, key: bytes) -> tuple[int, bytes]:
         except ValueError:
             pass
         else:
-            if len(packed) == _UUID_BYTES and hexlify(packed) == digits:  # as it is usually written: lower case
+            if (
+                len(packed) == _UUID_BYTES and hexlify(packed) == digits
+            ):  # as it is usually written: lower case
                 return KEY_UUID, key_space + packed
     return KEY_TEXT, b"%b%b%c" % (key_space, key, len(key) - 1)
 
@@ -192,15 +199,31 @@ def encode_extras(participant: str | None, attributes: Mapping[str, int | float 
     return msgspec.msgpack.encode(Extras(participant, attributes))
 
 
-def attempt_record(number: int, revision: int, codes: bytes, extras: bytes = b"", key: tuple[int, bytes] = WITHOUT_KEY) -> bytes:
+def attempt_record(
+    number: int,
+    revision: int,
+    codes: bytes,
+    extras: bytes = b"",
+    key: tuple[int, bytes] = WITHOUT_KEY,
+) -> bytes:
     """Return an attempt's record without its time of arrival. `key`: what `encode_key` returned."""
     count = len(codes)
     if count <= _HALVES_LIMIT and not codes.translate(None, _HALF_CODES):
-        layout, packed = HALVES, b"%c%b" % (count, unhexlify(codes.translate(_TO_DIGITS) + b"0" * (count % 2)))
+        layout, packed = (
+            HALVES,
+            b"%c%b" % (count, unhexlify(codes.translate(_TO_DIGITS) + b"0" * (count % 2))),
+        )
     else:
         layout, packed = WHOLES, _COUNT.pack(count) + codes
     layout += key[0] * KEY_KIND_STEP + (EXTRAS if extras else 0)
-    return b"%c%b%b%b%b%b" % (layout, number.to_bytes(3, "big"), revision.to_bytes(3, "big"), packed, extras, key[1])
+    return b"%c%b%b%b%b%b" % (
+        layout,
+        number.to_bytes(3, "big"),
+        revision.to_bytes(3, "big"),
+        packed,
+        extras,
+        key[1],
+    )
 
 
 def read_start(start: bytes) -> tuple[int, int]:
@@ -236,7 +259,11 @@ def read_attempt(record: bytes, attempt_id: bytes) -> StoredAttempt:
         key, size = _read_key(layout, rest)
         if not layout & EXTRAS and size != len(rest):
             raise CorruptRecordError("an attempt record does not end with its key")
-        extras = msgspec.msgpack.decode(rest[: len(rest) - size], type=Extras) if layout & EXTRAS else Extras()
+        extras = (
+            msgspec.msgpack.decode(rest[: len(rest) - size], type=Extras)
+            if layout & EXTRAS
+            else Extras()
+        )
     except (struct.error, IndexError, ValueError, msgspec.MsgspecError) as error:
         raise CorruptRecordError("an attempt record cannot be read") from error
     return StoredAttempt(
@@ -281,9 +308,14 @@ def plain_answers(records: Sequence[bytes], items: int) -> bytes | None:
     if items > limit or layout & EXTRAS:
         return None
     if kind == KEY_TEXT:
-        whole = all(len(record) > end and len(record) == end + KEY_SPACE_BYTES + record[-1] + 2 for record in records)
+        whole = all(
+            len(record) > end and len(record) == end + KEY_SPACE_BYTES + record[-1] + 2
+            for record in records
+        )
     else:
-        whole = set(map(len, records)) == {end + (KEY_SPACE_BYTES + _UUID_BYTES if kind == KEY_UUID else 0)}
+        whole = set(map(len, records)) == {
+            end + (KEY_SPACE_BYTES + _UUID_BYTES if kind == KEY_UUID else 0)
+        }
     announced = items.to_bytes(width, "big")
     if not whole or any(record[_RECORD.size : head] != announced for record in records):
         return None
@@ -307,7 +339,9 @@ def unpack_answers(layout: int, packed: bytes) -> bytes:
 
 def _check_layout(layout: int) -> None:
     if layout % KEY_KIND_STEP not in (WHOLES, HALVES):
-        raise CorruptRecordError(f"an attempt record has layout {layout % KEY_KIND_STEP}; this version reads layouts {WHOLES} and {HALVES}")
+        raise CorruptRecordError(
+            f"an attempt record has layout {layout % KEY_KIND_STEP}; this version reads layouts {WHOLES} and {HALVES}"
+        )
 
 
 def _read_key(layout: int, rest: bytes) -> tuple[str | None, int]:
@@ -319,7 +353,9 @@ def _read_key(layout: int, rest: bytes) -> tuple[str | None, int]:
     if KEY_SPACE_BYTES + length > len(rest):
         raise CorruptRecordError("an attempt record does not end with its key")
     key = rest[-length:]
-    return str(uuid.UUID(bytes=key)) if kind == KEY_UUID else key[:-1].decode(), KEY_SPACE_BYTES + length
+    return str(uuid.UUID(bytes=key)) if kind == KEY_UUID else key[
+        :-1
+    ].decode(), KEY_SPACE_BYTES + length
 
 
 def participant_of(layout: int, rest: bytes) -> str | None:

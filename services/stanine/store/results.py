@@ -43,7 +43,12 @@ class Results:
     """Loading attempts and committing their results. `random` returns so many random bytes."""
 
     def __init__(
-        self, client: "redis.Redis", library: Library, keys: Keys, outbox: Outbox, random: Callable[[int], bytes] = os.urandom
+        self,
+        client: "redis.Redis",
+        library: Library,
+        keys: Keys,
+        outbox: Outbox,
+        random: Callable[[int], bytes] = os.urandom,
     ) -> None:
         self._client: Any = client
         self._library = library
@@ -71,7 +76,10 @@ class Results:
                 indices.append(index)
         pipeline = self._client.pipeline(transaction=False)
         pipeline.get(self._keys.index_change)
-        slots = {block: [arrivals[index] % BLOCK_SIZE for index in indices] for block, indices in blocks.items()}
+        slots = {
+            block: [arrivals[index] % BLOCK_SIZE for index in indices]
+            for block, indices in blocks.items()
+        }
         for block in blocks:
             key = self._keys.attempts(block)
             if len(slots[block]) < WHOLE_BLOCK_FROM:
@@ -89,7 +97,13 @@ class Results:
         return Loaded(records, (view or b"").decode())
 
     def commit(
-        self, number: int, ids: Sequence[bytes], results: Sequence[bytes], participants: Mapping[int, str], view: str, head: bytes = b""
+        self,
+        number: int,
+        ids: Sequence[bytes],
+        results: Sequence[bytes],
+        participants: Mapping[int, str],
+        view: str,
+        head: bytes = b"",
     ) -> int:
         """Commit the result records of attempts of one instrument, each only if its attempt is there and has none yet.
 
@@ -101,7 +115,9 @@ class Results:
         if stamps != sorted(stamps):
             order = sorted(range(len(ids)), key=stamps.__getitem__)
             places = {index: place for place, index in enumerate(order)}
-            participants = {places[index]: participant for index, participant in participants.items()}
+            participants = {
+                places[index]: participant for index, participant in participants.items()
+            }
             ids, results = [ids[index] for index in order], [results[index] for index in order]
         committed = 0
         for start in range(0, len(ids), MAX_COMMITS):
@@ -119,9 +135,20 @@ class Results:
                 for index, participant in sorted(participants.items())
                 if start <= index < stop
             ]
-            args: list[Argument] = [number, view, head, size, bodies, arrivals, randoms, b"".join(whose)]
+            args: list[Argument] = [
+                number,
+                view,
+                head,
+                size,
+                bodies,
+                arrivals,
+                randoms,
+                b"".join(whose),
+            ]
             with stale_views():
-                reply = self._library.call(self._client, "commit_results", [self._keys.arrivals], args)
+                reply = self._library.call(
+                    self._client, "commit_results", [self._keys.arrivals], args
+                )
             committed += reply.count(b"1")
         return committed
 
@@ -130,5 +157,10 @@ class Results:
         queued = 0
         for start in range(0, len(ids), MAX_COMMITS):
             keys = [self._keys.arrivals, self._outbox.stream, self._keys.requeued]
-            queued += self._library.call(self._client, "requeue", keys, [self._outbox.head, b"".join(ids[start : start + MAX_COMMITS])])
+            queued += self._library.call(
+                self._client,
+                "requeue",
+                keys,
+                [self._outbox.head, b"".join(ids[start : start + MAX_COMMITS])],
+            )
         return queued

@@ -43,14 +43,21 @@ class TokenSecrets:
         """Return the secrets of the server; where it has none, `proposed` becomes the current one, unless another process is first."""
         found = await self._read()
         if found is None:
-            await self._library.call_async(self._client, "ensure_secret", [self._keys.secret], [proposed.name, proposed.current])
+            await self._library.call_async(
+                self._client,
+                "ensure_secret",
+                [self._keys.secret],
+                [proposed.name, proposed.current],
+            )
             found = await self._read()
         return found or proposed
 
     async def rotate(self, proposed: Secrets, keep_ms: int) -> int:
         """Make `proposed` the current secret; return until when (ms since 1970) tokens of the former one are accepted."""
         args: list[Argument] = [proposed.name, proposed.current, keep_ms]
-        return int(await self._library.call_async(self._client, "rotate_secret", [self._keys.secret], args))
+        return int(
+            await self._library.call_async(self._client, "rotate_secret", [self._keys.secret], args)
+        )
 
     async def _read(self) -> Secrets | None:
         pipeline = self._client.pipeline(transaction=False)
@@ -62,6 +69,14 @@ class TokenSecrets:
         if not current:
             return None
         now = seconds * 1000 + micros // 1000
-        ends = {field.removeprefix(_UNTIL): int(end) for field, end in fields.items() if field.startswith(_UNTIL)}
-        valid = sorted(former for former, end in ends.items() if end > now and former != name and _SECRET + former in fields)
+        ends = {
+            field.removeprefix(_UNTIL): int(end)
+            for field, end in fields.items()
+            if field.startswith(_UNTIL)
+        }
+        valid = sorted(
+            former
+            for former, end in ends.items()
+            if end > now and former != name and _SECRET + former in fields
+        )
         return Secrets(name.decode(), current, tuple(fields[_SECRET + former] for former in valid))

@@ -73,7 +73,9 @@ class SubmittedSession(msgspec.Struct, frozen=True):
 class Sessions:
     """The sessions of one namespace, for asyncio."""
 
-    def __init__(self, client: "redis.asyncio.Redis", writer: Writer, keys: Keys, outbox: Outbox) -> None:
+    def __init__(
+        self, client: "redis.asyncio.Redis", writer: Writer, keys: Keys, outbox: Outbox
+    ) -> None:
         self._client: Any = client
         self._writer = writer
         self._keys = keys
@@ -84,7 +86,9 @@ class Sessions:
 
         Raises StaleViewError if the form was read with the index of other data.
         """
-        person = b"" if new.given.participant is None else participant_fingerprint(new.given.participant)
+        person = (
+            b"" if new.given.participant is None else participant_fingerprint(new.given.participant)
+        )
         given = msgspec.msgpack.encode(new.given)
         times = [new.given.time_limit_ms, new.grace_ms, new.lifetime_ms]
         args = [new.id, new.view, new.invitation, new.number, new.revision, *times, given, person]
@@ -97,7 +101,9 @@ class Sessions:
         fields = await self._client.hgetall(self._keys.session(session_id))
         return _read(session_id, fields) if fields else None
 
-    async def save(self, session_id: bytes, seq: int, content: bytes, page: int, answers: Mapping[str, bytes]) -> str:
+    async def save(
+        self, session_id: bytes, seq: int, content: bytes, page: int, answers: Mapping[str, bytes]
+    ) -> str:
         """Save answers, an empty one removes the item's; `content`: the digest of the save, `seq`: above the last save's.
 
         Returns Saved, Repeated (this very save came before), Older (`seq` is not above the last), Unknown, Submitted, Withdrawn or Late.
@@ -109,7 +115,13 @@ class Sessions:
         return str(reply.decode().capitalize())
 
     async def submit(
-        self, session_id: bytes, seq: int, attempt: Submission, *, trace: bytes = b"", swept: bool = False
+        self,
+        session_id: bytes,
+        seq: int,
+        attempt: Submission,
+        *,
+        trace: bytes = b"",
+        swept: bool = False,
     ) -> SubmittedSession:
         """Store the attempt that a session became and queue its scoring, in one step.
 
@@ -118,9 +130,13 @@ class Sessions:
         """
         keys, args = submit_call(self._keys, self._outbox, [attempt], trace, 1)
         with stale_views():
-            reply = await self._writer.call("submit_session", keys, [session_id, seq, int(swept), *args])
+            reply = await self._writer.call(
+                "submit_session", keys, [session_id, seq, int(swept), *args]
+            )
         outcome = reply[0].decode().capitalize()
-        return SubmittedSession(outcome, reply[1] if len(reply) > 1 else b"", repeated=len(reply) > 2 and reply[2] == 1)
+        return SubmittedSession(
+            outcome, reply[1] if len(reply) > 1 else b"", repeated=len(reply) > 2 and reply[2] == 1
+        )
 
     async def withdraw(self, session_id: bytes) -> str:
         """Close a session and remove its answers; return Withdrawn, Unknown or Submitted."""
@@ -129,16 +145,24 @@ class Sessions:
 
     async def extend(self, session_id: bytes, more_ms: int) -> int:
         """Move the deadline of an open session; return the new one (ms), 0 if there is no such session or it has no deadline."""
-        return int(await self._writer.call("extend_session", [self._keys.arrivals], [session_id, more_ms]))
+        return int(
+            await self._writer.call("extend_session", [self._keys.arrivals], [session_id, more_ms])
+        )
 
     async def due(self, now: int, limit: int) -> list[bytes]:
         """Return the ids of sessions that a sweep must look at: past their deadline and grace, or expired. `now`: ms."""
-        found: list[bytes] = await self._client.zrange(self._keys.sessions_due, "-inf", now, byscore=True, offset=0, num=limit)
+        found: list[bytes] = await self._client.zrange(
+            self._keys.sessions_due, "-inf", now, byscore=True, offset=0, num=limit
+        )
         return found
 
     async def drop(self, session_id: bytes, *, expired: bool = True) -> bool:
         """Remove a session that has expired (or any, with `expired` False); return whether there was one."""
-        return bool(await self._writer.call("drop_session", [self._keys.arrivals], [session_id, int(not expired)]))
+        return bool(
+            await self._writer.call(
+                "drop_session", [self._keys.arrivals], [session_id, int(not expired)]
+            )
+        )
 
     async def counts(self) -> dict[str, int]:
         """Return how many sessions were opened, submitted, withdrawn, and expired without being submitted."""

@@ -94,14 +94,22 @@ class Sweep:
         keys = [self._keys.arrivals, self._keys.low_water, self._keys.late]
         while True:
             before = self.low_water()
-            mark, arrivals = (int(each) for each in self._library.call(self._client, "advance", keys, [BLOCKS_A_CALL]))
+            mark, arrivals = (
+                int(each)
+                for each in self._library.call(self._client, "advance", keys, [BLOCKS_A_CALL])
+            )
             calls = None if calls is None else calls - 1
             if mark - before < BLOCKS_A_CALL or calls == 0:
                 return mark, arrivals
 
     def _late(self, start: int, count: int) -> list[int]:
         """Return late blocks from `start` on, `count` at most (-1: all), and forget those that are finished by now."""
-        found = [int(each) for each in self._client.zrange(self._keys.late, start, "+inf", byscore=True, offset=0, num=count)]
+        found = [
+            int(each)
+            for each in self._client.zrange(
+                self._keys.late, start, "+inf", byscore=True, offset=0, num=count
+            )
+        ]
         for first in range(0, len(found), BLOCKS_A_CALL):
             keys = [self._keys.arrivals, self._keys.late]
             self._library.call(self._client, "settle", keys, found[first : first + BLOCKS_A_CALL])
@@ -116,8 +124,12 @@ class Sweep:
                     pipeline.hlen(key)
                     pipeline.hexists(key, RUN_FIELD)
             replies = pipeline.execute()
-            for block, attempts, attempts_run, results, results_run in zip(part, *(replies[i::4] for i in range(4)), strict=True):
-                if (BLOCK_SIZE if attempts_run else attempts - 1) > (BLOCK_SIZE if results_run else results):
+            for block, attempts, attempts_run, results, results_run in zip(
+                part, *(replies[i::4] for i in range(4)), strict=True
+            ):
+                if (BLOCK_SIZE if attempts_run else attempts - 1) > (
+                    BLOCK_SIZE if results_run else results
+                ):
                     yield from self._of_block(block)
 
     def _of_block(self, block: int) -> Iterator[Unscored]:
@@ -131,7 +143,10 @@ class Sweep:
         if not waiting:
             return
         records = [found[slot] for slot in waiting]
-        ids = [random_at(randoms, slot) + (block * BLOCK_SIZE + slot).to_bytes(ARRIVAL_BYTES, "big") for slot in waiting]
+        ids = [
+            random_at(randoms, slot) + (block * BLOCK_SIZE + slot).to_bytes(ARRIVAL_BYTES, "big")
+            for slot in waiting
+        ]
         requeued = self._client.hmget(self._keys.requeued, ids)
         for attempt_id, record, history in zip(ids, records, requeued, strict=True):
             at = arrived_at(record)

@@ -40,7 +40,9 @@ class ResultWaiter:
             except redis.RedisError:
                 await asyncio.sleep(RECONNECT_SECONDS)
 
-    async def wait(self, attempt_id: bytes, seconds: float, view: str = "") -> tuple[StoredAttempt, StoredResult | None] | None:
+    async def wait(
+        self, attempt_id: bytes, seconds: float, view: str = ""
+    ) -> tuple[StoredAttempt, StoredResult | None] | None:
         """Wait for a result at most so long; return the attempt and its result, if there is one by then; None if the attempt is gone.
 
         The channel names arrival numbers, which only wake: what is returned was read by the whole id.
@@ -71,5 +73,7 @@ class ResultWaiter:
         if not self._waiting:
             return
         for start in range(0, len(packed), ARRIVAL_BYTES):
-            for event in self._waiting.get(int.from_bytes(packed[start : start + ARRIVAL_BYTES], "big"), ()):
+            for event in self._waiting.get(
+                int.from_bytes(packed[start : start + ARRIVAL_BYTES], "big"), ()
+            ):
                 event.set()

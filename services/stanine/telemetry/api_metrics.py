@@ -17,7 +17,12 @@ class ApiMetrics:
 
     def __init__(self, registry: CollectorRegistry, problems: Iterable[str] = ()) -> None:
         self.registry = registry
-        self._requests = Counter("stanine_http_requests", "HTTP requests answered.", ["method", "route", "status"], registry=registry)
+        self._requests = Counter(
+            "stanine_http_requests",
+            "HTTP requests answered.",
+            ["method", "route", "status"],
+            registry=registry,
+        )
         self._duration = Histogram(
             "stanine_http_request_duration_seconds",
             "Seconds from a request's head to its answer's end.",
@@ -25,12 +30,17 @@ class ApiMetrics:
             buckets=DURATION_BUCKETS,
             registry=registry,
         )
-        attempts = Counter("stanine_attempts", "Attempts received, by outcome.", ["outcome"], registry=registry)
+        attempts = Counter(
+            "stanine_attempts", "Attempts received, by outcome.", ["outcome"], registry=registry
+        )
         self.attempts_accepted = attempts.labels("accepted")
         self.attempts_repeated = attempts.labels("repeated")
         self.attempts_refused = attempts.labels("refused")
         self._problems = Counter(
-            "stanine_http_problems", "Problem documents answered, by the last word of their type.", ["type"], registry=registry
+            "stanine_http_problems",
+            "Problem documents answered, by the last word of their type.",
+            ["type"],
+            registry=registry,
         )
         for problem in problems:
             self._problems.labels(problem)
@@ -42,7 +52,10 @@ class ApiMetrics:
         """Count one answered request."""
         child = self._children.get((method, route, status))
         if child is None:
-            child = (self._requests.labels(method, route, str(status)), self._duration.labels(method, route))
+            child = (
+                self._requests.labels(method, route, str(status)),
+                self._duration.labels(method, route),
+            )
             self._children[method, route, status] = child
         child[0].inc()
         child[1].observe(seconds)
@@ -51,7 +64,9 @@ class ApiMetrics:
         """Count one answered problem; `problem` is from docs/problems.md's closed list."""
         self._problems.labels(problem).inc()
 
-    def watch_index(self, read: Callable[[], tuple[int, int]], refreshed_at: Callable[[], float]) -> None:
+    def watch_index(
+        self, read: Callable[[], tuple[int, int]], refreshed_at: Callable[[], float]
+    ) -> None:
         """Report the index cache's (hits, misses) as `stanine_index_lookups_total{result}`, and when (Unix time) it was last current."""
         self.registry.register(_Lookups(read))
         Gauge(
@@ -60,12 +75,16 @@ class ApiMetrics:
             registry=self.registry,
         ).set_function(refreshed_at)
 
-    def watch_capacity(self, refuses: Callable[[], bool], memory: Callable[[], tuple[int, int]]) -> None:
+    def watch_capacity(
+        self, refuses: Callable[[], bool], memory: Callable[[], tuple[int, int]]
+    ) -> None:
         """Report whether new work is refused because Redis is nearly full, and its memory (used, allowed) in bytes as of the last look."""
         self.registry.register(_Memory(memory))
-        Gauge("stanine_refuses_new_work", "1 while Redis is too full for new work.", registry=self.registry).set_function(
-            lambda: float(refuses())
-        )
+        Gauge(
+            "stanine_refuses_new_work",
+            "1 while Redis is too full for new work.",
+            registry=self.registry,
+        ).set_function(lambda: float(refuses()))
 
 
 class _Memory(Collector):
@@ -75,8 +94,12 @@ class _Memory(Collector):
     def collect(self) -> Iterator[Metric]:
         """Read what the API knows of the server's memory."""
         used, allowed = self._read()
-        yield GaugeMetricFamily("stanine_redis_memory_used_bytes", "Memory that Redis uses.", value=used)
-        yield GaugeMetricFamily("stanine_redis_memory_max_bytes", "Memory that Redis may use; 0: any.", value=allowed)
+        yield GaugeMetricFamily(
+            "stanine_redis_memory_used_bytes", "Memory that Redis uses.", value=used
+        )
+        yield GaugeMetricFamily(
+            "stanine_redis_memory_max_bytes", "Memory that Redis may use; 0: any.", value=allowed
+        )
 
 
 class _Lookups(Collector):
@@ -86,7 +109,11 @@ class _Lookups(Collector):
     def collect(self) -> Iterator[Metric]:
         """Read the cache's counters."""
         hits, misses = self._read()
-        family = CounterMetricFamily("stanine_index_lookups", "Index entries looked up in the process's cache.", labels=["result"])
+        family = CounterMetricFamily(
+            "stanine_index_lookups",
+            "Index entries looked up in the process's cache.",
+            labels=["result"],
+        )
         family.add_metric(["hit"], hits)
         family.add_metric(["miss"], misses)
         yield family

@@ -33,12 +33,23 @@ class HealthServer:
     """
 
     def __init__(
-        self, host: str, port: int, *, heartbeats: Heartbeats, ready: Callable[[], Sequence[str]], registry: CollectorRegistry
+        self,
+        host: str,
+        port: int,
+        *,
+        heartbeats: Heartbeats,
+        ready: Callable[[], Sequence[str]],
+        registry: CollectorRegistry,
     ) -> None:
         """Bind the port (0: a free one, see `port`). Raises OSError if it is taken."""
         self._server = _server_class(host)((host, port), _handler(heartbeats, ready, registry))
         self._server.daemon_threads = True
-        self._thread = threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.1}, name="health", daemon=True)
+        self._thread = threading.Thread(
+            target=self._server.serve_forever,
+            kwargs={"poll_interval": 0.1},
+            name="health",
+            daemon=True,
+        )
 
     @property
     def port(self) -> int:
@@ -64,7 +75,9 @@ def _server_class(host: str) -> type[ThreadingHTTPServer]:
     return Server
 
 
-def _handler(heartbeats: Heartbeats, ready: Callable[[], Sequence[str]], registry: CollectorRegistry) -> type[BaseHTTPRequestHandler]:
+def _handler(
+    heartbeats: Heartbeats, ready: Callable[[], Sequence[str]], registry: CollectorRegistry
+) -> type[BaseHTTPRequestHandler]:
     class Handler(BaseHTTPRequestHandler):
         timeout = _READ_TIMEOUT
 

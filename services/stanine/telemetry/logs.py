@@ -27,7 +27,13 @@ LEVEL_VARIABLE = "STANINE_LOG_LEVEL"
 _CHATTY = ("httpx", "httpcore", "asyncio", "dramatiq.broker")
 
 #: Exceptions whose text never quotes what people sent.
-_SPEAKS_OF_NOBODY = (redis.RedisError, OSError, StanineError, ImportError, dramatiq.errors.DramatiqError)
+_SPEAKS_OF_NOBODY = (
+    redis.RedisError,
+    OSError,
+    StanineError,
+    ImportError,
+    dramatiq.errors.DramatiqError,
+)
 
 #: The level that this process was started with, and the one it logs at: a process has one stream of logs.
 _levels = {"started": "", "current": ""}
@@ -36,7 +42,13 @@ _CREDENTIALS = re.compile(r"(?<=://)[^/@\s]*@")
 _ENCODER = msgspec.json.Encoder(enc_hook=repr)
 
 
-def configure_logs(service: str, level: str | None = None, *, stream: TextIO | None = None, console: bool | None = None) -> None:
+def configure_logs(
+    service: str,
+    level: str | None = None,
+    *,
+    stream: TextIO | None = None,
+    console: bool | None = None,
+) -> None:
     """Send the process's logs, structlog's and the standard library's, to `stream` (stderr).
 
     `service` names the process in every line. `console` chooses readable text over JSON; by default a terminal gets text.
@@ -45,7 +57,9 @@ def configure_logs(service: str, level: str | None = None, *, stream: TextIO | N
     stream = stream or sys.stderr
     level = (level or os.environ.get(LEVEL_VARIABLE) or "INFO").upper()
     if level not in logging.getLevelNamesMapping():
-        raise ValueError(f"{level!r} is no log level; use DEBUG, INFO, WARNING or ERROR (in {LEVEL_VARIABLE})")
+        raise ValueError(
+            f"{level!r} is no log level; use DEBUG, INFO, WARNING or ERROR (in {LEVEL_VARIABLE})"
+        )
     if console is None:
         console = stream.isatty()
     shared: list[Processor] = [
@@ -58,12 +72,20 @@ def configure_logs(service: str, level: str | None = None, *, stream: TextIO | N
         mask_credentials,
     ]
     structlog.configure(
-        processors=[structlog.stdlib.filter_by_level, *shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
+        processors=[
+            structlog.stdlib.filter_by_level,
+            *shared,
+            structlog.stdlib.ProcessorFormatter.wrap_for_formatter,
+        ],
         logger_factory=structlog.stdlib.LoggerFactory(),
         wrapper_class=structlog.stdlib.BoundLogger,
         cache_logger_on_first_use=True,
     )
-    last: Processor = structlog.dev.ConsoleRenderer(colors=True) if console else structlog.processors.JSONRenderer(serializer=_to_json)
+    last: Processor = (
+        structlog.dev.ConsoleRenderer(colors=True)
+        if console
+        else structlog.processors.JSONRenderer(serializer=_to_json)
+    )
     handler = logging.StreamHandler(stream)
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
@@ -118,8 +140,15 @@ def describe_exception(exc_info: ExcInfo) -> str:
     parts = []
     error: BaseException | None = exc_info[1]
     while error is not None:
-        text = f": {error}" if isinstance(error, _SPEAKS_OF_NOBODY) else " (its text is withheld: it may quote what people sent)"
-        parts.append("".join(traceback.format_tb(error.__traceback__)) + f"{type(error).__module__}.{type(error).__qualname__}{text}")
+        text = (
+            f": {error}"
+            if isinstance(error, _SPEAKS_OF_NOBODY)
+            else " (its text is withheld: it may quote what people sent)"
+        )
+        parts.append(
+            "".join(traceback.format_tb(error.__traceback__))
+            + f"{type(error).__module__}.{type(error).__qualname__}{text}"
+        )
         error = error.__cause__ or (None if error.__suppress_context__ else error.__context__)
     return "\nwhich came of:\n".join(parts)
 

@@ -8,7 +8,13 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import Future
 
 import msgspec
-from prometheus_client import CollectorRegistry, GCCollector, PlatformCollector, ProcessCollector, disable_created_metrics
+from prometheus_client import (
+    CollectorRegistry,
+    GCCollector,
+    PlatformCollector,
+    ProcessCollector,
+    disable_created_metrics,
+)
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.exposition import choose_encoder
 from prometheus_client.registry import Collector
@@ -55,7 +61,12 @@ def expose(registry: CollectorRegistry, accept: str) -> tuple[bytes, str]:
     return encode(registry), content_type
 
 
-def watch_queues(registry: CollectorRegistry, read: Callable[[], Iterable[QueueReading]], *, within: float = READ_SECONDS) -> None:
+def watch_queues(
+    registry: CollectorRegistry,
+    read: Callable[[], Iterable[QueueReading]],
+    *,
+    within: float = READ_SECONDS,
+) -> None:
     """Report entries, oldest age, state and deaths of queues, read when scraped.
 
     When Redis cannot be read `within` that many seconds they are left out and `stanine_queues_readable` is 0: a gap says more than an
@@ -84,7 +95,9 @@ class _Bounded:
             if reading is None or reading.done():
                 reading = self._last = Future()
                 # a daemon: a process that ends does not wait for a server that does not answer
-                threading.Thread(target=self._settle, args=(reading,), name="queues", daemon=True).start()
+                threading.Thread(
+                    target=self._settle, args=(reading,), name="queues", daemon=True
+                ).start()
         return reading.result(self._within)
 
     def _settle(self, reading: "Future[list[QueueReading]]") -> None:
@@ -122,13 +135,37 @@ class _Queues(Collector):
         yield from (entries, oldest, states, deaths, readable)
 
     @staticmethod
-    def _families() -> tuple[GaugeMetricFamily, GaugeMetricFamily, GaugeMetricFamily, CounterMetricFamily, GaugeMetricFamily]:
+    def _families() -> tuple[
+        GaugeMetricFamily,
+        GaugeMetricFamily,
+        GaugeMetricFamily,
+        CounterMetricFamily,
+        GaugeMetricFamily,
+    ]:
         return (
-            GaugeMetricFamily("stanine_queue_entries", "Entries of a queue by state.", labels=["queue", "state"]),
-            GaugeMetricFamily("stanine_queue_oldest_age_seconds", "Age of the oldest unsettled entry.", labels=["queue"]),
-            GaugeMetricFamily("stanine_queue_state", "1 for what the queue is told to do.", labels=["queue", "state"]),
-            CounterMetricFamily("stanine_queue_deaths", "Messages given up by all consumers, by reason.", labels=["queue", "reason"]),
-            GaugeMetricFamily("stanine_queues_readable", "1 if the queues could be read for this scrape.", labels=[]),
+            GaugeMetricFamily(
+                "stanine_queue_entries", "Entries of a queue by state.", labels=["queue", "state"]
+            ),
+            GaugeMetricFamily(
+                "stanine_queue_oldest_age_seconds",
+                "Age of the oldest unsettled entry.",
+                labels=["queue"],
+            ),
+            GaugeMetricFamily(
+                "stanine_queue_state",
+                "1 for what the queue is told to do.",
+                labels=["queue", "state"],
+            ),
+            CounterMetricFamily(
+                "stanine_queue_deaths",
+                "Messages given up by all consumers, by reason.",
+                labels=["queue", "reason"],
+            ),
+            GaugeMetricFamily(
+                "stanine_queues_readable",
+                "1 if the queues could be read for this scrape.",
+                labels=[],
+            ),
         )
 
 
@@ -143,7 +180,11 @@ class _Pool(Collector):
     def collect(self) -> Iterator[Metric]:
         """Read the pool."""
         in_use, allowed = self._read()
-        family = GaugeMetricFamily("stanine_redis_pool_connections", "Connections of a Redis pool.", labels=["pool", "state"])
+        family = GaugeMetricFamily(
+            "stanine_redis_pool_connections",
+            "Connections of a Redis pool.",
+            labels=["pool", "state"],
+        )
         family.add_metric([self._name, "in_use"], in_use)
         family.add_metric([self._name, "allowed"], allowed)
         yield family

@@ -75,11 +75,16 @@ def get_tracer(provider: trace.TracerProvider) -> Tracer:
     return provider.get_tracer(_SCOPE)
 
 
-def start_server_span(tracer: Tracer, method: str, route: str, traceparent: str, tracestate: str = "") -> Span:
+def start_server_span(
+    tracer: Tracer, method: str, route: str, traceparent: str, tracestate: str = ""
+) -> Span:
     """Start the span of an HTTP request, a child of the caller's span if its headers name one. `route` is the template, never the path."""
     parent = context_of(traceparent, tracestate) if traceparent else Context()
     return tracer.start_span(
-        f"{method} {route}", parent, SpanKind.SERVER, attributes={"http.request.method": method, "http.route": route, "url.scheme": "http"}
+        f"{method} {route}",
+        parent,
+        SpanKind.SERVER,
+        attributes={"http.request.method": method, "http.route": route, "url.scheme": "http"},
     )
 
 
@@ -164,19 +169,26 @@ def _wants_otlp(environ: Mapping[str, str]) -> bool:
     exporter = environ.get("OTEL_TRACES_EXPORTER", "").strip().lower()
     if exporter in ("", "otlp"):
         return exporter == "otlp" or any(
-            environ.get(name) for name in ("OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT")
+            environ.get(name)
+            for name in ("OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT")
         )
     if exporter == "none":
         return False
-    raise TracingConfigError(f"OTEL_TRACES_EXPORTER={exporter!r} is not supported; use `otlp` or `none`")
+    raise TracingConfigError(
+        f"OTEL_TRACES_EXPORTER={exporter!r} is not supported; use `otlp` or `none`"
+    )
 
 
 def _otlp_exporter(environ: Mapping[str, str]) -> "SpanExporter":
     for name in ("OTEL_EXPORTER_OTLP_TRACES_PROTOCOL", "OTEL_EXPORTER_OTLP_PROTOCOL"):
         if environ.get(name, _PROTOCOL) != _PROTOCOL:
-            raise TracingConfigError(f"{name}={environ[name]!r} is not supported; use {_PROTOCOL!r}, to the receiver's port 4318")
+            raise TracingConfigError(
+                f"{name}={environ[name]!r} is not supported; use {_PROTOCOL!r}, to the receiver's port 4318"
+            )
     try:
         from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter  # noqa: PLC0415 - an optional package
     except ImportError:
-        raise TracingConfigError("OTEL_* ask for the OTLP exporter, which is not installed; install stanine[otlp]") from None
+        raise TracingConfigError(
+            "OTEL_* ask for the OTLP exporter, which is not installed; install stanine[otlp]"
+        ) from None
     return OTLPSpanExporter()

@@ -28,7 +28,9 @@ class Tracing(dramatiq.Middleware):
         # A message is processed from before_process to after_process in one worker thread.
         self._here = threading.local()
 
-    def before_process_message(self, _broker: dramatiq.Broker, message: "dramatiq.MessageProxy") -> None:
+    def before_process_message(
+        self, _broker: dramatiq.Broker, message: "dramatiq.MessageProxy"
+    ) -> None:
         """Start the span and attach its context."""
         traceparents = _traceparents(message.options)
         parent = context_of(traceparents[0]) if len(traceparents) == 1 else Context()
@@ -61,7 +63,9 @@ class Tracing(dramatiq.Middleware):
         """End the span; an exception's type is recorded, its text is not, since it may quote what people sent."""
         self._end(exception)
 
-    def after_skip_message(self, _broker: dramatiq.Broker, _message: "dramatiq.MessageProxy") -> None:
+    def after_skip_message(
+        self, _broker: dramatiq.Broker, _message: "dramatiq.MessageProxy"
+    ) -> None:
         """End the span of a message that another middleware skipped."""
         self._end(None)
 

@@ -12,8 +12,14 @@ class Sweeps:
     """How often the records were swept, and when the last sweep ended: one that no longer comes is seen by its age."""
 
     def __init__(self, registry: CollectorRegistry) -> None:
-        self._count = Counter("stanine_sweeps", "Sweeps of the records completed.", registry=registry)
-        self._last = Gauge("stanine_last_sweep_timestamp_seconds", "When the last sweep ended (Unix time); 0: never.", registry=registry)
+        self._count = Counter(
+            "stanine_sweeps", "Sweeps of the records completed.", registry=registry
+        )
+        self._last = Gauge(
+            "stanine_last_sweep_timestamp_seconds",
+            "When the last sweep ended (Unix time); 0: never.",
+            registry=registry,
+        )
 
     def inc(self) -> None:
         """Count a completed sweep."""
@@ -27,10 +33,16 @@ class ResultWatcherMetrics:
     def __init__(self, registry: CollectorRegistry) -> None:
         self.registry = registry
         self.batch_size = Histogram(
-            "stanine_score_batch_attempts", "Attempts in a scored batch.", buckets=_BATCH_BUCKETS, registry=registry
+            "stanine_score_batch_attempts",
+            "Attempts in a scored batch.",
+            buckets=_BATCH_BUCKETS,
+            registry=registry,
         )
         self.scoring_seconds = Histogram(
-            "stanine_scoring_duration_seconds", "Seconds to score a batch, without Redis.", buckets=DURATION_BUCKETS, registry=registry
+            "stanine_scoring_duration_seconds",
+            "Seconds to score a batch, without Redis.",
+            buckets=DURATION_BUCKETS,
+            registry=registry,
         )
         self.batch_seconds = Histogram(
             "stanine_score_batch_duration_seconds",
@@ -38,12 +50,21 @@ class ResultWatcherMetrics:
             buckets=DURATION_BUCKETS,
             registry=registry,
         )
-        settled = Counter("stanine_attempts_settled", "Attempts settled, by outcome.", ["outcome"], registry=registry)
+        settled = Counter(
+            "stanine_attempts_settled",
+            "Attempts settled, by outcome.",
+            ["outcome"],
+            registry=registry,
+        )
         self.scored = settled.labels("scored")
         self.failed = settled.labels("failed")
         self.lost_race = settled.labels("already_settled")
         self.sweeps = Sweeps(registry)
-        self.swept = Counter("stanine_swept", "Attempts or index entries that a sweep found forgotten.", registry=registry)
+        self.swept = Counter(
+            "stanine_swept",
+            "Attempts or index entries that a sweep found forgotten.",
+            registry=registry,
+        )
 
 
 class IndexWatcherMetrics:
@@ -51,15 +72,29 @@ class IndexWatcherMetrics:
 
     def __init__(self, registry: CollectorRegistry) -> None:
         self.registry = registry
-        builds = Counter("stanine_index_builds", "Index entries built, by outcome.", ["outcome"], registry=registry)
+        builds = Counter(
+            "stanine_index_builds",
+            "Index entries built, by outcome.",
+            ["outcome"],
+            registry=registry,
+        )
         self.built = builds.labels("built")
         self.unchanged = builds.labels("unchanged")
         self.failed = builds.labels("failed")
         self.build_seconds = Histogram(
-            "stanine_index_build_duration_seconds", "Seconds to build and put one entry.", buckets=DURATION_BUCKETS, registry=registry
+            "stanine_index_build_duration_seconds",
+            "Seconds to build and put one entry.",
+            buckets=DURATION_BUCKETS,
+            registry=registry,
         )
         self.stale = Gauge(
-            "stanine_index_stale_entries", "Index entries that the last sweep found due and could not build.", registry=registry
+            "stanine_index_stale_entries",
+            "Index entries that the last sweep found due and could not build.",
+            registry=registry,
         )
         self.sweeps = Sweeps(registry)
-        self.swept = Counter("stanine_swept", "Attempts or index entries that a sweep found forgotten.", registry=registry)
+        self.swept = Counter(
+            "stanine_swept",
+            "Attempts or index entries that a sweep found forgotten.",
+            registry=registry,
+        )

@@ -48,13 +48,20 @@ class Guarded:
         """Return what was refused since the last look, as `USER: REASON WHAT`, and forget it."""
         entries = self.admin.execute_command("ACL", "LOG")
         self.admin.execute_command("ACL", "LOG", "RESET")
-        return [f"{each['username']}: {each['reason']} {each['object']}" for each in map(_text, entries)]
+        return [
+            f"{each['username']}: {each['reason']} {each['object']}" for each in map(_text, entries)
+        ]
 
     def load_functions(self) -> None:
         """What the operator does before the services can work."""
         queues = [QueueDeclaration(route.queue) for route in (BUILD_INDEX, SCORE_ATTEMPTS)]
         client = connect(self.url("operator"))
-        bootstrap(client, namespace=self.keys.partition, queues=queues, libraries=[store.load_library(), configuration.load_library()])
+        bootstrap(
+            client,
+            namespace=self.keys.partition,
+            queues=queues,
+            libraries=[store.load_library(), configuration.load_library()],
+        )
         client.close()
 
 
@@ -73,19 +80,31 @@ def guarded(directory: Path, *, with_operator: bool, server_binary: str | None =
     passwords = {user: secrets.token_hex(8) for user in (*USERS, "admin")}
     namespace = "acl-test"
     path = directory / "users.acl"
-    rules = acl_file(namespace, passwords, with_operator=with_operator, old_server=server_binary is not None)
+    rules = acl_file(
+        namespace, passwords, with_operator=with_operator, old_server=server_binary is not None
+    )
     path.write_text(rules + f"user admin on >{passwords['admin']} ~* &* +@all\n")
     options = ("--appendfsync", "always", "--aclfile", str(path))
-    services = Services(directory, namespace=namespace, server_options=options, server_binary=server_binary)
+    services = Services(
+        directory, namespace=namespace, server_options=options, server_binary=server_binary
+    )
     for process in PROCESSES:
-        services.environments[process] = {"STANINE_REDIS_URL": services.redis_url_as(process, passwords[process])}
+        services.environments[process] = {
+            "STANINE_REDIS_URL": services.redis_url_as(process, passwords[process])
+        }
     services.start("valkey")
     url = services.redis_url_as("admin", passwords["admin"])
-    return Guarded(services, Keys(namespace), passwords, with_operator, redis.Redis.from_url(url), url)
+    return Guarded(
+        services, Keys(namespace), passwords, with_operator, redis.Redis.from_url(url), url
+    )
 
 
-@pytest.fixture(scope="module", params=[True, False], ids=["with the operator", "without the operator"])
-def running(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Guarded]:
+@pytest.fixture(
+    scope="module", params=[True, False], ids=["with the operator", "without the operator"]
+)
+def running(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Guarded]:
     """Everything at work."""
     made = guarded(tmp_path_factory.mktemp("guarded"), with_operator=request.param)
     try:

@@ -40,7 +40,9 @@ def stanine(guarded: Guarded, *words: str, user: str = "cli") -> "subprocess.Com
         "STANINE_API_URL": guarded.services.url, "STANINE_KEY": KEY,
     }  # fmt: skip
     command = [sys.executable, "-m", "stanine.cli.main", *words]
-    return subprocess.run(command, env=os.environ | variables, capture_output=True, text=True, timeout=60, check=False)
+    return subprocess.run(
+        command, env=os.environ | variables, capture_output=True, text=True, timeout=60, check=False
+    )
 
 
 def until_at_rest(client: httpx.Client, queue: str) -> None:
@@ -57,17 +59,34 @@ def test_the_whole_way_is_walked_and_nothing_is_refused(running: Guarded) -> Non
     with services.client() as client:
         # publish, list, read; submit alone and in bulk, with and without a key; read attempts, results and lists
         document = (EXAMPLES / "instruments" / "gad-7.yaml").read_bytes()
-        assert client.put("/v1/instruments/gad-7?wait=20", content=document, headers=YAML).status_code == 201
+        assert (
+            client.put("/v1/instruments/gad-7?wait=20", content=document, headers=YAML).status_code
+            == 201
+        )
         assert client.get("/v1/instruments").json()["items"][0]["name"] == "gad-7"
-        assert client.get("/v1/instruments/gad-7").status_code == client.get("/v1/instruments/gad-7/form").status_code == 200
+        assert (
+            client.get("/v1/instruments/gad-7").status_code
+            == client.get("/v1/instruments/gad-7/form").status_code
+            == 200
+        )
         answers = {f"g{n}": 1 for n in range(1, 8)}
-        one = client.post("/v1/instruments/gad-7/attempts?wait=20", json={"answers": answers, "participant": "p-1"})
+        one = client.post(
+            "/v1/instruments/gad-7/attempts?wait=20",
+            json={"answers": answers, "participant": "p-1"},
+        )
         assert one.status_code == 200
-        lines = "".join(json.dumps({"key": f"k{n}", "participant": "p-1", "answers": answers}) + "\n" for n in range(300))
+        lines = "".join(
+            json.dumps({"key": f"k{n}", "participant": "p-1", "answers": answers}) + "\n"
+            for n in range(300)
+        )
         bulk = client.post("/v1/instruments/gad-7/attempts:bulk", content=lines).text.splitlines()
         assert {json.loads(line)["status"] for line in bulk} == {202}
         attempt = one.json()["attempt"]
-        assert client.get(f"/v1/attempts/{attempt}").status_code == client.get(f"/v1/attempts/{attempt}/result").status_code == 200
+        assert (
+            client.get(f"/v1/attempts/{attempt}").status_code
+            == client.get(f"/v1/attempts/{attempt}/result").status_code
+            == 200
+        )
         until_at_rest(client, "results")
         assert client.get("/v1/participants/p-1/results?limit=400").status_code == 200
         assert stanine(running, "tokens", "rotate").returncode == 0
@@ -77,11 +96,18 @@ def test_the_whole_way_is_walked_and_nothing_is_refused(running: Guarded) -> Non
         admin.hset(keys.config, "durability", "Replica")
 
         def nobody_confirms() -> bool:
-            return client.post("/v1/instruments/gad-7/attempts", json={"key": "replica", "answers": answers}).status_code == 503
+            return (
+                client.post(
+                    "/v1/instruments/gad-7/attempts", json={"key": "replica", "answers": answers}
+                ).status_code
+                == 503
+            )
 
         eventually(nobody_confirms, 20)
         admin.hset(keys.config, "durability", "Fsync")
-        client.post("/v1/instruments/gad-7/attempts?wait=20", json={"key": "durable", "answers": answers})
+        client.post(
+            "/v1/instruments/gad-7/attempts?wait=20", json={"key": "durable", "answers": answers}
+        )
 
         # the configuration, by the CLI: shown, listed, brought back, in the older layout and without anything in it, too
         with running.configuring() as configuration:
@@ -91,36 +117,75 @@ def test_the_whole_way_is_walked_and_nothing_is_refused(running: Guarded) -> Non
                 configuration.apply({})
                 for revision in (first, first + 1):
                     assert stanine(running, "config", "rollback", str(revision)).returncode == 0
-                assert stanine(running, "config").returncode == stanine(running, "config", "history").returncode == 0
+                assert (
+                    stanine(running, "config").returncode
+                    == stanine(running, "config", "history").returncode
+                    == 0
+                )
                 configuration.memory()
             configuration.apply({"sweepSeconds": 1, "durability": "Fsync"})
 
         # queues, by the CLI: pause, drain, limits, purge, dead letters
-        for words in (["list"], ["pause", "results"], ["resume", "results"], ["drain", "results", "--wait", "20"], ["resume", "results"]):
+        for words in (
+            ["list"],
+            ["pause", "results"],
+            ["resume", "results"],
+            ["drain", "results", "--wait", "20"],
+            ["resume", "results"],
+        ):
             ran = stanine(running, "queues", *words)
             assert ran.returncode == 0, ran.stderr
         assert stanine(running, "queues", "pause", "index").returncode == 0
-        assert client.put("/v1/instruments/gad-7", content=document.replace(b"title:", b"title: A", 1), headers=YAML).status_code == 200
+        assert (
+            client.put(
+                "/v1/instruments/gad-7",
+                content=document.replace(b"title:", b"title: A", 1),
+                headers=YAML,
+            ).status_code
+            == 200
+        )
         stanine(running, "queues", "pause", "results")
         time.sleep(2.5)  # every consumer knows within 2 s
         client.post("/v1/instruments/gad-7/attempts", json={"key": "purged", "answers": answers})
         for part in ("ready", "delayed", "dead"):
-            assert stanine(running, "queues", "purge", "results", part, "--token", f"purge-{part}").returncode == 0
-        eventually(lambda: admin.hlen(keys.requeued) > 0, 30)  # by the sweep: the attempt is due, and no message asks for it
+            assert (
+                stanine(
+                    running, "queues", "purge", "results", part, "--token", f"purge-{part}"
+                ).returncode
+                == 0
+            )
+        eventually(
+            lambda: admin.hlen(keys.requeued) > 0, 30
+        )  # by the sweep: the attempt is due, and no message asks for it
         dead = f"{keys.partition}:q:results:dead"
-        letter = {"h": b"nonsense", "reason": "ValueError", "actor": "a", "deliveries": 5, "created": 1, "died": 2}
+        letter = {
+            "h": b"nonsense",
+            "reason": "ValueError",
+            "actor": "a",
+            "deliveries": 5,
+            "created": 1,
+            "died": 2,
+        }
         letters = [admin.xadd(dead, letter) for _ in range(3)]
         assert stanine(running, "queues", "dead", "results").returncode == 0
         assert stanine(running, "queues", "requeue", "results", letters[0].decode()).returncode == 0
-        assert stanine(running, "queues", "requeue", "results", "--reason", "ValueError").returncode == 0
+        assert (
+            stanine(running, "queues", "requeue", "results", "--reason", "ValueError").returncode
+            == 0
+        )
         assert stanine(running, "queues", "delete-dead", "results", "--all").returncode == 0
         assert stanine(running, "queues", "resume", "results").returncode == 0
         assert stanine(running, "queues", "resume", "index").returncode == 0
 
         # an undecodable message dies, a delayed one is promoted, a limited queue goes on, the sweep finds what was purged
-        admin.hset(f"{keys.partition}:q:results:settings", mapping={"rate_messages": 500, "rate_period_ms": 1000})
+        admin.hset(
+            f"{keys.partition}:q:results:settings",
+            mapping={"rate_messages": 500, "rate_period_ms": 1000},
+        )
         eventually(lambda: client.get("/v1/queues/results").json()["dead"] >= 2, 30)
-        purged = client.post("/v1/instruments/gad-7/attempts", json={"key": "purged", "answers": answers}).json()["attempt"]
+        purged = client.post(
+            "/v1/instruments/gad-7/attempts", json={"key": "purged", "answers": answers}
+        ).json()["attempt"]
         eventually(lambda: client.get(f"/v1/attempts/{purged}/result").status_code == 200, 30)
         eventually(lambda: admin.hlen(keys.requeued) == 0, 30)
 
@@ -136,12 +201,22 @@ def test_the_whole_way_is_walked_and_nothing_is_refused(running: Guarded) -> Non
         until_at_rest(client, "results")
 
         # a resultWatcher dies with attempts in its hands, and another takes over
-        admin.hset(f"{keys.partition}:q:results:settings", mapping={"rate_messages": 20, "rate_burst": 500, "lease_ms": 1000})
-        admin.hset(f"{keys.partition}:q:index:settings", mapping={"rate_messages": 100, "rate_period_ms": 1000})
+        admin.hset(
+            f"{keys.partition}:q:results:settings",
+            mapping={"rate_messages": 20, "rate_burst": 500, "lease_ms": 1000},
+        )
+        admin.hset(
+            f"{keys.partition}:q:index:settings",
+            mapping={"rate_messages": 100, "rate_period_ms": 1000},
+        )
         services.signal("result-watcher", signal.SIGSTOP)
-        lines = "".join(json.dumps({"key": f"late{n}", "answers": answers}) + "\n" for n in range(2000))
+        lines = "".join(
+            json.dumps({"key": f"late{n}", "answers": answers}) + "\n" for n in range(2000)
+        )
         client.post("/v1/instruments/gad-7/attempts:bulk", content=lines)
-        assert stanine(running, "check", "--overdue", "0").returncode == 1  # some have no result yet
+        assert (
+            stanine(running, "check", "--overdue", "0").returncode == 1
+        )  # some have no result yet
         group = f"{keys.partition}:q:results:ready"
         admin.xreadgroup(GROUP, "a-dead-one", {group: ">"}, count=3)
         services.signal("result-watcher", signal.SIGCONT)
@@ -158,7 +233,9 @@ def test_the_whole_way_is_walked_and_nothing_is_refused(running: Guarded) -> Non
     assert running.denied() == []
     # and nothing is allowed in vain: all of it was called, here or below
     called = {name.removeprefix("cmdstat_").lower() for name in admin.info("commandstats")}
-    words = [word.rstrip(")") for user in (*PROCESSES, "cli") for word in rule(running, user).split()]
+    words = [
+        word.rstrip(")") for user in (*PROCESSES, "cli") for word in rule(running, user).split()
+    ]
     granted = {word.removeprefix("+") for word in words if word.startswith("+")}
     assert granted - called <= SELDOM
 
@@ -270,7 +347,9 @@ def test_a_user_cannot_do_what_is_anothers(running: Guarded, user: str, command:
 
 
 @pytest.fixture(scope="module", params=["the server of the tests", "redis 7.0"])
-def any_server(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Guarded]:
+def any_server(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Guarded]:
     """A server with the users, and nothing running."""
     binary = None
     if request.param == "redis 7.0":
@@ -296,10 +375,20 @@ def test_functions_work_with_selectors_on_redis_7_0(tmp_path: Path) -> None:
         made.denied()
         with made.services.client() as client:
             document = (EXAMPLES / "instruments" / "gad-7.yaml").read_bytes()
-            assert client.put("/v1/instruments/gad-7?wait=20", content=document, headers=YAML).status_code == 201
+            assert (
+                client.put(
+                    "/v1/instruments/gad-7?wait=20", content=document, headers=YAML
+                ).status_code
+                == 201
+            )
             answers = {f"g{n}": 1 for n in range(1, 8)}
-            lines = "".join(json.dumps({"key": f"k{n}", "participant": "p", "answers": answers}) + "\n" for n in range(100))
-            answered = client.post("/v1/instruments/gad-7/attempts:bulk", content=lines).text.splitlines()
+            lines = "".join(
+                json.dumps({"key": f"k{n}", "participant": "p", "answers": answers}) + "\n"
+                for n in range(100)
+            )
+            answered = client.post(
+                "/v1/instruments/gad-7/attempts:bulk", content=lines
+            ).text.splitlines()
             assert {json.loads(line)["status"] for line in answered} == {202}
             until_at_rest(client, "results")
             assert len(client.get("/v1/instruments/gad-7/results?limit=400").json()["items"]) == 100
@@ -313,18 +402,40 @@ def test_functions_work_with_selectors_on_redis_7_0(tmp_path: Path) -> None:
 
 
 #: Commands that change or remove a text, and a hash, whoever runs them.
-_ON_TEXT = ("SET {key} 1", "SET {key} 1 GET", "APPEND {key} 1", "UNLINK {key}", "DEL {key}", "GETDEL {key}", "EXPIRE {key} 1", "DECR {key}")
-_ON_HASH = ("UNLINK {key}", "DEL {key}", "HDEL {key} 0", "SET {key} 1", "HINCRBY {key} 0 1", "HSETNX {key} 0 1", "EXPIRE {key} 1")
+_ON_TEXT = (
+    "SET {key} 1",
+    "SET {key} 1 GET",
+    "APPEND {key} 1",
+    "UNLINK {key}",
+    "DEL {key}",
+    "GETDEL {key}",
+    "EXPIRE {key} 1",
+    "DECR {key}",
+)
+_ON_HASH = (
+    "UNLINK {key}",
+    "DEL {key}",
+    "HDEL {key} 0",
+    "SET {key} 1",
+    "HINCRBY {key} 0 1",
+    "HSETNX {key} 0 1",
+    "EXPIRE {key} 1",
+)
 
 
-@pytest.mark.parametrize("command", [*_ON_TEXT, "RENAME {key} {key}2", "FCALL x 2 {key} {p}:secret", "FCALL x 2 {key} {p}:a:0"])
+@pytest.mark.parametrize(
+    "command",
+    [*_ON_TEXT, "RENAME {key} {key}2", "FCALL x 2 {key} {p}:secret", "FCALL x 2 {key} {p}:a:0"],
+)
 def test_nobody_sets_or_removes_the_counter_of_arrivals(any_server: Guarded, command: str) -> None:
     for user in USERS:
         assert_refused(any_server, user, command.replace("{key}", "{p}:arrivals"))
 
 
 @pytest.mark.parametrize("command", [*_ON_HASH, "RENAME {key} {key}2", "FCALL x 1 {key}"])
-def test_nobody_removes_an_attempt_but_the_api_that_erases(any_server: Guarded, command: str) -> None:
+def test_nobody_removes_an_attempt_but_the_api_that_erases(
+    any_server: Guarded, command: str
+) -> None:
     for user in USERS:
         if user == "api" and command.startswith("HDEL"):
             continue

@@ -17,7 +17,9 @@ PASSWORDS = {user: f"{user}-password" for user in USERS}
 
 
 @pytest.fixture(params=["valkey", "redis 7.0"])
-def start(request: pytest.FixtureRequest, own_server: Callable[..., Server], tmp_path: Path) -> Callable[[], tuple[Any, Path, str]]:
+def start(
+    request: pytest.FixtureRequest, own_server: Callable[..., Server], tmp_path: Path
+) -> Callable[[], tuple[Any, Path, str]]:
     """Start a server with its file of users; return the operator's client, the file, and its text."""
     binary = None
     if request.param == "redis 7.0":
@@ -29,12 +31,18 @@ def start(request: pytest.FixtureRequest, own_server: Callable[..., Server], tmp
         text = acl_file("stanine", PASSWORDS, with_operator=True, old_server=binary is not None)
         path.write_text(text)
         server = own_server("--aclfile", str(path), binary=binary)
-        return connect(f"redis://operator:operator-password@127.0.0.1:{server.port}/0", retries=1), path, text
+        return (
+            connect(f"redis://operator:operator-password@127.0.0.1:{server.port}/0", retries=1),
+            path,
+            text,
+        )
 
     return begin
 
 
-def test_a_file_in_other_words_is_no_change(own_server: Callable[..., Server], tmp_path: Path) -> None:
+def test_a_file_in_other_words_is_no_change(
+    own_server: Callable[..., Server], tmp_path: Path
+) -> None:
     path = tmp_path / "users.acl"
     path.write_text(
         "user default on nopass allkeys allchannels allcommands\n\nuser me on >mine ~* &* +@all\nuser you on %RW~a:* resetchannels +get\n"
@@ -56,20 +64,36 @@ def connect_as(client: Any, user: str) -> Any:
     return connect(f"redis://{user}:{PASSWORDS[user]}@127.0.0.1:{port}/0", retries=0)
 
 
-def test_a_server_that_knows_its_users_is_left_alone(start: Callable[[], tuple[Any, Path, str]]) -> None:
+def test_a_server_that_knows_its_users_is_left_alone(
+    start: Callable[[], tuple[Any, Path, str]],
+) -> None:
     client, _, text = start()
     assert UsersFile(text).follow(client) == ()
     assert loads(client) == 0
 
 
-def test_a_new_password_is_taken_and_the_old_one_too_while_both_are_in_the_file(start: Callable[[], tuple[Any, Path, str]]) -> None:
+def test_a_new_password_is_taken_and_the_old_one_too_while_both_are_in_the_file(
+    start: Callable[[], tuple[Any, Path, str]],
+) -> None:
     client, path, text = start()
-    other = acl_file("stanine", PASSWORDS | {"api": "new"}, with_operator=True, old_server="waitaof" not in text).splitlines()
-    (new_hash,) = [word for line in other if line.startswith("user api") for word in line.split() if word.startswith("#")]
+    other = acl_file(
+        "stanine", PASSWORDS | {"api": "new"}, with_operator=True, old_server="waitaof" not in text
+    ).splitlines()
+    (new_hash,) = [
+        word
+        for line in other
+        if line.startswith("user api")
+        for word in line.split()
+        if word.startswith("#")
+    ]
     changed = text.replace("user api on ", f"user api on {new_hash} ")
     path.write_text(changed)
     (notice,) = UsersFile(changed).follow(client)
-    assert (notice.warning, notice.reason, notice.message.rpartition(": ")[2]) == (False, "UsersLoaded", "api")
+    assert (notice.warning, notice.reason, notice.message.rpartition(": ")[2]) == (
+        False,
+        "UsersLoaded",
+        "api",
+    )
     port = client.connection_pool.connection_kwargs["port"]
     for password in ("new", PASSWORDS["api"]):
         assert connect(f"redis://api:{password}@127.0.0.1:{port}/0", retries=0).ping()
@@ -85,7 +109,9 @@ def test_a_selector_that_changed_is_a_change(start: Callable[[], tuple[Any, Path
     assert UsersFile(changed).follow(client) == ()
 
 
-def test_a_file_that_never_comes_is_waited_for_but_not_for_ever(start: Callable[[], tuple[Any, Path, str]]) -> None:
+def test_a_file_that_never_comes_is_waited_for_but_not_for_ever(
+    start: Callable[[], tuple[Any, Path, str]],
+) -> None:
     client, _, text = start()
     users = UsersFile(text.replace("user api on ", "user api on #" + "ab" * 32 + " "))
     notices = [users.follow(client) for _ in range(MOST_TRIES + 3)]

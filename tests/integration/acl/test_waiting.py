@@ -11,10 +11,16 @@ def test_a_service_that_may_not_load_functions_waits_for_the_operator(tmp_path: 
     try:
         made.services.start("api", "result-watcher")
         for name in ("api", "result-watcher"):
-            eventually(lambda name=name: "FunctionsMissing" in made.services.health(name, "/readyz").text, 20)  # type: ignore[misc]
+            eventually(
+                lambda name=name: "FunctionsMissing" in made.services.health(name, "/readyz").text,  # type: ignore[misc]
+                20,
+            )
         made.load_functions()
         for name in ("api", "result-watcher"):
-            eventually(lambda name=name: made.services.health(name, "/readyz").status_code == 200, 10)  # type: ignore[misc]
+            eventually(
+                lambda name=name: made.services.health(name, "/readyz").status_code == 200,  # type: ignore[misc]
+                10,
+            )
         denied = made.denied()
         assert denied
         assert all(line.endswith("function|load") for line in denied), denied

@@ -98,7 +98,9 @@ def api_process(redis_url: str, folder: Path, dial: Dial, files: int = 0) -> Ite
     }
     with (folder / "log").open("wb") as log:
         command = [sys.executable, "-c", _SHORTENED, str(port), str(files)]
-        started = subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=log, text=True)
+        started = subprocess.Popen(
+            command, env=environment, stdout=subprocess.PIPE, stderr=log, text=True
+        )
     process = Process(started, port, dial)
     try:
         until(lambda: not _refuses(port))
@@ -160,7 +162,9 @@ def answer_of(connection: socket.socket) -> tuple[int, bytes]:
     """Read one answer that has a length or chunks; return its status and body."""
     with connection.makefile("rb") as file:
         status = int(file.readline().split()[1])
-        headers = dict(line.rstrip().lower().split(b": ", 1) for line in iter(file.readline, b"\r\n"))
+        headers = dict(
+            line.rstrip().lower().split(b": ", 1) for line in iter(file.readline, b"\r\n")
+        )
         if b"content-length" in headers:
             return status, file.read(int(headers[b"content-length"]))
         body = b""
@@ -188,14 +192,18 @@ class TlsProxy:
     def dial(self, port: int, receive_buffer: int = 0) -> socket.socket:
         """Connect to a port through the proxy."""
         if port not in self._servers:
-            self._servers[port] = asyncio.run_coroutine_threadsafe(self._listen(port), self._loop).result(30)
+            self._servers[port] = asyncio.run_coroutine_threadsafe(
+                self._listen(port), self._loop
+            ).result(30)
         plain = dial_plain(self._servers[port].sockets[0].getsockname()[1], receive_buffer)
         return self._client.wrap_socket(plain, server_hostname="localhost")
 
     async def _listen(self, behind: int) -> asyncio.Server:
         async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
             reader_behind, writer_behind = await asyncio.open_connection("127.0.0.1", behind)
-            await asyncio.gather(_pump(reader, writer_behind), _pump(reader_behind, writer), return_exceptions=True)
+            await asyncio.gather(
+                _pump(reader, writer_behind), _pump(reader_behind, writer), return_exceptions=True
+            )
 
         return await asyncio.start_server(serve, "127.0.0.1", 0, ssl=self._context)
 

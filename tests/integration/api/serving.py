@@ -42,7 +42,12 @@ def only(scope: str) -> str:
 
 
 def key_entry(key: str, scopes: list[str], instruments: list[str], **more: str) -> dict[str, Any]:
-    return {"name": key, "sha256": hashlib.sha256(key.encode()).hexdigest(), "scopes": scopes, "instruments": instruments} | more
+    return {
+        "name": key,
+        "sha256": hashlib.sha256(key.encode()).hexdigest(),
+        "scopes": scopes,
+        "instruments": instruments,
+    } | more
 
 
 def write_keys(path: Path, *more: Mapping[str, Any]) -> None:
@@ -51,7 +56,14 @@ def write_keys(path: Path, *more: Mapping[str, Any]) -> None:
     path.write_text(json.dumps([*entries, *more]))
 
 
-def document(name: str = "a-mood", *, title: str = "Mood", reverse: bool = False, items: int = 3, form: str = "") -> dict[str, Any]:
+def document(
+    name: str = "a-mood",
+    *,
+    title: str = "Mood",
+    reverse: bool = False,
+    items: int = 3,
+    form: str = "",
+) -> dict[str, Any]:
     """An instrument of a few items answered 1 to 5, and one scale that is their mean. Another `form` is another form."""
     ids = [f"i{number}" for number in range(1, items + 1)]
     return {
@@ -61,9 +73,23 @@ def document(name: str = "a-mood", *, title: str = "Mood", reverse: bool = False
         "spec": {
             "title": title,
             "attributes": [{"id": form, "type": "Text"}] if form else [],
-            "responseSets": [{"name": "five", "options": [{"value": value, "label": f"L{value}"} for value in range(1, 6)]}],
-            "items": [{"id": item, "text": f"Statement {item}", "responses": "five"} for item in ids],
-            "scales": [{"id": "mood", "items": [f"-{ids[0]}" if reverse else ids[0], *ids[1:]], "score": "Mean", "minValid": 1}],
+            "responseSets": [
+                {
+                    "name": "five",
+                    "options": [{"value": value, "label": f"L{value}"} for value in range(1, 6)],
+                }
+            ],
+            "items": [
+                {"id": item, "text": f"Statement {item}", "responses": "five"} for item in ids
+            ],
+            "scales": [
+                {
+                    "id": "mood",
+                    "items": [f"-{ids[0]}" if reverse else ids[0], *ids[1:]],
+                    "score": "Mean",
+                    "minValid": 1,
+                }
+            ],
         },
     }
 
@@ -71,7 +97,13 @@ def document(name: str = "a-mood", *, title: str = "Mood", reverse: bool = False
 class Serving:
     """One API process, less the process."""
 
-    def __init__(self, redis_url: str, namespace: str, keys_file: Path, provider: trace.TracerProvider | None = None) -> None:
+    def __init__(
+        self,
+        redis_url: str,
+        namespace: str,
+        keys_file: Path,
+        provider: trace.TracerProvider | None = None,
+    ) -> None:
         keyring = Keyring(keys_file)
         keyring.load()
         self.api: Api
@@ -85,7 +117,11 @@ class Serving:
 
         async def run() -> None:
             self._loop, self._stopping = asyncio.get_running_loop(), asyncio.Event()
-            self.api = Api(ApiSettings(redis_url, keys_file, namespace), keyring, provider or trace.NoOpTracerProvider())
+            self.api = Api(
+                ApiSettings(redis_url, keys_file, namespace),
+                keyring,
+                provider or trace.NoOpTracerProvider(),
+            )
             begun.set()
             await serve(self.api.asgi, listener, self._stopping)
 
@@ -94,8 +130,14 @@ class Serving:
         begun.wait(10)
         self._http: dict[str | None, httpx.Client] = {}
         library = load_library()
-        outbox = Outbox(queue_keys(self.keys.partition, SCORE_ATTEMPTS.queue).ready, head(SCORE_ATTEMPTS.queue, SCORE_ATTEMPTS.actor))
-        history, index = InstrumentHistory(self.redis, self.keys), Index(self.redis, library, self.keys)
+        outbox = Outbox(
+            queue_keys(self.keys.partition, SCORE_ATTEMPTS.queue).ready,
+            head(SCORE_ATTEMPTS.queue, SCORE_ATTEMPTS.actor),
+        )
+        history, index = (
+            InstrumentHistory(self.redis, self.keys),
+            Index(self.redis, library, self.keys),
+        )
         self._builder = IndexBuilder(history, index, ENGINE_VERSION)
         self._scorer = BatchScorer(Results(self.redis, library, self.keys, outbox), index, history)
 
@@ -104,7 +146,9 @@ class Serving:
         if key not in self._http:
             headers = {"authorization": f"Bearer {key}"} if key else {}
             # There is no TLS here; reading certificates would cost 50 ms a client.
-            self._http[key] = httpx.Client(base_url=self.url, headers=headers, timeout=40, verify=False)
+            self._http[key] = httpx.Client(
+                base_url=self.url, headers=headers, timeout=40, verify=False
+            )
         return self._http[key]
 
     def until_ready(self) -> "Serving":
@@ -144,7 +188,9 @@ class Serving:
 
     def score(self, *receipts: Mapping[str, Any]) -> Tally:
         """Do what the resultWatcher does with a message."""
-        return self._scorer.score(b"".join(bytes.fromhex(receipt["attempt"]) for receipt in receipts))
+        return self._scorer.score(
+            b"".join(bytes.fromhex(receipt["attempt"]) for receipt in receipts)
+        )
 
     def drain(self) -> None:
         """Do what SIGTERM does."""

@@ -5,7 +5,16 @@ import time
 from pathlib import Path
 
 import pytest
-from tests.integration.api.serving import ADMIN, NARROW, Serving, document, key_entry, only, problem, write_keys
+from tests.integration.api.serving import (
+    ADMIN,
+    NARROW,
+    Serving,
+    document,
+    key_entry,
+    only,
+    problem,
+    write_keys,
+)
 
 ANSWERS = {"i1": 1, "i2": 2, "i3": 5}
 ND = {"content-type": "application/x-ndjson"}
@@ -18,10 +27,19 @@ def attempt(shared: Serving) -> str:
 
 def test_a_refusal_says_what_the_key_lacks(shared: Serving) -> None:
     answer = shared.http(only("attempts:read")).get("/v1/instruments")
-    assert problem(answer, "missing-scope")["detail"] == "This needs a key with the scope instruments:read."
+    assert (
+        problem(answer, "missing-scope")["detail"]
+        == "This needs a key with the scope instruments:read."
+    )
     answer = shared.http(only("attempts:read")).get("/v1/queues")
-    assert problem(answer, "missing-scope")["detail"] == "This needs a key with the scope operate:read or operate."
-    assert 'instruments: ["*"]' in problem(shared.http(NARROW).get("/v1/queues"), "missing-scope")["detail"]
+    assert (
+        problem(answer, "missing-scope")["detail"]
+        == "This needs a key with the scope operate:read or operate."
+    )
+    assert (
+        'instruments: ["*"]'
+        in problem(shared.http(NARROW).get("/v1/queues"), "missing-scope")["detail"]
+    )
     answer = shared.http(None).get("/v1/instruments")
     problem(answer, "unauthenticated")
     assert answer.headers["www-authenticate"].startswith("Bearer")
@@ -29,10 +47,17 @@ def test_a_refusal_says_what_the_key_lacks(shared: Serving) -> None:
 
 def test_a_basic_authorization_is_no_key(shared: Serving) -> None:
     problem(shared.http(None).get("/v1/instruments", auth=("admin", ADMIN)), "unauthenticated")
-    assert shared.http(None).get("/v1/instruments", headers={"authorization": f"bearer {ADMIN}"}).status_code == 200
+    assert (
+        shared.http(None)
+        .get("/v1/instruments", headers={"authorization": f"bearer {ADMIN}"})
+        .status_code
+        == 200
+    )
 
 
-def test_what_is_not_found_is_named_with_the_nearest_name_that_the_key_sees(shared: Serving, attempt: str) -> None:
+def test_what_is_not_found_is_named_with_the_nearest_name_that_the_key_sees(
+    shared: Serving, attempt: str
+) -> None:
     shared.publish(document("b-moon"))
 
     def detail(address: str, key: str = ADMIN) -> str:
@@ -40,17 +65,36 @@ def test_what_is_not_found_is_named_with_the_nearest_name_that_the_key_sees(shar
 
     missing = "was not found, or is not visible to this key."
     for address in ("", "/form", "/results"):
-        assert detail(f"/v1/instruments/a-mod{address}") == f"Instrument 'a-mod' {missing} Did you mean 'a-mood'?"
-        assert detail(f"/v1/instruments/b-mod{address}") == f"Instrument 'b-mod' {missing} Did you mean 'b-moon'?"
-        assert detail(f"/v1/instruments/b-mod{address}", NARROW) == f"Instrument 'b-mod' {missing} Did you mean 'a-mood'?"
-        assert detail(f"/v1/instruments/b-moon{address}", NARROW) == f"Instrument 'b-moon' {missing} Did you mean 'a-mood'?"
-        assert detail(f"/v1/instruments/a-moon{address}", NARROW) == f"Instrument 'a-moon' {missing} Did you mean 'a-mood'?"
+        assert (
+            detail(f"/v1/instruments/a-mod{address}")
+            == f"Instrument 'a-mod' {missing} Did you mean 'a-mood'?"
+        )
+        assert (
+            detail(f"/v1/instruments/b-mod{address}")
+            == f"Instrument 'b-mod' {missing} Did you mean 'b-moon'?"
+        )
+        assert (
+            detail(f"/v1/instruments/b-mod{address}", NARROW)
+            == f"Instrument 'b-mod' {missing} Did you mean 'a-mood'?"
+        )
+        assert (
+            detail(f"/v1/instruments/b-moon{address}", NARROW)
+            == f"Instrument 'b-moon' {missing} Did you mean 'a-mood'?"
+        )
+        assert (
+            detail(f"/v1/instruments/a-moon{address}", NARROW)
+            == f"Instrument 'a-moon' {missing} Did you mean 'a-mood'?"
+        )
         assert detail(f"/v1/instruments/unlike{address}") == f"Instrument 'unlike' {missing}"
     assert detail("/v1/instruments/" + "A" * 5000) == f"Instrument '{'A' * 64}…' {missing}"
     bulk = shared.http().post("/v1/instruments/a-mod/attempts:bulk", content=b"", headers=ND)
     assert "'a-mood'" in problem(bulk, "not-found")["detail"]
-    assert detail("/v1/instruments/a-mood?revision=9").endswith("has no revision 9; the newest is 1.")
-    assert detail("/v1/instruments/a-mood/form?revision=9").endswith("has no revision 9; the newest is 1.")
+    assert detail("/v1/instruments/a-mood?revision=9").endswith(
+        "has no revision 9; the newest is 1."
+    )
+    assert detail("/v1/instruments/a-mood/form?revision=9").endswith(
+        "has no revision 9; the newest is 1."
+    )
     assert detail("/v1/queues/result") == f"Queue 'result' {missing} Did you mean 'results'?"
     assert detail("/v1/queues/results/dead/1-1") == f"Dead letter '1-1' {missing}"
     assert detail("/docs/doc.js") == f"File 'doc.js' {missing} Did you mean 'docs.js'?"
@@ -67,7 +111,9 @@ def test_a_token_reads_its_attempts_result_and_nothing_else(shared: Serving, att
     problem(bearer.get(f"/v1/attempts/{'0' * 32}/result"), "not-found")
     problem(bearer.get(f"/v1/attempts/{receipt['attempt']}"), "unauthenticated")
     problem(bearer.get("/v1/instruments/a-mood/results"), "unauthenticated")
-    problem(bearer.post("/v1/instruments/a-mood/attempts", json={"answers": ANSWERS}), "unauthenticated")
+    problem(
+        bearer.post("/v1/instruments/a-mood/attempts", json={"answers": ANSWERS}), "unauthenticated"
+    )
     forged = receipt["token"][:-1] + ("0" if receipt["token"][-1] != "0" else "1")
     problem(shared.http(forged).get(f"/v1/attempts/{receipt['attempt']}/result"), "not-found")
 
@@ -81,7 +127,9 @@ def test_keys_rotate_without_a_restart(mood: Serving, keys_file: Path) -> None:
     until_status(mood, "fresh-key", 200)
     keys_file.write_text("- {name: x, sha256: short, scopes: [], instruments: []}")
     time.sleep(1.3)
-    assert mood.http("fresh-key").get("/v1/instruments").status_code == 200  # a faulty file changes nothing
+    assert (
+        mood.http("fresh-key").get("/v1/instruments").status_code == 200
+    )  # a faulty file changes nothing
     write_keys(keys_file)
     os.utime(keys_file, (1, 1))  # an older time is a change too
     until_status(mood, "fresh-key", 401)

@@ -13,7 +13,15 @@ from typing import Any, Literal, NamedTuple
 import httpx
 import pytest
 from tests.conftest import Server
-from tests.integration.api.serving import ADMIN, ALL_SCOPES, Serving, document, key_entry, problem, write_keys
+from tests.integration.api.serving import (
+    ADMIN,
+    ALL_SCOPES,
+    Serving,
+    document,
+    key_entry,
+    problem,
+    write_keys,
+)
 from tests.integration.api.test_queues import bury
 
 #: Whom a route's objects belong to: nobody; an instrument; an attempt of it; lists over the instruments; a person's results of the
@@ -33,7 +41,10 @@ class Row(NamedTuple):
 
 
 ATTEMPT = {"json": {"answers": {"i1": 1}}}
-LINES = {"content": b'{"answers":{"i1":1},"key":"k"}\n', "headers": {"content-type": "application/x-ndjson"}}
+LINES = {
+    "content": b'{"answers":{"i1":1},"key":"k"}\n',
+    "headers": {"content-type": "application/x-ndjson"},
+}
 ALL_LETTERS = {"json": {"all": True}}
 MATRIX: dict[tuple[str, str], Row] = {
     ("GET", "/"): Row("/", "public", None, 200),
@@ -44,35 +55,67 @@ MATRIX: dict[tuple[str, str], Row] = {
     ("GET", "/readyz"): Row("/readyz", "public", None, 200),
     ("GET", "/metrics"): Row("/metrics", "public", None, 200),
     ("GET", "/v1/instruments"): Row("/v1/instruments", "instruments", "instruments:read", 200),
-    ("GET", "/v1/instruments/{name}"): Row("/v1/instruments/a-mood", "instrument", "instruments:read", 200),
-    ("PUT", "/v1/instruments/{name}"): Row(
-        "/v1/instruments/a-mood", "instrument", "instruments:write", 200, {"json": document("a-mood", title="Other")}
+    ("GET", "/v1/instruments/{name}"): Row(
+        "/v1/instruments/a-mood", "instrument", "instruments:read", 200
     ),
-    ("GET", "/v1/instruments/{name}/form"): Row("/v1/instruments/a-mood/form", "instrument", "attempts:write", 200),
-    ("POST", "/v1/instruments/{name}/attempts"): Row("/v1/instruments/a-mood/attempts", "instrument", "attempts:write", 202, ATTEMPT),
+    ("PUT", "/v1/instruments/{name}"): Row(
+        "/v1/instruments/a-mood",
+        "instrument",
+        "instruments:write",
+        200,
+        {"json": document("a-mood", title="Other")},
+    ),
+    ("GET", "/v1/instruments/{name}/form"): Row(
+        "/v1/instruments/a-mood/form", "instrument", "attempts:write", 200
+    ),
+    ("POST", "/v1/instruments/{name}/attempts"): Row(
+        "/v1/instruments/a-mood/attempts", "instrument", "attempts:write", 202, ATTEMPT
+    ),
     ("POST", "/v1/instruments/{name}/attempts:bulk"): Row(
         "/v1/instruments/a-mood/attempts:bulk", "instrument", "attempts:write", 200, LINES
     ),
-    ("GET", "/v1/instruments/{name}/results"): Row("/v1/instruments/a-mood/results", "instrument", "results:read", 200),
+    ("GET", "/v1/instruments/{name}/results"): Row(
+        "/v1/instruments/a-mood/results", "instrument", "results:read", 200
+    ),
     ("GET", "/v1/attempts/{id}"): Row("/v1/attempts/{attempt}", "attempt", "attempts:read", 200),
-    ("GET", "/v1/attempts/{id}/result"): Row("/v1/attempts/{attempt}/result", "attempt", "results:read", 200, takes_token=True),
-    ("GET", "/v1/participants/{id}/results"): Row("/v1/participants/p-1/results", "person", "results:read", 200),
+    ("GET", "/v1/attempts/{id}/result"): Row(
+        "/v1/attempts/{attempt}/result", "attempt", "results:read", 200, takes_token=True
+    ),
+    ("GET", "/v1/participants/{id}/results"): Row(
+        "/v1/participants/p-1/results", "person", "results:read", 200
+    ),
     ("GET", "/v1/queues"): Row("/v1/queues", "all", "operate:read", 200),
     ("GET", "/v1/queues/{queue}"): Row("/v1/queues/index", "all", "operate:read", 200),
     ("POST", "/v1/queues/{queue}:drain"): Row("/v1/queues/index:drain", "all", "operate", 200),
     ("POST", "/v1/queues/{queue}:pause"): Row("/v1/queues/index:pause", "all", "operate", 200),
     ("POST", "/v1/queues/{queue}:resume"): Row("/v1/queues/index:resume", "all", "operate", 200),
-    ("POST", "/v1/queues/{queue}:purge"): Row("/v1/queues/index:purge", "all", "operate", 200, {"json": {"part": "ready"}}),
+    ("POST", "/v1/queues/{queue}:purge"): Row(
+        "/v1/queues/index:purge", "all", "operate", 200, {"json": {"part": "ready"}}
+    ),
     ("GET", "/v1/queues/{queue}/dead"): Row("/v1/queues/results/dead", "all", "operate:read", 200),
-    ("POST", "/v1/queues/{queue}/dead:requeue"): Row("/v1/queues/results/dead:requeue", "all", "operate", 200, ALL_LETTERS),
-    ("POST", "/v1/queues/{queue}/dead:delete"): Row("/v1/queues/results/dead:delete", "all", "operate", 200, ALL_LETTERS),
-    ("GET", "/v1/queues/{queue}/dead/{letter}"): Row("/v1/queues/results/dead/{letter}", "all", "operate:read", 200),
-    ("DELETE", "/v1/queues/{queue}/dead/{letter}"): Row("/v1/queues/results/dead/{letter}", "all", "operate", 200),
-    ("POST", "/v1/tokens:rotate"): Row("/v1/tokens:rotate", "all", "operate", 200, {"json": {"keepSeconds": 86_400}}),
+    ("POST", "/v1/queues/{queue}/dead:requeue"): Row(
+        "/v1/queues/results/dead:requeue", "all", "operate", 200, ALL_LETTERS
+    ),
+    ("POST", "/v1/queues/{queue}/dead:delete"): Row(
+        "/v1/queues/results/dead:delete", "all", "operate", 200, ALL_LETTERS
+    ),
+    ("GET", "/v1/queues/{queue}/dead/{letter}"): Row(
+        "/v1/queues/results/dead/{letter}", "all", "operate:read", 200
+    ),
+    ("DELETE", "/v1/queues/{queue}/dead/{letter}"): Row(
+        "/v1/queues/results/dead/{letter}", "all", "operate", 200
+    ),
+    ("POST", "/v1/tokens:rotate"): Row(
+        "/v1/tokens:rotate", "all", "operate", 200, {"json": {"keepSeconds": 86_400}}
+    ),
     ("GET", "/v1/config"): Row("/v1/config", "all", "operate:read", 200),
     ("GET", "/v1/config/history"): Row("/v1/config/history", "all", "operate:read", 200),
-    ("PATCH", "/v1/config"): Row("/v1/config", "all", "operate", 200, {"json": {"settings": {"sweepSeconds": 30}}}),
-    ("POST", "/v1/config:rollback"): Row("/v1/config:rollback", "all", "operate", 404, {"json": {"revision": 1000}}),
+    ("PATCH", "/v1/config"): Row(
+        "/v1/config", "all", "operate", 200, {"json": {"settings": {"sweepSeconds": 30}}}
+    ),
+    ("POST", "/v1/config:rollback"): Row(
+        "/v1/config:rollback", "all", "operate", 404, {"json": {"revision": 1000}}
+    ),
 }
 
 #: What each key of some instruments reaches.
@@ -104,15 +147,24 @@ class ReconcileContext(NamedTuple):
     def data(self) -> dict[bytes, bytes]:
         """Everything that is stored."""
         client: Any = self.api.redis
-        return {key: client.dump(key) for key in client.scan_iter(match="*" + self.api.keys.partition + "*", count=1000)}
+        return {
+            key: client.dump(key)
+            for key in client.scan_iter(match="*" + self.api.keys.partition + "*", count=1000)
+        }
 
 
 @pytest.fixture(scope="module")
 def world(valkey: Server, tmp_path_factory: pytest.TempPathFactory) -> Iterator[ReconcileContext]:
     path = tmp_path_factory.mktemp("keys") / "keys.json"
-    entries = [key_entry(key_of(scope, reach), [scope], names) for scope in ALL_SCOPES for reach, names in REACHES.items()]
+    entries = [
+        key_entry(key_of(scope, reach), [scope], names)
+        for scope in ALL_SCOPES
+        for reach, names in REACHES.items()
+    ]
     for scope in ALL_SCOPES:
-        others = [each for each in ALL_SCOPES if each != scope and each not in INCLUDED.get(scope, ())]
+        others = [
+            each for each in ALL_SCOPES if each != scope and each not in INCLUDED.get(scope, ())
+        ]
         entries.append(key_entry(but(scope), others, ["*"]))
     write_keys(path, *entries, key_entry("revoked", ALL_SCOPES, ["*"]))
     api = Serving(valkey.url, f"api-{secrets.token_hex(4)}", path)
@@ -120,7 +172,9 @@ def world(valkey: Server, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
         api.until_ready()
         for name in ("a-mood", "b-mood"):
             api.publish(document(name))
-        mine, another = (api.submit("a-mood", answers={"i1": 1}, participant="p-1") for _ in range(2))
+        mine, another = (
+            api.submit("a-mood", answers={"i1": 1}, participant="p-1") for _ in range(2)
+        )
         hidden = api.submit("b-mood", answers={"i1": 1}, participant="p-1")
         api.score(mine, another, hidden)
         assert api.http("revoked").get("/v1/instruments").status_code == 200
@@ -129,7 +183,9 @@ def world(valkey: Server, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
         while api.http("revoked").get("/v1/instruments").status_code != 401:
             assert time.monotonic() - began < 20
             time.sleep(0.05)
-        yield ReconcileContext(api, mine["attempt"], mine["token"], another["token"], secrets.token_hex(16))
+        yield ReconcileContext(
+            api, mine["attempt"], mine["token"], another["token"], secrets.token_hex(16)
+        )
     finally:
         api.stop()
 
@@ -142,7 +198,10 @@ def callers(world: ReconcileContext, row: Row) -> Iterator[tuple[str | None, Exp
     public, scope = row.kind == "public", row.scope or "operate"
     for stranger in (None, "unknown", "revoked", "x" * 5000, key_of(scope, "all").upper(), "*"):
         yield stranger, "served" if public else "unauthenticated"
-    for token, found in ((world.token, "served"), *((each, "not-found") for each in (world.other_token, world.forged, world.attempt))):
+    for token, found in (
+        (world.token, "served"),
+        *((each, "not-found") for each in (world.other_token, world.forged, world.attempt)),
+    ):
         yield token, "served" if public else found if row.takes_token else "unauthenticated"
     for each in ALL_SCOPES:
         fits = public or each == row.scope or each in INCLUDED.get(scope, ())
@@ -161,25 +220,42 @@ def _reached(kind: Kind, reach: str) -> Expected:
 
 def rows(*kinds: Kind) -> pytest.MarkDecorator:
     """Run a test with each route, or with those of some kinds."""
-    chosen = {" ".join(route): (route[0], row) for route, row in MATRIX.items() if not kinds or row.kind in kinds}
+    chosen = {
+        " ".join(route): (route[0], row)
+        for route, row in MATRIX.items()
+        if not kinds or row.kind in kinds
+    }
     return pytest.mark.parametrize(("method", "row"), chosen.values(), ids=chosen)
 
 
 def test_every_route_is_in_the_matrix(world: ReconcileContext) -> None:
-    declared = {(route.method, route.path): (route.scope, route.takes_token) for route in world.api.api.asgi.router.routes}
+    declared = {
+        (route.method, route.path): (route.scope, route.takes_token)
+        for route in world.api.api.asgi.router.routes
+    }
     assert declared == {route: (row.scope, row.takes_token) for route, row in MATRIX.items()}
     assert {row.scope for row in MATRIX.values()} == {None, *ALL_SCOPES}
 
 
 @rows()
-def test_each_caller_is_served_or_refused_and_a_refusal_changes_nothing(world: ReconcileContext, method: str, row: Row) -> None:
+def test_each_caller_is_served_or_refused_and_a_refusal_changes_nothing(
+    world: ReconcileContext, method: str, row: Row
+) -> None:
     asked = list(callers(world, row))
-    assert {expected for _, expected in asked} >= {"served"} | (set() if row.kind == "public" else {"unauthenticated", "missing-scope"})
+    assert {expected for _, expected in asked} >= {"served"} | (
+        set() if row.kind == "public" else {"unauthenticated", "missing-scope"}
+    )
     for key, expected in asked:
-        address = row.address.format(attempt=world.attempt, letter=bury(world.api) if "{letter}" in row.address else "")
+        address = row.address.format(
+            attempt=world.attempt, letter=bury(world.api) if "{letter}" in row.address else ""
+        )
         before = world.data()
         answer = world.ask(key, method, address, **row.content)
-        told = "served" if answer.status_code == row.status and expected == "served" else problem(answer, expected)
+        told = (
+            "served"
+            if answer.status_code == row.status and expected == "served"
+            else problem(answer, expected)
+        )
         if told != "served":
             assert world.data() == before, key
         if method == "GET":
@@ -190,25 +266,40 @@ def test_each_caller_is_served_or_refused_and_a_refusal_changes_nothing(world: R
 
 
 @rows("instrument", "attempt")
-def test_what_a_caller_does_not_reach_is_as_what_does_not_exist(world: ReconcileContext, method: str, row: Row) -> None:
+def test_what_a_caller_does_not_reach_is_as_what_does_not_exist(
+    world: ReconcileContext, method: str, row: Row
+) -> None:
     exists, absent = ("a-mood", "a-moos") if row.kind == "instrument" else (world.attempt, "0" * 32)
     address = row.address.format(attempt=world.attempt)
     for reach in ("other", "none"):
         key = key_of(row.scope, reach)
         one, other = (
-            problem(world.ask(key, method, each, **row.content), "not-found") for each in (address, address.replace(exists, absent))
+            problem(world.ask(key, method, each, **row.content), "not-found")
+            for each in (address, address.replace(exists, absent))
         )
         assert one | {"detail": one["detail"].replace(exists, absent)} == other
         assert "a-mood" not in other["detail"]
 
 
 @rows("instrument")
-def test_another_spelling_of_an_address_reaches_no_more(world: ReconcileContext, method: str, row: Row) -> None:
+def test_another_spelling_of_an_address_reaches_no_more(
+    world: ReconcileContext, method: str, row: Row
+) -> None:
     for name in ("%61-mood", "a%2Dmood", "a%2dmood"):
         address = row.address.replace("a-mood", name)
-        assert world.ask(key_of(row.scope, "mine"), method, address, **row.content).status_code == row.status
+        assert (
+            world.ask(key_of(row.scope, "mine"), method, address, **row.content).status_code
+            == row.status
+        )
         problem(world.ask(key_of(row.scope, "other"), method, address, **row.content), "not-found")
-    for name in ("A-MOOD", "a-mood%00", "b-mood/../a-mood", "b-mood%2F..%2Fa-mood", "a-mood%20", "%2561-mood"):
+    for name in (
+        "A-MOOD",
+        "a-mood%00",
+        "b-mood/../a-mood",
+        "b-mood%2F..%2Fa-mood",
+        "a-mood%20",
+        "%2561-mood",
+    ):
         address = row.address.replace("a-mood", name)
         problem(world.ask(key_of(row.scope, "other"), method, address, **row.content), "not-found")
 
@@ -218,25 +309,42 @@ def test_lists_hold_what_a_caller_reaches_and_no_more(world: ReconcileContext) -
     for reach, names in reached.items():
         instruments = world.ask(key_of("instruments:read", reach), "GET", "/v1/instruments").json()
         assert [each["name"] for each in instruments["items"]] == names
-        results = world.ask(key_of("results:read", reach), "GET", "/v1/participants/p-1/results").json()
+        results = world.ask(
+            key_of("results:read", reach), "GET", "/v1/participants/p-1/results"
+        ).json()
         assert {each["instrument"] for each in results["items"]} == set(names)
         assert sum(each["instrument"] == "a-mood" for each in results["items"]) in {0, 2}
     nobody, unknown = (
-        world.ask(key_of("results:read", "none"), "GET", f"/v1/participants/{person}/results").json() for person in ("p-1", "p-2")
+        world.ask(
+            key_of("results:read", "none"), "GET", f"/v1/participants/{person}/results"
+        ).json()
+        for person in ("p-1", "p-2")
     )
     assert nobody == unknown
 
 
-def test_a_document_cannot_be_published_under_a_name_that_it_does_not_have(world: ReconcileContext) -> None:
+def test_a_document_cannot_be_published_under_a_name_that_it_does_not_have(
+    world: ReconcileContext,
+) -> None:
     before = world.data()
     for address, name in itertools.product(("a-new", "a-mood"), ("b-mood", "b-new")):
-        answer = world.ask(key_of("instruments:write", "mine"), "PUT", f"/v1/instruments/{address}", json=document(name))
+        answer = world.ask(
+            key_of("instruments:write", "mine"),
+            "PUT",
+            f"/v1/instruments/{address}",
+            json=document(name),
+        )
         problem(answer, "invalid-document")
     assert world.data() == before
 
 
-@pytest.mark.parametrize("name", ["authorization", "content-type", "content-encoding", "idempotency-key", "Authorization"])
-def test_a_header_that_may_be_there_once_is_refused_twice(world: ReconcileContext, name: str) -> None:
+@pytest.mark.parametrize(
+    "name",
+    ["authorization", "content-type", "content-encoding", "idempotency-key", "Authorization"],
+)
+def test_a_header_that_may_be_there_once_is_refused_twice(
+    world: ReconcileContext, name: str
+) -> None:
     value = f"Bearer {ADMIN}" if name.lower() == "authorization" else "x"
     before = world.data()
     answer = httpx.post(

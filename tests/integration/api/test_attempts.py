@@ -9,33 +9,47 @@ ATTEMPTS = "/v1/instruments/a-mood/attempts"
 
 
 def test_an_attempt_is_accepted_with_its_address_and_token(mood: Serving) -> None:
-    answer = mood.http().post("/v1/instruments/a-mood/attempts", json={"answers": ANSWERS, "participant": "p-1"})
+    answer = mood.http().post(
+        "/v1/instruments/a-mood/attempts", json={"answers": ANSWERS, "participant": "p-1"}
+    )
     assert answer.status_code == 202
     receipt = answer.json()
     assert receipt.keys() == {"attempt", "token", "state"}
     assert answer.headers["location"] == f"/v1/attempts/{receipt['attempt']}"
     stored = mood.http().get(answer.headers["location"]).json()
     assert stored["answers"] == ANSWERS
-    assert (stored["participant"], stored["instrument"], stored["revision"], stored["state"]) == ("p-1", "a-mood", 1, "Submitted")
+    assert (stored["participant"], stored["instrument"], stored["revision"], stored["state"]) == (
+        "p-1",
+        "a-mood",
+        1,
+        "Submitted",
+    )
 
 
 def test_without_a_key_a_repeated_request_is_a_second_attempt(mood: Serving) -> None:
     assert mood.submit(answers=ANSWERS)["attempt"] != mood.submit(answers=ANSWERS)["attempt"]
 
 
-def test_the_same_key_with_the_same_content_is_answered_as_before_and_says_so(mood: Serving) -> None:
+def test_the_same_key_with_the_same_content_is_answered_as_before_and_says_so(
+    mood: Serving,
+) -> None:
     first = mood.http().post(ATTEMPTS, json={"key": "k", "answers": ANSWERS})
     again = mood.http().post(ATTEMPTS, json={"key": "k", "answers": {"i3": 5.0, "i2": 2, "i1": 1}})
     assert first.status_code == again.status_code == 202
     assert first.json().keys() == {"attempt", "token", "state"}
     assert again.json() == first.json() | {"repeated": True}
-    assert (first.headers.get("idempotency-replayed"), again.headers["idempotency-replayed"]) == (None, "true")
+    assert (first.headers.get("idempotency-replayed"), again.headers["idempotency-replayed"]) == (
+        None,
+        "true",
+    )
     assert again.headers["location"] == first.headers["location"]
 
 
 def test_a_repeat_is_answered_as_before_even_after_a_new_form(mood: Serving) -> None:
     first = mood.submit(key="k", answers=ANSWERS)
-    mood.publish(document(items=2, form="anew"))  # i3 is gone: the same attempt would not fit any more
+    mood.publish(
+        document(items=2, form="anew")
+    )  # i3 is gone: the same attempt would not fit any more
     assert mood.submit(key="k", answers=ANSWERS) == first | {"repeated": True}
     bulk = mood.http().post(
         "/v1/instruments/a-mood/attempts:bulk",
@@ -43,25 +57,36 @@ def test_a_repeat_is_answered_as_before_even_after_a_new_form(mood: Serving) -> 
         headers={"content-type": "application/x-ndjson"},
     )
     assert (bulk.json()["attempt"], bulk.json()["repeated"]) == (first["attempt"], True)
-    refused = mood.http().post("/v1/instruments/a-mood/attempts", json={"key": "other", "answers": ANSWERS})
+    refused = mood.http().post(
+        "/v1/instruments/a-mood/attempts", json={"key": "other", "answers": ANSWERS}
+    )
     assert problem(refused, "invalid-attempt")["errors"][0]["pointer"] == "/answers/i3"
 
 
 def test_the_same_key_with_another_content_is_a_conflict(mood: Serving) -> None:
     mood.submit(key="k", answers=ANSWERS)
-    problem(mood.http().post("/v1/instruments/a-mood/attempts", json={"key": "k", "answers": {"i1": 3}}), "key-conflict")
+    problem(
+        mood.http().post(
+            "/v1/instruments/a-mood/attempts", json={"key": "k", "answers": {"i1": 3}}
+        ),
+        "key-conflict",
+    )
 
 
 def test_one_key_submitted_by_many_at_once_is_one_attempt(mood: Serving) -> None:
     with concurrent.futures.ThreadPoolExecutor(16) as pool:
-        receipts = list(pool.map(lambda _: mood.submit(key="k", answers=ANSWERS)["attempt"], range(64)))
+        receipts = list(
+            pool.map(lambda _: mood.submit(key="k", answers=ANSWERS)["attempt"], range(64))
+        )
     assert len(set(receipts)) == 1
 
 
 def test_requests_gathered_into_one_call_each_get_their_own_answer(mood: Serving) -> None:
     with concurrent.futures.ThreadPoolExecutor(16) as pool:
         keys = [f"k{number}" for number in range(200)]
-        receipts = list(pool.map(lambda key: mood.submit(key=key, answers={"i1": int(key[1:]) % 5 + 1}), keys))
+        receipts = list(
+            pool.map(lambda key: mood.submit(key=key, answers={"i1": int(key[1:]) % 5 + 1}), keys)
+        )
     assert len({receipt["attempt"] for receipt in receipts}) == 200
     for number in (0, 57, 199):
         stored = mood.http().get(f"/v1/attempts/{receipts[number]['attempt']}").json()
@@ -73,7 +98,9 @@ def test_an_attempt_at_an_older_revision_is_taken_with_that_form(mood: Serving) 
     receipt = mood.submit(revision=1, answers=ANSWERS)
     assert mood.http().get(f"/v1/attempts/{receipt['attempt']}").json()["answers"] == ANSWERS
     assert list(mood.http().get("/v1/instruments/a-mood/form?revision=1").json()["items"]) != []
-    refused = mood.http().post("/v1/instruments/a-mood/attempts", json={"revision": 3, "answers": {"i1": 1}})
+    refused = mood.http().post(
+        "/v1/instruments/a-mood/attempts", json={"revision": 3, "answers": {"i1": 1}}
+    )
     assert problem(refused, "invalid-attempt")["errors"][0]["pointer"] == "/revision"
 
 
@@ -89,7 +116,9 @@ def test_an_instrument_that_is_not_indexed_yet_asks_to_try_again(api: Serving) -
         assert answer.headers["retry-after"] == "1"
 
 
-@pytest.mark.parametrize("answers", [{"i2": 3}, {"i1": None, "i2": 3}, {"i3": None, "i1": None, "i2": 3}])
+@pytest.mark.parametrize(
+    "answers", [{"i2": 3}, {"i1": None, "i2": 3}, {"i3": None, "i1": None, "i2": 3}]
+)
 def test_null_and_absent_mean_the_same(mood: Serving, answers: dict[str, int | None]) -> None:
     receipt = mood.submit(answers=answers)
     stored = mood.http().get(f"/v1/attempts/{receipt['attempt']}").json()
@@ -100,7 +129,16 @@ def test_null_and_absent_mean_the_same(mood: Serving, answers: dict[str, int | N
 def test_an_attempt_without_any_answer_is_refused(mood: Serving, answers: dict[str, None]) -> None:
     path = "/v1/instruments/a-mood/attempts"
     said = problem(mood.http().post(path, json={"answers": answers}), "invalid-attempt")
-    assert [(error["pointer"], error["code"]) for error in said["errors"]] == [("/answers", "TooFew")]
-    lines = b"".join(json.dumps({"key": key, "answers": given}).encode() + b"\n" for key, given in (("a", answers), ("b", {"i1": 1})))
-    answered = mood.http().post(f"{path}:bulk", content=lines, headers={"content-type": "application/x-ndjson"}).text.splitlines()
+    assert [(error["pointer"], error["code"]) for error in said["errors"]] == [
+        ("/answers", "TooFew")
+    ]
+    lines = b"".join(
+        json.dumps({"key": key, "answers": given}).encode() + b"\n"
+        for key, given in (("a", answers), ("b", {"i1": 1}))
+    )
+    answered = (
+        mood.http()
+        .post(f"{path}:bulk", content=lines, headers={"content-type": "application/x-ndjson"})
+        .text.splitlines()
+    )
     assert [json.loads(line)["status"] for line in answered] == [422, 202]

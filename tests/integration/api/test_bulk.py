@@ -38,7 +38,9 @@ def test_every_line_is_answered_by_a_line_in_order(shared: Serving) -> None:
     assert len({each["attempt"] for each in answers}) == 1700
     last = answers[-1]
     assert shared.http().get(f"/v1/attempts/{last['attempt']}").json()["key"] == "order-1699"
-    assert shared.http(last["token"]).get(f"/v1/attempts/{last['attempt']}/result").status_code == 202
+    assert (
+        shared.http(last["token"]).get(f"/v1/attempts/{last['attempt']}/result").status_code == 202
+    )
 
 
 def test_a_faulty_line_gets_its_problem_and_the_rest_go_on(shared: Serving) -> None:
@@ -66,7 +68,10 @@ def test_a_faulty_line_gets_its_problem_and_the_rest_go_on(shared: Serving) -> N
     assert [number for number, each in by_line.items() if "repeated" in each] == [6]
     assert by_line[6]["repeated"] is True
     assert by_line[4]["problem"]["errors"][0]["pointer"] == "/key"
-    assert {error["pointer"] for error in by_line[5]["problem"]["errors"]} == {"/answers/i1", "/answers/zz"}
+    assert {error["pointer"] for error in by_line[5]["problem"]["errors"]} == {
+        "/answers/i1",
+        "/answers/zz",
+    }
     assert by_line[7]["problem"]["type"] == "urn:stanine:problem:key-conflict"
     assert by_line[8]["problem"]["errors"][0]["pointer"] == "/revision"
 
@@ -78,7 +83,9 @@ def test_sending_the_lines_again_adds_nothing(shared: Serving) -> None:
         first, second, third = pool.map(lambda _: send(shared, *lines), range(3))
     for first_of, second_of, third_of in zip(first, second, third, strict=True):
         marks = [each.pop("repeated", None) for each in (first_of, second_of, third_of)]
-        assert sorted(marks, key=bool) == [None, True, True], "two of three say that they are repeats"
+        assert sorted(marks, key=bool) == [None, True, True], (
+            "two of three say that they are repeats"
+        )
     assert first == second == third
     assert int(shared.redis.get(shared.keys.arrivals) or 0) - arrived == 700
 
@@ -86,7 +93,13 @@ def test_sending_the_lines_again_adds_nothing(shared: Serving) -> None:
 def test_a_line_over_the_limit_is_refused_without_being_kept(shared: Serving) -> None:
     limit = 256 << 10
     fits = b'{"key":"l1","answers":{"i1":1}}'
-    answers = send(shared, fits + b" " * (limit - len(fits)) + b"\n", b"x" * (limit + 1) + b"\n", b"y" * (5 << 20) + b"\n", line("l2"))
+    answers = send(
+        shared,
+        fits + b" " * (limit - len(fits)) + b"\n",
+        b"x" * (limit + 1) + b"\n",
+        b"y" * (5 << 20) + b"\n",
+        line("l2"),
+    )
     assert [each["status"] for each in answers] == [202, 413, 413, 202]
     assert answers[1]["problem"]["type"] == "urn:stanine:problem:too-large"
 
@@ -115,7 +128,9 @@ def test_answers_come_while_lines_are_still_being_sent(shared: Serving) -> None:
 
 
 def test_a_client_that_sends_all_before_it_reads_is_served(shared: Serving) -> None:
-    lines = b"".join(b"{%d\n" % number for number in range(30_000))  # answers far longer than lines, and than the kernel's buffers
+    lines = b"".join(
+        b"{%d\n" % number for number in range(30_000)
+    )  # answers far longer than lines, and than the kernel's buffers
     with socket.create_connection(("127.0.0.1", shared.port), timeout=60) as connection:
         connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 65536)
         connection.sendall(
@@ -129,7 +144,9 @@ def test_a_client_that_sends_all_before_it_reads_is_served(shared: Serving) -> N
     assert received.count(b'{"line":') == 30_000
 
 
-def test_a_client_that_neither_sends_nor_reads_is_cut_off(shared: Serving, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_client_that_neither_sends_nor_reads_is_cut_off(
+    shared: Serving, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr("stanine.api.intake.bulk.STALL_SECONDS", 0.3)
     with socket.create_connection(("127.0.0.1", shared.port), timeout=10) as connection:
         connection.sendall(
@@ -162,7 +179,8 @@ def test_a_revoked_keys_open_stream_ends_within_5_seconds_and_what_was_stored_st
     until(lambda: mood.http("guest").get("/v1/instruments").status_code == 403)
     with socket.create_connection(("127.0.0.1", mood.port), timeout=10) as connection:
         connection.sendall(
-            b"POST %b HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer guest\r\nTransfer-Encoding: chunked\r\n\r\n" % BULK.encode()
+            b"POST %b HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer guest\r\nTransfer-Encoding: chunked\r\n\r\n"
+            % BULK.encode()
         )
         received, stop = bytearray(), threading.Event()
 
@@ -193,7 +211,9 @@ def test_a_revoked_keys_open_stream_ends_within_5_seconds_and_what_was_stored_st
     assert answers[: len(taken)] == taken
     assert {each["status"] for each in answers[len(taken) :]} == {status}
     assert answers[-1]["problem"]["type"] == f"urn:stanine:problem:{code}"
-    assert int(mood.redis.get(mood.keys.arrivals) or 0) == len(taken), "what was stored stays stored, and nothing more was"
+    assert int(mood.redis.get(mood.keys.arrivals) or 0) == len(taken), (
+        "what was stored stays stored, and nothing more was"
+    )
     assert mood.http().get(f"/v1/attempts/{taken[-1]['attempt']}").status_code == 200
 
 
@@ -203,7 +223,10 @@ def test_a_key_that_changes_and_keeps_its_right_goes_on(mood: Serving, keys_file
 
     def lines() -> Iterator[bytes]:
         yield line("before")
-        write_keys(keys_file, GUEST | {"instruments": ["a-*"], "scopes": ["attempts:write", "instruments:read"]})
+        write_keys(
+            keys_file,
+            GUEST | {"instruments": ["a-*"], "scopes": ["attempts:write", "instruments:read"]},
+        )
         until(lambda: mood.http("guest").get("/v1/instruments").status_code == 200)
         time.sleep(0.7)
         yield line("after")
@@ -220,4 +243,9 @@ def until(holds: Callable[[], bool]) -> None:
 
 
 def test_a_bulk_at_an_unknown_instrument_is_refused_before_a_line_is_read(shared: Serving) -> None:
-    problem(shared.http().post("/v1/instruments/unknown/attempts:bulk", content=line("x"), headers=NDJSON), "not-found")
+    problem(
+        shared.http().post(
+            "/v1/instruments/unknown/attempts:bulk", content=line("x"), headers=NDJSON
+        ),
+        "not-found",
+    )

@@ -45,15 +45,27 @@ def read(api: Serving, path: str = "") -> Any:
     return answer.json()
 
 
-def test_the_configuration_is_shown_as_the_services_go_by_it(mood: Serving, configuration: Configuration) -> None:
+def test_the_configuration_is_shown_as_the_services_go_by_it(
+    mood: Serving, configuration: Configuration
+) -> None:
     fresh = read(mood)
-    assert (fresh["revision"], fresh["layout"], fresh["dualWrite"], fresh["edited"]) == (0, "Hash", False, False)
+    assert (fresh["revision"], fresh["layout"], fresh["dualWrite"], fresh["edited"]) == (
+        0,
+        "Hash",
+        False,
+        False,
+    )
     assert [each["name"] for each in fresh["settings"]] == list(NAMES)
     assert not any(each["stated"] for each in fresh["settings"])
     configuration.apply({"sweepSeconds": 5}, MANAGER, dual_write=True)
     mood.redis.hset(mood.keys.config, mapping={"maxRequeues": "x", "theirs": "a secret of theirs"})
     shown = read(mood)
-    assert (shown["revision"], shown["managedBy"], shown["dualWrite"], shown["edited"]) == (1, MANAGER.name, True, True)
+    assert (shown["revision"], shown["managedBy"], shown["dualWrite"], shown["edited"]) == (
+        1,
+        MANAGER.name,
+        True,
+        True,
+    )
     by_name = {each["name"]: each for each in shown["settings"]}
     assert by_name["sweepSeconds"] == {"name": "sweepSeconds", "value": 5, "stated": True}
     assert by_name["maxRequeues"]["value"] == Settings().max_requeues
@@ -71,26 +83,45 @@ def test_settings_are_changed_one_by_one(mood: Serving, configuration: Configura
     for changed in (True, False):
         answer = change(settings={"sweepSeconds": 7, "durability": "Fsync"})
         assert (answer.status_code, answer.json()) == (200, {"revision": 2, "changed": changed})
-    assert change(settings={"durability": None}, revision=2).json() == {"revision": 3, "changed": True}
+    assert change(settings={"durability": None}, revision=2).json() == {
+        "revision": 3,
+        "changed": True,
+    }
     stated = {each["name"]: each["value"] for each in read(mood)["settings"] if each["stated"]}
     assert stated == {"maxRequeues": 9, "sweepSeconds": 7}
-    assert "revision 3, not at 1" in problem(change(settings={"sweepSeconds": 8}, revision=1), "config-conflict")["detail"]
-    wrong: list[dict[str, Any]] = [{}, {"settings": {}}, {"settings": {"sweepSeconds": 7.5}}, {"settings": {"sweepSeconds": 7}, "more": 1}]
+    assert (
+        "revision 3, not at 1"
+        in problem(change(settings={"sweepSeconds": 8}, revision=1), "config-conflict")["detail"]
+    )
+    wrong: list[dict[str, Any]] = [
+        {},
+        {"settings": {}},
+        {"settings": {"sweepSeconds": 7.5}},
+        {"settings": {"sweepSeconds": 7}, "more": 1},
+    ]
     for order in wrong:
         problem(change(**order), "invalid-request")
-    detail = problem(change(settings={"sweepSeconds": "7", "no": 1, "logLevel": "Loud"}), "invalid-request")["detail"]
-    assert all(name in detail for name in ("sweepSeconds", "no: there is no such setting", "logLevel"))
+    detail = problem(
+        change(settings={"sweepSeconds": "7", "no": 1, "logLevel": "Loud"}), "invalid-request"
+    )["detail"]
+    assert all(
+        name in detail for name in ("sweepSeconds", "no: there is no such setting", "logLevel")
+    )
     configuration.apply({"sweepSeconds": 1}, MANAGER)
     assert MANAGER.name in problem(change(settings={"sweepSeconds": 2}), "managed")["detail"]
     assert read(mood)["revision"] == 4
 
 
-def test_an_earlier_revision_is_found_and_brought_back(mood: Serving, configuration: Configuration) -> None:
+def test_an_earlier_revision_is_found_and_brought_back(
+    mood: Serving, configuration: Configuration
+) -> None:
     configuration.apply({"sweepSeconds": 1})
     configuration.apply({"sweepSeconds": 2, "maxRequeues": 9}, MANAGER)
     configuration.release(MANAGER)
     items = read(mood, "/history")["items"]
-    assert [(each["revision"], each["origin"], each.get("by"), each["changed"]) for each in items] == [
+    assert [
+        (each["revision"], each["origin"], each.get("by"), each["changed"]) for each in items
+    ] == [
         (2, "Applied", MANAGER.name, ["sweepSeconds", "maxRequeues"]),
         (1, "Applied", None, ["sweepSeconds"]),
     ]
@@ -98,17 +129,26 @@ def test_an_earlier_revision_is_found_and_brought_back(mood: Serving, configurat
         answer = mood.http().post("/v1/config:rollback", json={"revision": 1})
         assert (answer.status_code, answer.json()) == (200, {"revision": 3, "changed": changed})
     assert read(mood, "/history")["items"][0]["of"] == 1
-    assert "holds 1 to 3" in problem(mood.http().post("/v1/config:rollback", json={"revision": 4}), "not-found")["detail"]
+    assert (
+        "holds 1 to 3"
+        in problem(mood.http().post("/v1/config:rollback", json={"revision": 4}), "not-found")[
+            "detail"
+        ]
+    )
     problem(mood.http().post("/v1/config:rollback", json={"revision": 0}), "invalid-request")
 
 
-def test_what_a_resource_manages_is_not_rolled_back_here(mood: Serving, configuration: Configuration) -> None:
+def test_what_a_resource_manages_is_not_rolled_back_here(
+    mood: Serving, configuration: Configuration
+) -> None:
     configuration.apply({"sweepSeconds": 1}, MANAGER)
     refused = problem(mood.http().post("/v1/config:rollback", json={"revision": 1}), "managed")
     assert MANAGER.name in refused["detail"]
 
 
-def test_a_configuration_that_cannot_be_read_is_shown_and_not_changed(mood: Serving, configuration: Configuration) -> None:
+def test_a_configuration_that_cannot_be_read_is_shown_and_not_changed(
+    mood: Serving, configuration: Configuration
+) -> None:
     configuration.apply({"sweepSeconds": 1})
     configuration.migrate(Layout.STRING)
     mood.redis.set(mood.keys.config_string, "{half")
@@ -116,16 +156,26 @@ def test_a_configuration_that_cannot_be_read_is_shown_and_not_changed(mood: Serv
     problem(mood.http().post("/v1/config:rollback", json={"revision": 1}), "config-conflict")
 
 
-def test_the_sizes_of_attempts_and_documents_follow(mood: Serving, configuration: Configuration) -> None:
+def test_the_sizes_of_attempts_and_documents_follow(
+    mood: Serving, configuration: Configuration
+) -> None:
     long = {"answers": {"i1": 1}, "participant": "p" * 60, "key": "k" * 60}
     text = json.dumps(long).ljust(1500).encode()
     headers = {"content-type": "application/json"}
 
     def submit() -> int:
-        return mood.http().post("/v1/instruments/a-mood/attempts", content=text, headers=headers).status_code
+        return (
+            mood.http()
+            .post("/v1/instruments/a-mood/attempts", content=text, headers=headers)
+            .status_code
+        )
 
     def submit_line() -> int:
-        lines = mood.http().post("/v1/instruments/a-mood/attempts:bulk", content=text, headers={"content-type": "application/x-ndjson"})
+        lines = mood.http().post(
+            "/v1/instruments/a-mood/attempts:bulk",
+            content=text,
+            headers={"content-type": "application/x-ndjson"},
+        )
         return int(lines.json()["status"])
 
     def publish() -> int:
@@ -140,16 +190,29 @@ def test_the_sizes_of_attempts_and_documents_follow(mood: Serving, configuration
     soon(lambda: submit() == 202)
 
 
-@pytest.mark.parametrize(("limit", "value", "calls"), [("bulkGroupLines", 100, 10), ("bulkGroupBytes", 16_384, 4)])
-def test_the_size_of_a_group_of_lines_follows(mood: Serving, configuration: Configuration, limit: str, value: int, calls: int) -> None:
+@pytest.mark.parametrize(
+    ("limit", "value", "calls"), [("bulkGroupLines", 100, 10), ("bulkGroupBytes", 16_384, 4)]
+)
+def test_the_size_of_a_group_of_lines_follows(
+    mood: Serving, configuration: Configuration, limit: str, value: int, calls: int
+) -> None:
     def submit(run: int) -> int:
         """Return in how many messages' worth of calls 1,000 lines were stored."""
-        lines = b"".join(b'{"key":"%d-%d","answers":{"i1":1,"i2":2,"i3":3}}\n' % (run, number) for number in range(1000))
+        lines = b"".join(
+            b'{"key":"%d-%d","answers":{"i1":1,"i2":2,"i3":3}}\n' % (run, number)
+            for number in range(1000)
+        )
         mood.redis.config_resetstat()
-        answer = mood.http().post("/v1/instruments/a-mood/attempts:bulk", content=lines, headers={"content-type": "application/x-ndjson"})
+        answer = mood.http().post(
+            "/v1/instruments/a-mood/attempts:bulk",
+            content=lines,
+            headers={"content-type": "application/x-ndjson"},
+        )
         assert answer.text.count('"status":202') == 1000
         stats: Any = mood.redis.info("commandstats")
-        return int(stats["cmdstat_incrby"]["calls"])  # each call of `submit` counts its arrivals once
+        return int(
+            stats["cmdstat_incrby"]["calls"]
+        )  # each call of `submit` counts its arrivals once
 
     assert submit(0) <= 3
     configuration.apply({limit: value})
@@ -157,7 +220,9 @@ def test_the_size_of_a_group_of_lines_follows(mood: Serving, configuration: Conf
     assert submit(1) >= calls - 1
 
 
-def test_the_level_of_the_log_follows(mood: Serving, configuration: Configuration, root_level: None) -> None:
+def test_the_level_of_the_log_follows(
+    mood: Serving, configuration: Configuration, root_level: None
+) -> None:
     before = logging.getLogger().level
     configuration.apply({"logLevel": "Error"})
     soon(lambda: logging.getLogger().level == logging.ERROR)
@@ -169,4 +234,11 @@ def test_the_level_of_the_log_follows(mood: Serving, configuration: Configuratio
 def test_the_older_string_is_followed_too(mood: Serving) -> None:
     mood.redis.set(mood.keys.config_string, '{"maxAttemptBytes":1024,"colour":"red"}')
     headers = {"content-type": "application/json"}
-    soon(lambda: mood.http().post("/v1/instruments/a-mood/attempts", content=b" " * 1025, headers=headers).status_code == 413)
+    soon(
+        lambda: (
+            mood.http()
+            .post("/v1/instruments/a-mood/attempts", content=b" " * 1025, headers=headers)
+            .status_code
+            == 413
+        )
+    )

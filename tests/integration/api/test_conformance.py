@@ -47,14 +47,21 @@ def receipt(shared: Serving) -> dict[str, Any]:
 def test_every_answer_is_one_that_the_description_promises(
     shared: Serving, receipt: dict[str, Any], mode: schemathesis.GenerationMode
 ) -> None:
-    description: Any = schemathesis.openapi.from_dict(by_line(shared.http(None).get("/openapi.json").json()))
+    description: Any = schemathesis.openapi.from_dict(
+        by_line(shared.http(None).get("/openapi.json").json())
+    )
     description.config.update(base_url=shared.url)
     tried = 0
     operations = [result.ok() for result in description.get_all_operations()]
     # Draining refuses what other operations send: it comes last, and is over when the next begins.
     for operation in sorted(operations, key=lambda each: each.path.endswith(":drain")):
 
-        @hypothesis.settings(max_examples=EXAMPLES, deadline=None, derandomize=True, suppress_health_check=list(hypothesis.HealthCheck))
+        @hypothesis.settings(
+            max_examples=EXAMPLES,
+            deadline=None,
+            derandomize=True,
+            suppress_health_check=list(hypothesis.HealthCheck),
+        )
         @hypothesis.given(operation.as_strategy(generation_mode=mode))
         def conforms(case: Any) -> None:
             nonlocal tried
@@ -74,7 +81,9 @@ def test_every_answer_is_one_that_the_description_promises(
 
 def by_line(description: dict[str, Any]) -> dict[str, Any]:
     """Describe NDJSON by the schema of a line, which the two functions above write and read."""
-    for operation in (operation for path in description["paths"].values() for operation in path.values()):
+    for operation in (
+        operation for path in description["paths"].values() for operation in path.values()
+    ):
         for content in (operation.get("requestBody", {}), *operation["responses"].values()):
             for media in content.get("content", {}).values():
                 media["schema"] = media.get("x-item-schema", media["schema"])

@@ -29,7 +29,9 @@ def ids(body: dict[str, Any]) -> list[str]:
 
 
 @pytest.mark.parametrize("address", LISTS)
-def test_a_poller_is_told_of_a_changed_history_and_misses_nothing(mood: Serving, address: str) -> None:
+def test_a_poller_is_told_of_a_changed_history_and_misses_nothing(
+    mood: Serving, address: str
+) -> None:
     kept = scored(mood, 5)
     put_back = backup(mood)
     scored(mood, 4)
@@ -44,15 +46,22 @@ def test_a_poller_is_told_of_a_changed_history_and_misses_nothing(mood: Serving,
     again = page(mood, address, body["next"])
     assert ids(again) == (kept + later)[-len(again["items"]) :]
     assert set(ids(again)) >= set(later)
-    assert problem(mood.http().get(address, params={"after": after}), "history-changed")["next"] == body["next"]
+    assert (
+        problem(mood.http().get(address, params={"after": after}), "history-changed")["next"]
+        == body["next"]
+    )
     assert ids(page(mood, address, 0)) == kept + later
 
 
 @pytest.mark.parametrize("address", LISTS)
-def test_a_whole_number_of_an_earlier_version_is_answered_with_the_beginning_once(mood: Serving, address: str) -> None:
+def test_a_whole_number_of_an_earlier_version_is_answered_with_the_beginning_once(
+    mood: Serving, address: str
+) -> None:
     kept = scored(mood, 3)
     for number in (1, 3, 9, 10**15):
-        following = problem(mood.http().get(address, params={"after": number}), "history-changed")["next"]
+        following = problem(mood.http().get(address, params={"after": number}), "history-changed")[
+            "next"
+        ]
         assert ids(page(mood, address, following)) == kept
     assert ids(page(mood, address, 0)) == ids(page(mood, address, "0")) == kept
 
@@ -62,7 +71,10 @@ def test_a_cursor_of_another_list_is_not_recognised(mood: Serving) -> None:
     scored(mood, 2)
     scored(mood, 2, "a-other")
     cursor = page(mood, LISTS[0], 0)["next"]
-    problem(mood.http().get("/v1/instruments/a-other/results", params={"after": cursor}), "history-changed")
+    problem(
+        mood.http().get("/v1/instruments/a-other/results", params={"after": cursor}),
+        "history-changed",
+    )
 
 
 def test_a_cursor_stays_good_while_the_list_grows(mood: Serving) -> None:

@@ -13,14 +13,24 @@ from stanine.api.bodies import FormBody
 def test_the_description_names_every_route_its_scope_and_its_problems(shared: Serving) -> None:
     description = shared.http(None).get("/openapi.json").json()
     assert description["openapi"] == "3.1.0"
-    described = {(method.upper(), path) for path, operations in description["paths"].items() for method in operations}
+    described = {
+        (method.upper(), path)
+        for path, operations in description["paths"].items()
+        for method in operations
+    }
     assert described == {(route.method, route.path) for route in shared.api.asgi.router.routes}
     submit = description["paths"]["/v1/instruments/{name}/attempts"]["post"]
     assert "attempts:write" in submit["description"]
     assert submit["security"] == [{"key": []}]
-    assert {"200", "202", "401", "403", "404", "409", "413", "415", "422", "500", "503"} <= submit["responses"].keys()
+    assert {"200", "202", "401", "403", "404", "409", "413", "415", "422", "500", "503"} <= submit[
+        "responses"
+    ].keys()
     assert description["components"]["schemas"]["AttemptBody"]["additionalProperties"] is False
-    operations = [operation["operationId"] for path in description["paths"].values() for operation in path.values()]
+    operations = [
+        operation["operationId"]
+        for path in description["paths"].values()
+        for operation in path.values()
+    ]
     assert len(set(operations)) == len(operations)
 
 
@@ -36,7 +46,11 @@ def test_the_examples_fit_their_schemas(shared: Serving) -> None:
                         jsonschema.validate(media["example"], media["schema"] | components)
                         checked += 1
     assert checked >= 12
-    for sent in (path["post"] for path in description["paths"].values() if "requestBody" in path.get("post", {})):
+    for sent in (
+        path["post"]
+        for path in description["paths"].values()
+        if "requestBody" in path.get("post", {})
+    ):
         (media,) = list(sent["requestBody"]["content"].items())[:1]
         assert "example" in media[1] or media[0] == "application/x-ndjson"
 
@@ -48,12 +62,26 @@ def test_generators_of_clients_can_read_the_description(shared: Serving) -> None
     assert letters == {"type": "boolean", "const": True}
     assert '"enum":[true]' not in json.dumps(description, separators=(",", ":"))
     schemas = description["components"]["schemas"].values()
-    assert not [each for schema in schemas for each in schema.get("properties", {}).values() if "default" in each]
-    assert description["components"]["schemas"]["Item"]["properties"]["type"]["description"] == 'By default "Choice".'
+    assert not [
+        each
+        for schema in schemas
+        for each in schema.get("properties", {}).values()
+        if "default" in each
+    ]
+    assert (
+        description["components"]["schemas"]["Item"]["properties"]["type"]["description"]
+        == 'By default "Choice".'
+    )
     bulk = description["paths"]["/v1/instruments/{name}/attempts:bulk"]["post"]
-    for content, line in ((bulk["requestBody"], "AttemptBody"), (bulk["responses"]["200"], "LineAnswer")):
+    for content, line in (
+        (bulk["requestBody"], "AttemptBody"),
+        (bulk["responses"]["200"], "LineAnswer"),
+    ):
         media = content["content"]["application/x-ndjson"]
-        assert media == {"schema": {"type": "string", "format": "binary"}, "x-item-schema": {"$ref": f"#/components/schemas/{line}"}}
+        assert media == {
+            "schema": {"type": "string", "format": "binary"},
+            "x-item-schema": {"$ref": f"#/components/schemas/{line}"},
+        }
 
 
 def test_the_form_is_what_its_schema_says(mood: Serving) -> None:
@@ -79,9 +107,13 @@ def test_the_page_and_its_files_come_from_here_under_a_strict_policy(shared: Ser
 
 @pytest.mark.parametrize("address", ["", "docs"])
 @pytest.mark.parametrize("prefix", ["/", "/some/where/"])
-def test_the_links_of_a_page_work_under_a_path_prefix(shared: Serving, address: str, prefix: str) -> None:
+def test_the_links_of_a_page_work_under_a_path_prefix(
+    shared: Serving, address: str, prefix: str
+) -> None:
     page = shared.http(None).get(f"/{address}").text
-    links = [link for link in re.findall(r'(?:href|src)="([^"]*)"', page) if not link.startswith("data:")]
+    links = [
+        link for link in re.findall(r'(?:href|src)="([^"]*)"', page) if not link.startswith("data:")
+    ]
     assert len(links) >= 4
     for link in links:
         path = urljoin(f"http://x{prefix}{address}", link).removeprefix("http://x")

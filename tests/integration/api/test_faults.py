@@ -69,11 +69,15 @@ def test_without_redis_every_call_says_so_in_time_and_all_is_well_again_after(
         problem(answer, "unavailable")
         assert int(answer.headers["retry-after"]) > 0
         assert seconds < 30
-    lines = api.http().post(ATTEMPTS + ":bulk", content=b'{"key":"a","answers":{"i1":1}}\n' * 1200, headers=NDJSON)
+    lines = api.http().post(
+        ATTEMPTS + ":bulk", content=b'{"key":"a","answers":{"i1":1}}\n' * 1200, headers=NDJSON
+    )
     assert {json.loads(line)["status"] for line in lines.text.splitlines()} == {503}
     assert len(lines.text.splitlines()) == 1200
     assert "ConnectionRefused" in until_status(api, "/readyz", 503)["reasons"][0]
-    assert api.http().get("/healthz").status_code == 200  # its own loops turn: a restart would not help
+    assert (
+        api.http().get("/healthz").status_code == 200
+    )  # its own loops turn: a restart would not help
     own_server(directory=server.directory, port=server.port)
     until_status(api, "/readyz", 200)
     assert api.submit(key="k", answers={"i1": 1}) == receipt | {"repeated": True}
@@ -95,7 +99,9 @@ def test_a_redis_that_hangs_is_not_waited_for(own: tuple[Server, Serving]) -> No
     api.submit(answers={"i1": 1})
 
 
-def test_a_nearly_full_redis_refuses_new_work_and_still_answers(own: tuple[Server, Serving]) -> None:
+def test_a_nearly_full_redis_refuses_new_work_and_still_answers(
+    own: tuple[Server, Serving],
+) -> None:
     _, api = own
     receipt = api.submit(key="before", answers={"i1": 1})
     used = int(api.redis.info("memory")["used_memory"])
@@ -116,7 +122,9 @@ def test_a_nearly_full_redis_refuses_new_work_and_still_answers(own: tuple[Serve
     api.submit(answers={"i1": 1})
 
 
-def test_a_full_redis_refuses_new_work_even_before_the_api_has_seen_it(own: tuple[Server, Serving]) -> None:
+def test_a_full_redis_refuses_new_work_even_before_the_api_has_seen_it(
+    own: tuple[Server, Serving],
+) -> None:
     _, api = own
     api.redis.config_set("maxmemory", 1)
     answer = api.http().post(ATTEMPTS, json={"answers": {"i1": 1}})
@@ -142,7 +150,9 @@ def break_disk(server: Server, client: Any) -> Callable[[], None]:
 def save(client: Any, status: str) -> None:
     client.bgsave()
     began = time.monotonic()
-    while (found := client.info("persistence"))["rdb_last_bgsave_status"] != status or found["rdb_bgsave_in_progress"]:
+    while (found := client.info("persistence"))["rdb_last_bgsave_status"] != status or found[
+        "rdb_bgsave_in_progress"
+    ]:
         assert time.monotonic() - began < 30
         time.sleep(0.05)
 
@@ -152,9 +162,13 @@ def make_replica(_server: Server, client: Any) -> Callable[[], None]:
     return lambda: client.replicaof("NO", "ONE")
 
 
-@pytest.mark.parametrize(("refuse_writes", "reason"), [(break_disk, "DiskFailed"), (make_replica, "ReadOnly")])
+@pytest.mark.parametrize(
+    ("refuse_writes", "reason"), [(break_disk, "DiskFailed"), (make_replica, "ReadOnly")]
+)
 def test_a_server_that_refuses_writes_is_named_as_such_and_still_read(
-    own: tuple[Server, Serving], refuse_writes: Callable[[Server, Any], Callable[[], None]], reason: str
+    own: tuple[Server, Serving],
+    refuse_writes: Callable[[Server, Any], Callable[[], None]],
+    reason: str,
 ) -> None:
     server, api = own
     receipt = api.submit(key="before", answers={"i1": 1})
@@ -166,11 +180,15 @@ def test_a_server_that_refuses_writes_is_named_as_such_and_still_read(
         api.http().post("/v1/queues/results:pause"),
     ):
         assert reason in problem(answer, "unavailable")["detail"]
-    lines = api.http().post(ATTEMPTS + ":bulk", content=b'{"key":"a","answers":{"i1":1}}\n', headers=NDJSON)
+    lines = api.http().post(
+        ATTEMPTS + ":bulk", content=b'{"key":"a","answers":{"i1":1}}\n', headers=NDJSON
+    )
     assert reason in json.loads(lines.text)["problem"]["detail"]
     assert api.http().get(f"/v1/attempts/{receipt['attempt']}").status_code == 200
     until(lambda: any(reason in each for each in api.http().get("/readyz").json()["reasons"]))
-    assert api.http().get("/readyz").status_code == 200, "it is still read, and says why it does not write"
+    assert api.http().get("/readyz").status_code == 200, (
+        "it is still read, and says why it does not write"
+    )
     mend()
     api.submit(key="after", answers={"i1": 1})
     until(lambda: api.http().get("/readyz").json() == {"ok": True, "reasons": []})
@@ -183,7 +201,9 @@ def until(holds: Callable[[], bool]) -> None:
         time.sleep(0.05)
 
 
-def test_nothing_is_served_before_the_bootstrap_is_done(own_server: Callable[..., Server], keys_file: Path) -> None:
+def test_nothing_is_served_before_the_bootstrap_is_done(
+    own_server: Callable[..., Server], keys_file: Path
+) -> None:
     port = free_port()
     api = Serving(f"redis://127.0.0.1:{port}/0", "late", keys_file)
     try:

@@ -28,9 +28,13 @@ def keys_file(tmp_path: Path) -> Path:
     return path
 
 
-def send(api: Serving, caller: str = ADMIN, header: str | None = None, query: str = "", **attempt: Any) -> httpx.Response:
+def send(
+    api: Serving, caller: str = ADMIN, header: str | None = None, query: str = "", **attempt: Any
+) -> httpx.Response:
     headers = {} if header is None else {"idempotency-key": header}
-    return api.http(caller).post(ATTEMPTS + query, json={"answers": ANSWERS} | attempt, headers=headers)
+    return api.http(caller).post(
+        ATTEMPTS + query, json={"answers": ANSWERS} | attempt, headers=headers
+    )
 
 
 def send_lines(api: Serving, caller: str, *lines: dict[str, Any]) -> list[dict[str, Any]]:
@@ -46,7 +50,10 @@ def test_two_api_keys_with_one_attempt_key_do_not_see_each_other(mood: Serving) 
     assert "repeated" not in other.json()
     assert "idempotency-replayed" not in other.headers
     problem(send(mood, CLINIC, key="k", answers={"i1": 4}), "key-conflict")
-    assert send(mood, CLINIC, key="only the ward's").json()["attempt"] != send(mood, WARD, key="only the ward's").json()["attempt"]
+    assert (
+        send(mood, CLINIC, key="only the ward's").json()["attempt"]
+        != send(mood, WARD, key="only the ward's").json()["attempt"]
+    )
     (line,) = send_lines(mood, EAST, {"key": "k"})
     assert line["attempt"] not in {first.json()["attempt"], other.json()["attempt"]}
 
@@ -56,16 +63,25 @@ def test_api_keys_of_one_key_space_see_each_others_attempt_keys(mood: Serving) -
         one = send(mood, first, key="k").json()
         assert send(mood, second, key="k").json() == one | {"repeated": True}
         (line,) = send_lines(mood, second, {"key": "k"})
-        assert (line["attempt"], line["token"], line["repeated"]) == (one["attempt"], one["token"], True)
+        assert (line["attempt"], line["token"], line["repeated"]) == (
+            one["attempt"],
+            one["token"],
+            True,
+        )
         problem(send(mood, second, key="k", answers={"i1": 3}), "key-conflict")
 
 
 def test_another_callers_answers_cannot_be_guessed_by_its_attempt_keys(mood: Serving) -> None:
     """All answers of a short form, each a line with the key that another caller's attempt has: all look the same."""
     victim = send(mood, WARD, key="patient-1", answers={"i1": 2, "i2": 5, "i3": 3}).json()
-    guesses = [dict(zip(("i1", "i2", "i3"), values, strict=True)) for values in itertools.product(range(1, 6), repeat=3)]
+    guesses = [
+        dict(zip(("i1", "i2", "i3"), values, strict=True))
+        for values in itertools.product(range(1, 6), repeat=3)
+    ]
     lines = send_lines(mood, CLINIC, *[{"key": "patient-1", "answers": guess} for guess in guesses])
-    assert [line["status"] for line in lines] == [202] + [409] * (len(guesses) - 1), "the attacker's own first line has the key"
+    assert [line["status"] for line in lines] == [202] + [409] * (len(guesses) - 1), (
+        "the attacker's own first line has the key"
+    )
     assert not any("repeated" in line for line in lines)
     assert victim["attempt"] not in json.dumps(lines)
     assert victim["token"] not in json.dumps(lines)
@@ -86,7 +102,11 @@ def test_the_header_means_the_same_as_the_key_in_the_body(mood: Serving, first_w
     assert "repeated" not in first
     for way, again in ways.items():
         answer = again()
-        assert (answer["attempt"], answer["token"], answer["repeated"]) == (first["attempt"], first["token"], True), way
+        assert (answer["attempt"], answer["token"], answer["repeated"]) == (
+            first["attempt"],
+            first["token"],
+            True,
+        ), way
     assert mood.http().get(f"/v1/attempts/{first['attempt']}").json()["key"] == "order 17"
     problem(send(mood, header='"order 17"', answers={"i1": 3}), "key-conflict")
 
@@ -110,7 +130,9 @@ def test_a_header_and_a_key_that_differ_are_refused_and_nothing_is_stored(mood: 
 
 
 @pytest.mark.parametrize("header", ["", '""', "a b", "k" * 65, '"' + "k" * 65 + '"', '"a'])
-def test_a_header_that_is_no_key_is_refused_and_nothing_is_stored(mood: Serving, header: str) -> None:
+def test_a_header_that_is_no_key_is_refused_and_nothing_is_stored(
+    mood: Serving, header: str
+) -> None:
     problem(send(mood, header=header), "malformed-request")
     assert mood.redis.get(mood.keys.arrivals) is None
 
@@ -122,7 +144,9 @@ def test_a_key_may_have_64_characters_either_way(mood: Serving) -> None:
 
 def test_bulk_takes_no_header(mood: Serving) -> None:
     content = b'{"key":"k","answers":{"i1":1}}\n'
-    answer = mood.http().post(f"{ATTEMPTS}:bulk", content=content, headers=NDJSON | {"idempotency-key": '"k"'})
+    answer = mood.http().post(
+        f"{ATTEMPTS}:bulk", content=content, headers=NDJSON | {"idempotency-key": '"k"'}
+    )
     problem(answer, "malformed-request")
     assert mood.redis.get(mood.keys.arrivals) is None
 
@@ -135,11 +159,30 @@ def test_a_repeat_says_so_whether_its_result_is_there_or_not(mood: Serving) -> N
         assert pending.headers["idempotency-replayed"] == "true"
     mood.score(first)
     scored = send(mood, header="k", query="?wait=5")
-    assert (scored.status_code, scored.json()["state"], scored.json()["repeated"]) == (200, "Scored", True)
-    assert (scored.headers["idempotency-replayed"], scored.json()["token"]) == ("true", first["token"])
+    assert (scored.status_code, scored.json()["state"], scored.json()["repeated"]) == (
+        200,
+        "Scored",
+        True,
+    )
+    assert (scored.headers["idempotency-replayed"], scored.json()["token"]) == (
+        "true",
+        first["token"],
+    )
     assert "repeated" not in mood.http().get(f"/v1/attempts/{first['attempt']}/result").json()
-    lines = send_lines(mood, ADMIN, {"key": "k"}, {"key": "new"}, {"key": "new"}, {"key": "k", "answers": {"i1": 4}})
-    assert [(line["status"], line.get("repeated")) for line in lines] == [(202, True), (202, None), (202, True), (409, None)]
+    lines = send_lines(
+        mood,
+        ADMIN,
+        {"key": "k"},
+        {"key": "new"},
+        {"key": "new"},
+        {"key": "k", "answers": {"i1": 4}},
+    )
+    assert [(line["status"], line.get("repeated")) for line in lines] == [
+        (202, True),
+        (202, None),
+        (202, True),
+        (409, None),
+    ]
 
 
 def test_repeats_are_counted(mood: Serving) -> None:
@@ -165,7 +208,9 @@ def read_with(api: Serving, token: str, attempt: str) -> int:
     return api.http(token).get(f"/v1/attempts/{attempt}/result").status_code
 
 
-def test_the_secret_of_tokens_is_rotated_and_earlier_tokens_stay_valid(mood: Serving, second: Serving) -> None:
+def test_the_secret_of_tokens_is_rotated_and_earlier_tokens_stay_valid(
+    mood: Serving, second: Serving
+) -> None:
     before = send(mood, key="k").json()
     answer = mood.http().post("/v1/tokens:rotate", json={"keepSeconds": 3600})
     assert answer.status_code == 200
@@ -182,12 +227,20 @@ def test_the_secret_of_tokens_is_rotated_and_earlier_tokens_stay_valid(mood: Ser
     second.see_tokens()
     newest = send(second, key="k").json()
     for api in (mood, second):
-        assert [read_with(api, each["token"], before["attempt"]) for each in (before, after, newest)] == [202, 404, 202]
+        assert [
+            read_with(api, each["token"], before["attempt"]) for each in (before, after, newest)
+        ] == [202, 404, 202]
 
 
 def test_a_rotation_may_have_no_body_and_is_refused_with_a_faulty_one(mood: Serving) -> None:
     assert mood.http().post("/v1/tokens:rotate").status_code == 200
-    faulty: list[Any] = [{"keepSeconds": -1}, {"keepSeconds": 90 * 86_400 + 1}, {"keepSeconds": "1"}, {"keep": 1}, []]
+    faulty: list[Any] = [
+        {"keepSeconds": -1},
+        {"keepSeconds": 90 * 86_400 + 1},
+        {"keepSeconds": "1"},
+        {"keep": 1},
+        [],
+    ]
     for order in faulty:
         problem(mood.http().post("/v1/tokens:rotate", json=order), "invalid-request")
     problem(mood.http(WARD).post("/v1/tokens:rotate"), "missing-scope")

@@ -21,11 +21,23 @@ YAML = {"content-type": "application/yaml"}
 def test_a_document_is_read_back_as_it_was_put(api: Serving) -> None:
     put = api.publish(document())
     assert put.status_code == 201
-    assert put.json() == {"name": "a-mood", "revision": 1, "form": 1, "digest": put.json()["digest"], "changed": True, "indexed": False}
+    assert put.json() == {
+        "name": "a-mood",
+        "revision": 1,
+        "form": 1,
+        "digest": put.json()["digest"],
+        "changed": True,
+        "indexed": False,
+    }
     read = api.http().get("/v1/instruments/a-mood")
     assert read.json() == json.loads(canonical(document()))
     assert read.headers["etag"] == put.headers["etag"] == f'"{put.json()["digest"]}"'
-    assert api.http().get("/v1/instruments/a-mood", headers={"if-none-match": read.headers["etag"]}).status_code == 304
+    assert (
+        api.http()
+        .get("/v1/instruments/a-mood", headers={"if-none-match": read.headers["etag"]})
+        .status_code
+        == 304
+    )
 
 
 def test_the_same_document_changes_nothing_and_another_is_the_next_revision(mood: Serving) -> None:
@@ -44,15 +56,46 @@ def test_the_same_document_changes_nothing_and_another_is_the_next_revision(mood
 def test_a_publish_may_depend_on_what_stands_there(mood: Serving) -> None:
     etag = mood.http().get("/v1/instruments/a-mood").headers["etag"]
     put = mood.http().put
-    problem(put("/v1/instruments/a-mood", json=document(title="X"), headers={"if-none-match": "*"}), "precondition-failed")
-    problem(put("/v1/instruments/a-mood", json=document(title="X"), headers={"if-match": '"other"'}), "precondition-failed")
-    assert put("/v1/instruments/a-mood", json=document(title="X"), headers={"if-match": etag}).status_code == 200
-    problem(put("/v1/instruments/a-mood", json=document(title="Y"), headers={"if-match": etag}), "precondition-failed")
-    assert put("/v1/instruments/a-mood", json=document(title="Y"), headers={"if-match": "*"}).status_code == 200
-    problem(put("/v1/instruments/new", json=document("new"), headers={"if-match": "*"}), "precondition-failed")
-    assert put("/v1/instruments/new", json=document("new"), headers={"if-none-match": "*"}).status_code == 201
-    problem(put("/v1/instruments/new", json=document("new"), headers={"if-match": "bare"}), "malformed-request")
-    problem(put("/v1/instruments/new", json=document("new"), headers={"if-none-match": '"x"'}), "malformed-request")
+    problem(
+        put("/v1/instruments/a-mood", json=document(title="X"), headers={"if-none-match": "*"}),
+        "precondition-failed",
+    )
+    problem(
+        put("/v1/instruments/a-mood", json=document(title="X"), headers={"if-match": '"other"'}),
+        "precondition-failed",
+    )
+    assert (
+        put(
+            "/v1/instruments/a-mood", json=document(title="X"), headers={"if-match": etag}
+        ).status_code
+        == 200
+    )
+    problem(
+        put("/v1/instruments/a-mood", json=document(title="Y"), headers={"if-match": etag}),
+        "precondition-failed",
+    )
+    assert (
+        put(
+            "/v1/instruments/a-mood", json=document(title="Y"), headers={"if-match": "*"}
+        ).status_code
+        == 200
+    )
+    problem(
+        put("/v1/instruments/new", json=document("new"), headers={"if-match": "*"}),
+        "precondition-failed",
+    )
+    assert (
+        put("/v1/instruments/new", json=document("new"), headers={"if-none-match": "*"}).status_code
+        == 201
+    )
+    problem(
+        put("/v1/instruments/new", json=document("new"), headers={"if-match": "bare"}),
+        "malformed-request",
+    )
+    problem(
+        put("/v1/instruments/new", json=document("new"), headers={"if-none-match": '"x"'}),
+        "malformed-request",
+    )
 
 
 @pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: path.stem)
@@ -60,7 +103,11 @@ def test_every_example_is_published(api: Serving, path: Path) -> None:
     answer = api.http().put(f"/v1/instruments/{path.stem}", content=path.read_bytes(), headers=YAML)
     assert answer.status_code == 201, answer.text
     api.build(path.stem)
-    assert api.http().put(f"/v1/instruments/{path.stem}?wait=10", content=path.read_bytes(), headers=YAML).json()["indexed"]
+    assert (
+        api.http()
+        .put(f"/v1/instruments/{path.stem}?wait=10", content=path.read_bytes(), headers=YAML)
+        .json()["indexed"]
+    )
 
 
 def test_a_publish_can_wait_until_it_is_indexed(api: Serving) -> None:
@@ -100,7 +147,11 @@ def test_the_list_of_instruments_is_paged_by_name(api: Serving) -> None:
     seen: list[str] = []
     after, pages = None, 0
     while True:
-        page = api.http().get("/v1/instruments", params={"limit": 3} | ({"after": after} if after else {})).json()
+        page = (
+            api.http()
+            .get("/v1/instruments", params={"limit": 3} | ({"after": after} if after else {}))
+            .json()
+        )
         seen += [item["name"] for item in page["items"]]
         after, pages = page["next"], pages + 1
         if after is None:
@@ -127,12 +178,20 @@ def test_what_a_custom_resource_manages_is_not_published_by_others(mood: Serving
     assert mood.publish(document()).json()["changed"] is False, "the same document changes nothing"
 
 
-def test_an_attempt_at_an_instrument_that_was_just_removed_looks_like_one_at_none(mood: Serving) -> None:
+def test_an_attempt_at_an_instrument_that_was_just_removed_looks_like_one_at_none(
+    mood: Serving,
+) -> None:
     mood.http().get("/v1/instruments/a-mood/form")
     assert managed(mood).remove("a-mood", MANAGER) is Removal.REMOVED
     path = "/v1/instruments/a-mood/attempts"
-    answer = mood.http().post(path, json={"answers": {"i1": 1}})  # its index entry is in the process's cache still
-    bulk = mood.http().post(f"{path}:bulk", content=b'{"key":"k","answers":{"i1":1}}\n', headers={"content-type": "application/x-ndjson"})
+    answer = mood.http().post(
+        path, json={"answers": {"i1": 1}}
+    )  # its index entry is in the process's cache still
+    bulk = mood.http().post(
+        f"{path}:bulk",
+        content=b'{"key":"k","answers":{"i1":1}}\n',
+        headers={"content-type": "application/x-ndjson"},
+    )
     problem(answer, "not-found")
     assert bulk.status_code == 404 or bulk.json()["problem"]["type"].endswith("not-found")
     assert mood.redis.get(mood.keys.arrivals) is None
@@ -140,7 +199,9 @@ def test_an_attempt_at_an_instrument_that_was_just_removed_looks_like_one_at_non
 
 
 @pytest.mark.slow
-def test_many_large_documents_at_once_leave_the_process_alive_and_are_all_answered(api: Serving) -> None:
+def test_many_large_documents_at_once_leave_the_process_alive_and_are_all_answered(
+    api: Serving,
+) -> None:
     large = document("a-large")
     large["spec"]["items"] = [{"id": f"i{number}", "text": "x" * 340} for number in range(10_000)]
     text = json.dumps(large).encode()
@@ -149,7 +210,9 @@ def test_many_large_documents_at_once_leave_the_process_alive_and_are_all_answer
 
     def publish(number: int) -> None:
         headers = {"content-type": "application/yaml" if number % 4 == 0 else "application/json"}
-        statuses.append(client.put("/v1/instruments/a-large", content=text, headers=headers).status_code)
+        statuses.append(
+            client.put("/v1/instruments/a-large", content=text, headers=headers).status_code
+        )
 
     threads = [threading.Thread(target=publish, args=(number,)) for number in range(60)]
     for thread in threads:

@@ -22,7 +22,9 @@ def wipe(api: Serving) -> None:
 
 
 @pytest.mark.parametrize("by_token", [True, False])
-def test_who_waits_for_an_attempt_that_is_lost_does_not_get_the_result_of_another(mood: Serving, by_token: bool) -> None:
+def test_who_waits_for_an_attempt_that_is_lost_does_not_get_the_result_of_another(
+    mood: Serving, by_token: bool
+) -> None:
     put_back = backup(mood)
     lost = mood.submit(answers={"i1": 1})
     reader = mood.http(lost["token"]) if by_token else mood.http()
@@ -38,13 +40,22 @@ def test_who_waits_for_an_attempt_that_is_lost_does_not_get_the_result_of_anothe
     for address in (f"/v1/attempts/{lost['attempt']}/result", f"/v1/attempts/{lost['attempt']}"):
         problem(mood.http().get(address), "not-found")
     problem(mood.http(lost["token"]).get(f"/v1/attempts/{other['attempt']}/result"), "not-found")
-    assert mood.http(other["token"]).get(f"/v1/attempts/{other['attempt']}/result").json()["scales"]["mood"]["raw"] == 5
+    assert (
+        mood.http(other["token"])
+        .get(f"/v1/attempts/{other['attempt']}/result")
+        .json()["scales"]["mood"]["raw"]
+        == 5
+    )
 
 
-def test_a_submission_that_waits_and_is_lost_is_not_answered_with_another_result(mood: Serving) -> None:
+def test_a_submission_that_waits_and_is_lost_is_not_answered_with_another_result(
+    mood: Serving,
+) -> None:
     put_back = backup(mood)
     with concurrent.futures.ThreadPoolExecutor(1) as pool:
-        waiting = pool.submit(mood.http().post, f"{ATTEMPTS}?wait=10", json={"answers": {"i1": 1}, "key": "mine"})
+        waiting = pool.submit(
+            mood.http().post, f"{ATTEMPTS}?wait=10", json={"answers": {"i1": 1}, "key": "mine"}
+        )
         while not mood.redis.get(mood.keys.arrivals):
             time.sleep(0.005)
         time.sleep(0.1)
@@ -71,7 +82,11 @@ def test_an_attempt_is_not_taken_by_a_form_that_was_lost(api: Serving, bulk: boo
         if not bulk:
             single: httpx.Response = api.http().post(ATTEMPTS, json=attempt)
             return single.status_code, single.json()
-        line = api.http().post(f"{ATTEMPTS}:bulk", content=json.dumps(attempt).encode(), headers=NDJSON).json()
+        line = (
+            api.http()
+            .post(f"{ATTEMPTS}:bulk", content=json.dumps(attempt).encode(), headers=NDJSON)
+            .json()
+        )
         return line["status"], line.get("problem") or line
 
     status, refused = send({"i1": 1, "i2": 2, "i3": 3})
@@ -79,7 +94,10 @@ def test_an_attempt_is_not_taken_by_a_form_that_was_lost(api: Serving, bulk: boo
     assert api.redis.get(api.keys.arrivals) is None
     status, receipt = send({"i1": 1, "i2": 2})
     assert status == 202
-    assert api.http().get(f"/v1/attempts/{receipt['attempt']}").json()["answers"] == {"i1": 1, "i2": 2}
+    assert api.http().get(f"/v1/attempts/{receipt['attempt']}").json()["answers"] == {
+        "i1": 1,
+        "i2": 2,
+    }
 
 
 def test_results_are_explained_by_the_documents_that_are_there(api: Serving) -> None:
@@ -92,7 +110,10 @@ def test_results_are_explained_by_the_documents_that_are_there(api: Serving) -> 
         api.publish(document(name))
         api.score(api.submit(name, answers={"i1": 1, "i2": 2, "i3": 3}))
     put_back()
-    receipts = {name: api.submit(name, answers={"i1": 1, "i2": 2, "i3": 3}, participant="p") for name in ("a-one", "a-two")}
+    receipts = {
+        name: api.submit(name, answers={"i1": 1, "i2": 2, "i3": 3}, participant="p")
+        for name in ("a-one", "a-two")
+    }
     api.score(*receipts.values())
     for name, raw in (("a-one", 2.0), ("a-two", 10 / 3)):
         (item,) = api.http().get(f"/v1/instruments/{name}/results").json()["items"]
@@ -110,4 +131,7 @@ def test_an_emptied_server_is_served_again_once_the_documents_are_published(mood
     mood.publish(document())
     receipt = mood.submit(answers={"i1": 4})
     mood.score(receipt)
-    assert mood.http().get(f"/v1/attempts/{receipt['attempt']}/result").json()["scales"]["mood"]["raw"] == 4
+    assert (
+        mood.http().get(f"/v1/attempts/{receipt['attempt']}/result").json()["scales"]["mood"]["raw"]
+        == 4
+    )

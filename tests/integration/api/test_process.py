@@ -23,7 +23,11 @@ Start = Callable[..., "subprocess.Popen[bytes]"]
 
 @pytest.fixture
 def environment(valkey: Server, keys_file: Path) -> dict[str, str]:
-    mine = {"STANINE_REDIS_URL": valkey.url, "STANINE_KEYS_FILE": str(keys_file), "STANINE_NAMESPACE": f"api-{secrets.token_hex(4)}"}
+    mine = {
+        "STANINE_REDIS_URL": valkey.url,
+        "STANINE_KEYS_FILE": str(keys_file),
+        "STANINE_NAMESPACE": f"api-{secrets.token_hex(4)}",
+    }
     return {**os.environ, **mine}
 
 
@@ -34,7 +38,9 @@ def start(environment: dict[str, str], tmp_path: Path) -> Iterator[Start]:
     def start(*arguments: str, **changed: str) -> "subprocess.Popen[bytes]":
         with (tmp_path / "log").open("ab") as log:
             command = [sys.executable, "-m", "stanine.api", *arguments]
-            started.append(subprocess.Popen(command, env={**environment, **changed}, stdout=log, stderr=log))
+            started.append(
+                subprocess.Popen(command, env={**environment, **changed}, stdout=log, stderr=log)
+            )
         return started[-1]
 
     yield start
@@ -65,8 +71,13 @@ def served(start: Start) -> "tuple[str, subprocess.Popen[bytes]]":
 
 def publish(url: str, environment: dict[str, str]) -> None:
     """Publish `a-mood`, with an indexWatcher that ends again."""
-    with subprocess.Popen([sys.executable, "-m", "stanine.index_watcher", "--health-port", str(free_port())], env=environment) as watcher:
-        answer = httpx.put(f"{url}/v1/instruments/a-mood?wait=20", json=document(), headers=HEADERS, timeout=30)
+    with subprocess.Popen(
+        [sys.executable, "-m", "stanine.index_watcher", "--health-port", str(free_port())],
+        env=environment,
+    ) as watcher:
+        answer = httpx.put(
+            f"{url}/v1/instruments/a-mood?wait=20", json=document(), headers=HEADERS, timeout=30
+        )
         watcher.terminate()
     assert answer.json()["indexed"]
 
@@ -79,16 +90,29 @@ def rss(pid: int) -> int:
 
 def lines(count: int) -> Iterator[bytes]:
     for start in range(0, count, 1000):
-        yield b"".join(b'{"key":"k%d","answers":{"i1":1,"i2":2,"i3":3}}\n' % number for number in range(start, start + 1000))
+        yield b"".join(
+            b'{"key":"k%d","answers":{"i1":1,"i2":2,"i3":3}}\n' % number
+            for number in range(start, start + 1000)
+        )
 
 
-def test_a_hundred_thousand_lines_take_bounded_memory(served: "tuple[str, subprocess.Popen[bytes]]", environment: dict[str, str]) -> None:
+def test_a_hundred_thousand_lines_take_bounded_memory(
+    served: "tuple[str, subprocess.Popen[bytes]]", environment: dict[str, str]
+) -> None:
     url, process = served
     publish(url, environment)
-    httpx.post(f"{url}/v1/instruments/a-mood/attempts:bulk", content=b"".join(lines(1000)), headers=NDJSON)
+    httpx.post(
+        f"{url}/v1/instruments/a-mood/attempts:bulk", content=b"".join(lines(1000)), headers=NDJSON
+    )
     before = rss(process.pid)
     accepted = 0
-    with httpx.stream("POST", f"{url}/v1/instruments/a-mood/attempts:bulk", content=lines(100_000), headers=NDJSON, timeout=60) as answer:
+    with httpx.stream(
+        "POST",
+        f"{url}/v1/instruments/a-mood/attempts:bulk",
+        content=lines(100_000),
+        headers=NDJSON,
+        timeout=60,
+    ) as answer:
         for line in answer.iter_lines():
             accepted += '"status":202' in line
     assert accepted == 100_000
@@ -96,12 +120,19 @@ def test_a_hundred_thousand_lines_take_bounded_memory(served: "tuple[str, subpro
     assert rss(process.pid) - before < 48
 
 
-def test_long_lines_take_bounded_memory(served: "tuple[str, subprocess.Popen[bytes]]", environment: dict[str, str]) -> None:
+def test_long_lines_take_bounded_memory(
+    served: "tuple[str, subprocess.Popen[bytes]]", environment: dict[str, str]
+) -> None:
     url, process = served
     publish(url, environment)
     before = rss(process.pid)
-    content = (b'{"key":"k%d","answers":{"i1":1}}' % number + b" " * 250_000 + b"\n" for number in range(600))  # 150 MB
-    answer = httpx.post(f"{url}/v1/instruments/a-mood/attempts:bulk", content=content, headers=NDJSON, timeout=60)
+    content = (
+        b'{"key":"k%d","answers":{"i1":1}}' % number + b" " * 250_000 + b"\n"
+        for number in range(600)
+    )  # 150 MB
+    answer = httpx.post(
+        f"{url}/v1/instruments/a-mood/attempts:bulk", content=content, headers=NDJSON, timeout=60
+    )
     assert answer.text.count('"status":202') == 600
     assert rss(process.pid) - before < 48
 
@@ -124,9 +155,17 @@ def test_sigterm_finishes_what_has_begun_and_ends_held_requests(
     attempts = f"{url}/v1/instruments/a-mood/attempts"
     threads = [
         threading.Thread(
-            target=lambda: held.append(httpx.post(f"{attempts}?wait=30", json={"answers": {"i1": 1}}, headers=HEADERS, timeout=40))
+            target=lambda: held.append(
+                httpx.post(
+                    f"{attempts}?wait=30", json={"answers": {"i1": 1}}, headers=HEADERS, timeout=40
+                )
+            )
         ),
-        threading.Thread(target=lambda: streamed.append(httpx.post(f"{attempts}:bulk", content=slow_lines(), headers=NDJSON, timeout=40))),
+        threading.Thread(
+            target=lambda: streamed.append(
+                httpx.post(f"{attempts}:bulk", content=slow_lines(), headers=NDJSON, timeout=40)
+            )
+        ),
     ]
     for thread in threads:
         thread.start()
@@ -142,7 +181,9 @@ def test_sigterm_finishes_what_has_begun_and_ends_held_requests(
     assert process.wait(30) == 0
 
 
-def test_a_leaving_process_serves_on_and_sends_its_callers_away(start: Start, environment: dict[str, str]) -> None:
+def test_a_leaving_process_serves_on_and_sends_its_callers_away(
+    start: Start, environment: dict[str, str]
+) -> None:
     port = free_port()
     process = start("--port", str(port), "--drain-seconds", "2")
     url = f"http://127.0.0.1:{port}"
@@ -172,14 +213,18 @@ def test_a_leaving_process_serves_on_and_sends_its_callers_away(start: Start, en
         ({"STANINE_LOG_LEVEL": "loud"}, "STANINE_LOG_LEVEL"),
     ],
 )
-def test_a_wrong_start_says_what_to_correct(start: Start, tmp_path: Path, changed: dict[str, str], says: str) -> None:
+def test_a_wrong_start_says_what_to_correct(
+    start: Start, tmp_path: Path, changed: dict[str, str], says: str
+) -> None:
     assert start(**changed).wait(20) == 2
     log = (tmp_path / "log").read_text()
     assert says in log
     assert "Traceback" not in log
 
 
-def test_a_taken_port_is_named(served: "tuple[str, subprocess.Popen[bytes]]", start: Start, tmp_path: Path) -> None:
+def test_a_taken_port_is_named(
+    served: "tuple[str, subprocess.Popen[bytes]]", start: Start, tmp_path: Path
+) -> None:
     port = served[0].rsplit(":", 1)[1]
     assert start("--port", port).wait(20) == 2
     assert f"cannot listen on 127.0.0.1:{port}" in (tmp_path / "log").read_text()

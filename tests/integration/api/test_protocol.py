@@ -34,7 +34,11 @@ class Echo:
             message = await receive()
             body += message["body"]
         answer = scope["raw_path"] + b" " + body
-        headers = [] if scope["path"] == "/parts" else [(b"content-length", b"%d" % (len(answer) + (scope["path"] == "/short")))]
+        headers = (
+            []
+            if scope["path"] == "/parts"
+            else [(b"content-length", b"%d" % (len(answer) + (scope["path"] == "/short")))]
+        )
         if scope["path"] == "/broken":
             headers.append((b"location", b"/x\r\nset-cookie: y"))
         await send({"type": "http.response.start", "status": 200, "headers": headers})
@@ -55,7 +59,9 @@ class Served:
         self.port = listener.getsockname()[1]
         self._loop = asyncio.new_event_loop()
         self._stopping = asyncio.Event()
-        self._thread = threading.Thread(target=lambda: self._loop.run_until_complete(serve(self.echo, listener, self._stopping)))
+        self._thread = threading.Thread(
+            target=lambda: self._loop.run_until_complete(serve(self.echo, listener, self._stopping))
+        )
         self._thread.start()
 
     def connect(self) -> socket.socket:
@@ -98,8 +104,15 @@ def test_requests_that_come_together_are_answered_in_their_order(served: Served)
     with served.connect() as connection:
         connection.sendall(b"".join(REQUEST % b"/%d" % number for number in range(5)))
         answers = receive(connection, b"/4 abc")
-    assert [answers.index(b"/%d abc" % number) for number in range(5)] == sorted(answers.index(b"/%d abc" % n) for n in range(5))
-    assert answers.count(b"HTTP/1.1 200 OK\r\n") == answers.count(b"content-length: 6\r\n") == answers.count(b"date: ") == 5
+    assert [answers.index(b"/%d abc" % number) for number in range(5)] == sorted(
+        answers.index(b"/%d abc" % n) for n in range(5)
+    )
+    assert (
+        answers.count(b"HTTP/1.1 200 OK\r\n")
+        == answers.count(b"content-length: 6\r\n")
+        == answers.count(b"date: ")
+        == 5
+    )
 
 
 def test_a_body_that_comes_late_is_awaited_and_one_that_is_there_is_not(served: Served) -> None:
@@ -116,7 +129,9 @@ def test_a_body_that_comes_late_is_awaited_and_one_that_is_there_is_not(served: 
 
 def test_who_asks_whether_to_send_the_body_is_told_to(served: Served) -> None:
     with served.connect() as connection:
-        connection.sendall(b"POST /x HTTP/1.1\r\nHost: x\r\nContent-Length: 3\r\nExpect: 100-continue\r\n\r\n")
+        connection.sendall(
+            b"POST /x HTTP/1.1\r\nHost: x\r\nContent-Length: 3\r\nExpect: 100-continue\r\n\r\n"
+        )
         assert receive(connection, b"\r\n\r\n") == b"HTTP/1.1 100 Continue\r\n\r\n"
         connection.sendall(b"abc")
         assert receive(connection, b"/x abc").startswith(b"HTTP/1.1 200 OK")
@@ -137,7 +152,9 @@ def test_the_answer_to_head_has_no_body(served: Served) -> None:
     assert answer.endswith(b"\r\n\r\n")
 
 
-def test_an_answer_with_a_line_break_in_a_header_is_not_begun(served: Served, caplog: pytest.LogCaptureFixture) -> None:
+def test_an_answer_with_a_line_break_in_a_header_is_not_begun(
+    served: Served, caplog: pytest.LogCaptureFixture
+) -> None:
     with served.connect() as connection:
         connection.sendall(REQUEST % b"/broken")
         answer = b"".join(iter(lambda: connection.recv(65536), b""))
@@ -146,7 +163,9 @@ def test_an_answer_with_a_line_break_in_a_header_is_not_begun(served: Served, ca
     assert "RuntimeError" in caplog.text
 
 
-def test_an_answer_shorter_than_its_length_breaks_the_connection_off(served: Served, caplog: pytest.LogCaptureFixture) -> None:
+def test_an_answer_shorter_than_its_length_breaks_the_connection_off(
+    served: Served, caplog: pytest.LogCaptureFixture
+) -> None:
     with served.connect() as connection:
         connection.sendall(REQUEST % b"/short")
         answer = b"".join(iter(lambda: connection.recv(65536), b""))
@@ -165,8 +184,12 @@ def test_a_connection_is_kept_while_it_is_used_and_closed_when_idle(served: Serv
         assert connection.recv(10) == b""
 
 
-def test_a_client_that_holds_many_connections_locks_nobody_out(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("stanine.api.web.guard.RESERVED_FILES", resource.getrlimit(resource.RLIMIT_NOFILE)[0])
+def test_a_client_that_holds_many_connections_locks_nobody_out(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(
+        "stanine.api.web.guard.RESERVED_FILES", resource.getrlimit(resource.RLIMIT_NOFILE)[0]
+    )
     served = Served()
     held: list[socket.socket] = []
     try:

@@ -14,10 +14,18 @@ from stanine.messages import BUILD_INDEX, SCORE_ATTEMPTS
 ATTEMPTS = "/v1/instruments/a-mood/attempts"
 
 
-def bury(api: Serving, *, reason: str = "ValueError", ids: bytes = b"", route: Any = SCORE_ATTEMPTS) -> str:
+def bury(
+    api: Serving, *, reason: str = "ValueError", ids: bytes = b"", route: Any = SCORE_ATTEMPTS
+) -> str:
     """Put a dead letter where the broker puts it; return its id."""
     broker = StreamsBroker(client=api.redis, namespace=api.keys.partition)
-    fields = {"reason": reason, "actor": route.actor, "queue": route.queue, "deliveries": 5, "created": 1_700_000_000_000}
+    fields = {
+        "reason": reason,
+        "actor": route.actor,
+        "queue": route.queue,
+        "deliveries": 5,
+        "created": 1_700_000_000_000,
+    }
     content = {"died": 1_700_000_001_000, "h": broker.head(route.queue, route.actor), "i": ids}
     return bytes(api.redis.xadd(broker._queue(route.queue).keys.dead, fields | content)).decode()  # type: ignore[arg-type]
 
@@ -27,7 +35,13 @@ def test_the_queues_are_listed_with_what_lies_in_them(mood: Serving) -> None:
     index, results = mood.http().get("/v1/queues").json()["items"]
     assert (index["queue"], results["queue"]) == ("index", "results")
     assert results["actor"] == "score_attempts"
-    assert (results["state"], results["drained"], results["ready"], results["inFlight"], results["dead"]) == ("Running", False, 1, 0, 0)
+    assert (
+        results["state"],
+        results["drained"],
+        results["ready"],
+        results["inFlight"],
+        results["dead"],
+    ) == ("Running", False, 1, 0, 0)
     assert 0 <= results["oldestSeconds"] < 60
     assert results["settings"]["leaseMs"] == 15_000
     assert mood.http().get("/v1/queues/results").json()["ready"] == 1
@@ -47,7 +61,9 @@ def test_a_queue_is_paused_and_resumed(mood: Serving) -> None:
     problem(http.get("/v1/queues/results:pause"), "method-not-allowed")
 
 
-def test_what_would_bring_work_to_a_draining_queue_is_refused_within_two_seconds(mood: Serving) -> None:
+def test_what_would_bring_work_to_a_draining_queue_is_refused_within_two_seconds(
+    mood: Serving,
+) -> None:
     http = mood.http()
     first = mood.submit(answers={"i1": 1})
     told = http.post("/v1/queues/results:drain").json()
@@ -60,7 +76,11 @@ def test_what_would_bring_work_to_a_draining_queue_is_refused_within_two_seconds
     problem(answer, "draining")
     assert answer.headers["retry-after"] == "30"
     problem(
-        http.post(f"{ATTEMPTS}:bulk", content=b'{"key": "k", "answers": {"i1": 1}}\n', headers={"content-type": "application/x-ndjson"}),
+        http.post(
+            f"{ATTEMPTS}:bulk",
+            content=b'{"key": "k", "answers": {"i1": 1}}\n',
+            headers={"content-type": "application/x-ndjson"},
+        ),
         "draining",
     )
     assert http.get(f"/v1/attempts/{first['attempt']}").status_code == 200
@@ -79,18 +99,31 @@ def test_a_part_of_a_queue_is_purged_once_per_token(mood: Serving) -> None:
         mood.submit(answers={"i1": 1})
     http = mood.http()
     order = {"part": "ready", "token": "t-1"}
-    assert http.post("/v1/queues/results:purge", json=order).json() == {"count": 3, "repeated": False}
+    assert http.post("/v1/queues/results:purge", json=order).json() == {
+        "count": 3,
+        "repeated": False,
+    }
     mood.submit(answers={"i1": 1})
-    assert http.post("/v1/queues/results:purge", json=order).json() == {"count": 3, "repeated": True}
+    assert http.post("/v1/queues/results:purge", json=order).json() == {
+        "count": 3,
+        "repeated": True,
+    }
     assert http.get("/v1/queues/results").json()["ready"] == 1
-    problem(http.post("/v1/queues/results:purge", json={"part": "dead", "token": "t-1"}), "token-conflict")
+    problem(
+        http.post("/v1/queues/results:purge", json={"part": "dead", "token": "t-1"}),
+        "token-conflict",
+    )
 
 
-def test_a_cursor_behind_a_dead_letter_that_there_never_was_is_answered_with_where_to_continue(mood: Serving) -> None:
+def test_a_cursor_behind_a_dead_letter_that_there_never_was_is_answered_with_where_to_continue(
+    mood: Serving,
+) -> None:
     last = bury(mood)
     assert mood.http().get("/v1/queues/results/dead", params={"after": last}).json()["items"] == []
     milliseconds, _, number = last.partition("-")
-    answer = mood.http().get("/v1/queues/results/dead", params={"after": f"{int(milliseconds) + 1}-{number}"})
+    answer = mood.http().get(
+        "/v1/queues/results/dead", params={"after": f"{int(milliseconds) + 1}-{number}"}
+    )
     problem(answer, "history-changed")
     again = mood.http().get("/v1/queues/results/dead", params={"after": answer.json()["next"]})
     assert [each["id"] for each in again.json()["items"]] == [last]
@@ -109,9 +142,14 @@ def test_dead_letters_are_listed_shown_put_back_and_deleted(mood: Serving) -> No
     }  # fmt: skip
     rest = http.get("/v1/queues/results/dead", params={"after": page["next"]}).json()
     assert ([each["id"] for each in rest["items"]], rest["next"]) == (others[2:], None)
-    assert len(http.get("/v1/queues/results/dead", params={"reason": "KeyError"}).json()["items"]) == 3
+    assert (
+        len(http.get("/v1/queues/results/dead", params={"reason": "KeyError"}).json()["items"]) == 3
+    )
     assert http.get(f"/v1/queues/results/dead/{first}").json() == page["items"][0]
-    assert http.post("/v1/queues/results/dead:requeue", json={"ids": [first]}).json() == {"count": 1, "repeated": False}
+    assert http.post("/v1/queues/results/dead:requeue", json={"ids": [first]}).json() == {
+        "count": 1,
+        "repeated": False,
+    }
     problem(http.get(f"/v1/queues/results/dead/{first}"), "not-found")
     assert http.delete(f"/v1/queues/results/dead/{others[0]}").json()["count"] == 1
     problem(http.delete(f"/v1/queues/results/dead/{others[0]}"), "not-found")
@@ -119,8 +157,13 @@ def test_dead_letters_are_listed_shown_put_back_and_deleted(mood: Serving) -> No
     bury(mood, ids=b"a-mood\n", route=BUILD_INDEX)
     bury(mood, ids=b"a-mood\n", route=BUILD_INDEX, reason="KeyError")
     assert http.get("/v1/queues/index/dead").json()["items"][0]["about"] == ["a-mood"]
-    assert http.post("/v1/queues/index/dead:requeue", json={"reason": "KeyError", "token": "x"}).json() == {"count": 1, "repeated": False}
-    assert http.post("/v1/queues/index/dead:delete", json={"all": True}).json() == {"count": 1, "repeated": False}
+    assert http.post(
+        "/v1/queues/index/dead:requeue", json={"reason": "KeyError", "token": "x"}
+    ).json() == {"count": 1, "repeated": False}
+    assert http.post("/v1/queues/index/dead:delete", json={"all": True}).json() == {
+        "count": 1,
+        "repeated": False,
+    }
     assert http.get("/v1/queues/index").json()["dead"] == 0
 
 
@@ -130,7 +173,10 @@ def test_dead_letters_are_listed_shown_put_back_and_deleted(mood: Serving) -> No
 )  # fmt: skip
 def test_an_order_that_is_none_is_refused(shared: Serving, body: bytes) -> None:
     headers = {"content-type": "application/json"}
-    problem(shared.http().post("/v1/queues/results/dead:requeue", content=body, headers=headers), "invalid-request")
+    problem(
+        shared.http().post("/v1/queues/results/dead:requeue", content=body, headers=headers),
+        "invalid-request",
+    )
 
 
 def test_what_a_custom_resource_manages_is_refused_and_what_acts_once_is_not(mood: Serving) -> None:
@@ -141,7 +187,9 @@ def test_what_a_custom_resource_manages_is_refused_and_what_acts_once_is_not(moo
         refused = http.post(f"/v1/queues/results:{order}")
         problem(refused, "managed")
         assert "Queue default/results" in refused.json()["detail"]
-    assert http.post("/v1/queues/results:pause").json()["managedBy"] == "Queue default/results"  # it is paused: nothing would change
+    assert (
+        http.post("/v1/queues/results:pause").json()["managedBy"] == "Queue default/results"
+    )  # it is paused: nothing would change
     assert "managedBy" not in http.get("/v1/queues/index").json()
     letter = bury(mood)
     assert http.post("/v1/queues/results/dead:requeue", json={"ids": [letter]}).json()["count"] == 1

@@ -37,7 +37,9 @@ UPGRADES = (
 
 
 @pytest.fixture(scope="module", params=["direct", "TLS"])
-def dial(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Dial]:
+def dial(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Dial]:
     if request.param == "direct":
         yield dial_plain
         return
@@ -47,7 +49,9 @@ def dial(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
 
 
 @pytest.fixture(scope="module")
-def process(valkey: Server, tmp_path_factory: pytest.TempPathFactory, dial: Dial) -> Iterator[Process]:
+def process(
+    valkey: Server, tmp_path_factory: pytest.TempPathFactory, dial: Dial
+) -> Iterator[Process]:
     with api_process(valkey.url, tmp_path_factory.mktemp("raw"), dial) as process:
         yield process
 
@@ -62,7 +66,9 @@ def post(body: bytes, more: bytes = b"", path: bytes = ATTEMPTS) -> bytes:
 
 @pytest.mark.parametrize("upgrade", UPGRADES)
 @pytest.mark.parametrize("cut", [None, 10, 90, -14, -3, 1])
-def test_a_request_that_offers_an_upgrade_is_served_with_its_body(dial: Dial, mood: Serving, upgrade: bytes, cut: int | None) -> None:
+def test_a_request_that_offers_an_upgrade_is_served_with_its_body(
+    dial: Dial, mood: Serving, upgrade: bytes, cut: int | None
+) -> None:
     whole = post(b'{"answers":{"i1":1}}', upgrade)
     with dial(mood.port) as connection:
         if cut == 1:
@@ -78,10 +84,22 @@ def test_a_request_that_offers_an_upgrade_is_served_with_its_body(dial: Dial, mo
 
 
 @pytest.mark.parametrize("upgrade", UPGRADES)
-def test_a_bulk_that_offers_an_upgrade_answers_every_line(dial: Dial, mood: Serving, upgrade: bytes) -> None:
+def test_a_bulk_that_offers_an_upgrade_answers_every_line(
+    dial: Dial, mood: Serving, upgrade: bytes
+) -> None:
     lines = b"".join(b'{"key":"u%d","answers":{"i1":1}}\n' % number for number in range(500))
-    chunks = b"".join(b"%x\r\n%b\r\n" % (len(part), part) for part in (lines[:7], lines[7:9000], lines[9000:])) + b"0\r\n\r\n"
-    head = b"POST %b:bulk HTTP/1.1\r\nHost: x\r\n" % ATTEMPTS + AUTHORIZATION + upgrade + b"Transfer-Encoding: chunked\r\n\r\n"
+    chunks = (
+        b"".join(
+            b"%x\r\n%b\r\n" % (len(part), part) for part in (lines[:7], lines[7:9000], lines[9000:])
+        )
+        + b"0\r\n\r\n"
+    )
+    head = (
+        b"POST %b:bulk HTTP/1.1\r\nHost: x\r\n" % ATTEMPTS
+        + AUTHORIZATION
+        + upgrade
+        + b"Transfer-Encoding: chunked\r\n\r\n"
+    )
     with dial(mood.port) as connection:
         connection.sendall(head)
         time.sleep(0.05)
@@ -91,7 +109,9 @@ def test_a_bulk_that_offers_an_upgrade_answers_every_line(dial: Dial, mood: Serv
     assert body.count(b'"status":202') == 500
 
 
-def test_an_upgrade_behind_another_request_is_refused_and_its_body_is_no_request(dial: Dial, shared: Serving) -> None:
+def test_an_upgrade_behind_another_request_is_refused_and_its_body_is_no_request(
+    dial: Dial, shared: Serving
+) -> None:
     smuggled = b"GET /v1/instruments HTTP/1.1\r\nHost: x\r\n" + AUTHORIZATION + b"\r\n"
     with dial(shared.port) as connection:
         connection.sendall(HEALTH + post(smuggled, UPGRADES[0]))
@@ -116,7 +136,9 @@ def test_connect_is_refused(dial: Dial, shared: Serving) -> None:
         b"\x16\x03\x01\x02",
     ],
 )
-def test_what_is_not_http_is_answered_with_a_problem(dial: Dial, shared: Serving, sent: bytes) -> None:
+def test_what_is_not_http_is_answered_with_a_problem(
+    dial: Dial, shared: Serving, sent: bytes
+) -> None:
     with dial(shared.port) as connection:
         connection.sendall(sent)
         status, body = answer_of(connection)
@@ -143,8 +165,12 @@ def test_a_missing_or_repeated_host_is_refused(dial: Dial, shared: Serving, sent
     assert json.loads(body)["detail"] == "Send Host exactly once."
 
 
-@pytest.mark.parametrize("sent", [b"GET /healthz HTTP/1.0\r\n\r\n", b"GET /healthz HTTP/1.1\r\nHost:\r\n\r\n"])
-def test_an_empty_host_and_http_1_0_without_one_are_served(dial: Dial, shared: Serving, sent: bytes) -> None:
+@pytest.mark.parametrize(
+    "sent", [b"GET /healthz HTTP/1.0\r\n\r\n", b"GET /healthz HTTP/1.1\r\nHost:\r\n\r\n"]
+)
+def test_an_empty_host_and_http_1_0_without_one_are_served(
+    dial: Dial, shared: Serving, sent: bytes
+) -> None:
     with dial(shared.port) as connection:
         connection.sendall(sent)
         assert answer_of(connection)[0] == 200
@@ -160,12 +186,35 @@ def test_an_empty_host_and_http_1_0_without_one_are_served(dial: Dial, shared: S
         (b"GET /healthz HTTP/1.1\r\nHost: x\r\nX: ", b"y" * 1000),
         (b"GET /", b"y" * 1000),
         (HEALTH, b"\r\n" * 500),
-        (b"POST /healthz HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n", b"X-More: %b\r\n" % (b"y" * 1000)),
-        (b"POST /healthz HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n0\r\nX: ", b"y" * 1000),
-        (b"POST /healthz HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n1;x=", b"y" * 1000),
-        (b"POST /healthz HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n" + b"1\r\nx\r\n" * 9 + b"1;", b"y" * 1000),
+        (
+            b"POST /healthz HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n",
+            b"X-More: %b\r\n" % (b"y" * 1000),
+        ),
+        (
+            b"POST /healthz HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n0\r\nX: ",
+            b"y" * 1000,
+        ),
+        (
+            b"POST /healthz HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n1;x=",
+            b"y" * 1000,
+        ),
+        (
+            b"POST /healthz HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n"
+            + b"1\r\nx\r\n" * 9
+            + b"1;",
+            b"y" * 1000,
+        ),
     ],
-    ids=["headers", "header", "target", "empty lines", "trailers", "trailer", "extension", "extension later"],
+    ids=[
+        "headers",
+        "header",
+        "target",
+        "empty lines",
+        "trailers",
+        "trailer",
+        "extension",
+        "extension later",
+    ],
 )
 @pytest.mark.parametrize("bulk", [1, 64], ids=["small segments", "large segments"])
 def test_what_is_no_body_is_bounded(process: Process, head: bytes, part: bytes, bulk: int) -> None:
@@ -207,7 +256,9 @@ def answers(connection: socket.socket, count: int) -> list[tuple[int, bytes]]:
         found = []
         for _ in range(count):
             status = int(file.readline().split()[1])
-            headers = dict(line.rstrip().lower().split(b": ", 1) for line in iter(file.readline, b"\r\n"))
+            headers = dict(
+                line.rstrip().lower().split(b": ", 1) for line in iter(file.readline, b"\r\n")
+            )
             found.append((status, file.read(int(headers[b"content-length"]))))
         return found
 
@@ -252,7 +303,9 @@ def test_no_connection_is_kept_without_end(process: Process, sent: bytes, drip: 
                 break
 
 
-def test_clients_that_never_read_are_disconnected_and_their_memory_is_free_again(process: Process) -> None:
+def test_clients_that_never_read_are_disconnected_and_their_memory_is_free_again(
+    process: Process,
+) -> None:
     file = b"GET /docs/swagger-ui-bundle.js HTTP/1.1\r\nHost: x\r\n\r\n"
     with process.connect() as connection:
         connection.sendall(file)
@@ -273,7 +326,9 @@ def test_clients_that_never_read_are_disconnected_and_their_memory_is_free_again
 
 def test_a_slow_reader_gets_its_whole_answer(process: Process) -> None:
     with process.connect(receive_buffer=65536) as client:
-        client.sendall(b"GET /docs/swagger-ui-bundle.js HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+        client.sendall(
+            b"GET /docs/swagger-ui-bundle.js HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
+        )
         taken, began = 0, time.monotonic()
         while part := client.recv(40_000):  # longer than WRITE_SECONDS in all
             taken += len(part)
@@ -299,7 +354,9 @@ def test_requests_leave_no_objects_for_the_garbage_collector(process: Process) -
     before, _ = process.objects()
     ask(1000)
     after, garbage = process.objects()
-    assert after - before < 1000  # less than one for two requests: loops of the process make some too
+    assert (
+        after - before < 1000
+    )  # less than one for two requests: loops of the process make some too
     assert garbage < 1000
 
 
@@ -322,7 +379,9 @@ def test_connections_leave_no_sockets_and_no_objects(process: Process) -> None:
     assert garbage < 500
 
 
-def test_idle_connections_lock_nobody_out_of_a_process_with_few_files(valkey: Server, tmp_path: Path, dial: Dial) -> None:
+def test_idle_connections_lock_nobody_out_of_a_process_with_few_files(
+    valkey: Server, tmp_path: Path, dial: Dial
+) -> None:
     with api_process(valkey.url, tmp_path, dial, files=64) as process:
         held = []
         for number in range(80):
@@ -364,10 +423,14 @@ SMUGGLED = b"GET /v1/instruments HTTP/1.1\r\nHost: x\r\n" + AUTHORIZATION + b"\r
         b"X: \x00\r\nContent-Length: 0\r\n",
     ],
 )
-def test_a_body_whose_end_is_in_doubt_is_no_second_request(dial: Dial, shared: Serving, framing: bytes) -> None:
+def test_a_body_whose_end_is_in_doubt_is_no_second_request(
+    dial: Dial, shared: Serving, framing: bytes
+) -> None:
     framing = framing.replace(b"%d", b"%d" % (len(SMUGGLED) + 5))
     with dial(shared.port) as connection:
-        connection.sendall(b"POST /healthz HTTP/1.1\r\nHost: x\r\n" + framing + b"\r\n0\r\n\r\n" + SMUGGLED)
+        connection.sendall(
+            b"POST /healthz HTTP/1.1\r\nHost: x\r\n" + framing + b"\r\n0\r\n\r\n" + SMUGGLED
+        )
         answer = ends(connection)
     assert answer.count(b"HTTP/1.1 ") == 1
     assert b"a-mood" not in answer

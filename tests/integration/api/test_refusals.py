@@ -80,10 +80,30 @@ def broken(change: Any) -> bytes:
         (b"yes: 1\n", YAML, None, "KeyNotText"),
         (DEEP, JSON, None, "TooDeep"),
         (b"x: " + DEEP, YAML, None, "TooDeep"),
-        (broken(lambda body: body["spec"]["scales"][0]["items"].append("i9")), JSON, "spec.scales[0].items[3]", "UnknownReference"),
-        (broken(lambda body: body["spec"]["items"].append(body["spec"]["items"][0])), JSON, "spec.items[3].id", "DuplicateId"),
-        (broken(lambda body: body["metadata"].update(name="y")), JSON, "metadata.name", "NameMismatch"),
-        (broken(lambda body: body["spec"].update(surprise=1)), JSON, "spec.surprise", "UnknownField"),
+        (
+            broken(lambda body: body["spec"]["scales"][0]["items"].append("i9")),
+            JSON,
+            "spec.scales[0].items[3]",
+            "UnknownReference",
+        ),
+        (
+            broken(lambda body: body["spec"]["items"].append(body["spec"]["items"][0])),
+            JSON,
+            "spec.items[3].id",
+            "DuplicateId",
+        ),
+        (
+            broken(lambda body: body["metadata"].update(name="y")),
+            JSON,
+            "metadata.name",
+            "NameMismatch",
+        ),
+        (
+            broken(lambda body: body["spec"].update(surprise=1)),
+            JSON,
+            "spec.surprise",
+            "UnknownField",
+        ),
         (broken(lambda body: body["spec"].update(title=7)), JSON, "spec.title", "WrongType"),
         (broken(lambda body: None).replace(b'"Mood"', b"NaN"), JSON, None, None),
     ],
@@ -91,7 +111,9 @@ def broken(change: Any) -> bytes:
 def test_a_faulty_document_is_answered_with_the_place_of_each_fault(
     shared: Serving, content: bytes, headers: dict[str, str], place: str | None, code: str | None
 ) -> None:
-    body = problem(shared.http().put("/v1/instruments/x", content=content, headers=headers), "invalid-document")
+    body = problem(
+        shared.http().put("/v1/instruments/x", content=content, headers=headers), "invalid-document"
+    )
     assert code is None or code in {error["code"] for error in body["errors"]}
     assert place is None or place in {error["pointer"] for error in body["errors"]}
     problem(shared.http().get("/v1/instruments/x"), "not-found")
@@ -123,19 +145,32 @@ def test_a_query_that_cannot_be_meant_is_refused(shared: Serving, address: str) 
 
 
 @pytest.mark.parametrize(
-    "path", ["/v1", "/v1/nothing", "/v1/instruments/", "/v1//a-mood", "/v2/instruments", "/v1/instruments/a-mood/", "/%2e%2e"]
+    "path",
+    [
+        "/v1",
+        "/v1/nothing",
+        "/v1/instruments/",
+        "/v1//a-mood",
+        "/v2/instruments",
+        "/v1/instruments/a-mood/",
+        "/%2e%2e",
+    ],
 )
 def test_an_unknown_address_is_not_found(shared: Serving, path: str) -> None:
     problem(shared.http().get(path), "not-found")
 
 
-@pytest.mark.parametrize("name", ["Upper", "a_b", "-a", "a" * 64, "a%2Fb", "%E2%82%AC", "a:b", "*", "a-mood%00"])
+@pytest.mark.parametrize(
+    "name", ["Upper", "a_b", "-a", "a" * 64, "a%2Fb", "%E2%82%AC", "a:b", "*", "a-mood%00"]
+)
 def test_a_name_that_none_may_have_is_not_found(shared: Serving, name: str) -> None:
     problem(shared.http().get(f"/v1/instruments/{name}"), "not-found")
     problem(shared.http().put(f"/v1/instruments/{name}", json=document()), "not-found")
 
 
-def test_a_method_that_an_address_does_not_take_is_refused_with_those_it_takes(shared: Serving) -> None:
+def test_a_method_that_an_address_does_not_take_is_refused_with_those_it_takes(
+    shared: Serving,
+) -> None:
     answer = shared.http().delete("/v1/instruments/a-mood")
     problem(answer, "method-not-allowed")
     assert answer.headers["allow"] == "GET, HEAD, PUT"
@@ -152,14 +187,27 @@ def test_a_method_that_an_address_does_not_take_is_refused_with_those_it_takes(s
         (ATTEMPTS + ":bulk", {"content-type": "application/x-ndjson", "content-encoding": "br"}),
     ],
 )
-def test_a_body_of_another_type_or_encoding_is_refused(shared: Serving, address: str, headers: dict[str, str]) -> None:
-    problem(shared.http().post(address, content=b'{"answers":{"i1":1}}', headers=headers), "unsupported-content")
+def test_a_body_of_another_type_or_encoding_is_refused(
+    shared: Serving, address: str, headers: dict[str, str]
+) -> None:
+    problem(
+        shared.http().post(address, content=b'{"answers":{"i1":1}}', headers=headers),
+        "unsupported-content",
+    )
 
 
 def test_an_attempt_over_its_limit_is_refused_at_the_limit(shared: Serving) -> None:
     spaces = b" " * ((256 << 10) - len(b'{"answers":{"i1":1}}'))
-    assert shared.http().post(ATTEMPTS, content=b'{"answers":{"i1":1}}' + spaces, headers=JSON).status_code == 202
-    problem(shared.http().post(ATTEMPTS, content=b'{"answers":{"i1":1}} ' + spaces, headers=JSON), "too-large")
+    assert (
+        shared.http()
+        .post(ATTEMPTS, content=b'{"answers":{"i1":1}}' + spaces, headers=JSON)
+        .status_code
+        == 202
+    )
+    problem(
+        shared.http().post(ATTEMPTS, content=b'{"answers":{"i1":1}} ' + spaces, headers=JSON),
+        "too-large",
+    )
 
 
 def receive(connection: socket.socket, wanted: bytes) -> bytes:
@@ -173,7 +221,9 @@ def receive(connection: socket.socket, wanted: bytes) -> bytes:
 
 
 @pytest.mark.parametrize("chunked", [False, True])
-def test_a_body_that_is_too_large_is_refused_without_being_read(shared: Serving, chunked: bool) -> None:
+def test_a_body_that_is_too_large_is_refused_without_being_read(
+    shared: Serving, chunked: bool
+) -> None:
     size, sent = 64 << 20, 0  # several times what the kernel's buffers of both sides hold
     framing = b"Transfer-Encoding: chunked" if chunked else b"Content-Length: %d" % size
     with socket.create_connection(("127.0.0.1", shared.port), timeout=10) as connection:
@@ -220,7 +270,9 @@ def test_what_is_no_http_is_answered_and_disconnected(shared: Serving) -> None:
         receive(connection, b"application/problem+json")
 
 
-def test_a_defect_shows_an_id_and_no_traceback(mood: Serving, capfd: pytest.CaptureFixture[str]) -> None:
+def test_a_defect_shows_an_id_and_no_traceback(
+    mood: Serving, capfd: pytest.CaptureFixture[str]
+) -> None:
     mood.redis.set(mood.keys.instruments, "another program's key")  # not what the store's keys hold
     answer = mood.http().get("/v1/instruments")
     body = problem(answer, "internal")
@@ -230,13 +282,19 @@ def test_a_defect_shows_an_id_and_no_traceback(mood: Serving, capfd: pytest.Capt
     assert body["id"] in captured.out + captured.err
 
 
-def test_nothing_of_an_attempt_reaches_the_log(mood: Serving, capfd: pytest.CaptureFixture[str]) -> None:
+def test_nothing_of_an_attempt_reaches_the_log(
+    mood: Serving, capfd: pytest.CaptureFixture[str]
+) -> None:
     canary = "canary-4711"
     client = mood.http()
-    client.post(ATTEMPTS, json={"key": canary, "participant": canary, "answers": {"i1": canary, canary: 1}})
+    client.post(
+        ATTEMPTS, json={"key": canary, "participant": canary, "answers": {"i1": canary, canary: 1}}
+    )
     client.post(ATTEMPTS, json={"key": canary, "participant": canary, "answers": {"i1": 1}})
     client.post(
-        ATTEMPTS + ":bulk", content=f'{{"key":"{canary}","answers":{{"{canary}":1}}}}', headers={"content-type": "application/x-ndjson"}
+        ATTEMPTS + ":bulk",
+        content=f'{{"key":"{canary}","answers":{{"{canary}":1}}}}',
+        headers={"content-type": "application/x-ndjson"},
     )
     client.get(f"/v1/participants/{canary}/results?{canary}=1")
     mood.http(canary).get("/v1/instruments")
@@ -246,7 +304,9 @@ def test_nothing_of_an_attempt_reaches_the_log(mood: Serving, capfd: pytest.Capt
     assert 'outcome="accepted"' in metrics
 
 
-def test_a_body_that_never_comes_ends_the_request(shared: Serving, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_body_that_never_comes_ends_the_request(
+    shared: Serving, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr("stanine.api.web.http.BODY_SECONDS", 0.3)
     began = time.monotonic()
     with socket.create_connection(("127.0.0.1", shared.port), timeout=25) as connection:
@@ -258,7 +318,9 @@ def test_a_body_that_never_comes_ends_the_request(shared: Serving, monkeypatch: 
     assert time.monotonic() - began < 25  # the limit is 30 s unless it is set
 
 
-def test_a_client_that_goes_away_is_no_error(shared: Serving, capfd: pytest.CaptureFixture[str]) -> None:
+def test_a_client_that_goes_away_is_no_error(
+    shared: Serving, capfd: pytest.CaptureFixture[str]
+) -> None:
     for address in (ATTEMPTS, ATTEMPTS + ":bulk"):
         with socket.create_connection(("127.0.0.1", shared.port), timeout=10) as connection:
             connection.sendall(

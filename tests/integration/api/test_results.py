@@ -16,7 +16,10 @@ def test_a_result_is_pending_then_scored(mood: Serving) -> None:
     receipt = mood.submit(answers=ANSWERS, key="k", participant="p-1")
     address = f"/v1/attempts/{receipt['attempt']}/result"
     pending = mood.http().get(address)
-    assert (pending.status_code, pending.json()) == (202, {"attempt": receipt["attempt"], "state": "Submitted"})
+    assert (pending.status_code, pending.json()) == (
+        202,
+        {"attempt": receipt["attempt"], "state": "Submitted"},
+    )
     mood.score(receipt)
     scored = mood.http().get(address)
     assert scored.status_code == 200
@@ -43,12 +46,19 @@ def test_a_held_request_is_answered_as_soon_as_it_is_scored(mood: Serving) -> No
 def test_a_submission_can_wait_for_its_result(mood: Serving) -> None:
     first = mood.submit(key="k", answers=ANSWERS)
     mood.score(first)
-    answer = mood.http().post("/v1/instruments/a-mood/attempts?wait=5", json={"key": "k", "answers": ANSWERS})
+    answer = mood.http().post(
+        "/v1/instruments/a-mood/attempts?wait=5", json={"key": "k", "answers": ANSWERS}
+    )
     assert answer.status_code == 200
     assert answer.json()["token"] == first["token"]
     assert answer.json()["scales"]["mood"]["valid"] == 3
     assert (answer.json()["repeated"], answer.headers["idempotency-replayed"]) == (True, "true")
-    assert mood.http().post("/v1/instruments/a-mood/attempts?wait=0.1", json={"answers": ANSWERS}).status_code == 202
+    assert (
+        mood.http()
+        .post("/v1/instruments/a-mood/attempts?wait=0.1", json={"answers": ANSWERS})
+        .status_code
+        == 202
+    )
 
 
 def test_a_failed_attempt_says_why(mood: Serving) -> None:
@@ -57,7 +67,9 @@ def test_a_failed_attempt_says_why(mood: Serving) -> None:
     block, slot = mood.keys.attempts(arrival // 32), arrival % 32
     record: bytes = mood.redis.hget(block, slot)  # type: ignore[assignment]
     answers = TIME_BYTES + START_BYTES
-    mood.redis.hset(block, slot, record[:answers] + b"\x01" + record[answers + 1 : answers + 2])  # one answer where three belong
+    mood.redis.hset(
+        block, slot, record[:answers] + b"\x01" + record[answers + 1 : answers + 2]
+    )  # one answer where three belong
     mood.score(receipt)
     body = mood.http().get(f"/v1/attempts/{receipt['attempt']}/result").json()
     assert (body["state"], body["reason"]) == ("Failed", "CorruptAttempt")
@@ -78,7 +90,10 @@ def test_an_old_result_is_read_with_the_scales_that_scored_it(mood: Serving) -> 
     assert body["scales"]["mood"]["raw"] == (1 + 2 + 5) / 3
     newer = mood.submit(answers=ANSWERS)
     mood.score(newer)
-    assert mood.http().get(f"/v1/attempts/{newer['attempt']}/result").json()["scales"].keys() == {"extra", "mood"}
+    assert mood.http().get(f"/v1/attempts/{newer['attempt']}/result").json()["scales"].keys() == {
+        "extra",
+        "mood",
+    }
     assert len(mood.http().get("/v1/instruments/a-mood/results").json()["items"]) == 2
 
 
@@ -90,26 +105,39 @@ def test_polling_the_results_misses_and_repeats_nothing(mood: Serving) -> None:
     for start in range(0, 45, 9):
         mood.score(*order[start : start + 9])
         for limit in (2, 5, 100):
-            page = mood.http().get("/v1/instruments/a-mood/results", params={"limit": limit, "after": after}).json()
+            page = (
+                mood.http()
+                .get("/v1/instruments/a-mood/results", params={"limit": limit, "after": after})
+                .json()
+            )
             seen += [item["attempt"] for item in page["items"]]
             after = page["next"]
-        assert mood.http().get("/v1/instruments/a-mood/results", params={"after": after}).json() == {"items": [], "next": after}
+        assert mood.http().get(
+            "/v1/instruments/a-mood/results", params={"after": after}
+        ).json() == {"items": [], "next": after}
     assert sorted(seen) == sorted(receipt["attempt"] for receipt in receipts)
     assert len(set(seen)) == 45
     whole = mood.http().get("/v1/instruments/a-mood/results?limit=1000").json()
     assert [item["attempt"] for item in whole["items"]] == seen
 
 
-def test_a_participants_results_come_from_all_instruments_that_the_key_reaches(mood: Serving) -> None:
+def test_a_participants_results_come_from_all_instruments_that_the_key_reaches(
+    mood: Serving,
+) -> None:
     mood.publish(document("b-other"))
     person = "Zoë / p 17?"
-    receipts = [mood.submit(name, answers=ANSWERS, participant=person) for name in ("a-mood", "b-other", "a-mood", "b-other")]
+    receipts = [
+        mood.submit(name, answers=ANSWERS, participant=person)
+        for name in ("a-mood", "b-other", "a-mood", "b-other")
+    ]
     receipts.append(mood.submit(answers=ANSWERS, participant="somebody else"))
     for receipt in receipts:
         mood.score(receipt)
     address = "/v1/participants/Zo%C3%AB%20%2F%20p%2017%3F/results"
     page = mood.http().get(address).json()
-    assert [item["attempt"] for item in page["items"]] == [receipt["attempt"] for receipt in receipts[:4]]
+    assert [item["attempt"] for item in page["items"]] == [
+        receipt["attempt"] for receipt in receipts[:4]
+    ]
     assert {item["participant"] for item in page["items"]} == {person}
     narrow = mood.http(NARROW).get(address, params={"limit": 1}).json()
     assert [item["instrument"] for item in narrow["items"]] == ["a-mood"]
@@ -119,19 +147,32 @@ def test_a_participants_results_come_from_all_instruments_that_the_key_reaches(m
 
 def test_a_key_learns_nothing_of_results_that_it_does_not_reach(mood: Serving) -> None:
     mood.publish(document("b-other"))
-    for receipt in [mood.submit("b-other", answers=ANSWERS, participant="hidden") for _ in range(3)]:
+    for receipt in [
+        mood.submit("b-other", answers=ANSWERS, participant="hidden") for _ in range(3)
+    ]:
         mood.score(receipt)
 
     def narrow(person: str, **query: str | int) -> dict[str, Any]:
-        answer: dict[str, Any] = mood.http(NARROW).get(f"/v1/participants/{person}/results", params=query).json()
+        answer: dict[str, Any] = (
+            mood.http(NARROW).get(f"/v1/participants/{person}/results", params=query).json()
+        )
         return answer
 
     nothing = narrow("nobody")
     assert nothing == {"items": [], "next": Cursor().encode()}
-    assert narrow("hidden") == narrow("hidden", limit=1) == narrow("hidden", after=nothing["next"]) == nothing
+    assert (
+        narrow("hidden")
+        == narrow("hidden", limit=1)
+        == narrow("hidden", after=nothing["next"])
+        == nothing
+    )
     # as many results that it reaches, at other places among those that it does not
     lengths: set[int] = set()
-    for names in (["a-mood"] * 3, ["b-other", "a-mood"] * 3, ["a-mood", *["b-other"] * 4, "a-mood", "a-mood", "b-other"]):
+    for names in (
+        ["a-mood"] * 3,
+        ["b-other", "a-mood"] * 3,
+        ["a-mood", *["b-other"] * 4, "a-mood", "a-mood", "b-other"],
+    ):
         person = "-".join(name[0] for name in names)
         receipts = [mood.submit(name, answers=ANSWERS, participant=person) for name in names]
         seen: list[str] = []
@@ -139,15 +180,29 @@ def test_a_key_learns_nothing_of_results_that_it_does_not_reach(mood: Serving) -
         for receipt in receipts:
             mood.score(receipt)
             page = narrow(person, limit=1, **({"after": after} if after else {}))
-            assert not (after and not page["items"]) or page["next"] == after, "what is hidden moves no cursor"
+            assert not (after and not page["items"]) or page["next"] == after, (
+                "what is hidden moves no cursor"
+            )
             seen += [item["attempt"] for item in page["items"]]
             after = page["next"]
-        assert seen == [receipt["attempt"] for receipt, name in zip(receipts, names, strict=True) if name == "a-mood"]
+        assert seen == [
+            receipt["attempt"]
+            for receipt, name in zip(receipts, names, strict=True)
+            if name == "a-mood"
+        ]
         assert narrow(person, after=after) == {"items": [], "next": after}
         assert narrow(person)["next"] != after or len(seen) == 1
         lengths.add(len(after))
-        assert mood.http().get(f"/v1/participants/{person}/results", params={"after": after}).status_code == 200
-        problem(mood.http().get("/v1/instruments/a-mood/results", params={"after": after}), "history-changed")
+        assert (
+            mood.http()
+            .get(f"/v1/participants/{person}/results", params={"after": after})
+            .status_code
+            == 200
+        )
+        problem(
+            mood.http().get("/v1/instruments/a-mood/results", params={"after": after}),
+            "history-changed",
+        )
         changed = mood.http(NARROW).get("/v1/participants/hidden/results", params={"after": after})
         assert problem(changed, "history-changed")["next"] == nothing["next"]
     assert len(lengths) == 1, "cursors behind as many shown results look alike"
@@ -155,7 +210,14 @@ def test_a_key_learns_nothing_of_results_that_it_does_not_reach(mood: Serving) -
 
 def test_an_unknown_attempt_is_not_found(mood: Serving) -> None:
     receipt = mood.submit(answers=ANSWERS)
-    for unknown in ("0" * 32, receipt["attempt"][:-1] + "f", receipt["attempt"].upper(), "x", "%00", "f" * 4000):
+    for unknown in (
+        "0" * 32,
+        receipt["attempt"][:-1] + "f",
+        receipt["attempt"].upper(),
+        "x",
+        "%00",
+        "f" * 4000,
+    ):
         for suffix in ("", "/result", "/result?wait=1"):
             problem(mood.http().get(f"/v1/attempts/{unknown}{suffix}"), "not-found")
 
@@ -166,8 +228,13 @@ def test_a_record_that_cannot_be_read_does_not_stop_who_follows_the_list(mood: S
     block, slot = divmod(arrival_of(bytes.fromhex(receipts[1]["attempt"])), BLOCK_SIZE)
     mood.redis.hset(mood.keys.attempts(block), slot, b"damaged")
     page = mood.http().get("/v1/instruments/a-mood/results").json()
-    assert [item["attempt"] for item in page["items"]] == [receipts[0]["attempt"], receipts[2]["attempt"]]
+    assert [item["attempt"] for item in page["items"]] == [
+        receipts[0]["attempt"],
+        receipts[2]["attempt"],
+    ]
     later = mood.submit(answers=ANSWERS)
     mood.score(later)
-    following = mood.http().get("/v1/instruments/a-mood/results", params={"after": page["next"]}).json()
+    following = (
+        mood.http().get("/v1/instruments/a-mood/results", params={"after": page["next"]}).json()
+    )
     assert [item["attempt"] for item in following["items"]] == [later["attempt"]]

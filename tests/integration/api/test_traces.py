@@ -37,7 +37,9 @@ def provider(exporter: InMemorySpanExporter) -> TracerProvider:
 
 
 @pytest.fixture
-def traced(valkey: Server, keys_file: Path, provider: TracerProvider, exporter: InMemorySpanExporter) -> Iterator[Serving]:
+def traced(
+    valkey: Server, keys_file: Path, provider: TracerProvider, exporter: InMemorySpanExporter
+) -> Iterator[Serving]:
     serving = Serving(valkey.url, f"api-{secrets.token_hex(4)}", keys_file, provider)
     try:
         serving.until_ready().publish(document())
@@ -70,18 +72,28 @@ def test_a_request_its_message_and_its_processing_are_one_trace(
 ) -> None:
     exporter.clear()
     answer = traced.http().post(
-        "/v1/instruments/a-mood/attempts?wait=0", json={"answers": {"i1": 1}, "participant": "canary"}, headers={"traceparent": CALLER}
+        "/v1/instruments/a-mood/attempts?wait=0",
+        json={"answers": {"i1": 1}, "participant": "canary"},
+        headers={"traceparent": CALLER},
     )
     assert answer.status_code == 202
     (message,) = messages(traced)
     middleware = Tracing(get_tracer(provider))
     proxy = MessageProxy(
-        Message(SCORE_ATTEMPTS.queue, SCORE_ATTEMPTS.actor, (), {"attempts": message[b"i"]}, {"traceparents": [message[b"t"].decode()]})
+        Message(
+            SCORE_ATTEMPTS.queue,
+            SCORE_ATTEMPTS.actor,
+            (),
+            {"attempts": message[b"i"]},
+            {"traceparents": [message[b"t"].decode()]},
+        )
     )
     middleware.before_process_message(StubBroker(middleware=[]), proxy)
     middleware.after_process_message(StubBroker(middleware=[]), proxy)
     spans = finished(exporter)
-    (server,), (producer,), (consumer,) = (by_kind(spans, kind) for kind in (SpanKind.SERVER, SpanKind.PRODUCER, SpanKind.CONSUMER))
+    (server,), (producer,), (consumer,) = (
+        by_kind(spans, kind) for kind in (SpanKind.SERVER, SpanKind.PRODUCER, SpanKind.CONSUMER)
+    )
     assert {format(span.context.trace_id, "032x") for span in spans} == {CALLER[3:35]}
     assert producer.parent is not None
     assert producer.parent.span_id == server.context.span_id
@@ -97,17 +109,28 @@ def test_a_request_its_message_and_its_processing_are_one_trace(
     assert "canary" not in json.dumps([span.to_json() for span in spans])
 
 
-def test_each_group_of_a_bulk_is_sent_in_its_request_s_trace(traced: Serving, exporter: InMemorySpanExporter) -> None:
+def test_each_group_of_a_bulk_is_sent_in_its_request_s_trace(
+    traced: Serving, exporter: InMemorySpanExporter
+) -> None:
     exporter.clear()
     lines = "".join(f'{{"key":"k{number}","answers":{{}}}}\n' for number in range(10))
-    traced.http().post("/v1/instruments/a-mood/attempts:bulk", content=lines, headers={"content-type": "application/x-ndjson"})
+    traced.http().post(
+        "/v1/instruments/a-mood/attempts:bulk",
+        content=lines,
+        headers={"content-type": "application/x-ndjson"},
+    )
     spans = finished(exporter)
     (server,) = by_kind(spans, SpanKind.SERVER)
     producers = by_kind(spans, SpanKind.PRODUCER)
-    sent: list[Any] = [(span.attributes or {})["messaging.batch.message_count"] for span in producers]
+    sent: list[Any] = [
+        (span.attributes or {})["messaging.batch.message_count"] for span in producers
+    ]
     assert sum(sent) == 10
     assert {span.context.trace_id for span in producers} == {server.context.trace_id}
-    assert all(message[b"t"][3:35].decode() == format(server.context.trace_id, "032x") for message in messages(traced))
+    assert all(
+        message[b"t"][3:35].decode() == format(server.context.trace_id, "032x")
+        for message in messages(traced)
+    )
 
 
 def test_probes_leave_no_spans(traced: Serving, exporter: InMemorySpanExporter) -> None:
@@ -115,10 +138,19 @@ def test_probes_leave_no_spans(traced: Serving, exporter: InMemorySpanExporter) 
     for path in ("/healthz", "/readyz", "/metrics"):
         assert traced.http().get(path).status_code == 200
     traced.submit(answers={"i1": 1})
-    assert [span.name for span in finished(exporter)] == ["send results", "POST /v1/instruments/{name}/attempts"]
+    assert [span.name for span in finished(exporter)] == [
+        "send results",
+        "POST /v1/instruments/{name}/attempts",
+    ]
 
 
-def test_without_an_exporter_a_callers_trace_goes_on_and_nothing_else_is_sent(mood: Serving) -> None:
+def test_without_an_exporter_a_callers_trace_goes_on_and_nothing_else_is_sent(
+    mood: Serving,
+) -> None:
     mood.submit(answers={"i1": 1})
-    mood.http().post("/v1/instruments/a-mood/attempts", json={"answers": {"i1": 1}}, headers={"traceparent": CALLER})
+    mood.http().post(
+        "/v1/instruments/a-mood/attempts",
+        json={"answers": {"i1": 1}},
+        headers={"traceparent": CALLER},
+    )
     assert [message.get(b"t") for message in messages(mood)] == [None, CALLER.encode()]

@@ -28,7 +28,14 @@ DELIVERS_TWICE = {"saq"}
 
 
 def run(*command: str) -> Any:
-    done = subprocess.run([sys.executable, "-m", *command], cwd=ROOT, capture_output=True, text=True, timeout=120, check=False)
+    done = subprocess.run(
+        [sys.executable, "-m", *command],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
     assert done.returncode == 0, done.stderr[-3000:]
     return json.loads(done.stdout)
 
@@ -44,18 +51,42 @@ def test_the_peers_are_installed_where_they_are_required() -> None:
 
 def test_a_comparison_is_one_document_of_the_promised_shape(compared: Any) -> None:
     submitting = {name for name in THERE if name != "floor"}
-    assert {"machine", "versions", "drain", "enqueue", "bulk_enqueue", "latency_ms", "message_bytes", "ratios", "spread"} <= compared.keys()
+    assert {
+        "machine",
+        "versions",
+        "drain",
+        "enqueue",
+        "bulk_enqueue",
+        "latency_ms",
+        "message_bytes",
+        "ratios",
+        "spread",
+    } <= compared.keys()
     assert set(compared["drain"]) == set(THERE)
-    assert set(compared["enqueue"]) == set(compared["bulk_enqueue"]) == set(compared["latency_ms"]) == submitting
-    assert all(rate > 0 for what in ("drain", "enqueue", "bulk_enqueue") for rate in compared[what].values())
+    assert (
+        set(compared["enqueue"])
+        == set(compared["bulk_enqueue"])
+        == set(compared["latency_ms"])
+        == submitting
+    )
+    assert all(
+        rate > 0
+        for what in ("drain", "enqueue", "bulk_enqueue")
+        for rate in compared[what].values()
+    )
     assert all(0 < each["p50"] <= each["p99"] for each in compared["latency_ms"].values())
-    assert set(compared["ratios"]["drain"]) == {f"stanine/{name}" for name in THERE if name != "stanine"}
+    assert set(compared["ratios"]["drain"]) == {
+        f"stanine/{name}" for name in THERE if name != "stanine"
+    }
     assert compared["failed"] == {}
 
 
 def test_a_ratio_is_that_of_the_rates_of_one_round(compared: Any) -> None:
     for pair, ratio in compared["ratios"]["drain"].items():
-        assert ratio == pytest.approx(compared["drain"]["stanine"] / compared["drain"][pair.removeprefix("stanine/")], rel=0.01)
+        assert ratio == pytest.approx(
+            compared["drain"]["stanine"] / compared["drain"][pair.removeprefix("stanine/")],
+            rel=0.01,
+        )
 
 
 @pytest.mark.parametrize("peer", THERE)
@@ -69,7 +100,9 @@ def test_each_peer_delivers_exactly_what_was_sent(compared: Any, peer: str) -> N
 def test_a_delivery_with_a_wrong_a_missing_or_a_repeated_result_is_not_exact() -> None:
     assert delivery.Delivery(sent=3, stored=3, wrong=0, twice=0).exact
     for flaw in ({"stored": 2}, {"wrong": 1}, {"twice": 1}, {"stored": 4}):
-        assert not delivery.Delivery(**{"sent": 3, "stored": 3, "wrong": 0, "twice": 0, **flaw}).exact
+        assert not delivery.Delivery(
+            **{"sent": 3, "stored": 3, "wrong": 0, "twice": 0, **flaw}
+        ).exact
 
 
 def test_the_answers_repeat_after_the_period_that_checks_rely_on() -> None:
@@ -89,13 +122,25 @@ def test_the_kernel_scores_as_the_plain_scorer_does() -> None:
 def test_memory_is_told_for_every_layout_and_server() -> None:
     found = run("benchmarks.memory", "--json", "--attempts", "2000")
     for server in found["servers"].values():
-        assert set(server["bytes"]) == {"stanine", "stanine_with_keys", "string_keys", "string_keys_listed", "one_hash", "hash_each"}
+        assert set(server["bytes"]) == {
+            "stanine",
+            "stanine_with_keys",
+            "string_keys",
+            "string_keys_listed",
+            "one_hash",
+            "hash_each",
+        }
         assert all(size > 0 for size in server["bytes"].values())
         assert [one["settings"] for one in server["configuration"]] == [10, 100, 1000]
 
 
 def test_server_time_is_told_of_both_versions() -> None:
-    known = subprocess.run(["git", "cat-file", "-e", server_time.VERSION_0_1], cwd=ROOT, capture_output=True, check=False)
+    known = subprocess.run(
+        ["git", "cat-file", "-e", server_time.VERSION_0_1],
+        cwd=ROOT,
+        capture_output=True,
+        check=False,
+    )
     need("git-history", found=known.returncode == 0)
     found = run("benchmarks.server_time", "--json", "--attempts", "1000", "--rounds", "2")
     for server in found["servers"].values():
@@ -117,7 +162,9 @@ def test_growth_tells_rate_and_memory() -> None:
     found = run("benchmarks.growth", "--json", "--quick", "--only", "distance")
     assert found["distance"]
     assert {"proxy", "loopback"} <= found["ping_ms"].keys()
-    assert all({"per_second", "worker_mib", "spread"} <= each.keys() for each in found["distance"].values())  # how fast is no property
+    assert all(
+        {"per_second", "worker_mib", "spread"} <= each.keys() for each in found["distance"].values()
+    )  # how fast is no property
 
 
 def test_a_percentile_is_the_nearest_rank() -> None:
@@ -138,7 +185,21 @@ def test_the_delaying_proxy_passes_everything_on_in_order(tmp_path: Path) -> Non
                 received.extend(data)
                 connection.sendall(data)
 
-    with upstream, started([sys.executable, "-m", delaying.__name__, str(port), str(upstream.getsockname()[1]), "2"], {}, tmp_path / "log"):
+    with (
+        upstream,
+        started(
+            [
+                sys.executable,
+                "-m",
+                delaying.__name__,
+                str(port),
+                str(upstream.getsockname()[1]),
+                "2",
+            ],
+            {},
+            tmp_path / "log",
+        ),
+    ):
         receiver = threading.Thread(target=receive)
         receiver.start()
         with connect(port) as client:

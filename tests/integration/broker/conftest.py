@@ -65,7 +65,9 @@ def spawn_worker() -> Iterator[Callable[..., "subprocess.Popen[bytes]"]]:
 
     def spawn(url: str, mode: str = "plain", *, lease: float = 2) -> "subprocess.Popen[bytes]":
         script = Path(__file__).parent / "worker_process.py"
-        process = subprocess.Popen([sys.executable, str(script), url, str(lease), mode], stderr=None)
+        process = subprocess.Popen(
+            [sys.executable, str(script), url, str(lease), mode], stderr=None
+        )
         started.append(process)
         client: Any = connect(url)
         eventually(lambda: str(process.pid).encode() in client.lrange("ready", 0, -1), 15)

@@ -39,7 +39,9 @@ def test_one_call_settles_a_batch(make_broker: Any, run_worker: Any) -> None:
     assert broker.client.xlen(broker.ready_key("default")) == 0
 
 
-def test_a_single_message_does_not_wait_for_others(make_broker: Any, run_worker: Any, wait_until: Any) -> None:
+def test_a_single_message_does_not_wait_for_others(
+    make_broker: Any, run_worker: Any, wait_until: Any
+) -> None:
     broker = make_broker()
     seen: list[bytes] = []
 
@@ -97,7 +99,9 @@ def test_messages_of_different_actors_are_not_merged(make_broker: Any, run_worke
     assert seen == {"a": {b"a"}, "b": {b"b"}, "c": {b"c"}}
 
 
-def test_a_consumer_holds_little_more_than_its_prefetch(make_broker: Any, run_worker: Any, wait_until: Any) -> None:
+def test_a_consumer_holds_little_more_than_its_prefetch(
+    make_broker: Any, run_worker: Any, wait_until: Any
+) -> None:
     broker = make_broker()
     go = threading.Event()
 
@@ -116,7 +120,9 @@ def test_a_consumer_holds_little_more_than_its_prefetch(make_broker: Any, run_wo
     wait_until(lambda: broker.stats("b").in_flight >= 24)
     time.sleep(0.3)
     assert broker.stats("default").in_flight == 4, "two a thread"
-    assert broker.stats("b").in_flight <= 64 + 24, "one batch a thread and one ahead, after a first read of 64"
+    assert broker.stats("b").in_flight <= 64 + 24, (
+        "one batch a thread and one ahead, after a first read of 64"
+    )
     go.set()
     broker.join("default", timeout=5000)
     broker.join("b", timeout=5000)
@@ -147,10 +153,14 @@ def test_splitting_isolates_exactly_the_poison_entries(make_broker: Any, run_wor
     assert set(done.values()) == {1}
     letters = broker.dead_letters("default")
     assert {int(letter.ids) for letter in letters} == poison
-    assert {(letter.reason, letter.actor, letter.queue, letter.deliveries) for letter in letters} == {("ValueError", "take", "default", 4)}
+    assert {
+        (letter.reason, letter.actor, letter.queue, letter.deliveries) for letter in letters
+    } == {("ValueError", "take", "default", 4)}
     assert all(letter.created_ms <= letter.died_ms for letter in letters)
     assert b"personal data" not in b"".join(
-        value for _, fields in broker.client.xrange(broker._queue("default").keys.dead) for value in fields.values()
+        value
+        for _, fields in broker.client.xrange(broker._queue("default").keys.dead)
+        for value in fields.values()
     )
     assert len(calls) < 300, "most ran in parts of 32"
 
@@ -198,7 +208,9 @@ def test_stock_retries_does_not_act_on_a_batch(make_broker: Any, run_worker: Any
     assert broker.stats("default").dead == 0
 
 
-def test_changed_settings_apply_within_two_seconds(make_broker: Any, run_worker: Any, wait_until: Any) -> None:
+def test_changed_settings_apply_within_two_seconds(
+    make_broker: Any, run_worker: Any, wait_until: Any
+) -> None:
     broker = make_broker()
     sizes: list[int] = []
 
@@ -209,16 +221,23 @@ def test_changed_settings_apply_within_two_seconds(make_broker: Any, run_worker:
     run_worker(broker)
     wait_until(lambda: broker._memberships and broker.stats("default").consumers)
     set_queue(broker, "default", batch_max_messages=3)
-    assert wait_until(lambda: broker._memberships[0].settings == QueueSettings(batch_max_messages=3)) < 2
+    assert (
+        wait_until(lambda: broker._memberships[0].settings == QueueSettings(batch_max_messages=3))
+        < 2
+    )
     broker.enqueue_many([take.message(ids=b"1") for _ in range(100)])
     broker.join("default", timeout=5000)
     assert max(sizes) <= 3
     set_queue(broker, "default", batch_max_messages=0)
     time.sleep(1.7)
-    assert broker._memberships[0].settings.batch_max_messages == 3, "an invalid setting is not applied"
+    assert broker._memberships[0].settings.batch_max_messages == 3, (
+        "an invalid setting is not applied"
+    )
 
 
-def test_invalid_settings_are_reported_and_the_defaults_hold(make_broker: Any, run_worker: Any, caplog: pytest.LogCaptureFixture) -> None:
+def test_invalid_settings_are_reported_and_the_defaults_hold(
+    make_broker: Any, run_worker: Any, caplog: pytest.LogCaptureFixture
+) -> None:
     broker = make_broker()
     broker.client.hset(broker._queue("default").keys.settings, "lease_ms", "soon")
     seen: list[bytes] = []
@@ -243,7 +262,9 @@ def test_invalid_settings_are_reported_and_the_defaults_hold(make_broker: Any, r
     ({"h": dramatiq.Message("default", "take", (), {"ids": "1"}, {}).encode()}, "NotABatchMessage"),
     ({"h": dramatiq.Message("default", "nobody", (), {}, {}).encode()}, "ActorNotFound"),
 ])  # fmt: skip
-def test_what_no_actor_can_take_becomes_a_dead_letter(make_broker: Any, run_worker: Any, fields: dict[str, str], reason: str) -> None:
+def test_what_no_actor_can_take_becomes_a_dead_letter(
+    make_broker: Any, run_worker: Any, fields: dict[str, str], reason: str
+) -> None:
     broker = make_broker()
     seen: list[bytes] = []
 
@@ -270,7 +291,9 @@ def pickled() -> Any:
     dramatiq.set_encoder(before)
 
 
-def test_where_messages_can_carry_bytes_a_keyword_of_bytes_is_what_its_actor_says(make_broker: Any, run_worker: Any, pickled: None) -> None:
+def test_where_messages_can_carry_bytes_a_keyword_of_bytes_is_what_its_actor_says(
+    make_broker: Any, run_worker: Any, pickled: None
+) -> None:
     broker, producer = make_broker(), make_broker()
     seen: list[tuple[str, bytes]] = []
 

@@ -12,7 +12,12 @@ import pytest
 import redis
 from tests.conftest import Server, free_port
 
-from stanine.broker.bootstrap import BootstrapReport, QueueDeclaration, bootstrap, bootstrap_until_ready
+from stanine.broker.bootstrap import (
+    BootstrapReport,
+    QueueDeclaration,
+    bootstrap,
+    bootstrap_until_ready,
+)
 from stanine.broker.connection.clients import connect
 from stanine.broker.connection.errors import ServerError, ServerProblem
 from stanine.broker.connection.functions import Library
@@ -44,20 +49,28 @@ def problem_of(client: "redis.Redis", **options: Any) -> ServerProblem:
     return caught.value.problem
 
 
-def test_it_puts_everything_in_place_and_then_changes_nothing(redis_url: str, open_client: Any) -> None:
+def test_it_puts_everything_in_place_and_then_changes_nothing(
+    redis_url: str, open_client: Any
+) -> None:
     client = open_client(redis_url)
     client.function_flush()
     first = bootstrap(client, namespace=NAMESPACE, queues=QUEUES)
     assert first.libraries_loaded == (library().name,)
     assert first.settings_changed == ("index", "results")
-    assert [group["name"] for group in client.xinfo_groups("test:{t}:q:index:ready")] == [GROUP.encode()]
+    assert [group["name"] for group in client.xinfo_groups("test:{t}:q:index:ready")] == [
+        GROUP.encode()
+    ]
     assert client.hget("test:{t}:q:results:settings", "max_deliveries") == b"7"
     before = {key: client.dump(key) for key in client.scan_iter() if key != b"test:{t}:libraries"}
     assert bootstrap(client, namespace=NAMESPACE, queues=QUEUES) == BootstrapReport()
-    assert {key: client.dump(key) for key in client.scan_iter() if key != b"test:{t}:libraries"} == before
+    assert {
+        key: client.dump(key) for key in client.scan_iter() if key != b"test:{t}:libraries"
+    } == before
 
 
-def test_what_waited_before_the_bootstrap_is_delivered(redis_url: str, make_broker: Any, run_worker: Any, open_client: Any) -> None:
+def test_what_waited_before_the_bootstrap_is_delivered(
+    redis_url: str, make_broker: Any, run_worker: Any, open_client: Any
+) -> None:
     broker = make_broker()
     seen: list[bytes] = []
 
@@ -72,18 +85,26 @@ def test_what_waited_before_the_bootstrap_is_delivered(redis_url: str, make_brok
     assert seen == [b"1"]
 
 
-def test_a_process_leaves_settings_alone_and_the_authority_does_not(redis_url: str, open_client: Any) -> None:
+def test_a_process_leaves_settings_alone_and_the_authority_does_not(
+    redis_url: str, open_client: Any
+) -> None:
     client = open_client(redis_url)
     key = "test:{t}:q:index:settings"
     client.hset(key, "max_deliveries", 9)
     bootstrap(client, namespace=NAMESPACE, queues=[QueueDeclaration("index")])
     assert client.hget(key, "max_deliveries") == b"9"
     assert client.hget(key, "lease_ms") == b"15000"
-    bootstrap(client, namespace=NAMESPACE, queues=[QueueDeclaration("index", QueueSettings(max_deliveries=3), overwrite=True)])
+    bootstrap(
+        client,
+        namespace=NAMESPACE,
+        queues=[QueueDeclaration("index", QueueSettings(max_deliveries=3), overwrite=True)],
+    )
     assert client.hget(key, "max_deliveries") == b"3"
 
 
-def test_this_version_of_a_library_and_the_one_before_stay_loaded(redis_url: str, open_client: Any) -> None:
+def test_this_version_of_a_library_and_the_one_before_stay_loaded(
+    redis_url: str, open_client: Any
+) -> None:
     client = open_client(redis_url)
     client.function_flush()
     source = "#!lua name=sample_@VERSION@\nredis.register_function('sample_f_@VERSION@', function() return {} end)"
@@ -93,16 +114,26 @@ def test_this_version_of_a_library_and_the_one_before_stay_loaded(redis_url: str
     for version in versions:
         bootstrap(client, namespace=NAMESPACE, queues=[], libraries=[version])
         time.sleep(0.003)
-    loaded = {name for name in (versions[at].name for at in range(4)) if client.function_list(library=name)}
+    loaded = {
+        name
+        for name in (versions[at].name for at in range(4))
+        if client.function_list(library=name)
+    }
     assert loaded == {versions[2].name, versions[3].name}
     assert foreign.is_loaded(client)
-    assert versions[0].call(client, "sample_f", []) == 0, "who still calls an old one loads it again"
-    report = bootstrap(client, namespace=NAMESPACE, queues=[], libraries=[versions[2]])  # a rollback
+    assert versions[0].call(client, "sample_f", []) == 0, (
+        "who still calls an old one loads it again"
+    )
+    report = bootstrap(
+        client, namespace=NAMESPACE, queues=[], libraries=[versions[2]]
+    )  # a rollback
     assert versions[3].is_loaded(client)
     assert report.libraries_loaded == ()
 
 
-def test_a_full_server_passes_when_everything_is_in_place(own_server: Any, open_client: Any) -> None:
+def test_a_full_server_passes_when_everything_is_in_place(
+    own_server: Any, open_client: Any
+) -> None:
     client = open_client(own_server().url)
     bootstrap(client, namespace=NAMESPACE, queues=QUEUES)
     client.set("ballast", b"x" * 30_000_000)
@@ -112,7 +143,9 @@ def test_a_full_server_passes_when_everything_is_in_place(own_server: Any, open_
     assert problem_of(client).reason == "Full"
 
 
-def test_a_wrong_password_and_a_missing_one_are_told_apart(own_server: Any, open_client: Any) -> None:
+def test_a_wrong_password_and_a_missing_one_are_told_apart(
+    own_server: Any, open_client: Any
+) -> None:
     server: Server = own_server()
     open_client(server.url).config_set("requirepass", "secret")
     wrong = problem_of(open_client(f"redis://:wrong@127.0.0.1:{server.port}/0"))
@@ -120,11 +153,17 @@ def test_a_wrong_password_and_a_missing_one_are_told_apart(own_server: Any, open
     assert (wrong.reason, wrong.permanent) == ("AuthFailed", True)
     assert (missing.reason, missing.permanent) == ("AuthRequired", True)
     assert "wrong" not in str(wrong).replace("are wrong", "")
-    bootstrap(open_client(f"redis://:secret@127.0.0.1:{server.port}/0"), namespace=NAMESPACE, queues=QUEUES)
+    bootstrap(
+        open_client(f"redis://:secret@127.0.0.1:{server.port}/0"),
+        namespace=NAMESPACE,
+        queues=QUEUES,
+    )
 
 
 @pytest.mark.parametrize("part", ["ready", "delayed", "dead", "leases", "settings"])
-def test_a_key_of_a_wrong_type_is_named_as_such(redis_url: str, open_client: Any, part: str) -> None:
+def test_a_key_of_a_wrong_type_is_named_as_such(
+    redis_url: str, open_client: Any, part: str
+) -> None:
     client = open_client(redis_url)
     client.set(f"test:{{t}}:q:index:{part}", "mine")
     problem = problem_of(client)
@@ -133,17 +172,27 @@ def test_a_key_of_a_wrong_type_is_named_as_such(redis_url: str, open_client: Any
 
 @pytest.mark.parametrize(
     "rules",
-    ["+@all ~other:*", "+@all -fcall ~*", "+@all -xgroup ~*", "+@all -function ~*", "+@all -info ~*"],
+    [
+        "+@all ~other:*",
+        "+@all -fcall ~*",
+        "+@all -xgroup ~*",
+        "+@all -function ~*",
+        "+@all -info ~*",
+    ],
     ids=["keys", "fcall", "inner command", "function load", "info"],
 )
-def test_a_missing_permission_is_named_as_such(own_server: Any, open_client: Any, rules: str) -> None:
+def test_a_missing_permission_is_named_as_such(
+    own_server: Any, open_client: Any, rules: str
+) -> None:
     server: Server = own_server()
     open_client(server.url).execute_command("ACL", "SETUSER", "worker", "on", ">pw", *rules.split())
     problem = problem_of(open_client(f"redis://worker:pw@127.0.0.1:{server.port}/0"))
     assert (problem.reason, problem.permanent) == ("PermissionMissing", True)
 
 
-def test_the_permissions_that_a_worker_needs_are_enough(own_server: Any, make_broker: Any, run_worker: Any, open_client: Any) -> None:
+def test_the_permissions_that_a_worker_needs_are_enough(
+    own_server: Any, make_broker: Any, run_worker: Any, open_client: Any
+) -> None:
     server: Server = own_server()
     admin = open_client(server.url)
     bootstrap(admin, namespace=NAMESPACE, queues=[QueueDeclaration("default")])
@@ -154,7 +203,10 @@ def test_the_permissions_that_a_worker_needs_are_enough(own_server: Any, make_br
     rules = ("~test:{t}:*", *(f"+{command}" for command in commands.split()))
     admin.execute_command("ACL", "SETUSER", "worker", "on", ">pw", *rules)
     url = f"redis://worker:pw@127.0.0.1:{server.port}/0"
-    assert bootstrap(open_client(url), namespace=NAMESPACE, queues=[QueueDeclaration("default")]) == BootstrapReport()
+    assert (
+        bootstrap(open_client(url), namespace=NAMESPACE, queues=[QueueDeclaration("default")])
+        == BootstrapReport()
+    )
     broker = make_broker(url)
     tries: list[int] = []
 
@@ -189,7 +241,9 @@ def test_a_replica_is_refused_until_it_is_the_primary(own_server: Any, open_clie
 
 
 def test_what_is_not_redis_or_not_there_is_named(open_client: Any) -> None:
-    assert problem_of(open_client(f"redis://127.0.0.1:{free_port()}/0")).reason == "ConnectionRefused"
+    assert (
+        problem_of(open_client(f"redis://127.0.0.1:{free_port()}/0")).reason == "ConnectionRefused"
+    )
     assert problem_of(open_client("redis://no-such-host.invalid:6379/0")).reason == "NameNotFound"
     assert problem_of(open_client("unix:///nowhere/redis.sock")).permanent is False
 
@@ -238,7 +292,10 @@ def test_it_waits_for_the_server_and_says_so_once(
     assert states[-1] is None
     assert reports[0] is not None
     assert reports[0].libraries_loaded
-    assert len([record for record in caplog.records if "ConnectionRefused" in record.getMessage()]) == 1
+    assert (
+        len([record for record in caplog.records if "ConnectionRefused" in record.getMessage()])
+        == 1
+    )
 
 
 def test_it_gives_up_when_told_to_stop(open_client: Any) -> None:

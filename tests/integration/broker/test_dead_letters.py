@@ -15,7 +15,16 @@ def bury(broker: Any, count: int, *, reason: str = "ValueError", actor: str = "w
     for number in range(count):
         head = dramatiq.Message("default", actor, (number,), {}, {}).encode()
         broker.client.xadd(
-            keys.dead, {"reason": reason, "actor": actor, "queue": "default", "deliveries": 4, "created": 1, "died": 2, "h": head}
+            keys.dead,
+            {
+                "reason": reason,
+                "actor": actor,
+                "queue": "default",
+                "deliveries": 4,
+                "created": 1,
+                "died": 2,
+                "h": head,
+            },
         )
 
 
@@ -24,7 +33,9 @@ def broker(make_broker: Any) -> Any:
     return make_broker()
 
 
-def test_a_dead_letter_says_why_and_runs_again_when_put_back(broker: Any, run_worker: Any, wait_until: Any) -> None:
+def test_a_dead_letter_says_why_and_runs_again_when_put_back(
+    broker: Any, run_worker: Any, wait_until: Any
+) -> None:
     seen: list[int] = []
 
     @dramatiq.actor(broker=broker, max_retries=0)
@@ -37,7 +48,13 @@ def test_a_dead_letter_says_why_and_runs_again_when_put_back(broker: Any, run_wo
     work.send(7)
     wait_until(lambda: broker.stats("default").dead == 1)
     (letter,) = broker.dead_letters("default")
-    assert (letter.reason, letter.actor, letter.queue, letter.deliveries, letter.ids) == ("KeyError", "work", "default", 1, b"")
+    assert (letter.reason, letter.actor, letter.queue, letter.deliveries, letter.ids) == (
+        "KeyError",
+        "work",
+        "default",
+        1,
+        b"",
+    )
     assert dramatiq.Message.decode(letter.head).args == (7,)
     assert b"secret" not in letter.head
     assert broker.dead_letter("default", letter.id) == letter
@@ -56,7 +73,9 @@ def test_letters_are_listed_by_pages_and_by_what_they_died_of(broker: Any) -> No
     first = broker.dead_letters("default", limit=4)
     rest = broker.dead_letters("default", after=first[-1].id)
     assert (len(first), len(rest)) == (4, 5)
-    assert sorted(letter.id for letter in [*first, *rest]) == [letter.id for letter in [*first, *rest]]
+    assert sorted(letter.id for letter in [*first, *rest]) == [
+        letter.id for letter in [*first, *rest]
+    ]
     assert len(broker.dead_letters("default", reason="KeyError")) == 3
     assert len(broker.dead_letters("default", actor="work", limit=5)) == 5
     assert broker.dead_letters("default", reason="KeyError", actor="work") == []
@@ -82,14 +101,18 @@ def test_the_same_token_never_acts_twice(broker: Any) -> None:
         broker.purge("default", "ready", token="t-1")
     assert broker.purge("default", "dead", reason="KeyError") == 3
     assert broker.purge("default", "dead") == 5
-    assert broker.client.hlen("test:{t}:q:default:requests") == 1, "requests without a token of their own are not kept"
+    assert broker.client.hlen("test:{t}:q:default:requests") == 1, (
+        "requests without a token of their own are not kept"
+    )
 
 
 def test_a_request_that_was_interrupted_goes_on_and_spares_what_came_later(broker: Any) -> None:
     bury(broker, 1500)
     queue = broker._queue("default")
     keys = [queue.keys.ready, queue.keys.delayed, queue.keys.dead]
-    assert queue._call(broker.client, "requeue", keys, ("t", "requeue dead", "workers", 1000, "", "")) == [0, 1000, 1]
+    assert queue._call(
+        broker.client, "requeue", keys, ("t", "requeue dead", "workers", 1000, "", "")
+    ) == [0, 1000, 1]
     bury(broker, 4)
     done = broker.carry_out("default", "requeue dead", token="t")
     assert (done.count, done.repeated) == (1500, True)
@@ -98,12 +121,16 @@ def test_a_request_that_was_interrupted_goes_on_and_spares_what_came_later(broke
 
 def test_a_purge_that_was_interrupted_or_repeated_spares_what_came_later(broker: Any) -> None:
     def send(count: int, **options: Any) -> None:
-        broker.enqueue_many((dramatiq.Message("default", "work", (), {}, {}) for _ in range(count)), **options)
+        broker.enqueue_many(
+            (dramatiq.Message("default", "work", (), {}, {}) for _ in range(count)), **options
+        )
 
     send(1500)
     queue = broker._queue("default")
     keys = [queue.keys.ready, queue.keys.delayed, queue.keys.dead]
-    assert queue._call(broker.client, "purge", keys, ("r", "purge ready", "workers", 1000, "", "")) == [0, 1000, 1]
+    assert queue._call(
+        broker.client, "purge", keys, ("r", "purge ready", "workers", 1000, "", "")
+    ) == [0, 1000, 1]
     send(4)
     assert broker.purge("default", "ready", token="r") == 1500
     assert broker.stats("default").ready == 4
@@ -117,7 +144,12 @@ def test_a_purge_that_was_interrupted_or_repeated_spares_what_came_later(broker:
 def test_two_callers_of_one_request_carry_it_out_once(broker: Any, make_broker: Any) -> None:
     bury(broker, 3000)
     counts: list[int] = []
-    callers = [threading.Thread(target=lambda: counts.append(make_broker().requeue_all_dead("default", token="t"))) for _ in range(4)]
+    callers = [
+        threading.Thread(
+            target=lambda: counts.append(make_broker().requeue_all_dead("default", token="t"))
+        )
+        for _ in range(4)
+    ]
     for caller in callers:
         caller.start()
     for caller in callers:
@@ -126,7 +158,9 @@ def test_two_callers_of_one_request_carry_it_out_once(broker: Any, make_broker: 
     assert broker.stats("default").ready == 3000
 
 
-def test_purging_what_is_ready_leaves_what_is_in_flight(broker: Any, run_worker: Any, wait_until: Any) -> None:
+def test_purging_what_is_ready_leaves_what_is_in_flight(
+    broker: Any, run_worker: Any, wait_until: Any
+) -> None:
     go_on, seen = threading.Event(), []
 
     @dramatiq.actor(broker=broker)

@@ -19,14 +19,25 @@ def broker(make_broker: Any) -> StreamsBroker:
 
 def unkept(broker: Any) -> None:
     """Fail if anything is kept for keys that are free."""
-    assert broker.client.exists("test:{t}:q:default:holders", "test:{t}:q:default:unique", "test:{t}:q:default:debounced") == 0
+    assert (
+        broker.client.exists(
+            "test:{t}:q:default:holders",
+            "test:{t}:q:default:unique",
+            "test:{t}:q:default:debounced",
+        )
+        == 0
+    )
 
 
 def keys_held(broker: Any) -> int:
-    return int(broker.client.zcard("test:{t}:q:default:unique")) + int(broker.client.hlen("test:{t}:q:default:debounced"))
+    return int(broker.client.zcard("test:{t}:q:default:unique")) + int(
+        broker.client.hlen("test:{t}:q:default:debounced")
+    )
 
 
-def test_a_simple_key_keeps_others_away_until_its_message_is_done(broker: Any, run_worker: Any, wait_until: Any) -> None:
+def test_a_simple_key_keeps_others_away_until_its_message_is_done(
+    broker: Any, run_worker: Any, wait_until: Any
+) -> None:
     seen: list[int] = []
     begun, go_on = threading.Event(), threading.Event()
 
@@ -92,7 +103,9 @@ def test_a_throttled_key_lets_one_through_a_period(broker: Any, run_worker: Any)
     assert keys_held(broker) <= 1
 
 
-def test_of_debounced_messages_the_last_runs_after_a_quiet_time(broker: Any, run_worker: Any, wait_until: Any) -> None:
+def test_of_debounced_messages_the_last_runs_after_a_quiet_time(
+    broker: Any, run_worker: Any, wait_until: Any
+) -> None:
     seen: list[tuple[int, float]] = []
 
     @dramatiq.actor(broker=broker, dedupe="debounce", dedupe_ms=300)
@@ -103,7 +116,9 @@ def test_of_debounced_messages_the_last_runs_after_a_quiet_time(broker: Any, run
 
     async def send() -> None:
         for number in range(30):
-            await broker.enqueue_async(dramatiq.Message("default", "work", (number,), {}, {"dedupe_key": "k"}))
+            await broker.enqueue_async(
+                dramatiq.Message("default", "work", (number,), {}, {"dedupe_key": "k"})
+            )
             await asyncio.sleep(0.02)
         await broker.close_async()
 
@@ -117,7 +132,9 @@ def test_of_debounced_messages_the_last_runs_after_a_quiet_time(broker: Any, run
     assert keys_held(broker) == 0
 
 
-def test_a_key_is_free_on_every_way_out_of_the_queue(broker: Any, run_worker: Any, wait_until: Any) -> None:
+def test_a_key_is_free_on_every_way_out_of_the_queue(
+    broker: Any, run_worker: Any, wait_until: Any
+) -> None:
     @dramatiq.actor(broker=broker, max_retries=0)
     def fail(number: int) -> None:
         raise ValueError
@@ -146,7 +163,9 @@ def test_a_key_is_free_on_every_way_out_of_the_queue(broker: Any, run_worker: An
     assert keys_held(broker) == 0
 
 
-def test_a_taken_over_message_keeps_its_key(broker: Any, make_broker: Any, run_worker: Any, wait_until: Any) -> None:
+def test_a_taken_over_message_keeps_its_key(
+    broker: Any, make_broker: Any, run_worker: Any, wait_until: Any
+) -> None:
     @dramatiq.actor(broker=broker)
     def work(number: int) -> None: ...
 
@@ -186,17 +205,28 @@ def test_what_cannot_be_done_is_refused(broker: Any) -> None:
     def work(number: int) -> None: ...
 
     declare: Any = dramatiq.actor
-    for options in ({"dedupe": "once"}, {"dedupe": "throttle"}, {"dedupe": "debounce", "dedupe_ms": 0}, {"dedupe_ms": 5}):
+    for options in (
+        {"dedupe": "once"},
+        {"dedupe": "throttle"},
+        {"dedupe": "debounce", "dedupe_ms": 0},
+        {"dedupe_ms": 5},
+    ):
         with pytest.raises(DedupeRefused):
             declare(work, broker=broker, actor_name=str(options), **options)
     with pytest.raises(BatchRefused):
         declare(work, broker=broker, actor_name="batch", batch="number", dedupe="simple")
     plain = declare(work, broker=broker)
-    for more in ({"dedupe_key": 7}, {"dedupe_ms": 7}, {"dedupe": "debounce", "dedupe_ms": 7, "delay": 5}):
+    for more in (
+        {"dedupe_key": 7},
+        {"dedupe_ms": 7},
+        {"dedupe": "debounce", "dedupe_ms": 7, "delay": 5},
+    ):
         with pytest.raises(DedupeRefused):
             plain.send_with_options(args=(1,), **more)
     with pytest.raises(BatchRefused):
-        broker.enqueue(dramatiq.Message("default", "elsewhere", (), {"ids": b"1"}, {"dedupe_key": "k"}))
+        broker.enqueue(
+            dramatiq.Message("default", "elsewhere", (), {"ids": b"1"}, {"dedupe_key": "k"})
+        )
     assert broker.stats("default").ready == 0
 
 
@@ -205,7 +235,9 @@ def test_the_key_itself_is_not_stored(broker: Any) -> None:
     def work() -> None: ...
 
     work.send_with_options(dedupe_key="somebody@example.org")
-    assert all(b"somebody" not in (broker.client.dump(key) or b"") for key in broker.client.scan_iter())
+    assert all(
+        b"somebody" not in (broker.client.dump(key) or b"") for key in broker.client.scan_iter()
+    )
 
 
 def test_the_caller_learns_whether_a_message_was_a_duplicate(broker: Any) -> None:
@@ -233,7 +265,9 @@ def test_the_caller_learns_whether_a_message_was_a_duplicate(broker: Any) -> Non
     assert b"duplicate" not in fields[b"h"]
 
 
-def test_a_finishing_message_does_not_free_the_key_of_a_later_one(broker: Any, run_worker: Any, wait_until: Any) -> None:
+def test_a_finishing_message_does_not_free_the_key_of_a_later_one(
+    broker: Any, run_worker: Any, wait_until: Any
+) -> None:
     go_on = {number: threading.Event() for number in (1, 2)}
     begun: list[int] = []
 
@@ -243,7 +277,11 @@ def test_a_finishing_message_does_not_free_the_key_of_a_later_one(broker: Any, r
         go_on[number].wait(20)
 
     def send(number: int) -> bool:
-        taken: bool = broker.enqueue_unique(work.message_with_options(args=(number,), dedupe_key="k", dedupe="simple", dedupe_ms=400))
+        taken: bool = broker.enqueue_unique(
+            work.message_with_options(
+                args=(number,), dedupe_key="k", dedupe="simple", dedupe_ms=400
+            )
+        )
         return taken
 
     run_worker(broker, threads=3)
@@ -267,7 +305,9 @@ def test_a_key_does_not_outlive_its_message_however_that_was_lost(broker: Any, g
     def work(number: int) -> None: ...
 
     def send(number: int) -> bool:
-        taken: bool = broker.enqueue_unique(work.message(number), delay=60_000 if gone == "delayed" else None)
+        taken: bool = broker.enqueue_unique(
+            work.message(number), delay=60_000 if gone == "delayed" else None
+        )
         return taken
 
     assert send(1)
@@ -295,10 +335,14 @@ def test_keys_whose_messages_were_lost_do_not_pile_up(broker: Any) -> None:
 
 
 @pytest.mark.parametrize("way", ["retry", "promote", "release", "takeover"])
-def test_a_key_is_held_wherever_its_message_goes(broker: Any, make_broker: Any, run_worker: Any, wait_until: Any, way: str) -> None:
+def test_a_key_is_held_wherever_its_message_goes(
+    broker: Any, make_broker: Any, run_worker: Any, wait_until: Any, way: str
+) -> None:
     begun: list[int] = []
 
-    @dramatiq.actor(broker=broker, min_backoff=60_000, max_backoff=60_000, max_retries=3, dedupe="simple")
+    @dramatiq.actor(
+        broker=broker, min_backoff=60_000, max_backoff=60_000, max_retries=3, dedupe="simple"
+    )
     def work(number: int) -> None:
         begun.append(number)
         if way == "retry":
@@ -356,7 +400,9 @@ def test_a_clock_that_was_set_back_does_not_stretch_a_period(broker: Any) -> Non
 
     assert broker.enqueue_unique(work.message(1))
     ((digest, ends),) = broker.client.zrange("test:{t}:q:default:unique", 0, -1, withscores=True)
-    broker.client.zadd("test:{t}:q:default:unique", {digest: ends + 3_600_000})  # as if the clock had been an hour ahead
+    broker.client.zadd(
+        "test:{t}:q:default:unique", {digest: ends + 3_600_000}
+    )  # as if the clock had been an hour ahead
     assert not broker.enqueue_unique(work.message(1))
     time.sleep(0.35)
     assert broker.enqueue_unique(work.message(1))

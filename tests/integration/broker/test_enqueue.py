@@ -28,7 +28,9 @@ def test_a_message_sent_is_processed_once(make_broker: Any, run_worker: Any) -> 
     assert broker.client.xlen(broker.ready_key("default")) == 0
 
 
-def test_many_messages_arrive_in_order_whatever_the_chunks(make_broker: Any, run_worker: Any) -> None:
+def test_many_messages_arrive_in_order_whatever_the_chunks(
+    make_broker: Any, run_worker: Any
+) -> None:
     broker = make_broker()
     seen: list[int] = []
 
@@ -73,14 +75,23 @@ def test_a_foreign_function_enqueues_beside_its_record(make_broker: Any, run_wor
 
     script = """redis.call('SET', KEYS[1], 'record') redis.call('XADD', KEYS[2], '*', 'h', ARGV[1], 'i', ARGV[2]) return 1"""
     for number in range(300):
-        broker.client.eval(script, 2, "test:{t}:r", broker.ready_key("results"), broker.head("results", "score"), b"%08d" % number)
+        broker.client.eval(
+            script,
+            2,
+            "test:{t}:r",
+            broker.ready_key("results"),
+            broker.head("results", "score"),
+            b"%08d" % number,
+        )
     run_worker(broker)
     broker.join("results", timeout=5000)
     assert b"".join(sorted(batches)) == b"".join(b"%08d" % number for number in range(300))
     assert len(batches) < 30, "they were merged"
 
 
-def test_a_producer_needs_no_actor_to_send_a_batch_message(make_broker: Any, run_worker: Any) -> None:
+def test_a_producer_needs_no_actor_to_send_a_batch_message(
+    make_broker: Any, run_worker: Any
+) -> None:
     producer, consumer = make_broker(), make_broker()
     batches: list[bytes] = []
 
@@ -100,7 +111,9 @@ def test_a_batch_message_with_options_is_refused(make_broker: Any) -> None:
     @dramatiq.actor(broker=broker, batch="ids")
     def score(ids: bytes) -> None: ...
 
-    pipeline: Any = dramatiq.pipeline([score.message(ids=b"1"), score.message(ids=b"2")], broker=broker)
+    pipeline: Any = dramatiq.pipeline(
+        [score.message(ids=b"1"), score.message(ids=b"2")], broker=broker
+    )
     for refused in (
         lambda: score.send_with_options(kwargs={"ids": b"1"}, max_age=5),
         lambda: score.send(b"1"),
@@ -154,7 +167,13 @@ def test_stats_tell_depth_and_age_and_change_nothing(make_broker: Any) -> None:
     note.send_with_options(delay=60_000)
     before = broker.client.dump(broker.ready_key("default"))
     stats = broker.stats("default")
-    assert (stats.ready, stats.delayed, stats.in_flight, stats.dead, stats.consumers) == (2, 1, 0, 0, 0)
+    assert (stats.ready, stats.delayed, stats.in_flight, stats.dead, stats.consumers) == (
+        2,
+        1,
+        0,
+        0,
+        0,
+    )
     assert begun <= stats.oldest_ms <= stats.now_ms
     assert broker.client.dump(broker.ready_key("default")) == before
 
@@ -196,7 +215,9 @@ def test_no_delay_queue_is_declared_and_nothing_happens_in_redis(make_broker: An
     assert broker.client.dbsize() == 0
 
 
-def test_ready_clients_do_instead_of_a_url(redis_url: str, make_broker: Any, run_worker: Any) -> None:
+def test_ready_clients_do_instead_of_a_url(
+    redis_url: str, make_broker: Any, run_worker: Any
+) -> None:
     client = connect(redis_url)
     broker = make_broker(None, client=client)
     seen: list[int] = []
@@ -233,7 +254,9 @@ def test_asyncio_enqueues_from_one_event_loop_after_another(make_broker: Any) ->
 
     async def from_a_thread() -> None:
         await broker.enqueue_async(note.message(3))
-        await asyncio.to_thread(asyncio.run, broker.enqueue_async(note.message(4)))  # while the first loop lives
+        await asyncio.to_thread(
+            asyncio.run, broker.enqueue_async(note.message(4))
+        )  # while the first loop lives
         await broker.enqueue_async(note.message(5))
         await broker.close_async()
 
@@ -243,7 +266,12 @@ def test_asyncio_enqueues_from_one_event_loop_after_another(make_broker: Any) ->
 
 @pytest.mark.parametrize("how", ["producer", "asyncio", "worker"])
 def test_a_broker_used_alone_notices_an_evicting_server(
-    own_server: Any, make_broker: Any, run_worker: Any, wait_until: Any, caplog: pytest.LogCaptureFixture, how: str
+    own_server: Any,
+    make_broker: Any,
+    run_worker: Any,
+    wait_until: Any,
+    caplog: pytest.LogCaptureFixture,
+    how: str,
 ) -> None:
     broker = make_broker(own_server("--maxmemory-policy", "allkeys-lru").url)
 
@@ -258,12 +286,16 @@ def test_a_broker_used_alone_notices_an_evicting_server(
     if how == "worker":
         run_worker(broker)
         wait_until(lambda: any(record.name == "stanine.broker.server" for record in caplog.records))
-    lines = [record.getMessage() for record in caplog.records if record.name == "stanine.broker.server"]
+    lines = [
+        record.getMessage() for record in caplog.records if record.name == "stanine.broker.server"
+    ]
     assert len(lines) == 1
     assert "noeviction" in lines[0]
 
 
-def test_a_process_reads_more_queues_than_a_pool_has_connections(make_broker: Any, run_worker: Any) -> None:
+def test_a_process_reads_more_queues_than_a_pool_has_connections(
+    make_broker: Any, run_worker: Any
+) -> None:
     broker, seen = make_broker(), []
     for number in range(100):
 
@@ -271,7 +303,10 @@ def test_a_process_reads_more_queues_than_a_pool_has_connections(make_broker: An
         def note(number: int) -> None:
             seen.append(number)
 
-    broker.enqueue_many(dramatiq.Message(f"queue-{number}", f"note-{number}", (number,), {}, {}) for number in range(100))
+    broker.enqueue_many(
+        dramatiq.Message(f"queue-{number}", f"note-{number}", (number,), {}, {})
+        for number in range(100)
+    )
     run_worker(broker, timeout=500)
     for number in range(100):
         broker.join(f"queue-{number}", timeout=30_000)

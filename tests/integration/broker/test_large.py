@@ -19,7 +19,9 @@ def broker(make_broker: Any) -> Any:
 
 
 def fill(broker: Any, delay: int | None = None) -> None:
-    broker.enqueue_many((dramatiq.Message("q", "a", ("x" * LARGE,), {}, {}) for _ in range(MANY)), delay=delay)
+    broker.enqueue_many(
+        (dramatiq.Message("q", "a", ("x" * LARGE,), {}, {}) for _ in range(MANY)), delay=delay
+    )
 
 
 def calls(broker: Any, name: str) -> int:
@@ -84,7 +86,9 @@ def test_own_pending_messages_are_found_again_in_parts(broker: Any) -> None:
     fill(broker)
     queue, client = broker._queue("q"), broker.client
     queue.join(client, "me", broker.defaults)
-    client.execute_command("XREADGROUP", "GROUP", "workers", "me", "COUNT", 50, "STREAMS", queue.keys.ready, ">")
+    client.execute_command(
+        "XREADGROUP", "GROUP", "workers", "me", "COUNT", 50, "STREAMS", queue.keys.ready, ">"
+    )
     found: list[bytes] = []
     pages, more, after = 0, True, b""
     while more:

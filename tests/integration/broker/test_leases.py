@@ -20,11 +20,15 @@ def test_renewing_a_lease_looks_at_no_other_consumer(make_broker: Any) -> None:
     begun = time.monotonic()
     for number in range(500):
         assert queue.beat(client, f"consumer-{number}", settings).heirs == 0
-    scans = int(client.info("commandstats").get("cmdstat_xinfo|consumers", {}).get("calls", 0)) - before
+    scans = (
+        int(client.info("commandstats").get("cmdstat_xinfo|consumers", {}).get("calls", 0)) - before
+    )
     assert scans <= 1 + (time.monotonic() - begun) / 5
 
 
-def test_a_consumer_that_no_list_knows_is_taken_over_from(make_broker: Any, run_worker: Any, wait_until: Any) -> None:
+def test_a_consumer_that_no_list_knows_is_taken_over_from(
+    make_broker: Any, run_worker: Any, wait_until: Any
+) -> None:
     broker = make_broker(lease_seconds=0.5)
     seen: list[int] = []
 
@@ -35,14 +39,18 @@ def test_a_consumer_that_no_list_knows_is_taken_over_from(make_broker: Any, run_
     run_worker(broker)
     wait_until(lambda: broker.stats("default").consumers == 1)
     queue = broker._queue("default")
-    with broker.client.pipeline(transaction=True) as pipe:  # what a reader does whose lease ended while it waited
+    with broker.client.pipeline(
+        transaction=True
+    ) as pipe:  # what a reader does whose lease ended while it waited
         pipe.xadd(queue.keys.ready, {"h": note.message(1).encode()})
         pipe.xreadgroup(GROUP, "nobody", {queue.keys.ready: ">"}, count=1)
         pipe.execute()
     wait_until(lambda: seen == [1], 20)
 
 
-def test_a_clock_that_was_set_back_does_not_stretch_the_leases_of_the_dead(make_broker: Any, run_worker: Any, wait_until: Any) -> None:
+def test_a_clock_that_was_set_back_does_not_stretch_the_leases_of_the_dead(
+    make_broker: Any, run_worker: Any, wait_until: Any
+) -> None:
     broker = make_broker(lease_seconds=0.5)
     seen: list[int] = []
 
@@ -54,13 +62,17 @@ def test_a_clock_that_was_set_back_does_not_stretch_the_leases_of_the_dead(make_
     leave_orphans(broker, "default", 5)
     leases, hour = broker._queue("default").keys.leases, 3_600_000
     ahead = broker.stats("default").now_ms + hour
-    broker.client.zadd(leases, {"ghost": ahead + 500, "@renewed": ahead})  # as they are when the clock was an hour ahead
+    broker.client.zadd(
+        leases, {"ghost": ahead + 500, "@renewed": ahead}
+    )  # as they are when the clock was an hour ahead
     run_worker(broker)
     wait_until(lambda: sorted(seen) == list(range(5)), 10)
     assert broker.client.zscore(leases, "@renewed") < ahead - hour / 2
 
 
-def test_a_clock_set_back_keeps_the_leases_of_the_living(make_broker: Any, run_worker: Any, wait_until: Any) -> None:
+def test_a_clock_set_back_keeps_the_leases_of_the_living(
+    make_broker: Any, run_worker: Any, wait_until: Any
+) -> None:
     brokers = [make_broker(lease_seconds=2) for _ in range(2)]
     for broker in brokers:
         broker.declare_queue("default")
@@ -73,7 +85,10 @@ def test_a_clock_set_back_keeps_the_leases_of_the_living(make_broker: Any, run_w
     time.sleep(3)
     assert not any(membership.lost for membership in names)
     assert brokers[0].stats("default").consumers == 2
-    assert all(ends < brokers[0].stats("default").now_ms + hour / 2 for _, ends in brokers[0].client.zrange(leases, 0, -1, withscores=True))
+    assert all(
+        ends < brokers[0].stats("default").now_ms + hour / 2
+        for _, ends in brokers[0].client.zrange(leases, 0, -1, withscores=True)
+    )
 
 
 def test_a_takeover_takes_no_live_consumers_work(make_broker: Any) -> None:
@@ -87,7 +102,11 @@ def test_a_takeover_takes_no_live_consumers_work(make_broker: Any) -> None:
     assert queue.recover(client, "me", Room(9, 32)) == ([], False), "until somebody has noticed"
     client.zadd(queue.keys.leases, {"dead": 1})
     taken, more = queue.recover(client, "me", Room(1, 32))
-    assert (len(taken), more) == (1, True), "two may take over, so two of the three are this one's share"
+    assert (len(taken), more) == (1, True), (
+        "two may take over, so two of the three are this one's share"
+    )
     taken, more = queue.recover(client, "me", Room(9, 32))
     assert (len(taken), more) == (2, False)
-    assert {row["name"]: row["pending"] for row in client.xinfo_consumers(queue.keys.ready, GROUP)} == {b"alive": 2, b"me": 4}
+    assert {
+        row["name"]: row["pending"] for row in client.xinfo_consumers(queue.keys.ready, GROUP)
+    } == {b"alive": 2, b"me": 4}

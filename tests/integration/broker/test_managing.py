@@ -14,8 +14,15 @@ OLD = Manager("Queue one/scores", "b-old", "2026-11-01T00:00:00Z", "east")
 YOUNG = Manager("Queue two/scores", "a-young", "2026-11-02T00:00:00Z", "west")
 
 
-def declare(broker: StreamsBroker, manager: Manager = OLD, settings: QueueSettings | None = None, **more: Any) -> BootstrapReport:
-    declaration = QueueDeclaration("scores", settings or QueueSettings(), management=Management(manager, **more))
+def declare(
+    broker: StreamsBroker,
+    manager: Manager = OLD,
+    settings: QueueSettings | None = None,
+    **more: Any,
+) -> BootstrapReport:
+    declaration = QueueDeclaration(
+        "scores", settings or QueueSettings(), management=Management(manager, **more)
+    )
     return bootstrap(broker.client, namespace=broker.namespace, queues=[declaration])
 
 
@@ -26,18 +33,34 @@ def hash_of(broker: StreamsBroker) -> dict[bytes, bytes]:
 
 def test_what_a_manager_leaves_out_has_its_default_again(make_broker: Any) -> None:
     broker = make_broker()
-    declare(broker, settings=QueueSettings(lease_ms=9000, rate_messages=5, max_retries=2, batch_max_bytes=99), state=QueueState.PAUSED)
-    assert (broker.settings("scores").rate_messages, broker.state("scores")) == (5, QueueState.PAUSED)
+    declare(
+        broker,
+        settings=QueueSettings(lease_ms=9000, rate_messages=5, max_retries=2, batch_max_bytes=99),
+        state=QueueState.PAUSED,
+    )
+    assert (broker.settings("scores").rate_messages, broker.state("scores")) == (
+        5,
+        QueueState.PAUSED,
+    )
     declare(broker)
-    assert (broker.settings("scores"), broker.state("scores")) == (QueueSettings(), QueueState.RUNNING)
+    assert (broker.settings("scores"), broker.state("scores")) == (
+        QueueSettings(),
+        QueueState.RUNNING,
+    )
     assert declare(broker).settings_changed == ()
 
 
-def test_nobody_else_changes_settings_or_state_and_nothing_is_changed_by_the_attempt(make_broker: Any) -> None:
+def test_nobody_else_changes_settings_or_state_and_nothing_is_changed_by_the_attempt(
+    make_broker: Any,
+) -> None:
     broker = make_broker()
     declare(broker)
     before = hash_of(broker)
-    for change in (broker.pause, broker.drain, lambda queue: broker.write_settings(queue, lease_ms=700)):
+    for change in (
+        broker.pause,
+        broker.drain,
+        lambda queue: broker.write_settings(queue, lease_ms=700),
+    ):
         with pytest.raises(QueueManaged, match="Queue one/scores"):
             change("scores")
     broker.resume("scores")  # it runs: nothing to refuse
@@ -45,7 +68,9 @@ def test_nobody_else_changes_settings_or_state_and_nothing_is_changed_by_the_att
     assert broker.stats("scores").managed_by == "Queue one/scores"
     assert broker.purge("scores", "dead") == 0
     assert broker.requeue_all_dead("scores") == 0
-    report = bootstrap(broker.client, namespace=broker.namespace, queues=[QueueDeclaration("scores")])  # a service that starts
+    report = bootstrap(
+        broker.client, namespace=broker.namespace, queues=[QueueDeclaration("scores")]
+    )  # a service that starts
     assert report.settings_changed == ()
 
 
@@ -55,14 +80,18 @@ def test_a_hold_ends_by_itself(make_broker: Any) -> None:
     seconds, micros = broker.client.time()
     until = int(hash_of(broker)[b"managedUntil"])
     assert abs(until - (seconds * 1000 + micros // 1000) - HOLD_MS) < 5_000
-    broker.client.hset(broker._queue("scores").keys.settings, "managedUntil", until - HOLD_MS - 5_000)
+    broker.client.hset(
+        broker._queue("scores").keys.settings, "managedUntil", until - HOLD_MS - 5_000
+    )
     assert broker.stats("scores").managed_by is None
     broker.pause("scores")
     assert broker.state("scores") is QueueState.PAUSED
 
 
 @pytest.mark.parametrize("first", [OLD, YOUNG])
-def test_of_two_managers_the_older_has_it_whoever_came_first(make_broker: Any, first: Manager) -> None:
+def test_of_two_managers_the_older_has_it_whoever_came_first(
+    make_broker: Any, first: Manager
+) -> None:
     broker = make_broker()
     declare(broker, first)
     declare(broker, OLD, QueueSettings(max_deliveries=3))
@@ -74,7 +103,9 @@ def test_of_two_managers_the_older_has_it_whoever_came_first(make_broker: Any, f
     assert broker.settings("scores").max_deliveries == 9
 
 
-def test_tokens_that_a_manager_brings_count_as_dealt_with_and_later_ones_do_not(make_broker: Any) -> None:
+def test_tokens_that_a_manager_brings_count_as_dealt_with_and_later_ones_do_not(
+    make_broker: Any,
+) -> None:
     broker = make_broker()
     brought = declare(broker, tokens=("p1", "")).handled["scores"]
     assert (brought.purge, brought.requeue) == ("p1", "")
@@ -89,7 +120,9 @@ def test_tokens_that_a_manager_brings_count_as_dealt_with_and_later_ones_do_not(
     assert declare(broker, tokens=("p2", "r1")).handled["scores"].purge == "p2"
 
 
-def test_an_empty_queue_is_removed_whole_and_its_consumers_go_on(make_broker: Any, run_worker: Any, wait_until: Any) -> None:
+def test_an_empty_queue_is_removed_whole_and_its_consumers_go_on(
+    make_broker: Any, run_worker: Any, wait_until: Any
+) -> None:
     broker = make_broker()
     seen: list[int] = []
 
@@ -111,11 +144,16 @@ def test_an_empty_queue_is_removed_whole_and_its_consumers_go_on(make_broker: An
 
 
 @pytest.mark.parametrize("place", ["ready", "delayed", "in flight", "dead"])
-def test_a_queue_that_is_not_empty_is_kept_and_is_nobodys_then(make_broker: Any, place: str) -> None:
+def test_a_queue_that_is_not_empty_is_kept_and_is_nobodys_then(
+    make_broker: Any, place: str
+) -> None:
     broker = make_broker()
     declare(broker)
     queue = broker._queue("scores")
-    broker.enqueue(dramatiq.Message("scores", "note", (1,), {}, {}), delay=60_000 if place == "delayed" else None)
+    broker.enqueue(
+        dramatiq.Message("scores", "note", (1,), {}, {}),
+        delay=60_000 if place == "delayed" else None,
+    )
     if place == "in flight":
         broker.client.xreadgroup("workers", "me", {queue.keys.ready: ">"})
     if place == "dead":

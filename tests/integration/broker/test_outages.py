@@ -27,7 +27,9 @@ def record_into(broker: Any, done: Counter[int]) -> Any:
     return take
 
 
-def test_a_server_killed_under_load_loses_nothing_accepted(own_server: Any, make_broker: Any, run_worker: Any) -> None:
+def test_a_server_killed_under_load_loses_nothing_accepted(
+    own_server: Any, make_broker: Any, run_worker: Any
+) -> None:
     server: Server = own_server("--appendfsync", "always")
     broker, producer = make_broker(server.url), make_broker(server.url)
     done: Counter[int] = Counter()
@@ -62,7 +64,9 @@ def test_a_server_killed_under_load_loses_nothing_accepted(own_server: Any, make
     assert broker.stats("default").dead == 0
 
 
-def test_work_resumes_promptly_after_a_short_outage(own_server: Any, make_broker: Any, run_worker: Any, wait_until: Any) -> None:
+def test_work_resumes_promptly_after_a_short_outage(
+    own_server: Any, make_broker: Any, run_worker: Any, wait_until: Any
+) -> None:
     server: Server = own_server()
     broker = make_broker(server.url)
     done: Counter[int] = Counter()
@@ -77,7 +81,9 @@ def test_work_resumes_promptly_after_a_short_outage(own_server: Any, make_broker
     assert wait_until(lambda: done[2]) < 2, "not after the Worker's own 3 s"
 
 
-def test_settling_waits_for_the_server_instead_of_running_the_message_again(own_server: Any, make_broker: Any, run_worker: Any) -> None:
+def test_settling_waits_for_the_server_instead_of_running_the_message_again(
+    own_server: Any, make_broker: Any, run_worker: Any
+) -> None:
     server: Server = own_server()
     broker = make_broker(server.url)
     runs: list[int] = []
@@ -111,7 +117,9 @@ def test_flushed_functions_are_loaded_again(make_broker: Any, run_worker: Any) -
 
 
 @pytest.mark.parametrize("how", ["flushall", "delete"])
-def test_a_deleted_queue_is_made_again(make_broker: Any, run_worker: Any, wait_until: Any, how: str) -> None:
+def test_a_deleted_queue_is_made_again(
+    make_broker: Any, run_worker: Any, wait_until: Any, how: str
+) -> None:
     broker = make_broker()
     done: Counter[int] = Counter()
     take = record_into(broker, done)
@@ -128,10 +136,15 @@ def test_a_deleted_queue_is_made_again(make_broker: Any, run_worker: Any, wait_u
     broker.join("default", timeout=5000)
 
 
-def test_a_full_server_refuses_new_work_and_still_drains(own_server: Any, make_broker: Any, run_worker: Any, wait_until: Any) -> None:
+def test_a_full_server_refuses_new_work_and_still_drains(
+    own_server: Any, make_broker: Any, run_worker: Any, wait_until: Any
+) -> None:
     server: Server = own_server()
     broker = make_broker(server.url)
-    broker.client.hset(broker._queue("default").keys.settings, mapping={"backoff_min_ms": 20, "backoff_max_ms": 20, "max_deliveries": 3})
+    broker.client.hset(
+        broker._queue("default").keys.settings,
+        mapping={"backoff_min_ms": 20, "backoff_max_ms": 20, "max_deliveries": 3},
+    )
     seen: Counter[bytes] = Counter()
     retried: list[str] = []
 
@@ -169,7 +182,11 @@ def test_a_full_server_refuses_new_work_and_still_drains(own_server: Any, make_b
 
 
 def test_an_outage_is_logged_when_it_begins_and_when_it_ends(
-    own_server: Any, make_broker: Any, run_worker: Any, wait_until: Any, caplog: pytest.LogCaptureFixture
+    own_server: Any,
+    make_broker: Any,
+    run_worker: Any,
+    wait_until: Any,
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
     server: Server = own_server()
     broker = make_broker(server.url)
@@ -183,7 +200,9 @@ def test_an_outage_is_logged_when_it_begins_and_when_it_ends(
         own_server(directory=server.directory, port=server.port)
         take.send(ids=b"%08d" % 1)
         wait_until(lambda: done[1])
-    lines = [record.getMessage() for record in caplog.records if record.name == "stanine.broker.consumer"]
+    lines = [
+        record.getMessage() for record in caplog.records if record.name == "stanine.broker.consumer"
+    ]
     assert any("Reading queue default failed: Connection" in line for line in lines)
     assert lines[-1].startswith("Reading queue default works again")
     assert len(lines) <= 4, "once per change, not per try"
@@ -195,7 +214,10 @@ def test_the_main_ways_work_on_the_oldest_redis(
     server: Server = own_server(binary=str(oldest_redis))
     broker = make_broker(server.url)
     assert broker.client.info("server")["redis_version"].startswith("7.0.")
-    broker.client.hset(broker._queue("default").keys.settings, mapping={"backoff_min_ms": 20, "backoff_max_ms": 20, "max_deliveries": 3})
+    broker.client.hset(
+        broker._queue("default").keys.settings,
+        mapping={"backoff_min_ms": 20, "backoff_max_ms": 20, "max_deliveries": 3},
+    )
     seen: Counter[bytes] = Counter()
 
     @dramatiq.actor(broker=broker, batch="ids")

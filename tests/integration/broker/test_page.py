@@ -48,16 +48,22 @@ def permitted(server_url: str) -> str:
     """Return the address of a user who may do what the page lists."""
     (rules,) = blocks("acl")
     admin: Any = redis.Redis.from_url(server_url)
-    admin.execute_command("ACL", "SETUSER", "shop", "on", ">pw", "+eval", *rules.split())  # the script is the reader's own
+    admin.execute_command(
+        "ACL", "SETUSER", "shop", "on", ">pw", "+eval", *rules.split()
+    )  # the script is the reader's own
     admin.close()
     return server_url.replace("redis://", "redis://shop:pw@")
 
 
-def test_its_blocks_run_with_the_permissions_it_lists_and_need_them(own_server: Any, own_broker: None) -> None:
+def test_its_blocks_run_with_the_permissions_it_lists_and_need_them(
+    own_server: Any, own_broker: None
+) -> None:
     assert len(blocks("python")) >= 12
     server = own_server()
     admin: Any = redis.Redis.from_url(server.url)
-    admin.hset(queue_keys("shop", "scores").settings, "rate_messages", 100_000)  # a rate from the start: its way is taken, too
+    admin.hset(
+        queue_keys("shop", "scores").settings, "rate_messages", 100_000
+    )  # a rate from the start: its way is taken, too
     names = run_page(permitted(server.url))
     assert sorted(mail[0][:3] for mail in names["mails"]) == ["ada", "ada", "ada", "ben", "cle"]
     assert len(names["seen"]) == 1000
@@ -71,7 +77,12 @@ def test_its_blocks_run_with_the_permissions_it_lists_and_need_them(own_server: 
 
 def test_its_settings_are_those_there_are() -> None:
     table = PAGE.split("## Settings")[1].split("## Permissions")[0]
-    named = set(re.findall(r"`([a-z_]+)`", "".join(line.split("|")[1] for line in table.splitlines() if line.startswith("| `"))))
+    named = set(
+        re.findall(
+            r"`([a-z_]+)`",
+            "".join(line.split("|")[1] for line in table.splitlines() if line.startswith("| `")),
+        )
+    )
     assert named == {field.name for field in fields(QueueSettings)}
     for field in fields(QueueSettings):
         if isinstance(field.default, int) and field.name != "dead_max_age_ms":
@@ -82,7 +93,9 @@ def test_its_modes_are_those_there_are() -> None:
     assert re.findall(r'^\| `"([a-z]+)"` \|', PAGE, re.MULTILINE) == list(MODES)
 
 
-def test_the_test_it_shows_passes_and_leaves_nothing_in_flight(redis_url: str, own_broker: None) -> None:
+def test_the_test_it_shows_passes_and_leaves_nothing_in_flight(
+    redis_url: str, own_broker: None
+) -> None:
     names: dict[str, Any] = {"StreamsBroker": StreamsBroker, "dramatiq": dramatiq}
     exec(next(block for block in blocks("python") if "def test_a_mail_is_sent" in block), names)
     names["test_a_mail_is_sent"](redis_url)

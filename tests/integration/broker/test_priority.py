@@ -11,7 +11,9 @@ import pytest
 @pytest.fixture
 def order(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """What ran, in order."""
-    monkeypatch.setattr(dramatiq.worker, "QUEUE_PREFETCH", 100)  # so much of a backlog is ahead in the Worker
+    monkeypatch.setattr(
+        dramatiq.worker, "QUEUE_PREFETCH", 100
+    )  # so much of a backlog is ahead in the Worker
     return []
 
 
@@ -19,7 +21,9 @@ def at_work(broker: Any, run_worker: Any, order: list[str], priority: int) -> An
     """Start a Worker with a backlog on `results` (priority 10); return the actor of `index`."""
     begun = threading.Event()
 
-    @dramatiq.actor(broker=broker, queue_name="results", batch="ids", batch_max_messages=10, priority=10)
+    @dramatiq.actor(
+        broker=broker, queue_name="results", batch="ids", batch_max_messages=10, priority=10
+    )
     def score(ids: bytes) -> None:
         order.append("results")
         begun.set()
@@ -35,7 +39,9 @@ def at_work(broker: Any, run_worker: Any, order: list[str], priority: int) -> An
     return build
 
 
-def test_an_important_queue_waits_for_no_backlog_of_another(make_broker: Any, run_worker: Any, wait_until: Any, order: list[str]) -> None:
+def test_an_important_queue_waits_for_no_backlog_of_another(
+    make_broker: Any, run_worker: Any, wait_until: Any, order: list[str]
+) -> None:
     build = at_work(make_broker(), run_worker, order, priority=0)
     sent_at = []
     for number in range(5):
@@ -49,7 +55,9 @@ def test_an_important_queue_waits_for_no_backlog_of_another(make_broker: Any, ru
     assert max(waited) <= 3
 
 
-def test_a_less_important_queue_waits_for_the_whole_backlog(make_broker: Any, run_worker: Any, wait_until: Any, order: list[str]) -> None:
+def test_a_less_important_queue_waits_for_the_whole_backlog(
+    make_broker: Any, run_worker: Any, wait_until: Any, order: list[str]
+) -> None:
     build = at_work(make_broker(), run_worker, order, priority=20)
     build.send(names=b"1")
     wait_until(lambda: "index 1" in order, 20)

@@ -37,7 +37,9 @@ def test_all_consumers_together_keep_to_the_rate(make_broker: Any, run_worker: A
     brokers[0].join("default", timeout=10_000)
     took = time.monotonic() - begun
     assert took >= 1.9, "200 at 100 a second, less the burst"
-    assert most_in(sorted(times), 1.0) <= 100 + 5 + 5  # the times are taken after delivery: a little may bunch
+    assert (
+        most_in(sorted(times), 1.0) <= 100 + 5 + 5
+    )  # the times are taken after delivery: a little may bunch
     assert len(times) == 200
 
 
@@ -54,7 +56,9 @@ def test_a_batch_actor_keeps_to_the_rate_by_entries(make_broker: Any, run_worker
     run_worker(broker)
     calls = fcalls(broker)
     time.sleep(1.2)
-    assert fcalls(broker) - calls <= 250, "batches are waited for: 50 a second, each read and settled, and a few that were too early"
+    assert fcalls(broker) - calls <= 250, (
+        "batches are waited for: 50 a second, each read and settled, and a few that were too early"
+    )
     broker.join("b", timeout=20_000)
     # Between batches, not from the worker's start: that may come late on a busy machine. The first batch is the burst.
     lasted = batches[-1][0] - batches[0][0]
@@ -63,7 +67,9 @@ def test_a_batch_actor_keeps_to_the_rate_by_entries(make_broker: Any, run_worker
     assert max(size for _, size in batches) <= 100
 
 
-def test_waiting_for_a_slow_rate_asks_rarely_and_an_idle_queue_not_at_all(make_broker: Any, run_worker: Any, wait_until: Any) -> None:
+def test_waiting_for_a_slow_rate_asks_rarely_and_an_idle_queue_not_at_all(
+    make_broker: Any, run_worker: Any, wait_until: Any
+) -> None:
     brokers = [make_broker() for _ in range(3)]
     seen: list[float] = []
     for broker in brokers:
@@ -78,7 +84,9 @@ def test_waiting_for_a_slow_rate_asks_rarely_and_an_idle_queue_not_at_all(make_b
     time.sleep(0.5)
     before = fcalls(brokers[0])
     time.sleep(2)
-    assert fcalls(brokers[0]) - before <= 3 * (2 * 2 + 4), "idle: a beat and a fetch for every timeout of each"
+    assert fcalls(brokers[0]) - before <= 3 * (2 * 2 + 4), (
+        "idle: a beat and a fetch for every timeout of each"
+    )
     work.send(0)
     wait_until(lambda: len(seen) == 1, 1)
     sent = time.monotonic()
@@ -90,7 +98,9 @@ def test_waiting_for_a_slow_rate_asks_rarely_and_an_idle_queue_not_at_all(make_b
     brokers[0].join("default", timeout=1000)
 
 
-def test_an_idle_limited_queue_picks_up_at_once(make_broker: Any, run_worker: Any, wait_until: Any) -> None:
+def test_an_idle_limited_queue_picks_up_at_once(
+    make_broker: Any, run_worker: Any, wait_until: Any
+) -> None:
     broker = make_broker()
     delays: list[float] = []
 
@@ -108,7 +118,9 @@ def test_an_idle_limited_queue_picks_up_at_once(make_broker: Any, run_worker: An
     assert sorted(delays)[10] < 0.5  # not with the next of its reads, one a second
 
 
-def test_work_in_flight_does_not_make_an_idle_reader_ask(make_broker: Any, run_worker: Any, wait_until: Any) -> None:
+def test_work_in_flight_does_not_make_an_idle_reader_ask(
+    make_broker: Any, run_worker: Any, wait_until: Any
+) -> None:
     broker = make_broker()
     begun, go_on = threading.Event(), threading.Event()
 
@@ -128,7 +140,9 @@ def test_work_in_flight_does_not_make_an_idle_reader_ask(make_broker: Any, run_w
     broker.join("default", timeout=2000)
 
 
-def test_a_limit_that_is_set_or_lifted_applies_within_two_seconds(make_broker: Any, run_worker: Any, wait_until: Any) -> None:
+def test_a_limit_that_is_set_or_lifted_applies_within_two_seconds(
+    make_broker: Any, run_worker: Any, wait_until: Any
+) -> None:
     broker = make_broker()
     seen: list[float] = []
 
@@ -149,7 +163,9 @@ def test_a_limit_that_is_set_or_lifted_applies_within_two_seconds(make_broker: A
     wait_until(lambda: len(seen) == 11, 2.5)
 
 
-def test_a_flushed_function_library_is_loaded_again(make_broker: Any, run_worker: Any, wait_until: Any) -> None:
+def test_a_flushed_function_library_is_loaded_again(
+    make_broker: Any, run_worker: Any, wait_until: Any
+) -> None:
     broker = make_broker()
     seen: list[int] = []
 
@@ -181,7 +197,9 @@ def at_rest(consumers: int, seconds: float) -> float:
     return 3 * consumers * (seconds / 1.5 + 1)
 
 
-def test_a_message_wakes_a_few_and_not_all_of_many_idle_consumers(make_broker: Any, run_worker: Any, wait_until: Any) -> None:
+def test_a_message_wakes_a_few_and_not_all_of_many_idle_consumers(
+    make_broker: Any, run_worker: Any, wait_until: Any
+) -> None:
     brokers = [make_broker() for _ in range(25)]
     seen: list[int] = []
     for broker in brokers:
@@ -204,7 +222,9 @@ def test_a_message_wakes_a_few_and_not_all_of_many_idle_consumers(make_broker: A
     assert sorted(seen) == list(range(30))
 
 
-def test_a_slow_rate_is_waited_for_by_one_of_many_consumers(make_broker: Any, run_worker: Any, wait_until: Any) -> None:
+def test_a_slow_rate_is_waited_for_by_one_of_many_consumers(
+    make_broker: Any, run_worker: Any, wait_until: Any
+) -> None:
     brokers = [make_broker() for _ in range(10)]
     seen: list[int] = []
     for broker in brokers:
@@ -220,13 +240,18 @@ def test_a_slow_rate_is_waited_for_by_one_of_many_consumers(make_broker: Any, ru
     wait_until(lambda: len(seen) >= 1)
     before, begun = calls_of(brokers[0], "fcall", "xread", "xreadgroup"), time.monotonic()
     wait_until(lambda: len(seen) == 21, 20)
-    made, took = calls_of(brokers[0], "fcall", "xread", "xreadgroup") - before, time.monotonic() - begun
+    made, took = (
+        calls_of(brokers[0], "fcall", "xread", "xreadgroup") - before,
+        time.monotonic() - begun,
+    )
     assert took >= 3
     assert made <= 20 * 10 + at_rest(10, took)
     workload.stop_together(*workers)
 
 
-def test_who_waits_for_the_others_may_die(make_broker: Any, run_worker: Any, wait_until: Any) -> None:
+def test_who_waits_for_the_others_may_die(
+    make_broker: Any, run_worker: Any, wait_until: Any
+) -> None:
     brokers = [make_broker() for _ in range(3)]
     seen: list[int] = []
     for broker in brokers:
@@ -237,14 +262,19 @@ def test_who_waits_for_the_others_may_die(make_broker: Any, run_worker: Any, wai
 
     limit(brokers[0], rate_messages=1000)
     server = brokers[0].client
-    server.set(brokers[0]._queue("default").keys.ready.replace(":ready", ":watch"), f"{brokers[0].stats('default').now_ms + 2500} dead")
+    server.set(
+        brokers[0]._queue("default").keys.ready.replace(":ready", ":watch"),
+        f"{brokers[0].stats('default').now_ms + 2500} dead",
+    )
     for broker in brokers:
         run_worker(broker, threads=1, timeout=500)
     work.send(1)
     wait_until(lambda: seen == [1], 10)
 
 
-def test_a_clock_that_was_set_back_does_not_stop_a_limited_queue(make_broker: Any, run_worker: Any, wait_until: Any) -> None:
+def test_a_clock_that_was_set_back_does_not_stop_a_limited_queue(
+    make_broker: Any, run_worker: Any, wait_until: Any
+) -> None:
     broker = make_broker()
     seen: list[int] = []
 
@@ -254,13 +284,17 @@ def test_a_clock_that_was_set_back_does_not_stop_a_limited_queue(make_broker: An
 
     limit(broker, rate_messages=20, rate_burst=2)
     key, hour = broker.ready_key("default").replace(":ready", ":rate"), 3_600_000
-    broker.client.set(key, broker.stats("default").now_ms + hour)  # as it is when the clock was an hour ahead
+    broker.client.set(
+        key, broker.stats("default").now_ms + hour
+    )  # as it is when the clock was an hour ahead
     run_worker(broker)
     broker.enqueue_many(work.message(number) for number in range(10))
     wait_until(lambda: len(seen) == 10, 10)
 
 
-def test_a_mixed_queue_keeps_to_its_rate_and_does_not_hoard(make_broker: Any, run_worker: Any, wait_until: Any) -> None:
+def test_a_mixed_queue_keeps_to_its_rate_and_does_not_hoard(
+    make_broker: Any, run_worker: Any, wait_until: Any
+) -> None:
     brokers = [make_broker() for _ in range(3)]
     runs: list[int] = []
     for each, broker in enumerate(brokers):
@@ -277,7 +311,9 @@ def test_a_mixed_queue_keeps_to_its_rate_and_does_not_hoard(make_broker: Any, ru
     for broker in brokers:
         run_worker(broker)
     begun = time.monotonic()
-    brokers[0].enqueue_many(dramatiq.Message("default", "plain", (number,), {}, {}) for number in range(60))
+    brokers[0].enqueue_many(
+        dramatiq.Message("default", "plain", (number,), {}, {}) for number in range(60)
+    )
     brokers[0].join("default", timeout=20_000)
     assert time.monotonic() - begun >= 0.4
     assert min(runs.count(each) for each in range(3)) >= 8

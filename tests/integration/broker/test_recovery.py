@@ -19,7 +19,10 @@ BOUND = LEASE + 0.7 + 0.1 + 3
 
 def send_batches(broker: Any, count: int) -> None:
     broker.declare_queue("batches")
-    broker.enqueue_many(dramatiq.Message("batches", "record", (), {"ids": b"%0*d" % (ID_BYTES, number)}, {}) for number in range(count))
+    broker.enqueue_many(
+        dramatiq.Message("batches", "record", (), {"ids": b"%0*d" % (ID_BYTES, number)}, {})
+        for number in range(count)
+    )
 
 
 def test_a_worker_killed_in_mid_batch_loses_nothing(
@@ -68,7 +71,9 @@ def test_a_stopped_process_is_taken_over_and_goes_on_working_when_continued(
     redis_url: str, make_broker: Any, spawn_worker: Any, ledger: Any, wait_until: Any
 ) -> None:
     broker = make_broker()
-    zombie = spawn_worker(redis_url, "stopped", lease=0.7)  # its actor stops the process in the middle of a batch
+    zombie = spawn_worker(
+        redis_url, "stopped", lease=0.7
+    )  # its actor stops the process in the middle of a batch
     send_batches(broker, 20)
     wait_until(lambda: ledger.llen("started") >= 1 and _is_stopped(zombie.pid))
     healthy = spawn_worker(redis_url, lease=0.7)
@@ -78,12 +83,18 @@ def test_a_stopped_process_is_taken_over_and_goes_on_working_when_continued(
     zombie.send_signal(signal.SIGCONT)
     time.sleep(1.0)  # its late acknowledgement comes, and it registers anew
     after = broker.stats("batches")
-    assert (after.ready, after.delayed, after.in_flight, after.dead) == (0, 0, 0, before.dead) == (0, 0, 0, 0)
+    assert (
+        (after.ready, after.delayed, after.in_flight, after.dead)
+        == (0, 0, 0, before.dead)
+        == (0, 0, 0, 0)
+    )
     wait_until(lambda: broker.stats("batches").consumers == 2, 5)
     healthy.terminate()
     assert healthy.wait(10) == 0
     _keep_continuing(
-        zombie, lambda: send_batches(broker, 5), lambda: broker.stats("batches").ready + broker.stats("batches").in_flight == 0
+        zombie,
+        lambda: send_batches(broker, 5),
+        lambda: broker.stats("batches").ready + broker.stats("batches").in_flight == 0,
     )
 
 
@@ -101,7 +112,9 @@ def _keep_continuing(process: Any, act: Any, done: Any) -> None:
         time.sleep(0.05)
 
 
-def test_entries_whose_reply_was_lost_are_found_again(make_broker: Any, run_worker: Any, ledger: Any, wait_until: Any) -> None:
+def test_entries_whose_reply_was_lost_are_found_again(
+    make_broker: Any, run_worker: Any, ledger: Any, wait_until: Any
+) -> None:
     broker = make_broker()
     seen: list[int] = []
 
@@ -128,7 +141,9 @@ def test_entries_whose_reply_was_lost_are_found_again(make_broker: Any, run_work
     assert broker.stats("default").dead == 0
 
 
-def test_a_stopped_worker_releases_what_it_did_not_begin(make_broker: Any, run_worker: Any, wait_until: Any) -> None:
+def test_a_stopped_worker_releases_what_it_did_not_begin(
+    make_broker: Any, run_worker: Any, wait_until: Any
+) -> None:
     broker, other = make_broker(), make_broker()
     begun: list[int] = []
     seen: list[int] = []
@@ -151,7 +166,9 @@ def test_a_stopped_worker_releases_what_it_did_not_begin(make_broker: Any, run_w
     stats = broker.stats("default")
     assert (stats.in_flight, stats.consumers) == (0, 0)
     assert stats.ready == 20 - len(begun)
-    assert not [fields for _, fields in broker.client.xrange(broker.ready_key("default")) if b"n" in fields], "not counted as failed"
+    assert not [
+        fields for _, fields in broker.client.xrange(broker.ready_key("default")) if b"n" in fields
+    ], "not counted as failed"
     run_worker(other)
     other.join("default", timeout=5000)
     assert sorted(begun + seen) == list(range(20))
@@ -163,7 +180,9 @@ def test_terminated_processes_lose_and_repeat_nothing(
     broker = make_broker()
     broker.declare_queue("batches")
     for number in range(4000):
-        send: Any = dramatiq.Message("batches", "record", (), {"ids": b"%0*d" % (ID_BYTES, number)}, {})
+        send: Any = dramatiq.Message(
+            "batches", "record", (), {"ids": b"%0*d" % (ID_BYTES, number)}, {}
+        )
         broker.enqueue(send)
         if number in (1000, 2500):
             ledger.delete("ready")
@@ -177,17 +196,23 @@ def test_terminated_processes_lose_and_repeat_nothing(
     assert set(ledger.hvals("done")) == {b"1"}
 
 
-def test_two_processes_share_a_queue(redis_url: str, make_broker: Any, spawn_worker: Any, ledger: Any) -> None:
+def test_two_processes_share_a_queue(
+    redis_url: str, make_broker: Any, spawn_worker: Any, ledger: Any
+) -> None:
     broker = make_broker()
     processes = [spawn_worker(redis_url, "slow") for _ in range(2)]
     send_batches(broker, 5000)
     broker.join("batches", timeout=10_000)
     assert ledger.hlen("done") == 5000
     assert set(ledger.hvals("done")) == {b"1"}
-    assert {int(pid) for pid in ledger.lrange("started", 0, -1)} == {process.pid for process in processes}
+    assert {int(pid) for pid in ledger.lrange("started", 0, -1)} == {
+        process.pid for process in processes
+    }
 
 
-def test_live_consumers_keep_what_they_hold_over_an_outage_longer_than_the_lease(make_broker: Any, wait_until: Any) -> None:
+def test_live_consumers_keep_what_they_hold_over_an_outage_longer_than_the_lease(
+    make_broker: Any, wait_until: Any
+) -> None:
     brokers = [make_broker(lease_seconds=1.0) for _ in range(2)]
     held = []
     for broker in brokers:
@@ -226,7 +251,9 @@ def test_a_busy_actor_does_not_lose_its_lease(make_broker: Any, run_worker: Any)
     assert runs == [1]
 
 
-def test_what_is_not_finished_in_time_is_free_for_others_at_once(make_broker: Any, run_worker: Any, wait_until: Any) -> None:
+def test_what_is_not_finished_in_time_is_free_for_others_at_once(
+    make_broker: Any, run_worker: Any, wait_until: Any
+) -> None:
     broker, other = make_broker(), make_broker()
     release = threading.Event()
     seen: list[str] = []

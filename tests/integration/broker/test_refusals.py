@@ -39,7 +39,13 @@ def refuse(client: Any, how: str, tmp_path: Path) -> Callable[[], None]:
 
 @pytest.mark.parametrize("how", REFUSALS)
 def test_each_loop_tells_of_refused_writes_once_and_of_their_end_once(
-    own_server: Any, make_broker: Any, run_worker: Any, wait_until: Any, caplog: pytest.LogCaptureFixture, tmp_path: Path, how: str
+    own_server: Any,
+    make_broker: Any,
+    run_worker: Any,
+    wait_until: Any,
+    caplog: pytest.LogCaptureFixture,
+    tmp_path: Path,
+    how: str,
 ) -> None:
     broker = make_broker(own_server("--enable-protected-configs", "yes").url)
     runs: Counter[int] = Counter()
@@ -64,15 +70,21 @@ def test_each_loop_tells_of_refused_writes_once_and_of_their_end_once(
         calls = int(broker.client.info("commandstats")["cmdstat_xreadgroup"]["calls"])
         time.sleep(4)
         calls = int(broker.client.info("commandstats")["cmdstat_xreadgroup"]["calls"]) - calls
-        during = [record.getMessage() for record in caplog.records if record.levelno >= logging.WARNING]
+        during = [
+            record.getMessage() for record in caplog.records if record.levelno >= logging.WARNING
+        ]
         restore[0]()
         wait_until(lambda: broker.stats("default").in_flight == 0, 20)
         work.send(2)
         wait_until(lambda: runs[2] == 1, 20)
         broker.join("default", timeout=5000)
-        wait_until(lambda: sum("works again" in record.getMessage() for record in caplog.records) >= 4, 10)
+        wait_until(
+            lambda: sum("works again" in record.getMessage() for record in caplog.records) >= 4, 10
+        )
     assert not [line for line in during if "works again" in line]
-    assert Counter(during) == Counter(dict.fromkeys(during, 1)), "one line for each loop: two readers, the keeper, and settling"
+    assert Counter(during) == Counter(dict.fromkeys(during, 1)), (
+        "one line for each loop: two readers, the keeper, and settling"
+    )
     assert len(during) == 4
     assert all(REFUSALS[how] in line for line in during)
     assert calls <= 4 * 4, "one try a second for each reader at the most"
@@ -82,7 +94,12 @@ def test_each_loop_tells_of_refused_writes_once_and_of_their_end_once(
 
 @pytest.mark.parametrize("fault", ["type", "permission"])
 def test_what_somebody_must_mend_is_told_once_and_gone_on_with(
-    own_server: Any, make_broker: Any, run_worker: Any, wait_until: Any, caplog: pytest.LogCaptureFixture, fault: str
+    own_server: Any,
+    make_broker: Any,
+    run_worker: Any,
+    wait_until: Any,
+    caplog: pytest.LogCaptureFixture,
+    fault: str,
 ) -> None:
     broker = make_broker(own_server().url)
     seen: list[int] = []
@@ -95,11 +112,15 @@ def test_what_somebody_must_mend_is_told_once_and_gone_on_with(
     if fault == "type":
         client.set(broker.ready_key("default"), "mine")
     else:
-        client.acl_setuser("default", enabled=True, nopass=True, keys=["*"], commands=["+@all", "-xreadgroup"])
+        client.acl_setuser(
+            "default", enabled=True, nopass=True, keys=["*"], commands=["+@all", "-xreadgroup"]
+        )
     with caplog.at_level(logging.INFO):
         run_worker(broker)
         time.sleep(8)
-        lines = [record.getMessage() for record in caplog.records if record.levelno >= logging.WARNING]
+        lines = [
+            record.getMessage() for record in caplog.records if record.levelno >= logging.WARNING
+        ]
         if fault == "type":
             client.delete(broker.ready_key("default"))
         else:
@@ -107,4 +128,6 @@ def test_what_somebody_must_mend_is_told_once_and_gone_on_with(
         work.send()
         wait_until(lambda: seen, 30)
     assert 1 <= len(lines) <= 2, lines
-    assert all({"type": "WrongType", "permission": "PermissionMissing"}[fault] in line for line in lines)
+    assert all(
+        {"type": "WrongType", "permission": "PermissionMissing"}[fault] in line for line in lines
+    )

@@ -49,7 +49,9 @@ def places(broker: Any) -> tuple[int, int, int]:
     return stats.ready, stats.delayed, stats.in_flight
 
 
-def test_a_message_that_used_up_its_retries_is_a_dead_letter(make_broker: Any, run_worker: Any) -> None:
+def test_a_message_that_used_up_its_retries_is_a_dead_letter(
+    make_broker: Any, run_worker: Any
+) -> None:
     broker = make_broker()
 
     @dramatiq.actor(broker=broker, max_retries=1, min_backoff=10, max_backoff=20)
@@ -123,7 +125,9 @@ def test_settling_twice_changes_nothing_more(make_broker: Any) -> None:
 
 
 @pytest.mark.parametrize("own", [True, False], ids=["the same process", "another process"])
-def test_a_delayed_message_is_prompt_while_the_consumer_blocks(make_broker: Any, run_worker: Any, wait_until: Any, *, own: bool) -> None:
+def test_a_delayed_message_is_prompt_while_the_consumer_blocks(
+    make_broker: Any, run_worker: Any, wait_until: Any, *, own: bool
+) -> None:
     broker, producer = make_broker(), make_broker()
     seen: dict[str, float] = {}
 
@@ -146,7 +150,9 @@ def test_a_delayed_message_is_prompt_while_the_consumer_blocks(make_broker: Any,
     assert list(seen) == ["near", "middle", "far"]
 
 
-def test_what_became_due_while_nobody_worked_is_delivered_at_the_start(make_broker: Any, run_worker: Any) -> None:
+def test_what_became_due_while_nobody_worked_is_delivered_at_the_start(
+    make_broker: Any, run_worker: Any
+) -> None:
     broker = make_broker()
     seen: list[str] = []
 
@@ -211,7 +217,11 @@ def test_async_actors_and_pipelines_work(make_broker: Any, run_worker: Any) -> N
         done.set()
 
     run_worker(broker)
-    steps: list[Any] = [add.message(1, 2), add.message_with_options(args=(3,)), keep.message_with_options()]
+    steps: list[Any] = [
+        add.message(1, 2),
+        add.message_with_options(args=(3,)),
+        keep.message_with_options(),
+    ]
     pipeline: Any = dramatiq.pipeline(steps, broker=broker)
     pipeline.run(delay=20)
     assert done.wait(5)
@@ -219,7 +229,9 @@ def test_async_actors_and_pipelines_work(make_broker: Any, run_worker: Any) -> N
     assert results == [6]
 
 
-def test_a_queues_word_on_retries_holds_live_where_actor_and_message_have_none(make_broker: Any, run_worker: Any, wait_until: Any) -> None:
+def test_a_queues_word_on_retries_holds_live_where_actor_and_message_have_none(
+    make_broker: Any, run_worker: Any, wait_until: Any
+) -> None:
     broker = make_broker()
     tries: dict[str, list[float]] = {}
 
@@ -228,7 +240,9 @@ def test_a_queues_word_on_retries_holds_live_where_actor_and_message_have_none(m
             tries.setdefault(name, []).append(time.monotonic())
             raise ValueError
 
-        return dramatiq.actor(broker=broker, actor_name=f"fail-{len(broker.actors)}", **options)(fail)
+        return dramatiq.actor(broker=broker, actor_name=f"fail-{len(broker.actors)}", **options)(
+            fail
+        )
 
     plain, own = failing(), failing(max_retries=1, min_backoff=10, max_backoff=10)
     broker.write_settings("default", max_retries=2, backoff_min_ms=20, backoff_max_ms=30)
@@ -243,10 +257,14 @@ def test_a_queues_word_on_retries_holds_live_where_actor_and_message_have_none(m
     (again,) = (letter for letter in broker.dead_letters("default") if letter.deliveries == 3)
     assert broker.requeue_dead("default", [again.id])
     wait_until(lambda: broker.stats("default").dead == 3)
-    assert len(tries["plain"]) == 4, "it had been retried: what the queue said then did not travel with it"
+    assert len(tries["plain"]) == 4, (
+        "it had been retried: what the queue said then did not travel with it"
+    )
 
 
-def test_a_queues_word_on_retries_holds_for_batches(make_broker: Any, run_worker: Any, wait_until: Any) -> None:
+def test_a_queues_word_on_retries_holds_for_batches(
+    make_broker: Any, run_worker: Any, wait_until: Any
+) -> None:
     broker = make_broker()
     sizes: list[int] = []
 

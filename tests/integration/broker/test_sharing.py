@@ -28,7 +28,9 @@ def leave_orphans(broker: Any, queue_name: str, count: int) -> None:
 def start(make_broker: Any, run_worker: Any) -> Callable[..., Any]:
     """Start a Worker of a broker of its own, as another process would, whose actor notes who ran what."""
 
-    def start(name: str, runs: list[tuple[str, int]], body: Callable[[int], None], threads: int = 4) -> Any:
+    def start(
+        name: str, runs: list[tuple[str, int]], body: Callable[[int], None], threads: int = 4
+    ) -> Any:
         broker = make_broker(lease_seconds=LEASE_MS / 1000)
 
         @dramatiq.actor(broker=broker, max_retries=0)
@@ -43,11 +45,15 @@ def start(make_broker: Any, run_worker: Any) -> Callable[..., Any]:
 
 
 def send(broker: Any, numbers: range) -> None:
-    broker.enqueue_many(dramatiq.Message("default", "work", (number,), {}, {}) for number in numbers)
+    broker.enqueue_many(
+        dramatiq.Message("default", "work", (number,), {}, {}) for number in numbers
+    )
 
 
 @pytest.mark.parametrize(("messages", "threads"), [(32, 4), (32, 16), (9, 8)])
-def test_the_work_of_a_dead_consumer_is_shared(make_broker: Any, start: Any, messages: int, threads: int) -> None:
+def test_the_work_of_a_dead_consumer_is_shared(
+    make_broker: Any, start: Any, messages: int, threads: int
+) -> None:
     producer = make_broker()
     producer.declare_queue("default")
     send(producer, range(messages))
@@ -61,7 +67,9 @@ def test_the_work_of_a_dead_consumer_is_shared(make_broker: Any, start: Any, mes
     assert min(shares["a"], shares["b"]) >= 0.3 * messages, shares
 
 
-def test_a_busy_worker_takes_over_nothing_while_another_is_idle(make_broker: Any, start: Any, wait_until: Any) -> None:
+def test_a_busy_worker_takes_over_nothing_while_another_is_idle(
+    make_broker: Any, start: Any, wait_until: Any
+) -> None:
     producer = make_broker()
     producer.declare_queue("default")
     runs: list[tuple[str, int]] = []
@@ -71,7 +79,9 @@ def test_a_busy_worker_takes_over_nothing_while_another_is_idle(make_broker: Any
     wait_until(lambda: len(runs) == 4)
     send(producer, range(100, 116))
     leave_orphans(producer, "default", 16)
-    rows = producer.client.xpending_range(producer.ready_key("default"), GROUP, "-", "+", 100, consumername="ghost")
+    rows = producer.client.xpending_range(
+        producer.ready_key("default"), GROUP, "-", "+", 100, consumername="ghost"
+    )
     assert len(rows) >= 8, "the busy one may have fetched ahead what nobody held"
     start("idle", runs, lambda _number: time.sleep(0.1), threads=2)
     wait_until(lambda: len(runs) == 4 + len(rows), 20)
@@ -94,10 +104,14 @@ def test_what_the_dead_held_comes_before_what_is_new(make_broker: Any, start: An
     assert max(places) < 150, "a backlog must not keep them waiting"
 
 
-def test_a_worker_whose_other_queues_never_rest_takes_over_in_the_end(make_broker: Any, run_worker: Any, wait_until: Any) -> None:
+def test_a_worker_whose_other_queues_never_rest_takes_over_in_the_end(
+    make_broker: Any, run_worker: Any, wait_until: Any
+) -> None:
     producer = make_broker()
     producer.declare_queue("rare")
-    producer.enqueue_many(dramatiq.Message("rare", "rare", (number,), {}, {}) for number in range(5))
+    producer.enqueue_many(
+        dramatiq.Message("rare", "rare", (number,), {}, {}) for number in range(5)
+    )
     leave_orphans(producer, "rare", 5)
     seen: list[int] = []
     over = threading.Event()
@@ -122,7 +136,9 @@ def test_a_worker_whose_other_queues_never_rest_takes_over_in_the_end(make_broke
 
 
 @pytest.mark.parametrize("batches_before", [0, 2000])
-def test_a_queue_with_a_batch_actor_does_not_hoard_plain_messages(make_broker: Any, run_worker: Any, batches_before: int) -> None:
+def test_a_queue_with_a_batch_actor_does_not_hoard_plain_messages(
+    make_broker: Any, run_worker: Any, batches_before: int
+) -> None:
     runs: Counter[int] = Counter()
     brokers = [make_broker() for _ in range(4)]
     merged: Counter[int] = Counter()
@@ -139,8 +155,12 @@ def test_a_queue_with_a_batch_actor_does_not_hoard_plain_messages(make_broker: A
 
         run_worker(broker)
     brokers[0].join("default")
-    brokers[0].enqueue_many(dramatiq.Message("default", "batch", (), {"ids": b"x"}, {}) for _ in range(batches_before))
-    brokers[0].enqueue_many(dramatiq.Message("default", "plain", (number,), {}, {}) for number in range(64))
+    brokers[0].enqueue_many(
+        dramatiq.Message("default", "batch", (), {"ids": b"x"}, {}) for _ in range(batches_before)
+    )
+    brokers[0].enqueue_many(
+        dramatiq.Message("default", "plain", (number,), {}, {}) for number in range(64)
+    )
     brokers[0].join("default", timeout=30_000)
     assert sum(runs.values()) == 64
     assert min(runs[each] for each in range(4)) >= 8, runs
@@ -148,7 +168,9 @@ def test_a_queue_with_a_batch_actor_does_not_hoard_plain_messages(make_broker: A
     assert not batches_before or max(merged) > 100, "batch messages are merged all the same"
 
 
-def test_two_workers_on_one_broker_live_and_stop_apart(make_broker: Any, run_worker: Any, wait_until: Any) -> None:
+def test_two_workers_on_one_broker_live_and_stop_apart(
+    make_broker: Any, run_worker: Any, wait_until: Any
+) -> None:
     broker = make_broker()
     runs: Counter[str] = Counter()
     begun, go_on = threading.Event(), threading.Event()

@@ -39,14 +39,21 @@ def test_a_paused_queue_hands_nothing_out_to_any_consumer_and_goes_on_when_resum
     note.send_with_options(args=(300,), delay=10)
     time.sleep(0.5)
     stats = brokers[0].stats("default")
-    assert (stats.state, stats.ready, stats.delayed, stats.in_flight) == (QueueState.PAUSED, 299, 1, 0)
+    assert (stats.state, stats.ready, stats.delayed, stats.in_flight) == (
+        QueueState.PAUSED,
+        299,
+        1,
+        0,
+    )
     assert [seen for _, seen in actors].count([]) >= 1
     brokers[0].resume("default")
     assert wait_until(lambda: sum(len(seen) for _, seen in actors) == 301, 5) <= SEEN + 1
     assert sorted(number for _, seen in actors for number in seen) == list(range(301))
 
 
-def test_what_is_in_flight_finishes_and_what_was_fetched_goes_back(make_broker: Any, run_worker: Any, wait_until: Any) -> None:
+def test_what_is_in_flight_finishes_and_what_was_fetched_goes_back(
+    make_broker: Any, run_worker: Any, wait_until: Any
+) -> None:
     broker = make_broker()
     begun, go_on = threading.Event(), threading.Event()
     done: list[bytes] = []
@@ -61,7 +68,9 @@ def test_what_is_in_flight_finishes_and_what_was_fetched_goes_back(make_broker: 
     run_worker(broker, threads=1)
     begun.wait(5)
     broker.pause("b")
-    wait_until(lambda: broker.stats("b").in_flight <= 20, SEEN)  # what the Worker has: one in work, one ahead
+    wait_until(
+        lambda: broker.stats("b").in_flight <= 20, SEEN
+    )  # what the Worker has: one in work, one ahead
     go_on.set()
     wait_until(lambda: broker.stats("b").in_flight == 0, 3)
     stats = broker.stats("b")
@@ -70,7 +79,9 @@ def test_what_is_in_flight_finishes_and_what_was_fetched_goes_back(make_broker: 
     broker.resume("b")
 
 
-def test_a_failed_message_of_a_paused_queue_waits_with_the_delayed(make_broker: Any, run_worker: Any, wait_until: Any) -> None:
+def test_a_failed_message_of_a_paused_queue_waits_with_the_delayed(
+    make_broker: Any, run_worker: Any, wait_until: Any
+) -> None:
     broker = make_broker()
     tries: list[float] = []
 
@@ -88,13 +99,17 @@ def test_a_failed_message_of_a_paused_queue_waits_with_the_delayed(make_broker: 
     calls = broker.client.info("commandstats")["cmdstat_fcall"]["calls"]
     time.sleep(SEEN)
     assert broker.stats("default").delayed == 1, "it is due and stays"
-    assert broker.client.info("commandstats")["cmdstat_fcall"]["calls"] - calls < 10, "waiting asks next to nothing"
+    assert broker.client.info("commandstats")["cmdstat_fcall"]["calls"] - calls < 10, (
+        "waiting asks next to nothing"
+    )
     assert len(tries) == 1
     broker.resume("default")
     wait_until(lambda: len(tries) == 2, SEEN + 1)
 
 
-def test_a_draining_queue_refuses_new_messages_and_finishes_what_is_there(make_broker: Any, run_worker: Any, wait_until: Any) -> None:
+def test_a_draining_queue_refuses_new_messages_and_finishes_what_is_there(
+    make_broker: Any, run_worker: Any, wait_until: Any
+) -> None:
     broker, producer = make_broker(), make_broker()
     order: list[str] = []
 
@@ -141,7 +156,9 @@ def test_a_draining_queue_refuses_new_messages_and_finishes_what_is_there(make_b
     assert order.count("begotten") == 4
 
 
-def test_what_is_sent_after_a_message_is_settled_is_not_begotten_by_it(make_broker: Any, run_worker: Any, wait_until: Any) -> None:
+def test_what_is_sent_after_a_message_is_settled_is_not_begotten_by_it(
+    make_broker: Any, run_worker: Any, wait_until: Any
+) -> None:
     broker = make_broker()
     refused: list[bool] = []
 
@@ -189,16 +206,24 @@ def test_settings_are_changed_as_a_whole_or_not_at_all(make_broker: Any) -> None
     assert broker.state("default") is QueueState.PAUSED
 
 
-def test_old_dead_letters_are_forgotten_while_nothing_dies(make_broker: Any, run_worker: Any, wait_until: Any) -> None:
+def test_old_dead_letters_are_forgotten_while_nothing_dies(
+    make_broker: Any, run_worker: Any, wait_until: Any
+) -> None:
     broker = make_broker()
     note, _ = actor_that_notes(broker)
     for number in range(20):
-        broker.client.xadd(broker._queue("default").keys.dead, {"reason": "x"}, id=f"{1000 + number}-1")
+        broker.client.xadd(
+            broker._queue("default").keys.dead, {"reason": "x"}, id=f"{1000 + number}-1"
+        )
     run_worker(broker)
     note.send(1)
     wait_until(lambda: broker.stats("default").dead == 0, 3)  # 30 days old
-    broker.client.hset(broker._queue("default").keys.settings, mapping={"dead_max_age_ms": 0, "dead_max_length": 3})
+    broker.client.hset(
+        broker._queue("default").keys.settings, mapping={"dead_max_age_ms": 0, "dead_max_length": 3}
+    )
     time.sleep(SEEN)
     for number in range(20):
-        broker.client.xadd(broker._queue("default").keys.dead, {"reason": "x"}, id=f"{2000 + number}-1")
+        broker.client.xadd(
+            broker._queue("default").keys.dead, {"reason": "x"}, id=f"{2000 + number}-1"
+        )
     wait_until(lambda: broker.stats("default").dead == 3, 3)

@@ -20,7 +20,11 @@ def stage(request: pytest.FixtureRequest, redis_url: str) -> Iterator[Stage]:
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
-        if not isinstance(item, pytest.Function) or Path(__file__).parent not in item.path.parents or not hasattr(item, "callspec"):
+        if (
+            not isinstance(item, pytest.Function)
+            or Path(__file__).parent not in item.path.parents
+            or not hasattr(item, "callspec")
+        ):
             continue
         reason = DEVIATIONS.get((str(item.callspec.params.get("stage")), item.originalname))
         if reason is not None:

@@ -5,7 +5,8 @@ The sentences are what Dramatiq documents, or what all who use it rely on. Ours 
 
 _IN_MEMORY = "StubBroker is for unit tests: what a worker had in its memory when it stopped is lost, it has no requeue"
 _NO_DELAY_QUEUE = (
-    "delayed messages wait in Redis, not in a second queue that a worker reads into its memory; so nothing of that is signalled"
+    "delayed messages wait in Redis, not in a second queue that a worker reads into its memory; "
+    "so nothing of that is signalled"
 )
 _NO_DECLARATION = "a producer needs no declarations: it may run where the actors are not imported, as with Dramatiq's RedisBroker"
 
@@ -21,8 +22,14 @@ DEVIATIONS = {
     ),
     # Dramatiq's RedisBroker.
     ("redis", "test_enqueueing_on_an_undeclared_queue_is_refused"): _NO_DECLARATION,
-    ("redis", "test_consuming_an_undeclared_queue_is_refused"): "RedisBroker looks nowhere whether the queue was declared",
-    ("redis", "test_join_of_an_undeclared_queue_is_refused"): "RedisBroker looks nowhere whether the queue was declared",
+    (
+        "redis",
+        "test_consuming_an_undeclared_queue_is_refused",
+    ): "RedisBroker looks nowhere whether the queue was declared",
+    (
+        "redis",
+        "test_join_of_an_undeclared_queue_is_refused",
+    ): "RedisBroker looks nowhere whether the queue was declared",
     ("redis", "test_flush_keeps_dead_letters"): "RedisBroker's purge deletes the dead letters, too",
     ("redis", "test_delayed_messages_beyond_the_prefetch_of_a_worker_are_not_in_the_way"): (
         "workers read delayed messages in the order sent, so that what is due waits behind what is not"
@@ -33,6 +40,12 @@ DEVIATIONS = {
     ),
     ("stub", "test_a_delayed_message_survives_its_worker"): _IN_MEMORY,
     ("stub", "test_what_a_stopping_worker_did_not_begin_is_run_by_the_next"): _IN_MEMORY,
-    ("stub", "test_an_actor_that_asks_for_it_is_interrupted_at_shutdown_and_tried_again"): _IN_MEMORY,
-    ("stub", "test_flush_drops_what_is_delayed"): "StubBroker's flush leaves the delay queue; flush_all empties it",
+    (
+        "stub",
+        "test_an_actor_that_asks_for_it_is_interrupted_at_shutdown_and_tried_again",
+    ): _IN_MEMORY,
+    (
+        "stub",
+        "test_flush_drops_what_is_delayed",
+    ): "StubBroker's flush leaves the delay queue; flush_all empties it",
 }

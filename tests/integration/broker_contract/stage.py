@@ -60,7 +60,9 @@ class Stage:
     @overload
     def actor(self, function: Callable[..., Any], /, **options: Any) -> Any: ...
     @overload
-    def actor(self, function: None = None, /, **options: Any) -> Callable[[Callable[..., Any]], Any]: ...
+    def actor(
+        self, function: None = None, /, **options: Any
+    ) -> Callable[[Callable[..., Any]], Any]: ...
     def actor(self, function: Callable[..., Any] | None = None, /, **options: Any) -> Any:
         """Declare an actor on this broker; used as a decorator with options or without."""
         if function is None:
@@ -73,18 +75,33 @@ class Stage:
     def use_results(self) -> Any:
         """Add Results; return its backend."""
         backends = _results.backends
-        backend = backends.StubBackend() if self.kind == "stub" else backends.RedisBackend(client=self._client)
+        backend = (
+            backends.StubBackend()
+            if self.kind == "stub"
+            else backends.RedisBackend(client=self._client)
+        )
         self.use(_results.Results(backend=backend))
         return backend
 
     def limits(self) -> Any:
         """Return a backend of rate limiters."""
         backends = _limits.backends
-        return backends.StubBackend() if self.kind == "stub" else backends.RedisBackend(client=self._client)
+        return (
+            backends.StubBackend()
+            if self.kind == "stub"
+            else backends.RedisBackend(client=self._client)
+        )
 
-    def work(self, broker: Any = None, *, threads: int = 2, queues: "set[str] | None" = None) -> dramatiq.Worker:
+    def work(
+        self, broker: Any = None, *, threads: int = 2, queues: "set[str] | None" = None
+    ) -> dramatiq.Worker:
         """Start a Worker."""
-        worker = dramatiq.Worker(broker or self.broker, queues=queues, worker_threads=threads, worker_timeout=WORKER_TIMEOUT)
+        worker = dramatiq.Worker(
+            broker or self.broker,
+            queues=queues,
+            worker_threads=threads,
+            worker_timeout=WORKER_TIMEOUT,
+        )
         worker.start()
         self._workers.append(worker)
         return worker
@@ -95,7 +112,13 @@ class Stage:
 
     def join(self, *queues: str) -> None:
         """Wait until the queues are empty, whatever died; then until the signals of the last message were emitted."""
-        options: dict[str, Any] = {"fail_fast": False} if self.kind == "stub" else {"interval": 5} if self.kind == "redis" else {}
+        options: dict[str, Any] = (
+            {"fail_fast": False}
+            if self.kind == "stub"
+            else {"interval": 5}
+            if self.kind == "redis"
+            else {}
+        )
         for queue in queues or ("default",):
             self.broker.join(queue, timeout=int(self.patience * 1000), **options)
         for worker in self._workers:
@@ -106,9 +129,15 @@ class Stage:
         if self.kind == "stub":
             return [message.message_id for message in self.broker.dead_letters_by_queue[queue]]
         if self.kind == "redis":
-            bodies = [self._client.hget(f"dramatiq:{queue}.XQ.msgs", each) for each in self._client.zrange(f"dramatiq:{queue}.XQ", 0, -1)]
+            bodies = [
+                self._client.hget(f"dramatiq:{queue}.XQ.msgs", each)
+                for each in self._client.zrange(f"dramatiq:{queue}.XQ", 0, -1)
+            ]
             return [dramatiq.Message.decode(body).message_id for body in bodies]
-        return [dramatiq.Message.decode(letter.head).message_id for letter in self.broker.dead_letters(queue)]
+        return [
+            dramatiq.Message.decode(letter.head).message_id
+            for letter in self.broker.dead_letters(queue)
+        ]
 
     def close(self) -> None:
         for worker in self._workers:

@@ -53,7 +53,9 @@ def test_a_pipeline_may_be_delayed(stage: Stage, add: Any) -> None:
 def test_a_pipeline_step_may_be_delayed(stage: Stage, add: Any) -> None:
     stage.work()
     begun = time.monotonic()
-    pipe = pipeline([add.message(1, 2), add.message_with_options(args=(3,), delay=120)], broker=stage.broker).run()
+    pipe = pipeline(
+        [add.message(1, 2), add.message_with_options(args=(3,), delay=120)], broker=stage.broker
+    ).run()
     assert pipe.get_result(block=True) == 6
     assert time.monotonic() - begun >= 0.119
 
@@ -91,9 +93,16 @@ def test_a_pipeline_goes_on_once_after_a_step_was_retried(stage: Stage) -> None:
 
 
 def test_a_pipeline_may_cross_queues(stage: Stage, add: Any) -> None:
-    far = stage.actor(lambda number: number * 2, actor_name="far", queue_name="far", store_results=True)
+    far = stage.actor(
+        lambda number: number * 2, actor_name="far", queue_name="far", store_results=True
+    )
     stage.work()
-    assert pipeline([add.message(1, 2), far.message(), add.message(1)], broker=stage.broker).run().get_result(block=True) == 7
+    assert (
+        pipeline([add.message(1, 2), far.message(), add.message(1)], broker=stage.broker)
+        .run()
+        .get_result(block=True)
+        == 7
+    )
 
 
 def test_a_group_runs_all_and_gives_results_in_order(stage: Stage, add: Any) -> None:
@@ -108,7 +117,10 @@ def test_a_group_may_hold_pipelines_and_groups(stage: Stage, add: Any) -> None:
     stage.work()
     inner = group([add.message(1, 1), add.message(2, 2)], broker=stage.broker)
     pipe = pipeline([add.message(1, 2), add.message(3)], broker=stage.broker)
-    assert list(group([pipe, inner], broker=stage.broker).run().get_results(block=True)) == [6, [2, 4]]
+    assert list(group([pipe, inner], broker=stage.broker).run().get_results(block=True)) == [
+        6,
+        [2, 4],
+    ]
 
 
 def test_a_group_may_be_delayed(stage: Stage, add: Any) -> None:
@@ -161,7 +173,10 @@ def test_a_completion_callback_waits_for_the_end_of_pipelines(stage: Stage) -> N
     step = stage.actor(seen.append, actor_name="step")
     finish = stage.actor(lambda: seen.append("finish"), actor_name="finish")
     ignoring = step.message_with_options(args=("last",), pipe_ignore=True)
-    each = group([pipeline([step.message("first"), ignoring], broker=stage.broker), step.message("alone")], broker=stage.broker)
+    each = group(
+        [pipeline([step.message("first"), ignoring], broker=stage.broker), step.message("alone")],
+        broker=stage.broker,
+    )
     each.add_completion_callback(finish.message())
     each.run()
     stage.work(threads=1)

@@ -24,7 +24,9 @@ def test_an_actor_that_runs_too_long_is_interrupted(stage: Stage, where: str) ->
             raise
 
     if where == "middleware":
-        next(each for each in stage.broker.middleware if isinstance(each, TimeLimit)).time_limit = 60
+        next(
+            each for each in stage.broker.middleware if isinstance(each, TimeLimit)
+        ).time_limit = 60
     start_time_limits(stage)
     sent = endless.send_with_options(**(limit if where == "message" else {}))
     stage.work()
@@ -53,7 +55,9 @@ def test_an_interrupted_message_is_tried_again(stage: Stage) -> None:
 def test_a_message_that_waited_too_long_is_dead_and_never_runs(stage: Stage, where: str) -> None:
     limit: dict[str, Any] = {"max_age": 40}
     seen: list[int] = []
-    take = stage.actor(lambda: seen.append(1), actor_name="take", **(limit if where == "actor" else {}))
+    take = stage.actor(
+        lambda: seen.append(1), actor_name="take", **(limit if where == "actor" else {})
+    )
     if where == "middleware":
         next(each for each in stage.broker.middleware if isinstance(each, AgeLimit)).max_age = 40
     sent = take.send_with_options(**(limit if where == "message" else {}))

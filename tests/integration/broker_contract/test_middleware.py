@@ -8,7 +8,12 @@ import dramatiq
 import pytest
 from dramatiq.middleware import CurrentMessage, SkipMessage
 from dramatiq.middleware.shutdown import Shutdown
-from tests.integration.broker_contract.stage import Stage, current_message, run_async_actors, wait_until
+from tests.integration.broker_contract.stage import (
+    Stage,
+    current_message,
+    run_async_actors,
+    wait_until,
+)
 
 FAST: dict[str, Any] = {"min_backoff": 5, "max_backoff": 10}
 
@@ -26,7 +31,12 @@ class Recorder(dramatiq.Middleware):
         return lambda _broker, *args, **more: self._note(name, args, more)
 
     def _note(self, name: str, args: tuple[Any, ...], more: dict[str, Any]) -> None:
-        if "declare" in name or "boot" in name or "shutdown" in name or name == "before_delay_message":
+        if (
+            "declare" in name
+            or "boot" in name
+            or "shutdown" in name
+            or name == "before_delay_message"
+        ):
             return
         told = self._name + name
         if name.endswith("_enqueue"):
@@ -114,7 +124,9 @@ def test_middleware_is_called_in_order_before_and_in_reverse_after(stage: Stage)
         def before_process_message(self, broker: Any, message: Any) -> None:
             seen.append(f"before {self.name}")
 
-        def after_process_message(self, broker: Any, message: Any, *, result: Any = None, exception: Any = None) -> None:
+        def after_process_message(
+            self, broker: Any, message: Any, *, result: Any = None, exception: Any = None
+        ) -> None:
             seen.append(f"after {self.name}")
 
     for name in ("a", "b"):
@@ -149,7 +161,13 @@ def test_middleware_that_fails_stops_nothing(stage: Stage) -> None:
 
     class Faulty(dramatiq.Middleware):
         def __getattribute__(self, name: str) -> Any:
-            if name in ("before_process_message", "after_process_message", "before_ack", "after_ack", "after_enqueue"):
+            if name in (
+                "before_process_message",
+                "after_process_message",
+                "before_ack",
+                "after_ack",
+                "after_enqueue",
+            ):
                 raise RuntimeError(name)
             return super().__getattribute__(name)
 
@@ -178,10 +196,22 @@ def test_signals_of_workers_and_their_threads(stage: Stage) -> None:
     stage.stop(worker)
     assert seen[0] == "before_worker_boot"
     assert seen[-1] == "after_worker_shutdown"
-    assert seen.count("after_worker_thread_boot") == seen.count("before_worker_thread_shutdown") == 1
-    assert seen.count("after_consumer_thread_boot") == seen.count("before_consumer_thread_shutdown") >= 1
-    assert seen.index("after_worker_boot") < seen.index("before_worker_shutdown") < seen.index("before_worker_thread_shutdown")
-    assert seen.index("before_worker_thread_shutdown") < seen.index("before_consumer_thread_shutdown")
+    assert (
+        seen.count("after_worker_thread_boot") == seen.count("before_worker_thread_shutdown") == 1
+    )
+    assert (
+        seen.count("after_consumer_thread_boot")
+        == seen.count("before_consumer_thread_shutdown")
+        >= 1
+    )
+    assert (
+        seen.index("after_worker_boot")
+        < seen.index("before_worker_shutdown")
+        < seen.index("before_worker_thread_shutdown")
+    )
+    assert seen.index("before_worker_thread_shutdown") < seen.index(
+        "before_consumer_thread_shutdown"
+    )
 
 
 def test_signals_of_declaring(stage: Stage) -> None:
@@ -190,13 +220,20 @@ def test_signals_of_declaring(stage: Stage) -> None:
     class Watch(dramatiq.Middleware):
         def __getattribute__(self, name: str) -> Any:
             if "declare" in name and "delay" not in name:
-                return lambda _broker, what: seen.append(f"{name} {getattr(what, 'actor_name', what)}")
+                return lambda _broker, what: seen.append(
+                    f"{name} {getattr(what, 'actor_name', what)}"
+                )
             return super().__getattribute__(name)
 
     stage.use(Watch())
     stage.actor(lambda: None, actor_name="take", queue_name="some")
     stage.broker.declare_queue("some")
-    assert seen == ["before_declare_actor take", "before_declare_queue some", "after_declare_queue some", "after_declare_actor take"]
+    assert seen == [
+        "before_declare_actor take",
+        "before_declare_queue some",
+        "after_declare_queue some",
+        "after_declare_actor take",
+    ]
 
 
 def test_a_declared_delay_queue_is_signalled(stage: Stage) -> None:
@@ -262,9 +299,9 @@ def test_a_callback_gets_message_and_result_of_a_success(stage: Stage, where: st
         told.append((message["message_id"], result))
 
     named = {"on_success": "tell"}
-    sent = stage.actor(lambda: 7, actor_name="take", **(named if where == "actor" else {})).send_with_options(
-        **(named if where == "message" else {})
-    )
+    sent = stage.actor(
+        lambda: 7, actor_name="take", **(named if where == "actor" else {})
+    ).send_with_options(**(named if where == "message" else {}))
     stage.work()
     wait_until(lambda: told)
     stage.join()
@@ -290,7 +327,9 @@ def test_a_callback_gets_message_and_error_of_every_failure(stage: Stage) -> Non
 
 
 @pytest.mark.parametrize("where", ["actor", "message"])
-def test_an_actor_that_asks_for_it_is_interrupted_at_shutdown_and_tried_again(stage: Stage, where: str) -> None:
+def test_an_actor_that_asks_for_it_is_interrupted_at_shutdown_and_tried_again(
+    stage: Stage, where: str
+) -> None:
     begun = threading.Event()
     seen: list[str] = []
     notify = {"notify_shutdown": True}

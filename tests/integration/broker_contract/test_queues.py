@@ -63,7 +63,9 @@ def test_two_workers_share_a_queue(stage: Stage) -> None:
             seen[number] += 1
 
     declare: Any = dramatiq.actor
-    actors = [declare(take, broker=broker) for broker in brokers[: 1 if stage.kind == "stub" else 2]]
+    actors = [
+        declare(take, broker=broker) for broker in brokers[: 1 if stage.kind == "stub" else 2]
+    ]
     for broker in brokers:
         stage.work(broker)
     for number in range(100):

@@ -75,7 +75,10 @@ def test_a_retried_message_says_how_often_when_and_why(stage: Stage, watch: Watc
     stage.work()
     stage.join()
     assert [options.get("retries", 0) for options in watch.options] == [0, 1, 2]
-    assert all(abs(options["requeue_timestamp"] - time.time() * 1000) < 10_000 for options in watch.options[1:])
+    assert all(
+        abs(options["requeue_timestamp"] - time.time() * 1000) < 10_000
+        for options in watch.options[1:]
+    )
     assert all("ValueError" in options["traceback"] for options in watch.options[1:])
 
 
@@ -152,7 +155,9 @@ def test_retry_when_decides_and_outranks_max_retries(stage: Stage, watch: Watch)
 
 
 @pytest.mark.parametrize("throws", [KeyError, (KeyError, OSError)])
-def test_what_an_actor_throws_on_purpose_is_not_tried_again(stage: Stage, watch: Watch, throws: Any) -> None:
+def test_what_an_actor_throws_on_purpose_is_not_tried_again(
+    stage: Stage, watch: Watch, throws: Any
+) -> None:
     sent = failing(stage, 1, KeyError, throws=throws).send()
     stage.work()
     stage.join()
@@ -200,7 +205,9 @@ def test_a_rate_limit_exceeded_is_tried_again(stage: Stage, watch: Watch) -> Non
 
 
 def test_without_retries_a_failing_message_is_done(stage: Stage, watch: Watch) -> None:
-    stage.broker.middleware = [each for each in stage.broker.middleware if not isinstance(each, Retries)]
+    stage.broker.middleware = [
+        each for each in stage.broker.middleware if not isinstance(each, Retries)
+    ]
 
     @stage.actor
     def fail() -> None:

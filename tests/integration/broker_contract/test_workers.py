@@ -52,7 +52,9 @@ def test_between_queues_the_lower_priority_number_is_first(stage: Stage) -> None
     seen: list[str] = []
     gate = Gate(stage)
     low = stage.actor(lambda: seen.append("low"), actor_name="low", queue_name="low", priority=20)
-    high = stage.actor(lambda: seen.append("high"), actor_name="high", queue_name="high", priority=10)
+    high = stage.actor(
+        lambda: seen.append("high"), actor_name="high", queue_name="high", priority=10
+    )
     worker = stage.work(threads=1)
     gate.occupy(1)
     low.send()
@@ -113,8 +115,12 @@ def test_what_a_stopping_worker_did_not_begin_is_run_by_the_next(stage: Stage) -
     assert seen == Counter(range(30))
 
 
-def test_a_paused_worker_begins_nothing_until_it_is_resumed(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(dramatiq.worker, "CONSUMER_RESTART_DELAY_SECS", 0.05)  # a paused consumer is made anew; stock waits 3 s for it
+def test_a_paused_worker_begins_nothing_until_it_is_resumed(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(
+        dramatiq.worker, "CONSUMER_RESTART_DELAY_SECS", 0.05
+    )  # a paused consumer is made anew; stock waits 3 s for it
     seen: list[int] = []
     take = stage.actor(lambda: seen.append(1), actor_name="take")
     worker = stage.work()

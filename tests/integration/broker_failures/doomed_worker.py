@@ -33,14 +33,18 @@ def arm(doom: Doom) -> None:
     reader.read = doom.wrap(lambda *_args: "XREADGROUP", reader.read)
     # What producers call goes past Queue._call: `stanine_broker_delay`.
     short = {"stanine_broker_delay": "delay", "stanine_broker_enqueue": "enqueue"}
-    library.call = doom.wrap(lambda _self, _client, function, _keys, _args=(): short.get(function), library.call)
+    library.call = doom.wrap(
+        lambda _self, _client, function, _keys, _args=(): short.get(function), library.call
+    )
 
 
 def work(broker: StreamsBroker, ledger: Ledger) -> None:
     workload.declare(broker, ledger)
     worker = workload.start_worker(broker)
     deadline = time.monotonic() + BEGINS_WITHIN
-    while time.monotonic() < deadline and all(process != os.getpid() for _, _, process in ledger.lines()):
+    while time.monotonic() < deadline and all(
+        process != os.getpid() for _, _, process in ledger.lines()
+    ):
         time.sleep(0.01)
     time.sleep(WORK_SECONDS)
     worker.stop(5000)
@@ -62,7 +66,9 @@ def produce(broker: StreamsBroker, ledger: Ledger) -> None:
 def main(role: str, url: str, namespace: str, directory: str, step: str) -> None:
     if "LD_PRELOAD" in os.environ:
         clock: Any = time
-        clock.sleep = threading.Event().wait  # Python sleeps until a moment of the steady clock, which libfaketime 0.9.10 refuses
+        clock.sleep = (
+            threading.Event().wait
+        )  # Python sleeps until a moment of the steady clock, which libfaketime 0.9.10 refuses
     doom = Doom(Step.read(step))
     arm(doom)
     ledger = Ledger(Path(directory))

@@ -47,12 +47,19 @@ class FaultProxy:
 
     def __enter__(self) -> Self:
         self._thread.start()
-        self._server = asyncio.run_coroutine_threadsafe(asyncio.start_server(self._serve, "127.0.0.1", 0), self._loop).result(5)
+        self._server = asyncio.run_coroutine_threadsafe(
+            asyncio.start_server(self._serve, "127.0.0.1", 0), self._loop
+        ).result(5)
         self.port = self._server.sockets[0].getsockname()[1]
         self.url = f"redis://127.0.0.1:{self.port}/0"
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
         self.partitioned = False
         asyncio.run_coroutine_threadsafe(self._end(), self._loop).result(5)
         self._loop.call_soon_threadsafe(self._loop.stop)
@@ -93,7 +100,10 @@ class FaultProxy:
             return
         self._writers |= {writer, upstream}
         lost = asyncio.Event()
-        pumps = [asyncio.create_task(self._forward(reader, upstream, lost)), asyncio.create_task(self._back(upstream_reader, writer, lost))]
+        pumps = [
+            asyncio.create_task(self._forward(reader, upstream, lost)),
+            asyncio.create_task(self._back(upstream_reader, writer, lost)),
+        ]
         await asyncio.wait(pumps, return_when=asyncio.FIRST_COMPLETED)
         for pump in pumps:
             pump.cancel()
@@ -101,7 +111,9 @@ class FaultProxy:
         for each in (writer, upstream):
             await self._reset(each)
 
-    async def _forward(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, lost: asyncio.Event) -> None:
+    async def _forward(
+        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, lost: asyncio.Event
+    ) -> None:
         while data := await reader.read(1 << 20):
             loss = self._find(data)
             if loss is not None and not loss.executed:
@@ -110,7 +122,9 @@ class FaultProxy:
                 lost.set()
             await self._pass(writer, data)
 
-    async def _back(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, lost: asyncio.Event) -> None:
+    async def _back(
+        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, lost: asyncio.Event
+    ) -> None:
         while data := await reader.read(1 << 20):
             if lost.is_set():
                 return

@@ -30,7 +30,12 @@ class Ledger:
         return True
 
     def lines(self) -> list[tuple[str, str, int]]:
-        return [(event, key, int(process)) for event, key, process in (line.split() for line in self._path.read_text().splitlines())]
+        return [
+            (event, key, int(process))
+            for event, key, process in (
+                line.split() for line in self._path.read_text().splitlines()
+            )
+        ]
 
     def close(self) -> None:
         os.close(self._file)
@@ -62,5 +67,9 @@ def account(lines: list[tuple[str, str, int]], expected: set[str]) -> Account:
         elif event == BEGUN and key in settled:
             again.add(key)
     return Account(
-        len(expected), frozenset(expected - set(done)), frozenset(set(done) - expected), sum(done.values()) - len(done), frozenset(again)
+        len(expected),
+        frozenset(expected - set(done)),
+        frozenset(set(done) - expected),
+        sum(done.values()) - len(done),
+        frozenset(again),
     )

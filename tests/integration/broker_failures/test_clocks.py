@@ -45,9 +45,22 @@ def start_process(redis_url: str, tmp_path: Path, faketime: Path) -> Iterator[St
             **os.environ, "LD_PRELOAD": str(faketime), "FAKETIME_TIMESTAMP_FILE": str(clock), "FAKETIME_CACHE_DURATION": "0",
             "FAKETIME_DONT_FAKE_MONOTONIC": "1", "FAKETIME_NO_CACHE": "1",
         }  # fmt: skip
-        command = [sys.executable, "-m", "tests.integration.broker_failures.doomed_worker", role, redis_url, "test", str(tmp_path), ""]
+        command = [
+            sys.executable,
+            "-m",
+            "tests.integration.broker_failures.doomed_worker",
+            role,
+            redis_url,
+            "test",
+            str(tmp_path),
+            "",
+        ]
         with (tmp_path / "log").open("ab") as log:
-            started.append(subprocess.Popen(command, cwd=Path(__file__).parents[3], env=environment, stdout=log, stderr=log))
+            started.append(
+                subprocess.Popen(
+                    command, cwd=Path(__file__).parents[3], env=environment, stdout=log, stderr=log
+                )
+            )
         return started[-1]
 
     yield start
@@ -58,7 +71,11 @@ def start_process(redis_url: str, tmp_path: Path, faketime: Path) -> Iterator[St
 
 @pytest.mark.parametrize("offset", ["+1d", "-1d", "+61s", "-61s"])
 def test_a_worker_with_a_wrong_clock_works_like_any_other(
-    make_broker: Callable[..., StreamsBroker], ledger: Ledger, tmp_path: Path, start_process: Start, offset: str
+    make_broker: Callable[..., StreamsBroker],
+    ledger: Ledger,
+    tmp_path: Path,
+    start_process: Start,
+    offset: str,
 ) -> None:
     broker = make_broker()
     actors = workload.declare(broker, ledger)
@@ -80,7 +97,11 @@ def test_a_worker_with_a_wrong_clock_works_like_any_other(
 
 @pytest.mark.parametrize("offset", ["+1d", "-1d"])
 def test_a_delay_is_the_same_whatever_the_producers_clock_says(
-    make_broker: Callable[..., StreamsBroker], ledger: Ledger, tmp_path: Path, start_process: Start, offset: str
+    make_broker: Callable[..., StreamsBroker],
+    ledger: Ledger,
+    tmp_path: Path,
+    start_process: Start,
+    offset: str,
 ) -> None:
     broker = make_broker()
     workload.declare(broker, ledger)
@@ -132,7 +153,17 @@ def moved_server(tmp_path: Path, faketime: Path) -> Iterator[tuple[str, Path]]:
         **os.environ, "LD_PRELOAD": str(faketime), "FAKETIME_TIMESTAMP_FILE": str(clock), "FAKETIME_CACHE_DURATION": "0",
         "FAKETIME_DONT_FAKE_MONOTONIC": "1", "FAKETIME_NO_CACHE": "1",
     }  # fmt: skip
-    command = [valkey_binary(), "--port", str(port), "--bind", "127.0.0.1", "--dir", str(tmp_path), "--save", ""]
+    command = [
+        valkey_binary(),
+        "--port",
+        str(port),
+        "--bind",
+        "127.0.0.1",
+        "--dir",
+        str(tmp_path),
+        "--save",
+        "",
+    ]
     with (tmp_path / "server.log").open("ab") as log:
         process = subprocess.Popen(command, env=environment, stdout=log, stderr=log)
     yield f"redis://127.0.0.1:{port}/0", clock

@@ -30,7 +30,9 @@ class Pair:
         self.servers = [first, second]
         self.clients: list[Any] = [redis.Redis(port=each.port) for each in self.servers]
         self.clients[1].replicaof("127.0.0.1", first.port)
-        assert wait_until(lambda: self.clients[1].info("replication")["master_link_status"] == "up", 20)
+        assert wait_until(
+            lambda: self.clients[1].info("replication")["master_link_status"] == "up", 20
+        )
 
     def hand_over(self) -> None:
         """Make the second the primary, with all that the first has; the first becomes its replica and thus read-only."""
@@ -66,7 +68,9 @@ def sentinel(pair: Pair, tmp_path: Path) -> Iterator[str]:
         "sentinel down-after-milliseconds main 500\nsentinel failover-timeout main 3000\n"
     )
     with (tmp_path / "sentinel.log").open("ab") as log:
-        process = subprocess.Popen([valkey_binary(), str(config), "--sentinel"], stdout=log, stderr=subprocess.STDOUT)
+        process = subprocess.Popen(
+            [valkey_binary(), str(config), "--sentinel"], stdout=log, stderr=subprocess.STDOUT
+        )
     client: Any = redis.Redis(port=port)
 
     def knows_the_replica() -> bool:
@@ -108,7 +112,9 @@ class Producer(threading.Thread):
 
 
 @pytest.mark.parametrize("how", ["asked for", "killed"])
-def test_a_sentinels_failover_loses_nothing_that_was_copied(pair: Pair, sentinel: str, make_broker: Any, ledger: Ledger, how: str) -> None:
+def test_a_sentinels_failover_loses_nothing_that_was_copied(
+    pair: Pair, sentinel: str, make_broker: Any, ledger: Ledger, how: str
+) -> None:
     broker, producing = make_broker(sentinel), make_broker(sentinel)
     actors = workload.declare(broker, ledger)
     workload.configure(broker)
@@ -135,13 +141,19 @@ def test_a_sentinels_failover_loses_nothing_that_was_copied(pair: Pair, sentinel
     broker.join("plain", timeout=20_000)
     worker.stop(5000)
     found = account(ledger.lines(), set(producer.sent))
-    print(f"{how}: {found}; {len(producer.unknown)} with unknown outcome; enqueueing again after {resumed:.1f} s")  # noqa: T201 - reported
+    print(  # noqa: T201 - reported
+        f"{how}: {found}; {len(producer.unknown)} with unknown outcome; enqueueing again after {resumed:.1f} s"
+    )
     assert not found.lost
     assert not found.strange - set(producer.unknown)
 
 
-def test_connections_left_to_a_read_only_replica_find_the_new_primary(pair: Pair, make_broker: Any, ledger: Ledger) -> None:
-    with FaultProxy(pair.servers[0].port) as address:  # as a service address does: new connections go to the new primary
+def test_connections_left_to_a_read_only_replica_find_the_new_primary(
+    pair: Pair, make_broker: Any, ledger: Ledger
+) -> None:
+    with FaultProxy(
+        pair.servers[0].port
+    ) as address:  # as a service address does: new connections go to the new primary
         broker, producing = make_broker(address.url), make_broker(address.url)
         actors = workload.declare(broker, ledger)
         workload.configure(broker)
@@ -172,7 +184,9 @@ def enqueue(broker: StreamsBroker, message: Any) -> bool:
 
 
 @pytest.mark.parametrize("how", ["handed over", "demoted"])
-def test_work_in_hand_during_a_failover_is_settled_once(pair: Pair, make_broker: Any, ledger: Ledger, how: str) -> None:
+def test_work_in_hand_during_a_failover_is_settled_once(
+    pair: Pair, make_broker: Any, ledger: Ledger, how: str
+) -> None:
     with FaultProxy(pair.servers[0].port) as address:
         broker = make_broker(address.url)
         workload.configure(broker)
@@ -184,7 +198,9 @@ def test_work_in_hand_during_a_failover_is_settled_once(pair: Pair, make_broker:
             go.wait(20)
             ledger.note(DONE, [key])
 
-        worker = dramatiq.Worker(broker, worker_threads=2, worker_timeout=1000)  # so long that its reads wait when the primary goes
+        worker = dramatiq.Worker(
+            broker, worker_threads=2, worker_timeout=1000
+        )  # so long that its reads wait when the primary goes
         worker.start()
         take.send("a")
         assert wait_until(lambda: len(ledger.lines()) == 1)

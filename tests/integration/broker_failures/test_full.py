@@ -20,7 +20,9 @@ PADDING = "x" * 2000
 
 
 @pytest.fixture
-def full(own_server: Callable[..., Server], make_broker: Callable[..., StreamsBroker]) -> Iterator[StreamsBroker]:
+def full(
+    own_server: Callable[..., Server], make_broker: Callable[..., StreamsBroker]
+) -> Iterator[StreamsBroker]:
     """A broker on a server with little room."""
     broker = make_broker(own_server().url)
     workload.configure(broker)
@@ -43,9 +45,13 @@ def fill(broker: StreamsBroker, actor: Any, prefix: str) -> list[str]:
         taken.append(key)
 
 
-def test_a_queue_that_filled_the_server_drains_and_takes_work_again(full: StreamsBroker, ledger: Ledger) -> None:
+def test_a_queue_that_filled_the_server_drains_and_takes_work_again(
+    full: StreamsBroker, ledger: Ledger
+) -> None:
     actors = workload.declare(full, ledger)
-    sent = fill(full, actors["plain"], "failing")  # each fails once, so that retries and promotions happen while it is full
+    sent = fill(
+        full, actors["plain"], "failing"
+    )  # each fails once, so that retries and promotions happen while it is full
     assert len(sent) > 300
     worker = workload.start_worker(full)
     workload.await_rest(full, 30)
@@ -62,7 +68,9 @@ def test_a_queue_that_filled_the_server_drains_and_takes_work_again(full: Stream
     assert found.duplicates == 0
 
 
-def test_a_full_server_lets_a_dead_consumers_work_be_taken_over(full: StreamsBroker, ledger: Ledger) -> None:
+def test_a_full_server_lets_a_dead_consumers_work_be_taken_over(
+    full: StreamsBroker, ledger: Ledger
+) -> None:
     actors = workload.declare(full, ledger)
     sent = fill(full, actors["slow"], "slow")[:50]
     full.flush("slow")
@@ -90,7 +98,11 @@ def test_producers_that_go_on_while_it_is_full_lose_nothing_that_was_taken(
         while not over.is_set():
             number += 1
             try:
-                full.enqueue(actors["plain"].message_with_options(args=(f"during-{number}",), padding=PADDING))
+                full.enqueue(
+                    actors["plain"].message_with_options(
+                        args=(f"during-{number}",), padding=PADDING
+                    )
+                )
             except BrokerConnectionError:
                 refused[0] += 1
                 time.sleep(0.001)

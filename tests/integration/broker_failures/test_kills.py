@@ -20,7 +20,20 @@ CALLS = int(os.environ.get("STANINE_FAULT_CALLS", "2"))
 #: Runs at the same time, each in a namespace of its own.
 AT_ONCE = 6
 #: What every worker does at least once; the suite is void if it does not.
-WORKER_STEPS = {"join", "beat", "recover", "held", "start", "XREADGROUP", "ack", "retry", "reject", "promote", "release", "leave"}
+WORKER_STEPS = {
+    "join",
+    "beat",
+    "recover",
+    "held",
+    "start",
+    "XREADGROUP",
+    "ack",
+    "retry",
+    "reject",
+    "promote",
+    "release",
+    "leave",
+}
 PRODUCER_STEPS = {"enqueue", "delay"}
 
 
@@ -38,7 +51,9 @@ def run_process(role: str, url: str, namespace: str, directory: Path, step: Step
     ]
     root = Path(__file__).parents[3]
     with (directory / "log").open("wb") as log:
-        return subprocess.run(command, cwd=root, stdout=log, stderr=log, timeout=60, check=False).returncode
+        return subprocess.run(
+            command, cwd=root, stdout=log, stderr=log, timeout=60, check=False
+        ).returncode
 
 
 def prepare(url: str, namespace: str, ledger: Ledger) -> StreamsBroker:
@@ -67,7 +82,9 @@ def kill_a_worker(url: str, tmp_path: Path, step: Step | None) -> tuple[Step | N
     return step, died, account(ledger.lines(), workload.EXPECTED)
 
 
-def kill_a_producer(url: str, tmp_path: Path, step: Step | None) -> tuple[Step | None, bool, Account]:
+def kill_a_producer(
+    url: str, tmp_path: Path, step: Step | None
+) -> tuple[Step | None, bool, Account]:
     """Run a producer that dies at a step, then work what there is; what it had been told is accepted must be done."""
     directory = tmp_path / f"producer-{step or 'none'}".replace(" ", "-")
     directory.mkdir()
@@ -83,7 +100,9 @@ def kill_a_producer(url: str, tmp_path: Path, step: Step | None) -> tuple[Step |
     ledger.close()
     sent = {key for event, key, _ in ledger.lines() if event == "sent"}
     begun = {key for event, key, _ in ledger.lines() if event == DONE} - sent
-    assert len(begun) <= 3, "beyond what was accepted, only the one call whose outcome nobody learned"
+    assert len(begun) <= 3, (
+        "beyond what was accepted, only the one call whose outcome nobody learned"
+    )
     return step, died, account(ledger.lines(), sent | begun)
 
 
@@ -101,17 +120,25 @@ def assert_clean(kind: str, found: list[tuple[Step | None, bool, Account]]) -> N
     messages = sum(told.keys for _, _, told in found)
     duplicates = sum(told.duplicates for _, _, told in found)
     lost = {str(step): told.lost for step, _, told in found if told.lost}
-    print(f"{kind}: {kills} kills, {messages} messages, {sum(map(len, lost.values()))} lost, {duplicates} duplicates")  # noqa: T201
+    print(  # noqa: T201
+        f"{kind}: {kills} kills, {messages} messages, {sum(map(len, lost.values()))} lost, {duplicates} duplicates"
+    )
     assert not lost
-    assert not {str(step): told.again for step, _, told in found if told.again}, "settled work ran again"
+    assert not {str(step): told.again for step, _, told in found if told.again}, (
+        "settled work ran again"
+    )
     assert not {str(step): told.strange for step, _, told in found if told.strange}
-    unreached = [str(step) for step, died, _ in found if not died and step is not None and step.nth == 1]
+    unreached = [
+        str(step) for step, died, _ in found if not died and step is not None and step.nth == 1
+    ]
     assert not unreached
     assert kills >= 0.8 * len(found)
 
 
 @pytest.mark.slow
-def test_a_worker_killed_at_any_step_loses_nothing_and_repeats_only_what_was_not_settled(redis_url: str, tmp_path: Path) -> None:
+def test_a_worker_killed_at_any_step_loses_nothing_and_repeats_only_what_was_not_settled(
+    redis_url: str, tmp_path: Path
+) -> None:
     _, _, whole = kill_a_worker(redis_url, tmp_path, None)
     assert whole.duplicates == 0
     calls = calls_of(tmp_path, "none")
@@ -122,7 +149,9 @@ def test_a_worker_killed_at_any_step_loses_nothing_and_repeats_only_what_was_not
     assert_clean("worker", found)
 
 
-def test_a_producer_killed_at_any_step_has_enqueued_what_it_was_told(redis_url: str, tmp_path: Path) -> None:
+def test_a_producer_killed_at_any_step_has_enqueued_what_it_was_told(
+    redis_url: str, tmp_path: Path
+) -> None:
     kill_a_producer(redis_url, tmp_path, None)
     calls = calls_of(tmp_path, "producer-none")
     assert set(calls) >= PRODUCER_STEPS

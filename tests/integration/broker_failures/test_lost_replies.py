@@ -47,7 +47,11 @@ def work_through(proxy: FaultProxy, make_broker: Any, ledger: Ledger) -> None:
     workload.assert_at_rest(direct)
 
 
-@pytest.mark.parametrize("word", WORKER_COMMANDS, ids=lambda word: word.decode().removeprefix("stanine_broker_").strip("_"))
+@pytest.mark.parametrize(
+    "word",
+    WORKER_COMMANDS,
+    ids=lambda word: word.decode().removeprefix("stanine_broker_").strip("_"),
+)
 @pytest.mark.parametrize("executed", [True, False], ids=["reply", "request"])
 def test_nothing_is_lost_or_repeated_when_a_workers_command_loses_its(
     proxy: FaultProxy, make_broker: Any, ledger: Ledger, word: bytes, *, executed: bool
@@ -81,7 +85,9 @@ REPEATS = 4
 
 
 @pytest.mark.parametrize("how", ["one", "many", "asyncio", "delayed", "unique", "unique asyncio"])
-def test_a_message_is_enqueued_and_announced_once_however_many_replies_are_lost(proxy: FaultProxy, make_broker: Any, how: str) -> None:
+def test_a_message_is_enqueued_and_announced_once_however_many_replies_are_lost(
+    proxy: FaultProxy, make_broker: Any, how: str
+) -> None:
     broker, direct = make_broker(proxy.url), make_broker()
     announced: list[Any] = []
 
@@ -91,10 +97,16 @@ def test_a_message_is_enqueued_and_announced_once_however_many_replies_are_lost(
 
     broker.add_middleware(Ears())
     options = {"dedupe": "simple"} if "unique" in how else {}
-    messages: list[Any] = [dramatiq.Message("plain", "plain", (number,), {}, options) for number in range(10)]
+    messages: list[Any] = [
+        dramatiq.Message("plain", "plain", (number,), {}, options) for number in range(10)
+    ]
     broker.enqueue(dramatiq.Message("plain", "plain", (-1,), {}, {}))  # the library is there
     direct.flush("plain")
-    word = {"delayed": b"_delay_", "unique": b"_enqueue_unique_", "unique asyncio": b"_enqueue_unique_"}.get(how, b"_enqueue_")
+    word = {
+        "delayed": b"_delay_",
+        "unique": b"_enqueue_unique_",
+        "unique asyncio": b"_enqueue_unique_",
+    }.get(how, b"_enqueue_")
     losses = [proxy.lose_reply(word, nth) for nth in range(3, 3 + REPEATS)]
 
     async def send() -> None:
@@ -117,10 +129,14 @@ def test_a_message_is_enqueued_and_announced_once_however_many_replies_are_lost(
     assert announced[1:] == list(range(10))
 
 
-def test_a_call_that_its_producer_gave_up_does_nothing_when_it_arrives_late(make_broker: Any) -> None:
+def test_a_call_that_its_producer_gave_up_does_nothing_when_it_arrives_late(
+    make_broker: Any,
+) -> None:
     queue, client = make_broker()._queue("q"), make_broker().client
     entry = NewEntry(b"x", b"", b"")
-    late, next_one = (queue.append_command(Call("sender", number, begotten=False), [entry]) for number in (1, 2))
+    late, next_one = (
+        queue.append_command(Call("sender", number, begotten=False), [entry]) for number in (1, 2)
+    )
     assert library().call(client, *next_one) == 1
     with pytest.raises(redis.ResponseError, match="STALE"):
         library().call(client, *late)
@@ -162,6 +178,8 @@ def test_senders_are_as_many_as_there_are_calls_at_once() -> None:
         return made
 
     with ThreadPoolExecutor(8) as pool:
-        made = [call for future in [pool.submit(send) for _ in range(8)] for call in future.result()]
+        made = [
+            call for future in [pool.submit(send) for _ in range(8)] for call in future.result()
+        ]
     assert len(made) == len(set(made)) == 8 * 101
     assert len({name for name, _ in made}) == 8

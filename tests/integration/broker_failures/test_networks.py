@@ -48,7 +48,9 @@ def reset_at_random(proxy: FaultProxy, chance: random.Random, seconds: float) ->
 def work_over_resets(proxy: FaultProxy, make_broker: Any, ledger: Ledger, seconds: float) -> None:
     seed = int(os.environ.get("STANINE_SEED", time.time()))
     print(f"STANINE_SEED={seed}")  # noqa: T201 - a failing run is repeated with it
-    direct = make_broker()  # what is enqueued over a broken connection may be there twice: test_lost_replies.py
+    direct = (
+        make_broker()
+    )  # what is enqueued over a broken connection may be there twice: test_lost_replies.py
     brokers = [make_broker(proxy.url) for _ in range(2)]
     actors = [workload.declare(broker, ledger) for broker in brokers]
     workload.configure(direct)
@@ -81,7 +83,9 @@ def work_over_resets(proxy: FaultProxy, make_broker: Any, ledger: Ledger, second
 
 
 def test_random_resets_lose_nothing(proxy: FaultProxy, make_broker: Any, ledger: Ledger) -> None:
-    work_over_resets(proxy, make_broker, ledger, float(os.environ.get("STANINE_FAULT_SECONDS", RESET_SECONDS)))
+    work_over_resets(
+        proxy, make_broker, ledger, float(os.environ.get("STANINE_FAULT_SECONDS", RESET_SECONDS))
+    )
 
 
 @pytest.mark.parametrize("outcome", ["succeeds", "fails", "dies"])
@@ -93,7 +97,13 @@ def test_a_partitioned_workers_late_outcome_changes_nothing(
     go = threading.Event()
 
     def declare(broker: Any, *, waits: bool) -> Any:
-        @dramatiq.actor(broker=broker, queue_name="plain", max_retries=0 if outcome == "dies" else 5, min_backoff=10, max_backoff=20)
+        @dramatiq.actor(
+            broker=broker,
+            queue_name="plain",
+            max_retries=0 if outcome == "dies" else 5,
+            min_backoff=10,
+            max_backoff=20,
+        )
         def take(key: str) -> None:
             ledger.note(BEGUN, [key])
             if waits:
@@ -112,7 +122,9 @@ def test_a_partitioned_workers_late_outcome_changes_nothing(
     proxy.partitioned = True
     other = workload.start_worker(healthy)
     workload.await_rest(direct, 5)
-    assert [event for event, _, _ in ledger.lines()] == [BEGUN, BEGUN, DONE], "taken over, once the lease had ended"
+    assert [event for event, _, _ in ledger.lines()] == [BEGUN, BEGUN, DONE], (
+        "taken over, once the lease had ended"
+    )
     go.set()
     time.sleep(0.2)
     proxy.partitioned = False
@@ -127,7 +139,9 @@ def test_a_partitioned_workers_late_outcome_changes_nothing(
     late.stop(5000)
 
 
-def test_a_partition_shorter_than_the_lease_costs_nothing(proxy: FaultProxy, make_broker: Any, ledger: Ledger) -> None:
+def test_a_partition_shorter_than_the_lease_costs_nothing(
+    proxy: FaultProxy, make_broker: Any, ledger: Ledger
+) -> None:
     direct, broker, other = make_broker(), make_broker(proxy.url), make_broker()
     actors = workload.declare(broker, ledger)
     workload.declare(other, ledger)

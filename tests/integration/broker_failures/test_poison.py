@@ -23,13 +23,18 @@ UNREADABLE: "dict[str, tuple[dict[bytes, bytes], str]]" = {
     "JSON, but no message": ({b"h": b"[1, 2]"}, "Undecodable"),
     "half a message": ({b"h": b'{"queue_name": "plain", "actor_name": "plain"}'}, "Undecodable"),
     "a message of other types": (
-        {b"h": b'{"queue_name": 1, "actor_name": [], "args": [], "kwargs": {}, "options": {}, "message_id": 1, "message_timestamp": 1}'},
+        {
+            b"h": b'{"queue_name": 1, "actor_name": [], "args": [], "kwargs": {}, "options": {}, "message_id": 1, "message_timestamp": 1}'
+        },
         "Undecodable",
     ),
     "deep nesting": ({b"h": b"[" * 100_000}, "Undecodable"),
     "foreign fields": ({b"foreign": b"fields"}, "Undecodable"),
     "ids without an actor": ({b"h": b"{}", b"i": b"ids"}, "Undecodable"),
-    "ids for an actor that takes none": ({b"h": head("plain", "plain"), b"i": b"ids"}, "NotABatchActor"),
+    "ids for an actor that takes none": (
+        {b"h": head("plain", "plain"), b"i": b"ids"},
+        "NotABatchActor",
+    ),
     "ids for nobody": ({b"h": head("plain", "nobody"), b"i": b"ids"}, "ActorNotFound"),
     "a head nested deeply": ({b"h": b"[" * 100_000, b"i": b"ids"}, "Undecodable"),
     "counts that are no numbers": ({b"h": b"x", b"n": b"many", b"c": b"once"}, "Undecodable"),
@@ -37,7 +42,9 @@ UNREADABLE: "dict[str, tuple[dict[bytes, bytes], str]]" = {
 
 
 @pytest.mark.parametrize("what", UNREADABLE)
-def test_an_unreadable_entry_is_dead_at_once_and_the_others_are_done(make_broker: Any, ledger: Ledger, what: str) -> None:
+def test_an_unreadable_entry_is_dead_at_once_and_the_others_are_done(
+    make_broker: Any, ledger: Ledger, what: str
+) -> None:
     fields, reason = UNREADABLE[what]
     broker: StreamsBroker = make_broker()
     actors = workload.declare(broker, ledger)
@@ -50,10 +57,14 @@ def test_an_unreadable_entry_is_dead_at_once_and_the_others_are_done(make_broker
     broker.join("plain", timeout=5000)
     worker.stop(5000)
     assert not account(ledger.lines(), set(workload.PLAIN)).lost
-    assert Counter(letter.reason for letter in broker.dead_letters("plain")) == {reason: len(workload.PLAIN)}
+    assert Counter(letter.reason for letter in broker.dead_letters("plain")) == {
+        reason: len(workload.PLAIN)
+    }
 
 
-def test_an_unreadable_delayed_message_is_dead_when_it_is_due(make_broker: Any, ledger: Ledger) -> None:
+def test_an_unreadable_delayed_message_is_dead_when_it_is_due(
+    make_broker: Any, ledger: Ledger
+) -> None:
     broker: StreamsBroker = make_broker()
     actors = workload.declare(broker, ledger)
     workload.configure(broker)
@@ -72,7 +83,9 @@ def test_messages_that_always_fail_cost_the_others_little(make_broker: Any, ledg
     actors = workload.declare(broker, ledger)
     workload.configure(broker)
 
-    @dramatiq.actor(broker=broker, queue_name="plain", max_retries=5, min_backoff=10, max_backoff=20)
+    @dramatiq.actor(
+        broker=broker, queue_name="plain", max_retries=5, min_backoff=10, max_backoff=20
+    )
     def fail(number: int) -> None:
         raise ValueError
 
@@ -106,7 +119,11 @@ def test_what_kills_its_process_ends_alone_as_a_dead_letter(
     poison = workload.POISON
     keys.insert(7, poison)
     for key in keys:
-        broker.enqueue(actors["slow"].message(key) if queue == "slow" else actors["batch"].message(ids=key.encode()))
+        broker.enqueue(
+            actors["slow"].message(key)
+            if queue == "slow"
+            else actors["batch"].message(ids=key.encode())
+        )
     kills = 0
     for _ in range(20):  # some find nothing: the lease of the one before has not ended yet
         status = run_process("worker", redis_url, "test", tmp_path, None)
@@ -127,7 +144,9 @@ def test_what_kills_its_process_ends_alone_as_a_dead_letter(
     assert poison.encode() in (letter.ids or letter.head)
 
 
-def test_what_was_in_the_hands_of_several_dead_runs_one_by_one_but_without_pauses(make_broker: Any, ledger: Ledger) -> None:
+def test_what_was_in_the_hands_of_several_dead_runs_one_by_one_but_without_pauses(
+    make_broker: Any, ledger: Ledger
+) -> None:
     broker: StreamsBroker = make_broker()
     actors = workload.declare(broker, ledger)
     workload.configure(broker)
@@ -145,7 +164,10 @@ def test_what_was_in_the_hands_of_several_dead_runs_one_by_one_but_without_pause
     assert time.monotonic() - begun < 10, "not one in each second that a read waits"
     worker.stop(5000)
     assert not account(ledger.lines(), set(workload.PLAIN)).lost
-    assert [event for event, _, _ in ledger.lines() if event in (DONE, SETTLED)] == [DONE, SETTLED] * len(workload.PLAIN)
+    assert [event for event, _, _ in ledger.lines() if event in (DONE, SETTLED)] == [
+        DONE,
+        SETTLED,
+    ] * len(workload.PLAIN)
 
 
 def test_a_consumer_that_dies_before_its_first_beat_holds_no_longer_than_the_queues_lease(
@@ -157,5 +179,10 @@ def test_a_consumer_that_dies_before_its_first_beat_holds_no_longer_than_the_que
     queue.join(client, "dead", broker.defaults)
     server: Any = client
     time.sleep(workload.LEASE_MS / 1000)
-    queue.join(client, "next", broker.defaults)  # since nobody renewed for a lease, the others get a little grace
-    assert server.zscore(queue.keys.leases, "dead") - broker.stats("plain").now_ms <= workload.LEASE_MS / 5
+    queue.join(
+        client, "next", broker.defaults
+    )  # since nobody renewed for a lease, the others get a little grace
+    assert (
+        server.zscore(queue.keys.leases, "dead") - broker.stats("plain").now_ms
+        <= workload.LEASE_MS / 5
+    )

@@ -54,14 +54,19 @@ time.sleep(60)
 
 
 @pytest.fixture
-def start_zombie(redis_url: str, tmp_path: Path) -> Iterator[Callable[[str], "subprocess.Popen[bytes]"]]:
+def start_zombie(
+    redis_url: str, tmp_path: Path
+) -> Iterator[Callable[[str], "subprocess.Popen[bytes]"]]:
     """Start a process that stops itself in the midst of its first message, which then ends as told."""
     started: list[subprocess.Popen[bytes]] = []
 
     def start(outcome: str) -> "subprocess.Popen[bytes]":
         with (tmp_path / "log").open("ab") as log:
             process = subprocess.Popen(
-                [sys.executable, "-c", _SCRIPT, redis_url, str(tmp_path), outcome], cwd=Path(__file__).parents[3], stdout=log, stderr=log
+                [sys.executable, "-c", _SCRIPT, redis_url, str(tmp_path), outcome],
+                cwd=Path(__file__).parents[3],
+                stdout=log,
+                stderr=log,
             )
         started.append(process)
         return process
@@ -76,7 +81,11 @@ def start_zombie(redis_url: str, tmp_path: Path) -> Iterator[Callable[[str], "su
 @pytest.mark.parametrize("outcome", ["succeeds", "fails", "dies"])
 @pytest.mark.parametrize("queue", ["plain", "batches"])
 def test_what_a_zombie_says_late_changes_nothing(
-    make_broker: Callable[..., StreamsBroker], ledger: Ledger, start_zombie: Any, outcome: str, queue: str
+    make_broker: Callable[..., StreamsBroker],
+    ledger: Ledger,
+    start_zombie: Any,
+    outcome: str,
+    queue: str,
 ) -> None:
     broker = make_broker()
     workload.configure(broker)
@@ -98,7 +107,9 @@ def test_what_a_zombie_says_late_changes_nothing(
     assert (stats.ready, stats.delayed, stats.in_flight, stats.dead) == (0, 0, 0, 0)
     healthy.kill()
     broker.enqueue(message)
-    assert wait_until(lambda: [line[1:] for line in ledger.lines()][-1] == ("a", zombie.pid)), "and works on"
+    assert wait_until(lambda: [line[1:] for line in ledger.lines()][-1] == ("a", zombie.pid)), (
+        "and works on"
+    )
 
 
 def _is_stopped(pid: int) -> bool:

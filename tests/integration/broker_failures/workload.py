@@ -94,7 +94,9 @@ def declare(broker: StreamsBroker, ledger: Ledger) -> Any:
 
 def configure(broker: StreamsBroker) -> None:
     """Declare the queues and write their settings: short leases, short pauses, and a limit that these tests' kills do not reach."""
-    settings = QueueSettings(lease_ms=LEASE_MS, backoff_min_ms=20, backoff_max_ms=40, max_deliveries=10)
+    settings = QueueSettings(
+        lease_ms=LEASE_MS, backoff_min_ms=20, backoff_max_ms=40, max_deliveries=10
+    )
     for name in QUEUES:
         broker.declare_queue(name)
         broker._queue(name).write_settings(broker.client, settings.as_fields(), overwrite=True)
@@ -124,7 +126,9 @@ def assert_at_rest(broker: StreamsBroker) -> None:
     for name in QUEUES:
         stats = broker.stats(name)
         assert (stats.ready, stats.delayed, stats.in_flight) == (0, 0, 0), (name, stats)
-    letters = [dramatiq.Message.decode(letter.head).args[0] for letter in broker.dead_letters("plain")]
+    letters = [
+        dramatiq.Message.decode(letter.head).args[0] for letter in broker.dead_letters("plain")
+    ]
     assert sorted(letters) == DEAD
     assert broker.dead_letters("batches") == broker.dead_letters("slow") == []
 

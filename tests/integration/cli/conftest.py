@@ -48,10 +48,18 @@ def stanine(tmp_path: Path) -> Run:
     """Run `stanine WORDS…` in an empty directory, with variables of the environment as keywords."""
 
     def run(*words: str | Path, stdin: bytes = b"", **environment: str) -> Ran:
-        inherited = {name: value for name, value in os.environ.items() if not name.startswith("STANINE_")}
+        inherited = {
+            name: value for name, value in os.environ.items() if not name.startswith("STANINE_")
+        }
         command = [sys.executable, "-m", "stanine.cli.main", *map(str, words)]
         done = subprocess.run(
-            command, input=stdin, capture_output=True, cwd=tmp_path, env=inherited | environment, timeout=120, check=False
+            command,
+            input=stdin,
+            capture_output=True,
+            cwd=tmp_path,
+            env=inherited | environment,
+            timeout=120,
+            check=False,
         )
         return Ran(done.returncode, done.stdout.decode(), done.stderr.decode())
 
@@ -76,7 +84,9 @@ class Up:
 
     def family(self) -> list[int]:
         """Return the ids of all processes, itself included, that it started."""
-        listed = subprocess.run(["ps", "-eo", "pid,args"], capture_output=True, text=True, check=True).stdout.splitlines()
+        listed = subprocess.run(
+            ["ps", "-eo", "pid,args"], capture_output=True, text=True, check=True
+        ).stdout.splitlines()
         port = self.variables["STANINE_REDIS_URL"].rsplit(":", 1)[1].split("/")[0]
         names = {f"{self.data}/", f"--port {port}"}
         pids = [int(line.split()[0]) for line in listed if any(name in line for name in names)]
@@ -84,7 +94,9 @@ class Up:
 
 
 def _children(pid: int) -> list[int]:
-    listed = subprocess.run(["ps", "-o", "pid=", "--ppid", str(pid)], capture_output=True, text=True, check=False).stdout
+    listed = subprocess.run(
+        ["ps", "-o", "pid=", "--ppid", str(pid)], capture_output=True, text=True, check=False
+    ).stdout
     direct = [int(word) for word in listed.split()]
     return [each for child in direct for each in (child, *_children(child))]
 
@@ -92,11 +104,25 @@ def _children(pid: int) -> list[int]:
 @contextmanager
 def running_up(data: Path, *options: str, **environment: str) -> Iterator[Up]:
     """Start `stanine up` on a free port and wait until it says where it is; it is stopped at the end if it still runs."""
-    inherited = {name: value for name, value in os.environ.items() if not name.startswith("STANINE_")}
-    command = [sys.executable, "-m", "stanine.cli.main", "up", "--port", "0", "--data", str(data), *options]
+    inherited = {
+        name: value for name, value in os.environ.items() if not name.startswith("STANINE_")
+    }
+    command = [
+        sys.executable,
+        "-m",
+        "stanine.cli.main",
+        "up",
+        "--port",
+        "0",
+        "--data",
+        str(data),
+        *options,
+    ]
     log = data.with_suffix(".stderr")
     with log.open("w") as errors:
-        process = subprocess.Popen(command, env=inherited | environment, stdout=subprocess.PIPE, stderr=errors, text=True)
+        process = subprocess.Popen(
+            command, env=inherited | environment, stdout=subprocess.PIPE, stderr=errors, text=True
+        )
     try:
         assert process.stdout is not None
         variables: dict[str, str] = {}

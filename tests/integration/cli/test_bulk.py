@@ -26,7 +26,10 @@ class Handler(BaseHTTPRequestHandler):
     lock: threading.Lock
 
     def do_POST(self) -> None:
-        keys = [json.loads(line)["key"] for line in self.rfile.read(int(self.headers["content-length"])).splitlines()]
+        keys = [
+            json.loads(line)["key"]
+            for line in self.rfile.read(int(self.headers["content-length"])).splitlines()
+        ]
         if type(self).fault(self, keys):
             return
         self.answer(200, self.lines(keys))
@@ -40,12 +43,25 @@ class Handler(BaseHTTPRequestHandler):
                 with self.lock:
                     self.stored[key] += 1
                     mark = {"repeated": True} if self.stored[key] > 1 else {}
-                answers.append({"line": number, "status": 202, "key": key, "attempt": f"id-of-{key}", "token": "t", **mark})
+                answers.append(
+                    {
+                        "line": number,
+                        "status": 202,
+                        "key": key,
+                        "attempt": f"id-of-{key}",
+                        "token": "t",
+                        **mark,
+                    }
+                )
         return b"".join(json.dumps(answer).encode() + b"\n" for answer in answers)
 
     def answer(self, status: int, body: bytes, **headers: str) -> None:
         self.send_response(status)
-        for name, value in {"content-length": str(len(body)), "content-type": "application/json", **headers}.items():
+        for name, value in {
+            "content-length": str(len(body)),
+            "content-type": "application/json",
+            **headers,
+        }.items():
             self.send_header(name.replace("_", "-"), value)
         self.end_headers()
         self.wfile.write(body)
@@ -56,7 +72,11 @@ class Handler(BaseHTTPRequestHandler):
 
 @contextmanager
 def served(fault: Fault, *, patience: float = 20.0) -> Iterator[tuple[Api, Counter[str]]]:
-    handler = type("Handling", (Handler,), {"fault": staticmethod(fault), "stored": Counter(), "lock": threading.Lock()})
+    handler = type(
+        "Handling",
+        (Handler,),
+        {"fault": staticmethod(fault), "stored": Counter(), "lock": threading.Lock()},
+    )
     with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
         server.daemon_threads = True
         thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
@@ -83,7 +103,9 @@ def test_lines_are_answered_in_order_over_many_requests() -> None:
     with served(healthy) as (api, stored):
         answers = list(send_all(api, "x", sent))
     assert [submission for submission, _ in answers] == sent
-    assert [answer.attempt for _, answer in answers if answer] == [f"id-of-k{number}" for number in range(1, len(sent) + 1)]
+    assert [answer.attempt for _, answer in answers if answer] == [
+        f"id-of-k{number}" for number in range(1, len(sent) + 1)
+    ]
     assert set(stored.values()) == {1}
 
 
@@ -98,12 +120,29 @@ def test_what_is_faulty_here_is_not_sent_and_keeps_its_place() -> None:
     sent[2] = Submission(Place(3, 4), b"", "not good")
     with served(healthy) as (api, stored):
         answers = list(send_all(api, "x", sent))
-    assert [answer.attempt if answer else None for _, answer in answers] == ["id-of-k1", "id-of-k2", None, "id-of-k4", "id-of-k5"]
+    assert [answer.attempt if answer else None for _, answer in answers] == [
+        "id-of-k1",
+        "id-of-k2",
+        None,
+        "id-of-k4",
+        "id-of-k5",
+    ]
     assert sum(stored.values()) == 4
 
 
 def test_a_server_that_fails_in_every_way_still_takes_every_line_once_by_its_key() -> None:
-    kinds = iter(["lost after", "lines refused", "cut short", "503", "lost before", "lines refused", "lost after", "lines refused"])
+    kinds = iter(
+        [
+            "lost after",
+            "lines refused",
+            "cut short",
+            "503",
+            "lost before",
+            "lines refused",
+            "lost after",
+            "lines refused",
+        ]
+    )
 
     def fault(handler: Handler, keys: list[str]) -> bool:
         kind = next(kinds, "none")
@@ -130,16 +169,22 @@ def test_a_server_that_fails_in_every_way_still_takes_every_line_once_by_its_key
     sent = submissions(3 * LINES_PER_REQUEST)
     with served(fault) as (api, stored):
         answers = list(send_all(api, "x", sent))
-    assert [answer.attempt for _, answer in answers if answer] == [f"id-of-k{number}" for number in range(1, len(sent) + 1)]
+    assert [answer.attempt for _, answer in answers if answer] == [
+        f"id-of-k{number}" for number in range(1, len(sent) + 1)
+    ]
     assert len(stored) == len(sent)
     assert max(stored.values()) > 1  # answers were lost, and the lines sent again
     assert next(kinds, None) is None
 
 
-@pytest.mark.parametrize(("status", "expected"), [(404, NotFoundError), (422, InvalidInputError), (500, CliError)])
+@pytest.mark.parametrize(
+    ("status", "expected"), [(404, NotFoundError), (422, InvalidInputError), (500, CliError)]
+)
 def test_a_refusal_ends_it_with_what_the_server_says(status: int, expected: type[CliError]) -> None:
     def fault(handler: Handler, _keys: list[str]) -> bool:
-        handler.answer(status, b'{"detail": "because", "errors": [{"pointer": "/a", "detail": "wrong"}]}')
+        handler.answer(
+            status, b'{"detail": "because", "errors": [{"pointer": "/a", "detail": "wrong"}]}'
+        )
         return True
 
     with served(fault) as (api, _), pytest.raises(expected) as raised:
@@ -147,7 +192,9 @@ def test_a_refusal_ends_it_with_what_the_server_says(status: int, expected: type
     assert str(raised.value) == "because\n/a: wrong"
 
 
-@pytest.mark.parametrize("body", [b"{", b'{"line": 2, "status": 202}\n', b'{"status": 202}\n', b"[]\n"])
+@pytest.mark.parametrize(
+    "body", [b"{", b'{"line": 2, "status": 202}\n', b'{"status": 202}\n', b"[]\n"]
+)
 def test_an_answer_that_is_none_ends_it(body: bytes) -> None:
     def fault(handler: Handler, _keys: list[str]) -> bool:
         handler.answer(200, body)

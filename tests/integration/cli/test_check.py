@@ -17,7 +17,11 @@ EXAMPLES = Path(__file__).parents[3] / "examples" / "instruments"
 def publish(store: Store, name: str) -> None:
     plain = read_yaml((EXAMPLES / f"{name}.yaml").read_bytes())
     data = canonical(plain)
-    store.run(lambda s: s.instruments.publish(name, data, digest(data), form_digest(parse_instrument(plain))))
+    store.run(
+        lambda s: s.instruments.publish(
+            name, data, digest(data), form_digest(parse_instrument(plain))
+        )
+    )
 
 
 def test_rebuilding_the_index_asks_for_every_instrument(stanine: Run, store: Store) -> None:
@@ -28,7 +32,10 @@ def test_rebuilding_the_index_asks_for_every_instrument(stanine: Run, store: Sto
     ran = stanine("check", "--rebuild-index", STANINE_REDIS_URL=store.url, STANINE_NAMESPACE="test")
     assert ran.status == 1, "the entries are missing, and it says so"
     assert "gad-7/1, phq-9/1" in ran.err
-    assert split_names(b"".join(fields[b"i"] for _, fields in store.client.xrange(stream))) == ["gad-7", "phq-9"]
+    assert split_names(b"".join(fields[b"i"] for _, fields in store.client.xrange(stream))) == [
+        "gad-7",
+        "phq-9",
+    ]
 
 
 def test_a_server_that_is_away_is_named_in_one_line(stanine: Run) -> None:

@@ -34,7 +34,9 @@ def shown(stanine: Run, up: Up, *words: str) -> Any:
     return json.loads(ran.out)
 
 
-def test_every_setting_is_shown_by_default_and_where_it_is_from(stanine: Run, up: Up, configuration: Configuration) -> None:
+def test_every_setting_is_shown_by_default_and_where_it_is_from(
+    stanine: Run, up: Up, configuration: Configuration
+) -> None:
     configuration.apply({"sweepSeconds": 5})
     for words in (["config"], ["config", "get"]):
         ran = stanine(*words, **up.variables)
@@ -46,7 +48,9 @@ def test_every_setting_is_shown_by_default_and_where_it_is_from(stanine: Run, up
         assert ran.err == ""
 
 
-def test_what_is_wrong_with_the_configuration_is_said_beside_it(stanine: Run, up: Up, configuration: Configuration) -> None:
+def test_what_is_wrong_with_the_configuration_is_said_beside_it(
+    stanine: Run, up: Up, configuration: Configuration
+) -> None:
     configuration.apply({"sweepSeconds": 5}, dual_write=True)
     client = redis.Redis.from_url(up.variables["STANINE_REDIS_URL"])
     client.hset(Keys("stanine").config, "maxRequeues", "many")
@@ -61,9 +65,21 @@ def test_what_is_wrong_with_the_configuration_is_said_beside_it(stanine: Run, up
 
 def test_settings_are_set_and_unset(stanine: Run, up: Up, configuration: Configuration) -> None:
     revision = configuration.apply({"maxRequeues": 9}).revision
-    assert shown(stanine, up, "set", "sweepSeconds=7", "durability=Fsync") == {"revision": revision + 1, "changed": True}
-    assert shown(stanine, up, "unset", "durability", "maxRequeues", "--revision", str(revision + 1))["revision"] == revision + 2
-    stated = {each["name"]: each["value"] for each in shown(stanine, up, "get")["settings"] if each["stated"]}
+    assert shown(stanine, up, "set", "sweepSeconds=7", "durability=Fsync") == {
+        "revision": revision + 1,
+        "changed": True,
+    }
+    assert (
+        shown(stanine, up, "unset", "durability", "maxRequeues", "--revision", str(revision + 1))[
+            "revision"
+        ]
+        == revision + 2
+    )
+    stated = {
+        each["name"]: each["value"]
+        for each in shown(stanine, up, "get")["settings"]
+        if each["stated"]
+    }
     assert stated == {"sweepSeconds": 7}
     ran = stanine("config", "set", "sweepSeconds=8", "--revision", "1", **up.variables)
     assert (ran.status, ran.out) == (7, "")
@@ -78,13 +94,17 @@ def test_settings_are_set_and_unset(stanine: Run, up: Up, configuration: Configu
         (["unset", "speed"], "speed: there is no such setting"),
     ],
 )
-def test_a_setting_that_cannot_be_is_refused_with_what_is_wrong(stanine: Run, up: Up, words: list[str], says: str) -> None:
+def test_a_setting_that_cannot_be_is_refused_with_what_is_wrong(
+    stanine: Run, up: Up, words: list[str], says: str
+) -> None:
     ran = stanine("config", *words, **up.variables)
     assert (ran.status, ran.out) == (2, "")
     assert says in ran.err
 
 
-def test_the_history_is_listed_and_an_earlier_revision_brought_back(stanine: Run, up: Up, configuration: Configuration) -> None:
+def test_the_history_is_listed_and_an_earlier_revision_brought_back(
+    stanine: Run, up: Up, configuration: Configuration
+) -> None:
     first = configuration.apply({"sweepSeconds": 6}).revision
     configuration.apply({"sweepSeconds": 7, "maxRequeues": 4}, MANAGER)
     configuration.release(MANAGER)
@@ -96,10 +116,14 @@ def test_the_history_is_listed_and_an_earlier_revision_brought_back(stanine: Run
     assert lines[0].split() == ["REVISION", "AT", "ORIGIN", "BY", "CHANGED"]
     assert f"RolledBack of {first}" in lines[1]
     assert "RedisConfig default/main  sweepSeconds, maxRequeues" in lines[2]
-    assert ["sweepSeconds", "6", "configuration"] in [line.split() for line in stanine("config", **up.variables).out.splitlines()]
+    assert ["sweepSeconds", "6", "configuration"] in [
+        line.split() for line in stanine("config", **up.variables).out.splitlines()
+    ]
 
 
-def test_what_a_resource_manages_is_refused_with_its_name_and_status_7(stanine: Run, up: Up, configuration: Configuration) -> None:
+def test_what_a_resource_manages_is_refused_with_its_name_and_status_7(
+    stanine: Run, up: Up, configuration: Configuration
+) -> None:
     revision = configuration.apply({"sweepSeconds": 8}, MANAGER).revision
     ran = stanine("config", "rollback", str(revision), **up.variables)
     assert (ran.status, ran.out) == (7, "")
@@ -109,9 +133,15 @@ def test_what_a_resource_manages_is_refused_with_its_name_and_status_7(stanine: 
 
 @pytest.mark.parametrize(
     ("words", "status", "says"),
-    [(["rollback", "99999"], 4, "not in the history"), (["rollback", "0"], 2, "equal to 1"), (["rollback", "x"], 2, "integer")],
+    [
+        (["rollback", "99999"], 4, "not in the history"),
+        (["rollback", "0"], 2, "equal to 1"),
+        (["rollback", "x"], 2, "integer"),
+    ],
 )
-def test_a_wrong_revision_has_its_status_and_a_sentence(stanine: Run, up: Up, words: list[str], status: int, says: str) -> None:
+def test_a_wrong_revision_has_its_status_and_a_sentence(
+    stanine: Run, up: Up, words: list[str], status: int, says: str
+) -> None:
     ran = stanine("config", *words, **up.variables)
     assert (ran.status, ran.out) == (status, "")
     assert says in ran.err

@@ -29,11 +29,35 @@ def test_bfi_alphas_are_as_published(stanine: Run, bfi: Path) -> None:
     assert ran.status == 0
     found = json.loads(ran.out)["scales"]
     assert list(found) == list(SCALES)
-    assert [round(one["alpha_pairwise"], 6) for one in found.values()] == [0.703018, 0.726735, 0.761733, 0.813963, 0.600173]
-    assert [round(one["alpha_listwise"], 6) for one in found.values()] == [0.703756, 0.729277, 0.760933, 0.813303, 0.602546]
+    assert [round(one["alpha_pairwise"], 6) for one in found.values()] == [
+        0.703018,
+        0.726735,
+        0.761733,
+        0.813963,
+        0.600173,
+    ]
+    assert [round(one["alpha_listwise"], 6) for one in found.values()] == [
+        0.703756,
+        0.729277,
+        0.760933,
+        0.813303,
+        0.602546,
+    ]
     assert [one["n_listwise"] for one in found.values()] == [2709, 2707, 2713, 2694, 2726]
-    assert [round(one["mean"], 6) for one in found.values()] == [4.652095, 4.265732, 4.145083, 3.162268, 4.586649]
-    assert [round(one["sd"], 6) for one in found.values()] == [0.898402, 0.951347, 1.060904, 1.196331, 0.808374]
+    assert [round(one["mean"], 6) for one in found.values()] == [
+        4.652095,
+        4.265732,
+        4.145083,
+        3.162268,
+        4.586649,
+    ]
+    assert [round(one["sd"], 6) for one in found.values()] == [
+        0.898402,
+        0.951347,
+        1.060904,
+        1.196331,
+        0.808374,
+    ]
     for one in found.values():
         low, high = one["interval_listwise"]
         assert low < one["alpha_listwise"] < high
@@ -41,9 +65,15 @@ def test_bfi_alphas_are_as_published(stanine: Run, bfi: Path) -> None:
 
 
 def test_item_rest_correlations_are_those_of_the_complete_rows(stanine: Run, bfi: Path) -> None:
-    rows = [row for row in csv.DictReader(io.StringIO(bfi.read_text())) if all(row[f"A{at}"] != "NA" for at in range(1, 6))]
+    rows = [
+        row
+        for row in csv.DictReader(io.StringIO(bfi.read_text()))
+        if all(row[f"A{at}"] != "NA" for at in range(1, 6))
+    ]
     points = [[7 - int(row["A1"]), *(int(row[f"A{at}"]) for at in range(2, 6))] for row in rows]
-    found = json.loads(stanine("reliability", BFI, bfi, "-o", "json").out)["scales"]["agreeableness"]["item_rest_r"]
+    found = json.loads(stanine("reliability", BFI, bfi, "-o", "json").out)["scales"][
+        "agreeableness"
+    ]["item_rest_r"]
     for at in range(5):
         own, rest = [row[at] for row in points], [sum(row) - row[at] for row in points]
         assert found[f"A{at + 1}"] == pytest.approx(statistics.correlation(own, rest))
@@ -69,7 +99,9 @@ def test_norms_are_those_of_each_group_and_ready_to_paste(stanine: Run, bfi: Pat
     assert norm["sd"] == pytest.approx(statistics.stdev(scores))
     counts = found["frequencies"]["extraversion"]["gender_2_age_20_39"]["frequencies"]
     assert sum(one["count"] for one in counts) == len(scores)
-    assert all(scores.count(one["raw"]) == one["count"] for one in counts if one["raw"] == int(one["raw"]))
+    assert all(
+        scores.count(one["raw"]) == one["count"] for one in counts if one["raw"] == int(one["raw"])
+    )
 
 
 def test_faulty_and_blank_rows_are_left_out_and_told(stanine: Run, small: Path) -> None:
@@ -81,7 +113,11 @@ def test_faulty_and_blank_rows_are_left_out_and_told(stanine: Run, small: Path) 
     assert "1 blank row left out" in ran.err
     found = json.loads(ran.out)
     assert (found["people"], found["faulty"]) == (3, 1)
-    assert {scale: one["n"] for scale, one in found["scales"].items()} == {"average": 3, "total": 3, "correct": 3}
+    assert {scale: one["n"] for scale, one in found["scales"].items()} == {
+        "average": 3,
+        "total": 3,
+        "correct": 3,
+    }
     assert found["scales"]["correct"]["alpha_listwise"] is None
     ran = stanine("norms", small, "-", "--by", "age:10", "--min", "2", "-o", "json", stdin=rows)
     assert ran.status == 3
@@ -92,7 +128,9 @@ def test_faulty_and_blank_rows_are_left_out_and_told(stanine: Run, small: Path) 
     ("by", "about"),
     [("size", "no attribute"), ("age:0", "above 0"), ("age", "no column for the attribute age")],
 )
-def test_a_grouping_that_cannot_be_is_refused(stanine: Run, small: Path, by: str, about: str) -> None:
+def test_a_grouping_that_cannot_be_is_refused(
+    stanine: Run, small: Path, by: str, about: str
+) -> None:
     ran = stanine("norms", small, "-", "--by", by, stdin=b"A1,A2,q1\n1,1,a\n")
     assert (ran.status, ran.out) == (2, "")
     assert about in ran.err
@@ -103,4 +141,6 @@ def test_tables_are_for_reading(stanine: Run, small: Path) -> None:
     assert ran.status == 0
     assert ran.out.startswith("SCALE")
     assert "ITEM_REST_R" in ran.out
-    assert stanine("norms", small, "-", "--min", "2", "-o", "table", stdin=b"A1,A2,q1\n1,3,a\n2,1,b\n").out.startswith("GROUP")
+    assert stanine(
+        "norms", small, "-", "--min", "2", "-o", "table", stdin=b"A1,A2,q1\n1,3,a\n2,1,b\n"
+    ).out.startswith("GROUP")

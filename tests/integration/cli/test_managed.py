@@ -20,10 +20,16 @@ GAD_7 = Path(__file__).parents[3] / "examples" / "instruments" / "gad-7.yaml"
 KEYS = Keys("stanine")
 
 
-def test_a_managed_queue_and_a_managed_instrument_are_not_changed(stanine: Run, up: Up, tmp_path: Path) -> None:
+def test_a_managed_queue_and_a_managed_instrument_are_not_changed(
+    stanine: Run, up: Up, tmp_path: Path
+) -> None:
     client = connect(up.variables["STANINE_REDIS_URL"])
     manager = Manager("Queue default/index", "u1", "2026-11-23T00:00:00Z")
-    bootstrap(client, namespace=KEYS.partition, queues=[QueueDeclaration("index", management=Management(manager))])
+    bootstrap(
+        client,
+        namespace=KEYS.partition,
+        queues=[QueueDeclaration("index", management=Management(manager))],
+    )
     try:
         refused = stanine("queues", "pause", "index", **up.variables)
         assert (refused.status, refused.out) == (CONFLICT, "")
@@ -31,7 +37,9 @@ def test_a_managed_queue_and_a_managed_instrument_are_not_changed(stanine: Run, 
         assert stanine("queues", "purge", "index", "dead", **up.variables).status == 0
         assert stanine("publish", GAD_7, **up.variables).status == 0
         _hold(client)
-        assert stanine("publish", GAD_7, **up.variables).status == 0, "the same document changes nothing"
+        assert stanine("publish", GAD_7, **up.variables).status == 0, (
+            "the same document changes nothing"
+        )
         changed = tmp_path / "gad-7.yaml"
         changed.write_text(GAD_7.read_text().replace("(GAD-7)", "(GAD 7)"))
         refused = stanine("publish", changed, **up.variables)

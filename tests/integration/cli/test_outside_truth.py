@@ -40,14 +40,20 @@ def both(stanine: Run, msq: bytes, scale: str) -> list[tuple[str, str]]:
     return [(mine, stored) for mine, stored in zip(ours, theirs, strict=True) if stored != "NA"]
 
 
-@pytest.mark.parametrize(("scale", "scored", "total"), [("EA", 3_298, 38_710), ("PA", 3_324, 32_359)])
-def test_msq_scores_are_their_authors_row_by_row(stanine: Run, msq: bytes, scale: str, scored: int, total: int) -> None:
+@pytest.mark.parametrize(
+    ("scale", "scored", "total"), [("EA", 3_298, 38_710), ("PA", 3_324, 32_359)]
+)
+def test_msq_scores_are_their_authors_row_by_row(
+    stanine: Run, msq: bytes, scale: str, scored: int, total: int
+) -> None:
     rows = both(stanine, msq, scale)
     assert all(mine == stored for mine, stored in rows)
     assert (len(rows), sum(int(mine) for mine, _ in rows)) == (scored, total)
 
 
-def test_msq_tense_arousal_as_documented_is_not_what_its_authors_stored(stanine: Run, msq: bytes) -> None:
+def test_msq_tense_arousal_as_documented_is_not_what_its_authors_stored(
+    stanine: Run, msq: bytes
+) -> None:
     rows = both(stanine, msq, "TA")
     assert sum(mine != stored for mine, stored in rows) > 1_000
 

@@ -40,7 +40,9 @@ def wait_until_gone(pid: int, seconds: float = 5) -> bool:
 @pytest.mark.parametrize("on_orphaned", [signal.SIGKILL, signal.SIGTERM])
 def test_a_child_ends_when_its_parent_is_killed(tmp_path: Path, on_orphaned: int) -> None:
     parent = subprocess.Popen(
-        [sys.executable, "-c", _PARENT, str(tmp_path / "log"), str(int(on_orphaned))], stdout=subprocess.PIPE, text=True
+        [sys.executable, "-c", _PARENT, str(tmp_path / "log"), str(int(on_orphaned))],
+        stdout=subprocess.PIPE,
+        text=True,
     )
     assert parent.stdout is not None
     pid = int(parent.stdout.readline())
@@ -56,7 +58,13 @@ def test_a_child_that_does_not_listen_is_killed_with_what_it_started(tmp_path: P
         "import signal, subprocess; signal.signal(signal.SIGTERM, signal.SIG_IGN); "
         "p = subprocess.Popen(['sleep', '600']); print(p.pid, flush=True); p.wait()"
     )
-    child = Child("deaf", [sys.executable, "-c", script], dict(os.environ), tmp_path / "log", on_orphaned=signal.SIGKILL)
+    child = Child(
+        "deaf",
+        [sys.executable, "-c", script],
+        dict(os.environ),
+        tmp_path / "log",
+        on_orphaned=signal.SIGKILL,
+    )
     child.start()
     deadline = time.monotonic() + 5
     while not child.last_words() and time.monotonic() < deadline:
@@ -68,7 +76,9 @@ def test_a_child_that_does_not_listen_is_killed_with_what_it_started(tmp_path: P
 
 
 def test_a_child_that_listens_ends_by_itself(tmp_path: Path) -> None:
-    child = Child("sleeper", ["sleep", "600"], dict(os.environ), tmp_path / "log", on_orphaned=signal.SIGKILL)
+    child = Child(
+        "sleeper", ["sleep", "600"], dict(os.environ), tmp_path / "log", on_orphaned=signal.SIGKILL
+    )
     child.start()
     assert child.exit_status is None
     assert child.stop(5)

@@ -22,9 +22,20 @@ def shown(stanine: Run, up: Up, *words: str) -> dict[str, object]:
 def test_the_queues_are_listed_by_default(stanine: Run, up: Up) -> None:
     for words in (["queues"], ["queues", "list"]):
         lines = [line.split() for line in stanine(*words, **up.variables).out.splitlines()]
-        assert lines[0] == ["QUEUE", "STATE", "READY", "INFLIGHT", "DELAYED", "DEAD", "OLDESTSECONDS", "CONSUMERS"]
+        assert lines[0] == [
+            "QUEUE",
+            "STATE",
+            "READY",
+            "INFLIGHT",
+            "DELAYED",
+            "DEAD",
+            "OLDESTSECONDS",
+            "CONSUMERS",
+        ]
         assert [line[0] for line in lines[1:]] == ["index", "results"]
-    rows = [line.split() for line in stanine("queues", "show", "index", **up.variables).out.splitlines()]
+    rows = [
+        line.split() for line in stanine("queues", "show", "index", **up.variables).out.splitlines()
+    ]
     assert ["settings.leaseMs", "15000"] in rows
 
 
@@ -41,20 +52,41 @@ def test_dead_letters_are_listed_put_back_and_deleted(stanine: Run, up: Up) -> N
     key = queue_keys(Keys("stanine").partition, "index").dead
 
     def bury(reason: str) -> str:
-        fields = {"reason": reason, "actor": "build_index", "queue": "index", "deliveries": 5, "created": 1, "died": 2}
+        fields = {
+            "reason": reason,
+            "actor": "build_index",
+            "queue": "index",
+            "deliveries": 5,
+            "created": 1,
+            "died": 2,
+        }
         head = b'{"queue":"index","actor":"build_index"}'
         return bytes(client.xadd(key, fields | {"h": head, "i": b"nobody-knows\n"})).decode()  # type: ignore[arg-type]
 
     one, *_ = [bury("ValueError"), bury("KeyError"), bury("KeyError"), bury("OSError")]
     lines = stanine("queues", "dead", "index", "--limit", "3", **up.variables)
-    assert [line.split()[1] for line in lines.out.splitlines()] == ["REASON", "ValueError", "KeyError", "KeyError"]
+    assert [line.split()[1] for line in lines.out.splitlines()] == [
+        "REASON",
+        "ValueError",
+        "KeyError",
+        "KeyError",
+    ]
     assert "more" in lines.err
     assert shown(stanine, up, "dead", "index", one)["about"] == ["nobody-knows"]
-    assert shown(stanine, up, "delete-dead", "index", "--reason", "KeyError") == {"count": 2, "repeated": False}
+    assert shown(stanine, up, "delete-dead", "index", "--reason", "KeyError") == {
+        "count": 2,
+        "repeated": False,
+    }
     assert shown(stanine, up, "delete-dead", "index", one) == {"count": 1, "repeated": False}
     token = secrets.token_hex(4)
-    assert shown(stanine, up, "requeue", "index", "--all", "--token", token) == {"count": 1, "repeated": False}
-    assert shown(stanine, up, "requeue", "index", "--all", "--token", token) == {"count": 1, "repeated": True}
+    assert shown(stanine, up, "requeue", "index", "--all", "--token", token) == {
+        "count": 1,
+        "repeated": False,
+    }
+    assert shown(stanine, up, "requeue", "index", "--all", "--token", token) == {
+        "count": 1,
+        "repeated": True,
+    }
     assert shown(stanine, up, "purge", "index", "dead")["count"] == 0
     client.close()
 
@@ -69,7 +101,9 @@ def test_dead_letters_are_listed_put_back_and_deleted(stanine: Run, up: Up) -> N
         (["dead", "index", "1-1"], 4, "was not found"),
     ],
 )
-def test_a_wrong_word_has_its_status_and_a_sentence(stanine: Run, up: Up, words: list[str], status: int, says: str) -> None:
+def test_a_wrong_word_has_its_status_and_a_sentence(
+    stanine: Run, up: Up, words: list[str], status: int, says: str
+) -> None:
     ran = stanine("queues", *words, **up.variables)
     assert (ran.status, ran.out) == (status, "")
     assert says in ran.err

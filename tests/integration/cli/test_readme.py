@@ -26,7 +26,9 @@ CONSOLE = [
 
 
 def as_pattern(expected: str) -> str:
-    return "".join(".*" if part == "…" else re.escape(part) for part in re.split("(…)", expected.rstrip("\n")))
+    return "".join(
+        ".*" if part == "…" else re.escape(part) for part in re.split("(…)", expected.rstrip("\n"))
+    )
 
 
 def test_its_commands_answer_as_it_says(tmp_path: Path) -> None:
@@ -36,14 +38,27 @@ def test_its_commands_answer_as_it_says(tmp_path: Path) -> None:
         path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
         variables = os.environ | up.variables | {"PATH": path}
         for command, expected in CONSOLE:
-            done = subprocess.run(["bash", "-c", command], cwd=ROOT, env=variables, capture_output=True, text=True, timeout=60, check=False)
+            done = subprocess.run(
+                ["bash", "-c", command],
+                cwd=ROOT,
+                env=variables,
+                capture_output=True,
+                text=True,
+                timeout=60,
+                check=False,
+            )
             assert done.returncode == 0, (command, done.stderr)
-            assert re.fullmatch(as_pattern(expected), done.stdout.rstrip("\n")), (command, done.stdout)
+            assert re.fullmatch(as_pattern(expected), done.stdout.rstrip("\n")), (
+                command,
+                done.stdout,
+            )
 
 
 def test_the_files_it_names_exist() -> None:
     way = README.split("## The way of the data")[1].split("## Two commands")[0]
-    named = set(re.findall(r"[\w/]+\.(?:py|lua)\b|\b[a-z_/]+/(?![\w/])", way)) - {"services/stanine/"}
+    named = set(re.findall(r"[\w/]+\.(?:py|lua)\b|\b[a-z_/]+/(?![\w/])", way)) - {
+        "services/stanine/"
+    }
     assert len(named) > 15
     assert not [name for name in named if not (ROOT / "services/stanine" / name).exists()]
     links = {link.partition("#")[0] for link in re.findall(r"\]\(([^)]+)\)", README)}
@@ -52,7 +67,9 @@ def test_the_files_it_names_exist() -> None:
 
 def test_the_redis_functions_it_names_exist() -> None:
     way = README.split("## The way of the data")[1].split("## Two commands")[0]
-    functions = "".join(path.read_text() for path in (ROOT / "services/stanine/store/functions").glob("*.lua"))
+    functions = "".join(
+        path.read_text() for path in (ROOT / "services/stanine/store/functions").glob("*.lua")
+    )
     for name in ("publish", "put_index", "submit", "commit_results"):
         assert f"`{name}`" in way
         assert f"register('{name}', " in functions
@@ -60,21 +77,35 @@ def test_the_redis_functions_it_names_exist() -> None:
 
 def test_every_command_and_exit_status_is_documented() -> None:
     page = (ROOT / "docs/cli.md").read_text()
-    assert all(f"`stanine {command} " in page or f"`stanine {command}`" in page for command in COMMANDS)
+    assert all(
+        f"`stanine {command} " in page or f"`stanine {command}`" in page for command in COMMANDS
+    )
     statuses = {value for name, value in vars(exits).items() if name.isupper()}
     assert statuses == {*range(8), 130}
     assert all(f"\n| {status} | " in page for status in statuses)
 
 
-@pytest.mark.parametrize("responses", sorted((ROOT / "examples/responses").glob("*.csv")), ids=lambda path: path.name)
+@pytest.mark.parametrize(
+    "responses", sorted((ROOT / "examples/responses").glob("*.csv")), ids=lambda path: path.name
+)
 def test_the_example_responses_score(stanine: Run, responses: Path) -> None:
     ran = stanine("score", ROOT / "examples/instruments" / f"{responses.stem}.yaml", responses)
     assert (ran.status, ran.err) == (0, "")
     assert len(ran.out.splitlines()) == len(responses.read_text().splitlines())
 
 
-@pytest.mark.parametrize("attempts", sorted((ROOT / "examples/responses").glob("*.ndjson")), ids=lambda path: path.name)
+@pytest.mark.parametrize(
+    "attempts", sorted((ROOT / "examples/responses").glob("*.ndjson")), ids=lambda path: path.name
+)
 def test_the_example_lines_are_taken(stanine: Run, up: Up, attempts: Path) -> None:
-    assert stanine("publish", "--wait", ROOT / "examples/instruments" / f"{attempts.stem}.yaml", **up.variables).status == 0
+    assert (
+        stanine(
+            "publish",
+            "--wait",
+            ROOT / "examples/instruments" / f"{attempts.stem}.yaml",
+            **up.variables,
+        ).status
+        == 0
+    )
     ran = stanine("submit", attempts.stem, attempts, "--wait", **up.variables)
     assert (ran.status, ran.err) == (0, "")

@@ -35,7 +35,14 @@ class Listing:
 
     def replace(self, attempts: list[int]) -> None:
         """Come back with other data; the results that both have at the beginning are the same."""
-        self.common = next((i for i, (old, new) in enumerate(zip(self.attempts, attempts, strict=False)) if old != new), len(attempts))
+        self.common = next(
+            (
+                i
+                for i, (old, new) in enumerate(zip(self.attempts, attempts, strict=False))
+                if old != new
+            ),
+            len(attempts),
+        )
         self.generation += 1
         self.attempts = attempts
 
@@ -46,7 +53,10 @@ class Listing:
         generation, _, place = (after or f"{self.generation}.0").partition(".")
         start = int(place)
         if self.contradicts or (int(generation) != self.generation and start > self.common):
-            return 410, {"detail": "changed", "next": after if self.contradicts else f"{self.generation}.{self.common}"}
+            return 410, {
+                "detail": "changed",
+                "next": after if self.contradicts else f"{self.generation}.{self.common}",
+            }
         items = self.attempts[start : start + PAGE]
         known = {"items": [{"attempt": name(number), "state": "Scored"} for number in items]}
         return 200, known | {"next": f"{self.generation}.{start + len(items)}"}
@@ -120,7 +130,9 @@ def test_a_list_is_read_to_its_end_and_continued_there() -> None:
 
 
 @pytest.mark.parametrize("common", [0, 1, 4, 6])
-def test_after_a_changed_history_nothing_is_left_out_and_nothing_comes_twice(common: int, capsys: pytest.CaptureFixture[str]) -> None:
+def test_after_a_changed_history_nothing_is_left_out_and_nothing_comes_twice(
+    common: int, capsys: pytest.CaptureFixture[str]
+) -> None:
     listing = Listing(list(range(9)))
     with served(listing) as api:
         listed = ResultList(api, "x")
@@ -139,7 +151,9 @@ def test_a_history_that_changes_again_and_again_is_followed() -> None:
         listed = ResultList(api, "x")
         for turn in range(1, 6):
             found += read_all(listed)
-            listing.replace([turn, *listing.attempts] if turn % 2 else [*listing.attempts[:-1], turn])
+            listing.replace(
+                [turn, *listing.attempts] if turn % 2 else [*listing.attempts[:-1], turn]
+            )
         found += read_all(listed)
     assert sorted(found) == [0, 1, 2, 3, 4, 5]
 
@@ -169,7 +183,11 @@ def test_attempts_are_asked_for_one_by_one_where_the_list_is_long_or_refused() -
         with served(listing) as api:
             found = [each.taken.attempt for each in Waiter(api, "x").outcomes(taken(range(210)), 5)]
         assert sorted(found) == sorted(listing.asked) == [name(number) for number in range(210)]
-        assert listing.pages == 1 if listing.refused else 210 * 20 / PAGE <= listing.pages < 210 * 20 / PAGE + 2
+        assert (
+            listing.pages == 1
+            if listing.refused
+            else 210 * 20 / PAGE <= listing.pages < 210 * 20 / PAGE + 2
+        )
 
 
 def test_the_wait_goes_on_over_a_changed_history() -> None:
@@ -185,6 +203,8 @@ def test_the_wait_goes_on_over_a_changed_history() -> None:
 def test_an_attempt_that_the_server_lost_ends_the_wait_with_a_remedy() -> None:
     with (
         served(Listing([1, 2])) as api,
-        pytest.raises(NotFoundError, match=f"attempt {name(3)} is no longer there: .* submit the file again"),
+        pytest.raises(
+            NotFoundError, match=f"attempt {name(3)} is no longer there: .* submit the file again"
+        ),
     ):
         list(Waiter(api, "x").outcomes(taken(range(1, 4)), 5))

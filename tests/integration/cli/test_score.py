@@ -42,11 +42,20 @@ def test_responses_are_scored_to_standard_output(stanine: Run, small: Path) -> N
 
 
 def test_keys_are_kept_as_given(stanine: Run, small: Path) -> None:
-    ran = stanine("score", small, "-", stdin='A1,key,A2,q1\n1,"a,""é",1,a\n1,,1,a\n'.encode(), LC_ALL="C", PYTHONUTF8="0")
+    ran = stanine(
+        "score",
+        small,
+        "-",
+        stdin='A1,key,A2,q1\n1,"a,""é",1,a\n1,,1,a\n'.encode(),
+        LC_ALL="C",
+        PYTHONUTF8="0",
+    )
     assert [row["key"] for row in csv.DictReader(io.StringIO(ran.out))] == ['a,"é', "2"]
 
 
-def test_a_faulty_row_is_located_and_appears_without_scores(stanine: Run, small: Path, tmp_path: Path) -> None:
+def test_a_faulty_row_is_located_and_appears_without_scores(
+    stanine: Run, small: Path, tmp_path: Path
+) -> None:
     (tmp_path / "r.csv").write_text('key,A1,A2,q1\nk1,1,1,a\nk2,1,9,a\nk3,1\nk4,"1,1,a\nk5,3,3,b\n')
     ran = stanine("score", small, "r.csv")
     assert ran.status == 3
@@ -63,9 +72,17 @@ def test_a_faulty_row_is_located_and_appears_without_scores(stanine: Run, small:
 
 
 def test_other_columns_are_named_once_and_ignored(stanine: Run, small: Path) -> None:
-    ran = stanine("score", small, "-", stdin=b'"",note,A1,A2,q1,age,participant,revision\n' + b"1,x,1,1,a,31,p,1\n" * 3000)
+    ran = stanine(
+        "score",
+        small,
+        "-",
+        stdin=b'"",note,A1,A2,q1,age,participant,revision\n' + b"1,x,1,1,a,31,p,1\n" * 3000,
+    )
     assert ran.status == 0
-    assert ran.err == "<stdin>: these columns mean nothing to small and are ignored: (column 1, no name), note\n"
+    assert (
+        ran.err
+        == "<stdin>: these columns mean nothing to small and are ignored: (column 1, no name), note\n"
+    )
     assert len(ran.out.splitlines()) == 3001
 
 
@@ -74,8 +91,12 @@ def test_a_missing_item_column_is_refused(stanine: Run, small: Path) -> None:
     assert (ran.status, ran.out, ran.err) == (2, "", "<stdin>:1: there is no column for A2\n")
 
 
-def test_every_fault_of_the_instrument_is_reported_with_its_place(stanine: Run, tmp_path: Path) -> None:
-    (tmp_path / "bad.yaml").write_text(INSTRUMENT.replace("[A1, A2]", "[A1, A7]").replace("multiply", "multiplied"))
+def test_every_fault_of_the_instrument_is_reported_with_its_place(
+    stanine: Run, tmp_path: Path
+) -> None:
+    (tmp_path / "bad.yaml").write_text(
+        INSTRUMENT.replace("[A1, A2]", "[A1, A7]").replace("multiply", "multiplied")
+    )
     ran = stanine("score", "bad.yaml", "-", stdin=b"A1\n1\n")
     assert ran.status == 2
     assert "bad.yaml: spec.scales[1].items[1]: " in ran.err
@@ -113,7 +134,14 @@ def test_an_output_file_appears_whole(stanine: Run, small: Path, tmp_path: Path)
 
 def test_an_output_file_does_not_appear_in_part(stanine: Run, small: Path, tmp_path: Path) -> None:
     (tmp_path / "out.csv").write_text("as it was")
-    ran = stanine("score", small, "-", "--output", "out.csv", stdin=b"A1,A2,q1\n" + b"1,3,b\n" * 5000 + b"x" * (1 << 21))
+    ran = stanine(
+        "score",
+        small,
+        "-",
+        "--output",
+        "out.csv",
+        stdin=b"A1,A2,q1\n" + b"1,3,b\n" * 5000 + b"x" * (1 << 21),
+    )
     assert ran.status == 2
     assert (tmp_path / "out.csv").read_text() == "as it was"
     assert sorted(path.name for path in tmp_path.iterdir()) == ["out.csv", "small.yaml"]
@@ -129,7 +157,9 @@ def test_an_output_that_cannot_be_written_is_said_so(stanine: Run, small: Path) 
 def test_a_reader_that_has_seen_enough_ends_it_quietly(small: Path, tmp_path: Path) -> None:
     (tmp_path / "r.csv").write_text("A1,A2,q1\n" + "1,3,b\n" * 50_000)
     process = subprocess.Popen(
-        [sys.executable, "-m", "stanine.cli.main", "score", small, tmp_path / "r.csv"], stdout=subprocess.PIPE, stderr=subprocess.PIPE
+        [sys.executable, "-m", "stanine.cli.main", "score", small, tmp_path / "r.csv"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
     )
     assert process.stdout is not None
     process.stdout.readline()
@@ -149,12 +179,23 @@ def test_memory_does_not_grow_with_the_file(small: Path, tmp_path: Path) -> None
             "try: main()\nexcept SystemExit: pass\n"
             "print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss, file=sys.stderr)"
         )
-        words = [sys.executable, "-c", script, "score", str(small), str(tmp_path / "r.csv"), "--output", os.devnull]
+        words = [
+            sys.executable,
+            "-c",
+            script,
+            "score",
+            str(small),
+            str(tmp_path / "r.csv"),
+            "--output",
+            os.devnull,
+        ]
         peaks.append(int(subprocess.run(words, stderr=subprocess.PIPE, check=True).stderr))
     assert peaks[1] < peaks[0] + 10_000  # kB
 
 
-def test_progress_is_shown_on_a_terminal_and_never_among_the_data(small: Path, tmp_path: Path) -> None:
+def test_progress_is_shown_on_a_terminal_and_never_among_the_data(
+    small: Path, tmp_path: Path
+) -> None:
     (tmp_path / "r.csv").write_text("A1,A2,q1\n" + "1,3,b\n" * 20_000)
     words = [sys.executable, "-m", "stanine.cli.main", "score", str(small), str(tmp_path / "r.csv")]
     terminal, side = pty.openpty()
@@ -173,31 +214,52 @@ def test_progress_is_shown_on_a_terminal_and_never_among_the_data(small: Path, t
     )
 
 
-OPTIONS: list[dict[str, int]] = [{"1": 0, "2": 1, "3": 2, "none": 3}, {"1": 0, "2": 1, "3": 2, "none": 3}, {"a": 0, "b": 1}]
+OPTIONS: list[dict[str, int]] = [
+    {"1": 0, "2": 1, "3": 2, "none": 3},
+    {"1": 0, "2": 1, "3": 2, "none": 3},
+    {"a": 0, "b": 1},
+]
 CELLS = [st.sampled_from([*options, "", "NA"]) for options in OPTIONS]
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
 @given(rows=st.lists(st.tuples(*CELLS), max_size=40), order=st.permutations([0, 1, 2]))
 def test_the_scores_are_the_kernels(
-    rows: list[tuple[str, ...]], order: list[int], small: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    rows: list[tuple[str, ...]],
+    order: list[int],
+    small: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     names = ["A1", "A2", "q1"]
     lines = [",".join(names[i] for i in order), *(",".join(row[i] for i in order) for row in rows)]
     (tmp_path / "r.csv").write_text("\r\n".join(lines) + "\r\n")
     out = tmp_path / "out.csv"
-    monkeypatch.setattr(sys, "argv", ["stanine", "score", str(small), str(tmp_path / "r.csv"), "--output", str(out)])
+    monkeypatch.setattr(
+        sys, "argv", ["stanine", "score", str(small), str(tmp_path / "r.csv"), "--output", str(out)]
+    )
     with pytest.raises(SystemExit) as ended:
         main()
     assert ended.value.code == 0
-    entry = build_entry(parse_instrument(read_yaml(INSTRUMENT.encode())), number=0, revision=1, form=1, digest="")
-    codes = np.array([[OPTIONS[i].get(row[i], 255) for i in range(3)] for row in rows], dtype=np.uint8).reshape(-1, 3)
-    expected = [decode_result(body, entry).scales for body in Kernel(entry.plan).score(codes).packed()]
+    entry = build_entry(
+        parse_instrument(read_yaml(INSTRUMENT.encode())), number=0, revision=1, form=1, digest=""
+    )
+    codes = np.array(
+        [[OPTIONS[i].get(row[i], 255) for i in range(3)] for row in rows], dtype=np.uint8
+    ).reshape(-1, 3)
+    expected = [
+        decode_result(body, entry).scales for body in Kernel(entry.plan).score(codes).packed()
+    ]
     found = list(csv.DictReader(io.StringIO(out.read_text())))
     assert len(found) == len(expected)
     for row, scales in zip(found, expected, strict=True):
         for scale, scored in scales.items():
             cell = row[f"{scale}.raw"]
             assert (float(cell) if cell else None) == scored.raw
-            assert (row[f"{scale}.valid"], row[f"{scale}.status"]) == (str(scored.valid), scored.status)
+            assert (row[f"{scale}.valid"], row[f"{scale}.status"]) == (
+                str(scored.valid),
+                scored.status,
+            )
             assert scored.raw is None or math.isfinite(scored.raw)

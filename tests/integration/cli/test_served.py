@@ -35,16 +35,22 @@ def count(stanine: Run, up: Up, name: str, file: str, *more: str) -> Counts:
     return Counts(**json.loads(ran.out))
 
 
-def test_publishing_the_same_again_makes_no_revision(stanine: Run, up: Up, published: str, tmp_path: Path) -> None:
+def test_publishing_the_same_again_makes_no_revision(
+    stanine: Run, up: Up, published: str, tmp_path: Path
+) -> None:
     ran = stanine("publish", "own.yaml", "-o", "json", **up.variables)
     (again,) = json.loads(ran.out)
     assert (again["name"], again["revision"], again["changed"]) == (published, 1, False)
-    (tmp_path / "own.yaml").write_text((tmp_path / "own.yaml").read_text().replace("title: Small", "title: Other"))
+    (tmp_path / "own.yaml").write_text(
+        (tmp_path / "own.yaml").read_text().replace("title: Small", "title: Other")
+    )
     (next_one,) = json.loads(stanine("publish", "own.yaml", "-o", "json", **up.variables).out)
     assert (next_one["revision"], next_one["form"], next_one["changed"]) == (2, 1, True)
 
 
-def test_one_faulty_document_keeps_all_from_being_published(stanine: Run, up: Up, tmp_path: Path) -> None:
+def test_one_faulty_document_keeps_all_from_being_published(
+    stanine: Run, up: Up, tmp_path: Path
+) -> None:
     (tmp_path / "good.yaml").write_text(INSTRUMENT.replace("name: small", "name: never-published"))
     (tmp_path / "bad.yaml").write_text(INSTRUMENT.replace("key: {q1: b}", "key: {q1: z}"))
     ran = stanine("publish", "good.yaml", "bad.yaml", **up.variables)
@@ -53,9 +59,13 @@ def test_one_faulty_document_keeps_all_from_being_published(stanine: Run, up: Up
     assert stanine("instruments", "never-published", **up.variables).status == 4
 
 
-def test_a_document_that_is_shown_can_be_published_again(stanine: Run, up: Up, published: str, tmp_path: Path) -> None:
+def test_a_document_that_is_shown_can_be_published_again(
+    stanine: Run, up: Up, published: str, tmp_path: Path
+) -> None:
     for view in ("yaml", "json"):
-        (tmp_path / f"shown.{view}").write_text(stanine("instruments", published, "-o", view, **up.variables).out)
+        (tmp_path / f"shown.{view}").write_text(
+            stanine("instruments", published, "-o", view, **up.variables).out
+        )
         (again,) = json.loads(stanine("publish", f"shown.{view}", "-o", "json", **up.variables).out)
         assert again["changed"] is False
 
@@ -68,22 +78,38 @@ def test_instruments_are_listed(stanine: Run, up: Up, published: str) -> None:
     assert [line.split()[0] for line in scales] == ["SCALE", "average", "total", "correct"]
 
 
-def test_what_is_submitted_is_scored_and_read_as_offline(stanine: Run, up: Up, published: str, tmp_path: Path) -> None:
+def test_what_is_submitted_is_scored_and_read_as_offline(
+    stanine: Run, up: Up, published: str, tmp_path: Path
+) -> None:
     (tmp_path / "r.csv").write_text(ROWS)
-    assert count(stanine, up, published, "r.csv", "--wait") == Counts(published, rows=3, taken=3, repeated=0, scored=3, failed=0)
+    assert count(stanine, up, published, "r.csv", "--wait") == Counts(
+        published, rows=3, taken=3, repeated=0, scored=3, failed=0
+    )
     offline = list(csv.DictReader(io.StringIO(stanine("score", "own.yaml", "r.csv").out)))
     served = list(csv.DictReader(io.StringIO(stanine("results", published, **up.variables).out)))
     assert len(served) == 3
     by_key = {row["key"]: row for row in served}
     for row in offline:
         assert {name: by_key[row["key"]][name] for name in row} == row
-    lines = [json.loads(line) for line in stanine("results", published, "-o", "ndjson", **up.variables).out.splitlines()]
-    assert {line["key"]: line["scales"]["average"]["raw"] for line in lines} == {"k1": 3, "k2": 2, "k3": 2}
+    lines = [
+        json.loads(line)
+        for line in stanine("results", published, "-o", "ndjson", **up.variables).out.splitlines()
+    ]
+    assert {line["key"]: line["scales"]["average"]["raw"] for line in lines} == {
+        "k1": 3,
+        "k2": 2,
+        "k3": 2,
+    }
 
 
 @pytest.mark.parametrize("suffix", ["csv", "ndjson"])
-def test_submitting_a_file_twice_adds_nothing(stanine: Run, up: Up, published: str, tmp_path: Path, suffix: str) -> None:
-    rows = {"csv": "A1,A2,q1\n1,1,a\n1,1,a\n", "ndjson": '{"answers": {"A1": 1}}\n{"answers": {"A1": 1}}\n'}[suffix]
+def test_submitting_a_file_twice_adds_nothing(
+    stanine: Run, up: Up, published: str, tmp_path: Path, suffix: str
+) -> None:
+    rows = {
+        "csv": "A1,A2,q1\n1,1,a\n1,1,a\n",
+        "ndjson": '{"answers": {"A1": 1}}\n{"answers": {"A1": 1}}\n',
+    }[suffix]
     (tmp_path / f"r.{suffix}").write_text(rows)
     for repeated in (0, 2):
         assert count(stanine, up, published, f"r.{suffix}", "--wait") == Counts(
@@ -93,7 +119,9 @@ def test_submitting_a_file_twice_adds_nothing(stanine: Run, up: Up, published: s
 
 
 @pytest.mark.parametrize("view", ["table", "json", "yaml"])
-def test_repeated_rows_are_counted_in_every_form(stanine: Run, up: Up, published: str, tmp_path: Path, view: str) -> None:
+def test_repeated_rows_are_counted_in_every_form(
+    stanine: Run, up: Up, published: str, tmp_path: Path, view: str
+) -> None:
     rows = ROWS.replace("\nk", f"\n{view}")
     (tmp_path / "r.csv").write_text(rows)
     first = stanine("submit", published, "r.csv", "-o", view, **up.variables)
@@ -109,8 +137,12 @@ def test_repeated_rows_are_counted_in_every_form(stanine: Run, up: Up, published
         assert yaml.safe_load(again.out)["repeated"] == 3  # JSON is YAML too
 
 
-def test_faults_are_located_whether_found_here_or_there(stanine: Run, up: Up, published: str, tmp_path: Path) -> None:
-    (tmp_path / "r.csv").write_text("key,A1,A2,q1,revision,note\nk1,1,9,a,,\nk2,1,1,a,7,\nk3,1,1,a,1,\nk3,2,1,a,1,\n")
+def test_faults_are_located_whether_found_here_or_there(
+    stanine: Run, up: Up, published: str, tmp_path: Path
+) -> None:
+    (tmp_path / "r.csv").write_text(
+        "key,A1,A2,q1,revision,note\nk1,1,9,a,,\nk2,1,1,a,7,\nk3,1,1,a,1,\nk3,2,1,a,1,\n"
+    )
     ran = stanine("submit", published, "r.csv", "-o", "json", **up.variables)
     assert ran.status == 3
     lines = ran.err.splitlines()
@@ -121,30 +153,47 @@ def test_faults_are_located_whether_found_here_or_there(stanine: Run, up: Up, pu
     assert (json.loads(ran.out)["taken"], json.loads(ran.out)["faulty"]) == (1, 3)
 
 
-def test_a_faulty_line_of_json_is_located(stanine: Run, up: Up, published: str, tmp_path: Path) -> None:
-    (tmp_path / "r.ndjson").write_text('{"key": "a", "answers": {"A1": 1}}\n{"key": \n\n{"key": "b", "answers": {"A1": 17, "Z": 1}}\n')
+def test_a_faulty_line_of_json_is_located(
+    stanine: Run, up: Up, published: str, tmp_path: Path
+) -> None:
+    (tmp_path / "r.ndjson").write_text(
+        '{"key": "a", "answers": {"A1": 1}}\n{"key": \n\n{"key": "b", "answers": {"A1": 17, "Z": 1}}\n'
+    )
     ran = stanine("submit", published, "r.ndjson", **up.variables)
     assert ran.status == 3
-    assert [line.split(": ")[0] for line in ran.err.splitlines()] == ["r.ndjson:2:1", "r.ndjson:4:1"]
+    assert [line.split(": ")[0] for line in ran.err.splitlines()] == [
+        "r.ndjson:2:1",
+        "r.ndjson:4:1",
+    ]
     assert "/answers/A1" in ran.err
     assert "/answers/Z" in ran.err
 
 
-def test_a_result_is_shown_to_its_token_and_to_no_other(stanine: Run, up: Up, published: str, tmp_path: Path) -> None:
+def test_a_result_is_shown_to_its_token_and_to_no_other(
+    stanine: Run, up: Up, published: str, tmp_path: Path
+) -> None:
     (tmp_path / "r.csv").write_text(ROWS)
     assert count(stanine, up, published, "r.csv", "--wait").scored == 3
-    attempts = {row["key"]: row["attempt"] for row in csv.DictReader(io.StringIO(stanine("results", published, **up.variables).out))}
+    attempts = {
+        row["key"]: row["attempt"]
+        for row in csv.DictReader(io.StringIO(stanine("results", published, **up.variables).out))
+    }
     shown = stanine("result", attempts["k1"], **up.variables)
     assert [line.split() for line in shown.out.splitlines()][:2] == [
         ["SCALE", "RAW", "VALID", "ITEMS", "STATUS", "BAND"],
         ["average", "3", "2", "2", "Scored", "high"],
     ]
-    assert json.loads(stanine("result", attempts["k1"], "-o", "json", **up.variables).out)["key"] == "k1"
+    assert (
+        json.loads(stanine("result", attempts["k1"], "-o", "json", **up.variables).out)["key"]
+        == "k1"
+    )
     assert stanine("result", attempts["k1"], "--key", "0" * 32, **up.variables).status in {4, 6}
     assert stanine("result", "0" * 32, **up.variables).status == 4
 
 
-def test_results_as_parquet_hold_what_the_csv_holds(stanine: Run, up: Up, published: str, tmp_path: Path) -> None:
+def test_results_as_parquet_hold_what_the_csv_holds(
+    stanine: Run, up: Up, published: str, tmp_path: Path
+) -> None:
     (tmp_path / "r.csv").write_text(ROWS)
     count(stanine, up, published, "r.csv", "--wait")
     stanine("results", published, "--output", "r.parquet", "-o", "parquet", **up.variables)
@@ -158,14 +207,20 @@ def test_results_as_parquet_hold_what_the_csv_holds(stanine: Run, up: Up, publis
         }
 
 
-def test_results_are_continued_from_a_cursor(stanine: Run, up: Up, published: str, tmp_path: Path) -> None:
+def test_results_are_continued_from_a_cursor(
+    stanine: Run, up: Up, published: str, tmp_path: Path
+) -> None:
     (tmp_path / "r.csv").write_text(ROWS)
     count(stanine, up, published, "r.csv", "--wait")
     first = stanine("results", published, **up.variables)
     cursor = first.err.split("cursor: ")[1].strip()
     (tmp_path / "more.csv").write_text(ROWS.replace("k", "m").replace("mey", "key"))
     count(stanine, up, published, "more.csv", "--wait")
-    rest = list(csv.DictReader(io.StringIO(stanine("results", published, "--after", cursor, **up.variables).out)))
+    rest = list(
+        csv.DictReader(
+            io.StringIO(stanine("results", published, "--after", cursor, **up.variables).out)
+        )
+    )
     assert {row["key"] for row in rest} == {"m1", "m2", "m3"}
 
 
@@ -187,19 +242,26 @@ def test_a_text_that_is_no_cursor_is_refused(stanine: Run, up: Up, published: st
     assert "`next`" in ran.err
 
 
-def test_tokens_of_before_a_rotation_are_valid_for_as_long_as_was_said(stanine: Run, up: Up, published: str) -> None:
+def test_tokens_of_before_a_rotation_are_valid_for_as_long_as_was_said(
+    stanine: Run, up: Up, published: str
+) -> None:
     with connect(up.variables["STANINE_API_URL"], up.variables["STANINE_KEY"]) as api:
 
         def submit() -> tuple[str, str]:
             body, kind = b'{"key": "k", "answers": {"A1": 1}}', {"content-type": "application/json"}
-            receipt = api.request("POST", f"/v1/instruments/{published}/attempts", content=body, headers=kind).json()
+            receipt = api.request(
+                "POST", f"/v1/instruments/{published}/attempts", content=body, headers=kind
+            ).json()
             return receipt["attempt"], receipt["token"]
 
         attempt, token = submit()
         for kept in (["--keep-seconds", "600"], ["-o", "json"]):
             rotated = stanine("tokens", "rotate", *kept, **up.variables)
             assert (rotated.status, rotated.err) == (0, "")
-            assert stanine("result", attempt, "--wait", "10", "--key", token, **up.variables).status == 0
+            assert (
+                stanine("result", attempt, "--wait", "10", "--key", token, **up.variables).status
+                == 0
+            )
         until = datetime.fromisoformat(json.loads(rotated.out)["formerValidUntil"])
         assert timedelta(hours=23) < until - datetime.now(UTC) <= timedelta(days=1, minutes=1)
         attempt, last = submit()
@@ -224,7 +286,13 @@ def test_tokens_of_before_a_rotation_are_valid_for_as_long_as_was_said(stanine: 
     ],
 )
 def test_what_goes_wrong_has_its_own_status_and_a_sentence(
-    stanine: Run, up: Up, tmp_path: Path, words: list[str], variables: dict[str, str], status: int, says: str
+    stanine: Run,
+    up: Up,
+    tmp_path: Path,
+    words: list[str],
+    variables: dict[str, str],
+    status: int,
+    says: str,
 ) -> None:
     (tmp_path / "r.csv").write_text(ROWS)
     ran = stanine(*words, **(up.variables | variables))
@@ -233,21 +301,35 @@ def test_what_goes_wrong_has_its_own_status_and_a_sentence(
     assert "Traceback" not in ran.err
 
 
-def test_a_file_from_a_pipe_is_the_same_file(stanine: Run, up: Up, published: str, tmp_path: Path) -> None:
+def test_a_file_from_a_pipe_is_the_same_file(
+    stanine: Run, up: Up, published: str, tmp_path: Path
+) -> None:
     rows = "A1,A2,q1\n1,1,a\n2,1,a\n"
     (tmp_path / "r.csv").write_text(rows)
-    assert stanine("submit", published, "-", "--wait", stdin=rows.encode(), **up.variables).status == 0
+    assert (
+        stanine("submit", published, "-", "--wait", stdin=rows.encode(), **up.variables).status == 0
+    )
     assert count(stanine, up, published, "r.csv", "--wait").scored == 2
     assert len(stanine("results", published, "-o", "ndjson", **up.variables).out.splitlines()) == 2
 
 
-def test_many_rows_arrive_in_many_requests_each_once(stanine: Run, up: Up, published: str, tmp_path: Path) -> None:
-    rows = [f"k{number},{1 + number % 3},{'9' if number % 700 == 3 else '2'},a" for number in range(5_000)]
+def test_many_rows_arrive_in_many_requests_each_once(
+    stanine: Run, up: Up, published: str, tmp_path: Path
+) -> None:
+    rows = [
+        f"k{number},{1 + number % 3},{'9' if number % 700 == 3 else '2'},a"
+        for number in range(5_000)
+    ]
     (tmp_path / "r.csv").write_text("\n".join(["key,A1,A2,q1", *rows]) + "\n")
     ran = stanine("submit", published, "r.csv", "-o", "json", **up.variables)
     assert ran.status == 3
-    assert [line.split(": ")[0] for line in ran.err.splitlines()] == [f"r.csv:{number + 2}:3" for number in range(3, 5_000, 700)]
+    assert [line.split(": ")[0] for line in ran.err.splitlines()] == [
+        f"r.csv:{number + 2}:3" for number in range(3, 5_000, 700)
+    ]
     assert json.loads(ran.out)["taken"] == 4_992
     assert count(stanine, up, published, "r.csv", "--wait").scored == 4_992
-    keys = [row["key"] for row in csv.DictReader(io.StringIO(stanine("results", published, **up.variables).out))]
+    keys = [
+        row["key"]
+        for row in csv.DictReader(io.StringIO(stanine("results", published, **up.variables).out))
+    ]
     assert len(keys) == len(set(keys)) == 4_992

@@ -34,7 +34,9 @@ def wait_for(holds: Callable[[], bool], seconds: float = 20) -> bool:
 
 def is_ready(up: Up) -> bool:
     try:
-        with urllib.request.urlopen(up.variables["STANINE_API_URL"] + "/readyz", timeout=5) as answer:
+        with urllib.request.urlopen(
+            up.variables["STANINE_API_URL"] + "/readyz", timeout=5
+        ) as answer:
             return bool(answer.status == 200)
     except (urllib.error.URLError, OSError):
         return False
@@ -53,12 +55,18 @@ def test_it_stops_everything_when_told_to(tmp_path: Path) -> None:
 def test_keys_that_were_added_survive_the_next_up(stanine: Run, tmp_path: Path) -> None:
     data = tmp_path / "data"
     data.mkdir()
-    first = json.loads(stanine("keys", "new", "before", "--file", data / "keys.json", "-o", "json").out)["key"]
+    first = json.loads(
+        stanine("keys", "new", "before", "--file", data / "keys.json", "-o", "json").out
+    )["key"]
     with running_up(data) as up:
-        second = json.loads(stanine("keys", "new", "meanwhile", "--file", data / "keys.json", "-o", "json").out)["key"]
+        second = json.loads(
+            stanine("keys", "new", "meanwhile", "--file", data / "keys.json", "-o", "json").out
+        )["key"]
         former = up.variables["STANINE_KEY"]
         for key in (first, second):
-            assert wait_for(lambda key=key: stanine("instruments", "--key", key, **up.variables).status == 0)  # type: ignore[misc]
+            assert wait_for(
+                lambda key=key: stanine("instruments", "--key", key, **up.variables).status == 0  # type: ignore[misc]
+            )
     with running_up(data) as up:
         for key in (first, second, up.variables["STANINE_KEY"]):
             assert stanine("instruments", "--key", key, **up.variables).status == 0
@@ -76,19 +84,26 @@ def test_a_keys_file_that_cannot_be_read_is_said_and_stays(stanine: Run, tmp_pat
     assert ran.err.startswith(f"{data / 'keys.json'}:1:")
     assert (data / "keys.json").read_text() == '[{"name": "mine",'
     ran = stanine("up", "--port", "0", "--data", data, STANINE_KEYS_FILE="nowhere.json")
-    assert (ran.status, ran.err.partition(";")[0]) == (2, "STANINE_KEYS_FILE: there is no file nowhere.json")
+    assert (ran.status, ran.err.partition(";")[0]) == (
+        2,
+        "STANINE_KEYS_FILE: there is no file nowhere.json",
+    )
 
 
 def test_the_key_of_the_environment_may_be_one_that_was_added(stanine: Run, tmp_path: Path) -> None:
     data = tmp_path / "data"
     data.mkdir()
-    key = json.loads(stanine("keys", "new", "mine", "--file", data / "keys.json", "-o", "json").out)["key"]
+    key = json.loads(
+        stanine("keys", "new", "mine", "--file", data / "keys.json", "-o", "json").out
+    )["key"]
     with running_up(data, STANINE_KEY=key) as up:
         assert up.variables["STANINE_KEY"] == key
         assert stanine("instruments", **up.variables).status == 0
 
 
-def test_the_api_listens_where_it_is_told_and_the_rest_on_this_machine_only(stanine: Run, tmp_path: Path) -> None:
+def test_the_api_listens_where_it_is_told_and_the_rest_on_this_machine_only(
+    stanine: Run, tmp_path: Path
+) -> None:
     with running_up(tmp_path / "data", "--host", "0.0.0.0") as up:
         port = int(up.variables["STANINE_API_URL"].rsplit(":", 1)[1])
         assert up.variables["STANINE_API_URL"] == f"http://127.0.0.1:{port}"
@@ -110,14 +125,18 @@ def test_nothing_outlives_it_when_it_is_killed(tmp_path: Path) -> None:
         assert all(wait_until_gone(pid) for pid in family)
 
 
-def test_what_is_published_is_there_the_next_time(stanine: Run, small: Path, tmp_path: Path) -> None:
+def test_what_is_published_is_there_the_next_time(
+    stanine: Run, small: Path, tmp_path: Path
+) -> None:
     (tmp_path / "r.csv").write_text("A1,A2,q1\n1,1,a\n")
     with running_up(tmp_path / "data") as up:
         assert stanine("publish", small, "--wait", **up.variables).status == 0
         assert stanine("submit", "small", "r.csv", "--wait", **up.variables).status == 0
         up.process.kill()  # the hardest way to end it
     with running_up(tmp_path / "data") as up:
-        assert len(stanine("results", "small", "-o", "ndjson", **up.variables).out.splitlines()) == 1
+        assert (
+            len(stanine("results", "small", "-o", "ndjson", **up.variables).out.splitlines()) == 1
+        )
 
 
 def test_a_process_that_dies_is_started_again(tmp_path: Path) -> None:
@@ -144,7 +163,11 @@ def test_the_development_key_is_stored_as_its_digest_for_its_owner_only(tmp_path
         assert stat.S_IMODE(path.parent.stat().st_mode) == 0o700
         (entry,) = json.loads(path.read_text())
         assert entry["sha256"] == hashlib.sha256(b"a key of my own").hexdigest()
-        assert not any(b"a key of my own" in file.read_bytes() for file in path.parent.rglob("*") if file.is_file())
+        assert not any(
+            b"a key of my own" in file.read_bytes()
+            for file in path.parent.rglob("*")
+            if file.is_file()
+        )
 
 
 def test_two_cannot_share_a_directory(stanine: Run, up: Up) -> None:
@@ -153,7 +176,9 @@ def test_two_cannot_share_a_directory(stanine: Run, up: Up) -> None:
     assert f"another `stanine up` uses {up.data}" in ran.err
 
 
-def test_a_port_in_use_is_said_so_before_anything_starts(stanine: Run, up: Up, tmp_path: Path) -> None:
+def test_a_port_in_use_is_said_so_before_anything_starts(
+    stanine: Run, up: Up, tmp_path: Path
+) -> None:
     port = up.variables["STANINE_API_URL"].rsplit(":", 1)[1]
     ran = stanine("up", "--port", port, "--data", "other")
     assert ran.status == 1
@@ -162,7 +187,9 @@ def test_a_port_in_use_is_said_so_before_anything_starts(stanine: Run, up: Up, t
 
 
 def test_what_cannot_start_is_shown_with_the_end_of_its_log(stanine: Run, tmp_path: Path) -> None:
-    ran = stanine("up", "--port", "0", STANINE_REDIS_URL="redis://127.0.0.1:1/0", STANINE_NAMESPACE="a b")
+    ran = stanine(
+        "up", "--port", "0", STANINE_REDIS_URL="redis://127.0.0.1:1/0", STANINE_NAMESPACE="a b"
+    )
     assert ran.status == 1
     assert "index-watcher has ended" in ran.err or "result-watcher has ended" in ran.err
     assert "STANINE_NAMESPACE" in ran.err
@@ -170,7 +197,9 @@ def test_what_cannot_start_is_shown_with_the_end_of_its_log(stanine: Run, tmp_pa
 
 
 def test_another_redis_is_used_and_left_running(redis_url: str, tmp_path: Path) -> None:
-    with running_up(tmp_path / "data", STANINE_REDIS_URL=redis_url, STANINE_NAMESPACE="up-test") as up:
+    with running_up(
+        tmp_path / "data", STANINE_REDIS_URL=redis_url, STANINE_NAMESPACE="up-test"
+    ) as up:
         assert up.variables["STANINE_REDIS_URL"] == redis_url
         assert not (tmp_path / "data" / "valkey").exists()
         client = redis.Redis.from_url(redis_url)
@@ -197,26 +226,36 @@ def test_check_says_when_all_is_well_and_what_is_not(stanine: Run, up: Up, tmp_p
     assert stanine("check", STANINE_REDIS_URL="http://x").status == 2
 
 
-def test_check_names_a_result_that_is_not_what_its_attempt_gives(stanine: Run, small: Path, tmp_path: Path) -> None:
+def test_check_names_a_result_that_is_not_what_its_attempt_gives(
+    stanine: Run, small: Path, tmp_path: Path
+) -> None:
     (tmp_path / "r.csv").write_text("A1,A2,q1\n1,2,a\n")
     with running_up(tmp_path / "data") as up:
         assert stanine("publish", small, "--wait", **up.variables).status == 0
         assert stanine("submit", "small", "r.csv", "--wait", **up.variables).status == 0
         with redis.Redis.from_url(up.variables["STANINE_REDIS_URL"]) as client:
             record = client.hget("stanine:{p0}:r:0", "0")
-            client.hset("stanine:{p0}:r:0", "0", record[:11] + bytes(8) + record[19:])  # the raw score of the first scale becomes 0
+            client.hset(
+                "stanine:{p0}:r:0", "0", record[:11] + bytes(8) + record[19:]
+            )  # the raw score of the first scale becomes 0
         ran = stanine("check", "--scores", **up.variables)
         assert ran.status == 1
         assert ran.err.startswith("1 attempts have a result that a fresh scoring does not give: ")
 
 
-def test_check_names_an_attempt_that_has_failed_though_it_is_sound(stanine: Run, small: Path, tmp_path: Path) -> None:
+def test_check_names_an_attempt_that_has_failed_though_it_is_sound(
+    stanine: Run, small: Path, tmp_path: Path
+) -> None:
     (tmp_path / "r.csv").write_text("A1,A2,q1\n1,2,a\n")
     with running_up(tmp_path / "data") as up:
         assert stanine("publish", small, "--wait", **up.variables).status == 0
         assert stanine("submit", "small", "r.csv", "--wait", **up.variables).status == 0
         with redis.Redis.from_url(up.variables["STANINE_REDIS_URL"]) as client:
-            client.hset("stanine:{p0}:r:0", "0", failure_record(ENGINE_VERSION, "CorruptAttempt", bytes(COMMIT_BYTES)))
+            client.hset(
+                "stanine:{p0}:r:0",
+                "0",
+                failure_record(ENGINE_VERSION, "CorruptAttempt", bytes(COMMIT_BYTES)),
+            )
         ran = stanine("check", "--scores", "-o", "json", **up.variables)
         assert ran.status == 1
         found = json.loads(ran.out)["scores"]
@@ -226,12 +265,24 @@ def test_check_names_an_attempt_that_has_failed_though_it_is_sound(stanine: Run,
         assert stanine("result", attempt, **up.variables).status == 1
 
 
-def test_keys_of_one_key_space_see_the_same_attempt_keys(stanine: Run, small: Path, tmp_path: Path) -> None:
+def test_keys_of_one_key_space_see_the_same_attempt_keys(
+    stanine: Run, small: Path, tmp_path: Path
+) -> None:
     (tmp_path / "r.csv").write_text("key,A1,A2,q1\nk,1,2,a\n")
     scopes = ["instruments:read", "instruments:write", "attempts:write"]
     entries = [
-        {"name": name, "sha256": hashlib.sha256(name.encode()).hexdigest(), "scopes": scopes, "instruments": ["*"], **space}
-        for name, space in (("one", {"keySpace": "shared"}), ("two", {"keySpace": "shared"}), ("other", {}))
+        {
+            "name": name,
+            "sha256": hashlib.sha256(name.encode()).hexdigest(),
+            "scopes": scopes,
+            "instruments": ["*"],
+            **space,
+        }
+        for name, space in (
+            ("one", {"keySpace": "shared"}),
+            ("two", {"keySpace": "shared"}),
+            ("other", {}),
+        )
     ]
     (tmp_path / "keys.json").write_text(json.dumps(entries))
     with running_up(tmp_path / "data", STANINE_KEYS_FILE=str(tmp_path / "keys.json")) as up:
@@ -261,8 +312,23 @@ def test_a_submission_outlives_api_and_valkey(stanine: Run, small: Path, tmp_pat
     (tmp_path / "r.csv").write_text("A1,A2,q1\n" + "1,2,a\n" * rows)
     with running_up(tmp_path / "data") as up:
         assert stanine("publish", small, "--wait", **up.variables).status == 0
-        words = [sys.executable, "-m", "stanine.cli.main", "submit", "small", str(tmp_path / "r.csv"), "-o", "json"]
-        submitting = subprocess.Popen(words, env=os.environ | up.variables, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        words = [
+            sys.executable,
+            "-m",
+            "stanine.cli.main",
+            "submit",
+            "small",
+            str(tmp_path / "r.csv"),
+            "-o",
+            "json",
+        ]
+        submitting = subprocess.Popen(
+            words,
+            env=os.environ | up.variables,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
         client = redis.Redis.from_url(up.variables["STANINE_REDIS_URL"])
 
         def arrived() -> int:
@@ -271,9 +337,15 @@ def test_a_submission_outlives_api_and_valkey(stanine: Run, small: Path, tmp_pat
             except redis.RedisError:
                 return -1  # it is starting again
 
-        for victim, when in (("stanine.api", rows // 10), ("valkey-server", rows // 3), ("stanine.api", rows // 2)):
+        for victim, when in (
+            ("stanine.api", rows // 10),
+            ("valkey-server", rows // 3),
+            ("stanine.api", rows // 2),
+        ):
             assert wait_for(lambda when=when: arrived() >= when)  # type: ignore[misc]
-            killed = [pid for pid in up.family() if victim in Path(f"/proc/{pid}/cmdline").read_text()]
+            killed = [
+                pid for pid in up.family() if victim in Path(f"/proc/{pid}/cmdline").read_text()
+            ]
             assert killed
             os.kill(killed[0], signal.SIGKILL)
             assert submitting.poll() is None
@@ -286,9 +358,15 @@ def test_a_submission_outlives_api_and_valkey(stanine: Run, small: Path, tmp_pat
 
 
 def test_the_demo_stops_when_told_to_and_leaves_nothing(tmp_path: Path) -> None:
-    variables = {name: value for name, value in os.environ.items() if not name.startswith("STANINE_")} | {"TMPDIR": str(tmp_path)}
+    variables = {
+        name: value for name, value in os.environ.items() if not name.startswith("STANINE_")
+    } | {"TMPDIR": str(tmp_path)}
     demo = subprocess.Popen(
-        [sys.executable, "-m", "stanine.cli.commands.demo"], env=variables, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        [sys.executable, "-m", "stanine.cli.commands.demo"],
+        env=variables,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
     )
     assert demo.stderr is not None
     assert demo.stderr.readline().startswith("started in")
@@ -301,13 +379,22 @@ def test_the_demo_stops_when_told_to_and_leaves_nothing(tmp_path: Path) -> None:
 @pytest.mark.slow
 def test_the_demo_finds_the_published_figures_and_leaves_nothing(tmp_path: Path) -> None:
     table("bfi")  # skips where the data are not installed
-    variables = {name: value for name, value in os.environ.items() if not name.startswith("STANINE_")} | {"TMPDIR": str(tmp_path)}
+    variables = {
+        name: value for name, value in os.environ.items() if not name.startswith("STANINE_")
+    } | {"TMPDIR": str(tmp_path)}
     done = subprocess.run(
-        [sys.executable, "-m", "stanine.cli.commands.demo"], env=variables, capture_output=True, text=True, timeout=60, check=False
+        [sys.executable, "-m", "stanine.cli.commands.demo"],
+        env=variables,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
     )
     assert done.returncode == 0, done.stderr
     assert done.stdout.count("4.652095") == 2
     assert "attempts/s" in done.stdout
     assert list(tmp_path.iterdir()) == []
-    listed = subprocess.run(["ps", "-eo", "args"], capture_output=True, text=True, check=True).stdout
+    listed = subprocess.run(
+        ["ps", "-eo", "args"], capture_output=True, text=True, check=True
+    ).stdout
     assert str(tmp_path) not in listed

@@ -35,6 +35,11 @@ def test_it_names_every_option_and_the_numbers_that_there_are() -> None:
     assert options == set(re.findall(r"^\| `(\w+)` \|", PAGE, re.MULTILINE))
     policy = RetryPolicy()
     assert (DEFAULT_TIMEOUT.read, DEFAULT_TIMEOUT.connect) == (30, 5)
-    assert (policy.patience, policy.patience_unreached, policy.first_pause, policy.longest_pause) == (60, 10, 0.1, 5)
+    assert (
+        policy.patience,
+        policy.patience_unreached,
+        policy.first_pause,
+        policy.longest_pause,
+    ) == (60, 10, 0.1, 5)
     assert f"{bulk.LINES_PER_REQUEST:,} lines" in PAGE
     assert bulk.REQUESTS_AT_ONCE == 4

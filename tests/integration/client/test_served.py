@@ -16,7 +16,9 @@ from stanine.client import AsyncStanine, Attempt, RetryPolicy, Stanine, errors
 ANSWERS = {"i1": 2, "i2": 3, "i3": 4}
 
 
-def test_an_instrument_is_published_once_and_read_as_it_was_sent(client: Stanine, mood: Serving) -> None:
+def test_an_instrument_is_published_once_and_read_as_it_was_sent(
+    client: Stanine, mood: Serving
+) -> None:
     again = client.instruments.publish("a-mood", document())
     assert (again.revision, again.changed, again.indexed) == (1, False, True)
     text = client.instruments.get("a-mood")
@@ -44,7 +46,9 @@ def test_a_yaml_text_is_published_and_an_invalid_document_says_every_place(clien
     assert "spec.scales[0]" in str(raised.value)
 
 
-def test_publishing_waits_until_the_revision_is_indexed_or_says_that_it_is_not(client: Stanine, mood: Serving) -> None:
+def test_publishing_waits_until_the_revision_is_indexed_or_says_that_it_is_not(
+    client: Stanine, mood: Serving
+) -> None:
     with pytest.raises(errors.NotIndexedInTimeError):
         client.instruments.publish("a-new", document("a-new"), wait=0.3)
     timer = threading.Timer(0.5, mood.build, ["a-new"])
@@ -57,11 +61,21 @@ def test_publishing_waits_until_the_revision_is_indexed_or_says_that_it_is_not(c
 def test_an_attempt_is_stored_once_by_its_key(client: Stanine) -> None:
     first = client.attempts.submit("a-mood", ANSWERS, key="k", participant="p")
     again = client.attempts.submit("a-mood", Attempt(ANSWERS, "k", participant="p"))
-    assert (first.attempt, first.token, first.repeated, again.repeated) == (again.attempt, again.token, False, True)
+    assert (first.attempt, first.token, first.repeated, again.repeated) == (
+        again.attempt,
+        again.token,
+        False,
+        True,
+    )
     with pytest.raises(errors.KeyConflictError):
         client.attempts.submit("a-mood", {"i1": 1}, key="k")
     stored = client.attempts.get(first.attempt)
-    assert (stored.answers, stored.key, stored.participant, stored.state) == (ANSWERS, "k", "p", "Submitted")
+    assert (stored.answers, stored.key, stored.participant, stored.state) == (
+        ANSWERS,
+        "k",
+        "p",
+        "Submitted",
+    )
     with pytest.raises(errors.InvalidAttemptError) as raised:
         client.attempts.submit("a-mood", {"i1": 9, "other": 1})
     assert {each.pointer for each in raised.value.errors} == {"/answers/i1", "/answers/other"}
@@ -76,13 +90,21 @@ def test_a_result_is_waited_for_by_the_attempts_own_token(client: Stanine, mood:
         threading.Timer(0.3, mood.score, [{"attempt": receipt.attempt}]).start()
         result = stranger.results.wait_for(receipt.attempt, token=receipt.token, timeout=20)
     assert result.scales is not None
-    assert (result.state, result.scales["mood"].raw, result.scales["mood"].band) == ("Scored", 3.0, msgspec.UNSET)
+    assert (result.state, result.scales["mood"].raw, result.scales["mood"].band) == (
+        "Scored",
+        3.0,
+        msgspec.UNSET,
+    )
 
 
 def test_submit_and_wait_returns_the_result(mood: Serving, client: Stanine) -> None:
     found: list[Any] = []
     submitted = client.attempts.submit("a-mood", ANSWERS, key="mine")
-    thread = threading.Thread(target=lambda: found.append(client.attempts.submit_and_wait("a-mood", ANSWERS, key="mine", timeout=30)))
+    thread = threading.Thread(
+        target=lambda: found.append(
+            client.attempts.submit_and_wait("a-mood", ANSWERS, key="mine", timeout=30)
+        )
+    )
     thread.start()
     mood.score({"attempt": submitted.attempt})
     thread.join(30)
@@ -92,24 +114,32 @@ def test_submit_and_wait_returns_the_result(mood: Serving, client: Stanine) -> N
 
 
 def test_many_attempts_are_submitted_waited_for_and_listed(mood: Serving, client: Stanine) -> None:
-    lines = [Attempt({"i1": number % 5 + 1}, f"k{number}", participant="p") for number in range(1_203)]
+    lines = [
+        Attempt({"i1": number % 5 + 1}, f"k{number}", participant="p") for number in range(1_203)
+    ]
     lines[7] = Attempt({"i1": 99}, "bad")
     answers = list(client.attempts.submit_many("a-mood", lines))
     assert [each.line for each in answers] == list(range(1, 1_204))
     assert [each.line for each in answers if each.problem] == [8]
     taken = [each for each in answers if each.problem is None]
     assert not any(each.repeated for each in taken)
-    assert all(each.repeated for each in client.attempts.submit_many("a-mood", lines) if not each.problem)
+    assert all(
+        each.repeated for each in client.attempts.submit_many("a-mood", lines) if not each.problem
+    )
     for start in range(0, len(taken), 100):
         mood.score(*({"attempt": each.attempt} for each in taken[start : start + 100]))
     waited = list(client.attempts.wait_for("a-mood", taken, timeout=30))
-    assert {each.attempt for each, result in waited if result.state == "Scored"} == {each.attempt for each in taken}
+    assert {each.attempt for each, result in waited if result.state == "Scored"} == {
+        each.attempt for each in taken
+    }
     assert len(waited) == len(taken)
     listing = client.results.list("a-mood", page_size=100)
     assert {each.attempt for each in listing} == {each.attempt for each in taken}
     assert len(list(client.results.of_participant("p"))) == len(taken)
     assert list(client.results.list("a-mood", after=listing.cursor)) == []
-    with Stanine(mood.url, only("attempts:write")) as narrow:  # no results:read: each is asked for by its token
+    with Stanine(
+        mood.url, only("attempts:write")
+    ) as narrow:  # no results:read: each is asked for by its token
         assert len(list(narrow.attempts.wait_for("a-mood", taken[:210], timeout=30))) == 210
     with Stanine(mood.url) as stranger:
         assert len(list(stranger.attempts.wait_for("a-mood", taken[:210], timeout=30))) == 210
@@ -128,11 +158,15 @@ def test_a_list_is_read_on_over_a_restored_backup(mood: Serving, client: Stanine
     mood.score({"attempt": more})
     with pytest.raises(errors.HistoryChangedError) as raised:
         list(strict)
-    assert {each.attempt for each in client.results.list("a-mood", after=raised.value.following)} >= {more}
+    assert {
+        each.attempt for each in client.results.list("a-mood", after=raised.value.following)
+    } >= {more}
     assert [each.attempt for each in lenient] == [more]
 
 
-def test_an_operator_sees_and_changes_queues_settings_and_tokens(mood: Serving, client: Stanine) -> None:
+def test_an_operator_sees_and_changes_queues_settings_and_tokens(
+    mood: Serving, client: Stanine
+) -> None:
     client.attempts.submit("a-mood", ANSWERS)
     assert {each.queue for each in client.queues.list()} == {"index", "results"}
     assert client.queues.pause("results").state == "Paused"
@@ -160,7 +194,10 @@ def test_an_operator_sees_and_changes_queues_settings_and_tokens(mood: Serving, 
 
 
 def test_a_record_written_as_json_is_what_the_server_sent(mood: Serving, client: Stanine) -> None:
-    receipts = [client.attempts.submit("a-mood", answers, key=key) for key, answers in (("k", ANSWERS), ("empty", {}))]
+    receipts = [
+        client.attempts.submit("a-mood", answers, key=key)
+        for key, answers in (("k", ANSWERS), ("empty", {}))
+    ]
     mood.score(*({"attempt": each.attempt} for each in receipts))
     client.config.change({"sweepSeconds": 7})
     attempt = receipts[0].attempt
@@ -180,13 +217,17 @@ def test_a_record_written_as_json_is_what_the_server_sent(mood: Serving, client:
         sent = mood.http().get(path).json()
         shown = json.loads(msgspec.json.encode(record))
         for each in (*(sent.get("items", [])), *(shown.get("items", [])), sent, shown):
-            if "bytes" in each or "oldestSeconds" in each:  # these change from one moment to the next
+            if (
+                "bytes" in each or "oldestSeconds" in each
+            ):  # these change from one moment to the next
                 each.update({name: ... for name in ("bytes", "oldestSeconds") if name in each})
         assert shown == sent
         assert list(shown) == list(sent), path
 
 
-def test_no_log_of_any_level_holds_a_key_a_token_or_an_answer(mood: Serving, caplog: pytest.LogCaptureFixture) -> None:
+def test_no_log_of_any_level_holds_a_key_a_token_or_an_answer(
+    mood: Serving, caplog: pytest.LogCaptureFixture
+) -> None:
     caplog.set_level(logging.DEBUG)
     with Stanine(mood.url, ADMIN) as client:
         receipt = client.attempts.submit("a-mood", ANSWERS, participant="somebody")
@@ -202,11 +243,17 @@ def test_no_log_of_any_level_holds_a_key_a_token_or_an_answer(mood: Serving, cap
 def test_what_the_key_may_not_do_is_an_error_of_its_own(mood: Serving) -> None:
     with Stanine(mood.url, "nobody's") as client, pytest.raises(errors.UnauthenticatedError):
         client.queues.list()
-    with Stanine(mood.url, only("attempts:write")) as client, pytest.raises(errors.MissingScopeError):
+    with (
+        Stanine(mood.url, only("attempts:write")) as client,
+        pytest.raises(errors.MissingScopeError),
+    ):
         client.queues.list()
     with Stanine(mood.url, NARROW) as client, pytest.raises(errors.NotFoundError):
         client.attempts.submit("other", ANSWERS)
-    with Stanine("http://127.0.0.1:1", "k", retries=RetryPolicy(patience_unreached=0.2)) as client, pytest.raises(errors.UnreachableError):
+    with (
+        Stanine("http://127.0.0.1:1", "k", retries=RetryPolicy(patience_unreached=0.2)) as client,
+        pytest.raises(errors.UnreachableError),
+    ):
         client.queues.list()
 
 
@@ -214,7 +261,9 @@ def test_the_async_client_does_the_same(mood: Serving) -> None:
     async def submit() -> None:
         async with AsyncStanine(mood.url, ADMIN) as client:
             assert [each.name async for each in client.instruments.list()] == ["a-mood"]
-            receipts = await asyncio.gather(*(client.attempts.submit("a-mood", ANSWERS, key=f"s{n}") for n in range(20)))
+            receipts = await asyncio.gather(
+                *(client.attempts.submit("a-mood", ANSWERS, key=f"s{n}") for n in range(20))
+            )
             assert len({each.attempt for each in receipts}) == 20
 
             async def lines() -> Any:
@@ -224,10 +273,17 @@ def test_the_async_client_does_the_same(mood: Serving) -> None:
             answers = [each async for each in client.attempts.submit_many("a-mood", lines())]
             assert [each.line for each in answers] == list(range(1, 1_101))
             for start in range(0, len(answers), 100):
-                await asyncio.to_thread(mood.score, *({"attempt": each.attempt} for each in answers[start : start + 100]))
-            waited = [each async for each in client.attempts.wait_for("a-mood", answers, timeout=30)]
+                await asyncio.to_thread(
+                    mood.score,
+                    *({"attempt": each.attempt} for each in answers[start : start + 100]),
+                )
+            waited = [
+                each async for each in client.attempts.wait_for("a-mood", answers, timeout=30)
+            ]
             assert len(waited) == 1_100
-            pages = [len(page) async for page in client.results.list("a-mood", page_size=600).pages()]
+            pages = [
+                len(page) async for page in client.results.list("a-mood", page_size=600).pages()
+            ]
             assert pages == [600, 500]
             with pytest.raises(errors.NotScoredError):
                 await client.results.wait_for(receipts[0].attempt, timeout=0.1)

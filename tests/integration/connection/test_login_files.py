@@ -13,7 +13,12 @@ from tests.certificates import Authority, make_authority
 from tests.conftest import Server, free_port, need, valkey_binary
 from tests.integration.broker_failures.test_networks import wait_until
 
-from stanine.broker.connection.clients import blocking_twin, connect, connect_async, connect_blocking
+from stanine.broker.connection.clients import (
+    blocking_twin,
+    connect,
+    connect_async,
+    connect_blocking,
+)
 from stanine.broker.connection.environment import read_environment
 from stanine.broker.connection.errors import LOGIN_UNREADABLE, classify
 
@@ -28,13 +33,21 @@ def two_ids(url: str, kind: str, change: Callable[[], object]) -> tuple[int, int
             await asyncio.to_thread(change)
             found = before, await held.client_id(), await client.client_id()
         await client.aclose()
-        for each in getattr(getattr(client.connection_pool, "sentinel_manager", None), "sentinels", ()):
+        for each in getattr(
+            getattr(client.connection_pool, "sentinel_manager", None), "sentinels", ()
+        ):
             await each.aclose()  # redis-py leaves these to itself
         return found
 
     if kind == "asyncio":
         return asyncio.run(in_a_loop())
-    client: Any = connect(url) if kind == "commands" else connect_blocking(url) if kind == "blocking" else blocking_twin(connect(url))
+    client: Any = (
+        connect(url)
+        if kind == "commands"
+        else connect_blocking(url)
+        if kind == "blocking"
+        else blocking_twin(connect(url))
+    )
     with client.client() as held:
         before = held.client_id()
         change()
@@ -44,14 +57,22 @@ def two_ids(url: str, kind: str, change: Callable[[], object]) -> tuple[int, int
 
 
 @pytest.mark.parametrize("kind", ["commands", "blocking", "twin", "asyncio"])
-def test_a_changed_password_is_for_the_next_connection_and_open_ones_stay(redis_url: str, tmp_path: Path, kind: str) -> None:
+def test_a_changed_password_is_for_the_next_connection_and_open_ones_stay(
+    redis_url: str, tmp_path: Path, kind: str
+) -> None:
     admin = redis.Redis.from_url(redis_url)
-    admin.acl_setuser("service", enabled=True, passwords=["+old/@:%"], commands=["+@all"], reset=True)
+    admin.acl_setuser(
+        "service", enabled=True, passwords=["+old/@:%"], commands=["+@all"], reset=True
+    )
     name, password = tmp_path / "username", tmp_path / "password"
     name.write_text("service")
     password.write_text("old/@:%\n")
     url = read_environment(
-        {"STANINE_REDIS_URL": redis_url, "STANINE_REDIS_USERNAME_FILE": str(name), "STANINE_REDIS_PASSWORD_FILE": str(password)}
+        {
+            "STANINE_REDIS_URL": redis_url,
+            "STANINE_REDIS_USERNAME_FILE": str(name),
+            "STANINE_REDIS_PASSWORD_FILE": str(password),
+        }
     ).redis_url
 
     def rotate() -> None:
@@ -66,9 +87,13 @@ def test_a_changed_password_is_for_the_next_connection_and_open_ones_stay(redis_
     assert before == after != other
 
 
-def test_a_file_that_is_not_there_yet_is_named_and_waited_for(redis_url: str, tmp_path: Path) -> None:
+def test_a_file_that_is_not_there_yet_is_named_and_waited_for(
+    redis_url: str, tmp_path: Path
+) -> None:
     admin = redis.Redis.from_url(redis_url)
-    admin.acl_setuser("service", enabled=True, passwords=["+secret"], commands=["+@all"], reset=True)
+    admin.acl_setuser(
+        "service", enabled=True, passwords=["+secret"], commands=["+@all"], reset=True
+    )
     url = redis_url.replace("//", "//service@") + f"?password_file={tmp_path / 'password'}"
     client = connect(url, retries=0)
     try:
@@ -94,14 +119,18 @@ def sentinel(own_server: Callable[..., Server], tmp_path: Path) -> Iterator[tupl
         "sentinel auth-pass main old\n"
     )
     with (tmp_path / "sentinel.log").open("ab") as log:
-        process = subprocess.Popen([valkey_binary(), str(config), "--sentinel"], stdout=log, stderr=subprocess.STDOUT)
+        process = subprocess.Popen(
+            [valkey_binary(), str(config), "--sentinel"], stdout=log, stderr=subprocess.STDOUT
+        )
     yield server, port
     process.terminate()
     process.wait(10)
 
 
 @pytest.mark.parametrize("kind", ["commands", "asyncio"])
-def test_sentinels_have_a_password_that_changes_too(sentinel: tuple[Server, int], tmp_path: Path, kind: str) -> None:
+def test_sentinels_have_a_password_that_changes_too(
+    sentinel: tuple[Server, int], tmp_path: Path, kind: str
+) -> None:
     server, port = sentinel
     files = {name: tmp_path / name for name in ("server", "sentinel")}
     for file in files.values():
@@ -124,7 +153,9 @@ def test_sentinels_have_a_password_that_changes_too(sentinel: tuple[Server, int]
     def rotate() -> None:
         for each in (redis.Redis(port=server.port, password="old"), watching):
             each.execute_command("ACL", "SETUSER", "default", "resetpass", ">new")
-        watching.execute_command("CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes")  # so that the sentinel is logged in at again
+        watching.execute_command(
+            "CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes"
+        )  # so that the sentinel is logged in at again
         for file in files.values():
             file.write_text("new")
 
@@ -157,7 +188,9 @@ def test_renewed_certificates_and_a_new_authority_are_for_the_next_connection(
     files = {name: tmp_path / name for name in ("ca.crt", "tls.crt", "tls.key")}
 
     def give(authority: Authority) -> None:
-        for file, source in zip(files.values(), (authority.certificate, *authority.issue("client")), strict=True):
+        for file, source in zip(
+            files.values(), (authority.certificate, *authority.issue("client")), strict=True
+        ):
             fresh = file.with_suffix(".fresh")  # as a Secret's files do, they change at once
             fresh.write_bytes(source.read_bytes())
             fresh.rename(file)
@@ -169,7 +202,14 @@ def test_renewed_certificates_and_a_new_authority_are_for_the_next_connection(
     certificate, key = new.issue("server", ["DNS:localhost"])
 
     def renew() -> None:
-        admin.config_set("tls-cert-file", str(certificate), "tls-key-file", str(key), "tls-ca-cert-file", str(new.certificate))
+        admin.config_set(
+            "tls-cert-file",
+            str(certificate),
+            "tls-key-file",
+            str(key),
+            "tls-ca-cert-file",
+            str(new.certificate),
+        )
         give(new)
 
     async def reconnect() -> None:

@@ -48,7 +48,9 @@ def app(tmp_path: Path) -> Iterator[App]:
     shutil.copy(RELOAD, folder)
     (folder / "entry.py").write_text(PROCESS.format(book=str(book), version="first"))
     arguments = ["api", "--host=127.0.0.1", f"--port={port}", "--drain-seconds=0"]
-    process = subprocess.Popen([sys.executable, str(folder / "reload.py"), *arguments], stderr=subprocess.PIPE)
+    process = subprocess.Popen(
+        [sys.executable, str(folder / "reload.py"), *arguments], stderr=subprocess.PIPE
+    )
     yield App(process, folder, book, port)
     if process.poll() is None:
         process.terminate()
@@ -89,9 +91,18 @@ def status(port: int, path: str) -> int:
 
 
 def test_a_changed_file_starts_the_process_again_and_a_signal_ends_both(app: App) -> None:
-    until(lambda: lines(app.book) == [f"first api --host=127.0.0.1 --port={app.port} --drain-seconds=0"])
+    until(
+        lambda: (
+            lines(app.book) == [f"first api --host=127.0.0.1 --port={app.port} --drain-seconds=0"]
+        )
+    )
     put(app.folder / "entry.py", PROCESS.format(book=str(app.book), version="second"))
-    until(lambda: lines(app.book)[1:] == ["told", f"second api --host=127.0.0.1 --port={app.port} --drain-seconds=0"])
+    until(
+        lambda: (
+            lines(app.book)[1:]
+            == ["told", f"second api --host=127.0.0.1 --port={app.port} --drain-seconds=0"]
+        )
+    )
     app.process.send_signal(signal.SIGTERM)
     assert app.process.wait(20) == 3
     assert lines(app.book)[3:] == ["told"]

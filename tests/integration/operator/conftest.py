@@ -75,13 +75,22 @@ def port(valkey: Server, redis_url: str) -> int:
 
 
 @pytest.fixture
-def start_operator(api: Api, namespace: str, tmp_path: Path) -> Iterator[Callable[..., OperatorProcess]]:
+def start_operator(
+    api: Api, namespace: str, tmp_path: Path
+) -> Iterator[Callable[..., OperatorProcess]]:
     """Start operators that serve the test's namespace (or as their arguments say); whatever runs at the end is stopped."""
     started: list[OperatorProcess] = []
 
-    def start(*arguments: str, kubeconfig: Path | None = None, wait: bool = True, **environment: str) -> OperatorProcess:
+    def start(
+        *arguments: str, kubeconfig: Path | None = None, wait: bool = True, **environment: str
+    ) -> OperatorProcess:
         given = arguments or ("--namespace", namespace)
-        process = OperatorProcess(kubeconfig or api.kubeconfig, tmp_path / f"operator-{len(started)}.log", given, environment)
+        process = OperatorProcess(
+            kubeconfig or api.kubeconfig,
+            tmp_path / f"operator-{len(started)}.log",
+            given,
+            environment,
+        )
         started.append(process)
         if wait:
             return process.start()

@@ -62,7 +62,14 @@ class Api:
     def close(self) -> None:
         self._client.close()
 
-    def request(self, method: str, path: str, body: Any = None, content: str = "application/json", **query: str) -> Object:
+    def request(
+        self,
+        method: str,
+        path: str,
+        body: Any = None,
+        content: str = "application/json",
+        **query: str,
+    ) -> Object:
         """Send one request. Raises Refused."""
         deadline = time.monotonic() + PATIENCE
         while True:
@@ -78,7 +85,12 @@ class Api:
 
     def apply(self, *objects: Object, manager: str = "test") -> list[Object]:
         """Apply on the server's side, as `kubectl apply --server-side` does."""
-        return [self.request("PATCH", self._path(each), each, APPLY_PATCH, fieldManager=manager, force="true") for each in objects]
+        return [
+            self.request(
+                "PATCH", self._path(each), each, APPLY_PATCH, fieldManager=manager, force="true"
+            )
+            for each in objects
+        ]
 
     def create(self, body: Object) -> Object:
         return self.request("POST", self._path(body).rpartition("/")[0], body)
@@ -102,9 +114,16 @@ class Api:
         found: list[Object] = self.request("GET", path_of(kind, namespace)).get("items", [])
         return found
 
-    def patch(self, kind: str, namespace: str, name: str, body: Object, *, part: str = "") -> Object:
+    def patch(
+        self, kind: str, namespace: str, name: str, body: Object, *, part: str = ""
+    ) -> Object:
         """Merge a patch; `part`: "status" for that."""
-        return self.request("PATCH", path_of(kind, namespace, name) + (f"/{part}" if part else ""), body, MERGE_PATCH)
+        return self.request(
+            "PATCH",
+            path_of(kind, namespace, name) + (f"/{part}" if part else ""),
+            body,
+            MERGE_PATCH,
+        )
 
     def delete(self, kind: str, namespace: str, name: str) -> None:
         self.request("DELETE", path_of(kind, namespace, name))
@@ -118,7 +137,9 @@ class Api:
             for _ in range(event.get("count") or 1)
         ]
 
-    def condition(self, kind: str, namespace: str, name: str, condition: str = "Ready") -> Object | None:
+    def condition(
+        self, kind: str, namespace: str, name: str, condition: str = "Ready"
+    ) -> Object | None:
         """Return a condition that was judged by the newest generation."""
         found = self.find(kind, namespace, name)
         if found is None:
@@ -141,14 +162,18 @@ class Api:
             if last is not None and last["status"] == status and reason in (None, last["reason"]):
                 return self.get(kind, namespace, name)
             if time.monotonic() > deadline:
-                raise AssertionError(f"{kind} {name}: {condition} is not {status} ({reason}) within {within} s, but {last}")
+                raise AssertionError(
+                    f"{kind} {name}: {condition} is not {status} ({reason}) within {within} s, but {last}"
+                )
             time.sleep(0.05)
 
     def wait_gone(self, kind: str, namespace: str, name: str, within: float = PATIENCE) -> None:
         deadline = time.monotonic() + within
         while self.find(kind, namespace, name) is not None:
             if time.monotonic() > deadline:
-                raise AssertionError(f"{kind} {name} is still there after {within} s: {self.get(kind, namespace, name)}")
+                raise AssertionError(
+                    f"{kind} {name} is still there after {within} s: {self.get(kind, namespace, name)}"
+                )
             time.sleep(0.05)
 
     def install_definitions(self) -> None:
@@ -209,7 +234,11 @@ class OperatorProcess:
     def launch(self) -> None:
         """Start it without waiting."""
         assert self.process is None or self.process.poll() is not None
-        environment = {name: value for name, value in os.environ.items() if not name.startswith(("KUBE", "OTEL_", "STANINE_"))}
+        environment = {
+            name: value
+            for name, value in os.environ.items()
+            if not name.startswith(("KUBE", "OTEL_", "STANINE_"))
+        }
         self.log.touch()
         self._begins_at = self.log.stat().st_size
         with self.log.open("ab") as log:
@@ -253,7 +282,14 @@ class OperatorProcess:
 
     def probe(self, path: str) -> tuple[int, str]:
         """Ask its health port; status 0 if nobody answers."""
-        port = next((line["health_port"] for line in self.lines() if line.get("event") == "operator.started"), None)
+        port = next(
+            (
+                line["health_port"]
+                for line in self.lines()
+                if line.get("event") == "operator.started"
+            ),
+            None,
+        )
         if port is None:
             return 0, ""
         try:
@@ -269,7 +305,9 @@ class OperatorProcess:
         total = 0.0
         for line in self.probe("/metrics")[1].splitlines():
             head, _, value = line.rpartition(" ")
-            if head.partition("{")[0] == name and all(f'{label}="{text}"' in head for label, text in labels.items()):
+            if head.partition("{")[0] == name and all(
+                f'{label}="{text}"' in head for label, text in labels.items()
+            ):
                 total += float(value)
         return total
 
@@ -296,17 +334,29 @@ def queue(namespace: str, name: str, **spec: Any) -> Object:
 
 def secret(namespace: str, name: str, **values: str) -> Object:
     data = {key: base64.b64encode(value.encode()).decode() for key, value in values.items()}
-    return {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": name, "namespace": namespace}, "data": data}
+    return {
+        "apiVersion": "v1",
+        "kind": "Secret",
+        "metadata": {"name": name, "namespace": namespace},
+        "data": data,
+    }
 
 
 def resource(kind: str, namespace: str, name: str, spec: Object) -> Object:
-    return {"apiVersion": "stanine.dev/v1alpha1", "kind": kind, "metadata": {"name": name, "namespace": namespace}, "spec": spec}
+    return {
+        "apiVersion": "stanine.dev/v1alpha1",
+        "kind": kind,
+        "metadata": {"name": name, "namespace": namespace},
+        "spec": spec,
+    }
 
 
 def chart_rules() -> list[Object]:
     """Return the operator's rights, read from the chart's template, where they are plain YAML."""
     template = (ROOT / "charts" / "stanine" / "templates" / "operator" / "rbac.yaml").read_text()
-    rules: list[Object] = yaml.safe_load("rules:" + template.split("\nrules:", 1)[1].split("\n---", 1)[0])["rules"]
+    rules: list[Object] = yaml.safe_load(
+        "rules:" + template.split("\nrules:", 1)[1].split("\n---", 1)[0]
+    )["rules"]
     return rules
 
 

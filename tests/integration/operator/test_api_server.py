@@ -61,7 +61,10 @@ def test_a_restart_changes_nothing_where_all_is_well(
 ) -> None:
     """Every restart is a turn for everything: what is well is not written, and nothing is posted again."""
     operator = start_operator()
-    api.apply(redis_config(namespace, port), *(queue(namespace, f"q-{number}", deletionPolicy="Delete") for number in range(5)))
+    api.apply(
+        redis_config(namespace, port),
+        *(queue(namespace, f"q-{number}", deletionPolicy="Delete") for number in range(5)),
+    )
     for number in range(5):
         api.wait("Queue", namespace, f"q-{number}")
     api.wait("RedisConfig", namespace, "default")
@@ -78,8 +81,14 @@ def test_a_restart_changes_nothing_where_all_is_well(
     assert len(api.list_all("Event", namespace)) == posted
 
 
-def test_it_stops_within_seconds_also_while_redis_hangs(api: Api, namespace: str, start_operator: Callable[..., OperatorProcess]) -> None:
-    api.apply(redis_config(namespace, 6379, connection={"host": "192.0.2.1", "connectTimeoutMilliseconds": 3000}))
+def test_it_stops_within_seconds_also_while_redis_hangs(
+    api: Api, namespace: str, start_operator: Callable[..., OperatorProcess]
+) -> None:
+    api.apply(
+        redis_config(
+            namespace, 6379, connection={"host": "192.0.2.1", "connectTimeoutMilliseconds": 3000}
+        )
+    )
     operator = start_operator()
     time.sleep(1)
     began = time.monotonic()
@@ -111,7 +120,9 @@ def test_an_api_server_that_was_away_is_followed_again_and_definitions_may_come_
         api.wait("Queue", "n", "jobs")
         own_api_server.stop("kube-apiserver", sig=signal.SIGKILL)
         time.sleep(8)  # longer than the first pauses between tries
-        assert process.probe("/healthz")[0] == 200, "an API server that is away is no reason to be started anew"
+        assert process.probe("/healthz")[0] == 200, (
+            "an API server that is away is no reason to be started anew"
+        )
         own_api_server.start()
         api.apply(queue("n", "jobs", maxRetries=4))
         api.apply(queue("n", "more"))
@@ -125,7 +136,10 @@ def test_an_api_server_that_was_away_is_followed_again_and_definitions_may_come_
 def namespace_controller(api: Api, tmp_path: Path) -> Iterator[None]:
     """Have what deletes the content of namespaces run."""
     assets = find_assets()
-    need("kube-controller-manager", found=assets is not None and (assets / "kube-controller-manager").exists())
+    need(
+        "kube-controller-manager",
+        found=assets is not None and (assets / "kube-controller-manager").exists(),
+    )
     assert assets is not None
     command = [str(assets / "kube-controller-manager"), "--kubeconfig", str(api.kubeconfig), "--controllers", "namespace-controller",
                "--leader-elect=false", "--secure-port", str(free_port()), "--cert-dir", str(tmp_path)]  # fmt: skip
@@ -143,13 +157,22 @@ def _until_gone(api: Api, namespace: str) -> None:
 
 
 @pytest.mark.parametrize("reach", [("--all-namespaces",), ("--namespace", "doomed,other")])
-def test_a_namespace_that_is_deleted_is_gone_soon(own_api: Api, tmp_path: Path, port: int, reach: tuple[str, ...]) -> None:
+def test_a_namespace_that_is_deleted_is_gone_soon(
+    own_api: Api, tmp_path: Path, port: int, reach: tuple[str, ...]
+) -> None:
     api = own_api
     api.install_definitions()
     for name in ("doomed", "other"):
         api.make_namespace(name)
-    with namespace_controller(api, tmp_path), running(OperatorProcess(api.kubeconfig, tmp_path / "operator.log", reach)):
-        api.apply(redis_config("doomed", port), redis_config("other", port, keyNamespace="other"), queue("other", "jobs"))
+    with (
+        namespace_controller(api, tmp_path),
+        running(OperatorProcess(api.kubeconfig, tmp_path / "operator.log", reach)),
+    ):
+        api.apply(
+            redis_config("doomed", port),
+            redis_config("other", port, keyNamespace="other"),
+            queue("other", "jobs"),
+        )
         api.apply(*(queue("doomed", f"q-{number}", deletionPolicy="Delete") for number in range(5)))
         for number in range(5):
             api.wait("Queue", "doomed", f"q-{number}")
@@ -169,14 +192,21 @@ def test_an_operator_whose_own_namespace_is_deleted_leaves_nothing_that_waits_fo
     for name in ("doomed", "other"):
         api.make_namespace(name)
     options = ("--all-namespaces",) if reach == "all" else ()
-    process = OperatorProcess(kubeconfig_in(api, "doomed", tmp_path), tmp_path / "operator.log", options).start()
+    process = OperatorProcess(
+        kubeconfig_in(api, "doomed", tmp_path), tmp_path / "operator.log", options
+    ).start()
     served = ("doomed", "other") if reach == "all" else ("doomed",)
     try:
         for namespace in served:
-            api.apply(redis_config(namespace, port, keyNamespace=namespace), queue(namespace, "jobs", deletionPolicy="Delete"))
+            api.apply(
+                redis_config(namespace, port, keyNamespace=namespace),
+                queue(namespace, "jobs", deletionPolicy="Delete"),
+            )
             assert api.wait("Queue", namespace, "jobs")["metadata"]["finalizers"]
         assert process.stop() == 0
-        assert api.get("Queue", "doomed", "jobs")["metadata"]["finalizers"], "an operator that is started anew goes on"
+        assert api.get("Queue", "doomed", "jobs")["metadata"]["finalizers"], (
+            "an operator that is started anew goes on"
+        )
         process.start()
         api.request("DELETE", "/api/v1/namespaces/doomed")
     finally:
@@ -193,30 +223,44 @@ def test_the_rights_that_the_chart_gives_are_enough_and_not_more_than_are_used(
 ) -> None:
     kubeconfig = limited_kubeconfig(api, namespace, chart_rules(), tmp_path)
     server = own_server("--requirepass", "first")
-    with running(OperatorProcess(kubeconfig, tmp_path / "operator.log", ("--namespace", namespace))) as operator:
+    with running(
+        OperatorProcess(kubeconfig, tmp_path / "operator.log", ("--namespace", namespace))
+    ) as operator:
         api.apply(queue(namespace, "jobs", deletionPolicy="Delete"))
         api.wait("Queue", namespace, "jobs", status="False")
         connection = {"passwordSecretRef": {"name": "redis", "key": "password"}}
-        api.apply(secret(namespace, "redis", password="first"), redis_config(namespace, server.port, connection=connection))
+        api.apply(
+            secret(namespace, "redis", password="first"),
+            redis_config(namespace, server.port, connection=connection),
+        )
         api.wait("RedisConfig", namespace, "default")
         api.wait("Queue", namespace, "jobs")
         api.delete("Queue", namespace, "jobs")
         api.wait_gone("Queue", namespace, "jobs")
-        _until(lambda: "QueueDeleted" in [reason for _, reason, _ in api.events(namespace, "jobs")], 10)
+        _until(
+            lambda: "QueueDeleted" in [reason for _, reason, _ in api.events(namespace, "jobs")], 10
+        )
         assert operator.metric("stanine_operator_api_requests_total", status="403") == 0
         with contextlib.closing(Api(kubeconfig)) as limited, pytest.raises(Refused) as refused:
             limited.list_all("Secret", namespace)
         assert refused.value.status == 403
 
 
-def test_two_operators_do_each_other_no_harm(api: Api, namespace: str, start_operator: Callable[..., OperatorProcess], port: int) -> None:
+def test_two_operators_do_each_other_no_harm(
+    api: Api, namespace: str, start_operator: Callable[..., OperatorProcess], port: int
+) -> None:
     """There should be one; during a rollout that went wrong there may be two for a while."""
     start_operator()
     start_operator()
-    api.apply(redis_config(namespace, port), *(queue(namespace, f"q-{number}", deletionPolicy="Delete") for number in range(5)))
+    api.apply(
+        redis_config(namespace, port),
+        *(queue(namespace, f"q-{number}", deletionPolicy="Delete") for number in range(5)),
+    )
     for generation in (1, 2):
         for number in range(5):
-            api.apply(queue(namespace, f"q-{number}", deletionPolicy="Delete", maxRetries=generation))
+            api.apply(
+                queue(namespace, f"q-{number}", deletionPolicy="Delete", maxRetries=generation)
+            )
             api.wait("Queue", namespace, f"q-{number}")
     time.sleep(3)
     before = versions(api, namespace)

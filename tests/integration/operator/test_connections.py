@@ -14,7 +14,12 @@ from tests.conftest import Server, free_port, stop_server
 
 from stanine_operator.controller.problems import SECRET_NOT_FOUND, OperatorProblem
 from stanine_operator.controller.resource import Key, Resource
-from stanine_operator.redis_servers.connections import PROBLEM_FRESH, SECRETS_FRESH, VERIFIED_FRESH, Connections
+from stanine_operator.redis_servers.connections import (
+    PROBLEM_FRESH,
+    SECRETS_FRESH,
+    VERIFIED_FRESH,
+    Connections,
+)
 from stanine_operator.redis_servers.places import address_of
 
 
@@ -72,7 +77,9 @@ def scenes() -> Iterator[Callable[..., Scene]]:
 
 def config(port: int, name: str = "default", **connection: Any) -> Resource:
     spec = {"connection": {"host": "127.0.0.1", "port": port} | connection}
-    return Resource(kind="RedisConfig", namespace="n", name=name, uid=f"uid-{name}", spec=spec, version="1")
+    return Resource(
+        kind="RedisConfig", namespace="n", name=name, uid=f"uid-{name}", spec=spec, version="1"
+    )
 
 
 def commands(port: int, name: str, password: str | None = None) -> int:
@@ -104,7 +111,9 @@ def deaf() -> Iterator[tuple[int, list[int]]]:
     thread.join(5)
 
 
-def test_a_thousand_queues_of_one_server_are_one_look_and_one_read(own_server: Callable[..., Server], scenes: Callable[..., Scene]) -> None:
+def test_a_thousand_queues_of_one_server_are_one_look_and_one_read(
+    own_server: Callable[..., Server], scenes: Callable[..., Scene]
+) -> None:
     server = own_server("--requirepass", "secret")
     scene = scenes(redis=b"secret")
     mine = config(server.port, passwordSecretRef={"name": "redis", "key": "password"})
@@ -122,7 +131,9 @@ def test_a_thousand_queues_of_one_server_are_one_look_and_one_read(own_server: C
     assert scene.changes == []
 
 
-def test_a_thousand_queues_of_a_server_that_is_away_are_one_attempt(deaf: tuple[int, list[int]], scenes: Callable[..., Scene]) -> None:
+def test_a_thousand_queues_of_a_server_that_is_away_are_one_attempt(
+    deaf: tuple[int, list[int]], scenes: Callable[..., Scene]
+) -> None:
     port, accepted = deaf
     scene = scenes()
     mine = config(port)
@@ -157,7 +168,9 @@ def test_a_password_rotated_in_server_and_secret_is_read_again_at_once(
     assert scene.changes == [mine.key], "whoever stands on it is woken"
 
 
-def test_a_wrong_password_is_looked_up_again_until_it_is_right(own_server: Callable[..., Server], scenes: Callable[..., Scene]) -> None:
+def test_a_wrong_password_is_looked_up_again_until_it_is_right(
+    own_server: Callable[..., Server], scenes: Callable[..., Scene]
+) -> None:
     server = own_server("--requirepass", "right")
     scene = scenes(redis=b"wrong")
     mine = config(server.port, passwordSecretRef={"name": "redis", "key": "password"})
@@ -203,7 +216,9 @@ def test_what_is_deleted_with_its_secret_is_released_with_the_connection_that_is
     assert scene.problem(mine) == SECRET_NOT_FOUND
 
 
-def test_two_databases_of_one_server_are_two_connections_to_one_address(valkey: Server, scenes: Callable[..., Scene]) -> None:
+def test_two_databases_of_one_server_are_two_connections_to_one_address(
+    valkey: Server, scenes: Callable[..., Scene]
+) -> None:
     scene = scenes()
     first, second = config(valkey.port, "a"), config(valkey.port, "b", db=1)
     assert address_of(first) == address_of(second) == ("server", "127.0.0.1", valkey.port)
@@ -212,8 +227,14 @@ def test_two_databases_of_one_server_are_two_connections_to_one_address(valkey: 
     scene.connections.open(first).client.delete("only-in-first")
 
 
-def test_nothing_that_prints_a_connection_prints_its_password(own_server: Callable[..., Server], scenes: Callable[..., Scene]) -> None:
+def test_nothing_that_prints_a_connection_prints_its_password(
+    own_server: Callable[..., Server], scenes: Callable[..., Scene]
+) -> None:
     server = own_server("--requirepass", "canary")
     scene = scenes(redis=b"canary")
-    opened = scene.connections.open(config(server.port, passwordSecretRef={"name": "redis", "key": "password"}))
-    assert "canary" not in repr(opened) + repr(opened.client) + repr(opened.broker) + repr(scene.connections)
+    opened = scene.connections.open(
+        config(server.port, passwordSecretRef={"name": "redis", "key": "password"})
+    )
+    assert "canary" not in repr(opened) + repr(opened.client) + repr(opened.broker) + repr(
+        scene.connections
+    )

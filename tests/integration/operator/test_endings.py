@@ -21,7 +21,9 @@ def test_deleting_a_queue_while_redis_is_down_ends_within_a_minute_with_a_warnin
     api: Api, namespace: str, operator: OperatorProcess, own_server: Callable[..., Server]
 ) -> None:
     server = own_server()
-    api.apply(redis_config(namespace, server.port), queue(namespace, "jobs", deletionPolicy="Delete"))
+    api.apply(
+        redis_config(namespace, server.port), queue(namespace, "jobs", deletionPolicy="Delete")
+    )
     made = api.wait("Queue", namespace, "jobs")
     assert made["metadata"]["finalizers"] == ["stanine.dev/operator"]
     stop_server(server)
@@ -29,7 +31,11 @@ def test_deleting_a_queue_while_redis_is_down_ends_within_a_minute_with_a_warnin
     api.delete("Queue", namespace, "jobs")
     api.wait_gone("Queue", namespace, "jobs", within=BOUND)
     assert time.monotonic() - began < BOUND
-    warnings = [message for kind, reason, message in api.events(namespace, "jobs") if (kind, reason) == ("Warning", "ConnectionRefused")]
+    warnings = [
+        message
+        for kind, reason, message in api.events(namespace, "jobs")
+        if (kind, reason) == ("Warning", "ConnectionRefused")
+    ]
     assert any("left as it is" in message for message in warnings)
 
 
@@ -54,22 +60,35 @@ def test_deleting_everything_at_once_leaves_nothing_behind(
     assert not list(client.scan_iter("*q:jobs:ready*"))
 
 
-def test_a_queue_whose_redis_config_never_was_is_deleted_soon(api: Api, namespace: str, operator: OperatorProcess) -> None:
+def test_a_queue_whose_redis_config_never_was_is_deleted_soon(
+    api: Api, namespace: str, operator: OperatorProcess
+) -> None:
     api.apply(queue(namespace, "jobs", deletionPolicy="Delete"))
     api.wait("Queue", namespace, "jobs", status="False", reason="RedisConfigNotFound")
     began = time.monotonic()
     api.delete("Queue", namespace, "jobs")
     api.wait_gone("Queue", namespace, "jobs", within=30)
     assert time.monotonic() - began < 30
-    assert ("Warning", "RedisConfigNotFound") in [event[:2] for event in api.events(namespace, "jobs")]
+    assert ("Warning", "RedisConfigNotFound") in [
+        event[:2] for event in api.events(namespace, "jobs")
+    ]
 
 
-def test_the_finalizer_follows_the_deletion_policy(api: Api, namespace: str, operator: OperatorProcess, port: int) -> None:
+def test_the_finalizer_follows_the_deletion_policy(
+    api: Api, namespace: str, operator: OperatorProcess, port: int
+) -> None:
     api.apply(redis_config(namespace, port), queue(namespace, "jobs"))
     assert "finalizers" not in api.wait("Queue", namespace, "jobs")["metadata"]
     api.apply(queue(namespace, "jobs", deletionPolicy="Delete"))
-    assert api.wait("Queue", namespace, "jobs")["metadata"]["finalizers"] == ["stanine.dev/operator"]
-    api.patch("Queue", namespace, "jobs", {"metadata": {"finalizers": ["stanine.dev/operator", "example.com/other"]}})
+    assert api.wait("Queue", namespace, "jobs")["metadata"]["finalizers"] == [
+        "stanine.dev/operator"
+    ]
+    api.patch(
+        "Queue",
+        namespace,
+        "jobs",
+        {"metadata": {"finalizers": ["stanine.dev/operator", "example.com/other"]}},
+    )
     api.apply(queue(namespace, "jobs", deletionPolicy="Retain"))
     assert api.wait("Queue", namespace, "jobs")["metadata"]["finalizers"] == ["example.com/other"]
 
@@ -78,8 +97,14 @@ def test_a_paused_resource_is_left_alone_and_keeps_its_ready(
     api: Api, namespace: str, operator: OperatorProcess, port: int, redis_url: str
 ) -> None:
     api.apply(redis_config(namespace, port), queue(namespace, "jobs", maxRetries=1))
-    ready = next(each for each in api.wait("Queue", namespace, "jobs")["status"]["conditions"] if each["type"] == "Ready")
-    api.patch("Queue", namespace, "jobs", {"metadata": {"annotations": {"stanine.dev/paused": "true"}}})
+    ready = next(
+        each
+        for each in api.wait("Queue", namespace, "jobs")["status"]["conditions"]
+        if each["type"] == "Ready"
+    )
+    api.patch(
+        "Queue", namespace, "jobs", {"metadata": {"annotations": {"stanine.dev/paused": "true"}}}
+    )
     api.wait("Queue", namespace, "jobs", "Paused", reason="ReconciliationPaused")
     client = redis.Redis.from_url(redis_url)
     settings = queue_keys(Keys("stanine").partition, "jobs").settings
@@ -89,16 +114,22 @@ def test_a_paused_resource_is_left_alone_and_keeps_its_ready(
     assert client.hgetall(settings) == before
     found = api.get("Queue", namespace, "jobs")
     assert next(each for each in found["status"]["conditions"] if each["type"] == "Ready") == ready
-    api.patch("Queue", namespace, "jobs", {"metadata": {"annotations": {"stanine.dev/paused": None}}})
+    api.patch(
+        "Queue", namespace, "jobs", {"metadata": {"annotations": {"stanine.dev/paused": None}}}
+    )
     api.wait("Queue", namespace, "jobs")
     assert client.hgetall(settings) != before
     api.wait("Queue", namespace, "jobs", "Paused", status="False")
 
 
-def test_a_paused_resource_can_be_deleted_and_its_data_stays(api: Api, namespace: str, operator: OperatorProcess, port: int) -> None:
+def test_a_paused_resource_can_be_deleted_and_its_data_stays(
+    api: Api, namespace: str, operator: OperatorProcess, port: int
+) -> None:
     api.apply(redis_config(namespace, port), queue(namespace, "jobs", deletionPolicy="Delete"))
     api.wait("Queue", namespace, "jobs")
-    api.patch("Queue", namespace, "jobs", {"metadata": {"annotations": {"stanine.dev/paused": "true"}}})
+    api.patch(
+        "Queue", namespace, "jobs", {"metadata": {"annotations": {"stanine.dev/paused": "true"}}}
+    )
     api.wait("Queue", namespace, "jobs", "Paused", reason="ReconciliationPaused")
     api.delete("Queue", namespace, "jobs")
     api.wait_gone("Queue", namespace, "jobs", within=20)

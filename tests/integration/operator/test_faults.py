@@ -26,17 +26,25 @@ def test_redis_that_is_down_at_apply_is_said_and_found_when_it_comes(
     for kind, name in (("RedisConfig", "default"), ("Queue", "jobs")):
         found = api.wait(kind, namespace, name, status="False", reason="ConnectionRefused")
         assert found["status"]["observedGeneration"] == 1
-    api.wait("RedisConfig", namespace, "default", "Reachable", status="False", reason="ConnectionRefused")
+    api.wait(
+        "RedisConfig", namespace, "default", "Reachable", status="False", reason="ConnectionRefused"
+    )
     conditions = api.get("RedisConfig", namespace, "default")["status"]["conditions"]
-    assert {each["type"]: each["status"] for each in conditions if each["status"] == "Unknown"}, "what was not looked at is Unknown"
-    assert operator.probe("/healthz")[0] == operator.probe("/readyz")[0] == 200, "neither probe depends on Redis"
+    assert {each["type"]: each["status"] for each in conditions if each["status"] == "Unknown"}, (
+        "what was not looked at is Unknown"
+    )
+    assert operator.probe("/healthz")[0] == operator.probe("/readyz")[0] == 200, (
+        "neither probe depends on Redis"
+    )
     own_server(port=port)
     began = time.monotonic()
     api.wait("RedisConfig", namespace, "default")
     api.wait("Queue", namespace, "jobs")
     assert time.monotonic() - began < NOT_WELL + 5
     posted = [reason for _, reason, _ in api.events(namespace, "jobs")]
-    assert posted.count("ConnectionRefused") == 1, "one event for a transition, however often it was looked at"
+    assert posted.count("ConnectionRefused") == 1, (
+        "one event for a transition, however often it was looked at"
+    )
     assert len(posted) == len(set(posted))
 
 
@@ -56,7 +64,9 @@ def test_a_server_that_comes_back_empty_has_its_functions_and_queues_again_at_on
 
     began = time.monotonic()
     while not is_back():
-        assert time.monotonic() - began < 2 * PULSE_EVERY + 3, "a turn a minute would be too late: nobody can write to it meanwhile"
+        assert time.monotonic() - began < 2 * PULSE_EVERY + 3, (
+            "a turn a minute would be too late: nobody can write to it meanwhile"
+        )
         time.sleep(0.1)
     client.close()
 
@@ -67,7 +77,12 @@ def test_a_server_that_swallows_packets_holds_up_nobody_else(
     """A connection to 192.0.2.1 (reserved for documentation) is never answered."""
     quick = {"connectTimeoutMilliseconds": 1000}
     api.apply(redis_config(namespace, 6379, name="void", connection={"host": "192.0.2.1", **quick}))
-    api.create_many([queue(namespace, f"void-{number}", redisConfigRef={"name": "void"}) for number in range(40)])
+    api.create_many(
+        [
+            queue(namespace, f"void-{number}", redisConfigRef={"name": "void"})
+            for number in range(40)
+        ]
+    )
     operator = start_operator("--namespace", namespace, "--workers", "2")
     api.wait("RedisConfig", namespace, "void", status="False")
     api.apply(redis_config(namespace, port), queue(namespace, "jobs"))
@@ -106,7 +121,10 @@ def test_a_password_rotated_in_both_places_is_never_a_failure(
 ) -> None:
     server = own_server("--requirepass", "first")
     connection = {"passwordSecretRef": REFERENCE}
-    api.apply(secret(namespace, "redis", password="first"), redis_config(namespace, server.port, connection=connection))
+    api.apply(
+        secret(namespace, "redis", password="first"),
+        redis_config(namespace, server.port, connection=connection),
+    )
     api.apply(queue(namespace, "jobs"))
     api.wait("Queue", namespace, "jobs")
     client = redis.Redis(port=server.port, password="first")
@@ -126,19 +144,38 @@ def test_what_a_reference_lacks_is_named_and_found_when_it_is_created(
     api.apply(queue(namespace, "jobs"))
     api.wait("Queue", namespace, "jobs", status="False", reason="RedisConfigNotFound")
     api.apply(redis_config(namespace, server.port, connection={"passwordSecretRef": REFERENCE}))
-    api.wait("RedisConfig", namespace, "default", "Reachable", status="False", reason="SecretNotFound")
+    api.wait(
+        "RedisConfig", namespace, "default", "Reachable", status="False", reason="SecretNotFound"
+    )
     api.wait("Queue", namespace, "jobs", status="False", reason="SecretNotFound")
     api.apply(secret(namespace, "redis", other="x"))
-    api.wait("RedisConfig", namespace, "default", status="False", reason="SecretKeyMissing", within=NOT_WELL + 5)
+    api.wait(
+        "RedisConfig",
+        namespace,
+        "default",
+        status="False",
+        reason="SecretKeyMissing",
+        within=NOT_WELL + 5,
+    )
     api.apply(secret(namespace, "redis", password="canary-password\n"))
-    api.wait("RedisConfig", namespace, "default", status="False", reason="SecretUnreadable", within=NOT_WELL + 5)
+    api.wait(
+        "RedisConfig",
+        namespace,
+        "default",
+        status="False",
+        reason="SecretUnreadable",
+        within=NOT_WELL + 5,
+    )
     api.apply(secret(namespace, "redis", password="canary-password"))
     api.wait("RedisConfig", namespace, "default", within=NOT_WELL + 5)
     api.wait("Queue", namespace, "jobs", within=NOT_WELL + 5)
 
 
 def test_a_password_is_found_nowhere_but_in_its_secret(
-    api: Api, namespace: str, start_operator: Callable[..., OperatorProcess], own_server: Callable[..., Server]
+    api: Api,
+    namespace: str,
+    start_operator: Callable[..., OperatorProcess],
+    own_server: Callable[..., Server],
 ) -> None:
     canary = "canary-3f9a17c2"
     server = own_server("--requirepass", canary)
@@ -160,9 +197,14 @@ def test_a_password_is_found_nowhere_but_in_its_secret(
     api.wait("RedisConfig", namespace, "ca", status="False", reason="SecretUnreadable")
     operator.stop()
     everything = [operator.log.read_text()]
-    everything += [str(api.list_all(kind, namespace)) for kind in ("RedisConfig", "Queue", "Instrument", "Event", "ConfigMap")]
+    everything += [
+        str(api.list_all(kind, namespace))
+        for kind in ("RedisConfig", "Queue", "Instrument", "Event", "ConfigMap")
+    ]
     stored = redis.Redis(port=server.port, password=canary)
-    everything += [str(stored.hgetall(key)) for key in stored.scan_iter() if stored.type(key) == b"hash"]
+    everything += [
+        str(stored.hgetall(key)) for key in stored.scan_iter() if stored.type(key) == b"hash"
+    ]
     assert len(everything[0]) > 1000
     assert not [text for text in everything if canary in text]
 

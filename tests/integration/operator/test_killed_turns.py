@@ -43,7 +43,10 @@ def lands(valkey: Server, redis_url: str) -> Iterator[Callable[[], Land]]:
 
 
 def at_each_step(
-    monkeypatch: pytest.MonkeyPatch, prepare: Prepare, turn: Callable[[Prepared], Any], check: Callable[[Prepared], None]
+    monkeypatch: pytest.MonkeyPatch,
+    prepare: Prepare,
+    turn: Callable[[Prepared], Any],
+    check: Callable[[Prepared], None],
 ) -> int:
     """Kill `turn` at its first command, then its second, …, before and after it was carried out, and check; return how many there are."""
     real: Any = redis.Redis.execute_command
@@ -75,15 +78,24 @@ def at_each_step(
             check(at_hand)
 
 
-def test_a_queue_is_made_and_purged_once_wherever_a_turn_ends(lands: Callable[[], Land], monkeypatch: pytest.MonkeyPatch) -> None:
-    spec: dict[str, Any] = {"queueName": NAME, "maxDeliveries": 3, "purge": {"part": "Ready", "token": "t"}, "requeueDead": {"token": "r"}}
+def test_a_queue_is_made_and_purged_once_wherever_a_turn_ends(
+    lands: Callable[[], Land], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    spec: dict[str, Any] = {
+        "queueName": NAME,
+        "maxDeliveries": 3,
+        "purge": {"part": "Ready", "token": "t"},
+        "requeueDead": {"token": "r"},
+    }
 
     def prepare() -> Prepared:
         land = lands()
         resource = land.put("Queue", NAME, queueName=NAME)
         land.turn(resource)
         broker = land.world().server_of(resource).broker
-        broker.enqueue_many(dramatiq.Message(NAME, "note", (number,), {}, {}) for number in range(1500))
+        broker.enqueue_many(
+            dramatiq.Message(NAME, "note", (number,), {}, {}) for number in range(1500)
+        )
         fields: Any = {"h": b"x", "reason": "E", "actor": "a"}
         broker.client.xadd(broker._queue(NAME).keys.dead, fields)
         return land, land.put("Queue", NAME, **spec)
@@ -96,13 +108,19 @@ def test_a_queue_is_made_and_purged_once_wherever_a_turn_ends(lands: Callable[[]
         assert outcome.fields["purge"] == {"token": "t", "outcome": "Executed", "count": 1500}
         assert outcome.fields["requeueDead"] == {"token": "r", "outcome": "Executed", "count": 1}
         assert broker.settings(NAME) == QueueSettings(max_deliveries=3)
-        assert (outcome.fields["ready"], outcome.fields["dead"]) == (1, 0), "what was put back comes after the purge"
+        assert (outcome.fields["ready"], outcome.fields["dead"]) == (1, 0), (
+            "what was put back comes after the purge"
+        )
         assert land.turn(resource).fields["ready"] == 1
 
-    assert at_each_step(monkeypatch, prepare, lambda at_hand: at_hand[0].turn(at_hand[1]), check) >= 12
+    assert (
+        at_each_step(monkeypatch, prepare, lambda at_hand: at_hand[0].turn(at_hand[1]), check) >= 12
+    )
 
 
-def test_an_instrument_is_published_once_wherever_a_turn_ends(lands: Callable[[], Land], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_instrument_is_published_once_wherever_a_turn_ends(
+    lands: Callable[[], Land], monkeypatch: pytest.MonkeyPatch
+) -> None:
     def prepare() -> Prepared:
         land = lands()
         return land, land.put("Instrument", "a-mood", **document()["spec"])
@@ -114,11 +132,15 @@ def test_an_instrument_is_published_once_wherever_a_turn_ends(lands: Callable[[]
         assert server.client.xlen(server.broker.ready_key("index")) == 1
         assert server.client.hlen(server.keys.numbers) == 1
 
-    assert at_each_step(monkeypatch, prepare, lambda at_hand: at_hand[0].turn(at_hand[1]), check) >= 3
+    assert (
+        at_each_step(monkeypatch, prepare, lambda at_hand: at_hand[0].turn(at_hand[1]), check) >= 3
+    )
 
 
 @pytest.mark.parametrize("kind", ["Queue", "Instrument"])
-def test_a_release_ends_wherever_it_was_interrupted(lands: Callable[[], Land], monkeypatch: pytest.MonkeyPatch, kind: str) -> None:
+def test_a_release_ends_wherever_it_was_interrupted(
+    lands: Callable[[], Land], monkeypatch: pytest.MonkeyPatch, kind: str
+) -> None:
     def prepare() -> Prepared:
         land = lands()
         spec = {"queueName": NAME} if kind == "Queue" else document()["spec"]
@@ -136,4 +158,7 @@ def test_a_release_ends_wherever_it_was_interrupted(lands: Callable[[], Land], m
             assert server.client.hgetall(server.keys.instrument("a-mood")) == {b"revision": b"1"}
             assert server.client.hgetall(server.keys.numbers) == {b"1": b""}
 
-    assert at_each_step(monkeypatch, prepare, lambda at_hand: at_hand[0].delete(at_hand[1]), check) >= 1
+    assert (
+        at_each_step(monkeypatch, prepare, lambda at_hand: at_hand[0].delete(at_hand[1]), check)
+        >= 1
+    )

@@ -58,7 +58,11 @@ def plugin(tmp_path: Path, api: Api) -> Plugin:
 
 
 def test_the_operator_works_with_credentials_that_a_plugin_fetches(
-    api: Api, namespace: str, start_operator: Callable[..., OperatorProcess], plugin: Plugin, port: int
+    api: Api,
+    namespace: str,
+    start_operator: Callable[..., OperatorProcess],
+    plugin: Plugin,
+    port: int,
 ) -> None:
     start_operator("--namespace", namespace, kubeconfig=plugin.kubeconfig)
     api.apply(redis_config(namespace, port), queue(namespace, "jobs"))
@@ -86,7 +90,9 @@ async def ask(client: Client) -> int:
     return len((await client.call("GET", "/api/v1/namespaces"))["items"])
 
 
-def test_credentials_that_are_refused_are_fetched_again_at_once_and_others_are_not(plugin: Plugin) -> None:
+def test_credentials_that_are_refused_are_fetched_again_at_once_and_others_are_not(
+    plugin: Plugin,
+) -> None:
     async def work() -> None:
         plugin.gives("a token that has ended")
         client = await read(plugin)
@@ -99,7 +105,9 @@ def test_credentials_that_are_refused_are_fetched_again_at_once_and_others_are_n
     assert plugin.runs == 2
 
 
-def test_credentials_that_end_soon_are_fetched_before_they_do(plugin: Plugin, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_credentials_that_end_soon_are_fetched_before_they_do(
+    plugin: Plugin, monkeypatch: pytest.MonkeyPatch
+) -> None:
     async def work() -> None:
         monkeypatch.setattr("stanine_operator.kubernetes.client.LOGIN_FRESH", -1.0)
         for ends, runs in (("2099-01-01T00:00:00Z", 1), ("2020-01-01T00:00:00Z", 4)):
@@ -115,9 +123,20 @@ def test_credentials_that_end_soon_are_fetched_before_they_do(plugin: Plugin, mo
 
 
 @pytest.mark.parametrize(
-    "content", ["", "{}", "[]", "nonsense", "{", "clusters: 3", "current-context: x\ncontexts: []\nclusters: []\nusers: []"]
+    "content",
+    [
+        "",
+        "{}",
+        "[]",
+        "nonsense",
+        "{",
+        "clusters: 3",
+        "current-context: x\ncontexts: []\nclusters: []\nusers: []",
+    ],
 )
-def test_a_kubeconfig_that_says_nothing_is_refused_with_the_remedy(tmp_path: Path, content: str) -> None:
+def test_a_kubeconfig_that_says_nothing_is_refused_with_the_remedy(
+    tmp_path: Path, content: str
+) -> None:
     (tmp_path / "config").write_text(content)
     with pytest.raises(LoginError, match="KUBECONFIG"):
         asyncio.run(log_in({"KUBECONFIG": str(tmp_path / "config")}))

@@ -47,7 +47,9 @@ class Felt:
         return True
 
 
-def test_a_server_that_dies_soon_after_it_returned_is_told_as_well(own_server: Callable[..., Server]) -> None:
+def test_a_server_that_dies_soon_after_it_returned_is_told_as_well(
+    own_server: Callable[..., Server],
+) -> None:
     server = own_server()
     land = Land(server.port)
     felt = Felt(land, land.redis())
@@ -56,7 +58,9 @@ def test_a_server_that_dies_soon_after_it_returned_is_told_as_well(own_server: C
         nonlocal server
         assert felt.look()
         assert [await felt.beat() for _ in range(2)] == [0, 0]
-        for _ in range(2):  # it dies, is seen to be dead, returns, is seen by a turn, and dies before it is felt
+        for _ in range(
+            2
+        ):  # it dies, is seen to be dead, returns, is seen by a turn, and dies before it is felt
             stop_server(server, signal.SIGKILL)
             assert await felt.beat() == 1
             assert await felt.beat() == 1, "as long as a turn's word is that it is well"
@@ -87,7 +91,9 @@ def test_a_server_that_was_another_when_a_turn_saw_it_is_told_at_first_sight(
     land.connections.close()
 
 
-def test_a_server_that_does_not_let_one_ask_is_left_alone(own_server: Callable[..., Server]) -> None:
+def test_a_server_that_does_not_let_one_ask_is_left_alone(
+    own_server: Callable[..., Server],
+) -> None:
     server = own_server()
     with redis.Redis(port=server.port) as admin:
         admin.execute_command("ACL", "SETUSER", "default", "-info")

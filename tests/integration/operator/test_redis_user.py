@@ -8,10 +8,19 @@ import redis
 import yaml
 from tests.conftest import Server
 from tests.integration.acl.rules import RULES, USERS, acl_file, user_line
-from tests.integration.operator.harness import Api, OperatorProcess, queue, redis_config, resource, secret
+from tests.integration.operator.harness import (
+    Api,
+    OperatorProcess,
+    queue,
+    redis_config,
+    resource,
+    secret,
+)
 from tests.integration.whole.services import eventually
 
-GAD_7 = yaml.safe_load((Path(__file__).parents[3] / "examples" / "instruments" / "gad-7.yaml").read_text())
+GAD_7 = yaml.safe_load(
+    (Path(__file__).parents[3] / "examples" / "instruments" / "gad-7.yaml").read_text()
+)
 PASSWORDS = {user: f"{user}-password" for user in USERS}
 #: What the operator needs only where something has gone wrong, or late: a third version of a library, another database, an idle connection,
 #: a file of users in whole categories; and what a Queue resource does not order, which is listed dead letters by id.
@@ -19,7 +28,11 @@ SELDOM = {"ping", "select", "function|delete", "acl|cat"}
 
 
 def test_the_operator_is_refused_nothing_and_keeps_the_users_as_the_secret_says(
-    api: Api, namespace: str, own_server: Callable[..., Server], start_operator: Callable[..., OperatorProcess], tmp_path: Path
+    api: Api,
+    namespace: str,
+    own_server: Callable[..., Server],
+    start_operator: Callable[..., OperatorProcess],
+    tmp_path: Path,
 ) -> None:
     text = acl_file("stanine", PASSWORDS, with_operator=True)
     path = tmp_path / "users.acl"
@@ -30,8 +43,19 @@ def test_the_operator_is_refused_nothing_and_keeps_the_users_as_the_secret_says(
 
     # a Secret as the chart makes it: who the operator is, and the whole file of users
     users = path.read_text()
-    api.apply(secret(namespace, "redis", username="operator", password=PASSWORDS["operator"], **{"users.acl": users}))
-    connection = {"usernameSecretRef": {"name": "redis", "key": "username"}, "passwordSecretRef": {"name": "redis", "key": "password"}}
+    api.apply(
+        secret(
+            namespace,
+            "redis",
+            username="operator",
+            password=PASSWORDS["operator"],
+            **{"users.acl": users},
+        )
+    )
+    connection = {
+        "usernameSecretRef": {"name": "redis", "key": "username"},
+        "passwordSecretRef": {"name": "redis", "key": "password"},
+    }
 
     def configure(**spec: Any) -> None:
         api.apply(redis_config(namespace, server.port, **{"connection": dict(connection), **spec}))
@@ -52,13 +76,34 @@ def test_the_operator_is_refused_nothing_and_keeps_the_users_as_the_secret_says(
     api.wait("Queue", namespace, "results")
     stream, dead = (f"stanine:{{p0}}:q:results:{part}" for part in ("ready", "dead"))
     for _ in range(3):
-        admin.xadd(dead, {"h": b"x", "reason": "ValueError", "actor": "a", "deliveries": 5, "created": 1, "died": 2})
+        admin.xadd(
+            dead,
+            {
+                "h": b"x",
+                "reason": "ValueError",
+                "actor": "a",
+                "deliveries": 5,
+                "created": 1,
+                "died": 2,
+            },
+        )
         admin.xadd(stream, {"h": b"x", "i": b"y"})
-    orders: dict[str, Any] = {"requeueDead": {"token": "1", "reason": "ValueError"}, "purge": {"part": "Ready", "token": "2"}}
+    orders: dict[str, Any] = {
+        "requeueDead": {"token": "1", "reason": "ValueError"},
+        "purge": {"part": "Ready", "token": "2"},
+    }
     api.apply(queue(namespace, "results", deletionPolicy="Delete", desiredState="Paused", **orders))
     eventually(lambda: admin.xlen(dead) == 0, 20)
     for part, token in (("Delayed", "3"), ("Dead", "4"), ("Ready", "5")):
-        api.apply(queue(namespace, "results", deletionPolicy="Delete", desiredState="Running", purge={"part": part, "token": token}))
+        api.apply(
+            queue(
+                namespace,
+                "results",
+                deletionPolicy="Delete",
+                desiredState="Running",
+                purge={"part": part, "token": token},
+            )
+        )
         api.wait("Queue", namespace, "results")
     eventually(lambda: admin.xlen(stream) == 0, 20)
     api.delete("Queue", namespace, "results")
@@ -67,7 +112,14 @@ def test_the_operator_is_refused_nothing_and_keeps_the_users_as_the_secret_says(
     # an instrument: published twice, and removed with its resource
     api.apply(queue(namespace, "index"))
     for title in ("One", "Two"):
-        api.apply(resource("Instrument", namespace, "gad-7", GAD_7["spec"] | {"title": title, "deletionPolicy": "Delete"}))
+        api.apply(
+            resource(
+                "Instrument",
+                namespace,
+                "gad-7",
+                GAD_7["spec"] | {"title": title, "deletionPolicy": "Delete"},
+            )
+        )
         api.wait("Instrument", namespace, "gad-7", "Published")
     api.delete("Instrument", namespace, "gad-7")
     api.wait_gone("Instrument", namespace, "gad-7")
@@ -76,16 +128,36 @@ def test_the_operator_is_refused_nothing_and_keeps_the_users_as_the_secret_says(
     assert not refused, refused
     assert admin.info("commandstats").get("cmdstat_acl|load") is None
     called = {name.removeprefix("cmdstat_").lower() for name in admin.info("commandstats")}
-    granted = {word[1:] for word in user_line("operator", "stanine", "", with_operator=True).split() if word.startswith("+")}
-    seen_elsewhere = set(RULES["commandSets"]["queueOperating"])  # those of orders by id, which a person gives by the API
+    granted = {
+        word[1:]
+        for word in user_line("operator", "stanine", "", with_operator=True).split()
+        if word.startswith("+")
+    }
+    seen_elsewhere = set(
+        RULES["commandSets"]["queueOperating"]
+    )  # those of orders by id, which a person gives by the API
     assert granted - called - seen_elsewhere - {"acl|load"} <= SELDOM  # that one comes now
 
     # a second password of the API comes into the Secret, and so into the server's file, as the kubelet does it
     more = acl_file("stanine", PASSWORDS | {"api": "another"}, with_operator=True)
-    (added,) = [word for line in more.splitlines() if line.startswith("user api ") for word in line.split() if word.startswith("#")]
+    (added,) = [
+        word
+        for line in more.splitlines()
+        if line.startswith("user api ")
+        for word in line.split()
+        if word.startswith("#")
+    ]
     changed = users.replace("user api on ", f"user api on {added} ")
     path.write_text(changed)
-    api.apply(secret(namespace, "redis", username="operator", password=PASSWORDS["operator"], **{"users.acl": changed}))
+    api.apply(
+        secret(
+            namespace,
+            "redis",
+            username="operator",
+            password=PASSWORDS["operator"],
+            **{"users.acl": changed},
+        )
+    )
     operator.stop()  # only to be quick: one that runs reads Secrets again every 30 s
     start_operator("--namespace", namespace)
 
@@ -99,5 +171,8 @@ def test_the_operator_is_refused_nothing_and_keeps_the_users_as_the_secret_says(
             client.close()
 
     eventually(is_let_in, 120)
-    eventually(lambda: any(reason == "UsersLoaded" for _, reason, _ in api.events(namespace, "default")), 20)
+    eventually(
+        lambda: any(reason == "UsersLoaded" for _, reason, _ in api.events(namespace, "default")),
+        20,
+    )
     admin.close()

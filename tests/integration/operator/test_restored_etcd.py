@@ -27,12 +27,23 @@ def _until(check: Callable[[], object], within: float = BOUND) -> None:
 
 
 def _version(api: Api) -> int:
-    return int(api.request("GET", "/apis/stanine.dev/v1alpha1/queues", limit="1")["metadata"]["resourceVersion"])
+    return int(
+        api.request("GET", "/apis/stanine.dev/v1alpha1/queues", limit="1")["metadata"][
+            "resourceVersion"
+        ]
+    )
 
 
 def _write(api: Api, count: int) -> None:
     api.create_many(
-        [{"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": f"c-{number}", "namespace": "n"}} for number in range(count)]
+        [
+            {
+                "apiVersion": "v1",
+                "kind": "ConfigMap",
+                "metadata": {"name": f"c-{number}", "namespace": "n"},
+            }
+            for number in range(count)
+        ]
     )
 
 
@@ -52,7 +63,9 @@ def test_changes_after_a_restore_are_seen_though_their_numbers_were_given_to_oth
     backup = own_api_server.back_up()
     broker = StreamsBroker(client=redis.Redis(port=port), namespace=Keys("stanine").partition)
     _write(api, LOST)
-    with running(OperatorProcess(api.kubeconfig, tmp_path / "operator.log", ("--all-namespaces",))) as operator:
+    with running(
+        OperatorProcess(api.kubeconfig, tmp_path / "operator.log", ("--all-namespaces",))
+    ) as operator:
         api.apply(queue("n", "jobs", maxRetries=2), queue("n", "created"))
         for name in ("jobs", "created", "deleted"):
             api.wait("Queue", "n", name)
@@ -66,12 +79,18 @@ def test_changes_after_a_restore_are_seen_though_their_numbers_were_given_to_oth
             api.wait("Queue", "n", name, within=BOUND)
         assert broker.settings("jobs").max_retries == 1, "what the restored resource says"
         assert api.find("Queue", "n", "created") is None
-        _until(lambda: operator.metric("stanine_operator_resources", kind="Queue", ready="True") == 2)
+        _until(
+            lambda: operator.metric("stanine_operator_resources", kind="Queue", ready="True") == 2
+        )
 
         api.apply(queue("n", "jobs", maxRetries=7))
-        assert api.wait("Queue", "n", "jobs", within=BOUND)["metadata"]["generation"] == 2, "as the change that was lost"
+        assert api.wait("Queue", "n", "jobs", within=BOUND)["metadata"]["generation"] == 2, (
+            "as the change that was lost"
+        )
         assert broker.settings("jobs").max_retries == 7
-        assert _version(api) < before, "the watch begins again; it does not wait for the versions from before"
+        assert _version(api) < before, (
+            "the watch begins again; it does not wait for the versions from before"
+        )
         assert [line["event"] for line in operator.lines()].count("history.changed") == 1
     broker.client.close()
 
@@ -87,7 +106,9 @@ def test_a_restore_is_found_by_two_lists_when_the_versions_have_caught_up_before
     api.apply(redis_config("n", port), queue("n", "jobs", maxRetries=1))
     backup = own_api_server.back_up()
     broker = StreamsBroker(client=redis.Redis(port=port), namespace=Keys("stanine").partition)
-    with running(OperatorProcess(api.kubeconfig, tmp_path / "operator.log", ("--all-namespaces",))) as operator:
+    with running(
+        OperatorProcess(api.kubeconfig, tmp_path / "operator.log", ("--all-namespaces",))
+    ) as operator:
         api.apply(queue("n", "jobs", maxRetries=2))
         api.wait("Queue", "n", "jobs")
         before = _version(api)

@@ -21,7 +21,10 @@ PARTITION = "stanine:{p0}"
 def admin(own_server: Callable[..., Server], tmp_path: Path) -> Iterator[Any]:
     """A server with one user a process, as somebody who may do anything."""
     path = tmp_path / "users.acl"
-    path.write_text(acl_file("stanine", dict.fromkeys(USERS, "secret"), with_operator=True) + "user admin on >secret ~* &* +@all\n")
+    path.write_text(
+        acl_file("stanine", dict.fromkeys(USERS, "secret"), with_operator=True)
+        + "user admin on >secret ~* &* +@all\n"
+    )
     server = own_server("--aclfile", str(path), port=None)
     client = redis.Redis(port=server.port, username="admin", password="secret")
     yield client
@@ -32,15 +35,23 @@ def admin(own_server: Callable[..., Server], tmp_path: Path) -> Iterator[Any]:
 def land(admin: Any) -> Iterator[Land]:
     """Resources whose connection is that user's."""
     secrets: dict[str, bytes] = {"user": b"operator", "password": b"secret"}
-    made = Land(admin.connection_pool.connection_kwargs["port"], connections=Connections(lambda _namespace, _name: secrets))
-    refs = {"usernameSecretRef": {"name": "s", "key": "user"}, "passwordSecretRef": {"name": "s", "key": "password"}}
+    made = Land(
+        admin.connection_pool.connection_kwargs["port"],
+        connections=Connections(lambda _namespace, _name: secrets),
+    )
+    refs = {
+        "usernameSecretRef": {"name": "s", "key": "user"},
+        "passwordSecretRef": {"name": "s", "key": "password"},
+    }
     made.redis(connection={"host": "127.0.0.1", "port": made.port, **refs})
     yield made
     made.connections.close()
 
 
 def denied(admin: Any) -> list[Any]:
-    found: list[Any] = [each[b"object"] if b"object" in each else each["object"] for each in admin.acl_log()]
+    found: list[Any] = [
+        each[b"object"] if b"object" in each else each["object"] for each in admin.acl_log()
+    ]
     return found
 
 
@@ -51,15 +62,28 @@ def test_its_user_may_do_what_queues_and_instruments_need(land: Land, admin: Any
     admin.zadd(keys.delayed, {"x": 1e15})
     for number in range(2):
         admin.xadd(keys.dead, {"h": "x", "reason": f"R{number}", "actor": "a"})
-    spec: dict[str, Any] = {"queueName": "results", "maxRetries": 2, "desiredState": "Paused", "rateLimit": {"messages": 5}}
+    spec: dict[str, Any] = {
+        "queueName": "results",
+        "maxRetries": 2,
+        "desiredState": "Paused",
+        "rateLimit": {"messages": 5},
+    }
     for part in ("Ready", "Delayed", "Dead"):
         request = {"part": part, "token": part} | ({"reason": "R0"} if part == "Dead" else {})
         told = land.turn(land.put("Queue", "results", **spec, purge=request)).fields["purge"]
         assert told == {"token": part, "outcome": "Executed", "count": 1}
     resource = land.put("Queue", "results", **spec, requeueDead={"token": "again"})
-    assert land.turn(resource).fields["requeueDead"] == {"token": "again", "outcome": "Executed", "count": 1}
+    assert land.turn(resource).fields["requeueDead"] == {
+        "token": "again",
+        "outcome": "Executed",
+        "count": 1,
+    }
     land.lose_status(resource)
-    assert land.turn(resource).fields["requeueDead"] == {"token": "again", "outcome": "Executed", "count": 1}
+    assert land.turn(resource).fields["requeueDead"] == {
+        "token": "again",
+        "outcome": "Executed",
+        "count": 1,
+    }
     assert [notice.reason for notice in land.delete(resource).notices] == ["QueueNotEmpty"]
     empty = land.put("Queue", "other", queueName="other")
     land.turn(empty)

@@ -12,7 +12,11 @@ CONVERGED = 240
 
 @pytest.mark.slow
 def test_a_thousand_queues_converge_from_a_cold_start_and_then_rest(
-    api: Api, namespace: str, start_operator: Callable[..., OperatorProcess], port: int, record_property: Callable[[str, object], None]
+    api: Api,
+    namespace: str,
+    start_operator: Callable[..., OperatorProcess],
+    port: int,
+    record_property: Callable[[str, object], None],
 ) -> None:
     api.apply(redis_config(namespace, port))
     api.create_many([queue(namespace, f"q-{number}") for number in range(1000)])
@@ -20,7 +24,12 @@ def test_a_thousand_queues_converge_from_a_cold_start_and_then_rest(
     operator = start_operator(wait=False)
     while True:
         found = api.list_all("Queue", namespace)
-        ready = sum(1 for each in found for condition in each.get("status", {}).get("conditions", ()) if _is_ready(each, condition))
+        ready = sum(
+            1
+            for each in found
+            for condition in each.get("status", {}).get("conditions", ())
+            if _is_ready(each, condition)
+        )
         if ready == 1000:
             break
         assert time.monotonic() - began < CONVERGED, f"{ready} of 1000 are ready"
@@ -34,11 +43,18 @@ def test_a_thousand_queues_converge_from_a_cold_start_and_then_rest(
     while operator.metric("stanine_operator_reconciles_total", kind="Queue") < turns + 1000:
         assert time.monotonic() < deadline, "everything is looked at every minute"
         time.sleep(1)
-    assert {each["metadata"]["name"]: each["metadata"]["resourceVersion"] for each in api.list_all("Queue", namespace)} == versions
+    assert {
+        each["metadata"]["name"]: each["metadata"]["resourceVersion"]
+        for each in api.list_all("Queue", namespace)
+    } == versions
     assert operator.metric("stanine_operator_resources", kind="Queue", ready="True") == 1000
 
 
 def _is_ready(resource: dict[str, object], condition: dict[str, object]) -> bool:
     metadata = resource["metadata"]
     assert isinstance(metadata, dict)
-    return condition["type"] == "Ready" and condition["status"] == "True" and condition["observedGeneration"] == metadata["generation"]
+    return (
+        condition["type"] == "Ready"
+        and condition["status"] == "True"
+        and condition["observedGeneration"] == metadata["generation"]
+    )

@@ -6,7 +6,15 @@ from pathlib import Path
 
 import pytest
 from tests.conftest import Server
-from tests.integration.operator.harness import Api, OperatorProcess, chart_rules, kubeconfig_in, limited_kubeconfig, queue, redis_config
+from tests.integration.operator.harness import (
+    Api,
+    OperatorProcess,
+    chart_rules,
+    kubeconfig_in,
+    limited_kubeconfig,
+    queue,
+    redis_config,
+)
 
 #: Seconds for a namespace to pass from one operator to another that is told so, and for one whose operator is lost.
 PASSES, LOST = 60, 120
@@ -24,7 +32,11 @@ def start(own_api: Api, tmp_path: Path) -> Iterator[Start]:
         arguments = (*reach, "--operator-id", name)
         if own_api.find("Namespace", "", namespace) is None:
             own_api.make_namespace(namespace)
-        process = OperatorProcess(kubeconfig_in(own_api, namespace, tmp_path), tmp_path / f"operator-{len(started)}.log", arguments)
+        process = OperatorProcess(
+            kubeconfig_in(own_api, namespace, tmp_path),
+            tmp_path / f"operator-{len(started)}.log",
+            arguments,
+        )
         started.append(process)
         return process.start()
 
@@ -45,7 +57,9 @@ def api(own_api: Api) -> Api:
 def operator_of(api: Api, namespace: str) -> str | None:
     """Return who stands in the statuses of a namespace's resources; None while they do not agree."""
     kinds = (("RedisConfig", "default"), ("Queue", "jobs"))
-    found = {(api.get(kind, namespace, name).get("status") or {}).get("operator") for kind, name in kinds}
+    found = {
+        (api.get(kind, namespace, name).get("status") or {}).get("operator") for kind, name in kinds
+    }
     return found.pop() if len(found) == 1 else None
 
 
@@ -59,7 +73,12 @@ def until_served(api: Api, wanted: Mapping[str, str], within: float) -> None:
 
 
 def changes(api: Api) -> list[str]:
-    found = [each for kind in ("RedisConfig", "Queue") for namespace in ("exams", "people") for each in api.list_all(kind, namespace)]
+    found = [
+        each
+        for kind in ("RedisConfig", "Queue")
+        for namespace in ("exams", "people")
+        for each in api.list_all(kind, namespace)
+    ]
     return [each["metadata"]["resourceVersion"] for each in found]
 
 
@@ -89,7 +108,9 @@ def test_an_operator_of_the_whole_cluster_leaves_alone_a_namespace_with_one_of_i
     assert own.metric("stanine_operator_reconciles_total", outcome="released") == 1
 
 
-def test_a_namespace_passes_to_an_operator_of_its_own_and_back(api: Api, start: Start, port: int) -> None:
+def test_a_namespace_passes_to_an_operator_of_its_own_and_back(
+    api: Api, start: Start, port: int
+) -> None:
     start("home/wide")
     apply(api, {"exams": port})
     until_served(api, {"exams": "home/wide"}, PASSES)
@@ -125,10 +146,16 @@ def test_of_two_operators_of_the_same_reach_the_first_works_and_the_other_takes_
     api.wait_gone("Queue", "exams", "jobs", within=60)
 
 
-def test_an_operator_that_may_not_use_leases_says_so_and_does_nothing(api: Api, tmp_path: Path, port: int) -> None:
+def test_an_operator_that_may_not_use_leases_says_so_and_does_nothing(
+    api: Api, tmp_path: Path, port: int
+) -> None:
     """Its rights are those of an older chart."""
     rules = [rule for rule in chart_rules() if rule["apiGroups"] != ["coordination.k8s.io"]]
-    process = OperatorProcess(limited_kubeconfig(api, "exams", rules, tmp_path), tmp_path / "operator.log", ("--namespace", "exams"))
+    process = OperatorProcess(
+        limited_kubeconfig(api, "exams", rules, tmp_path),
+        tmp_path / "operator.log",
+        ("--namespace", "exams"),
+    )
     apply(api, {"exams": port})
     process.launch()
     try:

@@ -9,11 +9,20 @@ import redis
 import yaml
 from tests.conftest import Server
 from tests.integration.metrics_page import described, exposed, ours
-from tests.integration.operator.harness import Api, OperatorProcess, queue, redis_config, resource, secret
+from tests.integration.operator.harness import (
+    Api,
+    OperatorProcess,
+    queue,
+    redis_config,
+    resource,
+    secret,
+)
 from tests.integration.telemetry.collector import Collector
 from tests.integration.whole.services import eventually
 
-GAD_7 = yaml.safe_load((Path(__file__).parents[3] / "examples" / "instruments" / "gad-7.yaml").read_text())
+GAD_7 = yaml.safe_load(
+    (Path(__file__).parents[3] / "examples" / "instruments" / "gad-7.yaml").read_text()
+)
 PASSWORD = "password-canary"
 
 
@@ -26,12 +35,18 @@ def collector() -> Iterator[Collector]:
 
 @pytest.fixture
 def told(
-    api: Api, namespace: str, own_server: Callable[..., Server], start_operator: Callable[..., OperatorProcess], collector: Collector
+    api: Api,
+    namespace: str,
+    own_server: Callable[..., Server],
+    start_operator: Callable[..., OperatorProcess],
+    collector: Collector,
 ) -> OperatorProcess:
     """An operator that has worked on a resource of each kind, one of them faulty."""
     server = own_server("--requirepass", PASSWORD)
     operator = start_operator("--namespace", namespace, **collector.environment())
-    credentials: dict[str, Any] = {"connection": {"passwordSecretRef": {"name": "redis", "key": "password"}}}
+    credentials: dict[str, Any] = {
+        "connection": {"passwordSecretRef": {"name": "redis", "key": "password"}}
+    }
     api.apply(
         secret(namespace, "redis", password=PASSWORD),
         redis_config(namespace, server.port, **credentials),
@@ -46,7 +61,9 @@ def told(
     return operator
 
 
-def test_turns_are_spans_logs_are_json_and_no_password_is_in_either(told: OperatorProcess, collector: Collector) -> None:
+def test_turns_are_spans_logs_are_json_and_no_password_is_in_either(
+    told: OperatorProcess, collector: Collector
+) -> None:
     names = {f"reconcile {kind}" for kind in ("RedisConfig", "Queue", "Instrument")}
     eventually(lambda: names <= {span.name for span in collector.spans()}, 20)
     spans = [span for span in collector.spans() if span.name in names]
@@ -56,7 +73,11 @@ def test_turns_are_spans_logs_are_json_and_no_password_is_in_either(told: Operat
     }  # fmt: skip
     lines = told.lines()
     assert all(line.get("event") for line in lines), [line for line in lines if "raw" in line]
-    traced = {line["trace_id"] for line in lines if line["event"] in ("resource.ready", "reconcile.failed")}
+    traced = {
+        line["trace_id"]
+        for line in lines
+        if line["event"] in ("resource.ready", "reconcile.failed")
+    }
     assert traced <= {span.trace_id for span in collector.spans()}
     assert traced
     assert PASSWORD not in told.log.read_text()
@@ -72,13 +93,26 @@ def test_the_index_entry_of_an_applied_instrument_belongs_to_the_turn_that_publi
     (entry,) = client.xrange("stanine:{p0}:q:index:ready")
     traceparent = entry[1][b"t"].decode()
     client.close()
-    eventually(lambda: traceparent[36:52] in {span.span_id for span in collector.spans() if span.name == "reconcile Instrument"}, 20)
+    eventually(
+        lambda: (
+            traceparent[36:52]
+            in {span.span_id for span in collector.spans() if span.name == "reconcile Instrument"}
+        ),
+        20,
+    )
 
 
 def test_its_metrics_are_those_of_the_documentation(told: OperatorProcess) -> None:
     found, documented = exposed(told.probe("/metrics")[1]), described("operator")
     # two counters have no series here, and so no labels: no event was dropped and no watch missed anything
-    silent = {name: metric for name, metric in ours(found).items() if metric.type == "counter" and not metric.labels}
-    assert silent.keys() <= {"stanine_operator_events_dropped_total", "stanine_operator_stale_resources_total"}
+    silent = {
+        name: metric
+        for name, metric in ours(found).items()
+        if metric.type == "counter" and not metric.labels
+    }
+    assert silent.keys() <= {
+        "stanine_operator_events_dropped_total",
+        "stanine_operator_stale_resources_total",
+    }
     assert ours(found) == ours(documented) | silent
     assert documented.keys() <= found.keys()

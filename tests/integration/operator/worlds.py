@@ -24,12 +24,21 @@ class Land:
 
     port: int
     operator_id: str = "operator"
-    connections: Connections = field(default_factory=lambda: Connections(lambda _namespace, _name: {}))
+    connections: Connections = field(
+        default_factory=lambda: Connections(lambda _namespace, _name: {})
+    )
     neighbours: ResourceCache = field(default_factory=ResourceCache)
     _versions: int = 0
 
     def put(
-        self, kind: str, name: str, *, namespace: str = "ns", created: str = "2026-11-01T00:00:00Z", uid: str = "", **spec: Any
+        self,
+        kind: str,
+        name: str,
+        *,
+        namespace: str = "ns",
+        created: str = "2026-11-01T00:00:00Z",
+        uid: str = "",
+        **spec: Any,
     ) -> Resource:
         """Apply a resource: a new one, or the next generation of the one there is."""
         before = self.neighbours.get((kind, namespace, name))
@@ -40,12 +49,16 @@ class Land:
                 version=str(self._versions),
             )  # fmt: skip
         else:
-            made = msgspec.structs.replace(before, spec=spec, generation=before.generation + 1, version=str(self._versions))
+            made = msgspec.structs.replace(
+                before, spec=spec, generation=before.generation + 1, version=str(self._versions)
+            )
         self.neighbours.put(made)
         return made
 
     def redis(self, name: str = "default", **spec: Any) -> Resource:
-        return self.put("RedisConfig", name, **{"connection": {"host": "127.0.0.1", "port": self.port}, **spec})
+        return self.put(
+            "RedisConfig", name, **{"connection": {"host": "127.0.0.1", "port": self.port}, **spec}
+        )
 
     def turn(self, resource: Resource) -> Outcome:
         """Reconcile the newest state of a resource, and write its status."""
@@ -53,10 +66,21 @@ class Land:
         assert current is not None
         kind = KINDS[current.kind]
         outcome = kind.reconcile(current, kind.read(current), self.world())
-        conditions = merge_conditions(current.status.get("conditions") or (), outcome.verdicts, generation=current.generation, now="now")
+        conditions = merge_conditions(
+            current.status.get("conditions") or (),
+            outcome.verdicts,
+            generation=current.generation,
+            now="now",
+        )
         self._versions += 1
-        status = {"observedGeneration": current.generation, "conditions": conditions, **outcome.fields}
-        self.neighbours.put(msgspec.structs.replace(current, status=status, version=str(self._versions)))
+        status = {
+            "observedGeneration": current.generation,
+            "conditions": conditions,
+            **outcome.fields,
+        }
+        self.neighbours.put(
+            msgspec.structs.replace(current, status=status, version=str(self._versions))
+        )
         return outcome
 
     def delete(self, resource: Resource) -> FinalizeResult:
@@ -76,7 +100,9 @@ class Land:
         current = self.neighbours.get(resource.key)
         assert current is not None
         self._versions += 1
-        self.neighbours.put(msgspec.structs.replace(current, status={}, version=str(self._versions)))
+        self.neighbours.put(
+            msgspec.structs.replace(current, status={}, version=str(self._versions))
+        )
 
     def world(self) -> ReconcileContext:
         return ReconcileContext(self.connections, self.neighbours, NOW, self.operator_id)

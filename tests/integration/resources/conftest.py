@@ -18,7 +18,9 @@ def api(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ApiServer]:
         server.kubectl("apply", "--server-side", "-f", str(ROOT / "charts/stanine/crds"))
         server.kubectl("wait", "--for=condition=Established", "--timeout=30s", "crd", "--all")
         deadline = time.monotonic() + 30
-        while "FIELDS" not in server.kubectl("explain", "instruments.spec", check=False).stdout:  # the documentation follows a moment later
+        while (
+            "FIELDS" not in server.kubectl("explain", "instruments.spec", check=False).stdout
+        ):  # the documentation follows a moment later
             assert time.monotonic() < deadline
             time.sleep(0.1)
         yield server

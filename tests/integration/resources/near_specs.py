@@ -18,16 +18,28 @@ def near(draw: st.DrawFn, schema: dict[str, Any]) -> Any:
         case "object" if "properties" in schema:
             return _object(draw, schema)
         case "object":
-            return draw(st.dictionaries(st.sampled_from(["A1", "B_2", "x"]), near(schema["additionalProperties"]), max_size=2))
+            return draw(
+                st.dictionaries(
+                    st.sampled_from(["A1", "B_2", "x"]),
+                    near(schema["additionalProperties"]),
+                    max_size=2,
+                )
+            )
         case "array":
             most = min(3, schema["maxItems"])
-            return draw(st.lists(near(schema["items"]), min_size=schema.get("minItems", 0), max_size=most))
+            return draw(
+                st.lists(near(schema["items"]), min_size=schema.get("minItems", 0), max_size=most)
+            )
         case "string":
             return _text(draw, schema)
         case "integer":
-            return _number(draw, schema, st.integers(schema.get("minimum", 0), schema.get("maximum", 9)))
+            return _number(
+                draw, schema, st.integers(schema.get("minimum", 0), schema.get("maximum", 9))
+            )
         case "number":
-            return _number(draw, schema, st.floats(schema.get("minimum", 0), schema.get("maximum", 9)))
+            return _number(
+                draw, schema, st.floats(schema.get("minimum", 0), schema.get("maximum", 9))
+            )
         case "boolean":
             return draw(st.booleans())
     return draw(_JUNK)
@@ -36,7 +48,11 @@ def near(draw: st.DrawFn, schema: dict[str, Any]) -> Any:
 def _object(draw: st.DrawFn, schema: dict[str, Any]) -> dict[str, Any]:
     made = {}
     for name, inner in schema["properties"].items():
-        is_there = draw(st.integers(1, _RARITY)) > 1 if name in schema.get("required", ()) else draw(st.integers(1, 3)) == 1
+        is_there = (
+            draw(st.integers(1, _RARITY)) > 1
+            if name in schema.get("required", ())
+            else draw(st.integers(1, 3)) == 1
+        )
         if is_there:
             made[name] = draw(near(inner))
     if draw(st.integers(1, _RARITY)) == 1:
@@ -52,11 +68,18 @@ def _text(draw: st.DrawFn, schema: dict[str, Any]) -> Any:
         return "a" * (longest + draw(st.integers(0, 1)))
     if "pattern" in schema:
         return draw(st.from_regex(schema["pattern"], fullmatch=True))
-    return draw(st.text(st.characters(codec="utf-8"), min_size=schema.get("minLength", 0), max_size=12))
+    return draw(
+        st.text(st.characters(codec="utf-8"), min_size=schema.get("minLength", 0), max_size=12)
+    )
 
 
 def _number(draw: st.DrawFn, schema: dict[str, Any], usual: "st.SearchStrategy[Any]") -> Any:
-    edges = [schema[edge] + step for edge in ("minimum", "maximum") if edge in schema for step in (-1, 0, 1)]
+    edges = [
+        schema[edge] + step
+        for edge in ("minimum", "maximum")
+        if edge in schema
+        for step in (-1, 0, 1)
+    ]
     if edges and draw(st.integers(1, 10)) == 1:
         return draw(st.sampled_from([*edges, float(edges[1])]))
     return draw(usual)

@@ -26,12 +26,16 @@ def resource(kind: str, spec: Any, name: str = "one") -> dict[str, Any]:
     return {"apiVersion": VERSION, "kind": kind, "metadata": {"name": name}, "spec": spec}
 
 
-def send(api: ApiServer, plain: dict[str, Any], method: str = "POST", more: str = "&dryRun=All") -> tuple[bool, str]:
+def send(
+    api: ApiServer, plain: dict[str, Any], method: str = "POST", more: str = "&dryRun=All"
+) -> tuple[bool, str]:
     """Return whether the API server takes a resource, and what it says."""
     path = f"/apis/{VERSION}/namespaces/default/{KINDS[plain['kind']].plural}"
     if method == "PUT":
         path += f"/{plain['metadata']['name']}"
-    status, answer = api.request(method, f"{path}?fieldValidation=Strict{more}", as_kubectl_writes(plain))
+    status, answer = api.request(
+        method, f"{path}?fieldValidation=Strict{more}", as_kubectl_writes(plain)
+    )
     assert status in (200, 201, 400, 409, 422), answer
     return status in (200, 201), answer.get("message", "")
 
@@ -77,8 +81,14 @@ CASES: list[tuple[dict[str, Any], str]] = [
     (connection(host="a", usernameSecretRef=SECRET, passwordSecretRef=SECRET), ""),
     (connection(sentinel=SENTINEL | {"usernameSecretRef": SECRET}), "a user name needs a password"),
     (connection(host="a", tls={}), ""),
-    (connection(host="a", tls={"certificateSecretRef": SECRET}), "a client certificate and its key belong together"),
-    (connection(host="a", tls={"privateKeySecretRef": SECRET}), "a client certificate and its key belong together"),
+    (
+        connection(host="a", tls={"certificateSecretRef": SECRET}),
+        "a client certificate and its key belong together",
+    ),
+    (
+        connection(host="a", tls={"privateKeySecretRef": SECRET}),
+        "a client certificate and its key belong together",
+    ),
     (connection(host="a", tls={"certificateSecretRef": SECRET, "privateKeySecretRef": SECRET}), ""),
     (parameter("maxmemory", "100mb"), ""),
     (parameter("maxmemory", "100MB"), ""),
@@ -103,7 +113,10 @@ CASES: list[tuple[dict[str, Any], str]] = [
     (queue(purge={"part": "Ready", "token": "a", "reason": "x"}), "only dead letters are chosen"),
     (queue(purge={"part": "Delayed", "token": "a", "actor": "x"}), "only dead letters are chosen"),
     (queue(purge={"part": "Dead", "token": "a", "actor": "x"}), ""),
-    (queue(purge={"part": "Dead", "token": "a"}, requeueDead={"token": "a"}), "give each a token of its own"),
+    (
+        queue(purge={"part": "Dead", "token": "a"}, requeueDead={"token": "a"}),
+        "give each a token of its own",
+    ),
     (queue(purge={"part": "Dead", "token": "a"}, requeueDead={"token": "b"}), ""),
 ]
 
@@ -129,7 +142,9 @@ CHANGES: list[tuple[dict[str, Any], dict[str, Any], str]] = [
 
 
 @pytest.mark.parametrize(("plain", "message"), CASES)
-def test_a_rule_is_the_same_in_cel_and_in_python(api: ApiServer, plain: dict[str, Any], message: str) -> None:
+def test_a_rule_is_the_same_in_cel_and_in_python(
+    api: ApiServer, plain: dict[str, Any], message: str
+) -> None:
     taken, said = send(api, plain)
     judgement = judge(plain)
     details = [fault.detail for fault in judgement.refused]
@@ -151,9 +166,15 @@ def test_what_cannot_be_changed_is_the_same_in_cel_and_in_python(
     api.request("DELETE", f"/apis/{VERSION}/namespaces/default/{kind.plural}/one")
     assert send(api, before, more="") == (True, "")
     _, found = api.request("GET", f"/apis/{VERSION}/namespaces/default/{kind.plural}/one")
-    after = after | {"metadata": {"name": "one", "resourceVersion": found["metadata"]["resourceVersion"]}}
+    after = after | {
+        "metadata": {"name": "one", "resourceVersion": found["metadata"]["resourceVersion"]}
+    }
     taken, said = send(api, after, "PUT")
-    broken = [rule.message for rule in kind.rules if rule.transition and not rule.holds(*_values(rule, after, before))]
+    broken = [
+        rule.message
+        for rule in kind.rules
+        if rule.transition and not rule.holds(*_values(rule, after, before))
+    ]
     api.request("DELETE", f"/apis/{VERSION}/namespaces/default/{kind.plural}/one")
     if not message:
         assert taken, said
@@ -175,12 +196,19 @@ def _values(rule: Rule, *resources: dict[str, Any]) -> list[Any]:
 def test_the_cases_break_every_rule() -> None:
     said = {message for _, message in CASES} | {message for _, _, message in CHANGES}
     said.discard("")
-    untouched = [rule.message for kind in KINDS.values() for rule in kind.rules if not any(part in rule.message for part in said)]
+    untouched = [
+        rule.message
+        for kind in KINDS.values()
+        for rule in kind.rules
+        if not any(part in rule.message for part in said)
+    ]
     assert untouched == []
 
 
 @pytest.mark.parametrize("kind", list(KINDS))
-def test_a_resource_is_refused_by_the_api_server_exactly_when_validate_says_so(api: ApiServer, kind: str) -> None:
+def test_a_resource_is_refused_by_the_api_server_exactly_when_validate_says_so(
+    api: ApiServer, kind: str
+) -> None:
     schema = root_schema(KINDS[kind])["properties"]["spec"]
     verdicts = {True: 0, False: 0}
 
@@ -189,7 +217,9 @@ def test_a_resource_is_refused_by_the_api_server_exactly_when_validate_says_so(a
     def agree(spec: Any, is_calm: bool) -> None:
         if is_calm and kind == "RedisConfig" and isinstance(spec, dict):
             # So many rules are about these two that hardly one of a hundred would keep them all.
-            spec = {name: value for name, value in spec.items() if name != "server"} | {"connection": {"host": "redis"}}
+            spec = {name: value for name, value in spec.items() if name != "server"} | {
+                "connection": {"host": "redis"}
+            }
         plain = resource(kind, spec)
         taken, said = send(api, plain)
         judgement = judge(plain)

@@ -22,7 +22,9 @@ PATIENCE = 30
 
 
 def test_the_examples_are_there() -> None:
-    assert {"redisconfig.yaml", "queue.yaml", "instrument.yaml", "everything.yaml"} <= {path.name for path in EXAMPLES}
+    assert {"redisconfig.yaml", "queue.yaml", "instrument.yaml", "everything.yaml"} <= {
+        path.name for path in EXAMPLES
+    }
 
 
 @pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: path.name)
@@ -30,18 +32,26 @@ def test_an_example_is_stored_as_it_was_applied(api: ApiServer, path: Path) -> N
     try:
         api.kubectl("apply", "--server-side", "-f", str(path))
         for sent in yaml.safe_load_all(path.read_text()):
-            found = json.loads(api.kubectl("get", sent["kind"], sent["metadata"]["name"], "-o", "json").stdout)
-            assert found["spec"] == sent["spec"]  # no default is written into it: what is applied is all there is
+            found = json.loads(
+                api.kubectl("get", sent["kind"], sent["metadata"]["name"], "-o", "json").stdout
+            )
+            assert (
+                found["spec"] == sent["spec"]
+            )  # no default is written into it: what is applied is all there is
         assert api.kubectl("diff", "--server-side", "-f", str(path), check=False).stdout == ""
     finally:
         api.kubectl("delete", "-f", str(path), check=False)
 
 
 @pytest.mark.parametrize("path", INSTRUMENTS, ids=lambda path: path.name)
-def test_an_instrument_loses_nothing_on_its_way_through_the_api_server(api: ApiServer, path: Path) -> None:
+def test_an_instrument_loses_nothing_on_its_way_through_the_api_server(
+    api: ApiServer, path: Path
+) -> None:
     sent = yaml.safe_load(path.read_text())
     api.kubectl("apply", "--server-side", "-f", str(path))
-    found = json.loads(api.kubectl("get", "instrument", sent["metadata"]["name"], "-o", "json").stdout)
+    found = json.loads(
+        api.kubectl("get", "instrument", sent["metadata"]["name"], "-o", "json").stdout
+    )
     api.kubectl("delete", "-f", str(path))
     assert read_instrument(found["metadata"]["name"], found["spec"]).document == canonical(sent)
 
@@ -58,7 +68,15 @@ def test_the_greatest_document_is_applied_and_updated(api: ApiServer, tmp_path: 
         assert canonical(instrument_document("greatest", found["spec"])) == canonical(plain)
     status = {"conditions": [{"type": "Ready", "status": "True", "reason": "Indexed", "message": "m" * 32_000, "observedGeneration": 2,
                               "lastTransitionTime": "2026-11-23T09:00:00Z"}]}  # fmt: skip
-    done = api.kubectl("patch", "instrument", "greatest", "--subresource=status", "--type=merge", "-p", json.dumps({"status": status}))
+    done = api.kubectl(
+        "patch",
+        "instrument",
+        "greatest",
+        "--subresource=status",
+        "--type=merge",
+        "-p",
+        json.dumps({"status": status}),
+    )
     assert "patched" in done.stdout
     api.kubectl("delete", "instrument", "greatest")
 
@@ -68,9 +86,18 @@ def greatest_instrument(title: str) -> dict[str, Any]:
     items = [{"id": f"i{number}", "text": "x", "responses": "r"} for number in range(MAX_ITEMS)]
     spec = {
         "title": title,
-        "responseSets": [{"name": "r", "options": [{"value": value, "label": str(value)} for value in range(5)]}],
+        "responseSets": [
+            {"name": "r", "options": [{"value": value, "label": str(value)} for value in range(5)]}
+        ],
         "items": items,
-        "scales": [{"id": f"s{number}", "score": "Sum", "items": [item["id"] for item in items[number::20]]} for number in range(20)],
+        "scales": [
+            {
+                "id": f"s{number}",
+                "score": "Sum",
+                "items": [item["id"] for item in items[number::20]],
+            }
+            for number in range(20)
+        ],
     }
     plain = instrument_document("greatest", spec)
     missing = MAX_DOCUMENT_BYTES - len(canonical(plain))
@@ -105,12 +132,38 @@ def test_kubectl_knows_short_names_category_and_columns(api: ApiServer) -> None:
             }
         ],
     }
-    api.kubectl("patch", "sq", "results", "--subresource=status", "--type=merge", "-p", json.dumps({"status": status}))
+    api.kubectl(
+        "patch",
+        "sq",
+        "results",
+        "--subresource=status",
+        "--type=merge",
+        "-p",
+        json.dumps({"status": status}),
+    )
     shown = api.kubectl("get", "sq").stdout.splitlines()
     everything = api.kubectl("get", "stanine").stdout
     api.kubectl("delete", "sq", "results")
-    assert shown[0].split() == ["NAME", "READY", "REASON", "STATE", "DEPTH", "IN", "FLIGHT", "DEAD", "AGE"]
-    assert shown[1].split()[:7] == ["results", "False", "ConnectionRefused", "Running", "120", "3", "1"]
+    assert shown[0].split() == [
+        "NAME",
+        "READY",
+        "REASON",
+        "STATE",
+        "DEPTH",
+        "IN",
+        "FLIGHT",
+        "DEAD",
+        "AGE",
+    ]
+    assert shown[1].split()[:7] == [
+        "results",
+        "False",
+        "ConnectionRefused",
+        "Running",
+        "120",
+        "3",
+        "1",
+    ]
     assert "queue.stanine.dev/results" in everything
 
 

@@ -28,12 +28,16 @@ def values_of(name: str) -> list[str]:
     if parameter.kind is Kind.CHOICE:
         return [choice.upper() for choice in parameter.choices]
     if parameter.kind is Kind.INTEGER:
-        return [str(number) for number in INTEGERS if parameter.lowest <= number <= parameter.highest]
+        return [
+            str(number) for number in INTEGERS if parameter.lowest <= number <= parameter.highest
+        ]
     return VALUES[parameter.kind]
 
 
 @pytest.fixture(scope="module", params=["valkey", "redis-server"])
-def server_values(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
+def server_values(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Any]:
     """A client of a server that only these tests use: it is left in no state for others."""
     binary = shutil.which("redis-server") if request.param == "redis-server" else None
     need("redis-server", found=request.param == "valkey" or binary is not None)
@@ -68,7 +72,9 @@ def test_a_parameter_is_no_drift_once_it_is_set(server_values: Any, name: str) -
      ("appendfsync", "never"), ("client-output-buffer-limit", "pubsub 1 2"), ("maxmemory-samples", "0"),
      ("save", "10"), ("notify-keyspace-events", "KQ"), ("maxmemory-clients", "101%"), ("tcp-keepalive", "-1")],
 )  # fmt: skip
-def test_what_is_called_a_fault_the_server_refuses_too(server_values: Any, name: str, value: str) -> None:
+def test_what_is_called_a_fault_the_server_refuses_too(
+    server_values: Any, name: str, value: str
+) -> None:
     assert find_fault(name, value) is not None
     with pytest.raises(redis.ResponseError):
         server_values.config_set(name, value)

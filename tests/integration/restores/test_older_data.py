@@ -47,10 +47,18 @@ class Scene:
 
             def is_indexed(document: Document = document) -> bool:
                 with self.services.client(timeout=15) as client:
-                    answer = client.put(f"/v1/instruments/{document.name}?wait=5", content=document.text())
+                    answer = client.put(
+                        f"/v1/instruments/{document.name}?wait=5", content=document.text()
+                    )
                     return answer.status_code in (200, 201) and bool(answer.json()["indexed"])
 
-            eventually(is_indexed, seconds, lambda: self.services.log("api")[-2000:] + self.services.log("index-watcher")[-2000:])
+            eventually(
+                is_indexed,
+                seconds,
+                lambda: (
+                    self.services.log("api")[-2000:] + self.services.log("index-watcher")[-2000:]
+                ),
+            )
 
     def at_rest(self, records: Records) -> bool:
         return records.queues_at_rest() and not any(True for _ in records.sweep.all_unscored())
@@ -60,7 +68,11 @@ def check_final_state(scene: Scene, pollers: list[Poller]) -> None:
     """Assert of all that the server has that it ended right, and that every poller knows it."""
     services, ledger = scene.services, scene.ledger
     records = Records(services.redis_url, services.namespace)
-    eventually(lambda: scene.at_rest(records), HEALED_WITHIN, lambda: services.log("result-watcher")[-3000:])
+    eventually(
+        lambda: scene.at_rest(records),
+        HEALED_WITHIN,
+        lambda: services.log("result-watcher")[-3000:],
+    )
     scores: dict[tuple[str, int], Any] = {}
     with services.client() as client:
         total = 0
@@ -68,7 +80,8 @@ def check_final_state(scene: Scene, pollers: list[Poller]) -> None:
             fresh, cursor = [], ""
             while True:
                 page = client.get(
-                    f"/v1/instruments/{poller.instrument}/results", params={"limit": "1000"} | ({"after": cursor} if cursor else {})
+                    f"/v1/instruments/{poller.instrument}/results",
+                    params={"limit": "1000"} | ({"after": cursor} if cursor else {}),
                 ).json()
                 fresh += page["items"]
                 cursor = page["next"]
@@ -87,13 +100,17 @@ def check_final_state(scene: Scene, pollers: list[Poller]) -> None:
                 if which not in scores:
                     stored = client.get(f"/v1/instruments/{name}?revision={which[1]}").json()
                     number = int(stored["spec"]["title"].split()[1])
-                    scores[which] = next(each for each in ledger.documents[name] if each.number == number)
+                    scores[which] = next(
+                        each for each in ledger.documents[name] if each.number == number
+                    )
                 expected = scores[which].scores(answers)
                 assert {scale: each["raw"] for scale, each in item["scales"].items()} == expected
             # The poller missed nothing, and what it saw last is what there is.
             eventually(lambda poller=poller: poller.at_end, 30)  # type: ignore[misc]
             missed = [item["attempt"] for item in fresh if poller.seen.get(item["attempt"]) != item]
-            assert not missed, f"{len(missed)} of {len(fresh)} results were not polled: {missed[:3]}"
+            assert not missed, (
+                f"{len(missed)} of {len(fresh)} results were not polled: {missed[:3]}"
+            )
         # I1: what is stored can be read; I6: everything has a result.
         assert total == records.sweep.arrivals() == records.sweep.committed()
         participants = [who for who in ledger.acknowledged.values() if who.startswith("p-")]
@@ -101,7 +118,9 @@ def check_final_state(scene: Scene, pollers: list[Poller]) -> None:
             for item in client.get(f"/v1/participants/{who}/results").json()["items"]:
                 assert item["participant"] == who
                 ledger.check_result(who, item)
-    audit = Auditor(records.client, InstrumentHistory(records.client, records.keys), records.sweep, records.keys).audit()
+    audit = Auditor(
+        records.client, InstrumentHistory(records.client, records.keys), records.sweep, records.keys
+    ).audit()
     assert audit.is_sound, audit
     assert audit.failed == 0
     assert ledger.faults == []
@@ -110,7 +129,9 @@ def check_final_state(scene: Scene, pollers: list[Poller]) -> None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("fault", FAULTS)
-def test_nobody_gets_anothers_result_when_the_server_comes_back_with_older_data(fault: str, tmp_path: Path) -> None:
+def test_nobody_gets_anothers_result_when_the_server_comes_back_with_older_data(
+    fault: str, tmp_path: Path
+) -> None:
     seed = int(os.environ.get("STANINE_SEED", time.time()))
     print(f"STANINE_SEED={seed}")  # noqa: T201 - a failing run is repeated with it
     scene = Scene(tmp_path, fault, seed)
@@ -135,7 +156,9 @@ def test_nobody_gets_anothers_result_when_the_server_comes_back_with_older_data(
                 scene.publish(NAMES)
             time.sleep(chance.uniform(0.0, 0.6))
             if chance.random() < 0.6:
-                services.signal("result-watcher", signal.SIGSTOP)  # with a batch in its hands, as often as not
+                services.signal(
+                    "result-watcher", signal.SIGSTOP
+                )  # with a batch in its hands, as often as not
                 time.sleep(chance.uniform(0.0, 0.2))
             scene.fault.strike()
             if chance.random() < 0.5:

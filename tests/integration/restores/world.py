@@ -35,20 +35,31 @@ class Document:
     def text(self) -> bytes:
         options = [{"value": value} for value in range(5)]
         items = [{"id": f"i{n}", "text": f"Item {n}"} for n in range(self.items)]
-        scales = [{"id": f"s{n}", "items": [f"-i{n}" if n in self.reversed else f"i{n}"]} for n in range(self.items)]
+        scales = [
+            {"id": f"s{n}", "items": [f"-i{n}" if n in self.reversed else f"i{n}"]}
+            for n in range(self.items)
+        ]
         spec = {
             "title": f"Document {self.number}", "language": "en", "licence": "public domain", "source": "invented",
             "responseSets": [{"name": "often", "options": options}], "defaults": {"responses": "often", "score": "Sum"},
             "items": items, "scales": scales,
         }  # fmt: skip
         return json.dumps(
-            {"apiVersion": "stanine.dev/v1alpha1", "kind": "Instrument", "metadata": {"name": self.name}, "spec": spec}
+            {
+                "apiVersion": "stanine.dev/v1alpha1",
+                "kind": "Instrument",
+                "metadata": {"name": self.name},
+                "spec": spec,
+            }
         ).encode()
 
     def scores(self, answers: Mapping[str, int]) -> dict[str, int | None]:
         """Score independently of Stanine."""
         raw = {n: answers.get(f"i{n}") for n in range(self.items)}
-        return {f"s{n}": None if x is None else 4 - x if n in self.reversed else x for n, x in raw.items()}
+        return {
+            f"s{n}": None if x is None else 4 - x if n in self.reversed else x
+            for n, x in raw.items()
+        }
 
 
 @dataclass
@@ -58,7 +69,9 @@ class Ledger:
     sent: dict[str, tuple[str, dict[str, int]]] = field(default_factory=dict)
     #: By attempt id: who it is of, by the last acknowledgement.
     acknowledged: dict[str, str] = field(default_factory=dict)
-    documents: dict[str, list[Document]] = field(default_factory=lambda: {name: [] for name in NAMES})
+    documents: dict[str, list[Document]] = field(
+        default_factory=lambda: {name: [] for name in NAMES}
+    )
     #: What was wrong, as seen by a client while everything was going on.
     faults: list[str] = field(default_factory=list)
     counts: dict[str, int] = field(default_factory=dict)
@@ -121,7 +134,9 @@ class Clients:
         self._stopping = threading.Event()
         self._threads = [
             threading.Thread(target=self._repeat, args=(turn, seed + n), daemon=True)
-            for n, turn in enumerate((self._send_many, self._send_many, self._send_one, self._send_one, self._send_one))
+            for n, turn in enumerate(
+                (self._send_many, self._send_many, self._send_one, self._send_one, self._send_one)
+            )
         ]
 
     def start(self) -> None:
@@ -165,9 +180,16 @@ class Clients:
                 self.ledger.count("acknowledged")
 
     def _send_one(self, client: httpx.Client, chance: random.Random) -> None:
-        name, participant, answers = chance.choice(NAMES), f"p-{chance.getrandbits(64):x}", self._answers(chance)
+        name, participant, answers = (
+            chance.choice(NAMES),
+            f"p-{chance.getrandbits(64):x}",
+            self._answers(chance),
+        )
         self.ledger.sent[participant] = name, answers
-        answer = client.post(f"/v1/instruments/{name}/attempts", json={"participant": participant, "answers": answers})
+        answer = client.post(
+            f"/v1/instruments/{name}/attempts",
+            json={"participant": participant, "answers": answers},
+        )
         if answer.status_code != 202:
             time.sleep(0.02)
             return
@@ -181,7 +203,9 @@ class Clients:
             if held.status_code == 200:
                 body = held.json()
                 if body["attempt"] != receipt["attempt"]:
-                    self.ledger.faults.append(f"{receipt['attempt']} waited and was answered {body['attempt']}")
+                    self.ledger.faults.append(
+                        f"{receipt['attempt']} waited and was answered {body['attempt']}"
+                    )
                 self.ledger.check_result(participant, body)
                 self.ledger.count("waited and read")
             if held.status_code != 202 or self._stopping.is_set():

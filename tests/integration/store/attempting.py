@@ -28,7 +28,9 @@ def submission(
     view: str = "",
 ) -> Submission:
     random = id_random(secrets.token_bytes(RANDOM_BYTES))
-    return Submission(number, 1, b"\x00\x01\x02", content, random, view, key_space, key, participant)
+    return Submission(
+        number, 1, b"\x00\x01\x02", content, random, view, key_space, key, participant
+    )
 
 
 def submissions(count: int, **options: Any) -> list[Submission]:
@@ -50,7 +52,9 @@ def commit(
     view: str = "",
 ) -> int:
     """Commit results, RESULT by default; return how many were committed now."""
-    return store.results.commit(number, ids, results or [RESULT] * len(ids), participants or {}, view)
+    return store.results.commit(
+        number, ids, results or [RESULT] * len(ids), participants or {}, view
+    )
 
 
 def stored_results(store: Store, blocks: int) -> dict[int, bytes]:

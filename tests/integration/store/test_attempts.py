@@ -43,14 +43,22 @@ from stanine.store.waiting import ResultWaiter
 
 
 def test_an_attempt_is_stored_with_the_message_about_it(store: Store) -> None:
-    one = Submission(7, 3, b"\x04\xff", CONTENT, b"p" * RANDOM_BYTES, "", SPACE, "k", "p-17", {"age": 31})
+    one = Submission(
+        7, 3, b"\x04\xff", CONTENT, b"p" * RANDOM_BYTES, "", SPACE, "k", "p-17", {"age": 31}
+    )
     (submitted,) = store.submit(one)
     assert (submitted.outcome, submitted.id[:RANDOM_BYTES]) == ("new", one.id_random)
     found = store.read(submitted.id)
     assert found is not None
     stored, result = found
     assert result is None
-    assert (stored.number, stored.revision, stored.codes, stored.key, stored.participant) == (7, 3, b"\x04\xff", "k", "p-17")
+    assert (stored.number, stored.revision, stored.codes, stored.key, stored.participant) == (
+        7,
+        3,
+        b"\x04\xff",
+        "k",
+        "p-17",
+    )
     assert stored.attributes == {"age": 31}
     ((entry, fields),) = store.client.xrange(store.outbox.stream)
     assert fields == {b"h": b"results-head", b"i": submitted.id}
@@ -84,15 +92,21 @@ def test_the_same_key_with_another_content_is_a_conflict_and_changes_nothing(sto
 
 def test_a_key_is_of_its_instrument_and_its_key_space(store: Store) -> None:
     places = [(1, SPACE), (2, SPACE), (1, OTHER_SPACE)]
-    first = store.submit(*[submission("k", number=number, key_space=space) for number, space in places])
+    first = store.submit(
+        *[submission("k", number=number, key_space=space) for number, space in places]
+    )
     assert [each.outcome for each in first] == ["new"] * 3
-    again = store.submit(*[submission("k", number=number, key_space=space) for number, space in places])
+    again = store.submit(
+        *[submission("k", number=number, key_space=space) for number, space in places]
+    )
     assert [(each.id, each.outcome) for each in again] == [(each.id, "repeated") for each in first]
     assert store.run(lambda s: s.attempts.known(2, OTHER_SPACE, "k", CONTENT)) is None
 
 
 def test_a_key_twice_in_one_call_is_one_attempt(store: Store) -> None:
-    first, second, third = store.submit(submission("k"), submission("k"), submission("k", content=OTHER_CONTENT))
+    first, second, third = store.submit(
+        submission("k"), submission("k"), submission("k", content=OTHER_CONTENT)
+    )
     assert (first.outcome, second.outcome, third.outcome) == ("new", "repeated", "conflict")
     assert second.id == first.id
 
@@ -102,7 +116,9 @@ def test_without_a_key_each_submission_is_an_attempt(store: Store) -> None:
     assert first.id != second.id
 
 
-def test_a_call_without_keys_that_is_sent_again_by_a_client_whose_reply_was_lost_adds_nothing(store: Store) -> None:
+def test_a_call_without_keys_that_is_sent_again_by_a_client_whose_reply_was_lost_adds_nothing(
+    store: Store,
+) -> None:
     sent = [submission(), submission("k"), submission()]
     first = store.submit(*sent)
     assert store.submit(*sent) == first
@@ -150,12 +166,19 @@ def test_results_of_different_length_are_committed_together(store: Store) -> Non
     assert (first.failure, second.failure) == (None, "InstrumentMissing")
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
 @given(
     arrived=st.integers(1, 300),
     batches=st.lists(
         st.lists(
-            st.tuples(st.integers(0, 310), st.booleans(), st.binary(min_size=1, max_size=3), st.sampled_from([None, None, "p", "q"])),
+            st.tuples(
+                st.integers(0, 310),
+                st.booleans(),
+                st.binary(min_size=1, max_size=3),
+                st.sampled_from([None, None, "p", "q"]),
+            ),
             unique_by=itemgetter(0, 1),
             max_size=60,
         ),
@@ -165,30 +188,47 @@ def test_results_of_different_length_are_committed_together(store: Store) -> Non
     in_order=st.booleans(),
 )
 def test_whatever_is_committed_in_whatever_order_the_first_result_of_each_attempt_stays(
-    store: Store, arrived: int, batches: list[list[tuple[int, bool, bytes, str | None]]], in_order: bool
+    store: Store,
+    arrived: int,
+    batches: list[list[tuple[int, bool, bytes, str | None]]],
+    in_order: bool,
 ) -> None:
     """Of ids that are right, and of ids of other data with the same arrival numbers; `q` has no attempt if there is only one."""
     store.client.flushdb()
     known = ["p", "q"][:arrived]
-    ids = submit(store, *[submission(participant=known[n] if n < len(known) else None) for n in range(arrived)])
+    ids = submit(
+        store,
+        *[submission(participant=known[n] if n < len(known) else None) for n in range(arrived)],
+    )
     expected: dict[int, bytes] = {}
     log: list[int] = []
     lists: dict[str, list[int]] = {"p": [], "q": []}
     for batch in [sorted(batch, key=itemgetter(0)) for batch in batches] if in_order else batches:
         before = len(expected)
-        for arrival, is_right, body, participant in sorted(batch, key=itemgetter(0)):  # a call commits in the order of arrival
+        for arrival, is_right, body, participant in sorted(
+            batch, key=itemgetter(0)
+        ):  # a call commits in the order of arrival
             if is_right and arrival < arrived and arrival not in expected:
                 expected[arrival] = body
                 log.append(arrival)
                 if participant in known:
                     lists[participant].append(arrival)
         named = [
-            ids[arrival] if is_right and arrival < arrived else b"r" * RANDOM_BYTES + arrival.to_bytes(ARRIVAL_BYTES, "big")
+            ids[arrival]
+            if is_right and arrival < arrived
+            else b"r" * RANDOM_BYTES + arrival.to_bytes(ARRIVAL_BYTES, "big")
             for arrival, is_right, _, _ in batch
         ]
-        whose = {index: participant for index, (*_, participant) in enumerate(batch) if participant is not None}
+        whose = {
+            index: participant
+            for index, (*_, participant) in enumerate(batch)
+            if participant is not None
+        }
         if len(set(named)) == len(named):
-            assert commit(store, named, [body for _, _, body, _ in batch], whose) == len(expected) - before
+            assert (
+                commit(store, named, [body for _, _, body, _ in batch], whose)
+                == len(expected) - before
+            )
         else:
             with pytest.raises(redis.ResponseError, match="not distinct"):
                 commit(store, named, [body for _, _, body, _ in batch], whose)
@@ -211,9 +251,13 @@ def packed(arrivals: list[int]) -> bytes:
 def results_listed(store: Store, first: int) -> bytes:
     """Return the arrival numbers of the results of the participant whose first attempt arrived as number `first`."""
     partition = store.keys.partition
-    value: bytes = store.client.hget(f"{partition}:l:{first // BLOCK_SIZE}", str(first % BLOCK_SIZE))
+    value: bytes = store.client.hget(
+        f"{partition}:l:{first // BLOCK_SIZE}", str(first % BLOCK_SIZE)
+    )
     pages = int.from_bytes(value[4:8], "big")
-    full: list[bytes] = [store.client.get(f"{partition}:l:{first}:r:{page}") for page in range(pages)]
+    full: list[bytes] = [
+        store.client.get(f"{partition}:l:{first}:r:{page}") for page in range(pages)
+    ]
     return b"".join(full) + value[9 + value[8] * ARRIVAL_BYTES :]
 
 
@@ -229,7 +273,9 @@ def bucket_of(store: Store, family: str, fingerprint: bytes) -> str:
     return f"{store.keys.partition}:{family}:0:{int.from_bytes(fingerprint[:4], 'big') >> 20}"
 
 
-@pytest.mark.parametrize("wrong", ["attempts", "results", "commits", "log", "participants", "lists", "history"])
+@pytest.mark.parametrize(
+    "wrong", ["attempts", "results", "commits", "log", "participants", "lists", "history"]
+)
 def test_where_a_key_is_of_a_wrong_type_a_commit_writes_nothing(store: Store, wrong: str) -> None:
     ids = submit(store, submission(participant="p"), *submissions(39))
     store.client.hset(store.keys.index_history, "1", "ab")
@@ -268,9 +314,13 @@ def test_results_are_listed_in_the_order_of_commits(store: Store) -> None:
         assert (ids[50:] + ids[:50])[mark.position] == following[0].id != attempt.id
 
 
-@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
 @given(commits=st.lists(st.integers(1, 40), max_size=8), limit=st.integers(1, 50))
-def test_polling_from_the_last_cursor_misses_and_repeats_nothing(store: Store, commits: list[int], limit: int) -> None:
+def test_polling_from_the_last_cursor_misses_and_repeats_nothing(
+    store: Store, commits: list[int], limit: int
+) -> None:
     store.client.flushdb()
     seen: list[bytes] = []
     sent: list[bytes] = []
@@ -297,7 +347,9 @@ def test_the_commit_log_goes_on_over_a_chunks_end(store: Store) -> None:
     store.client.hset(store.keys.commits, "1", CHUNK_SIZE - 3)
     store.client.set(store.keys.commit_log(1, 0), ids[0][RANDOM_BYTES:] * (CHUNK_SIZE - 3))
     commit(store, ids)
-    listed = store.results_of(cursor=Cursor((Mark(CHUNK_SIZE - 3, tag_of(ids[0], COMMIT)),)), limit=10)
+    listed = store.results_of(
+        cursor=Cursor((Mark(CHUNK_SIZE - 3, tag_of(ids[0], COMMIT)),)), limit=10
+    )
     assert [attempt.id for attempt, _, _ in listed.items] == ids
     assert store.client.strlen(store.keys.commit_log(1, 0)) == CHUNK_SIZE * ARRIVAL_BYTES
 
@@ -341,8 +393,23 @@ def test_a_full_server_refuses_new_attempts_and_commits_results(store: Store) ->
     assert store.sweep.arrivals() == 1
 
 
-@pytest.mark.parametrize("key", ["stream", "keys", "participants", "sizes", "lists", "block", "arrivals", "answered", "numbers"])
-def test_a_key_of_a_wrong_type_fails_the_submission_before_anything_is_written(store: Store, key: str) -> None:
+@pytest.mark.parametrize(
+    "key",
+    [
+        "stream",
+        "keys",
+        "participants",
+        "sizes",
+        "lists",
+        "block",
+        "arrivals",
+        "answered",
+        "numbers",
+    ],
+)
+def test_a_key_of_a_wrong_type_fails_the_submission_before_anything_is_written(
+    store: Store, key: str
+) -> None:
     name = {
         "stream": store.outbox.stream,
         "keys": bucket_of(store, "k", key_fingerprint(key_scope(SPACE, 1), b"k")),
@@ -378,7 +445,9 @@ def test_a_write_may_wait_for_the_disk(store: Store) -> None:
     async def submit(s: AsyncStore) -> Any:
         s.writer.durability = Durability.FSYNC
         await s.client.function_flush()
-        return await Attempts(s.client, s.writer, store.keys, store.outbox).submit([submission("k")])
+        return await Attempts(s.client, s.writer, store.keys, store.outbox).submit(
+            [submission("k")]
+        )
 
     (one,) = store.run(submit)
     assert one.outcome == "new"

@@ -5,7 +5,14 @@ from collections.abc import Sequence
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from tests.integration.store.attempting import RESULT, commit, stored_results, submission, submissions, submit
+from tests.integration.store.attempting import (
+    RESULT,
+    commit,
+    stored_results,
+    submission,
+    submissions,
+    submit,
+)
 from tests.integration.stores import Store
 
 from stanine.store.attempts import Submission
@@ -13,14 +20,19 @@ from stanine.store.blocks import IDS_FIELD, RUN_FIELD, RUN_LIMIT
 from stanine.store.keys import BLOCK_SIZE
 from stanine.store.records import ARRIVAL_BYTES, RANDOM_BYTES, read_attempt
 
-SLOW = settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+SLOW = settings(
+    max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
 #: Calls that begin and end within blocks, at their edges, and cover several.
 sizes = st.lists(st.sampled_from([1, 2, 7, 31, 32, 33, 64, 100]), min_size=1, max_size=6)
 
 
 def test_a_call_that_covers_a_block_writes_one_record_field_and_ids(store: Store) -> None:
     store.submit(*submissions(BLOCK_SIZE + 1))
-    assert set(store.client.hkeys(store.keys.attempts(0))) == {IDS_FIELD.encode(), RUN_FIELD.encode()}
+    assert set(store.client.hkeys(store.keys.attempts(0))) == {
+        IDS_FIELD.encode(),
+        RUN_FIELD.encode(),
+    }
     assert set(store.client.hkeys(store.keys.attempts(1))) == {IDS_FIELD.encode(), b"0"}
     assert store.client.object("encoding", store.keys.attempts(1)) == b"listpack"
     assert len(store.client.hget(store.keys.attempts(0), IDS_FIELD)) == BLOCK_SIZE * RANDOM_BYTES
@@ -30,14 +42,22 @@ def test_records_too_long_for_a_run_lie_in_fields_of_their_own(store: Store) -> 
     long = [submission(participant=f"{n:0>{RUN_LIMIT // BLOCK_SIZE}}") for n in range(BLOCK_SIZE)]
     ids = submit(store, *long)
     assert store.client.hlen(store.keys.attempts(0)) == BLOCK_SIZE + 1
-    assert [read_attempt(record or b"", ids[n]).participant for n, record in enumerate(store.results.load(ids).records)] == [
-        each.participant for each in long
-    ]
+    assert [
+        read_attempt(record or b"", ids[n]).participant
+        for n, record in enumerate(store.results.load(ids).records)
+    ] == [each.participant for each in long]
 
 
 @SLOW
-@given(sizes, st.lists(st.sampled_from(["plain", "key", "long key", "person", "known"]), min_size=1, max_size=40))
-def test_attempts_read_as_submitted_however_calls_divide_them(store: Store, calls: list[int], kinds: list[str]) -> None:
+@given(
+    sizes,
+    st.lists(
+        st.sampled_from(["plain", "key", "long key", "person", "known"]), min_size=1, max_size=40
+    ),
+)
+def test_attempts_read_as_submitted_however_calls_divide_them(
+    store: Store, calls: list[int], kinds: list[str]
+) -> None:
     store.client.flushdb()
     made: list[tuple[bytes, Submission]] = []
     known: list[Submission] = []
@@ -58,16 +78,29 @@ def test_attempts_read_as_submitted_however_calls_divide_them(store: Store, call
     for (attempt_id, sent), record in zip(made, loaded.records, strict=True):
         assert attempt_id == (attempt_id if sent.key is None else first_of[sent.key])
         stored = read_attempt(record or b"", attempt_id)
-        assert (stored.codes, stored.key, stored.participant) == (sent.codes, sent.key, sent.participant)
+        assert (stored.codes, stored.key, stored.participant) == (
+            sent.codes,
+            sent.key,
+            sent.participant,
+        )
         assert store.results.load([attempt_id]).records == [record]
-    assert {each.id for each in store.sweep.all_unscored()} == {attempt_id for attempt_id, _ in made}
+    assert {each.id for each in store.sweep.all_unscored()} == {
+        attempt_id for attempt_id, _ in made
+    }
 
 
 @SLOW
 @given(
     st.integers(1, 150),
     st.lists(
-        st.tuples(st.integers(0, 149), st.sampled_from([1, 31, 32, 33, 64, 150]), st.booleans(), st.booleans()), min_size=1, max_size=5
+        st.tuples(
+            st.integers(0, 149),
+            st.sampled_from([1, 31, 32, 33, 64, 150]),
+            st.booleans(),
+            st.booleans(),
+        ),
+        min_size=1,
+        max_size=5,
     ),
 )
 def test_the_first_result_stays_however_commits_cover_blocks(
@@ -84,16 +117,26 @@ def test_the_first_result_stays_however_commits_cover_blocks(
         new = [place for place in places if place not in expected]
         named = [ids[place] for place in places]
         assert store.results.commit(1, named, bodies, {}, "", head) == len(new)
-        expected |= {place: head + body for place, body in zip(places, bodies, strict=True) if place in new}
+        expected |= {
+            place: head + body for place, body in zip(places, bodies, strict=True) if place in new
+        }
         assert stored_results(store, -(-arrived // BLOCK_SIZE)) == expected
-        assert {each.id for each in store.sweep.all_unscored()} == {ids[place] for place in range(arrived) if place not in expected}
-    listed = store.results_of(limit=1000).items if all(value.startswith(RESULT) for value in expected.values()) else []
+        assert {each.id for each in store.sweep.all_unscored()} == {
+            ids[place] for place in range(arrived) if place not in expected
+        }
+    listed = (
+        store.results_of(limit=1000).items
+        if all(value.startswith(RESULT) for value in expected.values())
+        else []
+    )
     assert {attempt.id for attempt, _, _ in listed} <= set(ids)
 
 
 def test_results_of_a_whole_block_are_listed_and_read(store: Store) -> None:
     ids = submit(store, *submissions(2 * BLOCK_SIZE))
-    assert store.results.commit(1, ids, [b"%d" % n for n in range(len(ids))], {}, "", RESULT) == len(ids)
+    assert store.results.commit(
+        1, ids, [b"%d" % n for n in range(len(ids))], {}, "", RESULT
+    ) == len(ids)
     assert store.client.hkeys(store.keys.results(0)) == [RUN_FIELD.encode()]
     assert [(attempt.id, result.body) for attempt, result, _ in store.results_of().items] == [
         (each, b"body%d" % n) for n, each in enumerate(ids)

@@ -5,7 +5,16 @@ from collections.abc import Iterator
 
 import pytest
 import redis
-from tests.integration.store.attempting import CONTENT, OTHER_CONTENT, OTHER_SPACE, SPACE, commit, everything, submission, submit
+from tests.integration.store.attempting import (
+    CONTENT,
+    OTHER_CONTENT,
+    OTHER_SPACE,
+    SPACE,
+    commit,
+    everything,
+    submission,
+    submit,
+)
 from tests.integration.stores import Store, make_store
 
 from stanine import store as store_package
@@ -49,10 +58,18 @@ def test_keys_and_participants_are_found_whatever_was_split_since(small: Store) 
         named = fresh + known
         chance.shuffle(named)
         found = small.submit(*[submission(key, participant=f"p-{key}") for key in named])
-        assert [each.outcome for each in found] == ["repeated" if key in ids else "new" for key in named]
-        assert all(ids.setdefault(key, each.id) == each.id for key, each in zip(named, found, strict=True))
+        assert [each.outcome for each in found] == [
+            "repeated" if key in ids else "new" for key in named
+        ]
+        assert all(
+            ids.setdefault(key, each.id) == each.id for key, each in zip(named, found, strict=True)
+        )
         for family in ("k", "p"):
-            assert entries(small, family) == int(small.client.hget(small.keys.sizes, family)) == len(ids)
+            assert (
+                entries(small, family)
+                == int(small.client.hget(small.keys.sizes, family))
+                == len(ids)
+            )
         levels.add(tuple(sorted(buckets(small, "k"))))
     assert {level for each in levels for level in each} >= {0, 1, 2, 3}
     assert any(len(each) == 2 for each in levels), "a level that is split in part"
@@ -64,10 +81,14 @@ def test_keys_and_participants_are_found_whatever_was_split_since(small: Store) 
         assert known_one is not None
         assert known_one.id == ids[key]
         commit(small, [ids[key]], participants={0: f"p-{key}"})
-        assert [attempt.id for attempt, _, _ in small.results_of_participant(f"p-{key}").items] == [ids[key]]
+        assert [attempt.id for attempt, _, _ in small.results_of_participant(f"p-{key}").items] == [
+            ids[key]
+        ]
 
 
-def test_a_bucket_of_a_wrong_type_that_would_be_split_refuses_the_call_and_nothing_is_written(small: Store) -> None:
+def test_a_bucket_of_a_wrong_type_that_would_be_split_refuses_the_call_and_nothing_is_written(
+    small: Store,
+) -> None:
     submit(small, *[submission(f"k{n}", participant=f"p{n}") for n in range(3)])
     for family in ("k", "p"):
         for bucket in range(16):
@@ -78,19 +99,28 @@ def test_a_bucket_of_a_wrong_type_that_would_be_split_refuses_the_call_and_nothi
                 small.submit(*[submission(f"more-{n}", participant=f"more-{n}") for n in range(5)])
             assert everything(small) == before
             small.client.delete(name)
-    assert len(small.submit(*[submission(f"more-{n}", participant=f"more-{n}") for n in range(5)])) == 5
+    assert (
+        len(small.submit(*[submission(f"more-{n}", participant=f"more-{n}") for n in range(5)]))
+        == 5
+    )
     assert entries(small, "k") == entries(small, "p") == 8
 
 
-def test_a_claim_is_taken_back_where_the_bucket_of_a_later_key_is_of_a_wrong_type(store: Store) -> None:
+def test_a_claim_is_taken_back_where_the_bucket_of_a_later_key_is_of_a_wrong_type(
+    store: Store,
+) -> None:
     (other,) = buckets_of_keys(store, "k1")
     store.client.flushdb()
     store.client.lpush(other, "x")
     with pytest.raises(redis.ResponseError, match="WRONGTYPE"):
-        store.submit(*[submission(f"first-{n}") for n in range(20)], submission("k1"), submission("last"))
+        store.submit(
+            *[submission(f"first-{n}") for n in range(20)], submission("k1"), submission("last")
+        )
     assert store.client.keys("*") == [other.encode()]
     store.client.delete(other)
-    assert {each.outcome for each in store.submit(submission("first-0"), submission("k1"))} == {"new"}
+    assert {each.outcome for each in store.submit(submission("first-0"), submission("k1"))} == {
+        "new"
+    }
 
 
 def buckets_of_keys(store: Store, *keys: str) -> list[str]:
@@ -98,13 +128,28 @@ def buckets_of_keys(store: Store, *keys: str) -> list[str]:
     return buckets(store, "k")[0]
 
 
-def test_keys_of_one_fingerprint_are_different_attempts_and_their_repeats_are_found(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("stanine.store.attempts.key_fingerprint", lambda *_: b"\1" * FINGERPRINT_BYTES)
-    places = [("a", 1, SPACE), ("b", 1, SPACE), ("a", 2, SPACE), ("a", 1, OTHER_SPACE), ("0f8fad5b-d9cb-469f-a165-70867728950e", 1, SPACE)]
-    first = store.submit(*[submission(key, number=number, key_space=space) for key, number, space in places])
+def test_keys_of_one_fingerprint_are_different_attempts_and_their_repeats_are_found(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(
+        "stanine.store.attempts.key_fingerprint", lambda *_: b"\1" * FINGERPRINT_BYTES
+    )
+    places = [
+        ("a", 1, SPACE),
+        ("b", 1, SPACE),
+        ("a", 2, SPACE),
+        ("a", 1, OTHER_SPACE),
+        ("0f8fad5b-d9cb-469f-a165-70867728950e", 1, SPACE),
+    ]
+    first = store.submit(
+        *[submission(key, number=number, key_space=space) for key, number, space in places]
+    )
     assert [each.outcome for each in first] == ["new"] * len(places)
     assert len({each.id for each in first}) == len(places)
-    later = store.submit(submission("c"), *[submission(key, number=number, key_space=space) for key, number, space in places[::-1]])
+    later = store.submit(
+        submission("c"),
+        *[submission(key, number=number, key_space=space) for key, number, space in places[::-1]],
+    )
     assert [each.outcome for each in later] == ["new"] + ["repeated"] * len(places)
     assert [each.id for each in later[1:]] == [each.id for each in first[::-1]]
     (conflict,) = store.submit(submission("b", content=OTHER_CONTENT))
@@ -122,13 +167,17 @@ def test_keys_of_one_fingerprint_are_different_attempts_and_their_repeats_are_fo
     assert everything(store) == before
 
 
-def test_an_entry_whose_attempt_is_another_one_or_was_never_stored_stands_for_no_key(store: Store) -> None:
+def test_an_entry_whose_attempt_is_another_one_or_was_never_stored_stands_for_no_key(
+    store: Store,
+) -> None:
     (bucket,) = buckets_of_keys(store, "k")
     (field,) = store.client.hkeys(bucket)
     store.client.flushdb()
     submit(store, submission("other"))
     for arrival in (0, 1, 7):  # another attempt's number, the next one's, a later one's
-        store.client.hset(bucket, field, arrival.to_bytes(ARRIVAL_BYTES, "big") + CONTENT[:CONTENT_BYTES])
+        store.client.hset(
+            bucket, field, arrival.to_bytes(ARRIVAL_BYTES, "big") + CONTENT[:CONTENT_BYTES]
+        )
         assert store.run(lambda s: s.attempts.known(1, SPACE, "k", CONTENT)) is None
     (one,) = store.submit(submission("k"))
     assert one.outcome == "new"

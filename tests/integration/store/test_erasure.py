@@ -3,8 +3,22 @@
 from typing import Any
 
 import pytest
-from tests.integration.store.attempting import CONTENT, RESULT, SPACE, commit, everything, submission, submissions, submit
-from tests.integration.store.test_sessions import invitation, opened, with_invitations, with_sessions
+from tests.integration.store.attempting import (
+    CONTENT,
+    RESULT,
+    SPACE,
+    commit,
+    everything,
+    submission,
+    submissions,
+    submit,
+)
+from tests.integration.store.test_sessions import (
+    invitation,
+    opened,
+    with_invitations,
+    with_sessions,
+)
 from tests.integration.stores import Store
 
 from stanine.store.attempts import Submission
@@ -37,13 +51,29 @@ def erasing(store: Store, name: str, *args: Any, tombstone_ms: int = DAY) -> Any
 
 def personal(key: str | None = None, participant: str = "canary-person") -> Submission:
     one = submission(key, participant=participant)
-    return Submission(1, 1, b"\x07" * 40, CONTENT, one.id_random, "", SPACE, key, participant, {"city": f"city of {participant}"})
+    return Submission(
+        1,
+        1,
+        b"\x07" * 40,
+        CONTENT,
+        one.id_random,
+        "",
+        SPACE,
+        key,
+        participant,
+        {"city": f"city of {participant}"},
+    )
 
 
 @pytest.mark.parametrize("size", [1, BLOCK_SIZE, BLOCK_SIZE + 3])
 @pytest.mark.parametrize("scored", [True, False])
-def test_nothing_of_an_erased_attempt_is_left_and_the_others_of_its_block_stay(store: Store, size: int, scored: bool) -> None:
-    ids = submit(store, *[personal(f"canary-key-{n}") if n == 0 else submission(f"k{n}") for n in range(size)])
+def test_nothing_of_an_erased_attempt_is_left_and_the_others_of_its_block_stay(
+    store: Store, size: int, scored: bool
+) -> None:
+    ids = submit(
+        store,
+        *[personal(f"canary-key-{n}") if n == 0 else submission(f"k{n}") for n in range(size)],
+    )
     if scored:
         assert commit(store, ids) == size
     others = store.results.load(ids[1:]).records
@@ -59,7 +89,9 @@ def test_nothing_of_an_erased_attempt_is_left_and_the_others_of_its_block_stay(s
     assert {each.id for each in store.sweep.all_unscored()} == (set() if scored else set(ids[1:]))
 
 
-def test_neither_a_commit_nor_a_retry_nor_the_sweep_brings_an_erased_attempt_back(store: Store) -> None:
+def test_neither_a_commit_nor_a_retry_nor_the_sweep_brings_an_erased_attempt_back(
+    store: Store,
+) -> None:
     one = personal("canary-key")
     (made,) = store.submit(one)
     loaded = store.results.load([made.id]).records[0]
@@ -92,10 +124,14 @@ def test_cursors_survive_an_erasure_before_and_at_their_place(store: Store) -> N
     following = store.results_of(cursor=page.next, limit=100)
     assert [attempt.id for attempt, _, _ in following.items] == ids[21:]
     assert following.unreadable == []
-    assert [attempt.id for attempt, _, _ in store.results_of().items] == [each for n, each in enumerate(ids) if n not in (3, 19, 20)]
+    assert [attempt.id for attempt, _, _ in store.results_of().items] == [
+        each for n, each in enumerate(ids) if n not in (3, 19, 20)
+    ]
 
 
-def test_a_participant_is_erased_with_attempts_sessions_and_invitations_and_others_stay(store: Store) -> None:
+def test_a_participant_is_erased_with_attempts_sessions_and_invitations_and_others_stay(
+    store: Store,
+) -> None:
     many = [personal(f"canary-{n}") if n % 2 else personal(f"k{n}", "somebody") for n in range(300)]
     ids = submit(store, *many)
     commit(store, ids, participants={n: each.participant or "" for n, each in enumerate(many)})
@@ -103,7 +139,15 @@ def test_a_participant_is_erased_with_attempts_sessions_and_invitations_and_othe
     with_sessions(store, "save", one, 1, b"a", 1, {"q1": b"canary-answer"})
     other = opened(store, participant="somebody")
     given = Given(participant="canary-person")
-    with_invitations(store, "create", 1, [invitation("canary-invited", given=given), invitation("k", given=Given(participant="somebody"))])
+    with_invitations(
+        store,
+        "create",
+        1,
+        [
+            invitation("canary-invited", given=given),
+            invitation("k", given=Given(participant="somebody")),
+        ],
+    )
     erased = erasing(store, "participant", "canary-person")
     assert (erased.attempts, erased.sessions, erased.invitations) == (150, 1, 1)
     assert b"canary" not in b"".join(everything(store).values()) + b"".join(everything(store))

@@ -3,7 +3,14 @@
 import asyncio
 
 import pytest
-from tests.integration.store.attempting import COMMIT, RESULT, commit, everything, submission, submit
+from tests.integration.store.attempting import (
+    COMMIT,
+    RESULT,
+    commit,
+    everything,
+    submission,
+    submit,
+)
 from tests.integration.store.test_instruments import builder, document, publish
 from tests.integration.stores import AsyncStore, Store
 
@@ -27,7 +34,9 @@ def test_a_result_of_an_attempt_with_another_id_is_not_committed(store: Store) -
     lost = submit(store, *[submission() for _ in range(BLOCK_SIZE + 8)])
     store.client.flushdb()
     here = submit(store, *[submission(participant="p") for _ in range(BLOCK_SIZE + 8)])
-    assert [each[RANDOM_BYTES:] for each in lost] == [each[RANDOM_BYTES:] for each in here], "the arrival numbers are the same"
+    assert [each[RANDOM_BYTES:] for each in lost] == [each[RANDOM_BYTES:] for each in here], (
+        "the arrival numbers are the same"
+    )
     before = everything(store)
     assert commit(store, lost, participants=dict.fromkeys(range(len(lost)), "p")) == 0
     assert everything(store) == before
@@ -35,7 +44,10 @@ def test_a_result_of_an_attempt_with_another_id_is_not_committed(store: Store) -
     assert commit(store, mixed, participants=dict.fromkeys(range(len(lost)), "p")) == len(here) // 2
     assert [attempt.id for attempt, _, _ in store.results_of().items] == here[1::2]
     assert [attempt.id for attempt, _, _ in store.results_of_participant("p").items] == here[1::2]
-    assert commit(store, [each for pair in zip(lost, here, strict=True) for each in pair]) == len(here) // 2, "both ids of one number"
+    assert (
+        commit(store, [each for pair in zip(lost, here, strict=True) for each in pair])
+        == len(here) // 2
+    ), "both ids of one number"
 
 
 def test_a_waiter_with_an_id_of_other_data_gets_nobodys_result(store: Store) -> None:
@@ -60,7 +72,9 @@ def test_a_waiter_with_an_id_of_other_data_gets_nobodys_result(store: Store) -> 
 
 
 @pytest.mark.parametrize("view", [FOREIGN, "2 0123456789abcdef", "1", "1 zz"])
-def test_what_was_made_with_the_index_of_other_data_is_neither_stored_nor_read(store: Store, view: str) -> None:
+def test_what_was_made_with_the_index_of_other_data_is_neither_stored_nor_read(
+    store: Store, view: str
+) -> None:
     index_two(store, "gad-7")
     store.index.refresh()
     own = store.index.entries.now.view
@@ -105,7 +119,9 @@ def test_an_older_view_of_the_same_data_is_good(store: Store) -> None:
     assert commit(store, ids, view=older) == 1
 
 
-def test_caches_that_were_filled_from_lost_data_are_read_again_though_the_number_of_the_change_is_the_same(store: Store) -> None:
+def test_caches_that_were_filled_from_lost_data_are_read_again_though_the_number_of_the_change_is_the_same(
+    store: Store,
+) -> None:
     async def follow(s: AsyncStore) -> None:
         await asyncio.to_thread(index_two, store, "one", "two")
         await s.index.refresh()
@@ -127,7 +143,9 @@ def test_caches_that_were_filled_from_lost_data_are_read_again_though_the_number
     store.run(follow)
 
 
-def test_where_the_token_of_the_last_change_was_lost_the_sweep_makes_a_new_view(store: Store) -> None:
+def test_where_the_token_of_the_last_change_was_lost_the_sweep_makes_a_new_view(
+    store: Store,
+) -> None:
     index_two(store, "gad-7")
     store.client.delete(store.keys.index_history)
     store.index.refresh()
@@ -142,7 +160,9 @@ def test_where_the_token_of_the_last_change_was_lost_the_sweep_makes_a_new_view(
     assert store.client.get(store.keys.index_change) == view, "a sound view stays"
 
 
-def test_an_entry_of_a_document_that_the_instrument_does_not_have_here_is_not_stored_and_is_replaced(store: Store) -> None:
+def test_an_entry_of_a_document_that_the_instrument_does_not_have_here_is_not_stored_and_is_replaced(
+    store: Store,
+) -> None:
     lost = publish(store, document("lost"))
     builder(store).build_all()
     entry = store.index.read("gad-7", 1)
@@ -159,8 +179,12 @@ def test_an_entry_of_a_document_that_the_instrument_does_not_have_here_is_not_st
     assert newest.digest != lost.digest
 
 
-@pytest.mark.parametrize("mark", ["another commit", "another attempt", "beyond the end", "whole number"])
-def test_a_cursor_of_another_history_is_answered_with_the_last_place_that_both_have(store: Store, mark: str) -> None:
+@pytest.mark.parametrize(
+    "mark", ["another commit", "another attempt", "beyond the end", "whole number"]
+)
+def test_a_cursor_of_another_history_is_answered_with_the_last_place_that_both_have(
+    store: Store, mark: str
+) -> None:
     ids = submit(store, *[submission(participant="p") for _ in range(3)])
     for attempt_id in ids:
         commit(store, [attempt_id], participants={0: "p"})
@@ -181,7 +205,9 @@ def test_a_cursor_of_another_history_is_answered_with_the_last_place_that_both_h
         assert raised.value.following == Cursor().encode()
 
 
-def test_a_result_that_is_committed_again_after_a_restore_is_another_item_for_cursors(store: Store) -> None:
+def test_a_result_that_is_committed_again_after_a_restore_is_another_item_for_cursors(
+    store: Store,
+) -> None:
     ids = submit(store, submission(), submission())
     dump = {key: store.client.dump(key) for key in store.client.keys("*")}
     store.results.commit(1, ids, [RESULT, RESULT], {}, "")

@@ -17,19 +17,29 @@ from stanine.store.check import inspect
 from stanine.store.errors import PreconditionFailedError
 from stanine.store.instruments import Published
 
-GAD_7: Any = read_yaml((Path(__file__).parents[3] / "examples" / "instruments" / "gad-7.yaml").read_bytes())
+GAD_7: Any = read_yaml(
+    (Path(__file__).parents[3] / "examples" / "instruments" / "gad-7.yaml").read_bytes()
+)
 
 
 def document(title: str = "A", *, name: str = "gad-7", attribute: str = "site") -> dict[str, Any]:
     """A document whose title is no part of its form, and whose attribute is."""
     attributes = [{"id": attribute, "type": "Text"}]
-    return {**GAD_7, "metadata": {"name": name}, "spec": {**GAD_7["spec"], "title": title, "attributes": attributes}}
+    return {
+        **GAD_7,
+        "metadata": {"name": name},
+        "spec": {**GAD_7["spec"], "title": title, "attributes": attributes},
+    }
 
 
 def publish(store: Store, plain: dict[str, Any], **options: Any) -> Published:
     data = canonical(plain)
     instrument = parse_instrument(plain)
-    return store.run(lambda s: s.instruments.publish(plain["metadata"]["name"], data, digest(data), form_digest(instrument), **options))
+    return store.run(
+        lambda s: s.instruments.publish(
+            plain["metadata"]["name"], data, digest(data), form_digest(instrument), **options
+        )
+    )
 
 
 def builder(store: Store) -> IndexBuilder:
@@ -37,7 +47,9 @@ def builder(store: Store) -> IndexBuilder:
 
 
 def messages(store: Store) -> list[str]:
-    return split_names(b"".join(fields[b"i"] for _, fields in store.client.xrange(store.index_outbox.stream)))
+    return split_names(
+        b"".join(fields[b"i"] for _, fields in store.client.xrange(store.index_outbox.stream))
+    )
 
 
 def test_a_document_becomes_revision_1_with_the_message_about_it(store: Store) -> None:
@@ -155,9 +167,16 @@ def test_a_deleted_index_is_built_again_byte_for_byte_the_same(store: Store) -> 
 
 
 @pytest.mark.parametrize(
-    "damage", [lambda entry: entry[:-1] + bytes([entry[-1] ^ 1]), lambda _: b"", lambda entry: b"\xff\xff\xff\xff\xff\xff" + entry[6:]]
+    "damage",
+    [
+        lambda entry: entry[:-1] + bytes([entry[-1] ^ 1]),
+        lambda _: b"",
+        lambda entry: b"\xff\xff\xff\xff\xff\xff" + entry[6:],
+    ],
 )
-def test_a_corrupt_entry_is_found_and_mended_whatever_it_claims_to_be(store: Store, damage: Any) -> None:
+def test_a_corrupt_entry_is_found_and_mended_whatever_it_claims_to_be(
+    store: Store, damage: Any
+) -> None:
     publish(store, document())
     builder(store).build_all()
     good = store.index.read("gad-7", 1)
@@ -187,7 +206,9 @@ def test_what_is_missing_or_stale_is_told(store: Store) -> None:
 def test_the_cache_follows_changes_and_a_server_that_was_emptied(store: Store) -> None:
     async def follow(s: AsyncStore) -> None:
         data = canonical(document())
-        await s.instruments.publish("gad-7", data, digest(data), form_digest(parse_instrument(document())))
+        await s.instruments.publish(
+            "gad-7", data, digest(data), form_digest(parse_instrument(document()))
+        )
         await s.index.refresh()
         assert s.index.entries.newest("gad-7") is None
         builder(store).build_all()

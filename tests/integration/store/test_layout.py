@@ -20,7 +20,11 @@ def test_a_server_with_its_own_default_is_told_what_to_set(store: Store) -> None
 def test_a_server_that_does_not_let_us_look_is_left_alone(store: Store) -> None:
     store.client.acl_setuser("looker", enabled=True, nopass=True, commands=["+ping"], keys=[])
     client = type(store.client)(
-        connection_pool=None, host="127.0.0.1", port=int(store.url.rsplit(":", 1)[1].split("/")[0]), username="looker", password="x"
+        connection_pool=None,
+        host="127.0.0.1",
+        port=int(store.url.rsplit(":", 1)[1].split("/")[0]),
+        username="looker",
+        password="x",
     )
     try:
         assert advice_on_layout(client) is None

@@ -30,11 +30,21 @@ def managed(store: Store) -> ManagedInstruments:
 
 def apply(store: Store, plain: dict[str, Any], manager: Manager = OLD, **options: Any) -> Published:
     data = canonical(plain)
-    return managed(store).publish("gad-7", data, digest(data), form_digest(parse_instrument(plain)), manager, **options)
+    return managed(store).publish(
+        "gad-7", data, digest(data), form_digest(parse_instrument(plain)), manager, **options
+    )
 
 
 def attempt(number: int, key: str | None = None) -> Submission:
-    return Submission(number, 1, bytes(7), secrets.token_bytes(16), secrets.token_bytes(RANDOM_BYTES), key_space=SPACE, key=key)
+    return Submission(
+        number,
+        1,
+        bytes(7),
+        secrets.token_bytes(16),
+        secrets.token_bytes(RANDOM_BYTES),
+        key_space=SPACE,
+        key=key,
+    )
 
 
 def expire(store: Store) -> None:
@@ -58,20 +68,32 @@ def test_what_is_published_for_a_resource_is_its_own_until_the_hold_ends(store: 
 def test_of_two_resources_the_older_has_it(store: Store) -> None:
     apply(store, document("A"), YOUNG)
     assert apply(store, document("B")).revision == 2
-    for change in (lambda: apply(store, document("C"), YOUNG), lambda: managed(store).hold("gad-7", YOUNG, takes=True)):
+    for change in (
+        lambda: apply(store, document("C"), YOUNG),
+        lambda: managed(store).hold("gad-7", YOUNG, takes=True),
+    ):
         with pytest.raises(InstrumentManagedError) as caught:
             change()
         assert caught.value.holder == OLD
     assert apply(store, document("C"), YOUNG, gone=OLD.uid).revision == 3
 
 
-def test_a_hold_tells_how_the_instrument_stands_and_takes_only_what_it_is_told_to(store: Store) -> None:
+def test_a_hold_tells_how_the_instrument_stands_and_takes_only_what_it_is_told_to(
+    store: Store,
+) -> None:
     desk = managed(store)
     assert desk.hold("gad-7", OLD, takes=True).revision == 0
-    assert not store.client.exists(store.keys.instrument("gad-7")), "what was never published is nobody's"
+    assert not store.client.exists(store.keys.instrument("gad-7")), (
+        "what was never published is nobody's"
+    )
     published = publish(store, document("A"))
     standing = desk.hold("gad-7", OLD, takes=False)
-    assert (standing.revision, standing.form, standing.digest, standing.indexed) == (1, 1, published.digest, 0)
+    assert (standing.revision, standing.form, standing.digest, standing.indexed) == (
+        1,
+        1,
+        published.digest,
+        0,
+    )
     assert publish(store, document("B")).revision == 2
     builder(store).build_all()
     assert desk.hold("gad-7", OLD, takes=True).indexed == 2
@@ -91,7 +113,11 @@ def test_an_instrument_without_attempts_is_removed_whole(store: Store) -> None:
     assert len(store.index.entries) == 2
     assert managed(store).remove("gad-7", OLD) is Removal.REMOVED
     assert managed(store).remove("gad-7", OLD) is Removal.ABSENT
-    assert (store.history.names(), store.history.history("gad-7"), store.history.name(1)) == ([], None, None)
+    assert (store.history.names(), store.history.history("gad-7"), store.history.name(1)) == (
+        [],
+        None,
+        None,
+    )
     assert store.run(lambda s: s.instruments.read("gad-7")) is None
     assert store.index.fields() == []
     store.index.refresh()
@@ -100,7 +126,9 @@ def test_an_instrument_without_attempts_is_removed_whole(store: Store) -> None:
     assert store.index.fields() == []
 
 
-def test_one_published_again_goes_on_after_its_last_revision_under_another_number(store: Store) -> None:
+def test_one_published_again_goes_on_after_its_last_revision_under_another_number(
+    store: Store,
+) -> None:
     publish(store, document(name="other"))
     apply(store, document("A"))
     apply(store, document("B"))
@@ -118,7 +146,9 @@ def test_one_published_again_goes_on_after_its_last_revision_under_another_numbe
 
 
 @pytest.mark.parametrize("key", [None, "k1"])
-def test_an_instrument_that_was_ever_answered_is_kept_and_is_nobodys_then(store: Store, key: str | None) -> None:
+def test_an_instrument_that_was_ever_answered_is_kept_and_is_nobodys_then(
+    store: Store, key: str | None
+) -> None:
     apply(store, document("A"))
     store.submit(attempt(1, key))
     with pytest.raises(InstrumentManagedError):
@@ -136,12 +166,16 @@ def test_no_attempt_at_a_removed_instrument_is_stored(store: Store) -> None:
     assert store.client.get(store.keys.arrivals) == b"2"
     assert store.client.hget(store.keys.sizes, "k") == b"1"
     (bucket,) = store.client.keys(f"{store.keys.partition}:k:*")
-    assert store.client.hkeys(bucket) == [key_fingerprint(key_scope(SPACE, 1), b"k2")], "the key of the other is free"
+    assert store.client.hkeys(bucket) == [key_fingerprint(key_scope(SPACE, 1), b"k2")], (
+        "the key of the other is free"
+    )
     assert [each.outcome for each in store.submit(attempt(2, "k1"))] == ["gone"]
     assert store.client.hgetall(store.keys.answered) == {b"1": b"1"}
 
 
-def test_an_entry_that_was_being_built_while_its_instrument_was_removed_does_not_stay(store: Store) -> None:
+def test_an_entry_that_was_being_built_while_its_instrument_was_removed_does_not_stay(
+    store: Store,
+) -> None:
     apply(store, document("A"))
     built = builder(store)
     put = store.index.put
@@ -159,7 +193,10 @@ def test_a_removed_entry_is_forgotten_and_others_stay(store: Store) -> None:
     apply(store, document("A"))
     publish(store, document(name="other"))
     builder(store).build_all()
-    fields = {field: decode_entry(store.client.hget(store.keys.index, field)) for field in store.index.fields()}
+    fields = {
+        field: decode_entry(store.client.hget(store.keys.index, field))
+        for field in store.index.fields()
+    }
     before = IndexView().changed("2 ab", fields)
     after = before.changed("6 cd", dict.fromkeys(("gad-7/1", "gad-7/2", "unknown/1", "nonsense")))
     assert (after.newest("gad-7"), after.numbered(1, 1)) == (None, None)
@@ -169,7 +206,9 @@ def test_a_removed_entry_is_forgotten_and_others_stay(store: Store) -> None:
     assert before.newest("gad-7") is not None, "a reader's view does not change under it"
 
 
-def test_a_removal_is_refused_where_a_key_is_of_a_wrong_type_before_anything_is_written(store: Store) -> None:
+def test_a_removal_is_refused_where_a_key_is_of_a_wrong_type_before_anything_is_written(
+    store: Store,
+) -> None:
     apply(store, document("A"))
     store.client.set(store.keys.commits, "x")
     before = store.client.hgetall(store.keys.instrument("gad-7"))

@@ -37,7 +37,9 @@ def submit(store: Store, key: str) -> Any:
     return store.run(send)
 
 
-def test_what_was_acknowledged_is_there_when_the_primary_is_killed(pair: tuple[Server, Server]) -> None:
+def test_what_was_acknowledged_is_there_when_the_primary_is_killed(
+    pair: tuple[Server, Server],
+) -> None:
     first, second = pair
     store = make_store(first.url)
     for number in range(50):
@@ -49,7 +51,9 @@ def test_what_was_acknowledged_is_there_when_the_primary_is_killed(pair: tuple[S
     replica.close()
 
 
-def test_nothing_is_acknowledged_while_no_replica_has_it(pair: tuple[Server, Server], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_nothing_is_acknowledged_while_no_replica_has_it(
+    pair: tuple[Server, Server], monkeypatch: pytest.MonkeyPatch
+) -> None:
     first, second = pair
     store = make_store(first.url)
     submit(store, "before")

@@ -21,7 +21,9 @@ def test_the_first_secret_is_everybodys(store: Store) -> None:
     store.run(load)
 
 
-def test_a_rotation_keeps_the_former_secret_until_its_end_and_sent_twice_it_is_one(store: Store) -> None:
+def test_a_rotation_keeps_the_former_secret_until_its_end_and_sent_twice_it_is_one(
+    store: Store,
+) -> None:
     async def rotate(s: AsyncStore) -> None:
         first, second, third = new_secret(), new_secret(), new_secret()
         await s.secrets.load(first)
@@ -29,21 +31,31 @@ def test_a_rotation_keeps_the_former_secret_until_its_end_and_sent_twice_it_is_o
         until = await s.secrets.rotate(second, DAY_MS)
         assert abs(until - before - DAY_MS) < 5000
         found = await s.secrets.load(first)
-        assert (found.name, found.current, found.former) == (second.name, second.current, (first.current,))
+        assert (found.name, found.current, found.former) == (
+            second.name,
+            second.current,
+            (first.current,),
+        )
         await s.secrets.rotate(second, DAY_MS)
         assert await s.secrets.load(first) == found
         await s.secrets.rotate(third, 0)
         found = await s.secrets.load(first)
-        assert (found.current, found.former) == (third.current, (first.current,)), "the second one's time is over"
+        assert (found.current, found.former) == (third.current, (first.current,)), (
+            "the second one's time is over"
+        )
         await s.secrets.rotate(new_secret(), DAY_MS)
         fields = await s.client.hgetall(store.keys.secret)
-        assert f"secret:{second.name}".encode() not in fields, "a secret whose time is over is forgotten"
+        assert f"secret:{second.name}".encode() not in fields, (
+            "a secret whose time is over is forgotten"
+        )
         assert f"secret:{first.name}".encode() in fields
 
     store.run(rotate)
 
 
-def test_all_processes_agree_after_a_rotation_and_after_the_server_lost_the_secret(store: Store) -> None:
+def test_all_processes_agree_after_a_rotation_and_after_the_server_lost_the_secret(
+    store: Store,
+) -> None:
     async def agree(s: AsyncStore) -> None:
         processes = [Tokens(s.secrets) for _ in range(3)]
 
@@ -68,7 +80,9 @@ def test_all_processes_agree_after_a_rotation_and_after_the_server_lost_the_secr
         assert await refresh() == rotated, "a process stores the secret that it has again"
         await s.client.flushall()
         processes.insert(0, Tokens(s.secrets))
-        assert await refresh() != rotated, "a process that knows none came first; the others take its secret"
+        assert await refresh() != rotated, (
+            "a process that knows none came first; the others take its secret"
+        )
         await processes[2].rotate(0)
         current = await refresh()
         assert not any(each.is_of(ATTEMPT, rotated) for each in processes)

@@ -16,19 +16,42 @@ HOUR = 3_600_000
 
 def invitation(key: str | None = None, **options: Any) -> NewInvitation:
     options.setdefault("given", Given(participant="p-1", language="en"))
-    return NewInvitation(secrets.token_bytes(INVITATION_BYTES), options.pop("content", CONTENT), key=key, key_space=SPACE, **options)
+    return NewInvitation(
+        secrets.token_bytes(INVITATION_BYTES),
+        options.pop("content", CONTENT),
+        key=key,
+        key_space=SPACE,
+        **options,
+    )
 
 
-def session(*, limit: int = 0, grace: int = 0, lifetime: int = HOUR, invited: bytes = b"", **given: Any) -> NewSession:
-    return NewSession(secrets.token_bytes(SESSION_BYTES), 1, 1, "", Given(time_limit_ms=limit, **given), lifetime, grace, invited)
+def session(
+    *, limit: int = 0, grace: int = 0, lifetime: int = HOUR, invited: bytes = b"", **given: Any
+) -> NewSession:
+    return NewSession(
+        secrets.token_bytes(SESSION_BYTES),
+        1,
+        1,
+        "",
+        Given(time_limit_ms=limit, **given),
+        lifetime,
+        grace,
+        invited,
+    )
 
 
 def with_sessions(store: Store, name: str, *args: Any, **options: Any) -> Any:
-    return store.run(lambda made: getattr(Sessions(made.client, made.writer, store.keys, store.outbox), name)(*args, **options))
+    return store.run(
+        lambda made: getattr(Sessions(made.client, made.writer, store.keys, store.outbox), name)(
+            *args, **options
+        )
+    )
 
 
 def with_invitations(store: Store, name: str, *args: Any) -> Any:
-    return store.run(lambda made: getattr(Invitations(made.client, made.writer, store.keys), name)(*args))
+    return store.run(
+        lambda made: getattr(Invitations(made.client, made.writer, store.keys), name)(*args)
+    )
 
 
 def opened(store: Store, **options: Any) -> bytes:
@@ -42,7 +65,12 @@ def test_answers_are_merged_by_saves_in_the_order_of_their_seq(store: Store) -> 
     assert with_sessions(store, "save", one, 1, b"a", 1, {"q1": b"2", "q2": b"3"}) == "Saved"
     assert with_sessions(store, "save", one, 2, b"b", 2, {"q2": b"", "q3": b'"x"'}) == "Saved"
     found = with_sessions(store, "read", one)
-    assert (found.answers, found.seq, found.page, found.state) == ({"q1": b"2", "q3": b'"x"'}, 2, 2, "Open")
+    assert (found.answers, found.seq, found.page, found.state) == (
+        {"q1": b"2", "q3": b'"x"'},
+        2,
+        2,
+        "Open",
+    )
     assert found.given == Given(participant="p-1", attributes={"sex": "female"})
 
 
@@ -61,7 +89,12 @@ def test_a_session_becomes_one_attempt_however_often_it_is_submitted(store: Stor
     with_sessions(store, "save", one, 1, b"a", 1, {"q1": b"2"})
     first = with_sessions(store, "submit", one, 1, submission())
     again = with_sessions(store, "submit", one, 1, submission())
-    assert (first.outcome, first.repeated, again.outcome, again.repeated) == ("Submitted", False, "Submitted", True)
+    assert (first.outcome, first.repeated, again.outcome, again.repeated) == (
+        "Submitted",
+        False,
+        "Submitted",
+        True,
+    )
     assert first.attempt == again.attempt
     assert store.sweep.arrivals() == store.client.xlen(store.outbox.stream) == 1
     found = with_sessions(store, "read", one)
@@ -71,7 +104,9 @@ def test_a_session_becomes_one_attempt_however_often_it_is_submitted(store: Stor
     assert with_sessions(store, "withdraw", one) == "Submitted"
 
 
-def test_a_session_that_was_saved_after_its_answers_were_read_is_not_submitted(store: Store) -> None:
+def test_a_session_that_was_saved_after_its_answers_were_read_is_not_submitted(
+    store: Store,
+) -> None:
     one = opened(store)
     with_sessions(store, "save", one, 1, b"a", 1, {"q1": b"2"})
     with_sessions(store, "save", one, 2, b"b", 1, {"q1": b"3"})
@@ -122,16 +157,25 @@ def test_a_session_that_expired_is_removed_and_counted(store: Store) -> None:
     assert list(store.client.scan_iter("*:o:*")) == []
 
 
-def test_an_invitation_opens_as_many_sessions_as_it_allows_and_a_repeated_call_opens_one(store: Store) -> None:
+def test_an_invitation_opens_as_many_sessions_as_it_allows_and_a_repeated_call_opens_one(
+    store: Store,
+) -> None:
     ((invited),) = with_invitations(store, "create", 1, [invitation(most_uses=2)])
     first, second, third = (session(invited=invited.id) for _ in range(3))
-    assert [with_sessions(store, "open", each) for each in (first, first, second, third)] == ["Opened", "Repeated", "Opened", "Used"]
+    assert [with_sessions(store, "open", each) for each in (first, first, second, third)] == [
+        "Opened",
+        "Repeated",
+        "Opened",
+        "Used",
+    ]
     assert with_invitations(store, "read", invited.id).uses == 2
 
 
 @pytest.mark.parametrize("way", ["revoked", "expired", "of another instrument", "unknown"])
 def test_an_invitation_that_is_not_good_opens_nothing(store: Store, way: str) -> None:
-    (invited,) = with_invitations(store, "create", 2 if way == "of another instrument" else 1, [invitation(expires_at=0)])
+    (invited,) = with_invitations(
+        store, "create", 2 if way == "of another instrument" else 1, [invitation(expires_at=0)]
+    )
     if way == "revoked":
         assert with_invitations(store, "revoke", invited.id)
     if way == "expired":
@@ -145,9 +189,20 @@ def test_an_invitation_that_is_not_good_opens_nothing(store: Store, way: str) ->
 
 def test_invitations_are_created_once_by_their_keys_within_a_key_space(store: Store) -> None:
     one = invitation("k")
-    other_space = NewInvitation(secrets.token_bytes(INVITATION_BYTES), CONTENT, Given(), "k", OTHER_SPACE)
+    other_space = NewInvitation(
+        secrets.token_bytes(INVITATION_BYTES), CONTENT, Given(), "k", OTHER_SPACE
+    )
     made = with_invitations(
-        store, "create", 1, [one, invitation("k"), invitation("k", content=b"other content 16"), other_space, invitation()]
+        store,
+        "create",
+        1,
+        [
+            one,
+            invitation("k"),
+            invitation("k", content=b"other content 16"),
+            other_space,
+            invitation(),
+        ],
     )
     assert [each.outcome for each in made] == ["new", "repeated", "conflict", "new", "new"]
     assert [each.id for each in made[:3]] == [one.id] * 3
@@ -159,17 +214,26 @@ def test_invitations_are_created_once_by_their_keys_within_a_key_space(store: St
     assert [each.id for each in with_invitations(store, "page", 1, 2, 10)] == [made[4].id]
 
 
-def test_no_session_and_no_invitation_is_made_for_an_instrument_that_was_removed(store: Store) -> None:
+def test_no_session_and_no_invitation_is_made_for_an_instrument_that_was_removed(
+    store: Store,
+) -> None:
     store.client.hset(store.keys.numbers, 1, "")
     assert with_invitations(store, "create", 1, [invitation()])[0].outcome == "gone"
     assert with_sessions(store, "open", session()) == "Gone"
 
 
 @pytest.mark.parametrize("key", ["arrivals", "stream", "due", "counts"])
-def test_where_a_key_is_of_a_wrong_type_a_session_is_not_half_submitted(store: Store, key: str) -> None:
+def test_where_a_key_is_of_a_wrong_type_a_session_is_not_half_submitted(
+    store: Store, key: str
+) -> None:
     one = opened(store)
     with_sessions(store, "save", one, 1, b"a", 1, {"q1": b"2"})
-    keys = {"arrivals": store.keys.arrivals, "stream": store.outbox.stream, "due": store.keys.sessions_due, "counts": store.keys.sessions}
+    keys = {
+        "arrivals": store.keys.arrivals,
+        "stream": store.outbox.stream,
+        "due": store.keys.sessions_due,
+        "counts": store.keys.sessions,
+    }
     store.client.delete(keys[key])
     store.client.set(keys[key], "x") if key != "arrivals" else store.client.lpush(keys[key], "x")
     before = everything(store)

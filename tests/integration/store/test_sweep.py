@@ -25,7 +25,10 @@ def commands(store: Store, work: Callable[[], object]) -> int:
     store.client.config_resetstat()
     work()
     stats: Any = store.client.info("commandstats")
-    return sum(int(stats.get(f"cmdstat_{name}", {"calls": 0})["calls"]) for name in ("hlen", "hgetall", "hkeys", "hget", "hmget"))
+    return sum(
+        int(stats.get(f"cmdstat_{name}", {"calls": 0})["calls"])
+        for name in ("hlen", "hgetall", "hkeys", "hget", "hmget")
+    )
 
 
 def test_the_sweep_finds_what_has_no_result_and_notes_its_block_as_late(store: Store) -> None:
@@ -52,7 +55,9 @@ def test_the_low_water_mark_stops_at_a_block_that_is_not_full(store: Store) -> N
     assert late(store) == []
 
 
-def test_the_sweep_looks_past_one_calls_worth_of_blocks(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_sweep_looks_past_one_calls_worth_of_blocks(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr("stanine.store.sweep.BLOCKS_A_CALL", 2)
     ids = submit(store, *submissions(9 * BLOCK_SIZE))
     commit(store, ids[:-1])
@@ -60,7 +65,9 @@ def test_the_sweep_looks_past_one_calls_worth_of_blocks(store: Store, monkeypatc
     assert (store.sweep.low_water(), late(store)) == (9, [8])
 
 
-def test_one_old_attempt_without_a_result_costs_the_same_however_many_blocks_follow(store: Store) -> None:
+def test_one_old_attempt_without_a_result_costs_the_same_however_many_blocks_follow(
+    store: Store,
+) -> None:
     old = submit(store, submission())
     commit(store, submit(store, *submissions(BLOCK_SIZE - 1)))
     assert found(store) == old
@@ -71,7 +78,10 @@ def test_one_old_attempt_without_a_result_costs_the_same_however_many_blocks_fol
     costs = []
     for run in range(3):
         for start in range(run * 100 * BLOCK_SIZE, (run + 1) * 100 * BLOCK_SIZE, 1000):
-            many = [submission(f"later-{n}") for n in range(start, min(start + 1000, (run + 1) * 100 * BLOCK_SIZE))]
+            many = [
+                submission(f"later-{n}")
+                for n in range(start, min(start + 1000, (run + 1) * 100 * BLOCK_SIZE))
+            ]
             commit(store, submit(store, *many))
         first = commands(store, look)
         assert 200 <= first < 230, "each block that is new is looked at once"
@@ -84,7 +94,9 @@ def test_one_old_attempt_without_a_result_costs_the_same_however_many_blocks_fol
     assert late(store) == []
 
 
-def test_a_look_is_bounded_and_the_next_goes_on_behind_it(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_look_is_bounded_and_the_next_goes_on_behind_it(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr("stanine.store.sweep.BLOCKS_A_CALL", 4)
     monkeypatch.setattr("stanine.store.sweep.ADVANCES_A_LOOK", 2)
     monkeypatch.setattr("stanine.store.sweep.LATE_A_LOOK", 5)
@@ -123,12 +135,17 @@ def test_a_requeued_attempt_counts_as_queued_from_then_on(store: Store) -> None:
 def test_what_is_not_there_is_not_queued_again_and_is_forgotten(store: Store) -> None:
     (one,) = submit(store, submission())
     store.client.delete(store.outbox.stream)
-    other_data, never = b"x" * RANDOM_BYTES + one[RANDOM_BYTES:], b"y" * RANDOM_BYTES + (999).to_bytes(5, "big")
+    other_data, never = (
+        b"x" * RANDOM_BYTES + one[RANDOM_BYTES:],
+        b"y" * RANDOM_BYTES + (999).to_bytes(5, "big"),
+    )
     assert store.results.requeue([other_data, one, never]) == 1
     assert [fields[b"i"] for _, fields in store.client.xrange(store.outbox.stream)] == [one]
     assert store.client.hkeys(store.keys.requeued) == [one]
     store.client.hset(store.keys.requeued, mapping={other_data: "1:7", never: "1:7"})
     (waiting,) = store.sweep.unscored()
-    assert waiting.requeues == 1, "an attempt of other data with the same arrival number does not count"
+    assert waiting.requeues == 1, (
+        "an attempt of other data with the same arrival number does not count"
+    )
     store.sweep.forget_requeues()
     assert store.client.hkeys(store.keys.requeued) == [one]

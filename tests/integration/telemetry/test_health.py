@@ -24,12 +24,17 @@ def test_the_health_port_tells_liveness_readiness_and_metrics_apart() -> None:
     now, reasons = 0.0, ["bootstrap is not done"]
     heartbeats = Heartbeats(clock=lambda: now)
     heartbeats.expect("sweep", within=5)
-    server = HealthServer("127.0.0.1", 0, heartbeats=heartbeats, ready=lambda: reasons, registry=make_registry())
+    server = HealthServer(
+        "127.0.0.1", 0, heartbeats=heartbeats, ready=lambda: reasons, registry=make_registry()
+    )
     server.start()
     try:
         assert get(server.port, "/healthz") == (200, b'{"ok":true,"reasons":[]}')
         status, body = get(server.port, "/readyz")
-        assert (status, msgspec.json.decode(body, type=HealthReport)) == (503, HealthReport(False, ["bootstrap is not done"]))
+        assert (status, msgspec.json.decode(body, type=HealthReport)) == (
+            503,
+            HealthReport(False, ["bootstrap is not done"]),
+        )
         reasons = []
         assert get(server.port, "/readyz?verbose")[0] == 200
         now = 6.0
@@ -39,7 +44,9 @@ def test_the_health_port_tells_liveness_readiness_and_metrics_apart() -> None:
     finally:
         server.stop()
     # The port is free again at once.
-    HealthServer("127.0.0.1", server.port, heartbeats=heartbeats, ready=list, registry=make_registry()).stop()
+    HealthServer(
+        "127.0.0.1", server.port, heartbeats=heartbeats, ready=list, registry=make_registry()
+    ).stop()
 
 
 def test_the_health_port_listens_where_there_is_only_ipv6() -> None:

@@ -24,29 +24,53 @@ def services(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Services]:
         made.start()
         made.await_ready()
         with made.client() as client:
-            client.put("/v1/instruments/gad-7?wait=20", content=GAD_7, headers={"Content-Type": "application/yaml"})
+            client.put(
+                "/v1/instruments/gad-7?wait=20",
+                content=GAD_7,
+                headers={"Content-Type": "application/yaml"},
+            )
             for n in range(20):
-                answers = {"answers": {f"g{item}": 1 for item in range(1, 8)}, "participant": f"p-{n}"}
-                assert client.post("/v1/instruments/gad-7/attempts?wait=20", json=answers).status_code == 200
+                answers = {
+                    "answers": {f"g{item}": 1 for item in range(1, 8)},
+                    "participant": f"p-{n}",
+                }
+                assert (
+                    client.post("/v1/instruments/gad-7/attempts?wait=20", json=answers).status_code
+                    == 200
+                )
                 assert client.get(f"/v1/attempts/{'0' * 30}{n:02}").status_code == 404
             assert client.get(f"/v1/nowhere-{'0' * 30}").status_code == 404
             assert client.request("PROPFIND", "/v1/instruments").status_code == 405
-            lines = "".join(json.dumps({"key": f"k{n}", "answers": {"g1": n}}) + "\n" for n in range(9))
+            lines = "".join(
+                json.dumps({"key": f"k{n}", "answers": {"g1": n}}) + "\n" for n in range(9)
+            )
             client.post("/v1/instruments/gad-7/attempts:bulk", content=lines)
         redis_client = redis.Redis.from_url(made.redis_url)
         for queue in ("index", "results"):
             redis_client.xadd(f"stanine:{{p0}}:q:{queue}:ready", {"h": "nonsense"})
         redis_client.close()
         for name in ("index-watcher", "result-watcher"):
-            eventually(lambda name=name: "stanine_queue_deaths_total{" in made.health(name, "/metrics").text, 30)  # type: ignore[misc]
-        eventually(lambda: "stanine_sweeps_total 0.0" not in made.health("result-watcher", "/metrics").text, 30)
+            eventually(
+                lambda name=name: (  # type: ignore[misc]
+                    "stanine_queue_deaths_total{" in made.health(name, "/metrics").text
+                ),
+                30,
+            )
+        eventually(
+            lambda: (
+                "stanine_sweeps_total 0.0" not in made.health("result-watcher", "/metrics").text
+            ),
+            30,
+        )
         yield made
     finally:
         made.stop()
 
 
 @pytest.mark.parametrize("process", PROCESSES)
-def test_what_a_process_exposes_is_what_the_page_describes(services: Services, process: str) -> None:
+def test_what_a_process_exposes_is_what_the_page_describes(
+    services: Services, process: str
+) -> None:
     found, documented = exposed(services.health(process, "/metrics").text), described(process)
     assert ours(found) == ours(documented)
     assert documented.keys() <= found.keys()
@@ -55,17 +79,26 @@ def test_what_a_process_exposes_is_what_the_page_describes(services: Services, p
 def test_every_type_of_problem_is_counted_from_nought(services: Services) -> None:
     # Prometheus sees no increase in a counter that is first there with a 1, so the first defect would alert nobody
     text = services.health("api", "/metrics").text
-    assert {kind.code for kind in KINDS} == set(re.findall(r'^stanine_http_problems_total{type="([^"]+)"}', text, re.MULTILINE))
+    assert {kind.code for kind in KINDS} == set(
+        re.findall(r'^stanine_http_problems_total{type="([^"]+)"}', text, re.MULTILINE)
+    )
     assert 'stanine_http_problems_total{type="internal"} 0.0' in text
 
 
 @pytest.mark.parametrize("process", PROCESSES)
-def test_names_follow_the_convention_and_labels_are_bounded(services: Services, process: str) -> None:
+def test_names_follow_the_convention_and_labels_are_bounded(
+    services: Services, process: str
+) -> None:
     text = services.health(process, "/metrics").text
     for name, metric in exposed(text).items():
         assert (metric.type == "counter") == name.endswith("_total"), name
-        assert not re.search(r"_(milliseconds|ms|kilobytes|kb|mb|percent)(_|$)", name), f"{name}: base units"
-    assert all(re.search(rf"^# HELP {name.removesuffix('_total')}(_total)? \S", text, re.MULTILINE) for name in exposed(text))
+        assert not re.search(r"_(milliseconds|ms|kilobytes|kb|mb|percent)(_|$)", name), (
+            f"{name}: base units"
+        )
+    assert all(
+        re.search(rf"^# HELP {name.removesuffix('_total')}(_total)? \S", text, re.MULTILINE)
+        for name in exposed(text)
+    )
     # 40 requests by 20 ids and a word that is no method came in: none of them is a label
     assert "0" * 30 not in text
     assert "PROPFIND" not in text

@@ -27,7 +27,9 @@ def services(tmp_path_factory: pytest.TempPathFactory, collector: Collector) -> 
     made = Services(tmp_path_factory.mktemp("traced"))
     for name in PROCESSES:
         made.environments[name] = collector.environment(
-            STANINE_LOG_LEVEL="DEBUG", OTEL_RESOURCE_ATTRIBUTES="k8s.pod.name=a-pod", OTEL_EXPORTER_OTLP_HEADERS="x-tenant=tests"
+            STANINE_LOG_LEVEL="DEBUG",
+            OTEL_RESOURCE_ATTRIBUTES="k8s.pod.name=a-pod",
+            OTEL_EXPORTER_OTLP_HEADERS="x-tenant=tests",
         )
     try:
         made.start()
@@ -42,16 +44,40 @@ def spans(services: Services, collector: Collector) -> list[Span]:
     """What one publish and one submission, both with the caller's trace, came to."""
     with services.client() as client:
         headers = {"traceparent": f"00-{TRACE}-{CALLER}-01"}
-        published = client.put("/v1/instruments/gad-7?wait=20", content=GAD_7, headers=headers | {"Content-Type": "application/yaml"})
+        published = client.put(
+            "/v1/instruments/gad-7?wait=20",
+            content=GAD_7,
+            headers=headers | {"Content-Type": "application/yaml"},
+        )
         assert published.status_code == 201
-        attempt = {"key": CALLERS_KEY, "participant": PARTICIPANT, "answers": {f"g{n}": 3 for n in range(1, 8)}}
-        answer = client.post("/v1/instruments/gad-7/attempts?wait=20", json=attempt, headers=headers)
+        attempt = {
+            "key": CALLERS_KEY,
+            "participant": PARTICIPANT,
+            "answers": {f"g{n}": 3 for n in range(1, 8)},
+        }
+        answer = client.post(
+            "/v1/instruments/gad-7/attempts?wait=20", json=attempt, headers=headers
+        )
         assert answer.json()["scales"]["anxiety"]["raw"] == 21.0
         client.get(f"/v1/participants/{PARTICIPANT}/results", headers=headers)
         client.post("/v1/queues/results:pause", headers=headers)  # something that the API logs
         client.post("/v1/queues/results:resume")
-    eventually(lambda: len([span for span in collector.spans() if span.kind == "CONSUMER"]) >= 2, 20)
-    eventually(lambda: len([span for span in collector.spans() if span.kind == "SERVER" and span.trace_id == TRACE]) >= 4, 20)
+    eventually(
+        lambda: len([span for span in collector.spans() if span.kind == "CONSUMER"]) >= 2, 20
+    )
+    eventually(
+        lambda: (
+            len(
+                [
+                    span
+                    for span in collector.spans()
+                    if span.kind == "SERVER" and span.trace_id == TRACE
+                ]
+            )
+            >= 4
+        ),
+        20,
+    )
     return collector.spans()
 
 
@@ -67,22 +93,41 @@ def only(spans: list[Span], name: str) -> Span:
         ("POST /v1/instruments/{name}/attempts", "results", "stanine-result-watcher"),
     ],
 )
-def test_a_request_its_message_and_what_a_watcher_did_are_one_trace(spans: list[Span], request_name: str, queue: str, watcher: str) -> None:
-    served, sent, processed = only(spans, request_name), only(spans, f"send {queue}"), only(spans, f"process {queue}")
+def test_a_request_its_message_and_what_a_watcher_did_are_one_trace(
+    spans: list[Span], request_name: str, queue: str, watcher: str
+) -> None:
+    served, sent, processed = (
+        only(spans, request_name),
+        only(spans, f"send {queue}"),
+        only(spans, f"process {queue}"),
+    )
     assert [(each.service, each.kind) for each in (served, sent, processed)] == [
         ("stanine-api", "SERVER"), ("stanine-api", "PRODUCER"), (watcher, "CONSUMER"),
     ]  # fmt: skip
-    assert (served.parent_id, sent.parent_id, processed.parent_id) == (CALLER, served.span_id, sent.span_id)
+    assert (served.parent_id, sent.parent_id, processed.parent_id) == (
+        CALLER,
+        served.span_id,
+        sent.span_id,
+    )
     assert processed.links == (sent.span_id,)
 
 
-def test_names_and_attributes_are_those_of_the_conventions(spans: list[Span], collector: Collector) -> None:
+def test_names_and_attributes_are_those_of_the_conventions(
+    spans: list[Span], collector: Collector
+) -> None:
     assert dict(only(spans, "POST /v1/instruments/{name}/attempts").attributes) == {
         "http.request.method": "POST", "http.route": "/v1/instruments/{name}/attempts", "url.scheme": "http",
         "http.response.status_code": 200,
     }  # fmt: skip
-    common = {"messaging.system": "dramatiq", "messaging.destination.name": "results", "messaging.batch.message_count": 1}
-    assert dict(only(spans, "send results").attributes) == common | {"messaging.operation.name": "send", "messaging.operation.type": "send"}
+    common = {
+        "messaging.system": "dramatiq",
+        "messaging.destination.name": "results",
+        "messaging.batch.message_count": 1,
+    }
+    assert dict(only(spans, "send results").attributes) == common | {
+        "messaging.operation.name": "send",
+        "messaging.operation.type": "send",
+    }
     processed = dict(only(spans, "process results").attributes)
     assert processed.pop("messaging.message.id")
     assert processed == common | {
@@ -94,7 +139,9 @@ def test_names_and_attributes_are_those_of_the_conventions(spans: list[Span], co
     assert all(headers.get("x-tenant") == "tests" for headers in collector.headers)
 
 
-def test_nobody_is_in_a_trace_or_a_log(spans: list[Span], collector: Collector, services: Services) -> None:
+def test_nobody_is_in_a_trace_or_a_log(
+    spans: list[Span], collector: Collector, services: Services
+) -> None:
     sent = collector.everything()
     assert b"send results" in sent
     texts = [sent.decode(errors="replace"), *(services.log(name) for name in PROCESSES)]
@@ -103,12 +150,27 @@ def test_nobody_is_in_a_trace_or_a_log(spans: list[Span], collector: Collector, 
             assert canary not in text
 
 
-def test_every_log_line_is_json_and_what_belongs_to_a_trace_names_it(spans: list[Span], services: Services) -> None:
-    lines = {name: [json.loads(line) for line in services.log(name).splitlines()] for name in PROCESSES}
+def test_every_log_line_is_json_and_what_belongs_to_a_trace_names_it(
+    spans: list[Span], services: Services
+) -> None:
+    lines = {
+        name: [json.loads(line) for line in services.log(name).splitlines()] for name in PROCESSES
+    }
     assert all(
-        line["service"] == name and line["event"] and line["level"] and line["timestamp"] for name in PROCESSES for line in lines[name]
+        line["service"] == name and line["event"] and line["level"] and line["timestamp"]
+        for name in PROCESSES
+        for line in lines[name]
     )
-    traced = {(name, line["event"], line["span_id"]) for name in PROCESSES for line in lines[name] if line.get("trace_id") == TRACE}
+    traced = {
+        (name, line["event"], line["span_id"])
+        for name in PROCESSES
+        for line in lines[name]
+        if line.get("trace_id") == TRACE
+    }
     assert ("result-watcher", "attempts.scored", only(spans, "process results").span_id) in traced
     assert ("index-watcher", "index.built", only(spans, "process index").span_id) in traced
-    assert ("api", "queue.state_set", only(spans, "POST /v1/queues/{queue}:pause").span_id) in traced
+    assert (
+        "api",
+        "queue.state_set",
+        only(spans, "POST /v1/queues/{queue}:pause").span_id,
+    ) in traced

@@ -41,7 +41,9 @@ def record_in(store: Store, key: str, slot: int) -> tuple[str, int]:
     return key, slot
 
 
-def test_results_are_compared_by_the_revision_that_scored_them(store: Store, ids: list[bytes]) -> None:
+def test_results_are_compared_by_the_revision_that_scored_them(
+    store: Store, ids: list[bytes]
+) -> None:
     found = audit(store)
     assert found.is_sound
     assert found.equal == len(ids) == 70
@@ -53,10 +55,16 @@ def test_a_result_of_which_one_bit_changed_is_named(store: Store, ids: list[byte
     record[-5] ^= 1
     store.client.hset(key, slot, bytes(record))
     found = audit(store)
-    assert (found.equal, found.differing.count, found.differing.attempts) == (69, 1, [ids[40].hex()])
+    assert (found.equal, found.differing.count, found.differing.attempts) == (
+        69,
+        1,
+        [ids[40].hex()],
+    )
 
 
-def test_a_result_made_from_a_wrong_index_entry_is_found_although_the_index_agrees_with_it(store: Store) -> None:
+def test_a_result_made_from_a_wrong_index_entry_is_found_although_the_index_agrees_with_it(
+    store: Store,
+) -> None:
     publish(store, GAD_7_DOUBLED)
     doubled = store.index.read("gad-7", 1)
     store.client.flushall()
@@ -67,14 +75,19 @@ def test_a_result_made_from_a_wrong_index_entry_is_found_although_the_index_agre
     assert audit(store).differing.attempts == [ids[0].hex()]
 
 
-def test_an_attempt_that_is_gone_or_was_changed_is_found_by_its_result(store: Store, ids: list[bytes]) -> None:
+def test_an_attempt_that_is_gone_or_was_changed_is_found_by_its_result(
+    store: Store, ids: list[bytes]
+) -> None:
     key, slot = record_in(store, store.keys.attempts(0), 4)
     store.client.hdel(key, slot - 1)
     store.client.hset(key, slot, store.client.hget(key, slot)[:-1])
     found = audit(store)
     assert found.differing.count == 2
     assert not found.is_sound
-    assert set(found.differing.attempts) == {"the attempt that arrived as number 3", "the attempt that arrived as number 4"}
+    assert set(found.differing.attempts) == {
+        "the attempt that arrived as number 3",
+        "the attempt that arrived as number 4",
+    }
     assert found.equal == len(ids) - 2
 
 
@@ -90,14 +103,18 @@ def test_a_list_that_leaves_out_repeats_or_invents_is_found(store: Store, ids: l
     assert audit(store).listed_without_result == 1
 
 
-def test_a_scoring_whose_document_is_gone_cannot_be_explained(store: Store, ids: list[bytes]) -> None:
+def test_a_scoring_whose_document_is_gone_cannot_be_explained(
+    store: Store, ids: list[bytes]
+) -> None:
     store.client.hdel(store.keys.instrument("gad-7"), "doc:1")
     found = audit(store)
     assert (found.equal, found.unexplained.count) == (35, 35)
     assert len(found.unexplained.attempts) == 20
 
 
-def test_failed_attempts_and_results_of_another_engine_are_counted_not_compared(store: Store, ids: list[bytes]) -> None:
+def test_failed_attempts_and_results_of_another_engine_are_counted_not_compared(
+    store: Store, ids: list[bytes]
+) -> None:
     failing = submit(store, attempt(b"\x01"), attempt(revision=9))
     BatchScorer(store.results, store.index, store.history).score(b"".join(failing))
     key, slot = result_of(store, 5)

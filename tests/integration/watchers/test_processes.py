@@ -23,7 +23,9 @@ from stanine.store.durability import Writer
 from stanine.store.instruments import Instruments
 from stanine.store.records import RANDOM_BYTES
 
-GAD_7: Any = read_yaml((Path(__file__).parents[3] / "examples" / "instruments" / "gad-7.yaml").read_bytes())
+GAD_7: Any = read_yaml(
+    (Path(__file__).parents[3] / "examples" / "instruments" / "gad-7.yaml").read_bytes()
+)
 
 
 @pytest.fixture
@@ -49,7 +51,14 @@ def submit(records: Records, url: str, count: int) -> None:
         attempts = Attempts(client, writer, records.keys, outbox(records.broker, SCORE_ATTEMPTS))
         for start in range(0, count, 1000):
             part = [
-                Submission(1, 1, bytes(7), secrets.token_bytes(16), secrets.token_bytes(RANDOM_BYTES), key=f"k{n}")
+                Submission(
+                    1,
+                    1,
+                    bytes(7),
+                    secrets.token_bytes(16),
+                    secrets.token_bytes(RANDOM_BYTES),
+                    key=f"k{n}",
+                )
                 for n in range(start, min(start + 1000, count))
             ]
             await attempts.submit(part, ids_per_message=1)
@@ -69,7 +78,9 @@ def test_a_watcher_is_not_ready_while_redis_is_away_and_becomes_so(services: Ser
     assert services.health("result-watcher", "/healthz").status_code == 200
     assert "stanine_ready 0.0" in services.health("result-watcher", "/metrics").text
     services.start("valkey")
-    eventually(lambda: ready(services, "result-watcher"), 20, lambda: services.log("result-watcher"))
+    eventually(
+        lambda: ready(services, "result-watcher"), 20, lambda: services.log("result-watcher")
+    )
     assert "stanine_ready 1.0" in services.health("result-watcher", "/metrics").text
 
 
@@ -109,7 +120,13 @@ def test_a_watcher_says_how_it_is_in_metrics_and_logs(services: Services) -> Non
     eventually(lambda: ready(services, "index-watcher") and ready(services, "result-watcher"), 30)
     submit(records, services.redis_url, 100)
     eventually(lambda: records.sweep.committed() == 100, 30)
-    eventually(lambda: 'stanine_attempts_settled_total{outcome="scored"} 100.0' in services.health("result-watcher", "/metrics").text, 10)
+    eventually(
+        lambda: (
+            'stanine_attempts_settled_total{outcome="scored"} 100.0'
+            in services.health("result-watcher", "/metrics").text
+        ),
+        10,
+    )
     text = services.health("result-watcher", "/metrics").text
     assert 'stanine_queue_entries{queue="results",state="ready"} 0.0' in text
     assert 'stanine_redis_pool_connections{pool="commands",state="allowed"}' in text

@@ -43,14 +43,25 @@ def test_refused_writes_are_told_once_by_each_loop_of_a_watcher(services: Servic
         assert all("TooFewReplicas" in line for line in loud), "\n".join(loud)
         assert (
             max(
-                Counter(json.dumps({key: value for key, value in json.loads(line).items() if key != "timestamp"}) for line in loud).values()
+                Counter(
+                    json.dumps(
+                        {
+                            key: value
+                            for key, value in json.loads(line).items()
+                            if key != "timestamp"
+                        }
+                    )
+                    for line in loud
+                ).values()
             )
             == 1
         )
         assert not any("works" in line for line in loud)
     submit(records, services.redis_url, 1100)
     eventually(lambda: records.sweep.committed() >= 1100, 60)
-    eventually(lambda: "works again" in services.log("result-watcher")[before["result-watcher"] :], 30)
+    eventually(
+        lambda: "works again" in services.log("result-watcher")[before["result-watcher"] :], 30
+    )
 
 
 class Log:

@@ -49,9 +49,13 @@ def test_a_batch_that_runs_twice_changes_nothing(store: Store, scorer: BatchScor
     assert len(store.results_of().items) == 2
 
 
-def test_attempts_that_can_never_be_scored_fail_with_their_reason_and_hold_up_nobody(store: Store, scorer: BatchScorer) -> None:
+def test_attempts_that_can_never_be_scored_fail_with_their_reason_and_hold_up_nobody(
+    store: Store, scorer: BatchScorer
+) -> None:
     publish(store)
-    good, short, nobody, future = submit(store, attempt(), attempt(b"\x01"), attempt(number=9), attempt(revision=2))
+    good, short, nobody, future = submit(
+        store, attempt(), attempt(b"\x01"), attempt(number=9), attempt(revision=2)
+    )
     tally = scorer.score(b"".join([short, nobody, future, good]))
     assert (tally.scored, tally.failed) == (1, 3)
     assert result(store, good).kind == SCORED
@@ -64,18 +68,26 @@ def test_a_record_that_cannot_be_read_fails_alone(store: Store, scorer: BatchSco
     good, bad, worse = submit(store, attempt(), attempt(participant="p"), attempt())
     records = store.client.hmget(store.keys.attempts(0), [1, 2])
     store.client.hset(store.keys.attempts(0), "1", records[0][:-1])
-    store.client.hset(store.keys.attempts(0), "2", records[1][:TIME_BYTES] + b"\x09" + records[1][TIME_BYTES + 1 :])
+    store.client.hset(
+        store.keys.attempts(0),
+        "2",
+        records[1][:TIME_BYTES] + b"\x09" + records[1][TIME_BYTES + 1 :],
+    )
     tally = scorer.score(b"".join([good, bad, worse]))
     assert (tally.scored, tally.failed) == (1, 2)
     assert [result(store, each).failure for each in (bad, worse)] == ["CorruptAttempt"] * 2
 
 
-def test_an_attempt_the_engine_chokes_on_fails_alone(store: Store, scorer: BatchScorer, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_attempt_the_engine_chokes_on_fails_alone(
+    store: Store, scorer: BatchScorer, monkeypatch: pytest.MonkeyPatch
+) -> None:
     publish(store)
     ids = submit(store, attempt(), attempt(b"\x02" * 7), attempt())
     score = Kernel.score
 
-    def choke(self: Kernel, codes: "np.ndarray[Any, np.dtype[np.uint8]]", attributes: Any = None) -> Any:
+    def choke(
+        self: Kernel, codes: "np.ndarray[Any, np.dtype[np.uint8]]", attributes: Any = None
+    ) -> Any:
         if (codes == 2).any():
             raise ValueError("choked")
         return score(self, codes, attributes)
@@ -86,7 +98,9 @@ def test_an_attempt_the_engine_chokes_on_fails_alone(store: Store, scorer: Batch
     assert result(store, ids[1]).failure == "NotScorable"
 
 
-def test_attempts_without_an_index_entry_wait_while_the_others_are_scored(store: Store, scorer: BatchScorer) -> None:
+def test_attempts_without_an_index_entry_wait_while_the_others_are_scored(
+    store: Store, scorer: BatchScorer
+) -> None:
     publish(store)
     publish(store, {**GAD_7, "metadata": {"name": "later"}}, index=False)
     good, later = submit(store, attempt(number=1), attempt(number=2))
@@ -99,7 +113,9 @@ def test_attempts_without_an_index_entry_wait_while_the_others_are_scored(store:
     assert result(store, later).kind == SCORED
 
 
-def test_an_attempt_is_scored_by_the_newest_scoring_of_the_form_it_answered(store: Store, scorer: BatchScorer) -> None:
+def test_an_attempt_is_scored_by_the_newest_scoring_of_the_form_it_answered(
+    store: Store, scorer: BatchScorer
+) -> None:
     publish(store)
     publish(store, GAD_7_DOUBLED)
     (first,) = submit(store, attempt(revision=1))
@@ -111,7 +127,9 @@ def test_an_attempt_is_scored_by_the_newest_scoring_of_the_form_it_answered(stor
     assert decode_result(stored.body, entry).scales["anxiety"].raw == 14.0
 
 
-def test_a_message_about_an_attempt_that_is_not_there_is_only_a_hint(store: Store, scorer: BatchScorer) -> None:
+def test_a_message_about_an_attempt_that_is_not_there_is_only_a_hint(
+    store: Store, scorer: BatchScorer
+) -> None:
     publish(store)
     assert scorer.score(secrets.token_bytes(16)).unknown == 1
 
@@ -147,7 +165,9 @@ def test_a_batch_whose_server_comes_back_with_other_data_gives_no_new_attempt_an
         assert decode_result(result(store, each).body, entry).scales["anxiety"].raw == 42.0
 
 
-def test_two_results_of_one_call_have_one_commit_and_those_of_two_calls_two(store: Store, scorer: BatchScorer) -> None:
+def test_two_results_of_one_call_have_one_commit_and_those_of_two_calls_two(
+    store: Store, scorer: BatchScorer
+) -> None:
     publish(store)
     one, other, later = submit(store, attempt(), attempt(), attempt())
     scorer.score(one + other)
@@ -155,7 +175,9 @@ def test_two_results_of_one_call_have_one_commit_and_those_of_two_calls_two(stor
     assert result(store, one).commit == result(store, other).commit != result(store, later).commit
 
 
-def test_the_sweep_queues_what_the_queue_forgot_and_ends_what_it_cannot_deliver(store: Store, scorer: BatchScorer) -> None:
+def test_the_sweep_queues_what_the_queue_forgot_and_ends_what_it_cannot_deliver(
+    store: Store, scorer: BatchScorer
+) -> None:
     publish(store)
     ids = submit(store, attempt(), attempt())
     store.client.delete(store.outbox.stream)

@@ -29,7 +29,11 @@ def test_batches_sweeps_and_logs_follow_the_settings_in_either_layout(services: 
     configuration = Configuration(records.client, load_library(), records.keys)
 
     def metric(name: str) -> float:
-        found = re.search(rf"^{name} ([0-9.e+]+)$", services.health("result-watcher", "/metrics").text, re.MULTILINE)
+        found = re.search(
+            rf"^{name} ([0-9.e+]+)$",
+            services.health("result-watcher", "/metrics").text,
+            re.MULTILINE,
+        )
         assert found is not None, name
         return float(found[1])
 
@@ -42,7 +46,11 @@ def test_batches_sweeps_and_logs_follow_the_settings_in_either_layout(services: 
     submit(records, services.redis_url, 200)
     eventually(lambda: records.sweep.committed() == 200, 30)
     eventually(lambda: metric("stanine_score_batch_attempts_sum") == 200, 5)
-    assert metric(r'stanine_score_batch_attempts_bucket\{le="16.0"\}') == metric("stanine_score_batch_attempts_count") >= 20
+    assert (
+        metric(r'stanine_score_batch_attempts_bucket\{le="16.0"\}')
+        == metric("stanine_score_batch_attempts_count")
+        >= 20
+    )
     assert "attempts.scored" in services.log("result-watcher")
     eventually(lambda: metric("stanine_sweeps_total") >= sweeps + 2, 6)
 

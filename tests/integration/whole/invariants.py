@@ -47,7 +47,9 @@ class Records:
             assert len(randoms) == len(records) * RANDOM_BYTES
             for slot, record in records.items():
                 arrival = block * BLOCK_SIZE + slot
-                attempt = read_attempt(record, random_at(randoms, arrival) + arrival.to_bytes(ARRIVAL_BYTES, "big"))
+                attempt = read_attempt(
+                    record, random_at(randoms, arrival) + arrival.to_bytes(ARRIVAL_BYTES, "big")
+                )
                 found[attempt.id] = attempt
         return found
 
@@ -55,7 +57,9 @@ class Records:
         """Results by arrival number."""
         found = {}
         for block in range(-(-self.sweep.arrivals() // BLOCK_SIZE)):
-            for slot, record in block_records(self.client.hgetall(self.keys.results(block))).items():
+            for slot, record in block_records(
+                self.client.hgetall(self.keys.results(block))
+            ).items():
                 found[block * BLOCK_SIZE + slot] = read_result(record)
         return found
 
@@ -67,7 +71,9 @@ class Records:
         return all((each.ready, each.in_flight, each.delayed) == (0, 0, 0) for each in stats)
 
 
-def assert_invariants(records: Records, sent: Mapping[str, Mapping[str, Any]], acknowledged: Mapping[str, str]) -> None:
+def assert_invariants(
+    records: Records, sent: Mapping[str, Mapping[str, Any]], acknowledged: Mapping[str, str]
+) -> None:
     """Assert I1 to I4, I6 and I7 at rest. `sent`: answers by caller's key; `acknowledged`: attempt id (text) by caller's key."""
     attempts = records.attempts()
     results = records.results()
@@ -77,7 +83,9 @@ def assert_invariants(records: Records, sent: Mapping[str, Mapping[str, Any]], a
     by_key = {attempt.key: attempt for attempt in attempts.values()}
     assert len(by_key) == len(attempts), "a caller's key has two attempts"
     for key, attempt_id in acknowledged.items():
-        assert bytes.fromhex(attempt_id) in attempts, f"the acknowledged attempt {attempt_id} is lost"
+        assert bytes.fromhex(attempt_id) in attempts, (
+            f"the acknowledged attempt {attempt_id} is lost"
+        )
         assert by_key[key].id.hex() == attempt_id
     assert len(attempts) == records.sweep.arrivals()
 
@@ -85,9 +93,15 @@ def assert_invariants(records: Records, sent: Mapping[str, Mapping[str, Any]], a
     assert len(results) == len(attempts)
     logged = b"".join(
         records.client.get(key) or b""
-        for key in sorted(records.client.keys(f"{records.keys.partition}:c:*"), key=lambda key: int(key.split(b":")[-1]))
+        for key in sorted(
+            records.client.keys(f"{records.keys.partition}:c:*"),
+            key=lambda key: int(key.split(b":")[-1]),
+        )
     )
-    arrivals = [int.from_bytes(logged[start : start + ARRIVAL_BYTES], "big") for start in range(0, len(logged), ARRIVAL_BYTES)]
+    arrivals = [
+        int.from_bytes(logged[start : start + ARRIVAL_BYTES], "big")
+        for start in range(0, len(logged), ARRIVAL_BYTES)
+    ]
     assert len(arrivals) == len(set(arrivals)) == len(results) == records.sweep.committed()
 
     # I3: a stored result equals a fresh scoring of the stored attempt, alone.
@@ -97,12 +111,20 @@ def assert_invariants(records: Records, sent: Mapping[str, Mapping[str, Any]], a
         assert attempt.key in sent, f"an attempt is stored that nobody sent: {attempt.key}"
         entry = records.index.entries.numbered(attempt.number, attempt.revision)
         assert entry is not None
-        answers = {item: value for item, value in unpack_answers(entry, attempt.codes).items() if value is not None}
-        assert answers == {item: value for item, value in sent[attempt.key].items() if value is not None}
+        answers = {
+            item: value
+            for item, value in unpack_answers(entry, attempt.codes).items()
+            if value is not None
+        }
+        assert answers == {
+            item: value for item, value in sent[attempt.key].items() if value is not None
+        }
         result = results[arrival_of(attempt.id)]
         assert result.kind == SCORED, result.failure
         kernel = kernels.setdefault(id(entry), Kernel(entry.plan))
-        assert kernel.score(np.frombuffer(attempt.codes, np.uint8).reshape(1, -1)).packed() == [result.body]
+        assert kernel.score(np.frombuffer(attempt.codes, np.uint8).reshape(1, -1)).packed() == [
+            result.body
+        ]
 
     # I7: at rest nothing is pending and nothing is an orphan.
     assert records.queues_at_rest()

@@ -14,7 +14,14 @@ import httpx
 from tests.conftest import Server, free_port, start_server
 
 KEY = "a-key-of-the-tests"
-SCOPES = ["instruments:read", "instruments:write", "attempts:write", "attempts:read", "results:read", "operate"]
+SCOPES = [
+    "instruments:read",
+    "instruments:write",
+    "attempts:write",
+    "attempts:read",
+    "results:read",
+    "operate",
+]
 
 
 class Services:
@@ -37,12 +44,23 @@ class Services:
         self._server_options = server_options
         self._server_binary = server_binary
         self._processes: dict[str, subprocess.Popen[bytes]] = {}
-        self._ports = {name: free_port() for name in ("valkey", "api", "index-watcher", "result-watcher")}
+        self._ports = {
+            name: free_port() for name in ("valkey", "api", "index-watcher", "result-watcher")
+        }
         self.url = f"http://127.0.0.1:{self._ports['api']}"
         self.redis_url = f"redis://127.0.0.1:{self._ports['valkey']}/0"
         keys = directory / "keys.json"
         keys.write_text(
-            json.dumps([{"name": "tests", "sha256": hashlib.sha256(KEY.encode()).hexdigest(), "scopes": SCOPES, "instruments": ["*"]}])
+            json.dumps(
+                [
+                    {
+                        "name": "tests",
+                        "sha256": hashlib.sha256(KEY.encode()).hexdigest(),
+                        "scopes": SCOPES,
+                        "instruments": ["*"],
+                    }
+                ]
+            )
         )
         self._environment = {
             **os.environ, "STANINE_REDIS_URL": self.redis_url, "STANINE_NAMESPACE": namespace, "STANINE_KEYS_FILE": str(keys),
@@ -55,13 +73,20 @@ class Services:
             if name == "valkey":
                 (self.directory / "valkey").mkdir(exist_ok=True)
                 server: Server = start_server(
-                    self.directory / "valkey", *self._server_options, port=self._ports["valkey"], binary=self._server_binary
+                    self.directory / "valkey",
+                    *self._server_options,
+                    port=self._ports["valkey"],
+                    binary=self._server_binary,
                 )
                 assert server.process is not None
                 self._processes[name] = server.process
                 continue
             module = "stanine." + name.replace("-", "_")
-            address = ["--port", str(self._ports[name])] if name == "api" else ["--health-port", str(self._ports[name])]
+            address = (
+                ["--port", str(self._ports[name])]
+                if name == "api"
+                else ["--health-port", str(self._ports[name])]
+            )
             with (self.directory / f"{name}.log").open("ab") as log:
                 self._processes[name] = subprocess.Popen(
                     [sys.executable, "-m", *self.launchers.get(name, []), module, *address],
@@ -111,13 +136,21 @@ class Services:
     def await_ready(self, seconds: float = 60) -> None:
         """Wait until every process that serves HTTP says that it is ready."""
         for name in ("api", "index-watcher", "result-watcher"):
-            eventually(lambda name=name: self.health(name, "/readyz").status_code == 200, seconds, lambda name=name: self.log(name)[-3000:])  # type: ignore[misc]
+            eventually(
+                lambda name=name: self.health(name, "/readyz").status_code == 200,  # type: ignore[misc]
+                seconds,
+                lambda name=name: self.log(name)[-3000:],  # type: ignore[misc]
+            )
 
     def client(self, timeout: float = 30) -> httpx.Client:
-        return httpx.Client(base_url=self.url, headers={"Authorization": f"Bearer {KEY}"}, timeout=timeout)
+        return httpx.Client(
+            base_url=self.url, headers={"Authorization": f"Bearer {KEY}"}, timeout=timeout
+        )
 
 
-def eventually(condition: Callable[[], bool], seconds: float, explain: Callable[[], str] = lambda: "") -> None:
+def eventually(
+    condition: Callable[[], bool], seconds: float, explain: Callable[[], str] = lambda: ""
+) -> None:
     """Wait until a condition holds; connection errors count as not yet."""
     deadline = time.monotonic() + seconds
     while True:

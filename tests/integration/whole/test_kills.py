@@ -31,7 +31,8 @@ class Ledger:
     def __init__(self, seed: int) -> None:
         chance = random.Random(seed)
         self.sent: dict[str, dict[str, Any]] = {
-            f"key-{n}": {item: chance.choice([1, 2, 3, 4, 5, 6, None]) for item in ITEMS} for n in range(ATTEMPTS)
+            f"key-{n}": {item: chance.choice([1, 2, 3, 4, 5, 6, None]) for item in ITEMS}
+            for n in range(ATTEMPTS)
         }
         self.acknowledged: dict[str, str] = {}
         self.conflicts = 0
@@ -39,7 +40,11 @@ class Ledger:
 
     def lines(self, keys: list[str]) -> bytes:
         return b"".join(
-            json.dumps({"key": key, "participant": f"p{int(key[4:]) % 500}", "answers": self.sent[key]}).encode() + b"\n" for key in keys
+            json.dumps(
+                {"key": key, "participant": f"p{int(key[4:]) % 500}", "answers": self.sent[key]}
+            ).encode()
+            + b"\n"
+            for key in keys
         )
 
     def note(self, line: dict[str, Any]) -> None:
@@ -58,7 +63,9 @@ def send(services: Services, ledger: Ledger, keys: list[str]) -> None:
             while any(key not in ledger.acknowledged for key in part):
                 assert time.monotonic() < deadline, "not acknowledged within two minutes"
                 try:
-                    with client.stream("POST", "/v1/instruments/bfi-25/attempts:bulk", content=ledger.lines(part)) as answer:
+                    with client.stream(
+                        "POST", "/v1/instruments/bfi-25/attempts:bulk", content=ledger.lines(part)
+                    ) as answer:
                         if answer.status_code != 200:
                             raise httpx.TransportError(str(answer.status_code))
                         for line in answer.iter_lines():
@@ -81,13 +88,16 @@ def test_everything_acknowledged_is_scored_once_whatever_is_killed(tmp_path: Pat
         document = (EXAMPLES / "bfi-25.yaml").read_bytes()
         with services.client() as client:
             headers = {"Content-Type": "application/yaml"}
-            assert client.put("/v1/instruments/bfi-25?wait=20", content=document, headers=headers).status_code in (200, 201)
+            assert client.put(
+                "/v1/instruments/bfi-25?wait=20", content=document, headers=headers
+            ).status_code in (200, 201)
 
         ledger = Ledger(seed)
         keys = list(ledger.sent)
         again = chance.sample(keys, ATTEMPTS // 10)
         senders = [
-            threading.Thread(target=send, args=(services, ledger, part), daemon=True) for part in (keys[::2] + again, keys[1::2] + again)
+            threading.Thread(target=send, args=(services, ledger, part), daemon=True)
+            for part in (keys[::2] + again, keys[1::2] + again)
         ]
         for sender in senders:
             sender.start()
@@ -95,7 +105,9 @@ def test_everything_acknowledged_is_scored_once_whatever_is_killed(tmp_path: Pat
         killed = dict.fromkeys(("result-watcher", "index-watcher", "api", "valkey"), 0)
         while any(sender.is_alive() for sender in senders):
             time.sleep(chance.uniform(0.05, 0.6))
-            name = chance.choice([each for each in killed if killed[each] <= min(killed.values()) + 1])
+            name = chance.choice(
+                [each for each in killed if killed[each] <= min(killed.values()) + 1]
+            )
             services.kill(name)
             time.sleep(chance.uniform(0, 0.5))
             services.start(name)
@@ -110,8 +122,12 @@ def test_everything_acknowledged_is_scored_once_whatever_is_killed(tmp_path: Pat
             lambda: records.queues_at_rest() and records.unscored() == 0, HEALED_WITHIN,
             lambda: f"{records.unscored()} unscored; {[records.broker.stats(q) for q in ('index', 'results')]}",
         )  # fmt: skip
-        print(f"kills {killed}; requests that failed {ledger.failed_requests}; healed in {time.monotonic() - healed:.1f} s")  # noqa: T201
-        assert min(killed.values()) >= KILLS_EACH, f"the load ended before enough was killed, so this shows too little: {killed}"
+        print(  # noqa: T201
+            f"kills {killed}; requests that failed {ledger.failed_requests}; healed in {time.monotonic() - healed:.1f} s"
+        )
+        assert min(killed.values()) >= KILLS_EACH, (
+            f"the load ended before enough was killed, so this shows too little: {killed}"
+        )
         assert ledger.failed_requests > 0
         assert len(ledger.acknowledged) == ATTEMPTS
         assert ledger.conflicts == 0

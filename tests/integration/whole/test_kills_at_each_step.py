@@ -18,7 +18,9 @@ from tests.integration.whole.services import Services, eventually
 from stanine.domain.instruments.document import read_yaml
 from stanine.messages import BUILD_INDEX, SCORE_ATTEMPTS
 
-GAD_7: Any = read_yaml((Path(__file__).parents[3] / "examples" / "instruments" / "gad-7.yaml").read_bytes())
+GAD_7: Any = read_yaml(
+    (Path(__file__).parents[3] / "examples" / "instruments" / "gad-7.yaml").read_bytes()
+)
 ITEMS = [item["id"] for item in GAD_7["spec"]["items"]]
 #: Attempts sent while a process is doomed.
 ATTEMPTS = 20
@@ -28,8 +30,29 @@ LEASE_MS = 500
 HEALED_WITHIN = 20
 
 #: Every step of each service on the way of the data.
-RESULT_WATCHER = ("join", "beat", "XREADGROUP", "pipeline", "commit_results", "ack", "advance", "recover", "held", "start")
-INDEX_WATCHER = ("join", "beat", "XREADGROUP", "put_index", "renew_view", "ack", "recover", "held", "start")
+RESULT_WATCHER = (
+    "join",
+    "beat",
+    "XREADGROUP",
+    "pipeline",
+    "commit_results",
+    "ack",
+    "advance",
+    "recover",
+    "held",
+    "start",
+)
+INDEX_WATCHER = (
+    "join",
+    "beat",
+    "XREADGROUP",
+    "put_index",
+    "renew_view",
+    "ack",
+    "recover",
+    "held",
+    "start",
+)
 API = ("publish", "submit")
 
 
@@ -54,8 +77,12 @@ class Client:
         keys = [f"k{len(self.sent) + n}" for n in range(count)]
         for key in keys:
             self.sent[key] = {item: self._chance.choice([0, 1, 2, 3]) for item in ITEMS}
-        body = b"".join(json.dumps({"key": key, "answers": self.sent[key]}).encode() + b"\n" for key in keys)
-        answer = self._until(lambda client: client.post("/v1/instruments/gad-7/attempts:bulk", content=body))
+        body = b"".join(
+            json.dumps({"key": key, "answers": self.sent[key]}).encode() + b"\n" for key in keys
+        )
+        answer = self._until(
+            lambda client: client.post("/v1/instruments/gad-7/attempts:bulk", content=body)
+        )
         for line in map(json.loads, answer.text.splitlines()):
             assert line["status"] in (200, 202), line
             assert self.acknowledged.setdefault(line["key"], line["attempt"]) == line["attempt"]
@@ -66,7 +93,9 @@ class Client:
             try:
                 with self.services.client(timeout=10) as client:
                     answer: httpx.Response = call(client)
-                    if answer.status_code in (200, 201, 202) and all(each.get("status", 0) < 500 for each in _lines(answer)):
+                    if answer.status_code in (200, 201, 202) and all(
+                        each.get("status", 0) < 500 for each in _lines(answer)
+                    ):
                         return answer
                     assert answer.status_code in (200, 503), answer.text
             except (httpx.HTTPError, json.JSONDecodeError):
@@ -77,12 +106,18 @@ class Client:
 
 
 def _lines(answer: httpx.Response) -> list[dict[str, Any]]:
-    return [line for line in map(json.loads, answer.text.splitlines()) if isinstance(line.get("status"), int)]
+    return [
+        line
+        for line in map(json.loads, answer.text.splitlines())
+        if isinstance(line.get("status"), int)
+    ]
 
 
 @pytest.fixture
 def services(tmp_path: Path) -> Iterator[Services]:
-    made = Services(tmp_path, server_options=("--appendfsync", "no"))  # the server is not killed here
+    made = Services(
+        tmp_path, server_options=("--appendfsync", "no")
+    )  # the server is not killed here
     made.start()
     made.await_ready()
     yield made
@@ -105,7 +140,12 @@ def doom(services: Services, name: str, step: Step) -> None:
 
 
 def each_step(names: tuple[str, ...], calls: int = 1) -> list[Step]:
-    return [Step(name, nth, when) for name in names for nth in range(1, calls + 1) for when in ("before", "after")]
+    return [
+        Step(name, nth, when)
+        for name in names
+        for nth in range(1, calls + 1)
+        for when in ("before", "after")
+    ]
 
 
 def assert_all_is_well(records: Records, client: Client, kills: int) -> None:
@@ -124,11 +164,15 @@ def assert_all_is_well(records: Records, client: Client, kills: int) -> None:
     records.index.refresh()
     entry = records.index.entries.newest("gad-7")
     assert entry is not None
-    assert entry.revision == client.revisions[-1], "the index has the last revision that was acknowledged"
+    assert entry.revision == client.revisions[-1], (
+        "the index has the last revision that was acknowledged"
+    )
 
 
 @pytest.mark.slow
-def test_a_result_watcher_killed_at_any_step_scores_everything_once(services: Services, records: Records) -> None:
+def test_a_result_watcher_killed_at_any_step_scores_everything_once(
+    services: Services, records: Records
+) -> None:
     client = Client(services)
     client.publish()
     client.submit()
@@ -138,13 +182,17 @@ def test_a_result_watcher_killed_at_any_step_scores_everything_once(services: Se
         client.submit()
         doom(services, "result-watcher", step)
         client.submit()
-        assert services.wait("result-watcher") == -signal.SIGKILL, f"{step} was not reached: {services.log('result-watcher')[-2000:]}"
+        assert services.wait("result-watcher") == -signal.SIGKILL, (
+            f"{step} was not reached: {services.log('result-watcher')[-2000:]}"
+        )
     services.start("result-watcher")
     assert_all_is_well(records, client, len(steps))
 
 
 @pytest.mark.slow
-def test_an_index_watcher_killed_at_any_step_indexes_every_revision(services: Services, records: Records) -> None:
+def test_an_index_watcher_killed_at_any_step_indexes_every_revision(
+    services: Services, records: Records
+) -> None:
     client = Client(services)
     client.publish()
     client.submit()
@@ -155,13 +203,17 @@ def test_an_index_watcher_killed_at_any_step_indexes_every_revision(services: Se
         doom(services, "index-watcher", step)
         client.publish()
         client.submit()
-        assert services.wait("index-watcher") == -signal.SIGKILL, f"{step} was not reached: {services.log('index-watcher')[-2000:]}"
+        assert services.wait("index-watcher") == -signal.SIGKILL, (
+            f"{step} was not reached: {services.log('index-watcher')[-2000:]}"
+        )
     services.start("index-watcher")
     assert_all_is_well(records, client, len(steps))
 
 
 @pytest.mark.slow
-def test_an_api_killed_at_any_step_has_kept_what_it_acknowledged(services: Services, records: Records) -> None:
+def test_an_api_killed_at_any_step_has_kept_what_it_acknowledged(
+    services: Services, records: Records
+) -> None:
     client = Client(services)
     client.publish()
     client.submit()
@@ -169,9 +221,15 @@ def test_an_api_killed_at_any_step_has_kept_what_it_acknowledged(services: Servi
     steps = each_step(API, calls=2)
     for step in steps:
         doom(services, "api", step)
-        sending = threading.Thread(target=lambda: [act() for act in (client.publish, client.submit, client.publish, client.submit)])
+        sending = threading.Thread(
+            target=lambda: [
+                act() for act in (client.publish, client.submit, client.publish, client.submit)
+            ]
+        )
         sending.start()
-        assert services.wait("api") == -signal.SIGKILL, f"{step} was not reached: {services.log('api')[-2000:]}"
+        assert services.wait("api") == -signal.SIGKILL, (
+            f"{step} was not reached: {services.log('api')[-2000:]}"
+        )
         services.start("api")
         sending.join(60)
         assert not sending.is_alive()

@@ -21,9 +21,19 @@ def test_everything_works_on_redis_7_0(tmp_path: Path) -> None:
         sent = {f"k{n}": {f"g{item}": (n + item) % 4 for item in range(1, 8)} for n in range(500)}
         with services.client() as client:
             headers = {"Content-Type": "application/yaml"}
-            assert client.put("/v1/instruments/gad-7?wait=20", content=GAD_7, headers=headers).status_code == 201
-            body = b"".join(json.dumps({"key": key, "answers": answers}).encode() + b"\n" for key, answers in sent.items())
-            lines = client.post("/v1/instruments/gad-7/attempts:bulk", content=body).text.splitlines()
+            assert (
+                client.put(
+                    "/v1/instruments/gad-7?wait=20", content=GAD_7, headers=headers
+                ).status_code
+                == 201
+            )
+            body = b"".join(
+                json.dumps({"key": key, "answers": answers}).encode() + b"\n"
+                for key, answers in sent.items()
+            )
+            lines = client.post(
+                "/v1/instruments/gad-7/attempts:bulk", content=body
+            ).text.splitlines()
         acknowledged = {line["key"]: line["attempt"] for line in map(json.loads, lines)}
         records = Records(services.redis_url, services.namespace)
         eventually(lambda: records.sweep.committed() == len(sent) and records.queues_at_rest(), 30)

@@ -31,13 +31,19 @@ KEY = "k" * 40
 GAD_7 = (Path(__file__).parents[3] / "examples" / "instruments" / "gad-7.yaml").read_bytes()
 
 
-def watcher(url: str, assemble: Assemble, provider: TracerProvider) -> tuple[StreamsBroker, dramatiq.Worker]:
+def watcher(
+    url: str, assemble: Assemble, provider: TracerProvider
+) -> tuple[StreamsBroker, dramatiq.Worker]:
     """A watcher's broker, actors and worker, in this process."""
     keys = Keys("stanine")
     broker = StreamsBroker(url=url, namespace=keys.partition)
     tracer = get_tracer(provider)
     broker.add_middleware(Tracing(tracer))
-    assemble(Watcher(connect(url), store.load_library(), keys, broker, make_registry(), tracer, Settings()))
+    assemble(
+        Watcher(
+            connect(url), store.load_library(), keys, broker, make_registry(), tracer, Settings()
+        )
+    )
     worker = dramatiq.Worker(broker, worker_threads=1, worker_timeout=100)
     worker.start()
     return broker, worker
@@ -46,25 +52,47 @@ def watcher(url: str, assemble: Assemble, provider: TracerProvider) -> tuple[Str
 def test_a_request_and_its_scoring_are_one_trace(redis_url: str, tmp_path: Path) -> None:
     keys = tmp_path / "keys.json"
     scopes = ["instruments:write", "attempts:write", "results:read"]
-    keys.write_text(json.dumps([{"name": "t", "sha256": hashlib.sha256(KEY.encode()).hexdigest(), "scopes": scopes, "instruments": ["*"]}]))
+    keys.write_text(
+        json.dumps(
+            [
+                {
+                    "name": "t",
+                    "sha256": hashlib.sha256(KEY.encode()).hexdigest(),
+                    "scopes": scopes,
+                    "instruments": ["*"],
+                }
+            ]
+        )
+    )
     exporter = InMemorySpanExporter()
     provider = TracerProvider()
     provider.add_span_processor(SimpleSpanProcessor(exporter))
-    workers = [watcher(redis_url, assemble, provider) for assemble in (assemble_index_watcher, assemble_result_watcher)]
+    workers = [
+        watcher(redis_url, assemble, provider)
+        for assemble in (assemble_index_watcher, assemble_result_watcher)
+    ]
 
     async def publish_and_submit() -> None:
         keyring = Keyring(keys)
         keyring.load()
-        api = Api(ApiSettings(redis_url=redis_url, namespace="stanine", keys_file=keys), keyring, provider)
+        api = Api(
+            ApiSettings(redis_url=redis_url, namespace="stanine", keys_file=keys), keyring, provider
+        )
         await api.start()
         while api.unready():  # noqa: ASYNC110 - asked for, as a probe does
             await asyncio.sleep(0.02)
         headers = {"Authorization": f"Bearer {KEY}", "traceparent": f"00-{'ab' * 16}-{'cd' * 8}-01"}
-        async with httpx.AsyncClient(transport=httpx.ASGITransport(api.asgi), base_url="http://stanine", headers=headers) as client:
+        async with httpx.AsyncClient(
+            transport=httpx.ASGITransport(api.asgi), base_url="http://stanine", headers=headers
+        ) as client:
             document = {"content": GAD_7, "headers": {"Content-Type": "application/yaml"}}
-            assert (await client.put("/v1/instruments/gad-7?wait=10", **document)).status_code == 201  # type: ignore[arg-type]
+            assert (
+                await client.put("/v1/instruments/gad-7?wait=10", **document)  # type: ignore[arg-type]
+            ).status_code == 201
             answers = {"answers": {f"g{n}": 1 for n in range(1, 8)}, "participant": "a-canary"}
-            assert (await client.post("/v1/instruments/gad-7/attempts?wait=10", json=answers)).status_code == 200
+            assert (
+                await client.post("/v1/instruments/gad-7/attempts?wait=10", json=answers)
+            ).status_code == 200
         await api.stop()
 
     try:
@@ -75,10 +103,17 @@ def test_a_request_and_its_scoring_are_one_trace(redis_url: str, tmp_path: Path)
             broker.close()
 
     spans = exporter.get_finished_spans()
-    for queue, route in (("index", "/v1/instruments/{name}"), ("results", "/v1/instruments/{name}/attempts")):
+    for queue, route in (
+        ("index", "/v1/instruments/{name}"),
+        ("results", "/v1/instruments/{name}/attempts"),
+    ):
         consumer = only(spans, f"process {queue}", SpanKind.CONSUMER)
         producer = only(spans, f"send {queue}", SpanKind.PRODUCER)
-        server = next(span for span in spans if span.kind is SpanKind.SERVER and span.name.endswith(f" {route}"))
+        server = next(
+            span
+            for span in spans
+            if span.kind is SpanKind.SERVER and span.name.endswith(f" {route}")
+        )
         assert consumer.parent is not None
         assert producer.parent is not None
         assert consumer.parent.span_id == producer.context.span_id

@@ -8,7 +8,9 @@ import pytest
 import yaml
 
 ROOT = Path(__file__).parents[3]
-RULES: dict[str, Any] = yaml.safe_load((ROOT / "charts" / "stanine" / "files" / "acl" / "users.yaml").read_text())
+RULES: dict[str, Any] = yaml.safe_load(
+    (ROOT / "charts" / "stanine" / "files" / "acl" / "users.yaml").read_text()
+)
 BROKER = ROOT / "services" / "stanine" / "broker" / "functions"
 FUNCTIONS = ROOT / "services" / "stanine" / "store" / "functions"
 STORE = "".join(path.read_text() for path in sorted(FUNCTIONS.glob("*.lua")))
@@ -30,7 +32,9 @@ SESSIONS = [
 MANAGING = (ROOT / "services" / "stanine" / "broker" / "connection" / "managing.lua").read_text()
 
 #: The registered functions of instruments.lua: publishing, and who manages an instrument.
-INSTRUMENTS = re.findall(r"^register\('(\w+)'", (FUNCTIONS / "instruments.lua").read_text(), re.MULTILINE)
+INSTRUMENTS = re.findall(
+    r"^register\('(\w+)'", (FUNCTIONS / "instruments.lua").read_text(), re.MULTILINE
+)
 
 #: redis.call('NAME', … or redis.pcall('NAME', …, and the word after it, which is a subcommand for some.
 _CALL = re.compile(r"redis\.p?call\('([A-Z]+)'(?:, '([A-Z]+)')?")
@@ -38,13 +42,20 @@ _CONTAINERS = ("XGROUP", "XINFO", "FUNCTION", "CONFIG", "OBJECT", "MEMORY")
 
 
 def commands_in(lua: str) -> set[str]:
-    return {f"{name}|{word}".lower() if name in _CONTAINERS else name.lower() for name, word in _CALL.findall(lua)}
+    return {
+        f"{name}|{word}".lower() if name in _CONTAINERS else name.lower()
+        for name, word in _CALL.findall(lua)
+    }
 
 
 def granted(user: str) -> set[str]:
     rules = RULES["users"][user]
-    found = {command for each in rules["commandSets"] for command in RULES["commandSets"][each]} | set(rules["commands"])
-    return found | {command for selector in rules.get("selectors", ()) for command in selector["commands"]}
+    found = {
+        command for each in rules["commandSets"] for command in RULES["commandSets"][each]
+    } | set(rules["commands"])
+    return found | {
+        command for selector in rules.get("selectors", ()) for command in selector["commands"]
+    }
 
 
 def store_function(name: str) -> str:
@@ -78,7 +89,9 @@ def test_a_watcher_may_run_what_a_consumer_needs(user: str, part: str) -> None:
 @pytest.mark.parametrize("user", ["api", "operator"])
 @pytest.mark.parametrize("part", ["ahead", "operating", "requests"])
 def test_who_operates_queues_may_run_what_that_takes(user: str, part: str) -> None:
-    found = commands_in((BROKER / f"{part}.lua").read_text() + MANAGING) - {"xack"}  # of `drop`, which only tests call
+    found = commands_in((BROKER / f"{part}.lua").read_text() + MANAGING) - {
+        "xack"
+    }  # of `drop`, which only tests call
     assert found
     assert found <= granted(user)
 
@@ -86,22 +99,40 @@ def test_who_operates_queues_may_run_what_that_takes(user: str, part: str) -> No
 @pytest.mark.parametrize(
     ("user", "functions"),
     [
-        ("api", ["publish", "submit", "find_key", "list_results", "list_participant", "ensure_secret", "rotate_secret", *SESSIONS]),
+        (
+            "api",
+            [
+                "publish",
+                "submit",
+                "find_key",
+                "list_results",
+                "list_participant",
+                "ensure_secret",
+                "rotate_secret",
+                *SESSIONS,
+            ],
+        ),
         ("operator", INSTRUMENTS),
         ("index-watcher", ["put_index", "drop_index", "renew_view"]),
         ("result-watcher", ["commit_results", "advance", "settle", "requeue"]),
         ("cli", ["advance", "settle"]),
     ],
 )
-def test_who_calls_a_function_of_the_store_may_run_what_is_in_it(user: str, functions: list[str]) -> None:
-    found = {command for name in with_called(functions) for command in commands_in(store_function(name))}
+def test_who_calls_a_function_of_the_store_may_run_what_is_in_it(
+    user: str, functions: list[str]
+) -> None:
+    found = {
+        command for name in with_called(functions) for command in commands_in(store_function(name))
+    }
     assert found
     assert found <= granted(user)
 
 
 @pytest.mark.parametrize("user", ["operator", "api"])
 def test_who_changes_settings_may_run_what_that_takes(user: str) -> None:
-    found = commands_in((ROOT / "services" / "stanine" / "store" / "settings" / "functions.lua").read_text())
+    found = commands_in(
+        (ROOT / "services" / "stanine" / "store" / "settings" / "functions.lua").read_text()
+    )
     assert found
     assert found <= granted(user)
 
@@ -109,9 +140,24 @@ def test_who_changes_settings_may_run_what_that_takes(user: str) -> None:
 def test_no_user_is_given_a_whole_category_or_a_dangerous_command() -> None:
     everything = {command for user in RULES["users"] for command in granted(user)}
     assert not {command for command in everything if command.startswith("@")}
-    assert not everything & {"flushall", "flushdb", "keys", "eval", "debug", "shutdown", "monitor", "acl|setuser", "function|flush", "scan"}
+    assert not everything & {
+        "flushall",
+        "flushdb",
+        "keys",
+        "eval",
+        "debug",
+        "shutdown",
+        "monitor",
+        "acl|setuser",
+        "function|flush",
+        "scan",
+    }
 
 
 def test_every_key_pattern_is_within_the_namespace() -> None:
     for user in RULES["users"].values():
-        assert all(pattern.startswith("NS:") for kind in ("read", "readWrite", "channels") for pattern in user.get(kind, ()))
+        assert all(
+            pattern.startswith("NS:")
+            for kind in ("read", "readWrite", "channels")
+            for pattern in user.get(kind, ())
+        )

@@ -29,7 +29,10 @@ Steps = Callable[[AnswerWriter], list[Any]]
     ("steps", "done"),
     [
         (lambda to: [to.hold(), to.write(HEAD), to.write(BODY), to.release()], [HEAD + BODY]),
-        (lambda to: [to.hold(), to.write(HEAD), to.write(BODY), to.close(), to.release()], [HEAD + BODY, "close"]),
+        (
+            lambda to: [to.hold(), to.write(HEAD), to.write(BODY), to.close(), to.release()],
+            [HEAD + BODY, "close"],
+        ),
         (lambda to: [to.hold(), to.write(HEAD), to.write(b""), to.release()], [HEAD]),
         (lambda to: [to.hold(), to.write(HEAD), to.release()], [HEAD]),
         (lambda to: [to.hold(), to.write(HEAD), to.close(), to.release()], [HEAD, "close"]),
@@ -37,10 +40,15 @@ Steps = Callable[[AnswerWriter], list[Any]]
         (lambda to: [to.hold(), to.release(), to.write(HEAD), to.write(BODY)], [HEAD, BODY]),
         (lambda to: [to.write(HEAD), to.write(BODY)], [HEAD, BODY]),
         (lambda to: 2 * [to.hold(), to.write(HEAD), to.write(BODY), to.release()], [HEAD + BODY]),
-        (lambda to: [to.hold(), to.write(HEAD), to.write(BODY), to.write(BODY), to.release()], [HEAD + BODY, BODY]),
+        (
+            lambda to: [to.hold(), to.write(HEAD), to.write(BODY), to.write(BODY), to.release()],
+            [HEAD + BODY, BODY],
+        ),
     ],
 )
-def test_head_and_body_are_one_write_and_nothing_is_kept_for_good(steps: Steps, done: list[bytes | str]) -> None:
+def test_head_and_body_are_one_write_and_nothing_is_kept_for_good(
+    steps: Steps, done: list[bytes | str]
+) -> None:
     transport = Transport()
     steps(AnswerWriter(cast("Any", transport)))
     assert transport.done == done

@@ -20,8 +20,15 @@ def entry_of(*items: dict[str, Any]) -> IndexEntry:
         "spec": {
             "title": "X",
             "responseSets": [
-                {"name": "five", "options": [{"value": value} for value in (1, 2, 3, 4, 5)] + [{"value": "na", "missing": True}]},
-                {"name": "words", "options": [{"value": value} for value in ("yes", "no", "class", "1")]},
+                {
+                    "name": "five",
+                    "options": [{"value": value} for value in (1, 2, 3, 4, 5)]
+                    + [{"value": "na", "missing": True}],
+                },
+                {
+                    "name": "words",
+                    "options": [{"value": value} for value in ("yes", "no", "class", "1")],
+                },
             ],
             "items": list(items),
             "scales": [{"id": "s", "items": ["B2"], "score": "Sum"}],
@@ -39,14 +46,22 @@ ENTRY = entry_of(
 )
 READER, PACKER = FormReader(ENTRY), Packer(ENTRY)
 #: All items with the same small whole numbers: the shortest way.
-PLAIN = entry_of(*({"id": name, "text": "t", "options": [{"value": value} for value in (3, 0, 255, 7)]} for name in ("B2", "z", "A")))
+PLAIN = entry_of(
+    *(
+        {"id": name, "text": "t", "options": [{"value": value} for value in (3, 0, 255, 7)]}
+        for name in ("B2", "z", "A")
+    )
+)
 
 answers = st.dictionaries(
     st.sampled_from([item.id for item in ENTRY.items]) | st.sampled_from(["B3", "", "key"]),
-    st.sampled_from([1, 2, 3, 5, "na", "yes", "class", "1"]) | st.sampled_from([None, 6, 2.0, 1.5, True, "x", [], 1e300, "é:"]),
+    st.sampled_from([1, 2, 3, 5, "na", "yes", "class", "1"])
+    | st.sampled_from([None, 6, 2.0, 1.5, True, "x", [], 1e300, "é:"]),
     max_size=6,
 )
-texts = st.none() | st.sampled_from(["k", "", "a:b", "Zoë", "\u200b", "k" * 64, "k" * 65, "k" * 200, 3])
+texts = st.none() | st.sampled_from(
+    ["k", "", "a:b", "Zoë", "\u200b", "k" * 64, "k" * 65, "k" * 200, 3]
+)
 members = st.fixed_dictionaries(
     {"answers": answers},
     optional={
@@ -62,7 +77,13 @@ members = st.fixed_dictionaries(
 def slowly(text: bytes, packer: Packer = PACKER) -> Packed | None:
     try:
         attempt = decode_attempt(text)
-        return Packed(attempt.key, attempt.revision, attempt.participant, packer.pack(attempt), meaning(attempt))
+        return Packed(
+            attempt.key,
+            attempt.revision,
+            attempt.participant,
+            packer.pack(attempt),
+            meaning(attempt),
+        )
     except InvalidAttempt:
         return None
 
@@ -88,7 +109,9 @@ def test_where_the_short_way_answers_it_answers_as_the_domain_does(attempt: dict
         },
     ),
 )
-def test_the_usual_attempt_goes_the_short_way(order: list[str], answered: int, null: set[str], more: dict[str, Any]) -> None:
+def test_the_usual_attempt_goes_the_short_way(
+    order: list[str], answered: int, null: set[str], more: dict[str, Any]
+) -> None:
     assume(set(order[:answered]) - null)  # without any answer it is refused, at length
     values = {"B2": 1, "lambda": "class", "a1": "na", "A10": "1", "A2": 5} | dict.fromkeys(null)
     attempt: dict[str, Any] = {"answers": {name: values[name] for name in order[:answered]}, **more}
@@ -97,7 +120,13 @@ def test_the_usual_attempt_goes_the_short_way(order: list[str], answered: int, n
     assert READER.read(text) == slowly(text)
 
 
-@given(st.dictionaries(st.sampled_from(["B2", "z", "A"]), st.sampled_from([0, 3, 7, 255, 1, 254, 256, -1, None]), max_size=3))
+@given(
+    st.dictionaries(
+        st.sampled_from(["B2", "z", "A"]),
+        st.sampled_from([0, 3, 7, 255, 1, 254, 256, -1, None]),
+        max_size=3,
+    )
+)
 def test_the_shortest_way_answers_as_the_domain_does_too(answers: dict[str, Any]) -> None:
     text = json.dumps({"answers": answers}).encode()
     short = FormReader(PLAIN).read(text)
@@ -130,7 +159,10 @@ def test_what_is_doubtful_is_left_to_the_domain(text: bytes) -> None:
 def test_a_form_with_other_options_has_no_short_way() -> None:
     with pytest.raises(ValueError, match="short way"):
         FormReader(
-            entry_of({"id": "B2", "text": "t", "options": [{"value": 1.5}, {"value": 2}]}, {"id": "C", "text": "t", "responses": "five"})
+            entry_of(
+                {"id": "B2", "text": "t", "options": [{"value": 1.5}, {"value": 2}]},
+                {"id": "C", "text": "t", "responses": "five"},
+            )
         )
     with pytest.raises(ValueError, match="short way"):
         FormReader(entry_of({"id": "B2", "text": "t", "responses": "five"}))

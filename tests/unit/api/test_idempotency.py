@@ -26,7 +26,13 @@ def test_a_quoted_key_is_what_is_between_the_quotes(key: str) -> None:
     assert read_idempotency_key(b"  " + quote(key) + b"\t") == key
 
 
-@given(st.text(st.characters(min_codepoint=0x21, max_codepoint=0x7E, exclude_characters='"\\'), min_size=1, max_size=64))
+@given(
+    st.text(
+        st.characters(min_codepoint=0x21, max_codepoint=0x7E, exclude_characters='"\\'),
+        min_size=1,
+        max_size=64,
+    )
+)
 def test_a_bare_key_is_taken_as_it_is(key: str) -> None:
     assert read_idempotency_key(key.encode()) == key
 

@@ -13,7 +13,9 @@ GOOD = f"- {{name: ward, sha256: {DIGEST}, scopes: ['attempts:write'], instrumen
 def test_a_keys_file_may_be_yaml_or_json() -> None:
     yaml = read_entries(GOOD.encode(), "keys.yaml")
     json = read_entries(
-        b'[{"name":"ward","sha256":"%b","scopes":["attempts:write"],"instruments":["phq-*","gad-7"]}]' % DIGEST.encode(), "keys.json"
+        b'[{"name":"ward","sha256":"%b","scopes":["attempts:write"],"instruments":["phq-*","gad-7"]}]'
+        % DIGEST.encode(),
+        "keys.json",
     )
     assert yaml == json == (KeyEntry("ward", DIGEST, (Scope.ATTEMPTS_WRITE,), ("phq-*", "gad-7")),)
 
@@ -45,7 +47,9 @@ def test_a_faulty_file_is_refused_with_its_place(text: str, place: str) -> None:
 
 def test_a_caller_sees_what_its_globs_match_and_nothing_else() -> None:
     caller = Caller(read_entries(GOOD.encode(), "keys")[0])
-    assert [caller.sees(name) for name in ("phq-9", "phq-", "gad-7", "gad-77", "xphq-9", "PHQ-9")] == [
+    assert [
+        caller.sees(name) for name in ("phq-9", "phq-", "gad-7", "gad-77", "xphq-9", "PHQ-9")
+    ] == [
         True,
         True,
         True,
@@ -60,12 +64,18 @@ def test_a_caller_sees_what_its_globs_match_and_nothing_else() -> None:
 def test_keys_of_one_key_space_share_it_and_others_have_one_of_their_own_name() -> None:
     def caller(name: str, key_space: str = "") -> Caller:
         more = f", keySpace: {key_space}" if key_space else ""
-        return Caller(read_entries(GOOD.replace("name: ward", f"name: {name}{more}").encode(), "keys")[0])
+        return Caller(
+            read_entries(GOOD.replace("name: ward", f"name: {name}{more}").encode(), "keys")[0]
+        )
 
     assert caller("ward").key_space == caller("ward").key_space, "a rotated key of the same name"
     assert caller("ward").key_space != caller("clinic").key_space
     assert caller("clinic", "ward").key_space == caller("ward").key_space
-    assert caller("ward", "shared").key_space == caller("clinic", "shared").key_space != caller("ward").key_space
+    assert (
+        caller("ward", "shared").key_space
+        == caller("clinic", "shared").key_space
+        != caller("ward").key_space
+    )
     assert {len(caller(name).key_space) for name in ("ward", "clinic")} == {KEY_SPACE_BYTES}
 
 

@@ -8,11 +8,20 @@ LIMIT = 12
 
 def expected(text: bytes) -> list[Line]:
     parts = text.split(b"\n")
-    lines = [Line(number, part if len(part) <= LIMIT else None) for number, part in enumerate(parts, 1)]
-    return [line for line, part in zip(lines, parts, strict=True) if len(part) > LIMIT or part.strip()]
+    lines = [
+        Line(number, part if len(part) <= LIMIT else None) for number, part in enumerate(parts, 1)
+    ]
+    return [
+        line for line, part in zip(lines, parts, strict=True) if len(part) > LIMIT or part.strip()
+    ]
 
 
-@given(st.lists(st.binary(max_size=40) | st.sampled_from([b"\n", b"abc\n", b"\n\n", b" ", b"0123456789ab", b"0123456789abc"])))
+@given(
+    st.lists(
+        st.binary(max_size=40)
+        | st.sampled_from([b"\n", b"abc\n", b"\n\n", b" ", b"0123456789ab", b"0123456789abc"])
+    )
+)
 @example([b"0123456789", b"ab", b"c", b"\n", b"x"])
 def test_lines_do_not_depend_on_where_the_chunks_end(chunks: list[bytes]) -> None:
     splitter = LineSplitter(LIMIT)

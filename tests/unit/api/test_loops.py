@@ -17,7 +17,9 @@ def test_a_turn_that_loses_its_cancellation_keeps_no_process_from_ending() -> No
             under_way.set()
         try:
             await asyncio.sleep(0.01)
-        except asyncio.CancelledError:  # as asyncio.wait_for before Python 3.12 does when its work is just done
+        except (
+            asyncio.CancelledError
+        ):  # as asyncio.wait_for before Python 3.12 does when its work is just done
             lost += 1
             if lost > 1:
                 raise

@@ -12,7 +12,9 @@ DOCUMENT = Path(__file__).parents[3] / "docs" / "problems.md"
 
 def test_the_documented_problems_are_those_there_are() -> None:
     rows = re.findall(r"^\| `([a-z-]+)` \| (\d+) \|", DOCUMENT.read_text(), re.MULTILINE)
-    assert [(code, int(status)) for code, status in rows] == [(kind.code, kind.status) for kind in KINDS]
+    assert [(code, int(status)) for code, status in rows] == [
+        (kind.code, kind.status) for kind in KINDS
+    ]
 
 
 def test_the_codes_are_distinct_and_what_passes_says_when_to_try_again() -> None:
@@ -22,7 +24,9 @@ def test_the_codes_are_distinct_and_what_passes_says_when_to_try_again() -> None
 
 
 def test_a_hundred_errors_are_listed_and_all_are_counted() -> None:
-    error = InvalidAttempt([Fault(f"/answers/{number}", "UnknownItem", "x") for number in range(150)], 4000)
+    error = InvalidAttempt(
+        [Fault(f"/answers/{number}", "UnknownItem", "x") for number in range(150)], 4000
+    )
     document = from_faults(KINDS[11], error).document
     assert isinstance(document.errors, list)
     assert (len(document.errors), document.error_count) == (100, 4000)
@@ -31,12 +35,21 @@ def test_a_hundred_errors_are_listed_and_all_are_counted() -> None:
 def test_a_problem_without_errors_leaves_the_members_out() -> None:
     body = msgspec.json.decode(msgspec.json.encode(unavailable().document))
     assert body.keys() == {"type", "title", "status", "detail"}
-    assert msgspec.json.decode(msgspec.json.encode(unavailable().document), type=ProblemDocument) == unavailable().document
+    assert (
+        msgspec.json.decode(msgspec.json.encode(unavailable().document), type=ProblemDocument)
+        == unavailable().document
+    )
 
 
-@pytest.mark.parametrize("given", ["scale-e1234-aduld", "cale-e1234-adult", "sacle-e1234-adult", "scalee1234-adult"])
+@pytest.mark.parametrize(
+    "given", ["scale-e1234-aduld", "cale-e1234-adult", "sacle-e1234-adult", "scalee1234-adult"]
+)
 @pytest.mark.parametrize("turn", [1, -1])
 def test_the_nearest_of_thousands_of_names_is_named(given: str, turn: int) -> None:
-    names = [f"scale-{'abcdef'[number % 6]}{number:04}-{group}" for number in range(1300) for group in ("short", "long", "adult")]
+    names = [
+        f"scale-{'abcdef'[number % 6]}{number:04}-{group}"
+        for number in range(1300)
+        for group in ("short", "long", "adult")
+    ]
     detail = NotFound("Instrument", given, names[::turn]).document.detail
     assert detail.endswith("Did you mean 'scale-e1234-adult'?")

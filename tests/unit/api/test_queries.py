@@ -11,7 +11,12 @@ ALL = (WAIT, LIMIT, AFTER_CURSOR, REVISION)
 
 def test_what_is_not_given_has_its_default() -> None:
     assert read_query(b"", ALL) == {"wait": 0.0, "limit": 100, "after": Cursor(), "revision": None}
-    assert read_query(b"limit=7&wait=2.5", ALL) == {"wait": 2.5, "limit": 7, "after": Cursor(), "revision": None}
+    assert read_query(b"limit=7&wait=2.5", ALL) == {
+        "wait": 2.5,
+        "limit": 7,
+        "after": Cursor(),
+        "revision": None,
+    }
 
 
 @pytest.mark.parametrize("text", ["0", "30", "0.000001", "1e-5", "2.5E1", "29.99999999999999999"])
@@ -33,4 +38,6 @@ def test_no_query_string_does_more_than_be_refused(text: bytes) -> None:
 def test_a_refusal_does_not_quote_the_caller(text: str) -> None:
     with pytest.raises(Problem) as raised:
         read_query(b"wait=x%b" % text.encode("utf-8", "surrogatepass"), (WAIT,))
-    assert raised.value.document.detail.startswith(("The query parameter wait", "There is no query parameter"))
+    assert raised.value.document.detail.startswith(
+        ("The query parameter wait", "There is no query parameter")
+    )

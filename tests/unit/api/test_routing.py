@@ -15,7 +15,15 @@ async def nothing(_request: Request) -> Answer:
 
 
 def route(method: str, path: str) -> Route:
-    return Route(method=method, path=path, handler=nothing, name=method + path, summary="", tag="", answers={})
+    return Route(
+        method=method,
+        path=path,
+        handler=nothing,
+        name=method + path,
+        summary="",
+        tag="",
+        answers={},
+    )
 
 
 async def note(resource: Resource, scope: Any, _receive: Any, _send: Any) -> None:
@@ -24,7 +32,12 @@ async def note(resource: Resource, scope: Any, _receive: Any, _send: Any) -> Non
 
 
 def find(method: str, path: str) -> tuple[Route, dict[str, str]]:
-    scope: dict[str, Any] = {"type": "http", "method": method, "raw_path": path.encode(), "path": unquote(path)}
+    scope: dict[str, Any] = {
+        "type": "http",
+        "method": method,
+        "raw_path": path.encode(),
+        "path": unquote(path),
+    }
     asyncio.run(call(ROUTER(scope, None, None)))  # type: ignore[arg-type]
     found: tuple[Route, dict[str, str]] = scope["found"]
     return found
@@ -67,7 +80,9 @@ ROUTER = Router(
         ("GET", "/things/a:other", "/things/{name}", {"name": "a:other"}),
     ],
 )
-def test_a_path_finds_its_route(method: str, path: str, found: str, parameters: dict[str, Any]) -> None:
+def test_a_path_finds_its_route(
+    method: str, path: str, found: str, parameters: dict[str, Any]
+) -> None:
     match, values = find(method, path)
     assert (match.path, values) == (found, parameters)
 

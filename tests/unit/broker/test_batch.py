@@ -37,22 +37,33 @@ rows = st.lists(
 
 
 @given(rows)
-def test_every_entry_ends_in_one_place_in_order_and_within_limits(fields: list[list[bytes]]) -> None:
+def test_every_entry_ends_in_one_place_in_order_and_within_limits(
+    fields: list[list[bytes]],
+) -> None:
     numbered = [(b"%d-0" % number, row) for number, row in enumerate(fields, 1)]
     work, headless = merge(numbered, LIMITS.get)
     assert headless == []
-    placed = [entry_id for item in work for entry_id in (item.entry_ids if isinstance(item, Part) else [item.id])]
+    placed = [
+        entry_id
+        for item in work
+        for entry_id in (item.entry_ids if isinstance(item, Part) else [item.id])
+    ]
     assert placed == [entry_id for entry_id, _ in numbered]
     given_fields = dict(numbered)
     for item in work:
         if isinstance(item, Entry):
             assert item.ids is None or item.head not in LIMITS
             continue
-        members = [dict(zip(given_fields[entry_id][::2], given_fields[entry_id][1::2], strict=True)) for entry_id in item.entry_ids]
+        members = [
+            dict(zip(given_fields[entry_id][::2], given_fields[entry_id][1::2], strict=True))
+            for entry_id in item.entry_ids
+        ]
         assert {member[b"h"] for member in members} == {item.head}
         assert {int(member.get(b"n", 0)) + 1 for member in members} == {item.delivery}
         assert b"".join(item.chunks) == b"".join(member[b"i"] for member in members)
-        assert list(item.traces) == list(dict.fromkeys(member[b"t"] for member in members if b"t" in member))
+        assert list(item.traces) == list(
+            dict.fromkeys(member[b"t"] for member in members if b"t" in member)
+        )
         assert len(members) <= item.limits.at(item.delivery)
         assert len(members) == 1 or item.size <= item.limits.max_bytes
 
@@ -61,7 +72,11 @@ def test_every_entry_ends_in_one_place_in_order_and_within_limits(fields: list[l
 def test_what_could_be_merged_is_merged(fields: list[list[bytes]]) -> None:
     work, _ = merge([(b"%d-0" % number, row) for number, row in enumerate(fields, 1)], LIMITS.get)
     for first, second in pairwise(work):
-        if isinstance(first, Part) and isinstance(second, Part) and (first.head, first.delivery) == (second.head, second.delivery):
+        if (
+            isinstance(first, Part)
+            and isinstance(second, Part)
+            and (first.head, first.delivery) == (second.head, second.delivery)
+        ):
             assert first.room == 0 or first.size + len(second.chunks[0]) > first.limits.max_bytes
 
 
@@ -84,7 +99,9 @@ def test_the_queue_may_lower_an_actors_limits_and_not_raise_them() -> None:
     def take(ids: bytes) -> None: ...
 
     assert limits_of(take, QueueSettings()) == BatchLimits("ids", 100, 16384)
-    assert limits_of(take, QueueSettings(batch_max_messages=10, batch_max_bytes=50)) == BatchLimits("ids", 10, 50)
+    assert limits_of(take, QueueSettings(batch_max_messages=10, batch_max_bytes=50)) == BatchLimits(
+        "ids", 10, 50
+    )
     assert limits_of(take, QueueSettings(batch_max_messages=1000)) == BatchLimits("ids", 100, 16384)
 
 
@@ -105,8 +122,12 @@ def test_a_batch_actor_cannot_have_what_belongs_to_one_message(options: dict[str
     assert broker.actors == {}
 
 
-@pytest.mark.parametrize("middleware", [AgeLimit(max_age=1000), MakeResults(backend=StubBackend(), store_results=True)])
-def test_middleware_that_gives_every_message_its_own_refuses_batch_actors(middleware: dramatiq.Middleware) -> None:
+@pytest.mark.parametrize(
+    "middleware", [AgeLimit(max_age=1000), MakeResults(backend=StubBackend(), store_results=True)]
+)
+def test_middleware_that_gives_every_message_its_own_refuses_batch_actors(
+    middleware: dramatiq.Middleware,
+) -> None:
     broker = StreamsBroker("redis://unused", middleware=[middleware])
     with pytest.raises(BatchRefused):
 
@@ -119,7 +140,9 @@ def test_middleware_that_gives_every_message_its_own_refuses_batch_actors(middle
     ((), {"ids": b""}, {}), ((), {}, {}),
     ((), {"ids": b"1"}, {"pipe_target": {}}),
 ])  # fmt: skip
-def test_a_batch_message_carries_its_ids_and_nothing_else(args: tuple[Any, ...], kwargs: dict[str, Any], options: dict[str, Any]) -> None:
+def test_a_batch_message_carries_its_ids_and_nothing_else(
+    args: tuple[Any, ...], kwargs: dict[str, Any], options: dict[str, Any]
+) -> None:
     with pytest.raises(BatchRefused):
         ids_of(dramatiq.Message("q", "a", args, kwargs, options), "ids")
 

@@ -16,7 +16,9 @@ def highest(low: float, high: float) -> float:
 
 
 @given(st.integers(1, 600), st.integers(1, 12), st.integers(1, 8))
-def test_every_entry_gets_one_verdict_and_only_what_failed_alone_dies(size: int, delivery: int, limit: int) -> None:
+def test_every_entry_gets_one_verdict_and_only_what_failed_alone_dies(
+    size: int, delivery: int, limit: int
+) -> None:
     ids = [b"%d-0" % number for number in range(size)]
     verdicts = split(ids, delivery, QueueSettings(max_deliveries=limit), lowest)
     assert [verdict.entry_id for verdict in verdicts] == ids
@@ -47,4 +49,6 @@ def test_the_pause_doubles_within_the_limits(delivery: int, least: int, more: in
 
 
 def test_an_actor_may_name_the_pause() -> None:
-    assert [verdict.delay_ms for verdict in split([b"1-0", b"2-0"], 1, QueueSettings(), lowest, 77)] == [77, 77]
+    assert [
+        verdict.delay_ms for verdict in split([b"1-0", b"2-0"], 1, QueueSettings(), lowest, 77)
+    ] == [77, 77]

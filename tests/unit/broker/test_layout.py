@@ -26,7 +26,9 @@ def test_all_keys_of_a_queue_have_one_hash_tag() -> None:
 
 def test_the_head_is_constant_and_readable() -> None:
     broker = StreamsBroker("redis://unused")
-    assert broker.head("results", "score_attempts") == b'{"queue":"results","actor":"score_attempts"}'
+    assert (
+        broker.head("results", "score_attempts") == b'{"queue":"results","actor":"score_attempts"}'
+    )
     assert read_head(head("q", "a")) == ("q", "a")
     for bad in (b"", b"[]", b"{}", b'{"queue":1,"actor":"a"}'):
         with pytest.raises(ValueError):  # noqa: PT011 - also JSONDecodeError
@@ -34,12 +36,19 @@ def test_the_head_is_constant_and_readable() -> None:
 
 
 def test_an_entry_reads_back_what_a_producer_made() -> None:
-    message: Any = dramatiq.Message("q", "a", (1,), {"b": "c"}, {"traceparent": "00-x", "max_age": 5})
+    message: Any = dramatiq.Message(
+        "q", "a", (1,), {"b": "c"}, {"traceparent": "00-x", "max_age": 5}
+    )
     made = make_entry(message, None)
     flat = [part for name, value in made.stream_fields().items() for part in (name.encode(), value)]
     entry = read_entry(b"1763600000000-3", flat)
     assert entry is not None
-    assert (entry.trace, entry.ids, entry.delivery, entry.created) == (b"00-x", None, 1, 1763600000000)
+    assert (entry.trace, entry.ids, entry.delivery, entry.created) == (
+        b"00-x",
+        None,
+        1,
+        1763600000000,
+    )
     assert dramatiq.Message.decode(entry.head).options == {"max_age": 5}
     assert message.options["traceparent"] == "00-x", "the caller's message is left alone"
 
@@ -53,14 +62,34 @@ def test_a_broker_needs_an_address_and_clients_that_give_bytes() -> None:
 
 def test_functions_say_whether_they_may_run_when_memory_is_full() -> None:
     source = library().source
-    flags = dict(line[len("register('") : -1].split("', ", 1) for line in source.splitlines() if line.startswith("register('"))
+    flags = dict(
+        line[len("register('") : -1].split("', ", 1)
+        for line in source.splitlines()
+        if line.startswith("register('")
+    )
     flags = {name: rest.split(", ", 1)[1] for name, rest in flags.items()}
-    assert {name for name, flag in flags.items() if flag == "{}"} == {"enqueue", "enqueue_unique", "delay", "revive", "requeue"}
-    assert {name for name, flag in flags.items() if "no-writes" in flag} == {"held", "recall", "size", "stats"}
-    assert all("allow-oom" in flags[name] for name in ("ack", "retry", "reject", "release", "promote", "beat", "recover", "join"))
+    assert {name for name, flag in flags.items() if flag == "{}"} == {
+        "enqueue",
+        "enqueue_unique",
+        "delay",
+        "revive",
+        "requeue",
+    }
+    assert {name for name, flag in flags.items() if "no-writes" in flag} == {
+        "held",
+        "recall",
+        "size",
+        "stats",
+    }
+    assert all(
+        "allow-oom" in flags[name]
+        for name in ("ack", "retry", "reject", "release", "promote", "beat", "recover", "join")
+    )
 
 
 def test_the_broker_can_be_used_without_the_rest_of_stanine() -> None:
     script = "import sys, stanine.broker; print([name for name in ('msgspec', 'numpy', 'starlette', 'structlog') if name in sys.modules])"
-    found = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    found = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=True
+    )
     assert found.stdout.strip() == "[]"

@@ -21,13 +21,24 @@ def test_settings_read_back_as_they_were_written(settings: QueueSettings) -> Non
 def test_what_a_hash_leaves_out_is_as_the_defaults_say() -> None:
     defaults = QueueSettings(lease_ms=700, batch_max_messages=9)
     assert read_settings({}, defaults) == defaults
-    assert read_settings({b"max_deliveries": b"2", b"of_a_newer_version": b"x"}, defaults).max_deliveries == 2
+    assert (
+        read_settings(
+            {b"max_deliveries": b"2", b"of_a_newer_version": b"x"}, defaults
+        ).max_deliveries
+        == 2
+    )
 
 
 def test_every_fault_is_named() -> None:
     with pytest.raises(BrokerSettingsInvalid) as caught:
-        read_settings({b"lease_ms": b"1", b"max_deliveries": b"0", b"dead_max_length": b"-1"}, QueueSettings())
-    assert [fault.split()[0] for fault in caught.value.faults] == ["lease_ms", "max_deliveries", "dead_max_length"]
+        read_settings(
+            {b"lease_ms": b"1", b"max_deliveries": b"0", b"dead_max_length": b"-1"}, QueueSettings()
+        )
+    assert [fault.split()[0] for fault in caught.value.faults] == [
+        "lease_ms",
+        "max_deliveries",
+        "dead_max_length",
+    ]
     with pytest.raises(BrokerSettingsInvalid, match="backoff_min_ms"):
         QueueSettings(backoff_min_ms=10, backoff_max_ms=5)
     with pytest.raises(BrokerSettingsInvalid, match="'soon'"):

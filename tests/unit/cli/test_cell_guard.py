@@ -19,7 +19,9 @@ texts = st.text(max_size=12) | st.text("'=+-@\t\r\n, \"1a", max_size=8)
 
 
 def written(
-    about: dict[str, object], scales: dict[str, ScaleResult] | None = None, names: tuple[tuple[str, tuple[str, ...]], ...] = ()
+    about: dict[str, object],
+    scales: dict[str, ScaleResult] | None = None,
+    names: tuple[tuple[str, tuple[str, ...]], ...] = (),
 ) -> bytes:
     out = io.StringIO()
     CsvWriter(out, list(about), names).write(about, scales)
@@ -43,8 +45,12 @@ def test_what_is_written_is_read_the_same_cell_by_cell(key: str, participant: st
     assert [unguard(cell) for cell in row.cells] == [key, participant]
 
 
-@given(*[texts.filter(lambda text: guard(text).strip() == guard(text) and text not in {"", "NA"})] * 3)
-def test_a_file_of_responses_that_was_written_is_understood_as_it_was_meant(key: str, participant: str, note: str) -> None:
+@given(
+    *[texts.filter(lambda text: guard(text).strip() == guard(text) and text not in {"", "NA"})] * 3
+)
+def test_a_file_of_responses_that_was_written_is_understood_as_it_was_meant(
+    key: str, participant: str, note: str
+) -> None:
     form = Form([ItemColumn("i1", [-1, 0, "=x"])], [AttributeColumn("note", "Text", ())])
     for answer, code in ((-1, 0), ("=x", 2)):
         content = written({"key": key, "participant": participant, "note": note, "i1": answer})
@@ -56,7 +62,9 @@ def test_a_file_of_responses_that_was_written_is_understood_as_it_was_meant(key:
 @pytest.mark.parametrize("raw", [-1.5, 0.0, -1e-300])
 def test_numbers_stay_numbers_and_bands_are_texts(raw: float) -> None:
     scored = ScaleResult(raw=raw, valid=2, items=2, status="Scored", band="-low")
-    content = written({"key": "k", "revision": -3}, {"s": scored}, (("s", ("raw", "valid", "status", "band")),)).decode()
+    content = written(
+        {"key": "k", "revision": -3}, {"s": scored}, (("s", ("raw", "valid", "status", "band")),)
+    ).decode()
     header, row = csv.reader(io.StringIO(content))
     assert header == ["key", "revision", "s.raw", "s.valid", "s.status", "s.band"]
     assert (row[1], float(row[2]), row[3:]) == ("-3", raw, ["2", "Scored", "'-low"])

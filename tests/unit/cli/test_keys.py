@@ -13,7 +13,12 @@ from stanine.cli.io.terminal import View
 from stanine.cli.local import key_file
 
 
-def make(capsys: pytest.CaptureFixture[str], name: str = "one", file: Path | None = None, **options: object) -> dict[str, object]:
+def make(
+    capsys: pytest.CaptureFixture[str],
+    name: str = "one",
+    file: Path | None = None,
+    **options: object,
+) -> dict[str, object]:
     new(name, file=file, view=View.JSON, **options)  # type: ignore[arg-type]
     made: dict[str, object] = json.loads(capsys.readouterr().out)
     return made
@@ -23,16 +28,25 @@ def test_the_scopes_are_those_of_the_api() -> None:
     assert set(key_file.SCOPES) == {scope.value for scope in Scope}
 
 
-def test_a_new_key_is_one_that_the_api_takes_and_its_file_does_not_tell(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+def test_a_new_key_is_one_that_the_api_takes_and_its_file_does_not_tell(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
     path = tmp_path / "keys.json"
-    made = make(capsys, file=path, scopes=["results:read"], instruments=["mood-*"], key_space="shared")
+    made = make(
+        capsys, file=path, scopes=["results:read"], instruments=["mood-*"], key_space="shared"
+    )
     assert path.stat().st_mode & 0o777 == 0o600
     assert str(made["key"]) not in path.read_text()
     keyring = Keyring(path)
     assert keyring.load() == 1
     caller = keyring.find(str(made["key"]).encode())
     assert caller is not None
-    assert (caller.name, set(caller.scopes), caller.sees("mood-1"), caller.sees("other")) == ("one", {Scope.RESULTS_READ}, True, False)
+    assert (caller.name, set(caller.scopes), caller.sees("mood-1"), caller.sees("other")) == (
+        "one",
+        {Scope.RESULTS_READ},
+        True,
+        False,
+    )
     assert keyring.find(str(make(capsys, file=path, name="two")["key"]).encode()) is None
     assert keyring.load() == 2
 
@@ -44,7 +58,9 @@ def test_without_a_file_the_entry_is_shown(capsys: pytest.CaptureFixture[str]) -
 
 
 @pytest.mark.parametrize("name", ["one", "development", "", "n" * 65, "a\nb"])
-def test_a_name_that_cannot_be_is_refused_and_the_file_stays(capsys: pytest.CaptureFixture[str], tmp_path: Path, name: str) -> None:
+def test_a_name_that_cannot_be_is_refused_and_the_file_stays(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, name: str
+) -> None:
     path = tmp_path / "keys.json"
     make(capsys, file=path)
     before = path.read_bytes()
@@ -55,7 +71,9 @@ def test_a_name_that_cannot_be_is_refused_and_the_file_stays(capsys: pytest.Capt
 
 
 @pytest.mark.parametrize("content", [b"{}", b"[1]", b"[", b"key: value", b"\xff", b""])
-def test_a_file_that_is_no_list_of_keys_is_refused_and_stays(capsys: pytest.CaptureFixture[str], tmp_path: Path, content: bytes) -> None:
+def test_a_file_that_is_no_list_of_keys_is_refused_and_stays(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, content: bytes
+) -> None:
     path = tmp_path / "keys.json"
     path.write_bytes(content)
     with pytest.raises(InvalidInputError):

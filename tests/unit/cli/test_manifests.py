@@ -29,7 +29,10 @@ kind: Two
 
 def test_documents_that_hold_nothing_are_passed_over() -> None:
     found = list(read_manifests(FILE))
-    assert [(one.line, one.plain["kind"]) for one in found if isinstance(one.plain, dict)] == [(4, "One"), (15, "Two")]
+    assert [(one.line, one.plain["kind"]) for one in found if isinstance(one.plain, dict)] == [
+        (4, "One"),
+        (15, "Two"),
+    ]
     assert list(read_manifests(b"")) == []
     assert list(read_manifests(b"\xef\xbb\xbf---\n# x\n---")) == []
 
@@ -51,7 +54,15 @@ def test_broken_yaml_is_told_with_its_line_in_the_file_and_the_others_are_read()
 
 
 @given(
-    st.lists(st.dictionaries(st.text("ab-", min_size=1, max_size=3), st.text("a\n-# .", max_size=12), min_size=1, max_size=3), max_size=4)
+    st.lists(
+        st.dictionaries(
+            st.text("ab-", min_size=1, max_size=3),
+            st.text("a\n-# .", max_size=12),
+            min_size=1,
+            max_size=3,
+        ),
+        max_size=4,
+    )
 )
 def test_documents_are_found_as_any_yaml_reader_finds_them(documents: list[dict[str, str]]) -> None:
     content = yaml.safe_dump_all(documents, explicit_start=True)

@@ -28,7 +28,9 @@ def refusal(content: bytes) -> str:
 def workbook() -> bytes:
     with io.BytesIO() as file:
         with zipfile.ZipFile(file, "w", zipfile.ZIP_STORED) as archive:
-            archive.writestr("[Content_Types].xml", "x" * (LINE_LIMIT + 10))  # one line longer than any of a CSV
+            archive.writestr(
+                "[Content_Types].xml", "x" * (LINE_LIMIT + 10)
+            )  # one line longer than any of a CSV
         return file.getvalue()
 
 
@@ -66,7 +68,15 @@ def test_a_broken_quote_is_not_taken_for_another_separator() -> None:
     assert "separated by" not in refusal(b'"A1"x;y,mood_2\n')
 
 
-@given(st.lists(st.text(st.characters(codec="utf-8", exclude_characters='\0\r\n"[<$'), min_size=1, max_size=8), min_size=2, max_size=4))
+@given(
+    st.lists(
+        st.text(
+            st.characters(codec="utf-8", exclude_characters='\0\r\n"[<$'), min_size=1, max_size=8
+        ),
+        min_size=2,
+        max_size=4,
+    )
+)
 def test_a_header_of_ordinary_names_is_no_other_kind(names: list[str]) -> None:
     assert names[0].lower().startswith("sep=") or recognise(",".join(names).encode()) == ""
 

@@ -33,7 +33,10 @@ def test_dead_letters_are_listed_again_when_the_server_has_others() -> None:
         {"items": [{"id": "2-0"}], "next": "2-0"},
         {"items": [{"id": "3-0"}], "next": None},
     )
-    assert _read_letters(cast("Api", pages), "path", {}, 10) == ([{"id": "2-0"}, {"id": "3-0"}], False)
+    assert _read_letters(cast("Api", pages), "path", {}, 10) == (
+        [{"id": "2-0"}, {"id": "3-0"}],
+        False,
+    )
     assert pages.asked == [None, "5-0", "0-0", "2-0"]
 
 

@@ -32,7 +32,9 @@ def test_blank_and_na_are_missing(cell: str) -> None:
     assert read(f"A1,A2\n{cell},0.50\n")[0].codes == bytes([MISSING, 0])
 
 
-@pytest.mark.parametrize("cell", ["4", "0", "nan", "inf", "1_0", "٢", "2 3", "Yes", "-", "1e400", "--2", "n/a"])
+@pytest.mark.parametrize(
+    "cell", ["4", "0", "nan", "inf", "1_0", "٢", "2 3", "Yes", "-", "1e400", "--2", "n/a"]
+)
 def test_what_no_option_says_is_a_fault_at_its_column(cell: str) -> None:
     (response,) = read(f"A2,A1\nyes,{cell}\n")
     assert response.fault is not None
@@ -70,14 +72,20 @@ def test_a_file_with_semicolons_is_told_so() -> None:
 
 
 def test_an_item_column_named_twice_is_refused() -> None:
-    with pytest.raises(InvalidInputError, match=r"f\.csv:1:3: the column 'A1' is there twice, first as column 1"):
+    with pytest.raises(
+        InvalidInputError, match=r"f\.csv:1:3: the column 'A1' is there twice, first as column 1"
+    ):
         read("A1,A2,A1\n1,yes,1\n")
 
 
 def test_what_is_known_of_a_person_is_read_by_its_declaration() -> None:
     header = "A1,A2,participant,revision,sex,age,iq\n"
     (response,) = read(header + "1,yes,p-1,2,female,31.0,99.5\n")
-    assert (response.participant, response.revision, response.attributes) == ("p-1", 2, {"sex": "female", "age": 31, "iq": 99.5})
+    assert (response.participant, response.revision, response.attributes) == (
+        "p-1",
+        2,
+        {"sex": "female", "age": 31, "iq": 99.5},
+    )
     (response,) = read(header + "1,yes,NA,,NA,,\n")
     assert (response.participant, response.revision, response.attributes) == (None, None, {})
 
@@ -107,6 +115,12 @@ def test_a_key_is_kept_as_given_even_of_a_faulty_row() -> None:
 
 def test_a_file_of_nonsense_does_not_fill_the_memory() -> None:
     form = Form(items=[ItemColumn("A1", [1])], attributes=[])
-    responses = Responses(Sheet(io.BytesIO(b"A1\n" + b"".join(b"1.%d\n" % 0 + b" " * i + b"1\n" for i in range(1500))), "f.csv"), form)
+    responses = Responses(
+        Sheet(
+            io.BytesIO(b"A1\n" + b"".join(b"1.%d\n" % 0 + b" " * i + b"1\n" for i in range(1500))),
+            "f.csv",
+        ),
+        form,
+    )
     assert all(response.codes == b"\0" for response in responses)
     assert len(responses._items[0].known) <= 1_000

@@ -20,7 +20,12 @@ def names_of(content: bytes) -> list[str]:
     return [row.key or names.of(row.number) for row in Responses(Sheet(stream, "f"), FORM)]
 
 
-@given(st.lists(st.sampled_from(["", "NA", *map(str, range(1, 9)), "#1", "#2", "##2", "02", "x"]), max_size=9))
+@given(
+    st.lists(
+        st.sampled_from(["", "NA", *map(str, range(1, 9)), "#1", "#2", "##2", "02", "x"]),
+        max_size=9,
+    )
+)
 def test_no_two_rows_have_the_same_name(keys: list[str]) -> None:
     given_keys = [key for key in keys if key not in {"", "NA"}]
     content = b"A1,key\n" + b"".join(f"1,{key}\n".encode() for key in keys)
@@ -40,7 +45,9 @@ def test_a_file_without_keys_has_numbers() -> None:
 
 
 def test_every_repeated_key_is_told_by_its_lines_up_to_ten() -> None:
-    content = b"key,A1\n" + b"".join(b"%s,1\n" % key for key in (b"a", b"'=b", b"a", b"=b", *[b"c"] * 20))
+    content = b"key,A1\n" + b"".join(
+        b"%s,1\n" % key for key in (b"a", b"'=b", b"a", b"=b", *[b"c"] * 20)
+    )
     with pytest.raises(InvalidInputError) as caught:
         names_of(content)
     lines = str(caught.value).splitlines()

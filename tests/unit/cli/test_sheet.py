@@ -19,8 +19,14 @@ def read(content: bytes) -> tuple[list[str], list[Row]]:
 TEXT = st.text(st.characters(exclude_characters="\x00", exclude_categories=["Cs"]), max_size=8)
 
 
-@given(st.lists(st.lists(TEXT, min_size=3, max_size=3), max_size=20), st.sampled_from(["\n", "\r\n"]), st.booleans())
-def test_whatever_the_csv_writer_writes_is_read_back(rows: list[list[str]], ending: str, marked: bool) -> None:
+@given(
+    st.lists(st.lists(TEXT, min_size=3, max_size=3), max_size=20),
+    st.sampled_from(["\n", "\r\n"]),
+    st.booleans(),
+)
+def test_whatever_the_csv_writer_writes_is_read_back(
+    rows: list[list[str]], ending: str, marked: bool
+) -> None:
     out = io.StringIO()
     writer = csv.writer(out, lineterminator=ending, quoting=csv.QUOTE_ALL)
     writer.writerow(["a", "b", "c"])
@@ -46,7 +52,10 @@ def test_a_broken_row_costs_itself_only_and_says_where(line: bytes, column: int)
     _, rows = read(b"a,b\n" + line + b"\n3,4\n5,6\n")
     assert rows[0].fault is not None
     assert (rows[0].fault.line, rows[0].fault.column) == (2, column)
-    assert [(row.number, row.line, row.cells) for row in rows[1:]] == [(2, 3, ["3", "4"]), (3, 4, ["5", "6"])]
+    assert [(row.number, row.line, row.cells) for row in rows[1:]] == [
+        (2, 3, ["3", "4"]),
+        (3, 4, ["5", "6"]),
+    ]
 
 
 def test_a_quote_never_closed_swallows_nothing_however_long_the_file() -> None:

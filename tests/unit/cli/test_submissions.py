@@ -10,7 +10,10 @@ from stanine.cli.exits import InvalidInputError
 from stanine.cli.io.responses import AttributeColumn, Form, ItemColumn
 from stanine.cli.io.submissions import Submission, open_source
 
-FORM = Form(items=[ItemColumn("A1", [1, 2]), ItemColumn("q1", ["a", "b"])], attributes=[AttributeColumn("age", "Integer", [])])
+FORM = Form(
+    items=[ItemColumn("A1", [1, 2]), ItemColumn("q1", ["a", "b"])],
+    attributes=[AttributeColumn("age", "Integer", [])],
+)
 
 
 class Pipe(io.BytesIO):
@@ -30,7 +33,13 @@ def lines_of(content: bytes, stream: io.BytesIO | None = None) -> list[Submissio
 
 def test_a_csv_row_becomes_an_attempt_without_its_missing_answers() -> None:
     (line,) = lines_of(b"key,age,A1,q1,participant,revision\nk,31,2,NA,p,3\n")
-    assert json.loads(line.body) == {"key": "k", "participant": "p", "revision": 3, "attributes": {"age": 31}, "answers": {"A1": 2}}
+    assert json.loads(line.body) == {
+        "key": "k",
+        "participant": "p",
+        "revision": 3,
+        "attributes": {"age": 31},
+        "answers": {"A1": 2},
+    }
     assert line.place == (2, 0)
 
 
@@ -54,7 +63,12 @@ def test_json_lines_are_sent_as_they_are_and_keyed_if_they_have_no_key() -> None
 
 def test_a_line_that_is_no_json_object_is_a_fault_at_its_line() -> None:
     lines = lines_of(b'{"key": "a"}\n{"key": \n[1]\n{"key": "b"}\n')
-    assert [(line.place.line, line.fault is not None) for line in lines] == [(1, False), (2, True), (3, True), (4, False)]
+    assert [(line.place.line, line.fault is not None) for line in lines] == [
+        (1, False),
+        (2, True),
+        (3, True),
+        (4, False),
+    ]
 
 
 def test_a_faulty_row_is_not_sent() -> None:
@@ -74,7 +88,9 @@ def test_rows_of_blank_cells_are_skipped_and_counted_and_leave_the_keys_of_other
 
 def test_a_row_without_any_answer_is_a_fault_unless_all_its_cells_are_blank() -> None:
     lines = lines_of(b"key,age,A1,q1\nk,,,\n,31,,\n,,NA,\n,,,\n")
-    assert [(line.place, line.fault) for line in lines] == [((line, 1), "there is no answer in this row") for line in (2, 3, 4)]
+    assert [(line.place, line.fault) for line in lines] == [
+        ((line, 1), "there is no answer in this row") for line in (2, 3, 4)
+    ]
 
 
 def test_a_file_of_another_kind_is_refused_before_the_form_is_asked_for() -> None:

@@ -58,7 +58,9 @@ def test_yaml_that_is_shown_is_read_alike_by_the_strictest_reader(record: object
 
 
 def test_a_table_aligns_numbers_to_the_right(capsys: pytest.CaptureFixture[str]) -> None:
-    show_table([{"scale": "a", "raw": 3.0, "band": None}, {"scale": "long", "raw": 12.25, "band": "low"}])
+    show_table(
+        [{"scale": "a", "raw": 3.0, "band": None}, {"scale": "long", "raw": 12.25, "band": "low"}]
+    )
     assert capsys.readouterr().out == "SCALE    RAW  BAND\na          3\nlong   12.25  low\n"
 
 

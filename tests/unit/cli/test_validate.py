@@ -40,13 +40,21 @@ spec:
 
 
 def test_all_examples_are_valid(capsys: pytest.CaptureFixture[str]) -> None:
-    validate([str(path) for folder in ("resources", "instruments") for path in sorted((EXAMPLES / folder).glob("*.yaml"))])
+    validate(
+        [
+            str(path)
+            for folder in ("resources", "instruments")
+            for path in sorted((EXAMPLES / folder).glob("*.yaml"))
+        ]
+    )
     shown = capsys.readouterr()
     assert all(": warning: " in line for line in shown.err.splitlines()), shown.err
     assert shown.out.count(" Valid ") >= 10
 
 
-def test_each_fault_has_its_file_line_and_place(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_each_fault_has_its_file_line_and_place(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     path = tmp_path / "bad.yaml"
     path.write_text(BAD)
     with pytest.raises(typer.Exit) as raised:
@@ -64,7 +72,9 @@ def test_each_fault_has_its_file_line_and_place(tmp_path: Path, capsys: pytest.C
     ]
 
 
-def test_a_record_says_what_the_condition_would(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_record_says_what_the_condition_would(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     path = tmp_path / "bad.yaml"
     path.write_text(BAD)
     with pytest.raises(typer.Exit):
@@ -86,7 +96,9 @@ def test_files_without_a_resource_of_ours_are_a_mistake(tmp_path: Path) -> None:
         validate([str(path)])
 
 
-def test_broken_yaml_is_a_fault_with_its_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_broken_yaml_is_a_fault_with_its_line(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     path = tmp_path / "broken.yaml"
     path.write_text("---\na: 1\n---\nb: {\n")
     with pytest.raises(typer.Exit):

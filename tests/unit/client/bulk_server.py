@@ -36,7 +36,11 @@ class BulkServer:
         end = int(number) % (len(body) + 1) if plan == "cut" else len(body)
         for start in range(0, end, 7):  # parts that end anywhere
             send.sink(body[start : min(start + 7, end)])
-        return Reply(200, {}, b"") if plan != "cut" else NoReply(sent=True, why="the connection was lost")
+        return (
+            Reply(200, {}, b"")
+            if plan != "cut"
+            else NoReply(sent=True, why="the connection was lost")
+        )
 
     def _lines(self, body: bytes, refuse_each: int) -> Iterator[bytes]:
         for number, text in enumerate(body.split(b"\n"), start=1):
@@ -49,11 +53,18 @@ class BulkServer:
             else:
                 self.taken[key] += 1
                 mark = {"repeated": True} if self.taken[key] > 1 else {}
-                answer |= {"status": 202, "attempt": f"id of {key}", "token": f"token of {key}", **mark}
+                answer |= {
+                    "status": 202,
+                    "attempt": f"id of {key}",
+                    "token": f"token of {key}",
+                    **mark,
+                }
             yield json.dumps(answer).encode() + b"\n"
 
 
-def run(flow: Flow[T], answer: Callable[[Send], Reply | NoReply], pauses: list[float] | None = None) -> T:
+def run(
+    flow: Flow[T], answer: Callable[[Send], Reply | NoReply], pauses: list[float] | None = None
+) -> T:
     """Run a flow against a function; pauses take no time."""
     try:
         step = next(flow)

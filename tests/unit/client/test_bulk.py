@@ -38,8 +38,17 @@ def as_line(key: str, form: int) -> Any:
     ][form]  # fmt: skip
 
 
-@given(st.lists(st.tuples(KEYS, st.integers(0, 4), st.integers(0, 2)), max_size=30, unique_by=lambda each: each[0]), PLANS)
-def test_each_line_is_answered_once_in_order_with_its_own_attempt(rows: list[tuple[str, int, int]], plans: list[str]) -> None:
+@given(
+    st.lists(
+        st.tuples(KEYS, st.integers(0, 4), st.integers(0, 2)),
+        max_size=30,
+        unique_by=lambda each: each[0],
+    ),
+    PLANS,
+)
+def test_each_line_is_answered_once_in_order_with_its_own_attempt(
+    rows: list[tuple[str, int, int]], plans: list[str]
+) -> None:
     lines: list[Any] = []
     expected = []
     for key, form, blanks in rows:
@@ -79,7 +88,11 @@ def test_what_was_taken_before_an_error_is_told_with_the_error() -> None:
     server = BulkServer(plans)
 
     def answer(send: Any) -> Any:
-        return server.answer(send) if server.requests == 0 else Reply(401, {}, b'{"type": "urn:stanine:problem:unauthenticated"}')
+        return (
+            server.answer(send)
+            if server.requests == 0
+            else Reply(401, {}, b'{"type": "urn:stanine:problem:unauthenticated"}')
+        )
 
     (batch,) = batches([{"key": key} for key in "abcd"])
     delivery: Delivery = run(deliver(session(), "x", batch), answer)
@@ -88,12 +101,19 @@ def test_what_was_taken_before_an_error_is_told_with_the_error() -> None:
 
 
 def test_a_revoked_key_is_told_as_an_error_or_as_the_answers_of_the_lines_that_it_names() -> None:
-    revoked = {"type": "urn:stanine:problem:unauthenticated", "title": "A valid key is needed", "status": 401}
+    revoked = {
+        "type": "urn:stanine:problem:unauthenticated",
+        "title": "A valid key is needed",
+        "status": 401,
+    }
 
     def answer(send: Any) -> Reply:
         if len(send.call.body.splitlines()) < 3:
             return Reply(401, {}, json.dumps(revoked).encode())
-        answers = [{"line": 1, "status": 202, "attempt": "x", "token": "y"}, {"line": 2, "status": 401, "problem": revoked}]
+        answers = [
+            {"line": 1, "status": 202, "attempt": "x", "token": "y"},
+            {"line": 2, "status": 401, "problem": revoked},
+        ]
         send.sink(b"".join(json.dumps(each).encode() + b"\n" for each in answers))
         return Reply(200, {}, b"")
 
@@ -113,7 +133,9 @@ def test_a_server_without_room_is_given_up_when_the_patience_is_over() -> None:
         return now
 
     (batch,) = batches([{"key": "a"}])
-    delivery = run(deliver(Session(RetryPolicy(patience=30), clock=clock), "x", batch), server.answer)
+    delivery = run(
+        deliver(Session(RetryPolicy(patience=30), clock=clock), "x", batch), server.answer
+    )
     assert isinstance(delivery.error, errors.FullError)
     assert delivery.answers == []
 

@@ -41,11 +41,17 @@ def sync(handler: Handler, **options: Any) -> Stanine:
 
 def asynchronous(handler: Handler, **options: Any) -> AsyncStanine:
     http = httpx.AsyncClient(transport=httpx.MockTransport(handler))
-    return AsyncStanine("http://api.test/base/", KEY, http_client=http, retries=NO_RETRIES, **options)
+    return AsyncStanine(
+        "http://api.test/base/", KEY, http_client=http, retries=NO_RETRIES, **options
+    )
 
 
 def methods(resource: object) -> dict[str, Any]:
-    return {name: each for name, each in vars(type(resource)).items() if callable(each) and not name.startswith("_")}
+    return {
+        name: each
+        for name, each in vars(type(resource)).items()
+        if callable(each) and not name.startswith("_")
+    }
 
 
 def consume(found: Any) -> None:
@@ -96,10 +102,16 @@ def test_the_methods_reach_every_route_of_the_api(make: Callable[[Handler], Any]
     def sent(request: httpx.Request) -> httpx.Response:
         reached.add(matches(request.url.path.removeprefix("/base"), request.method, name))
         assert request.headers["authorization"].startswith("Bearer ")
-        return httpx.Response(404, json={"type": "urn:stanine:problem:not-found", "title": "Not found", "status": 404})
+        return httpx.Response(
+            404, json={"type": "urn:stanine:problem:not-found", "title": "Not found", "status": 404}
+        )
 
     client = make(sent)
-    assert set(CALLS) == {f"{resource}.{method}" for resource in RESOURCES for method in methods(getattr(client, resource))}
+    assert set(CALLS) == {
+        f"{resource}.{method}"
+        for resource in RESOURCES
+        for method in methods(getattr(client, resource))
+    }
     for name, arguments in CALLS.items():
         resource, _, method = name.partition(".")
         with pytest.raises(errors.NotFoundError):
@@ -125,12 +137,20 @@ def test_both_clients_have_the_same_methods_parameters_and_sentences() -> None:
             if not callable(getattr(one, each)):
                 continue
             parameters = [
-                [(p.name, p.kind, p.default) for p in inspect.signature(getattr(of, each)).parameters.values()] for of in (one, other)
+                [
+                    (p.name, p.kind, p.default)
+                    for p in inspect.signature(getattr(of, each)).parameters.values()
+                ]
+                for of in (one, other)
             ]
-            parameters = [[(each, kind, repr(default)) for each, kind, default in some] for some in parameters]
+            parameters = [
+                [(each, kind, repr(default)) for each, kind, default in some] for some in parameters
+            ]
             assert parameters[0] == parameters[1], f"{name}.{each}"
             sentence = (getattr(one, each).__doc__ or "").splitlines()[0]
-            assert (getattr(other, each).__doc__ or "").splitlines()[0] == sentence, f"{name}.{each}"
+            assert (getattr(other, each).__doc__ or "").splitlines()[0] == sentence, (
+                f"{name}.{each}"
+            )
 
 
 @pytest.mark.parametrize("make", [sync, asynchronous])
@@ -151,16 +171,36 @@ def test_neither_key_nor_token_nor_answer_is_in_a_text_a_log_or_a_repr(
 
     client = make(answer)
     shown = [repr(client), repr(client.attempts), repr(client._server), repr(client.session)]
-    for arguments in (("attempts", "submit", "x", {"a": "SECRET-ANSWER"}), ("results", "get", ATTEMPT)):
+    for arguments in (
+        ("attempts", "submit", "x", {"a": "SECRET-ANSWER"}),
+        ("results", "get", ATTEMPT),
+    ):
         resource, method, *rest = arguments
         more = {"token": "token-of-it"} if method == "get" else {}
         with pytest.raises(errors.InvalidAttemptError) as raised:
             consume(getattr(getattr(client, resource), method)(*rest, **more))
-        shown += [str(raised.value), repr(raised.value), repr(raised.value.args), "".join(map(repr, raised.traceback[-1].frame.f_globals))]
+        shown += [
+            str(raised.value),
+            repr(raised.value),
+            repr(raised.value.args),
+            "".join(map(repr, raised.traceback[-1].frame.f_globals)),
+        ]
         assert KEY not in raised.value.problem.detail
     attempt = Attempt({"a": "SECRET-ANSWER"}, "k", participant="SECRET-TOO")
-    result = records.Result(ATTEMPT, "x", 1, "Scored", "now", scales={"SECRET-TOO": records.ScaleScore(1.0, 1, 1, "Scored")})
-    shown += [repr(attempt), repr(records.Receipt(ATTEMPT, "token-of-it")), repr(result), caplog.text]
+    result = records.Result(
+        ATTEMPT,
+        "x",
+        1,
+        "Scored",
+        "now",
+        scales={"SECRET-TOO": records.ScaleScore(1.0, 1, 1, "Scored")},
+    )
+    shown += [
+        repr(attempt),
+        repr(records.Receipt(ATTEMPT, "token-of-it")),
+        repr(result),
+        caplog.text,
+    ]
     for text in shown:
         assert not any(each in text for each in private), text
 
@@ -172,7 +212,17 @@ def test_a_key_that_no_header_holds_is_refused_without_quoting_it(key: str) -> N
     assert key not in str(raised.value)
 
 
-@pytest.mark.parametrize("address", ["", "api.test", "ftp://api.test", "http://user:secret@api.test", "http://api.test?x=1", "http://"])
+@pytest.mark.parametrize(
+    "address",
+    [
+        "",
+        "api.test",
+        "ftp://api.test",
+        "http://user:secret@api.test",
+        "http://api.test?x=1",
+        "http://",
+    ],
+)
 def test_an_address_that_is_none_is_refused_without_quoting_it(address: str) -> None:
     with pytest.raises(ValueError, match="base_url") as raised:
         Stanine(address, KEY)
@@ -206,9 +256,18 @@ def test_a_request_says_what_it_comes_from_and_waits_longer_than_the_server_may_
 
 
 @pytest.mark.parametrize(
-    ("key", "header"), [("order-17", '"order-17"'), ("two words", '"two words"'), ('a"b', None), ("ключ", None), ("x" * 65, None)]
+    ("key", "header"),
+    [
+        ("order-17", '"order-17"'),
+        ("two words", '"two words"'),
+        ('a"b', None),
+        ("ключ", None),
+        ("x" * 65, None),
+    ],
 )
-def test_a_key_goes_into_the_header_that_can_hold_it_else_into_the_body(key: str, header: str | None) -> None:
+def test_a_key_goes_into_the_header_that_can_hold_it_else_into_the_body(
+    key: str, header: str | None
+) -> None:
     def answer(request: httpx.Request) -> httpx.Response:
         assert request.headers.get("idempotency-key") == header
         assert json.loads(request.content).get("key") == (None if header else key)
@@ -226,7 +285,9 @@ def test_without_a_key_each_attempt_gets_one_of_its_own_that_its_retries_keep() 
             raise httpx.ReadError("gone", request=request)
         return httpx.Response(202, json={"attempt": ATTEMPT, "token": "t", "state": "Submitted"})
 
-    client = Stanine("http://api.test", KEY, http_client=httpx.Client(transport=httpx.MockTransport(answer)))
+    client = Stanine(
+        "http://api.test", KEY, http_client=httpx.Client(transport=httpx.MockTransport(answer))
+    )
     for _ in range(2):
         client.attempts.submit("x", {"a": 1})
     assert keys[0] == keys[1] != keys[2]
@@ -247,15 +308,26 @@ def test_other_options_share_the_connections_and_close_nothing() -> None:
 
 def test_an_unclear_choice_of_dead_letters_is_refused_before_anything_is_sent() -> None:
     client = sync(lambda _: pytest.fail("sent"))
-    for ids, more in ((None, {}), (["1-2"], {"everything": True}), ([], {}), (["1-2"], {"token": "t"}), (["1-2"], {"reason": "r"})):
+    for ids, more in (
+        (None, {}),
+        (["1-2"], {"everything": True}),
+        ([], {}),
+        (["1-2"], {"token": "t"}),
+        (["1-2"], {"reason": "r"}),
+    ):
         with pytest.raises(ValueError, match="say which"):
             client.queues.requeue_dead("results", ids, **more)
 
 
-def test_a_bulk_submission_that_is_left_early_ends_its_threads_and_raises_what_its_input_raises() -> None:
+def test_a_bulk_submission_that_is_left_early_ends_its_threads_and_raises_what_its_input_raises() -> (
+    None
+):
     def answer(request: httpx.Request) -> httpx.Response:
         lines = [json.loads(line) for line in request.content.splitlines()]
-        answers = [{"line": n, "status": 202, "key": each["key"], "attempt": "a", "token": "t"} for n, each in enumerate(lines, start=1)]
+        answers = [
+            {"line": n, "status": 202, "key": each["key"], "attempt": "a", "token": "t"}
+            for n, each in enumerate(lines, start=1)
+        ]
         return httpx.Response(200, content="".join(json.dumps(each) + "\n" for each in answers))
 
     def endless() -> Iterator[Attempt]:

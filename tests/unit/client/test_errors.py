@@ -13,7 +13,11 @@ PAGE = (Path(__file__).parents[3] / "docs" / "problems.md").read_text()
 
 
 def test_every_problem_of_the_server_and_of_the_page_has_a_class_and_no_other() -> None:
-    assert set(errors.CLASSES) == {kind.code for kind in KINDS} == set(re.findall(r"^\| `([a-z-]+)` \| \d", PAGE, re.MULTILINE))
+    assert (
+        set(errors.CLASSES)
+        == {kind.code for kind in KINDS}
+        == set(re.findall(r"^\| `([a-z-]+)` \| \d", PAGE, re.MULTILINE))
+    )
     assert len(set(errors.CLASSES.values())) == len(errors.CLASSES)
 
 
@@ -25,13 +29,24 @@ def test_a_problem_is_temporary_where_its_status_says_so(kind: "errors.Problem")
 
 
 def test_only_of_unavailable_and_of_unknown_servers_is_the_effect_unknown() -> None:
-    temporary = {code: each for code, each in errors.CLASSES.items() if issubclass(each, errors.TemporaryError)}
+    temporary = {
+        code: each
+        for code, each in errors.CLASSES.items()
+        if issubclass(each, errors.TemporaryError)
+    }
     assert [code for code, each in temporary.items() if not each.had_no_effect] == ["unavailable"]
 
 
-@pytest.mark.parametrize(("status", "kind"), [(409, errors.PermanentError), (503, errors.TemporaryError), (429, errors.TemporaryError)])
-def test_a_type_of_a_later_version_is_told_by_its_status(status: int, kind: type[errors.StanineClientError]) -> None:
-    assert isinstance(errors.error_of(errors.Problem("urn:stanine:problem:new", "New", status)), kind)
+@pytest.mark.parametrize(
+    ("status", "kind"),
+    [(409, errors.PermanentError), (503, errors.TemporaryError), (429, errors.TemporaryError)],
+)
+def test_a_type_of_a_later_version_is_told_by_its_status(
+    status: int, kind: type[errors.StanineClientError]
+) -> None:
+    assert isinstance(
+        errors.error_of(errors.Problem("urn:stanine:problem:new", "New", status)), kind
+    )
 
 
 def test_an_error_survives_pickling() -> None:
@@ -41,18 +56,32 @@ def test_an_error_survives_pickling() -> None:
 
 
 def test_the_text_of_an_invalid_attempt_quotes_nothing_and_its_lines_say_all() -> None:
-    items = (errors.ErrorItem("/answers/i-am-sad", "UnknownItem", "said: SECRET"), errors.ErrorItem("/answers/b", "NotAnAnswer", "SECRET"))
-    problem = errors.Problem("urn:stanine:problem:invalid-attempt", "It does not fit", 422, "2 things SECRET", items, 2)
+    items = (
+        errors.ErrorItem("/answers/i-am-sad", "UnknownItem", "said: SECRET"),
+        errors.ErrorItem("/answers/b", "NotAnAnswer", "SECRET"),
+    )
+    problem = errors.Problem(
+        "urn:stanine:problem:invalid-attempt", "It does not fit", 422, "2 things SECRET", items, 2
+    )
     error = errors.error_of(problem)
     for text in (str(error), repr(error), repr(problem), repr(items)):
         assert "SECRET" not in text
         assert "sad" not in text
     assert str(error) == "It does not fit (422 invalid-attempt): NotAnAnswer, UnknownItem"
-    assert problem.lines() == ["2 things SECRET", "/answers/i-am-sad: said: SECRET", "/answers/b: SECRET"]
+    assert problem.lines() == [
+        "2 things SECRET",
+        "/answers/i-am-sad: said: SECRET",
+        "/answers/b: SECRET",
+    ]
 
 
 def test_the_text_of_an_invalid_document_names_the_places() -> None:
-    items = tuple(errors.ErrorItem(f"spec.items[{number}]", "WrongType", "text belongs here") for number in range(7))
-    error = errors.error_of(errors.Problem("urn:stanine:problem:invalid-document", "Not valid", 422, "", items, 120))
+    items = tuple(
+        errors.ErrorItem(f"spec.items[{number}]", "WrongType", "text belongs here")
+        for number in range(7)
+    )
+    error = errors.error_of(
+        errors.Problem("urn:stanine:problem:invalid-document", "Not valid", 422, "", items, 120)
+    )
     assert "spec.items[0]: text belongs here" in str(error)
     assert str(error).endswith("; and 115 more")

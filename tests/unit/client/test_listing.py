@@ -19,7 +19,10 @@ class ListServer:
         self.items: list[int] = []
         self.next_id = 0
         self.client = Stanine(
-            "http://api.test", "k", retries=NO_RETRIES, http_client=httpx.Client(transport=httpx.MockTransport(self.answer))
+            "http://api.test",
+            "k",
+            retries=NO_RETRIES,
+            http_client=httpx.Client(transport=httpx.MockTransport(self.answer)),
         )
 
     def add(self, count: int) -> None:
@@ -36,23 +39,46 @@ class ListServer:
         after = request.url.params.get("after", "c")
         before = [int(each) for each in after.split(",")[1:]]
         if self.items[: len(before)] != before:
-            same = len([one for one, other in takewhile(lambda pair: pair[0] == pair[1], zip(self.items, before, strict=False))])
-            known = {"type": "urn:stanine:problem:history-changed", "title": "t", "status": 410, "next": self.cursor(same)}
+            same = len(
+                [
+                    one
+                    for one, other in takewhile(
+                        lambda pair: pair[0] == pair[1], zip(self.items, before, strict=False)
+                    )
+                ]
+            )
+            known = {
+                "type": "urn:stanine:problem:history-changed",
+                "title": "t",
+                "status": 410,
+                "next": self.cursor(same),
+            }
             return httpx.Response(410, json=known)
         page = self.items[len(before) : len(before) + int(request.url.params["limit"])]
-        body: dict[str, Any] = {"items": [result(each) for each in page], "next": self.cursor(len(before) + len(page))}
+        body: dict[str, Any] = {
+            "items": [result(each) for each in page],
+            "next": self.cursor(len(before) + len(page)),
+        }
         return httpx.Response(200, content=json.dumps(body))
 
 
 def result(number: int) -> dict[str, Any]:
-    return {"attempt": f"{number:032x}", "instrument": "x", "revision": 1, "state": "Scored", "submittedAt": "now"}
+    return {
+        "attempt": f"{number:032x}",
+        "instrument": "x",
+        "revision": 1,
+        "state": "Scored",
+        "submittedAt": "now",
+    }
 
 
 STEPS = st.lists(st.tuples(st.sampled_from(["add", "lose", "read"]), st.integers(1, 9)))
 
 
 @given(STEPS, st.integers(1, 4))
-def test_over_losses_nothing_that_is_there_is_missed_and_nothing_is_given_twice(steps: list[tuple[str, int]], page_size: int) -> None:
+def test_over_losses_nothing_that_is_there_is_missed_and_nothing_is_given_twice(
+    steps: list[tuple[str, int]], page_size: int
+) -> None:
     server = ListServer()
     listing = server.client.results.list("x", on_history_change="continue", page_size=page_size)
     seen = []
@@ -68,7 +94,9 @@ def test_over_losses_nothing_that_is_there_is_missed_and_nothing_is_given_twice(
 
 
 @given(st.lists(st.integers(0, 9), max_size=6), st.integers(1, 4))
-def test_following_gives_everything_in_order_as_it_is_added(batches: list[int], page_size: int) -> None:
+def test_following_gives_everything_in_order_as_it_is_added(
+    batches: list[int], page_size: int
+) -> None:
     server = ListServer()
     listing = server.client.results.list("x", page_size=page_size)
     seen = []
@@ -93,10 +121,16 @@ def test_a_changed_history_is_raised_with_the_cursor_to_continue_from() -> None:
 
 def test_a_server_that_contradicts_itself_is_not_asked_for_ever() -> None:
     def answer(request: httpx.Request) -> httpx.Response:
-        body = {"type": "urn:stanine:problem:history-changed", "title": "t", "next": request.url.params["after"]}
+        body = {
+            "type": "urn:stanine:problem:history-changed",
+            "title": "t",
+            "next": request.url.params["after"],
+        }
         return httpx.Response(410, json=body)
 
-    client = Stanine("http://api.test", "k", http_client=httpx.Client(transport=httpx.MockTransport(answer)))
+    client = Stanine(
+        "http://api.test", "k", http_client=httpx.Client(transport=httpx.MockTransport(answer))
+    )
     with pytest.raises(errors.HistoryChangedError):
         list(client.results.list("x", after="c", on_history_change="continue"))
 

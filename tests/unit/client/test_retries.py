@@ -10,7 +10,9 @@ from stanine.client.flow import Send, Session, exchange
 from stanine.client.messages import Call, NoReply, Reply, call
 from stanine.client.retries import NO_RETRIES, Retry, RetryPolicy, read_retry_after
 
-UNAVAILABLE = Reply(503, {"retry-after": "2"}, b'{"type": "urn:stanine:problem:unavailable", "title": "t"}')
+UNAVAILABLE = Reply(
+    503, {"retry-after": "2"}, b'{"type": "urn:stanine:problem:unavailable", "title": "t"}'
+)
 FULL = Reply(503, {"retry-after": "30"}, b'{"type": "urn:stanine:problem:full", "title": "t"}')
 GATEWAY = Reply(502, {}, b"<html>")
 UNREACHED = NoReply(sent=False, why="the server cannot be reached")
@@ -25,13 +27,22 @@ class Clock:
         self.now = 0.0
         self.sent = 0
 
-    def run(self, outcomes: list[Reply | NoReply], policy: RetryPolicy, *, repeatable: bool = True, reached: bool = True) -> list[float]:
+    def run(
+        self,
+        outcomes: list[Reply | NoReply],
+        policy: RetryPolicy,
+        *,
+        repeatable: bool = True,
+        reached: bool = True,
+    ) -> list[float]:
         pauses: list[float] = []
 
         def on_retry(retry: Retry) -> None:
             self.now += retry.pause
 
-        session = Session(policy, on_retry, reached=reached, clock=lambda: self.now, random=lambda: 1.0)
+        session = Session(
+            policy, on_retry, reached=reached, clock=lambda: self.now, random=lambda: 1.0
+        )
         request: Call[int] = call("POST", "/x", lambda reply: reply.status, repeatable=repeatable)
 
         def answer(_: Send) -> Reply | NoReply:
@@ -43,7 +54,16 @@ class Clock:
 
 
 def test_pauses_double_to_a_longest_one() -> None:
-    assert Clock().run([LOST] * 8 + [GOOD], RetryPolicy()) == [0.1, 0.2, 0.4, 0.8, 1.6, 3.2, 5.0, 5.0]
+    assert Clock().run([LOST] * 8 + [GOOD], RetryPolicy()) == [
+        0.1,
+        0.2,
+        0.4,
+        0.8,
+        1.6,
+        3.2,
+        5.0,
+        5.0,
+    ]
 
 
 def test_the_pause_is_at_least_what_the_server_asks_for() -> None:
@@ -51,7 +71,9 @@ def test_the_pause_is_at_least_what_the_server_asks_for() -> None:
 
 
 @pytest.mark.parametrize("outcome", [LOST, UNAVAILABLE, GATEWAY])
-def test_what_may_have_acted_is_not_repeated_if_it_could_act_twice(outcome: Reply | NoReply) -> None:
+def test_what_may_have_acted_is_not_repeated_if_it_could_act_twice(
+    outcome: Reply | NoReply,
+) -> None:
     clock = Clock()
     with pytest.raises(errors.TemporaryError):
         clock.run([outcome, GOOD], RetryPolicy(), repeatable=False)
@@ -63,7 +85,9 @@ def test_what_had_no_effect_is_repeated_in_any_case(outcome: Reply | NoReply) ->
     assert len(Clock().run([outcome, GOOD], RetryPolicy(), repeatable=False)) == 1
 
 
-@pytest.mark.parametrize("status", [400, 401, 403, 404, 409, 410, 412, 413, 415, 422, 500, 501, 302])
+@pytest.mark.parametrize(
+    "status", [400, 401, 403, 404, 409, 410, 412, 413, 415, 422, 500, 501, 302]
+)
 def test_what_stays_wrong_is_sent_once(status: int) -> None:
     clock = Clock()
     with pytest.raises(errors.PermanentError):
@@ -97,8 +121,20 @@ def test_without_retries_everything_is_sent_once() -> None:
     ("headers", "seconds"),
     [
         ({"retry-after": "7"}, 7.0),
-        ({"retry-after": "Wed, 21 Oct 2026 07:28:10 GMT", "date": "Wed, 21 Oct 2026 07:28:00 GMT"}, 10.0),
-        ({"retry-after": "Wed, 21 Oct 2026 07:28:00 GMT", "date": "Wed, 21 Oct 2026 07:28:10 GMT"}, 0.0),
+        (
+            {
+                "retry-after": "Wed, 21 Oct 2026 07:28:10 GMT",
+                "date": "Wed, 21 Oct 2026 07:28:00 GMT",
+            },
+            10.0,
+        ),
+        (
+            {
+                "retry-after": "Wed, 21 Oct 2026 07:28:00 GMT",
+                "date": "Wed, 21 Oct 2026 07:28:10 GMT",
+            },
+            0.0,
+        ),
         ({"retry-after": "Wed, 21 Oct 2026 07:28:10 GMT"}, None),
         ({}, None),
     ],

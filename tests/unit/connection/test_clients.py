@@ -4,7 +4,13 @@ from typing import Any
 
 import pytest
 
-from stanine.broker.connection.clients import blocking_twin, connect, connect_async, connect_blocking, pool_use
+from stanine.broker.connection.clients import (
+    blocking_twin,
+    connect,
+    connect_async,
+    connect_blocking,
+    pool_use,
+)
 
 
 def options_of(client: Any) -> dict[str, Any]:
@@ -29,7 +35,9 @@ def test_a_blocking_client_has_neither_socket_timeout_nor_retries() -> None:
 
 def test_a_twin_goes_to_the_same_place_as_the_same_user() -> None:
     twin = options_of(blocking_twin(connect("rediss://u:p@h:1/2?ssl_ca_certs=/ca")))
-    assert [twin[name] for name in ("username", "password", "host", "port", "db", "ssl_ca_certs")] == ["u", "p", "h", 1, 2, "/ca"]
+    assert [
+        twin[name] for name in ("username", "password", "host", "port", "db", "ssl_ca_certs")
+    ] == ["u", "p", "h", 1, 2, "/ca"]
 
 
 @pytest.mark.parametrize("make", [connect, connect_blocking, connect_async])
@@ -37,8 +45,15 @@ def test_sentinels_credentials_and_sockets_are_understood(make: Any) -> None:
     client = make("redis+sentinel://user:pass@a:1,b/main/2")
     pool = client.connection_pool
     assert pool.service_name == "main"
-    assert [sentinel.connection_pool.connection_kwargs["port"] for sentinel in pool.sentinel_manager.sentinels] == [1, 26379]
-    assert (options_of(client)["username"], options_of(client)["password"], options_of(client)["db"]) == ("user", "pass", 2)
+    assert [
+        sentinel.connection_pool.connection_kwargs["port"]
+        for sentinel in pool.sentinel_manager.sentinels
+    ] == [1, 26379]
+    assert (
+        options_of(client)["username"],
+        options_of(client)["password"],
+        options_of(client)["db"],
+    ) == ("user", "pass", 2)
     assert options_of(make("unix:///run/redis.sock"))["path"] == "/run/redis.sock"
 
 

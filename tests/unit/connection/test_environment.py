@@ -20,7 +20,13 @@ def options_of(variables: dict[str, str]) -> dict[str, Any]:
 
 @given(TEXT, TEXT, st.sampled_from(["redis://h:1/2", "redis+sentinel://a:1,b/main/2"]))
 def test_any_text_can_be_a_user_and_a_password(user: str, password: str, url: str) -> None:
-    options = options_of({"STANINE_REDIS_URL": url, "STANINE_REDIS_USERNAME": user, "STANINE_REDIS_PASSWORD": password})
+    options = options_of(
+        {
+            "STANINE_REDIS_URL": url,
+            "STANINE_REDIS_USERNAME": user,
+            "STANINE_REDIS_PASSWORD": password,
+        }
+    )
     assert (options["username"], options["password"], options["db"]) == (user, password, 2)
 
 
@@ -57,20 +63,42 @@ def test_credentials_in_files_are_named_in_the_address_and_not_read(tmp_path: Pa
     }).redis_url  # fmt: skip
     for client in (connect(url), connect_blocking(url), connect_async(url)):
         pool: Any = client.connection_pool
-        assert pool.connection_kwargs["credential_provider"] == FileLogin(str(tmp_path / "not there & yet"), None, "ü@me")
+        assert pool.connection_kwargs["credential_provider"] == FileLogin(
+            str(tmp_path / "not there & yet"), None, "ü@me"
+        )
         assert not pool.connection_kwargs.get("username")
         for sentinel in pool.sentinel_manager.sentinels:
-            assert sentinel.connection_pool.connection_kwargs["credential_provider"] == FileLogin("/word", "/name")
+            assert sentinel.connection_pool.connection_kwargs["credential_provider"] == FileLogin(
+                "/word", "/name"
+            )
 
 
 @pytest.mark.parametrize(
     ("variables", "fault"),
     [
-        ({"STANINE_REDIS_PASSWORD": "p", "STANINE_REDIS_PASSWORD_FILE": "/p"}, "STANINE_REDIS_PASSWORD_FILE are both set"),
-        ({"STANINE_SENTINEL_USERNAME": "p", "STANINE_SENTINEL_USERNAME_FILE": "/p"}, "STANINE_SENTINEL_USERNAME_FILE are both set"),
-        ({"STANINE_REDIS_USERNAME_FILE": "/u"}, "STANINE_REDIS_USERNAME_FILE needs STANINE_REDIS_PASSWORD_FILE"),
-        ({"STANINE_REDIS_URL": "redis://u:p@h", "STANINE_REDIS_PASSWORD_FILE": "/p"}, "in one place"),
-        ({"STANINE_REDIS_URL": "redis://h?password_file=/q", "STANINE_REDIS_PASSWORD_FILE": "/p"}, "in one place"),
+        (
+            {"STANINE_REDIS_PASSWORD": "p", "STANINE_REDIS_PASSWORD_FILE": "/p"},
+            "STANINE_REDIS_PASSWORD_FILE are both set",
+        ),
+        (
+            {"STANINE_SENTINEL_USERNAME": "p", "STANINE_SENTINEL_USERNAME_FILE": "/p"},
+            "STANINE_SENTINEL_USERNAME_FILE are both set",
+        ),
+        (
+            {"STANINE_REDIS_USERNAME_FILE": "/u"},
+            "STANINE_REDIS_USERNAME_FILE needs STANINE_REDIS_PASSWORD_FILE",
+        ),
+        (
+            {"STANINE_REDIS_URL": "redis://u:p@h", "STANINE_REDIS_PASSWORD_FILE": "/p"},
+            "in one place",
+        ),
+        (
+            {
+                "STANINE_REDIS_URL": "redis://h?password_file=/q",
+                "STANINE_REDIS_PASSWORD_FILE": "/p",
+            },
+            "in one place",
+        ),
     ],
 )
 def test_what_is_given_twice_or_by_half_is_refused(variables: dict[str, str], fault: str) -> None:

@@ -62,7 +62,9 @@ def test_a_server_error_keeps_its_problem() -> None:
 
 
 def test_a_problem_repeats_nothing_of_the_servers_text() -> None:
-    assert "secret" not in str(classify(errors.ResponseError("WRONGTYPE the key stanine:secret holds a list")))
+    assert "secret" not in str(
+        classify(errors.ResponseError("WRONGTYPE the key stanine:secret holds a list"))
+    )
 
 
 @pytest.mark.parametrize(("info", "reason"), [

@@ -7,7 +7,9 @@ from hypothesis import strategies as st
 #: Numbers that people give to options and weights, odd ones included.
 NUMBERS = st.one_of(
     st.integers(-5, 12),
-    st.sampled_from([0.5, 1.5, 2.5, 0.1, 0.2, 0.3, 1 / 3, -0.7, 1e-9, 1e9, -1e9, 123456.789, 3.3000000000000003]),
+    st.sampled_from(
+        [0.5, 1.5, 2.5, 0.1, 0.2, 0.3, 1 / 3, -0.7, 1e-9, 1e9, -1e9, 123456.789, 3.3000000000000003]
+    ),
     st.floats(-100, 100).map(lambda x: round(x, 3)),
 ).map(lambda x: x + 0)
 WEIGHTS = st.one_of(st.integers(1, 5), st.sampled_from([0.5, 0.1, 1 / 3, 2.7, 1e-9, 1e9]))
@@ -54,7 +56,9 @@ def scale(  # noqa: C901 - one choice after the other, as the rules of a scale h
                 result["items"].append("-" + item["id"])
             case "key":
                 right = draw(st.lists(st.sampled_from(numbers), min_size=1, unique=True))
-                result["key"][item["id"]] = right[0] if len(right) == 1 and draw(st.booleans()) else right
+                result["key"][item["id"]] = (
+                    right[0] if len(right) == 1 and draw(st.booleans()) else right
+                )
                 known[item["id"]] = [int(value in right) for value in numbers]
             case "points":
                 given = [None if option.get("missing") else draw(NUMBERS) for option in its]
@@ -67,17 +71,25 @@ def scale(  # noqa: C901 - one choice after the other, as the rules of a scale h
         for reference in result["items"]:
             numbers = known[reference.lstrip("-")]
             ends = min(numbers) + max(numbers)
-            known[reference.lstrip("-")] = [int((ends - x if reference[0] == "-" else x) >= result["threshold"]) for x in numbers]
+            known[reference.lstrip("-")] = [
+                int((ends - x if reference[0] == "-" else x) >= result["threshold"])
+                for x in numbers
+            ]
     if draw(st.integers(0, 2)) == 0:
         result["unanswered"] = draw(NUMBERS)
         if result["score"] == "Percent":
-            low, high = max(min(numbers) for numbers in known.values()), min(max(numbers) for numbers in known.values())
+            low, high = (
+                max(min(numbers) for numbers in known.values()),
+                min(max(numbers) for numbers in known.values()),
+            )
             result["unanswered"] = low
             if low > high:
                 del result["unanswered"]
     if draw(st.booleans()):
         result["minValid"] = draw(st.integers(1, len(chosen)))
-    needs_all = result["score"] == "Sum" and result.get("minValid", 1 if "unanswered" in result else len(chosen)) == len(chosen)
+    needs_all = result["score"] == "Sum" and result.get(
+        "minValid", 1 if "unanswered" in result else len(chosen)
+    ) == len(chosen)
     if draw(st.booleans()):
         weights = st.one_of(WEIGHTS, NUMBERS) if needs_all else WEIGHTS
         result["weights"] = {item["id"]: draw(weights) for item in chosen if draw(st.booleans())}
@@ -93,10 +105,16 @@ def scale(  # noqa: C901 - one choice after the other, as the rules of a scale h
 @st.composite
 def bands(draw: st.DrawFn) -> list[dict[str, Any]]:
     edges = st.tuples(
-        st.one_of(st.integers(-20, 120), st.floats(-20, 120).map(lambda x: round(x, draw(st.sampled_from([1, 9]))))), st.booleans()
+        st.one_of(
+            st.integers(-20, 120),
+            st.floats(-20, 120).map(lambda x: round(x, draw(st.sampled_from([1, 9])))),
+        ),
+        st.booleans(),
     )
     marks = sorted(draw(st.lists(edges, min_size=1, max_size=6, unique=True)))
-    result: list[dict[str, Any]] = [{"id": f"b{n}", "above" if above else "from": edge} for n, (edge, above) in enumerate(marks)]
+    result: list[dict[str, Any]] = [
+        {"id": f"b{n}", "above" if above else "from": edge} for n, (edge, above) in enumerate(marks)
+    ]
     return [{"id": "lowest"}, *result] if draw(st.booleans()) else result
 
 
@@ -129,6 +147,11 @@ def documents_with_answers(draw: st.DrawFn) -> tuple[dict[str, Any], list[dict[s
     document = draw(documents())
     spec = document["spec"]
     sets = {one["name"]: one["options"] for one in spec["responseSets"]}
-    values = {item["id"]: [option["value"] for option in item.get("options") or sets[item["responses"]]] for item in spec["items"]}
-    person = st.fixed_dictionaries({}, optional={name: st.sampled_from(its) for name, its in values.items()})
+    values = {
+        item["id"]: [option["value"] for option in item.get("options") or sets[item["responses"]]]
+        for item in spec["items"]
+    }
+    person = st.fixed_dictionaries(
+        {}, optional={name: st.sampled_from(its) for name, its in values.items()}
+    )
     return document, draw(st.lists(person, min_size=1, max_size=12))

@@ -11,7 +11,13 @@ from statistics import NormalDist
 from typing import Any
 
 HIDDEN = "hidden"
-TOO_FEW, MISSING_VALUE, NOT_IN_LOOKUP, NO_NORM, SCORED = "TooFewAnswers", "MissingValue", "NotInLookup", "NoNorm", "Scored"
+TOO_FEW, MISSING_VALUE, NOT_IN_LOOKUP, NO_NORM, SCORED = (
+    "TooFewAnswers",
+    "MissingValue",
+    "NotInLookup",
+    "NoNorm",
+    "Scored",
+)
 DIVISION = "DivisionByZero"
 
 
@@ -30,9 +36,13 @@ class Person:
         self.spec, self.attributes = spec, attributes
         self.items = {item["id"]: item for item in spec["items"]}
         self.state: dict[str, Any] = {}
-        sections = {item: section for section in spec.get("sections", []) for item in section["items"]}
+        sections = {
+            item: section for section in spec.get("sections", []) for item in section["items"]
+        }
         for item in spec["items"]:
-            conditions = [one["when"] for one in (sections.get(item["id"], {}), item) if "when" in one]
+            conditions = [
+                one["when"] for one in (sections.get(item["id"], {}), item) if "when" in one
+            ]
             shown = [self.holds(condition) for condition in conditions]
             self.state[item["id"]] = HIDDEN if False in shown else answers.get(item["id"])
             if item.get("type") == "Text" and self.state[item["id"]] == "":
@@ -53,13 +63,18 @@ class Person:
         if value is None or self.is_missing_option(name, value):
             return None
         left, right = exact(value), exact(constant)
-        return {"==": left == right, ">": left > right, ">=": left >= right, "<": left < right}[operator]
+        return {"==": left == right, ">": left > right, ">=": left >= right, "<": left < right}[
+            operator
+        ]
 
     def is_missing_option(self, name: str, value: Any) -> bool:
         if name not in self.items:
             return False
         chosen = value if isinstance(value, list) else [value]
-        return any(option.get("missing") and option["value"] in chosen for option in options(self.spec, self.items[name]))
+        return any(
+            option.get("missing") and option["value"] in chosen
+            for option in options(self.spec, self.items[name])
+        )
 
     def answered(self, name: str) -> bool:
         value = self.state[name]
@@ -80,19 +95,37 @@ def points(spec: Any, scale: Any, name: str, answer: Any) -> tuple[Fraction, Fra
     its, kind = options(spec, item), item.get("type", "Choice")
     if name in scale.get("key", {}):
         right = scale["key"][name]
-        return Fraction(answer in (right if isinstance(right, list) else [right])), Fraction(0), Fraction(1)
+        return (
+            Fraction(answer in (right if isinstance(right, list) else [right])),
+            Fraction(0),
+            Fraction(1),
+        )
     if name in scale.get("points", {}):
         given = scale["points"][name]
         if given == "count":
-            free = [one["value"] for one in its if not one.get("exclusive") and not one.get("missing")]
-            return Fraction(sum(value in free for value in answer)), Fraction(0), Fraction(len(free))
+            free = [
+                one["value"] for one in its if not one.get("exclusive") and not one.get("missing")
+            ]
+            return (
+                Fraction(sum(value in free for value in answer)),
+                Fraction(0),
+                Fraction(len(free)),
+            )
         if isinstance(given, dict):
             each = {value: exact(x) for value, x in given.items()}
             total = sum((each.get(str(value), Fraction(0)) for value in answer), Fraction(0))
-            return total, sum((x for x in each.values() if x < 0), Fraction(0)), sum((x for x in each.values() if x > 0), Fraction(0))
+            return (
+                total,
+                sum((x for x in each.values() if x < 0), Fraction(0)),
+                sum((x for x in each.values() if x > 0), Fraction(0)),
+            )
         if kind == "Number":
             ends = [exact(one["points"]) for one in given]
-            return next(exact(one["points"]) for one in given if inside(one, exact(answer))), min(ends), max(ends)
+            return (
+                next(exact(one["points"]) for one in given if inside(one, exact(answer))),
+                min(ends),
+                max(ends),
+            )
         listed = [None if x is None else exact(x) for x in given]
         place = [one["value"] for one in its].index(answer)
         known = [x for x in listed if x is not None]
@@ -104,9 +137,17 @@ def points(spec: Any, scale: Any, name: str, answer: Any) -> tuple[Fraction, Fra
         option = name.split(".")[1]
         values = [str(one["value"]) for one in its]
         if kind == "Multiple":
-            x, low, high = Fraction(option in [str(value) for value in answer]), Fraction(0), Fraction(1)
+            x, low, high = (
+                Fraction(option in [str(value) for value in answer]),
+                Fraction(0),
+                Fraction(1),
+            )
         else:
-            x, low, high = Fraction(len(values) - [str(value) for value in answer].index(option)), Fraction(1), Fraction(len(values))
+            x, low, high = (
+                Fraction(len(values) - [str(value) for value in answer].index(option)),
+                Fraction(1),
+                Fraction(len(values)),
+            )
     elif kind == "Number":
         x, low, high = exact(answer), exact(item["min"]), exact(item["max"])
     else:
@@ -127,13 +168,23 @@ def inside(one: Any, x: Fraction) -> bool:
 
 
 def terms(spec: Any, scale: Any) -> list[str]:
-    names = [name.lstrip("-") for name in scale.get("items", [])] + list(scale.get("key", {})) + list(scale.get("points", {}))
+    names = (
+        [name.lstrip("-") for name in scale.get("items", [])]
+        + list(scale.get("key", {}))
+        + list(scale.get("points", {}))
+    )
 
     def order(name: str) -> tuple[int, int]:
-        item = next(place for place, one in enumerate(spec["items"]) if one["id"] == name.split(".", maxsplit=1)[0])
+        item = next(
+            place
+            for place, one in enumerate(spec["items"])
+            if one["id"] == name.split(".", maxsplit=1)[0]
+        )
         if "." not in name:
             return item, -1
-        return item, [str(one["value"]) for one in options(spec, spec["items"][item])].index(name.split(".")[1])
+        return item, [str(one["value"]) for one in options(spec, spec["items"][item])].index(
+            name.split(".")[1]
+        )
 
     return sorted(names, key=order)
 
@@ -142,7 +193,9 @@ class Outcome(dict[str, Any]):
     """What came of a scale: raw, valid, items, status and what else applies, numbers as fractions."""
 
 
-def score(document: Any, answers: dict[str, Any], attributes: dict[str, Any], formulas: dict[str, Any]) -> dict[str, Outcome]:
+def score(
+    document: Any, answers: dict[str, Any], attributes: dict[str, Any], formulas: dict[str, Any]
+) -> dict[str, Outcome]:
     """Return every scale's outcome. `formulas`: by scale id, a function of (person, finished scales) to (value, names, valid)."""
     spec = document["spec"]
     person = Person(spec, answers, attributes)
@@ -154,7 +207,9 @@ def score(document: Any, answers: dict[str, Any], attributes: dict[str, Any], fo
             needs = {name.split(".")[0] for name in scale.get("items", [])} & ids
             needs |= set(formulas[scale["id"]].needs) if "formula" in scale else set()
             if needs <= set(done):
-                done[scale["id"]] = finish(spec, scale, person, raw_of(spec, scale, person, done, formulas))
+                done[scale["id"]] = finish(
+                    spec, scale, person, raw_of(spec, scale, person, done, formulas)
+                )
                 waiting.remove(scale)
                 break
     return done
@@ -168,8 +223,16 @@ def raw_of(  # noqa: C901 - one rule after the other, as DESIGN has them
         value, valid = formula.evaluate(person, done, scale)
         if value == DIVISION:
             return Outcome(raw=None, valid=valid, items=formula.names, status=DIVISION)
-        return Outcome(raw=rounded(scale, value), valid=valid, items=formula.names, status=MISSING_VALUE if value is None else SCORED)
-    composite = any(name.split(".")[0] in {one["id"] for one in spec["scales"]} for name in scale.get("items", []))
+        return Outcome(
+            raw=rounded(scale, value),
+            valid=valid,
+            items=formula.names,
+            status=MISSING_VALUE if value is None else SCORED,
+        )
+    composite = any(
+        name.split(".")[0] in {one["id"] for one in spec["scales"]}
+        for name in scale.get("items", [])
+    )
     gathered: list[tuple[Fraction, Fraction, Fraction, Fraction]] = []
     valid = excluded = 0
     every = Fraction(0)
@@ -193,7 +256,11 @@ def raw_of(  # noqa: C901 - one rule after the other, as DESIGN has them
             if answer == HIDDEN and scale.get("notShown", "Missing") != "Missing":
                 x = exact(scale["notShown"])
                 valid += 1
-            elif answer is not None and answer != HIDDEN and not person.is_missing_option(name.split(".")[0], answer):
+            elif (
+                answer is not None
+                and answer != HIDDEN
+                and not person.is_missing_option(name.split(".")[0], answer)
+            ):
                 x = points(spec, scale, name, answer)[0]
                 valid += 1
             elif "unanswered" in scale:
@@ -213,7 +280,11 @@ def raw_of(  # noqa: C901 - one rule after the other, as DESIGN has them
         possible = sum((weight * (high - low) for weight, _, low, high in gathered), Fraction(0))
         if possible == 0:
             return Outcome(outcome, status=DIVISION)
-        raw = 100 * sum((weight * (x - low) for weight, x, low, _ in gathered), Fraction(0)) / possible
+        raw = (
+            100
+            * sum((weight * (x - low) for weight, x, low, _ in gathered), Fraction(0))
+            / possible
+        )
     elif method == "Mean":
         raw = total / weights
     else:
@@ -226,7 +297,9 @@ def some_answer(spec: Any, name: str) -> Any:
     """Return any answer to an item, so that its ends can be asked for."""
     item = next(one for one in spec["items"] if one["id"] == name.split(".", maxsplit=1)[0])
     values = [one["value"] for one in options(spec, item) if not one.get("missing")]
-    return {"Number": item.get("min"), "Multiple": values[:1], "Ranking": values}.get(item.get("type", "Choice"), (values or [0])[0])
+    return {"Number": item.get("min"), "Multiple": values[:1], "Ranking": values}.get(
+        item.get("type", "Choice"), (values or [0])[0]
+    )
 
 
 def scale_method(spec: Any, scale: Any) -> str:
@@ -237,10 +310,17 @@ def rounded(scale: Any, x: Fraction | None) -> Fraction | None:
     if x is None or "round" not in scale:
         return x
     given = scale["round"]
-    mode, decimals = (given, 0) if isinstance(given, str) else (given["mode"], given.get("decimals", 0))
+    mode, decimals = (
+        (given, 0) if isinstance(given, str) else (given["mode"], given.get("decimals", 0))
+    )
     units = nine(x) * 10**decimals
     half = Fraction(1, 2)
-    whole = {"Up": math.ceil(units), "Down": math.floor(units), "HalfUp": math.floor(units + half), "HalfEven": round(units)}[mode]
+    whole = {
+        "Up": math.ceil(units),
+        "Down": math.floor(units),
+        "HalfUp": math.floor(units + half),
+        "HalfEven": round(units),
+    }[mode]
     return Fraction(whole, 10**decimals)
 
 
@@ -272,7 +352,10 @@ def finish(spec: Any, scale: Any, person: Person, outcome: Outcome) -> Outcome:
         outcome["mean"] = exact(figures["mean"])
     if group is not None and "frequencies" in figures:
         rows = [(exact(one["raw"]), one["count"]) for one in figures["frequencies"]]
-        below, at = sum(n for x, n in rows if x < nine(raw)), sum(n for x, n in rows if x == nine(raw))
+        below, at = (
+            sum(n for x, n in rows if x < nine(raw)),
+            sum(n for x, n in rows if x == nine(raw)),
+        )
         outcome["percentile"] = 100 * (below + Fraction(at, 2)) / sum(n for _, n in rows)
     unit = report(scale, defaults)
     outcome["unit"] = unit
@@ -312,7 +395,8 @@ def first_group(spec: Any, named: Any, person: Person) -> str | None:
     kinds = {one["id"]: one for one in spec.get("attributes", [])}
     for group in spec["normGroups"]:
         if group["id"] in named and all(
-            clause(kinds[name], wanted, person.attributes.get(name)) for name, wanted in group.get("where", {}).items()
+            clause(kinds[name], wanted, person.attributes.get(name))
+            for name, wanted in group.get("where", {}).items()
         ):
             return group["id"]  # type: ignore[no-any-return]
     return None
@@ -323,7 +407,9 @@ def clause(attribute: Any, wanted: Any, value: Any) -> bool:
         return False
     if attribute.get("type") in ("Integer", "Number"):
         low, high = wanted
-        return (low is None or exact(value) >= exact(low)) and (high is None or exact(value) <= exact(high))
+        return (low is None or exact(value) >= exact(low)) and (
+            high is None or exact(value) <= exact(high)
+        )
     return value in (wanted if isinstance(wanted, list) else [wanted])
 
 
@@ -331,7 +417,11 @@ def report(scale: Any, defaults: Any) -> str:
     norms = scale.get("norms", {})
     one: dict[str, Any] = next(iter(norms.values()), {})
     has_table = "lookup" in scale or "lookup" in one
-    possible = {"Raw"} | ({"Score"} if has_table else set()) | ({"Z", "T", "Sten", "Stanine", "Percentile"} if "mean" in one else set())
+    possible = (
+        {"Raw"}
+        | ({"Score"} if has_table else set())
+        | ({"Z", "T", "Sten", "Stanine", "Percentile"} if "mean" in one else set())
+    )
     possible |= {"Percentile"} if "frequencies" in one else set()
     if "report" in scale:
         return scale["report"]  # type: ignore[no-any-return]
@@ -351,7 +441,9 @@ def profile(one: Any, done: dict[str, Outcome]) -> tuple[str, tuple[str, ...] | 
     code = order[:top]
     rest = order[top:]
     last = seen[code[-1]]
-    tied = len({seen[place] for place in code}) < len(code) or any(seen[place] == last for place in rest)
+    tied = len({seen[place] for place in code}) < len(code) or any(
+        seen[place] == last for place in rest
+    )
     if one.get("ties", "List") == "List":
         code += [place for place in rest if seen[place] == last]
     return SCORED, tuple(one["of"][place].split(".")[0] for place in code), tied

@@ -44,13 +44,16 @@ def batch_of(people: People) -> Batch:
     def numbers(name: str) -> NumberColumn:
         found = [seen(person, name) for person in people]
         return NumberColumn(
-            np.array([math.nan if is_null(x) else float(x) for x in found]), np.array([is_null(x) for x in found], dtype=bool)
+            np.array([math.nan if is_null(x) else float(x) for x in found]),
+            np.array([is_null(x) for x in found], dtype=bool),
         )
 
     def values(name: str, of: tuple[Any, ...]) -> ValueColumn:
         found = [seen(person, name) for person in people]
         codes = [255 if is_null(x) else of.index(x) for x in found]
-        return ValueColumn(np.array(codes, dtype=np.uint8), of, np.array([is_null(x) for x in found], dtype=bool))
+        return ValueColumn(
+            np.array(codes, dtype=np.uint8), of, np.array([is_null(x) for x in found], dtype=bool)
+        )
 
     return Batch(
         len(people),
@@ -61,7 +64,10 @@ def batch_of(people: People) -> Batch:
             "sex": values("sex", ("female", "male")),
             "city": values("city", ("Kiel", "Bonn")),
         },
-        {item: np.array([is_answered(person, item) for person in people], dtype=bool) for item in generator.ITEMS},
+        {
+            item: np.array([is_answered(person, item) for person in people], dtype=bool)
+            for item in generator.ITEMS
+        },
         {"mood": table},
     )
 
@@ -88,7 +94,10 @@ def judge(tree: Any, text: str, people: People, *, pass_over: bool) -> int:
         if isinstance(expected, str):
             assert found == expected, (text, person)
         elif expected.exact:
-            assert struct.pack("<d", found) == struct.pack("<d", float(expected.value)), (text, person)
+            assert struct.pack("<d", found) == struct.pack("<d", float(expected.value)), (
+                text,
+                person,
+            )
         else:
             assert isinstance(found, float), (text, person)
             assert math.isclose(found, expected.value, rel_tol=1e-9, abs_tol=1e-9), (text, person)

@@ -22,7 +22,11 @@ ITEMS: dict[str, dict[str, Any]] = {
     "r1": {"options": ["f", "w"]},
     "note": {},
 }
-ATTRIBUTES: dict[str, list[Any]] = {"sex": ["female", "male"], "years": [0, 17, 18, 40], "city": ["Bonn", "Kiel"]}
+ATTRIBUTES: dict[str, list[Any]] = {
+    "sex": ["female", "male"],
+    "years": [0, 17, 18, 40],
+    "city": ["Bonn", "Kiel"],
+}
 SCORES = ["mood", "mood.t"]
 #: The table of the scale mood: raw to score.
 TABLE = {0: 21.5, 1: 40, 2: 60, 3: 61}
@@ -40,7 +44,11 @@ NAMES = Names(
         "r1": Named("Whole", options=("f", "w")),
         "note": Named("Whole"),
     },
-    attributes={"sex": Named("Text", ("female", "male")), "years": Named("Number"), "city": Named("Text", None)},
+    attributes={
+        "sex": Named("Text", ("female", "male")),
+        "years": Named("Number"),
+        "city": Named("Text", None),
+    },
     scales={"mood": ("score", "t"), "dull": ()},
     tables=frozenset({"mood"}),
 )
@@ -115,7 +123,10 @@ def random_formula(rng: random.Random, depth: int = 4, *, condition: bool = Fals
 
     def listed() -> list[Any]:
         return [
-            rng.choice([("range", "p1", "p3"), ("range", "p2", "p4"), ("range", "p2", "p2")]) if rng.random() < 0.3 else x for x in some()
+            rng.choice([("range", "p1", "p3"), ("range", "p2", "p4"), ("range", "p2", "p2")])
+            if rng.random() < 0.3
+            else x
+            for x in some()
         ]
 
     def items() -> list[Any]:
@@ -146,7 +157,19 @@ def random_formula(rng: random.Random, depth: int = 4, *, condition: bool = Fals
     def count() -> Any:
         if rng.random() < 0.25:
             operator, left, right = match()
-            return ("count", [left, *([("name", "c1")] if right[0] == "text" and right[1] in ("a", "b", "dk") else [])], operator, right)
+            return (
+                "count",
+                [
+                    left,
+                    *(
+                        [("name", "c1")]
+                        if right[0] == "text" and right[1] in ("a", "b", "dk")
+                        else []
+                    ),
+                ],
+                operator,
+                right,
+            )
         operator, _, right = comparison()
         elements = listed()
         if operator in ("==", "!=") and rng.random() < 0.3:
@@ -169,7 +192,12 @@ def random_formula(rng: random.Random, depth: int = 4, *, condition: bool = Fals
         count,
         lambda: ("answered", items()),
         lambda: ("abs", inner()),
-        lambda: ("round", inner(), rng.choice(["Up", "Down", "HalfUp", "HalfEven"]), rng.choice([None, 0, 1, 2])),
+        lambda: (
+            "round",
+            inner(),
+            rng.choice(["Up", "Down", "HalfUp", "HalfEven"]),
+            rng.choice([None, 0, 1, 2]),
+        ),
     ]
     if not condition:
         made.append(lambda: ("lookup", inner()))
@@ -177,7 +205,18 @@ def random_formula(rng: random.Random, depth: int = 4, *, condition: bool = Fals
 
 
 #: How strongly a node binds. A weaker one needs brackets where a stronger is wanted.
-_BINDING = {"or": 1, "and": 2, "not": 3, "cmp": 4, "match": 4, "+": 5, "-": 5, "*": 6, "/": 6, "neg": 7}
+_BINDING = {
+    "or": 1,
+    "and": 2,
+    "not": 3,
+    "cmp": 4,
+    "match": 4,
+    "+": 5,
+    "-": 5,
+    "*": 6,
+    "/": 6,
+    "neg": 7,
+}
 
 
 def write(node: Any, rng: random.Random, wanted: int = 0) -> str:  # noqa: C901 - one case a kind of node
@@ -222,7 +261,9 @@ def write(node: Any, rng: random.Random, wanted: int = 0) -> str:  # noqa: C901 
             text = f"round({write(node[1], rng)}, {node[2]}{'' if node[3] is None else f', {node[3]}'})"
         case "lookup":
             text = f"lookup({write(node[1], rng)},{space}mood)"
-    needs_brackets = binding < wanted or (kind not in ("range", "text") and rng.random() < 0.05 and not _is_bare(node, wanted))
+    needs_brackets = binding < wanted or (
+        kind not in ("range", "text") and rng.random() < 0.05 and not _is_bare(node, wanted)
+    )
     return f"({text})" if needs_brackets else text
 
 

@@ -25,7 +25,9 @@ class Number:
 
     def __init__(self, value: Fraction, *of: "Number") -> None:
         self.value = value
-        self.exact: bool = all(one.exact for one in of) and abs(value) < 2**40 and Fraction(float(value)) == value
+        self.exact: bool = (
+            all(one.exact for one in of) and abs(value) < 2**40 and Fraction(float(value)) == value
+        )
         if not self.exact and abs(value) > 10_000:
             raise Doubtful
 
@@ -56,9 +58,15 @@ def evaluate(node: Any, person: dict[str, Any], *, pass_over: bool = False) -> A
         case ("neg", child):
             return strictly([value_of(child)], lambda x: Number(-x.value, x))
         case ("chain", operator, left, right):
-            return strictly([value_of(left), value_of(right)], lambda x, y: arithmetic(operator, x, y))
+            return strictly(
+                [value_of(left), value_of(right)], lambda x, y: arithmetic(operator, x, y)
+            )
         case ("cmp", operator, left, right):
-            return not_shown_is_false(strictly([value_of(left), value_of(right)], lambda x, y: truth(compare(operator, x, y))))
+            return not_shown_is_false(
+                strictly(
+                    [value_of(left), value_of(right)], lambda x, y: truth(compare(operator, x, y))
+                )
+            )
         case ("match", operator, left, right):
             return matched(operator, left, right, person, value_of)
         case ("and", children):
@@ -80,9 +88,18 @@ def evaluate(node: Any, person: dict[str, Any], *, pass_over: bool = False) -> A
                     return NULL
             return strictly(found, lambda *xs: aggregate(function, xs))
         case ("count", children, operator, right):
-            return counted(written_out(children), operator, right, person, value_of, pass_over=pass_over)
+            return counted(
+                written_out(children), operator, right, person, value_of, pass_over=pass_over
+            )
         case ("answered", children):
-            return Number(Fraction(sum(is_answered(person, name) for name in {child[1] for child in written_out(children)})))
+            return Number(
+                Fraction(
+                    sum(
+                        is_answered(person, name)
+                        for name in {child[1] for child in written_out(children)}
+                    )
+                )
+            )
         case ("abs", child):
             return strictly([value_of(child)], lambda x: Number(abs(x.value), x))
         case ("round", child, mode, decimals):
@@ -101,7 +118,9 @@ def written_out(children: list[Any]) -> list[Any]:
     result: list[Any] = []
     for child in children:
         if child[0] == "range":
-            result += [("ref", name) for name in order[order.index(child[1]) : order.index(child[2]) + 1]]
+            result += [
+                ("ref", name) for name in order[order.index(child[1]) : order.index(child[2]) + 1]
+            ]
         else:
             result.append(child)
     return result
@@ -131,7 +150,9 @@ def arithmetic(operator: str, x: Number, y: Number) -> Any:
                 raise Doubtful
             return FAILED
         return Number(x.value / y.value, x, y)
-    return Number({"+": x.value + y.value, "-": x.value - y.value, "*": x.value * y.value}[operator], x, y)
+    return Number(
+        {"+": x.value + y.value, "-": x.value - y.value, "*": x.value * y.value}[operator], x, y
+    )
 
 
 def compare(operator: str, x: Number, y: Number) -> bool:
@@ -146,9 +167,13 @@ def compare(operator: str, x: Number, y: Number) -> bool:
     }[operator]
 
 
-def matched(operator: str, left: Any, right: Any, person: dict[str, Any], value_of: Callable[[Any], Any]) -> Any:
+def matched(
+    operator: str, left: Any, right: Any, person: dict[str, Any], value_of: Callable[[Any], Any]
+) -> Any:
     """Compare values. With a text (or what can be one, on both sides) a condition sees a chosen missing option; a formula never does."""
-    sees_missing = person.get("condition", False) and all(side[0] in ("name", "text") for side in (left, right))
+    sees_missing = person.get("condition", False) and all(
+        side[0] in ("name", "text") for side in (left, right)
+    )
     found: list[Any] = []
     for side in (left, right):
         if side[0] == "text":
@@ -161,7 +186,9 @@ def matched(operator: str, left: Any, right: Any, person: dict[str, Any], value_
         else:
             number = value_of(side)
             found.append(number if isinstance(number, str) else ("value", nine(number)))
-    return not_shown_is_false(strictly(found, lambda x, y: truth((x[1] == y[1]) == (operator == "=="))))
+    return not_shown_is_false(
+        strictly(found, lambda x, y: truth((x[1] == y[1]) == (operator == "==")))
+    )
 
 
 def logic(children: list[Any], value_of: Callable[[Any], Any], *, deciding: bool) -> Any:
@@ -190,7 +217,13 @@ def aggregate(function: str, xs: tuple[Number, ...]) -> Number:
 
 
 def counted(
-    children: list[Any], operator: str, right: Any, person: dict[str, Any], value_of: Callable[[Any], Any], *, pass_over: bool
+    children: list[Any],
+    operator: str,
+    right: Any,
+    person: dict[str, Any],
+    value_of: Callable[[Any], Any],
+    *,
+    pass_over: bool,
 ) -> Any:
     results = []
     for child in children:
@@ -199,7 +232,9 @@ def counted(
             one = matched(operator, child, right, person, value_of)
         else:
             element = value_of(child)
-            one = not_shown_is_false(strictly([element, value_of(right)], lambda x, y: truth(compare(operator, x, y))))
+            one = not_shown_is_false(
+                strictly([element, value_of(right)], lambda x, y: truth(compare(operator, x, y)))
+            )
         if not (pass_over and element == NULL):
             results.append(one)
     if pass_over:
@@ -217,5 +252,10 @@ def rounded(x: Number, mode: str, decimals: int) -> Number:
     down = units.numerator // units.denominator
     rest = units - down
     half = Fraction(1, 2)
-    up = {"Up": rest > 0, "Down": False, "HalfUp": rest >= half, "HalfEven": rest > half or (rest == half and down % 2 == 1)}[mode]
+    up = {
+        "Up": rest > 0,
+        "Down": False,
+        "HalfUp": rest >= half,
+        "HalfEven": rest > half or (rest == half and down % 2 == 1),
+    }[mode]
     return Number(Fraction(down + up, 10**decimals), x)

@@ -38,7 +38,9 @@ def score_scale(spec: Any, scale: Any, answers: dict[str, Any]) -> Scored:  # no
             else:
                 x = scale.get("unanswered")
         ends = (float(min(known)), float(max(known)))
-        if role_of(scale, item["id"]) == "key" or ("threshold" in scale and role_of(scale, item["id"]) in ("plain", "reversed")):
+        if role_of(scale, item["id"]) == "key" or (
+            "threshold" in scale and role_of(scale, item["id"]) in ("plain", "reversed")
+        ):
             ends = 0.0, 1.0
         if x is not None:
             gathered.append((weight, float(x), *ends))
@@ -109,6 +111,10 @@ def band_of(bands: Any, raw: float) -> str | None:
     seen = round(raw, 9)
     inside = None
     for band in bands:
-        if ("from" in band and seen >= band["from"]) or ("above" in band and seen > band["above"]) or not ({"from", "above"} & set(band)):
+        if (
+            ("from" in band and seen >= band["from"])
+            or ("above" in band and seen > band["above"])
+            or not ({"from", "above"} & set(band))
+        ):
             inside = band["id"]
     return inside

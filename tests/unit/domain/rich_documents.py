@@ -32,7 +32,9 @@ class Formula(NamedTuple):
 @st.composite
 def choice(draw: st.DrawFn) -> list[dict[str, Any]]:
     first, step = draw(st.sampled_from([(0, 1), (1, 1), (-1, 0.5), (2, 2)]))
-    result: list[dict[str, Any]] = [{"value": first + step * n} for n in range(draw(st.integers(2, 5)))]
+    result: list[dict[str, Any]] = [
+        {"value": first + step * n} for n in range(draw(st.integers(2, 5)))
+    ]
     if draw(st.booleans()):
         result.append({"value": "na", "missing": True})
     return result
@@ -40,7 +42,9 @@ def choice(draw: st.DrawFn) -> list[dict[str, Any]]:
 
 @st.composite
 def item(draw: st.DrawFn, name: str) -> dict[str, Any]:
-    kind = draw(st.sampled_from(["Choice"] * 4 + ["Words", "Number", "Multiple", "Ranking", "Text", "Date"]))
+    kind = draw(
+        st.sampled_from(["Choice"] * 4 + ["Words", "Number", "Multiple", "Ranking", "Text", "Date"])
+    )
     one: dict[str, Any] = {"id": name, "text": "t", "type": "Choice" if kind == "Words" else kind}
     letters = "abcdefghij"
     match kind:
@@ -64,19 +68,32 @@ def item(draw: st.DrawFn, name: str) -> dict[str, Any]:
             if draw(st.booleans()):
                 one["maxChosen"] = 2
         case "Ranking":
-            one["options"] = [{"value": letter} for letter in letters[: draw(st.sampled_from([2, 3, 6]))]]
+            one["options"] = [
+                {"value": letter} for letter in letters[: draw(st.sampled_from([2, 3, 6]))]
+            ]
     return one
 
 
 def numeric_choices(items: list[dict[str, Any]]) -> list[str]:
-    return [one["id"] for one in items if one["type"] == "Choice" and one["options"][0]["value"] != "x"]
+    return [
+        one["id"] for one in items if one["type"] == "Choice" and one["options"][0]["value"] != "x"
+    ]
 
 
 @st.composite
 def condition(draw: st.DrawFn, before: list[dict[str, Any]]) -> str:
     atoms = ["sex == 'f'", "years >= 18", "sex != 'm'"]
-    atoms += [f"{name} {operator} {value}" for name in numeric_choices(before) for operator in (">", "==") for value in (0, 1)]
-    atoms += [f"{one['id']} == 'x'" for one in before if one["type"] == "Choice" and one["options"][0]["value"] == "x"]
+    atoms += [
+        f"{name} {operator} {value}"
+        for name in numeric_choices(before)
+        for operator in (">", "==")
+        for value in (0, 1)
+    ]
+    atoms += [
+        f"{one['id']} == 'x'"
+        for one in before
+        if one["type"] == "Choice" and one["options"][0]["value"] == "x"
+    ]
     first, second = draw(st.sampled_from(atoms)), draw(st.sampled_from(atoms))
     return draw(st.sampled_from([first, f"{first} or {second}", f"{first} and {second}"]))
 
@@ -86,8 +103,16 @@ def item_scale(  # noqa: C901 - one choice after the other, as the rules of a sc
     draw: st.DrawFn, name: str, items: list[dict[str, Any]]
 ) -> dict[str, Any]:
     usable = [one for one in items if one["type"] not in ("Text", "Date")]
-    chosen = draw(st.lists(st.sampled_from(usable), min_size=1, max_size=5, unique_by=lambda one: one["id"]))
-    scale: dict[str, Any] = {"id": name, "items": [], "key": {}, "points": {}, "score": draw(st.sampled_from(["Mean", "Sum", "Percent"]))}
+    chosen = draw(
+        st.lists(st.sampled_from(usable), min_size=1, max_size=5, unique_by=lambda one: one["id"])
+    )
+    scale: dict[str, Any] = {
+        "id": name,
+        "items": [],
+        "key": {},
+        "points": {},
+        "score": draw(st.sampled_from(["Mean", "Sum", "Percent"])),
+    }
     ends = [0, 1]
     for one in chosen:
         its = one.get("options", [])
@@ -97,7 +122,9 @@ def item_scale(  # noqa: C901 - one choice after the other, as the rules of a sc
             case "Choice":
                 role = draw(st.sampled_from(["", "", "-", "points"]))
                 if role == "points":
-                    scale["points"][one["id"]] = [None if option.get("missing") else draw(SMALL) for option in its]
+                    scale["points"][one["id"]] = [
+                        None if option.get("missing") else draw(SMALL) for option in its
+                    ]
                 else:
                     scale["items"].append(role + one["id"])
             case "Number":
@@ -120,7 +147,9 @@ def item_scale(  # noqa: C901 - one choice after the other, as the rules of a sc
                 else:
                     scale["items"] += [f"{one['id']}.a", f"{one['id']}.b"]
             case "Ranking":
-                scale["items"].append(draw(st.sampled_from(["", "-"])) + f"{one['id']}.{draw(st.sampled_from('ab'))}")
+                scale["items"].append(
+                    draw(st.sampled_from(["", "-"])) + f"{one['id']}.{draw(st.sampled_from('ab'))}"
+                )
     count = len(scale["items"]) + len(scale["key"]) + len(scale["points"])
     if scale["items"] and draw(st.integers(0, 4)) == 0:
         scale["threshold"] = draw(st.sampled_from([1, 2, 0.5]))
@@ -128,12 +157,16 @@ def item_scale(  # noqa: C901 - one choice after the other, as the rules of a sc
     if draw(st.integers(0, 2)) == 0 and not percent:
         scale["unanswered"] = draw(st.sampled_from(ends))
     if draw(st.booleans()):
-        scale["notShown"] = draw(st.sampled_from(["Missing", "Exclude"] + ([] if percent else [0, 1])))
+        scale["notShown"] = draw(
+            st.sampled_from(["Missing", "Exclude"] + ([] if percent else [0, 1]))
+        )
     if draw(st.booleans()):
         scale["minValid"] = draw(st.integers(1, count))
     names = [one.lstrip("-") for one in scale["items"]] + list(scale["key"]) + list(scale["points"])
     if draw(st.integers(0, 2)) == 0:
-        scale["weights"] = {one: draw(st.sampled_from([1, 2, 0.5, 3])) for one in names if draw(st.booleans())}
+        scale["weights"] = {
+            one: draw(st.sampled_from([1, 2, 0.5, 3])) for one in names if draw(st.booleans())
+        }
     return draw(more(scale))
 
 
@@ -146,26 +179,49 @@ def more(draw: st.DrawFn, scale: dict[str, Any]) -> dict[str, Any]:  # noqa: C90
         scale["constant"] = draw(st.sampled_from([1, -2.5, 0.1]))
     if draw(st.integers(0, 2)) == 0:
         modes = st.sampled_from(["Up", "Down", "HalfUp", "HalfEven"])
-        scale["round"] = draw(st.one_of(modes, st.fixed_dictionaries({"mode": modes, "decimals": st.integers(0, 2)})))
-    groups = draw(st.lists(st.sampled_from(["young_women", "men", "ulm", "everyone"]), min_size=1, unique=True))
+        scale["round"] = draw(
+            st.one_of(modes, st.fixed_dictionaries({"mode": modes, "decimals": st.integers(0, 2)}))
+        )
+    groups = draw(
+        st.lists(
+            st.sampled_from(["young_women", "men", "ulm", "everyone"]), min_size=1, unique=True
+        )
+    )
     match draw(st.sampled_from(["", "", "figures", "figures", "table", "tables", "frequencies"])):
         case "figures":
-            scale["norms"] = {group: {"mean": draw(SMALL), "sd": draw(st.sampled_from([0.5, 1, 2, 0.3]))} for group in groups}
+            scale["norms"] = {
+                group: {"mean": draw(SMALL), "sd": draw(st.sampled_from([0.5, 1, 2, 0.3]))}
+                for group in groups
+            }
             if draw(st.booleans()):
-                scale["standard"] = draw(st.lists(st.sampled_from(["Z", "T", "Sten", "Stanine", "Percentile"]), unique=True))
+                scale["standard"] = draw(
+                    st.lists(
+                        st.sampled_from(["Z", "T", "Sten", "Stanine", "Percentile"]), unique=True
+                    )
+                )
             if draw(st.booleans()):
-                scale["report"] = draw(st.sampled_from(["Raw", "Z", "T", "Sten", "Stanine", "Percentile"]))
+                scale["report"] = draw(
+                    st.sampled_from(["Raw", "Z", "T", "Sten", "Stanine", "Percentile"])
+                )
             if draw(st.booleans()):
                 scale["reliability"] = draw(st.sampled_from([0, 0.5, 0.84, 1]))
                 if draw(st.booleans()):
-                    scale["interval"] = {"kind": draw(st.sampled_from(["Observed", "TrueScore"])), "level": 0.9}
+                    scale["interval"] = {
+                        "kind": draw(st.sampled_from(["Observed", "TrueScore"])),
+                        "level": 0.9,
+                    }
         case "table":
             scale["lookup"] = draw(table())
         case "tables":
             scale["norms"] = {group: {"lookup": draw(table())} for group in groups}
         case "frequencies":
-            raws = draw(st.lists(st.sampled_from([-1, 0, 0.5, 1, 2, 3, 50]), min_size=1, unique=True))
-            scale["norms"] = {group: {"frequencies": [{"raw": raw, "count": n + 1} for n, raw in enumerate(raws)]} for group in groups}
+            raws = draw(
+                st.lists(st.sampled_from([-1, 0, 0.5, 1, 2, 3, 50]), min_size=1, unique=True)
+            )
+            scale["norms"] = {
+                group: {"frequencies": [{"raw": raw, "count": n + 1} for n, raw in enumerate(raws)]}
+                for group in groups
+            }
     match draw(st.sampled_from(["", "", "bands", "groups"])):
         case "bands":
             scale["bands"] = draw(bands())
@@ -176,17 +232,40 @@ def more(draw: st.DrawFn, scale: dict[str, Any]) -> dict[str, Any]:  # noqa: C90
 
 @st.composite
 def table(draw: st.DrawFn) -> list[dict[str, Any]]:
-    cuts = sorted(draw(st.lists(st.sampled_from([-1, 0, 0.5, 1, 1.5, 2, 3, 5, 50]), min_size=1, max_size=4, unique=True)))
+    cuts = sorted(
+        draw(
+            st.lists(
+                st.sampled_from([-1, 0, 0.5, 1, 1.5, 2, 3, 5, 50]),
+                min_size=1,
+                max_size=4,
+                unique=True,
+            )
+        )
+    )
     rows: list[dict[str, Any]] = [{"below": cuts[0], "score": 10.5}]
-    rows += [{"from": low, "below": high, "score": 20 + 10 * n} for n, (low, high) in enumerate(itertools.pairwise(cuts))]
+    rows += [
+        {"from": low, "below": high, "score": 20 + 10 * n}
+        for n, (low, high) in enumerate(itertools.pairwise(cuts))
+    ]
     rows.append({"from": cuts[-1], "score": 70, "se": 4.6, "percentile": 99})
     return draw(st.permutations(rows))
 
 
 @st.composite
 def bands(draw: st.DrawFn) -> list[dict[str, Any]]:
-    marks = sorted(draw(st.lists(st.tuples(st.sampled_from(EDGES), st.booleans()), min_size=1, max_size=4, unique_by=lambda one: one[0])))
-    result: list[dict[str, Any]] = [{"id": f"b{n}", "above" if above else "from": edge} for n, (edge, above) in enumerate(marks)]
+    marks = sorted(
+        draw(
+            st.lists(
+                st.tuples(st.sampled_from(EDGES), st.booleans()),
+                min_size=1,
+                max_size=4,
+                unique_by=lambda one: one[0],
+            )
+        )
+    )
+    result: list[dict[str, Any]] = [
+        {"id": f"b{n}", "above" if above else "from": edge} for n, (edge, above) in enumerate(marks)
+    ]
     return [{"id": "lowest"}, *result] if draw(st.booleans()) else result
 
 
@@ -205,13 +284,23 @@ def parts_of(scales: list[dict[str, Any]]) -> list[str]:
 @st.composite
 def composite(draw: st.DrawFn, name: str, scales: list[dict[str, Any]]) -> dict[str, Any]:
     parts = draw(st.lists(st.sampled_from(parts_of(scales)), min_size=1, max_size=4, unique=True))
-    scale: dict[str, Any] = {"id": name, "items": parts, "score": draw(st.sampled_from(["Mean", "Sum"]))}
+    scale: dict[str, Any] = {
+        "id": name,
+        "items": parts,
+        "score": draw(st.sampled_from(["Mean", "Sum"])),
+    }
     if draw(st.booleans()):
         scale["minValid"] = draw(st.integers(1, len(parts)))
     if draw(st.booleans()):
-        scale["weights"] = {one: draw(st.sampled_from([1, 2, 0.5])) for one in parts if draw(st.booleans())}
+        scale["weights"] = {
+            one: draw(st.sampled_from([1, 2, 0.5])) for one in parts if draw(st.booleans())
+        }
     scale = draw(more(scale))
-    return {key: value for key, value in scale.items() if key != "lookup" and not (key == "norms" and "lookup" in str(value))}
+    return {
+        key: value
+        for key, value in scale.items()
+        if key != "lookup" and not (key == "norms" and "lookup" in str(value))
+    }
 
 
 @st.composite
@@ -222,7 +311,12 @@ def formula_scale(
     choices = [_of_part(draw(st.sampled_from(parts_of(scales))))]
     if numbers:
         some = draw(st.lists(st.sampled_from(numbers), min_size=1, max_size=4, unique=True))
-        choices += [_count(some, draw(st.sampled_from([0, 1, 2]))), _sum(some), _answered([one["id"] for one in items[:4]]), _ratio(some)]
+        choices += [
+            _count(some, draw(st.sampled_from([0, 1, 2]))),
+            _sum(some),
+            _answered([one["id"] for one in items[:4]]),
+            _ratio(some),
+        ]
     formula = draw(st.sampled_from(choices))
     scale: dict[str, Any] = {"id": name, "formula": formula.text}
     if draw(st.integers(0, 2)) == 0:
@@ -230,7 +324,11 @@ def formula_scale(
     if draw(st.integers(0, 2)) == 0:
         scale["notShown"] = draw(st.sampled_from([0, 2]))
     kept = draw(more(scale))
-    return {key: value for key, value in kept.items() if key in ("id", "formula", "unanswered", "notShown", "round", "bands")}, formula
+    return {
+        key: value
+        for key, value in kept.items()
+        if key in ("id", "formula", "unanswered", "notShown", "round", "bands")
+    }, formula
 
 
 def _value(person: Person, scale: Any, name: str) -> tuple[Fraction | None, bool]:
@@ -247,7 +345,11 @@ def _count(names: list[str], edge: int) -> Formula:
     def evaluate(person: Person, _: Any, scale: Any) -> tuple[Any, int]:
         found = [_value(person, scale, name) for name in names]
         valid = sum(one[1] for one in found)
-        return (None if any(x is None for x, _ in found) else Fraction(sum(x >= edge for x, _ in found if x is not None))), valid
+        return (
+            None
+            if any(x is None for x, _ in found)
+            else Fraction(sum(x >= edge for x, _ in found if x is not None))
+        ), valid
 
     return Formula(f"count({', '.join(names)} >= {edge})", (), len(names), evaluate)
 
@@ -256,7 +358,11 @@ def _sum(names: list[str]) -> Formula:
     def evaluate(person: Person, _: Any, scale: Any) -> tuple[Any, int]:
         found = [_value(person, scale, name) for name in names]
         valid = sum(one[1] for one in found)
-        return (None if any(x is None for x, _ in found) else 2 * sum((x for x, _ in found if x is not None), Fraction(0)) - 1), valid
+        return (
+            None
+            if any(x is None for x, _ in found)
+            else 2 * sum((x for x, _ in found if x is not None), Fraction(0)) - 1
+        ), valid
 
     return Formula(f"2 * sum({', '.join(names)}) - 1", (), len(names), evaluate)
 
@@ -281,7 +387,9 @@ def _answered(names: list[str]) -> Formula:
 def _of_part(name: str) -> Formula:
     def evaluate(_: Person, done: dict[str, Outcome], scale: Any) -> tuple[Any, int]:
         x = part(done[name.split(".", maxsplit=1)[0]], name)
-        return (None if x is None else Fraction(x) if Fraction(x) > 2 else Fraction(2)), int(x is not None)
+        return (None if x is None else Fraction(x) if Fraction(x) > 2 else Fraction(2)), int(
+            x is not None
+        )
 
     return Formula(f"if({name} > 2, {name}, 2)", (name.split(".", maxsplit=1)[0],), 1, evaluate)
 
@@ -303,7 +411,12 @@ def drawn(draw: st.DrawFn) -> Drawn:
             one["when"] = draw(condition(items))
         items.append(one)
     if all(one["type"] in ("Text", "Date") for one in items):
-        items[0] = {"id": "i0", "text": "t", "type": "Choice", "options": [{"value": 0}, {"value": 1}]}
+        items[0] = {
+            "id": "i0",
+            "text": "t",
+            "type": "Choice",
+            "options": [{"value": 0}, {"value": 1}],
+        }
     spec: dict[str, Any] = {
         "title": "Random", "attributes": ATTRIBUTES, "items": items,
         "normGroups": [
@@ -333,9 +446,28 @@ def drawn(draw: st.DrawFn) -> Drawn:
     spec["scales"] = draw(st.permutations(scales))
     parts = parts_of(scales)
     if len({one.split(".")[0] for one in parts}) > 1 and draw(st.booleans()):
-        of = draw(st.lists(st.sampled_from(parts), min_size=2, max_size=4, unique_by=lambda one: one.split(".")[0]))
-        spec["profiles"] = [{"id": "p", "of": of, "top": draw(st.integers(1, len(of))), "ties": draw(st.sampled_from(["List", "First"]))}]
-    document = {"apiVersion": "stanine.dev/v1alpha1", "kind": "Instrument", "metadata": {"name": "random"}, "spec": spec}
+        of = draw(
+            st.lists(
+                st.sampled_from(parts),
+                min_size=2,
+                max_size=4,
+                unique_by=lambda one: one.split(".")[0],
+            )
+        )
+        spec["profiles"] = [
+            {
+                "id": "p",
+                "of": of,
+                "top": draw(st.integers(1, len(of))),
+                "ties": draw(st.sampled_from(["List", "First"])),
+            }
+        ]
+    document = {
+        "apiVersion": "stanine.dev/v1alpha1",
+        "kind": "Instrument",
+        "metadata": {"name": "random"},
+        "spec": spec,
+    }
     return Drawn(document, formulas, [draw(person(spec)) for _ in range(draw(st.integers(1, 6)))])
 
 
@@ -365,11 +497,21 @@ def answer(draw: st.DrawFn, one: dict[str, Any]) -> Any:
                 return draw(st.integers(one["min"], one["max"]))
             return draw(st.sampled_from([-5, -0.5, 0, 0.25, 0.5, 1, 2, 3.75, 4, 5]))
         case "Multiple":
-            alone = [option["value"] for option in one["options"] if option.get("exclusive") or option.get("missing")]
+            alone = [
+                option["value"]
+                for option in one["options"]
+                if option.get("exclusive") or option.get("missing")
+            ]
             is_alone = bool(alone) and draw(st.integers(0, 1)) == 1
             if is_alone:
                 return [draw(st.sampled_from(alone))]
-            return draw(st.lists(st.sampled_from([value for value in values if value not in alone]), max_size=2, unique=True))
+            return draw(
+                st.lists(
+                    st.sampled_from([value for value in values if value not in alone]),
+                    max_size=2,
+                    unique=True,
+                )
+            )
         case "Ranking":
             return draw(st.permutations(values))
         case "Date":

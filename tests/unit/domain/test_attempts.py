@@ -12,7 +12,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.unit.domain.documents import documents_with_answers
 
-from stanine.domain.attempts.response import Attempt, Packer, decode_attempt, meaning, unpack_answers
+from stanine.domain.attempts.response import (
+    Attempt,
+    Packer,
+    decode_attempt,
+    meaning,
+    unpack_answers,
+)
 from stanine.domain.errors import InvalidAttempt
 from stanine.domain.instruments.instrument import parse_instrument
 from stanine.domain.limits import MAX_ATTEMPT_BYTES
@@ -32,7 +38,16 @@ DOCUMENT: dict[str, Any] = {
             {"id": "town", "type": "Text"},
         ],
         "items": [
-            {"id": "a", "text": "a", "options": [{"value": 1}, {"value": 2}, {"value": 2.5}, {"value": "na", "missing": True}]},
+            {
+                "id": "a",
+                "text": "a",
+                "options": [
+                    {"value": 1},
+                    {"value": 2},
+                    {"value": 2.5},
+                    {"value": "na", "missing": True},
+                ],
+            },
             {"id": "b", "text": "b", "options": [{"value": "x"}, {"value": "1"}, {"value": "1e2"}]},
         ],
         "scales": [{"id": "s", "items": ["a"], "score": "Sum"}],
@@ -41,7 +56,9 @@ DOCUMENT: dict[str, Any] = {
 
 
 def entry() -> Any:
-    return build_entry(parse_instrument(copy.deepcopy(DOCUMENT)), number=1, revision=1, form=1, digest="")
+    return build_entry(
+        parse_instrument(copy.deepcopy(DOCUMENT)), number=1, revision=1, form=1, digest=""
+    )
 
 
 def faults_of(call: Any, *args: Any) -> set[tuple[str, str]]:
@@ -72,7 +89,12 @@ def test_an_attempt_is_read_without_its_nulls() -> None:
         (b'{"answers": [1]}', {("/answers", "WrongType")}),
         (
             b'{"answers": {"a": true, "b": {"c": 1}, "d": [[1]], "e": [true], "f": [1, "a"]}}',
-            {("/answers/a", "WrongType"), ("/answers/b", "WrongType"), ("/answers/d", "WrongType"), ("/answers/e", "WrongType")},
+            {
+                ("/answers/a", "WrongType"),
+                ("/answers/b", "WrongType"),
+                ("/answers/d", "WrongType"),
+                ("/answers/e", "WrongType"),
+            },
         ),
         (b'{"answers": {"a": 1, "a": 2}}', {("/answers/a", "DuplicateKey")}),
         (b'{"answers": {}, "answers": {"a": 1}}', {("/answers", "DuplicateKey")}),
@@ -85,8 +107,14 @@ def test_an_attempt_is_read_without_its_nulls() -> None:
         (b'{"answers": {"a": "\\ud800"}}', {("/answers/a", "Encoding")}),
         (b'{"answers": {"a": "\xff"}}', {("", "Encoding")}),
         (b'{"answers": {}}', {("/answers", "TooFew")}),
-        (b'{"answers": {"a": null, "b": null}, "key": ""}', {("/answers", "TooFew"), ("/key", "TooShort")}),
-        (b'{"answers": {"a": 1}, "scores": {"a": 1}, "x": 1}', {("/scores", "UnknownField"), ("/x", "UnknownField")}),
+        (
+            b'{"answers": {"a": null, "b": null}, "key": ""}',
+            {("/answers", "TooFew"), ("/key", "TooShort")},
+        ),
+        (
+            b'{"answers": {"a": 1}, "scores": {"a": 1}, "x": 1}',
+            {("/scores", "UnknownField"), ("/x", "UnknownField")},
+        ),
         (sent(key=""), {("/key", "TooShort")}),
         (sent(key="k" * 65), {("/key", "TooLong")}),
         (sent(key=5), {("/key", "WrongType")}),
@@ -100,17 +128,28 @@ def test_an_attempt_is_read_without_its_nulls() -> None:
         (sent(seconds=-1), {("/seconds", "OutOfRange")}),
         (sent(seconds="9"), {("/seconds", "WrongType")}),
         (sent(language="_"), {("/language", "WrongText")}),
-        (sent(attributes={"a": "x" * 257, "b": False}), {("/attributes/a", "TooLong"), ("/attributes/b", "WrongType")}),
+        (
+            sent(attributes={"a": "x" * 257, "b": False}),
+            {("/attributes/a", "TooLong"), ("/attributes/b", "WrongType")},
+        ),
         (b" " * (MAX_ATTEMPT_BYTES + 1), {("", "TooLarge")}),
     ],
 )
-def test_what_is_no_attempt_is_refused_with_all_its_faults(text: bytes, faults: set[tuple[str, str]]) -> None:
+def test_what_is_no_attempt_is_refused_with_all_its_faults(
+    text: bytes, faults: set[tuple[str, str]]
+) -> None:
     assert faults_of(decode_attempt, text) == faults
 
 
 def test_the_edges_of_every_limit_are_within() -> None:
     attempt = decode_attempt(
-        sent(key="k" * 64, participant="p" * 128, revision=2**32 - 1, answers={"a": 2**53 - 1}, attributes={"t": "x" * 256})
+        sent(
+            key="k" * 64,
+            participant="p" * 128,
+            revision=2**32 - 1,
+            answers={"a": 2**53 - 1},
+            attributes={"t": "x" * 256},
+        )
     )
     assert attempt.revision == 2**32 - 1
 
@@ -122,7 +161,12 @@ def test_faults_beyond_the_first_hundred_are_counted() -> None:
 
 
 def test_no_text_of_an_error_quotes_an_answer() -> None:
-    for text in (sent(answers={"a": "secret", "b": "secret", "zz": "secret"}, attributes={"sex": "secret", "nn": "secret"}),):
+    for text in (
+        sent(
+            answers={"a": "secret", "b": "secret", "zz": "secret"},
+            attributes={"sex": "secret", "nn": "secret"},
+        ),
+    ):
         with pytest.raises(InvalidAttempt) as caught:
             Packer(entry()).pack(decode_attempt(text))
         assert "secret" not in str(caught.value)
@@ -159,16 +203,26 @@ def test_reading_raises_nothing_but_invalid_attempt_whatever_the_bytes(text: byt
 @given(
     st.dictionaries(
         st.text(min_size=1, max_size=4),
-        st.integers(-9, 9) | st.sampled_from([0.5, "x", None]) | st.lists(st.sampled_from("ab"), max_size=2),
+        st.integers(-9, 9)
+        | st.sampled_from([0.5, "x", None])
+        | st.lists(st.sampled_from("ab"), max_size=2),
     ).map(lambda answers: {"": 1, **answers}),
     st.randoms(),
 )
-def test_the_meaning_is_that_of_the_content_not_of_its_writing(answers: dict[str, Any], random: Any) -> None:
+def test_the_meaning_is_that_of_the_content_not_of_its_writing(
+    answers: dict[str, Any], random: Any
+) -> None:
     names = list(answers)
     random.shuffle(names)
-    again = {name: float(answers[name]) if isinstance(answers[name], int) else answers[name] for name in names}
+    again = {
+        name: float(answers[name]) if isinstance(answers[name], int) else answers[name]
+        for name in names
+    }
     again["absent"] = None
-    one, other = decode_attempt(sent(key="k", answers=answers)), decode_attempt(sent(attributes={}, answers=again, key="k", revision=None))
+    one, other = (
+        decode_attempt(sent(key="k", answers=answers)),
+        decode_attempt(sent(attributes={}, answers=again, key="k", revision=None)),
+    )
     assert meaning(one) == meaning(other)
 
 
@@ -186,14 +240,23 @@ def test_packed_answers_are_unpacked_as_they_were(drawn: tuple[Any, list[dict[st
     for answers in people:
         codes = packer.pack(Attempt(answers))
         assert len(codes) == len(form.items)
-        assert {name: value for name, value in unpack_answers(form, codes).items() if value is not None} == answers
+        assert {
+            name: value for name, value in unpack_answers(form, codes).items() if value is not None
+        } == answers
 
 
 def test_an_answer_is_the_value_of_an_option_and_a_number_is_no_text() -> None:
     packer = Packer(entry())
     assert packer.pack(Attempt({"a": 2.0, "b": "1"})) == bytes([1, 1])
     assert packer.pack(Attempt({"a": "na"})) == bytes([3, 255])
-    faulty: tuple[Any, ...] = ({"a": "2"}, {"a": 3}, {"a": True}, {"a": float("nan")}, {"a": ["x"]}, {"a": 10**30})
+    faulty: tuple[Any, ...] = (
+        {"a": "2"},
+        {"a": 3},
+        {"a": True},
+        {"a": float("nan")},
+        {"a": ["x"]},
+        {"a": 10**30},
+    )
     for wrong in faulty:
         assert faults_of(packer.pack, Attempt(wrong)) == {("/answers/a", "NotAnAnswer")}
     assert faults_of(packer.pack, Attempt({"b": 1})) == {("/answers/b", "NotAnAnswer")}
@@ -217,12 +280,16 @@ def test_all_that_does_not_fit_the_form_is_told_at_once() -> None:
         ("town", ["Ulm", ""], [1, True, "a\nb"]),
     ],
 )
-def test_an_attribute_is_of_its_declared_type_or_values(name: str, good: list[Any], bad: list[Any]) -> None:
+def test_an_attribute_is_of_its_declared_type_or_values(
+    name: str, good: list[Any], bad: list[Any]
+) -> None:
     packer = Packer(entry())
     for value in good:
         packer.pack(Attempt({}, attributes={name: value}))
     for value in bad:
-        assert faults_of(packer.pack, Attempt({}, attributes={name: value})) == {(f"/attributes/{name}", "NotAValue")}, value
+        assert faults_of(packer.pack, Attempt({}, attributes={name: value})) == {
+            (f"/attributes/{name}", "NotAValue")
+        }, value
 
 
 def test_codes_that_cannot_be_of_the_form_are_refused() -> None:

@@ -15,7 +15,9 @@ EDGES = (st.integers(-(10**9), 10**9) | st.floats(-1000, 1000)).map(lambda x: ro
 @example(1e9, True)
 @example(0.3, False)
 @given(EDGES, st.booleans())
-def test_the_start_of_a_band_is_the_smallest_double_whose_rounded_value_lies_in_it(edge: float, inclusive: bool) -> None:
+def test_the_start_of_a_band_is_the_smallest_double_whose_rounded_value_lies_in_it(
+    edge: float, inclusive: bool
+) -> None:
     start = smallest_beyond(edge, inclusive=inclusive)
     below = math.nextafter(start, -math.inf)
     if inclusive:
@@ -25,9 +27,13 @@ def test_the_start_of_a_band_is_the_smallest_double_whose_rounded_value_lies_in_
 
 
 @given(EDGES, st.integers(-40, 40), st.booleans())
-def test_near_an_edge_a_plain_comparison_decides_as_rounding_does(edge: float, steps: int, inclusive: bool) -> None:
+def test_near_an_edge_a_plain_comparison_decides_as_rounding_does(
+    edge: float, steps: int, inclusive: bool
+) -> None:
     start, x = smallest_beyond(edge, inclusive=inclusive), edge
     for _ in range(abs(steps)):
         x = math.nextafter(x, math.copysign(math.inf, steps))
     for score in (x, edge + steps * 1e-10, edge - 0.5e-9, edge + 0.5e-9):
-        assert (score >= start) == (round(score, 9) >= edge if inclusive else round(score, 9) > edge)
+        assert (score >= start) == (
+            round(score, 9) >= edge if inclusive else round(score, 9) > edge
+        )

@@ -38,7 +38,9 @@ def known_of(person: dict[str, Any]) -> dict[str, Any]:
             return Missing(value[1])
         return NOT_SHOWN if value == generator.HIDDEN else value
 
-    return {name: known(name) for name in (*generator.NUMBERS, *generator.ITEMS, *generator.ATTRIBUTES)}
+    return {
+        name: known(name) for name in (*generator.NUMBERS, *generator.ITEMS, *generator.ATTRIBUTES)
+    }
 
 
 @settings(max_examples=600)
@@ -94,7 +96,9 @@ def test_random_conditions_show_what_the_slow_evaluator_says(seed: int) -> None:
         ("years >= 16", {"years": 15.9999999999}, True),
     ],
 )
-def test_an_item_is_shown_as_the_contract_says(text: str, known: dict[str, Any], shown: bool | None) -> None:
+def test_an_item_is_shown_as_the_contract_says(
+    text: str, known: dict[str, Any], shown: bool | None
+) -> None:
     names = Names(
         items={
             "d1": Named("Number", missing_texts=("na",)),
@@ -108,8 +112,16 @@ def test_an_item_is_shown_as_the_contract_says(text: str, known: dict[str, Any],
 
 
 def test_a_condition_uses_earlier_items_and_attributes_only() -> None:
-    names = Names(items={"d1": Named("Number")}, scales={"mood": ("t",)}, tables=frozenset({"mood"}), later=frozenset({"d2"}))
-    assert error("d1 > 0 and d2 > 0", names) == 'character 12: "d2" comes later in the form; a condition uses earlier items only'
+    names = Names(
+        items={"d1": Named("Number")},
+        scales={"mood": ("t",)},
+        tables=frozenset({"mood"}),
+        later=frozenset({"d2"}),
+    )
+    assert (
+        error("d1 > 0 and d2 > 0", names)
+        == 'character 12: "d2" comes later in the form; a condition uses earlier items only'
+    )
     assert "items and attributes only" in error("mood > 3", names)
     assert "items and attributes only" in error("mood.t > 3", names)
     assert "items and attributes only" in error("lookup(d1, mood) > 3", names)

@@ -15,8 +15,14 @@ from stanine.domain.instruments.document import canonical, digest, read_json, re
 from stanine.domain.limits import MAX_TEXT_BYTES
 
 PLAIN = st.recursive(
-    st.none() | st.booleans() | st.integers(-(2**53) + 1, 2**53 - 1) | st.floats(-(2**53) + 1, 2**53 - 1) | st.text(),
-    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=5), inner, max_size=4),
+    st.none()
+    | st.booleans()
+    | st.integers(-(2**53) + 1, 2**53 - 1)
+    | st.floats(-(2**53) + 1, 2**53 - 1)
+    | st.text(),
+    lambda inner: (
+        st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=5), inner, max_size=4)
+    ),
     max_leaves=20,
 )
 
@@ -74,29 +80,46 @@ def test_a_yaml_word_means_what_it_means_to_kubectl(word: str, value: object) ->
         ("a: " + "[" * 100_000, "1:35", "TooDeep", "32"),
     ],
 )
-def test_faulty_yaml_is_refused_at_its_line_and_column(text: str, place: str, code: str, word: str) -> None:
+def test_faulty_yaml_is_refused_at_its_line_and_column(
+    text: str, place: str, code: str, word: str
+) -> None:
     fault = first_fault(read_yaml, text.encode())
     assert (fault.place, fault.code) == (place, code)
     assert word in fault.detail
 
 
 def test_an_alias_bomb_is_refused_before_it_is_written_out() -> None:
-    lines = ['a0: &a0 "' + "x" * 100 + '"'] + [f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 9)}]" for n in range(1, 25)]
+    lines = ['a0: &a0 "' + "x" * 100 + '"'] + [
+        f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 9)}]" for n in range(1, 25)
+    ]
     assert first_fault(read_yaml, "\n".join(lines).encode()).code == "TooLarge"
 
 
 def test_aliases_and_merges_give_what_they_stand_for_and_own_keys_win() -> None:
-    read = read_yaml(b"a: &x {q: 1, r: [2]}\nb: *x\nc: {<<: *x, r: 5}\nd: {r: 6, <<: [*x, {s: 7}]}\n")
-    assert read == {"a": {"q": 1, "r": [2]}, "b": {"q": 1, "r": [2]}, "c": {"q": 1, "r": 5}, "d": {"q": 1, "r": 6, "s": 7}}
+    read = read_yaml(
+        b"a: &x {q: 1, r: [2]}\nb: *x\nc: {<<: *x, r: 5}\nd: {r: 6, <<: [*x, {s: 7}]}\n"
+    )
+    assert read == {
+        "a": {"q": 1, "r": [2]},
+        "b": {"q": 1, "r": [2]},
+        "c": {"q": 1, "r": 5},
+        "d": {"q": 1, "r": 6, "s": 7},
+    }
 
 
 def test_a_byte_order_mark_is_passed_over_and_other_encodings_are_refused() -> None:
     assert read_yaml(b"\xef\xbb\xbfa: 1") == read_json(b'\xef\xbb\xbf{"a": 1}') == {"a": 1}
-    assert first_fault(read_yaml, b"a: \xff").code == first_fault(read_json, b'"\xff"').code == "Encoding"
+    assert (
+        first_fault(read_yaml, b"a: \xff").code
+        == first_fault(read_json, b'"\xff"').code
+        == "Encoding"
+    )
 
 
 @settings(max_examples=300, deadline=None)
-@given(st.text(alphabet=st.sampled_from("ab:-[]{},&*!|>'\"%@`#?\n \t\\~<01.é\x00\ud800"), max_size=40))
+@given(
+    st.text(alphabet=st.sampled_from("ab:-[]{},&*!|>'\"%@`#?\n \t\\~<01.é\x00\ud800"), max_size=40)
+)
 def test_reading_yaml_gives_plain_data_or_an_invalid_document_and_nothing_else(text: str) -> None:
     with contextlib.suppress(InvalidDocument):
         read_yaml(text.encode("utf-8", "surrogatepass"))
@@ -107,7 +130,10 @@ def test_json_is_read_back_as_it_was_written(plain: object) -> None:
     assert read_json(json.dumps(plain).encode()) == plain
 
 
-SIMPLE_TEXT = st.text(st.characters(min_codepoint=32, max_codepoint=0xFFFD, categories=("L", "N", "P", "S", "Z")), max_size=20)
+SIMPLE_TEXT = st.text(
+    st.characters(min_codepoint=32, max_codepoint=0xFFFD, categories=("L", "N", "P", "S", "Z")),
+    max_size=20,
+)
 SIMPLE = st.recursive(
     st.none() | st.booleans() | st.integers(-(2**53) + 1, 2**53 - 1) | SIMPLE_TEXT,
     lambda inner: st.lists(inner, max_size=4) | st.dictionaries(SIMPLE_TEXT, inner, max_size=4),
@@ -152,11 +178,16 @@ def test_all_faults_of_a_json_text_that_parses_are_told_at_once() -> None:
 
 
 def test_a_bracket_within_a_text_is_no_nesting() -> None:
-    assert read_json(('["' + "[" * 100 + '\\"' + "{" * 100 + '"]').encode()) == ["[" * 100 + '"' + "{" * 100]
+    assert read_json(('["' + "[" * 100 + '\\"' + "{" * 100 + '"]').encode()) == [
+        "[" * 100 + '"' + "{" * 100
+    ]
 
 
 @settings(max_examples=300, deadline=None)
-@given(st.binary(max_size=60) | st.text(alphabet=st.sampled_from('{}[]",:\\u0d8e1+-. \nNa'), max_size=40).map(str.encode))
+@given(
+    st.binary(max_size=60)
+    | st.text(alphabet=st.sampled_from('{}[]",:\\u0d8e1+-. \nNa'), max_size=40).map(str.encode)
+)
 def test_reading_json_gives_plain_data_or_an_invalid_document_and_nothing_else(text: bytes) -> None:
     with contextlib.suppress(InvalidDocument):
         read_json(text)
@@ -175,7 +206,9 @@ def shuffled(plain: object, order: Any) -> object:
 
 
 @given(PLAIN, st.data())
-def test_the_canonical_form_and_its_digest_do_not_depend_on_the_order_of_keys(plain: object, order: Any) -> None:
+def test_the_canonical_form_and_its_digest_do_not_depend_on_the_order_of_keys(
+    plain: object, order: Any
+) -> None:
     assert digest(canonical(plain)) == digest(canonical(shuffled(plain, order)))
 
 
@@ -190,4 +223,8 @@ def test_the_canonical_form_is_of_the_instrument_alone() -> None:
             "deletionPolicy": "Delete",
         },
     }
-    assert canonical(bare) == canonical(dressed) == b'{"metadata":{"name":"x"},"spec":{"scales":[{"constant":2}],"title":"X"}}'
+    assert (
+        canonical(bare)
+        == canonical(dressed)
+        == b'{"metadata":{"name":"x"},"spec":{"scales":[{"constant":2}],"title":"X"}}'
+    )

@@ -44,7 +44,11 @@ def changed(changes: dict[str, Any]) -> dict[str, Any]:
 def _place(members: list[Any], name: str) -> int:
     if name.isdigit():
         return int(name)
-    return next(place for place, one in enumerate(members) if isinstance(one, dict) and name in (one.get("id"), one.get("name")))
+    return next(
+        place
+        for place, one in enumerate(members)
+        if isinstance(one, dict) and name in (one.get("id"), one.get("name"))
+    )
 
 
 def faults_of(document: object) -> list[Fault]:
@@ -187,13 +191,17 @@ def test_the_document_of_the_design_is_valid_and_says_what_is_doubtful() -> None
         ({"items/A1/id": "lookup"}, "items/A1/id", "ReservedId", "taken"),
     ],
 )  # fmt: skip
-def test_a_fault_is_named_with_its_place_and_its_remedy(changes: dict[str, Any], path: str, code: str, words: str) -> None:
+def test_a_fault_is_named_with_its_place_and_its_remedy(
+    changes: dict[str, Any], path: str, code: str, words: str
+) -> None:
     found = faults_of(changed(changes))
     place = place_of(path) if path else "spec"
     if place.endswith('"'):  # a name in quotes
         place = place.replace('."', '["') + "]"
     assert (place, code) in {(one.place, one.code) for one in found}, found
-    assert any(words in one.detail for one in found if (one.place, one.code) == (place, code)), found
+    assert any(words in one.detail for one in found if (one.place, one.code) == (place, code)), (
+        found
+    )
 
 
 @pytest.mark.parametrize(
@@ -209,7 +217,9 @@ def test_a_fault_is_named_with_its_place_and_its_remedy(changes: dict[str, Any],
     ],
 )  # fmt: skip
 def test_what_is_doubtful_is_said(changes: dict[str, Any], path: str, code: str) -> None:
-    assert (place_of(path), code) in {(one.place, one.code) for one in warnings_of(parse_instrument(changed(changes)))}
+    assert (place_of(path), code) in {
+        (one.place, one.code) for one in warnings_of(parse_instrument(changed(changes)))
+    }
 
 
 def test_a_prorated_score_that_no_row_has_is_found() -> None:
@@ -217,11 +227,16 @@ def test_a_prorated_score_that_no_row_has_is_found() -> None:
     items = [{"id": name, "text": "t", "options": [{"value": 0}, {"value": 1}]} for name in "abc"]
     scale: dict[str, Any] = {"id": "s", "items": ["a", "b", "c"], "score": "Sum", "minValid": 2}
     scale["lookup"] = [{"raw": raw, "score": raw} for raw in range(4)]
-    document: dict[str, Any] = {**EVERY_FEATURE, "spec": {"title": "T", "items": items, "scales": [scale]}}
+    document: dict[str, Any] = {
+        **EVERY_FEATURE,
+        "spec": {"title": "T", "items": items, "scales": [scale]},
+    }
     assert [(one.place, one.code, one.detail) for one in faults_of(document)] == [
         ("spec.scales[0].lookup", "RangesGap", "raw scores that can be reached have no row: 1.5")
     ]
-    parse_instrument({**document, "spec": {**document["spec"], "scales": [{**scale, "round": "HalfUp"}]}})
+    parse_instrument(
+        {**document, "spec": {**document["spec"], "scales": [{**scale, "round": "HalfUp"}]}}
+    )
 
 
 def test_a_percentage_of_scales_without_ends_is_refused() -> None:
@@ -230,16 +245,27 @@ def test_a_percentage_of_scales_without_ends_is_refused() -> None:
         "scales/global/items": ["drinking", "criteria"],
         "scales/global/score": "Percent",
     }
-    assert ("spec.scales[9].items[1]", "Contradiction") in {(one.place, one.code) for one in faults_of(changed(changes))}
+    assert ("spec.scales[9].items[1]", "Contradiction") in {
+        (one.place, one.code) for one in faults_of(changed(changes))
+    }
 
 
 def test_a_table_with_gaps_is_told_beside_other_faults() -> None:
-    found = faults_of(changed({"scales/mood/lookup/2": None, "scales/drinks/report": "Score", "title": 5}))
-    assert {one.place for one in found} == {"spec.scales[4].lookup", "spec.scales[6].report", "spec.title"}
+    found = faults_of(
+        changed({"scales/mood/lookup/2": None, "scales/drinks/report": "Score", "title": 5})
+    )
+    assert {one.place for one in found} == {
+        "spec.scales[4].lookup",
+        "spec.scales[6].report",
+        "spec.title",
+    }
 
 
 def test_the_yaml_of_the_design_is_kept_as_it_stands_there() -> None:
-    assert yaml.safe_load((Path(__file__).parent / "every_feature.yaml").read_text(encoding="utf-8")) == EVERY_FEATURE
+    assert (
+        yaml.safe_load((Path(__file__).parent / "every_feature.yaml").read_text(encoding="utf-8"))
+        == EVERY_FEATURE
+    )
 
 
 VALUES = st.sampled_from([
@@ -258,7 +284,13 @@ FIELDS = st.sampled_from([
 
 
 def paths(plain: object) -> list[list[Any]]:
-    members = plain.items() if isinstance(plain, dict) else enumerate(plain) if isinstance(plain, list) else ()
+    members = (
+        plain.items()
+        if isinstance(plain, dict)
+        else enumerate(plain)
+        if isinstance(plain, list)
+        else ()
+    )
     return [[]] + [[name, *path] for name, value in members for path in paths(value)]
 
 
@@ -276,7 +308,13 @@ def test_whatever_stands_where_a_document_is_refused_or_scores(data: st.DataObje
             case "remove":
                 del at[path[-1]]
             case "move":
-                at[path[-1]] = copy.deepcopy(at[data.draw(st.sampled_from(sorted(at) if isinstance(at, dict) else range(len(at))))])
+                at[path[-1]] = copy.deepcopy(
+                    at[
+                        data.draw(
+                            st.sampled_from(sorted(at) if isinstance(at, dict) else range(len(at)))
+                        )
+                    ]
+                )
             case "add" if isinstance(at, dict):
                 at[data.draw(FIELDS)] = value
             case _:

@@ -29,7 +29,9 @@ from stanine.domain.statistics.f_distribution import f_distribution, f_quantile
         (0.975, 8, 60, 2.412),
     ],
 )
-def test_quantiles_are_those_of_printed_tables(probability: float, d1: int, d2: int, printed: float) -> None:
+def test_quantiles_are_those_of_printed_tables(
+    probability: float, d1: int, d2: int, printed: float
+) -> None:
     assert f_quantile(probability, d1, d2) == pytest.approx(printed, abs=0.00051)
 
 
@@ -39,12 +41,18 @@ DEGREES = st.one_of(st.integers(1, 50), st.integers(1, 5_000_000))
 @given(st.floats(0.0001, 0.9999), st.integers(1, 2_000))
 def test_with_two_degrees_of_freedom_it_has_a_closed_form(probability: float, d: int) -> None:
     # P(F ≤ f) = (1 + 2f/d2)^(-d2/2) turned round, for d1 = 2; and its mirror image for d2 = 2
-    assert f_quantile(probability, 2, d) == pytest.approx(d / 2 * math.expm1(-2 / d * math.log1p(-probability)), rel=1e-9)
-    assert f_quantile(1 - probability, d, 2) == pytest.approx(1 / f_quantile(probability, 2, d), rel=1e-9)
+    assert f_quantile(probability, 2, d) == pytest.approx(
+        d / 2 * math.expm1(-2 / d * math.log1p(-probability)), rel=1e-9
+    )
+    assert f_quantile(1 - probability, d, 2) == pytest.approx(
+        1 / f_quantile(probability, 2, d), rel=1e-9
+    )
 
 
 @given(st.sampled_from([0.005, 0.025, 0.5, 0.975, 0.995]), DEGREES, DEGREES)
-def test_the_quantile_of_a_probability_has_that_probability(probability: float, d1: int, d2: int) -> None:
+def test_the_quantile_of_a_probability_has_that_probability(
+    probability: float, d1: int, d2: int
+) -> None:
     f = f_quantile(probability, d1, d2)
     assert f_distribution(f, d1, d2) == pytest.approx(probability, abs=1e-8)
     assert f_quantile(1 - probability, d2, d1) == pytest.approx(1 / f, rel=1e-6)

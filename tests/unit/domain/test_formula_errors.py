@@ -96,7 +96,11 @@ def test_an_error_is_at_its_position(text: str, position: int, about: str) -> No
 
 def test_all_names_in_error_are_told_at_once_with_their_lines() -> None:
     found = errors("p1 + aa\n + sum(bb,\n  c1)")
-    assert [one.partition(":")[0] for one in found] == ["line 1, character 6", "line 2, character 8", "line 3, character 3"]
+    assert [one.partition(":")[0] for one in found] == [
+        "line 1, character 6",
+        "line 2, character 8",
+        "line 3, character 3",
+    ]
 
 
 def test_limits_hold_before_parsing() -> None:
@@ -106,7 +110,9 @@ def test_limits_hold_before_parsing() -> None:
     assert errors("(" * 33 + "p1" + ")" * 33)[0].startswith("character 33: ")
     assert errors("(" * 4_096)[0].startswith("character 33: ")
     assert errors("(" * 10_000_000)[0].startswith("character 4097: ")
-    assert checked("c1 == 'a' or " + "(" * 32 + "p1" + ")" * 32 + " == 1").tree, "brackets in a text are text"
+    assert checked("c1 == 'a' or " + "(" * 32 + "p1" + ")" * 32 + " == 1").tree, (
+        "brackets in a text are text"
+    )
 
 
 def test_ranges_cannot_be_written_out_to_more_than_scoring_can_bear() -> None:
@@ -116,7 +122,9 @@ def test_ranges_cannot_be_written_out_to_more_than_scoring_can_bear() -> None:
     for _ in range(30):
         nested = f"count(i0..i1999 >= {nested})"
     assert "at most 20000" in errors(nested, many)[0]
-    assert len(msgspec.msgpack.encode(checked("count(i0..i1999 >= sum(i0..i1999))", many))) < 200_000
+    assert (
+        len(msgspec.msgpack.encode(checked("count(i0..i1999 >= sum(i0..i1999))", many))) < 200_000
+    )
 
 
 def test_the_formulas_of_a_document_share_one_allowance() -> None:
@@ -126,7 +134,10 @@ def test_the_formulas_of_a_document_share_one_allowance() -> None:
     assert check_formula("sum(p1..p4)", NAMES, "three", faults, allowance) is None
     assert check_formula("sum(p1..p2)", NAMES, "four", faults, allowance) is None
     assert check_formula("sum(p1, p2)", NAMES, "five", faults, allowance)
-    assert [(fault.place, fault.code) for fault in faults.kept] == [("three", "TooMany"), ("four", "TooMany")]
+    assert [(fault.place, fault.code) for fault in faults.kept] == [
+        ("three", "TooMany"),
+        ("four", "TooMany"),
+    ]
 
 
 def test_a_thousand_unknown_names_are_not_each_compared_with_all_known_ones() -> None:
@@ -138,7 +149,11 @@ def test_a_thousand_unknown_names_are_not_each_compared_with_all_known_ones() ->
 
 def test_checks_and_conditions_do_not_load_numpy() -> None:
     modules = ["checking", "conditions", "bounds", "dependencies", "names", "tree"]
-    code = "import sys\n" + "".join(f"import stanine.domain.formulas.{one}\n" for one in modules) + "assert 'numpy' not in sys.modules"
+    code = (
+        "import sys\n"
+        + "".join(f"import stanine.domain.formulas.{one}\n" for one in modules)
+        + "assert 'numpy' not in sys.modules"
+    )
     subprocess.run([sys.executable, "-c", code], check=True)
 
 

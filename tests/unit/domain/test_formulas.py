@@ -30,9 +30,13 @@ from .formula_generator import NAMES, random_formula, random_person, write
 DOCUMENTATION = Path(__file__).parents[3] / "docs/formulas.md"
 
 
-def come_to(text: str, person: dict[str, Any] | None = None, min_valid: int | None = None, **known: Any) -> Any:
+def come_to(
+    text: str, person: dict[str, Any] | None = None, min_valid: int | None = None, **known: Any
+) -> Any:
     """Return what a formula comes to for one person: a number, "null", "failed" or "few"."""
-    everyone = random_person(random.Random(0)) | dict.fromkeys((*generator.ITEMS, *generator.ATTRIBUTES, *generator.SCORES))
+    everyone = random_person(random.Random(0)) | dict.fromkeys(
+        (*generator.ITEMS, *generator.ATTRIBUTES, *generator.SCORES)
+    )
     outcome = evaluate(checked(text), batch_of([everyone | (person or {}) | known]), min_valid)
     return result(outcome, 0)
 
@@ -53,7 +57,9 @@ def test_a_hundred_thousand_more_random_formulas_do() -> None:
         tree = random_formula(rng, 5)
         text = write(tree, rng)
         if len(text) <= 4096 and generator.depth_of(text) <= 32:
-            judged += judge(tree, text, [random_person(rng) for _ in range(20)], pass_over=rng.random() < 0.5)
+            judged += judge(
+                tree, text, [random_person(rng) for _ in range(20)], pass_over=rng.random() < 0.5
+            )
     assert judged > 100_000
 
 
@@ -66,7 +72,9 @@ def test_a_person_s_bits_are_the_same_in_any_batch(seed: int, pass_over: bool) -
     together = evaluate(formula, batch_of(people), min_valid)
     for row, person in enumerate(people):
         alone = evaluate(formula, batch_of([person]), min_valid)
-        assert [column[0].tobytes() for column in alone] == [column[row].tobytes() for column in together]
+        assert [column[0].tobytes() for column in alone] == [
+            column[row].tobytes() for column in together
+        ]
 
 
 @given(st.integers(0, 2**64))
@@ -74,11 +82,27 @@ def test_a_formula_stays_within_its_bounds(seed: int) -> None:
     rng = random.Random(seed)
     formula = checked(write(random_formula(rng), rng))
     pass_over = rng.random() < 0.5
-    its_bounds = {"p1": (0, 3), "p2": (0, 3), "p3": (0, 3), "p4": (-1, 1.5), "n1": (0, 40), "m1.a": (0, 1), "m1.b": (0, 1), "r1.f": (1, 2)}
-    found = bounds(formula, its_bounds | {"mood": (0, 7), "years": (0, 40)}, {"mood": (21.5, 61)}, pass_over=pass_over)  # mood.t: unbounded
+    its_bounds = {
+        "p1": (0, 3),
+        "p2": (0, 3),
+        "p3": (0, 3),
+        "p4": (-1, 1.5),
+        "n1": (0, 40),
+        "m1.a": (0, 1),
+        "m1.b": (0, 1),
+        "r1.f": (1, 2),
+    }
+    found = bounds(
+        formula,
+        its_bounds | {"mood": (0, 7), "years": (0, 40)},
+        {"mood": (21.5, 61)},
+        pass_over=pass_over,
+    )  # mood.t: unbounded
     if found is None:
         return
-    outcome = evaluate(formula, batch_of([random_person(rng) for _ in range(20)]), 0 if pass_over else None)
+    outcome = evaluate(
+        formula, batch_of([random_person(rng) for _ in range(20)]), 0 if pass_over else None
+    )
     values = outcome.values[~outcome.null & ~outcome.division]
     assert ((found[0] <= values) & (values <= found[1])).all()
 
@@ -223,14 +247,25 @@ def test_with_min_valid_lists_pass_over_what_is_missing() -> None:
     ]:
         assert come_to(text, min_valid=2 if "p4" not in text else 3, p1=1, p3=2) == value, text
     assert come_to("sum(p1, p2)", min_valid=0) == "null", "nothing at all is no zero"
-    assert come_to("sum(p1..p3) + years", min_valid=2, p1=1, years=30) == "few", "an attribute is no item"
+    assert come_to("sum(p1..p3) + years", min_valid=2, p1=1, years=30) == "few", (
+        "an attribute is no item"
+    )
 
 
 def test_what_counts_as_valid_is_given_with_the_column() -> None:
     formula = checked("sum(p1, p2, p2) + years + answered(m1)")
     assert (formula.names, formula.items) == (("p1", "p2", "years", "m1"), ("p1", "p2", "m1"))
     ones, no, yes = np.ones(1), np.array([False]), np.array([True])
-    batch = Batch(1, {"p1": NumberColumn(ones, no, no), "p2": NumberColumn(ones, no), "years": NumberColumn(ones, no)}, {}, {"m1": yes})
+    batch = Batch(
+        1,
+        {
+            "p1": NumberColumn(ones, no, no),
+            "p2": NumberColumn(ones, no),
+            "years": NumberColumn(ones, no),
+        },
+        {},
+        {"m1": yes},
+    )
     outcome = evaluate(formula, batch, 3)
     assert (outcome.valid[0], outcome.too_few[0], outcome.values[0]) == (3, True, 5)
 
@@ -239,7 +274,13 @@ def test_the_criteria_of_the_design_come_to_what_it_says() -> None:
     names = Names(items={"s1": Named("Number"), "s2": Named("Number")})
     formula = checked("count(s1..s2 >= 2) >= 1 and s1 >= 1", names)
     no, yes = np.array([False, False]), np.array([True, False])
-    batch = Batch(2, {"s1": NumberColumn(np.array([2.0, 2.0]), no), "s2": NumberColumn(np.array([np.nan, 0.0]), yes)})
+    batch = Batch(
+        2,
+        {
+            "s1": NumberColumn(np.array([2.0, 2.0]), no),
+            "s2": NumberColumn(np.array([np.nan, 0.0]), yes),
+        },
+    )
     outcome = evaluate(formula, batch)
     assert [result(outcome, row) for row in range(2)] == ["null", 1]
     assert (outcome.valid.tolist(), len(formula.names)) == ([1, 2], 2)
@@ -247,16 +288,33 @@ def test_the_criteria_of_the_design_come_to_what_it_says() -> None:
 
 
 def test_the_examples_of_the_documentation_come_to_what_it_says() -> None:
-    examples = re.findall(r"^\| `(.+)` \| (\S+) \|$", DOCUMENTATION.read_text().partition("## Examples")[2], re.MULTILINE)
+    examples = re.findall(
+        r"^\| `(.+)` \| (\S+) \|$",
+        DOCUMENTATION.read_text().partition("## Examples")[2],
+        re.MULTILINE,
+    )
     assert len(examples) == 14
-    names = Names(items={f"s{at}": Named("Number") for at in (1, 2, 3)}, attributes={"sex": Named("Text", ("female", "male"))})
+    names = Names(
+        items={f"s{at}": Named("Number") for at in (1, 2, 3)},
+        attributes={"sex": Named("Text", ("female", "male"))},
+    )
     no, yes = np.array([False]), np.array([True])
-    numbers = {name: NumberColumn(np.array([float(x)]), null) for name, x, null in [("s1", 2, no), ("s2", 0, no), ("s3", 9, yes)]}
-    known = Batch(1, numbers, {"sex": ValueColumn(np.array([0]), ("female", "male"), no)}, {"s1": yes, "s2": yes, "s3": no})
+    numbers = {
+        name: NumberColumn(np.array([float(x)]), null)
+        for name, x, null in [("s1", 2, no), ("s2", 0, no), ("s3", 9, yes)]
+    }
+    known = Batch(
+        1,
+        numbers,
+        {"sex": ValueColumn(np.array([0]), ("female", "male"), no)},
+        {"s1": yes, "s2": yes, "s3": no},
+    )
     statuses = {"null": "MissingValue", "failed": "DivisionByZero"}
     for text, expected in examples:
         found = result(evaluate(checked(text, names), known), 0)
-        assert statuses.get(found, f"{found:g}" if isinstance(found, float) else found) == expected, text
+        assert (
+            statuses.get(found, f"{found:g}" if isinstance(found, float) else found) == expected
+        ), text
 
 
 def test_each_row_takes_its_own_branch() -> None:
@@ -283,8 +341,18 @@ def test_no_formula_within_the_limits_is_too_deep_for_the_machine() -> None:
         else:
             work(*arguments)
 
-    for level, end in [("abs(", ")"), ("if(1, 1, ", ")"), ("sum(1, ", ")"), ("(", ")"), ("count(", " > 1)")]:
-        beneath(230, "0 or 1 and not not 2 > 1 + 1 * -" + level if level != "count(" else "1 * -count(", end)
+    for level, end in [
+        ("abs(", ")"),
+        ("if(1, 1, ", ")"),
+        ("sum(1, ", ")"),
+        ("(", ")"),
+        ("count(", " > 1)"),
+    ]:
+        beneath(
+            230,
+            "0 or 1 and not not 2 > 1 + 1 * -" + level if level != "count(" else "1 * -count(",
+            end,
+        )
     for row in ("not " * 1_000, "-" * 4_000, "+-" * 2_000):
         assert checked(row + "p1")
 
@@ -296,7 +364,23 @@ def test_no_formula_within_the_limits_is_too_deep_for_the_machine() -> None:
         st.text(alphabet="()+-*/<>=!.,' \n019pcmx1and_ornot", max_size=60),
         st.lists(
             st.sampled_from(
-                [*"()+-*/,<>", "==", "..", "p1", "c1", "m1.a", "mood", "sum(", "count(", "if(", "'a'", "1", "not", "and", "Up"]
+                [
+                    *"()+-*/,<>",
+                    "==",
+                    "..",
+                    "p1",
+                    "c1",
+                    "m1.a",
+                    "mood",
+                    "sum(",
+                    "count(",
+                    "if(",
+                    "'a'",
+                    "1",
+                    "not",
+                    "and",
+                    "Up",
+                ]
             ),
             max_size=25,
         ).map(" ".join),
@@ -320,7 +404,9 @@ def test_the_same_meaning_is_the_same_record() -> None:
 
 
 def test_a_formula_says_what_it_needs() -> None:
-    formula = checked("if(sex == 'male', mood.t, mood) + m1.a + count(x1, p1 == p2) + lookup(answered(note, c1), mood)")
+    formula = checked(
+        "if(sex == 'male', mood.t, mood) + m1.a + count(x1, p1 == p2) + lookup(answered(note, c1), mood)"
+    )
     assert formula.numbers == ("mood.t", "mood", "m1.a", "p1", "p2")
     assert formula.values == ("sex", "x1")
     assert formula.answered == ("note", "c1")
@@ -335,7 +421,10 @@ def test_a_formula_says_what_it_needs() -> None:
 def test_scales_come_after_their_parts_and_cycles_are_named() -> None:
     assert order({"a": ("b", "c"), "b": (), "c": ("b",), "d": ()}).order == ("b", "c", "a", "d")
     assert order({"a": ("a",)}) == ((), (("a",),))
-    assert order({"x": ("b",), "a": ("b",), "b": ("c",), "c": ("a",), "d": ()}) == (("d",), (("a", "b", "c"),))
+    assert order({"x": ("b",), "a": ("b",), "b": ("c",), "c": ("a",), "d": ()}) == (
+        ("d",),
+        (("a", "b", "c"),),
+    )
     long = {f"s{place}": (f"s{place + 1}",) for place in range(5_000)}
     assert order(long).order[-1] == "s0"
 
@@ -349,10 +438,15 @@ def test_an_order_has_every_scale_that_reaches_no_cycle(graph: dict[int, set[int
         assert {part for part in parts[scale] if part in parts} <= done
         done.add(scale)
     rest = set(parts) - done
-    assert all(any(part in rest for part in parts[scale]) for scale in rest), "what is left out depends on what is left out"
+    assert all(any(part in rest for part in parts[scale]) for scale in rest), (
+        "what is left out depends on what is left out"
+    )
     assert bool(found.cycles) == bool(rest)
     for cycle in found.cycles:
-        assert all(after in parts[before] for before, after in zip(cycle, (*cycle[1:], cycle[0]), strict=True))
+        assert all(
+            after in parts[before]
+            for before, after in zip(cycle, (*cycle[1:], cycle[0]), strict=True)
+        )
 
 
 def test_the_slow_evaluator_rounds_as_the_contract_says() -> None:

@@ -15,7 +15,13 @@ from stanine.domain.instruments.document import canonical, digest, read_json
 from stanine.domain.instruments.instrument import parse_instrument
 from stanine.domain.scoring import index_entry
 from stanine.domain.scoring.compiler import ENGINE_VERSION
-from stanine.domain.scoring.index import build_entry, decode_entry, encode_entry, entry_version, public_form
+from stanine.domain.scoring.index import (
+    build_entry,
+    decode_entry,
+    encode_entry,
+    entry_version,
+    public_form,
+)
 from stanine.domain.scoring.kernel import Kernel
 from stanine.domain.scoring.result import decode_result
 
@@ -27,11 +33,17 @@ def entry_of(document: Any, **versions: int) -> Any:
 
 @settings(max_examples=100, deadline=None)
 @given(documents())
-def test_an_entry_is_read_back_as_it_was_and_built_again_byte_for_byte(document: dict[str, Any]) -> None:
+def test_an_entry_is_read_back_as_it_was_and_built_again_byte_for_byte(
+    document: dict[str, Any],
+) -> None:
     entry = entry_of(document)
     data = encode_entry(entry)
     assert decode_entry(data) == entry
-    assert encode_entry(entry_of(read_json(canonical(document)))) == encode_entry(decode_entry(data)) == data
+    assert (
+        encode_entry(entry_of(read_json(canonical(document))))
+        == encode_entry(decode_entry(data))
+        == data
+    )
     assert entry_version(data) == (2, ENGINE_VERSION)
     assert data[:6] == (2).to_bytes(4, "big") + ENGINE_VERSION.to_bytes(2, "big")
 
@@ -41,12 +53,18 @@ def test_an_entry_is_read_back_as_it_was_and_built_again_byte_for_byte(document:
 def test_any_change_to_an_entrys_bytes_is_found(document: dict[str, Any], data: Any) -> None:
     good = encode_entry(entry_of(document))
     at = data.draw(st.integers(0, len(good) - 1))
-    for damaged in (good[:at] + bytes([good[at] ^ data.draw(st.integers(1, 255))]) + good[at + 1 :], good[:at], good + b"\x00"):
+    for damaged in (
+        good[:at] + bytes([good[at] ^ data.draw(st.integers(1, 255))]) + good[at + 1 :],
+        good[:at],
+        good + b"\x00",
+    ):
         with pytest.raises(CorruptEntry):
             decode_entry(damaged)
 
 
-def test_an_entry_of_another_engine_is_refused_as_such(monkeypatch: pytest.MonkeyPatch, simple: dict[str, Any]) -> None:
+def test_an_entry_of_another_engine_is_refused_as_such(
+    monkeypatch: pytest.MonkeyPatch, simple: dict[str, Any]
+) -> None:
     monkeypatch.setattr(index_entry, "ENGINE_VERSION", 99)
     data = encode_entry(entry_of(simple))
     monkeypatch.undo()
@@ -61,11 +79,16 @@ def test_bytes_too_short_for_a_header_have_no_version() -> None:
 
 @settings(max_examples=40, deadline=None)
 @given(documents_with_answers())
-def test_a_plan_read_back_scores_as_the_plan_that_was_built(drawn: tuple[Any, list[dict[str, Any]]]) -> None:
+def test_a_plan_read_back_scores_as_the_plan_that_was_built(
+    drawn: tuple[Any, list[dict[str, Any]]],
+) -> None:
     document, people = drawn
     entry = entry_of(document)
     codes = code_matrix(entry, people)
-    assert Kernel(decode_entry(encode_entry(entry)).plan).score(codes).packed() == Kernel(entry.plan).score(codes).packed()
+    assert (
+        Kernel(decode_entry(encode_entry(entry)).plan).score(codes).packed()
+        == Kernel(entry.plan).score(codes).packed()
+    )
 
 
 @pytest.fixture
@@ -78,22 +101,37 @@ def simple() -> dict[str, Any]:
             "title": "Mood",
             "attributes": [{"id": "sex", "values": ["f", "m"]}],
             "responseSets": [
-                {"name": "hidden_name", "options": [{"value": 0, "label": "No"}, {"value": 1}, {"value": "na", "missing": True}]}
+                {
+                    "name": "hidden_name",
+                    "options": [
+                        {"value": 0, "label": "No"},
+                        {"value": 1},
+                        {"value": "na", "missing": True},
+                    ],
+                }
             ],
-            "defaults": {"responses": "hidden_name", "score": "Sum", "bands": [{"id": "hidden_band", "label": "Hidden"}]},
+            "defaults": {
+                "responses": "hidden_name",
+                "score": "Sum",
+                "bands": [{"id": "hidden_band", "label": "Hidden"}],
+            },
             "items": [{"id": "a", "text": "Sad?"}],
             "scales": [{"id": "hidden_scale", "title": "Hidden", "key": {"a": 1}}],
         },
     }
 
 
-def test_a_participant_sees_the_form_and_nothing_of_how_it_is_scored(simple: dict[str, Any]) -> None:
+def test_a_participant_sees_the_form_and_nothing_of_how_it_is_scored(
+    simple: dict[str, Any],
+) -> None:
     shown = public_form(entry_of(simple))
     assert shown == {
         "name": "mood", "revision": 2, "form": 1, "title": "Mood", "attributes": [{"id": "sex", "values": ["f", "m"]}],
         "items": [{"id": "a", "text": "Sad?", "type": "Choice", "options": [{"value": 0, "label": "No"}, {"value": 1}, {"value": "na"}]}],
     }  # fmt: skip
-    assert not any(word in json.dumps(shown).lower() for word in ("hidden", "missing", "key", "band"))
+    assert not any(
+        word in json.dumps(shown).lower() for word in ("hidden", "missing", "key", "band")
+    )
 
 
 def test_a_result_body_of_another_plan_is_refused(simple: dict[str, Any]) -> None:

@@ -23,9 +23,20 @@ GOOD: dict[str, Any] = {
     "spec": {
         "title": "Mood",
         "language": "en",
-        "attributes": [{"id": "sex", "values": ["female", "male"]}, {"id": "age", "type": "Integer"}],
+        "attributes": [
+            {"id": "sex", "values": ["female", "male"]},
+            {"id": "age", "type": "Integer"},
+        ],
         "responseSets": [
-            {"name": "three", "options": [{"value": 0, "label": "No"}, {"value": 1}, {"value": 2}, {"value": "na", "missing": True}]}
+            {
+                "name": "three",
+                "options": [
+                    {"value": 0, "label": "No"},
+                    {"value": 1},
+                    {"value": 2},
+                    {"value": "na", "missing": True},
+                ],
+            }
         ],
         "items": [
             {"id": "a", "text": "a", "responses": "three"},
@@ -34,8 +45,19 @@ GOOD: dict[str, Any] = {
             {"id": "d", "text": "d", "options": [{"value": 1}, {"value": 2}, {"value": 4}]},
         ],
         "scales": [
-            {"id": "s", "items": ["a", "-b"], "score": "Sum", "bands": [{"id": "low"}, {"id": "high", "from": 2}]},
-            {"id": "t", "key": {"c": "x"}, "points": {"a": [3, 2, 1, None]}, "score": "Percent", "unanswered": 1},
+            {
+                "id": "s",
+                "items": ["a", "-b"],
+                "score": "Sum",
+                "bands": [{"id": "low"}, {"id": "high", "from": 2}],
+            },
+            {
+                "id": "t",
+                "key": {"c": "x"},
+                "points": {"a": [3, 2, 1, None]},
+                "score": "Percent",
+                "unanswered": 1,
+            },
         ],
     },
 }
@@ -169,11 +191,17 @@ OPTIONS_5 = [{"value": n} for n in range(5)]
         ({"spec__defaults": {"bands": [{"id": "x"}, {"id": "y"}]}}, "spec.defaults.bands[1]", "MissingField", "only the first"),
     ],
 )  # fmt: skip
-def test_a_fault_is_named_with_its_place_and_its_remedy(change: dict[str, Any], place: str, code: str, words: str) -> None:
-    if code == "KeyError":  # null and absent mean the same in a record, but a key without a value says nothing
+def test_a_fault_is_named_with_its_place_and_its_remedy(
+    change: dict[str, Any], place: str, code: str, words: str
+) -> None:
+    if (
+        code == "KeyError"
+    ):  # null and absent mean the same in a record, but a key without a value says nothing
         code, words = "WrongType", "null stands where"
     document = changed(**change)
-    assert [(fault.place, fault.code) for fault in faults_of(document) if fault.place == place] == [(place, code)]
+    assert [(fault.place, fault.code) for fault in faults_of(document) if fault.place == place] == [
+        (place, code)
+    ]
     assert words in next(fault.detail for fault in faults_of(document) if fault.place == place)
 
 
@@ -221,7 +249,9 @@ def test_a_document_must_have_the_name_it_was_sent_under() -> None:
 def test_from_and_above_the_same_edge_make_a_band_of_one_score_and_the_reverse_overlaps() -> None:
     edges = [{"id": "x", "from": 5}, {"id": "y", "above": 5}]
     parse_instrument(changed(spec__scales__0__bands=edges))
-    assert [fault.code for fault in faults_of(changed(spec__scales__0__bands=edges[::-1]))] == ["BandsOverlap"]
+    assert [fault.code for fault in faults_of(changed(spec__scales__0__bands=edges[::-1]))] == [
+        "BandsOverlap"
+    ]
 
 
 def test_faults_beyond_the_first_hundred_are_counted() -> None:
@@ -234,43 +264,72 @@ def test_faults_beyond_the_first_hundred_are_counted() -> None:
 @pytest.mark.parametrize("size", [2001, 300_000])
 def test_too_many_items_are_one_fault(size: int) -> None:
     items = [{"id": f"i{n}", "text": "t", "responses": "three"} for n in range(size)]
-    document = changed(spec__items=items, spec__scales=[{"id": "s", "items": ["i0"], "score": "Sum"}])
-    assert [(fault.place, fault.code) for fault in faults_of(document)] == [("spec.items", "TooMany")]
+    document = changed(
+        spec__items=items, spec__scales=[{"id": "s", "items": ["i0"], "score": "Sum"}]
+    )
+    assert [(fault.place, fault.code) for fault in faults_of(document)] == [
+        ("spec.items", "TooMany")
+    ]
 
 
 def test_a_document_over_a_mebibyte_is_refused() -> None:
     items = [{"id": f"i{n}", "text": "t" * 5000, "responses": "three"} for n in range(250)]
-    document = changed(spec__items=items, spec__scales=[{"id": "s", "items": ["i0"], "score": "Sum"}])
+    document = changed(
+        spec__items=items, spec__scales=[{"id": "s", "items": ["i0"], "score": "Sum"}]
+    )
     assert [(fault.place, fault.code) for fault in faults_of(document)] == [("", "TooLarge")]
 
 
 def test_more_items_over_all_scales_than_scoring_should_cost_are_refused() -> None:
     items = [{"id": f"i{n}", "text": "t", "responses": "three"} for n in range(2000)]
-    scales = [{"id": f"s{n}", "items": [item["id"] for item in items], "score": "Sum"} for n in range(11)]
-    assert ("spec.scales", "TooMany") in {(fault.place, fault.code) for fault in faults_of(changed(spec__items=items, spec__scales=scales))}
+    scales = [
+        {"id": f"s{n}", "items": [item["id"] for item in items], "score": "Sum"} for n in range(11)
+    ]
+    assert ("spec.scales", "TooMany") in {
+        (fault.place, fault.code)
+        for fault in faults_of(changed(spec__items=items, spec__scales=scales))
+    }
 
 
 PLAIN = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats() | st.text() | st.characters(categories=["Cs"]),
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats()
+    | st.text()
+    | st.characters(categories=["Cs"]),
     lambda inner: (
-        st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=4) | st.integers() | st.booleans() | st.none(), inner, max_size=3)
+        st.lists(inner, max_size=3)
+        | st.dictionaries(
+            st.text(max_size=4) | st.integers() | st.booleans() | st.none(), inner, max_size=3
+        )
     ),
     max_leaves=10,
 )
 
 
 def paths(plain: object) -> list[list[Any]]:
-    members = plain.items() if isinstance(plain, dict) else enumerate(plain) if isinstance(plain, list) else ()
+    members = (
+        plain.items()
+        if isinstance(plain, dict)
+        else enumerate(plain)
+        if isinstance(plain, list)
+        else ()
+    )
     return [[]] + [[name, *path] for name, value in members for path in paths(value)]
 
 
 @settings(max_examples=500, deadline=None)
 @given(st.data())
-def test_parsing_raises_nothing_but_invalid_document_whatever_stands_where(data: st.DataObject) -> None:
+def test_parsing_raises_nothing_but_invalid_document_whatever_stands_where(
+    data: st.DataObject,
+) -> None:
     document: Any = copy.deepcopy(GOOD)
     for _ in range(data.draw(st.integers(1, 3))):
         path = data.draw(st.sampled_from(paths(document)))
-        value = data.draw(PLAIN | st.sampled_from(["a", "-a", "c", "s", [], {}, 0, 1, 1.5, -1, [1], {"a": 1}]))
+        value = data.draw(
+            PLAIN | st.sampled_from(["a", "-a", "c", "s", [], {}, 0, 1, 1.5, -1, [1], {"a": 1}])
+        )
         if not path:
             document = value
             break
@@ -305,15 +364,27 @@ def test_structure_alone_makes_a_form() -> None:
         {"spec__responseSets__0__options__0__label": "Never"},
         {"spec__attributes__1__title": "Years"},
         {"spec__sections": [{"id": "one", "items": ["a", "b", "c", "d"]}]},
-        {"spec__items__0__required": True, "spec__items__0__column": "Q1", "spec__timeLimitSeconds": 60},
-        {"spec__normGroups": [{"id": "all"}], "spec__scales__0__norms": {"all": {"mean": 1, "sd": 1}}},
+        {
+            "spec__items__0__required": True,
+            "spec__items__0__column": "Q1",
+            "spec__timeLimitSeconds": 60,
+        },
+        {
+            "spec__normGroups": [{"id": "all"}],
+            "spec__scales__0__norms": {"all": {"mean": 1, "sd": 1}},
+        },
     ]
     for change in same_form:
         assert form_digest(parse_instrument(changed(**change))) == form, change
     another_form: list[dict[str, Any]] = [
         {"spec__attributes__1__type": "Number"},
         {"spec__items__1__when": "a > 0"},
-        {"spec__sections": [{"id": "one", "items": ["a"]}, {"id": "two", "items": ["b", "c", "d"], "when": "a > 0"}]},
+        {
+            "spec__sections": [
+                {"id": "one", "items": ["a"]},
+                {"id": "two", "items": ["b", "c", "d"], "when": "a > 0"},
+            ]
+        },
         {"spec__items__2__options__1__missing": True},
         {"spec__items__4": {"id": "e", "text": "e", "responses": "three"}},
     ]

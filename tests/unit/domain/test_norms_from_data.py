@@ -31,14 +31,20 @@ def groups_of(by: str, people: list[dict[str, Any]]) -> dict[str, dict[str, Any]
 
 def test_groups_say_whom_they_hold_in_the_order_of_their_values() -> None:
     assert groups_of("", [{}]) == {"everyone": {}}
-    assert groups_of("sex", [{"sex": "female"}, {"sex": "male"}]) == {"male": {"sex": "male"}, "female": {"sex": "female"}}
+    assert groups_of("sex", [{"sex": "female"}, {"sex": "male"}]) == {
+        "male": {"sex": "male"},
+        "female": {"sex": "female"},
+    }
     assert groups_of("sex,age:10", [{"sex": "male", "age": 30}, {"sex": "male", "age": 29}]) == {
         "male_age_20_29": {"sex": "male", "age": [20, 29]},
         "male_age_30_39": {"sex": "male", "age": [30, 39]},
     }
     assert groups_of("age", [{"age": 31}]) == {"age_31": {"age": [31, 31]}}
     assert groups_of("age:5", [{"age": -1}]) == {"age_minus_5_minus_1": {"age": [-5, -1]}}
-    assert groups_of("grade", [{"grade": -3}, {"grade": 2}]) == {"grade_2": {"grade": 2}, "grade_minus_3": {"grade": -3}}
+    assert groups_of("grade", [{"grade": -3}, {"grade": 2}]) == {
+        "grade_2": {"grade": 2},
+        "grade_minus_3": {"grade": -3},
+    }
     assert groups_of("weight:2.5", [{"weight": 7.4999}, {"weight": 7.5}]) == {
         "weight_5_7_499999999": {"weight": [5, 7.499999999]},
         "weight_7_5_9_999999999": {"weight": [7.5, 9.999999999]},
@@ -49,7 +55,13 @@ def test_an_id_is_one_whatever_the_texts_are() -> None:
     cities = ["Köln", "K_ln", "2nd", "x" * 100, "'; no"]
     found = groups_of("city", [{"city": city} for city in cities])
     assert len(found) == 5
-    assert all(name[0].isalpha() and name.replace("_", "a").isalnum() and name.isascii() and len(name) <= 64 for name in found)
+    assert all(
+        name[0].isalpha()
+        and name.replace("_", "a").isalnum()
+        and name.isascii()
+        and len(name) <= 64
+        for name in found
+    )
 
 
 @pytest.mark.parametrize(
@@ -78,7 +90,9 @@ def test_what_people_cannot_be_grouped_by_is_refused(by: str, about: str) -> Non
 @given(st.integers(0, 2**32), st.integers(1, 4))
 def test_parts_come_to_what_all_people_come_to(seed: int, parts: int) -> None:
     rng = random.Random(seed)
-    people = [{"sex": rng.choice(["male", "female"])} if rng.random() < 0.9 else {} for _ in range(40)]
+    people = [
+        {"sex": rng.choice(["male", "female"])} if rng.random() < 0.9 else {} for _ in range(40)
+    ]
     scores = [rng.choice([0, 1, 2.5, math.nan]) for _ in people]
     sums = NormSums(parse_by("sex", ATTRIBUTES), ["s"])
     for part in np.array_split(np.arange(40), parts):
@@ -88,7 +102,11 @@ def test_parts_come_to_what_all_people_come_to(seed: int, parts: int) -> None:
     found = sums.norms(5)
     assert found.without_attribute == sum(not one for one in people)
     for one in found.groups:
-        own = [x for x, who in zip(scores, people, strict=True) if who.get("sex") == one.group.id and not math.isnan(x)]
+        own = [
+            x
+            for x, who in zip(scores, people, strict=True)
+            if who.get("sex") == one.group.id and not math.isnan(x)
+        ]
         assert one.size == sum(who.get("sex") == one.group.id for who in people)
         assert ("s" in one.scales) == (len(own) >= 5)
         if len(own) >= 5:

@@ -10,11 +10,21 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from stanine.domain.statistics.moments import Covariances, Moments
-from stanine.domain.statistics.reliability import ItemData, Reliability, analyse, cronbach_alpha, feldt_interval
+from stanine.domain.statistics.reliability import (
+    ItemData,
+    Reliability,
+    analyse,
+    cronbach_alpha,
+    feldt_interval,
+)
 
 #: People by items, answers from 1 to 5, some missing.
 TABLES = st.integers(2, 5).flatmap(
-    lambda items: st.lists(st.lists(st.sampled_from([1, 2, 3, 4, 5, None]), min_size=items, max_size=items), min_size=3, max_size=40)
+    lambda items: st.lists(
+        st.lists(st.sampled_from([1, 2, 3, 4, 5, None]), min_size=items, max_size=items),
+        min_size=3,
+        max_size=40,
+    )
 )
 
 
@@ -32,7 +42,9 @@ def figures(rows: Any, parts: int = 1, level: float = 0.95) -> Reliability:
 
 
 def covariance(rows: Any, one: int, other: int) -> float:
-    both = [(row[one], row[other]) for row in rows if row[one] is not None and row[other] is not None]
+    both = [
+        (row[one], row[other]) for row in rows if row[one] is not None and row[other] is not None
+    ]
     return statistics.covariance([x for x, _ in both], [y for _, y in both])
 
 
@@ -41,7 +53,9 @@ def alpha_of(rows: Any) -> float | None:
     k = len(rows[0])
     matrix = [[covariance(rows, one, other) for other in range(k)] for one in range(k)]
     total = sum(map(sum, matrix))
-    return None if total < 1e-9 else k / (k - 1) * (1 - sum(matrix[at][at] for at in range(k)) / total)
+    return (
+        None if total < 1e-9 else k / (k - 1) * (1 - sum(matrix[at][at] for at in range(k)) / total)
+    )
 
 
 def approx(x: float | None) -> Any:
@@ -61,25 +75,46 @@ def test_every_figure_is_what_its_definition_says(rows: Any, parts: int) -> None
     sums = [sum(row) for row in complete]
     assert found.mean == approx(statistics.fmean(sums))
     assert found.sd == approx(statistics.stdev(sums))
-    assert found.sem == approx(None if alpha is None else statistics.stdev(sums) * math.sqrt(1 - alpha))
+    assert found.sem == approx(
+        None if alpha is None else statistics.stdev(sums) * math.sqrt(1 - alpha)
+    )
     for at, (name, item) in enumerate(found.items.items()):
         own = [row[at] for row in rows if row[at] is not None]
-        assert (item.n, item.mean, item.sd) == (len(own), approx(statistics.fmean(own)), approx(statistics.stdev(own)))
+        assert (item.n, item.mean, item.sd) == (
+            len(own),
+            approx(statistics.fmean(own)),
+            approx(statistics.stdev(own)),
+        )
         x, rest = [row[at] for row in complete], [sum(row) - row[at] for row in complete]
         varies = len(set(x)) > 1 and len(set(rest)) > 1
         assert item.item_rest_r == approx(statistics.correlation(x, rest) if varies else None)
-        assert item.alpha_dropped == approx(alpha_of([[*row[:at], *row[at + 1 :]] for row in complete]) if k > 2 else None)
-        assert (found.item_rest_r[name], found.alpha_dropped[name]) == (item.item_rest_r, item.alpha_dropped)
+        assert item.alpha_dropped == approx(
+            alpha_of([[*row[:at], *row[at + 1 :]] for row in complete]) if k > 2 else None
+        )
+        assert (found.item_rest_r[name], found.alpha_dropped[name]) == (
+            item.item_rest_r,
+            item.alpha_dropped,
+        )
 
 
 def test_what_the_data_do_not_give_is_none() -> None:
     alone = figures([[1], [2], [3]])
-    assert (alone.alpha_listwise, alone.alpha_pairwise, alone.interval_listwise, alone.sem) == (None, None, None, None)
+    assert (alone.alpha_listwise, alone.alpha_pairwise, alone.interval_listwise, alone.sem) == (
+        None,
+        None,
+        None,
+        None,
+    )
     assert alone.item_rest_r == {"i0": None}
     equal = figures([[3, 3], [3, 3]])
     assert (equal.n, equal.sd, equal.alpha_listwise) == (2, 0, None)
     one_person = figures([[1, 2]])
-    assert (one_person.n, one_person.mean, one_person.sd, one_person.alpha_listwise) == (1, 3, None, None)
+    assert (one_person.n, one_person.mean, one_person.sd, one_person.alpha_listwise) == (
+        1,
+        3,
+        None,
+        None,
+    )
     nobody = figures([[None, None]])
     assert (nobody.n, nobody.mean, nobody.items["i0"].mean) == (0, None, None)
     apart = figures([[1, None], [2, None], [None, 1], [None, 2]])  # no person has both
@@ -97,7 +132,9 @@ def test_alpha_may_be_negative() -> None:
 
 def test_the_interval_is_that_which_pingouin_documents() -> None:
     # pingouin.cronbach_alpha, example cronbach_wide_missing: 12 people, 11 items
-    assert feldt_interval(0.732660835214447, 12, 11, 0.95) == pytest.approx((0.435, 0.909), abs=0.0005)
+    assert feldt_interval(0.732660835214447, 12, 11, 0.95) == pytest.approx(
+        (0.435, 0.909), abs=0.0005
+    )
 
 
 def test_a_wider_level_makes_a_wider_interval() -> None:
@@ -112,7 +149,10 @@ def test_merged_parts_are_the_whole_far_from_zero_too(rows: Any, parts: int) -> 
     table = array(rows)
     moments, covariances = Moments.nothing(table.shape[1]), Covariances.nothing(table.shape[1])
     for part in np.array_split(table + 1e9, parts):
-        moments, covariances = moments.merged(Moments.of(part)), covariances.merged(Covariances.of(part))
+        moments, covariances = (
+            moments.merged(Moments.of(part)),
+            covariances.merged(Covariances.of(part)),
+        )
     near, whole = Moments.of(table), Covariances.of(table)
     np.testing.assert_array_equal(moments.n, near.n)
     np.testing.assert_allclose(moments.sd, near.sd, rtol=1e-6, atol=1e-6)

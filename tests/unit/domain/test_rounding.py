@@ -17,7 +17,12 @@ MODES: list[Mode] = ["Up", "Down", "HalfUp", "HalfEven"]
 NUMBERS = st.one_of(
     st.floats(allow_nan=False, allow_infinity=False),
     st.floats(-1e8, 1e8),
-    st.builds(lambda k, d, ulps: _beside(k / 10**d, ulps), st.integers(-(10**12), 10**12), st.integers(0, 12), st.integers(-2, 2)),
+    st.builds(
+        lambda k, d, ulps: _beside(k / 10**d, ulps),
+        st.integers(-(10**12), 10**12),
+        st.integers(0, 12),
+        st.integers(-2, 2),
+    ),
     st.builds(lambda k, d: (2 * k + 1) / 2**d, st.integers(-(10**6), 10**6), st.integers(0, 12)),
 )
 
@@ -56,16 +61,26 @@ def test_one_number_is_rounded_exactly(x: float, mode: Mode, decimals: int) -> N
 
 @settings(max_examples=1_000)
 @given(st.lists(NUMBERS, min_size=1, max_size=20), st.sampled_from(MODES), st.integers(0, 9))
-def test_many_numbers_are_rounded_as_one_is(numbers: list[float], mode: Mode, decimals: int) -> None:
+def test_many_numbers_are_rounded_as_one_is(
+    numbers: list[float], mode: Mode, decimals: int
+) -> None:
     x = np.array(numbers)
-    assert round_vector(x, mode, decimals).tobytes() == b"".join(bits(round_decimal(one, mode, decimals)) for one in numbers)
+    assert round_vector(x, mode, decimals).tobytes() == b"".join(
+        bits(round_decimal(one, mode, decimals)) for one in numbers
+    )
     assert (nine(x) + 0.0).tobytes() == b"".join(bits(round(one, 9) + 0.0) for one in numbers)
-    assert bits(float(round_vector(np.float64(numbers[0]), mode, decimals))) == bits(round_decimal(numbers[0], mode, decimals))
+    assert bits(float(round_vector(np.float64(numbers[0]), mode, decimals))) == bits(
+        round_decimal(numbers[0], mode, decimals)
+    )
 
 
 def test_what_is_not_finite_stays_so() -> None:
     x = np.array([math.inf, -math.inf, math.nan, 0.5])
-    assert str(nine(x).tolist()) == str(round_vector(x, "HalfUp", 1).tolist()) == "[inf, -inf, nan, 0.5]"
+    assert (
+        str(nine(x).tolist())
+        == str(round_vector(x, "HalfUp", 1).tolist())
+        == "[inf, -inf, nan, 0.5]"
+    )
 
 
 @pytest.mark.slow
@@ -74,5 +89,7 @@ def test_a_million_random_numbers_are_rounded_as_one_is() -> None:
     for scale in (1.0, 1e3, 1e6, 2e7, 1e15):
         x = rng.normal(size=50_000) * scale
         for mode in MODES:
-            assert round_vector(x, mode, 2).tolist() == [round_decimal(one, mode, 2) for one in x.tolist()]
+            assert round_vector(x, mode, 2).tolist() == [
+                round_decimal(one, mode, 2) for one in x.tolist()
+            ]
         assert nine(x).tolist() == [round(one, 9) for one in x.tolist()]

@@ -28,7 +28,9 @@ def entry_of(document: Any) -> Any:
 
 def code_matrix(entry: Any, people: list[dict[str, Any]]) -> Any:
     packer = Packer(entry)
-    return np.frombuffer(b"".join(packer.pack(Attempt(answers)) for answers in people), np.uint8).reshape(len(people), -1)
+    return np.frombuffer(
+        b"".join(packer.pack(Attempt(answers)) for answers in people), np.uint8
+    ).reshape(len(people), -1)
 
 
 def bits(number: float | None) -> bytes | None:
@@ -36,14 +38,23 @@ def bits(number: float | None) -> bytes | None:
 
 
 def score_one(spec: dict[str, Any], answers: dict[str, Any]) -> dict[str, ScaleResult]:
-    document = {"apiVersion": "stanine.dev/v1alpha1", "kind": "Instrument", "metadata": {"name": "x"}, "spec": {"title": "X", **spec}}
+    document = {
+        "apiVersion": "stanine.dev/v1alpha1",
+        "kind": "Instrument",
+        "metadata": {"name": "x"},
+        "spec": {"title": "X", **spec},
+    }
     entry = entry_of(document)
-    return decode_result(Kernel(entry.plan).score(code_matrix(entry, [answers])).packed()[0], entry).scales
+    return decode_result(
+        Kernel(entry.plan).score(code_matrix(entry, [answers])).packed()[0], entry
+    ).scales
 
 
 @settings(max_examples=400, deadline=None)
 @given(documents_with_answers())
-def test_the_engine_gives_the_scores_of_the_slow_scorer_bit_for_bit(drawn: tuple[Any, list[dict[str, Any]]]) -> None:
+def test_the_engine_gives_the_scores_of_the_slow_scorer_bit_for_bit(
+    drawn: tuple[Any, list[dict[str, Any]]],
+) -> None:
     document, people = drawn
     entry = entry_of(document)
     bodies = Kernel(entry.plan).score(code_matrix(entry, people)).packed()
@@ -51,13 +62,17 @@ def test_the_engine_gives_the_scores_of_the_slow_scorer_bit_for_bit(drawn: tuple
         expected = reference_scorer.score(document, answers)
         for name, given_ in decode_result(body, entry).scales.items():
             raw, valid, status, band = expected[name]
-            assert (bits(given_.raw), given_.valid, given_.status) == (bits(raw), valid, status), name
+            assert (bits(given_.raw), given_.valid, given_.status) == (bits(raw), valid, status), (
+                name
+            )
             assert (given_.band or None) == band, name
 
 
 @settings(max_examples=150, deadline=None)
 @given(documents_with_answers(), st.data())
-def test_an_attempt_has_the_same_bytes_in_whatever_batch_it_falls(drawn: tuple[Any, list[dict[str, Any]]], data: st.DataObject) -> None:
+def test_an_attempt_has_the_same_bytes_in_whatever_batch_it_falls(
+    drawn: tuple[Any, list[dict[str, Any]]], data: st.DataObject
+) -> None:
     document, people = drawn
     entry = entry_of(document)
     codes = np.tile(code_matrix(entry, people), (3, 1))
@@ -65,13 +80,17 @@ def test_an_attempt_has_the_same_bytes_in_whatever_batch_it_falls(drawn: tuple[A
     order = data.draw(st.permutations(range(len(codes))))
     kernel = Kernel(entry.plan)
     kernel._chunk = data.draw(st.integers(1, 7))
-    together = kernel.score(np.asfortranarray(codes[order]) if data.draw(st.booleans()) else codes[order]).packed()
+    together = kernel.score(
+        np.asfortranarray(codes[order]) if data.draw(st.booleans()) else codes[order]
+    ).packed()
     assert together == [alone[row] for row in order]
 
 
 @settings(max_examples=60, deadline=None)
 @given(documents_with_answers(), st.sampled_from([1, 3, 40, 700]))
-def test_how_terms_are_grouped_changes_no_bit(drawn: tuple[Any, list[dict[str, Any]]], states: int) -> None:
+def test_how_terms_are_grouped_changes_no_bit(
+    drawn: tuple[Any, list[dict[str, Any]]], states: int
+) -> None:
     document, people = drawn
     entry = entry_of(document)
     codes = code_matrix(entry, people)
@@ -86,7 +105,10 @@ def test_how_terms_are_grouped_changes_no_bit(drawn: tuple[Any, list[dict[str, A
 @pytest.mark.parametrize("method", ["Mean", "Sum", "Percent"])
 def test_with_odd_numbers_every_step_is_rounded_in_the_stated_order(method: str) -> None:
     numbers = [[0.1, 0.7, 1 / 3], [0.3, 1.1, -0.7], [2.3, 1e-3, 0.9], [5.1, 0.2, 0.6]]
-    items = [{"id": f"i{n}", "text": "t", "options": [{"value": x} for x in its]} for n, its in enumerate(numbers)]
+    items = [
+        {"id": f"i{n}", "text": "t", "options": [{"value": x} for x in its]}
+        for n, its in enumerate(numbers)
+    ]
     weights = {"i0": 0.7, "i1": 1 / 3, "i2": 1.9, "i3": 0.1}
     scale = {
         "id": "s",
@@ -97,12 +119,22 @@ def test_with_odd_numbers_every_step_is_rounded_in_the_stated_order(method: str)
         "multiply": 0.3,
         "constant": 0.7,
     }
-    document = {"apiVersion": "stanine.dev/v1alpha1", "kind": "Instrument", "metadata": {"name": "x"}}
+    document = {
+        "apiVersion": "stanine.dev/v1alpha1",
+        "kind": "Instrument",
+        "metadata": {"name": "x"},
+    }
     document["spec"] = {"title": "X", "items": items, "scales": [scale]}
     choices = [[None, *its] for its in numbers]
-    people = [{f"i{n}": x for n, x in enumerate(answers) if x is not None} for answers in itertools.product(*choices)]
+    people = [
+        {f"i{n}": x for n, x in enumerate(answers) if x is not None}
+        for answers in itertools.product(*choices)
+    ]
     entry = entry_of(document)
-    raws = [bits(decode_result(body, entry).scales["s"].raw) for body in Kernel(entry.plan).score(code_matrix(entry, people)).packed()]
+    raws = [
+        bits(decode_result(body, entry).scales["s"].raw)
+        for body in Kernel(entry.plan).score(code_matrix(entry, people)).packed()
+    ]
     assert raws == [bits(reference_scorer.score(document, answers)["s"][0]) for answers in people]
 
 
@@ -111,11 +143,20 @@ def test_a_score_on_the_very_start_of_a_band_lies_in_it_and_the_next_below_does_
     assert 9.9999999 < start < 10
     bands = [{"id": "low"}, {"id": "high", "from": 10}]
     for raw, band in ((start, "high"), (math.nextafter(start, 0), "low")):
-        result = score_scale({"a": 1}, points={"a": [0, 1, 2, 3, 4, None]}, score="Sum", constant=raw, bands=bands)
+        result = score_scale(
+            {"a": 1}, points={"a": [0, 1, 2, 3, 4, None]}, score="Sum", constant=raw, bands=bands
+        )
         assert (result.raw, result.band) == (raw, band)
 
 
-OPTIONS = [{"value": 1}, {"value": 2}, {"value": 3}, {"value": 4}, {"value": 5}, {"value": "na", "missing": True}]
+OPTIONS = [
+    {"value": 1},
+    {"value": 2},
+    {"value": 3},
+    {"value": 4},
+    {"value": 5},
+    {"value": "na", "missing": True},
+]
 FORM: dict[str, Any] = {
     "responseSets": [{"name": "five", "options": OPTIONS}],
     "defaults": {"responses": "five"},
@@ -133,22 +174,51 @@ def test_a_missing_answer_is_never_zero() -> None:
 
 
 def test_a_mean_is_taken_over_the_answered() -> None:
-    assert score_scale({"a": 4, "b": "na", "c": 1}, items=["a", "b", "c"], minValid=2, score="Mean").raw == 2.5
+    assert (
+        score_scale(
+            {"a": 4, "b": "na", "c": 1}, items=["a", "b", "c"], minValid=2, score="Mean"
+        ).raw
+        == 2.5
+    )
 
 
 def test_a_sum_with_gaps_is_prorated_by_one_division_at_the_end() -> None:
-    assert score_scale({"a": 5, "b": 1, "c": 2}, items=["a", "b", "c", "d"], minValid=3, score="Sum").raw == (4 * 8) / 3
+    assert (
+        score_scale(
+            {"a": 5, "b": 1, "c": 2}, items=["a", "b", "c", "d"], minValid=3, score="Sum"
+        ).raw
+        == (4 * 8) / 3
+    )
 
 
 def test_weights_multiply_and_constant_apply_in_that_order() -> None:
-    result = score_scale({"a": 5, "b": 2}, items=["a", "-b"], weights={"a": 2}, score="Mean", multiply=10, constant=-1)
+    result = score_scale(
+        {"a": 5, "b": 2},
+        items=["a", "-b"],
+        weights={"a": 2},
+        score="Mean",
+        multiply=10,
+        constant=-1,
+    )
     assert result.raw == (2 * 5 + 4) / 3 * 10 - 1
 
 
-def test_a_missing_answer_takes_the_points_of_unanswered_whether_left_out_or_chosen_as_a_missing_option() -> None:
-    result = score_scale({"a": 3, "b": "na", "c": "na", "d": "na"}, key=dict.fromkeys("abcd", 3), unanswered=0, score="Sum")
+def test_a_missing_answer_takes_the_points_of_unanswered_whether_left_out_or_chosen_as_a_missing_option() -> (
+    None
+):
+    result = score_scale(
+        {"a": 3, "b": "na", "c": "na", "d": "na"},
+        key=dict.fromkeys("abcd", 3),
+        unanswered=0,
+        score="Sum",
+    )
     assert (result.raw, result.valid) == (1, 1)
-    assert score_scale({"a": 3, "b": "na"}, key=dict.fromkeys("abcd", 3), unanswered=0, score="Sum").raw == 1
+    assert (
+        score_scale(
+            {"a": 3, "b": "na"}, key=dict.fromkeys("abcd", 3), unanswered=0, score="Sum"
+        ).raw
+        == 1
+    )
 
 
 def test_with_unanswered_one_answer_is_enough_and_none_is_not() -> None:
@@ -156,7 +226,9 @@ def test_with_unanswered_one_answer_is_enough_and_none_is_not() -> None:
 
 
 def test_a_percentage_is_of_what_the_answered_items_allow() -> None:
-    result = score_scale({"a": 5, "b": 2}, items=["a", "b", "c"], weights={"a": 3}, minValid=2, score="Percent")
+    result = score_scale(
+        {"a": 5, "b": 2}, items=["a", "b", "c"], weights={"a": 3}, minValid=2, score="Percent"
+    )
     assert result.raw == 100 * (3 * 4 + 1) / (3 * 4 + 4)
 
 
@@ -170,17 +242,23 @@ def test_negative_weights_make_a_difference_score() -> None:
 
 
 def test_no_score_is_minus_zero() -> None:
-    assert bits(score_scale({"a": 1}, points={"a": [0, 1, 2, 3, 4, None]}, score="Sum", multiply=-1).raw) == bytes(8)
+    assert bits(
+        score_scale({"a": 1}, points={"a": [0, 1, 2, 3, 4, None]}, score="Sum", multiply=-1).raw
+    ) == bytes(8)
 
 
 def test_the_order_in_which_a_scale_names_its_items_changes_no_bit() -> None:
     form = {
         "items": [
-            {"id": n, "text": "t", "options": [{"value": v}, {"value": 0}]} for n, v in (("a", 0.1), ("b", 0.2), ("c", 0.3), ("d", 1e9))
+            {"id": n, "text": "t", "options": [{"value": v}, {"value": 0}]}
+            for n, v in (("a", 0.1), ("b", 0.2), ("c", 0.3), ("d", 1e9))
         ]
     }
     one, other = (
-        score_one({**form, "scales": [{"id": "s", "items": order, "score": "Sum"}]}, {"a": 0.1, "b": 0.2, "c": 0.3, "d": 1e9})["s"].raw
+        score_one(
+            {**form, "scales": [{"id": "s", "items": order, "score": "Sum"}]},
+            {"a": 0.1, "b": 0.2, "c": 0.3, "d": 1e9},
+        )["s"].raw
         for order in (["a", "b", "c", "d"], ["d", "c", "b", "a"])
     )
     assert bits(one) == bits(other) == bits(0.1 + 0.2 + 0.3 + 1e9)
@@ -188,28 +266,58 @@ def test_the_order_in_which_a_scale_names_its_items_changes_no_bit() -> None:
 
 def test_answers_not_shown_are_missing_and_take_the_points_of_unanswered() -> None:
     items = [{"id": name, "text": "t", "options": [{"value": 1}, {"value": 2}]} for name in "ab"]
-    spec = {"title": "X", "items": items, "scales": [{"id": "s", "key": {"a": 1, "b": 2}, "unanswered": 1, "score": "Sum"}]}
-    entry = entry_of({"apiVersion": "stanine.dev/v1alpha1", "kind": "Instrument", "metadata": {"name": "x"}, "spec": spec})
+    spec = {
+        "title": "X",
+        "items": items,
+        "scales": [{"id": "s", "key": {"a": 1, "b": 2}, "unanswered": 1, "score": "Sum"}],
+    }
+    entry = entry_of(
+        {
+            "apiVersion": "stanine.dev/v1alpha1",
+            "kind": "Instrument",
+            "metadata": {"name": "x"},
+            "spec": spec,
+        }
+    )
     codes = np.array([[1, 1], [1, OMITTED], [1, NOT_SHOWN], [0, NOT_SHOWN]], np.uint8)
-    scores = [decode_result(body, entry).scales["s"] for body in Kernel(entry.plan).score(codes).packed()]
-    assert [(score.raw, score.valid) for score in scores] == [(1.0, 2), (1.0, 1), (1.0, 1), (2.0, 1)]
+    scores = [
+        decode_result(body, entry).scales["s"] for body in Kernel(entry.plan).score(codes).packed()
+    ]
+    assert [(score.raw, score.valid) for score in scores] == [
+        (1.0, 2),
+        (1.0, 1),
+        (1.0, 1),
+        (2.0, 1),
+    ]
 
 
 def test_codes_that_no_item_has_are_found_and_never_scored_as_answers() -> None:
     document = {**FORM, "scales": [{"id": "s", "items": ["a"], "score": "Sum"}]}
     entry = entry_of(
-        {"apiVersion": "stanine.dev/v1alpha1", "kind": "Instrument", "metadata": {"name": "x"}, "spec": {"title": "X", **document}}
+        {
+            "apiVersion": "stanine.dev/v1alpha1",
+            "kind": "Instrument",
+            "metadata": {"name": "x"},
+            "spec": {"title": "X", **document},
+        }
     )
     codes = np.array([[0, 255, 254, 253], [6, 0, 0, 0], [5, 5, 5, 5], [0, 0, 0, 252]], np.uint8)
     kernel = Kernel(entry.plan)
     assert kernel.unreadable(codes) == [1, 3]
-    assert decode_result(kernel.score(codes).packed()[1], entry).scales["s"].status == "TooFewAnswers"
+    assert (
+        decode_result(kernel.score(codes).packed()[1], entry).scales["s"].status == "TooFewAnswers"
+    )
 
 
 def test_codes_of_another_shape_or_type_are_refused() -> None:
     document = {**FORM, "scales": [{"id": "s", "items": ["a"], "score": "Sum"}]}
     entry = entry_of(
-        {"apiVersion": "stanine.dev/v1alpha1", "kind": "Instrument", "metadata": {"name": "x"}, "spec": {"title": "X", **document}}
+        {
+            "apiVersion": "stanine.dev/v1alpha1",
+            "kind": "Instrument",
+            "metadata": {"name": "x"},
+            "spec": {"title": "X", **document},
+        }
     )
     shapes: list[Any] = [np.zeros((1, 3), np.uint8), np.zeros((1, 4), np.int64)]
     for wrong in shapes:
@@ -220,6 +328,11 @@ def test_codes_of_another_shape_or_type_are_refused() -> None:
 def test_an_empty_batch_has_no_results() -> None:
     document = {**FORM, "scales": [{"id": "s", "items": ["a"], "score": "Sum"}]}
     entry = entry_of(
-        {"apiVersion": "stanine.dev/v1alpha1", "kind": "Instrument", "metadata": {"name": "x"}, "spec": {"title": "X", **document}}
+        {
+            "apiVersion": "stanine.dev/v1alpha1",
+            "kind": "Instrument",
+            "metadata": {"name": "x"},
+            "spec": {"title": "X", **document},
+        }
     )
     assert Kernel(entry.plan).score(np.zeros((0, 4), np.uint8)).packed() == []

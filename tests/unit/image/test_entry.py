@@ -13,7 +13,10 @@ ENTRY = Path(__file__).parents[3] / "image/entry.py"
 
 def start(*arguments: str, path: str = "") -> "subprocess.Popen[str]":
     return subprocess.Popen(
-        [sys.executable, str(ENTRY), *arguments], text=True, stderr=subprocess.PIPE, env={**os.environ, "PYTHONPATH": path}
+        [sys.executable, str(ENTRY), *arguments],
+        text=True,
+        stderr=subprocess.PIPE,
+        env={**os.environ, "PYTHONPATH": path},
     )
 
 
@@ -33,7 +36,11 @@ def test_every_process_that_is_named_has_a_main() -> None:
     spec.loader.exec_module(entry)
     for name, module in entry.PROCESSES.items():
         beside = ENTRY.with_name(f"{module}.py")
-        found = importlib.util.spec_from_file_location(module, beside) if beside.exists() else importlib.util.find_spec(module)
+        found = (
+            importlib.util.spec_from_file_location(module, beside)
+            if beside.exists()
+            else importlib.util.find_spec(module)
+        )
         assert found, name
         assert found.origin, name
         assert "\ndef main(" in Path(found.origin).read_text(), name
@@ -44,7 +51,9 @@ def test_a_stop_while_it_still_imports_is_obeyed(tmp_path: Path) -> None:
     (package / "api").mkdir(parents=True)
     (package / "__init__.py").touch()
     (package / "api/__init__.py").touch()
-    (package / "api/main.py").write_text("import pathlib, time\npathlib.Path(__file__).with_name('here').touch()\ntime.sleep(30)\n")
+    (package / "api/main.py").write_text(
+        "import pathlib, time\npathlib.Path(__file__).with_name('here').touch()\ntime.sleep(30)\n"
+    )
     process = start("api", path=str(tmp_path))
     deadline = time.monotonic() + 20
     while not (package / "api/here").exists():

@@ -6,7 +6,11 @@ from pathlib import Path
 import yaml
 
 ROOT = Path(__file__).parents[3]
-STAGES = re.findall(r"^FROM \S+(?: AS (\S+))?$(.*?)(?=^FROM |\Z)", (ROOT / "Dockerfile").read_text(), re.MULTILINE | re.DOTALL)
+STAGES = re.findall(
+    r"^FROM \S+(?: AS (\S+))?$(.*?)(?=^FROM |\Z)",
+    (ROOT / "Dockerfile").read_text(),
+    re.MULTILINE | re.DOTALL,
+)
 COMPOSE = yaml.safe_load((ROOT / "compose.yaml").read_text())
 
 
@@ -28,7 +32,11 @@ def test_the_image_without_a_named_stage_is_the_one_for_kubernetes() -> None:
 
 
 def test_what_the_stages_copy_is_in_the_build_context() -> None:
-    let_in = {line[1:] for line in (ROOT / ".dockerignore").read_text().splitlines() if line.startswith("!")}
+    let_in = {
+        line[1:]
+        for line in (ROOT / ".dockerignore").read_text().splitlines()
+        if line.startswith("!")
+    }
     for _, text in STAGES:
         for words in re.findall(r"^COPY (?!--from)(.*) \S+$", text, re.MULTILINE):
             assert {word.split("/")[0] for word in words.split()} <= let_in
@@ -37,7 +45,9 @@ def test_what_the_stages_copy_is_in_the_build_context() -> None:
 def test_the_pins_of_the_quick_start_are_those_of_the_tests() -> None:
     development = (ROOT / "requirements-dev.txt").read_text()
     pins = "".join(
-        line for line in (ROOT / "requirements-quickstart.txt").read_text().splitlines(keepends=True) if not line.startswith("#")
+        line
+        for line in (ROOT / "requirements-quickstart.txt").read_text().splitlines(keepends=True)
+        if not line.startswith("#")
     )
     for pin in re.findall(r"^\S+==.*?(?=^\S|\Z)", pins, re.MULTILINE | re.DOTALL):
         assert pin.rstrip() in development

@@ -14,12 +14,29 @@ from stanine_operator.controller.resource_cache import ResourceCache
 HOLDER = Manager("Queue ns/q", "u1", "2026-11-01T00:00:00Z", "here", "config-uid")
 
 
-def resource(kind: str, name: str, uid: str, *, namespace: str = "ns", created: str = "2026-11-01T00:00:00Z", **spec: Any) -> Resource:
-    return Resource(kind=kind, namespace=namespace, name=name, uid=uid, created=created, spec=spec, version="1")
+def resource(
+    kind: str,
+    name: str,
+    uid: str,
+    *,
+    namespace: str = "ns",
+    created: str = "2026-11-01T00:00:00Z",
+    **spec: Any,
+) -> Resource:
+    return Resource(
+        kind=kind, namespace=namespace, name=name, uid=uid, created=created, spec=spec, version="1"
+    )
 
 
 def config(namespace: str = "ns", host: str = "redis", **spec: Any) -> Resource:
-    return resource("RedisConfig", "default", f"config-{namespace}", namespace=namespace, connection={"host": host}, **spec)
+    return resource(
+        "RedisConfig",
+        "default",
+        f"config-{namespace}",
+        namespace=namespace,
+        connection={"host": host},
+        **spec,
+    )
 
 
 def land(*resources: Resource) -> ResourceCache:
@@ -34,9 +51,17 @@ def queue_of(each: Resource) -> Any:
 
 
 @given(st.lists(st.tuples(st.integers(1, 3), st.integers(0, 1)), min_size=1, max_size=6))
-def test_of_any_number_of_claims_on_one_thing_exactly_one_has_no_rival_and_it_is_the_oldest(claims: list[tuple[int, int]]) -> None:
+def test_of_any_number_of_claims_on_one_thing_exactly_one_has_no_rival_and_it_is_the_oldest(
+    claims: list[tuple[int, int]],
+) -> None:
     queues = [
-        resource("Queue", f"q{number}", f"u{number}", created=f"2026-11-0{day}T00:00:00Z", queueName=f"name-{thing}")
+        resource(
+            "Queue",
+            f"q{number}",
+            f"u{number}",
+            created=f"2026-11-0{day}T00:00:00Z",
+            queueName=f"name-{thing}",
+        )
         for number, (day, thing) in enumerate(claims)
     ]
     neighbours = land(config(), *queues)
@@ -44,7 +69,10 @@ def test_of_any_number_of_claims_on_one_thing_exactly_one_has_no_rival_and_it_is
         claiming = [each for each in queues if each.spec["queueName"] == name]
         winners = [each for each in claiming if find_rival(each, neighbours, queue_of) is None]
         assert winners == [min(claiming, key=lambda each: (each.created, each.uid))]
-        assert {getattr(find_rival(each, neighbours, queue_of), "uid", winners[0].uid) for each in claiming} == {winners[0].uid}
+        assert {
+            getattr(find_rival(each, neighbours, queue_of), "uid", winners[0].uid)
+            for each in claiming
+        } == {winners[0].uid}
 
 
 @pytest.mark.parametrize(
@@ -55,14 +83,28 @@ def test_of_any_number_of_claims_on_one_thing_exactly_one_has_no_rival_and_it_is
         (config("b"), False),
         (config("b", "another"), False),
         (config("b", keyNamespace="another"), False),
-        (resource("RedisConfig", "default", "x", namespace="b", connection={"host": "redis", "db": 1}), False),
-        (resource("RedisConfig", "unknown", "x", namespace="b", connection={"host": "redis"}), False),
+        (
+            resource(
+                "RedisConfig", "default", "x", namespace="b", connection={"host": "redis", "db": 1}
+            ),
+            False,
+        ),
+        (
+            resource("RedisConfig", "unknown", "x", namespace="b", connection={"host": "redis"}),
+            False,
+        ),
     ],
 )
-def test_two_claim_one_thing_if_it_is_of_one_name_in_one_key_namespace_of_one_database(other: Resource, *, rivals: bool) -> None:
+def test_two_claim_one_thing_if_it_is_of_one_name_in_one_key_namespace_of_one_database(
+    other: Resource, *, rivals: bool
+) -> None:
     older = resource("Queue", "q", "u1", queueName="results")
-    younger = resource("Queue", "q", "u2", namespace="b", created="2026-11-02T00:00:00Z", queueName="results")
-    assert (find_rival(younger, land(config(), other, older, younger), queue_of) is not None) == rivals
+    younger = resource(
+        "Queue", "q", "u2", namespace="b", created="2026-11-02T00:00:00Z", queueName="results"
+    )
+    assert (
+        find_rival(younger, land(config(), other, older, younger), queue_of) is not None
+    ) == rivals
 
 
 def test_a_holder_is_known_to_be_gone_only_by_who_would_know_it() -> None:
@@ -70,7 +112,9 @@ def test_a_holder_is_known_to_be_gone_only_by_who_would_know_it() -> None:
     assert is_gone(HOLDER, [], known, "here")
     assert not is_gone(HOLDER, [resource("Queue", "q", "u1")], known, "here")
     assert not is_gone(HOLDER, [], known, "another operator")
-    assert not is_gone(HOLDER, [], [resource("RedisConfig", "default", "of another cluster")], "here")
+    assert not is_gone(
+        HOLDER, [], [resource("RedisConfig", "default", "of another cluster")], "here"
+    )
 
 
 def test_a_claim_goes_past_a_holder_that_is_gone_once(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -91,7 +135,11 @@ def test_a_claim_goes_past_a_holder_that_is_gone_once(monkeypatch: pytest.Monkey
 
 
 def test_a_manager_is_read_back_and_one_of_another_version_too() -> None:
-    made = manager_of(resource("Queue", "q", "u1"), resource("RedisConfig", "default", "config-uid"), "here")
+    made = manager_of(
+        resource("Queue", "q", "u1"), resource("RedisConfig", "default", "config-uid"), "here"
+    )
     assert made == HOLDER
     assert read_manager(made.encode().encode()) == made
-    assert read_manager(b'{"name":"n","uid":"u","created":"c","later":"x"}') == Manager("n", "u", "c")
+    assert read_manager(b'{"name":"n","uid":"u","created":"c","later":"x"}') == Manager(
+        "n", "u", "c"
+    )

@@ -6,9 +6,21 @@ import msgspec
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stanine_operator.controller.conditions import MAX_MESSAGE, RECONCILIATION_PAUSED, merge_conditions, transitions
+from stanine_operator.controller.conditions import (
+    MAX_MESSAGE,
+    RECONCILIATION_PAUSED,
+    merge_conditions,
+    transitions,
+)
 from stanine_operator.controller.reconcile_result import Verdict
-from stanine_operator.controller.status import FIGURES_EVERY, ORDERS_EVERY, compose_status, is_worth_writing, make_patch, with_condition
+from stanine_operator.controller.status import (
+    FIGURES_EVERY,
+    ORDERS_EVERY,
+    compose_status,
+    is_worth_writing,
+    make_patch,
+    with_condition,
+)
 
 READY = Verdict("Ready", True, "Applied", "All is as the spec says.")
 AWAY = Verdict("Ready", False, "ConnectionRefused", "Nothing listens.")
@@ -24,7 +36,9 @@ verdicts = st.builds(
 )
 json_values: st.SearchStrategy[Any] = st.recursive(
     st.booleans() | st.integers(-9, 9) | st.text(max_size=3),
-    lambda inner: st.lists(inner, max_size=2) | st.dictionaries(st.sampled_from("abc"), inner, max_size=3),
+    lambda inner: (
+        st.lists(inner, max_size=2) | st.dictionaries(st.sampled_from("abc"), inner, max_size=3)
+    ),
     max_leaves=6,
 )
 documents = st.dictionaries(st.sampled_from("abc"), json_values, max_size=3)
@@ -35,42 +49,71 @@ def test_time_of_transition_moves_with_the_status_and_with_nothing_else() -> Non
     other_reason = Verdict("Ready", True, "Corrected", "Drift was corrected.")
     second = merge_conditions(first, [other_reason], generation=2, now=LATE)
     third = merge_conditions(second, [AWAY], generation=2, now=LATE)
-    assert [each[0]["lastTransitionTime"] for each in (first, second, third)] == [EARLY, EARLY, LATE]
+    assert [each[0]["lastTransitionTime"] for each in (first, second, third)] == [
+        EARLY,
+        EARLY,
+        LATE,
+    ]
     assert [each[0]["observedGeneration"] for each in (first, second, third)] == [1, 2, 2]
 
 
-@given(st.lists(verdicts, max_size=3, unique_by=lambda verdict: verdict.type), st.lists(verdicts, max_size=3, unique_by=lambda v: v.type))
-def test_a_condition_is_there_once_and_complete(before: list[Verdict], after: list[Verdict]) -> None:
+@given(
+    st.lists(verdicts, max_size=3, unique_by=lambda verdict: verdict.type),
+    st.lists(verdicts, max_size=3, unique_by=lambda v: v.type),
+)
+def test_a_condition_is_there_once_and_complete(
+    before: list[Verdict], after: list[Verdict]
+) -> None:
     old = merge_conditions([], before, generation=1, now=EARLY)
     new = merge_conditions(old, after, generation=2, now=LATE, keep_others=True)
     names = [condition["type"] for condition in new]
     assert len(names) == len(set(names))
     assert set(names) == {each.type for each in before + after}
     for condition in new:
-        assert set(condition) == {"type", "status", "reason", "message", "observedGeneration", "lastTransitionTime"}
+        assert set(condition) == {
+            "type",
+            "status",
+            "reason",
+            "message",
+            "observedGeneration",
+            "lastTransitionTime",
+        }
         assert condition["reason"]
     assert merge_conditions(new, after, generation=2, now="later", keep_others=True) == new
 
 
 def test_a_message_that_kubernetes_would_refuse_is_cut() -> None:
-    (condition,) = merge_conditions([], [Verdict("Ready", False, "X", "m" * 40_000)], generation=1, now=EARLY)
+    (condition,) = merge_conditions(
+        [], [Verdict("Ready", False, "X", "m" * 40_000)], generation=1, now=EARLY
+    )
     assert len(condition["message"]) == MAX_MESSAGE
 
 
 def test_only_a_changed_status_or_reason_is_a_transition() -> None:
     old = merge_conditions([], [READY], generation=1, now=EARLY)
-    reworded = merge_conditions(old, [msgspec.structs.replace(READY, message="other words")], generation=2, now=LATE)
+    reworded = merge_conditions(
+        old, [msgspec.structs.replace(READY, message="other words")], generation=2, now=LATE
+    )
     assert transitions(old, reworded) == []
     away = merge_conditions(old, [AWAY], generation=2, now=LATE)
     assert transitions(old, away) == [(old[0], away[0])]
 
 
 def test_a_failure_keeps_what_was_known_and_a_success_replaces_it() -> None:
-    good = compose_status({}, (READY, Verdict("Migrated", True, "Done", "")), generation=1, now=EARLY, fields={"revision": 3, "drift": []})
+    good = compose_status(
+        {},
+        (READY, Verdict("Migrated", True, "Done", "")),
+        generation=1,
+        now=EARLY,
+        fields={"revision": 3, "drift": []},
+    )
     failed = compose_status(good, (AWAY,), generation=2, now=LATE, fields=None)
     assert failed["revision"] == 3
     assert failed["observedGeneration"] == 2
-    assert [(each["type"], each["observedGeneration"]) for each in failed["conditions"]] == [("Ready", 2), ("Migrated", 1)]
+    assert [(each["type"], each["observedGeneration"]) for each in failed["conditions"]] == [
+        ("Ready", 2),
+        ("Migrated", 1),
+    ]
     healed = compose_status(failed, (READY,), generation=2, now=LATE, fields={"revision": 4})
     assert "drift" not in healed
     assert [each["type"] for each in healed["conditions"]] == ["Ready"]
@@ -78,7 +121,12 @@ def test_a_failure_keeps_what_was_known_and_a_success_replaces_it() -> None:
 
 def test_pausing_keeps_ready_as_it_was_and_ends_with_the_next_turn() -> None:
     good = compose_status({}, (READY,), generation=1, now=EARLY, fields={"revision": 3})
-    paused = with_condition(good, Verdict("Paused", True, RECONCILIATION_PAUSED, "by annotation"), generation=2, now=LATE)
+    paused = with_condition(
+        good,
+        Verdict("Paused", True, RECONCILIATION_PAUSED, "by annotation"),
+        generation=2,
+        now=LATE,
+    )
     assert paused["conditions"][0] == good["conditions"][0]
     assert paused["observedGeneration"] == 1
     assert paused["conditions"][1]["status"] == "True"
@@ -89,10 +137,16 @@ def test_pausing_keeps_ready_as_it_was_and_ends_with_the_next_turn() -> None:
 
 
 def test_figures_and_wordings_wait_five_minutes_and_everything_else_is_written_at_once() -> None:
-    status = compose_status({}, (READY,), generation=1, now=EARLY, fields={"ready": 1, "state": "Running"})
+    status = compose_status(
+        {}, (READY,), generation=1, now=EARLY, fields={"ready": 1, "state": "Running"}
+    )
     figures = status | {"ready": 2}
     reworded = compose_status(
-        status, (msgspec.structs.replace(READY, message="…"),), generation=1, now=LATE, fields={"ready": 1, "state": "Running"}
+        status,
+        (msgspec.structs.replace(READY, message="…"),),
+        generation=1,
+        now=LATE,
+        fields={"ready": 1, "state": "Running"},
     )
     for moved in (figures, reworded):
         assert not is_worth_writing(status, moved, moving=MOVING, since_written=FIGURES_EVERY - 1)
@@ -104,14 +158,27 @@ def test_figures_and_wordings_wait_five_minutes_and_everything_else_is_written_a
     assert not is_worth_writing(status, dict(status), moving=MOVING, since_written=FIGURES_EVERY)
 
 
-def test_a_figure_of_another_order_is_written_after_half_a_minute_but_not_what_comes_and_goes() -> None:
-    status = compose_status({}, (READY,), generation=1, now=EARLY, fields={"ready": 7, "state": "Running"})
+def test_a_figure_of_another_order_is_written_after_half_a_minute_but_not_what_comes_and_goes() -> (
+    None
+):
+    status = compose_status(
+        {}, (READY,), generation=1, now=EARLY, fields={"ready": 7, "state": "Running"}
+    )
     for ready, is_news in ((0, False), (99, False), (100, True), (15_000, True)):
         for since_written in (ORDERS_EVERY, FIGURES_EVERY - 1):
-            assert is_worth_writing(status, status | {"ready": ready}, moving=MOVING, since_written=since_written) is is_news
-        assert not is_worth_writing(status, status | {"ready": ready}, moving=MOVING, since_written=ORDERS_EVERY - 1)
+            assert (
+                is_worth_writing(
+                    status, status | {"ready": ready}, moving=MOVING, since_written=since_written
+                )
+                is is_news
+            )
+        assert not is_worth_writing(
+            status, status | {"ready": ready}, moving=MOVING, since_written=ORDERS_EVERY - 1
+        )
     many = status | {"ready": 15_000}
-    assert not is_worth_writing(many, status | {"ready": 10_001}, moving=MOVING, since_written=ORDERS_EVERY)
+    assert not is_worth_writing(
+        many, status | {"ready": 10_001}, moving=MOVING, since_written=ORDERS_EVERY
+    )
     assert is_worth_writing(many, status, moving=MOVING, since_written=ORDERS_EVERY)
 
 

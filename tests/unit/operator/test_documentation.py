@@ -13,15 +13,29 @@ from stanine_operator.settings import read_options
 ROOT = Path(__file__).parents[3]
 PAGE = (ROOT / "docs" / "operator.md").read_text()
 #: Which argument of a call is a reason.
-PLACES = {"Verdict": 2, "EventSpec": 1, "_kept": 0, "_both": 0, "_leave": 1, "describe_unpublished": 0, "OperatorProblem": 0}
+PLACES = {
+    "Verdict": 2,
+    "EventSpec": 1,
+    "_kept": 0,
+    "_both": 0,
+    "_leave": 1,
+    "describe_unpublished": 0,
+    "OperatorProblem": 0,
+}
 #: Reasons that say that all is well; they need no remedy.
 WELL = {"Answered", "AsDeclared", "NothingDeclared", "InLayout", "BelowThreshold", "Bootstrapped", "Indexed", "Published", "Drained",
         "QueueDeleted", "InstrumentDeleted", "RevisionPublished", "DriftCorrected", "UsersLoaded"}  # fmt: skip
 
 
 def test_every_reason_has_its_remedy() -> None:
-    reasons = {problem.reason for problem in vars(errors).values() if isinstance(problem, errors.ServerProblem)}
-    reasons |= {value for name, value in vars(problems).items() if name.isupper() and isinstance(value, str)}
+    reasons = {
+        problem.reason
+        for problem in vars(errors).values()
+        if isinstance(problem, errors.ServerProblem)
+    }
+    reasons |= {
+        value for name, value in vars(problems).items() if name.isupper() and isinstance(value, str)
+    }
     for file in (ROOT / "operator" / "stanine_operator").rglob("*.py"):
         reasons |= set(_literal_reasons(file))
     assert len(reasons) > 35
@@ -41,7 +55,28 @@ def _literal_reasons(file: Path) -> Iterator[str]:
 def test_names_that_people_type_are_as_the_page_says() -> None:
     assert f'`{PAUSED_ANNOTATION}: "true"`' in PAGE
     assert f"`{FINALIZER}`" in PAGE
-    options = read_options(["--namespace", "a,b", "--namespace", "c", "--workers", "3", "--operator-id", "x", "--health-port", "1"], {})
+    options = read_options(
+        [
+            "--namespace",
+            "a,b",
+            "--namespace",
+            "c",
+            "--workers",
+            "3",
+            "--operator-id",
+            "x",
+            "--health-port",
+            "1",
+        ],
+        {},
+    )
     assert (options.namespaces, options.workers, options.operator_id) == (("a", "b", "c"), 3, "x")
-    for option in ("--namespace", "--all-namespaces", "--workers", "--operator-id", "--health-host", "--health-port"):
+    for option in (
+        "--namespace",
+        "--all-namespaces",
+        "--workers",
+        "--operator-id",
+        "--health-host",
+        "--health-port",
+    ):
         assert f"`{option}" in PAGE

@@ -53,7 +53,9 @@ def post(api: FakeEvents, *notices: EventSpec) -> list[str]:
 
 
 def status(*verdicts: Verdict, before: Any = None) -> dict[str, Any]:
-    return compose_status(before or {}, verdicts, generation=1, now="2026-11-23T09:00:00Z", fields={})
+    return compose_status(
+        before or {}, verdicts, generation=1, now="2026-11-23T09:00:00Z", fields={}
+    )
 
 
 def test_a_repeated_event_is_counted_not_posted_again_also_by_the_next_process() -> None:
@@ -62,7 +64,11 @@ def test_a_repeated_event_is_counted_not_posted_again_also_by_the_next_process()
     post(api, SAID)
     (event,) = api.events.values()
     assert event["count"] >= 2
-    assert (event["type"], event["reason"], event["involvedObject"]["name"]) == ("Warning", "ConnectionRefused", "q")
+    assert (event["type"], event["reason"], event["involvedObject"]["name"]) == (
+        "Warning",
+        "ConnectionRefused",
+        "q",
+    )
 
 
 def test_an_event_that_the_api_server_has_forgotten_is_posted_anew() -> None:
@@ -102,17 +108,33 @@ def test_an_event_that_is_refused_is_dropped_and_the_next_is_posted() -> None:
 
 
 def test_transitions_are_said_with_the_right_weight_and_once_a_reason() -> None:
-    first = status(Verdict("Ready", False, "ConnectionRefused", "m"), Verdict("Reachable", False, "ConnectionRefused", "m"))
-    assert [(notice.warning, notice.reason) for notice in notices_of({}, first)] == [(True, "ConnectionRefused")]
-    well = status(Verdict("Ready", True, "Applied", "a"), Verdict("Reachable", True, "Answered", "b"), before=first)
-    assert [(notice.warning, notice.reason) for notice in notices_of(first, well)] == [(False, "Applied"), (False, "Answered")]
+    first = status(
+        Verdict("Ready", False, "ConnectionRefused", "m"),
+        Verdict("Reachable", False, "ConnectionRefused", "m"),
+    )
+    assert [(notice.warning, notice.reason) for notice in notices_of({}, first)] == [
+        (True, "ConnectionRefused")
+    ]
+    well = status(
+        Verdict("Ready", True, "Applied", "a"),
+        Verdict("Reachable", True, "Answered", "b"),
+        before=first,
+    )
+    assert [(notice.warning, notice.reason) for notice in notices_of(first, well)] == [
+        (False, "Applied"),
+        (False, "Answered"),
+    ]
     assert notices_of(well, well) == []
     high = status(
         Verdict("Ready", True, "Applied", "a"), Verdict("MemoryHigh", True, "PastThreshold", "c"), Verdict("Migrated", None, "X", "d"),
         before=status(Verdict("Ready", True, "Applied", "a"), Verdict("MemoryHigh", False, "Below", "")),
     )  # fmt: skip
-    before = status(Verdict("Ready", True, "Applied", "a"), Verdict("MemoryHigh", False, "Below", ""))
-    assert [(notice.warning, notice.reason) for notice in notices_of(before, high)] == [(True, "PastThreshold")]
+    before = status(
+        Verdict("Ready", True, "Applied", "a"), Verdict("MemoryHigh", False, "Below", "")
+    )
+    assert [(notice.warning, notice.reason) for notice in notices_of(before, high)] == [
+        (True, "PastThreshold")
+    ]
 
 
 def test_a_long_message_fits_what_an_event_may_hold_and_a_long_name_too() -> None:

@@ -16,7 +16,9 @@ def test_versions_are_compared_as_numbers(version: int, last: int) -> None:
     assert is_lower(str(version), str(last)) == (version < last)
 
 
-@pytest.mark.parametrize(("version", "last"), [("5", ""), ("", "5"), ("", ""), ("a", "b"), ("5", "a")])
+@pytest.mark.parametrize(
+    ("version", "last"), [("5", ""), ("", "5"), ("", ""), ("a", "b"), ("5", "a")]
+)
 def test_without_two_numbers_there_is_no_order(version: str, last: str) -> None:
     assert not is_lower(version, last)
 
@@ -28,9 +30,17 @@ def test_a_listed_state_that_is_the_known_one_does_not_differ() -> None:
 
 @pytest.mark.parametrize(
     "change",
-    [{"uid": "v"}, {"resourceVersion": "6"}, {"resourceVersion": "8"}, {"generation": 1}, {"deletionTimestamp": "2026-11-23T09:00:00Z"}],
+    [
+        {"uid": "v"},
+        {"resourceVersion": "6"},
+        {"resourceVersion": "8"},
+        {"generation": 1},
+        {"deletionTimestamp": "2026-11-23T09:00:00Z"},
+    ],
 )
-def test_another_object_or_version_or_generation_differs_and_so_does_one_that_is_being_deleted(change: dict[str, object]) -> None:
+def test_another_object_or_version_or_generation_differs_and_so_does_one_that_is_being_deleted(
+    change: dict[str, object],
+) -> None:
     assert differs(KNOWN, LISTED | change)
 
 

@@ -19,7 +19,9 @@ from stanine_operator.kubernetes.client import ClusterError
 from stanine_operator.metrics import OperatorMetrics
 
 KIND = Kind("Queue", "queues", ("Ready",), lambda _resource: None, lambda *_: Outcome(()), None)
-CONFIG = Kind("RedisConfig", "redisconfigs", ("Ready",), lambda _resource: None, lambda *_: Outcome(()), None)
+CONFIG = Kind(
+    "RedisConfig", "redisconfigs", ("Ready",), lambda _resource: None, lambda *_: Outcome(()), None
+)
 
 
 class FakeCluster:
@@ -32,9 +34,18 @@ class FakeCluster:
         self.breaks_off = False
 
     def put(self, resource: Resource) -> None:
-        metadata = {"namespace": resource.namespace, "name": resource.name, "uid": resource.uid, "generation": resource.generation}
+        metadata = {
+            "namespace": resource.namespace,
+            "name": resource.name,
+            "uid": resource.uid,
+            "generation": resource.generation,
+        }
         metadata |= {"resourceVersion": resource.version, "creationTimestamp": resource.created}
-        self.objects[resource.key] = {"metadata": metadata, "spec": resource.spec, "status": resource.status}
+        self.objects[resource.key] = {
+            "metadata": metadata,
+            "spec": resource.spec,
+            "status": resource.status,
+        }
         self.version = max(self.version, int(resource.version))
 
     def restore(self, version: int, *resources: Resource) -> None:
@@ -52,19 +63,27 @@ class FakeCluster:
     async def list_objects(self, kind: Kind, namespace: str | None) -> list[dict[str, Any]]:
         if self.breaks_off and kind is CONFIG:
             raise ClusterError(503, "GET")
-        return [body for key, body in self.objects.items() if key[0] == kind.name and namespace in (None, key[1])]
+        return [
+            body
+            for key, body in self.objects.items()
+            if key[0] == kind.name and namespace in (None, key[1])
+        ]
 
     async def list_metadata(self, kind: Kind, namespace: str | None) -> list[dict[str, Any]]:
         if self.away:
             raise ClusterError(0, "GET")
-        return [body["metadata"] for key, body in self.objects.items() if key[0] == kind.name and namespace in (None, key[1])]
+        return [
+            body["metadata"]
+            for key, body in self.objects.items()
+            if key[0] == kind.name and namespace in (None, key[1])
+        ]
 
     async def read_object(self, kind: Kind, namespace: str, name: str) -> dict[str, Any]:
         return self.objects[kind.name, namespace, name]
 
 
 class FakeTurns:
-    """Reconciler that are only counted."""
+    """A reconciler that only counts its calls."""
 
     def __init__(self) -> None:
         self.taken: list[Key] = []
@@ -97,7 +116,17 @@ class Scene:
         connections: Any = FakeConnections()
         cluster: Any = self.cluster
         turns: Any = self.turns
-        self.loop = Loop(kinds, self.neighbours, turns, connections, cluster, self.metrics, Heartbeats(), workers=2, namespaces=(None,))
+        self.loop = Loop(
+            kinds,
+            self.neighbours,
+            turns,
+            connections,
+            cluster,
+            self.metrics,
+            Heartbeats(),
+            workers=2,
+            namespaces=(None,),
+        )
         self.watches = 1
         self.loop.history_changed = self.watch_again
 
@@ -139,12 +168,26 @@ def play(scenario: Callable[[Scene], Coroutine[Any, Any, None]]) -> None:
 
 
 def queue(name: str = "q", version: int = 1, generation: int = 1, **more: Any) -> Resource:
-    return Resource(kind="Queue", namespace="n", name=name, uid=f"uid-{name}", version=str(version), generation=generation, **more)
+    return Resource(
+        kind="Queue",
+        namespace="n",
+        name=name,
+        uid=f"uid-{name}",
+        version=str(version),
+        generation=generation,
+        **more,
+    )
 
 
 def config(version: int = 1, generation: int = 1, **spec: Any) -> Resource:
     return Resource(
-        kind="RedisConfig", namespace="n", name="default", uid="uid-config", version=str(version), generation=generation, spec=spec
+        kind="RedisConfig",
+        namespace="n",
+        name="default",
+        uid="uid-config",
+        version=str(version),
+        generation=generation,
+        spec=spec,
     )
 
 
@@ -178,7 +221,9 @@ def test_a_status_of_our_own_is_nothing_missed_and_wakes_nobody() -> None:
     play(scenario)
 
 
-def test_it_is_ready_when_everything_that_is_listed_is_known_and_not_while_nothing_answers() -> None:
+def test_it_is_ready_when_everything_that_is_listed_is_known_and_not_while_nothing_answers() -> (
+    None
+):
     async def scenario(scene: Scene) -> None:
         assert await scene.loop.knows_all(), "nothing is there"
         scene.cluster.put(queue())
@@ -191,7 +236,9 @@ def test_it_is_ready_when_everything_that_is_listed_is_known_and_not_while_nothi
     play(scenario)
 
 
-def test_a_redis_config_that_changes_wakes_those_that_refer_to_it_and_one_whose_status_changes_does_not() -> None:
+def test_a_redis_config_that_changes_wakes_those_that_refer_to_it_and_one_whose_status_changes_does_not() -> (
+    None
+):
     async def changed(scene: Scene) -> None:
         scene.neighbours.put(config())
         scene.neighbours.put(queue())
@@ -202,7 +249,9 @@ def test_a_redis_config_that_changes_wakes_those_that_refer_to_it_and_one_whose_
     async def written(scene: Scene) -> None:
         scene.neighbours.put(config())
         scene.neighbours.put(queue())
-        scene.loop.seen(msgspec.structs.replace(config(version=2), status={"observedGeneration": 1}))
+        scene.loop.seen(
+            msgspec.structs.replace(config(version=2), status={"observedGeneration": 1})
+        )
         assert await scene.settle() == []
 
     async def rotated(scene: Scene) -> None:
@@ -220,7 +269,9 @@ def test_whoever_was_second_is_looked_at_when_the_first_is_gone() -> None:
         conflict = [{"type": "Ready", "status": "False", "reason": "ResourceConflict"}]
         scene.neighbours.put(queue("first"))
         scene.neighbours.put(queue("second", status={"conditions": conflict}))
-        scene.neighbours.put(queue("bystander", status={"conditions": [{"type": "Ready", "status": "True"}]}))
+        scene.neighbours.put(
+            queue("bystander", status={"conditions": [{"type": "Ready", "status": "True"}]})
+        )
         scene.loop.gone(queue("first"))
         assert await scene.settle() == [queue("second").key]
         assert scene.turns.forgotten == [queue("first").key]
@@ -228,7 +279,9 @@ def test_whoever_was_second_is_looked_at_when_the_first_is_gone() -> None:
     play(scenario)
 
 
-def test_a_resource_that_is_gone_has_no_further_turn_and_what_was_written_last_does_not_bring_it_back() -> None:
+def test_a_resource_that_is_gone_has_no_further_turn_and_what_was_written_last_does_not_bring_it_back() -> (
+    None
+):
     async def scenario(scene: Scene) -> None:
         scene.turns.answers[queue().key] = Turned(GONE, well=True)
         scene.loop.seen(queue())
@@ -240,18 +293,25 @@ def test_a_resource_that_is_gone_has_no_further_turn_and_what_was_written_last_d
     play(scenario)
 
 
-def test_states_of_a_restored_backup_replace_the_known_ones_when_a_lists_version_is_lower_than_the_last_lists() -> None:
+def test_states_of_a_restored_backup_replace_the_known_ones_when_a_lists_version_is_lower_than_the_last_lists() -> (
+    None
+):
     async def scenario(scene: Scene) -> None:
         await scene.know(queue(version=100, generation=5, spec={"maxRetries": 5}))
         restored = queue(version=40, generation=2, spec={"maxRetries": 2})
         scene.cluster.restore(41, restored)
         await scene.loop.check_history()
-        assert (scene.known(restored.key).version, scene.known(restored.key).spec) == ("40", {"maxRetries": 2})
+        assert (scene.known(restored.key).version, scene.known(restored.key).spec) == (
+            "40",
+            {"maxRetries": 2},
+        )
 
     play(scenario)
 
 
-def test_a_change_after_a_restore_wakes_its_resource_though_its_version_is_lower_than_before() -> None:
+def test_a_change_after_a_restore_wakes_its_resource_though_its_version_is_lower_than_before() -> (
+    None
+):
     """The input that was seen to fail: ignored until the process was started anew."""
 
     async def scenario(scene: Scene) -> None:
@@ -276,7 +336,9 @@ def test_everything_has_a_turn_in_a_new_history_and_nothing_read_before_is_used_
     play(scenario)
 
 
-def test_what_a_restored_backup_does_not_have_is_gone_at_once_and_what_it_has_again_is_known() -> None:
+def test_what_a_restored_backup_does_not_have_is_gone_at_once_and_what_it_has_again_is_known() -> (
+    None
+):
     async def scenario(scene: Scene) -> None:
         await scene.know(queue("created-since", version=100))
         scene.cluster.restore(41, queue("deleted-since", version=40))
@@ -297,7 +359,9 @@ def test_the_watch_begins_again_once_in_a_new_history() -> None:
     play(scenario)
 
 
-def test_a_new_history_that_could_not_be_listed_is_taken_by_the_next_look_even_if_its_version_is_no_longer_lower() -> None:
+def test_a_new_history_that_could_not_be_listed_is_taken_by_the_next_look_even_if_its_version_is_no_longer_lower() -> (
+    None
+):
     async def scenario(scene: Scene) -> None:
         await scene.know(queue(version=100))
         scene.cluster.restore(41, queue(version=40), config(version=20))
@@ -313,14 +377,20 @@ def test_a_new_history_that_could_not_be_listed_is_taken_by_the_next_look_even_i
     play(scenario)
 
 
-def test_two_lists_that_show_an_older_state_than_the_known_one_begin_a_new_history_though_their_version_is_higher() -> None:
+def test_two_lists_that_show_an_older_state_than_the_known_one_begin_a_new_history_though_their_version_is_higher() -> (
+    None
+):
     """etcd restored with --bump-revision, or a restore of which the versions have caught up before the next list."""
 
     async def scenario(scene: Scene) -> None:
         await scene.know(queue("older", version=100, generation=5), queue("same", version=30))
-        scene.cluster.restore(5000, queue("older", version=40, generation=2), queue("same", version=30))
+        scene.cluster.restore(
+            5000, queue("older", version=40, generation=2), queue("same", version=30)
+        )
         await scene.loop.check_history()
-        assert (await scene.loop.compare(), scene.known(queue("older").key).generation) == (0, 5), "the watch may be a moment behind"
+        assert (await scene.loop.compare(), scene.known(queue("older").key).generation) == (0, 5), (
+            "the watch may be a moment behind"
+        )
         assert await scene.loop.compare() == 0, "the watch has missed nothing"
         assert (scene.known(queue("older").key).generation, scene.watches) == (2, 2)
 
@@ -329,8 +399,12 @@ def test_two_lists_that_show_an_older_state_than_the_known_one_begin_a_new_histo
 
 def test_an_object_that_a_restore_brings_back_replaces_the_younger_one_of_the_same_name() -> None:
     async def scenario(scene: Scene) -> None:
-        first = msgspec.structs.replace(queue(version=40, created="2026-11-23T09:00:00Z"), uid="first")
-        second = msgspec.structs.replace(queue(version=100, created="2026-11-23T10:00:00Z"), uid="second")
+        first = msgspec.structs.replace(
+            queue(version=40, created="2026-11-23T09:00:00Z"), uid="first"
+        )
+        second = msgspec.structs.replace(
+            queue(version=100, created="2026-11-23T10:00:00Z"), uid="second"
+        )
         await scene.know(second)
         scene.cluster.restore(5000, first)
         assert await scene.loop.compare() == 0

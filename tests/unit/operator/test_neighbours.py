@@ -8,9 +8,23 @@ from stanine_operator.controller.resource import Resource, read_resource
 from stanine_operator.controller.resource_cache import REMEMBERED, ResourceCache, older, oldest
 
 
-def queue(name: str = "q", version: int = 1, uid: str = "u", created: str = "2026-11-23T09:00:00Z", config: str | None = None) -> Resource:
+def queue(
+    name: str = "q",
+    version: int = 1,
+    uid: str = "u",
+    created: str = "2026-11-23T09:00:00Z",
+    config: str | None = None,
+) -> Resource:
     spec = {} if config is None else {"redisConfigRef": {"name": config}}
-    return Resource(kind="Queue", namespace="n", name=name, uid=uid, version=str(version), created=created, spec=spec)
+    return Resource(
+        kind="Queue",
+        namespace="n",
+        name=name,
+        uid=uid,
+        version=str(version),
+        created=created,
+        spec=spec,
+    )
 
 
 @given(st.permutations(range(1, 8)))
@@ -20,11 +34,15 @@ def test_the_newest_state_stands_whatever_arrives_when(versions: list[int]) -> N
     known = neighbours.get(("Queue", "n", "q"))
     assert known is not None
     assert known.version == "7"
-    assert taken == [version == max(versions[: index + 1]) for index, version in enumerate(versions)]
+    assert taken == [
+        version == max(versions[: index + 1]) for index, version in enumerate(versions)
+    ]
 
 
 @given(st.permutations([(1, 90), (1, 95), (2, 40), (2, 41), (2, 95), (3, 7)]))
-def test_a_state_of_a_later_history_stands_whatever_its_version_is(states: list[tuple[int, int]]) -> None:
+def test_a_state_of_a_later_history_stands_whatever_its_version_is(
+    states: list[tuple[int, int]],
+) -> None:
     neighbours = ResourceCache()
     for history, version in states:
         neighbours.put(msgspec.structs.replace(queue(version=version), history=history))
@@ -61,7 +79,9 @@ def test_an_object_created_again_under_the_same_name_replaces_the_one_before() -
     neighbours = ResourceCache()
     neighbours.put(queue(version=9, uid="first"))
     assert neighbours.put(queue(version=2, uid="second", created="2026-11-23T10:00:00Z"))
-    assert neighbours.drop(("Queue", "n", "q"), "first") is None, "the late news of the first one's end must not drop the second"
+    assert neighbours.drop(("Queue", "n", "q"), "first") is None, (
+        "the late news of the first one's end must not drop the second"
+    )
     assert not neighbours.put(queue(version=10, uid="first"))
 
 
@@ -72,7 +92,10 @@ def test_a_redis_config_knows_who_refers_to_it_also_after_they_change() -> None:
     assert neighbours.referring_to("n", "default") == [("Queue", "n", "a")]
     neighbours.put(queue("a", version=2, config="other"))
     assert neighbours.referring_to("n", "default") == []
-    assert sorted(neighbours.referring_to("n", "other")) == [("Queue", "n", "a"), ("Queue", "n", "b")]
+    assert sorted(neighbours.referring_to("n", "other")) == [
+        ("Queue", "n", "a"),
+        ("Queue", "n", "b"),
+    ]
     neighbours.drop(("Queue", "n", "b"))
     assert neighbours.referring_to("n", "other") == [("Queue", "n", "a")]
     assert neighbours.referring_to("elsewhere", "other") == []
@@ -91,7 +114,11 @@ def test_a_deleted_redis_config_is_remembered_for_a_while_by_those_deleted_with_
 
 
 def test_the_older_was_created_first_and_of_two_in_one_second_the_smaller_uid_is() -> None:
-    first, second, third = queue(uid="z"), queue(uid="a", created="2026-11-23T09:00:01Z"), queue(uid="b", created="2026-11-23T09:00:01Z")
+    first, second, third = (
+        queue(uid="z"),
+        queue(uid="a", created="2026-11-23T09:00:01Z"),
+        queue(uid="b", created="2026-11-23T09:00:01Z"),
+    )
     assert older(second, first) is first
     assert older(third, second) is second
     assert oldest([third, second, first]) is first
@@ -111,7 +138,12 @@ def test_a_resource_is_read_without_the_copy_of_its_spec_that_kubectl_leaves() -
         },
     )  # fmt: skip
     assert resource.annotations == {"stanine.dev/paused": "true"}
-    assert (resource.paused, resource.deleting, resource.deletes_data, resource.generation) == (True, True, True, 3)
+    assert (resource.paused, resource.deleting, resource.deletes_data, resource.generation) == (
+        True,
+        True,
+        True,
+        3,
+    )
     again = msgspec.structs.replace(resource, version="18", annotations={})
     assert again.is_newer_than(resource)
     assert not resource.is_newer_than(again)

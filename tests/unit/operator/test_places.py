@@ -8,14 +8,23 @@ from hypothesis import strategies as st
 
 from stanine_operator.controller.resource import Resource
 from stanine_operator.redis_configs.conflicts import find_parameters_rival, find_settings_rival
-from stanine_operator.redis_servers.places import address_of, full_host, name_in_certificate, nodes_of
+from stanine_operator.redis_servers.places import (
+    address_of,
+    full_host,
+    name_in_certificate,
+    nodes_of,
+)
 
-LABEL = st.from_regex(r"[a-z]([a-z0-9-]{0,20}[a-z0-9])?", fullmatch=True).filter(lambda text: text != "localhost")
+LABEL = st.from_regex(r"[a-z]([a-z0-9-]{0,20}[a-z0-9])?", fullmatch=True).filter(
+    lambda text: text != "localhost"
+)
 
 
 def config(namespace: str, name: str = "default", **connection: Any) -> Resource:
     spec = {"connection": connection, "server": [{"name": "hz", "value": "20"}]}
-    return Resource(kind="RedisConfig", namespace=namespace, name=name, uid=f"uid of {name}", spec=spec)
+    return Resource(
+        kind="RedisConfig", namespace=namespace, name=name, uid=f"uid of {name}", spec=spec
+    )
 
 
 @given(LABEL, LABEL, LABEL)
@@ -28,7 +37,9 @@ def test_a_short_name_means_one_server_for_each_namespace(host: str, one: str, o
 
 
 @given(LABEL, LABEL, LABEL)
-def test_a_server_is_the_same_however_it_is_written_and_from_wherever(host: str, one: str, other: str) -> None:
+def test_a_server_is_the_same_however_it_is_written_and_from_wherever(
+    host: str, one: str, other: str
+) -> None:
     short = address_of(config(one, host=host))
     for written in (
         f"{host}.{one}.svc",
@@ -40,26 +51,44 @@ def test_a_server_is_the_same_however_it_is_written_and_from_wherever(host: str,
     assert address_of(config(one, host=host, port=6380)) != short
 
 
-@pytest.mark.parametrize("host", ["localhost", "LocalHost", "127.0.0.1", "::1", "redis.example.com", "redis.", "a.b", "fe80::1"])
+@pytest.mark.parametrize(
+    "host",
+    ["localhost", "LocalHost", "127.0.0.1", "::1", "redis.example.com", "redis.", "a.b", "fe80::1"],
+)
 def test_addresses_the_machine_itself_and_names_with_a_dot_are_left_as_they_are(host: str) -> None:
     assert full_host(host, "ns") == host
 
 
 @pytest.mark.parametrize(
-    ("one", "other"), [("::1", "0:0:0:0:0:0:0:1"), ("Redis.example.com", "redis.example.com."), ("LOCALHOST", "localhost")]
+    ("one", "other"),
+    [
+        ("::1", "0:0:0:0:0:0:0:1"),
+        ("Redis.example.com", "redis.example.com."),
+        ("LOCALHOST", "localhost"),
+    ],
 )
 def test_spellings_of_one_address_are_one_address(one: str, other: str) -> None:
     assert address_of(config("a", host=one)) == address_of(config("b", host=other))
 
 
 @given(st.permutations(["one", "two", "three.other.svc"]))
-def test_sentinels_are_found_in_the_resources_namespace_and_compared_in_any_order(hosts: list[str]) -> None:
+def test_sentinels_are_found_in_the_resources_namespace_and_compared_in_any_order(
+    hosts: list[str],
+) -> None:
     def asking(namespace: str, names: list[str]) -> Resource:
-        return config(namespace, sentinel={"masterName": "main", "nodes": [{"host": name} for name in names]})
+        return config(
+            namespace, sentinel={"masterName": "main", "nodes": [{"host": name} for name in names]}
+        )
 
     mine = asking("exams", hosts)
-    assert sorted(host for host, _ in nodes_of(mine)) == ["one.exams.svc", "three.other.svc", "two.exams.svc"]
-    assert address_of(mine) == address_of(asking("elsewhere", ["one.exams.svc", "two.exams.svc", "three.other.svc"]))
+    assert sorted(host for host, _ in nodes_of(mine)) == [
+        "one.exams.svc",
+        "three.other.svc",
+        "two.exams.svc",
+    ]
+    assert address_of(mine) == address_of(
+        asking("elsewhere", ["one.exams.svc", "two.exams.svc", "three.other.svc"])
+    )
     assert address_of(mine) != address_of(asking("elsewhere", hosts))
 
 

@@ -29,9 +29,16 @@ class LeaseApi:
     def clock(self) -> float:
         return self.now
 
-    def _put(self, namespace: str, name: str, spec: Mapping[str, Any], before: dict[str, Any] | None) -> dict[str, Any]:
+    def _put(
+        self, namespace: str, name: str, spec: Mapping[str, Any], before: dict[str, Any] | None
+    ) -> dict[str, Any]:
         version = next(self._versions)
-        metadata = {"namespace": namespace, "name": name, "uid": f"uid-{version}", "creationTimestamp": f"{version:08}"}
+        metadata = {
+            "namespace": namespace,
+            "name": name,
+            "uid": f"uid-{version}",
+            "creationTimestamp": f"{version:08}",
+        }
         metadata |= {} if before is None else before["metadata"]
         self._leases[namespace, name] = {
             "metadata": metadata | {"resourceVersion": str(version)}, "spec": ({} if before is None else before["spec"]) | dict(spec),
@@ -50,7 +57,9 @@ class LeaseApi:
         self._check()
         return [lease for (_, its), lease in self._leases.items() if its == name]
 
-    async def make_lease(self, namespace: str, name: str, spec: Mapping[str, Any]) -> dict[str, Any]:
+    async def make_lease(
+        self, namespace: str, name: str, spec: Mapping[str, Any]
+    ) -> dict[str, Any]:
         self._check()
         if namespace in self.ending:
             raise ClusterError(403, "the namespace is ending")
@@ -58,7 +67,9 @@ class LeaseApi:
             raise ClusterError(409, "it is there")
         return self._put(namespace, name, spec, None)
 
-    async def write_lease(self, namespace: str, name: str, version: str, spec: Mapping[str, Any]) -> dict[str, Any]:
+    async def write_lease(
+        self, namespace: str, name: str, version: str, spec: Mapping[str, Any]
+    ) -> dict[str, Any]:
         self._check()
         found = self._leases.get((namespace, name))
         if found is None or found["metadata"]["resourceVersion"] != version:
@@ -149,11 +160,26 @@ STEPS = st.lists(
 
 
 @settings(deadline=None, max_examples=300)
-@example([("start", "wide-a"), ("pass", 1), ("freeze", "wide-a"), ("start", "exams-a"), ("pass", 12)])
-@example([("start", "exams-a"), ("start", "exams-b"), ("pass", 1), ("freeze", "exams-a"), ("pass", 18)])
-@example([("start", "wide-a"), ("start", "wide-b"), ("freeze", "wide-a"), ("pass", 20), ("thaw", "wide-a"), ("pass", 8)])
+@example(
+    [("start", "wide-a"), ("pass", 1), ("freeze", "wide-a"), ("start", "exams-a"), ("pass", 12)]
+)
+@example(
+    [("start", "exams-a"), ("start", "exams-b"), ("pass", 1), ("freeze", "exams-a"), ("pass", 18)]
+)
+@example(
+    [
+        ("start", "wide-a"),
+        ("start", "wide-b"),
+        ("freeze", "wide-a"),
+        ("pass", 20),
+        ("thaw", "wide-a"),
+        ("pass", 8),
+    ]
+)
 @given(STEPS)
-def test_a_resource_has_one_operator_at_the_most_and_soon_it_has_one(steps: list[tuple[str, Any]]) -> None:
+def test_a_resource_has_one_operator_at_the_most_and_soon_it_has_one(
+    steps: list[tuple[str, Any]],
+) -> None:
     async def work() -> None:
         operators = Operators()
         for step, what in steps:
@@ -172,7 +198,9 @@ def test_a_resource_has_one_operator_at_the_most_and_soon_it_has_one(steps: list
     asyncio.run(work())
 
 
-def test_the_newest_process_of_an_operator_has_its_lease_at_once_and_the_one_before_gives_way() -> None:
+def test_the_newest_process_of_an_operator_has_its_lease_at_once_and_the_one_before_gives_way() -> (
+    None
+):
     async def work() -> None:
         operators = Operators()
         await operators.start("exams-a")

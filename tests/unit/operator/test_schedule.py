@@ -7,7 +7,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stanine_operator.controller.workqueue import FIRST_RETRY, JITTER, LAST_RETRY, STEADY, Schedule, next_pause
+from stanine_operator.controller.workqueue import (
+    FIRST_RETRY,
+    JITTER,
+    LAST_RETRY,
+    STEADY,
+    Schedule,
+    next_pause,
+)
 
 Take = Callable[[Schedule[str]], str | None]
 
@@ -29,7 +36,9 @@ def take() -> Iterator[Take]:
 
 
 @given(st.integers(0, 1000), st.floats(0, 1, exclude_max=True))
-def test_what_is_not_well_is_looked_at_within_fifteen_seconds_and_the_rest_within_a_minute(failures: int, random: float) -> None:
+def test_what_is_not_well_is_looked_at_within_fifteen_seconds_and_the_rest_within_a_minute(
+    failures: int, random: float
+) -> None:
     pause = next_pause(failures, random)
     assert 0 < pause <= (STEADY if failures == 0 else LAST_RETRY)
     assert LAST_RETRY <= 15
@@ -39,7 +48,14 @@ def test_what_is_not_well_is_looked_at_within_fifteen_seconds_and_the_rest_withi
 def test_a_thousand_that_failed_together_come_back_spread() -> None:
     pauses = [next_pause(9, number / 1000) for number in range(1000)]
     assert max(pauses) - min(pauses) > JITTER * LAST_RETRY * 0.9
-    assert [next_pause(number, 0) for number in (1, 2, 3, 4, 5, 6)] == [FIRST_RETRY, 2, 4, 8, LAST_RETRY, LAST_RETRY]
+    assert [next_pause(number, 0) for number in (1, 2, 3, 4, 5, 6)] == [
+        FIRST_RETRY,
+        2,
+        4,
+        8,
+        LAST_RETRY,
+        LAST_RETRY,
+    ]
 
 
 def test_the_first_due_is_first_and_nothing_comes_early(take: Take) -> None:
@@ -65,7 +81,9 @@ def test_waking_brings_a_turn_forward_and_never_puts_it_off(take: Take) -> None:
     assert take(schedule) is None
 
 
-def test_a_resource_at_work_has_no_second_turn_until_it_is_done_and_then_at_once_if_it_was_woken(take: Take) -> None:
+def test_a_resource_at_work_has_no_second_turn_until_it_is_done_and_then_at_once_if_it_was_woken(
+    take: Take,
+) -> None:
     clock = Clock()
     schedule: Schedule[str] = Schedule(clock)
     schedule.wake("one")

@@ -24,7 +24,9 @@ class FakeCluster:
         self.version = "1"
         self.patches: list[dict[str, Any]] = []
 
-    async def patch_status(self, _kind: Kind, resource: Resource, patch: dict[str, Any]) -> dict[str, Any]:
+    async def patch_status(
+        self, _kind: Kind, resource: Resource, patch: dict[str, Any]
+    ) -> dict[str, Any]:
         if resource.version != self.version:
             raise ClusterError(409, "PATCH")
         self.patches.append(patch)
@@ -40,7 +42,7 @@ class FakePoster:
 
 
 class Scene:
-    """Reconciler of a kind that notes the record each turn works with."""
+    """A reconciler of a kind that notes the record each turn works with."""
 
     def __init__(self, executor: ThreadPoolExecutor) -> None:
         self.worked: list[Any] = []
@@ -50,7 +52,17 @@ class Scene:
         metrics = OperatorMetrics(CollectorRegistry(), self.neighbours, [kind.name])
         parts: Any = (None, self.cluster, FakePoster())
         connections, cluster, poster = parts
-        self.turns = Reconciler({kind.name: kind}, self.neighbours, connections, cluster, poster, metrics, NoOpTracer(), executor, "test")
+        self.turns = Reconciler(
+            {kind.name: kind},
+            self.neighbours,
+            connections,
+            cluster,
+            poster,
+            metrics,
+            NoOpTracer(),
+            executor,
+            "test",
+        )
 
     def _read(self, resource: Resource) -> Any:
         self.read.append(resource.spec)
@@ -71,7 +83,15 @@ def play(scenario: Callable[[Scene], Coroutine[Any, Any, None]]) -> None:
 
 def queue(version: int, generation: int, retries: int) -> Resource:
     spec = {"maxRetries": retries}
-    return Resource(kind="Queue", namespace="n", name="q", uid="u", version=str(version), generation=generation, spec=spec)
+    return Resource(
+        kind="Queue",
+        namespace="n",
+        name="q",
+        uid="u",
+        version=str(version),
+        generation=generation,
+        spec=spec,
+    )
 
 
 def test_a_generation_that_is_given_out_again_with_another_spec_is_worked_on_by_that_spec() -> None:

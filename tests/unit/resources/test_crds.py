@@ -43,10 +43,14 @@ def own_nodes(kind: ResourceKind) -> list[tuple[str, dict[str, Any]]]:
 
 def test_the_files_are_what_the_records_say() -> None:
     for path, text in make_files(ROOT).items():
-        assert path.read_text(encoding="utf-8") == text, f"{path}: run python -m stanine.crds.generate"
+        assert path.read_text(encoding="utf-8") == text, (
+            f"{path}: run python -m stanine.crds.generate"
+        )
     made = {path.name for path in make_files(ROOT)}
     for folder in (CRDS, CRDS_CHART):
-        assert {path.name for path in (ROOT / folder).iterdir()} <= made  # nothing is left of a kind that is gone
+        assert {
+            path.name for path in (ROOT / folder).iterdir()
+        } <= made  # nothing is left of a kind that is gone
 
 
 @each_kind
@@ -81,16 +85,23 @@ def test_anything_may_stand_only_where_the_design_says_so(kind: ResourceKind) ->
 def test_every_field_says_what_it_is(kind: ResourceKind) -> None:
     for place, schema in own_nodes(kind):
         if not place.endswith(("[]", "{}")):
-            assert re.fullmatch(r"[A-Z\w].*[.:]", schema["description"]), (place, schema.get("description"))
+            assert re.fullmatch(r"[A-Z\w].*[.:]", schema["description"]), (
+                place,
+                schema.get("description"),
+            )
 
 
 @each_kind
 def test_the_documents_give_gitops_tools_nothing_to_differ_about(kind: ResourceKind) -> None:
     """Empty lists, empty maps and false are dropped or filled in by the API server; a default would be written into every resource."""
     text = yaml.safe_dump(make_crd(kind))
-    assert not re.search(r": (\[\]|\{\}|null|''|false)$", text.replace("status: {}", ""), re.MULTILINE)
+    assert not re.search(
+        r": (\[\]|\{\}|null|''|false)$", text.replace("status: {}", ""), re.MULTILINE
+    )
     assert not any("default" in schema for _, schema in own_nodes(kind))
-    assert "{{" not in (ROOT / CRDS_CHART / f"{kind.plural}.yaml").read_text(encoding="utf-8")  # Helm would take it for a template
+    assert "{{" not in (ROOT / CRDS_CHART / f"{kind.plural}.yaml").read_text(
+        encoding="utf-8"
+    )  # Helm would take it for a template
 
 
 @each_kind
@@ -104,8 +115,17 @@ def test_conditions_are_as_kubernetes_defines_them() -> None:
     for kind in KINDS.values():
         conditions = root_schema(kind)["properties"]["status"]["properties"]["conditions"]
         assert conditions["x-kubernetes-list-map-keys"] == ["type"]
-        assert set(conditions["items"]["required"]) == {"type", "status", "lastTransitionTime", "reason", "message"}
-        assert set(conditions["items"]["properties"]) == {*conditions["items"]["required"], "observedGeneration"}
+        assert set(conditions["items"]["required"]) == {
+            "type",
+            "status",
+            "lastTransitionTime",
+            "reason",
+            "message",
+        }
+        assert set(conditions["items"]["properties"]) == {
+            *conditions["items"]["required"],
+            "observedGeneration",
+        }
         assert conditions["items"]["properties"]["lastTransitionTime"]["format"] == "date-time"
 
 
@@ -116,10 +136,18 @@ def test_a_queue_takes_the_ranges_and_names_of_the_broker() -> None:
     assert set(written.values()) == {None}
     assert names >= {"max_retries", "lease_seconds", "max_deliveries"}
     spec = root_schema(KINDS["Queue"])["properties"]["spec"]["properties"]
-    for name, place in (("leaseSeconds", spec["leaseSeconds"]), ("ttlSeconds", spec["deadLetter"]["properties"]["ttlSeconds"])):
+    for name, place in (
+        ("leaseSeconds", spec["leaseSeconds"]),
+        ("ttlSeconds", spec["deadLetter"]["properties"]["ttlSeconds"]),
+    ):
         for edge in ("minimum", "maximum"):
             seconds = place[edge]
-            QueueSettings(**{"leaseSeconds": {"lease_ms": seconds * 1000}, "ttlSeconds": {"dead_max_age_ms": seconds * 1000}}[name])
+            QueueSettings(
+                **{
+                    "leaseSeconds": {"lease_ms": seconds * 1000},
+                    "ttlSeconds": {"dead_max_age_ms": seconds * 1000},
+                }[name]
+            )
 
 
 def test_a_default_that_a_description_names_is_the_default() -> None:
@@ -129,19 +157,27 @@ def test_a_default_that_a_description_names_is_the_default() -> None:
         spec["leaseSeconds"]["description"]: broker.lease_ms // 1000,
         spec["maxDeliveries"]["description"]: broker.max_deliveries,
         spec["deadLetter"]["properties"]["maxLength"]["description"]: broker.dead_max_length,
-        spec["deadLetter"]["properties"]["ttlSeconds"]["description"]: broker.dead_max_age_ms // 1000,
+        spec["deadLetter"]["properties"]["ttlSeconds"]["description"]: broker.dead_max_age_ms
+        // 1000,
         spec["rateLimit"]["properties"]["periodMilliseconds"]["description"]: broker.rate_period_ms,
     }
     for description, default in said.items():
         assert f"Default: {default}" in description
-    for record, schema in ((RedisConfigSpec, root_schema(KINDS["RedisConfig"])["properties"]["spec"]), (QueueSpec, {"properties": spec})):
+    for record, schema in (
+        (RedisConfigSpec, root_schema(KINDS["RedisConfig"])["properties"]["spec"]),
+        (QueueSpec, {"properties": spec}),
+    ):
         for field in msgspec.structs.fields(record):
             if isinstance(field.default, str | int):
-                assert schema["properties"][field.encode_name]["description"].endswith(f"Default: {field.default}."), field.name
+                assert schema["properties"][field.encode_name]["description"].endswith(
+                    f"Default: {field.default}."
+                ), field.name
 
 
 def test_a_redis_config_takes_the_settings_that_the_services_follow() -> None:
-    settings = root_schema(KINDS["RedisConfig"])["properties"]["spec"]["properties"]["settings"]["properties"]
+    settings = root_schema(KINDS["RedisConfig"])["properties"]["spec"]["properties"]["settings"][
+        "properties"
+    ]
     assert list(settings) == list(Settings.__struct_encode_fields__)
     everything = msgspec.to_builtins(Settings())
     assert given_settings(msgspec.convert(everything, SettingsSpec)) == everything

@@ -47,12 +47,18 @@ def narrowed(then: Schema, now: Schema, place: str = "") -> Iterator[str]:  # no
 
     What the earlier version did not support it refused, whatever its schema took; where anything may stand now, nothing is refused.
     """
-    if then.get("description", "").startswith("Not supported by this version") or now.get("x-kubernetes-preserve-unknown-fields"):
+    if then.get("description", "").startswith("Not supported by this version") or now.get(
+        "x-kubernetes-preserve-unknown-fields"
+    ):
         return
     if then.get("type") != now.get("type"):
         yield f"{place}: was {then.get('type')}, is {now.get('type')}"
     for limit, is_wider in LIMITS.items():
-        if limit in now and not (limit in then and is_wider(then[limit], now[limit])) and not (limit == "required" and not now[limit]):
+        if (
+            limit in now
+            and not (limit in then and is_wider(then[limit], now[limit]))
+            and not (limit == "required" and not now[limit])
+        ):
             yield f"{place}: {limit} was {then.get(limit)}, is {now[limit]}"
     for limit in ("pattern", "format"):
         if limit in now and now[limit] != then.get(limit):
@@ -77,7 +83,9 @@ def narrowed(then: Schema, now: Schema, place: str = "") -> Iterator[str]:  # no
 def test_what_an_earlier_definition_took_is_taken_still(name: str) -> None:
     then, now = definition(EARLIER, name), definition(NOW, name)
     assert list(narrowed(root(then), root(now))) == []
-    versions = [{each["name"] for each in crd["spec"]["versions"] if each["served"]} for crd in (then, now)]
+    versions = [
+        {each["name"] for each in crd["spec"]["versions"] if each["served"]} for crd in (then, now)
+    ]
     assert versions[0] <= versions[1]
     for what in ("group", "scope"):
         assert then["spec"][what] == now["spec"][what]
@@ -88,14 +96,28 @@ def test_what_an_earlier_definition_took_is_taken_still(name: str) -> None:
     ("change", "told"),
     [
         (lambda spec: spec["properties"].pop("maxRetries"), ".spec.maxRetries: is gone"),
-        (lambda spec: spec["properties"]["queueName"].update(maxLength=3), ".spec.queueName: maxLength was"),
-        (lambda spec: spec["properties"]["desiredState"]["enum"].remove("Paused"), ".spec.desiredState: enum was"),
+        (
+            lambda spec: spec["properties"]["queueName"].update(maxLength=3),
+            ".spec.queueName: maxLength was",
+        ),
+        (
+            lambda spec: spec["properties"]["desiredState"]["enum"].remove("Paused"),
+            ".spec.desiredState: enum was",
+        ),
         (lambda spec: spec.setdefault("required", []).append("maxRetries"), ".spec: required was"),
-        (lambda spec: spec["properties"]["maxRetries"].update(type="string"), ".spec.maxRetries: was integer, is string"),
-        (lambda spec: spec.update({"x-kubernetes-validations": [{"rule": "false"}]}), ".spec: a rule is new"),
+        (
+            lambda spec: spec["properties"]["maxRetries"].update(type="string"),
+            ".spec.maxRetries: was integer, is string",
+        ),
+        (
+            lambda spec: spec.update({"x-kubernetes-validations": [{"rule": "false"}]}),
+            ".spec: a rule is new",
+        ),
     ],
 )
-def test_a_definition_that_takes_less_is_noticed(change: Callable[[Schema], object], told: str) -> None:
+def test_a_definition_that_takes_less_is_noticed(
+    change: Callable[[Schema], object], told: str
+) -> None:
     then = root(definition(EARLIER, "queues.yaml"))
     now = copy.deepcopy(then)
     change(now["properties"]["spec"])

@@ -25,9 +25,14 @@ def test_a_good_resource_is_valid() -> None:
 def test_the_metadata_are_checked_as_kubernetes_does() -> None:
     assert places(QUEUE | {"metadata": {}}) == ["metadata.name"]
     assert places(QUEUE | {"metadata": {"name": "Results"}}) == ["metadata.name"]
-    assert places(QUEUE | {"metadata": {"name": "a", "labels": {"x": True}, "lables": {}}}) == ["metadata.labels.x", "metadata.lables"]
+    assert places(QUEUE | {"metadata": {"name": "a", "labels": {"x": True}, "lables": {}}}) == [
+        "metadata.labels.x",
+        "metadata.lables",
+    ]
     assert places(QUEUE | {"metadata": {"name": "a.b"}}) == []  # a Queue's name goes nowhere else
-    assert "metadata.name" in places(QUEUE | {"kind": "Instrument", "metadata": {"name": "a.b"}})  # an Instrument's into Redis
+    assert "metadata.name" in places(
+        QUEUE | {"kind": "Instrument", "metadata": {"name": "a.b"}}
+    )  # an Instrument's into Redis
 
 
 def test_a_kind_or_version_that_is_not_there_is_refused() -> None:
@@ -41,18 +46,31 @@ def test_a_kind_or_version_that_is_not_there_is_refused() -> None:
 def test_null_is_absent_but_not_in_a_list() -> None:
     assert judge(QUEUE | {"spec": {"queueName": "q", "maxRetries": None}}).is_valid
     assert places(QUEUE | {"spec": {"queueName": None}}) == ["spec.queueName"]
-    config = QUEUE | {"kind": "RedisConfig", "spec": {"connection": {"host": "a"}, "server": [None]}}
+    config = QUEUE | {
+        "kind": "RedisConfig",
+        "spec": {"connection": {"host": "a"}, "server": [None]},
+    }
     assert places(config) == ["spec.server[0]"]
 
 
 def test_rules_are_told_beside_the_schemas_faults_where_their_fields_are_well_formed() -> None:
-    spec = {"queueName": "q", "maxRetries": -1, "purge": {"part": "Ready", "token": "t", "reason": "r"}}
+    spec = {
+        "queueName": "q",
+        "maxRetries": -1,
+        "purge": {"part": "Ready", "token": "t", "reason": "r"},
+    }
     assert places(QUEUE | {"spec": spec}) == ["spec.maxRetries", "spec.purge"]
 
 
 def test_what_the_schema_cannot_see_is_the_conditions() -> None:
     items = [{"id": "q", "text": "How?", "options": [{"value": 1}, {"value": True}]}]
-    spec = {"title": "T", "items": items, "scales": [{"id": "s", "items": ["p"], "score": "Sum", "norms": {"all": {"mean": 1, "sd": 1}}}]}
+    spec = {
+        "title": "T",
+        "items": items,
+        "scales": [
+            {"id": "s", "items": ["p"], "score": "Sum", "norms": {"all": {"mean": 1, "sd": 1}}}
+        ],
+    }
     judgement = judge(QUEUE | {"kind": "Instrument", "spec": spec})
     assert judgement.refused == ()
     assert judgement.reason == "InvalidDocument"

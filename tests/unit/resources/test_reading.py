@@ -23,7 +23,9 @@ EXAMPLES = Path(__file__).parents[3] / "examples/resources"
 
 def example(kind: str, name: str) -> Any:
     every = yaml.safe_load_all((EXAMPLES / "everything.yaml").read_text())
-    return next(one["spec"] for one in every if (one["kind"], one["metadata"]["name"]) == (kind, name))
+    return next(
+        one["spec"] for one in every if (one["kind"], one["metadata"]["name"]) == (kind, name)
+    )
 
 
 def test_a_redis_config_is_read() -> None:
@@ -40,16 +42,27 @@ def test_a_redis_config_is_read() -> None:
 
 def test_what_is_left_out_has_its_default() -> None:
     read = read_redis_config({"connection": {"host": "redis"}})
-    assert (read.key_namespace, read.management_policy, read.drift_policy) == ("stanine", "Apply", "Correct")
+    assert (read.key_namespace, read.management_policy, read.drift_policy) == (
+        "stanine",
+        "Apply",
+        "Correct",
+    )
     assert (read.connection.port, read.connection.db, read.memory_warning_percent) == (6379, 0, 80)
     queue = read_queue({"queueName": "results"})
-    assert (queue.redis_config_ref.name, queue.desired_state, queue.deletion_policy) == ("default", "Running", "Retain")
+    assert (queue.redis_config_ref.name, queue.desired_state, queue.deletion_policy) == (
+        "default",
+        "Running",
+        "Retain",
+    )
     assert queue == QueueSpec(queue_name="results")
 
 
 def test_the_examples_use_every_field() -> None:
     """So a new field is an example's too, and tests that apply the examples apply it."""
-    for record, kind, name in ((RedisConfigSpec, "RedisConfig", "sentinels"), (QueueSpec, "Queue", "index")):
+    for record, kind, name in (
+        (RedisConfigSpec, "RedisConfig", "sentinels"),
+        (QueueSpec, "Queue", "index"),
+    ):
         assert set(example(kind, name)) == set(record.__struct_encode_fields__)
 
 
@@ -66,9 +79,18 @@ def test_an_instrument_resource_is_its_document_and_how_it_is_kept() -> None:
     spec = example("Instrument", "mood")
     read = read_instrument("mood", spec)
     assert (read.redis_config_ref.name, read.deletion_policy) == ("default", "Delete")
-    bare = {name: value for name, value in spec.items() if name not in ("redisConfigRef", "deletionPolicy")}
+    bare = {
+        name: value
+        for name, value in spec.items()
+        if name not in ("redisConfigRef", "deletionPolicy")
+    }
     assert read.document == canonical(
-        {"apiVersion": "stanine.dev/v1alpha1", "kind": "Instrument", "metadata": {"name": "mood"}, "spec": bare}
+        {
+            "apiVersion": "stanine.dev/v1alpha1",
+            "kind": "Instrument",
+            "metadata": {"name": "mood"},
+            "spec": bare,
+        }
     )
     assert read_instrument("mood", bare).document == read.document
     assert read_instrument("mood", bare).deletion_policy == "Retain"
@@ -99,11 +121,29 @@ def test_a_broken_rule_names_the_field_it_is_about() -> None:
     with pytest.raises(InvalidResource) as raised:
         read_queue({"queueName": "q", "minBackoffMilliseconds": 2, "maxBackoffMilliseconds": 1})
     assert raised.value.faults == (
-        Fault("spec.minBackoffMilliseconds", "Contradiction", "minBackoffMilliseconds is above maxBackoffMilliseconds"),
+        Fault(
+            "spec.minBackoffMilliseconds",
+            "Contradiction",
+            "minBackoffMilliseconds is above maxBackoffMilliseconds",
+        ),
     )
 
 
-_NAMES = st.sampled_from(["connection", "server", "queueName", "items", "scales", "settings", "purge", "host", "name", "value", "id"])
+_NAMES = st.sampled_from(
+    [
+        "connection",
+        "server",
+        "queueName",
+        "items",
+        "scales",
+        "settings",
+        "purge",
+        "host",
+        "name",
+        "value",
+        "id",
+    ]
+)
 _SPECS = st.recursive(
     st.none() | st.booleans() | st.integers() | st.text(max_size=3),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(_NAMES, inner),
@@ -123,13 +163,18 @@ def test_whatever_stands_in_a_spec_it_is_read_or_refused_with_reasons(kind: Any,
 
 
 def test_only_faults_of_the_parameters_are_an_invalid_parameter() -> None:
-    of_server, of_spec = Fault("spec.server[0].value", "WrongText", "d"), Fault("spec.layout", "WrongText", "d")
+    of_server, of_spec = (
+        Fault("spec.server[0].value", "WrongText", "d"),
+        Fault("spec.layout", "WrongText", "d"),
+    )
     assert InvalidResource([of_server]).reason == "InvalidParameter"
     assert InvalidResource([of_server, of_spec]).reason == "InvalidSpec"
 
 
 @given(st.lists(st.text(max_size=4000), min_size=1, max_size=30), st.integers(0, 1000))
-def test_a_message_names_the_first_faults_counts_the_rest_and_fits(details: list[str], more: int) -> None:
+def test_a_message_names_the_first_faults_counts_the_rest_and_fits(
+    details: list[str], more: int
+) -> None:
     faults = [Fault("spec", "WrongText", detail * 3) for detail in details]
     message = say_faults(InvalidResource(faults, len(faults) + more))
     assert len(message.encode()) <= MAX_MESSAGE
@@ -142,4 +187,6 @@ def test_a_message_names_the_first_faults_counts_the_rest_and_fits(details: list
 
 def test_records_and_plain_data_are_the_same() -> None:
     spec = example("RedisConfig", "sentinels")
-    assert read_redis_config(msgspec.json.decode(msgspec.json.encode(read_redis_config(spec)))) == read_redis_config(spec)
+    assert read_redis_config(
+        msgspec.json.decode(msgspec.json.encode(read_redis_config(spec)))
+    ) == read_redis_config(spec)

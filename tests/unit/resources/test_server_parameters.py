@@ -6,7 +6,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stanine.crds.server_parameters import PARAMETERS, InvalidParameter, find_fault, is_same, normalise
+from stanine.crds.server_parameters import (
+    PARAMETERS,
+    InvalidParameter,
+    find_fault,
+    is_same,
+    normalise,
+)
 
 DANGEROUS = {
     "bind", "port", "tls-port", "dir", "dbfilename", "requirepass", "masterauth", "masteruser", "replicaof", "aclfile", "logfile",
@@ -23,7 +29,11 @@ DANGEROUS = {
         ("hz", "010", "10"),
         ("appendonly", "YES", "yes"),
         ("save", "", ""),
-        ("client-output-buffer-limit", "pubsub 32mb 8mb 60", "normal 0 0 0 slave 268435456 67108864 60 pubsub 33554432 8388608 60"),
+        (
+            "client-output-buffer-limit",
+            "pubsub 32mb 8mb 60",
+            "normal 0 0 0 slave 268435456 67108864 60 pubsub 33554432 8388608 60",
+        ),
         ("client-output-buffer-limit", "replica 256mb 64mb 60", "slave 268435456 67108864 60"),
         ("notify-keyspace-events", "g$lshzxetdKE", "AKE"),
     ],
@@ -47,7 +57,10 @@ def test_two_values_are_drift(name: str, wanted: str, found: str) -> None:
     assert not is_same(name, wanted, found)
 
 
-@given(st.sampled_from(list(PARAMETERS)), st.text(max_size=12) | st.from_regex("-?[0-9]{1,20}[kmgb%]{0,2}( [0-9]+)*", fullmatch=True))
+@given(
+    st.sampled_from(list(PARAMETERS)),
+    st.text(max_size=12) | st.from_regex("-?[0-9]{1,20}[kmgb%]{0,2}( [0-9]+)*", fullmatch=True),
+)
 def test_a_value_is_refused_or_its_normal_form_is_its_own(name: str, value: str) -> None:
     fault = find_fault(name, value)
     if fault is not None:
@@ -61,4 +74,6 @@ def test_a_value_is_refused_or_its_normal_form_is_its_own(name: str, value: str)
 
 def test_what_could_hand_the_server_to_others_cannot_be_set() -> None:
     assert not DANGEROUS & set(PARAMETERS)
-    assert not any(name.startswith(("tls-", "replica-", "acl", "unixsocket")) for name in PARAMETERS)
+    assert not any(
+        name.startswith(("tls-", "replica-", "acl", "unixsocket")) for name in PARAMETERS
+    )

@@ -21,6 +21,8 @@ def test_what_was_queued_again_counts_from_then_on() -> None:
 
 
 @given(st.lists(st.integers(0, 100)).map(sorted), st.integers(0, 100))
-def test_no_attempt_as_young_as_the_oldest_message_is_forgotten(arrivals: list[int], oldest: int) -> None:
+def test_no_attempt_as_young_as_the_oldest_message_is_forgotten(
+    arrivals: list[int], oldest: int
+) -> None:
     found = forgotten(waiting(*[(at, at) for at in arrivals]), oldest)
     assert [each.arrived_at for each in found] == [at for at in arrivals if at < oldest]

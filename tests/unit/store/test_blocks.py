@@ -3,7 +3,15 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stanine.store.blocks import RUN_FIELD, block_records, block_slots, fields_of, read_block, read_fields, run_records
+from stanine.store.blocks import (
+    RUN_FIELD,
+    block_records,
+    block_slots,
+    fields_of,
+    read_block,
+    read_fields,
+    run_records,
+)
 from stanine.store.keys import BLOCK_SIZE
 
 HEAD = b"at six"
@@ -19,24 +27,35 @@ def run_of(records: list[bytes], *, uniform: bool) -> bytes:
 
 
 blocks = st.one_of(
-    st.integers(1, 20).flatmap(lambda size: st.lists(st.binary(min_size=size, max_size=size), min_size=BLOCK_SIZE, max_size=BLOCK_SIZE)),
+    st.integers(1, 20).flatmap(
+        lambda size: st.lists(
+            st.binary(min_size=size, max_size=size), min_size=BLOCK_SIZE, max_size=BLOCK_SIZE
+        )
+    ),
     st.lists(st.binary(max_size=300), min_size=BLOCK_SIZE, max_size=BLOCK_SIZE),
 )
 
 
 @given(blocks, st.lists(st.integers(0, BLOCK_SIZE - 1), max_size=BLOCK_SIZE))
-def test_the_records_of_a_run_are_read_by_slot_whatever_is_asked_for(records: list[bytes], slots: list[int]) -> None:
+def test_the_records_of_a_run_are_read_by_slot_whatever_is_asked_for(
+    records: list[bytes], slots: list[int]
+) -> None:
     run = run_of(records, uniform=len({len(each) for each in records}) == 1 and len(records[0]) > 0)
     whole = [HEAD + each for each in records]
     found = {b"i": b"ids", RUN_FIELD.encode(): run}
     assert block_records(found) == dict(enumerate(whole))
     assert read_block(found, slots) == (b"ids", [whole[slot] for slot in slots])
-    assert read_fields([found.get(field) for field in fields_of(slots)], slots) == (b"ids", [whole[slot] for slot in slots])
+    assert read_fields([found.get(field) for field in fields_of(slots)], slots) == (
+        b"ids",
+        [whole[slot] for slot in slots],
+    )
     assert block_slots(found) == set(range(BLOCK_SIZE))
 
 
 @given(blocks, st.integers(0, 10_000))
-def test_of_a_run_that_is_cut_short_a_record_is_whole_or_shorter(records: list[bytes], cut: int) -> None:
+def test_of_a_run_that_is_cut_short_a_record_is_whole_or_shorter(
+    records: list[bytes], cut: int
+) -> None:
     run = run_of(records, uniform=len({len(each) for each in records}) == 1 and len(records[0]) > 0)
     for slot, record in enumerate(run_records(run[: cut % len(run)])):
         assert (HEAD + records[slot]).startswith(record)

@@ -9,7 +9,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stanine.store.cursors import MAX_CURSOR, MAX_MARKS, UNKNOWN, Cursor, Mark, SealedCursor, move_on, read_cursor, tag_of
+from stanine.store.cursors import (
+    MAX_CURSOR,
+    MAX_MARKS,
+    UNKNOWN,
+    Cursor,
+    Mark,
+    SealedCursor,
+    move_on,
+    read_cursor,
+    tag_of,
+)
 from stanine.store.errors import HistoryChangedError
 from stanine.store.keys import Keys
 from stanine.store.lists import ResultLists
@@ -21,7 +31,9 @@ Item = tuple[int, int]
 tags = st.binary(min_size=8, max_size=8)
 cursors = st.lists(st.integers(1, 2**40 - 1), max_size=MAX_MARKS, unique=True).flatmap(
     lambda positions: st.tuples(*[tags] * len(positions)).map(
-        lambda found: Cursor(tuple(Mark(*mark) for mark in zip(sorted(positions, reverse=True), found, strict=True)))
+        lambda found: Cursor(
+            tuple(Mark(*mark) for mark in zip(sorted(positions, reverse=True), found, strict=True))
+        )
     )
 )
 
@@ -35,7 +47,9 @@ def test_a_cursor_reads_back_as_it_was_written(cursor: Cursor) -> None:
 
 
 @given(cursors.filter(lambda cursor: cursor.marks != ()), st.data())
-def test_a_text_that_is_not_one_that_was_given_out_is_refused(cursor: Cursor, data: st.DataObject) -> None:
+def test_a_text_that_is_not_one_that_was_given_out_is_refused(
+    cursor: Cursor, data: st.DataObject
+) -> None:
     text = cursor.encode()
     place = data.draw(st.integers(0, len(text) - 1))
     wrong = [
@@ -62,19 +76,31 @@ def test_no_text_does_more_than_be_refused(text: str) -> None:
         assert cursor.encode() == text or int(text) == cursor.position
 
 
-@given(cursors.filter(lambda cursor: cursor.marks != ()), st.binary(min_size=32, max_size=32), st.data())
-def test_a_sealed_cursor_is_opened_with_its_secret_only_and_hides_its_marks(cursor: Cursor, secret: bytes, data: st.DataObject) -> None:
+@given(
+    cursors.filter(lambda cursor: cursor.marks != ()),
+    st.binary(min_size=32, max_size=32),
+    st.data(),
+)
+def test_a_sealed_cursor_is_opened_with_its_secret_only_and_hides_its_marks(
+    cursor: Cursor, secret: bytes, data: st.DataObject
+) -> None:
     text = cursor.seal(secret)
     assert len(text) <= MAX_CURSOR
     assert text == cursor.seal(secret), "the same place gives the same text"
     sealed = read_cursor(text)
     assert isinstance(sealed, SealedCursor)
-    assert sealed.open([bytes(31) + b"x", secret]) == cursor, "also with a secret that is no longer the current one"
+    assert sealed.open([bytes(31) + b"x", secret]) == cursor, (
+        "also with a secret that is no longer the current one"
+    )
     assert sealed.open([bytes(31) + b"x"]) == UNKNOWN
     raw = urlsafe_b64decode(text + "=" * (-len(text) % 4))
     assert not any(mark.tag in raw for mark in cursor.marks)
     place = data.draw(st.integers(1, len(raw) - 1))
-    forged = urlsafe_b64encode(raw[:place] + bytes([raw[place] ^ 1]) + raw[place + 1 :]).rstrip(b"=").decode()
+    forged = (
+        urlsafe_b64encode(raw[:place] + bytes([raw[place] ^ 1]) + raw[place + 1 :])
+        .rstrip(b"=")
+        .decode()
+    )
     found = read_cursor(forged)
     assert isinstance(found, SealedCursor)
     assert found.open([secret]) == UNKNOWN
@@ -120,13 +146,18 @@ def test_the_distances_of_the_marks_about_double() -> None:
     for position in range(1, 129):
         cursor = move_on(cursor, Mark(position, bytes(8)))
         distances = [position - mark.position for mark in cursor.marks][1:]
-        assert all(later <= 4 * earlier for earlier, later in itertools.pairwise(distances)), distances
+        assert all(later <= 4 * earlier for earlier, later in itertools.pairwise(distances)), (
+            distances
+        )
 
 
 def test_a_tag_depends_on_the_whole_id_and_on_the_commit() -> None:
     one = bytes(16)
     ids = (one, b"\x01" + one[1:], one[:-1] + b"\x01")
-    assert len({tag_of(attempt_id, commit) for attempt_id in ids for commit in (b"c" * 4, b"d" * 4)}) == 6
+    assert (
+        len({tag_of(attempt_id, commit) for attempt_id in ids for commit in (b"c" * 4, b"d" * 4)})
+        == 6
+    )
 
 
 class ListInMemory:
@@ -135,7 +166,9 @@ class ListInMemory:
     def __init__(self, items: list[Item]) -> None:
         self.items = items
 
-    async def call_async(self, _client: Any, _function: str, _keys: list[str], args: list[Any]) -> list[bytes]:
+    async def call_async(
+        self, _client: Any, _function: str, _keys: list[str], args: list[Any]
+    ) -> list[bytes]:
         *_, position, limit = args
         reply = []
         for attempt, commit in self.items[position : position + limit]:
@@ -159,10 +192,15 @@ def id_of(attempt: int) -> bytes:
     later=st.lists(st.sampled_from(["another attempt", "another commit"]), max_size=60),
     limits=st.lists(st.integers(1, 20), min_size=1, max_size=60),
 )
-def test_a_mark_of_a_changed_history_is_never_recognised(seen: int, common: int, later: list[str], limits: list[int]) -> None:
+def test_a_mark_of_a_changed_history_is_never_recognised(
+    seen: int, common: int, later: list[str], limits: list[int]
+) -> None:
     common = min(common, seen)
     before: list[Item] = [(n, n) for n in range(seen)]
-    changes = {"another attempt": lambda n: (n + 1000, n), "another commit": lambda n: (n, n + 1000)}
+    changes = {
+        "another attempt": lambda n: (n + 1000, n),
+        "another commit": lambda n: (n, n + 1000),
+    }
     after = before[:common] + [changes[change](common + n) for n, change in enumerate(later)]
     cursor = Cursor()
     for limit in limits:
@@ -170,14 +208,20 @@ def test_a_mark_of_a_changed_history_is_never_recognised(seen: int, common: int,
     changed = ListInMemory(after)
     if cursor.position <= common:
         ids, _ = changed.read(cursor, 1000)
-        assert ids == [id_of(attempt) for attempt, _ in after[cursor.position :]], "nothing is missed, nothing repeated"
+        assert ids == [id_of(attempt) for attempt, _ in after[cursor.position :]], (
+            "nothing is missed, nothing repeated"
+        )
         return
     with pytest.raises(HistoryChangedError) as raised:
         changed.read(cursor, 1000)
     following = plain(raised.value.following)
-    assert following.position == max((mark.position for mark in cursor.marks if mark.position <= common), default=0)
+    assert following.position == max(
+        (mark.position for mark in cursor.marks if mark.position <= common), default=0
+    )
     ids, _ = changed.read(following, 1000)
-    assert ids == [id_of(attempt) for attempt, _ in after[following.position :]], "nothing is missed"
+    assert ids == [id_of(attempt) for attempt, _ in after[following.position :]], (
+        "nothing is missed"
+    )
 
 
 @given(st.lists(st.integers(0, 1), min_size=1, max_size=60), st.integers(1, 2**40))

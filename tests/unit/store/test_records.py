@@ -62,14 +62,25 @@ def key_of(key: str | None) -> tuple[int, bytes]:
     return WITHOUT_KEY if key is None else encode_key(SPACE, key.encode())
 
 
-def record(codes: bytes = b"\x01\x02", key: str | None = None, participant: str | None = None, **attributes: int | float | str) -> bytes:
+def record(
+    codes: bytes = b"\x01\x02",
+    key: str | None = None,
+    participant: str | None = None,
+    **attributes: int | float | str,
+) -> bytes:
     return TIME + attempt_record(
-        7, 3, codes, encode_extras(participant, attributes), WITHOUT_KEY if key is None else encode_key(SPACE, key.encode())
+        7,
+        3,
+        codes,
+        encode_extras(participant, attributes),
+        WITHOUT_KEY if key is None else encode_key(SPACE, key.encode()),
     )
 
 
 #: Such as half a byte holds, and any.
-CODES = st.lists(st.integers(0, 12) | st.integers(253, 255), max_size=300).map(bytes) | st.binary(max_size=300)
+CODES = st.lists(st.integers(0, 12) | st.integers(253, 255), max_size=300).map(bytes) | st.binary(
+    max_size=300
+)
 KEYS = st.text(min_size=1, max_size=64) | st.uuids().map(str) | st.just(LONGEST)
 
 
@@ -83,14 +94,32 @@ def test_an_attempt_reads_back_as_it_was_written(
     codes: bytes, key: str | None, participant: str | None, attributes: dict[str, int | float | str]
 ) -> None:
     data = TIME + attempt_record(
-        7, 3, codes, encode_extras(participant, attributes), WITHOUT_KEY if key is None else encode_key(SPACE, key.encode())
+        7,
+        3,
+        codes,
+        encode_extras(participant, attributes),
+        WITHOUT_KEY if key is None else encode_key(SPACE, key.encode()),
     )
     attempt = read_attempt(data, ID)
-    assert (attempt.id, attempt.number, attempt.revision, attempt.submitted_at) == (ID, 7, 3, 1_700_000_000_000)
-    assert (attempt.codes, attempt.key, attempt.participant, attempt.attributes) == (codes, key, participant, attributes)
+    assert (attempt.id, attempt.number, attempt.revision, attempt.submitted_at) == (
+        ID,
+        7,
+        3,
+        1_700_000_000_000,
+    )
+    assert (attempt.codes, attempt.key, attempt.participant, attempt.attributes) == (
+        codes,
+        key,
+        participant,
+        attributes,
+    )
     layout = data[TIME_BYTES]
     count, packed, rest = answers_of(data)
-    assert (participant_of(layout, rest), participant_of_record(data), arrived_at(data)) == (participant, participant, attempt.submitted_at)
+    assert (participant_of(layout, rest), participant_of_record(data), arrived_at(data)) == (
+        participant,
+        participant,
+        attempt.submitted_at,
+    )
     assert (count, len(packed)) == (len(codes), packed_size(layout, len(codes)))
     assert unpack_answers(layout, packed)[:count] == codes
     assert read_start(data[START_PLACE]) == (7, 3)
@@ -104,7 +133,12 @@ def test_an_attempt_without_key_participant_and_attributes_has_nothing_after_its
 
 @pytest.mark.parametrize(
     ("codes", "size"),
-    [(b"\x00" * 50, 25), (b"\x0c\xfd\xfe\xff" * 10 + b"\x01", 21), (b"\x0d" + b"\x00" * 49, 51), (b"\x01" * 256, 257)],
+    [
+        (b"\x00" * 50, 25),
+        (b"\x0c\xfd\xfe\xff" * 10 + b"\x01", 21),
+        (b"\x0d" + b"\x00" * 49, 51),
+        (b"\x01" * 256, 257),
+    ],
     ids=["usual", "odd", "an option beyond half a byte", "more items than one byte counts"],
 )
 def test_the_usual_answers_take_half_a_byte_each(codes: bytes, size: int) -> None:
@@ -123,9 +157,20 @@ def test_the_usual_answers_take_half_a_byte_each(codes: bytes, size: int) -> Non
         ("{0f8fad5b-d9cb-469f-a165-7086772895}", KEY_TEXT, 37),
         ("0f8fad5b-d9cb-469f-a165-70867728950g", KEY_TEXT, 37),
     ],
-    ids=["none", "shortest", "longest", "UUID", "upper case", "without dashes", "braces", "not hexadecimal"],
+    ids=[
+        "none",
+        "shortest",
+        "longest",
+        "UUID",
+        "upper case",
+        "without dashes",
+        "braces",
+        "not hexadecimal",
+    ],
 )
-def test_a_key_takes_its_bytes_once_and_a_uuid_sixteen(key: str | None, kind: int, size: int) -> None:
+def test_a_key_takes_its_bytes_once_and_a_uuid_sixteen(
+    key: str | None, kind: int, size: int
+) -> None:
     data = record(key=key)
     assert len(data) == len(record()) + (KEY_SPACE_BYTES + size if size else 0)
     assert data[TIME_BYTES] // KEY_KIND_STEP % 4 == kind
@@ -133,10 +178,19 @@ def test_a_key_takes_its_bytes_once_and_a_uuid_sixteen(key: str | None, kind: in
     assert read_attempt(record(key=key, age=31), ID).key == key
 
 
-@given(many=st.lists(st.lists(st.integers(0, 3), min_size=3, max_size=3).map(bytes), min_size=1, max_size=4), whole=st.booleans())
+@given(
+    many=st.lists(
+        st.lists(st.integers(0, 3), min_size=3, max_size=3).map(bytes), min_size=1, max_size=4
+    ),
+    whole=st.booleans(),
+)
 def test_plain_records_are_read_together(many: list[bytes], whole: bool) -> None:
     codes = [b"\x20" + each[1:] if whole else each for each in many]
-    for keys in (["k", LONGEST, "key-17"], [str(uuid.UUID(int=number)) for number in range(3)], [None]):
+    for keys in (
+        ["k", LONGEST, "key-17"],
+        [str(uuid.UUID(int=number)) for number in range(3)],
+        [None],
+    ):
         records = [record(each, keys[index % len(keys)]) for index, each in enumerate(codes)]
         packed = plain_answers(records, 3)
         assert packed == b"".join(answers_of(each)[1] for each in records)
@@ -159,10 +213,18 @@ def test_a_record_that_is_cut_short_is_corrupt(codes: bytes, key: str | None, cu
     with pytest.raises(CorruptRecordError):
         read_attempt(data, ID)
     count, packed, rest = answers_of(data)
-    assert key is not None or (count, rest) == (-1, b"") or len(packed) < packed_size(data[TIME_BYTES], count)
+    assert (
+        key is not None
+        or (count, rest) == (-1, b"")
+        or len(packed) < packed_size(data[TIME_BYTES], count)
+    )
 
 
-@given(random=st.binary(min_size=RANDOM_BYTES, max_size=RANDOM_BYTES), arrival=st.integers(0, 2**40 - 1), ids=st.binary(max_size=11 * 32))
+@given(
+    random=st.binary(min_size=RANDOM_BYTES, max_size=RANDOM_BYTES),
+    arrival=st.integers(0, 2**40 - 1),
+    ids=st.binary(max_size=11 * 32),
+)
 def test_an_attempt_is_known_by_its_whole_id(random: bytes, arrival: int, ids: bytes) -> None:
     attempt_id = id_random(random) + arrival.to_bytes(5, "big")
     assert attempt_id[0] & 0x0F == 0, "the partition"
@@ -190,7 +252,11 @@ def test_a_fingerprint_depends_on_key_space_instrument_and_key() -> None:
 
 @given(data=st.binary(max_size=60))
 def test_reading_any_bytes_as_a_record_raises_nothing_else(data: bytes) -> None:
-    for read in (lambda: read_attempt(data, ID), lambda: read_result(data), lambda: read_start(data[:START_BYTES])):
+    for read in (
+        lambda: read_attempt(data, ID),
+        lambda: read_result(data),
+        lambda: read_start(data[:START_BYTES]),
+    ):
         with contextlib.suppress(CorruptRecordError):
             read()
 

@@ -26,18 +26,29 @@ def lines() -> Iterator[Any]:
 def test_an_event_is_one_json_line_with_its_name_and_fields(lines: Any) -> None:
     get_log().info("attempts.scored", count=64)
     (line,) = lines()
-    assert (line["event"], line["count"], line["service"], line["level"]) == ("attempts.scored", 64, "test-service", "info")
+    assert (line["event"], line["count"], line["service"], line["level"]) == (
+        "attempts.scored",
+        64,
+        "test-service",
+        "info",
+    )
     assert line["timestamp"].endswith("Z")
 
 
 def test_the_standard_librarys_logs_take_the_same_form(lines: Any) -> None:
     logging.getLogger("dramatiq.worker").warning("Worker %s is slow", "w1")
     (line,) = lines()
-    assert (line["event"], line["logger"], line["level"]) == ("Worker w1 is slow", "dramatiq.worker", "warning")
+    assert (line["event"], line["logger"], line["level"]) == (
+        "Worker w1 is slow",
+        "dramatiq.worker",
+        "warning",
+    )
 
 
 def test_a_line_within_a_span_names_its_trace(lines: Any) -> None:
-    with TracerProvider(shutdown_on_exit=False).get_tracer("t").start_as_current_span("work") as span:
+    with (
+        TracerProvider(shutdown_on_exit=False).get_tracer("t").start_as_current_span("work") as span
+    ):
         get_log().info("inside")
     get_log().info("outside")
     inside, outside = lines()
@@ -85,10 +96,17 @@ def test_a_level_that_does_not_exist_is_refused() -> None:
         configure_logs("x", "loud")
 
 
-def test_the_level_changes_while_the_process_runs_and_goes_back_to_where_it_began(lines: Any) -> None:
+def test_the_level_changes_while_the_process_runs_and_goes_back_to_where_it_began(
+    lines: Any,
+) -> None:
     for level in ("Error", None, "Debug", "Warning", None):
         change_level(level)
         get_log().debug(f"debug at {level}")
         get_log().info(f"info at {level}")
         logging.getLogger("httpx").info("chatter")
-    assert [line["event"] for line in lines()] == ["info at None", "debug at Debug", "info at Debug", "info at None"]
+    assert [line["event"] for line in lines()] == [
+        "info at None",
+        "debug at Debug",
+        "info at Debug",
+        "info at None",
+    ]

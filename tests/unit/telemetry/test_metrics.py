@@ -21,8 +21,14 @@ def test_a_request_is_counted_by_route_method_and_status() -> None:
     metrics.answered("GET", "/v1/instruments/{name}", 200, 0.004)
     metrics.answered("GET", "/v1/instruments/{name}", 404, 0.004)
     labels = {"method": "GET", "route": "/v1/instruments/{name}"}
-    assert metrics.registry.get_sample_value("stanine_http_requests_total", labels | {"status": "200"}) == 1
-    assert metrics.registry.get_sample_value("stanine_http_request_duration_seconds_count", labels) == 2
+    assert (
+        metrics.registry.get_sample_value("stanine_http_requests_total", labels | {"status": "200"})
+        == 1
+    )
+    assert (
+        metrics.registry.get_sample_value("stanine_http_request_duration_seconds_count", labels)
+        == 2
+    )
 
 
 def test_queues_are_read_when_scraped() -> None:
@@ -30,16 +36,34 @@ def test_queues_are_read_when_scraped() -> None:
     readings = [QueueReading("results", ready=5, in_flight=2, delayed=1, dead=0, oldest_age=1.5)]
     watch_queues(registry, lambda: readings)
     readings[0] = QueueReading("results", ready=7, in_flight=2, delayed=1, dead=0, oldest_age=2.5)
-    assert registry.get_sample_value("stanine_queue_entries", {"queue": "results", "state": "ready"}) == 7
-    assert registry.get_sample_value("stanine_queue_oldest_age_seconds", {"queue": "results"}) == 2.5
+    assert (
+        registry.get_sample_value("stanine_queue_entries", {"queue": "results", "state": "ready"})
+        == 7
+    )
+    assert (
+        registry.get_sample_value("stanine_queue_oldest_age_seconds", {"queue": "results"}) == 2.5
+    )
 
 
 def test_a_queue_tells_its_state_and_what_died_of_what() -> None:
     registry = make_registry()
-    watch_queues(registry, lambda: [QueueReading("results", 0, 0, 0, 3, 0.0, "Paused", {"ValueError": 7})])
-    assert registry.get_sample_value("stanine_queue_state", {"queue": "results", "state": "Paused"}) == 1
-    assert registry.get_sample_value("stanine_queue_state", {"queue": "results", "state": "Running"}) == 0
-    assert registry.get_sample_value("stanine_queue_deaths_total", {"queue": "results", "reason": "ValueError"}) == 7
+    watch_queues(
+        registry, lambda: [QueueReading("results", 0, 0, 0, 3, 0.0, "Paused", {"ValueError": 7})]
+    )
+    assert (
+        registry.get_sample_value("stanine_queue_state", {"queue": "results", "state": "Paused"})
+        == 1
+    )
+    assert (
+        registry.get_sample_value("stanine_queue_state", {"queue": "results", "state": "Running"})
+        == 0
+    )
+    assert (
+        registry.get_sample_value(
+            "stanine_queue_deaths_total", {"queue": "results", "reason": "ValueError"}
+        )
+        == 7
+    )
 
 
 def test_unreadable_queues_leave_a_gap_instead_of_old_figures() -> None:
@@ -75,7 +99,10 @@ def test_a_server_that_does_not_answer_holds_up_no_scrape() -> None:
     until = time.monotonic() + 5
     while registry.get_sample_value("stanine_queues_readable") != 1 and time.monotonic() < until:
         time.sleep(0.01)
-    assert registry.get_sample_value("stanine_queue_entries", {"queue": "results", "state": "ready"}) == 5
+    assert (
+        registry.get_sample_value("stanine_queue_entries", {"queue": "results", "state": "ready"})
+        == 5
+    )
 
 
 def test_every_name_has_our_prefix_and_the_endpoint_speaks_prometheus() -> None:

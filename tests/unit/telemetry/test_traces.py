@@ -32,10 +32,14 @@ def recording(sampler: Sampler | None = None) -> tuple[trace.Tracer, InMemorySpa
 
 
 def proxy(**options: object) -> MessageProxy:
-    return MessageProxy(Message(queue_name="results", actor_name="score", args=(), kwargs={}, options=options))
+    return MessageProxy(
+        Message(queue_name="results", actor_name="score", args=(), kwargs={}, options=options)
+    )
 
 
-def process(middleware: Tracing, message: MessageProxy, exception: BaseException | None = None) -> trace.SpanContext:
+def process(
+    middleware: Tracing, message: MessageProxy, exception: BaseException | None = None
+) -> trace.SpanContext:
     broker = StubBroker(middleware=[])
     middleware.before_process_message(broker, message)
     inside = trace.get_current_span().get_span_context()
@@ -52,8 +56,14 @@ def test_a_request_its_message_and_its_processing_are_one_trace() -> None:
     end_server_span(server, 202)
     process(Tracing(tracer), proxy(traceparent=traceparent))
     sent, served, processed = exporter.get_finished_spans()
-    assert [span.kind for span in (served, sent, processed)] == [SpanKind.SERVER, SpanKind.PRODUCER, SpanKind.CONSUMER]
-    assert {format(span.context.trace_id, "032x") for span in (served, sent, processed)} == {CALLER[3:35]}
+    assert [span.kind for span in (served, sent, processed)] == [
+        SpanKind.SERVER,
+        SpanKind.PRODUCER,
+        SpanKind.CONSUMER,
+    ]
+    assert {format(span.context.trace_id, "032x") for span in (served, sent, processed)} == {
+        CALLER[3:35]
+    }
     assert served.parent is not None
     assert format(served.parent.span_id, "016x") == CALLER[36:52]
     assert sent.parent is not None
@@ -107,20 +117,27 @@ def test_without_an_exporter_the_callers_trace_is_carried_on() -> None:
 
 @given(st.text(max_size=80))
 def test_no_header_whatsoever_breaks_a_request(header: str) -> None:
-    end_server_span(start_server_span(get_tracer(make_provider("api", {})), "GET", "/v1/x", header), 200)
+    end_server_span(
+        start_server_span(get_tracer(make_provider("api", {})), "GET", "/v1/x", header), 200
+    )
 
 
 @pytest.mark.parametrize(
     ("environ", "exports"),
     [
         ({}, False),
-        ({"OTEL_TRACES_EXPORTER": "none", "OTEL_EXPORTER_OTLP_ENDPOINT": "http://127.0.0.1:9"}, False),
+        (
+            {"OTEL_TRACES_EXPORTER": "none", "OTEL_EXPORTER_OTLP_ENDPOINT": "http://127.0.0.1:9"},
+            False,
+        ),
         ({"OTEL_TRACES_EXPORTER": "otlp", "OTEL_SDK_DISABLED": "true"}, False),
         ({"OTEL_TRACES_EXPORTER": "otlp"}, True),
         ({"OTEL_EXPORTER_OTLP_ENDPOINT": "http://127.0.0.1:9"}, True),
     ],
 )
-def test_spans_are_exported_only_where_the_environment_says_so(environ: dict[str, str], exports: bool) -> None:
+def test_spans_are_exported_only_where_the_environment_says_so(
+    environ: dict[str, str], exports: bool
+) -> None:
     provider = make_provider("api", environ)
     assert isinstance(provider, TracerProvider) == exports
     if isinstance(provider, TracerProvider):
@@ -129,7 +146,13 @@ def test_spans_are_exported_only_where_the_environment_says_so(environ: dict[str
 
 def test_a_protocol_that_is_not_spoken_is_refused_with_the_remedy() -> None:
     with pytest.raises(TracingConfigError, match="use 'http/protobuf'"):
-        make_provider("api", {"OTEL_EXPORTER_OTLP_ENDPOINT": "http://127.0.0.1:9", "OTEL_EXPORTER_OTLP_PROTOCOL": "grpc"})
+        make_provider(
+            "api",
+            {
+                "OTEL_EXPORTER_OTLP_ENDPOINT": "http://127.0.0.1:9",
+                "OTEL_EXPORTER_OTLP_PROTOCOL": "grpc",
+            },
+        )
 
 
 def test_an_unknown_exporter_is_refused_with_the_remedy() -> None:

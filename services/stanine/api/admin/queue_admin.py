@@ -63,8 +63,13 @@ class StateFollower:
 
     async def refresh(self) -> None:
         """Look at the queues' states."""
-        states = {queue: await within(self._client.hget(key, STATE_FIELD)) for queue, key in self._keys.items()}
-        draining = frozenset(queue for queue, state in states.items() if state == QueueState.DRAINING.encode())
+        states = {
+            queue: await within(self._client.hget(key, STATE_FIELD))
+            for queue, key in self._keys.items()
+        }
+        draining = frozenset(
+            queue for queue, state in states.items() if state == QueueState.DRAINING.encode()
+        )
         if draining != self._intake.draining:
             self._intake.draining = draining
             log.warning("queues.draining", queues=sorted(draining))
@@ -81,7 +86,13 @@ def route_of(queue: str) -> Route:
 def describe_letter(letter: DeadLetter) -> DeadLetterBody:
     """Return a dead letter as the API shows it."""
     return DeadLetterBody(
-        letter.id, letter.reason, letter.actor, letter.deliveries, iso(letter.created_ms), iso(letter.died_ms), _about(letter)
+        letter.id,
+        letter.reason,
+        letter.actor,
+        letter.deliveries,
+        iso(letter.created_ms),
+        iso(letter.died_ms),
+        _about(letter),
     )
 
 
@@ -105,7 +116,9 @@ def _describe(route: Route, stats: QueueStats) -> QueueBody:
         delayed=stats.delayed,
         dead=stats.dead,
         deaths=dict(sorted(stats.deaths.items())),
-        oldest_seconds=None if stats.oldest_ms is None else max(0, stats.now_ms - stats.oldest_ms) / 1000,
+        oldest_seconds=None
+        if stats.oldest_ms is None
+        else max(0, stats.now_ms - stats.oldest_ms) / 1000,
         consumers=stats.consumers,
         managed_by=given(stats.managed_by),
     )

@@ -37,7 +37,9 @@ class SettingsAdmin:
 
     async def read(self) -> ConfigBody:
         """Return the configuration as it is."""
-        return await self.call(lambda configuration: describe_stored(configuration.read(), configuration.memory()))
+        return await self.call(
+            lambda configuration: describe_stored(configuration.read(), configuration.memory())
+        )
 
     async def history(self) -> list[RevisionBody]:
         """Return the revisions that are kept, the newest first."""
@@ -68,7 +70,8 @@ def describe_settings(read: SettingsRead) -> list[SettingBody]:
     """Return every setting, in the order of the record."""
     faults = dict(read.faults)
     return [
-        SettingBody(name, value, name in read.stated, given(faults.get(name))) for name, value in msgspec.to_builtins(read.settings).items()
+        SettingBody(name, value, name in read.stated, given(faults.get(name)))
+        for name, value in msgspec.to_builtins(read.settings).items()
     ]
 
 
@@ -80,7 +83,9 @@ def describe_history(history: Sequence[Revision]) -> list[RevisionBody]:
 
 def _describe(revision: Revision, before: Mapping[str, str]) -> RevisionBody:
     values = revision.values
-    changed = {name for name in values.keys() | before.keys() if values.get(name) != before.get(name)}
+    changed = {
+        name for name in values.keys() | before.keys() if values.get(name) != before.get(name)
+    }
     return RevisionBody(
         revision=revision.number,
         at=iso(revision.at_ms),

@@ -40,5 +40,8 @@ class Tokens:
 
     def is_of(self, attempt_id: bytes, text: str) -> bool:
         """Tell whether text is a valid token of an attempt, in the same time whatever it is."""
-        matches = [hmac.compare_digest(token(secret, attempt_id).encode(), text.encode()) for secret in self.secrets]
+        matches = [
+            hmac.compare_digest(token(secret, attempt_id).encode(), text.encode())
+            for secret in self.secrets
+        ]
         return any(matches)

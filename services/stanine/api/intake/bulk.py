@@ -117,7 +117,10 @@ class _Run:
     def has_room(self) -> bool:
         """Tell whether more lines may be read."""
         settings = self.live.now
-        return len(self.lines) < MAX_WAITING * settings.bulk_group_lines and self.lines_size < MAX_WAITING * settings.bulk_group_bytes
+        return (
+            len(self.lines) < MAX_WAITING * settings.bulk_group_lines
+            and self.lines_size < MAX_WAITING * settings.bulk_group_bytes
+        )
 
     def changed(self) -> None:
         """Wake the steps that wait for another."""
@@ -191,7 +194,9 @@ class BulkIntake:
     def _refusal(self, caller: Caller, name: str) -> Problem | None:
         now = self._keyring.renew(caller)
         if now is None:
-            return Problem(UNAUTHENTICATED, "The key was revoked. This line and all after it were not taken.")
+            return Problem(
+                UNAUTHENTICATED, "The key was revoked. This line and all after it were not taken."
+            )
         if refusal := now.refusal(Scope.ATTEMPTS_WRITE):
             return Problem(MISSING_SCOPE, f"{refusal} This line and all after it were not taken.")
         return None if now.sees(name) else NotFound("Instrument", name)
@@ -203,16 +208,24 @@ class BulkIntake:
                 break
             lines = run.take_lines()
             rows, submissions = await self._prepare(run, lines)
-            await run.groups.put(asyncio.create_task(self._commit(run, request, lines, rows, submissions)))
+            await run.groups.put(
+                asyncio.create_task(self._commit(run, request, lines, rows, submissions))
+            )
         await run.groups.put(None)
 
-    async def _prepare(self, run: _Run, lines: Sequence[Line]) -> tuple[list[Row], list[Submission]]:
+    async def _prepare(
+        self, run: _Run, lines: Sequence[Line]
+    ) -> tuple[list[Row], list[Submission]]:
         """Check the lines of a group."""
         rows: list[Row] = []
         submissions: list[Submission] = []
         for line in lines:
             checked: Submission | Submitted | Problem | None
-            checked = self._checker.check_usual(run.name, line.text, run.key_space) if line.text is not None else None
+            checked = (
+                self._checker.check_usual(run.name, line.text, run.key_space)
+                if line.text is not None
+                else None
+            )
             if checked is None or checked.key is None:
                 try:
                     checked = await self._check(run, line)
@@ -230,11 +243,18 @@ class BulkIntake:
             raise Problem(TOO_LARGE, f"A line may have {run.line_bytes} bytes.")
         checked = await self._checker.check(run.name, line.text, run.key_space)
         if isinstance(checked, Submission) and checked.key is None:
-            raise Problem(INVALID_ATTEMPT, "1 thing is wrong; see errors", errors=[_NO_KEY], error_count=1)
+            raise Problem(
+                INVALID_ATTEMPT, "1 thing is wrong; see errors", errors=[_NO_KEY], error_count=1
+            )
         return checked
 
     async def _commit(
-        self, run: _Run, request: Request, lines: Sequence[Line], rows: Sequence[Row], submissions: Sequence[Submission]
+        self,
+        run: _Run,
+        request: Request,
+        lines: Sequence[Line],
+        rows: Sequence[Row],
+        submissions: Sequence[Submission],
     ) -> bytes:
         """Store a group and return its answer lines."""
         outcomes: Iterator[Submitted | Problem]
@@ -246,7 +266,9 @@ class BulkIntake:
             try:
                 try:
                     outcomes = iter(await self._submit(request, submissions))
-                except StaleViewError:  # the server came back with other data after these lines were checked
+                except (
+                    StaleViewError
+                ):  # the server came back with other data after these lines were checked
                     await self._index.refresh()
                     rows, submissions = await self._prepare(run, lines)
                     outcomes = iter(await self._submit(request, submissions) if submissions else ())
@@ -259,7 +281,9 @@ class BulkIntake:
         with sending(self._tracer, SCORE_ATTEMPTS.queue, request.span, len(submissions)) as trace:
             return await self._intake.submit_many(submissions, trace)
 
-    def _answers(self, instrument: str, rows: Sequence[Row], stored: Iterator[Submitted | Problem]) -> bytes:
+    def _answers(
+        self, instrument: str, rows: Sequence[Row], stored: Iterator[Submitted | Problem]
+    ) -> bytes:
         """Return the answer lines of a group, and count its outcomes."""
         accepted = repeated = 0
         lines = []
@@ -274,11 +298,15 @@ class BulkIntake:
                 name, access = outcome.id.hex().encode(), token_of(outcome.id).encode()
                 mark = b',"repeated":true' if outcome.outcome == "repeated" else b""
                 lines.append(
-                    b'{"line":%d,"status":202,"key":%b,"attempt":"%b","token":"%b"%b}\n' % (line, _encode(key), name, access, mark)
+                    b'{"line":%d,"status":202,"key":%b,"attempt":"%b","token":"%b"%b}\n'
+                    % (line, _encode(key), name, access, mark)
                 )
             else:
                 named = b"" if key is None else b'"key":%b,' % _encode(key)
-                lines.append(b'{"line":%d,"status":%d,%b"problem":%b}\n' % (line, outcome.kind.status, named, _encode(outcome.document)))
+                lines.append(
+                    b'{"line":%d,"status":%d,%b"problem":%b}\n'
+                    % (line, outcome.kind.status, named, _encode(outcome.document))
+                )
         self._metrics.attempts_accepted.inc(accepted)
         self._metrics.attempts_repeated.inc(repeated)
         self._metrics.attempts_refused.inc(len(rows) - accepted - repeated)
@@ -287,7 +315,10 @@ class BulkIntake:
 
 def conflict() -> Problem:
     """Return the problem of a key that another attempt has."""
-    return Problem(KEY_CONFLICT, "An attempt with this key and another content was accepted before. Give a new attempt a new key.")
+    return Problem(
+        KEY_CONFLICT,
+        "An attempt with this key and another content was accepted before. Give a new attempt a new key.",
+    )
 
 
 #: What became of a submission that is no attempt.
@@ -296,7 +327,11 @@ _REFUSALS: Mapping[str, Callable[[str], Problem]] = {
     "gone": lambda instrument: NotFound("Instrument", instrument),
 }
 
-_NO_KEY = ProblemError("/key", "MissingField", "in bulk every attempt needs a key, so that sending the lines again adds nothing")
+_NO_KEY = ProblemError(
+    "/key",
+    "MissingField",
+    "in bulk every attempt needs a key, so that sending the lines again adds nothing",
+)
 
 
 async def _read(run: _Run, request: Request) -> None:
@@ -329,7 +364,11 @@ async def _write(run: _Run, request: Request) -> None:
         if not run.backlog and run.revoked is not None:
             if not request.started:
                 raise run.revoked
-            refusal = {"line": run.last_line + 1, "status": run.revoked.kind.status, "problem": run.revoked.document}
+            refusal = {
+                "line": run.last_line + 1,
+                "status": run.revoked.kind.status,
+                "problem": run.revoked.document,
+            }
             await request.write(_encode(refusal) + b"\n")
             raise Revoked
         if not request.started:

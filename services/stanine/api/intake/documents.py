@@ -32,7 +32,9 @@ class DocumentReader:
         try:
             await asyncio.wait_for(self._places.acquire(), PLACE_SECONDS)
         except TimeoutError:
-            raise Problem(FULL, f"{MAX_DOCUMENTS} other documents are being published. Send it again later.") from None
+            raise Problem(
+                FULL, f"{MAX_DOCUMENTS} other documents are being published. Send it again later."
+            ) from None
         try:
             yield
         finally:
@@ -40,7 +42,9 @@ class DocumentReader:
 
     async def read(self, text: bytes, name: str, media_type: bytes) -> tuple[bytes, str]:
         """Return the canonical document and the digest of its form; raises a Problem (invalid-document)."""
-        return await asyncio.get_running_loop().run_in_executor(self._threads, _read, text, name, media_type)
+        return await asyncio.get_running_loop().run_in_executor(
+            self._threads, _read, text, name, media_type
+        )
 
     def close(self) -> None:
         """End the threads."""

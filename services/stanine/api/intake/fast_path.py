@@ -48,10 +48,14 @@ class FormReader:
         """Compile the decoder; raises ValueError for a form that has no short way."""
         if not entry.is_plain:
             raise ValueError("only a form of Choice items that are always shown has a short way")
-        options = [[option.value for option in entry.option_sets[item.options]] for item in entry.items]
+        options = [
+            [option.value for option in entry.option_sets[item.options]] for item in entry.items
+        ]
         whole_or_text = all(type(value) in {int, str} for values in options for value in values)
         if not (whole_or_text and 1 < len(options) <= MAX_ITEMS):
-            raise ValueError("only a form of several items with whole numbers and texts as options has a short way")
+            raise ValueError(
+                "only a form of several items with whole numbers and texts as options has a short way"
+            )
         #: From values to codes for a whole attempt at once, where all items have the same options, small whole numbers; and the value that
         #: stands for no answer: then a number too, for encoding leaves a default out whatever it is.
         self._translation, self._missing = _translation(options)
@@ -59,7 +63,10 @@ class FormReader:
         order = sorted(range(len(options)), key=lambda index: entry.items[index].id)
         answers = msgspec.defstruct(
             "Answers",
-            [(f"item_{index}", Literal[tuple(options[index])] | None, self._missing) for index in order],
+            [
+                (f"item_{index}", Literal[tuple(options[index])] | None, self._missing)
+                for index in order
+            ],
             rename={f"item_{index}": entry.items[index].id for index in order},
             forbid_unknown_fields=True,
             omit_defaults=True,
@@ -72,7 +79,11 @@ class FormReader:
                 ("answers", answers),
                 ("key", types["key"] | UnsetType, UNSET),
                 # The revisions that have this form.
-                ("revision", Annotated[int, Meta(ge=entry.form, le=entry.revision)] | None | UnsetType, UNSET),
+                (
+                    "revision",
+                    Annotated[int, Meta(ge=entry.form, le=entry.revision)] | None | UnsetType,
+                    UNSET,
+                ),
                 ("participant", types["participant"] | UnsetType, UNSET),
             ],
             forbid_unknown_fields=True,
@@ -82,9 +93,12 @@ class FormReader:
         places = [order.index(index) for index in range(len(options))]
         self._in_form_order = itemgetter(*places)
         #: The same for bytes: places translated by a table that is the row itself are the row in another order.
-        self._places, self._unused = (bytes(places), bytes(TABLE - len(places))) if self._translation else (b"", b"")
+        self._places, self._unused = (
+            (bytes(places), bytes(TABLE - len(places))) if self._translation else (b"", b"")
+        )
         self._codes: list[dict[Any, int]] = [
-            {value: code for code, value in enumerate(values)} | {self._missing: OMITTED} for values in options
+            {value: code for code, value in enumerate(values)} | {self._missing: OMITTED}
+            for values in options
         ]
         self._fields = answers.__struct_fields__
 
@@ -94,7 +108,12 @@ class FormReader:
             sent = self._decode(text)
         except _REFUSALS:
             return None
-        answers, key, revision, participant = sent.answers, sent.key, sent.revision, sent.participant
+        answers, key, revision, participant = (
+            sent.answers,
+            sent.key,
+            sent.revision,
+            sent.participant,
+        )
         codes, names = self._pack(answers)
         if codes.count(OMITTED) == len(codes):
             return None
@@ -116,9 +135,14 @@ class FormReader:
             if key is not None:
                 return None
             key = header_key
-        if text.count(b":") != names or not ((key is None or key.isprintable()) and (participant is None or participant.isprintable())):
+        if text.count(b":") != names or not (
+            (key is None or key.isprintable())
+            and (participant is None or participant.isprintable())
+        ):
             return None
-        meaning = hashlib.blake2b(_encode((key, revision, participant, answers, _NOTHING)), digest_size=MEANING_BYTES).digest()
+        meaning = hashlib.blake2b(
+            _encode((key, revision, participant, answers, _NOTHING)), digest_size=MEANING_BYTES
+        ).digest()
         return Packed(key, revision, participant, codes, meaning)
 
     def _pack(self, answers: Any) -> tuple[bytes, int]:
@@ -126,7 +150,9 @@ class FormReader:
         if self._translation is None:
             nulls = self._drop_nulls(answers)
             values = self._in_form_order(_astuple(answers))
-            return bytes(map(getitem, self._codes, values)), len(values) - values.count(UNSET) + nulls
+            return bytes(map(getitem, self._codes, values)), len(values) - values.count(
+                UNSET
+            ) + nulls
         nulls = 0
         try:
             row = bytes(_astuple(answers))
@@ -149,4 +175,6 @@ def _translation(options: list[list[Any]]) -> tuple[bytes | None, Any]:
     if not (alike and all(type(value) is int and 0 <= value < TABLE for value in first)):
         return None, UNSET
     missing = next(value for value in reversed(range(TABLE)) if value not in first)
-    return bytes(first.index(value) if value in first else OMITTED for value in range(TABLE)), missing
+    return bytes(
+        first.index(value) if value in first else OMITTED for value in range(TABLE)
+    ), missing

@@ -21,7 +21,8 @@ def read_idempotency_key(header: bytes | None) -> str | None:
     key = re.sub(r"\\(.)", r"\1", quoted[1]) if quoted else text if _BARE.fullmatch(text) else ""
     if not 1 <= len(key) <= MAX_KEY:
         raise Problem(
-            MALFORMED_REQUEST, f'Idempotency-Key must be 1 to {MAX_KEY} printable ASCII characters, best in double quotes: "order-17".'
+            MALFORMED_REQUEST,
+            f'Idempotency-Key must be 1 to {MAX_KEY} printable ASCII characters, best in double quotes: "order-17".',
         )
     return key
 
@@ -29,4 +30,6 @@ def read_idempotency_key(header: bytes | None) -> str | None:
 def refuse_idempotency_key(header: bytes | None) -> None:
     """Refuse the header where every line has a key."""
     if header is not None:
-        raise Problem(MALFORMED_REQUEST, "Idempotency-Key is not taken here: give each line its own `key`.")
+        raise Problem(
+            MALFORMED_REQUEST, "Idempotency-Key is not taken here: give each line its own `key`."
+        )

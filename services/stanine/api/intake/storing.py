@@ -59,7 +59,9 @@ class Intake:
     async def _send(self) -> None:
         try:
             while self._waiting:
-                await self._send_batch([self._waiting.popleft() for _ in range(min(len(self._waiting), MAX_GATHERED))])
+                await self._send_batch(
+                    [self._waiting.popleft() for _ in range(min(len(self._waiting), MAX_GATHERED))]
+                )
         finally:
             self._sending = None
 
@@ -69,7 +71,9 @@ class Intake:
         except BaseException as error:
             for _, future in batch:
                 if not future.done():
-                    future.set_exception(error if isinstance(error, Exception) else asyncio.CancelledError())
+                    future.set_exception(
+                        error if isinstance(error, Exception) else asyncio.CancelledError()
+                    )
             if not isinstance(error, Exception):
                 raise
             return

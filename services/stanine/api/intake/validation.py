@@ -5,7 +5,14 @@ import msgspec
 from stanine.api.intake.fast_path import FormReader
 from stanine.api.intake.id_entropy import IdEntropy
 from stanine.api.web.deadlines import within
-from stanine.api.web.problems import INVALID_ATTEMPT, NOT_INDEXED, NotFound, Problem, ProblemError, from_faults
+from stanine.api.web.problems import (
+    INVALID_ATTEMPT,
+    NOT_INDEXED,
+    NotFound,
+    Problem,
+    ProblemError,
+    from_faults,
+)
 from stanine.domain.attempts.attempt import Attempt
 from stanine.domain.attempts.response import Packer, decode_attempt, meaning
 from stanine.domain.errors import InvalidAttempt
@@ -20,7 +27,9 @@ class UnknownRevision(Problem):
 
     def __init__(self, newest: int) -> None:
         fault = ProblemError("/revision", "UnknownReference", f"the newest revision is {newest}")
-        super().__init__(INVALID_ATTEMPT, "1 thing is wrong; see errors", errors=[fault], error_count=1)
+        super().__init__(
+            INVALID_ATTEMPT, "1 thing is wrong; see errors", errors=[fault], error_count=1
+        )
         self.newest = newest
 
 
@@ -47,7 +56,11 @@ class Checker:
 
         Raises a Problem: not-found for no such instrument, UnknownRevision, not-indexed while it is being built.
         """
-        entry = self._entries.newest(name) if revision is None else self._entries.answered(name, revision)
+        entry = (
+            self._entries.newest(name)
+            if revision is None
+            else self._entries.answered(name, revision)
+        )
         if entry is not None:
             return entry
         stored = await within(self._instruments.read(name))
@@ -57,7 +70,9 @@ class Checker:
             raise UnknownRevision(stored.revision)
         raise Problem(NOT_INDEXED, f"The indexWatcher is building the entry of {name!r}.")
 
-    def check_usual(self, name: str, text: bytes, key_space: bytes, header_key: str | None = None) -> Submission | None:
+    def check_usual(
+        self, name: str, text: bytes, key_space: bytes, header_key: str | None = None
+    ) -> Submission | None:
         """Check a usual attempt at the newest form; None for any other, good or bad, which `check` is for.
 
         `key_space`: the digest of the caller's key space; `header_key`: the key that a header gives the attempt.
@@ -82,7 +97,9 @@ class Checker:
             packed.participant,
         )
 
-    async def check(self, name: str, text: bytes, key_space: bytes, header_key: str | None = None) -> Submission | Submitted:
+    async def check(
+        self, name: str, text: bytes, key_space: bytes, header_key: str | None = None
+    ) -> Submission | Submitted:
         """Check any attempt; a repeat that no longer fits the newest form gives the attempt that has its key. Raises a Problem."""
         try:
             attempt = decode_attempt(text)
@@ -97,7 +114,9 @@ class Checker:
         except InvalidAttempt as error:
             # With a revision named, or one form ever, it was or would have been checked against this very form.
             if attempt.key is not None and attempt.revision is None and entry.form > 1:
-                known = await within(self._attempts.known(entry.number, key_space, attempt.key, digest))
+                known = await within(
+                    self._attempts.known(entry.number, key_space, attempt.key, digest)
+                )
                 if known is not None:
                     return known
             raise from_faults(INVALID_ATTEMPT, error) from None
@@ -130,6 +149,12 @@ def _with_key(attempt: Attempt, header_key: str | None) -> Attempt:
     if header_key is None or attempt.key == header_key:
         return attempt
     if attempt.key is not None:
-        fault = ProblemError("/key", "KeyConflict", "it differs from Idempotency-Key; give one of the two, or the same twice")
-        raise Problem(INVALID_ATTEMPT, "1 thing is wrong; see errors", errors=[fault], error_count=1)
+        fault = ProblemError(
+            "/key",
+            "KeyConflict",
+            "it differs from Idempotency-Key; give one of the two, or the same twice",
+        )
+        raise Problem(
+            INVALID_ATTEMPT, "1 thing is wrong; see errors", errors=[fault], error_count=1
+        )
     return msgspec.structs.replace(attempt, key=header_key)

@@ -83,18 +83,30 @@ class AttemptRoutes:
         except Problem:
             self._metrics.attempts_refused.inc()
             raise
-        (self._metrics.attempts_accepted if submitted.outcome == "new" else self._metrics.attempts_repeated).inc()
+        (
+            self._metrics.attempts_accepted
+            if submitted.outcome == "new"
+            else self._metrics.attempts_repeated
+        ).inc()
         name, access = submitted.id.hex(), self._tokens.of(submitted.id)
         repeated = submitted.outcome == "repeated"
-        headers: Headers = ((b"location", b"/v1/attempts/%b" % name.encode()), *(_REPLAYED if repeated else ()))
+        headers: Headers = (
+            (b"location", b"/v1/attempts/%b" % name.encode()),
+            *(_REPLAYED if repeated else ()),
+        )
         seconds = request.query["wait"]
         found = await self._reader.read(submitted.id, seconds) if seconds > 0 else None
         if found is None or found.result is None:
             mark = b',"repeated":true' if repeated else b""
             return Answer(
-                202, b'{"attempt":"%b","token":"%b","state":"Submitted"%b}' % (name.encode(), access.encode(), mark), headers=headers
+                202,
+                b'{"attempt":"%b","token":"%b","state":"Submitted"%b}'
+                % (name.encode(), access.encode(), mark),
+                headers=headers,
             )
-        body = await self._scorings.body(found.view, found.entry, found.attempt, found.result, access=access, repeated=repeated)
+        body = await self._scorings.body(
+            found.view, found.entry, found.attempt, found.result, access=access, repeated=repeated
+        )
         return json_answer(body, headers=headers)
 
     async def submit_many(self, request: Request) -> None:
@@ -103,7 +115,9 @@ class AttemptRoutes:
         refuse_idempotency_key(request.headers.get(_IDEMPOTENCY_KEY))
         name = request.parameters["name"]
         self._intake.admit()
-        await self._checker.entry(name, None)  # no such instrument, or not indexed yet: said before any line is read
+        await self._checker.entry(
+            name, None
+        )  # no such instrument, or not indexed yet: said before any line is read
         await self._bulk.serve(request, name)
 
     async def read(self, request: Request) -> Answer:
@@ -115,7 +129,11 @@ class AttemptRoutes:
                 attempt=attempt.id.hex(),
                 instrument=found.entry.name,
                 revision=attempt.revision,
-                state="Submitted" if found.result is None else "Scored" if found.result.failure is None else "Failed",
+                state="Submitted"
+                if found.result is None
+                else "Scored"
+                if found.result.failure is None
+                else "Failed",
                 submitted_at=iso(attempt.submitted_at),
                 answers={**unpack_answers(found.entry, attempt.codes)},
                 key=given(attempt.key),
@@ -129,7 +147,9 @@ class AttemptRoutes:
         key_space = request.caller.key_space
 
         async def take(_view: IndexView) -> Submitted:
-            checked = self._checker.check_usual(name, text, key_space, key) or await self._checker.check(name, text, key_space, key)
+            checked = self._checker.check_usual(
+                name, text, key_space, key
+            ) or await self._checker.check(name, text, key_space, key)
             if isinstance(checked, Submitted):
                 return checked
             with sending(self._tracer, SCORE_ATTEMPTS.queue, request.span) as trace:
@@ -150,13 +170,30 @@ class AttemptRoutes:
                 hot=True,
                 scope=Scope.ATTEMPTS_WRITE,
                 query=(WAIT,),
-                headers={"Idempotency-Key": "The attempt's key, 1 to 64 characters, instead of `key` in the body."},
+                headers={
+                    "Idempotency-Key": "The attempt's key, 1 to 64 characters, instead of `key` in the body."
+                },
                 body=Content({"application/json": AttemptBody}),
                 answers={
-                    200: Content({"application/json": ResultBody}, "It was scored while the request was held."),
-                    202: Content({"application/json": Receipt}, "It is stored and queued; Location is its address."),
+                    200: Content(
+                        {"application/json": ResultBody},
+                        "It was scored while the request was held.",
+                    ),
+                    202: Content(
+                        {"application/json": Receipt},
+                        "It is stored and queued; Location is its address.",
+                    ),
                 },
-                problems=(INVALID_ATTEMPT, KEY_CONFLICT, NOT_INDEXED, FULL, DRAINING, TOO_LARGE, TOO_SLOW, UNSUPPORTED_CONTENT),
+                problems=(
+                    INVALID_ATTEMPT,
+                    KEY_CONFLICT,
+                    NOT_INDEXED,
+                    FULL,
+                    DRAINING,
+                    TOO_LARGE,
+                    TOO_SLOW,
+                    UNSUPPORTED_CONTENT,
+                ),
             ),
             Route(
                 method="POST",
@@ -167,7 +204,9 @@ class AttemptRoutes:
                 tag="attempts",
                 hot=True,
                 scope=Scope.ATTEMPTS_WRITE,
-                body=Content({"application/x-ndjson": AttemptBody}, "One attempt a line, each with a key."),
+                body=Content(
+                    {"application/x-ndjson": AttemptBody}, "One attempt a line, each with a key."
+                ),
                 answers={200: Content({"application/x-ndjson": LineAnswer}, "One answer a line.")},
                 problems=(NOT_INDEXED, FULL, DRAINING, UNSUPPORTED_CONTENT),
             ),

@@ -7,7 +7,13 @@ import msgspec
 from msgspec import UNSET
 
 from stanine.api.admin.settings_admin import SettingsAdmin
-from stanine.api.admin.settings_bodies import ChangeOrder, ConfigBody, ConfigChanged, RevisionList, RollbackOrder
+from stanine.api.admin.settings_bodies import (
+    ChangeOrder,
+    ConfigBody,
+    ConfigChanged,
+    RevisionList,
+    RollbackOrder,
+)
 from stanine.api.web.auth import Scope
 from stanine.api.web.dispatch import json_answer
 from stanine.api.web.http import JSON, Answer, Request
@@ -57,10 +63,14 @@ class ConfigRoutes:
         """Let some settings have other values."""
         order = await _order(request, ChangeOrder)
         expected = None if order.revision is UNSET else order.revision
-        applied = await self._commit(lambda configuration: configuration.change(order.settings, expected_revision=expected))
+        applied = await self._commit(
+            lambda configuration: configuration.change(order.settings, expected_revision=expected)
+        )
         if applied.changed:
             by = request.caller.name if request.caller else None
-            log.info("config.changed", by=by, names=sorted(order.settings), revision=applied.revision)
+            log.info(
+                "config.changed", by=by, names=sorted(order.settings), revision=applied.revision
+            )
         return json_answer(ConfigChanged(applied.revision, applied.changed))
 
     async def rollback(self, request: Request) -> Answer:
@@ -107,7 +117,14 @@ class ConfigRoutes:
                 scope=Scope.OPERATE,
                 body=Content({"application/json": ChangeOrder}),
                 answers={200: Content({"application/json": ConfigChanged})},
-                problems=(CONFIG_CONFLICT, INVALID_REQUEST, MANAGED, TOO_LARGE, TOO_SLOW, UNSUPPORTED_CONTENT),
+                problems=(
+                    CONFIG_CONFLICT,
+                    INVALID_REQUEST,
+                    MANAGED,
+                    TOO_LARGE,
+                    TOO_SLOW,
+                    UNSUPPORTED_CONTENT,
+                ),
             ),
             Route(
                 method="GET",
@@ -129,7 +146,15 @@ class ConfigRoutes:
                 scope=Scope.OPERATE,
                 body=Content({"application/json": RollbackOrder}),
                 answers={200: Content({"application/json": ConfigChanged})},
-                problems=(CONFIG_CONFLICT, INVALID_REQUEST, MANAGED, NOT_FOUND, TOO_LARGE, TOO_SLOW, UNSUPPORTED_CONTENT),
+                problems=(
+                    CONFIG_CONFLICT,
+                    INVALID_REQUEST,
+                    MANAGED,
+                    NOT_FOUND,
+                    TOO_LARGE,
+                    TOO_SLOW,
+                    UNSUPPORTED_CONTENT,
+                ),
             ),
         )
 

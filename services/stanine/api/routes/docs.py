@@ -16,7 +16,10 @@ from stanine.api.web.routing import Content, Route
 
 #: The page loads its own files and asks this API, nothing else. Swagger UI draws its icons as data: images.
 _POLICY = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; base-uri 'none'"
-_PAGE_HEADERS: Headers = ((b"content-security-policy", _POLICY.encode()), (b"referrer-policy", b"no-referrer"))
+_PAGE_HEADERS: Headers = (
+    (b"content-security-policy", _POLICY.encode()),
+    (b"referrer-policy", b"no-referrer"),
+)
 
 _FILES = {
     "swagger-ui.css": ("swagger-ui/swagger-ui.css", b"text/css; charset=utf-8"),

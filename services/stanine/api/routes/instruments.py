@@ -80,7 +80,15 @@ class InstrumentRoutes:
                     if len(items) == limit:
                         return json_answer(InstrumentPage(items, items[-1].name))
                     entry = self._entries.newest(each.name)
-                    items.append(InstrumentItem(each.name, each.revision, each.form, each.digest, given(entry.title if entry else None)))
+                    items.append(
+                        InstrumentItem(
+                            each.name,
+                            each.revision,
+                            each.form,
+                            each.digest,
+                            given(entry.title if entry else None),
+                        )
+                    )
             if len(found) < scan:
                 return json_answer(InstrumentPage(items, None))
             after = found[-1].name
@@ -91,9 +99,17 @@ class InstrumentRoutes:
         stored = await within(self._instruments.read(name, revision))
         if stored is None:
             newest = await within(self._instruments.read(name)) if revision is not None else None
-            raise NotFound("Instrument", name) if newest is None else _no_revision(name, revision, newest.revision)
+            raise (
+                NotFound("Instrument", name)
+                if newest is None
+                else _no_revision(name, revision, newest.revision)
+            )
         etag = _etag(stored.digest)
-        headers = ((b"etag", etag), (b"stanine-revision", b"%d" % stored.revision), (b"stanine-form", b"%d" % stored.form))
+        headers = (
+            (b"etag", etag),
+            (b"stanine-revision", b"%d" % stored.revision),
+            (b"stanine-form", b"%d" % stored.form),
+        )
         if etag in _etags(request, b"if-none-match"):
             return Answer(304, b"", headers=headers)
         return Answer(200, stored.document, headers=headers)
@@ -107,9 +123,14 @@ class InstrumentRoutes:
             document, form = await self._documents.read(text, name, media_type)
             published = await self._publish(request, name, document, form)
         indexed = await self._index.wait_for(name, published.revision, request.query["wait"])
-        body = PublishedInstrument(name, published.revision, published.form, published.digest, published.changed, indexed)
+        body = PublishedInstrument(
+            name, published.revision, published.form, published.digest, published.changed, indexed
+        )
         created = published.changed and published.revision == 1
-        headers = ((b"etag", _etag(published.digest)), (b"location", f"/v1/instruments/{name}".encode()))
+        headers = (
+            (b"etag", _etag(published.digest)),
+            (b"location", f"/v1/instruments/{name}".encode()),
+        )
         return json_answer(body, 201 if created else 200, headers)
 
     async def _publish(self, request: Request, name: str, document: bytes, form: str) -> Published:
@@ -118,17 +139,30 @@ class InstrumentRoutes:
         if expected == "*":
             stored = await within(self._instruments.read(name))
             if stored is None:
-                raise Problem(PRECONDITION_FAILED, "If-Match: * needs an instrument of this name, and there is none.")
+                raise Problem(
+                    PRECONDITION_FAILED,
+                    "If-Match: * needs an instrument of this name, and there is none.",
+                )
             expected = stored.digest
         try:
             with sending(self._tracer, BUILD_INDEX.queue, request.span) as trace:
                 return await within(
                     self._instruments.publish(
-                        name, document, digest(document), form, if_match=expected, if_none_match=_if_none_match(request), trace=trace
+                        name,
+                        document,
+                        digest(document),
+                        form,
+                        if_match=expected,
+                        if_none_match=_if_none_match(request),
+                        trace=trace,
                     )
                 )
         except PreconditionFailedError as error:
-            now = f"Its digest is now {error.digest}." if error.digest else "There is no instrument of this name yet."
+            now = (
+                f"Its digest is now {error.digest}."
+                if error.digest
+                else "There is no instrument of this name yet."
+            )
             raise Problem(PRECONDITION_FAILED, now) from None
 
     async def form(self, request: Request) -> Answer:
@@ -166,8 +200,13 @@ class InstrumentRoutes:
                 tag="instruments",
                 scope=Scope.INSTRUMENTS_READ,
                 query=(REVISION,),
-                headers={"If-None-Match": "ETags of what the caller has already: 304 if it is one of them."},
-                answers={200: Content({"application/json": Instrument}), 304: Content({}, "The caller has it already.")},
+                headers={
+                    "If-None-Match": "ETags of what the caller has already: 304 if it is one of them."
+                },
+                answers={
+                    200: Content({"application/json": Instrument}),
+                    304: Content({}, "The caller has it already."),
+                },
             ),
             Route(
                 method="PUT",
@@ -184,8 +223,13 @@ class InstrumentRoutes:
                 },
                 body=Content({"application/json": Instrument, "application/yaml": Instrument}),
                 answers={
-                    200: Content({"application/json": PublishedInstrument}, "It is the next revision, or was there already."),
-                    201: Content({"application/json": PublishedInstrument}, "It is the first revision."),
+                    200: Content(
+                        {"application/json": PublishedInstrument},
+                        "It is the next revision, or was there already.",
+                    ),
+                    201: Content(
+                        {"application/json": PublishedInstrument}, "It is the first revision."
+                    ),
                 },
                 problems=(
                     INVALID_DOCUMENT,
@@ -214,7 +258,9 @@ class InstrumentRoutes:
 
 
 def _no_revision(name: str, revision: int, newest: int) -> Problem:
-    return Problem(NOT_FOUND, f"Instrument '{name}' has no revision {revision}; the newest is {newest}.")
+    return Problem(
+        NOT_FOUND, f"Instrument '{name}' has no revision {revision}; the newest is {newest}."
+    )
 
 
 def _etag(of: str) -> bytes:
@@ -222,7 +268,9 @@ def _etag(of: str) -> bytes:
 
 
 def _etags(request: Request, header: bytes) -> list[bytes]:
-    return [part.strip().removeprefix(b"W/") for part in request.headers.get(header, b"").split(b",")]
+    return [
+        part.strip().removeprefix(b"W/") for part in request.headers.get(header, b"").split(b",")
+    ]
 
 
 def _if_match(request: Request) -> str | None:

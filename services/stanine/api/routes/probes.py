@@ -16,7 +16,11 @@ class ProbeRoutes:
     """The routes for probes."""
 
     def __init__(
-        self, heartbeats: Heartbeats, reasons: Callable[[], list[str]], notes: Callable[[], list[str]], registry: CollectorRegistry
+        self,
+        heartbeats: Heartbeats,
+        reasons: Callable[[], list[str]],
+        notes: Callable[[], list[str]],
+        registry: CollectorRegistry,
     ) -> None:
         """`reasons` says why this process is not ready; `notes` what does not work although it is."""
         self._heartbeats = heartbeats
@@ -39,7 +43,10 @@ class ProbeRoutes:
 
     def routes(self) -> tuple[Route, ...]:
         """Return the declarations."""
-        report = {200: Content({"application/json": HealthReport}), 503: Content({"application/json": HealthReport}, "Not so, and why.")}
+        report = {
+            200: Content({"application/json": HealthReport}),
+            503: Content({"application/json": HealthReport}, "Not so, and why."),
+        }
         text = {200: Content({"text/plain": {"type": "string"}}, "The Prometheus text format.")}
         return (
             Route(

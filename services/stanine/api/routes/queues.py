@@ -89,14 +89,24 @@ class QueueRoutes:
         queue, query = route_of(request.parameters["queue"]).queue, request.query
         limit = query["limit"]
         letters = await self._desk.call(
-            lambda broker: broker.dead_letters(queue, after=query["after"], limit=limit + 1, reason=query["reason"], actor=query["actor"])
+            lambda broker: broker.dead_letters(
+                queue,
+                after=query["after"],
+                limit=limit + 1,
+                reason=query["reason"],
+                actor=query["actor"],
+            )
         )
         if not letters and query["after"]:
             last = await self._desk.call(lambda broker: broker.last_dead_id(queue))
             if _order(last) < _order(query["after"]):
-                raise HistoryChangedError("0-0")  # no letter here ever had this id: the server came back with older data
+                raise HistoryChangedError(
+                    "0-0"
+                )  # no letter here ever had this id: the server came back with older data
         more = letters[limit - 1].id if len(letters) > limit else None
-        return json_answer(DeadLetterPage([describe_letter(each) for each in letters[:limit]], more))
+        return json_answer(
+            DeadLetterPage([describe_letter(each) for each in letters[:limit]], more)
+        )
 
     async def read_dead(self, request: Request) -> Answer:
         """Answer one dead letter."""
@@ -116,31 +126,54 @@ class QueueRoutes:
 
     async def requeue_dead(self, request: Request) -> Answer:
         """Put dead letters back."""
-        queue, order = route_of(request.parameters["queue"]).queue, await _read_order(request, DeadLetterOrder)
+        queue, order = (
+            route_of(request.parameters["queue"]).queue,
+            await _read_order(request, DeadLetterOrder),
+        )
         ids = _named(order)
         if not ids:
-            return await self._carry_out(request, "requeue dead", order.reason or "", order.actor or "", order.token)
+            return await self._carry_out(
+                request, "requeue dead", order.reason or "", order.actor or "", order.token
+            )
         count = await self._desk.call(lambda broker: broker.requeue_dead(queue, ids))
         _note("queue.dead_requeued", request, queue=queue, count=count)
         return json_answer(Done(count, repeated=False))
 
     async def delete_dead(self, request: Request) -> Answer:
         """Delete dead letters."""
-        queue, order = route_of(request.parameters["queue"]).queue, await _read_order(request, DeadLetterOrder)
+        queue, order = (
+            route_of(request.parameters["queue"]).queue,
+            await _read_order(request, DeadLetterOrder),
+        )
         ids = _named(order)
         if not ids:
-            return await self._carry_out(request, "purge dead", order.reason or "", order.actor or "", order.token)
+            return await self._carry_out(
+                request, "purge dead", order.reason or "", order.actor or "", order.token
+            )
         count = await self._desk.call(lambda broker: broker.delete_dead(queue, ids))
         _note("queue.dead_deleted", request, queue=queue, count=count)
         return json_answer(Done(count, repeated=False))
 
-    async def _carry_out(self, request: Request, action: str, reason: str = "", actor: str = "", token: str = "") -> Answer:
+    async def _carry_out(
+        self, request: Request, action: str, reason: str = "", actor: str = "", token: str = ""
+    ) -> Answer:
         queue = route_of(request.parameters["queue"]).queue
         try:
-            done = await self._desk.call(lambda broker: broker.carry_out(queue, action, reason=reason, actor=actor, token=token))
+            done = await self._desk.call(
+                lambda broker: broker.carry_out(
+                    queue, action, reason=reason, actor=actor, token=token
+                )
+            )
         except RequestConflict:
             raise Problem(TOKEN_CONFLICT, "Give every order a token of its own.") from None
-        _note("queue.order_carried_out", request, queue=queue, action=action, count=done.count, repeated=done.repeated)
+        _note(
+            "queue.order_carried_out",
+            request,
+            queue=queue,
+            action=action,
+            count=done.count,
+            repeated=done.repeated,
+        )
         return json_answer(Done(done.count, done.repeated))
 
     def routes(self) -> tuple[Route, ...]:
@@ -216,7 +249,15 @@ def _route(
     body: type | None = None,
 ) -> Route:
     orders = (INVALID_REQUEST, TOKEN_CONFLICT, FULL, TOO_LARGE, TOO_SLOW, UNSUPPORTED_CONTENT)
-    problems = orders if body else (MANAGED,) if method == "POST" else (HISTORY_CHANGED,) if AFTER_LETTER in query else ()
+    problems = (
+        orders
+        if body
+        else (MANAGED,)
+        if method == "POST"
+        else (HISTORY_CHANGED,)
+        if AFTER_LETTER in query
+        else ()
+    )
     return Route(
         method=method,
         path=path,
@@ -246,7 +287,10 @@ def _named(order: DeadLetterOrder) -> "list[str]":
     at_large = [order.all, order.reason, order.actor, order.token or msgspec.UNSET]
     if order.ids is not msgspec.UNSET:
         if any(member is not msgspec.UNSET for member in at_large):
-            raise Problem(INVALID_REQUEST, "Name `ids`, or say which by `all`, `reason`, `actor` and `token`: not both.")
+            raise Problem(
+                INVALID_REQUEST,
+                "Name `ids`, or say which by `all`, `reason`, `actor` and `token`: not both.",
+            )
         return order.ids
     if all(member is msgspec.UNSET for member in at_large[:3]):
         raise Problem(INVALID_REQUEST, "Say which: `ids`, or `reason` or `actor`, or `all`: true.")

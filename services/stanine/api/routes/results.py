@@ -25,15 +25,21 @@ class ResultRoutes:
         """Answer an attempt's result, or that it is pending."""
         found = await self._reader.find(request, request.query["wait"])
         if found.result is None:
-            return json_answer(Pending(found.attempt.id.hex(), "Submitted"), 202, ((b"retry-after", b"1"),))
+            return json_answer(
+                Pending(found.attempt.id.hex(), "Submitted"), 202, ((b"retry-after", b"1"),)
+            )
         return json_answer(await self._body(found))
 
     async def of_instrument(self, request: Request) -> Answer:
         """Answer a page of an instrument's results."""
         name = request.parameters["name"]
         await self._checker.entry(name, None)  # raises not-found, or not-indexed
-        listed = await self._reader.of_instrument(name, request.query["after"], request.query["limit"])
-        return json_answer(ResultPage([await self._body(each) for each in listed.items], listed.next))
+        listed = await self._reader.of_instrument(
+            name, request.query["after"], request.query["limit"]
+        )
+        return json_answer(
+            ResultPage([await self._body(each) for each in listed.items], listed.next)
+        )
 
     async def of_participant(self, request: Request) -> Answer:
         """Answer a page of a participant's results, of the instruments that the key reaches."""
@@ -43,7 +49,9 @@ class ResultRoutes:
         assert request.caller is not None
         after, limit = request.query["after"], request.query["limit"]
         listed = await self._reader.of_participant(participant, after, limit, request.caller)
-        return json_answer(ResultPage([await self._body(each) for each in listed.items], listed.next))
+        return json_answer(
+            ResultPage([await self._body(each) for each in listed.items], listed.next)
+        )
 
     async def _body(self, found: Found) -> ResultBody:
         assert found.result is not None
@@ -63,7 +71,10 @@ class ResultRoutes:
                 takes_token=True,
                 query=(WAIT,),
                 answers={
-                    200: Content({"application/json": ResultBody}, "It is scored, or has failed with a reason."),
+                    200: Content(
+                        {"application/json": ResultBody},
+                        "It is scored, or has failed with a reason.",
+                    ),
                     202: Content({"application/json": Pending}, "It is not scored yet."),
                 },
                 problems=(NOT_INDEXED,),

@@ -9,7 +9,13 @@ from stanine.api.web.auth import Scope
 from stanine.api.web.deadlines import within
 from stanine.api.web.dispatch import json_answer
 from stanine.api.web.http import JSON, Answer, Request
-from stanine.api.web.problems import INVALID_REQUEST, TOO_LARGE, TOO_SLOW, UNSUPPORTED_CONTENT, Problem
+from stanine.api.web.problems import (
+    INVALID_REQUEST,
+    TOO_LARGE,
+    TOO_SLOW,
+    UNSUPPORTED_CONTENT,
+    Problem,
+)
 from stanine.api.web.routing import Content, Route
 from stanine.telemetry.logs import get_log
 

@@ -50,7 +50,9 @@ class KeyEntry(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     scopes: tuple[Scope, ...]
     instruments: tuple[Annotated[str, msgspec.Meta(min_length=1, max_length=128)], ...]
     #: Keys of one key space see each other's attempt keys; the default is a space of the key's own name.
-    key_space: Annotated[str, msgspec.Meta(min_length=1, max_length=64)] | None = msgspec.field(name="keySpace", default=None)
+    key_space: Annotated[str, msgspec.Meta(min_length=1, max_length=64)] | None = msgspec.field(
+        name="keySpace", default=None
+    )
 
 
 class Caller:
@@ -63,13 +65,17 @@ class Caller:
         self.key_space = key_space_digest(entry.key_space or entry.name)
         #: Whether it reaches every instrument, so that lists need no filter.
         self.sees_all = "*" in entry.instruments
-        self._pattern = re.compile("|".join(fnmatch.translate(glob) for glob in entry.instruments) or r"(?!)")
+        self._pattern = re.compile(
+            "|".join(fnmatch.translate(glob) for glob in entry.instruments) or r"(?!)"
+        )
 
     def refusal(self, scope: Scope) -> str | None:
         """Return why the key may not do what needs a scope; None if it may."""
         including = _INCLUDED_IN.get(scope)
         if scope not in self.scopes and including not in self.scopes:
-            return f"This needs a key with the scope {scope}{f' or {including}' if including else ''}."
+            return (
+                f"This needs a key with the scope {scope}{f' or {including}' if including else ''}."
+            )
         if scope in _GLOBAL and not self.sees_all:
             return (
                 "Queues, settings and the secret of tokens belong to all instruments, and this key is restricted to some: "
@@ -97,7 +103,9 @@ class Keyring:
             self._stamp = _stamp(self._path)
             text = self._path.read_bytes()
         except OSError as error:
-            raise KeysError(f"{self._path}: {error.strerror}; STANINE_KEYS_FILE must name a file that this process may read") from None
+            raise KeysError(
+                f"{self._path}: {error.strerror}; STANINE_KEYS_FILE must name a file that this process may read"
+            ) from None
         entries = read_entries(text, str(self._path))
         self._callers = {caller.digest: caller for caller in map(Caller, entries)}
         return len(entries)
@@ -111,7 +119,11 @@ class Keyring:
 
     def find(self, key: bytes) -> Caller | None:
         """Return who a key belongs to. Its digest is looked up: the time says nothing about the keys that there are."""
-        return self._callers.get(hashlib.sha256(key).digest()) if 0 < len(key) <= MAX_KEY_BYTES else None
+        return (
+            self._callers.get(hashlib.sha256(key).digest())
+            if 0 < len(key) <= MAX_KEY_BYTES
+            else None
+        )
 
     def renew(self, caller: Caller) -> Caller | None:
         """Return what the key of a caller found earlier may do now; None if the key is no longer in the file."""
@@ -125,7 +137,9 @@ def read_entries(text: bytes, place: str) -> tuple[KeyEntry, ...]:
     except InvalidDocument as error:
         raise KeysError(f"{place}: {error.faults[0]}") from None
     if not isinstance(plain, list):
-        raise KeysError(f"{place}: must be a list of keys, each {{name, sha256, scopes, instruments}}")
+        raise KeysError(
+            f"{place}: must be a list of keys, each {{name, sha256, scopes, instruments}}"
+        )
     entries = []
     for number, each in enumerate(plain):
         try:
@@ -136,7 +150,9 @@ def read_entries(text: bytes, place: str) -> tuple[KeyEntry, ...]:
         values = [getattr(entry, what) for entry in entries]
         for number, value in enumerate(values):
             if value in values[:number]:
-                raise KeysError(f"{place}: [{number}].{what}: the same as [{values.index(value)}].{what}; every key needs its own")
+                raise KeysError(
+                    f"{place}: [{number}].{what}: the same as [{values.index(value)}].{what}; every key needs its own"
+                )
     return tuple(entries)
 
 

@@ -82,7 +82,9 @@ class Dispatcher:
     async def _serve(self, resource: Resource, scope: Scope, receive: Receive, send: Send) -> None:
         started = time.perf_counter()
         method = scope["method"]
-        request = Request(method, dict(scope["headers"]), receive, send, scope.get("state", {}).get(CONNECTION))
+        request = Request(
+            method, dict(scope["headers"]), receive, send, scope.get("state", {}).get(CONNECTION)
+        )
         label, token = UNMATCHED, None
         try:
             if len(request.headers) != len(scope["headers"]) or b"host" not in request.headers:
@@ -95,7 +97,11 @@ class Dispatcher:
                 headers = request.headers
                 traceparent = headers.get(b"traceparent", b"").decode("latin-1")
                 request.span = start_server_span(
-                    self._tracer, method, label, traceparent, headers.get(b"tracestate", b"").decode("latin-1")
+                    self._tracer,
+                    method,
+                    label,
+                    traceparent,
+                    headers.get(b"tracestate", b"").decode("latin-1"),
                 )
                 token = make_current(request.span)
             self._admit(route, request, scope["query_string"])
@@ -120,7 +126,11 @@ class Dispatcher:
             request.caller = self._authenticate(route, request)
         request.query = read_query(query, route.query)
         name = request.parameters.get("name")
-        if name is not None and request.caller is not None and not (is_label(name) and request.caller.sees(name)):
+        if (
+            name is not None
+            and request.caller is not None
+            and not (is_label(name) and request.caller.sees(name))
+        ):
             raise NotFound("Instrument", name)
 
     def _authenticate(self, route: Route, request: Request) -> Caller | None:
@@ -139,12 +149,20 @@ class Dispatcher:
 
     async def _fail(self, request: Request, label: str, error: Exception) -> None:
         problem = problem_of(error)
-        if isinstance(problem, NotFound) and problem.what == "Instrument" and request.caller is not None:
-            problem = NotFound("Instrument", problem.name, filter(request.caller.sees, self._instruments()))
+        if (
+            isinstance(problem, NotFound)
+            and problem.what == "Instrument"
+            and request.caller is not None
+        ):
+            problem = NotFound(
+                "Instrument", problem.name, filter(request.caller.sees, self._instruments())
+            )
         if problem is None:
             trouble = uuid.uuid4().hex
             log.error("request.failed", route=label, problem=trouble, exc_info=error)
-            problem = Problem(INTERNAL, "The operator finds more in the log under this id.", id=trouble)
+            problem = Problem(
+                INTERNAL, "The operator finds more in the log under this id.", id=trouble
+            )
         elif problem.kind.status >= 500 and not isinstance(error, Problem):
             log.warning("request.unavailable", route=label, error=type(error).__name__)
         if request.started:
@@ -169,7 +187,9 @@ class Dispatcher:
 
 def problem_answer(problem: Problem) -> Answer:
     """Return the answer that a problem is."""
-    return Answer(problem.kind.status, _ENCODER.encode(problem.document), _PROBLEM_TYPE, problem.headers)
+    return Answer(
+        problem.kind.status, _ENCODER.encode(problem.document), _PROBLEM_TYPE, problem.headers
+    )
 
 
 def json_answer(record: Any, status: int = 200, headers: Headers = ()) -> Answer:

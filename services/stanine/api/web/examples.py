@@ -10,7 +10,11 @@ from stanine.domain.instruments.instrument import Instrument
 
 _ATTEMPT = "019ac3b8e0f77c41a5d2b7f3c1e90a64"
 _TOKEN = "7d1f0c93a4b84e6fb2c5d8e9f0a1b2c3"  # noqa: S105 - an example
-_OPTIONS = [{"value": 1, "label": "Never"}, {"value": 2, "label": "Sometimes"}, {"value": 3, "label": "Often"}]
+_OPTIONS = [
+    {"value": 1, "label": "Never"},
+    {"value": 2, "label": "Sometimes"},
+    {"value": 3, "label": "Often"},
+]
 _INSTRUMENT = {
     "apiVersion": "stanine.dev/v1alpha1",
     "kind": "Instrument",
@@ -49,7 +53,9 @@ EXAMPLES: Mapping[type, Any] = {
         "form": 1,
         "title": "Mood",
         "attributes": [],
-        "items": [{"id": "calm", "text": "I felt calm.", "type": "SingleChoice", "options": _OPTIONS}],
+        "items": [
+            {"id": "calm", "text": "I felt calm.", "type": "SingleChoice", "options": _OPTIONS}
+        ],
     },
     PurgeOrder: {"part": "dead", "token": "purge-2026-11-29"},
     DeadLetterOrder: {"all": True, "token": "requeue-2026-11-29"},

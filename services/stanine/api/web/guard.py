@@ -59,7 +59,11 @@ class Guard:
         self.keep_alive_seconds = keep_alive_seconds
         self.connections: set[GuardedConnection] = set()
         files = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
-        self._max_connections = sys.maxsize if files == resource.RLIM_INFINITY else max(MIN_CONNECTIONS, files - RESERVED_FILES)
+        self._max_connections = (
+            sys.maxsize
+            if files == resource.RLIM_INFINITY
+            else max(MIN_CONNECTIONS, files - RESERVED_FILES)
+        )
 
     def connect(
         self,
@@ -75,7 +79,11 @@ class Guard:
         """Take in a connection; if there are too many, close the one that is idle longest, or the new one if none is."""
         self.connections.add(connection)
         if len(self.connections) > self._max_connections:
-            waiting = [each for each in self.connections if each.waits_since is not None and each is not connection]
+            waiting = [
+                each
+                for each in self.connections
+                if each.waits_since is not None and each is not connection
+            ]
             min(waiting, key=lambda each: each.waits_since or 0, default=connection).abort()
 
     async def serve(self, scope: Any, receive: Any, send: Any) -> None:
@@ -101,10 +109,18 @@ class Guard:
 class GuardedConnection(asyncio.Protocol):
     """One connection: parses what comes, refuses what exceeds a limit, and passes the rest to uvicorn's protocol."""
 
-    def __init__(self, guard: Guard, config: uvicorn.Config, server_state: ServerState, app_state: dict[str, Any]) -> None:
+    def __init__(
+        self,
+        guard: Guard,
+        config: uvicorn.Config,
+        server_state: ServerState,
+        app_state: dict[str, Any],
+    ) -> None:
         self._guard = guard
         self._loop = asyncio.get_running_loop()
-        self._inner: HttpToolsProtocol | None = HttpToolsProtocol(config, server_state, {**app_state, CONNECTION: self}, self._loop)
+        self._inner: HttpToolsProtocol | None = HttpToolsProtocol(
+            config, server_state, {**app_state, CONNECTION: self}, self._loop
+        )
         self._transport: asyncio.Transport
         #: For the application, which knows where a whole answer begins and ends.
         self.answers: AnswerWriter
@@ -135,10 +151,14 @@ class GuardedConnection(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Begin to wait for the first request."""
         assert self._inner is not None
-        self._transport = transport = cast("asyncio.Transport", transport)  # uvloop's is not a subclass
+        self._transport = transport = cast(
+            "asyncio.Transport", transport
+        )  # uvloop's is not a subclass
         self.answers = AnswerWriter(transport)
         self._since = self._loop.time()
-        self._inner.connection_made(cast("asyncio.Transport", self.answers))  # it has what uvicorn calls
+        self._inner.connection_made(
+            cast("asyncio.Transport", self.answers)
+        )  # it has what uvicorn calls
         self._guard.add(self)
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -180,7 +200,9 @@ class GuardedConnection(asyncio.Protocol):
                 data = held + data if held else data
             except httptools.HttpParserUpgrade as upgrade:
                 if self._begun > 1:
-                    raise LimitError("Send a request with Upgrade after the answer to the request before.") from None
+                    raise LimitError(
+                        "Send a request with Upgrade after the answer to the request before."
+                    ) from None
                 self._pending = pending
                 data = self._parse_without_upgrade(held + data, len(held) + upgrade.args[0])
         except (LimitError, httptools.HttpParserError) as error:
@@ -258,7 +280,9 @@ class GuardedConnection(asyncio.Protocol):
         elif self._in_head or not self._has_requested:
             self._close_after(HEAD_SECONDS, now)
         elif self._pending == 0:
-            self._close_after(DISCARD_SECONDS if self._in_message else self._guard.keep_alive_seconds, now)
+            self._close_after(
+                DISCARD_SECONDS if self._in_message else self._guard.keep_alive_seconds, now
+            )
 
     def _close_after(self, seconds: float, now: float) -> None:
         if now - self._since > seconds:
@@ -272,7 +296,9 @@ class GuardedConnection(asyncio.Protocol):
 
     def _new_parser(self) -> httptools.HttpRequestParser:
         parser = httptools.HttpRequestParser(self)
-        parser.set_dangerous_leniencies(lenient_data_after_close=True)  # as uvicorn does: both must see the same requests
+        parser.set_dangerous_leniencies(
+            lenient_data_after_close=True
+        )  # as uvicorn does: both must see the same requests
         return parser
 
     def _parse(self, data: bytes) -> None:
@@ -286,7 +312,9 @@ class GuardedConnection(asyncio.Protocol):
             except httptools.HttpParserUpgrade as upgrade:
                 raise httptools.HttpParserUpgrade(start + upgrade.args[0]) from None
             if self._overhead_bytes > MAX_HEAD_BYTES:
-                raise LimitError(f"A head, trailers, and what is between two parts of a body may have {MAX_HEAD_BYTES} bytes.")
+                raise LimitError(
+                    f"A head, trailers, and what is between two parts of a body may have {MAX_HEAD_BYTES} bytes."
+                )
             if self._pending > MAX_PIPELINED:
                 raise LimitError(f"{MAX_PIPELINED} requests of a connection may wait for answers.")
             if self._discarded_bytes > MAX_DISCARDED_BYTES:
@@ -305,7 +333,9 @@ class GuardedConnection(asyncio.Protocol):
         try:
             self._parse(data)
         except httptools.HttpParserUpgrade:
-            raise LimitError("CONNECT, and Upgrade before the answer to another request, are not supported.") from None
+            raise LimitError(
+                "CONNECT, and Upgrade before the answer to another request, are not supported."
+            ) from None
         return data
 
     def _refuse(self, detail: str) -> None:

@@ -10,7 +10,13 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 from opentelemetry.trace import INVALID_SPAN, Span
 
-from stanine.api.web.problems import MALFORMED_REQUEST, TOO_LARGE, TOO_SLOW, UNSUPPORTED_CONTENT, Problem
+from stanine.api.web.problems import (
+    MALFORMED_REQUEST,
+    TOO_LARGE,
+    TOO_SLOW,
+    UNSUPPORTED_CONTENT,
+    Problem,
+)
 
 if TYPE_CHECKING:
     from stanine.api.web.auth import Caller
@@ -63,7 +69,12 @@ class Request:
     )
 
     def __init__(
-        self, method: str, headers: Mapping[bytes, bytes], receive: Receive, send: Send, connection: "GuardedConnection | None" = None
+        self,
+        method: str,
+        headers: Mapping[bytes, bytes],
+        receive: Receive,
+        send: Send,
+        connection: "GuardedConnection | None" = None,
     ) -> None:
         """Make a request; a `connection` tells whether the whole body is here already: then its time needs no limit."""
         self.method = method
@@ -95,7 +106,10 @@ class Request:
             return media_types[0]
         media_type = named.partition(b";")[0].strip().lower()
         if media_type not in media_types:
-            raise Problem(UNSUPPORTED_CONTENT, f"Send Content-Type: {' or '.join(each.decode() for each in media_types)}.")
+            raise Problem(
+                UNSUPPORTED_CONTENT,
+                f"Send Content-Type: {' or '.join(each.decode() for each in media_types)}.",
+            )
         return media_type
 
     async def body(self, limit: int) -> bytes:
@@ -122,7 +136,9 @@ class Request:
                     parts.append(body)
                     size += len(body)
         except TimeoutError:
-            raise Problem(TOO_SLOW, f"The whole body must arrive within {BODY_SECONDS:g} s.") from None
+            raise Problem(
+                TOO_SLOW, f"The whole body must arrive within {BODY_SECONDS:g} s."
+            ) from None
         if size > limit:
             raise _too_large(limit)
         return b"".join(parts)
@@ -138,14 +154,23 @@ class Request:
         """Send a whole answer."""
         self.started, self.status = True, answer.status
         length = b"%d" % len(answer.body)
-        headers = ((b"content-type", answer.media_type), (b"content-length", length), *_ALWAYS, *answer.headers)
+        headers = (
+            (b"content-type", answer.media_type),
+            (b"content-length", length),
+            *_ALWAYS,
+            *answer.headers,
+        )
         if answer.status in {204, 304}:
             headers = (*_ALWAYS, *answer.headers)
         answers = self._connection.answers if self._connection is not None else None
         if answers is not None:
             answers.hold()
-        await self._send({"type": "http.response.start", "status": answer.status, "headers": headers})
-        await self._send({"type": "http.response.body", "body": b"" if self.method == "HEAD" else answer.body})
+        await self._send(
+            {"type": "http.response.start", "status": answer.status, "headers": headers}
+        )
+        await self._send(
+            {"type": "http.response.body", "body": b"" if self.method == "HEAD" else answer.body}
+        )
         if answers is not None:
             answers.release()
 
@@ -154,7 +179,13 @@ class Request:
         self.started, self.status = True, status
         if self._connection is not None:
             self._connection.is_streaming = True
-        await self._send({"type": "http.response.start", "status": status, "headers": ((b"content-type", media_type), *_ALWAYS)})
+        await self._send(
+            {
+                "type": "http.response.start",
+                "status": status,
+                "headers": ((b"content-type", media_type), *_ALWAYS),
+            }
+        )
 
     async def write(self, part: bytes, *, more: bool = True) -> None:
         """Send a part of the body; waits while the client does not read."""

@@ -42,8 +42,14 @@ _ATTEMPT_ID = {"type": "string", "pattern": "^[0-9a-f]{32}$"}
 def describe(routes: Iterable[Route]) -> dict[str, Any]:
     """Return the document."""
     routes = tuple(routes)
-    contents = [content for route in routes for content in (*route.answers.values(), *([route.body] if route.body else []))]
-    types = {each for content in contents for each in content.types.values() if isinstance(each, type)} | {ProblemDocument}
+    contents = [
+        content
+        for route in routes
+        for content in (*route.answers.values(), *([route.body] if route.body else []))
+    ]
+    types = {
+        each for content in contents for each in content.types.values() if isinstance(each, type)
+    } | {ProblemDocument}
     ordered = sorted(types, key=lambda each: each.__name__)
     _, plain_schemas = msgspec.json.schema_components(ordered, ref_template=_REFERENCE)
     schemas = {name: _generatable(schema) for name, schema in plain_schemas.items()}
@@ -58,13 +64,26 @@ def describe(routes: Iterable[Route]) -> dict[str, Any]:
             "description": "Runs psychometric assessments: publish instruments, submit attempts, read results.",
             "license": {"name": "Apache-2.0", "identifier": "Apache-2.0"},
         },
-        "servers": [{"url": ".", "description": "Where this description comes from, also under a path prefix."}],
+        "servers": [
+            {
+                "url": ".",
+                "description": "Where this description comes from, also under a path prefix.",
+            }
+        ],
         "paths": paths,
         "components": {
             "schemas": schemas,
             "securitySchemes": {
-                "key": {"type": "http", "scheme": "bearer", "description": "A key of the keys file."},
-                "token": {"type": "http", "scheme": "bearer", "description": "An attempt's token: reads that attempt's result."},
+                "key": {
+                    "type": "http",
+                    "scheme": "bearer",
+                    "description": "A key of the keys file.",
+                },
+                "token": {
+                    "type": "http",
+                    "scheme": "bearer",
+                    "description": "An attempt's token: reads that attempt's result.",
+                },
             },
         },
     }
@@ -87,8 +106,15 @@ def _operation(route: Route) -> dict[str, Any]:
         "operationId": route.name,
         "summary": route.summary,
         "tags": [route.tag],
-        "parameters": [*_path_parameters(route), *_query_parameters(route), *_header_parameters(route)],
-        "responses": {str(status): _response(content) for status, content in sorted(route.answers.items())} | _problem_responses(route),
+        "parameters": [
+            *_path_parameters(route),
+            *_query_parameters(route),
+            *_header_parameters(route),
+        ],
+        "responses": {
+            str(status): _response(content) for status, content in sorted(route.answers.items())
+        }
+        | _problem_responses(route),
         "security": [],
     }
     if route.scope is not None:
@@ -102,13 +128,17 @@ def _operation(route: Route) -> dict[str, Any]:
 
 
 def _path_parameters(route: Route) -> list[dict[str, Any]]:
-    names = [parameter_of(segment)[0] for segment in route.path.split("/") if segment.startswith("{")]
+    names = [
+        parameter_of(segment)[0] for segment in route.path.split("/") if segment.startswith("{")
+    ]
     return [
         {
             "name": name,
             "in": "path",
             "required": True,
-            "schema": _ATTEMPT_ID if name == "id" and route.path.startswith("/v1/attempts") else _PARAMETERS[name],
+            "schema": _ATTEMPT_ID
+            if name == "id" and route.path.startswith("/v1/attempts")
+            else _PARAMETERS[name],
         }
         for name in names
     ]
@@ -116,14 +146,26 @@ def _path_parameters(route: Route) -> list[dict[str, Any]]:
 
 def _query_parameters(route: Route) -> list[dict[str, Any]]:
     return [
-        {"name": query.name, "in": "query", "required": False, "description": query.description, "schema": dict(query.schema)}
+        {
+            "name": query.name,
+            "in": "query",
+            "required": False,
+            "description": query.description,
+            "schema": dict(query.schema),
+        }
         for query in route.query
     ]
 
 
 def _header_parameters(route: Route) -> list[dict[str, Any]]:
     return [
-        {"name": name, "in": "header", "required": False, "description": sentence, "schema": {"type": "string"}}
+        {
+            "name": name,
+            "in": "header",
+            "required": False,
+            "description": sentence,
+            "schema": {"type": "string"},
+        }
         for name, sentence in route.headers.items()
     ]
 
@@ -146,7 +188,9 @@ def _problem_responses(route: Route) -> dict[str, Any]:
 def _response(content: Content) -> dict[str, Any]:
     described: dict[str, Any] = {"description": content.description or "Done."}
     if content.types:
-        described["content"] = {media_type: _media(media_type, each) for media_type, each in content.types.items()}
+        described["content"] = {
+            media_type: _media(media_type, each) for media_type, each in content.types.items()
+        }
     return described
 
 
@@ -170,7 +214,10 @@ def _generatable(schema: Any) -> Any:
         return schema
     found = {word: _generatable(each) for word, each in schema.items()}
     if found.get("enum") == [True]:
-        found = {word: each for word, each in found.items() if word != "enum"} | {"type": "boolean", "const": True}
+        found = {word: each for word, each in found.items() if word != "enum"} | {
+            "type": "boolean",
+            "const": True,
+        }
     if "properties" in found:
         found["properties"] = {name: _in_words(each) for name, each in found["properties"].items()}
     return found
@@ -180,7 +227,9 @@ def _in_words(schema: dict[str, Any]) -> dict[str, Any]:
     default = schema.get("default")
     described = {word: each for word, each in schema.items() if word != "default"}
     if default not in (None, "", [], {}):
-        described["description"] = f"{described['description']}. " if "description" in described else ""
+        described["description"] = (
+            f"{described['description']}. " if "description" in described else ""
+        )
         described["description"] += f"By default {json.dumps(default)}."
     return described
 

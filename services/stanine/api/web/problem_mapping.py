@@ -2,7 +2,14 @@
 
 import redis
 
-from stanine.api.web.problems import FULL, HISTORY_CHANGED, MANAGED, NOT_INDEXED, Problem, unavailable
+from stanine.api.web.problems import (
+    FULL,
+    HISTORY_CHANGED,
+    MANAGED,
+    NOT_INDEXED,
+    Problem,
+    unavailable,
+)
 from stanine.broker.connection import errors
 from stanine.broker.connection.ownership import ManagedError
 from stanine.store.errors import HistoryChangedError, NotDurableError, StaleViewError
@@ -25,7 +32,10 @@ def problem_of(error: BaseException) -> Problem | None:
     if isinstance(error, HistoryChangedError):
         return Problem(HISTORY_CHANGED, _CHANGED, next=error.following)
     if isinstance(error, StaleViewError):
-        return Problem(NOT_INDEXED, "The server came back with other data; the index is read again. Nothing was stored.")
+        return Problem(
+            NOT_INDEXED,
+            "The server came back with other data; the index is read again. Nothing was stored.",
+        )
     if isinstance(error, NotDurableError | OSError):  # OSError: also a deadline that has passed
         return unavailable()
     if not isinstance(error, redis.RedisError):

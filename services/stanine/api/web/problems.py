@@ -51,18 +51,28 @@ TOKEN_CONFLICT = Kind("token-conflict", 409, "The token stands for another order
 MANAGED = Kind("managed", 409, "A custom resource manages this")
 CONFIG_CONFLICT = Kind("config-conflict", 409, "The configuration cannot be changed as it is")
 HISTORY_CHANGED = Kind("history-changed", 410, "The list has changed behind this cursor")
-PRECONDITION_FAILED = Kind("precondition-failed", 412, "The instrument is not in the expected state")
+PRECONDITION_FAILED = Kind(
+    "precondition-failed", 412, "The instrument is not in the expected state"
+)
 TOO_LARGE = Kind("too-large", 413, "The body or line is too large")
-UNSUPPORTED_CONTENT = Kind("unsupported-content", 415, "The body's type or encoding is not taken here")
+UNSUPPORTED_CONTENT = Kind(
+    "unsupported-content", 415, "The body's type or encoding is not taken here"
+)
 INVALID_DOCUMENT = Kind("invalid-document", 422, "The document is not a valid instrument")
-INVALID_ATTEMPT = Kind("invalid-attempt", 422, "The attempt cannot be read or does not fit the instrument")
+INVALID_ATTEMPT = Kind(
+    "invalid-attempt", 422, "The attempt cannot be read or does not fit the instrument"
+)
 INVALID_REQUEST = Kind("invalid-request", 422, "The body is not what this address takes")
 INTERNAL = Kind("internal", 500, "Something went wrong on our side")
 NOT_READY = Kind("not-ready", 503, "The service is starting or stopping", retry_after=1)
-NOT_INDEXED = Kind("not-indexed", 503, "The instrument is published but not indexed yet", retry_after=1)
+NOT_INDEXED = Kind(
+    "not-indexed", 503, "The instrument is published but not indexed yet", retry_after=1
+)
 FULL = Kind("full", 503, "The server is too full for new work", retry_after=30)
 DRAINING = Kind("draining", 503, "The queue is being drained", retry_after=30)
-UNAVAILABLE = Kind("unavailable", 503, "The database cannot be reached or refuses writes", retry_after=2)
+UNAVAILABLE = Kind(
+    "unavailable", 503, "The database cannot be reached or refuses writes", retry_after=2
+)
 
 KINDS = (
     MALFORMED_REQUEST, UNAUTHENTICATED, MISSING_SCOPE, NOT_FOUND, METHOD_NOT_ALLOWED, TOO_SLOW, KEY_CONFLICT, TOKEN_CONFLICT,
@@ -102,7 +112,14 @@ class ProblemDocument(msgspec.Struct, frozen=True, rename="camel"):
 class Problem(Exception):  # noqa: N818 - RFC 9457's own word
     """Raised anywhere below a route to end the request with a problem document. Its text may quote the caller: never log it."""
 
-    def __init__(self, kind: Kind, detail: str, *, headers: tuple[tuple[bytes, bytes], ...] = (), **members: Any) -> None:
+    def __init__(
+        self,
+        kind: Kind,
+        detail: str,
+        *,
+        headers: tuple[tuple[bytes, bytes], ...] = (),
+        **members: Any,
+    ) -> None:
         super().__init__(kind.code)
         self.kind = kind
         self.document = ProblemDocument(kind.type, kind.title, kind.status, detail, **members)
@@ -113,7 +130,9 @@ class Problem(Exception):  # noqa: N818 - RFC 9457's own word
 
 def from_faults(kind: Kind, error: Faulty) -> Problem:
     """Return the problem that lists what the domain found wrong."""
-    errors = [ProblemError(fault.place, fault.code, fault.detail) for fault in error.faults[:MAX_ERRORS]]
+    errors = [
+        ProblemError(fault.place, fault.code, fault.detail) for fault in error.faults[:MAX_ERRORS]
+    ]
     detail = "1 thing is wrong" if error.count == 1 else f"{error.count} things are wrong"
     return Problem(kind, f"{detail}; see errors", errors=errors, error_count=error.count)
 
@@ -124,9 +143,15 @@ class NotFound(Problem):
     def __init__(self, what: str, name: str, known: Iterable[str] = ()) -> None:
         """Name the kind of object, and the object as the caller did; `known` are names that the caller may see."""
         shown = name if len(name) <= _MAX_SHOWN else f"{name[:_MAX_SHOWN]}…"
-        nearest = difflib.get_close_matches(name, _comparable(name, known), n=1) if len(name) <= _MAX_SHOWN else []
+        nearest = (
+            difflib.get_close_matches(name, _comparable(name, known), n=1)
+            if len(name) <= _MAX_SHOWN
+            else []
+        )
         tip = f" Did you mean '{nearest[0]}'?" if nearest else ""
-        super().__init__(NOT_FOUND, f"{what} '{shown}' was not found, or is not visible to this key.{tip}")
+        super().__init__(
+            NOT_FOUND, f"{what} '{shown}' was not found, or is not visible to this key.{tip}"
+        )
         self.what, self.name = what, name
 
 
@@ -142,7 +167,8 @@ def unavailable(refusal: ServerProblem | None = None) -> Problem:
     """
     reason = f"The database refuses writes ({refusal}) " if refusal else ""
     return Problem(
-        UNAVAILABLE, f"{reason}Nothing is known to be stored. Send the same request again: with the same key nothing is stored twice."
+        UNAVAILABLE,
+        f"{reason}Nothing is known to be stored. Send the same request again: with the same key nothing is stored twice.",
     )
 
 
@@ -151,4 +177,6 @@ def _comparable(name: str, known: Iterable[str]) -> list[str]:
     pairs = set(itertools.pairwise(name))
     alike = (each for each in known if each != name and abs(len(each) - len(name)) <= _MAX_DISTANCE)
     looked_at = itertools.islice(alike, _MAX_LOOKED_AT)
-    return heapq.nlargest(_MAX_COMPARED, looked_at, key=lambda each: len(pairs.intersection(itertools.pairwise(each))))
+    return heapq.nlargest(
+        _MAX_COMPARED, looked_at, key=lambda each: len(pairs.intersection(itertools.pairwise(each)))
+    )

@@ -48,14 +48,18 @@ def read_query(text: bytes, declared: Iterable[Query]) -> dict[str, Any]:
         query = known.get(name)
         if query is None:
             allowed = f"it takes {', '.join(known)}" if known else "it takes none"
-            raise Problem(MALFORMED_REQUEST, f"There is no query parameter of that name here; {allowed}.")
+            raise Problem(
+                MALFORMED_REQUEST, f"There is no query parameter of that name here; {allowed}."
+            )
         if name in seen:
             raise Problem(MALFORMED_REQUEST, f"The query parameter {name} is given twice.")
         seen.add(name)
         try:
             values[name] = query.read(value)
         except ValueError as error:
-            raise Problem(MALFORMED_REQUEST, f"The query parameter {name} must be {error}.") from None
+            raise Problem(
+                MALFORMED_REQUEST, f"The query parameter {name} must be {error}."
+            ) from None
     return values
 
 
@@ -66,7 +70,9 @@ def is_label(text: str) -> bool:
 
 def _whole(lowest: int, highest: int) -> Callable[[str], int]:
     def read(text: str) -> int:
-        if not (text.isascii() and text.isdigit() and len(text) <= 16 and lowest <= int(text) <= highest):
+        if not (
+            text.isascii() and text.isdigit() and len(text) <= 16 and lowest <= int(text) <= highest
+        ):
             raise ValueError(f"a whole number from {lowest} to {highest}")
         return int(text)
 
@@ -119,7 +125,11 @@ LIMIT = Query(
     "Entries of a page, at most.",
 )
 AFTER_NAME = Query(
-    "after", _read_name, None, {"type": "string", "pattern": f"^{_LABEL.pattern}$", "maxLength": 63}, "The `next` of the page before."
+    "after",
+    _read_name,
+    None,
+    {"type": "string", "pattern": f"^{_LABEL.pattern}$", "maxLength": 63},
+    "The `next` of the page before.",
 )
 AFTER_CURSOR = Query(
     "after",
@@ -128,9 +138,27 @@ AFTER_CURSOR = Query(
     {"type": "string", "maxLength": MAX_CURSOR},
     "The `next` of the page before: polling from it misses and repeats nothing. A text to be kept as it is.",
 )
-AFTER_LETTER = Query("after", _read_letter, "", {"type": "string", "pattern": LETTER_PATTERN}, "The `next` of the page before.")
-REASON = Query("reason", _read_text, "", {"type": "string", "minLength": 1, "maxLength": MAX_TEXT}, "Only dead letters of this reason.")
-ACTOR = Query("actor", _read_text, "", {"type": "string", "minLength": 1, "maxLength": MAX_TEXT}, "Only dead letters of this actor.")
+AFTER_LETTER = Query(
+    "after",
+    _read_letter,
+    "",
+    {"type": "string", "pattern": LETTER_PATTERN},
+    "The `next` of the page before.",
+)
+REASON = Query(
+    "reason",
+    _read_text,
+    "",
+    {"type": "string", "minLength": 1, "maxLength": MAX_TEXT},
+    "Only dead letters of this reason.",
+)
+ACTOR = Query(
+    "actor",
+    _read_text,
+    "",
+    {"type": "string", "minLength": 1, "maxLength": MAX_TEXT},
+    "Only dead letters of this actor.",
+)
 REVISION = Query(
     "revision",
     _whole(1, _LAST_REVISION),

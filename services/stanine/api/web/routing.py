@@ -79,8 +79,12 @@ class Resource(BaseRoute):
             raise not_found()
         route = self._routes.get("GET" if method == "HEAD" else method)
         if route is None:
-            allowed = ", ".join(sorted([*self._routes, *(["HEAD"] if "GET" in self._routes else [])]))
-            raise Problem(METHOD_NOT_ALLOWED, f"It takes {allowed}.", headers=((b"allow", allowed.encode()),))
+            allowed = ", ".join(
+                sorted([*self._routes, *(["HEAD"] if "GET" in self._routes else [])])
+            )
+            raise Problem(
+                METHOD_NOT_ALLOWED, f"It takes {allowed}.", headers=((b"allow", allowed.encode()),)
+            )
         return route
 
 
@@ -93,14 +97,21 @@ _NO_MATCH: tuple[Match, AsgiScope] = (Match.NONE, {})
 class Router:
     """The table of routes, and Starlette's router over it: an ASGI application."""
 
-    def __init__(self, routes: Iterable[Route], serve: Serve, lifespan: Lifespan[Any] | None = None) -> None:
+    def __init__(
+        self, routes: Iterable[Route], serve: Serve, lifespan: Lifespan[Any] | None = None
+    ) -> None:
         """`serve` is called for every request."""
         self.routes = tuple(routes)
         by_path: dict[str, list[Route]] = {}
         for route in self.routes:
             by_path.setdefault(route.path, []).append(route)
-            assert len(by_path[route.path]) == len({each.method for each in by_path[route.path]}), f"{route.path} has a method twice"
-        ordered = sorted(by_path, key=lambda path: (not any(route.hot for route in by_path[path]), _generality(path)))
+            assert len(by_path[route.path]) == len({each.method for each in by_path[route.path]}), (
+                f"{route.path} has a method twice"
+            )
+        ordered = sorted(
+            by_path,
+            key=lambda path: (not any(route.hot for route in by_path[path]), _generality(path)),
+        )
         resources = [Resource(path, by_path[path], serve) for path in ordered]
         self._hot = [resource for resource in resources if resource.hot]
         self._starlette = starlette.routing.Router(
@@ -126,18 +137,27 @@ def routable(raw_path: bytes) -> str:
     path = raw_path.partition(b"?")[0].decode("latin-1")
     if "%" not in path:
         return path
-    return "/".join(unquote(segment).replace("%", "%25").replace("/", "%2F") for segment in path.split("/"))
+    return "/".join(
+        unquote(segment).replace("%", "%25").replace("/", "%2F") for segment in path.split("/")
+    )
 
 
 def parameters_of(scope: AsgiScope) -> dict[str, str]:
     """Return the parameters of a path that Starlette has matched, decoded."""
     parameters: dict[str, str] = scope["path_params"]
-    return {name: unquote(value) for name, value in parameters.items()} if "%" in scope["path"] else parameters
+    return (
+        {name: unquote(value) for name, value in parameters.items()}
+        if "%" in scope["path"]
+        else parameters
+    )
 
 
 def _generality(path: str) -> list[int]:
     """Return what sorts paths: of two that match the same address the one with a word comes before `{name}:verb`, that before `{name}`."""
-    return [0 if not segment.startswith("{") else 2 if segment.endswith("}") else 1 for segment in path.split("/")]
+    return [
+        0 if not segment.startswith("{") else 2 if segment.endswith("}") else 1
+        for segment in path.split("/")
+    ]
 
 
 def parameter_of(segment: str) -> tuple[str, str]:

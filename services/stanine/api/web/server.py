@@ -32,13 +32,17 @@ class _Server(uvicorn.Server):
     def send_away(self) -> None:
         """End every connection with its next answer, so that callers who keep theirs open go to another process."""
         closing = (b"connection", b"close")
-        self.config.encoded_headers.append(closing)  # these are put on every answer, renewed once a second
+        self.config.encoded_headers.append(
+            closing
+        )  # these are put on every answer, renewed once a second
         self.server_state.default_headers = [*self.server_state.default_headers, closing]
 
 
 def listen(host: str, port: int) -> socket.socket:
     """Bind an address; port 0 is a free one. Raises OSError if it cannot be had."""
-    listener = socket.create_server((host, port), family=socket.AF_INET6 if ":" in host else socket.AF_INET, backlog=BACKLOG)
+    listener = socket.create_server(
+        (host, port), family=socket.AF_INET6 if ":" in host else socket.AF_INET, backlog=BACKLOG
+    )
     # Inherited by every connection. uvloop does it anyway; asyncio's own loop does not, and each answer would wait 40 ms for an ACK.
     listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     return listener

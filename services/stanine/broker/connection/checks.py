@@ -32,7 +32,10 @@ def check_server(client: "redis.Redis") -> None:
 
 def find_problem(info: Mapping[str, Any]) -> ServerProblem | None:
     """Return what speaks against a server, given its INFO, the permanent first."""
-    if "valkey_version" not in info and _version(str(info.get("redis_version", "0"))) < OLDEST_REDIS:
+    if (
+        "valkey_version" not in info
+        and _version(str(info.get("redis_version", "0"))) < OLDEST_REDIS
+    ):
         return VERSION_TOO_OLD
     if int(info.get("loading", 0)):
         return LOADING

@@ -22,7 +22,12 @@ import redis.sentinel
 
 from stanine.broker.connection.credentials import FileLogin, take_login
 from stanine.broker.connection.sentinel_pool import WaitingSentinelPool
-from stanine.broker.connection.tls import AsyncFilesTLSConnection, AsyncSentinelFilesTLSConnection, SentinelTLSConnection, TLSConnection
+from stanine.broker.connection.tls import (
+    AsyncFilesTLSConnection,
+    AsyncSentinelFilesTLSConnection,
+    SentinelTLSConnection,
+    TLSConnection,
+)
 
 #: Seconds a command may take before its outcome counts as unknown. Every write may be sent again, so a retry is safe.
 SOCKET_TIMEOUT = 5.0
@@ -62,13 +67,17 @@ _PARSERS: dict[str, Callable[[str], Any]] = _connection.URL_QUERY_ARGUMENT_PARSE
 _async_sentinel: Any = redis.asyncio.sentinel
 
 
-def connect(url: str, *, pool_size: int = POOL_SIZE, timeout: float = SOCKET_TIMEOUT, retries: int = RETRIES) -> "redis.Redis":
+def connect(
+    url: str, *, pool_size: int = POOL_SIZE, timeout: float = SOCKET_TIMEOUT, retries: int = RETRIES
+) -> "redis.Redis":
     """Make a synchronous client for `redis://`, `rediss://`, `unix://` or `redis+sentinel://host:port,host:port/MASTER[/DB]`.
 
     Files that the address names, of a login (see login.py) or of TLS, are read anew for each connection.
     `timeout`: seconds a command may take; `retries`: further tries after a lost connection.
     """
-    retry = redis.retry.Retry(redis.backoff.ExponentialWithJitterBackoff(base=BACKOFF_BASE, cap=BACKOFF_CAP), retries)
+    retry = redis.retry.Retry(
+        redis.backoff.ExponentialWithJitterBackoff(base=BACKOFF_BASE, cap=BACKOFF_CAP), retries
+    )
     return _sync_client(url, pool_size, socket_timeout=timeout, retry=retry)
 
 
@@ -102,17 +111,30 @@ def connect_to(
     retries: int = RETRIES,
 ) -> "redis.Redis":
     """Make a synchronous client as `connect` does, to a destination in parts. Timeouts in seconds."""
-    retry = redis.retry.Retry(redis.backoff.ExponentialWithJitterBackoff(base=BACKOFF_BASE, cap=BACKOFF_CAP), retries)
-    options = _options(socket_timeout=timeout, retry=retry) | {"socket_connect_timeout": connect_timeout}
+    retry = redis.retry.Retry(
+        redis.backoff.ExponentialWithJitterBackoff(base=BACKOFF_BASE, cap=BACKOFF_CAP), retries
+    )
+    options = _options(socket_timeout=timeout, retry=retry) | {
+        "socket_connect_timeout": connect_timeout
+    }
     tls: dict[str, Any] = {}
     if destination.tls is not None:
         tls = {"ssl_ready_context": destination.tls, "ssl_server_name": destination.server_name}
-    options |= tls | {"db": destination.db, "username": destination.username, "password": destination.password}
+    options |= tls | {
+        "db": destination.db,
+        "username": destination.username,
+        "password": destination.password,
+    }
     if not destination.master:
         host, port = destination.nodes[0]
         kind: Any = TLSConnection if tls else redis.Connection
         pool: Any = _connection.BlockingConnectionPool(
-            connection_class=kind, host=host, port=port, max_connections=pool_size, timeout=POOL_TIMEOUT, **options
+            connection_class=kind,
+            host=host,
+            port=port,
+            max_connections=pool_size,
+            timeout=POOL_TIMEOUT,
+            **options,
         )
         return redis.Redis.from_pool(pool)
     asking: dict[str, Any] = {
@@ -124,12 +146,20 @@ def connect_to(
     # Sentinel's own constructor makes its clients from URLs' options, which cannot carry a ready context.
     sentinel.sentinels = [
         redis.Redis.from_pool(
-            redis.ConnectionPool(connection_class=TLSConnection if tls else redis.Connection, host=host, port=port, **asking, **tls)
+            redis.ConnectionPool(
+                connection_class=TLSConnection if tls else redis.Connection,
+                host=host,
+                port=port,
+                **asking,
+                **tls,
+            )
         )
         for host, port in destination.nodes
     ]
     kind = SentinelTLSConnection if tls else _sentinel.SentinelManagedConnection
-    return sentinel.master_for(destination.master, connection_class=kind, max_connections=pool_size, **options)  # type: ignore[no-any-return]
+    return sentinel.master_for(  # type: ignore[no-any-return]
+        destination.master, connection_class=kind, max_connections=pool_size, **options
+    )
 
 
 def connect_blocking(url: str, *, pool_size: int = BLOCKING_POOL_SIZE) -> "redis.Redis":
@@ -146,16 +176,26 @@ def blocking_twin(client: "redis.Redis", *, timeout: float | None = None) -> "re
     pool: Any = client.connection_pool
     retry = redis.retry.Retry(redis.backoff.NoBackoff(), 0)
     # Where it goes and as whom; the rest of a pool's options belongs to that pool.
-    options = {name: value for name, value in pool.connection_kwargs.items() if name in _DESTINATION or name.startswith("ssl_")}
+    options = {
+        name: value
+        for name, value in pool.connection_kwargs.items()
+        if name in _DESTINATION or name.startswith("ssl_")
+    }
     options |= {"socket_timeout": timeout, "retry": retry}
     if isinstance(pool, redis.sentinel.SentinelConnectionPool):
-        return redis.Redis.from_pool(_sentinel.SentinelConnectionPool(pool.service_name, pool.sentinel_manager, **options))
-    return redis.Redis.from_pool(redis.ConnectionPool(connection_class=pool.connection_class, **options))
+        return redis.Redis.from_pool(
+            _sentinel.SentinelConnectionPool(pool.service_name, pool.sentinel_manager, **options)
+        )
+    return redis.Redis.from_pool(
+        redis.ConnectionPool(connection_class=pool.connection_class, **options)
+    )
 
 
 def connect_async(url: str, *, pool_size: int = POOL_SIZE) -> "redis.asyncio.Redis":
     """Make an asyncio client; the same addresses and limits as `connect`."""
-    retry = redis.asyncio.retry.Retry(redis.backoff.ExponentialWithJitterBackoff(base=BACKOFF_BASE, cap=BACKOFF_CAP), RETRIES)
+    retry = redis.asyncio.retry.Retry(
+        redis.backoff.ExponentialWithJitterBackoff(base=BACKOFF_BASE, cap=BACKOFF_CAP), RETRIES
+    )
     options = _options(socket_timeout=SOCKET_TIMEOUT, retry=retry)
     url, login, sentinel_login = take_login(url)
     if _is_sentinel(url):
@@ -165,10 +205,16 @@ def connect_async(url: str, *, pool_size: int = POOL_SIZE) -> "redis.asyncio.Red
             more["connection_class"] = AsyncSentinelFilesTLSConnection
             for each in sentinel.sentinels:
                 each.connection_pool.connection_class = AsyncFilesTLSConnection
-        waiting = {"connection_pool_class": WaitingSentinelPool, "max_connections": pool_size, "timeout": POOL_TIMEOUT}
+        waiting = {
+            "connection_pool_class": WaitingSentinelPool,
+            "max_connections": pool_size,
+            "timeout": POOL_TIMEOUT,
+        }
         return sentinel.master_for(master, **(options | more | waiting))  # type: ignore[no-any-return]
     options |= _logging_in(login)
-    pool = redis.asyncio.BlockingConnectionPool.from_url(url, max_connections=pool_size, timeout=POOL_TIMEOUT, **_for_url(url, options))
+    pool = redis.asyncio.BlockingConnectionPool.from_url(
+        url, max_connections=pool_size, timeout=POOL_TIMEOUT, **_for_url(url, options)
+    )
     if url.startswith("rediss:"):
         pool.connection_class = AsyncFilesTLSConnection  # in asyncio, the class that the address implies wins over one that is given
     return redis.asyncio.Redis.from_pool(pool)
@@ -186,7 +232,9 @@ def pool_use(client: "redis.Redis | redis.asyncio.Redis") -> Callable[[], tuple[
 
     def read() -> tuple[int, int]:
         in_use = getattr(pool, "_in_use_connections", None)
-        if in_use is None:  # the blocking pool counts what it made, less what lies idle in its queue
+        if (
+            in_use is None
+        ):  # the blocking pool counts what it made, less what lies idle in its queue
             idle = sum(1 for connection in list(pool.pool.queue) if connection is not None)
             return len(pool._connections) - idle, pool.max_connections  # noqa: SLF001 - redis-py has no public reading
         return len(in_use), pool.max_connections
@@ -202,7 +250,9 @@ def _sync_client(url: str, pool_size: int, **more: Any) -> "redis.Redis":
         sentinel = _sentinel.Sentinel(nodes, sentinel_kwargs=asking)
         return sentinel.master_for(master, **(options | extra))  # type: ignore[no-any-return]
     options |= _logging_in(login)
-    pool = redis.BlockingConnectionPool.from_url(url, max_connections=pool_size, timeout=POOL_TIMEOUT, **_for_url(url, options))
+    pool = redis.BlockingConnectionPool.from_url(
+        url, max_connections=pool_size, timeout=POOL_TIMEOUT, **_for_url(url, options)
+    )
     return redis.Redis.from_pool(pool)
 
 
@@ -219,7 +269,11 @@ def _options(**more: Any) -> dict[str, Any]:
 def _for_url(url: str, options: dict[str, Any]) -> dict[str, Any]:
     if not url.startswith("unix:"):
         return options
-    return {name: value for name, value in options.items() if not name.startswith("socket_keepalive") and name != "socket_connect_timeout"}
+    return {
+        name: value
+        for name, value in options.items()
+        if not name.startswith("socket_keepalive") and name != "socket_connect_timeout"
+    }
 
 
 def _is_sentinel(url: str) -> bool:
@@ -236,17 +290,31 @@ def _sentinel_parts(
     """Return the sentinels, the primary's name, the options of a connection to the primary, and those of one to a sentinel."""
     parts = urlsplit(url)
     hosts = parts.netloc.rpartition("@")[2].split(",")
-    nodes = [(host.rpartition(":")[0] or host, int(host.rpartition(":")[2] or 26379) if ":" in host else 26379) for host in hosts]
+    nodes = [
+        (
+            host.rpartition(":")[0] or host,
+            int(host.rpartition(":")[2] or 26379) if ":" in host else 26379,
+        )
+        for host in hosts
+    ]
     master, _, database = parts.path.strip("/").partition("/")
     query = {name: values[0] for name, values in parse_qs(parts.query).items()}
     tls: dict[str, Any] = {"ssl": parts.scheme.startswith("rediss")}
     # as redis-py reads them in the other addresses
-    tls |= {name: _PARSERS.get(name, str)(value) for name, value in query.items() if name.startswith("ssl_")}
+    tls |= {
+        name: _PARSERS.get(name, str)(value)
+        for name, value in query.items()
+        if name.startswith("ssl_")
+    }
     more: dict[str, Any] = {"db": int(database or 0), **tls, **_logging_in(login)}
     user, _, password = parts.netloc.rpartition("@")[0].partition(":")
     if user or password:
         more |= {"username": unquote(user) or None, "password": unquote(password)}
     asking = {"socket_timeout": CONNECT_TIMEOUT, **(tls if tls["ssl"] else {})}
-    asking |= {name.removeprefix("sentinel_"): value for name, value in query.items() if name in ("sentinel_username", "sentinel_password")}
+    asking |= {
+        name.removeprefix("sentinel_"): value
+        for name, value in query.items()
+        if name in ("sentinel_username", "sentinel_password")
+    }
     asking |= _logging_in(sentinel_login)
     return nodes, master, more, asking

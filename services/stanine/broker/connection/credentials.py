@@ -51,7 +51,9 @@ def take_login(url: str) -> tuple[str, FileLogin | None, FileLogin | None]:
     left = {name: value for name, value in options if name not in files}
     if PASSWORD_FILE in files:
         named, _, hosts = parts.netloc.rpartition("@")
-        server = FileLogin(files[PASSWORD_FILE], files.get(USERNAME_FILE), unquote(named.partition(":")[0]) or None)
+        server = FileLogin(
+            files[PASSWORD_FILE], files.get(USERNAME_FILE), unquote(named.partition(":")[0]) or None
+        )
         parts = parts._replace(netloc=hosts)
     if SENTINEL_PASSWORD_FILE in files:
         name = left.pop("sentinel_username", None)

@@ -28,8 +28,12 @@ def read_environment(variables: Mapping[str, str]) -> Environment:
     """Read the environment; raises EnvironmentFaultError."""
     url = variables.get("STANINE_REDIS_URL")
     if not url:
-        raise EnvironmentFaultError("STANINE_REDIS_URL is not set; set it to the address of Redis, for example to redis://127.0.0.1:6379/0")
-    if not url.startswith(("redis://", "rediss://", "unix://", "redis+sentinel://", "rediss+sentinel://")):
+        raise EnvironmentFaultError(
+            "STANINE_REDIS_URL is not set; set it to the address of Redis, for example to redis://127.0.0.1:6379/0"
+        )
+    if not url.startswith(
+        ("redis://", "rediss://", "unix://", "redis+sentinel://", "rediss+sentinel://")
+    ):
         raise EnvironmentFaultError(
             "STANINE_REDIS_URL is no address of a Redis: write redis://HOST:PORT/DB, rediss://…, unix://… or redis+sentinel://HOST:PORT,…/MASTER"
         )
@@ -38,7 +42,9 @@ def read_environment(variables: Mapping[str, str]) -> Environment:
         raise EnvironmentFaultError(
             "STANINE_NAMESPACE is the prefix of every key: write letters, digits, '-', '_' or '.', without ':' or braces"
         )
-    return Environment(_with_credentials(url, variables), namespace, variables.get("STANINE_KEYS_FILE"))
+    return Environment(
+        _with_credentials(url, variables), namespace, variables.get("STANINE_KEYS_FILE")
+    )
 
 
 def _with_credentials(url: str, variables: Mapping[str, str]) -> str:
@@ -56,7 +62,9 @@ def _with_credentials(url: str, variables: Mapping[str, str]) -> str:
         user, password = (quote(server.pop(part, ""), safe="") for part in ("username", "password"))
         if user or password:
             parts = parts._replace(netloc=f"{user}:{password}@{parts.netloc}")
-    options = server | {f"sentinel_{part}": value for part, value in _login("STANINE_SENTINEL", variables).items()}
+    options = server | {
+        f"sentinel_{part}": value for part, value in _login("STANINE_SENTINEL", variables).items()
+    }
     if options:
         added = "&".join(f"{option}={quote(value, safe='')}" for option, value in options.items())
         parts = parts._replace(query=f"{parts.query}&{added}" if parts.query else added)
@@ -73,5 +81,7 @@ def _login(prefix: str, variables: Mapping[str, str]) -> dict[str, str]:
         ways = ((part, variables.get(name)), (f"{part}_file", variables.get(f"{name}_FILE")))
         given |= {option: value for option, value in ways if value}
     if "username_file" in given and "password_file" not in given:
-        raise EnvironmentFaultError(f"{prefix}_USERNAME_FILE needs {prefix}_PASSWORD_FILE: give both as files")
+        raise EnvironmentFaultError(
+            f"{prefix}_USERNAME_FILE needs {prefix}_PASSWORD_FILE: give both as files"
+        )
     return given

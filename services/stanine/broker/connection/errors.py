@@ -43,47 +43,94 @@ def _permanent(reason: str, remedy: str) -> ServerProblem:
     return ServerProblem(reason, remedy, permanent=True)
 
 
-CONNECTION_REFUSED = _temporary("ConnectionRefused", "Nothing listens at this address: start the server, or correct host and port.")
+CONNECTION_REFUSED = _temporary(
+    "ConnectionRefused",
+    "Nothing listens at this address: start the server, or correct host and port.",
+)
 CONNECTION_LOST = _temporary(
     "ConnectionLost",
     "The connection broke: see the server's log if it goes on. A server that wants TLS closes plain connections: try rediss://.",
 )
-HOST_UNREACHABLE = _temporary("HostUnreachable", "No way leads to the host: check routes, firewalls and network policies.")
-TIMED_OUT = _temporary("Timeout", "The server did not answer in time: check its load, slow commands and the network.")
-NAME_NOT_FOUND = _temporary("NameNotFound", "The host name does not resolve: correct it, or wait until its service exists.")
-NO_FREE_CONNECTION = _temporary("PoolExhausted", "All connections of the pool are in use: raise its size or lower the concurrency.")
+HOST_UNREACHABLE = _temporary(
+    "HostUnreachable", "No way leads to the host: check routes, firewalls and network policies."
+)
+TIMED_OUT = _temporary(
+    "Timeout", "The server did not answer in time: check its load, slow commands and the network."
+)
+NAME_NOT_FOUND = _temporary(
+    "NameNotFound", "The host name does not resolve: correct it, or wait until its service exists."
+)
+NO_FREE_CONNECTION = _temporary(
+    "PoolExhausted",
+    "All connections of the pool are in use: raise its size or lower the concurrency.",
+)
 LOADING = _temporary("Loading", "The server is loading its data: wait.")
-FULL = _temporary("Full", "The server is at its maxmemory: raise it, or let the queues drain; new work is refused meanwhile.")
-READ_ONLY = _temporary("ReadOnly", "The server is a replica: point the connection at the primary, or let the failover end.")
+FULL = _temporary(
+    "Full",
+    "The server is at its maxmemory: raise it, or let the queues drain; new work is refused meanwhile.",
+)
+READ_ONLY = _temporary(
+    "ReadOnly",
+    "The server is a replica: point the connection at the primary, or let the failover end.",
+)
 PRIMARY_DOWN = _temporary("PrimaryDown", "The replica has lost its primary: let the failover end.")
-NO_PRIMARY = _temporary("NoPrimary", "Sentinel knows no primary under this name: check the name, or let the failover end.")
+NO_PRIMARY = _temporary(
+    "NoPrimary",
+    "Sentinel knows no primary under this name: check the name, or let the failover end.",
+)
 CLUSTER_DOWN = _temporary("ClusterDown", "The cluster does not serve this slot: check its nodes.")
-TOO_FEW_REPLICAS = _temporary("TooFewReplicas", "Fewer replicas are connected than min-replicas-to-write asks for: bring them back.")
-DISK_FAILED = _temporary("DiskFailed", "The server could not save its data and refuses writes: free or mend its disk.")
+TOO_FEW_REPLICAS = _temporary(
+    "TooFewReplicas",
+    "Fewer replicas are connected than min-replicas-to-write asks for: bring them back.",
+)
+DISK_FAILED = _temporary(
+    "DiskFailed", "The server could not save its data and refuses writes: free or mend its disk."
+)
 BUSY = _temporary("Busy", "A script keeps the server busy: wait, or stop it with FUNCTION KILL.")
 FUNCTIONS_MISSING = _temporary(
     "FunctionsMissing",
     "The function library is not loaded and this user may not load it: the operator does, or give the user FUNCTION LOAD.",
 )
-TOO_MANY_CLIENTS = _temporary("TooManyClients", "The server is at its maxclients: raise it, or close connections.")
+TOO_MANY_CLIENTS = _temporary(
+    "TooManyClients", "The server is at its maxclients: raise it, or close connections."
+)
 
 AUTH_FAILED = _permanent("AuthFailed", "User name or password are wrong: correct them.")
-LOGIN_UNREADABLE = _permanent("LoginUnreadable", "The file with the user name or password cannot be read: see that it is mounted.")
+LOGIN_UNREADABLE = _permanent(
+    "LoginUnreadable",
+    "The file with the user name or password cannot be read: see that it is mounted.",
+)
 AUTH_REQUIRED = _permanent("AuthRequired", "The server wants a password: give one.")
-PERMISSION_MISSING = _permanent("PermissionMissing", "The user may not run this command or touch this key: extend its ACL.")
+PERMISSION_MISSING = _permanent(
+    "PermissionMissing", "The user may not run this command or touch this key: extend its ACL."
+)
 WRONG_TYPE = _permanent(
-    "WrongType", "A key holds another type than ours: another program uses this namespace; choose another or remove the key."
+    "WrongType",
+    "A key holds another type than ours: another program uses this namespace; choose another or remove the key.",
 )
-VERSION_TOO_OLD = _permanent("VersionTooOld", "Redis 7.0 or newer, or Valkey, is needed: upgrade the server.")
-EVICTION_POLICY = _permanent("EvictionPolicy", "The server may evict data: set maxmemory-policy to noeviction.")
+VERSION_TOO_OLD = _permanent(
+    "VersionTooOld", "Redis 7.0 or newer, or Valkey, is needed: upgrade the server."
+)
+EVICTION_POLICY = _permanent(
+    "EvictionPolicy", "The server may evict data: set maxmemory-policy to noeviction."
+)
 TLS_FAILED = _permanent(
-    "TLSHandshakeFailed", "The TLS handshake failed: check rediss:// against redis://, the certificate, its names and the CA."
+    "TLSHandshakeFailed",
+    "The TLS handshake failed: check rediss:// against redis://, the certificate, its names and the CA.",
 )
-PROTECTED_MODE = _permanent("ProtectedMode", "The server takes local connections only: set a password or bind it properly.")
+PROTECTED_MODE = _permanent(
+    "ProtectedMode", "The server takes local connections only: set a password or bind it properly."
+)
 WRONG_PROTOCOL = _permanent("WrongProtocol", "What answers is not Redis: correct host and port.")
-CROSS_SLOT = _permanent("CrossSlot", "Keys lie in different cluster slots: give the namespace one hash tag.")
-NO_SUCH_DATABASE = _permanent("NoSuchDatabase", "The server does not have this database number: correct it.")
-SERVER_REFUSED = _permanent("ServerRefused", "The server refused the command: see its log and the version notes.")
+CROSS_SLOT = _permanent(
+    "CrossSlot", "Keys lie in different cluster slots: give the namespace one hash tag."
+)
+NO_SUCH_DATABASE = _permanent(
+    "NoSuchDatabase", "The server does not have this database number: correct it."
+)
+SERVER_REFUSED = _permanent(
+    "ServerRefused", "The server refused the command: see its log and the version notes."
+)
 UNKNOWN = _temporary("Unknown", "An unexpected error: see the log.")
 
 #: The server takes no writes, and answers reads.
@@ -163,7 +210,12 @@ def classify(error: BaseException) -> ServerProblem:
     if isinstance(error, ServerError):
         return error.problem
     chain = _causes(error)
-    return _from_socket(chain) or _from_reply(error) or _from_texts(" ".join(str(cause) for cause in chain)) or _from_kind(error)
+    return (
+        _from_socket(chain)
+        or _from_reply(error)
+        or _from_texts(" ".join(str(cause) for cause in chain))
+        or _from_kind(error)
+    )
 
 
 def _causes(error: BaseException) -> list[BaseException]:
@@ -188,7 +240,9 @@ def _from_socket(chain: list[BaseException]) -> ServerProblem | None:
 
 def _from_reply(error: BaseException) -> ServerProblem | None:
     # A missing password and a wrong one are one class.
-    if isinstance(error, redis.exceptions.AuthenticationError) and "Authentication required" in str(error):
+    if isinstance(error, redis.exceptions.AuthenticationError) and "Authentication required" in str(
+        error
+    ):
         return AUTH_REQUIRED
     for kind, problem in _BY_CLASS:
         if isinstance(error, kind):

@@ -56,7 +56,13 @@ class Library:
             raise
         return True
 
-    def call(self, client: "redis.Redis", function: str, keys: Sequence[str], args: Sequence[Argument] = ()) -> Any:
+    def call(
+        self,
+        client: "redis.Redis",
+        function: str,
+        keys: Sequence[str],
+        args: Sequence[Argument] = (),
+    ) -> Any:
         """Call a function of this library; errors are redis-py's own."""
         command, execute = self.command(function, keys, args), cast("Any", client).execute_command
         try:
@@ -67,7 +73,13 @@ class Library:
         self.load(client)
         return execute(*command)
 
-    async def call_async(self, client: "redis.asyncio.Redis", function: str, keys: Sequence[str], args: Sequence[Argument] = ()) -> Any:
+    async def call_async(
+        self,
+        client: "redis.asyncio.Redis",
+        function: str,
+        keys: Sequence[str],
+        args: Sequence[Argument] = (),
+    ) -> Any:
         """Call a function of this library from asyncio; errors are redis-py's own."""
         command, execute = self.command(function, keys, args), cast("Any", client).execute_command
         try:
@@ -78,9 +90,13 @@ class Library:
         await self.load_async(client)
         return await execute(*command)
 
-    def command(self, function: str, keys: Sequence[str], args: Sequence[Argument] = ()) -> tuple[Argument, ...]:
+    def command(
+        self, function: str, keys: Sequence[str], args: Sequence[Argument] = ()
+    ) -> tuple[Argument, ...]:
         """Return the words of the FCALL, for use in a pipeline (which must itself see to a missing function)."""
-        return cast("tuple[Argument, ...]", ("FCALL", self.function(function), len(keys), *keys, *args))
+        return cast(
+            "tuple[Argument, ...]", ("FCALL", self.function(function), len(keys), *keys, *args)
+        )
 
 
 def is_function_missing(error: Exception) -> bool:

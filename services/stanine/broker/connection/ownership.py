@@ -36,7 +36,9 @@ class ManagedError(Exception):
     """Somebody else holds the thing; nothing was changed."""
 
     def __init__(self, thing: str, holder: Manager) -> None:
-        super().__init__(f"{thing} is managed by {holder.name}: change that resource, or delete it and wait three minutes")
+        super().__init__(
+            f"{thing} is managed by {holder.name}: change that resource, or delete it and wait three minutes"
+        )
         self.holder = holder
 
 

@@ -21,16 +21,24 @@ _async: Any = redis.asyncio
 _async_sentinel: Any = redis.asyncio.sentinel
 
 
-def make_context(ca: bytes | None, certificate: bytes | None = None, key: bytes | None = None) -> ssl.SSLContext:
+def make_context(
+    ca: bytes | None, certificate: bytes | None = None, key: bytes | None = None
+) -> ssl.SSLContext:
     """Make a client's context of PEM texts. `ca`: whom to trust, instead of the system's. `certificate` and `key`: who we are.
 
     Raises ssl.SSLError or ValueError if they cannot be used; the text does not quote them.
     """
-    context = ssl.create_default_context(cadata=ca.decode("ascii", errors="replace") if ca is not None else None)
+    context = ssl.create_default_context(
+        cadata=ca.decode("ascii", errors="replace") if ca is not None else None
+    )
     if certificate is not None and key is not None:
         # OpenSSL reads files only; these exist in this process's memory and only until the end of this call.
         with _memory_file(certificate) as first, _memory_file(key) as second:
-            context.load_cert_chain(f"/proc/self/fd/{first.fileno()}", f"/proc/self/fd/{second.fileno()}", password=_no_password)
+            context.load_cert_chain(
+                f"/proc/self/fd/{first.fileno()}",
+                f"/proc/self/fd/{second.fileno()}",
+                password=_no_password,
+            )
     return context
 
 
@@ -40,7 +48,13 @@ class TLSConnection(_connection.SSLConnection):  # type: ignore[misc]
     The names begin with ssl_ so that `clients.blocking_twin` takes them over.
     """
 
-    def __init__(self, *, ssl_ready_context: ssl.SSLContext, ssl_server_name: str | None = None, **options: Any) -> None:
+    def __init__(
+        self,
+        *,
+        ssl_ready_context: ssl.SSLContext,
+        ssl_server_name: str | None = None,
+        **options: Any,
+    ) -> None:
         self._ready_context = ssl_ready_context
         self._server_name = ssl_server_name
         super().__init__(**options)
@@ -61,13 +75,18 @@ class AsyncFilesTLSConnection(_async.SSLConnection):  # type: ignore[misc]
     def _connection_arguments(self) -> Any:
         context = self.ssl_context
         # a context takes some 10 ms to make, in which the loop stands still
-        seen = tuple(_file_state(path) for path in (context.certfile, context.keyfile, context.ca_certs))
+        seen = tuple(
+            _file_state(path) for path in (context.certfile, context.keyfile, context.ca_certs)
+        )
         if seen != self._seen:
             context.context, self._seen = None, seen
         return super()._connection_arguments()
 
 
-class AsyncSentinelFilesTLSConnection(_async_sentinel.SentinelManagedConnection, AsyncFilesTLSConnection):  # type: ignore[misc]
+class AsyncSentinelFilesTLSConnection(
+    _async_sentinel.SentinelManagedConnection,  # type: ignore[misc]
+    AsyncFilesTLSConnection,
+):
     """The same to the primary that Sentinel names."""
 
 

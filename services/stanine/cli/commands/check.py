@@ -31,9 +31,22 @@ if TYPE_CHECKING:
 
 
 def check(
-    overdue: Annotated[float, typer.Option(help="Seconds that an attempt may wait before it counts as overdue.", min=0)] = 30.0,
-    rebuild_index: Annotated[bool, typer.Option("--rebuild-index", help="Then ask the indexWatcher to build every entry anew.")] = False,
-    scores: Annotated[bool, typer.Option("--scores", help="Also score every attempt anew and compare its result, bit by bit.")] = False,
+    overdue: Annotated[
+        float,
+        typer.Option(help="Seconds that an attempt may wait before it counts as overdue.", min=0),
+    ] = 30.0,
+    rebuild_index: Annotated[
+        bool,
+        typer.Option(
+            "--rebuild-index", help="Then ask the indexWatcher to build every entry anew."
+        ),
+    ] = False,
+    scores: Annotated[
+        bool,
+        typer.Option(
+            "--scores", help="Also score every attempt anew and compare its result, bit by bit."
+        ),
+    ] = False,
     view: Shown = View.TABLE,
 ) -> None:
     """Compare the records with what they should be: attempts without result, index entries missing, stale or corrupt.
@@ -43,22 +56,36 @@ def check(
     attempt has failed that the published document scores.
     """
     found, audit = _inspect(rebuild_index=rebuild_index, scores=scores)
-    waiting = 0.0 if found.oldest_unscored is None else max(0.0, time.time() - found.oldest_unscored / 1000)
+    waiting = (
+        0.0
+        if found.oldest_unscored is None
+        else max(0.0, time.time() - found.oldest_unscored / 1000)
+    )
     faults = {"missing": found.missing, "stale": found.stale, "corrupt": found.corrupt}
-    counts = {"instruments": found.instruments, "attempts": found.attempts, "results": found.results, "unscored": found.unscored}
+    counts = {
+        "instruments": found.instruments,
+        "attempts": found.attempts,
+        "results": found.results,
+        "unscored": found.unscored,
+    }
     oldest = round(waiting, 1) if found.unscored else None
     sizes = counts | {name: len(fields) for name, fields in faults.items()}
     record: dict[str, object] = {**counts, "oldestUnscoredSeconds": oldest, **faults}
     if audit is not None:
         record["scores"] = audit
-        sizes |= {name: value if isinstance(value, int) else value["count"] for name, value in msgspec.to_builtins(audit).items()}
+        sizes |= {
+            name: value if isinstance(value, int) else value["count"]
+            for name, value in msgspec.to_builtins(audit).items()
+        }
     show(record, view, [{"what": name, "count": count} for name, count in sizes.items()])
     for name, fields in faults.items():
         if fields:
             note(f"index entries {name}: {', '.join(fields)}")
     is_overdue = found.unscored > 0 and waiting > overdue
     if is_overdue:
-        note(f"{found.unscored} attempts have no result, the oldest for {waiting:.0f} s: is the resultWatcher at work?")
+        note(
+            f"{found.unscored} attempts have no result, the oldest for {waiting:.0f} s: is the resultWatcher at work?"
+        )
     if audit is not None:
         _tell(audit)
     if is_overdue or any(faults.values()) or (audit is not None and not audit.is_sound):
@@ -73,7 +100,9 @@ def _tell(audit: "Audit") -> None:
         (audit.unexplained, "were scored by a revision that is not there, or has another form"),
     ):
         if which.count:
-            note(f"{which.count} attempts {what}: {', '.join(which.attempts)}{', …' if which.count > len(which.attempts) else ''}")
+            note(
+                f"{which.count} attempts {what}: {', '.join(which.attempts)}{', …' if which.count > len(which.attempts) else ''}"
+            )
     for count, what in (
         (audit.unlisted, "results are in no list"),
         (audit.listed_twice, "results are in a list twice"),
@@ -96,7 +125,9 @@ def _inspect(*, rebuild_index: bool, scores: bool) -> "tuple[Inspection, Audit |
         found = inspect(instruments, Index(client, library, keys), sweep, ENGINE_VERSION)
         audit = _audit(client, instruments, sweep, keys) if scores else None
         if rebuild_index:
-            _ask_to_rebuild(StreamsBroker(client=client, namespace=keys.partition), instruments.names())
+            _ask_to_rebuild(
+                StreamsBroker(client=client, namespace=keys.partition), instruments.names()
+            )
     except (redis.RedisError, OSError) as error:
         raise UnavailableError(f"STANINE_REDIS_URL: {classify(error)}") from None
     except BrokerConnectionError as error:
@@ -106,7 +137,9 @@ def _inspect(*, rebuild_index: bool, scores: bool) -> "tuple[Inspection, Audit |
     return found, audit
 
 
-def _audit(client: "redis.Redis", instruments: InstrumentHistory, sweep: Sweep, keys: Keys) -> "Audit":
+def _audit(
+    client: "redis.Redis", instruments: InstrumentHistory, sweep: Sweep, keys: Keys
+) -> "Audit":
     from stanine.store.audit import Auditor  # noqa: PLC0415 - it loads NumPy, which no other part of this command needs
 
     return Auditor(client, instruments, sweep, keys).audit()
@@ -115,5 +148,10 @@ def _audit(client: "redis.Redis", instruments: InstrumentHistory, sweep: Sweep, 
 def _ask_to_rebuild(broker: StreamsBroker, names: list[str]) -> None:
     """Queue a message for every instrument; the entries are the same bytes unless something was wrong with them."""
     route = BUILD_INDEX
-    broker.enqueue_many([dramatiq.Message(route.queue, route.actor, (), {"instruments": join_names([name])}, {}) for name in names])
+    broker.enqueue_many(
+        [
+            dramatiq.Message(route.queue, route.actor, (), {"instruments": join_names([name])}, {})
+            for name in names
+        ]
+    )
     note(f"asked for {len(names)} instruments to be indexed anew")

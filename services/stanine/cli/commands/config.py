@@ -13,7 +13,10 @@ from stanine.cli.io.terminal import View, note, show
 from stanine.cli.options import DEFAULT_SERVER, Key, Server, Shown
 
 SeenRevision = Annotated[
-    int | None, typer.Option("--revision", help="The revision that you have seen: another one refuses the change.", min=0)
+    int | None,
+    typer.Option(
+        "--revision", help="The revision that you have seen: another one refuses the change.", min=0
+    ),
 ]
 
 #: What the table shows of the configuration beside its settings.
@@ -40,19 +43,35 @@ def get(server: Server = DEFAULT_SERVER, key: Key = "", view: Shown = View.TABLE
     with connect(server, key) as api:
         found: dict[str, Any] = msgspec.json.decode(api.get("/v1/config").content)
     facts = [{"what": name, "value": found[name], "from": None} for name in _FACTS if name in found]
-    settings = [{"what": each["name"], "value": each["value"], "from": _source(each)} for each in found["settings"]]
-    show(found, view, [{"what": row["what"], "value": _word(row["value"]), "from": row["from"]} for row in (*facts, *settings)])
+    settings = [
+        {"what": each["name"], "value": each["value"], "from": _source(each)}
+        for each in found["settings"]
+    ]
+    show(
+        found,
+        view,
+        [
+            {"what": row["what"], "value": _word(row["value"]), "from": row["from"]}
+            for row in (*facts, *settings)
+        ],
+    )
     if found["edited"]:
         note(f"somebody has changed it past the operator since revision {found['revision']}")
     if found["string"] not in {"None", "InStep"}:
-        note(f"the older string is {found['string'].lower()}" + (f": {found['unreadable']}" if "unreadable" in found else ""))
+        note(
+            f"the older string is {found['string'].lower()}"
+            + (f": {found['unreadable']}" if "unreadable" in found else "")
+        )
     for each in found["settings"]:
         if "fault" in each:
             note(f"{each['name']} is not applied: {each['fault']}")
 
 
 def change(
-    settings: Annotated[list[str], typer.Argument(metavar="NAME=VALUE…", help="What is to stand; all else stays as it is.")],
+    settings: Annotated[
+        list[str],
+        typer.Argument(metavar="NAME=VALUE…", help="What is to stand; all else stays as it is."),
+    ],
     revision: SeenRevision = None,
     server: Server = DEFAULT_SERVER,
     key: Key = "",
@@ -74,7 +93,10 @@ def change(
 
 
 def unset(
-    names: Annotated[list[str], typer.Argument(metavar="NAME…", help="Settings that are to have their defaults again.")],
+    names: Annotated[
+        list[str],
+        typer.Argument(metavar="NAME…", help="Settings that are to have their defaults again."),
+    ],
     revision: SeenRevision = None,
     server: Server = DEFAULT_SERVER,
     key: Key = "",
@@ -87,14 +109,20 @@ def unset(
 def history(server: Server = DEFAULT_SERVER, key: Key = "", view: Shown = View.TABLE) -> None:
     """List the revisions that are kept, the newest first, with what each changed."""
     with connect(server, key) as api:
-        revisions: list[dict[str, Any]] = msgspec.json.decode(api.get("/v1/config/history").content)["items"]
+        revisions: list[dict[str, Any]] = msgspec.json.decode(
+            api.get("/v1/config/history").content
+        )["items"]
     show(revisions, view, [_row(each) for each in revisions])
     if not revisions:
-        note("nothing was ever set: `stanine config` shows the defaults, `stanine config set NAME=VALUE` changes them")
+        note(
+            "nothing was ever set: `stanine config` shows the defaults, `stanine config set NAME=VALUE` changes them"
+        )
 
 
 def rollback(
-    revision: Annotated[int, typer.Argument(metavar="REVISION", help="Whose values are to stand again.", min=1)],
+    revision: Annotated[
+        int, typer.Argument(metavar="REVISION", help="Whose values are to stand again.", min=1)
+    ],
     server: Server = DEFAULT_SERVER,
     key: Key = "",
     view: Shown = View.TABLE,
@@ -106,14 +134,27 @@ def rollback(
     _order("POST", "/v1/config:rollback", {"revision": revision}, server, key, view)
 
 
-def _change(settings: Mapping[str, int | str | None], revision: int | None, server: str, key: str, view: View) -> None:
+def _change(
+    settings: Mapping[str, int | str | None],
+    revision: int | None,
+    server: str,
+    key: str,
+    view: View,
+) -> None:
     expected = {} if revision is None else {"revision": revision}
     _order("PATCH", "/v1/config", {"settings": settings, **expected}, server, key, view)
 
 
-def _order(method: str, path: str, order: Mapping[str, object], server: str, key: str, view: View) -> None:
+def _order(
+    method: str, path: str, order: Mapping[str, object], server: str, key: str, view: View
+) -> None:
     with connect(server, key) as api:
-        answer = api.request(method, path, content=msgspec.json.encode(order), headers={"content-type": "application/json"})
+        answer = api.request(
+            method,
+            path,
+            content=msgspec.json.encode(order),
+            headers={"content-type": "application/json"},
+        )
     done = msgspec.json.decode(answer.content)
     show(done, view, [{name: _word(value) for name, value in done.items()}])
 

@@ -49,10 +49,14 @@ def demo() -> None:
     """
     refuse_windows("demo")
     began = time.monotonic()
-    signal.signal(signal.SIGTERM, signal.default_int_handler)  # ends it as Ctrl-C does: everything is stopped on the way out
+    signal.signal(
+        signal.SIGTERM, signal.default_int_handler
+    )  # ends it as Ctrl-C does: everything is stopped on the way out
     try:
         with _running() as stack:
-            note(f"started in {time.monotonic() - began:.1f} s: Valkey, API, indexWatcher, resultWatcher")
+            note(
+                f"started in {time.monotonic() - began:.1f} s: Valkey, API, indexWatcher, resultWatcher"
+            )
             with connect(stack.url, stack.key) as api:
                 faults = _demonstrate(api, stack)
             stack.refuse_dead()
@@ -62,7 +66,9 @@ def demo() -> None:
         raise CliError("the demo failed:", *error.args) from None
     if faults:
         raise CliError("the demo failed:", *faults)
-    emit(f"\nAll as it should be. It took {time.monotonic() - began:.1f} s; nothing is left running.")
+    emit(
+        f"\nAll as it should be. It took {time.monotonic() - began:.1f} s; nothing is left running."
+    )
 
 
 def _demonstrate(api: Api, stack: Stack) -> list[str]:
@@ -79,19 +85,29 @@ def _demonstrate(api: Api, stack: Stack) -> list[str]:
     emit(f"{name}: {counts.rows:,} people, {people.origin}\n")
     faults = _compare(scored, people.figures, people.known)
     if (counts.rows, counts.taken) != (people.size, people.size):
-        faults.append(f"{people.size:,} people answered, but {counts.rows:,} were read and {counts.taken:,} taken")
-    emit(f"\nin bulk: {counts.rows / seconds:,.0f} attempts/s, from the first line sent to the last result read")
+        faults.append(
+            f"{people.size:,} people answered, but {counts.rows:,} were read and {counts.taken:,} taken"
+        )
+    emit(
+        f"\nin bulk: {counts.rows / seconds:,.0f} attempts/s, from the first line sent to the last result read"
+    )
     records, keys = _bytes_per_attempt(stack)
-    emit(f"memory: {records:,.0f} bytes an attempt with its result, and {keys:,.0f} for the index of the callers' keys")
+    emit(
+        f"memory: {records:,.0f} bytes an attempt with its result, and {keys:,.0f} for the index of the callers' keys"
+    )
     times = sorted(_time_singles(api, document))
-    emit(f"one by one, submitted and scored in one request: p50 {_quantile(times, 0.5):.1f} ms, p99 {_quantile(times, 0.99):.1f} ms")
+    emit(
+        f"one by one, submitted and scored in one request: p50 {_quantile(times, 0.5):.1f} ms, p99 {_quantile(times, 0.99):.1f} ms"
+    )
     return faults
 
 
 @contextmanager
 def _running() -> Iterator[Stack]:
     """Run a stack of its own: no variable of the environment may lead the demo to anybody's real data."""
-    environment = {name: value for name, value in os.environ.items() if not name.startswith("STANINE_")}
+    environment = {
+        name: value for name, value in os.environ.items() if not name.startswith("STANINE_")
+    }
     with tempfile.TemporaryDirectory(prefix="stanine-demo-") as directory:
         stack = Stack(Path(directory), port=0, environment=environment, note=note)
         try:
@@ -124,16 +140,22 @@ def _await_scores(api: Api, name: str, expected: int) -> dict[str, list[float]]:
         time.sleep(_POLL)
 
 
-def _compare(scored: dict[str, list[float]], figures: Figures = PUBLISHED, known: str = "published") -> list[str]:
+def _compare(
+    scored: dict[str, list[float]], figures: Figures = PUBLISHED, known: str = "published"
+) -> list[str]:
     """Print what came out beside what is known; return where they differ."""
     faults, rows = [], []
     for scale, (mean_known, deviation_known) in figures.items():
         values = scored.get(scale, [0.0, 0.0])
         mean, deviation = statistics.fmean(values), statistics.stdev(values)
         if abs(mean - mean_known) > _TOLERANCE or abs(deviation - deviation_known) > _TOLERANCE:
-            faults.append(f"{scale}: mean {mean:.6f} and SD {deviation:.6f}, but {known} are {mean_known:.6f} and {deviation_known:.6f}")
+            faults.append(
+                f"{scale}: mean {mean:.6f} and SD {deviation:.6f}, but {known} are {mean_known:.6f} and {deviation_known:.6f}"
+            )
         row = {"scale": scale, "n": len(values), "mean": f"{mean:.6f}", "sd": f"{deviation:.6f}"}
-        rows.append(row | {f"{known} mean": f"{mean_known:.6f}", f"{known} sd": f"{deviation_known:.6f}"})
+        rows.append(
+            row | {f"{known} mean": f"{mean_known:.6f}", f"{known} sd": f"{deviation_known:.6f}"}
+        )
     show_table(rows)
     return faults
 
@@ -152,7 +174,9 @@ def _bytes_per_attempt(stack: Stack) -> tuple[float, float]:
         def size(*names: str) -> int:
             return sum(client.memory_usage(name, samples=0) or 0 for name in names)
 
-        records = size(*(name for block in blocks for name in (keys.attempts(block), keys.results(block))))
+        records = size(
+            *(name for block in blocks for name in (keys.attempts(block), keys.results(block)))
+        )
         buckets = client.scan_iter(match=f"{keys.partition}:k:*", count=10_000)
         return records / max(attempts, 1), size(*buckets) / max(attempts, 1)
     finally:
@@ -165,7 +189,13 @@ def _time_singles(api: Api, document: Document) -> Iterator[float]:
     renamed = msgspec.json.decode(document.text)
     renamed["metadata"]["name"] = name
     text = msgspec.json.encode(renamed)
-    api.request("PUT", f"/v1/instruments/{name}", params={"wait": 30}, content=text, headers={"content-type": "application/json"})
+    api.request(
+        "PUT",
+        f"/v1/instruments/{name}",
+        params={"wait": 30},
+        content=text,
+        headers={"content-type": "application/json"},
+    )
     answers = {item.id: 1 + place % 6 for place, item in enumerate(document.instrument.spec.items)}
     path, headers = f"/v1/instruments/{name}/attempts", {"content-type": "application/json"}
     for number in range(_WARM_UP + _SINGLES):

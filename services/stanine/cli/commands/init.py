@@ -12,13 +12,23 @@ from stanine.cli.io.terminal import emit, note
 
 
 def init(
-    name: Annotated[str, typer.Argument(metavar="[NAME]", help="The name of the instrument and of its files.")] = "first",
-    directory: Annotated[Path, typer.Option("--directory", metavar="DIR", help="Where to write them; made if it is not there.")] = Path(),
+    name: Annotated[
+        str, typer.Argument(metavar="[NAME]", help="The name of the instrument and of its files.")
+    ] = "first",
+    directory: Annotated[
+        Path,
+        typer.Option(
+            "--directory", metavar="DIR", help="Where to write them; made if it is not there."
+        ),
+    ] = Path(),
 ) -> None:
     """Write a first instrument, NAME.yaml, and answers to it, NAME.csv. Files that are there are left alone, with exit status 2."""
     document = samples.read("first.yaml").replace(b"NAME", name.encode())
     parse_document(document, f"{name}.yaml")  # the name may be one that no instrument can have
-    contents = {directory / f"{name}.yaml": document, directory / f"{name}.csv": samples.read("first.csv")}
+    contents = {
+        directory / f"{name}.yaml": document,
+        directory / f"{name}.csv": samples.read("first.csv"),
+    }
     _write(directory, contents)
     for path in contents:
         emit(str(path))

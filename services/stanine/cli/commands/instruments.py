@@ -14,8 +14,15 @@ _PAGE = 1_000
 
 
 def instruments(
-    name: Annotated[str, typer.Argument(metavar="[NAME]", help="Show this instrument's document instead of the list.")] = "",
-    revision: Annotated[int, typer.Option(help="A revision of it; by default the newest.", min=0)] = 0,
+    name: Annotated[
+        str,
+        typer.Argument(
+            metavar="[NAME]", help="Show this instrument's document instead of the list."
+        ),
+    ] = "",
+    revision: Annotated[
+        int, typer.Option(help="A revision of it; by default the newest.", min=0)
+    ] = 0,
     server: Server = DEFAULT_SERVER,
     key: Key = "",
     view: Shown = View.TABLE,
@@ -26,18 +33,34 @@ def instruments(
     """
     with connect(server, key) as api:
         if name:
-            answer = api.get(f"/v1/instruments/{segment(name)}", {"revision": revision} if revision else None)
+            answer = api.get(
+                f"/v1/instruments/{segment(name)}", {"revision": revision} if revision else None
+            )
             document: dict[str, Any] = msgspec.json.decode(answer.content)
-            show(document, view, [_scale_row(scale, document["spec"]) for scale in document["spec"]["scales"]])
+            show(
+                document,
+                view,
+                [_scale_row(scale, document["spec"]) for scale in document["spec"]["scales"]],
+            )
             return
-        listed = [each for page in api.pages("/v1/instruments", limit=_PAGE) for each in page["items"]]
-    rows = [{column: each.get(column) for column in ("name", "revision", "form")} for each in listed]
+        listed = [
+            each for page in api.pages("/v1/instruments", limit=_PAGE) for each in page["items"]
+        ]
+    rows = [
+        {column: each.get(column) for column in ("name", "revision", "form")} for each in listed
+    ]
     show(listed, view, rows)
     if not listed:
-        note("no instrument is published, or the key reaches none: `stanine init` writes a first one, `stanine publish FILE` publishes it")
+        note(
+            "no instrument is published, or the key reaches none: `stanine init` writes a first one, `stanine publish FILE` publishes it"
+        )
 
 
 def _scale_row(scale: dict[str, Any], spec: dict[str, Any]) -> dict[str, Any]:
-    names = {item.lstrip("-") for item in scale.get("items", ())} | set(scale.get("key", ())) | set(scale.get("points", ()))
+    names = (
+        {item.lstrip("-") for item in scale.get("items", ())}
+        | set(scale.get("key", ()))
+        | set(scale.get("points", ()))
+    )
     score = scale.get("score") or spec.get("defaults", {}).get("score")
     return {"scale": scale["id"], "title": scale.get("title"), "score": score, "items": len(names)}

@@ -25,10 +25,18 @@ _Scopes = Annotated[
     ),
 ]
 _Instruments = Annotated[
-    list[str] | None, typer.Option("--instrument", metavar="GLOB", help="Which instruments it reaches; by default all.")
+    list[str] | None,
+    typer.Option(
+        "--instrument", metavar="GLOB", help="Which instruments it reaches; by default all."
+    ),
 ]
 _File = Annotated[
-    Path | None, typer.Option("--file", metavar="FILE", help="The keys file to add it to, such as .stanine/keys.json of `stanine up`.")
+    Path | None,
+    typer.Option(
+        "--file",
+        metavar="FILE",
+        help="The keys file to add it to, such as .stanine/keys.json of `stanine up`.",
+    ),
 ]
 
 
@@ -45,10 +53,17 @@ def _hold_commands() -> None:
 
 
 def new(
-    name: Annotated[str, typer.Argument(metavar="NAME", help="Whose key it is; every key of a file has its own name.")],
+    name: Annotated[
+        str,
+        typer.Argument(
+            metavar="NAME", help="Whose key it is; every key of a file has its own name."
+        ),
+    ],
     scopes: _Scopes = None,
     instruments: _Instruments = None,
-    key_space: Annotated[str, typer.Option(help="Keys of one key space see each other's attempt keys.")] = "",
+    key_space: Annotated[
+        str, typer.Option(help="Keys of one key space see each other's attempt keys.")
+    ] = "",
     file: _File = None,
     view: Shown = View.TABLE,
 ) -> None:
@@ -59,7 +74,9 @@ def new(
     """
     wanted = list(dict.fromkeys(scopes or _USUAL))
     if unknown := [scope for scope in wanted if scope not in key_file.SCOPES]:
-        raise InvalidInputError(f"--scope {unknown[0]}: not a scope; there are {', '.join(key_file.SCOPES)}")
+        raise InvalidInputError(
+            f"--scope {unknown[0]}: not a scope; there are {', '.join(key_file.SCOPES)}"
+        )
     if not 1 <= len(name) <= _LONGEST_NAME or not name.isprintable():
         raise InvalidInputError(f"a name has 1 to {_LONGEST_NAME} printable characters")
     key = key_file.make_key("sk")
@@ -70,13 +87,20 @@ def new(
     if file is not None:
         note(f"{file} has its entry; the key itself is kept nowhere")
     elif view is View.TABLE:
-        note("the key itself is kept nowhere; add its entry to the keys file:", msgspec.json.encode(entry).decode())
+        note(
+            "the key itself is kept nowhere; add its entry to the keys file:",
+            msgspec.json.encode(entry).decode(),
+        )
 
 
 def _add(file: Path, name: str, entry: dict[str, object]) -> None:
     if name == key_file.DEVELOPMENT:
-        raise InvalidInputError(f"{name} is the name of the key that `stanine up` makes anew each time: choose another")
+        raise InvalidInputError(
+            f"{name} is the name of the key that `stanine up` makes anew each time: choose another"
+        )
     with key_file.changing(file) as entries:
         if any(each.get("name") == name for each in entries):
-            raise InvalidInputError(f"{file}: there is a key {name} already: choose another name, or delete its entry first")
+            raise InvalidInputError(
+                f"{file}: there is a key {name} already: choose another name, or delete its entry first"
+            )
         entries.append(entry)

@@ -14,10 +14,26 @@ from stanine.domain.statistics.norms import By, GroupingError, Norms, NormSums, 
 
 
 def norms(
-    instrument: Annotated[str, typer.Argument(metavar="INSTRUMENT", help="The instrument document, YAML or JSON.")],
-    responses: Annotated[str, typer.Argument(metavar="RESPONSES", help="CSV with the item ids as columns; - is standard input.")],
-    by: Annotated[str, typer.Option("--by", metavar="ATTRIBUTES", help="Attributes to group by; age:10 makes classes of 10 years.")] = "",
-    least: Annotated[int, typer.Option("--min", min=2, help="Leave out groups and scales with fewer people.")] = 30,
+    instrument: Annotated[
+        str, typer.Argument(metavar="INSTRUMENT", help="The instrument document, YAML or JSON.")
+    ],
+    responses: Annotated[
+        str,
+        typer.Argument(
+            metavar="RESPONSES", help="CSV with the item ids as columns; - is standard input."
+        ),
+    ],
+    by: Annotated[
+        str,
+        typer.Option(
+            "--by",
+            metavar="ATTRIBUTES",
+            help="Attributes to group by; age:10 makes classes of 10 years.",
+        ),
+    ] = "",
+    least: Annotated[
+        int, typer.Option("--min", min=2, help="Leave out groups and scales with fewer people.")
+    ] = 30,
     view: Shown = View.YAML,
 ) -> None:
     """Compute norms from responses: n, mean, sd and frequencies of each scale's raw scores in each group.
@@ -49,20 +65,28 @@ def norms(
 def _refuse_missing_columns(rows: ScoredRows, groups: tuple[By, ...], file: str) -> None:
     for by in groups:
         if by.attribute.id not in rows.columns:
-            raise InvalidInputError(f"{file}:1: there is no column for the attribute {by.attribute.id}")
+            raise InvalidInputError(
+                f"{file}:1: there is no column for the attribute {by.attribute.id}"
+            )
 
 
 def _report(found: Norms, least: int, file: str) -> None:
     if found.without_attribute:
         note(f"{file}: {found.without_attribute} people lack an attribute and belong to no group")
     if found.too_small:
-        note(f"{file}: groups with fewer than {least} people were left out: {', '.join(found.too_small)}")
+        note(
+            f"{file}: groups with fewer than {least} people were left out: {', '.join(found.too_small)}"
+        )
     for one in found.groups:
         for scale, scores in one.scales.items():
             if not scores.sd:
-                note(f"{file}: {one.group.id}: all scores of {scale} are equal, so that it has no norm with a mean and sd")
+                note(
+                    f"{file}: {one.group.id}: all scores of {scale} are equal, so that it has no norm with a mean and sd"
+                )
             if scores.frequencies is None:
-                note(f"{file}: {one.group.id}: {scale} has too many different scores for a table of frequencies")
+                note(
+                    f"{file}: {one.group.id}: {scale} has too many different scores for a table of frequencies"
+                )
     if not found.groups:
         note(f"{file}: no group has {least} people; --min says how many are enough")
 
@@ -74,9 +98,13 @@ def _as_record(found: Norms, rows: ScoredRows) -> dict[str, Any]:
         "faulty": rows.faulty,
         "withoutAttribute": found.without_attribute,
         "tooSmall": found.too_small,
-        "normGroups": [{"id": one.group.id, "where": one.group.where, "size": one.size} for one in found.groups],
+        "normGroups": [
+            {"id": one.group.id, "where": one.group.where, "size": one.size} for one in found.groups
+        ],
         "scales": {
-            scale.id: {one.group.id: one.scales[scale.id] for one in found.groups if scale.id in one.scales}
+            scale.id: {
+                one.group.id: one.scales[scale.id] for one in found.groups if scale.id in one.scales
+            }
             for scale in rows.entry.plan.scales
         },
     }
@@ -84,7 +112,14 @@ def _as_record(found: Norms, rows: ScoredRows) -> dict[str, Any]:
 
 def _as_rows(found: Norms) -> list[dict[str, Any]]:
     return [
-        {"group": one.group.id, "size": one.size, "scale": scale, "n": scores.n, "mean": scores.mean, "sd": scores.sd}
+        {
+            "group": one.group.id,
+            "size": one.size,
+            "scale": scale,
+            "n": scores.n,
+            "mean": scores.mean,
+            "sd": scores.sd,
+        }
         for one in found.groups
         for scale, scores in one.scales.items()
     ]
@@ -99,12 +134,20 @@ def _write_document(found: Norms, rows: ScoredRows, file: str) -> None:
     emit("normGroups:" if found.groups else "normGroups: []")
     for one in found.groups:
         where = f", where: {_flow(one.group.where)}" if one.group.where else ""
-        emit(f"  - {{id: {_name(one.group.id)}{where}, size: {one.size}, source: {_flow(_source(file))}}}")
+        emit(
+            f"  - {{id: {_name(one.group.id)}{where}, size: {one.size}, source: {_flow(_source(file))}}}"
+        )
     for title in ("norms", "frequencies"):
         emit(f"{title}:" if found.groups else f"{title}: {{}}")
         for scale in rows.entry.plan.scales if found.groups else ():
-            lines = [(one.group.id, _entry(one.scales.get(scale.id), title)) for one in found.groups]
-            emit(f"  {_name(scale.id)}:" if any(line for _, line in lines) else f"  {_name(scale.id)}: {{}}")
+            lines = [
+                (one.group.id, _entry(one.scales.get(scale.id), title)) for one in found.groups
+            ]
+            emit(
+                f"  {_name(scale.id)}:"
+                if any(line for _, line in lines)
+                else f"  {_name(scale.id)}: {{}}"
+            )
             for group, line in lines:
                 if line:
                     emit(f"    {_name(group)}: {line}")
@@ -119,13 +162,19 @@ def _entry(scores: ScoreNorms | None, title: str) -> str:
         return f"{{mean: {shortest(scores.mean)}, sd: {shortest(scores.sd)}}}  # n = {scores.n}"
     if scores.frequencies is None:
         return ""
-    counts = ", ".join(f"{{raw: {shortest(one.raw)}, count: {one.count}}}" for one in scores.frequencies)
+    counts = ", ".join(
+        f"{{raw: {shortest(one.raw)}, count: {one.count}}}" for one in scores.frequencies
+    )
     return f"{{frequencies: [{counts}]}}"
 
 
 def _name(text: str) -> str:
     """Return an id as a key: in quotes if YAML 1.1 may read anything else in it."""
-    return text if len(text) > len("off") and text.lower() not in ("true", "false", "null") else _flow(text)
+    return (
+        text
+        if len(text) > len("off") and text.lower() not in ("true", "false", "null")
+        else _flow(text)
+    )
 
 
 def _flow(value: Any) -> str:
@@ -133,7 +182,11 @@ def _flow(value: Any) -> str:
         return "{" + ", ".join(f"{_name(name)}: {_flow(one)}" for name, one in value.items()) + "}"
     if isinstance(value, list):
         return "[" + ", ".join(map(_flow, value)) + "]"
-    return json.dumps(value, ensure_ascii=False) if isinstance(value, str) else msgspec.json.encode(value).decode()
+    return (
+        json.dumps(value, ensure_ascii=False)
+        if isinstance(value, str)
+        else msgspec.json.encode(value).decode()
+    )
 
 
 def _source(file: str) -> str:

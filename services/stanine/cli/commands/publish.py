@@ -32,8 +32,15 @@ class Document(msgspec.Struct, frozen=True):
 
 
 def publish(
-    files: Annotated[list[str], typer.Argument(metavar="FILE...", help="Instrument documents, YAML or JSON; - is standard input.")],
-    wait: Annotated[bool, typer.Option("--wait", help="Wait until the revision is indexed and takes attempts.")] = False,
+    files: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="FILE...", help="Instrument documents, YAML or JSON; - is standard input."
+        ),
+    ],
+    wait: Annotated[
+        bool, typer.Option("--wait", help="Wait until the revision is indexed and takes attempts.")
+    ] = False,
     server: Server = DEFAULT_SERVER,
     key: Key = "",
     view: Shown = View.TABLE,
@@ -48,11 +55,16 @@ def publish(
             note(f"{document.file}: warning: {warning}")
     with connect(server, key) as api:
         answers = [put(api, document, wait=wait) for document in documents]
-    rows = [{name: answer.get(name) for name in ("name", "revision", "form", "changed", "indexed")} for answer in answers]
+    rows = [
+        {name: answer.get(name) for name in ("name", "revision", "form", "changed", "indexed")}
+        for answer in answers
+    ]
     show(answers, view, rows)
     waiting = [answer["name"] for answer in answers if not answer["indexed"]]
     if wait and waiting:
-        raise UnavailableError(f"published, but not indexed within {_WAIT} s: {', '.join(waiting)}; is the indexWatcher at work?")
+        raise UnavailableError(
+            f"published, but not indexed within {_WAIT} s: {', '.join(waiting)}; is the indexWatcher at work?"
+        )
 
 
 def _read_all(files: list[str]) -> list[Document]:
@@ -85,7 +97,9 @@ def read_document(file: str) -> Document:
 def parse_document(content: bytes, file: str) -> Document:
     """Judge the content of a file of this name. Raises InvalidInputError with every fault."""
     try:
-        plain = read_json(content) if PurePath(file).suffix.lower() == ".json" else read_yaml(content)
+        plain = (
+            read_json(content) if PurePath(file).suffix.lower() == ".json" else read_yaml(content)
+        )
         instrument = parse_instrument(plain)
         text = canonical(plain)
     except InvalidDocument as error:
@@ -93,7 +107,9 @@ def parse_document(content: bytes, file: str) -> Document:
         if error.count > len(lines):
             lines.append(f"{file}: and {error.count - len(lines)} more faults")
         if PurePath(file).suffix.lower() in _OF_RESPONSES:
-            lines.append("an instrument document is YAML or JSON; a file of responses comes second: `stanine score INSTRUMENT RESPONSES`")
+            lines.append(
+                "an instrument document is YAML or JSON; a file of responses comes second: `stanine score INSTRUMENT RESPONSES`"
+            )
         raise InvalidInputError(*lines) from None
     return Document(file, instrument, text, digest(text))
 
@@ -108,7 +124,11 @@ def put(api: Api, document: Document, *, wait: bool) -> dict[str, Any]:
     name = document.instrument.metadata.name
     path = f"/v1/instruments/{segment(name)}"
     answer = api.request(
-        "PUT", path, params={"wait": _WAIT} if wait else None, content=document.text, headers={"content-type": "application/json"}
+        "PUT",
+        path,
+        params={"wait": _WAIT} if wait else None,
+        content=document.text,
+        headers={"content-type": "application/json"},
     )
     published: dict[str, Any] = msgspec.json.decode(answer.content)
     return published

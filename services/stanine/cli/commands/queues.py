@@ -32,18 +32,32 @@ class Part(StrEnum):
 
 
 _Queue = Annotated[str, typer.Argument(metavar="QUEUE", help="The queue's name: index or results.")]
-_Ids = Annotated[list[str] | None, typer.Argument(metavar="[ID]…", help="Dead letters by their ids.")]
+_Ids = Annotated[
+    list[str] | None, typer.Argument(metavar="[ID]…", help="Dead letters by their ids.")
+]
 _All = Annotated[bool, typer.Option("--all", help="All of them.")]
 _Reason = Annotated[str, typer.Option(help="Only those that died of this.")]
 _Actor = Annotated[str, typer.Option(help="Only those for this actor.")]
-_Token = Annotated[str, typer.Option(help="Makes the order one that acts once, however often it is sent.")]
+_Token = Annotated[
+    str, typer.Option(help="Makes the order one that acts once, however often it is sent.")
+]
 
 
 def make_queues() -> typer.Typer:
     """Return the group of commands."""
     app = typer.Typer()
     app.callback(invoke_without_command=True)(_list_by_default)
-    for command in (list_queues, show_queue, pause, resume, drain, purge, dead, requeue, delete_dead):
+    for command in (
+        list_queues,
+        show_queue,
+        pause,
+        resume,
+        drain,
+        purge,
+        dead,
+        requeue,
+        delete_dead,
+    ):
         app.command(_NAMES.get(command.__name__, command.__name__))(command)
     return app
 
@@ -51,7 +65,9 @@ def make_queues() -> typer.Typer:
 def _list_by_default(context: typer.Context) -> None:
     """See the queues (`list`, the default), pause, resume, drain and purge them, and deal with dead letters."""
     if context.invoked_subcommand is None:
-        list_queues(os.environ.get("STANINE_API_URL", DEFAULT_SERVER), os.environ.get("STANINE_KEY", ""))
+        list_queues(
+            os.environ.get("STANINE_API_URL", DEFAULT_SERVER), os.environ.get("STANINE_KEY", "")
+        )
 
 
 def list_queues(server: Server = DEFAULT_SERVER, key: Key = "", view: Shown = View.TABLE) -> None:
@@ -61,26 +77,34 @@ def list_queues(server: Server = DEFAULT_SERVER, key: Key = "", view: Shown = Vi
     show(listed, view, [{column: each[column] for column in _COLUMNS} for each in listed])
 
 
-def show_queue(queue: _Queue, server: Server = DEFAULT_SERVER, key: Key = "", view: Shown = View.TABLE) -> None:
+def show_queue(
+    queue: _Queue, server: Server = DEFAULT_SERVER, key: Key = "", view: Shown = View.TABLE
+) -> None:
     """Show one queue: state, contents, what died of what, settings."""
     with connect(server, key) as api:
         found = _read(api, queue)
     _show_one(found, view)
 
 
-def pause(queue: _Queue, server: Server = DEFAULT_SERVER, key: Key = "", view: Shown = View.TABLE) -> None:
+def pause(
+    queue: _Queue, server: Server = DEFAULT_SERVER, key: Key = "", view: Shown = View.TABLE
+) -> None:
     """Hand out nothing new, within 2 s; what is in flight finishes, delayed messages stay, new work is still taken."""
     _tell(queue, "pause", server, key, view)
 
 
-def resume(queue: _Queue, server: Server = DEFAULT_SERVER, key: Key = "", view: Shown = View.TABLE) -> None:
+def resume(
+    queue: _Queue, server: Server = DEFAULT_SERVER, key: Key = "", view: Shown = View.TABLE
+) -> None:
     """Let a paused or draining queue run."""
     _tell(queue, "resume", server, key, view)
 
 
 def drain(
     queue: _Queue,
-    wait: Annotated[float, typer.Option(help="Seconds to wait until nothing is left.", min=0)] = 0.0,
+    wait: Annotated[
+        float, typer.Option(help="Seconds to wait until nothing is left.", min=0)
+    ] = 0.0,
     server: Server = DEFAULT_SERVER,
     key: Key = "",
     view: Shown = View.TABLE,
@@ -92,19 +116,30 @@ def drain(
             found = _wait_until_drained(api, queue, wait)
     _show_one(found, view)
     if wait and not found["drained"]:
-        raise UnavailableError(f"queue {queue} is not drained after {wait:g} s: are its consumers at work?")
+        raise UnavailableError(
+            f"queue {queue} is not drained after {wait:g} s: are its consumers at work?"
+        )
 
 
 def purge(
     queue: _Queue,
-    part: Annotated[Part, typer.Argument(help="What to delete. What is in flight is never touched.")],
+    part: Annotated[
+        Part, typer.Argument(help="What to delete. What is in flight is never touched.")
+    ],
     token: _Token = "",
     server: Server = DEFAULT_SERVER,
     key: Key = "",
     view: Shown = View.TABLE,
 ) -> None:
     """Delete what is ready, delayed or dead. An attempt without a result is queued again by the sweep."""
-    _order(queue, ":purge", {"part": part.value} | ({"token": token} if token else {}), server, key, view)
+    _order(
+        queue,
+        ":purge",
+        {"part": part.value} | ({"token": token} if token else {}),
+        server,
+        key,
+        view,
+    )
 
 
 def dead(
@@ -122,13 +157,24 @@ def dead(
     with connect(server, key) as api:
         if letter:
             one = msgspec.json.decode(api.get(f"{path}/{segment(letter)}").content)
-            show(one, view, [{"what": name, "value": _joined(value)} for name, value in one.items()])
+            show(
+                one, view, [{"what": name, "value": _joined(value)} for name, value in one.items()]
+            )
             return
         letters, more = _read_letters(api, path, {"reason": reason, "actor": actor}, limit)
     columns = ("id", "reason", "actor", "deliveries", "diedAt")
-    show(letters, view, [{name: each[name] for name in columns} | {"about": len(each["about"])} for each in letters])
+    show(
+        letters,
+        view,
+        [
+            {name: each[name] for name in columns} | {"about": len(each["about"])}
+            for each in letters
+        ],
+    )
     if not letters:
-        note(f"{queue} has no dead letters{' like that' if reason or actor else ''}: nothing was given up")
+        note(
+            f"{queue} has no dead letters{' like that' if reason or actor else ''}: nothing was given up"
+        )
     if more:
         note(f"there are more: --limit shows more than {limit}")
 
@@ -174,7 +220,12 @@ def _read(api: Api, queue: str) -> dict[str, Any]:
 
 def _post(api: Api, queue: str, what: str, body: object = None) -> dict[str, Any]:
     content = b"" if body is None else msgspec.json.encode(body)
-    answer = api.request("POST", f"/v1/queues/{segment(queue)}{what}", content=content, headers={"content-type": "application/json"})
+    answer = api.request(
+        "POST",
+        f"/v1/queues/{segment(queue)}{what}",
+        content=content,
+        headers={"content-type": "application/json"},
+    )
     found: dict[str, Any] = msgspec.json.decode(answer.content)
     return found
 
@@ -191,11 +242,21 @@ def _order(queue: str, what: str, body: object, server: str, key: str, view: Vie
     show(done, view, [done])
 
 
-def _which(ids: list[str] | None, everything: bool, reason: str, actor: str, token: str) -> dict[str, object]:
-    named: dict[str, object] = {"reason": reason, "actor": actor, "token": token, "ids": ids, "all": everything}
+def _which(
+    ids: list[str] | None, everything: bool, reason: str, actor: str, token: str
+) -> dict[str, object]:
+    named: dict[str, object] = {
+        "reason": reason,
+        "actor": actor,
+        "token": token,
+        "ids": ids,
+        "all": everything,
+    }
     order = {name: value for name, value in named.items() if value}
     if bool(ids) == bool(everything or reason or actor) or (ids and token):
-        raise InvalidInputError("say which: ids of dead letters (`stanine queues dead QUEUE` lists them), or --reason or --actor, or --all")
+        raise InvalidInputError(
+            "say which: ids of dead letters (`stanine queues dead QUEUE` lists them), or --reason or --actor, or --all"
+        )
     return order
 
 
@@ -210,16 +271,22 @@ def _wait_until_drained(api: Api, queue: str, seconds: float) -> dict[str, Any]:
             time.sleep(min(_POLL, left))
 
 
-def _read_letters(api: Api, path: str, chosen: dict[str, str], limit: int) -> tuple[list[dict[str, Any]], bool]:
+def _read_letters(
+    api: Api, path: str, chosen: dict[str, str], limit: int
+) -> tuple[list[dict[str, Any]], bool]:
     params: dict[str, str | int] = {name: value for name, value in chosen.items() if value}
     letters: list[dict[str, Any]] = []
     while True:
         try:
-            page = msgspec.json.decode(api.get(path, params | {"limit": min(_PAGE, limit - len(letters))}).content)
+            page = msgspec.json.decode(
+                api.get(path, params | {"limit": min(_PAGE, limit - len(letters))}).content
+            )
         except HistoryChangedError as error:
             if params.get("after") == error.following:
                 raise
-            note("the server came back with other data; listing its dead letters from the beginning")
+            note(
+                "the server came back with other data; listing its dead letters from the beginning"
+            )
             letters, params["after"] = [], error.following
             continue
         letters += page["items"]

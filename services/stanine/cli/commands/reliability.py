@@ -24,10 +24,20 @@ class ReliabilityReport(msgspec.Struct, frozen=True):
 
 
 def reliability(
-    instrument: Annotated[str, typer.Argument(metavar="INSTRUMENT", help="The instrument document, YAML or JSON.")],
-    responses: Annotated[str, typer.Argument(metavar="RESPONSES", help="CSV with the item ids as columns; - is standard input.")],
+    instrument: Annotated[
+        str, typer.Argument(metavar="INSTRUMENT", help="The instrument document, YAML or JSON.")
+    ],
+    responses: Annotated[
+        str,
+        typer.Argument(
+            metavar="RESPONSES", help="CSV with the item ids as columns; - is standard input."
+        ),
+    ],
     view: Shown = View.TABLE,
-    level: Annotated[float, typer.Option("--level", min=0.5, max=0.9999, help="Confidence of the intervals of alpha.")] = 0.95,
+    level: Annotated[
+        float,
+        typer.Option("--level", min=0.5, max=0.9999, help="Confidence of the intervals of alpha."),
+    ] = 0.95,
 ) -> None:
     """Compute the reliability of each scale from responses.
 
@@ -37,17 +47,24 @@ def reliability(
     """
     with open_rows(instrument, responses) as rows:
         # Composites and formulas are no sums of items: alpha says nothing about them.
-        places = [place for place, scale in enumerate(rows.entry.plan.scales) if scale.kind == "Items"]
+        places = [
+            place for place, scale in enumerate(rows.entry.plan.scales) if scale.kind == "Items"
+        ]
         scales = [rows.entry.plan.scales[place] for place in places]
         points = [ItemPoints(rows.entry.plan, scale) for scale in scales]
         data = [ItemData.nothing(len(scale.terms)) for scale in scales]
         for part in rows:
             for at, of_scale in enumerate(points):
                 scores = part.scores[:, places[at]]
-                data[at] = data[at].merged(ItemData.of(of_scale.look_up(part.codes, scores), scores))
+                data[at] = data[at].merged(
+                    ItemData.of(of_scale.look_up(part.codes, scores), scores)
+                )
         rows.report()
     ids = [item.id for item in rows.entry.items]
-    found = {scale.id: analyse(one, tuple(ids[term.item] for term in scale.terms), level) for scale, one in zip(scales, data, strict=True)}
+    found = {
+        scale.id: analyse(one, tuple(ids[term.item] for term in scale.terms), level)
+        for scale, one in zip(scales, data, strict=True)
+    }
     report = ReliabilityReport(rows.entry.name, rows.people, rows.faulty, level, found)
     show(report, view, [_row(scale, one) for scale, one in found.items()])
     if view is View.TABLE:

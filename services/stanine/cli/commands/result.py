@@ -33,7 +33,14 @@ def result(
     scales = found.get("scales") or {}
     banded = ("band",) if any("band" in each for each in scales.values()) else ()
     names = ("raw", "valid", "items", "status", *banded)
-    show(found, view, [{"scale": scale, **{name: each.get(name) for name in names}} for scale, each in scales.items()])
+    show(
+        found,
+        view,
+        [
+            {"scale": scale, **{name: each.get(name) for name in names}}
+            for scale, each in scales.items()
+        ],
+    )
     if found["state"] == "Failed":
         note(f"{attempt} cannot be scored: {found.get('reason')}")
         raise typer.Exit(FAILED)

@@ -14,7 +14,12 @@ from stanine.cli.io.rows import CsvWriter, NdjsonWriter
 from stanine.cli.io.terminal import note, open_output, progress
 from stanine.cli.options import DEFAULT_SERVER, Key, Output, Server
 from stanine.cli.result_list import ResultList
-from stanine.domain.scoring.result import ProfileResult, ScaleResult, fields_of_result, merged_fields
+from stanine.domain.scoring.result import (
+    ProfileResult,
+    ScaleResult,
+    fields_of_result,
+    merged_fields,
+)
 
 #: What stands before the scales.
 _ABOUT = ("key", "attempt", "participant", "revision", "scoringRevision", "state")
@@ -36,8 +41,15 @@ class _Result(msgspec.Struct, frozen=True):
 
 def results(
     name: Annotated[str, typer.Argument(metavar="NAME", help="The instrument's name.")],
-    view: Annotated[ResultFormat, typer.Option("-o", "--format", help="How the rows are written.")] = ResultFormat.CSV,
-    after: Annotated[str, typer.Option(metavar="CURSOR", help="Begin after this cursor, as an earlier run named it at its end.")] = "",
+    view: Annotated[
+        ResultFormat, typer.Option("-o", "--format", help="How the rows are written.")
+    ] = ResultFormat.CSV,
+    after: Annotated[
+        str,
+        typer.Option(
+            metavar="CURSOR", help="Begin after this cursor, as an earlier run named it at its end."
+        ),
+    ] = "",
     output: Output = None,
     server: Server = DEFAULT_SERVER,
     key: Key = "",
@@ -47,7 +59,11 @@ def results(
     Failed attempts are there without scores. The last line on standard error names the cursor to continue from. Where the server came back
     with other data, it begins at the last result that is still in its place: results of an earlier run may come again, none is left out.
     """
-    with connect(server, key) as api, open_output(output) as out, progress(f"results of {name}", beside=out) as bar:
+    with (
+        connect(server, key) as api,
+        open_output(output) as out,
+        progress(f"results of {name}", beside=out) as bar,
+    ):
         listed = ResultList(api, name, after)
         found = _read(listed)
         if view is ResultFormat.NDJSON:
@@ -58,9 +74,16 @@ def results(
         elif view is ResultFormat.CSV:
             _write_table(found, lambda scales, profiles: CsvWriter(out, _ABOUT, scales, profiles))
         else:
-            _write_table(found, lambda scales, profiles: ParquetWriter(out.buffer, _ABOUT, scales, profiles))  # type: ignore[attr-defined] # a text stream over bytes
+            _write_table(
+                found,
+                lambda scales, profiles: ParquetWriter(out.buffer, _ABOUT, scales, profiles),  # type: ignore[attr-defined] # a text stream over bytes
+            )
     if not listed.count:
-        remedy = f"`stanine submit {name} FILE --wait` brings some" if not after else "later ones will come after the same cursor"
+        remedy = (
+            f"`stanine submit {name} FILE --wait` brings some"
+            if not after
+            else "later ones will come after the same cursor"
+        )
         note(f"{name} has no {'new ' if after else ''}results yet; {remedy}")
     note(f"cursor: {listed.cursor}")
 
@@ -77,7 +100,10 @@ def _read(listed: ResultList) -> Iterator[_Result]:
 
 
 def _write_table(
-    found: Iterator[_Result], make_writer: Callable[[Iterable[tuple[str, Sequence[str]]], Sequence[str]], CsvWriter | ParquetWriter]
+    found: Iterator[_Result],
+    make_writer: Callable[
+        [Iterable[tuple[str, Sequence[str]]], Sequence[str]], CsvWriter | ParquetWriter
+    ],
 ) -> None:
     """Write a table once all scales are known: revisions may differ in them, so the rows wait in a nameless temporary file."""
     columns: dict[str, tuple[str, ...]] = {}

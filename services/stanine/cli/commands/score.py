@@ -27,8 +27,15 @@ CHUNK = 1024
 
 
 def score(
-    instrument: Annotated[str, typer.Argument(metavar="INSTRUMENT", help="The instrument document, YAML or JSON.")],
-    responses: Annotated[str, typer.Argument(metavar="RESPONSES", help="CSV with the item ids as columns; - is standard input.")],
+    instrument: Annotated[
+        str, typer.Argument(metavar="INSTRUMENT", help="The instrument document, YAML or JSON.")
+    ],
+    responses: Annotated[
+        str,
+        typer.Argument(
+            metavar="RESPONSES", help="CSV with the item ids as columns; - is standard input."
+        ),
+    ],
     view: RowFormat = Format.CSV,
     output: Output = None,
 ) -> None:
@@ -46,7 +53,9 @@ def score(
         names = look_through(stream, name, form)
         rows = Responses(Sheet(stream, name), form)
         if rows.ignored:
-            note(f"{name}: these columns mean nothing to {entry.name} and are ignored: {', '.join(rows.ignored)}")
+            note(
+                f"{name}: these columns mean nothing to {entry.name} and are ignored: {', '.join(rows.ignored)}"
+            )
         with open_output(output) as out, progress(f"scoring {name}", beside=out) as bar:
             faulty = _score_all(entry, form, rows, name, names, _writer(out, view, entry), bar)
     if faulty:
@@ -61,7 +70,15 @@ def _writer(out: IO[str], view: Format, entry: IndexEntry) -> RowWriter:
     return CsvWriter(out, ["key"], scales, [profile.id for profile in entry.plan.profiles])
 
 
-def _score_all(entry: IndexEntry, form: Form, rows: Responses, name: str, names: RowNames, writer: RowWriter, bar: Bar) -> int:
+def _score_all(
+    entry: IndexEntry,
+    form: Form,
+    rows: Responses,
+    name: str,
+    names: RowNames,
+    writer: RowWriter,
+    bar: Bar,
+) -> int:
     kernel = Kernel(entry.plan)
     pack = None if entry.is_plain else RowPacker(entry, form, rows)
     width = entry.plan.row_bytes
@@ -71,8 +88,14 @@ def _score_all(entry: IndexEntry, form: Form, rows: Responses, name: str, names:
         if pack is not None:
             chunk = [pack(row) for row in chunk]
         sound = [row for row in chunk if row.fault is None]
-        codes = np.frombuffer(b"".join(row.codes[:width] for row in sound), dtype=np.uint8).reshape(-1, width)
-        people = kernel.columns([row.attributes for row in sound]) if entry.plan.needs_attributes else None
+        codes = np.frombuffer(b"".join(row.codes[:width] for row in sound), dtype=np.uint8).reshape(
+            -1, width
+        )
+        people = (
+            kernel.columns([row.attributes for row in sound])
+            if entry.plan.needs_attributes
+            else None
+        )
         scored = iter(kernel.score(codes, people).packed())
         for row in chunk:
             result = Result({})
@@ -81,6 +104,8 @@ def _score_all(entry: IndexEntry, form: Form, rows: Responses, name: str, names:
             else:
                 faulty += 1
                 note(f"{name}:{row.fault.line}:{row.fault.column}: {row.fault.detail}")
-            writer.write({"key": row.key or names.of(row.number)}, result.scales or None, result.profiles)
+            writer.write(
+                {"key": row.key or names.of(row.number)}, result.scales or None, result.profiles
+            )
         bar.advance(len(chunk))
     return faulty

@@ -34,9 +34,18 @@ class Counts(msgspec.Struct):
 
 def submit(
     name: Annotated[str, typer.Argument(metavar="NAME", help="The instrument's name.")],
-    file: Annotated[str, typer.Argument(metavar="FILE", help="CSV or NDJSON (one attempt a line); - is standard input.")],
-    wait: Annotated[bool, typer.Option("--wait", help="Wait until every attempt is scored.")] = False,
-    timeout: Annotated[float, typer.Option(help="Seconds to wait without any attempt being scored.", min=0)] = 120.0,
+    file: Annotated[
+        str,
+        typer.Argument(
+            metavar="FILE", help="CSV or NDJSON (one attempt a line); - is standard input."
+        ),
+    ],
+    wait: Annotated[
+        bool, typer.Option("--wait", help="Wait until every attempt is scored.")
+    ] = False,
+    timeout: Annotated[
+        float, typer.Option(help="Seconds to wait without any attempt being scored.", min=0)
+    ] = 120.0,
     server: Server = DEFAULT_SERVER,
     key: Key = "",
     view: Shown = View.TABLE,
@@ -48,13 +57,27 @@ def submit(
     status is 3.
     """
     counts = Counts(name)
-    with connect(server, key) as api, open_input(file) as (stream, named), open_source(stream, named) as source:
+    with (
+        connect(server, key) as api,
+        open_input(file) as (stream, named),
+        open_source(stream, named) as source,
+    ):
         taken = send(api, source, counts)
         if counts.repeated:
             note(f"{named}: {counts.taken:,} submitted, {counts.repeated:,} of them repeated")
         if wait:
             _await(Waiter(api, name), taken, named, counts, timeout)
-        show(counts, view, [{name: value for name, value in msgspec.structs.asdict(counts).items() if value is not None}])
+        show(
+            counts,
+            view,
+            [
+                {
+                    name: value
+                    for name, value in msgspec.structs.asdict(counts).items()
+                    if value is not None
+                }
+            ],
+        )
     if counts.faulty or counts.failed:
         raise typer.Exit(FAULTY_ROWS)
 
@@ -65,7 +88,9 @@ def send(api: Api, source: Source, counts: Counts) -> list[Taken]:
 
     def ignoring(columns: Sequence[str]) -> None:
         if columns:
-            note(f"{source.name}: these columns mean nothing to {counts.instrument} and are ignored: {', '.join(columns)}")
+            note(
+                f"{source.name}: these columns mean nothing to {counts.instrument} and are ignored: {', '.join(columns)}"
+            )
 
     submissions = source.submissions(lambda: _read_form(api, counts.instrument), ignoring)
     with progress(f"submitting to {counts.instrument}") as bar:
@@ -75,7 +100,11 @@ def send(api: Api, source: Source, counts: Counts) -> list[Taken]:
             if answer is None or answer.problem is not None or answer.attempt is None:
                 counts.faulty += 1
                 _report(
-                    source, submission.place, submission.fault or "", answer.problem if answer else None, answer.status if answer else 0
+                    source,
+                    submission.place,
+                    submission.fault or "",
+                    answer.problem if answer else None,
+                    answer.status if answer else 0,
                 )
                 continue
             counts.taken += 1
@@ -85,7 +114,11 @@ def send(api: Api, source: Source, counts: Counts) -> list[Taken]:
         counts.blank = source.blank_rows
         note(f"{source.name}: {_name_lines(source)} skipped: all cells are blank")
     if not counts.rows:
-        note(f"{source.name}: there is no row with answers below the header" if source.is_csv() else f"{source.name}: there is no attempt")
+        note(
+            f"{source.name}: there is no row with answers below the header"
+            if source.is_csv()
+            else f"{source.name}: there is no attempt"
+        )
     return taken
 
 
@@ -95,10 +128,14 @@ def _name_lines(source: Source) -> str:
 
 
 def _read_form(api: Api, name: str) -> Form:
-    return form_of_answer(msgspec.json.decode(api.get(f"/v1/instruments/{segment(name)}/form").content))
+    return form_of_answer(
+        msgspec.json.decode(api.get(f"/v1/instruments/{segment(name)}/form").content)
+    )
 
 
-def _report(source: Source, place: Place, fault: str, problem: dict[str, Any] | None, status: int) -> None:
+def _report(
+    source: Source, place: Place, fault: str, problem: dict[str, Any] | None, status: int
+) -> None:
     if problem is None:
         note(f"{source.name}:{place.line}:{place.column or 1}: {fault}")
         return

@@ -27,7 +27,12 @@ def _hold_commands() -> None:
 
 def rotate(
     keep_seconds: Annotated[
-        int, typer.Option(help="Seconds that tokens of the present secret stay valid; 0 ends them at once.", min=0, max=_MOST_SECONDS)
+        int,
+        typer.Option(
+            help="Seconds that tokens of the present secret stay valid; 0 ends them at once.",
+            min=0,
+            max=_MOST_SECONDS,
+        ),
     ] = _DAY,
     server: Server = DEFAULT_SERVER,
     key: Key = "",
@@ -39,6 +44,8 @@ def rotate(
     """
     order = msgspec.json.encode({"keepSeconds": keep_seconds})
     with connect(server, key) as api:
-        answer = api.request("POST", "/v1/tokens:rotate", content=order, headers={"content-type": "application/json"})
+        answer = api.request(
+            "POST", "/v1/tokens:rotate", content=order, headers={"content-type": "application/json"}
+        )
     done: dict[str, Any] = msgspec.json.decode(answer.content)
     show(done, view, [done])

@@ -18,9 +18,15 @@ _LOOK = 0.5
 
 
 def up(
-    port: Annotated[int, typer.Option(help="Port of the API; 0 takes any that is free.", min=0, max=65535)] = 8420,
-    host: Annotated[str, typer.Option(help="Address on which the API listens; 0.0.0.0 lets other machines in.")] = HOST,
-    data: Annotated[Path, typer.Option(help="Directory for Valkey's data, keys and logs; it is kept.")] = Path(".stanine"),
+    port: Annotated[
+        int, typer.Option(help="Port of the API; 0 takes any that is free.", min=0, max=65535)
+    ] = 8420,
+    host: Annotated[
+        str, typer.Option(help="Address on which the API listens; 0.0.0.0 lets other machines in.")
+    ] = HOST,
+    data: Annotated[
+        Path, typer.Option(help="Directory for Valkey's data, keys and logs; it is kept.")
+    ] = Path(".stanine"),
 ) -> None:
     """Start everything on this machine: Valkey, the API, both watchers. Ctrl-C stops it.
 
@@ -46,12 +52,18 @@ def up(
 def refuse_windows(command: str) -> None:
     """Raise CliError where the processes cannot run."""
     if sys.platform == "win32":
-        raise CliError(f"stanine {command} needs Linux or macOS: use the Windows Subsystem for Linux, or `docker compose up`")
+        raise CliError(
+            f"stanine {command} needs Linux or macOS: use the Windows Subsystem for Linux, or `docker compose up`"
+        )
 
 
 def _announce(stack: Stack) -> None:
-    variables = {"STANINE_API_URL": stack.url} | ({"STANINE_KEY": stack.key} if stack.key_is_ours else {})
+    variables = {"STANINE_API_URL": stack.url} | (
+        {"STANINE_KEY": stack.key} if stack.key_is_ours else {}
+    )
     for name, value in (variables | {"STANINE_REDIS_URL": stack.redis_url}).items():
         emit(f"export {name}={shlex.quote(value)}")
     typer.get_text_stream("stdout").flush()
-    note(f"Stanine is up on {stack.host}: API {stack.url}/docs, logs in {stack.directory / 'logs'}. Ctrl-C stops it.")
+    note(
+        f"Stanine is up on {stack.host}: API {stack.url}/docs, logs in {stack.directory / 'logs'}. Ctrl-C stops it."
+    )

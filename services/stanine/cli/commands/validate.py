@@ -17,7 +17,10 @@ from stanine.domain.instruments.warnings import warnings_of
 
 
 def validate(
-    files: Annotated[list[str], typer.Argument(metavar="FILE...", help="Manifests, YAML or JSON; - is standard input.")],
+    files: Annotated[
+        list[str],
+        typer.Argument(metavar="FILE...", help="Manifests, YAML or JSON; - is standard input."),
+    ],
     view: Shown = View.TABLE,
 ) -> None:
     """Check custom resources before applying them: RedisConfig, Queue, Instrument.
@@ -27,7 +30,9 @@ def validate(
     """
     records = [record for file in files for record in _judge_file(file)]
     if not records:
-        raise InvalidInputError("no resource of stanine.dev is in these files: a resource begins with apiVersion: stanine.dev/v1alpha1")
+        raise InvalidInputError(
+            "no resource of stanine.dev is in these files: a resource begins with apiVersion: stanine.dev/v1alpha1"
+        )
     columns = ("kind", "name", "verdict", "reason", "file", "line")
     show(records, view, [{name: record[name] for name in columns} for record in records])
     if any(record["verdict"] != "Valid" for record in records):
@@ -40,9 +45,23 @@ def _judge_file(file: str) -> list[dict[str, Any]]:
     records = []
     for manifest in read_manifests(content):
         if manifest.fault is not None:
-            note(f"{shown}:{manifest.fault}" if manifest.fault.place else f"{shown}:{manifest.line}: {manifest.fault.detail}")
-            fault = _located(manifest.fault, int(manifest.fault.place.partition(":")[0] or manifest.line))
-            records.append(_record(shown, manifest.line, Judgement("", "", "", (manifest.fault,), 1, ()), [fault], []))
+            note(
+                f"{shown}:{manifest.fault}"
+                if manifest.fault.place
+                else f"{shown}:{manifest.line}: {manifest.fault.detail}"
+            )
+            fault = _located(
+                manifest.fault, int(manifest.fault.place.partition(":")[0] or manifest.line)
+            )
+            records.append(
+                _record(
+                    shown,
+                    manifest.line,
+                    Judgement("", "", "", (manifest.fault,), 1, ()),
+                    [fault],
+                    [],
+                )
+            )
         elif is_ours(manifest.plain):
             records.append(_judge_one(shown, manifest))
     return records
@@ -58,8 +77,14 @@ def _judge_one(file: str, manifest: Manifest) -> dict[str, Any]:
     lines = Lines(manifest)
     refused = [_located(fault, lines.find(fault.place)) for fault in judgement.refused]
     faults = [_located(fault, lines.find(fault.place)) for fault in judgement.faults]
-    for one in sorted(refused[:FAULTS_NAMED] + faults[:FAULTS_NAMED], key=operator.itemgetter("line")):
-        note(f"{file}:{one['line']}: {one['place']}: {one['detail']}" if one["place"] else f"{file}:{one['line']}: {one['detail']}")
+    for one in sorted(
+        refused[:FAULTS_NAMED] + faults[:FAULTS_NAMED], key=operator.itemgetter("line")
+    ):
+        note(
+            f"{file}:{one['line']}: {one['place']}: {one['detail']}"
+            if one["place"]
+            else f"{file}:{one['line']}: {one['detail']}"
+        )
     if (more := len(refused[FAULTS_NAMED:]) + len(faults[FAULTS_NAMED:])) > 0:
         note(f"{file}: and {more} more fault{'s' if more > 1 else ''}")
     return _record(file, lines.find("kind"), judgement, refused, faults)
@@ -69,13 +94,26 @@ def _warn(file: str, manifest: Manifest) -> None:
     """Note what is doubtful in an instrument that is valid."""
     assert isinstance(manifest.plain, dict)
     lines = Lines(manifest)
-    for warning in warnings_of(read_instrument(manifest.plain["metadata"]["name"], manifest.plain["spec"]).instrument):
+    for warning in warnings_of(
+        read_instrument(manifest.plain["metadata"]["name"], manifest.plain["spec"]).instrument
+    ):
         note(f"{file}:{lines.find(warning.place)}: warning: {warning}")
 
 
-def _record(file: str, line: int, judgement: Judgement, refused: list[dict[str, Any]], faults: list[dict[str, Any]]) -> dict[str, Any]:
+def _record(
+    file: str,
+    line: int,
+    judgement: Judgement,
+    refused: list[dict[str, Any]],
+    faults: list[dict[str, Any]],
+) -> dict[str, Any]:
     verdict = "Refused" if judgement.refused_count else "NotReady" if judgement.reason else "Valid"
-    condition = {"type": "Ready", "status": "False", "reason": judgement.reason, "message": judgement.message}
+    condition = {
+        "type": "Ready",
+        "status": "False",
+        "reason": judgement.reason,
+        "message": judgement.message,
+    }
     return {
         "file": file,
         "line": line,

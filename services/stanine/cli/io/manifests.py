@@ -12,7 +12,9 @@ from stanine.domain.instruments.document import read_yaml
 #: Where a document begins: YAML takes these three characters at a line's beginning for nothing else, not even within a text.
 _BEGIN = re.compile(rb"^---(?=[ \t\r\n]|\Z)", re.MULTILINE)
 #: Lines that hold nothing: blank, comments, markers.
-_NOTHING = re.compile(rb"(?:[ \t]*(?:#[^\n]*)?\r?\n|(?:---|\.\.\.)[ \t]*(?:#[^\n]*)?\r?\n)*[ \t]*(?:#[^\n]*|---|\.\.\.)?")
+_NOTHING = re.compile(
+    rb"(?:[ \t]*(?:#[^\n]*)?\r?\n|(?:---|\.\.\.)[ \t]*(?:#[^\n]*)?\r?\n)*[ \t]*(?:#[^\n]*|---|\.\.\.)?"
+)
 _PART = re.compile(r'\.?([A-Za-z_][A-Za-z0-9_]*)|\[(\d+)\]|\["([^"]*)"\]')
 
 

@@ -5,7 +5,10 @@ import re
 _SAVE = "save the sheet as CSV (UTF-8), separated by commas"
 #: What a file begins with, what it is then, and what to do.
 _BEGINNINGS: tuple[tuple[bytes, str], ...] = (
-    (b"PK\x03\x04", f"this is a workbook (.xlsx, .ods) or another zip archive, not a CSV file: {_SAVE}"),
+    (
+        b"PK\x03\x04",
+        f"this is a workbook (.xlsx, .ods) or another zip archive, not a CSV file: {_SAVE}",
+    ),
     (b"\xd0\xcf\x11\xe0", f"this is an old Excel workbook (.xls), not a CSV file: {_SAVE}"),
     (b"$FL2", f"this is an SPSS file (.sav), not a CSV file: {_SAVE}"),
     (b"$FL3", f"this is an SPSS file (.zsav), not a CSV file: {_SAVE}"),
@@ -44,7 +47,11 @@ def explain_separator(line: str) -> str:
     """Return a hint if the columns of a header seem to be separated by something else than commas."""
     plain = _QUOTED.sub("", line)
     marks = [name for mark, name in _SEPARATORS.items() if mark in plain]
-    return f"columns must be separated by commas; here they seem to be separated by {marks[0]}" if marks and "," not in plain else ""
+    return (
+        f"columns must be separated by commas; here they seem to be separated by {marks[0]}"
+        if marks and "," not in plain
+        else ""
+    )
 
 
 def explain_one_column(title: str) -> str:

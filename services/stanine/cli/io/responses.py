@@ -69,7 +69,13 @@ def form_of_entry(entry: IndexEntry) -> Form:
         )
         for item, form in zip(entry.items, item_forms(entry), strict=True)
     ]
-    return Form(items, [AttributeColumn(each.id, each.type or "Text", each.values or ()) for each in entry.attributes])
+    return Form(
+        items,
+        [
+            AttributeColumn(each.id, each.type or "Text", each.values or ())
+            for each in entry.attributes
+        ],
+    )
 
 
 def form_of_answer(form: Mapping[str, Any]) -> Form:
@@ -79,11 +85,19 @@ def form_of_answer(form: Mapping[str, Any]) -> Form:
             item["id"],
             [option["value"] for option in item.get("options", ())],
             item.get("column"),
-            None if item["type"] == "Choice" else ItemCells(form_of_public(item), item.get("column")),
+            None
+            if item["type"] == "Choice"
+            else ItemCells(form_of_public(item), item.get("column")),
         )
         for item in form["items"]
     ]
-    return Form(items, [AttributeColumn(each["id"], each.get("type") or "Text", each.get("values") or ()) for each in form["attributes"]])
+    return Form(
+        items,
+        [
+            AttributeColumn(each["id"], each.get("type") or "Text", each.get("values") or ())
+            for each in form["attributes"]
+        ],
+    )
 
 
 class Response(NamedTuple):
@@ -123,7 +137,13 @@ class Responses:
 
     def __init__(self, sheet: Sheet, form: Form) -> None:
         self._sheet = sheet
-        named = {"key", "participant", "revision", *(attribute.id for attribute in form.attributes), *_columns(form)}
+        named = {
+            "key",
+            "participant",
+            "revision",
+            *(attribute.id for attribute in form.attributes),
+            *_columns(form),
+        }
         places: dict[str, int] = {}
         self.ignored: list[str] = []
         absent = {plain: name for name in named.difference(sheet.header) if (plain := _plain(name))}
@@ -137,13 +157,27 @@ class Responses:
             else:
                 places[title] = place
         self._places = places
-        _refuse_missing(sheet, [column for column in _columns(form) if column not in places], absent)
+        _refuse_missing(
+            sheet, [column for column in _columns(form) if column not in places], absent
+        )
         self._key, self._participant = places.get("key"), places.get("participant")
-        self._items = [_Column(places[item.columns[0]], _Answers(item).read) for item in form.items if item.cells is None]
+        self._items = [
+            _Column(places[item.columns[0]], _Answers(item).read)
+            for item in form.items
+            if item.cells is None
+        ]
         #: Items that are no Choice, with the places of their columns.
-        self._others = [(item.id, item.cells, [places[column] for column in item.columns]) for item in form.items if item.cells is not None]
+        self._others = [
+            (item.id, item.cells, [places[column] for column in item.columns])
+            for item in form.items
+            if item.cells is not None
+        ]
         known = [(attribute.id, _Attribute(attribute).read) for attribute in form.attributes]
-        self._about = [(name, _Column(places[name], read)) for name, read in [("revision", _read_revision), *known] if name in places]
+        self._about = [
+            (name, _Column(places[name], read))
+            for name, read in [("revision", _read_revision), *known]
+            if name in places
+        ]
 
     @property
     def has_keys(self) -> bool:
@@ -171,22 +205,48 @@ class Responses:
         for row in self._sheet.rows():
             cells, key = row.cells, self._key_of(row)
             if row.fault:
-                yield Response(row.number, row.line, key, b"", None, None, {}, row.fault, is_blank=_is_blank(cells))
+                yield Response(
+                    row.number,
+                    row.line,
+                    key,
+                    b"",
+                    None,
+                    None,
+                    {},
+                    row.fault,
+                    is_blank=_is_blank(cells),
+                )
                 continue
             if self._others:
                 yield self._read(row, key)
                 continue
             try:  # the usual row: every cell was seen before
                 codes = bytes([known[cells[place]] for known, place in items])
-                attributes = {name: value for name, known, place in about if (value := known[cells[place]]) is not None}
+                attributes = {
+                    name: value
+                    for name, known, place in about
+                    if (value := known[cells[place]]) is not None
+                }
             except KeyError:
                 yield self._read(row, key)
                 continue
-            if self._participant is not None or (key is not None and not (len(key) <= MAX_KEY and key.isascii())):
+            if self._participant is not None or (
+                key is not None and not (len(key) <= MAX_KEY and key.isascii())
+            ):
                 yield self._read(row, key)
             else:
                 blank = codes.count(MISSING) == len(codes) and _is_blank(cells)
-                yield Response(row.number, row.line, key, codes, None, attributes.pop("revision", None), attributes, None, blank)
+                yield Response(
+                    row.number,
+                    row.line,
+                    key,
+                    codes,
+                    None,
+                    attributes.pop("revision", None),
+                    attributes,
+                    None,
+                    blank,
+                )
 
     def _read(self, row: Row, key: str | None) -> Response:
         place = self._key or 0
@@ -218,7 +278,18 @@ class Responses:
             fault = RowFault(row.line, place + 1, f"{self._sheet.header[place]}: {error}")
             return Response(row.number, row.line, key, b"", None, None, {}, fault)
         revision = attributes.pop("revision", None)
-        return Response(row.number, row.line, key, bytes(codes), participant, revision, attributes, None, _is_blank(row.cells), answers)
+        return Response(
+            row.number,
+            row.line,
+            key,
+            bytes(codes),
+            participant,
+            revision,
+            attributes,
+            None,
+            _is_blank(row.cells),
+            answers,
+        )
 
     def _key_of(self, row: Row) -> str | None:
         if self._key is None or self._key >= len(row.cells):
@@ -262,8 +333,14 @@ class _Answers:
 
     def __init__(self, item: ItemColumn) -> None:
         self._options = item.options
-        self._texts = {option: code for code, option in enumerate(item.options) if isinstance(option, str)}
-        self._numbers = {float(option): code for code, option in enumerate(item.options) if not isinstance(option, str)}
+        self._texts = {
+            option: code for code, option in enumerate(item.options) if isinstance(option, str)
+        }
+        self._numbers = {
+            float(option): code
+            for code, option in enumerate(item.options)
+            if not isinstance(option, str)
+        }
 
     def read(self, text: str) -> int:
         if text in _NO_VALUE:
@@ -273,7 +350,9 @@ class _Answers:
             code = self._numbers.get(float(text))
         if code is None:
             _refuse_bytes(text)
-            shown = ", ".join(str(option) for option in self._options[:12]) + (", …" if len(self._options) > 12 else "")
+            shown = ", ".join(str(option) for option in self._options[:12]) + (
+                ", …" if len(self._options) > 12 else ""
+            )
             raise CellError(f"not one of its options ({shown})")
         return code
 
@@ -298,12 +377,16 @@ def _plain(name: str) -> str:
 def _refuse_missing(sheet: Sheet, missing: list[str], absent: Mapping[str, str]) -> None:
     if not missing:
         return
-    shown = ", ".join(missing[:_NAMED]) + (f" and {len(missing) - _NAMED} more" if len(missing) > _NAMED else "")
+    shown = ", ".join(missing[:_NAMED]) + (
+        f" and {len(missing) - _NAMED} more" if len(missing) > _NAMED else ""
+    )
     lines = [f"{sheet.name}:1: there is no column for {shown}"]
     close = [(title, meant) for title in sheet.header if (meant := absent.get(_plain(title)))]
     if close:
         pairs = ", ".join(f"{title!r} is probably {meant}" for title, meant in close[:_NAMED])
-        lines.append(f"names of columns must be the same to the letter, case and spaces too: {pairs}")
+        lines.append(
+            f"names of columns must be the same to the letter, case and spaces too: {pairs}"
+        )
     elif len(sheet.header) == 1:
         lines.append(explain_one_column(sheet.header[0]))
     raise InvalidInputError(*(line for line in lines if line))

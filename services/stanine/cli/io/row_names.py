@@ -68,7 +68,9 @@ def _refuse_repeated(rows: Responses, name: str, hashes: set[int]) -> None:
         if key in first:
             count += 1
             if count <= _NAMED:
-                lines.append(f"{name}:{line}:{rows.key_column}: the key is that of line {first[key]}; every row needs its own")
+                lines.append(
+                    f"{name}:{line}:{rows.key_column}: the key is that of line {first[key]}; every row needs its own"
+                )
         else:
             first[key] = line
     if count > _NAMED:

@@ -22,12 +22,19 @@ class RowPacker:
         if row.fault is not None:
             return row
         answers: dict[str, Any] = {
-            item.id: item.options[code] for item, code in zip(self._choices, row.codes, strict=True) if code != MISSING
+            item.id: item.options[code]
+            for item, code in zip(self._choices, row.codes, strict=True)
+            if code != MISSING
         }
         try:
-            packed = self._packer.pack(Attempt({**answers, **row.answers}, attributes=row.attributes))
+            packed = self._packer.pack(
+                Attempt({**answers, **row.answers}, attributes=row.attributes)
+            )
         except InvalidAttempt as error:
             fault = error.faults[0]
             item = fault.place.rpartition("/")[2]
-            return row._replace(codes=b"", fault=RowFault(row.line, self._columns.get(item, 1), f"{item}: {fault.detail}"))
+            return row._replace(
+                codes=b"",
+                fault=RowFault(row.line, self._columns.get(item, 1), f"{item}: {fault.detail}"),
+            )
         return row._replace(codes=packed)

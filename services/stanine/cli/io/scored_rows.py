@@ -43,7 +43,9 @@ class ScoredRows:
         self._rows = Responses(sheet, form)
         self._pack = None if entry.is_plain else RowPacker(entry, form, self._rows)
         if self._rows.ignored:
-            note(f"{sheet.name}: these columns mean nothing to {entry.name} and are ignored: {', '.join(self._rows.ignored)}")
+            note(
+                f"{sheet.name}: these columns mean nothing to {entry.name} and are ignored: {', '.join(self._rows.ignored)}"
+            )
 
     def __iter__(self) -> Iterator[Part]:
         """Yield the people part by part."""
@@ -66,7 +68,9 @@ class ScoredRows:
                 continue
             self.people += len(usable)
             width, attributes = plan.row_bytes, [row.attributes for row in usable]
-            codes: Any = np.frombuffer(b"".join(row.codes[:width] for row in usable), dtype=np.uint8).reshape(-1, width)
+            codes: Any = np.frombuffer(
+                b"".join(row.codes[:width] for row in usable), dtype=np.uint8
+            ).reshape(-1, width)
             people = kernel.columns(attributes) if plan.needs_attributes else None
             yield Part(codes, kernel.score(codes, people).raw, attributes)
 

@@ -46,10 +46,15 @@ class Sheet:
         try:
             self.header = next(self._reader, [])
         except csv.Error as error:
-            lines = [f"{name}:1: the header cannot be read: {_say(error)}", explain_separator(self._lines.record[0])]
+            lines = [
+                f"{name}:1: the header cannot be read: {_say(error)}",
+                explain_separator(self._lines.record[0]),
+            ]
             raise InvalidInputError(*(line for line in lines if line)) from None
         if not any(cell.strip() for cell in self.header):
-            raise InvalidInputError(f"{name}:1: there is no header: the first line must name the columns")
+            raise InvalidInputError(
+                f"{name}:1: there is no header: the first line must name the columns"
+            )
         self._lines.forget_record()
 
     def rows(self) -> Iterator[Row]:
@@ -72,7 +77,11 @@ class Sheet:
                 cells = [""]
             number += 1
             if fault is None and len(cells) != width:
-                fault = RowFault(line, min(len(cells), width) + 1, f"{len(cells)} fields, but the header has {width}")
+                fault = RowFault(
+                    line,
+                    min(len(cells), width) + 1,
+                    f"{len(cells)} fields, but the header has {width}",
+                )
             yield Row(number, line, cells, fault)
 
 
@@ -119,7 +128,9 @@ class _Lines:
         if not raw:
             raise StopIteration
         is_first = self.number == 0 and not self.record
-        if is_first and (kind := recognise(raw)):  # before its length is looked at: a binary file may be one line
+        if is_first and (
+            kind := recognise(raw)
+        ):  # before its length is looked at: a binary file may be one line
             raise InvalidInputError(f"{self._name}:1: {kind}")
         if len(raw) > LINE_LIMIT:
             raise InvalidInputError(

@@ -1,4 +1,4 @@
-"""Reconciler a file of responses, CSV or NDJSON, into the lines of a bulk submission, each with its place in the file. Called by `submit`.
+"""Converts a file of responses, CSV or NDJSON, into the lines of a bulk submission, each with its place in the file. Called by `submit`.
 
 A row without a key of its own gets one made of the file's SHA-256 and the row's number: submitting the same file again adds nothing.
 """
@@ -57,7 +57,9 @@ class Source:
         start = self._stream.read(4096).lstrip(b"\xef\xbb\xbf \t\r\n")
         return not start.startswith(b"{")
 
-    def submissions(self, form: Callable[[], Form], ignoring: Callable[[Sequence[str]], None]) -> Iterator[Submission]:
+    def submissions(
+        self, form: Callable[[], Form], ignoring: Callable[[Sequence[str]], None]
+    ) -> Iterator[Submission]:
         """Yield the lines to send. `form` is asked for with CSV only, and `ignoring` told the columns without meaning.
 
         A row of blank cells is left out and counted; one with a key or the like, but without any answer, is a fault.
@@ -77,8 +79,12 @@ class Source:
     def _key(self, row: int) -> str:
         return f"{self._digest[:_DIGEST_DIGITS]}-{row}"
 
-    def _from_csv(self, make_form: Callable[[], Form], ignoring: Callable[[Sequence[str]], None]) -> Iterator[Submission]:
-        sheet = Sheet(self._stream, self.name)  # what is wrong with the file is said without asking a server
+    def _from_csv(
+        self, make_form: Callable[[], Form], ignoring: Callable[[Sequence[str]], None]
+    ) -> Iterator[Submission]:
+        sheet = Sheet(
+            self._stream, self.name
+        )  # what is wrong with the file is said without asking a server
         self._columns = {title: place for place, title in enumerate(sheet.header, start=1)}
         form = make_form()
         responses = Responses(sheet, form)
@@ -88,11 +94,16 @@ class Source:
             if response.is_blank:
                 self._skip(response.line)
             elif response.fault:
-                yield Submission(Place(response.fault.line, response.fault.column), b"", response.fault.detail)
+                yield Submission(
+                    Place(response.fault.line, response.fault.column), b"", response.fault.detail
+                )
             elif not response.has_answers:
                 yield Submission(Place(response.line, 1), b"", "there is no answer in this row")
             else:
-                yield Submission(Place(response.line), encode(response, response.key or self._key(response.number)))
+                yield Submission(
+                    Place(response.line),
+                    encode(response, response.key or self._key(response.number)),
+                )
 
     def _skip(self, line: int) -> None:
         self.blank_rows += 1
@@ -104,7 +115,9 @@ class Source:
         while line := self._stream.readline(LINE_LIMIT + 1):
             number += 1
             if len(line) > LINE_LIMIT:
-                raise InvalidInputError(f"{self.name}:{number}: a line of more than {LINE_LIMIT:,} bytes: this is no file of attempts")
+                raise InvalidInputError(
+                    f"{self.name}:{number}: a line of more than {LINE_LIMIT:,} bytes: this is no file of attempts"
+                )
             text = line.removeprefix(b"\xef\xbb\xbf").strip() if number == 1 else line.strip()
             if not text:
                 continue
@@ -115,7 +128,12 @@ class Source:
                 continue
             if keyed.key is None and b'"key"' not in text:
                 rest = text[1:].lstrip()
-                text = b'{"key":"' + self._key(number).encode() + (b'"' if rest.startswith(b"}") else b'",') + rest
+                text = (
+                    b'{"key":"'
+                    + self._key(number).encode()
+                    + (b'"' if rest.startswith(b"}") else b'",')
+                    + rest
+                )
             yield Submission(Place(number), text)
 
 
@@ -129,7 +147,11 @@ def open_source(stream: IO[bytes], name: str) -> Iterator[Source]:
 def _encoder(form: Form) -> Callable[[Response, str], bytes]:
     """Return a function that writes a response as the JSON of an attempt; each item's answers are encoded once, not once a row."""
     json = msgspec.json.encode
-    answers = [[json(item.id) + b":" + json(option) for option in item.options] for item in form.items if item.cells is None]
+    answers = [
+        [json(item.id) + b":" + json(option) for option in item.options]
+        for item in form.items
+        if item.cells is None
+    ]
 
     def encode(response: Response, key: str) -> bytes:
         parts = [b'"key":' + json(key)]
@@ -139,7 +161,11 @@ def _encoder(form: Form) -> Callable[[Response, str], bytes]:
             parts.append(b'"revision":' + json(response.revision))
         if response.attributes:
             parts.append(b'"attributes":' + json(response.attributes))
-        given = [texts[code] for texts, code in zip(answers, response.codes, strict=True) if code != MISSING]
+        given = [
+            texts[code]
+            for texts, code in zip(answers, response.codes, strict=True)
+            if code != MISSING
+        ]
         given += [json(item) + b":" + json(answer) for item, answer in response.answers.items()]
         return b"{" + b",".join(parts) + b',"answers":{' + b",".join(given) + b"}}"
 

@@ -58,10 +58,14 @@ def _as_yaml(record: object) -> str:
 
     def represent(dumper: yaml.SafeDumper, text: str) -> yaml.ScalarNode:
         is_word = _WORD.fullmatch(text) is not None and text.lower() not in _NO_WORDS
-        return dumper.represent_scalar("tag:yaml.org,2002:str", text, style=None if is_word else '"')
+        return dumper.represent_scalar(
+            "tag:yaml.org,2002:str", text, style=None if is_word else '"'
+        )
 
     Dumper.add_representer(str, represent)
-    return yaml.dump(msgspec.to_builtins(record), Dumper=Dumper, sort_keys=False, allow_unicode=True, width=140)
+    return yaml.dump(
+        msgspec.to_builtins(record), Dumper=Dumper, sort_keys=False, allow_unicode=True, width=140
+    )
 
 
 def show_table(rows: Sequence[Mapping[str, Any]]) -> None:
@@ -73,7 +77,10 @@ def show_table(rows: Sequence[Mapping[str, Any]]) -> None:
     widths = [max(len(name), *(len(line[i]) for line in cells)) for i, name in enumerate(names)]
     numeric = [all(isinstance(row[name], int | float | None) for row in rows) for name in names]
     for line in [[name.upper() for name in names], *cells]:
-        padded = (text.rjust(w) if right else text.ljust(w) for text, w, right in zip(line, widths, numeric, strict=True))
+        padded = (
+            text.rjust(w) if right else text.ljust(w)
+            for text, w, right in zip(line, widths, numeric, strict=True)
+        )
         emit("  ".join(padded).rstrip())
 
 
@@ -110,7 +117,9 @@ class _RichBar:
 
 
 @contextmanager
-def progress(what: str, total: int | None = None, *, beside: IO[str] | None = None) -> Iterator[Bar]:
+def progress(
+    what: str, total: int | None = None, *, beside: IO[str] | None = None
+) -> Iterator[Bar]:
     """Show a progress bar if standard error is a terminal, unless the rows written meanwhile (`beside`) go to one too."""
     if not sys.stderr.isatty() or (beside is not None and beside.isatty()):
         yield _NoBar()
@@ -118,8 +127,15 @@ def progress(what: str, total: int | None = None, *, beside: IO[str] | None = No
     from rich import progress as bars  # noqa: PLC0415 - slow to load, and only a terminal needs it
     from rich.console import Console  # noqa: PLC0415
 
-    columns = (bars.TextColumn("{task.description}"), bars.BarColumn(), bars.MofNCompleteColumn(), bars.TimeElapsedColumn())
-    with bars.Progress(*columns, console=Console(stderr=True), transient=True, redirect_stdout=False) as shown:
+    columns = (
+        bars.TextColumn("{task.description}"),
+        bars.BarColumn(),
+        bars.MofNCompleteColumn(),
+        bars.TimeElapsedColumn(),
+    )
+    with bars.Progress(
+        *columns, console=Console(stderr=True), transient=True, redirect_stdout=False
+    ) as shown:
         yield _RichBar(shown, shown.add_task(what, total=total))
 
 

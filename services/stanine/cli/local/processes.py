@@ -24,7 +24,15 @@ _TAIL = 4_000
 class Child:
     """One process in a group of its own (so that Ctrl-C in the terminal reaches only the parent), its output in a file."""
 
-    def __init__(self, name: str, command: Sequence[str], environment: Mapping[str, str], log: Path, *, on_orphaned: int) -> None:
+    def __init__(
+        self,
+        name: str,
+        command: Sequence[str],
+        environment: Mapping[str, str],
+        log: Path,
+        *,
+        on_orphaned: int,
+    ) -> None:
         """`on_orphaned` is the signal that the kernel sends when the parent has died."""
         self.name, self.command, self.log = name, list(command), log
         self._environment, self._on_orphaned = dict(environment), on_orphaned
@@ -43,7 +51,9 @@ class Child:
 
     def start(self) -> None:
         """Start it, or start it again."""
-        assert threading.current_thread() is threading.main_thread(), "its parent would be a thread that ends"
+        assert threading.current_thread() is threading.main_thread(), (
+            "its parent would be a thread that ends"
+        )
         with self.log.open("ab") as output:
             self._process = subprocess.Popen(  # noqa: S603 - the command is ours
                 self.command,

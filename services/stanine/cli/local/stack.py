@@ -28,7 +28,16 @@ HOST = "127.0.0.1"
 #: Addresses that stand for all of a machine's own, and the one of them by which it reaches itself.
 _EVERYWHERE = {"0.0.0.0": HOST, "::": "::1"}  # noqa: S104 - nothing is bound here
 #: What the processes are made of; missing packages are said before anything starts.
-_PACKAGES = ("starlette", "uvicorn", "httptools", "uvloop", "structlog", "prometheus_client", "opentelemetry", "numpy")
+_PACKAGES = (
+    "starlette",
+    "uvicorn",
+    "httptools",
+    "uvloop",
+    "structlog",
+    "prometheus_client",
+    "opentelemetry",
+    "numpy",
+)
 #: Seconds until everything must be ready: a cold start takes about two, reading a big appendonly file much longer.
 START_TIMEOUT = 120.0
 #: Seconds a process may take to stop after SIGTERM: the API finishes its requests, a watcher its batch (25 s), Valkey its file.
@@ -50,7 +59,15 @@ class StopRequestedError(Exception):
 class Stack:
     """The processes, their addresses and the development key."""
 
-    def __init__(self, directory: Path, *, port: int, environment: Mapping[str, str], note: Note, host: str = HOST) -> None:
+    def __init__(
+        self,
+        directory: Path,
+        *,
+        port: int,
+        environment: Mapping[str, str],
+        note: Note,
+        host: str = HOST,
+    ) -> None:
         """Nothing is started or written yet. `environment` is what the children inherit; `note` is told what happens.
 
         `host` is where the API listens; all else listens on this machine's own address.
@@ -88,7 +105,9 @@ class Stack:
         """
         _refuse_missing_packages(needs_valkey=not self.redis_url)
         if self._keys_given and not Path(self._keys_given).is_file():
-            raise InvalidInputError(f"STANINE_KEYS_FILE: there is no file {self._keys_given}; `stanine keys new --file` makes one")
+            raise InvalidInputError(
+                f"STANINE_KEYS_FILE: there is no file {self._keys_given}; `stanine keys new --file` makes one"
+            )
         refuse_busy_port(self.host, self.port)
         self._take_directory()
         if not self.redis_url:
@@ -102,16 +121,28 @@ class Stack:
             "PYTHONUNBUFFERED": "1",
         }
         environment.pop("STANINE_KEY", None)
-        for name, module in (("index-watcher", "stanine.index_watcher"), ("result-watcher", "stanine.result_watcher")):
+        for name, module in (
+            ("index-watcher", "stanine.index_watcher"),
+            ("result-watcher", "stanine.result_watcher"),
+        ):
             port = free_port()
             self._add(name, [sys.executable, "-m", module, "--health-port", str(port)], environment)
             self._health[name] = f"http://{HOST}:{port}/readyz"
-        self._add("api", [sys.executable, "-m", "stanine.api", "--host", self.host, "--port", str(self.port)], environment)
+        self._add(
+            "api",
+            [sys.executable, "-m", "stanine.api", "--host", self.host, "--port", str(self.port)],
+            environment,
+        )
         self._health["api"] = f"{self.url}/readyz"
         deadline = time.monotonic() + START_TIMEOUT
         for child in self._children:
             if child.name in self._health:
-                self._await(child, lambda child=child: _answers(self._health[child.name]), deadline, stopping)  # type: ignore[misc]
+                self._await(
+                    child,
+                    lambda child=child: _answers(self._health[child.name]),  # type: ignore[misc]
+                    deadline,
+                    stopping,
+                )
 
     def restart_dead(self) -> None:
         """Start again whatever has died, each after a pause that doubles while it keeps dying."""
@@ -121,10 +152,16 @@ class Stack:
             if status is None:
                 continue
             if child.name not in self._due:
-                pause = _FIRST_PAUSE if now - child.started_at > _HEALTHY_AFTER else self._pauses.get(child.name, _FIRST_PAUSE)
+                pause = (
+                    _FIRST_PAUSE
+                    if now - child.started_at > _HEALTHY_AFTER
+                    else self._pauses.get(child.name, _FIRST_PAUSE)
+                )
                 self._pauses[child.name] = min(pause * 2, _LONGEST_PAUSE)
                 self._due[child.name] = now + pause
-                self.note(f"{child.name} has ended ({_name_status(status)}); starting it again in {pause:.1f} s; its log: {child.log}")
+                self.note(
+                    f"{child.name} has ended ({_name_status(status)}); starting it again in {pause:.1f} s; its log: {child.log}"
+                )
             elif now >= self._due[child.name]:
                 del self._due[child.name]
                 child.start()
@@ -163,9 +200,13 @@ class Stack:
         grace = _GRACE[child.name]
         child.signal(signal.SIGTERM)
         if not child.wait(_PATIENCE):
-            self.note(f"waiting for {child.name} to finish what it has begun, {grace:.0f} s at the most")
+            self.note(
+                f"waiting for {child.name} to finish what it has begun, {grace:.0f} s at the most"
+            )
         if not child.stop(grace - _PATIENCE):
-            self.note(f"{child.name} did not stop within {grace:.0f} s and was killed; its log: {child.log}")
+            self.note(
+                f"{child.name} did not stop within {grace:.0f} s and was killed; its log: {child.log}"
+            )
 
     def _take_directory(self) -> None:
         import fcntl  # noqa: PLC0415 - Windows has none, and imports this module for the help
@@ -176,7 +217,9 @@ class Stack:
             self._lock = (self.directory / "lock").open("a")
             fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            raise CliError(f"another `stanine up` uses {self.directory}: stop it, or give this one its own --data DIR") from None
+            raise CliError(
+                f"another `stanine up` uses {self.directory}: stop it, or give this one its own --data DIR"
+            ) from None
         except OSError as error:
             raise CliError(f"cannot use {self.directory}: {error.strerror}") from None
 
@@ -186,8 +229,12 @@ class Stack:
         digest = hashlib.sha256(self.key.encode()).hexdigest()
         with key_file.changing(path) as entries:
             entries[:] = [entry for entry in entries if entry.get("name") != key_file.DEVELOPMENT]
-            if all(entry.get("sha256") != digest for entry in entries):  # somebody named STANINE_KEY already
-                entries.append(key_file.make_entry(key_file.DEVELOPMENT, self.key, key_file.SCOPES, ["*"]))
+            if all(
+                entry.get("sha256") != digest for entry in entries
+            ):  # somebody named STANINE_KEY already
+                entries.append(
+                    key_file.make_entry(key_file.DEVELOPMENT, self.key, key_file.SCOPES, ["*"])
+                )
         return path
 
     def _start_valkey(self, stopping: Callable[[], bool]) -> None:
@@ -196,25 +243,38 @@ class Stack:
         port = free_port()
         self.redis_url = f"redis://{HOST}:{port}/0"
         self._add("valkey", valkey_command(port, data), dict(self._environment))
-        self._await(self._children[-1], lambda: _serves(port), time.monotonic() + START_TIMEOUT, stopping)
+        self._await(
+            self._children[-1], lambda: _serves(port), time.monotonic() + START_TIMEOUT, stopping
+        )
 
     def _add(self, name: str, command: list[str], environment: dict[str, str]) -> None:
         log = self.directory / "logs" / f"{name}.log"
         if log.exists():
             log.replace(log.with_suffix(".previous.log"))
         # Valkey closes its file when told; the services lose nothing when killed, and could not finish without Valkey anyway
-        child = Child(name, command, environment, log, on_orphaned=signal.SIGTERM if name == "valkey" else signal.SIGKILL)
+        child = Child(
+            name,
+            command,
+            environment,
+            log,
+            on_orphaned=signal.SIGTERM if name == "valkey" else signal.SIGKILL,
+        )
         self._children.append(child)
         child.start()
 
-    def _await(self, child: Child, ready: Callable[[], bool], deadline: float, stopping: Callable[[], bool]) -> None:
+    def _await(
+        self, child: Child, ready: Callable[[], bool], deadline: float, stopping: Callable[[], bool]
+    ) -> None:
         while not ready():
             if stopping():
                 raise StopRequestedError
             if child.exit_status is not None:
                 raise _died(child)
             if time.monotonic() > deadline:
-                raise UnavailableError(f"{child.name} was not ready within {START_TIMEOUT:.0f} s; the end of its log:", child.last_words())
+                raise UnavailableError(
+                    f"{child.name} was not ready within {START_TIMEOUT:.0f} s; the end of its log:",
+                    child.last_words(),
+                )
             time.sleep(_POLL)
 
 
@@ -233,7 +293,10 @@ def valkey_command(port: int, data: Path) -> list[str]:
         "hash-max-listpack-value": 1024,
         "loglevel": "notice",
     }
-    return [str(get_binary_path()), *(word for name, value in options.items() for word in (f"--{name}", str(value)))]
+    return [
+        str(get_binary_path()),
+        *(word for name, value in options.items() for word in (f"--{name}", str(value))),
+    ]
 
 
 def free_port() -> int:
@@ -251,8 +314,12 @@ def refuse_busy_port(host: str, port: int) -> None:
             probe.bind((host, port))
         except OSError as error:
             if isinstance(error, socket.gaierror) or error.errno == errno.EADDRNOTAVAIL:
-                raise InvalidInputError(f"--host {host}: not an address of this machine ({error.strerror})") from None
-            raise CliError(f"port {port} cannot be used ({error.strerror}): choose another with --port, or --port 0 for any") from None
+                raise InvalidInputError(
+                    f"--host {host}: not an address of this machine ({error.strerror})"
+                ) from None
+            raise CliError(
+                f"port {port} cannot be used ({error.strerror}): choose another with --port, or --port 0 for any"
+            ) from None
 
 
 def _refuse_missing_packages(*, needs_valkey: bool) -> None:
@@ -280,7 +347,10 @@ def _answers(url: str) -> bool:
 
 
 def _died(child: Child) -> CliError:
-    return CliError(f"{child.name} has ended ({_name_status(child.exit_status or 0)}); the end of its log:", child.last_words())
+    return CliError(
+        f"{child.name} has ended ({_name_status(child.exit_status or 0)}); the end of its log:",
+        child.last_words(),
+    )
 
 
 def _name_status(status: int) -> str:

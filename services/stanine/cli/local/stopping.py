@@ -36,7 +36,11 @@ class StopRequests:
 @contextlib.contextmanager
 def stop_requests() -> Iterator[StopRequests]:
     """Listen for signals. A second Ctrl-C while things stop does not cut that short: stopping is bounded by itself."""
-    asking = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)  # Ctrl-C, a plain kill, the end of the terminal
+    asking = (
+        signal.SIGINT,
+        signal.SIGTERM,
+        signal.SIGHUP,
+    )  # Ctrl-C, a plain kill, the end of the terminal
     woken, waking = os.pipe()
     os.set_blocking(waking, False)
     requests = StopRequests(woken)

@@ -7,7 +7,15 @@ from collections.abc import Mapping
 import msgspec
 
 from stanine.client.messages import NDJSON, Call, Reply, call, json_call, query, reader
-from stanine.client.records import AnswerValue, Attempt, AttributeValue, LineAnswer, Receipt, Result, StoredAttempt
+from stanine.client.records import (
+    AnswerValue,
+    Attempt,
+    AttributeValue,
+    LineAnswer,
+    Receipt,
+    Result,
+    StoredAttempt,
+)
 
 #: What the header Idempotency-Key can hold as it is, in quotes; other keys are sent in the body.
 _PRINTABLE = re.compile(r"[ !#-\[\]-~]{1,64}", re.ASCII)
@@ -32,8 +40,14 @@ def new_attempt(
     if isinstance(answers, Attempt):
         if any(each is not None for each in (key, participant, attributes, revision)):
             raise ValueError("an Attempt holds key, participant, attributes and revision itself")
-        return answers if answers.key is not None else msgspec.structs.replace(answers, key=uuid.uuid4().hex)
-    return Attempt(answers, uuid.uuid4().hex if key is None else key, revision, participant, attributes)
+        return (
+            answers
+            if answers.key is not None
+            else msgspec.structs.replace(answers, key=uuid.uuid4().hex)
+        )
+    return Attempt(
+        answers, uuid.uuid4().hex if key is None else key, revision, participant, attributes
+    )
 
 
 def submit(instrument: str, attempt: Attempt, wait: float) -> Call[tuple[Receipt, Result | None]]:
@@ -56,7 +70,14 @@ def submit(instrument: str, attempt: Attempt, wait: float) -> Call[tuple[Receipt
 
 def submit_lines(instrument: str, body: bytes) -> Call[None]:
     """Submit lines; the answer is read as it arrives, not by `decode`."""
-    return call("POST", _BULK, lambda _: None, {"name": instrument}, body=body, headers={"content-type": NDJSON})
+    return call(
+        "POST",
+        _BULK,
+        lambda _: None,
+        {"name": instrument},
+        body=body,
+        headers={"content-type": NDJSON},
+    )
 
 
 def encode_line(attempt: Attempt | Mapping[str, object] | bytes | str) -> bytes:

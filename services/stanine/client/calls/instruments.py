@@ -18,7 +18,13 @@ _read_document = reader(dict[str, Any])
 
 
 def publish(
-    name: str, document: Mapping[str, Any] | bytes | str, media_type: str, if_match: str | None, *, only_new: bool, wait: float
+    name: str,
+    document: Mapping[str, Any] | bytes | str,
+    media_type: str,
+    if_match: str | None,
+    *,
+    only_new: bool,
+    wait: float,
 ) -> Call[Publication]:
     """Publish a document. `if_match`: an ETag, a digest, or `*`; `only_new`: refuse if there is one of this name."""
     if if_match is not None and only_new:
@@ -29,10 +35,21 @@ def publish(
         text = document.encode() if isinstance(document, str) else document
     headers = {"content-type": media_type}
     if if_match is not None:
-        headers["if-match"] = if_match if if_match == "*" or if_match.startswith('"') else f'"{if_match}"'
+        headers["if-match"] = (
+            if_match if if_match == "*" or if_match.startswith('"') else f'"{if_match}"'
+        )
     if only_new:
         headers["if-none-match"] = "*"
-    return call("PUT", _NAMED, reader(Publication), {"name": name}, body=text, headers=headers, query=query(wait=wait or None), hold=wait)
+    return call(
+        "PUT",
+        _NAMED,
+        reader(Publication),
+        {"name": name},
+        body=text,
+        headers=headers,
+        query=query(wait=wait or None),
+        hold=wait,
+    )
 
 
 def read(name: str, revision: int | None, known: InstrumentText | None) -> Call[InstrumentText]:
@@ -45,25 +62,50 @@ def read(name: str, revision: int | None, known: InstrumentText | None) -> Call[
             numbers = int(reply.headers["stanine-revision"]), int(reply.headers["stanine-form"])
             return InstrumentText(_read_document(reply), *numbers, etag=reply.headers["etag"])
         except (KeyError, ValueError):
-            raise UnexpectedAnswerError("the answer with an instrument lacks ETag, Stanine-Revision or Stanine-Form") from None
+            raise UnexpectedAnswerError(
+                "the answer with an instrument lacks ETag, Stanine-Revision or Stanine-Form"
+            ) from None
 
     headers = {"if-none-match": known.etag} if known else {}
-    return call("GET", _NAMED, decode, {"name": name}, query=query(revision=revision), headers=headers, also_good=frozenset({304}))
+    return call(
+        "GET",
+        _NAMED,
+        decode,
+        {"name": name},
+        query=query(revision=revision),
+        headers=headers,
+        also_good=frozenset({304}),
+    )
 
 
 def form(name: str, revision: int | None) -> Call[Form]:
     """Read what a participant may see."""
-    return call("GET", "/v1/instruments/{name}/form", reader(Form), {"name": name}, query=query(revision=revision))
+    return call(
+        "GET",
+        "/v1/instruments/{name}/form",
+        reader(Form),
+        {"name": name},
+        query=query(revision=revision),
+    )
 
 
 def page(after: str, limit: int) -> Call[Page[InstrumentSummary]]:
     """Read a page of the instruments that the key reaches, by name."""
-    return call("GET", "/v1/instruments", reader(Page[InstrumentSummary]), query=query(after=after, limit=limit))
+    return call(
+        "GET",
+        "/v1/instruments",
+        reader(Page[InstrumentSummary]),
+        query=query(after=after, limit=limit),
+    )
 
 
-def ask_whether_indexed(published: Call[Publication], digest: str, wait: float) -> Call[Publication]:
+def ask_whether_indexed(
+    published: Call[Publication], digest: str, wait: float
+) -> Call[Publication]:
     """Return the call that publishes the same document on condition that it is the newest: it changes nothing."""
-    headers = {name: value for name, value in published.headers.items() if name != "if-none-match"} | {"if-match": f'"{digest}"'}
+    headers = {
+        name: value for name, value in published.headers.items() if name != "if-none-match"
+    } | {"if-match": f'"{digest}"'}
     return replace(published, headers=headers, query=query(wait=wait or None), hold=wait)
 
 

@@ -13,12 +13,16 @@ def read_config() -> Call[ConfigInfo]:
     return call("GET", "/v1/config", reader(ConfigInfo))
 
 
-def change_config(settings: Mapping[str, int | str | None], revision: int | None) -> Call[ConfigChange]:
+def change_config(
+    settings: Mapping[str, int | str | None], revision: int | None
+) -> Call[ConfigChange]:
     """Change settings. With `revision` it is sent once: after a lost answer the repeat would be refused for what it did itself."""
     order: dict[str, object] = {"settings": settings}
     if revision is not None:
         order["revision"] = revision
-    return json_call("PATCH", "/v1/config", reader(ConfigChange), body=order, repeatable=revision is None)
+    return json_call(
+        "PATCH", "/v1/config", reader(ConfigChange), body=order, repeatable=revision is None
+    )
 
 
 def config_history() -> Call[list[ConfigRevision]]:
@@ -32,9 +36,13 @@ def config_history() -> Call[list[ConfigRevision]]:
 
 def roll_back_config(revision: int) -> Call[ConfigChange]:
     """Restore the values of an earlier revision."""
-    return json_call("POST", "/v1/config:rollback", reader(ConfigChange), body={"revision": revision})
+    return json_call(
+        "POST", "/v1/config:rollback", reader(ConfigChange), body={"revision": revision}
+    )
 
 
 def rotate_tokens(keep_seconds: int) -> Call[TokensRotated]:
     """Make a new secret. Repeated after a lost answer it makes one more, and the one in between ends as the former do."""
-    return json_call("POST", "/v1/tokens:rotate", reader(TokensRotated), body={"keepSeconds": keep_seconds})
+    return json_call(
+        "POST", "/v1/tokens:rotate", reader(TokensRotated), body={"keepSeconds": keep_seconds}
+    )

@@ -32,16 +32,28 @@ def read(queue: str) -> Call[QueueInfo]:
 
 def set_state(queue: str, verb: Literal["pause", "resume", "drain"]) -> Call[QueueInfo]:
     """Pause, resume or drain a queue."""
-    return call("POST", f"/v1/queues/{{queue}}:{verb}", reader(QueueInfo), {"queue": queue}, headers={"content-type": JSON})
+    return call(
+        "POST",
+        f"/v1/queues/{{queue}}:{verb}",
+        reader(QueueInfo),
+        {"queue": queue},
+        headers={"content-type": JSON},
+    )
 
 
-def purge(queue: str, part: Literal["ready", "delayed", "dead"], token: str | None) -> Call[OrderDone]:
+def purge(
+    queue: str, part: Literal["ready", "delayed", "dead"], token: str | None
+) -> Call[OrderDone]:
     """Delete a part of a queue, once."""
     order = {"part": part, "token": token or uuid.uuid4().hex}
-    return json_call("POST", "/v1/queues/{queue}:purge", reader(OrderDone), {"queue": queue}, body=order)
+    return json_call(
+        "POST", "/v1/queues/{queue}:purge", reader(OrderDone), {"queue": queue}, body=order
+    )
 
 
-def dead_page(queue: str, after: str, limit: int, reason: str | None, actor: str | None) -> Call[Page[DeadLetterInfo]]:
+def dead_page(
+    queue: str, after: str, limit: int, reason: str | None, actor: str | None
+) -> Call[Page[DeadLetterInfo]]:
     """Read a page of dead letters."""
     chosen = query(after=after, limit=limit, reason=reason, actor=actor)
     return call("GET", _DEAD, reader(Page[DeadLetterInfo]), {"queue": queue}, query=chosen)
@@ -49,7 +61,9 @@ def dead_page(queue: str, after: str, limit: int, reason: str | None, actor: str
 
 def dead_letter(queue: str, letter: str) -> Call[DeadLetterInfo]:
     """Read one dead letter."""
-    return call("GET", f"{_DEAD}/{{letter}}", reader(DeadLetterInfo), {"queue": queue, "letter": letter})
+    return call(
+        "GET", f"{_DEAD}/{{letter}}", reader(DeadLetterInfo), {"queue": queue, "letter": letter}
+    )
 
 
 def delete_dead_letter(queue: str, letter: str) -> Call[OrderDone]:
@@ -59,7 +73,14 @@ def delete_dead_letter(queue: str, letter: str) -> Call[OrderDone]:
 
 
 def order_dead(
-    queue: str, verb: Order, ids: Sequence[str] | None, reason: str | None, actor: str | None, token: str | None, *, everything: bool
+    queue: str,
+    verb: Order,
+    ids: Sequence[str] | None,
+    reason: str | None,
+    actor: str | None,
+    token: str | None,
+    *,
+    everything: bool,
 ) -> Call[OrderDone]:
     """Requeue or delete dead letters: those with these ids, or all, or all of a reason and an actor.
 
@@ -72,6 +93,12 @@ def order_dead(
     if ids is not None:
         order = {"ids": list(ids)}
     else:
-        named: dict[str, object] = {"all": True if everything else None, "reason": reason, "actor": actor}
-        order = {name: value for name, value in named.items() if value is not None} | {"token": token or uuid.uuid4().hex}
+        named: dict[str, object] = {
+            "all": True if everything else None,
+            "reason": reason,
+            "actor": actor,
+        }
+        order = {name: value for name, value in named.items() if value is not None} | {
+            "token": token or uuid.uuid4().hex
+        }
     return json_call("POST", f"{_DEAD}:{verb}", reader(OrderDone), {"queue": queue}, body=order)

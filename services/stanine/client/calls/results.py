@@ -16,15 +16,31 @@ def of_attempt(attempt: str, token: str | None, wait: float) -> Call[Result | No
     def decode(reply: Reply) -> Result | None:
         return None if reply.status == 202 else _read_result(reply)
 
-    return call("GET", "/v1/attempts/{id}/result", decode, {"id": attempt}, query=query(wait=wait or None), token=token, hold=wait)
+    return call(
+        "GET",
+        "/v1/attempts/{id}/result",
+        decode,
+        {"id": attempt},
+        query=query(wait=wait or None),
+        token=token,
+        hold=wait,
+    )
 
 
 def of_instrument(name: str, after: str, limit: int) -> Call[Page[Result]]:
     """Read a page of an instrument's results, in the order of their commits."""
-    return call("GET", "/v1/instruments/{name}/results", _read_page, {"name": name}, query=query(after=after, limit=limit))
+    return call(
+        "GET",
+        "/v1/instruments/{name}/results",
+        _read_page,
+        {"name": name},
+        query=query(after=after, limit=limit),
+    )
 
 
 def of_participant(participant: str, after: str, limit: int) -> Call[Page[Result]]:
     """Read a page of a participant's results, of the instruments that the key reaches."""
     route = "/v1/participants/{id}/results"
-    return call("GET", route, _read_page, {"id": participant}, query=query(after=after, limit=limit))
+    return call(
+        "GET", route, _read_page, {"id": participant}, query=query(after=after, limit=limit)
+    )

@@ -69,9 +69,17 @@ def _cell(form: ItemForm, offset: int) -> Cell:
                 return Cell("Code", offset, 1, grid.count)
             return Cell("Real", offset, _REAL_BYTES, 0, form.low, form.high)
         case "Multiple":
-            return Cell("Code", offset, 1, 1 << count) if choices.is_coded(form) else Cell("Bits", offset, 1 + (count + 7) // 8, count)
+            return (
+                Cell("Code", offset, 1, 1 << count)
+                if choices.is_coded(form)
+                else Cell("Bits", offset, 1 + (count + 7) // 8, count)
+            )
         case "Ranking":
-            return Cell("Code", offset, 1, math.factorial(count)) if choices.is_coded(form) else Cell("Order", offset, count, count)
+            return (
+                Cell("Code", offset, 1, math.factorial(count))
+                if choices.is_coded(form)
+                else Cell("Order", offset, count, count)
+            )
         case "Date":
             return Cell("Date", offset, _DATE_BYTES)
         case "Text":
@@ -91,12 +99,20 @@ class AnswerCoder:
 
     def __init__(self, form: ItemForm, cell: Cell) -> None:
         self.form, self.cell = form, cell
-        self._places: dict[Any, int] = {option.value: place for place, option in enumerate(form.options)}
+        self._places: dict[Any, int] = {
+            option.value: place for place, option in enumerate(form.options)
+        }
         self._grid: Grid | None = grid_of(form) if form.type == "Number" else None
         if self._grid is not None and cell.kind == "Code":
             # The usual number is found without arithmetic.
-            self._places = {_settled(self._grid.value(index)): index for index in range(self._grid.count)}
-        self._orders = {order: number for number, order in enumerate(choices.orders(len(form.options)))} if self._is_coded_order else {}
+            self._places = {
+                _settled(self._grid.value(index)): index for index in range(self._grid.count)
+            }
+        self._orders = (
+            {order: number for number, order in enumerate(choices.orders(len(form.options)))}
+            if self._is_coded_order
+            else {}
+        )
 
     @property
     def _is_coded_order(self) -> bool:
@@ -171,11 +187,17 @@ class AnswerCoder:
         try:
             return [self.form.options[place].value for place in places]
         except IndexError:
-            raise ValueError(f"the item {self.form.id} holds an option that it does not have") from None
+            raise ValueError(
+                f"the item {self.form.id} holds an option that it does not have"
+            ) from None
 
     def _place(self, value: Any) -> int:
         # True would find the option 1.
-        if isinstance(value, bool) or not isinstance(value, int | float | str) or (place := self._places.get(value)) is None:
+        if (
+            isinstance(value, bool)
+            or not isinstance(value, int | float | str)
+            or (place := self._places.get(value)) is None
+        ):
             known = several([quote(option.value) for option in self.form.options], _LISTED)
             raise ValueError(f"not an option of this item; it has {known}")
         return place
@@ -201,15 +223,27 @@ class AnswerCoder:
         if self._grid is None:
             return _REAL.pack(number)
         if index is None:
-            kind = "a whole number" if form.step is None else f"{form.low:g} or whole steps of {form.step:g} more"
+            kind = (
+                "a whole number"
+                if form.step is None
+                else f"{form.low:g} or whole steps of {form.step:g} more"
+            )
             raise ValueError(f"{kind} belongs here, from {form.low:g} to {form.high:g}")
-        return bytes([index]) if self.cell.kind == "Code" else _REAL.pack(self._grid.value(index) + 0.0)
+        return (
+            bytes([index])
+            if self.cell.kind == "Code"
+            else _REAL.pack(self._grid.value(index) + 0.0)
+        )
 
     def _encode_choice(self, chosen: list[int]) -> bytes:
         if (fault := choices.wrong_choice(self.form, chosen)) is not None:
             raise ValueError(fault)
         mask = sum(1 << place for place in chosen)
-        return bytes([mask]) if self.cell.kind == "Code" else b"\x00" + mask.to_bytes(self.cell.width - 1, "little")
+        return (
+            bytes([mask])
+            if self.cell.kind == "Code"
+            else b"\x00" + mask.to_bytes(self.cell.width - 1, "little")
+        )
 
     def _encode_order(self, chosen: list[int]) -> bytes:
         if len(chosen) != len(self.form.options):
@@ -220,15 +254,27 @@ class AnswerCoder:
         if not isinstance(answer, str):
             raise ValueError("a text belongs here")  # noqa: TRY004 - a fault of what was sent
         if len(answer) > self.form.max_length:
-            raise ValueError(f"the text has {len(answer)} characters; {self.form.max_length} are allowed")
-        if any(not (character.isprintable() or character.isspace()) or "\ud800" <= character <= "\udfff" for character in answer):
+            raise ValueError(
+                f"the text has {len(answer)} characters; {self.form.max_length} are allowed"
+            )
+        if any(
+            not (character.isprintable() or character.isspace())
+            or "\ud800" <= character <= "\udfff"
+            for character in answer
+        ):
             raise ValueError("the text holds a character that no text may hold")
         return b"\x00" if answer else self.blank(OMITTED)
 
 
 def _encode_date(answer: Any) -> bytes:
     try:
-        if not isinstance(answer, str) or len(answer) != len("YYYY-MM-DD") or not answer.isascii() or answer[4] != "-" or answer[7] != "-":
+        if (
+            not isinstance(answer, str)
+            or len(answer) != len("YYYY-MM-DD")
+            or not answer.isascii()
+            or answer[4] != "-"
+            or answer[7] != "-"
+        ):
             raise ValueError  # noqa: TRY301 - the same refusal as of a date that there is not
         day = datetime.date(int(answer[:4]), int(answer[5:7]), int(answer[8:]))
         if day.isoformat() != answer:

@@ -14,7 +14,15 @@ from msgspec import UNSET, Meta, UnsetType
 from stanine.domain.attempts import explain
 from stanine.domain.attempts.explain import LANGUAGE
 from stanine.domain.errors import Faults, InvalidAttempt
-from stanine.domain.limits import MAX_ATTEMPT_BYTES, MAX_ATTRIBUTE_TEXT, MAX_INTEGER, MAX_KEY, MAX_LANGUAGE, MAX_PARTICIPANT, MAX_REVISION
+from stanine.domain.limits import (
+    MAX_ATTEMPT_BYTES,
+    MAX_ATTRIBUTE_TEXT,
+    MAX_INTEGER,
+    MAX_KEY,
+    MAX_LANGUAGE,
+    MAX_PARTICIPANT,
+    MAX_REVISION,
+)
 
 #: The values of a list are those of options.
 Answer = int | float | str | list[int | float | str]
@@ -45,16 +53,34 @@ class _Sent(msgspec.Struct, forbid_unknown_fields=True):
     answers: dict[str, _Integer | _Float | str | list[_Integer | _Float | str] | None]
     key: Annotated[str, Meta(min_length=1, max_length=MAX_KEY)] | UnsetType | None = UNSET
     revision: Annotated[int, Meta(ge=1, le=MAX_REVISION)] | UnsetType | None = UNSET
-    participant: Annotated[str, Meta(min_length=1, max_length=MAX_PARTICIPANT)] | UnsetType | None = UNSET
-    attributes: dict[str, _Integer | _Float | Annotated[str, Meta(max_length=MAX_ATTRIBUTE_TEXT)] | None] | UnsetType | None = UNSET
-    language: Annotated[str, Meta(pattern=LANGUAGE, max_length=MAX_LANGUAGE)] | UnsetType | None = UNSET
+    participant: (
+        Annotated[str, Meta(min_length=1, max_length=MAX_PARTICIPANT)] | UnsetType | None
+    ) = UNSET
+    attributes: (
+        dict[str, _Integer | _Float | Annotated[str, Meta(max_length=MAX_ATTRIBUTE_TEXT)] | None]
+        | UnsetType
+        | None
+    ) = UNSET
+    language: Annotated[str, Meta(pattern=LANGUAGE, max_length=MAX_LANGUAGE)] | UnsetType | None = (
+        UNSET
+    )
     seconds: Annotated[float, Meta(ge=0, le=MAX_INTEGER)] | UnsetType | None = UNSET
 
     def names(self) -> int:
         """Return how many names the objects hold."""
-        own = 1 + (self.key is not UNSET) + (self.revision is not UNSET) + (self.participant is not UNSET) + (self.attributes is not UNSET)
+        own = (
+            1
+            + (self.key is not UNSET)
+            + (self.revision is not UNSET)
+            + (self.participant is not UNSET)
+            + (self.attributes is not UNSET)
+        )
         own += (self.language is not UNSET) + (self.seconds is not UNSET)
-        return own + len(self.answers) + (len(self.attributes) if isinstance(self.attributes, dict) else 0)
+        return (
+            own
+            + len(self.answers)
+            + (len(self.attributes) if isinstance(self.attributes, dict) else 0)
+        )
 
 
 _DECODER = msgspec.json.Decoder(_Sent)
@@ -65,7 +91,9 @@ def decode_attempt(text: bytes) -> Attempt:
     """Return the attempt in a JSON object. Raises InvalidAttempt with all its faults, whatever the bytes, and nothing else."""
     if len(text) > MAX_ATTEMPT_BYTES:
         faults = Faults()
-        faults.add("", "TooLarge", f"the attempt has {len(text)} bytes; {MAX_ATTEMPT_BYTES} are allowed")
+        faults.add(
+            "", "TooLarge", f"the attempt has {len(text)} bytes; {MAX_ATTEMPT_BYTES} are allowed"
+        )
         raise InvalidAttempt(faults.kept, faults.count)
     try:
         sent = _DECODER.decode(text)
@@ -79,12 +107,26 @@ def decode_attempt(text: bytes) -> Attempt:
     if not any(answer != "" for answer in answers.values()):
         explain.check(text)
     seconds = None if sent.seconds is UNSET or sent.seconds is None else _whole(sent.seconds)
-    return Attempt(answers, key, sent.revision or None, participant, _settled(sent.attributes or {}), sent.language or None, seconds)
+    return Attempt(
+        answers,
+        key,
+        sent.revision or None,
+        participant,
+        _settled(sent.attributes or {}),
+        sent.language or None,
+        seconds,
+    )
 
 
 def meaning(attempt: Attempt) -> bytes:
     """Return 16 bytes that two attempts share if they say the same, whatever the order of names, nulls, or 2.0 for 2."""
-    content: list[Any] = [attempt.key, attempt.revision, attempt.participant, _settled(attempt.answers), _settled(attempt.attributes)]
+    content: list[Any] = [
+        attempt.key,
+        attempt.revision,
+        attempt.participant,
+        _settled(attempt.answers),
+        _settled(attempt.attributes),
+    ]
     if attempt.language is not None or attempt.seconds is not None:
         content += [attempt.language, attempt.seconds]
     return hashlib.blake2b(_ENCODER.encode(content), digest_size=MEANING_BYTES).digest()
@@ -102,7 +144,10 @@ def _settled(values: Mapping[str, Any]) -> dict[str, Any]:
     if float in kinds:
         values = {name: _whole(value) for name, value in values.items()}
     if list in kinds:
-        values = {name: [_whole(one) for one in value] if type(value) is list else value for name, value in values.items()}
+        values = {
+            name: [_whole(one) for one in value] if type(value) is list else value
+            for name, value in values.items()
+        }
     return values if isinstance(values, dict) else dict(values)
 
 

@@ -26,7 +26,9 @@ class ItemCells:
         self.columns = columns_of(form, column)
         self._coder = AnswerCoder(form, cells_of([form])[0])
         self._texts: dict[str, Value] = {str(option.value): option.value for option in form.options}
-        self._numbers = {float(one.value): one.value for one in form.options if not isinstance(one.value, str)}
+        self._numbers = {
+            float(one.value): one.value for one in form.options if not isinstance(one.value, str)
+        }
 
     def read(self, cells: Sequence[str]) -> Answer | None:
         """Return the answer, None for none. Raises ValueError with a sentence."""
@@ -65,7 +67,11 @@ class ItemCells:
                 if not DECIMAL.fullmatch(cell):
                     raise ValueError("a number belongs here")
                 number = float(cell)
-                return int(number) if number.is_integer() and abs(number) <= limits.MAX_INTEGER else number
+                return (
+                    int(number)
+                    if number.is_integer() and abs(number) <= limits.MAX_INTEGER
+                    else number
+                )
         return cell
 
     def _chosen(self, cells: Sequence[str]) -> Answer | None:
@@ -97,7 +103,10 @@ class ItemCells:
 
 def form_of_public(item: Mapping[str, Any]) -> ItemForm:
     """Return what an item of a public form asks for, as far as its answers need it."""
-    options = tuple(Option(one["value"], exclusive=one.get("exclusive", False)) for one in item.get("options", ()))
+    options = tuple(
+        Option(one["value"], exclusive=one.get("exclusive", False))
+        for one in item.get("options", ())
+    )
     return ItemForm(
         item["id"],
         item["type"],

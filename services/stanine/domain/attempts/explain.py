@@ -9,7 +9,15 @@ from typing import Any
 
 from stanine.domain.errors import Faults, InvalidAttempt
 from stanine.domain.instruments.strict_json import locate
-from stanine.domain.limits import MAX_ATTEMPT_BYTES, MAX_ATTRIBUTE_TEXT, MAX_INTEGER, MAX_KEY, MAX_LANGUAGE, MAX_PARTICIPANT, MAX_REVISION
+from stanine.domain.limits import (
+    MAX_ATTEMPT_BYTES,
+    MAX_ATTRIBUTE_TEXT,
+    MAX_INTEGER,
+    MAX_KEY,
+    MAX_LANGUAGE,
+    MAX_PARTICIPANT,
+    MAX_REVISION,
+)
 
 #: A language tag (BCP 47), as a document has them.
 LANGUAGE = "^[A-Za-z]{2,8}(-[A-Za-z0-9]{1,8})*$"
@@ -41,7 +49,9 @@ def pointer(place: str, name: str) -> str:
 def find(text: bytes) -> Faults:
     """Return all faults of an attempt's text that can be seen without its form."""
     faults = Faults()
-    plain = locate(text, faults, MAX_ATTEMPT_BYTES, pointer, lambda place, index: f"{place}/{index}")
+    plain = locate(
+        text, faults, MAX_ATTEMPT_BYTES, pointer, lambda place, index: f"{place}/{index}"
+    )
     if plain is None and faults.count:
         return faults
     if not isinstance(plain, dict):
@@ -56,8 +66,14 @@ def find(text: bytes) -> Faults:
     answers = plain.get("answers")
     if answers is None:
         faults.add("/answers", "MissingField", "answers are missing")
-    elif isinstance(answers, dict) and all(answer in (None, "") for answer in answers.values()) and not faults.at("/answers"):
-        faults.add("/answers", "TooFew", "no item is answered; an attempt without any answer is not taken")
+    elif (
+        isinstance(answers, dict)
+        and all(answer in (None, "") for answer in answers.values())
+        and not faults.at("/answers")
+    ):
+        faults.add(
+            "/answers", "TooFew", "no item is answered; an attempt without any answer is not taken"
+        )
     return faults
 
 
@@ -66,7 +82,9 @@ def _text(limit: int) -> Callable[[Any, str, Faults], None]:
         if not isinstance(value, str):
             faults.add(place, "WrongType", "text belongs here")
         elif not 1 <= len(value) <= limit:
-            faults.add(place, "TooLong" if value else "TooShort", f"1 to {limit} characters belong here")
+            faults.add(
+                place, "TooLong" if value else "TooShort", f"1 to {limit} characters belong here"
+            )
         elif not value.isprintable():
             faults.add(place, "WrongText", "the text holds a character that cannot be printed")
 
@@ -85,8 +103,12 @@ def _answers(value: Any, place: str, faults: Faults) -> None:
         faults.add(place, "WrongType", "an object of answers by item belongs here")
         return
     for name, answer in value.items():
-        listed = isinstance(answer, list) and all(isinstance(one, int | float | str) and not isinstance(one, bool) for one in answer)
-        if isinstance(answer, bool) or not (answer is None or listed or isinstance(answer, int | float | str)):
+        listed = isinstance(answer, list) and all(
+            isinstance(one, int | float | str) and not isinstance(one, bool) for one in answer
+        )
+        if isinstance(answer, bool) or not (
+            answer is None or listed or isinstance(answer, int | float | str)
+        ):
             faults.add(
                 pointer(place, name),
                 "WrongType",
@@ -102,12 +124,18 @@ def _attributes(value: Any, place: str, faults: Faults) -> None:
         if isinstance(one, bool) or not (one is None or isinstance(one, int | float | str)):
             faults.add(pointer(place, name), "WrongType", "a number or a text belongs here")
         elif isinstance(one, str) and len(one) > MAX_ATTRIBUTE_TEXT:
-            faults.add(pointer(place, name), "TooLong", f"at most {MAX_ATTRIBUTE_TEXT} characters belong here")
+            faults.add(
+                pointer(place, name),
+                "TooLong",
+                f"at most {MAX_ATTRIBUTE_TEXT} characters belong here",
+            )
 
 
 def _language(value: Any, place: str, faults: Faults) -> None:
     if not isinstance(value, str) or len(value) > MAX_LANGUAGE or not re.fullmatch(LANGUAGE, value):
-        faults.add(place, "WrongText", 'a language tag (BCP 47) such as "en" or "pt-BR" belongs here')
+        faults.add(
+            place, "WrongText", 'a language tag (BCP 47) such as "en" or "pt-BR" belongs here'
+        )
 
 
 def _seconds(value: Any, place: str, faults: Faults) -> None:

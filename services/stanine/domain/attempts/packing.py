@@ -34,9 +34,16 @@ class Packer:
         self._plain: dict[str, tuple[int, dict[Any, int]]] = {}
         if entry.is_plain:
             #: Of each item its place in the form and the codes of its options. 2.0 finds 2, since Python counts and hashes them as equal.
-            codes = [{option.value: code for code, option in enumerate(options)} for options in entry.option_sets]
-            self._plain = {item.id: (place, codes[item.options]) for place, item in enumerate(entry.items)}
-        self._showing = Showing(entry, forms) if any(item.conditions for item in entry.items) else None
+            codes = [
+                {option.value: code for code, option in enumerate(options)}
+                for options in entry.option_sets
+            ]
+            self._plain = {
+                item.id: (place, codes[item.options]) for place, item in enumerate(entry.items)
+            }
+        self._showing = (
+            Showing(entry, forms) if any(item.conditions for item in entry.items) else None
+        )
 
     def pack(self, attempt: Attempt) -> bytes:
         """Return the answers' bytes. Raises InvalidAttempt with all faults, attributes included."""
@@ -49,7 +56,10 @@ class Packer:
             for name, value in answers.items():
                 index, values = items[name]
                 codes[index] = values[value]
-        except (KeyError, TypeError):  # an unknown item, no option of it; a list, which cannot be looked up
+        except (
+            KeyError,
+            TypeError,
+        ):  # an unknown item, no option of it; a list, which cannot be looked up
             return self._explain(attempt)
         # True would find the option 1.
         if bool in set(map(type, answers.values())):
@@ -66,7 +76,11 @@ class Packer:
                 check_attribute(self._attributes[name], value, pointer("/attributes", name), faults)
             else:
                 known = several(list(self._attributes))
-                detail = f"there is no such attribute; the form has {known}" if known else "the form has no attributes"
+                detail = (
+                    f"there is no such attribute; the form has {known}"
+                    if known
+                    else "the form has no attributes"
+                )
                 faults.add(pointer("/attributes", name), "UnknownAttribute", detail)
         for place, answer in given.items():
             coder = self._coders[place]
@@ -81,7 +95,11 @@ class Packer:
             self._hide(given, attempt, row, faults)
         texts = b"".join(self._texts(given))
         if len(row) + len(texts) > limits.MAX_PACKED_BYTES:
-            faults.add("/answers", "TooLarge", f"the answers take {len(row) + len(texts)} bytes; {limits.MAX_PACKED_BYTES} are allowed")
+            faults.add(
+                "/answers",
+                "TooLarge",
+                f"the answers take {len(row) + len(texts)} bytes; {limits.MAX_PACKED_BYTES} are allowed",
+            )
         if faults.count:
             raise InvalidAttempt(faults.kept, faults.count)
         return bytes(row) + texts
@@ -93,8 +111,14 @@ class Packer:
             place = self._places.get(name)
             if place is None:
                 known = several([item.id for item in self._entry.items])
-                faults.add(pointer("/answers", name), "UnknownItem", f"there is no such item; the form has {known}")
-            elif value is not None and not (value == "" and self._entry.items[place].type == "Text"):
+                faults.add(
+                    pointer("/answers", name),
+                    "UnknownItem",
+                    f"there is no such item; the form has {known}",
+                )
+            elif value is not None and not (
+                value == "" and self._entry.items[place].type == "Text"
+            ):
                 given[place] = value
         return dict(sorted(given.items()))
 
@@ -104,10 +128,14 @@ class Packer:
             if item.distinct_from is not None and given.get(item.distinct_from) == answer:
                 other = self._entry.items[item.distinct_from].id
                 faults.add(
-                    pointer("/answers", item.id), "NotDistinct", f"the same option as the answer to {other}, from which it must differ"
+                    pointer("/answers", item.id),
+                    "NotDistinct",
+                    f"the same option as the answer to {other}, from which it must differ",
                 )
 
-    def _hide(self, given: dict[int, Answer], attempt: Attempt, row: bytearray, faults: Faults) -> None:
+    def _hide(
+        self, given: dict[int, Answer], attempt: Attempt, row: bytearray, faults: Faults
+    ) -> None:
         assert self._showing is not None
         for place in self._showing.hidden(given, attempt.attributes):
             coder = self._coders[place]
@@ -167,8 +195,26 @@ def check_attribute(attribute: FormAttribute, value: Any, place: str, faults: Fa
     elif attribute.type == "Text":
         if not isinstance(value, str) or not value.isprintable():
             faults.add(place, "NotAValue", "a printable text belongs here")
-    elif isinstance(value, bool | str) or not math.isfinite(value) or (attribute.type == "Integer" and value != int(value)):
-        faults.add(place, "NotAValue", "a whole number belongs here" if attribute.type == "Integer" else "a number belongs here")
+    elif (
+        isinstance(value, bool | str)
+        or not math.isfinite(value)
+        or (attribute.type == "Integer" and value != int(value))
+    ):
+        faults.add(
+            place,
+            "NotAValue",
+            "a whole number belongs here"
+            if attribute.type == "Integer"
+            else "a number belongs here",
+        )
 
 
-__all__ = ["DECLINED", "NOT_SHOWN", "OMITTED", "Packer", "check_attribute", "not_shown", "unpack_answers"]
+__all__ = [
+    "DECLINED",
+    "NOT_SHOWN",
+    "OMITTED",
+    "Packer",
+    "check_attribute",
+    "not_shown",
+    "unpack_answers",
+]

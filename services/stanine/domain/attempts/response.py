@@ -6,4 +6,12 @@
 from stanine.domain.attempts.attempt import Answer, Attempt, AttributeValue, decode_attempt, meaning
 from stanine.domain.attempts.packing import Packer, unpack_answers
 
-__all__ = ["Answer", "Attempt", "AttributeValue", "Packer", "decode_attempt", "meaning", "unpack_answers"]
+__all__ = [
+    "Answer",
+    "Attempt",
+    "AttributeValue",
+    "Packer",
+    "decode_attempt",
+    "meaning",
+    "unpack_answers",
+]

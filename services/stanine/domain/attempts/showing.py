@@ -14,16 +14,23 @@ class Showing:
     def __init__(self, entry: IndexEntry, forms: tuple[ItemForm, ...]) -> None:
         self._entry, self._forms = entry, forms
         compiled: dict[Any, Any] = {}
-        self._conditions = [[compiled.setdefault(one, compile_condition(one)) for one in item.conditions] for item in entry.items]
+        self._conditions = [
+            [compiled.setdefault(one, compile_condition(one)) for one in item.conditions]
+            for item in entry.items
+        ]
         self._sections = {item: section for section in entry.sections for item in section.items}
 
     def hidden(self, given: Mapping[int, Any], attributes: Mapping[str, Any]) -> list[int]:
         """Return the places of the items that were not shown. `given`: the answers by place."""
         return [place for place, shown in self.states(given, attributes) if shown is False]
 
-    def states(self, given: Mapping[int, Any], attributes: Mapping[str, Any]) -> Iterator[tuple[int, bool | None]]:
+    def states(
+        self, given: Mapping[int, Any], attributes: Mapping[str, Any]
+    ) -> Iterator[tuple[int, bool | None]]:
         """Yield each item's place and whether it is shown: None where something earlier is missing."""
-        values: dict[str, Any] = {name: value for name, value in attributes.items() if value is not None}
+        values: dict[str, Any] = {
+            name: value for name, value in attributes.items() if value is not None
+        }
         for place, (form, conditions) in enumerate(zip(self._forms, self._conditions, strict=True)):
             found = [condition(values) for condition in conditions]
             shown = False if False in found else None if None in found else True
@@ -38,8 +45,14 @@ class Showing:
         """Return the conditions of an item as the document writes them."""
         item = self._entry.items[place]
         section = self._sections.get(item.id)
-        written = [text for text in (section.when if section is not None else None, item.when) if text is not None]
-        return "it needs " + " and ".join(f"({text})" if len(written) > 1 else text for text in written)
+        written = [
+            text
+            for text in (section.when if section is not None else None, item.when)
+            if text is not None
+        ]
+        return "it needs " + " and ".join(
+            f"({text})" if len(written) > 1 else text for text in written
+        )
 
 
 def _named(form: ItemForm, answer: Any) -> Iterator[tuple[str, Any]]:

@@ -64,7 +64,13 @@ def bounds(
 class _Bounder:
     """Finds intervals; None is that of what never has a value."""
 
-    def __init__(self, names: Mapping[str, Bounds | None], tables: Mapping[str, Bounds | None], *, pass_over: bool) -> None:
+    def __init__(
+        self,
+        names: Mapping[str, Bounds | None],
+        tables: Mapping[str, Bounds | None],
+        *,
+        pass_over: bool,
+    ) -> None:
         self._names, self._tables, self._pass_over = names, tables, pass_over
 
     def find(self, node: Node) -> _Interval | None:
@@ -106,7 +112,10 @@ class _Bounder:
     def _sum(self, lows: list[float], highs: list[float]) -> _Interval:
         if self._pass_over and len(lows) > 1:
             # What is passed over adds nothing; the last one cannot be, so that the sum of one is its own.
-            return _Interval(min(*lows, _added(min(0.0, low) for low in lows)), max(*highs, _added(max(0.0, high) for high in highs)))
+            return _Interval(
+                min(*lows, _added(min(0.0, low) for low in lows)),
+                max(*highs, _added(max(0.0, high) for high in highs)),
+            )
         return _Interval(_added(lows), _added(highs))
 
     def absolute(self, node: Absolute) -> _Interval | None:
@@ -124,7 +133,12 @@ class _Bounder:
         found = self.find(node.operand)
         if found is None:
             return None
-        return _Interval(*(round_decimal(end, node.mode, node.decimals) if math.isfinite(end) else end for end in found))
+        return _Interval(
+            *(
+                round_decimal(end, node.mode, node.decimals) if math.isfinite(end) else end
+                for end in found
+            )
+        )
 
 
 def _combine(operator: str, left: _Interval, right: _Interval) -> _Interval:
@@ -136,7 +150,11 @@ def _combine(operator: str, left: _Interval, right: _Interval) -> _Interval:
         case "*":
             return _ordered([one * other for one in left for other in right])
         case _:
-            return _ALL if right.low <= 0 <= right.high else _ordered([one / other for one in left for other in right])
+            return (
+                _ALL
+                if right.low <= 0 <= right.high
+                else _ordered([one / other for one in left for other in right])
+            )
 
 
 def _ordered(ends: list[float]) -> _Interval:
@@ -145,7 +163,11 @@ def _ordered(ends: list[float]) -> _Interval:
 
 def _union(found: list[_Interval | None]) -> _Interval | None:
     present = [one for one in found if one is not None]
-    return _Interval(min(one.low for one in present), max(one.high for one in present)) if present else None
+    return (
+        _Interval(min(one.low for one in present), max(one.high for one in present))
+        if present
+        else None
+    )
 
 
 def _added(values: Any) -> float:

@@ -8,7 +8,18 @@ from stanine.domain.formulas.lexing import FormulaError, position
 from stanine.domain.formulas.names import Names
 from stanine.domain.formulas.parsing import parse
 from stanine.domain.formulas.resolving import Resolved, resolve
-from stanine.domain.formulas.syntax import Call, Chain, Constant, Counting, Inversion, Name, Negation, Range, Relation, Syntax
+from stanine.domain.formulas.syntax import (
+    Call,
+    Chain,
+    Constant,
+    Counting,
+    Inversion,
+    Name,
+    Negation,
+    Range,
+    Relation,
+    Syntax,
+)
 from stanine.domain.formulas.tree import (
     Absolute,
     Aggregate,
@@ -54,7 +65,9 @@ class Allowance:
         return is_enough
 
 
-def check_formula(text: str, names: Names, place: str, faults: Faults, allowance: Allowance | None = None) -> Formula | None:
+def check_formula(
+    text: str, names: Names, place: str, faults: Faults, allowance: Allowance | None = None
+) -> Formula | None:
     """Return the checked formula, or None and all its errors in `faults`, each at `place` with its position in the text."""
     checked = _check(text, names, place, faults, allowance, condition=False)
     if checked is None:
@@ -73,7 +86,9 @@ def check_formula(text: str, names: Names, place: str, faults: Faults, allowance
     )
 
 
-def check_condition(text: str, names: Names, place: str, faults: Faults, allowance: Allowance | None = None) -> Condition | None:
+def check_condition(
+    text: str, names: Names, place: str, faults: Faults, allowance: Allowance | None = None
+) -> Condition | None:
     """Return the checked condition of a `when`, or None and all its errors in `faults`.
 
     Scales in `names` are refused with the reason that a condition uses items and attributes only.
@@ -83,12 +98,20 @@ def check_condition(text: str, names: Names, place: str, faults: Faults, allowan
 
 
 def _check(
-    text: str, names: Names, place: str, faults: Faults, allowance: Allowance | None, *, condition: bool
+    text: str,
+    names: Names,
+    place: str,
+    faults: Faults,
+    allowance: Allowance | None,
+    *,
+    condition: bool,
 ) -> "tuple[_Checker, Node] | None":
     def note(at: int, code: Code, detail: str) -> None:
         faults.add(place, code, f"{position(text, at)}: {detail}")
 
-    checker = _Checker(names, allowance or Allowance(), condition=condition, hints=_HINTS - faults.count)
+    checker = _Checker(
+        names, allowance or Allowance(), condition=condition, hints=_HINTS - faults.count
+    )
     try:
         syntax = parse(text)
     except FormulaError as error:
@@ -119,7 +142,7 @@ _FAULTY: Node = Null()
 
 
 class _Checker:
-    """Reconciler syntax into a tree. Each call handles one bracket's depth in two frames, so that the deepest text stays far from any limit."""
+    """Converts syntax to a tree, in two stack frames a level of brackets: the deepest text stays far from any limit."""
 
     def __init__(self, names: Names, allowance: Allowance, *, condition: bool, hints: int) -> None:
         self._names = names
@@ -141,7 +164,11 @@ class _Checker:
     def number(self, typed: _Typed) -> Node:
         """Return the tree of what must be a number, noting that it is none."""
         if typed.kind in ("Text", "Mixed"):
-            what = f'"{typed.resolved.name}" is a text or can be one, which' if typed.resolved else "a text"
+            what = (
+                f'"{typed.resolved.name}" is a text or can be one, which'
+                if typed.resolved
+                else "a text"
+            )
             self._note(typed.at, "WrongType", f"{what} can only be compared by == or !=")
         elif typed.resolved is not None:
             self.uses[typed.resolved.name].add("Number")
@@ -167,7 +194,11 @@ class _Checker:
 
     def negation(self, part: Negation) -> _Typed:
         operand = self.number(self.check(part.operand))
-        return _Typed(part.at, "Number", Number(0.0 - operand.value) if isinstance(operand, Number) else Negative(operand))
+        return _Typed(
+            part.at,
+            "Number",
+            Number(0.0 - operand.value) if isinstance(operand, Number) else Negative(operand),
+        )
 
     def inversion(self, part: Inversion) -> _Typed:
         return _Typed(part.at, "Number", Not(self.number(self.check(part.operand))))
@@ -177,7 +208,9 @@ class _Checker:
         for operand in part.operands:
             operands.append(self.number(self.check(operand)))  # noqa: PERF401 - a comprehension is a frame more for each depth
         if part.operators[0] in ("and", "or"):
-            return _Typed(part.at, "Number", (And if part.operators[0] == "and" else Or)(tuple(operands)))
+            return _Typed(
+                part.at, "Number", (And if part.operators[0] == "and" else Or)(tuple(operands))
+            )
         return _Typed(part.at, "Number", Arithmetic("".join(part.operators), tuple(operands)))
 
     def relation(self, part: Relation) -> _Typed:
@@ -186,7 +219,11 @@ class _Checker:
         sides = self._relate(part.at, part.operator, left, right)
         if sides is None:
             return _Typed(part.at, "Faulty", _FAULTY)
-        node: Node = Match(part.operator, *sides) if _by_value(left, right) else Compare(part.operator, *sides)  # type: ignore[arg-type]
+        node: Node = (
+            Match(part.operator, *sides)  # type: ignore[arg-type]
+            if _by_value(left, right)
+            else Compare(part.operator, *sides)  # type: ignore[arg-type]
+        )
         return _Typed(part.at, "Number", node)
 
     def counting(self, part: Counting) -> _Typed:
@@ -204,21 +241,37 @@ class _Checker:
             (matched if _by_value(left, right) else compared).append(sides[0])
             # As a number for a mixed element, which leaves it a number for the others.
             right_node = sides[1] if _by_value(left, right) else right_node
-        return _Typed(part.at, "Number", Count(part.operator, tuple(compared), tuple(matched), right_node))  # type: ignore[arg-type]
+        return _Typed(
+            part.at,
+            "Number",
+            Count(part.operator, tuple(compared), tuple(matched), right_node),  # type: ignore[arg-type]
+        )
 
-    def _relate(self, at: int, operator: str, left: _Typed, right: _Typed) -> tuple[Node, Node] | None:
+    def _relate(
+        self, at: int, operator: str, left: _Typed, right: _Typed
+    ) -> tuple[Node, Node] | None:
         """Return the two sides of a comparison, or None and the error noted."""
         if "Faulty" in (left.kind, right.kind):
             return None
         if not _by_value(left, right):
             return self.number(left), self.number(right)
         if operator not in ("==", "!="):
-            self._note(at, "WrongType", f"{operator} compares numbers only; a text can only be compared by == or !=")
+            self._note(
+                at,
+                "WrongType",
+                f"{operator} compares numbers only; a text can only be compared by == or !=",
+            )
             return None
         sides: list[Node] = []
         for one, other in ((left, right), (right, left)):
-            if one.kind == "Number" and other.kind == "Text" and not self._is_missing_option(one, other):
-                what = f'"{one.resolved.name}" is a number' if one.resolved else "one side is a number"
+            if (
+                one.kind == "Number"
+                and other.kind == "Text"
+                and not self._is_missing_option(one, other)
+            ):
+                what = (
+                    f'"{one.resolved.name}" is a number' if one.resolved else "one side is a number"
+                )
                 self._note(at, "WrongType", f"{what}, the other side a text: they are never equal")
                 return None
             if one.kind == "Number" and other.kind == "Mixed":
@@ -234,17 +287,29 @@ class _Checker:
     def _is_missing_option(self, name: _Typed, text: _Typed) -> bool:
         """Tell whether a condition compares an item with its `missing` option, which it sees as a text."""
         return (
-            self._condition and name.resolved is not None and isinstance(text.node, Text) and text.node.value in name.resolved.missing_texts
+            self._condition
+            and name.resolved is not None
+            and isinstance(text.node, Text)
+            and text.node.value in name.resolved.missing_texts
         )
 
     def _check_text(self, name: _Typed, text: _Typed) -> None:
         """Note a text that the name never is."""
-        if name.resolved is None or name.resolved.texts is None or not isinstance(text.node, Text) or name.kind == "Number":
+        if (
+            name.resolved is None
+            or name.resolved.texts is None
+            or not isinstance(text.node, Text)
+            or name.kind == "Number"
+        ):
             return
         known = [*name.resolved.texts, *name.resolved.missing_texts]
         if text.node.value not in known:
             listed = several([quote(one) for one in known], 12) or "none"
-            self._note(text.at, "NotAnOption", f'"{name.resolved.name}" is never {quote(text.node.value)}; its texts are {listed}')
+            self._note(
+                text.at,
+                "NotAnOption",
+                f'"{name.resolved.name}" is never {quote(text.node.value)}; its texts are {listed}',
+            )
 
     def call(self, part: Call) -> _Typed:
         if part.function == "answered":
@@ -268,11 +333,19 @@ class _Checker:
 
     def _lookup(self, operand: Node, table: Name) -> Node:
         if self._condition:
-            self._note(table.at, "UnknownReference", "a condition uses items and attributes only, so that it cannot look up scores")
+            self._note(
+                table.at,
+                "UnknownReference",
+                "a condition uses items and attributes only, so that it cannot look up scores",
+            )
         elif table.text not in self._names.tables:
             is_scale = table.text in self._names.scales
             known = several(sorted(self._names.tables)) or "none"
-            what = f'the scale "{table.text}" has no lookup' if is_scale else f'there is no scale "{table.text}"'
+            what = (
+                f'the scale "{table.text}" has no lookup'
+                if is_scale
+                else f'there is no scale "{table.text}"'
+            )
             self._note(table.at, "UnknownReference", f"{what}; the scales with one are {known}")
         self.tables[table.text] = None
         return Lookup(operand, table.text)
@@ -281,13 +354,19 @@ class _Checker:
         items: dict[str, None] = {}
         for element in self._elements_of(part.arguments):
             if not isinstance(element, Name):
-                self._note(element.at, "WrongType", "answered counts items: name them, or ranges of them")
+                self._note(
+                    element.at, "WrongType", "answered counts items: name them, or ranges of them"
+                )
                 continue
             resolved = self._resolve(element.text)
             if resolved.error is not None:
                 self._note(element.at, *resolved.error)
             elif element.text not in self._names.items:
-                self._note(element.at, "WrongType", f'"{element.text}" is no item; answered counts items, whole ones')
+                self._note(
+                    element.at,
+                    "WrongType",
+                    f'"{element.text}" is no item; answered counts items, whole ones',
+                )
             else:
                 items[element.text] = None
                 self.uses.setdefault(element.text, set()).add("Answered")
@@ -304,11 +383,17 @@ class _Checker:
                 continue
             if first > last:
                 self._note(
-                    element.at, "UnknownReference", f'"{element.first.text}" comes after "{element.last.text}" in the form: exchange them'
+                    element.at,
+                    "UnknownReference",
+                    f'"{element.first.text}" comes after "{element.last.text}" in the form: exchange them',
                 )
                 continue
             if not self._allowance.take(last - first + 1):
-                raise FormulaError(element.at, "TooMany", f"written out, the ranges of a document have at most {MAX_TERMS} items")
+                raise FormulaError(
+                    element.at,
+                    "TooMany",
+                    f"written out, the ranges of a document have at most {MAX_TERMS} items",
+                )
             for item in self._items[first : last + 1]:
                 yield Name(element.at, item)
 
@@ -317,11 +402,15 @@ class _Checker:
         if resolved.error is not None:
             self._note(end.at, *resolved.error)
         elif end.text not in self._order:
-            self._note(end.at, "WrongType", f'"{end.text}" is no item; a range goes from item to item')
+            self._note(
+                end.at, "WrongType", f'"{end.text}" is no item; a range goes from item to item'
+            )
         return self._order.get(end.text) if resolved.error is None else None
 
     def _resolve(self, name: str) -> Resolved:
-        return resolve(name, self._names, condition=self._condition, hint=len(self.errors) < self._hints)
+        return resolve(
+            name, self._names, condition=self._condition, hint=len(self.errors) < self._hints
+        )
 
     def _note(self, at: int, code: Code, detail: str) -> None:
         # A range may be wrong in many items at one position: the first says enough.

@@ -231,7 +231,11 @@ def _logic(operands: tuple[Node, ...], *, deciding: bool) -> _Step:
 
 
 def _if(node: If) -> _Step:
-    condition, then, otherwise = _compile(node.condition), _compile(node.then), _compile(node.otherwise)
+    condition, then, otherwise = (
+        _compile(node.condition),
+        _compile(node.then),
+        _compile(node.otherwise),
+    )
 
     def run(values: Values) -> _Result:
         result = condition(values)
@@ -262,7 +266,9 @@ def _sum(numbers: list[float]) -> float:
 
 
 def _count(node: Count) -> _Step:
-    comparisons = [_compare(Compare(node.operator, element, node.right)) for element in node.compared]
+    comparisons = [
+        _compare(Compare(node.operator, element, node.right)) for element in node.compared
+    ]
     comparisons += [_match(Match(node.operator, element, node.right)) for element in node.matched]  # type: ignore[arg-type]
 
     def run(values: Values) -> _Result:
@@ -283,7 +289,9 @@ def _answered(node: Answered) -> _Step:
 
     def run(values: Values) -> _Result:
         seen = map(values.get, items)
-        return float(sum(not (one is None or one is NOT_SHOWN or isinstance(one, Missing)) for one in seen))
+        return float(
+            sum(not (one is None or one is NOT_SHOWN or isinstance(one, Missing)) for one in seen)
+        )
 
     return run
 

@@ -27,10 +27,16 @@ def order(parts: Mapping[str, Collection[str]]) -> Order:
 
 
 def _visit(
-    root: str, parts: Mapping[str, Collection[str]], done: dict[str, None], stuck: set[str], cycles: dict[tuple[str, ...], None]
+    root: str,
+    parts: Mapping[str, Collection[str]],
+    done: dict[str, None],
+    stuck: set[str],
+    cycles: dict[tuple[str, ...], None],
 ) -> None:
     """Walk depth first without recursion: a chain of scales may be long."""
-    path: dict[str, list[str]] = {}  # the scales being visited, each with the parts still to be seen
+    path: dict[
+        str, list[str]
+    ] = {}  # the scales being visited, each with the parts still to be seen
     if root in done or root in stuck:
         return
     path[root] = _own(root, parts)

@@ -220,7 +220,11 @@ class _Evaluator:
         is_true = _is_true(condition)
         null = condition.null | (~condition.failed & np.where(is_true, then.null, otherwise.null))
         failed = ~null & (condition.failed | np.where(is_true, then.failed, otherwise.failed))
-        return _Vector(np.where(null | failed, 0.0, np.where(is_true, then.values, otherwise.values)), null, failed)
+        return _Vector(
+            np.where(null | failed, 0.0, np.where(is_true, then.values, otherwise.values)),
+            null,
+            failed,
+        )
 
     def aggregate(self, node: Aggregate) -> _Vector:
         lowest_first = {"min": np.inf, "max": -np.inf}.get(node.function, 0.0)
@@ -278,7 +282,9 @@ class _Evaluator:
 
     def lookup(self, node: Lookup) -> _Vector:
         operand = self.evaluate(node.operand)
-        scores = self._batch.lookups[node.table](np.array(np.broadcast_to(operand.values, (self._batch.rows,)), dtype=np.float64))
+        scores = self._batch.lookups[node.table](
+            np.array(np.broadcast_to(operand.values, (self._batch.rows,)), dtype=np.float64)
+        )
         null = operand.null | (~operand.failed & np.isnan(scores))
         return _Vector(np.where(null | operand.failed, 0.0, scores), null, operand.failed & ~null)
 
@@ -289,7 +295,9 @@ class _Evaluator:
         if isinstance(node, Reference):
             column = self._batch.values[node.name]
             # Values that nobody can have still need a table of one entry.
-            return _Side(column.values or ("",), np.where(column.null, 0, column.codes), column.null, _NO)
+            return _Side(
+                column.values or ("",), np.where(column.null, 0, column.codes), column.null, _NO
+            )
         number = self.evaluate(node)
         return _Side(None, number.values, number.null, number.failed)
 
@@ -299,7 +307,13 @@ class _Evaluator:
         else:
             places: dict[Any, int] = {}
             left_ids, right_ids = (
-                np.array([places.setdefault(_identity(value), len(places)) for value in side.values or ()], dtype=np.int64)
+                np.array(
+                    [
+                        places.setdefault(_identity(value), len(places))
+                        for value in side.values or ()
+                    ],
+                    dtype=np.int64,
+                )
                 for side in (left, right)
             )
             equal = left_ids.take(left.rows) == right_ids.take(right.rows)
@@ -319,7 +333,10 @@ class _Side(NamedTuple):
 def _numbers_of(side: _Side) -> Any:
     if side.values is None:
         return nine(side.rows)
-    table = np.array([np.nan if isinstance(value, str) else float(value) for value in side.values], dtype=np.float64)
+    table = np.array(
+        [np.nan if isinstance(value, str) else float(value) for value in side.values],
+        dtype=np.float64,
+    )
     return nine(table).take(side.rows)
 
 

@@ -61,7 +61,9 @@ class Token(NamedTuple):
 def tokens(text: str) -> list[Token]:
     """Return the tokens of a formula and an end token. Raises FormulaError: too long, too deep, or a character that has no meaning."""
     if len(text) > MAX_LENGTH:
-        raise FormulaError(MAX_LENGTH, "TooLong", f"it has {len(text)} characters; {MAX_LENGTH} are allowed")
+        raise FormulaError(
+            MAX_LENGTH, "TooLong", f"it has {len(text)} characters; {MAX_LENGTH} are allowed"
+        )
     found: list[Token] = []
     depth = at = 0
     while at < len(text):
@@ -74,11 +76,15 @@ def tokens(text: str) -> list[Token]:
         if piece == "(":
             depth += 1
             if depth > MAX_NESTING:
-                raise FormulaError(at, "TooDeep", f"brackets and calls lie more than {MAX_NESTING} deep")
+                raise FormulaError(
+                    at, "TooDeep", f"brackets and calls lie more than {MAX_NESTING} deep"
+                )
         elif piece == ")":
             depth -= 1
         if match.lastgroup != "space":
-            found.append(Token(match.lastgroup, piece[1:-1] if match.lastgroup == "text" else piece, at))  # type: ignore[arg-type]
+            found.append(
+                Token(match.lastgroup, piece[1:-1] if match.lastgroup == "text" else piece, at)  # type: ignore[arg-type]
+            )
         at = match.end()
     return [*found, Token("end", "", len(text))]
 

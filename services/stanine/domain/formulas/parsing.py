@@ -8,7 +8,18 @@ A row of `not` or of signs is read in a loop and chains are flat, so that only b
 import math
 
 from stanine.domain.formulas.lexing import FUNCTIONS, MODES, WORDS, FormulaError, Token, tokens
-from stanine.domain.formulas.syntax import Call, Chain, Constant, Counting, Inversion, Name, Negation, Range, Relation, Syntax
+from stanine.domain.formulas.syntax import (
+    Call,
+    Chain,
+    Constant,
+    Counting,
+    Inversion,
+    Name,
+    Negation,
+    Range,
+    Relation,
+    Syntax,
+)
 from stanine.domain.scoring.rounding import MAX_DECIMALS
 
 _COMPARISONS = ("==", "!=", "<", "<=", ">", ">=")
@@ -39,7 +50,11 @@ class _Parser:
 
     def refuse_rest(self) -> None:
         if self.token.kind != "end":
-            raise FormulaError(self.token.at, "Syntax", f"{_show(self.token)} cannot follow here: an operator is missing, or a bracket")
+            raise FormulaError(
+                self.token.at,
+                "Syntax",
+                f"{_show(self.token)} cannot follow here: an operator is missing, or a bracket",
+            )
 
     def _logic(self, word: str) -> Syntax:
         at = self.token.at
@@ -47,7 +62,11 @@ class _Parser:
         while self.token.kind == "name" and self.token.text == word:
             self._next += 1
             operands.append(self._logic("and") if word == "or" else self._inversion())
-        return operands[0] if len(operands) == 1 else Chain(at, (word,) * (len(operands) - 1), tuple(operands))
+        return (
+            operands[0]
+            if len(operands) == 1
+            else Chain(at, (word,) * (len(operands) - 1), tuple(operands))
+        )
 
     def _inversion(self) -> Syntax:
         at, inversions = self.token.at, 0
@@ -67,7 +86,11 @@ class _Parser:
         operator = self._take()
         right = self._sum()
         if self._is_operator(*_COMPARISONS):
-            raise FormulaError(self.token.at, "Syntax", "comparisons are not chained: join two of them by `and`, or use brackets")
+            raise FormulaError(
+                self.token.at,
+                "Syntax",
+                "comparisons are not chained: join two of them by `and`, or use brackets",
+            )
         return Relation(operator.at, operator.text, left, right)
 
     def _sum(self) -> Syntax:
@@ -113,11 +136,17 @@ class _Parser:
     def _call(self, function: Token) -> Syntax:
         if function.text not in FUNCTIONS:
             known = ", ".join(FUNCTIONS)
-            what = "is no function" if function.text in WORDS else "is no function that formulas have"
-            raise FormulaError(function.at, "UnknownReference", f'"{function.text}" {what}; there are {known}')
+            what = (
+                "is no function" if function.text in WORDS else "is no function that formulas have"
+            )
+            raise FormulaError(
+                function.at, "UnknownReference", f'"{function.text}" {what}; there are {known}'
+            )
         self._next += 1
         if self._is_operator(")"):
-            raise FormulaError(self.token.at, "Syntax", f"{function.text} needs {_needs(function.text)}")
+            raise FormulaError(
+                self.token.at, "Syntax", f"{function.text} needs {_needs(function.text)}"
+            )
         match function.text:
             case "count":
                 result: Syntax = self._count()
@@ -132,7 +161,12 @@ class _Parser:
             case "lookup":
                 operand = self.disjunction()
                 self._comma(function)
-                result = Call(function.at, "lookup", (operand,), (self._word("the name of a scale with a lookup"),))
+                result = Call(
+                    function.at,
+                    "lookup",
+                    (operand,),
+                    (self._word("the name of a scale with a lookup"),),
+                )
             case "abs":
                 result = Call(function.at, "abs", (self.disjunction(),))
             case _:
@@ -145,24 +179,41 @@ class _Parser:
         self._comma(function)
         mode = self._word(f"one of {', '.join(MODES)}")
         if mode.text not in MODES:
-            raise FormulaError(mode.at, "Syntax", f'"{mode.text}" is no way of rounding; write one of {", ".join(MODES)}, without quotes')
+            raise FormulaError(
+                mode.at,
+                "Syntax",
+                f'"{mode.text}" is no way of rounding; write one of {", ".join(MODES)}, without quotes',
+            )
         decimals = 0
         if self._is_operator(","):
             self._next += 1
             token = self._take()
-            if token.kind != "number" or not token.text.isdigit() or len(token.text) > 1 or int(token.text) > MAX_DECIMALS:
-                raise FormulaError(token.at, "Syntax", f"the decimals are a whole number from 0 to {MAX_DECIMALS}")
+            if (
+                token.kind != "number"
+                or not token.text.isdigit()
+                or len(token.text) > 1
+                or int(token.text) > MAX_DECIMALS
+            ):
+                raise FormulaError(
+                    token.at, "Syntax", f"the decimals are a whole number from 0 to {MAX_DECIMALS}"
+                )
             decimals = int(token.text)
         return Call(function.at, "round", (operand,), (mode,), decimals)
 
     def _count(self) -> Syntax:
         elements = self._list("count")
         if not self._is_operator(*_COMPARISONS):
-            raise FormulaError(self.token.at, "Syntax", "count needs a comparison after its list: count(a, b >= 2)")
+            raise FormulaError(
+                self.token.at, "Syntax", "count needs a comparison after its list: count(a, b >= 2)"
+            )
         operator = self._take()
         right = self._sum()
         if self._is_operator(","):
-            raise FormulaError(self.token.at, "Syntax", "in count the comparison comes once, after the whole list: count(a, b >= 2)")
+            raise FormulaError(
+                self.token.at,
+                "Syntax",
+                "in count the comparison comes once, after the whole list: count(a, b >= 2)",
+            )
         return Counting(operator.at, elements, operator.text, right)
 
     def _list(self, function: str) -> tuple[Syntax | Range, ...]:
@@ -184,12 +235,16 @@ class _Parser:
     def _word(self, what: str) -> Name:
         token = self._take()
         if token.kind != "name" or token.text in WORDS:
-            raise FormulaError(token.at, "Syntax", f"{what} belongs here, without quotes, not {_show(token)}")
+            raise FormulaError(
+                token.at, "Syntax", f"{what} belongs here, without quotes, not {_show(token)}"
+            )
         return Name(token.at, token.text)
 
     def _comma(self, function: Token) -> None:
         if not self._is_operator(","):
-            raise FormulaError(self.token.at, "Syntax", f"{function.text} needs {_needs(function.text)}")
+            raise FormulaError(
+                self.token.at, "Syntax", f"{function.text} needs {_needs(function.text)}"
+            )
         self._next += 1
 
     def _close(self, function: Token | None = None) -> None:
@@ -228,7 +283,11 @@ def _number(token: Token) -> float:
 def _show(token: Token) -> str:
     if token.kind == "text":
         return "a text"
-    return f'"{token.text if len(token.text) <= 40 else token.text[:40] + "…"}"' if token.kind != "end" else "the end"
+    return (
+        f'"{token.text if len(token.text) <= 40 else token.text[:40] + "…"}"'
+        if token.kind != "end"
+        else "the end"
+    )
 
 
 def _expected_value(token: Token) -> str:
@@ -242,7 +301,13 @@ def _expected_value(token: Token) -> str:
 
 
 def _example(function: str) -> str:
-    return {"count": "a, b >= 2", "if": "condition, a, b", "abs": "x", "round": "x, HalfUp", "lookup": "x, SCALE"}.get(function, "a, b")
+    return {
+        "count": "a, b >= 2",
+        "if": "condition, a, b",
+        "abs": "x",
+        "round": "x, HalfUp",
+        "lookup": "x, SCALE",
+    }.get(function, "a, b")
 
 
 def _needs(function: str) -> str:

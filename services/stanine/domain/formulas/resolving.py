@@ -25,12 +25,20 @@ def resolve(name: str, names: Names, *, condition: bool, hint: bool) -> Resolved
     if (found := names.items.get(base)) is not None:
         return _option(name, base, part, found) if dot else _whole(name, found)
     if base in names.later:
-        return _unknown(name, f'"{base}" comes later in the form; a condition uses earlier items only')
+        return _unknown(
+            name, f'"{base}" comes later in the form; a condition uses earlier items only'
+        )
     if (found := names.attributes.get(base)) is not None:
-        return _unknown(name, f'"{base}" is an attribute, nothing follows it') if dot else _whole(name, found)
+        return (
+            _unknown(name, f'"{base}" is an attribute, nothing follows it')
+            if dot
+            else _whole(name, found)
+        )
     if base in names.scales:
         if condition:
-            return _unknown(name, f'"{base}" is a scale; a condition uses items and attributes only')
+            return _unknown(
+                name, f'"{base}" is a scale; a condition uses items and attributes only'
+            )
         return _score(name, base, part, names.scales[base]) if dot else Resolved(name)
     near = _nearest(base, names, condition=condition) if hint else ""
     return _unknown(name, f'there is nothing named "{base}"{near}')
@@ -44,8 +52,13 @@ def _option(name: str, item: str, option: str, found: Named) -> Resolved:
     if option in found.options:
         return Resolved(name)
     if not found.options:
-        return _unknown(name, f'"{item}" has no options that can be named: only those of Multiple and Ranking items are')
-    return _unknown(name, f'"{item}" has no option "{option}"; it has {several(list(found.options))}')
+        return _unknown(
+            name,
+            f'"{item}" has no options that can be named: only those of Multiple and Ranking items are',
+        )
+    return _unknown(
+        name, f'"{item}" has no option "{option}"; it has {several(list(found.options))}'
+    )
 
 
 def _score(name: str, scale: str, part: str, its: tuple[str, ...]) -> Resolved:

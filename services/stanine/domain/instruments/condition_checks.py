@@ -10,9 +10,14 @@ from stanine.domain.instruments.records import Spec
 
 def check(spec: Spec, faults: Faults) -> None:
     """Note what is wrong with conditions; nothing, as long as the items or attributes that they may name hold faults."""
-    if not any(item.when for item in spec.items) and not any(section.when for section in spec.sections):
+    if not any(item.when for item in spec.items) and not any(
+        section.when for section in spec.sections
+    ):
         return
-    if any(faults.touches(f"spec.{part}") for part in ("items", "attributes", "responseSets", "sections", "defaults.responses")):
+    if any(
+        faults.touches(f"spec.{part}")
+        for part in ("items", "attributes", "responseSets", "sections", "defaults.responses")
+    ):
         return
     forms = resolve(spec)
     for index, item in enumerate(spec.items):
@@ -20,7 +25,9 @@ def check(spec: Spec, faults: Faults) -> None:
             _parse(spec, forms, item.id, item.when, f"spec.items[{index}].when", faults)
     for index, section in enumerate(spec.sections):
         if section.when is not None:
-            _parse(spec, forms, section.items[0], section.when, f"spec.sections[{index}].when", faults)
+            _parse(
+                spec, forms, section.items[0], section.when, f"spec.sections[{index}].when", faults
+            )
 
 
 def conditions_of(spec: Spec) -> dict[str, tuple[Condition, ...]]:
@@ -37,7 +44,9 @@ def conditions_of(spec: Spec) -> dict[str, tuple[Condition, ...]]:
     return found
 
 
-def _parse(spec: Spec, forms: dict[str, ItemForm], before: str, text: str, place: str, faults: Faults) -> Condition | None:
+def _parse(
+    spec: Spec, forms: dict[str, ItemForm], before: str, text: str, place: str, faults: Faults
+) -> Condition | None:
     return check_condition(text, names_before(spec, forms, before), place, faults)
 
 

@@ -66,7 +66,9 @@ def not_one_of(value: str, words: "list[str]") -> str:
     if len(words) <= _WORDS_LISTED:
         return f"{quote(value)} is not one of {', '.join(words)}"
     near = difflib.get_close_matches(value, words, 1)
-    return f"{quote(value)} is not in the list" + (f'; did you mean "{near[0]}"?' if near else f" of {len(words)}: {several(words)}")
+    return f"{quote(value)} is not in the list" + (
+        f'; did you mean "{near[0]}"?' if near else f" of {len(words)}: {several(words)}"
+    )
 
 
 class _Reader:
@@ -78,7 +80,9 @@ class _Reader:
         if isinstance(info, inspection.Metadata):
             about = (info.extra_json_schema or {}).get("description", "")
             info = info.type
-        choices = [_bare(one) for one in info.types] if isinstance(info, inspection.UnionType) else [info]
+        choices = (
+            [_bare(one) for one in info.types] if isinstance(info, inspection.UnionType) else [info]
+        )
         chosen = _choose(plain, choices)
         if chosen is None:
             self.faults.add(place, "WrongType", _wrong_type(plain, choices))
@@ -107,10 +111,16 @@ class _Reader:
                 self._key_fault(name, place)
             elif (field := fields.get(name)) is None:
                 self._unknown_field(name, info.cls, list(fields), member(place, name))
-            elif value is None and (not field.required or isinstance(field.type, inspection.NoneType)):
+            elif value is None and (
+                not field.required or isinstance(field.type, inspection.NoneType)
+            ):
                 continue  # null and absent mean the same
             elif isinstance(value, str) and value in info.cls.later_values.get(name, ()):
-                self.faults.add(member(place, name), "NotSupported", f"{quote(value)} is not supported by this version yet")
+                self.faults.add(
+                    member(place, name),
+                    "NotSupported",
+                    f"{quote(value)} is not supported by this version yet",
+                )
             else:
                 values[field.name] = self.read(value, field.type, member(place, name))
         for name, field in fields.items():
@@ -123,7 +133,9 @@ class _Reader:
     def _mapping(self, plain: Any, info: Any, place: str) -> dict[str, Any]:
         values: dict[str, Any] = {}
         if info.max_length is not None and len(plain) > info.max_length:
-            self.faults.add(place, "TooMany", f"{len(plain)} stand here; at most {info.max_length} are allowed")
+            self.faults.add(
+                place, "TooMany", f"{len(plain)} stand here; at most {info.max_length} are allowed"
+            )
             return values
         for name, value in plain.items():
             if not isinstance(name, str):
@@ -139,17 +151,29 @@ class _Reader:
         if info.min_length is not None and len(plain) < info.min_length:
             self.faults.add(place, "TooFew", f"at least {info.min_length} belongs here")
         if info.max_length is not None and len(plain) > info.max_length:
-            self.faults.add(place, "TooMany", f"{len(plain)} stand here; at most {info.max_length} are allowed")
+            self.faults.add(
+                place, "TooMany", f"{len(plain)} stand here; at most {info.max_length} are allowed"
+            )
             plain = plain[: info.max_length]
-        return tuple(self.read(one, info.item_type, f"{place}[{index}]") for index, one in enumerate(plain))
+        return tuple(
+            self.read(one, info.item_type, f"{place}[{index}]") for index, one in enumerate(plain)
+        )
 
     def _text(self, plain: Any, info: Any, place: str, about: str) -> str:
         if unreadable := _UNREADABLE.search(plain):
-            self.faults.add(place, "WrongText", f"the text holds the character U+{ord(unreadable[0]):04X}, which no text may hold")
+            self.faults.add(
+                place,
+                "WrongText",
+                f"the text holds the character U+{ord(unreadable[0]):04X}, which no text may hold",
+            )
         elif info.min_length is not None and len(plain) < info.min_length:
             self.faults.add(place, "TooShort", "the text is empty")
         elif info.max_length is not None and len(plain) > info.max_length:
-            self.faults.add(place, "TooLong", f"the text has {len(plain)} characters; at most {info.max_length} are allowed")
+            self.faults.add(
+                place,
+                "TooLong",
+                f"the text has {len(plain)} characters; at most {info.max_length} are allowed",
+            )
         elif info.pattern is not None and not _pattern(info.pattern).fullmatch(plain):
             self.faults.add(place, "WrongText", f"{quote(plain)} is not {about or info.pattern}")
         else:
@@ -159,7 +183,9 @@ class _Reader:
     def _literal(self, plain: Any, info: Any, place: str) -> Any:
         if plain in info.values:
             return plain
-        self.faults.add(place, "WrongText", not_one_of(plain, [str(value) for value in info.values]))
+        self.faults.add(
+            place, "WrongText", not_one_of(plain, [str(value) for value in info.values])
+        )
         return info.values[0]
 
     def _number(self, plain: Any, info: Any, choices: list[Any], place: str) -> Any:
@@ -169,7 +195,11 @@ class _Reader:
         elif (low is not None and plain < low) or (high is not None and plain > high):
             self.faults.add(place, "OutOfRange", f"{quote(plain)} is outside {low:g} to {high:g}")
         elif 0 < abs(plain) < SMALLEST_NUMBER:
-            self.faults.add(place, "OutOfRange", f"{plain} is closer to 0 than {SMALLEST_NUMBER:g}, the smallest number allowed")
+            self.faults.add(
+                place,
+                "OutOfRange",
+                f"{plain} is closer to 0 than {SMALLEST_NUMBER:g}, the smallest number allowed",
+            )
         elif all(isinstance(one, inspection.FloatType | inspection.NoneType) for one in choices):
             return float(plain) + 0.0  # no minus zero
         else:
@@ -187,7 +217,9 @@ class _Reader:
         self.faults.add(
             place,
             "UnknownField",
-            f'there is no such field; did you mean "{near[0]}"?' if near else f"there is no such field; known are {', '.join(known)}",
+            f'there is no such field; did you mean "{near[0]}"?'
+            if near
+            else f"there is no such field; known are {', '.join(known)}",
         )
 
 
@@ -206,7 +238,11 @@ def _choose(plain: object, choices: list[Any]) -> Any:
         wanted = (inspection.IntType, inspection.FloatType)
     elif isinstance(plain, float):
         whole = plain.is_integer()
-        wanted = (inspection.FloatType, inspection.IntType) if whole or not math.isfinite(plain) else (inspection.FloatType,)
+        wanted = (
+            (inspection.FloatType, inspection.IntType)
+            if whole or not math.isfinite(plain)
+            else (inspection.FloatType,)
+        )
     elif isinstance(plain, str):
         wanted = (inspection.LiteralType, inspection.StrType)
     elif isinstance(plain, list):
@@ -219,19 +255,34 @@ def _choose(plain: object, choices: list[Any]) -> Any:
 
 
 def _wrong_type(plain: object, choices: list[Any]) -> str:
-    expected = " or ".join(dict.fromkeys(_NOUNS[type(one)] for one in choices if not isinstance(one, inspection.NoneType)))
-    takes_text = any(isinstance(one, inspection.StrType | inspection.LiteralType) for one in choices)
+    expected = " or ".join(
+        dict.fromkeys(
+            _NOUNS[type(one)] for one in choices if not isinstance(one, inspection.NoneType)
+        )
+    )
+    takes_text = any(
+        isinstance(one, inspection.StrType | inspection.LiteralType) for one in choices
+    )
     if takes_text and isinstance(plain, bool):
         return f"{quote(plain)} stands where {expected} belongs: {_QUOTES}"
     if takes_text and isinstance(plain, int | float):
         return f"the number {quote(plain)} stands where {expected} belongs: write it in quotes"
     if plain is None:
         return f"null stands where {expected} belongs"
-    found = next((noun for kind, noun in _FOUND.items() if isinstance(plain, kind)), f"a {type(plain).__name__}")
+    found = next(
+        (noun for kind, noun in _FOUND.items() if isinstance(plain, kind)),
+        f"a {type(plain).__name__}",
+    )
     return f"{found} stands where {expected} belongs"
 
 
-_FOUND = {bool: "a boolean", str: "text", int | float: "a number", list: "a list", dict: "a mapping"}
+_FOUND = {
+    bool: "a boolean",
+    str: "text",
+    int | float: "a number",
+    list: "a list",
+    dict: "a mapping",
+}
 _NOUNS: dict[Any, str] = {
     inspection.StructType: "a mapping",
     inspection.DictType: "a mapping",
@@ -260,7 +311,9 @@ def _neutral(info: Any) -> Any:
         case inspection.UnionType():
             return _neutral_of([_bare(one) for one in info.types])
         case inspection.StructType():
-            return info.cls(**{field.name: _neutral(field.type) for field in info.fields if field.required})
+            return info.cls(
+                **{field.name: _neutral(field.type) for field in info.fields if field.required}
+            )
         case inspection.DictType():
             return {}
         case inspection.VarTupleType():

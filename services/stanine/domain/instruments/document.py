@@ -18,7 +18,7 @@ def read_yaml(text: bytes) -> object:
 
     Raises InvalidDocument with line and column: broken syntax, duplicate or non-text keys, several documents, alias bombs, depth, NaN.
     """
-    from stanine.domain.instruments import strict_yaml
+    from stanine.domain.instruments import strict_yaml  # noqa: PLC0415 - the watchers do without PyYAML
 
     return strict_yaml.read(text)
 
@@ -38,8 +38,12 @@ def canonical(plain: object) -> bytes:
         if isinstance(metadata := plain.get("metadata"), dict):
             plain["metadata"] = {name: value for name, value in metadata.items() if name == "name"}
         if isinstance(spec := plain.get("spec"), dict):
-            plain["spec"] = {name: value for name, value in spec.items() if name not in _NOT_OF_THE_INSTRUMENT}
-    return json.dumps(_settled(plain), sort_keys=True, ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode()
+            plain["spec"] = {
+                name: value for name, value in spec.items() if name not in _NOT_OF_THE_INSTRUMENT
+            }
+    return json.dumps(
+        _settled(plain), sort_keys=True, ensure_ascii=False, allow_nan=False, separators=(",", ":")
+    ).encode()
 
 
 def digest(canonical: bytes) -> str:

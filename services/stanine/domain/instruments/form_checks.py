@@ -43,7 +43,11 @@ def _check_ids(spec: Spec, faults: Faults) -> None:
         if not one:
             continue
         if one in RESERVED:
-            faults.add(f"{place}.id", "ReservedId", f'"{one}" is taken: it is a column of response files or a word of formulas')
+            faults.add(
+                f"{place}.id",
+                "ReservedId",
+                f'"{one}" is taken: it is a column of response files or a word of formulas',
+            )
         elif one in taken:
             faults.add(
                 f"{place}.id",
@@ -70,9 +74,17 @@ def _check_attributes(spec: Spec, faults: Faults) -> None:
         if faults.at(place) or faults.touches(f"{place}.type") or faults.touches(f"{place}.values"):
             continue
         if (attribute.type is None) == (attribute.values is None):
-            faults.add(place, "Contradiction", "say either a type (Integer, Number, Text) or a list of values")
+            faults.add(
+                place,
+                "Contradiction",
+                "say either a type (Integer, Number, Text) or a list of values",
+            )
         if attribute.required and attribute.title is None and not faults.touches(f"{place}.title"):
-            faults.add(place, "MissingField", "title is missing: pages ask for a required attribute by its title")
+            faults.add(
+                place,
+                "MissingField",
+                "title is missing: pages ask for a required attribute by its title",
+            )
         values = tuple(one.value for one in attribute.options)
         for at, value in enumerate(values):
             check_value(value, values, at, f"{place}.values[{at}]", faults)
@@ -83,18 +95,28 @@ def _check_response_sets(spec: Spec, faults: Faults) -> None:
     for index, one in enumerate(spec.response_sets):
         place = f"spec.responseSets[{index}]"
         if one.name and one.name in taken:
-            faults.add(f"{place}.name", "DuplicateId", f'"{one.name}" is the name of spec.responseSets[{taken[one.name]}] already')
+            faults.add(
+                f"{place}.name",
+                "DuplicateId",
+                f'"{one.name}" is the name of spec.responseSets[{taken[one.name]}] already',
+            )
         taken.setdefault(one.name, index)
         if faults.at(place) or faults.touches(f"{place}.type"):
             continue
         if one.type == "Number":
             if one.options is not None:
-                faults.add(place, "Contradiction", "it is of type Number and has options; leave one out")
+                faults.add(
+                    place, "Contradiction", "it is of type Number and has options; leave one out"
+                )
             item_checks.check_numbers(one, place, faults)
             continue
         if one.options is None:
             if not faults.touches(f"{place}.options"):
-                faults.add(place, "MissingField", "it has no options: write options, or type: Number with min and max")
+                faults.add(
+                    place,
+                    "MissingField",
+                    "it has no options: write options, or type: Number with min and max",
+                )
         else:
             check_options(one.options, f"{place}.options", faults)
         item_checks.refuse_fields(one, item_checks.NUMBER_FIELDS, "Number", place, faults)
@@ -112,7 +134,11 @@ def _check_sections(spec: Spec, faults: Faults) -> None:
     for index, section in enumerate(spec.sections):
         place = f"spec.sections[{index}]"
         if section.id and section.id in ids:
-            faults.add(f"{place}.id", "DuplicateId", f'"{section.id}" is the id of spec.sections[{ids[section.id]}] already')
+            faults.add(
+                f"{place}.id",
+                "DuplicateId",
+                f'"{section.id}" is the id of spec.sections[{ids[section.id]}] already',
+            )
         ids.setdefault(section.id, index)
         for at, item in enumerate(section.items):
             where = f"{place}.items[{at}]"
@@ -120,26 +146,42 @@ def _check_sections(spec: Spec, faults: Faults) -> None:
                 doubtful = True
             elif item not in known:
                 if not doubtful:
-                    faults.add(where, "UnknownReference", f'there is no item "{item}"; the form has {several(items)}')
+                    faults.add(
+                        where,
+                        "UnknownReference",
+                        f'there is no item "{item}"; the form has {several(items)}',
+                    )
             elif item in first:
-                faults.add(where, "DuplicateId", f'"{item}" stands in a section already, at {first[item]}')
+                faults.add(
+                    where, "DuplicateId", f'"{item}" stands in a section already, at {first[item]}'
+                )
             else:
                 first[item] = where
                 if known[item] < last and not doubtful:
                     faults.add(
-                        where, "Contradiction", f'"{item}" stands before an item that the form has after it: keep the order of items'
+                        where,
+                        "Contradiction",
+                        f'"{item}" stands before an item that the form has after it: keep the order of items',
                     )
                 last = max(last, known[item])
         doubtful = doubtful or faults.touches(f"{place}.items")
     left = [one for one in items if one not in first]
     if left and not doubtful and not faults.touches("spec.sections"):
-        faults.add("spec.sections", "MissingField", f"every item stands in one section; missing are {several(left)}")
+        faults.add(
+            "spec.sections",
+            "MissingField",
+            f"every item stands in one section; missing are {several(left)}",
+        )
 
 
 def _check_columns(spec: Spec, faults: Faults) -> None:
     """Refuse two things that would be read from the same column of a file."""
-    taken = dict.fromkeys(FILE_COLUMNS, "every file of responses") | {"attempt.language": "every file of responses"}
-    taken |= {one.id: f"spec.attributes[{index}]" for index, one in enumerate(spec.attributes) if one.id}
+    taken = dict.fromkeys(FILE_COLUMNS, "every file of responses") | {
+        "attempt.language": "every file of responses"
+    }
+    taken |= {
+        one.id: f"spec.attributes[{index}]" for index, one in enumerate(spec.attributes) if one.id
+    }
     forms = resolve(spec)
     seen: set[str] = set()
     for index, item in enumerate(spec.items):
@@ -150,12 +192,20 @@ def _check_columns(spec: Spec, faults: Faults) -> None:
         own = f"{place}.column" if item.column is not None else f"{place}.id"
         if faults.touches(own):
             continue
-        if item.column is not None and not (_COLUMN.fullmatch(item.column) and item.column.isprintable()):
-            faults.add(own, "WrongText", f"{quote(item.column)} begins or ends with a space or holds an unprintable character")
+        if item.column is not None and not (
+            _COLUMN.fullmatch(item.column) and item.column.isprintable()
+        ):
+            faults.add(
+                own,
+                "WrongText",
+                f"{quote(item.column)} begins or ends with a space or holds an unprintable character",
+            )
             continue
         for column in columns_of(forms[item.id], item.column):
             if column in taken:
-                faults.add(own, "DuplicateId", f'the column "{column}" is that of {taken[column]} already')
+                faults.add(
+                    own, "DuplicateId", f'the column "{column}" is that of {taken[column]} already'
+                )
                 break
             taken[column] = place
 

@@ -43,9 +43,13 @@ def item_named(form: ItemForm) -> Named:
             return Named("Whole", options=tuple(str(option.value) for option in form.options))
         case "Text" | "Date":
             return Named("Whole")
-    missing = tuple(option.value for option in form.options if option.missing and isinstance(option.value, str))
+    missing = tuple(
+        option.value for option in form.options if option.missing and isinstance(option.value, str)
+    )
     texts = _texts(option.value for option in form.options if not option.missing)
-    numbers = any(not option.missing and not isinstance(option.value, str) for option in form.options)
+    numbers = any(
+        not option.missing and not isinstance(option.value, str) for option in form.options
+    )
     if not texts:
         return Named("Number", missing_texts=missing)
     return Named("Mixed" if numbers else "Text", texts=texts, missing_texts=missing)

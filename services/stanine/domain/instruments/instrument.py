@@ -9,8 +9,13 @@ import msgspec
 
 from stanine.domain import limits
 from stanine.domain.errors import Fault, Faults, InvalidDocument
-from stanine.domain.instruments import decoding
-from stanine.domain.instruments import form_checks, scale_checks, table_checks, wording_checks
+from stanine.domain.instruments import (
+    decoding,
+    form_checks,
+    scale_checks,
+    table_checks,
+    wording_checks,
+)
 from stanine.domain.instruments.condition_checks import conditions_of
 from stanine.domain.instruments.document import canonical
 from stanine.domain.instruments.item_forms import resolve
@@ -27,7 +32,11 @@ def parse_instrument(plain: object, *, name: str | None = None) -> Instrument:
     faults = Faults()
     instrument = decoding.read(plain, Instrument, faults)
     if name is not None and instrument.metadata.name not in ("", name):
-        faults.add("metadata.name", "NameMismatch", f'the document is named "{instrument.metadata.name}", but it was sent as "{name}"')
+        faults.add(
+            "metadata.name",
+            "NameMismatch",
+            f'the document is named "{instrument.metadata.name}", but it was sent as "{name}"',
+        )
     form_checks.check(instrument.spec, faults)
     scale_checks.check(instrument.spec, faults)
     wording_checks.check(instrument.spec, faults)
@@ -56,11 +65,15 @@ def form_digest(instrument: Instrument) -> str:
                 form.id,
                 form.type,
                 [[option.value, option.missing, option.exclusive] for option in form.options],
-                [form.low, form.high, form.step, form.integer, form.unit] if form.type == "Number" else None,
+                [form.low, form.high, form.step, form.integer, form.unit]
+                if form.type == "Number"
+                else None,
                 [form.min_chosen, form.max_chosen] if form.type == "Multiple" else None,
                 [condition.tree for condition in conditions.get(form.id, ())],
             ]
             for form in resolve(spec).values()
         ],
     ]
-    return hashlib.sha256(msgspec.msgpack.encode(structure_of_form, order="deterministic")).hexdigest()
+    return hashlib.sha256(
+        msgspec.msgpack.encode(structure_of_form, order="deterministic")
+    ).hexdigest()

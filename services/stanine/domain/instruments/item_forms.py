@@ -77,17 +77,25 @@ def is_number(one: ResponseSet) -> bool:
 def resolve(spec: Spec) -> dict[str, ItemForm]:
     """Return each item's form by its id, in the form's order; of two items with one id (which checks refuse) the first counts."""
     sets = {one.name: one for one in spec.response_sets}
-    in_condition = {item for section in spec.sections if section.when is not None for item in section.items}
+    in_condition = {
+        item for section in spec.sections if section.when is not None for item in section.items
+    }
     forms: dict[str, ItemForm] = {}
     for item in spec.items:
         if item.id not in forms:
-            forms[item.id] = _resolve(item, sets.get(item.responses or spec.defaults.responses or ""), item.id in in_condition)
+            forms[item.id] = _resolve(
+                item,
+                sets.get(item.responses or spec.defaults.responses or ""),
+                item.id in in_condition,
+            )
     return forms
 
 
 def _resolve(item: Item, used: ResponseSet | None, in_condition: bool) -> ItemForm:
     numeric = used if used is not None and is_number(used) else None
-    kind: ItemType = item.type or ("Number" if item.options is None and numeric is not None else "Choice")
+    kind: ItemType = item.type or (
+        "Number" if item.options is None and numeric is not None else "Choice"
+    )
     conditional = in_condition or item.when is not None
     if kind == "Number":
         source: Item | ResponseSet = item
@@ -106,12 +114,28 @@ def _resolve(item: Item, used: ResponseSet | None, in_condition: bool) -> ItemFo
             conditional=conditional,
         )
     if kind == "Text":
-        return ItemForm(item.id, kind, max_length=item.max_length or limits.DEFAULT_TEXT, conditional=conditional)
+        return ItemForm(
+            item.id,
+            kind,
+            max_length=item.max_length or limits.DEFAULT_TEXT,
+            conditional=conditional,
+        )
     if kind == "Date":
         return ItemForm(item.id, kind, conditional=conditional)
-    options = item.options if item.options is not None else (used.options or () if used is not None else ())
+    options = (
+        item.options
+        if item.options is not None
+        else (used.options or () if used is not None else ())
+    )
     most = len(options) if item.max_chosen is None else item.max_chosen
-    return ItemForm(item.id, kind, options, min_chosen=item.min_chosen or 0, max_chosen=most, conditional=conditional)
+    return ItemForm(
+        item.id,
+        kind,
+        options,
+        min_chosen=item.min_chosen or 0,
+        max_chosen=most,
+        conditional=conditional,
+    )
 
 
 def exact(x: float) -> Fraction:

@@ -13,7 +13,13 @@ from stanine.domain.scoring.derived import DECIMALS
 from stanine.domain.scoring.points import Points, match, start_of
 
 
-def check_key(scale: Scale, forms: Mapping[str, ItemForm | None], place: str, faults: Faults, known: dict[str, Points]) -> None:
+def check_key(
+    scale: Scale,
+    forms: Mapping[str, ItemForm | None],
+    place: str,
+    faults: Faults,
+    known: dict[str, Points],
+) -> None:
     """Note what is wrong with a scale's key; put the points of what is right into `known`."""
     for item, right in scale.key.items():
         at, form = f"{place}.key.{item}", forms.get(item)
@@ -21,28 +27,54 @@ def check_key(scale: Scale, forms: Mapping[str, ItemForm | None], place: str, fa
             continue
         if form.type in ("Multiple", "Ranking"):
             hint = "points by option" if form.type == "Multiple" else "its options in items"
-            faults.add(at, "Contradiction", f'"{item}" is a {form.type}, which has no key: give it {hint}')
+            faults.add(
+                at, "Contradiction", f'"{item}" is a {form.type}, which has no key: give it {hint}'
+            )
             continue
         values = right if isinstance(right, tuple) else (right,)
         for index, value in enumerate(values):
-            _check_right(form, value, values[:index], at + (f"[{index}]" if isinstance(right, tuple) else ""), faults)
+            _check_right(
+                form,
+                value,
+                values[:index],
+                at + (f"[{index}]" if isinstance(right, tuple) else ""),
+                faults,
+            )
         if not faults.touches(at):
             known[item] = match(form, values)
 
 
-def _check_right(form: ItemForm, value: Value, before: tuple[Value, ...], place: str, faults: Faults) -> None:
+def _check_right(
+    form: ItemForm, value: Value, before: tuple[Value, ...], place: str, faults: Faults
+) -> None:
     if form.type == "Number":
         if isinstance(value, str):
-            faults.add(place, "NotAnOption", f'"{form.id}" is answered with a number, so {quote(value)} cannot be right')
-        elif not form.low <= value <= form.high or ((grid := grid_of(form)) is not None and grid.index(float(value)) is None):
-            faults.add(place, "NotAnOption", f'{quote(value)} is no answer of "{form.id}", which takes {_answers(form)}')
+            faults.add(
+                place,
+                "NotAnOption",
+                f'"{form.id}" is answered with a number, so {quote(value)} cannot be right',
+            )
+        elif not form.low <= value <= form.high or (
+            (grid := grid_of(form)) is not None and grid.index(float(value)) is None
+        ):
+            faults.add(
+                place,
+                "NotAnOption",
+                f'{quote(value)} is no answer of "{form.id}", which takes {_answers(form)}',
+            )
     else:
         option = next((one for one in form.options if one.value == value), None)
         if option is None:
             known = several([quote(one.value) for one in form.options])
-            faults.add(place, "NotAnOption", f'{quote(value)} is no option of "{form.id}"; it has {known}')
+            faults.add(
+                place, "NotAnOption", f'{quote(value)} is no option of "{form.id}"; it has {known}'
+            )
         elif option.missing:
-            faults.add(place, "NotAnOption", f'the option {quote(value)} of "{form.id}" is missing, so it cannot be right')
+            faults.add(
+                place,
+                "NotAnOption",
+                f'the option {quote(value)} of "{form.id}" is missing, so it cannot be right',
+            )
     if value in before and not faults.touches(place):
         faults.add(place, "DuplicateValue", f"{quote(value)} stands here twice")
 
@@ -52,7 +84,13 @@ def _answers(form: ItemForm) -> str:
     return f"{'whole ' if form.integer else ''}numbers from {form.low:g} to {form.high:g}{steps}"
 
 
-def check_points(scale: Scale, forms: Mapping[str, ItemForm | None], place: str, faults: Faults, known: dict[str, Points]) -> None:
+def check_points(
+    scale: Scale,
+    forms: Mapping[str, ItemForm | None],
+    place: str,
+    faults: Faults,
+    known: dict[str, Points],
+) -> None:
     """Note what is wrong with a scale's points; put what is right into `known`."""
     for item, given in scale.points.items():
         at, form = f"{place}.points.{item}", forms.get(item)
@@ -66,7 +104,11 @@ def check_points(scale: Scale, forms: Mapping[str, ItemForm | None], place: str,
             case "Multiple":
                 _check_by_option(form, given, at, faults)
             case "Ranking":
-                faults.add(at, "Contradiction", f'"{item}" is a Ranking: name its options in items, such as {item}.{form.options[0].value}')
+                faults.add(
+                    at,
+                    "Contradiction",
+                    f'"{item}" is a Ranking: name its options in items, such as {item}.{form.options[0].value}',
+                )
         if not faults.touches(at):
             known[item] = scale_terms.points_given(form, given)
 
@@ -74,7 +116,11 @@ def check_points(scale: Scale, forms: Mapping[str, ItemForm | None], place: str,
 def _check_list(form: ItemForm, given: object, place: str, faults: Faults) -> None:
     options = form.options
     if not isinstance(given, tuple) or any(isinstance(one, PointRange) for one in given):
-        faults.add(place, "PointsMismatch", f'"{form.id}" is a Choice: list its points, one per option in their order')
+        faults.add(
+            place,
+            "PointsMismatch",
+            f'"{form.id}" is a Choice: list its points, one per option in their order',
+        )
         return
     if len(given) != len(options):
         detail = f'{len(given)} points stand here, but "{form.id}" has {len(options)} options: one each, in their order'
@@ -82,7 +128,11 @@ def _check_list(form: ItemForm, given: object, place: str, faults: Faults) -> No
         return
     for index, (one, option) in enumerate(zip(given, options, strict=True)):
         if option.missing and one is not None:
-            faults.add(f"{place}[{index}]", "PointsMismatch", f"the option {quote(option.value)} is missing: write null for it")
+            faults.add(
+                f"{place}[{index}]",
+                "PointsMismatch",
+                f"the option {quote(option.value)} is missing: write null for it",
+            )
         elif one is None and not option.missing:
             detail = f"the option {quote(option.value)} needs a number; null is for missing options"
             faults.add(f"{place}[{index}]", "PointsMismatch", detail)
@@ -92,7 +142,11 @@ def _check_by_option(form: ItemForm, given: object, place: str, faults: Faults) 
     if given == "count":
         return
     if not isinstance(given, dict):
-        faults.add(place, "PointsMismatch", f'"{form.id}" is a Multiple: write its points by option, as {{a: 1, b: 2}}, or count')
+        faults.add(
+            place,
+            "PointsMismatch",
+            f'"{form.id}" is a Multiple: write its points by option, as {{a: 1, b: 2}}, or count',
+        )
         return
     if not given:
         faults.add(place, "TooFew", "no option has points")
@@ -100,9 +154,17 @@ def _check_by_option(form: ItemForm, given: object, place: str, faults: Faults) 
         option = next((one for one in form.options if str(one.value) == value), None)
         if option is None:
             known = several([quote(str(one.value)) for one in form.options])
-            faults.add(member(place, value), "NotAnOption", f'{quote(value)} is no option of "{form.id}"; it has {known}')
+            faults.add(
+                member(place, value),
+                "NotAnOption",
+                f'{quote(value)} is no option of "{form.id}"; it has {known}',
+            )
         elif option.missing:
-            faults.add(member(place, value), "PointsMismatch", f"the option {quote(value)} is missing, so it gives no points")
+            faults.add(
+                member(place, value),
+                "PointsMismatch",
+                f"the option {quote(value)} is missing, so it gives no points",
+            )
 
 
 def _check_ranges(form: ItemForm, given: object, place: str, faults: Faults) -> None:
@@ -127,15 +189,25 @@ def _check_ranges(form: ItemForm, given: object, place: str, faults: Faults) -> 
             faults.add(f"{place}[{index}]", "RangesGap", "no answer lies in this range")
         elif start < expected and start < last:
             faults.add(
-                f"{place}[{index}]", "RangesOverlap", f"an answer lies in this range and in one before it: each of {_answers(form)} in one"
+                f"{place}[{index}]",
+                "RangesOverlap",
+                f"an answer lies in this range and in one before it: each of {_answers(form)} in one",
             )
             return
         elif start > expected:
-            faults.add(f"{place}[{index}]", "RangesGap", f"an answer before this range lies in none: each of {_answers(form)} in one")
+            faults.add(
+                f"{place}[{index}]",
+                "RangesGap",
+                f"an answer before this range lies in none: each of {_answers(form)} in one",
+            )
             return
         expected = max(expected, end)
     if expected < last:
-        faults.add(place, "RangesGap", f"the highest answers lie in no range: each of {_answers(form)} in one")
+        faults.add(
+            place,
+            "RangesGap",
+            f"the highest answers lie in no range: each of {_answers(form)} in one",
+        )
 
 
 def _grid_is_fine(form: ItemForm) -> bool:
@@ -170,16 +242,25 @@ def check_edges(one: object, place: str, faults: Faults) -> None:
     """Note a range with two lower ends, two upper ends, or none, or an end with too many decimals."""
     edges = {name: getattr(one, name) for name in ("from_", "above", "to", "below")}
     if edges["from_"] is not None and edges["above"] is not None:
-        faults.add(place, "Contradiction", "a range begins either from an end (≥) or above it (>), not both")
+        faults.add(
+            place,
+            "Contradiction",
+            "a range begins either from an end (≥) or above it (>), not both",
+        )
     elif edges["to"] is not None and edges["below"] is not None:
-        faults.add(place, "Contradiction", "a range ends either to an end (≤) or below it (<), not both")
+        faults.add(
+            place, "Contradiction", "a range ends either to an end (≤) or below it (<), not both"
+        )
     else:
         lower = edges["from_"] if edges["from_"] is not None else edges["above"]
         upper = edges["to"] if edges["to"] is not None else edges["below"]
         is_empty = (
             lower is not None
             and upper is not None
-            and (lower > upper or (lower == upper and (edges["above"], edges["below"]) != (None, None)))
+            and (
+                lower > upper
+                or (lower == upper and (edges["above"], edges["below"]) != (None, None))
+            )
         )
         if is_empty:
             faults.add(place, "OutOfRange", "the range ends before it begins")

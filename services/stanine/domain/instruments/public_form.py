@@ -2,8 +2,19 @@
 
 from typing import Any
 
-from stanine.domain.instruments.records import AttributeWords, NumberWords, SectionWords, Translation
-from stanine.domain.scoring.index_entry import FormAttribute, FormItem, FormOption, FormSection, IndexEntry
+from stanine.domain.instruments.records import (
+    AttributeWords,
+    NumberWords,
+    SectionWords,
+    Translation,
+)
+from stanine.domain.scoring.index_entry import (
+    FormAttribute,
+    FormItem,
+    FormOption,
+    FormSection,
+    IndexEntry,
+)
 
 
 def public_form(entry: IndexEntry, language: str | None = None) -> dict[str, Any]:
@@ -16,13 +27,22 @@ def public_form(entry: IndexEntry, language: str | None = None) -> dict[str, Any
             "form": entry.form,
             "title": words.title or entry.title,
             "language": language if language in entry.translations else entry.language,
-            "languages": [entry.language, *entry.translations] if entry.language and entry.translations else None,
+            "languages": [entry.language, *entry.translations]
+            if entry.language and entry.translations
+            else None,
             "instructions": words.instructions or entry.instructions,
             "durationMinutes": entry.duration_minutes,
             "timeLimitSeconds": entry.time_limit_seconds,
             "layout": {"itemsPerPage": entry.items_per_page} if entry.items_per_page else None,
-            "attributes": [_attribute(one, words.attributes.get(one.id) or AttributeWords()) for one in entry.attributes],
-            "sections": [_section(one, words.sections.get(one.id) or SectionWords()) for one in entry.sections] or None,
+            "attributes": [
+                _attribute(one, words.attributes.get(one.id) or AttributeWords())
+                for one in entry.attributes
+            ],
+            "sections": [
+                _section(one, words.sections.get(one.id) or SectionWords())
+                for one in entry.sections
+            ]
+            or None,
             "items": [_item(entry, item, words) for item in entry.items],
         }
     )
@@ -39,7 +59,10 @@ def language_of(entry: IndexEntry, wanted: str) -> str | None:
 
 
 def _attribute(one: FormAttribute, words: AttributeWords) -> dict[str, Any]:
-    labels = [words.values.get(str(value)) or label for value, label in zip(one.values or (), one.labels or [None] * 250, strict=False)]
+    labels = [
+        words.values.get(str(value)) or label
+        for value, label in zip(one.values or (), one.labels or [None] * 250, strict=False)
+    ]
     return _without_nothing(
         {
             "id": one.id,
@@ -85,7 +108,10 @@ def _item(entry: IndexEntry, item: FormItem, words: Translation) -> dict[str, An
     if item.distinct_from is not None:
         shown["distinctFrom"] = entry.items[item.distinct_from].id
     if item.number is not None:
-        number, its = item.number, words.numbers.get(item.id) or words.numbers.get(key) or NumberWords()
+        number, its = (
+            item.number,
+            words.numbers.get(item.id) or words.numbers.get(key) or NumberWords(),
+        )
         shown |= {
             "min": number.low,
             "max": number.high,
@@ -99,7 +125,13 @@ def _item(entry: IndexEntry, item: FormItem, words: Translation) -> dict[str, An
 
 
 def _option(one: FormOption, labels: dict[str, str]) -> dict[str, Any]:
-    return _without_nothing({"value": one.value, "label": labels.get(str(one.value)) or one.label, "exclusive": one.exclusive or None})
+    return _without_nothing(
+        {
+            "value": one.value,
+            "label": labels.get(str(one.value)) or one.label,
+            "exclusive": one.exclusive or None,
+        }
+    )
 
 
 def _without_nothing(members: dict[str, Any]) -> dict[str, Any]:

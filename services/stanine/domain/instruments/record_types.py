@@ -43,7 +43,11 @@ DnsLabel = Annotated[
 ]
 Language = Annotated[
     str,
-    Meta(pattern="^[A-Za-z]{2,8}(-[A-Za-z0-9]{1,8})*$", max_length=35, description='a language tag (BCP 47) such as "en" or "pt-BR"'),
+    Meta(
+        pattern="^[A-Za-z]{2,8}(-[A-Za-z0-9]{1,8})*$",
+        max_length=35,
+        description='a language tag (BCP 47) such as "en" or "pt-BR"',
+    ),
 ]
 Title = Annotated[str, Meta(min_length=1, max_length=limits.MAX_TITLE)]
 Line = Annotated[str, Meta(min_length=1, max_length=limits.MAX_LINE)]
@@ -61,7 +65,9 @@ Method = Literal["Mean", "Sum", "Percent"]
 ItemType = Literal["Choice", "Number", "Multiple", "Ranking", "Text", "Date"]
 
 
-class Record(msgspec.Struct, frozen=True, rename="camel", forbid_unknown_fields=True, omit_defaults=True):
+class Record(
+    msgspec.Struct, frozen=True, rename="camel", forbid_unknown_fields=True, omit_defaults=True
+):
     """What all records of a document share: camelCase names, no unknown fields."""
 
     #: Fields of the format that this version cannot do yet, by their names in a document.

@@ -26,7 +26,16 @@ from stanine.domain.instruments.record_types import (
     Value,
     Whole,
 )
-from stanine.domain.instruments.scale_records import Band, Bands, Interval, NormGroup, Profile, Report, Scale, Standard
+from stanine.domain.instruments.scale_records import (
+    Band,
+    Bands,
+    Interval,
+    NormGroup,
+    Profile,
+    Report,
+    Scale,
+    Standard,
+)
 
 __all__ = [
     "Attribute", "AttributeOption", "Band", "Defaults", "Instrument", "Item", "Layout", "Metadata", "Method", "Option", "Record",
@@ -63,14 +72,22 @@ class Attribute(Record, frozen=True):
     #: What its value is. Either type or values is needed.
     type: Literal["Integer", "Number", "Text"] | None = None
     #: The values it may have: numbers or texts, or such with labels.
-    values: Annotated[tuple[Value | AttributeOption, ...], Meta(min_length=1, max_length=limits.MAX_VALUES)] | None = None
+    values: (
+        Annotated[
+            tuple[Value | AttributeOption, ...], Meta(min_length=1, max_length=limits.MAX_VALUES)
+        ]
+        | None
+    ) = None
     #: Whether pages go on only once it is known. Default: false.
     required: bool = False
 
     @property
     def options(self) -> tuple[AttributeOption, ...]:
         """The values it may have, each as a record; none for an attribute of a type."""
-        return tuple(one if isinstance(one, AttributeOption) else AttributeOption(one) for one in self.values or ())
+        return tuple(
+            one if isinstance(one, AttributeOption) else AttributeOption(one)
+            for one in self.values or ()
+        )
 
 
 class Option(Record, frozen=True):
@@ -331,7 +348,9 @@ class Spec(Record, frozen=True, kw_only=True):
     #: The highest of several scales.
     profiles: Annotated[tuple[Profile, ...], Meta(max_length=limits.MAX_PROFILES)] = ()
     #: The texts in other languages, by language tag.
-    translations: Annotated[dict[Language, Translation], Meta(max_length=limits.MAX_TRANSLATIONS)] = {}
+    translations: Annotated[
+        dict[Language, Translation], Meta(max_length=limits.MAX_TRANSLATIONS)
+    ] = {}
     #: The RedisConfig that says where to publish. Cannot be changed. Default: the one named default.
     redis_config_ref: RedisConfigRef | None = None
     #: What happens in Redis when this resource is deleted: Retain keeps everything, Delete removes the instrument unless it has attempts.
@@ -355,4 +374,7 @@ def options_of(spec: Spec) -> dict[str, tuple[Option, ...]]:
     """
     sets = {one.name: one.options or () for one in spec.response_sets}
     default = spec.defaults.responses or ""
-    return {item.id: sets.get(item.responses or default, ()) if item.options is None else item.options for item in reversed(spec.items)}
+    return {
+        item.id: sets.get(item.responses or default, ()) if item.options is None else item.options
+        for item in reversed(spec.items)
+    }

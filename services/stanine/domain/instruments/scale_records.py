@@ -125,7 +125,10 @@ class Norm(Record, frozen=True):
     #: From raw scores to scores.
     lookup: Lookup | None = None
     #: How often each raw score was seen.
-    frequencies: Annotated[tuple[Frequency, ...], Meta(min_length=1, max_length=limits.MAX_LOOKUP_ROWS)] | None = None
+    frequencies: (
+        Annotated[tuple[Frequency, ...], Meta(min_length=1, max_length=limits.MAX_LOOKUP_ROWS)]
+        | None
+    ) = None
 
 
 WhereValues = Annotated[tuple[Value | None, ...], Meta(min_length=1, max_length=limits.MAX_VALUES)]
@@ -145,7 +148,9 @@ class NormGroup(Record, frozen=True):
 
 
 RightValues = Annotated[tuple[Value, ...], Meta(min_length=1, max_length=limits.MAX_OPTIONS)]
-PointList = Annotated[tuple[Number | PointRange | None, ...], Meta(min_length=1, max_length=limits.MAX_OPTIONS)]
+PointList = Annotated[
+    tuple[Number | PointRange | None, ...], Meta(min_length=1, max_length=limits.MAX_OPTIONS)
+]
 ItemPoints = PointList | dict[str, Number] | Literal["count"]
 
 
@@ -217,7 +222,9 @@ class Profile(Record, frozen=True):
     #: The profile's id, which results name it by.
     id: Id
     #: The scales that are compared, by their ids or parts; equal ones come in this order.
-    of: Annotated[tuple[PartReference, ...], Meta(min_length=2, max_length=limits.MAX_PROFILE_SCALES)]
+    of: Annotated[
+        tuple[PartReference, ...], Meta(min_length=2, max_length=limits.MAX_PROFILE_SCALES)
+    ]
     #: What people read.
     title: Title | None = None
     #: How many of the highest make the code. Default: 1.

@@ -29,7 +29,11 @@ def read(text: bytes) -> object:
 
 
 def locate(
-    text: bytes, faults: Faults, max_bytes: int, name_place: Callable[[str, str], str], index_place: Callable[[str, int], str]
+    text: bytes,
+    faults: Faults,
+    max_bytes: int,
+    name_place: Callable[[str, str], str],
+    index_place: Callable[[str, int], str],
 ) -> object:
     """Return the plain data of a JSON text, noting what is wrong; the place of a member or element is named as the caller wants it.
 
@@ -44,13 +48,21 @@ def locate(
         faults.add("", "Encoding", f"the text is not UTF-8: byte {error.start} cannot be read")
         return None
     if (deep := _too_deep(decoded)) is not None:
-        faults.add(position(decoded, deep), "TooDeep", f"lists and objects are nested more than {MAX_DEPTH} deep")
+        faults.add(
+            position(decoded, deep),
+            "TooDeep",
+            f"lists and objects are nested more than {MAX_DEPTH} deep",
+        )
         return None
     reading = _Reading()
     try:
         plain = reading.read(decoded)
     except json.JSONDecodeError as error:
-        faults.add(f"{error.lineno}:{error.colno}", "Syntax", f"not JSON: {error.msg[0].lower()}{error.msg[1:]}")
+        faults.add(
+            f"{error.lineno}:{error.colno}",
+            "Syntax",
+            f"not JSON: {error.msg[0].lower()}{error.msg[1:]}",
+        )
         return None
     if reading.is_suspect or "\\u" in decoded:  # only an escape can hide half a surrogate pair
         for place, value in _walk(plain, "", name_place, index_place):
@@ -68,7 +80,11 @@ class _Reading:
 
     def read(self, text: str) -> object:
         return json.loads(
-            text, object_pairs_hook=self._members, parse_int=self._integer, parse_float=self._float, parse_constant=self._constant
+            text,
+            object_pairs_hook=self._members,
+            parse_int=self._integer,
+            parse_float=self._float,
+            parse_constant=self._constant,
         )
 
     def _members(self, pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -113,7 +129,10 @@ def _too_deep(text: str) -> int | None:
 
 
 def _walk(
-    plain: object, place: str, name_place: Callable[[str, str], str], index_place: Callable[[str, int], str]
+    plain: object,
+    place: str,
+    name_place: Callable[[str, str], str],
+    index_place: Callable[[str, int], str],
 ) -> Iterator[tuple[str, object]]:
     yield place, plain
     if isinstance(plain, dict):
@@ -125,11 +144,17 @@ def _walk(
 
 
 def _judge(
-    value: object, place: str, doubled: dict[int, tuple[object, list[str]]], faults: Faults, name_place: Callable[[str, str], str]
+    value: object,
+    place: str,
+    doubled: dict[int, tuple[object, list[str]]],
+    faults: Faults,
+    name_place: Callable[[str, str], str],
 ) -> None:
     if isinstance(value, dict):
         for name in doubled.get(id(value), (None, []))[1]:
-            faults.add(name_place(place, name), "DuplicateKey", f"{quote(name)} is given more than once")
+            faults.add(
+                name_place(place, name), "DuplicateKey", f"{quote(name)} is given more than once"
+            )
         texts = list(value)
     else:
         texts = [value] if isinstance(value, str) else []

@@ -17,14 +17,22 @@ from stanine.domain.limits import MAX_DEPTH, MAX_EXPANDED, MAX_INTEGER, MAX_TEXT
 
 #: Plain words that are no text, as go-yaml v2's resolve.go lists them.
 _WORDS: dict[str, object] = {
-    **dict.fromkeys(["y", "Y", "yes", "Yes", "YES", "true", "True", "TRUE", "on", "On", "ON"], True),
-    **dict.fromkeys(["n", "N", "no", "No", "NO", "false", "False", "FALSE", "off", "Off", "OFF"], False),
+    **dict.fromkeys(
+        ["y", "Y", "yes", "Yes", "YES", "true", "True", "TRUE", "on", "On", "ON"], True
+    ),
+    **dict.fromkeys(
+        ["n", "N", "no", "No", "NO", "false", "False", "FALSE", "off", "Off", "OFF"], False
+    ),
     **dict.fromkeys(["", "~", "null", "Null", "NULL"], None),
     **dict.fromkeys([".nan", ".NaN", ".NAN"], math.nan),
-    **dict.fromkeys([sign + word for sign in ("", "+", "-") for word in (".inf", ".Inf", ".INF")], math.inf),
+    **dict.fromkeys(
+        [sign + word for sign in ("", "+", "-") for word in (".inf", ".Inf", ".INF")], math.inf
+    ),
 }
 #: Whole numbers as Go's ParseInt reads them with base 0: 0x1F, 0b101, 0o17 and 017 (octal), after underscores are gone.
-_WHOLE = re.compile(r"([-+]?)(?:0[xX](?P<x>[0-9a-fA-F]+)|0[bB](?P<b>[01]+)|0[oO]?(?P<o>[0-7]+)|(?P<d>0|[1-9][0-9]*))")
+_WHOLE = re.compile(
+    r"([-+]?)(?:0[xX](?P<x>[0-9a-fA-F]+)|0[bB](?P<b>[01]+)|0[oO]?(?P<o>[0-7]+)|(?P<d>0|[1-9][0-9]*))"
+)
 _FLOAT = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?")
 #: Digits after which a whole number is too long to be anything but refused.
 _MAX_DIGITS = 80
@@ -38,11 +46,15 @@ _QUOTES = "write it in quotes"
 def read(text: bytes) -> object:
     """Return what one YAML document holds. Raises InvalidDocument with the first fault, at line:column."""
     if len(text) > MAX_TEXT_BYTES:
-        raise InvalidDocument([Fault("", "TooLarge", f"the text has {len(text)} bytes; {MAX_TEXT_BYTES} are allowed")])
+        raise InvalidDocument(
+            [Fault("", "TooLarge", f"the text has {len(text)} bytes; {MAX_TEXT_BYTES} are allowed")]
+        )
     try:
         decoded = text.decode("utf-8-sig")
     except UnicodeDecodeError as error:
-        raise InvalidDocument([Fault("", "Encoding", f"the text is not UTF-8: byte {error.start} cannot be read")]) from None
+        raise InvalidDocument(
+            [Fault("", "Encoding", f"the text is not UTF-8: byte {error.start} cannot be read")]
+        ) from None
     if unprintable := _UNPRINTABLE.search(decoded):
         detail = f"the character U+{ord(unprintable[0]):04X} may not stand in YAML"
         raise InvalidDocument([Fault(position(decoded, unprintable.start()), "Encoding", detail)])
@@ -53,7 +65,9 @@ def read(text: bytes) -> object:
     except yaml.MarkedYAMLError as error:
         raise InvalidDocument([_syntax_fault(error, decoded)]) from None
     except yaml.YAMLError as error:
-        raise InvalidDocument([Fault("", "Syntax", f"not YAML: {' '.join(str(error).split())}")]) from None
+        raise InvalidDocument(
+            [Fault("", "Syntax", f"not YAML: {' '.join(str(error).split())}")]
+        ) from None
     return builder.document
 
 
@@ -72,12 +86,18 @@ def resolve(word: str) -> object:
             return value
     if _FLOAT.fullmatch(plain):
         number = float(plain)
-        return number if math.isfinite(number) else word  # Go refuses what no double holds, and it stays text
+        return (
+            number if math.isfinite(number) else word
+        )  # Go refuses what no double holds, and it stays text
     return word
 
 
 def _whole(match: "re.Match[str]") -> int:
-    digits, base = next((match[name], base) for name, base in (("x", 16), ("b", 2), ("o", 8), ("d", 10)) if match[name] is not None)
+    digits, base = next(
+        (match[name], base)
+        for name, base in (("x", 16), ("b", 2), ("o", 8), ("d", 10))
+        if match[name] is not None
+    )
     return -int(digits, base) if match[1] == "-" else int(digits, base)
 
 
@@ -124,7 +144,11 @@ class _Builder:
             case yaml.DocumentStartEvent():
                 self.documents += 1
                 if self.documents > 1:
-                    raise _fault(event, "SeveralDocuments", "a second document begins here: put each into a file of its own")
+                    raise _fault(
+                        event,
+                        "SeveralDocuments",
+                        "a second document begins here: put each into a file of its own",
+                    )
             case yaml.StreamEndEvent() if not self.documents:
                 raise InvalidDocument([Fault("1:1", "Syntax", "the text holds no document")])
             case yaml.ScalarEvent():
@@ -145,7 +169,11 @@ class _Builder:
         if isinstance(value, float) and not math.isfinite(value):
             raise _fault(event, "NumberOutOfRange", f"{quote(event.value)} is not a finite number")
         if isinstance(value, int) and abs(value) > MAX_INTEGER:
-            raise _fault(event, "NumberOutOfRange", "whole numbers beyond 2**53 are not exact everywhere; a text goes in quotes")
+            raise _fault(
+                event,
+                "NumberOutOfRange",
+                "whole numbers beyond 2**53 are not exact everywhere; a text goes in quotes",
+            )
         if event.anchor:
             self.anchors[event.anchor] = value, weight
         self._put(value, event)
@@ -165,7 +193,9 @@ class _Builder:
         if self.stack and isinstance(self.stack[-1].value, dict) and not self.stack[-1].has_key:
             raise _fault(event, "KeyNotText", "a list or mapping cannot be a key: a key is text")
         if len(self.stack) >= MAX_DEPTH:
-            raise _fault(event, "TooDeep", f"lists and mappings are nested more than {MAX_DEPTH} deep")
+            raise _fault(
+                event, "TooDeep", f"lists and mappings are nested more than {MAX_DEPTH} deep"
+            )
         before = self.weight
         self._weigh(NODE_WEIGHT, event)
         self.stack.append(_Frame(value, event.anchor, before))
@@ -200,7 +230,11 @@ class _Builder:
                 written = event.value if isinstance(event, yaml.ScalarEvent) else quote(key)
                 raise _fault(event, "KeyNotText", f"the key {written} is not text: {_QUOTES}")
             if key in frame.lines:
-                raise _fault(event, "DuplicateKey", f"the key {quote(key)} stands in line {frame.lines[key]} already")
+                raise _fault(
+                    event,
+                    "DuplicateKey",
+                    f"the key {quote(key)} stands in line {frame.lines[key]} already",
+                )
             frame.lines[key] = event.start_mark.line + 1
         frame.key, frame.has_key = key, True
 
@@ -214,7 +248,11 @@ class _Builder:
     def _weigh(self, weight: int, event: Any) -> None:
         self.weight += weight
         if self.weight > MAX_EXPANDED:
-            raise _fault(event, "TooLarge", "with its aliases written out the document is far larger than any instrument may be")
+            raise _fault(
+                event,
+                "TooLarge",
+                "with its aliases written out the document is far larger than any instrument may be",
+            )
 
 
 def _scalar_value(event: Any) -> Any:

@@ -50,7 +50,9 @@ def check(spec: Spec, faults: Faults) -> None:
             _check_tables(spec, scale, forms, found, place, faults)
 
 
-def _check_ends(scale: Scale, found: Mapping[str, Range | None], place: str, faults: Faults) -> None:
+def _check_ends(
+    scale: Scale, found: Mapping[str, Range | None], place: str, faults: Faults
+) -> None:
     for index, reference in enumerate(scale.items):
         if found[scale_terms.base(reference)] is None:
             detail = f'the raw score of "{reference}" has no lowest or no highest, so there is nothing to take a percentage of'
@@ -58,11 +60,19 @@ def _check_ends(scale: Scale, found: Mapping[str, Range | None], place: str, fau
 
 
 def _check_tables(
-    spec: Spec, scale: Scale, forms: dict[str, ItemForm], found: Mapping[str, Range | None], place: str, faults: Faults
+    spec: Spec,
+    scale: Scale,
+    forms: dict[str, ItemForm],
+    found: Mapping[str, Range | None],
+    place: str,
+    faults: Faults,
 ) -> None:
     raws: list[float] | None = None
     ends = found.get(scale.id)
-    if scale.formula is None and scale_terms.base((*scale.items, *scale.key, *scale.points)[0]) in forms:
+    if (
+        scale.formula is None
+        and scale_terms.base((*scale.items, *scale.key, *scale.points)[0]) in forms
+    ):
         terms = scale_terms.terms_of(scale, forms)
         ranged = ranged_items(scale, spec, forms, terms)
         raws, ends = reachable(ranged, terms), range_of(ranged)
@@ -70,11 +80,15 @@ def _check_tables(
         where = f"{place}." + ("lookup" if group is None else f"norms.{group}.lookup")
         missed = _missed(sorted(stretch(row) for row in table), raws, scale, ends)
         if missed:
-            shown = ", ".join(f"{x:.10g}" for x in missed[:_NAMED]) + (", …" if len(missed) > _NAMED else "")
+            shown = ", ".join(f"{x:.10g}" for x in missed[:_NAMED]) + (
+                ", …" if len(missed) > _NAMED else ""
+            )
             faults.add(where, "RangesGap", f"raw scores that can be reached have no row: {shown}")
 
 
-def _missed(stretches: Sequence[Stretch], raws: Sequence[float] | None, scale: Scale, ends: Range | None) -> list[float]:
+def _missed(
+    stretches: Sequence[Stretch], raws: Sequence[float] | None, scale: Scale, ends: Range | None
+) -> list[float]:
     if raws is not None:
         return [x for x in raws if find(stretches, x) is None]
     low, high = ends if ends is not None else (-math.inf, math.inf)
@@ -83,7 +97,11 @@ def _missed(stretches: Sequence[Stretch], raws: Sequence[float] | None, scale: S
         step = 10**rounding.decimals
         first, last = round(low * step), round(high * step)
         if last - first <= _MAX_ROUNDED:
-            missed = (whole / step for whole in range(first, last + 1) if find(stretches, whole / step) is None)
+            missed = (
+                whole / step
+                for whole in range(first, last + 1)
+                if find(stretches, whole / step) is None
+            )
             return list(itertools.islice(missed, _NAMED + 1))
     missing = gap(stretches, low, high)
     return [] if missing is None else [missing]
@@ -104,7 +122,9 @@ def reachable(scale: RangedScale, terms: Sequence[Term]) -> list[float] | None:
         else:
             raw = (100 if scale.method == "Percent" else 1) * above / below if below else None
         if raw is not None:
-            raws.add(round(finish(float(raw), scale.multiply, scale.constant, scale.rounding), 9) + 0.0)
+            raws.add(
+                round(finish(float(raw), scale.multiply, scale.constant, scale.rounding), 9) + 0.0
+            )
     return sorted(raws) if len(raws) <= _MAX_STATES else None
 
 
@@ -112,10 +132,15 @@ def reachable(scale: RangedScale, terms: Sequence[Term]) -> list[float] | None:
 _State = tuple[Fraction, Fraction, Fraction, int, int, int]
 
 
-def _all_sums(scale: RangedScale, terms: Sequence[Term]) -> Iterator[tuple[Fraction, Fraction, Fraction, bool]]:
+def _all_sums(
+    scale: RangedScale, terms: Sequence[Term]
+) -> Iterator[tuple[Fraction, Fraction, Fraction, bool]]:
     """Yield (numerator, denominator, weight not excluded, whether all have points) of every attempt that can be Scored."""
     states: set[tuple[int, ...]] = {(0, 0, 0, 0, 0, 0)}
-    choices = [_choices(scale, term, ranged.conditional) for term, ranged in zip(terms, scale.terms, strict=True)]
+    choices = [
+        _choices(scale, term, ranged.conditional)
+        for term, ranged in zip(terms, scale.terms, strict=True)
+    ]
     unit = math.lcm(*(x.denominator for one in choices for choice in one for x in choice[:3]))
     steps = 0
     for left, one in zip(range(len(choices) - 1, -1, -1), choices, strict=True):
@@ -129,7 +154,12 @@ def _all_sums(scale: RangedScale, terms: Sequence[Term]) -> Iterator[tuple[Fract
             raise OverflowError
     for above, below, kept, count, present, valid in states:
         if count and valid >= needed(scale.min_valid, count, len(terms)):
-            yield Fraction(above, unit), Fraction(below, unit), Fraction(kept, unit), present == count
+            yield (
+                Fraction(above, unit),
+                Fraction(below, unit),
+                Fraction(kept, unit),
+                present == count,
+            )
 
 
 def _choices(scale: RangedScale, term: Term, conditional: bool) -> list[_State]:
@@ -143,7 +173,11 @@ def _choices(scale: RangedScale, term: Term, conditional: bool) -> list[_State]:
         return weight * exact(x), weight, weight, 1, 1, valid
 
     found = [adds(x, valid=1) for x in term.points.reachable or ()]
-    found.append((Fraction(0), Fraction(0), weight, 1, 0, 0) if scale.unanswered is None else adds(scale.unanswered, valid=0))
+    found.append(
+        (Fraction(0), Fraction(0), weight, 1, 0, 0)
+        if scale.unanswered is None
+        else adds(scale.unanswered, valid=0)
+    )
     if conditional and scale.not_shown is not None:
         found.append(adds(scale.not_shown, valid=1))
     if conditional and scale.excludes:

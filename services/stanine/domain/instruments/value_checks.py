@@ -25,17 +25,33 @@ def check_options(options: tuple[Option, ...], place: str, faults: Faults) -> No
     for index, value in enumerate(values):
         check_value(value, values, index, f"{place}[{index}].value", faults)
     if options and all(option.missing for option in options) and not faults.touches(place):
-        faults.add(place, "Contradiction", "every option is marked missing; there is nothing to answer")
+        faults.add(
+            place, "Contradiction", "every option is marked missing; there is nothing to answer"
+        )
 
 
-def check_value(value: Value, values: tuple[Value, ...], index: int, place: str, faults: Faults) -> None:
+def check_value(
+    value: Value, values: tuple[Value, ...], index: int, place: str, faults: Faults
+) -> None:
     """Note what is wrong with one of several values."""
     if value == "":
         return
     if isinstance(value, str) and (value != value.strip() or not value.isprintable()):
-        faults.add(place, "WrongText", f"{quote(value)} begins or ends with a space or holds an unprintable character")
+        faults.add(
+            place,
+            "WrongText",
+            f"{quote(value)} begins or ends with a space or holds an unprintable character",
+        )
     elif value == MISSING_TEXT:
-        faults.add(place, "WrongText", f'"{MISSING_TEXT}" is how files of responses write a missing answer; use another value')
+        faults.add(
+            place,
+            "WrongText",
+            f'"{MISSING_TEXT}" is how files of responses write a missing answer; use another value',
+        )
     elif (first := [identity(one) for one in values[:index]]) and identity(value) in first:
         other = values[first.index(identity(value))]
-        faults.add(place, "DuplicateValue", f"the value {quote(value)} reads the same as {quote(other)}, which stands before it")
+        faults.add(
+            place,
+            "DuplicateValue",
+            f"the value {quote(value)} reads the same as {quote(other)}, which stands before it",
+        )

@@ -26,18 +26,28 @@ def _warnings(spec: Spec) -> Iterator[_Warning]:
     forms = resolve(spec)
     scales = {scale.id: scale for scale in spec.scales}
     if spec.retention_days is not None:
-        yield "spec.retentionDays", "NoEffect", "it has no effect yet: attempts are kept until somebody removes them"
+        yield (
+            "spec.retentionDays",
+            "NoEffect",
+            "it has no effect yet: attempts are kept until somebody removes them",
+        )
     for index, scale in enumerate(spec.scales):
         place = f"spec.scales[{index}]"
         if scale_terms.kind_of(scale, forms, scales) == "Items":
             yield from _of_items(spec, scale, scale_terms.terms_of(scale, forms), forms, place)
         if scale.reliability is not None and derive(scale, spec.defaults).norms != "Figures":
-            yield f"{place}.reliability", "NoEffect", "it has no effect without norms with mean and sd, from which the standard error comes"
+            yield (
+                f"{place}.reliability",
+                "NoEffect",
+                "it has no effect without norms with mean and sd, from which the standard error comes",
+            )
     yield from _missing_translations(spec)
     yield from _conditions_with_keys(spec, forms)
 
 
-def _of_items(spec: Spec, scale: Scale, terms: list[Term], forms: dict[str, ItemForm], place: str) -> Iterator[_Warning]:
+def _of_items(
+    spec: Spec, scale: Scale, terms: list[Term], forms: dict[str, ItemForm], place: str
+) -> Iterator[_Warning]:
     method = scale_terms.method_of(scale, spec)
     needs_all = scale_terms.min_valid_of(scale, len(terms)) >= len(terms)
     if scale.unanswered is not None and scale.min_valid is None:
@@ -46,15 +56,31 @@ def _of_items(spec: Spec, scale: Scale, terms: list[Term], forms: dict[str, Item
             "UnansweredWithoutMinValid",
             "one answer is enough for a score, since minValid is not said; is that meant?",
         )
-    if method == "Sum" and not scale.weights and not needs_all and len({(one.points.low, one.points.high) for one in terms}) > 1:
+    if (
+        method == "Sum"
+        and not scale.weights
+        and not needs_all
+        and len({(one.points.low, one.points.high) for one in terms}) > 1
+    ):
         detail = (
-            "its items give different ranges of points, so a missing answer is made up for by items that count more or less; use weights"
+            "its items give different ranges of points, so a missing answer is made up for by items "
+            "that count more or less; use weights"
         )
         yield place, "DifferentRanges", detail
-    if scale.not_shown == "Exclude" and method == "Sum" and any(forms[one.item].conditional for one in terms):
-        yield f"{place}.notShown", "ExcludeUnderSum", "sums over different numbers of items are not comparable; use Mean, Percent or points"
+    if (
+        scale.not_shown == "Exclude"
+        and method == "Sum"
+        and any(forms[one.item].conditional for one in terms)
+    ):
+        yield (
+            f"{place}.notShown",
+            "ExcludeUnderSum",
+            "sums over different numbers of items are not comparable; use Mean, Percent or points",
+        )
     bands = scale.bands if scale.bands is not None else spec.defaults.bands or ()
-    lists: list[tuple[Band, ...]] = list(bands.values()) if isinstance(bands, dict) else [tuple(bands)]
+    lists: list[tuple[Band, ...]] = (
+        list(bands.values()) if isinstance(bands, dict) else [tuple(bands)]
+    )
     edges = any(band.from_ is not None or band.above is not None for its in lists for band in its)
     prorated = method == "Sum" and not needs_all and scale.unanswered is None
     if edges and prorated and scale.round is None and derive(scale, spec.defaults).report == "Raw":
@@ -68,16 +94,32 @@ def _of_items(spec: Spec, scale: Scale, terms: list[Term], forms: dict[str, Item
 def _missing_translations(spec: Spec) -> Iterator[_Warning]:
     for language, words in spec.translations.items():
         left = [item.id for item in spec.items if item.id not in words.items]
-        left += [f"title of {section.id}" for section in spec.sections if section.title and not _has_title(words.sections.get(section.id))]
-        left += [f"options of {one.name}" for one in spec.response_sets if _lacks_labels(one.options, words.options.get(one.name, {}))]
+        left += [
+            f"title of {section.id}"
+            for section in spec.sections
+            if section.title and not _has_title(words.sections.get(section.id))
+        ]
+        left += [
+            f"options of {one.name}"
+            for one in spec.response_sets
+            if _lacks_labels(one.options, words.options.get(one.name, {}))
+        ]
         own = (item for item in spec.items if item.options is not None)
-        left += [f"options of {item.id}" for item in own if _lacks_labels(item.options, words.options.get(item.id, {}))]
+        left += [
+            f"options of {item.id}"
+            for item in own
+            if _lacks_labels(item.options, words.options.get(item.id, {}))
+        ]
         if words.title is None:
             left.insert(0, "the title")
         if spec.instructions and words.instructions is None:
             left.insert(0, "the instructions")
         if left:
-            yield member("spec.translations", language), "MissingTranslation", f"not translated, so shown as they are: {several(left)}"
+            yield (
+                member("spec.translations", language),
+                "MissingTranslation",
+                f"not translated, so shown as they are: {several(left)}",
+            )
 
 
 def _has_title(words: object) -> bool:
@@ -85,14 +127,21 @@ def _has_title(words: object) -> bool:
 
 
 def _lacks_labels(options: object, labels: dict[str, str]) -> bool:
-    return isinstance(options, tuple) and any(option.label and str(option.value) not in labels for option in options)
+    return isinstance(options, tuple) and any(
+        option.label and str(option.value) not in labels for option in options
+    )
 
 
 def _conditions_with_keys(spec: Spec, forms: dict[str, ItemForm]) -> Iterator[_Warning]:
     """Warn of conditions that give away what is right."""
     keyed = {item for scale in spec.scales for item in scale.key}
-    places = [(item.id, item.when, f"spec.items[{index}].when") for index, item in enumerate(spec.items)]
-    places += [(section.items[0], section.when, f"spec.sections[{index}].when") for index, section in enumerate(spec.sections)]
+    places = [
+        (item.id, item.when, f"spec.items[{index}].when") for index, item in enumerate(spec.items)
+    ]
+    places += [
+        (section.items[0], section.when, f"spec.sections[{index}].when")
+        for index, section in enumerate(spec.sections)
+    ]
     for before, text, place in places:
         if text is None:
             continue

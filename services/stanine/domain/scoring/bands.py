@@ -23,18 +23,30 @@ def check(bands: Sequence[Band], place: str, faults: Faults) -> None:
             before = None
             continue
         if band.from_ is not None and band.above is not None:
-            faults.add(at, "Contradiction", "a band begins either from an edge (≥) or above it (>), not both")
+            faults.add(
+                at,
+                "Contradiction",
+                "a band begins either from an edge (≥) or above it (>), not both",
+            )
             continue
         edge = _edge(band)
         if edge is None:
             if index > 0:
-                faults.add(at, "MissingField", "only the first band may have neither from nor above")
+                faults.add(
+                    at, "MissingField", "only the first band may have neither from nor above"
+                )
             continue
         if round(edge[0], DECIMALS) != edge[0]:
-            faults.add(at, "TooManyDecimals", f"an edge has at most {DECIMALS} decimals, because it meets scores rounded to {DECIMALS}")
+            faults.add(
+                at,
+                "TooManyDecimals",
+                f"an edge has at most {DECIMALS} decimals, because it meets scores rounded to {DECIMALS}",
+            )
         if before is not None and edge <= before:
             faults.add(
-                at, "BandsOverlap", "it does not begin after the band before it: put the bands in order, each with an edge of its own"
+                at,
+                "BandsOverlap",
+                "it does not begin after the band before it: put the bands in order, each with an edge of its own",
             )
         before = edge
 

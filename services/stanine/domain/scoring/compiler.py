@@ -37,9 +37,24 @@ from stanine.domain.scoring.plan import (
 )
 from stanine.domain.scoring.plan_attributes import AttributeTable
 from stanine.domain.scoring.ranges import Range
-from stanine.domain.scoring.scale_ranges import formula_of, ranged_items, rounding_of, scale_order, scale_ranges
+from stanine.domain.scoring.scale_ranges import (
+    formula_of,
+    ranged_items,
+    rounding_of,
+    scale_order,
+    scale_ranges,
+)
 
-__all__ = ["DECLINED", "ENGINE_VERSION", "NOT_SHOWN", "OMITTED", "Plan", "PlannedScale", "Term", "compile_plan"]
+__all__ = [
+    "DECLINED",
+    "ENGINE_VERSION",
+    "NOT_SHOWN",
+    "OMITTED",
+    "Plan",
+    "PlannedScale",
+    "Term",
+    "compile_plan",
+]
 
 
 def compile_plan(instrument: Instrument) -> Plan:
@@ -64,24 +79,53 @@ class _Compiler:
         scales = tuple(self._scale(scale) for scale in spec.scales)
         used = {group for scale in scales for group in (*scale.norms.groups, *scale.band_groups)}
         groups = tuple(
-            PlannedGroup(group.id, self.attributes.clauses(group) if place in used else ()) for place, group in enumerate(spec.norm_groups)
+            PlannedGroup(group.id, self.attributes.clauses(group) if place in used else ())
+            for place, group in enumerate(spec.norm_groups)
         )
-        order = tuple(place for place in map(self.scale_places.__getitem__, scale_order(spec)) if scales[place].kind != "Items")
+        order = tuple(
+            place
+            for place in map(self.scale_places.__getitem__, scale_order(spec))
+            if scales[place].kind != "Items"
+        )
         profiles = tuple(
-            PlannedProfile(one.id, tuple(map(self._part, one.of)), tuple(map(scale_terms.base, one.of)), one.top, one.ties)
+            PlannedProfile(
+                one.id,
+                tuple(map(self._part, one.of)),
+                tuple(map(scale_terms.base, one.of)),
+                one.top,
+                one.ties,
+            )
             for one in spec.profiles
         )
-        return Plan(cells_of(self.forms.values()), tuple(self.tables), scales, order, groups, self.attributes.planned(), profiles)
+        return Plan(
+            cells_of(self.forms.values()),
+            tuple(self.tables),
+            scales,
+            order,
+            groups,
+            self.attributes.planned(),
+            profiles,
+        )
 
     def _scale(self, scale: Scale) -> PlannedScale:
         kind = scale_terms.kind_of(scale, self.forms, self.scales)
         found = derive(scale, self.spec.defaults)
         terms = scale_terms.terms_of(scale, self.forms) if kind == "Items" else []
-        parts = tuple(self._part(reference, scale) for reference in scale.items) if kind == "Scales" else ()
+        parts = (
+            tuple(self._part(reference, scale) for reference in scale.items)
+            if kind == "Scales"
+            else ()
+        )
         formula = self._formula(scale) if kind == "Formula" else None
         given = scale.bands if scale.bands is not None else self.spec.defaults.bands or ()
         by_group = self._in_order(given) if isinstance(given, dict) else []
-        lists = [given[group] for group in by_group] if isinstance(given, dict) else [given] if given else []
+        lists = (
+            [given[group] for group in by_group]
+            if isinstance(given, dict)
+            else [given]
+            if given
+            else []
+        )
         count = len(terms) or len(parts)
         method = scale_terms.method_of(scale, self.spec)
         assert method is not None or formula is not None
@@ -92,7 +136,9 @@ class _Compiler:
             terms=tuple(
                 Term(
                     self.places[one.item],
-                    None if one.points.table is None else self.tables.setdefault(one.points.table, len(self.tables)),
+                    None
+                    if one.points.table is None
+                    else self.tables.setdefault(one.points.table, len(self.tables)),
                     one.points.wide,
                     one.weight,
                     one.points.low,
@@ -105,11 +151,14 @@ class _Compiler:
             unanswered=scale.unanswered,
             multiply=1.0 if scale.multiply is None else scale.multiply,
             constant=scale.constant or 0.0,
-            bands=tuple(tuple(PlannedBand(band.id, bands.start(band)) for band in its) for its in lists),
+            bands=tuple(
+                tuple(PlannedBand(band.id, bands.start(band)) for band in its) for its in lists
+            ),
             items=count if formula is None else len(formula.tree.names),
             range=self.ranges[scale.id],
             not_shown=float(scale.not_shown) if isinstance(scale.not_shown, int | float) else None,
-            excludes=scale.not_shown == "Exclude" and any(self.forms[one.item].conditional for one in terms),
+            excludes=scale.not_shown == "Exclude"
+            and any(self.forms[one.item].conditional for one in terms),
             parts=parts,
             formula=formula,
             rounding=rounding_of(scale),
@@ -124,7 +173,9 @@ class _Compiler:
             has_limits=found.has_limits,
             has_table_percentile=found.has_table_percentile,
             internal=scale.internal,
-            ranged=ranged_items(scale, self.spec, self.forms, terms) if terms and scale.not_shown == "Exclude" else None,
+            ranged=ranged_items(scale, self.spec, self.forms, terms)
+            if terms and scale.not_shown == "Exclude"
+            else None,
             title=scale.title,
         )
 
@@ -137,7 +188,11 @@ class _Compiler:
         norms = [scale.norms[group] for group in groups]
         return PlannedNorms(
             tuple(self.groups[group] for group in groups),
-            tuple((norm.mean, norm.sd) for norm in norms if norm.mean is not None and norm.sd is not None),
+            tuple(
+                (norm.mean, norm.sd)
+                for norm in norms
+                if norm.mean is not None and norm.sd is not None
+            ),
             tuple(planned_table(norm.lookup) for norm in norms if norm.lookup is not None),
             tuple(_frequencies(norm) for norm in norms if norm.frequencies is not None),
         )
@@ -165,8 +220,14 @@ class _Compiler:
             if "." in name:
                 found = scale_terms.points_of_reference(name, form, minus=False, threshold=None)
             else:
-                found = points.own(form, minus=False, threshold=None) if form.type == "Number" else points.listed(_numbers_of(form))
-            return PlannedInput(name, "Item", self.places[base], numbers=found.table, wide=found.wide)
+                found = (
+                    points.own(form, minus=False, threshold=None)
+                    if form.type == "Number"
+                    else points.listed(_numbers_of(form))
+                )
+            return PlannedInput(
+                name, "Item", self.places[base], numbers=found.table, wide=found.wide
+            )
         if base in self.scales:
             return PlannedInput(name, "Scale", self.scale_places[base], part)  # type: ignore[arg-type]
         return PlannedInput(name, "Attribute", self.attributes.use(name))
@@ -201,7 +262,10 @@ def _missing_places(form: ItemForm) -> tuple[int, ...]:
 
 def _numbers_of(form: ItemForm) -> list[float | None]:
     """Return the number of each option of a Choice; None for one that is missing or a text, which no formula asks for as a number."""
-    return [None if option.missing or isinstance(option.value, str) else float(option.value) for option in form.options]
+    return [
+        None if option.missing or isinstance(option.value, str) else float(option.value)
+        for option in form.options
+    ]
 
 
 def planned_table(rows: Sequence[LookupRow]) -> PlannedTable:

@@ -53,7 +53,9 @@ def tables_of(scale: Scale) -> tuple[tuple[str | None, tuple[LookupRow, ...]], .
     """Return a scale's tables, each with the norm group that it is for (None: for all)."""
     if scale.lookup is not None:
         return ((None, scale.lookup),)
-    return tuple((group, norm.lookup) for group, norm in scale.norms.items() if norm.lookup is not None)
+    return tuple(
+        (group, norm.lookup) for group, norm in scale.norms.items() if norm.lookup is not None
+    )
 
 
 def possible_units(scale: Scale) -> tuple[Report, ...]:
@@ -72,13 +74,21 @@ def derive(scale: Scale, defaults: Defaults) -> Derived:
     kind, units, tables = norm_kind(scale), possible_units(scale), tables_of(scale)
     standard = scale.standard
     if standard is None:
-        standard = tuple(one for one in defaults.standard or () if one in units) if kind != "None" else ()
+        standard = (
+            tuple(one for one in defaults.standard or () if one in units) if kind != "None" else ()
+        )
     report = scale.report
     if report is None and kind != "None" and defaults.report in units:
         report = defaults.report
     if report is None:
         report = "Score" if tables else "Raw"
-    interval = scale.interval if scale.interval is not None else defaults.interval if kind != "None" else None
+    interval = (
+        scale.interval
+        if scale.interval is not None
+        else defaults.interval
+        if kind != "None"
+        else None
+    )
     rows = [row for _, table in tables for row in table] if report == "Score" else []
     by_reliability = kind == "Figures" and scale.reliability is not None
     by_table = any(row.se is not None for row in rows)
@@ -97,7 +107,9 @@ def derive(scale: Scale, defaults: Defaults) -> Derived:
         interval,
         has_se=(by_reliability and report in LINEAR_UNITS) or by_table,
         has_limits=(interval is not None and spread) or limits_of_table,
-        has_table_percentile=any(row.percentile is not None for _, table in tables for row in table),
+        has_table_percentile=any(
+            row.percentile is not None for _, table in tables for row in table
+        ),
         parts=parts,
     )
 
@@ -142,7 +154,9 @@ def two_sided(level: float) -> float:
     return NormalDist().inv_cdf((1.0 + level) / 2.0)
 
 
-def mid_ranks(raws: Iterable[float], counts: Iterable[int]) -> tuple[tuple[float, ...], tuple[float, ...], tuple[float, ...]]:
+def mid_ranks(
+    raws: Iterable[float], counts: Iterable[int]
+) -> tuple[tuple[float, ...], tuple[float, ...], tuple[float, ...]]:
     """Return raw scores in order, the percentile of each (half of those who had it count as below), and of what lies above each of them."""
     pairs = sorted(zip(raws, counts, strict=True))
     total = sum(count for _, count in pairs)

@@ -112,10 +112,15 @@ class IndexEntry(msgspec.Struct, frozen=True, array_like=True):
     @property
     def is_plain(self) -> bool:
         """Whether every item is a Choice that is always shown and needs no other: what the short ways through intake are for."""
-        return all(item.type == "Choice" and not item.conditions and item.distinct_from is None for item in self.items)
+        return all(
+            item.type == "Choice" and not item.conditions and item.distinct_from is None
+            for item in self.items
+        )
 
 
-def build_entry(instrument: Instrument, *, number: int, revision: int, form: int, digest: str) -> IndexEntry:
+def build_entry(
+    instrument: Instrument, *, number: int, revision: int, form: int, digest: str
+) -> IndexEntry:
     """Compile an instrument. `number` is the store's name for it, `form` the first revision with its form, `digest` the document's."""
     spec = instrument.spec
     forms, conditions = resolve(spec), conditions_of(spec)
@@ -134,13 +139,19 @@ def build_entry(instrument: Instrument, *, number: int, revision: int, form: int
                 required=item.required,
                 column=item.column,
                 when=item.when,
-                number=FormNumber(one.low, one.high, one.step, one.integer, one.unit, one.min_label, one.max_label) if numeric else None,
+                number=FormNumber(
+                    one.low, one.high, one.step, one.integer, one.unit, one.min_label, one.max_label
+                )
+                if numeric
+                else None,
                 min_chosen=one.min_chosen,
                 max_chosen=one.max_chosen,
                 max_length=one.max_length if one.type == "Text" else 0,
                 multiline=item.multiline,
                 distinct_from=None if item.distinct_from is None else places[item.distinct_from],
-                responses=None if item.options is not None else item.responses or spec.defaults.responses,
+                responses=None
+                if item.options is not None
+                else item.responses or spec.defaults.responses,
                 conditions=conditions.get(item.id, ()),
                 codes=tuple((code.system, code.code) for code in item.codes),
             )
@@ -161,22 +172,31 @@ def build_entry(instrument: Instrument, *, number: int, revision: int, form: int
                 one.title,
                 one.type,
                 None if one.values is None else tuple(value.value for value in one.options),
-                tuple(value.label for value in one.options) if any(value.label for value in one.options) else None,
+                tuple(value.label for value in one.options)
+                if any(value.label for value in one.options)
+                else None,
                 one.required,
             )
             for one in spec.attributes
         ),
-        option_sets=tuple(tuple(FormOption(one.value, one.label, one.missing, one.exclusive) for one in options) for options in sets),
+        option_sets=tuple(
+            tuple(FormOption(one.value, one.label, one.missing, one.exclusive) for one in options)
+            for options in sets
+        ),
         items=tuple(items),
         plan=compile_plan(instrument),
         sections=tuple(
-            FormSection(one.id, one.items, one.title, one.instructions, one.when, one.time_limit_seconds) for one in spec.sections
+            FormSection(
+                one.id, one.items, one.title, one.instructions, one.when, one.time_limit_seconds
+            )
+            for one in spec.sections
         ),
         items_per_page=None if spec.layout is None else spec.layout.items_per_page,
         time_limit_seconds=spec.time_limit_seconds,
         duration_minutes=spec.duration_minutes,
         translations={
-            language: msgspec.structs.replace(one, scales={}, profiles={}) for language, one in sorted(spec.translations.items())
+            language: msgspec.structs.replace(one, scales={}, profiles={})
+            for language, one in sorted(spec.translations.items())
         },
     )
 
@@ -199,7 +219,9 @@ def _item_form(item: FormItem, options: tuple[FormOption, ...]) -> ItemForm:
     if item.number is None:
         return form
     number = item.number
-    return msgspec.structs.replace(form, low=number.low, high=number.high, step=number.step, integer=number.integer)
+    return msgspec.structs.replace(
+        form, low=number.low, high=number.high, step=number.step, integer=number.integer
+    )
 
 
 def encode_entry(entry: IndexEntry) -> bytes:

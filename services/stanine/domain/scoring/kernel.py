@@ -18,7 +18,14 @@ from stanine.domain.scoring.kernel_steps import Finished, Groups, Steps
 from stanine.domain.scoring.kernel_sums import FastScales, Integers, is_summed_here
 from stanine.domain.scoring.kernel_terms import ItemScale
 from stanine.domain.scoring.plan import Plan
-from stanine.domain.scoring.result_records import NO_BAND, NO_GROUP, NO_ROW, Extension, extension_bytes, extensions
+from stanine.domain.scoring.result_records import (
+    NO_BAND,
+    NO_GROUP,
+    NO_ROW,
+    Extension,
+    extension_bytes,
+    extensions,
+)
 
 __all__ = ["AttributeColumns", "Codes", "Floats", "Kernel", "Scores", "attribute_columns"]
 
@@ -31,7 +38,9 @@ _BODY = np.dtype([("raw", "<f8"), ("valid", "<u2"), ("status", "u1"), ("band", "
 class Scores:
     """What came of a batch: one row per attempt, one column per scale; `result` says what the fields mean."""
 
-    def __init__(self, table: npt.NDArray[Any], extension: npt.NDArray[np.uint8] | None = None) -> None:
+    def __init__(
+        self, table: npt.NDArray[Any], extension: npt.NDArray[np.uint8] | None = None
+    ) -> None:
         self.table = table
         self._extension = extension
 
@@ -72,12 +81,28 @@ class Kernel:
         self.fast = FastScales(plan, [scales[place] for place in fast]) if fast else None
         #: The places of the scales that are added up together; None: all of them.
         self.fast_places = None if len(fast) == len(scales) else np.array(fast, dtype=np.intp)
-        self.items = [(place, ItemScale(plan, scale)) for place, scale in enumerate(scales) if scale.kind == "Items" and place not in fast]
-        self.formulas = {place: FormulaScale(plan, scale) for place, scale in enumerate(scales) if scale.kind == "Formula"}
+        self.items = [
+            (place, ItemScale(plan, scale))
+            for place, scale in enumerate(scales)
+            if scale.kind == "Items" and place not in fast
+        ]
+        self.formulas = {
+            place: FormulaScale(plan, scale)
+            for place, scale in enumerate(scales)
+            if scale.kind == "Formula"
+        }
         self.steps = [Steps(scale) for scale in scales]
         needed = {part.scale for scale in scales for part in scale.parts}
-        needed |= {one.place for scale in scales if scale.formula for one in scale.formula.numbers if one.source == "Scale"}
-        self.plain = [steps.are_plain and place not in needed for place, steps in enumerate(self.steps)]
+        needed |= {
+            one.place
+            for scale in scales
+            if scale.formula
+            for one in scale.formula.numbers
+            if one.source == "Scale"
+        }
+        self.plain = [
+            steps.are_plain and place not in needed for place, steps in enumerate(self.steps)
+        ]
         self._extensions = extensions(plan)
         self._extension_bytes = extension_bytes(plan)
         width = self.fast.width if self.fast is not None else 1
@@ -95,29 +120,49 @@ class Kernel:
         """Score attempts: a row of answers each, as `answer_codes` lays them out; without attributes nobody has any."""
         attempts, width = codes.shape
         if width != self.plan.row_bytes or codes.dtype != np.uint8:
-            raise ValueError(f"{self.plan.row_bytes} bytes a row belong here ({len(self.plan.cells)} items), not {width} of {codes.dtype}")
+            raise ValueError(
+                f"{self.plan.row_bytes} bytes a row belong here ({len(self.plan.cells)} items), not {width} of {codes.dtype}"
+            )
         table = np.empty((attempts, len(self.plan.scales)), dtype=_BODY)
-        extension = np.zeros((attempts, self._extension_bytes), dtype=np.uint8) if self._extension_bytes else None
+        extension = (
+            np.zeros((attempts, self._extension_bytes), dtype=np.uint8)
+            if self._extension_bytes
+            else None
+        )
         if attributes is None:
             attributes = attribute_columns(self.plan, None, attempts)
         elif len(attributes.matrix) != attempts:
-            raise ValueError(f"attributes of {attempts} attempts belong here, not of {len(attributes.matrix)}")
+            raise ValueError(
+                f"attributes of {attempts} attempts belong here, not of {len(attributes.matrix)}"
+            )
         with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
             for start in range(0, attempts, self._chunk):
                 stop = min(start + self._chunk, attempts)
                 self._score_chunk(
-                    codes[start:stop], attributes.rows(start, stop), table[start:stop], None if extension is None else extension[start:stop]
+                    codes[start:stop],
+                    attributes.rows(start, stop),
+                    table[start:stop],
+                    None if extension is None else extension[start:stop],
                 )
         return Scores(table, extension)
 
     def _score_chunk(
-        self, codes: Codes, attributes: AttributeColumns, table: npt.NDArray[Any], extension: npt.NDArray[np.uint8] | None
+        self,
+        codes: Codes,
+        attributes: AttributeColumns,
+        table: npt.NDArray[Any],
+        extension: npt.NDArray[np.uint8] | None,
     ) -> None:
         chunk = _Chunk(self, codes, attributes)
         sheet, bands = chunk.run()
         # As 32-bit words, three per scale: writing the unaligned fields one by one takes twice as long.
         words = table.view("<u4").reshape(*table.shape, 3)
-        words[:, :, :2] = sheet.raw.astype("<f8", copy=False).view("<u4").reshape(*sheet.raw.shape, 2).swapaxes(0, 1)
+        words[:, :, :2] = (
+            sheet.raw.astype("<f8", copy=False)
+            .view("<u4")
+            .reshape(*sheet.raw.shape, 2)
+            .swapaxes(0, 1)
+        )
         words[:, :, 2] = (sheet.valid | sheet.status << 16 | bands << 24).T
         if extension is not None:
             for one in self._extensions:
@@ -155,7 +200,11 @@ class _Chunk:
             if kernel.fast_places is None:
                 sheet.raw, sheet.valid, sheet.status = raw, valid, status
                 return sheet
-            sheet.raw[kernel.fast_places], sheet.valid[kernel.fast_places], sheet.status[kernel.fast_places] = raw, valid, status
+            (
+                sheet.raw[kernel.fast_places],
+                sheet.valid[kernel.fast_places],
+                sheet.status[kernel.fast_places],
+            ) = raw, valid, status
         for place, scale in kernel.items:
             sheet.raw[place], sheet.status[place], sums, gone = scale.score(codes)
             sheet.valid[place] = sums.valid
@@ -210,5 +259,7 @@ class _Chunk:
 
 
 def _as_bytes(values: Any, kind: str) -> npt.NDArray[np.uint8]:
-    data: npt.NDArray[np.uint8] = np.ascontiguousarray(values.astype(kind)).view(np.uint8).reshape(len(values), -1)
+    data: npt.NDArray[np.uint8] = (
+        np.ascontiguousarray(values.astype(kind)).view(np.uint8).reshape(len(values), -1)
+    )
     return data

@@ -43,7 +43,11 @@ def table_of(table: Table) -> Floats:
 
 def real(codes: Codes, cell: Cell) -> Floats:
     """Return the numbers of a Real cell, NaN where there is none."""
-    values = np.ascontiguousarray(codes[:, cell.offset : cell.offset + cell.width]).view(">f8")[:, 0].astype(np.float64)
+    values = (
+        np.ascontiguousarray(codes[:, cell.offset : cell.offset + cell.width])
+        .view(">f8")[:, 0]
+        .astype(np.float64)
+    )
     values[reason(codes, cell) != 0] = np.nan
     return values
 

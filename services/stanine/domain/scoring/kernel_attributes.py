@@ -30,7 +30,10 @@ class AttributeColumns:
         planned = self._plan.attributes[attribute]
         if planned.kind == "Number":
             return column
-        numbers = np.array([np.nan if isinstance(value, str) else float(value) for value in planned.values] + [np.nan])
+        numbers = np.array(
+            [np.nan if isinstance(value, str) else float(value) for value in planned.values]
+            + [np.nan]
+        )
         places = np.where(np.isnan(column), len(planned.values), column).astype(np.int64)
         return numbers[np.minimum(places, len(planned.values))]
 
@@ -38,10 +41,15 @@ class AttributeColumns:
         """Return the places of an attribute's values (-1: missing), and the values."""
         column = self.matrix[:, attribute]
         others = self._others[attribute] if self._others else ()
-        return np.where(np.isnan(column), -1, column).astype(np.int64), (*self._plan.attributes[attribute].values, *others)
+        return np.where(np.isnan(column), -1, column).astype(np.int64), (
+            *self._plan.attributes[attribute].values,
+            *others,
+        )
 
 
-def attribute_columns(plan: Plan, people: Sequence[Mapping[str, Any]] | None, rows: int) -> AttributeColumns:
+def attribute_columns(
+    plan: Plan, people: Sequence[Mapping[str, Any]] | None, rows: int
+) -> AttributeColumns:
     """Return the columns of some people's attributes; None: nobody has any."""
     matrix = np.full((rows, len(plan.attributes)), np.nan)
     if people is None or not plan.attributes:
@@ -54,7 +62,9 @@ def attribute_columns(plan: Plan, people: Sequence[Mapping[str, Any]] | None, ro
     return AttributeColumns(plan, matrix, others)
 
 
-def _column(attribute: PlannedAttribute, people: Sequence[Mapping[str, Any]]) -> tuple[list[float], list[Value]]:
+def _column(
+    attribute: PlannedAttribute, people: Sequence[Mapping[str, Any]]
+) -> tuple[list[float], list[Value]]:
     given = [person.get(attribute.id) for person in people]
     if attribute.kind == "Number":
         return [np.nan if value is None else float(value) for value in given], []

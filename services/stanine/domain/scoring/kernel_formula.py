@@ -25,17 +25,26 @@ class FormulaScale:
     def __init__(self, plan: Plan, scale: PlannedScale) -> None:
         assert scale.formula is not None
         self._plan, self._scale, self._formula = plan, scale, scale.formula
-        self._tables = {one.name: kernel_answers.table_of(one.numbers) for one in self._inputs() if one.numbers is not None}
+        self._tables = {
+            one.name: kernel_answers.table_of(one.numbers)
+            for one in self._inputs()
+            if one.numbers is not None
+        }
         self._lookups = {name: Table(table).look_up for name, table in scale.formula.tables}
 
     def _inputs(self) -> list[PlannedInput]:
         return [*self._formula.numbers, *self._formula.values, *self._formula.answered]
 
-    def score(self, codes: Codes, attributes: AttributeColumns, parts: Parts) -> tuple[Floats, Integers, Integers]:
+    def score(
+        self, codes: Codes, attributes: AttributeColumns, parts: Parts
+    ) -> tuple[Floats, Integers, Integers]:
         """Return raw scores before rounding (NaN where there is none), statuses, and how many names have a value."""
         batch = Batch(
             len(codes),
-            {one.name: self._number(one, codes, attributes, parts) for one in self._formula.numbers},
+            {
+                one.name: self._number(one, codes, attributes, parts)
+                for one in self._formula.numbers
+            },
             {one.name: self._value(one, codes, attributes) for one in self._formula.values},
             {one.name: self._is_answered(one, codes) for one in self._formula.answered},
             self._lookups,
@@ -48,7 +57,9 @@ class FormulaScale:
         raw = np.where(status == Status.SCORED, outcome.values, np.nan)
         return raw, status, outcome.valid.astype(np.int64)
 
-    def _number(self, one: PlannedInput, codes: Codes, attributes: AttributeColumns, parts: Parts) -> NumberColumn:
+    def _number(
+        self, one: PlannedInput, codes: Codes, attributes: AttributeColumns, parts: Parts
+    ) -> NumberColumn:
         if one.source == "Scale":
             x = parts(one.place, one.part)
         elif one.source == "Attribute":
@@ -101,13 +112,20 @@ class FormulaScale:
                 is_missing[: len(one.missing)] = one.missing
             answered &= ~is_missing[codes[:, cell.offset]]
         if cell.kind == "Bits":
-            answered &= ~kernel_answers.bits(codes, cell)[:, [place for place, gone in enumerate(one.missing) if gone]].any(axis=1)
+            answered &= ~kernel_answers.bits(codes, cell)[
+                :, [place for place, gone in enumerate(one.missing) if gone]
+            ].any(axis=1)
         return answered
 
     def _points(self, one: PlannedInput, codes: Codes) -> Floats:
         cell = self._plan.cells[one.place]
         if one.wide is not None:
-            return kernel_answers.wide_points(codes, cell, one.wide, tuple(place for place, gone in enumerate(one.missing) if gone))
+            return kernel_answers.wide_points(
+                codes,
+                cell,
+                one.wide,
+                tuple(place for place, gone in enumerate(one.missing) if gone),
+            )
         return self._tables[one.name].take(codes[:, cell.offset])
 
     def _hidden(self, one: PlannedInput, codes: Codes) -> Mask:

@@ -10,7 +10,14 @@ import numpy as np
 import numpy.typing as npt
 
 from stanine.domain.scoring.kernel_answers import Floats, Mask
-from stanine.domain.scoring.plan import Clause, Plan, PlannedBand, PlannedFrequencies, PlannedScale, PlannedTable
+from stanine.domain.scoring.plan import (
+    Clause,
+    Plan,
+    PlannedBand,
+    PlannedFrequencies,
+    PlannedScale,
+    PlannedTable,
+)
 from stanine.domain.scoring.result_records import NO_BAND, Status
 from stanine.domain.scoring.rounding_vectors import round_vector
 
@@ -100,7 +107,10 @@ class Steps:
         self.scale = scale
         self._means = np.array([mean for mean, _ in scale.norms.figures])
         self._sds = np.array([sd for _, sd in scale.norms.figures])
-        self.tables = [Table(one) for one in ((scale.table,) if scale.table is not None else scale.norms.tables)]
+        self.tables = [
+            Table(one)
+            for one in ((scale.table,) if scale.table is not None else scale.norms.tables)
+        ]
         self._bands = [_edges(its) for its in scale.bands]
 
     @property
@@ -221,7 +231,9 @@ class Finished:
 def _mid_rank(sample: PlannedFrequencies, raw: Floats) -> Floats:
     places = np.searchsorted(np.array(sample.starts), raw, side="right") - 1
     at = np.maximum(places, 0)
-    found = np.where(raw < np.array(sample.ends)[at], np.array(sample.at)[at], np.array(sample.above)[at])
+    found = np.where(
+        raw < np.array(sample.ends)[at], np.array(sample.at)[at], np.array(sample.above)[at]
+    )
     return np.where(np.isnan(raw), np.nan, np.where(places >= 0, found, 0.0))
 
 

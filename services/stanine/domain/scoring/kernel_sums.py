@@ -35,7 +35,11 @@ _SUM_BITS = 63 - 2 * _COUNT_BITS
 
 def is_summed_here(scale: PlannedScale) -> bool:
     """Tell whether this module adds up a scale."""
-    return scale.kind == "Items" and not scale.excludes and all(term.table is not None for term in scale.terms)
+    return (
+        scale.kind == "Items"
+        and not scale.excludes
+        and all(term.table is not None for term in scale.terms)
+    )
 
 
 class FastScales:
@@ -46,7 +50,9 @@ class FastScales:
         #: The bytes of a row that hold codes; None: all of them.
         self._bytes = None if len(places) == plan.row_bytes else np.array(places, dtype=np.intp)
         rows = {place: row for row, place in enumerate(places)}
-        self._last_state = np.array([cell.count + 1 for cell in plan.cells if cell.kind == "Code"], dtype=np.uint8)
+        self._last_state = np.array(
+            [cell.count + 1 for cell in plan.cells if cell.kind == "Code"], dtype=np.uint8
+        )
         sums = [_Sums(plan, scale, rows) for scale in scales]
         self._groups = _Groups(sums, GROUP_STATES)
         if self._groups.table.size > ALL_GROUP_STATES:
@@ -86,24 +92,36 @@ class _Sums:
             points = [missing, *(missing if x is None else x for x in table), not_shown]
             low, high = (term.low, term.high) if scale.method == "Percent" else (0.0, 1.0)
             self.numerators.append([0.0 if x is None else term.weight * (x - low) for x in points])
-            self.denominators.append([0.0 if x is None or not divides else term.weight * (high - low) for x in points])
+            self.denominators.append(
+                [0.0 if x is None or not divides else term.weight * (high - low) for x in points]
+            )
             self.present.append([int(x is not None) for x in points])
-            self.valid.append([0, *(int(x is not None) for x in table), int(scale.not_shown is not None)])
+            self.valid.append(
+                [0, *(int(x is not None) for x in table), int(scale.not_shown is not None)]
+            )
         bits = _whole_bits(self.numerators)
         self.numerator_is_whole = bits <= _SUM_BITS - 1  # one for the sign
         denominator_bits = _whole_bits(self.denominators)
-        self.denominator_is_whole = denominator_bits + (bits + 1 if self.numerator_is_whole else 0) <= _SUM_BITS
+        self.denominator_is_whole = (
+            denominator_bits + (bits + 1 if self.numerator_is_whole else 0) <= _SUM_BITS
+        )
         self.denominator_bits = denominator_bits if self.denominator_is_whole else 0
 
     def packed(self) -> list[Integers]:
         """Return each term's table of integers: from the lowest bit valid, present, denominator, numerator (those that are whole)."""
         tables = []
-        for numerator, denominator, present, valid in zip(self.numerators, self.denominators, self.present, self.valid, strict=True):
-            table = np.array(valid, dtype=np.int64) + (np.array(present, dtype=np.int64) << _COUNT_BITS)
+        for numerator, denominator, present, valid in zip(
+            self.numerators, self.denominators, self.present, self.valid, strict=True
+        ):
+            table = np.array(valid, dtype=np.int64) + (
+                np.array(present, dtype=np.int64) << _COUNT_BITS
+            )
             if self.denominator_is_whole:
                 table += np.array(denominator).astype(np.int64) << (2 * _COUNT_BITS)
             if self.numerator_is_whole:
-                table += np.array(numerator).astype(np.int64) << (2 * _COUNT_BITS + self.denominator_bits)
+                table += np.array(numerator).astype(np.int64) << (
+                    2 * _COUNT_BITS + self.denominator_bits
+                )
             tables.append(table)
         return tables
 
@@ -128,7 +146,10 @@ class _Groups:
         for one in sums:
             first = len(groups)
             # Terms with equal tables side by side: more groups are then alike and share theirs.
-            terms = sorted(zip(one.items, one.packed(), strict=True), key=lambda term: (term[1].tobytes(), term[0]))
+            terms = sorted(
+                zip(one.items, one.packed(), strict=True),
+                key=lambda term: (term[1].tobytes(), term[0]),
+            )
             groups += _in_groups(terms, states)
             self.bounds.append((first, len(groups)))
             for group in groups[first:]:
@@ -180,12 +201,16 @@ def _combined(tables: list[Integers]) -> Integers:
     return combined
 
 
-def _member(groups: list[list[tuple[int, Integers]]], place: int) -> tuple[Integers, npt.NDArray[np.uint16]]:
+def _member(
+    groups: list[list[tuple[int, Integers]]], place: int
+) -> tuple[Integers, npt.NDArray[np.uint16]]:
     """Return, of every group, the item of its member at a place and what that member's state counts in the index (0: no such member)."""
     items, radix = [], []
     for group in groups:
         items.append(group[place][0] if place < len(group) else 0)
-        radix.append(math.prod(table.size for _, table in group[place + 1 :]) if place < len(group) else 0)
+        radix.append(
+            math.prod(table.size for _, table in group[place + 1 :]) if place < len(group) else 0
+        )
     return np.array(items, dtype=np.int64), np.array(radix, dtype=np.uint16)[:, None]
 
 
@@ -193,9 +218,19 @@ class _Columns:
     """All sums that are not of whole numbers, side by side: each step adds the next term of every sum, over the whole batch."""
 
     def __init__(self, sums: list[_Sums]) -> None:
-        columns = [(scale, True, one.items, one.numerators) for scale, one in enumerate(sums) if not one.numerator_is_whole]
-        columns += [(scale, False, one.items, one.denominators) for scale, one in enumerate(sums) if not one.denominator_is_whole]
-        columns.sort(key=lambda column: -len(column[2]))  # so that those with a term left are always the first
+        columns = [
+            (scale, True, one.items, one.numerators)
+            for scale, one in enumerate(sums)
+            if not one.numerator_is_whole
+        ]
+        columns += [
+            (scale, False, one.items, one.denominators)
+            for scale, one in enumerate(sums)
+            if not one.denominator_is_whole
+        ]
+        columns.sort(
+            key=lambda column: -len(column[2])
+        )  # so that those with a term left are always the first
         offsets: dict[tuple[float, ...], int] = {}
         flat: list[float] = []
         for table in (tuple(table) for *_, tables in columns for table in tables):
@@ -207,11 +242,16 @@ class _Columns:
         for step in range(len(columns[0][2]) if columns else 0):
             active = [column for column in columns if len(column[2]) > step]
             items = np.array([items[step] for _, _, items, _ in active], dtype=np.int64)
-            starts = np.array([offsets[tuple(tables[step])] for *_, tables in active], dtype=np.int64)
+            starts = np.array(
+                [offsets[tuple(tables[step])] for *_, tables in active], dtype=np.int64
+            )
             self.steps.append((items, starts[:, None]))
         self.count = len(columns)
         self.numerators, self.denominators = (
-            ([at for at, column in enumerate(columns) if column[1] is kind], [column[0] for column in columns if column[1] is kind])
+            (
+                [at for at, column in enumerate(columns) if column[1] is kind],
+                [column[0] for column in columns if column[1] is kind],
+            )
             for kind in (True, False)
         )
 
@@ -222,7 +262,10 @@ class _Columns:
         totals = np.zeros((self.count, states.shape[1]))
         for items, starts in self.steps:
             totals[: len(items)] += self.table.take(states.take(items, axis=0) + starts)
-        for (columns, scales), into in ((self.numerators, numerators), (self.denominators, denominators)):
+        for (columns, scales), into in (
+            (self.numerators, numerators),
+            (self.denominators, denominators),
+        ):
             into[scales] = totals[columns]
 
 
@@ -234,21 +277,30 @@ class _Finish:
             return np.array(values, dtype=dtype)[:, None]
 
         weights = [_sum_in_order([term.weight for term in scale.terms]) for scale in scales]
-        by_method = [{"Mean": 1.0, "Sum": weight, "Percent": 100.0}[scale.method] for scale, weight in zip(scales, weights, strict=True)]
+        by_method = [
+            {"Mean": 1.0, "Sum": weight, "Percent": 100.0}[scale.method]
+            for scale, weight in zip(scales, weights, strict=True)
+        ]
         self.factor = column(by_method)
-        self.terms = column([len(scale.terms) if scale.method == "Sum" else -1 for scale in scales], np.int64)
+        self.terms = column(
+            [len(scale.terms) if scale.method == "Sum" else -1 for scale in scales], np.int64
+        )
         self.min_valid = column([scale.min_valid for scale in scales], np.int64)
         self.multiply = column([scale.multiply for scale in scales])
         self.constant = column([scale.constant for scale in scales])
         self.denominator_mask = column([(1 << one.denominator_bits) - 1 for one in sums], np.int64)
-        self.numerator_shift = column([2 * _COUNT_BITS + one.denominator_bits for one in sums], np.int64)
+        self.numerator_shift = column(
+            [2 * _COUNT_BITS + one.denominator_bits for one in sums], np.int64
+        )
 
     def split(self, sums: Integers) -> tuple[Floats, Floats]:
         """Return the numerators and denominators that the packed sums hold."""
         denominators = (sums >> (2 * _COUNT_BITS)) & self.denominator_mask
         return (sums >> self.numerator_shift).astype(np.float64), denominators.astype(np.float64)
 
-    def raw(self, sums: Integers, numerators: Floats, denominators: Floats) -> tuple[Floats, Integers, Integers]:
+    def raw(
+        self, sums: Integers, numerators: Floats, denominators: Floats
+    ) -> tuple[Floats, Integers, Integers]:
         """Return raw scores, numbers of valid answers, and statuses."""
         valid = sums & _COUNT_MASK
         is_complete_sum = ((sums >> _COUNT_BITS) & _COUNT_MASK) == self.terms

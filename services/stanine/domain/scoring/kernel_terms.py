@@ -29,7 +29,14 @@ class Accumulator:
         self._above, self._below, self._kept = np.zeros(rows), np.zeros(rows), np.zeros(rows)
         self._present, self.valid, self.count = (np.zeros(rows, dtype=np.int64) for _ in range(3))
 
-    def add(self, x: Floats, weight: float, ends: tuple[float, float], valid: Mask, excluded: Mask | None) -> None:
+    def add(
+        self,
+        x: Floats,
+        weight: float,
+        ends: tuple[float, float],
+        valid: Mask,
+        excluded: Mask | None,
+    ) -> None:
         """Add a term: its points (NaN where there are none), whether they count as valid, where it is excluded."""
         has = ~np.isnan(x)
         x = np.where(has, x, 0.0)
@@ -50,7 +57,9 @@ class Accumulator:
         elif scale.method == "Percent":
             found = (100.0 * self._above) / self._below
         else:
-            found = np.where(self._present == self.count, self._above, (self._kept * self._above) / self._below)
+            found = np.where(
+                self._present == self.count, self._above, (self._kept * self._above) / self._below
+            )
         raw = found * scale.multiply + scale.constant
         status = np.zeros(len(raw), dtype=np.int64)
         is_complete_sum = (self._present == self.count) if scale.method == "Sum" else np.False_
@@ -66,7 +75,10 @@ class ItemScale:
 
     def __init__(self, plan: Plan, scale: PlannedScale) -> None:
         self._plan, self._scale = plan, scale
-        self._tables = [None if term.table is None else kernel_answers.table_of(plan.tables[term.table]) for term in scale.terms]
+        self._tables = [
+            None if term.table is None else kernel_answers.table_of(plan.tables[term.table])
+            for term in scale.terms
+        ]
         self._ranges: dict[bytes, Range | None] = {}
 
     def score(self, codes: Codes) -> tuple[Floats, Integers, Accumulator, Mask | None]:
@@ -105,7 +117,9 @@ class ItemScale:
             if pattern not in self._ranges:
                 if len(self._ranges) >= _PATTERNS_KEPT:
                     self._ranges.clear()
-                self._ranges[pattern] = without(self._scale.ranged, np.flatnonzero(gone[row]).tolist())
+                self._ranges[pattern] = without(
+                    self._scale.ranged, np.flatnonzero(gone[row]).tolist()
+                )
             found = self._ranges[pattern]
             low[row], high[row] = (np.inf, -np.inf) if found is None else found
         return low, high

@@ -30,7 +30,12 @@ class AttributeTable:
             else:
                 values = self._values(attribute)
                 given = wanted if isinstance(wanted, tuple) else (wanted,)
-                found.append(Clause(place, places=tuple(values.index(value) for value in given if value is not None)))
+                found.append(
+                    Clause(
+                        place,
+                        places=tuple(values.index(value) for value in given if value is not None),
+                    )
+                )
         return tuple(found)
 
     def planned(self) -> tuple[PlannedAttribute, ...]:
@@ -49,7 +54,11 @@ class AttributeTable:
         named: dict[Value, None] = {}
         for group in self._spec.norm_groups:
             wanted = group.where.get(attribute.id, ())
-            named |= dict.fromkeys(one for one in (wanted if isinstance(wanted, tuple) else (wanted,)) if one is not None)
+            named |= dict.fromkeys(
+                one
+                for one in (wanted if isinstance(wanted, tuple) else (wanted,))
+                if one is not None
+            )
         return list(named)
 
 

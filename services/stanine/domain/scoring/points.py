@@ -94,7 +94,9 @@ def ends(table: Table) -> tuple[float, float]:
 
 def is_reversible(table: Table) -> bool:
     """Tell whether reversing gives the same points again, in another order."""
-    return sorted(x for x in reverse(table) if x is not None) == sorted(x for x in table if x is not None)
+    return sorted(x for x in reverse(table) if x is not None) == sorted(
+        x for x in table if x is not None
+    )
 
 
 def number_values(form: ItemForm) -> tuple[float, ...] | None:
@@ -113,10 +115,16 @@ def own(form: ItemForm, *, minus: bool, threshold: float | None) -> Points:
     if (values := number_values(form)) is not None:
         table = tuple(form.low + form.high - x if minus else x for x in values)
         found = _of_table(_bent(table, threshold), threshold)
-        return found if threshold is not None else msgspec.structs.replace(found, low=form.low, high=form.high)
+        return (
+            found
+            if threshold is not None
+            else msgspec.structs.replace(found, low=form.low, high=form.high)
+        )
     line = (form.low + form.high, -1.0) if minus else (0.0, 1.0)
     if threshold is not None:
-        can = tuple(float(reached) for reached in sorted({form.low >= threshold, form.high >= threshold}))
+        can = tuple(
+            float(reached) for reached in sorted({form.low >= threshold, form.high >= threshold})
+        )
         return Points(None, Wide("Line", line, threshold=threshold), 0.0, 1.0, can)
     return Points(None, Wide("Line", line), form.low, form.high, _all_of_grid(form))
 
@@ -128,7 +136,13 @@ def option(form: ItemForm, place: int, *, minus: bool, threshold: float | None) 
         if choices.is_coded(form):
             table = _table_of_masks(form, lambda chosen: float((place in chosen) != minus))
             return _of_table(_bent(table, threshold), threshold, (0.0, 1.0))
-        return Points(None, Wide("Option", (float(place),), threshold=threshold, reversal=reversal), 0.0, 1.0, (0.0, 1.0))
+        return Points(
+            None,
+            Wide("Option", (float(place),), threshold=threshold, reversal=reversal),
+            0.0,
+            1.0,
+            (0.0, 1.0),
+        )
     count = len(form.options)
     first, step = (1.0, 1.0) if minus else (float(count), -1.0)
     if choices.is_coded(form):
@@ -144,7 +158,9 @@ def option(form: ItemForm, place: int, *, minus: bool, threshold: float | None) 
 def match(form: ItemForm, right: Collection[Value]) -> Points:
     """Return 1 for answers that are right, else 0. A number is no text: 1 and "1" differ."""
     if form.type == "Choice":
-        table: Table = tuple(None if one.missing else float(one.value in right) for one in form.options)
+        table: Table = tuple(
+            None if one.missing else float(one.value in right) for one in form.options
+        )
         return _of_table(table, None, (0.0, 1.0))
     known = tuple(float(x) for x in right if not isinstance(x, str))
     if (values := number_values(form)) is not None:
@@ -167,12 +183,20 @@ def ranges(form: ItemForm, given: Sequence[PointRange]) -> Points:
     ordered = sorted(given, key=start_of)
     grid = grid_of(form)
     reached = tuple(sorted({one.points for one in given if grid is None or any_in_grid(one, form)}))
-    return Points(None, Wide("Steps", tuple(one.points for one in ordered), tuple(map(start_of, ordered))), low, high, reached)
+    return Points(
+        None,
+        Wide("Steps", tuple(one.points for one in ordered), tuple(map(start_of, ordered))),
+        low,
+        high,
+        reached,
+    )
 
 
 def by_option(form: ItemForm, given: Mapping[str, float]) -> Points:
     """Return the points of a Multiple by option: the sum over the chosen; an option that is not listed gives 0."""
-    gives = [float(given.get(str(one.value), 0.0)) if not one.missing else 0.0 for one in form.options]
+    gives = [
+        float(given.get(str(one.value), 0.0)) if not one.missing else 0.0 for one in form.options
+    ]
     declared = (sum(x for x in gives if x < 0) + 0.0, sum(x for x in gives if x > 0) + 0.0)
     return _sums(form, gives, declared)
 
@@ -185,8 +209,16 @@ def count(form: ItemForm) -> Points:
 
 def _sums(form: ItemForm, gives: Sequence[float], declared: tuple[float, float]) -> Points:
     if choices.is_coded(form):
-        return _of_table(_table_of_masks(form, lambda chosen: sum((gives[place] for place in chosen), 0.0)), None, declared)
-    alone = [gives[place] for place in range(len(gives)) if choices.is_alone(form, place) and not form.options[place].missing]
+        return _of_table(
+            _table_of_masks(form, lambda chosen: sum((gives[place] for place in chosen), 0.0)),
+            None,
+            declared,
+        )
+    alone = [
+        gives[place]
+        for place in range(len(gives))
+        if choices.is_alone(form, place) and not form.options[place].missing
+    ]
     free = sorted(gives[place] for place in range(len(gives)) if not choices.is_alone(form, place))
     reached = set(alone)
     for size in range(form.min_chosen, min(form.max_chosen, len(free)) + 1):
@@ -241,11 +273,15 @@ def _bent(table: Table, threshold: float | None) -> Table:
     return table if threshold is None else reach(table, threshold)
 
 
-def _of_table(table: Table, threshold: float | None, declared: tuple[float, float] | None = None) -> Points:
+def _of_table(
+    table: Table, threshold: float | None, declared: tuple[float, float] | None = None
+) -> Points:
     present = tuple(sorted({x for x in table if x is not None}))
     if threshold is not None:
         declared = 0.0, 1.0
-    low, high = declared if declared is not None else (present[0], present[-1]) if present else (0.0, 0.0)
+    low, high = (
+        declared if declared is not None else (present[0], present[-1]) if present else (0.0, 0.0)
+    )
     return Points(table, None, low, high, present)
 
 

@@ -68,7 +68,11 @@ def range_of(scale: RangedScale) -> Range | None:
 def without(scale: RangedScale, excluded: Iterable[int]) -> Range | None:
     """Return the range of an attempt in which these terms, by their places, were not shown and are excluded."""
     gone = set(excluded)
-    terms = tuple(msgspec.structs.replace(term, conditional=False) for place, term in enumerate(scale.terms) if place not in gone)
+    terms = tuple(
+        msgspec.structs.replace(term, conditional=False)
+        for place, term in enumerate(scale.terms)
+        if place not in gone
+    )
     if not terms:
         return None
     least = needed(scale.min_valid, len(terms), len(scale.terms))
@@ -103,7 +107,10 @@ def _with_excluded(scale: RangedScale, gone: int, *, lowest: bool) -> float | No
         return _of_all(scale, lowest=lowest)
     least = needed(scale.min_valid, len(terms) - gone, len(terms))
     answered = [_extreme(_choices(scale, term), lowest=lowest) for term in terms]
-    blank = [_choice(scale, term, scale.unanswered) if scale.unanswered is not None else (0.0, 0.0) for term in terms]
+    blank = [
+        _choice(scale, term, scale.unanswered) if scale.unanswered is not None else (0.0, 0.0)
+        for term in terms
+    ]
     share = sum(one[0] for one in answered) / (sum(one[1] for one in answered) or 1.0)
     chosen: list[int] = []
     for _ in range(_TURNS):
@@ -115,17 +122,28 @@ def _with_excluded(scale: RangedScale, gone: int, *, lowest: bool) -> float | No
     above, below = _sums(scale, answered, blank, chosen, gone)
     if below <= 0:
         return None
-    return _score(scale, above, below, len(chosen) if scale.unanswered is None else len(terms) - gone, gone, lowest=lowest)
+    return _score(
+        scale,
+        above,
+        below,
+        len(chosen) if scale.unanswered is None else len(terms) - gone,
+        gone,
+        lowest=lowest,
+    )
 
 
-def _score(scale: RangedScale, above: float, below: float, present: int, gone: int, *, lowest: bool) -> float:
+def _score(
+    scale: RangedScale, above: float, below: float, present: int, gone: int, *, lowest: bool
+) -> float:
     if scale.method == "Percent":
         return (100.0 * above) / below
     if scale.method == "Mean":
         return above / below
     weights = sorted(term.weight for term in scale.terms)
     if not gone:
-        return above if present == len(weights) else (_total(weights_in_order(scale)) * above) / below
+        return (
+            above if present == len(weights) else (_total(weights_in_order(scale)) * above) / below
+        )
     kept = len(weights) - gone
     fewest, most = _total(weights[:kept]), _total(weights[gone:])
     ends = (fewest * above) / below, (most * above) / below
@@ -155,7 +173,14 @@ def _extreme(found: Sequence[_Choice], *, lowest: bool) -> _Choice:
 
 
 def _choose(
-    scale: RangedScale, answered: Sequence[_Choice], blank: Sequence[_Choice], share: float, gone: int, least: int, *, lowest: bool
+    scale: RangedScale,
+    answered: Sequence[_Choice],
+    blank: Sequence[_Choice],
+    share: float,
+    gone: int,
+    least: int,
+    *,
+    lowest: bool,
 ) -> list[int]:
     """Return which terms are answered in the attempt that is furthest beyond a share: at least so many, and not those that are excluded."""
     sign = 1.0 if lowest else -1.0
@@ -179,7 +204,13 @@ def _choose(
     return sorted(chosen)
 
 
-def _sums(scale: RangedScale, answered: Sequence[_Choice], blank: Sequence[_Choice], chosen: Sequence[int], gone: int) -> _Choice:
+def _sums(
+    scale: RangedScale,
+    answered: Sequence[_Choice],
+    blank: Sequence[_Choice],
+    chosen: Sequence[int],
+    gone: int,
+) -> _Choice:
     """Add up in the order of the terms; of the terms that are not answered, so many are excluded and the others blank."""
     above = below = 0.0
     taken = set(chosen)

@@ -5,7 +5,14 @@ from typing import Protocol
 from msgspec import UNSET
 
 from stanine.domain.scoring.plan import ENGINE_VERSION, Plan, PlannedScale
-from stanine.domain.scoring.result_records import SCALE_BYTES, ProfileResult, Result, ScaleResult, Status, read_body
+from stanine.domain.scoring.result_records import (
+    SCALE_BYTES,
+    ProfileResult,
+    Result,
+    ScaleResult,
+    Status,
+    read_body,
+)
 from stanine.domain.scoring.result_values import profile_result, scale_result
 
 __all__ = [
@@ -34,8 +41,14 @@ def decode_result(body: bytes, scored_by: HasPlan | Plan) -> Result:
     """Return what a stored body means under the plan that made it. Raises ValueError if it cannot be of that plan."""
     plan = scored_by if isinstance(scored_by, Plan) else scored_by.plan
     stored = read_body(body, plan)
-    scales = {scale.id: scale_result(scale, one, plan) for scale, one in zip(plan.scales, stored, strict=True) if not scale.internal}
-    return Result(scales, {profile.id: profile_result(profile, stored, plan) for profile in plan.profiles})
+    scales = {
+        scale.id: scale_result(scale, one, plan)
+        for scale, one in zip(plan.scales, stored, strict=True)
+        if not scale.internal
+    }
+    return Result(
+        scales, {profile.id: profile_result(profile, stored, plan) for profile in plan.profiles}
+    )
 
 
 def fields_of(scale: PlannedScale) -> tuple[str, ...]:
@@ -59,12 +72,20 @@ def fields_of(scale: PlannedScale) -> tuple[str, ...]:
 
 def fields_of_result(scale: ScaleResult) -> tuple[str, ...]:
     """Return the same of a scale of which only a result is known."""
-    return tuple(name for name, own in _FIELDS.items() if name in _ALWAYS or (name != "items" and getattr(scale, own) is not UNSET))
+    return tuple(
+        name
+        for name, own in _FIELDS.items()
+        if name in _ALWAYS or (name != "items" and getattr(scale, own) is not UNSET)
+    )
 
 
 def merged_fields(some: tuple[str, ...], others: tuple[str, ...]) -> tuple[str, ...]:
     """Return the fields that are in either, in the order of columns."""
-    return some if some == others else tuple(name for name in _FIELDS if name in some or name in others)
+    return (
+        some
+        if some == others
+        else tuple(name for name in _FIELDS if name in some or name in others)
+    )
 
 
 def value_of(scale: ScaleResult, field: str) -> float | str | None:

@@ -147,10 +147,21 @@ def read_body(body: bytes, plan: Plan) -> list[StoredScale]:
     """Return what a body holds of each scale. Raises ValueError if it cannot be of that plan."""
     own, extension = SCALE_BYTES * len(plan.scales), extension_bytes(plan)
     if len(body) != own + extension:
-        raise ValueError(f"a result of {len(plan.scales)} scales has {own + extension} bytes, not {len(body)}")
+        raise ValueError(
+            f"a result of {len(plan.scales)} scales has {own + extension} bytes, not {len(body)}"
+        )
     stored = [
-        StoredScale(raw if raw == raw else None, valid, status, None if band == NO_BAND else band, scale.items, scale.range)
-        for scale, (raw, valid, status, band) in zip(plan.scales, _SCALE.iter_unpack(body[:own]), strict=True)
+        StoredScale(
+            raw if raw == raw else None,
+            valid,
+            status,
+            None if band == NO_BAND else band,
+            scale.items,
+            scale.range,
+        )
+        for scale, (raw, valid, status, band) in zip(
+            plan.scales, _SCALE.iter_unpack(body[:own]), strict=True
+        )
     ]
     if extension:
         _read_extension(body[own:], plan, stored)

@@ -9,39 +9,68 @@ from stanine.domain.instruments.scale_records import Report
 from stanine.domain.scoring.bands import DECIMALS
 from stanine.domain.scoring.derived import LINEAR_UNITS, from_z, two_sided
 from stanine.domain.scoring.intervals import find
-from stanine.domain.scoring.plan import Plan, PlannedFrequencies, PlannedProfile, PlannedScale, PlannedTable
-from stanine.domain.scoring.result_records import STATUS_NAMES, ProfileResult, ScaleResult, Status, StoredScale
+from stanine.domain.scoring.plan import (
+    Plan,
+    PlannedFrequencies,
+    PlannedProfile,
+    PlannedScale,
+    PlannedTable,
+)
+from stanine.domain.scoring.result_records import (
+    STATUS_NAMES,
+    ProfileResult,
+    ScaleResult,
+    Status,
+    StoredScale,
+)
 
 
 def scale_result(scale: PlannedScale, stored: StoredScale, plan: Plan) -> ScaleResult:
     """Return one scale's result."""
     values: dict[str, object] = {}
     if scale.norms.groups:
-        values["norm"] = None if stored.norm is None else plan.groups[scale.norms.groups[stored.norm]].id
+        values["norm"] = (
+            None if stored.norm is None else plan.groups[scale.norms.groups[stored.norm]].id
+        )
     for one in scale.standard:
         values[one.lower()] = part_value(scale, stored, one.lower())
     table = table_of(scale, stored)
     if scale.has_table:
         values["score"] = part_value(scale, stored, "score")
         if scale.has_table_percentile:
-            values["percentile"] = None if table is None or stored.row is None else table.percentiles[stored.row]
+            values["percentile"] = (
+                None if table is None or stored.row is None else table.percentiles[stored.row]
+            )
     if scale.has_se:
         values["se"] = standard_error(scale, stored)
     if scale.has_limits:
         values["low"], values["high"] = limits(scale, stored)
     if scale.band_groups:
-        values["band_group"] = None if stored.band_group is None else plan.groups[scale.band_groups[stored.band_group]].id
+        values["band_group"] = (
+            None
+            if stored.band_group is None
+            else plan.groups[scale.band_groups[stored.band_group]].id
+        )
     if scale.bands:
         its = scale.bands[stored.band_group or 0]
         values["band"] = None if stored.band is None else its[stored.band].id
-    return ScaleResult(stored.raw, stored.valid, stored.items, STATUS_NAMES[stored.status], stored.range, **values)  # type: ignore[arg-type]
+    return ScaleResult(
+        stored.raw,
+        stored.valid,
+        stored.items,
+        STATUS_NAMES[stored.status],
+        stored.range,
+        **values,  # type: ignore[arg-type]
+    )
 
 
 def table_of(scale: PlannedScale, stored: StoredScale) -> PlannedTable | None:
     """Return the table that a score was looked up in."""
     if scale.table is not None:
         return scale.table
-    return scale.norms.tables[stored.norm] if scale.norms.tables and stored.norm is not None else None
+    return (
+        scale.norms.tables[stored.norm] if scale.norms.tables and stored.norm is not None else None
+    )
 
 
 def part_value(scale: PlannedScale, stored: StoredScale, part: str) -> float | None:
@@ -58,7 +87,13 @@ def part_value(scale: PlannedScale, stored: StoredScale, part: str) -> float | N
     return _in_unit(scale, stored, _UNITS[part], stored.raw)
 
 
-_UNITS: dict[str, Report] = {"z": "Z", "t": "T", "sten": "Sten", "stanine": "Stanine", "percentile": "Percentile"}
+_UNITS: dict[str, Report] = {
+    "z": "Z",
+    "t": "T",
+    "sten": "Sten",
+    "stanine": "Stanine",
+    "percentile": "Percentile",
+}
 
 
 def _in_unit(scale: PlannedScale, stored: StoredScale, unit: Report, raw: float) -> float:
@@ -102,7 +137,12 @@ def limits(scale: PlannedScale, stored: StoredScale) -> tuple[float | None, floa
     if table is not None:
         return _limits_of_table(scale, stored, table)
     interval = scale.interval
-    if interval is None or scale.reliability is None or stored.norm is None or not scale.norms.figures:
+    if (
+        interval is None
+        or scale.reliability is None
+        or stored.norm is None
+        or not scale.norms.figures
+    ):
         return None, None
     mean, sd = scale.norms.figures[stored.norm]
     q, r = two_sided(interval.level), scale.reliability
@@ -112,10 +152,14 @@ def limits(scale: PlannedScale, stored: StoredScale) -> tuple[float | None, floa
         middle, reach = stored.raw, q * (sd * math.sqrt(1.0 - r))
     if scale.report == "Raw":
         return middle - reach, middle + reach
-    return _in_unit(scale, stored, scale.report, middle - reach), _in_unit(scale, stored, scale.report, middle + reach)
+    return _in_unit(scale, stored, scale.report, middle - reach), _in_unit(
+        scale, stored, scale.report, middle + reach
+    )
 
 
-def _limits_of_table(scale: PlannedScale, stored: StoredScale, table: PlannedTable) -> tuple[float | None, float | None]:
+def _limits_of_table(
+    scale: PlannedScale, stored: StoredScale, table: PlannedTable
+) -> tuple[float | None, float | None]:
     if stored.row is None or scale.report != "Score":
         return None, None
     low, high, se = table.lows[stored.row], table.highs[stored.row], table.ses[stored.row]
@@ -140,5 +184,9 @@ def profile_result(profile: PlannedProfile, stored: list[StoredScale], plan: Pla
         while count < len(order) and values[order[count]] == last:
             count += 1
     among = [values[place] for place in order[:count]]
-    tied = len(set(among)) < len(among) or any(values[place] == last for place in order[profile.top :])
-    return ProfileResult(STATUS_NAMES[Status.SCORED], tuple(profile.names[place] for place in order[:count]), tied)
+    tied = len(set(among)) < len(among) or any(
+        values[place] == last for place in order[profile.top :]
+    )
+    return ProfileResult(
+        STATUS_NAMES[Status.SCORED], tuple(profile.names[place] for place in order[:count]), tied
+    )

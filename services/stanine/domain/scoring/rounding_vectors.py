@@ -62,5 +62,7 @@ def _units(x: Any) -> tuple[Any, Any]:
     with np.errstate(over="ignore", invalid="ignore"):
         scaled = x * _UNITS
         units = np.rint(scaled)
-        doubtful = (0.5 - np.abs(scaled - units) <= np.abs(scaled) * 2.0**-51) & (np.abs(x) < _COARSE)
+        doubtful = (0.5 - np.abs(scaled - units) <= np.abs(scaled) * 2.0**-51) & (
+            np.abs(x) < _COARSE
+        )
     return units, doubtful

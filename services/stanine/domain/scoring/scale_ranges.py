@@ -36,13 +36,21 @@ def scale_order(spec: Spec) -> tuple[str, ...]:
     """Return the ids of a checked document's scales so that parts come first."""
     scales = {scale.id: scale for scale in spec.scales}
     forms = resolve(spec)
-    return order({name: parts_of(scale, spec, scales, forms) for name, scale in scales.items()}).order
+    return order(
+        {name: parts_of(scale, spec, scales, forms) for name, scale in scales.items()}
+    ).order
 
 
-def parts_of(scale: Scale, spec: Spec, scales: Mapping[str, Scale], forms: Mapping[str, ItemForm]) -> tuple[str, ...]:
+def parts_of(
+    scale: Scale, spec: Spec, scales: Mapping[str, Scale], forms: Mapping[str, ItemForm]
+) -> tuple[str, ...]:
     """Return the scales that a scale needs."""
     named = formula_of(scale, spec).scores if scale.formula is not None else scale.items
-    return tuple(dict.fromkeys(one for one in map(scale_terms.base, named) if one in scales and one not in forms))
+    return tuple(
+        dict.fromkeys(
+            one for one in map(scale_terms.base, named) if one in scales and one not in forms
+        )
+    )
 
 
 def scale_ranges(spec: Spec) -> dict[str, Range | None]:
@@ -53,7 +61,9 @@ def scale_ranges(spec: Spec) -> dict[str, Range | None]:
         scale = scales[name]
         match scale_terms.kind_of(scale, forms, scales):
             case "Items":
-                found[name] = range_of(ranged_items(scale, spec, forms, scale_terms.terms_of(scale, forms)))
+                found[name] = range_of(
+                    ranged_items(scale, spec, forms, scale_terms.terms_of(scale, forms))
+                )
             case "Scales":
                 composite = ranged_parts(scale, spec, scales, found)
                 found[name] = None if composite is None else range_of(composite)
@@ -62,28 +72,50 @@ def scale_ranges(spec: Spec) -> dict[str, Range | None]:
     return found
 
 
-def ranged_items(scale: Scale, spec: Spec, forms: Mapping[str, ItemForm], terms: Sequence[Term]) -> RangedScale:
+def ranged_items(
+    scale: Scale, spec: Spec, forms: Mapping[str, ItemForm], terms: Sequence[Term]
+) -> RangedScale:
     """Return a scale of items as far as its range needs it."""
     its = [
-        RangedTerm(one.weight, one.points.least, one.points.most, one.points.low, one.points.high, forms[one.item].conditional)
+        RangedTerm(
+            one.weight,
+            one.points.least,
+            one.points.most,
+            one.points.low,
+            one.points.high,
+            forms[one.item].conditional,
+        )
         for one in terms
     ]
     points = scale.not_shown if isinstance(scale.not_shown, int | float) else None
     return _ranged(scale, spec, its, unanswered=scale.unanswered, not_shown=points)
 
 
-def ranged_parts(scale: Scale, spec: Spec, scales: Mapping[str, Scale], found: Mapping[str, Range | None]) -> RangedScale | None:
+def ranged_parts(
+    scale: Scale, spec: Spec, scales: Mapping[str, Scale], found: Mapping[str, Range | None]
+) -> RangedScale | None:
     """Return a scale of scales as far as its range needs it; None if a part has no ends."""
     its = []
     for reference in scale.items:
-        part = part_range(scales[scale_terms.base(reference)], scale_terms.part_of(reference), found)
+        part = part_range(
+            scales[scale_terms.base(reference)], scale_terms.part_of(reference), found
+        )
         if part is None:
             return None
-        its.append(RangedTerm(float(scale.weights.get(reference, 1.0)), *part, *part, conditional=False))
+        its.append(
+            RangedTerm(float(scale.weights.get(reference, 1.0)), *part, *part, conditional=False)
+        )
     return _ranged(scale, spec, its, unanswered=None, not_shown=None)
 
 
-def _ranged(scale: Scale, spec: Spec, terms: Sequence[RangedTerm], *, unanswered: float | None, not_shown: float | None) -> RangedScale:
+def _ranged(
+    scale: Scale,
+    spec: Spec,
+    terms: Sequence[RangedTerm],
+    *,
+    unanswered: float | None,
+    not_shown: float | None,
+) -> RangedScale:
     method = scale_terms.method_of(scale, spec)
     assert method is not None
     return RangedScale(
@@ -112,12 +144,20 @@ def part_range(scale: Scale, part: str, found: Mapping[str, Range | None]) -> Ra
     if raw is None or norm_kind(scale) != "Figures":
         return None
     unit = "T" if part == "t" else "Z"
-    ends = [from_z(unit, (end - (norm.mean or 0.0)) / (norm.sd or 1.0)) for norm in scale.norms.values() for end in raw]  # type: ignore[arg-type]
+    ends = [
+        from_z(unit, (end - (norm.mean or 0.0)) / (norm.sd or 1.0))  # type: ignore[arg-type]
+        for norm in scale.norms.values()
+        for end in raw
+    ]
     return min(ends), max(ends)
 
 
 def _formula_range(
-    scale: Scale, spec: Spec, scales: Mapping[str, Scale], forms: Mapping[str, ItemForm], found: Mapping[str, Range | None]
+    scale: Scale,
+    spec: Spec,
+    scales: Mapping[str, Scale],
+    forms: Mapping[str, ItemForm],
+    found: Mapping[str, Range | None],
 ) -> Range | None:
     formula = formula_of(scale, spec)
     known: dict[str, Range | None] = {}
@@ -131,7 +171,9 @@ def _formula_range(
             known[name] = _attribute_range(name, spec)
     tables = {name: part_range(scales[name], "score", found) for name in formula.tables}
     given = {name: ends for name, ends in known.items() if ends is not None}
-    ends = bounds(formula, given, tables={name: one for name, one in tables.items() if one is not None})
+    ends = bounds(
+        formula, given, tables={name: one for name, one in tables.items() if one is not None}
+    )
     if ends is None:
         return None
     done = [ranges.finish(x, 1.0, 0.0, rounding_of(scale)) + 0.0 for x in ends]
@@ -144,7 +186,11 @@ def _item_range(name: str, form: ItemForm, scale: Scale) -> Range | None:
     elif form.type == "Number":
         ends = form.low, form.high
     else:
-        numbers = [float(one.value) for one in form.options if not one.missing and not isinstance(one.value, str)]
+        numbers = [
+            float(one.value)
+            for one in form.options
+            if not one.missing and not isinstance(one.value, str)
+        ]
         if not numbers:
             return None
         ends = min(numbers), max(numbers)

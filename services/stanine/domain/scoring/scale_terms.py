@@ -29,7 +29,12 @@ def kind_of(scale: Scale, forms: Mapping[str, ItemForm], scales: Mapping[str, Sc
     if scale.formula is not None:
         return "Formula"
     bases = [base(reference) for reference in scale.items]
-    return "Scales" if any(name in scales and name not in forms for name in bases) and not (scale.key or scale.points) else "Items"
+    return (
+        "Scales"
+        if any(name in scales and name not in forms for name in bases)
+        and not (scale.key or scale.points)
+        else "Items"
+    )
 
 
 def base(reference: str) -> str:
@@ -57,7 +62,9 @@ def terms_of(scale: Scale, forms: Mapping[str, ItemForm]) -> list[Term]:
     found: dict[str, Points] = {}
     for reference in scale.items:
         name, minus = name_of(reference), reference.startswith("-")
-        found[name] = points_of_reference(name, forms[base(name)], minus=minus, threshold=scale.threshold)
+        found[name] = points_of_reference(
+            name, forms[base(name)], minus=minus, threshold=scale.threshold
+        )
     for item, right in scale.key.items():
         found[item] = points.match(forms[item], right if isinstance(right, tuple) else (right,))
     for item, given in scale.points.items():
@@ -70,10 +77,14 @@ def terms_of(scale: Scale, forms: Mapping[str, ItemForm]) -> list[Term]:
         return order[form.id], -1 if not option else option_place(form, option) or 0
 
     names = sorted(found, key=position)
-    return [Term(name, base(name), found[name], float(scale.weights.get(name, 1.0))) for name in names]
+    return [
+        Term(name, base(name), found[name], float(scale.weights.get(name, 1.0))) for name in names
+    ]
 
 
-def points_of_reference(name: str, form: ItemForm, *, minus: bool, threshold: float | None) -> Points:
+def points_of_reference(
+    name: str, form: ItemForm, *, minus: bool, threshold: float | None
+) -> Points:
     """Return the points of a name in `items`. Raises TypeError as `points.numbers` does."""
     option = name.partition(".")[2]
     if not option:

@@ -56,7 +56,11 @@ def _root(function: Callable[[float], float], low: float, high: float) -> float:
         if high - low <= _TOLERANCE * max(1.0, abs(low), abs(high)):
             break
         # Every third step halves the interval, so that no shape of the function makes it slow.
-        middle = (low + high) / 2 if iteration % 3 == 2 else (low * at_high - high * at_low) / (at_high - at_low)
+        middle = (
+            (low + high) / 2
+            if iteration % 3 == 2
+            else (low * at_high - high * at_low) / (at_high - at_low)
+        )
         if not low < middle < high:
             middle = (low + high) / 2
         value = function(middle)
@@ -79,7 +83,9 @@ def _incomplete_beta(x: float, rest: float, a: float, b: float) -> float:
         return 0.0
     if rest <= 0:
         return 1.0
-    front = math.exp(math.lgamma(a + b) - math.lgamma(a) - math.lgamma(b) + a * math.log(x) + b * math.log(rest))
+    front = math.exp(
+        math.lgamma(a + b) - math.lgamma(a) - math.lgamma(b) + a * math.log(x) + b * math.log(rest)
+    )
     if x < (a + 1) / (a + b + 2):
         return front * _continued_fraction(x, a, b) / a
     return 1.0 - front * _continued_fraction(rest, b, a) / b

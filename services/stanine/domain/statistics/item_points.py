@@ -27,7 +27,11 @@ class ItemPoints:
         """
         columns = []
         for x, valid, excluded in self._scale.terms(codes):
-            absent = np.isnan(scores) & ~valid if excluded is None else (np.isnan(scores) & ~valid) | excluded
+            absent = (
+                np.isnan(scores) & ~valid
+                if excluded is None
+                else (np.isnan(scores) & ~valid) | excluded
+            )
             columns.append(np.where(absent, np.nan, x))
         points: Floats = np.stack(columns, axis=1) * self._weights
         return points

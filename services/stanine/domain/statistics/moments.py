@@ -64,7 +64,9 @@ class Covariances(NamedTuple):
     def of(cls, table: Floats) -> Self:
         """Return the covariances of a table's columns, each pair over the rows that have both (pairwise deletion)."""
         present = ~np.isnan(table)
-        shift = _divide(np.where(present, table, 0.0).sum(axis=0), present.sum(axis=0).astype(np.float64))
+        shift = _divide(
+            np.where(present, table, 0.0).sum(axis=0), present.sum(axis=0).astype(np.float64)
+        )
         shifted = np.where(present, table - shift, 0.0)
         mask = present.astype(np.float64)
         n = mask.T @ mask

@@ -58,21 +58,29 @@ def parse_by(text: str, attributes: Sequence[FormAttribute]) -> tuple[By, ...]:
             raise GroupingError(f'"{name}" is named twice')
         result.append(By(known[name], _width(name, width, known[name]) if colon else None))
         if known[name].values is None and known[name].type == "Number" and not colon:
-            raise GroupingError(f'"{name}" is a number: say how wide its classes are, as in {name}:10')
+            raise GroupingError(
+                f'"{name}" is a number: say how wide its classes are, as in {name}:10'
+            )
     return tuple(result)
 
 
 def _width(name: str, text: str, attribute: FormAttribute) -> float:
     if attribute.values is not None or attribute.type not in ("Integer", "Number"):
-        raise GroupingError(f'"{name}" has values or texts, not numbers of a range: it has no classes, so leave out ":{text}"')
+        raise GroupingError(
+            f'"{name}" has values or texts, not numbers of a range: it has no classes, so leave out ":{text}"'
+        )
     try:
         width = float(text)
     except ValueError:
         width = math.nan
     if not 0 < width < math.inf:
-        raise GroupingError(f'"{name}:{text}": the width of a class is a number above 0, as in {name}:10')
+        raise GroupingError(
+            f'"{name}:{text}": the width of a class is a number above 0, as in {name}:10'
+        )
     if attribute.type == "Integer" and width != int(width):
-        raise GroupingError(f'"{name}:{text}": "{name}" is a whole number, so that the width of its classes must be one')
+        raise GroupingError(
+            f'"{name}:{text}": "{name}" is a whole number, so that the width of its classes must be one'
+        )
     return width
 
 
@@ -115,7 +123,9 @@ class NormSums:
             elif len(self.places) < MAX_GROUPS:
                 self.places[place] = sums
             else:
-                raise GroupingError(f"there are more than {MAX_GROUPS} groups: group by attributes with few values, or in wider classes")
+                raise GroupingError(
+                    f"there are more than {MAX_GROUPS} groups: group by attributes with few values, or in wider classes"
+                )
         self.without_attribute += other.without_attribute
 
     def norms(self, least: int) -> "Norms":
@@ -128,7 +138,13 @@ class NormSums:
                 too_small.append(group.id)
                 continue
             figures = {scale: sums.figures(at) for at, scale in enumerate(self._scales)}
-            groups.append(GroupNorms(group, sums.size, {scale: one for scale, one in figures.items() if one.n >= least}))
+            groups.append(
+                GroupNorms(
+                    group,
+                    sums.size,
+                    {scale: one for scale, one in figures.items() if one.n >= least},
+                )
+            )
         return Norms(tuple(groups), tuple(too_small), self.without_attribute)
 
     def _place(self, known: Mapping[str, Value]) -> tuple[Any, ...] | None:
@@ -137,11 +153,18 @@ class NormSums:
             value = known.get(by.attribute.id)
             if value is None:
                 return None
-            place.append(value if by.width is None or isinstance(value, str) else math.floor(value / by.width))
+            place.append(
+                value
+                if by.width is None or isinstance(value, str)
+                else math.floor(value / by.width)
+            )
         return tuple(place)
 
     def _order(self, place: tuple[Any, ...]) -> list[Any]:
-        return [by.attribute.values.index(value) if by.attribute.values else value for by, value in zip(self._by, place, strict=True)]
+        return [
+            by.attribute.values.index(value) if by.attribute.values else value
+            for by, value in zip(self._by, place, strict=True)
+        ]
 
     def _group(self, place: tuple[Any, ...], taken: set[str]) -> Group:
         where: dict[str, Any] = {}
@@ -189,7 +212,9 @@ class _Sums:
             n,
             float(self.moments.mean[at]) if n else None,
             sd if math.isfinite(sd) else None,
-            None if counts is None else tuple(Frequency(raw, counts[raw]) for raw in sorted(counts)),
+            None
+            if counts is None
+            else tuple(Frequency(raw, counts[raw]) for raw in sorted(counts)),
         )
 
     def _count(self, at: int, counts: Mapping[float, int] | None) -> None:

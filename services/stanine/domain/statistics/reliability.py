@@ -35,7 +35,9 @@ class ItemData(NamedTuple):
     def of(cls, points: Floats, scores: Floats) -> Self:
         """Return what one part of the data comes to: a row a person, points a column an item (NaN for none), one score a person."""
         complete = points[~np.isnan(points).any(axis=1)]
-        return cls(Covariances.of(complete), Covariances.of(points), Moments.of(scores.reshape(-1, 1)))
+        return cls(
+            Covariances.of(complete), Covariances.of(points), Moments.of(scores.reshape(-1, 1))
+        )
 
     @classmethod
     def nothing(cls, items: int) -> Self:
@@ -44,7 +46,11 @@ class ItemData(NamedTuple):
 
     def merged(self, other: "ItemData") -> "ItemData":
         """Return what both parts come to."""
-        return ItemData(self.listwise.merged(other.listwise), self.pairwise.merged(other.pairwise), self.scores.merged(other.scores))
+        return ItemData(
+            self.listwise.merged(other.listwise),
+            self.pairwise.merged(other.pairwise),
+            self.scores.merged(other.scores),
+        )
 
 
 class ItemFigures(msgspec.Struct, frozen=True):
@@ -92,7 +98,10 @@ def analyse(data: ItemData, items: tuple[str, ...], level: float = 0.95) -> Reli
     alpha, alpha_pairwise = cronbach_alpha(listwise), cronbach_alpha(pairwise)
     sd = _number(data.scores.sd[0])
     item_rest = [item_rest_correlation(listwise, item) for item in range(k)]
-    dropped = [cronbach_alpha(np.delete(np.delete(listwise, item, axis=0), item, axis=1)) for item in range(k)]
+    dropped = [
+        cronbach_alpha(np.delete(np.delete(listwise, item, axis=0), item, axis=1))
+        for item in range(k)
+    ]
     n = np.diagonal(data.pairwise.n)
     sds = np.sqrt(np.clip(np.diagonal(pairwise), 0, None))
     means = np.diagonal(data.pairwise.mean)
@@ -111,7 +120,13 @@ def analyse(data: ItemData, items: tuple[str, ...], level: float = 0.95) -> Reli
         item_rest_r=dict(zip(items, item_rest, strict=True)),
         alpha_dropped=dict(zip(items, dropped, strict=True)),
         items={
-            item: ItemFigures(int(n[at]), _number(means[at]) if n[at] else None, _number(sds[at]), item_rest[at], dropped[at])
+            item: ItemFigures(
+                int(n[at]),
+                _number(means[at]) if n[at] else None,
+                _number(sds[at]),
+                item_rest[at],
+                dropped[at],
+            )
             for at, item in enumerate(items)
         },
     )
@@ -132,7 +147,12 @@ def item_rest_correlation(covariances: Floats, item: int) -> float | None:
     own = float(covariances[item, item])
     with_all = float(covariances[item].sum())
     rest = float(covariances.sum()) - 2 * with_all + own
-    if len(covariances) < 2 or not math.isfinite(rest) or own <= 0 or rest <= _NOTHING * max(own, _SMALLEST):
+    if (
+        len(covariances) < 2
+        or not math.isfinite(rest)
+        or own <= 0
+        or rest <= _NOTHING * max(own, _SMALLEST)
+    ):
         return None
     return (with_all - own) / math.sqrt(own * rest)
 
@@ -143,10 +163,12 @@ def feldt_interval(alpha: float | None, n: int, k: int, level: float) -> tuple[f
         return None
     d1, d2 = n - 1, (n - 1) * (k - 1)
     tail = (1 - level) / 2
-    return 1 - (1 - alpha) * f_quantile(1 - tail, d1, d2), 1 - (1 - alpha) * f_quantile(tail, d1, d2)
+    return 1 - (1 - alpha) * f_quantile(1 - tail, d1, d2), 1 - (1 - alpha) * f_quantile(
+        tail, d1, d2
+    )
 
 
-#: LegacySyncState the items' variances, a variance of their sum that is rounding; and the least that items' variances count as.
+#: Relative to the items' variances, a variance of their sum that is rounding; and the least that items' variances count as.
 _NOTHING = 1e-12
 _SMALLEST = 1e-300
 

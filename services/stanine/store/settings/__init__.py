@@ -13,4 +13,6 @@ from stanine.broker.connection.ownership import managing_source
 def load_library() -> Library:
     """Read the configuration's Redis Function library. Called once by each composition root that changes or shows the configuration."""
     own = files(__package__).joinpath("functions.lua").read_text()
-    return Library("stanine_config", "\n".join(("#!lua name=stanine_config_@VERSION@", managing_source(), own)))
+    return Library(
+        "stanine_config", "\n".join(("#!lua name=stanine_config_@VERSION@", managing_source(), own))
+    )

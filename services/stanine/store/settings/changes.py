@@ -25,7 +25,13 @@ from stanine.store.settings.errors import (
     RevisionConflictError,
     RevisionUnknownError,
 )
-from stanine.store.settings.model import NAMES, SettingsRead, read_settings, write_changes, write_settings
+from stanine.store.settings.model import (
+    NAMES,
+    SettingsRead,
+    read_settings,
+    write_changes,
+    write_settings,
+)
 from stanine.store.settings.plan import Change, Plan, plan
 from stanine.store.settings.snapshot import (
     Layout,
@@ -99,7 +105,11 @@ class Memory(msgspec.Struct, frozen=True):
 
     def of(self, layout: Layout) -> int:
         """Return the bytes of a layout; where it is not in use, those of what it last was."""
-        return (self.hash or self.backup_hash) if layout is Layout.HASH else (self.string or self.backup_string)
+        return (
+            (self.hash or self.backup_hash)
+            if layout is Layout.HASH
+            else (self.string or self.backup_string)
+        )
 
 
 class Configuration:
@@ -162,7 +172,9 @@ class Configuration:
 
         return self._change(wish, manager, gone)
 
-    def change(self, changes: Mapping[str, object], *, expected_revision: int | None = None) -> Applied:
+    def change(
+        self, changes: Mapping[str, object], *, expected_revision: int | None = None
+    ) -> Applied:
         """Let some settings have other values, and all others stay; None: no longer stated, so that the default stands. For a person.
 
         Raises as `apply`.
@@ -170,20 +182,35 @@ class Configuration:
         texts = write_changes(changes)
 
         def wish(seen: Seen, standing: Standing) -> Change:
-            changed = {name: text for name, text in {**standing.values, **texts}.items() if text is not None}
+            changed = {
+                name: text
+                for name, text in {**standing.values, **texts}.items()
+                if text is not None
+            }
             if changed == standing.values:
-                return Change()  # it may have been done by the first of two requests, whose reply was lost
+                return (
+                    Change()
+                )  # it may have been done by the first of two requests, whose reply was lost
             _expect(expected_revision, seen)
             return Change(values=changed)
 
         return self._change(wish, None, "")
 
-    def migrate(self, to: Layout, dual_write: bool = False, manager: Manager | None = None, *, gone: str = "") -> Applied:
+    def migrate(
+        self,
+        to: Layout,
+        dual_write: bool = False,
+        manager: Manager | None = None,
+        *,
+        gone: str = "",
+    ) -> Applied:
         """Let the configuration lie in a layout, and with `dual_write` in both. What is replaced is kept under its backup key.
 
         From the string to the hash and back again it is the same to the byte. Raises as `apply`.
         """
-        return self._change(lambda _seen, _standing: Change(layout=to, dual=dual_write), manager, gone)
+        return self._change(
+            lambda _seen, _standing: Change(layout=to, dual=dual_write), manager, gone
+        )
 
     def rollback(self, revision: int, manager: Manager | None = None, *, gone: str = "") -> Applied:
         """Let the values of an earlier revision stand again, other programs' values included, as a new revision if they do not.
@@ -198,7 +225,12 @@ class Configuration:
                 raise RevisionUnknownError(revision, sorted(history))
             if earlier.values == standing.values:
                 return Change()
-            return Change(values=earlier.values, spelling=earlier.spelling, origin=Origin.ROLLED_BACK, of=revision)
+            return Change(
+                values=earlier.values,
+                spelling=earlier.spelling,
+                origin=Origin.ROLLED_BACK,
+                of=revision,
+            )
 
         return self._change(wish, manager, gone)
 
@@ -209,7 +241,10 @@ class Configuration:
     def history(self) -> list[Revision]:
         """Return the revisions that are kept, the newest first."""
         records = self._client.hgetall(self._config_keys[3])
-        return sorted((read_record(int(number), record) for number, record in records.items()), key=lambda each: -each.number)
+        return sorted(
+            (read_record(int(number), record) for number, record in records.items()),
+            key=lambda each: -each.number,
+        )
 
     def memory(self) -> Memory:
         """Return what the configuration takes in the server's memory."""
@@ -218,7 +253,9 @@ class Configuration:
             pipeline.memory_usage(key, samples=0)
         return Memory(*(int(size or 0) for size in pipeline.execute()))
 
-    def _change(self, wish: Callable[[Seen, Standing], Change], manager: Manager | None, gone: str) -> Applied:
+    def _change(
+        self, wish: Callable[[Seen, Standing], Change], manager: Manager | None, gone: str
+    ) -> Applied:
         by, me = (manager.name, manager.encode()) if manager else ("", "")
         sent: Plan | None = None
         for _ in range(TRIES):
@@ -238,8 +275,12 @@ class Configuration:
                 sent = planned
                 continue
             layout = planned.meta.layout or standing.layout
-            return Applied(planned.meta.revision, layout, planned.changed, planned.taken_in, planned.migrated)
-        raise ContendedError(f"others changed the configuration at each of {TRIES} tries; try again")
+            return Applied(
+                planned.meta.revision, layout, planned.changed, planned.taken_in, planned.migrated
+            )
+        raise ContendedError(
+            f"others changed the configuration at each of {TRIES} tries; try again"
+        )
 
     def _see(self) -> Seen:
         return read_seen(self._library.call(self._client, "see", self._config_keys))

@@ -33,7 +33,9 @@ class StringUnreadableError(ConfigurationError):
 
     def __init__(self, why: str) -> None:
         self.why = why
-        super().__init__(f"the string with the older configuration cannot be read: {why}; correct or delete it")
+        super().__init__(
+            f"the string with the older configuration cannot be read: {why}; correct or delete it"
+        )
 
 
 class NotTextError(ConfigurationError):

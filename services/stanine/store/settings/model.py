@@ -35,32 +35,80 @@ class Settings(msgspec.Struct, frozen=True, rename="camel"):
     ] = Durability.EVERYSEC
     admission_percent: Annotated[
         int,
-        Meta(ge=10, le=95, description="Percent of maxmemory from which new work is refused, so that accepted work can still be finished."),
+        Meta(
+            ge=10,
+            le=95,
+            description="Percent of maxmemory from which new work is refused, so that accepted work can still be finished.",
+        ),
     ] = 85
     sweep_seconds: Annotated[
-        int, Meta(ge=1, le=3600, description="Seconds between two sweeps of the records for what no message asks for any more.")
+        int,
+        Meta(
+            ge=1,
+            le=3600,
+            description="Seconds between two sweeps of the records for what no message asks for any more.",
+        ),
     ] = 15
-    max_requeues: Annotated[int, Meta(ge=1, le=100, description="How often the sweep re-queues an attempt before it ends as Failed.")] = 5
+    max_requeues: Annotated[
+        int,
+        Meta(
+            ge=1,
+            le=100,
+            description="How often the sweep re-queues an attempt before it ends as Failed.",
+        ),
+    ] = 5
     batch_max_attempts: Annotated[
-        int, Meta(ge=1, le=4096, description="Attempts that a resultWatcher takes, scores and commits as one batch, at the most.")
+        int,
+        Meta(
+            ge=1,
+            le=4096,
+            description="Attempts that a resultWatcher takes, scores and commits as one batch, at the most.",
+        ),
     ] = 1024
     bulk_group_lines: Annotated[
-        int, Meta(ge=1, le=1000, description="Lines of a bulk submission that are stored by one call of Redis, at the most.")
+        int,
+        Meta(
+            ge=1,
+            le=1000,
+            description="Lines of a bulk submission that are stored by one call of Redis, at the most.",
+        ),
     ] = 500
     bulk_group_bytes: Annotated[
         int,
-        Meta(ge=16_384, le=8_388_608, description="Bytes of lines that are stored by one call of Redis, give or take one line."),
+        Meta(
+            ge=16_384,
+            le=8_388_608,
+            description="Bytes of lines that are stored by one call of Redis, give or take one line.",
+        ),
     ] = 1_048_576
     max_attempt_bytes: Annotated[
-        int, Meta(ge=1024, le=262_144, description="Bytes of an attempt as sent, alone or as a line of a bulk submission.")
+        int,
+        Meta(
+            ge=1024,
+            le=262_144,
+            description="Bytes of an attempt as sent, alone or as a line of a bulk submission.",
+        ),
     ] = 262_144
     max_document_bytes: Annotated[
-        int, Meta(ge=4096, le=4_194_304, description="Bytes of the text of an instrument document as sent to the API.")
+        int,
+        Meta(
+            ge=4096,
+            le=4_194_304,
+            description="Bytes of the text of an instrument document as sent to the API.",
+        ),
     ] = 4_194_304
     history_revisions: Annotated[
-        int, Meta(ge=1, le=200, description="Revisions of this configuration that are kept, the present one included.")
+        int,
+        Meta(
+            ge=1,
+            le=200,
+            description="Revisions of this configuration that are kept, the present one included.",
+        ),
     ] = 50
-    log_level: Annotated[LogLevel, Meta(description="From which level on the services log; absent, as they were started.")] = LogLevel.INFO
+    log_level: Annotated[
+        LogLevel,
+        Meta(description="From which level on the services log; absent, as they were started."),
+    ] = LogLevel.INFO
 
 
 #: Characters of a sentence about a fault: it may quote a value.
@@ -115,10 +163,14 @@ def write_settings(values: Mapping[str, object]) -> dict[str, str]:
 
 def write_changes(changes: Mapping[str, object]) -> dict[str, str | None]:
     """Return the texts of settings that change, None for one that is to have its default; raises SettingsInvalidError."""
-    dropped: dict[str, str | None] = {name: None for name, value in changes.items() if value is None}
+    dropped: dict[str, str | None] = {
+        name: None for name, value in changes.items() if value is None
+    }
     faults = [(name, "there is no such setting") for name in dropped if name not in NAMES]
     try:
-        texts = write_settings({name: value for name, value in changes.items() if value is not None})
+        texts = write_settings(
+            {name: value for name, value in changes.items() if value is not None}
+        )
     except SettingsInvalidError as error:
         raise SettingsInvalidError([*faults, *error.faults]) from None
     if faults:

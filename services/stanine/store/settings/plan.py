@@ -64,13 +64,20 @@ def plan(seen: Seen, standing: Standing, wish: Change) -> Plan | None:
     revision, records = seen.meta.revision, []
     if standing.edited:
         revision += 1
-        records.append((revision, write_record("", Origin.FOUND, 0, render(standing.values, standing.spelling))))
+        records.append(
+            (
+                revision,
+                write_record("", Origin.FOUND, 0, render(standing.values, standing.spelling)),
+            )
+        )
     values = standing.values if wish.values is None else wish.values
     spelling = standing.spelling if wish.spelling is None else wish.spelling
     changed = values != standing.values
     if changed:
         revision += 1
-        records.append((revision, write_record(wish.by, wish.origin, wish.of, render(values, spelling))))
+        records.append(
+            (revision, write_record(wish.by, wish.origin, wish.of, render(values, spelling)))
+        )
     layout = standing.layout if wish.layout is None else wish.layout
     dual = seen.meta.dual if wish.dual is None else wish.dual
     fields = values if dual or layout is Layout.HASH else {}
@@ -88,10 +95,25 @@ def plan(seen: Seen, standing: Standing, wish: Change) -> Plan | None:
     )
     if not records and fields == seen.fields and text == seen.text and meta == seen.meta:
         return None
-    keep_text = standing.beside in {LegacySyncState.UNREADABLE, LegacySyncState.STRAY} and text not in {None, seen.text}
+    keep_text = standing.beside in {
+        LegacySyncState.UNREADABLE,
+        LegacySyncState.STRAY,
+    } and text not in {None, seen.text}
     keep = read_settings(values).settings.history_revisions
     migrated = (layout, dual) != (standing.layout, seen.meta.dual)
-    return Plan(seen.token, fields, digest, text, meta, tuple(records), keep, keep_text, changed, standing.edited, migrated)
+    return Plan(
+        seen.token,
+        fields,
+        digest,
+        text,
+        meta,
+        tuple(records),
+        keep,
+        keep_text,
+        changed,
+        standing.edited,
+        migrated,
+    )
 
 
 def _write_string(values: dict[str, str], spelling: RawValue) -> bytes:
@@ -102,5 +124,7 @@ def _write_string(values: dict[str, str], spelling: RawValue) -> bytes:
     except StringUnreadableError as error:
         raise NotTextError(f"a string cannot hold this configuration: {error.why}") from None
     if read != values:
-        raise NotTextError("a string cannot hold this configuration: a value would not read back the same")
+        raise NotTextError(
+            "a string cannot hold this configuration: a value would not read back the same"
+        )
     return text

@@ -21,7 +21,9 @@ def load_settings(client: "redis.Redis", keys: Keys, previous: SettingsRead) -> 
     return _read(_ask(client.pipeline(transaction=True), keys).execute(), previous)
 
 
-async def load_settings_async(client: "redis.asyncio.Redis", keys: Keys, previous: SettingsRead) -> SettingsRead:
+async def load_settings_async(
+    client: "redis.asyncio.Redis", keys: Keys, previous: SettingsRead
+) -> SettingsRead:
     """Read the settings that stand in Redis now, from asyncio."""
     return _read(await _ask(client.pipeline(transaction=True), keys).execute(), previous)
 
@@ -38,7 +40,11 @@ def _ask(pipeline: Any, keys: Keys) -> Any:
 def _read(answers: Any, previous: SettingsRead) -> SettingsRead:
     texts, has_hash, layout, string = answers
     if has_hash or string is None or layout == Layout.HASH.encode():
-        known = {name: text.decode(errors="backslashreplace") for name, text in zip(NAMES, texts, strict=True) if text is not None}
+        known = {
+            name: text.decode(errors="backslashreplace")
+            for name, text in zip(NAMES, texts, strict=True)
+            if text is not None
+        }
         return read_settings(known, previous.settings)
     if string == previous.text:
         return previous

@@ -123,7 +123,14 @@ def judge(seen: Seen) -> Standing:
     known = seen.record.spelling if seen.record is not None else EMPTY
     if layout is Layout.STRING and not seen.fields:
         edited = not unreadable and string_digest(text) != meta.string
-        return Standing(layout, spelling.values(), spelling if text and not unreadable else known, edited, LegacySyncState.NONE, unreadable)
+        return Standing(
+            layout,
+            spelling.values(),
+            spelling if text and not unreadable else known,
+            edited,
+            LegacySyncState.NONE,
+            unreadable,
+        )
     beside = _beside(seen, unreadable)
     values = seen.fields
     if beside is LegacySyncState.CHANGED:
@@ -162,10 +169,15 @@ def readable(text: str) -> str:
 def read_seen(reply: Sequence[Any]) -> Seen:
     """Read the answer of the Redis Function `see`."""
     token, text, fields, meta, record, holder = reply
-    values = {name.decode(errors="surrogateescape"): value.decode(errors="surrogateescape") for name, value in _pairs(fields)}
+    values = {
+        name.decode(errors="surrogateescape"): value.decode(errors="surrogateescape")
+        for name, value in _pairs(fields)
+    }
     known = _read_meta({name.decode(): value.decode() for name, value in _pairs(meta)})
     revision = None if record is None else read_record(known.revision, record)
-    return Seen(token, text, values, known, revision, None if holder is None else read_manager(holder))
+    return Seen(
+        token, text, values, known, revision, None if holder is None else read_manager(holder)
+    )
 
 
 def write_meta(meta: Meta) -> list[bytes]:
@@ -186,7 +198,9 @@ def read_record(number: int, record: bytes) -> Revision:
     if text.startswith(COMPRESSED):
         text = zlib.decompress(text[len(COMPRESSED) :])
     read = msgspec.json.decode(head, type=_RecordHead)
-    return Revision(number, int(at), read.by, read.origin, read.of, read_string(text, any_bytes=True))
+    return Revision(
+        number, int(at), read.by, read.origin, read.of, read_string(text, any_bytes=True)
+    )
 
 
 def write_record(by: str, origin: Origin, of: int, text: bytes) -> bytes:
@@ -198,7 +212,9 @@ def write_record(by: str, origin: Origin, of: int, text: bytes) -> bytes:
 
 def _layout(seen: Seen) -> Layout:
     if seen.fields:
-        return Layout.STRING if seen.meta.dual and seen.meta.layout is Layout.STRING else Layout.HASH
+        return (
+            Layout.STRING if seen.meta.dual and seen.meta.layout is Layout.STRING else Layout.HASH
+        )
     if seen.meta.layout is not None:
         return seen.meta.layout
     return Layout.HASH if seen.text is None else Layout.STRING
@@ -214,7 +230,9 @@ def _beside(seen: Seen, unreadable: str) -> LegacySyncState:
     return LegacySyncState.UNREADABLE if unreadable else LegacySyncState.CHANGED
 
 
-def _merge(base: Mapping[str, str], ours: Mapping[str, str], theirs: Mapping[str, str]) -> dict[str, str]:
+def _merge(
+    base: Mapping[str, str], ours: Mapping[str, str], theirs: Mapping[str, str]
+) -> dict[str, str]:
     """Return ours with what they changed, except where ours has changed as well."""
     merged = dict(ours)
     for name in base.keys() | theirs.keys():

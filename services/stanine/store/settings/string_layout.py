@@ -65,7 +65,9 @@ def read_string(text: bytes, *, any_bytes: bool = False) -> RawValue:
     except UnicodeDecodeError as error:
         raise StringUnreadableError(f"byte {error.start} is no UTF-8") from None
     except json.JSONDecodeError as error:
-        raise StringUnreadableError(f"it is no JSON at line {error.lineno}, column {error.colno}") from None
+        raise StringUnreadableError(
+            f"it is no JSON at line {error.lineno}, column {error.colno}"
+        ) from None
     except RecursionError:
         raise StringUnreadableError("it is nested too deeply") from None
     except ValueError:  # NaN, Infinity
@@ -89,11 +91,20 @@ def render(values: Mapping[str, str], like: RawValue = EMPTY) -> bytes:
     others = sorted(name for name in values if name not in like.members and name not in NAMES)
     added = [f"{_quote(name)}:{_new_token(name, values[name])}" for name in (*known, *others)]
     if like.members and like.members.keys() <= values.keys():
-        kept = "".join(member.before + member.name + member.between + _token(member, values[name]) for name, member in like.members.items())
+        kept = "".join(
+            member.before + member.name + member.between + _token(member, values[name])
+            for name, member in like.members.items()
+        )
         text = kept + "".join("," + each for each in added) + like.after
     else:  # with a member gone, the spelling between members has lost its meaning
-        parts = [f"{member.name}:{_token(member, values[name])}" for name, member in like.members.items() if name in values] + added
-        text = "{" + ",".join(parts) + "}" if parts or like.members or not like.after else like.after
+        parts = [
+            f"{member.name}:{_token(member, values[name])}"
+            for name, member in like.members.items()
+            if name in values
+        ] + added
+        text = (
+            "{" + ",".join(parts) + "}" if parts or like.members or not like.after else like.after
+        )
     return text.encode(errors="surrogateescape")
 
 

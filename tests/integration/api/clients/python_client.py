@@ -16,9 +16,22 @@ from stanine_client import AuthenticatedClient
 from stanine_client.api.attempts import read_attempt, submit_attempt, submit_attempts
 from stanine_client.api.instruments import list_instruments, publish_instrument, read_form
 from stanine_client.api.probes import ready
-from stanine_client.api.queues import delete_dead_letters, list_dead_letters, list_queues, read_dead_letter, requeue_dead_letters
+from stanine_client.api.queues import (
+    delete_dead_letters,
+    list_dead_letters,
+    list_queues,
+    read_dead_letter,
+    requeue_dead_letters,
+)
 from stanine_client.api.results import list_participant_results, list_results, read_result
-from stanine_client.models import AttemptBody, AttemptBodyAnswers, DeadLetterOrder, Instrument, LineAnswer, ProblemDocument
+from stanine_client.models import (
+    AttemptBody,
+    AttemptBodyAnswers,
+    DeadLetterOrder,
+    Instrument,
+    LineAnswer,
+    ProblemDocument,
+)
 from stanine_client.types import File
 
 ITEMS = ("i1", "i2", "i3")
@@ -33,18 +46,32 @@ def publish(client):
     document = Instrument.from_dict(json.load(sys.stdin))
     done = publish_instrument.sync("a-mood", client=client, body=document)
     again = publish_instrument.sync_detailed("a-mood", client=client, body=document)
-    return {"revision": done.revision, "changed": done.changed, "again": again.status_code, "againChanged": again.parsed.changed}
+    return {
+        "revision": done.revision,
+        "changed": done.changed,
+        "again": again.status_code,
+        "againChanged": again.parsed.changed,
+    }
 
 
 def submit(client):
     listed = list_instruments.sync(client=client)
     form = read_form.sync("a-mood", client=client)
-    one = submit_attempt.sync("a-mood", client=client, body=attempt("k-1", 1, 2, None), idempotency_key="k-1")
+    one = submit_attempt.sync(
+        "a-mood", client=client, body=attempt("k-1", 1, 2, None), idempotency_key="k-1"
+    )
     wrong = submit_attempt.sync("a-mood", client=client, body=attempt("k-2", 9, 2, 3))
     assert isinstance(wrong, ProblemDocument)
-    lines = "".join(json.dumps(attempt(f"k-{number}", number % 5 + 1, 3, 4).to_dict()) + "\n" for number in range(1, 301))
-    answer = submit_attempts.sync("a-mood", client=client, body=File(payload=io.BytesIO(lines.encode())))
-    answers = [LineAnswer.from_dict(json.loads(line)) for line in answer.payload.read().splitlines()]
+    lines = "".join(
+        json.dumps(attempt(f"k-{number}", number % 5 + 1, 3, 4).to_dict()) + "\n"
+        for number in range(1, 301)
+    )
+    answer = submit_attempts.sync(
+        "a-mood", client=client, body=File(payload=io.BytesIO(lines.encode()))
+    )
+    answers = [
+        LineAnswer.from_dict(json.loads(line)) for line in answer.payload.read().splitlines()
+    ]
     return {
         "ready": ready.sync(client=client).ok,
         "titles": [each.title for each in listed.items],
@@ -60,7 +87,9 @@ def submit(client):
 def results(client):
     found, after = [], ""
     while True:
-        page = list_results.sync("a-mood", client=client, limit=100, **({"after": after} if after else {}))
+        page = list_results.sync(
+            "a-mood", client=client, limit=100, **({"after": after} if after else {})
+        )
         if not page.items:
             break
         found, after = [*found, *page.items], page.next_
@@ -80,8 +109,12 @@ def letters(client):
     page = list_dead_letters.sync("results", client=client, limit=2)
     rest = list_dead_letters.sync("results", client=client, after=page.next_)
     one = read_dead_letter.sync("results", page.items[0].id, client=client)
-    put_back = requeue_dead_letters.sync("results", client=client, body=DeadLetterOrder(ids=[one.id]))
-    gone = delete_dead_letters.sync("results", client=client, body=DeadLetterOrder(all_=True, token="once"))
+    put_back = requeue_dead_letters.sync(
+        "results", client=client, body=DeadLetterOrder(ids=[one.id])
+    )
+    gone = delete_dead_letters.sync(
+        "results", client=client, body=DeadLetterOrder(all_=True, token="once")
+    )
     return {
         "dead": [each.dead for each in list_queues.sync(client=client).items],
         "listed": [len(page.items), len(rest.items), rest.next_],
@@ -93,7 +126,13 @@ def letters(client):
 def main():
     step, url, key = sys.argv[1:]
     with AuthenticatedClient(base_url=url, token=key) as client:
-        print(json.dumps({"publish": publish, "submit": submit, "results": results, "letters": letters}[step](client)))
+        print(
+            json.dumps(
+                {"publish": publish, "submit": submit, "results": results, "letters": letters}[
+                    step
+                ](client)
+            )
+        )
 
 
 if __name__ == "__main__":

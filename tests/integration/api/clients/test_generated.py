@@ -26,7 +26,13 @@ Step = Callable[..., dict[str, Any]]
 def run(*command: str | Path, **more: Any) -> str:
     """Run a program that must succeed; return what it printed."""
     done: subprocess.CompletedProcess[str] = subprocess.run(
-        command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False, timeout=300, **more
+        command,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        check=False,
+        timeout=300,
+        **more,
     )
     assert done.returncode == 0, done.stdout
     return done.stdout
@@ -51,8 +57,18 @@ def step(api: Serving, tmp_path: Path) -> Step:
     assert "Unsupported content type application/yaml" in said
 
     def step(name: str, given: Mapping[str, Any] | None = None) -> dict[str, Any]:
-        environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"} | {"PYTHONPATH": str(tmp_path)}
-        command = (PYTHON / "bin/python", "-W", "error", HERE / "python_client.py", name, api.url, ADMIN)
+        environment = {
+            name: value for name, value in os.environ.items() if name != "PYTHONPATH"
+        } | {"PYTHONPATH": str(tmp_path)}
+        command = (
+            PYTHON / "bin/python",
+            "-W",
+            "error",
+            HERE / "python_client.py",
+            name,
+            api.url,
+            ADMIN,
+        )
         answer: dict[str, Any] = json.loads(run(*command, input=json.dumps(given), env=environment))
         return answer
 
@@ -60,7 +76,12 @@ def step(api: Serving, tmp_path: Path) -> Step:
 
 
 def test_a_generated_python_client_does_what_callers_do(api: Serving, step: Step) -> None:
-    assert step("publish", document()) == {"revision": 1, "changed": True, "again": 200, "againChanged": False}
+    assert step("publish", document()) == {
+        "revision": 1,
+        "changed": True,
+        "again": 200,
+        "againChanged": False,
+    }
     api.publish(document())  # as the indexWatcher does
 
     submitted = step("submit")
@@ -90,12 +111,24 @@ def test_a_generated_python_client_does_what_callers_do(api: Serving, step: Step
 def test_a_generated_python_client_handles_dead_letters(api: Serving, step: Step) -> None:
     for _ in range(3):
         bury(api, ids=bytes(16))
-    assert step("letters") == {"listed": [2, 1, None], "reason": "ValueError", "counts": [1, 2], "dead": [0, 0]}
+    assert step("letters") == {
+        "listed": [2, 1, None],
+        "reason": "ValueError",
+        "counts": [1, 2],
+        "dead": [0, 0],
+    }
 
 
-def test_generated_typescript_types_compile_and_say_what_is_sent_and_received(shared: Serving, tmp_path: Path) -> None:
+def test_generated_typescript_types_compile_and_say_what_is_sent_and_received(
+    shared: Serving, tmp_path: Path
+) -> None:
     need("client-generators", found=(NODE / ".installed").exists())
-    run(NODE / "node_modules/.bin/openapi-typescript", description(shared, tmp_path), "-o", tmp_path / "stanine.d.ts")
+    run(
+        NODE / "node_modules/.bin/openapi-typescript",
+        description(shared, tmp_path),
+        "-o",
+        tmp_path / "stanine.d.ts",
+    )
     (tmp_path / "client.ts").write_bytes((HERE / "typescript_client.ts").read_bytes())
     run(NODE / "node_modules/.bin/tsc", "--strict", "--noEmit", "--target", "es2022", "--module", "es2022", "--moduleResolution", "bundler",
         tmp_path / "client.ts")  # fmt: skip

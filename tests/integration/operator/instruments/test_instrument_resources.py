@@ -34,7 +34,9 @@ KEYS = Keys("stanine")
 
 
 @pytest.fixture
-def client(api: Api, namespace: str, valkey: Server, redis_url: str, operator: OperatorProcess) -> Iterator["redis.Redis"]:
+def client(
+    api: Api, namespace: str, valkey: Server, redis_url: str, operator: OperatorProcess
+) -> Iterator["redis.Redis"]:
     """The server of the namespace's RedisConfig, with the operator at work."""
     assert operator.is_ready()
     api.apply(redis_config(namespace, valkey.port))
@@ -47,7 +49,9 @@ def client(api: Api, namespace: str, valkey: Server, redis_url: str, operator: O
 def index_watcher(client: "redis.Redis", redis_url: str) -> Iterator[None]:
     """What the indexWatcher does, in this process."""
     broker = StreamsBroker(redis_url, namespace=KEYS.partition)
-    builder = IndexBuilder(InstrumentHistory(client, KEYS), Index(client, load_library(), KEYS), ENGINE_VERSION)
+    builder = IndexBuilder(
+        InstrumentHistory(client, KEYS), Index(client, load_library(), KEYS), ENGINE_VERSION
+    )
     register(broker, builder, IndexWatcherMetrics(CollectorRegistry()))
     worker = dramatiq.Worker(broker, worker_threads=1, worker_timeout=100)
     worker.start()
@@ -56,9 +60,16 @@ def index_watcher(client: "redis.Redis", redis_url: str) -> Iterator[None]:
     broker.close()
 
 
-def instrument(namespace: str, *, name: str = NAME, deletion: str | None = None, **options: Any) -> Object:
+def instrument(
+    namespace: str, *, name: str = NAME, deletion: str | None = None, **options: Any
+) -> Object:
     spec = document(name, **options)["spec"]
-    return resource("Instrument", namespace, name, spec if deletion is None else {**spec, "deletionPolicy": deletion})
+    return resource(
+        "Instrument",
+        namespace,
+        name,
+        spec if deletion is None else {**spec, "deletionPolicy": deletion},
+    )
 
 
 def large(namespace: str, title: str) -> Object:
@@ -84,10 +95,17 @@ def eventually(condition: Callable[[], Any], within: float = 20.0) -> None:
 
 
 @pytest.mark.usefixtures("index_watcher")
-def test_applying_publishes_and_waiting_for_ready_waits_for_the_index(client: "redis.Redis", api: Api, namespace: str) -> None:
+def test_applying_publishes_and_waiting_for_ready_waits_for_the_index(
+    client: "redis.Redis", api: Api, namespace: str
+) -> None:
     api.apply(instrument(namespace))
     told = api.wait("Instrument", namespace, NAME)
-    plain = {"apiVersion": "stanine.dev/v1alpha1", "kind": "Instrument", "metadata": {"name": NAME}, "spec": told["spec"]}
+    plain = {
+        "apiVersion": "stanine.dev/v1alpha1",
+        "kind": "Instrument",
+        "metadata": {"name": NAME},
+        "spec": told["spec"],
+    }
     status = {name: value for name, value in told["status"].items() if name != "conditions"}
     assert status == {
         "observedGeneration": 1, "operator": "stanine-operator", "revision": 1, "indexedRevision": 1, "items": 3, "scales": 1,
@@ -107,10 +125,17 @@ def test_applying_publishes_and_waiting_for_ready_waits_for_the_index(client: "r
     assert (told["metadata"]["generation"], told["status"]["revision"]) == (3, 2)
 
 
-def test_without_an_index_watcher_it_is_published_and_not_ready(client: "redis.Redis", api: Api, namespace: str) -> None:
+def test_without_an_index_watcher_it_is_published_and_not_ready(
+    client: "redis.Redis", api: Api, namespace: str
+) -> None:
     api.apply(instrument(namespace))
     api.wait("Instrument", namespace, NAME, "Published")
-    assert api.wait("Instrument", namespace, NAME, "Indexed", "False", "Indexing")["status"]["revision"] == 1
+    assert (
+        api.wait("Instrument", namespace, NAME, "Indexed", "False", "Indexing")["status"][
+            "revision"
+        ]
+        == 1
+    )
     assert api.wait("Instrument", namespace, NAME, status="False", reason="Indexing")
     assert b"managedBy" in fields(client)
 
@@ -121,7 +146,9 @@ def test_what_only_the_domain_can_see_is_said_in_the_condition(api: Api, namespa
     body["spec"]["scales"][0]["items"] = ["i1", *(f"nobody{number}" for number in range(40))]
     api.apply(body)
     told = api.wait("Instrument", namespace, NAME, "Published", "False", "InvalidDocument")
-    message = next(each["message"] for each in told["status"]["conditions"] if each["type"] == "Published")
+    message = next(
+        each["message"] for each in told["status"]["conditions"] if each["type"] == "Published"
+    )
     assert "spec.scales[0].items[1]" in message
     assert message.splitlines()[20].startswith("and 2")
     assert api.wait("Instrument", namespace, NAME, status="False", reason="InvalidDocument")
@@ -140,13 +167,19 @@ def test_a_document_of_1_mib_and_2000_items_is_published_gets_its_status_and_is_
         told = api.wait("Instrument", namespace, NAME)
         size = len(fields(client)[b"doc:%d" % revision])
         assert 0.99 * (1 << 20) < size <= 1 << 20
-        assert (told["status"]["revision"], told["status"]["indexedRevision"], told["status"]["items"]) == (revision, revision, 2000)
+        assert (
+            told["status"]["revision"],
+            told["status"]["indexedRevision"],
+            told["status"]["items"],
+        ) == (revision, revision, 2000)
     entry: Any = client.hget(KEYS.index, f"{NAME}/1")
     assert decode_entry(entry).title == "Second"
 
 
 @pytest.mark.usefixtures("index_watcher")
-def test_deleting_keeps_what_was_answered_and_takes_away_what_was_not(client: "redis.Redis", api: Api, namespace: str) -> None:
+def test_deleting_keeps_what_was_answered_and_takes_away_what_was_not(
+    client: "redis.Redis", api: Api, namespace: str
+) -> None:
     api.apply(instrument(namespace, deletion="Delete"))
     api.wait("Instrument", namespace, NAME)
     api.delete("Instrument", namespace, NAME)
@@ -156,14 +189,20 @@ def test_deleting_keeps_what_was_answered_and_takes_away_what_was_not(client: "r
     api.apply(instrument(namespace, deletion="Delete"))
     assert api.wait("Instrument", namespace, NAME)["status"]["revision"] == 2
     broker = StreamsBroker(client=client, namespace=KEYS.partition)
-    outbox: Any = type("Outbox", (), {"stream": broker.ready_key(SCORE_ATTEMPTS.queue), "head": b"head"})
-    submission = Submission(2, 2, bytes(3), secrets.token_bytes(16), secrets.token_bytes(RANDOM_BYTES))
+    outbox: Any = type(
+        "Outbox", (), {"stream": broker.ready_key(SCORE_ATTEMPTS.queue), "head": b"head"}
+    )
+    submission = Submission(
+        2, 2, bytes(3), secrets.token_bytes(16), secrets.token_bytes(RANDOM_BYTES)
+    )
     keys, args = submit_call(KEYS, outbox, [submission], b"", 64)
     (submitted,) = read_submitted([submission], load_library().call(client, "submit", keys, args))
     assert submitted.outcome == "new"
     api.delete("Instrument", namespace, NAME)
     api.wait_gone("Instrument", namespace, NAME)
-    eventually(lambda: any(each[:2] == ("Warning", "HasAttempts") for each in api.events(namespace, NAME)))
+    eventually(
+        lambda: any(each[:2] == ("Warning", "HasAttempts") for each in api.events(namespace, NAME))
+    )
     assert b"doc:2" in fields(client)
     api.apply(instrument(namespace))  # a new resource takes it up where it stands
     assert api.wait("Instrument", namespace, NAME)["status"]["revision"] == 2

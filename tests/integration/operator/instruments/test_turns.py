@@ -28,10 +28,17 @@ def spec_of(**options: Any) -> dict[str, Any]:
 
 
 def instrument(
-    land: Land, *, deletion: str = "Retain", namespace: str = "ns", created: str = "2026-11-01T00:00:00Z", **options: Any
+    land: Land,
+    *,
+    deletion: str = "Retain",
+    namespace: str = "ns",
+    created: str = "2026-11-01T00:00:00Z",
+    **options: Any,
 ) -> Resource:
     more: dict[str, Any] = {"redisConfigRef": {"name": "default"}, "deletionPolicy": deletion}
-    return land.put("Instrument", NAME, namespace=namespace, created=created, **spec_of(**options), **more)
+    return land.put(
+        "Instrument", NAME, namespace=namespace, created=created, **spec_of(**options), **more
+    )
 
 
 def server_of(land: Land) -> Server:
@@ -45,7 +52,9 @@ def index(land: Land) -> None:
     server = server_of(land)
     rows: Any = server.client.xrange(server.broker.ready_key(BUILD_INDEX.queue))
     history = InstrumentHistory(server.client, server.keys)
-    builder = IndexBuilder(history, Index(server.client, load_library(), server.keys), ENGINE_VERSION)
+    builder = IndexBuilder(
+        history, Index(server.client, load_library(), server.keys), ENGINE_VERSION
+    )
     builder.build(split_names(b"".join(fields[b"i"] for _, fields in rows)))
 
 
@@ -73,19 +82,37 @@ def put(land: Land, title: str) -> Any:
 
 def _outbox(server: Server) -> Outbox:
 
-    return Outbox(server.broker.ready_key(BUILD_INDEX.queue), server.broker.head(BUILD_INDEX.queue, BUILD_INDEX.actor))
+    return Outbox(
+        server.broker.ready_key(BUILD_INDEX.queue),
+        server.broker.head(BUILD_INDEX.queue, BUILD_INDEX.actor),
+    )
 
 
 def test_applying_publishes_and_is_ready_once_it_is_indexed(land: Land) -> None:
     resource = instrument(land)
     outcome = land.turn(resource)
-    assert (ready(outcome), said(outcome, "Published")[0], outcome.settled) == ((False, "Indexing"), True, False)
+    assert (ready(outcome), said(outcome, "Published")[0], outcome.settled) == (
+        (False, "Indexing"),
+        True,
+        False,
+    )
     assert [notice.reason for notice in outcome.notices] == ["RevisionPublished"]
     index(land)
     outcome = land.turn(resource)
-    assert (ready(outcome), said(outcome, "Indexed")[0], outcome.settled, outcome.notices) == ((True, "Indexed"), True, True, ())
+    assert (ready(outcome), said(outcome, "Indexed")[0], outcome.settled, outcome.notices) == (
+        (True, "Indexed"),
+        True,
+        True,
+        (),
+    )
     digest = stored(land)[b"digest"].decode()
-    assert outcome.fields == {"revision": 1, "indexedRevision": 1, "items": 3, "scales": 1, "digest": digest}
+    assert outcome.fields == {
+        "revision": 1,
+        "indexedRevision": 1,
+        "items": 3,
+        "scales": 1,
+        "digest": digest,
+    }
     assert b"redisConfigRef" not in stored(land)[b"doc:1"]
 
 
@@ -99,12 +126,18 @@ def test_an_unchanged_document_makes_no_revision_and_no_message(land: Land) -> N
     assert server.client.xlen(server.broker.ready_key(BUILD_INDEX.queue)) == 1
 
 
-def test_a_changed_document_is_the_next_revision_and_the_earlier_one_serves_meanwhile(land: Land) -> None:
+def test_a_changed_document_is_the_next_revision_and_the_earlier_one_serves_meanwhile(
+    land: Land,
+) -> None:
     land.turn(instrument(land))
     index(land)
     resource = instrument(land, title="Another")
     outcome = land.turn(resource)
-    assert (outcome.fields["revision"], outcome.fields["indexedRevision"], ready(outcome)) == (2, 1, (False, "Indexing"))
+    assert (outcome.fields["revision"], outcome.fields["indexedRevision"], ready(outcome)) == (
+        2,
+        1,
+        (False, "Indexing"),
+    )
     assert "revision 1 is scored by meanwhile" in said(outcome, "Indexed")[2]
     index(land)
     assert ready(land.turn(resource)) == (True, "Indexed")
@@ -147,14 +180,18 @@ def test_a_name_that_is_no_label_is_a_fault_of_the_document(land: Land) -> None:
     assert "metadata.name" in said(outcome, "Published")[2]
 
 
-def test_what_a_resource_published_is_refused_to_others_and_theirs_before_is_replaced(land: Land) -> None:
+def test_what_a_resource_published_is_refused_to_others_and_theirs_before_is_replaced(
+    land: Land,
+) -> None:
     put(land, "from the API")
     outcome = land.turn(instrument(land))
     assert outcome.fields["revision"] == 2
     with pytest.raises(Exception, match="Instrument ns/a-mood"):
         put(land, "again")
     server = server_of(land)
-    server.client.hset(server.keys.instrument(NAME), "managedUntil", 1)  # the operator was away for more than three minutes
+    server.client.hset(
+        server.keys.instrument(NAME), "managedUntil", 1
+    )  # the operator was away for more than three minutes
     put(land, "again")
     assert land.turn(instrument(land)).fields["revision"] == 4
 
@@ -171,7 +208,12 @@ def test_nothing_is_published_while_the_index_queue_drains(land: Land) -> None:
 
 
 def test_of_two_resources_of_one_name_the_older_wins_also_across_namespaces(land: Land) -> None:
-    land.put("RedisConfig", "default", namespace="other", connection={"host": "127.0.0.1", "port": land.port})
+    land.put(
+        "RedisConfig",
+        "default",
+        namespace="other",
+        connection={"host": "127.0.0.1", "port": land.port},
+    )
     younger = instrument(land, namespace="other", created="2026-11-05T00:00:00Z", title="Younger")
     older = instrument(land, title="Older")
     for _ in range(2):
@@ -183,12 +225,17 @@ def test_of_two_resources_of_one_name_the_older_wins_also_across_namespaces(land
     assert b"Younger" in stored(land)[b"doc:2"]
 
 
-def test_one_that_nobody_answered_goes_with_its_resource_and_comes_back_as_the_next_revision(land: Land) -> None:
+def test_one_that_nobody_answered_goes_with_its_resource_and_comes_back_as_the_next_revision(
+    land: Land,
+) -> None:
     resource = instrument(land, deletion="Delete")
     land.turn(resource)
     index(land)
     released = land.delete(resource)
-    assert (released.done, [notice.reason for notice in released.notices]) == (True, ["InstrumentDeleted"])
+    assert (released.done, [notice.reason for notice in released.notices]) == (
+        True,
+        ["InstrumentDeleted"],
+    )
     assert stored(land) == {b"revision": b"1"}
     index(land)  # the message is still there
     server = server_of(land)
@@ -197,7 +244,9 @@ def test_one_that_nobody_answered_goes_with_its_resource_and_comes_back_as_the_n
     again = instrument(land, deletion="Delete")
     assert (again.uid != resource.uid, land.turn(again).fields["revision"]) == (True, 2)
     assert land.delete(again).done
-    assert land.delete(instrument(land, deletion="Delete")).notices == (), "never published: nothing to say"
+    assert land.delete(instrument(land, deletion="Delete")).notices == (), (
+        "never published: nothing to say"
+    )
 
 
 def test_one_that_was_answered_is_kept_with_a_warning(land: Land) -> None:
@@ -206,15 +255,25 @@ def test_one_that_was_answered_is_kept_with_a_warning(land: Land) -> None:
     assert answer(land) == "new"
     released = land.delete(resource)
     assert released.done
-    assert [(notice.warning, notice.reason) for notice in released.notices] == [(True, "HasAttempts")]
+    assert [(notice.warning, notice.reason) for notice in released.notices] == [
+        (True, "HasAttempts")
+    ]
     assert stored(land)[b"revision"] == b"1"
     put(land, "others may again")
 
 
 @pytest.mark.parametrize("loser", [False, True])
 def test_the_younger_of_two_removes_nothing(land: Land, *, loser: bool) -> None:
-    land.put("RedisConfig", "default", namespace="other", connection={"host": "127.0.0.1", "port": land.port})
-    older, younger = instrument(land), instrument(land, namespace="other", created="2026-11-05T00:00:00Z", deletion="Delete")
+    land.put(
+        "RedisConfig",
+        "default",
+        namespace="other",
+        connection={"host": "127.0.0.1", "port": land.port},
+    )
+    older, younger = (
+        instrument(land),
+        instrument(land, namespace="other", created="2026-11-05T00:00:00Z", deletion="Delete"),
+    )
     land.turn(older)
     if loser:
         land.turn(younger)

@@ -16,7 +16,9 @@ NAME = "results"
 
 
 @pytest.fixture
-def broker(api: Api, namespace: str, valkey: Server, redis_url: str, operator: OperatorProcess) -> Iterator[StreamsBroker]:
+def broker(
+    api: Api, namespace: str, valkey: Server, redis_url: str, operator: OperatorProcess
+) -> Iterator[StreamsBroker]:
     """The broker of the namespace's RedisConfig, with the operator at work."""
     assert operator.is_ready()
     api.apply(redis_config(namespace, valkey.port))
@@ -44,7 +46,9 @@ def eventually(condition: Callable[[], Any], within: float = 20.0) -> None:
 
 
 def reasons(resource: dict[str, Any]) -> dict[str, tuple[str, str]]:
-    return {each["type"]: (each["status"], each["reason"]) for each in resource["status"]["conditions"]}
+    return {
+        each["type"]: (each["status"], each["reason"]) for each in resource["status"]["conditions"]
+    }
 
 
 def test_every_field_reaches_the_consumers_settings_and_its_removal_puts_back_the_default(
@@ -55,7 +59,11 @@ def test_every_field_reaches_the_consumers_settings_and_its_removal_puts_back_th
         deadLetter={"maxLength": 5, "ttlSeconds": 6}, rateLimit={"messages": 8, "periodMilliseconds": 500, "burst": 2},
         desiredState="Draining",
     )  # fmt: skip
-    assert reasons(resource) == {"Ready": ("True", "Drained"), "Bootstrapped": ("True", "Bootstrapped"), "Paused": ("False", "Draining")}
+    assert reasons(resource) == {
+        "Ready": ("True", "Drained"),
+        "Bootstrapped": ("True", "Bootstrapped"),
+        "Paused": ("False", "Draining"),
+    }
     assert resource["status"]["state"] == "Draining"
     assert broker.settings(NAME) == QueueSettings(
         lease_ms=3000, max_deliveries=4, max_retries=7, backoff_min_ms=11, backoff_max_ms=22, batch_max_messages=9, rate_messages=8,
@@ -114,15 +122,26 @@ def test_purge_and_requeue_act_once_for_a_new_token_and_never_for_one_that_was_t
     assert (told["purge"], told["ready"]) == ({"token": "first", "outcome": "NotExecuted"}, 3)
     told = apply(purge={"part": "Ready", "token": "second"}, desiredState="Paused")["status"]
     eventually(lambda: api.get("Queue", namespace, NAME)["status"]["purge"]["token"] == "second")
-    assert api.get("Queue", namespace, NAME)["status"]["purge"] == {"token": "second", "outcome": "Executed", "count": 3}
+    assert api.get("Queue", namespace, NAME)["status"]["purge"] == {
+        "token": "second",
+        "outcome": "Executed",
+        "count": 3,
+    }
     assert broker.stats(NAME).ready == 0
     fields: Any = {"h": b"x", "reason": "ValueError", "actor": "note"}
     broker.client.xadd(broker._queue(NAME).keys.dead, fields)
-    apply(requeueDead={"token": "third", "reason": "ValueError", "actor": "note"}, desiredState="Paused")
+    apply(
+        requeueDead={"token": "third", "reason": "ValueError", "actor": "note"},
+        desiredState="Paused",
+    )
     assert (broker.stats(NAME).ready, broker.stats(NAME).dead) == (1, 0)
     api.delete("Queue", namespace, NAME)
     api.wait_gone("Queue", namespace, NAME)
-    told = apply(purge={"part": "Ready", "token": "second"}, requeueDead={"token": "third"}, desiredState="Paused")["status"]
+    told = apply(
+        purge={"part": "Ready", "token": "second"},
+        requeueDead={"token": "third"},
+        desiredState="Paused",
+    )["status"]
     assert broker.stats(NAME).ready == 1, "created again, it purges nothing again"
     assert [event[1] for event in api.events(namespace, NAME)].count("Purged") >= 1
 
@@ -138,7 +157,11 @@ def test_a_deleted_resource_takes_an_empty_queue_with_it_and_leaves_one_that_is_
     api.wait_gone("Queue", namespace, NAME)
     assert time.monotonic() - began < 60
     assert broker.stats(NAME).ready == 1
-    eventually(lambda: any(each[:2] == ("Warning", "QueueNotEmpty") for each in api.events(namespace, NAME)))
+    eventually(
+        lambda: any(
+            each[:2] == ("Warning", "QueueNotEmpty") for each in api.events(namespace, NAME)
+        )
+    )
     apply(deletionPolicy="Delete")
     broker.purge(NAME, "ready")
     api.delete("Queue", namespace, NAME)
@@ -146,7 +169,9 @@ def test_a_deleted_resource_takes_an_empty_queue_with_it_and_leaves_one_that_is_
     assert not broker.client.keys("stanine:{p0}:q:results:*")
 
 
-def test_a_retained_queue_stays_as_it_is(broker: StreamsBroker, api: Api, namespace: str, apply: Callable[..., dict[str, Any]]) -> None:
+def test_a_retained_queue_stays_as_it_is(
+    broker: StreamsBroker, api: Api, namespace: str, apply: Callable[..., dict[str, Any]]
+) -> None:
     assert "finalizers" not in apply(maxDeliveries=3)["metadata"]
     api.delete("Queue", namespace, NAME)
     api.wait_gone("Queue", namespace, NAME)
@@ -168,7 +193,11 @@ def test_of_two_queues_for_one_the_older_wins_and_the_other_follows_when_it_is_g
 
 
 def test_what_the_api_server_can_see_is_refused(api: Api, namespace: str) -> None:
-    wrong = ({"minBackoffMilliseconds": 9, "maxBackoffMilliseconds": 8}, {"maxRetries": -1}, {"desiredState": "Stopped"})
+    wrong = (
+        {"minBackoffMilliseconds": 9, "maxBackoffMilliseconds": 8},
+        {"maxRetries": -1},
+        {"desiredState": "Stopped"},
+    )
     for spec in wrong:
         with pytest.raises(Refused):
             api.apply(queue(namespace, "wrong", **spec))

@@ -7,7 +7,12 @@ import pytest
 from tests.integration.operator.worlds import Land, ready, said
 
 from stanine.broker import QueueManaged, QueueState, StreamsBroker
-from stanine.broker.connection.errors import EVICTION_POLICY, PERMISSION_MISSING, WRONG_TYPE, ServerError
+from stanine.broker.connection.errors import (
+    EVICTION_POLICY,
+    PERMISSION_MISSING,
+    WRONG_TYPE,
+    ServerError,
+)
 from stanine.broker.settings import QueueSettings
 from stanine_operator.controller.reconcile_result import Outcome
 
@@ -25,12 +30,22 @@ def broker_of(land: Land) -> StreamsBroker:
 
 
 def send(land: Land, *numbers: int, delay: int | None = None, queue_name: str = NAME) -> None:
-    broker_of(land).enqueue_many((dramatiq.Message(queue_name, "note", (each,), {}, {}) for each in numbers), delay=delay)
+    broker_of(land).enqueue_many(
+        (dramatiq.Message(queue_name, "note", (each,), {}, {}) for each in numbers), delay=delay
+    )
 
 
 def bury(land: Land, reason: str = "ValueError", actor: str = "note") -> None:
     broker = broker_of(land)
-    fields: Any = {"h": b"head", "reason": reason, "actor": actor, "queue": NAME, "deliveries": 1, "created": 1, "died": 1}
+    fields: Any = {
+        "h": b"head",
+        "reason": reason,
+        "actor": actor,
+        "queue": NAME,
+        "deliveries": 1,
+        "created": 1,
+        "died": 1,
+    }
     broker.client.xadd(broker._queue(NAME).keys.dead, fields)
 
 
@@ -45,7 +60,11 @@ def test_every_setting_of_a_queue_is_what_the_resource_says_or_its_default(land:
         rateLimit={"messages": 8, "periodMilliseconds": 500, "burst": 2},
     )  # fmt: skip
     outcome = land.turn(resource)
-    assert (ready(outcome), said(outcome, "Bootstrapped")[0], said(outcome, "Paused")[:2]) == ((True, "Paused"), True, (True, "Paused"))
+    assert (ready(outcome), said(outcome, "Bootstrapped")[0], said(outcome, "Paused")[:2]) == (
+        (True, "Paused"),
+        True,
+        (True, "Paused"),
+    )
     broker = broker_of(land)
     assert broker.settings(NAME) == QueueSettings(
         lease_ms=3000, max_deliveries=4, max_retries=7, backoff_min_ms=11, backoff_max_ms=22, batch_max_messages=9, rate_messages=8,
@@ -62,16 +81,24 @@ def test_what_others_change_behind_its_back_is_put_right(land: Land) -> None:
     resource = queue(land, maxDeliveries=4, desiredState="Draining")
     land.turn(resource)
     broker = broker_of(land)
-    broker.client.hset(broker._queue(NAME).keys.settings, mapping={"max_deliveries": 99, "state": "Running", "rate_messages": 1})
+    broker.client.hset(
+        broker._queue(NAME).keys.settings,
+        mapping={"max_deliveries": 99, "state": "Running", "rate_messages": 1},
+    )
     broker.client.xgroup_destroy(broker._queue(NAME).keys.ready, "workers")
     assert ready(land.turn(resource)) == (True, "Drained")
-    assert (broker.settings(NAME), broker.state(NAME)) == (QueueSettings(max_deliveries=4), QueueState.DRAINING)
+    assert (broker.settings(NAME), broker.state(NAME)) == (
+        QueueSettings(max_deliveries=4),
+        QueueState.DRAINING,
+    )
     assert len(broker.client.xinfo_groups(broker._queue(NAME).keys.ready)) == 1
     with pytest.raises(QueueManaged, match="Queue ns/results"):
         broker.resume(NAME)
 
 
-def test_the_status_counts_what_lies_in_the_queue_rounded_and_the_gauges_exactly(land: Land) -> None:
+def test_the_status_counts_what_lies_in_the_queue_rounded_and_the_gauges_exactly(
+    land: Land,
+) -> None:
     resource = queue(land, desiredState="Draining")
     land.turn(queue(land))
     send(land, *range(1234))
@@ -79,16 +106,37 @@ def test_the_status_counts_what_lies_in_the_queue_rounded_and_the_gauges_exactly
     bury(land)
     outcome = land.turn(queue(land, desiredState="Draining"))
     assert ready(outcome) == (True, "Draining")
-    figures = {name: outcome.fields[name] for name in ("ready", "delayed", "inFlight", "dead", "consumers", "state")}
-    assert figures == {"ready": 1200, "delayed": 3, "inFlight": 0, "dead": 1, "consumers": 0, "state": "Draining"}
+    figures = {
+        name: outcome.fields[name]
+        for name in ("ready", "delayed", "inFlight", "dead", "consumers", "state")
+    }
+    assert figures == {
+        "ready": 1200,
+        "delayed": 3,
+        "inFlight": 0,
+        "dead": 1,
+        "consumers": 0,
+        "state": "Draining",
+    }
     assert outcome.gauges["ready"] == 1234
-    assert set(outcome.gauges) == {"ready", "delayed", "in_flight", "dead", "oldest_seconds", "consumers"}
+    assert set(outcome.gauges) == {
+        "ready",
+        "delayed",
+        "in_flight",
+        "dead",
+        "oldest_seconds",
+        "consumers",
+    }
     before = broker_of(land).client.dump(broker_of(land)._queue(NAME).keys.ready)
     land.turn(resource)
-    assert broker_of(land).client.dump(broker_of(land)._queue(NAME).keys.ready) == before, "looking has no side effects"
+    assert broker_of(land).client.dump(broker_of(land)._queue(NAME).keys.ready) == before, (
+        "looking has no side effects"
+    )
 
 
-def test_what_keeps_a_queue_from_being_made_is_said_with_its_own_reason(land: Land, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_keeps_a_queue_from_being_made_is_said_with_its_own_reason(
+    land: Land, monkeypatch: pytest.MonkeyPatch
+) -> None:
     resource = queue(land)
     broker = broker_of(land)
     broker.client.set(broker._queue(NAME).keys.settings, "somebody else's")
@@ -118,7 +166,12 @@ def test_what_keeps_a_queue_from_being_made_is_said_with_its_own_reason(land: La
 def test_a_token_that_comes_with_the_resource_is_never_executed(land: Land) -> None:
     send(land, 1, 2)
     bury(land)
-    resource = queue(land, purge={"part": "Ready", "token": "t1"}, requeueDead={"token": "r1"}, desiredState="Paused")
+    resource = queue(
+        land,
+        purge={"part": "Ready", "token": "t1"},
+        requeueDead={"token": "r1"},
+        desiredState="Paused",
+    )
     for _ in range(3):
         outcome = land.turn(resource)
         assert told(outcome) == {"token": "t1", "outcome": "NotExecuted"}
@@ -143,7 +196,9 @@ def test_a_new_token_is_executed_once_and_its_outcome_is_told(land: Land) -> Non
     assert broker_of(land).stats(NAME).ready == 1
 
 
-@pytest.mark.parametrize(("part", "left"), [("Ready", (0, 1, 2)), ("Delayed", (1, 0, 2)), ("Dead", (1, 1, 0))])
+@pytest.mark.parametrize(
+    ("part", "left"), [("Ready", (0, 1, 2)), ("Delayed", (1, 0, 2)), ("Dead", (1, 1, 0))]
+)
 def test_each_part_is_purged_by_its_name(land: Land, part: str, left: tuple[int, int, int]) -> None:
     land.turn(queue(land))
     send(land, 1)
@@ -158,8 +213,13 @@ def test_dead_letters_are_chosen_by_reason_and_actor(land: Land) -> None:
     land.turn(queue(land))
     for reason, actor in (("A", "x"), ("A", "y"), ("B", "x")):
         bury(land, reason, actor)
-    outcome = land.turn(queue(land, purge={"part": "Dead", "token": "p", "reason": "A", "actor": "x"}))
-    assert (told(outcome), outcome.fields["dead"]) == ({"token": "p", "outcome": "Executed", "count": 1}, 2)
+    outcome = land.turn(
+        queue(land, purge={"part": "Dead", "token": "p", "reason": "A", "actor": "x"})
+    )
+    assert (told(outcome), outcome.fields["dead"]) == (
+        {"token": "p", "outcome": "Executed", "count": 1},
+        2,
+    )
     outcome = land.turn(queue(land, requeueDead={"token": "r", "reason": "B"}))
     assert told(outcome, "requeueDead") == {"token": "r", "outcome": "Executed", "count": 1}
     assert (outcome.fields["dead"], outcome.fields["ready"]) == (1, 1)
@@ -176,7 +236,9 @@ def test_a_token_that_stands_for_another_request_is_told_and_not_executed(land: 
 
 
 @pytest.mark.parametrize("dies", ["before", "within", "after"])
-def test_a_purge_survives_an_operator_that_dies_around_it_and_acts_once(land: Land, monkeypatch: pytest.MonkeyPatch, dies: str) -> None:
+def test_a_purge_survives_an_operator_that_dies_around_it_and_acts_once(
+    land: Land, monkeypatch: pytest.MonkeyPatch, dies: str
+) -> None:
     land.turn(queue(land))
     send(land, *range(2500))
     resource = queue(land, purge={"part": "Ready", "token": "t"})
@@ -188,7 +250,10 @@ def test_a_purge_survives_an_operator_that_dies_around_it_and_acts_once(land: La
         if dies == "within":
             queue = self._queue(NAME)
             queue._call(
-                self.client, "purge", [queue.keys.ready, queue.keys.delayed, queue.keys.dead], ("t", "purge ready", "workers", 1000, "", "")
+                self.client,
+                "purge",
+                [queue.keys.ready, queue.keys.delayed, queue.keys.dead],
+                ("t", "purge ready", "workers", 1000, "", ""),
             )
         raise SystemExit
 
@@ -196,7 +261,9 @@ def test_a_purge_survives_an_operator_that_dies_around_it_and_acts_once(land: La
     with pytest.raises(SystemExit):
         land.turn(resource)
     monkeypatch.setattr(type(broker), name, real)
-    send(land, 1)  # what came after the request had begun is spared; before it had, it is part of it
+    send(
+        land, 1
+    )  # what came after the request had begun is spared; before it had, it is part of it
     count = {"before": 2501, "within": 2500, "after": 2500}[dies]
     assert told(land.turn(resource)) == {"token": "t", "outcome": "Executed", "count": count}
     assert broker.stats(NAME).ready == 2501 - count
@@ -255,10 +322,24 @@ def test_a_resource_that_is_created_again_purges_nothing_again(land: Land) -> No
 
 
 @pytest.mark.parametrize("first", ["older", "younger"])
-def test_of_two_resources_for_one_queue_the_older_wins_also_across_namespaces(land: Land, first: str) -> None:
-    land.put("RedisConfig", "default", namespace="other", connection={"host": "127.0.0.1", "port": land.port})
+def test_of_two_resources_for_one_queue_the_older_wins_also_across_namespaces(
+    land: Land, first: str
+) -> None:
+    land.put(
+        "RedisConfig",
+        "default",
+        namespace="other",
+        connection={"host": "127.0.0.1", "port": land.port},
+    )
     older = queue(land, maxDeliveries=2)
-    younger = land.put("Queue", "mine", namespace="other", created="2026-11-02T00:00:00Z", queueName=NAME, maxDeliveries=9)
+    younger = land.put(
+        "Queue",
+        "mine",
+        namespace="other",
+        created="2026-11-02T00:00:00Z",
+        queueName=NAME,
+        maxDeliveries=9,
+    )
     turns = [older, younger] if first == "older" else [younger, older]
     outcomes = {each.name: land.turn(each) for each in [*turns, *turns]}
     assert ready(outcomes["results"]) == (True, "Running")
@@ -276,7 +357,10 @@ def test_queues_of_another_namespace_of_keys_or_database_are_no_rivals(land: Lan
     land.put("RedisConfig", "keys", connection=connection, keyNamespace="other")
     land.put("RedisConfig", "base", connection={**connection, "db": 1})
     here = queue(land)
-    there = [land.put("Queue", name, queueName=NAME, redisConfigRef={"name": name}) for name in ("keys", "base")]
+    there = [
+        land.put("Queue", name, queueName=NAME, redisConfigRef={"name": name})
+        for name in ("keys", "base")
+    ]
     assert {ready(land.turn(each)) for each in (here, *there)} == {(True, "Running")}
 
 
@@ -284,15 +368,29 @@ def test_what_is_not_known_here_meets_in_redis_and_the_older_wins_there_too(land
     elsewhere = Land(land.port, operator_id="another cluster")
     elsewhere.redis(connection={"host": "localhost", "port": land.port})
     mine = queue(land, maxDeliveries=2)
-    theirs = elsewhere.put("Queue", "theirs", namespace="far", created="2026-10-01T00:00:00Z", queueName=NAME, maxDeliveries=9)
-    elsewhere.put("RedisConfig", "default", namespace="far", connection={"host": "localhost", "port": land.port})
+    theirs = elsewhere.put(
+        "Queue",
+        "theirs",
+        namespace="far",
+        created="2026-10-01T00:00:00Z",
+        queueName=NAME,
+        maxDeliveries=9,
+    )
+    elsewhere.put(
+        "RedisConfig",
+        "default",
+        namespace="far",
+        connection={"host": "localhost", "port": land.port},
+    )
     assert ready(land.turn(mine)) == (True, "Running")
     assert ready(elsewhere.turn(theirs)) == (True, "Running")
     outcome = land.turn(mine)
     assert ready(outcome) == (False, "ResourceConflict")
     assert "Queue far/theirs" in said(outcome, "Ready")[2]
     released = land.delete(mine)
-    assert [(notice.warning, notice.reason) for notice in released.notices] == [(True, "ResourceConflict")]
+    assert [(notice.warning, notice.reason) for notice in released.notices] == [
+        (True, "ResourceConflict")
+    ]
     assert broker_of(land).settings(NAME).max_deliveries == 9
     elsewhere.connections.close()
 
@@ -305,7 +403,10 @@ def test_an_empty_queue_goes_with_its_resource_and_leaves_nothing(land: Land) ->
     land.turn(resource)
     assert broker_of(land).client.keys("stanine:{p0}:q:results:*")
     released = land.delete(resource)
-    assert (released.done, [notice.reason for notice in released.notices]) == (True, ["QueueDeleted"])
+    assert (released.done, [notice.reason for notice in released.notices]) == (
+        True,
+        ["QueueDeleted"],
+    )
     assert not broker_of(land).client.keys("stanine:{p0}:q:results:*")
 
 
@@ -315,7 +416,9 @@ def test_a_queue_that_is_not_empty_stays_with_a_warning_and_is_nobodys(land: Lan
     bury(land)
     released = land.delete(resource)
     assert released.done
-    assert [(notice.warning, notice.reason) for notice in released.notices] == [(True, "QueueNotEmpty")]
+    assert [(notice.warning, notice.reason) for notice in released.notices] == [
+        (True, "QueueNotEmpty")
+    ]
     assert "1 dead" in released.notices[0].message
     broker = broker_of(land)
     assert (broker.settings(NAME).max_deliveries, broker.stats(NAME).dead) == (3, 1)

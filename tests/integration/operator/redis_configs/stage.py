@@ -9,7 +9,12 @@ import redis
 
 from stanine.crds.reading import read_redis_config
 from stanine_operator.controller.context import ReconcileContext
-from stanine_operator.controller.problems import SECRET_NOT_FOUND, SERVER_TROUBLE, OperatorProblem, problem_of
+from stanine_operator.controller.problems import (
+    SECRET_NOT_FOUND,
+    SERVER_TROUBLE,
+    OperatorProblem,
+    problem_of,
+)
 from stanine_operator.controller.reconcile_result import EventSpec, Outcome
 from stanine_operator.controller.resource import Resource
 from stanine_operator.controller.resource_cache import ResourceCache
@@ -30,14 +35,18 @@ class Config:
 
     def apply(self, **spec: Any) -> "Config":
         """Change fields of the spec; None removes one."""
-        after = {name: value for name, value in (self.resource.spec | spec).items() if value is not None}
+        after = {
+            name: value for name, value in (self.resource.spec | spec).items() if value is not None
+        }
         grown = self.resource.generation + (after != self.resource.spec)
         self._put(msgspec.structs.replace(self.resource, spec=after, generation=grown))
         return self
 
     def turn(self) -> Outcome:
         """One turn of the operator, and its status as the loop writes it. Raises OperatorProblem where the loop would say Ready=False."""
-        world = ReconcileContext(self.stage.connections, self.stage.neighbours, datetime.now(UTC), self.stage.operator)
+        world = ReconcileContext(
+            self.stage.connections, self.stage.neighbours, datetime.now(UTC), self.stage.operator
+        )
         try:
             outcome = reconcile(self.resource, read_redis_config(self.resource.spec), world)
         except SERVER_TROUBLE as error:
@@ -45,7 +54,11 @@ class Config:
             self.stage.connections.failed(self.resource, problem)
             raise problem from error
         status = compose_status(
-            self.resource.status, outcome.verdicts, generation=self.resource.generation, now=world.now.isoformat(), fields=outcome.fields
+            self.resource.status,
+            outcome.verdicts,
+            generation=self.resource.generation,
+            now=world.now.isoformat(),
+            fields=outcome.fields,
         )
         self.notices += outcome.notices
         self._put(msgspec.structs.replace(self.resource, status=status))
@@ -56,13 +69,19 @@ class Config:
         return found["status"], found["reason"]
 
     def message(self, kind: str) -> str:
-        return str(next(each for each in self.resource.status["conditions"] if each["type"] == kind)["message"])
+        return str(
+            next(each for each in self.resource.status["conditions"] if each["type"] == kind)[
+                "message"
+            ]
+        )
 
     def delete(self) -> None:
         self.stage.neighbours.drop(self.resource.key)
 
     def _put(self, resource: Resource) -> None:
-        self.resource = msgspec.structs.replace(resource, version=str(int(resource.version or 0) + 1))
+        self.resource = msgspec.structs.replace(
+            resource, version=str(int(resource.version or 0) + 1)
+        )
         self.stage.neighbours.put(self.resource)
 
 

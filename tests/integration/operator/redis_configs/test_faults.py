@@ -78,7 +78,8 @@ def test_a_rotated_password_is_taken_from_the_secret_without_a_restart(stage: St
     stage.client.config_set("requirepass", "first-canary")
     reference = {"name": "redis", "key": "password"}
     config = stage.config(
-        connection={"host": "127.0.0.1", "port": stage.port, "passwordSecretRef": reference}, settings={"sweepSeconds": 1}
+        connection={"host": "127.0.0.1", "port": stage.port, "passwordSecretRef": reference},
+        settings={"sweepSeconds": 1},
     )
     config.turn()
     stage.client.auth("first-canary")
@@ -100,7 +101,9 @@ def test_a_rotated_password_is_taken_from_the_secret_without_a_restart(stage: St
     assert "canary" not in str(config.resource)
 
 
-def test_after_a_failover_the_new_primary_has_the_parameters_too(pair: Pair, sentinel: str, stages: Callable[[Server], Stage]) -> None:
+def test_after_a_failover_the_new_primary_has_the_parameters_too(
+    pair: Pair, sentinel: str, stages: Callable[[Server], Stage]
+) -> None:
     node = {"host": "127.0.0.1", "port": int(sentinel.rpartition(":")[2].partition("/")[0])}
     stage = stages(pair.servers[0])
     config = stage.config(
@@ -109,7 +112,10 @@ def test_after_a_failover_the_new_primary_has_the_parameters_too(pair: Pair, sen
     )  # fmt: skip
     config.turn()
     first, second = pair.clients
-    assert (first.config_get("timeout")["timeout"], second.config_get("timeout")["timeout"]) == ("600", "0")
+    assert (first.config_get("timeout")["timeout"], second.config_get("timeout")["timeout"]) == (
+        "600",
+        "0",
+    )
     before = config.resource.status["runId"]
     assert first.wait(1, 5000) == 1
     stop_server(pair.servers[0], signal.SIGKILL)
@@ -131,7 +137,9 @@ def test_behind_an_address_that_stays_a_failover_is_followed_although_connection
 ) -> None:
     stage = stages(pair.servers[0])
     with FaultProxy(pair.servers[0].port) as address:
-        config = stage.config(connection={"host": "127.0.0.1", "port": address.port}, settings={"sweepSeconds": 3})
+        config = stage.config(
+            connection={"host": "127.0.0.1", "port": address.port}, settings={"sweepSeconds": 3}
+        )
         config.turn()
         pair.hand_over()
         address.target_port = pair.servers[1].port

@@ -17,7 +17,15 @@ import redis
 from tests.conftest import Server, free_port, need, start_server, stop_server
 from tests.integration.broker_failures.test_failover import Pair
 from tests.integration.broker_failures.test_networks import wait_until
-from tests.integration.operator.harness import Api, Object, OperatorProcess, Refused, redis_config, running, secret
+from tests.integration.operator.harness import (
+    Api,
+    Object,
+    OperatorProcess,
+    Refused,
+    redis_config,
+    running,
+    secret,
+)
 
 from stanine.store.keys import Keys
 from stanine.store.settings.model import NAMES, SettingsRead
@@ -47,8 +55,12 @@ class Place:
         prefix = {} if "keyNamespace" in spec else {"keyNamespace": name}
         self.api.apply(redis_config(self.namespace, port or self.port, name, **prefix, **spec))
 
-    def wait(self, name: str, condition: str = "Ready", status: str = "True", reason: str | None = None) -> Object:
-        found: Object = self.api.wait("RedisConfig", self.namespace, name, condition, status, reason)["status"]
+    def wait(
+        self, name: str, condition: str = "Ready", status: str = "True", reason: str | None = None
+    ) -> Object:
+        found: Object = self.api.wait(
+            "RedisConfig", self.namespace, name, condition, status, reason
+        )["status"]
         return found
 
     def settings(self, name: str) -> SettingsRead:
@@ -78,19 +90,26 @@ def test_key_namespace_is_the_prefix_of_every_key_and_cannot_be_changed(place: P
 
 
 def test_without_a_key_namespace_it_is_stanine(place: Place) -> None:
-    place.api.apply(redis_config(place.namespace, place.port, "nameless", settings={"sweepSeconds": 3}))
+    place.api.apply(
+        redis_config(place.namespace, place.port, "nameless", settings={"sweepSeconds": 3})
+    )
     place.wait("nameless")
     assert place.client.hget("stanine:{p0}:config", "sweepSeconds") == "3"
 
 
-def test_host_and_port_lead_to_the_server_that_the_status_describes(place: Place, own_server: Callable[..., Server]) -> None:
+def test_host_and_port_lead_to_the_server_that_the_status_describes(
+    place: Place, own_server: Callable[..., Server]
+) -> None:
     other = own_server()
     place.apply("address", port=other.port, connection={"host": "localhost"})
     status = place.wait("address")
     with redis.Redis(port=other.port, decode_responses=True) as client:
         info: Any = client.info("server")
     assert status["runId"] == info["run_id"]
-    assert (status["serverVersion"], status["role"]) == (f"Valkey {info['valkey_version']}", "primary")
+    assert (status["serverVersion"], status["role"]) == (
+        f"Valkey {info['valkey_version']}",
+        "primary",
+    )
     assert status["memory"]["usedBytes"] > 500_000
 
 
@@ -102,10 +121,20 @@ def test_the_database_is_the_one_that_is_named(place: Place) -> None:
 
 
 def test_user_and_password_come_from_secrets(place: Place) -> None:
-    place.client.acl_setuser("keeper", enabled=True, passwords=["+let-me-in"], commands=["+@all"], keys=["*"], channels=["*"])
+    place.client.acl_setuser(
+        "keeper",
+        enabled=True,
+        passwords=["+let-me-in"],
+        commands=["+@all"],
+        keys=["*"],
+        channels=["*"],
+    )
     place.api.apply(secret(place.namespace, "keeper", user="keeper", word="let-me-in"))
     place.client.acl_log_reset()
-    references = {"usernameSecretRef": {"name": "keeper", "key": "user"}, "passwordSecretRef": {"name": "keeper", "key": "word"}}
+    references = {
+        "usernameSecretRef": {"name": "keeper", "key": "user"},
+        "passwordSecretRef": {"name": "keeper", "key": "word"},
+    }
     place.apply("user", connection=references)
     place.wait("user")
     assert any(each["user"] == "keeper" for each in place.client.client_list())
@@ -113,7 +142,10 @@ def test_user_and_password_come_from_secrets(place: Place) -> None:
     place.apply("stranger", connection={"passwordSecretRef": {"name": "stranger", "key": "word"}})
     place.apply("stranger", connection={"usernameSecretRef": {"name": "stranger", "key": "user"},
                                         "passwordSecretRef": {"name": "stranger", "key": "word"}})  # fmt: skip
-    assert place.wait("stranger", status="False", reason="AuthFailed")["conditions"][1]["status"] == "False"
+    assert (
+        place.wait("stranger", status="False", reason="AuthFailed")["conditions"][1]["status"]
+        == "False"
+    )
 
 
 def test_a_sentinel_leads_to_the_primary(place: Place, pair: Pair, sentinel: str) -> None:
@@ -138,7 +170,9 @@ def certificates(tmp_path_factory: pytest.TempPathFactory) -> Path:
             "-keyout", "ca.key", "-out", "ca.crt", "-addext", "basicConstraints=critical,CA:TRUE",
             "-addext", "keyUsage=critical,keyCertSign")  # fmt: skip
     for name in ("server", "client"):
-        (folder / f"{name}.ext").write_text("subjectAltName=DNS:redis.test\nkeyUsage=critical,digitalSignature\n")
+        (folder / f"{name}.ext").write_text(
+            "subjectAltName=DNS:redis.test\nkeyUsage=critical,digitalSignature\n"
+        )
         openssl("req", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-subj", f"/CN={name}",
                 "-keyout", f"{name}.key", "-out", f"{name}.csr")  # fmt: skip
         openssl("x509", "-req", "-in", f"{name}.csr", "-CA", "ca.crt", "-CAkey", "ca.key", "-CAcreateserial", "-days", "2",
@@ -146,7 +180,9 @@ def certificates(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def test_tls_takes_authority_certificate_key_and_name(place: Place, own_server: Callable[..., Server], certificates: Path) -> None:
+def test_tls_takes_authority_certificate_key_and_name(
+    place: Place, own_server: Callable[..., Server], certificates: Path
+) -> None:
     binary = shutil.which("redis-server")
     need("redis-server", found=binary is not None)  # Debian's has TLS, the one from pip has not
     tls_port = free_port()
@@ -155,7 +191,10 @@ def test_tls_takes_authority_certificate_key_and_name(place: Place, own_server: 
         "--tls-cert-file", str(certificates / "server.crt"), "--tls-key-file", str(certificates / "server.key"),
         "--tls-auth-clients", "yes", binary=binary,
     )  # fmt: skip
-    files = {name.replace(".", "-"): (certificates / name).read_text() for name in ("ca.crt", "client.crt", "client.key")}
+    files = {
+        name.replace(".", "-"): (certificates / name).read_text()
+        for name in ("ca.crt", "client.crt", "client.key")
+    }
     place.api.apply(secret(place.namespace, "tls", **files))
     tls = {
         "caSecretRef": {"name": "tls", "key": "ca-crt"}, "certificateSecretRef": {"name": "tls", "key": "client-crt"},
@@ -165,7 +204,9 @@ def test_tls_takes_authority_certificate_key_and_name(place: Place, own_server: 
     place.wait("tls")
     place.apply("tls", port=tls_port, connection={"tls": tls | {"serverName": "else.test"}})
     place.wait("tls", status="False", reason="TLSHandshakeFailed")
-    anonymous = {name: reference for name, reference in tls.items() if name in {"caSecretRef", "serverName"}}
+    anonymous = {
+        name: reference for name, reference in tls.items() if name in {"caSecretRef", "serverName"}
+    }
     place.apply("tls", port=tls_port, connection={"tls": anonymous})
     place.wait("tls", status="False")
 
@@ -191,17 +232,26 @@ def test_a_connection_that_is_not_made_in_time_is_given_up(place: Place, crowded
     assert time.monotonic() - began < 4  # twice the default, since it is tried twice
 
 
-def test_a_command_that_is_not_answered_in_time_is_given_up(place: Place, own_server: Callable[..., Server]) -> None:
+def test_a_command_that_is_not_answered_in_time_is_given_up(
+    place: Place, own_server: Callable[..., Server]
+) -> None:
     slow = own_server()
     place.apply("slow", port=slow.port, connection={"commandTimeoutMilliseconds": 100})
     place.wait("slow")
     with redis.Redis(port=slow.port) as client:
         client.client_pause(3_000)
-        place.apply("slow", port=slow.port, connection={"commandTimeoutMilliseconds": 100}, memoryWarningPercent=77)
+        place.apply(
+            "slow",
+            port=slow.port,
+            connection={"commandTimeoutMilliseconds": 100},
+            memoryWarningPercent=77,
+        )
         place.wait("slow", status="False", reason="Timeout")
 
 
-def test_management_policy_observe_reports_and_sets_nothing(place: Place, own_server: Callable[..., Server]) -> None:
+def test_management_policy_observe_reports_and_sets_nothing(
+    place: Place, own_server: Callable[..., Server]
+) -> None:
     other = own_server()
     parameters = [{"name": "timeout", "value": "33"}]
     place.apply("observed", port=other.port, managementPolicy="Observe", server=parameters)
@@ -209,35 +259,56 @@ def test_management_policy_observe_reports_and_sets_nothing(place: Place, own_se
     assert status["drift"] == [{"name": "timeout", "wanted": "33", "found": "0"}]
     place.wait("observed", "ServerConfigured", status="False", reason="DriftDetected")
     place.apply("observed", port=other.port, managementPolicy="Apply", server=parameters)
-    assert "drift" not in place.wait("observed", "ServerConfigured") or place.wait("observed")["drift"] == []
+    assert (
+        "drift" not in place.wait("observed", "ServerConfigured")
+        or place.wait("observed")["drift"] == []
+    )
     with redis.Redis(port=other.port) as client:
         assert client.config_get("timeout") == {"timeout": "33"}
 
 
-def test_drift_policy_decides_what_becomes_of_a_change_by_hand(place: Place, own_server: Callable[..., Server]) -> None:
+def test_drift_policy_decides_what_becomes_of_a_change_by_hand(
+    place: Place, own_server: Callable[..., Server]
+) -> None:
     other = own_server()
     parameters = [{"name": "timeout", "value": "33"}]
     place.apply("drifting", port=other.port, driftPolicy="Report", server=parameters)
     place.wait("drifting")
     with redis.Redis(port=other.port, decode_responses=True) as client:
         client.config_set("timeout", "5")
-        place.apply("drifting", port=other.port, driftPolicy="Report", server=parameters, settings={"sweepSeconds": 9})
+        place.apply(
+            "drifting",
+            port=other.port,
+            driftPolicy="Report",
+            server=parameters,
+            settings={"sweepSeconds": 9},
+        )
         assert wait_until(lambda: client.hget("drifting:{p0}:config", "sweepSeconds") == "9", 30)
         place.apply("drifting", port=other.port, driftPolicy="Correct", server=parameters)
         place.wait("drifting", "ServerConfigured")
         assert wait_until(lambda: client.config_get("timeout") == {"timeout": "33"}, 30)
 
 
-def test_server_parameters_stand_on_the_server(place: Place, own_server: Callable[..., Server]) -> None:
+def test_server_parameters_stand_on_the_server(
+    place: Place, own_server: Callable[..., Server]
+) -> None:
     other = own_server()
     wanted = {"maxmemory": "200mb", "maxmemory-policy": "noeviction", "appendonly": "yes", "appendfsync": "everysec",
               "hash-max-listpack-entries": "300", "hash-max-listpack-value": "1500", "timeout": "44", "tcp-keepalive": "55",
               "slowlog-log-slower-than": "6000", "client-output-buffer-limit": "pubsub 64mb 16mb 90"}  # fmt: skip
-    place.apply("parameters", port=other.port, server=[{"name": name, "value": value} for name, value in wanted.items()])
+    place.apply(
+        "parameters",
+        port=other.port,
+        server=[{"name": name, "value": value} for name, value in wanted.items()],
+    )
     assert place.wait("parameters", "ServerConfigured")["memory"]["maxBytes"] == 200 << 20
     with redis.Redis(port=other.port, decode_responses=True) as client:
         found: Any = client.config_get("*")
-    assert (found["maxmemory"], found["hash-max-listpack-value"], found["timeout"]) == (str(200 << 20), "1500", "44")
+    assert (found["maxmemory"], found["hash-max-listpack-value"], found["timeout"]) == (
+        str(200 << 20),
+        "1500",
+        "44",
+    )
     assert found["client-output-buffer-limit"].endswith("pubsub 67108864 16777216 90")
     with pytest.raises(Refused, match="bind"):
         place.apply("parameters", port=other.port, server=[{"name": "bind", "value": "0.0.0.0"}])
@@ -297,7 +368,9 @@ def test_rollback_to_pins_a_revision_until_it_is_removed(place: Place) -> None:
     assert place.settings("pinned").settings.sweep_seconds == 3
 
 
-def test_memory_warning_percent_says_from_where_on_memory_is_high(place: Place, own_server: Callable[..., Server]) -> None:
+def test_memory_warning_percent_says_from_where_on_memory_is_high(
+    place: Place, own_server: Callable[..., Server]
+) -> None:
     other = own_server("--maxmemory", "20mb")
     with redis.Redis(port=other.port) as client:
         client.set("filler", b"x" * (8 << 20))
@@ -308,7 +381,9 @@ def test_memory_warning_percent_says_from_where_on_memory_is_high(place: Place, 
     place.wait("memory")
 
 
-def test_of_two_resources_for_one_key_namespace_the_younger_waits_for_the_end_of_the_older(place: Place) -> None:
+def test_of_two_resources_for_one_key_namespace_the_younger_waits_for_the_end_of_the_older(
+    place: Place,
+) -> None:
     place.apply("elder", keyNamespace="contested", settings={"sweepSeconds": 1})
     place.wait("elder")
     time.sleep(1.1)  # their age is told in whole seconds

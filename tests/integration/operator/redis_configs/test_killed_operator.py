@@ -17,7 +17,11 @@ from tests.integration.operator.harness import Api, OperatorProcess, redis_confi
 
 DOOMED = "tests.integration.operator.redis_configs.doomed_operator"
 #: The turn's changes: the migration, the rollback, and what the status says of both.
-STEPS = [Step(name, nth, when) for name, nth in (("commit", 1), ("commit", 2), ("patch_status", 1)) for when in ("before", "after")]
+STEPS = [
+    Step(name, nth, when)
+    for name, nth in (("commit", 1), ("commit", 2), ("patch_status", 1))
+    for when in ("before", "after")
+]
 
 
 @pytest.fixture
@@ -51,20 +55,32 @@ def test_an_operator_killed_at_any_step_of_a_migration_ends_it_when_it_is_back(
         doomed = {}
         for namespace, step in namespaces.items():
             arguments = (str(step), "--namespace", namespace)
-            process = OperatorProcess(api.kubeconfig, tmp_path / f"{namespace}.log", arguments, module=(DOOMED,))
+            process = OperatorProcess(
+                api.kubeconfig, tmp_path / f"{namespace}.log", arguments, module=(DOOMED,)
+            )
             stack.callback(process.stop)
             process.launch()
             doomed[namespace] = process
         for namespace, process in doomed.items():
             assert process.process is not None
             try:
-                assert process.process.wait(60) == -signal.SIGKILL, (namespaces[namespace], process.lines()[-5:])
+                assert process.process.wait(60) == -signal.SIGKILL, (
+                    namespaces[namespace],
+                    process.lines()[-5:],
+                )
             except subprocess.TimeoutExpired:
                 pytest.fail(f"{namespaces[namespace]} was never reached: {process.lines()[-5:]}")
     with running(OperatorProcess(api.kubeconfig, tmp_path / "last.log", serve_all)):
         client: Any = redis.Redis.from_url(redis_url, decode_responses=True)
         for namespace, step in namespaces.items():
-            status = api.wait("RedisConfig", namespace, "default", "SettingsApplied", status="False", reason="RolledBack")["status"]
+            status = api.wait(
+                "RedisConfig",
+                namespace,
+                "default",
+                "SettingsApplied",
+                status="False",
+                reason="RolledBack",
+            )["status"]
             assert (status["revision"], status["lastHandledPin"]) == (3, 1), step
             api.wait("RedisConfig", namespace, "default")
             assert client.hgetall(f"{namespace}:{{p0}}:config") == {"sweepSeconds": "1"}, step

@@ -21,18 +21,42 @@ from stanine.store.settings.reader import load_settings
 
 STRING = "stanine:config"
 #: What only looks: dying before or after it is dying before the next change.
-LOOKS = {"PING", "INFO", "CONFIG GET", "FUNCTION LIST", "ZRANGE", "HGETALL", "MEMORY USAGE", "HELLO", "CLIENT", "SELECT", "see"}
+LOOKS = {
+    "PING",
+    "INFO",
+    "CONFIG GET",
+    "FUNCTION LIST",
+    "ZRANGE",
+    "HGETALL",
+    "MEMORY USAGE",
+    "HELLO",
+    "CLIENT",
+    "SELECT",
+    "see",
+}
 OLDER = json.dumps({"sweepSeconds": 9, **{f"theirs.{n}": n for n in range(50)}}).encode()
 
 BEFORE: dict[str, Any] = {"settings": {"sweepSeconds": 1}, "server": server(timeout="1")}
 #: What is asked for before and after, by the change it means.
 CHANGES: dict[str, tuple[dict[str, Any] | None, dict[str, Any]]] = {
-    "from an older string": (None, {"settings": {"sweepSeconds": 2}, "server": server(timeout="2", hz="20")}),
+    "from an older string": (
+        None,
+        {"settings": {"sweepSeconds": 2}, "server": server(timeout="2", hz="20")},
+    ),
     "to both layouts": (BEFORE, BEFORE | {"compatibility": "DualWrite"}),
-    "from both layouts": (BEFORE | {"compatibility": "DualWrite"}, BEFORE | {"compatibility": None}),
+    "from both layouts": (
+        BEFORE | {"compatibility": "DualWrite"},
+        BEFORE | {"compatibility": None},
+    ),
     "from hash to string": (BEFORE, {"layout": "String", "settings": {"sweepSeconds": 2}}),
-    "from string to hash": (BEFORE | {"layout": "String"}, {"layout": "Hash", "settings": {"sweepSeconds": 2}}),
-    "back to a revision": (BEFORE, {"rollbackTo": 1, "settings": {"sweepSeconds": 3}, "compatibility": "DualWrite"}),
+    "from string to hash": (
+        BEFORE | {"layout": "String"},
+        {"layout": "Hash", "settings": {"sweepSeconds": 2}},
+    ),
+    "back to a revision": (
+        BEFORE,
+        {"rollbackTo": 1, "settings": {"sweepSeconds": 3}, "compatibility": "DualWrite"},
+    ),
     "no longer held": (BEFORE, {"settings": None, "layout": "String"}),
 }
 
@@ -62,7 +86,9 @@ class Scene:
         """Return all that a change is about, less when it happened."""
         configuration = Configuration(self.stage.client_of_bytes, load_library(), Keys("stanine"))
         stored = configuration.read()
-        history = [(each.number, each.values, each.origin, each.of) for each in configuration.history()]
+        history = [
+            (each.number, each.values, each.origin, each.of) for each in configuration.history()
+        ]
         held = stored.managed_by is not None
         return (
             stored.layout, stored.values, stored.dual_write, stored.edited, stored.string, stored.revision, history, held,
@@ -71,7 +97,9 @@ class Scene:
 
     def followed(self) -> int:
         """Return a setting as the services read it now."""
-        return load_settings(self.stage.client_of_bytes, Keys("stanine"), SettingsRead()).settings.sweep_seconds
+        return load_settings(
+            self.stage.client_of_bytes, Keys("stanine"), SettingsRead()
+        ).settings.sweep_seconds
 
 
 def step_of(_client: Any, *words: Any, **_options: Any) -> str | None:
@@ -95,7 +123,9 @@ def turn_armed(config: Config, doom: Doom) -> None:
 
 def die_at(step: Step, config: Config) -> int | None:
     """Take a turn in a process that dies there; return how it ended."""
-    process = multiprocessing.get_context("fork").Process(target=turn_armed, args=(config, Doom(step)))
+    process = multiprocessing.get_context("fork").Process(
+        target=turn_armed, args=(config, Doom(step))
+    )
     process.start()
     process.join(30)
     return process.exitcode

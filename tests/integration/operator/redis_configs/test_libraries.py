@@ -11,9 +11,15 @@ from stanine_operator.redis_configs import settings_store
 
 
 def test_a_fault_in_a_library_is_told_with_its_line(
-    monkeypatch: pytest.MonkeyPatch, own_server: Callable[..., Server], stages: Callable[[Server], Stage]
+    monkeypatch: pytest.MonkeyPatch,
+    own_server: Callable[..., Server],
+    stages: Callable[[Server], Stage],
 ) -> None:
-    monkeypatch.setattr(configuring, "_store_library", lambda: Library("faulty", "#!lua name=faulty_@VERSION@\nlocal x = = 3\n"))
+    monkeypatch.setattr(
+        settings_store,
+        "_store_library",
+        lambda: Library("faulty", "#!lua name=faulty_@VERSION@\nlocal x = = 3\n"),
+    )
     config = stages(own_server()).config()
     config.turn()
     assert config.condition("SettingsApplied") == ("False", "ServerRefused")

@@ -28,7 +28,9 @@ def any_stage(request: pytest.FixtureRequest, own_server: Start, stages: Stages)
     return stages(own_server(binary=redis_7()))
 
 
-def test_declared_parameters_stand_on_the_server_and_the_next_turn_sets_nothing(any_stage: Stage) -> None:
+def test_declared_parameters_stand_on_the_server_and_the_next_turn_sets_nothing(
+    any_stage: Stage,
+) -> None:
     wanted = {
         "maxmemory": "100mb", "maxmemory-policy": "noeviction", "appendfsync": "always", "timeout": "600", "tcp-keepalive": "60",
         "hash-max-listpack-entries": "256", "hash-max-listpack-value": "2048", "slowlog-log-slower-than": "5000",
@@ -55,7 +57,10 @@ def test_a_refused_value_leaves_every_other_as_it_was(any_stage: Stage) -> None:
     assert (any_stage.parameter("maxmemory"), any_stage.parameter("timeout")) == ("0", "0")
     config.apply(server=server(maxmemory="100mb", timeout="77"))
     config.turn()
-    assert (any_stage.parameter("maxmemory"), any_stage.parameter("timeout")) == (str(100 << 20), "77")
+    assert (any_stage.parameter("maxmemory"), any_stage.parameter("timeout")) == (
+        str(100 << 20),
+        "77",
+    )
 
 
 def test_a_change_by_hand_is_set_again_and_told_of(stage: Stage) -> None:
@@ -88,7 +93,9 @@ def test_with_report_a_change_by_hand_stays_and_is_listed_until_it_is_undone(sta
 
 
 @pytest.mark.parametrize("policy", ["Correct", "Report"])
-def test_parameters_are_set_again_after_the_server_restarts(own_server: Start, stages: Stages, policy: str) -> None:
+def test_parameters_are_set_again_after_the_server_restarts(
+    own_server: Start, stages: Stages, policy: str
+) -> None:
     first = own_server()
     stage = stages(first)
     config = stage.config(server=server(timeout="600"), driftPolicy=policy)
@@ -117,15 +124,25 @@ def test_observe_sets_nothing_and_does_not_fail_ready(stage: Stage) -> None:
 
 @pytest.mark.parametrize(("policy", "ready"), [("Apply", "False"), ("Observe", "True")])
 @pytest.mark.parametrize("how", ["acl", "renamed"])
-def test_a_server_that_refuses_config_is_unsupported(own_server: Start, stages: Stages, policy: str, ready: str, how: str) -> None:
+def test_a_server_that_refuses_config_is_unsupported(
+    own_server: Start, stages: Stages, policy: str, ready: str, how: str
+) -> None:
     renamed = how == "renamed"
     need("redis-server", found=not renamed or redis_7() is not None)  # Valkey 9 renames no commands
-    stage = stages(own_server(*(["--rename-command", "CONFIG", ""] if renamed else []), binary=redis_7() if renamed else valkey_binary()))
+    stage = stages(
+        own_server(
+            *(["--rename-command", "CONFIG", ""] if renamed else []),
+            binary=redis_7() if renamed else valkey_binary(),
+        )
+    )
     if not renamed:
         stage.allow("-config")
     config = stage.config(server=server(timeout="600"), managementPolicy=policy)
     config.turn()
-    assert config.condition("ServerConfigured") == ("False" if policy == "Apply" else "Unknown", "UnsupportedByServer")
+    assert config.condition("ServerConfigured") == (
+        "False" if policy == "Apply" else "Unknown",
+        "UnsupportedByServer",
+    )
     assert config.condition("Ready")[0] == ready
     if not renamed:
         stage.allow("+config")
@@ -153,7 +170,9 @@ def test_a_replica_is_named_and_not_written_to(own_server: Start, stages: Stages
     assert stage.parameter("timeout") == "0"
 
 
-def test_of_two_resources_for_one_server_the_older_has_it_and_the_younger_inherits(stage: Stage) -> None:
+def test_of_two_resources_for_one_server_the_older_has_it_and_the_younger_inherits(
+    stage: Stage,
+) -> None:
     younger = stage.config(namespace="b", created=2, keyNamespace="y", server=server(timeout="2"))
     elder = stage.config(namespace="a", created=1, keyNamespace="x", server=server(timeout="1"))
     for config in (younger, elder, younger):
@@ -171,7 +190,12 @@ def test_of_two_resources_for_one_server_the_older_has_it_and_the_younger_inheri
 def test_two_names_of_one_server_are_one_server(stage: Stage) -> None:
     elder = stage.config(created=1, keyNamespace="x", server=server(timeout="1"))
     elder.turn()
-    younger = stage.config(created=2, keyNamespace="y", server=server(timeout="2"), connection={"host": "localhost", "port": stage.port})
+    younger = stage.config(
+        created=2,
+        keyNamespace="y",
+        server=server(timeout="2"),
+        connection={"host": "localhost", "port": stage.port},
+    )
     younger.turn()
     assert younger.condition("ServerConfigured") == ("False", "ResourceConflict")
     assert stage.parameter("timeout") == "1"
@@ -185,7 +209,9 @@ def test_memory_past_the_threshold_warns_without_failing_ready(stage: Stage) -> 
     assert config.condition("MemoryHigh") == ("True", "PastThreshold")
     assert config.condition("Ready")[0] == "True"
     assert config.resource.status["memory"]["maxBytes"] == limit
-    config.apply(memoryWarningPercent=94).turn()  # within what a warning needs to end, but it has not begun under this threshold
+    config.apply(
+        memoryWarningPercent=94
+    ).turn()  # within what a warning needs to end, but it has not begun under this threshold
     assert config.condition("MemoryHigh")[0] == "False"
     config.apply(server=server(maxmemory="100mb", **{"maxmemory-policy": "allkeys-lru"})).turn()
     assert config.condition("MemoryHigh") == ("True", "EvictionPolicy")
@@ -201,7 +227,9 @@ def test_latency_is_a_gauge_and_in_no_status(stage: Stage) -> None:
 
 
 def test_an_idle_server_changes_no_field_of_the_status(stage: Stage) -> None:
-    config = stage.config(server=server(timeout="600"), settings={"sweepSeconds": 5}, compatibility="DualWrite")
+    config = stage.config(
+        server=server(timeout="600"), settings={"sweepSeconds": 5}, compatibility="DualWrite"
+    )
     config.turn()
     time.sleep(0.3)  # a server that has just started samples its resident memory every 0.1 s
     config.turn()

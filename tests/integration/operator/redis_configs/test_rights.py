@@ -22,10 +22,17 @@ def test_no_turn_needs_more_than_the_operators_user_may(
     execute: Any = stage.client.execute_command
     execute("ACL SETUSER", *words[1:])
     stage.secrets["ns", "redis"] = {"user": b"operator", "password": PASSWORD.encode()}
-    references = {"usernameSecretRef": {"name": "redis", "key": "user"}, "passwordSecretRef": {"name": "redis", "key": "password"}}
+    references = {
+        "usernameSecretRef": {"name": "redis", "key": "user"},
+        "passwordSecretRef": {"name": "redis", "key": "password"},
+    }
     before, after = CHANGES[change]
     config = stage.config(connection={"host": "127.0.0.1", "port": stage.port, **references})
-    for spec in (before or BEFORE, {"settings": {"sweepSeconds": 4}, "server": server(timeout="4")}, after):
+    for spec in (
+        before or BEFORE,
+        {"settings": {"sweepSeconds": 4}, "server": server(timeout="4")},
+        after,
+    ):
         config.apply(**spec).turn()
         assert config.condition("Ready")[0] == "True"
         assert config.condition("ServerConfigured")[0] == "True"

@@ -50,10 +50,16 @@ def test_a_change_by_hand_is_kept_in_the_history_and_undone(stage: Stage) -> Non
     stage.client.hset(HASH, "sweepSeconds", "99")
     config.turn()
     assert followed(stage).sweep_seconds == 7
-    assert [each.values["sweepSeconds"] for each in configuration(stage).history()] == ["7", "99", "7"]
+    assert [each.values["sweepSeconds"] for each in configuration(stage).history()] == [
+        "7",
+        "99",
+        "7",
+    ]
 
 
-def test_what_a_resource_declares_is_not_for_others_to_change_until_it_declares_it_no_more(stage: Stage) -> None:
+def test_what_a_resource_declares_is_not_for_others_to_change_until_it_declares_it_no_more(
+    stage: Stage,
+) -> None:
     config = stage.config(settings={"sweepSeconds": 7})
     config.turn()
     with pytest.raises(ManagedError, match=f"RedisConfig ns/{config.resource.name}"):
@@ -102,7 +108,9 @@ def test_a_pin_stands_when_its_revision_has_left_the_history(stage: Stage) -> No
     config.apply(settings={"sweepSeconds": 2, "historyRevisions": 2}).turn()
     config.apply(rollbackTo=1).turn()
     assert 1 not in [each.number for each in configuration(stage).history()]
-    stage.client.hdel("stanine:{p0}:config:meta", "managedBy", "managedUntil")  # as if it had ended by itself
+    stage.client.hdel(
+        "stanine:{p0}:config:meta", "managedBy", "managedUntil"
+    )  # as if it had ended by itself
     config.turn()
     with pytest.raises(ManagedError):
         configuration(stage).apply({"sweepSeconds": 8})
@@ -112,11 +120,18 @@ def test_a_pin_stands_when_its_revision_has_left_the_history(stage: Stage) -> No
 
 def older_text(count: int) -> bytes:
     """Return settings as a Node service wrote them: its own, ours, and no particular order or spacing."""
-    settings: dict[str, Any] = {f"feature.{n}": ["on", n, True, None, f"wört-{n}", {"deep": [n]}][n % 6] for n in range(count - 2)}
-    return json.dumps({"sweepSeconds": 9, **settings, "durability": "Everysec"}, indent=1, ensure_ascii=False).encode()
+    settings: dict[str, Any] = {
+        f"feature.{n}": ["on", n, True, None, f"wört-{n}", {"deep": [n]}][n % 6]
+        for n in range(count - 2)
+    }
+    return json.dumps(
+        {"sweepSeconds": 9, **settings, "durability": "Everysec"}, indent=1, ensure_ascii=False
+    ).encode()
 
 
-def test_a_thousand_settings_go_from_string_to_hash_and_back_the_same_to_the_byte(stage: Stage) -> None:
+def test_a_thousand_settings_go_from_string_to_hash_and_back_the_same_to_the_byte(
+    stage: Stage,
+) -> None:
     text = older_text(1000)
     stage.client_of_bytes.set(STRING, text)
     config = stage.config()
@@ -144,7 +159,9 @@ def test_a_service_of_the_older_layout_keeps_working_during_dual_write(stage: St
     assert stage.client.hgetall(HASH) == {"sweepSeconds": "5", "theirs": "1"}
     config.apply(settings={"sweepSeconds": 6}).turn()
     assert json.loads(str(stage.client.get(STRING)))["sweepSeconds"] == 6
-    stage.client.set(STRING, json.dumps({"sweepSeconds": 6, "theirs": 2, "more": "x"}))  # the older service writes
+    stage.client.set(
+        STRING, json.dumps({"sweepSeconds": 6, "theirs": 2, "more": "x"})
+    )  # the older service writes
     config.turn()
     assert stage.client.hgetall(HASH) == {"sweepSeconds": "6", "theirs": "2", "more": "x"}
     assert config.condition("Ready")[0] == "True"
@@ -168,7 +185,9 @@ def test_an_older_string_that_cannot_be_read_is_left_alone_and_named(stage: Stag
     assert followed(stage).sweep_seconds == 5
 
 
-def test_of_two_resources_for_one_namespace_the_older_has_it_and_the_younger_inherits_at_once(stage: Stage) -> None:
+def test_of_two_resources_for_one_namespace_the_older_has_it_and_the_younger_inherits_at_once(
+    stage: Stage,
+) -> None:
     younger = stage.config(namespace="b", created=2, settings={"sweepSeconds": 2}, layout="String")
     elder = stage.config(namespace="a", created=1, settings={"sweepSeconds": 1})
     for config in (younger, elder, younger):
@@ -183,7 +202,9 @@ def test_of_two_resources_for_one_namespace_the_older_has_it_and_the_younger_inh
     assert younger.condition("Ready")[0] == "True"
 
 
-def test_of_two_operators_the_resource_that_is_older_has_the_settings_too(stage: Stage, stages: Callable[[Server], Stage]) -> None:
+def test_of_two_operators_the_resource_that_is_older_has_the_settings_too(
+    stage: Stage, stages: Callable[[Server], Stage]
+) -> None:
     elsewhere = Stage(stage.port, operator="another")
     younger = stage.config(created=2, settings={"sweepSeconds": 2})
     younger.turn()
@@ -199,7 +220,11 @@ def test_of_two_operators_the_resource_that_is_older_has_the_settings_too(stage:
 def test_other_namespaces_and_databases_are_no_conflict(stage: Stage) -> None:
     first = stage.config(created=1, settings={"sweepSeconds": 1})
     second = stage.config(created=2, settings={"sweepSeconds": 2}, keyNamespace="other")
-    third = stage.config(created=3, settings={"sweepSeconds": 3}, connection={"host": "127.0.0.1", "port": stage.port, "db": 1})
+    third = stage.config(
+        created=3,
+        settings={"sweepSeconds": 3},
+        connection={"host": "127.0.0.1", "port": stage.port, "db": 1},
+    )
     for config in (first, second, third):
         config.turn()
         assert config.condition("Ready")[0] == "True"
@@ -208,16 +233,23 @@ def test_other_namespaces_and_databases_are_no_conflict(stage: Stage) -> None:
 
 
 @pytest.mark.parametrize("before", ["noeviction", "allkeys-lru"])
-def test_one_turn_makes_the_server_ready_for_services_that_may_not_load_functions(stage: Stage, before: str) -> None:
+def test_one_turn_makes_the_server_ready_for_services_that_may_not_load_functions(
+    stage: Stage, before: str
+) -> None:
     stage.client.config_set("maxmemory-policy", before)
     stage.config(server=[{"name": "maxmemory-policy", "value": "noeviction"}]).turn()
-    names = {name.rsplit("_", 1)[0] for name in map(str, (library[1] for library in stage.client.function_list()))}
+    names = {
+        name.rsplit("_", 1)[0]
+        for name in map(str, (library[1] for library in stage.client.function_list()))
+    }
     assert {"stanine_store", "stanine_config"} <= names
 
 
 def test_who_may_not_load_functions_is_told_so_while_parameters_are_set(stage: Stage) -> None:
     stage.allow("-function|load", "-fcall")
-    config = stage.config(server=[{"name": "timeout", "value": "600"}], settings={"sweepSeconds": 1})
+    config = stage.config(
+        server=[{"name": "timeout", "value": "600"}], settings={"sweepSeconds": 1}
+    )
     config.turn()
     assert stage.parameter("timeout") == "600"
     assert config.condition("ServerConfigured")[0] == "True"
@@ -247,7 +279,9 @@ def test_a_full_server_can_still_be_configured(stage: Stage) -> None:
 
 @st.composite
 def specs(draw: st.DrawFn) -> dict[str, Any]:
-    layout, compatibility = draw(st.sampled_from([("Hash", "None"), ("Hash", "DualWrite"), ("String", "None")]))
+    layout, compatibility = draw(
+        st.sampled_from([("Hash", "None"), ("Hash", "DualWrite"), ("String", "None")])
+    )
     values = st.dictionaries(st.sampled_from(["sweepSeconds", "maxRequeues"]), st.integers(1, 9))
     return {
         "settings": draw(st.none() | values), "layout": layout, "compatibility": compatibility,
@@ -262,9 +296,13 @@ def one_stage(valkey: Server) -> Any:
     made.close()
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
 @given(st.lists(specs(), min_size=1, max_size=6))
-def test_whatever_was_asked_for_before_one_turn_brings_what_is_asked_for_now(one_stage: Stage, wishes: list[dict[str, Any]]) -> None:
+def test_whatever_was_asked_for_before_one_turn_brings_what_is_asked_for_now(
+    one_stage: Stage, wishes: list[dict[str, Any]]
+) -> None:
     one_stage.client.flushall()
     one_stage.neighbours = ResourceCache()
     config = one_stage.config(keyNamespace="model")
@@ -275,7 +313,10 @@ def test_whatever_was_asked_for_before_one_turn_brings_what_is_asked_for_now(one
         assert config.resource.status["revision"] == stored.revision
         assert stored.revision >= max(revisions, default=0)
         assert config.condition("Migrated")[0] == "True"
-        assert (stored.layout, stored.dual_write) == (wish["layout"], wish["compatibility"] == "DualWrite")
+        assert (stored.layout, stored.dual_write) == (
+            wish["layout"],
+            wish["compatibility"] == "DualWrite",
+        )
         if wish["rollbackTo"] in revisions:
             assert stored.values == revisions[wish["rollbackTo"]]
         elif wish["rollbackTo"] is None and wish["settings"] is not None:
@@ -284,4 +325,6 @@ def test_whatever_was_asked_for_before_one_turn_brings_what_is_asked_for_now(one
         before = config.resource.status
         config.turn()
         assert config.resource.status["revision"] == before["revision"]
-        revisions |= {each.number: each.values for each in configuration(one_stage, "model").history()}
+        revisions |= {
+            each.number: each.values for each in configuration(one_stage, "model").history()
+        }

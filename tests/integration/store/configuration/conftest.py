@@ -32,7 +32,10 @@ class Place:
         return Configuration(client, load_library(), self.keys)
 
     def hash(self) -> dict[str, str]:
-        return {name.decode(): value.decode() for name, value in self.client.hgetall(self.keys.config).items()}
+        return {
+            name.decode(): value.decode()
+            for name, value in self.client.hgetall(self.keys.config).items()
+        }
 
     def string(self) -> Any:
         """What a service of the older layout reads; None if there is nothing."""
@@ -41,8 +44,13 @@ class Place:
 
     def everything(self) -> dict[str, Any]:
         """All keys with their contents, less whose hold it is and when revisions were written."""
-        kinds: dict[bytes, Callable[[bytes], Any]] = {b"hash": self.client.hgetall, b"string": self.client.get}
-        found = {key: kinds[self.client.type(key)](key) for key in sorted(self.client.keys("test:*"))}
+        kinds: dict[bytes, Callable[[bytes], Any]] = {
+            b"hash": self.client.hgetall,
+            b"string": self.client.get,
+        }
+        found = {
+            key: kinds[self.client.type(key)](key) for key in sorted(self.client.keys("test:*"))
+        }
         meta = found.get(self.keys.config_meta.encode(), {})
         for name in (b"managedBy", b"managedUntil"):
             meta.pop(name, None)

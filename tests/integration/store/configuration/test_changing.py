@@ -27,10 +27,17 @@ def test_settings_become_a_revision_only_if_they_differ(place: Place) -> None:
     assert (first.revision, first.changed, again.revision, again.changed) == (1, True, 1, False)
     assert place.hash() == {"durability": "Fsync", "sweepSeconds": "5"}
     stored = place.configuration.read()
-    assert (stored.revision, stored.layout, stored.read.settings.sweep_seconds, stored.edited) == (1, Layout.HASH, 5, False)
+    assert (stored.revision, stored.layout, stored.read.settings.sweep_seconds, stored.edited) == (
+        1,
+        Layout.HASH,
+        5,
+        False,
+    )
 
 
-def test_a_setting_no_longer_stated_has_its_default_and_what_is_not_ours_stays(place: Place) -> None:
+def test_a_setting_no_longer_stated_has_its_default_and_what_is_not_ours_stays(
+    place: Place,
+) -> None:
     place.client.hset(place.keys.config, mapping={"theirs": "1", "sweepSeconds": "5"})
     applied = place.configuration.apply({"maxRequeues": 9})
     assert (applied.revision, applied.changed, applied.taken_in) == (2, True, True)
@@ -42,13 +49,20 @@ def test_one_setting_changes_and_all_others_stay(place: Place) -> None:
     place.client.hset(place.keys.config, "theirs", "1")
     changed = place.configuration.change({"sweepSeconds": 7, "durability": "Fsync"})
     assert (changed.revision, changed.changed, changed.taken_in) == (3, True, True)
-    assert place.hash() == {"theirs": "1", "maxRequeues": "9", "sweepSeconds": "7", "durability": "Fsync"}
+    assert place.hash() == {
+        "theirs": "1",
+        "maxRequeues": "9",
+        "sweepSeconds": "7",
+        "durability": "Fsync",
+    }
     assert place.configuration.change({"sweepSeconds": None}).revision == 4
     assert place.hash() == {"theirs": "1", "maxRequeues": "9", "durability": "Fsync"}
     assert place.configuration.change({"sweepSeconds": None, "maxRequeues": 9}).changed is False
 
 
-def test_a_change_of_what_another_has_changed_since_is_refused_but_not_its_own_repetition(place: Place) -> None:
+def test_a_change_of_what_another_has_changed_since_is_refused_but_not_its_own_repetition(
+    place: Place,
+) -> None:
     place.configuration.apply({"sweepSeconds": 1})
     assert place.configuration.change({"sweepSeconds": 2}, expected_revision=1).revision == 2
     assert place.configuration.change({"sweepSeconds": 2}, expected_revision=1).revision == 2
@@ -83,10 +97,18 @@ def test_an_earlier_revision_stands_again_as_a_new_one(place: Place) -> None:
     place.configuration.apply({"sweepSeconds": 2})
     back = place.configuration.rollback(2)
     assert (back.revision, back.changed) == (4, True)
-    assert place.client.hgetall(place.keys.config) == {b"sweepSeconds": b"1", b"theirs": b"\xff\x00"}
+    assert place.client.hgetall(place.keys.config) == {
+        b"sweepSeconds": b"1",
+        b"theirs": b"\xff\x00",
+    }
     assert place.configuration.rollback(2).changed is False
     history = [(each.number, each.origin, each.of) for each in place.configuration.history()]
-    assert history == [(4, Origin.ROLLED_BACK, 2), (3, Origin.APPLIED, 0), (2, Origin.FOUND, 0), (1, Origin.APPLIED, 0)]
+    assert history == [
+        (4, Origin.ROLLED_BACK, 2),
+        (3, Origin.APPLIED, 0),
+        (2, Origin.FOUND, 0),
+        (1, Origin.APPLIED, 0),
+    ]
     assert all(abs(each.at_ms / 1000 - time.time()) < 60 for each in place.configuration.history())
 
 
@@ -124,7 +146,9 @@ def test_what_a_resource_manages_is_refused_to_others_and_named(place: Place) ->
     place.configuration.release(YOUNGER)
     assert place.configuration.read().managed_by == MANAGER
     assert place.configuration.apply({}, YOUNGER, gone=MANAGER.uid).changed
-    assert place.configuration.apply({"sweepSeconds": 3}, MANAGER).changed, "the older one has it back"
+    assert place.configuration.apply({"sweepSeconds": 3}, MANAGER).changed, (
+        "the older one has it back"
+    )
     place.configuration.release(MANAGER)
     assert place.configuration.rollback(1).changed
 
@@ -168,7 +192,9 @@ def test_many_who_change_at_once_make_one_unbroken_history(place: Place) -> None
     assert not failed
     history = place.configuration.history()
     assert [revision.number for revision in history] == list(range(threads * each, 0, -1))
-    assert sorted(int(revision.values["bulkGroupLines"]) for revision in history) == list(range(1, threads * each + 1))
+    assert sorted(int(revision.values["bulkGroupLines"]) for revision in history) == list(
+        range(1, threads * each + 1)
+    )
     assert place.hash() == history[0].values
 
 
@@ -184,7 +210,17 @@ def test_the_memory_of_each_part_is_told(place: Place) -> None:
     assert memory.of(Layout.STRING) == memory.backup_string
 
 
-@pytest.mark.parametrize("key", ["config", "config_string", "config_meta", "config_history", "config_backup_hash", "config_backup_string"])
+@pytest.mark.parametrize(
+    "key",
+    [
+        "config",
+        "config_string",
+        "config_meta",
+        "config_history",
+        "config_backup_hash",
+        "config_backup_string",
+    ],
+)
 def test_a_key_of_another_type_is_named_and_nothing_is_written(place: Place, key: str) -> None:
     place.client.rpush(getattr(place.keys, key), "x")
     before = place.client.keys("*")

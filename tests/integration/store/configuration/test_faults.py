@@ -50,9 +50,13 @@ def test_a_change_is_made_once_and_told_as_made_when_a_call_loses_its(
 
 
 CHANGES: dict[str, Callable[[Configuration], object]] = {
-    "apply": lambda configuration: configuration.apply({"sweepSeconds": 8, "maxRequeues": 3}, MANAGER),
+    "apply": lambda configuration: configuration.apply(
+        {"sweepSeconds": 8, "maxRequeues": 3}, MANAGER
+    ),
     "to-hash": lambda configuration: configuration.migrate(Layout.HASH, manager=MANAGER),
-    "to-both": lambda configuration: configuration.migrate(Layout.HASH, dual_write=True, manager=MANAGER),
+    "to-both": lambda configuration: configuration.migrate(
+        Layout.HASH, dual_write=True, manager=MANAGER
+    ),
     "rollback": lambda configuration: configuration.rollback(1, MANAGER),
 }
 
@@ -62,13 +66,22 @@ def test_a_server_that_died_at_any_byte_of_a_change_has_all_of_it_or_nothing(
     own_server: Callable[..., Server], tmp_path: Path, change: str
 ) -> None:
     directory = tmp_path / "data"
-    options = ("--appendfsync", "always", "--aof-load-truncated", "yes", "--auto-aof-rewrite-percentage", "0")
+    options = (
+        "--appendfsync",
+        "always",
+        "--aof-load-truncated",
+        "yes",
+        "--auto-aof-rewrite-percentage",
+        "0",
+    )
     server = own_server(*options, directory=directory)
     place = Place(server.url)
     place.client.set(place.keys.config_string, OLDER)
     if change == "rollback":
         place.configuration.apply({"sweepSeconds": 9})
-    place.client.hset(place.keys.config_meta, "revision", place.configuration.read().revision)  # the library is loaded, the meta there
+    place.client.hset(
+        place.keys.config_meta, "revision", place.configuration.read().revision
+    )  # the library is loaded, the meta there
     log = next(directory.glob("appendonlydir/*.incr.aof"))
     states, sizes = [place.everything()], [log.stat().st_size]
     CHANGES[change](place.configuration)
@@ -90,7 +103,9 @@ def test_a_server_that_died_at_any_byte_of_a_change_has_all_of_it_or_nothing(
     place.client.close()
 
 
-def test_what_does_not_arrive_as_it_was_sent_is_refused_before_the_first_write(place: Place) -> None:
+def test_what_does_not_arrive_as_it_was_sent_is_refused_before_the_first_write(
+    place: Place,
+) -> None:
     place.configuration.apply({"sweepSeconds": 1})
     before = place.everything()
     send = place.configuration._library.call
@@ -109,7 +124,9 @@ def test_what_does_not_arrive_as_it_was_sent_is_refused_before_the_first_write(p
     assert place.everything() == before
 
 
-@pytest.mark.parametrize("fault", ["call_in_chunks('HSET', config, changed)", "redis.call('SET', string_key, text)"])
+@pytest.mark.parametrize(
+    "fault", ["call_in_chunks('HSET', config, changed)", "redis.call('SET', string_key, text)"]
+)
 def test_what_cannot_be_read_back_is_put_back_as_it_was(place: Place, fault: str) -> None:
     """A server that loses a write is played by a function that leaves one out, once."""
     place.configuration.apply({"sweepSeconds": 1}, dual_write=True)
@@ -117,15 +134,21 @@ def test_what_cannot_be_read_back_is_put_back_as_it_was(place: Place, fault: str
     version = load_library().version
     source = load_library().source.replace(version, "@VERSION@")
     assert fault in source
-    source = source.replace("stanine_config_", "stanine_faulty_").replace("-- Make the hash", "local lost = false\n-- Make the hash")
-    library = Library("stanine_faulty", source.replace(fault, f"if lost then {fault} end lost = true"))
+    source = source.replace("stanine_config_", "stanine_faulty_").replace(
+        "-- Make the hash", "local lost = false\n-- Make the hash"
+    )
+    library = Library(
+        "stanine_faulty", source.replace(fault, f"if lost then {fault} end lost = true")
+    )
     configuration = Configuration(place.client, library, place.keys)
     with pytest.raises(NotVerifiedError):
         configuration.apply({"sweepSeconds": 2})
     assert place.everything() == before
 
 
-def test_the_clock_of_whoever_asks_does_not_matter(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_clock_of_whoever_asks_does_not_matter(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr("time.time", lambda: 0.0)
     place.configuration.apply({"sweepSeconds": 1}, MANAGER)
     assert place.configuration.read().managed_by == MANAGER

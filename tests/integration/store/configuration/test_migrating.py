@@ -24,7 +24,9 @@ TOKENS = [
 def thousand_settings() -> bytes:
     """1,000 settings in no order."""
     chance = random.Random(5)
-    members = [f'"feature.{number:03}.größe":{TOKENS[number % len(TOKENS)]}' for number in range(996)]
+    members = [
+        f'"feature.{number:03}.größe":{TOKENS[number % len(TOKENS)]}' for number in range(996)
+    ]
     members += ['"sweepSeconds":7', '"durability":"Fsync"', '"admissionPercent":"eighty"', '"":1.0']
     chance.shuffle(members)
     return ("{" + ",".join(members) + "}").encode()
@@ -47,7 +49,10 @@ def test_a_thousand_settings_go_to_the_hash_and_back_the_same_to_the_byte(place:
     assert (back.migrated, back.revision) == (True, 1)
     assert place.client.get(place.keys.config_string) == text
     assert not place.client.exists(place.keys.config)
-    assert {name.decode(): value.decode() for name, value in place.client.hgetall(place.keys.config_backup_hash).items()} == fields
+    assert {
+        name.decode(): value.decode()
+        for name, value in place.client.hgetall(place.keys.config_backup_hash).items()
+    } == fields
 
 
 def test_what_was_changed_in_the_hash_is_the_only_thing_changed_in_the_string(place: Place) -> None:
@@ -56,13 +61,17 @@ def test_what_was_changed_in_the_hash_is_the_only_thing_changed_in_the_string(pl
     place.configuration.migrate(Layout.HASH)
     place.configuration.apply({"sweepSeconds": 8, "durability": "Fsync", "maxRequeues": 3})
     place.configuration.migrate(Layout.STRING)
-    expected = text.replace(b'"sweepSeconds":7', b'"sweepSeconds":8').replace(b'"admissionPercent":"eighty",', b"")
+    expected = text.replace(b'"sweepSeconds":7', b'"sweepSeconds":8').replace(
+        b'"admissionPercent":"eighty",', b""
+    )
     assert place.client.get(place.keys.config_string) == expected[:-1] + b',"maxRequeues":3}'
     assert place.configuration.rollback(1).changed
     assert place.client.get(place.keys.config_string) == text
 
 
-def test_an_older_service_reads_a_correct_string_at_every_moment_of_dual_write(place: Place) -> None:
+def test_an_older_service_reads_a_correct_string_at_every_moment_of_dual_write(
+    place: Place,
+) -> None:
     place.client.set(place.keys.config_string, b'{"sweepSeconds":1,"theirs":[1.0]}')
     place.configuration.migrate(Layout.HASH, dual_write=True)
     stop, faults = threading.Event(), []
@@ -71,7 +80,11 @@ def test_an_older_service_reads_a_correct_string_at_every_moment_of_dual_write(p
         reader = Place(place.url)
         while not stop.is_set():
             seen = reader.string()
-            if not isinstance(seen, dict) or seen.get("theirs") != [1.0] or not 1 <= seen.get("sweepSeconds", 0) <= 40:
+            if (
+                not isinstance(seen, dict)
+                or seen.get("theirs") != [1.0]
+                or not 1 <= seen.get("sweepSeconds", 0) <= 40
+            ):
                 faults.append(seen)
         reader.client.close()
 
@@ -89,15 +102,23 @@ def test_an_older_service_reads_a_correct_string_at_every_moment_of_dual_write(p
     assert place.configuration.read().layout is Layout.HASH
 
 
-def test_what_an_older_service_writes_during_dual_write_is_seen_and_taken_over(place: Place) -> None:
+def test_what_an_older_service_writes_during_dual_write_is_seen_and_taken_over(
+    place: Place,
+) -> None:
     place.client.set(place.keys.config_string, b'{"theirs":1,"sweepSeconds":5}')
     place.configuration.migrate(Layout.HASH, dual_write=True, manager=MANAGER)
     place.client.set(place.keys.config_string, b'{"theirs":2,"sweepSeconds":6,"new":"x"}')
     stored = place.configuration.read()
-    assert (stored.string, stored.edited, stored.values["theirs"]) == (LegacySyncState.CHANGED, True, "2")
+    assert (stored.string, stored.edited, stored.values["theirs"]) == (
+        LegacySyncState.CHANGED,
+        True,
+        "2",
+    )
     applied = place.configuration.apply({"sweepSeconds": 5}, MANAGER)
     assert (applied.taken_in, applied.changed, applied.revision) == (True, True, 3)
-    assert place.hash() == {"theirs": "2", "sweepSeconds": "5", "new": "x"}, "what the resource names stands as it says"
+    assert place.hash() == {"theirs": "2", "sweepSeconds": "5", "new": "x"}, (
+        "what the resource names stands as it says"
+    )
     assert place.client.get(place.keys.config_string) == b'{"theirs":2,"sweepSeconds":5,"new":"x"}'
     assert place.configuration.history()[1].values["sweepSeconds"] == "6"
     assert place.configuration.read().string is LegacySyncState.IN_STEP
@@ -127,15 +148,22 @@ def test_a_string_that_cannot_be_read_is_left_alone_where_it_is_all_there_is(pla
     assert place.configuration.read().unreadable
 
 
-def test_a_string_that_an_older_service_brings_back_beside_the_hash_is_left_alone_and_told(place: Place) -> None:
+def test_a_string_that_an_older_service_brings_back_beside_the_hash_is_left_alone_and_told(
+    place: Place,
+) -> None:
     place.configuration.apply({"sweepSeconds": 5})
     place.client.set(place.keys.config_string, b'{"sweepSeconds":9}')
     assert place.configuration.read().string is LegacySyncState.STRAY
     place.configuration.apply({})
     assert place.string() == {"sweepSeconds": 9}
-    assert load_settings(place.client, place.keys, SettingsRead()).settings.sweep_seconds == 15, "an empty hash is no reason to go by it"
+    assert load_settings(place.client, place.keys, SettingsRead()).settings.sweep_seconds == 15, (
+        "an empty hash is no reason to go by it"
+    )
     place.configuration.apply({}, dual_write=True)
-    assert (place.string(), place.client.get(place.keys.config_backup_string)) == ({}, b'{"sweepSeconds":9}')
+    assert (place.string(), place.client.get(place.keys.config_backup_string)) == (
+        {},
+        b'{"sweepSeconds":9}',
+    )
 
 
 @pytest.mark.parametrize("dual", [False, True])
@@ -148,11 +176,19 @@ def test_services_go_by_whatever_layout_is_there(place: Place, layout: Layout, d
     place.configuration.migrate(layout, dual_write=dual)
     place.configuration.apply({"sweepSeconds": 5, "logLevel": "Debug"})
     good = read()
-    assert (good.settings.sweep_seconds, good.stated, good.faults) == (5, {"sweepSeconds", "logLevel"}, ())
+    assert (good.settings.sweep_seconds, good.stated, good.faults) == (
+        5,
+        {"sweepSeconds", "logLevel"},
+        (),
+    )
     if layout is Layout.STRING and not dual:
         place.client.set(place.keys.config_string, b"{half")
         faulty = read(good)
-        assert (faulty.settings, faulty.stated, len(faulty.faults)) == (good.settings, good.stated, 1)
+        assert (faulty.settings, faulty.stated, len(faulty.faults)) == (
+            good.settings,
+            good.stated,
+            1,
+        )
         place.client.set(place.keys.config_string, b'{"sweepSeconds":"x","maxRequeues":3}')
     else:
         place.client.hset(place.keys.config, mapping={"sweepSeconds": b"\xff", "maxRequeues": "3"})

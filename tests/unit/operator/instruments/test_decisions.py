@@ -15,13 +15,20 @@ JUDGED = Judged("d", "f", 3, 1)
 
 
 def resource(name: str = "a-mood", **more: Any) -> Resource:
-    return Resource(kind="Instrument", namespace="ns", name=name, uid="u", spec={**document()["spec"], **more})
+    return Resource(
+        kind="Instrument", namespace="ns", name=name, uid="u", spec={**document()["spec"], **more}
+    )
 
 
 def test_a_document_is_digested_as_the_api_digests_it_whatever_the_resource_adds() -> None:
     judged = judge(resource(redisConfigRef={"name": "other"}, deletionPolicy="Delete"))
     assert judged == judge(resource())
-    assert (judged.digest, judged.items, judged.scales, judged.fault) == (digest(canonical(document())), 3, 1, "")
+    assert (judged.digest, judged.items, judged.scales, judged.fault) == (
+        digest(canonical(document())),
+        3,
+        1,
+        "",
+    )
 
 
 def test_every_fault_of_a_document_is_in_the_message() -> None:
@@ -31,7 +38,9 @@ def test_every_fault_of_a_document_is_in_the_message() -> None:
 
 
 @given(st.integers(1, 50), st.integers(0, 50))
-def test_it_is_ready_exactly_when_the_newest_revision_is_indexed(revision: int, indexed: int) -> None:
+def test_it_is_ready_exactly_when_the_newest_revision_is_indexed(
+    revision: int, indexed: int
+) -> None:
     outcome = describe(JUDGED, Standing(revision, 1, "d", min(indexed, revision)), {})
     said = {verdict.type: verdict.status for verdict in outcome.verdicts}
     assert said == {"Ready": indexed >= revision, "Published": True, "Indexed": indexed >= revision}
@@ -46,12 +55,16 @@ def test_a_revision_is_announced_once() -> None:
 
 def test_a_number_that_a_restored_server_gives_to_another_document_is_announced_again() -> None:
     lost = describe(JUDGED, Standing(2, 1, "d", 2), {"revision": 1}).notices
-    again = describe(Judged("e", "f", 3, 1), Standing(2, 1, "e", 2), {"revision": 2, "digest": "d"}).notices
+    again = describe(
+        Judged("e", "f", 3, 1), Standing(2, 1, "e", 2), {"revision": 2, "digest": "d"}
+    ).notices
     assert {notice.reason for notice in lost + again} == {"RevisionPublished"}
     assert len({notice.once for notice in lost + again}) == 2
 
 
-def test_an_unpublished_document_leaves_the_figures_of_the_earlier_one_and_a_conflict_tells_none() -> None:
+def test_an_unpublished_document_leaves_the_figures_of_the_earlier_one_and_a_conflict_tells_none() -> (
+    None
+):
     status = {"items": 3, "scales": 1, "digest": "old", "revision": 1}
     kept = describe_unpublished("InvalidDocument", "…", status, Standing(4, 4, "old", 0))
     assert kept.fields == {"items": 3, "scales": 1, "digest": "old", "revision": 4}

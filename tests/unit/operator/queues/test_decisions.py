@@ -23,8 +23,15 @@ def stats(state: QueueState = QueueState.RUNNING, **figures: Any) -> QueueStats:
 
 def test_an_empty_spec_means_the_defaults_and_every_field_means_its_setting() -> None:
     assert settings_of(read_queue({"queueName": "q"})) == QueueSettings()
-    given_fields = {"maxRetries": 0, "leaseSeconds": 2, "deadLetter": {"maxLength": 0, "ttlSeconds": 0}, "rateLimit": {"messages": 3}}
-    expected = QueueSettings(max_retries=0, lease_ms=2000, dead_max_length=0, dead_max_age_ms=0, rate_messages=3)
+    given_fields = {
+        "maxRetries": 0,
+        "leaseSeconds": 2,
+        "deadLetter": {"maxLength": 0, "ttlSeconds": 0},
+        "rateLimit": {"messages": 3},
+    }
+    expected = QueueSettings(
+        max_retries=0, lease_ms=2000, dead_max_length=0, dead_max_age_ms=0, rate_messages=3
+    )
     assert settings_of(read_queue({"queueName": "q", **given_fields})) == expected
 
 
@@ -36,9 +43,17 @@ def test_a_figure_of_the_status_has_two_digits_and_is_within_five_percent(value:
 
 def test_a_queue_says_what_it_is_told_to_do_and_a_drained_one_that_it_is() -> None:
     reasons = {each: describe(stats(each, ready=1), {}).verdicts[0].reason for each in QueueState}
-    assert reasons == {QueueState.RUNNING: "Running", QueueState.PAUSED: "Paused", QueueState.DRAINING: "Draining"}
+    assert reasons == {
+        QueueState.RUNNING: "Running",
+        QueueState.PAUSED: "Paused",
+        QueueState.DRAINING: "Draining",
+    }
     outcome = describe(stats(QueueState.DRAINING, dead=3), {"purge": {"token": "t"}})
-    assert (outcome.verdicts[0].reason, outcome.fields["purge"], outcome.fields["state"]) == ("Drained", {"token": "t"}, "Draining")
+    assert (outcome.verdicts[0].reason, outcome.fields["purge"], outcome.fields["state"]) == (
+        "Drained",
+        {"token": "t"},
+        "Draining",
+    )
 
 
 def test_the_oldest_is_as_old_as_the_servers_clock_says() -> None:
@@ -48,21 +63,29 @@ def test_the_oldest_is_as_old_as_the_servers_clock_says() -> None:
 
 
 @given(st.none() | TOKENS, st.sampled_from(["", "a", "b"]), TOKENS)
-def test_a_request_is_executed_if_neither_redis_nor_the_status_has_dealt_with_its_token(told: str | None, handled: str, token: str) -> None:
-    (request,) = find_requests(read_queue({"queueName": "q", "purge": {"part": "Ready", "token": token}}))
+def test_a_request_is_executed_if_neither_redis_nor_the_status_has_dealt_with_its_token(
+    told: str | None, handled: str, token: str
+) -> None:
+    (request,) = find_requests(
+        read_queue({"queueName": "q", "purge": {"part": "Ready", "token": token}})
+    )
     known = None if told is None else RequestStatus(told, "Executed", 1)
     assert must_execute(request, handled, known) == (token not in {handled, told})
 
 
 def test_requests_are_what_the_broker_calls_them() -> None:
     purge = {"part": "Dead", "token": "t", "reason": "ValueError", "actor": "score"}
-    found = find_requests(read_queue({"queueName": "q", "purge": purge, "requeueDead": {"token": "r"}}))
+    found = find_requests(
+        read_queue({"queueName": "q", "purge": purge, "requeueDead": {"token": "r"}})
+    )
     assert [(each.action, each.token, each.reason, each.actor) for each in found] == [
         ("purge dead", "t", "ValueError", "score"), ("requeue dead", "r", "", ""),
     ]  # fmt: skip
 
 
-@pytest.mark.parametrize("told", [RequestStatus("t", "Executed", 0), RequestStatus("t", "NotExecuted")])
+@pytest.mark.parametrize(
+    "told", [RequestStatus("t", "Executed", 0), RequestStatus("t", "NotExecuted")]
+)
 def test_what_a_status_says_is_read_back(told: RequestStatus) -> None:
     assert read_told({"purge": told.as_field()}, "purge") == told
     assert read_told({"purge": told.as_field()}, "requeueDead") is None
@@ -70,5 +93,10 @@ def test_what_a_status_says_is_read_back(told: RequestStatus) -> None:
 
 def test_in_trouble_what_is_known_stays_unless_it_is_anothers_to_tell() -> None:
     status = {"observedGeneration": 3, "conditions": [], "ready": 5, "purge": {"token": "t"}}
-    assert describe_trouble("WrongType", "…", status).fields == {"ready": 5, "purge": {"token": "t"}}
-    assert describe_trouble("ResourceConflict", "…", status, owned=False).fields == {"purge": {"token": "t"}}
+    assert describe_trouble("WrongType", "…", status).fields == {
+        "ready": 5,
+        "purge": {"token": "t"},
+    }
+    assert describe_trouble("ResourceConflict", "…", status, owned=False).fields == {
+        "purge": {"token": "t"}
+    }

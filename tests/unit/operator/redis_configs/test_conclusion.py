@@ -11,9 +11,18 @@ statuses = st.sampled_from([True, False, None])
 def test_ready_is_true_exactly_if_every_part_that_is_needed_is(
     parts: tuple[bool | None, ...], high: bool | None, server_needed: bool
 ) -> None:
-    verdicts = [Verdict(name, status, f"Of{name}", name) for name, status in zip(NEEDED, parts, strict=True)]
-    needed = {name: status for name, status in zip(NEEDED, parts, strict=True) if server_needed or name != "ServerConfigured"}
-    ready = conclude([*verdicts, Verdict("MemoryHigh", high, "PastThreshold", "it is high")], server_needed=server_needed)
+    verdicts = [
+        Verdict(name, status, f"Of{name}", name) for name, status in zip(NEEDED, parts, strict=True)
+    ]
+    needed = {
+        name: status
+        for name, status in zip(NEEDED, parts, strict=True)
+        if server_needed or name != "ServerConfigured"
+    }
+    ready = conclude(
+        [*verdicts, Verdict("MemoryHigh", high, "PastThreshold", "it is high")],
+        server_needed=server_needed,
+    )
     assert (ready.status is True) == all(needed.values())
     lacking = [name for name, status in needed.items() if not status]
     assert ready.reason == (f"Of{lacking[0]}" if lacking else "AsDeclared")
@@ -22,5 +31,8 @@ def test_ready_is_true_exactly_if_every_part_that_is_needed_is(
 
 def test_a_pin_is_as_its_owner_asked() -> None:
     parts = [Verdict(name, True, "AsDeclared", "") for name in NEEDED if name != "SettingsApplied"]
-    ready = conclude([*parts, Verdict("SettingsApplied", False, "RolledBack", "revision 3 stands")], server_needed=True)
+    ready = conclude(
+        [*parts, Verdict("SettingsApplied", False, "RolledBack", "revision 3 stands")],
+        server_needed=True,
+    )
     assert (ready.status, ready.reason, ready.message) == (True, "RolledBack", "revision 3 stands")

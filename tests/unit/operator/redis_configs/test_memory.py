@@ -20,30 +20,44 @@ def test_a_rounded_figure_has_two_digits_and_is_within_five_percent(value: int) 
 
 
 @given(st.integers(1, 1 << 40), st.lists(st.floats(0.955, 1.04), max_size=20))
-def test_a_server_that_idles_publishes_the_same_figures_for_ever(used: int, breaths: list[float]) -> None:
+def test_a_server_that_idles_publishes_the_same_figures_for_ever(
+    used: int, breaths: list[float]
+) -> None:
     published = publish_memory(memory(used), None, None)
     for breath in breaths:
         now = publish_memory(memory(round(used * breath), fragmentation=breath), None, published)
-        assert now == published or used < 30  # below 30 bytes a single byte is more than the tolerance
+        assert (
+            now == published or used < 30
+        )  # below 30 bytes a single byte is more than the tolerance
         published = now
 
 
 @given(st.integers(0, 1 << 40), st.integers(0, 1 << 40))
 def test_what_is_published_is_never_further_off_than_ten_percent(before: int, now: int) -> None:
-    told = publish_memory(memory(now), None, publish_memory(memory(before), None, None))["usedBytes"]
+    told = publish_memory(memory(now), None, publish_memory(memory(before), None, None))[
+        "usedBytes"
+    ]
     assert abs(told - now) <= 0.1001 * max(told, now)
 
 
 def test_both_layouts_are_told_of_where_the_server_tells() -> None:
     layouts = LayoutsMemory(hash=1234, string=0, history=1, backup_hash=0, backup_string=777)
     told = publish_memory(memory(10 * MIB), layouts, None)
-    assert told == {"usedBytes": 10_000_000, "maxBytes": 0, "fragmentationPercent": 100, "hashLayoutBytes": 1200, "stringLayoutBytes": 780}
+    assert told == {
+        "usedBytes": 10_000_000,
+        "maxBytes": 0,
+        "fragmentationPercent": 100,
+        "hashLayoutBytes": 1200,
+        "stringLayoutBytes": 780,
+    }
     assert "hashLayoutBytes" not in publish_memory(memory(1), None, None)
 
 
 def test_the_warning_begins_at_the_threshold_and_ends_well_below_it() -> None:
     def high(percent: int, *, was_high: bool) -> bool | None:
-        return judge_memory(memory(percent * MIB, 100 * MIB), "noeviction", 80, was_high=was_high).status
+        return judge_memory(
+            memory(percent * MIB, 100 * MIB), "noeviction", 80, was_high=was_high
+        ).status
 
     assert [high(79, was_high=False), high(80, was_high=False)] == [False, True]
     assert [high(76, was_high=True), high(74, was_high=True)] == [True, False]

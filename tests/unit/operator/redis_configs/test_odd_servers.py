@@ -18,7 +18,11 @@ class OddServer:
     """A server of two parameters. `most`: how many of a change it takes before it refuses; `cap`: the most it keeps."""
 
     def __init__(
-        self, *, most: int = 99, cap: int = 1000, refusal: str = "CONFIG SET failed (possibly related to argument 'hz') - no"
+        self,
+        *,
+        most: int = 99,
+        cap: int = 1000,
+        refusal: str = "CONFIG SET failed (possibly related to argument 'hz') - no",
     ) -> None:
         self.values = {"timeout": "0", "hz": "10"}
         self._most, self._cap, self._refusal = most, cap, refusal
@@ -65,9 +69,14 @@ def test_a_value_that_the_server_keeps_otherwise_is_told_and_all_of_the_change_t
     [
         ("unknown command 'CONFIG', with args beginning with: 'SET'", "UnsupportedByServer"),
         ("unknown subcommand 'SET'. Try CONFIG HELP.", "UnsupportedByServer"),
-        ("CONFIG SET failed (possibly related to argument 'hz') - Timeout is out of range", "InvalidParameter"),
+        (
+            "CONFIG SET failed (possibly related to argument 'hz') - Timeout is out of range",
+            "InvalidParameter",
+        ),
         ("Unknown option or number of arguments for CONFIG SET - 'hz'", "InvalidParameter"),
     ],
 )
-def test_a_command_that_is_withheld_is_told_from_a_value_that_is_refused(refusal: str, reason: str) -> None:
+def test_a_command_that_is_withheld_is_told_from_a_value_that_is_refused(
+    refusal: str, reason: str
+) -> None:
     assert change(OddServer(most=0, refusal=refusal))[0] == reason

@@ -26,7 +26,9 @@ NAMES = ["maxmemory", "timeout", "hz", "maxclients", "slowlog-max-len"]
 
 
 def seen(**values: str) -> ParametersSeen:
-    return ParametersSeen(tuple(Parameter(name.replace("_", "-"), value) for name, value in values.items()))
+    return ParametersSeen(
+        tuple(Parameter(name.replace("_", "-"), value) for name, value in values.items())
+    )
 
 
 def wanted(**values: str) -> tuple[Parameter, ...]:
@@ -41,35 +43,53 @@ def parameters(pairs: dict[str, str]) -> tuple[Parameter, ...]:
 
 
 def test_values_are_compared_by_what_they_mean() -> None:
-    assert find_drift(wanted(maxmemory="100mb", appendonly="YES"), seen(maxmemory="104857600", appendonly="yes")) == ()
+    assert (
+        find_drift(
+            wanted(maxmemory="100mb", appendonly="YES"),
+            seen(maxmemory="104857600", appendonly="yes"),
+        )
+        == ()
+    )
 
 
 def test_a_limit_of_one_class_of_clients_leaves_the_others_alone() -> None:
-    found = seen(client_output_buffer_limit="normal 0 0 0 slave 268435456 67108864 60 pubsub 33554432 8388608 60")
+    found = seen(
+        client_output_buffer_limit="normal 0 0 0 slave 268435456 67108864 60 pubsub 33554432 8388608 60"
+    )
     assert find_drift(wanted(client_output_buffer_limit="pubsub 32mb 8mb 60"), found) == ()
     assert find_drift(wanted(client_output_buffer_limit="pubsub 32mb 8mb 61"), found) != ()
 
 
 @given(values, values, st.sampled_from(RULES))
-def test_what_is_set_is_exactly_what_differs_or_nothing(want: dict[str, str], have: dict[str, str], rules: Rules) -> None:
+def test_what_is_set_is_exactly_what_differs_or_nothing(
+    want: dict[str, str], have: dict[str, str], rules: Rules
+) -> None:
     drift = find_drift(parameters(want), ParametersSeen(parameters(have)))
     changes = choose_changes(drift, rules)
-    assert {each.name for each in drift} == {name for name, value in want.items() if have.get(name) != value}
+    assert {each.name for each in drift} == {
+        name for name, value in want.items() if have.get(name) != value
+    }
     may = not rules.observe and not (rules.report and rules.applied) and set(want) <= set(have)
     assert changes == (tuple(Parameter(each.name, each.wanted) for each in drift) if may else ())
 
 
 @given(values, values)
-def test_after_a_turn_that_corrects_nothing_is_left_to_do(want: dict[str, str], have: dict[str, str]) -> None:
+def test_after_a_turn_that_corrects_nothing_is_left_to_do(
+    want: dict[str, str], have: dict[str, str]
+) -> None:
     have = dict.fromkeys(want, "7") | have
-    changes = choose_changes(find_drift(parameters(want), ParametersSeen(parameters(have))), CORRECT)
+    changes = choose_changes(
+        find_drift(parameters(want), ParametersSeen(parameters(have))), CORRECT
+    )
     after = ParametersSeen(parameters(have | {each.name: each.value for each in changes}))
     assert find_drift(parameters(want), after) == ()
     assert judge_change(parameters(want), Change(after), CORRECT).status is True
 
 
 @given(values, values, st.sampled_from(RULES))
-def test_the_condition_is_true_only_if_nothing_differs(want: dict[str, str], have: dict[str, str], rules: Rules) -> None:
+def test_the_condition_is_true_only_if_nothing_differs(
+    want: dict[str, str], have: dict[str, str], rules: Rules
+) -> None:
     verdict = judge_parameters(parameters(want), ParametersSeen(parameters(have)), rules)
     assert (verdict.status is True) == all(have.get(name) == value for name, value in want.items())
     assert verdict.reason
@@ -88,7 +108,9 @@ def test_with_report_a_known_difference_stays_while_a_new_value_is_set() -> None
 
 def test_with_report_values_are_set_once_and_later_differences_are_told() -> None:
     drift = find_drift(wanted(hz="20"), seen(hz="10"))
-    assert choose_changes(drift, Rules(observe=False, report=True, applied=False)) == wanted(hz="20")
+    assert choose_changes(drift, Rules(observe=False, report=True, applied=False)) == wanted(
+        hz="20"
+    )
     assert choose_changes(drift, REPORT) == ()
     told = judge_parameters(wanted(hz="20"), seen(hz="10"), REPORT)
     assert (told.status, told.reason) == (False, "DriftDetected")
@@ -105,21 +127,32 @@ def test_a_parameter_that_the_server_does_not_know_is_named() -> None:
 
 def test_a_refusal_of_a_value_names_the_parameter_and_gives_the_servers_reason() -> None:
     text = "CONFIG SET failed (possibly related to argument 'maxclients') - The operating system is not able to handle it"
-    told = judge_change(wanted(maxclients="9"), Change(seen(), Refused(text, SERVER_REFUSED)), CORRECT)
+    told = judge_change(
+        wanted(maxclients="9"), Change(seen(), Refused(text, SERVER_REFUSED)), CORRECT
+    )
     assert (told.status, told.reason) == (False, "InvalidParameter")
     assert "maxclients: the server says" in told.message
     assert "operating system" in told.message
 
 
-def test_a_server_that_refuses_config_is_unsupported_and_only_unknown_where_it_is_just_observed() -> None:
+def test_a_server_that_refuses_config_is_unsupported_and_only_unknown_where_it_is_just_observed() -> (
+    None
+):
     refused = ParametersSeen(refusal=PERMISSION_MISSING)
     assert judge_parameters(wanted(hz="20"), refused, CORRECT).status is False
     assert judge_parameters(wanted(hz="20"), refused, OBSERVE).status is None
-    assert {judge_parameters(wanted(hz="20"), refused, rules).reason for rules in RULES} == {"UnsupportedByServer"}
+    assert {judge_parameters(wanted(hz="20"), refused, rules).reason for rules in RULES} == {
+        "UnsupportedByServer"
+    }
 
 
 def test_a_server_that_loads_is_no_fault_of_a_value() -> None:
-    assert judge_change(wanted(hz="20"), Change(seen(hz="10"), Refused("LOADING", LOADING)), CORRECT).reason == "Loading"
+    assert (
+        judge_change(
+            wanted(hz="20"), Change(seen(hz="10"), Refused("LOADING", LOADING)), CORRECT
+        ).reason
+        == "Loading"
+    )
 
 
 def test_a_half_applied_change_is_seen_whether_the_server_refused_it_or_took_it() -> None:
@@ -131,7 +164,9 @@ def test_a_half_applied_change_is_seen_whether_the_server_refused_it_or_took_it(
 
 
 def test_a_value_that_the_server_keeps_in_another_form_is_told_with_both() -> None:
-    told = judge_change(wanted(hz="20"), Change(seen(hz="10"), kept=(Drift("hz", "20", "10"),)), CORRECT)
+    told = judge_change(
+        wanted(hz="20"), Change(seen(hz="10"), kept=(Drift("hz", "20", "10"),)), CORRECT
+    )
     assert (told.status, told.reason) == (False, "InvalidParameter")
     assert "'10'" in told.message
     assert "'20'" in told.message

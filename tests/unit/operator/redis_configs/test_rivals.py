@@ -6,12 +6,18 @@ from hypothesis import strategies as st
 from stanine.broker.connection.ownership import Manager
 from stanine_operator.controller.resource import Resource
 from stanine_operator.controller.resource_cache import ResourceCache
-from stanine_operator.redis_configs.conflicts import find_gone_holder, find_parameters_rival, find_settings_rival
+from stanine_operator.redis_configs.conflicts import (
+    find_gone_holder,
+    find_parameters_rival,
+    find_settings_rival,
+)
 
 SERVER = [{"name": "hz", "value": "20"}]
 
 
-def config(uid: str, created: int = 1, *, run_id: str = "", deleting: bool = False, **spec: Any) -> Resource:
+def config(
+    uid: str, created: int = 1, *, run_id: str = "", deleting: bool = False, **spec: Any
+) -> Resource:
     spec = {"connection": {"host": "redis", "port": 6379}, "server": SERVER} | spec
     return Resource(
         kind="RedisConfig", namespace="ns", name=uid, uid=uid, created=f"2026-11-23T09:00:{created:02}Z", spec=spec,
@@ -44,12 +50,18 @@ def test_each_thing_is_had_by_one_resource_at_the_most(resources: list[Resource]
     places = [place(one) for one in resources if find_settings_rival(one, resources, "") is None]
     assert sorted(places) == sorted({place(one) for one in resources})
     applying = [one for one in resources if one.spec["managementPolicy"] == "Apply"]
-    having = [one.spec["connection"]["host"] for one in applying if find_parameters_rival(one, resources, "") is None]
+    having = [
+        one.spec["connection"]["host"]
+        for one in applying
+        if find_parameters_rival(one, resources, "") is None
+    ]
     assert sorted(having) == sorted({one.spec["connection"]["host"] for one in applying})
 
 
 @given(configs)
-def test_the_rival_that_is_named_is_older_and_has_no_rival_itself(resources: list[Resource]) -> None:
+def test_the_rival_that_is_named_is_older_and_has_no_rival_itself(
+    resources: list[Resource],
+) -> None:
     for one in resources:
         rival = find_parameters_rival(one, resources, "")
         if rival is not None:
@@ -76,7 +88,9 @@ def test_a_server_is_the_same_under_two_names_if_its_run_id_is() -> None:
     assert find_parameters_rival(younger, [elder], "r1") == elder
     assert find_parameters_rival(younger, [elder], "r2") is None
     restarted = config("b", 2, connection=at("10.0.0.7"), run_id="r1")
-    assert find_parameters_rival(restarted, [elder], "r2") == elder  # the elder has not looked since the restart
+    assert (
+        find_parameters_rival(restarted, [elder], "r2") == elder
+    )  # the elder has not looked since the restart
 
 
 def test_letters_case_and_a_final_dot_make_no_other_server() -> None:
@@ -86,7 +100,12 @@ def test_letters_case_and_a_final_dot_make_no_other_server() -> None:
 
 def test_sentinels_in_another_order_are_the_same() -> None:
     def watched(*hosts: str) -> dict[str, Any]:
-        return {"sentinel": {"masterName": "m", "nodes": [{"host": host, "port": 26379} for host in hosts]}}
+        return {
+            "sentinel": {
+                "masterName": "m",
+                "nodes": [{"host": host, "port": 26379} for host in hosts],
+            }
+        }
 
     elder = config("a", 1, connection=watched("s1", "s2"))
     assert find_settings_rival(config("b", 2, connection=watched("s2", "s1")), [elder], "") == elder
@@ -102,5 +121,10 @@ def test_only_a_holder_that_surely_renews_no_more_is_gone() -> None:
     neighbours.drop(elder.key)
     assert find_gone_holder(holder, neighbours) == "a"  # it was deleted a moment ago
     neighbours.put(config("a", 3))
-    assert find_gone_holder(Manager("RedisConfig ns/a", "another cluster's", elder.created, "here"), neighbours) == ""
+    assert (
+        find_gone_holder(
+            Manager("RedisConfig ns/a", "another cluster's", elder.created, "here"), neighbours
+        )
+        == ""
+    )
     assert find_gone_holder(None, neighbours) == ""

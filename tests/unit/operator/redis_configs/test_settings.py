@@ -33,7 +33,12 @@ OTHER = Manager("RedisConfig ns/b", "uid-b", "2026-11-23T08:00:00Z", "elsewhere"
 
 
 def declared(**more: Any) -> Declared:
-    asked: dict[str, Any] = {"manager": ME, "values": {"sweepSeconds": 5}, "layout": Layout.HASH, "dual": False}
+    asked: dict[str, Any] = {
+        "manager": ME,
+        "values": {"sweepSeconds": 5},
+        "layout": Layout.HASH,
+        "dual": False,
+    }
     return Declared(**(asked | more))
 
 
@@ -46,7 +51,9 @@ def stored(values: dict[str, str] | None = None, **more: Any) -> Stored:
     return Stored(**(asked | more))
 
 
-values = st.none() | st.dictionaries(st.sampled_from(["sweepSeconds", "maxRequeues"]), st.integers(1, 9))
+values = st.none() | st.dictionaries(
+    st.sampled_from(["sweepSeconds", "maxRequeues"]), st.integers(1, 9)
+)
 declarations = st.builds(
     declared, values=values, layout=st.sampled_from(Layout), dual=st.booleans(), pin=st.none() | st.integers(1, 9),
     handled_pin=st.none() | st.integers(1, 9),
@@ -60,7 +67,9 @@ states = st.builds(
 
 
 @given(declarations, states)
-def test_there_is_at_most_one_step_of_each_kind_and_a_pin_keeps_settings_from_being_applied(asked: Declared, found: Stored) -> None:
+def test_there_is_at_most_one_step_of_each_kind_and_a_pin_keeps_settings_from_being_applied(
+    asked: Declared, found: Stored
+) -> None:
     kinds = [type(step) for step in choose_steps(asked, found)]
     assert len(kinds) == len(set(kinds))
     assert (Restore in kinds) == (asked.pin is not None)
@@ -68,7 +77,9 @@ def test_there_is_at_most_one_step_of_each_kind_and_a_pin_keeps_settings_from_be
 
 
 @given(declarations, states)
-def test_values_that_nobody_declared_are_neither_changed_nor_held(asked: Declared, found: Stored) -> None:
+def test_values_that_nobody_declared_are_neither_changed_nor_held(
+    asked: Declared, found: Stored
+) -> None:
     if asked.pin is None and asked.values is None:
         kinds = {type(step) for step in choose_steps(asked, found)}
         assert not kinds & {Apply, Restore}
@@ -76,7 +87,9 @@ def test_values_that_nobody_declared_are_neither_changed_nor_held(asked: Declare
 
 
 @given(declarations, states)
-def test_applied_is_true_only_if_what_is_declared_stands_and_is_held(asked: Declared, found: Stored) -> None:
+def test_applied_is_true_only_if_what_is_declared_stands_and_is_held(
+    asked: Declared, found: Stored
+) -> None:
     verdict = judge_applied(asked, found, ())
     if asked.pin is not None:
         assert (verdict.status, verdict.reason) == (False, "RolledBack")
@@ -88,7 +101,9 @@ def test_applied_is_true_only_if_what_is_declared_stands_and_is_held(asked: Decl
 
 
 @given(declarations, states)
-def test_migrated_is_true_only_in_the_layout_that_is_asked_for(asked: Declared, found: Stored) -> None:
+def test_migrated_is_true_only_in_the_layout_that_is_asked_for(
+    asked: Declared, found: Stored
+) -> None:
     as_asked = (found.layout, found.dual_write) == (asked.layout, asked.dual) and (
         not asked.dual or found.string is LegacySyncState.IN_STEP
     )
@@ -100,17 +115,24 @@ def test_values_that_are_held_are_applied_at_every_turn_so_that_the_hold_goes_on
 
 
 def test_the_layout_is_migrated_before_the_values_are_written() -> None:
-    assert choose_steps(declared(layout=Layout.STRING), stored()) == (Migrate(Layout.STRING, dual=False), Apply({"sweepSeconds": 5}))
+    assert choose_steps(declared(layout=Layout.STRING), stored()) == (
+        Migrate(Layout.STRING, dual=False),
+        Apply({"sweepSeconds": 5}),
+    )
 
 
-@pytest.mark.parametrize("string", [LegacySyncState.CHANGED, LegacySyncState.MISSING, LegacySyncState.UNREADABLE])
+@pytest.mark.parametrize(
+    "string", [LegacySyncState.CHANGED, LegacySyncState.MISSING, LegacySyncState.UNREADABLE]
+)
 def test_a_string_that_fell_out_of_step_is_written_again(string: LegacySyncState) -> None:
     steps = choose_steps(declared(dual=True), stored(dual_write=True, string=string))
     assert steps[0] == Migrate(Layout.HASH, dual=True)
 
 
 def test_settings_of_other_programs_are_no_difference() -> None:
-    assert judge_applied(declared(), stored({"sweepSeconds": "5", "theirs": "x"}), ()).status is True
+    assert (
+        judge_applied(declared(), stored({"sweepSeconds": "5", "theirs": "x"}), ()).status is True
+    )
 
 
 def test_a_pin_that_is_unknown_changes_nothing_and_says_what_to_do() -> None:
@@ -146,9 +168,16 @@ def test_who_is_held_off_by_an_older_resource_of_another_operator_names_it() -> 
 
 
 def test_a_look_that_fails_is_no_migration_that_failed() -> None:
-    assert judge_applied(declared(), stored(), [Failure(None, "PermissionMissing", "extend its ACL")]).reason == "PermissionMissing"
+    assert (
+        judge_applied(
+            declared(), stored(), [Failure(None, "PermissionMissing", "extend its ACL")]
+        ).reason
+        == "PermissionMissing"
+    )
 
 
 def test_what_others_disturbed_is_said_to_be_done_again() -> None:
-    verdict = judge_applied(declared(), stored(), [describe(Apply({}), ContendedError("try again"))])
+    verdict = judge_applied(
+        declared(), stored(), [describe(Apply({}), ContendedError("try again"))]
+    )
     assert (verdict.status, verdict.reason) == (False, "Contended")

@@ -23,9 +23,16 @@ from stanine.store.settings.snapshot import (
 from stanine.store.settings.string_layout import read_string, render
 
 VALUES = st.dictionaries(
-    st.sampled_from(["durability", "sweepSeconds", "a", "b", "c"]), st.sampled_from(["1", "2", "x", "é\n"]), max_size=4
+    st.sampled_from(["durability", "sweepSeconds", "a", "b", "c"]),
+    st.sampled_from(["1", "2", "x", "é\n"]),
+    max_size=4,
 )
-TEXTS = st.one_of(st.none(), VALUES.map(render), VALUES.map(lambda values: render(values).replace(b":", b" : ")), st.just(b"{no"))
+TEXTS = st.one_of(
+    st.none(),
+    VALUES.map(render),
+    VALUES.map(lambda values: render(values).replace(b":", b" : ")),
+    st.just(b"{no"),
+)
 WISHES = st.builds(
     Change,
     values=st.none() | VALUES,
@@ -43,8 +50,16 @@ def looks(draw: st.DrawFn) -> Seen:
         before = draw(st.sampled_from([fields, draw(VALUES)]))
         layout, dual = draw(st.sampled_from(Layout)), draw(st.booleans())
         string = text if draw(st.booleans()) else render(before)
-        meta = Meta(draw(st.integers(1, 9)), digest_of(before), layout, dual, string_digest(string) if dual or layout == "String" else "")
-        record = read_record(meta.revision, b'5\n{"by":"","origin":"Applied","of":0}\n' + render(before))
+        meta = Meta(
+            draw(st.integers(1, 9)),
+            digest_of(before),
+            layout,
+            dual,
+            string_digest(string) if dual or layout == "String" else "",
+        )
+        record = read_record(
+            meta.revision, b'5\n{"by":"","origin":"Applied","of":0}\n' + render(before)
+        )
     return Seen(b"token", text, fields, meta, record, None)
 
 
@@ -87,7 +102,9 @@ def test_both_layouts_say_the_same_where_both_are_written(seen: Seen, wish: Chan
 
 
 @given(looks(), VALUES)
-def test_revisions_only_grow_and_what_others_did_has_one_of_its_own(seen: Seen, values: dict[str, str]) -> None:
+def test_revisions_only_grow_and_what_others_did_has_one_of_its_own(
+    seen: Seen, values: dict[str, str]
+) -> None:
     standing = judge(seen)
     assume(not standing.unreadable)
     planned = plan(seen, standing, Change(values=values, by="me"))
@@ -95,8 +112,12 @@ def test_revisions_only_grow_and_what_others_did_has_one_of_its_own(seen: Seen, 
         assert standing.values == values
         return
     found = [read_record(number, b"1\n" + record) for number, record in planned.records]
-    assert [each.number for each in found] == list(range(seen.meta.revision + 1, planned.meta.revision + 1))
-    assert [each.origin for each in found] == [Origin.FOUND] * standing.edited + [Origin.APPLIED] * (values != standing.values)
+    assert [each.number for each in found] == list(
+        range(seen.meta.revision + 1, planned.meta.revision + 1)
+    )
+    assert [each.origin for each in found] == [Origin.FOUND] * standing.edited + [
+        Origin.APPLIED
+    ] * (values != standing.values)
     for each in found:
         assert each.values == (standing.values if each.origin is Origin.FOUND else values)
 
@@ -107,7 +128,12 @@ def test_an_older_services_changes_count_except_where_the_hash_has_changed_too(
 ) -> None:
     record = read_record(3, b'5\n{"by":"","origin":"Applied","of":0}\n' + render(base))
     seen = Seen(
-        b"", render(theirs), ours, Meta(3, digest_of(base), Layout.HASH, dual=True, string=string_digest(render(base))), record, None
+        b"",
+        render(theirs),
+        ours,
+        Meta(3, digest_of(base), Layout.HASH, dual=True, string=string_digest(render(base))),
+        record,
+        None,
     )
     merged = judge(seen).values
     for name in base.keys() | ours.keys() | theirs.keys():
@@ -127,8 +153,13 @@ def test_an_older_services_changes_count_except_where_the_hash_has_changed_too(
         ({}, None, Layout.STRING, False, Layout.STRING),
     ],
 )
-def test_the_hash_counts_wherever_there_is_one(fields: Any, text: Any, layout: Any, dual: Any, expected: Layout) -> None:
-    assert judge(Seen(b"", text, fields, Meta(layout=layout, dual=dual), None, None)).layout is expected
+def test_the_hash_counts_wherever_there_is_one(
+    fields: Any, text: Any, layout: Any, dual: Any, expected: Layout
+) -> None:
+    assert (
+        judge(Seen(b"", text, fields, Meta(layout=layout, dual=dual), None, None)).layout
+        is expected
+    )
 
 
 def test_bytes_that_are_no_text_are_kept_in_the_hash_and_never_put_into_a_string() -> None:

@@ -12,11 +12,16 @@ from stanine.store.settings.model import NAMES, Settings, read_settings, write_s
 
 DOCUMENT = Path(__file__).parents[4] / "docs" / "configuration.md"
 SCHEMA: dict[str, Any] = msgspec.json.schema_components([Settings])[1]["Settings"]["properties"]
-ENUMS = {"durability": ["Everysec", "Fsync", "Replica"], "logLevel": ["Debug", "Info", "Warning", "Error"]}
+ENUMS = {
+    "durability": ["Everysec", "Fsync", "Replica"],
+    "logLevel": ["Debug", "Info", "Warning", "Error"],
+}
 VALUES = st.fixed_dictionaries(
     {},
     optional={
-        name: st.sampled_from(ENUMS[name]) if name in ENUMS else st.integers(SCHEMA[name]["minimum"], SCHEMA[name]["maximum"])
+        name: st.sampled_from(ENUMS[name])
+        if name in ENUMS
+        else st.integers(SCHEMA[name]["minimum"], SCHEMA[name]["maximum"])
         for name in NAMES
     },
 )
@@ -31,11 +36,19 @@ def test_what_is_written_is_read_again_and_the_rest_has_its_default(values: dict
 
 
 def test_the_documentation_lists_what_there_is() -> None:
-    rows = re.findall(r"^\| `(\w+)` \| (\w+) \| ([^|]+) \| ([^|]+) \|$", DOCUMENT.read_text(), re.MULTILINE)
+    rows = re.findall(
+        r"^\| `(\w+)` \| (\w+) \| ([^|]+) \| ([^|]+) \|$", DOCUMENT.read_text(), re.MULTILINE
+    )
     defaults = msgspec.to_builtins(Settings())
-    for (name, default, allowed, sentence), (known, schema) in zip(rows, SCHEMA.items(), strict=True):
+    for (name, default, allowed, sentence), (known, schema) in zip(
+        rows, SCHEMA.items(), strict=True
+    ):
         assert (name, default, sentence) == (known, str(defaults[name]), schema["description"])
-        assert allowed == (", ".join(ENUMS[name]) if name in ENUMS else f"{schema['minimum']} to {schema['maximum']}")
+        assert allowed == (
+            ", ".join(ENUMS[name])
+            if name in ENUMS
+            else f"{schema['minimum']} to {schema['maximum']}"
+        )
 
 
 def test_every_setting_says_what_it_is_and_every_number_has_a_range() -> None:
@@ -45,7 +58,9 @@ def test_every_setting_says_what_it_is_and_every_number_has_a_range() -> None:
         assert name in ENUMS or {"minimum", "maximum"} <= schema.keys(), name
 
 
-@pytest.mark.parametrize("text", ["", "x", "0", "3601", "1.5", "true", "null", "9" * 400, "1e400", "\udc80"])
+@pytest.mark.parametrize(
+    "text", ["", "x", "0", "3601", "1.5", "true", "null", "9" * 400, "1e400", "\udc80"]
+)
 def test_a_faulty_text_is_reported_and_its_setting_keeps_what_it_had(text: str) -> None:
     read = read_settings({"sweepSeconds": text, "durability": "Fsync"}, Settings(sweep_seconds=7))
     assert (read.settings.sweep_seconds, read.settings.durability) == (7, "Fsync")
@@ -54,5 +69,19 @@ def test_a_faulty_text_is_reported_and_its_setting_keeps_what_it_had(text: str) 
 
 def test_every_fault_of_values_is_named_at_once() -> None:
     with pytest.raises(SettingsInvalidError) as caught:
-        write_settings({"sweepSeconds": "5", "admissionPercent": 96, "durability": "Never", "colour": 1, "maxRequeues": True})
-    assert [name for name, _ in caught.value.faults] == ["sweepSeconds", "admissionPercent", "durability", "colour", "maxRequeues"]
+        write_settings(
+            {
+                "sweepSeconds": "5",
+                "admissionPercent": 96,
+                "durability": "Never",
+                "colour": 1,
+                "maxRequeues": True,
+            }
+        )
+    assert [name for name, _ in caught.value.faults] == [
+        "sweepSeconds",
+        "admissionPercent",
+        "durability",
+        "colour",
+        "maxRequeues",
+    ]

@@ -18,16 +18,39 @@ TOKEN = st.one_of(
     st.text(st.characters(), max_size=8).map(json.dumps),
     st.integers().map(str),
     st.floats(allow_nan=False, allow_infinity=False).map(repr),
-    st.recursive(st.booleans() | st.none() | st.text(max_size=3), lambda inner: st.lists(inner, max_size=3), max_leaves=5).map(json.dumps),
-    st.sampled_from(["1.0", "1e3", "-0", "1E+2", "12345678901234567890", "[ ]", "{ }", '"\\ud800"', '"\\/"', '"\\udc80"', '"1"', '""']),
+    st.recursive(
+        st.booleans() | st.none() | st.text(max_size=3),
+        lambda inner: st.lists(inner, max_size=3),
+        max_leaves=5,
+    ).map(json.dumps),
+    st.sampled_from(
+        [
+            "1.0",
+            "1e3",
+            "-0",
+            "1E+2",
+            "12345678901234567890",
+            "[ ]",
+            "{ }",
+            '"\\ud800"',
+            '"\\/"',
+            '"\\udc80"',
+            '"1"',
+            '""',
+        ]
+    ),
 )
-MEMBER = st.tuples(SPACE, NAME.map(lambda text: json.dumps(text, ensure_ascii=False)), SPACE, SPACE, TOKEN, SPACE)
+MEMBER = st.tuples(
+    SPACE, NAME.map(lambda text: json.dumps(text, ensure_ascii=False)), SPACE, SPACE, TOKEN, SPACE
+)
 
 
 @st.composite
 def texts(draw: st.DrawFn) -> bytes:
     members = draw(st.lists(MEMBER, unique_by=lambda member: member[1], max_size=8))
-    inner = ",".join(f"{a}{name}{b}:{c}{token}{d}" for a, name, b, c, token, d in members) or draw(SPACE)
+    inner = ",".join(f"{a}{name}{b}:{c}{token}{d}" for a, name, b, c, token, d in members) or draw(
+        SPACE
+    )
     return f"{draw(SPACE)}{{{inner}}}{draw(SPACE)}".encode(errors="replace")
 
 
@@ -44,22 +67,28 @@ def test_a_change_of_one_value_changes_nothing_else(text: bytes, value: str) -> 
         changed = read.values() | {name: value}
         again = read_string(render(changed, read))
         assert list(again.members) == list(read.members)
-        assert all(again.members[other].token == read.members[other].token for other in read.members if other != name)
+        assert all(
+            again.members[other].token == read.members[other].token
+            for other in read.members
+            if other != name
+        )
         if member.token[0] != '"':
             break  # one of each is enough
 
 
 @given(st.dictionaries(NAME, st.text(max_size=8), max_size=8), texts())
-def test_any_settings_can_be_written_like_any_text_and_read_again(values: dict[str, str], like: bytes) -> None:
+def test_any_settings_can_be_written_like_any_text_and_read_again(
+    values: dict[str, str], like: bytes
+) -> None:
     like_read = read_string(like)
     text = render(values, like_read)
     assert json.loads(text).keys() == values.keys()
     kept = [name for name in like_read.members if name in values]
     new = [name for name in NAMES if name in values and name not in kept]
     assert list(read_string(text).members)[: len(kept) + len(new)] == kept + new
-    assert {name: value for name, value in read_string(text).values().items() if '"\\u' not in value} == {
-        name: value for name, value in values.items() if '"\\u' not in value
-    }
+    assert {
+        name: value for name, value in read_string(text).values().items() if '"\\u' not in value
+    } == {name: value for name, value in values.items() if '"\\u' not in value}
 
 
 def test_a_number_stays_a_number_and_a_text_a_text() -> None:
@@ -70,7 +99,10 @@ def test_a_number_stays_a_number_and_a_text_a_text() -> None:
 
 
 def test_new_settings_come_last_ours_as_numbers() -> None:
-    assert render({"b": "1", "sweepSeconds": "5", "a": "2"}, read_string(b'{ "a": 1 }')) == b'{ "a": 2,"sweepSeconds":5,"b":"1" }'
+    assert (
+        render({"b": "1", "sweepSeconds": "5", "a": "2"}, read_string(b'{ "a": 1 }'))
+        == b'{ "a": 2,"sweepSeconds":5,"b":"1" }'
+    )
 
 
 def test_what_is_gone_takes_its_spelling_with_it() -> None:
