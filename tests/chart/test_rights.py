@@ -71,6 +71,7 @@ def test_across_the_cluster_it_may_do_the_same_only_if_told_to() -> None:
     everywhere = {
         ("stanine.dev", kind, verb) for kind in KINDS for verb in ("get", "list", "patch")
     }
+    everywhere.add(("coordination.k8s.io", "leases", "list"))
     assert granted(objects, "trial-stanine-uninstall") == {
         "Role": UNINSTALL,
         "ClusterRole": everywhere,

@@ -14,6 +14,8 @@ import msgspec
 LASTS = 40
 #: Seconds before that from which its holder does nothing more: longer than a request to the API server may take.
 MARGIN = 15.0
+#: Seconds that the clocks of two machines may be apart.
+CLOCKS_APART = 60.0
 #: Names of the lease of one namespace, in that namespace, and of the whole cluster, in the operator's own.
 NAMESPACE_LEASE, CLUSTER_LEASE = "stanine-operator", "stanine-operator-cluster"
 #: Between an operator's name and what tells its processes apart.
@@ -64,6 +66,15 @@ def read_lease(body: Mapping[str, Any]) -> Lease:
         renewed=str(spec.get("renewTime") or ""),
         lasts=float(spec.get("leaseDurationSeconds") or LASTS),
     )
+
+
+def is_in_use(lease: Lease, now: datetime) -> bool:
+    """Tell at one look whether somebody holds a lease: by its own word of when it was renewed, clocks being a minute apart at most."""
+    try:
+        renewed = datetime.fromisoformat(lease.renewed)
+    except ValueError:
+        return False
+    return bool(lease.holder) and (now - renewed).total_seconds() < lease.lasts + CLOCKS_APART
 
 
 def make_spec(holder: str, process: str, now: datetime, *, taken: bool) -> dict[str, Any]:

@@ -10,10 +10,11 @@ import asyncio
 import sys
 import time
 from collections.abc import Awaitable, Callable, Sequence
+from datetime import UTC, datetime
 
 from stanine_operator.controller.catalogue import all_kinds
 from stanine_operator.controller.kinds import FINALIZER, Kind
-from stanine_operator.controller.lease import CLUSTER_LEASE, NAMESPACE_LEASE
+from stanine_operator.controller.lease import CLUSTER_LEASE, NAMESPACE_LEASE, is_in_use, read_lease
 from stanine_operator.kubernetes.client import Body, Client, ClusterError
 from stanine_operator.kubernetes.cluster import Cluster
 from stanine_operator.kubernetes.credentials import LoginError
@@ -50,9 +51,9 @@ async def _run(options: argparse.Namespace) -> int:
         await cluster.delete_lease(
             options.namespace, CLUSTER_LEASE if options.all_namespaces else NAMESPACE_LEASE
         )
-        freed = await free(
-            cluster, all_kinds(), [None if options.all_namespaces else options.namespace]
-        )
+        others = await _served_by_others(cluster) if options.all_namespaces else frozenset()
+        reach = [None if options.all_namespaces else options.namespace]
+        freed = await free(cluster, all_kinds(), reach, lambda namespace: namespace not in others)
         for name in freed.freed:
             _say(f"kept what {name} stands for: its operator is going")
         for failure in freed.failures:
@@ -106,6 +107,12 @@ async def stop_operator(cluster: Cluster, namespace: str, deployment: str, selec
         return not await cluster.list_pods(namespace, selector)
 
     await _until(ended, STOP_SECONDS)
+
+
+async def _served_by_others(cluster: Cluster) -> frozenset[str]:
+    """Return the namespaces that have an operator of their own: it deals with its resources."""
+    leases = [read_lease(body) for body in await cluster.list_leases(NAMESPACE_LEASE)]
+    return frozenset(lease.namespace for lease in leases if is_in_use(lease, datetime.now(UTC)))
 
 
 async def _objects(cluster: Cluster, kind: Kind, namespace: str, labels: str) -> list[Body]:
