@@ -8,6 +8,7 @@ REMEDIES: Mapping[str, str] = {
     "actionlint": "go install github.com/rhysd/actionlint/cmd/actionlint@latest",
     "bench-peers": "pip install --require-hashes -r requirements-bench.txt",
     "busybox": "apt-get install busybox",
+    "client-generators": "run tests/integration/api/clients/install.sh (needs npm)",
     "cluster": "set KUBECONFIG to a cluster (kind create cluster --config tests/cluster/kind.yaml) and put kubectl and helm on the PATH",
     "curl": "apt-get install curl, or brew install curl",
     "faketime": "apt-get install libfaketime",
