@@ -69,8 +69,8 @@ def test_generators_of_clients_can_read_the_description(shared: Serving) -> None
         if "default" in each
     ]
     assert (
-        description["components"]["schemas"]["Item"]["properties"]["type"]["description"]
-        == 'By default "Choice".'
+        description["components"]["schemas"]["Attribute"]["properties"]["required"]["description"]
+        == "By default false."
     )
     bulk = description["paths"]["/v1/instruments/{name}/attempts:bulk"]["post"]
     for content, line in (

@@ -113,7 +113,7 @@ def test_each_group_of_a_bulk_is_sent_in_its_request_s_trace(
     traced: Serving, exporter: InMemorySpanExporter
 ) -> None:
     exporter.clear()
-    lines = "".join(f'{{"key":"k{number}","answers":{{}}}}\n' for number in range(10))
+    lines = "".join(f'{{"key":"k{number}","answers":{{"i1":1}}}}\n' for number in range(10))
     traced.http().post(
         "/v1/instruments/a-mood/attempts:bulk",
         content=lines,
