@@ -206,7 +206,7 @@ def _generatable(schema: Any) -> Any:
     """Return a schema that generators of clients read as it is meant.
 
     They drop an operation with an enum of booleans (`Literal[True]`), so it gets a type. A default makes a property required (TypeScript)
-    or sent (Python), although absent means something, so it is said in words.
+    or sent (Python), although absent means something, so it is said in words. Of tuples they read the length and one kind of items.
     """
     if isinstance(schema, list):
         return [_generatable(each) for each in schema]
@@ -217,6 +217,15 @@ def _generatable(schema: Any) -> Any:
         found = {word: each for word, each in found.items() if word != "enum"} | {
             "type": "boolean",
             "const": True,
+        }
+    if found.get("items") is False and found.get("prefixItems"):
+        # A tuple: they read no list whose items stand one by one.
+        kinds = list(found["prefixItems"])
+        same = all(each == kinds[0] for each in kinds)
+        found = {word: each for word, each in found.items() if word != "prefixItems"} | {
+            "items": kinds[0] if same else {"anyOf": kinds},
+            "minItems": len(kinds),
+            "maxItems": len(kinds),
         }
     if "properties" in found:
         found["properties"] = {name: _in_words(each) for name, each in found["properties"].items()}

@@ -37,7 +37,7 @@ const document: Schemas["Instrument"] = {
 };
 
 declare const form: operations["readForm"]["responses"][200]["content"]["application/json"];
-const values: (number | string)[] = form.items.flatMap((item) => item.options.map((option) => option.value));
+const values: (number | string)[] = form.items.flatMap((item) => (item.options ?? []).map((option) => option.value));
 
 declare const problem: Submit["responses"][422]["content"]["application/problem+json"];
 const pointers: string[] = (problem.errors ?? []).map((error) => error.pointer);
