@@ -1,6 +1,7 @@
 """Index entries: the same bytes from the same document, and no damaged byte passes."""
 
 import json
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -11,7 +12,7 @@ from tests.unit.domain.documents import documents, documents_with_answers
 from tests.unit.domain.test_scoring import code_matrix
 
 from stanine.domain.errors import CorruptEntry
-from stanine.domain.instruments.document import canonical, digest, read_json
+from stanine.domain.instruments.document import canonical, digest, read_json, read_yaml
 from stanine.domain.instruments.instrument import parse_instrument
 from stanine.domain.scoring import index_entry
 from stanine.domain.scoring.compiler import ENGINE_VERSION
@@ -20,9 +21,11 @@ from stanine.domain.scoring.index import (
     decode_entry,
     encode_entry,
     entry_version,
+    language_of,
     public_form,
 )
 from stanine.domain.scoring.kernel import Kernel
+from stanine.domain.scoring.public_scales import public_scales
 from stanine.domain.scoring.result import decode_result
 
 
@@ -141,3 +144,44 @@ def test_a_result_body_of_another_plan_is_refused(simple: dict[str, Any]) -> Non
     for wrong in (b"", body[:-1], body + body):
         with pytest.raises(ValueError, match="bytes"):
             decode_result(wrong, entry)
+
+
+EVERY_FEATURE = Path(__file__).parent / "every_feature.yaml"
+
+
+def test_a_form_is_shown_in_a_language_as_far_as_its_texts_are_there() -> None:
+    entry = entry_of(read_yaml(EVERY_FEATURE.read_bytes()))
+    german = public_form(entry, language_of(entry, "de-AT"))
+    assert (german["title"], german["language"], german["languages"]) == (
+        "Alles",
+        "de",
+        ["en", "de"],
+    )
+    by_id = {item["id"]: item for item in german["items"]}
+    assert (by_id["A1"]["text"], by_id["A2"]["text"]) == ("Ich …", "I ask others.")
+    assert [option.get("label") for option in by_id["A1"]["options"]] == ["Nein", None, None, None]
+    assert german["attributes"][0]["labels"] == ["Frau", None, None]
+    assert german["sections"][0]["title"] == "Sie"
+    assert language_of(entry, "fr") is None
+
+
+def test_scales_are_shown_with_ranges_and_bands_and_without_keys() -> None:
+    shown = public_scales(parse_instrument(read_yaml(EVERY_FEATURE.read_bytes())), "de")
+    by_id = {scale["id"]: scale for scale in shown["scales"]}
+    assert by_id["agreeableness"] == {
+        "id": "agreeableness", "title": "…", "report": "T", "standard": ["T", "Percentile"], "norms": ["women_21_40", "everyone"],
+        "bands": [{"id": "low", "label": "Tief", "text": "…"}, {"id": "mid", "from": 45}, {"id": "high", "above": 55}], "range": [1, 3],
+    }  # fmt: skip
+    assert set(by_id["drinking"]["bandsByGroup"]) == {"men", "everyone"}
+    assert shown["profiles"] == [{"id": "style", "of": ["F", "W"], "top": 1, "ties": "List"}]
+    assert not {"key", "points", "formula"} & set(json.dumps(shown).replace('"', " ").split())
+
+
+def test_internal_scales_are_for_other_scales_only() -> None:
+    plain: Any = read_yaml(EVERY_FEATURE.read_bytes())
+    next(scale for scale in plain["spec"]["scales"] if scale["id"] == "mood")["internal"] = True
+    entry = entry_of(plain)
+    body = Kernel(entry.plan).score(np.zeros((1, entry.plan.row_bytes), np.uint8)).packed()[0]
+    assert "mood" not in decode_result(body, entry).scales
+    assert "global" in decode_result(body, entry).scales
+    assert "mood" not in {scale["id"] for scale in public_scales(parse_instrument(plain))["scales"]}

@@ -13,11 +13,8 @@ class Showing:
 
     def __init__(self, entry: IndexEntry, forms: tuple[ItemForm, ...]) -> None:
         self._entry, self._forms = entry, forms
-        compiled: dict[Any, Any] = {}
-        self._conditions = [
-            [compiled.setdefault(one, compile_condition(one)) for one in item.conditions]
-            for item in entry.items
-        ]
+        compiled = [compile_condition(one) for one in entry.conditions]
+        self._conditions = [[compiled[place] for place in item.conditions] for item in entry.items]
         self._sections = {item: section for section in entry.sections for item in section.items}
 
     def hidden(self, given: Mapping[int, Any], attributes: Mapping[str, Any]) -> list[int]:

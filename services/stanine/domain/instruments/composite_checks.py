@@ -2,9 +2,11 @@
 
 from collections.abc import Mapping, Sequence
 
+from stanine.domain import limits
 from stanine.domain.errors import Faults
 from stanine.domain.formulas.checking import check_formula
 from stanine.domain.formulas.dependencies import order
+from stanine.domain.formulas.names import Names
 from stanine.domain.formulas.tree import Formula
 from stanine.domain.instruments.decoding import several
 from stanine.domain.instruments.formula_names import names_of
@@ -31,13 +33,19 @@ def check(spec: Spec, forms: Mapping[str, ItemForm | None], faults: Faults) -> N
     """Note what is wrong with formulas and profiles, and scales that need themselves."""
     scales = scale_terms.first_scales(spec)
     parts: dict[str, tuple[str, ...]] = {}
+    names = _names(spec, forms, faults)
+    terms = sum(len(scale.items) + len(scale.key) + len(scale.points) for scale in spec.scales)
     for index, scale in enumerate(spec.scales):
         place = f"spec.scales[{index}]"
         if faults.at(place):
             continue
+        too_many = terms > limits.MAX_TERMS  # then no more formulas are parsed
         formula = (
-            _check_formula(spec, forms, scale, place, faults) if scale.formula is not None else None
+            _check_formula(None if too_many else names, scale, place, faults)
+            if scale.formula is not None
+            else None
         )
+        terms += len(formula.names) if formula is not None else 0
         if scales.get(scale.id) is scale:
             named = formula.scores if formula is not None else scale.items
             parts[scale.id] = tuple(
@@ -47,6 +55,9 @@ def check(spec: Spec, forms: Mapping[str, ItemForm | None], faults: Faults) -> N
                     if one in scales and one not in forms
                 )
             )
+    if terms > limits.MAX_TERMS and not faults.at("spec.scales"):
+        detail = f"the scales and formulas name {terms} items or more, each counted where it stands; at most {limits.MAX_TERMS} are allowed"
+        faults.add("spec.scales", "TooMany", detail)
     for cycle in order(parts).cycles:
         place = f"spec.scales[{next(index for index, scale in enumerate(spec.scales) if scale.id == cycle[0])}]"
         detail = (
@@ -61,9 +72,20 @@ def check(spec: Spec, forms: Mapping[str, ItemForm | None], faults: Faults) -> N
             _check_profile(spec, profile, place, faults)
 
 
-def _check_formula(
-    spec: Spec, forms: Mapping[str, ItemForm | None], scale: Scale, place: str, faults: Faults
-) -> Formula | None:
+def _names(spec: Spec, forms: Mapping[str, ItemForm | None], faults: Faults) -> Names | None:
+    """Return what formulas may name; None where that is doubtful, or there are no formulas."""
+    if all(scale.formula is None for scale in spec.scales):
+        return None
+    if (
+        any(form is None for form in forms.values())
+        or "" in forms
+        or faults.touches("spec.attributes")
+    ):
+        return None
+    return names_of(spec)
+
+
+def _check_formula(names: Names | None, scale: Scale, place: str, faults: Faults) -> Formula | None:
     for field, name in _NOT_WITH_FORMULA.items():
         if getattr(scale, field) not in (None, (), {}) and not faults.touches(f"{place}.{name}"):
             faults.add(
@@ -77,15 +99,9 @@ def _check_formula(
             "Contradiction",
             "a formula excludes nothing: write points, or Missing",
         )
-    if scale.formula is None or faults.touches(f"{place}.formula"):
+    if scale.formula is None or names is None or faults.touches(f"{place}.formula"):
         return None
-    if (
-        any(form is None for form in forms.values())
-        or "" in forms
-        or faults.touches("spec.attributes")
-    ):
-        return None
-    formula = check_formula(scale.formula, names_of(spec), f"{place}.formula", faults)
+    formula = check_formula(scale.formula, names, f"{place}.formula", faults)
     if formula is None:
         return None
     most = len(formula.items)

@@ -1,10 +1,15 @@
 """What formulas and conditions of a document may name: its items, attributes, scales and tables. Used by the checks and by `scoring`."""
 
+import itertools
 from collections.abc import Iterable
 
+from stanine.domain.errors import Faults
+from stanine.domain.formulas.checking import check_formula
 from stanine.domain.formulas.names import Named, Names
+from stanine.domain.formulas.tree import Formula
 from stanine.domain.instruments.item_forms import ItemForm, resolve
 from stanine.domain.instruments.records import Attribute, Spec
+from stanine.domain.instruments.scale_records import Scale
 from stanine.domain.scoring.derived import derive
 from stanine.domain.scoring.scale_terms import first_scales
 
@@ -21,17 +26,45 @@ def names_of(spec: Spec) -> Names:
     )
 
 
-def names_before(spec: Spec, forms: dict[str, ItemForm], item: str) -> Names:
-    """Return what the condition of an item, or of a section that begins with it, may name: earlier items and attributes."""
-    order = list(forms)
-    place = order.index(item)
-    return Names(
-        items={name: item_named(forms[name]) for name in order[:place]},
-        attributes={one.id: attribute_named(one) for one in spec.attributes},
-        scales={},
-        tables=frozenset(),
-        later=frozenset(order[place:]),
-    )
+class EarlierNames:
+    """What the condition of each item may name, or of a section that begins with it: earlier items, and attributes."""
+
+    def __init__(self, spec: Spec, forms: dict[str, ItemForm]) -> None:
+        self._order = list(forms)
+        self._places = {item: place for place, item in enumerate(self._order)}
+        self._items = {item: item_named(form) for item, form in forms.items()}
+        self._attributes = {one.id: attribute_named(one) for one in spec.attributes}
+
+    def before(self, item: str) -> Names:
+        """Return the names of one condition."""
+        place = self._places[item]
+        return Names(
+            items=dict(itertools.islice(self._items.items(), place)),
+            attributes=self._attributes,
+            scales={},
+            tables=frozenset(),
+            later=frozenset(self._order[place:]),
+        )
+
+
+class Formulas:
+    """The formulas of a checked document, each parsed once."""
+
+    def __init__(self, spec: Spec) -> None:
+        self._names = (
+            names_of(spec) if any(scale.formula is not None for scale in spec.scales) else None
+        )
+        self._parsed: dict[str, Formula] = {}
+
+    def of(self, scale: Scale) -> Formula:
+        """Return the parsed formula of a scale that has one."""
+        found = self._parsed.get(scale.id)
+        if found is None:
+            assert self._names is not None
+            parsed = check_formula(scale.formula or "", self._names, "", Faults())
+            assert parsed is not None
+            found = self._parsed[scale.id] = parsed
+        return found
 
 
 def item_named(form: ItemForm) -> Named:

@@ -10,18 +10,25 @@ from collections.abc import Iterator, Mapping, Sequence
 from fractions import Fraction
 
 from stanine.domain.errors import Faults
+from stanine.domain.instruments.formula_names import Formulas
 from stanine.domain.instruments.item_forms import ItemForm, exact, resolve
 from stanine.domain.instruments.records import Spec
 from stanine.domain.instruments.scale_records import Scale
 from stanine.domain.scoring import scale_terms
 from stanine.domain.scoring.derived import tables_of
 from stanine.domain.scoring.intervals import Stretch, find, gap, stretch
-from stanine.domain.scoring.ranges import Range, RangedScale, finish, needed, range_of
-from stanine.domain.scoring.scale_ranges import ranged_items, rounding_of, scale_ranges
+from stanine.domain.scoring.ranges import Range, RangedItem, RangedScale, finish, needed, range_of
+from stanine.domain.scoring.scale_ranges import (
+    answers_of,
+    by_item,
+    ranged_items,
+    rounding_of,
+    scale_ranges,
+)
 from stanine.domain.scoring.scale_terms import Term
 
 #: Different sums, and steps from one to the next, up to which raw scores are found one by one.
-_MAX_STATES, _MAX_STEPS = 100_000, 4_000_000
+_MAX_STATES, _MAX_STEPS = 100_000, 1_500_000
 #: Steps of a rounding that are tried one by one.
 _MAX_ROUNDED = 1_000_000
 #: Raw scores that a refusal names.
@@ -38,7 +45,7 @@ def check(spec: Spec, faults: Faults) -> None:
     if not has_percent and not any(tables_of(scale) for scale in spec.scales):
         return
     scales, forms = scale_terms.first_scales(spec), resolve(spec)
-    found = scale_ranges(spec) if all_known else {}
+    found = scale_ranges(spec, Formulas(spec)) if all_known else {}
     for index, scale in enumerate(spec.scales):
         place = f"spec.scales[{index}]"
         kind = scale_terms.kind_of(scale, forms, scales)
@@ -111,8 +118,12 @@ def reachable(scale: RangedScale, terms: Sequence[Term]) -> list[float] | None:
     """Return every raw score that can be reached, in order; None if they are too many to find one by one."""
     if any(one.points.reachable is None for one in terms):
         return None
+    if any(
+        len(group) > 1 and None in [term.points.table for term in group] for group in by_item(terms)
+    ):
+        return None
     try:
-        sums = _all_sums(scale, terms)
+        sums = list(_all_sums(scale, terms))
     except OverflowError:
         return None
     raws: set[float] = set()
@@ -128,32 +139,60 @@ def reachable(scale: RangedScale, terms: Sequence[Term]) -> list[float] | None:
     return sorted(raws) if len(raws) <= _MAX_STATES else None
 
 
-#: Of the answers so far: numerator, denominator, weight and number of terms not excluded, terms with points, answered terms.
-_State = tuple[Fraction, Fraction, Fraction, int, int, int]
+#: What an answer adds: numerator, denominator, weight and number of terms not excluded, terms with points, answered terms.
+_Added = tuple[Fraction, Fraction, Fraction, int, int, int]
+#: Bits of a count of terms.
+_COUNT_BITS = 12
+_COUNT_MASK = (1 << _COUNT_BITS) - 1
 
 
 def _all_sums(
     scale: RangedScale, terms: Sequence[Term]
 ) -> Iterator[tuple[Fraction, Fraction, Fraction, bool]]:
-    """Yield (numerator, denominator, weight not excluded, whether all have points) of every attempt that can be Scored."""
-    states: set[tuple[int, ...]] = {(0, 0, 0, 0, 0, 0)}
+    """Yield (numerator, denominator, weight not excluded, whether all have points) of every attempt that can be Scored.
+
+    What the answers so far add up to is one integer: from the lowest bits three counts, two weights, and the numerator, which has a sign.
+    Raises OverflowError where there are too many.
+    """
     choices = [
-        _choices(scale, term, ranged.conditional)
-        for term, ranged in zip(terms, scale.terms, strict=True)
+        _choices(scale, group, item)
+        for group, item in zip(by_item(terms), scale.items, strict=True)
     ]
     unit = math.lcm(*(x.denominator for one in choices for choice in one for x in choice[:3]))
-    steps = 0
-    for left, one in zip(range(len(choices) - 1, -1, -1), choices, strict=True):
-        whole = [(int(a * unit), int(b * unit), int(c * unit), d, e, f) for a, b, c, d, e, f in one]
-        steps += len(states) * len(whole)
+    bits = sum(
+        max(int(max(choice[1], choice[2]) * unit) for choice in one) for one in choices
+    ).bit_length()
+    mask, counts = (1 << bits) - 1, 3 * _COUNT_BITS
+
+    def pack(choice: _Added) -> int:
+        above, below, kept = (int(x * unit) for x in choice[:3])
+        return (
+            (((above << bits) + below << bits) + kept << counts)
+            + (choice[3] << 2 * _COUNT_BITS)
+            + (choice[4] << _COUNT_BITS)
+            + choice[5]
+        )
+
+    states, steps, left = {0}, 0, scale.terms
+    for item, one in zip(scale.items, choices, strict=True):
+        left -= item.terms
+        added = [pack(choice) for choice in one]
+        steps += len(states) * len(added)
         if steps > _MAX_STEPS:
             raise OverflowError
-        states = {tuple(map(int.__add__, state, choice)) for state in states for choice in whole}
-        states = {state for state in states if scale.excludes or state[5] + left >= scale.min_valid}
+        states = {state + each for state in states for each in added}
+        if not scale.excludes:
+            states = {state for state in states if (state & _COUNT_MASK) + left >= scale.min_valid}
         if len(states) > _MAX_STATES:
             raise OverflowError
-    for above, below, kept, count, present, valid in states:
-        if count and valid >= needed(scale.min_valid, count, len(terms)):
+    for state in states:
+        valid, present, count = (state >> place * _COUNT_BITS & _COUNT_MASK for place in range(3))
+        kept, below, above = (
+            state >> counts & mask,
+            state >> counts + bits & mask,
+            state >> counts + 2 * bits,
+        )
+        if count and valid >= needed(scale.min_valid, count, scale.terms):
             yield (
                 Fraction(above, unit),
                 Fraction(below, unit),
@@ -162,24 +201,46 @@ def _all_sums(
             )
 
 
-def _choices(scale: RangedScale, term: Term, conditional: bool) -> list[_State]:
-    """Return what each answer to a term, and each kind of no answer, adds."""
-    weight = exact(term.weight)
-    low, high = exact(term.points.low), exact(term.points.high)
+def _choices(scale: RangedScale, group: Sequence[Term], item: RangedItem) -> list[_Added]:
+    """Return what each answer to an item, and each kind of no answer, adds to the terms on it."""
+    count = len(group)
+    # With a weight of 0 or less every item is needed, so nothing is divided by.
+    weights = [exact(term.weight) for term in group]
+    kept = sum(weights, Fraction(0)) if scale.divides else Fraction(0)
 
-    def adds(x: float, *, valid: int) -> _State:
-        if scale.method == "Percent":
-            return weight * (exact(x) - low), weight * (high - low), weight, 1, 1, valid
-        return weight * exact(x), weight, weight, 1, 1, valid
+    def adds(given: Sequence[float], *, valid: int) -> _Added:
+        points = [exact(x) for x in given]
+        if scale.method != "Percent":
+            return (
+                sum((w * x for w, x in zip(weights, points, strict=True)), Fraction(0)),
+                kept,
+                kept,
+                count,
+                count,
+                valid,
+            )
+        lows, highs = (
+            [exact(term.points.low) for term in group],
+            [exact(term.points.high) for term in group],
+        )
+        above = sum(
+            (w * (x - low) for w, x, low in zip(weights, points, lows, strict=True)), Fraction(0)
+        )
+        below = sum(
+            (w * (high - low) for w, low, high in zip(weights, lows, highs, strict=True)),
+            Fraction(0),
+        )
+        return above, below, kept, count, count, valid
 
-    found = [adds(x, valid=1) for x in term.points.reachable or ()]
+    found = [adds(given, valid=count) for given in answers_of(group)]
+    unanswered, not_shown = scale.unanswered, scale.not_shown
     found.append(
-        (Fraction(0), Fraction(0), weight, 1, 0, 0)
-        if scale.unanswered is None
-        else adds(scale.unanswered, valid=0)
+        (Fraction(0), Fraction(0), kept, count, 0, 0)
+        if unanswered is None
+        else adds([unanswered] * count, valid=0)
     )
-    if conditional and scale.not_shown is not None:
-        found.append(adds(scale.not_shown, valid=1))
-    if conditional and scale.excludes:
+    if item.conditional and not_shown is not None:
+        found.append(adds([not_shown] * count, valid=count))
+    if item.conditional and scale.excludes:
         found.append((Fraction(0), Fraction(0), Fraction(0), 0, 0, 0))
     return list(dict.fromkeys(found))

@@ -4,8 +4,9 @@ from collections.abc import Iterator
 
 from stanine.domain.errors import Code, Fault, Faults
 from stanine.domain.formulas.checking import check_condition
+from stanine.domain.instruments.condition_checks import written
 from stanine.domain.instruments.decoding import member, several
-from stanine.domain.instruments.formula_names import names_before
+from stanine.domain.instruments.formula_names import EarlierNames
 from stanine.domain.instruments.item_forms import ItemForm, resolve
 from stanine.domain.instruments.records import Instrument, Spec
 from stanine.domain.instruments.scale_records import Band, Scale
@@ -59,13 +60,9 @@ def _of_items(
     if (
         method == "Sum"
         and not scale.weights
-        and not needs_all
         and len({(one.points.low, one.points.high) for one in terms}) > 1
     ):
-        detail = (
-            "its items give different ranges of points, so a missing answer is made up for by items "
-            "that count more or less; use weights"
-        )
+        detail = "its items give different ranges of points, so some count more than others in the sum; say how much by weights"
         yield place, "DifferentRanges", detail
     if (
         scale.not_shown == "Exclude"
@@ -135,17 +132,10 @@ def _lacks_labels(options: object, labels: dict[str, str]) -> bool:
 def _conditions_with_keys(spec: Spec, forms: dict[str, ItemForm]) -> Iterator[_Warning]:
     """Warn of conditions that give away what is right."""
     keyed = {item for scale in spec.scales for item in scale.key}
-    places = [
-        (item.id, item.when, f"spec.items[{index}].when") for index, item in enumerate(spec.items)
-    ]
-    places += [
-        (section.items[0], section.when, f"spec.sections[{index}].when")
-        for index, section in enumerate(spec.sections)
-    ]
-    for before, text, place in places:
-        if text is None:
-            continue
-        condition = check_condition(text, names_before(spec, forms, before), place, Faults())
+    conditions = written(spec) if keyed else []
+    names = EarlierNames(spec, forms)
+    for before, text, place in conditions:
+        condition = check_condition(text, names.before(before), place, Faults())
         named = [name for name in condition.names if name in keyed] if condition is not None else []
         if named:
             yield (

@@ -14,6 +14,7 @@ from collections.abc import Mapping, Sequence
 
 from stanine.domain.attempts.answer_codes import DECLINED, NOT_SHOWN, OMITTED, cells_of
 from stanine.domain.formulas.tree import Formula
+from stanine.domain.instruments.formula_names import Formulas
 from stanine.domain.instruments.item_forms import ItemForm, resolve
 from stanine.domain.instruments.records import Instrument, Spec
 from stanine.domain.instruments.scale_records import Band, LookupRow, Norm, Scale
@@ -38,7 +39,6 @@ from stanine.domain.scoring.plan import (
 from stanine.domain.scoring.plan_attributes import AttributeTable
 from stanine.domain.scoring.ranges import Range
 from stanine.domain.scoring.scale_ranges import (
-    formula_of,
     ranged_items,
     rounding_of,
     scale_order,
@@ -70,7 +70,8 @@ class _Compiler:
         self.scales = {scale.id: scale for scale in spec.scales}
         self.scale_places = {scale.id: place for place, scale in enumerate(spec.scales)}
         self.groups = {group.id: place for place, group in enumerate(spec.norm_groups)}
-        self.ranges: Mapping[str, Range | None] = scale_ranges(spec)
+        self.formulas = Formulas(spec)
+        self.ranges: Mapping[str, Range | None] = scale_ranges(spec, self.formulas)
         self.tables: dict[points.Table, int] = {}
         self.attributes = AttributeTable(spec)
 
@@ -84,7 +85,7 @@ class _Compiler:
         )
         order = tuple(
             place
-            for place in map(self.scale_places.__getitem__, scale_order(spec))
+            for place in map(self.scale_places.__getitem__, scale_order(spec, self.formulas))
             if scales[place].kind != "Items"
         )
         profiles = tuple(
@@ -177,6 +178,14 @@ class _Compiler:
             if terms and scale.not_shown == "Exclude"
             else None,
             title=scale.title,
+            derives=bool(
+                found.standard
+                or found.has_table
+                or scale.norms
+                or by_group
+                or found.has_se
+                or found.has_limits
+            ),
         )
 
     def _in_order(self, given: "Mapping[str, tuple[Band, ...]] | Mapping[str, Norm]") -> list[str]:
@@ -204,7 +213,7 @@ class _Compiler:
         return PlannedPart(self.scale_places[name], part, weight, low, high)  # type: ignore[arg-type]
 
     def _formula(self, scale: Scale) -> PlannedFormula:
-        tree: Formula = formula_of(scale, self.spec)
+        tree: Formula = self.formulas.of(scale)
         return PlannedFormula(
             tree,
             tuple(self._number(name) for name in tree.numbers),

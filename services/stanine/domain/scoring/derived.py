@@ -116,7 +116,7 @@ def derive(scale: Scale, defaults: Defaults) -> Derived:
 
 def floor_nine(x: float) -> int:
     """Return the whole number below x at 9 decimals."""
-    return math.floor(round(x, DECIMALS))
+    return math.floor(round(x, DECIMALS)) if math.isfinite(x) else int(math.copysign(1e9, x))
 
 
 def sten(z: float) -> int:

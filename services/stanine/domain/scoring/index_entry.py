@@ -71,8 +71,8 @@ class FormItem(msgspec.Struct, frozen=True, array_like=True):
     distinct_from: int | None = None
     #: The response set that names its translated options, if they are not its own.
     responses: str | None = None
-    #: All must hold for the item to be shown: its section's and its own.
-    conditions: tuple[Condition, ...] = ()
+    #: Places of the entry's conditions, which must all hold for the item to be shown: its section's and its own.
+    conditions: tuple[int, ...] = ()
     codes: tuple[tuple[str, str], ...] = ()
 
 
@@ -108,6 +108,7 @@ class IndexEntry(msgspec.Struct, frozen=True, array_like=True):
     time_limit_seconds: int | None = None
     duration_minutes: float | None = None
     translations: dict[str, Translation] = {}
+    conditions: tuple[Condition, ...] = ()
 
     @property
     def is_plain(self) -> bool:
@@ -126,6 +127,7 @@ def build_entry(
     forms, conditions = resolve(spec), conditions_of(spec)
     places = {item: place for place, item in enumerate(forms)}
     sets: dict[tuple[Option, ...], int] = {}
+    shared: dict[Condition, int] = {}
     items = []
     for item in spec.items:
         one = forms[item.id]
@@ -152,7 +154,9 @@ def build_entry(
                 responses=None
                 if item.options is not None
                 else item.responses or spec.defaults.responses,
-                conditions=conditions.get(item.id, ()),
+                conditions=tuple(
+                    shared.setdefault(each, len(shared)) for each in conditions.get(item.id, ())
+                ),
                 codes=tuple((code.system, code.code) for code in item.codes),
             )
         )
@@ -184,6 +188,7 @@ def build_entry(
             for options in sets
         ),
         items=tuple(items),
+        conditions=tuple(shared),
         plan=compile_plan(instrument),
         sections=tuple(
             FormSection(

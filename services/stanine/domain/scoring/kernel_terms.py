@@ -66,6 +66,9 @@ class Accumulator:
         status[(self._below == 0) & ~is_complete_sum] = Status.DIVISION_BY_ZERO
         needed = -(-scale.min_valid * self.count // scale.items)
         status[(self.count < 1) | (self.valid < needed)] = Status.TOO_FEW_ANSWERS
+        status[~np.isfinite(raw) & (status == Status.SCORED)] = (
+            Status.DIVISION_BY_ZERO
+        )  # scales of scales of scales may overflow
         raw[status != Status.SCORED] = np.nan
         return raw, status
 

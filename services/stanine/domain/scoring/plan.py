@@ -144,6 +144,8 @@ class PlannedScale(msgspec.Struct, frozen=True, array_like=True):
     ranged: RangedScale | None = None
     #: What people read.
     title: str | None = None
+    #: Whether a result holds more than the raw score and a band of it.
+    derives: bool = False
 
     @property
     def has_bands(self) -> bool:

@@ -1,9 +1,11 @@
-"""The lowest and highest raw score that a scale can have, and all raw scores where they are few (DESIGN 4.1, Range).
+"""The lowest and highest raw score that a scale can have (DESIGN 4.1, Range).
 
 Used by the checks of tables, by `scoring`, and by the kernel for attempts with excluded items. The ends are computed by the kernel's own
-operations in its order, over the answers that reach them.
+operations, over the answers that reach them. Terms of one item go together: they have one answer, are missing or excluded at once.
 """
 
+import itertools
+import math
 from collections.abc import Iterable, Sequence
 from typing import Literal
 
@@ -16,33 +18,54 @@ Range = tuple[float, float]
 
 #: Answers that are looked for, at most, until a share of them stops getting lower.
 _TURNS = 60
-#: Numbers of excluded items that are tried one by one.
-_EXCLUSIONS = 64
+#: Items, over all numbers of excluded items that are tried one by one; beyond, the range is a safe bound.
+_EXCLUSIONS = 10_000
 
 
-class RangedTerm(msgspec.Struct, frozen=True, array_like=True):
-    """One term as far as the range needs it: its weight, the fewest and most points of an answer, and its declared ends."""
+class RangedItem(msgspec.Struct, frozen=True, array_like=True):
+    """What an item's terms add: the lowest and highest numerator of an answer, and the denominator."""
 
-    weight: float
     least: float
     most: float
-    low: float
-    high: float
+    below: float
+    #: The weights of its terms added up, and their number.
+    weight: float
+    terms: int
     conditional: bool
+    #: The numerator where it is missing, and where it was not shown; None: it adds nothing.
+    blank: float | None = None
+    hidden: float | None = None
+
+    def answered(self, *, lowest: bool, or_blank: bool) -> float:
+        """Return the lowest or highest numerator of what counts as an answer."""
+        found = [self.least, self.most]
+        if self.conditional and self.hidden is not None:
+            found.append(self.hidden)
+        if or_blank and self.blank is not None:
+            found.append(self.blank)
+        return min(found) if lowest else max(found)
 
 
 class RangedScale(msgspec.Struct, frozen=True, array_like=True):
     """A scale of items as far as the range needs it."""
 
     method: Literal["Mean", "Sum", "Percent"]
-    terms: tuple[RangedTerm, ...]
+    items: tuple[RangedItem, ...]
     min_valid: int
-    unanswered: float | None
-    not_shown: float | None
     excludes: bool
+    #: Whether every weight is above 0; otherwise it is a sum that needs every item.
+    divides: bool
     multiply: float
     constant: float
     rounding: Rounding | None
+    #: Points of an answer that is missing, and of an item that was not shown, as the scale says them.
+    unanswered: float | None = None
+    not_shown: float | None = None
+
+    @property
+    def terms(self) -> int:
+        """The number of terms."""
+        return sum(item.terms for item in self.items)
 
 
 def finish(x: float, multiply: float, constant: float, rounding: Rounding | None) -> float:
@@ -57,9 +80,9 @@ def needed(min_valid: int, present: int, terms: int) -> int:
 
 
 def range_of(scale: RangedScale) -> Range | None:
-    """Return the lowest and the highest raw score that can be Scored; None if none can."""
+    """Return the lowest and the highest raw score that can be Scored; None if none can, or one is beyond all numbers."""
     ends = [one for one in (_end(scale, lowest=True), _end(scale, lowest=False)) if one is not None]
-    if not ends:
+    if not ends or not all(math.isfinite(x * scale.multiply + scale.constant) for x in ends):
         return None
     done = [finish(x, scale.multiply, scale.constant, scale.rounding) + 0.0 for x in ends]
     return min(done), max(done)
@@ -68,171 +91,144 @@ def range_of(scale: RangedScale) -> Range | None:
 def without(scale: RangedScale, excluded: Iterable[int]) -> Range | None:
     """Return the range of an attempt in which these terms, by their places, were not shown and are excluded."""
     gone = set(excluded)
-    terms = tuple(
-        msgspec.structs.replace(term, conditional=False)
-        for place, term in enumerate(scale.terms)
-        if place not in gone
-    )
-    if not terms:
+    kept: list[RangedItem] = []
+    place = 0
+    for item in scale.items:
+        if place not in gone:
+            kept.append(msgspec.structs.replace(item, conditional=False))
+        place += item.terms
+    if not kept:
         return None
-    least = needed(scale.min_valid, len(terms), len(scale.terms))
-    return range_of(msgspec.structs.replace(scale, terms=terms, min_valid=least, excludes=False))
+    least = needed(scale.min_valid, sum(item.terms for item in kept), scale.terms)
+    return range_of(
+        msgspec.structs.replace(scale, items=tuple(kept), min_valid=least, excludes=False)
+    )
 
 
 def _end(scale: RangedScale, *, lowest: bool) -> float | None:
-    best: float | None = None
-    for gone in _exclusions(scale):
-        found = _with_excluded(scale, gone, lowest=lowest)
-        if found is not None and (best is None or (found < best if lowest else found > best)):
-            best = found
-    return best
-
-
-def _exclusions(scale: RangedScale) -> Iterable[int]:
+    if not scale.divides:
+        return _total(item.answered(lowest=lowest, or_blank=False) for item in scale.items)
     if not scale.excludes:
-        return (0,)
-    most = sum(term.conditional for term in scale.terms)
-    most = min(most, len(scale.terms) - 1)
-    return range(most + 1) if most <= _EXCLUSIONS else (0, *range(most - _EXCLUSIONS + 1, most + 1))
-
-
-#: Numerator, denominator and points of one choice for a term.
-_Choice = tuple[float, float]
-
-
-def _with_excluded(scale: RangedScale, gone: int, *, lowest: bool) -> float | None:
-    """Return the end over all attempts in which just so many conditional terms are excluded."""
-    terms = scale.terms
-    if any(term.weight <= 0 for term in terms):
-        return _of_all(scale, lowest=lowest)
-    least = needed(scale.min_valid, len(terms) - gone, len(terms))
-    answered = [_extreme(_choices(scale, term), lowest=lowest) for term in terms]
-    blank = [
-        _choice(scale, term, scale.unanswered) if scale.unanswered is not None else (0.0, 0.0)
-        for term in terms
-    ]
-    share = sum(one[0] for one in answered) / (sum(one[1] for one in answered) or 1.0)
-    chosen: list[int] = []
-    for _ in range(_TURNS):
-        chosen = _choose(scale, answered, blank, share, gone, least, lowest=lowest)
-        above, below = _sums(scale, answered, blank, chosen, gone)
-        if below <= 0 or not (above / below < share if lowest else above / below > share):
-            break
-        share = above / below
-    above, below = _sums(scale, answered, blank, chosen, gone)
-    if below <= 0:
-        return None
-    return _score(
-        scale,
-        above,
-        below,
-        len(chosen) if scale.unanswered is None else len(terms) - gone,
-        gone,
-        lowest=lowest,
+        return _Search(scale, 0, lowest=lowest).end()
+    most = min(sum(item.conditional for item in scale.items), len(scale.items) - 1)
+    is_exact = (
+        all(item.terms == 1 and item.blank is None for item in scale.items)
+        and (most + 1) * len(scale.items) <= _EXCLUSIONS
     )
+    if is_exact:
+        found = [_Search(scale, gone, lowest=lowest).end() for gone in range(most + 1)]
+    else:
+        found = [_Search(scale, most, lowest=lowest, bound=True).end()]
+    ends = [one for one in found if one is not None]
+    return (min(ends) if lowest else max(ends)) if ends else None
 
 
-def _score(
-    scale: RangedScale, above: float, below: float, present: int, gone: int, *, lowest: bool
-) -> float:
-    if scale.method == "Percent":
-        return (100.0 * above) / below
-    if scale.method == "Mean":
-        return above / below
-    weights = sorted(term.weight for term in scale.terms)
-    if not gone:
-        return (
-            above if present == len(weights) else (_total(weights_in_order(scale)) * above) / below
-        )
-    kept = len(weights) - gone
-    fewest, most = _total(weights[:kept]), _total(weights[gone:])
-    ends = (fewest * above) / below, (most * above) / below
-    return min(ends) if lowest else max(ends)
+class _Search:
+    """The search for one end over all attempts in which just so many conditional items are excluded.
 
+    A share Σ numerators / Σ denominators is lowest where Σ (numerator - share · denominator) is; each turn takes the answers that make that
+    lowest for the share so far, until it stays. `bound`: as few answers suffice as with that many excluded, but every item may have one.
+    """
 
-def weights_in_order(scale: RangedScale) -> list[float]:
-    """Return the weights in the order of the terms."""
-    return [term.weight for term in scale.terms]
+    def __init__(self, scale: RangedScale, gone: int, *, lowest: bool, bound: bool = False) -> None:
+        self._scale, self._gone, self._bound, self._lowest = scale, gone, bound, lowest
+        self._answered = [item.answered(lowest=lowest, or_blank=bound) for item in scale.items]
+        terms = sorted(item.terms for item in scale.items if item.conditional)
+        self._kept = scale.terms - sum(terms[len(terms) - gone :])
+        self._needed = needed(scale.min_valid, max(self._kept, 1), scale.terms)
+        self._room = len(scale.items) if bound else len(terms) - gone
 
-
-def _choice(scale: RangedScale, term: RangedTerm, x: float) -> _Choice:
-    if scale.method == "Percent":
-        return term.weight * (x - term.low), term.weight * (term.high - term.low)
-    return term.weight * x, term.weight
-
-
-def _choices(scale: RangedScale, term: RangedTerm) -> list[_Choice]:
-    points = [term.least, term.most]
-    if term.conditional and scale.not_shown is not None:
-        points.append(scale.not_shown)
-    return [_choice(scale, term, x) for x in points]
-
-
-def _extreme(found: Sequence[_Choice], *, lowest: bool) -> _Choice:
-    return min(found) if lowest else max(found)
-
-
-def _choose(
-    scale: RangedScale,
-    answered: Sequence[_Choice],
-    blank: Sequence[_Choice],
-    share: float,
-    gone: int,
-    least: int,
-    *,
-    lowest: bool,
-) -> list[int]:
-    """Return which terms are answered in the attempt that is furthest beyond a share: at least so many, and not those that are excluded."""
-    sign = 1.0 if lowest else -1.0
-    gain = [
-        (sign * ((one[0] - share * one[1]) - (other[0] - share * other[1])), place)
-        for place, (one, other) in enumerate(zip(answered, blank, strict=True))
-    ]
-    conditional = sum(term.conditional for term in scale.terms)
-    room = conditional - gone
-    chosen: list[int] = []
-    for cost, place in sorted(gain):
-        if scale.excludes and scale.terms[place].conditional:
-            if room <= 0:
-                continue
-            if cost >= 0 and len(chosen) >= least:
+    def end(self) -> float | None:
+        """Return the end of the score before it is multiplied; None if nothing is divided by."""
+        items = self._scale.items
+        share = _total(self._answered) / (_total(item.below for item in items) or 1.0)
+        chosen: list[int] = []
+        for _ in range(_TURNS):
+            chosen = self._choose(share)
+            above, below = self._sums(chosen)
+            if below <= 0 or not (above / below < share if self._lowest else above / below > share):
                 break
-            room -= 1
-        elif cost >= 0 and len(chosen) >= least:
-            break
-        chosen.append(place)
-    return sorted(chosen)
+            share = above / below
+        above, below = self._sums(chosen)
+        return None if below <= 0 else self._score(above, below, chosen)
 
+    def _choose(self, share: float) -> list[int]:
+        """Return which items are answered in the attempt that is furthest beyond a share."""
+        sign = 1.0 if self._lowest else -1.0
+        costs = []
+        for place, (item, above) in enumerate(zip(self._scale.items, self._answered, strict=True)):
+            cost = above - share * item.below
+            if (blank := self._blank(item)) is not None:
+                cost -= blank - share * item.below
+            costs.append((sign * cost, place))
+        chosen: list[int] = []
+        valid, room = 0, self._room
+        for cost, place in sorted(costs):
+            if cost >= 0 and valid >= self._needed:
+                break
+            item = self._scale.items[place]
+            if self._scale.excludes and item.conditional:
+                if room <= 0:
+                    continue
+                room -= 1
+            chosen.append(place)
+            valid += item.terms
+        if not any(self._scale.items[place].below > 0 for place in chosen):
+            chosen += self._divisor([place for _, place in sorted(costs)], room)
+        return sorted(set(chosen))
 
-def _sums(
-    scale: RangedScale,
-    answered: Sequence[_Choice],
-    blank: Sequence[_Choice],
-    chosen: Sequence[int],
-    gone: int,
-) -> _Choice:
-    """Add up in the order of the terms; of the terms that are not answered, so many are excluded and the others blank."""
-    above = below = 0.0
-    taken = set(chosen)
-    for place, term in enumerate(scale.terms):
-        if place in taken:
-            one = answered[place]
-        elif gone and scale.excludes and term.conditional:
-            gone -= 1
-            continue
-        else:
-            one = blank[place]
-        above += one[0]
-        below += one[1]
-    return above, below
+    def _divisor(self, places: Sequence[int], room: int) -> Sequence[int]:
+        """Return an item to divide by, for an attempt that has none: the one that costs least."""
+        items = self._scale.items
+        if any(item.below > 0 and self._blank(item) is not None for item in items):
+            return ()
+        free = (
+            place
+            for place in places
+            if room > 0 or not (self._scale.excludes and items[place].conditional)
+        )
+        return tuple(itertools.islice((place for place in free if items[place].below > 0), 1))
 
+    def _blank(self, item: RangedItem) -> float | None:
+        """Return the numerator of an item that is not answered; None: it adds nothing."""
+        return None if self._bound and item.conditional else item.blank
 
-def _of_all(scale: RangedScale, *, lowest: bool) -> float:
-    """Return the end of a sum that needs every item."""
-    total = 0.0
-    for term in scale.terms:
-        total += _extreme(_choices(scale, term), lowest=lowest)[0]
-    return total
+    def _sums(self, chosen: Sequence[int]) -> tuple[float, float]:
+        """Add up in the order of the form; of the items that are not answered, so many are excluded and the others blank."""
+        above = below = 0.0
+        taken, gone = set(chosen), self._gone
+        for place, item in enumerate(self._scale.items):
+            if place in taken:
+                above += self._answered[place]
+                below += item.below
+            elif gone and self._scale.excludes and item.conditional:
+                gone -= 1
+            elif (blank := self._blank(item)) is not None:
+                above += blank
+                below += item.below
+        return above, below
+
+    def _score(self, above: float, below: float, chosen: Sequence[int]) -> float:
+        scale = self._scale
+        if scale.method == "Percent":
+            return (100.0 * above) / below
+        if scale.method == "Mean":
+            return above / below
+        if not self._gone:
+            complete = len(chosen) == len(scale.items) or all(
+                item.blank is not None for item in scale.items
+            )
+            return (
+                above if complete else (_total(item.weight for item in scale.items) * above) / below
+            )
+        weights = sorted(item.weight for item in scale.items)
+        kept = len(weights) - self._gone
+        fewest, most = (
+            _total(weights[:kept]),
+            _total(weights if self._bound else weights[self._gone :]),
+        )
+        ends = (fewest * above) / below, (most * above) / below
+        return min(ends) if self._lowest else max(ends)
 
 
 def _total(values: Iterable[float]) -> float:

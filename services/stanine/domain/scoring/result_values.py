@@ -27,6 +27,12 @@ from stanine.domain.scoring.result_records import (
 
 def scale_result(scale: PlannedScale, stored: StoredScale, plan: Plan) -> ScaleResult:
     """Return one scale's result."""
+    if not scale.derives:
+        status = STATUS_NAMES[stored.status]
+        if not scale.bands:
+            return ScaleResult(stored.raw, stored.valid, stored.items, status, stored.range)
+        band = None if stored.band is None else scale.bands[0][stored.band].id
+        return ScaleResult(stored.raw, stored.valid, stored.items, status, stored.range, band=band)
     values: dict[str, object] = {}
     if scale.norms.groups:
         values["norm"] = (

@@ -1,19 +1,19 @@
 """The range of every scale: exact for scales of items, safe bounds for composites and formulas. Used by checks and `scoring`."""
 
+import itertools
 from collections.abc import Mapping, Sequence
 
-from stanine.domain.errors import Faults
 from stanine.domain.formulas.bounds import bounds
-from stanine.domain.formulas.checking import check_formula
 from stanine.domain.formulas.dependencies import order
 from stanine.domain.formulas.tree import Formula
-from stanine.domain.instruments.formula_names import names_of
+from stanine.domain.instruments.formula_names import Formulas
 from stanine.domain.instruments.item_forms import ItemForm, resolve
+from stanine.domain.instruments.record_types import Method
 from stanine.domain.instruments.records import Spec
 from stanine.domain.instruments.scale_records import Rounding, Scale
 from stanine.domain.scoring import ranges, scale_terms
 from stanine.domain.scoring.derived import from_z, norm_kind, tables_of
-from stanine.domain.scoring.ranges import Range, RangedScale, RangedTerm, range_of
+from stanine.domain.scoring.ranges import Range, RangedItem, RangedScale, range_of
 from stanine.domain.scoring.scale_terms import Term
 
 #: The parts whose ends are known without norms.
@@ -25,27 +25,20 @@ def rounding_of(scale: Scale) -> Rounding | None:
     return Rounding(scale.round) if isinstance(scale.round, str) else scale.round
 
 
-def formula_of(scale: Scale, spec: Spec) -> Formula:
-    """Return the parsed formula of a checked scale."""
-    formula = check_formula(scale.formula or "", names_of(spec), "", Faults())
-    assert formula is not None
-    return formula
-
-
-def scale_order(spec: Spec) -> tuple[str, ...]:
+def scale_order(spec: Spec, formulas: Formulas) -> tuple[str, ...]:
     """Return the ids of a checked document's scales so that parts come first."""
     scales = {scale.id: scale for scale in spec.scales}
     forms = resolve(spec)
     return order(
-        {name: parts_of(scale, spec, scales, forms) for name, scale in scales.items()}
+        {name: parts_of(scale, formulas, scales, forms) for name, scale in scales.items()}
     ).order
 
 
 def parts_of(
-    scale: Scale, spec: Spec, scales: Mapping[str, Scale], forms: Mapping[str, ItemForm]
+    scale: Scale, formulas: Formulas, scales: Mapping[str, Scale], forms: Mapping[str, ItemForm]
 ) -> tuple[str, ...]:
     """Return the scales that a scale needs."""
-    named = formula_of(scale, spec).scores if scale.formula is not None else scale.items
+    named = formulas.of(scale).scores if scale.formula is not None else scale.items
     return tuple(
         dict.fromkeys(
             one for one in map(scale_terms.base, named) if one in scales and one not in forms
@@ -53,11 +46,11 @@ def parts_of(
     )
 
 
-def scale_ranges(spec: Spec) -> dict[str, Range | None]:
+def scale_ranges(spec: Spec, formulas: Formulas) -> dict[str, Range | None]:
     """Return the range of each scale of a checked document; None if it has no ends, or can never be Scored."""
     scales, forms = {scale.id: scale for scale in spec.scales}, resolve(spec)
     found: dict[str, Range | None] = {}
-    for name in scale_order(spec):
+    for name in scale_order(spec, formulas):
         scale = scales[name]
         match scale_terms.kind_of(scale, forms, scales):
             case "Items":
@@ -68,7 +61,7 @@ def scale_ranges(spec: Spec) -> dict[str, Range | None]:
                 composite = ranged_parts(scale, spec, scales, found)
                 found[name] = None if composite is None else range_of(composite)
             case _:
-                found[name] = _formula_range(scale, spec, scales, forms, found)
+                found[name] = _formula_range(scale, formulas.of(scale), spec, scales, forms, found)
     return found
 
 
@@ -76,58 +69,121 @@ def ranged_items(
     scale: Scale, spec: Spec, forms: Mapping[str, ItemForm], terms: Sequence[Term]
 ) -> RangedScale:
     """Return a scale of items as far as its range needs it."""
-    its = [
-        RangedTerm(
-            one.weight,
-            one.points.least,
-            one.points.most,
-            one.points.low,
-            one.points.high,
-            forms[one.item].conditional,
+    hidden = float(scale.not_shown) if isinstance(scale.not_shown, int | float) else None
+    method = _method(scale, spec)
+    divides = all(term.weight > 0 for term in terms)
+    items = []
+    for group in by_item(terms):
+
+        def above(given: Sequence[float], group: Sequence[Term] = group) -> float:
+            total = 0.0
+            for term, x in zip(group, given, strict=True):
+                total += term.weight * (x - term.points.low if method == "Percent" else x)
+            return total
+
+        ends = [above(given) for given in answers_of(group)]
+        below = sum(
+            term.weight * (term.points.high - term.points.low)
+            if method == "Percent"
+            else term.weight
+            for term in group
         )
-        for one in terms
+        items.append(
+            RangedItem(
+                min(ends),
+                max(ends),
+                below,
+                sum(term.weight for term in group),
+                len(group),
+                forms[group[0].item].conditional,
+                None if scale.unanswered is None else above([scale.unanswered] * len(group)),
+                None if hidden is None else above([hidden] * len(group)),
+            )
+        )
+    return _ranged(scale, method, items, len(terms), divides=divides)
+
+
+def by_item(terms: Sequence[Term]) -> list[list[Term]]:
+    """Return the terms that one answer gives points to, item by item."""
+    return [list(group) for _, group in itertools.groupby(terms, key=lambda term: term.item)]
+
+
+def answers_of(group: Sequence[Term]) -> list[tuple[float, ...]]:
+    """Return the points that the terms of one item can have together: of all answers, or of those that reach their ends.
+
+    Terms of a wider answer are taken as if each had its own answer: then the ends are bounds.
+    """
+    tables = [term.points.table for term in group]
+    if len(group) == 1 or None in tables:
+        reachable = [term.points.reachable or (term.points.low, term.points.high) for term in group]
+        if len(group) == 1:
+            return [(x,) for x in reachable[0]]
+        return [tuple(map(min, reachable)), tuple(map(max, reachable)), *_mixed(group, reachable)]
+    joint = dict.fromkeys(zip(*(table or () for table in tables), strict=True))
+    return [tuple(x for x in given if x is not None) for given in joint if None not in given]
+
+
+def _mixed(group: Sequence[Term], reachable: Sequence[Sequence[float]]) -> list[tuple[float, ...]]:
+    """Return the ends for weights of both signs."""
+    return [
+        tuple(
+            min(its) if (term.weight > 0) is low else max(its)
+            for term, its in zip(group, reachable, strict=True)
+        )
+        for low in (True, False)
     ]
-    points = scale.not_shown if isinstance(scale.not_shown, int | float) else None
-    return _ranged(scale, spec, its, unanswered=scale.unanswered, not_shown=points)
 
 
 def ranged_parts(
     scale: Scale, spec: Spec, scales: Mapping[str, Scale], found: Mapping[str, Range | None]
 ) -> RangedScale | None:
     """Return a scale of scales as far as its range needs it; None if a part has no ends."""
-    its = []
+    method = _method(scale, spec)
+    items = []
+    weights = []
     for reference in scale.items:
         part = part_range(
             scales[scale_terms.base(reference)], scale_terms.part_of(reference), found
         )
         if part is None:
             return None
-        its.append(
-            RangedTerm(float(scale.weights.get(reference, 1.0)), *part, *part, conditional=False)
+        weight = float(scale.weights.get(reference, 1.0))
+        weights.append(weight)
+        low, high = (0.0, part[1] - part[0]) if method == "Percent" else part
+        ends = weight * low, weight * high
+        items.append(
+            RangedItem(
+                min(ends),
+                max(ends),
+                weight * (high - low) if method == "Percent" else weight,
+                weight,
+                1,
+                conditional=False,
+            )
         )
-    return _ranged(scale, spec, its, unanswered=None, not_shown=None)
+    return _ranged(scale, method, items, len(items), divides=all(weight > 0 for weight in weights))
+
+
+def _method(scale: Scale, spec: Spec) -> Method:
+    method = scale_terms.method_of(scale, spec)
+    assert method is not None
+    return method
 
 
 def _ranged(
-    scale: Scale,
-    spec: Spec,
-    terms: Sequence[RangedTerm],
-    *,
-    unanswered: float | None,
-    not_shown: float | None,
+    scale: Scale, method: Method, items: Sequence[RangedItem], terms: int, *, divides: bool
 ) -> RangedScale:
-    method = scale_terms.method_of(scale, spec)
-    assert method is not None
     return RangedScale(
         method,
-        tuple(terms),
-        scale_terms.min_valid_of(scale, len(terms)),
-        unanswered,
-        None if not_shown is None else float(not_shown),
-        scale.not_shown == "Exclude",
+        tuple(items),
+        scale_terms.min_valid_of(scale, terms),
+        scale.not_shown == "Exclude" and any(item.conditional for item in items),
+        divides,
         1.0 if scale.multiply is None else scale.multiply,
         scale.constant or 0.0,
         rounding_of(scale),
+        scale.unanswered,
+        float(scale.not_shown) if isinstance(scale.not_shown, int | float) else None,
     )
 
 
@@ -154,12 +210,12 @@ def part_range(scale: Scale, part: str, found: Mapping[str, Range | None]) -> Ra
 
 def _formula_range(
     scale: Scale,
+    formula: Formula,
     spec: Spec,
     scales: Mapping[str, Scale],
     forms: Mapping[str, ItemForm],
     found: Mapping[str, Range | None],
 ) -> Range | None:
-    formula = formula_of(scale, spec)
     known: dict[str, Range | None] = {}
     for name in formula.numbers:
         base, part = scale_terms.base(name), scale_terms.part_of(name)

@@ -1,0 +1,131 @@
+"""The range of a scale against all its answers tried one by one, and tables against all raw scores that can be reached."""
+
+import copy
+import itertools
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from tests.unit.domain.rich_documents import item, item_scale
+
+from stanine.domain.errors import InvalidDocument
+from stanine.domain.instruments.instrument import parse_instrument
+from stanine.domain.scoring.compiler import NOT_SHOWN, OMITTED
+from stanine.domain.scoring.index import build_entry
+from stanine.domain.scoring.kernel import Kernel
+from stanine.domain.scoring.result import Status
+
+#: Answers to all items together that are tried.
+_TRIED = 20_000
+
+
+def document(items: list[dict[str, Any]], scale: dict[str, Any]) -> dict[str, Any]:
+    spec = {
+        "title": "X",
+        "items": items,
+        "scales": [scale],
+        "attributes": [{"id": "years", "type": "Integer"}],
+    }
+    return {
+        "apiVersion": "stanine.dev/v1alpha1",
+        "kind": "Instrument",
+        "metadata": {"name": "x"},
+        "spec": spec,
+    }
+
+
+@st.composite
+def small(draw: st.DrawFn) -> dict[str, Any]:
+    items = []
+    for n in range(draw(st.integers(1, 4))):
+        one = draw(item(f"i{n}").filter(lambda one: one["type"] not in ("Text", "Date")))
+        if draw(st.booleans()):
+            one["when"] = "years > 3"
+        items.append(one)
+    scale = draw(item_scale("s", items))
+    return document(
+        items,
+        {
+            name: value
+            for name, value in scale.items()
+            if name not in ("norms", "lookup", "bands", "report", "standard", "interval")
+        },
+    )
+
+
+def every_answer(entry: Any) -> Any:
+    """Return all rows of codes; None where they are too many, or an answer takes several bytes."""
+    choices = []
+    for cell, one in zip(entry.plan.cells, entry.items, strict=True):
+        if cell.kind != "Code":
+            return None
+        codes = [*range(cell.count), OMITTED, *([NOT_SHOWN] if one.conditions else [])]
+        if one.type == "Multiple":  # those that may be chosen
+            codes = [code for code in codes if code >= cell.count or _may_choose(entry, one, code)]
+        choices.append(codes)
+    if np.prod([len(codes) for codes in choices]) > _TRIED:
+        return None
+    return np.array(list(itertools.product(*choices)), np.uint8)
+
+
+def _may_choose(entry: Any, one: Any, code: int) -> bool:
+    options = entry.option_sets[one.options]
+    chosen = [place for place in range(len(options)) if code >> place & 1]
+    if any(options[place].exclusive or options[place].missing for place in chosen):
+        return len(chosen) == 1
+    return bool(one.min_chosen <= len(chosen) <= one.max_chosen)
+
+
+@settings(max_examples=400, deadline=None)
+@given(small())
+def test_a_range_is_from_the_lowest_to_the_highest_score_of_all_answers(
+    plain: dict[str, Any],
+) -> None:
+    entry = build_entry(parse_instrument(plain), number=1, revision=1, form=1, digest="")
+    rows = every_answer(entry)
+    if rows is None:
+        return
+    scores = Kernel(entry.plan).score(rows).table
+    raws = scores["raw"][scores["status"] == Status.SCORED]
+    found = entry.plan.scales[0].range
+    if len(raws) == 0:
+        return
+    assert found is not None
+    scale = plain["spec"]["scales"][0]
+    several_of_one = any("." in name and name.endswith(".b") for name in scale.get("items", []))
+    # With excluded items that weigh differently, are made up for, or have several terms, the range is a safe bound.
+    exact = not (
+        entry.plan.scales[0].excludes and ({"weights", "unanswered"} & set(scale) or several_of_one)
+    )
+    if exact:
+        assert found == pytest.approx((raws.min(), raws.max()), rel=1e-12, abs=1e-12)
+    assert found[0] - 1e-9 <= raws.min()
+    assert raws.max() <= found[1] + 1e-9
+
+
+@settings(max_examples=200, deadline=None)
+@given(small(), st.data())
+def test_a_table_is_taken_exactly_if_no_score_that_can_be_reached_misses_it(
+    plain: dict[str, Any], data: st.DataObject
+) -> None:
+    entry = build_entry(parse_instrument(plain), number=1, revision=1, form=1, digest="")
+    rows = every_answer(entry)
+    if rows is None:
+        return
+    scores = Kernel(entry.plan).score(rows).table
+    raws = sorted(
+        {round(float(raw), 9) + 0.0 for raw in scores["raw"][scores["status"] == Status.SCORED]}
+    )
+    if not raws or len(raws) > 200:
+        return
+    whole = copy.deepcopy(plain)
+    whole["spec"]["scales"][0]["lookup"] = [{"raw": raw, "score": 1} for raw in raws]
+    parse_instrument(whole)
+    gone = data.draw(st.integers(0, len(raws) - 1))
+    del whole["spec"]["scales"][0]["lookup"][gone]
+    whole["spec"]["scales"][0]["lookup"].append({"raw": 12345, "score": 1})
+    with pytest.raises(InvalidDocument) as caught:
+        parse_instrument(whole)
+    assert [fault.code for fault in caught.value.faults] == ["RangesGap"]
