@@ -12,7 +12,7 @@ from stanine.domain.instruments.instrument import parse_instrument
 from stanine.domain.scoring.index import build_entry, encode_entry
 from stanine.store.check import due_entries
 from stanine.store.index import Index
-from stanine.store.instruments import InstrumentHistory
+from stanine.store.instruments import History, InstrumentHistory
 from stanine.store.keys import index_field
 
 
@@ -38,9 +38,11 @@ class IndexBuilder:
         built = Built()
         for name in names:
             history = self._instruments.history(name)
-            for form, revision in history.newest_of_forms().items() if history else ():
-                self._build_one(name, history.number if history else 0, form, revision, None, built)
-            if history and self._instruments.history(name) is None:
+            if history is None:
+                continue
+            for form, revision in history.newest_of_forms().items():
+                self._build_one(name, history, form, revision, None, built)
+            if self._instruments.history(name) is None:
                 self._drop_strays()  # removed meanwhile: what was just put would be served until the next sweep
         return built
 
@@ -55,13 +57,19 @@ class IndexBuilder:
             history = self._instruments.history(due.name)
             if history is not None:
                 corrupt = due.data if due.fault in ("corrupt", "foreign") else None
-                self._build_one(due.name, history.number, due.form, due.revision, corrupt, built)
+                self._build_one(due.name, history, due.form, due.revision, corrupt, built)
         self._drop_strays()
         self._index.renew_view()
         return built
 
     def _build_one(
-        self, name: str, number: int, form: int, revision: int, corrupt: bytes | None, built: Built
+        self,
+        name: str,
+        history: History,
+        form: int,
+        revision: int,
+        corrupt: bytes | None,
+        built: Built,
     ) -> None:
         stored = self._instruments.document(name, revision)
         if stored is None:
@@ -80,7 +88,14 @@ class IndexBuilder:
             )
             return
         entry = encode_entry(
-            build_entry(instrument, number=number, revision=revision, form=form, digest=digest)
+            build_entry(
+                instrument,
+                number=history.number,
+                revision=revision,
+                form=form,
+                digest=digest,
+                spans=history.spans(form),
+            )
         )
         if self._index.put(name, form, entry, digest, instead_of=corrupt):
             built.built += 1

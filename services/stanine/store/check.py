@@ -100,6 +100,7 @@ def _foreign(data: bytes | None, history: History, revision: int, digest: str | 
         return None  # of a newer engine
     return (
         None
-        if (entry.number, entry.revision, entry.digest) == (history.number, revision, digest)
+        if (entry.number, entry.revision, entry.digest, entry.spans)
+        == (history.number, revision, digest, history.spans(entry.form))
         else "foreign"
     )

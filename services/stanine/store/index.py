@@ -56,16 +56,14 @@ class IndexView(msgspec.Struct, frozen=True):
         )
 
     def newest(self, name: str) -> IndexEntry | None:
-        """Return the entry of the newest form of an instrument."""
+        """Return the entry with the newest revision of an instrument."""
         forms = self.forms.get(name)
-        return forms[max(forms)] if forms else None
+        return max(forms.values(), key=lambda entry: entry.revision) if forms else None
 
     def answered(self, name: str, revision: int) -> IndexEntry | None:
-        """Return the entry of the form that a revision has: it covers the revisions from its form's first to its own."""
+        """Return the entry of the form that a revision has."""
         forms = self.forms.get(name, {})
-        return next(
-            (entry for form, entry in forms.items() if form <= revision <= entry.revision), None
-        )
+        return next((entry for entry in forms.values() if entry.has_revision(revision)), None)
 
     def numbered(self, number: int, revision: int) -> IndexEntry | None:
         """Return the entry that an attempt of instrument `number` and `revision` is scored by."""

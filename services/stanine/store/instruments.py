@@ -62,6 +62,18 @@ class History(msgspec.Struct, frozen=True):
         """Return for each form the newest revision that has it: what the index holds an entry of."""
         return {form: revision for revision, form in enumerate(self.forms, start=1) if form}
 
+    def spans(self, form: int) -> tuple[tuple[int, int], ...]:
+        """Return the revisions that have a form, as first and last of each run without another form between."""
+        found: list[tuple[int, int]] = []
+        for revision, its in enumerate(self.forms, start=1):
+            if its != form:
+                continue
+            if found and found[-1][1] == revision - 1:
+                found[-1] = (found[-1][0], revision)
+            else:
+                found.append((revision, revision))
+        return tuple(found)
+
 
 def publish_call(
     keys: Keys,

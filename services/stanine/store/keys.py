@@ -5,8 +5,9 @@ too. No key holds a person's data; the fingerprints of callers' keys and partici
 
     <namespace>:{p0}:instruments          zset    instrument names, for paging by name
     <namespace>:{p0}:numbers              hash    instrument number -> name; empty: that instrument was removed
-    <namespace>:{p0}:instrument:<name>    hash    number, revision, form, digest, formDigest; of each revision r: doc:r digest:r form:r at:r
-                                                  managedBy, managedUntil; of a removed one revision alone
+    <namespace>:{p0}:instrument:<name>    hash    number, revision, form, digest; structure:<digest> -> form;
+                                                  of each revision r: doc:r digest:r form:r at:r; managedBy,
+                                                  managedUntil; of a removed one revision alone
     <namespace>:{p0}:answered             hash    instrument number -> 1 once an attempt at it was stored
     <namespace>:{p0}:index                hash    <name>/<form> -> index entry
     <namespace>:{p0}:index:changes        zset    <name>/<form> by the number of its last change

@@ -13,6 +13,8 @@ from stanine.domain.scoring.result import ENGINE_VERSION, decode_result
 from stanine.index_watcher.index_builder import IndexBuilder
 from stanine.result_watcher.attempt_sweep import sweep_attempts
 from stanine.result_watcher.batch_scorer import BatchScorer, NotIndexedError
+from stanine.store.audit import Auditor
+from stanine.store.check import due_entries
 from stanine.store.records import SCORED, TIME_BYTES
 
 
@@ -190,3 +192,36 @@ def test_the_sweep_queues_what_the_queue_forgot_and_ends_what_it_cannot_deliver(
     assert (swept.requeued, swept.failed) == (0, 1)
     assert result(store, ids[1]).failure == "NotDeliverable"
     assert result(store, ids[0]).kind == SCORED
+
+
+def test_a_revision_is_scored_by_the_newest_scoring_of_its_structure_whatever_lies_between(
+    store: Store,
+) -> None:
+    """Revision 1 has a wrong scoring; 2 and 3 have another structure; 4 has that of 1 and the right scoring."""
+    spec = GAD_7["spec"]
+    other = {**GAD_7, "spec": {**spec, "attributes": [{"id": "sex", "values": ["female", "male"]}]}}
+    relabelled = {**other, "spec": {**other["spec"], "title": "Another title"}}
+    publish(store, GAD_7_DOUBLED)
+    before = submit(store, attempt(revision=1))
+    publish(store, other)
+    publish(store, relabelled)
+    assert store.history.history("gad-7").forms == (1, 2, 2)  # type: ignore[union-attr]
+    publish(store)
+    history = store.history.history("gad-7")
+    assert history is not None
+    assert (history.forms, history.spans(1)) == ((1, 2, 2, 1), ((1, 1), (4, 4)))
+    store.index.refresh()
+    newest = store.index.entries.newest("gad-7")
+    assert newest is not None
+    assert (newest.form, newest.revision, newest.spans) == (1, 4, ((1, 1), (4, 4)))
+    assert [store.index.entries.answered("gad-7", n) == newest for n in (1, 2, 3, 4, 5)] == [
+        True, False, False, True, False,
+    ]  # fmt: skip
+    ids = submit(store, attempt(revision=1), attempt(revision=2), attempt(revision=4))
+    BatchScorer(store.results, store.index, store.history).score(b"".join(before + ids))
+    for each, revision in zip(before + ids, (4, 4, 3, 4), strict=True):
+        result = store.result(each)
+        assert result is not None
+        assert result.scoring_revision == revision
+    assert Auditor(store.client, store.history, store.sweep, store.keys).audit().is_sound
+    assert due_entries(store.history, store.index, ENGINE_VERSION) == []

@@ -29,8 +29,8 @@ from stanine.domain.scoring.public_scales import public_scales
 from stanine.domain.scoring.result import decode_result
 
 
-def entry_of(document: Any, **versions: int) -> Any:
-    versions = {"number": 3, "revision": 2, "form": 1, **versions}
+def entry_of(document: Any, **given: int) -> Any:
+    versions: dict[str, Any] = {"number": 3, "revision": 2, "form": 1, **given}
     return build_entry(parse_instrument(document), **versions, digest=digest(canonical(document)))
 
 

@@ -78,10 +78,12 @@ class FormReader:
             [
                 ("answers", answers),
                 ("key", types["key"] | UnsetType, UNSET),
-                # The revisions that have this form.
+                # The revisions that have had this form since another one was published.
                 (
                     "revision",
-                    Annotated[int, Meta(ge=entry.form, le=entry.revision)] | None | UnsetType,
+                    Annotated[int, Meta(ge=entry.spans[-1][0], le=entry.revision)]
+                    | None
+                    | UnsetType,
                     UNSET,
                 ),
                 ("participant", types["participant"] | UnsetType, UNSET),

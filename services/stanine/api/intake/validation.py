@@ -113,7 +113,8 @@ class Checker:
             codes = self._form(entry).packer.pack(attempt)
         except InvalidAttempt as error:
             # With a revision named, or one form ever, it was or would have been checked against this very form.
-            if attempt.key is not None and attempt.revision is None and entry.form > 1:
+            had_another_form = entry.spans != ((1, entry.revision),)
+            if attempt.key is not None and attempt.revision is None and had_another_form:
                 known = await within(
                     self._attempts.known(entry.number, key_space, attempt.key, digest)
                 )

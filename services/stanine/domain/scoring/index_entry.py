@@ -88,7 +88,10 @@ class FormSection(msgspec.Struct, frozen=True, array_like=True):
 
 
 class IndexEntry(msgspec.Struct, frozen=True, array_like=True):
-    """A form, and the plan of its newest scoring: for attempts that answered any revision from `form` to `revision`."""
+    """A form, and the plan of its newest scoring: for attempts that answered any revision of the form.
+
+    `form` is the first revision that has it, `revision` the newest; `spans` are all, as first and last of each run.
+    """
 
     name: str
     number: int
@@ -109,6 +112,11 @@ class IndexEntry(msgspec.Struct, frozen=True, array_like=True):
     duration_minutes: float | None = None
     translations: dict[str, Translation] = {}
     conditions: tuple[Condition, ...] = ()
+    spans: tuple[tuple[int, int], ...] = ()
+
+    def has_revision(self, revision: int) -> bool:
+        """Tell whether a revision has this form."""
+        return any(first <= revision <= last for first, last in self.spans)
 
     @property
     def is_plain(self) -> bool:
@@ -120,9 +128,19 @@ class IndexEntry(msgspec.Struct, frozen=True, array_like=True):
 
 
 def build_entry(
-    instrument: Instrument, *, number: int, revision: int, form: int, digest: str
+    instrument: Instrument,
+    *,
+    number: int,
+    revision: int,
+    form: int,
+    digest: str,
+    spans: tuple[tuple[int, int], ...] | None = None,
 ) -> IndexEntry:
-    """Compile an instrument. `number` is the store's name for it, `form` the first revision with its form, `digest` the document's."""
+    """Compile an instrument.
+
+    `number` is the store's name for it, `form` the first revision with its form, `digest` the document's; `spans`: the revisions with this
+    form, by default all from `form` to `revision`.
+    """
     spec = instrument.spec
     forms, conditions = resolve(spec), conditions_of(spec)
     places = {item: place for place, item in enumerate(forms)}
@@ -167,6 +185,7 @@ def build_entry(
         form=form,
         engine=ENGINE_VERSION,
         digest=digest,
+        spans=((form, revision),) if spans is None else spans,
         title=spec.title,
         language=spec.language,
         instructions=spec.instructions,

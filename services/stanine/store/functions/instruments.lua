@@ -17,7 +17,7 @@ local function publish(keys, args)
   check_type(numbers, 'hash')
   check_type(stream, 'stream')
   local now = server_ms()
-  local current = redis.call('HMGET', instrument, 'number', 'revision', 'form', 'digest', 'formDigest')
+  local current = redis.call('HMGET', instrument, 'number', 'revision', 'form', 'digest')
   local number, revision, form = current[1], tonumber(current[2] or 0), tonumber(current[3] or 0)
   local keeper = (manager ~= '' or current[4] ~= digest) and keeper_of(instrument, manager, gone, now)
   if keeper then
@@ -32,16 +32,15 @@ local function publish(keys, args)
   if (if_none_match == '1' and number) or (if_match ~= '' and current[4] ~= if_match) then
     return {-1, current[4] or ''}
   end
+  -- Two revisions have the same form if their structure is equal, whatever was published between them.
   revision = revision + 1
-  if current[5] ~= form_digest then
-    form = revision
-  end
+  form = tonumber(redis.call('HGET', instrument, 'structure:' .. form_digest) or revision)
   if not number then
     number = redis.call('HLEN', numbers) + 1
     redis.call('HSET', numbers, number, name)
     redis.call('ZADD', instruments, 0, name)
   end
-  redis.call('HSET', instrument, 'number', number, 'revision', revision, 'form', form, 'digest', digest, 'formDigest', form_digest,
+  redis.call('HSET', instrument, 'number', number, 'revision', revision, 'form', form, 'digest', digest, 'structure:' .. form_digest, form,
     'doc:' .. revision, document, 'digest:' .. revision, digest, 'form:' .. revision, form, 'at:' .. revision, now)
   if manager ~= '' then
     hold(instrument, manager, lease, now)
