@@ -25,7 +25,7 @@ from stanine.store.records import (
     participant_fingerprint,
     read_attempt,
 )
-from stanine.store.sessions import SESSION_BYTES, Sessions
+from stanine.store.sessions import SESSION_BYTES, Sessions, session_id
 
 #: Attempts in one call of `erase`: dividing their blocks holds the server for about a millisecond.
 ERASED_AT_ONCE = 100
@@ -63,7 +63,11 @@ class Erasure:
         self.tombstone_ms = tombstone_ms
 
     async def attempt(self, attempt_id: bytes) -> bool:
-        """Erase an attempt with its result; return whether there was one with this id that was not erased before."""
+        """Erase an attempt with its result, the session that it was and an invitation that was for it alone.
+
+        Returns whether there was one with this id that was not erased before. Cut short, it is finished by doing it again.
+        """
+        await self._session_of(attempt_id)
         try:
             found = await self._records.read(attempt_id)
         except CorruptRecordError:
@@ -74,8 +78,9 @@ class Erasure:
         """Erase all attempts, sessions and invitations of a participant."""
         done = Erased()
         fingerprint = participant_fingerprint(participant)
-        await self._opened(fingerprint, participant, done)
         while True:
+            # Invitations first: whoever has one can open a session meanwhile. Sessions next: they become attempts.
+            opened = await self._opened(fingerprint, participant, done)
             position = 0
             while page := await self._page(fingerprint, position):
                 theirs = []
@@ -86,9 +91,10 @@ class Erasure:
                         theirs.append((attempt_id, b"" if attempt is None else _key_of(attempt)))
                 done.attempts += await self._erase(theirs)
                 position += len(page)
-            if await self._writer.call(
+            forgotten = await self._writer.call(
                 "forget_participant", [self._keys.arrivals], [fingerprint, position]
-            ):
+            )
+            if forgotten and not opened:
                 return done
 
     async def _erase(self, attempts: Sequence[tuple[bytes, bytes]]) -> int:
@@ -107,18 +113,33 @@ class Erasure:
         )
         return list(zip(reply[::2], reply[1::2], strict=True))
 
-    async def _opened(self, fingerprint: bytes, participant: str, done: Erased) -> None:
-        """Remove the participant's sessions and invitations."""
-        for member in await self._client.smembers(f"{self._keys.partition}:o:{fingerprint.hex()}"):
+    async def _opened(self, fingerprint: bytes, participant: str, done: Erased) -> bool:
+        """Remove the participant's invitations and sessions; return whether there were any."""
+        members = await self._client.smembers(f"{self._keys.partition}:o:{fingerprint.hex()}")
+        before = done.invitations + done.sessions
+        for member in sorted(members, reverse=True):  # `v` before `s`
             kind, name = member[:1], member[1:]
-            if kind == b"s" and len(name) == SESSION_BYTES:
-                session = await self._sessions.read(name)
-                if session is None or session.given.participant == participant:
-                    done.sessions += await self._sessions.drop(name, expired=False)
-            elif kind == b"v" and len(name) == INVITATION_BYTES:
+            if kind == b"v" and len(name) == INVITATION_BYTES:
                 invitation = await self._invitations.read(name)
                 if invitation is None or invitation.given.participant == participant:
                     done.invitations += await self._invitations.drop(name)
+            elif kind == b"s" and len(name) == SESSION_BYTES:
+                session = await self._sessions.read(name)
+                if session is None or session.given.participant == participant:
+                    done.sessions += await self._sessions.drop(name, expired=False)
+        return done.invitations + done.sessions > before
+
+    async def _session_of(self, attempt_id: bytes) -> None:
+        """Remove the session that became an attempt, and its invitation if that was for one session: both say whose it is."""
+        name = session_id(attempt_id)
+        session = await self._sessions.read(name)
+        if session is None:
+            return
+        if session.invitation:
+            invitation = await self._invitations.read(session.invitation)
+            if invitation is not None and invitation.most_uses == 1:
+                await self._invitations.drop(session.invitation)
+        await self._sessions.drop(name, expired=False)
 
 
 def _parts(attempts: Sequence[tuple[bytes, bytes]]) -> Iterator[Sequence[tuple[bytes, bytes]]]:

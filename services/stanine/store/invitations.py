@@ -158,6 +158,21 @@ class Invitations:
             await self._writer.call("drop_invitation", [self._keys.arrivals], [invitation_id])
         )
 
+    async def release(self, number: int, *, released: bool) -> int:
+        """Let participants read the results of an instrument that their invitation shows after the release, or no longer.
+
+        Returns when (ms) they were released first, 0 if they are not.
+        """
+        return int(
+            await self._writer.call(
+                "release_results", [self._keys.arrivals], [number, int(released)]
+            )
+        )
+
+    async def is_released(self, number: int) -> bool:
+        """Tell whether the results of an instrument are released."""
+        return await self._client.hget(self._keys.released, number) is not None
+
     async def page(self, number: int, position: int, limit: int) -> list[StoredInvitation | None]:
         """Return at most `limit` invitations of an instrument from a position on, in the order of creation; None for an erased one."""
         reply = await self._writer.read(

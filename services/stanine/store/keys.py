@@ -36,7 +36,10 @@ too. No key holds a person's data; the fingerprints of callers' keys and partici
     <namespace>:{p0}:i:<number>:<chunk>   string  ids of an instrument's invitations in the order of creation, 8 bytes each
     <namespace>:{p0}:invited              hash    instrument number -> how many invitations were created
     <namespace>:{p0}:o:<fingerprint>      set     a participant's sessions (`s`, id) and invitations (`v`, id)
+    <namespace>:{p0}:released             hash    instrument number -> when (ms) its results were released to participants
+    <namespace>:{p0}:retention            hash    instrument number -> how many results of its list are past their retention
     <namespace>:{p0}:secret               hash    the secrets that attempt tokens are made with (`stanine.store.secret`)
+    <namespace>:{p0}:secret:links         hash    the secrets that the codes of invitations are made with
     <namespace>:{p0}:config               hash    runtime settings: name -> text
     <namespace>:config                    string  the same in the older layout, one JSON text; without hash tag, as the older service has it
     <namespace>:{p0}:config:meta          hash    revision, digest, layout, dual, managedBy, string: as last written by configuration/
@@ -82,7 +85,10 @@ class Keys:
         self.sessions = f"{self.partition}:sessions"
         self.sessions_due = f"{self.partition}:sessions:due"
         self.invited = f"{self.partition}:invited"
+        self.released = f"{self.partition}:released"
+        self.retention = f"{self.partition}:retention"
         self.secret = f"{self.partition}:secret"
+        self.link_secret = f"{self.partition}:secret:links"
         self.config = f"{self.partition}:config"
         self.config_string = f"{namespace}:config"
         self.config_meta = f"{self.partition}:config:meta"

@@ -1,4 +1,4 @@
-"""The secrets that attempt tokens are made with: the same for all processes of a namespace, in Redis and nowhere else.
+"""The secrets that tokens, and the codes of invitations, are made with: the same for all processes of a namespace, in Redis and nowhere else.
 
 Tokens are made with the current secret; after a rotation those of the former one are accepted until a stated time. Used by the API.
 """
@@ -32,22 +32,21 @@ def new_secret() -> Secrets:
 
 
 class TokenSecrets:
-    """The secrets of one namespace, for asyncio."""
+    """The secrets of one namespace, for asyncio; `links`: those of the codes of invitations, which are rotated on their own."""
 
-    def __init__(self, client: "redis.asyncio.Redis", library: Library, keys: Keys) -> None:
+    def __init__(
+        self, client: "redis.asyncio.Redis", library: Library, keys: Keys, *, links: bool = False
+    ) -> None:
         self._client: Any = client
         self._library = library
-        self._keys = keys
+        self._key = keys.link_secret if links else keys.secret
 
     async def load(self, proposed: Secrets) -> Secrets:
         """Return the secrets of the server; where it has none, `proposed` becomes the current one, unless another process is first."""
         found = await self._read()
         if found is None:
             await self._library.call_async(
-                self._client,
-                "ensure_secret",
-                [self._keys.secret],
-                [proposed.name, proposed.current],
+                self._client, "ensure_secret", [self._key], [proposed.name, proposed.current]
             )
             found = await self._read()
         return found or proposed
@@ -55,13 +54,11 @@ class TokenSecrets:
     async def rotate(self, proposed: Secrets, keep_ms: int) -> int:
         """Make `proposed` the current secret; return until when (ms since 1970) tokens of the former one are accepted."""
         args: list[Argument] = [proposed.name, proposed.current, keep_ms]
-        return int(
-            await self._library.call_async(self._client, "rotate_secret", [self._keys.secret], args)
-        )
+        return int(await self._library.call_async(self._client, "rotate_secret", [self._key], args))
 
     async def _read(self) -> Secrets | None:
         pipeline = self._client.pipeline(transaction=False)
-        pipeline.hgetall(self._keys.secret)
+        pipeline.hgetall(self._key)
         pipeline.time()
         fields, (seconds, micros) = await pipeline.execute()
         name = fields.get(_CURRENT)

@@ -16,10 +16,16 @@ from stanine.store.durability import Writer
 from stanine.store.errors import CorruptRecordError, stale_views
 from stanine.store.invitations import Given
 from stanine.store.keys import Keys
-from stanine.store.records import participant_fingerprint
+from stanine.store.records import ARRIVAL_BYTES, RANDOM_BYTES, participant_fingerprint
 
-#: Bytes of a session's id: random; the low half of the first is the partition, as in an attempt's id.
-SESSION_BYTES = 16
+#: Bytes of a session's id: the random part of the id that its attempt will have, and NULs in place of the arrival. So the session of an
+#: attempt is found, without a record of it, when the attempt is erased.
+SESSION_BYTES = RANDOM_BYTES + ARRIVAL_BYTES
+
+
+def session_id(random: bytes) -> bytes:
+    """Return the id of the session whose attempt has these RANDOM_BYTES; the low half of the first byte is the partition."""
+    return random[:RANDOM_BYTES] + bytes(ARRIVAL_BYTES)
 
 
 class NewSession(msgspec.Struct, frozen=True):
@@ -82,8 +88,9 @@ class Sessions:
         self._outbox = outbox
 
     async def open(self, new: NewSession) -> str:
-        """Open a session; return Opened, Repeated, or why not: Unknown, Revoked, Expired, Used (its invitation), Gone (the instrument).
+        """Open a session, to be kept `lifetime_ms` after it was opened, or after its deadline and grace if it has one.
 
+        Returns Opened, Repeated, or why not: Unknown, Revoked, Expired, Used (its invitation), Gone (the instrument).
         Raises StaleViewError if the form was read with the index of other data.
         """
         person = (
@@ -143,18 +150,28 @@ class Sessions:
         reply = await self._writer.call("withdraw_session", [self._keys.arrivals], [session_id])
         return str(reply.decode().capitalize())
 
-    async def extend(self, session_id: bytes, more_ms: int) -> int:
-        """Move the deadline of an open session; return the new one (ms), 0 if there is no such session or it has no deadline."""
+    async def extend(self, session_id: bytes, limit_ms: int, kept_ms: int) -> int:
+        """Give an open session a longer time limit, from its opening on; return its deadline (ms), 0 if it is not open or has none.
+
+        `kept_ms`: how long the session is kept after its deadline and grace. A deadline is never moved back.
+        """
         return int(
-            await self._writer.call("extend_session", [self._keys.arrivals], [session_id, more_ms])
+            await self._writer.call(
+                "extend_session", [self._keys.arrivals], [session_id, limit_ms, kept_ms]
+            )
         )
 
-    async def due(self, now: int, limit: int) -> list[bytes]:
-        """Return the ids of sessions that a sweep must look at: past their deadline and grace, or expired. `now`: ms."""
+    async def due(self, now: int, limit: int, start: int = 0) -> list[bytes]:
+        """Return ids of sessions that a sweep must look at: past their deadline and grace, or expired. `now`: ms; `start`: passed over."""
         found: list[bytes] = await self._client.zrange(
-            self._keys.sessions_due, "-inf", now, byscore=True, offset=0, num=limit
+            self._keys.sessions_due, "-inf", now, byscore=True, offset=start, num=limit
         )
         return found
+
+    async def now(self) -> int:
+        """Return the server's time (ms)."""
+        seconds, micros = await self._client.time()
+        return int(seconds) * 1000 + int(micros) // 1000
 
     async def drop(self, session_id: bytes, *, expired: bool = True) -> bool:
         """Remove a session that has expired (or any, with `expired` False); return whether there was one."""

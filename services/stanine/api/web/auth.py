@@ -28,6 +28,9 @@ class Scope(StrEnum):
     ATTEMPTS_WRITE = "attempts:write"
     ATTEMPTS_READ = "attempts:read"
     RESULTS_READ = "results:read"
+    SESSIONS_WRITE = "sessions:write"
+    INVITATIONS_WRITE = "invitations:write"
+    ERASE = "erase"
     OPERATE = "operate"
     OPERATE_READ = "operate:read"
 

@@ -12,6 +12,7 @@ from typing import Any
 import msgspec
 from opentelemetry.trace import INVALID_SPAN, Tracer
 
+from stanine.api.people.codes import is_code
 from stanine.api.web.auth import Caller, Keyring
 from stanine.api.web.guard import CONNECTION
 from stanine.api.web.http import JSON, Answer, ClientGone, Headers, Receive, Request, Scope, Send
@@ -122,7 +123,7 @@ class Dispatcher:
         """Check, in this order: readiness, key, scope, query, and whether the key reaches the instrument that the path names."""
         if not route.always and (reasons := self._reasons()):
             raise Problem(NOT_READY, "; ".join(reasons))
-        if route.scope is not None:
+        if route.scope is not None or route.takes_token or route.takes_code:
             request.caller = self._authenticate(route, request)
         request.query = read_query(query, route.query)
         name = request.parameters.get("name")
@@ -137,9 +138,9 @@ class Dispatcher:
         kind, _, key = request.headers.get(b"authorization", b"").partition(b" ")
         if kind.lower() != b"bearer" or not key:
             raise Problem(UNAUTHENTICATED, "Send Authorization: Bearer KEY.", headers=_CHALLENGE)
-        caller = self._keyring.find(key)
+        caller = self._keyring.find(key) if route.scope is not None else None
         if caller is None:
-            if route.takes_token and _is_token(key):
+            if (route.takes_token and _is_token(key)) or (route.takes_code and is_code(key)):
                 request.bearer = key.decode()
                 return None
             raise Problem(UNAUTHENTICATED, "The key is not known here.", headers=_CHALLENGE)

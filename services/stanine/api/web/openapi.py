@@ -34,6 +34,7 @@ _PARAMETERS: dict[str, dict[str, Any]] = {
     "id": {"type": "string", "minLength": 1, "maxLength": limits.MAX_PARTICIPANT},
     "file": {"type": "string"},
     "queue": {"type": "string", "enum": sorted(ROUTES)},
+    "invitation": {"type": "string", "pattern": "^[0-9a-f]{16}$"},
     "letter": {"type": "string", "pattern": LETTER_PATTERN},
 }
 _ATTEMPT_ID = {"type": "string", "pattern": "^[0-9a-f]{32}$"}
@@ -82,7 +83,12 @@ def describe(routes: Iterable[Route]) -> dict[str, Any]:
                 "token": {
                     "type": "http",
                     "scheme": "bearer",
-                    "description": "An attempt's token: reads that attempt's result.",
+                    "description": "A token of the attempt or session that the path names.",
+                },
+                "code": {
+                    "type": "http",
+                    "scheme": "bearer",
+                    "description": "The code of an invitation.",
                 },
             },
         },
@@ -94,8 +100,10 @@ def problems_of(route: Route) -> list[Kind]:
     kinds = [*route.problems, INTERNAL]
     if not route.always:
         kinds += [NOT_READY, UNAVAILABLE]
+    if route.scope is not None or route.takes_token or route.takes_code:
+        kinds.append(UNAUTHENTICATED)
     if route.scope is not None:
-        kinds += [UNAUTHENTICATED, MISSING_SCOPE]
+        kinds.append(MISSING_SCOPE)
     if "{" in route.path:
         kinds.append(NOT_FOUND)
     return list(dict.fromkeys([*kinds, MALFORMED_REQUEST]))
@@ -117,11 +125,16 @@ def _operation(route: Route) -> dict[str, Any]:
         | _problem_responses(route),
         "security": [],
     }
-    if route.scope is not None:
-        operation["description"] = f"Needs a key with the scope `{route.scope}`" + (
-            ", or the attempt's token." if route.takes_token else "."
-        )
-        operation["security"] = [{"key": []}, *([{"token": []}] if route.takes_token else [])]
+    ways = {
+        "key": f"a key with the scope `{route.scope}`" if route.scope else "",
+        "token": f"the {'session' if '/sessions' in route.path else 'attempt'}'s token"
+        if route.takes_token
+        else "",
+        "code": "an invitation's code" if route.takes_code else "",
+    }
+    if any(ways.values()):
+        operation["description"] = f"Needs {', or '.join(filter(None, ways.values()))}."
+        operation["security"] = [{way: []} for way, said in ways.items() if said]
     if route.body is not None:
         operation["requestBody"] = {"required": True, **_response(route.body)}
     return operation
@@ -137,7 +150,7 @@ def _path_parameters(route: Route) -> list[dict[str, Any]]:
             "in": "path",
             "required": True,
             "schema": _ATTEMPT_ID
-            if name == "id" and route.path.startswith("/v1/attempts")
+            if name == "id" and route.path.startswith(("/v1/attempts", "/v1/sessions"))
             else _PARAMETERS[name],
         }
         for name in names

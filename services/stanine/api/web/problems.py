@@ -48,9 +48,13 @@ METHOD_NOT_ALLOWED = Kind("method-not-allowed", 405, "This address does not take
 TOO_SLOW = Kind("too-slow", 408, "The body did not arrive in time")
 KEY_CONFLICT = Kind("key-conflict", 409, "Idempotency key already used for a different attempt")
 TOKEN_CONFLICT = Kind("token-conflict", 409, "The token stands for another order")
+SESSION_CONFLICT = Kind("session-conflict", 409, "The session was saved meanwhile")
+SESSION_CLOSED = Kind("session-closed", 409, "The session takes no more answers")
 MANAGED = Kind("managed", 409, "A custom resource manages this")
 CONFIG_CONFLICT = Kind("config-conflict", 409, "The configuration cannot be changed as it is")
 HISTORY_CHANGED = Kind("history-changed", 410, "The list has changed behind this cursor")
+INVITATION_ENDED = Kind("invitation-ended", 410, "The invitation opens no session any more")
+ERASED = Kind("erased", 410, "The attempt with this key was erased")
 PRECONDITION_FAILED = Kind(
     "precondition-failed", 412, "The instrument is not in the expected state"
 )
@@ -76,7 +80,7 @@ UNAVAILABLE = Kind(
 
 KINDS = (
     MALFORMED_REQUEST, UNAUTHENTICATED, MISSING_SCOPE, NOT_FOUND, METHOD_NOT_ALLOWED, TOO_SLOW, KEY_CONFLICT, TOKEN_CONFLICT,
-    MANAGED, CONFIG_CONFLICT, HISTORY_CHANGED,
+    SESSION_CONFLICT, SESSION_CLOSED, MANAGED, CONFIG_CONFLICT, HISTORY_CHANGED, INVITATION_ENDED, ERASED,
     PRECONDITION_FAILED, TOO_LARGE, UNSUPPORTED_CONTENT, INVALID_DOCUMENT, INVALID_ATTEMPT, INVALID_REQUEST,
     INTERNAL, NOT_READY, NOT_INDEXED, FULL, DRAINING, UNAVAILABLE,
 )  # fmt: skip
@@ -93,6 +97,15 @@ class ProblemError(msgspec.Struct, frozen=True):
     detail: str
 
 
+class Saved(msgspec.Struct, frozen=True):
+    """What a session holds: the `seq` and page of its last save, and all answers and attributes."""
+
+    seq: int
+    page: int
+    answers: dict[str, float | str | list[float | str]]
+    attributes: dict[str, float | str]
+
+
 class ProblemDocument(msgspec.Struct, frozen=True, rename="camel"):
     """The body of every error (RFC 9457)."""
 
@@ -107,6 +120,10 @@ class ProblemDocument(msgspec.Struct, frozen=True, rename="camel"):
     id: str | UnsetType = UNSET
     #: Of a changed history: the cursor to continue from.
     next: str | UnsetType = UNSET
+    #: Of a session or invitation that has ended: why, in one word.
+    reason: str | UnsetType = UNSET
+    #: Of a session that was saved meanwhile: what is there.
+    session: Saved | UnsetType = UNSET
 
 
 class Problem(Exception):  # noqa: N818 - RFC 9457's own word

@@ -40,8 +40,10 @@ class Route(msgspec.Struct, frozen=True, kw_only=True):
     tag: str
     #: The scope that the caller's key needs; None: no key at all.
     scope: Scope | None = None
-    #: Whether an attempt's token does instead of a key.
+    #: Whether a token of what the path names (an attempt, a session) does instead of a key; without a scope nothing else does.
     takes_token: bool = False
+    #: Whether the code of an invitation does instead of a key; without a scope nothing else does.
+    takes_code: bool = False
     #: Whether it is answered before the bootstrap is done.
     always: bool = False
     query: tuple[Query, ...] = ()

@@ -159,6 +159,20 @@ local function drop_invitation(keys, args)
   return 1
 end
 
+-- release_results: KEYS arrivals; ARGV instrument number, 1 to release (0: not any more). Participants whose invitation says AfterRelease may read
+-- their results of it from then on. Returns when (ms) they were released first, 0 if they are not.
+local function release_results(keys, args)
+  local released, number = prefix_of(keys[1]) .. 'released', args[1]
+  check_type(released, 'hash')
+  if args[2] ~= '1' then
+    redis.call('HDEL', released, number)
+    return '0'
+  end
+  redis.call('HSETNX', released, number, numeral(server_ms()))
+  return redis.call('HGET', released, number)
+end
+
+register('release_results', release_results, {'allow-oom'})
 register('drop_invitation', drop_invitation, {'allow-oom'})
 register('invite', invite, {})
 register('change_invitation', change_invitation, {'allow-oom'})

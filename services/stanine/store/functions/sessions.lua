@@ -41,7 +41,7 @@ local function open_session(keys, args)
   if redis.call('HGET', prefix .. 'numbers', number) == '' then
     return 'GONE'
   end
-  local now, expires = server_ms(), nil
+  local now = server_ms()
   if invitation ~= '' then
     local found = redis.call('HMGET', invitation_key(prefix, invitation), 'number', 'uses', 'most', 'expires', 'revoked')
     if found[1] ~= number then
@@ -53,11 +53,10 @@ local function open_session(keys, args)
     elseif tonumber(found[2]) >= tonumber(found[3]) then
       return 'USED'
     end
-    expires = found[4] ~= '0' and tonumber(found[4])
   end
-  expires = min(expires or now + lifetime, now + lifetime)
   limit, grace = tonumber(limit), tonumber(grace)
   local deadline = limit > 0 and now + limit or 0
+  local expires = max(deadline + grace, now) + lifetime
 
   -- From here on nothing can fail.
   if invitation ~= '' then
@@ -190,18 +189,22 @@ local function withdraw_session(keys, args)
   return state == 'Submitted' and 'SUBMITTED' or 'WITHDRAWN'
 end
 
--- extend_session: KEYS arrivals; ARGV id, more time (ms). Returns the new deadline, or 0 if the session is not open or has none.
+-- extend_session: KEYS arrivals; ARGV id, time limit (ms) from its opening, how long (ms) it is kept after its deadline and grace. A deadline is never
+-- moved back, so that a repeated call changes nothing. Returns the deadline, or 0 if the session is not open or has none.
 local function extend_session(keys, args)
   local prefix, id = prefix_of(keys[1]), args[1]
   local key = session_key(prefix, id)
+  check_type(key, 'hash')
   check_type(prefix .. 'sessions:due', 'zset')
-  local found = redis.call('HMGET', key, 'state', 'deadline', 'grace', 'expires')
+  local found = redis.call('HMGET', key, 'state', 'deadline', 'grace', 'expires', 'opened')
   if found[1] ~= 'Open' or found[2] == '0' then
     return '0'
   end
-  local deadline = tonumber(found[2]) + tonumber(args[2])
-  redis.call('HSET', key, 'deadline', numeral(deadline))
-  note_due(prefix, id, 'Open', deadline, tonumber(found[3]), tonumber(found[4]))
+  local grace = tonumber(found[3])
+  local deadline = max(tonumber(found[2]), tonumber(found[5]) + tonumber(args[2]))
+  local expires = max(tonumber(found[4]), deadline + grace + tonumber(args[3]))
+  redis.call('HSET', key, 'deadline', numeral(deadline), 'expires', numeral(expires))
+  note_due(prefix, id, 'Open', deadline, grace, expires)
   return numeral(deadline)
 end
 
@@ -221,7 +224,7 @@ local function drop_session(keys, args)
   if found[3] ~= '' then
     redis.call('SREM', prefix .. 'o:' .. hex(found[3]), 's' .. id)
   end
-  if found[1] == 'Open' then
+  if found[1] == 'Open' and args[2] ~= '1' then
     redis.call('HINCRBY', prefix .. 'sessions', 'expired', 1)
   end
   return 1

@@ -1,0 +1,1 @@
+"""People: sessions, invitations, erasure and retention; used by their routes and loops."""

@@ -1,0 +1,72 @@
+"""Reading the JSON bodies of sessions and invitations: strict, each fault with its place, and no sentence quotes what was sent.
+
+The usual body is read by a compiled decoder; what that refuses is read again slowly, to say where. Used by the routes of people's data.
+"""
+
+from typing import Any, Generic, TypeVar
+
+import msgspec
+
+from stanine.api.web.problems import Kind, Problem, ProblemError, from_faults
+from stanine.domain.attempts.explain import pointer
+from stanine.domain.errors import Faults, InvalidAttempt
+from stanine.domain.instruments.strict_json import locate
+
+T = TypeVar("T")
+
+
+class BodyReader(Generic[T]):
+    """Reads bodies of one record type; `kind`: the problem of one that cannot be read."""
+
+    def __init__(self, record: type[T], kind: Kind) -> None:
+        self._decode = msgspec.json.Decoder(record).decode
+        self._kind = kind
+
+    def read(self, text: bytes) -> T:
+        """Return the record in a JSON object. Raises a Problem."""
+        try:
+            record = self._decode(text)
+        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
+            raise self._explain(text, error) from None
+        self.check_names(text)
+        return record
+
+    def check_names(self, text: bytes) -> None:
+        """Refuse a text in which an object has a name twice, or a text holds what UTF-8 cannot."""
+        faults = _faults(text)
+        if faults.count:
+            raise from_faults(self._kind, InvalidAttempt(faults.kept, faults.count))
+
+    def _explain(self, text: bytes, error: Exception) -> Problem:
+        faults = _faults(text)
+        if faults.count:
+            return from_faults(self._kind, InvalidAttempt(faults.kept, faults.count))
+        sentence, _, place = str(error).partition(" - at `$")
+        return refused(self._kind, _as_pointer(place), "WrongType", sentence)
+
+
+def refused(kind: Kind, place: str, code: str, detail: str) -> Problem:
+    """Return the problem of one fault."""
+    return Problem(
+        kind,
+        "1 thing is wrong; see errors",
+        errors=[ProblemError(place, code, detail)],
+        error_count=1,
+    )
+
+
+def _faults(text: bytes) -> Faults:
+    faults = Faults()
+    plain: Any = locate(
+        text, faults, max(len(text), 1), pointer, lambda place, index: f"{place}/{index}"
+    )
+    if not faults.count and not isinstance(plain, dict):
+        faults.add("", "WrongType", "one JSON object belongs here")
+    return faults
+
+
+def _as_pointer(place: str) -> str:
+    """Return what msgspec writes as `.answers[...]` as a JSON pointer; it does not tell the names of a mapping's members."""
+    return (
+        place.rstrip("`").replace("[...]", "").replace(".", "/").replace("[", "/").replace("]", "")
+    )
