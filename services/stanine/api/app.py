@@ -25,14 +25,23 @@ from stanine.api.loops import (
     WriteProbe,
     follow_keys,
 )
+from stanine.api.people.codes import Codes
+from stanine.api.people.inviting import InvitationDesk
+from stanine.api.people.retention import TURN_SECONDS as RETENTION_SECONDS
+from stanine.api.people.retention import Retention
+from stanine.api.people.session_sweep import SWEEP_SECONDS, SessionSweep
+from stanine.api.people.sessions import DAY_MS, SessionDesk
 from stanine.api.result_presenter import ResultPresenter
 from stanine.api.routes.attempts import AttemptRoutes
 from stanine.api.routes.config import ConfigRoutes
 from stanine.api.routes.docs import DocsRoutes
+from stanine.api.routes.erasure import ErasureRoutes
 from stanine.api.routes.instruments import InstrumentRoutes
+from stanine.api.routes.invitations import InvitationRoutes
 from stanine.api.routes.probes import ProbeRoutes
 from stanine.api.routes.queues import QueueRoutes
 from stanine.api.routes.results import ResultRoutes
+from stanine.api.routes.sessions import SessionRoutes
 from stanine.api.routes.tokens import TokenRoutes
 from stanine.api.settings import ApiSettings
 from stanine.api.web.auth import Keyring
@@ -51,12 +60,15 @@ from stanine.store import settings as configuration
 from stanine.store.attempts import Attempts
 from stanine.store.capacity import Capacity
 from stanine.store.durability import Writer
+from stanine.store.erasure import Erasure
 from stanine.store.index import AsyncIndex
 from stanine.store.instruments import Instruments
+from stanine.store.invitations import Invitations
 from stanine.store.keys import Keys
 from stanine.store.lists import ResultLists
 from stanine.store.reading import AttemptRecords
 from stanine.store.secret import TokenSecrets
+from stanine.store.sessions import Sessions
 from stanine.store.waiting import ResultWaiter
 from stanine.telemetry.api_metrics import ApiMetrics
 from stanine.telemetry.heartbeats import Heartbeats
@@ -90,6 +102,7 @@ class Api:
         index = AsyncIndex(self._client, self._keys)
         capacity, live = Capacity(self._client), CurrentSettings()
         self._tokens = Tokens(TokenSecrets(self._client, self._library, self._keys))
+        self._codes = Codes(TokenSecrets(self._client, self._library, self._keys, links=True))
         records = AttemptRecords(self._client, self._keys)
         self._waiter = ResultWaiter(self._client, self._keys, records)
         self._documents = DocumentReader()
@@ -107,11 +120,37 @@ class Api:
         self._keys_thread = ThreadPoolExecutor(1, thread_name_prefix="keys")
         self._loops = Loops(self._heartbeats)
         lists = ResultLists(self._client, self._library, self._keys)
-        self._reader = AttemptReader(records, lists, self._index, self._waiter, self._tokens)
+        sessions = Sessions(self._client, writer, self._keys, _outbox(self._keys, SCORE_ATTEMPTS))
+        invitations = Invitations(self._client, writer, self._keys)
+        erasure = Erasure(
+            self._client,
+            writer,
+            self._keys,
+            records,
+            sessions,
+            invitations,
+            lambda: live.now.tombstone_days * DAY_MS,
+        )
+        self._reader = AttemptReader(
+            records, lists, self._index, self._waiter, self._tokens, invitations.is_released
+        )
         scorings = ResultPresenter(instruments)
         bulk = BulkIntake(
             checker, intake, self._index, self._tokens, metrics, tracer, live, keyring
         )
+        inviting = InvitationDesk(invitations, checker, self._codes, live)
+        desk = SessionDesk(
+            sessions,
+            inviting,
+            self._index,
+            intake,
+            self._codes,
+            live,
+            tracer=tracer,
+            metrics=metrics,
+        )
+        self._session_sweep = SessionSweep(sessions, inviting, self._index, intake, metrics)
+        self._retention = Retention(self._client, self._keys, instruments, lists, erasure, metrics)
         watch_pool(registry, "records", pool_use(self._client))
         metrics.watch_index(
             lambda: (index.entries.hits, index.entries.misses), lambda: self._index.refreshed_at
@@ -142,7 +181,10 @@ class Api:
                 live=live,
             ).routes(),
             *ResultRoutes(self._reader, scorings, checker).routes(),
-            *TokenRoutes(self._tokens).routes(),
+            *SessionRoutes(desk, invitations, self._reader, scorings, self._tokens, live).routes(),
+            *InvitationRoutes(inviting, invitations, sessions, checker, intake, metrics).routes(),
+            *ErasureRoutes(erasure, self._reader, metrics).routes(),
+            *TokenRoutes(self._tokens, self._codes).routes(),
             *QueueRoutes(self._desk).routes(),
             *ConfigRoutes(self._config_desk).routes(),
             *ProbeRoutes(self._heartbeats, self.unready, self.notes, registry).routes(),
@@ -222,6 +264,7 @@ class Api:
         """Take in what has changed in the index, as the loop does; the first time, requests are served from then on."""
         if not self._prepared:
             await self._tokens.refresh()
+            await self._codes.refresh()
         await self._index.refresh()
         if not self._prepared:
             self._prepared = True
@@ -234,6 +277,17 @@ class Api:
     async def refresh_tokens(self) -> None:
         """Follow the secrets of tokens, as the loop does."""
         await within(self._tokens.refresh())
+        await within(self._codes.refresh())
+
+    async def sweep_sessions(self) -> None:
+        """End the sessions that are due, as the loop does."""
+        if self._prepared:
+            await self._session_sweep.turn()
+
+    async def keep_retention(self) -> None:
+        """Erase what is kept too long, as the loop does."""
+        if self._prepared:
+            await self._retention.turn()
 
     async def _prepare(self) -> None:
         client = connect(self._settings.redis_url, pool_size=1)
@@ -257,6 +311,8 @@ class Api:
         self._loops.start("writes", self._writes.probe, SLOW_SECONDS)
         self._loops.start("index", self.refresh_index, INDEX_SECONDS)
         self._loops.start("tokens", self.refresh_tokens, SLOW_SECONDS)
+        self._loops.start("sessions", self.sweep_sessions, SWEEP_SECONDS)
+        self._loops.start("retention", self.keep_retention, RETENTION_SECONDS)
         self._loops.start_once("results", self._waiter.run())
 
     def _note(self, problem: ServerProblem | None) -> None:

@@ -1,6 +1,7 @@
 """Finding one attempt for a caller, waiting for its result, and reading lists of results. Used by the routes of attempts and results.
 
-The one place that decides who may see an attempt: a key that reaches its instrument, or the attempt's own token. What is read belongs to
+The one place that decides who may see an attempt: a key that reaches its instrument, the attempt's own token, or the one that a participant
+has whose invitation shows the result after the release. What is read belongs to
 the same data as the view of the index that it is explained with.
 """
 
@@ -71,7 +72,10 @@ class AttemptReader:
         index: IndexFollower,
         waiter: ResultWaiter,
         tokens: Tokens,
+        is_released: Callable[[int], Awaitable[bool]],
     ) -> None:
+        """`is_released` tells whether the results of the instrument with a number are released to participants."""
+        self._is_released = is_released
         self._attempts = attempts
         self._lists = lists
         self._index = index
@@ -89,12 +93,17 @@ class AttemptReader:
         attempt_id = read_id(given)
         if attempt_id is None:
             raise NotFound("Attempt", given)
+        after_release = False
         if request.caller is None and not self._tokens.is_of(attempt_id, request.bearer):
-            raise NotFound("Attempt", given)
+            after_release = self._tokens.is_after_release(attempt_id, request.bearer)
+            if not after_release:
+                raise NotFound("Attempt", given)
         found = await self.read(attempt_id)
         if found is None or (
             request.caller is not None and not request.caller.sees(found.entry.name)
         ):
+            raise NotFound("Attempt", given)
+        if after_release and not await within(self._is_released(found.attempt.number)):
             raise NotFound("Attempt", given)
         if found.result is None and seconds > 0:
             found = await self.read(attempt_id, seconds)

@@ -245,6 +245,9 @@ class TokenRotation(_Body, frozen=True, forbid_unknown_fields=True):
 
     #: Seconds that tokens made with the present secret stay valid; a day by default, at most 90 days.
     keep_seconds: Annotated[int, Meta(ge=0, le=90 * 86_400)] = 86_400
+    #: Given, the secret of the codes of invitations is rotated too, and codes made with the present one open sessions for so many seconds
+    #: more, at most 10 years; null: the codes stay as they are.
+    keep_links_seconds: Annotated[int, Meta(ge=0, le=3653 * 86_400)] | None = None
 
 
 class RotatedTokens(_Body, frozen=True):
@@ -252,6 +255,8 @@ class RotatedTokens(_Body, frozen=True):
 
     #: Until when tokens made with the former secret are accepted, by the database's clock.
     former_valid_until: str
+    #: Until when codes made with the former secret are accepted, if it was rotated.
+    links_valid_until: str | UnsetType = UNSET
 
 
 class LineAnswer(_Body, frozen=True):

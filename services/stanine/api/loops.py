@@ -55,6 +55,11 @@ class IndexFollower:
         self.loaded = False
         self.refreshed_at = 0.0
 
+    @property
+    def view(self) -> IndexView:
+        """The process's view of the index now."""
+        return self._index.entries.now
+
     async def refresh(self) -> None:
         """Take in what has changed."""
         async with self._lock:  # two refreshes at once would take in changes out of order

@@ -7,7 +7,7 @@ does not store it again; it holds no more than the key's fingerprint and its exp
 What replicas, the append-only file and backups still hold, and how long: docs/howto/erase.md.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import msgspec
@@ -42,7 +42,7 @@ class Erased(msgspec.Struct):
 
 
 class Erasure:
-    """Erases in one namespace, for asyncio. `tombstone_ms`: how long the key of an erased attempt is refused."""
+    """Erases in one namespace, for asyncio. `tombstone_ms` returns how long the key of an erased attempt is refused."""
 
     def __init__(
         self,
@@ -52,7 +52,7 @@ class Erasure:
         records: AttemptRecords,
         sessions: Sessions,
         invitations: Invitations,
-        tombstone_ms: int,
+        tombstone_ms: Callable[[], int],
     ) -> None:
         self._client: Any = client
         self._writer = writer
@@ -60,7 +60,7 @@ class Erasure:
         self._records = records
         self._sessions = sessions
         self._invitations = invitations
-        self.tombstone_ms = tombstone_ms
+        self._tombstone_ms = tombstone_ms
 
     async def attempt(self, attempt_id: bytes) -> bool:
         """Erase an attempt with its result, the session that it was and an invitation that was for it alone.
@@ -100,7 +100,7 @@ class Erasure:
     async def _erase(self, attempts: Sequence[tuple[bytes, bytes]]) -> int:
         erased = 0
         seconds, micro = await self._client.time()
-        expires = seconds * 1000 + micro // 1000 + self.tombstone_ms
+        expires = seconds * 1000 + micro // 1000 + self._tombstone_ms()
         for part in _parts(attempts):
             args = [expires, *[each for pair in part for each in pair]]
             reply = await self._writer.call("erase", [self._keys.arrivals], args)

@@ -26,6 +26,10 @@ _OUTCOMES: dict[int, Literal["new", "repeated", "conflict", "gone"]] = {
 }
 
 
+#: What a participant may read of the own result.
+Show = Literal["None", "Participant", "AfterRelease"]
+
+
 class Given(msgspec.Struct, frozen=True, array_like=True):
     """What the creator of an invitation (or of a session without one) has decided. `show`, `return_url`: see the API."""
 
@@ -33,7 +37,7 @@ class Given(msgspec.Struct, frozen=True, array_like=True):
     language: str | None = None
     attributes: Mapping[str, int | float | str] = {}
     time_limit_ms: int = 0
-    show: str = "None"
+    show: Show = "None"
     return_url: str | None = None
     #: The key of the attempt that a session becomes, and the digest of its key space.
     key: str | None = None
@@ -173,12 +177,14 @@ class Invitations:
         """Tell whether the results of an instrument are released."""
         return await self._client.hget(self._keys.released, number) is not None
 
-    async def page(self, number: int, position: int, limit: int) -> list[StoredInvitation | None]:
-        """Return at most `limit` invitations of an instrument from a position on, in the order of creation; None for an erased one."""
+    async def page(
+        self, number: int, position: int, limit: int
+    ) -> list[tuple[bytes, StoredInvitation | None]]:
+        """Return at most `limit` ids and invitations of an instrument from a position on, by creation; None: it was removed."""
         reply = await self._writer.read(
             "list_invitations", [self._keys.arrivals], [number, position, limit]
         )
-        found: list[StoredInvitation | None] = []
+        found: list[tuple[bytes, StoredInvitation | None]] = []
         for place in range(0, len(reply), 2):
             values = reply[place + 1]
             fields = (
@@ -186,7 +192,7 @@ class Invitations:
                 if isinstance(values, dict)
                 else dict(zip(values[::2], values[1::2], strict=True))
             )
-            found.append(_read(reply[place], fields) if fields else None)
+            found.append((reply[place], _read(reply[place], fields) if fields else None))
         return found
 
 

@@ -54,6 +54,15 @@ class ResultLists:
             page, items=[each for each in page.items if each[0].number == number]
         )
 
+    async def arrivals(
+        self, number: int, position: int, limit: int
+    ) -> list[tuple[bytes, int | None]]:
+        """Read ids and times of submission (ms) of an instrument's results from a position on; None where it cannot be told (any more)."""
+        found = await self._read("list_results", ["", number], position, limit)
+        return [
+            (each.id, None if each.item is None else each.item[0].submitted_at) for each in found
+        ]
+
     async def of_participant(
         self, participant: str, cursor: Cursor, limit: int, view: str = ""
     ) -> ResultPage:

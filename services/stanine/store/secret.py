@@ -1,4 +1,4 @@
-"""The secrets that tokens, and the codes of invitations, are made with: the same for all processes of a namespace, in Redis and nowhere else.
+"""The secrets that tokens and the codes of invitations are made with: one truth for a namespace's processes, in Redis and nowhere else.
 
 Tokens are made with the current secret; after a rotation those of the former one are accepted until a stated time. Used by the API.
 """

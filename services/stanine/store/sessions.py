@@ -5,7 +5,7 @@ session in one step, idempotent by the session. Deadlines are kept by the server
 """
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 import redis.asyncio
@@ -26,6 +26,14 @@ SESSION_BYTES = RANDOM_BYTES + ARRIVAL_BYTES
 def session_id(random: bytes) -> bytes:
     """Return the id of the session whose attempt has these RANDOM_BYTES; the low half of the first byte is the partition."""
     return random[:RANDOM_BYTES] + bytes(ARRIVAL_BYTES)
+
+
+SessionState = Literal["Open", "Submitted", "Withdrawn"]
+_STATES: dict[bytes, SessionState] = {
+    b"Open": "Open",
+    b"Submitted": "Submitted",
+    b"Withdrawn": "Withdrawn",
+}
 
 
 class NewSession(msgspec.Struct, frozen=True):
@@ -58,7 +66,7 @@ class StoredSession(msgspec.Struct, frozen=True):
     expires_at: int
     seq: int
     page: int
-    state: str
+    state: SessionState
     attempt: bytes
     given: Given
     answers: Mapping[str, bytes]
@@ -201,7 +209,7 @@ def _read(session_id: bytes, fields: Mapping[bytes, bytes]) -> StoredSession:
             int(fields[b"expires"]),
             int(fields[b"seq"]),
             int(fields[b"page"]),
-            fields[b"state"].decode(),
+            _STATES[fields[b"state"]],
             fields[b"attempt"],
             msgspec.msgpack.decode(fields[b"given"], type=Given),
             {name[1:].decode(): value for name, value in fields.items() if name.startswith(b"A")},

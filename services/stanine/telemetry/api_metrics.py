@@ -8,6 +8,18 @@ from prometheus_client.registry import Collector
 
 from .metrics import DURATION_BUCKETS
 
+#: What may happen to a session: swept: submitted by the sweep, at its deadline; repeated: opened or submitted again.
+SESSION_EVENTS = (
+    "opened",
+    "repeated",
+    "saved",
+    "conflict",
+    "submitted",
+    "swept",
+    "withdrawn",
+    "expired",
+)
+
 
 class ApiMetrics:
     """The API's metrics in one registry. Labels are routes and reasons from closed lists, never names or ids.
@@ -36,6 +48,36 @@ class ApiMetrics:
         self.attempts_accepted = attempts.labels("accepted")
         self.attempts_repeated = attempts.labels("repeated")
         self.attempts_refused = attempts.labels("refused")
+        self._sessions = Counter(
+            "stanine_sessions", "What happened to sessions, by event.", ["event"], registry=registry
+        )
+        for event in SESSION_EVENTS:
+            self._sessions.labels(event)
+        invitations = Counter(
+            "stanine_invitations",
+            "Invitations that were to be created, by outcome.",
+            ["outcome"],
+            registry=registry,
+        )
+        self.invitations = {
+            outcome: invitations.labels(outcome) for outcome in ("created", "repeated", "refused")
+        }
+        erased = Counter(
+            "stanine_erased",
+            "What was erased, by its kind and why.",
+            ["kind", "by"],
+            registry=registry,
+        )
+        self.erased = {
+            (kind, by): erased.labels(kind, by)
+            for kind in ("attempt", "session", "invitation")
+            for by in ("order", "retention")
+        }
+        self.overdue_sessions = Gauge(
+            "stanine_sessions_overdue",
+            "Sessions that were due at this process's last sweep and could not be ended.",
+            registry=registry,
+        )
         self._problems = Counter(
             "stanine_http_problems",
             "Problem documents answered, by the last word of their type.",
@@ -59,6 +101,10 @@ class ApiMetrics:
             self._children[method, route, status] = child
         child[0].inc()
         child[1].observe(seconds)
+
+    def session(self, event: str) -> None:
+        """Count what happened to a session; `event` is one of SESSION_EVENTS."""
+        self._sessions.labels(event).inc()
 
     def refused(self, problem: str) -> None:
         """Count one answered problem; `problem` is from docs/problems.md's closed list."""

@@ -140,8 +140,14 @@ def test_after_its_deadline_only_the_sweep_submits_a_session(store: Store) -> No
     assert with_sessions(store, "submit", late, 0, submission()).outcome == "Late"
     assert with_sessions(store, "submit", late, 0, submission(), swept=True).outcome == "Submitted"
     assert with_sessions(store, "due", now, 10) == []
-    assert with_sessions(store, "extend", in_grace, HOUR) > now
-    assert with_sessions(store, "extend", late, HOUR) == 0
+    assert (longer := with_sessions(store, "extend", in_grace, HOUR, HOUR)) > now
+    assert (
+        with_sessions(store, "extend", in_grace, HOUR, HOUR)
+        == with_sessions(store, "extend", in_grace, 1, 1)
+        == longer
+    )
+    assert with_sessions(store, "read", in_grace).expires_at > longer + HOUR
+    assert with_sessions(store, "extend", late, HOUR, HOUR) == 0
 
 
 def test_a_session_that_expired_is_removed_and_counted(store: Store) -> None:
@@ -209,9 +215,9 @@ def test_invitations_are_created_once_by_their_keys_within_a_key_space(store: St
     again = with_invitations(store, "create", 1, [one])
     assert (again[0].id, again[0].outcome) == (one.id, "repeated")
     listed = with_invitations(store, "page", 1, 0, 10)
-    assert [each.id for each in listed] == [one.id, other_space.id, made[4].id]
-    assert listed[0].given == one.given
-    assert [each.id for each in with_invitations(store, "page", 1, 2, 10)] == [made[4].id]
+    assert [name for name, _ in listed] == [one.id, other_space.id, made[4].id]
+    assert listed[0][1].given == one.given
+    assert [name for name, _ in with_invitations(store, "page", 1, 2, 10)] == [made[4].id]
 
 
 def test_no_session_and_no_invitation_is_made_for_an_instrument_that_was_removed(

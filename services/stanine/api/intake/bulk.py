@@ -25,6 +25,7 @@ from stanine.api.web.auth import Caller, Keyring, Scope
 from stanine.api.web.http import NDJSON, ClientGone, Request
 from stanine.api.web.problem_mapping import problem_of
 from stanine.api.web.problems import (
+    ERASED,
     INVALID_ATTEMPT,
     KEY_CONFLICT,
     MISSING_SCOPE,
@@ -321,10 +322,19 @@ def conflict() -> Problem:
     )
 
 
+def erased() -> Problem:
+    """Return the problem of a key whose attempt was erased."""
+    return Problem(
+        ERASED,
+        "An attempt with this key was erased; the key is refused so that nothing brings it back. Give a new attempt a new key.",
+    )
+
+
 #: What became of a submission that is no attempt.
 _REFUSALS: Mapping[str, Callable[[str], Problem]] = {
     "conflict": lambda _: conflict(),
     "gone": lambda instrument: NotFound("Instrument", instrument),
+    "erased": lambda _: erased(),
 }
 
 _NO_KEY = ProblemError(

@@ -70,6 +70,10 @@ class Checker:
             raise UnknownRevision(stored.revision)
         raise Problem(NOT_INDEXED, f"The indexWatcher is building the entry of {name!r}.")
 
+    def name_of(self, number: int) -> str | None:
+        """Return the name of the instrument with a number, as far as this process's index has it."""
+        return self._entries.now.names.get(number)
+
     def check_usual(
         self, name: str, text: bytes, key_space: bytes, header_key: str | None = None
     ) -> Submission | None:

@@ -3,12 +3,13 @@
 The usual body is read by a compiled decoder; what that refuses is read again slowly, to say where. Used by the routes of people's data.
 """
 
+from collections.abc import Callable
 from typing import Any, Generic, TypeVar
 
 import msgspec
 
 from stanine.api.web.problems import Kind, Problem, ProblemError, from_faults
-from stanine.domain.attempts.explain import pointer
+from stanine.domain.attempts.explain import judge, pointer
 from stanine.domain.errors import Faults, InvalidAttempt
 from stanine.domain.instruments.strict_json import locate
 
@@ -38,7 +39,7 @@ class BodyReader(Generic[T]):
             raise from_faults(self._kind, InvalidAttempt(faults.kept, faults.count))
 
     def _explain(self, text: bytes, error: Exception) -> Problem:
-        faults = _faults(text)
+        faults = _faults(text, judge)
         if faults.count:
             return from_faults(self._kind, InvalidAttempt(faults.kept, faults.count))
         sentence, _, place = str(error).partition(" - at `$")
@@ -55,13 +56,17 @@ def refused(kind: Kind, place: str, code: str, detail: str) -> Problem:
     )
 
 
-def _faults(text: bytes) -> Faults:
+def _faults(
+    text: bytes, judged: Callable[[dict[str, Any], Faults], None] = lambda _plain, _faults: None
+) -> Faults:
     faults = Faults()
     plain: Any = locate(
         text, faults, max(len(text), 1), pointer, lambda place, index: f"{place}/{index}"
     )
     if not faults.count and not isinstance(plain, dict):
         faults.add("", "WrongType", "one JSON object belongs here")
+    elif not faults.count:
+        judged(plain, faults)
     return faults
 
 

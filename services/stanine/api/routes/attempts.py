@@ -6,7 +6,7 @@ from stanine.api.admin.current_settings import CurrentSettings
 from stanine.api.attempt_reader import AttemptReader
 from stanine.api.bodies import AttemptBody, LineAnswer, Receipt, ResultBody, StoredAnswers, given
 from stanine.api.intake.attempt_tokens import Tokens
-from stanine.api.intake.bulk import BulkIntake, conflict
+from stanine.api.intake.bulk import BulkIntake, conflict, erased
 from stanine.api.intake.idempotency import read_idempotency_key, refuse_idempotency_key
 from stanine.api.intake.storing import Intake
 from stanine.api.intake.validation import Checker
@@ -17,6 +17,7 @@ from stanine.api.web.dispatch import json_answer
 from stanine.api.web.http import JSON, NDJSON, Answer, Headers, Request
 from stanine.api.web.problems import (
     DRAINING,
+    ERASED,
     FULL,
     INVALID_ATTEMPT,
     KEY_CONFLICT,
@@ -78,6 +79,8 @@ class AttemptRoutes:
             submitted = await self._take(request, request.parameters["name"], text, key)
             if submitted.outcome == "conflict":
                 raise conflict()
+            if submitted.outcome == "erased":
+                raise erased()
             if submitted.outcome == "gone":
                 raise NotFound("Instrument", request.parameters["name"])
         except Problem:
@@ -187,6 +190,7 @@ class AttemptRoutes:
                 problems=(
                     INVALID_ATTEMPT,
                     KEY_CONFLICT,
+                    ERASED,
                     NOT_INDEXED,
                     FULL,
                     DRAINING,

@@ -1,9 +1,11 @@
 """/v1/tokens:rotate: a new secret for the attempts' tokens."""
 
 import msgspec
+from msgspec import UNSET
 
 from stanine.api.bodies import RotatedTokens, TokenRotation
 from stanine.api.intake.attempt_tokens import Tokens
+from stanine.api.people.codes import Codes
 from stanine.api.result_presenter import iso
 from stanine.api.web.auth import Scope
 from stanine.api.web.deadlines import within
@@ -28,8 +30,9 @@ _decode = msgspec.json.Decoder(TokenRotation).decode
 class TokenRoutes:
     """The route that rotates the secret."""
 
-    def __init__(self, tokens: Tokens) -> None:
+    def __init__(self, tokens: Tokens, codes: Codes) -> None:
         self._tokens = tokens
+        self._codes = codes
 
     async def rotate(self, request: Request) -> Answer:
         """Make a new secret; earlier tokens stay valid for a stated time."""
@@ -40,9 +43,18 @@ class TokenRoutes:
         except (msgspec.MsgspecError, UnicodeDecodeError) as error:
             raise Problem(INVALID_REQUEST, f"{error}.") from None
         until = await within(self._tokens.rotate(order.keep_seconds * 1000))
+        links = order.keep_links_seconds
+        links_until = (
+            UNSET if links is None else iso(await within(self._codes.rotate(links * 1000)))
+        )
         assert request.caller is not None
-        get_log().info("tokens.rotated", by=request.caller.name, keep_seconds=order.keep_seconds)
-        return json_answer(RotatedTokens(iso(until)))
+        get_log().info(
+            "tokens.rotated",
+            by=request.caller.name,
+            keep_seconds=order.keep_seconds,
+            keep_links_seconds=links,
+        )
+        return json_answer(RotatedTokens(iso(until), links_until))
 
     def routes(self) -> tuple[Route, ...]:
         """Return the declaration."""

@@ -11,6 +11,8 @@ from stanine.cli.options import DEFAULT_SERVER, Key, Server, Shown
 
 #: The longest that the API keeps a former secret: 90 days. A day unless another time is asked for.
 _MOST_SECONDS, _DAY = 90 * 86_400, 86_400
+#: The same for the secret of invitations' codes: ten years.
+_MOST_LINK_SECONDS = 3653 * 86_400
 
 
 def make_tokens() -> typer.Typer:
@@ -34,6 +36,15 @@ def rotate(
             max=_MOST_SECONDS,
         ),
     ] = _DAY,
+    keep_links_seconds: Annotated[
+        int | None,
+        typer.Option(
+            help="Rotate the secret of invitations' codes too; codes of the present one open sessions for so many seconds more. By default "
+            "the links stay as they are.",
+            min=0,
+            max=_MOST_LINK_SECONDS,
+        ),
+    ] = None,
     server: Server = DEFAULT_SERVER,
     key: Key = "",
     view: Shown = View.TABLE,
@@ -42,7 +53,8 @@ def rotate(
 
     Needs the scope `operate`. All API processes follow within seconds. Repeating the same attempt returns its token of the new secret.
     """
-    order = msgspec.json.encode({"keepSeconds": keep_seconds})
+    links = {} if keep_links_seconds is None else {"keepLinksSeconds": keep_links_seconds}
+    order = msgspec.json.encode({"keepSeconds": keep_seconds} | links)
     with connect(server, key) as api:
         answer = api.request(
             "POST", "/v1/tokens:rotate", content=order, headers={"content-type": "application/json"}

@@ -20,8 +20,8 @@ from stanine.domain.instruments.document import read_json, read_yaml
 
 #: Everything that a key can be allowed.
 SCOPES = (
-    "instruments:read", "instruments:write", "attempts:write", "attempts:read", "results:read", "sessions:write", "invitations:write", "erase",
-    "operate", "operate:read",
+    "instruments:read", "instruments:write", "attempts:write", "attempts:read", "results:read",
+    "sessions:write", "invitations:write", "erase", "operate", "operate:read",
 )  # fmt: skip
 #: The name of the key that `stanine up` makes anew each time.
 DEVELOPMENT = "development"

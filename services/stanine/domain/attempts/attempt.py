@@ -103,7 +103,7 @@ def decode_attempt(text: bytes) -> Attempt:
     # A name given twice leaves more colons than names. So does a colon within a text: then the slow reading decides.
     if text.count(b":") != sent.names() or not _is_printable(key) or not _is_printable(participant):
         explain.check(text)
-    answers = _settled(sent.answers)
+    answers = settled(sent.answers)
     if not any(answer != "" for answer in answers.values()):
         explain.check(text)
     seconds = None if sent.seconds is UNSET or sent.seconds is None else _whole(sent.seconds)
@@ -112,7 +112,7 @@ def decode_attempt(text: bytes) -> Attempt:
         key,
         sent.revision or None,
         participant,
-        _settled(sent.attributes or {}),
+        settled(sent.attributes or {}),
         sent.language or None,
         seconds,
     )
@@ -124,8 +124,8 @@ def meaning(attempt: Attempt) -> bytes:
         attempt.key,
         attempt.revision,
         attempt.participant,
-        _settled(attempt.answers),
-        _settled(attempt.attributes),
+        settled(attempt.answers),
+        settled(attempt.attributes),
     ]
     if attempt.language is not None or attempt.seconds is not None:
         content += [attempt.language, attempt.seconds]
@@ -136,7 +136,7 @@ def _is_printable(text: str | None) -> bool:
     return text is None or text.isprintable()
 
 
-def _settled(values: Mapping[str, Any]) -> dict[str, Any]:
+def settled(values: Mapping[str, Any]) -> dict[str, Any]:
     """Return values without nulls, whole floats as integers."""
     kinds = set(map(type, values.values()))
     if type(None) in kinds:

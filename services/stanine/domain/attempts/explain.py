@@ -1,4 +1,6 @@
-"""Says all that is wrong with an attempt that the fast reading of `attempt` would not take. Called by `attempt` only.
+"""Says all that is wrong with an attempt that the fast reading of `attempt` would not take. Called by `attempt`.
+
+Bodies that have some of an attempt's members are explained by it, too.
 
 No sentence quotes what a person answered: it names the place.
 """
@@ -44,6 +46,13 @@ def pointer(place: str, name: str) -> str:
     """Return the JSON pointer of an object's member (RFC 6901), an endless name cut short."""
     shown = name if len(name) <= _SHOWN else name[:_SHOWN] + "…"
     return f"{place}/{shown.replace('~', '~0').replace('/', '~1')}"
+
+
+def judge(plain: dict[str, Any], faults: Faults) -> None:
+    """Note what is wrong with those members that other bodies have as attempts do. Called where such a body is explained."""
+    for name, judge_member in _MEMBERS.items():
+        if plain.get(name) is not None:
+            judge_member(plain[name], f"/{name}", faults)
 
 
 def find(text: bytes) -> Faults:

@@ -97,6 +97,46 @@ class Settings(msgspec.Struct, frozen=True, rename="camel"):
             description="Bytes of the text of an instrument document as sent to the API.",
         ),
     ] = 4_194_304
+    session_days: Annotated[
+        int,
+        Meta(
+            ge=1,
+            le=366,
+            description="Days that a session is kept after it was opened, or after its deadline if it has one.",
+        ),
+    ] = 60
+    session_grace_seconds: Annotated[
+        int,
+        Meta(
+            ge=0,
+            le=3600,
+            description="Seconds after a session's deadline in which answers that were on their way are still taken.",
+        ),
+    ] = 10
+    tombstone_days: Annotated[
+        int,
+        Meta(
+            ge=1,
+            le=3650,
+            description="Days in which the key of an erased attempt is refused, so that no retry brings the attempt back.",
+        ),
+    ] = 30
+    public_url: Annotated[
+        str,
+        Meta(
+            max_length=200,
+            pattern="^(https?://[^ ?#]+)?$",
+            description="Where the participants' pages are, for links; empty: links have no address.",
+        ),
+    ] = ""
+    return_urls: Annotated[
+        str,
+        Meta(
+            max_length=2000,
+            pattern="^(https?://[^ ?#]+( https?://[^ ?#]+)*)?$",
+            description="Addresses, with spaces between them, that the `returnUrl` of an invitation may begin with.",
+        ),
+    ] = ""
     history_revisions: Annotated[
         int,
         Meta(

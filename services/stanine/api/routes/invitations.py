@@ -1,0 +1,458 @@
+"""Invitations: created alone and in bulk, listed, revoked, extended; what a code tells; the release of results to participants."""
+
+import asyncio
+import csv
+import io
+from collections.abc import Sequence
+
+import msgspec
+from msgspec import UNSET
+
+from stanine.api.bodies import given
+from stanine.api.intake.bulk import STALL_SECONDS
+from stanine.api.intake.idempotency import read_idempotency_key, refuse_idempotency_key
+from stanine.api.intake.ndjson import Line, LineSplitter
+from stanine.api.intake.storing import Intake
+from stanine.api.intake.validation import Checker
+from stanine.api.people.body_reading import BodyReader
+from stanine.api.people.inviting import InvitationDesk, milliseconds
+from stanine.api.people.session_bodies import (
+    InvitationBody,
+    InvitationExtension,
+    InvitationLine,
+    InvitationOrder,
+    InvitationPage,
+    Release,
+    ReleaseOrder,
+    Welcome,
+)
+from stanine.api.people.sessions import ended
+from stanine.api.result_presenter import iso
+from stanine.api.web.auth import Scope
+from stanine.api.web.deadlines import within
+from stanine.api.web.dispatch import json_answer
+from stanine.api.web.http import JSON, NDJSON, Answer, Request
+from stanine.api.web.problem_mapping import problem_of
+from stanine.api.web.problems import (
+    FULL,
+    HISTORY_CHANGED,
+    INVALID_REQUEST,
+    KEY_CONFLICT,
+    NOT_INDEXED,
+    TOO_LARGE,
+    TOO_SLOW,
+    UNSUPPORTED_CONTENT,
+    NotFound,
+    Problem,
+    ProblemError,
+)
+from stanine.api.web.queries import AFTER_CURSOR, LIMIT
+from stanine.api.web.routing import Content, Route
+from stanine.domain.scoring.index import IndexEntry
+from stanine.store.cursors import UNKNOWN, Cursor, Mark, SealedCursor, move_on, tag_of
+from stanine.store.errors import HistoryChangedError
+from stanine.store.invitations import (
+    MAX_INVITATIONS,
+    Invitations,
+    Invited,
+    NewInvitation,
+    StoredInvitation,
+)
+from stanine.store.keys import INVITATION_BYTES
+from stanine.store.sessions import Sessions
+from stanine.telemetry.api_metrics import ApiMetrics
+
+#: Bytes of an order, alone or as a line; lines of one request, whose answers are held until all were read.
+MAX_ORDER, MAX_LINES = 64 << 10, 100_000
+
+_CSV = b"text/csv"
+_BULK_TYPES = (NDJSON, b"application/ndjson", b"application/jsonl", b"application/x-jsonlines")
+_COLUMNS = ("line", "status", "key", "invitation", "code", "url", "problem")
+_NO_KEY = ProblemError(
+    "/key",
+    "MissingField",
+    "in bulk every invitation needs a key, so that sending the lines again adds nothing",
+)
+_JSON_PROBLEMS = (TOO_LARGE, TOO_SLOW, UNSUPPORTED_CONTENT)
+_encode = msgspec.json.Encoder().encode
+
+
+class InvitationRoutes:
+    """The routes of invitations."""
+
+    def __init__(
+        self,
+        desk: InvitationDesk,
+        invitations: Invitations,
+        sessions: Sessions,
+        checker: Checker,
+        intake: Intake,
+        metrics: ApiMetrics,
+    ) -> None:
+        self._desk = desk
+        self._invitations = invitations
+        self._sessions = sessions
+        self._checker = checker
+        self._intake = intake
+        self._metrics = metrics
+        self._extensions = BodyReader(InvitationExtension, INVALID_REQUEST)
+        self._releases = BodyReader(ReleaseOrder, INVALID_REQUEST)
+
+    async def create(self, request: Request) -> Answer:
+        """Create one invitation."""
+        request.check_content(JSON)
+        key = read_idempotency_key(request.headers.get(b"idempotency-key"))
+        order = self._desk.reader.read(await request.body(MAX_ORDER))
+        if key is not None:
+            if order.key not in (None, key):
+                fault = ProblemError(
+                    "/key",
+                    "Contradiction",
+                    "it differs from Idempotency-Key; give one of the two, or the same twice",
+                )
+                raise Problem(
+                    INVALID_REQUEST, "1 thing is wrong; see errors", errors=[fault], error_count=1
+                )
+            order = msgspec.structs.replace(order, key=key)
+        self._intake.admit()
+        assert request.caller is not None
+        number, new = await self._desk.prepare(
+            request.parameters["name"], order, request.caller.key_space
+        )
+        (done,) = await self._desk.create(number, [new])
+        self._count([done])
+        if (problem := _refusal(done, request.parameters["name"])) is not None:
+            raise problem
+        stored = await within(self._invitations.read(done.id))
+        if stored is None:
+            raise NotFound("Invitation", done.id.hex())
+        repeated = done.outcome == "repeated"
+        return json_answer(self._desk.body(stored, repeated=repeated), 200 if repeated else 201)
+
+    async def create_many(self, request: Request) -> Answer:
+        """Create invitations line by line. All lines are read before the first is answered, so that a client need not read meanwhile."""
+        request.check_content(*_BULK_TYPES)
+        refuse_idempotency_key(request.headers.get(b"idempotency-key"))
+        name = request.parameters["name"]
+        self._intake.admit()
+        await self._checker.entry(
+            name, None
+        )  # no such instrument, or not indexed yet: said before any line is read
+        splitter, more, read = LineSplitter(MAX_ORDER), True, 0
+        waiting: list[Line] = []
+        answers: list[InvitationLine] = []
+        while more and read < MAX_LINES:
+            try:
+                async with asyncio.timeout(STALL_SECONDS):
+                    chunk, more = await request.chunk()
+            except TimeoutError:
+                raise Problem(TOO_SLOW, f"Nothing came for {STALL_SECONDS:g} s.") from None
+            lines = splitter.feed(chunk) + ([] if more else splitter.finish())
+            waiting += lines[: MAX_LINES - read]
+            read += len(lines)
+            while len(waiting) >= MAX_INVITATIONS or (waiting and not more):
+                answers += await self._take(request, name, waiting[:MAX_INVITATIONS])
+                del waiting[:MAX_INVITATIONS]
+        if waiting:
+            answers += await self._take(request, name, waiting)
+        if read > MAX_LINES or more:
+            too_many = Problem(
+                TOO_LARGE,
+                f"A request may have {MAX_LINES} lines; this one and all after it were not taken.",
+            )
+            answers.append(
+                InvitationLine(
+                    answers[-1].line + 1 if answers else 1, 413, problem=too_many.document
+                )
+            )
+        if request.text(b"accept").partition(";")[0].strip().lower() == _CSV.decode():
+            return Answer(200, _as_csv(answers), _CSV)
+        return Answer(200, b"".join(_encode(each) + b"\n" for each in answers), NDJSON)
+
+    async def _take(
+        self, request: Request, name: str, lines: Sequence[Line]
+    ) -> list[InvitationLine]:
+        """Create the invitations of some lines, and return their answers."""
+        assert request.caller is not None
+        answers: dict[int, InvitationLine] = {}
+        good: list[tuple[int, NewInvitation]] = []
+        number = 0
+        for line in lines:
+            key = None
+            try:
+                if line.text is None:
+                    raise Problem(TOO_LARGE, f"A line may have {MAX_ORDER} bytes.")  # noqa: TRY301 - a line's trouble is its answer
+                order = self._desk.reader.read(line.text)
+                key = order.key
+                if key is None:
+                    raise Problem(
+                        INVALID_REQUEST,
+                        "1 thing is wrong; see errors",
+                        errors=[_NO_KEY],
+                        error_count=1,
+                    )  # noqa: TRY301 - as above
+                number, new = await self._desk.prepare(name, order, request.caller.key_space)
+                good.append((line.number, new))
+            except Problem as problem:
+                answers[line.number] = InvitationLine(
+                    line.number, problem.kind.status, given(key), problem=problem.document
+                )
+                self._metrics.invitations["refused"].inc()
+        if good:
+            try:
+                self._intake.admit()
+                done: Sequence[Invited | Problem] = await self._desk.create(
+                    number, [new for _, new in good]
+                )
+            except Exception as error:
+                found = problem_of(error)
+                if found is None:
+                    raise
+                done = [found] * len(good)
+            self._count(done)
+            for (place, new), outcome in zip(good, done, strict=True):
+                answers[place] = self._line(name, place, new, outcome)
+        return [answers[line.number] for line in lines]
+
+    def _line(
+        self, name: str, place: int, new: NewInvitation, outcome: Invited | Problem
+    ) -> InvitationLine:
+        problem = outcome if isinstance(outcome, Problem) else _refusal(outcome, name)
+        if problem is not None or isinstance(outcome, Problem):
+            assert problem is not None
+            return InvitationLine(
+                place, problem.kind.status, given(new.key), problem=problem.document
+            )
+        status = 200 if outcome.outcome == "repeated" else 201
+        code, url = self._desk.code(outcome.id), self._desk.url(outcome.id)
+        return InvitationLine(place, status, given(new.key), outcome.id.hex(), code, given(url))
+
+    def _count(self, done: Sequence[Invited | Problem]) -> None:
+        for each in done:
+            outcome = (
+                "refused"
+                if isinstance(each, Problem)
+                else {"new": "created", "repeated": "repeated"}.get(each.outcome, "refused")
+            )
+            self._metrics.invitations[outcome].inc()
+
+    async def list(self, request: Request) -> Answer:
+        """Answer a page of an instrument's invitations."""
+        entry = await self._checker.entry(request.parameters["name"], None)
+        after, limit = request.query["after"], request.query["limit"]
+        cursor: Cursor = UNKNOWN if isinstance(after, SealedCursor) else after
+        before = 1 if cursor.marks else 0
+        found = await within(
+            self._invitations.page(entry.number, cursor.position - before, limit + before)
+        )
+        if before and (not found or tag_of(found[0][0], b"") != cursor.marks[0].tag):
+            raise HistoryChangedError(Cursor().encode())
+        items: list[InvitationBody] = []
+        at = cursor
+        for position, (name, stored) in enumerate(found[before:], start=cursor.position + 1):
+            at = move_on(cursor, Mark(position, tag_of(name, b"")))
+            if stored is not None:
+                items.append(self._desk.body(stored))
+        return json_answer(InvitationPage(items, at.encode()))
+
+    async def revoke(self, request: Request) -> Answer:
+        """Let an invitation open no more sessions."""
+        stored = await self._find(request)
+        await within(self._invitations.revoke(stored.id))
+        return json_answer(self._desk.body(await self._find(request)))
+
+    async def extend(self, request: Request) -> Answer:
+        """Let an invitation expire at another time."""
+        request.check_content(JSON)
+        order = self._extensions.read(await request.body(MAX_ORDER))
+        stored = await self._find(request)
+        await within(self._invitations.extend(stored.id, milliseconds(order.expires_at)))
+        return json_answer(self._desk.body(await self._find(request)))
+
+    async def welcome(self, request: Request) -> Answer:
+        """Answer what a code tells; nothing changes by it."""
+        stored = await self._desk.of_code(request.bearer)
+        entry = await self._entry(stored)
+        reason = ended(stored, await within(self._sessions.now()))
+        if reason == "Used" and stored.most_uses == 1:
+            reason = None  # it leads back to its session
+        limit = stored.given.time_limit_ms // 1000 or entry.time_limit_seconds
+        body = Welcome(
+            instrument=entry.name,
+            title=entry.title,
+            is_open=reason is None,
+            reason=given(reason),
+            language=given(stored.given.language or entry.language),
+            languages=[entry.language, *entry.translations]
+            if entry.language and entry.translations
+            else UNSET,
+            duration_minutes=given(entry.duration_minutes),
+            time_limit_seconds=given(limit),
+            expires_at=iso(stored.expires_at) if stored.expires_at else UNSET,
+        )
+        return json_answer(body)
+
+    async def release(self, request: Request) -> Answer:
+        """Release the results of an instrument to participants whose invitation says AfterRelease, or take that back."""
+        request.check_content(JSON)
+        text = await request.body(MAX_ORDER)
+        order = self._releases.read(text) if text else ReleaseOrder()
+        name = request.parameters["name"]
+        entry = await self._checker.entry(name, None)
+        since = await within(self._invitations.release(entry.number, released=order.released))
+        return json_answer(Release(name, bool(since), iso(since) if since else UNSET))
+
+    async def _find(self, request: Request) -> StoredInvitation:
+        text = request.parameters["invitation"]
+        entry = await self._checker.entry(request.parameters["name"], None)
+        try:
+            name = (
+                bytes.fromhex(text)
+                if text == text.lower() and len(text) == 2 * INVITATION_BYTES
+                else b""
+            )
+        except ValueError:
+            name = b""
+        stored = (
+            await within(self._invitations.read(name)) if len(name) == INVITATION_BYTES else None
+        )
+        if stored is None or stored.number != entry.number:
+            raise NotFound("Invitation", text)
+        return stored
+
+    async def _entry(self, stored: StoredInvitation) -> IndexEntry:
+        name = self._checker.name_of(stored.number)
+        if name is None:
+            raise NotFound("Invitation", "of this code")
+        return await self._desk.entry(name, stored.revision or None)
+
+    def routes(self) -> tuple[Route, ...]:
+        """Return the declarations."""
+        base, one = (
+            "/v1/instruments/{name}/invitations",
+            Content({"application/json": InvitationBody}),
+        )
+        return (
+            Route(
+                method="POST",
+                path=base,
+                handler=self.create,
+                name="createInvitation",
+                summary="Create an invitation: a code, and a link, with which one person fills in the instrument",
+                tag="invitations",
+                scope=Scope.INVITATIONS_WRITE,
+                headers={
+                    "Idempotency-Key": "The invitation's key, 1 to 64 characters, instead of `key` in the body."
+                },
+                body=Content({"application/json": InvitationOrder}),
+                answers={
+                    200: Content(
+                        {"application/json": InvitationBody}, "The key had this invitation already."
+                    ),
+                    201: one,
+                },
+                problems=(INVALID_REQUEST, KEY_CONFLICT, NOT_INDEXED, FULL, *_JSON_PROBLEMS),
+            ),
+            Route(
+                method="POST",
+                path=f"{base}:bulk",
+                handler=self.create_many,
+                name="createInvitations",
+                summary="Create many invitations, a line each; every line is answered by a line, as NDJSON or (Accept: text/csv) as CSV",
+                tag="invitations",
+                scope=Scope.INVITATIONS_WRITE,
+                headers={"Accept": "text/csv: a table of links; otherwise NDJSON."},
+                body=Content(
+                    {"application/x-ndjson": InvitationOrder},
+                    "One invitation a line, each with a key.",
+                ),
+                answers={
+                    200: Content(
+                        {"application/x-ndjson": InvitationLine, "text/csv": {"type": "string"}},
+                        "One answer a line.",
+                    )
+                },
+                problems=(NOT_INDEXED, FULL, TOO_SLOW, UNSUPPORTED_CONTENT),
+            ),
+            Route(
+                method="GET",
+                path=base,
+                handler=self.list,
+                name="listInvitations",
+                summary="List an instrument's invitations in the order of their creation, with their codes",
+                tag="invitations",
+                scope=Scope.INVITATIONS_WRITE,
+                query=(LIMIT, AFTER_CURSOR),
+                answers={200: Content({"application/json": InvitationPage})},
+                problems=(NOT_INDEXED, HISTORY_CHANGED),
+            ),
+            Route(
+                method="POST",
+                path=f"{base}/{{invitation}}:revoke",
+                handler=self.revoke,
+                name="revokeInvitation",
+                summary="Let an invitation open no more sessions; a session that is open goes on by its token",
+                tag="invitations",
+                scope=Scope.INVITATIONS_WRITE,
+                answers={200: one},
+                problems=(NOT_INDEXED,),
+            ),
+            Route(
+                method="POST",
+                path=f"{base}/{{invitation}}:extend",
+                handler=self.extend,
+                name="extendInvitation",
+                summary="Let an invitation open sessions until another time",
+                tag="invitations",
+                scope=Scope.INVITATIONS_WRITE,
+                body=Content({"application/json": InvitationExtension}),
+                answers={200: one},
+                problems=(INVALID_REQUEST, NOT_INDEXED, *_JSON_PROBLEMS),
+            ),
+            Route(
+                method="GET",
+                path="/v1/invitation",
+                handler=self.welcome,
+                name="readInvitation",
+                summary="Read what the invitation is for whose code is sent; asking changes nothing",
+                tag="invitations",
+                takes_code=True,
+                answers={200: Content({"application/json": Welcome})},
+                problems=(NOT_INDEXED,),
+            ),
+            Route(
+                method="POST",
+                path="/v1/instruments/{name}:release",
+                handler=self.release,
+                name="releaseResults",
+                summary="Let participants read their results whose invitation says AfterRelease",
+                tag="invitations",
+                scope=Scope.INVITATIONS_WRITE,
+                body=Content({"application/json": ReleaseOrder}, "May be empty."),
+                answers={200: Content({"application/json": Release})},
+                problems=(INVALID_REQUEST, NOT_INDEXED, *_JSON_PROBLEMS),
+            ),
+        )
+
+
+def _refusal(done: Invited, name: str) -> Problem | None:
+    if done.outcome == "conflict":
+        return Problem(
+            KEY_CONFLICT,
+            "An invitation with this key and another content was created before. Give a new invitation a new key.",
+        )
+    return NotFound("Instrument", name) if done.outcome == "gone" else None
+
+
+def _as_csv(answers: Sequence[InvitationLine]) -> bytes:
+    file = io.StringIO()
+    writer = csv.writer(file, lineterminator="\r\n")
+    writer.writerow(_COLUMNS)
+    for each in answers:
+        problem = "" if each.problem is UNSET else each.problem.detail
+        texts = [
+            "" if value is UNSET else value
+            for value in (each.key, each.invitation, each.code, each.url)
+        ]
+        writer.writerow([each.line, each.status, *texts, problem])
+    return file.getvalue().encode()

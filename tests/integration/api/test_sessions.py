@@ -1,0 +1,371 @@
+"""Sessions over HTTP: opened once, saved in order, checked as whole attempts are, submitted once."""
+
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tests.conftest import Server
+from tests.integration.api.filling import NAME, Person, day, invite, open_session, start
+from tests.integration.api.serving import Serving, only, problem, write_keys
+
+WHOLE = {"calm": 4, "drink": 0}
+
+
+@pytest.fixture(scope="module")
+def api(valkey: Server, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Serving]:
+    path: Path = tmp_path_factory.mktemp("keys") / "keys.json"
+    write_keys(path)
+    serving = Serving(valkey.url, f"api-sessions-{time.monotonic_ns()}", path)
+    try:
+        serving.until_ready().publish(day())
+        yield serving
+    finally:
+        serving.stop()
+
+
+def places(answer: Any, code: str = "invalid-attempt") -> list[tuple[str, str]]:
+    return [(each["pointer"], each["code"]) for each in problem(answer, code)["errors"]]
+
+
+def test_a_session_is_filled_in_over_time_and_becomes_an_attempt(api: Serving) -> None:
+    person = open_session(
+        api, participant="p-1", attributes={"sex": "female"}, key="row-1", show="Participant"
+    )
+    assert person.opened["state"] == "Open"
+    assert [item["id"] for item in person.opened["form"]["items"]] == [
+        "calm",
+        "drink",
+        "much",
+        "which",
+        "note",
+    ]
+    assert "scales" not in person.opened["form"]
+    assert person.save(1, {"calm": 2, "note": "hello"}, page=1).json() == {
+        "session": person.id,
+        "seq": 1,
+    }
+    assert (
+        person.save(
+            2, {"calm": 4.0, "drink": 0, "note": None}, page=2, attributes={"years": 31}
+        ).status_code
+        == 200
+    )
+    found = person.read()
+    assert (found["answers"], found["seq"], found["page"]) == ({"calm": 4, "drink": 0}, 2, 2)
+    assert found["attributes"] == {"sex": "female", "years": 31}
+    done = person.submit()
+    assert done.status_code == 202
+    attempt = api.http().get(f"/v1/attempts/{done.json()['attempt']}").json()
+    assert attempt["answers"] == {"calm": 4, "drink": 0, "much": None, "which": None, "note": None}
+    assert (attempt["key"], attempt["participant"], attempt["attributes"]) == (
+        "row-1",
+        "p-1",
+        {"sex": "female", "years": 31},
+    )
+    again = person.submit()
+    assert again.json() == done.json() | {"repeated": True}
+    api.score(done.json())
+    result = api.http(done.json()["attemptToken"]).get(
+        f"/v1/attempts/{done.json()['attempt']}/result"
+    )
+    assert result.json()["scales"]["calmness"]["raw"] == 4
+    assert person.submit(wait=5).json()["result"]["state"] == "Scored"
+    assert person.read() | {"answers": {}} == person.read(), "the answers are the attempt's now"
+
+
+def test_a_save_that_comes_again_is_known_and_an_older_one_is_told_what_is_there(
+    api: Serving,
+) -> None:
+    person = open_session(api)
+    assert person.save(5, {"calm": 1}).status_code == 200
+    assert person.save(5, {"calm": 1}).json()["repeated"] is True
+    for seq, answers in ((5, {"calm": 2}), (4, {"drink": 1})):
+        told = problem(person.save(seq, answers), "session-conflict")
+        assert told["session"] == {"seq": 5, "page": 0, "answers": {"calm": 1}, "attributes": {}}
+
+
+def test_two_devices_merge_their_answers(api: Serving) -> None:
+    one = open_session(api, key="devices")
+    other = open_session(api, key="devices")
+    assert (other.id, other.opened["repeated"]) == (one.id, True)
+    assert one.save(1, {"calm": 1}).status_code == 200
+    told = problem(other.save(1, {"drink": 0}), "session-conflict")["session"]
+    assert other.save(told["seq"] + 1, {"drink": 0}).status_code == 200
+    assert one.read()["answers"] == {"calm": 1, "drink": 0}
+
+
+@pytest.mark.parametrize(
+    ("sent", "expected"),
+    [
+        ({"answers": {"calm": 6}}, [("/answers/calm", "NotAnAnswer")]),
+        ({"answers": {"calm": True}}, [("/answers/calm", "WrongType")]),
+        (
+            {"answers": {"which": ["a", "a"], "nobody": 1}},
+            [("/answers/nobody", "UnknownItem"), ("/answers/which", "NotAnAnswer")],
+        ),
+        ({"answers": {"nobody": None}}, [("/answers/nobody", "UnknownItem")]),
+        ({"answers": {"drink": 0, "much": 3}}, [("/answers/much", "NotShown")]),
+        ({"attributes": {"sex": "none"}}, [("/attributes/sex", "NotAValue")]),
+        ({"attributes": {"shoe": 1}}, [("/attributes/shoe", "UnknownAttribute")]),
+        ({"attributes": {"years": 3}}, [("/attributes/years", "Contradiction")]),
+        ({"seq": 0}, [("/seq", "WrongType")]),
+        ({"more": 1}, [("", "WrongType")]),
+    ],
+)
+def test_a_save_is_checked_as_a_whole_attempt_is_and_a_refused_one_saves_nothing(
+    api: Serving, sent: dict[str, Any], expected: list[tuple[str, str]]
+) -> None:
+    person = open_session(api, attributes={"years": 2})
+    answer = api.http(person.token).patch(f"/v1/sessions/{person.id}", json={"seq": 1} | sent)
+    assert sorted(places(answer)) == expected
+    assert person.read()["seq"] == 0
+
+
+def test_a_name_given_twice_is_refused(api: Serving) -> None:
+    person = open_session(api)
+    text = b'{"seq": 1, "answers": {"calm": 1, "calm": 2}}'
+    answer = api.http(person.token).patch(
+        f"/v1/sessions/{person.id}", content=text, headers={"content-type": "application/json"}
+    )
+    assert places(answer) == [("/answers/calm", "DuplicateKey")]
+
+
+def test_an_answer_that_a_later_one_hides_stays_and_does_not_count(api: Serving) -> None:
+    person = open_session(api)
+    assert person.save(1, {"calm": 3, "drink": 1, "much": 5}).status_code == 200
+    assert person.save(2, {"drink": 0}).status_code == 200
+    assert person.read()["answers"]["much"] == 5
+    attempt = person.submit().json()["attempt"]
+    assert api.http().get(f"/v1/attempts/{attempt}").json()["answers"]["much"] is None
+
+
+def test_submitting_names_each_required_item_that_is_missing(api: Serving) -> None:
+    person = open_session(api)
+    assert places(person.submit()) == [
+        ("/answers/calm", "MissingField"),
+        ("/answers/drink", "MissingField"),
+    ]
+    person.save(1, {"drink": 1})
+    assert places(person.submit()) == [
+        ("/answers/calm", "MissingField"),
+        ("/answers/much", "MissingField"),
+    ]
+    person.save(2, {"calm": 1, "much": 1})
+    assert person.submit().status_code == 202
+
+
+def test_a_withdrawn_session_holds_nothing_and_takes_nothing(api: Serving) -> None:
+    person = open_session(api)
+    person.save(1, {"note": "canary-withdrawn"})
+    assert person.withdraw().json() == {"session": person.id, "state": "Withdrawn"}
+    assert person.withdraw().status_code == 200
+    assert person.read()["answers"] == {}
+    for answer in (person.save(2, {"calm": 1}), person.submit()):
+        assert problem(answer, "session-closed")["reason"] == "Withdrawn"
+
+
+def test_a_session_is_opened_once_by_its_key_and_other_content_is_refused(api: Serving) -> None:
+    first = open_session(api, key="once", participant="p-2")
+    assert open_session(api, key="once", participant="p-2").id == first.id
+    problem(
+        api.http().post(
+            f"/v1/instruments/{NAME}/sessions", json={"key": "once", "participant": "p-3"}
+        ),
+        "key-conflict",
+    )
+    other = Person(
+        api,
+        api.http(only("sessions:write")).post(
+            f"/v1/instruments/{NAME}/sessions", json={"key": "once"}
+        ),
+    )
+    assert other.id != first.id, "another key space"
+    header = {"idempotency-key": '"once"'}
+    assert (
+        api.http()
+        .post(f"/v1/instruments/{NAME}/sessions", json={"participant": "p-2"}, headers=header)
+        .json()["session"]
+        == first.id
+    )
+
+
+def test_a_session_whose_key_a_program_has_used_is_told_so(api: Serving) -> None:
+    api.submit(NAME, key="taken", answers=WHOLE)
+    person = open_session(api, key="taken")
+    person.save(1, {"calm": 1, "drink": 0})
+    problem(person.submit(), "key-conflict")
+    same = open_session(api, key="taken-alike")
+    there = api.submit(NAME, key="taken-alike", answers=WHOLE)
+    same.save(1, WHOLE)
+    assert same.submit().json()["attempt"] == there["attempt"], (
+        "the same content is the same attempt"
+    )
+
+
+def test_a_session_stays_with_its_revision(api: Serving) -> None:
+    api.publish(day("a-pinned"))
+    person = open_session(api, "a-pinned")
+    changed = day("a-pinned")
+    changed["spec"]["items"][0]["responses"] = None
+    changed["spec"]["items"][0] = {
+        "id": "calm",
+        "text": "Calm?",
+        "options": [{"value": 7}, {"value": 8}],
+    }
+    api.publish(changed)
+    assert person.save(1, WHOLE).status_code == 200
+    assert person.submit().status_code == 202
+    assert person.read()["revision"] == 1
+    assert open_session(api, "a-pinned").save(1, {"calm": 7}).status_code == 200
+
+
+def test_the_form_comes_in_the_language_of_the_session(api: Serving) -> None:
+    person = open_session(api, language="de-AT")
+    assert (person.opened["language"], person.opened["form"]["title"]) == ("de", "Ein Tag")
+    assert (
+        api.http(person.token).get(f"/v1/sessions/{person.id}/form").json()["items"][0]["text"]
+        == "Ruhig?"
+    )
+    assert open_session(api, language="fr").opened["form"]["title"] == "A day"
+
+
+def sweep(api: Serving, seconds: float, until: Any) -> None:
+    """Wait for the loop to have done something."""
+    began = time.monotonic()
+    while not until():
+        assert time.monotonic() - began < seconds
+        time.sleep(0.05)
+
+
+def test_at_the_deadline_what_is_there_is_submitted_once(api: Serving) -> None:
+    person = open_session(api, timeLimitSeconds=1)
+    empty = open_session(api, timeLimitSeconds=1)
+    assert person.save(1, {"drink": 1}).status_code == 200, (
+        "a required item is missing: that counts for a person only"
+    )
+    assert person.opened["deadlineAt"] > person.opened["openedAt"]
+    sweep(api, 40, lambda: person.read()["state"] == "Submitted")
+    attempt = person.read()["attempt"]
+    assert api.http().get(f"/v1/attempts/{attempt}").json()["answers"]["drink"] == 1
+    assert person.submit().json()["attempt"] == attempt
+    assert problem(person.save(2, {"calm": 1}), "session-closed")["reason"] == "Submitted"
+    sweep(api, 40, lambda: api.http(empty.token).get(f"/v1/sessions/{empty.id}").status_code == 404)
+
+
+def test_an_extension_counts_from_the_opening_and_is_harmless_twice(api: Serving) -> None:
+    person = open_session(api, timeLimitSeconds=100)
+    extended = [
+        api.http().post(f"/v1/sessions/{person.id}:extend", json={"timeLimitSeconds": 150}).json()
+        for _ in range(2)
+    ]
+    assert extended[0] == extended[1]
+    assert person.read()["deadlineAt"] == extended[0]["deadlineAt"] > person.opened["deadlineAt"]
+    less = api.http().post(f"/v1/sessions/{person.id}:extend", json={"timeLimitSeconds": 1}).json()
+    assert less == extended[0]
+    problem(
+        api.http().post(
+            f"/v1/sessions/{open_session(api).id}:extend", json={"timeLimitSeconds": 1}
+        ),
+        "session-closed",
+    )
+
+
+def test_a_session_whose_form_is_not_indexed_does_not_hold_up_the_others(api: Serving) -> None:
+    api.publish(day("a-lost"))
+    lost = open_session(api, "a-lost", timeLimitSeconds=1)
+    lost.save(1, {"drink": 1})
+    api.redis.hset(api.keys.session(bytes.fromhex(lost.id)), "revision", "77")
+    broken = open_session(api, timeLimitSeconds=1)
+    broken.save(1, {"drink": 1})
+    api.redis.hset(api.keys.session(bytes.fromhex(broken.id)), "Acalm", b"\xff no json")
+    person = open_session(api, timeLimitSeconds=1)
+    person.save(1, {"drink": 0})
+    sweep(api, 40, lambda: person.read()["state"] == "Submitted")
+    assert api.redis.hget(api.keys.session(bytes.fromhex(lost.id)), "state") == b"Open"
+    metrics = api.http().get("/metrics").text
+    assert 'stanine_sessions_total{event="swept"}' in metrics
+
+
+def test_a_code_opens_its_session_and_leads_back_to_it_from_every_device(api: Serving) -> None:
+    invited = invite(
+        api,
+        participant="p-9",
+        attributes={"years": 40},
+        language="de",
+        key="inv-1",
+        timeLimitSeconds=600,
+    )
+    code = invited["code"]
+    assert len(code) == 22
+    assert code.isalnum()
+    person = Person(api, start(api, code))
+    assert (person.opened["attributes"], person.opened["form"]["title"]) == (
+        {"years": 40},
+        "Ein Tag",
+    )
+    assert person.save(1, WHOLE).status_code == 200
+    again = Person(api, start(api, code))
+    assert (again.id, again.opened["answers"], again.opened["repeated"]) == (person.id, WHOLE, True)
+    attempt = again.submit().json()["attempt"]
+    read = api.http().get(f"/v1/attempts/{attempt}").json()
+    assert (read["key"], read["participant"]) == ("inv-1", "p-9")
+    assert Person(api, start(api, code)).opened["state"] == "Submitted"
+
+
+def test_a_code_of_several_uses_opens_so_many_sessions(api: Serving) -> None:
+    code = invite(api, maxUses=2)["code"]
+    header = {"idempotency-key": "device-1"}
+    first = api.http(code).post(f"/v1/instruments/{NAME}/sessions", headers=header, json={})
+    assert (
+        api.http(code)
+        .post(f"/v1/instruments/{NAME}/sessions", headers=header, json={})
+        .json()["session"]
+        == first.json()["session"]
+    )
+    assert start(api, code).json()["session"] != first.json()["session"]
+    assert problem(start(api, code), "invitation-ended")["reason"] == "Used"
+
+
+@pytest.mark.parametrize("show", ["None", "Participant", "AfterRelease"])
+def test_a_participant_reads_the_result_as_the_invitation_says(api: Serving, show: str) -> None:
+    name = f"a-{show.lower()}"
+    api.publish(day(name))
+    person = Person(api, start(api, invite(api, name, show=show)["code"], name))
+    person.save(1, WHOLE)
+    done = person.submit().json()
+    api.score(done)
+    address, token = f"/v1/attempts/{done['attempt']}/result", done.get("attemptToken")
+    assert person.read().get("attemptToken") == token
+    problem(api.http(person.token).get(address), "not-found")
+    if show == "None":
+        assert token is None
+        assert "result" not in person.submit(wait=2).json()
+        return
+    assert api.http(token).get(address).status_code == (200 if show == "Participant" else 404)
+    assert ("result" in person.submit(wait=2).json()) == (show == "Participant")
+    if show == "AfterRelease":
+        assert api.http().post(f"/v1/instruments/{name}:release").json()["released"] is True
+        assert api.http(token).get(address).status_code == 200
+        assert "result" in person.submit(wait=2).json()
+        assert api.http().post(
+            f"/v1/instruments/{name}:release", json={"released": False}
+        ).json() == {
+            "instrument": name,
+            "released": False,
+        }
+        problem(api.http(token).get(address), "not-found")
+
+
+def test_rotating_tokens_leaves_the_links_as_they_are(api: Serving) -> None:
+    code = invite(api)["code"]
+    assert api.http().post("/v1/tokens:rotate", json={"keepSeconds": 0}).status_code == 200
+    assert start(api, code).status_code == 201
+    kept = api.http().post("/v1/tokens:rotate", json={"keepLinksSeconds": 3600})
+    assert "linksValidUntil" in kept.json()
+    assert start(api, code).status_code == 200
+    newer = invite(api)["code"]
+    api.http().post("/v1/tokens:rotate", json={"keepLinksSeconds": 0})
+    problem(start(api, newer), "not-found")
+    assert start(api, code).status_code == 200, "its time is not over yet"
