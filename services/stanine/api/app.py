@@ -284,10 +284,10 @@ class Api:
         if self._prepared:
             await self._session_sweep.turn()
 
-    async def keep_retention(self) -> None:
-        """Erase what is kept too long, as the loop does."""
+    async def keep_retention(self, *, at_once: bool = False) -> None:
+        """Erase what is kept too long, as the loop does; `at_once` also while it rests."""
         if self._prepared:
-            await self._retention.turn()
+            await self._retention.turn(at_once=at_once)
 
     async def _prepare(self) -> None:
         client = connect(self._settings.redis_url, pool_size=1)

@@ -21,7 +21,9 @@ def _optional(annotation: Any, default: object) -> Any:
     if isinstance(bare, type) and issubclass(bare, enum.Enum):
         bare = Literal[tuple(one.value for one in bare)]
     told = next((one.description for one in more if isinstance(one, Meta) and one.description), "")
-    about = Meta(description=f"{told} Default: {msgspec.to_builtins(default)}.".strip())
+    about = Meta(
+        description=f"{told} Default: {'empty' if default == '' else msgspec.to_builtins(default)}.".strip()
+    )
     return Annotated[(bare, *more, about)] | None
 
 

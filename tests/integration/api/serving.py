@@ -166,6 +166,16 @@ class Serving:
         """Let the API see the secrets of tokens now, not at the next turn of its loop."""
         asyncio.run_coroutine_threadsafe(self.api.refresh_tokens(), self._loop).result(5)
 
+    def sweep_sessions(self) -> None:
+        """End the sessions that are due now, not at the next turn of the API's loop."""
+        asyncio.run_coroutine_threadsafe(self.api.sweep_sessions(), self._loop).result(20)
+
+    def keep_retention(self) -> None:
+        """Erase what is kept too long now, not at the next turn of the API's loop."""
+        asyncio.run_coroutine_threadsafe(self.api.keep_retention(at_once=True), self._loop).result(
+            20
+        )
+
     def publish(self, body: Mapping[str, Any], *, build: bool = True) -> httpx.Response:
         """Publish an instrument, and do what the indexWatcher does."""
         name = body["metadata"]["name"]

@@ -162,6 +162,27 @@ def test_a_participant_is_erased_with_attempts_sessions_and_invitations_and_othe
     assert (again.attempts, again.sessions, again.invitations) == (0, 0, 0)
 
 
+def test_the_keys_of_an_erased_participant_are_refused_and_those_of_somebody_with_the_same_fingerprint_stay(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for module in ("stanine.store.attempts", "stanine.store.erasure"):
+        monkeypatch.setattr(f"{module}.participant_fingerprint", lambda _: b"the same")
+    mine, other = personal("k1"), personal("k2", "somebody")
+    submit(store, mine, other)
+    assert erasing(store, "participant", "canary-person").attempts == 1
+    assert [each.outcome for each in store.submit(mine, other)] == ["erased", "repeated"]
+
+
+def test_the_key_of_an_attempt_that_could_not_be_read_when_it_was_erased_is_refused(
+    store: Store,
+) -> None:
+    (made,) = store.submit(submission("k"))
+    store.client.hset(store.keys.attempts(0), "0", b"\0" * 6 + b"\xff")
+    assert erasing(store, "attempt", made.id)
+    assert store.submit(submission("k"))[0].outcome == "erased"
+    assert store.run(lambda made: made.attempts.known(1, SPACE, "k", CONTENT)).outcome == "erased"
+
+
 def test_a_participant_of_many_pages_is_erased_whole(store: Store) -> None:
     ids = submit(store, *[personal() for _ in range(700)])
     commit(store, ids, participants=dict.fromkeys(range(len(ids)), "canary-person"))

@@ -25,6 +25,7 @@ SESSIONS = [
     "extend_session",
     "drop_session",
     "drop_invitation",
+    "release_results",
     "erase",
     "participant_attempts",
     "forget_participant",

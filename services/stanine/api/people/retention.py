@@ -52,9 +52,9 @@ class Retention:
         self._after: str | None = None
         self._rests_until = 0.0
 
-    async def turn(self) -> None:
-        """Erase what is past its time, as far as one turn goes. Raises redis-py's errors."""
-        if time.monotonic() < self._rests_until:
+    async def turn(self, *, at_once: bool = False) -> None:
+        """Erase what is past its time, as far as one turn goes; nothing while it rests, unless `at_once`. Raises redis-py's errors."""
+        if time.monotonic() < self._rests_until and not at_once:
             return
         left = ATTEMPTS_A_TURN
         while True:

@@ -26,12 +26,6 @@ _Warning = tuple[str, Code, str]
 def _warnings(spec: Spec) -> Iterator[_Warning]:
     forms = resolve(spec)
     scales = {scale.id: scale for scale in spec.scales}
-    if spec.retention_days is not None:
-        yield (
-            "spec.retentionDays",
-            "NoEffect",
-            "it has no effect yet: attempts are kept until somebody removes them",
-        )
     for index, scale in enumerate(spec.scales):
         place = f"spec.scales[{index}]"
         if scale_terms.kind_of(scale, forms, scales) == "Items":

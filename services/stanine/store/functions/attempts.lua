@@ -52,9 +52,12 @@ end
 
 -- Compare an entry that was found with a key. `digest`: of the content; `record`: of an attempt with this key, without its time; `attempt_at`
 -- returns the record at an arrival number likewise, and the random bytes of its id.
--- Returns R (the same content) or C (another) and the id of the attempt; nil if the entry is of another key.
+-- Returns R (the same content) or C (another) and the id of the attempt, E if it was erased; nil if the entry is of another key.
 local function compare_entry(entry, digest, record, attempt_at)
   local other, random = attempt_at(arrival_in(entry, 1))
+  if other == '' then
+    return 'E', '' -- erased while its record could not be read, so that its key was not known
+  end
   if not other or not same_key(other, record) then
     return nil
   end

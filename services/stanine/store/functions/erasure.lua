@@ -76,8 +76,9 @@ local function erase(keys, args)
 end
 
 -- participant_attempts: KEYS arrivals; ARGV fingerprint of a participant, position, how many at most. Returns {id, record, …} of the attempts
--- from that position on; records that are erased or not there are ''.
+-- from that position on, NULs in place of the records' times; records that are erased or not there are ''.
 local function participant_attempts(keys, args)
+  local NO_TIME = string.rep('\0', TIME_BYTES)
   local prefix, fingerprint = prefix_of(keys[1]), args[1]
   local position, most = tonumber(args[2]), tonumber(args[3])
   local first = redis.call('HGET', bucket_of(open_index(prefix, 'p'), fingerprint), fingerprint)
@@ -93,7 +94,8 @@ local function participant_attempts(keys, args)
       break
     end
     local record, random = stored_attempt(prefix, arrival_in(stamp, 1))
-    found[#found + 1], found[#found + 2] = (random or string.rep('\0', RANDOM_BYTES)) .. stamp, record or ''
+    local whole = record and record ~= '' and NO_TIME .. record or ''
+    found[#found + 1], found[#found + 2] = (random or string.rep('\0', RANDOM_BYTES)) .. stamp, whole
   end
   return found
 end

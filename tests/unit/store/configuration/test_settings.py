@@ -16,11 +16,19 @@ ENUMS = {
     "durability": ["Everysec", "Fsync", "Replica"],
     "logLevel": ["Debug", "Info", "Warning", "Error"],
 }
+#: Settings that are texts: values, and how the page says what they may be.
+TEXTS = {
+    "publicUrl": (["", "https://a.example/x"], "an http or https address"),
+    "returnUrls": (
+        ["", "https://a.example", "https://a.example http://b.example:8080/x"],
+        "http or https addresses",
+    ),
+}
 VALUES = st.fixed_dictionaries(
     {},
     optional={
-        name: st.sampled_from(ENUMS[name])
-        if name in ENUMS
+        name: st.sampled_from(ENUMS[name] if name in ENUMS else TEXTS[name][0])
+        if name in ENUMS or name in TEXTS
         else st.integers(SCHEMA[name]["minimum"], SCHEMA[name]["maximum"])
         for name in NAMES
     },
@@ -43,19 +51,30 @@ def test_the_documentation_lists_what_there_is() -> None:
     for (name, default, allowed, sentence), (known, schema) in zip(
         rows, SCHEMA.items(), strict=True
     ):
-        assert (name, default, sentence) == (known, str(defaults[name]), schema["description"])
-        assert allowed == (
-            ", ".join(ENUMS[name])
-            if name in ENUMS
-            else f"{schema['minimum']} to {schema['maximum']}"
+        assert (name, default, sentence) == (
+            known,
+            str(defaults[name]) or "empty",
+            schema["description"],
         )
+        if name in TEXTS:
+            assert allowed == TEXTS[name][1]
+        else:
+            assert allowed == (
+                ", ".join(ENUMS[name])
+                if name in ENUMS
+                else f"{schema['minimum']} to {schema['maximum']}"
+            )
 
 
 def test_every_setting_says_what_it_is_and_every_number_has_a_range() -> None:
     assert SCHEMA.keys() == set(NAMES)
     for name, schema in SCHEMA.items():
         assert schema["description"].endswith("."), name
-        assert name in ENUMS or {"minimum", "maximum"} <= schema.keys(), name
+        assert (
+            name in ENUMS
+            or {"minimum", "maximum"} <= schema.keys()
+            or {"pattern", "maxLength"} <= schema.keys()
+        ), name
 
 
 @pytest.mark.parametrize(
