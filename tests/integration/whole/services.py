@@ -15,13 +15,9 @@ from tests.conftest import Server, free_port, start_server
 
 KEY = "a-key-of-the-tests"
 SCOPES = [
-    "instruments:read",
-    "instruments:write",
-    "attempts:write",
-    "attempts:read",
-    "results:read",
-    "operate",
-]
+    "instruments:read", "instruments:write", "attempts:write", "attempts:read", "results:read", "sessions:write", "invitations:write",
+    "erase", "operate",
+]  # fmt: skip
 
 
 class Services:

@@ -6,6 +6,14 @@ from typing import Any
 from stanine.api.admin.queue_bodies import DeadLetterOrder, PurgeOrder
 from stanine.api.admin.settings_bodies import ChangeOrder, RollbackOrder
 from stanine.api.bodies import AttemptBody, FormBody, LineAnswer, Receipt, ResultBody, TokenRotation
+from stanine.api.people.session_bodies import (
+    InvitationExtension,
+    InvitationOrder,
+    ReleaseOrder,
+    SessionExtension,
+    SessionOrder,
+    SessionSave,
+)
 from stanine.domain.instruments.instrument import Instrument
 
 _ATTEMPT = "019ac3b8e0f77c41a5d2b7f3c1e90a64"
@@ -57,6 +65,17 @@ EXAMPLES: Mapping[type, Any] = {
             {"id": "calm", "text": "I felt calm.", "type": "SingleChoice", "options": _OPTIONS}
         ],
     },
+    SessionOrder: {"key": "visit-18", "participant": "p-1", "show": "Participant"},
+    SessionSave: {"seq": 3, "page": 1, "answers": {"calm": 3, "tense": None}},
+    SessionExtension: {"timeLimitSeconds": 2700},
+    InvitationOrder: {
+        "key": "wave-1-p-1",
+        "participant": "p-1",
+        "expiresAt": "2027-01-31T23:00:00Z",
+        "show": "AfterRelease",
+    },
+    InvitationExtension: {"expiresAt": "2027-02-28T23:00:00Z"},
+    ReleaseOrder: {"released": True},
     PurgeOrder: {"part": "dead", "token": "purge-2026-11-29"},
     DeadLetterOrder: {"all": True, "token": "requeue-2026-11-29"},
     ChangeOrder: {"settings": {"sweepSeconds": 30}, "revision": 4},

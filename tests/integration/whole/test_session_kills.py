@@ -1,0 +1,242 @@
+"""kill -9 of the API and of the server while people fill in sessions on two devices, with a ledger on their side.
+
+Nothing is lost, split or doubled. STANINE_SESSIONS says how many sessions (100; `make soak`: 10,000), STANINE_SEED repeats a run.
+"""
+
+import os
+import random
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from tests.integration.whole.services import Services, eventually
+
+SESSIONS = int(os.environ.get("STANINE_SESSIONS", "100"))
+PEOPLE_AT_ONCE = 8
+ITEMS = [f"{trait}{n}" for trait in "ACENO" for n in range(1, 6)]
+#: Saves of each of the two devices, items of a save.
+SAVES, ITEMS_A_SAVE = 10, 3
+#: Seconds for one request to be answered at last, and for everything to be scored once the last fault is healed.
+PATIENCE, HEALED_WITHIN = 120, 120
+EXAMPLES = Path(__file__).parents[3] / "examples" / "instruments"
+
+
+class Device:
+    """One of two devices on which a session is filled in: it knows the last `seq` that it has seen."""
+
+    def __init__(self, http: httpx.Client, session: dict[str, Any], ledger: dict[str, int]) -> None:
+        self._http = http
+        self._address = f"/v1/sessions/{session['session']}"
+        self._headers = {"authorization": f"Bearer {session['token']}"}
+        self._seq = 0
+        #: What was acknowledged, of both devices.
+        self._ledger = ledger
+
+    def save(self, answers: dict[str, int], chance: random.Random) -> None:
+        """Save until it is acknowledged; some saves are sent twice, some with a `seq` of the past."""
+        seq = self._seq + 1
+        while True:
+            answer = self.ask("PATCH", "", {"seq": max(1, seq), "answers": answers})
+            if answer.status_code == 409:
+                there = answer.json()["session"]
+                seq = there["seq"] + 1
+                continue
+            assert answer.status_code == 200, answer.text
+            self._seq = seq
+            self._ledger |= answers
+            if chance.random() < 0.1:
+                assert (
+                    self.ask("PATCH", "", {"seq": seq, "answers": answers}).json().get("repeated")
+                    is True
+                )
+            if chance.random() < 0.1 and seq > 1:
+                assert (
+                    self.ask("PATCH", "", {"seq": seq - 1, "answers": {"A1": 6}}).status_code == 409
+                )
+            return
+
+    def submit(self) -> dict[str, Any]:
+        answer = self.ask("POST", ":submit")
+        assert answer.status_code == 202, answer.text
+        body: dict[str, Any] = answer.json()
+        return body
+
+    def ask(self, method: str, verb: str, body: dict[str, Any] | None = None) -> httpx.Response:
+        """Ask until there is an answer that says something."""
+        deadline = time.monotonic() + PATIENCE
+        while True:
+            try:
+                answer = self._http.request(
+                    method, self._address + verb, json=body, headers=self._headers
+                )
+                if answer.status_code < 500:
+                    return answer
+            except httpx.HTTPError:
+                pass
+            assert time.monotonic() < deadline, "not answered within two minutes"
+            time.sleep(0.05)
+
+
+def open_once(http: httpx.Client, number: int) -> dict[str, Any]:
+    """Open a session until that is acknowledged; its key makes that harmless."""
+    deadline = time.monotonic() + PATIENCE
+    while True:
+        try:
+            answer = http.post(
+                "/v1/instruments/bfi-25/sessions",
+                json={"key": f"s{number}", "participant": f"p{number % 50}"},
+            )
+            if answer.is_success:
+                body: dict[str, Any] = answer.json()
+                return body
+            assert answer.status_code >= 500, answer.text
+        except httpx.HTTPError:
+            pass
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+
+
+def fill_in(services: Services, number: int, seed: int) -> tuple[str, dict[str, int]]:
+    """Fill in one session and submit it from both devices; return the attempt and what was acknowledged."""
+    chance, ledger = random.Random(f"{seed} {number}"), dict[str, int]()
+    with services.client(timeout=10) as http:
+        session = open_once(http, number)
+        devices = [Device(http, session, ledger), Device(http, open_once(http, number), ledger)]
+        for step in range(2 * SAVES):
+            which = chance.randrange(2)
+            # Each device has items of its own: what both write at once is a matter of who is last.
+            items = chance.sample(ITEMS[1:13] if which else ITEMS[13:], ITEMS_A_SAVE)
+            devices[which].save(
+                {item: chance.randint(1, 6) for item in items} | ({"A1": 1} if not step else {}),
+                chance,
+            )
+        first, second = devices[0].submit(), devices[1].submit()
+    assert first["attempt"] == second["attempt"]
+    return first["attempt"], ledger
+
+
+@pytest.mark.slow
+def test_no_session_is_lost_split_or_doubled_whatever_is_killed(tmp_path: Path) -> None:
+    seed = int(os.environ.get("STANINE_SEED", time.time()))
+    print(f"STANINE_SEED={seed}")  # noqa: T201 - a failing run is repeated with it
+    chance, services, done = random.Random(seed), Services(tmp_path), threading.Event()
+    kills = {"api": 0, "valkey": 0, "result-watcher": 0}
+
+    def kill() -> None:
+        while not done.wait(chance.uniform(0.5, 1.5)):
+            name = min(kills, key=lambda each: (kills[each], each))
+            services.kill(name)
+            time.sleep(chance.uniform(0, 0.3))
+            services.start(name)
+            kills[name] += 1
+            services.await_ready()  # a service that is never up would show nothing
+
+    try:
+        services.start()
+        services.await_ready()
+        with services.client() as http:
+            document = (EXAMPLES / "bfi-25.yaml").read_bytes()
+            put = http.put(
+                "/v1/instruments/bfi-25?wait=20",
+                content=document,
+                headers={"content-type": "application/yaml"},
+            )
+            assert put.is_success, put.text
+        killer = threading.Thread(target=kill)
+        killer.start()
+        try:
+            with ThreadPoolExecutor(PEOPLE_AT_ONCE) as people:
+                filled = list(
+                    people.map(lambda number: fill_in(services, number, seed), range(SESSIONS))
+                )
+        finally:
+            done.set()
+            killer.join()
+        assert min(kills.values()) >= 1, kills
+        services.await_ready()
+        with services.client() as http:
+            assert len({attempt for attempt, _ in filled}) == SESSIONS
+            for attempt, ledger in filled:
+                answers = http.get(f"/v1/attempts/{attempt}").json()["answers"]
+                assert {
+                    item: value for item, value in answers.items() if value is not None
+                } == ledger
+            listed: dict[str, int] = {}
+
+            def all_scored() -> bool:
+                listed.clear()
+                after = None
+                while True:
+                    page = http.get(
+                        "/v1/instruments/bfi-25/results",
+                        params={"limit": 1000} | ({"after": after} if after else {}),
+                    ).json()
+                    for item in page["items"]:
+                        listed[item["attempt"]] = listed.get(item["attempt"], 0) + 1
+                    if not page["items"]:
+                        return len(listed) >= SESSIONS
+                    after = page["next"]
+
+            eventually(all_scored, HEALED_WITHIN)
+            assert listed == dict.fromkeys((attempt for attempt, _ in filled), 1)
+    finally:
+        services.stop()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("function", ["open_session", "save_session", "submit_session"])
+@pytest.mark.parametrize("when", ["before", "after"])
+def test_the_api_dies_at_a_step_and_the_same_request_goes_on(
+    tmp_path: Path, function: str, when: str
+) -> None:
+    services = Services(tmp_path)
+    try:
+        services.start("valkey", "index-watcher", "result-watcher", "api")
+        services.await_ready()
+        with services.client() as http:
+            document = (EXAMPLES / "bfi-25.yaml").read_bytes()
+            http.put(
+                "/v1/instruments/bfi-25?wait=20",
+                content=document,
+                headers={"content-type": "application/yaml"},
+            )
+        services.kill("api")
+        services.launchers["api"] = [
+            "tests.integration.whole.doomed_service",
+            f"{when} {function} 1",
+        ]
+        services.start("api")
+        services.await_ready()
+        with services.client() as http:
+
+            def again() -> None:
+                """Start the API once more when it has died."""
+                services.wait("api", 30)
+                services.launchers.pop("api", None)
+                services.start("api")
+                services.await_ready()
+
+            revival = threading.Thread(target=again)
+            revival.start()
+            session = open_once(http, 1)
+            ledger: dict[str, int] = {}
+            device = Device(http, session, ledger)
+            device.save({"A1": 2, "O5": 3}, random.Random(1))
+            attempt = device.submit()["attempt"]
+            revival.join(60)
+            assert device.submit()["attempt"] == attempt
+            answers = http.get(f"/v1/attempts/{attempt}").json()["answers"]
+            assert {item: value for item, value in answers.items() if value is not None} == {
+                "A1": 2,
+                "O5": 3,
+            }
+            eventually(
+                lambda: http.get(f"/v1/attempts/{attempt}/result").status_code == 200, HEALED_WITHIN
+            )
+            assert len(http.get("/v1/instruments/bfi-25/results").json()["items"]) == 1
+    finally:
+        services.stop()
