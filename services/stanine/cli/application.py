@@ -16,7 +16,7 @@ Exit statuses: 0 done, 1 failed, 2 invalid command line or document, 3 some rows
 """
 
 #: Groups of commands; each is made by the function `make_…` of its module.
-GROUPS = frozenset({"queues", "config", "keys", "tokens"})
+GROUPS = frozenset({"invitations", "queues", "config", "keys", "tokens"})
 
 
 def make_app(wanted: Sequence[str]) -> typer.Typer:

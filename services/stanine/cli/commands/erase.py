@@ -1,0 +1,61 @@
+"""`stanine erase`: attempts, or all that participants have left, are erased. Registered by `application`."""
+
+from typing import Annotated, Any
+
+import msgspec
+import typer
+
+from stanine.cli.client import connect, segment
+from stanine.cli.exits import InvalidInputError, NotFoundError
+from stanine.cli.io.terminal import View, note, show
+from stanine.cli.options import DEFAULT_SERVER, Key, Server, Shown
+
+_Attempts = Annotated[
+    list[str] | None, typer.Argument(metavar="[ATTEMPT]…", help="Ids of attempts.")
+]
+_Participants = Annotated[
+    list[str] | None,
+    typer.Option("--participant", metavar="PARTICIPANT", help="A participant, once for each."),
+]
+
+
+def erase(
+    attempts: _Attempts = None,
+    participants: _Participants = None,
+    server: Server = DEFAULT_SERVER,
+    key: Key = "",
+    view: Shown = View.TABLE,
+) -> None:
+    """Erase attempts, or all attempts, sessions and invitations of participants. Needs the scope `erase`.
+
+    It cannot be undone. What is erased already, or was never there, is told on standard error, and the exit status is 4.
+    docs/howto/erase.md says what backups still hold, and how long.
+    """
+    if not attempts and not participants:
+        raise InvalidInputError("name attempts, or participants with --participant")
+    done: list[dict[str, Any]] = []
+    missing: list[str] = []
+    with connect(server, key) as api:
+        for attempt in attempts or ():
+            try:
+                api.request("DELETE", f"/v1/attempts/{segment(attempt)}")
+            except NotFoundError:
+                missing.append(attempt)
+            else:
+                done.append(
+                    {"erased": attempt, "attempts": 1, "sessions": None, "invitations": None}
+                )
+        for participant in participants or ():
+            found = msgspec.json.decode(
+                api.request("POST", f"/v1/participants/{segment(participant)}:erase").content
+            )
+            done.append({"erased": participant, **found})
+    show(done, view, done)
+    if missing:
+        note(
+            *(
+                f"{attempt}: there is no such attempt, or it is erased already"
+                for attempt in missing
+            )
+        )
+        raise NotFoundError(f"{len(missing)} of {len(attempts or ())} attempts were not there")

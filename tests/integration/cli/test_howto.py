@@ -1,0 +1,57 @@
+"""What docs/howto says is so: the console blocks of each page run in order against `stanine up`, and answer as the page says."""
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from .conftest import running_up
+from .test_readme import as_pattern
+
+ROOT = Path(__file__).parents[3]
+PAGES = sorted((ROOT / "docs" / "howto").glob("*.md"))
+
+
+def commands_of(page: str) -> list[tuple[str, str]]:
+    """Return the commands after `$ ` (lines after `> ` belong to them), each with the output expected of it."""
+    found = []
+    for block in re.findall(r"^```console\n(.*?)^```", page, re.DOTALL | re.MULTILINE):
+        for first, more, expected in re.findall(
+            r"^\$ (.*)\n((?:> .*\n)*)((?:(?!\$ ).*\n)*)", block, re.MULTILINE
+        ):
+            found.append(("\n".join([first, *(line[2:] for line in more.splitlines())]), expected))
+    return found
+
+
+@pytest.mark.parametrize("page", PAGES, ids=[page.stem for page in PAGES])
+def test_its_commands_answer_as_the_page_says(page: Path, tmp_path: Path) -> None:
+    commands = commands_of(page.read_text())
+    assert commands
+    (tmp_path / "examples").symlink_to(ROOT / "examples")
+    with running_up(tmp_path / "data") as up:
+        path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+        variables = os.environ | up.variables | {"PATH": path}
+        for command, expected in commands:
+            done = subprocess.run(
+                ["bash", "-c", command],
+                cwd=tmp_path,
+                env=variables,
+                capture_output=True,
+                text=True,
+                timeout=60,
+                check=False,
+            )
+            assert done.returncode == 0, (command, done.stdout, done.stderr)
+            assert re.fullmatch(as_pattern(expected), done.stdout.rstrip("\n"), re.DOTALL), (
+                command,
+                done.stdout,
+            )
+
+
+@pytest.mark.parametrize("page", PAGES, ids=[page.stem for page in PAGES])
+def test_its_links_exist(page: Path) -> None:
+    links = {link.partition("#")[0] for link in re.findall(r"\]\(([^)]+)\)", page.read_text())}
+    assert not [link for link in links if not (page.parent / link).exists()]
