@@ -156,6 +156,8 @@ class Responsibility:
         self._since: dict[str, float] = {}
         self._told: dict[str, str] = {}
         self._looked = float("-inf")
+        #: When the lease of the whole cluster was renewed after it had run out: another operator may have begun since then.
+        self._returned = float("-inf")
         #: Called when what is served may have changed.
         self.changed: Callable[[], None] = lambda: None
 
@@ -183,18 +185,28 @@ class Responsibility:
             self._since.pop(resource.namespace, None)
             return NOT_MINE
         since = self._since.setdefault(resource.namespace, self._clock())
-        left = since + HANDOVER - self._clock()
-        return (
-            None if left <= 0 or resource.status.get("operator") in (None, self._operator) else left
-        )
+        left = max(since, self._returned) + HANDOVER - self._clock()
+        was_mine = resource.status.get("operator") in (None, self._operator)
+        if left <= 0 or (was_mine and self._clock() - self._returned >= HANDOVER):
+            return None
+        return left
 
     async def look(self) -> None:
         """Look at the leases, and renew or take those that are wanted. Raises ClusterError."""
         self._since = {
             name: since for name, since in self._since.items() if self.serves(name)
         }  # what was lost meanwhile begins anew
+        # A lease of one namespace is one object: it cannot be renewed after another has taken it. Leases of the whole
+        # cluster are one for each operator, so one that ran out may be renewed while another is about to begin.
+        ran_out = (
+            self._whole is not None
+            and self._looked > float("-inf")
+            and not (self._whole.is_mine and self._clock() - self._looked <= IN_SIGHT)
+        )
         for hold in (*self._holds.values(), *([] if self._whole is None else [self._whole])):
             await hold.look()
+        if ran_out:
+            self._returned = self._clock()
         if self._whole is not None:
             began, blind = self._clock(), self._clock() - self._looked > BLIND
             self._others = await self._sightings(NAMESPACE_LEASE, {} if blind else self._others)

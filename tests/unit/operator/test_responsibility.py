@@ -176,6 +176,7 @@ STEPS = st.lists(
         ("pass", 8),
     ]
 )
+@example([("start", "wide-b"), ("start", "wide-a"), ("freeze", "wide-b"), ("pass", 11)])
 @given(STEPS)
 def test_a_resource_has_one_operator_at_the_most_and_soon_it_has_one(
     steps: list[tuple[str, Any]],
