@@ -185,12 +185,12 @@ class InvitationRoutes:
                 order = self._desk.reader.read(line.text)
                 key = order.key
                 if key is None:
-                    raise Problem(
+                    raise Problem(  # noqa: TRY301 - as above
                         INVALID_REQUEST,
                         "1 thing is wrong; see errors",
                         errors=[_NO_KEY],
                         error_count=1,
-                    )  # noqa: TRY301 - as above
+                    )
                 number, new = await self._desk.prepare(name, order, request.caller.key_space)
                 good.append((line.number, new))
             except Problem as problem:
