@@ -63,6 +63,8 @@ class Submission(msgspec.Struct, frozen=True):
     key: str | None = None
     participant: str | None = None
     attributes: Mapping[str, int | float | str] = {}
+    language: str | None = None
+    seconds: float | None = None
 
 
 class Submitted(msgspec.Struct, frozen=True):
@@ -104,11 +106,9 @@ def submit_call(
             text = one.key.encode()
             key, has_keys = encode_key(one.key_space, text), True
             entries.append(key_fingerprint(scope, text) + one.content[:CONTENT_BYTES])
-        extras = b""
-        if one.participant is not None or one.attributes:
-            extras = encode_extras(one.participant, one.attributes)
-            if one.participant is not None:
-                people.append(_PERSON.pack(index, participant_fingerprint(one.participant)))
+        extras = encode_extras(one.participant, one.attributes, one.language, one.seconds)
+        if one.participant is not None:
+            people.append(_PERSON.pack(index, participant_fingerprint(one.participant)))
         records.append(attempt_record(one.number, one.revision, one.codes, extras, key))
     runs = [
         _RUN.pack(number, len(list(run)))

@@ -7,7 +7,7 @@ Called by every module of the store. Numbers are big-endian. Layouts:
     layout    low half: WHOLES or HALVES; 16 x what the key is (none, text, UUID); 64: there are extras
     answers   in the form's order. WHOLES: the number of items in 2, a byte an item. HALVES, for the usual form of at most 255 items with at
               most 13 options each: the number in 1, half a byte an item, the first item in the upper half of the first byte
-    extras    MessagePack [participant, attributes]
+    extras    MessagePack [participant, attributes], or [participant, attributes, language, seconds] if there is one of the latter
     key       digest of its key space 8 | as text: the key, its length less one in 1; as a UUID in its usual notation: 16
     erased    the empty record; its result is of the kind ERASED
     result    kind 1 | engine version 2 | scoring revision 4 | commit 4 | the body (`stanine.domain.scoring.result`), or for a failure its
@@ -85,6 +85,8 @@ class Extras(msgspec.Struct, frozen=True, array_like=True):
 
     participant: str | None = None
     attributes: Mapping[str, int | float | str] = {}
+    language: str | None = None
+    seconds: int | float | None = None
 
 
 class StoredAttempt(msgspec.Struct, frozen=True):
@@ -100,6 +102,9 @@ class StoredAttempt(msgspec.Struct, frozen=True):
     attributes: Mapping[str, int | float | str] = {}
     #: The digest of the key's space; empty without a key.
     key_space: bytes = b""
+    #: The language that it was answered in, and the seconds that it took.
+    language: str | None = None
+    seconds: int | float | None = None
 
 
 class StoredResult(msgspec.Struct, frozen=True):
@@ -192,11 +197,18 @@ def encode_key(key_space: bytes, key: bytes) -> tuple[int, bytes]:
     return KEY_TEXT, b"%b%b%c" % (key_space, key, len(key) - 1)
 
 
-def encode_extras(participant: str | None, attributes: Mapping[str, int | float | str]) -> bytes:
-    """Return the extras of an attempt's record: nothing for an attempt without participant and attributes."""
+def encode_extras(
+    participant: str | None,
+    attributes: Mapping[str, int | float | str],
+    language: str | None = None,
+    seconds: float | None = None,
+) -> bytes:
+    """Return the extras of an attempt's record: nothing for an attempt that has none of them."""
+    if language is not None or seconds is not None:
+        return msgspec.msgpack.encode(Extras(participant, attributes, language, seconds))
     if participant is None and not attributes:
         return b""
-    return msgspec.msgpack.encode(Extras(participant, attributes))
+    return msgspec.msgpack.encode((participant, attributes))
 
 
 def attempt_record(
@@ -276,6 +288,8 @@ def read_attempt(record: bytes, attempt_id: bytes) -> StoredAttempt:
         extras.participant,
         extras.attributes,
         rest[len(rest) - size :][:KEY_SPACE_BYTES] if size else b"",
+        extras.language,
+        extras.seconds,
     )
 
 

@@ -44,7 +44,18 @@ from stanine.store.waiting import ResultWaiter
 
 def test_an_attempt_is_stored_with_the_message_about_it(store: Store) -> None:
     one = Submission(
-        7, 3, b"\x04\xff", CONTENT, b"p" * RANDOM_BYTES, "", SPACE, "k", "p-17", {"age": 31}
+        7,
+        3,
+        b"\x04\xff",
+        CONTENT,
+        b"p" * RANDOM_BYTES,
+        "",
+        SPACE,
+        "k",
+        "p-17",
+        {"age": 31},
+        "de",
+        42.5,
     )
     (submitted,) = store.submit(one)
     assert (submitted.outcome, submitted.id[:RANDOM_BYTES]) == ("new", one.id_random)
@@ -59,7 +70,7 @@ def test_an_attempt_is_stored_with_the_message_about_it(store: Store) -> None:
         "k",
         "p-17",
     )
-    assert stored.attributes == {"age": 31}
+    assert (stored.attributes, stored.language, stored.seconds) == ({"age": 31}, "de", 42.5)
     ((entry, fields),) = store.client.xrange(store.outbox.stream)
     assert fields == {b"h": b"results-head", b"i": submitted.id}
     assert stored.submitted_at == int(entry.split(b"-")[0])

@@ -3,6 +3,7 @@
 import contextlib
 import uuid
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -125,6 +126,27 @@ def test_an_attempt_reads_back_as_it_was_written(
     assert read_start(data[START_PLACE]) == (7, 3)
     assert number_of_record(data) == 7
     assert bool(layout & EXTRAS) == (participant is not None or bool(attributes))
+
+
+@given(
+    participant=st.none() | TEXT,
+    attributes=st.dictionaries(TEXT, st.integers(-9, 9) | TEXT, max_size=3),
+    language=st.none() | st.sampled_from(["en", "pt-BR"]),
+    seconds=st.none() | st.integers(0, 2**53) | st.floats(0, 2**53),
+)
+def test_language_and_seconds_read_back_and_add_nothing_to_records_without_them(
+    participant: str | None,
+    attributes: dict[str, int | float | str],
+    language: str | None,
+    seconds: float | None,
+) -> None:
+    extras = encode_extras(participant, attributes, language, seconds)
+    attempt = read_attempt(TIME + attempt_record(7, 3, b"\x01", extras), ID)
+    assert (attempt.language, attempt.seconds) == (language, seconds)
+    assert (attempt.participant, attempt.attributes) == (participant, attributes)
+    if language is None and seconds is None:
+        assert extras in (b"", msgspec.msgpack.encode([participant, attributes]))
+        assert encode_extras(participant, attributes) == extras
 
 
 def test_an_attempt_without_key_participant_and_attributes_has_nothing_after_its_answers() -> None:

@@ -136,6 +136,8 @@ class Checker:
             key=attempt.key,
             participant=attempt.participant,
             attributes=attempt.attributes,
+            language=attempt.language,
+            seconds=attempt.seconds,
         )
 
     def _form(self, entry: IndexEntry) -> _Form:
