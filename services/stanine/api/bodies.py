@@ -8,6 +8,7 @@ from msgspec import UNSET, Meta, UnsetType
 from stanine.api.web.problems import ProblemDocument
 from stanine.domain import limits
 from stanine.domain.attempts.explain import LANGUAGE
+from stanine.domain.attempts.quality import AttemptQuality
 from stanine.domain.scoring.result import ProfileResult, ScaleResult
 
 T = TypeVar("T")
@@ -206,6 +207,11 @@ class StoredAnswers(_Body, frozen=True):
     key: str | UnsetType = UNSET
     participant: str | UnsetType = UNSET
     attributes: dict[str, float | str] | UnsetType = UNSET
+    #: The language that it was answered in, and the seconds that it took, as the caller said.
+    language: str | UnsetType = UNSET
+    seconds: float | UnsetType = UNSET
+    #: With `include=quality`.
+    quality: AttemptQuality | UnsetType = UNSET
 
 
 class ResultBody(_Body, frozen=True):
@@ -220,6 +226,8 @@ class ResultBody(_Body, frozen=True):
     form: int | UnsetType = UNSET
     key: str | UnsetType = UNSET
     participant: str | UnsetType = UNSET
+    #: The language that it was answered in, as the caller said.
+    language: str | UnsetType = UNSET
     #: The revision whose scoring gave the scales.
     scoring_revision: int | UnsetType = UNSET
     #: The version of the arithmetic.
@@ -228,6 +236,8 @@ class ResultBody(_Body, frozen=True):
     #: The highest of several scales, by the instrument's profiles.
     profiles: dict[str, ProfileResult] | UnsetType = UNSET
     reason: str | UnsetType = UNSET
+    #: With `include=quality`.
+    quality: AttemptQuality | UnsetType = UNSET
     #: Only in the answer to the submission itself; `repeated` where the key had this attempt already.
     token: str | UnsetType = UNSET
     repeated: Literal[True] | UnsetType = UNSET

@@ -10,6 +10,8 @@ from msgspec import UNSET
 
 from stanine.api.bodies import ResultBody, given
 from stanine.api.web.deadlines import within
+from stanine.domain.attempts.packing import not_shown, unpack_answers
+from stanine.domain.attempts.quality import AttemptQuality, quality_of
 from stanine.domain.instruments.document import read_json
 from stanine.domain.instruments.instrument import parse_instrument
 from stanine.domain.scoring.index import IndexEntry, build_entry
@@ -40,6 +42,7 @@ class ResultPresenter:
         *,
         access: str | None = None,
         repeated: bool = False,
+        with_quality: bool = False,
     ) -> ResultBody:
         """Return the body of a result; `entry`, of `view`, is what the attempt belongs to now.
 
@@ -66,11 +69,13 @@ class ResultPresenter:
             form=entry.form,
             key=given(attempt.key),
             participant=given(attempt.participant),
+            language=given(attempt.language),
             scoring_revision=result.scoring_revision if failed is None else UNSET,
             engine=result.engine,
             scales=given(None if scored is None else scored.scales),
             profiles=given((scored.profiles if scored is not None else {}) or None),
             reason=given(failed),
+            quality=quality(entry, attempt) if with_quality else UNSET,
             token=given(access),
             repeated=True if repeated else UNSET,
         )
@@ -96,6 +101,12 @@ class ResultPresenter:
                 self._older.popitem(last=False)
         self._older.move_to_end((view.origin, newest.name, revision))
         return known
+
+
+def quality(entry: IndexEntry, attempt: StoredAttempt) -> AttemptQuality:
+    """Return the quality figures of a stored attempt; `entry` has its form."""
+    answers, hidden = unpack_answers(entry, attempt.codes), not_shown(entry, attempt.codes)
+    return quality_of(entry, answers, hidden, attempt.seconds)
 
 
 def iso(milliseconds: int) -> str:

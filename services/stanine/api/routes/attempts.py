@@ -1,5 +1,6 @@
 """/v1/instruments/NAME/attempts, single and bulk, and /v1/attempts/ID: what people answered."""
 
+from msgspec import UNSET
 from opentelemetry.trace import Tracer
 
 from stanine.api.admin.current_settings import CurrentSettings
@@ -11,7 +12,7 @@ from stanine.api.intake.idempotency import read_idempotency_key, refuse_idempote
 from stanine.api.intake.storing import Intake
 from stanine.api.intake.validation import Checker
 from stanine.api.loops import IndexFollower
-from stanine.api.result_presenter import ResultPresenter, iso
+from stanine.api.result_presenter import ResultPresenter, iso, quality
 from stanine.api.web.auth import Scope
 from stanine.api.web.dispatch import json_answer
 from stanine.api.web.http import JSON, NDJSON, Answer, Headers, Request
@@ -28,7 +29,7 @@ from stanine.api.web.problems import (
     NotFound,
     Problem,
 )
-from stanine.api.web.queries import WAIT
+from stanine.api.web.queries import INCLUDE, WAIT
 from stanine.api.web.routing import Content, Route
 from stanine.domain.attempts.response import unpack_answers
 from stanine.messages import SCORE_ATTEMPTS
@@ -142,6 +143,11 @@ class AttemptRoutes:
                 key=given(attempt.key),
                 participant=given(attempt.participant),
                 attributes=given({**attempt.attributes} or None),
+                language=given(attempt.language),
+                seconds=given(attempt.seconds),
+                quality=quality(found.entry, attempt)
+                if "quality" in request.query["include"]
+                else UNSET,
             )
         )
 
@@ -222,6 +228,7 @@ class AttemptRoutes:
                 summary="Read an attempt as it was answered",
                 tag="attempts",
                 scope=Scope.ATTEMPTS_READ,
+                query=(INCLUDE,),
                 answers={200: Content({"application/json": StoredAnswers})},
                 problems=(NOT_INDEXED,),
             ),

@@ -7,8 +7,14 @@ from stanine.api.result_presenter import ResultPresenter
 from stanine.api.web.auth import Scope
 from stanine.api.web.dispatch import json_answer
 from stanine.api.web.http import Answer, Request
-from stanine.api.web.problems import HISTORY_CHANGED, NOT_INDEXED, NotFound
-from stanine.api.web.queries import AFTER_CURSOR, LIMIT, WAIT
+from stanine.api.web.problems import (
+    HISTORY_CHANGED,
+    MISSING_SCOPE,
+    NOT_INDEXED,
+    NotFound,
+    Problem,
+)
+from stanine.api.web.queries import AFTER_CURSOR, INCLUDE, LIMIT, WAIT
 from stanine.api.web.routing import Content, Route
 from stanine.domain import limits
 
@@ -24,11 +30,16 @@ class ResultRoutes:
     async def read(self, request: Request) -> Answer:
         """Answer an attempt's result, or that it is pending."""
         found = await self._reader.find(request, request.query["wait"])
+        if request.caller is None and request.query["include"]:
+            raise Problem(
+                MISSING_SCOPE,
+                "An attempt's token reads its result and nothing else; include needs a key with results:read.",
+            )
         if found.result is None:
             return json_answer(
                 Pending(found.attempt.id.hex(), "Submitted"), 202, ((b"retry-after", b"1"),)
             )
-        return json_answer(await self._body(found))
+        return json_answer(await self._body(found, request))
 
     async def of_instrument(self, request: Request) -> Answer:
         """Answer a page of an instrument's results."""
@@ -38,7 +49,7 @@ class ResultRoutes:
             name, request.query["after"], request.query["limit"]
         )
         return json_answer(
-            ResultPage([await self._body(each) for each in listed.items], listed.next)
+            ResultPage([await self._body(each, request) for each in listed.items], listed.next)
         )
 
     async def of_participant(self, request: Request) -> Answer:
@@ -50,12 +61,18 @@ class ResultRoutes:
         after, limit = request.query["after"], request.query["limit"]
         listed = await self._reader.of_participant(participant, after, limit, request.caller)
         return json_answer(
-            ResultPage([await self._body(each) for each in listed.items], listed.next)
+            ResultPage([await self._body(each, request) for each in listed.items], listed.next)
         )
 
-    async def _body(self, found: Found) -> ResultBody:
+    async def _body(self, found: Found, request: Request) -> ResultBody:
         assert found.result is not None
-        return await self._scorings.body(found.view, found.entry, found.attempt, found.result)
+        return await self._scorings.body(
+            found.view,
+            found.entry,
+            found.attempt,
+            found.result,
+            with_quality="quality" in request.query["include"],
+        )
 
     def routes(self) -> tuple[Route, ...]:
         """Return the declarations."""
@@ -69,7 +86,7 @@ class ResultRoutes:
                 tag="results",
                 scope=Scope.RESULTS_READ,
                 takes_token=True,
-                query=(WAIT,),
+                query=(WAIT, INCLUDE),
                 answers={
                     200: Content(
                         {"application/json": ResultBody},
@@ -87,7 +104,7 @@ class ResultRoutes:
                 summary="List an instrument's results in the order of their commits: polling from `next` misses and repeats nothing",
                 tag="results",
                 scope=Scope.RESULTS_READ,
-                query=(LIMIT, AFTER_CURSOR),
+                query=(LIMIT, AFTER_CURSOR, INCLUDE),
                 answers={200: Content({"application/json": ResultPage})},
                 problems=(NOT_INDEXED, HISTORY_CHANGED),
             ),
@@ -99,7 +116,7 @@ class ResultRoutes:
                 summary="List a participant's results, of the instruments that the key reaches",
                 tag="results",
                 scope=Scope.RESULTS_READ,
-                query=(LIMIT, AFTER_CURSOR),
+                query=(LIMIT, AFTER_CURSOR, INCLUDE),
                 answers={200: Content({"application/json": ResultPage})},
                 problems=(NOT_INDEXED, HISTORY_CHANGED),
             ),

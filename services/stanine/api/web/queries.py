@@ -21,6 +21,8 @@ MAX_QUERY_BYTES = 2048
 
 _LAST_REVISION = limits.MAX_REVISION
 _NUMBER = re.compile(r"(?:0|[1-9][0-9]{0,5})(?:\.[0-9]{1,30})?(?:[eE][-+]?[0-9]{1,3})?", re.ASCII)
+#: What an answer has only if it is asked for.
+_PARTS = frozenset({"quality"})
 _LABEL = re.compile(r"[a-z0-9](?:[-a-z0-9]{0,61}[a-z0-9])?", re.ASCII)
 
 
@@ -98,6 +100,13 @@ def _read_cursor(text: str) -> Cursor | SealedCursor:
         raise ValueError("the `next` of an earlier page") from None
 
 
+def _read_include(text: str) -> frozenset[str]:
+    parts = text.split(",")
+    if not set(parts) <= _PARTS or len(set(parts)) < len(parts):
+        raise ValueError(f"a list of {', '.join(sorted(_PARTS))}, separated by commas")
+    return frozenset(parts)
+
+
 def _read_letter(text: str) -> str:
     if not re.fullmatch(LETTER_PATTERN, text, re.ASCII):
         raise ValueError("the id of a dead letter")
@@ -165,4 +174,11 @@ REVISION = Query(
     None,
     {"type": "integer", "minimum": 1, "maximum": _LAST_REVISION},
     "The revision; the newest by default.",
+)
+INCLUDE = Query(
+    "include",
+    _read_include,
+    frozenset(),
+    {"type": "string", "enum": sorted(_PARTS)},
+    "`quality`: figures about how the attempt was filled in.",
 )
