@@ -42,6 +42,7 @@ from stanine.api.routes.probes import ProbeRoutes
 from stanine.api.routes.queues import QueueRoutes
 from stanine.api.routes.results import ResultRoutes
 from stanine.api.routes.sessions import SessionRoutes
+from stanine.api.routes.scales import ScaleRoutes
 from stanine.api.routes.tokens import TokenRoutes
 from stanine.api.settings import ApiSettings
 from stanine.api.web.auth import Keyring
@@ -185,6 +186,7 @@ class Api:
             *InvitationRoutes(inviting, invitations, sessions, checker, intake, metrics).routes(),
             *ErasureRoutes(erasure, self._reader, metrics).routes(),
             *TokenRoutes(self._tokens, self._codes).routes(),
+            *ScaleRoutes(instruments, self._documents).routes(),
             *QueueRoutes(self._desk).routes(),
             *ConfigRoutes(self._config_desk).routes(),
             *ProbeRoutes(self._heartbeats, self.unready, self.notes, registry).routes(),

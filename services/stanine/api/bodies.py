@@ -5,7 +5,7 @@ from typing import Annotated, Literal, TypeVar
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
-from stanine.api.web.problems import ProblemDocument
+from stanine.api.web.problems import ProblemDocument, ProblemError
 from stanine.domain import limits
 from stanine.domain.attempts.explain import LANGUAGE
 from stanine.domain.attempts.quality import AttemptQuality
@@ -81,6 +81,9 @@ class PublishedInstrument(_Body, frozen=True):
     changed: bool
     #: Whether attempts are already scored by it.
     indexed: bool
+    #: What its author should look at, though it is accepted: the first 100, and how many there are.
+    warnings: list[ProblemError]
+    warning_count: int
 
 
 class FormOptionBody(_Body, frozen=True):
@@ -174,6 +177,73 @@ class FormBody(_Body, frozen=True):
     time_limit_seconds: int | UnsetType = UNSET
     layout: FormLayoutBody | UnsetType = UNSET
     sections: list[FormSectionBody] | UnsetType = UNSET
+
+
+class BandBody(_Body, frozen=True):
+    """A band: it begins at `from`, or just above `above`; the lowest has neither."""
+
+    id: str
+    label: str | UnsetType = UNSET
+    text: str | UnsetType = UNSET
+    from_: float | UnsetType = msgspec.field(name="from", default=UNSET)
+    above: float | UnsetType = UNSET
+
+
+class CodeBody(_Body, frozen=True):
+    """A code in a system of terms."""
+
+    system: str
+    code: str
+
+
+class ScaleBody(_Body, frozen=True):
+    """A scale: what its scores can be, and what they are called."""
+
+    id: str
+    #: Which score the bands are of: Raw, a standard score, or Lookup.
+    report: str
+    #: The lowest and the highest raw score that answers can reach; null if it cannot be said.
+    range: tuple[float, float] | None
+    title: str | UnsetType = UNSET
+    codes: list[CodeBody] | UnsetType = UNSET
+    standard: list[str] | UnsetType = UNSET
+    #: The norm groups, in the order in which they are tried.
+    norms: list[str] | UnsetType = UNSET
+    bands: list[BandBody] | UnsetType = UNSET
+    #: Instead of `bands`, by group.
+    bands_by_group: dict[str, list[BandBody]] | UnsetType = UNSET
+
+
+class ProfileTextBody(_Body, frozen=True):
+    """What a code of a profile is called."""
+
+    label: str | UnsetType = UNSET
+    text: str | UnsetType = UNSET
+
+
+class ProfileBody(_Body, frozen=True):
+    """A profile: the highest of several scales."""
+
+    id: str
+    of: list[str]
+    top: int
+    ties: str
+    title: str | UnsetType = UNSET
+    texts: dict[str, ProfileTextBody] | UnsetType = UNSET
+
+
+class ScalesBody(_Body, frozen=True):
+    """What may be read of the scales of a revision: no keys, points or formulas. Internal scales are left out."""
+
+    name: str
+    revision: int
+    form: int
+    title: str
+    scales: list[ScaleBody]
+    profiles: list[ProfileBody]
+    language: str | UnsetType = UNSET
+    #: The languages that the document has its texts in.
+    languages: list[str] | UnsetType = UNSET
 
 
 class Receipt(_Body, frozen=True):

@@ -68,6 +68,9 @@ MATRIX: dict[tuple[str, str], Row] = {
     ("GET", "/v1/instruments/{name}/form"): Row(
         "/v1/instruments/a-mood/form", "instrument", "attempts:write", 200
     ),
+    ("GET", "/v1/instruments/{name}/scales"): Row(
+        "/v1/instruments/a-mood/scales", "instrument", "results:read", 200
+    ),
     ("POST", "/v1/instruments/{name}/attempts"): Row(
         "/v1/instruments/a-mood/attempts", "instrument", "attempts:write", 202, ATTEMPT
     ),

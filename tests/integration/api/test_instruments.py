@@ -28,6 +28,8 @@ def test_a_document_is_read_back_as_it_was_put(api: Serving) -> None:
         "digest": put.json()["digest"],
         "changed": True,
         "indexed": False,
+        "warnings": [],
+        "warningCount": 0,
     }
     read = api.http().get("/v1/instruments/a-mood")
     assert read.json() == json.loads(canonical(document()))

@@ -1,15 +1,20 @@
 """Reading instrument documents, a few at a time and in threads of their own: nothing else waits for them. Used by the route."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
+from typing import Any
+
+import msgspec
 
 from stanine.api.web.http import JSON
 from stanine.api.web.problems import FULL, INVALID_DOCUMENT, Problem, from_faults
-from stanine.domain.errors import InvalidDocument
+from stanine.domain.errors import Fault, InvalidDocument
 from stanine.domain.instruments.document import canonical, read_json, read_yaml
-from stanine.domain.instruments.instrument import form_digest, parse_instrument
+from stanine.domain.instruments.instrument import Instrument, form_digest, parse_instrument
+from stanine.domain.instruments.warnings import warnings_of
+from stanine.domain.scoring.public_scales import public_scales
 
 #: Documents in work: received, read or stored. A document may have megabytes, and its parsed form several times as many.
 MAX_DOCUMENTS = 8
@@ -17,6 +22,24 @@ MAX_DOCUMENTS = 8
 THREADS = 2
 #: Seconds that a request waits for a place, with its body unread.
 PLACE_SECONDS = 20.0
+
+
+class ReadDocument(msgspec.Struct, frozen=True):
+    """A document that may be published: its canonical text, the digest of its form, and what its author should look at."""
+
+    canonical: bytes
+    form: str
+    warnings: list[Fault]
+
+
+class ReadScales(msgspec.Struct, frozen=True):
+    """The scales of a document as `public_scales` gives them, their language, and those that there are."""
+
+    public: dict[str, Any]
+    title: str
+    chosen: str | None
+    own: str | None
+    translations: tuple[str, ...]
 
 
 class DocumentReader:
@@ -40,10 +63,18 @@ class DocumentReader:
         finally:
             self._places.release()
 
-    async def read(self, text: bytes, name: str, media_type: bytes) -> tuple[bytes, str]:
-        """Return the canonical document and the digest of its form; raises a Problem (invalid-document)."""
+    async def read(self, text: bytes, name: str, media_type: bytes) -> ReadDocument:
+        """Read and check a document; raises a Problem (invalid-document)."""
         return await asyncio.get_running_loop().run_in_executor(
             self._threads, _read, text, name, media_type
+        )
+
+    async def scales(
+        self, document: bytes, name: str, choose: Callable[[Instrument], str | None]
+    ) -> ReadScales:
+        """Return what may be read of the scales of a stored document, in the language that `choose` returns (None: its own)."""
+        return await asyncio.get_running_loop().run_in_executor(
+            self._threads, _scales, document, name, choose
         )
 
     def close(self) -> None:
@@ -51,10 +82,23 @@ class DocumentReader:
         self._threads.shutdown(wait=False, cancel_futures=True)
 
 
-def _read(text: bytes, name: str, media_type: bytes) -> tuple[bytes, str]:
+def _read(text: bytes, name: str, media_type: bytes) -> ReadDocument:
     try:
         plain = read_json(text) if media_type == JSON else read_yaml(text)
         instrument = parse_instrument(plain, name=name)
     except InvalidDocument as error:
         raise from_faults(INVALID_DOCUMENT, error) from None
-    return canonical(plain), form_digest(instrument)
+    return ReadDocument(canonical(plain), form_digest(instrument), warnings_of(instrument))
+
+
+def _scales(document: bytes, name: str, choose: Callable[[Instrument], str | None]) -> ReadScales:
+    instrument = parse_instrument(read_json(document), name=name)
+    spec, language = instrument.spec, choose(instrument)
+    words = spec.translations.get(language or "")
+    return ReadScales(
+        public_scales(instrument, language),
+        (words.title if words is not None else None) or spec.title,
+        language,
+        spec.language,
+        tuple(spec.translations),
+    )

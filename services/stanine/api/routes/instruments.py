@@ -13,12 +13,14 @@ from stanine.api.web.auth import Scope
 from stanine.api.web.deadlines import within
 from stanine.api.web.dispatch import json_answer
 from stanine.api.web.http import JSON, Answer, Request
+from stanine.api.web.languages import ACCEPT_LANGUAGE, language_headers, wanted_languages
 from stanine.api.web.problems import (
     DRAINING,
     FULL,
     INVALID_DOCUMENT,
     MALFORMED_REQUEST,
     MANAGED,
+    MAX_ERRORS,
     NOT_FOUND,
     NOT_INDEXED,
     PRECONDITION_FAILED,
@@ -26,12 +28,13 @@ from stanine.api.web.problems import (
     UNSUPPORTED_CONTENT,
     NotFound,
     Problem,
+    ProblemError,
 )
-from stanine.api.web.queries import AFTER_NAME, LIMIT, REVISION, WAIT
+from stanine.api.web.queries import AFTER_NAME, LANGUAGE_TAG, LIMIT, REVISION, WAIT
 from stanine.api.web.routing import Content, Route
 from stanine.domain.instruments.document import digest
 from stanine.domain.instruments.instrument import Instrument
-from stanine.domain.scoring.index import IndexEntry, public_form
+from stanine.domain.scoring.index import IndexEntry, choose_language, public_form
 from stanine.messages import BUILD_INDEX
 from stanine.store.errors import PreconditionFailedError
 from stanine.store.index import EntryCache
@@ -65,7 +68,8 @@ class InstrumentRoutes:
         self._checker = checker
         self._intake = intake
         self._tracer = tracer
-        self._forms: dict[str, tuple[IndexEntry, bytes]] = {}
+        #: By name and language.
+        self._forms: dict[tuple[str, str | None], tuple[IndexEntry, bytes]] = {}
 
     async def list(self, request: Request) -> Answer:
         """Answer a page of the instruments that the key reaches."""
@@ -102,7 +106,7 @@ class InstrumentRoutes:
             raise (
                 NotFound("Instrument", name)
                 if newest is None
-                else _no_revision(name, revision, newest.revision)
+                else no_revision(name, revision, newest.revision)
             )
         etag = _etag(stored.digest)
         headers = (
@@ -120,11 +124,19 @@ class InstrumentRoutes:
         media_type = request.check_content(JSON, *_YAML)
         async with self._documents.place():
             text = await request.body(self._live.now.max_document_bytes)
-            document, form = await self._documents.read(text, name, media_type)
-            published = await self._publish(request, name, document, form)
+            read = await self._documents.read(text, name, media_type)
+            published = await self._publish(request, name, read.canonical, read.form)
         indexed = await self._index.wait_for(name, published.revision, request.query["wait"])
+        warnings = [ProblemError(one.place, one.code, one.detail) for one in read.warnings]
         body = PublishedInstrument(
-            name, published.revision, published.form, published.digest, published.changed, indexed
+            name,
+            published.revision,
+            published.form,
+            published.digest,
+            published.changed,
+            indexed,
+            warnings[:MAX_ERRORS],
+            len(warnings),
         )
         created = published.changed and published.revision == 1
         headers = (
@@ -171,11 +183,13 @@ class InstrumentRoutes:
         try:
             entry = await self._checker.entry(name, revision)
         except UnknownRevision as error:
-            raise _no_revision(name, revision, error.newest) from None
-        known = self._forms.get(entry.name)
+            raise no_revision(name, revision, error.newest) from None
+        language = choose_language(entry.language, entry.translations, wanted_languages(request))
+        known = self._forms.get((entry.name, language))
         if known is None or known[0] is not entry:
-            known = self._forms[entry.name] = (entry, msgspec.json.encode(public_form(entry)))
-        return Answer(200, known[1])
+            form = msgspec.json.encode(public_form(entry, language))
+            known = self._forms[entry.name, language] = (entry, form)
+        return Answer(200, known[1], headers=language_headers(language or entry.language))
 
     def routes(self) -> tuple[Route, ...]:
         """Return the declarations."""
@@ -250,14 +264,16 @@ class InstrumentRoutes:
                 summary="Read what a participant may see: items and options, no scales, keys or bands",
                 tag="instruments",
                 scope=Scope.ATTEMPTS_WRITE,
-                query=(REVISION,),
+                query=(REVISION, LANGUAGE_TAG),
+                headers=ACCEPT_LANGUAGE,
                 answers={200: Content({"application/json": FormBody})},
                 problems=(NOT_INDEXED,),
             ),
         )
 
 
-def _no_revision(name: str, revision: int, newest: int) -> Problem:
+def no_revision(name: str, revision: int, newest: int) -> Problem:
+    """Return the answer for a revision that an instrument does not have."""
     return Problem(
         NOT_FOUND, f"Instrument '{name}' has no revision {revision}; the newest is {newest}."
     )

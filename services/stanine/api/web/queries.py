@@ -10,6 +10,7 @@ import msgspec
 from stanine.api.admin.queue_bodies import LETTER_PATTERN, MAX_TEXT
 from stanine.api.web.problems import MALFORMED_REQUEST, Problem
 from stanine.domain import limits
+from stanine.domain.attempts.explain import LANGUAGE
 from stanine.store.cursors import MAX_CURSOR, Cursor, SealedCursor, read_cursor
 
 #: Seconds that a request may be held.
@@ -100,6 +101,12 @@ def _read_cursor(text: str) -> Cursor | SealedCursor:
         raise ValueError("the `next` of an earlier page") from None
 
 
+def _read_language(text: str) -> str:
+    if len(text) > limits.MAX_LANGUAGE or not re.fullmatch(LANGUAGE, text, re.ASCII):
+        raise ValueError('a language tag (BCP 47) such as "en" or "pt-BR"')
+    return text
+
+
 def _read_include(text: str) -> frozenset[str]:
     parts = text.split(",")
     if not set(parts) <= _PARTS or len(set(parts)) < len(parts):
@@ -181,4 +188,11 @@ INCLUDE = Query(
     frozenset(),
     {"type": "string", "enum": sorted(_PARTS)},
     "`quality`: figures about how the attempt was filled in.",
+)
+LANGUAGE_TAG = Query(
+    "language",
+    _read_language,
+    None,
+    {"type": "string", "pattern": LANGUAGE, "maxLength": limits.MAX_LANGUAGE},
+    "The language of the texts, instead of Accept-Language; the document's own where it has no such texts.",
 )

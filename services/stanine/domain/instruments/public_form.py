@@ -1,5 +1,6 @@
 """What a participant may see of an instrument, in a language: no scales, keys or bands, not how an answer counts. Used by the API."""
 
+from collections.abc import Iterable
 from typing import Any
 
 from stanine.domain.instruments.records import (
@@ -50,11 +51,27 @@ def public_form(entry: IndexEntry, language: str | None = None) -> dict[str, Any
 
 def language_of(entry: IndexEntry, wanted: str) -> str | None:
     """Return the translation of an entry that serves a language tag: it, or one of which it is a variant; None: the document's own."""
-    tags = {tag.lower(): tag for tag in entry.translations}
-    parts = wanted.lower().split("-")
-    for length in range(len(parts), 0, -1):
-        if (tag := tags.get("-".join(parts[:length]))) is not None:
-            return tag
+    return choose_language(entry.language, entry.translations, [wanted])
+
+
+def choose_language(
+    own: str | None, translations: Iterable[str], wanted: Iterable[str]
+) -> str | None:
+    """Return the translation for the first of several language tags that a document serves; None: its own language.
+
+    A tag is served by the same tag, else by one of which it is a variant ("de-AT" by "de"), else by a variant of it ("en" by "en-US").
+    `own`: the language of the document's own texts, if it says so; they are also the answer where nothing fits.
+    """
+    tags: dict[str, str | None] = {tag.lower(): tag for tag in translations}
+    if own is not None:
+        tags[own.lower()] = None
+    for each in wanted:
+        parts = each.lower().split("-")
+        general = ["-".join(parts[:length]) for length in range(len(parts), 0, -1)]
+        variants = sorted(tag for tag in tags if tag.startswith(f"{general[0]}-"))
+        for tag in (*general, *variants):
+            if tag in tags:
+                return tags[tag]
     return None
 
 

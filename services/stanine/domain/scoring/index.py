@@ -3,7 +3,7 @@
 `index_entry` compiles, writes and reads entries; `public_form` says what of one a participant may see.
 """
 
-from stanine.domain.instruments.public_form import language_of, public_form
+from stanine.domain.instruments.public_form import choose_language, language_of, public_form
 from stanine.domain.scoring.index_entry import (
     FormAttribute,
     FormItem,
@@ -29,6 +29,7 @@ __all__ = [
     "IndexEntry",
     "Table",
     "build_entry",
+    "choose_language",
     "decode_entry",
     "encode_entry",
     "entry_version",

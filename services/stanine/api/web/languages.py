@@ -1,0 +1,46 @@
+"""The languages that a request asks for: `?language=`, else Accept-Language (RFC 9110, 12.5.4). Used by the routes of texts."""
+
+import re
+
+from stanine.api.web.http import Headers, Request
+from stanine.domain.attempts.explain import LANGUAGE
+
+#: For the declarations of routes.
+ACCEPT_LANGUAGE = {
+    "Accept-Language": "The languages of the texts that the caller can use; the document's own where it has none of them."
+}
+#: Language ranges of a header that are looked at; browsers send fewer than ten.
+_MAX_RANGES = 32
+_LANGUAGE = re.compile(LANGUAGE, re.ASCII)
+_QUALITY = re.compile(r"q=(0(?:\.[0-9]{0,3})?|1(?:\.0{0,3})?)", re.ASCII | re.IGNORECASE)
+
+
+def wanted_languages(request: Request) -> list[str]:
+    """Return the language tags that a request asks for, the most wanted first; none if any will do.
+
+    `?language=` replaces the header. Of the header, ranges that cannot be read or that are refused (`q=0`) are left out, and
+    what follows `*`: any language is as good as that then.
+    """
+    asked: str | None = request.query["language"]
+    return [asked] if asked is not None else accepted(request.text(b"accept-language"))
+
+
+def language_headers(language: str | None) -> Headers:
+    """Return the headers of an answer with texts in a language; None: the document does not say which."""
+    varies = ((b"vary", b"Accept-Language"),)
+    return varies if language is None else ((b"content-language", language.encode()), *varies)
+
+
+def accepted(header: str) -> list[str]:
+    """Return the language tags of an Accept-Language header, the most wanted first."""
+    found: list[tuple[float, str]] = []
+    for part in header.split(",")[:_MAX_RANGES]:
+        tag, _, parameter = (piece.strip() for piece in part.partition(";"))
+        quality = _QUALITY.fullmatch(parameter) if parameter else None
+        weight = float(quality[1]) if quality else 1.0
+        if (parameter and quality is None) or weight == 0:
+            continue
+        if tag == "*" or _LANGUAGE.fullmatch(tag):
+            found.append((weight, tag))
+    tags = [tag for _, tag in sorted(found, key=lambda each: -each[0])]
+    return tags[: tags.index("*")] if "*" in tags else tags
