@@ -26,6 +26,7 @@ from stanine.client.records import (
     QueueInfo,
     Receipt,
     Result,
+    Scales,
     StoredAttempt,
     TokensRotated,
 )
@@ -103,9 +104,17 @@ class AsyncInstrumentsResource(_Resource):
         """Return an instrument's document, by default the newest; `known` itself if it is still the same."""
         return await self._client.call(instruments.read(name, revision, known))
 
-    async def form(self, name: str, *, revision: int | None = None) -> Form:
-        """Return what a participant may see: items and options, no scales."""
-        return await self._client.call(instruments.form(name, revision))
+    async def form(
+        self, name: str, *, revision: int | None = None, language: str | None = None
+    ) -> Form:
+        """Return what a participant may see: items and options, no scales. Texts not in `language` are in the document's own."""
+        return await self._client.call(instruments.form(name, revision, language))
+
+    async def scales(
+        self, name: str, *, revision: int | None = None, language: str | None = None
+    ) -> Scales:
+        """Return what scores can be and mean: titles, ranges, bands. Texts not in `language` are in the document's own."""
+        return await self._client.call(instruments.scales(name, revision, language))
 
     async def publish(
         self,
@@ -147,9 +156,13 @@ class AsyncAttemptsResource(_Resource):
         participant: str | None = None,
         attributes: Mapping[str, AttributeValue] | None = None,
         revision: int | None = None,
+        language: str | None = None,
+        seconds: float | None = None,
     ) -> Receipt:
         """Submit one attempt. With the same `key` it is stored once, however often it is sent; without one a random key is made."""
-        attempt = attempts.new_attempt(answers, key, participant, attributes, revision)
+        attempt = attempts.new_attempt(
+            answers, key, participant, attributes, revision, language, seconds
+        )
         receipt, _ = await self._client.call(attempts.submit(instrument, attempt, 0.0))
         return receipt
 
@@ -162,10 +175,14 @@ class AsyncAttemptsResource(_Resource):
         participant: str | None = None,
         attributes: Mapping[str, AttributeValue] | None = None,
         revision: int | None = None,
+        language: str | None = None,
+        seconds: float | None = None,
         timeout: float = 60.0,  # noqa: ASYNC109 - how long the server is asked, as in the sync client
     ) -> Result:
         """Submit one attempt and return its result. Raises NotScoredError after `timeout` seconds; the attempt is stored then."""
-        attempt = attempts.new_attempt(answers, key, participant, attributes, revision)
+        attempt = attempts.new_attempt(
+            answers, key, participant, attributes, revision, language, seconds
+        )
         return await self._client.run(
             waiting.submit_and_wait(self._client.session, instrument, attempt, timeout)
         )
@@ -212,19 +229,22 @@ class AsyncAttemptsResource(_Resource):
             async for found in results:
                 yield found
 
-    async def get(self, attempt: str) -> StoredAttempt:
-        """Return an attempt as it was answered."""
-        return await self._client.call(attempts.read(attempt))
+    async def get(self, attempt: str, *, quality: bool = False) -> StoredAttempt:
+        """Return an attempt as it was answered; `quality`: with figures about how it was filled in."""
+        return await self._client.call(attempts.read(attempt, quality=quality))
 
 
 class AsyncResultsResource(_Resource):
     """`client.results`: what scoring said."""
 
     async def get(
-        self, attempt: str, *, token: str | None = None, wait: float = 0.0
+        self, attempt: str, *, token: str | None = None, wait: float = 0.0, quality: bool = False
     ) -> Result | None:
-        """Return an attempt's result; None: it is not scored yet. `token`: the attempt's own. `wait`: seconds to wait for it, 0 to 30."""
-        return await self._client.call(results.of_attempt(attempt, token, wait))
+        """Return an attempt's result; None: it is not scored yet. `token`: the attempt's own. `wait`: seconds to wait for it, 0 to 30.
+
+        `quality`: with figures about how it was filled in; not with a token.
+        """
+        return await self._client.call(results.of_attempt(attempt, token, wait, quality=quality))
 
     async def wait_for(
         self,
@@ -245,12 +265,13 @@ class AsyncResultsResource(_Resource):
         after: str = "",
         on_history_change: OnHistoryChange = "raise",
         page_size: int = results.PAGE,
+        quality: bool = False,
     ) -> AsyncListing[Result]:
         """List an instrument's results in the order of their commits."""
         session = self._client.session
         reader = ListReader(
             session,
-            lambda at: results.of_instrument(instrument, at, page_size),
+            lambda at: results.of_instrument(instrument, at, page_size, quality=quality),
             after,
             on_history_change,
             _attempt_of,
@@ -264,12 +285,13 @@ class AsyncResultsResource(_Resource):
         after: str = "",
         on_history_change: OnHistoryChange = "raise",
         page_size: int = results.PAGE,
+        quality: bool = False,
     ) -> AsyncListing[Result]:
         """List a participant's results, of the instruments that the key reaches; else as `list`."""
         session = self._client.session
         reader = ListReader(
             session,
-            lambda at: results.of_participant(participant, at, page_size),
+            lambda at: results.of_participant(participant, at, page_size, quality=quality),
             after,
             on_history_change,
             _attempt_of,

@@ -51,6 +51,9 @@ class Attempt(_Private, frozen=True):
     participant: str | None = None
     #: What else is known of the person, by the instrument's attribute ids.
     attributes: Mapping[str, AttributeValue] | None = None
+    #: The language that it was answered in (BCP 47), and the seconds that it took.
+    language: str | None = None
+    seconds: float | None = None
 
 
 class Receipt(_Private, frozen=True):
@@ -81,6 +84,19 @@ class LineAnswer(_Private, frozen=True):
     problem: Problem | None = None
 
 
+class AttemptQuality(_Private, frozen=True):
+    """Figures about how an attempt was filled in."""
+
+    #: Items that were shown, and how many of them have no answer or one that is declared missing.
+    items: int
+    missing: int
+    #: `missing` divided by `items`; null if no item was shown.
+    missing_share: float | None
+    #: The most items in a row with the same answer.
+    longest_run: int
+    seconds: float | None = None
+
+
 class StoredAttempt(_Private, frozen=True):
     """An attempt as it was answered."""
 
@@ -95,20 +111,52 @@ class StoredAttempt(_Private, frozen=True):
     key: str | None = None
     participant: str | None = None
     attributes: dict[str, int | float | str] | None = None
+    language: str | None = None
+    seconds: float | None = None
+    #: If it was asked for.
+    quality: AttemptQuality | None = None
 
 
 # ---- results
 
 
 class ScaleScore(_Private, frozen=True):
-    """One scale's score; `raw` is null if it could not be scored. `valid` of `items` were answered."""
+    """One scale's score; `raw` is null if it could not be scored. `valid` of `items` were answered.
+
+    The rest is unset where the scale does not have it, and null where it has no value for this attempt.
+    """
 
     raw: float | None
     valid: int
     items: int
     status: str
+    #: The lowest and highest raw score that could be reached.
+    range: tuple[float, float] | UnsetType | None = UNSET
+    #: The norm group that the score was compared with.
+    norm: str | UnsetType | None = UNSET
+    z: float | UnsetType | None = UNSET
+    t: float | UnsetType | None = UNSET
+    sten: int | UnsetType | None = UNSET
+    stanine: int | UnsetType | None = UNSET
+    #: The score of the scale's table.
+    score: float | UnsetType | None = UNSET
+    percentile: float | UnsetType | None = UNSET
+    #: The standard error and the ends of the interval, in the unit that the scale reports.
+    se: float | UnsetType | None = UNSET
+    low: float | UnsetType | None = UNSET
+    high: float | UnsetType | None = UNSET
+    #: The norm group whose bands were used.
+    band_group: str | UnsetType | None = UNSET
     #: Unset where the scale has no bands, null where the score lies in none.
     band: str | UnsetType | None = UNSET
+
+
+class ProfileScore(_Private, frozen=True):
+    """The highest of several scales, by their codes; `tied`: equal values leave the code or its order open."""
+
+    status: str
+    code: list[str] | None
+    tied: bool | None
 
 
 class Result(_Private, frozen=True):
@@ -120,14 +168,20 @@ class Result(_Private, frozen=True):
     #: Scored or Failed.
     state: str
     submitted_at: str
+    #: The first revision of the form that was answered.
+    form: int | None = None
     key: str | None = None
     participant: str | None = None
+    language: str | None = None
     #: The revision whose scoring gave the scales.
     scoring_revision: int | None = None
     #: The version of the arithmetic.
     engine: int | None = None
     scales: dict[str, ScaleScore] | None = None
+    profiles: dict[str, ProfileScore] | None = None
     reason: str | None = None
+    #: If it was asked for.
+    quality: AttemptQuality | None = None
 
 
 class Page(_Record, Generic[Item], frozen=True):
@@ -162,6 +216,14 @@ class InstrumentText(_Record, frozen=True):
     etag: str
 
 
+class DocumentWarning(_Record, frozen=True):
+    """What the author of an accepted document should look at: a place in the document, a code, and a sentence."""
+
+    pointer: str
+    code: str
+    detail: str
+
+
 class Publication(_Record, frozen=True):
     """What publishing led to."""
 
@@ -173,6 +235,9 @@ class Publication(_Record, frozen=True):
     changed: bool
     #: Whether attempts are scored by it.
     indexed: bool
+    #: What its author should look at: the first 100, and how many there are.
+    warnings: list[DocumentWarning] = []
+    warning_count: int = 0
 
 
 class FormOption(_Record, frozen=True):
@@ -180,15 +245,40 @@ class FormOption(_Record, frozen=True):
 
     value: int | float | str
     label: str | None = None
+    #: Whether it is chosen alone.
+    exclusive: bool = False
 
 
 class FormItem(_Record, frozen=True):
-    """An item and its options."""
+    """An item; the members after `options` are there for the types and items that have them."""
 
     id: str
     text: str
+    #: Choice, Number, Multiple, Ranking, Text or Date.
     type: str
-    options: list[FormOption]
+    #: Of a Choice, Multiple or Ranking.
+    options: list[FormOption] = []
+    required: bool = False
+    #: The column of response files, if it is not named by the id.
+    column: str | None = None
+    #: The condition under which it is shown.
+    when: str | None = None
+    #: Another Choice whose answer must differ.
+    distinct_from: str | None = None
+    #: Of a Number.
+    min: float | None = None
+    max: float | None = None
+    step: float | None = None
+    integer: bool = False
+    unit: str | None = None
+    min_label: str | None = None
+    max_label: str | None = None
+    #: Of a Multiple.
+    min_chosen: int | None = None
+    max_chosen: int | None = None
+    #: Of a Text.
+    max_length: int | None = None
+    multiline: bool = False
 
 
 class FormAttribute(_Record, frozen=True):
@@ -199,6 +289,21 @@ class FormAttribute(_Record, frozen=True):
     type: str | None = None
     #: The values that it may have; absent: any of its type.
     values: list[int | float | str] | None = None
+    #: What people read for each of the values.
+    labels: list[str | None] | None = None
+    required: bool = False
+
+
+class FormSection(_Record, frozen=True):
+    """Items that are shown together."""
+
+    id: str
+    items: list[str]
+    title: str | None = None
+    instructions: str | None = None
+    #: The condition under which its items are shown.
+    when: str | None = None
+    time_limit_seconds: int | None = None
 
 
 class Form(_Record, frozen=True):
@@ -212,6 +317,70 @@ class Form(_Record, frozen=True):
     items: list[FormItem]
     language: str | None = None
     instructions: str | None = None
+    #: The languages that there are texts in.
+    languages: list[str] | None = None
+    sections: list[FormSection] | None = None
+    duration_minutes: float | None = None
+    time_limit_seconds: int | None = None
+
+
+class Band(_Record, frozen=True):
+    """A band: it begins at `from_`, or just above `above`; the lowest has neither."""
+
+    id: str
+    label: str | None = None
+    text: str | None = None
+    from_: float | None = msgspec.field(name="from", default=None)
+    above: float | None = None
+
+
+class Scale(_Record, frozen=True):
+    """What a scale's scores can be, and what they are called."""
+
+    id: str
+    #: The score that the bands are of.
+    report: str
+    #: The lowest and the highest raw score that answers can reach; null if it cannot be said.
+    range: tuple[float, float] | None
+    title: str | None = None
+    codes: list[dict[str, str]] | None = None
+    standard: list[str] | None = None
+    #: The norm groups, in the order in which they are tried.
+    norms: list[str] | None = None
+    bands: list[Band] | None = None
+    #: Instead of `bands`, by group.
+    bands_by_group: dict[str, list[Band]] | None = None
+
+
+class ProfileText(_Record, frozen=True):
+    """What a code of a profile is called."""
+
+    label: str | None = None
+    text: str | None = None
+
+
+class Profile(_Record, frozen=True):
+    """The `top` highest of several scales."""
+
+    id: str
+    of: list[str]
+    top: int
+    ties: str
+    title: str | None = None
+    texts: dict[str, ProfileText] | None = None
+
+
+class Scales(_Record, frozen=True):
+    """What may be read of the scales of a revision: no keys, points or formulas."""
+
+    name: str
+    revision: int
+    form: int
+    title: str
+    scales: list[Scale]
+    profiles: list[Profile]
+    language: str | None = None
+    languages: list[str] | None = None
 
 
 # ---- operating

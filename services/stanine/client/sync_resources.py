@@ -25,6 +25,7 @@ from stanine.client.records import (
     QueueInfo,
     Receipt,
     Result,
+    Scales,
     StoredAttempt,
     TokensRotated,
 )
@@ -102,9 +103,15 @@ class InstrumentsResource(_Resource):
         """Return an instrument's document, by default the newest; `known` itself if it is still the same."""
         return self._client.call(instruments.read(name, revision, known))
 
-    def form(self, name: str, *, revision: int | None = None) -> Form:
-        """Return what a participant may see: items and options, no scales."""
-        return self._client.call(instruments.form(name, revision))
+    def form(self, name: str, *, revision: int | None = None, language: str | None = None) -> Form:
+        """Return what a participant may see: items and options, no scales. Texts not in `language` are in the document's own."""
+        return self._client.call(instruments.form(name, revision, language))
+
+    def scales(
+        self, name: str, *, revision: int | None = None, language: str | None = None
+    ) -> Scales:
+        """Return what scores can be and mean: titles, ranges, bands. Texts not in `language` are in the document's own."""
+        return self._client.call(instruments.scales(name, revision, language))
 
     def publish(
         self,
@@ -146,9 +153,13 @@ class AttemptsResource(_Resource):
         participant: str | None = None,
         attributes: Mapping[str, AttributeValue] | None = None,
         revision: int | None = None,
+        language: str | None = None,
+        seconds: float | None = None,
     ) -> Receipt:
         """Submit one attempt. With the same `key` it is stored once, however often it is sent; without one a random key is made."""
-        attempt = attempts.new_attempt(answers, key, participant, attributes, revision)
+        attempt = attempts.new_attempt(
+            answers, key, participant, attributes, revision, language, seconds
+        )
         receipt, _ = self._client.call(attempts.submit(instrument, attempt, 0.0))
         return receipt
 
@@ -161,10 +172,14 @@ class AttemptsResource(_Resource):
         participant: str | None = None,
         attributes: Mapping[str, AttributeValue] | None = None,
         revision: int | None = None,
+        language: str | None = None,
+        seconds: float | None = None,
         timeout: float = 60.0,
     ) -> Result:
         """Submit one attempt and return its result. Raises NotScoredError after `timeout` seconds; the attempt is stored then."""
-        attempt = attempts.new_attempt(answers, key, participant, attributes, revision)
+        attempt = attempts.new_attempt(
+            answers, key, participant, attributes, revision, language, seconds
+        )
         return self._client.run(
             waiting.submit_and_wait(self._client.session, instrument, attempt, timeout)
         )
@@ -204,17 +219,22 @@ class AttemptsResource(_Resource):
         with closing(self._client.run_in_order(flows, waiting.ASKED_AT_ONCE)) as found:
             yield from found
 
-    def get(self, attempt: str) -> StoredAttempt:
-        """Return an attempt as it was answered."""
-        return self._client.call(attempts.read(attempt))
+    def get(self, attempt: str, *, quality: bool = False) -> StoredAttempt:
+        """Return an attempt as it was answered; `quality`: with figures about how it was filled in."""
+        return self._client.call(attempts.read(attempt, quality=quality))
 
 
 class ResultsResource(_Resource):
     """`client.results`: what scoring said."""
 
-    def get(self, attempt: str, *, token: str | None = None, wait: float = 0.0) -> Result | None:
-        """Return an attempt's result; None: it is not scored yet. `token`: the attempt's own. `wait`: seconds to wait for it, 0 to 30."""
-        return self._client.call(results.of_attempt(attempt, token, wait))
+    def get(
+        self, attempt: str, *, token: str | None = None, wait: float = 0.0, quality: bool = False
+    ) -> Result | None:
+        """Return an attempt's result; None: it is not scored yet. `token`: the attempt's own. `wait`: seconds to wait for it, 0 to 30.
+
+        `quality`: with figures about how it was filled in; not with a token.
+        """
+        return self._client.call(results.of_attempt(attempt, token, wait, quality=quality))
 
     def wait_for(self, attempt: str, *, token: str | None = None, timeout: float = 60.0) -> Result:
         """Return an attempt's result as soon as it is there. Raises NotScoredError after `timeout` seconds."""
@@ -229,6 +249,7 @@ class ResultsResource(_Resource):
         after: str = "",
         on_history_change: OnHistoryChange = "raise",
         page_size: int = results.PAGE,
+        quality: bool = False,
     ) -> Listing[Result]:
         """List an instrument's results in the order of their commits.
 
@@ -238,7 +259,7 @@ class ResultsResource(_Resource):
         session = self._client.session
         reader = ListReader(
             session,
-            lambda at: results.of_instrument(instrument, at, page_size),
+            lambda at: results.of_instrument(instrument, at, page_size, quality=quality),
             after,
             on_history_change,
             _attempt_of,
@@ -252,12 +273,13 @@ class ResultsResource(_Resource):
         after: str = "",
         on_history_change: OnHistoryChange = "raise",
         page_size: int = results.PAGE,
+        quality: bool = False,
     ) -> Listing[Result]:
         """List a participant's results, of the instruments that the key reaches; else as `list`."""
         session = self._client.session
         reader = ListReader(
             session,
-            lambda at: results.of_participant(participant, at, page_size),
+            lambda at: results.of_participant(participant, at, page_size, quality=quality),
             after,
             on_history_change,
             _attempt_of,

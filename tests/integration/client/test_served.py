@@ -4,6 +4,7 @@ import asyncio
 import json
 import logging
 import threading
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -13,6 +14,7 @@ from tests.integration.api.serving import ADMIN, NARROW, Serving, backup, docume
 
 from stanine.client import AsyncStanine, Attempt, RetryPolicy, Stanine, errors
 
+EVERY_FEATURE = Path(__file__).parents[2] / "unit" / "domain" / "every_feature.yaml"
 ANSWERS = {"i1": 2, "i2": 3, "i3": 4}
 
 
@@ -44,6 +46,55 @@ def test_a_yaml_text_is_published_and_an_invalid_document_says_every_place(clien
         client.instruments.publish("a-broken", broken)
     assert any("spec.scales[0]" in each.pointer for each in raised.value.errors)
     assert "spec.scales[0]" in str(raised.value)
+
+
+def test_warnings_texts_scales_and_quality_are_read_as_they_are_served(
+    client: Stanine, api: Serving
+) -> None:
+    plain: Any = yaml.safe_load(EVERY_FEATURE.read_text())
+    plain["metadata"]["name"] = "a-rich"
+    plain["spec"]["retentionDays"] = 30
+    api.publish(plain)
+    published = client.instruments.publish("a-rich", plain)
+    assert ("spec.retentionDays", "NoEffect") in {
+        (one.pointer, one.code) for one in published.warnings
+    }
+    assert published.warning_count == len(published.warnings)
+    form = client.instruments.form("a-rich", language="de")
+    by_id = {item.id: item for item in form.items}
+    assert (form.title, form.language, form.languages) == ("Alles", "de", ["en", "de"])
+    assert (by_id["pain"].options, by_id["pain"].max, by_id["d2"].when) == ([], 10, "d1 > 0")
+    scales = client.instruments.scales("a-rich", revision=1, language="de")
+    first = next(scale for scale in scales.scales if scale.id == "agreeableness")
+    assert (scales.language, first.range, first.report) == ("de", (1, 3), "T")
+    assert first.bands is not None
+    assert [(band.id, band.from_, band.above) for band in first.bands] == [
+        ("low", None, None),
+        ("mid", 45, None),
+        ("high", None, 55),
+    ]
+    receipt = client.attempts.submit(
+        "a-rich", {"A1": 2, "d1": 0}, participant="p", language="de", seconds=12.5
+    )
+    stored = client.attempts.get(receipt.attempt, quality=True)
+    assert (stored.language, stored.seconds) == ("de", 12.5)
+    assert stored.quality is not None
+    assert (stored.quality.longest_run, stored.quality.seconds) == (1, 12.5)
+    assert client.attempts.get(receipt.attempt).quality is None
+    api.score({"attempt": receipt.attempt})
+    result = client.results.get(receipt.attempt, quality=True)
+    assert result is not None
+    assert (result.language, result.quality, result.form) == ("de", stored.quality, 1)
+    assert result.scales is not None
+    assert result.profiles is not None
+    assert result.scales["agreeableness"].norm == "everyone"
+    assert result.profiles["style"].code is None
+    for listed in (
+        client.results.list("a-rich", quality=True),
+        client.results.of_participant("p", quality=True),
+    ):
+        assert [each.quality for each in listed] == [stored.quality]
+    assert "12.5" not in repr(result) + repr(stored) + repr(stored.quality)
 
 
 def test_publishing_waits_until_the_revision_is_indexed_or_says_that_it_is_not(

@@ -43,6 +43,18 @@ def test_a_csv_row_becomes_an_attempt_without_its_missing_answers() -> None:
     assert line.place == (2, 0)
 
 
+def test_the_language_of_a_row_is_sent_and_what_is_no_language_is_a_fault_at_its_cell() -> None:
+    lines = lines_of(
+        b"attempt.language,A1,q1\npt-BR,1,a\n,1,a\nNA,2,b\nno language,1,a\npt-BR,2,a\n"
+    )
+    bodies = [json.loads(line.body) for line in lines if line.fault is None]
+    assert [body.get("language") for body in bodies] == ["pt-BR", None, None, "pt-BR"]
+    assert not any("attributes" in body for body in bodies)
+    assert [(line.place, "language" in line.fault) for line in lines if line.fault] == [
+        ((5, 1), True)
+    ]
+
+
 def test_rows_without_a_key_get_the_same_one_each_time() -> None:
     content = b"A1,q1\n1,a\n1,a\n"
     keys = [json.loads(line.body)["key"] for line in lines_of(content)]

@@ -71,7 +71,8 @@ def consume(found: Any) -> None:
 
 
 CALLS: dict[str, tuple[Any, ...]] = {
-    "instruments.list": (), "instruments.get": ("x",), "instruments.form": ("x",), "instruments.publish": ("x", {"kind": "Instrument"}),
+    "instruments.list": (), "instruments.get": ("x",), "instruments.form": ("x",), "instruments.scales": ("x",),
+    "instruments.publish": ("x", {"kind": "Instrument"}),
     "attempts.submit": ("x", {"a": 1}), "attempts.submit_and_wait": ("x", {"a": 1}), "attempts.submit_many": ("x", [{"key": "k"}]),
     "attempts.wait_for": ("x", [records.Receipt(ATTEMPT, "t")]), "attempts.get": (ATTEMPT,),
     "results.get": (ATTEMPT,), "results.wait_for": (ATTEMPT,), "results.list": ("x",), "results.of_participant": ("p",),

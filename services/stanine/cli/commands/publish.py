@@ -1,5 +1,6 @@
 """`stanine publish`: instrument documents to the server, each judged whole before the first is sent. Registered by `application`."""
 
+from collections.abc import Iterator
 from pathlib import PurePath
 from typing import Annotated, Any
 
@@ -50,11 +51,15 @@ def publish(
     Every fault of every document is reported as FILE: PLACE: what is wrong; then nothing is published and the exit status is 2.
     """
     documents = _read_all(files)
-    for document in documents:
-        for warning in warnings_of(document.instrument):
+    found = [warnings_of(document.instrument) for document in documents]
+    for document, its in zip(documents, found, strict=True):
+        for warning in its:
             note(f"{document.file}: warning: {warning}")
     with connect(server, key) as api:
         answers = [put(api, document, wait=wait) for document in documents]
+    for document, its, answer in zip(documents, found, answers, strict=True):
+        for line in _more_warnings(answer, its):
+            note(f"{document.file}: warning: {line}")
     rows = [
         {name: answer.get(name) for name in ("name", "revision", "form", "changed", "indexed")}
         for answer in answers
@@ -84,6 +89,18 @@ def _read_all(files: list[str]) -> list[Document]:
     if lines:
         raise InvalidInputError(*lines)
     return documents
+
+
+def _more_warnings(answer: dict[str, Any], known: list[Fault]) -> Iterator[str]:
+    """Yield the warnings that only the server gave: it may be newer than this command."""
+    seen = {(one.place, one.code) for one in known}
+    for one in answer.get("warnings") or ():
+        if (one["pointer"], one["code"]) not in seen:
+            yield str(Fault(one["pointer"], one["code"], one["detail"]))
+    if (count := answer.get("warningCount", 0)) > max(
+        len(answer.get("warnings") or ()), len(known)
+    ):
+        yield f"the server has {count} warnings"
 
 
 def read_document(file: str) -> Document:

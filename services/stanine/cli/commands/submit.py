@@ -52,9 +52,9 @@ def submit(
 ) -> None:
     """Submit the responses in a file. Running it again adds nothing: what the server has already counts as repeated.
 
-    A CSV has the item ids as columns; `key`, `participant`, `revision` and declared attributes may follow. Rows without a key get one made
-    of the file's digest and the row. Rows of blank cells are skipped. A row that cannot be taken is reported as FILE:LINE:COLUMN; the exit
-    status is 3.
+    A CSV has the item ids as columns; `key`, `participant`, `revision`, `attempt.language` and declared attributes may follow. Rows without
+    a key get one made of the file's digest and the row. Rows of blank cells are skipped. A row that cannot be taken is reported as
+    FILE:LINE:COLUMN; the exit status is 3.
     """
     counts = Counts(name)
     with (

@@ -1,7 +1,8 @@
 """Reads responses from a CSV file against a form: which column is what, and what each cell says. Called by `score` and `submit`.
 
-Columns are item ids and, optionally, `key`, `participant`, `revision` and declared attributes. Other columns are ignored and named once;
-a missing item column is refused. A cell that is blank or NA is a missing answer. The guard of `cell_guard` is undone in every cell.
+Columns are item ids and, optionally, `key`, `participant`, `revision`, `attempt.language` and declared attributes. Other
+columns are ignored and named once; a missing item column is refused. A cell that is blank or NA is a missing answer. The
+guard of `cell_guard` is undone in every cell.
 """
 
 import re
@@ -14,13 +15,16 @@ from stanine.cli.io.other_formats import explain_one_column
 from stanine.cli.io.sheet import Row, RowFault, Sheet, is_text
 from stanine.domain.attempts.answer_codes import Answer
 from stanine.domain.attempts.cells import ItemCells, form_of_public
-from stanine.domain.limits import MAX_ATTRIBUTE_TEXT, MAX_KEY, MAX_PARTICIPANT
+from stanine.domain.attempts.explain import LANGUAGE
+from stanine.domain.limits import MAX_ATTRIBUTE_TEXT, MAX_KEY, MAX_LANGUAGE, MAX_PARTICIPANT
 from stanine.domain.scoring.index import IndexEntry, item_forms
 
 #: The code of a missing answer; other codes are the option's index (as the domain packs answers).
 MISSING = 255
 #: What a cell of no value holds.
 _NO_VALUE = frozenset({"", "NA"})
+#: The column of the language that a row was answered in.
+_LANGUAGE = "attempt.language"
 #: Cells remembered per item, so that a file of nonsense cannot fill the memory.
 _REMEMBERED = 1_000
 #: Columns that a message names.
@@ -118,6 +122,7 @@ class Response(NamedTuple):
     fault: RowFault | None
     is_blank: bool = False
     answers: Mapping[str, Answer] = {}
+    language: str | None = None
 
     @property
     def has_answers(self) -> bool:
@@ -141,6 +146,7 @@ class Responses:
             "key",
             "participant",
             "revision",
+            _LANGUAGE,
             *(attribute.id for attribute in form.attributes),
             *_columns(form),
         }
@@ -175,7 +181,7 @@ class Responses:
         known = [(attribute.id, _Attribute(attribute).read) for attribute in form.attributes]
         self._about = [
             (name, _Column(places[name], read))
-            for name, read in [("revision", _read_revision), *known]
+            for name, read in [("revision", _read_revision), (_LANGUAGE, _read_language), *known]
             if name in places
         ]
 
@@ -236,6 +242,7 @@ class Responses:
                 yield self._read(row, key)
             else:
                 blank = codes.count(MISSING) == len(codes) and _is_blank(cells)
+                language = attributes.pop(_LANGUAGE, None)
                 yield Response(
                     row.number,
                     row.line,
@@ -246,6 +253,7 @@ class Responses:
                     attributes,
                     None,
                     blank,
+                    language=language,
                 )
 
     def _read(self, row: Row, key: str | None) -> Response:
@@ -278,6 +286,7 @@ class Responses:
             fault = RowFault(row.line, place + 1, f"{self._sheet.header[place]}: {error}")
             return Response(row.number, row.line, key, b"", None, None, {}, fault)
         revision = attributes.pop("revision", None)
+        language = attributes.pop(_LANGUAGE, None)
         return Response(
             row.number,
             row.line,
@@ -289,6 +298,7 @@ class Responses:
             None,
             _is_blank(row.cells),
             answers,
+            language,
         )
 
     def _key_of(self, row: Row) -> str | None:
@@ -411,6 +421,14 @@ def _read_revision(text: str) -> int | None:
     if not _INTEGER.fullmatch(text) or float(text) < 1:
         raise CellError("not a revision (1, 2, …)")
     return int(float(text))
+
+
+def _read_language(text: str) -> str | None:
+    if text in _NO_VALUE:
+        return None
+    if len(text) > MAX_LANGUAGE or not re.fullmatch(LANGUAGE, text, re.ASCII):
+        raise CellError('not a language tag such as "en" or "pt-BR"')
+    return text
 
 
 class _Attribute:

@@ -159,6 +159,8 @@ def _encoder(form: Form) -> Callable[[Response, str], bytes]:
             parts.append(b'"participant":' + json(response.participant))
         if response.revision is not None:
             parts.append(b'"revision":' + json(response.revision))
+        if response.language is not None:
+            parts.append(b'"language":' + json(response.language))
         if response.attributes:
             parts.append(b'"attributes":' + json(response.attributes))
         given = [

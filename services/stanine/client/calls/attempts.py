@@ -32,21 +32,30 @@ def new_attempt(
     participant: str | None = None,
     attributes: Mapping[str, AttributeValue] | None = None,
     revision: int | None = None,
+    language: str | None = None,
+    seconds: float | None = None,
 ) -> Attempt:
     """Return an attempt with a key: the caller's, or a random one, so that sending it again adds nothing.
 
     Raises ValueError if `answers` is an Attempt and another argument is given.
     """
     if isinstance(answers, Attempt):
-        if any(each is not None for each in (key, participant, attributes, revision)):
-            raise ValueError("an Attempt holds key, participant, attributes and revision itself")
+        others = (key, participant, attributes, revision, language, seconds)
+        if any(each is not None for each in others):
+            raise ValueError("an Attempt holds key, participant, attributes and the rest itself")
         return (
             answers
             if answers.key is not None
             else msgspec.structs.replace(answers, key=uuid.uuid4().hex)
         )
     return Attempt(
-        answers, uuid.uuid4().hex if key is None else key, revision, participant, attributes
+        answers,
+        uuid.uuid4().hex if key is None else key,
+        revision,
+        participant,
+        attributes,
+        language,
+        seconds,
     )
 
 
@@ -97,6 +106,12 @@ def decode_line(line: bytes) -> LineAnswer:
 _line_decoder = msgspec.json.Decoder(LineAnswer)
 
 
-def read(attempt: str) -> Call[StoredAttempt]:
+def read(attempt: str, *, quality: bool = False) -> Call[StoredAttempt]:
     """Read an attempt as it was answered."""
-    return call("GET", "/v1/attempts/{id}", reader(StoredAttempt), {"id": attempt})
+    return call(
+        "GET",
+        "/v1/attempts/{id}",
+        reader(StoredAttempt),
+        {"id": attempt},
+        query=query(include="quality" if quality else None),
+    )

@@ -8,7 +8,14 @@ import msgspec
 
 from stanine.client.errors import UnexpectedAnswerError
 from stanine.client.messages import JSON, Call, Reply, call, query, reader
-from stanine.client.records import Form, InstrumentSummary, InstrumentText, Page, Publication
+from stanine.client.records import (
+    Form,
+    InstrumentSummary,
+    InstrumentText,
+    Page,
+    Publication,
+    Scales,
+)
 
 #: Instruments of a page: the most that the API gives.
 PAGE = 1_000
@@ -78,14 +85,25 @@ def read(name: str, revision: int | None, known: InstrumentText | None) -> Call[
     )
 
 
-def form(name: str, revision: int | None) -> Call[Form]:
+def form(name: str, revision: int | None, language: str | None) -> Call[Form]:
     """Read what a participant may see."""
     return call(
         "GET",
         "/v1/instruments/{name}/form",
         reader(Form),
         {"name": name},
-        query=query(revision=revision),
+        query=query(revision=revision, language=language),
+    )
+
+
+def scales(name: str, revision: int | None, language: str | None) -> Call[Scales]:
+    """Read what scores can be and mean."""
+    return call(
+        "GET",
+        "/v1/instruments/{name}/scales",
+        reader(Scales),
+        {"name": name},
+        query=query(revision=revision, language=language),
     )
 
 

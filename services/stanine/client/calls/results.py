@@ -10,7 +10,9 @@ _read_result = reader(Result)
 _read_page = reader(Page[Result])
 
 
-def of_attempt(attempt: str, token: str | None, wait: float) -> Call[Result | None]:
+def of_attempt(
+    attempt: str, token: str | None, wait: float, *, quality: bool = False
+) -> Call[Result | None]:
     """Read an attempt's result; None: it is not scored yet."""
 
     def decode(reply: Reply) -> Result | None:
@@ -21,26 +23,38 @@ def of_attempt(attempt: str, token: str | None, wait: float) -> Call[Result | No
         "/v1/attempts/{id}/result",
         decode,
         {"id": attempt},
-        query=query(wait=wait or None),
+        query=query(wait=wait or None, include=_include(quality)),
         token=token,
         hold=wait,
     )
 
 
-def of_instrument(name: str, after: str, limit: int) -> Call[Page[Result]]:
+def of_instrument(
+    name: str, after: str, limit: int, *, quality: bool = False
+) -> Call[Page[Result]]:
     """Read a page of an instrument's results, in the order of their commits."""
     return call(
         "GET",
         "/v1/instruments/{name}/results",
         _read_page,
         {"name": name},
-        query=query(after=after, limit=limit),
+        query=query(after=after, limit=limit, include=_include(quality)),
     )
 
 
-def of_participant(participant: str, after: str, limit: int) -> Call[Page[Result]]:
+def of_participant(
+    participant: str, after: str, limit: int, *, quality: bool = False
+) -> Call[Page[Result]]:
     """Read a page of a participant's results, of the instruments that the key reaches."""
     route = "/v1/participants/{id}/results"
     return call(
-        "GET", route, _read_page, {"id": participant}, query=query(after=after, limit=limit)
+        "GET",
+        route,
+        _read_page,
+        {"id": participant},
+        query=query(after=after, limit=limit, include=_include(quality)),
     )
+
+
+def _include(quality: bool) -> str | None:
+    return "quality" if quality else None
