@@ -11,6 +11,7 @@ from stanine.api.admin.current_settings import CurrentSettings
 from stanine.api.admin.queue_admin import QueueAdmin, StateFollower
 from stanine.api.admin.settings_admin import SettingsAdmin
 from stanine.api.attempt_reader import AttemptReader
+from stanine.api.explanation_presenter import ExplanationPresenter
 from stanine.api.intake.attempt_tokens import Tokens
 from stanine.api.intake.bulk import BulkIntake
 from stanine.api.intake.documents import DocumentReader
@@ -181,7 +182,9 @@ class Api:
                 tracer=tracer,
                 live=live,
             ).routes(),
-            *ResultRoutes(self._reader, scorings, checker).routes(),
+            *ResultRoutes(
+                self._reader, scorings, ExplanationPresenter(instruments), checker
+            ).routes(),
             *SessionRoutes(desk, invitations, self._reader, scorings, self._tokens, live).routes(),
             *InvitationRoutes(inviting, invitations, sessions, checker, intake, metrics).routes(),
             *ErasureRoutes(erasure, self._reader, metrics).routes(),

@@ -9,6 +9,7 @@ from stanine.api.web.problems import ProblemDocument, ProblemError
 from stanine.domain import limits
 from stanine.domain.attempts.explain import LANGUAGE
 from stanine.domain.attempts.quality import AttemptQuality
+from stanine.domain.scoring.explanation_records import ProfileExplanation, ScaleExplanation
 from stanine.domain.scoring.result import ProfileResult, ScaleResult
 
 T = TypeVar("T")
@@ -311,6 +312,23 @@ class ResultBody(_Body, frozen=True):
     #: Only in the answer to the submission itself; `repeated` where the key had this attempt already.
     token: str | UnsetType = UNSET
     repeated: Literal[True] | UnsetType = UNSET
+
+
+class ExplanationBody(_Body, frozen=True):
+    """How an attempt came to its scores, step by step (`scales`), or why it failed (`reason`)."""
+
+    attempt: str
+    instrument: str
+    revision: int
+    state: State
+    #: The version of the arithmetic that scored it.
+    engine: int
+    #: The revision whose scoring gave the scales.
+    scoring_revision: int | UnsetType = UNSET
+    #: In the order of the document; scales for other scales only are among them.
+    scales: list[ScaleExplanation] | UnsetType = UNSET
+    profiles: list[ProfileExplanation] | UnsetType = UNSET
+    reason: str | UnsetType = UNSET
 
 
 class ResultPage(_Body, frozen=True):

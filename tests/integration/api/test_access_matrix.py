@@ -84,6 +84,9 @@ MATRIX: dict[tuple[str, str], Row] = {
     ("GET", "/v1/attempts/{id}/result"): Row(
         "/v1/attempts/{attempt}/result", "attempt", "results:read", 200, takes_token=True
     ),
+    ("GET", "/v1/attempts/{id}/result/explanation"): Row(
+        "/v1/attempts/{attempt}/result/explanation", "attempt", "results:read", 200
+    ),
     ("GET", "/v1/participants/{id}/results"): Row(
         "/v1/participants/p-1/results", "person", "results:read", 200
     ),

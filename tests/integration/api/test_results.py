@@ -2,7 +2,7 @@ import threading
 import time
 from typing import Any
 
-from tests.integration.api.serving import NARROW, Serving, document, problem
+from tests.integration.api.serving import NARROW, Serving, document, only, problem
 
 from stanine.domain.scoring.result import ENGINE_VERSION
 from stanine.store.cursors import Cursor
@@ -238,3 +238,47 @@ def test_a_record_that_cannot_be_read_does_not_stop_who_follows_the_list(mood: S
         mood.http().get("/v1/instruments/a-mood/results", params={"after": page["next"]}).json()
     )
     assert [item["attempt"] for item in following["items"]] == [later["attempt"]]
+
+
+def test_an_explanation_leads_to_the_result(mood: Serving) -> None:
+    receipt = mood.submit(answers={"i1": 1, "i2": 4}, key="k")
+    address = f"/v1/attempts/{receipt['attempt']}/result"
+    pending = mood.http().get(f"{address}/explanation")
+    assert (pending.status_code, pending.json()["state"]) == (202, "Submitted")
+    mood.score(receipt)
+    body = mood.http().get(f"{address}/explanation").json()
+    result = mood.http().get(address).json()
+    (scale,) = body["scales"]
+    found = result["scales"]["mood"]
+    assert {name: scale[name] for name in ("raw", "valid", "items", "status")} == {
+        name: found[name] for name in ("raw", "valid", "items", "status")
+    }
+    assert [
+        (one["name"], one["state"], one["points"], one.get("answer")) for one in scale["terms"]
+    ] == [
+        ("i1", "Answered", 1, 1),
+        ("i2", "Answered", 4, 4),
+        ("i3", "Omitted", None, None),
+    ]
+    assert (scale["sum"]["sum"], scale["sum"]["divisor"], scale["agrees"]) == (5, 2, True)
+    assert (body["scoringRevision"], body["engine"]) == (1, ENGINE_VERSION)
+
+
+def test_an_explanation_is_that_of_the_scoring_that_made_the_result(mood: Serving) -> None:
+    receipt = mood.submit(answers=ANSWERS)
+    mood.score(receipt)
+    assert mood.publish(document(reverse=True)).json()["form"] == 1
+    (scale,) = (
+        mood.http().get(f"/v1/attempts/{receipt['attempt']}/result/explanation").json()["scales"]
+    )
+    assert ([one["rule"] for one in scale["terms"]], scale["agrees"]) == (["Own"] * 3, True)
+
+
+def test_an_explanation_shows_answers_only_to_keys_that_may_read_attempts(mood: Serving) -> None:
+    receipt = mood.submit(answers=ANSWERS)
+    mood.score(receipt)
+    address = f"/v1/attempts/{receipt['attempt']}/result/explanation"
+    (scale,) = mood.http(only("results:read")).get(address).json()["scales"]
+    assert all("answer" not in one for one in scale["terms"])
+    problem(mood.http(only("attempts:read")).get(address), "missing-scope")
+    problem(mood.http(receipt["token"]).get(address), "unauthenticated")

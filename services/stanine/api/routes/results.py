@@ -1,7 +1,8 @@
-"""Results: of one attempt, of an instrument in the order of commits, of a participant."""
+"""Results: of one attempt and how it came about, of an instrument in the order of commits, of a participant."""
 
 from stanine.api.attempt_reader import AttemptReader, Found
-from stanine.api.bodies import Pending, ResultBody, ResultPage
+from stanine.api.bodies import ExplanationBody, Pending, ResultBody, ResultPage
+from stanine.api.explanation_presenter import ExplanationPresenter
 from stanine.api.intake.validation import Checker
 from stanine.api.result_presenter import ResultPresenter
 from stanine.api.web.auth import Scope
@@ -22,9 +23,16 @@ from stanine.domain import limits
 class ResultRoutes:
     """The routes that answer results."""
 
-    def __init__(self, reader: AttemptReader, scorings: ResultPresenter, checker: Checker) -> None:
+    def __init__(
+        self,
+        reader: AttemptReader,
+        scorings: ResultPresenter,
+        explanations: ExplanationPresenter,
+        checker: Checker,
+    ) -> None:
         self._reader = reader
         self._scorings = scorings
+        self._explanations = explanations
         self._checker = checker
 
     async def read(self, request: Request) -> Answer:
@@ -36,10 +44,16 @@ class ResultRoutes:
                 "An attempt's token reads its result and nothing else; include needs a key with results:read.",
             )
         if found.result is None:
-            return json_answer(
-                Pending(found.attempt.id.hex(), "Submitted"), 202, ((b"retry-after", b"1"),)
-            )
+            return _pending(found)
         return json_answer(await self._body(found, request))
+
+    async def explain(self, request: Request) -> Answer:
+        """Answer how an attempt came to its scores, or that it is pending."""
+        assert request.caller is not None
+        found = await self._reader.find(request)
+        if found.result is None:
+            return _pending(found)
+        return json_answer(await self._explanations.body(found, request.caller))
 
     async def of_instrument(self, request: Request) -> Answer:
         """Answer a page of an instrument's results."""
@@ -98,6 +112,23 @@ class ResultRoutes:
             ),
             Route(
                 method="GET",
+                path="/v1/attempts/{id}/result/explanation",
+                handler=self.explain,
+                name="explainResult",
+                summary="Explain an attempt's scores step by step; answers and attributes are shown to keys with attempts:read",
+                tag="results",
+                scope=Scope.RESULTS_READ,
+                answers={
+                    200: Content(
+                        {"application/json": ExplanationBody},
+                        "It is scored, or has failed with a reason.",
+                    ),
+                    202: Content({"application/json": Pending}, "It is not scored yet."),
+                },
+                problems=(NOT_INDEXED,),
+            ),
+            Route(
+                method="GET",
                 path="/v1/instruments/{name}/results",
                 handler=self.of_instrument,
                 name="listResults",
@@ -121,3 +152,7 @@ class ResultRoutes:
                 problems=(NOT_INDEXED, HISTORY_CHANGED),
             ),
         )
+
+
+def _pending(found: Found) -> Answer:
+    return json_answer(Pending(found.attempt.id.hex(), "Submitted"), 202, ((b"retry-after", b"1"),))

@@ -1,0 +1,76 @@
+"""Explains stored results by the document that scored them. Used by the route of explanations.
+
+Explanations are asked for seldom, so documents are read and compiled when they are needed, and a few are kept.
+"""
+
+from collections import OrderedDict
+
+from stanine.api.attempt_reader import Found
+from stanine.api.bodies import ExplanationBody
+from stanine.api.web.auth import Caller, Scope
+from stanine.api.web.deadlines import within
+from stanine.domain.instruments.document import read_json
+from stanine.domain.instruments.instrument import parse_instrument
+from stanine.domain.scoring.explanation import Explainer, Reader
+from stanine.store.errors import CorruptRecordError
+from stanine.store.index import IndexView
+from stanine.store.instruments import Instruments
+
+#: Documents kept compiled: an explanation is usually followed by others of the same instrument.
+MAX_KEPT = 16
+
+
+class ExplanationPresenter:
+    """Convert stored results into explanations."""
+
+    def __init__(self, instruments: Instruments) -> None:
+        self._instruments = instruments
+        #: By the origin of the view that they were read with, name and revision.
+        self._kept: OrderedDict[tuple[str, str, int], Explainer] = OrderedDict()
+
+    async def body(self, found: Found, caller: Caller) -> ExplanationBody:
+        """Return the explanation of a result, with as much as the caller may see. Raises CorruptRecordError."""
+        attempt, result = found.attempt, found.result
+        assert result is not None
+        about = {
+            "attempt": attempt.id.hex(),
+            "instrument": found.entry.name,
+            "revision": attempt.revision,
+        }
+        if result.failure is not None:
+            return ExplanationBody(
+                **about, state="Failed", engine=result.engine, reason=result.failure
+            )
+        explainer = await self._explainer(found.view, found.entry.name, result.scoring_revision)
+        reader = Reader(
+            answers=caller.refusal(Scope.ATTEMPTS_READ) is None,
+            formulas=caller.refusal(Scope.INSTRUMENTS_READ) is None,
+        )
+        try:
+            explained = explainer.explain(attempt.codes, attempt.attributes, result.body, reader)
+        except ValueError as error:
+            raise CorruptRecordError(f"result of attempt {attempt.id.hex()}: {error}") from None
+        return ExplanationBody(
+            **about,
+            state="Scored",
+            engine=result.engine,
+            scoring_revision=result.scoring_revision,
+            scales=explained.scales,
+            profiles=explained.profiles,
+        )
+
+    async def _explainer(self, view: IndexView, name: str, revision: int) -> Explainer:
+        place = view.origin, name, revision
+        known = self._kept.get(place)
+        if known is None:
+            stored = await within(self._instruments.read(name, revision, view=view.view))
+            if stored is None:
+                raise CorruptRecordError(
+                    f"instrument {name!r} has no revision {revision}, but a result was scored by it"
+                )
+            known = Explainer(parse_instrument(read_json(stored.document), name=name))
+            self._kept[place] = known
+            while len(self._kept) > MAX_KEPT:
+                self._kept.popitem(last=False)
+        self._kept.move_to_end(place)
+        return known

@@ -1,0 +1,108 @@
+"""`stanine explain`: each step from answers to scores, of a stored attempt or of a row of a file. Registered by `application`."""
+
+from typing import Annotated, Any
+
+import msgspec
+import numpy as np
+import typer
+
+from stanine.cli.client import connect, segment
+from stanine.cli.commands.publish import read_document
+from stanine.cli.exits import FAILED, InvalidInputError, NotFoundError, UnavailableError
+from stanine.cli.io.explanation_text import lines_of
+from stanine.cli.io.responses import Response, Responses, form_of_entry
+from stanine.cli.io.row_names import look_through
+from stanine.cli.io.row_packer import RowPacker
+from stanine.cli.io.sheet import Sheet
+from stanine.cli.io.terminal import View, emit, note, open_input, rewindable, show
+from stanine.cli.options import DEFAULT_SERVER, Server, Shown
+from stanine.domain.scoring.explanation import Explainer, Reader
+from stanine.domain.scoring.explanation_records import Explanation
+from stanine.domain.scoring.index import build_entry
+from stanine.domain.scoring.kernel import Kernel
+
+
+def explain(
+    context: typer.Context,
+    what: Annotated[
+        str,
+        typer.Argument(
+            metavar="ATTEMPT|INSTRUMENT",
+            help="The attempt's id; or, with RESPONSES, the instrument document.",
+        ),
+    ],
+    responses: Annotated[
+        str, typer.Argument(metavar="[RESPONSES]", help="A CSV; - is standard input.")
+    ] = "",
+    key: Annotated[
+        str,
+        typer.Option(
+            "--key",
+            envvar="STANINE_KEY",
+            help="Key for the API; with RESPONSES, the row: its key, or its number if it has none.",
+        ),
+    ] = "",
+    server: Server = DEFAULT_SERVER,
+    view: Shown = View.TABLE,
+) -> None:
+    """Explain scores: `stanine explain ATTEMPT`, or offline `stanine explain INSTRUMENT RESPONSES --key ROW`.
+
+    Shows of each scale its terms with answers and points, the sum, rounding, norm group and why it matched, standard scores, table, error,
+    band. A key without attempts:read gets no answers and attributes, one without instruments:read no formulas.
+    Exit status 4: no such attempt or row. 5: it is not scored yet. 1: it cannot be scored.
+    """
+    if not responses:
+        _explain_stored(what, server, key, view)
+        return
+    source = context.get_parameter_source("key")
+    if source is None or source.name != "COMMANDLINE":  # STANINE_KEY is a key for the API
+        raise InvalidInputError("--key ROW is missing: the key of a row, or its number")
+    explained = _explain_row(what, responses, key)
+    _show(msgspec.to_builtins(explained), explained, view)
+
+
+def _explain_stored(attempt: str, server: str, key: str, view: View) -> None:
+    with connect(server, key) as api:
+        answer = api.get(f"/v1/attempts/{segment(attempt)}/result/explanation")
+    found: dict[str, Any] = msgspec.json.decode(answer.content)
+    if found["state"] == "Submitted":
+        raise UnavailableError(
+            f"{attempt} is not scored yet; `stanine result {attempt} --wait SECONDS` waits"
+        )
+    if found["state"] == "Failed":
+        if view is not View.TABLE:
+            show(found, view, [])
+        note(f"{attempt} cannot be scored: {found.get('reason')}")
+        raise typer.Exit(FAILED)
+    _show(found, msgspec.convert(found, Explanation), view)
+
+
+def _show(found: dict[str, Any], explained: Explanation, view: View) -> None:
+    if view is not View.TABLE:
+        show(found, view, [])
+        return
+    for line in lines_of(explained):
+        emit(line)
+
+
+def _explain_row(instrument: str, responses: str, key: str) -> Explanation:
+    document = read_document(instrument)
+    entry = build_entry(document.instrument, number=0, revision=1, form=1, digest=document.digest)
+    form = form_of_entry(entry)
+    with open_input(responses) as (opened, name), rewindable(opened) as stream:
+        names = look_through(stream, name, form)
+        rows = Responses(Sheet(stream, name), form)
+        sought = (row for row in rows if (row.key or names.of(row.number)) == key)
+        row: Response | None = next(sought, None)
+    if row is None:
+        raise NotFoundError(f"{name}: no row is called {key!r}; `stanine score` shows all names")
+    if row.fault is None and not entry.is_plain:
+        row = RowPacker(entry, form, rows)(row)
+    if row.fault is not None:
+        raise InvalidInputError(f"{name}:{row.fault.line}:{row.fault.column}: {row.fault.detail}")
+    kernel, width = Kernel(entry.plan), entry.plan.row_bytes
+    codes = np.frombuffer(row.codes[:width], dtype=np.uint8).reshape(1, width)
+    body = kernel.score(codes, kernel.columns([row.attributes])).packed()[0]
+    return Explainer(document.instrument).explain(
+        row.codes, row.attributes, body, Reader(answers=True, formulas=True)
+    )

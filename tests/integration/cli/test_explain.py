@@ -1,0 +1,74 @@
+"""`stanine explain`, end to end: a row of a file, and a stored attempt."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from .conftest import Run, Up
+
+ROWS = "key,A1,A2,q1\nk1,1,3,b\nk2,NA,none,a\n,2,2,\nk4,9,1,a\n"
+
+
+@pytest.fixture
+def rows(tmp_path: Path) -> str:
+    (tmp_path / "r.csv").write_text(ROWS)
+    return "r.csv"
+
+
+def test_a_row_is_explained_step_by_step(stanine: Run, small: Path, rows: str) -> None:
+    ran = stanine("explain", small, rows, "--key", "k1")
+    assert (ran.status, ran.err) == (0, "")
+    paragraph = ran.out.split("\n\n")[0].splitlines()
+    assert paragraph == [
+        "average: 3, Scored",
+        "  A1: answered 1, points 3 (reversed)",
+        "  A2: answered 3, points 3",
+        "  valid: 2 of 2, 1 needed",
+        "  mean: 6 / 2 = 3",
+        "  band: high, Raw 3 lies in >= 2",
+    ]
+
+
+def test_missing_answers_and_too_few_are_said(stanine: Run, small: Path, rows: str) -> None:
+    ran = stanine("explain", small, rows, "--key", "k2")
+    assert "  A1: not answered, no points" in ran.out
+    assert "  A2: answered as missing none, no points" in ran.out
+    assert "  valid: 0 of 2, 1 needed: too few" in ran.out
+
+
+def test_a_row_without_a_key_is_named_by_its_number(stanine: Run, small: Path, rows: str) -> None:
+    ran = stanine("explain", small, rows, "--key", "3", "-o", "json")
+    scales = {scale["id"]: scale for scale in json.loads(ran.out)["scales"]}
+    assert scales["average"]["raw"] == 2
+    assert scales["correct"]["terms"][0]["countsAs"] == "Unanswered"
+    assert all(scale["agrees"] for scale in scales.values())
+
+
+@pytest.mark.parametrize(
+    ("words", "status", "said"),
+    [
+        ((), 2, "--key ROW is missing"),
+        (("--key", "k9"), 4, "no row is called 'k9'"),
+        (("--key", "k4"), 2, "r.csv:5:2: A1: not one of its options"),
+    ],
+)
+def test_what_cannot_be_explained_is_said(
+    stanine: Run, small: Path, rows: str, words: tuple[str, ...], status: int, said: str
+) -> None:
+    ran = stanine("explain", small, rows, *words, STANINE_KEY="a key for the API")
+    assert (ran.status, ran.out) == (status, "")
+    assert said in ran.err
+
+
+def test_a_stored_attempt_is_explained_as_offline(
+    stanine: Run, up: Up, published: str, small: Path, rows: str
+) -> None:
+    del small
+    stanine("submit", published, rows, "--wait", **up.variables)
+    listed = stanine("results", published, "-o", "ndjson", **up.variables).out.splitlines()
+    attempt = next(one["attempt"] for one in map(json.loads, listed) if one["key"] == "k1")
+    ran = stanine("explain", attempt, **up.variables)
+    assert (ran.status, ran.err) == (0, "")
+    assert ran.out == stanine("explain", f"{published}.yaml", rows, "--key", "k1").out
+    assert stanine("explain", "0" * 32, **up.variables).status == 4
