@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from .conftest import Run, Up
+from .conftest import INSTRUMENT, Run, Up
 
 ROWS = "key,A1,A2,q1\nk1,1,3,b\nk2,NA,none,a\n,2,2,\nk4,9,1,a\n"
 
@@ -62,13 +62,14 @@ def test_what_cannot_be_explained_is_said(
 
 
 def test_a_stored_attempt_is_explained_as_offline(
-    stanine: Run, up: Up, published: str, small: Path, rows: str
+    stanine: Run, up: Up, tmp_path: Path, rows: str
 ) -> None:
-    del small
-    stanine("submit", published, rows, "--wait", **up.variables)
-    listed = stanine("results", published, "-o", "ndjson", **up.variables).out.splitlines()
+    (tmp_path / "own.yaml").write_text(INSTRUMENT.replace("name: small", "name: explained"))
+    assert stanine("publish", "own.yaml", "--wait", **up.variables).status == 0
+    stanine("submit", "explained", rows, "--wait", **up.variables)
+    listed = stanine("results", "explained", "-o", "ndjson", **up.variables).out.splitlines()
     attempt = next(one["attempt"] for one in map(json.loads, listed) if one["key"] == "k1")
     ran = stanine("explain", attempt, **up.variables)
     assert (ran.status, ran.err) == (0, "")
-    assert ran.out == stanine("explain", f"{published}.yaml", rows, "--key", "k1").out
+    assert ran.out == stanine("explain", "own.yaml", rows, "--key", "k1").out
     assert stanine("explain", "0" * 32, **up.variables).status == 4
