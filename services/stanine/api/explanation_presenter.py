@@ -5,8 +5,10 @@ Explanations are asked for seldom, so documents are read and compiled when they 
 
 from collections import OrderedDict
 
+from msgspec import UNSET
+
 from stanine.api.attempt_reader import Found
-from stanine.api.bodies import ExplanationBody
+from stanine.api.bodies import ExplanationBody, given
 from stanine.api.web.auth import Caller, Scope
 from stanine.api.web.deadlines import within
 from stanine.domain.instruments.document import read_json
@@ -32,31 +34,29 @@ class ExplanationPresenter:
         """Return the explanation of a result, with as much as the caller may see. Raises CorruptRecordError."""
         attempt, result = found.attempt, found.result
         assert result is not None
-        about = {
-            "attempt": attempt.id.hex(),
-            "instrument": found.entry.name,
-            "revision": attempt.revision,
-        }
-        if result.failure is not None:
-            return ExplanationBody(
-                **about, state="Failed", engine=result.engine, reason=result.failure
+        explained = None
+        if result.failure is None:
+            explainer = await self._explainer(found.view, found.entry.name, result.scoring_revision)
+            reader = Reader(
+                answers=caller.refusal(Scope.ATTEMPTS_READ) is None,
+                formulas=caller.refusal(Scope.INSTRUMENTS_READ) is None,
             )
-        explainer = await self._explainer(found.view, found.entry.name, result.scoring_revision)
-        reader = Reader(
-            answers=caller.refusal(Scope.ATTEMPTS_READ) is None,
-            formulas=caller.refusal(Scope.INSTRUMENTS_READ) is None,
-        )
-        try:
-            explained = explainer.explain(attempt.codes, attempt.attributes, result.body, reader)
-        except ValueError as error:
-            raise CorruptRecordError(f"result of attempt {attempt.id.hex()}: {error}") from None
+            try:
+                explained = explainer.explain(
+                    attempt.codes, attempt.attributes, result.body, reader
+                )
+            except ValueError as error:
+                raise CorruptRecordError(f"result of attempt {attempt.id.hex()}: {error}") from None
         return ExplanationBody(
-            **about,
-            state="Scored",
+            attempt=attempt.id.hex(),
+            instrument=found.entry.name,
+            revision=attempt.revision,
+            state="Failed" if explained is None else "Scored",
             engine=result.engine,
-            scoring_revision=result.scoring_revision,
-            scales=explained.scales,
-            profiles=explained.profiles,
+            scoring_revision=UNSET if explained is None else result.scoring_revision,
+            scales=UNSET if explained is None else explained.scales,
+            profiles=UNSET if explained is None else explained.profiles,
+            reason=given(result.failure),
         )
 
     async def _explainer(self, view: IndexView, name: str, revision: int) -> Explainer:
