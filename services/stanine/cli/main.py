@@ -11,8 +11,8 @@ from stanine.cli.exits import FAILED, INTERRUPTED, CliError
 
 #: Each is a function (or group) of the same name in a module of the same name, in the order of the help.
 COMMANDS = (
-    "init", "demo", "up", "publish", "validate", "instruments", "invitations", "submit", "result", "results", "explain", "erase", "queues", "config",
-    "keys", "tokens", "score", "reliability", "norms", "check",
+    "init", "demo", "up", "publish", "validate", "instruments", "invitations", "submit", "result", "results", "explain", "erase",
+    "queues", "config", "keys", "tokens", "score", "reliability", "norms", "check",
 )  # fmt: skip
 #: The commands that start processes on this machine; the extra `local` has what these need, `cli` what all others do.
 LOCAL = frozenset({"demo", "up"})
