@@ -31,7 +31,7 @@ check: $(READY)  ## lint, format, types, and the arrows between the layers
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-bench: $(READY)  ## measure everything beside its peers, draw the plots, fill docs/benchmarks.md (half an hour; QUICK=1: minutes)
+bench: $(READY)  ## measure everything beside its peers, draw the plots, fill docs/reference/benchmarks.md (half an hour; QUICK=1: minutes)
 	@benchmarks/run.sh
 
 $(READY): requirements-dev.txt requirements-data.txt requirements-data-build.txt pyproject.toml

@@ -1,4 +1,4 @@
-"""Draws docs/benchmarks/*.svg from docs/benchmarks/*.json: `python -m benchmarks.plots`.
+"""Draws docs/reference/benchmarks/*.svg from docs/reference/benchmarks/*.json: `python -m benchmarks.plots`.
 
 Plain SVG: bars, on a logarithmic scale where figures are far apart, the spread of the runs as a line; readable on light and dark pages.
 """
@@ -14,7 +14,7 @@ from typing import Any
 from benchmarks.processes import ROOT
 
 #: Where the documents lie and the plots go.
-DOCS = ROOT / "docs" / "benchmarks"
+DOCS = ROOT / "docs" / "reference" / "benchmarks"
 #: Sizes in pixels.
 WIDTH, LABEL, BAR, GAP, TOP = 760, 190, 16, 6, 44
 #: Room beside the longest bar for its figure.

@@ -1,4 +1,4 @@
-"""Puts the figures of docs/benchmarks/*.json into docs/benchmarks.md, as tables between its markers, and draws the plots.
+"""Puts the figures of docs/reference/benchmarks/*.json into docs/reference/benchmarks.md, as tables between its markers, and draws the plots.
 
     python -m benchmarks.report
 
@@ -11,7 +11,7 @@ from typing import Any
 from benchmarks import plots
 from benchmarks.processes import ROOT
 
-PAGE = ROOT / "docs" / "benchmarks.md"
+PAGE = ROOT / "docs" / "reference" / "benchmarks.md"
 
 
 def table(head: list[str], rows: list[list[Any]]) -> str:

@@ -4,7 +4,7 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 python=.venv/bin/python
-out=docs/benchmarks
+out=docs/reference/benchmarks
 quick=${QUICK:+--quick}
 
 PYTHON=$python benchmarks/install.sh

@@ -276,7 +276,7 @@ async def _refused_leases(responsibility: Responsibility) -> str:
     except ClusterError as error:
         if error.status != 403:
             raise
-        return "it may not use the leases that tell which operator serves what: extend its Role (docs/operator.md, Rights)"
+        return "it may not use the leases that tell which operator serves what: extend its Role (docs/howto/operate.md, Rights)"
     return ""
 
 

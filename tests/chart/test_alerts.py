@@ -292,7 +292,7 @@ def fired(case: Case) -> Sequence[Object]:
         {
             "exp_labels": {"namespace": NAMESPACE, "severity": rule["labels"]["severity"], **labels},
             "exp_annotations": {
-                "summary": case.summary, "description": case.description, "runbook": f"docs/telemetry.md#{case.alert.lower()}",
+                "summary": case.summary, "description": case.description, "runbook": f"docs/reference/telemetry.md#{case.alert.lower()}",
             },
         }
         for labels in case.labels

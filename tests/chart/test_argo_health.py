@@ -1,4 +1,4 @@
-"""Argo CD's health check, as docs/argocd.md has it, on statuses that the operator has written.
+"""Argo CD's health check, as docs/howto/use-argocd.md has it, on statuses that the operator has written.
 
 tests/integration/operator/test_recorded_statuses.py holds the recorded statuses to what the operator writes.
 """
@@ -14,7 +14,7 @@ from tests.chart.rendering import CHART, ROOT
 from tests.conftest import need
 
 STATUSES = Path(__file__).parent / "statuses"
-PAGE = (ROOT / "docs/argocd.md").read_text()
+PAGE = (ROOT / "docs/howto/use-argocd.md").read_text()
 
 Object = dict[str, Any]
 Health = tuple[str, str]

@@ -257,7 +257,7 @@ def test_verify_and_the_documentation_use_the_key_of_the_development_loop() -> N
     assert hashlib.sha256(environment["STANINE_KEY"].encode()).hexdigest() == entry["sha256"]
     assert (
         f"STANINE_KEY={environment['STANINE_KEY']}"
-        in (ROOT / "docs" / "kubernetes-development.md").read_text()
+        in (ROOT / "docs" / "howto" / "develop.md").read_text()
     )
     services = of_kind(
         render(values_of(with_profiles()), release="stanine", namespace="stanine"), "Service"
@@ -279,7 +279,7 @@ def test_the_kind_cluster_has_two_nodes_and_the_name_that_everything_uses() -> N
     assert [node["role"] for node in kind["nodes"]] == ["control-plane", "worker"]
     assert PROFILES["kind"]["activation"] == [{"kubeContext": f"kind-{kind['name']}"}]
     for file in (
-        ROOT / "docs" / "kubernetes-development.md",
+        ROOT / "docs" / "howto" / "develop.md",
         ROOT / ".github" / "workflows" / "cluster.yaml",
     ):
         assert "tests/cluster/kind.yaml" in file.read_text()

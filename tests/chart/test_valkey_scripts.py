@@ -82,7 +82,7 @@ class Data:
         assert {
             path: path.read_bytes() for path in self.folder.rglob("*") if path.is_file()
         } == before
-        assert "docs/runbooks/append-only-file.md" in said
+        assert "docs/howto/runbooks/append-only-file.md" in said
         return said.splitlines()[-1]
 
     def serves(self) -> dict[str, object]:

@@ -1,4 +1,4 @@
-"""The metrics of docs/telemetry.md, and those that a process exposes, in the same form: so that the page is neither short nor long."""
+"""The metrics of docs/reference/telemetry.md, and those that a process exposes, in the same form: so that the page is neither short nor long."""
 
 import re
 from pathlib import Path
@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from prometheus_client.parser import text_string_to_metric_families
 
-PAGE = Path(__file__).parents[2] / "docs" / "telemetry.md"
+PAGE = Path(__file__).parents[2] / "docs" / "reference" / "telemetry.md"
 #: A row of a table of metrics: name, type, labels, process, meaning.
 _ROW = re.compile(r"^\| `((?:stanine|process)_\w+)` \| (\w+) \|([^|]*)\|([^|]*)\|", re.MULTILINE)
 #: Labels of a kind of sample, not of the metric.

@@ -12,7 +12,7 @@ from stanine.cli.io.terminal import emit
 _HELP = """Publish instruments, submit responses, score them, read results.
 
 Exit statuses: 0 done, 1 failed, 2 invalid command line or document, 3 some rows were faulty, 4 not found,
-5 server unreachable or too slow, 6 key refused, 7 refused as things stand. docs/cli.md says more.
+5 server unreachable or too slow, 6 key refused, 7 refused as things stand. docs/reference/cli.md says more.
 """
 
 #: Groups of commands; each is made by the function `make_…` of its module.

@@ -1,6 +1,6 @@
 """The ways a command can end badly, each with its exit status. `main` prints them; nothing else ends the process.
 
-docs/cli.md lists the same statuses for the user.
+docs/reference/cli.md lists the same statuses for the user.
 """
 
 #: Done.

@@ -1,6 +1,6 @@
 """The exceptions of the client, one short tree: permanent, or temporary (the same call may succeed later).
 
-Each RFC 9457 `type` of docs/problems.md has a class. Texts of exceptions hold what may be
+Each RFC 9457 `type` of docs/reference/problems.md has a class. Texts of exceptions hold what may be
 logged: no key, no token, nothing that a person answered. What the server says in detail is in `problem`. Raised by everything here.
 """
 

@@ -1,4 +1,4 @@
-"""What is sent and answered, as typed records; docs/access.md and /openapi.json describe the same. Times are RFC 3339 texts, UTC.
+"""What is sent and answered, as typed records; docs/howto/secure.md and /openapi.json describe the same. Times are RFC 3339 texts, UTC.
 
 Members and words that a newer server adds are no error. The `repr` of a record shows no token and nothing that a person answered or scored.
 """

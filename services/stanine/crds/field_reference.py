@@ -1,4 +1,4 @@
-"""Writes the reference of every field of the kinds, from their schemas, into docs/custom-resources.md. Called by `crds`."""
+"""Writes the reference of every field of the kinds, from their schemas, into docs/reference/custom-resources.md. Called by `crds`."""
 
 from collections.abc import Iterator
 

@@ -14,7 +14,7 @@ from stanine.domain.instruments import records as domain
 _HEADER = "# Made by `python -m stanine.crds.generate` from services/stanine/crds. Do not edit.\n"
 #: Where the files go, below the repository's root: installed once by Helm, or upgraded with a chart of its own.
 CRDS, CRDS_CHART = "charts/stanine/crds", "charts/stanine-crds/templates"
-REFERENCE = "docs/custom-resources.md"
+REFERENCE = "docs/reference/custom-resources.md"
 #: A chart of CRDs that is uninstalled must not take every custom resource, and so every queue and instrument, with it.
 _KEEP = {"helm.sh/resource-policy": "keep"}
 

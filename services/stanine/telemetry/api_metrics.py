@@ -107,7 +107,7 @@ class ApiMetrics:
         self._sessions.labels(event).inc()
 
     def refused(self, problem: str) -> None:
-        """Count one answered problem; `problem` is from docs/problems.md's closed list."""
+        """Count one answered problem; `problem` is from docs/reference/problems.md's closed list."""
         self._problems.labels(problem).inc()
 
     def watch_index(

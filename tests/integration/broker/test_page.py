@@ -1,4 +1,4 @@
-"""docs/broker.md is true: its blocks run in order, its settings and permissions are those there are."""
+"""docs/howto/use-the-broker.md is true: its blocks run in order, its settings and permissions are those there are."""
 
 import re
 from collections.abc import Iterator
@@ -16,7 +16,7 @@ from stanine.broker.dedupe import MODES
 from stanine.broker.keys import queue_keys
 from stanine.broker.settings import QueueSettings
 
-PAGE = (Path(__file__).parents[3] / "docs" / "broker.md").read_text()
+PAGE = (Path(__file__).parents[3] / "docs" / "howto" / "use-the-broker.md").read_text()
 ADDRESS = "redis://localhost:6379/0"
 
 
@@ -36,7 +36,7 @@ def run_page(url: str) -> dict[str, Any]:
     names: dict[str, Any] = {}
     try:
         for block in blocks("python"):
-            exec(compile(block.replace(ADDRESS, url), "docs/broker.md", "exec"), names)
+            exec(compile(block.replace(ADDRESS, url), "docs/howto/use-the-broker.md", "exec"), names)
     finally:
         for name in ("broker", "shop"):
             if isinstance(names.get(name), StreamsBroker):

@@ -76,7 +76,7 @@ def test_the_redis_functions_it_names_exist() -> None:
 
 
 def test_every_command_and_exit_status_is_documented() -> None:
-    page = (ROOT / "docs/cli.md").read_text()
+    page = (ROOT / "docs/reference/cli.md").read_text()
     assert all(
         f"`stanine {command} " in page or f"`stanine {command}`" in page for command in COMMANDS
     )

@@ -1,4 +1,4 @@
-"""Every process exposes the metrics that docs/telemetry.md describes, by those names, types and labels, and no others of ours."""
+"""Every process exposes the metrics that docs/reference/telemetry.md describes, by those names, types and labels, and no others of ours."""
 
 import json
 import re

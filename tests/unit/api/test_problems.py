@@ -7,7 +7,7 @@ import pytest
 from stanine.api.web.problems import KINDS, NotFound, ProblemDocument, from_faults, unavailable
 from stanine.domain.errors import Fault, InvalidAttempt
 
-DOCUMENT = Path(__file__).parents[3] / "docs" / "problems.md"
+DOCUMENT = Path(__file__).parents[3] / "docs" / "reference" / "problems.md"
 
 
 def test_the_documented_problems_are_those_there_are() -> None:

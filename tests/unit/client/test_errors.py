@@ -9,7 +9,7 @@ import pytest
 from stanine.api.web.problems import KINDS
 from stanine.client import errors
 
-PAGE = (Path(__file__).parents[3] / "docs" / "problems.md").read_text()
+PAGE = (Path(__file__).parents[3] / "docs" / "reference" / "problems.md").read_text()
 
 
 def test_every_problem_of_the_server_and_of_the_page_has_a_class_and_no_other() -> None:

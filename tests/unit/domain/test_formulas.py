@@ -27,7 +27,7 @@ from . import formula_reference as reference
 from .formula_engine import batch_of, checked, judge, result
 from .formula_generator import NAMES, random_formula, random_person, write
 
-DOCUMENTATION = Path(__file__).parents[3] / "docs/formulas.md"
+DOCUMENTATION = Path(__file__).parents[3] / "docs/reference/formulas.md"
 
 
 def come_to(

@@ -6,7 +6,7 @@
 # A valid file is left as it is. Of a damaged one the end is cut off, by `valkey-check-aof --fix` and after a copy, only if
 #   - the damage is in the last file of the manifest, and
 #   - everything from the first damaged command to the end is zeros, or the beginning of one command or transaction, with or without zeros.
-# Otherwise nothing is changed, the last line says why, and the exit status is 1. The runbook: docs/runbooks/append-only-file.md.
+# Otherwise nothing is changed, the last line says why, and the exit status is 1. The runbook: docs/howto/runbooks/append-only-file.md.
 set -eu
 export LC_ALL=C
 
@@ -22,7 +22,7 @@ trap 'rm -rf "$tools" "$rest"' EXIT
 print() { printf '%s\n' "$*"; }
 say() { print "append-only file: $*"; }
 stop() {
-  say "$*. Nothing was changed. What to do: docs/runbooks/append-only-file.md" >&2
+  say "$*. Nothing was changed. What to do: docs/howto/runbooks/append-only-file.md" >&2
   exit 1
 }
 

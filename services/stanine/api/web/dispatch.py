@@ -1,6 +1,6 @@
 """The ASGI application: checks who asks, calls the handler, and turns whatever goes wrong into a problem. Made by `app`.
 
-Starlette's router finds what is asked for (`routing`); the endpoints are raw ASGI: docs/decisions/0002-http-server.md.
+Starlette's router finds what is asked for (`routing`); the endpoints are raw ASGI: docs/explanation/decisions/0002-http-server.md.
 """
 
 import time

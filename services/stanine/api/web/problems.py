@@ -1,6 +1,6 @@
 """What can go wrong with a request: a closed list, answered as RFC 9457 problem documents. Used by everything in the API.
 
-docs/problems.md explains each to callers; a test holds the two together.
+docs/reference/problems.md explains each to callers; a test holds the two together.
 """
 
 import difflib

@@ -1,6 +1,6 @@
 """Runs the ASGI application behind uvicorn, in this very process, until told to stop. Called by `main`.
 
-Why uvicorn: docs/decisions/0002-http-server.md.
+Why uvicorn: docs/explanation/decisions/0002-http-server.md.
 """
 
 import asyncio

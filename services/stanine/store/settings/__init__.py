@@ -1,7 +1,7 @@
 """The runtime configuration in Redis: settings, their revisions and history, and the two layouts they may lie in.
 
 `settings` says what can be set, `reading` is how services follow it, `changing` how the operator and the API read and change it;
-`string_layout`, `standing` and `planning` decide, without I/O, what is written. docs/configuration.md tells users the same.
+`string_layout`, `standing` and `planning` decide, without I/O, what is written. docs/reference/settings.md tells users the same.
 """
 
 from importlib.resources import files

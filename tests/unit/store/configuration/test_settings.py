@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from stanine.store.settings.errors import SettingsInvalidError
 from stanine.store.settings.model import NAMES, Settings, read_settings, write_settings
 
-DOCUMENT = Path(__file__).parents[4] / "docs" / "configuration.md"
+DOCUMENT = Path(__file__).parents[4] / "docs" / "reference" / "settings.md"
 SCHEMA: dict[str, Any] = msgspec.json.schema_components([Settings])[1]["Settings"]["properties"]
 ENUMS = {
     "durability": ["Everysec", "Fsync", "Replica"],
