@@ -1,4 +1,4 @@
-"""Puts the figures of docs/reference/benchmarks/*.json into docs/reference/benchmarks.md, as tables between its markers, and draws the plots.
+"""Put the figures of docs/reference/benchmarks/*.json into docs/reference/benchmarks.md, as tables, and draw the plots.
 
     python -m benchmarks.report
 

@@ -1,6 +1,7 @@
 """Alerts and dashboard: every expression is PromQL, names metrics and labels that processes expose, and every alert has its place to read.
 
-docs/reference/telemetry.md lists the metrics; tests/integration/telemetry and tests/integration/operator hold that list to the processes themselves.
+docs/reference/telemetry.md lists the metrics; tests/integration/telemetry and tests/integration/operator compare that list with the
+processes.
 """
 
 import json
@@ -175,7 +176,9 @@ def test_every_alert_says_how_bad_it_is_what_it_is_and_where_to_read_on() -> Non
         assert rule["labels"]["severity"] in ("critical", "warning")
         assert rule["annotations"]["summary"]
         assert rule["annotations"]["description"]
-        assert rule["annotations"]["runbook"] == f"docs/reference/telemetry.md#{rule['alert'].lower()}"
+        assert (
+            rule["annotations"]["runbook"] == f"docs/reference/telemetry.md#{rule['alert'].lower()}"
+        )
         assert f'namespace="{NAMESPACE}"' in rule["expr"]
         # Prometheus refuses a rule whose text is no template; a label that the result has not would be an empty word
         for text in rule["annotations"].values():

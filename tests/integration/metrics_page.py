@@ -1,4 +1,4 @@
-"""The metrics of docs/reference/telemetry.md, and those that a process exposes, in the same form: so that the page is neither short nor long."""
+"""Read the metrics of docs/reference/telemetry.md, and those that a process exposes, in the same form, to compare them."""
 
 import re
 from pathlib import Path

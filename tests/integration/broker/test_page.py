@@ -36,7 +36,9 @@ def run_page(url: str) -> dict[str, Any]:
     names: dict[str, Any] = {}
     try:
         for block in blocks("python"):
-            exec(compile(block.replace(ADDRESS, url), "docs/howto/use-the-broker.md", "exec"), names)
+            exec(
+                compile(block.replace(ADDRESS, url), "docs/howto/use-the-broker.md", "exec"), names
+            )
     finally:
         for name in ("broker", "shop"):
             if isinstance(names.get(name), StreamsBroker):

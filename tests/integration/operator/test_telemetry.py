@@ -1,4 +1,4 @@
-"""What the operator tells of itself: spans that go on in the indexWatcher, logs as JSON, and metrics, each as docs/reference/telemetry.md says."""
+"""Telemetry of the operator: spans that go on in the indexWatcher, JSON logs and metrics, each as docs/reference/telemetry.md says."""
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
