@@ -1,10 +1,7 @@
 """What the README says is so: its console blocks run in order, its paths and links exist, the examples score."""
 
-import os
 import re
 import shutil
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -14,44 +11,19 @@ from stanine.cli import exits
 from stanine.cli.main import COMMANDS
 
 from .conftest import Run, Up, running_up
+from .pages import blocks, check, commands
 
 ROOT = Path(__file__).parents[3]
 README = (ROOT / "README.md").read_text()
-#: A command after `$ `, and the output expected of it, in which `…` stands for anything.
-CONSOLE = [
-    (command, expected)
-    for block in re.findall(r"^```console\n(.*?)^```", README, re.DOTALL | re.MULTILINE)
-    for command, expected in re.findall(r"^\$ (.*)\n((?:(?!\$ ).*\n)*)", block, re.MULTILINE)
-]
-
-
-def as_pattern(expected: str) -> str:
-    return "".join(
-        ".*" if part == "…" else re.escape(part) for part in re.split("(…)", expected.rstrip("\n"))
-    )
+CONSOLE = [one for kind, text in blocks(README) if kind == "console" for one in commands(text)]
 
 
 def test_its_commands_answer_as_it_says(tmp_path: Path) -> None:
     need("curl", found=shutil.which("curl") is not None)
     assert len(CONSOLE) >= 7
     with running_up(tmp_path / "data") as up:
-        path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
-        variables = os.environ | up.variables | {"PATH": path}
         for command, expected in CONSOLE:
-            done = subprocess.run(
-                ["bash", "-c", command],
-                cwd=ROOT,
-                env=variables,
-                capture_output=True,
-                text=True,
-                timeout=60,
-                check=False,
-            )
-            assert done.returncode == 0, (command, done.stderr)
-            assert re.fullmatch(as_pattern(expected), done.stdout.rstrip("\n")), (
-                command,
-                done.stdout,
-            )
+            check(command, expected, ROOT, up.variables)
 
 
 def test_the_files_it_names_exist() -> None:

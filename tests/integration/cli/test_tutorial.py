@@ -1,0 +1,28 @@
+"""docs/tutorial/first-instrument.md works: its files are written, its commands run in order and answer as the page says."""
+
+import re
+import shutil
+from pathlib import Path
+
+from tests.conftest import need
+
+from .conftest import running_up
+from .pages import blocks, check, commands
+
+PAGE = (Path(__file__).parents[3] / "docs/tutorial/first-instrument.md").read_text()
+
+
+def test_its_commands_answer_as_it_says(tmp_path: Path) -> None:
+    need("curl", found=shutil.which("curl") is not None)
+    here = tmp_path / "work"
+    here.mkdir()
+    ran = 0
+    with running_up(tmp_path / "data") as up:
+        for kind, text in blocks(PAGE):
+            if title := re.search(r"title=(\S+)", kind):
+                (here / title[1]).write_text(text)
+            elif kind == "console":
+                for command, expected in commands(text):
+                    check(command, expected, here, up.variables)
+                    ran += 1
+    assert ran >= 10
