@@ -1,7 +1,7 @@
-"""The only code that knows records in Redis: what is stored, under which key, and how it changes.
+"""Records in Redis: their layout, keys and changes. No other package reads or writes them.
 
-Every write is one call of one function in `functions/`, which writes the record and appends the message about it in the same step. Callers:
-the API (instruments, attempts), the watchers (index, results, sweep), the operator (managed), the CLI (check).
+Each write is one call of a Redis Function in `functions/`, which writes the record and appends its message atomically.
+Callers: the API (instruments, attempts), the watchers (index, results, sweep), the operator (managed), the CLI (check).
 """
 
 from importlib.resources import files
@@ -11,12 +11,12 @@ from stanine.broker.connection.ownership import managing_source
 from stanine.store import blocks, keys, records
 from stanine.store.keys import INVITATION_BYTES
 
-#: The function library's source files, in this order; `managing` is the connection's.
+#: Source files of the function library in load order; `managing` belongs to stanine.broker.connection.
 _PARTS = (
     "prelude", "views", "buckets", "participants", "attempts", "results", "lists", "sweep", "secrets", "invitations", "sessions",
     "erasure",    "managing", "instruments",
 )  # fmt: skip
-#: What the source names between @: one truth for Python and Lua.
+#: Values of the @NAME@ placeholders in the Lua source: each constant is defined once, in Python.
 _CONSTANTS = {
     **{
         name: getattr(keys, name)

@@ -1,6 +1,6 @@
-"""Attempts as the API stores them: submitted in bulk, found by their callers' keys.
+"""Submit attempts and find them by callers' keys. Used by the API.
 
-Submitting is one function call for many attempts, which is idempotent by the caller's key.
+One function call submits many attempts and is idempotent by the callers' keys.
 """
 
 import itertools
@@ -28,12 +28,12 @@ from stanine.store.records import (
     participant_fingerprint,
 )
 
-#: Attempts in one call of `submit`: it holds the server for about a millisecond.
+#: Attempts per `submit` call: it occupies the server for about a millisecond.
 MAX_SUBMISSIONS = 1000
-#: Attempt ids in one message of a bulk submission: few enough that a message which fails alone holds up little.
+#: Attempt ids per message of a bulk submission: a poison message delays only these.
 IDS_PER_MESSAGE = 64
 
-#: What stands in place of the fingerprint and content digest of an attempt without a key.
+#: Placeholder for the fingerprint and content digest of an attempt without a key.
 _NO_KEY = bytes(FINGERPRINT_BYTES + CONTENT_BYTES)
 _RUN = struct.Struct(">IH")
 _END = struct.Struct(">I")
@@ -48,9 +48,9 @@ _OUTCOMES: dict[int, Literal["new", "repeated", "conflict", "erased", "gone"]] =
 
 
 class Submission(msgspec.Struct, frozen=True):
-    """One attempt to be stored: packed answers, and what makes a repeat of it known (`key_space`, `key` and `content`).
+    """An attempt to store: packed answers and its idempotency (`key_space`, `key`, `content`).
 
-    `key_space` is the digest of the caller's key space; `view`: the view of the index that it was checked with.
+    `key_space` is the digest of the caller's key space; `view` is the index view used for validation.
     """
 
     number: int
@@ -68,9 +68,10 @@ class Submission(msgspec.Struct, frozen=True):
 
 
 class Submitted(msgspec.Struct, frozen=True):
-    """What became of a submission; with `conflict`, `id` is the attempt that has its key already; with `gone`, there is none.
+    """Result of a submission.
 
-    Gone: the instrument was removed after the caller read its index entry. Erased: the key's attempt was.
+    `id` is the existing attempt for `repeated` and `conflict`, and empty for `gone` (the instrument was removed) and
+    `erased` (the key's attempt was erased).
     """
 
     id: bytes
@@ -139,7 +140,7 @@ def submit_call(
 
 
 def read_submitted(submissions: Sequence[Submission], reply: bytes) -> list[Submitted]:
-    """Read the reply of the function `submit`."""
+    """Parse the reply of the function `submit`."""
     arrival = int.from_bytes(reply[:ARRIVAL_BYTES], "big")
     if len(reply) == ARRIVAL_BYTES:
         return [
@@ -180,10 +181,11 @@ class Attempts:
         trace: bytes = b"",
         ids_per_message: int = IDS_PER_MESSAGE,
     ) -> list[Submitted]:
-        """Store attempts and queue their scoring in one step; an attempt whose key is known is answered as before.
+        """Store attempts and queue their scoring atomically.
 
-        Raises StaleViewError where one was checked with the index of other data: nothing was stored. Raises redis-py's errors where the
-        outcome is unknown: sent again with the same keys, it adds nothing.
+        A known key returns the existing attempt.
+        Raises StaleViewError if a view does not match the server's data; nothing is stored then. Raises redis-py's
+        errors if the outcome is unknown; a retry with the same keys is idempotent.
         """
         keys, args = submit_call(self._keys, self._outbox, submissions, trace, ids_per_message)
         with stale_views():
@@ -193,7 +195,7 @@ class Attempts:
     async def known(
         self, number: int, key_space: bytes, key: str, content: bytes
     ) -> Submitted | None:
-        """Return the attempt that a caller's key has already, without storing anything."""
+        """Return the existing attempt of a caller's key, without storing anything."""
         text = key.encode()
         record = attempt_record(number, 0, b"", key=encode_key(key_space, text))
         args = [

@@ -1,7 +1,8 @@
-"""Is every stored result what a fresh scoring gives, and listed once? Called by `stanine check --scores`; it changes nothing.
+"""Verify that each stored result equals a fresh scoring and is listed once.
 
-The scoring is done anew from the published documents, not from the index, so that a wrong index entry is found as well. Everything may go
-on meanwhile: the lists are read before the results and again after them, and the attempts after their results.
+Called by `stanine check --scores`; read-only. Attempts are scored from the published documents, not from the index, so
+that wrong index entries are detected. Concurrent writes are allowed: lists are read before and after the results,
+attempts after their results.
 """
 
 from collections.abc import Iterator, Sequence
@@ -34,51 +35,51 @@ from stanine.store.records import (
 )
 from stanine.store.sweep import Sweep
 
-#: Blocks read in one round trip: 2,048 attempts, some 200 KB.
+#: Blocks per round trip: 2,048 attempts, about 200 KB.
 BLOCKS_A_STEP = 64
-#: Attempts that are named in a list of faults; the rest is counted only.
+#: Attempts listed by id; further ones are only counted.
 MAX_NAMED = 20
 
 
 class Faults(msgspec.Struct):
-    """Attempts with something wrong: how many, and the ids of the first."""
+    """Attempts with a finding: the number, and the ids of the first."""
 
     count: int = 0
     attempts: list[str] = []
 
     def add(self, attempt_id: str) -> None:
-        """Count an attempt, and name it if it is among the first."""
+        """Count an attempt, and list it if it is among the first."""
         self.count += 1
         if len(self.attempts) < MAX_NAMED:
             self.attempts.append(attempt_id)
 
 
 class Audit(msgspec.Struct, rename="camel"):
-    """What came of it. The lists are those that results are read from, in the order in which they were committed."""
+    """Result of an audit. Lists are those that results are read from, in commit order."""
 
-    #: Results that are the same, bit by bit.
+    #: Results that are equal, bit by bit.
     equal: int = 0
-    #: Results that are not, or whose attempt is gone or cannot be read.
+    #: Results that differ, or whose attempt is missing or unreadable.
     differing: Faults = msgspec.field(default_factory=Faults)
-    #: Attempts that were erased.
+    #: Erased attempts.
     erased: int = 0
-    #: Attempts that ended as Failed.
+    #: Attempts with the state Failed.
     failed: int = 0
-    #: Those of them that the newest scoring of their form scores: they should not have failed.
+    #: Failed attempts that the newest scoring of their form can score.
     failed_though_sound: Faults = msgspec.field(default_factory=Faults)
-    #: Results that another version of the engine made: not compared.
+    #: Results of another engine version, which are not compared.
     other_engine: int = 0
-    #: Attempts that no published revision explains: their document is gone or cannot be read.
+    #: Attempts whose revision's document is missing or unreadable.
     unexplained: Faults = msgspec.field(default_factory=Faults)
-    #: Results that no list names, and those that are named more than once.
+    #: Results listed never or more than once.
     unlisted: int = 0
     listed_twice: int = 0
-    #: Entries of the lists that have no result.
+    #: List entries without a result.
     listed_without_result: int = 0
 
     @property
     def is_sound(self) -> bool:
-        """Tell whether nothing is wrong."""
+        """Return whether the audit has no findings."""
         return not (
             self.differing.count
             or self.failed_though_sound.count
@@ -90,7 +91,7 @@ class Audit(msgspec.Struct, rename="camel"):
 
 
 class Auditor:
-    """Reads attempts and results block by block, and holds no more than one step of them."""
+    """Reads attempts and results block by block; memory is limited to one step."""
 
     def __init__(
         self, client: "redis.Redis", instruments: InstrumentHistory, sweep: Sweep, keys: Keys
@@ -102,7 +103,7 @@ class Auditor:
         self._kernels: dict[tuple[int, int, int], Kernel | None] = {}
 
     def audit(self) -> Audit:
-        """Compare everything; raises redis-py's errors."""
+        """Run the audit; raise redis-py's errors."""
         found = Audit()
         before, _ = self._listed()
         results: list[int] = []
@@ -113,7 +114,7 @@ class Auditor:
                 arrival: record for arrival, record in made.items() if record[:1] != bytes([ERASED])
             }
             found.erased += len(made) - len(there)
-            kept += there  # an erased one may never have been committed
+            kept += there  # an erased attempt may lack a commit
             self._compare(attempts, there, found)
         after, twice = self._listed()
         found.listed_twice = twice
@@ -122,7 +123,7 @@ class Auditor:
         return found
 
     def _steps(self) -> Iterator[tuple[dict[int, tuple[bytes, bytes]], dict[int, bytes]]]:
-        """Yield the attempts (id and record) and the results of some blocks, by arrival number."""
+        """Yield the attempts (id and record) and results of some blocks, by arrival number."""
         blocks = -(-self._sweep.arrivals() // BLOCK_SIZE)
         for start in range(0, blocks, BLOCKS_A_STEP):
             step = range(start, min(start + BLOCKS_A_STEP, blocks))
@@ -188,7 +189,7 @@ class Auditor:
                     found.differing.add(attempt.id.hex())
 
     def _is_sound(self, attempt: StoredAttempt) -> bool:
-        """Tell whether the newest scoring of the form that was answered scores an attempt."""
+        """Return whether the newest scoring of the attempt's form can score it."""
         name = self._instruments.name(attempt.number)
         history = self._instruments.history(name) if name is not None else None
         if history is None or not 0 < attempt.revision <= history.revision:
@@ -198,7 +199,10 @@ class Auditor:
         return kernel is not None and _bodies(kernel, [attempt]) != [None]
 
     def _kernel(self, number: int, answered: int, scored_by: int) -> Kernel | None:
-        """Return the scoring of a revision, from its document; None if there is none, or it has another form than was answered."""
+        """Compile a revision's scoring from its document.
+
+        None if it is missing or has another form.
+        """
         which = (number, answered, scored_by)
         if which not in self._kernels:
             self._kernels[which] = self._compile(*which)
@@ -224,7 +228,7 @@ class Auditor:
         )
 
     def _listed(self) -> tuple[npt.NDArray[np.uint64], int]:
-        """Return the arrival numbers in all lists of results, each once and in order, and how many stand in them more than once."""
+        """Return the sorted distinct arrival numbers of all lists, and the number of duplicates."""
         logged = b""
         for number in self._client.hkeys(self._keys.commits):
             chunk = 0
@@ -239,7 +243,7 @@ class Auditor:
 
 
 def _bodies(kernel: Kernel, attempts: Sequence[StoredAttempt]) -> list[bytes | None]:
-    """Score attempts; None for one that cannot be scored."""
+    """Score attempts; None for each that cannot be scored."""
     width, has_texts = kernel.plan.row_bytes, kernel.plan.has_texts
     fits = [
         len(each.codes) == width or (has_texts and len(each.codes) > width) for each in attempts

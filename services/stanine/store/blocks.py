@@ -1,15 +1,16 @@
-"""The fields of a block: 32 attempts, or their results, one after the other by arrival number.
+"""Layout of a block: a hash with 32 attempts, or their results, by arrival number.
 
-Called by every module that reads attempts or results by arrival number; the functions in `functions/` write blocks, and read them likewise.
+Called by every module that reads attempts or results by arrival number; the functions in `functions/` write and read
+blocks in the same layout.
 
-A block is a hash. A record lies in the field of its slot ("0" to "31"). If one call wrote the records of all slots, they lie in the field
-RUN_FIELD instead, a run: that takes the server a fourth of the time. A block of attempts also has the field IDS_FIELD: the random parts of
-all its ids, one after the other. Layout of a run (numbers are big-endian):
+A record is stored in the field of its slot ("0" to "31"). If one call writes the records of all slots, they are stored
+in the field RUN_FIELD instead (a run), which takes the server a quarter of the time. A block of attempts also has
+IDS_FIELD with the random parts of its ids, concatenated. Layout of a run (big-endian):
 
     bytes of the head 1 | head | bytes of a record without its head 3 | the records without their heads
 
-The head is what all its records begin with: the time of arrival of attempts, nothing for results. If the records differ in length, the 3
-bytes are 0, and before the records stands for each slot where it ends among them, in 3 bytes.
+The head is the common prefix of the records: the arrival time of attempts, empty for results. If the lengths of the
+records differ, the 3 bytes are 0 and are followed by the end offset of each slot's record, in 3 bytes each.
 """
 
 import struct
@@ -17,13 +18,13 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from stanine.store.keys import BLOCK_SIZE
 
-#: The field of a block that holds the random parts of the ids.
+#: Field with the random parts of the ids.
 IDS_FIELD = "i"
-#: The field of a block that holds the records of all its slots.
+#: Field with the records of all slots.
 RUN_FIELD = "w"
-#: Bytes of records in a run at most: to read one of them, all are read.
+#: Maximum bytes of records in a run: reading one record reads the whole run.
 RUN_LIMIT = 16_384
-#: Fields that must be wanted of a block for the whole of it to be read: one field is found by looking at those before it.
+#: Number of requested fields from which the whole block is read: Redis finds a field of a listpack by linear search.
 WHOLE_BLOCK_FROM = 12
 
 _IDS, _RUN = IDS_FIELD.encode(), RUN_FIELD.encode()
@@ -32,7 +33,7 @@ _ENDS = struct.Struct(">" + "BH" * BLOCK_SIZE)
 
 
 def run_records(run: bytes) -> list[bytes]:
-    """Return the records in a run, by slot. Of a damaged run, records are cut short, which their readers notice, or missing."""
+    """Return the records of a run by slot. A damaged run yields truncated or missing records."""
     if not run:
         return []
     start = 1 + run[0]
@@ -55,14 +56,20 @@ def run_records(run: bytes) -> list[bytes]:
 
 
 def fields_of(slots: Sequence[int]) -> list[bytes]:
-    """Return the fields of a block to ask for (HMGET) in order to read the records of some slots; see `read_fields`."""
+    """Return the fields to request (HMGET) for the records of some slots.
+
+    Parse them with `read_fields`.
+    """
     return [_IDS, _RUN, *[_SLOTS[slot] for slot in slots]]
 
 
 def read_fields(
     values: Sequence[bytes | None], slots: Sequence[int]
 ) -> tuple[bytes, list[bytes | None]]:
-    """Return the random parts of a block's ids, and the records of slots, from the values of the fields that `fields_of` named."""
+    """Return the random parts of a block's ids and the records of slots.
+
+    `values`: the values of the fields that `fields_of` returned.
+    """
     ids, run, *records = values
     if run is not None:
         return ids or b"", _chosen(run_records(run), slots)
@@ -72,7 +79,7 @@ def read_fields(
 def read_block(
     found: Mapping[bytes, bytes], slots: Sequence[int]
 ) -> tuple[bytes, list[bytes | None]]:
-    """Return the same from all fields of a block (HGETALL)."""
+    """Return the same as `read_fields` from all fields of a block (HGETALL)."""
     run = found.get(_RUN)
     records = (
         [found.get(_SLOTS[slot]) for slot in slots]
@@ -91,7 +98,7 @@ def block_records(found: Mapping[bytes, bytes]) -> dict[int, bytes]:
 
 
 def block_slots(fields: Iterable[bytes]) -> set[int]:
-    """Return the slots of a block that have records, from the names of all its fields (HKEYS)."""
+    """Return the slots of a block that have records, from its field names (HKEYS)."""
     names = set(fields)
     return set(range(BLOCK_SIZE)) if _RUN in names else {int(field) for field in names - {_IDS}}
 

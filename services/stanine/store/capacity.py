@@ -1,4 +1,7 @@
-"""Whether Redis has room for new work. The API refuses some before the server must: what settles work always fits then."""
+"""Admission control by memory use.
+
+The API rejects new work early, so that accepted work always fits.
+"""
 
 from typing import Any
 
@@ -6,7 +9,7 @@ import redis.asyncio
 
 
 class Capacity:
-    """How full the server is, as of the last look."""
+    """Memory use of the server at the last refresh."""
 
     def __init__(self, client: "redis.asyncio.Redis") -> None:
         self._client: Any = client
@@ -14,11 +17,11 @@ class Capacity:
         self.limit = 0
 
     async def refresh(self) -> None:
-        """Look at the server's memory."""
+        """Read the server's memory use."""
         memory = await self._client.info("memory")
         self.used = int(memory["used_memory"])
         self.limit = int(memory["maxmemory"])
 
     def refuses(self, admission_percent: int) -> bool:
-        """Tell whether new work is refused; a server without limit takes everything."""
+        """Return whether new work is rejected; a server without maxmemory never rejects it."""
         return self.limit > 0 and self.used * 100 >= self.limit * admission_percent

@@ -1,4 +1,4 @@
-"""What is due, missing or stale by the records alone: `stanine check`, and the indexWatcher's sweep."""
+"""Inspect records without the queue: `stanine check` and the indexWatcher's sweep."""
 
 import msgspec
 
@@ -11,10 +11,10 @@ from stanine.store.sweep import Sweep
 
 
 class DueEntry(msgspec.Struct, frozen=True):
-    """An index entry that is not as it should be; `data` is what is there.
+    """An index entry that must be built, with its current bytes.
 
-    `fault`: missing; stale (an older scoring); corrupt; or foreign: of a document or number that
-    the instrument does not have here).
+    `fault`: missing; stale (built from an older revision or engine); corrupt; or foreign (built from a document or
+    number that the instrument does not have on this server).
     """
 
     name: str
@@ -25,22 +25,25 @@ class DueEntry(msgspec.Struct, frozen=True):
 
 
 class Inspection(msgspec.Struct, frozen=True):
-    """The records of a namespace at one moment."""
+    """The state of a namespace's records at one moment."""
 
     instruments: int
     attempts: int
     results: int
-    #: Attempts without a result, and since when the oldest has been waiting (ms since 1970; None if none is).
+    #: Attempts without a result, and the arrival of the oldest (ms since 1970; None if there are none).
     unscored: int
     oldest_unscored: int | None
-    #: `<name>/<form>` of index entries by what is wrong with them.
+    #: `<name>/<form>` of invalid index entries, by fault.
     missing: tuple[str, ...]
     stale: tuple[str, ...]
     corrupt: tuple[str, ...]
 
 
 def due_entries(instruments: InstrumentHistory, index: Index, engine: int) -> list[DueEntry]:
-    """Find the index entries that are missing, stale or corrupt. `engine` is the version that would build them now."""
+    """Return the index entries that are missing or invalid.
+
+    `engine` is the current engine version.
+    """
     due = []
     for name in instruments.names():
         history = instruments.history(name)
@@ -57,7 +60,7 @@ def due_entries(instruments: InstrumentHistory, index: Index, engine: int) -> li
 
 
 def inspect(instruments: InstrumentHistory, index: Index, sweep: Sweep, engine: int) -> Inspection:
-    """Look at everything that the sweeps look at, and change nothing but the low-water mark."""
+    """Inspect the records that the sweeps process. Writes nothing except the low-water mark."""
     waiting = list(sweep.all_unscored())
     due = due_entries(instruments, index, engine)
 
@@ -82,7 +85,7 @@ def _fault(data: bytes | None, revision: int, engine: int) -> str | None:
     try:
         indexed, built_by = entry_version(data)
         if built_by != engine and is_intact(data):
-            # An entry of a newer engine belongs to a rollout that is under way: it is not ours to turn back.
+            # A newer engine wrote the entry during a rollout: keep it.
             return "stale" if built_by < engine or indexed < revision else None
         decode_entry(data)
     except CorruptEntry:
@@ -91,13 +94,13 @@ def _fault(data: bytes | None, revision: int, engine: int) -> str | None:
 
 
 def _foreign(data: bytes | None, history: History, revision: int, digest: str | None) -> str | None:
-    """Tell whether an entry that is new enough is of another document: it was built from data that the server lost."""
+    """Return whether an up-to-date entry was built from a document that the server has lost."""
     if data is None or digest is None:
         return None
     try:
         entry = decode_entry(data)
     except CorruptEntry:
-        return None  # of a newer engine
+        return None  # written by a newer engine
     return (
         None
         if (entry.number, entry.revision, entry.digest, entry.spans)

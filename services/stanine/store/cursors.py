@@ -1,10 +1,12 @@
-"""Cursors of lists in commit order: opaque texts that recognise the item they point behind. No I/O; called by `lists` and the API.
+"""Cursors of lists in commit order. No I/O; called by `lists` and the API.
 
-A position alone identifies nothing: a server that comes back with older data counts on from there. So a cursor holds marks, each a position
-and a tag of the item before it; the tag is made of the attempt's random id and the random bytes of the commit. The first mark is where to
-continue. The others, ever further back, say how much of a changed history is still known.
+A position alone does not identify an item, because a server that restarts with older data assigns it again. A cursor is
+an opaque list of marks: a position and the tag of the item before it, derived from the attempt's random id and the
+random bytes of the commit. The first mark is the place to continue; the others, at increasing distances, locate the
+last common item after the history has changed.
 
-Positions count all items of a list. A caller that may not see all of them gets its cursors sealed: encrypted with a secret of the server.
+Positions count all items of a list. A caller without access to all of them receives sealed cursors, encrypted with a
+secret of the server.
 """
 
 from base64 import urlsafe_b64decode, urlsafe_b64encode
@@ -13,32 +15,32 @@ from hashlib import blake2b
 
 import msgspec
 
-#: The first byte of every cursor: of a plain one, and of a sealed one.
+#: First byte of a plain and of a sealed cursor.
 _VERSION, _SEALED = 1, 2
 _POSITION_BYTES, _TAG_BYTES = 5, 8
-#: Bytes that authenticate a sealed cursor.
+#: Bytes of the authentication tag of a sealed cursor.
 _SEAL_BYTES = 8
-#: Marks of a cursor: with distances that about double, seven reach back over a hundred pages.
+#: Marks per cursor: at roughly doubling distances seven reach back more than a hundred pages.
 MAX_MARKS = 8
 #: Characters of the longest cursor.
 MAX_CURSOR = -(-(1 + _SEAL_BYTES + MAX_MARKS * (_POSITION_BYTES + _TAG_BYTES)) * 4 // 3)
 
 
 class Mark(msgspec.Struct, frozen=True):
-    """A position in a list (how many items are before it), and the tag of the item before it."""
+    """A position (number of items before it) and the tag of the item before it."""
 
     position: int
     tag: bytes
 
 
 class Cursor(msgspec.Struct, frozen=True):
-    """Where to continue: behind the first mark; without marks at the beginning."""
+    """The place after the first mark; without marks, the beginning of the list."""
 
     marks: tuple[Mark, ...] = ()
 
     @property
     def position(self) -> int:
-        """How many items are before this place."""
+        """The number of items before this place."""
         return self.marks[0].position if self.marks else 0
 
     def encode(self) -> str:
@@ -46,7 +48,10 @@ class Cursor(msgspec.Struct, frozen=True):
         return _write(bytes([_VERSION]) + self._packed())
 
     def seal(self, secret: bytes) -> str:
-        """Return the text of the cursor, encrypted. The same cursor gives the same text; the beginning of a list is no secret."""
+        """Return the cursor encrypted and deterministic.
+
+        The beginning of a list is not encrypted.
+        """
         if not self.marks:
             return self.encode()
         packed = self._packed()
@@ -59,18 +64,18 @@ class Cursor(msgspec.Struct, frozen=True):
         )
 
 
-#: A cursor that no list recognises.
+#: A cursor that matches no list.
 UNKNOWN = Cursor((Mark(1, b""),))
 
 
 class SealedCursor(msgspec.Struct, frozen=True):
-    """A cursor as `Cursor.seal` wrote it, or something that looks like one."""
+    """A cursor from `Cursor.seal`, not yet authenticated."""
 
     seal: bytes
     encrypted: bytes
 
     def open(self, secrets: Iterable[bytes]) -> Cursor:
-        """Return the cursor that was sealed with one of the secrets, else UNKNOWN."""
+        """Return the cursor if one of the secrets authenticates it, else UNKNOWN."""
         for secret in secrets:
             packed = _crypt(secret, self.seal, self.encrypted)
             if _seal(secret, packed) == self.seal:
@@ -79,7 +84,10 @@ class SealedCursor(msgspec.Struct, frozen=True):
 
 
 def read_cursor(text: str) -> Cursor | SealedCursor:
-    """Read a cursor. A positive whole number, as versions before 0.2 gave, is one that no list recognises. Raises ValueError."""
+    """Parse a cursor; raise ValueError.
+
+    A positive integer, as in versions before 0.2, matches no list.
+    """
     if text.isascii() and text.isdigit() and len(text) <= 16:
         return Cursor((Mark(int(text), b""),)) if int(text) else Cursor()
     try:
@@ -122,7 +130,10 @@ def _seal(secret: bytes, packed: bytes) -> bytes:
 
 
 def _crypt(secret: bytes, seal: bytes, data: bytes) -> bytes:
-    """Encrypt or decrypt: the key stream depends on the seal, which depends on all that is encrypted (a synthetic nonce)."""
+    """Encrypt or decrypt.
+
+    The key stream depends on the seal, which depends on the data (synthetic nonce).
+    """
     stream = b"".join(
         blake2b(seal + bytes([block]), key=secret, person=b"stanine-stream").digest()
         for block in range(-(-len(data) // 64))
@@ -131,15 +142,15 @@ def _crypt(secret: bytes, seal: bytes, data: bytes) -> bytes:
 
 
 def tag_of(attempt_id: bytes, commit: bytes) -> bytes:
-    """Return the tag of a committed result: of this attempt, by this commit."""
+    """Return the tag of a result, derived from the attempt and the commit."""
     return blake2b(attempt_id + commit, digest_size=_TAG_BYTES, person=b"stanine-cursor").digest()
 
 
 def move_on(cursor: Cursor, mark: Mark) -> Cursor:
-    """Return the cursor behind a later item, with earlier marks kept at about doubling distances."""
+    """Return the cursor after a later item, keeping earlier marks at roughly doubling distances."""
     marks, position = [mark, *cursor.marks], mark.position
     while len(marks) > MAX_MARKS:
-        # The one whose neighbours lie closest to each other, measured by how far back they are.
+        # Remove the mark with the smallest gap between its neighbours, relative to their distance.
         inner = range(1, len(marks) - 1)
         marks.pop(
             min(

@@ -1,8 +1,9 @@
-"""How safe a write is before it is acknowledged. The API makes one Writer and hands it to instruments and attempts.
+"""Durability of acknowledged writes.
 
-`Everysec`: answered once written; a machine that loses power may lose the last second. `Fsync`: answered once the server has
-written its append-only file to disk (WAITAOF: Redis 7.2 and later, Valkey), on the same connection as the write. `Replica`: answered once
-the server and one replica have, so that a failover to the replica that has most, as Sentinel's is, loses nothing that was answered.
+The API creates one Writer and passes it to instruments and attempts. `Everysec`: acknowledged after the write; a power
+failure may lose the last second. `Fsync`: acknowledged after the server has synced its append-only file (WAITAOF on the
+same connection; Redis 7.2 or Valkey). `Replica`: acknowledged after the server and one replica have synced, so that a
+failover to the most advanced replica, as Sentinel chooses, loses nothing.
 """
 
 from collections.abc import Sequence
@@ -24,16 +25,16 @@ class Durability(StrEnum):
     REPLICA = "Replica"
 
 
-#: Milliseconds to wait for the disk. `appendfsync everysec` may take one second and, behind a slow disk, two.
+#: Milliseconds to wait for the disk. `appendfsync everysec` takes one second, or two on a slow disk.
 FSYNC_TIMEOUT = 4000
-#: Milliseconds to wait for a replica to have the write at all, before its disk is asked about.
+#: Milliseconds to wait until a replica has received the write, before waiting for its disk.
 REPLICA_TIMEOUT = 500
 
 
 class Writer:
-    """Calls the store's writing functions and sees that what they wrote is as durable as was chosen.
+    """Calls the store's writing functions and waits for the configured durability.
 
-    `durability` may be changed while it is in use: the settings are followed without a restart.
+    `durability` may change at any time: it follows the settings.
     """
 
     def __init__(
@@ -47,7 +48,10 @@ class Writer:
         self.durability = durability
 
     async def call(self, function: str, keys: Sequence[str], args: Sequence[Any]) -> Any:
-        """Call a function of the store; raises redis-py's errors, and NotDurableError where the disk did not confirm in time."""
+        """Call a writing function.
+
+        Raise redis-py's errors, or NotDurableError if the sync was not confirmed in time.
+        """
         if self.durability is Durability.EVERYSEC:
             return await self._library.call_async(self._client, function, keys, args)
         replicas = 1 if self.durability is Durability.REPLICA else 0
@@ -72,7 +76,7 @@ class Writer:
         return reply
 
     async def read(self, function: str, keys: Sequence[str], args: Sequence[Any]) -> Any:
-        """Call a function that only reads; raises redis-py's errors."""
+        """Call a read-only function; raise redis-py's errors."""
         return await self._library.call_async(self._client, function, keys, args)
 
     async def _call_and_wait(
@@ -81,8 +85,8 @@ class Writer:
         pipeline = self._client.pipeline(transaction=False)
         pipeline.execute_command(*self._library.command(function, keys, args))
         if replicas:
-            # Asked before it has the write, a replica tells of its disk with its next report only, a second later: measured 1,004 ms, and
-            # 0.7 ms when it is asked after WAIT (`appendfsync always`).
+            # WAIT first: a replica that has not received the write acknowledges its disk with the next periodic report.
+            # Measured: 1,004 ms, against 0.7 ms after WAIT (`appendfsync always`).
             pipeline.execute_command("WAIT", replicas, REPLICA_TIMEOUT)
         pipeline.execute_command("WAITAOF", 1, replicas, FSYNC_TIMEOUT)
         reply, *_, written = await pipeline.execute(raise_on_error=False)

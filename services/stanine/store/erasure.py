@@ -1,10 +1,10 @@
-"""Erasure: what a participant or an attempt has left on the server is removed. Used by the API and by the retention of instruments.
+"""Erase attempts and participants. Used by the API and by the retention of instruments.
 
-One function call erases up to ERASED_AT_ONCE attempts; a retry, a commit or a sweep that is under way for them finds them erased. Erasing a
-participant repeats until no attempt was added during it. A key of an erased attempt leaves a tombstone, so that a retry of its submission
-does not store it again; it holds no more than the key's fingerprint and its expiry.
+One function call erases up to ERASED_AT_ONCE attempts. Concurrent retries, commits and sweeps treat them as erased.
+Erasing a participant repeats until no attempt was added during it. The key of an erased attempt leaves a tombstone,
+which contains only the key's fingerprint and expiry and prevents a retried submission from storing the attempt again.
 
-What replicas, the append-only file and backups still hold, and how long: docs/howto/erase.md.
+For replicas, the append-only file and backups see docs/howto/erase.md.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -27,14 +27,14 @@ from stanine.store.records import (
 )
 from stanine.store.sessions import SESSION_BYTES, Sessions, session_id
 
-#: Attempts in one call of `erase`: dividing their blocks holds the server for about a millisecond.
+#: Attempts per `erase` call: splitting their blocks occupies the server for about a millisecond.
 ERASED_AT_ONCE = 100
-#: Attempts of a participant that are read at a time.
+#: Attempts of a participant read per call.
 PAGE = 256
 
 
 class Erased(msgspec.Struct):
-    """How much was erased."""
+    """Numbers of erased records."""
 
     attempts: int = 0
     sessions: int = 0
@@ -71,7 +71,7 @@ class Erasure:
         try:
             found = await self._records.read(attempt_id)
         except CorruptRecordError:
-            found = None  # its key cannot be read; the record is removed all the same
+            found = None  # the key is unknown, so the record is erased without a tombstone
         return await self._erase([(attempt_id, b"" if found is None else _key_of(found[0]))]) == 1
 
     async def participant(self, participant: str) -> Erased:
@@ -86,7 +86,7 @@ class Erasure:
                 theirs = []
                 for attempt_id, record in page:
                     attempt = _read(record, attempt_id)
-                    # The fingerprint is a hint: an attempt of somebody else stays.
+                    # Fingerprints can collide: keep the attempts of other participants.
                     if record and (attempt is None or attempt.participant == participant):
                         theirs.append((attempt_id, b"" if attempt is None else _key_of(attempt)))
                 done.attempts += await self._erase(theirs)
@@ -155,7 +155,7 @@ def _read(record: bytes, attempt_id: bytes) -> StoredAttempt | None:
 
 
 def _key_of(attempt: StoredAttempt) -> bytes:
-    """Return the fingerprint of an attempt's key; empty if it has none."""
+    """Return the fingerprint of an attempt's key; empty without a key."""
     return (
         b""
         if attempt.key is None

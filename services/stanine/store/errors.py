@@ -1,4 +1,4 @@
-"""What can go wrong in the store, apart from Redis itself being away (those errors stay redis-py's own)."""
+"""Errors of the store. Connection errors remain redis-py's own."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -10,56 +10,63 @@ from stanine.domain.errors import StanineError
 
 
 class StoreError(StanineError):
-    """The root of the store's errors."""
+    """Base class of the store's errors."""
 
 
 class PreconditionFailedError(StoreError):
-    """A publish named the digest it wanted to replace, and another one stands there."""
+    """The digest given as a precondition of a publish is not the current one."""
 
     def __init__(self, name: str, digest: str | None) -> None:
         super().__init__(
-            f"instrument {name!r} has changed meanwhile: its digest is now {digest}"
+            f"instrument {name!r} has changed: its digest is now {digest}"
             if digest
-            else f"there is no instrument {name!r} yet"
+            else f"instrument {name!r} does not exist"
         )
         self.digest = digest
 
 
 class InstrumentManagedError(StoreError, ManagedError):
-    """Somebody manages the instrument (`holder`), so that publishing it is not for others; nothing was changed."""
+    """A custom resource (`holder`) owns the instrument; nothing was changed."""
 
     def __init__(self, name: str, holder: Manager) -> None:
         ManagedError.__init__(self, f"instrument {name!r}", holder)
 
 
 class CorruptRecordError(StoreError):
-    """A record in Redis does not have the layout that this version writes."""
+    """A record in Redis does not have a layout that this version supports."""
 
 
 class NotDurableError(StoreError):
-    """A write is done but not known to be on disk: its outcome is unknown to the caller, who may send it again."""
+    """A write was executed but its durability was not confirmed. The outcome is unknown.
+
+    A retry is safe.
+    """
 
 
 class StaleViewError(StoreError):
-    """Something was made with an index that does not belong to the server's data: the server came back with other data. Temporary."""
+    """An index view does not match the server's data, because the server restarted with other data.
+
+    Temporary.
+    """
 
 
 class HistoryChangedError(StoreError):
-    """A cursor points behind an item that the list does not have there; `next` is the cursor to continue from."""
+    """A cursor refers to an item that the list does not contain.
+
+    `following` is the cursor to continue from.
+    """
 
     def __init__(self, following: str) -> None:
-        super().__init__("the list has changed: the server came back with other data")
+        super().__init__("the list has changed: the server restarted with other data")
         self.following = following
 
 
 @contextmanager
 def stale_views() -> Iterator[None]:
-    """Raise StaleViewError for the error by which a function refuses a view of the index."""
+    """Translate a function's STALEVIEW error into StaleViewError."""
     try:
         yield
     except redis.ResponseError as error:
         if str(error).startswith("STALEVIEW"):
-            raise StaleViewError(
-                "the index that this was made with does not belong to the server's data"
-            ) from None
+            raise StaleViewError("the index view does not match the server's data") from None
         raise

@@ -1,10 +1,10 @@
-"""Index entries: what is served and scored from, one for every form of every instrument, holding that form's newest scoring.
+"""Index of compiled forms: one entry per form of an instrument, with the form's newest scoring.
 
-The indexWatcher writes them through IndexWriter; the API (asyncio) and the resultWatcher follow them with a cache in the process.
-They are derived: whatever is lost is built again from the documents, byte for byte the same.
+The indexWatcher writes entries with `Index.put`; the API (asyncio) and the resultWatcher cache them in the process.
+Entries are derived data: they can be rebuilt from the documents, byte for byte.
 
-What a cache holds is a view: the number and the random token of the last change that it has taken in. Both are needed, since a server that
-comes back with older data counts on from there. A view whose token the server does not have is dropped and read again.
+A cache is identified by a view: number and random token of the last change that it contains. The token detects a server
+that restarted with older data and assigned the number again; the cache is then dropped and read again.
 """
 
 import hashlib
@@ -24,11 +24,11 @@ from stanine.store.views import ask_for_view, belongs, change_number, new_token
 
 
 class IndexView(msgspec.Struct, frozen=True):
-    """Decoded index entries as they were after one change: which one an attempt belongs to."""
+    """Decoded index entries after one change."""
 
-    #: Number and token of that change; '' before the first.
+    #: Number and token of that change; empty before the first.
     view: str = ""
-    #: The view that this one began with. Views that grew from one another have the same; what one says of a revision holds for all.
+    #: The first view of this cache. Views with the same origin agree on every revision that both contain.
     origin: str = ""
     forms: Mapping[str, Mapping[int, IndexEntry]] = {}
     names: Mapping[int, str] = {}
@@ -39,7 +39,7 @@ class IndexView(msgspec.Struct, frozen=True):
         return change_number(self.view)
 
     def changed(self, view: str, entries: Mapping[str, IndexEntry | None]) -> "IndexView":
-        """Return the view after changes: entries by field, None where one was removed."""
+        """Return the view after changes: entries by field, None for removed ones."""
         forms = {name: {**each} for name, each in self.forms.items()}
         for field, entry in entries.items():
             name, _, form = field.rpartition("/")
@@ -66,13 +66,16 @@ class IndexView(msgspec.Struct, frozen=True):
         return next((entry for entry in forms.values() if entry.has_revision(revision)), None)
 
     def numbered(self, number: int, revision: int) -> IndexEntry | None:
-        """Return the entry that an attempt of instrument `number` and `revision` is scored by."""
+        """Return the entry that scores attempts at instrument `number` and `revision`."""
         name = self.names.get(number)
         return None if name is None else self.answered(name, revision)
 
 
 class EntryCache:
-    """The view of the index that a process has now; replaced as a whole, so that a reader's view never changes under it. No I/O."""
+    """The current index view of a process. No I/O.
+
+    The view is replaced atomically, so that readers keep a consistent one.
+    """
 
     def __init__(self) -> None:
         self.now = IndexView()
@@ -83,15 +86,15 @@ class EntryCache:
         return sum(len(forms) for forms in self.now.forms.values())
 
     def newest(self, name: str) -> IndexEntry | None:
-        """Return the entry of the newest form of an instrument."""
+        """Return the entry of an instrument's newest form."""
         return self._count(self.now.newest(name))
 
     def answered(self, name: str, revision: int) -> IndexEntry | None:
-        """Return the entry of the form that a revision has."""
+        """Return the entry of a revision's form."""
         return self._count(self.now.answered(name, revision))
 
     def numbered(self, number: int, revision: int) -> IndexEntry | None:
-        """Return the entry that an attempt of instrument `number` and `revision` is scored by."""
+        """Return the entry that scores attempts at instrument `number` and `revision`."""
         return self._count(self.now.numbered(number, revision))
 
     def _count(self, entry: IndexEntry | None) -> IndexEntry | None:
@@ -103,7 +106,7 @@ class EntryCache:
 
 
 class AsyncIndex:
-    """The API's view of the index: a cache, refreshed when the last change is another one."""
+    """The API's cache of the index, for asyncio."""
 
     def __init__(self, client: "redis.asyncio.Redis", keys: Keys) -> None:
         self._client: Any = client
@@ -111,7 +114,10 @@ class AsyncIndex:
         self.entries = EntryCache()
 
     async def refresh(self) -> list[str]:
-        """Read what has changed; return the fields of entries that are corrupt (the sweep builds them again) and were left out."""
+        """Read the changes since the last refresh.
+
+        Return the fields of corrupt entries, which are skipped.
+        """
         for base in (self.entries.now, IndexView()):
             pipeline = self._client.pipeline(transaction=True)
             _ask(pipeline, self._keys, base)
@@ -124,7 +130,7 @@ class AsyncIndex:
 
 
 class Index:
-    """The watchers' view of the index, without asyncio; the indexWatcher also writes it."""
+    """The watchers' cache of the index, synchronous; the indexWatcher also writes it."""
 
     def __init__(self, client: "redis.Redis", library: Library, keys: Keys) -> None:
         self._client: Any = client
@@ -134,7 +140,10 @@ class Index:
         self.entries = EntryCache()
 
     def refresh(self, view: str | None = None) -> list[str]:
-        """Read what has changed, unless `view`, read along with something else, says that nothing has; return corrupt fields."""
+        """Read the changes since the last refresh, unless `view` is current.
+
+        Return corrupt fields.
+        """
         if view is not None and view == self.entries.now.view:
             return []
         with self._lock:
@@ -154,17 +163,16 @@ class Index:
         return data
 
     def fields(self) -> list[str]:
-        """Return the fields of all entries there are."""
+        """Return the fields of all entries."""
         return [field.decode() for field in self._client.hkeys(self._keys.index)]
 
     def put(
         self, name: str, form: int, entry: bytes, digest: str, *, instead_of: bytes | None = None
     ) -> bool:
-        """Store an entry unless the present one is as new; a faulty one, given as `instead_of`, is replaced whatever its header says.
+        """Store an entry unless the stored one is as new; return whether it was stored.
 
-        `digest`: of the document that it was built from. An entry of a document that its revision does not have here is not stored.
-
-        Returns whether it was stored.
+        `instead_of`: a corrupt entry to replace regardless of its header. `digest`: digest of the source document; the
+        entry is rejected if its revision has another document on this server.
         """
         corrupt = (
             ""
@@ -175,16 +183,16 @@ class Index:
         return bool(self._library.call(self._client, "put_index", index_keys(self._keys), args))
 
     def renew_view(self) -> None:
-        """Make a new view where the token of the last one was lost. Called by the sweep."""
+        """Create a view if the token of the last change was lost. Called by the sweep."""
         self._library.call(self._client, "renew_view", index_keys(self._keys), [new_token()])
 
     def drop(self, field: str) -> None:
-        """Remove an entry that no form of any instrument has; caches drop it."""
+        """Remove an entry whose form no longer exists."""
         self._library.call(self._client, "drop_index", index_keys(self._keys), [field, new_token()])
 
 
 def index_keys(keys: Keys) -> list[str]:
-    """Return the KEYS by which functions change the index."""
+    """Return the KEYS of functions that change the index."""
     return [keys.index, keys.index_changes, keys.index_change, keys.index_history]
 
 

@@ -1,6 +1,6 @@
-"""Instruments and their revisions: published by one function together with the message that asks for an index entry.
+"""Instruments and their revisions. A publish and the message that requests its indexing are atomic.
 
-Used by the API from asyncio; the watchers read through `InstrumentHistory`; the operator's way is `managed`.
+Used by the API from asyncio; the watchers read through `InstrumentHistory`; the operator uses `managed`.
 """
 
 from typing import Any
@@ -19,7 +19,7 @@ from stanine.store.views import ask_for_view, check_view
 
 
 class Published(msgspec.Struct, frozen=True):
-    """What a publish came to: the newest revision, the form it has, and whether this publish made it."""
+    """Result of a publish: the newest revision, its form, and whether this publish created it."""
 
     revision: int
     form: int
@@ -28,7 +28,7 @@ class Published(msgspec.Struct, frozen=True):
 
 
 class StoredDocument(msgspec.Struct, frozen=True):
-    """One revision of an instrument: its canonical document, as it was put."""
+    """One revision of an instrument with its canonical document."""
 
     name: str
     number: int
@@ -49,9 +49,9 @@ class InstrumentSummary(msgspec.Struct, frozen=True):
 
 
 class History(msgspec.Struct, frozen=True):
-    """Which revisions an instrument has had: its number, its newest revision, and the form of each revision from 1.
+    """Number, newest revision, and form of each revision (from 1) of an instrument.
 
-    A form of 0: the revision was removed, before the instrument was published anew.
+    Form 0: the revision was removed before the instrument was published again.
     """
 
     number: int
@@ -59,7 +59,7 @@ class History(msgspec.Struct, frozen=True):
     forms: tuple[int, ...]
 
     def newest_of_forms(self) -> dict[int, int]:
-        """Return for each form the newest revision that has it: what the index holds an entry of."""
+        """Return the newest revision of each form: the index has an entry for each."""
         return {form: revision for revision, form in enumerate(self.forms, start=1) if form}
 
     def spans(self, form: int) -> tuple[tuple[int, int], ...]:
@@ -85,7 +85,10 @@ def publish_call(
     manager: Manager | None = None,
     gone: str = "",
 ) -> tuple[list[str], list[Argument]]:
-    """Return the KEYS and ARGV of the function `publish`. `content`: document, its digest, that of its form; `gone`: see `managed`."""
+    """Return the KEYS and ARGV of the function `publish`.
+
+    `content`: document, its digest, its form's digest; `gone`: see `managed`.
+    """
     held = ("", "", 0) if manager is None else (manager.encode(), gone, HOLD_MS)
     args: list[Argument] = [
         name,
@@ -100,7 +103,7 @@ def publish_call(
 
 
 def read_published(name: str, digest: str, reply: Any) -> Published:
-    """Read the reply of the function `publish`; raises PreconditionFailedError, InstrumentManagedError."""
+    """Parse the reply of `publish`; raise PreconditionFailedError or InstrumentManagedError."""
     if reply[0] == -1:
         raise PreconditionFailedError(name, reply[1].decode() or None)
     if reply[0] == -2:
@@ -130,11 +133,11 @@ class Instruments:
         if_none_match: bool = False,
         trace: bytes = b"",
     ) -> Published:
-        """Make a document the newest revision of its instrument, unless it is that already, and ask for its index entry.
+        """Publish a document as the newest revision, unless unchanged, and request its indexing.
 
-        `if_match` is the digest that the caller means to replace; `if_none_match` refuses to replace anything.
-        Raises PreconditionFailedError, InstrumentManagedError; redis-py's errors where the outcome is unknown, and then it may simply be
-        sent again.
+        `if_match`: digest of the revision to replace; `if_none_match`: reject if the instrument exists.
+        Raises PreconditionFailedError, InstrumentManagedError; redis-py's errors if the outcome is unknown: a retry is
+        safe.
         """
         conditions: tuple[Argument, ...] = (if_match or "", int(if_none_match))
         keys, args = publish_call(
@@ -145,9 +148,9 @@ class Instruments:
     async def read(
         self, name: str, revision: int | None = None, *, view: str = ""
     ) -> StoredDocument | None:
-        """Read one revision of an instrument, the newest by default; None if there is none such.
+        """Return one revision of an instrument, by default the newest; None if it does not exist.
 
-        Raises StaleViewError if `view`, a view of the index, does not belong to the data that the revision is read from.
+        Raises StaleViewError if the index view `view` does not match the server's data.
         """
         key = self._keys.instrument(name)
         wanted = revision or int(await self._client.hget(key, "revision") or 0)
@@ -165,7 +168,7 @@ class Instruments:
         )
 
     async def list(self, after: str | None, limit: int) -> list[InstrumentSummary]:
-        """List at most `limit` instruments by name, from the first one after `after`."""
+        """Return up to `limit` instruments by name, starting after `after`."""
         start = f"({after}" if after else "-"
         names = [
             name.decode()
@@ -182,7 +185,7 @@ class Instruments:
 
 
 class InstrumentHistory:
-    """What the watchers read of the instruments, without asyncio."""
+    """Instruments as the watchers read them, synchronous."""
 
     def __init__(self, client: "redis.Redis", keys: Keys) -> None:
         self._client: Any = client
@@ -209,11 +212,11 @@ class InstrumentHistory:
         return None if document is None else (document, digest.decode())
 
     def digest(self, name: str, revision: int) -> str | None:
-        """Return the digest of a revision's document; None if there is no such revision."""
+        """Return the digest of a revision's document; None if the revision does not exist."""
         digest = self._client.hget(self._keys.instrument(name), f"digest:{revision}")
         return None if digest is None else digest.decode()
 
     def name(self, number: int) -> str | None:
-        """Return the name of the instrument with a number; None if there is none, or it was removed."""
+        """Return the name of an instrument by number; None if it does not exist or was removed."""
         name = self._client.hget(self._keys.numbers, number)
         return name.decode() if name else None

@@ -1,7 +1,7 @@
-"""Invitations: who may open sessions for an instrument, how often, until when. Used by the API.
+"""Invitations, which allow their holders to open sessions for an instrument. Used by the API.
 
-An invitation is stored under a random id of INVITATION_BYTES; its code, which the API derives from that, is stored nowhere. Creating one
-is idempotent by its key within (key space, instrument), as submitting an attempt is.
+An invitation is stored under a random id of INVITATION_BYTES. The API derives its code from the id; the code is not
+stored. Creation is idempotent by the key within (key space, instrument), as for attempts.
 """
 
 from collections.abc import Mapping, Sequence
@@ -15,7 +15,7 @@ from stanine.store.errors import CorruptRecordError, StoreError
 from stanine.store.keys import INVITATION_BYTES, Keys
 from stanine.store.records import key_fingerprint, key_scope, participant_fingerprint
 
-#: Invitations in one call of `invite`.
+#: Invitations per `invite` call.
 MAX_INVITATIONS = 500
 
 _OUTCOMES: dict[int, Literal["new", "repeated", "conflict", "gone"]] = {
@@ -31,7 +31,10 @@ Show = Literal["None", "Participant", "AfterRelease"]
 
 
 class Given(msgspec.Struct, frozen=True, array_like=True):
-    """What the creator of an invitation (or of a session without one) has decided. `show`, `return_url`: see the API."""
+    """Options of a session, set by the creator of the invitation or session. `show`, `return_url`.
+
+    See the API.
+    """
 
     participant: str | None = None
     language: str | None = None
@@ -39,7 +42,7 @@ class Given(msgspec.Struct, frozen=True, array_like=True):
     time_limit_ms: int = 0
     show: Show = "None"
     return_url: str | None = None
-    #: The key of the attempt that a session becomes, and the digest of its key space.
+    #: Key of the attempt that the session creates, and the digest of its key space.
     key: str | None = None
     key_space: bytes = b""
 
@@ -47,7 +50,7 @@ class Given(msgspec.Struct, frozen=True, array_like=True):
 class NewInvitation(msgspec.Struct, frozen=True):
     """An invitation to create.
 
-    `id`: INVITATION_BYTES random bytes; `content`: the digest of what was sent; `expires_at`: ms since 1970, 0 for never.
+    `id`: INVITATION_BYTES random bytes; `content`: digest of the request; `expires_at`: ms since 1970, 0 for never.
     """
 
     id: bytes
@@ -61,9 +64,9 @@ class NewInvitation(msgspec.Struct, frozen=True):
 
 
 class Invited(msgspec.Struct, frozen=True):
-    """The outcome of creating an invitation.
+    """Result of creating an invitation.
 
-    `id` is that of the existing one if it is repeated or in conflict, and empty if the instrument was removed.
+    `id` is the existing invitation for `repeated` and `conflict`, and empty for `gone` (the instrument was removed).
     """
 
     id: bytes
@@ -71,7 +74,7 @@ class Invited(msgspec.Struct, frozen=True):
 
 
 class StoredInvitation(msgspec.Struct, frozen=True):
-    """An invitation as stored. Times are ms since 1970; 0: never."""
+    """A stored invitation. Times are ms since 1970; 0 means never."""
 
     id: bytes
     number: int
@@ -94,7 +97,10 @@ class Invitations:
         self._keys = keys
 
     async def create(self, number: int, new: Sequence[NewInvitation]) -> list[Invited]:
-        """Create invitations for an instrument, MAX_INVITATIONS at most, each only if its key is not used yet."""
+        """Create invitations for an instrument, each only if its key is unused.
+
+        At most MAX_INVITATIONS; raises StoreError otherwise.
+        """
         if not 0 < len(new) <= MAX_INVITATIONS:
             raise StoreError(
                 f"{len(new)} invitations in one call: 1 to {MAX_INVITATIONS} are allowed"
@@ -136,12 +142,12 @@ class Invitations:
         return found
 
     async def read(self, invitation_id: bytes) -> StoredInvitation | None:
-        """Return an invitation, or None if there is none."""
+        """Return an invitation, or None if it does not exist."""
         fields = await self._client.hgetall(self._keys.invitation(invitation_id))
         return _read(invitation_id, fields) if fields else None
 
     async def revoke(self, invitation_id: bytes) -> bool:
-        """Let an invitation open no more sessions; return whether there is one."""
+        """Revoke an invitation, so that it opens no more sessions; return whether it exists."""
         return bool(
             await self._writer.call(
                 "change_invitation", [self._keys.arrivals], [invitation_id, "revoke", 0]
@@ -149,7 +155,7 @@ class Invitations:
         )
 
     async def extend(self, invitation_id: bytes, expires_at: int) -> bool:
-        """Let an invitation expire at another time (ms; 0: never); return whether there is one."""
+        """Set the expiry of an invitation (ms; 0: never); return whether it exists."""
         return bool(
             await self._writer.call(
                 "change_invitation", [self._keys.arrivals], [invitation_id, "extend", expires_at]
@@ -157,7 +163,7 @@ class Invitations:
         )
 
     async def drop(self, invitation_id: bytes) -> bool:
-        """Remove an invitation; return whether there was one."""
+        """Remove an invitation; return whether it existed."""
         return bool(
             await self._writer.call("drop_invitation", [self._keys.arrivals], [invitation_id])
         )

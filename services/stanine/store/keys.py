@@ -1,7 +1,8 @@
-"""Every key of the store is one function here.
+"""Names of all keys of the store.
 
-All but one share the hash tag `{p0}`, one partition, so that a record and its message can be written by one function on a Redis Cluster
-too. No key holds a person's data; the fingerprints of callers' keys and participants are fields.
+All but one share the hash tag `{p0}` (one partition), so that a function can write a record and its message atomically
+on a Redis Cluster as well. Key names contain no personal data; fingerprints of callers' keys and participants are
+fields.
 
     <namespace>:{p0}:instruments          zset    instrument names, for paging by name
     <namespace>:{p0}:numbers              hash    instrument number -> name; empty: that instrument was removed
@@ -11,55 +12,57 @@ too. No key holds a person's data; the fingerprints of callers' keys and partici
     <namespace>:{p0}:answered             hash    instrument number -> 1 once an attempt at it was stored
     <namespace>:{p0}:index                hash    <name>/<form> -> index entry
     <namespace>:{p0}:index:changes        zset    <name>/<form> by the number of its last change
-    <namespace>:{p0}:index:change         string  number and token of the last change, `12 9f3a…`: a view of the index
+    <namespace>:{p0}:index:change         string  number and token of the last change, `12 9f3a…`: an index view
     <namespace>:{p0}:index:history        hash    number of a change -> its token, of the last 1,024 changes
-    <namespace>:{p0}:arrivals             string  how many attempts have arrived
-    <namespace>:{p0}:a:<block>            hash    slot -> attempt record; 32 attempts a block, in order of arrival
+    <namespace>:{p0}:arrivals             string  number of attempts that have arrived
+    <namespace>:{p0}:a:<block>            hash    slot -> attempt record; 32 attempts per block, in order of arrival
     <namespace>:{p0}:r:<block>            hash    slot -> result record
     <namespace>:{p0}:k:<level>:<bucket>   hash    fingerprint of a caller's key -> arrival number, digest of the content
     <namespace>:{p0}:p:<level>:<bucket>   hash    fingerprint of a participant -> arrival number of the first attempt
-    <namespace>:{p0}:l:<block>            hash    slot of a first attempt -> its participant's attempts, and results by commit
-    <namespace>:{p0}:l:<first>:<a|r>:<n>  string  a full page of these; <first>: the arrival number of the first attempt
-    <namespace>:{p0}:sizes                hash    how many entries `k` and `p` have, which says how many buckets
-    <namespace>:{p0}:once:<random>        string  the answer to a call of `submit` without keys, for a minute
-    <namespace>:{p0}:once:probe           -       never there; removing it tells whether the server takes writes
-    <namespace>:{p0}:commits              hash    instrument number -> how many results were committed
-    <namespace>:{p0}:c:<number>:<chunk>   string  arrival numbers in commit order, 5 bytes each, 4,000 a chunk
-    <namespace>:{p0}:low-water            string  the first block that no sweep has looked at
-    <namespace>:{p0}:late                 zset    blocks before it that had attempts without a result
-    <namespace>:{p0}:requeued             hash    attempt id -> when and how often the sweep re-queued it
-    <namespace>:{p0}:s:<id>               hash    a session: what opened it, its deadline, and its answers in fields `A<item>`
-    <namespace>:{p0}:sessions:due         zset    session ids by when the sweep must look at them (ms)
-    <namespace>:{p0}:sessions             hash    how many were opened, submitted, withdrawn, expired
+    <namespace>:{p0}:l:<block>            hash    slot of a first attempt -> its participant's attempts and results
+    <namespace>:{p0}:l:<first>:<a|r>:<n>  string  a full page of these; <first>: arrival number of the first attempt
+    <namespace>:{p0}:sizes                hash    entries in `k` and `p`, which determine the number of buckets
+    <namespace>:{p0}:once:<random>        string  reply to a `submit` call without keys, for a minute
+    <namespace>:{p0}:once:probe           -       never exists; deleting it tests whether the server accepts writes
+    <namespace>:{p0}:commits              hash    instrument number -> number of committed results
+    <namespace>:{p0}:c:<number>:<chunk>   string  arrival numbers in commit order, 5 bytes each, 4,000 per chunk
+    <namespace>:{p0}:low-water            string  the first block that no sweep has inspected
+    <namespace>:{p0}:late                 zset    earlier blocks that had attempts without a result
+    <namespace>:{p0}:requeued             hash    attempt id -> time and number of requeues by the sweep
+    <namespace>:{p0}:s:<id>               hash    a session: its options, deadline, and answers in fields `A<item>`
+    <namespace>:{p0}:sessions:due         zset    session ids by the time of their next sweep (ms)
+    <namespace>:{p0}:sessions             hash    numbers of sessions opened, submitted, withdrawn, expired
     <namespace>:{p0}:v:<id>               hash    an invitation
     <namespace>:{p0}:w:<level>:<bucket>   hash    fingerprint of an invitation's key -> its id, digest of the content
-    <namespace>:{p0}:i:<number>:<chunk>   string  ids of an instrument's invitations in the order of creation, 8 bytes each
-    <namespace>:{p0}:invited              hash    instrument number -> how many invitations were created
+    <namespace>:{p0}:i:<number>:<chunk>   string  ids of an instrument's invitations in order of creation, 8 bytes each
+    <namespace>:{p0}:invited              hash    instrument number -> number of invitations created
     <namespace>:{p0}:o:<fingerprint>      set     a participant's sessions (`s`, id) and invitations (`v`, id)
     <namespace>:{p0}:released             hash    instrument number -> when (ms) its results were released to participants
     <namespace>:{p0}:retention            hash    instrument number -> how many results of its list are past their retention
     <namespace>:{p0}:secret               hash    the secrets that attempt tokens are made with (`stanine.store.secret`)
     <namespace>:{p0}:secret:links         hash    the secrets that the codes of invitations are made with
     <namespace>:{p0}:config               hash    runtime settings: name -> text
-    <namespace>:config                    string  the same in the older layout, one JSON text; without hash tag, as the older service has it
-    <namespace>:{p0}:config:meta          hash    revision, digest, layout, dual, managedBy, string: as last written by configuration/
-    <namespace>:{p0}:config:history       hash    revision -> when (ms), a line of what it was, and its settings as JSON
-    <namespace>:{p0}:config:backup:hash   hash    the settings as they were when their layout became the string
-    <namespace>:{p0}:config:backup:string string  the older text as it was when it was replaced
-    <namespace>:{p0}:committed            channel arrival numbers just committed, 5 bytes each
+    <namespace>:config                    string  runtime settings in the string layout (JSON); without hash tag, as the
+                                                  older service expects it
+    <namespace>:{p0}:config:meta          hash    revision, digest, layout, dual, string, managedBy, managedUntil
+    <namespace>:{p0}:config:history       hash    revision -> time (ms), a line of metadata, and its settings as JSON
+    <namespace>:{p0}:config:backup:hash   hash    the hash that a migration to the string replaced
+    <namespace>:{p0}:config:backup:string string  the string that a migration or an overwrite replaced
+    <namespace>:{p0}:committed            channel arrival numbers of new results, 5 bytes each
 """
 
-#: Attempts a block: enough that the key's overhead is shared, few enough that the hash keeps its compact encoding (listpack).
+#: Attempts per block: many share the key's overhead, and the hash remains a listpack.
 BLOCK_SIZE = 32
-#: Arrival numbers a chunk of the commit log: with 5 bytes each, just within 20 KiB, a size class of jemalloc.
+#: Arrival numbers per chunk of the commit log: at 5 bytes each just below 20 KiB, a size class of jemalloc.
 CHUNK_SIZE = 4000
-#: Arrival numbers a page of a participant: a page is rewritten at each append, so it is kept small.
+#: Arrival numbers per page of a participant's list; small, because each append rewrites the page.
 PAGE_SIZE = 64
-#: Mean entries of a bucket of fingerprints at which buckets begin to be split: at twice that all are, and still listpacks (128 by default).
+#: Mean entries per fingerprint bucket at which splitting begins. It ends at twice that, still within a listpack (128 by
+#: default).
 SPLIT_FROM = 48
 #: Bytes of an invitation's id.
 INVITATION_BYTES = 8
-#: Buckets of fingerprints that there are at first, as a power of two: 4,096.
+#: Initial number of fingerprint buckets, as a power of two: 4,096.
 FIRST_BITS = 12
 
 

@@ -1,6 +1,6 @@
-"""Lists of results in commit order, of an instrument and of a participant. Used by the API.
+"""Lists of results in commit order, by instrument and by participant. Used by the API.
 
-A page is read in one step with its attempts.
+A page and its attempts are read atomically.
 """
 
 import msgspec
@@ -23,14 +23,14 @@ _Item = tuple[StoredAttempt, StoredResult] | None
 
 
 class ResultPage(msgspec.Struct, frozen=True):
-    """Some results with their attempts, and the mark of the place behind each."""
+    """A page of results with their attempts, and the mark after each."""
 
     items: list[tuple[StoredAttempt, StoredResult, Mark]]
     #: Where to continue.
     next: Cursor
-    #: Whether the list has no more items now.
+    #: Whether the list currently ends here.
     at_end: bool
-    #: The ids of listed attempts whose records cannot be read: they are passed over, so that the list can be followed beyond them.
+    #: Ids of listed attempts with unreadable records, which are skipped.
     unreadable: list[bytes] = []
 
 
@@ -45,9 +45,10 @@ class ResultLists:
     async def of_instrument(
         self, number: int, cursor: Cursor, limit: int, view: str = ""
     ) -> ResultPage:
-        """Read at most `limit` results of an instrument; raises HistoryChangedError for a cursor that the list does not recognise.
+        """Read up to `limit` results of an instrument.
 
-        Raises StaleViewError if `view`, the view of the index that they are to be read with, does not belong to the same data.
+        Raises HistoryChangedError for a cursor that the list does not match, and StaleViewError if the index view
+        `view` does not match the server's data.
         """
         page = await self._page("list_results", [view, number], cursor, limit)
         return msgspec.structs.replace(
@@ -66,7 +67,10 @@ class ResultLists:
     async def of_participant(
         self, participant: str, cursor: Cursor, limit: int, view: str = ""
     ) -> ResultPage:
-        """Read at most `limit` results of a participant, over all instruments; raises the same errors."""
+        """Read up to `limit` results of a participant, over all instruments.
+
+        Raise as `of_instrument`.
+        """
         page = await self._page(
             "list_participant", [view, participant_fingerprint(participant)], cursor, limit
         )
@@ -78,7 +82,7 @@ class ResultLists:
         self, function: str, which: list[Argument], cursor: Cursor, limit: int
     ) -> ResultPage:
         marks = cursor.marks
-        # The item before the place comes along, so that what is recognised is what the page continues.
+        # Include the item before the cursor, so that the page continues from a verified item.
         before = 1 if marks else 0
         found = await self._read(function, which, cursor.position - before, limit + before)
         if marks and not _recognises(marks[0], found):
@@ -97,7 +101,7 @@ class ResultLists:
     async def _last_known(
         self, function: str, which: list[Argument], marks: tuple[Mark, ...]
     ) -> Cursor:
-        """Return the cursor at the last mark that the list recognises."""
+        """Return the cursor at the most recent mark that the list matches."""
         for index, mark in enumerate(marks):
             if _recognises(mark, await self._read(function, which, mark.position - 1, 1)):
                 return Cursor(marks[index:])
@@ -114,7 +118,7 @@ class ResultLists:
 
 
 class _Listed(msgspec.Struct, frozen=True):
-    """An item of a list; erased and unreadable ones have none."""
+    """An item of a list; None if erased or unreadable."""
 
     id: bytes
     item: _Item

@@ -1,6 +1,6 @@
-"""Instruments in the name of a resource that manages them: published, held, removed. Used by the operator, without asyncio.
+"""Instruments owned by custom resources: publish, hold, remove. Used by the operator, synchronous.
 
-What is held is refused to everybody else who publishes, for three minutes at a time (stanine.broker.connection.ownership).
+An owned instrument rejects other publishers for three minutes after each hold (stanine.broker.connection.ownership).
 """
 
 from enum import Enum
@@ -20,7 +20,7 @@ from stanine.store.views import new_token
 
 
 class Standing(msgspec.Struct, frozen=True):
-    """How an instrument stands: its newest revision (0: never published), that one's form and digest, and which revision is indexed."""
+    """State of an instrument: newest revision (0: none), its form and digest, indexed revision."""
 
     revision: int
     form: int
@@ -29,7 +29,7 @@ class Standing(msgspec.Struct, frozen=True):
 
 
 class Removal(Enum):
-    """What asking for an instrument's removal came to."""
+    """Result of a removal request."""
 
     REMOVED = 1
     ABSENT = 0
@@ -56,9 +56,10 @@ class ManagedInstruments:
         gone: str = "",
         trace: bytes = b"",
     ) -> Published:
-        """Make a document the newest revision, unless it is that already, hold the instrument, and ask for its index entry.
+        """Publish a document as the newest revision, unless unchanged, and own the instrument.
 
-        `gone`: the uid of a manager that is known to be no more, whose hold does not count; `trace`: a traceparent for the message.
+        Requests its indexing. `gone`: uid of a deleted owner, whose ownership is ignored; `trace`: a traceparent for
+        the message.
         Raises InstrumentManagedError.
         """
         content = (document, digest, form_digest)
@@ -68,7 +69,10 @@ class ManagedInstruments:
         return read_published(name, digest, self._library.call(self._client, "publish", keys, args))
 
     def hold(self, name: str, manager: Manager, *, takes: bool, gone: str = "") -> Standing:
-        """Hold an instrument (with `takes` false only if it is held already) and return how it stands. Raises InstrumentManagedError."""
+        """Renew the ownership of an instrument and return its state; raise InstrumentManagedError.
+
+        `takes`: also take ownership of an instrument without owner.
+        """
         keys = [self._keys.instrument(name), self._keys.index]
         args = [name, manager.encode(), gone, HOLD_MS, int(takes)]
         revision, form, digest, indexed, keeper = self._call("hold_instrument", keys, args)
@@ -77,9 +81,9 @@ class ManagedInstruments:
         return Standing(revision, form, digest.decode(), indexed)
 
     def remove(self, name: str, manager: Manager) -> Removal:
-        """Remove an instrument that nobody ever answered: documents, index entries, its place in lists.
+        """Remove an instrument without attempts: documents, index entries, list entries.
 
-        Its number is never given again, and published anew it goes on after its last revision. Raises InstrumentManagedError.
+        Its number is never reused, and its revisions continue if it is published again. Raises InstrumentManagedError.
         """
         keys = self._keys
         named = [

@@ -1,6 +1,7 @@
-"""Attempts and their results by id: an attempt and its result are read in one transaction, and only by the whole id. Used by the API.
+"""Read attempts and their results by id. Used by the API.
 
-An arrival number may be another attempt's after the server came back with older data, so nothing is read by that alone.
+An attempt and its result are read in one transaction and matched by the whole id: after a restart with older data the
+server assigns arrival numbers again.
 """
 
 from typing import Any
@@ -31,9 +32,9 @@ class AttemptRecords:
     async def read(
         self, attempt_id: bytes, view: str = ""
     ) -> tuple[StoredAttempt, StoredResult | None] | None:
-        """Read an attempt and its result, if there is one; None if there is no attempt with this id (any more).
+        """Return an attempt and its result, if any; None if the attempt does not exist.
 
-        Raises StaleViewError if `view`, the view of the index that they are to be read with, does not belong to the same data.
+        Raises StaleViewError if the index view `view` does not match the server's data.
         """
         block, slot = place(arrival_of(attempt_id))
         pipeline = self._client.pipeline(transaction=True)

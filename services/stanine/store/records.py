@@ -1,4 +1,4 @@
-"""The bytes of an attempt and of a result as they lie in Redis, and of the ids that say where.
+"""Layout of attempt and result records in Redis, and of the ids that locate them.
 
 Called by every module of the store. Numbers are big-endian. Layouts:
 
@@ -15,7 +15,8 @@ Called by every module of the store. Numbers are big-endian. Layouts:
               as UTF-8. The commit is random for each call of `commit_results`: a result that is committed once more, after the server
               came back with older data, is another one.
 
-The function `submit` puts the time of arrival before the rest, the server's own. The constants are filled into the functions' source.
+The function `submit` prepends the arrival time by the server's clock. The constants are inserted into the functions'
+source.
 """
 
 import hmac
@@ -31,28 +32,29 @@ from stanine.messages import ATTEMPT_ID_BYTES
 from stanine.store.errors import CorruptRecordError
 from stanine.store.keys import BLOCK_SIZE
 
-#: How the answers are packed: a byte an item, or half a byte. Smaller numbers are layouts that were never released.
+#: Packing of the answers: one byte or half a byte per item. Smaller numbers were never released.
 WHOLES, HALVES = 4, 5
-#: What the key of an attempt is, times KEY_KIND_STEP in the layout byte.
+#: Kind of an attempt's key, times KEY_KIND_STEP in the layout byte.
 NO_KEY, KEY_TEXT, KEY_UUID = 0, 1, 2
 KEY_KIND_STEP = 16
-#: In the layout byte: there are extras.
+#: Flag in the layout byte: extras exist.
 EXTRAS = 64
-#: Bytes of an id: random ones, then the arrival number.
+#: Bytes of an id: random part, then arrival number.
 RANDOM_BYTES, ARRIVAL_BYTES = 11, 5
-#: Bytes of the time of arrival.
+#: Bytes of the arrival time.
 TIME_BYTES = 6
-#: Bytes of the digest of a key space, of a fingerprint of a key or participant, of the content digest that is kept with a key.
+#: Bytes of the digest of a key space, of a fingerprint of a key or participant, of the content digest stored with a
+#: key.
 KEY_SPACE_BYTES, FINGERPRINT_BYTES, CONTENT_BYTES = 8, 8, 8
 #: Bytes of an attempt's token.
 TOKEN_BYTES = 16
 #: Random bytes of a commit.
 COMMIT_BYTES = 4
-#: What a result record is.
+#: Kinds of result records.
 SCORED, FAILED = 1, 2
-#: What a result record is whose attempt was erased: it has the commit, and nothing else. The attempt's record is empty then.
+#: Kind of the result of an erased attempt: it contains only the commit. The attempt's record is empty.
 ERASED = 3
-#: Where a result record has its commit.
+#: Offset of the commit in a result record.
 RESULT_COMMIT = 7
 
 _START = struct.Struct(">B3s3s")
@@ -60,28 +62,28 @@ _RECORD = struct.Struct(f">{TIME_BYTES}sB3s3s")
 _RESULT = struct.Struct(f">BHI{COMMIT_BYTES}s")
 _COUNT = struct.Struct(">H")
 
-#: Bytes that say which scoring applies, and how the answers are packed: the layout, instrument and revision.
+#: Bytes that select the scoring and the packing: layout, instrument and revision.
 START_BYTES = _START.size
 
-#: Where an attempt's record has them.
+#: Their position in an attempt's record.
 START_PLACE = slice(TIME_BYTES, TIME_BYTES + START_BYTES)
 
-#: Codes that half a byte holds: the first 13 options, and the three codes of what is no answer; of each the digit that it is packed as.
+#: Codes that fit half a byte, by their packed digit: the first 13 options and the three codes of missing answers.
 _HALF_CODES = bytes([*range(13), 253, 254, 255])
 _DIGITS = b"0123456789abcdef"
 _TO_DIGITS, _TO_CODES = bytes.maketrans(_HALF_CODES, _DIGITS), bytes.maketrans(_DIGITS, _HALF_CODES)
-#: Items that their number in one byte, and in two, allows.
+#: Maximum number of items for a count in one byte and in two bytes.
 _HALVES_LIMIT, _WHOLES_LIMIT = 255, 65535
 _UUID_LENGTH, _UUID_BYTES = 36, 16
 _NO_FINGERPRINT = bytes(FINGERPRINT_BYTES)
 
 
-#: In place of what `encode_key` returns: no key.
+#: Result of `encode_key` without a key.
 WITHOUT_KEY = NO_KEY, b""
 
 
 class Extras(msgspec.Struct, frozen=True, array_like=True):
-    """What only some attempts have."""
+    """Optional fields of an attempt."""
 
     participant: str | None = None
     attributes: Mapping[str, int | float | str] = {}
@@ -90,7 +92,7 @@ class Extras(msgspec.Struct, frozen=True, array_like=True):
 
 
 class StoredAttempt(msgspec.Struct, frozen=True):
-    """An attempt as stored: whose, when, and its packed answers (a byte an item, in the form's order)."""
+    """An attempt as stored, with its packed answers (one byte per item, in the form's order)."""
 
     id: bytes
     number: int
@@ -100,7 +102,7 @@ class StoredAttempt(msgspec.Struct, frozen=True):
     key: str | None = None
     participant: str | None = None
     attributes: Mapping[str, int | float | str] = {}
-    #: The digest of the key's space; empty without a key.
+    #: Digest of the key's space; empty without a key.
     key_space: bytes = b""
     #: The language that it was answered in, and the seconds that it took.
     language: str | None = None
@@ -108,7 +110,10 @@ class StoredAttempt(msgspec.Struct, frozen=True):
 
 
 class StoredResult(msgspec.Struct, frozen=True):
-    """A result as stored: scored (`body`), or failed with a reason. `commit`: the random bytes of the call that committed it."""
+    """A result as stored: scored (`body`) or failed. `commit`.
+
+    Random bytes of the committing call.
+    """
 
     kind: int
     engine: int
@@ -123,22 +128,25 @@ class StoredResult(msgspec.Struct, frozen=True):
 
 
 def place(arrival: int) -> tuple[int, int]:
-    """Return the block and the slot of the attempt that arrived as number `arrival`, from 0."""
+    """Return the block and slot of an arrival number (from 0)."""
     return divmod(arrival, BLOCK_SIZE)
 
 
 def arrival_of(attempt_id: bytes) -> int:
-    """Return the arrival number in an attempt's id."""
+    """Return the arrival number of an id."""
     return int.from_bytes(attempt_id[RANDOM_BYTES:], "big")
 
 
 def id_random(random: bytes, partition: int = 0) -> bytes:
-    """Return the random part of an id in a partition from RANDOM_BYTES random bytes: the low half of the first byte is the partition."""
+    """Return the random part of an id, from RANDOM_BYTES random bytes.
+
+    The low half of the first byte is replaced by the partition.
+    """
     return bytes([random[0] & 0xF0 | partition]) + random[1:]
 
 
 def read_id(text: str) -> bytes | None:
-    """Return the id that 32 lower-case hexadecimal digits stand for, or None for any other text."""
+    """Parse an id of 32 lower-case hexadecimal digits; return None for any other text."""
     if len(text) != 2 * ATTEMPT_ID_BYTES or text != text.lower():
         return None
     try:
@@ -149,27 +157,32 @@ def read_id(text: str) -> bytes | None:
 
 
 def token(secret: bytes, attempt_id: bytes) -> str:
-    """Return the token that lets its bearer read one attempt's result: BLAKE2b of the id, keyed, of 128 bits, in hexadecimal.
+    """Return the token that grants access to one attempt's result.
 
-    BLAKE2b is made to be keyed (RFC 7693) and takes a third of what HMAC-SHA256 takes, which every submission pays.
+    Keyed BLAKE2b of the id, 128 bits.
+    BLAKE2b supports keys natively (RFC 7693) and takes a third of the time of HMAC-SHA256, which matters for each
+    submission.
     """
     return blake2b(attempt_id, digest_size=TOKEN_BYTES, key=secret).hexdigest()
 
 
 def key_space_digest(key_space: str) -> bytes:
-    """Return the digest of a key space that records hold."""
+    """Return the digest of a key space, as stored in records."""
     return blake2b(
         key_space.encode(), digest_size=KEY_SPACE_BYTES, person=b"stanine-space"
     ).digest()
 
 
 def key_scope(key_space: bytes, number: int) -> bytes:
-    """Return what callers' keys for instrument `number` are unique in; `key_space`: its digest."""
+    """Return the scope in which callers' keys for an instrument are unique.
+
+    `key_space`: the digest of the key space.
+    """
     return key_space + number.to_bytes(4, "big")
 
 
 def key_fingerprint(scope: bytes, key: bytes) -> bytes:
-    """Return the fingerprint of a caller's key in a scope. It is never all NULs."""
+    """Return the fingerprint of a caller's key in a scope; never all NULs."""
     fingerprint = blake2b(scope + key, digest_size=FINGERPRINT_BYTES).digest()
     return fingerprint if fingerprint != _NO_FINGERPRINT else b"\1" * FINGERPRINT_BYTES
 
@@ -182,7 +195,7 @@ def participant_fingerprint(participant: str) -> bytes:
 
 
 def encode_key(key_space: bytes, key: bytes) -> tuple[int, bytes]:
-    """Return (what the key is, its bytes in a record)."""
+    """Return the kind of a key and its bytes in a record."""
     if len(key) == _UUID_LENGTH and key[8:24:5] == b"----":
         digits = key.replace(b"-", b"")
         try:
@@ -192,7 +205,7 @@ def encode_key(key_space: bytes, key: bytes) -> tuple[int, bytes]:
         else:
             if (
                 len(packed) == _UUID_BYTES and hexlify(packed) == digits
-            ):  # as it is usually written: lower case
+            ):  # the usual notation: lower case
                 return KEY_UUID, key_space + packed
     return KEY_TEXT, b"%b%b%c" % (key_space, key, len(key) - 1)
 
@@ -218,7 +231,7 @@ def attempt_record(
     extras: bytes = b"",
     key: tuple[int, bytes] = WITHOUT_KEY,
 ) -> bytes:
-    """Return an attempt's record without its time of arrival. `key`: what `encode_key` returned."""
+    """Return an attempt's record without its arrival time. `key`: the result of `encode_key`."""
     count = len(codes)
     if count <= _HALVES_LIMIT and not codes.translate(None, _HALF_CODES):
         layout, packed = (
@@ -239,7 +252,10 @@ def attempt_record(
 
 
 def read_start(start: bytes) -> tuple[int, int]:
-    """Return (instrument number, revision answered) from the START_BYTES of an attempt record; CorruptRecordError if it is none."""
+    """Return (instrument number, revision) from the START_BYTES of a record.
+
+    Raise CorruptRecordError.
+    """
     try:
         layout, number, revision = _START.unpack(start)
     except struct.error as error:
@@ -249,18 +265,21 @@ def read_start(start: bytes) -> tuple[int, int]:
 
 
 def random_at(ids: bytes | None, arrival: int) -> bytes:
-    """Return the random part of the id of the attempt that arrived as number `arrival`; `ids`: those of its block."""
+    """Return the random part of the id of an attempt; `ids`: those of its block."""
     start = arrival % BLOCK_SIZE * RANDOM_BYTES
     return (ids or b"")[start : start + RANDOM_BYTES]
 
 
 def is_at(ids: bytes | None, attempt_id: bytes) -> bool:
-    """Tell whether a block has the attempt with this id; `ids`: the random parts of the ids of the block."""
+    """Return whether a block contains the attempt with this id; `ids`.
+
+    The random parts of the block's ids.
+    """
     return hmac.compare_digest(random_at(ids, arrival_of(attempt_id)), attempt_id[:RANDOM_BYTES])
 
 
 def read_attempt(record: bytes, attempt_id: bytes) -> StoredAttempt:
-    """Read the record of the attempt with an id; CorruptRecordError if it is none."""
+    """Parse an attempt's record; raise CorruptRecordError."""
     try:
         time, layout, number, revision = _RECORD.unpack_from(record)
         _check_layout(layout)
@@ -294,14 +313,14 @@ def read_attempt(record: bytes, attempt_id: bytes) -> StoredAttempt:
 
 
 def arrived_at(record: bytes) -> int:
-    """Return when an attempt arrived (ms since 1970, the server's clock)."""
+    """Return when an attempt arrived (ms since 1970, by the server's clock)."""
     return int.from_bytes(record[:TIME_BYTES], "big")
 
 
 def answers_of(record: bytes) -> tuple[int, bytes, bytes]:
-    """Return (number of items, packed answers, what follows) of an attempt record.
+    """Return (number of items, packed answers, remainder) of an attempt record.
 
-    Of a record that is cut short the answers are fewer than `packed_size` says; -1 if it does not even say how many there are.
+    In a truncated record the answers are shorter than `packed_size`; the number of items is -1 if it is missing.
     """
     halves = is_halves(record[TIME_BYTES]) if len(record) > TIME_BYTES else True
     start = _RECORD.size + (1 if halves else 2)
@@ -313,7 +332,10 @@ def answers_of(record: bytes) -> tuple[int, bytes, bytes]:
 
 
 def plain_answers(records: Sequence[bytes], items: int) -> bytes | None:
-    """Return the packed answers of attempt records that start alike, if each has just `items` answers and no extras; else None."""
+    """Return the packed answers of attempt records with a common start.
+
+    None unless each record has exactly `items` answers and no extras.
+    """
     layout = records[0][TIME_BYTES]
     halves, kind = is_halves(layout), layout // KEY_KIND_STEP % 4
     width, limit = (1, _HALVES_LIMIT) if halves else (2, _WHOLES_LIMIT)
@@ -337,17 +359,20 @@ def plain_answers(records: Sequence[bytes], items: int) -> bytes | None:
 
 
 def is_halves(layout: int) -> bool:
-    """Tell whether the answers of a record with this layout byte take half a byte each."""
+    """Return whether the answers of a record with this layout byte take half a byte each."""
     return layout % KEY_KIND_STEP == HALVES
 
 
 def packed_size(layout: int, items: int) -> int:
-    """Return the bytes that the answers to so many items take."""
+    """Return the bytes of a number of packed answers."""
     return (items + 1) // 2 if is_halves(layout) else items
 
 
 def unpack_answers(layout: int, packed: bytes) -> bytes:
-    """Return the codes of packed answers, of one attempt or several; in halves an odd number of items leaves one code too many each."""
+    """Return the codes of packed answers, of one or several attempts.
+
+    In halves an odd number of items yields one surplus code each.
+    """
     return hexlify(packed).translate(_TO_CODES) if is_halves(layout) else packed
 
 
@@ -359,7 +384,7 @@ def _check_layout(layout: int) -> None:
 
 
 def _read_key(layout: int, rest: bytes) -> tuple[str | None, int]:
-    """Return the key at the end of what follows the answers, and how many bytes it takes there."""
+    """Return the key at the end of a record's remainder, and the bytes that it takes."""
     kind = layout // KEY_KIND_STEP % 4
     if kind == NO_KEY:
         return None, 0
@@ -373,7 +398,7 @@ def _read_key(layout: int, rest: bytes) -> tuple[str | None, int]:
 
 
 def participant_of(layout: int, rest: bytes) -> str | None:
-    """Return the participant that a record names in what follows the answers; CorruptRecordError if that cannot be read."""
+    """Return the participant in a record's remainder; raise CorruptRecordError."""
     if not layout & EXTRAS:
         return None
     try:
@@ -384,7 +409,10 @@ def participant_of(layout: int, rest: bytes) -> str | None:
 
 
 def number_of_record(record: bytes) -> int:
-    """Return the instrument number in an attempt's record; 0, which no instrument has, if it cannot be read."""
+    """Return the instrument number of an attempt's record.
+
+    0, never assigned, if it is unreadable.
+    """
     try:
         return read_start(record[START_PLACE])[0]
     except CorruptRecordError:
@@ -392,7 +420,7 @@ def number_of_record(record: bytes) -> int:
 
 
 def participant_of_record(record: bytes) -> str | None:
-    """Return the participant that an attempt's record names; None also if it cannot be read."""
+    """Return the participant of an attempt's record; None also if it is unreadable."""
     try:
         return participant_of(record[TIME_BYTES], answers_of(record)[2])
     except (IndexError, CorruptRecordError):
@@ -400,21 +428,24 @@ def participant_of_record(record: bytes) -> str | None:
 
 
 def result_start(engine: int, scoring_revision: int, commit: bytes) -> bytes:
-    """Return what stands before the body of a scored result."""
+    """Return the record of a scored result up to its body."""
     return _RESULT.pack(SCORED, engine, scoring_revision, commit)
 
 
 def failure_record(engine: int, reason: str, commit: bytes) -> bytes:
-    """Return the result record of an attempt that cannot be scored. The reason must not quote answers."""
+    """Return the result record of an attempt that cannot be scored.
+
+    The reason must not quote answers.
+    """
     return _RESULT.pack(FAILED, engine, 0, commit) + reason.encode()
 
 
 def read_result(record: bytes) -> StoredResult:
-    """Read a result's record; CorruptRecordError if it is none."""
+    """Parse a result's record; raise CorruptRecordError."""
     try:
         kind, engine, revision, commit = _RESULT.unpack_from(record)
     except struct.error as error:
         raise CorruptRecordError("a result record is cut short") from error
     if kind not in {SCORED, FAILED, ERASED}:
-        raise CorruptRecordError(f"a result record is of the unknown kind {kind}")
+        raise CorruptRecordError(f"a result record has the unknown kind {kind}")
     return StoredResult(kind, engine, revision, record[_RESULT.size :], commit)

@@ -1,4 +1,7 @@
-"""What the resultWatcher loads and commits: a batch of attempts with one HMGET a block, a batch of results with one function call."""
+"""Load batches of attempts and commit their results. Used by the resultWatcher.
+
+A load sends one HMGET per block; a commit is one function call.
+"""
 
 import os
 import struct
@@ -21,26 +24,26 @@ from stanine.store.records import (
     random_at,
 )
 
-#: Attempts in one commit: it holds the server for about a millisecond.
+#: Attempts per commit: it occupies the server for about a millisecond.
 MAX_COMMITS = 1024
 
-#: Of an id the number of its arrival, in two parts, in the notation of `struct`.
+#: Arrival number of an id, in two parts, as a `struct` format.
 _ARRIVAL = f"{RANDOM_BYTES}xBI"
-#: What no id begins with: it is longer.
+#: Matches no id: it is longer.
 _NOBODY = bytes(ATTEMPT_ID_BYTES + 1)
 _LENGTH = struct.Struct(">I")
 _PERSON = struct.Struct(f">H{FINGERPRINT_BYTES}s")
 
 
 class Loaded(msgspec.Struct, frozen=True):
-    """A batch of attempt records (None where there is no such attempt), and the view of the index at that moment."""
+    """A batch of attempt records (None for missing attempts) and the index view at that moment."""
 
     records: list[bytes | None]
     view: str
 
 
 class Results:
-    """Loading attempts and committing their results. `random` returns so many random bytes."""
+    """Loads attempts and commits results. `random` returns random bytes."""
 
     def __init__(
         self,
@@ -57,13 +60,14 @@ class Results:
         self._random = random
 
     def new_commit(self) -> bytes:
-        """Return the random bytes that the result records of one `commit` call have in common."""
+        """Return the random bytes shared by the result records of one `commit` call."""
         return self._random(COMMIT_BYTES)
 
     def load(self, ids: Sequence[bytes]) -> Loaded:
-        """Load the records of attempts, each only if it has the whole id, with the view of the index at that moment.
+        """Load attempt records by whole id, with the current index view.
 
-        It is no transaction: should other data come between the commands, `commit` refuses the view, or finds other ids.
+        Not a transaction: if the server's data changes between the commands, `commit` rejects the view or finds other
+        ids.
         """
         parts = struct.unpack(">" + _ARRIVAL * len(ids), b"".join(ids))
         arrivals = [high << 32 | low for high, low in zip(parts[::2], parts[1::2], strict=True)]
@@ -93,7 +97,7 @@ class Results:
             randoms, part = read(found, slots[block])
             for index, slot, record in zip(indices, slots[block], part, strict=True):
                 if ids[index].startswith(random_at(randoms, slot) or _NOBODY):
-                    records[index] = record or None  # empty: it was erased
+                    records[index] = record or None  # empty: erased
         return Loaded(records, (view or b"").decode())
 
     def commit(
@@ -105,11 +109,11 @@ class Results:
         view: str,
         head: bytes = b"",
     ) -> int:
-        """Commit the result records of attempts of one instrument, each only if its attempt is there and has none yet.
+        """Commit results of one instrument's attempts, each only if none exists for its attempt.
 
-        `head`: what all records begin with; `results`: the rest of each. `participants` gives, by place in `ids`, whose results these are;
-        `view`: the view of the index that they were made with. Returns how many were committed now. Raises StaleViewError, without having
-        committed the rest, if the view belongs to other data.
+        `head`: common prefix of the records; `results`: the rest of each. `participants`: by index in `ids`; `view`:
+        the index view used for scoring. Returns the number of results committed. Raises StaleViewError if the view does
+        not match the server's data; remaining results are not committed.
         """
         stamps = [attempt_id[RANDOM_BYTES:] for attempt_id in ids]
         if stamps != sorted(stamps):
@@ -153,7 +157,10 @@ class Results:
         return committed
 
     def requeue(self, ids: Sequence[bytes]) -> int:
-        """Queue attempts again that no message asks for, one message each, and note that; return how many were still there."""
+        """Requeue attempts without a message, one message each, and record it.
+
+        Return the number requeued.
+        """
         queued = 0
         for start in range(0, len(ids), MAX_COMMITS):
             keys = [self._keys.arrivals, self._outbox.stream, self._keys.requeued]

@@ -1,6 +1,7 @@
 """The secrets that tokens and the codes of invitations are made with: one truth for a namespace's processes, in Redis and nowhere else.
 
-Tokens are made with the current secret; after a rotation those of the former one are accepted until a stated time. Used by the API.
+Tokens are signed with the current secret; after a rotation, tokens of earlier secrets are accepted until they expire.
+Used by the API.
 """
 
 import secrets
@@ -12,14 +13,14 @@ import redis.asyncio
 from stanine.broker.connection.functions import Argument, Library
 from stanine.store.keys import Keys
 
-#: Bytes of a secret: as long as the hash that it keys. Hexadecimal digits of its random name.
+#: Bytes of a secret (the size of the hash) and hexadecimal digits of its random name.
 SECRET_BYTES, NAME_BYTES = 32, 8
 
 _CURRENT, _SECRET, _UNTIL = b"current", b"secret:", b"until:"
 
 
 class Secrets(msgspec.Struct, frozen=True):
-    """The secret to make tokens with, its random name, and the former ones whose tokens are still accepted."""
+    """The current secret, its random name, and earlier secrets whose tokens are still accepted."""
 
     name: str
     current: bytes
@@ -42,7 +43,10 @@ class TokenSecrets:
         self._key = keys.link_secret if links else keys.secret
 
     async def load(self, proposed: Secrets) -> Secrets:
-        """Return the secrets of the server; where it has none, `proposed` becomes the current one, unless another process is first."""
+        """Return the server's secrets.
+
+        Store `proposed` as the current one if the server has none.
+        """
         found = await self._read()
         if found is None:
             await self._library.call_async(
@@ -52,7 +56,10 @@ class TokenSecrets:
         return found or proposed
 
     async def rotate(self, proposed: Secrets, keep_ms: int) -> int:
-        """Make `proposed` the current secret; return until when (ms since 1970) tokens of the former one are accepted."""
+        """Make `proposed` the current secret.
+
+        Return the expiry of the previous one's tokens (ms since 1970).
+        """
         args: list[Argument] = [proposed.name, proposed.current, keep_ms]
         return int(await self._library.call_async(self._client, "rotate_secret", [self._key], args))
 

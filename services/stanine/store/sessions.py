@@ -1,7 +1,7 @@
-"""Sessions: attempts while they are filled in. Used by the API.
+"""Sessions: attempts in progress. Used by the API.
 
-A session is one hash; a save is one function call and touches no queue. Submitting stores the attempt, queues its scoring and closes the
-session in one step, idempotent by the session. Deadlines are kept by the server's clock.
+A session is one hash. A save is one function call and does not touch a queue. Submitting stores the attempt, queues its
+scoring and closes the session atomically, idempotent by session. Deadlines follow the server's clock.
 """
 
 from collections.abc import Mapping
@@ -37,7 +37,10 @@ _STATES: dict[bytes, SessionState] = {
 
 
 class NewSession(msgspec.Struct, frozen=True):
-    """A session to open. `view`: the view of the index that the form was read with; times are in ms, `time_limit_ms` 0 for none."""
+    """A session to open. Times are in ms; a `time_limit_ms` of 0 means none.
+
+    `view`: the index view from which the form was read.
+    """
 
     id: bytes
     number: int
@@ -52,7 +55,7 @@ class NewSession(msgspec.Struct, frozen=True):
 class StoredSession(msgspec.Struct, frozen=True):
     """A session as stored.
 
-    `answers`: by item, as they were saved; `attempt`: the id of the attempt that it became. Times are in ms, 0 for none.
+    `answers`: saved answers by item; `attempt`: id of the submitted attempt. Times are in ms, 0 for none.
     """
 
     id: bytes
@@ -73,10 +76,10 @@ class StoredSession(msgspec.Struct, frozen=True):
 
 
 class SubmittedSession(msgspec.Struct, frozen=True):
-    """What became of a submitted session.
+    """Result of submitting a session.
 
-    `outcome`: Submitted, Conflict (its key has another attempt, `attempt`), Changed (saved since its answers were read), Unknown,
-    Withdrawn, Late, or Gone.
+    `outcome`: Submitted, Conflict (`attempt` already has its key), Changed (saved since its answers were read),
+    Unknown, Withdrawn, Late, or Gone (the instrument was removed).
     """
 
     outcome: str
@@ -112,16 +115,21 @@ class Sessions:
         return str(reply.decode().capitalize())
 
     async def read(self, session_id: bytes) -> StoredSession | None:
-        """Return a session, or None if there is none; also one that has ended or expired, until it is removed."""
+        """Return a session, or None.
+
+        Closed and expired sessions are returned until they are removed.
+        """
         fields = await self._client.hgetall(self._keys.session(session_id))
         return _read(session_id, fields) if fields else None
 
     async def save(
         self, session_id: bytes, seq: int, content: bytes, page: int, answers: Mapping[str, bytes]
     ) -> str:
-        """Save answers, an empty one removes the item's; `content`: the digest of the save, `seq`: above the last save's.
+        """Save answers; an empty value removes the item's answer.
 
-        Returns Saved, Repeated (this very save came before), Older (`seq` is not above the last), Unknown, Submitted, Withdrawn or Late.
+        `content`: digest of the save; `seq`: greater than the last save's.
+        Returns Saved, Repeated (the same save again), Older (`seq` is not greater), Unknown, Submitted, Withdrawn or
+        Late.
         """
         args: list[Any] = [session_id, seq, content, page]
         for item, value in answers.items():
@@ -138,10 +146,10 @@ class Sessions:
         trace: bytes = b"",
         swept: bool = False,
     ) -> SubmittedSession:
-        """Store the attempt that a session became and queue its scoring, in one step.
+        """Store the session's attempt and queue its scoring, atomically.
 
-        `seq`: of the save that its answers are from; `swept`: submitted by the sweep, at its deadline. A session that was submitted before
-        is answered with its attempt. Raises StaleViewError.
+        `seq`: of the save that its answers are from; `swept`: submitted by the sweep, at its deadline. A session that
+        was already submitted returns its attempt. Raises StaleViewError.
         """
         keys, args = submit_call(self._keys, self._outbox, [attempt], trace, 1)
         with stale_views():
@@ -182,7 +190,7 @@ class Sessions:
         return int(seconds) * 1000 + int(micros) // 1000
 
     async def drop(self, session_id: bytes, *, expired: bool = True) -> bool:
-        """Remove a session that has expired (or any, with `expired` False); return whether there was one."""
+        """Remove an expired session (any, if `expired` is False); return whether it existed."""
         return bool(
             await self._writer.call(
                 "drop_session", [self._keys.arrivals], [session_id, int(not expired)]
@@ -190,7 +198,7 @@ class Sessions:
         )
 
     async def counts(self) -> dict[str, int]:
-        """Return how many sessions were opened, submitted, withdrawn, and expired without being submitted."""
+        """Return the numbers of sessions opened, submitted, withdrawn, and expired."""
         found = await self._client.hgetall(self._keys.sessions)
         return {name.decode(): int(count) for name, count in found.items()}
 

@@ -1,9 +1,9 @@
-"""Finding the attempts that have no result: blocks whose attempts outnumber their results.
+"""Find attempts without a result: blocks that contain more attempts than results.
 
-Used by the resultWatcher's sweep and by `stanine check`. The queue's messages are only hints; this is the truth about what is due.
+Used by the resultWatcher's sweep and by `stanine check`. Records are authoritative; queue messages are hints.
 
-The work of one look is bounded, however many attempts there are. Every full block is looked at once: it is finished, or noted in the sorted
-set `late`. So an attempt that stays without a result makes no look at the blocks after it necessary.
+A pass does bounded work, however many attempts exist. Each full block is inspected once: it is finished, or added to
+the sorted set `late`. An attempt that remains without a result therefore does not delay the blocks after it.
 """
 
 from collections.abc import Iterator
@@ -17,16 +17,16 @@ from stanine.store.blocks import IDS_FIELD, RUN_FIELD, block_records, block_slot
 from stanine.store.keys import BLOCK_SIZE, Keys
 from stanine.store.records import ARRIVAL_BYTES, arrived_at, is_at, random_at
 
-#: Blocks in one call of `advance`: it holds the server for about 2 ms.
+#: Blocks per `advance` call: it occupies the server for about 2 ms.
 BLOCKS_A_CALL = 2000
-#: Calls of `advance`, and late blocks, in one look: 640,000 new attempts and 64,000 late ones.
+#: `advance` calls and late blocks per pass: 640,000 new attempts and 64,000 late ones.
 ADVANCES_A_LOOK, LATE_A_LOOK = 10, 2000
-#: Late blocks read in one round trip.
+#: Late blocks per round trip.
 BLOCKS_A_READ = 100
 
 
 class Unscored(msgspec.Struct, frozen=True):
-    """An attempt without a result: since when it is waiting (ms), counting from when it was last queued, and how often it was re-queued."""
+    """An attempt without a result. `arrived_at`, `queued_at` (last queued): ms since 1970."""
 
     id: bytes
     arrived_at: int
@@ -36,29 +36,32 @@ class Unscored(msgspec.Struct, frozen=True):
 
 
 class Sweep:
-    """The records' own view of what is due."""
+    """Finds unscored attempts from the records of a namespace."""
 
     def __init__(self, client: "redis.Redis", library: Library, keys: Keys) -> None:
         self._client: Any = client
         self._library = library
         self._keys = keys
-        #: The late block at which the next look begins.
+        #: Late block at which the next pass begins.
         self._next_late = 0
 
     def low_water(self) -> int:
-        """Return the first block that was not looked at yet."""
+        """Return the first block that has not been inspected."""
         return int(self._client.get(self._keys.low_water) or 0)
 
     def arrivals(self) -> int:
-        """Return how many attempts have arrived."""
+        """Return the number of attempts that have arrived."""
         return int(self._client.get(self._keys.arrivals) or 0)
 
     def committed(self) -> int:
-        """Return how many results were committed."""
+        """Return the number of committed results."""
         return sum(int(count) for count in self._client.hvals(self._keys.commits))
 
     def unscored(self) -> Iterator[Unscored]:
-        """Yield attempts without result in order of arrival: at most as many as one look may find. The next look continues behind them."""
+        """Yield attempts without a result in order of arrival, within the limits of one pass.
+
+        The next pass continues after them.
+        """
         start, arrivals = self._advance(ADVANCES_A_LOOK)
         late = self._late(self._next_late, LATE_A_LOOK)
         self._next_late = late[-1] + 1 if len(late) == LATE_A_LOOK else 0
@@ -67,13 +70,13 @@ class Sweep:
             yield from self._of_blocks(range(start, -(-arrivals // BLOCK_SIZE)))
 
     def all_unscored(self) -> Iterator[Unscored]:
-        """Yield all attempts without result in order of arrival."""
+        """Yield all attempts without a result in order of arrival."""
         start, arrivals = self._advance(None)
         yield from self._of_blocks(self._late(0, -1))
         yield from self._of_blocks(range(start, -(-arrivals // BLOCK_SIZE)))
 
     def forget_requeues(self) -> None:
-        """Forget how often attempts were re-queued which have a result by now, or are no longer there."""
+        """Remove the requeue counts of attempts that have a result or no longer exist."""
         ids = self._client.hkeys(self._keys.requeued)
         pipeline = self._client.pipeline(transaction=True)
         for attempt_id in ids:
@@ -90,7 +93,10 @@ class Sweep:
             self._client.hdel(self._keys.requeued, *done)
 
     def _advance(self, calls: int | None) -> tuple[int, int]:
-        """Move the low-water mark on, in so many calls at most; return it, and how many attempts have arrived."""
+        """Advance the low-water mark with at most `calls` calls.
+
+        Return it and the number of arrivals.
+        """
         keys = [self._keys.arrivals, self._keys.low_water, self._keys.late]
         while True:
             before = self.low_water()
@@ -103,7 +109,10 @@ class Sweep:
                 return mark, arrivals
 
     def _late(self, start: int, count: int) -> list[int]:
-        """Return late blocks from `start` on, `count` at most (-1: all), and forget those that are finished by now."""
+        """Return up to `count` late blocks from `start` (-1: all).
+
+        Remove finished ones from the set.
+        """
         found = [
             int(each)
             for each in self._client.zrange(

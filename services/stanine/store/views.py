@@ -1,7 +1,8 @@
-"""Views of the index, `number token`: whether what a process knows of the index belongs to the data that the server has now.
+"""Index views, `number token`: detect whether a process's index matches the server's data.
 
-Each change of the index has a number, in order, and a random token. A server that comes back with older data gives the number again, but
-with another token. Used by everything that reads or writes with knowledge of the index; `functions/views.lua` is its part in functions.
+Each change of the index has a sequential number and a random token. A server that restarts with older data assigns the
+number again, with another token. Used by all code that depends on the index; `functions/views.lua` is the server's
+part.
 """
 
 import secrets
@@ -10,12 +11,12 @@ from typing import Any
 from stanine.store.errors import StaleViewError
 from stanine.store.keys import Keys
 
-#: Random bytes of the token of a change.
+#: Random bytes of a change's token.
 TOKEN_BYTES = 8
 
 
 def new_token() -> str:
-    """Return the random token of a change of the index."""
+    """Return a random token for a change of the index."""
     return secrets.token_hex(TOKEN_BYTES)
 
 
@@ -25,16 +26,16 @@ def change_number(view: str) -> int:
 
 
 def ask_for_view(pipeline: Any, keys: Keys, view: str) -> None:
-    """Add to a transaction the command whose reply `belongs` and `check_view` take."""
+    """Queue the command whose reply `belongs` and `check_view` expect."""
     pipeline.hget(keys.index_history, change_number(view))
 
 
 def belongs(view: str, token: bytes | None) -> bool:
-    """Tell whether a view belongs to the data of a transaction. An empty one belongs to all."""
+    """Return whether a view matches the data of a transaction. The empty view always does."""
     return not view or token == view.partition(" ")[2].encode()
 
 
 def check_view(view: str, token: bytes | None) -> None:
-    """Raise StaleViewError unless a view belongs to the data of a transaction."""
+    """Raise StaleViewError unless a view matches the data of a transaction."""
     if not belongs(view, token):
-        raise StaleViewError("the index that was read does not belong to the server's data")
+        raise StaleViewError("the index view does not match the server's data")

@@ -1,6 +1,6 @@
-"""Waiting for results without asking again and again: the API's requests wait here until `commit_results` says which are done.
+"""Wait for results: a request blocks until `commit_results` announces its attempt.
 
-One subscription a process. The channel promises nothing, so a waiter also looks for itself, slowly.
+One subscription per process. Announcements can be lost, so a waiter also polls slowly.
 """
 
 import asyncio
@@ -14,9 +14,9 @@ from stanine.store.keys import Keys
 from stanine.store.reading import AttemptRecords
 from stanine.store.records import ARRIVAL_BYTES, StoredAttempt, StoredResult, arrival_of
 
-#: Seconds between two looks of a waiter that heard nothing: only for what the channel lost.
+#: Seconds between two polls of a waiter; covers lost announcements.
 LOOK_SECONDS = 0.5
-#: Seconds before subscribing again after the connection was lost.
+#: Seconds before a reconnect of the subscription.
 RECONNECT_SECONDS = 0.2
 
 
@@ -30,7 +30,7 @@ class ResultWaiter:
         self._waiting: dict[int, set[asyncio.Event]] = defaultdict(set)
 
     async def run(self) -> None:
-        """Listen until cancelled; a lost connection is made again."""
+        """Listen until cancelled; reconnect after connection errors."""
         while True:
             try:
                 async with self._client.pubsub(ignore_subscribe_messages=True) as channel:
@@ -43,10 +43,11 @@ class ResultWaiter:
     async def wait(
         self, attempt_id: bytes, seconds: float, view: str = ""
     ) -> tuple[StoredAttempt, StoredResult | None] | None:
-        """Wait for a result at most so long; return the attempt and its result, if there is one by then; None if the attempt is gone.
+        """Wait up to `seconds` for a result; return the attempt with its result, if any.
 
-        The channel names arrival numbers, which only wake: what is returned was read by the whole id.
-        Raises StaleViewError as `AttemptRecords.read` does.
+        None if it was removed.
+        An announcement names arrival numbers and only wakes waiters; the attempt is then read by its whole id. Raises
+        StaleViewError as `AttemptRecords.read`.
         """
         event = asyncio.Event()
         arrival = arrival_of(attempt_id)
@@ -54,7 +55,7 @@ class ResultWaiter:
         self._waiting[arrival].add(event)
         try:
             while True:
-                # Cleared before the look: what is announced during the look is not lost.
+                # Clear before the read: an announcement during the read is kept.
                 event.clear()
                 found = await self._attempts.read(attempt_id, view)
                 left = deadline - asyncio.get_running_loop().time()

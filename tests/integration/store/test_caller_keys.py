@@ -162,7 +162,7 @@ def test_keys_of_one_fingerprint_are_different_attempts_and_their_repeats_are_fo
     more = [submission(f"more-{n}") for n in range(PROBES - len(places) - 1)]
     assert {each.outcome for each in store.submit(*more)} == {"new"}
     before = everything(store)
-    with pytest.raises(redis.ResponseError, match="too many keys have one fingerprint"):
+    with pytest.raises(redis.ResponseError, match="too many keys have the same fingerprint"):
         store.submit(submission("one too many"))
     assert everything(store) == before
 

@@ -1,18 +1,18 @@
 --[[
-Attempts: stored once by their callers' keys, in blocks in the order of their arrival, with the message that asks for their scoring.
+Attempts: stored idempotently by callers' keys, in blocks in order of arrival, with the message that requests scoring.
 
-An entry of a key: the arrival number and 8 bytes of the content's digest. The record ends with the key and the digest of its key space, so
-that an entry is verified against the record that it leads to.
+A key's entry contains the arrival number and 8 bytes of the content digest. The record ends with the key and the digest
+of its key space, so that an entry can be verified against the record it refers to.
 ]]
 
--- what is given for a key: its fingerprint, and the digest of the content
+-- Bytes per key in the arguments: fingerprint and content digest.
 local GIVEN_BYTES = FINGERPRINT_BYTES + @CONTENT_BYTES@
--- the fingerprint of an attempt without a key
+-- Fingerprint of an attempt without a key.
 local NO_KEY = '\0\0\0\0\0\0\0\0'
--- fields tried for a key whose fingerprint other keys have
+-- Fields probed if other keys have the same fingerprint.
 local PROBES = 8
 
--- The bytes at the end of a record (without its time) that its key takes; the layout byte says which kind of key it is.
+-- Return the key's bytes at the end of a record (without its time); the layout byte gives the kind of key.
 local function key_part(record)
   local kind = floor(byte(record, 1) / @KEY_KIND_STEP@) % 4
   local length = 0
@@ -24,15 +24,15 @@ local function key_part(record)
   return kind, length > 0 and sub(record, -length) or ''
 end
 
--- Whether two records (without their times) are of one instrument and one key.
+-- Return whether two records (without their times) have the same instrument and key.
 local function same_key(one, other)
   local kind, key = key_part(one)
   local other_kind, other_key = key_part(other)
   return kind == other_kind and key == other_key and sub(one, 2, 4) == sub(other, 2, 4)
 end
 
--- Find out which instruments of the runs (number in 4 bytes, attempts in 2) are there.
--- Returns by number whether it is, and those whose first attempts these would be.
+-- Find the instruments of runs (number in 4 bytes, attempts in 2).
+-- Returns by number whether the instrument exists, and the numbers without earlier attempts.
 local function instruments_of(prefix, runs)
   local standing, unanswered = {}, {}
   for at = 1, #runs, 6 do
@@ -65,7 +65,8 @@ local function compare_entry(entry, digest, record, attempt_at)
   return sub(entry, ARRIVAL_BYTES + 1) == digest and 'R' or 'C', id
 end
 
--- Whether the attempt of an entry was erased: true, false (so long ago that its key is free again), or nil if it was not.
+-- Return whether an entry's attempt was erased: true, false (erased, but the tombstone has expired), or nil (not
+-- erased).
 local function erased_entry(entry)
   if sub(entry, 1, ARRIVAL_BYTES) ~= ERASED_ARRIVAL then
     return nil
@@ -73,9 +74,10 @@ local function erased_entry(entry)
   return struct.unpack('>I8', entry, ARRIVAL_BYTES + 1) > server_ms()
 end
 
--- Claim a key for the new attempt of a place, or find the attempt that has it. `stamp`: the new one's arrival number; `record_of` returns the
+-- Claim a key for a new attempt, or find the attempt that has it. `stamp`: the new arrival number; `record_of` returns
+-- the
 -- record of a place.
--- Returns N and the field that was claimed; R or C and an id; E if its attempt was erased; nil and an error.
+-- Returns N and the claimed field; R or C and an id; E if the attempt was erased; nil and an error.
 local function claim(bucket, fingerprint, digest, stamp, place, record_of, attempt_at)
   local field, entry = fingerprint, stamp .. digest
   for probe = 1, PROBES do
@@ -98,13 +100,13 @@ local function claim(bucket, fingerprint, digest, stamp, place, record_of, attem
     if outcome then
       return outcome, id
     end
-    field = fingerprint .. CHARS[probe] -- another key has this fingerprint, or its attempt is no longer there
+    field = fingerprint .. CHARS[probe] -- another key with this fingerprint, or its attempt no longer exists
   end
-  return nil, redis.error_reply('ERR too many keys have one fingerprint')
+  return nil, redis.error_reply('ERR too many keys have the same fingerprint')
 end
 
--- The record at an arrival number without its time, and the random bytes of its id; nil if there is none. It is called after keys were claimed,
--- so what is no block counts as nothing instead of ending the call.
+-- Return the record at an arrival number without its time, and the random bytes of its id; nil if it does not exist.
+-- Called after keys were claimed: a key that is not a block counts as missing instead of raising an error.
 local function stored_attempt(prefix, arrival)
   local slot = arrival % BLOCK_SIZE
   local found = redis.pcall('HMGET', prefix .. 'a:' .. numeral(floor(arrival / BLOCK_SIZE)), SLOTS[slot], IDS_FIELD, RUN_FIELD)
@@ -119,9 +121,10 @@ local function stored_attempt(prefix, arrival)
   return sub(record, TIME_BYTES + 1), sub(ids, slot * RANDOM_BYTES + 1, (slot + 1) * RANDOM_BYTES)
 end
 
--- Append the messages and write the records of new attempts. Nothing here can fail.
--- `fresh`: their places; `stamps`: the texts of their arrival numbers; `randoms`: the random bytes of the ids of all places; `given`: the
--- records; `ids`: the random bytes that the first block has.
+-- Append the messages and write the records of new attempts. Must not fail.
+-- `fresh`: their places; `stamps`: their encoded arrival numbers; `randoms`: random bytes of the ids of all places;
+-- `given`:
+-- the records; `ids`: the random bytes already in the first block.
 local function write_attempts(prefix, stream, args, fresh, stamps, randoms, given, first, ids)
   local head, trace, ids_per_message = args[1], args[2], tonumber(args[3])
   local n, time, parts = #fresh, nil, {}
@@ -139,7 +142,7 @@ local function write_attempts(prefix, stream, args, fresh, stamps, randoms, give
       k = k + 2
     end
     local entry = append_message(stream, head, concat(message), trace)
-    -- The first message's id is the time of arrival: it never runs backwards, and no message of these attempts is older.
+    -- The first message's id is the arrival time: stream ids are monotonic, and no message of these attempts is older.
     time = time or struct.pack('>I' .. TIME_BYTES, tonumber(string.match(entry, '^%d+')))
   end
   local j = 1
@@ -163,8 +166,9 @@ local function write_attempts(prefix, stream, args, fresh, stamps, randoms, give
   end
 end
 
--- The records of a call, without their times: `record` returns that of a place (from 1), `run` the run of the block that begins at a place.
--- Returns nil if they are not as many as `count`.
+-- Split the records of a call (without times): `record` returns that of a place (from 1), `run` the run of the block
+-- that
+-- begins at a place. Returns nil if their number differs from `count`.
 local function given_records(count, size, records, ends)
   if ends == '' then
     return #records == count * size and {
@@ -192,20 +196,22 @@ local function given_records(count, size, records, ends)
   }
 end
 
--- submit: KEYS arrivals, stream; ARGV head, trace, ids a message, views, instruments (runs: number in 4, how many attempts in 2), keys ('' if
--- no attempt has one, else of each its fingerprint in 8 and its content digest in 8; NULs: it has none), participants (place in 2, from 1;
--- fingerprint in 8), the random name of a call without keys ('' for others), the random bytes of the ids, bytes a record, the
--- records without their times, one after the other, where each ends (4 bytes each; '' if all have as many bytes).
--- A call without keys is remembered for a while by its name: repeated by a client whose reply was lost, it is answered as before.
--- Returns the arrival number of the first new attempt in 5 bytes. Unless all are new, there follows a byte for each: N (new), R (repeated),
--- C (conflict: the key has another content), E (its attempt was erased) or G (gone: the instrument was removed), and the ids of those that are R or C.
+-- submit: KEYS arrivals, stream; ARGV
+--   head, trace, ids per message, views, instruments (runs: number in 4 bytes, number of attempts in 2),
+--   keys ('' if no attempt has one; else fingerprint in 8 and content digest in 8 of each, NULs without a key),
+--   participants (place in 2, from 1; fingerprint in 8), random name of a call without keys ('' for others),
+--   random bytes of the ids, bytes per record, the records without their times, the end offset of each (4 bytes; '' if all
+--   have the same length).
+-- A repeated call without keys is recognised by its name for REMEMBER_SECONDS and returns the same reply.
+-- Returns the arrival number of the first new attempt in 5 bytes. Unless all are new, then one byte each: N (new), R
+-- (repeated), C (conflict: other content), E (erased) or G (gone: the instrument was removed), and the ids for R and C.
 local function submit(keys, args)
   local arrivals, stream = keys[1], keys[2]
   local views, runs, given_keys, people, once, randoms, size, records, ends = unpack(args, 4, 12)
   local count, prefix = #randoms / RANDOM_BYTES, prefix_of(arrivals)
   local given = given_records(count, tonumber(size), records, ends)
   if not given then
-    return redis.error_reply('ERR as many records as ids')
+    return redis.error_reply('ERR the numbers of records and ids differ')
   end
   local record_of = given.record
   if once ~= '' then
@@ -222,12 +228,12 @@ local function submit(keys, args)
   check_type(stream, 'stream')
   local first = tonumber(redis.call('GET', arrivals) or 0)
   if first + count > LAST_ARRIVAL then
-    return redis.error_reply('ERR this partition is full: it has had 2^40 attempts')
+    return redis.error_reply('ERR the partition is full: it has received 2^40 attempts')
   end
-  -- The block that is not full yet has the random bytes of so many ids.
+  -- The incomplete block must contain exactly these ids.
   local ids = redis.call('HGET', prefix .. 'a:' .. numeral(floor(first / BLOCK_SIZE)), IDS_FIELD) or ''
   if #ids ~= first % BLOCK_SIZE * RANDOM_BYTES then
-    return redis.error_reply('ERR the last block of attempts is not of this format: data of a development version, or damaged; use another namespace')
+    return redis.error_reply('ERR the last block of attempts has another format: data of a development version, or damaged; use another namespace')
   end
   for block = floor(first / BLOCK_SIZE), floor((first + count - 1) / BLOCK_SIZE) do
     check_type(prefix .. 'a:' .. numeral(block), 'hash')
@@ -245,13 +251,13 @@ local function submit(keys, args)
   end
   local standing, unanswered = instruments_of(prefix, runs)
 
-  -- Of each new attempt its place and the text of its arrival number; of the others their outcomes by place, and ids in order.
+  -- `fresh` and `stamps`: places and encoded arrival numbers of new attempts; outcomes by place and ids of the others.
   local fresh, stamps, n, outcomes, others, claimed = {}, {}, 0, {}, {}, {}
   local function attempt_at(arrival)
     if arrival >= first then
       local i = fresh[arrival - first + 1]
       if not i then
-        return nil -- an entry that a call left behind which failed half way: its attempt was never stored
+        return nil -- entry of an earlier call that failed halfway: its attempt was not stored
       end
       return record_of(i), sub(randoms, (i - 1) * RANDOM_BYTES + 1, i * RANDOM_BYTES)
     end
@@ -281,7 +287,7 @@ local function submit(keys, args)
         if outcome == 'N' then
           claimed[#claimed + 1] = id
         elseif not outcome then
-          -- A bucket is no hash. Nothing but claims was written yet: they are taken back.
+          -- A bucket has another type. Only claims have been written: revert them.
           for _, field in ipairs(claimed) do
             redis.call('HDEL', bucket_of(index, field), field)
           end
@@ -299,7 +305,7 @@ local function submit(keys, args)
   end
   fresh[n + 1] = nil
 
-  -- From here on nothing can fail.
+  -- Nothing may fail from here on.
   if n > 0 then
     redis.call('INCRBY', arrivals, n)
     for _, number in ipairs(unanswered) do
@@ -334,8 +340,8 @@ local function submit(keys, args)
   return reply
 end
 
--- find_key: KEYS arrivals; ARGV fingerprint and content digest, the record of an attempt with this key (without its time). Reads only.
--- Returns R or C and the id of the attempt that has the key; '' if none has.
+-- find_key: KEYS arrivals; ARGV fingerprint and content digest, a record with this key (without its time). Read-only.
+-- Returns R or C and the id of the attempt with the key; '' if the key is unused.
 local function find_key(keys, args)
   local prefix, given = prefix_of(keys[1]), args[1]
   local fingerprint, digest = sub(given, 1, FINGERPRINT_BYTES), sub(given, FINGERPRINT_BYTES + 1)

@@ -1,22 +1,23 @@
 --[[
-Indexes of fingerprints (8 bytes): of callers' keys (`k`) and of participants (`p`). An entry is a hint; the record that it leads to says whose it is.
+Fingerprint indexes (8 bytes): callers' keys (`k`) and participants (`p`). An entry is a hint; its record is
+authoritative.
 
-The entries of an index lie in buckets by the first bits of their fingerprints. A bucket is a hash that stays a listpack, `k:<level>:<number>`.
-Level 0 has 2^FIRST_BITS buckets, each further one eight times as many. While the mean of a level grows from SPLIT_FROM to twice that, its
-buckets are split one after the other into eight, one for every SPLIT_FROM entries added. So all that there is to know is how many entries the
-index has (in `sizes`), and no call moves more than a few buckets.
+Entries are distributed over buckets by the first bits of their fingerprints. A bucket `k:<level>:<number>` is a hash
+small enough for a listpack. Level 0 has 2^FIRST_BITS buckets, each further level eight times as many. While a level's
+mean grows from SPLIT_FROM to twice that, its buckets are split in order, each into eight, one per SPLIT_FROM added
+entries. The number of entries (in `sizes`) thus determines the state, and a call moves only a few buckets.
 ]]
 
 local SPLIT_FROM = @SPLIT_FROM@
 local FIRST_BITS, MORE_BITS = @FIRST_BITS@, 3
--- how many values of a fingerprint's first two bytes lead to one bucket of level 0
+-- Values of a fingerprint's first two bytes per bucket of level 0.
 local NAME_WIDTH = 2 ^ (16 - FIRST_BITS)
 
 local function numeral(number)
   return string.format('%.0f', number)
 end
 
--- The level whose buckets are in use, and how many of them are split, with so many entries.
+-- Return the current level and the number of split buckets for a number of entries.
 local function shape_of(entries)
   local level, buckets = 0, 2 ^ FIRST_BITS
   while entries >= 2 * SPLIT_FROM * buckets do
@@ -25,7 +26,7 @@ local function shape_of(entries)
   return level, max(0, floor(entries / SPLIT_FROM) - buckets)
 end
 
--- The names of the buckets of level 0, which all indexes begin with, by prefix: they are used at every submission.
+-- Names of the level-0 buckets by prefix, cached because each submission uses them.
 local NAMES = {}
 
 -- Open an index for one function call.
@@ -67,12 +68,12 @@ local function bucket_of(index, fingerprint)
   return index.whole .. numeral(bucket)
 end
 
--- How many buckets are split when `added` entries more are there.
+-- Return the number of split buckets after `added` further entries.
 local function splits_after(index, added)
   return min(max(0, floor((index.entries + added) / SPLIT_FROM) - 2 ^ 32 / index.width), 2 ^ 32 / index.width)
 end
 
--- Check the buckets that adding so many entries may split, before anything is written.
+-- Check the types of the buckets that `added` entries may split, before any write.
 local function check_growth(index, added)
   for bucket = index.split, splits_after(index, added) - 1 do
     check_type(index.whole .. numeral(bucket), 'hash')
@@ -82,7 +83,7 @@ local function check_growth(index, added)
   end
 end
 
--- Count entries that were added, and split as many buckets as that asks for.
+-- Count added entries and split buckets accordingly.
 local function grow(index, added)
   if added == 0 then
     return

@@ -1,11 +1,11 @@
 --[[
-Erasure: answers, attributes, key and result of an attempt leave the server in one step. What stays says nothing about the person: the random
-id, an empty record, and a result of the kind ERASED with the random bytes of its commit, so that cursors still recognise the place. No
-message, retry, sweep or scoring that is under way can bring anything back: a commit finds a result, a reader an empty record, and the entry
-of the key becomes a tombstone (stanine.store.erasure) until its time is over.
+Erasure: remove an attempt's answers, attributes, key and result atomically. The remainder contains no personal data:
+the random id, an empty record, and a result of the kind ERASED with the random bytes of its commit, so that cursors
+still match. No concurrent message, retry, sweep or scoring can restore the data: a commit finds a result, a reader
+finds an empty record, and the key's entry is a tombstone (stanine.store.erasure) until it expires.
 ]]
 
--- Divide a block whose records are one field into a field a slot.
+-- Convert a block from a run to one field per slot.
 local function divide(key)
   local run = redis.call('HGET', key, RUN_FIELD)
   if run then
@@ -18,8 +18,8 @@ local function divide(key)
   end
 end
 
--- Put a tombstone in place of the entry of an erased attempt's key.
-local function bury_key(bucket, fingerprint, arrival, expires)
+-- Replace the entry of an erased attempt's key by a tombstone.
+local function set_tombstone(bucket, fingerprint, arrival, expires)
   local field = fingerprint
   for probe = 1, PROBES do
     local entry = redis.call('HGET', bucket, field)
@@ -33,8 +33,9 @@ local function bury_key(bucket, fingerprint, arrival, expires)
   end
 end
 
--- erase: KEYS arrivals; ARGV when its tombstone expires (ms), then of each attempt its id and the fingerprint of its key ('' for none).
--- Returns a byte for each: 1 erased now, 2 was erased before, 0 there is none with this id.
+-- erase: KEYS arrivals; ARGV expiry of the tombstone (ms), then id and key fingerprint ('' without a key) of each
+-- attempt.
+-- Returns a byte each: 1 erased, 2 erased before, 0 no attempt with this id.
 local function erase(keys, args)
   local prefix, expires = prefix_of(keys[1]), tonumber(args[1])
   local index = open_index(prefix, 'k')
@@ -47,7 +48,7 @@ local function erase(keys, args)
     end
   end
 
-  -- From here on nothing can fail.
+  -- Nothing may fail from here on.
   local answers = {}
   for at = 2, #args, 2 do
     local id, fingerprint = args[at], args[at + 1]
@@ -67,7 +68,7 @@ local function erase(keys, args)
         redis.call('HDEL', prefix .. 'requeued', id)
       end
       if fingerprint ~= '' then
-        bury_key(bucket_of(index, fingerprint), fingerprint, sub(id, RANDOM_BYTES + 1), expires)
+        set_tombstone(bucket_of(index, fingerprint), fingerprint, sub(id, RANDOM_BYTES + 1), expires)
       end
     end
     answers[#answers + 1] = answer
@@ -100,8 +101,8 @@ local function participant_attempts(keys, args)
   return found
 end
 
--- forget_participant: KEYS arrivals; ARGV fingerprint, how many attempts its list had when all of them were erased.
--- Removes the participant's lists and entry. Returns 1; 0 if attempts were added meanwhile, which must be erased first.
+-- forget_participant: KEYS arrivals; ARGV fingerprint, length of the list when all its attempts were erased.
+-- Removes the participant's lists and entry. Returns 1; 0 if attempts were added since, which must be erased first.
 local function forget_participant(keys, args)
   local prefix, fingerprint = prefix_of(keys[1]), args[1]
   local index = open_index(prefix, 'p')
@@ -122,7 +123,7 @@ local function forget_participant(keys, args)
   end
   local lists, slot = lists_key(prefix, person.first)
   redis.call('HDEL', lists, slot)
-  redis.call('HDEL', bucket, fingerprint) -- `sizes` stays: it says how many buckets there are, and never goes back
+  redis.call('HDEL', bucket, fingerprint) -- `sizes` is kept: it determines the number of buckets and never decreases
   return 1
 end
 

@@ -1,14 +1,15 @@
 --[[
-Instruments: published, held by who manages them, removed. managing.lua comes before.
+Instruments: publish, own, remove. Requires managing.lua.
 
-A number stands for one instrument for ever: that of a removed one is kept, with an empty name, and `submit` refuses attempts at it. The name
-keeps its last revision, so that one published again goes on from there and no revision ever means two documents.
+An instrument's number is never reused: a removed one is kept with an empty name, and `submit` rejects attempts at it.
+The name keeps its last revision, so that revisions continue after a new publish and identify one document each.
 ]]
 
--- publish: KEYS instrument, instruments, numbers, stream; ARGV name, document, digest, form digest, if-match, if-none-match, head, ids, trace,
--- manager (JSON, '' for who manages nothing), uid of a manager that is no more, how long to hold it (ms)
--- Returns {revision, form, changed}; {-1, digest} where a precondition failed; {-2, manager} where another manages it. The same document again
--- changes nothing.
+-- publish: KEYS instrument, instruments, numbers, stream; ARGV name, document, digest, form digest, if-match,
+-- if-none-match,
+-- head, ids, trace, owner (JSON or ''), uid of a deleted owner, hold (ms).
+-- Returns {revision, form, changed}; {-1, digest} if a precondition failed; {-2, owner} if another resource owns it.
+-- Idempotent: the current document changes nothing.
 local function publish(keys, args)
   local instrument, instruments, numbers, stream = unpack(keys)
   local name, document, digest, form_digest, if_match, if_none_match, head, ids, trace, manager, gone, lease = unpack(args)
@@ -49,9 +50,10 @@ local function publish(keys, args)
   return {revision, form, 1}
 end
 
--- hold_instrument: KEYS instrument, index; ARGV name, manager, uid of a manager that is no more, how long (ms), '1': take it; '0': keep it if
--- it is held already. What is not published is not held.
--- Returns {revision or 0, form, digest, revision of the form's index entry or 0, who else holds it or ''}.
+-- hold_instrument: KEYS instrument, index; ARGV name, owner (JSON), uid of a deleted owner, hold (ms), '1': take
+-- ownership;
+-- '0': only renew it. An unpublished instrument is not owned.
+-- Returns {revision or 0, form, digest, revision of the form's index entry or 0, other owner or ''}.
 local function hold_instrument(keys, args)
   local instrument, index = unpack(keys)
   local name, manager, gone, lease, takes = unpack(args)
@@ -71,8 +73,10 @@ local function hold_instrument(keys, args)
   return {tonumber(current[2]), tonumber(current[3]), current[4], indexed, keeper or ''}
 end
 
--- remove_instrument: KEYS instrument, instruments, numbers, index, changes, change, history, answered, commits; ARGV name, manager, token
--- Returns {1} removed; {0} there was none; {-1} it has attempts: it is kept and is nobody's from then on; {-2, who else holds it}.
+-- remove_instrument: KEYS instrument, instruments, numbers, index, changes, change, history, answered, commits; ARGV
+-- name,
+-- owner (JSON), token.
+-- Returns {1} removed; {0} not found; {-1} it has attempts: kept, ownership released; {-2, other owner}.
 local function remove_instrument(keys, args)
   local instrument, instruments, numbers, index, changes, change, history, answered, commits = unpack(keys)
   local name, manager, token = unpack(args)
@@ -109,7 +113,7 @@ local function remove_instrument(keys, args)
     end
   end
 
-  -- From here on it writes, and nothing can fail. Who follows the index finds the entries gone.
+  -- First write; nothing may fail from here on. Readers of the index see the entries as removed.
   for form in pairs(forms) do
     local field = name .. '/' .. form
     redis.call('HDEL', index, field)

@@ -1,8 +1,9 @@
 --[[
-Invitations: who may open sessions for an instrument, how often, until when. An invitation is a hash `v:<id>` (8 bytes, in hexadecimal):
-number, revision (0: the newest), space, key and its fingerprint ('' if it has none), content (digest), uses, most (uses), expires and revoked (ms, 0: never), and
-`given`, what its creator gave, which no function reads. The entries of its key lie in the index `w`, as callers' keys lie in `k`; the ids of an
-instrument's invitations stand one after the other in `i:<number>:<chunk>`, in the order of their creation.
+Invitations, which open sessions for an instrument. An invitation is a hash `v:<id>` (8 bytes in hexadecimal): number,
+revision (0: the newest), space, key and its fingerprint ('' without a key), content (digest), uses, most (maximum
+uses), expires and revoked (ms, 0: never), and `given` (options, opaque to the functions). Entries of keys are in the
+index `w`, in the layout of `k`; the ids of an instrument's invitations are concatenated in `i:<number>:<chunk>`, in
+order of creation.
 ]]
 
 local INVITATION_BYTES = @INVITATION_BYTES@
@@ -11,7 +12,7 @@ local function invitation_key(prefix, id)
   return prefix .. 'v:' .. hex(id)
 end
 
--- Find what an entry of the index `w` leads to. Returns 'R' (the same content), 'C' (another) or nil (another key's), and the id.
+-- Resolve an entry of the index `w`. Returns 'R' (same content), 'C' (other content) or nil (another key), and the id.
 local function compare_invitation(prefix, entry, space, key, content)
   local id = sub(entry, 1, INVITATION_BYTES)
   local found = redis.call('HMGET', invitation_key(prefix, id), 'space', 'key', 'content')
@@ -21,9 +22,11 @@ local function compare_invitation(prefix, entry, space, key, content)
   return found[3] == content and 'R' or 'C', id
 end
 
--- invite: KEYS arrivals; ARGV instrument number, then of each invitation: id, fingerprint of its key ('' if it has none), space, key, content,
--- revision, most uses, expires (ms), given, fingerprint of its participant ('' for none). At most 500 in a call.
--- Returns a byte for each, N (new), R (repeated), C (conflict) or G (the instrument is not there), and the ids of those that are R or C.
+-- invite: KEYS arrivals; ARGV instrument number, then of each invitation: id, key fingerprint ('' without a key),
+-- space, key,
+-- content, revision, maximum uses, expiry (ms), given, fingerprint of its participant or ''. At most 500 per call.
+-- Returns a byte each: N (new), R (repeated), C (conflict) or G (the instrument does not exist), and the ids for R and
+-- C.
 local function invite(keys, args)
   local prefix, number = prefix_of(keys[1]), args[1]
   local total = (#args - 1) / 10
@@ -46,13 +49,13 @@ local function invite(keys, args)
     return string.rep('G', total)
   end
 
-  -- From here on nothing can fail.
+  -- Nothing may fail from here on.
   local outcomes, others, added, ids = {}, {}, 0, {}
   for at = 2, #args, 10 do
     local id, fingerprint, space, key, content = unpack(args, at, at + 4)
     local outcome, other = 'N', nil
     if redis.call('EXISTS', invitation_key(prefix, id)) == 1 then
-      outcome, other = 'R', id -- this very call came before; its reply was lost
+      outcome, other = 'R', id -- an earlier execution of this call, whose reply was lost
     elseif fingerprint ~= '' then
       local bucket, field = bucket_of(index, fingerprint), fingerprint
       for probe = 1, PROBES do
@@ -93,7 +96,7 @@ local function invite(keys, args)
   return concat(outcomes) .. concat(others)
 end
 
--- change_invitation: KEYS arrivals; ARGV id, what ('revoke' or 'extend'), expires (ms). Returns 1, or 0 if there is none.
+-- change_invitation: KEYS arrivals; ARGV id, 'revoke' or 'extend', expiry (ms). Returns 1, or 0 if it does not exist.
 local function change_invitation(keys, args)
   local key = invitation_key(prefix_of(keys[1]), args[1])
   if redis.call('EXISTS', key) == 0 then
@@ -107,7 +110,7 @@ local function change_invitation(keys, args)
   return 1
 end
 
--- list_invitations: KEYS arrivals; ARGV instrument number, position, how many at most. Returns {id, fields and values, …} of each from there.
+-- list_invitations: KEYS arrivals; ARGV instrument number, position, limit. Returns {id, fields and values, …}.
 local function list_invitations(keys, args)
   local prefix, number = prefix_of(keys[1]), args[1]
   local position, most, found = tonumber(args[2]), tonumber(args[3]), {}
@@ -128,8 +131,9 @@ local function list_invitations(keys, args)
   return found
 end
 
--- drop_invitation: KEYS arrivals; ARGV id. Removes an invitation and the entry of its key; in its instrument's list its id stays. Returns 1, or 0 if
--- there is none.
+-- drop_invitation: KEYS arrivals; ARGV id. Removes an invitation and its key's entry; its id remains in the
+-- instrument's
+-- list. Returns 1, or 0 if it does not exist.
 local function drop_invitation(keys, args)
   local prefix, id = prefix_of(keys[1]), args[1]
   local key = invitation_key(prefix, id)

@@ -1,6 +1,6 @@
 --[[
-Lists of results, in the order of their commits: read with their attempts in one step, so that no item is of other data than its place.
-`views`: the view of the index that they are to be read with. Both functions return {attempt id, attempt record or nil, result record or nil, …} from a position (from 0) on.
+Lists of results in commit order, read atomically with their attempts. `views`: the index view used by the caller. Both
+functions return {attempt id, attempt record or nil, result record or nil, …} from a position (from 0).
 ]]
 
 local function with_records(prefix, packed)
@@ -27,7 +27,7 @@ local function with_records(prefix, packed)
   return found
 end
 
--- list_results: KEYS arrivals; ARGV views, instrument number, position, how many at most
+-- list_results: KEYS arrivals; ARGV views, instrument number, position, limit
 local function list_results(keys, args)
   local prefix, number = prefix_of(keys[1]), args[2]
   local position, most, packed = tonumber(args[3]), tonumber(args[4]), ''
@@ -49,7 +49,7 @@ local function list_results(keys, args)
   return with_records(prefix, packed)
 end
 
--- list_participant: KEYS arrivals; ARGV views, fingerprint, position, how many at most
+-- list_participant: KEYS arrivals; ARGV views, fingerprint, position, limit
 local function list_participant(keys, args)
   local prefix, fingerprint = prefix_of(keys[1]), args[2]
   local position, most = tonumber(args[3]), tonumber(args[4])

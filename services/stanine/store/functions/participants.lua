@@ -1,9 +1,10 @@
 --[[
-Participants: which attempts are theirs (from submission) and which results, in the order of their commits.
+Participants: lists of their attempts (in order of submission) and results (in commit order).
 
-The index `p` leads from a participant's fingerprint to the arrival number of the first attempt. The lists lie in `l:<block>`, a hash by the
-slot of that attempt, as records do. A value: full pages of attempts (4 bytes) and of results (4), how many attempts follow (1), their arrival
-numbers, those of results. A page has PAGE_SIZE arrival numbers; full ones are `l:<first>:a:<page>` and `l:<first>:r:<page>`.
+The index `p` maps a participant's fingerprint to the arrival number of the first attempt. The lists are in `l:<block>`,
+a hash by that attempt's slot. A value: number of full pages of attempts (4 bytes) and of results (4), number of further
+attempts (1), their arrival numbers, those of results. A page has PAGE_SIZE arrival numbers; full pages are
+`l:<first>:a:<page>` and `l:<first>:r:<page>`.
 ]]
 
 local PAGE_SIZE = @PAGE_SIZE@
@@ -50,8 +51,10 @@ local function write_lists(prefix, lists)
   redis.call('HSET', key, slot, head .. lists.a.tail .. lists.r.tail)
 end
 
--- Read the lists of some participants. `people`: one after the other, each a place (2 bytes, from 1) and a fingerprint.
--- Returns {place, person} in order, the index, and how many are unknown. Nothing is written, and nothing that `add_to_lists` does can fail then.
+-- Read the lists of participants. `people`: a place (2 bytes, from 1) and a fingerprint each.
+-- Returns {place, person} in order, the index, and the number of unknown ones. Read-only; checks all that
+-- `add_to_lists`
+-- depends on.
 local function lists_of(prefix, people)
   local found, persons, unknown = {}, {}, 0
   if people == '' then
@@ -76,7 +79,8 @@ local function lists_of(prefix, people)
   return found, index, unknown
 end
 
--- Make the participants of new attempts known by the first of each. `stamp_of` returns the arrival number of a place, or nil.
+-- Register the participants of new attempts by their first one. `stamp_of` returns the arrival number of a place, or
+-- nil.
 local function add_participants(found, index, stamp_of)
   local added = 0
   for _, each in ipairs(found) do
@@ -90,7 +94,7 @@ local function add_participants(found, index, stamp_of)
   grow(index, added)
 end
 
--- Add arrival numbers to the lists of known participants. `which`: 'a' or 'r'; `stamp_of` as above.
+-- Append arrival numbers to the lists of known participants. `which`: 'a' or 'r'; `stamp_of` as above.
 local function add_to_lists(prefix, found, which, stamp_of)
   local changed = {}
   for _, each in ipairs(found) do

@@ -1,8 +1,8 @@
 --[[
-Results: committed once each, for the attempt that has the whole id, and listed in the order of their commits.
+Results: committed once per attempt, matched by the whole id, and listed in commit order.
 ]]
 
--- The texts in a text, each with its length before it, and how many there are.
+-- Split length-prefixed texts; return them and their number.
 local function texts_in(packed)
   local found, count, at = {}, 0, 1
   while at <= #packed do
@@ -16,8 +16,9 @@ local function same_random(randoms, i, j)
   return sub(randoms, (i - 1) * RANDOM_BYTES + 1, i * RANDOM_BYTES) == sub(randoms, (j - 1) * RANDOM_BYTES + 1, j * RANDOM_BYTES)
 end
 
--- Skip the places from `start` to `stop`, all in one block, whose attempts have other ids, or results already. Returns how many are skipped.
--- `base`: the first arrival number of the block.
+-- Skip the places from `start` to `stop` (all in one block) whose attempts have other ids or already have results.
+-- Returns
+-- the number of skipped places. `base`: the block's first arrival number.
 local function skip_in_block(prefix, block, base, arrivals, slots, randoms, start, stop, skipped)
   local ids = redis.call('HGET', prefix .. 'a:' .. block, IDS_FIELD) or ''
   local k = stop - start + 1
@@ -41,7 +42,7 @@ local function skip_in_block(prefix, block, base, arrivals, slots, randoms, star
   return skips
 end
 
--- The run of a block's results, the first of them at a place; nil if they are too long for one.
+-- Return the run of a full block of results from its first place; nil if it is too long.
 local function whole_run(head, size, bodies, listed, start)
   if not listed then
     return run_of(head, size, sub(bodies, (start - 1) * size + 1, (start - 1 + BLOCK_SIZE) * size))
@@ -65,16 +66,18 @@ local function append_to_log(prefix, number, position, packed)
     done = done + fits
     position = position + fits
     if position % CHUNK_SIZE == 0 then
-      redis.call('SET', key, redis.call('GET', key)) -- a text that grew by appending holds up to its size again in reserve
+      redis.call('SET', key, redis.call('GET', key)) -- rewrite: APPEND may leave as much unused capacity as content
     end
   end
 end
 
--- commit_results: KEYS arrivals; ARGV instrument number, views, what all results begin with, bytes a result without that (0: each with its
--- length in 4), results without that, arrival numbers of the attempts (5 bytes each), random bytes of their ids (11 each), participants (place
--- in 2, from 1; fingerprint in 8)
--- The ids are distinct, in ascending order of their arrival numbers.
--- Returns a byte for each: 1 committed now, 0 there was a result, or no attempt with this id.
+-- commit_results: KEYS arrivals; ARGV instrument number, views, common prefix of the results, bytes per result without
+-- it (0:
+-- each preceded by its length in 4), results without prefix, arrival numbers of the attempts (5 bytes each), random
+-- bytes of
+-- their ids (11 each), participants (place in 2, from 1; fingerprint in 8).
+-- The ids are distinct and in ascending order of arrival.
+-- Returns a byte each: 1 committed, 0 a result exists or no attempt has this id.
 local function commit_results(keys, args)
   local prefix = prefix_of(keys[1])
   local number, views, head, size, bodies, packed, randoms, people = unpack(args)
@@ -85,7 +88,7 @@ local function commit_results(keys, args)
     listed, results = texts_in(bodies)
   end
   if count ~= floor(count) or results ~= count or #randoms ~= count * RANDOM_BYTES then
-    return redis.error_reply('ERR as many results as attempt ids')
+    return redis.error_reply('ERR the numbers of results and attempt ids differ')
   end
   local stale = stale_view(prefix, views)
   if stale then
@@ -96,7 +99,7 @@ local function commit_results(keys, args)
     check_type(prefix .. 'c:' .. number .. ':' .. numeral(chunk), 'string')
   end
 
-  -- Of each block its number, its first place, and the slots; what is not committed.
+  -- Per block: number, first place, slots, and skipped places.
   local arrivals = arrivals_in(packed)
   local blocks, bases, begins, slots_of, skipped, skips_of, skips = {}, {}, {}, {}, {}, {}, 0
   local b, k, slots, base, last = 0, 0, nil, -BLOCK_SIZE, -1
@@ -110,7 +113,7 @@ local function commit_results(keys, args)
       b, k, slots = b + 1, 0, {}
       blocks[b], bases[b], begins[b], slots_of[b] = numeral(block), base, i, slots
     elseif arrival < last or (arrival == last and same_random(randoms, i - 1, i)) then
-      return redis.error_reply('ERR the ids are not distinct and in order')
+      return redis.error_reply('ERR the ids are not distinct and in ascending order')
     end
     last = arrival
     k = k + 1
@@ -127,7 +130,7 @@ local function commit_results(keys, args)
   end
   local lists = lists_of(prefix, people)
 
-  -- From here on it writes, and nothing can fail.
+  -- First write; nothing may fail from here on.
   for block = 1, b do
     local start, stop = begins[block], begins[block + 1] - 1
     local run = skips_of[block] == 0 and stop - start + 1 == BLOCK_SIZE and whole_run(head, size, bodies, listed, start)

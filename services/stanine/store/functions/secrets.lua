@@ -1,9 +1,9 @@
 --[[
-The secrets of attempt tokens, in one hash: `current` names the one that tokens are made with; `secret:<name>` has each; `until:<name>` says
-until when (ms) tokens of a former one are accepted.
+Secrets of attempt tokens, in one hash: `current` is the name of the signing secret, `secret:<name>` each secret, and
+`until:<name>` the time (ms) until which tokens of an earlier secret are accepted.
 ]]
 
--- ensure_secret: KEYS secret; ARGV name, secret. Stores it if there is none.
+-- ensure_secret: KEYS secret; ARGV name, secret. Stores the secret if none exists.
 local function ensure_secret(keys, args)
   if redis.call('HSETNX', keys[1], 'current', args[1]) == 1 then
     redis.call('HSET', keys[1], 'secret:' .. args[1], args[2])
@@ -11,8 +11,8 @@ local function ensure_secret(keys, args)
   return 1
 end
 
--- rotate_secret: KEYS secret; ARGV name, secret, how long (ms) tokens of the present one stay valid. The same name again changes nothing.
--- Returns until when (ms) they are.
+-- rotate_secret: KEYS secret; ARGV name, secret, validity (ms) of tokens of the current one. Idempotent by name.
+-- Returns the time (ms) until which they are accepted.
 local function rotate_secret(keys, args)
   local secret, name, now = keys[1], args[1], server_ms()
   local former = redis.call('HGET', secret, 'current')

@@ -1,16 +1,16 @@
 --[[
-Sessions: an attempt while it is filled in. A session is a hash `s:<id>` (16 bytes, in hexadecimal): number, revision, view (of the index that
-they belong to), invitation ('' for none), opened, deadline (0: none), grace and expires (ms), seq (of the last save) and content (its digest), page, state
-('Open', 'Submitted', 'Withdrawn'), attempt (the id, once submitted), person (the participant's fingerprint), `given`, what opened it, and each answer in a field
-`A<item>`. `sessions:due` has every session by when a sweep must look at it: at its deadline and grace, else when it expires.
-Time is the server's.
+Sessions: attempts in progress. A session is a hash `s:<id>` (16 bytes in hexadecimal): number, revision, view (the
+index view of both), invitation (or ''), opened, deadline (0: none), grace and expires (ms), seq (of the last save) and
+content (its digest), page, state ('Open', 'Submitted', 'Withdrawn'), attempt (its id, after submission), person (the
+participant's fingerprint), `given` (options), and each answer in a field `A<item>`. `sessions:due` contains each
+session by the time of its next sweep: deadline plus grace, else its expiry. Time is the server's.
 ]]
 
 local function session_key(prefix, id)
   return prefix .. 's:' .. hex(id)
 end
 
--- Note when a session is due: open ones at the end of their grace, if that comes before they expire.
+-- Schedule a session's sweep: an open one at the end of its grace, unless it expires earlier.
 local function note_due(prefix, id, state, deadline, grace, expires)
   local due = expires
   if state == 'Open' and deadline > 0 then
@@ -19,9 +19,11 @@ local function note_due(prefix, id, state, deadline, grace, expires)
   redis.call('ZADD', prefix .. 'sessions:due', due, id)
 end
 
--- open_session: KEYS arrivals; ARGV id, views, invitation (its id, or ''), instrument number, revision, time limit (ms, 0: none), grace (ms), lifetime (ms),
--- given, fingerprint of the participant (or '').
--- Returns 'OPENED', 'REPEATED' (it is there), or why not: 'UNKNOWN', 'REVOKED', 'EXPIRED', 'USED' (the invitation), 'GONE' (the instrument).
+-- open_session: KEYS arrivals; ARGV id, views, invitation (its id, or ''), instrument number, revision, time limit (ms,
+-- 0:
+-- none), grace (ms), lifetime (ms), given, fingerprint of the participant (or '').
+-- Returns 'OPENED', 'REPEATED' (it exists), or the reason of a rejection: 'UNKNOWN', 'REVOKED', 'EXPIRED', 'USED' (the
+-- invitation), 'GONE' (the instrument).
 local function open_session(keys, args)
   local prefix = prefix_of(keys[1])
   local id, views, invitation, number, revision, limit, grace, lifetime, given, person = unpack(args)
@@ -58,7 +60,7 @@ local function open_session(keys, args)
   local deadline = limit > 0 and now + limit or 0
   local expires = max(deadline + grace, now) + lifetime
 
-  -- From here on nothing can fail.
+  -- Nothing may fail from here on.
   if invitation ~= '' then
     redis.call('HINCRBY', invitation_key(prefix, invitation), 'uses', 1)
   end
@@ -72,7 +74,7 @@ local function open_session(keys, args)
   return 'OPENED'
 end
 
--- Why a session takes no answers; nil if it does.
+-- Return why a session does not accept answers; nil if it does.
 local function closed(found, now)
   local state, deadline, grace, expires = found[1], tonumber(found[2]), tonumber(found[3]), tonumber(found[4])
   if not state or expires <= now then
@@ -85,8 +87,10 @@ local function closed(found, now)
   return nil
 end
 
--- save_session: KEYS arrivals; ARGV id, seq, content (digest of the save), page, then items and values ('' removes the answer).
--- Returns 'SAVED', 'REPEATED', 'OLDER' (its seq is not above the last one's), or 'UNKNOWN', 'SUBMITTED', 'WITHDRAWN', 'LATE'.
+-- save_session: KEYS arrivals; ARGV id, seq, content (digest of the save), page, then items and values ('' removes an
+-- answer).
+-- Returns 'SAVED', 'REPEATED', 'OLDER' (seq is not above the last save's), or 'UNKNOWN', 'SUBMITTED', 'WITHDRAWN',
+-- 'LATE'.
 local function save_session(keys, args)
   local prefix, id, seq, content, page = prefix_of(keys[1]), unpack(args, 1, 4)
   local key = session_key(prefix, id)
@@ -100,7 +104,7 @@ local function save_session(keys, args)
     return seq == found[5] and content == found[6] and 'REPEATED' or 'OLDER'
   end
 
-  -- From here on nothing can fail.
+  -- Nothing may fail from here on.
   local fields, n, removed = {'seq', seq, 'content', content, 'page', page}, 6, {}
   for at = 5, #args, 2 do
     if args[at + 1] == '' then
@@ -119,7 +123,7 @@ local function save_session(keys, args)
   return 'SAVED'
 end
 
--- Remove the answers of a session that ends, and note its end.
+-- Remove the answers of a closed session, and record its end.
 local function close_session(prefix, id, key, state, attempt)
   local fields, answers = redis.call('HKEYS', key), {}
   for _, field in ipairs(fields) do
@@ -135,10 +139,12 @@ local function close_session(prefix, id, key, state, attempt)
   note_due(prefix, id, state, 0, 0, tonumber(redis.call('HGET', key, 'expires')))
 end
 
--- submit_session: KEYS arrivals, stream; ARGV id, seq (the last save's, with which the answers were read), 1 if the sweep submits it (also after its
--- grace), then the arguments of `submit` for one attempt.
--- Returns {'SUBMITTED', attempt id, 1 if it was submitted before}, {'CONFLICT', attempt id} if its key has another attempt, {'CHANGED'} if it was saved
--- meanwhile, or {'UNKNOWN'}, {'WITHDRAWN'}, {'LATE'}, {'GONE'}, {'ERASED'}.
+-- submit_session: KEYS arrivals, stream; ARGV id, seq (of the save whose answers were read), 1 if the sweep submits it
+-- (allowed
+-- after its grace), then the arguments of `submit` for one attempt.
+-- Returns {'SUBMITTED', attempt id, 1 if it was submitted before}, {'CONFLICT', attempt id} if another attempt has its
+-- key,
+-- {'CHANGED'} after another save, or {'UNKNOWN'}, {'WITHDRAWN'}, {'LATE'}, {'GONE'}, {'ERASED'}.
 local function submit_session(keys, args)
   local prefix, id, seq, swept = prefix_of(keys[1]), unpack(args, 1, 3)
   local key = session_key(prefix, id)
@@ -159,7 +165,7 @@ local function submit_session(keys, args)
   local given = {unpack(args, 4)}
   local reply = submit(keys, given)
   if type(reply) ~= 'string' then
-    return reply -- an error; nothing was written
+    return reply -- an error: nothing was written
   end
   local outcome = #reply > ARRIVAL_BYTES and sub(reply, ARRIVAL_BYTES + 1, ARRIVAL_BYTES + 1) or 'N'
   if outcome == 'G' then
@@ -174,7 +180,7 @@ local function submit_session(keys, args)
   return {'SUBMITTED', attempt, 0}
 end
 
--- withdraw_session: KEYS arrivals; ARGV id. Its answers are removed. Returns 'WITHDRAWN', or 'UNKNOWN', 'SUBMITTED'.
+-- withdraw_session: KEYS arrivals; ARGV id. Removes its answers. Returns 'WITHDRAWN', 'UNKNOWN' or 'SUBMITTED'.
 local function withdraw_session(keys, args)
   local prefix, id = prefix_of(keys[1]), args[1]
   local key = session_key(prefix, id)
@@ -208,7 +214,7 @@ local function extend_session(keys, args)
   return numeral(deadline)
 end
 
--- drop_session: KEYS arrivals; ARGV id, 1 to drop it before it has expired. Removes a session that has expired. Returns 1 if it was removed.
+-- drop_session: KEYS arrivals; ARGV id, 1 to drop it before its expiry. Returns 1 if it was removed.
 local function drop_session(keys, args)
   local prefix, id, now = prefix_of(keys[1]), args[1], server_ms()
   local key, due = session_key(prefix, id), prefix .. 'sessions:due'

@@ -1,6 +1,6 @@
 --[[
-Finding the attempts without results in bounded work: every full block is looked at once. Behind the low-water mark, the blocks that were
-unfinished are in the sorted set `late`; from it on are the blocks that nobody looked at yet.
+Find attempts without results in bounded work: each full block is inspected once. Unfinished blocks before the low-water
+mark are in the sorted set `late`; blocks from the mark on have not been inspected.
 ]]
 
 local function is_finished(prefix, block)
@@ -8,8 +8,9 @@ local function is_finished(prefix, block)
   return attempts <= 0 or attempts <= records_of(prefix .. 'r:' .. block, 0)
 end
 
--- advance: KEYS arrivals, low-water, late; ARGV how many blocks at most. Moves the low-water mark over full blocks, which never get more
--- attempts, and notes those that are unfinished. Returns {low-water mark, arrivals}.
+-- advance: KEYS arrivals, low-water, late; ARGV maximum number of blocks. Advances the low-water mark over full blocks,
+-- which
+-- receive no more attempts, and records unfinished ones. Returns {low-water mark, arrivals}.
 local function advance(keys, args)
   local arrivals, low_water, late = unpack(keys)
   local prefix = prefix_of(arrivals)
@@ -29,7 +30,7 @@ local function advance(keys, args)
   return {max(start, stop), string.format('%.0f', arrived)}
 end
 
--- settle: KEYS arrivals, late; ARGV blocks. Forgets the late blocks that are finished by now; returns how many.
+-- settle: KEYS arrivals, late; ARGV blocks. Removes finished blocks from `late`; returns their number.
 local function settle(keys, args)
   local prefix, settled = prefix_of(keys[1]), 0
   for i = 1, #args do
@@ -40,8 +41,9 @@ local function settle(keys, args)
   return settled
 end
 
--- requeue: KEYS arrivals, stream, requeued; ARGV head, attempt ids (16 bytes each). One message each, if the attempt is there; notes when and
--- how often, by the whole id. Returns how many were queued.
+-- requeue: KEYS arrivals, stream, requeued; ARGV head, attempt ids (16 bytes each). Queues one message per existing
+-- attempt and
+-- records time and count by the whole id. Returns the number queued.
 local function requeue(keys, args)
   local arrivals, stream, requeued = unpack(keys)
   local prefix, head, ids = prefix_of(arrivals), unpack(args)

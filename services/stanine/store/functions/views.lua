@@ -1,17 +1,17 @@
 --[[
-Views of the index. The n-th change of the index has a random token; `index:change` holds "n token" of the last one, and `index:history` the
-tokens of the last changes. A view, "n token", belongs to these data if change n has this token here: then everything that was read with it is
-part of this history. A server that came back with older data makes other tokens, so a cache that was filled before is recognised.
+Index views. The n-th change of the index has a random token; `index:change` contains "n token" of the last one, and
+`index:history` the tokens of recent changes. A view "n token" matches this server's data if change n has this token
+here: all that was read with it is part of this history. A server that restarts with older data creates other tokens.
 ]]
 
--- changes whose token is kept; an older view is read again from the beginning
+-- Changes whose token is kept; a cache with an older view is read again completely.
 local VIEWS_KEPT = 1024
 
 local function change_number(text)
   return tonumber(string.match(text or '', '^%d+') or 0)
 end
 
--- Note that an index field changed. `token`: random hexadecimal digits of the caller.
+-- Record the change of an index field. `token`: random hexadecimal digits from the caller.
 local function note_change(changes, change, history, field, token)
   local number = change_number(redis.call('GET', change)) + 1
   redis.call('SET', change, number .. ' ' .. token)
@@ -26,21 +26,23 @@ local function check_index_types(changes, change, history)
   check_type(history, 'hash')
 end
 
--- The error for views (joined by commas; '' for an empty index) that do not belong to these data; nil if all do.
+-- Return an error if one of `views` (separated by commas; '' for the empty view) does not match this data; else nil.
 local function stale_view(prefix, views)
   for view in string.gmatch(views, '[^,]+') do
     local number, token = string.match(view, '^(%d+) (%x+)$')
     if not number or redis.call('HGET', prefix .. 'index:history', number) ~= token then
-      return redis.error_reply('STALEVIEW the index that this was made with does not belong to these data')
+      return redis.error_reply('STALEVIEW the index view does not match the data of the server')
     end
   end
   return nil
 end
 
--- put_index: KEYS index, changes, change, history; ARGV field, entry, SHA-1 of an entry to replace whatever it says (or ''), token,
--- digest of the document that the entry was built from
--- An entry begins with its revision (4 bytes) and its engine (2 bytes). Returns 1 if it was stored; 0 if the present one is as new, or the
--- instrument does not have this document as this revision (any more).
+-- put_index: KEYS index, changes, change, history; ARGV field, entry, SHA-1 of an entry to replace regardless of its
+-- header
+-- (or ''), token, digest of the source document.
+-- An entry begins with its revision (4 bytes) and its engine (2 bytes). Returns 1 if it was stored; 0 if the stored one
+-- is as
+-- new, or the instrument does not have this document as this revision.
 local function put_index(keys, args)
   local index, changes, change, history = unpack(keys)
   local field, entry, corrupt, token, digest = unpack(args)
@@ -70,7 +72,7 @@ local function put_index(keys, args)
   return 1
 end
 
--- drop_index: KEYS index, changes, change, history; ARGV field, token. Removes an entry that no form has.
+-- drop_index: KEYS index, changes, change, history; ARGV field, token. Removes an entry whose form no longer exists.
 local function drop_index(keys, args)
   local index, changes, change, history = unpack(keys)
   check_index_types(changes, change, history)
@@ -80,8 +82,9 @@ local function drop_index(keys, args)
   return 1
 end
 
--- renew_view: KEYS index, changes, change, history; ARGV token. Makes a new change where the token of the last one was lost: without it every
--- view would be refused.
+-- renew_view: KEYS index, changes, change, history; ARGV token. Adds a change if the token of the last one was lost;
+-- otherwise
+-- every view would be rejected.
 local function renew_view(keys, args)
   local _, changes, change, history = unpack(keys)
   check_index_types(changes, change, history)
