@@ -36,12 +36,12 @@ from stanine.store.records import (
 from stanine.store.sweep import Sweep
 
 #: Blocks per round trip: 2,048 attempts, about 200 KB.
-BLOCKS_A_STEP = 64
+BLOCKS_PER_STEP = 64
 #: Attempts listed by id; further ones are only counted.
-MAX_NAMED = 20
+MAX_LISTED = 20
 
 
-class Faults(msgspec.Struct):
+class Findings(msgspec.Struct):
     """Attempts with a finding: the number, and the ids of the first."""
 
     count: int = 0
@@ -50,7 +50,7 @@ class Faults(msgspec.Struct):
     def add(self, attempt_id: str) -> None:
         """Count an attempt, and list it if it is among the first."""
         self.count += 1
-        if len(self.attempts) < MAX_NAMED:
+        if len(self.attempts) < MAX_LISTED:
             self.attempts.append(attempt_id)
 
 
@@ -60,17 +60,17 @@ class Audit(msgspec.Struct, rename="camel"):
     #: Results that are equal, bit by bit.
     equal: int = 0
     #: Results that differ, or whose attempt is missing or unreadable.
-    differing: Faults = msgspec.field(default_factory=Faults)
+    differing: Findings = msgspec.field(default_factory=Findings)
     #: Erased attempts.
     erased: int = 0
     #: Attempts with the state Failed.
     failed: int = 0
     #: Failed attempts that the newest scoring of their form can score.
-    failed_though_sound: Faults = msgspec.field(default_factory=Faults)
+    failed_though_sound: Findings = msgspec.field(default_factory=Findings)
     #: Results of another engine version, which are not compared.
     other_engine: int = 0
     #: Attempts whose revision's document is missing or unreadable.
-    unexplained: Faults = msgspec.field(default_factory=Faults)
+    unexplained: Findings = msgspec.field(default_factory=Findings)
     #: Results listed never or more than once.
     unlisted: int = 0
     listed_twice: int = 0
@@ -125,8 +125,8 @@ class Auditor:
     def _steps(self) -> Iterator[tuple[dict[int, tuple[bytes, bytes]], dict[int, bytes]]]:
         """Yield the attempts (id and record) and results of some blocks, by arrival number."""
         blocks = -(-self._sweep.arrivals() // BLOCK_SIZE)
-        for start in range(0, blocks, BLOCKS_A_STEP):
-            step = range(start, min(start + BLOCKS_A_STEP, blocks))
+        for start in range(0, blocks, BLOCKS_PER_STEP):
+            step = range(start, min(start + BLOCKS_PER_STEP, blocks))
             pipeline = self._client.pipeline(transaction=False)
             for block in step:
                 pipeline.hgetall(self._keys.results(block))

@@ -18,11 +18,11 @@ from stanine.store.keys import BLOCK_SIZE, Keys
 from stanine.store.records import ARRIVAL_BYTES, arrived_at, is_at, random_at
 
 #: Blocks per `advance` call: it occupies the server for about 2 ms.
-BLOCKS_A_CALL = 2000
+BLOCKS_PER_CALL = 2000
 #: `advance` calls and late blocks per pass: 640,000 new attempts and 64,000 late ones.
-ADVANCES_A_LOOK, LATE_A_LOOK = 10, 2000
+ADVANCES_PER_PASS, LATE_PER_PASS = 10, 2000
 #: Late blocks per round trip.
-BLOCKS_A_READ = 100
+BLOCKS_PER_READ = 100
 
 
 class Unscored(msgspec.Struct, frozen=True):
@@ -62,11 +62,11 @@ class Sweep:
 
         The next pass continues after them.
         """
-        start, arrivals = self._advance(ADVANCES_A_LOOK)
-        late = self._late(self._next_late, LATE_A_LOOK)
-        self._next_late = late[-1] + 1 if len(late) == LATE_A_LOOK else 0
+        start, arrivals = self._advance(ADVANCES_PER_PASS)
+        late = self._late(self._next_late, LATE_PER_PASS)
+        self._next_late = late[-1] + 1 if len(late) == LATE_PER_PASS else 0
         yield from self._of_blocks(late)
-        if arrivals - start * BLOCK_SIZE <= BLOCKS_A_CALL * BLOCK_SIZE and not self._next_late:
+        if arrivals - start * BLOCK_SIZE <= BLOCKS_PER_CALL * BLOCK_SIZE and not self._next_late:
             yield from self._of_blocks(range(start, -(-arrivals // BLOCK_SIZE)))
 
     def all_unscored(self) -> Iterator[Unscored]:
@@ -102,10 +102,10 @@ class Sweep:
             before = self.low_water()
             mark, arrivals = (
                 int(each)
-                for each in self._library.call(self._client, "advance", keys, [BLOCKS_A_CALL])
+                for each in self._library.call(self._client, "advance", keys, [BLOCKS_PER_CALL])
             )
             calls = None if calls is None else calls - 1
-            if mark - before < BLOCKS_A_CALL or calls == 0:
+            if mark - before < BLOCKS_PER_CALL or calls == 0:
                 return mark, arrivals
 
     def _late(self, start: int, count: int) -> list[int]:
@@ -119,14 +119,14 @@ class Sweep:
                 self._keys.late, start, "+inf", byscore=True, offset=0, num=count
             )
         ]
-        for first in range(0, len(found), BLOCKS_A_CALL):
+        for first in range(0, len(found), BLOCKS_PER_CALL):
             keys = [self._keys.arrivals, self._keys.late]
-            self._library.call(self._client, "settle", keys, found[first : first + BLOCKS_A_CALL])
+            self._library.call(self._client, "settle", keys, found[first : first + BLOCKS_PER_CALL])
         return found
 
     def _of_blocks(self, blocks: "range | list[int]") -> Iterator[Unscored]:
-        for first in range(0, len(blocks), BLOCKS_A_READ):
-            part = blocks[first : first + BLOCKS_A_READ]
+        for first in range(0, len(blocks), BLOCKS_PER_READ):
+            part = blocks[first : first + BLOCKS_PER_READ]
             pipeline = self._client.pipeline(transaction=True)
             for block in part:
                 for key in (self._keys.attempts(block), self._keys.results(block)):

@@ -15,7 +15,7 @@ from stanine.store.reading import AttemptRecords
 from stanine.store.records import ARRIVAL_BYTES, StoredAttempt, StoredResult, arrival_of
 
 #: Seconds between two polls of a waiter; covers lost announcements.
-LOOK_SECONDS = 0.5
+POLL_SECONDS = 0.5
 #: Seconds before a reconnect of the subscription.
 RECONNECT_SECONDS = 0.2
 
@@ -62,7 +62,7 @@ class ResultWaiter:
                 if found is None or found[1] is not None or left <= 0:
                     return found
                 try:
-                    await asyncio.wait_for(event.wait(), min(left, LOOK_SECONDS))
+                    await asyncio.wait_for(event.wait(), min(left, POLL_SECONDS))
                 except TimeoutError:
                     continue
         finally:

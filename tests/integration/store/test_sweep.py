@@ -58,7 +58,7 @@ def test_the_low_water_mark_stops_at_a_block_that_is_not_full(store: Store) -> N
 def test_the_sweep_looks_past_one_calls_worth_of_blocks(
     store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("stanine.store.sweep.BLOCKS_A_CALL", 2)
+    monkeypatch.setattr("stanine.store.sweep.BLOCKS_PER_CALL", 2)
     ids = submit(store, *submissions(9 * BLOCK_SIZE))
     commit(store, ids[:-1])
     assert found(store) == [ids[-1]]
@@ -97,9 +97,9 @@ def test_one_old_attempt_without_a_result_costs_the_same_however_many_blocks_fol
 def test_a_look_is_bounded_and_the_next_goes_on_behind_it(
     store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("stanine.store.sweep.BLOCKS_A_CALL", 4)
-    monkeypatch.setattr("stanine.store.sweep.ADVANCES_A_LOOK", 2)
-    monkeypatch.setattr("stanine.store.sweep.LATE_A_LOOK", 5)
+    monkeypatch.setattr("stanine.store.sweep.BLOCKS_PER_CALL", 4)
+    monkeypatch.setattr("stanine.store.sweep.ADVANCES_PER_PASS", 2)
+    monkeypatch.setattr("stanine.store.sweep.LATE_PER_PASS", 5)
     ids = submit(store, *submissions(20 * BLOCK_SIZE + 1))
     size = BLOCK_SIZE
     assert found(store) == ids[: 5 * size], "of eight blocks that were looked at, five"
