@@ -1,4 +1,5 @@
-"""The values of charts/stanine as records, and what is made from them: values.schema.json, files/texts.yaml, the README's table.
+"""Records of the values of charts/stanine, and the files generated from them.
 
-`python -m charts.values_model` writes them; tests/chart/test_values.py holds the files to it. Defaults and descriptions are in values.yaml.
+`python -m charts.values_model` writes values.schema.json, files/texts.yaml and the README's table;
+tests/chart/test_values.py verifies them. Defaults and descriptions are in values.yaml.
 """

@@ -1,4 +1,7 @@
-"""`python -m charts.values_model`: writes values.schema.json, files/texts.yaml and the README's table."""
+"""`python -m charts.values_model`.
+
+Write values.schema.json, files/texts.yaml and the README's table.
+"""
 
 from pathlib import Path
 

@@ -1,18 +1,18 @@
-"""Reads values.yaml as people do: each value's place, and the comment right above it. Called by `making`."""
+"""Read the path of each value in values.yaml and the comment above it. Called by `making`."""
 
 import re
 from collections.abc import Iterator
 
-#: A place: the names that lead to a value.
+#: The names that lead to a value.
 Path = tuple[str, ...]
 
 _KEY = re.compile(r"^(?P<indent> *)(?P<name>[A-Za-z][A-Za-z0-9]*):(?P<rest>.*)$")
-#: Spaces of one level.
+#: Spaces per level.
 _INDENT = 2
 
 
 def read_comments(text: str) -> dict[Path, str]:
-    """Return the comment above each value, in order, empty where there is none; a group's is that of its name."""
+    """Return the comment above each value or group, in order; empty where there is none."""
     return dict(_walk(text))
 
 

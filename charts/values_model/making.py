@@ -1,4 +1,7 @@
-"""Makes values.schema.json, files/texts.yaml and the README's table from the records, the kinds' own schemas, and values.yaml."""
+"""Generate values.schema.json, files/texts.yaml and the README's table.
+
+Sources: the records, the schemas of the custom resources, and values.yaml.
+"""
 
 import json
 from pathlib import Path
@@ -14,11 +17,11 @@ from stanine.crds.generate import root_schema
 from stanine.crds.kinds import KINDS
 
 CHART = Path("charts/stanine")
-#: Between these lines of the README stands the table.
+#: Lines of the README that enclose the table.
 BEGIN, END = "<!-- values: made by `python -m charts.values_model` -->", "<!-- end of values -->"
-#: What the chart itself says of a Queue.
+#: Fields of a Queue that the chart sets itself.
 _GIVEN_BY_CHART = ("queueName", "redisConfigRef")
-#: What files/texts.yaml says of itself.
+#: Header of files/texts.yaml.
 _TEXTS_HEAD = (
     "# Which values are texts that may be given as numbers: read by templates/_texts.tpl. "
     "Made by `python -m charts.values_model`.\n"
@@ -28,7 +31,7 @@ Schema = dict[str, Any]
 
 
 def make_files(root: Path) -> dict[Path, str]:
-    """Return the text of each file that is made, by its path."""
+    """Return the content of each generated file by path."""
     text = (root / CHART / "values.yaml").read_text()
     readme = root / CHART / "README.md"
     before, rest = readme.read_text().split(BEGIN)
@@ -46,7 +49,10 @@ def make_files(root: Path) -> dict[Path, str]:
 
 
 def make_schema(comments: dict[tuple[str, ...], str]) -> Schema:
-    """Return the schema of the values: no references, so that each place has its own description."""
+    """Return the schema of the values.
+
+    It has no references, so that each value has its own description.
+    """
     whole = msgspec.json.schema(Values)
     schema = _inline({"$ref": whole["$ref"]}, whole["$defs"], (), comments)
     redis_config = _as_values(root_schema(KINDS["RedisConfig"])["properties"]["spec"])
@@ -66,7 +72,7 @@ def make_schema(comments: dict[tuple[str, ...], str]) -> Schema:
 
 
 def make_table(text: str) -> str:
-    """Return the table: each value that is no group, its default, what it is for."""
+    """Return the table of values: name, default, description."""
     values = yaml.safe_load(text)
     rows = ["| value | default | what for |", "| --- | --- | --- |"]
     comments = read_comments(text)
@@ -113,7 +119,10 @@ def _inline(
 
 
 def _as_values(schema: Schema, *, top: bool = True) -> Schema:
-    """Return a resource's schema as one of values: unknown fields refused, nothing of Kubernetes' own, at the top nothing required."""
+    """Convert a resource's schema to a schema of values.
+
+    Rejects unknown fields; omits Kubernetes extensions; requires nothing at the top level.
+    """
     made = {
         name: value
         for name, value in schema.items()

@@ -1,4 +1,7 @@
-"""What the chart's values may be: one record for each group. Every field may be left out; values.yaml has the defaults."""
+"""Records of the chart's values, one per group. All fields are optional.
+
+Values.yaml has the defaults.
+"""
 
 from typing import Annotated, Any, Literal
 
@@ -25,7 +28,7 @@ from msgspec import UNSET, Meta, UnsetType
 
 
 class Process(PodFields, frozen=True):
-    """A process of Stanine's."""
+    """A process of Stanine."""
 
     extra_env: Environment | UnsetType = UNSET
     extra_env_from: Objects | UnsetType = UNSET
@@ -59,14 +62,14 @@ class Keda(Group, frozen=True):
 
 
 class PodDisruptionBudget(Group, frozen=True):
-    """How many pods may be missing."""
+    """Limits voluntary disruptions."""
 
     enabled: bool | UnsetType = UNSET
     max_unavailable: Positive | Annotated[str, Meta(pattern=r"^[1-9][0-9]?%$")] | UnsetType = UNSET
 
 
 class ApiKey(Group, frozen=True):
-    """A key of the API, as its keys file has it."""
+    """An API key, as in the keys file."""
 
     name: Annotated[str, Meta(min_length=1, max_length=64)]
     sha256: Annotated[str, Meta(pattern="^[0-9a-f]{64}$")]
@@ -86,7 +89,7 @@ class ApiKey(Group, frozen=True):
 
 
 class ApiKeys(Group, frozen=True):
-    """Who may do what."""
+    """API keys and their permissions."""
 
     existing_secret: Name | UnsetType = UNSET
     generate_admin_key: bool | UnsetType = UNSET
@@ -103,7 +106,7 @@ class ApiService(Group, frozen=True):
 
 
 class HttpRoute(Group, frozen=True):
-    """A route of the Gateway API."""
+    """A Gateway API HTTPRoute."""
 
     enabled: bool | UnsetType = UNSET
     parent_refs: Objects | UnsetType = UNSET
@@ -138,7 +141,7 @@ class Api(Process, frozen=True):
 
 
 class Watcher(Process, frozen=True):
-    """A watcher."""
+    """A watcher process."""
 
     replicas: Count | UnsetType = UNSET
     autoscaling: Autoscaling | UnsetType = UNSET
@@ -149,7 +152,7 @@ class Watcher(Process, frozen=True):
 
 
 class UninstallHook(Group, frozen=True):
-    """What runs before a release is uninstalled."""
+    """The hook that runs before an uninstall."""
 
     enabled: bool | UnsetType = UNSET
     timeout_seconds: Seconds | UnsetType = UNSET
@@ -166,7 +169,7 @@ class Operator(Process, frozen=True):
 
 
 class Rbac(Group, frozen=True):
-    """Rights."""
+    """RBAC resources."""
 
     create: bool | UnsetType = UNSET
     aggregate: bool | UnsetType = UNSET
@@ -177,7 +180,7 @@ class RedisConfig(Group, frozen=True):
 
     create: bool | UnsetType = UNSET
     name: Name | UnsetType = UNSET
-    #: Judged by the resource's own schema, which takes its place.
+    #: Replaced by the schema of the resource.
     spec: dict[str, Any] | UnsetType = UNSET
 
 
@@ -189,7 +192,7 @@ class HeadersSecret(Group, frozen=True):
 
 
 class Otel(Group, frozen=True):
-    """OpenTelemetry."""
+    """OpenTelemetry export."""
 
     enabled: bool | UnsetType = UNSET
     endpoint: Annotated[str, Meta(pattern="^https?://.+")] | UnsetType = UNSET
@@ -210,7 +213,7 @@ class Otel(Group, frozen=True):
 
 
 class AlertRules(Group, frozen=True):
-    """The alerts."""
+    """Alert rules."""
 
     enabled: bool | UnsetType = UNSET
     labels: Labels | UnsetType = UNSET
@@ -225,7 +228,7 @@ class AlertRules(Group, frozen=True):
 
 
 class Dashboard(Group, frozen=True):
-    """The dashboard."""
+    """The Grafana dashboard."""
 
     enabled: bool | UnsetType = UNSET
     labels: Labels | UnsetType = UNSET
@@ -233,7 +236,7 @@ class Dashboard(Group, frozen=True):
 
 
 class Monitoring(Group, frozen=True):
-    """What Prometheus' operator reads."""
+    """Resources for the Prometheus operator."""
 
     enabled: bool | UnsetType = UNSET
     interval: Annotated[str, Meta(pattern="^[0-9]+(ms|s|m)$")] | UnsetType = UNSET
@@ -243,7 +246,7 @@ class Monitoring(Group, frozen=True):
 
 
 class NetworkPolicy(Group, frozen=True):
-    """Who may talk to whom."""
+    """NetworkPolicies."""
 
     enabled: bool | UnsetType = UNSET
     api_from: Objects | UnsetType = UNSET
@@ -259,7 +262,7 @@ class NetworkPolicy(Group, frozen=True):
 
 
 class SmokeTest(Group, frozen=True):
-    """`helm test`."""
+    """The pod of `helm test`."""
 
     existing_secret: Name | UnsetType = UNSET
     secret_key: Key | UnsetType = UNSET
@@ -286,7 +289,7 @@ class Values(Group, frozen=True):
     operator: Operator | UnsetType = UNSET
     rbac: Rbac | UnsetType = UNSET
     redis_config: RedisConfig | UnsetType = UNSET
-    #: Judged by the resource's own schema, which takes the place of the inner one.
+    #: The inner schema is replaced by the schema of the resource.
     queues: (
         dict[
             Annotated[str, Meta(pattern="^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$")],
@@ -301,5 +304,5 @@ class Values(Group, frozen=True):
     network_policy: NetworkPolicy | UnsetType = UNSET
     smoke_test: SmokeTest | UnsetType = UNSET
     extra_objects: list[dict[str, Any] | str] | UnsetType = UNSET
-    #: Helm hands this to every chart that stands within another.
+    #: Helm passes this to every subchart.
     global_: dict[str, Any] | UnsetType = msgspec.field(default=UNSET, name="global")

@@ -1,4 +1,4 @@
-"""Values of the bundled server and of one elsewhere. Used by `records`."""
+"""Values of the bundled Valkey server and of an external server. Used by `records`."""
 
 from typing import Annotated, Any, Literal
 
@@ -27,7 +27,7 @@ class ValkeyAuth(Group, frozen=True):
 
 
 class Persistence(Group, frozen=True):
-    """A volume."""
+    """The data volume."""
 
     enabled: bool | UnsetType = UNSET
     size: Quantity | UnsetType = UNSET
@@ -66,7 +66,7 @@ class Valkey(PodFields, frozen=True):
 
 
 class ExternalTls(Group, frozen=True):
-    """TLS to a server elsewhere."""
+    """TLS to an external server."""
 
     enabled: bool | UnsetType = UNSET
     existing_secret: Name | UnsetType = UNSET
@@ -83,7 +83,7 @@ class SentinelNode(Group, frozen=True):
 
 
 class ExternalSentinel(Group, frozen=True):
-    """Who knows where the server is."""
+    """Sentinels of an external server."""
 
     enabled: bool | UnsetType = UNSET
     master_name: Annotated[str, Meta(min_length=1)] | UnsetType = UNSET
@@ -94,7 +94,7 @@ class ExternalSentinel(Group, frozen=True):
 
 
 class ExternalRedis(Group, frozen=True):
-    """A server elsewhere."""
+    """An external server."""
 
     host: str | UnsetType = UNSET
     port: Port | UnsetType = UNSET

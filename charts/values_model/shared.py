@@ -1,4 +1,7 @@
-"""Types and groups of values that several components have. Used by `records` and `redis_records`."""
+"""Types and groups of values shared by several components.
+
+Used by `records` and `redis_records`.
+"""
 
 from typing import Annotated, Any, Literal
 
@@ -10,16 +13,16 @@ Count = Annotated[int, Meta(ge=0, le=1_000)]
 Positive = Annotated[int, Meta(ge=1, le=1_000)]
 Seconds = Annotated[int, Meta(ge=0, le=3_600)]
 Percent = Annotated[int, Meta(ge=1, le=100)]
-#: A name in Kubernetes, or nothing.
+#: A Kubernetes name, or empty.
 Name = Annotated[str, Meta(pattern=r"^([a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?)?$")]
-#: A key of a Secret, or nothing.
+#: A key of a Secret, or empty.
 Key = Annotated[str, Meta(pattern=r"^[-._a-zA-Z0-9]{0,253}$")]
 Digest = Annotated[str, Meta(pattern=r"^(sha256:[0-9a-f]{64})?$")]
 Quantity = Annotated[str, Meta(pattern=r"^[0-9]+(\.[0-9]+)?([eE][0-9]+|m|[kMGTPE]|[KMGTPE]i)?$")]
-#: What Kubernetes itself defines, and judges.
+#: Kubernetes objects, validated by Kubernetes.
 Objects = list[dict[str, Any]]
 Labels = dict[str, str]
-#: A variable: its text, or where it comes from; null takes one of the chart's away.
+#: Environment variables: a text, or a source; null removes a variable of the chart.
 Environment = dict[
     Annotated[str, Meta(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")],
     str | int | float | bool | dict[str, Any] | None,
@@ -27,11 +30,11 @@ Environment = dict[
 
 
 class Group(msgspec.Struct, frozen=True, kw_only=True, rename="camel", forbid_unknown_fields=True):
-    """Values that belong together; a misspelt one is refused."""
+    """A group of values; unknown names are rejected."""
 
 
 class Image(Group, frozen=True):
-    """An image."""
+    """A container image."""
 
     repository: Annotated[str, Meta(min_length=1)] | UnsetType = UNSET
     tag: str | UnsetType = UNSET
@@ -40,7 +43,7 @@ class Image(Group, frozen=True):
 
 
 class PodFields(Group, frozen=True):
-    """What every pod can be given."""
+    """Options of a pod."""
 
     pod_annotations: Labels | UnsetType = UNSET
     pod_labels: Labels | UnsetType = UNSET
@@ -53,7 +56,7 @@ class PodFields(Group, frozen=True):
 
 
 class Pods(PodFields, frozen=True):
-    """What all pods get."""
+    """Options of all pods."""
 
     extra_env: Environment | UnsetType = UNSET
     extra_env_from: Objects | UnsetType = UNSET

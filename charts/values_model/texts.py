@@ -1,23 +1,27 @@
-"""Which values are texts that may be written as numbers, as `--set image.tag=9` does. Called by `making`.
+"""Text values that users may write as numbers, as in `--set image.tag=9`. Called by `making`.
 
-The schema takes a whole number wherever its digits are a fit text, and files/texts.yaml tells the templates where to make a text of it.
+The schema accepts an integer where its digits are a valid text; files/texts.yaml tells the templates which values to
+convert.
 """
 
 import re
 from typing import Any
 
 Schema = dict[str, Any]
-#: What is at a place: "text", or what is within by its name ("*": any name), or a list with the shape of its items; None: no text.
+#: Shape of a value: "text", a mapping by name ("*": any name), a list with the shape of its items, or None (no text).
 Shape = str | dict[str, Any] | list[Any] | None
 
-#: Numbers above this are no longer exact in a values file, where Helm reads every number as a float.
+#: Larger integers are inexact in a values file, because Helm reads numbers as floats.
 _EXACT = 2**53
-#: Whole numbers of every length that could be meant.
+#: Integers of every plausible length.
 _SAMPLES = ("0", "9", "65", "443", "8080", "123456", "1073741824", "20261231235959")
 
 
 def take_numbers(schema: Schema) -> Schema:
-    """Return the schema with whole numbers taken for texts of digits; in maps, such as annotations, true and false, too."""
+    """Return the schema with integers accepted for texts of digits.
+
+    In maps, such as annotations, also true and false.
+    """
     made = {
         name: value
         for name, value in schema.items()
@@ -42,7 +46,7 @@ def take_numbers(schema: Schema) -> Schema:
 
 
 def text_shape(schema: Schema) -> Shape:
-    """Return where the texts are that may have been given as numbers."""
+    """Return the places of texts that may be given as numbers."""
     if _is_text(schema) or any(_is_text(each) for each in schema.get("anyOf", ())):
         return "text"
     if isinstance(schema.get("items"), dict):
@@ -61,7 +65,7 @@ def text_shape(schema: Schema) -> Shape:
 
 
 def _is_text(schema: Schema) -> bool:
-    """Return whether a place takes any texts of digits."""
+    """Return whether a value accepts any text of digits."""
     if schema.get("type") != "string" or "enum" in schema:
         return False
     pattern = re.compile(schema.get("pattern", ""))

@@ -1,4 +1,8 @@
-"""The client of Stanine's HTTP API, sync (`Stanine`) and async (`AsyncStanine`): docs/howto/use-the-client.md. Needs the extra `client`."""
+"""Client of Stanine's HTTP API, sync (`Stanine`) and async (`AsyncStanine`).
+
+Needs the extra `client`.
+Documentation: docs/howto/use-the-client.md.
+"""
 
 from stanine.client import errors
 from stanine.client.async_client import AsyncStanine

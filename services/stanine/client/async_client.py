@@ -1,4 +1,7 @@
-"""`AsyncStanine`: the client for asyncio. Its loop runs the flows of `flow`; its resources are the attributes."""
+"""`AsyncStanine`: the client for asyncio.
+
+It runs the flows of `flow` and has the resources as attributes.
+"""
 
 import asyncio
 from collections import deque
@@ -110,7 +113,7 @@ class AsyncStanine:
         return await self.run(exchange(self.session, call))
 
     async def run(self, flow: Flow[T]) -> T:
-        """Run a flow: do what it yields, send it what came of it."""
+        """Run a flow: perform what it yields and send it the outcome."""
         try:
             step = next(flow)
             while True:
@@ -126,7 +129,10 @@ class AsyncStanine:
     async def run_in_order(
         self, flows: AsyncIterator[Flow[T]], at_once: int
     ) -> AsyncGenerator[T, None]:
-        """Yield what flows return, in their order, some of them under way at once; they are taken from the iterator as they are needed."""
+        """Yield the results of flows in order, running some concurrently.
+
+        Flows are taken from the iterator on demand.
+        """
         under_way: deque[asyncio.Task[T]] = deque()
         try:
             async for flow in flows:

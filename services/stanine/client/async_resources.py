@@ -1,4 +1,7 @@
-"""The resources of `AsyncStanine`: those of `sync_resources`, where each method is explained, for asyncio; a test compares them."""
+"""Resources of `AsyncStanine`: those of `sync_resources`, which documents each method, for asyncio.
+
+A test compares the two modules.
+"""
 
 from collections.abc import AsyncIterable, AsyncIterator, Iterable, Mapping, Sequence
 from contextlib import aclosing
@@ -44,14 +47,17 @@ class _Resource:
 
 
 class AsyncListing(Generic[Item]):
-    """A list that is read as it is iterated. Iterated again after its end, it gives what was added since."""
+    """A list read during iteration. Iterating again after its end yields items added since."""
 
     def __init__(self, client: "AsyncStanine", reader: ListReader[Item]) -> None:
         self._client, self._reader = client, reader
 
     @property
     def cursor(self) -> str:
-        """Where to continue later: behind the last page that was given whole. Within a page its items would come again."""
+        """Cursor to continue from later: after the last page that was yielded completely.
+
+        Items of an incomplete page are yielded again.
+        """
         return self._reader.cursor
 
     @property
@@ -87,7 +93,7 @@ class AsyncListing(Generic[Item]):
 
 
 class AsyncInstrumentsResource(_Resource):
-    """`client.instruments`: what is published."""
+    """`client.instruments`: published instruments."""
 
     def list(
         self, *, after: str = "", page_size: int = instruments.PAGE
@@ -101,7 +107,10 @@ class AsyncInstrumentsResource(_Resource):
     async def get(
         self, name: str, *, revision: int | None = None, known: InstrumentText | None = None
     ) -> InstrumentText:
-        """Return an instrument's document, by default the newest; `known` itself if it is still the same."""
+        """Return an instrument's document, by default the newest.
+
+        Return `known` if it is unchanged.
+        """
         return await self._client.call(instruments.read(name, revision, known))
 
     async def form(
@@ -126,10 +135,11 @@ class AsyncInstrumentsResource(_Resource):
         only_new: bool = False,
         wait: float = 0.0,
     ) -> Publication:
-        """Publish a document, as a mapping, or as JSON or YAML text (`media_type="application/yaml"`). Unchanged, it makes no revision.
+        """Publish a document: a mapping, or JSON or YAML text (`media_type="application/yaml"`).
 
-        `if_match`: the ETag or digest that it replaces; `only_new`: refuse if the name is taken. `wait`: seconds until attempts are scored
-        by it, else NotIndexedInTimeError is raised.
+        An unchanged document creates no revision. `if_match`: ETag or digest of the revision to replace; `only_new`:
+        fail if the name exists. `wait`: seconds to wait until attempts are scored by it; raises NotIndexedInTimeError
+        after that.
         """
         call = instruments.publish(
             name,
@@ -145,7 +155,7 @@ class AsyncInstrumentsResource(_Resource):
 
 
 class AsyncAttemptsResource(_Resource):
-    """`client.attempts`: what people answered."""
+    """`client.attempts`: submitted attempts."""
 
     async def submit(
         self,
@@ -194,7 +204,7 @@ class AsyncAttemptsResource(_Resource):
         *,
         requests_at_once: int = bulk.REQUESTS_AT_ONCE,
     ) -> AsyncIterator[LineAnswer]:
-        """Submit many attempts, each with a key; yield an answer for each, in order, while `lines` are read."""
+        """Submit many attempts, each with a key; yield their answers in the order of `lines`."""
         session = self._client.session
 
         async def flows() -> AsyncIterator[Flow[bulk.Delivery]]:
@@ -215,7 +225,7 @@ class AsyncAttemptsResource(_Resource):
         *,
         timeout: float = 120.0,  # noqa: ASYNC109 - as above
     ) -> AsyncIterator[tuple[S, Result]]:
-        """Yield the results of many attempts (receipts or line answers) of an instrument, as they are known."""
+        """Yield the results of attempts (receipts or line answers) when available."""
         follower = waiting.ResultFollower(self._client.session, instrument, submitted)
         while follower.follows:
             for found in await self._client.run(follower.look()):
@@ -235,7 +245,7 @@ class AsyncAttemptsResource(_Resource):
 
 
 class AsyncResultsResource(_Resource):
-    """`client.results`: what scoring said."""
+    """`client.results`: scored results."""
 
     async def get(
         self, attempt: str, *, token: str | None = None, wait: float = 0.0, quality: bool = False
@@ -253,7 +263,7 @@ class AsyncResultsResource(_Resource):
         token: str | None = None,
         timeout: float = 60.0,  # noqa: ASYNC109 - as above
     ) -> Result:
-        """Return an attempt's result as soon as it is there. Raises NotScoredError after `timeout` seconds."""
+        """Wait for an attempt's result. Raises NotScoredError after `timeout` seconds."""
         return await self._client.run(
             waiting.wait_for_result(self._client.session, attempt, token, timeout)
         )
@@ -267,7 +277,7 @@ class AsyncResultsResource(_Resource):
         page_size: int = results.PAGE,
         quality: bool = False,
     ) -> AsyncListing[Result]:
-        """List an instrument's results in the order of their commits."""
+        """List an instrument's results in commit order."""
         session = self._client.session
         reader = ListReader(
             session,
@@ -287,7 +297,10 @@ class AsyncResultsResource(_Resource):
         page_size: int = results.PAGE,
         quality: bool = False,
     ) -> AsyncListing[Result]:
-        """List a participant's results, of the instruments that the key reaches; else as `list`."""
+        """List a participant's results, of the instruments that the key can access.
+
+        Otherwise as `list`.
+        """
         session = self._client.session
         reader = ListReader(
             session,
@@ -300,7 +313,7 @@ class AsyncResultsResource(_Resource):
 
 
 class AsyncQueuesResource(_Resource):
-    """`client.queues`: for operators."""
+    """`client.queues`: queue operations."""
 
     async def list(self) -> list[QueueInfo]:
         """Return all queues."""
@@ -311,7 +324,7 @@ class AsyncQueuesResource(_Resource):
         return await self._client.call(queues.read(queue))
 
     async def pause(self, queue: str) -> QueueInfo:
-        """Deliver nothing new, within 2 s; new work is still accepted."""
+        """Stop deliveries within 2 s; new work is still accepted."""
         return await self._client.call(queues.set_state(queue, "pause"))
 
     async def resume(self, queue: str) -> QueueInfo:
@@ -319,13 +332,16 @@ class AsyncQueuesResource(_Resource):
         return await self._client.call(queues.set_state(queue, "resume"))
 
     async def drain(self, queue: str) -> QueueInfo:
-        """Refuse new work, within 2 s, and finish the rest."""
+        """Reject new work within 2 s and finish the rest."""
         return await self._client.call(queues.set_state(queue, "drain"))
 
     async def purge(
         self, queue: str, part: Literal["ready", "delayed", "dead"], *, token: str | None = None
     ) -> OrderDone:
-        """Delete a part of a queue. With the same `token` it acts once; without one a random token is made."""
+        """Delete a part of a queue, idempotently by `token`.
+
+        The client creates a random token by default.
+        """
         return await self._client.call(queues.purge(queue, part, token))
 
     def dead_letters(
@@ -338,7 +354,10 @@ class AsyncQueuesResource(_Resource):
         on_history_change: OnHistoryChange = "raise",
         page_size: int = queues.PAGE,
     ) -> AsyncListing[DeadLetterInfo]:
-        """List dead letters in order of death. After a changed history with "continue" they are listed from the beginning again."""
+        """List dead letters in order of death.
+
+        After a changed history, "continue" lists them from the beginning again.
+        """
         session = self._client.session
         reader = ListReader(
             session,
@@ -353,7 +372,7 @@ class AsyncQueuesResource(_Resource):
         return await self._client.call(queues.dead_letter(queue, letter))
 
     async def delete_dead_letter(self, queue: str, letter: str) -> OrderDone:
-        """Delete one dead letter. It is sent once: after LostAnswerError, check with `dead_letter`."""
+        """Delete one dead letter. Not retried: after LostAnswerError, check with `dead_letter`."""
         return await self._client.call(queues.delete_dead_letter(queue, letter))
 
     async def requeue_dead(
@@ -366,7 +385,7 @@ class AsyncQueuesResource(_Resource):
         everything: bool = False,
         token: str | None = None,
     ) -> OrderDone:
-        """Put dead letters back into the queue: those with these ids, or all of a reason or actor, or everything."""
+        """Requeue dead letters: those with these ids, all of a reason or actor, or all."""
         return await self._client.call(
             queues.order_dead(queue, "requeue", ids, reason, actor, token, everything=everything)
         )
@@ -381,7 +400,7 @@ class AsyncQueuesResource(_Resource):
         everything: bool = False,
         token: str | None = None,
     ) -> OrderDone:
-        """Delete dead letters, chosen as for `requeue_dead`."""
+        """Delete dead letters, selected as for `requeue_dead`."""
         return await self._client.call(
             queues.order_dead(queue, "delete", ids, reason, actor, token, everything=everything)
         )
@@ -397,11 +416,14 @@ class AsyncConfigResource(_Resource):
     async def change(
         self, settings: Mapping[str, int | str | None], *, revision: int | None = None
     ) -> ConfigChange:
-        """Change settings (None: the default) as one revision. With `revision`, another one in force is refused (ConfigConflictError)."""
+        """Change settings (None: the default) as one revision.
+
+        With `revision`, raises ConfigConflictError if another one is current.
+        """
         return await self._client.call(operating.change_config(settings, revision))
 
     async def history(self) -> list[ConfigRevision]:
-        """Return the revisions that are kept, the newest first."""
+        """Return the stored revisions, newest first."""
         return await self._client.call(operating.config_history())
 
     async def rollback(self, revision: int) -> ConfigChange:
@@ -410,10 +432,10 @@ class AsyncConfigResource(_Resource):
 
 
 class AsyncTokensResource(_Resource):
-    """`client.tokens`: the secret of attempt tokens."""
+    """`client.tokens`: the secret that signs attempt tokens."""
 
     async def rotate(self, *, keep_seconds: int = 86_400) -> TokensRotated:
-        """Make a new secret; tokens of the present one stay valid for `keep_seconds`."""
+        """Create a new secret; tokens of the current one remain valid for `keep_seconds`."""
         return await self._client.call(operating.rotate_tokens(keep_seconds))
 
 

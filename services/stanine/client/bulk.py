@@ -1,8 +1,8 @@
-"""Many attempts in requests of up to a thousand lines, each line answered exactly once. No I/O; run by the resource `attempts`.
+"""Submit many attempts in requests of up to a thousand lines, with exactly one answer per line.
 
-A line without an answer is sent again with the others of its request that have none: lost connections, cut answers, lines that the server
-had no room for. Its key makes that safe, and the server refuses a line without one. Answers are matched by the line's number, and by the
-key where the server repeats it.
+No I/O; run by the resource `attempts`. Lines without an answer are sent again: after lost connections, truncated
+answers, or a rejection for lack of capacity. Their keys make this safe, and the server rejects a line without a key.
+Answers are matched by line number, and by key where the server repeats it.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -23,10 +23,10 @@ from stanine.client.flow import Flow, Send, Session
 from stanine.client.messages import Reply
 from stanine.client.records import Attempt, LineAnswer
 
-#: Lines and bytes of a request. An HTTP/1.1 request is sent before its answer is read; the server buffers 32 MiB of answers. The
-#: limit is for the cost of sending a request again.
+#: Lines and bytes per request. An HTTP/1.1 request is sent completely before its answer is read; the server buffers 32
+#: MiB of answers. The limit bounds the cost of sending a request again.
 LINES_PER_REQUEST, BYTES_PER_REQUEST = 1_000, 512 << 10
-#: Requests under way at once: the server works while this side prepares the next.
+#: Concurrent requests: the server works while the client prepares the next.
 REQUESTS_AT_ONCE = 4
 
 Line = Attempt | Mapping[str, object] | bytes | str
@@ -40,7 +40,7 @@ class BulkBatch:
     """The lines of one request, and the answers to them."""
 
     def __init__(self) -> None:
-        #: By the line's number in the input; the lines that have no answer yet.
+        #: Lines without an answer, by line number in the input.
         self.due: dict[int, bytes] = {}
         self.answers: list[LineAnswer] = []
         self.size = 0
@@ -60,7 +60,7 @@ class BulkBatch:
         return b"\n".join(self.due.values()) + b"\n"
 
     def reading(self, secrets: Sequence[str] = ()) -> "AnswerReader":
-        """Begin to read the answers to what is due now."""
+        """Create a reader for the answers to the lines that are due."""
         return AnswerReader(self.due, secrets)
 
     def settle(self, answered: Iterable[LineAnswer]) -> None:
@@ -71,23 +71,29 @@ class BulkBatch:
 
 
 class AnswerReader:
-    """Reads the answer to one sending of a batch: feed it the parts as they arrive. A last line without its end is not taken."""
+    """Reads the answer to one request, part by part. An incomplete last line is ignored."""
 
     def __init__(self, due: Mapping[int, bytes], secrets: Sequence[str] = ()) -> None:
-        """`due`: the lines that were sent, by their number in the input; `secrets` are taken out of problems."""
+        """Initialise for the lines that were sent, by line number.
+
+        `secrets` are removed from problems.
+        """
         self._secrets = secrets
         self._numbers = list(due)
         self._due = due
         self._rest = b""
         self._read = 0
-        #: Answers that will not change, and those of lines that may be taken later.
+        #: Final answers, and answers of lines that may be accepted later.
         self.settled: list[LineAnswer] = []
         self.refused: list[LineAnswer] = []
-        #: What was wrong with the answer.
+        #: Error in the answer.
         self.error: UnexpectedAnswerError | None = None
 
     def feed(self, part: bytes) -> None:
-        """Parse a part. A line that does not answer what was sent becomes `error`; it and all after it are ignored."""
+        """Parse a part. A line that does not match the request becomes `error`.
+
+        It and the rest are ignored.
+        """
         if self.error is not None:
             return
         *lines, self._rest = (self._rest + part).split(b"\n")
@@ -106,7 +112,7 @@ class AnswerReader:
                 "a line of the answer to a bulk submission cannot be read"
             ) from None
         if self._read == len(self._numbers) and answer.problem is not None:
-            return  # says why nothing after the last line would be read
+            return  # reason why the remaining lines were not read
         if answer.line != self._read + 1 or self._read == len(self._numbers):
             raise UnexpectedAnswerError(
                 f"the answer to line {self._read + 1} of a bulk request is out of order"
@@ -126,21 +132,24 @@ class AnswerReader:
 
 
 class Delivery(NamedTuple):
-    """What became of a batch: answers in the order of its lines, and the error because of which the others have none."""
+    """Result of a batch: answers in line order, and the error that prevented the remaining ones."""
 
     answers: list[LineAnswer]
     error: StanineClientError | None
 
 
 class Batcher:
-    """Collects the lines of an input into batches. Blank lines are counted and left out."""
+    """Collects the lines of an input into batches. Blank lines are counted and skipped."""
 
     def __init__(self) -> None:
         self._number = 0
         self._batch = BulkBatch()
 
     def add(self, line: Line) -> BulkBatch | None:
-        """Add a line; return the batch if it is full now. Raises TypeError for what JSON cannot hold."""
+        """Add a line; return the batch if it is full.
+
+        Raises TypeError for values that JSON cannot represent.
+        """
         self._number += 1
         text = calls.encode_line(line)
         if text:
@@ -154,7 +163,7 @@ class Batcher:
 
 
 def batches(lines: Iterable[Line]) -> Iterator[BulkBatch]:
-    """Yield an input's batches as its lines come."""
+    """Yield an input's batches."""
     batcher = Batcher()
     for line in lines:
         if (batch := batcher.add(line)) is not None:
@@ -164,7 +173,10 @@ def batches(lines: Iterable[Line]) -> Iterator[BulkBatch]:
 
 
 def deliver(session: Session, instrument: str, batch: BulkBatch) -> Flow[Delivery]:
-    """Submit a batch until every line has its answer. What the server had taken before an error is in the delivery with the error."""
+    """Submit a batch until every line has its answer.
+
+    If an error ends it, the delivery contains the error and the answers received before.
+    """
     name = calls.submit_lines(instrument, b"").name
     series = session.series(name)
     error: StanineClientError | None = None
@@ -186,7 +198,7 @@ def deliver(session: Session, instrument: str, batch: BulkBatch) -> Flow[Deliver
 def _send_once(
     session: Session, instrument: str, batch: BulkBatch
 ) -> Flow[StanineClientError | None]:
-    """Send what is due; return why lines are still due, if there are any."""
+    """Send the lines that are due; return why some are still due, if any."""
     request = calls.submit_lines(instrument, batch.body())
     answers = batch.reading(session.secrets)
     outcome = yield Send(request, answers.feed)

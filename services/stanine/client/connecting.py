@@ -1,4 +1,7 @@
-"""What both clients ask of httpx: checked address and key, headers, timeouts, and what its exceptions mean. Used by the two clients."""
+"""Use of httpx by both clients.
+
+Validated address and key, headers, timeouts, and translated exceptions.
+"""
 
 import importlib.metadata
 import ipaddress
@@ -14,10 +17,10 @@ from stanine.client.messages import Call, NoReply
 
 #: Seconds for a connection, and for the next byte of an answer.
 DEFAULT_TIMEOUT = httpx.Timeout(30.0, connect=5.0)
-#: Seconds beyond those for which the server may hold a request.
+#: Seconds in addition to those for which the server may hold a request.
 _BEYOND_HOLD = 15.0
 
-#: Errors before anything was sent.
+#: Exceptions raised before anything was sent.
 _NOT_SENT = (
     httpx.ConnectError,
     httpx.ConnectTimeout,
@@ -29,7 +32,7 @@ _NOT_SENT = (
 
 @dataclass(frozen=True)
 class Endpoint:
-    """Where the API is, and what every request to it carries."""
+    """Address of the API, and the headers of every request."""
 
     address: str
     key: str | None = field(repr=False)
@@ -37,7 +40,7 @@ class Endpoint:
 
     @classmethod
     def at(cls, base_url: str, key: str | None, timeout: float | httpx.Timeout) -> "Endpoint":
-        """Raise ValueError, which does not quote the key, if the address or the key cannot be used."""
+        """Validate the address and the key. Raises ValueError, which does not quote the key."""
         parts = urlsplit(base_url)
         if parts.scheme not in {"http", "https"} or not parts.hostname:
             raise ValueError(
@@ -51,7 +54,7 @@ class Endpoint:
 
     @property
     def uses_environment(self) -> bool:
-        """Whether proxies of the environment are used: none can reach this machine's own loopback."""
+        """Whether the environment's proxies are used; never for loopback addresses."""
         host = urlsplit(self.address).hostname or ""
         try:
             return not ipaddress.ip_address(host).is_loopback
@@ -82,19 +85,25 @@ class Endpoint:
 
 
 def check_key(key: str | None) -> str | None:
-    """Return a key. Raises ValueError, which does not quote it, if a header cannot hold it: an HTTP library would quote it."""
+    """Return a key. Raises ValueError, which does not quote it, if a header cannot contain it.
+
+    httpx would quote the key in its exception.
+    """
     if key is not None and not (key.isascii() and key.isprintable() and " " not in key):
         raise ValueError("a key or token consists of printable ASCII characters without spaces")
     return key or None
 
 
 def user_agent() -> str:
-    """Return what the client calls itself."""
+    """Return the User-Agent of the client."""
     return f"stanine-python/{importlib.metadata.version('stanine')} (Python {platform.python_version()}; httpx {httpx.__version__})"
 
 
 def no_reply(error: httpx.RequestError) -> NoReply:
-    """Return what an exception of httpx means, in words that quote nothing. Raises StanineClientError for a request that cannot be made."""
+    """Translate an exception of httpx, without quoting data.
+
+    Raises StanineClientError for a request that cannot be created.
+    """
     if isinstance(error, httpx.LocalProtocolError):
         raise StanineClientError("the request cannot be written as HTTP") from None
     if isinstance(error, _NOT_SENT):

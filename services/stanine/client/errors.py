@@ -1,4 +1,4 @@
-"""The exceptions of the client, one short tree: permanent, or temporary (the same call may succeed later).
+"""Exceptions of the client: permanent, or temporary (the same call may succeed later).
 
 Each RFC 9457 `type` of docs/reference/problems.md has a class. Texts of exceptions hold what may be
 logged: no key, no token, nothing that a person answered. What the server says in detail is in `problem`. Raised by everything here.
@@ -9,14 +9,14 @@ from typing import ClassVar
 
 import msgspec
 
-#: Begins every problem type of Stanine.
+#: Prefix of Stanine's problem types.
 _URN = "urn:stanine:problem:"
-#: Errors of an instrument document that an exception's text shows; `problem.errors` has all that were sent.
+#: Errors of an instrument document shown in an exception's message; `problem.errors` contains all that were sent.
 _ERRORS_SHOWN = 5
 
 
 class ErrorItem(msgspec.Struct, frozen=True):
-    """One error in the request: its place, its kind, and a sentence that may quote the request."""
+    """One error in the request: place, code, and a sentence that may quote the request."""
 
     #: A JSON pointer into an attempt (`/answers/A1`), a path in a document, or line:column of a text.
     pointer: str
@@ -28,27 +28,33 @@ class ErrorItem(msgspec.Struct, frozen=True):
 
 
 class Problem(msgspec.Struct, frozen=True, rename="camel"):
-    """A problem document (RFC 9457) as the server sent it. Its texts may quote the request; its `repr` does not."""
+    """A problem document (RFC 9457) as received. Its texts may quote the request.
+
+    Its `repr` does not.
+    """
 
     type: str = "about:blank"
     title: str = ""
     status: int = 0
     detail: str = ""
     errors: tuple[ErrorItem, ...] = ()
-    #: How many errors there are; `errors` lists at most 100.
+    #: Number of errors; `errors` lists at most 100.
     error_count: int = 0
-    #: Of an internal error: what the operator searches the log for.
+    #: Id of an internal error in the server's log.
     id: str = ""
-    #: Of a changed history: the cursor to continue from.
+    #: Cursor to continue from after a changed history.
     next: str = ""
 
     @property
     def code(self) -> str:
-        """The last word of the type, `key-conflict`; empty if it is not one of Stanine's."""
+        """The last part of the type, such as `key-conflict`; empty for a type of another server."""
         return self.type.removeprefix(_URN) if self.type.startswith(_URN) else ""
 
     def lines(self) -> list[str]:
-        """Return what is wrong, for the person who sent it: a sentence, then one line per error. It may quote the request."""
+        """Return the problem for the sender of the request: a sentence, then one line per error.
+
+        The lines may quote the request.
+        """
         first = self.detail or self.title or f"the server answered {self.status}"
         return [first, *(f"{each.pointer}: {each.detail}" for each in self.errors)]
 
@@ -57,46 +63,52 @@ class Problem(msgspec.Struct, frozen=True, rename="camel"):
 
 
 class StanineClientError(Exception):
-    """The root of all errors that the client raises on purpose."""
+    """Base class of the client's exceptions."""
 
 
 class PermanentError(StanineClientError):
-    """The same call fails again until something else changes."""
+    """The same call fails until something else changes."""
 
 
 class TemporaryError(StanineClientError):
-    """The same call may succeed later. The client has tried again already as its `RetryPolicy` allows."""
+    """The same call may succeed later.
 
-    #: Whether it is certain that the request had no effect.
+    The client has already retried it as its `RetryPolicy` allows.
+    """
+
+    #: Whether the request certainly had no effect.
     had_no_effect: ClassVar[bool] = False
-    #: Seconds after which the server asked to be called again.
+    #: Retry-After of the server, in seconds.
     retry_after: float | None = None
 
 
 class UnreachableError(TemporaryError):
-    """No connection could be made: the request was not sent."""
+    """No connection could be established: the request was not sent."""
 
     had_no_effect = True
 
 
 class LostAnswerError(TemporaryError):
-    """The connection broke, or the answer did not come in time: whether the request had its effect is unknown."""
+    """The connection broke or the answer timed out.
+
+    The effect of the request is unknown.
+    """
 
 
 class NotScoredError(TemporaryError):
-    """An attempt was not scored within the time given; it is stored, and waiting again loses nothing."""
+    """An attempt was not scored within the timeout. It is stored; waiting again is safe."""
 
 
 class NotIndexedInTimeError(TemporaryError):
-    """An instrument was published, but not indexed within the time given."""
+    """An instrument was published, but not indexed within the timeout."""
 
 
 class UnexpectedAnswerError(PermanentError):
-    """What answered is not Stanine's API, or an answer cannot be read."""
+    """The server is not Stanine's API, or its answer cannot be parsed."""
 
 
 class ApiError(StanineClientError):
-    """The server answered with an error; `problem` is what it said."""
+    """The server answered with an error; `problem` contains its details."""
 
     def __init__(self, problem: Problem, retry_after: float | None = None) -> None:
         super().__init__(problem, retry_after)
@@ -110,7 +122,7 @@ class ApiError(StanineClientError):
 
     @property
     def errors(self) -> tuple[ErrorItem, ...]:
-        """The single errors, each with its place."""
+        """The individual errors, each with its place."""
         return self.problem.errors
 
     def __str__(self) -> str:
@@ -118,31 +130,31 @@ class ApiError(StanineClientError):
 
 
 class PermanentApiError(ApiError, PermanentError):
-    """The server refuses the request as it is."""
+    """The server rejects the request."""
 
 
 class TemporaryApiError(ApiError, TemporaryError):
-    """The server cannot serve the request now; whether it had an effect is unknown."""
+    """The server is temporarily unable to serve the request; its effect is unknown."""
 
 
 class MalformedRequestError(PermanentApiError):
-    """A parameter or header cannot be read."""
+    """A parameter or header cannot be parsed."""
 
 
 class UnauthenticatedError(PermanentApiError):
-    """The key is missing, or unknown to the server."""
+    """The key is missing or unknown to the server."""
 
 
 class MissingScopeError(PermanentApiError):
-    """The key may not do this."""
+    """The key lacks the required scope."""
 
 
 class NotFoundError(PermanentApiError):
-    """It does not exist, or is not visible to the key."""
+    """Not found, or not visible to the key."""
 
 
 class MethodNotAllowedError(PermanentApiError):
-    """The address does not take this method: the server is of another version."""
+    """The address does not support the method: the server has another version."""
 
 
 class KeyConflictError(PermanentApiError):
@@ -150,23 +162,26 @@ class KeyConflictError(PermanentApiError):
 
 
 class TokenConflictError(PermanentApiError):
-    """The token of an order was used for another order."""
+    """The token was already used for another operation."""
 
 
 class ManagedError(PermanentApiError):
-    """A custom resource owns what was to be changed."""
+    """A custom resource owns the object."""
 
 
 class ConfigConflictError(PermanentApiError):
-    """The configuration cannot be changed as it is, or is not at the revision given."""
+    """The configuration is not at the given revision, or cannot be changed in its present state."""
 
 
 class HistoryChangedError(PermanentApiError):
-    """A list does not recognise the cursor: the server came back with other data. `following` is the cursor to continue from."""
+    """A list does not contain the cursor's item, because the server restarted with other data.
+
+    `following` is the cursor to continue from.
+    """
 
     @property
     def following(self) -> str:
-        """The cursor to continue from: items may repeat, none is missed."""
+        """The cursor to continue from: items may repeat, none is skipped."""
         return self.problem.next
 
 
@@ -175,27 +190,27 @@ class PreconditionFailedError(PermanentApiError):
 
 
 class TooLargeError(PermanentApiError):
-    """The body is larger than the server takes."""
+    """The body exceeds the server's limit."""
 
 
 class UnsupportedContentError(PermanentApiError):
-    """The body's media type or encoding is not taken."""
+    """The body's media type or encoding is not supported."""
 
 
 class InvalidDocumentError(PermanentApiError):
-    """The text is not a valid instrument document; `errors` has every place."""
+    """The text is not a valid instrument document; `errors` lists every place."""
 
 
 class InvalidAttemptError(PermanentApiError):
-    """The attempt does not fit the instrument; `errors` has every place."""
+    """The attempt is not valid for the instrument; `errors` lists every place."""
 
 
 class InvalidRequestError(PermanentApiError):
-    """The body of an order to a queue or to the configuration is not valid."""
+    """The body of an operation on a queue or the configuration is invalid."""
 
 
 class InternalError(PermanentApiError):
-    """A defect of the server; `problem.id` is in its log."""
+    """A defect of the server; its log contains `problem.id`."""
 
 
 class TooSlowError(TemporaryApiError):
@@ -205,7 +220,7 @@ class TooSlowError(TemporaryApiError):
 
 
 class RateLimitedError(TemporaryApiError):
-    """Something before the server limits the rate of requests."""
+    """A proxy limits the rate of requests."""
 
     had_no_effect = True
 
@@ -223,22 +238,22 @@ class NotIndexedError(TemporaryApiError):
 
 
 class FullError(TemporaryApiError):
-    """The server has no room for new work."""
+    """The server is at capacity and rejects new work."""
 
     had_no_effect = True
 
 
 class DrainingError(TemporaryApiError):
-    """An operator drains the queue that the request would bring work to."""
+    """The queue for the requested work is draining."""
 
     had_no_effect = True
 
 
 class UnavailableError(TemporaryApiError):
-    """The database cannot be reached or refuses writes: whether a write was stored is unknown."""
+    """The database is unreachable or rejects writes: whether a write was stored is unknown."""
 
 
-#: By the last word of the problem type.
+#: Exceptions by the last part of the problem type.
 CLASSES: dict[str, type[ApiError]] = {
     "malformed-request": MalformedRequestError,
     "unauthenticated": UnauthenticatedError,
@@ -265,7 +280,7 @@ CLASSES: dict[str, type[ApiError]] = {
     "unavailable": UnavailableError,
 }
 
-#: Of answers without a known type, such as a proxy's: by status; every other status is permanent.
+#: Exceptions by status for answers without a known type, such as a proxy's; any other status is permanent.
 _BY_STATUS: dict[int, type[ApiError]] = {
     401: UnauthenticatedError,
     403: MissingScopeError,
@@ -281,13 +296,13 @@ _BY_STATUS: dict[int, type[ApiError]] = {
 
 
 def error_of(problem: Problem, retry_after: float | None = None) -> ApiError:
-    """Return the exception for a problem, chosen by its type, else by its status."""
+    """Return the exception for a problem, by its type or else its status."""
     chosen = CLASSES.get(problem.code) or _BY_STATUS.get(problem.status, PermanentApiError)
     return chosen(problem, retry_after)
 
 
 def redacted(problem: Problem, secrets: Iterable[str]) -> Problem:
-    """Return a problem whose texts hold none of some secrets; its type, status and cursor stay."""
+    """Return a problem with secrets removed from its texts; type, status and cursor are kept."""
 
     def without(text: str) -> str:
         for secret in secrets:
@@ -303,9 +318,9 @@ def redacted(problem: Problem, secrets: Iterable[str]) -> Problem:
 
 
 def describe(problem: Problem) -> str:
-    """Return what may be logged of a problem.
+    """Return a description of a problem that is safe to log.
 
-    The server's errors of an attempt may quote what a person answered, so only their codes are shown. An instrument document is public.
+    Errors of an attempt may quote answers, so only their codes are included. An instrument document is public.
     """
     if not problem.code:
         return f"the server answered {problem.status}, without a problem of Stanine"

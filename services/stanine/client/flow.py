@@ -1,7 +1,7 @@
-"""The logic of a request as a generator that does no I/O: it yields what is to be done and is sent what came of it.
+"""Requests as generators without I/O: each yields an action and receives its outcome.
 
-`Stanine` and `AsyncStanine` each have one small loop that runs such a flow; everything else is written once, here and in the modules that
-`yield from` it.
+`Stanine` and `AsyncStanine` each have a small loop that runs such a flow; all other logic is shared, here and in the
+modules that `yield from` it.
 """
 
 import logging
@@ -31,7 +31,10 @@ log = logging.getLogger("stanine.client")
 
 @dataclass(frozen=True, slots=True)
 class Send:
-    """Make a request. With a `sink`, which raises nothing, a 200 answer's body goes there as it arrives, and the reply's body is empty."""
+    """Send a request. The body of a 200 answer is streamed to `sink`, if given.
+
+    The reply's body is then empty.
+    """
 
     call: Call[Any]
     sink: Callable[[bytes], None] | None = None
@@ -39,7 +42,7 @@ class Send:
 
 @dataclass(frozen=True, slots=True)
 class Pause:
-    """Do nothing for some seconds."""
+    """Wait for some seconds."""
 
     seconds: float
 
@@ -49,19 +52,19 @@ Flow = Generator[Send | Pause, Reply | NoReply | None, T]
 
 @dataclass
 class Session:
-    """What the requests of one client share."""
+    """State shared by the requests of one client."""
 
     policy: RetryPolicy
     on_retry: Callable[[Retry], None] | None = None
     #: Texts to remove from the server's problems: keys.
     secrets: tuple[str, ...] = field(default=(), repr=False)
-    #: Whether the server ever answered.
+    #: Whether the server has ever answered.
     reached: bool = False
     clock: Callable[[], float] = time.monotonic
     random: Callable[[], float] = random.random
 
     def series(self, name: str) -> Series:
-        """Begin the tries of a request."""
+        """Start the retry state of a request."""
         return Series(
             self.policy, name, reached=lambda: self.reached, clock=self.clock, random=self.random
         )
@@ -74,7 +77,7 @@ class Session:
         return Pause(retry.pause)
 
     def error(self, of: Call[T], outcome: Reply | NoReply | None) -> StanineClientError | None:
-        """Return the error that an outcome is; None for a good answer."""
+        """Return the error of an outcome; None for success."""
         if isinstance(outcome, Reply):
             self.reached = True
             if 200 <= outcome.status < 300 or outcome.status in of.also_good:
@@ -85,7 +88,10 @@ class Session:
         return kind(f"{of.name}: {outcome.why}")
 
     def _problem(self, of: Call[T], reply: Reply) -> Problem:
-        """Return the problem document of an answer; with the status alone if it is not Stanine's, such as a proxy's page."""
+        """Return the problem of an answer.
+
+        For another server's answer, such as a proxy's, only the status.
+        """
         try:
             problem = msgspec.json.decode(reply.body, type=Problem)
         except (msgspec.MsgspecError, UnicodeDecodeError):
@@ -97,7 +103,7 @@ class Session:
 
 
 def exchange(session: Session, call: Call[T]) -> Flow[T]:
-    """Make a request, again as long as the policy allows; return what its answer says. Raises StanineClientError."""
+    """Send a request with retries; return the decoded answer. Raises StanineClientError."""
     series = session.series(call.name)
     while True:
         outcome = yield Send(call)
@@ -109,5 +115,5 @@ def exchange(session: Session, call: Call[T]) -> Flow[T]:
 
 
 def sibling(session: Session, **changes: object) -> Session:
-    """Return a session with other options that knows what this one does."""
+    """Return a session with other options and the same state."""
     return replace(session, **changes)  # type: ignore[arg-type]

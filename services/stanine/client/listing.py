@@ -1,4 +1,4 @@
-"""Where a list is being read: which page comes next, and what of it is new. No I/O; `Listing` and `AsyncListing` run it."""
+"""Read a list page by page and skip repeated items. No I/O; `Listing` and `AsyncListing` run it."""
 
 from collections import deque
 from collections.abc import Callable
@@ -11,15 +11,15 @@ from stanine.client.records import Page
 
 Item = TypeVar("Item")
 
-#: What to do when the server came back with other data: raise HistoryChangedError, or read on from the cursor that it names.
+#: Behaviour after a changed history: raise HistoryChangedError, or continue from the cursor that it names.
 OnHistoryChange = Literal["raise", "continue"]
 
-#: Bytes of an attempt id. A list may have millions of results, so ids are kept packed until they are needed.
+#: Bytes of an attempt id. A list may have millions of results, so ids are stored packed.
 _ID_BYTES = 16
 
 
 class ListReader(Generic[Item]):
-    """Reads a list page by page from a cursor on; an empty cursor is the beginning."""
+    """Reads a list page by page from a cursor; an empty cursor is the beginning."""
 
     def __init__(
         self,
@@ -29,7 +29,10 @@ class ListReader(Generic[Item]):
         on_history_change: OnHistoryChange = "raise",
         attempt_of: Callable[[Item], str] | None = None,
     ) -> None:
-        """`attempt_of` names the attempt of an item, so that what was read already is not given again after a changed history."""
+        """Initialise.
+
+        `attempt_of` returns an item's attempt id, to skip items already read after a changed history.
+        """
         if on_history_change not in {"raise", "continue"}:
             raise ValueError('on_history_change is "raise" or "continue"')
         self._session, self._page_after, self._on_change, self._attempt_of = (
@@ -39,7 +42,7 @@ class ListReader(Generic[Item]):
             attempt_of,
         )
         self._next = self._cursor = after
-        #: Items that were read and not yet handed out.
+        #: Items that were read and not yet returned.
         self.pending: deque[Item] = deque()
         #: Whether the last page was the end of the list.
         self.at_end = False
@@ -48,11 +51,14 @@ class ListReader(Generic[Item]):
 
     @property
     def cursor(self) -> str:
-        """Where to continue: behind the last page that was handed out whole."""
+        """Cursor after the last page that was returned completely."""
         return self._cursor if self.pending else self._next
 
     def read(self) -> Flow[None]:
-        """Read the next page into `pending`. Raises HistoryChangedError if the caller wants it so, or the server contradicts itself."""
+        """Read the next page into `pending`.
+
+        Raises HistoryChangedError if requested, or if the server's answers are inconsistent.
+        """
         self._cursor = self._next
         page = yield from self._read_page()
         self.at_end = page.next is None or page.next == self._next

@@ -1,4 +1,7 @@
-"""An HTTP request and its answer as plain values: what the logic hands to a transport and gets back. Used by everything in the client."""
+"""Requests and answers as plain values, passed between logic and transports.
+
+Used throughout the client.
+"""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -17,7 +20,7 @@ NDJSON = "application/x-ndjson"
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """A whole answer. Header names are in lower case."""
+    """A complete answer. Header names are in lower case."""
 
     status: int
     headers: Mapping[str, str] = field(repr=False)
@@ -26,7 +29,7 @@ class Reply:
 
 @dataclass(frozen=True, slots=True)
 class NoReply:
-    """No whole answer came. `sent`: the server may have got the request."""
+    """No complete answer. `sent`: the server may have received the request."""
 
     sent: bool
     why: str
@@ -34,12 +37,12 @@ class NoReply:
 
 @dataclass(frozen=True, slots=True)
 class Call(Generic[T]):
-    """One request to make, and how to read its answer. Its `repr` shows neither the path nor what is sent."""
+    """A request, and how to decode its answer. Its `repr` contains neither path nor body."""
 
     method: str
-    #: The path with its names percent-encoded.
+    #: The path with percent-encoded names.
     path: str = field(repr=False)
-    #: The path's template, for logs and errors: it names no person.
+    #: The path's template, for logs and errors, without names.
     route: str
     decode: Callable[[Reply], T] = field(repr=False)
     query: Mapping[str, str] = field(default_factory=dict, repr=False)
@@ -49,14 +52,14 @@ class Call(Generic[T]):
     token: str | None = field(default=None, repr=False)
     #: Seconds for which the server may hold the request.
     hold: float = 0.0
-    #: Whether sending it twice has the effect of sending it once.
+    #: Whether the request is idempotent.
     repeatable: bool = True
-    #: Statuses that are answers and not errors, besides 2xx.
+    #: Successful statuses in addition to 2xx.
     also_good: frozenset[int] = frozenset()
 
     @property
     def name(self) -> str:
-        """What is called, for logs and errors."""
+        """The call's name for logs and errors."""
         return f"{self.method} {self.route}"
 
 
@@ -67,7 +70,7 @@ def call(
     names: Mapping[str, str] | None = None,
     **more: Any,
 ) -> Call[T]:
-    """Return a call of a route, `/v1/instruments/{name}`, with its names filled in."""
+    """Return a call of a route, such as `/v1/instruments/{name}`, with its names filled in."""
     path = route
     for name, value in (names or {}).items():
         path = path.replace(f"{{{name}}}", segment(value))
@@ -91,7 +94,7 @@ def json_call(
 
 
 def segment(text: str) -> str:
-    """Return text as one segment of a path. `.` and `..` are encoded, or an HTTP library would resolve them."""
+    """Encode text as one path segment, also `.` and `..`, which HTTP libraries resolve."""
     if not text:
         raise ValueError("a name in an address must not be empty")
     quoted = quote(text, safe="")
@@ -99,7 +102,10 @@ def segment(text: str) -> str:
 
 
 def reader(kind: type[T]) -> Callable[[Reply], T]:
-    """Return a function that reads a body as a record; it raises UnexpectedAnswerError, which does not quote the body."""
+    """Return a function that decodes a body.
+
+    It raises UnexpectedAnswerError, which does not quote the body.
+    """
 
     def read(reply: Reply) -> T:
         try:
@@ -113,7 +119,7 @@ def reader(kind: type[T]) -> Callable[[Reply], T]:
 
 
 def query(**values: str | float | None) -> dict[str, str]:
-    """Return a query string's parameters; None and the empty text are left out."""
+    """Return the parameters of a query string; None and empty texts are omitted."""
     return {name: _plain(value) for name, value in values.items() if value not in {None, ""}}
 
 

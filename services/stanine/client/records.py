@@ -1,6 +1,7 @@
 """What is sent and answered, as typed records; docs/howto/secure.md and /openapi.json describe the same. Times are RFC 3339 texts, UTC.
 
-Members and words that a newer server adds are no error. The `repr` of a record shows no token and nothing that a person answered or scored.
+Times are RFC 3339, UTC.
+Unknown members and values of newer servers are accepted. The `repr` of a record contains no token, answer or score.
 """
 
 from collections.abc import Mapping, Sequence
@@ -18,11 +19,11 @@ AttributeValue = int | float | str | None
 
 
 class _Record(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True):
-    """What all records share: camelCase names, and what is absent stays absent."""
+    """Base of all records: camelCase names; absent members are omitted."""
 
 
 class _Private(_Record, frozen=True):
-    """A record of a person's: its `repr` shows only what identifies it."""
+    """A record about a person: its `repr` shows only its identifiers."""
 
     def __repr__(self) -> str:
         shown = {
@@ -41,15 +42,15 @@ class _Private(_Record, frozen=True):
 class Attempt(_Private, frozen=True):
     """One attempt to submit."""
 
-    #: By item id: the value of an option, as the form lists them. None, NaN and what is left out are not answered.
+    #: Option values by item id, as in the form. None, NaN and missing items count as not answered.
     answers: Mapping[str, AnswerValue]
-    #: The caller's name for the attempt, 1 to 64 characters; needed in bulk.
+    #: The caller's key, 1 to 64 characters; required in bulk.
     key: str | None = None
     #: The revision that was answered; by default the newest indexed one.
     revision: int | None = None
     #: A pseudonym of the caller's choice.
     participant: str | None = None
-    #: What else is known of the person, by the instrument's attribute ids.
+    #: Further data about the person, by the instrument's attribute ids.
     attributes: Mapping[str, AttributeValue] | None = None
     #: The language that it was answered in (BCP 47), and the seconds that it took.
     language: str | None = None
@@ -57,16 +58,16 @@ class Attempt(_Private, frozen=True):
 
 
 class Receipt(_Private, frozen=True):
-    """A submission that was accepted."""
+    """An accepted submission."""
 
     attempt: str
-    #: Reads this attempt's result and nothing else.
+    #: Grants access to this attempt's result only.
     token: str
-    #: Submitted, or Scored or Failed already.
+    #: Submitted, Scored or Failed.
     state: str = "Submitted"
-    #: Whether the key had this attempt already: from before, or from an earlier try of this call.
+    #: Whether the key already had this attempt, from an earlier submission or an earlier try of this call.
     repeated: bool = False
-    #: The key that was sent; the client makes one if the caller gives none.
+    #: The key that was sent; created by the client if the caller gives none.
     key: str = ""
 
 
@@ -98,7 +99,7 @@ class AttemptQuality(_Private, frozen=True):
 
 
 class StoredAttempt(_Private, frozen=True):
-    """An attempt as it was answered."""
+    """An attempt as submitted."""
 
     attempt: str
     instrument: str
@@ -175,7 +176,7 @@ class Result(_Private, frozen=True):
     language: str | None = None
     #: The revision whose scoring gave the scales.
     scoring_revision: int | None = None
-    #: The version of the arithmetic.
+    #: The engine version that computed the scales.
     engine: int | None = None
     scales: dict[str, ScaleScore] | None = None
     profiles: dict[str, ProfileScore] | None = None
@@ -185,7 +186,10 @@ class Result(_Private, frozen=True):
 
 
 class Page(_Record, Generic[Item], frozen=True):
-    """A page of a list; `next` is the cursor to continue from, null where the list ends for good."""
+    """A page of a list.
+
+    `next` is the cursor to continue from, null at the permanent end of the list.
+    """
 
     items: list[Item]
     next: str | None = None
@@ -207,12 +211,12 @@ class InstrumentSummary(_Record, frozen=True):
 
 
 class InstrumentText(_Record, frozen=True):
-    """An instrument's document, as it was published."""
+    """An instrument's document, as published."""
 
     document: dict[str, Any]
     revision: int
     form: int
-    #: Names exactly this document: for `publish(if_match=…)`.
+    #: Identifies this document, for `publish(if_match=…)`.
     etag: str
 
 
@@ -225,15 +229,15 @@ class DocumentWarning(_Record, frozen=True):
 
 
 class Publication(_Record, frozen=True):
-    """What publishing led to."""
+    """Result of a publish."""
 
     name: str
     revision: int
     form: int
     digest: str
-    #: Whether this call made the revision; false for the same document again, also after a lost answer.
+    #: Whether this call created the revision; false for an unchanged document, also after a lost answer.
     changed: bool
-    #: Whether attempts are scored by it.
+    #: Whether attempts are scored by the revision.
     indexed: bool
     #: What its author should look at: the first 100, and how many there are.
     warnings: list[DocumentWarning] = []
@@ -282,12 +286,12 @@ class FormItem(_Record, frozen=True):
 
 
 class FormAttribute(_Record, frozen=True):
-    """What may be said of the person."""
+    """An attribute of participants."""
 
     id: str
     title: str | None = None
     type: str | None = None
-    #: The values that it may have; absent: any of its type.
+    #: The allowed values; absent: any of its type.
     values: list[int | float | str] | None = None
     #: What people read for each of the values.
     labels: list[str | None] | None = None
@@ -307,7 +311,7 @@ class FormSection(_Record, frozen=True):
 
 
 class Form(_Record, frozen=True):
-    """What a participant may see of an instrument."""
+    """A form as participants see it."""
 
     name: str
     revision: int
@@ -398,22 +402,22 @@ class QueueInfo(_Record, frozen=True):
     ready: int
     in_flight: int
     delayed: int
-    #: Dead letters that are kept.
+    #: Number of stored dead letters.
     dead: int
-    #: Messages ever given up, by reason.
+    #: Numbers of dead letters ever created, by reason.
     deaths: dict[str, int]
-    #: Seconds since the oldest message was created; null for an empty queue.
+    #: Age of the oldest message in seconds; null for an empty queue.
     oldest_seconds: float | None
     consumers: int
     #: The custom resource that owns settings and state.
     managed_by: str | None = None
     settings: dict[str, int] | None = None
-    #: Instead of `settings`: why those in Redis are not applied.
+    #: Instead of `settings`: why the stored ones are not applied.
     faults: list[str] | None = None
 
 
 class DeadLetterInfo(_Record, frozen=True):
-    """A message that was given up."""
+    """A message that was dead-lettered."""
 
     id: str
     reason: str
@@ -421,16 +425,16 @@ class DeadLetterInfo(_Record, frozen=True):
     deliveries: int
     created_at: str
     died_at: str
-    #: Attempt ids or names of instruments.
+    #: Attempt ids or instrument names.
     about: list[str]
 
 
 class OrderDone(_Record, frozen=True):
-    """What an order to a queue led to."""
+    """Result of an operation on a queue."""
 
-    #: Messages deleted or put back.
+    #: Number of messages deleted or requeued.
     count: int
-    #: Whether the order with this token had been carried out before; `count` is then what it led to.
+    #: Whether this token's operation was executed before; `count` is then its result.
     repeated: bool
 
 
@@ -439,9 +443,9 @@ class SettingInfo(_Record, frozen=True):
 
     name: str
     value: int | str
-    #: Whether the configuration states it; else it is the default.
+    #: Whether the configuration contains a value; otherwise the default applies.
     stated: bool
-    #: Why what the configuration states is not applied.
+    #: Why the stored value is not applied.
     fault: str | None = None
 
 
@@ -474,9 +478,9 @@ class ConfigRevision(_Record, frozen=True):
 
 
 class ConfigChange(_Record, frozen=True):
-    """What a change of the configuration led to."""
+    """Result of a change of the configuration."""
 
-    #: The revision in force: a new one if values differed.
+    #: The current revision: a new one if values differed.
     revision: int
     changed: bool
 
@@ -484,5 +488,5 @@ class ConfigChange(_Record, frozen=True):
 class TokensRotated(_Record, frozen=True):
     """The secret of attempt tokens was rotated."""
 
-    #: Until when tokens made with the former secret are accepted.
+    #: Until when tokens of the previous secret are accepted.
     former_valid_until: str

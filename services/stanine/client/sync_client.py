@@ -1,4 +1,7 @@
-"""`Stanine`: the client for ordinary code. Threads may share one. Its loop runs the flows of `flow`; its resources are the attributes."""
+"""`Stanine`: the synchronous client, safe for threads. It runs the flows of `flow`.
+
+Resources are attributes.
+"""
 
 import threading
 from collections import deque
@@ -112,7 +115,10 @@ class Stanine:
         return self.run(exchange(self.session, call))
 
     def run(self, flow: Flow[T], stop: threading.Event | None = None) -> T:
-        """Run a flow: do what it yields, send it what came of it. A `stop` that is set ends it at its next pause."""
+        """Run a flow: perform what it yields and send it the outcome.
+
+        Setting `stop` ends it at its next pause.
+        """
         stop = stop or threading.Event()
         try:
             step = next(flow)
@@ -129,7 +135,10 @@ class Stanine:
             return value
 
     def run_in_order(self, flows: Iterator[Flow[T]], at_once: int) -> Generator[T, None, None]:
-        """Yield what flows return, in their order, some of them under way at once; they are taken from the iterator as they are needed."""
+        """Yield the results of flows in order, running some concurrently.
+
+        Flows are taken from the iterator on demand.
+        """
         stop = threading.Event()
         with ThreadPoolExecutor(at_once, thread_name_prefix="stanine") as pool:
             under_way: deque[Future[T]] = deque()
@@ -140,7 +149,7 @@ class Stanine:
                         yield under_way.popleft().result()
                 while under_way:
                     yield under_way.popleft().result()
-            finally:  # also when the caller stops early: leaving `pool` waits for its threads
+            finally:  # also when the caller stops early: leaving `pool` joins its threads
                 stop.set()
                 for future in under_way:
                     future.cancel()

@@ -1,4 +1,7 @@
-"""The resources of `Stanine`: thin methods over the calls and flows. `async_resources` has the same for asyncio; a test compares them."""
+"""Resources of `Stanine`: thin methods over calls and flows.
+
+`async_resources` is the asyncio counterpart; a test compares them.
+"""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
@@ -43,14 +46,17 @@ class _Resource:
 
 
 class Listing(Generic[Item]):
-    """A list that is read as it is iterated. Iterated again after its end, it gives what was added since."""
+    """A list read during iteration. Iterating again after its end yields items added since."""
 
     def __init__(self, client: "Stanine", reader: ListReader[Item]) -> None:
         self._client, self._reader = client, reader
 
     @property
     def cursor(self) -> str:
-        """Where to continue later: behind the last page that was given whole. Within a page its items would come again."""
+        """Cursor to continue from later: after the last page that was yielded completely.
+
+        Items of an incomplete page are yielded again.
+        """
         return self._reader.cursor
 
     @property
@@ -86,7 +92,7 @@ class Listing(Generic[Item]):
 
 
 class InstrumentsResource(_Resource):
-    """`client.instruments`: what is published."""
+    """`client.instruments`: published instruments."""
 
     def list(
         self, *, after: str = "", page_size: int = instruments.PAGE
@@ -100,7 +106,10 @@ class InstrumentsResource(_Resource):
     def get(
         self, name: str, *, revision: int | None = None, known: InstrumentText | None = None
     ) -> InstrumentText:
-        """Return an instrument's document, by default the newest; `known` itself if it is still the same."""
+        """Return an instrument's document, by default the newest.
+
+        Return `known` if it is unchanged.
+        """
         return self._client.call(instruments.read(name, revision, known))
 
     def form(self, name: str, *, revision: int | None = None, language: str | None = None) -> Form:
@@ -123,10 +132,11 @@ class InstrumentsResource(_Resource):
         only_new: bool = False,
         wait: float = 0.0,
     ) -> Publication:
-        """Publish a document, as a mapping, or as JSON or YAML text (`media_type="application/yaml"`). Unchanged, it makes no revision.
+        """Publish a document: a mapping, or JSON or YAML text (`media_type="application/yaml"`).
 
-        `if_match`: the ETag or digest that it replaces; `only_new`: refuse if the name is taken. `wait`: seconds until attempts are scored
-        by it, else NotIndexedInTimeError is raised.
+        An unchanged document creates no revision. `if_match`: ETag or digest of the revision to replace; `only_new`:
+        fail if the name exists. `wait`: seconds to wait until attempts are scored by it; raises NotIndexedInTimeError
+        after that.
         """
         call = instruments.publish(
             name,
@@ -142,7 +152,7 @@ class InstrumentsResource(_Resource):
 
 
 class AttemptsResource(_Resource):
-    """`client.attempts`: what people answered."""
+    """`client.attempts`: submitted attempts."""
 
     def submit(
         self,
@@ -191,11 +201,12 @@ class AttemptsResource(_Resource):
         *,
         requests_at_once: int = bulk.REQUESTS_AT_ONCE,
     ) -> Iterator[LineAnswer]:
-        """Submit many attempts, each with a key; yield an answer for each, in order, while `lines` are read.
+        """Submit many attempts, each with a key; yield their answers in the order of `lines`.
 
-        A line is an `Attempt`, a mapping, or JSON (bytes or str), so a file of NDJSON will do. A line that the server refuses has its
-        problem in its answer. An error for all that is left (the server is away, the key was revoked) is raised after the answers of what
-        was taken; submitting all again adds nothing.
+        Answers are yielded while `lines` are read. A line is an `Attempt`, a mapping, or JSON (bytes or
+        str), for example a file of NDJSON. The answer of a rejected line contains its problem. An error that affects
+        all remaining lines (connection lost, key revoked) is raised after the answers of the accepted lines; submitting
+        everything again is idempotent.
         """
         session = self._client.session
         flows = (bulk.deliver(session, instrument, batch) for batch in bulk.batches(lines))
@@ -208,9 +219,10 @@ class AttemptsResource(_Resource):
     def wait_for(
         self, instrument: str, submitted: Iterable[S], *, timeout: float = 120.0
     ) -> Iterator[tuple[S, Result]]:
-        """Yield the results of many attempts (receipts or line answers) of an instrument, as they are known.
+        """Yield the results of attempts (receipts or line answers) when available.
 
-        Raises NotScoredError for one that has none `timeout` seconds after it was asked for; NotFoundError for one that the server lost.
+        Raises NotScoredError for an attempt without a result after `timeout` seconds; NotFoundError for one that the
+        server lost.
         """
         follower = waiting.ResultFollower(self._client.session, instrument, submitted)
         while follower.follows:
@@ -225,7 +237,7 @@ class AttemptsResource(_Resource):
 
 
 class ResultsResource(_Resource):
-    """`client.results`: what scoring said."""
+    """`client.results`: scored results."""
 
     def get(
         self, attempt: str, *, token: str | None = None, wait: float = 0.0, quality: bool = False
@@ -237,7 +249,7 @@ class ResultsResource(_Resource):
         return self._client.call(results.of_attempt(attempt, token, wait, quality=quality))
 
     def wait_for(self, attempt: str, *, token: str | None = None, timeout: float = 60.0) -> Result:
-        """Return an attempt's result as soon as it is there. Raises NotScoredError after `timeout` seconds."""
+        """Wait for an attempt's result. Raises NotScoredError after `timeout` seconds."""
         return self._client.run(
             waiting.wait_for_result(self._client.session, attempt, token, timeout)
         )
@@ -251,10 +263,10 @@ class ResultsResource(_Resource):
         page_size: int = results.PAGE,
         quality: bool = False,
     ) -> Listing[Result]:
-        """List an instrument's results in the order of their commits.
+        """List an instrument's results in commit order.
 
-        If the server came back with other data, HistoryChangedError is raised with the cursor to continue from; with "continue" the list is
-        read on from there, and attempts that it gave before are left out.
+        If the server restarted with other data, raises HistoryChangedError with the cursor to continue from; with
+        "continue" the list continues from there, without attempts that it has already yielded.
         """
         session = self._client.session
         reader = ListReader(
@@ -275,7 +287,10 @@ class ResultsResource(_Resource):
         page_size: int = results.PAGE,
         quality: bool = False,
     ) -> Listing[Result]:
-        """List a participant's results, of the instruments that the key reaches; else as `list`."""
+        """List a participant's results, of the instruments that the key can access.
+
+        Otherwise as `list`.
+        """
         session = self._client.session
         reader = ListReader(
             session,
@@ -288,7 +303,7 @@ class ResultsResource(_Resource):
 
 
 class QueuesResource(_Resource):
-    """`client.queues`: for operators."""
+    """`client.queues`: queue operations."""
 
     def list(self) -> list[QueueInfo]:
         """Return all queues."""
@@ -299,7 +314,7 @@ class QueuesResource(_Resource):
         return self._client.call(queues.read(queue))
 
     def pause(self, queue: str) -> QueueInfo:
-        """Deliver nothing new, within 2 s; new work is still accepted."""
+        """Stop deliveries within 2 s; new work is still accepted."""
         return self._client.call(queues.set_state(queue, "pause"))
 
     def resume(self, queue: str) -> QueueInfo:
@@ -307,13 +322,16 @@ class QueuesResource(_Resource):
         return self._client.call(queues.set_state(queue, "resume"))
 
     def drain(self, queue: str) -> QueueInfo:
-        """Refuse new work, within 2 s, and finish the rest."""
+        """Reject new work within 2 s and finish the rest."""
         return self._client.call(queues.set_state(queue, "drain"))
 
     def purge(
         self, queue: str, part: Literal["ready", "delayed", "dead"], *, token: str | None = None
     ) -> OrderDone:
-        """Delete a part of a queue. With the same `token` it acts once; without one a random token is made."""
+        """Delete a part of a queue, idempotently by `token`.
+
+        The client creates a random token by default.
+        """
         return self._client.call(queues.purge(queue, part, token))
 
     def dead_letters(
@@ -326,7 +344,10 @@ class QueuesResource(_Resource):
         on_history_change: OnHistoryChange = "raise",
         page_size: int = queues.PAGE,
     ) -> Listing[DeadLetterInfo]:
-        """List dead letters in order of death. After a changed history with "continue" they are listed from the beginning again."""
+        """List dead letters in order of death.
+
+        After a changed history, "continue" lists them from the beginning again.
+        """
         session = self._client.session
         reader = ListReader(
             session,
@@ -341,7 +362,7 @@ class QueuesResource(_Resource):
         return self._client.call(queues.dead_letter(queue, letter))
 
     def delete_dead_letter(self, queue: str, letter: str) -> OrderDone:
-        """Delete one dead letter. It is sent once: after LostAnswerError, check with `dead_letter`."""
+        """Delete one dead letter. Not retried: after LostAnswerError, check with `dead_letter`."""
         return self._client.call(queues.delete_dead_letter(queue, letter))
 
     def requeue_dead(
@@ -354,9 +375,9 @@ class QueuesResource(_Resource):
         everything: bool = False,
         token: str | None = None,
     ) -> OrderDone:
-        """Put dead letters back into the queue: those with these ids, or all of a reason or actor, or everything.
+        """Requeue dead letters: those with these ids, all of a reason or actor, or all.
 
-        With the same `token` an order without ids acts once; without one a random token is made.
+        Without ids the operation is idempotent by `token`; the client creates a random token by default.
         """
         return self._client.call(
             queues.order_dead(queue, "requeue", ids, reason, actor, token, everything=everything)
@@ -372,7 +393,7 @@ class QueuesResource(_Resource):
         everything: bool = False,
         token: str | None = None,
     ) -> OrderDone:
-        """Delete dead letters, chosen as for `requeue_dead`."""
+        """Delete dead letters, selected as for `requeue_dead`."""
         return self._client.call(
             queues.order_dead(queue, "delete", ids, reason, actor, token, everything=everything)
         )
@@ -388,14 +409,15 @@ class ConfigResource(_Resource):
     def change(
         self, settings: Mapping[str, int | str | None], *, revision: int | None = None
     ) -> ConfigChange:
-        """Change settings (None: the default) as one revision. With `revision`, another one in force is refused (ConfigConflictError).
+        """Change settings (None: the default) as one revision.
 
-        With `revision` it is sent once: after LostAnswerError, check with `get`.
+        With `revision`, raises ConfigConflictError if another one is current, and is not retried: after
+        LostAnswerError, check with `get`.
         """
         return self._client.call(operating.change_config(settings, revision))
 
     def history(self) -> list[ConfigRevision]:
-        """Return the revisions that are kept, the newest first."""
+        """Return the stored revisions, newest first."""
         return self._client.call(operating.config_history())
 
     def rollback(self, revision: int) -> ConfigChange:
@@ -404,10 +426,10 @@ class ConfigResource(_Resource):
 
 
 class TokensResource(_Resource):
-    """`client.tokens`: the secret of attempt tokens."""
+    """`client.tokens`: the secret that signs attempt tokens."""
 
     def rotate(self, *, keep_seconds: int = 86_400) -> TokensRotated:
-        """Make a new secret; tokens of the present one stay valid for `keep_seconds`."""
+        """Create a new secret; tokens of the current one remain valid for `keep_seconds`."""
         return self._client.call(operating.rotate_tokens(keep_seconds))
 
 

@@ -1,7 +1,8 @@
-"""Waiting for results: of one attempt, and of many at once. No I/O; run by the resources `attempts` and `results`.
+"""Wait for results of one or many attempts. No I/O; run by the resources `attempts` and `results`.
 
-The list of results is in the order of commits, a thousand a page, so following it is many times cheaper than asking for each attempt. It
-needs the scope results:read; without it, and for attempts that the list does not show, each attempt is asked for by its own token.
+The list of results in commit order has a thousand per page, so following it is much cheaper than requesting each
+attempt. It needs the scope results:read; without it, and for attempts missing from the list, each attempt is requested
+by its token.
 """
 
 from collections.abc import Iterable
@@ -20,22 +21,25 @@ from stanine.client.listing import ListReader
 from stanine.client.messages import Call
 from stanine.client.records import Attempt, Publication, Result
 
-#: Seconds that the API may hold a request: it allows 30, and the answer needs its time, too.
+#: Seconds that the API may hold a request: it allows 30, and the answer needs time as well.
 LONGEST_HOLD = 20.0
-#: Seconds between two questions to a server that does not hold them.
+#: Seconds between two requests to a server that does not hold them.
 _ASK_AGAIN = 1.0
-#: Seconds between requests at the end of the list, and without news after which attempts are asked for one by one.
+#: Seconds between requests at the end of the list, and seconds without news before attempts are requested individually.
 _POLL, _QUIET = 0.05, 1.0
-#: Results that the list gives in the time in which one attempt is asked for.
+#: Results that the list returns in the time of one individual request.
 _LISTED_PER_ASKED = 20
-#: So few attempts are asked for one by one from the start.
+#: Up to this number attempts are requested individually from the start.
 _FEW = 200
-#: Requests for single attempts at once.
+#: Concurrent requests for individual attempts.
 ASKED_AT_ONCE = 8
 
 
 class SubmittedAttempt(Protocol):
-    """An attempt that was submitted: a Receipt, a LineAnswer without a problem, or a record of the caller's."""
+    """A submitted attempt.
+
+    A Receipt, a LineAnswer without a problem, or a record of the caller's.
+    """
 
     @property
     def attempt(self) -> str | None:
@@ -86,8 +90,8 @@ def publish_and_wait(
 ) -> Flow[Publication]:
     """Publish, and wait until the revision is indexed.
 
-    The question is the same PUT again, which changes nothing, on condition that no other document has taken its place. Raises
-    PreconditionFailedError if one has, NotIndexedInTimeError after some seconds.
+    Polls with the same conditional PUT, which changes nothing while the document is the newest. Raises
+    PreconditionFailedError if it is not, NotIndexedInTimeError after some seconds.
     """
     deadline = session.clock() + seconds
     began = session.clock()
@@ -110,11 +114,14 @@ def publish_and_wait(
 
 
 class ResultFollower(Generic[S]):
-    """Follows an instrument's list of results for many attempts; decides when to stop and ask for each that is left."""
+    """Follows an instrument's list of results for many attempts.
+
+    Decides when to request individually.
+    """
 
     def __init__(self, session: Session, instrument: str, submitted: Iterable[S]) -> None:
         self._session = session
-        #: The attempts without a result, by id.
+        #: Attempts without a result, by id.
         self.left = {each.attempt: each for each in submitted if each.attempt is not None}
         self._list = ListReader(
             session,
@@ -129,10 +136,11 @@ class ResultFollower(Generic[S]):
 
     @property
     def follows(self) -> bool:
-        """Whether to read the list again.
+        """Return whether to read the list again.
 
-        It is read from its beginning, since only a result that was read has a cursor. No longer when nothing is left, when nothing new has
-        come for a while, or when reading past results of other attempts has taken as long as asking for each would.
+        The list is read from its beginning, because only a result has a cursor. Reading ends when no attempt is left,
+        when no new results arrive for a while, or when skipping other results has taken longer than individual requests
+        would.
         """
         quiet = self._session.clock() - self._quiet_since
         return (
@@ -143,14 +151,14 @@ class ResultFollower(Generic[S]):
         )
 
     def look(self) -> Flow[list[tuple[S, Result]]]:
-        """Read a page; return the results that were waited for."""
+        """Read a page; return the expected results that it contains."""
         try:
             yield from self._list.read()
         except (
             MissingScopeError,
             UnauthenticatedError,
             NotFoundError,
-        ):  # tokens are enough for what follows
+        ):  # tokens suffice for the remaining requests
             self._may_read = False
             return []
         items = list(self._list.pending)
@@ -168,7 +176,7 @@ class ResultFollower(Generic[S]):
         return found
 
     def ask(self, submitted: S, seconds: float) -> Flow[tuple[S, Result]]:
-        """Ask for one attempt's result by its token."""
+        """Request one attempt's result by its token."""
         assert submitted.attempt is not None
         return submitted, (
             yield from wait_for_result(self._session, submitted.attempt, submitted.token, seconds)

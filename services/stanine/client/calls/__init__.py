@@ -1,1 +1,4 @@
-"""The calls of the API, one module a resource: each function returns a `Call`, what to send and how to read the answer."""
+"""Calls of the API, one module per resource.
+
+Each function returns a `Call` with request and decoder.
+"""

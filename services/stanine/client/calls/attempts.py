@@ -17,7 +17,7 @@ from stanine.client.records import (
     StoredAttempt,
 )
 
-#: What the header Idempotency-Key can hold as it is, in quotes; other keys are sent in the body.
+#: Keys that fit the header Idempotency-Key in quotes; other keys are sent in the body.
 _PRINTABLE = re.compile(r"[ !#-\[\]-~]{1,64}", re.ASCII)
 _BULK = "/v1/instruments/{name}/attempts:bulk"
 
@@ -35,7 +35,7 @@ def new_attempt(
     language: str | None = None,
     seconds: float | None = None,
 ) -> Attempt:
-    """Return an attempt with a key: the caller's, or a random one, so that sending it again adds nothing.
+    """Return an attempt with a key: the caller's, or a random one for idempotent retries.
 
     Raises ValueError if `answers` is an Attempt and another argument is given.
     """
@@ -60,7 +60,10 @@ def new_attempt(
 
 
 def submit(instrument: str, attempt: Attempt, wait: float) -> Call[tuple[Receipt, Result | None]]:
-    """Submit an attempt that has a key; the result is there if it was scored within `wait` seconds."""
+    """Submit an attempt with a key.
+
+    The answer includes the result if it is scored within `wait` seconds.
+    """
     key = attempt.key or ""
     headers = {}
     if _PRINTABLE.fullmatch(key):
@@ -78,7 +81,7 @@ def submit(instrument: str, attempt: Attempt, wait: float) -> Call[tuple[Receipt
 
 
 def submit_lines(instrument: str, body: bytes) -> Call[None]:
-    """Submit lines; the answer is read as it arrives, not by `decode`."""
+    """Submit lines; the answer is read as a stream, not by `decode`."""
     return call(
         "POST",
         _BULK,
@@ -90,7 +93,10 @@ def submit_lines(instrument: str, body: bytes) -> Call[None]:
 
 
 def encode_line(attempt: Attempt | Mapping[str, object] | bytes | str) -> bytes:
-    """Return an attempt as one line without its end; a text is taken as it is, its line breaks (never part of a value) as spaces."""
+    """Return an attempt as one line without line break.
+
+    Text is used as given, with its line breaks (never part of a value) replaced by spaces.
+    """
     if isinstance(attempt, str):
         attempt = attempt.encode()
     if isinstance(attempt, bytes):
@@ -99,7 +105,7 @@ def encode_line(attempt: Attempt | Mapping[str, object] | bytes | str) -> bytes:
 
 
 def decode_line(line: bytes) -> LineAnswer:
-    """Read one line of a bulk answer. Raises msgspec.MsgspecError or UnicodeDecodeError."""
+    """Parse one line of a bulk answer. Raises msgspec.MsgspecError or UnicodeDecodeError."""
     return _line_decoder.decode(line)
 
 

@@ -17,7 +17,7 @@ from stanine.client.records import (
     Scales,
 )
 
-#: Instruments of a page: the most that the API gives.
+#: Instruments per page: the API's maximum.
 PAGE = 1_000
 
 _NAMED = "/v1/instruments/{name}"
@@ -33,7 +33,10 @@ def publish(
     only_new: bool,
     wait: float,
 ) -> Call[Publication]:
-    """Publish a document. `if_match`: an ETag, a digest, or `*`; `only_new`: refuse if there is one of this name."""
+    """Publish a document. `if_match`: an ETag, a digest, or `*`; `only_new`.
+
+    Fail if the name exists.
+    """
     if if_match is not None and only_new:
         raise ValueError("if_match replaces an instrument and only_new makes one: give one of them")
     if isinstance(document, Mapping):
@@ -60,7 +63,7 @@ def publish(
 
 
 def read(name: str, revision: int | None, known: InstrumentText | None) -> Call[InstrumentText]:
-    """Read a document; `known` is returned if it is the same."""
+    """Read a document; return `known` if it is unchanged."""
 
     def decode(reply: Reply) -> InstrumentText:
         if reply.status == 304 and known is not None:
@@ -108,7 +111,7 @@ def scales(name: str, revision: int | None, language: str | None) -> Call[Scales
 
 
 def page(after: str, limit: int) -> Call[Page[InstrumentSummary]]:
-    """Read a page of the instruments that the key reaches, by name."""
+    """Read a page of the instruments that the key can access, by name."""
     return call(
         "GET",
         "/v1/instruments",
@@ -120,7 +123,10 @@ def page(after: str, limit: int) -> Call[Page[InstrumentSummary]]:
 def ask_whether_indexed(
     published: Call[Publication], digest: str, wait: float
 ) -> Call[Publication]:
-    """Return the call that publishes the same document on condition that it is the newest: it changes nothing."""
+    """Return the call that publishes the same document if it is still the newest.
+
+    It changes nothing.
+    """
     headers = {
         name: value for name, value in published.headers.items() if name != "if-none-match"
     } | {"if-match": f'"{digest}"'}
@@ -128,5 +134,5 @@ def ask_whether_indexed(
 
 
 def with_changed(published: Publication, changed: bool) -> Publication:
-    """Return what publishing led to, with whether the first of several calls made the revision."""
+    """Return a publication with `changed` from the first of several calls."""
     return msgspec.structs.replace(published, changed=changed)

@@ -16,7 +16,10 @@ def read_config() -> Call[ConfigInfo]:
 def change_config(
     settings: Mapping[str, int | str | None], revision: int | None
 ) -> Call[ConfigChange]:
-    """Change settings. With `revision` it is sent once: after a lost answer the repeat would be refused for what it did itself."""
+    """Change settings.
+
+    With `revision` it is not retried: after a lost answer a retry would conflict with its own change.
+    """
     order: dict[str, object] = {"settings": settings}
     if revision is not None:
         order["revision"] = revision
@@ -26,7 +29,7 @@ def change_config(
 
 
 def config_history() -> Call[list[ConfigRevision]]:
-    """Read the revisions that are kept, the newest first."""
+    """Read the stored revisions, newest first."""
 
     def decode(reply: Reply) -> list[ConfigRevision]:
         return _read_history(reply).items
@@ -42,7 +45,10 @@ def roll_back_config(revision: int) -> Call[ConfigChange]:
 
 
 def rotate_tokens(keep_seconds: int) -> Call[TokensRotated]:
-    """Make a new secret. Repeated after a lost answer it makes one more, and the one in between ends as the former do."""
+    """Create a new secret.
+
+    A retry after a lost answer creates another one; the one in between expires as earlier secrets do.
+    """
     return json_call(
         "POST", "/v1/tokens:rotate", reader(TokensRotated), body={"keepSeconds": keep_seconds}
     )

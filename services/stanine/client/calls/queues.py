@@ -7,7 +7,7 @@ from typing import Literal
 from stanine.client.messages import JSON, Call, Reply, call, json_call, query, reader
 from stanine.client.records import DeadLetterInfo, OrderDone, Page, QueueInfo
 
-#: Dead letters of a page: the most that the API gives.
+#: Dead letters per page: the API's maximum.
 PAGE = 1_000
 
 _DEAD = "/v1/queues/{queue}/dead"
@@ -44,7 +44,7 @@ def set_state(queue: str, verb: Literal["pause", "resume", "drain"]) -> Call[Que
 def purge(
     queue: str, part: Literal["ready", "delayed", "dead"], token: str | None
 ) -> Call[OrderDone]:
-    """Delete a part of a queue, once."""
+    """Delete a part of a queue, idempotently."""
     order = {"part": part, "token": token or uuid.uuid4().hex}
     return json_call(
         "POST", "/v1/queues/{queue}:purge", reader(OrderDone), {"queue": queue}, body=order
@@ -67,7 +67,7 @@ def dead_letter(queue: str, letter: str) -> Call[DeadLetterInfo]:
 
 
 def delete_dead_letter(queue: str, letter: str) -> Call[OrderDone]:
-    """Delete one dead letter. Repeated after a lost answer it would be not found, so it is sent once."""
+    """Delete one dead letter. Not retried: after a lost answer a retry would fail as not found."""
     names = {"queue": queue, "letter": letter}
     return call("DELETE", f"{_DEAD}/{{letter}}", reader(OrderDone), names, repeatable=False)
 
@@ -82,9 +82,9 @@ def order_dead(
     *,
     everything: bool,
 ) -> Call[OrderDone]:
-    """Requeue or delete dead letters: those with these ids, or all, or all of a reason and an actor.
+    """Requeue or delete dead letters: by ids, all, or all of a reason and an actor.
 
-    An order by ids acts on each of them once; any other gets a token. Raises ValueError if it is not clear which are meant.
+    Idempotent: by ids, otherwise by token. Raises ValueError for an ambiguous selection.
     """
     at_large = everything or reason is not None or actor is not None
     if (ids is not None) == at_large or (ids is not None and (token is not None or not ids)):

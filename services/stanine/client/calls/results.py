@@ -3,7 +3,7 @@
 from stanine.client.messages import Call, Reply, call, query, reader
 from stanine.client.records import Page, Result
 
-#: Results of a page: the most that the API gives.
+#: Results per page: the API's maximum.
 PAGE = 1_000
 
 _read_result = reader(Result)
