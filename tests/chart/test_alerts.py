@@ -50,8 +50,8 @@ def without(start: str) -> dict[str, str]:
 
 def missing(start: str, process: str) -> Case:
     return Case(
-        "StanineProcessMissing", without(start), PRESENT, 5, ({"process": process},), f"No {process} of Stanine is there",
-        f"Prometheus has read no metrics of any {process} in {NAMESPACE} for five minutes.",
+        "StanineProcessMissing", without(start), PRESENT, 5, ({"process": process},), f"Stanine has no running {process}",
+        f"Prometheus has scraped no {process} in {NAMESPACE} for five minutes.",
     )  # fmt: skip
 
 
@@ -63,14 +63,14 @@ CASES = (
         "StanineProcessNotReady", {f"stanine_ready{{{API}}}": "0x20"},
         # a restart
         {f"stanine_ready{{{API}}}": "1 0x4 1x20"},
-        5, ({"pod": "api-1"},), "A process of Stanine takes no work",
-        "api-1 has not been ready for five minutes; its /readyz says why.",
+        5, ({"pod": "api-1"},), "A Stanine process is not ready",
+        "api-1 has not been ready for five minutes; its /readyz returns the reason.",
     ),
     Case(
         "StanineRedisUnreadable", {f"stanine_queues_readable{{{INDEX}}}": "0x20", f"stanine_queues_readable{{{RESULT}}}": "0x20"},
         {f"stanine_queues_readable{{{INDEX}}}": "0x20", f"stanine_queues_readable{{{RESULT}}}": "1x20"},
         2, ({},), "No watcher can read its queue",
-        f"No watcher in {NAMESPACE} has reached Redis for two minutes. Nothing is indexed or scored; the API answers 503.",
+        f"No watcher in {NAMESPACE} has reached Redis for two minutes. Indexing and scoring have stopped; the API returns 503.",
     ),
     Case(
         "StanineQueueBacklog", {
@@ -82,7 +82,7 @@ CASES = (
             f'stanine_queue_oldest_age_seconds{{{INDEX},queue="index"}}': "3000x20",
             f'stanine_queue_state{{{INDEX},queue="index",state="Paused"}}': "1x20",
         },
-        2, ({"queue": "results"},), "Messages of the queue results wait too long",
+        2, ({"queue": "results"},), "The queue results has a backlog",
         "The oldest message of results has waited for 5m 1s.",
     ),
     # without a watcher the operator alone tells of its queue; while there is one, the operator's figure is a minute behind
@@ -93,7 +93,7 @@ CASES = (
             f'stanine_operator_queue_oldest_seconds{{{OPERATOR},exported_namespace="{NAMESPACE}",name="results"}}': "301x20",
             f'stanine_queue_oldest_age_seconds{{{RESULT},queue="results"}}': "1x20",
         },
-        2, ({"queue": "results"},), "Messages of the queue results wait too long",
+        2, ({"queue": "results"},), "The queue results has a backlog",
         "The oldest message of results has waited for 5m 1s.",
     ),
     Case(
@@ -107,7 +107,7 @@ CASES = (
             f'stanine_queue_state{{{INDEX},queue="index",state="Running"}}': "1x60",
         },
         30, ({"queue": "results", "state": "Paused"},), "The queue results is Paused",
-        "results has been Paused for 30m. Somebody may have forgotten to resume it.",
+        "results has been Paused for 30m. Resume it if the pause is no longer intended.",
     ),
     Case(
         # told by two pods, and three letters all the same
@@ -120,7 +120,7 @@ CASES = (
             f'stanine_queue_entries{{{INDEX},queue="index",state="delayed"}}': "3x20",
         },
         5, ({"queue": "results"},), "The queue results has dead letters",
-        "3 messages of results were given up and wait for somebody to look.",
+        "3 messages of results were dead-lettered and need attention.",
     ),
     Case(
         "StanineAttemptsFailed", {f'stanine_attempts_settled_total{{{RESULT},outcome="failed"}}': "0x3 2x20"},
@@ -129,8 +129,8 @@ CASES = (
             f'stanine_attempts_settled_total{{{RESULT},outcome="failed"}}': "2x5 0x20",
             f'stanine_attempts_settled_total{{{RESULT},outcome="scored"}}': "0+10x20",
         },
-        4, ({},), "Attempts ended as Failed",
-        "About 2 attempts could not be scored in the last fifteen minutes. Each has its reason.",
+        4, ({},), "Attempts have failed",
+        "About 2 attempts could not be scored in the last fifteen minutes. Each result contains its reason.",
     ),
     Case(
         "StanineIndexNotBuilt",
@@ -146,7 +146,7 @@ CASES = (
         # 0: never; it is not ready then
         {f"stanine_index_refreshed_timestamp_seconds{{{API}}}": "0x60", f"stanine_index_refreshed_timestamp_seconds{{{API_2}}}": "1+60x60"},
         4, ({"pod": "api-1"},), "An API process serves an old index",
-        "api-1 last took in the index 3m 59s ago; normally it does twice a second.",
+        "api-1 last refreshed the index 3m 59s ago; the normal interval is half a second.",
     ),
     Case(
         "StanineSweepMissing",
@@ -158,8 +158,8 @@ CASES = (
             'stanine_last_sweep_timestamp_seconds{pod="result-2"}': "_x29 0x10",
             'process_start_time_seconds{pod="result-2"}': "_x29 1800x10",
         },
-        18, ({"pod": "result-1"},), "A watcher no longer sweeps",
-        "result-1 has not swept the records for 17m 59s. What a lost message forgot stays forgotten.",
+        18, ({"pod": "result-1"},), "A watcher has stopped sweeping",
+        "result-1 has not swept the records for 17m 59s. Work whose message was lost is not found.",
     ),
     Case(
         # never, since it began
@@ -170,8 +170,8 @@ CASES = (
             f"process_start_time_seconds{{{API}}}": "1x30",
         },
         {f"process_start_time_seconds{{{API}}}": "1x30"},
-        18, ({"pod": "index-1"},), "A watcher no longer sweeps",
-        "index-1 has not swept the records for 17m 59s. What a lost message forgot stays forgotten.",
+        18, ({"pod": "index-1"},), "A watcher has stopped sweeping",
+        "index-1 has not swept the records for 17m 59s. Work whose message was lost is not found.",
     ),
     Case(
         # probes, which are answered all the time, are no requests of callers
@@ -189,8 +189,8 @@ CASES = (
             f'stanine_http_problems_total{{{API},type="not-found"}}': "0+20x20",
             f'stanine_http_requests_total{{{API},method="POST",route="/v1/x",status="202"}}': "0+50x20",
         },
-        6, ({},), "The API fails requests",
-        f"6 % of the requests in {NAMESPACE} were answered by 5xx that no caller is to blame for.",
+        6, ({},), "The API returns server errors",
+        f"6 % of the requests in {NAMESPACE} failed with 5xx.",
     ),
     Case(
         # a single one
@@ -200,14 +200,14 @@ CASES = (
             f'stanine_http_problems_total{{{API},type="internal"}}': "4x5 0x20",
             f'stanine_http_problems_total{{{API},type="full"}}': "0+1x20",
         },
-        4, ({},), "The API met a defect of its own",
-        "About 1 requests were answered by 500 in the last fifteen minutes. The log has each under its id.",
+        4, ({},), "The API has internal errors",
+        "About 1 requests failed with 500 in the last fifteen minutes. The log contains each by its id.",
     ),
     Case(
         "StanineRefusesNewWork", {f"stanine_refuses_new_work{{{API}}}": "1x20", f"stanine_refuses_new_work{{{API_2}}}": "0x20"},
         {f"stanine_refuses_new_work{{{API}}}": "0x20"},
-        1, ({},), "New work is refused, since Redis is nearly full",
-        f"Attempts and publications in {NAMESPACE} are answered by 503 until there is room. What was accepted is still scored.",
+        1, ({},), "New work is rejected because Redis is nearly full",
+        f"Attempts and publishes in {NAMESPACE} fail with 503 until memory is freed. Accepted work is still scored.",
     ),
     Case(
         "StanineRedisMemoryHigh",
@@ -217,8 +217,8 @@ CASES = (
         },
         # no limit at all
         {f"stanine_redis_memory_used_bytes{{{API}}}": "76x20", f"stanine_redis_memory_max_bytes{{{API}}}": "0x20"},
-        10, ({},), "Redis fills up",
-        "Redis uses 76 % of its maxmemory. New work is refused from spec.settings.admissionPercent of the RedisConfig on.",
+        10, ({},), "Redis memory use is high",
+        "Redis uses 76 % of its maxmemory. New work is rejected at spec.settings.admissionPercent of the RedisConfig.",
     ),
     Case(
         "StanineRedisPoolExhausted",
@@ -230,12 +230,12 @@ CASES = (
             f'stanine_redis_pool_connections{{{API},pool="records",state="in_use"}}': "28x20",
             f'stanine_redis_pool_connections{{{API},pool="records",state="allowed"}}': "32x20",
         },
-        5, ({"pod": "api-1", "pool": "records"},), "A process runs out of connections to Redis",
-        "api-1 has nine tenths of its pool records in use.",
+        5, ({"pod": "api-1", "pool": "records"},), "A Redis connection pool is nearly exhausted",
+        "api-1 uses more than 90 % of its pool records.",
     ),
     Case(
-        "StanineOperatorMissing", without("stanine_operator"), PRESENT, 5, ({},), "No operator of Stanine is there",
-        f"Resources in {NAMESPACE} are not looked after. Everything that runs goes on.",
+        "StanineOperatorMissing", without("stanine_operator"), PRESENT, 5, ({},), "Stanine has no running operator",
+        f"Resources in {NAMESPACE} are not reconciled. Running processes are not affected.",
     ),
     Case(
         "StanineOperatorErrors", {f'stanine_operator_errors_total{{{OPERATOR},kind="Queue",reason="ConnectionRefused"}}': "0+1x20"},
@@ -243,8 +243,8 @@ CASES = (
             f'stanine_operator_errors_total{{{OPERATOR},kind="Queue",reason="ConnectionRefused"}}': "20x5 0+1x9 9x10",
             f'stanine_operator_errors_total{{{OPERATOR},kind="RedisConfig",reason="Timeout"}}': "0+1x9 9x30",
         },
-        11, ({"kind": "Queue", "reason": "ConnectionRefused"},), "Queue resources meet ConnectionRefused",
-        "11 turns for Queue resources ended with ConnectionRefused in the last fifteen minutes.",
+        11, ({"kind": "Queue", "reason": "ConnectionRefused"},), "Reconciliation of Queue resources fails: ConnectionRefused",
+        "11 reconciliations of Queue resources failed with ConnectionRefused in the last fifteen minutes.",
     ),
     Case(
         "StanineResourceNotReady",
@@ -253,7 +253,7 @@ CASES = (
         {f'stanine_operator_resources{{{OPERATOR},kind="Queue",ready="Unknown"}}': "2x14 0x30",
          f'stanine_operator_resources{{{OPERATOR},kind="Queue",ready="True"}}': "3x40"},
         15, ({"kind": "Queue"},), "Queue resources are not Ready",
-        "2 Queue resources have not been Ready for fifteen minutes; their conditions say why.",
+        "2 Queue resources have not been Ready for fifteen minutes; their conditions contain the reason.",
     ),
     Case(
         "StanineInstrumentNotIndexed",
@@ -267,7 +267,7 @@ CASES = (
     Case(
         "StanineQueueWithoutConsumers", {f'stanine_operator_queue_consumers{{{OPERATOR},exported_namespace="x",name="results"}}': "0x20"},
         {f'stanine_operator_queue_consumers{{{OPERATOR},exported_namespace="x",name="results"}}': "2x3 0x4 1x20"},
-        5, ({"pod": "operator-1", "exported_namespace": "x", "name": "results"},), "Nobody works on the queue results",
+        5, ({"pod": "operator-1", "exported_namespace": "x", "name": "results"},), "The queue results has no consumers",
         "The queue results has had no consumer for five minutes.",
     ),
 )  # fmt: skip

@@ -1,9 +1,9 @@
-# Judges the append-only file before the server starts, and cuts off what a power failure left at its end.
+# Check the append-only file before the server starts, and truncate an incomplete end left by a power failure.
 #
 #   sh check-aof.sh DIRECTORY APPENDDIRNAME APPENDFILENAME
 #
-# The init container of the Valkey pod runs it in the server's image: POSIX sh and the usual programs (cp, cmp, dd, grep, od, sed, tail, tr, wc).
-# A valid file is left as it is. Of a damaged one the end is cut off, by `valkey-check-aof --fix` and after a copy, only if
+# Runs in the init container of the Valkey pod, in the server's image. Needs POSIX sh, cp, cmp, dd, grep, od, sed, tail, tr, wc.
+# A valid file is not changed. A damaged file is copied and truncated (`valkey-check-aof --fix`) only if
 #   - the damage is in the last file of the manifest, and
 #   - everything from the first damaged command to the end is zeros, or the beginning of one command or transaction, with or without zeros.
 # Otherwise nothing is changed, the last line says why, and the exit status is 1. The runbook: docs/howto/runbooks/append-only-file.md.
@@ -18,7 +18,7 @@ rest=$dir/.check-aof.rest
 tools=$(mktemp -d)
 trap 'rm -rf "$tools" "$rest"' EXIT
 
-# printf, since some shells' echo turns the checker's \\r\\n into a line of its own
+# printf: the echo of some shells interprets the checker's \\r\\n
 print() { printf '%s\n' "$*"; }
 say() { print "append-only file: $*"; }
 stop() {
@@ -26,7 +26,7 @@ stop() {
   exit 1
 }
 
-# --- the program that checks: under its own name, or as the server, which is the same program under another name
+# --- the checker: an own program, or the server binary under another name
 find_checker() {
   for name in valkey redis; do
     if command -v "$name-check-aof" >/dev/null; then checker=$name-check-aof && return; fi
@@ -40,14 +40,14 @@ find_checker() {
   exit 0
 }
 
-# --- small things about files
+# --- file functions
 size_of() { echo $(($(wc -c <"$1"))); }
-# what FILE holds from a place to its end
+# the content of FILE from an offset
 from() { tail -c "+$(($2 + 1))" "$1"; }
 only_zeros_from() { [ "$(from "$1" "$2" | tr -d '\000' | head -c 1 | wc -c)" -eq 0 ]; }
-# cuts FILE to a length
+# truncate FILE to a length
 cut_to() { dd if=/dev/null of="$1" bs=1 seek="$2" 2>/dev/null; }
-# where the zeros at the end of FILE begin, found by halving
+# offset of the zeros at the end of FILE, by binary search
 zeros_begin() {
   low=0
   high=$(size_of "$1")
@@ -58,7 +58,7 @@ zeros_begin() {
   echo "$low"
 }
 
-# --- what the checker says: `report` is its output, `place` and `length` are those of the file it stopped in
+# --- run the checker: `report` is its output; `place` and `length` refer to the file in which it stopped
 check() {
   if report=$("$checker" "$1" </dev/null 2>&1); then return 0; fi
   analyzed=$(print "$report" | sed -n 's/^AOF analyzed: //p' | tail -n 1)
@@ -67,8 +67,8 @@ check() {
   return 1
 }
 
-# Whether FILE, which holds what is left from the first damaged command on without zeros at its end, is the beginning of one command or of
-# one transaction (which scripts and functions write, too). Otherwise `why` says what it is.
+# Return whether FILE (the rest from the first damaged command, without trailing zeros) is the beginning of one command or
+# of one transaction (also written by scripts and functions). Otherwise `why` is the reason.
 one_cut_command() {
   if check "$1"; then
     why="the checker takes the end for valid commands, but not behind what is before them"
@@ -81,7 +81,7 @@ one_cut_command() {
   fault=$(print "$report" | sed -n 's/^0x *\([0-9a-f]*: .*\)/\1/p' | tail -n 1)
   case $fault in
     "")
-      # the end came where a line should have begun, or the first byte is none of a command's
+      # the file ends at the beginning of a line, or the first byte does not start a command
       if print "$report" | grep -q 'format error'; then
         why="it is no command"
         return 1
@@ -95,21 +95,21 @@ one_cut_command() {
   esac
   case $fault in
     *'Expected \r\n'*)
-      # the line of a length was cut off, if it is all that is left
+      # a truncated length line, if nothing else remains
       if ! from "$1" "$begin" | head -c 32 | tr '\r\n\000' 'RNN' | grep -q '^[*$][0-9]*R\{0,1\}$'; then
         why="a command is damaged, not cut off"
         return 1
       fi
       ;;
     *"Expected to read"*)
-      # a damaged length reaches to the end, too, and would swallow every command on the way
+      # a damaged length also extends to the end and would include complete commands
       if from "$1" "$begin" | tr -c '0-9*\r\n' x | tr '\r' R | grep -q '^\*[0-9][0-9]*R$'; then
         why="whole commands follow one whose length is damaged"
         return 1
       fi
       ;;
   esac
-  # commands of one word are a transaction's beginning and its end only: another one, but for an end of 14 bytes that was cut off, is a damaged end
+  # only MULTI and EXEC have one word: a further such command, except a truncated EXEC of 14 bytes, is a damaged end
   before=$(($(size_of "$1") - 13))
   if [ "$(head -c "$((before > 0 ? before : 0))" "$1" | tr -c '0-9*\r\n' x | tr '\r' R | grep -c '^\*1R$')" -gt 1 ]; then
     why="a transaction's end is damaged, not cut off"
@@ -131,12 +131,12 @@ keep_copy() {
   sync
 }
 
-# --- which files there are: `files` in the order of loading, the last of them apart
+# --- the files: `earlier` in load order, and the last one in `file`
 find_checker
 file=
 if [ -e "$manifest" ]; then
   [ "$(tr -d '[:print:]\n' <"$manifest" | wc -c)" -eq 0 ] || stop "$manifest holds bytes that are no text"
-  # history files are not loaded any more
+  # history files are not loaded
   names=$(sed -n 's/^file \([^ ]*\) seq [0-9]* type [bi].*$/\1/p' "$manifest")
   for name in $names; do
     if [ -n "$file" ]; then earlier="${earlier-}$file
@@ -152,8 +152,9 @@ else
   exit 0
 fi
 
-# Of the files before the last nothing may be cut off. A base in the format of a snapshot is judged by the server, which knows its checksum;
-# the valkey-check-aof of Valkey 9.0 and 9.1 takes it for damaged (github.com/valkey-io/valkey/pull/4739), so the manifest as a whole is none for it.
+# Files before the last one are never truncated. A base file in snapshot format is verified by the server, which knows its
+# checksum; valkey-check-aof of Valkey 9.0 and 9.1 reports it as damaged (github.com/valkey-io/valkey/pull/4739), so it
+# cannot check the manifest as a whole.
 snapshot() { case $(head -c 6 "$1" | tr -d '\000') in REDIS0 | VALKEY) true ;; *) false ;; esac; }
 print "${earlier-}" | while read -r each; do
   if [ -z "$each" ]; then continue; fi
@@ -173,7 +174,7 @@ if [ "$(head -c 6 "$file" | tr -d '\000')" = VALKEY ]; then
 fi
 cut_by_hand=
 if check "$file"; then
-  # the checker takes a line of the time (aof-timestamp-enabled) for whole that was cut off; the server would write behind it
+  # the checker accepts a truncated timestamp line (aof-timestamp-enabled), to which the server would append
   total=$(size_of "$file")
   end=$(zeros_begin "$file")
   line=$(head -c "$end" "$file" | tail -c 64 | tail -n 1 | tr -d '\000')
@@ -205,7 +206,7 @@ keep_copy
 if [ -n "$cut_by_hand" ]; then
   cut_to "$file" "$end"
 else
-  echo y | "$checker" --fix "$file" >/dev/null 2>&1 || true # what it did is seen below
+  echo y | "$checker" --fix "$file" >/dev/null 2>&1 || true # verified below
 fi
 sync
 if [ -s "$file" ] && ! check "$file"; then

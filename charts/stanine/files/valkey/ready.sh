@@ -1,9 +1,9 @@
-# Whether the server answers: the readiness probe of the Valkey pod runs it in the server's image.
+# Readiness probe of the Valkey pod; runs in the server's image.
 #
 #   sh ready.sh PORT
 #
-# A server that is still loading its data answers LOADING and is not ready. Whatever else it answers, it serves: the file of users may know no
-# `health`, who may PING and nothing else. An image without a client says by its open port what it can.
+# A server that is loading its data answers LOADING and is not ready. Authentication errors count as ready: the aclfile may
+# lack the user `health`, whose only permission is PING. In an image without a client the probe only checks the port.
 set -u
 port=$1
 
@@ -17,5 +17,5 @@ for name in valkey-cli redis-cli; do
     exit 1
   fi
 done
-# no client: the port is probed by whoever runs this
+# no client: the caller probes the port
 exit 0
