@@ -49,7 +49,7 @@ def test_the_api_reads_the_keys_file_and_knows_the_admin_key() -> None:
     }  # `operate` includes it
 
 
-def test_keda_looks_at_the_streams_that_the_queues_have() -> None:
+def test_keda_reads_the_streams_of_the_queues() -> None:
     values = {name: {"keda": {"enabled": True}} for name in ("indexWatcher", "resultWatcher")}
     scaled = of_kind(render(values | {"keyNamespace": "other"}), "ScaledObject")
     for name, route in (("index-watcher", BUILD_INDEX), ("result-watcher", SCORE_ATTEMPTS)):
@@ -61,7 +61,7 @@ def test_keda_looks_at_the_streams_that_the_queues_have() -> None:
 
 
 @pytest.mark.parametrize("file", CI_FILES, ids=lambda file: file.name.removesuffix("-values.yaml"))
-def test_where_an_autoscaler_decides_the_number_of_pods_is_left_out(file: Path) -> None:
+def test_replicas_are_omitted_if_an_autoscaler_is_enabled(file: Path) -> None:
     objects = render(file)
     scaled = {
         each["spec"]["scaleTargetRef"]["name"]
@@ -99,7 +99,7 @@ def files_of(pod: dict[str, Any]) -> dict[str, tuple[str, str]]:
     }
 
 
-def test_the_services_find_redis_by_what_they_are_given() -> None:
+def test_services_receive_the_address_of_redis() -> None:
     def options(file: str) -> tuple[dict[str, Any], dict[str, tuple[str, str]]]:
         pod = pod_specs(render(ci(file)))["Deployment/trial-stanine-api"]
         pool: Any = connect(read_environment(variables(pod)).redis_url).connection_pool
@@ -151,7 +151,7 @@ def test_the_services_find_redis_by_what_they_are_given() -> None:
 @pytest.mark.parametrize(
     "file", [file for file in CI_FILES if "gateway" not in file.name], ids=lambda file: file.name
 )
-def test_the_operator_reads_the_default_resources_and_finds_the_server_that_the_services_use(
+def test_default_resources_point_the_operator_to_the_services_server(
     file: Path,
 ) -> None:
     objects = render(file)
@@ -172,11 +172,11 @@ def test_the_operator_reads_the_default_resources_and_finds_the_server_that_the_
     }
 
 
-def test_a_queue_that_is_null_is_left_out() -> None:
+def test_a_null_queue_is_omitted() -> None:
     assert set(of_kind(render({"queues": {"index": None}}), "Queue")) == {"results"}
 
 
-def test_a_real_server_takes_the_configuration_and_the_users(tmp_path: Path) -> None:
+def test_a_real_server_accepts_the_configuration_and_the_users(tmp_path: Path) -> None:
     objects = render(ci("everything"))
     secret = secret_texts(objects)["trial-stanine-redis"]
     (tmp_path / "users.acl").write_text(secret["users.acl"])
@@ -214,7 +214,7 @@ def test_a_real_server_takes_the_configuration_and_the_users(tmp_path: Path) -> 
             server.terminate()
 
 
-def test_no_image_is_taken_by_its_newest_tag() -> None:
+def test_no_image_uses_the_tag_latest() -> None:
     for file in CI_FILES:
         for pod in pod_specs(render(file)).values():
             assert all(
@@ -226,7 +226,7 @@ def test_no_image_is_taken_by_its_newest_tag() -> None:
             )
 
 
-def test_the_charts_version_is_that_of_the_program() -> None:
+def test_chart_and_program_have_the_same_version() -> None:
     root = Path(__file__).parents[2]
     chart = yaml.safe_load((root / "charts/stanine/Chart.yaml").read_text())
     (version,) = re.findall(

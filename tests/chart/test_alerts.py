@@ -299,7 +299,7 @@ def fired(case: Case) -> Sequence[Object]:
     ]  # fmt: skip
 
 
-def test_each_fires_when_its_time_has_come_and_says_what_is_wrong(tmp_path: Path) -> None:
+def test_each_alert_fires_after_its_delay_with_its_texts(tmp_path: Path) -> None:
     assert not evaluate(
         tmp_path,
         [
@@ -313,7 +313,7 @@ def test_each_fires_when_its_time_has_come_and_says_what_is_wrong(tmp_path: Path
     )
 
 
-def test_each_is_silent_when_all_is_well_whatever_happens_in_another_namespace(
+def test_no_alert_fires_for_healthy_series_or_another_namespace(
     tmp_path: Path,
 ) -> None:
     assert not evaluate(
@@ -333,7 +333,7 @@ def test_every_alert_has_a_case() -> None:
     assert {case.alert for case in CASES} == {rule["alert"] for rule in rules()}
 
 
-def test_one_failure_is_told_of_for_a_quarter_of_an_hour_and_no_longer(tmp_path: Path) -> None:
+def test_a_single_failure_fires_for_fifteen_minutes(tmp_path: Path) -> None:
     told = [
         case for case in CASES if case.alert in ("StanineInternalErrors", "StanineAttemptsFailed")
     ]
@@ -346,7 +346,7 @@ def test_one_failure_is_told_of_for_a_quarter_of_an_hour_and_no_longer(tmp_path:
     )
 
 
-def test_a_wrong_expectation_is_found_out(tmp_path: Path) -> None:
+def test_a_wrong_expectation_is_detected(tmp_path: Path) -> None:
     case = CASES[0]
     for expected in (
         {case.fires - 1: fired(case)},

@@ -78,12 +78,12 @@ def test_a_recorded_status_has_its_health(
     assert message in said
 
 
-def test_every_recorded_status_is_judged_above() -> None:
+def test_every_recorded_status_is_covered() -> None:
     assert {name for name, _, _ in HEALTH} == {path.stem for path in STATUSES.glob("*.yaml")}
 
 
 @pytest.mark.parametrize("name", sorted(path.stem for path in STATUSES.glob("*.yaml")))
-def test_a_newer_generation_is_waited_for_whatever_the_older_one_was(
+def test_an_unobserved_generation_is_progressing(
     health: Callable[[Object], Health], name: str
 ) -> None:
     each = recorded(name)
@@ -95,7 +95,7 @@ def test_a_newer_generation_is_waited_for_whatever_the_older_one_was(
     "status",
     [None, {}, {"conditions": []}, {"conditions": [{"type": "Bootstrapped", "status": "True"}]}],
 )
-def test_an_object_without_a_status_is_waited_for(
+def test_an_object_without_status_is_progressing(
     health: Callable[[Object], Health], status: Object | None
 ) -> None:
     for kind in checks():

@@ -48,11 +48,11 @@ def lost(given: Any, read: Any, place: str = "") -> list[str]:
     return [] if given == read else [place]
 
 
-def test_grafana_knows_everything_in_the_dashboard() -> None:
+def test_grafanas_models_accept_the_whole_dashboard() -> None:
     assert lost(DASHBOARD, read_by_grafana(DASHBOARD)) == []
 
 
-def test_a_misspelt_option_would_be_found_out() -> None:
+def test_a_misspelt_option_is_detected() -> None:
     faulty = json.loads(json.dumps(DASHBOARD))
     (panel, *_) = [panel for panel in faulty["panels"] if panel["type"] == "timeseries"]
     panel["options"]["tooltip"]["modes"] = "multi"

@@ -114,7 +114,7 @@ COMBINATIONS = [
 
 
 @pytest.mark.parametrize("profiles", COMBINATIONS, ids="+".join)
-def test_every_member_is_known_and_the_chart_takes_the_values(
+def test_every_member_is_known_and_the_chart_accepts_the_values(
     profiles: tuple[str, ...], helm: str
 ) -> None:
     assert re.fullmatch(r"skaffold/v4beta\d+", SKAFFOLD["apiVersion"])
@@ -179,7 +179,7 @@ def test_skaffold_reads_the_file_as_these_tests_do(
         assert told["build"]["artifacts"][0].get(part) == wanted["build"]["artifacts"][0].get(part)
 
 
-def test_a_member_that_skaffold_would_refuse_is_found_out() -> None:
+def test_an_unknown_skaffold_member_is_detected() -> None:
     config = with_profiles("dev")
     config["build"]["artifacts"][0]["dockr"] = {}
     config["deploy"]["helm"]["releases"][0]["artifactOverrides"] = {}
@@ -189,7 +189,7 @@ def test_a_member_that_skaffold_would_refuse_is_found_out() -> None:
     ]
 
 
-def test_what_is_copied_into_pods_is_there_and_lands_where_the_image_has_it() -> None:
+def test_synced_files_exist_and_have_the_path_of_the_image() -> None:
     artifact = with_profiles("dev")["build"]["artifacts"][0]
     landed = set()
     for rule in artifact["sync"]["manual"]:
@@ -208,7 +208,7 @@ def test_what_is_copied_into_pods_is_there_and_lands_where_the_image_has_it() ->
     assert "reload.py" in re.search(r"^COPY (image/.*) /app/$", dockerfile, re.MULTILINE)[1]  # type: ignore[index]
 
 
-def test_in_the_development_loop_every_process_of_ours_is_reloaded() -> None:
+def test_the_development_loop_reloads_every_stanine_process() -> None:
     objects = render(values_of(with_profiles("dev")), release="stanine", namespace="stanine")
     for name, each in of_kind(objects, "Deployment").items():
         (container,) = each["spec"]["template"]["spec"]["containers"]
@@ -218,7 +218,7 @@ def test_in_the_development_loop_every_process_of_ours_is_reloaded() -> None:
         assert container["securityContext"]["allowPrivilegeEscalation"] is False
 
 
-def test_what_has_changed_since_the_image_was_built_is_touched_after_a_deployment(
+def test_files_changed_since_the_image_build_are_touched_after_a_deployment(
     tmp_path: Path,
 ) -> None:
     config = with_profiles("dev")
@@ -274,7 +274,7 @@ def test_the_hook_applies_the_definitions_to_the_cluster_that_is_deployed_to() -
     assert list((ROOT / path).glob("*.yaml"))
 
 
-def test_the_kind_cluster_has_two_nodes_and_the_name_that_everything_uses() -> None:
+def test_the_kind_cluster_has_two_nodes_and_the_shared_name() -> None:
     kind = yaml.safe_load((ROOT / "tests" / "cluster" / "kind.yaml").read_text())
     assert [node["role"] for node in kind["nodes"]] == ["control-plane", "worker"]
     assert PROFILES["kind"]["activation"] == [{"kubeContext": f"kind-{kind['name']}"}]
@@ -287,7 +287,7 @@ def test_the_kind_cluster_has_two_nodes_and_the_name_that_everything_uses() -> N
 
 
 @pytest.mark.parametrize("name", ["checks", "cluster"])
-def test_a_workflow_may_only_read_runs_what_is_there_and_ends(name: str) -> None:
+def test_workflows_are_read_only_run_existing_targets_and_have_timeouts(name: str) -> None:
     text = (ROOT / ".github" / "workflows" / f"{name}.yaml").read_text()
     workflow = yaml.safe_load(text)
     assert workflow["permissions"] == {"contents": "read"}

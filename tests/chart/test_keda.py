@@ -31,7 +31,7 @@ def scaled(objects: list[Object]) -> list[dict[str, Any]]:
 
 
 @pytest.mark.parametrize("file", CI_FILES, ids=lambda file: file.name.removesuffix("-values.yaml"))
-def test_keda_knows_every_field_and_finds_every_one_that_it_needs(file: Path) -> None:
+def test_keda_triggers_have_exactly_known_and_required_fields(file: Path) -> None:
     objects = render(file)
     given = of_kind(objects, "TriggerAuthentication")
     for spec in scaled(objects):
@@ -43,13 +43,13 @@ def test_keda_knows_every_field_and_finds_every_one_that_it_needs(file: Path) ->
         assert {"password"} < {each["parameter"] for each in targets} <= PARAMETERS
 
 
-def test_the_files_of_ci_have_keda_by_an_address_and_by_sentinels() -> None:
+def test_ci_files_use_keda_with_an_address_and_with_sentinels() -> None:
     assert {
         spec["triggers"][0]["type"] for file in CI_FILES for spec in scaled(render(file))
     } == set(METADATA)
 
 
-def test_watchers_never_go_to_zero_and_pods_go_as_the_behavior_says() -> None:
+def test_watchers_keep_one_replica_and_scale_down_by_the_behavior() -> None:
     behavior = {"scaleDown": {"stabilizationWindowSeconds": 30}}
     specs = scaled(
         render(BOTH | {"resultWatcher": {"keda": {"enabled": True, "behavior": behavior}}})
@@ -65,7 +65,7 @@ def test_watchers_never_go_to_zero_and_pods_go_as_the_behavior_says() -> None:
     ]
 
 
-def test_what_keda_sends_is_all_that_its_user_may_and_the_server_refuses_none_of_it(
+def test_kedas_user_has_exactly_the_commands_that_keda_sends(
     tmp_path: Path,
 ) -> None:
     objects = render(BOTH)
@@ -123,7 +123,7 @@ def test_what_keda_sends_is_all_that_its_user_may_and_the_server_refuses_none_of
             server.terminate()
 
 
-def test_kedas_pods_come_through_to_valkey_by_the_value_that_the_readme_gives() -> None:
+def test_kedas_pods_reach_valkey_with_the_value_in_the_readme() -> None:
     (line,) = re.findall(
         r"^    (networkPolicy: .+)$", (CHART / "README.md").read_text(), re.MULTILINE
     )

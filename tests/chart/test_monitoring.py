@@ -143,15 +143,15 @@ def labels_of(metric: Described) -> set[str]:
         ('rate(stanine_ready{namespace="a"}[5m])', "stanine_ready is a gauge"),
     ],
 )
-def test_a_faulty_expression_is_found_out(text: str, fault: str) -> None:
+def test_an_invalid_expression_is_detected(text: str, fault: str) -> None:
     assert any(found.startswith(fault) for found in faults(text)), faults(text)
 
 
-def test_every_alert_names_what_processes_expose() -> None:
+def test_every_alert_uses_exposed_metrics() -> None:
     assert {rule["alert"]: faults(rule["expr"]) for rule in rules() if faults(rule["expr"])} == {}
 
 
-def test_every_panel_names_what_processes_expose() -> None:
+def test_every_panel_uses_exposed_metrics() -> None:
     expressions = dashboard_expressions()
     assert len(expressions) > 30
     assert {title: faults(text) for title, text in expressions.items() if faults(text)} == {}
@@ -168,7 +168,7 @@ def test_problem_types_in_expressions_are_of_the_closed_list() -> None:
     assert named <= {kind.code for kind in KINDS}
 
 
-def test_every_alert_says_how_bad_it_is_what_it_is_and_where_to_read_on() -> None:
+def test_every_alert_has_severity_texts_and_runbook() -> None:
     sections = set(re.findall(r"^### (Stanine\w+)$", PAGE.read_text(), re.MULTILINE))
     alerts = rules()
     assert {rule["alert"] for rule in alerts} == sections
@@ -222,7 +222,7 @@ def test_thresholds_are_values_alerts_can_be_left_out_and_labelled() -> None:
     )
 
 
-def test_without_the_operator_nobody_misses_it() -> None:
+def test_without_the_operator_its_alerts_are_omitted() -> None:
     objects = render({"operator": {"enabled": False}, "monitoring": {"rules": {"enabled": True}}})
     (rule,) = of_kind(objects, "PrometheusRule").values()
     with_it = {
@@ -256,7 +256,7 @@ def test_the_dashboard_is_a_config_map_that_the_sidecar_finds(helm: str) -> None
     assert json.loads(made["data"]["stanine.json"]) == DASHBOARD
 
 
-def test_panels_have_places_of_their_own_and_ids() -> None:
+def test_panels_have_unique_ids_and_do_not_overlap() -> None:
     panels = DASHBOARD["panels"]
     assert len({panel["id"] for panel in panels}) == len(panels)
     taken: set[tuple[int, int]] = set()

@@ -27,7 +27,7 @@ def pod_labels(each: Object) -> dict[str, str]:
 
 
 @pytest.mark.parametrize("release", [LONGEST, "stanine-" + "c" * 45])
-def test_the_longest_name_of_a_release_fits_everywhere(release: str) -> None:
+def test_the_longest_release_name_fits_everywhere(release: str) -> None:
     objects = render(ALL, release=release)
     for each in objects:
         metadata = each["metadata"]
@@ -40,7 +40,7 @@ def test_the_longest_name_of_a_release_fits_everywhere(release: str) -> None:
 
 
 @pytest.mark.parametrize("name", ["123", "1e3", "true", "null"])
-def test_a_name_that_yaml_would_read_as_something_else_stays_a_text(helm: str, name: str) -> None:
+def test_names_that_yaml_parses_as_other_types_stay_text(helm: str, name: str) -> None:
     for each in render(
         ALL | {"fullnameOverride": "assessments", "commonLabels": {"cost": name}},
         helm=helm,
@@ -58,16 +58,14 @@ def test_a_name_that_yaml_would_read_as_something_else_stays_a_text(helm: str, n
 @pytest.mark.parametrize(
     ("release", "values"), [("123", {}), ("a.b", {}), ("trial", {"fullnameOverride": "a.b"})]
 )
-def test_a_name_that_no_service_may_have_is_refused_before_anything_is_made(
+def test_invalid_service_names_are_rejected_before_rendering(
     release: str, values: dict[str, Any]
 ) -> None:
     with pytest.raises(RefusedError, match="set fullnameOverride"):
         render(values, release=release)
 
 
-def test_namespace_and_release_cannot_be_mistaken_for_each_other_in_the_names_of_the_cluster() -> (
-    None
-):
+def test_cluster_names_of_namespace_and_release_are_unambiguous() -> None:
     one = of_kind(
         render(ALL, namespace="team", release="a-stanine"), "ClusterRole", "ClusterRoleBinding"
     )
@@ -78,9 +76,7 @@ def test_namespace_and_release_cannot_be_mistaken_for_each_other_in_the_names_of
     assert not set(one) & set(other)
 
 
-def test_labels_that_are_given_replace_the_charts_own_but_not_those_by_which_pods_are_found() -> (
-    None
-):
+def test_given_labels_replace_the_charts_labels_except_selectors() -> None:
     given = {
         "app.kubernetes.io/part-of": "hospital",
         "app.kubernetes.io/component": "mine",
@@ -94,7 +90,7 @@ def test_labels_that_are_given_replace_the_charts_own_but_not_those_by_which_pod
         assert labels["team"] == "pods"
 
 
-def test_a_new_version_of_the_chart_alone_starts_no_pod_anew() -> None:
+def test_a_new_chart_version_alone_restarts_no_pod() -> None:
     # whatever names the version of chart or program stands on the objects only
     for name, each in of_kind(render(), "Deployment", "StatefulSet").items():
         assert not {"helm.sh/chart", "app.kubernetes.io/version"} & set(pod_labels(each)), name
@@ -103,7 +99,7 @@ def test_a_new_version_of_the_chart_alone_starts_no_pod_anew() -> None:
         )
 
 
-def test_a_service_account_that_is_not_made_and_not_named_is_the_namespaces_own() -> None:
+def test_without_a_service_account_the_namespaces_default_is_used() -> None:
     pods = of_kind(render({"api": {"serviceAccount": {"create": False}}}), "Deployment")
     assert pods["trial-stanine-api"]["spec"]["template"]["spec"]["serviceAccountName"] == "default"
     with pytest.raises(RefusedError, match=re.escape("operator.serviceAccount.name")):

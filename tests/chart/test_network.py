@@ -87,7 +87,7 @@ def may_talk(policies: dict[str, Object], source: str, target: str) -> bool:
     )
 
 
-def test_within_a_release_exactly_these_talk_to_each_other() -> None:
+def test_connections_within_a_release_match_the_table() -> None:
     policies = of_kind(render(), "NetworkPolicy")
     talk = {
         (source, target)
@@ -98,12 +98,12 @@ def test_within_a_release_exactly_these_talk_to_each_other() -> None:
     assert talk == ALLOWED
 
 
-def test_every_policy_rules_both_directions() -> None:
+def test_every_policy_covers_both_directions() -> None:
     for policy in of_kind(render(), "NetworkPolicy").values():
         assert policy["spec"]["policyTypes"] == ["Ingress", "Egress"]
 
 
-def test_valkey_calls_nobody_and_only_the_operator_and_its_hook_reach_kubernetes() -> None:
+def test_valkey_has_no_egress_and_only_operator_and_hook_reach_kubernetes() -> None:
     policies = of_kind(render(), "NetworkPolicy")
     leaving = {
         name.removeprefix("trial-stanine-"): policy["spec"].get("egress", [])
@@ -116,7 +116,7 @@ def test_valkey_calls_nobody_and_only_the_operator_and_its_hook_reach_kubernetes
     assert names == set(COMPONENTS) - {"valkey"}
 
 
-def test_from_outside_only_the_api_and_metrics_are_reached() -> None:
+def test_external_ingress_is_limited_to_the_api_and_metrics() -> None:
     policies = of_kind(render(), "NetworkPolicy")
     reached = {
         name: admits(policies[f"trial-stanine-{name}"]["spec"]["ingress"], "from", None, port)
@@ -132,7 +132,7 @@ def test_from_outside_only_the_api_and_metrics_are_reached() -> None:
 
 
 @pytest.mark.parametrize("enabled", [True, False])
-def test_callers_can_be_named_and_the_releases_own_test_still_comes_in(enabled: bool) -> None:
+def test_callers_can_be_restricted_and_the_smoke_test_still_connects(enabled: bool) -> None:
     ingress = [{"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "ingress"}}}]
     policies = of_kind(
         render({"networkPolicy": {"enabled": enabled, "apiFrom": ingress, "metricsFrom": ingress}}),
@@ -147,7 +147,7 @@ def test_callers_can_be_named_and_the_releases_own_test_still_comes_in(enabled: 
         assert not admits(policies["trial-stanine-operator"]["spec"]["ingress"], "from", None, 8081)
 
 
-def test_a_server_elsewhere_is_reached_by_its_ports_and_at_the_addresses_given() -> None:
+def test_an_external_server_is_reachable_at_its_ports_and_addresses() -> None:
     there = [{"ipBlock": {"cidr": "192.0.2.0/24"}}]
     sentinels = {"enabled": True, "nodes": [{"host": "a"}, {"host": "b", "port": 26380}]}
     values = {
@@ -166,7 +166,7 @@ def test_a_server_elsewhere_is_reached_by_its_ports_and_at_the_addresses_given()
     assert rule["to"] == there
 
 
-def test_traces_may_leave_only_where_they_are_sent() -> None:
+def test_trace_egress_is_limited_to_the_collector() -> None:
     for enabled in (True, False):
         policies = of_kind(render({"otel": {"enabled": enabled}}), "NetworkPolicy")
         leaving = {
@@ -188,7 +188,7 @@ def test_traces_may_leave_only_where_they_are_sent() -> None:
         ("http://collector.telemetry", 4318, 4318),
     ],
 )
-def test_the_port_that_traces_leave_by_is_that_of_the_address_unless_said_otherwise(
+def test_the_trace_port_defaults_to_the_port_of_the_address(
     endpoint: str, given: int, port: int
 ) -> None:
     policies = of_kind(

@@ -37,14 +37,14 @@ def test_every_pod_is_restricted(file: Path) -> None:
             assert all("hostPort" not in port for port in container.get("ports", [])), name
 
 
-def test_only_the_operator_and_its_hook_can_speak_to_kubernetes() -> None:
+def test_only_operator_and_hook_have_kubernetes_credentials() -> None:
     tokens = {
         name for name, pod in pod_specs(render()).items() if pod["automountServiceAccountToken"]
     }
     assert tokens == {"Deployment/trial-stanine-operator", "Job/trial-stanine-uninstall"}
 
 
-def test_every_process_has_a_user_of_its_own_in_redis_and_reads_no_other_password() -> None:
+def test_every_process_has_its_own_redis_user_and_password() -> None:
     for name, pod in pod_specs(render()).items():
         component = name.removeprefix("Deployment/trial-stanine-")
         mounted = [volume["secret"] for volume in pod.get("volumes", []) if "secret" in volume]
@@ -73,7 +73,7 @@ def test_every_process_has_a_user_of_its_own_in_redis_and_reads_no_other_passwor
             assert projected == []
 
 
-def test_no_password_and_no_key_stands_anywhere_but_in_its_secret() -> None:
+def test_passwords_and_keys_appear_only_in_secrets() -> None:
     objects = render()
     secrets = secret_texts(objects)
     words = [
@@ -89,7 +89,7 @@ def test_no_password_and_no_key_stands_anywhere_but_in_its_secret() -> None:
     assert not any(word in str(elsewhere) for word in words)
 
 
-def test_extra_variables_win_by_name_and_each_name_stands_once() -> None:
+def test_extra_variables_take_precedence_without_duplicates() -> None:
     pods = pod_specs(render(EVERYTHING))
     for name, pod in pods.items():
         for container in pod["containers"]:
@@ -121,7 +121,7 @@ def test_a_variable_comes_after_those_that_it_refers_to() -> None:
             seen.add(each["name"])
 
 
-def test_what_is_given_to_all_pods_reaches_them_and_a_component_adds_its_own() -> None:
+def test_options_of_all_pods_and_of_a_component_are_merged() -> None:
     pods = pod_specs(render(EVERYTHING))
     api, valkey = pods["Deployment/trial-stanine-api"], pods["StatefulSet/trial-stanine-valkey"]
     assert [each["key"] for each in api["tolerations"]] == ["dedicated", "api"]
@@ -143,7 +143,7 @@ def grace(pod: dict[str, Any]) -> int:
     return int(pod["terminationGracePeriodSeconds"])
 
 
-def test_pods_get_the_time_that_their_processes_take_to_stop() -> None:
+def test_pods_have_the_grace_period_of_their_processes() -> None:
     pods = pod_specs(render({"api": {"drainSeconds": 7, "graceSeconds": 20}}))
     api = pods["Deployment/trial-stanine-api"]
     assert {"--drain-seconds=7", "--grace-seconds=20"} <= set(api["containers"][0]["args"])
@@ -154,7 +154,7 @@ def test_pods_get_the_time_that_their_processes_take_to_stop() -> None:
     )
 
 
-def test_a_rolling_update_takes_no_pod_away_before_another_is_ready() -> None:
+def test_a_rolling_update_keeps_all_pods_until_replacements_are_ready() -> None:
     for name, each in of_kind(render(), "Deployment").items():
         strategy = each["spec"]["strategy"]
         if name.endswith("-operator"):
@@ -163,7 +163,7 @@ def test_a_rolling_update_takes_no_pod_away_before_another_is_ready() -> None:
             assert strategy["rollingUpdate"] == {"maxSurge": 1, "maxUnavailable": 0}
 
 
-def test_the_pods_of_hook_and_test_bear_what_all_pods_bear_and_can_be_given_limits() -> None:
+def test_hook_and_test_pods_have_the_common_options_and_limits() -> None:
     # a mesh's label, say, without which they would never end; a limit, without which a quota refuses them
     more = {"pods": {"podLabels": {"mesh": "no"}, "podAnnotations": {"mesh": "no"}}}
     limits = {"resources": {"limits": {"cpu": "1"}}}
@@ -176,7 +176,7 @@ def test_the_pods_of_hook_and_test_bear_what_all_pods_bear_and_can_be_given_limi
 
 
 @pytest.mark.parametrize("given", [{}, {"nodeAffinity": {"a": "b"}}])
-def test_the_hook_runs_where_the_operators_image_lies_if_it_can(given: dict[str, Any]) -> None:
+def test_the_hook_prefers_the_node_of_the_operator(given: dict[str, Any]) -> None:
     objects = render({"operator": {"affinity": given}})
     (job,) = of_kind(objects, "Job").values()
     affinity = job["spec"]["template"]["spec"]["affinity"]
@@ -190,7 +190,7 @@ def test_the_hook_runs_where_the_operators_image_lies_if_it_can(given: dict[str,
     assert operator["template"]["spec"].get("affinity", {}) == given
 
 
-def test_a_server_that_never_gets_ready_is_replaced_by_a_rollback() -> None:
+def test_a_rollback_replaces_a_server_that_never_became_ready() -> None:
     # Kubernetes leaves a broken pod of an OrderedReady StatefulSet as it is, whatever the template says by then
     (server,) = of_kind(render(), "StatefulSet").values()
     assert server["spec"]["podManagementPolicy"] == "Parallel"

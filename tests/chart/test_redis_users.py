@@ -18,7 +18,9 @@ def rendered(helm: str = "helm", **values: Any) -> tuple[str, dict[str, str]]:
 
 @pytest.mark.parametrize("with_operator", [True, False])
 @pytest.mark.parametrize("old_server", [True, False])
-def test_the_file_is_what_the_rules_say(helm: str, with_operator: bool, old_server: bool) -> None:
+def test_the_file_equals_the_rendered_rules(
+    helm: str, with_operator: bool, old_server: bool
+) -> None:
     text, passwords = rendered(
         helm,
         keyNamespace="trial",
@@ -38,7 +40,7 @@ def test_no_password_is_in_the_file() -> None:
         assert hashlib.sha256(password.encode()).hexdigest() in text
 
 
-def test_nobody_comes_in_without_a_name_and_the_probe_may_only_ask() -> None:
+def test_the_default_user_is_disabled_and_the_probe_may_only_ping() -> None:
     lines = rendered()[0].splitlines()
     assert "user default off resetpass resetkeys resetchannels -@all" in lines
     assert "user health on nopass resetkeys resetchannels -@all +ping" in lines

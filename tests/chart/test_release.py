@@ -77,7 +77,7 @@ def test_a_packaged_chart_runs_the_releases_image_and_a_tag_still_replaces_it(
         ((VERSION, REPOSITORY, "latest"), "the digest is to be sha256:"),
     ],
 )
-def test_what_cannot_be_a_release_is_refused(
+def test_invalid_releases_are_rejected(
     tmp_path: Path, arguments: tuple[str, ...], said: str
 ) -> None:
     done = package(*arguments, str(tmp_path / "out"))
@@ -86,7 +86,7 @@ def test_what_cannot_be_a_release_is_refused(
     assert not (tmp_path / "out").exists()
 
 
-def test_one_version_stands_everywhere() -> None:
+def test_all_files_have_the_same_version() -> None:
     (version,) = re.findall(
         r'^version = "(.*)"$', (ROOT / "pyproject.toml").read_text(), re.MULTILINE
     )
@@ -94,7 +94,7 @@ def test_one_version_stands_everywhere() -> None:
         assert (described(chart)["version"], described(chart)["appVersion"]) == (version, version)
 
 
-def test_what_artifact_hub_is_told_is_true() -> None:
+def test_artifact_hub_annotations_are_correct() -> None:
     for chart in CHARTS:
         annotations = described(chart)["annotations"]
         assert all(isinstance(value, str) for value in annotations.values())
@@ -127,7 +127,7 @@ def test_what_artifact_hub_is_told_is_true() -> None:
         judge(each)
 
 
-def test_stanines_own_validator_takes_the_examples(tmp_path: Path) -> None:
+def test_stanines_validator_accepts_the_examples(tmp_path: Path) -> None:
     examples = tmp_path / "examples.yaml"
     examples.write_text(
         yaml.safe_dump_all(

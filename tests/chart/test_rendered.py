@@ -12,14 +12,14 @@ CLUSTER_KINDS = {"ClusterRole", "ClusterRoleBinding"}
 
 
 @pytest.mark.parametrize("file", CI_FILES, ids=lambda file: file.name.removesuffix("-values.yaml"))
-def test_every_object_fits_its_schema(helm: str, file: Path) -> None:
+def test_every_object_is_valid_by_its_schema(helm: str, file: Path) -> None:
     objects = render(file, helm=helm)
     assert len(objects) > 15
     for each in objects:
         judge(each)
 
 
-def test_the_files_of_ci_bring_every_kind_of_object() -> None:
+def test_ci_files_cover_every_kind_of_object() -> None:
     kinds = {each["kind"] for file in CI_FILES for each in render(file)}
     assert kinds >= {
         "Deployment", "StatefulSet", "Service", "Secret", "ConfigMap", "ServiceAccount",
@@ -29,7 +29,7 @@ def test_the_files_of_ci_bring_every_kind_of_object() -> None:
     }  # fmt: skip
 
 
-def test_a_misspelt_field_of_any_sort_of_kind_would_be_seen() -> None:
+def test_a_misspelt_field_of_any_kind_is_detected() -> None:
     objects = [each for file in CI_FILES for each in render(file)]
     for kind in ("Deployment", "RedisConfig", "Queue", "HTTPRoute", "ScaledObject", "PodMonitor"):
         each = next(one for one in objects if one["kind"] == kind)
@@ -38,7 +38,7 @@ def test_a_misspelt_field_of_any_sort_of_kind_would_be_seen() -> None:
 
 
 @pytest.mark.parametrize("file", CI_FILES, ids=lambda file: file.name.removesuffix("-values.yaml"))
-def test_every_object_says_where_it_belongs_and_to_whom(file: Path) -> None:
+def test_every_object_has_namespace_and_release_labels(file: Path) -> None:
     for each in render(file):
         if each["kind"] == "ConfigMap" and each["metadata"]["name"].endswith(("-more", "-most")):
             continue  # extraObjects are somebody else's
@@ -63,7 +63,7 @@ def test_two_releases_in_one_namespace_share_no_object() -> None:
         assert {kind for kind, _ in first & second} <= {"RedisConfig", "Queue"}
 
 
-def test_releases_of_one_name_in_two_namespaces_share_nothing_that_belongs_to_the_cluster() -> None:
+def test_releases_of_one_name_in_two_namespaces_share_no_cluster_object() -> None:
     for file in CI_FILES:
         first, second = render(file), render(file, namespace="elsewhere")
         both = names([each for each in first if each["kind"] in CLUSTER_KINDS]) & names(

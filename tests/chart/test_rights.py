@@ -53,7 +53,7 @@ def granted(objects: list[Object], account: str) -> dict[str, Rights]:
     return found
 
 
-def test_the_operator_may_do_this_and_no_more() -> None:
+def test_the_operators_rights_match_the_table() -> None:
     objects = render()
     assert granted(objects, "trial-stanine-operator") == {"Role": OPERATOR}
     assert granted(objects, "trial-stanine-uninstall") == {"Role": UNINSTALL}
@@ -65,7 +65,7 @@ def test_the_operator_may_do_this_and_no_more() -> None:
     assert scaling["resourceNames"] == ["trial-stanine-operator"]
 
 
-def test_across_the_cluster_it_may_do_the_same_only_if_told_to() -> None:
+def test_cluster_wide_rights_are_opt_in() -> None:
     objects = render({"operator": {"clusterWide": True}})
     assert granted(objects, "trial-stanine-operator") == {"ClusterRole": OPERATOR}
     everywhere = {
@@ -82,14 +82,14 @@ def test_across_the_cluster_it_may_do_the_same_only_if_told_to() -> None:
     assert "--all-namespaces" in operator["args"]
 
 
-def test_nobody_else_has_any_rights() -> None:
+def test_other_service_accounts_have_no_rights() -> None:
     objects = render()
     for account in of_kind(objects, "ServiceAccount"):
         if account not in ("trial-stanine-operator", "trial-stanine-uninstall"):
             assert granted(objects, account) == {}
 
 
-def test_people_get_the_kinds_through_the_clusters_own_roles() -> None:
+def test_cluster_roles_aggregate_the_custom_resources() -> None:
     added = {
         name.removeprefix("people:trial-stanine-"): (
             [
@@ -110,6 +110,6 @@ def test_people_get_the_kinds_through_the_clusters_own_roles() -> None:
     assert not of_kind(render({"rbac": {"aggregate": False}}), "ClusterRole")
 
 
-def test_without_the_right_to_make_roles_none_are_made() -> None:
+def test_roles_are_omitted_if_rbac_is_disabled() -> None:
     kinds = {each["kind"] for each in render({"rbac": {"create": False, "aggregate": False}})}
     assert not kinds & {"Role", "RoleBinding", "ClusterRole", "ClusterRoleBinding"}

@@ -100,7 +100,7 @@ def count(value: Any) -> int:
     [file for file in CI_FILES if "default" not in file.name],
     ids=lambda file: file.name.removesuffix("-values.yaml"),
 )
-def test_a_number_for_a_text_means_the_same_wherever_it_stands(file: Path) -> None:
+def test_numbers_are_accepted_for_every_text(file: Path) -> None:
     given = merged(merged(numbers(SCHEMA), SECRETS), BESIDE)
     assert count(given) > 100
     del given["api"]["httpRoute"][
@@ -159,7 +159,7 @@ def test_set_and_set_string_are_the_same(helm: str, setting: str) -> None:
     assert len(done[0].stdout) > 10_000
 
 
-def test_a_number_that_its_text_cannot_be_told_from_is_refused() -> None:
+def test_an_ambiguous_number_is_rejected() -> None:
     # 1.20 in a values file is 1.2, and large numbers are rounded: nobody would see that another image runs
     for tag in (1.2, 2**53 + 2, True):
         with pytest.raises(RefusedError, match="/valkey/image/tag"):
@@ -168,7 +168,7 @@ def test_a_number_that_its_text_cannot_be_told_from_is_refused() -> None:
         render({"api": {"podDisruptionBudget": {"maxUnavailable": "1"}}})
 
 
-def test_every_template_begins_by_making_texts() -> None:
+def test_every_template_converts_texts_first() -> None:
     files = [
         path
         for path in (CHART / "templates").rglob("*")

@@ -115,7 +115,7 @@ def data(tmp_path: Path, binary: str, shell: list[str]) -> Data:
 KEPT = {"kept": "yes", "both": "1", "halves": "2"}
 
 
-def test_a_sound_file_is_left_alone_and_an_empty_folder_too(data: Data, tmp_path: Path) -> None:
+def test_valid_files_and_an_empty_folder_are_not_changed(data: Data, tmp_path: Path) -> None:
     before = data.last.read_bytes()
     assert data.check() == (0, "append-only file: valid\n")
     assert data.last.read_bytes() == before
@@ -126,7 +126,7 @@ def test_a_sound_file_is_left_alone_and_an_empty_folder_too(data: Data, tmp_path
 
 
 @pytest.mark.parametrize("zeros", [1, 100_000])
-def test_zeros_at_the_end_are_cut_off_after_a_copy(data: Data, zeros: int) -> None:
+def test_trailing_zeros_are_truncated_after_a_copy(data: Data, zeros: int) -> None:
     sound = data.last.read_bytes()
     damaged = sound + bytes(zeros)
     data.last.write_bytes(damaged)
@@ -140,7 +140,7 @@ def test_zeros_at_the_end_are_cut_off_after_a_copy(data: Data, zeros: int) -> No
     assert len(data.copies) == 1
 
 
-def test_a_file_of_zeros_only_is_cut_to_nothing(data: Data) -> None:
+def test_a_file_of_zeros_is_truncated_to_zero_bytes(data: Data) -> None:
     data.last.write_bytes(bytes(5000))
     assert data.check()[0] == 0
     assert data.last.read_bytes() == b""
@@ -148,7 +148,7 @@ def test_a_file_of_zeros_only_is_cut_to_nothing(data: Data) -> None:
 
 
 @pytest.mark.parametrize("zeros", [0, 1, 4096])
-def test_a_cut_at_any_byte_leaves_what_came_before_the_cut_command(data: Data, zeros: int) -> None:
+def test_truncation_at_any_byte_keeps_all_complete_commands(data: Data, zeros: int) -> None:
     sound = data.last.read_bytes() + WHOLE
     for length in range(
         1, len(WHOLE), 1 if data.shell == ["sh"] and zeros == 0 and "valkey" in data.binary else 11
@@ -210,7 +210,7 @@ def test_a_cut_at_any_byte_leaves_what_came_before_the_cut_command(data: Data, z
         ),
     ],
 )
-def test_damage_that_commands_may_follow_stops_with_the_reason(
+def test_damage_before_complete_commands_stops_with_the_reason(
     data: Data, damage: Callable[[bytes], bytes], why: str
 ) -> None:
     sound = data.last.read_bytes()
@@ -223,7 +223,7 @@ def test_damage_that_commands_may_follow_stops_with_the_reason(
     assert "kept" not in said, "no content of the file is shown"
 
 
-def test_of_a_file_that_is_not_the_last_nothing_is_cut_off(data: Data) -> None:
+def test_files_before_the_last_one_are_never_truncated(data: Data) -> None:
     manifest = data.folder / "appendonlydir/appendonly.aof.manifest"
     manifest.write_text(manifest.read_text() + "file appendonly.aof.2.incr.aof seq 2 type i\n")
     (data.folder / "appendonlydir/appendonly.aof.2.incr.aof").write_bytes(SET)
@@ -246,7 +246,7 @@ def test_a_missing_file_and_a_damaged_manifest_stop_with_the_reason(data: Data) 
         assert why in data.refused()
 
 
-def test_an_image_without_the_checker_has_it_in_its_server(data: Data) -> None:
+def test_the_server_binary_replaces_a_missing_checker(data: Data) -> None:
     # another product's checker, further on in the PATH, would not know this one's files
     (data.programs / "valkey-check-aof").unlink(missing_ok=True)
     sound = data.last.read_bytes()
@@ -255,7 +255,7 @@ def test_an_image_without_the_checker_has_it_in_its_server(data: Data) -> None:
     assert data.last.read_bytes() == sound
 
 
-def test_the_one_file_of_an_old_redis_is_mended_too(data: Data) -> None:
+def test_the_single_file_of_an_old_redis_is_truncated_as_well(data: Data) -> None:
     old = data.folder / "appendonly.aof"
     sound = data.last.read_bytes()
     shutil.rmtree(data.folder / "appendonlydir")
@@ -265,7 +265,7 @@ def test_the_one_file_of_an_old_redis_is_mended_too(data: Data) -> None:
     assert data.serves() == KEPT
 
 
-def test_a_cut_line_of_the_time_is_cut_off(data: Data) -> None:
+def test_an_incomplete_timestamp_line_is_truncated(data: Data) -> None:
     sound = data.last.read_bytes()
     for end in (b"#TS:1764", b"#TS:1764" + bytes(600)):
         data.last.write_bytes(sound + end)
@@ -274,13 +274,13 @@ def test_a_cut_line_of_the_time_is_cut_off(data: Data) -> None:
     assert data.serves() == KEPT
 
 
-def test_without_room_for_a_copy_nothing_is_cut_off(data: Data) -> None:
+def test_nothing_is_truncated_without_space_for_a_copy(data: Data) -> None:
     data.last.write_bytes(data.last.read_bytes() + bytes(100))
     (data.folder / "damaged").write_text("a file where the folder would be")
     assert "the folder for a copy cannot be made" in data.refused()
 
 
-def test_a_death_between_copy_and_cut_changes_nothing_about_the_outcome(data: Data) -> None:
+def test_a_crash_between_copy_and_truncation_does_not_change_the_result(data: Data) -> None:
     sound = data.last.read_bytes()
     data.last.write_bytes(sound + bytes(100))
     assert data.check()[0] == 0
@@ -301,7 +301,7 @@ def test_the_server_alone_would_not_have_started(data: Data) -> None:
         data.serves()
 
 
-def test_the_init_container_is_told_the_places_of_the_configuration_file() -> None:
+def test_the_init_container_receives_the_paths_of_the_configuration_file() -> None:
     def command(values: dict[str, object]) -> list[str] | None:
         (pod,) = (
             each["spec"]["template"]["spec"]
@@ -350,7 +350,7 @@ def loading(tmp_path: Path, binary: str) -> Iterator[tuple[int, Path]]:
     process.wait(timeout=20)
 
 
-def test_the_server_is_not_ready_while_it_loads_and_ready_when_it_has(
+def test_the_server_is_ready_only_after_loading_its_data(
     loading: tuple[int, Path],
 ) -> None:
     need("redis-cli", found=shutil.which("redis-cli") is not None)
@@ -370,7 +370,7 @@ def test_the_server_is_not_ready_while_it_loads_and_ready_when_it_has(
     assert redis.Redis(port=port, username="health", password="-").ping()
 
 
-def test_a_server_that_does_not_know_the_user_is_ready_and_one_that_is_not_there_is_not(
+def test_a_server_without_the_user_is_ready_and_a_missing_server_is_not(
     redis_server_port: int,
 ) -> None:
     need("redis-cli", found=shutil.which("redis-cli") is not None)

@@ -27,7 +27,7 @@ VALUES = yaml.safe_load((CHART / "values.yaml").read_text())
 SCHEMA = json.loads((CHART / "values.schema.json").read_text())
 
 
-def test_the_schema_and_the_table_are_those_of_the_records() -> None:
+def test_generated_files_are_up_to_date() -> None:
     for path, text in make_files(ROOT).items():
         assert path.read_text() == text, (
             f"{path.name} is out of date: python -m charts.values_model"
@@ -49,7 +49,7 @@ def at(path: tuple[str, ...], value: dict[str, Any]) -> dict[str, Any]:
     return value
 
 
-def test_every_value_has_a_default_that_can_be_seen() -> None:
+def test_every_value_has_a_visible_default() -> None:
     for path, schema in groups(SCHEMA):
         if path and path[0] in ("redisConfig", "global") and path != ("redisConfig",):
             continue  # the resource's own schema
@@ -59,7 +59,7 @@ def test_every_value_has_a_default_that_can_be_seen() -> None:
         assert set(schema["properties"]) - {"global"} == set(found), path
 
 
-def test_an_unknown_value_is_refused_at_every_place() -> None:
+def test_unknown_values_are_rejected_everywhere() -> None:
     places = [path for path, _ in groups(SCHEMA)]
     assert len(places) > 40
     for path in places:
@@ -67,7 +67,7 @@ def test_an_unknown_value_is_refused_at_every_place() -> None:
             jsonschema.validate(at(path, {"misspelt": 1}), SCHEMA)
 
 
-def test_the_schema_takes_every_default_and_every_ci_file() -> None:
+def test_the_schema_accepts_all_defaults_and_ci_files() -> None:
     jsonschema.validate(VALUES, SCHEMA)
     for file in CI_FILES:
         merged = copy.deepcopy(VALUES) | yaml.safe_load(file.read_text())
@@ -134,7 +134,7 @@ def test_the_schema_takes_every_default_and_every_ci_file() -> None:
         ),
     ],
 )
-def test_what_cannot_be_meant_is_refused_readably(
+def test_invalid_values_are_rejected_with_readable_messages(
     helm: str, values: dict[str, Any], said: str
 ) -> None:
     with pytest.raises(RefusedError, match=re.escape(said)):
@@ -163,7 +163,7 @@ def empty_ones(values: dict[str, Any]) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("more", [{}, {"autoscaling": {"enabled": True}}])
-def test_an_empty_list_or_map_may_as_well_be_null(helm: str, more: dict[str, Any]) -> None:
+def test_null_is_accepted_for_an_empty_list_or_map(helm: str, more: dict[str, Any]) -> None:
     nulls = empty_ones(VALUES)
     assert len(str(nulls).split("None")) > 60
     on: dict[str, Any] = {"enabled": True}
@@ -180,7 +180,7 @@ def test_an_empty_list_or_map_may_as_well_be_null(helm: str, more: dict[str, Any
     assert len(render(given, helm=helm)) > 30
 
 
-def test_a_number_stays_as_it_was_written(helm: str) -> None:
+def test_numbers_keep_their_notation(helm: str) -> None:
     # Helm reads each number of a values file as a float, and would write the large ones as 1.048576e+07
     values = {
         "valkey": {"config": {"proto-max-bulk-len": 10485760, "hz": 10}},
@@ -194,7 +194,7 @@ def test_a_number_stays_as_it_was_written(helm: str) -> None:
     assert (given["BYTES"], given["PART"], given["ON"]) == ("10485760", "0.25", "true")
 
 
-def test_with_secrets_of_ones_own_rendering_twice_gives_the_same(helm: str) -> None:
+def test_rendering_with_existing_secrets_is_deterministic(helm: str) -> None:
     values = {
         "valkey": {"auth": {"existingSecret": "redis"}},
         "api": {"keys": {"existingSecret": "keys"}},
@@ -215,7 +215,7 @@ def test_with_secrets_of_ones_own_rendering_twice_gives_the_same(helm: str) -> N
         ("9gb", "9e9", True),
     ],
 )
-def test_the_servers_memory_is_compared_in_both_ways_of_writing_it(
+def test_the_memory_check_supports_both_notations(
     memory: str, limit: str | int | None, fits: bool
 ) -> None:
     values = {"valkey": {"maxMemory": memory, "resources": {"limits": {"memory": limit}}}}

@@ -45,7 +45,7 @@ def test_actionlint_finds_nothing() -> None:
     assert done.returncode == 0
 
 
-def test_every_action_is_pinned_by_commit_and_says_which_version_that_is() -> None:
+def test_every_action_is_pinned_by_commit_with_a_version_comment() -> None:
     assert {path.stem for path in WORKFLOWS} == {"checks", "cluster", "release"}
     for path in WORKFLOWS:
         lines = re.findall(r"^.*uses: .*$", path.read_text(), re.MULTILINE)
@@ -66,7 +66,7 @@ def test_one_action_has_one_commit() -> None:
     assert len(pins) == len({action.partition("@")[0] for action in pins})
 
 
-def test_no_workflow_has_rights_that_it_does_not_name() -> None:
+def test_every_workflow_declares_its_permissions() -> None:
     for path in WORKFLOWS:
         workflow = yaml.safe_load(path.read_text())
         assert workflow["permissions"] in ({}, {"contents": "read"}), path.name
@@ -84,14 +84,14 @@ def test_no_workflow_has_rights_that_it_does_not_name() -> None:
             )
 
 
-def test_no_expression_is_pasted_into_a_script() -> None:
+def test_no_expression_is_interpolated_into_a_script() -> None:
     for path in WORKFLOWS:
         for script in parts(yaml.safe_load(path.read_text()), "run"):
             assert "${{" not in script, f"{path.name}: {script[:80]}"
 
 
 @pytest.mark.parametrize("script", ["charts/package.sh", ".ci/run"])
-def test_the_scripts_of_the_workflows_can_be_read_and_run(script: str) -> None:
+def test_workflow_scripts_are_readable_and_executable(script: str) -> None:
     path = ROOT / script
     assert os.access(path, os.X_OK)
     assert (

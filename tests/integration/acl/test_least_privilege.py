@@ -118,7 +118,7 @@ def until_at_rest(client: httpx.Client, queue: str) -> None:
     eventually(rests, 30)
 
 
-def test_the_whole_way_is_walked_and_nothing_is_refused(running: Guarded) -> None:
+def test_all_operations_succeed_and_use_every_granted_right(running: Guarded) -> None:
     services, admin, keys = running.services, running.admin, running.keys
     running.denied()
     with services.client() as client:
@@ -343,7 +343,9 @@ def test_the_whole_way_is_walked_and_nothing_is_refused(running: Guarded) -> Non
     ],
 )
 @pytest.mark.parametrize("user", PROCESSES)
-def test_no_service_can_do_this(running: Guarded, user: str, command: str) -> None:
+def test_dangerous_commands_are_denied_to_services(
+    running: Guarded, user: str, command: str
+) -> None:
     assert_refused(running, user, command)
 
 
@@ -410,7 +412,7 @@ def test_no_service_can_do_this(running: Guarded, user: str, command: str) -> No
         ("keda", "FLUSHALL"),
     ],
 )
-def test_a_user_cannot_do_what_is_anothers(running: Guarded, user: str, command: str) -> None:
+def test_commands_of_other_users_are_denied(running: Guarded, user: str, command: str) -> None:
     assert_refused(running, user, command)
 
 
@@ -495,15 +497,15 @@ _ON_HASH = (
     "command",
     [*_ON_TEXT, "RENAME {key} {key}2", "FCALL x 2 {key} {p}:secret", "FCALL x 2 {key} {p}:a:0"],
 )
-def test_nobody_sets_or_removes_the_counter_of_arrivals(any_server: Guarded, command: str) -> None:
+def test_the_counter_of_arrivals_cannot_be_set_or_removed(
+    any_server: Guarded, command: str
+) -> None:
     for user in USERS:
         assert_refused(any_server, user, command.replace("{key}", "{p}:arrivals"))
 
 
 @pytest.mark.parametrize("command", [*_ON_HASH, "RENAME {key} {key}2", "FCALL x 1 {key}"])
-def test_nobody_removes_an_attempt_but_the_api_that_erases(
-    any_server: Guarded, command: str
-) -> None:
+def test_only_the_api_can_remove_an_attempt(any_server: Guarded, command: str) -> None:
     for user in USERS:
         if user == "api" and command.startswith("HDEL"):
             continue
@@ -527,7 +529,9 @@ def test_nobody_removes_an_attempt_but_the_api_that_erases(
         ("cli", "GET {p}:arrivals"),
     ],
 )
-def test_what_the_functions_need_is_allowed(any_server: Guarded, user: str, command: str) -> None:
+def test_commands_of_the_functions_are_allowed(
+    any_server: Guarded, user: str, command: str
+) -> None:
     assert allows(any_server, user, command)
 
 

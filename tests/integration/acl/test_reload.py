@@ -40,7 +40,7 @@ def start(
     return begin
 
 
-def test_a_file_in_other_words_is_no_change(
+def test_an_equivalent_file_is_not_reloaded(
     own_server: Callable[..., Server], tmp_path: Path
 ) -> None:
     path = tmp_path / "users.acl"
@@ -64,7 +64,7 @@ def connect_as(client: Any, user: str) -> Any:
     return connect(f"redis://{user}:{PASSWORDS[user]}@127.0.0.1:{port}/0", retries=0)
 
 
-def test_a_server_that_knows_its_users_is_left_alone(
+def test_a_server_with_current_users_is_not_reloaded(
     start: Callable[[], tuple[Any, Path, str]],
 ) -> None:
     client, _, text = start()
@@ -72,7 +72,7 @@ def test_a_server_that_knows_its_users_is_left_alone(
     assert loads(client) == 0
 
 
-def test_a_new_password_is_taken_and_the_old_one_too_while_both_are_in_the_file(
+def test_new_and_old_passwords_are_accepted_while_both_are_in_the_file(
     start: Callable[[], tuple[Any, Path, str]],
 ) -> None:
     client, path, text = start()
@@ -99,7 +99,7 @@ def test_a_new_password_is_taken_and_the_old_one_too_while_both_are_in_the_file(
         assert connect(f"redis://api:{password}@127.0.0.1:{port}/0", retries=0).ping()
 
 
-def test_a_selector_that_changed_is_a_change(start: Callable[[], tuple[Any, Path, str]]) -> None:
+def test_a_changed_selector_is_reloaded(start: Callable[[], tuple[Any, Path, str]]) -> None:
     client, path, text = start()
     changed = text.replace("+fcall +incrby)", "+fcall +incrby +set)")
     assert changed != text
@@ -109,7 +109,7 @@ def test_a_selector_that_changed_is_a_change(start: Callable[[], tuple[Any, Path
     assert UsersFile(changed).follow(client) == ()
 
 
-def test_a_file_that_never_comes_is_waited_for_but_not_for_ever(
+def test_waiting_for_a_missing_file_times_out(
     start: Callable[[], tuple[Any, Path, str]],
 ) -> None:
     client, _, text = start()
@@ -121,7 +121,7 @@ def test_a_file_that_never_comes_is_waited_for_but_not_for_ever(
     assert loads(client) == MOST_TRIES
 
 
-def test_a_server_without_a_file_or_a_user_who_may_not_ask_is_left_alone(redis_url: str) -> None:
+def test_servers_without_a_file_or_permission_are_not_reloaded(redis_url: str) -> None:
     admin = redis.Redis.from_url(redis_url)
     admin.acl_setuser("modest", enabled=True, nopass=True, commands=["+ping"])
     port = admin.connection_pool.connection_kwargs["port"]

@@ -6,7 +6,7 @@ from tests.integration.acl.conftest import guarded
 from tests.integration.whole.services import eventually
 
 
-def test_a_service_that_may_not_load_functions_waits_for_the_operator(tmp_path: Path) -> None:
+def test_a_service_without_load_permission_waits_for_the_operator(tmp_path: Path) -> None:
     made = guarded(tmp_path, with_operator=True)
     try:
         made.services.start("api", "result-watcher")

@@ -129,9 +129,7 @@ def check_final_state(scene: Scene, pollers: list[Poller]) -> None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("fault", FAULTS)
-def test_nobody_gets_anothers_result_when_the_server_comes_back_with_older_data(
-    fault: str, tmp_path: Path
-) -> None:
+def test_no_result_is_mixed_up_after_a_restart_with_older_data(fault: str, tmp_path: Path) -> None:
     seed = int(os.environ.get("STANINE_SEED", time.time()))
     print(f"STANINE_SEED={seed}")  # noqa: T201 - a failing run is repeated with it
     scene = Scene(tmp_path, fault, seed)

@@ -42,7 +42,7 @@ from stanine.store.records import (
 from stanine.store.waiting import ResultWaiter
 
 
-def test_an_attempt_is_stored_with_the_message_about_it(store: Store) -> None:
+def test_an_attempt_and_its_message_are_stored_together(store: Store) -> None:
     one = Submission(
         7,
         3,
@@ -76,14 +76,14 @@ def test_an_attempt_is_stored_with_the_message_about_it(store: Store) -> None:
     assert stored.submitted_at == int(entry.split(b"-")[0])
 
 
-def test_a_bulk_of_attempts_is_queued_in_messages_of_limited_size(store: Store) -> None:
+def test_bulk_attempts_are_queued_in_messages_of_limited_size(store: Store) -> None:
     submitted = store.submit(*submissions(150), ids_per_message=64)
     messages = [fields[b"i"] for _, fields in store.client.xrange(store.outbox.stream)]
     assert [len(ids) // 16 for ids in messages] == [64, 64, 22]
     assert b"".join(messages) == b"".join(each.id for each in submitted)
 
 
-def test_the_same_key_with_the_same_content_is_answered_as_before(store: Store) -> None:
+def test_the_same_key_and_content_returns_the_existing_attempt(store: Store) -> None:
     (first,) = store.submit(submission("k"))
     (again,) = store.submit(submission("k"))
     assert (again.id, again.outcome) == (first.id, "repeated")
@@ -91,7 +91,7 @@ def test_the_same_key_with_the_same_content_is_answered_as_before(store: Store) 
     assert store.run(lambda s: s.attempts.known(1, SPACE, "k", CONTENT)) == again
 
 
-def test_the_same_key_with_another_content_is_a_conflict_and_changes_nothing(store: Store) -> None:
+def test_the_same_key_with_other_content_is_a_conflict(store: Store) -> None:
     store.submit(submission("k"))
     before = everything(store)
     (other,) = store.submit(submission("k", content=OTHER_CONTENT))
@@ -101,7 +101,7 @@ def test_the_same_key_with_another_content_is_a_conflict_and_changes_nothing(sto
     assert everything(store) == before
 
 
-def test_a_key_is_of_its_instrument_and_its_key_space(store: Store) -> None:
+def test_keys_are_scoped_to_instrument_and_key_space(store: Store) -> None:
     places = [(1, SPACE), (2, SPACE), (1, OTHER_SPACE)]
     first = store.submit(
         *[submission("k", number=number, key_space=space) for number, space in places]
@@ -127,7 +127,7 @@ def test_without_a_key_each_submission_is_an_attempt(store: Store) -> None:
     assert first.id != second.id
 
 
-def test_a_call_without_keys_that_is_sent_again_by_a_client_whose_reply_was_lost_adds_nothing(
+def test_a_retried_call_without_keys_adds_nothing(
     store: Store,
 ) -> None:
     sent = [submission(), submission("k"), submission()]
@@ -138,7 +138,7 @@ def test_a_call_without_keys_that_is_sent_again_by_a_client_whose_reply_was_lost
     assert 0 < store.client.ttl(next(store.client.scan_iter("*once*"))) <= 60
 
 
-def test_an_id_whose_random_part_is_wrong_reads_nothing(store: Store) -> None:
+def test_an_id_with_a_wrong_random_part_reads_nothing(store: Store) -> None:
     (submitted,) = store.submit(submission())
     wrong = b"x" * RANDOM_BYTES + submitted.id[RANDOM_BYTES:]
     assert store.read(wrong) is None
@@ -155,7 +155,7 @@ def test_a_result_is_committed_once(store: Store) -> None:
     assert (stored.body, stored.commit) == (b"body", COMMIT)
 
 
-def test_an_id_twice_in_one_commit_is_refused_and_nothing_is_written(store: Store) -> None:
+def test_a_duplicate_id_in_a_commit_is_rejected_and_nothing_is_written(store: Store) -> None:
     one, other = submit(store, submission(), submission())
     before = everything(store)
     with pytest.raises(redis.ResponseError, match="not distinct"):
@@ -163,7 +163,7 @@ def test_an_id_twice_in_one_commit_is_refused_and_nothing_is_written(store: Stor
     assert everything(store) == before
 
 
-def test_no_result_is_stored_for_an_attempt_that_is_not_there(store: Store) -> None:
+def test_no_result_is_stored_for_a_missing_attempt(store: Store) -> None:
     ids = submit(store, submission())
     store.client.flushdb()
     assert commit(store, ids) == 0
@@ -198,7 +198,7 @@ def test_results_of_different_length_are_committed_together(store: Store) -> Non
     ),
     in_order=st.booleans(),
 )
-def test_whatever_is_committed_in_whatever_order_the_first_result_of_each_attempt_stays(
+def test_the_first_result_of_each_attempt_is_kept_for_any_order_of_commits(
     store: Store,
     arrived: int,
     batches: list[list[tuple[int, bool, bytes, str | None]]],
@@ -287,7 +287,7 @@ def bucket_of(store: Store, family: str, fingerprint: bytes) -> str:
 @pytest.mark.parametrize(
     "wrong", ["attempts", "results", "commits", "log", "participants", "lists", "history"]
 )
-def test_where_a_key_is_of_a_wrong_type_a_commit_writes_nothing(store: Store, wrong: str) -> None:
+def test_a_commit_with_a_key_of_a_wrong_type_writes_nothing(store: Store, wrong: str) -> None:
     ids = submit(store, submission(participant="p"), *submissions(39))
     store.client.hset(store.keys.index_history, "1", "ab")
     name = {
@@ -312,7 +312,7 @@ def test_where_a_key_is_of_a_wrong_type_a_commit_writes_nothing(store: Store, wr
     assert commit(store, ids, participants={0: "p"}, view="1 ab") == 40
 
 
-def test_results_are_listed_in_the_order_of_commits(store: Store) -> None:
+def test_results_are_listed_in_commit_order(store: Store) -> None:
     ids = submit(store, *submissions(100))
     commit(store, ids[50:])
     commit(store, ids[:50])
@@ -329,7 +329,7 @@ def test_results_are_listed_in_the_order_of_commits(store: Store) -> None:
     max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
 @given(commits=st.lists(st.integers(1, 40), max_size=8), limit=st.integers(1, 50))
-def test_polling_from_the_last_cursor_misses_and_repeats_nothing(
+def test_polling_by_cursor_neither_skips_nor_repeats_results(
     store: Store, commits: list[int], limit: int
 ) -> None:
     store.client.flushdb()
@@ -352,7 +352,7 @@ def test_polling_from_the_last_cursor_misses_and_repeats_nothing(
     assert cursor.position == len(sent)
 
 
-def test_the_commit_log_goes_on_over_a_chunks_end(store: Store) -> None:
+def test_the_commit_log_continues_in_the_next_chunk(store: Store) -> None:
     ids = submit(store, *submissions(10))
     # As if all but three of a chunk had been committed before, by the first attempt.
     store.client.hset(store.keys.commits, "1", CHUNK_SIZE - 3)
@@ -385,14 +385,14 @@ def test_a_waiter_is_woken_by_the_commit(store: Store) -> None:
     assert store.run(wait) < 0.2
 
 
-def test_a_waiter_gives_up_in_time(store: Store) -> None:
+def test_a_waiter_times_out(store: Store) -> None:
     (one,) = store.submit(submission())
     found = store.run(lambda s: ResultWaiter(s.client, store.keys, s.records).wait(one.id, 0.05))
     assert found is not None
     assert (found[0].id, found[1]) == (one.id, None)
 
 
-def test_a_full_server_refuses_new_attempts_and_commits_results(store: Store) -> None:
+def test_a_full_server_rejects_attempts_and_commits_results(store: Store) -> None:
     (one,) = store.submit(submission())
     store.client.config_set("maxmemory", 1)
     try:
@@ -438,7 +438,7 @@ def test_a_key_of_a_wrong_type_fails_the_submission_before_anything_is_written(
     assert store.client.keys("*") == [name.encode()]
 
 
-def test_functions_that_were_flushed_are_loaded_again(store: Store) -> None:
+def test_flushed_functions_are_loaded_again(store: Store) -> None:
     store.submit(submission())
     store.client.function_flush()
     store.submit(submission())

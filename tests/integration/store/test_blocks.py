@@ -27,7 +27,7 @@ SLOW = settings(
 sizes = st.lists(st.sampled_from([1, 2, 7, 31, 32, 33, 64, 100]), min_size=1, max_size=6)
 
 
-def test_a_call_that_covers_a_block_writes_one_record_field_and_ids(store: Store) -> None:
+def test_a_call_that_fills_a_block_writes_a_run(store: Store) -> None:
     store.submit(*submissions(BLOCK_SIZE + 1))
     assert set(store.client.hkeys(store.keys.attempts(0))) == {
         IDS_FIELD.encode(),
@@ -38,7 +38,7 @@ def test_a_call_that_covers_a_block_writes_one_record_field_and_ids(store: Store
     assert len(store.client.hget(store.keys.attempts(0), IDS_FIELD)) == BLOCK_SIZE * RANDOM_BYTES
 
 
-def test_records_too_long_for_a_run_lie_in_fields_of_their_own(store: Store) -> None:
+def test_records_too_long_for_a_run_have_separate_fields(store: Store) -> None:
     long = [submission(participant=f"{n:0>{RUN_LIMIT // BLOCK_SIZE}}") for n in range(BLOCK_SIZE)]
     ids = submit(store, *long)
     assert store.client.hlen(store.keys.attempts(0)) == BLOCK_SIZE + 1
@@ -55,7 +55,7 @@ def test_records_too_long_for_a_run_lie_in_fields_of_their_own(store: Store) -> 
         st.sampled_from(["plain", "key", "long key", "person", "known"]), min_size=1, max_size=40
     ),
 )
-def test_attempts_read_as_submitted_however_calls_divide_them(
+def test_attempts_are_read_as_submitted_for_any_division_into_calls(
     store: Store, calls: list[int], kinds: list[str]
 ) -> None:
     store.client.flushdb()
@@ -103,7 +103,7 @@ def test_attempts_read_as_submitted_however_calls_divide_them(
         max_size=5,
     ),
 )
-def test_the_first_result_stays_however_commits_cover_blocks(
+def test_the_first_result_is_kept_for_any_division_into_commits(
     store: Store, arrived: int, spans: Sequence[tuple[int, int, bool, bool]]
 ) -> None:
     store.client.flushdb()

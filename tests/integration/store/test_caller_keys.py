@@ -48,7 +48,7 @@ def entries(store: Store, family: str) -> int:
     return sum(store.client.hlen(key) for keys in buckets(store, family).values() for key in keys)
 
 
-def test_keys_and_participants_are_found_whatever_was_split_since(small: Store) -> None:
+def test_keys_and_participants_are_found_after_splits(small: Store) -> None:
     chance = random.Random(11)
     ids: dict[str, bytes] = {}
     levels: set[tuple[int, ...]] = set()
@@ -86,7 +86,7 @@ def test_keys_and_participants_are_found_whatever_was_split_since(small: Store) 
         ]
 
 
-def test_a_bucket_of_a_wrong_type_that_would_be_split_refuses_the_call_and_nothing_is_written(
+def test_a_split_of_a_bucket_of_a_wrong_type_fails_before_any_write(
     small: Store,
 ) -> None:
     submit(small, *[submission(f"k{n}", participant=f"p{n}") for n in range(3)])
@@ -106,7 +106,7 @@ def test_a_bucket_of_a_wrong_type_that_would_be_split_refuses_the_call_and_nothi
     assert entries(small, "k") == entries(small, "p") == 8
 
 
-def test_a_claim_is_taken_back_where_the_bucket_of_a_later_key_is_of_a_wrong_type(
+def test_claims_are_reverted_if_a_later_bucket_has_a_wrong_type(
     store: Store,
 ) -> None:
     (other,) = buckets_of_keys(store, "k1")
@@ -128,7 +128,7 @@ def buckets_of_keys(store: Store, *keys: str) -> list[str]:
     return buckets(store, "k")[0]
 
 
-def test_keys_of_one_fingerprint_are_different_attempts_and_their_repeats_are_found(
+def test_keys_with_the_same_fingerprint_are_distinct(
     store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(
@@ -167,7 +167,7 @@ def test_keys_of_one_fingerprint_are_different_attempts_and_their_repeats_are_fo
     assert everything(store) == before
 
 
-def test_an_entry_whose_attempt_is_another_one_or_was_never_stored_stands_for_no_key(
+def test_entries_of_other_or_missing_attempts_are_ignored(
     store: Store,
 ) -> None:
     (bucket,) = buckets_of_keys(store, "k")

@@ -67,7 +67,7 @@ def personal(key: str | None = None, participant: str = "canary-person") -> Subm
 
 @pytest.mark.parametrize("size", [1, BLOCK_SIZE, BLOCK_SIZE + 3])
 @pytest.mark.parametrize("scored", [True, False])
-def test_nothing_of_an_erased_attempt_is_left_and_the_others_of_its_block_stay(
+def test_erasure_removes_all_data_of_an_attempt_and_keeps_the_block(
     store: Store, size: int, scored: bool
 ) -> None:
     ids = submit(
@@ -89,7 +89,7 @@ def test_nothing_of_an_erased_attempt_is_left_and_the_others_of_its_block_stay(
     assert {each.id for each in store.sweep.all_unscored()} == (set() if scored else set(ids[1:]))
 
 
-def test_neither_a_commit_nor_a_retry_nor_the_sweep_brings_an_erased_attempt_back(
+def test_commits_retries_and_sweeps_do_not_restore_an_erased_attempt(
     store: Store,
 ) -> None:
     one = personal("canary-key")
@@ -129,7 +129,7 @@ def test_cursors_survive_an_erasure_before_and_at_their_place(store: Store) -> N
     ]
 
 
-def test_a_participant_is_erased_with_attempts_sessions_and_invitations_and_others_stay(
+def test_erasing_a_participant_removes_attempts_sessions_and_invitations(
     store: Store,
 ) -> None:
     many = [personal(f"canary-{n}") if n % 2 else personal(f"k{n}", "somebody") for n in range(300)]
@@ -200,7 +200,7 @@ def test_an_id_of_other_data_erases_nothing(store: Store) -> None:
     assert everything(store) == before
 
 
-def test_the_beginning_of_a_list_is_read_after_all_of_it_was_erased(store: Store) -> None:
+def test_a_completely_erased_list_can_be_read(store: Store) -> None:
     ids = submit(store, *submissions(3))
     store.results.commit(1, ids, [b"a", b"b", b"c"], {}, "", RESULT)
     for each in ids:

@@ -50,7 +50,7 @@ def test_a_result_of_an_attempt_with_another_id_is_not_committed(store: Store) -
     ), "both ids of one number"
 
 
-def test_a_waiter_with_an_id_of_other_data_gets_nobodys_result(store: Store) -> None:
+def test_a_waiter_with_an_id_of_other_data_gets_no_result(store: Store) -> None:
     (lost,) = submit(store, submission())
     store.client.flushdb()
     (here,) = submit(store, submission())
@@ -72,9 +72,7 @@ def test_a_waiter_with_an_id_of_other_data_gets_nobodys_result(store: Store) -> 
 
 
 @pytest.mark.parametrize("view", [FOREIGN, "2 0123456789abcdef", "1", "1 zz"])
-def test_what_was_made_with_the_index_of_other_data_is_neither_stored_nor_read(
-    store: Store, view: str
-) -> None:
+def test_a_view_of_other_data_is_rejected_for_reads_and_writes(store: Store, view: str) -> None:
     index_two(store, "gad-7")
     store.index.refresh()
     own = store.index.entries.now.view
@@ -110,7 +108,7 @@ def test_what_was_made_with_the_index_of_other_data_is_neither_stored_nor_read(
     store.run(all_refused)
 
 
-def test_an_older_view_of_the_same_data_is_good(store: Store) -> None:
+def test_an_older_view_of_the_same_data_is_accepted(store: Store) -> None:
     index_two(store, "gad-7")
     store.index.refresh()
     older = store.index.entries.now.view
@@ -119,7 +117,7 @@ def test_an_older_view_of_the_same_data_is_good(store: Store) -> None:
     assert commit(store, ids, view=older) == 1
 
 
-def test_caches_that_were_filled_from_lost_data_are_read_again_though_the_number_of_the_change_is_the_same(
+def test_caches_of_lost_data_are_read_again_despite_the_same_number(
     store: Store,
 ) -> None:
     async def follow(s: AsyncStore) -> None:
@@ -143,7 +141,7 @@ def test_caches_that_were_filled_from_lost_data_are_read_again_though_the_number
     store.run(follow)
 
 
-def test_where_the_token_of_the_last_change_was_lost_the_sweep_makes_a_new_view(
+def test_the_sweep_creates_a_view_after_a_lost_token(
     store: Store,
 ) -> None:
     index_two(store, "gad-7")
@@ -160,7 +158,7 @@ def test_where_the_token_of_the_last_change_was_lost_the_sweep_makes_a_new_view(
     assert store.client.get(store.keys.index_change) == view, "a sound view stays"
 
 
-def test_an_entry_of_a_document_that_the_instrument_does_not_have_here_is_not_stored_and_is_replaced(
+def test_an_entry_of_a_foreign_document_is_rejected_and_replaced(
     store: Store,
 ) -> None:
     lost = publish(store, document("lost"))
@@ -182,7 +180,7 @@ def test_an_entry_of_a_document_that_the_instrument_does_not_have_here_is_not_st
 @pytest.mark.parametrize(
     "mark", ["another commit", "another attempt", "beyond the end", "whole number"]
 )
-def test_a_cursor_of_another_history_is_answered_with_the_last_place_that_both_have(
+def test_a_cursor_of_another_history_yields_the_last_common_position(
     store: Store, mark: str
 ) -> None:
     ids = submit(store, *[submission(participant="p") for _ in range(3)])
@@ -205,7 +203,7 @@ def test_a_cursor_of_another_history_is_answered_with_the_last_place_that_both_h
         assert raised.value.following == Cursor().encode()
 
 
-def test_a_result_that_is_committed_again_after_a_restore_is_another_item_for_cursors(
+def test_a_recommitted_result_is_a_different_item_for_cursors(
     store: Store,
 ) -> None:
     ids = submit(store, submission(), submission())

@@ -52,7 +52,7 @@ def messages(store: Store) -> list[str]:
     )
 
 
-def test_a_document_becomes_revision_1_with_the_message_about_it(store: Store) -> None:
+def test_a_document_becomes_revision_1_with_its_message(store: Store) -> None:
     published = publish(store, document())
     assert (published.revision, published.form, published.changed) == (1, 1, True)
     assert messages(store) == ["gad-7"]
@@ -78,7 +78,7 @@ def test_a_revision_of_the_same_structure_keeps_the_form(store: Store) -> None:
     assert history.newest_of_forms() == {1: 2, 3: 3}
 
 
-def test_earlier_revisions_stay_as_they_were(store: Store) -> None:
+def test_earlier_revisions_are_unchanged(store: Store) -> None:
     publish(store, document("A"))
     publish(store, document("B"))
     first = store.run(lambda s: s.instruments.read("gad-7", 1))
@@ -87,7 +87,7 @@ def test_earlier_revisions_stay_as_they_were(store: Store) -> None:
     assert store.run(lambda s: s.instruments.read("gad-7", 3)) is None
 
 
-def test_a_publish_that_means_to_replace_another_digest_is_refused(store: Store) -> None:
+def test_a_publish_with_another_digest_as_precondition_fails(store: Store) -> None:
     published = publish(store, document("A"))
     publish(store, document("B"))
     with pytest.raises(PreconditionFailedError):
@@ -99,7 +99,7 @@ def test_a_publish_that_means_to_replace_another_digest_is_refused(store: Store)
     assert publish(store, document(name="other"), if_none_match=True).revision == 1
 
 
-def test_a_publish_sent_twice_with_its_precondition_is_answered_as_before(store: Store) -> None:
+def test_a_retried_conditional_publish_returns_the_same_reply(store: Store) -> None:
     first = publish(store, document("A"))
     second = publish(store, document("B"), if_match=first.digest)
     assert publish(store, document("B"), if_match=first.digest).revision == second.revision
@@ -135,7 +135,7 @@ def test_an_entry_is_built_for_each_form_with_its_newest_scoring(store: Store) -
     assert entries.answered("gad-7", 4) is None
 
 
-def test_building_again_changes_nothing(store: Store) -> None:
+def test_rebuilding_changes_nothing(store: Store) -> None:
     publish(store, document())
     builder(store).build(["gad-7"])
     change = store.client.get(store.keys.index_change)
@@ -156,7 +156,7 @@ def test_an_older_entry_never_replaces_a_newer_one(store: Store) -> None:
     assert decode_entry(data).revision == 2
 
 
-def test_a_deleted_index_is_built_again_byte_for_byte_the_same(store: Store) -> None:
+def test_a_deleted_index_is_rebuilt_byte_for_byte(store: Store) -> None:
     publish(store, document("A"))
     publish(store, document("B", name="other"))
     builder(store).build_all()
@@ -174,9 +174,7 @@ def test_a_deleted_index_is_built_again_byte_for_byte_the_same(store: Store) -> 
         lambda entry: b"\xff\xff\xff\xff\xff\xff" + entry[6:],
     ],
 )
-def test_a_corrupt_entry_is_found_and_mended_whatever_it_claims_to_be(
-    store: Store, damage: Any
-) -> None:
+def test_a_corrupt_entry_is_replaced_regardless_of_its_header(store: Store, damage: Any) -> None:
     publish(store, document())
     builder(store).build_all()
     good = store.index.read("gad-7", 1)
@@ -186,7 +184,7 @@ def test_a_corrupt_entry_is_found_and_mended_whatever_it_claims_to_be(
     assert store.index.read("gad-7", 1) == good
 
 
-def test_an_entry_that_no_form_stands_for_is_dropped(store: Store) -> None:
+def test_an_entry_without_form_is_removed(store: Store) -> None:
     publish(store, document())
     builder(store).build_all()
     store.client.hset(store.keys.index, mapping={"gad-7/9": b"x", "gone/1": b"x", "": b"x"})
@@ -194,7 +192,7 @@ def test_an_entry_that_no_form_stands_for_is_dropped(store: Store) -> None:
     assert store.index.fields() == ["gad-7/1"]
 
 
-def test_what_is_missing_or_stale_is_told(store: Store) -> None:
+def test_missing_and_stale_entries_are_reported(store: Store) -> None:
     publish(store, document("A"))
     publish(store, document("A", name="other"))
     builder(store).build(["gad-7"])
@@ -203,7 +201,7 @@ def test_what_is_missing_or_stale_is_told(store: Store) -> None:
     assert (seen.instruments, seen.missing, seen.stale) == (2, ("other/1",), ("gad-7/1",))
 
 
-def test_the_cache_follows_changes_and_a_server_that_was_emptied(store: Store) -> None:
+def test_the_cache_follows_changes_and_a_flushed_server(store: Store) -> None:
     async def follow(s: AsyncStore) -> None:
         data = canonical(document())
         await s.instruments.publish(
@@ -234,7 +232,7 @@ def test_a_view_read_before_another_threads_refresh_does_not_empty_the_cache(sto
     assert store.index.entries.newest("other") is not None
 
 
-def test_a_corrupt_entry_is_left_out_of_the_cache_and_named(store: Store) -> None:
+def test_a_corrupt_entry_is_skipped_by_the_cache_and_reported(store: Store) -> None:
     publish(store, document())
     builder(store).build_all()
     store.client.hset(store.keys.index, "gad-7/1", b"nonsense")

@@ -5,7 +5,7 @@ from tests.integration.stores import Store
 from stanine.store.layout import advice_on_layout
 
 
-def test_a_server_with_its_own_default_is_told_what_to_set(store: Store) -> None:
+def test_a_server_with_the_default_parameter_gets_advice(store: Store) -> None:
     assert advice_on_layout(store.client) is None
     store.client.config_set("hash-max-listpack-value", 64)
     try:
@@ -17,7 +17,7 @@ def test_a_server_with_its_own_default_is_told_what_to_set(store: Store) -> None
     assert "set it to 1024" in advice
 
 
-def test_a_server_that_does_not_let_us_look_is_left_alone(store: Store) -> None:
+def test_an_unreadable_parameter_gives_no_advice(store: Store) -> None:
     store.client.acl_setuser("looker", enabled=True, nopass=True, commands=["+ping"], keys=[])
     client = type(store.client)(
         connection_pool=None,

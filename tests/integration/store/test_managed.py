@@ -51,7 +51,7 @@ def expire(store: Store) -> None:
     store.client.hset(store.keys.instrument("gad-7"), "managedUntil", 1)
 
 
-def test_what_is_published_for_a_resource_is_its_own_until_the_hold_ends(store: Store) -> None:
+def test_a_published_instrument_is_owned_until_the_hold_expires(store: Store) -> None:
     first, again = apply(store, document("A")), apply(store, document("A"))
     assert (first.revision, first.changed, again.revision, again.changed) == (1, True, 1, False)
     assert messages(store) == ["gad-7"]
@@ -65,7 +65,7 @@ def test_what_is_published_for_a_resource_is_its_own_until_the_hold_ends(store: 
     assert publish(store, document("B")).revision == 2
 
 
-def test_of_two_resources_the_older_has_it(store: Store) -> None:
+def test_the_older_of_two_resources_is_the_owner(store: Store) -> None:
     apply(store, document("A"), YOUNG)
     assert apply(store, document("B")).revision == 2
     for change in (
@@ -78,7 +78,7 @@ def test_of_two_resources_the_older_has_it(store: Store) -> None:
     assert apply(store, document("C"), YOUNG, gone=OLD.uid).revision == 3
 
 
-def test_a_hold_tells_how_the_instrument_stands_and_takes_only_what_it_is_told_to(
+def test_hold_returns_the_state_and_takes_ownership_only_on_request(
     store: Store,
 ) -> None:
     desk = managed(store)
@@ -105,7 +105,7 @@ def test_a_hold_tells_how_the_instrument_stands_and_takes_only_what_it_is_told_t
         publish(store, document("C"))
 
 
-def test_an_instrument_without_attempts_is_removed_whole(store: Store) -> None:
+def test_an_instrument_without_attempts_is_removed_completely(store: Store) -> None:
     for title, text in (("A", "one"), ("B", "one"), ("C", "two")):
         apply(store, document(title, attribute=text))
     builder(store).build_all()
@@ -126,7 +126,7 @@ def test_an_instrument_without_attempts_is_removed_whole(store: Store) -> None:
     assert store.index.fields() == []
 
 
-def test_one_published_again_goes_on_after_its_last_revision_under_another_number(
+def test_a_republished_instrument_continues_revisions_with_a_new_number(
     store: Store,
 ) -> None:
     publish(store, document(name="other"))
@@ -146,9 +146,7 @@ def test_one_published_again_goes_on_after_its_last_revision_under_another_numbe
 
 
 @pytest.mark.parametrize("key", [None, "k1"])
-def test_an_instrument_that_was_ever_answered_is_kept_and_is_nobodys_then(
-    store: Store, key: str | None
-) -> None:
+def test_an_instrument_with_attempts_is_kept_without_owner(store: Store, key: str | None) -> None:
     apply(store, document("A"))
     store.submit(attempt(1, key))
     with pytest.raises(InstrumentManagedError):
@@ -157,7 +155,7 @@ def test_an_instrument_that_was_ever_answered_is_kept_and_is_nobodys_then(
     assert publish(store, document("B")).revision == 2
 
 
-def test_no_attempt_at_a_removed_instrument_is_stored(store: Store) -> None:
+def test_attempts_at_a_removed_instrument_are_rejected(store: Store) -> None:
     publish(store, document(name="other"))
     apply(store, document("A"))
     managed(store).remove("gad-7", OLD)
@@ -173,7 +171,7 @@ def test_no_attempt_at_a_removed_instrument_is_stored(store: Store) -> None:
     assert store.client.hgetall(store.keys.answered) == {b"1": b"1"}
 
 
-def test_an_entry_that_was_being_built_while_its_instrument_was_removed_does_not_stay(
+def test_an_entry_built_during_the_removal_is_removed(
     store: Store,
 ) -> None:
     apply(store, document("A"))
@@ -189,7 +187,7 @@ def test_an_entry_that_was_being_built_while_its_instrument_was_removed_does_not
     assert store.index.fields() == []
 
 
-def test_a_removed_entry_is_forgotten_and_others_stay(store: Store) -> None:
+def test_caches_drop_removed_entries_only(store: Store) -> None:
     apply(store, document("A"))
     publish(store, document(name="other"))
     builder(store).build_all()
@@ -206,7 +204,7 @@ def test_a_removed_entry_is_forgotten_and_others_stay(store: Store) -> None:
     assert before.newest("gad-7") is not None, "a reader's view does not change under it"
 
 
-def test_a_removal_is_refused_where_a_key_is_of_a_wrong_type_before_anything_is_written(
+def test_a_removal_with_a_key_of_a_wrong_type_fails_before_any_write(
     store: Store,
 ) -> None:
     apply(store, document("A"))

@@ -97,7 +97,7 @@ def test_a_participants_results_are_listed_over_pages_and_instruments(
     assert seen == ids
 
 
-def test_two_participants_of_one_fingerprint_see_their_own_results_only(
+def test_participants_with_the_same_fingerprint_have_separate_results(
     store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for module in ("attempts", "results", "lists"):

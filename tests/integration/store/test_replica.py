@@ -37,7 +37,7 @@ def submit(store: Store, key: str) -> Any:
     return store.run(send)
 
 
-def test_what_was_acknowledged_is_there_when_the_primary_is_killed(
+def test_acknowledged_writes_survive_a_killed_primary(
     pair: tuple[Server, Server],
 ) -> None:
     first, second = pair
@@ -51,7 +51,7 @@ def test_what_was_acknowledged_is_there_when_the_primary_is_killed(
     replica.close()
 
 
-def test_nothing_is_acknowledged_while_no_replica_has_it(
+def test_nothing_is_acknowledged_without_a_replica(
     pair: tuple[Server, Server], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     first, second = pair

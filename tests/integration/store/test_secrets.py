@@ -11,7 +11,7 @@ ATTEMPT = bytes(range(16))
 DAY_MS = 86_400_000
 
 
-def test_the_first_secret_is_everybodys(store: Store) -> None:
+def test_all_processes_use_the_first_secret(store: Store) -> None:
     async def load(s: AsyncStore) -> None:
         first, second = new_secret(), new_secret()
         assert await s.secrets.load(first) == first
@@ -21,7 +21,7 @@ def test_the_first_secret_is_everybodys(store: Store) -> None:
     store.run(load)
 
 
-def test_a_rotation_keeps_the_former_secret_until_its_end_and_sent_twice_it_is_one(
+def test_a_rotation_keeps_the_previous_secret_and_is_idempotent(
     store: Store,
 ) -> None:
     async def rotate(s: AsyncStore) -> None:
@@ -53,7 +53,7 @@ def test_a_rotation_keeps_the_former_secret_until_its_end_and_sent_twice_it_is_o
     store.run(rotate)
 
 
-def test_all_processes_agree_after_a_rotation_and_after_the_server_lost_the_secret(
+def test_all_processes_agree_after_a_rotation_and_after_data_loss(
     store: Store,
 ) -> None:
     async def agree(s: AsyncStore) -> None:

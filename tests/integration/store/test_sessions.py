@@ -74,7 +74,7 @@ def test_answers_are_merged_by_saves_in_the_order_of_their_seq(store: Store) -> 
     assert found.given == Given(participant="p-1", attributes={"sex": "female"})
 
 
-def test_a_save_that_comes_again_is_known_and_an_older_one_changes_nothing(store: Store) -> None:
+def test_a_repeated_save_is_recognised_and_an_older_one_ignored(store: Store) -> None:
     one = opened(store)
     with_sessions(store, "save", one, 2, b"b", 1, {"q1": b"2"})
     before = everything(store)
@@ -84,7 +84,7 @@ def test_a_save_that_comes_again_is_known_and_an_older_one_changes_nothing(store
     assert everything(store) == before
 
 
-def test_a_session_becomes_one_attempt_however_often_it_is_submitted(store: Store) -> None:
+def test_submitting_a_session_is_idempotent(store: Store) -> None:
     one = opened(store)
     with_sessions(store, "save", one, 1, b"a", 1, {"q1": b"2"})
     first = with_sessions(store, "submit", one, 1, submission())
@@ -114,7 +114,7 @@ def test_a_session_that_was_saved_after_its_answers_were_read_is_not_submitted(
     assert store.sweep.arrivals() == 0
 
 
-def test_a_session_whose_key_has_another_attempt_stays_open_and_names_it(store: Store) -> None:
+def test_a_session_with_a_key_conflict_stays_open(store: Store) -> None:
     (there,) = store.submit(submission("k"))
     one = opened(store)
     found = with_sessions(store, "submit", one, 0, submission("k", content=b"other content 16"))
@@ -122,7 +122,7 @@ def test_a_session_whose_key_has_another_attempt_stays_open_and_names_it(store: 
     assert with_sessions(store, "read", one).state == "Open"
 
 
-def test_a_withdrawn_session_keeps_no_answer(store: Store) -> None:
+def test_withdrawing_a_session_removes_its_answers(store: Store) -> None:
     one = opened(store)
     with_sessions(store, "save", one, 1, b"a", 1, {"q1": b"canary-answer"})
     assert with_sessions(store, "withdraw", one) == "Withdrawn"
@@ -150,7 +150,7 @@ def test_after_its_deadline_only_the_sweep_submits_a_session(store: Store) -> No
     assert with_sessions(store, "extend", late, HOUR, HOUR) == 0
 
 
-def test_a_session_that_expired_is_removed_and_counted(store: Store) -> None:
+def test_an_expired_session_is_removed_and_counted(store: Store) -> None:
     one, other = opened(store, lifetime=1, participant="p"), opened(store)
     now = store.client.time()[0] * 1000 + 2000
     assert with_sessions(store, "due", now, 10) == [one]
@@ -163,7 +163,7 @@ def test_a_session_that_expired_is_removed_and_counted(store: Store) -> None:
     assert list(store.client.scan_iter("*:o:*")) == []
 
 
-def test_an_invitation_opens_as_many_sessions_as_it_allows_and_a_repeated_call_opens_one(
+def test_an_invitation_limits_sessions_and_retries_are_idempotent(
     store: Store,
 ) -> None:
     ((invited),) = with_invitations(store, "create", 1, [invitation(most_uses=2)])
@@ -178,7 +178,7 @@ def test_an_invitation_opens_as_many_sessions_as_it_allows_and_a_repeated_call_o
 
 
 @pytest.mark.parametrize("way", ["revoked", "expired", "of another instrument", "unknown"])
-def test_an_invitation_that_is_not_good_opens_nothing(store: Store, way: str) -> None:
+def test_an_invalid_invitation_opens_no_session(store: Store, way: str) -> None:
     (invited,) = with_invitations(
         store, "create", 2 if way == "of another instrument" else 1, [invitation(expires_at=0)]
     )
@@ -193,7 +193,7 @@ def test_an_invitation_that_is_not_good_opens_nothing(store: Store, way: str) ->
     assert everything(store) == before
 
 
-def test_invitations_are_created_once_by_their_keys_within_a_key_space(store: Store) -> None:
+def test_creating_invitations_is_idempotent_by_key_and_key_space(store: Store) -> None:
     one = invitation("k")
     other_space = NewInvitation(
         secrets.token_bytes(INVITATION_BYTES), CONTENT, Given(), "k", OTHER_SPACE
@@ -220,7 +220,7 @@ def test_invitations_are_created_once_by_their_keys_within_a_key_space(store: St
     assert [name for name, _ in with_invitations(store, "page", 1, 2, 10)] == [made[4].id]
 
 
-def test_no_session_and_no_invitation_is_made_for_an_instrument_that_was_removed(
+def test_a_removed_instrument_has_no_new_sessions_or_invitations(
     store: Store,
 ) -> None:
     store.client.hset(store.keys.numbers, 1, "")
@@ -229,7 +229,7 @@ def test_no_session_and_no_invitation_is_made_for_an_instrument_that_was_removed
 
 
 @pytest.mark.parametrize("key", ["arrivals", "stream", "due", "counts"])
-def test_where_a_key_is_of_a_wrong_type_a_session_is_not_half_submitted(
+def test_a_key_of_a_wrong_type_fails_the_submission_of_a_session_completely(
     store: Store, key: str
 ) -> None:
     one = opened(store)

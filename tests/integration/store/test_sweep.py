@@ -31,7 +31,7 @@ def commands(store: Store, work: Callable[[], object]) -> int:
     )
 
 
-def test_the_sweep_finds_what_has_no_result_and_notes_its_block_as_late(store: Store) -> None:
+def test_the_sweep_finds_unscored_attempts_and_records_late_blocks(store: Store) -> None:
     ids = submit(store, *submissions(5 * BLOCK_SIZE))
     left = [ids[70], ids[130]]
     commit(store, [each for each in ids if each not in left])
@@ -46,7 +46,7 @@ def test_the_sweep_finds_what_has_no_result_and_notes_its_block_as_late(store: S
     assert (store.sweep.low_water(), late(store)) == (5, [])
 
 
-def test_the_low_water_mark_stops_at_a_block_that_is_not_full(store: Store) -> None:
+def test_the_low_water_mark_stops_at_an_incomplete_block(store: Store) -> None:
     commit(store, submit(store, *submissions(BLOCK_SIZE + 1)))
     assert found(store) == []
     assert store.sweep.low_water() == 1
@@ -55,9 +55,7 @@ def test_the_low_water_mark_stops_at_a_block_that_is_not_full(store: Store) -> N
     assert late(store) == []
 
 
-def test_the_sweep_looks_past_one_calls_worth_of_blocks(
-    store: Store, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_sweep_continues_after_one_call(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("stanine.store.sweep.BLOCKS_PER_CALL", 2)
     ids = submit(store, *submissions(9 * BLOCK_SIZE))
     commit(store, ids[:-1])
@@ -65,7 +63,7 @@ def test_the_sweep_looks_past_one_calls_worth_of_blocks(
     assert (store.sweep.low_water(), late(store)) == (9, [8])
 
 
-def test_one_old_attempt_without_a_result_costs_the_same_however_many_blocks_follow(
+def test_an_old_unscored_attempt_has_constant_cost(
     store: Store,
 ) -> None:
     old = submit(store, submission())
@@ -94,7 +92,7 @@ def test_one_old_attempt_without_a_result_costs_the_same_however_many_blocks_fol
     assert late(store) == []
 
 
-def test_a_look_is_bounded_and_the_next_goes_on_behind_it(
+def test_a_pass_is_bounded_and_the_next_one_continues(
     store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("stanine.store.sweep.BLOCKS_PER_CALL", 4)
@@ -114,7 +112,7 @@ def test_a_look_is_bounded_and_the_next_goes_on_behind_it(
     assert [each.id for each in fresh.all_unscored()] == ids
 
 
-def test_a_requeued_attempt_counts_as_queued_from_then_on(store: Store) -> None:
+def test_a_requeued_attempt_is_queued_from_its_requeue(store: Store) -> None:
     (one,) = submit(store, submission())
     store.client.delete(store.outbox.stream)
     assert store.results.requeue([one]) == 1
@@ -132,7 +130,7 @@ def test_a_requeued_attempt_counts_as_queued_from_then_on(store: Store) -> None:
     assert store.client.hlen(store.keys.requeued) == 0
 
 
-def test_what_is_not_there_is_not_queued_again_and_is_forgotten(store: Store) -> None:
+def test_missing_attempts_are_not_requeued(store: Store) -> None:
     (one,) = submit(store, submission())
     store.client.delete(store.outbox.stream)
     other_data, never = (

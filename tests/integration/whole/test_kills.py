@@ -77,7 +77,7 @@ def send(services: Services, ledger: Ledger, keys: list[str]) -> None:
 
 
 @pytest.mark.slow
-def test_everything_acknowledged_is_scored_once_whatever_is_killed(tmp_path: Path) -> None:
+def test_every_acknowledged_attempt_is_scored_once_despite_kills(tmp_path: Path) -> None:
     seed = int(os.environ.get("STANINE_SEED", time.time()))
     print(f"STANINE_SEED={seed}")  # noqa: T201 - a failing run is repeated with it
     chance = random.Random(seed)

@@ -211,7 +211,7 @@ def test_an_index_watcher_killed_at_any_step_indexes_every_revision(
 
 
 @pytest.mark.slow
-def test_an_api_killed_at_any_step_has_kept_what_it_acknowledged(
+def test_an_api_killed_at_any_step_keeps_acknowledged_attempts(
     services: Services, records: Records
 ) -> None:
     client = Client(services)

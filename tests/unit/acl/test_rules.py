@@ -81,7 +81,7 @@ def with_called(names: list[str]) -> set[str]:
 
 @pytest.mark.parametrize("user", ["index-watcher", "result-watcher"])
 @pytest.mark.parametrize("part", ["layout", "dedupe", "delivering", "settling", "keeping"])
-def test_a_watcher_may_run_what_a_consumer_needs(user: str, part: str) -> None:
+def test_watchers_have_the_commands_of_a_consumer(user: str, part: str) -> None:
     found = commands_in((BROKER / f"{part}.lua").read_text())
     assert found
     assert found <= granted(user)
@@ -89,7 +89,7 @@ def test_a_watcher_may_run_what_a_consumer_needs(user: str, part: str) -> None:
 
 @pytest.mark.parametrize("user", ["api", "operator"])
 @pytest.mark.parametrize("part", ["ahead", "operating", "requests"])
-def test_who_operates_queues_may_run_what_that_takes(user: str, part: str) -> None:
+def test_queue_operators_have_the_required_commands(user: str, part: str) -> None:
     found = commands_in((BROKER / f"{part}.lua").read_text() + MANAGING) - {
         "xack"
     }  # of `drop`, which only tests call
@@ -119,9 +119,7 @@ def test_who_operates_queues_may_run_what_that_takes(user: str, part: str) -> No
         ("cli", ["advance", "settle"]),
     ],
 )
-def test_who_calls_a_function_of_the_store_may_run_what_is_in_it(
-    user: str, functions: list[str]
-) -> None:
+def test_callers_of_store_functions_have_their_commands(user: str, functions: list[str]) -> None:
     found = {
         command for name in with_called(functions) for command in commands_in(store_function(name))
     }
@@ -130,7 +128,7 @@ def test_who_calls_a_function_of_the_store_may_run_what_is_in_it(
 
 
 @pytest.mark.parametrize("user", ["operator", "api"])
-def test_who_changes_settings_may_run_what_that_takes(user: str) -> None:
+def test_users_that_change_settings_have_the_required_commands(user: str) -> None:
     found = commands_in(
         (ROOT / "services" / "stanine" / "store" / "settings" / "functions.lua").read_text()
     )
@@ -138,7 +136,7 @@ def test_who_changes_settings_may_run_what_that_takes(user: str) -> None:
     assert found <= granted(user)
 
 
-def test_no_user_is_given_a_whole_category_or_a_dangerous_command() -> None:
+def test_no_user_has_a_category_or_a_dangerous_command() -> None:
     everything = {command for user in RULES["users"] for command in granted(user)}
     assert not {command for command in everything if command.startswith("@")}
     assert not everything & {

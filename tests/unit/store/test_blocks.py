@@ -37,9 +37,7 @@ blocks = st.one_of(
 
 
 @given(blocks, st.lists(st.integers(0, BLOCK_SIZE - 1), max_size=BLOCK_SIZE))
-def test_the_records_of_a_run_are_read_by_slot_whatever_is_asked_for(
-    records: list[bytes], slots: list[int]
-) -> None:
+def test_records_of_a_run_are_read_by_slot(records: list[bytes], slots: list[int]) -> None:
     run = run_of(records, uniform=len({len(each) for each in records}) == 1 and len(records[0]) > 0)
     whole = [HEAD + each for each in records]
     found = {b"i": b"ids", RUN_FIELD.encode(): run}
@@ -53,20 +51,18 @@ def test_the_records_of_a_run_are_read_by_slot_whatever_is_asked_for(
 
 
 @given(blocks, st.integers(0, 10_000))
-def test_of_a_run_that_is_cut_short_a_record_is_whole_or_shorter(
-    records: list[bytes], cut: int
-) -> None:
+def test_a_truncated_run_yields_complete_or_shorter_records(records: list[bytes], cut: int) -> None:
     run = run_of(records, uniform=len({len(each) for each in records}) == 1 and len(records[0]) > 0)
     for slot, record in enumerate(run_records(run[: cut % len(run)])):
         assert (HEAD + records[slot]).startswith(record)
 
 
 @given(st.binary(max_size=200))
-def test_no_bytes_make_the_reading_of_a_run_fail(run: bytes) -> None:
+def test_reading_a_run_never_fails(run: bytes) -> None:
     run_records(run)
 
 
-def test_records_in_fields_of_their_own_are_read_by_slot() -> None:
+def test_records_in_separate_fields_are_read_by_slot() -> None:
     found = {b"i": b"ids", b"3": b"three", b"31": b"last"}
     assert block_records(found) == {3: b"three", 31: b"last"}
     assert block_slots(found) == {3, 31}

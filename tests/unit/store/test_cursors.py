@@ -39,7 +39,7 @@ cursors = st.lists(st.integers(1, 2**40 - 1), max_size=MAX_MARKS, unique=True).f
 
 
 @given(cursors)
-def test_a_cursor_reads_back_as_it_was_written(cursor: Cursor) -> None:
+def test_cursors_round_trip(cursor: Cursor) -> None:
     text = cursor.encode()
     assert read_cursor(text) == cursor
     assert len(text) <= MAX_CURSOR
@@ -47,9 +47,7 @@ def test_a_cursor_reads_back_as_it_was_written(cursor: Cursor) -> None:
 
 
 @given(cursors.filter(lambda cursor: cursor.marks != ()), st.data())
-def test_a_text_that_is_not_one_that_was_given_out_is_refused(
-    cursor: Cursor, data: st.DataObject
-) -> None:
+def test_texts_that_are_not_cursors_are_rejected(cursor: Cursor, data: st.DataObject) -> None:
     text = cursor.encode()
     place = data.draw(st.integers(0, len(text) - 1))
     wrong = [
@@ -65,7 +63,7 @@ def test_a_text_that_is_not_one_that_was_given_out_is_refused(
 
 
 @given(st.text(max_size=30) | st.binary(max_size=30).map(lambda data: data.decode("latin-1")))
-def test_no_text_does_more_than_be_refused(text: str) -> None:
+def test_arbitrary_texts_raise_only_value_errors(text: str) -> None:
     try:
         cursor = read_cursor(text)
     except ValueError:
@@ -81,7 +79,7 @@ def test_no_text_does_more_than_be_refused(text: str) -> None:
     st.binary(min_size=32, max_size=32),
     st.data(),
 )
-def test_a_sealed_cursor_is_opened_with_its_secret_only_and_hides_its_marks(
+def test_a_sealed_cursor_hides_its_marks_and_needs_its_secret(
     cursor: Cursor, secret: bytes, data: st.DataObject
 ) -> None:
     text = cursor.seal(secret)
@@ -106,7 +104,7 @@ def test_a_sealed_cursor_is_opened_with_its_secret_only_and_hides_its_marks(
     assert found.open([secret]) == UNKNOWN
 
 
-def test_the_beginning_is_the_same_sealed_or_not() -> None:
+def test_the_beginning_is_not_sealed() -> None:
     assert Cursor().seal(bytes(32)) == Cursor().encode()
 
 
@@ -116,7 +114,7 @@ def plain(text: str) -> Cursor:
     return cursor
 
 
-def test_whole_numbers_are_cursors_that_no_list_recognises() -> None:
+def test_integers_are_cursors_that_match_no_list() -> None:
     assert read_cursor("0") == Cursor()
     for number in (1, 9, 2**40 + 1):
         (mark,) = plain(str(number)).marks
@@ -192,7 +190,7 @@ def id_of(attempt: int) -> bytes:
     later=st.lists(st.sampled_from(["another attempt", "another commit"]), max_size=60),
     limits=st.lists(st.integers(1, 20), min_size=1, max_size=60),
 )
-def test_a_mark_of_a_changed_history_is_never_recognised(
+def test_a_mark_of_a_changed_history_never_matches(
     seen: int, common: int, later: list[str], limits: list[int]
 ) -> None:
     common = min(common, seen)
@@ -225,7 +223,7 @@ def test_a_mark_of_a_changed_history_is_never_recognised(
 
 
 @given(st.lists(st.integers(0, 1), min_size=1, max_size=60), st.integers(1, 2**40))
-def test_a_whole_number_is_answered_with_the_beginning(history: list[int], number: int) -> None:
+def test_an_integer_cursor_continues_from_the_beginning(history: list[int], number: int) -> None:
     kept = ListInMemory([(n, commit) for n, commit in enumerate(history)])
     with pytest.raises(HistoryChangedError) as raised:
         kept.read(plain(str(number)), 10)

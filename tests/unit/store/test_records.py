@@ -91,7 +91,7 @@ KEYS = st.text(min_size=1, max_size=64) | st.uuids().map(str) | st.just(LONGEST)
     participant=st.none() | TEXT,
     attributes=st.dictionaries(TEXT, st.integers(-9, 9) | TEXT, max_size=3),
 )
-def test_an_attempt_reads_back_as_it_was_written(
+def test_attempts_round_trip(
     codes: bytes, key: str | None, participant: str | None, attributes: dict[str, int | float | str]
 ) -> None:
     data = TIME + attempt_record(
@@ -163,7 +163,7 @@ def test_an_attempt_without_key_participant_and_attributes_has_nothing_after_its
     ],
     ids=["usual", "odd", "an option beyond half a byte", "more items than one byte counts"],
 )
-def test_the_usual_answers_take_half_a_byte_each(codes: bytes, size: int) -> None:
+def test_common_answers_take_half_a_byte_each(codes: bytes, size: int) -> None:
     assert len(record(codes)) == 14 + size
 
 
@@ -190,9 +190,7 @@ def test_the_usual_answers_take_half_a_byte_each(codes: bytes, size: int) -> Non
         "not hexadecimal",
     ],
 )
-def test_a_key_takes_its_bytes_once_and_a_uuid_sixteen(
-    key: str | None, kind: int, size: int
-) -> None:
+def test_keys_are_stored_once_and_uuids_in_16_bytes(key: str | None, kind: int, size: int) -> None:
     data = record(key=key)
     assert len(data) == len(record()) + (KEY_SPACE_BYTES + size if size else 0)
     assert data[TIME_BYTES] // KEY_KIND_STEP % 4 == kind
@@ -229,7 +227,7 @@ def test_plain_records_are_read_together(many: list[bytes], whole: bool) -> None
     key=st.none() | st.text("ABCxyz\u00e9", min_size=1, max_size=20) | st.uuids().map(str),
     cut=st.integers(1, 400),
 )
-def test_a_record_that_is_cut_short_is_corrupt(codes: bytes, key: str | None, cut: int) -> None:
+def test_a_truncated_record_is_corrupt(codes: bytes, key: str | None, cut: int) -> None:
     data = record(codes, key)
     data = data[: max(0, len(data) - cut)]
     with pytest.raises(CorruptRecordError):
@@ -247,7 +245,7 @@ def test_a_record_that_is_cut_short_is_corrupt(codes: bytes, key: str | None, cu
     arrival=st.integers(0, 2**40 - 1),
     ids=st.binary(max_size=11 * 32),
 )
-def test_an_attempt_is_known_by_its_whole_id(random: bytes, arrival: int, ids: bytes) -> None:
+def test_an_attempt_is_identified_by_its_whole_id(random: bytes, arrival: int, ids: bytes) -> None:
     attempt_id = id_random(random) + arrival.to_bytes(5, "big")
     assert attempt_id[0] & 0x0F == 0, "the partition"
     assert (arrival_of(attempt_id), place(arrival)) == (arrival, divmod(arrival, BLOCK_SIZE))
@@ -273,7 +271,7 @@ def test_a_fingerprint_depends_on_key_space_instrument_and_key() -> None:
 
 
 @given(data=st.binary(max_size=60))
-def test_reading_any_bytes_as_a_record_raises_nothing_else(data: bytes) -> None:
+def test_reading_arbitrary_bytes_raises_only_corrupt_record_errors(data: bytes) -> None:
     for read in (
         lambda: read_attempt(data, ID),
         lambda: read_result(data),

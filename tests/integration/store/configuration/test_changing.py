@@ -35,7 +35,7 @@ def test_settings_become_a_revision_only_if_they_differ(place: Place) -> None:
     )
 
 
-def test_a_setting_no_longer_stated_has_its_default_and_what_is_not_ours_stays(
+def test_removed_settings_have_defaults_and_foreign_values_are_kept(
     place: Place,
 ) -> None:
     place.client.hset(place.keys.config, mapping={"theirs": "1", "sweepSeconds": "5"})
@@ -44,7 +44,7 @@ def test_a_setting_no_longer_stated_has_its_default_and_what_is_not_ours_stays(
     assert place.hash() == {"theirs": "1", "maxRequeues": "9"}
 
 
-def test_one_setting_changes_and_all_others_stay(place: Place) -> None:
+def test_changing_one_setting_keeps_the_others(place: Place) -> None:
     place.configuration.apply({"maxRequeues": 9, "sweepSeconds": 5})
     place.client.hset(place.keys.config, "theirs", "1")
     changed = place.configuration.change({"sweepSeconds": 7, "durability": "Fsync"})
@@ -60,7 +60,7 @@ def test_one_setting_changes_and_all_others_stay(place: Place) -> None:
     assert place.configuration.change({"sweepSeconds": None, "maxRequeues": 9}).changed is False
 
 
-def test_a_change_of_what_another_has_changed_since_is_refused_but_not_its_own_repetition(
+def test_an_outdated_change_is_rejected_but_a_retry_succeeds(
     place: Place,
 ) -> None:
     place.configuration.apply({"sweepSeconds": 1})
@@ -71,27 +71,27 @@ def test_a_change_of_what_another_has_changed_since_is_refused_but_not_its_own_r
     assert place.hash() == {"sweepSeconds": "2"}
 
 
-def test_a_change_with_a_fault_names_each_and_writes_nothing(place: Place) -> None:
+def test_an_invalid_change_lists_every_error_and_writes_nothing(place: Place) -> None:
     with pytest.raises(SettingsInvalidError) as caught:
         place.configuration.change({"sweepSeconds": 0, "maxRequeues": 3, "none": None, "other": 1})
     assert {name for name, _ in caught.value.faults} == {"sweepSeconds", "none", "other"}
     assert not place.client.keys("*")
 
 
-def test_what_a_resource_manages_is_not_changed_by_a_person(place: Place) -> None:
+def test_a_person_cannot_change_owned_settings(place: Place) -> None:
     place.configuration.apply({"sweepSeconds": 1}, MANAGER)
     with pytest.raises(ConfigurationManagedError):
         place.configuration.change({"sweepSeconds": 2})
     assert place.hash() == {"sweepSeconds": "1"}
 
 
-def test_nothing_is_written_of_values_with_a_fault(place: Place) -> None:
+def test_invalid_values_write_nothing(place: Place) -> None:
     with pytest.raises(SettingsInvalidError):
         place.configuration.apply({"sweepSeconds": 5, "maxRequeues": 0})
     assert not place.client.keys("*")
 
 
-def test_an_earlier_revision_stands_again_as_a_new_one(place: Place) -> None:
+def test_a_rollback_restores_a_revision_as_a_new_one(place: Place) -> None:
     place.configuration.apply({"sweepSeconds": 1})
     place.client.hset(place.keys.config, "theirs", b"\xff\x00")  # by hand
     place.configuration.apply({"sweepSeconds": 2})
@@ -112,7 +112,7 @@ def test_an_earlier_revision_stands_again_as_a_new_one(place: Place) -> None:
     assert all(abs(each.at_ms / 1000 - time.time()) < 60 for each in place.configuration.history())
 
 
-def test_the_history_is_bounded_and_says_what_it_holds(place: Place) -> None:
+def test_the_history_is_bounded_and_its_errors_name_the_range(place: Place) -> None:
     for seconds in range(1, 11):
         place.configuration.apply({"sweepSeconds": seconds, "historyRevisions": 4})
     assert [each.number for each in place.configuration.history()] == [10, 9, 8, 7]
@@ -121,14 +121,14 @@ def test_the_history_is_bounded_and_says_what_it_holds(place: Place) -> None:
     assert place.configuration.rollback(7).revision == 11
 
 
-def test_an_expected_revision_that_is_not_there_changes_nothing(place: Place) -> None:
+def test_a_revision_conflict_changes_nothing(place: Place) -> None:
     place.configuration.apply({"sweepSeconds": 1})
     with pytest.raises(RevisionConflictError, match="revision 1, not at 0"):
         place.configuration.apply({"sweepSeconds": 2}, expected_revision=0)
     assert place.configuration.apply({"sweepSeconds": 2}, expected_revision=1).revision == 2
 
 
-def test_what_a_resource_manages_is_refused_to_others_and_named(place: Place) -> None:
+def test_changes_by_others_are_rejected_and_name_the_owner(place: Place) -> None:
     place.configuration.apply({"sweepSeconds": 1}, MANAGER)
     before = place.everything()
     changes: tuple[Callable[[], object], ...] = (
@@ -153,7 +153,7 @@ def test_what_a_resource_manages_is_refused_to_others_and_named(place: Place) ->
     assert place.configuration.rollback(1).changed
 
 
-def test_a_hold_ends_by_itself_and_each_turn_of_the_resource_renews_it(place: Place) -> None:
+def test_ownership_expires_and_each_reconciliation_renews_it(place: Place) -> None:
     def until() -> int:
         return int(place.client.hget(place.keys.config_meta, "managedUntil"))
 
@@ -167,7 +167,7 @@ def test_a_hold_ends_by_itself_and_each_turn_of_the_resource_renews_it(place: Pl
     assert place.configuration.rollback(1).revision == 1
 
 
-def test_many_who_change_at_once_make_one_unbroken_history(place: Place) -> None:
+def test_concurrent_changes_create_a_gapless_history(place: Place) -> None:
     threads, each = 6, 5
     failed: list[Exception] = []
 
@@ -198,7 +198,7 @@ def test_many_who_change_at_once_make_one_unbroken_history(place: Place) -> None
     assert place.hash() == history[0].values
 
 
-def test_the_memory_of_each_part_is_told(place: Place) -> None:
+def test_memory_reports_each_part(place: Place) -> None:
     assert place.configuration.memory() == Memory(0, 0, 0, 0, 0)
     place.client.set(place.keys.config_string, b'{"a":"' + b"x" * 10_000 + b'"}')
     place.configuration.migrate(Layout.HASH)
@@ -221,7 +221,7 @@ def test_the_memory_of_each_part_is_told(place: Place) -> None:
         "config_backup_string",
     ],
 )
-def test_a_key_of_another_type_is_named_and_nothing_is_written(place: Place, key: str) -> None:
+def test_a_key_of_another_type_is_reported_and_nothing_is_written(place: Place, key: str) -> None:
     place.client.rpush(getattr(place.keys, key), "x")
     before = place.client.keys("*")
     with pytest.raises(redis.ResponseError, match="WRONGTYPE"):

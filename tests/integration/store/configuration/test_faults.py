@@ -31,7 +31,7 @@ def proxy(valkey: Server) -> Iterator[FaultProxy]:
 
 @pytest.mark.parametrize("executed", [True, False], ids=["reply", "request"])
 @pytest.mark.parametrize("function", [b"see_", b"commit_", b"keep_hold_"])
-def test_a_change_is_made_once_and_told_as_made_when_a_call_loses_its(
+def test_a_change_is_applied_once_and_reported_after_a_lost(
     proxy: FaultProxy, redis_url: str, function: bytes, *, executed: bool
 ) -> None:
     place = Place(redis_url)
@@ -62,7 +62,7 @@ CHANGES: dict[str, Callable[[Configuration], object]] = {
 
 
 @pytest.mark.parametrize("change", CHANGES)
-def test_a_server_that_died_at_any_byte_of_a_change_has_all_of_it_or_nothing(
+def test_a_crash_at_any_byte_leaves_all_or_nothing_of_a_change(
     own_server: Callable[..., Server], tmp_path: Path, change: str
 ) -> None:
     directory = tmp_path / "data"
@@ -103,7 +103,7 @@ def test_a_server_that_died_at_any_byte_of_a_change_has_all_of_it_or_nothing(
     place.client.close()
 
 
-def test_what_does_not_arrive_as_it_was_sent_is_refused_before_the_first_write(
+def test_corrupt_arguments_are_rejected_before_the_first_write(
     place: Place,
 ) -> None:
     place.configuration.apply({"sweepSeconds": 1})
@@ -127,7 +127,7 @@ def test_what_does_not_arrive_as_it_was_sent_is_refused_before_the_first_write(
 @pytest.mark.parametrize(
     "fault", ["call_in_chunks('HSET', config, changed)", "redis.call('SET', string_key, text)"]
 )
-def test_what_cannot_be_read_back_is_put_back_as_it_was(place: Place, fault: str) -> None:
+def test_a_failed_verification_restores_the_earlier_state(place: Place, fault: str) -> None:
     """A server that loses a write is played by a function that leaves one out, once."""
     place.configuration.apply({"sweepSeconds": 1}, dual_write=True)
     before = place.everything()
@@ -146,16 +146,14 @@ def test_what_cannot_be_read_back_is_put_back_as_it_was(place: Place, fault: str
     assert place.everything() == before
 
 
-def test_the_clock_of_whoever_asks_does_not_matter(
-    place: Place, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_clients_clock_is_irrelevant(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("time.time", lambda: 0.0)
     place.configuration.apply({"sweepSeconds": 1}, MANAGER)
     assert place.configuration.read().managed_by == MANAGER
     assert place.configuration.history()[0].at_ms > 1_700_000_000_000
 
 
-def test_after_the_functions_are_gone_they_are_loaded_again(place: Place) -> None:
+def test_flushed_functions_are_loaded_again(place: Place) -> None:
     place.configuration.apply({"sweepSeconds": 1})
     place.client.function_flush()
     assert place.configuration.apply({"sweepSeconds": 2}).revision == 2

@@ -32,7 +32,7 @@ def thousand_settings() -> bytes:
     return ("{" + ",".join(members) + "}").encode()
 
 
-def test_a_thousand_settings_go_to_the_hash_and_back_the_same_to_the_byte(place: Place) -> None:
+def test_migration_to_the_hash_and_back_preserves_every_byte(place: Place) -> None:
     text = thousand_settings()
     place.client.set(place.keys.config_string, text)
     there = place.configuration.migrate(Layout.HASH)
@@ -55,7 +55,7 @@ def test_a_thousand_settings_go_to_the_hash_and_back_the_same_to_the_byte(place:
     } == fields
 
 
-def test_what_was_changed_in_the_hash_is_the_only_thing_changed_in_the_string(place: Place) -> None:
+def test_only_settings_changed_in_the_hash_change_in_the_string(place: Place) -> None:
     text = thousand_settings()
     place.client.set(place.keys.config_string, text)
     place.configuration.migrate(Layout.HASH)
@@ -69,7 +69,7 @@ def test_what_was_changed_in_the_hash_is_the_only_thing_changed_in_the_string(pl
     assert place.client.get(place.keys.config_string) == text
 
 
-def test_an_older_service_reads_a_correct_string_at_every_moment_of_dual_write(
+def test_dual_write_keeps_the_string_valid_at_every_moment(
     place: Place,
 ) -> None:
     place.client.set(place.keys.config_string, b'{"sweepSeconds":1,"theirs":[1.0]}')
@@ -102,7 +102,7 @@ def test_an_older_service_reads_a_correct_string_at_every_moment_of_dual_write(
     assert place.configuration.read().layout is Layout.HASH
 
 
-def test_what_an_older_service_writes_during_dual_write_is_seen_and_taken_over(
+def test_changes_of_an_older_service_during_dual_write_are_adopted(
     place: Place,
 ) -> None:
     place.client.set(place.keys.config_string, b'{"theirs":1,"sweepSeconds":5}')
@@ -125,7 +125,7 @@ def test_what_an_older_service_writes_during_dual_write_is_seen_and_taken_over(
     place.configuration.release(MANAGER)
 
 
-def test_a_string_that_cannot_be_read_is_kept_aside_where_the_hash_counts(place: Place) -> None:
+def test_an_unreadable_string_is_backed_up_if_the_hash_is_active(place: Place) -> None:
     place.configuration.apply({"sweepSeconds": 5}, dual_write=True)
     place.client.set(place.keys.config_string, b"{half")
     assert place.configuration.read().string is LegacySyncState.UNREADABLE
@@ -134,7 +134,7 @@ def test_a_string_that_cannot_be_read_is_kept_aside_where_the_hash_counts(place:
     assert place.client.get(place.keys.config_backup_string) == b"{half"
 
 
-def test_a_string_that_cannot_be_read_is_left_alone_where_it_is_all_there_is(place: Place) -> None:
+def test_an_unreadable_string_is_kept_if_it_is_the_only_layout(place: Place) -> None:
     place.client.set(place.keys.config_string, b"{half")
     before = place.everything()
     changes: tuple[Callable[[], object], ...] = (
@@ -148,7 +148,7 @@ def test_a_string_that_cannot_be_read_is_left_alone_where_it_is_all_there_is(pla
     assert place.configuration.read().unreadable
 
 
-def test_a_string_that_an_older_service_brings_back_beside_the_hash_is_left_alone_and_told(
+def test_a_stray_string_is_kept_and_reported(
     place: Place,
 ) -> None:
     place.configuration.apply({"sweepSeconds": 5})
@@ -168,7 +168,9 @@ def test_a_string_that_an_older_service_brings_back_beside_the_hash_is_left_alon
 
 @pytest.mark.parametrize("dual", [False, True])
 @pytest.mark.parametrize("layout", list(Layout))
-def test_services_go_by_whatever_layout_is_there(place: Place, layout: Layout, dual: bool) -> None:
+def test_services_read_the_settings_in_every_layout(
+    place: Place, layout: Layout, dual: bool
+) -> None:
     def read(previous: SettingsRead | None = None) -> Any:
         return load_settings(place.client, place.keys, previous or SettingsRead())
 
@@ -197,7 +199,7 @@ def test_services_go_by_whatever_layout_is_there(place: Place, layout: Layout, d
     assert [name for name, _ in faulty.faults] == ["sweepSeconds"]
 
 
-def test_a_service_never_sees_anything_else_while_the_layout_changes(place: Place) -> None:
+def test_services_read_constant_settings_during_migrations(place: Place) -> None:
     place.configuration.apply({"sweepSeconds": 5})
     stop, seen = threading.Event(), set()
 

@@ -36,14 +36,14 @@ VALUES = st.fixed_dictionaries(
 
 
 @given(VALUES)
-def test_what_is_written_is_read_again_and_the_rest_has_its_default(values: dict[str, Any]) -> None:
+def test_written_settings_are_read_back_with_defaults(values: dict[str, Any]) -> None:
     read = read_settings(write_settings(values))
     assert read.stated == values.keys()
     assert not read.faults
     assert msgspec.to_builtins(read.settings) == msgspec.to_builtins(Settings()) | values
 
 
-def test_the_documentation_lists_what_there_is() -> None:
+def test_the_documentation_lists_all_settings() -> None:
     rows = re.findall(
         r"^\| `(\w+)` \| (\w+) \| ([^|]+) \| ([^|]+) \|$", DOCUMENT.read_text(), re.MULTILINE
     )
@@ -66,7 +66,7 @@ def test_the_documentation_lists_what_there_is() -> None:
             )
 
 
-def test_every_setting_says_what_it_is_and_every_number_has_a_range() -> None:
+def test_every_setting_has_a_description_and_every_number_a_range() -> None:
     assert SCHEMA.keys() == set(NAMES)
     for name, schema in SCHEMA.items():
         assert schema["description"].endswith("."), name
@@ -80,13 +80,13 @@ def test_every_setting_says_what_it_is_and_every_number_has_a_range() -> None:
 @pytest.mark.parametrize(
     "text", ["", "x", "0", "3601", "1.5", "true", "null", "9" * 400, "1e400", "\udc80"]
 )
-def test_a_faulty_text_is_reported_and_its_setting_keeps_what_it_had(text: str) -> None:
+def test_an_invalid_value_is_reported_and_the_previous_one_kept(text: str) -> None:
     read = read_settings({"sweepSeconds": text, "durability": "Fsync"}, Settings(sweep_seconds=7))
     assert (read.settings.sweep_seconds, read.settings.durability) == (7, "Fsync")
     assert [name for name, _ in read.faults] == ["sweepSeconds"]
 
 
-def test_every_fault_of_values_is_named_at_once() -> None:
+def test_all_invalid_values_are_reported_together() -> None:
     with pytest.raises(SettingsInvalidError) as caught:
         write_settings(
             {

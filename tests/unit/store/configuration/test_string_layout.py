@@ -55,13 +55,13 @@ def texts(draw: st.DrawFn) -> bytes:
 
 
 @given(texts())
-def test_a_text_is_written_again_as_it_was(text: bytes) -> None:
+def test_rendering_preserves_every_byte(text: bytes) -> None:
     read = read_string(text)
     assert render(read.values(), read) == text
 
 
 @given(texts(), st.text(max_size=5))
-def test_a_change_of_one_value_changes_nothing_else(text: bytes, value: str) -> None:
+def test_changing_one_value_changes_nothing_else(text: bytes, value: str) -> None:
     read = read_string(text)
     for name, member in read.members.items():
         changed = read.values() | {name: value}
@@ -77,9 +77,7 @@ def test_a_change_of_one_value_changes_nothing_else(text: bytes, value: str) -> 
 
 
 @given(st.dictionaries(NAME, st.text(max_size=8), max_size=8), texts())
-def test_any_settings_can_be_written_like_any_text_and_read_again(
-    values: dict[str, str], like: bytes
-) -> None:
+def test_any_settings_can_be_rendered_like_any_text(values: dict[str, str], like: bytes) -> None:
     like_read = read_string(like)
     text = render(values, like_read)
     assert json.loads(text).keys() == values.keys()
@@ -91,7 +89,7 @@ def test_any_settings_can_be_written_like_any_text_and_read_again(
     } == {name: value for name, value in values.items() if '"\\u' not in value}
 
 
-def test_a_number_stays_a_number_and_a_text_a_text() -> None:
+def test_values_keep_their_json_type() -> None:
     like = read_string(b'{"sweepSeconds":15,"port":"80","ratio":1.50,"on":true}')
     assert render({"sweepSeconds": "5", "port": "81", "ratio": "high", "on": "false"}, like) == (
         b'{"sweepSeconds":5,"port":"81","ratio":"high","on":false}'
@@ -105,7 +103,7 @@ def test_new_settings_come_last_ours_as_numbers() -> None:
     )
 
 
-def test_what_is_gone_takes_its_spelling_with_it() -> None:
+def test_removing_a_member_drops_the_whitespace() -> None:
     assert render({"b": "2"}, read_string(b'{\n  "a": 1,\n  "b": 2\n}\n')) == b'{"b":2}'
 
 
@@ -118,6 +116,6 @@ def test_what_is_gone_takes_its_spelling_with_it() -> None:
     ],
     ids=range(22),
 )  # fmt: skip
-def test_what_is_no_object_of_settings_is_refused_in_a_sentence(text: bytes) -> None:
+def test_invalid_strings_are_rejected_with_a_sentence(text: bytes) -> None:
     with pytest.raises(StringUnreadableError, match="correct or delete it"):
         read_string(text)
