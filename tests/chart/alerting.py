@@ -1,4 +1,4 @@
-"""The alerts of a release, and Prometheus' own judgement of them by promtool. Used by the tests of alerts."""
+"""Evaluate the alerts of a release with promtool. Used by the tests of alerts."""
 
 import json
 import shutil
@@ -11,7 +11,7 @@ from tests.chart.rendering import Object, of_kind, render
 
 
 def rules(**values: Any) -> list[Object]:
-    """Return the rules of a release's alerts, with some values of monitoring.rules."""
+    """Return the alert rules of a release with the given values of monitoring.rules."""
     objects = render({"monitoring": {"rules": {"enabled": True, **values}}})
     (rule,) = of_kind(objects, "PrometheusRule").values()
     (group,) = rule["spec"]["groups"]
@@ -24,17 +24,17 @@ def promtool_found() -> bool:
 
 
 class Evaluation(NamedTuple):
-    """Series, and whether an alert is to fire in some minutes."""
+    """Series and the alerts expected after some minutes."""
 
     alert: str
-    #: Values minute by minute, as promtool takes them.
+    #: Values per minute in promtool's notation.
     series: Mapping[str, str]
-    #: For a minute, the alerts that fire then, with their labels and annotations.
+    #: Expected alerts per minute, with labels and annotations.
     expected: Mapping[int, Sequence[Object]]
 
 
 def evaluate(folder: Path, evaluations: Iterable[Evaluation]) -> str:
-    """Have Prometheus evaluate the rules once a minute, each time on series of its own; return how what it finds differs, if it does."""
+    """Evaluate rules once a minute on each set of series; return promtool's differences, if any."""
     rule_file, test_file = folder / "rules.json", folder / "test.json"
     rule_file.write_text(json.dumps({"groups": [{"name": "stanine", "rules": rules()}]}))
     tests = [

@@ -1,4 +1,4 @@
-"""The Helm to render with: each that is there."""
+"""The installed versions of Helm."""
 
 import pytest
 from tests.chart.rendering import helm_found

@@ -1,4 +1,7 @@
-"""Judges objects by the schemas of their kinds: Kubernetes' own, ours, and those of others kept in schemas/."""
+"""Validate objects by the schemas of Kubernetes, of our custom resources, and of third parties.
+
+Third parties' schemas are in schemas/.
+"""
 
 import json
 from functools import cache
@@ -14,7 +17,7 @@ SCHEMAS = Path(__file__).parent / "schemas"
 
 
 def judge(each: Object) -> None:
-    """Raise an error that says what is wrong with an object; an unknown field is wrong."""
+    """Validate an object; raise an error for unknown fields as well."""
     schema = _foreign_schema(each["apiVersion"], each["kind"])
     if schema is None:
         kubernetes_validate.validate(each, KUBERNETES.rpartition(".")[0], strict=True)
@@ -39,7 +42,7 @@ def _foreign_schema(api_version: str, kind: str) -> dict[str, Any] | None:
 
 
 def _strict(schema: Any) -> Any:
-    """Return a schema that refuses unknown fields, and knows Kubernetes' way of saying `integer or text`."""
+    """Return a schema that rejects unknown fields and supports Kubernetes' int-or-string."""
     if isinstance(schema, list):
         return [_strict(each) for each in schema]
     if not isinstance(schema, dict):
@@ -58,9 +61,7 @@ def _strict(schema: Any) -> Any:
     ):
         made["properties"]["metadata"] = {"type": "object"}
     if schema.get("properties", {}).get("metadata", {}).get("type") == "object":
-        made["properties"]["metadata"].pop(
-            "additionalProperties", None
-        )  # Kubernetes' own part of the object
+        made["properties"]["metadata"].pop("additionalProperties", None)  # Kubernetes' own metadata
     if schema.get("nullable"):
         made["type"] = [made["type"], "null"]
     return made

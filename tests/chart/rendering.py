@@ -1,4 +1,4 @@
-"""Renders the chart as Helm does, without a cluster. Used by all tests of the chart."""
+"""Render the chart with Helm, without a cluster. Used by all tests of the chart."""
 
 import functools
 import json
@@ -13,9 +13,9 @@ import yaml
 
 ROOT = Path(__file__).parents[2]
 CHART = ROOT / "charts/stanine"
-#: Values files for tests of charts, each one way to install.
+#: Values files of chart tests, one per kind of installation.
 CI_FILES = sorted((CHART / "ci").glob("*-values.yaml"))
-#: The version of Kubernetes that is rendered for.
+#: Kubernetes version of the rendering.
 KUBERNETES = "1.34.0"
 RELEASE, NAMESPACE = "trial", "people"
 
@@ -23,7 +23,7 @@ Object = dict[str, Any]
 
 
 class RefusedError(Exception):
-    """Helm refused to render; the message is Helm's."""
+    """Helm failed to render; the message is Helm's."""
 
 
 def helm_found(helm: str = "helm") -> bool:
@@ -37,7 +37,7 @@ def render(
     release: str = RELEASE,
     namespace: str = NAMESPACE,
 ) -> list[Object]:
-    """Return the objects of a release, hooks included."""
+    """Return the objects of a release, including hooks."""
     text = values.read_text() if isinstance(values, Path) else json.dumps(dict(values or {}))
     return list(yaml.safe_load_all(render_text(text, helm, release, namespace)))
 
@@ -68,7 +68,7 @@ def render_text(
 
 
 def of_kind(objects: Iterable[Object], *kinds: str) -> dict[str, Object]:
-    """Return the objects of some kinds by their names."""
+    """Return objects of some kinds by name."""
     return {each["metadata"]["name"]: each for each in objects if each["kind"] in kinds}
 
 
@@ -77,7 +77,7 @@ def component(each: Object) -> str:
 
 
 def pod_specs(objects: Iterable[Object]) -> dict[str, Object]:
-    """Return every pod that would run, by `Kind/name`: its spec."""
+    """Return the spec of every pod by `Kind/name`."""
     found = {}
     for each in objects:
         if each["kind"] == "Pod":
@@ -91,7 +91,7 @@ def pod_specs(objects: Iterable[Object]) -> dict[str, Object]:
 
 
 def environment(pod: Object) -> dict[str, Any]:
-    """Return the variables of a pod's only container: the text, or where it comes from."""
+    """Return the variables of a pod's only container: text or source."""
     (container,) = pod["containers"]
     return {each["name"]: each.get("value", each.get("valueFrom")) for each in container["env"]}
 

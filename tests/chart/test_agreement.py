@@ -1,4 +1,7 @@
-"""What the chart writes is what the programs read: keys, addresses, queues, resources, and the server's configuration."""
+"""Programs can read what the chart renders.
+
+Keys, addresses, queues, resources, server configuration.
+"""
 
 import hashlib
 import re
@@ -46,7 +49,7 @@ def test_the_api_reads_the_keys_file_and_knows_the_admin_key() -> None:
     )
     assert set(entries["admin"].scopes) == set(Scope) - {
         Scope.OPERATE_READ
-    }  # `operate` includes it
+    }  # `operate` includes `operate:read`
 
 
 def test_keda_reads_the_streams_of_the_queues() -> None:
@@ -73,7 +76,7 @@ def test_replicas_are_omitted_if_an_autoscaler_is_enabled(file: Path) -> None:
 
 
 def variables(pod: dict[str, Any]) -> dict[str, str]:
-    """Return a pod's variables, with what comes from Secrets replaced by the name of its key."""
+    """Return a pod's variables; a reference to a Secret is replaced by the name of its key."""
     return {
         name: value if isinstance(value, str) else f"{value['secretKeyRef']['key']}"
         for name, value in environment(pod).items()
@@ -82,7 +85,10 @@ def variables(pod: dict[str, Any]) -> dict[str, str]:
 
 
 def files_of(pod: dict[str, Any]) -> dict[str, tuple[str, str]]:
-    """Return the files that a pod mounts from Secrets: path -> (Secret, key). Those by subPath never follow their Secret: left out."""
+    """Return the files that a pod mounts from Secrets: path -> (Secret, key).
+
+    Mounts by subPath are omitted, because they do not follow their Secret.
+    """
     volumes: dict[str, list[dict[str, Any]]] = {}
     for each in pod["volumes"]:
         projected = [source["secret"] for source in each.get("projected", {}).get("sources", ())]
@@ -163,7 +169,7 @@ def test_default_resources_point_the_operator_to_the_services_server(
     else:
         host = (spec.connection.host or "").removesuffix(
             f".{NAMESPACE}.svc"
-        )  # the operator may be in another namespace, the services are not
+        )  # the operator may be in another namespace than the services
         assert f"{host}:{spec.connection.port}/{spec.connection.db}" in address
     assert bool(spec.connection.tls) is address.startswith("rediss")
     assert {read_queue(each["spec"]).queue_name for each in of_kind(objects, "Queue").values()} == {
@@ -184,7 +190,7 @@ def test_a_real_server_accepts_the_configuration_and_the_users(tmp_path: Path) -
     assert "\nmaxmemory 2gb\n" in text
     assert "\nmaxclients 5000\n" in text
     port = free_port()
-    # where the test's own server listens and lies; all else as the file has it
+    # port and directory of the test's server; otherwise the rendered file
     for name, value in {
         "bind": "127.0.0.1",
         "port": port,

@@ -1,4 +1,4 @@
-"""Every alert as Prometheus evaluates it: what sets it off and after how long, what it then says, and what must leave it silent."""
+"""Each alert evaluated by Prometheus: when it fires, its texts, and when it must not fire."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -9,20 +9,20 @@ from tests.chart.alerting import Evaluation, evaluate, promtool_found, rules
 from tests.chart.rendering import NAMESPACE, Object
 from tests.conftest import need
 
-#: A neighbour's namespace: what is wrong there is not told here.
+#: Another namespace, whose problems must not fire alerts here.
 ELSEWHERE = "elsewhere"
 
 
 class Case(NamedTuple):
-    """An alert, values minute by minute that set it off and that do not, when it fires, and the alerts with what they say."""
+    """An alert with firing and non-firing series, the minute in which it fires, and its texts."""
 
     alert: str
-    #: Metrics with their labels, `namespace` left out: their values from minute 0 on.
+    #: Values from minute 0 by metric and labels, without `namespace`.
     bad: dict[str, str]
     healthy: dict[str, str]
-    #: The first minute in which it fires.
+    #: First minute in which it fires.
     fires: int
-    #: The labels of each alert that fires, `severity` and `namespace` left out.
+    #: Labels of each firing alert, without `severity` and `namespace`.
     labels: tuple[dict[str, str], ...]
     summary: str
     description: str
@@ -35,7 +35,7 @@ API, API_2, INDEX, RESULT, OPERATOR = (
     'pod="result-1"',
     'pod="operator-1"',
 )
-#: What each process always exposes.
+#: Metrics that each process always exposes.
 PRESENT = {
     f"stanine_refuses_new_work{{{API}}}": "0x60",
     f"stanine_index_stale_entries{{{INDEX}}}": "0x60",
@@ -85,7 +85,7 @@ CASES = (
         2, ({"queue": "results"},), "The queue results has a backlog",
         "The oldest message of results has waited for 5m 1s.",
     ),
-    # without a watcher the operator alone tells of its queue; while there is one, the operator's figure is a minute behind
+    # Only without a watcher the operator reports its queue; otherwise the operator's value lags by a minute.
     Case(
         "StanineQueueBacklog",
         {f'stanine_operator_queue_oldest_seconds{{{OPERATOR},exported_namespace="{NAMESPACE}",name="results"}}': "301x20"},
@@ -110,7 +110,7 @@ CASES = (
         "results has been Paused for 30m. Resume it if the pause is no longer intended.",
     ),
     Case(
-        # told by two pods, and three letters all the same
+        # two pods report the same three dead letters
         "StanineDeadLetters", {
             f'stanine_queue_entries{{{RESULT},queue="results",state="dead"}}': "3x20",
             'stanine_queue_entries{pod="result-2",queue="results",state="dead"}': "3x20",
@@ -124,7 +124,7 @@ CASES = (
     ),
     Case(
         "StanineAttemptsFailed", {f'stanine_attempts_settled_total{{{RESULT},outcome="failed"}}': "0x3 2x20"},
-        # a restart counts from nought
+        # a restart resets the counter
         {
             f'stanine_attempts_settled_total{{{RESULT},outcome="failed"}}': "2x5 0x20",
             f'stanine_attempts_settled_total{{{RESULT},outcome="scored"}}': "0+10x20",
@@ -140,10 +140,10 @@ CASES = (
         f"2 index entries in {NAMESPACE} are missing or stale, and the sweep could not build them.",
     ),
     Case(
-        # the clock begins at 0: the index was taken in after a second, and no more
+        # the clock begins at 0: the only refresh was after one second
         "StanineIndexStale",
         {f"stanine_index_refreshed_timestamp_seconds{{{API}}}": "1x20", f"stanine_index_refreshed_timestamp_seconds{{{API_2}}}": "1+60x20"},
-        # 0: never; it is not ready then
+        # 0: never refreshed, so not ready
         {f"stanine_index_refreshed_timestamp_seconds{{{API}}}": "0x60", f"stanine_index_refreshed_timestamp_seconds{{{API_2}}}": "1+60x60"},
         4, ({"pod": "api-1"},), "An API process serves an old index",
         "api-1 last refreshed the index 3m 59s ago; the normal interval is half a second.",
@@ -154,7 +154,7 @@ CASES = (
         {
             f"stanine_last_sweep_timestamp_seconds{{{RESULT}}}": "1x9 601x9 1201x9 1801x9",
             f"process_start_time_seconds{{{RESULT}}}": "1x39",
-            # it has just begun
+            # just started
             'stanine_last_sweep_timestamp_seconds{pod="result-2"}': "_x29 0x10",
             'process_start_time_seconds{pod="result-2"}': "_x29 1800x10",
         },
@@ -162,7 +162,7 @@ CASES = (
         "result-1 has not swept the records for 17m 59s. Work whose message was lost is not found.",
     ),
     Case(
-        # never, since it began
+        # no sweep since the start
         "StanineSweepMissing", {
             f"stanine_last_sweep_timestamp_seconds{{{INDEX}}}": "0x30",
             f"process_start_time_seconds{{{INDEX}}}": "1x30",
@@ -174,7 +174,7 @@ CASES = (
         "index-1 has not swept the records for 17m 59s. Work whose message was lost is not found.",
     ),
     Case(
-        # probes, which are answered all the time, are no requests of callers
+        # constant probes do not count as requests
         "StanineRequestsFail", {
             f'stanine_http_problems_total{{{API},type="unavailable"}}': "0+1x20",
             f'stanine_http_problems_total{{{API_2},type="internal"}}': "0+2x20",
@@ -183,7 +183,7 @@ CASES = (
             f'stanine_http_requests_total{{{API},method="GET",route="/readyz",status="200"}}': "0+1000x20",
         },
         {
-            # full and not-found are no fault of ours
+            # "at capacity" and "not found" are not server errors
             f'stanine_http_problems_total{{{API},type="unavailable"}}': "0+1x20",
             f'stanine_http_problems_total{{{API},type="full"}}': "0+20x20",
             f'stanine_http_problems_total{{{API},type="not-found"}}': "0+20x20",
@@ -193,7 +193,7 @@ CASES = (
         f"6 % of the requests in {NAMESPACE} failed with 5xx.",
     ),
     Case(
-        # a single one
+        # a single error
         "StanineInternalErrors",
         {f'stanine_http_problems_total{{{API},type="internal"}}': "0x3 1x30"},
         {
@@ -215,7 +215,7 @@ CASES = (
             f"stanine_redis_memory_used_bytes{{{API}}}": "76x20", f"stanine_redis_memory_max_bytes{{{API}}}": "100x20",
             f"stanine_redis_memory_used_bytes{{{API_2}}}": "70x20", f"stanine_redis_memory_max_bytes{{{API_2}}}": "100x20",
         },
-        # no limit at all
+        # no limit
         {f"stanine_redis_memory_used_bytes{{{API}}}": "76x20", f"stanine_redis_memory_max_bytes{{{API}}}": "0x20"},
         10, ({},), "Redis memory use is high",
         "Redis uses 76 % of its maxmemory. New work is rejected at spec.settings.admissionPercent of the RedisConfig.",
@@ -286,7 +286,7 @@ def placed(series: dict[str, str], namespace: str) -> dict[str, str]:
 
 
 def fired(case: Case) -> Sequence[Object]:
-    """Return the alerts of a case, whole."""
+    """Return the alerts of a case."""
     (rule,) = [rule for rule in rules() if rule["alert"] == case.alert]
     return [
         {

@@ -1,6 +1,6 @@
 """Argo CD's health check, as docs/howto/use-argocd.md has it, on statuses that the operator has written.
 
-tests/integration/operator/test_recorded_statuses.py holds the recorded statuses to what the operator writes.
+tests/integration/operator/test_recorded_statuses.py verifies the recorded statuses.
 """
 
 import re
@@ -21,7 +21,7 @@ Health = tuple[str, str]
 
 
 def checks() -> dict[str, str]:
-    """Return the scripts of the page's ConfigMap, by the kind that Argo CD takes them for."""
+    """Return the scripts of the page's ConfigMap by kind."""
     (text,) = re.findall(r"```yaml\n(.*?)```", PAGE, re.DOTALL)
     data = yaml.safe_load(text)["data"]
     return {
@@ -32,7 +32,7 @@ def checks() -> dict[str, str]:
 
 @pytest.fixture
 def health() -> Callable[[Object], Health]:
-    """Judge an object as Argo CD does: a new Lua 5.1, the object in `obj`, nothing else."""
+    """Evaluate an object as Argo CD does: a new Lua 5.1 state with only `obj`."""
     try:
         from lupa import lua51  # noqa: PLC0415 - an optional part of the machine
     except ImportError:
@@ -42,7 +42,7 @@ def health() -> Callable[[Object], Health]:
         runtime = lua51.LuaRuntime(register_eval=False, register_builtins=False)
         runtime.globals().obj = runtime.table_from(each, recursive=True)
         for library in ("os", "io", "package", "debug"):
-            runtime.globals()[library] = None  # Argo CD opens none of these
+            runtime.globals()[library] = None  # Argo CD opens no libraries
         found = runtime.execute(checks()[each["kind"]])
         return found.status, found.message
 
@@ -54,7 +54,7 @@ def recorded(name: str) -> Object:
     return found
 
 
-#: A recorded status, its health, and what the message has.
+#: A recorded status, its health, and a part of the message.
 HEALTH = [
     ("redis-config-new", "Progressing", "has not looked at this generation"),
     ("redis-config-ready", "Healthy", ""),

@@ -1,4 +1,7 @@
-"""The dashboard, read by Grafana's own models of a dashboard, its panels, their options and their queries: nothing in it is unknown."""
+"""Parse the dashboard with Grafana's models of dashboards, panels, options and queries.
+
+Nothing is unknown.
+"""
 
 import importlib
 import importlib.util
@@ -19,7 +22,10 @@ def _sdk() -> None:
 
 
 def read_by_grafana(dashboard: Any) -> Any:
-    """Return the dashboard as Grafana's models write what they read: what they do not know is lost."""
+    """Return the dashboard as Grafana's models write it after parsing.
+
+    Unknown fields are dropped.
+    """
     module = importlib.import_module
     module(f"{SDK}.cog.plugins").register_default_plugins()
     read = module(f"{SDK}.models.dashboard").Dashboard.from_json(dashboard)
@@ -27,7 +33,10 @@ def read_by_grafana(dashboard: Any) -> Any:
 
 
 def lost(given: Any, read: Any, place: str = "") -> list[str]:
-    """Return where something is given that was not read, or read as something else; what models add of their own is no matter."""
+    """Return the places of fields dropped or changed by the round trip.
+
+    Added defaults are ignored.
+    """
     if isinstance(given, dict):
         known = read if isinstance(read, dict) else {}
         return [

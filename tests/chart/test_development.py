@@ -1,7 +1,8 @@
-"""skaffold.yaml, tests/cluster/kind.yaml and the workflows: skaffold, kind and GitHub are seldom here, so they are held to what they name.
+"""skaffold.yaml, tests/cluster/kind.yaml and the workflows refer to existing names.
 
-The members of skaffold.yaml are those of its published schema (v4beta13), written down here as far as the file uses them; each
-profile's values are rendered with the chart, whose schema refuses what it does not know. Where skaffold is there, it reads the file.
+skaffold, kind and GitHub are often unavailable. Members of skaffold.yaml are compared with an excerpt of the published
+schema (v4beta13); each profile's values are rendered with the chart, whose schema rejects unknown values. If skaffold
+is installed, it parses the file.
 """
 
 import copy
@@ -21,7 +22,7 @@ from tests.conftest import need
 
 SKAFFOLD: dict[str, Any] = yaml.safe_load((ROOT / "skaffold.yaml").read_text())
 PROFILES = {profile["name"]: profile for profile in SKAFFOLD["profiles"]}
-#: The members that each part may have: path pattern -> names.
+#: Members per part: path pattern -> names.
 MEMBERS = {
     "": {"apiVersion", "kind", "metadata", "build", "deploy", "portForward", "verify", "profiles", "test", "requires", "manifests"},
     "build": {"tagPolicy", "artifacts", "local", "platforms", "insecureRegistries", "cluster", "googleCloudBuild"},
@@ -57,7 +58,7 @@ MEMBERS = {
 
 
 def misplaced(value: Any, place: str = "") -> list[str]:
-    """Return the members that are not of the schema, by their place."""
+    """Return the places of members that the schema lacks."""
     if isinstance(value, list):
         return [each for item in value for each in misplaced(item, f"{place}[]")]
     if not isinstance(value, dict) or place not in MEMBERS:
@@ -89,7 +90,7 @@ def with_profiles(*names: str) -> dict[str, Any]:
 
 
 def values_of(config: dict[str, Any]) -> dict[str, Any]:
-    """Return the values that the release gets: overrides, and --set with the templates filled in."""
+    """Return the values of the release: overrides, and --set with templates expanded."""
     (release,) = config["deploy"]["helm"]["releases"]
     values: dict[str, Any] = copy.deepcopy(release["overrides"])
     for path, template in release["setValueTemplates"].items():
@@ -148,7 +149,7 @@ def test_skaffold_reads_the_file_as_these_tests_do(
         "--filename",
         str(ROOT / "skaffold.yaml"),
     ]
-    # without a cluster, or its name could activate a profile
+    # without a cluster; a cluster name could activate a profile
     environment = {
         **os.environ,
         "KUBECONFIG": str(tmp_path / "none"),
@@ -295,7 +296,7 @@ def test_workflows_are_read_only_run_existing_targets_and_have_timeouts(name: st
         "push",
         "pull_request",
         "workflow_call",
-    }  # YAML 1.1 reads `on` as true; GitHub does not
+    }  # YAML 1.1 parses `on` as true; GitHub does not
     for job in workflow["jobs"].values():
         assert job["timeout-minutes"] <= 60
         for step in job["steps"]:

@@ -1,4 +1,7 @@
-"""What the chart gives to KEDA, held to what KEDA 2.21 reads and sends (its pkg/scalers/redis_streams_scaler.go and redis_scaler.go)."""
+"""KEDA objects of the chart match what KEDA 2.21 reads and sends.
+
+Source: pkg/scalers/redis_streams_scaler.go and redis_scaler.go.
+"""
 
 import re
 import subprocess
@@ -14,7 +17,7 @@ from tests.conftest import free_port, valkey_binary
 from stanine.broker.connection.clients import connect
 
 BOTH = {name: {"keda": {"enabled": True}} for name in ("indexWatcher", "resultWatcher")}
-#: Metadata of each type of trigger: what must be there, and what else is read. With a consumerGroup the length would not be looked at.
+#: Required and optional metadata per trigger type. With a consumerGroup KEDA would not use the length.
 METADATA = {
     "redis-streams": ({"address", "stream", "streamLength"}, {"databaseIndex", "enableTLS"}),
     "redis-sentinel-streams": (
@@ -22,7 +25,7 @@ METADATA = {
         {"databaseIndex", "enableTLS"},
     ),
 }
-#: What is read of a TriggerAuthentication. KEDA takes no notice of any other name.
+#: Parameters that KEDA reads from a TriggerAuthentication; others are ignored.
 PARAMETERS = {"username", "password", "sentinelUsername", "sentinelPassword", "ca", "cert", "key"}
 
 
@@ -57,7 +60,7 @@ def test_watchers_keep_one_replica_and_scale_down_by_the_behavior() -> None:
     assert len(specs) == 2
     for spec in specs:
         assert spec["minReplicaCount"] >= 1
-        # both would have KEDA set another number when Redis is silent or the queue is empty
+        # With these KEDA would change the replicas if Redis is silent or the queue is empty.
         assert not {"idleReplicaCount", "fallback"} & set(spec)
     assert [each["advanced"]["horizontalPodAutoscalerConfig"]["behavior"] for each in specs] == [
         {"scaleDown": {"stabilizationWindowSeconds": 120}},
@@ -96,7 +99,7 @@ def test_kedas_user_has_exactly_the_commands_that_keda_sends(
     with subprocess.Popen(command, stdout=subprocess.DEVNULL) as server:
         try:
             admin: Any = connect(f"redis://admin:admin@127.0.0.1:{port}", retries=8)
-            # as go-redis connects: HELLO with name and password, who it is, the database; then KEDA's PING, and the length
+            # as go-redis connects: HELLO with user, client info, the database; then KEDA's PING and the length
             keda: Any = redis.Redis(
                 port=port,
                 protocol=3,
@@ -130,7 +133,7 @@ def test_kedas_pods_reach_valkey_with_the_value_in_the_readme() -> None:
     policy = of_kind(render(BOTH | yaml.safe_load(line)), "NetworkPolicy")["trial-stanine-valkey"]
     (rule,) = policy["spec"]["ingress"]
     assert rule["ports"] == [{"port": 6379, "protocol": "TCP"}]
-    # the operator asks Redis, and the metrics server asks the operator
+    # the operator queries Redis; the metrics server queries the operator
     assert {
         "namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "keda"}},
         "podSelector": {"matchLabels": {"app": "keda-operator"}},

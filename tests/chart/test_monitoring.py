@@ -1,4 +1,4 @@
-"""Alerts and dashboard: every expression is PromQL, names metrics and labels that processes expose, and every alert has its place to read.
+"""Alerts and dashboard: valid PromQL over exposed metrics and labels; every alert is documented.
 
 docs/reference/telemetry.md lists the metrics; tests/integration/telemetry and tests/integration/operator compare that list with the
 processes.
@@ -17,21 +17,21 @@ from tests.integration.metrics_page import PAGE, Described, described
 from stanine.api.web.problems import KINDS
 
 METRICS = described()
-#: Labels that a scrape through ServiceMonitor or PodMonitor adds; the operator's own `namespace` is renamed by it.
+#: Labels added by a scrape through ServiceMonitor or PodMonitor, which also renames the operator's `namespace`.
 TARGET_LABELS = {"namespace", "pod", "container", "endpoint", "job", "service", "instance"}
-#: A counter that is kept in Redis: it begins with the first death, where Prometheus sees no increase, and no process's restart ends it.
+#: A counter stored in Redis: it appears with the first death, where Prometheus sees no increase, and survives restarts.
 KEPT = "stanine_queue_deaths_total"
-#: A histogram's samples.
+#: Suffixes of a histogram's samples.
 _PARTS = ("_bucket", "_count", "_sum")
 DASHBOARD = json.loads(
     (ROOT / "charts" / "stanine" / "files" / "dashboards" / "stanine.json").read_text()
 )
-#: What Grafana puts into expressions.
+#: Grafana's variables in expressions.
 GRAFANA_WORDS = {"$namespace": "stanine", "$__rate_interval": "2m"}
 
 
 def dashboard_expressions() -> dict[str, str]:
-    """Return the expressions by the panel's title and target."""
+    """Return the expressions by panel title and target."""
     found = {}
     for panel in DASHBOARD["panels"]:
         for target in panel.get("targets", ()):
@@ -43,7 +43,7 @@ def dashboard_expressions() -> dict[str, str]:
 
 
 def metric_of(sample: str) -> Described | None:
-    """Return the metric that a sample belongs to; a histogram has no sample of its own name."""
+    """Return the metric of a sample; a histogram has no sample of its own name."""
     metric = METRICS.get(sample)
     if metric is not None:
         return None if metric.type == "histogram" else metric
@@ -55,7 +55,10 @@ def metric_of(sample: str) -> Described | None:
 
 
 class Named:
-    """What an expression names: its selectors, the metrics that it rates, labels that it groups or joins by, labels that it makes."""
+    """Names in an expression.
+
+    Selectors, rated metrics, labels of grouping and joins, created labels.
+    """
 
     def __init__(self, parsed: promql.Expr) -> None:
         self.selectors: list[promql.VectorSelector] = []
@@ -85,7 +88,10 @@ class Named:
 
 
 def faults(text: str) -> list[str]:
-    """Return what is wrong with an expression: no PromQL, a metric or label that no process has, a counter that is not rated."""
+    """Return the errors of an expression.
+
+    Invalid PromQL, unknown metrics or labels, counters without rate.
+    """
     try:
         named = Named(promql.parse(text))
     except ValueError as error:
@@ -113,7 +119,7 @@ def faults(text: str) -> list[str]:
 
 
 def labels_of(metric: Described) -> set[str]:
-    """Return the labels of a metric after the scrape; the operator's own `namespace` gives way to that of its pod."""
+    """Return the labels of a metric after the scrape, with `namespace` being that of the pod."""
     return (
         set(metric.labels)
         | {f"exported_{label}" for label in metric.labels & TARGET_LABELS}
@@ -180,7 +186,7 @@ def test_every_alert_has_severity_texts_and_runbook() -> None:
             rule["annotations"]["runbook"] == f"docs/reference/telemetry.md#{rule['alert'].lower()}"
         )
         assert f'namespace="{NAMESPACE}"' in rule["expr"]
-        # Prometheus refuses a rule whose text is no template; a label that the result has not would be an empty word
+        # Prometheus rejects a rule with an invalid template; a missing label would render as empty text
         for text in rule["annotations"].values():
             assert text.count("{{") == text.count("}}")
     begins = [
@@ -233,7 +239,7 @@ def test_without_the_operator_its_alerts_are_omitted() -> None:
     left = {each["alert"]: each["expr"] for each in rule["spec"]["groups"][0]["rules"]}
     assert with_it
     assert not with_it & left.keys()
-    # beside others' figures the operator's may stand: where it is not, they are silent
+    # the operator's metrics may appear only with alternatives: they are absent without the operator
     assert [name for name, expr in left.items() if "stanine_operator" in expr] == [
         "StanineQueueBacklog"
     ]

@@ -1,4 +1,4 @@
-"""Names and labels: whatever name Helm takes for a release or Kubernetes for a namespace, the objects can be made, and no two are one."""
+"""Names and labels are valid and unique for every release name and namespace."""
 
 import re
 from typing import Any
@@ -6,18 +6,18 @@ from typing import Any
 import pytest
 from tests.chart.rendering import Object, RefusedError, of_kind, render
 
-#: The longest name of a release that Helm takes.
+#: The longest release name that Helm accepts.
 LONGEST = "a" * 26 + "-" + "b" * 26
-#: Everything that has a name of its own kind.
+#: One of each named kind.
 ALL = {
     "api": {"autoscaling": {"enabled": True}, "ingress": {"enabled": True}},
     "resultWatcher": {"keda": {"enabled": True}},
     "operator": {"clusterWide": True},
     "monitoring": {"enabled": True, "rules": {"enabled": True}, "dashboard": {"enabled": True}},
 }
-#: Characters of a label's value, and of a name in DNS.
+#: Characters of a label's value and of a DNS label.
 LABEL = 63
-#: What a StatefulSet's pods bear beside its name in the label controller-revision-hash: a hyphen and a hash.
+#: Suffix of a StatefulSet's name in its pods' label controller-revision-hash: a hyphen and a hash.
 REVISION = 11
 
 
@@ -91,7 +91,7 @@ def test_given_labels_replace_the_charts_labels_except_selectors() -> None:
 
 
 def test_a_new_chart_version_alone_restarts_no_pod() -> None:
-    # whatever names the version of chart or program stands on the objects only
+    # versions of chart and program appear only on the objects, not on their pods
     for name, each in of_kind(render(), "Deployment", "StatefulSet").items():
         assert not {"helm.sh/chart", "app.kubernetes.io/version"} & set(pod_labels(each)), name
         assert {"helm.sh/chart", "app.kubernetes.io/version"} <= set(each["metadata"]["labels"]), (

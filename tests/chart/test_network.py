@@ -1,4 +1,4 @@
-"""Who may talk to whom: the network policies, read as Kubernetes reads them, are exactly this table."""
+"""The network policies, evaluated as Kubernetes does, allow exactly the listed connections."""
 
 from typing import Any
 
@@ -21,7 +21,7 @@ PORTS = {
     "operator": 8081,
     "valkey": 6379,
 }
-#: From whom to whom, within the release, with the default values.
+#: Allowed connections within a release with default values.
 ALLOWED = {
     ("smoke-test", "api"),
     ("api", "valkey"),
@@ -50,7 +50,7 @@ def selects(selector: dict[str, Any], component: str) -> bool:
 def admits(
     rules: list[Object], direction: str, other: str | None, port: int, protocol: str = "TCP"
 ) -> bool:
-    """Tell whether rules admit a pod of the release (None: somebody outside of it) at a port."""
+    """Return whether rules admit a pod of the release (None: an external peer) at a port."""
     for rule in rules:
         if "ports" in rule and not any(
             each["port"] == port and each["protocol"] == protocol for each in rule["ports"]

@@ -1,4 +1,4 @@
-"""Every pod of the chart is fit for a namespace that enforces the pod security standard `restricted`, and knows no more than it needs."""
+"""Every pod satisfies the pod security standard `restricted` and has only the secrets it needs."""
 
 from pathlib import Path
 from typing import Any
@@ -54,7 +54,7 @@ def test_every_process_has_its_own_redis_user_and_password() -> None:
             for source in volume.get("projected", {}).get("sources", [])
         ]
         if name == "StatefulSet/trial-stanine-valkey":
-            # the file of users has hashes only; the passwords beside it are not mounted
+            # the aclfile has only hashes; the passwords are not mounted
             assert mounted == [
                 {
                     "secretName": "trial-stanine-redis",
@@ -63,7 +63,7 @@ def test_every_process_has_its_own_redis_user_and_password() -> None:
             ]
         else:
             assert mounted == ([{"secretName": "trial-stanine-keys"}] if component == "api" else [])
-        # the operator reads its own through the RedisConfig's references
+        # the operator reads its password through the references of the RedisConfig
         if component in ("api", "index-watcher", "result-watcher"):
             items = [
                 {"key": f"{component}-{part}", "path": part} for part in ("username", "password")
@@ -99,11 +99,11 @@ def test_extra_variables_take_precedence_without_duplicates() -> None:
         environment(pods["Deployment/trial-stanine-api"]),
         environment(pods["Deployment/trial-stanine-result-watcher"]),
     )
-    assert "STANINE_LOG_LEVEL" not in api | watcher  # pods.extraEnv says null
+    assert "STANINE_LOG_LEVEL" not in api | watcher  # removed by pods.extraEnv
     assert (api.get("HTTP_PROXY"), watcher["HTTP_PROXY"]) == (
         None,
         "http://proxy.example:3128",
-    )  # api.extraEnv says null
+    )  # removed by api.extraEnv
     assert api["UVICORN_LOG"] == "5"
     assert watcher["POD_IP"] == {"fieldRef": {"fieldPath": "status.podIP"}}
 
@@ -164,7 +164,7 @@ def test_a_rolling_update_keeps_all_pods_until_replacements_are_ready() -> None:
 
 
 def test_hook_and_test_pods_have_the_common_options_and_limits() -> None:
-    # a mesh's label, say, without which they would never end; a limit, without which a quota refuses them
+    # for example a mesh label, without which they would not end; a limit, which a quota may require
     more = {"pods": {"podLabels": {"mesh": "no"}, "podAnnotations": {"mesh": "no"}}}
     limits = {"resources": {"limits": {"cpu": "1"}}}
     objects = render(more | {"smokeTest": limits, "operator": {"uninstallHook": limits}})
@@ -191,6 +191,6 @@ def test_the_hook_prefers_the_node_of_the_operator(given: dict[str, Any]) -> Non
 
 
 def test_a_rollback_replaces_a_server_that_never_became_ready() -> None:
-    # Kubernetes leaves a broken pod of an OrderedReady StatefulSet as it is, whatever the template says by then
+    # with OrderedReady Kubernetes would not replace a broken pod, whatever the new template
     (server,) = of_kind(render(), "StatefulSet").values()
     assert server["spec"]["podManagementPolicy"] == "Parallel"

@@ -1,4 +1,4 @@
-"""The file of Redis' users that the chart renders is the one that tests/integration/acl runs every process with."""
+"""The rendered aclfile equals the one that tests/integration/acl uses."""
 
 import hashlib
 from typing import Any
@@ -9,7 +9,7 @@ from tests.integration.acl.rules import USERS, acl_file
 
 
 def rendered(helm: str = "helm", **values: Any) -> tuple[str, dict[str, str]]:
-    """Return the file of users and the passwords of a release."""
+    """Return the aclfile and the passwords of a release."""
     (secret,) = [
         texts for texts in secret_texts(render(values, helm=helm)).values() if "users.acl" in texts
     ]

@@ -1,4 +1,4 @@
-"""What a release packages: charts that run the image of that release, and say about themselves what is true."""
+"""Packaged charts use the image of the release and have correct metadata."""
 
 import re
 import subprocess

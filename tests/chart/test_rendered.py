@@ -1,4 +1,4 @@
-"""What the chart renders, for each values file and with each Helm, is what Kubernetes takes."""
+"""Rendered objects are valid for Kubernetes, for each values file and each Helm."""
 
 from pathlib import Path
 
@@ -7,7 +7,7 @@ import pytest
 from tests.chart.judging import judge
 from tests.chart.rendering import CI_FILES, NAMESPACE, render
 
-#: Kinds that belong to no namespace.
+#: Cluster-scoped kinds.
 CLUSTER_KINDS = {"ClusterRole", "ClusterRoleBinding"}
 
 
@@ -41,7 +41,7 @@ def test_a_misspelt_field_of_any_kind_is_detected() -> None:
 def test_every_object_has_namespace_and_release_labels(file: Path) -> None:
     for each in render(file):
         if each["kind"] == "ConfigMap" and each["metadata"]["name"].endswith(("-more", "-most")):
-            continue  # extraObjects are somebody else's
+            continue  # extraObjects belong to the user
         metadata = each["metadata"]
         assert metadata.get("namespace") == (
             None if each["kind"] in CLUSTER_KINDS else NAMESPACE
@@ -55,10 +55,10 @@ def names(objects: list[dict[str, object]]) -> set[tuple[object, object]]:
 
 
 def test_two_releases_in_one_namespace_share_no_object() -> None:
-    # Queue and RedisConfig are what a namespace has one of; a second release there names its own
+    # a namespace has one Queue of a name and one RedisConfig; a second release uses its own names
     for file in CI_FILES:
         if "gateway" in file.name:
-            continue  # fullnameOverride is the user's own word
+            continue  # fullnameOverride is used unchanged
         first, second = names(render(file)), names(render(file, release="other"))
         assert {kind for kind, _ in first & second} <= {"RedisConfig", "Queue"}
 

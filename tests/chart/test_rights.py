@@ -1,4 +1,4 @@
-"""What each service account may do in Kubernetes, to the last verb."""
+"""RBAC rights of each service account, verb by verb."""
 
 from typing import Any
 
@@ -40,7 +40,7 @@ def rights(role: Object) -> Rights:
 
 
 def granted(objects: list[Object], account: str) -> dict[str, Rights]:
-    """Return what a service account may do: in its namespace (Role), and everywhere (ClusterRole)."""
+    """Return the rights of a service account: namespaced (Role) and cluster-wide (ClusterRole)."""
     found: dict[str, Rights] = {}
     for binding in of_kind(objects, "RoleBinding", "ClusterRoleBinding").values():
         if {"kind": "ServiceAccount", "name": account, "namespace": NAMESPACE} in binding[

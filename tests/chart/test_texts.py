@@ -1,4 +1,7 @@
-"""`--set` makes a number of every text of digits: wherever a value is a text, the number is taken, and means what the text means."""
+"""`--set` parses texts of digits as numbers.
+
+Every text value accepts them with the same meaning.
+"""
 
 import json
 import re
@@ -22,9 +25,9 @@ from tests.chart.rendering import (
 
 SCHEMA = json.loads((CHART / "values.schema.json").read_text())
 SAMPLES = (9, 123456, 1073741824)
-#: Names that begin all others must begin with a letter, and with Secrets of one's own two renderings are the same.
+#: Global names must begin with a letter; with existing Secrets two renderings are equal.
 SECRETS = {"valkey": {"auth": {"existingSecret": 9}}, "api": {"keys": {"existingSecret": 9}}}
-#: What some of the numbers need beside them.
+#: Further values that some of the numbers require.
 BESIDE = {
     "redisConfig": {"spec": {"connection": {"sentinel": {"nodes": [{"host": "a"}]}}}},
     "queues": {"index": {"purge": {"part": "Dead"}}},
@@ -35,7 +38,10 @@ Values = dict[str, Any]
 
 
 def numbers(schema: Values, path: tuple[str, ...] = ()) -> Any:
-    """Return a number at every place that takes one for a text, as values; None: there is none."""
+    """Return values with a number at every place that accepts one for a text; None.
+
+    There is none.
+    """
     if (
         isinstance(schema.get("type"), list)
         and {"string", "integer"} <= set(schema["type"])
@@ -103,12 +109,10 @@ def count(value: Any) -> int:
 def test_numbers_are_accepted_for_every_text(file: Path) -> None:
     given = merged(merged(numbers(SCHEMA), SECRETS), BESIDE)
     assert count(given) > 100
-    del given["api"]["httpRoute"][
-        "timeouts"
-    ]  # Kubernetes knows two names there, and numbers with units
+    del given["api"]["httpRoute"]["timeouts"]  # Kubernetes allows two names there, and quantities
     base = yaml.safe_load(file.read_text())
     if not base.get("valkey", {}).get("enabled", True) and not base["externalRedis"].get("host"):
-        del given["externalRedis"]["host"]  # the sentinels say where
+        del given["externalRedis"]["host"]  # the sentinels determine the address
     elif base.get("valkey", {}).get("enabled", True):
         del given["externalRedis"]["host"]
     as_numbers = render_text(json.dumps(merged(base, given)))
@@ -160,7 +164,7 @@ def test_set_and_set_string_are_the_same(helm: str, setting: str) -> None:
 
 
 def test_an_ambiguous_number_is_rejected() -> None:
-    # 1.20 in a values file is 1.2, and large numbers are rounded: nobody would see that another image runs
+    # 1.20 is parsed as 1.2, and large numbers are rounded: another image would run unnoticed
     for tag in (1.2, 2**53 + 2, True):
         with pytest.raises(RefusedError, match="/valkey/image/tag"):
             render({"valkey": {"image": {"tag": tag}}})

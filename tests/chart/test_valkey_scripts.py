@@ -1,4 +1,7 @@
-"""What the Valkey pod runs in the server's image, on real files: the check of the append-only file, and the readiness probe."""
+"""Scripts of the Valkey pod on real files.
+
+The check of the append-only file and the readiness probe.
+"""
 
 import os
 import shutil
@@ -15,7 +18,7 @@ from tests.chart.rendering import CHART, of_kind, render
 from tests.conftest import Server, free_port, need, start_server, valkey_binary
 
 CHECK, READY = CHART / "files/valkey/check-aof.sh", CHART / "files/valkey/ready.sh"
-#: What a transaction looks like in the file: scripts and functions write the same.
+#: A transaction in the file, as scripts and functions write it as well.
 WHOLE = b"*1\r\n$5\r\nMULTI\r\n*3\r\n$3\r\nSET\r\n$1\r\na\r\n$12\r\nb0123456789*\r\n*2\r\n$4\r\nINCR\r\n$1\r\nc\r\n*1\r\n$4\r\nEXEC\r\n"
 SET = b"*3\r\n$3\r\nSET\r\n$1\r\nz\r\n$1\r\n1\r\n"
 
@@ -30,7 +33,7 @@ def binary(request: pytest.FixtureRequest) -> str:
 
 @pytest.fixture(params=["sh", "busybox"])
 def shell(request: pytest.FixtureRequest) -> list[str]:
-    """The shell of a Debian image and, with its own programs, that of an Alpine image."""
+    """The shell of a Debian image, and that of an Alpine image with its programs."""
     if request.param == "busybox":
         need("busybox", found=shutil.which("busybox") is not None)
         return ["busybox", "sh"]
@@ -45,7 +48,7 @@ def kill(server: Server) -> None:
 
 @dataclass
 class Data:
-    """A server's folder, as it lies there after the server was killed; written by that server."""
+    """The data directory of a killed server, written by that server."""
 
     folder: Path
     binary: str
@@ -65,7 +68,7 @@ class Data:
         return sorted((self.folder / "damaged").glob("*"))
 
     def check(self) -> tuple[int, str]:
-        """Run the script as the init container does, with the server's own program first in the PATH."""
+        """Run the script as the init container does, with the server's checker first in the PATH."""
         command = [*self.shell, str(CHECK), str(self.folder), "appendonlydir", "appendonly.aof"]
         path = f"{self.programs}:{os.environ['PATH']}"
         done = subprocess.run(
@@ -75,7 +78,7 @@ class Data:
         return done.returncode, done.stdout + done.stderr
 
     def refused(self) -> str:
-        """Expect the script to stop and to change nothing; return its last line."""
+        """Assert that the script fails and changes nothing; return its last line."""
         before = {path: path.read_bytes() for path in self.folder.rglob("*") if path.is_file()}
         code, said = self.check()
         assert code == 1, said
@@ -86,7 +89,7 @@ class Data:
         return said.splitlines()[-1]
 
     def serves(self) -> dict[str, object]:
-        """Start the server on the folder; return what it has."""
+        """Start the server on the directory; return its data."""
         server = start_server(self.folder, binary=self.binary)
         try:
             client = redis.Redis(port=server.port, decode_responses=True)
@@ -102,7 +105,7 @@ def data(tmp_path: Path, binary: str, shell: list[str]) -> Data:
     programs.mkdir()
     name = Path(binary).name
     (programs / name).symlink_to(binary)
-    if name == "valkey-server":  # as images do
+    if name == "valkey-server":  # as in images
         (programs / "valkey-check-aof").symlink_to(binary)
     server = start_server(folder, "--appendfsync", "always", binary=binary)
     client = redis.Redis(port=server.port)
@@ -247,7 +250,7 @@ def test_a_missing_file_and_a_damaged_manifest_stop_with_the_reason(data: Data) 
 
 
 def test_the_server_binary_replaces_a_missing_checker(data: Data) -> None:
-    # another product's checker, further on in the PATH, would not know this one's files
+    # another product's checker later in the PATH would not support this file
     (data.programs / "valkey-check-aof").unlink(missing_ok=True)
     sound = data.last.read_bytes()
     data.last.write_bytes(sound + bytes(100))
@@ -287,7 +290,7 @@ def test_a_crash_between_copy_and_truncation_does_not_change_the_result(data: Da
     (copy,) = data.copies
     shutil.copyfile(
         copy, data.last
-    )  # as if it had died before the cut, and once more within a copy
+    )  # as after a crash before the truncation, and after one during the copy
     (data.folder / "damaged/appendonly.aof.1.incr.aof.part").write_bytes(b"half")
     assert data.check()[0] == 0
     assert data.last.read_bytes() == sound
@@ -295,7 +298,7 @@ def test_a_crash_between_copy_and_truncation_does_not_change_the_result(data: Da
 
 
 def test_the_server_alone_would_not_have_started(data: Data) -> None:
-    # if this fails, servers have learned it themselves, and the check may go
+    # if this fails, servers handle it themselves and the check can be removed
     data.last.write_bytes(data.last.read_bytes() + bytes(100))
     with pytest.raises(RuntimeError, match="Bad file format"):
         data.serves()
@@ -328,12 +331,12 @@ def test_the_init_container_receives_the_paths_of_the_configuration_file() -> No
 
 @pytest.fixture
 def loading(tmp_path: Path, binary: str) -> Iterator[tuple[int, Path]]:
-    """A server that takes some seconds to load its data, with the users of the chart that everybody may be."""
+    """A server that takes seconds to load its data, with the chart's unprivileged users."""
     first = start_server(tmp_path, "--appendfsync", "always", binary=binary)
     client = redis.Redis(port=first.port)
     for _ in range(5):
         pipeline = client.pipeline(transaction=False)
-        for number in range(2000):  # the server looks at its clients once in 1,024 commands
+        for number in range(2000):  # clients are handled once per 1,024 commands
             pipeline.set(f"key{number}", "x")
         pipeline.execute()
     kill(first)

@@ -1,4 +1,4 @@
-"""The chart's values: what is made from the records is up to date, and a misspelt value is refused where it stands."""
+"""Generated files are up to date, and unknown values are rejected with their place."""
 
 import copy
 import json
@@ -52,7 +52,7 @@ def at(path: tuple[str, ...], value: dict[str, Any]) -> dict[str, Any]:
 def test_every_value_has_a_visible_default() -> None:
     for path, schema in groups(SCHEMA):
         if path and path[0] in ("redisConfig", "global") and path != ("redisConfig",):
-            continue  # the resource's own schema
+            continue  # the schema of the resource
         found: Any = VALUES
         for name in path:
             found = found[name]
@@ -152,7 +152,7 @@ def test_comments_belong_to_the_value_below_them() -> None:
 
 
 def empty_ones(values: dict[str, Any]) -> dict[str, Any]:
-    """Return the values whose default is an empty list or an empty map, each as null: what somebody writes who deletes what stood there."""
+    """Return each value whose default is an empty list or map, as null: how a user may clear it."""
     found: dict[str, Any] = {}
     for name, value in values.items():
         if value in ([], {}):
@@ -181,7 +181,7 @@ def test_null_is_accepted_for_an_empty_list_or_map(helm: str, more: dict[str, An
 
 
 def test_numbers_keep_their_notation(helm: str) -> None:
-    # Helm reads each number of a values file as a float, and would write the large ones as 1.048576e+07
+    # Helm parses numbers of values files as floats and would render large ones as 1.048576e+07
     values = {
         "valkey": {"config": {"proto-max-bulk-len": 10485760, "hz": 10}},
         "api": {"extraEnv": {"BYTES": 10485760, "PART": 0.25, "ON": True}},

@@ -1,4 +1,4 @@
-"""The workflows are sound by actionlint, run no action that somebody could exchange, and name everything that they need."""
+"""Workflows pass actionlint, pin their actions, and refer to existing names."""
 
 import os
 import re
@@ -17,7 +17,7 @@ WORKFLOWS = sorted((ROOT / ".github/workflows").glob("*.yaml"))
 
 
 def parts(node: Any, name: str) -> Iterator[str]:
-    """Return every value of a name, wherever it stands."""
+    """Return every value of a name, at any depth."""
     if isinstance(node, dict):
         for key, value in node.items():
             if key == name and isinstance(value, str):
@@ -29,7 +29,7 @@ def parts(node: Any, name: str) -> Iterator[str]:
 
 
 def actionlint() -> str | None:
-    """Return the program: of the PATH, or where `go install` puts it."""
+    """Return the program from the PATH or from the directory of `go install`."""
     return shutil.which("actionlint") or shutil.which(
         "actionlint", path=os.environ.get("GOBIN") or str(Path.home() / "go/bin")
     )

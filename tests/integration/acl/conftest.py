@@ -1,4 +1,4 @@
-"""Everything running with one Redis user a process, on a server that reads the aclfile which the chart would mount."""
+"""All processes with one Redis user each, on a server that reads the aclfile of the chart."""
 
 import secrets
 from collections.abc import Iterator
@@ -25,7 +25,7 @@ PROCESSES = ("api", "index-watcher", "result-watcher")
 
 @dataclass
 class Guarded:
-    """The services with their users; `admin` is a user of the tests who may do anything."""
+    """The services with their users; `admin` is a test user with all rights."""
 
     services: Services
     keys: Keys
@@ -39,13 +39,13 @@ class Guarded:
 
     @contextmanager
     def configuring(self) -> Iterator[Configuration]:
-        """The runtime configuration, as the operator changes it."""
+        """Return the runtime settings as the operator changes them."""
         client = connect(self.url("operator"))
         yield Configuration(client, configuration.load_library(), self.keys)
         client.close()
 
     def denied(self) -> list[str]:
-        """Return what was refused since the last look, as `USER: REASON WHAT`, and forget it."""
+        """Return and clear the denied operations since the last call, as `USER: REASON OBJECT`."""
         entries = self.admin.execute_command("ACL", "LOG")
         self.admin.execute_command("ACL", "LOG", "RESET")
         return [
@@ -53,7 +53,7 @@ class Guarded:
         ]
 
     def load_functions(self) -> None:
-        """What the operator does before the services can work."""
+        """Load the functions, as the operator does before the services start."""
         queues = [QueueDeclaration(route.queue) for route in (BUILD_INDEX, SCORE_ATTEMPTS)]
         client = connect(self.url("operator"))
         bootstrap(
@@ -66,7 +66,7 @@ class Guarded:
 
 
 def _text(entry: Any) -> dict[str, str]:
-    """One entry of ACL LOG, as RESP3 or RESP2 gives it."""
+    """Return one entry of ACL LOG, from RESP3 or RESP2."""
     pairs = entry.items() if isinstance(entry, dict) else zip(entry[::2], entry[1::2], strict=True)
     return {_word(name): _word(value) for name, value in pairs}
 
@@ -76,7 +76,10 @@ def _word(value: Any) -> str:
 
 
 def guarded(directory: Path, *, with_operator: bool, server_binary: str | None = None) -> Guarded:
-    """Start the server; the services are told who they are, and started by the test. Another binary is a server before Redis 7.2."""
+    """Start the server; the test starts the services with their credentials.
+
+    Another binary is a server before Redis 7.2.
+    """
     passwords = {user: secrets.token_hex(8) for user in (*USERS, "admin")}
     namespace = "acl-test"
     path = directory / "users.acl"
@@ -105,7 +108,7 @@ def guarded(directory: Path, *, with_operator: bool, server_binary: str | None =
 def running(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Guarded]:
-    """Everything at work."""
+    """Start all processes."""
     made = guarded(tmp_path_factory.mktemp("guarded"), with_operator=request.param)
     try:
         if made.with_operator:

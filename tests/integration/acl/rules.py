@@ -1,4 +1,4 @@
-"""The rules of charts/stanine/files/acl/users.yaml as the lines of an aclfile. The chart's template writes the same."""
+"""Render files/acl/users.yaml as lines of an aclfile, as the chart's template does."""
 
 import hashlib
 from collections.abc import Mapping
@@ -11,7 +11,7 @@ RULES: dict[str, Any] = yaml.safe_load(
     (Path(__file__).parents[3] / "charts" / "stanine" / "files" / "acl" / "users.yaml").read_text()
 )
 USERS: tuple[str, ...] = tuple(sorted(RULES["users"]))
-#: What is in every file besides: nobody without a name, and a probe that may only ask whether the server is there.
+#: Lines of every file: the default user is disabled, and the probe's user may only PING.
 FIXED = (
     "user default off resetpass resetkeys resetchannels -@all",
     "user health on nopass resetkeys resetchannels -@all +ping",

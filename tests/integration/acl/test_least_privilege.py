@@ -1,4 +1,4 @@
-"""Each process works with its own Redis user, is refused nothing that it tries, and can do nothing that it need not."""
+"""Each process has exactly the rights in Redis that it needs."""
 
 import json
 import os
@@ -33,7 +33,10 @@ def rule(where: Guarded, user: str) -> str:
 
 
 def stanine(guarded: Guarded, *words: str, user: str = "cli") -> "subprocess.CompletedProcess[str]":
-    """Run the command as a person does: over HTTP with a key, and straight at Redis with the user `cli`."""
+    """Run a CLI command as a person does.
+
+    Over HTTP with a key, and directly with the Redis user `cli`.
+    """
     variables = {
         "STANINE_REDIS_URL": guarded.url(user), "STANINE_NAMESPACE": guarded.services.namespace,
         "STANINE_API_URL": guarded.services.url, "STANINE_KEY": KEY,
@@ -122,7 +125,7 @@ def test_all_operations_succeed_and_use_every_granted_right(running: Guarded) ->
     services, admin, keys = running.services, running.admin, running.keys
     running.denied()
     with services.client() as client:
-        # publish, list, read; submit alone and in bulk, with and without a key; read attempts, results and lists
+        # publish, list, read; submit single and bulk, with and without a key; read attempts, results and lists
         document = (EXAMPLES / "instruments" / "gad-7.yaml").read_bytes()
         assert (
             client.put("/v1/instruments/gad-7?wait=20", content=document, headers=YAML).status_code
@@ -177,7 +180,7 @@ def test_all_operations_succeed_and_use_every_granted_right(running: Guarded) ->
             "/v1/instruments/gad-7/attempts?wait=20", json={"key": "durable", "answers": answers}
         )
 
-        # the configuration, by the CLI: shown, listed, brought back, in the older layout and without anything in it, too
+        # settings by the CLI: show, history, rollback, in the string layout, and empty
         with running.configuring() as configuration:
             for layout, dual in ((Layout.HASH, True), (Layout.STRING, False), (Layout.HASH, False)):
                 configuration.migrate(layout, dual_write=dual)
@@ -193,7 +196,7 @@ def test_all_operations_succeed_and_use_every_granted_right(running: Guarded) ->
                 configuration.memory()
             configuration.apply({"sweepSeconds": 1, "durability": "Fsync"})
 
-        # queues, by the CLI: pause, drain, limits, purge, dead letters
+        # queues by the CLI: pause, drain, limits, purge, dead letters
         for words in (
             ["list"],
             ["pause", "results"],
@@ -213,7 +216,7 @@ def test_all_operations_succeed_and_use_every_granted_right(running: Guarded) ->
             == 200
         )
         stanine(running, "queues", "pause", "results")
-        time.sleep(2.5)  # every consumer knows within 2 s
+        time.sleep(2.5)  # every consumer follows within 2 s
         client.post("/v1/instruments/gad-7/attempts", json={"key": "purged", "answers": answers})
         for part in ("ready", "delayed", "dead"):
             assert (
@@ -224,7 +227,7 @@ def test_all_operations_succeed_and_use_every_granted_right(running: Guarded) ->
             )
         eventually(
             lambda: admin.hlen(keys.requeued) > 0, 30
-        )  # by the sweep: the attempt is due, and no message asks for it
+        )  # by the sweep: the attempt is due without a message
         dead = f"{keys.partition}:q:results:dead"
         letter = {
             "h": b"nonsense",
@@ -245,7 +248,8 @@ def test_all_operations_succeed_and_use_every_granted_right(running: Guarded) ->
         assert stanine(running, "queues", "resume", "results").returncode == 0
         assert stanine(running, "queues", "resume", "index").returncode == 0
 
-        # an undecodable message dies, a delayed one is promoted, a limited queue goes on, the sweep finds what was purged
+        # an undecodable message is dead-lettered, a delayed one promoted, a limited queue continues, the sweep finds
+        # purged work
         admin.hset(
             f"{keys.partition}:q:results:settings",
             mapping={"rate_messages": 500, "rate_period_ms": 1000},
@@ -257,7 +261,7 @@ def test_all_operations_succeed_and_use_every_granted_right(running: Guarded) ->
         eventually(lambda: client.get(f"/v1/attempts/{purged}/result").status_code == 200, 30)
         eventually(lambda: admin.hlen(keys.requeued) == 0, 30)
 
-        # the index is lost: attempts may come before their entry, which is built again by order or by the sweep
+        # the index is lost: attempts may arrive before their entry, which is rebuilt on request or by the sweep
         admin.delete(keys.index, keys.index_changes, keys.index_change, keys.index_history)
         stanine(running, "queues", "pause", "index")
         client.post("/v1/instruments/gad-7/attempts", json={"key": "early", "answers": answers})
@@ -268,7 +272,7 @@ def test_all_operations_succeed_and_use_every_granted_right(running: Guarded) ->
         eventually(lambda: admin.hlen(keys.index) > 0, 30)
         until_at_rest(client, "results")
 
-        # a resultWatcher dies with attempts in its hands, and another takes over
+        # a resultWatcher dies with attempts in progress, and another takes over
         admin.hset(
             f"{keys.partition}:q:results:settings",
             mapping={"rate_messages": 20, "rate_burst": 500, "lease_ms": 1000},
@@ -299,7 +303,7 @@ def test_all_operations_succeed_and_use_every_granted_right(running: Guarded) ->
     services.start(*PROCESSES)
     services.await_ready()
     assert running.denied() == []
-    # and nothing is allowed in vain: all of it was called, here or below
+    # no granted right is unused: each command was called, here or below
     called = {name.removeprefix("cmdstat_").lower() for name in admin.info("commandstats")}
     words = [
         word.rstrip(")") for user in (*PROCESSES, "cli") for word in rule(running, user).split()
@@ -352,12 +356,12 @@ def test_dangerous_commands_are_denied_to_services(
 @pytest.mark.parametrize(
     ("user", "command"),
     [
-        # the API writes no results and no index
+        # the API cannot write results or the index
         ("api", "SET {p}:c:1:0 x"),
         ("api", "HSET {p}:index gad-7/1 x"),
         ("api", "XREADGROUP GROUP stanine me STREAMS {p}:q:results:ready >"),
         ("api", "PUBLISH {p}:committed x"),
-        # the indexWatcher sees no answers, no results and nobody's keys, and cannot forge an instrument or an attempt
+        # the indexWatcher cannot read answers, results or keys, and cannot forge instruments or attempts
         ("index-watcher", "HGETALL {p}:a:0"),
         ("index-watcher", "HGETALL {p}:r:0"),
         ("index-watcher", "HGETALL {p}:k:0:1"),
@@ -366,7 +370,7 @@ def test_dangerous_commands_are_denied_to_services(
         ("index-watcher", "HSET {p}:instrument:x revision 1"),
         ("index-watcher", "XADD {p}:q:results:ready * h x"),
         ("index-watcher", "HSET {p}:config durability Everysec"),
-        # the resultWatcher publishes no instruments, changes no attempt and no index entry, and cannot make tokens
+        # the resultWatcher cannot publish instruments, change attempts or index entries, or create tokens
         ("result-watcher", "HSET {p}:instrument:x revision 1"),
         ("result-watcher", "ZADD {p}:instruments 0 x"),
         ("result-watcher", "HSET {p}:a:0 0 x"),
@@ -376,7 +380,7 @@ def test_dangerous_commands_are_denied_to_services(
         ("result-watcher", "HGETALL {p}:k:0:1"),
         ("result-watcher", "HSET {p}:config durability Everysec"),
         ("result-watcher", "SUBSCRIBE {p}:committed"),
-        # the operator sees no answers, no results, nobody's keys and no token secret, and cannot empty the server or make users
+        # the operator cannot read answers, results, keys or token secrets, flush the server or create users
         ("operator", "HGETALL {p}:a:0"),
         ("operator", "HGETALL {p}:r:0"),
         ("operator", "HGETALL {p}:k:0:1"),
@@ -391,7 +395,7 @@ def test_dangerous_commands_are_denied_to_services(
         ("operator", "GET elsewhere"),
         ("operator", "FUNCTION FLUSH"),
         ("operator", "PUBLISH {p}:committed x"),
-        # the person at the CLI changes no record
+        # the CLI user cannot change records
         ("cli", "HSET {p}:a:0 0 x"),
         ("cli", "HSET {p}:r:0 0 x"),
         ("cli", "HSET {p}:instrument:x revision 1"),
@@ -401,7 +405,7 @@ def test_dangerous_commands_are_denied_to_services(
         ("cli", "CONFIG GET requirepass"),
         ("cli", "FUNCTION LOAD x"),
         ("cli", "HGETALL {p}:l:0"),
-        # KEDA learns how long the two queues are, and nothing of what is in them
+        # KEDA can read the lengths of the two queues, but no messages
         ("keda", "XRANGE {p}:q:results:ready - +"),
         ("keda", "XADD {p}:q:results:ready * h x"),
         ("keda", "XINFO STREAM {p}:q:results:ready FULL"),
@@ -420,7 +424,7 @@ def test_commands_of_other_users_are_denied(running: Guarded, user: str, command
 def any_server(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Guarded]:
-    """A server with the users, and nothing running."""
+    """A server with the users, without processes."""
     binary = None
     if request.param == "redis 7.0":
         binary = shutil.which("redis-server")
@@ -471,7 +475,7 @@ def test_functions_work_with_selectors_on_redis_7_0(tmp_path: Path) -> None:
         made.services.stop()
 
 
-#: Commands that change or remove a text, and a hash, whoever runs them.
+#: Commands that change or remove a string or a hash, independent of user.
 _ON_TEXT = (
     "SET {key} 1",
     "SET {key} 1 GET",
@@ -536,12 +540,12 @@ def test_commands_of_the_functions_are_allowed(
 
 
 def assert_refused(where: Guarded, user: str, command: str) -> None:
-    """Assert that the server would not let the user do it, whatever the arguments come to."""
+    """Assert that the server denies a command to a user, with any arguments."""
     assert not allows(where, user, command), f"{user} may {command}"
 
 
 def allows(where: Guarded, user: str, command: str) -> bool:
-    """Ask the server whether the user may do something: ACL DRYRUN changes nothing."""
+    """Return whether a user may run a command: ACL DRYRUN changes nothing."""
     words = command.format(p=where.keys.partition).split()
     answer: Any = where.admin.execute_command("ACL", "DRYRUN", user, *words)
     return b"OK" in (answer if isinstance(answer, bytes) else str(answer).encode())

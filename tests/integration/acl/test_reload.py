@@ -1,4 +1,4 @@
-"""The operator has the server read its file of users again when the file has changed, and only then."""
+"""The operator makes the server reload its aclfile if the file has changed, and only then."""
 
 import shutil
 from collections.abc import Callable
@@ -20,7 +20,7 @@ PASSWORDS = {user: f"{user}-password" for user in USERS}
 def start(
     request: pytest.FixtureRequest, own_server: Callable[..., Server], tmp_path: Path
 ) -> Callable[[], tuple[Any, Path, str]]:
-    """Start a server with its file of users; return the operator's client, the file, and its text."""
+    """Start a server with an aclfile; return the operator's client, the file, and its text."""
     binary = None
     if request.param == "redis 7.0":
         binary = shutil.which("redis-server")

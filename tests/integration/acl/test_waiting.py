@@ -1,4 +1,4 @@
-"""Where the operator loads the function libraries, services wait for it, say so, and go on by themselves."""
+"""Services wait for the operator to load the function libraries, log it, and continue."""
 
 from pathlib import Path
 

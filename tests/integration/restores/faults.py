@@ -1,4 +1,7 @@
-"""The ways in which a server comes back with older data. Each takes a copy or a replica first, and puts it in place later."""
+"""Causes of a restart with older data.
+
+Each takes a copy or a replica first and restores it later.
+"""
 
 import shutil
 import signal
@@ -11,16 +14,19 @@ import redis
 from tests.conftest import Server, start_server, stop_server
 from tests.integration.whole.services import Services
 
-#: Bytes that a power loss takes from the end of the append-only file.
+#: Bytes lost from the end of the append-only file by a power failure.
 LOST_TAIL = 64 * 1024
 
 
 class OlderData:
-    """What happens to the server. `prepare` is called while clients are at work, `strike` some time later."""
+    """A fault of the server.
+
+    `prepare` is called while clients are active, `strike` some time later.
+    """
 
     options: tuple[str, ...] = ("--appendfsync", "everysec", "--auto-aof-rewrite-percentage", "0")
 
-    #: Whether documents survive that were published before `prepare`.
+    #: Whether documents published before `prepare` survive.
     keeps_documents = True
 
     def __init__(self, services: Services) -> None:
@@ -28,18 +34,18 @@ class OlderData:
         self.directory = services.directory / "valkey"
 
     def prepare(self) -> None:
-        """Take what comes back later."""
+        """Take the data to restore later."""
 
     def strike(self) -> None:
-        """Put it in place."""
+        """Restore the older data."""
         raise NotImplementedError
 
     def close(self) -> None:
-        """Stop what was started besides."""
+        """Stop additional processes."""
 
 
 class RestoredCopy(OlderData):
-    """A copy of the data directory is put back."""
+    """A copy of the data directory is restored."""
 
     def prepare(self) -> None:
         copy = self.services.directory / "copy"
@@ -54,7 +60,7 @@ class RestoredCopy(OlderData):
 
 
 class PromotedReplica(OlderData):
-    """A replica that lags behind becomes the primary; to the clients it has the same address."""
+    """A lagging replica becomes the primary at the same address."""
 
     _replica: Server | None = None
 
@@ -71,7 +77,7 @@ class PromotedReplica(OlderData):
             assert time.monotonic() < deadline
             time.sleep(0.01)
         time.sleep(0.2)
-        client.replicaof("NO", "ONE")  # its link is cut: what comes from now on it never gets
+        client.replicaof("NO", "ONE")  # cut its link: it receives no further writes
         primary.close()
         client.close()
 
@@ -89,7 +95,7 @@ class PromotedReplica(OlderData):
 
 
 class Flushed(OlderData):
-    """FLUSHALL: the server goes on without any data."""
+    """FLUSHALL: the server continues without data."""
 
     keeps_documents = False
 
@@ -99,7 +105,7 @@ class Flushed(OlderData):
 
 
 class NotPersistent(OlderData):
-    """A server that keeps nothing is started again."""
+    """A server without persistence restarts."""
 
     keeps_documents = False
     options = ("--appendonly", "no")

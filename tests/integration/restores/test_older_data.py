@@ -1,7 +1,8 @@
-"""A server comes back with older data under real processes: nobody gets another's result, and what the server still has ends right.
+"""A server restarts with older data under real processes.
 
-While attempts are submitted, waited for and polled, and documents are published again in another order. `STANINE_RESTORES` says how many
-rounds of each fault are run (`make soak`: 10), `STANINE_SEED` repeats a run.
+No result is mixed up, and the remaining data is consistent. Meanwhile attempts are submitted, awaited and polled, and
+documents are republished in another order. `STANINE_RESTORES` is the number of rounds per fault (`make soak`: 10),
+`STANINE_SEED` repeats a run.
 """
 
 import os
@@ -21,7 +22,7 @@ from stanine.store.audit import Auditor
 from stanine.store.instruments import InstrumentHistory
 
 ROUNDS = int(os.environ.get("STANINE_RESTORES", "1"))
-#: Seconds within which everything must be scored once the last fault is over.
+#: Seconds within which everything must be scored after the last fault.
 HEALED_WITHIN = 90
 
 
@@ -65,7 +66,7 @@ class Scene:
 
 
 def check_final_state(scene: Scene, pollers: list[Poller]) -> None:
-    """Assert of all that the server has that it ended right, and that every poller knows it."""
+    """Assert that the server's data is consistent and that every poller has received it."""
     services, ledger = scene.services, scene.ledger
     records = Records(services.redis_url, services.namespace)
     eventually(
@@ -88,7 +89,8 @@ def check_final_state(scene: Scene, pollers: list[Poller]) -> None:
                 if not page["items"]:
                     break
             total += len(fresh)
-            # I2: once in the list. I9 and I4: of its own attempt, which somebody sent. I3: by the document of its scoring revision here.
+            # I2: listed once. I9 and I4: belongs to its own attempt, which a client sent. I3: scored by the document of
+            # its revision here.
             assert len({item["attempt"] for item in fresh}) == len(fresh)
             for item in fresh:
                 who = item.get("key") or item["participant"]
@@ -105,13 +107,13 @@ def check_final_state(scene: Scene, pollers: list[Poller]) -> None:
                     )
                 expected = scores[which].scores(answers)
                 assert {scale: each["raw"] for scale, each in item["scales"].items()} == expected
-            # The poller missed nothing, and what it saw last is what there is.
+            # The poller has skipped nothing, and its last contents are current.
             eventually(lambda poller=poller: poller.at_end, 30)  # type: ignore[misc]
             missed = [item["attempt"] for item in fresh if poller.seen.get(item["attempt"]) != item]
             assert not missed, (
                 f"{len(missed)} of {len(fresh)} results were not polled: {missed[:3]}"
             )
-        # I1: what is stored can be read; I6: everything has a result.
+        # I1: stored records are readable; I6: every attempt has a result.
         assert total == records.sweep.arrivals() == records.sweep.committed()
         participants = [who for who in ledger.acknowledged.values() if who.startswith("p-")]
         for who in scene.chance.sample(participants, min(20, len(participants))):
@@ -148,15 +150,13 @@ def test_no_result_is_mixed_up_after_a_restart_with_older_data(fault: str, tmp_p
             time.sleep(chance.uniform(0.5, 1.0))
             scene.fault.prepare()
             time.sleep(chance.uniform(0.2, 0.6))
-            # Without other documents, only the ids tell the attempts of the two histories apart.
+            # Without other documents, only the ids distinguish the attempts of the two histories.
             republishes = not scene.fault.keeps_documents or chance.random() < 0.6
             if republishes:
                 scene.publish(NAMES)
             time.sleep(chance.uniform(0.0, 0.6))
             if chance.random() < 0.6:
-                services.signal(
-                    "result-watcher", signal.SIGSTOP
-                )  # with a batch in its hands, as often as not
+                services.signal("result-watcher", signal.SIGSTOP)  # often with a batch in progress
                 time.sleep(chance.uniform(0.0, 0.2))
             scene.fault.strike()
             if chance.random() < 0.5:

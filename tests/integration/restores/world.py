@@ -1,6 +1,7 @@
-"""Clients around real processes whose server comes back with older data: what they sent, what they were answered, what they saw.
+"""Clients of real processes whose server restarts with older data.
 
-Every item of the two instruments is a scale, so the scores of an attempt say which answers it had and which items its document reverses.
+Requests, responses, observations.
+Every item of the two instruments is a scale, so the scores of an attempt reveal its answers and the reversed items.
 """
 
 import json
@@ -16,16 +17,16 @@ import httpx
 from tests.integration.whole.services import Services
 
 NAMES = ("mood", "sleep")
-#: Items of a document: of two numbers, so that documents differ in form as well as in scoring.
+#: Numbers of items of the documents: they differ in form and in scoring.
 ITEMS = (7, 8)
 LINES_A_REQUEST = 20
-#: Seconds that a participant's request is held for the result.
+#: Seconds that a participant's request waits for the result.
 HELD_SECONDS = 2
 
 
 @dataclass(frozen=True)
 class Document:
-    """An instrument document: how many items, and which of them are reversed."""
+    """An instrument document: number of items, and the reversed ones."""
 
     name: str
     items: int
@@ -64,15 +65,18 @@ class Document:
 
 @dataclass
 class Ledger:
-    """What the clients know. Everything is keyed by what a client chose: the attempt's key, or the participant of one without key."""
+    """The clients' records, by identifiers that clients chose.
+
+    The attempt's key, or the participant if it has none.
+    """
 
     sent: dict[str, tuple[str, dict[str, int]]] = field(default_factory=dict)
-    #: By attempt id: who it is of, by the last acknowledgement.
+    #: Identifier of the last acknowledgement, by attempt id.
     acknowledged: dict[str, str] = field(default_factory=dict)
     documents: dict[str, list[Document]] = field(
         default_factory=lambda: {name: [] for name in NAMES}
     )
-    #: What was wrong, as seen by a client while everything was going on.
+    #: Errors seen by clients during the run.
     faults: list[str] = field(default_factory=list)
     counts: dict[str, int] = field(default_factory=dict)
 
@@ -80,7 +84,7 @@ class Ledger:
         self.counts[what] = self.counts.get(what, 0) + by
 
     def check_result(self, who: str, body: Mapping[str, Any]) -> None:
-        """Note a fault unless some document that was ever published explains the scores by the answers that were sent."""
+        """Record an error unless some published document explains the scores by the answers."""
         name, answers = self.sent[who]
         if body["instrument"] != name or body["state"] != "Scored":
             self.faults.append(f"{who} of {name} was answered {body}")
@@ -91,7 +95,7 @@ class Ledger:
 
 
 class Poller(threading.Thread):
-    """Polls an instrument's results by cursor, and keeps the last content of each."""
+    """Polls an instrument's results by cursor and keeps the last content of each."""
 
     def __init__(self, services: Services, name: str, ledger: Ledger) -> None:
         super().__init__(daemon=True)
@@ -127,7 +131,7 @@ class Poller(threading.Thread):
 
 
 class Clients:
-    """Everyone who sends: in bulk under keys, and one by one with the attempt's own token."""
+    """The senders: in bulk under keys, and single with the attempt's own token."""
 
     def __init__(self, services: Services, ledger: Ledger, seed: int) -> None:
         self.services, self.ledger, self._seed = services, ledger, seed

@@ -1,4 +1,4 @@
-"""Submissions, results and other data of the server, for the tests of attempts."""
+"""Submissions, results and data of the server, for the tests of attempts."""
 
 import secrets
 from collections.abc import Mapping, Sequence
@@ -13,7 +13,7 @@ from stanine.store.records import RANDOM_BYTES, id_random, key_space_digest, res
 
 SPACE, OTHER_SPACE = key_space_digest("ward"), key_space_digest("clinic")
 CONTENT, OTHER_CONTENT = b"m" * 16, b"n" * 16
-#: The commit that RESULT is of, and a scored result.
+#: A commit, and a scored result of it.
 COMMIT = b"comm"
 RESULT = result_start(1, 1, COMMIT) + b"body"
 
@@ -51,14 +51,14 @@ def commit(
     number: int = 1,
     view: str = "",
 ) -> int:
-    """Commit results, RESULT by default; return how many were committed now."""
+    """Commit results, RESULT by default; return the number committed."""
     return store.results.commit(
         number, ids, results or [RESULT] * len(ids), participants or {}, view
     )
 
 
 def stored_results(store: Store, blocks: int) -> dict[int, bytes]:
-    """Return the result records in the first blocks, by arrival number."""
+    """Return the result records of the first blocks by arrival number."""
     return {
         block * BLOCK_SIZE + slot: record
         for block in range(blocks)
@@ -67,6 +67,6 @@ def stored_results(store: Store, blocks: int) -> dict[int, bytes]:
 
 
 def everything(store: Store) -> dict[bytes, bytes]:
-    """Return all that the server holds, by key, in the form that DUMP gives."""
+    """Return the whole content of the server by key, as DUMP."""
     keys = sorted(store.client.keys("*"))
     return {key: store.client.dump(key) for key in keys}

@@ -1,4 +1,4 @@
-"""Submitting, committing and listing attempts, against a real server."""
+"""Submit, commit and list attempts on a real server."""
 
 import asyncio
 from operator import itemgetter
@@ -204,7 +204,10 @@ def test_the_first_result_of_each_attempt_is_kept_for_any_order_of_commits(
     batches: list[list[tuple[int, bool, bytes, str | None]]],
     in_order: bool,
 ) -> None:
-    """Of ids that are right, and of ids of other data with the same arrival numbers; `q` has no attempt if there is only one."""
+    """Mix correct ids and ids of other data with the same arrival numbers.
+
+    `q` has no attempt if there is only one.
+    """
     store.client.flushdb()
     known = ["p", "q"][:arrived]
     ids = submit(
@@ -218,7 +221,7 @@ def test_the_first_result_of_each_attempt_is_kept_for_any_order_of_commits(
         before = len(expected)
         for arrival, is_right, body, participant in sorted(
             batch, key=itemgetter(0)
-        ):  # a call commits in the order of arrival
+        ):  # a call commits in order of arrival
             if is_right and arrival < arrived and arrival not in expected:
                 expected[arrival] = body
                 log.append(arrival)
@@ -260,7 +263,7 @@ def packed(arrivals: list[int]) -> bytes:
 
 
 def results_listed(store: Store, first: int) -> bytes:
-    """Return the arrival numbers of the results of the participant whose first attempt arrived as number `first`."""
+    """Return the arrival numbers of a participant's results, by the first attempt's."""
     partition = store.keys.partition
     value: bytes = store.client.hget(
         f"{partition}:l:{first // BLOCK_SIZE}", str(first % BLOCK_SIZE)
@@ -280,7 +283,7 @@ def test_a_thousand_results_in_reverse_order_are_committed_by_one_call(store: St
 
 
 def bucket_of(store: Store, family: str, fingerprint: bytes) -> str:
-    """Return the bucket of level 0 that a fingerprint belongs to."""
+    """Return the level-0 bucket of a fingerprint."""
     return f"{store.keys.partition}:{family}:0:{int.from_bytes(fingerprint[:4], 'big') >> 20}"
 
 
@@ -354,7 +357,7 @@ def test_polling_by_cursor_neither_skips_nor_repeats_results(
 
 def test_the_commit_log_continues_in_the_next_chunk(store: Store) -> None:
     ids = submit(store, *submissions(10))
-    # As if all but three of a chunk had been committed before, by the first attempt.
+    # As if the first attempt had committed all but three entries of a chunk.
     store.client.hset(store.keys.commits, "1", CHUNK_SIZE - 3)
     store.client.set(store.keys.commit_log(1, 0), ids[0][RANDOM_BYTES:] * (CHUNK_SIZE - 3))
     commit(store, ids)

@@ -1,4 +1,7 @@
-"""Blocks on a real server: however attempts and results are divided over calls, each is read as it was written."""
+"""Blocks on a real server.
+
+Records are read as written for any division of attempts and results into calls.
+"""
 
 from collections.abc import Sequence
 
@@ -23,7 +26,7 @@ from stanine.store.records import ARRIVAL_BYTES, RANDOM_BYTES, read_attempt
 SLOW = settings(
     max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
-#: Calls that begin and end within blocks, at their edges, and cover several.
+#: Calls that begin and end inside blocks, at their edges, and cover several.
 sizes = st.lists(st.sampled_from([1, 2, 7, 31, 32, 33, 64, 100]), min_size=1, max_size=6)
 
 

@@ -1,4 +1,4 @@
-"""Fingerprints of callers' keys and of participants in buckets: found whatever splits and collides, against a real server."""
+"""Fingerprints of keys and participants are found after splits and collisions, on a real server."""
 
 import random
 from collections.abc import Iterator
@@ -20,15 +20,15 @@ from tests.integration.stores import Store, make_store
 from stanine import store as store_package
 from stanine.store.records import ARRIVAL_BYTES, CONTENT_BYTES, FINGERPRINT_BYTES, RANDOM_BYTES
 
-#: With two buckets at first, split from two entries each, the levels begin at 8, 64, 512 and 4,096 entries.
+#: With two initial buckets, split from two entries each, the levels begin at 8, 64, 512 and 4,096 entries.
 FIRST_BITS, SPLIT_FROM = 1, 2
-#: Fields that are tried for a key whose fingerprint other keys have.
+#: Fields probed for a key whose fingerprint other keys have.
 PROBES = 8
 
 
 @pytest.fixture
 def small(redis_url: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Store]:
-    """A store whose buckets are few and small."""
+    """A store with few and small buckets."""
     monkeypatch.setitem(store_package._CONSTANTS, "FIRST_BITS", FIRST_BITS)
     monkeypatch.setitem(store_package._CONSTANTS, "SPLIT_FROM", SPLIT_FROM)
     made = make_store(redis_url)
@@ -174,7 +174,7 @@ def test_entries_of_other_or_missing_attempts_are_ignored(
     (field,) = store.client.hkeys(bucket)
     store.client.flushdb()
     submit(store, submission("other"))
-    for arrival in (0, 1, 7):  # another attempt's number, the next one's, a later one's
+    for arrival in (0, 1, 7):  # the number of another attempt, of the next one, of a later one
         store.client.hset(
             bucket, field, arrival.to_bytes(ARRIVAL_BYTES, "big") + CONTENT[:CONTENT_BYTES]
         )

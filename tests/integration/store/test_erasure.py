@@ -1,4 +1,4 @@
-"""Erasure on a real server: nothing of a person is left, nothing brings it back, and others keep what they have."""
+"""Erasure on a real server: no personal data remains or is restored, and other records are kept."""
 
 from typing import Any
 

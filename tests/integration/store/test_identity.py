@@ -1,4 +1,7 @@
-"""Nothing is recognised by a number that a server with older data gives again: whole ids, and views of the index, against a real server."""
+"""Whole ids and index views identify records.
+
+Numbers do not, because a server with older data assigns them again.
+"""
 
 import asyncio
 

@@ -1,4 +1,4 @@
-"""Publishing instruments and keeping their index, against a real server."""
+"""Publish instruments and maintain their index on a real server."""
 
 from pathlib import Path
 from typing import Any
@@ -23,7 +23,7 @@ GAD_7: Any = read_yaml(
 
 
 def document(title: str = "A", *, name: str = "gad-7", attribute: str = "site") -> dict[str, Any]:
-    """A document whose title is no part of its form, and whose attribute is."""
+    """Return a document whose title is not part of its form and whose attribute is."""
     attributes = [{"id": attribute, "type": "Text"}]
     return {
         **GAD_7,

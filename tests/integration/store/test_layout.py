@@ -1,4 +1,4 @@
-"""The advice on a server that would not keep blocks compact."""
+"""Advice for a server that would not store blocks compactly."""
 
 from tests.integration.stores import Store
 

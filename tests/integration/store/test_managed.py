@@ -1,4 +1,7 @@
-"""Instruments in the name of a resource: held against others, and removed whole if nobody ever answered them."""
+"""Instruments owned by a resource.
+
+Protected from others, and removed completely if they have no attempts.
+"""
 
 import secrets
 from typing import Any
@@ -122,7 +125,7 @@ def test_an_instrument_without_attempts_is_removed_completely(store: Store) -> N
     assert store.index.fields() == []
     store.index.refresh()
     assert len(store.index.entries) == 0, "who follows the index forgets the entries"
-    builder(store).build(["gad-7"])  # a message that was in flight
+    builder(store).build(["gad-7"])  # a message in flight
     assert store.index.fields() == []
 
 

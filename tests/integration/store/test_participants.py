@@ -1,4 +1,4 @@
-"""Participants are known from submission, and their results by commit, over page ends, against a real server."""
+"""Lists of participants' attempts (from submission) and results (from commit), on a real server."""
 
 from typing import Any
 
@@ -12,7 +12,7 @@ from stanine.store.records import ARRIVAL_BYTES, RANDOM_BYTES
 
 
 def listed(store: Store, first: int, which: str) -> list[int]:
-    """Return the arrival numbers of the attempts (a) or results (r) of the participant whose first attempt arrived as number `first`."""
+    """Return the arrival numbers of a participant's attempts (a) or results (r)."""
     partition = store.keys.partition
     value: bytes = store.client.hget(
         f"{partition}:l:{first // BLOCK_SIZE}", str(first % BLOCK_SIZE)

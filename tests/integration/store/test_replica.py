@@ -1,4 +1,4 @@
-"""Acknowledged once a replica has it, too: then a failover loses nothing; and without a replica nothing is acknowledged."""
+"""Durability `Replica`: a failover loses nothing, and nothing is acknowledged without a replica."""
 
 import signal
 from collections.abc import Callable
@@ -18,7 +18,7 @@ from stanine.store.errors import NotDurableError
 
 @pytest.fixture
 def pair(own_server: Callable[..., Server]) -> tuple[Server, Server]:
-    """A primary and its replica, both with their files written at once."""
+    """Start a primary and its replica, both with appendfsync always."""
     options = ("--appendfsync", "always", "--repl-diskless-sync-delay", "0")
     first, second = own_server(*options), own_server(*options)
     replica = redis.Redis(port=second.port)
@@ -61,7 +61,7 @@ def test_nothing_is_acknowledged_without_a_replica(
     monkeypatch.setattr(durability, "FSYNC_TIMEOUT", 200)
     with pytest.raises(NotDurableError, match="no replica confirmed"):
         submit(store, "after")
-    # it may be there all the same; sending it again tells no lie either
+    # the write may be stored; a retry is safe
     with pytest.raises(NotDurableError, match="no replica confirmed"):
         submit(store, "after")
     store.client.close()

@@ -1,4 +1,7 @@
-"""The secrets of attempt tokens: all processes of a namespace agree on them, and former ones stay valid for a stated time."""
+"""Secrets of attempt tokens.
+
+All processes of a namespace agree, and earlier ones remain valid for a given time.
+"""
 
 import time
 

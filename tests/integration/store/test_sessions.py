@@ -1,4 +1,4 @@
-"""Sessions and invitations on a real server: opened, saved, submitted once, swept, whatever is repeated."""
+"""Sessions and invitations on a real server: open, save, submit once, sweep, with retries."""
 
 import secrets
 from typing import Any

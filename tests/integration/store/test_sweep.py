@@ -1,4 +1,4 @@
-"""Finding attempts without results, in bounded work, against a real server."""
+"""Find attempts without results in bounded work, on a real server."""
 
 from collections.abc import Callable
 from typing import Any
@@ -21,7 +21,7 @@ def found(store: Store) -> list[bytes]:
 
 
 def commands(store: Store, work: Callable[[], object]) -> int:
-    """Return how many commands on the blocks the server carries out for some work, those of functions included."""
+    """Return the number of commands on blocks during some work, including those in functions."""
     store.client.config_resetstat()
     work()
     stats: Any = store.client.info("commandstats")

@@ -1,6 +1,7 @@
-"""Runs a service of Stanine that dies at a step. `python -m tests.integration.whole.doomed_service STEP MODULE ARGUMENT…`.
+"""Run a service that dies at a step.
 
-Steps are the functions called in Redis, the blocking read (`XREADGROUP`), and what goes there in one pipeline (`pipeline`: loading).
+`python -m tests.integration.whole.doomed_service STEP MODULE ARGUMENT…`. Steps are Redis Function calls, the blocking
+read (`XREADGROUP`), and pipelines (`pipeline`: loading).
 """
 
 import runpy
@@ -15,7 +16,7 @@ from stanine.broker.reader import Reader
 
 
 def function_of(_library: Any, _client: Any, function: str, *_args: Any) -> str:
-    """Return the step of a call of a function: its name."""
+    """Return the step of a function call: its name."""
     return function.removeprefix("stanine_broker_")
 
 

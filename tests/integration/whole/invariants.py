@@ -1,4 +1,4 @@
-"""DESIGN 9's invariants, read from the records themselves: what every test that breaks something asserts afterwards."""
+"""The invariants of DESIGN 9, checked on the records after each failure test."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -74,12 +74,15 @@ class Records:
 def assert_invariants(
     records: Records, sent: Mapping[str, Mapping[str, Any]], acknowledged: Mapping[str, str]
 ) -> None:
-    """Assert I1 to I4, I6 and I7 at rest. `sent`: answers by caller's key; `acknowledged`: attempt id (text) by caller's key."""
+    """Assert I1 to I4, I6 and I7 at rest.
+
+    `sent`: answers by caller's key; `acknowledged`: attempt id (text) by caller's key.
+    """
     attempts = records.attempts()
     results = records.results()
     records.index.refresh()
 
-    # I1: what was acknowledged is readable, as it was sent. I4: nothing is stored that no client sent, nothing twice.
+    # I1: acknowledged attempts are readable as sent. I4: every stored attempt was sent, and none is stored twice.
     by_key = {attempt.key: attempt for attempt in attempts.values()}
     assert len(by_key) == len(attempts), "a caller's key has two attempts"
     for key, attempt_id in acknowledged.items():
@@ -89,7 +92,7 @@ def assert_invariants(
         assert by_key[key].id.hex() == attempt_id
     assert len(attempts) == records.sweep.arrivals()
 
-    # I2: one result an attempt. I6: every attempt has one. The lists name each once.
+    # I2: one result per attempt. I6: every attempt has one. The lists contain each once.
     assert len(results) == len(attempts)
     logged = b"".join(
         records.client.get(key) or b""
@@ -104,7 +107,7 @@ def assert_invariants(
     ]
     assert len(arrivals) == len(set(arrivals)) == len(results) == records.sweep.committed()
 
-    # I3: a stored result equals a fresh scoring of the stored attempt, alone.
+    # I3: a stored result equals a fresh scoring of the stored attempt alone.
     kernels: dict[int, Kernel] = {}
     for attempt in attempts.values():
         assert attempt.key is not None
@@ -126,6 +129,6 @@ def assert_invariants(
             result.body
         ]
 
-    # I7: at rest nothing is pending and nothing is an orphan.
+    # I7: at rest no message is pending or orphaned.
     assert records.queues_at_rest()
     assert records.unscored() == 0

@@ -1,4 +1,7 @@
-"""The whole of Stanine as real processes that a test may kill: a Valkey that writes to disk before it answers, the API, both watchers."""
+"""All of Stanine as real processes that a test may kill.
+
+Valkey with appendfsync always, the API, both watchers.
+"""
 
 import hashlib
 import json
@@ -32,9 +35,9 @@ class Services:
         server_binary: str | None = None,
     ) -> None:
         self.directory = directory
-        #: By name: a module, with its arguments, that runs the service's own.
+        #: By name: a module with arguments that runs the service's own.
         self.launchers: dict[str, list[str]] = {}
-        #: By name: variables that this process has besides.
+        #: By name: additional variables of this process.
         self.environments: dict[str, dict[str, str]] = {}
         self.namespace = namespace
         self._server_options = server_options
@@ -64,7 +67,7 @@ class Services:
         }  # fmt: skip
 
     def start(self, *names: str) -> None:
-        """Start processes by name, all of them by default; returns when they were started, not when they are ready."""
+        """Start processes by name, by default all; return without waiting for readiness."""
         for name in names or ("valkey", "index-watcher", "result-watcher", "api"):
             if name == "valkey":
                 (self.directory / "valkey").mkdir(exist_ok=True)
@@ -92,28 +95,28 @@ class Services:
                 )
 
     def redis_url_as(self, user: str, password: str) -> str:
-        """The server's address for one of its users."""
+        """Return the server's address for one of its users."""
         return f"redis://{user}:{password}@127.0.0.1:{self._ports['valkey']}/0"
 
     def signal(self, name: str, sig: signal.Signals) -> None:
         self._processes[name].send_signal(sig)
 
     def kill(self, name: str) -> None:
-        """kill -9, and see it gone."""
+        """Send SIGKILL and wait for the exit."""
         self._processes[name].kill()
         self._processes[name].wait()
 
     def wait(self, name: str, seconds: float = 30) -> int:
-        """Wait until it ends by itself; return the exit status."""
+        """Wait until the process exits; return the exit status."""
         return self._processes[name].wait(seconds)
 
     def terminate(self, name: str, seconds: float = 30) -> int:
-        """SIGTERM; return the exit status."""
+        """Send SIGTERM; return the exit status."""
         self._processes[name].terminate()
         return self._processes[name].wait(seconds)
 
     def stop(self) -> None:
-        """End everything that runs."""
+        """Stop all processes."""
         for process in self._processes.values():
             if process.poll() is None:
                 process.send_signal(signal.SIGCONT)
@@ -130,7 +133,7 @@ class Services:
         return httpx.get(f"http://127.0.0.1:{self._ports[name]}{path}", timeout=5)
 
     def await_ready(self, seconds: float = 60) -> None:
-        """Wait until every process that serves HTTP says that it is ready."""
+        """Wait until every process with HTTP is ready."""
         for name in ("api", "index-watcher", "result-watcher"):
             eventually(
                 lambda name=name: self.health(name, "/readyz").status_code == 200,  # type: ignore[misc]
@@ -147,7 +150,7 @@ class Services:
 def eventually(
     condition: Callable[[], bool], seconds: float, explain: Callable[[], str] = lambda: ""
 ) -> None:
-    """Wait until a condition holds; connection errors count as not yet."""
+    """Wait until a condition holds; connection errors count as false."""
     deadline = time.monotonic() + seconds
     while True:
         try:

@@ -1,4 +1,7 @@
-"""kill -9 of each process at random moments in a run of 20,000 attempts with duplicates on purpose, and a ledger on the client's side."""
+"""Kill each process at random moments during 20,000 attempts with duplicates.
+
+Compare with the client's ledger.
+"""
 
 import json
 import os
@@ -14,19 +17,19 @@ from tests.integration.whole.invariants import Records, assert_invariants
 from tests.integration.whole.services import Services, eventually
 
 ATTEMPTS = 20_000
-#: Small requests with pauses, so that the load lasts while the killing goes on.
+#: Small requests with pauses, so that the load lasts during the kills.
 LINES_A_REQUEST = 25
 PAUSE_SECONDS = 0.02
-#: How often each process is killed at the least while the load is on.
+#: Minimum number of kills of each process under load.
 KILLS_EACH = 4
-#: Seconds within which everything must be scored once the last fault is healed.
+#: Seconds within which everything must be scored after the last fault.
 HEALED_WITHIN = 60
 ITEMS = [f"{trait}{n}" for trait in "ACENO" for n in range(1, 6)]
 EXAMPLES = Path(__file__).parents[3] / "examples" / "instruments"
 
 
 class Ledger:
-    """What was sent, and what was acknowledged: the client's own book, kept outside the system."""
+    """Attempts sent and acknowledged, recorded by the client."""
 
     def __init__(self, seed: int) -> None:
         chance = random.Random(seed)
@@ -55,7 +58,10 @@ class Ledger:
 
 
 def send(services: Services, ledger: Ledger, keys: list[str]) -> None:
-    """Send keys in bulk, each until it is acknowledged; whole requests are repeated, so duplicates come by themselves too."""
+    """Send keys in bulk until each is acknowledged.
+
+    Whole requests are retried, which creates duplicates.
+    """
     with services.client(timeout=10) as client:
         for start in range(0, len(keys), LINES_A_REQUEST):
             part = keys[start : start + LINES_A_REQUEST]

@@ -1,4 +1,7 @@
-"""Each service killed before and after each thing it does in Redis; whatever was acknowledged is scored once and correctly."""
+"""Kill each service before and after each of its Redis calls.
+
+Acknowledged attempts are scored once and correctly.
+"""
 
 import json
 import random
@@ -22,14 +25,14 @@ GAD_7: Any = read_yaml(
     (Path(__file__).parents[3] / "examples" / "instruments" / "gad-7.yaml").read_bytes()
 )
 ITEMS = [item["id"] for item in GAD_7["spec"]["items"]]
-#: Attempts sent while a process is doomed.
+#: Attempts sent before a process is killed.
 ATTEMPTS = 20
-#: Milliseconds of a lease: the least there is, so that taking over is among the steps.
+#: Minimum lease in milliseconds, so that takeovers are among the steps.
 LEASE_MS = 500
-#: Seconds within which everything must be scored once the last fault is healed.
+#: Seconds within which everything must be scored after the last fault.
 HEALED_WITHIN = 20
 
-#: Every step of each service on the way of the data.
+#: Every step of each service in the path of an attempt.
 RESULT_WATCHER = (
     "join",
     "beat",
@@ -57,7 +60,7 @@ API = ("publish", "submit")
 
 
 class Client:
-    """Publishes and submits until it is acknowledged, and keeps the book of it."""
+    """Publishes and submits until acknowledged, and records it."""
 
     def __init__(self, services: Services) -> None:
         self.services = services
@@ -68,7 +71,7 @@ class Client:
         self._chance = random.Random(4)
 
     def publish(self) -> None:
-        """Publish a document that is new each time, of the same form and scoring."""
+        """Publish a new document with the same form and scoring."""
         document = {**GAD_7, "spec": {**GAD_7["spec"], "title": f"Version {len(self.revisions)}"}}
         answer = self._until(lambda client: client.put("/v1/instruments/gad-7", json=document))
         self.revisions.append(answer.json()["revision"])
@@ -133,7 +136,7 @@ def records(services: Services) -> Records:
 
 
 def doom(services: Services, name: str, step: Step) -> None:
-    """Start a service that will die at a step."""
+    """Start a service that dies at a step."""
     services.launchers[name] = ["tests.integration.whole.doomed_service", str(step)]
     services.start(name)
     del services.launchers[name]

@@ -1,4 +1,4 @@
-"""The whole way once on the oldest server that is supported: Debian's redis-server 7.0."""
+"""Publish, submit and score on the oldest supported server: Debian's redis-server 7.0."""
 
 import json
 import shutil

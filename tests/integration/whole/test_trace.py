@@ -34,7 +34,7 @@ GAD_7 = (Path(__file__).parents[3] / "examples" / "instruments" / "gad-7.yaml").
 def watcher(
     url: str, assemble: Assemble, provider: TracerProvider
 ) -> tuple[StreamsBroker, dramatiq.Worker]:
-    """A watcher's broker, actors and worker, in this process."""
+    """Run a watcher's broker, actors and worker in this process."""
     keys = Keys("stanine")
     broker = StreamsBroker(url=url, namespace=keys.partition)
     tracer = get_tracer(provider)

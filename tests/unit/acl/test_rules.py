@@ -1,4 +1,7 @@
-"""Every command inside a Redis function is allowed to whoever calls that function, so that a new one is not found out by a refusal."""
+"""Callers of a Redis Function have the right to every command inside it.
+
+New commands are thus detected here, not by denied calls.
+"""
 
 import re
 from pathlib import Path
@@ -32,12 +35,12 @@ SESSIONS = [
 ]
 MANAGING = (ROOT / "services" / "stanine" / "broker" / "connection" / "managing.lua").read_text()
 
-#: The registered functions of instruments.lua: publishing, and who manages an instrument.
+#: Functions registered in instruments.lua: publish and ownership.
 INSTRUMENTS = re.findall(
     r"^register\('(\w+)'", (FUNCTIONS / "instruments.lua").read_text(), re.MULTILINE
 )
 
-#: redis.call('NAME', … or redis.pcall('NAME', …, and the word after it, which is a subcommand for some.
+#: redis.call('NAME', … or redis.pcall('NAME', … with the next word, which is a subcommand for some.
 _CALL = re.compile(r"redis\.p?call\('([A-Z]+)'(?:, '([A-Z]+)')?")
 _CONTAINERS = ("XGROUP", "XINFO", "FUNCTION", "CONFIG", "OBJECT", "MEMORY")
 
@@ -60,14 +63,14 @@ def granted(user: str) -> set[str]:
 
 
 def store_function(name: str) -> str:
-    """The text of one function of the store's library."""
+    """Return the source of one function of the store's library."""
     text = STORE + MANAGING
     start = text.index(f"local function {name}(")
     return text[start : text.index("\nend\n", start)]
 
 
 def with_called(names: list[str]) -> set[str]:
-    """The names of functions, and of all that they call."""
+    """Return the names of functions and of all functions that they call."""
     known = set(re.findall(r"^local function (\w+)\(", STORE + MANAGING, re.MULTILINE))
     found: set[str] = set()
     left = list(names)

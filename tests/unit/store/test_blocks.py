@@ -1,4 +1,4 @@
-"""A block's fields: runs are read by their layout, and what is damaged is never read as something else."""
+"""Fields of a block: runs are parsed by their layout, and damaged data is never misread."""
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -18,7 +18,7 @@ HEAD = b"at six"
 
 
 def run_of(records: list[bytes], *, uniform: bool) -> bytes:
-    """Write a run as stanine.store.blocks describes it."""
+    """Write a run in the layout of stanine.store.blocks."""
     size, ends, total = (len(records[0]), b"", 0) if uniform else (0, b"", 0)
     for record in records:
         total += len(record)

@@ -1,4 +1,4 @@
-"""Cursors: texts that read back, marks that reach back far, and lists that recognise no mark of another history."""
+"""Cursors round-trip, their marks reach far back, and lists match no mark of another history."""
 
 import asyncio
 import itertools
@@ -25,7 +25,7 @@ from stanine.store.keys import Keys
 from stanine.store.lists import ResultLists
 from stanine.store.records import ARRIVAL_BYTES, RANDOM_BYTES, attempt_record, result_start
 
-#: An item of a list: the number of an attempt, and that of the commit of its result.
+#: An item of a list: number of the attempt and of its commit.
 Item = tuple[int, int]
 
 tags = st.binary(min_size=8, max_size=8)
@@ -159,7 +159,7 @@ def test_a_tag_depends_on_the_whole_id_and_on_the_commit() -> None:
 
 
 class ListInMemory:
-    """A list as the function `list_results` answers it."""
+    """An in-memory list with the replies of `list_results`."""
 
     def __init__(self, items: list[Item]) -> None:
         self.items = items

@@ -1,4 +1,4 @@
-"""The bytes of attempts and results: what is written reads back, and what is damaged says so."""
+"""Attempt and result records round-trip, and damaged ones are detected."""
 
 import contextlib
 import uuid
@@ -55,7 +55,7 @@ TEXT = st.text(max_size=20)
 SPACE = b"key-spac"
 ID = b"random-part" + (70_000_000_000).to_bytes(5, "big")
 TIME = (1_700_000_000_000).to_bytes(TIME_BYTES, "big")
-#: A key of 64 characters of four bytes each: the longest.
+#: The longest key: 64 characters of four bytes each.
 LONGEST = "\U0001f9e0" * 64
 
 
@@ -78,7 +78,7 @@ def record(
     )
 
 
-#: Such as half a byte holds, and any.
+#: Codes that fit half a byte, and any codes.
 CODES = st.lists(st.integers(0, 12) | st.integers(253, 255), max_size=300).map(bytes) | st.binary(
     max_size=300
 )

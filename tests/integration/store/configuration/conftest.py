@@ -1,4 +1,4 @@
-"""The configuration on the servers that are supported, and an older service beside it."""
+"""Runtime settings on the supported servers, with an older service."""
 
 import json
 import shutil
@@ -19,7 +19,7 @@ YOUNGER = Manager("RedisConfig default/other", "uid-2", "2026-11-23T09:00:00Z", 
 
 
 class Place:
-    """A configuration, the keys it lies in, and the server."""
+    """The settings, their keys, and the server."""
 
     def __init__(self, url: str) -> None:
         self.url = url
@@ -28,7 +28,7 @@ class Place:
         self.configuration = self.over(self.client)
 
     def over(self, client: Any) -> Configuration:
-        """The same configuration over another connection."""
+        """Return the same settings over another connection."""
         return Configuration(client, load_library(), self.keys)
 
     def hash(self) -> dict[str, str]:
@@ -38,12 +38,12 @@ class Place:
         }
 
     def string(self) -> Any:
-        """What a service of the older layout reads; None if there is nothing."""
+        """Return what a service of the string layout reads; None if there is no string."""
         text = self.client.get(self.keys.config_string)
         return None if text is None else json.loads(text)
 
     def everything(self) -> dict[str, Any]:
-        """All keys with their contents, less whose hold it is and when revisions were written."""
+        """Return all keys with their contents, without owner and revision times."""
         kinds: dict[bytes, Callable[[bytes], Any]] = {
             b"hash": self.client.hgetall,
             b"string": self.client.get,
@@ -61,7 +61,7 @@ class Place:
 
 @pytest.fixture(params=["valkey", "redis-7"])
 def place(request: pytest.FixtureRequest, redis_url: str) -> Iterator[Place]:
-    """An empty configuration on the session's server, and on the oldest that is supported."""
+    """Empty settings on the session's server and on the oldest supported one."""
     if request.param == "redis-7":
         redis_url = request.getfixturevalue("oldest_server").url
     made = Place(redis_url)

@@ -93,7 +93,7 @@ def test_invalid_values_write_nothing(place: Place) -> None:
 
 def test_a_rollback_restores_a_revision_as_a_new_one(place: Place) -> None:
     place.configuration.apply({"sweepSeconds": 1})
-    place.client.hset(place.keys.config, "theirs", b"\xff\x00")  # by hand
+    place.client.hset(place.keys.config, "theirs", b"\xff\x00")  # changed by redis-cli
     place.configuration.apply({"sweepSeconds": 2})
     back = place.configuration.rollback(2)
     assert (back.revision, back.changed) == (4, True)
@@ -179,7 +179,7 @@ def test_concurrent_changes_create_a_gapless_history(place: Place) -> None:
                     configuration.apply({"bulkGroupLines": 1 + worker * each + number})
                     break
                 except ContendedError:
-                    pass  # the others were quicker ten times
+                    pass  # other threads won every attempt
                 except (ConfigurationError, redis.RedisError) as error:
                     failed.append(error)
                     return

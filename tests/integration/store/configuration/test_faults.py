@@ -1,4 +1,7 @@
-"""Nothing is ever half done: replies and requests lost, the server's log cut anywhere, what arrives or is written not as it should be."""
+"""Changes are atomic.
+
+With lost replies and requests, a truncated append-only file, corrupt arguments and writes.
+"""
 
 import signal
 import struct
@@ -81,7 +84,7 @@ def test_a_crash_at_any_byte_leaves_all_or_nothing_of_a_change(
         place.configuration.apply({"sweepSeconds": 9})
     place.client.hset(
         place.keys.config_meta, "revision", place.configuration.read().revision
-    )  # the library is loaded, the meta there
+    )  # loads the library and creates the meta hash
     log = next(directory.glob("appendonlydir/*.incr.aof"))
     states, sizes = [place.everything()], [log.stat().st_size]
     CHANGES[change](place.configuration)
@@ -128,7 +131,7 @@ def test_corrupt_arguments_are_rejected_before_the_first_write(
     "fault", ["call_in_chunks('HSET', config, changed)", "redis.call('SET', string_key, text)"]
 )
 def test_a_failed_verification_restores_the_earlier_state(place: Place, fault: str) -> None:
-    """A server that loses a write is played by a function that leaves one out, once."""
+    """Simulate a lost write with a function that omits one write, once."""
     place.configuration.apply({"sweepSeconds": 1}, dual_write=True)
     before = place.everything()
     version = load_library().version

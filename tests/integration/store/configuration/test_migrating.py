@@ -1,4 +1,4 @@
-"""From the string of an older service to the hash and back, and both at once."""
+"""Migration from the string of an older service to the hash and back, and dual write."""
 
 import random
 import threading
@@ -14,7 +14,8 @@ from stanine.store.settings.snapshot import Layout, LegacySyncState
 
 from .conftest import MANAGER, Place
 
-#: As JSON.stringify writes them: numbers of every spelling, nested values, every escape, half a pair, ours among theirs.
+#: As JSON.stringify writes them: all notations of numbers, nested values, all escapes, unpaired surrogates, our
+#: settings among others.
 TOKENS = [
     "0", "-0.5", "1e+21", "1e-7", "0.1", "123456789012345680000", "true", "false", "null", "[1,[2,\"x\"]]", '{"b":1,"a":{}}', '""', '"85"',
     '"é😀"', '"line\\nbreak \\"quoted\\" back\\\\slash \\u0001\\b\\f\\r\\t"', '"\\ud83d"', "[]", "{}", '" "', '"0x10"',
@@ -22,7 +23,7 @@ TOKENS = [
 
 
 def thousand_settings() -> bytes:
-    """1,000 settings in no order."""
+    """Return 1,000 settings in random order."""
     chance = random.Random(5)
     members = [
         f'"feature.{number:03}.größe":{TOKENS[number % len(TOKENS)]}' for number in range(996)

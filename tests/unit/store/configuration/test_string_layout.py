@@ -1,4 +1,4 @@
-"""The older layout: whatever JSON.stringify or a hand may have written is written again the same to the byte."""
+"""The string layout preserves every byte of strings written by JSON.stringify or by hand."""
 
 import json
 
@@ -12,7 +12,7 @@ from stanine.store.settings.string_layout import read_string, render
 
 SPACE = st.text(alphabet=" \n\r\t", max_size=2)
 NAME = st.one_of(st.sampled_from(NAMES), st.text(max_size=6))
-#: JSON values as JavaScript, Python and people spell them.
+#: JSON values in the notations of JavaScript, Python and people.
 TOKEN = st.one_of(
     st.text(max_size=8).map(lambda text: json.dumps(text, ensure_ascii=False)),
     st.text(st.characters(), max_size=8).map(json.dumps),
