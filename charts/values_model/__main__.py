@@ -1,6 +1,6 @@
-"""`python -m charts.values_model`.
+"""Write values.schema.json, files/texts.yaml and the README's table.
 
-Write values.schema.json, files/texts.yaml and the README's table.
+`python -m charts.values_model`.
 """
 
 from pathlib import Path

@@ -12,7 +12,7 @@ _INDENT = 2
 
 
 def read_comments(text: str) -> dict[Path, str]:
-    """Return the comment above each value or group, in order; empty where there is none."""
+    """Return the comment above each value or group, in order; empty without a comment."""
     return dict(_walk(text))
 
 

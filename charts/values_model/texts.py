@@ -1,7 +1,7 @@
 """Text values that users may write as numbers, as in `--set image.tag=9`. Called by `making`.
 
-The schema accepts an integer where its digits are a valid text; files/texts.yaml tells the templates which values to
-convert.
+The schema accepts an integer where its digits are a valid text; the templates convert the values listed in
+files/texts.yaml.
 """
 
 import re

@@ -43,7 +43,7 @@ def dashboard_expressions() -> dict[str, str]:
 
 
 def metric_of(sample: str) -> Described | None:
-    """Return the metric of a sample; a histogram has no sample of its own name."""
+    """Return the metric of a sample; a histogram has only samples with a suffix."""
     metric = METRICS.get(sample)
     if metric is not None:
         return None if metric.type == "histogram" else metric

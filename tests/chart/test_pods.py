@@ -191,6 +191,6 @@ def test_the_hook_prefers_the_node_of_the_operator(given: dict[str, Any]) -> Non
 
 
 def test_a_rollback_replaces_a_server_that_never_became_ready() -> None:
-    # with OrderedReady Kubernetes would not replace a broken pod, whatever the new template
+    # with OrderedReady Kubernetes would not replace a broken pod, even for a new template
     (server,) = of_kind(render(), "StatefulSet").values()
     assert server["spec"]["podManagementPolicy"] == "Parallel"

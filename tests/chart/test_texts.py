@@ -38,9 +38,9 @@ Values = dict[str, Any]
 
 
 def numbers(schema: Values, path: tuple[str, ...] = ()) -> Any:
-    """Return values with a number at every place that accepts one for a text; None.
+    """Return values with a number at every place that accepts one for a text.
 
-    There is none.
+    None if there are none.
     """
     if (
         isinstance(schema.get("type"), list)

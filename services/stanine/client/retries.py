@@ -54,9 +54,9 @@ class Series:
         clock: Callable[[], float],
         random: Callable[[], float],
     ) -> None:
-        """Initialise. `clock`: monotonic seconds; `random`: numbers from 0 to 1; `reached`.
+        """Initialise the state of a request that has not been sent.
 
-        The server has answered before.
+        `clock`: monotonic seconds; `random`: numbers from 0 to 1; `reached`: the server has answered before.
         """
         self._policy, self._call, self._reached, self._clock, self._random = (
             policy,

@@ -83,13 +83,13 @@ class Erasure:
             opened = await self._opened(fingerprint, participant, done)
             position = 0
             while page := await self._page(fingerprint, position):
-                theirs = []
+                matching = []
                 for attempt_id, record in page:
                     attempt = _read(record, attempt_id)
                     # Fingerprints can collide: keep the attempts of other participants.
                     if record and (attempt is None or attempt.participant == participant):
-                        theirs.append((attempt_id, b"" if attempt is None else _key_of(attempt)))
-                done.attempts += await self._erase(theirs)
+                        matching.append((attempt_id, b"" if attempt is None else _key_of(attempt)))
+                done.attempts += await self._erase(matching)
                 position += len(page)
             forgotten = await self._writer.call(
                 "forget_participant", [self._keys.arrivals], [fingerprint, position]

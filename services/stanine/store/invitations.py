@@ -31,9 +31,9 @@ Show = Literal["None", "Participant", "AfterRelease"]
 
 
 class Given(msgspec.Struct, frozen=True, array_like=True):
-    """Options of a session, set by the creator of the invitation or session. `show`, `return_url`.
+    """Options of a session, set by the creator of the invitation or session.
 
-    See the API.
+    `show`, `return_url`: see the API.
     """
 
     participant: str | None = None

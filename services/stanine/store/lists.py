@@ -69,7 +69,7 @@ class ResultLists:
     ) -> ResultPage:
         """Read up to `limit` results of a participant, over all instruments.
 
-        Raise as `of_instrument`.
+        Raises as `of_instrument`.
         """
         page = await self._page(
             "list_participant", [view, participant_fingerprint(participant)], cursor, limit

@@ -75,9 +75,9 @@ class ManagedInstruments:
         """
         keys = [self._keys.instrument(name), self._keys.index]
         args = [name, manager.encode(), gone, HOLD_MS, int(takes)]
-        revision, form, digest, indexed, keeper = self._call("hold_instrument", keys, args)
-        if keeper:
-            raise InstrumentManagedError(name, read_manager(keeper))
+        revision, form, digest, indexed, owner = self._call("hold_instrument", keys, args)
+        if owner:
+            raise InstrumentManagedError(name, read_manager(owner))
         return Standing(revision, form, digest.decode(), indexed)
 
     def remove(self, name: str, manager: Manager) -> Removal:

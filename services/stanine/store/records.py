@@ -110,9 +110,9 @@ class StoredAttempt(msgspec.Struct, frozen=True):
 
 
 class StoredResult(msgspec.Struct, frozen=True):
-    """A result as stored: scored (`body`) or failed. `commit`.
+    """A result as stored: scored (`body`) or failed.
 
-    Random bytes of the committing call.
+    `commit`: random bytes of the committing call.
     """
 
     kind: int
@@ -159,9 +159,8 @@ def read_id(text: str) -> bytes | None:
 def token(secret: bytes, attempt_id: bytes) -> str:
     """Return the token that grants access to one attempt's result.
 
-    Keyed BLAKE2b of the id, 128 bits.
-    BLAKE2b supports keys natively (RFC 7693) and takes a third of the time of HMAC-SHA256, which matters for each
-    submission.
+    It is the keyed BLAKE2b of the id, 128 bits. BLAKE2b supports keys natively (RFC 7693) and takes a third of the time
+    of HMAC-SHA256, which matters for each submission.
     """
     return blake2b(attempt_id, digest_size=TOKEN_BYTES, key=secret).hexdigest()
 
@@ -271,9 +270,9 @@ def random_at(ids: bytes | None, arrival: int) -> bytes:
 
 
 def is_at(ids: bytes | None, attempt_id: bytes) -> bool:
-    """Return whether a block contains the attempt with this id; `ids`.
+    """Return whether a block contains the attempt with this id.
 
-    The random parts of the block's ids.
+    `ids`: the random parts of the block's ids.
     """
     return hmac.compare_digest(random_at(ids, arrival_of(attempt_id)), attempt_id[:RANDOM_BYTES])
 

@@ -134,7 +134,7 @@ class Results:
                 bodies = b"".join(part)
             arrivals = b"".join([attempt_id[RANDOM_BYTES:] for attempt_id in ids[start:stop]])
             randoms = b"".join([attempt_id[:RANDOM_BYTES] for attempt_id in ids[start:stop]])
-            whose = [
+            people = [
                 _PERSON.pack(index - start + 1, participant_fingerprint(participant))
                 for index, participant in sorted(participants.items())
                 if start <= index < stop
@@ -147,7 +147,7 @@ class Results:
                 bodies,
                 arrivals,
                 randoms,
-                b"".join(whose),
+                b"".join(people),
             ]
             with stale_views():
                 reply = self._library.call(

@@ -35,7 +35,7 @@ def rule(where: Guarded, user: str) -> str:
 def stanine(guarded: Guarded, *words: str, user: str = "cli") -> "subprocess.CompletedProcess[str]":
     """Run a CLI command as a person does.
 
-    Over HTTP with a key, and directly with the Redis user `cli`.
+    Over HTTP with a key, and directly as the Redis user `cli`.
     """
     variables = {
         "STANINE_REDIS_URL": guarded.url(user), "STANINE_NAMESPACE": guarded.services.namespace,

@@ -1,8 +1,8 @@
 """A server restarts with older data under real processes.
 
-No result is mixed up, and the remaining data is consistent. Meanwhile attempts are submitted, awaited and polled, and
-documents are republished in another order. `STANINE_RESTORES` is the number of rounds per fault (`make soak`: 10),
-`STANINE_SEED` repeats a run.
+No result is mixed up, and the remaining data is consistent. During the restart attempts are submitted, awaited and
+polled, and documents are republished in another order. `STANINE_RESTORES` is the number of rounds per fault (`make
+soak`: 10), `STANINE_SEED` repeats a run.
 """
 
 import os

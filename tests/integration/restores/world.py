@@ -65,10 +65,7 @@ class Document:
 
 @dataclass
 class Ledger:
-    """The clients' records, by identifiers that clients chose.
-
-    The attempt's key, or the participant if it has none.
-    """
+    """The clients' records, by the attempt's key, or by participant for an attempt without key."""
 
     sent: dict[str, tuple[str, dict[str, int]]] = field(default_factory=dict)
     #: Identifier of the last acknowledgement, by attempt id.

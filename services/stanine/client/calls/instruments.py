@@ -33,9 +33,9 @@ def publish(
     only_new: bool,
     wait: float,
 ) -> Call[Publication]:
-    """Publish a document. `if_match`: an ETag, a digest, or `*`; `only_new`.
+    """Publish a document.
 
-    Fail if the name exists.
+    `if_match`: an ETag, a digest, or `*`; `only_new`: fail if the name exists.
     """
     if if_match is not None and only_new:
         raise ValueError("if_match replaces an instrument and only_new makes one: give one of them")

@@ -20,9 +20,9 @@ local function publish(keys, args)
   local now = server_ms()
   local current = redis.call('HMGET', instrument, 'number', 'revision', 'form', 'digest')
   local number, revision, form = current[1], tonumber(current[2] or 0), tonumber(current[3] or 0)
-  local keeper = (manager ~= '' or current[4] ~= digest) and keeper_of(instrument, manager, gone, now)
-  if keeper then
-    return {-2, keeper}
+  local owner = (manager ~= '' or current[4] ~= digest) and keeper_of(instrument, manager, gone, now)
+  if owner then
+    return {-2, owner}
   end
   if current[4] == digest then
     if manager ~= '' then
@@ -64,13 +64,13 @@ local function hold_instrument(keys, args)
     return {0, 0, '', 0, ''}
   end
   local now = server_ms()
-  local keeper = keeper_of(instrument, manager, gone, now)
-  if not keeper and (takes == '1' or (current[5] and cjson.decode(current[5]).uid == cjson.decode(manager).uid)) then
+  local owner = keeper_of(instrument, manager, gone, now)
+  if not owner and (takes == '1' or (current[5] and cjson.decode(current[5]).uid == cjson.decode(manager).uid)) then
     hold(instrument, manager, lease, now)
   end
   local entry = redis.call('HGET', index, name .. '/' .. current[3])
   local indexed = entry and #entry >= 4 and struct.unpack('>I4', entry) or 0
-  return {tonumber(current[2]), tonumber(current[3]), current[4], indexed, keeper or ''}
+  return {tonumber(current[2]), tonumber(current[3]), current[4], indexed, owner or ''}
 end
 
 -- remove_instrument: KEYS instrument, instruments, numbers, index, changes, change, history, answered, commits; ARGV
@@ -87,9 +87,9 @@ local function remove_instrument(keys, args)
   check_index_types(changes, change, history)
   check_type(answered, 'hash')
   check_type(commits, 'hash')
-  local keeper = keeper_of(instrument, manager, '', server_ms())
-  if keeper then
-    return {-2, keeper}
+  local owner = keeper_of(instrument, manager, '', server_ms())
+  if owner then
+    return {-2, owner}
   end
   local current = redis.call('HMGET', instrument, 'number', 'revision')
   local number, revision = current[1], tonumber(current[2] or 0)

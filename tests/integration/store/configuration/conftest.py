@@ -38,7 +38,7 @@ class Place:
         }
 
     def string(self) -> Any:
-        """Return what a service of the string layout reads; None if there is no string."""
+        """Return what a service of the string layout reads, or None."""
         text = self.client.get(self.keys.config_string)
         return None if text is None else json.loads(text)
 
