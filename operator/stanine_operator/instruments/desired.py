@@ -8,7 +8,7 @@ from stanine.crds.errors import InvalidResource, say_faults
 from stanine.crds.reading import read_instrument
 from stanine.domain.instruments.document import digest
 from stanine.domain.instruments.instrument import form_digest
-from stanine.store.managed import Standing
+from stanine.store.managed import InstrumentState
 from stanine_operator.controller.reconcile_result import EventSpec, Outcome, Verdict
 from stanine_operator.controller.resource import Resource
 
@@ -36,7 +36,7 @@ def judge(resource: Resource) -> Judged:
     )
 
 
-def describe(judged: Judged, standing: Standing, status: dict[str, Any]) -> Outcome:
+def describe(judged: Judged, standing: InstrumentState, status: dict[str, Any]) -> Outcome:
     """Return what is said of an instrument whose document is published."""
     is_indexed = standing.indexed >= standing.revision
     if is_indexed:
@@ -87,7 +87,7 @@ def describe_unpublished(
     reason: str,
     message: str,
     status: dict[str, Any],
-    standing: Standing | None,
+    standing: InstrumentState | None,
     *,
     settled: bool = True,
 ) -> Outcome:

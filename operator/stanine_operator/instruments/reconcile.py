@@ -12,7 +12,7 @@ from stanine.crds.reading import instrument_document
 from stanine.domain.instruments.document import canonical
 from stanine.messages import BUILD_INDEX, Outbox
 from stanine.store.errors import InstrumentManagedError
-from stanine.store.managed import ManagedInstruments, Removal, Standing
+from stanine.store.managed import ManagedInstruments, Removal, InstrumentState
 from stanine.telemetry.traces import traceparent_of
 from stanine_operator.controller.context import ReconcileContext
 from stanine_operator.controller.ownership import (
@@ -61,7 +61,7 @@ def reconcile(resource: Resource, judged: Judged, world: ReconcileContext) -> Ou
             published = instruments.publish(
                 resource.name, document, judged.digest, judged.form_digest, manager, trace=trace
             )
-            standing = Standing(
+            standing = InstrumentState(
                 published.revision,
                 published.form,
                 published.digest,
@@ -117,7 +117,7 @@ def _instruments(server: Server) -> ManagedInstruments:
     return ManagedInstruments(server.client, store_library(), server.keys, outbox)
 
 
-def _still_indexed(before: Standing, form: int) -> int:
+def _still_indexed(before: InstrumentState, form: int) -> int:
     """Return which revision of the new form's entry is indexed right after publishing: none if the form is new."""
     return before.indexed if before.form == form else 0
 

@@ -19,7 +19,7 @@ from stanine.store.keys import Keys
 from stanine.store.views import new_token
 
 
-class Standing(msgspec.Struct, frozen=True):
+class InstrumentState(msgspec.Struct, frozen=True):
     """State of an instrument: newest revision (0: none), its form and digest, indexed revision."""
 
     revision: int
@@ -68,7 +68,7 @@ class ManagedInstruments:
         )
         return read_published(name, digest, self._library.call(self._client, "publish", keys, args))
 
-    def hold(self, name: str, manager: Manager, *, takes: bool, gone: str = "") -> Standing:
+    def hold(self, name: str, manager: Manager, *, takes: bool, gone: str = "") -> InstrumentState:
         """Renew the ownership of an instrument and return its state; raise InstrumentManagedError.
 
         `takes`: also take ownership of an instrument without owner.
@@ -78,7 +78,7 @@ class ManagedInstruments:
         revision, form, digest, indexed, owner = self._call("hold_instrument", keys, args)
         if owner:
             raise InstrumentManagedError(name, read_manager(owner))
-        return Standing(revision, form, digest.decode(), indexed)
+        return InstrumentState(revision, form, digest.decode(), indexed)
 
     def remove(self, name: str, manager: Manager) -> Removal:
         """Remove an instrument without attempts: documents, index entries, list entries.

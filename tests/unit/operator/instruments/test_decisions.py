@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from tests.integration.api.serving import document
 
 from stanine.domain.instruments.document import canonical, digest
-from stanine.store.managed import Standing
+from stanine.store.managed import InstrumentState
 from stanine_operator.controller.resource import Resource
 from stanine_operator.instruments.desired import Judged, describe, describe_unpublished, judge
 
@@ -41,22 +41,22 @@ def test_every_fault_of_a_document_is_in_the_message() -> None:
 def test_it_is_ready_exactly_when_the_newest_revision_is_indexed(
     revision: int, indexed: int
 ) -> None:
-    outcome = describe(JUDGED, Standing(revision, 1, "d", min(indexed, revision)), {})
+    outcome = describe(JUDGED, InstrumentState(revision, 1, "d", min(indexed, revision)), {})
     said = {verdict.type: verdict.status for verdict in outcome.verdicts}
     assert said == {"Ready": indexed >= revision, "Published": True, "Indexed": indexed >= revision}
     assert outcome.settled == (indexed >= revision)
 
 
 def test_a_revision_is_announced_once() -> None:
-    standing = Standing(2, 1, "d", 2)
+    standing = InstrumentState(2, 1, "d", 2)
     assert len(describe(JUDGED, standing, {"revision": 1}).notices) == 1
     assert describe(JUDGED, standing, {"revision": 2}).notices == ()
 
 
 def test_a_number_that_a_restored_server_gives_to_another_document_is_announced_again() -> None:
-    lost = describe(JUDGED, Standing(2, 1, "d", 2), {"revision": 1}).notices
+    lost = describe(JUDGED, InstrumentState(2, 1, "d", 2), {"revision": 1}).notices
     again = describe(
-        Judged("e", "f", 3, 1), Standing(2, 1, "e", 2), {"revision": 2, "digest": "d"}
+        Judged("e", "f", 3, 1), InstrumentState(2, 1, "e", 2), {"revision": 2, "digest": "d"}
     ).notices
     assert {notice.reason for notice in lost + again} == {"RevisionPublished"}
     assert len({notice.once for notice in lost + again}) == 2
@@ -66,7 +66,7 @@ def test_an_unpublished_document_leaves_the_figures_of_the_earlier_one_and_a_con
     None
 ):
     status = {"items": 3, "scales": 1, "digest": "old", "revision": 1}
-    kept = describe_unpublished("InvalidDocument", "…", status, Standing(4, 4, "old", 0))
+    kept = describe_unpublished("InvalidDocument", "…", status, InstrumentState(4, 4, "old", 0))
     assert kept.fields == {"items": 3, "scales": 1, "digest": "old", "revision": 4}
     assert describe_unpublished("ResourceConflict", "…", status, None).fields == {}
     assert {verdict.status for verdict in kept.verdicts} == {False}
