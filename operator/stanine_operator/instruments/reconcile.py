@@ -12,7 +12,7 @@ from stanine.crds.reading import instrument_document
 from stanine.domain.instruments.document import canonical
 from stanine.messages import BUILD_INDEX, Outbox
 from stanine.store.errors import InstrumentManagedError
-from stanine.store.managed import ManagedInstruments, Removal, InstrumentState
+from stanine.store.managed import InstrumentState, ManagedInstruments, Removal
 from stanine.telemetry.traces import traceparent_of
 from stanine_operator.controller.context import ReconcileContext
 from stanine_operator.controller.ownership import (

@@ -75,8 +75,7 @@ local function erased_entry(entry)
 end
 
 -- Claim a key for a new attempt, or find the attempt that has it. `stamp`: the new arrival number; `record_of` returns
--- the
--- record of a place.
+-- the record of a place.
 -- Returns N and the claimed field; R or C and an id; E if the attempt was erased; nil and an error.
 local function claim(bucket, fingerprint, digest, stamp, place, record_of, attempt_at)
   local field, entry = fingerprint, stamp .. digest
@@ -121,10 +120,9 @@ local function stored_attempt(prefix, arrival)
   return sub(record, TIME_BYTES + 1), sub(ids, slot * RANDOM_BYTES + 1, (slot + 1) * RANDOM_BYTES)
 end
 
--- Append the messages and write the records of new attempts. Must not fail.
--- `fresh`: their places; `stamps`: their encoded arrival numbers; `randoms`: random bytes of the ids of all places;
--- `given`:
--- the records; `ids`: the random bytes already in the first block.
+-- Append the messages and write the records of new attempts. Must not fail. `fresh`: their places; `stamps`: their
+-- encoded arrival numbers; `randoms`: random bytes of the ids of all places; `given`: the records; `ids`: the random
+-- bytes already in the first block.
 local function write_attempts(prefix, stream, args, fresh, stamps, randoms, given, first, ids)
   local head, trace, ids_per_message = args[1], args[2], tonumber(args[3])
   local n, time, parts = #fresh, nil, {}
@@ -167,8 +165,7 @@ local function write_attempts(prefix, stream, args, fresh, stamps, randoms, give
 end
 
 -- Split the records of a call (without times): `record` returns that of a place (from 1), `run` the run of the block
--- that
--- begins at a place. Returns nil if their number differs from `count`.
+-- that begins at a place. Returns nil if their number differs from `count`.
 local function given_records(count, size, records, ends)
   if ends == '' then
     return #records == count * size and {

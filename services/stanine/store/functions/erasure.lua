@@ -101,8 +101,8 @@ local function participant_attempts(keys, args)
   return found
 end
 
--- forget_participant: KEYS arrivals; ARGV fingerprint, length of the list when all its attempts were erased.
--- Removes the participant's lists and entry. Returns 1; 0 if attempts were added since, which must be erased first.
+-- forget_participant: KEYS arrivals; ARGV fingerprint, length of the list when all its attempts were erased. Removes
+-- the participant's lists and entry. Returns 1; 0 if attempts were added since, which must be erased first.
 local function forget_participant(keys, args)
   local prefix, fingerprint = prefix_of(keys[1]), args[1]
   local index = open_index(prefix, 'p')

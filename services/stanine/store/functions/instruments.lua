@@ -6,8 +6,7 @@ The name keeps its last revision, so that revisions continue after a new publish
 ]]
 
 -- publish: KEYS instrument, instruments, numbers, stream; ARGV name, document, digest, form digest, if-match,
--- if-none-match,
--- head, ids, trace, owner (JSON or ''), uid of a deleted owner, hold (ms).
+-- if-none-match, head, ids, trace, owner (JSON or ''), uid of a deleted owner, hold (ms).
 -- Returns {revision, form, changed}; {-1, digest} if a precondition failed; {-2, owner} if another resource owns it.
 -- Idempotent: the current document changes nothing.
 local function publish(keys, args)
@@ -51,8 +50,7 @@ local function publish(keys, args)
 end
 
 -- hold_instrument: KEYS instrument, index; ARGV name, owner (JSON), uid of a deleted owner, hold (ms), '1': take
--- ownership;
--- '0': only renew it. An unpublished instrument is not owned.
+-- ownership; '0': only renew it. An unpublished instrument is not owned.
 -- Returns {revision or 0, form, digest, revision of the form's index entry or 0, other owner or ''}.
 local function hold_instrument(keys, args)
   local instrument, index = unpack(keys)
@@ -74,8 +72,7 @@ local function hold_instrument(keys, args)
 end
 
 -- remove_instrument: KEYS instrument, instruments, numbers, index, changes, change, history, answered, commits; ARGV
--- name,
--- owner (JSON), token.
+-- name, owner (JSON), token.
 -- Returns {1} removed; {0} not found; {-1} it has attempts: kept, ownership released; {-2, other owner}.
 local function remove_instrument(keys, args)
   local instrument, instruments, numbers, index, changes, change, history, answered, commits = unpack(keys)

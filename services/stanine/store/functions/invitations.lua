@@ -23,8 +23,8 @@ local function compare_invitation(prefix, entry, space, key, content)
 end
 
 -- invite: KEYS arrivals; ARGV instrument number, then of each invitation: id, key fingerprint ('' without a key),
--- space, key,
--- content, revision, maximum uses, expiry (ms), given, fingerprint of its participant or ''. At most 500 per call.
+-- space, key, content, revision, maximum uses, expiry (ms), given, fingerprint of its participant or ''. At most 500
+-- per call.
 -- Returns a byte each: N (new), R (repeated), C (conflict) or G (the instrument does not exist), and the ids for R and
 -- C.
 local function invite(keys, args)
@@ -132,8 +132,7 @@ local function list_invitations(keys, args)
 end
 
 -- drop_invitation: KEYS arrivals; ARGV id. Removes an invitation and its key's entry; its id remains in the
--- instrument's
--- list. Returns 1, or 0 if it does not exist.
+-- instrument's list. Returns 1, or 0 if it does not exist.
 local function drop_invitation(keys, args)
   local prefix, id = prefix_of(keys[1]), args[1]
   local key = invitation_key(prefix, id)

@@ -53,8 +53,7 @@ end
 
 -- Read the lists of participants. `people`: a place (2 bytes, from 1) and a fingerprint each.
 -- Returns {place, person} in order, the index, and the number of unknown ones. Read-only; checks all that
--- `add_to_lists`
--- depends on.
+-- `add_to_lists` depends on.
 local function lists_of(prefix, people)
   local found, persons, unknown = {}, {}, 0
   if people == '' then

@@ -117,10 +117,8 @@ local function arrivals_in(packed)
 end
 
 -- Return the run of a full block, or nil if it exceeds RUN_LIMIT. `head`: common prefix of the records; `record_bytes`:
--- bytes
--- of each without it, 0 if they differ; `records`: the concatenated records without prefix; `ends`: their end offsets
--- (a
--- list), if their lengths differ.
+-- bytes of each without it, 0 if they differ; `records`: the concatenated records without prefix; `ends`: their end
+-- offsets (a list), if their lengths differ.
 local function run_of(head, record_bytes, records, ends)
   if #records > RUN_LIMIT then
     return nil

@@ -17,8 +17,7 @@ local function same_random(randoms, i, j)
 end
 
 -- Skip the places from `start` to `stop` (all in one block) whose attempts have other ids or already have results.
--- Returns
--- the number of skipped places. `base`: the block's first arrival number.
+-- Returns the number of skipped places. `base`: the block's first arrival number.
 local function skip_in_block(prefix, block, base, arrivals, slots, randoms, start, stop, skipped)
   local ids = redis.call('HGET', prefix .. 'a:' .. block, IDS_FIELD) or ''
   local k = stop - start + 1
@@ -72,10 +71,8 @@ local function append_to_log(prefix, number, position, packed)
 end
 
 -- commit_results: KEYS arrivals; ARGV instrument number, views, common prefix of the results, bytes per result without
--- it (0:
--- each preceded by its length in 4), results without prefix, arrival numbers of the attempts (5 bytes each), random
--- bytes of
--- their ids (11 each), participants (place in 2, from 1; fingerprint in 8).
+-- it (0: each preceded by its length in 4), results without prefix, arrival numbers of the attempts (5 bytes each),
+-- random bytes of their ids (11 each), participants (place in 2, from 1; fingerprint in 8).
 -- The ids are distinct and in ascending order of arrival.
 -- Returns a byte each: 1 committed, 0 a result exists or no attempt has this id.
 local function commit_results(keys, args)

@@ -20,8 +20,7 @@ local function note_due(prefix, id, state, deadline, grace, expires)
 end
 
 -- open_session: KEYS arrivals; ARGV id, views, invitation (its id, or ''), instrument number, revision, time limit (ms,
--- 0:
--- none), grace (ms), lifetime (ms), given, fingerprint of the participant (or '').
+-- 0: none), grace (ms), lifetime (ms), given, fingerprint of the participant (or '').
 -- Returns 'OPENED', 'REPEATED' (it exists), or the reason of a rejection: 'UNKNOWN', 'REVOKED', 'EXPIRED', 'USED' (the
 -- invitation), 'GONE' (the instrument).
 local function open_session(keys, args)
@@ -140,11 +139,9 @@ local function close_session(prefix, id, key, state, attempt)
 end
 
 -- submit_session: KEYS arrivals, stream; ARGV id, seq (of the save whose answers were read), 1 if the sweep submits it
--- (allowed
--- after its grace), then the arguments of `submit` for one attempt.
+-- (allowed after its grace), then the arguments of `submit` for one attempt.
 -- Returns {'SUBMITTED', attempt id, 1 if it was submitted before}, {'CONFLICT', attempt id} if another attempt has its
--- key,
--- {'CHANGED'} after another save, or {'UNKNOWN'}, {'WITHDRAWN'}, {'LATE'}, {'GONE'}, {'ERASED'}.
+-- key, {'CHANGED'} after another save, or {'UNKNOWN'}, {'WITHDRAWN'}, {'LATE'}, {'GONE'}, {'ERASED'}.
 local function submit_session(keys, args)
   local prefix, id, seq, swept = prefix_of(keys[1]), unpack(args, 1, 3)
   local key = session_key(prefix, id)

@@ -9,8 +9,7 @@ local function is_finished(prefix, block)
 end
 
 -- advance: KEYS arrivals, low-water, late; ARGV maximum number of blocks. Advances the low-water mark over full blocks,
--- which
--- receive no more attempts, and records unfinished ones. Returns {low-water mark, arrivals}.
+-- which receive no more attempts, and records unfinished ones. Returns {low-water mark, arrivals}.
 local function advance(keys, args)
   local arrivals, low_water, late = unpack(keys)
   local prefix = prefix_of(arrivals)
@@ -42,8 +41,7 @@ local function settle(keys, args)
 end
 
 -- requeue: KEYS arrivals, stream, requeued; ARGV head, attempt ids (16 bytes each). Queues one message per existing
--- attempt and
--- records time and count by the whole id. Returns the number queued.
+-- attempt and records time and count by the whole id. Returns the number queued.
 local function requeue(keys, args)
   local arrivals, stream, requeued = unpack(keys)
   local prefix, head, ids = prefix_of(arrivals), unpack(args)

@@ -38,11 +38,9 @@ local function stale_view(prefix, views)
 end
 
 -- put_index: KEYS index, changes, change, history; ARGV field, entry, SHA-1 of an entry to replace regardless of its
--- header
--- (or ''), token, digest of the source document.
+-- header (or ''), token, digest of the source document.
 -- An entry begins with its revision (4 bytes) and its engine (2 bytes). Returns 1 if it was stored; 0 if the stored one
--- is as
--- new, or the instrument does not have this document as this revision.
+-- is as new, or the instrument does not have this document as this revision.
 local function put_index(keys, args)
   local index, changes, change, history = unpack(keys)
   local field, entry, corrupt, token, digest = unpack(args)
@@ -83,8 +81,7 @@ local function drop_index(keys, args)
 end
 
 -- renew_view: KEYS index, changes, change, history; ARGV token. Adds a change if the token of the last one was lost;
--- otherwise
--- every view would be rejected.
+-- otherwise every view would be rejected.
 local function renew_view(keys, args)
   local _, changes, change, history = unpack(keys)
   check_index_types(changes, change, history)
