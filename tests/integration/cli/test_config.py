@@ -59,7 +59,7 @@ def test_what_is_wrong_with_the_configuration_is_said_beside_it(
     said = stanine("config", **up.variables).err
     assert "maxRequeues is not applied: Expected `int`" in said
     assert "somebody has changed it" in said
-    assert "the older string is unreadable: it is no JSON at line 1" in said
+    assert "the older string is unreadable: invalid JSON at line 1" in said
     configuration.apply({}, dual_write=False)
 
 
@@ -90,8 +90,8 @@ def test_settings_are_set_and_unset(stanine: Run, up: Up, configuration: Configu
     [
         (["set", "sweepSeconds"], "write NAME=VALUE"),
         (["set", "sweepSeconds="], "stanine config unset"),
-        (["set", "sweepSeconds=0", "speed=9"], "speed: there is no such setting"),
-        (["unset", "speed"], "speed: there is no such setting"),
+        (["set", "sweepSeconds=0", "speed=9"], "speed: unknown setting"),
+        (["unset", "speed"], "speed: unknown setting"),
     ],
 )
 def test_a_setting_that_cannot_be_is_refused_with_what_is_wrong(

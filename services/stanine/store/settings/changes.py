@@ -1,11 +1,11 @@
-"""The configuration as the operator and the API read and change it. Synchronous: rare, and in a thread where there is an event loop.
+"""Read and change the runtime settings. Used by the operator and the API; synchronous.
 
-Every change is a look, a plan (planning.py) and one call of one Redis Function that takes the plan only if nothing has changed since the
-look; else it is planned again. So any of these may be sent twice, and a process may die anywhere: what was there or what was wished is
-there, whole.
+A change takes a snapshot, computes a plan (plan.py) and commits it with one call of a Redis Function, which rejects the
+plan if the state has changed since the snapshot; the change is then planned again. Every change is idempotent and atomic:
+after a lost reply or a crash either the earlier or the requested state is stored.
 
     configuration = Configuration(client, load_library(), Keys("stanine"))
-    configuration.apply({"durability": "Fsync", "sweepSeconds": 5}, manager)
+    configuration.apply({"durability": "Fsync", "sweepSeconds": 5}, owner)
 """
 
 import struct
@@ -38,73 +38,68 @@ from stanine.store.settings.snapshot import (
     LegacySyncState,
     Origin,
     Revision,
-    Seen,
-    Standing,
+    Snapshot,
     digest_of,
-    judge,
     raw_bytes,
     read_record,
-    read_seen,
+    read_snapshot,
     readable,
-    string_digest,
     write_meta,
 )
 
-#: Plans made before a change gives up because others keep changing the configuration meanwhile.
+#: Attempts before a change fails with ContendedError.
 TRIES = 10
-#: What the functions answer where another holds the configuration.
-_HELD = -1
+#: Reply of the functions if another resource owns the configuration.
+_OWNED = -1
 
 
 class Stored(msgspec.Struct, frozen=True):
-    """The configuration as it is.
+    """The stored configuration.
 
-    `revision` is 0 as long as nothing was changed through here; `edited` says that somebody else has changed it since that revision.
+    `revision` is 0 before the first change; `edited` means that another program has changed it since that revision.
     """
 
     layout: Layout
     revision: int
-    #: Texts by name, those of other programs included. Bytes that are no UTF-8 are shown as escapes.
+    #: Values by name, including those of other programs. Bytes that are not UTF-8 appear as escapes.
     values: dict[str, str]
-    #: What the services go by, what is wrong with it, and which settings are stated at all.
+    #: The settings in effect, invalid values, and the names that have a stored value.
     read: SettingsRead
-    #: The custom resource that alone changes the configuration at this moment.
+    #: The custom resource that owns the configuration.
     managed_by: Manager | None
     dual_write: bool
     edited: bool
-    #: How the string is beside the hash, and why it cannot be read.
     string: LegacySyncState
+    #: Why the string cannot be read; empty if it can.
     unreadable: str
-    #: SHA-1 of what lies there, by layout; absent where nothing does.
-    digests: dict[Layout, str]
 
 
 class Applied(msgspec.Struct, frozen=True):
-    """What a change came to: the revision and layout that stand, and what was done for it. Nothing, where all was as wished.
+    """Result of a change: the current revision and layout, and what the change did.
 
-    `changed`: values were, by this. `taken_in`: somebody else's had been, and became a revision of their own. `migrated`: the settings now
-    lie in another layout, or in both, or no longer in both.
+    `changed`: it modified values. `adopted`: it recorded changes of other programs as a revision. `migrated`: it changed
+    the layout or dual write.
     """
 
     revision: int
     layout: Layout
     changed: bool = False
-    taken_in: bool = False
+    adopted: bool = False
     migrated: bool = False
 
 
 class Memory(msgspec.Struct, frozen=True):
-    """Bytes in the server, as MEMORY USAGE says; 0 for what is not there."""
+    """Bytes in the server as MEMORY USAGE reports them; 0 for a missing key."""
 
     hash: int
     string: int
     history: int
-    #: What the last migrations replaced.
+    #: Content replaced by the last migrations.
     backup_hash: int
     backup_string: int
 
     def of(self, layout: Layout) -> int:
-        """Return the bytes of a layout; where it is not in use, those of what it last was."""
+        """Return the bytes of a layout, or of its backup if it is not in use."""
         return (
             (self.hash or self.backup_hash)
             if layout is Layout.HASH
@@ -113,7 +108,7 @@ class Memory(msgspec.Struct, frozen=True):
 
 
 class Configuration:
-    """The configuration of one key namespace. Errors are ConfigurationError's, and redis-py's own."""
+    """The configuration of one key namespace. Raises ConfigurationError and redis-py's errors."""
 
     def __init__(self, client: "redis.Redis", library: Library, keys: Keys) -> None:
         self._client: Any = client
@@ -128,118 +123,105 @@ class Configuration:
         )
 
     def read(self) -> Stored:
-        """Return the configuration as it is."""
-        seen = self._see()
-        standing = judge(seen)
-        values = {readable(name): readable(text) for name, text in standing.values.items()}
-        digests = {Layout.HASH: digest_of(seen.fields), Layout.STRING: string_digest(seen.text)}
+        """Return the stored configuration."""
+        snapshot = self._snapshot()
+        values = {readable(name): readable(text) for name, text in snapshot.values.items()}
         return Stored(
-            standing.layout,
-            seen.meta.revision,
+            snapshot.layout,
+            snapshot.meta.revision,
             values,
             read_settings(values),
-            seen.holder,
-            seen.meta.dual,
-            standing.edited,
-            standing.beside,
-            standing.unreadable,
-            {layout: digest for layout, digest in digests.items() if digest},
+            snapshot.owner,
+            snapshot.meta.dual,
+            snapshot.edited,
+            snapshot.legacy,
+            snapshot.unreadable,
         )
 
     def apply(
         self,
         values: Mapping[str, object],
-        manager: Manager | None = None,
+        owner: Manager | None = None,
         dual_write: bool | None = None,
         *,
         expected_revision: int | None = None,
         gone: str = "",
     ) -> Applied:
-        """Let exactly these settings be stated, as a new revision if they are not yet; other programs' values stay.
+        """Replace all settings; values of other programs are kept. Creates a revision if values differ.
 
-        `values`: by camelCase name, as JSON has them. `manager`: the custom resource that says so, and that holds the configuration from
-        then on, HOLD_MS at a time (None: a person); `gone`: the uid of a holder that is known to be no more. `dual_write`: write both
-        layouts from now on, or only the one; None: as before.
-        Raises SettingsInvalidError (before anything is read), ConfigurationManagedError while another holds the configuration,
-        RevisionConflictError, StringUnreadableError, NotTextError, ContendedError.
+        `values`: JSON values by camelCase name. `owner`: the custom resource that requests the change and owns the
+        configuration for HOLD_MS (None: a person). `gone`: uid of a deleted owner, whose ownership is ignored.
+        `dual_write`: whether both layouts are written; None: unchanged.
+        Raises SettingsInvalidError (before any read), ConfigurationManagedError if another resource owns the
+        configuration, RevisionConflictError, StringUnreadableError, NotTextError, ContendedError.
         """
         texts = write_settings(values)
 
-        def wish(seen: Seen, standing: Standing) -> Change:
-            _expect(expected_revision, seen)
-            others = {name: text for name, text in standing.values.items() if name not in NAMES}
+        def decide(snapshot: Snapshot) -> Change:
+            _check_revision(expected_revision, snapshot)
+            others = {name: text for name, text in snapshot.values.items() if name not in NAMES}
             return Change(values={**others, **texts}, dual=dual_write)
 
-        return self._change(wish, manager, gone)
+        return self._change(decide, owner, gone)
 
     def change(
         self, changes: Mapping[str, object], *, expected_revision: int | None = None
     ) -> Applied:
-        """Let some settings have other values, and all others stay; None: no longer stated, so that the default stands. For a person.
+        """Change the given settings on behalf of a person; None resets a setting to its default.
 
         Raises as `apply`.
         """
         texts = write_changes(changes)
 
-        def wish(seen: Seen, standing: Standing) -> Change:
-            changed = {
-                name: text
-                for name, text in {**standing.values, **texts}.items()
-                if text is not None
-            }
-            if changed == standing.values:
-                return (
-                    Change()
-                )  # it may have been done by the first of two requests, whose reply was lost
-            _expect(expected_revision, seen)
-            return Change(values=changed)
+        def decide(snapshot: Snapshot) -> Change:
+            merged = {**snapshot.values, **texts}
+            values = {name: text for name, text in merged.items() if text is not None}
+            if values == snapshot.values:
+                return Change()  # perhaps applied by an earlier request whose reply was lost
+            _check_revision(expected_revision, snapshot)
+            return Change(values=values)
 
-        return self._change(wish, None, "")
+        return self._change(decide, None, "")
 
     def migrate(
         self,
         to: Layout,
         dual_write: bool = False,
-        manager: Manager | None = None,
+        owner: Manager | None = None,
         *,
         gone: str = "",
     ) -> Applied:
-        """Let the configuration lie in a layout, and with `dual_write` in both. What is replaced is kept under its backup key.
+        """Move the configuration to a layout; `dual_write` writes both. Replaced content is backed up.
 
-        From the string to the hash and back again it is the same to the byte. Raises as `apply`.
+        A migration from the string to the hash and back preserves every byte. Raises as `apply`.
         """
-        return self._change(
-            lambda _seen, _standing: Change(layout=to, dual=dual_write), manager, gone
-        )
+        return self._change(lambda _snapshot: Change(layout=to, dual=dual_write), owner, gone)
 
-    def rollback(self, revision: int, manager: Manager | None = None, *, gone: str = "") -> Applied:
-        """Let the values of an earlier revision stand again, other programs' values included, as a new revision if they do not.
+    def rollback(self, revision: int, owner: Manager | None = None, *, gone: str = "") -> Applied:
+        """Restore all values of an earlier revision, as a new revision if they differ.
 
         Raises RevisionUnknownError, and as `apply`.
         """
 
-        def wish(_seen: Seen, standing: Standing) -> Change:
+        def decide(snapshot: Snapshot) -> Change:
             history = {each.number: each for each in self.history()}
             earlier = history.get(revision)
             if earlier is None:
                 raise RevisionUnknownError(revision, sorted(history))
-            if earlier.values == standing.values:
+            if earlier.values == snapshot.values:
                 return Change()
             return Change(
-                values=earlier.values,
-                spelling=earlier.spelling,
-                origin=Origin.ROLLED_BACK,
-                of=revision,
+                values=earlier.values, raw=earlier.raw, origin=Origin.ROLLED_BACK, of=revision
             )
 
-        return self._change(wish, manager, gone)
+        return self._change(decide, owner, gone)
 
-    def release(self, manager: Manager) -> None:
-        """Let a resource no longer hold the configuration, if it does. Its values stay."""
-        self._library.call(self._client, "release", self._config_keys[2:3], [manager.encode()])
+    def release(self, owner: Manager) -> None:
+        """End a resource's ownership, if it is the owner. Values are kept."""
+        self._library.call(self._client, "release", self._config_keys[2:3], [owner.encode()])
 
     def history(self) -> list[Revision]:
-        """Return the revisions that are kept, the newest first."""
+        """Return the stored revisions, newest first."""
         records = self._client.hgetall(self._config_keys[3])
         return sorted(
             (read_record(int(number), record) for number, record in records.items()),
@@ -247,52 +229,51 @@ class Configuration:
         )
 
     def memory(self) -> Memory:
-        """Return what the configuration takes in the server's memory."""
+        """Return the memory usage of the configuration."""
         pipeline = self._client.pipeline(transaction=False)
         for key in (self._config_keys[0], self._config_keys[1], *self._config_keys[3:]):
             pipeline.memory_usage(key, samples=0)
         return Memory(*(int(size or 0) for size in pipeline.execute()))
 
     def _change(
-        self, wish: Callable[[Seen, Standing], Change], manager: Manager | None, gone: str
+        self, decide: Callable[[Snapshot], Change], owner: Manager | None, gone: str
     ) -> Applied:
-        by, me = (manager.name, manager.encode()) if manager else ("", "")
+        by, owner_json = (owner.name, owner.encode()) if owner else ("", "")
         sent: Plan | None = None
         for _ in range(TRIES):
-            seen = self._see()
-            if seen.holder is not None and manager is None:
-                raise ConfigurationManagedError(seen.holder)
-            standing = judge(seen)
-            planned = plan(seen, standing, msgspec.structs.replace(wish(seen, standing), by=by))
-            if planned is None and sent is not None and sent.meta == seen.meta:
-                # It was refused as late because it was done: its reply was lost, and the client sent it again.
+            snapshot = self._snapshot()
+            if snapshot.owner is not None and owner is None:
+                raise ConfigurationManagedError(snapshot.owner)
+            planned = plan(snapshot, msgspec.structs.replace(decide(snapshot), by=by))
+            if planned is None and sent is not None and sent.meta == snapshot.meta:
+                # The client resent the call after a lost reply, and the first one had been executed.
                 planned = sent
             elif planned is None:
-                if manager is not None:
-                    self._call("keep_hold", self._config_keys[2:3], [me, gone, HOLD_MS])
-                return Applied(seen.meta.revision, standing.layout)
-            elif not self._commit(planned, me, gone):
+                if owner is not None:
+                    self._call("keep_hold", self._config_keys[2:3], [owner_json, gone, HOLD_MS])
+                return Applied(snapshot.meta.revision, snapshot.layout)
+            elif not self._commit(planned, owner_json, gone):
                 sent = planned
                 continue
-            layout = planned.meta.layout or standing.layout
+            layout = planned.meta.layout or snapshot.layout
             return Applied(
-                planned.meta.revision, layout, planned.changed, planned.taken_in, planned.migrated
+                planned.meta.revision, layout, planned.changed, planned.adopted, planned.migrated
             )
         raise ContendedError(
             f"others changed the configuration at each of {TRIES} tries; try again"
         )
 
-    def _see(self) -> Seen:
-        return read_seen(self._library.call(self._client, "see", self._config_keys))
+    def _snapshot(self) -> Snapshot:
+        return read_snapshot(self._library.call(self._client, "see", self._config_keys))
 
-    def _commit(self, planned: Plan, me: str, gone: str) -> bool:
-        """Write a plan; return whether it was taken."""
+    def _commit(self, planned: Plan, owner_json: str, gone: str) -> bool:
+        """Write a plan; return False if the state has changed since the snapshot."""
         fields = [raw_bytes(part) for pair in planned.fields.items() for part in pair]
         records = [part for number, record in planned.records for part in (b"%d" % number, record)]
         arguments: list[Argument] = [
             planned.token,
             _pack(fields),
-            planned.digest,
+            digest_of(planned.fields),
             "none" if planned.text is None else "text",
             planned.text or b"",
             planned.meta.string,
@@ -300,7 +281,7 @@ class Configuration:
             _pack(records),
             planned.keep,
             int(planned.keep_text),
-            me,
+            owner_json,
             gone,
             HOLD_MS,
         ]
@@ -312,16 +293,16 @@ class Configuration:
             raise
 
     def _call(self, function: str, keys: Sequence[str], arguments: Sequence[Argument]) -> bool:
-        """Call a function that refuses who may not; return whether it did what it was asked for."""
-        answer = self._library.call(self._client, function, keys, arguments)
-        if answer[0] == _HELD:
-            raise ConfigurationManagedError(read_manager(answer[1]))
-        return bool(answer[0])
+        """Call a function that checks ownership; return whether it succeeded."""
+        reply = self._library.call(self._client, function, keys, arguments)
+        if reply[0] == _OWNED:
+            raise ConfigurationManagedError(read_manager(reply[1]))
+        return bool(reply[0])
 
 
-def _expect(revision: int | None, seen: Seen) -> None:
-    if revision is not None and seen.meta.revision != revision:
-        raise RevisionConflictError(revision, seen.meta.revision)
+def _check_revision(expected: int | None, snapshot: Snapshot) -> None:
+    if expected is not None and snapshot.meta.revision != expected:
+        raise RevisionConflictError(expected, snapshot.meta.revision)
 
 
 def _pack(parts: Iterable[bytes]) -> bytes:

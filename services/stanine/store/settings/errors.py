@@ -1,6 +1,6 @@
-"""What can go wrong with the configuration, apart from Redis itself being away. None mends itself: somebody must act.
+"""Errors of the runtime settings, apart from connection errors. None is resolved by a retry, except ContendedError.
 
-`reason` is the CamelCase word for conditions and problem documents; the texts hold no values.
+`reason` is the CamelCase reason of conditions and problem documents. Messages contain no values.
 """
 
 from collections.abc import Iterable
@@ -11,41 +11,41 @@ from stanine.store.errors import StoreError
 
 
 class ConfigurationError(StoreError):
-    """The root."""
+    """Base class of the errors of the runtime settings."""
 
     reason: ClassVar[str] = "ConfigurationError"
 
 
 class SettingsInvalidError(ConfigurationError):
-    """Values that are no settings, or outside their ranges; `faults` are (setting, why). Nothing was written."""
+    """Unknown settings or values out of range: `faults` are (setting, message). Nothing was written."""
 
     reason = "SettingsInvalid"
 
     def __init__(self, faults: Iterable[tuple[str, str]]) -> None:
         self.faults = tuple(faults)
-        super().__init__("; ".join(f"{name}: {why}" for name, why in self.faults))
+        super().__init__("; ".join(f"{name}: {message}" for name, message in self.faults))
 
 
 class StringUnreadableError(ConfigurationError):
-    """The older layout's text is no JSON object of settings. It was left as it is."""
+    """The string layout does not contain a JSON object of settings. The string was not changed."""
 
     reason = "StringUnreadable"
 
-    def __init__(self, why: str) -> None:
-        self.why = why
+    def __init__(self, detail: str) -> None:
+        self.detail = detail
         super().__init__(
-            f"the string with the older configuration cannot be read: {why}; correct or delete it"
+            f"the string with the older configuration cannot be read: {detail}; correct or delete it"
         )
 
 
 class NotTextError(ConfigurationError):
-    """A name or value in the hash is no UTF-8, so the string layout cannot hold it. Nothing was written."""
+    """The string layout cannot represent a name or value of the hash. Nothing was written."""
 
     reason = "NotText"
 
 
 class ConfigurationManagedError(ConfigurationError, ManagedError):
-    """A custom resource manages the configuration (`holder`), so that changing it is not for others. Nothing was written."""
+    """A custom resource (`holder`) owns the configuration. Nothing was written."""
 
     reason = "Managed"
 
@@ -54,7 +54,7 @@ class ConfigurationManagedError(ConfigurationError, ManagedError):
 
 
 class RevisionUnknownError(ConfigurationError):
-    """The history does not hold this revision (any more)."""
+    """The history does not contain the requested revision."""
 
     reason = "RevisionUnknown"
 
@@ -66,7 +66,7 @@ class RevisionUnknownError(ConfigurationError):
 
 
 class RevisionConflictError(ConfigurationError):
-    """The configuration is at another revision than the caller expected. Nothing was written."""
+    """The configuration is not at the revision that the caller expected. Nothing was written."""
 
     reason = "RevisionConflict"
 
@@ -76,12 +76,12 @@ class RevisionConflictError(ConfigurationError):
 
 
 class ContendedError(ConfigurationError):
-    """Others changed the configuration at each of several tries. Nothing was written by this one; it may be tried again."""
+    """Concurrent writers changed the configuration during every attempt. Nothing was written; retry."""
 
     reason = "Contended"
 
 
 class NotVerifiedError(ConfigurationError):
-    """What was read back is not what was written; the function put the earlier state back."""
+    """The state read back differs from the state written; the function restored the earlier state."""
 
     reason = "NotVerified"

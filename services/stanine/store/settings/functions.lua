@@ -1,12 +1,13 @@
 --[[
-The configuration's Redis Functions, after those of stanine/broker/connection/managing.lua: one look at everything, and one step that changes everything.
+Redis Functions of the runtime settings: an atomic snapshot and an atomic commit. Requires the ownership functions of
+stanine/broker/connection/managing.lua.
 
-What the new state is, is decided outside (changing.py), from a look; `commit` takes it only if nothing has changed since that look, checks
-it before the first write (Lua has no rollback), writes it, and reads it back. So a process that dies, a reply that is lost, and a change
-that is sent twice all leave either the state before or the state after. No value is logged.
+The client computes the new state from a snapshot (plan.py). `commit` rejects it if the state has changed since, validates
+it before the first write (Lua has no rollback), writes it and reads it back. A crash, a lost reply or a repeated call
+leaves either the earlier or the new state. No value is logged.
 ]]
 
--- arguments to one redis.call: Lua's stack ends near 8,000
+-- Arguments per redis.call: Lua's stack is limited to about 8,000.
 local UNPACK_LIMIT = 4000
 
 local function check_type(key, wanted)
@@ -23,7 +24,7 @@ local function check_types(keys)
   end
 end
 
--- The digest of a hash, whatever the order of its fields. Hexadecimal digits sort alike in every locale.
+-- Order-independent digest of a hash. Hexadecimal digits sort the same in every locale.
 local function digest_of(flat)
   if #flat == 0 then
     return ''
@@ -40,7 +41,7 @@ local function digest_of_string(text)
   return text and redis.sha1hex(text) or ''
 end
 
--- The meta less who holds it: that is decided apart, and renewed every minute.
+-- Digest of the meta without the owner, which is checked separately and renewed every minute.
 local function digest_of_meta(flat)
   local own = {}
   for i = 1, #flat, 2 do
@@ -61,7 +62,7 @@ local function token_of(state)
   return redis.sha1hex(digest_of(state.fields) .. '/' .. digest_of_string(state.text) .. '/' .. digest_of_meta(state.meta))
 end
 
-local function look(config, string_key, meta)
+local function read_state(config, string_key, meta)
   return {fields = redis.call('HGETALL', config), text = redis.call('GET', string_key), meta = redis.call('HGETALL', meta)}
 end
 
@@ -79,18 +80,18 @@ local function call_in_chunks(command, key, values)
   end
 end
 
--- see: KEYS config, string, meta, history, backup hash, backup string. Reads only.
--- Returns {token, text or nil, fields, meta, record of the present revision or nil, who holds the configuration or nil}.
+-- see: KEYS config, string, meta, history, backup hash, backup string. Read-only.
+-- Returns {token, text or nil, fields, meta, record of the current revision or nil, owner (JSON) or nil}.
 local function see(keys)
   check_types(keys)
-  local state = look(keys[1], keys[2], keys[3])
+  local state = read_state(keys[1], keys[2], keys[3])
   local revision = redis.call('HGET', keys[3], 'revision')
   return {token_of(state), state.text, state.fields, state.meta, revision and redis.call('HGET', keys[4], revision),
     manager_of(keys[3], now_ms()) or false}
 end
 
--- Make the hash and the string hold this, and nothing else. What goes altogether is kept under its backup key: copied, not renamed, since a
--- user who may rename may rename anything.
+-- Make the hash and the string equal to `fields` and `text`. A layout that is removed is copied to its backup key (not
+-- renamed: the right to RENAME would cover every key).
 local function put(keys, now, fields, text)
   local config, string_key, _, _, backup_hash, backup_string = unpack(keys)
   if #fields == 0 then
@@ -100,14 +101,14 @@ local function put(keys, now, fields, text)
       redis.call('UNLINK', config)
     end
   else
-    local wanted, gone, changed = {}, {}, {}
+    local wanted, removed, changed = {}, {}, {}
     for i = 1, #fields, 2 do
       wanted[fields[i]] = fields[i + 1]
     end
     for i = 1, #now.fields, 2 do
       local name = now.fields[i]
       if wanted[name] == nil then
-        gone[#gone + 1] = name
+        removed[#removed + 1] = name
       elseif wanted[name] == now.fields[i + 1] then
         wanted[name] = nil
       end
@@ -119,7 +120,7 @@ local function put(keys, now, fields, text)
       end
     end
     call_in_chunks('HSET', config, changed)
-    call_in_chunks('HDEL', config, gone)
+    call_in_chunks('HDEL', config, removed)
   end
   if text then
     if text ~= now.text then
@@ -131,43 +132,43 @@ local function put(keys, now, fields, text)
   end
 end
 
-local function holds(state, digest, text_digest)
+local function matches(state, digest, text_digest)
   return digest_of(state.fields) == digest and digest_of_string(state.text) == text_digest
 end
 
--- commit: KEYS as `see`; ARGV token, fields, their digest, 'text' or 'none', text, its digest, meta, new history (revision, record, ...),
--- revisions to keep, '1' to keep a copy of the text that is replaced, manager (JSON or ''), uid of one that is gone, hold (ms).
--- Lists are packed, each part with its length in 4 bytes.
--- Returns {1}; {0} if something has changed since the look that gave the token; {-1, who holds the configuration}.
+-- commit: KEYS as `see`; ARGV token, fields, their digest, 'text' or 'none', text, its digest, meta, new history
+-- (revision, record, ...), revisions to keep, '1' to back up the replaced text, owner (JSON or ''), uid of a deleted owner,
+-- hold (ms). Lists are packed: each part is preceded by its length in 4 bytes.
+-- Returns {1}; {0} if the state has changed since the snapshot; {-1, owner} if another resource owns the configuration.
 local function commit(keys, args)
   check_types(keys)
   local config, string_key, meta, history, _, backup_string = unpack(keys)
   local token, digest, text_digest, kept = args[1], args[3], args[6], tonumber(args[9])
   local fields, new_meta, records = unpack_list(args[2]), unpack_list(args[7]), unpack_list(args[8])
   local text = args[4] == 'text' and args[5]
-  local before = look(config, string_key, meta)
+  local before = read_state(config, string_key, meta)
   local now = now_ms()
-  local keeper = keeper_of(meta, args[11], args[12], now)
-  if keeper then
-    return {-1, keeper}
+  local owner = keeper_of(meta, args[11], args[12], now)
+  if owner then
+    return {-1, owner}
   end
   if token_of(before) ~= token then
     return {0}
   end
   if #fields % 2 ~= 0 or #new_meta % 2 ~= 0 or #new_meta == 0 or #records % 2 ~= 0 or not kept or kept < 1
-    or not holds({fields = fields, text = text}, digest, text_digest) then
-    return redis.error_reply('ERR what arrived is not what was sent; nothing was written')
+    or not matches({fields = fields, text = text}, digest, text_digest) then
+    return redis.error_reply('ERR the arguments are corrupt; nothing was written')
   end
 
-  -- From here on it writes.
+  -- First write.
   if args[10] == '1' and before.text then
     redis.call('SET', backup_string, before.text)
   end
   put(keys, before, fields, text)
-  local after = look(config, string_key, meta)
-  if not holds(after, digest, text_digest) then
+  local after = read_state(config, string_key, meta)
+  if not matches(after, digest, text_digest) then
     put(keys, after, before.fields, before.text)
-    return redis.error_reply('NOTVERIFIED what was read back is not what was written; the earlier state is back')
+    return redis.error_reply('NOTVERIFIED the state read back differs from the state written; the earlier state was restored')
   end
   redis.call('HSET', meta, unpack(new_meta))
   if args[11] ~= '' then
@@ -190,26 +191,26 @@ local function commit(keys, args)
   return {1}
 end
 
--- keep_hold: KEYS meta; ARGV manager, uid of one that is gone, hold (ms). Returns {1}, or {-1, who holds the configuration}.
+-- keep_hold: KEYS meta; ARGV owner (JSON), uid of a deleted owner, hold (ms). Returns {1}, or {-1, owner}.
 local function keep_hold(keys, args)
   check_type(keys[1], 'hash')
   local now = now_ms()
-  local keeper = keeper_of(keys[1], args[1], args[2], now)
-  if keeper then
-    return {-1, keeper}
+  local owner = keeper_of(keys[1], args[1], args[2], now)
+  if owner then
+    return {-1, owner}
   end
   hold(keys[1], args[1], args[3], now)
   return {1}
 end
 
--- release: KEYS meta; ARGV manager
+-- release: KEYS meta; ARGV owner (JSON)
 local function release(keys, args)
   check_type(keys[1], 'hash')
   let_go(keys[1], args[1])
 end
 
 redis.register_function{function_name = 'see_@VERSION@', callback = see, flags = {'no-writes'}}
--- A full server must still be configurable: this may be what lets it drain. It adds one revision to a bounded history.
+-- allow-oom: a change of settings may be the remedy for a full server. It adds one revision to a bounded history.
 redis.register_function{function_name = 'commit_@VERSION@', callback = commit, flags = {'allow-oom'}}
 redis.register_function{function_name = 'keep_hold_@VERSION@', callback = keep_hold, flags = {'allow-oom'}}
 redis.register_function{function_name = 'release_@VERSION@', callback = release, flags = {'allow-oom'}}

@@ -1,6 +1,6 @@
-"""What can be changed while the services run: one record, from which the API's answers and the custom resource's schema are made too.
+"""The runtime settings: one record, from which the API's bodies and the custom resource's schema are derived. Pure.
 
-Pure. A value lies in Redis as text under the setting's camelCase name; one that is not there has its default.
+Redis stores each value as text under the setting's camelCase name; a missing value means the default.
 """
 
 from collections.abc import Mapping
@@ -15,7 +15,7 @@ from stanine.store.settings.errors import SettingsInvalidError
 
 
 class LogLevel(StrEnum):
-    """From which level on a process logs."""
+    """Minimum level of log events."""
 
     DEBUG = "Debug"
     INFO = "Info"
@@ -24,13 +24,13 @@ class LogLevel(StrEnum):
 
 
 class Settings(msgspec.Struct, frozen=True, rename="camel"):
-    """The runtime settings. Each takes effect in every service within about two seconds, without a restart."""
+    """The runtime settings. A change takes effect in every service within about two seconds."""
 
     durability: Annotated[
         Durability,
         Meta(
-            description="When a publish or submit is acknowledged: Everysec once written, Fsync once it is on the server's disk, "
-            "Replica once it is on a replica's disk, too."
+            description="When a publish or submit is acknowledged: Everysec after the write, Fsync after it is on the server's disk, "
+            "Replica after it is on a replica's disk as well."
         ),
     ] = Durability.EVERYSEC
     admission_percent: Annotated[
@@ -38,7 +38,7 @@ class Settings(msgspec.Struct, frozen=True, rename="camel"):
         Meta(
             ge=10,
             le=95,
-            description="Percent of maxmemory from which new work is refused, so that accepted work can still be finished.",
+            description="Percent of maxmemory above which new work is rejected, so that accepted work can finish.",
         ),
     ] = 85
     sweep_seconds: Annotated[
@@ -46,7 +46,7 @@ class Settings(msgspec.Struct, frozen=True, rename="camel"):
         Meta(
             ge=1,
             le=3600,
-            description="Seconds between two sweeps of the records for what no message asks for any more.",
+            description="Seconds between two sweeps for records without a pending message.",
         ),
     ] = 15
     max_requeues: Annotated[
@@ -54,7 +54,7 @@ class Settings(msgspec.Struct, frozen=True, rename="camel"):
         Meta(
             ge=1,
             le=100,
-            description="How often the sweep re-queues an attempt before it ends as Failed.",
+            description="Number of times that the sweep requeues an attempt before the attempt becomes Failed.",
         ),
     ] = 5
     batch_max_attempts: Annotated[
@@ -62,7 +62,7 @@ class Settings(msgspec.Struct, frozen=True, rename="camel"):
         Meta(
             ge=1,
             le=4096,
-            description="Attempts that a resultWatcher takes, scores and commits as one batch, at the most.",
+            description="Maximum number of attempts that a resultWatcher reads, scores and commits as one batch.",
         ),
     ] = 1024
     bulk_group_lines: Annotated[
@@ -70,7 +70,7 @@ class Settings(msgspec.Struct, frozen=True, rename="camel"):
         Meta(
             ge=1,
             le=1000,
-            description="Lines of a bulk submission that are stored by one call of Redis, at the most.",
+            description="Maximum number of lines of a bulk submission stored by one Redis call.",
         ),
     ] = 500
     bulk_group_bytes: Annotated[
@@ -78,7 +78,7 @@ class Settings(msgspec.Struct, frozen=True, rename="camel"):
         Meta(
             ge=16_384,
             le=8_388_608,
-            description="Bytes of lines that are stored by one call of Redis, give or take one line.",
+            description="Bytes of lines stored by one Redis call; the last line may exceed it.",
         ),
     ] = 1_048_576
     max_attempt_bytes: Annotated[
@@ -86,7 +86,7 @@ class Settings(msgspec.Struct, frozen=True, rename="camel"):
         Meta(
             ge=1024,
             le=262_144,
-            description="Bytes of an attempt as sent, alone or as a line of a bulk submission.",
+            description="Maximum bytes of a submitted attempt, single or as a line of a bulk submission.",
         ),
     ] = 262_144
     max_document_bytes: Annotated[
@@ -94,7 +94,7 @@ class Settings(msgspec.Struct, frozen=True, rename="camel"):
         Meta(
             ge=4096,
             le=4_194_304,
-            description="Bytes of the text of an instrument document as sent to the API.",
+            description="Maximum bytes of an instrument document sent to the API.",
         ),
     ] = 4_194_304
     session_days: Annotated[
@@ -142,34 +142,34 @@ class Settings(msgspec.Struct, frozen=True, rename="camel"):
         Meta(
             ge=1,
             le=200,
-            description="Revisions of this configuration that are kept, the present one included.",
+            description="Number of revisions of this configuration to keep, including the current one.",
         ),
     ] = 50
     log_level: Annotated[
         LogLevel,
-        Meta(description="From which level on the services log; absent, as they were started."),
+        Meta(description="Minimum level of log events; if absent, the level set at start."),
     ] = LogLevel.INFO
 
 
-#: Characters of a sentence about a fault: it may quote a value.
+#: Characters of a message about an invalid value: it may quote the value.
 MAX_FAULT = 200
-#: The settings' names as they lie in Redis, in the order of the record.
+#: Names of the settings in Redis, in the order of the record.
 NAMES: tuple[str, ...] = Settings.__struct_encode_fields__
 
 
 class SettingsRead(msgspec.Struct, frozen=True):
-    """The settings as read, and what is wrong with the fields that were left as they were: (field, why)."""
+    """The settings in effect. `faults` are the invalid values that were ignored: (name, message)."""
 
     settings: Settings = Settings()
     faults: tuple[tuple[str, str], ...] = ()
-    #: The names of the settings that are stated: of the others, the default stands.
+    #: Names that have a stored value; the others have their defaults.
     stated: frozenset[str] = frozenset()
-    #: The older string that this was read from; the same text need not be read again.
+    #: The string that was parsed, so that an unchanged string is not parsed again.
     text: bytes | None = None
 
 
 def read_settings(texts: Mapping[str, str], previous: Settings | None = None) -> SettingsRead:
-    """Read the settings from the texts of the configuration; a faulty one stays as in `previous`. Unknown names are others' business."""
+    """Parse stored values; an invalid value keeps the one in `previous`. Unknown names are ignored."""
     values = dict(msgspec.to_builtins(Settings()))
     faults, stated = [], set()
     for name, fallback in msgspec.to_builtins(previous or Settings()).items():
@@ -181,41 +181,33 @@ def read_settings(texts: Mapping[str, str], previous: Settings | None = None) ->
             values[name] = _convert_one(name, text, strict=False)
         except (msgspec.ValidationError, UnicodeEncodeError) as error:
             values[name] = fallback
-            faults.append((name, _say(error)))
+            faults.append((name, _message(error)))
     return SettingsRead(msgspec.convert(values, Settings), tuple(faults), frozenset(stated))
 
 
 def write_settings(values: Mapping[str, object]) -> dict[str, str]:
-    """Return the texts of settings given as JSON has them (numbers and strings); raises SettingsInvalidError naming every fault."""
+    """Return the stored texts of JSON values; raise SettingsInvalidError listing every invalid one."""
     texts, faults = {}, []
     for name, value in values.items():
         if name not in NAMES:
-            faults.append((name, "there is no such setting"))
+            faults.append((name, "unknown setting"))
             continue
         try:
             texts[name] = str(_convert_one(name, value, strict=True))
         except (msgspec.ValidationError, UnicodeEncodeError) as error:
-            faults.append((name, _say(error)))
+            faults.append((name, _message(error)))
     if faults:
         raise SettingsInvalidError(faults)
     return texts
 
 
 def write_changes(changes: Mapping[str, object]) -> dict[str, str | None]:
-    """Return the texts of settings that change, None for one that is to have its default; raises SettingsInvalidError."""
-    dropped: dict[str, str | None] = {
-        name: None for name, value in changes.items() if value is None
-    }
-    faults = [(name, "there is no such setting") for name in dropped if name not in NAMES]
-    try:
-        texts = write_settings(
-            {name: value for name, value in changes.items() if value is not None}
-        )
-    except SettingsInvalidError as error:
-        raise SettingsInvalidError([*faults, *error.faults]) from None
-    if faults:
-        raise SettingsInvalidError(faults)
-    return {**dropped, **texts}
+    """Return the stored texts of changed settings, None to remove one; raise as `write_settings`."""
+    defaults = msgspec.to_builtins(Settings())
+    texts = write_settings(
+        {name: defaults.get(name) if value is None else value for name, value in changes.items()}
+    )
+    return {name: None if changes[name] is None else text for name, text in texts.items()}
 
 
 def _convert_one(name: str, value: object, *, strict: bool) -> Any:
@@ -223,7 +215,7 @@ def _convert_one(name: str, value: object, *, strict: bool) -> Any:
     return msgspec.to_builtins(settings)[name]
 
 
-def _say(error: msgspec.ValidationError | UnicodeEncodeError) -> str:
+def _message(error: msgspec.ValidationError | UnicodeEncodeError) -> str:
     if isinstance(error, UnicodeEncodeError):
         return "Expected text in UTF-8"
     return str(error).partition(" - at `")[0][:MAX_FAULT]

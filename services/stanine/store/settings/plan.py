@@ -1,7 +1,6 @@
-"""What a change of the configuration comes to: from a look, the whole new state that one call of the Redis Function writes. Pure.
+"""Plan of a change: the complete new state, computed from a snapshot. Pure.
 
-Whatever somebody else has changed since the present revision is taken in first, as a revision of its own: nothing is lost unseen, and a
-rollback can bring it back.
+Changes made by other programs since the current revision become a revision first, so that a rollback can restore them.
 """
 
 import msgspec
@@ -13,8 +12,7 @@ from stanine.store.settings.snapshot import (
     LegacySyncState,
     Meta,
     Origin,
-    Seen,
-    Standing,
+    Snapshot,
     digest_of,
     string_digest,
     write_record,
@@ -23,106 +21,89 @@ from stanine.store.settings.string_layout import RawValue, read_string, render
 
 
 class Change(msgspec.Struct, frozen=True):
-    """What is to be; what is None stays as it is. `spelling`: how a string is to be written, else as it is."""
+    """Requested state; None keeps the current value. `raw`: the formatting of the string layout."""
 
     values: dict[str, str] | None = None
     layout: Layout | None = None
     dual: bool | None = None
-    #: What the history says of it.
+    #: Written to the history.
     by: str = ""
     origin: Origin = Origin.APPLIED
     of: int = 0
-    spelling: RawValue | None = None
+    raw: RawValue | None = None
 
 
 class Plan(msgspec.Struct, frozen=True):
-    """The state after a change, and the entries of the history that it adds."""
+    """State after a change, with the history entries that it adds."""
 
     token: bytes
     fields: dict[str, str]
-    digest: str
     text: bytes | None
     meta: Meta
     records: tuple[tuple[int, bytes], ...]
-    #: Revisions that the history keeps.
+    #: Number of revisions that the history keeps.
     keep: int
-    #: Whether a copy is kept of the string that is overwritten: it is none of ours.
+    #: Whether the replaced string is copied to its backup key, because another program wrote it.
     keep_text: bool
-    #: Whether the wish changed values, whether somebody else had, and whether the settings now lie in other layouts.
+    #: Whether the change modified values, recorded changes of other programs, or changed the layout.
     changed: bool
-    taken_in: bool
+    adopted: bool
     migrated: bool
 
 
-def plan(seen: Seen, standing: Standing, wish: Change) -> Plan | None:
-    """Return what to write, or None if all is as wished.
+def plan(snapshot: Snapshot, change: Change) -> Plan | None:
+    """Return the state to write, or None if the stored state is as requested.
 
-    Raises StringUnreadableError where the string is the only layout and cannot be read, NotTextError where a string cannot hold the values.
+    Raises StringUnreadableError if the string is the only layout and unreadable, NotTextError if the string layout
+    cannot represent the values.
     """
-    if standing.unreadable and standing.beside is LegacySyncState.NONE:
-        raise StringUnreadableError(standing.unreadable)
-    revision, records = seen.meta.revision, []
-    if standing.edited:
+    if snapshot.unreadable and snapshot.legacy is LegacySyncState.NONE:
+        raise StringUnreadableError(snapshot.unreadable)
+    revision, records = snapshot.meta.revision, []
+    if snapshot.edited:
         revision += 1
-        records.append(
-            (
-                revision,
-                write_record("", Origin.FOUND, 0, render(standing.values, standing.spelling)),
-            )
-        )
-    values = standing.values if wish.values is None else wish.values
-    spelling = standing.spelling if wish.spelling is None else wish.spelling
-    changed = values != standing.values
+        found = render(snapshot.values, snapshot.raw)
+        records.append((revision, write_record("", Origin.FOUND, 0, found)))
+    values = snapshot.values if change.values is None else change.values
+    raw = snapshot.raw if change.raw is None else change.raw
+    changed = values != snapshot.values
     if changed:
         revision += 1
-        records.append(
-            (revision, write_record(wish.by, wish.origin, wish.of, render(values, spelling)))
-        )
-    layout = standing.layout if wish.layout is None else wish.layout
-    dual = seen.meta.dual if wish.dual is None else wish.dual
+        applied = render(values, raw)
+        records.append((revision, write_record(change.by, change.origin, change.of, applied)))
+    layout = snapshot.layout if change.layout is None else change.layout
+    dual = snapshot.meta.dual if change.dual is None else change.dual
     fields = values if dual or layout is Layout.HASH else {}
     if dual or layout is Layout.STRING:
-        text: bytes | None = _write_string(values, spelling)
+        text: bytes | None = _write_string(values, raw)
     else:
-        text = seen.text if standing.beside is LegacySyncState.STRAY else None
-    digest = digest_of(fields)
-    meta = Meta(
-        revision=revision,
-        digest=digest_of(values),
-        layout=layout,
-        dual=dual,
-        string=string_digest(text),
-    )
-    if not records and fields == seen.fields and text == seen.text and meta == seen.meta:
+        text = snapshot.text if snapshot.legacy is LegacySyncState.STRAY else None
+    meta = Meta(revision, digest_of(values), layout, dual, string_digest(text))
+    is_same = (fields, text, meta) == (snapshot.fields, snapshot.text, snapshot.meta)
+    if not records and is_same:
         return None
-    keep_text = standing.beside in {
-        LegacySyncState.UNREADABLE,
-        LegacySyncState.STRAY,
-    } and text not in {None, seen.text}
-    keep = read_settings(values).settings.history_revisions
-    migrated = (layout, dual) != (standing.layout, seen.meta.dual)
+    is_foreign = snapshot.legacy in {LegacySyncState.UNREADABLE, LegacySyncState.STRAY}
     return Plan(
-        seen.token,
+        snapshot.token,
         fields,
-        digest,
         text,
         meta,
         tuple(records),
-        keep,
-        keep_text,
-        changed,
-        standing.edited,
-        migrated,
+        keep=read_settings(values).settings.history_revisions,
+        keep_text=is_foreign and text not in {None, snapshot.text},
+        changed=changed,
+        adopted=snapshot.edited,
+        migrated=(layout, dual) != (snapshot.layout, snapshot.meta.dual),
     )
 
 
-def _write_string(values: dict[str, str], spelling: RawValue) -> bytes:
-    """Write the string layout, and see that it reads back the same: before anything is written to Redis."""
-    text = render(values, spelling)
+def _write_string(values: dict[str, str], raw: RawValue) -> bytes:
+    """Render the string layout and verify that it reads back the same, before anything is written."""
+    text = render(values, raw)
     try:
         read = read_string(text).values()
     except StringUnreadableError as error:
-        raise NotTextError(f"a string cannot hold this configuration: {error.why}") from None
+        raise NotTextError(f"a string cannot hold this configuration: {error.detail}") from None
     if read != values:
         raise NotTextError(
             "a string cannot hold this configuration: a value would not read back the same"

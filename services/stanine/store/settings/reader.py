@@ -1,6 +1,6 @@
-"""How a service follows the settings: one look at whatever layout is there. Called by the loops of the API and of the watchers.
+"""Read the settings for a service, independent of layout. Called by the loops of the API and of the watchers.
 
-The hash counts wherever there is one; without, the layout that was last chosen, and if none ever was, the string of an older service.
+The active layout is determined as in `snapshot`.
 """
 
 from typing import Any
@@ -17,19 +17,19 @@ from stanine.store.settings.string_layout import read_string
 
 
 def load_settings(client: "redis.Redis", keys: Keys, previous: SettingsRead) -> SettingsRead:
-    """Read the settings that stand in Redis now; what is faulty stays as in `previous`."""
-    return _read(_ask(client.pipeline(transaction=True), keys).execute(), previous)
+    """Read the stored settings; an invalid value keeps the one in `previous`."""
+    return _read(_queue_reads(client.pipeline(transaction=True), keys).execute(), previous)
 
 
 async def load_settings_async(
     client: "redis.asyncio.Redis", keys: Keys, previous: SettingsRead
 ) -> SettingsRead:
-    """Read the settings that stand in Redis now, from asyncio."""
-    return _read(await _ask(client.pipeline(transaction=True), keys).execute(), previous)
+    """Read the stored settings from asyncio, as `load_settings`."""
+    return _read(await _queue_reads(client.pipeline(transaction=True), keys).execute(), previous)
 
 
-def _ask(pipeline: Any, keys: Keys) -> Any:
-    # One transaction: between two commands a migration could empty the one layout and fill the other.
+def _queue_reads(pipeline: Any, keys: Keys) -> Any:
+    # One transaction: a migration between two commands would make both layouts appear empty.
     pipeline.hmget(keys.config, NAMES)
     pipeline.exists(keys.config)
     pipeline.hget(keys.config_meta, "layout")
@@ -37,8 +37,8 @@ def _ask(pipeline: Any, keys: Keys) -> Any:
     return pipeline
 
 
-def _read(answers: Any, previous: SettingsRead) -> SettingsRead:
-    texts, has_hash, layout, string = answers
+def _read(replies: Any, previous: SettingsRead) -> SettingsRead:
+    texts, has_hash, layout, string = replies
     if has_hash or string is None or layout == Layout.HASH.encode():
         known = {
             name: text.decode(errors="backslashreplace")

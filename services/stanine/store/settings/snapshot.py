@@ -1,9 +1,10 @@
-"""What stands in Redis: what one look at the keys comes to, whatever layout they are in and whoever wrote them. Pure.
+"""Snapshot of the stored settings, independent of layout and writer. Pure.
 
-Which layout counts: the hash, wherever there is one; without, the layout that was last chosen, and if none ever was, the string.
+The active layout is the hash if it exists, otherwise the layout chosen last, otherwise the string if it exists.
 
-While both are written (dual), an older service may change the string, knowing nothing of the hash. That is seen by the string's digest,
-and its changes since the present revision count as changes of the configuration, except where the hash has changed as well.
+While both layouts are written (dual write), an older service may change the string without the hash. The digest of the
+string reveals it. Its changes since the current revision are merged; a setting that has changed in the hash as well keeps
+the value of the hash.
 """
 
 import hashlib
@@ -18,57 +19,57 @@ from stanine.broker.connection.ownership import Manager, read_manager
 from stanine.store.settings.errors import StringUnreadableError
 from stanine.store.settings.string_layout import EMPTY, RawValue, read_string
 
-#: Bytes of settings from which an entry of the history is compressed: what people look at by hand stays readable, and fifty revisions of a
-#: thousand settings take a quarter of a megabyte instead of 1.3.
+#: Bytes from which a history entry is compressed: 50 revisions of 1,000 settings take 0.25 MB instead of 1.3 MB, and
+#: small entries stay readable in redis-cli.
 COMPRESS_FROM = 1024
-#: How compressed settings begin; no JSON does.
+#: Prefix of compressed settings; JSON never starts with it.
 COMPRESSED = b"\0zlib"
 
 
 class Layout(StrEnum):
-    """Where the settings lie: in a hash, or in a string as an older service keeps them."""
+    """Where the settings are stored: in a hash, or in the string of an older service."""
 
     HASH = "Hash"
     STRING = "String"
 
 
 class LegacySyncState(StrEnum):
-    """How the string is beside the hash."""
+    """State of the string relative to the hash."""
 
-    #: There is none, and need not be; or it is the layout itself.
+    #: The string does not exist and is not required, or it is the only layout.
     NONE = "None"
     IN_STEP = "InStep"
-    #: Somebody else has written it, has written what cannot be read, or has deleted it.
+    #: Another program has changed the string, made it unreadable, or deleted it.
     CHANGED = "Changed"
     UNREADABLE = "Unreadable"
     MISSING = "Missing"
-    #: It is there although only the hash is to be: an older service may go by it. It is left alone.
+    #: The string exists without dual write: an older service may read it, so it is not changed.
     STRAY = "Stray"
 
 
 class Origin(StrEnum):
-    """How a revision came about."""
+    """How a revision was created."""
 
-    #: Somebody else changed the configuration (by hand, or a service of the older layout); it was noticed at the next change.
+    #: Another program changed the configuration; the next change recorded it.
     FOUND = "Found"
     APPLIED = "Applied"
     ROLLED_BACK = "RolledBack"
 
 
 class Revision(msgspec.Struct, frozen=True):
-    """An entry of the history: which it is, when it was written (ms by the server's clock), by whom, how, and of which one it is a copy."""
+    """History entry; `at_ms` by the server's clock, `of` the revision that a rollback restored."""
 
     number: int
     at_ms: int
     by: str
     origin: Origin
     of: int
-    spelling: RawValue
+    raw: RawValue
 
     @property
     def values(self) -> dict[str, str]:
-        """The settings' texts by name, those of other programs included."""
-        return self.spelling.values()
+        """All values by name, including those of other programs."""
+        return self.raw.values()
 
 
 class _RecordHead(msgspec.Struct, frozen=True):
@@ -78,7 +79,7 @@ class _RecordHead(msgspec.Struct, frozen=True):
 
 
 class Meta(msgspec.Struct, frozen=True):
-    """What was last written here: the revision, digests of its values and its string, and how they are to lie."""
+    """State after the last change made here: revision, layout, digests of the values and of the string."""
 
     revision: int = 0
     digest: str = ""
@@ -87,61 +88,73 @@ class Meta(msgspec.Struct, frozen=True):
     string: str = ""
 
 
-class Seen(msgspec.Struct, frozen=True):
-    """One look, atomic. `token` stands for all of it."""
+class Snapshot(msgspec.Struct, frozen=True):
+    """One atomic read of the settings, with the values and states derived from it."""
 
+    #: Digest of everything read, compared before a change is written.
     token: bytes
     text: bytes | None
     fields: dict[str, str]
     meta: Meta
+    #: History entry of the current revision.
     record: Revision | None
-    #: Who manages the configuration at this moment.
-    holder: Manager | None
-
-
-class Standing(msgspec.Struct, frozen=True):
-    """What a look comes to. `edited`: it differs from what the present revision was. `unreadable`: why the string cannot be read."""
-
+    owner: Manager | None
     layout: Layout
     values: dict[str, str]
-    spelling: RawValue
+    #: How the string layout is written.
+    raw: RawValue
+    #: Whether the values differ from the current revision.
     edited: bool
-    beside: LegacySyncState
-    unreadable: str = ""
+    legacy: LegacySyncState
+    #: Why the string cannot be read; empty if it can.
+    unreadable: str
 
 
-def judge(seen: Seen) -> Standing:
-    """Return what stands; never raises: a string that cannot be read has no values."""
-    meta, text = seen.meta, seen.text
-    spelling, unreadable = EMPTY, ""
+def take_snapshot(
+    token: bytes,
+    text: bytes | None,
+    fields: dict[str, str],
+    meta: Meta,
+    record: Revision | None = None,
+    owner: Manager | None = None,
+) -> Snapshot:
+    """Derive the settings from the stored state; an unreadable string is reported, never raised."""
+    raw, unreadable = EMPTY, ""
     if text is not None:
         try:
-            spelling = read_string(text)
+            raw = read_string(text)
         except StringUnreadableError as error:
-            unreadable = error.why
-    layout = _layout(seen)
-    known = seen.record.spelling if seen.record is not None else EMPTY
-    if layout is Layout.STRING and not seen.fields:
+            unreadable = error.detail
+    known = record.raw if record is not None else EMPTY
+    layout = _active_layout(text, fields, meta)
+    if layout is Layout.STRING and not fields:
+        legacy, values = LegacySyncState.NONE, raw.values()
         edited = not unreadable and string_digest(text) != meta.string
-        return Standing(
-            layout,
-            spelling.values(),
-            spelling if text and not unreadable else known,
-            edited,
-            LegacySyncState.NONE,
-            unreadable,
-        )
-    beside = _beside(seen, unreadable)
-    values = seen.fields
-    if beside is LegacySyncState.CHANGED:
-        values = _merge(known.values(), seen.fields, spelling.values())
-    edited = digest_of(values) != meta.digest or beside is LegacySyncState.CHANGED
-    in_use = beside in {LegacySyncState.IN_STEP, LegacySyncState.CHANGED}
-    return Standing(layout, values, spelling if in_use else known, edited, beside, unreadable)
+        is_raw_current = bool(text) and not unreadable
+    else:
+        legacy, values = _legacy_state(text, meta, unreadable), fields
+        if legacy is LegacySyncState.CHANGED:
+            values = _merge(known.values(), fields, raw.values())
+        edited = digest_of(values) != meta.digest or legacy is LegacySyncState.CHANGED
+        is_raw_current = legacy in {LegacySyncState.IN_STEP, LegacySyncState.CHANGED}
+    return Snapshot(
+        token,
+        text,
+        fields,
+        meta,
+        record,
+        owner,
+        layout,
+        values,
+        raw if is_raw_current else known,
+        edited,
+        legacy,
+        unreadable,
+    )
 
 
 def digest_of(values: Mapping[str, str]) -> str:
-    """Return the digest of settings, whatever their order; as the Redis Function makes it. Of none, the empty text."""
+    """Return the order-independent digest that the Redis Function computes; empty for no values."""
     if not values:
         return ""
     each = []
@@ -152,36 +165,36 @@ def digest_of(values: Mapping[str, str]) -> str:
 
 
 def string_digest(text: bytes | None) -> str:
-    """Return the digest of the string layout; of none, the empty text."""
+    """Return the digest of the string layout; empty if there is no string."""
     return "" if text is None else _sha1(text)
 
 
 def raw_bytes(text: str) -> bytes:
-    """Return what lies in Redis for a text."""
+    """Return the stored bytes of a text."""
     return text.encode(errors="surrogateescape")
 
 
 def readable(text: str) -> str:
-    """Return a text as people may see it: bytes that are no UTF-8 as escapes."""
+    """Return a text for display, with bytes that are not UTF-8 as escapes."""
     return raw_bytes(text).decode(errors="backslashreplace")
 
 
-def read_seen(reply: Sequence[Any]) -> Seen:
-    """Read the answer of the Redis Function `see`."""
-    token, text, fields, meta, record, holder = reply
+def read_snapshot(reply: Sequence[Any]) -> Snapshot:
+    """Parse the reply of the Redis Function `see`."""
+    token, text, fields, meta, record, owner = reply
     values = {
         name.decode(errors="surrogateescape"): value.decode(errors="surrogateescape")
         for name, value in _pairs(fields)
     }
     known = _read_meta({name.decode(): value.decode() for name, value in _pairs(meta)})
     revision = None if record is None else read_record(known.revision, record)
-    return Seen(
-        token, text, values, known, revision, None if holder is None else read_manager(holder)
+    return take_snapshot(
+        token, text, values, known, revision, None if owner is None else read_manager(owner)
     )
 
 
 def write_meta(meta: Meta) -> list[bytes]:
-    """Return the fields that `read_seen` reads again."""
+    """Return the fields that `read_snapshot` parses."""
     texts = {
         "revision": str(meta.revision),
         "digest": meta.digest,
@@ -193,7 +206,7 @@ def write_meta(meta: Meta) -> list[bytes]:
 
 
 def read_record(number: int, record: bytes) -> Revision:
-    """Read an entry of the history: its time, a line of JSON, the settings as the string layout has them or as COMPRESSED."""
+    """Parse a history entry: time, one line of JSON, settings in the string layout or COMPRESSED."""
     at, head, text = record.split(b"\n", 2)
     if text.startswith(COMPRESSED):
         text = zlib.decompress(text[len(COMPRESSED) :])
@@ -204,28 +217,26 @@ def read_record(number: int, record: bytes) -> Revision:
 
 
 def write_record(by: str, origin: Origin, of: int, text: bytes) -> bytes:
-    """Return an entry of the history; the server puts its time before it."""
+    """Return a history entry without its time, which the server prepends."""
     if len(text) > COMPRESS_FROM:
         text = COMPRESSED + zlib.compress(text)
     return msgspec.json.encode(_RecordHead(by, origin, of)) + b"\n" + text
 
 
-def _layout(seen: Seen) -> Layout:
-    if seen.fields:
-        return (
-            Layout.STRING if seen.meta.dual and seen.meta.layout is Layout.STRING else Layout.HASH
-        )
-    if seen.meta.layout is not None:
-        return seen.meta.layout
-    return Layout.HASH if seen.text is None else Layout.STRING
+def _active_layout(text: bytes | None, fields: Mapping[str, str], meta: Meta) -> Layout:
+    if fields:
+        return Layout.STRING if meta.dual and meta.layout is Layout.STRING else Layout.HASH
+    if meta.layout is not None:
+        return meta.layout
+    return Layout.HASH if text is None else Layout.STRING
 
 
-def _beside(seen: Seen, unreadable: str) -> LegacySyncState:
-    if seen.text is None:
-        return LegacySyncState.MISSING if seen.meta.dual else LegacySyncState.NONE
-    if not seen.meta.dual:
+def _legacy_state(text: bytes | None, meta: Meta, unreadable: str) -> LegacySyncState:
+    if text is None:
+        return LegacySyncState.MISSING if meta.dual else LegacySyncState.NONE
+    if not meta.dual:
         return LegacySyncState.STRAY
-    if string_digest(seen.text) == seen.meta.string:
+    if string_digest(text) == meta.string:
         return LegacySyncState.IN_STEP
     return LegacySyncState.UNREADABLE if unreadable else LegacySyncState.CHANGED
 
@@ -233,7 +244,7 @@ def _beside(seen: Seen, unreadable: str) -> LegacySyncState:
 def _merge(
     base: Mapping[str, str], ours: Mapping[str, str], theirs: Mapping[str, str]
 ) -> dict[str, str]:
-    """Return ours with what they changed, except where ours has changed as well."""
+    """Return a three-way merge in which `ours` wins conflicts."""
     merged = dict(ours)
     for name in base.keys() | theirs.keys():
         if theirs.get(name) != base.get(name) and ours.get(name) == base.get(name):
@@ -259,4 +270,4 @@ def _pairs(flat: Sequence[bytes]) -> Iterable[tuple[bytes, bytes]]:
 
 
 def _sha1(data: bytes) -> str:
-    return hashlib.sha1(data).hexdigest()  # noqa: S324 - what Redis' Lua has; it finds changes, it does not keep anybody out
+    return hashlib.sha1(data).hexdigest()  # noqa: S324 - available in Redis' Lua; detects changes, no security purpose

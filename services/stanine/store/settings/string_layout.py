@@ -1,8 +1,8 @@
-"""The older layout: all settings as one JSON object in a string, as a Node service writes it (`JSON.stringify`). Pure.
+"""The string layout: all settings as one JSON object in a string, as an older Node service writes it. Pure.
 
-Here and in the hash a setting's value is a text: a JSON string's own text, and anything else (85, true, null, [1, 2]) as it is written.
-`render` writes an object *like* another text: in its order and spelling, token by token, so that what was not changed stays the same to
-the byte. Names and values that came from Redis and are no UTF-8 are kept as surrogate escapes.
+In both layouts a value is a text: the content of a JSON string, or the token of any other JSON value (85, true, null,
+[1, 2]). `render` preserves the order and formatting of an existing string token by token, so unchanged parts keep every
+byte. Bytes from Redis that are not UTF-8 are represented as surrogate escapes.
 """
 
 import json
@@ -14,7 +14,7 @@ import msgspec
 from stanine.store.settings.errors import StringUnreadableError
 from stanine.store.settings.model import NAMES
 
-#: Bytes of the text, and settings in it: far beyond any configuration, and still read within 100 ms.
+#: Maximum bytes and settings of the string: well above any real configuration, and parsed within 100 ms.
 MAX_STRING_BYTES, MAX_SETTINGS = 4 << 20, 10_000
 
 _SPACE = re.compile(r"[ \t\n\r]*")
@@ -23,15 +23,15 @@ _WHOLE = re.compile(r"-?(0|[1-9][0-9]{0,15})", re.ASCII)
 
 
 def _refuse_constant(word: str) -> object:
-    raise ValueError(f"{word} is no JSON")
+    raise ValueError(f"{word} is not valid JSON")
 
 
-#: Numbers stay as they are written: they are never converted.
+#: Preserves the notation of numbers.
 _DECODER = json.JSONDecoder(parse_int=str, parse_float=str, parse_constant=_refuse_constant)
 
 
 class Member(msgspec.Struct, frozen=True):
-    """One setting in the text: all that is before its name, its name and value as written, and what is between the two."""
+    """One setting as written: the text before its name, its name, the text up to its value, its value."""
 
     before: str
     name: str
@@ -40,13 +40,13 @@ class Member(msgspec.Struct, frozen=True):
 
 
 class RawValue(msgspec.Struct, frozen=True):
-    """A text taken apart: its members by their names, in order, and what is after the last. It says how a text is written."""
+    """A parsed string with its formatting: members by name, in order, and the text after the last."""
 
     members: dict[str, Member]
     after: str
 
     def values(self) -> dict[str, str]:
-        """Return the settings' texts by name."""
+        """Return the values by name."""
         return {name: text_of(member.token) for name, member in self.members.items()}
 
 
@@ -54,38 +54,38 @@ EMPTY = RawValue({}, "")
 
 
 def read_string(text: bytes, *, any_bytes: bool = False) -> RawValue:
-    """Take the older layout's text apart; raises StringUnreadableError saying why it cannot be used.
+    """Parse the string layout; raise StringUnreadableError if it is not a JSON object of settings.
 
-    `any_bytes`: also what `render` made of bytes that are no UTF-8, which no other reader of JSON takes.
+    `any_bytes`: accept bytes that are not UTF-8, which `render` may have written and other JSON parsers reject.
     """
     if len(text) > MAX_STRING_BYTES:
-        raise StringUnreadableError(f"it has {len(text)} bytes; {MAX_STRING_BYTES} are allowed")
+        raise StringUnreadableError(f"{len(text)} bytes exceed the limit of {MAX_STRING_BYTES}")
     try:
         return _read(text.decode(errors="surrogateescape" if any_bytes else "strict"))
     except UnicodeDecodeError as error:
-        raise StringUnreadableError(f"byte {error.start} is no UTF-8") from None
+        raise StringUnreadableError(f"byte {error.start} is not UTF-8") from None
     except json.JSONDecodeError as error:
         raise StringUnreadableError(
-            f"it is no JSON at line {error.lineno}, column {error.colno}"
+            f"invalid JSON at line {error.lineno}, column {error.colno}"
         ) from None
     except RecursionError:
-        raise StringUnreadableError("it is nested too deeply") from None
+        raise StringUnreadableError("the JSON is nested too deeply") from None
     except ValueError:  # NaN, Infinity
-        raise StringUnreadableError("it is no JSON") from None
+        raise StringUnreadableError("invalid JSON") from None
 
 
 def text_of(token: str) -> str:
-    """Return the text that a JSON value stands for here. A string that UTF-8 cannot hold (half a pair) stays as it is written."""
+    """Return the text of a JSON value; a string with an unpaired surrogate keeps its JSON notation."""
     if token[0] != '"':
         return token
-    is_half_a_pair = _SURROGATE.search(json.loads(_SURROGATE.sub("", token)))
-    return token if is_half_a_pair else str(json.loads(token))
+    is_unpaired = _SURROGATE.search(json.loads(_SURROGATE.sub("", token)))
+    return token if is_unpaired else str(json.loads(token))
 
 
 def render(values: Mapping[str, str], like: RawValue = EMPTY) -> bytes:
-    """Write settings as one JSON object in the order and spelling of `like`; settings that it lacks come last, ours before others.
+    """Write settings as one JSON object in the order and formatting of `like`; append new settings, ours first.
 
-    `read_string` reads the same values again, except for a text that is written like half a pair.
+    `read_string` returns the same values, except for a text that equals the notation of an unpaired surrogate.
     """
     known = [name for name in NAMES if name in values and name not in like.members]
     others = sorted(name for name in values if name not in like.members and name not in NAMES)
@@ -96,7 +96,7 @@ def render(values: Mapping[str, str], like: RawValue = EMPTY) -> bytes:
             for name, member in like.members.items()
         )
         text = kept + "".join("," + each for each in added) + like.after
-    else:  # with a member gone, the spelling between members has lost its meaning
+    else:  # after a removal the whitespace between members cannot be preserved
         parts = [
             f"{member.name}:{_token(member, values[name])}"
             for name, member in like.members.items()
@@ -130,9 +130,9 @@ def _read(text: str) -> RawValue:
         _, at = _DECODER.raw_decode(text, at)
         plain = text_of(name)
         if plain in members:
-            raise StringUnreadableError(f"the name {plain!r} is there twice")
+            raise StringUnreadableError(f"duplicate name {plain!r}")
         if len(members) >= MAX_SETTINGS:
-            raise StringUnreadableError(f"it has more than {MAX_SETTINGS} settings")
+            raise StringUnreadableError(f"more than {MAX_SETTINGS} settings")
         members[plain] = Member(before, name, between, text[token_at:at])
         start, at = at, _skip(text, at)
         if text[at : at + 1] == "}":
@@ -156,7 +156,7 @@ def _end(text: str, at: int) -> int:
 
 
 def _token(member: Member, text: str) -> str:
-    """Return a member's token for a text: as it was if it says that, of the same kind if that is possible."""
+    """Return the member's token for a text: unchanged if equal, else of the same JSON type if possible."""
     if text_of(member.token) == text:
         return member.token
     return _quote(text) if member.token[0] == '"' or not _is_plain_json(text) else text
@@ -167,7 +167,7 @@ def _new_token(name: str, text: str) -> str:
 
 
 def _is_plain_json(text: str) -> bool:
-    """Tell whether a text is a JSON value other than a string, with nothing around it."""
+    """Return whether a text is exactly one JSON value other than a string."""
     if not text or text[0] in '" \t\n\r':
         return False
     try:
@@ -177,5 +177,5 @@ def _is_plain_json(text: str) -> bool:
 
 
 def _quote(text: str) -> str:
-    """Quote as JSON.stringify does."""
+    """Quote a text as JSON.stringify does."""
     return json.dumps(text, ensure_ascii=False)

@@ -42,8 +42,8 @@ def test_a_change_is_applied_once_and_reported_after_a_lost(
     client = connect(proxy.url)
     configuration = place.over(client)
     lost = (proxy.lose_reply if executed else proxy.lose_request)(function, 1)
-    applied = configuration.migrate(Layout.HASH, dual_write=True, manager=MANAGER)
-    assert (applied.revision, applied.migrated, applied.taken_in) == (1, True, True)
+    applied = configuration.migrate(Layout.HASH, dual_write=True, owner=MANAGER)
+    assert (applied.revision, applied.migrated, applied.adopted) == (1, True, True)
     assert configuration.apply({"sweepSeconds": 8}, MANAGER).changed
     assert not configuration.apply({"sweepSeconds": 8}, MANAGER).changed
     assert [each.number for each in configuration.history()] == [2, 1]
@@ -56,9 +56,9 @@ CHANGES: dict[str, Callable[[Configuration], object]] = {
     "apply": lambda configuration: configuration.apply(
         {"sweepSeconds": 8, "maxRequeues": 3}, MANAGER
     ),
-    "to-hash": lambda configuration: configuration.migrate(Layout.HASH, manager=MANAGER),
+    "to-hash": lambda configuration: configuration.migrate(Layout.HASH, owner=MANAGER),
     "to-both": lambda configuration: configuration.migrate(
-        Layout.HASH, dual_write=True, manager=MANAGER
+        Layout.HASH, dual_write=True, owner=MANAGER
     ),
     "rollback": lambda configuration: configuration.rollback(1, MANAGER),
 }

@@ -46,7 +46,7 @@ def stored(values: dict[str, str] | None = None, **more: Any) -> Stored:
     values = {"sweepSeconds": "5"} if values is None else values
     asked: dict[str, Any] = {
         "layout": Layout.HASH, "revision": 3, "values": values, "read": read_settings(values), "managed_by": ME, "dual_write": False,
-        "edited": False, "string": LegacySyncState.NONE, "unreadable": "", "digests": {},
+        "edited": False, "string": LegacySyncState.NONE, "unreadable": "",
     }  # fmt: skip
     return Stored(**(asked | more))
 
@@ -153,7 +153,7 @@ def test_a_pin_that_was_carried_out_outlives_its_revision_in_the_history() -> No
 
 def test_a_migration_that_fails_says_so_and_leaves_the_values_to_their_own_condition() -> None:
     asked, step = declared(layout=Layout.STRING), Migrate(Layout.STRING, dual=False)
-    failed = describe(step, StringUnreadableError("it is no JSON at line 1, column 2"))
+    failed = describe(step, StringUnreadableError("invalid JSON at line 1, column 2"))
     verdict = judge_migrated(asked, stored(), [failed])
     assert (verdict.status, verdict.reason) == (False, "MigrationFailed")
     assert "line 1" in verdict.message

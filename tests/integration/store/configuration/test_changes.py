@@ -40,7 +40,7 @@ def test_removed_settings_have_defaults_and_foreign_values_are_kept(
 ) -> None:
     place.client.hset(place.keys.config, mapping={"theirs": "1", "sweepSeconds": "5"})
     applied = place.configuration.apply({"maxRequeues": 9})
-    assert (applied.revision, applied.changed, applied.taken_in) == (2, True, True)
+    assert (applied.revision, applied.changed, applied.adopted) == (2, True, True)
     assert place.hash() == {"theirs": "1", "maxRequeues": "9"}
 
 
@@ -48,7 +48,7 @@ def test_changing_one_setting_keeps_the_others(place: Place) -> None:
     place.configuration.apply({"maxRequeues": 9, "sweepSeconds": 5})
     place.client.hset(place.keys.config, "theirs", "1")
     changed = place.configuration.change({"sweepSeconds": 7, "durability": "Fsync"})
-    assert (changed.revision, changed.changed, changed.taken_in) == (3, True, True)
+    assert (changed.revision, changed.changed, changed.adopted) == (3, True, True)
     assert place.hash() == {
         "theirs": "1",
         "maxRequeues": "9",
@@ -136,7 +136,7 @@ def test_changes_by_others_are_rejected_and_name_the_owner(place: Place) -> None
         lambda: place.configuration.apply({}),
         lambda: place.configuration.apply({}, YOUNGER),
         lambda: place.configuration.apply({"sweepSeconds": 1}, YOUNGER),
-        lambda: place.configuration.migrate(Layout.STRING, manager=YOUNGER),
+        lambda: place.configuration.migrate(Layout.STRING, owner=YOUNGER),
     )
     for change in changes:
         with pytest.raises(ConfigurationManagedError, match="RedisConfig default/main"):
@@ -237,7 +237,7 @@ def test_a_full_server_can_still_be_configured(place: Place) -> None:
             place.client.set("test:more", "x")
         assert place.configuration.apply({"sweepSeconds": 1}, MANAGER).changed is False
         assert place.configuration.apply({"admissionPercent": 70}, MANAGER).changed
-        assert place.configuration.migrate(Layout.STRING, manager=MANAGER).migrated
+        assert place.configuration.migrate(Layout.STRING, owner=MANAGER).migrated
         place.configuration.release(MANAGER)
     finally:
         place.client.config_set("maxmemory", 0)

@@ -1,4 +1,4 @@
-"""Every plan leads to a state that is what was wished, and that nothing more is to be done to."""
+"""A plan produces the requested state and is idempotent."""
 
 from typing import Any
 
@@ -14,11 +14,11 @@ from stanine.store.settings.snapshot import (
     LegacySyncState,
     Meta,
     Origin,
-    Seen,
+    Snapshot,
     digest_of,
-    judge,
     read_record,
     string_digest,
+    take_snapshot,
 )
 from stanine.store.settings.string_layout import read_string, render
 
@@ -33,7 +33,7 @@ TEXTS = st.one_of(
     VALUES.map(lambda values: render(values).replace(b":", b" : ")),
     st.just(b"{no"),
 )
-WISHES = st.builds(
+REQUESTS = st.builds(
     Change,
     values=st.none() | VALUES,
     layout=st.none() | st.sampled_from(Layout),
@@ -42,8 +42,8 @@ WISHES = st.builds(
 
 
 @st.composite
-def looks(draw: st.DrawFn) -> Seen:
-    """Anything that may stand in Redis: written here before or never, then changed by anybody or not."""
+def snapshots(draw: st.DrawFn) -> Snapshot:
+    """Any stored state: with or without earlier revisions, with or without changes of other programs."""
     fields, text = draw(VALUES), draw(TEXTS)
     meta, record = Meta(), None
     if draw(st.booleans()):
@@ -60,82 +60,75 @@ def looks(draw: st.DrawFn) -> Seen:
         record = read_record(
             meta.revision, b'5\n{"by":"","origin":"Applied","of":0}\n' + render(before)
         )
-    return Seen(b"token", text, fields, meta, record, None)
+    return take_snapshot(b"token", text, fields, meta, record)
 
 
-def after(seen: Seen, planned: Plan) -> Seen:
-    """What the Redis Function makes of a plan."""
+def after(snapshot: Snapshot, planned: Plan) -> Snapshot:
+    """Return the snapshot after the Redis Function has committed a plan."""
     records = dict(planned.records)
-    record = seen.record
+    record = snapshot.record
     if records:
         record = read_record(planned.meta.revision, b"7\n" + records[planned.meta.revision])
-    return Seen(b"next", planned.text, planned.fields, planned.meta, record, None)
+    return take_snapshot(b"next", planned.text, planned.fields, planned.meta, record)
 
 
-@given(looks(), WISHES)
-def test_a_plan_ends_where_nothing_is_left_to_do(seen: Seen, wish: Change) -> None:
-    standing = judge(seen)
+@given(snapshots(), REQUESTS)
+def test_a_plan_produces_the_requested_state_and_is_idempotent(
+    snapshot: Snapshot, change: Change
+) -> None:
     try:
-        planned = plan(seen, standing, wish)
+        planned = plan(snapshot, change)
     except StringUnreadableError:
-        assert seen.text == b"{no"
+        assert snapshot.text == b"{no"
         return
-    now = seen if planned is None else after(seen, planned)
-    stands = judge(now)
-    assert stands.values == (standing.values if wish.values is None else wish.values)
-    assert planned is None or not stands.edited
-    assert wish.layout is None or stands.layout is wish.layout or not stands.values
-    assert plan(now, stands, wish) is None
+    now = snapshot if planned is None else after(snapshot, planned)
+    assert now.values == (snapshot.values if change.values is None else change.values)
+    assert planned is None or not now.edited
+    assert change.layout is None or now.layout is change.layout or not now.values
+    assert plan(now, change) is None
 
 
-@given(looks(), WISHES)
-def test_both_layouts_say_the_same_where_both_are_written(seen: Seen, wish: Change) -> None:
-    wish = msgspec.structs.replace(wish, dual=True)
+@given(snapshots(), REQUESTS)
+def test_dual_write_stores_the_same_values_in_both_layouts(
+    snapshot: Snapshot, change: Change
+) -> None:
     try:
-        planned = plan(seen, judge(seen), wish)
+        planned = plan(snapshot, msgspec.structs.replace(change, dual=True))
     except StringUnreadableError:
         return
-    now = seen if planned is None else after(seen, planned)
+    now = snapshot if planned is None else after(snapshot, planned)
     assert now.text is not None
     assert read_string(now.text).values() == now.fields
-    assert judge(now).beside in {LegacySyncState.IN_STEP, LegacySyncState.NONE}
+    assert now.legacy in {LegacySyncState.IN_STEP, LegacySyncState.NONE}
 
 
-@given(looks(), VALUES)
-def test_revisions_only_grow_and_what_others_did_has_one_of_its_own(
-    seen: Seen, values: dict[str, str]
+@given(snapshots(), VALUES)
+def test_revision_numbers_increase_and_foreign_changes_get_their_own_revision(
+    snapshot: Snapshot, values: dict[str, str]
 ) -> None:
-    standing = judge(seen)
-    assume(not standing.unreadable)
-    planned = plan(seen, standing, Change(values=values, by="me"))
+    assume(not snapshot.unreadable)
+    planned = plan(snapshot, Change(values=values, by="me"))
     if planned is None:
-        assert standing.values == values
+        assert snapshot.values == values
         return
     found = [read_record(number, b"1\n" + record) for number, record in planned.records]
     assert [each.number for each in found] == list(
-        range(seen.meta.revision + 1, planned.meta.revision + 1)
+        range(snapshot.meta.revision + 1, planned.meta.revision + 1)
     )
-    assert [each.origin for each in found] == [Origin.FOUND] * standing.edited + [
+    assert [each.origin for each in found] == [Origin.FOUND] * snapshot.edited + [
         Origin.APPLIED
-    ] * (values != standing.values)
+    ] * (values != snapshot.values)
     for each in found:
-        assert each.values == (standing.values if each.origin is Origin.FOUND else values)
+        assert each.values == (snapshot.values if each.origin is Origin.FOUND else values)
 
 
 @given(VALUES, VALUES, VALUES)
-def test_an_older_services_changes_count_except_where_the_hash_has_changed_too(
+def test_changes_of_an_older_service_are_merged_and_the_hash_wins_conflicts(
     base: dict[str, str], ours: dict[str, str], theirs: dict[str, str]
 ) -> None:
     record = read_record(3, b'5\n{"by":"","origin":"Applied","of":0}\n' + render(base))
-    seen = Seen(
-        b"",
-        render(theirs),
-        ours,
-        Meta(3, digest_of(base), Layout.HASH, dual=True, string=string_digest(render(base))),
-        record,
-        None,
-    )
-    merged = judge(seen).values
+    meta = Meta(3, digest_of(base), Layout.HASH, dual=True, string=string_digest(render(base)))
+    merged = take_snapshot(b"", render(theirs), ours, meta, record).values
     for name in base.keys() | ours.keys() | theirs.keys():
         has_changed_here = ours.get(name) != base.get(name)
         assert merged.get(name) == (ours.get(name) if has_changed_here else theirs.get(name))
@@ -153,30 +146,28 @@ def test_an_older_services_changes_count_except_where_the_hash_has_changed_too(
         ({}, None, Layout.STRING, False, Layout.STRING),
     ],
 )
-def test_the_hash_counts_wherever_there_is_one(
+def test_an_existing_hash_is_the_active_layout(
     fields: Any, text: Any, layout: Any, dual: Any, expected: Layout
 ) -> None:
-    assert (
-        judge(Seen(b"", text, fields, Meta(layout=layout, dual=dual), None, None)).layout
-        is expected
-    )
+    snapshot = take_snapshot(b"", text, fields, Meta(layout=layout, dual=dual))
+    assert snapshot.layout is expected
 
 
-def test_bytes_that_are_no_text_are_kept_in_the_hash_and_never_put_into_a_string() -> None:
+def test_bytes_that_are_not_utf8_stay_in_the_hash_and_are_rejected_for_the_string() -> None:
     raw = {"a": "\udcff"}
-    seen = Seen(b"", None, raw, Meta(), None, None)
-    planned = plan(seen, judge(seen), Change(values=raw | {"sweepSeconds": "5"}))
+    snapshot = take_snapshot(b"", None, raw, Meta())
+    planned = plan(snapshot, Change(values=raw | {"sweepSeconds": "5"}))
     assert planned is not None
     assert planned.fields["a"] == "\udcff"
     with pytest.raises(NotTextError):
-        plan(seen, judge(seen), Change(layout=Layout.STRING))
-    stands = after(seen, planned)
-    assert stands.record is not None
-    assert stands.record.values == planned.fields
+        plan(snapshot, Change(layout=Layout.STRING))
+    record = after(snapshot, planned).record
+    assert record is not None
+    assert record.values == planned.fields
 
 
-def test_the_history_keeps_as_many_revisions_as_the_new_settings_say() -> None:
-    seen = Seen(b"", None, {}, Meta(), None, None)
-    planned = plan(seen, judge(seen), Change(values={"historyRevisions": "7"}))
+def test_the_new_history_limit_takes_effect_with_the_change_that_sets_it() -> None:
+    snapshot = take_snapshot(b"", None, {}, Meta())
+    planned = plan(snapshot, Change(values={"historyRevisions": "7"}))
     assert planned is not None
     assert planned.keep == 7

@@ -37,7 +37,7 @@ def test_migration_to_the_hash_and_back_preserves_every_byte(place: Place) -> No
     text = thousand_settings()
     place.client.set(place.keys.config_string, text)
     there = place.configuration.migrate(Layout.HASH)
-    assert (there.migrated, there.taken_in, there.revision) == (True, True, 1)
+    assert (there.migrated, there.adopted, there.revision) == (True, True, 1)
     assert place.client.get(place.keys.config_string) is None
     assert place.client.get(place.keys.config_backup_string) == text
     assert len(place.hash()) == 1000
@@ -107,7 +107,7 @@ def test_changes_of_an_older_service_during_dual_write_are_adopted(
     place: Place,
 ) -> None:
     place.client.set(place.keys.config_string, b'{"theirs":1,"sweepSeconds":5}')
-    place.configuration.migrate(Layout.HASH, dual_write=True, manager=MANAGER)
+    place.configuration.migrate(Layout.HASH, dual_write=True, owner=MANAGER)
     place.client.set(place.keys.config_string, b'{"theirs":2,"sweepSeconds":6,"new":"x"}')
     stored = place.configuration.read()
     assert (stored.string, stored.edited, stored.values["theirs"]) == (
@@ -116,7 +116,7 @@ def test_changes_of_an_older_service_during_dual_write_are_adopted(
         "2",
     )
     applied = place.configuration.apply({"sweepSeconds": 5}, MANAGER)
-    assert (applied.taken_in, applied.changed, applied.revision) == (True, True, 3)
+    assert (applied.adopted, applied.changed, applied.revision) == (True, True, 3)
     assert place.hash() == {"theirs": "2", "sweepSeconds": "5", "new": "x"}, (
         "what the resource names stands as it says"
     )
