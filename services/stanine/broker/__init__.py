@@ -1,10 +1,12 @@
-"""A Dramatiq broker on Redis Streams, for anyone who uses Dramatiq: it knows actors and queues, nothing of assessments.
+"""A Dramatiq broker on Redis Streams.
+
+It works for any Dramatiq application and does not depend on the rest of Stanine.
 
     broker = StreamsBroker(url="redis://localhost:6379/0", namespace="shop")
     dramatiq.set_broker(broker)
 
-`streams.py` is the broker (producing), `consumer.py` the consumer (delivering and settling), `keeper.py` the thread that renews leases,
-promotes delayed messages and takes over from dead consumers, `functions/` what happens inside Redis.
+`streams.py` is the broker (enqueueing), `consumer.py` the consumer (delivery and settlement), `keeper.py` the thread
+that renews leases and promotes delayed messages, and `functions/` the Redis functions.
 """
 
 from stanine.broker.errors import (

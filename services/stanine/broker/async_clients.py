@@ -1,4 +1,4 @@
-"""The asyncio clients of a broker: one for each event loop, since a connection belongs to the loop that made it."""
+"""Asyncio clients of a broker, one per event loop: connections are bound to their loop."""
 
 import asyncio
 from collections.abc import AsyncGenerator, Callable
@@ -9,7 +9,7 @@ if TYPE_CHECKING:
 
 
 class AsyncClients:
-    """Makes a client for the running loop when it is first asked for; a client that was given serves every loop."""
+    """Creates one client per event loop on first use; a client passed in is used for every loop."""
 
     def __init__(
         self, given: "redis.asyncio.Redis | None", make: "Callable[[], redis.asyncio.Redis]"
@@ -20,7 +20,7 @@ class AsyncClients:
         self._guards: dict[asyncio.AbstractEventLoop, AsyncGenerator[None, None]] = {}
 
     def get(self) -> "redis.asyncio.Redis":
-        """Return the client of the running loop. Raises RuntimeError outside of one."""
+        """Return the client of the running loop. Raises RuntimeError if no loop is running."""
         if self._given is not None:
             return self._given
         loop = asyncio.get_running_loop()
@@ -33,7 +33,7 @@ class AsyncClients:
         return client
 
     async def use(self) -> "redis.asyncio.Redis":
-        """Return the client of the running loop, and have it closed when the loop ends, as `asyncio.run` ends it."""
+        """Return the running loop's client; it is closed when the loop ends (see `asyncio.run`)."""
         client, loop = self.get(), asyncio.get_running_loop()
         if self._given is None and loop not in self._guards:
             guard = self._guards[loop] = _guard(client)
@@ -41,7 +41,7 @@ class AsyncClients:
         return client
 
     async def close(self) -> None:
-        """Close the running loop's client if it was made here."""
+        """Close the running loop's client if it was created here."""
         loop = asyncio.get_running_loop()
         client, guard = self._made.pop(loop, None), self._guards.pop(loop, None)
         if guard is not None:
@@ -51,7 +51,7 @@ class AsyncClients:
 
 
 async def _guard(client: "redis.asyncio.Redis") -> AsyncGenerator[None, None]:
-    """Wait to be closed, by `close` or by the loop that ends: loops close the asynchronous generators that are still open."""
+    """Close the client on `close` or when the loop shuts down its asynchronous generators."""
     try:
         yield
     finally:

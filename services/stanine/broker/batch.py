@@ -1,4 +1,4 @@
-"""Batch actors: one call for many waiting messages. What such an actor may ask for, and how entries are merged.
+"""Batch actors: declaration checks, limits, and merging of stream entries into one actor call.
 
     @dramatiq.actor(batch="attempts", queue_name="results", broker=broker)
     def score_attempts(attempts: bytes) -> None: ...
@@ -19,17 +19,20 @@ from stanine.broker.entry import Entry, Fields, read_entry
 from stanine.broker.errors import BatchRefused
 from stanine.broker.settings import QueueSettings
 
-#: Entries merged into one call unless the actor says otherwise. A larger batch gains little: what a call costs is spread over 512 already.
+#: Default maximum of entries merged into one call. Larger batches gain little: at 512 the overhead of a call is already
+#: spread thin.
 BATCH_MAX_MESSAGES = 512
-#: Bytes of ids merged into one call: 1,024 ids of 16 bytes. A batch is the unit of failure and of redelivery, so it should stay a few ms of
-#: work also where one message carries many ids. A single larger message is a batch of its own.
+#: Default maximum of id bytes merged into one call: 1,024 ids of 16 bytes. A batch is the unit of failure and
+#: redelivery, so it should take only a few milliseconds even if one message carries many ids. A larger single message
+#: becomes a batch by itself.
 BATCH_MAX_BYTES = 16 * 1024
-#: Entries of a part that failed once, before each runs alone.
+#: Maximum of entries per batch at the second delivery, before each entry runs alone.
 SECOND_PART = 32
 
-#: Options an actor may declare for batches.
+#: Options that configure the batches of an actor.
 BATCH_OPTIONS = frozenset({"batch", "batch_max_messages", "batch_max_bytes"})
-#: Options that speak of one message: its result, its age, its successor, its retries (a failed batch is split instead, by queue settings).
+#: Options that concern a single message: its result, age limit, callbacks and retries. A failed batch is split
+#: according to the queue settings instead.
 _REFUSED_OPTIONS = (
     "store_results", "result_ttl", "max_age", "pipe_target", "pipe_ignore", "on_success", "on_failure",
     "dedupe", "dedupe_ms", "max_retries", "min_backoff", "max_backoff", "retry_when", "throws", "on_retry_exhausted",
@@ -38,21 +41,25 @@ _REFUSED_OPTIONS = (
 
 @dataclass(frozen=True)
 class BatchLimits:
-    """How an actor takes its batches: the argument that receives the ids, and the most that one call gets."""
+    """The argument that receives an actor's ids, and the limits of one call."""
 
     argument: str
     max_messages: int
     max_bytes: int
 
     def at(self, delivery: int) -> int:
-        """Return the most entries that may be merged at a delivery: 1 full, 2 up to 32, from 3 each alone."""
+        """Return the maximum batch size at a delivery: full at 1, 32 at 2, one entry from 3 on."""
         if delivery == 1:
             return self.max_messages
         return min(SECOND_PART, self.max_messages) if delivery == 2 else 1
 
 
 def check_actor(broker: "dramatiq.Broker", actor: "dramatiq.Actor[Any, Any]") -> None:
-    """Raise BatchRefused if a batch actor is declared with what cannot be kept for merged messages, DedupeRefused for a wrong `dedupe`."""
+    """Validate the batch and deduplication options of an actor.
+
+    Raises BatchRefused if a batch actor declares options that do not apply to merged messages, and DedupeRefused for an
+    invalid `dedupe`.
+    """
     argument = actor.options.get("batch")
     if argument is None:
         if MODE in actor.options or PERIOD in actor.options:
@@ -90,7 +97,7 @@ def check_actor(broker: "dramatiq.Broker", actor: "dramatiq.Actor[Any, Any]") ->
 
 
 def limits_of(actor: "dramatiq.Actor[Any, Any]", settings: QueueSettings) -> BatchLimits | None:
-    """Return the batch limits of an actor, the queue's settings applied; None if it takes messages one by one."""
+    """Return an actor's batch limits under the queue settings; None if it is no batch actor."""
     argument = actor.options.get("batch")
     if argument is None:
         return None
@@ -104,11 +111,12 @@ def limits_of(actor: "dramatiq.Actor[Any, Any]", settings: QueueSettings) -> Bat
 
 
 def ids_of(message: "dramatiq.Message[Any]", argument: str | None) -> bytes | None:
-    """Return the ids of a message to a batch actor, or None if it is an ordinary message.
+    """Return the ids of a batch actor's message, or None for an ordinary message.
 
-    `argument` is that of the actor if it is declared here. Without it, a message with one argument of bytes and nothing else is a batch
-    message if the encoder cannot encode it: then no other message can carry bytes. Where it can (pickle), the message travels whole, and
-    who receives it knows. Raises BatchRefused if a batch actor's message carries more than its ids.
+    `argument` is the batch argument of the actor if the actor is declared in this process. Without it, a message whose
+    only argument is of type bytes is taken for a batch message if the encoder cannot encode it. If the encoder can
+    (pickle), the message is sent whole and the receiver decides. Raises BatchRefused if a batch actor's message carries
+    anything but its ids.
     """
     values = list(message.kwargs.items())
     fits = not message.args and len(values) == 1 and isinstance(values[0][1], bytes)
@@ -128,10 +136,10 @@ def ids_of(message: "dramatiq.Message[Any]", argument: str | None) -> bytes | No
 
 
 def _can_encode(message: "dramatiq.Message[Any]") -> bool:
-    """Tell whether the encoder in use takes bytes. Encoders raise what they like."""
+    """Return whether the encoder in use can encode the message."""
     try:
         message.encode()
-    except Exception:  # noqa: BLE001 - then it cannot
+    except Exception:  # noqa: BLE001 - encoders may raise any exception
         return False
     return True
 
@@ -148,7 +156,7 @@ def refuse_options(message: "dramatiq.Message[Any]", names: Iterable[str]) -> No
 
 @dataclass
 class Part:
-    """Consecutive entries of one head and one delivery count, for one call."""
+    """Consecutive entries with the same head and delivery count, merged for one call."""
 
     head: bytes
     delivery: int
@@ -159,16 +167,16 @@ class Part:
     created: int
     size: int
     room: int
-    #: Times each was handed out, where that must be noted before it starts: entries taken over from a dead consumer.
+    #: (entry id, deliveries) of entries taken over from a dead consumer, to be recorded before the call starts.
     handed: list[tuple[bytes, int]] = field(default_factory=list)
 
 
 def merge(
     rows: "Iterable[tuple[bytes, Fields]]", limits: "Callable[[bytes], BatchLimits | None]"
 ) -> "tuple[list[Part | Entry], list[tuple[bytes, Fields]]]":
-    """Merge entries as delivered, in order; return parts and single entries, and the rows without a head.
+    """Merge delivered entries in order; return parts and single entries, and rows without a head.
 
-    `limits` gives those of a head's actor, or None to keep its entries single.
+    `limits` returns the batch limits for a head, or None to keep its entries single.
     """
     work: list[Part | Entry] = []
     headless: list[tuple[bytes, Fields]] = []
@@ -176,7 +184,7 @@ def merge(
     for entry_id, fields in rows:
         if (
             len(fields) == 4 and fields[2] == b"i" and fields[0] == b"h"
-        ):  # head and ids: the bulk of a busy queue
+        ):  # head and ids only: the common case
             data, ids = fields[1], fields[3]
             if (
                 part is not None
@@ -201,7 +209,7 @@ def merge(
 def merge_entries(
     entries: "Sequence[tuple[Entry, bool]]", limits: "Callable[[bytes], BatchLimits | None]"
 ) -> "list[Part | Entry]":
-    """Merge entries read again, each with whether its start must be noted."""
+    """Merge refetched entries, each with a flag that says whether to record its start."""
     work: list[Part | Entry] = []
     part: Part | None = None
     for entry, noted in entries:
@@ -217,7 +225,7 @@ def add_entry(
     entry: Entry,
     limits: "Callable[[bytes], BatchLimits | None]",
 ) -> Part | None:
-    """Add an entry to the open part if it fits, else begin a new one; return the part that is open now."""
+    """Add an entry to the open part if it fits, else start a new one; return the part now open."""
     if entry.ids is None:
         work.append(entry)
         return None

@@ -1,8 +1,10 @@
-"""Make a server ready for work: server checks, function libraries, consumer groups, queue settings. One routine, safe to repeat.
+"""Prepare a Redis server: checks, function libraries, consumer groups and queue settings.
 
-Called by every process at its start (as a fallback) and by the operator (as the authority on settings). While the server is away,
-loading, full or failing over it is tried again; also what somebody must mend (wrong password, a key of a wrong type …) is tried again,
-slowly, since somebody may: the process stays up with readiness false, and logs once per change.
+Idempotent.
+
+Called by every process at start (as a fallback) and by the operator (which is authoritative for settings). Temporary
+problems (server down, loading, full, failing over) are retried. Permanent problems (wrong password, a key of the wrong
+type) are retried too, at longer intervals: the process stays up, is not ready, and logs once per change.
 """
 
 import logging
@@ -34,9 +36,9 @@ from stanine.broker.queue import library as broker_library
 from stanine.broker.settings import QueueSettings, read_settings
 from stanine.broker.state import QueueState
 
-#: Versions of a library that stay loaded: this one and the one before, which a rollout still runs.
+#: Loaded versions kept per library: the current one and the previous one, which may still run during a rollout.
 KEPT_VERSIONS = 2
-#: Seconds: first and longest pause between tries of what may mend itself, and the pause where somebody must act.
+#: Seconds: first and maximum pause between attempts after a temporary problem, and the pause after a permanent one.
 PAUSE_MIN, PAUSE_MAX, PAUSE_PERMANENT = 0.1, 5.0, 30.0
 
 _logger = logging.getLogger(__name__)
@@ -44,19 +46,25 @@ _logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Management:
-    """In whose name a queue is declared: settings and state are then as declared, and nobody else's to change for three minutes."""
+    """The owner for whom a queue is declared.
+
+    Its settings and state are reserved for that owner for three minutes.
+    """
 
     manager: Manager
     state: QueueState = QueueState.RUNNING
-    #: The uid of a manager that is known to be no more: its hold does not count.
+    #: The uid of an owner that no longer exists; its ownership is ignored.
     gone: str = ""
-    #: Tokens of the purge and the re-queueing that the manager asks for: if it is new here, they count as dealt with.
+    #: Tokens of the purge and requeue requests in the owner's spec; they count as handled if the owner is new here.
     tokens: tuple[str, str] = ("", "")
 
 
 @dataclass(frozen=True)
 class QueueDeclaration:
-    """A queue that must exist. `settings`: written as they are when `overwrite` or managed, else only where the hash has none."""
+    """A queue that must exist.
+
+    `settings` are written as given with `overwrite` or an owner; otherwise only fields that are absent are written.
+    """
 
     name: str
     settings: QueueSettings = field(default_factory=QueueSettings)
@@ -66,12 +74,12 @@ class QueueDeclaration:
 
 @dataclass(frozen=True)
 class BootstrapReport:
-    """What was done; all empty when everything had been in place."""
+    """What a bootstrap changed; all fields are empty if nothing was missing."""
 
     libraries_loaded: tuple[str, ...] = ()
     libraries_removed: tuple[str, ...] = ()
     settings_changed: tuple[str, ...] = ()
-    #: Of the queues that are managed: which of their manager's requests were dealt with.
+    #: Per owned queue, which of the owner's requests were handled.
     handled: Mapping[str, Handled] = field(default_factory=dict)
 
 
@@ -82,10 +90,10 @@ def bootstrap(
     queues: Sequence[QueueDeclaration],
     libraries: Sequence[Library] = (),
 ) -> BootstrapReport:
-    """Check the server and put in place what is missing. The broker's own library needs no mention.
+    """Check the server and create what is missing, always including the broker's own library.
 
-    A full server passes if everything is in place, so that its workers can start and drain it. Raises ServerError with the problem, and
-    QueueManaged if a queue's settings are somebody else's.
+    A full server passes if nothing is missing, so that workers can start and drain it. Raises ServerError with the
+    problem, and QueueManaged if another owner holds a queue's settings.
     """
     try:
         check_server(client)
@@ -121,9 +129,10 @@ def bootstrap_until_ready(
     stop: threading.Event,
     on_state: Callable[[ServerProblem | None], None] = lambda _problem: None,
 ) -> BootstrapReport | None:
-    """Bootstrap until it succeeds; return its report, or None if `stop` was set first.
+    """Retry `bootstrap` until it succeeds; return its report, or None if `stop` was set first.
 
-    `on_state` gets each new problem, and None at the end: readiness is exactly that. From asyncio, run it in a thread.
+    `on_state` receives each new problem, and None on success; readiness follows it. Call it in a thread from asyncio
+    code.
     """
     pause, reason = PAUSE_MIN, None
     while not stop.is_set():
@@ -139,7 +148,7 @@ def bootstrap_until_ready(
                     problem,
                 )
                 on_state(problem)
-            stop.wait(PAUSE_PERMANENT if problem.permanent else pause * random.uniform(0.5, 1.0))  # noqa: S311 - spreads clients
+            stop.wait(PAUSE_PERMANENT if problem.permanent else pause * random.uniform(0.5, 1.0))  # noqa: S311 - jitter
             pause = min(PAUSE_MAX, pause * 2)
         else:
             _logger.info("Bootstrap done: %s", report)
@@ -149,14 +158,17 @@ def bootstrap_until_ready(
 
 
 def _load(client: "redis.Redis", library: Library) -> bool:
-    """Load a library unless it is there: looked up first, since a full server refuses to load even what it has."""
+    """Load a library unless it is loaded.
+
+    Checked first: a full server rejects even a repeated load.
+    """
     missing = PERMISSION_MISSING
     try:
         if library.is_loaded(client):
             return False
-        missing = FUNCTIONS_MISSING  # who may look but not load waits for the operator
+        missing = FUNCTIONS_MISSING  # without the permission to load, wait for the operator
     except redis.exceptions.NoPermissionError:
-        pass  # then the attempt tells
+        pass  # the load attempt reports the reason
     try:
         return library.load(client)
     except redis.exceptions.NoPermissionError as error:
@@ -164,12 +176,15 @@ def _load(client: "redis.Redis", library: Library) -> bool:
 
 
 def _remove_old(client: "redis.Redis", namespace: str, library: Library) -> list[str]:
-    """Remove versions of a library that this namespace loaded longest ago. Who still calls one loads it again, so this is safe."""
+    """Remove the least recently loaded versions of a library.
+
+    Safe: a caller loads its version again.
+    """
     key = libraries_key(namespace)
     try:
         client.zadd(key, {library.name: int(time.time() * 1000)})
     except redis.exceptions.OutOfMemoryError:
-        return []  # housekeeping can wait until there is room
+        return []  # cleanup can wait until memory is available
     known: Any = client.zrange(key, 0, -1)
     family = library.name.removesuffix(library.version)
     versions = [
@@ -183,7 +198,7 @@ def _remove_old(client: "redis.Redis", namespace: str, library: Library) -> list
             client.function_delete(name)
             removed.append(name)
         except redis.exceptions.NoPermissionError:
-            return removed  # the operator will
+            return removed  # the operator removes it
         except redis.ResponseError as error:
             if "not found" not in str(error):
                 raise
@@ -192,7 +207,7 @@ def _remove_old(client: "redis.Redis", namespace: str, library: Library) -> list
 
 
 def _declare(client: "redis.Redis", namespace: str, declaration: QueueDeclaration) -> Handled | int:
-    """Make a queue; return what managing it came to, or how many of its settings changed."""
+    """Create a queue; return the result of taking ownership, or the number of changed settings."""
     queue = Queue(declaration.name, queue_keys(namespace, declaration.name))
     fields = queue.join(client, "", declaration.settings)
     management = declaration.management

@@ -1,4 +1,4 @@
-"""What everything that speaks to Redis shares: how clients are made, how Redis Function libraries are called, what can go wrong.
+"""Redis access shared by store and broker: clients, function libraries, error classification.
 
-The store and the broker stand on this; it knows neither records nor queues.
+Does not depend on records or queues.
 """

@@ -1,4 +1,7 @@
-"""Is this server fit to keep our data? Called by the bootstrap; each answer is a ServerProblem of errors.py."""
+"""Checks whether a Redis server is suitable.
+
+Called by the bootstrap; reports problems of errors.py.
+"""
 
 import re
 from collections.abc import Mapping
@@ -15,14 +18,14 @@ from stanine.broker.connection.errors import (
     ServerProblem,
 )
 
-#: The first Redis with functions, which every write of ours goes through. Every Valkey has them.
+#: The first Redis version with functions, which every write uses. Every Valkey version has them.
 OLDEST_REDIS = (7, 0)
 
 
 def check_server(client: "redis.Redis") -> None:
-    """Raise ServerError if the server is too old, evicts data, is a replica or still loads. Needs INFO; CONFIG is not asked.
+    """Raise ServerError if the server is too old, evicts data, is a replica or is loading.
 
-    Other errors are redis-py's own: `classify` tells what they mean.
+    Needs permission for INFO, not for CONFIG. Errors of redis-py propagate; see `classify`.
     """
     info: Any = client.info()
     problem = find_problem(info)
@@ -31,7 +34,7 @@ def check_server(client: "redis.Redis") -> None:
 
 
 def find_problem(info: Mapping[str, Any]) -> ServerProblem | None:
-    """Return what speaks against a server, given its INFO, the permanent first."""
+    """Return the problem in a server's INFO, permanent ones first; None if there is none."""
     if (
         "valkey_version" not in info
         and _version(str(info.get("redis_version", "0"))) < OLDEST_REDIS

@@ -1,7 +1,8 @@
-"""The one place that makes Redis clients. Called by every process's composition root.
+"""Construction of Redis clients. Called by every process's composition root.
 
-Three kinds: a synchronous client for the watchers' work, an asyncio client for the API, and a client without socket timeout for
-blocking reads (redis-py 8 times a blocking read out at 5 s and tries it 10 times over: 57.9 s measured for `BLPOP … 6`).
+There are three kinds: a synchronous client for the watchers, an asyncio client for the API, and a client without socket
+timeout for blocking reads (redis-py 8 applies its 5 s timeout to blocking reads and retries 10 times: `BLPOP … 6` took
+57.9 s).
 """
 
 import socket
@@ -29,24 +30,24 @@ from stanine.broker.connection.tls import (
     TLSConnection,
 )
 
-#: Seconds a command may take before its outcome counts as unknown. Every write may be sent again, so a retry is safe.
+#: Seconds a command may take before its outcome counts as unknown. Writes are idempotent, so a retry is safe.
 SOCKET_TIMEOUT = 5.0
 #: Seconds to wait for a TCP connection.
 CONNECT_TIMEOUT = 2.0
-#: Seconds of silence after which an idle connection is pinged before use; below the idle timeout of the usual proxies.
+#: Seconds of idleness after which a connection is pinged before use; below the idle timeout of common proxies.
 HEALTH_CHECK_INTERVAL = 30
-#: How often a command is tried again after a lost connection; with the backoff below that takes about 1.5 s.
+#: Retries after a lost connection; with the backoff below they take about 1.5 s.
 RETRIES = 4
-#: Seconds: first and longest pause between tries.
+#: Seconds: first and maximum pause between retries.
 BACKOFF_BASE, BACKOFF_CAP = 0.05, 0.8
-#: Connections a process keeps at the most; waiting for a free one beats opening hundreds.
+#: Maximum of connections per process; waiting for a free one is better than opening hundreds.
 POOL_SIZE = 32
-#: Blocking readers of a process, one a queue. Connections are made when they are needed.
+#: Maximum of blocking readers per process, one per queue. Connections are opened on demand.
 BLOCKING_POOL_SIZE = 64
 #: Seconds to wait for a free connection of the pool.
 POOL_TIMEOUT = 5.0
 
-#: Linux TCP keepalive: probe after 30 s of silence, every 5 s, give up after 3. Finds a peer that vanished behind a blocking read.
+#: Linux TCP keepalive: first probe after 30 s, then every 5 s, at most 3. Detects a lost peer during a blocking read.
 _KEEPALIVE = {
     getattr(socket, name): value
     for name, value in (("TCP_KEEPIDLE", 30), ("TCP_KEEPINTVL", 5), ("TCP_KEEPCNT", 3))
@@ -54,13 +55,13 @@ _KEEPALIVE = {
 }
 
 
-#: Options of a connection that say where it goes, as whom, and how it is kept.
+#: Connection options for address, credentials and keepalive.
 _DESTINATION = frozenset({
     "host", "port", "path", "db", "username", "password", "credential_provider", "socket_connect_timeout", "socket_keepalive",
     "socket_keepalive_options", "health_check_interval", "protocol", "client_name",
 })  # fmt: skip
 
-#: These modules of redis-py are not annotated.
+#: These redis-py modules are not annotated.
 _sentinel: Any = redis.sentinel
 _connection: Any = redis.connection
 _PARSERS: dict[str, Callable[[str], Any]] = _connection.URL_QUERY_ARGUMENT_PARSERS
@@ -70,10 +71,11 @@ _async_sentinel: Any = redis.asyncio.sentinel
 def connect(
     url: str, *, pool_size: int = POOL_SIZE, timeout: float = SOCKET_TIMEOUT, retries: int = RETRIES
 ) -> "redis.Redis":
-    """Make a synchronous client for `redis://`, `rediss://`, `unix://` or `redis+sentinel://host:port,host:port/MASTER[/DB]`.
+    """Create a synchronous client for a URL.
 
-    Files that the address names, of a login (see login.py) or of TLS, are read anew for each connection.
-    `timeout`: seconds a command may take; `retries`: further tries after a lost connection.
+    Accepted: `redis://`, `rediss://`, `unix://` and `redis+sentinel://host:port,host:port/MASTER[/DB]`. Files named in
+    the URL, for credentials (credentials.py) or TLS, are read again for each connection. `timeout`: seconds a command
+    may take; `retries`: retries after a lost connection.
     """
     retry = redis.retry.Retry(
         redis.backoff.ExponentialWithJitterBackoff(base=BACKOFF_BASE, cap=BACKOFF_CAP), retries
@@ -83,9 +85,9 @@ def connect(
 
 @dataclass(frozen=True)
 class Destination:
-    """Where a server is and as whom to speak to it, in parts: what a URL cannot say, or should not, since it holds a password."""
+    """A server and its credentials in separate fields, for values that do not belong in a URL."""
 
-    #: (host, port) of the server; or of Sentinel's nodes, where `master` says which primary they are asked for.
+    #: (host, port) of the server, or of the Sentinel nodes if `master` names a primary.
     nodes: tuple[tuple[str, int], ...]
     master: str = ""
     db: int = 0
@@ -98,7 +100,7 @@ class Destination:
     server_name: str | None = None
 
     def __repr__(self) -> str:
-        """Name the place only: a password in a log is a leak."""
+        """Return the address only; credentials must not reach logs."""
         return f"Destination({self.nodes}, {self.master!r})"
 
 
@@ -110,7 +112,7 @@ def connect_to(
     timeout: float = SOCKET_TIMEOUT,
     retries: int = RETRIES,
 ) -> "redis.Redis":
-    """Make a synchronous client as `connect` does, to a destination in parts. Timeouts in seconds."""
+    """Create a synchronous client like `connect`, for a Destination. Timeouts in seconds."""
     retry = redis.retry.Retry(
         redis.backoff.ExponentialWithJitterBackoff(base=BACKOFF_BASE, cap=BACKOFF_CAP), retries
     )
@@ -143,7 +145,7 @@ def connect_to(
         "password": destination.sentinel_password,
     }
     sentinel = _sentinel.Sentinel([], sentinel_kwargs=asking)
-    # Sentinel's own constructor makes its clients from URLs' options, which cannot carry a ready context.
+    # Sentinel's constructor creates its clients from URL options, which cannot carry an SSL context.
     sentinel.sentinels = [
         redis.Redis.from_pool(
             redis.ConnectionPool(
@@ -163,19 +165,20 @@ def connect_to(
 
 
 def connect_blocking(url: str, *, pool_size: int = BLOCKING_POOL_SIZE) -> "redis.Redis":
-    """Make a client for blocking reads: no socket timeout and no retries, since a lost reply must be seen by the reader.
+    """Create a client for blocking reads.
 
-    Every reader keeps one connection for itself.
+    It has no socket timeout and no retries, because the reader must notice a lost reply. Every reader uses one
+    connection exclusively.
     """
     retry = redis.retry.Retry(redis.backoff.NoBackoff(), 0)
     return _sync_client(url, pool_size, socket_timeout=None, retry=retry)
 
 
 def blocking_twin(client: "redis.Redis", *, timeout: float | None = None) -> "redis.Redis":
-    """Make a client for blocking reads (or with another timeout) to where another client goes, for callers who have no URL."""
+    """Create a client for blocking reads (or another timeout) to the same server as `client`."""
     pool: Any = client.connection_pool
     retry = redis.retry.Retry(redis.backoff.NoBackoff(), 0)
-    # Where it goes and as whom; the rest of a pool's options belongs to that pool.
+    # Copy address and credentials only; the other options belong to the other pool.
     options = {
         name: value
         for name, value in pool.connection_kwargs.items()
@@ -192,7 +195,7 @@ def blocking_twin(client: "redis.Redis", *, timeout: float | None = None) -> "re
 
 
 def connect_async(url: str, *, pool_size: int = POOL_SIZE) -> "redis.asyncio.Redis":
-    """Make an asyncio client; the same addresses and limits as `connect`."""
+    """Create an asyncio client; URLs and limits as for `connect`."""
     retry = redis.asyncio.retry.Retry(
         redis.backoff.ExponentialWithJitterBackoff(base=BACKOFF_BASE, cap=BACKOFF_CAP), RETRIES
     )
@@ -216,27 +219,27 @@ def connect_async(url: str, *, pool_size: int = POOL_SIZE) -> "redis.asyncio.Red
         url, max_connections=pool_size, timeout=POOL_TIMEOUT, **_for_url(url, options)
     )
     if url.startswith("rediss:"):
-        pool.connection_class = AsyncFilesTLSConnection  # in asyncio, the class that the address implies wins over one that is given
+        pool.connection_class = AsyncFilesTLSConnection  # in asyncio, the connection class implied by the URL overrides the one passed
     return redis.asyncio.Redis.from_pool(pool)
 
 
 def drop_idle_connections(client: "redis.Redis") -> None:
-    """Close the pool's idle connections: after a failover they may lead to a server that takes no writes any more."""
+    """Close the pool's idle connections: after a failover they may lead to the former primary."""
     pool: Any = client.connection_pool
     pool.disconnect(inuse_connections=False)
 
 
 def pool_use(client: "redis.Redis | redis.asyncio.Redis") -> Callable[[], tuple[int, int]]:
-    """Return a function that reads (connections in use, connections allowed) of a client's pool, for the metrics."""
+    """Return a function that reads (connections in use, maximum) of a client's pool."""
     pool: Any = client.connection_pool
 
     def read() -> tuple[int, int]:
         in_use = getattr(pool, "_in_use_connections", None)
         if (
             in_use is None
-        ):  # the blocking pool counts what it made, less what lies idle in its queue
+        ):  # the blocking pool counts created connections, less those idle in its queue
             idle = sum(1 for connection in list(pool.pool.queue) if connection is not None)
-            return len(pool._connections) - idle, pool.max_connections  # noqa: SLF001 - redis-py has no public reading
+            return len(pool._connections) - idle, pool.max_connections  # noqa: SLF001 - redis-py has no public accessor
         return len(in_use), pool.max_connections
 
     return read
@@ -287,7 +290,7 @@ def _logging_in(login: FileLogin | None) -> dict[str, Any]:
 def _sentinel_parts(
     url: str, login: FileLogin | None, sentinel_login: FileLogin | None
 ) -> tuple[list[tuple[str, int]], str, dict[str, Any], dict[str, Any]]:
-    """Return the sentinels, the primary's name, the options of a connection to the primary, and those of one to a sentinel."""
+    """Return sentinels, primary name, and connection options for the primary and a sentinel."""
     parts = urlsplit(url)
     hosts = parts.netloc.rpartition("@")[2].split(",")
     nodes = [
@@ -300,7 +303,7 @@ def _sentinel_parts(
     master, _, database = parts.path.strip("/").partition("/")
     query = {name: values[0] for name, values in parse_qs(parts.query).items()}
     tls: dict[str, Any] = {"ssl": parts.scheme.startswith("rediss")}
-    # as redis-py reads them in the other addresses
+    # parsed as redis-py parses the other URL schemes
     tls |= {
         name: _PARSERS.get(name, str)(value)
         for name, value in query.items()

@@ -1,7 +1,9 @@
-"""As whom to log in, read from files anew for each connection. Made by clients.py of what an address says.
+"""Credential provider that reads its files for every new connection.
 
-A Secret mounted as files changes while a process runs; so a rotated password needs no restart: connections that are open stay, and the next
-one logs in with what the file says by then.
+Created by clients.py from a URL.
+
+A Secret mounted as files may change while a process runs. Password rotation therefore needs no restart: open
+connections stay, and new connections use the new password.
 """
 
 from dataclasses import dataclass
@@ -10,7 +12,7 @@ from urllib.parse import parse_qsl, unquote, urlencode, urlsplit, urlunsplit
 
 import redis
 
-#: Options of an address that name files. Of a connection to the server, and of one to a sentinel.
+#: URL options that name files, for a connection to the server and to a sentinel.
 USERNAME_FILE, PASSWORD_FILE = "username_file", "password_file"
 SENTINEL_USERNAME_FILE, SENTINEL_PASSWORD_FILE = "sentinel_username_file", "sentinel_password_file"
 
@@ -18,30 +20,36 @@ _FILES = frozenset({USERNAME_FILE, PASSWORD_FILE, SENTINEL_USERNAME_FILE, SENTIN
 
 
 class LoginUnreadableError(redis.AuthenticationError):
-    """A file with a user name or a password cannot be read; the message names it. Trying again helps once it is there."""
+    """A credentials file cannot be read; the message names it.
+
+    A retry succeeds once the file is readable.
+    """
 
 
 @dataclass(frozen=True, repr=False)
 class FileLogin(redis.CredentialProvider):
-    """User name and password for redis-py. `username` counts where no file holds the name; without any it is the default user's."""
+    """redis-py credential provider for files.
+
+    `username` is used if no file holds the name; without both, the default user is used.
+    """
 
     password_file: str
     username_file: str | None = None
     username: str | None = None
 
     def get_credentials(self) -> tuple[str] | tuple[str, str]:
-        """Read the files; called by redis-py whenever it opens a connection."""
+        """Read the files; called by redis-py for each new connection."""
         username = _read(self.username_file) if self.username_file else self.username
         password = _read(self.password_file)
         return (username, password) if username else (password,)
 
     async def get_credentials_async(self) -> tuple[str] | tuple[str, str]:
-        """Do the same: two small files of memory are read at once."""
+        """Read the files. Blocking is acceptable: they are small and in memory."""
         return self.get_credentials()
 
 
 def take_login(url: str) -> tuple[str, FileLogin | None, FileLogin | None]:
-    """Return an address without its options that name files, the login at the server, and the one at its sentinels."""
+    """Return the URL without file options, and credentials for the server and its sentinels."""
     parts = urlsplit(url)
     options = parse_qsl(parts.query, keep_blank_values=True)
     files = {name: value for name, value in options if name in _FILES}
@@ -62,10 +70,10 @@ def take_login(url: str) -> tuple[str, FileLogin | None, FileLogin | None]:
 
 
 def _read(path: str) -> str:
-    """Return a file's text without the line break that an editor puts at its end."""
+    """Return a file's text without a trailing line break, which editors add."""
     try:
         return Path(path).read_text(encoding="utf-8").removesuffix("\n").removesuffix("\r")
     except (OSError, UnicodeDecodeError) as error:
         why = error.strerror if isinstance(error, OSError) else "it is no UTF-8 text"
-        # a faulty text would quote itself
+        # suppress the cause: a decoding error quotes the content
         raise LoginUnreadableError(f"the login cannot be read from {path}: {why}") from None

@@ -1,22 +1,25 @@
-"""The environment that every process of Stanine reads: where Redis is and which keys are ours. Read once, in a composition root."""
+"""Environment variables that every process reads: Redis URL and namespace.
+
+Read in a composition root.
+"""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 from urllib.parse import parse_qsl, quote, urlsplit, urlunsplit
 
-#: The prefix of every key when nothing says otherwise.
+#: Default prefix of every key.
 DEFAULT_NAMESPACE = "stanine"
 
 
 class EnvironmentFaultError(Exception):
-    """A variable of the environment cannot be used; the message names it and the remedy."""
+    """An environment variable is invalid; the message names it and the remedy."""
 
 
 @dataclass(frozen=True)
 class Environment:
     """STANINE_REDIS_URL, STANINE_NAMESPACE and STANINE_KEYS_FILE.
 
-    The address has in it what STANINE_REDIS_USERNAME, …_PASSWORD, …_USERNAME_FILE, …_PASSWORD_FILE and STANINE_SENTINEL_… say.
+    `redis_url` includes STANINE_REDIS_USERNAME, …_PASSWORD, …_USERNAME_FILE, …_PASSWORD_FILE and STANINE_SENTINEL_….
     """
 
     redis_url: str
@@ -48,9 +51,9 @@ def read_environment(variables: Mapping[str, str]) -> Environment:
 
 
 def _with_credentials(url: str, variables: Mapping[str, str]) -> str:
-    """Return the address with the credentials, or the names of their files, that variables of their own give.
+    """Return the URL with the credentials, or the credentials files, of the separate variables.
 
-    A Secret's text need not be fit for an address.
+    Values are escaped, since a Secret may contain any character.
     """
     server = _login("STANINE_REDIS", variables)
     parts = urlsplit(url)
@@ -72,7 +75,7 @@ def _with_credentials(url: str, variables: Mapping[str, str]) -> str:
 
 
 def _login(prefix: str, variables: Mapping[str, str]) -> dict[str, str]:
-    """Return what is given of `username`, `username_file`, `password` and `password_file`."""
+    """Return those of `username`, `username_file`, `password` and `password_file` that are set."""
     given: dict[str, str] = {}
     for part in ("username", "password"):
         name = f"{prefix}_{part.upper()}"

@@ -1,7 +1,7 @@
-"""What can go wrong with a Redis server, each with its reason and its remedy. Used by whoever reports it: bootstrap, broker, health, API.
+"""Problems of a Redis server, each with a reason and a remedy.
 
-A problem is permanent when trying again cannot mend it and somebody must act; else it is temporary. Texts of the server that could name
-keys or values are not repeated.
+Used by bootstrap, broker, health checks and API. A problem is permanent if retries cannot succeed until a person acts;
+otherwise it is temporary. Server messages that could contain keys or values are not repeated.
 """
 
 import socket
@@ -17,7 +17,7 @@ from stanine.broker.connection.credentials import LoginUnreadableError
 
 @dataclass(frozen=True)
 class ServerProblem:
-    """One problem: a CamelCase reason, a sentence that says what to do, and whether trying again is in vain."""
+    """A problem: CamelCase reason, one sentence with the remedy, and whether it is permanent."""
 
     reason: str
     remedy: str
@@ -28,7 +28,7 @@ class ServerProblem:
 
 
 class ServerError(Exception):
-    """The server cannot be used; `problem` says why and what to do."""
+    """The server cannot be used; `problem` holds reason and remedy."""
 
     def __init__(self, problem: ServerProblem) -> None:
         super().__init__(str(problem))
@@ -133,10 +133,10 @@ SERVER_REFUSED = _permanent(
 )
 UNKNOWN = _temporary("Unknown", "An unexpected error: see the log.")
 
-#: The server takes no writes, and answers reads.
+#: The server rejects writes but answers reads.
 REFUSES_WRITES = (READ_ONLY, DISK_FAILED, TOO_FEW_REPLICAS)
 
-#: First word of an error reply -> what it means. redis-py strips some of these into classes: `_BY_CLASS`.
+#: First word of an error reply -> problem. redis-py converts some codes to classes, see `_BY_CLASS`.
 _BY_CODE = {
     "OOM": FULL,
     "READONLY": READ_ONLY,
@@ -147,7 +147,7 @@ _BY_CODE = {
     "NOREPLICAS": TOO_FEW_REPLICAS,
     "MISCONF": DISK_FAILED,
     "BUSY": BUSY,
-    "UNBLOCKED": READ_ONLY,  # who waits is sent away when a primary becomes a replica
+    "UNBLOCKED": READ_ONLY,  # sent to blocked clients when a primary becomes a replica
     "NOAUTH": AUTH_REQUIRED,
     "WRONGPASS": AUTH_FAILED,
     "NOPERM": PERMISSION_MISSING,
@@ -156,7 +156,7 @@ _BY_CODE = {
     "DENIED": PROTECTED_MODE,
 }
 
-#: Classes of redis-py, the special before the general.
+#: redis-py exception classes, subclasses before their bases.
 _BY_CLASS: tuple[tuple[type[BaseException], ServerProblem], ...] = (
     (redis.exceptions.BusyLoadingError, LOADING),
     (LoginUnreadableError, LOGIN_UNREADABLE),
@@ -174,7 +174,7 @@ _BY_CLASS: tuple[tuple[type[BaseException], ServerProblem], ...] = (
     (redis.exceptions.InvalidResponse, WRONG_PROTOCOL),
 )
 
-#: Fragments of texts, where neither class nor code tells.
+#: Message fragments, for errors with neither a specific class nor a code.
 _BY_TEXT = (
     ("NOAUTH", AUTH_REQUIRED),
     ("Authentication required", AUTH_REQUIRED),
@@ -206,7 +206,7 @@ _BY_TEXT = (
 
 
 def classify(error: BaseException) -> ServerProblem:
-    """Return what an exception of redis-py, the socket or TLS means; UNKNOWN when nothing is known about it."""
+    """Return the problem for an exception of redis-py, sockets or TLS; UNKNOWN if unrecognized."""
     if isinstance(error, ServerError):
         return error.problem
     chain = _causes(error)
@@ -239,7 +239,7 @@ def _from_socket(chain: list[BaseException]) -> ServerProblem | None:
 
 
 def _from_reply(error: BaseException) -> ServerProblem | None:
-    # A missing password and a wrong one are one class.
+    # redis-py uses one class for a missing and a wrong password.
     if isinstance(error, redis.exceptions.AuthenticationError) and "Authentication required" in str(
         error
     ):

@@ -1,7 +1,7 @@
-"""A Redis Function library that is loaded under the hash of its own text, so that versions stand side by side during a rollout.
+"""A Redis function library, versioned by the hash of its source.
 
-The store and the broker each have one. The bootstrap loads them; a call whose function is missing (flushed, or a server restored
-without it) loads its library and is made again.
+Several versions coexist during a rollout. Store and broker have one each. The bootstrap loads them. If a function is
+missing (flushed or restored server), the call loads the library and is repeated.
 """
 
 import hashlib
@@ -11,16 +11,16 @@ from typing import Any, cast
 import redis
 import redis.asyncio
 
-#: What a Lua source says in place of its own version.
+#: Placeholder for the version in the Lua source.
 VERSION_PLACEHOLDER = "@VERSION@"
 
 Argument = bytes | str | int | float
 
 
 class Library:
-    """One Redis Function library: `functions.lua` of a package, its version being the hash of its text.
+    """A Redis function library whose version is the hash of its source.
 
-    The source names itself `#!lua name=NAME_@VERSION@` and registers every function as `NAME_@VERSION@`.
+    The source declares `#!lua name=NAME_@VERSION@` and registers every function as `NAME_@VERSION@`.
     """
 
     def __init__(self, name: str, source: str) -> None:
@@ -29,15 +29,15 @@ class Library:
         self.source = source.replace(VERSION_PLACEHOLDER, self.version)
 
     def function(self, name: str) -> str:
-        """Return the name under which a function of this version is registered."""
+        """Return the registered name of a function in this version."""
         return f"{name}_{self.version}"
 
     def is_loaded(self, client: "redis.Redis") -> bool:
-        """Tell whether the server has this version."""
+        """Return whether the server has loaded this version."""
         return bool(client.function_list(library=self.name))
 
     def load(self, client: "redis.Redis") -> bool:
-        """Load the library unless this version is there; return whether it was missing."""
+        """Load the library unless this version is loaded; return whether it was missing."""
         try:
             client.function_load(self.source)
         except redis.ResponseError as error:
@@ -47,7 +47,7 @@ class Library:
         return True
 
     async def load_async(self, client: "redis.asyncio.Redis") -> bool:
-        """Load the library unless this version is there; return whether it was missing."""
+        """Load the library unless this version is loaded; return whether it was missing."""
         try:
             await client.function_load(self.source)
         except redis.ResponseError as error:
@@ -63,7 +63,7 @@ class Library:
         keys: Sequence[str],
         args: Sequence[Argument] = (),
     ) -> Any:
-        """Call a function of this library; errors are redis-py's own."""
+        """Call a function of this library. Errors of redis-py propagate."""
         command, execute = self.command(function, keys, args), cast("Any", client).execute_command
         try:
             return execute(*command)
@@ -80,7 +80,7 @@ class Library:
         keys: Sequence[str],
         args: Sequence[Argument] = (),
     ) -> Any:
-        """Call a function of this library from asyncio; errors are redis-py's own."""
+        """Call a function of this library from asyncio. Errors of redis-py propagate."""
         command, execute = self.command(function, keys, args), cast("Any", client).execute_command
         try:
             return await execute(*command)
@@ -93,14 +93,14 @@ class Library:
     def command(
         self, function: str, keys: Sequence[str], args: Sequence[Argument] = ()
     ) -> tuple[Argument, ...]:
-        """Return the words of the FCALL, for use in a pipeline (which must itself see to a missing function)."""
+        """Return the FCALL command for a pipeline; the caller must handle a missing function."""
         return cast(
             "tuple[Argument, ...]", ("FCALL", self.function(function), len(keys), *keys, *args)
         )
 
 
 def is_function_missing(error: Exception) -> bool:
-    """Tell whether the server said that it does not have the function."""
+    """Return whether the error says that the function does not exist."""
     return "Function not found" in str(error)
 
 

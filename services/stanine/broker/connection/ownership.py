@@ -1,7 +1,8 @@
-"""Who manages a thing in Redis: a custom resource, whose word stands against anybody else's. Used by the broker (queues) and the store.
+"""Ownership of queues and settings in Redis by custom resources. Used by the broker and the store.
 
-A hold is two fields of the thing's own hash, and ends by itself unless it is renewed: no resource that is gone, and no operator that was
-removed, keeps anybody from anything for long. managing.lua decides, by the server's clock, in the same step as the change itself.
+While an owner holds an object, other writers are rejected. Ownership is stored in two fields of the object's hash and
+expires unless renewed, so a deleted resource or an uninstalled operator blocks nobody for long. ownership.lua checks it
+against the server's clock, atomically with the change itself.
 """
 
 import json
@@ -9,31 +10,34 @@ from dataclasses import asdict, dataclass
 from functools import cache
 from pathlib import Path
 
-#: Milliseconds that a hold lasts. The operator renews it every minute, so two rounds may fail.
+#: Milliseconds that ownership lasts. The operator renews it every minute, so two renewals may fail.
 HOLD_MS = 180_000
 
 
 @dataclass(frozen=True)
 class Manager:
-    """Who holds a thing. Of two, the one created first has it, whoever came first to Redis; of the same second, the smaller uid."""
+    """The owner of an object.
+
+    If two resources compete, the older one wins; ties go to the smaller uid.
+    """
 
     #: For people: `Queue default/results`.
     name: str
     uid: str
     #: RFC 3339, in UTC and whole seconds.
     created: str
-    #: Which operator acts for it: one may know of its own that they are gone.
+    #: The operator that acts for the resource; an operator knows which of its own resources were deleted.
     operator: str = ""
-    #: The uid of the RedisConfig through which it came here: who knows that one knows everybody who may come through it.
+    #: The uid of the RedisConfig used for the connection; its operator knows every resource that uses it.
     through: str = ""
 
     def encode(self) -> str:
-        """Return what is kept in Redis."""
+        """Return the JSON stored in Redis."""
         return json.dumps(asdict(self), separators=(",", ":"))
 
 
 class ManagedError(Exception):
-    """Somebody else holds the thing; nothing was changed."""
+    """Another owner holds the object; nothing was changed."""
 
     def __init__(self, thing: str, holder: Manager) -> None:
         super().__init__(
@@ -43,12 +47,12 @@ class ManagedError(Exception):
 
 
 def read_manager(text: bytes) -> Manager:
-    """Read what `encode` made; members that this version does not know are left out."""
+    """Parse the output of `encode`; unknown members are ignored."""
     known = json.loads(text)
     return Manager(**{name: str(known.get(name, "")) for name in Manager.__dataclass_fields__})
 
 
 @cache
 def managing_source() -> str:
-    """Return the Lua that a function library includes to ask and to hold."""
+    """Return the Lua source that a function library includes to check and take ownership."""
     return (Path(__file__).parent / "managing.lua").read_text()

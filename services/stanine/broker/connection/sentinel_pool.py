@@ -1,7 +1,9 @@
-"""The pool of asyncio connections to a primary that sentinels name. Used by clients.py for the API.
+"""Blocking asyncio connection pool for a primary discovered by Sentinel.
 
-redis-py has pools that follow a primary and pools that wait for a free connection, but none that does both; its own for sentinels opens a
-connection for every request that is under way at the same moment.
+Used by clients.py for the API.
+
+redis-py has pools that follow a primary and pools that wait for a free connection, but none that does both; its
+Sentinel pool opens one connection for every concurrent request.
 """
 
 from typing import Any
@@ -13,4 +15,4 @@ _sentinel: Any = redis.asyncio.sentinel  # not annotated
 
 
 class WaitingSentinelPool(_sentinel.SentinelConnectionPool, redis.asyncio.BlockingConnectionPool):  # type: ignore[misc] # its base is Any
-    """Follows the primary as the first does, and waits for a free connection as the second does: both change parts of one pool."""
+    """Sentinel pool that waits for a free connection; the two bases override different methods."""

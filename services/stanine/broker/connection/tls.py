@@ -1,7 +1,8 @@
-"""TLS as redis-py does not do it: with certificates that are only in memory, and, for asyncio, with files that change. Used by clients.py.
+"""TLS connections that redis-py lacks: in-memory certificates, and reloaded files in asyncio.
 
-The operator's certificates come from Secrets and never lie in a file system: its connections get a ready context, and the name to expect.
-The services' are files; redis-py reads them for each connection, but in asyncio only for the first one of each connection object.
+Used by clients.py. The operator reads certificates from Secrets and never writes them to disk; its connections receive
+an SSL context and the expected server name. The services use files. redis-py reads them for each connection, but in
+asyncio only for the first connection of each connection object.
 """
 
 import os
@@ -24,15 +25,16 @@ _async_sentinel: Any = redis.asyncio.sentinel
 def make_context(
     ca: bytes | None, certificate: bytes | None = None, key: bytes | None = None
 ) -> ssl.SSLContext:
-    """Make a client's context of PEM texts. `ca`: whom to trust, instead of the system's. `certificate` and `key`: who we are.
+    """Create a client SSL context from PEM texts.
 
-    Raises ssl.SSLError or ValueError if they cannot be used; the text does not quote them.
+    `ca` replaces the system's trust store; `certificate` and `key` authenticate the client. Raises ssl.SSLError or
+    ValueError if they are invalid; the message does not quote them.
     """
     context = ssl.create_default_context(
         cadata=ca.decode("ascii", errors="replace") if ca is not None else None
     )
     if certificate is not None and key is not None:
-        # OpenSSL reads files only; these exist in this process's memory and only until the end of this call.
+        # OpenSSL reads files only; these exist in memory until the end of this call.
         with _memory_file(certificate) as first, _memory_file(key) as second:
             context.load_cert_chain(
                 f"/proc/self/fd/{first.fileno()}",
@@ -43,9 +45,10 @@ def make_context(
 
 
 class TLSConnection(_connection.SSLConnection):  # type: ignore[misc]
-    """A connection with a ready context; `ssl_server_name` is the name in the certificate where it is not the host's.
+    """A connection with an SSL context.
 
-    The names begin with ssl_ so that `clients.blocking_twin` takes them over.
+    `ssl_server_name` is the expected certificate name if it differs from the host. The option names begin with `ssl_`
+    so that `clients.blocking_twin` copies them.
     """
 
     def __init__(
@@ -64,17 +67,17 @@ class TLSConnection(_connection.SSLConnection):  # type: ignore[misc]
 
 
 class SentinelTLSConnection(_sentinel.SentinelManagedConnection, TLSConnection):  # type: ignore[misc]
-    """The same to the primary that Sentinel names."""
+    """TLSConnection to the primary discovered by Sentinel."""
 
 
 class AsyncFilesTLSConnection(_async.SSLConnection):  # type: ignore[misc]
-    """An asyncio connection that takes in renewed files: certificates, key and authorities."""
+    """An asyncio TLS connection that reloads changed certificate, key and CA files."""
 
     _seen: tuple[Any, ...] = ()
 
     def _connection_arguments(self) -> Any:
         context = self.ssl_context
-        # a context takes some 10 ms to make, in which the loop stands still
+        # creating a context blocks the event loop for about 10 ms
         seen = tuple(
             _file_state(path) for path in (context.certfile, context.keyfile, context.ca_certs)
         )
@@ -87,14 +90,14 @@ class AsyncSentinelFilesTLSConnection(
     _async_sentinel.SentinelManagedConnection,  # type: ignore[misc]
     AsyncFilesTLSConnection,
 ):
-    """The same to the primary that Sentinel names."""
+    """AsyncFilesTLSConnection to the primary discovered by Sentinel."""
 
 
 def _file_state(path: str | None) -> tuple[int, int] | None:
     try:
         state = Path(path).stat() if path else None
     except OSError:
-        return None  # reading it will tell why
+        return None  # opening the file reports the reason
     return (state.st_ino, state.st_mtime_ns) if state else None
 
 
@@ -106,5 +109,5 @@ def _memory_file(content: bytes) -> Any:
 
 
 def _no_password() -> str:
-    # Without this OpenSSL would ask on the terminal.
+    # Without this OpenSSL would prompt on the terminal.
     raise ValueError("the private key is encrypted")
