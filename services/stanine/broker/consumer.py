@@ -1,7 +1,8 @@
-"""The consumer of one queue: fetches, merges and hands over. The Worker makes it through `broker.consume` and drives it.
+"""Consumer of one queue: fetches entries, merges them and hands messages to the Worker.
 
-`__next__` runs in the Worker's consumer thread; `ack`, `nack` and `requeue` run in its worker threads (settling.py). Nothing is raised
-but BrokerConnectionError, and that only for what waiting cannot mend: short outages are waited for here.
+Created by the Worker through `broker.consume`. `__next__` runs in the Worker's consumer thread; `ack`, `nack` and
+`requeue` run in its worker threads (settling.py). The only exception is BrokerConnectionError, raised for permanent
+problems; short outages are waited out here.
 """
 
 import logging
@@ -27,17 +28,18 @@ from stanine.broker.reader import QUEUE_DELETED, Reader
 if TYPE_CHECKING:
     from stanine.broker.streams import StreamsBroker
 
-#: Own pending entries fetched in one call when reconciling.
+#: Own pending entries fetched per call during reconciliation.
 HELD_PAGE = 500
-#: Handed out so often, an entry may be what kills its consumers: it runs with no other such beside it.
+#: Deliveries after which an entry is a poison candidate, which may be killing its consumers: at most one of them runs
+#: at a time.
 SUSPECT_HANDED = 3
-#: Seconds that a read waits at the most while suspects do: the next of them may go once the one before is settled.
+#: Seconds: maximum read time while poison candidates wait; the next one may run once the current one is settled.
 SUSPECT_LOOK = 0.01
-#: Seconds: what a read can block at least.
+#: Seconds: shortest blocking read.
 SHORTEST_BLOCK = 0.001
-#: Seconds between looks of one that has no room: what it hears of is settled messages of this queue.
+#: Seconds between checks for takeover while no thread is free; settled messages of this queue wake it earlier.
 LOOK = 0.5
-#: Seconds that the Worker's consumer thread waits between looks while it stops.
+#: Seconds that the Worker's consumer thread sleeps per cycle while it stops.
 STOPPING_PAUSE = 0.05
 
 _logger = logging.getLogger(__name__)
@@ -55,9 +57,9 @@ class StreamsConsumer(dramatiq.Consumer):
         self._queue = membership.queue
         self._timeout = timeout_ms / 1000
         self._prefetch = max(1, prefetch)
-        #: The stock prefetch is two messages a thread.
+        #: Dramatiq's default prefetch is two messages per thread.
         self._threads = max(1, prefetch // 2)
-        #: Fetched and not handed over. Suspects wait until no other suspect is out.
+        #: Fetched but not handed over. Poison candidates wait until no other candidate is in flight.
         self._work: deque[Part | Entry] = deque()
         self._suspects: deque[Part | Entry] = deque()
         self._reading = Backoff(_logger, f"Reading queue {self._queue.name}", broker.client)
@@ -67,16 +69,16 @@ class StreamsConsumer(dramatiq.Consumer):
             self._queue.name, broker.client, reader, broker.actors, self._stopping
         )
         self._took_over = False
-        #: Until when (monotonic seconds) the server is left alone after a failure.
+        #: Monotonic seconds until which no request is sent after a failure.
         self._resting_until = 0.0
 
     @property
     def worker(self) -> object:
-        """The Worker that it consumes for; None: somebody's own consumer."""
+        """The Worker that runs this consumer; None if it is used without a Worker."""
         return self._membership.worker
 
     def __next__(self) -> StreamProxy | None:
-        """Return the next message, or None when there was none in time."""
+        """Return the next message, or None after the timeout."""
         self._broker.on_cycle(self._queue.name)
         deadline = time.monotonic() + self._timeout
         while True:
@@ -104,25 +106,31 @@ class StreamsConsumer(dramatiq.Consumer):
                 raise connection_error(error) from error
 
     def ack(self, message: Any) -> None:
-        """Settle a message whose processing ended: acknowledge it, or defer it if Retries asked for that, or split a failed batch."""
+        """Settle a processed message.
+
+        Acknowledge it, defer it if Retries asked for it, or split a failed batch.
+        """
         self._broker.settler.settle(message, rejected=False)
 
     def nack(self, message: Any) -> None:
-        """Give a message up: it becomes a dead letter with the reason. A failed batch is split instead."""
+        """Reject a message: dead-letter it with the reason, or split a failed batch."""
         self._broker.settler.settle(message, rejected=True)
 
     def requeue(self, messages: Iterable[Any]) -> None:
-        """Put messages that were not processed back into the queue, at once and uncounted."""
+        """Return unprocessed messages to the queue immediately, without counting a delivery."""
         self._broker.settler.release(messages)
 
     def stop_fetching(self) -> None:
-        """Fetch nothing more; what is fetched and not handed over goes back to the queue."""
+        """Stop fetching; fetched messages that were not handed over return to the queue."""
         self._stopping.set()
         with self._membership.changed:
             self._membership.changed.notify_all()
 
     def close(self) -> None:
-        """Give back the connection and, when stopping, what was fetched; otherwise the next Consumer fetches it again."""
+        """Close the connection; when stopping, also return fetched messages to the queue.
+
+        Otherwise the next Consumer fetches them again.
+        """
         self._fetching.close()
         if self._stopping.is_set():
             try:
@@ -156,7 +164,7 @@ class StreamsConsumer(dramatiq.Consumer):
         return None
 
     def _stand_still(self, remaining: float) -> None:
-        """While the queue is paused: give back what is fetched, so that it can be purged, and wait for a change."""
+        """Return fetched entries while the queue is paused, for a purge to cover them, and wait."""
         self._release_fetched()
         membership = self._membership
         with membership.changed:
@@ -164,7 +172,10 @@ class StreamsConsumer(dramatiq.Consumer):
                 membership.changed.wait(remaining)
 
     def _hand_over(self, item: "Part | Entry", *, suspect: bool) -> StreamProxy | None:
-        """Make the message and note that the Worker has it; None if it was none and is buried, or this consumer is fenced."""
+        """Build the message and record it as in flight.
+
+        Returns None if the entry is invalid, and then dead-letters it, or if the lease was lost.
+        """
         membership = self._membership
         opened = (
             open_part(item, membership)
@@ -188,7 +199,7 @@ class StreamsConsumer(dramatiq.Consumer):
     def _free(self) -> int:
         prefetch = self._prefetch
         if self._fetching.merges:
-            prefetch = prefetch // 2 + 1  # of batches, one ahead of the threads is enough
+            prefetch = prefetch // 2 + 1  # for batches, prefetch one more than the threads
         return prefetch - self._membership.outstanding
 
     def _forget_fetched(self) -> None:
@@ -197,7 +208,11 @@ class StreamsConsumer(dramatiq.Consumer):
         self._membership.ask_again()
 
     def _release_fetched(self) -> None:
-        """Put back what was fetched. What dead consumers held stays pending, for its count is kept there: free when this one leaves."""
+        """Return fetched entries to the queue.
+
+        Entries taken over from dead consumers stay pending, because their delivery count is kept there; they become
+        available when this consumer leaves.
+        """
         fetched = [*self._work, *self._suspects]
         earlier = [
             (entry_id, item.delivery - 1)
@@ -249,7 +264,10 @@ class StreamsConsumer(dramatiq.Consumer):
             self._settle_headless(headless)
 
     def _free_to_fetch(self) -> int:
-        """Nothing is fetched ahead while dead consumers' entries wait: who has nothing to do gets them, or else the next free thread."""
+        """Return how many messages may be fetched.
+
+        Nothing is prefetched while dead consumers' entries wait: those go to idle threads first.
+        """
         free = self._free()
         return (
             free
@@ -258,12 +276,12 @@ class StreamsConsumer(dramatiq.Consumer):
         )
 
     def _take_over(self) -> bool:
-        """Take over what dead consumers held, as much as there are idle threads for; return whether there is something now."""
+        """Take over dead consumers' entries for idle threads; return whether any can run."""
         membership, until = self._membership, self._membership.orphans_until
         fetched = len(self._work) + len(self._suspects)
         room = self._broker.idle_threads(membership, self._threads) - fetched
         if room <= 0 and until is not None and time.monotonic() >= until:
-            # Its Worker is busy with other queues, and so is everybody's: this queue's share of the threads will do.
+            # All Workers are busy with other queues: use this queue's share of the threads.
             room = self._threads - membership.outstanding - fetched
         if room <= 0:
             return False
@@ -273,7 +291,7 @@ class StreamsConsumer(dramatiq.Consumer):
         if taken:
             level = (
                 logging.INFO if self._took_over else logging.WARNING
-            )  # one line for all that comes in parts
+            )  # log the parts of one takeover once
             _logger.log(
                 level,
                 "Takes over from dead consumers of queue %s: %d messages",
@@ -283,7 +301,7 @@ class StreamsConsumer(dramatiq.Consumer):
             self._took_over = True
             membership.adopt(taken)
         if not more:
-            membership.note_orphans(None)  # the next beat tells whether there are others
+            membership.note_orphans(None)  # the next heartbeat reports whether there are others
             self._took_over = False
         return bool(taken)
 
@@ -291,7 +309,7 @@ class StreamsConsumer(dramatiq.Consumer):
         return self._fetching.limits(head, self._membership)
 
     def _settle_headless(self, headless: "list[tuple[bytes, Fields]]") -> None:
-        """Acknowledge ticks and look what is due; bury what is nothing of ours."""
+        """Acknowledge ticks and promote due messages; dead-letter entries of unknown form."""
         ticks = [entry_id for entry_id, fields in headless if is_tick(fields)]
         if ticks:
             self._queue.ack(self._client, self._membership.name, ticks)
@@ -301,14 +319,14 @@ class StreamsConsumer(dramatiq.Consumer):
                 self._bury(entry_id, 1, "Undecodable", "")
 
     def _reconcile(self) -> None:
-        """Fetch own pending entries that neither the Worker nor this consumer has: replies that were lost, and what was taken over."""
+        """Fetch own pending entries that are unknown here: from lost replies and from takeovers."""
         membership = self._membership
         membership.asked()
         self._work.clear()
         self._suspects.clear()
         handed = (
             membership.handed_ids()
-        )  # before asking: what is settled meanwhile must not look as if it were new
+        )  # read before the request: an entry settled during it must not count as new
         entries: list[tuple[Entry, bool]] = []
         gone: list[bytes] = []
         after = b""
@@ -335,12 +353,12 @@ class StreamsConsumer(dramatiq.Consumer):
     def _fetch_again(
         self, entry_id: bytes, times: int, fields: Fields, *, adopted: bool
     ) -> tuple[Entry, bool] | None:
-        """Return a pending entry and whether its start must be noted; None if it is buried."""
+        """Return a pending entry and whether to record its start; None if it was dead-lettered."""
         entry = read_entry(entry_id, fields, times + 1 if adopted else times)
         if entry is None:
             self._bury(entry_id, times, "Undecodable", "")
             return None
-        # Of ordinary messages only what crashed counts: how often they may fail is for Retries to say.
+        # For ordinary messages only crashes count here; Retries limits failures.
         deliveries = entry.delivery if entry.ids is not None else entry.handed
         if adopted and deliveries > self._membership.settings.max_deliveries:
             self._bury(entry_id, entry.delivery - 1, "DeliveryLimit", actor_of(entry))
@@ -371,7 +389,7 @@ class StreamsConsumer(dramatiq.Consumer):
         membership = self._membership
         membership.ask_again()
         if any(sign in str(error) for sign in QUEUE_DELETED):
-            # The queue was deleted under us: nothing of it is left to settle, so begin anew.
+            # The queue was deleted: there is nothing to settle, so register again.
             _logger.warning("Queue %s was deleted: it is made again", self._queue.name)
             membership.lose()
             return
@@ -390,7 +408,7 @@ def _counts(item: "Part | Entry") -> list[tuple[bytes, int]]:
 
 
 def _crashed(item: "Part | Entry") -> list[tuple[bytes, int]]:
-    """Return what dead consumers held, each with how often it was handed out, this time included."""
+    """Return (entry id, deliveries with this one) of entries taken over from dead consumers."""
     return [pair for pair in _counts(item) if pair[1] > 1]
 
 

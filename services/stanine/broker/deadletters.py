@@ -1,6 +1,8 @@
-"""Dead letters: what was given up, and why. Read through the broker's operations.
+"""Dead letters: messages that were given up, each with a reason.
 
-A dead letter keeps head and ids as they were, so that it can be put back; its reason is a word, never a traceback.
+Read through the broker's operations.
+
+A dead letter keeps head and ids unchanged, so that it can be requeued. Its reason is a single word, never a traceback.
 """
 
 from collections.abc import Sequence
@@ -11,13 +13,13 @@ import redis
 
 from stanine.broker.queue import Queue
 
-#: Dead letters read in one call: they may be large.
+#: Dead letters read per call; they may be large.
 PAGE = 100
 
 
 @dataclass(frozen=True)
 class DeadLetter:
-    """One message that was given up. Times are ms since 1970."""
+    """A message that was given up. Times are ms since 1970."""
 
     id: str
     #: The exception's type, or DeliveryLimit, ActorNotFound, NotABatchActor, NotABatchMessage, Undecodable, Rejected.
@@ -35,7 +37,7 @@ class DeadLetter:
 def list_dead(
     client: "redis.Redis", queue: Queue, after: str, limit: int, reason: str = "", actor: str = ""
 ) -> list[DeadLetter]:
-    """Return up to `limit` dead letters after an id, in order of death; of a reason and an actor if given."""
+    """Return up to `limit` dead letters after an id, oldest first, of a reason and an actor."""
     page = PAGE if reason or actor else min(limit, PAGE)
     found: list[DeadLetter] = []
     while True:
@@ -52,7 +54,7 @@ def list_dead(
 
 
 def last_dead_id(client: "redis.Redis", queue: Queue) -> str:
-    """Return the highest id that a dead letter of the queue has had, deleted ones included; `0-0` if there was none."""
+    """Return the highest id a dead letter of the queue ever had; `0-0` if there was none."""
     try:
         info: Any = client.xinfo_stream(queue.keys.dead)
     except redis.ResponseError as error:

@@ -1,16 +1,16 @@
-"""Deduplication of plain messages by a key. Called where messages become entries. Pure.
+"""Deduplication of plain messages by key. Called when messages are converted to entries. Pure.
 
     @dramatiq.actor(broker=broker, dedupe="throttle", dedupe_ms=60_000)
     def refresh(shop): ...
 
-simple    while a message with the key is ready, delayed, in flight or waiting for a retry, another is not taken
-          (`dedupe_ms`, if given, is the longest that one keeps others away)
-throttle  for `dedupe_ms` after a message was taken, another is not
-debounce  a message waits `dedupe_ms`; another with the key takes its place and begins the wait anew, so the last one runs
+  simple    at most one message per key is ready, delayed, in flight or waiting for a retry
+            (`dedupe_ms`, if given, limits how long a message blocks others)
+  throttle  at most one message per key is accepted in `dedupe_ms`
+  debounce  a message waits `dedupe_ms`; a later message with the key replaces it and restarts the wait
 
-A key is freed when its message is done or gone, also if it is gone because its stream was deleted.
+A key is released when its message is done or lost, for example with a deleted stream.
 
-The key is the message's option `dedupe_key`, or else its arguments; it holds for one actor on one queue.
+The key is the message's option `dedupe_key`, by default its arguments. It is scoped to one actor on one queue.
 """
 
 import hashlib
@@ -23,9 +23,9 @@ import dramatiq
 from stanine.broker.errors import DedupeRefused
 
 SIMPLE, THROTTLE, DEBOUNCE = MODES = ("simple", "throttle", "debounce")
-#: Options of a message; of an actor all but the key.
+#: Options of a message; all but the key are also options of an actor.
 MODE, PERIOD, KEY = DEDUPE_OPTIONS = ("dedupe", "dedupe_ms", "dedupe_key")
-#: The option of the message that `send` and `enqueue` return in place of one that is a duplicate. It does not travel.
+#: Option set on the returned message if it is a duplicate. It is not sent.
 DUPLICATE = "duplicate"
 #: Bytes of a key's digest.
 DIGEST_SIZE = 16
@@ -35,7 +35,7 @@ LONGEST_MS = 365 * 86_400_000
 
 @dataclass(frozen=True)
 class Dedupe:
-    """How a message stands to others with its key. `period_ms` is 0 for none."""
+    """Deduplication of one message. `period_ms` is 0 for none."""
 
     mode: str
     digest: bytes
@@ -45,7 +45,7 @@ class Dedupe:
 def dedupe_of(
     message: "dramatiq.Message[Any]", actor: "dramatiq.Actor[Any, Any] | None", delay: int | None
 ) -> Dedupe | None:
-    """Return how a message is deduplicated, None if it is not. Raises DedupeRefused."""
+    """Return the deduplication of a message, or None. Raises DedupeRefused."""
     declared = actor.options if actor else {}
     mode, key = message.options.get(MODE, declared.get(MODE)), message.options.get(KEY)
     period = message.options.get(PERIOD, declared.get(PERIOD))
@@ -69,7 +69,7 @@ def dedupe_of(
 
 
 def check_mode(actor_name: str, mode: object, period: object) -> None:
-    """Raise DedupeRefused unless mode and period go together."""
+    """Raise DedupeRefused unless mode and period are a valid combination."""
     if mode not in MODES:
         raise DedupeRefused(f"{actor_name!r}: dedupe is {', '.join(MODES)}, not {mode!r}")
     if period is None:
@@ -82,7 +82,7 @@ def check_mode(actor_name: str, mode: object, period: object) -> None:
 
 
 def _digest(message: "dramatiq.Message[Any]", key: str | None) -> bytes:
-    """Return what stands for the key in Redis: what it says about people is not repeated there."""
+    """Return the digest stored in Redis: keys may contain personal data."""
     if key is not None:
         content = key.encode(errors="surrogatepass")
     else:

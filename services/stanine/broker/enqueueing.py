@@ -1,6 +1,6 @@
-"""How a broker takes messages: one, many, from asyncio, with deduplication keys, and what Retries defers. Mixed into StreamsBroker.
+"""Enqueueing: single, bulk, asyncio, deduplicated and deferred messages. Mixed into StreamsBroker.
 
-Every call that goes to Redis has a sender and a number (senders.py), so a call whose reply was lost may be sent again: it adds nothing.
+Every call to Redis carries a sender and a sequence number (senders.py), so repeating it after a lost reply is safe.
 """
 
 import logging
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 
 class Enqueueing:
-    """The broker's ways to take messages."""
+    """The enqueue methods of the broker."""
 
     if TYPE_CHECKING:
         logger: logging.Logger
@@ -40,18 +40,19 @@ class Enqueueing:
         _async_clients: AsyncClients
 
         @property
-        def client(self) -> "redis.Redis": ...  # noqa: D102 - the broker's
+        def client(self) -> "redis.Redis": ...  # noqa: D102 - implemented by the broker
         def _queue(self, queue_name: str) -> Queue: ...
-        def emit_before(self, signal: str, *args: Any, **kwargs: Any) -> None: ...  # noqa: D102 - likewise
-        def emit_after(self, signal: str, *args: Any, **kwargs: Any) -> None: ...  # noqa: D102 - likewise
+        def emit_before(self, signal: str, *args: Any, **kwargs: Any) -> None: ...  # noqa: D102 - same
+        def emit_after(self, signal: str, *args: Any, **kwargs: Any) -> None: ...  # noqa: D102 - same
 
     def enqueue(self, message: Message, *, delay: int | None = None) -> Message:
         """Enqueue a message, `delay` milliseconds from now if given; return it.
 
-        Called with a message in flight (as Retries does), it notes the deferral; the acknowledgement that follows does both in one step.
-        Raises BrokerConnectionError if the server does not answer or refuses; the message may then be there or not. QueueDraining: the
-        queue takes nothing new. BatchRefused: see batch actors. DedupeRefused: see dedupe.py; a duplicate is not taken, nor announced to
-        middleware by `after_enqueue`, and what is returned has the option `duplicate`.
+        For a message in flight (as from Retries), the deferral is recorded and applied atomically with the
+        acknowledgement. Raises BrokerConnectionError if the server does not answer or rejects the write; the message
+        may have been enqueued. Raises QueueDraining if the queue accepts nothing new, BatchRefused (see batch.py) and
+        DedupeRefused (see dedupe.py). A duplicate is not enqueued and not announced to middleware by `after_enqueue`;
+        the returned message then has the option `duplicate`.
         """
         if isinstance(message, StreamProxy):
             return self._defer(message, delay)
@@ -62,25 +63,25 @@ class Enqueueing:
         )
 
     def enqueue_unique(self, message: Message, *, delay: int | None = None) -> bool:
-        """Enqueue a message as `enqueue` does; return whether it was taken: False if it is a duplicate by its deduplication key."""
+        """Enqueue a message like `enqueue`; return False if it is a duplicate by its key."""
         return self.enqueue_many([message], delay=delay) == 1
 
     def enqueue_many(self, messages: Iterable[Message], *, delay: int | None = None) -> int:
-        """Enqueue messages, up to 500 (or 1 MiB) a round trip; each such chunk is there as a whole or not at all. Errors: as `enqueue`.
+        """Enqueue messages; return how many were not duplicates.
 
-        Returns how many were taken: all but the duplicates.
+        A round trip takes up to 500 messages or 1 MiB; each such chunk is atomic. Errors: as for `enqueue`.
         """
         return sum(self._send(chunk) for chunk in self._chunks(messages, delay))
 
     async def enqueue_async(self, message: Message, *, delay: int | None = None) -> Message:
-        """Enqueue a message from asyncio; as `enqueue`. Middleware runs in the event loop."""
+        """Enqueue a message from asyncio, like `enqueue`. Middleware runs in the event loop."""
         taken = await self.enqueue_many_async([message], delay=delay)
         return message if taken else message.copy(options={DUPLICATE: True})
 
     async def enqueue_many_async(
         self, messages: Iterable[Message], *, delay: int | None = None
     ) -> int:
-        """Enqueue messages from asyncio; as `enqueue_many`."""
+        """Enqueue messages from asyncio, like `enqueue_many`."""
         taken, client = 0, await self._async_clients.use()
         for chunk in self._chunks(messages, delay):
             with self._senders.lend() as sender:
@@ -102,7 +103,10 @@ class Enqueueing:
         return self._enqueued(chunk, answer)
 
     def _before(self, message: Message, delay: int | None) -> tuple[NewEntry, int | None]:
-        """Emit before_enqueue (middleware may add a traceparent) and make the entry; an `eta` among the options becomes the delay."""
+        """Emit before_enqueue and create the entry.
+
+        Middleware may add a traceparent. The option `eta` becomes the delay.
+        """
         eta = message.options.pop("eta", None)
         if delay is None and isinstance(eta, int | float):
             delay = int(eta) - current_millis()
@@ -123,7 +127,7 @@ class Enqueueing:
         yield from waiting.values()
 
     def _enqueued(self, chunk: Chunk, answer: Any) -> int:
-        """Announce what was taken; return how many messages that are."""
+        """Announce enqueued messages; return their number."""
         wait, *taken = answer if chunk.has_keys else (answer,)
         if int(wait) == SHUT:
             raise QueueDraining(
@@ -145,12 +149,10 @@ class Enqueueing:
 
     def _defer(self, proxy: StreamProxy, delay: int | None) -> Message:
         if proxy.is_batch:
-            return (
-                proxy.message
-            )  # a failed batch is split when it is settled; Retries does not act on it
+            return proxy.message  # a failed batch is split when settled; Retries does not handle it
         more = {}
         if "traceback" in proxy.options:
-            # Texts and tracebacks of exceptions may hold what people answered; the type is enough to find the fault in the logs.
+            # Exception texts and tracebacks may contain answers; the type is enough to find the error in the logs.
             error = proxy._exception  # noqa: SLF001 - Dramatiq keeps it there for brokers
             more["traceback"] = type(error).__name__ if error is not None else ""
         self.emit_before("enqueue", proxy.message, delay)

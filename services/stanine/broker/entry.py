@@ -1,13 +1,13 @@
-"""The layout of a stream entry. The only other place that knows it is functions/layout.lua.
+"""Layout of a stream entry; functions/layout.lua implements the same layout in Lua.
 
-    h   the head. Of a batch message: its constant part, `head(queue, actor)`; of any other: the whole encoded Dramatiq message
+    h   the head: for batch messages the constant `head(queue, actor)`, otherwise the encoded Dramatiq message
     i   the ids of a batch message, raw; absent otherwise
     t   the producer's traceparent
-    n   earlier deliveries, when there were any
-    u   the digest of the deduplication key that the message holds until it is done (dedupe.py), if it has one
-    c   created (ms since 1970), when the entry was added again; otherwise the entry's id says it
+    n   earlier deliveries, if any
+    u   digest of the deduplication key that the message holds until it is done (dedupe.py)
+    c   creation time (ms since 1970) of a re-added entry; otherwise the entry id contains it
 
-An entry with `w` and no head is a tick: a delayed message has become the next to be due, so a reader should look.
+An entry with `w` and no head is a tick: the next delayed message is due earlier than before, so a reader wakes up.
 """
 
 import json
@@ -20,21 +20,21 @@ if TYPE_CHECKING:
 
 #: The consumer group of every queue.
 GROUP = "workers"
-#: The option of a Dramatiq message that travels in `t`.
+#: The option of a Dramatiq message that is stored in `t`.
 TRACE_OPTION = "traceparent"
 
-#: An entry's fields as the client gives them: name, value, name, value.
+#: An entry's fields as the client returns them: name, value, name, value.
 Fields = list[bytes]
 
 
 @dataclass(frozen=True)
 class NewEntry:
-    """What a producer appends."""
+    """An entry to append."""
 
     head: bytes
     ids: bytes
     trace: bytes
-    #: How it stands to others with its deduplication key; None: it has none.
+    #: Deduplication of the message; None if it has none.
     dedupe: "Dedupe | None" = None
 
     def stream_fields(self) -> dict[Any, Any]:
@@ -49,30 +49,33 @@ class NewEntry:
 
 @dataclass(frozen=True)
 class Entry:
-    """What a consumer reads."""
+    """An entry as read by a consumer."""
 
     id: bytes
     head: bytes
     ids: bytes | None
     trace: bytes | None
-    #: Which delivery this is, from 1. Counts what failed before and, for entries taken over, what crashed.
+    #: The number of this delivery, from 1: earlier failures plus, for entries taken over, crashes.
     delivery: int
     created: int
-    #: How often it was handed out since it was last appended; above 1 only after a consumer died with it.
+    #: Deliveries since it was last appended; above 1 only after a consumer died with it.
     handed: int = 1
-    #: The digest of the deduplication key that it holds.
+    #: The digest of the deduplication key it holds.
     unique: bytes | None = None
 
 
 @lru_cache(maxsize=1024)
 def head(queue: str, actor: str) -> bytes:
-    """Return the constant head of the messages to a batch actor: the same bytes in every process, since batches merge by them."""
+    """Return the constant head of messages to a batch actor.
+
+    It is identical in every process, because batches are merged by it.
+    """
     return json.dumps({"queue": queue, "actor": actor}, separators=(",", ":")).encode()
 
 
 @lru_cache(maxsize=1024)
 def read_head(data: bytes) -> tuple[str, str]:
-    """Return queue and actor of a batch message's head. Raises ValueError if it is none."""
+    """Return queue and actor from a batch message's head. Raises ValueError if it is malformed."""
     try:
         plain = json.loads(data)
     except RecursionError as error:
@@ -82,12 +85,12 @@ def read_head(data: bytes) -> tuple[str, str]:
         or not isinstance(plain.get("queue"), str)
         or not isinstance(plain.get("actor"), str)
     ):
-        raise ValueError("the head of a batch message names its queue and its actor")  # noqa: TRY004 - like broken JSON
+        raise ValueError("the head of a batch message names its queue and its actor")  # noqa: TRY004 - as for invalid JSON
     return plain["queue"], plain["actor"]
 
 
 def read_entry(entry_id: bytes, fields: Fields, handed: int = 1) -> Entry | None:
-    """Return the entry, or None if it has no head: a tick, or nothing of ours."""
+    """Return the entry, or None if it has no head (a tick or an entry of unknown form)."""
     named = dict(zip(fields[::2], fields[1::2], strict=False))
     data = named.get(b"h")
     if data is None:
@@ -105,15 +108,15 @@ def read_entry(entry_id: bytes, fields: Fields, handed: int = 1) -> Entry | None
 
 
 def _whole(text: bytes | None, otherwise: int) -> int:
-    """Return a count as we write them, or `otherwise` if somebody else wrote something."""
+    """Return a count, or `otherwise` if the field is malformed."""
     return int(text) if text is not None and text.isdigit() and len(text) < 20 else otherwise
 
 
 def is_tick(fields: Fields) -> bool:
-    """Tell whether the entry only wakes a reader."""
+    """Return whether the entry only wakes a reader."""
     return len(fields) == 2 and fields[0] == b"w"
 
 
 def created_at(entry_id: bytes) -> int:
-    """Return when an entry was appended (ms since 1970), which its id begins with."""
+    """Return when an entry was appended (ms since 1970), from its id."""
     return int(entry_id.partition(b"-")[0])

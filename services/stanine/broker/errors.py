@@ -1,4 +1,4 @@
-"""What the broker refuses, each with its remedy. Connection trouble is Dramatiq's own BrokerConnectionError."""
+"""Exceptions of the broker. Connection errors are Dramatiq's BrokerConnectionError."""
 
 from collections.abc import Sequence
 
@@ -6,34 +6,34 @@ from stanine.broker.connection.ownership import ManagedError, Manager
 
 
 class StreamsBrokerError(ValueError):
-    """Root of what a caller did wrong."""
+    """Base class of errors caused by the caller."""
 
 
-class BatchRefused(StreamsBrokerError):  # noqa: N818 - says what happened, as Dramatiq's own do
-    """A batch actor, or a message to one, asks for something that cannot be kept when messages are merged."""
+class BatchRefused(StreamsBrokerError):  # noqa: N818 - named like Dramatiq's own exceptions
+    """A batch actor or its message uses an option that does not apply to merged messages."""
 
 
-class DedupeRefused(StreamsBrokerError):  # noqa: N818 - likewise
-    """The deduplication that an actor or a message asks for cannot be done."""
+class DedupeRefused(StreamsBrokerError):  # noqa: N818 - same
+    """The deduplication options of an actor or a message are invalid."""
 
 
-class QueueDraining(StreamsBrokerError):  # noqa: N818 - likewise
-    """The queue is being drained and takes no new messages. Temporary: try again when it has been resumed."""
+class QueueDraining(StreamsBrokerError):  # noqa: N818 - same
+    """The queue is draining and accepts no new messages. Temporary: retry after it is resumed."""
 
 
-class RequestConflict(StreamsBrokerError):  # noqa: N818 - likewise
-    """The token of a purge or re-queueing stands for another request: every request needs its own."""
+class RequestConflict(StreamsBrokerError):  # noqa: N818 - same
+    """The token of a purge or requeue request was used for a different request."""
 
 
-class QueueManaged(StreamsBrokerError, ManagedError):  # noqa: N818 - likewise
-    """Somebody manages the queue (`holder`), so that its settings and state are not for others to change; nothing was changed."""
+class QueueManaged(StreamsBrokerError, ManagedError):  # noqa: N818 - same
+    """An owner (`holder`) reserves the queue's settings and state; nothing was changed."""
 
     def __init__(self, queue: str, holder: Manager) -> None:
         ManagedError.__init__(self, f"queue {queue}", holder)
 
 
-class BrokerSettingsInvalid(StreamsBrokerError):  # noqa: N818 - likewise
-    """A queue's settings hash holds values that cannot be used; `faults` names every one."""
+class BrokerSettingsInvalid(StreamsBrokerError):  # noqa: N818 - same
+    """A queue's settings hash contains invalid values; `faults` lists all of them."""
 
     def __init__(self, faults: Sequence[str]) -> None:
         super().__init__("; ".join(faults))

@@ -1,30 +1,33 @@
-"""What producers and consumers tell the functions in Redis, and what a fetch tells them. Used by the queue and its callers."""
+"""Arguments and results of the Redis functions. Used by the queue and its callers."""
 
 from dataclasses import dataclass
 
 from stanine.broker.connection.functions import Argument
 from stanine.broker.entry import Fields
 
-#: What a fetch answers in place of a time when another consumer keeps the watch.
+#: Returned by a fetch in place of a time when another consumer is on watch.
 BELL = -2
 
 
 @dataclass(frozen=True)
 class Call:
-    """A producer's call (senders.py). `begotten`: by a message in flight, so that a draining queue takes it too."""
+    """A producer's call (senders.py).
+
+    `from_worker`: sent while processing a message, so a draining queue accepts it.
+    """
 
     sender: str
     number: int
     begotten: bool
 
     def arguments(self) -> list[Argument]:
-        """Return the arguments that every call of a producer begins with."""
+        """Return the arguments that start every producer call."""
         return [int(self.begotten), self.sender, self.number]
 
 
 @dataclass(frozen=True)
 class Room:
-    """What a consumer can take: how many calls of actors, and how many entries of a batch go into one."""
+    """Capacity of a consumer: actor calls, and batch entries per call."""
 
     calls: int
     merge: int
@@ -32,11 +35,11 @@ class Room:
 
 @dataclass(frozen=True)
 class Fetched:
-    """What a fetch came to. Without rows: what to wait for, and how many ms (the rate)."""
+    """Result of a fetch. Without rows: what to wait for, and for how many ms (rate limit)."""
 
     rows: "list[tuple[bytes, Fields]]"
     wait_ms: int
-    #: Wait for what comes after this id; empty: read one entry.
+    #: Wait for entries after this id; if empty, read one entry.
     last_id: bytes
 
     @property

@@ -1,6 +1,7 @@
-"""What becomes of a batch that raised: it is split until what fails stands alone. Called by the consumer. Pure.
+"""Retry policy of failed batches: a batch is split until the failing entry is alone. Pure.
 
-Delivery 1 is a full batch, 2 runs in parts of 32, from 3 on each entry is alone; only what failed alone is ever given up.
+Called by the consumer. Delivery 1 is a full batch, delivery 2 runs in parts of 32, and from delivery 3 on each entry
+runs alone. Only an entry that failed alone is dead-lettered.
 """
 
 from collections.abc import Callable, Sequence
@@ -9,7 +10,7 @@ from stanine.broker.batch import SECOND_PART
 from stanine.broker.queue import Verdict
 from stanine.broker.settings import QueueSettings
 
-#: Jitter: pauses are multiplied by 0.75 to 1.25, so that what failed together does not come back as one wave.
+#: Jitter: pauses are multiplied by 0.75 to 1.25, so that entries that failed together are not retried together.
 JITTER = (0.75, 1.25)
 
 
@@ -20,7 +21,7 @@ def split(
     uniform: Callable[[float, float], float],
     delay_ms: int | None = None,
 ) -> list[Verdict]:
-    """Return what becomes of each entry of a batch that failed at its `delivery`-th try.
+    """Return the rejection of each entry of a batch that failed at delivery `delivery`.
 
     `uniform(low, high)` is the source of jitter; `delay_ms` overrides the pause (the actor raised Retry with a delay).
     """
@@ -39,6 +40,9 @@ def split(
 def backoff_ms(
     delivery: int, settings: QueueSettings, uniform: Callable[[float, float], float]
 ) -> int:
-    """Return the pause after the `delivery`-th failure: doubled each time, jittered, within the queue's limits."""
+    """Return the pause after failure `delivery`.
+
+    Exponential, with jitter, within the queue's limits.
+    """
     least, most = settings.batch_backoff_ms
     return max(1, int(min(least * 2 ** min(delivery - 1, 40), most) * uniform(*JITTER)))

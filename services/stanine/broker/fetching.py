@@ -1,7 +1,8 @@
-"""How a consumer reads new entries: as many as it has use for, in one of three ways. Called by the consumer, in its thread.
+"""Fetching of new entries, in one of three ways. Called by the consumer in its thread.
 
-A queue of plain messages, or of batch messages only, is read by XREADGROUP. One with both, and one with a rate, is read by a function:
-it looks at what comes, so that no plain message lies here that another consumer could run, and none before the rate allows it.
+Queues of only plain or only batch messages are read with XREADGROUP. Mixed and rate-limited queues are read by a
+function that inspects the entries, so that no plain message is prefetched that another consumer could run, and no
+message is read ahead of the rate.
 """
 
 import threading
@@ -19,14 +20,14 @@ from stanine.broker.membership import ConsumerLease
 from stanine.broker.queue import library
 from stanine.broker.reader import QUEUE_DELETED, Reader
 
-#: Entries of a batch read at once before the size of messages is known.
+#: Batch entries read at once before the size of messages is known.
 FIRST_COUNT = 64
 
 Actors = Mapping[str, "dramatiq.Actor[Any, Any]"]
 
 
 class Fetching:
-    """Reads for one consumer. `stopping` ends what it waits for."""
+    """Fetches for one consumer. `stopping` interrupts its waits."""
 
     def __init__(
         self,
@@ -42,19 +43,19 @@ class Fetching:
         self._actors = actors
         self._stopping = stopping
         self._count = FIRST_COUNT
-        #: The kinds of actors, as of so many.
+        #: Number of actors when the kinds were determined, and those kinds.
         self._known, self._kinds_known = 0, (False, False)
 
     def close(self) -> None:
-        """Give the connection back."""
+        """Close the reader's connection."""
         self._reader.close()
 
     def read(
         self, membership: ConsumerLease, free: int, block: float, succeeded: Callable[[], None]
     ) -> "list[tuple[bytes, Fields]]":
-        """Return new entries for up to `free` calls, waiting at most `block` seconds for the first.
+        """Return new entries for up to `free` calls; wait at most `block` seconds for the first.
 
-        `succeeded` is called when the server has taken a command that changes something: then it works.
+        `succeeded` is called after the server has executed a writing command.
         """
         merges, has_plain = self._kinds()
         count, block_ms = self._count if merges else free, int(block * 1000)
@@ -76,14 +77,17 @@ class Fetching:
         return fetched.rows or self._wait(membership, fetched, block_ms)
 
     def adapt(self, read: int, work: "list[Part | Entry]", membership: ConsumerLease) -> None:
-        """Read about one batch at a time, however many ids the messages carry: more would only keep them from other consumers."""
+        """Adapt the read size to about one batch.
+
+        More would only withhold entries from other consumers.
+        """
         if read >= self._count and len(work) == 1:
             self._count = min(self._count * 2, self._largest(membership))
         elif len(work) > 1 and isinstance(work[0], Part):
             self._count = len(work[0].entry_ids)
 
     def limits(self, head: bytes, membership: ConsumerLease) -> BatchLimits | None:
-        """Return how the actor of a head takes its batches; None if it is unknown, or takes messages one by one."""
+        """Return the batch limits of a head's actor; None if unknown or not a batch actor."""
         try:
             _, actor_name = read_head(head)
         except ValueError:
@@ -97,19 +101,22 @@ class Fetching:
         return self._kinds()[0]
 
     def room(self, calls: int, membership: ConsumerLease) -> Room:
-        """Return the room for `calls` calls with entries that dead consumers held: of a batch, they are merged in small parts."""
+        """Return the capacity for dead consumers' entries.
+
+        Their batches are merged in small parts.
+        """
         return Room(calls, min(SECOND_PART, self._smallest(membership)))
 
     def _wait(
         self, membership: ConsumerLease, fetched: Fetched, block_ms: int
     ) -> "list[tuple[bytes, Fields]]":
-        """Wait for the rate if there is work, for work if there is none, for the bell if another does that."""
+        """Wait for the rate limit, new entries, or the bell (if another consumer is on watch)."""
         if fetched.waits_for_bell:
             try:
                 self._reader.wait_for_bell(membership.queue.keys.bell, block_ms)
             except redis.ResponseError as error:
                 if not any(sign in str(error) for sign in QUEUE_DELETED):
-                    raise  # without its bell the queue is fetched from again, which makes one
+                    raise  # the bell was deleted; the next fetch creates it again
         elif fetched.wait_ms >= 0:
             self._stopping.wait(min(fetched.wait_ms, block_ms) / 1000)
         elif fetched.last_id:
@@ -119,7 +126,7 @@ class Fetching:
         return []
 
     def _kinds(self) -> tuple[bool, bool]:
-        """Tell whether the queue has batch actors here, and whether it has others."""
+        """Return whether the queue has batch actors here, and whether it has others."""
         if len(self._actors) != self._known:
             self._known, self._kinds_known = len(self._actors), self._find_kinds()
         return self._kinds_known

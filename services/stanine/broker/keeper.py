@@ -1,6 +1,7 @@
-"""The thread that keeps a process's memberships alive: renews leases, promotes delayed messages on time, sees who died.
+"""Background thread that renews leases, promotes delayed messages and detects dead consumers.
 
-One per broker, with its own connection, so that neither a slow actor nor a full pool lets a lease end. Started by the first consumer.
+One per broker, with its own connection, so that neither a slow actor nor an exhausted pool lets a lease expire. Started
+by the first consumer.
 """
 
 import logging
@@ -17,22 +18,22 @@ from stanine.broker.queue import Queue
 from stanine.broker.settings import read_settings
 from stanine.broker.state import read_state
 
-#: Seconds between renewals at the most, so that changed settings apply within 2 s; a third of the lease if that is less.
+#: Seconds: maximum between heartbeats, so that changed settings apply within 2 s; at most a third of the lease.
 BEAT_INTERVAL = 1.5
-#: Seconds that idle Workers have to take over what dead consumers held, before one that is busy with other queues does.
+#: Seconds during which only idle Workers take over entries of dead consumers; afterwards busy ones do, too.
 IDLE_FIRST = 2 * BEAT_INTERVAL
 
 _logger = logging.getLogger(__name__)
 
 
 class LeaseKeeper:
-    """Renews, promotes and recovers for every membership it watches."""
+    """Renews every watched lease and promotes delayed messages."""
 
     def __init__(self, make_client: "Callable[[], redis.Redis]") -> None:
         self._make_client = make_client
         self._client: redis.Redis | None = None
         self._wake = threading.Condition()
-        #: ConsumerLease -> when its next beat is due (monotonic seconds).
+        #: ConsumerLease -> when its next heartbeat is due (monotonic seconds).
         self._beats: dict[ConsumerLease, float] = {}
         #: Queue -> when its next delayed message is due (monotonic seconds).
         self._due: dict[Queue, float] = {}
@@ -42,7 +43,10 @@ class LeaseKeeper:
         self._bad_settings: dict[str, str] = {}
 
     def watch(self, membership: ConsumerLease) -> None:
-        """Keep a membership that has just joined; its first beat is at once and learns what is due and orphaned."""
+        """Start renewing a new lease.
+
+        The first heartbeat is immediate and reports due and orphaned messages.
+        """
         with self._wake:
             self._beats[membership] = 0.0
             if self._thread is None:
@@ -54,12 +58,12 @@ class LeaseKeeper:
             self._wake.notify()
 
     def forget(self, membership: ConsumerLease) -> None:
-        """Stop keeping a membership."""
+        """Stop renewing a lease."""
         with self._wake:
             self._beats.pop(membership, None)
 
     def expect(self, queue: Queue, wait_ms: int) -> None:
-        """Note that a delayed message of a queue is due in `wait_ms` (-1: none)."""
+        """Schedule a promotion in `wait_ms` (-1: there are no delayed messages)."""
         if wait_ms < 0:
             return
         with self._wake:
@@ -69,7 +73,7 @@ class LeaseKeeper:
                 self._wake.notify()
 
     def stop(self) -> None:
-        """End the thread."""
+        """Stop the thread."""
         with self._wake:
             self._stopped = True
             thread, self._thread = self._thread, None
@@ -98,9 +102,9 @@ class LeaseKeeper:
             client.close()
 
     def _work(self, beats: list[ConsumerLease], due: list[Queue]) -> float:
-        """Do what is due; return the seconds to wait before trying again if something failed.
+        """Run due jobs; return the seconds to wait before a retry if one failed.
 
-        A queue with a problem of its own (a key of a wrong type) must not cost the others their leases, so each is tried.
+        A problem of one queue (a key of the wrong type) must not let other leases expire, so each job is tried.
         """
         failure: Exception | None = None
         jobs: list[ConsumerLease | Queue] = [*beats, *due]
@@ -117,7 +121,7 @@ class LeaseKeeper:
                 failure = error
             except TROUBLE as error:
                 return self._pause_after(error)
-            except Exception as error:  # this thread must not end: without it every lease would
+            except Exception as error:  # this thread must survive: all leases depend on it
                 _logger.critical("Keeping leases failed unexpectedly", exc_info=True)
                 failure = error
         if failure is not None:
@@ -126,14 +130,17 @@ class LeaseKeeper:
         return 0.0
 
     def _pause_after(self, error: Exception) -> float:
-        """Return the seconds to wait; not longer for what somebody must mend, since other queues may have no trouble."""
+        """Return the seconds to wait.
+
+        Kept short after permanent problems, for the sake of other queues.
+        """
         return min(PAUSE_MAX, self._backoff.failed(error)[1])
 
     def _promote(self, client: "redis.Redis", queue: Queue) -> None:
         with self._wake:
             self._due.pop(
                 queue, None
-            )  # before asking: what is expected while the answer is on its way must stay
+            )  # before the request, so that a promotion scheduled during it is kept
         try:
             wait = queue.promote(client)
         except BaseException:
@@ -163,7 +170,7 @@ class LeaseKeeper:
         self.expect(queue, beat.wait_ms)
         if not beat.heirs:
             membership.note_orphans(None)
-        else:  # the only one need not wait for others who might have more room
+        else:  # a single consumer need not wait for others with more capacity
             membership.note_orphans(time.monotonic() + (IDLE_FIRST if beat.heirs > 1 else 0.0))
 
     def _apply(self, membership: ConsumerLease, fields: Mapping[bytes, bytes]) -> None:
@@ -177,6 +184,6 @@ class LeaseKeeper:
         except BrokerSettingsInvalid as error:
             if self._bad_settings.get(name) != str(error):
                 self._bad_settings[name] = str(error)
-                _logger.error("Settings of queue %s are invalid and not applied: %s", name, error)  # noqa: TRY400 - the faults say it all
+                _logger.error("Settings of queue %s are invalid and not applied: %s", name, error)  # noqa: TRY400 - the message is complete
         else:
             self._bad_settings.pop(name, None)

@@ -1,7 +1,7 @@
-"""A consumer's membership of a queue's group: its unique name, what it was handed, and whether its lease was taken over.
+"""A consumer's lease on a queue: unique name, messages in flight, and whether it was lost.
 
-Outlives the Consumer objects that the Worker makes and drops around it. Shared by the consumer thread (fetches), the worker threads
-(settle) and the keeper (renews); `changed` guards what they share.
+Outlives the Consumer objects that the Worker creates and discards. Shared by the consumer thread (fetches), the worker
+threads (settle) and the keeper (renews); `changed` guards the shared state.
 """
 
 import os
@@ -17,7 +17,7 @@ from stanine.broker.state import QueueState
 
 
 def consumer_name() -> str:
-    """Return a name that no other consumer ever has: host and process for people, random for the rest."""
+    """Return a unique consumer name: host and process id for people, plus a random suffix."""
     return f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(6)}"
 
 
@@ -26,96 +26,98 @@ class ConsumerLease:
 
     def __init__(self, queue: Queue, defaults: QueueSettings, worker: object = None) -> None:
         self.queue = queue
-        #: The Worker that it consumes for; None: somebody's own consumer.
+        #: The Worker that runs the consumer; None if it is used without a Worker.
         self.worker = worker
         self.name = consumer_name()
-        #: What holds where the queue's settings hash says nothing.
+        #: Values for settings that the queue's hash does not define.
         self.defaults = defaults
-        #: What holds now; the keeper replaces it.
+        #: Current settings; replaced by the keeper.
         self.settings = defaults
         self.state = QueueState.RUNNING
         self.changed = threading.Condition()
         self.joined = False
-        #: Its lease was taken over (or the queue deleted): nothing it does counts any more.
+        #: Its lease was taken over or the queue deleted: its settlements have no effect.
         self.lost = False
-        #: A read failed or entries were taken over: compare what is pending with what is held.
+        #: A read failed or entries were taken over: compare pending entries with known ones.
         self.reconcile = False
         #: Ids taken over from dead consumers and not yet started.
         self.adopted: set[bytes] = set()
-        #: Dead consumers' entries wait for whoever has idle threads; from this moment on (monotonic seconds) also for who has not.
-        #: None: there are none.
+        #: Monotonic seconds until which dead consumers' entries are reserved for idle threads; None if there are none.
         self.orphans_until: float | None = None
         self._handed: dict[int, StreamProxy] = {}
 
     @property
     def outstanding(self) -> int:
-        """How many messages the Worker has and has not settled."""
+        """Number of messages in flight in the Worker."""
         return len(self._handed)
 
     @property
     def is_paused(self) -> bool:
-        """Whether nothing may be handed out."""
+        """Whether delivery is paused."""
         return self.state is QueueState.PAUSED
 
     def follow(self, state: QueueState) -> None:
-        """Note what the queue is told to do."""
+        """Set the state of the queue."""
         if state is not self.state:
             with self.changed:
                 self.state = state
                 self.changed.notify_all()
 
     def hand(self, proxy: StreamProxy) -> None:
-        """Note that the Worker has it now."""
+        """Record a message as in flight."""
         with self.changed:
             self._handed[id(proxy)] = proxy
 
     def take_back(self, proxy: StreamProxy) -> None:
-        """Note that the Worker is done with it."""
+        """Record a message as settled."""
         with self.changed:
             self._handed.pop(id(proxy), None)
             self.changed.notify_all()
 
     def has_suspect(self) -> bool:
-        """Tell whether the Worker has a message that may be killing its processes."""
+        """Return whether a poison candidate is in flight."""
         with self.changed:
             return any(proxy.suspect for proxy in self._handed.values())
 
     def handed_ids(self) -> set[bytes]:
-        """Return the entries that the Worker has."""
+        """Return the entry ids in flight."""
         with self.changed:
             return {entry_id for proxy in self._handed.values() for entry_id in proxy.entry_ids}
 
     def ask_again(self) -> None:
-        """Note that what is pending may differ from what is held."""
+        """Request a reconciliation of pending entries."""
         with self.changed:
             self.reconcile = True
 
     def asked(self) -> None:
-        """Note that the two are about to be compared."""
+        """Record that a reconciliation begins."""
         with self.changed:
             self.reconcile = False
 
     def started(self, ids: Iterable[bytes]) -> None:
-        """Note that entries taken over were started (or given up)."""
+        """Record that entries taken over were started or dead-lettered."""
         with self.changed:
             self.adopted.difference_update(ids)
 
     def adopt(self, ids: list[bytes]) -> None:
-        """Note entries that were taken over."""
+        """Record entries as taken over."""
         with self.changed:
             self.adopted.update(ids)
             self.reconcile = True
             self.changed.notify_all()
 
     def note_orphans(self, until: float | None) -> None:
-        """Note that dead consumers' entries wait, until a moment (monotonic seconds) for idle threads only, or that none do."""
+        """Record that dead consumers' entries wait (None: none wait).
+
+        They are reserved for idle threads until `until` (monotonic seconds).
+        """
         with self.changed:
             if until is None or self.orphans_until is None:
                 self.orphans_until = until
                 self.changed.notify_all()
 
     def lose(self) -> None:
-        """Note that somebody took over: what is held is dropped, and the consumer registers anew."""
+        """Mark the lease as lost; the consumer discards its messages and registers again."""
         with self.changed:
             self.lost = True
             self.changed.notify_all()

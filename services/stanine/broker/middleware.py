@@ -1,4 +1,7 @@
-"""The broker's own middleware: declares the options of batch actors, stops fetching at shutdown, skips what was taken over."""
+"""Middleware of the broker.
+
+Batch options, shutdown, and skipping of messages that were taken over.
+"""
 
 from typing import TYPE_CHECKING, Any, cast
 
@@ -15,15 +18,15 @@ if TYPE_CHECKING:
 
 
 class Streams(Middleware):
-    """Added by StreamsBroker itself."""
+    """Added by StreamsBroker."""
 
     @property
     def actor_options(self) -> set[str]:
-        """The options that our actors have beside Dramatiq's."""
+        """The actor options that the broker adds to Dramatiq's."""
         return {*BATCH_OPTIONS, MODE, PERIOD}
 
     def before_process_message(self, broker: "dramatiq.Broker", message: Any) -> None:  # noqa: ARG002 - Dramatiq's signature
-        """Skip a message that another consumer has taken over: running it here, too, would be in vain."""
+        """Skip a message that another consumer has taken over."""
         if isinstance(message, StreamProxy):
             working.set(True)  # until it is settled
             if message.membership.lost:
@@ -37,7 +40,10 @@ class Streams(Middleware):
         result: Any = None,  # noqa: ARG002 - Dramatiq's signature
         exception: BaseException | None = None,
     ) -> None:
-        """Lend a message that failed the queue's word on retries, where neither it nor its actor has one. Runs before Retries."""
+        """Apply the queue's retry settings to a failed message without its own.
+
+        Runs before Retries.
+        """
         if exception is not None and isinstance(message, StreamProxy) and not message.is_batch:
             settings = message.membership.settings
             words = {
@@ -53,13 +59,13 @@ class Streams(Middleware):
             message.options.update({name: words[name] for name in message.lent})
 
     def before_worker_boot(self, broker: "dramatiq.Broker", worker: "dramatiq.Worker") -> None:
-        """Know the Worker, before its consumers come."""
+        """Register the Worker before its consumers are created."""
         cast("StreamsBroker", broker).workers.append(worker)
 
     def before_worker_shutdown(self, broker: "dramatiq.Broker", worker: "dramatiq.Worker") -> None:
-        """Fetch nothing more for this Worker; there may be another."""
+        """Stop fetching for this Worker; the process may have another."""
         cast("StreamsBroker", broker).stop_consumers(worker)
 
     def after_worker_shutdown(self, broker: "dramatiq.Broker", worker: "dramatiq.Worker") -> None:
-        """Leave its queues, so that what was not finished is free to be taken over at once."""
+        """End the Worker's leases, so that unfinished messages can be taken over immediately."""
         cast("StreamsBroker", broker).leave_queues(worker)

@@ -1,4 +1,4 @@
-"""Opening what was fetched: an entry or a part becomes the message that the Worker gets, or is none. Called by the consumer. Pure."""
+"""Conversion of fetched entries and parts to messages. Called by the consumer. Pure."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ from stanine.broker.proxy import StreamProxy
 
 @dataclass(frozen=True)
 class Unusable:
-    """An entry that no actor can get; why, and for which actor it was if that is known."""
+    """An entry that cannot be delivered: the reason, and its actor if known."""
 
     entry: Entry
     reason: str
@@ -23,7 +23,7 @@ class Unusable:
 
 
 def open_part(part: Part, membership: ConsumerLease) -> StreamProxy:
-    """Return the one message of merged entries."""
+    """Return the message for merged entries."""
     message: dramatiq.Message[Any] = dramatiq.Message(
         queue_name=membership.queue.name,
         actor_name=read_head(part.head)[1],
@@ -41,7 +41,7 @@ def open_part(part: Part, membership: ConsumerLease) -> StreamProxy:
 def open_entry(
     entry: Entry, membership: ConsumerLease, actors: "Mapping[str, dramatiq.Actor[Any, Any]]"
 ) -> StreamProxy | Unusable:
-    """Return the message of one entry. One for an unknown actor is returned, too: rejecting it is the Worker's part."""
+    """Return the message for one entry, also for an unknown actor, which the Worker rejects."""
     if entry.ids is not None:
         return _without_batch_actor(entry, membership, actors)
     queue_name = membership.queue.name
@@ -57,9 +57,7 @@ def open_entry(
         return _batch_of_one(entry, message, argument, membership)
     if message.queue_name != queue_name:
         message = message.copy(queue_name=queue_name)  # the Worker settles by this name
-    message.options.pop(
-        "eta", None
-    )  # it is due, or it would not be here; with an eta the Worker would keep it in memory
+    message.options.pop("eta", None)  # it is due; with an eta the Worker would hold it in memory
     if entry.trace:
         message.options[TRACE_OPTION] = entry.trace.decode("ascii", "replace")
     return StreamProxy(message, membership, [entry.id], entry.delivery, entry)
@@ -68,7 +66,10 @@ def open_entry(
 def _batch_of_one(
     entry: Entry, message: Any, argument: str, membership: ConsumerLease
 ) -> StreamProxy | Unusable:
-    """Return a message to a batch actor that was encoded whole: by a producer that does not know the actor, in an encoding for bytes."""
+    """Return a message to a batch actor that was sent whole.
+
+    Producers do so if they do not know the actor and their encoding supports bytes.
+    """
     ids = message.kwargs.get(argument)
     if message.args or len(message.kwargs) != 1 or not isinstance(ids, bytes):
         return Unusable(entry, "NotABatchMessage", message.actor_name)
@@ -81,7 +82,10 @@ def _batch_of_one(
 
 
 def _is_sound(message: Any) -> bool:
-    """Tell whether the parts that are looked at before an actor runs have their types: whoever may write here may write anything."""
+    """Return whether the parts read before an actor runs have valid types.
+
+    Entries are untrusted input.
+    """
     named = (
         isinstance(message.queue_name, str)
         and isinstance(message.actor_name, str)
@@ -91,7 +95,7 @@ def _is_sound(message: Any) -> bool:
 
 
 def actor_of(entry: Entry) -> str:
-    """Return the actor's name in an entry, or nothing if it cannot be read."""
+    """Return the actor's name in an entry, or an empty string if it cannot be read."""
     try:
         return (
             read_head(entry.head)[1]

@@ -1,6 +1,8 @@
-"""What an operator does to a queue: looking, pausing, draining, purging, dead letters. Mixed into StreamsBroker.
+"""Queue administration: statistics, pause, drain, purge, settings, dead letters.
 
-Nothing here needs the queue to be declared. Errors are redis-py's own.
+Mixed into StreamsBroker.
+
+Queues need not be declared. Errors of redis-py propagate.
 """
 
 import secrets
@@ -18,21 +20,21 @@ from stanine.broker.state import QueueState, read_state
 if TYPE_CHECKING:
     import redis
 
-#: What can be purged.
+#: Parts of a queue that can be purged.
 Part = Literal["ready", "delayed", "dead"]
-#: How the tokens begin that are made here and forgotten when the request is done.
+#: Prefix of generated tokens, which are forgotten when the request is done.
 ANONYMOUS = "~"
 
 
 class Operations:
-    """The broker's operations on queues, each by the queue's name."""
+    """The broker's operations on queues, each by queue name."""
 
     if TYPE_CHECKING:
         queues: dict[str, Queue]
         defaults: QueueSettings
 
         @property
-        def client(self) -> "redis.Redis": ...  # noqa: D102 - the broker's
+        def client(self) -> "redis.Redis": ...  # noqa: D102 - implemented by the broker
         def _queue(self, queue_name: str) -> Queue: ...
 
     def stats(self, queue_name: str) -> QueueStats:
@@ -40,21 +42,28 @@ class Operations:
         return self._queue(queue_name).stats(self.client)
 
     def try_write(self, queue_name: str) -> None:
-        """Raise what the server says to a write, if it refuses it; changes nothing."""
+        """Raise the server's error if it rejects writes; changes nothing."""
         self._queue(queue_name).start(self.client, "", ())
 
     def state(self, queue_name: str) -> QueueState:
-        """Return what a queue is told to do. Raises BrokerSettingsInvalid if its hash says something else."""
+        """Return the state of a queue.
+
+        Raises BrokerSettingsInvalid if the stored state is invalid.
+        """
         return read_state(self._queue(queue_name).read_settings(self.client))
 
     def settings(self, queue_name: str) -> QueueSettings:
-        """Return the settings that a queue's consumers go by. Raises BrokerSettingsInvalid if its hash cannot be used."""
+        """Return the effective settings of a queue.
+
+        Raises BrokerSettingsInvalid if they are invalid.
+        """
         return read_settings(self._queue(queue_name).read_settings(self.client), self.defaults)
 
     def write_settings(self, queue_name: str, **values: int | None) -> QueueSettings:
-        """Change some of a queue's settings (None: as if never set); return all as they are then. Consumers follow within 2 s.
+        """Change some settings of a queue (None resets one); return all settings afterwards.
 
-        Raises BrokerSettingsInvalid for names and values that cannot be used, QueueManaged; nothing is changed then.
+        Consumers apply them within 2 s. Raises BrokerSettingsInvalid for unknown names and invalid values, and
+        QueueManaged; nothing is changed then.
         """
         unknown = values.keys() - {field.name for field in fields(QueueSettings)}
         if unknown:
@@ -77,37 +86,46 @@ class Operations:
         return settings
 
     def pause(self, queue_name: str) -> None:
-        """Hand out nothing new, within 2 s; what actors have goes on, delayed messages stay, producers go on."""
+        """Stop delivery within 2 s.
+
+        Running actors finish, delayed messages stay, producers continue.
+        """
         self.set_state(queue_name, QueueState.PAUSED)
 
     def resume(self, queue_name: str) -> None:
-        """Work again after `pause` or `drain`."""
+        """Resume after `pause` or `drain`."""
         self.set_state(queue_name, QueueState.RUNNING)
 
     def drain(self, queue_name: str) -> None:
-        """Refuse new messages (QueueDraining) and work off what is there; `stats(…).is_drained` tells when that is done."""
+        """Reject new messages (QueueDraining) and process the rest.
+
+        `stats(…).is_drained` reports the end.
+        """
         self.set_state(queue_name, QueueState.DRAINING)
 
     def set_state(self, queue_name: str, state: QueueState) -> QueueState:
-        """Set what a queue is to do; return what it was told before. Raises QueueManaged if that is for somebody else to say."""
+        """Set the state of a queue; return the previous one.
+
+        Raises QueueManaged if it has an owner.
+        """
         return self._queue(queue_name).set_state(self.client, state)
 
     def note_handled(
         self, queue_name: str, manager: Manager, request: Literal["purge", "requeue"], token: str
     ) -> None:
-        """Note that a manager's request at large was dealt with, for as long as it manages the queue (bootstrap.py, `Management`)."""
+        """Record that an owner's request was handled, for as long as it owns the queue."""
         self._queue(queue_name).note_handled(self.client, manager, request, token)
 
     def remove(self, queue_name: str, manager: Manager) -> bool:
-        """Remove a queue with its settings, if nothing is ready, delayed, in flight or dead; return whether it was removed.
+        """Remove a queue that has no messages and no dead letters; return whether it was removed.
 
-        A queue that is kept is nobody's from then on. Consumers of one that was removed register anew and go by the defaults. Raises
-        QueueManaged if another than this manager holds it.
+        Ownership ends even if the queue is kept. Consumers of a removed queue register again and use the defaults.
+        Raises QueueManaged if another owner holds the queue.
         """
         return self._queue(queue_name).remove(self.client, manager)
 
     def flush(self, queue_name: str) -> None:
-        """Delete what is ready, delayed or in flight. Dead letters stay: see `purge`."""
+        """Delete ready, delayed and in-flight messages. Dead letters are kept; see `purge`."""
         self.purge(queue_name, "delayed")
         self._queue(queue_name).drop(self.client)
 
@@ -125,9 +143,10 @@ class Operations:
         actor: str = "",
         token: str = "",
     ) -> int:
-        """Delete one part of a queue: `ready` (not what is in flight), `delayed`, or `dead` (all, or those of a reason and an actor).
+        """Delete one part of a queue and return the number of deleted messages.
 
-        Returns how many messages that were. What comes after the call has begun is spared. `token`: see `carry_out`.
+        Parts: `ready` (without messages in flight), `delayed`, or `dead` (all, or filtered by reason and actor).
+        Messages that arrive after the call began are kept. `token`: see `carry_out`.
         """
         if part not in get_args(Part):
             raise ValueError(f"a queue has the parts ready, delayed and dead, not {part!r}")
@@ -140,7 +159,10 @@ class Operations:
     def requeue_all_dead(
         self, queue_name: str, *, reason: str = "", actor: str = "", token: str = ""
     ) -> int:
-        """Put all dead letters (or those of a reason and an actor) back; one that dies again meanwhile stays dead. Returns how many."""
+        """Requeue all dead letters, or those of a reason and an actor; return their number.
+
+        Messages that die again during the call stay dead.
+        """
         return self.carry_out(
             queue_name, "requeue dead", reason=reason, actor=actor, token=token
         ).count
@@ -148,10 +170,11 @@ class Operations:
     def carry_out(
         self, queue_name: str, action: str, *, reason: str = "", actor: str = "", token: str = ""
     ) -> Outcome:
-        """Carry out `purge ready`, `purge delayed`, `purge dead` or `requeue dead` as a request with a token.
+        """Execute a purge or requeue request with a token.
 
-        The same token never acts twice (the last 1,000 of a queue are remembered): sent again, the request goes on where it was
-        interrupted, or only tells what it came to. Raises RequestConflict if the token stands for another request.
+        Actions: `purge ready`, `purge delayed`, `purge dead` and `requeue dead`. A token never acts twice (the last 1,000 per queue are remembered): repeating the request continues an
+        interrupted one, or returns the result of a completed one. Raises RequestConflict if the token was used for a
+        different request.
         """
         if token.startswith(ANONYMOUS):
             raise ValueError(f"a token does not begin with {ANONYMOUS!r}")
@@ -160,7 +183,10 @@ class Operations:
         )
 
     def recall(self, queue_name: str, token: str, action: str) -> Outcome | None:
-        """Return what the request with a token has come to, without carrying anything out; None if it is not (or no more) known."""
+        """Return the result of a request by its token, without side effects.
+
+        None if it is unknown.
+        """
         return self._queue(queue_name).recall(self.client, token, action)
 
     def dead_letters(
@@ -172,11 +198,11 @@ class Operations:
         reason: str = "",
         actor: str = "",
     ) -> list[DeadLetter]:
-        """Return dead letters in order of death, at most `limit`, those after an id; of a reason and an actor if given."""
+        """Return up to `limit` dead letters after an id, oldest first, of a reason and an actor."""
         return list_dead(self.client, self._queue(queue_name), after, limit, reason, actor)
 
     def last_dead_id(self, queue_name: str) -> str:
-        """Return the highest id that a dead letter has had, deleted ones included; `0-0` if there was none."""
+        """Return the highest id a dead letter ever had; `0-0` if there was none."""
         return last_dead_id(self.client, self._queue(queue_name))
 
     def dead_letter(self, queue_name: str, letter_id: str) -> DeadLetter | None:
@@ -184,7 +210,7 @@ class Operations:
         return find_dead(self.client, self._queue(queue_name), letter_id)
 
     def requeue_dead(self, queue_name: str, ids: Sequence[str]) -> int:
-        """Put dead letters back into the queue, their deliveries counted from none; return how many were there."""
+        """Requeue dead letters with a reset delivery count; return how many existed."""
         return (
             self._queue(queue_name).revive(self.client, [entry_id.encode() for entry_id in ids])
             if ids
@@ -192,5 +218,5 @@ class Operations:
         )
 
     def delete_dead(self, queue_name: str, ids: Sequence[str]) -> int:
-        """Delete dead letters; return how many were there."""
+        """Delete dead letters; return how many existed."""
         return delete_dead(self.client, self._queue(queue_name), ids)

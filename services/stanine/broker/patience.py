@@ -1,4 +1,7 @@
-"""Outages are waited for here, so that the Worker does not pause for its 3 and 5 seconds. Used by the consumer, the keeper and actors."""
+"""Retries during outages, with backoff. Used by the consumer, the keeper and actors.
+
+Waiting here avoids the Worker's fixed pauses of 3 and 5 seconds.
+"""
 
 import logging
 import random
@@ -18,24 +21,25 @@ T = TypeVar("T")
 #: Dramatiq's errors are not annotated.
 _make_error: Any = BrokerConnectionError
 
-#: What an operation on Redis may raise.
+#: Exceptions that a Redis operation may raise.
 TROUBLE = (redis.RedisError, OSError)
-#: Problems of a server that is no primary (any more): a new connection may lead to the one that is.
+#: Problems of a server that is not the primary (any more): a new connection may reach the primary.
 FAILED_OVER = (READ_ONLY, PRIMARY_DOWN)
-#: Seconds: first and longest pause between tries.
+#: Seconds: first and maximum pause between attempts.
 PAUSE_MIN, PAUSE_MAX = 0.05, 1.0
-#: Seconds: longest pause between tries of what somebody must mend.
+#: Seconds: maximum pause between attempts after a permanent problem.
 PAUSE_PERMANENT = 10.0
-#: Seconds that an actor waits before its batch counts as failed and is taken apart: longer than a failover or a full disk that is noticed.
+#: Seconds that an actor retries before its batch counts as failed and is split: longer than a failover, or a full disk
+#: that is noticed.
 ACTOR_PATIENCE = 300.0
-#: Seconds that an operation waits for the server to come back unless its caller says otherwise.
+#: Seconds: default for how long an operation is retried.
 PATIENCE = 10.0
 
 
 def connection_error(
     error: BaseException, client: "redis.Redis | None" = None
 ) -> BrokerConnectionError:
-    """Return what Dramatiq is told when Redis fails: reason and remedy, nothing of the data."""
+    """Return the BrokerConnectionError for a Redis error: reason and remedy, without data."""
     if client is not None and classify(error) in FAILED_OVER:
         drop_idle_connections(client)
     made: BrokerConnectionError = _make_error(str(classify(error)))
@@ -43,7 +47,10 @@ def connection_error(
 
 
 class Backoff:
-    """Growing, jittered pauses, and one log line when trouble begins, changes or ends. Safe from several threads, which share both."""
+    """Exponential backoff with jitter.
+
+    Logs when a problem begins, changes and ends. Thread-safe.
+    """
 
     def __init__(
         self, logger: logging.Logger, doing: str, client: "redis.Redis | None" = None
@@ -56,11 +63,11 @@ class Backoff:
         self._lock = threading.Lock()
 
     def failed(self, error: BaseException) -> tuple[ServerProblem, float]:
-        """Note a failure; return what it was and the seconds to wait."""
+        """Record a failure; return the problem and the seconds to wait."""
         problem = classify(error)
         with self._lock:
             is_news, self._reason = problem.reason != self._reason, problem.reason
-            pause = self._pause * random.uniform(0.5, 1.0)  # noqa: S311 - spreads clients, guards nothing
+            pause = self._pause * random.uniform(0.5, 1.0)  # noqa: S311 - jitter
             longest = PAUSE_PERMANENT if problem.permanent else PAUSE_MAX
             self._pause = min(longest, self._pause * 2)
         if is_news:
@@ -75,7 +82,10 @@ class Backoff:
         return problem, pause
 
     def succeeded(self) -> None:
-        """Note that it works. Only for what would have failed, too: a server that refuses writes answers reads."""
+        """Record a success.
+
+        Call it only for operations that the problem would affect: a server that rejects writes still answers reads.
+        """
         if self._reason is None:
             return
         with self._lock:
@@ -91,10 +101,10 @@ def patiently(
     patience: float = PATIENCE,
     closing: threading.Event | None = None,
 ) -> T:
-    """Run an operation that may safely be repeated until it works or `patience` seconds are over.
+    """Retry an idempotent operation until it succeeds or `patience` seconds have passed.
 
-    Raises BrokerConnectionError then, and at once for what waiting cannot mend. With `closing`, only when that is set: whatever it is, it
-    is waited for.
+    Raises BrokerConnectionError then, and immediately for permanent problems. With `closing`, every problem is retried,
+    without time limit, until `closing` is set.
     """
     deadline = time.monotonic() + patience
     while True:

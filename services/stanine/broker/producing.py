@@ -1,4 +1,7 @@
-"""From messages to entries: what a producer appends, in chunks that one call takes. Called by the broker. Pure but for the tokens."""
+"""Conversion of messages to entries, in chunks of one call each.
+
+Called by the broker. Pure except for tokens.
+"""
 
 import secrets
 from collections.abc import Sequence
@@ -14,7 +17,7 @@ from stanine.broker.entry import TRACE_OPTION, NewEntry, head
 from stanine.broker.exchange import Call
 from stanine.broker.queue import Queue
 
-#: Messages appended by one call, and their bytes: some milliseconds of the server's time.
+#: Maximum of messages and bytes per call: some milliseconds of server time.
 CHUNK_MESSAGES = 500
 CHUNK_BYTES = 1024 * 1024
 
@@ -23,7 +26,7 @@ Message = dramatiq.Message[Any]
 
 @dataclass
 class Chunk:
-    """Messages for one call: of one queue, all delayed or none, or all with deduplication keys."""
+    """Messages for one call: of one queue and one kind (immediate, delayed or deduplicated)."""
 
     queue: Queue
     entries: list[tuple[NewEntry, int | None]] = field(default_factory=list)
@@ -52,7 +55,10 @@ class Chunk:
         return self.entries[0][0].dedupe is not None
 
     def command(self, call: Call) -> tuple[str, list[str], list[Argument]]:
-        """Return function, keys and arguments of the call. Made once: sent again, it adds nothing."""
+        """Return function, keys and arguments of the call.
+
+        Repeating the same command adds nothing.
+        """
         if self.has_keys:
             unique = [(secrets.token_bytes(12), delay or 0, entry) for entry, delay in self.entries]
             return self.queue.unique_command(call, unique)
@@ -65,14 +71,15 @@ class Chunk:
 def make_entry(
     message: Message, actor: "dramatiq.Actor[Any, Any] | None", delay: int | None = None
 ) -> NewEntry:
-    """Return what is appended for a message; `actor` is its actor if that is declared here.
+    """Return the entry for a message; `actor` is given if it is declared here.
 
-    Raises BatchRefused if a batch actor's message carries more than its ids, DedupeRefused if its deduplication cannot be done.
+    Raises BatchRefused if a batch actor's message carries anything but its ids, and DedupeRefused for invalid
+    deduplication options.
     """
     trace = message.options.get(TRACE_OPTION) or ""
     bare = without_options(
         message, (TRACE_OPTION, *DEDUPE_OPTIONS, DUPLICATE)
-    )  # what deduplicates is done with when the message is taken
+    )  # deduplication options are used up when the message is enqueued
     argument = actor.options.get("batch") if actor else None
     ids = ids_of(bare, argument) if argument is not None or actor is None else None
     if ids is not None:
@@ -84,7 +91,7 @@ def make_entry(
 
 
 def without_options(message: Message, names: Sequence[str], **more: Any) -> Message:
-    """Return the message less some options and with others; the same object if nothing changes."""
+    """Return the message with options removed and added; the same object if nothing changes."""
     if not more and not any(name in message.options for name in names):
         return message
     options = {name: value for name, value in message.options.items() if name not in names} | more

@@ -1,6 +1,7 @@
-"""The message as the Worker sees it, with what is needed to settle it: its entries' ids and the membership that holds them.
+"""The message passed to the Worker, with the entry ids and the lease needed to settle it.
 
-They lie on the proxy, not on the consumer: after a lost connection the Worker makes a new Consumer, which settles for the old one.
+They are kept on the proxy, not on the consumer: after a lost connection the Worker creates a new Consumer, which
+settles messages of the old one.
 """
 
 from typing import TYPE_CHECKING, Any
@@ -26,22 +27,22 @@ class StreamProxy(dramatiq.MessageProxy):
         super().__init__(message)
         self.membership = membership
         self.entry_ids = entry_ids
-        #: Which delivery this is, from 1.
+        #: The number of this delivery, from 1.
         self.delivery = delivery
         #: The entry of an ordinary message; None for a batch.
         self.entry = entry
-        #: Set while in flight by `broker.enqueue(proxy, delay=…)`: the head to deliver again, and after how many ms.
+        #: Set in flight by `broker.enqueue(proxy, delay=…)`: the head to deliver again, and the delay in ms.
         self.deferral: tuple[bytes, int] | None = None
-        #: Names of options that are the queue's and not the message's: they do not travel with it.
+        #: Names of options that come from the queue's settings; they are not sent with the message.
         self.lent: tuple[str, ...] = ()
-        #: Held by two consumers that died: it runs without another such beside it.
+        #: Two consumers died with it: at most one such message runs at a time.
         self.suspect = False
-        #: Of its entries those that dead consumers held, each with how often it was handed out, this time included.
+        #: (entry id, deliveries including this one) of its entries taken over from dead consumers.
         self.crashed: list[tuple[bytes, int]] = []
 
     @property
     def is_batch(self) -> bool:
-        """Whether entries were merged for a batch actor."""
+        """Whether it is a batch of merged entries."""
         return self.entry is None
 
     @property
@@ -50,7 +51,7 @@ class StreamProxy(dramatiq.MessageProxy):
         return self._message
 
     def __str__(self) -> str:
-        # The Worker logs this; the ids of a batch would be kilobytes.
+        # Logged by the Worker; the ids of a batch would take kilobytes.
         if self.is_batch:
             return f"{self._message.actor_name}({len(self.entry_ids)} entries, delivery {self.delivery})"
         return str(self._message)

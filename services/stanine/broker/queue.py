@@ -1,6 +1,6 @@
-"""One queue in Redis: every function of functions/ as a method. Called by the broker, the consumer and the keeper.
+"""One queue in Redis: each Redis function of functions/ as a method.
 
-Errors are redis-py's own; who calls decides what they mean.
+Called by the broker, the consumer and the keeper. Errors of redis-py propagate.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -21,7 +21,7 @@ from stanine.broker.settings import QueueSettings
 from stanine.broker.state import STATE_FIELD, QueueState, read_state
 
 _PREFIX = "stanine_broker"
-#: The files of the function library, in order: a later one may use what an earlier one defines.
+#: Files of the function library in order: later files use definitions of earlier ones.
 _PARTS = (
     "layout",
     "dedupe",
@@ -34,15 +34,15 @@ _PARTS = (
     "requests",
 )
 
-#: What a settling call answers when the consumer's lease was taken over.
+#: Result of a settling call if the consumer's lease was taken over.
 FENCED = -1
-#: What a call that brings new work answers when the queue is draining.
+#: Result of an enqueueing call if the queue is draining.
 SHUT = -2
-#: Messages promoted in one call: some milliseconds of the server's time.
+#: Messages promoted per call: some milliseconds of server time.
 PROMOTE_LIMIT = 1000
-#: Entries looked at for the oldest.
+#: Entries inspected to find the oldest.
 STATS_LOOK = 1000
-#: Entries deleted in one call.
+#: Entries deleted per call.
 DROP_LIMIT = 1000
 
 
@@ -57,28 +57,28 @@ def library() -> Library:
 
 @dataclass(frozen=True)
 class QueueStats:
-    """A queue at one moment. Reading it changes nothing."""
+    """Statistics of a queue at one moment."""
 
     ready: int
     delayed: int
     in_flight: int
     dead: int
-    #: When the oldest of ready, in flight and delayed was created (ms since 1970), or None; exact up to 1,000 delayed or re-queued ones
-    #: (of large ones, up to half a megabyte).
+    #: Creation time of the oldest ready, in-flight or delayed message (ms since 1970), or None. Exact up to 1,000
+    #: delayed or requeued messages, or half a megabyte of them.
     oldest_ms: int | None
     #: Consumers with a live lease.
     consumers: int
     #: The server's clock (ms since 1970), to compare `oldest_ms` with.
     now_ms: int
     state: QueueState
-    #: How many messages were ever given up, by reason; `dead` counts those that are still kept.
+    #: Messages ever dead-lettered, by reason; `dead` counts only those still stored.
     deaths: Mapping[str, int]
-    #: The resource that alone may change settings and state, if any.
+    #: The owner that reserves settings and state, if any.
     managed_by: str | None = None
 
     @property
     def is_drained(self) -> bool:
-        """Whether it takes nothing new and has nothing left to work."""
+        """Whether the queue accepts nothing new and all messages are processed."""
         return self.state is QueueState.DRAINING and not (
             self.ready or self.delayed or self.in_flight
         )
@@ -86,19 +86,19 @@ class QueueStats:
 
 @dataclass(frozen=True)
 class Beat:
-    """What a consumer learns when it renews its lease."""
+    """Result of renewing a lease."""
 
     alive: bool
     #: Milliseconds until the next delayed message is due, or -1.
     wait_ms: int
-    #: How many consumers are there to take over what dead ones left; 0: there is nothing.
+    #: Number of consumers that may take over entries of dead ones; 0: there are no such entries.
     heirs: int
     settings: Mapping[bytes, bytes]
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a purge or re-queueing came to: how many messages, and whether it had been carried out (or begun) before."""
+    """Result of a purge or requeue: number of messages, and whether the token was known before."""
 
     count: int
     repeated: bool
@@ -106,7 +106,7 @@ class Outcome:
 
 @dataclass(frozen=True)
 class Handled:
-    """What managing a queue came to: how much changed, and the tokens of the requests at large that were dealt with last."""
+    """Result of taking ownership: number of changes, and the last handled request tokens."""
 
     changed: int
     purge: str
@@ -115,7 +115,10 @@ class Handled:
 
 @dataclass(frozen=True)
 class Verdict:
-    """What becomes of a rejected entry: `delay_ms` from now it is delivered again, or it is dead when that is None."""
+    """Rejection of an entry.
+
+    It is delivered again after `delay_ms`, or dead-lettered if that is None.
+    """
 
     entry_id: bytes
     delivery: int
@@ -123,7 +126,7 @@ class Verdict:
 
 
 class Queue:
-    """One queue, by its keys. Holds no connection: each call names the client."""
+    """One queue and its keys. Holds no connection: the client is an argument of each call."""
 
     def __init__(self, name: str, keys: QueueKeys) -> None:
         self.name = name
@@ -134,12 +137,12 @@ class Queue:
     ) -> Any:
         return library().call(client, f"{_PREFIX}_{function}", keys, list(args))
 
-    # new work
+    # enqueueing
 
     def append_command(
         self, call: Call, entries: Sequence[NewEntry]
     ) -> "tuple[str, list[str], list[Argument]]":
-        """Return function, keys and arguments that append entries, for a synchronous or an asyncio call."""
+        """Return function, keys and arguments of a call that appends entries."""
         args = call.arguments()
         for entry in entries:
             args += (entry.head, entry.ids, entry.trace)
@@ -148,7 +151,10 @@ class Queue:
     def delay_command(
         self, call: Call, entries: "Sequence[tuple[bytes, int, NewEntry]]"
     ) -> "tuple[str, list[str], list[Argument]]":
-        """Return function, keys and arguments that add entries, each (token, delay in ms, entry), to the delayed ones."""
+        """Return function, keys and arguments of a call that adds delayed entries.
+
+        `entries` holds (token, delay in ms, entry).
+        """
         args = call.arguments()
         for token, delay_ms, entry in entries:
             args += (token, delay_ms, entry.head, entry.ids, entry.trace)
@@ -157,7 +163,10 @@ class Queue:
     def unique_command(
         self, call: Call, entries: "Sequence[tuple[bytes, int, NewEntry]]"
     ) -> "tuple[str, list[str], list[Argument]]":
-        """Return function, keys and arguments that add entries with deduplication keys, each (token, delay in ms or 0, entry)."""
+        """Return function, keys and arguments of a call that adds entries with deduplication keys.
+
+        `entries` holds (token, delay in ms or 0, entry).
+        """
         args = call.arguments()
         for token, delay_ms, entry in entries:
             assert entry.dedupe is not None
@@ -176,10 +185,10 @@ class Queue:
             args,
         )
 
-    # settling
+    # settlement
 
     def finish(self, client: "redis.Redis", consumer: str, entry: Entry) -> int:
-        """Acknowledge and delete an entry that holds a deduplication key; as `ack`."""
+        """Acknowledge and delete an entry with a deduplication key; result as for `ack`."""
         args = (GROUP, consumer, entry.id, entry.unique or b"")
         return int(self._call(client, "finish", [self.keys.ready, self.keys.leases], args))
 
@@ -192,7 +201,10 @@ class Queue:
     def retry(
         self, client: "redis.Redis", consumer: str, entry: Entry, head: bytes, delay_ms: int
     ) -> tuple[int, int]:
-        """Acknowledge one entry and deliver it again, with a new head, after a delay; return (settled, ms until the first is due)."""
+        """Acknowledge an entry and deliver it again with a new head after a delay.
+
+        Returns (number settled or FENCED, ms until the next delayed message is due).
+        """
         keys = [self.keys.ready, self.keys.delayed, self.keys.leases]
         content = (head, entry.ids or b"", entry.trace or b"", entry.unique or b"")
         args = (GROUP, consumer, entry.id, delay_ms, entry.delivery, entry.created, *content)
@@ -209,7 +221,10 @@ class Queue:
         actor: str,
         settings: QueueSettings,
     ) -> tuple[int, int]:
-        """Acknowledge entries and delay or bury each; return (how many were pending or FENCED, ms until the first is due)."""
+        """Acknowledge entries and delay or dead-letter each.
+
+        Returns (number that were pending or FENCED, ms until the next delayed message is due).
+        """
         keys = [self.keys.ready, self.keys.delayed, self.keys.dead, self.keys.leases]
         args: list[Argument] = [
             GROUP,
@@ -232,7 +247,10 @@ class Queue:
     def release(
         self, client: "redis.Redis", consumer: str, earlier: Sequence[tuple[bytes, int]]
     ) -> int:
-        """Put entries, each with its count of earlier deliveries, back into the queue; return how many, or FENCED."""
+        """Return entries, each with its number of earlier deliveries, to the queue.
+
+        Returns their number, or FENCED.
+        """
         return int(
             self._call(
                 client,
@@ -247,7 +265,10 @@ class Queue:
     def join(
         self, client: "redis.Redis", consumer: str, settings: QueueSettings
     ) -> Mapping[bytes, bytes]:
-        """Make the group if need be and register a consumer (none if the name is empty); return the queue's settings hash."""
+        """Create the group if missing and register a consumer; return the queue's settings hash.
+
+        No consumer is registered if the name is empty.
+        """
         keys = [
             self.keys.ready,
             self.keys.delayed,
@@ -262,7 +283,7 @@ class Queue:
         )
 
     def beat(self, client: "redis.Redis", consumer: str, settings: QueueSettings) -> Beat:
-        """Renew the consumer's lease and promote what is due."""
+        """Renew the consumer's lease and promote due messages."""
         keys = [
             self.keys.ready,
             self.keys.delayed,
@@ -280,14 +301,18 @@ class Queue:
         )
 
     def promote(self, client: "redis.Redis") -> int:
-        """Move due messages to the ready ones; return the milliseconds until the next is due (0: more are due already), or -1."""
+        """Promote due messages.
+
+        Return the ms until the next is due (0: more are due now), or -1.
+        """
         keys = [self.keys.ready, self.keys.delayed, self.keys.dead]
         return int(self._call(client, "promote", keys, (PROMOTE_LIMIT,))[1])
 
     def recover(self, client: "redis.Redis", consumer: str, room: Room) -> tuple[list[bytes], bool]:
-        """Take over this consumer's share of what dead consumers held, if it has room; return the ids, and whether it lacked room for more.
+        """Take over this consumer's share of the entries of dead consumers, within its capacity.
 
-        Nothing if this consumer is fenced. Not to be repeated by the client: what a lost reply told is found among the consumer's own.
+        Returns the ids, and whether there were more than fit; nothing if this consumer is fenced. Must not be retried
+        by the client: after a lost reply, the entries are found among the consumer's own pending ones.
         """
         answer = self._call(
             client,
@@ -298,20 +323,23 @@ class Queue:
         return (list(answer[0]), bool(answer[1])) if answer else ([], False)
 
     def leave(self, client: "redis.Redis", consumer: str) -> None:
-        """End a consumer's lease; what it still holds is free to be taken over."""
+        """End a consumer's lease; its pending entries can then be taken over."""
         self._call(client, "leave", [self.keys.ready, self.keys.leases], (GROUP, consumer))
 
     def held(
         self, client: "redis.Redis", consumer: str, after: bytes, limit: int
     ) -> tuple[list[tuple[bytes, int, list[bytes]]], bool]:
-        """Return the consumer's pending entries after an id, (id, times handed out, fields; none if it is gone), and whether more."""
+        """Return the consumer's pending entries after an id, and whether there are more.
+
+        An entry is (id, deliveries, fields); fields are empty if the entry was deleted.
+        """
         more, rows = self._call(client, "held", [self.keys.ready], (GROUP, consumer, after, limit))
         return [(row[0], int(row[1]), row[2]) for row in rows], bool(more)
 
     def start(
         self, client: "redis.Redis", consumer: str, counted: Sequence[tuple[bytes, int]]
     ) -> bool:
-        """Note how often taken-over entries were handed out, this time included; False if this consumer is fenced."""
+        """Record the deliveries of taken-over entries, including this one; False if fenced."""
         answer = self._call(
             client, "start", [self.keys.ready, self.keys.leases], (GROUP, consumer, *_flat(counted))
         )
@@ -320,7 +348,7 @@ class Queue:
     # operations
 
     def stats(self, client: "redis.Redis") -> QueueStats:
-        """Return depth, age and consumers, changing nothing."""
+        """Return depth, age and consumers, without side effects."""
         keys = [self.keys.ready, self.keys.delayed, self.keys.dead, self.keys.leases]
         answer = self._call(client, "stats", keys, (GROUP, STATS_LOOK))
         ready, delayed, in_flight, dead, oldest, consumers, now = map(int, answer[:7])
@@ -341,11 +369,11 @@ class Queue:
         )
 
     def size(self, client: "redis.Redis") -> int:
-        """Return how many messages are ready, delayed or in flight; costs next to nothing."""
+        """Return the number of ready, delayed and in-flight messages, at low cost."""
         return int(self._call(client, "size", [self.keys.ready, self.keys.delayed], (GROUP,)))
 
     def set_state(self, client: "redis.Redis", state: QueueState) -> QueueState:
-        """Set what the queue is to do; return what it was told before. Raises QueueManaged."""
+        """Set the state of the queue; return the previous one. Raises QueueManaged."""
         return read_state(
             {
                 STATE_FIELD: self._unless_managed(
@@ -364,10 +392,10 @@ class Queue:
         gone: str = "",
         tokens: tuple[str, str] = ("", ""),
     ) -> Handled:
-        """Hold the queue for the next three minutes and make settings and state these; raises QueueManaged if another holds it.
+        """Take or renew ownership of the queue, and write its settings and state.
 
-        `gone`: the uid of a manager that is no more. `tokens`: of the purge and the re-queueing that the manager asks for now: if it is new
-        here, they count as dealt with.
+        Raises QueueManaged if another owner holds it. `gone`: the uid of an owner that no longer exists. `tokens`: of
+        the purge and requeue requests in the owner's spec; they count as handled if the owner is new here.
         """
         fields = [
             (name, "" if value is None else value) for name, value in settings.all_fields().items()
@@ -387,11 +415,14 @@ class Queue:
     def note_handled(
         self, client: "redis.Redis", manager: Manager, request: str, token: str
     ) -> None:
-        """Note that the manager's `purge` or `requeue` with a token was dealt with."""
+        """Record that the owner's `purge` or `requeue` request with a token was handled."""
         self._call(client, "handled", [self.keys.settings], (manager.encode(), request, token))
 
     def remove(self, client: "redis.Redis", manager: Manager) -> bool:
-        """Remove the queue if it is empty, else keep it and end the hold; return whether it was removed. Raises QueueManaged."""
+        """Remove the queue if it is empty, else end the ownership; return whether it was removed.
+
+        Raises QueueManaged.
+        """
         keys = [
             self.keys.ready,
             self.keys.delayed,
@@ -405,7 +436,7 @@ class Queue:
         return bool(answer[0])
 
     def _unless_managed(self, answer: Any) -> Any:
-        """Return what a change answered; raises QueueManaged if it was refused."""
+        """Return the result of a change; raises QueueManaged if an owner prevented it."""
         if not int(answer[0]):
             raise QueueManaged(self.name, read_manager(answer[1]))
         return answer[1]
@@ -418,15 +449,16 @@ class Queue:
     def fetch_command(
         self, consumer: str, count: int, room: Room, patience_ms: int
     ) -> "tuple[Argument, ...]":
-        """Return the words that read up to `count` new entries within the queue's rate: for the reader's own connection.
+        """Return the command that fetches up to `count` new entries within the queue's rate.
 
-        `room`: no more than fits (0 calls: whatever comes); `patience_ms`: how long the caller is willing to wait if there is nothing.
+        For the reader's own connection. `room`: capacity of the consumer (0 calls: unlimited); `patience_ms`: how long
+        the caller will wait if there is nothing to fetch.
         """
         args = (GROUP, consumer, count, room.calls, room.merge, patience_ms)
         return library().command(f"{_PREFIX}_fetch", [self.keys.ready], args)
 
     def drop(self, client: "redis.Redis") -> int:
-        """Delete what waits and what is in flight; return how many."""
+        """Delete waiting and in-flight messages; return their number."""
         dropped = 0
         while True:
             all_gone, count = self._call(
@@ -439,7 +471,7 @@ class Queue:
     def carry_out(
         self, client: "redis.Redis", token: str, action: str, reason: str, actor: str
     ) -> Outcome:
-        """Carry out a request at large, call by call; raises RequestConflict if the token stands for another."""
+        """Execute a request in as many calls as needed; raises RequestConflict."""
         keys = [self.keys.ready, self.keys.delayed, self.keys.dead]
         began = False
         while True:
@@ -456,20 +488,26 @@ class Queue:
                 return Outcome(int(answer[1]), repeated=not began)
 
     def recall(self, client: "redis.Redis", token: str, action: str) -> Outcome | None:
-        """Return what the request with a token has come to, or None if there was no such request, or another stands under the token."""
+        """Return the result of a request by its token.
+
+        None if unknown or used for another action.
+        """
         found = self._call(client, "recall", [self.keys.ready], (token,))
         return (
             Outcome(int(found[2]), repeated=True) if found and found[0].decode() == action else None
         )
 
     def revive(self, client: "redis.Redis", ids: Sequence[bytes]) -> int:
-        """Put dead letters back into the queue with a fresh count; return how many were there."""
+        """Requeue dead letters with a reset delivery count; return how many existed."""
         return int(self._call(client, "revive", [self.keys.ready, self.keys.dead], ids))
 
     def write_settings(
         self, client: "redis.Redis", fields: Mapping[str, int | None], *, overwrite: bool
     ) -> int:
-        """Write the settings hash: every field (None: remove it; raises QueueManaged), or only absent ones; return how many changed."""
+        """Write fields of the settings hash; return how many changed.
+
+        Writes every field (None removes it; raises QueueManaged), or only absent ones.
+        """
         mode = "set" if overwrite else "default"
         words = [(name, "" if value is None else value) for name, value in fields.items()]
         return int(
@@ -480,7 +518,10 @@ class Queue:
 
 
 def grace_ms(settings: QueueSettings) -> int:
-    """Return how long consumers may renew first after the server was away for longer than a lease: a fifth of it."""
+    """Return the grace period for renewals after an outage longer than a lease.
+
+    A fifth of the lease.
+    """
     return max(100, settings.lease_ms // 5)
 
 

@@ -1,4 +1,7 @@
-"""The blocking read: one connection for one consumer, without the client's retries, and with raw replies (no dictionaries per entry)."""
+"""Blocking reads: one connection per consumer, without client retries, and with raw replies.
+
+Raw replies avoid a dictionary per entry.
+"""
 
 from typing import Any
 
@@ -8,11 +11,11 @@ from stanine.broker.connection.functions import Argument
 from stanine.broker.entry import GROUP, Fields
 from stanine.broker.exchange import Fetched
 
-#: What a server says when it has no such queue (any more). Redis says UNBLOCKED also to who waits while it becomes a replica.
+#: Server errors if the queue does not exist. Redis sends UNBLOCKED also when the server becomes a replica.
 QUEUE_DELETED = ("NOGROUP", "UNBLOCKED the stream key no longer exists")
-#: Seconds beyond the block time after which the connection counts as dead (a peer that vanished without a word).
+#: Seconds beyond the block time after which the connection counts as lost.
 ANSWER_TIMEOUT = 5.0
-#: The one name under which all wait for a bell: nothing is kept for it.
+#: The consumer name shared by all that wait for a bell; nothing is kept for it.
 WAITING = "waiting"
 
 
@@ -25,9 +28,9 @@ class Reader:
         self._connection: Any = None
 
     def read(self, consumer: str, count: int, block_ms: int) -> "list[tuple[bytes, Fields]]":
-        """Return up to `count` new entries, waiting for the first at most `block_ms`.
+        """Return up to `count` new entries; wait at most `block_ms` for the first.
 
-        Raises RedisError or OSError, after which the server may have handed out entries whose reply was lost.
+        Raises RedisError or OSError; the server may then have delivered entries whose reply was lost.
         """
         words = (
             "XREADGROUP",
@@ -48,19 +51,19 @@ class Reader:
         return next(iter(reply.values())) if isinstance(reply, dict) else reply[0][1]
 
     def fetch(self, command: "tuple[Argument, ...]") -> Fetched:
-        """Run a fetch. Errors: as `read`, and that the function is missing."""
+        """Execute a fetch. Errors: as for `read`, or that the function is missing."""
         wait, last_id, rows = self._exchange(command, 0)
         return Fetched(rows, int(wait), last_id)
 
     def wait_for_more(self, last_id: bytes, block_ms: int) -> None:
-        """Wait until there is an entry after `last_id`, at most `block_ms`; takes none."""
+        """Wait at most `block_ms` for an entry after `last_id`, without fetching it."""
         self._exchange(
             ("XREAD", "COUNT", 1, "BLOCK", max(1, block_ms), "STREAMS", self._key, last_id),
             block_ms,
         )
 
     def wait_for_bell(self, bell: str, block_ms: int) -> None:
-        """Wait until it rings for this consumer, one of those that wait, at most `block_ms`."""
+        """Wait at most `block_ms` for the bell; each ring wakes one waiting consumer."""
         words = (
             "XREADGROUP",
             "GROUP",
@@ -90,7 +93,7 @@ class Reader:
             raise
 
     def close(self) -> None:
-        """Give the connection back, closed: it may still be owed a reply."""
+        """Close the connection before returning it: a reply may be outstanding."""
         connection, self._connection = self._connection, None
         if connection is not None:
             connection.disconnect()

@@ -1,7 +1,8 @@
-"""Who makes a producer's calls: each has a name of its own and numbers them, so that one which comes again does nothing twice.
+"""Producer identities: each numbers its calls, so that a repeated call has no further effect.
 
-A call may come again when its reply was lost and the client repeats it, or when it lay on the way for long. A name makes one call at a
-time; there are as many as the process made calls at once. Used by the broker around every call that enqueues.
+A call is repeated when its reply was lost and the client retries it, or when it was delayed in the network. A sender
+makes one call at a time; a process has as many senders as concurrent calls. Used by the broker around every enqueueing
+call.
 """
 
 import os
@@ -14,14 +15,14 @@ from dataclasses import dataclass
 
 @dataclass
 class Sender:
-    """One name and the number of its last call."""
+    """A sender id and the number of its last call."""
 
     name: str
     number: int = 0
 
 
 class Senders:
-    """Lends senders; safe from several threads and event loops, and across a fork."""
+    """Pool of senders; safe for several threads and event loops, and across a fork."""
 
     def __init__(self) -> None:
         self._free: deque[Sender] = deque()
@@ -29,9 +30,9 @@ class Senders:
 
     @contextmanager
     def lend(self) -> Iterator[Sender]:
-        """Lend a sender for one call, its number raised; nobody else has it meanwhile."""
+        """Return a context manager with a sender reserved for one call, its number incremented."""
         if self._process != os.getpid():
-            # The parent goes on with its own: with them, what either sends would look like the other's repetition.
+            # The parent process keeps its senders: shared ones would make calls look like repetitions.
             self._free, self._process = deque(), os.getpid()
         free = self._free
         try:

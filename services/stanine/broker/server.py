@@ -1,4 +1,4 @@
-"""One look at a server that nobody else has looked at: a broker may be used alone, without the bootstrap that checks it."""
+"""Server check for a broker that is used alone, without the bootstrap."""
 
 import logging
 from typing import Any
@@ -13,13 +13,16 @@ _logger = logging.getLogger(__name__)
 
 
 class ServerLook:
-    """Looks once in a broker's life, when it first uses the server, and logs what speaks against it. A refused look is no trouble."""
+    """Checks the server once per broker, on first use, and logs its problem.
+
+    Ignores a denied check.
+    """
 
     def __init__(self) -> None:
         self._done = False
 
     def once(self, client: "redis.Redis") -> None:
-        """Look, unless that was done."""
+        """Check the server unless that was done."""
         if not self._done:
             self._done = True
             try:
@@ -28,7 +31,7 @@ class ServerLook:
                 return
 
     async def once_async(self, client: "redis.asyncio.Redis") -> None:
-        """Look from asyncio, unless that was done."""
+        """Check the server from asyncio unless that was done."""
         if not self._done:
             self._done = True
             try:

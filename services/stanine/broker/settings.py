@@ -1,4 +1,7 @@
-"""The settings of a queue: a hash in Redis, written by the bootstrap, read by every consumer about once a second."""
+"""Queue settings.
+
+A Redis hash, written by the bootstrap and read by consumers about once a second.
+"""
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
@@ -6,7 +9,7 @@ from typing import Any
 
 from stanine.broker.errors import BrokerSettingsInvalid
 
-#: Lowest and highest of each setting, with what it means where that is not plain.
+#: Minimum and maximum of each setting.
 RANGES: dict[str, tuple[int, int]] = {
     "lease_ms": (500, 3_600_000),
     "max_deliveries": (1, 1_000),
@@ -33,33 +36,39 @@ _OPTIONAL = frozenset(
         "rate_burst",
     }
 )
-#: Milliseconds: first and longest pause before parts of a failed batch run again, where the queue says nothing.
+#: Milliseconds: default first and maximum pause before parts of a failed batch run again.
 BACKOFF_MIN_MS, BACKOFF_MAX_MS = 1_000, 300_000
 
 
 @dataclass(frozen=True)
 class QueueSettings:
-    """How a queue is worked. Validated when made; raises BrokerSettingsInvalid naming every fault."""
+    """Settings of a queue, validated on creation.
 
-    #: A consumer that has not renewed for so long is taken over from. A third of this is the longest harmless stall of a process.
+    Raises BrokerSettingsInvalid, which lists every error.
+    """
+
+    #: A consumer that has not renewed its lease for this long is dead. A process may stall for a third of it without
+    #: effect.
     lease_ms: int = 15_000
-    #: A message held by so many consumers that died is given up; so is, unless `max_retries` is set, a batch's that failed alone so often.
+    #: Maximum of consumers that may die with a message before it is dead-lettered. Unless `max_retries` is set, also
+    #: the maximum of deliveries for a batch message that fails alone.
     max_deliveries: int = 5
-    #: How often what failed is tried again, where neither actor nor message says so (None: as Retries says; of batches: `max_deliveries`).
+    #: Default retries if neither actor nor message sets them (None: as Retries; for batches: `max_deliveries`).
     max_retries: int | None = None
-    #: First and longest pause before what failed is tried again; doubled each time, with jitter. None: as actor and Retries say, and for
-    #: parts of a failed batch 1 s and 300 s.
+    #: First and maximum pause before a retry; exponential with jitter. None: as actor and Retries; for parts of a
+    #: failed batch 1 s and 300 s.
     backoff_min_ms: int | None = None
     backoff_max_ms: int | None = None
-    #: Upper limits on a batch beside the actor's own; None: as the actor says.
+    #: Upper limits of a batch in addition to the actor's; None: the actor's limits.
     batch_max_messages: int | None = None
     batch_max_bytes: int | None = None
-    #: All consumers together are handed at most so many messages in a period (None: any number), and at most `rate_burst` (None: as many as
-    #: come in 100 ms) more in any one period. A stream entry counts once, also one with many ids; so does every delivery of a retry.
+    #: Rate limit: messages delivered per period to all consumers (None: unlimited), plus at most `rate_burst` (None:
+    #: the messages of 100 ms) in any one period. A stream entry counts once, even with many ids; each retry counts
+    #: again.
     rate_messages: int | None = None
     rate_period_ms: int = 1_000
     rate_burst: int | None = None
-    #: Dead letters kept: at the most so many, and so long (0: for ever). 10,000 of 1 KiB are 10 MiB.
+    #: Dead letters kept: maximum number and age (0: unlimited). 10,000 of 1 KiB are 10 MiB.
     dead_max_length: int = 10_000
     dead_max_age_ms: int = 30 * 86_400_000
 
@@ -83,30 +92,30 @@ class QueueSettings:
 
     @property
     def batch_tries(self) -> int:
-        """At which delivery a message of a batch that fails alone is given up."""
+        """Maximum of deliveries for a batch message that fails alone."""
         return self.max_deliveries if self.max_retries is None else self.max_retries + 1
 
     @property
     def batch_backoff_ms(self) -> tuple[int, int]:
-        """The first and the longest pause before parts of a failed batch run again."""
+        """First and maximum pause before parts of a failed batch run again."""
         least = BACKOFF_MIN_MS if self.backoff_min_ms is None else self.backoff_min_ms
         return least, max(
             least, BACKOFF_MAX_MS
         ) if self.backoff_max_ms is None else self.backoff_max_ms
 
     def as_fields(self) -> dict[str, int]:
-        """Return the hash's fields; what is None is absent."""
+        """Return the hash's fields; None values are absent."""
         return {name: value for name, value in self.all_fields().items() if value is not None}
 
     def all_fields(self) -> dict[str, int | None]:
-        """Return every field of the hash; what is None is to be absent."""
+        """Return every field of the hash; None marks a field to remove."""
         return asdict(self)
 
 
 def read_settings(flat: Mapping[bytes, bytes], defaults: QueueSettings) -> QueueSettings:
-    """Return the settings in a hash, absent ones from `defaults`. Unknown fields are left to newer versions.
+    """Parse a settings hash; absent fields are taken from `defaults`, unknown fields are ignored.
 
-    Raises BrokerSettingsInvalid naming every fault.
+    Raises BrokerSettingsInvalid, which lists every error.
     """
     values: dict[str, Any] = asdict(defaults)
     faults = []

@@ -1,6 +1,6 @@
-"""Settling: what is done in Redis when the Worker is done with a message. Called by the consumer, in worker threads.
+"""Settlement of processed messages. Called by the consumer in worker threads.
 
-Each is one function call in Redis, safe to repeat, and without effect once the membership was taken over.
+Each settlement is one Redis function call, idempotent, and without effect after the lease was taken over.
 """
 
 import logging
@@ -27,7 +27,10 @@ _logger = logging.getLogger(__name__)
 
 
 class Settler:
-    """Settles for one broker. Waits for the server; raises BrokerConnectionError if the broker is closed meanwhile."""
+    """Settles messages for one broker; retries until the broker is closed.
+
+    Raises BrokerConnectionError if the broker is closed meanwhile.
+    """
 
     def __init__(
         self,
@@ -39,15 +42,15 @@ class Settler:
         self._actors = actors
         self._keeper = keeper
         self._closing = threading.Event()
-        #: One a queue, so that a trouble of many messages is one line.
+        #: One per queue, so that a problem is logged once for many messages.
         self._backoffs: dict[str, Backoff] = {}
 
     def close(self) -> None:
-        """Wait for the server no more."""
+        """Stop waiting for the server."""
         self._closing.set()
 
     def settle(self, proxy: StreamProxy, *, rejected: bool) -> None:
-        """Acknowledge, defer, split or bury a message, as its processing ended."""
+        """Acknowledge, defer, split or dead-letter a processed message."""
         working.set(False)
         membership = proxy.membership
         if not membership.lost:
@@ -59,7 +62,7 @@ class Settler:
         membership.take_back(proxy)
 
     def release(self, proxies: Iterable[StreamProxy]) -> None:
-        """Put messages that were not processed back into their queue."""
+        """Return unprocessed messages to their queue."""
         by_membership: dict[ConsumerLease, list[StreamProxy]] = {}
         for proxy in proxies:
             by_membership.setdefault(proxy.membership, []).append(proxy)
@@ -77,7 +80,7 @@ class Settler:
             self._patiently(
                 membership, lambda: membership.queue.release(self._client, membership.name, earlier)
             )
-        if crashed:  # a new entry would begin its count anew; so it stays pending, uncounted, and free once this consumer has left
+        if crashed:  # a new entry would reset its count; it stays pending and can be taken over when this consumer leaves
             self._patiently(
                 membership, lambda: membership.queue.start(self._client, membership.name, crashed)
             )
@@ -117,7 +120,7 @@ class Settler:
             settings=membership.settings,
         )
         if any(verdict.delay_ms is None for verdict in verdicts):
-            # Where giving up is what the actor asked for, Dramatiq says so, and at a level that wakes nobody.
+            # Dramatiq logs an expected rejection itself, at a lower level.
             level = logging.INFO if _is_expected(proxy, self._actors, error) else logging.ERROR
             text = "%d messages of queue %s are dead after delivery %d: %s"
             _logger.log(level, text, len(verdicts), queue.name, proxy.delivery, reason)
@@ -137,7 +140,10 @@ def _is_expected(
     actors: "Mapping[str, dramatiq.Actor[Any, Any]]",
     error: BaseException | None,
 ) -> bool:
-    """Tell whether a message was given up as its actor asked for: it is too old (`max_age`), or it raised what it `throws`."""
+    """Return whether the actor asked for the rejection.
+
+    By `max_age`, or an exception in `throws`.
+    """
     if isinstance(error, SkipMessage):
         return True
     actor = actors.get(proxy.actor_name)

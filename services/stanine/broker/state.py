@@ -1,8 +1,10 @@
-"""What a queue is told to do. The state is a field of the settings hash, seen by producers at once and by consumers within 2 s.
+"""State of a queue: a field of the settings hash.
 
-Running   the default.
-Paused    nothing new is handed out and delayed messages stay where they are; what an actor has goes on; producers go on.
-Draining  what is there is worked off, with all that it begets (retries, pipelines, what its actors send); new messages are refused.
+Producers observe a change immediately, consumers within 2 s.
+
+  Running   the default
+  Paused    nothing is delivered and delayed messages stay; running actors finish; producers continue
+  Draining  existing messages are processed, and messages sent by their actors (retries, pipelines) accepted; other new messages are rejected
 """
 
 from collections.abc import Mapping
@@ -14,12 +16,12 @@ from stanine.broker.errors import BrokerSettingsInvalid
 #: The field of the settings hash.
 STATE_FIELD = b"state"
 
-#: Whether this thread (or a coroutine it started) is at work on a message: what it sends is begotten by that and passes every gate.
+#: Whether this thread (or a coroutine started by it) is processing a message: draining queues accept what it sends.
 working: ContextVar[bool] = ContextVar("working", default=False)
 
 
 class QueueState(StrEnum):
-    """What a queue is told to do."""
+    """State of a queue."""
 
     RUNNING = "Running"
     PAUSED = "Paused"
@@ -27,7 +29,7 @@ class QueueState(StrEnum):
 
 
 def read_state(fields: Mapping[bytes, bytes]) -> QueueState:
-    """Return the state in a settings hash; raises BrokerSettingsInvalid if it is none of the three."""
+    """Return the state in a settings hash; raises BrokerSettingsInvalid if it is unknown."""
     text = fields.get(STATE_FIELD, QueueState.RUNNING.encode()).decode(errors="replace")
     try:
         return QueueState(text)

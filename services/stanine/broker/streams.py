@@ -1,7 +1,8 @@
-"""The broker: declares actors and queues, enqueues, makes consumers. Everybody who uses Dramatiq calls it through Dramatiq's own API.
+"""The Dramatiq broker: declares actors and queues, enqueues messages, creates consumers.
 
-Run it with the stock Worker: `dramatiq.Worker(broker, worker_threads=2).start()`. Two threads overlap fetching, work and settling of
-batches; more help only actors that wait. Prefetch is the Worker's (two a thread); of batches one more than the threads is kept.
+Run it with Dramatiq's Worker: `dramatiq.Worker(broker, worker_threads=2).start()`. Two threads overlap fetching, work
+and settlement of batches; more threads help only actors that wait for I/O. The prefetch is the Worker's (two per
+thread); for batches it is one more than the threads.
 """
 
 import contextlib
@@ -36,11 +37,11 @@ from stanine.broker.settings import QueueSettings, read_settings
 from stanine.broker.settling import Settler
 from stanine.broker.state import read_state
 
-#: Seconds a renewal may take, and no retries: a late one is worth less than the next.
+#: Seconds a renewal may take, without retries: the next renewal is worth more than a late one.
 KEEPER_TIMEOUT = 2.0
-#: Stands for every Worker, and for consumers that have none.
+#: All Workers, including consumers without one.
 EVERY = object()
-#: Seconds between looks of `join`.
+#: Seconds between checks of `join`.
 JOIN_INTERVAL = 0.01
 
 #: Dramatiq's errors are not annotated.
@@ -50,9 +51,10 @@ _errors: Any = dramatiq.errors
 class StreamsBroker(Enqueueing, Operations, dramatiq.Broker):
     """A Dramatiq broker on Redis Streams.
 
-    `url` (see stanine.broker.connection.clients) or ready clients; what is missing is made lazily. Clients must not decode responses.
-    `lease_seconds`: a consumer that has not renewed for so long is taken over from; the queue's settings hash overrides it.
-    `max_queues`: the queues that this process may read at once; each takes a connection of its own (twice with two Workers).
+    `url` (see stanine.broker.connection.clients) or existing clients; missing clients are created lazily. Clients must
+    not decode responses. `lease_seconds`: a consumer that has not renewed its lease for this long is dead; the queue's
+    settings hash overrides it. `max_queues`: maximum of queues this process reads at once; each takes one connection
+    (two with two Workers).
     """
 
     def __init__(
@@ -89,7 +91,7 @@ class StreamsBroker(Enqueueing, Operations, dramatiq.Broker):
         self._lock = threading.RLock()
         self._consumers: list[StreamsConsumer] = []
         self._memberships: list[ConsumerLease] = []
-        #: Memberships that wait for their next Consumer, by Worker and queue.
+        #: Leases waiting for their next Consumer, by Worker and queue.
         self._idle: dict[tuple[object, str], ConsumerLease] = {}
         #: The Workers that run this broker's consumers.
         self.workers: list[dramatiq.Worker] = []
@@ -98,7 +100,7 @@ class StreamsBroker(Enqueueing, Operations, dramatiq.Broker):
         self._look = ServerLook()
         self.keeper = LeaseKeeper(self._keeper_client)
         self._settler: Settler | None = None
-        #: Called with a queue's name whenever its consumer has gone once around, idle or not: for a probe of liveness. Must be quick.
+        #: Called with a queue's name after every consumer cycle, for liveness probes. Must be fast.
         self.on_cycle: Callable[[str], None] = lambda _queue: None
         self.add_middleware(Streams())
 
@@ -106,7 +108,7 @@ class StreamsBroker(Enqueueing, Operations, dramatiq.Broker):
 
     @property
     def client(self) -> "redis.Redis":
-        """The client for everything that does not block."""
+        """The client for commands that do not block."""
         with self._lock:
             if self._client is None:
                 self._client = clients.connect(self._address())
@@ -115,7 +117,7 @@ class StreamsBroker(Enqueueing, Operations, dramatiq.Broker):
 
     @property
     def blocking_client(self) -> "redis.Redis":
-        """The client for blocking reads; every consumer keeps one connection of its pool."""
+        """The client for blocking reads; every consumer reserves one of its connections."""
         with self._lock:
             if self._blocking_client is None:
                 if self.url is not None:
@@ -129,12 +131,12 @@ class StreamsBroker(Enqueueing, Operations, dramatiq.Broker):
 
     @property
     def async_client(self) -> "redis.asyncio.Redis":
-        """The client of the asyncio methods, made lazily for each event loop."""
+        """The client of the asyncio methods, created lazily for each event loop."""
         return self._async_clients.get()
 
     @property
     def once_client(self) -> "redis.Redis":
-        """The client for what must not be repeated when its reply is lost."""
+        """The client for commands that must not be retried after a lost reply."""
         with self._lock:
             if self._once_client is None:
                 self._once_client = self._keeper_client()
@@ -143,7 +145,7 @@ class StreamsBroker(Enqueueing, Operations, dramatiq.Broker):
 
     @property
     def settler(self) -> Settler:
-        """What settles this broker's messages."""
+        """The settler of this broker's messages."""
         with self._lock:
             if self._settler is None:
                 self._settler = Settler(self.client, self.keeper, self.actors)
@@ -164,12 +166,15 @@ class StreamsBroker(Enqueueing, Operations, dramatiq.Broker):
     # ------------------------------------------------------------------------------------------------------------ actors and queues
 
     def declare_actor(self, actor: "dramatiq.Actor[Any, Any]") -> None:
-        """Declare an actor; raises BatchRefused if a batch actor asks for what merged messages cannot have."""
+        """Declare an actor; raises BatchRefused or DedupeRefused for invalid options."""
         check_actor(self, actor)
         super().declare_actor(actor)
 
     def declare_queue(self, queue_name: str) -> None:
-        """Declare a queue; nothing happens in Redis until it is used. There are no delay queues."""
+        """Declare a queue.
+
+        Nothing is created in Redis until it is used. There are no delay queues.
+        """
         if queue_name in self.queues:
             return
         self.emit_before("declare_queue", queue_name)
@@ -177,7 +182,10 @@ class StreamsBroker(Enqueueing, Operations, dramatiq.Broker):
         self.emit_after("declare_queue", queue_name)
 
     def ready_key(self, queue_name: str) -> str:
-        """Return the key of a queue's stream, for transactional enqueue: `XADD key * h <head> i <ids> [t <traceparent>]`."""
+        """Return the key of a queue's stream, for transactional enqueueing.
+
+        Append with `XADD key * h <head> i <ids> [t <traceparent>]`.
+        """
         return self._queue(queue_name).keys.ready
 
     def head(self, queue_name: str, actor_name: str) -> bytes:
@@ -193,7 +201,7 @@ class StreamsBroker(Enqueueing, Operations, dramatiq.Broker):
     # --------------------------------------------------------------------------------------------------------------------- consuming
 
     def consume(self, queue_name: str, prefetch: int = 1, timeout: int = 30000) -> StreamsConsumer:
-        """Return a consumer of a declared queue; it talks to Redis when it is first asked for a message."""
+        """Return a consumer of a declared queue; it connects to Redis on first use."""
         if queue_name not in self.queues:
             raise _errors.QueueNotFound(queue_name)
         worker = self._worker_of(threading.current_thread())
@@ -210,11 +218,11 @@ class StreamsBroker(Enqueueing, Operations, dramatiq.Broker):
             return consumer
 
     def join_queue(self, membership: ConsumerLease) -> None:
-        """Register a membership in Redis and have it kept."""
+        """Register a lease in Redis and start renewing it."""
         fields = membership.queue.join(self.client, membership.name, membership.settings)
         with contextlib.suppress(
             BrokerSettingsInvalid
-        ):  # the keeper says so at its first beat; meanwhile the defaults hold
+        ):  # logged at the first heartbeat; until then the defaults apply
             membership.settings = read_settings(fields, membership.defaults)
             membership.follow(read_state(fields))
         self._look.once(self.client)
@@ -224,7 +232,7 @@ class StreamsBroker(Enqueueing, Operations, dramatiq.Broker):
         self.keeper.watch(membership)
 
     def rejoin(self, lost: ConsumerLease) -> ConsumerLease:
-        """Return a fresh membership in place of one that was taken over."""
+        """Return a new lease in place of one that was taken over."""
         self.keeper.forget(lost)
         with self._lock:
             if lost in self._memberships:
@@ -234,7 +242,7 @@ class StreamsBroker(Enqueueing, Operations, dramatiq.Broker):
     def consumer_closed(
         self, consumer: StreamsConsumer, membership: ConsumerLease, *, stopping: bool
     ) -> None:
-        """Forget a consumer; unless the Worker shuts down, its membership waits for the next."""
+        """Remove a consumer; unless the Worker shuts down, its lease is kept for the next one."""
         with self._lock:
             if consumer in self._consumers:
                 self._consumers.remove(consumer)
@@ -242,7 +250,10 @@ class StreamsBroker(Enqueueing, Operations, dramatiq.Broker):
                 self._idle[membership.worker, membership.queue.name] = membership
 
     def idle_threads(self, membership: ConsumerLease, threads: int) -> int:
-        """Return how many threads of a membership's Worker (without one: of `threads`) have nothing to do; may be below 0."""
+        """Return the number of idle threads of a lease's Worker; may be negative.
+
+        Without a Worker, `threads` is the number of threads.
+        """
         if not isinstance(membership.worker, dramatiq.Worker):
             return threads - membership.outstanding
         with self._lock:
@@ -252,14 +263,17 @@ class StreamsBroker(Enqueueing, Operations, dramatiq.Broker):
         return membership.worker.worker_threads - busy
 
     def stop_consumers(self, worker: object = EVERY) -> None:
-        """Make the consumers of a Worker, or all, stop fetching."""
+        """Stop fetching for a Worker, or for all."""
         with self._lock:
             consumers = [each for each in self._consumers if worker in (EVERY, each.worker)]
         for consumer in consumers:
             consumer.stop_fetching()
 
     def leave_queues(self, worker: object = EVERY) -> None:
-        """End the memberships of a Worker, or all; what they still hold is free to be taken over at once."""
+        """End the leases of a Worker, or all.
+
+        Their pending entries can be taken over immediately.
+        """
         with self._lock:
             leaving = [each for each in self._memberships if worker in (EVERY, each.worker)]
             self._memberships = [each for each in self._memberships if each not in leaving]
@@ -286,7 +300,7 @@ class StreamsBroker(Enqueueing, Operations, dramatiq.Broker):
         )
 
     def close(self) -> None:
-        """Leave every queue and close the connections this broker made."""
+        """Leave every queue and close the connections created by this broker."""
         self.stop_consumers()
         self.settler.close()
         self.leave_queues()
@@ -295,11 +309,11 @@ class StreamsBroker(Enqueueing, Operations, dramatiq.Broker):
             client.close()
 
     async def close_async(self) -> None:
-        """Close the running loop's asyncio client if this broker made it."""
+        """Close the running loop's asyncio client if this broker created it."""
         await self._async_clients.close()
 
     def join(self, queue_name: str, *, timeout: int | None = None) -> None:
-        """Wait until a queue has nothing ready, delayed or in flight; for tests.
+        """Wait until a queue has no ready, delayed or in-flight messages; for tests.
 
         Raises QueueNotFound, and QueueJoinTimeout after `timeout` milliseconds.
         """
