@@ -172,9 +172,9 @@ class Operations:
     ) -> Outcome:
         """Execute a purge or requeue request with a token.
 
-        Actions: `purge ready`, `purge delayed`, `purge dead` and `requeue dead`. A token never acts twice (the last 1,000 per queue are remembered): repeating the request continues an
-        interrupted one, or returns the result of a completed one. Raises RequestConflict if the token was used for a
-        different request.
+        Actions: `purge ready`, `purge delayed`, `purge dead` and `requeue dead`. A token never acts twice (the
+        last 1,000 per queue are remembered): repeating the request continues an interrupted one, or returns the
+        result of a completed one. Raises RequestConflict if the token was used for a different request.
         """
         if token.startswith(ANONYMOUS):
             raise ValueError(f"a token does not begin with {ANONYMOUS!r}")

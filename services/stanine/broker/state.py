@@ -4,7 +4,8 @@ Producers observe a change immediately, consumers within 2 s.
 
   Running   the default
   Paused    nothing is delivered and delayed messages stay; running actors finish; producers continue
-  Draining  existing messages are processed, and messages sent by their actors (retries, pipelines) accepted; other new messages are rejected
+  Draining  existing messages are processed; messages sent while processing them (retries, pipelines) are
+            accepted, other new messages are rejected
 """
 
 from collections.abc import Mapping

@@ -1,14 +1,15 @@
--- Who may change a thing that a resource manages (stanine/broker/connection/ownership.py). Included in the libraries of broker and store.
+-- Ownership of objects by resources (stanine/broker/connection/ownership.py). Included in the libraries of broker and
+-- store.
 
---- The JSON of the manager whose hold on a thing (the key of its hash) has not ended; nil if there is none.
+--- The JSON of the owner whose ownership of an object (the key of its hash) has not expired; nil if there is none.
 local function manager_of(key, now)
   local holder = redis.call('HGET', key, 'managedBy')
   if not holder or tonumber(redis.call('HGET', key, 'managedUntil') or 0) <= now then return nil end
   return holder
 end
 
---- The manager that keeps `me` (JSON; '': somebody who manages nothing) from changing a thing; nil if `me` may change it.
---- `gone`: the uid of a manager that is known to be no more.
+--- The owner that prevents `me` (JSON; '': not a resource) from changing an object; nil if `me` may change it. `gone`:
+--- the uid of an owner that no longer exists.
 local function keeper_of(key, me, gone, now)
   local holder = manager_of(key, now)
   if not holder or holder == me then return nil end
@@ -23,7 +24,7 @@ local function hold(key, me, lease, now)
   redis.call('HSET', key, 'managedBy', me, 'managedUntil', string.format('%.0f', now + tonumber(lease)))
 end
 
---- End a hold if it is that of `me`.
+--- End ownership if it is held by `me`.
 local function let_go(key, me)
   local holder = redis.call('HGET', key, 'managedBy')
   if holder and cjson.decode(holder).uid == cjson.decode(me).uid then redis.call('HDEL', key, 'managedBy', 'managedUntil') end

@@ -1,7 +1,7 @@
--- A look ahead, at what no consumer was handed yet: what a purge takes, and how much of a queue fits whose messages are partly merged.
--- Part of layout.lua's library.
+-- Inspection of undelivered entries: for purges, and to fetch from queues with both plain and batch messages. Part of
+-- layout.lua's library.
 
---- The id after which entries wait that were never delivered.
+--- The id after which entries were never delivered.
 local function last_delivered(ready, group)
   local groups = redis.pcall('XINFO', 'GROUPS', ready)
   for _, flat in ipairs(groups['err'] and {} or groups) do
@@ -11,7 +11,8 @@ local function last_delivered(ready, group)
   return '0-0'
 end
 
---- How many of the next entries fit into `slots` calls: a message of its own takes one, up to `merge` for the same batch actor share one.
+--- How many of the next entries fit into `slots` calls: a plain message takes one call, up to `merge` messages to the
+--- same batch actor share one.
 local function fitting(ready, group, most, slots, merge)
   local like, room = nil, 0
   return (walk(ready, '(' .. last_delivered(ready, group), '+', most, function(row)

@@ -1,13 +1,14 @@
--- Deduplication keys, and where messages are put: a message that holds a key is noted with its place. Part of layout.lua's library.
--- An entry's `u` is the digest of the key and the token of the message that holds it (of messages of earlier versions: the digest alone).
+-- Deduplication keys, and the functions that store messages: a message that holds a key is recorded with its place.
+-- Part of layout.lua's library. An entry's `u` is the digest of the key and the token of the message that holds it (in
+-- earlier versions: the digest alone).
 
 --- Bytes of a digest and of a token.
 local DIGEST, TOKEN = 16, 12
---- The field of `holders` that says where tidying goes on.
+--- The field of `holders` that stores the position of the cleanup.
 local TIDIED = '@at'
---- Keys looked at beside each message with a key, so that those whose messages were lost do not pile up.
+--- Keys checked per message with a key, so that keys of lost messages do not accumulate.
 local TIDY = 2
---- Keys of times that are over, forgotten in one call.
+--- Expired keys deleted per call.
 local EXPIRE = 100
 
 local function key_of(u)
@@ -19,7 +20,7 @@ local function drop_key(ready, digest)
   redis.call('HDEL', beside(ready, 'holders'), digest)
 end
 
---- An entry is done, or gone: another with its deduplication key may come. A key that belongs to a later message is left alone.
+--- Release the key of an entry that is done or lost. A key that a later message holds is kept.
 local function free(ready, entry)
   if not entry.u then return end
   local digest, token = key_of(entry.u)
@@ -43,7 +44,7 @@ local function put_delayed(delayed, due, member, entry)
   note_place(delayed, entry, '@' .. whole(due))
 end
 
---- Whether the message that holds a key is still there.
+--- Whether the message that holds a key still exists.
 local function is_there(ready, digest, holder)
   local token, place = string.sub(holder, 1, TOKEN), string.sub(holder, TOKEN + 1)
   if string.sub(place, 1, 1) ~= '@' then return #redis.call('XRANGE', ready, place, place) > 0 end
@@ -55,8 +56,9 @@ local function is_there(ready, digest, holder)
   return false
 end
 
---- Whether a key, that holds until `ends` (as a score; false: it is not there), keeps messages away. One whose message was lost (with its stream, say) does not, and neither does one for longer than
---- `period` (ms; 0: as long as it says) from now on: more is owed to a clock that was set back.
+--- Whether a key that is held until `ends` (a score; false: not held) blocks messages. A key whose message was lost
+--- (for example with its stream) does not block, and no key blocks for longer than `period` (ms; 0: unlimited) from now
+--- on: a longer time results from a clock that was set back.
 local function is_held(ready, digest, ends, now, period)
   if not ends then return false end
   if ends ~= 'inf' then
@@ -67,7 +69,7 @@ local function is_held(ready, digest, ends, now, period)
   return not holder or is_there(ready, digest, holder)
 end
 
---- Give a key to a message; `token` only if it is to be freed with it.
+--- Assign a key to a message; `token` only if it is to be released with the message.
 local function hold_key(ready, digest, ends, token)
   redis.call('ZADD', beside(ready, 'unique'), ends, digest)
   if token then
@@ -77,7 +79,8 @@ local function hold_key(ready, digest, ends, token)
   end
 end
 
---- Look at `count` keys from a rank on and drop those that keep nobody away; return the rank to go on at, nil at the end.
+--- Check `count` keys from a rank on and delete those that no longer block; return the rank to continue at, nil at the
+--- end.
 local function tidy_from(ready, at, count, now)
   local found = redis.call('ZRANGE', beside(ready, 'unique'), at, at + count - 1, 'WITHSCORES')
   local kept = #found / 2
@@ -90,7 +93,7 @@ local function tidy_from(ready, at, count, now)
   return #found == 2 * count and at + kept or nil
 end
 
---- Forget keys whose time is over, and look at a few others in turn, on account of so many messages.
+--- Delete expired keys and check some others, in proportion to the number of messages.
 local function tidy_keys(ready, messages, now)
   local over = redis.call('ZRANGE', beside(ready, 'unique'), '-inf', whole(now), 'BYSCORE', 'LIMIT', 0, EXPIRE)
   for _, digest in ipairs(over) do drop_key(ready, digest) end
@@ -110,7 +113,7 @@ local function bury(dead, entry, reason, actor, queue, deliveries, now, longest,
   append(dead, {h = entry.h or '', i = entry.i, t = entry.t}, {'MAXLEN', '=', longest, '*', 'reason', reason, 'actor', actor,
     'queue', queue, 'deliveries', deliveries, 'created', entry.c or whole(now), 'died', whole(now)})
   free(dead, entry)
-  redis.pcall('HINCRBY', beside(dead, 'deaths'), reason, 1) -- a count is not worth a settlement that fails
+  redis.pcall('HINCRBY', beside(dead, 'deaths'), reason, 1) -- an error in counting must not fail the settlement
   expire_dead(dead, now, oldest)
 end
 

@@ -1,13 +1,14 @@
--- Delivery within a rate, and in a queue whose messages are partly merged. Otherwise consumers read with XREADGROUP and none of this runs.
+-- Delivery in queues with a rate limit, or with both plain and batch messages. Other queues are read with XREADGROUP.
 -- Part of layout.lua's library.
 
---- Milliseconds beyond its own waiting that the watch is somebody's: who does not come back to it has died.
+--- Milliseconds that a watch lasts beyond the wait of its consumer: a consumer that does not return by then is dead.
 local WATCH_MARGIN = 1000
---- Milliseconds for which anybody may keep the watch; more is owed to a clock that was set back.
+--- Maximum of milliseconds for a watch; a longer one results from a clock that was set back.
 local WATCH_LONGEST = 60000
 
---- How many messages may be handed out now, the time at which those handed out before would all have been due, and the time of one; nil
---- for any number. `rate_messages` in `rate_period_ms`, and never more than `rate_burst` (default: those of 100 ms) at once: a leaky bucket.
+--- The number of messages that may be delivered now, the time at which all messages delivered before would have been
+--- due, the time of one message, and the burst; nil if there is no limit. `rate_messages` in `rate_period_ms`, at most
+--- `rate_burst` (default: those of 100 ms) at once: a leaky bucket.
 local function share(ready, now)
   local limits = redis.call('HMGET', beside(ready, 'settings'), 'rate_messages', 'rate_period_ms', 'rate_burst')
   local messages = limits[1] and tonumber(limits[1])
@@ -16,21 +17,22 @@ local function share(ready, now)
   local burst = limits[3] and tonumber(limits[3]) or math.max(1, math.ceil(100 / each))
   local due = math.max(now, tonumber(redis.call('GET', beside(ready, 'rate')) or 0))
   if due > now + burst * each + 1 then
-    -- A whole burst is all that can be owed: more comes from a clock that was set back, or from a slower rate that was.
+    -- A full burst is the maximum: more results from a clock that was set back, or from an earlier, slower rate.
     due = now + burst * each
     redis.call('SET', beside(ready, 'rate'), string.format('%.3f', due), 'PX', whole(math.ceil(burst * each) + 1000))
   end
   return math.floor((burst * each - (due - now)) / each + 0.001), due, each, burst
 end
 
---- The stream at which idle consumers of a limited queue wait, made if need be.
+--- The stream at which idle consumers of a rate-limited queue wait; created if missing.
 local function bell_of(ready, group)
   local bell = beside(ready, 'bell')
   if redis.call('TYPE', bell)['ok'] == 'none' then redis.call('XGROUP', 'CREATE', bell, group, '$', 'MKSTREAM') end
   return bell
 end
 
---- Of a limited queue's idle consumers one keeps the watch: it alone waits for work, or for the rate. True if that is `me` now.
+--- Of a rate-limited queue's idle consumers one is on watch: it alone waits for messages or for the rate. True if `me`
+--- is on watch now.
 local function keeps_watch(ready, group, me, now, hold)
   local ends, who = string.match(redis.call('GET', beside(ready, 'watch')) or '', '^(%d+) (.*)$')
   ends = tonumber(ends or 0)
@@ -43,7 +45,7 @@ local function keeps_watch(ready, group, me, now, hold)
   return true
 end
 
---- Who got something, or leaves, gives the watch to the next.
+--- Pass the watch to another consumer; called by a consumer that received entries or leaves.
 local function pass_watch(ready, group, me)
   local who = string.match(redis.call('GET', beside(ready, 'watch')) or '', '^%d+ (.*)$')
   if who and who ~= me then return end
@@ -51,10 +53,10 @@ local function pass_watch(ready, group, me)
   if redis.call('TYPE', beside(ready, 'bell'))['ok'] ~= 'none' then redis.call('XADD', beside(ready, 'bell'), 'MAXLEN', '=', 1, '*', 'w', '') end
 end
 
---- Read as XREADGROUP does, within the queue's rate, and no more than fits. KEYS ready;
---- ARGV group consumer count, slots (0: whatever comes) merge, ms that the caller is willing to wait
---- -> {ms until it is worth asking again, last id, entries}. Without entries, -1: wait for what comes after the last id, if one is given,
---- else read one entry yourself; -2: wait for the bell
+--- Read like XREADGROUP, within the queue's rate and the consumer's capacity. KEYS ready;
+--- ARGV group consumer count, slots (0: unlimited) merge, ms that the caller will wait
+--- -> {ms until the next call is useful, last id, entries}. Without entries, -1: wait for entries after the last id, if given,
+--- else read one entry with XREADGROUP; -2: wait for the bell
 local function fetch(keys, args)
   local ready, group, me, count, slots = keys[1], args[1], args[2], tonumber(args[3]), tonumber(args[4])
   demand(ready, 'stream')

@@ -1,15 +1,15 @@
 -- Leases, delayed messages and recovery. Part of layout.lua's library.
 
---- Milliseconds between two looks at all consumers of the group, for those that no list of ours knows: renewing does not look at them.
+--- Milliseconds between two scans of all consumers of the group, for those without a lease; renewals do not scan.
 local SCAN_MS = 5000
---- The member of `orphans` that tells when that was.
+--- The member of `orphans` that stores the time of the last scan.
 local SCANNED = '@scanned'
---- Entries of a dead consumer that are counted, and dead consumers looked at in one call.
+--- Entries counted per dead consumer, and dead consumers inspected per call.
 local COUNTED, LOOKED_AT = 1000, 64
---- Milliseconds by which a clock may be set back unnoticed.
+--- Milliseconds by which a clock may be set back without effect.
 local SET_BACK = 1000
 
---- Put into `ready` what is due, at most `limit` messages and about BYTES of them.
+--- Move due messages to `ready`, at most `limit` messages and about BYTES of them.
 local function promote_due(ready, delayed, dead, now, limit)
   if state_of(ready) == 'Paused' then return 0 end
   local step, promoted, bytes, largest = 1, 0, 0, 0
@@ -44,7 +44,7 @@ local function promote(keys, args)
   return {promoted, wait_until_due(keys[2], now)}
 end
 
---- A clock that was set back would stretch every lease by as much: they end when they would have.
+--- Shorten all leases if the clock was set back: they must not last longer than intended.
 local function follow_clock(leases, now)
   local last = tonumber(redis.call('ZSCORE', leases, RENEWED) or 0)
   if last <= now + SET_BACK then return end
@@ -52,7 +52,8 @@ local function follow_clock(leases, now)
   for at = 1, #all, 2 do redis.call('ZADD', leases, whole(tonumber(all[at + 1]) - (last - now)), all[at]) end
 end
 
---- Renew one lease. If nobody could renew for a whole lease (the server was away), the others get a grace to renew theirs first.
+--- Renew one lease. If no lease was renewed for a full lease time (the server was down), all others are granted a grace
+--- period.
 local function extend(leases, consumer, now, lease, grace)
   follow_clock(leases, now)
   local last = redis.call('ZSCORE', leases, RENEWED)
@@ -69,13 +70,13 @@ local function has_live_lease(leases, consumer, now)
   return ends and tonumber(ends) > now
 end
 
---- How many entries a consumer has pending, counted up to COUNTED.
+--- The number of entries that a consumer has pending, counted up to COUNTED.
 local function pending_of(ready, group, name)
   local rows = redis.pcall('XPENDING', ready, group, '-', '+', COUNTED, name)
   return rows['err'] and 0 or #rows
 end
 
---- A consumer is gone: what it left pending is free to be taken over; the consumer goes if that is nothing.
+--- Remove a consumer from the leases: its pending entries can be taken over; without any, the consumer is deleted.
 local function orphan(ready, group, leases, name)
   redis.call('ZREM', leases, name)
   local left = pending_of(ready, group, name)
@@ -88,7 +89,7 @@ local function orphan(ready, group, leases, name)
   return left
 end
 
---- Consumers whose lease ended, the last renewal not counted.
+--- Consumers whose lease expired, except the record of the last renewal.
 local function expired(leases, now)
   local names = {}
   for _, name in ipairs(redis.call('ZRANGE', leases, '-inf', whole(now), 'BYSCORE', 'LIMIT', 0, LOOKED_AT)) do
@@ -97,7 +98,8 @@ local function expired(leases, now)
   return names
 end
 
---- Now and then, look at every consumer of the group: one may have no lease that could end (somebody deleted the key; it read too late).
+--- From time to time, scan every consumer of the group for those without a lease (the key was deleted, or a read came
+--- too late).
 local function scan(ready, group, leases, now)
   local last = tonumber(redis.call('ZSCORE', beside(ready, 'orphans'), SCANNED) or 0)
   if last <= now and now - last < SCAN_MS then return end
@@ -111,14 +113,15 @@ local function scan(ready, group, leases, now)
   end
 end
 
---- If somebody left entries to be taken over, how many consumers are there to do it, else 0. Costs the same however many there are.
+--- The number of consumers that may take over entries of dead ones, 0 if there are no such entries. Constant cost.
 local function heirs_of(ready, group, leases, now)
   scan(ready, group, leases, now)
   if redis.call('ZCARD', beside(ready, 'orphans')) <= 1 and #expired(leases, now) == 0 then return 0 end
   return redis.call('ZCOUNT', leases, '(' .. whole(now), '+inf')
 end
 
---- Make the group and register a consumer. KEYS ready delayed dead leases settings; ARGV group consumer lease grace -> the settings, flat
+--- Create the group and register a consumer. KEYS ready delayed dead leases settings; ARGV group consumer lease grace
+--- -> the settings, flat
 local function join(keys, args)
   local ready, leases, group = keys[1], keys[4], args[1]
   demand(ready, 'stream')
@@ -129,7 +132,8 @@ local function join(keys, args)
   local made = redis.pcall('XGROUP', 'CREATE', ready, group, '0', 'MKSTREAM')
   if made['err'] and not string.find(made['err'], 'BUSYGROUP', 1, true) then return made end
   if args[2] ~= '' then
-    -- The queue's own lease from the start if it is shorter: who dies before the first beat is held for no longer.
+    -- Use the queue's own lease time from the start if it is shorter, also for a consumer that dies before its first
+    -- heartbeat.
     local lease, grace = tonumber(args[3]), tonumber(args[4])
     local given = tonumber(redis.call('HGET', keys[5], 'lease_ms') or '')
     if given and given >= 500 and given < lease then
@@ -141,8 +145,10 @@ local function join(keys, args)
   return redis.call('HGETALL', keys[5])
 end
 
---- Renew the lease, promote what is due, forget old dead letters, look for consumers to take over from. KEYS ready delayed dead leases settings;
---- ARGV group consumer lease grace limit, dead letters kept (number, ms) -> {0} when fenced, else {1, ms until the next is due, how many may take over from the dead or 0, the settings}
+--- Renew the lease, promote due messages, expire old dead letters, look for dead consumers. KEYS ready delayed dead
+--- leases settings;
+--- ARGV group consumer lease grace limit, dead letters kept (number, ms)
+--- -> {0} when fenced, else {1, ms until the next is due, number of consumers that may take over entries or 0, the settings}
 local function beat(keys, args)
   local ready, delayed, dead, leases, settings = keys[1], keys[2], keys[3], keys[4], keys[5]
   demand(ready, 'stream')
@@ -159,8 +165,9 @@ local function beat(keys, args)
   return {1, wait_until_due(delayed, now), heirs_of(ready, args[1], leases, now), redis.call('HGETALL', settings)}
 end
 
---- The entries, in order, that may be taken over from one consumer: `left` of them and what fits into `slots` calls, `merge` of a batch a call.
---- -> their ids, the slots that remain, whether they were too few
+--- The entries, in order, to take over from one consumer: `left` of them and what fits into `slots` calls, `merge` of a
+--- batch per call.
+--- -> their ids, the remaining slots, whether the slots were too few
 local function takeable(ready, group, name, left, slots, merge)
   local ids, room = {}, 0
   for _, row in ipairs(redis.call('XPENDING', ready, group, '-', '+', math.min(left, CHUNK), name)) do
@@ -171,15 +178,15 @@ local function takeable(ready, group, name, left, slots, merge)
       slots, room = slots - 1, entry.i and merge - 1 or 0
     elseif entry then
       return ids, slots, true
-    end -- one that was deleted costs nothing
+    end -- a deleted entry takes no slot
     ids[#ids + 1] = row[1]
   end
   return ids, slots, false
 end
 
---- Take over from consumers without a live lease: this consumer's share, and no more than it has room for.
---- KEYS ready leases; ARGV group consumer, slots (calls that it can run), merge (entries of a batch that share one)
---- -> {the ids that are the caller's now (their delivery counts unchanged), 1 if there is more for whoever has room}; {} if fenced
+--- Take over entries of consumers without a live lease: this consumer's share, within its capacity.
+--- KEYS ready leases; ARGV group consumer, slots (calls that it can run), merge (entries of a batch per call)
+--- -> {the ids taken over (their delivery counts unchanged), 1 if more remain for consumers with capacity}; {} if fenced
 local function recover(keys, args)
   local ready, leases, group, me, slots, merge = keys[1], keys[2], args[1], args[2], tonumber(args[3]), tonumber(args[4])
   local orphans = beside(ready, 'orphans')
@@ -196,7 +203,7 @@ local function recover(keys, args)
       names[#names + 1], total = all[at], total + tonumber(all[at + 1])
     end
   end
-  -- Of what was left there at first, so that the last to ask gets as much as the first.
+  -- Shares are relative to the initial number, so that the last consumer to ask gets as much as the first.
   local left = math.ceil(total / math.max(1, redis.call('ZCOUNT', leases, '(' .. whole(now), '+inf')))
   for _, name in ipairs(names) do
     if full or left <= 0 then break end
@@ -214,14 +221,14 @@ local function recover(keys, args)
   return {taken, full and 1 or 0}
 end
 
---- KEYS ready leases; ARGV group consumer -> how many it leaves pending, free to be taken over at once
+--- KEYS ready leases; ARGV group consumer -> the number of entries left pending, which can be taken over immediately
 local function leave(keys, args)
   pass_watch(keys[1], args[1], args[2])
   return orphan(keys[1], args[1], keys[2], args[2])
 end
 
 --- KEYS ready; ARGV group consumer after limit
---- -> {1 if there are more, own pending entries, each {id, deliveries, fields (empty if it is gone)}}
+--- -> {1 if there are more, own pending entries, each {id, deliveries, fields (empty if deleted)}}
 local function held(keys, args)
   local from = args[3] == '' and '-' or '(' .. args[3]
   local rows, bytes = {}, 0
@@ -235,7 +242,8 @@ local function held(keys, args)
   return {#pending == tonumber(args[4]) and 1 or 0, rows}
 end
 
---- Count the start of taken-over entries. KEYS ready leases; ARGV group consumer, then (id, deliveries with this one)... -> 1; -1 if fenced
+--- Count the start of taken-over entries. KEYS ready leases; ARGV group consumer, then (id, deliveries including this
+--- one)... -> 1; -1 if fenced
 local function start(keys, args)
   if is_fenced(keys[2], args[2]) then return -1 end
   for at = 3, #args, 2 do

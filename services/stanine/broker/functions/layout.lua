@@ -1,44 +1,48 @@
 #!lua name=stanine_broker_@VERSION@
---[[ What the broker does in Redis, each function in one step (stanine/broker/queue.py calls them; nobody else does).
+--[[ The broker's Redis functions, each of which is atomic. Called only by stanine/broker/queue.py.
 
-Keys of a queue (stanine/broker/keys.py), all with one hash tag; those above the line are passed in KEYS, the others derived from them:
-  ready     stream   what waits and, in the group's pending list, what is in flight; settled entries are deleted
-  delayed   zset     score: when due (ms), member: a packed entry
-  dead      stream   what was given up, with its reason
-  leases    zset     consumer -> when its lease ends (ms). Present = may settle; taken over = removed. '@renewed': the last renewal by anyone
-  settings  hash     written by the bootstrap; its field `state` by whoever pauses, drains or resumes; `managedBy`, `managedUntil`: the
-                     resource that alone may do so (connection/managing.lua); `handled…`: the last tokens of its requests at large
+Keys of a queue (stanine/broker/keys.py), all with one hash tag; those above the line are passed in KEYS, the others
+are derived from them:
+  ready     stream   waiting entries and, in the group's pending list, entries in flight; settled entries are deleted
+  delayed   zset     score: due time (ms), member: a packed entry
+  dead      stream   dead letters with their reasons
+  leases    zset     consumer -> expiry of its lease (ms). Only a member may settle; a takeover removes it.
+                     '@renewed': the last renewal of any lease
+  settings  hash     written by the bootstrap; its field `state` by pause, drain and resume; `managedBy`,
+                     `managedUntil`: the owner that reserves both (connection/ownership.lua); `handled…`: the last
+                     handled tokens of its requests
   --------
-  deaths    hash     reason -> how many messages were ever given up for it
-  rate      string   when the messages handed out so far would all have been due at the queue's rate (ms)
-  watch     string   who of a limited queue's idle consumers waits for work, and until when (ms)
-  bell      stream   one entry wakes one of the others
-  orphans   zset     consumer without a lease that left entries pending -> how many when it was noted; '@scanned': the last look at all (ms)
-  tick      string   the id of the tick in `ready`, if there is one
-  sent:…    string   of a producer: the number, and what it came to, of the last call that it made (packed); forgotten after SENT_MS
-  unique    zset     digest of a deduplication key -> until when no second message is taken (ms; +inf: until the first is done)
-  holders   hash     digest of a simple key -> token of the message that holds it, and where that is; '@at': where tidying goes on
-  debounced hash     digest of a deduplication key -> the member of `delayed` that the next message with this key replaces
-  requests  hash     token -> what a purge or re-queueing at large has come to (packed)
+  deaths    hash     reason -> number of messages ever dead-lettered for it
+  rate      string   when the messages delivered so far would all have been due at the queue's rate (ms)
+  watch     string   the idle consumer of a rate-limited queue that waits for work, and until when (ms)
+  bell      stream   an entry wakes one of the other idle consumers
+  orphans   zset     consumer without a lease that left entries pending -> their number when it was recorded;
+                     '@scanned': the last scan of all consumers (ms)
+  tick      string   the id of the tick in `ready`, if any
+  sent:…    string   number and result of a producer's last call (packed); expires after SENT_MS
+  unique    zset     digest of a deduplication key -> until when it blocks messages (ms; +inf: until the first is done)
+  holders   hash     digest of a simple key -> token and place of the message that holds it; '@at': cleanup position
+  debounced hash     digest of a deduplication key -> the member of `delayed` that the next message replaces
+  requests  hash     token -> progress and result of a purge or requeue (packed)
 
-Rules: validate before the first write (there is no rollback); whoever is not in `leases` changes nothing (the fence); retry, release and
-rejection act only where XACK returned 1; time is the server's; `unpack` gets at most CHUNK values. What settles work may run when memory
-is full (allow-oom), what brings new work may not.
+Rules: validate before the first write (there is no rollback); a consumer that is not in `leases` changes nothing
+(fencing); retry, release and rejection act only if XACK returned 1; time is the server's; `unpack` receives at most
+CHUNK values. Functions that settle may run when memory is full (allow-oom); functions that enqueue may not.
 ]]
 
---- Values handed to one call: Lua's stack holds about 8,000.
+--- Maximum of values per call: Lua's stack holds about 8,000.
 local CHUNK = 4000
---- Of a limited rate, a reader takes what comes in so many ms at once (or half a burst) rather than ask for each message: few calls.
+--- Under a rate limit, a reader fetches the messages of this many ms at once (or half a burst), to save calls.
 local RATE_PAUSE = 20
---- Bytes of entries that one call looks at, about: less than a millisecond of the server's time. One larger entry is looked at, too.
+--- Approximate bytes of entries read per call: less than a millisecond of server time. One larger entry is read, too.
 local BYTES = 512 * 1024
---- Entries of a stream read at once while walking.
+--- Entries read at once while walking a stream.
 local LARGEST_STEP = 64
---- How the token of a debounced message begins; the rest is the digest of its key.
+--- Prefix of a debounced message's token; the rest is the digest of its key.
 local DEBOUNCED = 'debounced:'
---- Requests remembered after they are done, so that the same token never acts again.
+--- Completed requests remembered, so that the same token never acts again.
 local REQUESTS_KEPT = 1000
---- The member of `leases` that tells when anyone last renewed. Consumer names never begin with '@'.
+--- The member of `leases` that stores the time of the last renewal. Consumer names never begin with '@'.
 local RENEWED = '@renewed'
 
 local function now_ms()
@@ -46,17 +50,18 @@ local function now_ms()
   return tonumber(time[1]) * 1000 + math.floor(tonumber(time[2]) / 1000)
 end
 
---- A whole number as text: Lua's own tostring would write 1.7e+12.
+--- A whole number as text: Lua's tostring would write 1.7e+12.
 local function whole(number)
   return string.format('%.0f', number)
 end
 
---- Another key of the queue that a key belongs to.
+--- Another key of the same queue.
 local function beside(key, part)
   return (string.gsub(key, '[^:]+$', part))
 end
 
---- Running, Paused or Draining (stanine/broker/state.py); what is none of them counts as Running, and consumers complain.
+--- Running, Paused or Draining (stanine/broker/state.py); an unknown state counts as Running, and consumers log an
+--- error.
 local function state_of(key)
   local state = redis.call('HGET', beside(key, 'settings'), 'state')
   return (state == 'Paused' or state == 'Draining') and state or 'Running'
@@ -69,9 +74,9 @@ local function demand(key, wanted)
   end
 end
 
--- The layout of an entry: fields h (head), i (ids), t (traceparent), n (earlier deliveries, when > 0), c (created, ms, when not its id's),
--- u (digest of the deduplication key that it holds until it is done, and its own token).
--- The other place that knows it is stanine/broker/entry.py.
+-- The layout of an entry: fields h (head), i (ids), t (traceparent), n (earlier deliveries, when > 0), c (created, ms,
+-- if it differs from the id's time), u (digest of the deduplication key that it holds until it is done, and its own
+-- token). stanine/broker/entry.py implements the same layout.
 
 local function read_entry(id, flat)
   local entry = {}
@@ -102,13 +107,13 @@ local function sizes_of(flat)
   return bytes
 end
 
---- How many more to read at once: twice as many as before, but not more than are likely to fit.
+--- The number of entries to read next: twice as many as before, but not more than are likely to fit.
 local function next_step(step, bytes, largest)
   return math.max(1, math.min(step * 2, LARGEST_STEP, math.floor((BYTES - bytes) / math.max(1, largest))))
 end
 
---- Visit entries of a stream in order, at most `limit` and about BYTES of them; `visit` returns false to stop before an entry.
---- Returns how many were visited, and whether that were all.
+--- Visit entries of a stream in order, at most `limit` and about BYTES of them; `visit` returns false to stop before an
+--- entry. Returns the number of visited entries, and whether these were all.
 local function walk(key, from, to, limit, visit)
   local step, seen, bytes, largest = 1, 0, 0, 0
   while seen < limit and bytes < BYTES do
@@ -125,8 +130,9 @@ local function walk(key, from, to, limit, visit)
   return seen, false
 end
 
---- A member of `delayed`. The token makes members of equal content distinct, and the same request sent twice one member; a new message
---- therefore holds its delay instead of the moment it was created, which is that much before it is due.
+--- A member of `delayed`. The token distinguishes members of equal content, and makes a repeated request produce the
+--- same member. A new message therefore stores its delay instead of its creation time, which is the due time minus the
+--- delay.
 local function pack_entry(token, entry, delay)
   return cmsgpack.pack({token, entry.h or '', entry.i or false, entry.t or false, tonumber(entry.n) or 0, tonumber(entry.c) or false, delay or 0,
     entry.u or false})
@@ -141,7 +147,7 @@ local function unpack_entry(member, due)
   return entry
 end
 
---- Milliseconds until the next is due; -1 if there is none, or if it stays because the queue is paused.
+--- Milliseconds until the next is due; -1 if there is none, or if the queue is paused.
 local function wait_until_due(delayed, now)
   if state_of(delayed) == 'Paused' then return -1 end
   local first = redis.call('ZRANGE', delayed, 0, 0, 'WITHSCORES')
@@ -149,7 +155,7 @@ local function wait_until_due(delayed, now)
   return math.max(0, tonumber(first[2]) - now)
 end
 
---- The id of the tick that lies in `ready`, if there is one, and whether it is in flight.
+--- The id of the tick in `ready`, if any, and whether it is in flight.
 local function tick_of(ready, group)
   local id = redis.call('GET', beside(ready, 'tick'))
   if not id or #redis.call('XRANGE', ready, id, id) == 0 then return nil, false end
@@ -186,7 +192,7 @@ local function last_id(key)
   return info['err'] and '0-0' or flat_to_table(info)['last-generated-id']
 end
 
---- Register a function; each part of the library ends with its own.
+--- Register a function; called at the end of each part of the library.
 local function register(name, callback, flags)
   redis.register_function({function_name = 'stanine_broker_' .. name .. '_@VERSION@', callback = callback, flags = flags})
 end

@@ -1,4 +1,4 @@
--- Operations: looking, states, settings, management, single dead letters. Part of layout.lua's library.
+-- Operations: statistics, states, settings, ownership, single dead letters. Part of layout.lua's library.
 
 --- The oldest of the delayed messages that are due first: of at most `look`, and of about BYTES.
 local function oldest_delayed(delayed, look)
@@ -17,7 +17,7 @@ local function oldest_delayed(delayed, look)
   return oldest
 end
 
---- How many entries are ready and how many in flight. A tick is nobody's message.
+--- The numbers of ready and of in-flight entries, without ticks.
 local function depths(ready, group)
   local summary = redis.pcall('XPENDING', ready, group)
   local in_flight = summary['err'] and 0 or summary[1]
@@ -28,7 +28,7 @@ local function depths(ready, group)
 end
 
 --- KEYS ready delayed dead leases; ARGV group look
---- -> {ready, delayed, in flight, dead, created of the oldest (ms) or -1, consumers, now, state, deaths by reason (flat), its manager or ''}
+--- -> {ready, delayed, in flight, dead, created of the oldest (ms) or -1, consumers, now, state, deaths by reason (flat), its owner or ''}
 local function stats(keys, args)
   local ready, delayed, look = keys[1], keys[2], tonumber(args[2])
   local now, oldest = now_ms(), oldest_delayed(delayed, look)
@@ -43,12 +43,12 @@ local function stats(keys, args)
     manager_of(beside(ready, 'settings'), now) or ''}
 end
 
---- KEYS ready delayed; ARGV group -> how many messages are ready, in flight or delayed, without a look at any
+--- KEYS ready delayed; ARGV group -> the number of ready, in-flight and delayed messages, without reading any
 local function size(keys, args)
   return redis.call('XLEN', keys[1]) - (tick_of(keys[1], args[1]) and 1 or 0) + redis.call('ZCARD', keys[2])
 end
 
---- KEYS settings; ARGV state -> {1, the state before}; {0, the manager} if the queue is managed and this would change it
+--- KEYS settings; ARGV state -> {1, the previous state}; {0, the owner} if the queue has an owner and this would change the state
 local function set_state(keys, args)
   demand(keys[1], 'hash')
   local before = state_of(keys[1])
@@ -58,8 +58,9 @@ local function set_state(keys, args)
   return {1, before}
 end
 
---- Delete what waits and what is in flight, a chunk a call; with the last of it, the deduplication keys. KEYS ready delayed; ARGV group limit
---- -> {1 if that was all, how many were deleted}
+--- Delete waiting and in-flight messages, a chunk per call; after the last chunk, the deduplication keys. KEYS ready
+--- delayed; ARGV group limit
+--- -> {1 if that was all, the number deleted}
 local function drop(keys, args)
   demand(keys[1], 'stream')
   local ids = {}
@@ -82,7 +83,7 @@ local function revive_one(ready, dead, id, letter)
   redis.call('XDEL', dead, id)
 end
 
---- Put dead letters back, with a fresh count. KEYS ready dead; ARGV id... -> how many
+--- Requeue dead letters with a reset count. KEYS ready dead; ARGV id... -> their number
 local function revive(keys, args)
   demand(keys[1], 'stream')
   demand(keys[2], 'stream')
@@ -97,7 +98,8 @@ local function revive(keys, args)
   return revived
 end
 
---- Write fields from `from` on, each name and value ('' removes it): all of them, or those that are absent; return how many changed.
+--- Write fields from index `from` on, each name and value ('' removes it): all of them, or only absent ones; return the
+--- number changed.
 local function write_fields(key, args, from, absent_only)
   local changed = 0
   for at = from, #args, 2 do
@@ -112,8 +114,8 @@ local function write_fields(key, args, from, absent_only)
   return changed
 end
 
---- Write the settings given: all of them (mode 'set') or those that are absent ('default'); '' removes one.
---- KEYS settings; ARGV mode (field, value)... -> {1, how many changed}; {0, the manager} if the queue is managed and the mode is 'set'
+--- Write the given settings: all of them (mode 'set') or only absent ones ('default'); '' removes one.
+--- KEYS settings; ARGV mode (field, value)... -> {1, the number changed}; {0, the owner} if the queue has an owner and the mode is 'set'
 local function settle_settings(keys, args)
   demand(keys[1], 'hash')
   local manager = args[1] == 'set' and manager_of(keys[1], now_ms())
@@ -121,13 +123,13 @@ local function settle_settings(keys, args)
   return {1, write_fields(keys[1], args, 2, args[1] == 'default')}
 end
 
---- The requests at large that a manager may make, and the field that remembers the last token of each that was dealt with.
+--- The requests that an owner may make, and the field that stores the last handled token of each.
 local HANDLED = {purge = 'handledPurge', requeue = 'handledRequeue'}
 
---- Manage a queue: hold it, write its settings and state. A manager that is new here has had its tokens dealt with: what a resource brings
---- when it is first seen may be a copy of one that was deleted or restored. KEYS settings;
---- ARGV manager gone hold (ms) state, tokens of purge and requeue or '', then (field, value)...
---- -> {1, how many changed, tokens dealt with last of purge and requeue}; {0, who holds it}
+--- Take or renew ownership of a queue, and write its settings and state. The tokens of an owner that is new here count
+--- as handled: a resource seen for the first time may be a copy of one that was deleted or restored. KEYS settings;
+--- ARGV owner gone hold (ms) state, tokens of purge and requeue or '', then (field, value)...
+--- -> {1, the number changed, last handled tokens of purge and requeue}; {0, the other owner}
 local function manage(keys, args)
   local settings, now = keys[1], now_ms()
   demand(settings, 'hash')
@@ -146,22 +148,24 @@ local function manage(keys, args)
   return {1, changed, redis.call('HGET', settings, HANDLED.purge) or '', redis.call('HGET', settings, HANDLED.requeue) or ''}
 end
 
---- Note that a manager's request at large was dealt with. KEYS settings; ARGV manager, purge or requeue, token -> 1; 0 if it manages no more
+--- Record that an owner's request was handled. KEYS settings; ARGV owner, purge or requeue, token -> 1; 0 if it owns
+--- the queue no longer
 local function handled(keys, args)
   if redis.call('HGET', keys[1], 'handledFor') ~= cjson.decode(args[1]).uid then return 0 end
   redis.call('HSET', keys[1], HANDLED[args[2]], args[3])
   return 1
 end
 
---- Whether a stream holds nothing but ticks, in a look that is bounded.
+--- Whether a stream holds only ticks, checked within a limit.
 local function has_no_messages(ready, look)
   if redis.call('XLEN', ready) > look then return false end
   local _, all = walk(ready, '-', '+', look, function(row) return not read_entry(row[1], row[2]).h end)
   return all
 end
 
---- Remove a queue if it is empty; its consumers register anew and find it with the settings of nobody. If it is kept, the manager's hold ends.
---- KEYS ready delayed dead leases settings; ARGV manager look -> {1} removed; {0} kept, it is not empty; {-1, who else holds it}
+--- Remove a queue if it is empty; its consumers register again, with the default settings. If it is kept, the ownership
+--- ends.
+--- KEYS ready delayed dead leases settings; ARGV owner look -> {1} removed; {0} kept, not empty; {-1, the other owner}
 local function remove(keys, args)
   local ready, settings = keys[1], keys[5]
   demand(ready, 'stream')

@@ -1,15 +1,15 @@
--- New work: the functions that a full server or a draining queue refuses. Part of layout.lua's library.
--- A producer numbers its calls, one at a time; a call that comes again (its reply was lost) only tells what it came to.
+-- Enqueueing: the functions that a full server or a draining queue rejects. Part of layout.lua's library. A producer
+-- numbers its calls, one at a time; a repeated call (its reply was lost) only returns the earlier result.
 
---- Milliseconds that a producer's last call is remembered: much longer than any client repeats it.
+--- Milliseconds that a producer's last call is remembered: much longer than any client retries it.
 local SENT_MS = 600000
 
---- A draining queue takes only what its own messages beget.
+--- Whether the queue is draining and the message was not sent by a worker.
 local function is_shut(ready, begotten)
   return begotten ~= '1' and state_of(ready) == 'Draining'
 end
 
---- What a producer's call came to when it came before; nil if it is new. One that its producer has given up meanwhile is refused.
+--- The earlier result of a producer's call; nil if the call is new. A call that its producer has abandoned is rejected.
 local function answer_to(ready, sender, number)
   local last = redis.call('GET', beside(ready, 'sent:' .. sender))
   if not last then return nil end
@@ -23,8 +23,8 @@ local function note_answer(ready, sender, number, answer)
   return answer
 end
 
---- KEYS ready; ARGV begotten ('1': by a message in flight), sender, number of the call, then (head, ids, trace)...
---- -> how many were appended; -2 if the queue is draining
+--- KEYS ready; ARGV from_worker ('1': sent while processing a message), sender, number of the call, then (head, ids, trace)...
+--- -> the number appended; -2 if the queue is draining
 local function enqueue(keys, args)
   local ready = keys[1]
   local answer = answer_to(ready, args[2], args[3])
@@ -34,7 +34,8 @@ local function enqueue(keys, args)
   return note_answer(ready, args[2], args[3], (#args - 3) / 3)
 end
 
---- When a delayed message is due sooner than anyone knows, a tick (an entry without a head) wakes one of the blocked readers. One is enough.
+--- If a delayed message is due earlier than all others, a tick (an entry without a head) wakes one of the blocked
+--- readers.
 local function tick(ready, delayed, leases, before, now)
   local wait = wait_until_due(delayed, now)
   if wait >= 0 and (before < 0 or wait < before) and redis.call('ZCOUNT', leases, '(' .. whole(now), '+inf') > 0 then
@@ -45,7 +46,7 @@ local function tick(ready, delayed, leases, before, now)
   return wait
 end
 
---- KEYS ready delayed leases; ARGV begotten, sender, number of the call, then (token, delay ms, head, ids, trace)...
+--- KEYS ready delayed leases; ARGV from_worker, sender, number of the call, then (token, delay ms, head, ids, trace)...
 --- -> ms until the first is due, or -1; -2 if draining.
 local function delay(keys, args)
   local ready, delayed, leases = keys[1], keys[2], keys[3]
@@ -65,7 +66,7 @@ local function delay(keys, args)
   return note_answer(ready, args[2], args[3], tick(ready, delayed, leases, before, now))
 end
 
---- Replace the message that waits under a key, if any, and begin its quiet time anew.
+--- Replace the waiting message of a key, if any, and restart its wait.
 local function debounce(delayed, digest, quiet, entry, now)
   local waiting = redis.call('HGET', beside(delayed, 'debounced'), digest)
   if waiting then redis.call('ZREM', delayed, waiting) end
@@ -75,9 +76,10 @@ local function debounce(delayed, digest, quiet, entry, now)
 end
 
 --- Messages with deduplication keys. KEYS ready delayed leases;
---- ARGV begotten, sender, number of the call, then (token, mode, digest, ms or 0, delay ms or 0, head, trace)...
---- -> {ms until the first is due, then 1 if taken or 0, each};
---- {-2} if draining. Modes: simple (none beside one that is not done), throttle (one in so many ms), debounce (the last after so many quiet ms)
+--- ARGV from_worker, sender, number of the call, then (token, mode, digest, ms or 0, delay ms or 0, head, trace)...
+--- -> {ms until the first is due, then 1 if accepted or 0, each};
+--- {-2} if draining. Modes: simple (one unfinished message per key), throttle (one per period), debounce (the last one
+--- after a quiet period)
 local function enqueue_unique(keys, args)
   local ready, delayed, leases = keys[1], keys[2], keys[3]
   demand(ready, 'stream')

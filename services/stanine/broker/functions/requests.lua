@@ -1,11 +1,11 @@
--- Requests at large. Part of layout.lua's library.
--- Each has a token and is bounded by what was there when it first came; it may take several calls, each going on where
--- the one before ended. Sent again after it is done, it only tells what it came to.
+-- Requests on whole queues: purge and requeue. Part of layout.lua's library. Each has a token and covers the messages
+-- present at its first call; it may take several calls, each continuing the previous one. Repeated after completion, it
+-- only returns the result.
 
---- Deduplication keys looked at in one call when what held them may be gone.
+--- Deduplication keys checked per call after their messages may have been deleted.
 local KEYS_LOOK = 300
 
---- What waits and is not in flight. True when all is done.
+--- Delete entries that wait and are not in flight. True when done.
 local function purge_ready(keys, request, group, limit)
   local ids = {}
   local _, all = walk(keys[1], '(' .. last_delivered(keys[1], group), request.upto, limit, function(row)
@@ -18,7 +18,8 @@ local function purge_ready(keys, request, group, limit)
   return all
 end
 
---- Everything delayed goes in the first call, whatever comes after it stays; the keys that it held are looked for call by call.
+--- Delete all delayed messages in the first call; later ones are kept. Their deduplication keys are released over
+--- several calls.
 local function purge_delayed(keys, request)
   if not request.at then
     request.count, request.at = redis.call('ZCARD', keys[2]), 0
@@ -28,7 +29,7 @@ local function purge_delayed(keys, request)
   return not request.at
 end
 
---- The dead letters of a reason and an actor ('': of any) are deleted or put back. True when all is done.
+--- Delete or requeue the dead letters of a reason and an actor ('': any). True when done.
 local function sift_dead(keys, request, limit, revives)
   local _, all = walk(keys[3], '(' .. request.after, request.upto, limit, function(row)
     local letter = flat_to_table(row[2])
@@ -51,8 +52,8 @@ local function forget_oldest_request(requests)
   redis.call('HDEL', requests, oldest)
 end
 
---- KEYS ready delayed dead; ARGV token ('~…': not kept) action group limit reason actor
---- -> {1 if done, messages so far, 1 if this call began it}; {-1} if the token stands for another request
+--- KEYS ready delayed dead; ARGV token ('~…': not remembered) action group limit reason actor
+--- -> {1 if done, messages so far, 1 if this call began it}; {-1} if the token was used for another request
 local function carry_out(keys, args)
   local token, action, limit = args[1], args[2], tonumber(args[4])
   local requests = beside(keys[1], 'requests')
@@ -85,7 +86,8 @@ local function carry_out(keys, args)
   return {request.done and 1 or 0, request.count, known and 0 or 1}
 end
 
---- What a request came to. KEYS ready; ARGV token -> {action, 1 if it is done, messages so far}; {} if the token is not known
+--- The result of a request. KEYS ready; ARGV token -> {action, 1 if it is done, messages so far}; {} if the token is
+--- unknown
 local function recall(keys, args)
   local known = redis.call('HGET', beside(keys[1], 'requests'), args[1])
   if not known then return {} end

@@ -1,4 +1,4 @@
--- Settling: what becomes of an entry that was handed out. Part of layout.lua's library.
+-- Settlement of delivered entries. Part of layout.lua's library.
 
 --- KEYS ready leases; ARGV group consumer id... -> how many were pending; -1 if fenced
 local function ack(keys, args)
@@ -14,7 +14,8 @@ local function ack(keys, args)
   return settled
 end
 
---- Acknowledge what holds a deduplication key. KEYS ready leases; ARGV group consumer id digest -> 1, 0, or -1 if fenced
+--- Acknowledge an entry that holds a deduplication key. KEYS ready leases; ARGV group consumer id digest -> 1, 0, or -1
+--- if fenced
 local function finish(keys, args)
   demand(keys[1], 'stream')
   if is_fenced(keys[2], args[2]) then return -1 end
@@ -23,7 +24,8 @@ local function finish(keys, args)
   return 1
 end
 
---- KEYS ready delayed leases; ARGV group consumer id delay deliveries created head ids trace digest -> {1, 0 or -1 if fenced, ms until the first is due}
+--- KEYS ready delayed leases; ARGV group consumer id delay deliveries created head ids trace digest
+--- -> {1, 0 or -1 if fenced, ms until the first is due}
 local function retry(keys, args)
   local ready, delayed, leases = keys[1], keys[2], keys[3]
   demand(ready, 'stream')
@@ -40,8 +42,9 @@ local function retry(keys, args)
   return {1, wait_until_due(delayed, now)}
 end
 
---- KEYS ready delayed dead leases; ARGV group consumer reason actor queue longest oldest, then (id, deliveries, delay)...: delay < 0 means dead.
---- -> {how many were pending or -1 if fenced, ms until the first is due}
+--- KEYS ready delayed dead leases; ARGV group consumer reason actor queue longest oldest, then (id, deliveries, delay)...
+--- (delay < 0: dead-letter)
+--- -> {the number that were pending or -1 if fenced, ms until the first is due}
 local function reject(keys, args)
   local ready, delayed, dead, leases = keys[1], keys[2], keys[3], keys[4]
   demand(ready, 'stream')
@@ -65,7 +68,7 @@ local function reject(keys, args)
   return {settled, wait_until_due(delayed, now)}
 end
 
---- KEYS ready leases; ARGV group consumer, then (id, earlier deliveries)... -> how many went back to the queue; -1 if fenced
+--- KEYS ready leases; ARGV group consumer, then (id, earlier deliveries)... -> the number returned to the queue; -1 if fenced
 local function release(keys, args)
   local ready, leases = keys[1], keys[2]
   demand(ready, 'stream')
