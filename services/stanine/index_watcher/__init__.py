@@ -1,1 +1,1 @@
-"""The indexWatcher: builds the index entries that everything is served and scored from, and mends those that are missing or corrupt."""
+"""The indexWatcher: builds index entries, and repairs missing and corrupt ones."""

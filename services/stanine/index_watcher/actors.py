@@ -1,4 +1,7 @@
-"""The indexWatcher's one actor: names of instruments in, index entries put. Several messages for one instrument are one build."""
+"""The indexWatcher's actor: builds index entries for instrument names.
+
+Several messages for one instrument cause one build.
+"""
 
 import logging
 import time
@@ -36,7 +39,7 @@ def register(broker: StreamsBroker, builder: IndexBuilder, metrics: IndexWatcher
 
 
 def report(built: Built, metrics: IndexWatcherMetrics) -> None:
-    """Tell what a run of the builder did."""
+    """Log and count the result of a build."""
     log = get_log()
     metrics.built.inc(built.built)
     metrics.unchanged.inc(built.unchanged)

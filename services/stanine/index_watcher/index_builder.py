@@ -1,7 +1,7 @@
-"""Building index entries from the documents. Called by the actor for the instruments that messages name, and by the sweep.
+"""Construction of index entries from documents. Called by the actor and by the sweep.
 
-An entry is a pure function of its instrument's documents, so building twice, late or in two places changes nothing: the store keeps
-an entry unless the new one is newer, or mends a corrupt one.
+An entry is a pure function of its instrument's documents, so builds are idempotent. The store keeps an existing entry
+unless the new one is newer or replaces a corrupt one.
 """
 
 import msgspec
@@ -17,16 +17,16 @@ from stanine.store.keys import index_field
 
 
 class Built(msgspec.Struct):
-    """What a run of the builder did, by entry."""
+    """Result of a build, by entry."""
 
     built: int = 0
     unchanged: int = 0
-    #: `<name>/<form>` of entries whose document this version cannot read, and why.
+    #: `<name>/<form>` of entries whose document this version cannot read, with the reason.
     failed: list[tuple[str, str]] = []
 
 
 class IndexBuilder:
-    """Builds the entries of instruments and puts them into the index."""
+    """Builds index entries of instruments and stores them."""
 
     def __init__(self, instruments: InstrumentHistory, index: Index, engine: int) -> None:
         self._instruments = instruments
@@ -47,11 +47,14 @@ class IndexBuilder:
         return built
 
     def build_all(self) -> Built:
-        """Build every entry of every instrument."""
+        """Build all entries of all instruments."""
         return self.build(self._instruments.names())
 
     def mend(self) -> Built:
-        """Build what is missing, stale or corrupt, and drop what no form stands for. The sweep's one step."""
+        """Build missing, stale and corrupt entries, and drop entries without a form.
+
+        Run by the sweep.
+        """
         built = Built()
         for due in due_entries(self._instruments, self._index, self._engine):
             history = self._instruments.history(due.name)
@@ -79,7 +82,7 @@ class IndexBuilder:
         try:
             instrument = parse_instrument(read_json(document), name=name)
         except InvalidDocument as error:
-            # Published by a version that knew more, or damaged: nothing that trying again could mend.
+            # Published by a newer version, or damaged: a retry cannot succeed.
             built.failed.append(
                 (
                     index_field(name, form),

@@ -1,1 +1,1 @@
-"""The resultWatcher: takes submitted attempts in batches, scores each batch as matrices, and commits each result once."""
+"""The resultWatcher: scores submitted attempts in batches and commits each result once."""

@@ -1,4 +1,4 @@
-"""The resultWatcher's one actor: a batch of attempt ids in, results committed."""
+"""The resultWatcher's actor: scores a batch of attempt ids and commits the results."""
 
 import logging
 import time
@@ -14,14 +14,14 @@ from stanine.store.settings.model import Settings
 from stanine.telemetry.logs import get_log
 from stanine.telemetry.watcher_metrics import ResultWatcherMetrics
 
-#: Messages merged into one batch at the most: what a call costs is spread over them already.
+#: Default maximum of messages per batch; at this size the overhead of a call is spread thin.
 BATCH_MESSAGES = 512
 
 
 def register(
     broker: StreamsBroker, scorer: BatchScorer, metrics: ResultWatcherMetrics
 ) -> Callable[[Settings], None]:
-    """Define the actor on a broker; return what lets changed settings take effect on it."""
+    """Define the actor on a broker; return a callback that applies changed settings to it."""
     log, backoff = get_log(), Backoff(logging.getLogger(__name__), "Scoring", broker.client)
 
     @dramatiq.actor(
@@ -32,7 +32,7 @@ def register(
     )
     def score_attempts(attempts: bytes) -> None:
         began = time.perf_counter()
-        # Waiting out a short outage keeps the batch whole; raising would have it taken apart.
+        # Wait for the end of a short outage, which keeps the batch whole; an exception would split it.
         tally = patiently(lambda: scorer.score(attempts), backoff, patience=ACTOR_PATIENCE)
         metrics.batch_size.observe(len(attempts) // ATTEMPT_ID_BYTES)
         metrics.batch_seconds.observe(time.perf_counter() - began)
@@ -58,7 +58,7 @@ def register(
 
 
 def _limits(settings: Settings) -> dict[str, int]:
-    """Return the limits of a batch. The ids of one message stay together, so one of more ids than that is a batch of its own."""
+    """Return the limits of a batch. A single message with more ids becomes a batch by itself."""
     most = settings.batch_max_attempts
     return {
         "batch_max_messages": min(BATCH_MESSAGES, most),

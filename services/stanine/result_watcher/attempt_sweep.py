@@ -1,7 +1,7 @@
-"""The sweep of the attempts: queues again what no message asks for any more, and ends what was queued too often without a result.
+"""Sweep of attempts: requeues attempts whose message was lost, and fails those requeued too often.
 
-A message is only a hint and may be lost (a purged queue, a restore, a dead letter); the records say what is due. Run at start and
-then every few seconds; several resultWatchers doing it at once only queue a hint twice.
+Messages are hints and may be lost (a purged queue, a restore, a dead letter); the records determine what is due. Runs
+at start and then every few seconds. Concurrent sweeps of several resultWatchers only send duplicate hints.
 """
 
 from collections.abc import Iterable
@@ -13,21 +13,21 @@ from stanine.store.records import failure_record, number_of_record, participant_
 from stanine.store.results import Results
 from stanine.store.sweep import Sweep, Unscored
 
-#: Attempts re-queued in one sweep at the most; the rest is for the next one. Keeps a sweep after a great loss within a second.
+#: Maximum of attempts requeued per sweep, so that a sweep after a large loss takes less than a second.
 MAX_REQUEUES_A_SWEEP = 20_000
 
 
 class Swept(msgspec.Struct, frozen=True):
-    """What a sweep did."""
+    """Result of a sweep."""
 
     requeued: int
     failed: int
 
 
 def forgotten(waiting: Iterable[Unscored], oldest_message: int | None) -> list[Unscored]:
-    """Return the attempts that no message can be about: last queued before the oldest message (ms) that there is.
+    """Return the attempts without a message: last queued before the oldest message (ms).
 
-    `waiting` is in order of arrival, so the search ends at the first attempt that is younger than every message's elder.
+    `waiting` is in order of arrival, so the search ends at the first attempt that is younger than every message.
     """
     found = []
     for each in waiting:
@@ -43,7 +43,7 @@ def forgotten(waiting: Iterable[Unscored], oldest_message: int | None) -> list[U
 def sweep_attempts(
     sweep: Sweep, results: Results, oldest_message: int | None, max_requeues: int
 ) -> Swept:
-    """Queue the forgotten attempts again; those that were queued `max_requeues` times end as Failed."""
+    """Requeue the forgotten attempts; fail those that were requeued `max_requeues` times."""
     sweep.forget_requeues()
     due = forgotten(sweep.unscored(), oldest_message)
     hopeless = [each for each in due if each.requeues >= max_requeues]

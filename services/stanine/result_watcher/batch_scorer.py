@@ -1,7 +1,7 @@
-"""One batch of attempts: load, score, commit. Called by the actor with the ids of a batch, in any worker thread.
+"""Scoring of a batch: load, score, commit. Called by the actor in any worker thread.
 
-Everything is idempotent: a result is committed only if its attempt has none, so a batch may run twice, or half and then again.
-An attempt that can never be scored ends as Failed with its reason; it never holds up the others of its batch.
+Idempotent: a result is committed only if its attempt has none, so a batch may be repeated, fully or partly. An attempt
+that can never be scored ends as Failed with a reason and does not delay the rest of its batch.
 """
 
 import time
@@ -35,16 +35,16 @@ from stanine.store.records import (
 )
 from stanine.store.results import Results
 
-#: Compiled kernels kept: one for each form in use. A few hundred kilobytes at the most each.
+#: Maximum of compiled kernels kept, one per form in use; each takes a few hundred kilobytes at most.
 MAX_KERNELS = 512
 
 
 class NotIndexedError(Exception):
-    """Some attempts of a batch have no index entry yet: temporary, so the batch is tried again."""
+    """Some attempts of a batch have no index entry yet: temporary, the batch is retried."""
 
 
 class Tally(msgspec.Struct):
-    """What became of a batch: for the metrics and the log."""
+    """Result of a batch, for metrics and logs."""
 
     scored: int = 0
     failed: int = 0
@@ -54,14 +54,14 @@ class Tally(msgspec.Struct):
 
 
 class _Group(msgspec.Struct):
-    """The attempts of a batch that one instrument revision applies to."""
+    """The attempts of a batch that belong to one instrument revision."""
 
     ids: list[bytes]
     records: list[bytes]
 
 
 class BatchScorer:
-    """Scores batches. Safe from several threads: they share the index cache and the compiled kernels, which only ever grow or swap."""
+    """Scores batches. Thread-safe: threads share the index cache and the compiled kernels."""
 
     def __init__(
         self,
@@ -77,9 +77,10 @@ class BatchScorer:
         self._kernels: dict[tuple[str, int, int], Kernel] = {}
 
     def score(self, packed_ids: bytes) -> Tally:
-        """Score the attempts and commit their results; raises NotIndexedError after committing all that could be scored.
+        """Score attempts and commit results; raises NotIndexedError if some have no index entry yet.
 
-        Where the server comes back with other data meanwhile, the attempts are loaded again and scored with the index of these data.
+        If the server returns with different data during the batch, the attempts are loaded again and scored with the
+        index of that data.
         """
         tally = Tally()
         while True:
@@ -98,7 +99,7 @@ class BatchScorer:
         groups: dict[bytes, _Group] = {}
         for attempt_id, record in zip(ids, loaded.records, strict=True):
             if record is None:
-                tally.unknown += 1  # a message is only a hint: this attempt is not there (any more)
+                tally.unknown += 1  # messages are hints: the attempt does not exist (any more)
                 continue
             start = record[START_PLACE]
             group = groups.get(start)
@@ -113,11 +114,11 @@ class BatchScorer:
             raise NotIndexedError(f"{waiting} attempts of the batch wait for an index entry")
 
     def _score_group(self, view: IndexView, start: bytes, group: _Group, tally: Tally) -> int:
-        """Score and commit the attempts of one revision; return how many must wait for their index entry."""
+        """Score and commit the attempts of one revision; return how many lack an index entry."""
         try:
             number, revision = read_start(start)
         except CorruptRecordError:
-            # Without an instrument there is no list of results to commit to; number 0 is nobody's.
+            # Without an instrument there is no list of results to commit to; number 0 is unused.
             self._fail(view, 0, group, "CorruptAttempt", tally)
             return 0
         entry = view.numbered(number, revision)
@@ -164,7 +165,7 @@ class BatchScorer:
     def _read(
         self, view: IndexView, number: int, items: int, group: _Group, tally: Tally
     ) -> tuple[_Group, bytes, dict[int, str]]:
-        """Read records one by one: return those that are sound, their packed answers, and who they are of; the others end as Failed."""
+        """Return sound records, their packed answers and their participants; fail corrupt ones."""
         sound, corrupt, answers = _Group([], []), _Group([], []), []
         participants: dict[int, str] = {}
         layout = group.records[0][TIME_BYTES]
@@ -191,7 +192,10 @@ class BatchScorer:
     def _read_whole(
         self, view: IndexView, number: int, entry: IndexEntry, group: _Group, tally: Tally
     ) -> tuple[_Group, Codes, dict[int, str], list[Mapping[str, Any]]]:
-        """Do the same for a form with free texts, or whose scores depend on attributes: return the attributes, too."""
+        """Like `_read`, for forms with texts or scores that depend on attributes.
+
+        Also return these.
+        """
         sound, corrupt = _Group([], []), _Group([], [])
         rows: list[bytes] = []
         participants: dict[int, str] = {}
@@ -228,7 +232,10 @@ class BatchScorer:
     def _bodies(
         self, entry: IndexEntry, codes: Codes, people: Sequence[Mapping[str, Any]] | None
     ) -> list[bytes | None]:
-        """Score all at once; where that fails, each alone, so that one bad attempt costs the others nothing but time."""
+        """Score all rows at once.
+
+        If that fails, score each row alone, to isolate invalid attempts.
+        """
         kernel = self._kernel(entry)
         try:
             return list(_score(kernel, codes, people))
@@ -269,7 +276,7 @@ class BatchScorer:
         tally.already += len(group.ids) - committed
 
     def _why_never(self, number: int, revision: int) -> str | None:
-        """Tell why an attempt without an index entry can never be scored; None if the entry is only not there yet."""
+        """Return why an attempt can never be scored; None if its index entry may still be built."""
         name = self._instruments.name(number)
         history = self._instruments.history(name) if name is not None else None
         if history is None:
@@ -278,7 +285,7 @@ class BatchScorer:
 
 
 def _matrix(layout: int, packed: bytes, width: int) -> Codes:
-    """Return the bytes of the packed answers of several attempts, a row an attempt."""
+    """Return the unpacked answers of several attempts as a matrix, one row per attempt."""
     codes = np.frombuffer(unpack_answers(layout, packed), dtype=np.uint8)
     return codes.reshape(-1, width + width % 2 if is_halves(layout) else width)[:, :width]
 

@@ -1,1 +1,1 @@
-"""How a watcher lives: the process around its actors and loops, the same for the indexWatcher and the resultWatcher."""
+"""Runtime of a watcher process: signals, readiness, loops and settings. Shared by both watchers."""

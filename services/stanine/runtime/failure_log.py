@@ -1,4 +1,7 @@
-"""What a loop says and does when its turns fail: one line when trouble begins, changes or ends, and pauses that grow. For process.py."""
+"""Failure handling of a loop: logs when a problem begins, changes or ends, and backs off.
+
+Used by process.py.
+"""
 
 from collections.abc import Callable
 from typing import Any
@@ -7,12 +10,15 @@ import redis
 
 from stanine.broker.connection.errors import REFUSES_WRITES, ServerProblem, classify
 
-#: Seconds: first and longest pause after a turn that failed, where the loop's own interval is shorter.
+#: Seconds: first and maximum pause after a failed iteration, if the loop's own interval is shorter.
 PAUSE_MIN, PAUSE_MAX = 1.0, 10.0
 
 
 class Trouble:
-    """The trouble of one loop. `try_write` raises what the server says to a write, and changes nothing."""
+    """Failure state of one loop.
+
+    `try_write` raises the server's error if it rejects writes, and changes nothing.
+    """
 
     def __init__(self, log: Any, try_write: Callable[[], None]) -> None:
         self._log = log
@@ -22,7 +28,10 @@ class Trouble:
         self._pause = 0.0
 
     def failed(self, error: Exception) -> float:
-        """Note a turn that failed; return the seconds to wait at least. What no server can cause is logged whole."""
+        """Record a failed iteration; return the minimum of seconds to wait.
+
+        Errors that do not come from Redis are logged with their traceback.
+        """
         self._pause = min(PAUSE_MAX, max(PAUSE_MIN, self._pause * 2))
         self._problem = classify(error) if isinstance(error, redis.RedisError) else None
         reason = self._problem.reason if self._problem else f"{type(error).__name__}: {error}"
@@ -30,16 +39,16 @@ class Trouble:
             self._reason = reason
             if self._problem is None:
                 self._log.error("loop.failed", exc_info=error)
-            else:  # the loop's next turn does what this one could not
+            else:  # the next iteration catches up
                 self._log.warning(
                     "loop.redis_error", error=self._problem.reason, detail=self._problem.remedy
                 )
         return self._pause
 
     def passed(self) -> float:
-        """Note a turn that passed; return the seconds to wait at least.
+        """Record a successful iteration; return the minimum of seconds to wait.
 
-        A turn that had nothing to write passes on a server that refuses writes, too: then the trouble is not over.
+        An iteration with nothing to write also succeeds on a server that rejects writes; then the problem persists.
         """
         if self._reason is None:
             return 0.0

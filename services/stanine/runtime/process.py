@@ -1,7 +1,7 @@
-"""The process of a watcher: made from the environment, bootstrapped, at work, and stopped within the grace of a pod.
+"""Watcher process: configuration from the environment, bootstrap, work, and graceful shutdown.
 
-The mains of both watchers call `run_watcher` with a function that registers their actors and names their loops. SIGTERM finishes
-the batches in hand, releases the rest to other consumers, and ends with status 0.
+The mains of both watchers call `run_watcher` with a function that registers actors and returns loops. SIGTERM finishes
+running batches, returns the rest to the queue, and exits with status 0.
 """
 
 import argparse
@@ -38,28 +38,30 @@ from stanine.telemetry.metrics import QueueReading, make_registry, watch_pool, w
 from stanine.telemetry.traces import TracingConfigError, get_tracer, make_provider, stop_provider
 from stanine.telemetry.tracing import Tracing
 
-#: Threads that run actors: two overlap one batch's scoring with another's loading and committing.
+#: Threads that run actors: two overlap scoring of one batch with loading and committing of another.
 WORKER_THREADS = 2
-#: Milliseconds after which an idle worker looks whether it should stop. It takes messages at once all the same.
+#: Milliseconds after which an idle worker checks whether to stop. It receives messages without that delay.
 WORKER_TIMEOUT = 500
-#: Milliseconds to finish the batches in hand: below the 25 s that a watcher promises, which is below a pod's usual 30 s.
+#: Milliseconds to finish running batches: below the 25 s that a watcher guarantees, and the usual 30 s grace period of
+#: a pod.
 STOP_TIMEOUT = 20_000
-#: Objects made, less those freed, between two looks of the garbage collector, and looks between two at older objects: replies of Redis
-#: are many small lists that make no cycles, and by default (700, 10, 10) they are looked through several times a batch.
+#: Garbage collection thresholds: net allocations between collections, and collections between those of older
+#: generations. Redis replies are many small lists without cycles, which the default (700, 10, 10) scans several times
+#: per batch.
 GC_THRESHOLDS = (50_000, 20, 20)
-#: What ends a watcher.
+#: Signals that stop a watcher.
 STOPPING_SIGNALS = (signal.SIGTERM, signal.SIGINT)
-#: Seconds between two readings of the settings.
+#: Seconds between reads of the settings.
 SETTINGS_SECONDS = 1.0
-#: Seconds after which a loop that waits looks whether its interval was changed.
+#: Seconds after which a waiting loop checks whether its interval changed.
 LOOK_SECONDS = 1.0
-#: Seconds without a turn after which a loop counts as stuck.
+#: Seconds without an iteration after which a loop counts as stuck.
 LOOP_STUCK_SECONDS = 120.0
 
 
 @dataclass
 class Watcher:
-    """What a watcher is made from: its connections, and where it says how it is."""
+    """Connections, metrics and settings from which a watcher is built."""
 
     client: "redis.Redis"
     library: Library
@@ -67,7 +69,7 @@ class Watcher:
     broker: StreamsBroker
     registry: CollectorRegistry
     tracer: Tracer
-    #: The runtime settings as last read, and who wants to hear of a change.
+    #: The runtime settings as last read, and callbacks for changes.
     settings: Settings
     on_settings: list[Callable[[Settings], None]] = field(default_factory=list)
 
@@ -80,7 +82,7 @@ class Watcher:
 
 @dataclass(frozen=True)
 class Loop:
-    """Something done again and again beside the messages: at start, then every `seconds()`."""
+    """A periodic task: runs at start, then every `seconds()`."""
 
     name: str
     seconds: Callable[[], float]
@@ -93,7 +95,7 @@ Assemble = Callable[[Watcher], Sequence[Loop]]
 def run_watcher(
     service: str, route: Route, assemble: Assemble, arguments: Sequence[str] | None = None
 ) -> int:
-    """Live as the watcher of one queue until SIGTERM or SIGINT; return the exit status.
+    """Run the watcher of one queue until SIGTERM or SIGINT; return the exit status.
 
     `assemble` registers the actors on the watcher's broker and returns its loops.
     """
@@ -103,12 +105,12 @@ def run_watcher(
     try:
         environment = read_environment(os.environ)
     except EnvironmentFaultError as error:
-        log.error("environment.faulty", detail=str(error))  # noqa: TRY400 - the sentence says it all
+        log.error("environment.faulty", detail=str(error))  # noqa: TRY400 - the message is complete
         return 2
     try:
         provider = make_provider(f"stanine-{service}")
     except TracingConfigError as error:
-        log.error("tracing.unusable", detail=str(error))  # noqa: TRY400 - likewise
+        log.error("tracing.unusable", detail=str(error))  # noqa: TRY400 - same
         return 2
     stop = _stop_on_signals()
     tracer = get_tracer(provider)
@@ -158,10 +160,10 @@ def run_watcher(
 
 
 def _stop_on_signals() -> threading.Event:
-    """Return an event that SIGTERM or SIGINT sets. Called in the main thread.
+    """Return an event that SIGTERM or SIGINT sets. Must be called in the main thread.
 
-    The system's handler writes to a pipe, and a thread that reads it sets the event. A handler in Python would not do: it runs in the
-    main thread between any two steps of it, also while that thread holds the event's own lock, and `set` would wait for itself for ever.
+    The C handler writes to a pipe, and a thread that reads it sets the event. A Python handler could deadlock: it runs
+    in the main thread between any two bytecodes, possibly while that thread holds the event's lock, which `set` needs.
     """
     stop = threading.Event()
     reading, writing = os.pipe()
@@ -179,7 +181,7 @@ def _stop_on_signals() -> threading.Event:
 
 
 def read_queue(broker: StreamsBroker, queue: str) -> QueueReading:
-    """Return a queue's depth and age for the metrics."""
+    """Return a queue's statistics for the metrics."""
     stats = broker.stats(queue)
     age = 0.0 if stats.oldest_ms is None else max(0.0, (stats.now_ms - stats.oldest_ms) / 1000)
     return QueueReading(
@@ -195,7 +197,7 @@ def read_queue(broker: StreamsBroker, queue: str) -> QueueReading:
 
 
 class _State:
-    """Why this process does not work yet, for /readyz."""
+    """Reasons why this process is not ready, for /readyz."""
 
     def __init__(self) -> None:
         self._reasons: list[str] = ["the bootstrap has not ended"]
@@ -226,7 +228,7 @@ def _work(
     def try_write() -> None:
         watcher.broker.try_write(queue)
 
-    # What is loaded by now stays: it need not be looked at again.
+    # Exclude the objects loaded so far from garbage collection.
     gc.freeze()
     gc.set_threshold(*GC_THRESHOLDS)
     beat = heartbeats.expect("consumer", LOOP_STUCK_SECONDS)
@@ -265,7 +267,7 @@ def _turn(
         try:
             loop.step()
             pause = trouble.passed()
-        except Exception as error:  # noqa: BLE001 - neither Redis nor a defect in one turn may end the loop
+        except Exception as error:  # noqa: BLE001 - no error may end the loop
             pause = trouble.failed(error)
         ended = time.monotonic()
         beat()

@@ -1,4 +1,7 @@
-"""How a watcher follows the settings. Its step is one of the process's loops."""
+"""Settings follower: applies changed runtime settings to a running watcher.
+
+Run as one of its loops.
+"""
 
 from collections.abc import Callable
 from typing import TYPE_CHECKING
@@ -12,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def follow_settings(watcher: "Watcher") -> Callable[[], None]:
-    """Return the step that reads the settings and lets a change take effect; a faulty one is reported once."""
+    """Return the loop step that reads the settings and applies changes; logs each problem once."""
     last = SettingsRead(watcher.settings)
 
     def step() -> None:

@@ -1,1 +1,4 @@
-"""Logs, metrics, traces and health: set up once per process by its composition root, each idea in its own module."""
+"""Logs, metrics, traces and health endpoints.
+
+Configured once per process by its composition root.
+"""

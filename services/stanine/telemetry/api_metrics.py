@@ -1,4 +1,4 @@
-"""What the API counts. Made once by its composition root; routes and the intake write to it."""
+"""Metrics of the API. Created by its composition root; updated by routes and the intake."""
 
 from collections.abc import Callable, Iterable, Iterator
 
@@ -22,9 +22,10 @@ SESSION_EVENTS = (
 
 
 class ApiMetrics:
-    """The API's metrics in one registry. Labels are routes and reasons from closed lists, never names or ids.
+    """The API's metrics in one registry. Labels have fixed sets of values, never names or ids.
 
-    `problems` are the types that there are: each is there from the start, since Prometheus sees no increase in a counter that begins at 1.
+    `problems` lists all problem types. Each is initialized to 0, since Prometheus detects no increase in a counter that
+    starts at 1.
     """
 
     def __init__(self, registry: CollectorRegistry, problems: Iterable[str] = ()) -> None:
@@ -87,11 +88,11 @@ class ApiMetrics:
         for problem in problems:
             self._problems.labels(problem)
         self.ready = Gauge("stanine_ready", "1 if this process takes requests.", registry=registry)
-        # A route has few methods and statuses, so its children are found by one dict lookup instead of two label look-ups a request.
+        # A route has few methods and statuses: one dict lookup replaces two label lookups per request.
         self._children: dict[tuple[str, str, int], tuple[Counter, Histogram]] = {}
 
     def answered(self, method: str, route: str, status: int, seconds: float) -> None:
-        """Count one answered request."""
+        """Count a response."""
         child = self._children.get((method, route, status))
         if child is None:
             child = (
@@ -113,7 +114,7 @@ class ApiMetrics:
     def watch_index(
         self, read: Callable[[], tuple[int, int]], refreshed_at: Callable[[], float]
     ) -> None:
-        """Report the index cache's (hits, misses) as `stanine_index_lookups_total{result}`, and when (Unix time) it was last current."""
+        """Report the index cache's (hits, misses), and when (Unix time) it was last current."""
         self.registry.register(_Lookups(read))
         Gauge(
             "stanine_index_refreshed_timestamp_seconds",
@@ -124,7 +125,10 @@ class ApiMetrics:
     def watch_capacity(
         self, refuses: Callable[[], bool], memory: Callable[[], tuple[int, int]]
     ) -> None:
-        """Report whether new work is refused because Redis is nearly full, and its memory (used, allowed) in bytes as of the last look."""
+        """Report whether new work is rejected because Redis is nearly full, and its memory.
+
+        `memory` returns (used, maximum) in bytes at the last check.
+        """
         self.registry.register(_Memory(memory))
         Gauge(
             "stanine_refuses_new_work",
@@ -138,7 +142,7 @@ class _Memory(Collector):
         self._read = read
 
     def collect(self) -> Iterator[Metric]:
-        """Read what the API knows of the server's memory."""
+        """Read the server's memory as known to the API."""
         used, allowed = self._read()
         yield GaugeMetricFamily(
             "stanine_redis_memory_used_bytes", "Memory that Redis uses.", value=used

@@ -1,6 +1,8 @@
-"""The watchers' port for probes and scrapes: /healthz, /readyz and /metrics from a thread of its own. Started by their composition roots.
+"""Health server of the watchers: /healthz, /readyz and /metrics.
 
-The API answers the same three itself.
+Started by their composition roots.
+
+The API serves the same endpoints itself.
 """
 
 import socket
@@ -15,12 +17,15 @@ from prometheus_client import CollectorRegistry
 from .heartbeats import Heartbeats
 from .metrics import expose
 
-#: Seconds for a probe to send its request; a connection that says nothing does not keep its thread.
+#: Seconds for a probe to send its request; an idle connection is then closed.
 _READ_TIMEOUT = 5
 
 
 class HealthReport(msgspec.Struct, frozen=True):
-    """The body of /healthz and /readyz: whether all is well and, if not, why. An API that is ready may name what is refused meanwhile."""
+    """Body of /healthz and /readyz: status and reasons.
+
+    A ready API may give reasons for work that it rejects.
+    """
 
     ok: bool
     reasons: list[str] = []
@@ -29,7 +34,7 @@ class HealthReport(msgspec.Struct, frozen=True):
 class HealthServer:
     """A small HTTP server in a daemon thread.
 
-    `ready` returns the reasons why this process takes no work yet; none means ready. It is called for every probe, so it must be cheap.
+    `ready` returns the reasons why this process is not ready; it is called for every probe, so it must be cheap.
     """
 
     def __init__(
@@ -41,7 +46,7 @@ class HealthServer:
         ready: Callable[[], Sequence[str]],
         registry: CollectorRegistry,
     ) -> None:
-        """Bind the port (0: a free one, see `port`). Raises OSError if it is taken."""
+        """Bind the port (0: a free one, see `port`). Raises OSError if it is in use."""
         self._server = _server_class(host)((host, port), _handler(heartbeats, ready, registry))
         self._server.daemon_threads = True
         self._thread = threading.Thread(
@@ -53,15 +58,15 @@ class HealthServer:
 
     @property
     def port(self) -> int:
-        """The port that was bound."""
+        """The bound port."""
         return int(self._server.server_address[1])
 
     def start(self) -> None:
-        """Answer from now on."""
+        """Start serving."""
         self._thread.start()
 
     def stop(self) -> None:
-        """Stop answering and free the port."""
+        """Stop serving and release the port."""
         if self._thread.is_alive():
             self._server.shutdown()
             self._thread.join()
@@ -104,6 +109,6 @@ def _handler(
             self.wfile.write(body)
 
         def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - the standard library's name
-            """Say nothing: probes come every few seconds."""
+            """Log nothing: probes come every few seconds."""
 
     return Handler

@@ -1,4 +1,4 @@
-"""Whether a process's own loops still turn. Every loop beats once a cycle; `/healthz` asks which are late."""
+"""Heartbeats of a process's loops. Each loop beats once per cycle; `/healthz` reports late ones."""
 
 import threading
 import time
@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 
 class Heartbeats:
-    """The loops of a process, each with the longest silence that is still healthy. Safe from any thread."""
+    """The loops of a process, each with its maximum interval between beats. Thread-safe."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
@@ -15,7 +15,7 @@ class Heartbeats:
         self._last: dict[str, float] = {}
 
     def expect(self, loop: str, within: float) -> Callable[[], None]:
-        """Watch the loop from now on, allowing `within` seconds between beats; return the function that beats for it."""
+        """Watch a loop with at most `within` seconds between beats; return its beat function."""
         with self._lock:
             self._allowed[loop] = within
             self._last[loop] = self._clock()
@@ -26,13 +26,13 @@ class Heartbeats:
         return beat
 
     def forget(self, loop: str) -> None:
-        """Stop watching a loop that has ended as it should."""
+        """Stop watching a loop that has ended normally."""
         with self._lock:
             self._allowed.pop(loop, None)
             self._last.pop(loop, None)
 
     def late(self) -> list[str]:
-        """Return a sentence for each loop that has been silent too long."""
+        """Return a sentence for each loop whose beat is overdue."""
         now = self._clock()
         with self._lock:
             return [

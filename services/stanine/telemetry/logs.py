@@ -1,7 +1,7 @@
-"""Structured logs: named events with fields, one JSON line each on stderr (readable text on a terminal). Called once by every `main`.
+"""Structured logs: named events with fields, as JSON lines on stderr (text on a terminal).
 
-The standard library's logging (dramatiq, uvicorn, redis) goes the same way, so a process has one stream of one form.
-Events carry ids and counts, never answers, keys or tokens; passwords in addresses are masked whatever logged them.
+Configured once by every `main`. Standard library logging (dramatiq, uvicorn, redis) uses the same stream and format.
+Events contain ids and counts, never answers, keys or tokens; passwords in URLs are masked.
 """
 
 import logging
@@ -20,13 +20,13 @@ from structlog.typing import EventDict, ExcInfo, Processor, WrappedLogger
 
 from stanine.domain.errors import StanineError
 
-#: The environment variable that chooses the level: DEBUG, INFO (default), WARNING, ERROR.
+#: The environment variable that sets the level: DEBUG, INFO (default), WARNING, ERROR.
 LEVEL_VARIABLE = "STANINE_LOG_LEVEL"
 
-#: Loggers that tell every step at INFO; their warnings are enough.
+#: Loggers that are limited to warnings, since they log every step at INFO.
 _CHATTY = ("httpx", "httpcore", "asyncio", "dramatiq.broker")
 
-#: Exceptions whose text never quotes what people sent.
+#: Exceptions whose text never contains user input.
 _SPEAKS_OF_NOBODY = (
     redis.RedisError,
     OSError,
@@ -35,7 +35,7 @@ _SPEAKS_OF_NOBODY = (
     dramatiq.errors.DramatiqError,
 )
 
-#: The level that this process was started with, and the one it logs at: a process has one stream of logs.
+#: The level at process start, and the current one. Global, since a process has one log stream.
 _levels = {"started": "", "current": ""}
 
 _CREDENTIALS = re.compile(r"(?<=://)[^/@\s]*@")
@@ -49,10 +49,10 @@ def configure_logs(
     stream: TextIO | None = None,
     console: bool | None = None,
 ) -> None:
-    """Send the process's logs, structlog's and the standard library's, to `stream` (stderr).
+    """Send the process's logs, from structlog and standard logging, to `stream` (default stderr).
 
-    `service` names the process in every line. `console` chooses readable text over JSON; by default a terminal gets text.
-    Raises ValueError for a level that does not exist.
+    `service` is added to every event. `console` selects text instead of JSON; the default is text on a terminal. Raises
+    ValueError for an unknown level.
     """
     stream = stream or sys.stderr
     level = (level or os.environ.get(LEVEL_VARIABLE) or "INFO").upper()
@@ -99,10 +99,13 @@ def configure_logs(
 
 
 def change_level(level: str | None = None) -> None:
-    """Log from another level on, while the process runs (any case: Debug, Info, …); without one, as `configure_logs` said."""
+    """Change the log level at run time, in any case (Debug, Info, …).
+
+    Without a level, restore that of `configure_logs`.
+    """
     wanted = (level or _levels["started"]).upper()
     if wanted in {"", _levels["current"]}:
-        return  # setting a level, even the same, empties every logger's cache
+        return  # setting a level, even the same, clears every logger's cache
     _levels["current"] = wanted
     root = logging.getLogger()
     root.setLevel(wanted)
@@ -116,7 +119,7 @@ def get_log(**fields: Any) -> structlog.stdlib.BoundLogger:
 
 
 def add_trace(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
-    """Add the current span's trace_id and span_id, as lower-case hex, where there is one."""
+    """Add the current span's trace_id and span_id in lower-case hex, if there is one."""
     context = trace.get_current_span().get_span_context()
     if context.is_valid:
         event["trace_id"] = format(context.trace_id, "032x")
@@ -125,7 +128,7 @@ def add_trace(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDi
 
 
 def mask_credentials(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
-    """Replace `user:password@` in every address within the event's texts."""
+    """Mask `user:password@` in every URL within the event's texts."""
     for name, value in event.items():
         if isinstance(value, str) and "://" in value:
             event[name] = _CREDENTIALS.sub("***@", value)
@@ -133,9 +136,10 @@ def mask_credentials(_logger: WrappedLogger, _method: str, event: EventDict) -> 
 
 
 def describe_exception(exc_info: ExcInfo) -> str:
-    """Return where an exception went through and what types it and its causes are; the text only of those that cannot quote an answer.
+    """Return the stack and the types of an exception and its causes, and texts known to be safe.
 
-    A ValueError's text may hold what a person sent; that of Redis, the system or our own errors names places and reasons.
+    A ValueError's text may contain user input; texts of Redis, the system and our own errors name places and reasons
+    only.
     """
     parts = []
     error: BaseException | None = exc_info[1]

@@ -1,6 +1,7 @@
-"""The Prometheus registry of one process, and what all kinds of process report: queues and connection pools. Made by each composition root.
+"""Prometheus registry of a process, and metrics common to all: queues and connection pools.
 
-Nothing registers itself in prometheus_client's global registry, so tests and several apps in one process do not meet.
+Created by each composition root. prometheus_client's global registry is not used, so that tests and several apps in one
+process do not conflict.
 """
 
 import threading
@@ -23,14 +24,18 @@ from redis.exceptions import RedisError
 #: Seconds: from a cached read to the longest allowed wait (30 s).
 DURATION_BUCKETS = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0)
 
-#: Seconds that a scrape waits for Redis: well below Prometheus' patience of 10 s, after which all that the process tells would be lost.
+#: Seconds that a scrape waits for Redis: well below Prometheus' timeout of 10 s, after which all metrics of the process
+#: would be lost.
 READ_SECONDS = 2.0
 
 _STATES = ("Running", "Paused", "Draining")
 
 
 class QueueReading(msgspec.Struct, frozen=True):
-    """What lies in one queue: counts of entries, and the age of the oldest unsettled one in seconds; what it is told to do."""
+    """State and size of one queue.
+
+    Numbers of entries, and age of the oldest unsettled one in seconds.
+    """
 
     queue: str
     ready: int
@@ -40,13 +45,17 @@ class QueueReading(msgspec.Struct, frozen=True):
     oldest_age: float
     #: Running, Paused or Draining.
     state: str = "Running"
-    #: Messages ever given up, by reason (exception types and words of the broker's).
+    #: Messages ever dead-lettered, by reason (exception types and reasons of the broker).
     deaths: Mapping[str, int] = {}
 
 
 def make_registry() -> CollectorRegistry:
-    """Return a new registry with the process's own figures: CPU, memory, file descriptors, garbage collection."""
-    # A timestamp beside every series would nearly double a scrape, and nobody reads it. The switch is prometheus_client's, global.
+    """Return a new registry with process metrics.
+
+    CPU, memory, file descriptors, garbage collection.
+    """
+    # Timestamps of every series would nearly double a scrape and are not used. The switch is global in
+    # prometheus_client.
     disable_created_metrics()  # type: ignore[no-untyped-call]
     registry = CollectorRegistry(auto_describe=True)
     ProcessCollector(registry=registry)
@@ -56,7 +65,7 @@ def make_registry() -> CollectorRegistry:
 
 
 def expose(registry: CollectorRegistry, accept: str) -> tuple[bytes, str]:
-    """Return the registry's text and its content type, in the format that the `accept` header asks for."""
+    """Return the registry's text and content type, in the format of the `accept` header."""
     encode, content_type = choose_encoder(accept)
     return encode(registry), content_type
 
@@ -67,21 +76,21 @@ def watch_queues(
     *,
     within: float = READ_SECONDS,
 ) -> None:
-    """Report entries, oldest age, state and deaths of queues, read when scraped.
+    """Report entries, oldest age, state and dead letters of queues, read at each scrape.
 
-    When Redis cannot be read `within` that many seconds they are left out and `stanine_queues_readable` is 0: a gap says more than an
-    old figure. A client that tries again and again takes longer than a scrape may.
+    If Redis cannot be read `within` that many seconds, they are omitted and `stanine_queues_readable` is 0: a gap is
+    better than an outdated value. A client with retries may take longer than a scrape.
     """
     registry.register(_Queues(_Bounded(read, within)))
 
 
 def watch_pool(registry: CollectorRegistry, name: str, read: Callable[[], tuple[int, int]]) -> None:
-    """Report how many connections of the Redis pool `name` are in use, and how many there may be."""
+    """Report how many connections of the Redis pool `name` are in use, and the maximum."""
     registry.register(_Pool(name, read))
 
 
 class _Bounded:
-    """A reading that is waited for so long and no longer. One that is late goes on; whoever asks meanwhile waits for the same."""
+    """A read with a timeout. A late read continues, and later callers wait for the same one."""
 
     def __init__(self, read: Callable[[], Iterable[QueueReading]], within: float) -> None:
         self._read, self._within = read, within
@@ -89,12 +98,12 @@ class _Bounded:
         self._last: Future[list[QueueReading]] | None = None
 
     def __call__(self) -> list[QueueReading]:
-        """Return what is read. Raises TimeoutError if that takes too long, and whatever the reading raises."""
+        """Return the result. Raises TimeoutError if it is late, and exceptions of the read."""
         with self._lock:
             reading = self._last
             if reading is None or reading.done():
                 reading = self._last = Future()
-                # a daemon: a process that ends does not wait for a server that does not answer
+                # a daemon thread: process exit must not wait for an unresponsive server
                 threading.Thread(
                     target=self._settle, args=(reading,), name="queues", daemon=True
                 ).start()
@@ -103,7 +112,7 @@ class _Bounded:
     def _settle(self, reading: "Future[list[QueueReading]]") -> None:
         try:
             reading.set_result(list(self._read()))
-        except BaseException as error:  # noqa: BLE001 - whoever waits for the reading raises it
+        except BaseException as error:  # noqa: BLE001 - raised again in the waiting caller
             reading.set_exception(error)
 
 
@@ -112,7 +121,7 @@ class _Queues(Collector):
         self._read = read
 
     def describe(self) -> Iterator[Metric]:
-        """Name the metrics without asking Redis."""
+        """Describe the metrics without a request to Redis."""
         yield from self._families()
 
     def collect(self) -> Iterator[Metric]:
@@ -174,7 +183,7 @@ class _Pool(Collector):
         self._name, self._read = name, read
 
     def describe(self) -> Iterator[Metric]:
-        """Name the metrics without reading the pool; each pool registers under its own name."""
+        """Describe no metrics: pools share metric names and differ in their label."""
         return iter(())
 
     def collect(self) -> Iterator[Metric]:

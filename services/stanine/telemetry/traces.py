@@ -1,7 +1,7 @@
-"""OpenTelemetry: the process's tracer, and how a trace context travels in HTTP headers and messages. Set up by every composition root.
+"""OpenTelemetry: the process's tracer, and propagation of trace context in HTTP and messages.
 
-Everything takes the tracer as an argument; nothing touches OpenTelemetry's global provider, so a test passes an exporter of its own.
-Without an exporter the tracer is a no-op that still carries an incoming context on, so a trace does not break at this process.
+Set up by every composition root. The tracer is passed as an argument and the global provider is not used, so that a
+test can use its own exporter. Without an exporter the tracer is a no-op that still propagates an incoming context.
 """
 
 import importlib.metadata
@@ -23,25 +23,26 @@ from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapProp
 if TYPE_CHECKING:
     from opentelemetry.sdk.trace.export import SpanExporter
 
-#: The name under which our spans appear as instrumentation.
+#: The instrumentation scope of our spans.
 _SCOPE = "stanine"
 
-#: The one OTLP protocol that is spoken: it needs no compiled library.
+#: The only supported OTLP protocol: it needs no compiled library.
 _PROTOCOL = "http/protobuf"
 
 _PROPAGATOR = TraceContextTextMapPropagator()
 
 
 class TracingConfigError(Exception):
-    """Raised when OTEL_* ask for an exporter that is not there; the message says what to install."""
+    """OTEL_* variables request an unavailable exporter; the message says what to install."""
 
 
 def make_provider(service: str, environ: Mapping[str, str] | None = None) -> trace.TracerProvider:
-    """Make the process's tracer provider from OTEL_*; without an exporter it is a no-op.
+    """Create the process's tracer provider from OTEL_*; without an exporter it is a no-op.
 
-    Spans are exported over OTLP if OTEL_TRACES_EXPORTER is `otlp`, or if it is unset and OTEL_EXPORTER_OTLP_ENDPOINT (or
-    OTEL_EXPORTER_OTLP_TRACES_ENDPOINT) is set. OTEL_SERVICE_NAME overrides `service`. Sampling is OTEL_TRACES_SAMPLER's.
-    Raises TracingConfigError for another exporter or protocol, or if the package for OTLP is missing.
+    Spans are exported over OTLP if OTEL_TRACES_EXPORTER is `otlp`, or if it is unset and OTEL_EXPORTER_OTLP_ENDPOINT
+    (or OTEL_EXPORTER_OTLP_TRACES_ENDPOINT) is set. OTEL_SERVICE_NAME overrides `service`. OTEL_TRACES_SAMPLER
+    configures sampling. Raises TracingConfigError for another exporter or protocol, or if the package for OTLP is
+    missing.
     """
     environ = os.environ if environ is None else environ
     if environ.get("OTEL_SDK_DISABLED", "").lower() == "true" or not _wants_otlp(environ):
@@ -60,25 +61,28 @@ def make_provider(service: str, environ: Mapping[str, str] | None = None) -> tra
 
 
 def stop_provider(provider: trace.TracerProvider) -> None:
-    """Send what spans are left; called at the end of a process."""
+    """Export the remaining spans; called at process exit."""
     if isinstance(provider, TracerProvider):
         provider.shutdown()
 
 
 def records_spans(provider: trace.TracerProvider) -> bool:
-    """Tell whether spans go anywhere; if not, only an incoming context is worth carrying on."""
+    """Return whether spans are exported; if not, only an incoming context needs propagation."""
     return isinstance(provider, TracerProvider)
 
 
 def get_tracer(provider: trace.TracerProvider) -> Tracer:
-    """Return the tracer that all spans of this project come from."""
+    """Return the tracer of all spans of this project."""
     return provider.get_tracer(_SCOPE)
 
 
 def start_server_span(
     tracer: Tracer, method: str, route: str, traceparent: str, tracestate: str = ""
 ) -> Span:
-    """Start the span of an HTTP request, a child of the caller's span if its headers name one. `route` is the template, never the path."""
+    """Start the span of an HTTP request, as a child of the span in its headers if there is one.
+
+    `route` is the template, never the path.
+    """
     parent = context_of(traceparent, tracestate) if traceparent else Context()
     return tracer.start_span(
         f"{method} {route}",
@@ -89,7 +93,7 @@ def start_server_span(
 
 
 def end_server_span(span: Span, status: int, token: "Token[Context] | None" = None) -> None:
-    """End the span of an HTTP request with the status of its answer; 5xx is an error, 4xx is the caller's."""
+    """End the span of an HTTP request with its response status; only 5xx counts as an error."""
     if token is not None:
         current.detach(token)
     if span.is_recording():
@@ -101,15 +105,15 @@ def end_server_span(span: Span, status: int, token: "Token[Context] | None" = No
 
 
 def make_current(span: Span) -> "Token[Context]":
-    """Make a request's span the current one, so that what is logged meanwhile names its trace; `end_server_span` takes the token."""
+    """Make a request's span current, for log correlation; `end_server_span` takes the token."""
     return current.attach(trace.set_span_in_context(span))
 
 
 @contextmanager
 def sending(tracer: Tracer, queue: str, parent: Span, messages: int = 1) -> Iterator[bytes]:
-    """Put the span `send QUEUE` around the call that writes a record together with its message; yield the traceparent for the message.
+    """Open the span `send QUEUE` around the call that writes a record and its message.
 
-    Yields nothing but empty bytes, at no cost, where the request has no span.
+    Yields the traceparent for the message, or empty bytes, at no cost, if the request has no span.
     """
     if parent is trace.INVALID_SPAN:
         yield b""
@@ -127,7 +131,7 @@ def sending(tracer: Tracer, queue: str, parent: Span, messages: int = 1) -> Iter
 
 
 def start_producer_span(tracer: Tracer, queue: str, parent: Span, messages: int = 1) -> Span:
-    """Start the span `send QUEUE` around the call that writes a record together with its message."""
+    """Start the span `send QUEUE` for the call that writes a record and its message."""
     return tracer.start_span(
         f"send {queue}",
         trace.set_span_in_context(parent),
@@ -143,7 +147,10 @@ def start_producer_span(tracer: Tracer, queue: str, parent: Span, messages: int 
 
 
 def traceparent_of(span: Span) -> bytes:
-    """Return the W3C traceparent to put into a message; empty unless the trace is sampled, so that messages stay small and mergeable."""
+    """Return the W3C traceparent for a message; empty unless the trace is sampled.
+
+    Messages without a traceparent are smaller and can be merged.
+    """
     context = span.get_span_context()
     if not (context.is_valid and context.trace_flags & TraceFlags.SAMPLED):
         return b""
@@ -151,12 +158,12 @@ def traceparent_of(span: Span) -> bytes:
 
 
 def context_of(traceparent: str, tracestate: str = "") -> Context:
-    """Return a context whose current span is the one the header names; an empty context if the header is malformed."""
+    """Return a context with the remote span of the header; an empty context if it is malformed."""
     return _PROPAGATOR.extract({"traceparent": traceparent, "tracestate": tracestate}, Context())
 
 
 def links_to(traceparents: Iterable[str]) -> list[Link]:
-    """Return a link to each distinct span that the headers name, malformed ones left out."""
+    """Return a link to each distinct span in the headers; malformed ones are ignored."""
     contexts: dict[str, SpanContext] = {}
     for traceparent in dict.fromkeys(traceparents):
         context = trace.get_current_span(context_of(traceparent)).get_span_context()

@@ -1,7 +1,8 @@
-"""A Dramatiq middleware: one span `process QUEUE` around every message or batch, linked to the spans that sent it. Added by the watchers.
+"""Dramatiq middleware: one span `process QUEUE` per message or batch, linked to its senders' spans.
 
-Works with any Dramatiq broker. A sender's W3C traceparent is read from the message's options: `traceparents`, a list, for a batch, or
-`traceparent` for a plain message. With exactly one it is also the parent, so that a single trace hangs together from sender to result.
+Added by the watchers; works with any Dramatiq broker. The sender's W3C traceparent is read from the message options:
+`traceparents`, a list, for a batch, or `traceparent` for a plain message. If there is exactly one, it also becomes the
+parent, so that a single trace extends from sender to result.
 """
 
 import threading
@@ -16,7 +17,7 @@ from opentelemetry.trace import Span, SpanKind, StatusCode, Tracer
 
 from .traces import context_of, links_to
 
-#: Links a span keeps (OpenTelemetry's own default limit); reading more traceparents would be work for nothing.
+#: Links per span (OpenTelemetry's default limit); more traceparents need not be parsed.
 MAX_LINKS = 128
 
 
@@ -25,7 +26,7 @@ class Tracing(dramatiq.Middleware):
 
     def __init__(self, tracer: Tracer) -> None:
         self._tracer = tracer
-        # A message is processed from before_process to after_process in one worker thread.
+        # One worker thread calls before_process and after_process of a message.
         self._here = threading.local()
 
     def before_process_message(
@@ -60,7 +61,10 @@ class Tracing(dramatiq.Middleware):
         result: Any = None,  # noqa: ARG002 - Dramatiq passes it by name
         exception: BaseException | None = None,
     ) -> None:
-        """End the span; an exception's type is recorded, its text is not, since it may quote what people sent."""
+        """End the span.
+
+        Only the type of an exception is recorded: its text may contain user input.
+        """
         self._end(exception)
 
     def after_skip_message(

@@ -1,15 +1,15 @@
-"""What the watchers count. Each composition root makes the one of its kind; its actors write to it."""
+"""Metrics of the watchers. Each composition root creates its own; actors update them."""
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
 from .metrics import DURATION_BUCKETS
 
-#: Attempts in a batch: up to the largest that the settings allow (`batchMaxAttempts`).
+#: Attempts per batch: up to the maximum that the settings allow (`batchMaxAttempts`).
 _BATCH_BUCKETS = (1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024, 2048, 4096)
 
 
 class Sweeps:
-    """How often the records were swept, and when the last sweep ended: one that no longer comes is seen by its age."""
+    """Number of sweeps and time of the last one, whose age reveals a stuck sweep."""
 
     def __init__(self, registry: CollectorRegistry) -> None:
         self._count = Counter(
