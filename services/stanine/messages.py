@@ -57,7 +57,7 @@ def split_attempt_ids(ids: bytes) -> Iterator[bytes]:
     """
     if len(ids) % ATTEMPT_ID_BYTES:
         raise ValueError(
-            f"attempt ids are {ATTEMPT_ID_BYTES} bytes each, but the message has {len(ids)} bytes"
+            f"attempt ids have {ATTEMPT_ID_BYTES} bytes each, but the message has {len(ids)} bytes"
         )
     for start in range(0, len(ids), ATTEMPT_ID_BYTES):
         yield ids[start : start + ATTEMPT_ID_BYTES]

@@ -67,23 +67,23 @@ def check_actor(broker: "dramatiq.Broker", actor: "dramatiq.Actor[Any, Any]") ->
         misplaced = sorted(BATCH_OPTIONS & actor.options.keys())
         if misplaced:
             raise BatchRefused(
-                f"actor {actor.actor_name!r} has {', '.join(misplaced)} but no batch=: name the argument that takes the ids"
+                f"actor {actor.actor_name!r} has {', '.join(misplaced)} but no batch=: name the argument that receives the ids"
             )
         return
     if not isinstance(argument, str) or not argument.isidentifier():
         raise BatchRefused(
-            f"actor {actor.actor_name!r}: batch= names the argument that takes the ids, not {argument!r}"
+            f"actor {actor.actor_name!r}: batch= must name the argument that receives the ids, not {argument!r}"
         )
     for name in ("batch_max_messages", "batch_max_bytes"):
         value = actor.options.get(name, 1)
         if isinstance(value, bool) or not isinstance(value, int) or value < 1:
             raise BatchRefused(
-                f"actor {actor.actor_name!r}: {name} is a whole number from 1, not {value!r}"
+                f"actor {actor.actor_name!r}: {name} must be a positive integer, not {value!r}"
             )
     refused = [name for name in _REFUSED_OPTIONS if actor.options.get(name)]
     if refused:
         raise BatchRefused(
-            f"batch actor {actor.actor_name!r} cannot have {', '.join(refused)}: its messages are merged, so none has its own"
+            f"batch actor {actor.actor_name!r} cannot have {', '.join(refused)}: these options apply to single messages"
         )
     for middleware in broker.middleware:
         if isinstance(middleware, AgeLimit) and middleware.max_age:
@@ -124,12 +124,12 @@ def ids_of(message: "dramatiq.Message[Any]", argument: str | None) -> bytes | No
         return None
     if not fits or (argument is not None and values[0][0] != argument):
         raise BatchRefused(
-            f"a message to batch actor {message.actor_name!r} carries one argument, {argument}=, of bytes and nothing else"
+            f"a message to batch actor {message.actor_name!r} must have exactly one argument, {argument}=, of type bytes"
         )
     ids: bytes = values[0][1]
     if not ids:
         raise BatchRefused(
-            f"a message to batch actor {message.actor_name!r} carries at least one id"
+            f"a message to batch actor {message.actor_name!r} must carry at least one id"
         )
     refuse_options(message, message.options)
     return ids
@@ -150,7 +150,7 @@ def refuse_options(message: "dramatiq.Message[Any]", names: Iterable[str]) -> No
     if refused:
         raise BatchRefused(
             f"a message to batch actor {message.actor_name!r} cannot have the options {', '.join(refused)}: "
-            "messages are merged, so none has its own"
+            "they apply to single messages"
         )
 
 

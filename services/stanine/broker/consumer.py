@@ -294,7 +294,7 @@ class StreamsConsumer(dramatiq.Consumer):
             )  # log the parts of one takeover once
             _logger.log(
                 level,
-                "Takes over from dead consumers of queue %s: %d messages",
+                "Taking over messages of dead consumers of queue %s: %d",
                 self._queue.name,
                 len(taken),
             )
@@ -390,7 +390,7 @@ class StreamsConsumer(dramatiq.Consumer):
         membership.ask_again()
         if any(sign in str(error) for sign in QUEUE_DELETED):
             # The queue was deleted: there is nothing to settle, so register again.
-            _logger.warning("Queue %s was deleted: it is made again", self._queue.name)
+            _logger.warning("Queue %s was deleted and is created again", self._queue.name)
             membership.lose()
             return
         problem, pause = self._reading.failed(error)

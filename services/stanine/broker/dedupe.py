@@ -59,11 +59,11 @@ def dedupe_of(
     check_mode(message.actor_name, mode, period)
     if key is not None and not isinstance(key, str):
         raise DedupeRefused(
-            f"the dedupe_key of a message to {message.actor_name!r} is a text, not {type(key).__name__}"
+            f"the dedupe_key of a message to {message.actor_name!r} must be a string, not {type(key).__name__}"
         )
     if mode == DEBOUNCE and delay is not None:
         raise DedupeRefused(
-            f"a debounced message to {message.actor_name!r} waits dedupe_ms: it has no delay beside that"
+            f"a debounced message to {message.actor_name!r} waits dedupe_ms and cannot have another delay"
         )
     return Dedupe(mode, _digest(message, key), period or 0)
 
@@ -71,13 +71,15 @@ def dedupe_of(
 def check_mode(actor_name: str, mode: object, period: object) -> None:
     """Raise DedupeRefused unless mode and period are a valid combination."""
     if mode not in MODES:
-        raise DedupeRefused(f"{actor_name!r}: dedupe is {', '.join(MODES)}, not {mode!r}")
+        raise DedupeRefused(
+            f"{actor_name!r}: dedupe must be one of {', '.join(MODES)}, not {mode!r}"
+        )
     if period is None:
         if mode != SIMPLE:
             raise DedupeRefused(f"{actor_name!r}: dedupe={mode!r} needs dedupe_ms")
     elif isinstance(period, bool) or not isinstance(period, int) or not 1 <= period <= LONGEST_MS:
         raise DedupeRefused(
-            f"{actor_name!r}: dedupe_ms is a whole number from 1 to {LONGEST_MS}, not {period!r}"
+            f"{actor_name!r}: dedupe_ms must be an integer from 1 to {LONGEST_MS}, not {period!r}"
         )
 
 

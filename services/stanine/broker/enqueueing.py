@@ -131,7 +131,7 @@ class Enqueueing:
         wait, *taken = answer if chunk.has_keys else (answer,)
         if int(wait) == SHUT:
             raise QueueDraining(
-                f"queue {chunk.queue.name} is draining: it takes new messages again when it is resumed"
+                f"queue {chunk.queue.name} is draining: it accepts new messages after it is resumed"
             )
         if chunk.is_delayed or chunk.has_keys:
             self.keeper.expect(chunk.queue, int(wait))
@@ -141,7 +141,7 @@ class Enqueueing:
                 self.emit_after("enqueue", message, delay)
             else:
                 self.logger.debug(
-                    "Message %r to %s is a duplicate and was not taken.",
+                    "Message %r to %s is a duplicate and was not enqueued.",
                     message.message_id,
                     message.actor_name,
                 )

@@ -79,13 +79,13 @@ def read_head(data: bytes) -> tuple[str, str]:
     try:
         plain = json.loads(data)
     except RecursionError as error:
-        raise ValueError("the head of a batch message is not nested") from error
+        raise ValueError("the head of a batch message must not be nested") from error
     if (
         not isinstance(plain, dict)
         or not isinstance(plain.get("queue"), str)
         or not isinstance(plain.get("actor"), str)
     ):
-        raise ValueError("the head of a batch message names its queue and its actor")  # noqa: TRY004 - as for invalid JSON
+        raise ValueError("the head of a batch message must name its queue and its actor")  # noqa: TRY004 - as for invalid JSON
     return plain["queue"], plain["actor"]
 
 

@@ -154,7 +154,7 @@ class LeaseKeeper:
         if not beat.alive:
             if membership in self._beats:
                 _logger.warning(
-                    "Consumer %s of queue %s was taken over: it registers anew",
+                    "Consumer %s of queue %s was taken over and registers again",
                     membership.name,
                     queue.name,
                 )
@@ -180,7 +180,7 @@ class LeaseKeeper:
             membership.settings = read_settings(fields, membership.defaults)
             membership.follow(state)
             if state is not before:
-                _logger.info("Queue %s is now %s, it was %s", name, state, before)
+                _logger.info("Queue %s changed to %s from %s", name, state, before)
         except BrokerSettingsInvalid as error:
             if self._bad_settings.get(name) != str(error):
                 self._bad_settings[name] = str(error)

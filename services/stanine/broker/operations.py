@@ -68,7 +68,7 @@ class Operations:
         unknown = values.keys() - {field.name for field in fields(QueueSettings)}
         if unknown:
             raise BrokerSettingsInvalid(
-                [f"{name} is no setting of a queue" for name in sorted(unknown)]
+                [f"{name} is not a queue setting" for name in sorted(unknown)]
             )
         queue = self._queue(queue_name)
         kept = {
@@ -149,9 +149,9 @@ class Operations:
         Messages that arrive after the call began are kept. `token`: see `carry_out`.
         """
         if part not in get_args(Part):
-            raise ValueError(f"a queue has the parts ready, delayed and dead, not {part!r}")
+            raise ValueError(f"the parts of a queue are ready, delayed and dead, not {part!r}")
         if part != "dead" and (reason or actor):
-            raise ValueError("only dead letters are purged by reason or actor")
+            raise ValueError("only dead letters can be purged by reason or actor")
         return self.carry_out(
             queue_name, f"purge {part}", reason=reason, actor=actor, token=token
         ).count
@@ -177,7 +177,7 @@ class Operations:
         result of a completed one. Raises RequestConflict if the token was used for a different request.
         """
         if token.startswith(ANONYMOUS):
-            raise ValueError(f"a token does not begin with {ANONYMOUS!r}")
+            raise ValueError(f"a token must not begin with {ANONYMOUS!r}")
         return self._queue(queue_name).carry_out(
             self.client, token or ANONYMOUS + secrets.token_hex(16), action, reason, actor
         )

@@ -482,7 +482,9 @@ class Queue:
                 (token, action, GROUP, DROP_LIMIT, reason, actor),
             )
             if answer[0] < 0:
-                raise RequestConflict("the token stands for another request: give each its own")
+                raise RequestConflict(
+                    "the token was used for a different request: use a new token for each request"
+                )
             began = began or bool(answer[2])
             if answer[0]:
                 return Outcome(int(answer[1]), repeated=not began)

@@ -42,4 +42,4 @@ class ServerLook:
     def _tell(self, info: Any) -> None:
         problem = find_problem(info)
         if problem is not None and problem.permanent:
-            _logger.error("This server does not fit the broker: %s", problem)
+            _logger.error("This server is not suitable for the broker: %s", problem)

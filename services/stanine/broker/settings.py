@@ -83,10 +83,10 @@ class QueueSettings:
                 or not isinstance(value, int)
                 or not lowest <= value <= highest
             ):
-                faults.append(f"{name} is {value!r}, not a whole number from {lowest} to {highest}")
+                faults.append(f"{name} is {value!r}, not an integer from {lowest} to {highest}")
         least, most = self.backoff_min_ms, self.backoff_max_ms
         if not faults and least is not None and most is not None and least > most:
-            faults.append(f"backoff_min_ms ({least}) is above backoff_max_ms ({most})")
+            faults.append(f"backoff_min_ms ({least}) is greater than backoff_max_ms ({most})")
         if faults:
             raise BrokerSettingsInvalid(faults)
 
@@ -126,7 +126,7 @@ def read_settings(flat: Mapping[bytes, bytes], defaults: QueueSettings) -> Queue
         try:
             values[field.name] = int(text)
         except ValueError:
-            faults.append(f"{field.name} is {text.decode(errors='replace')!r}, not a whole number")
+            faults.append(f"{field.name} is {text.decode(errors='replace')!r}, not an integer")
     if faults:
         raise BrokerSettingsInvalid(faults)
     return QueueSettings(**values)

@@ -130,7 +130,7 @@ class Settler:
     def _patiently(self, membership: ConsumerLease, operation: "Callable[[], Any]") -> Any:
         name = membership.queue.name
         backoff = self._backoffs.get(name) or self._backoffs.setdefault(
-            name, Backoff(_logger, f"Settling on queue {name}", self._client)
+            name, Backoff(_logger, f"Settling messages of queue {name}", self._client)
         )
         return patiently(operation, backoff, closing=self._closing)
 

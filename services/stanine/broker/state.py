@@ -35,4 +35,6 @@ def read_state(fields: Mapping[bytes, bytes]) -> QueueState:
     try:
         return QueueState(text)
     except ValueError:
-        raise BrokerSettingsInvalid([f"state is {text!r}, not {', '.join(QueueState)}"]) from None
+        raise BrokerSettingsInvalid(
+            [f"state is {text!r}, not one of {', '.join(QueueState)}"]
+        ) from None

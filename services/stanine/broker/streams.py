@@ -71,11 +71,11 @@ class StreamsBroker(Enqueueing, Operations, dramatiq.Broker):
     ) -> None:
         super().__init__(middleware=middleware)
         if url is None and client is None:
-            raise ValueError("give the broker a url or a client")
+            raise ValueError("the broker needs a url or a client")
         for given in (client, blocking_client, async_client):
             if given is not None and given.get_encoder().decode_responses:
                 raise ValueError(
-                    "the broker's clients must not decode responses: its messages are bytes"
+                    "the broker's clients must not decode responses: messages are bytes"
                 )
         self.url = url
         self.namespace = namespace
@@ -159,7 +159,7 @@ class StreamsBroker(Enqueueing, Operations, dramatiq.Broker):
     def _address(self) -> str:
         if self.url is None:
             raise ValueError(
-                "this broker was made from clients without a url: give it the client that is missing, too"
+                "this broker was created from clients without a url: pass the missing client, too"
             )
         return self.url
 
@@ -208,7 +208,7 @@ class StreamsBroker(Enqueueing, Operations, dramatiq.Broker):
         with self._lock:
             if len(self._consumers) >= self.max_queues:
                 raise _errors.BrokerConnectionError(
-                    f"this process reads {self.max_queues} queues already: raise the broker's max_queues"
+                    f"this process already reads {self.max_queues} queues: increase the broker's max_queues"
                 )
             membership = self._idle.pop((worker, queue_name), None) or ConsumerLease(
                 self.queues[queue_name], self.defaults, worker
@@ -287,7 +287,7 @@ class StreamsBroker(Enqueueing, Operations, dramatiq.Broker):
                 membership.queue.leave(self.client, membership.name)
             except TROUBLE as error:
                 self.logger.warning(
-                    "Leaving queue %s failed: %s; its lease ends by itself",
+                    "Leaving queue %s failed: %s; the lease will expire",
                     membership.queue.name,
                     classify(error),
                 )

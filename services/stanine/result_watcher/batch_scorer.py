@@ -111,7 +111,7 @@ class BatchScorer:
         for start, group in groups.items():
             waiting += self._score_group(view, start, group, tally)
         if waiting:
-            raise NotIndexedError(f"{waiting} attempts of the batch wait for an index entry")
+            raise NotIndexedError(f"{waiting} attempts of the batch have no index entry yet")
 
     def _score_group(self, view: IndexView, start: bytes, group: _Group, tally: Tally) -> int:
         """Score and commit the attempts of one revision; return how many lack an index entry."""
@@ -292,5 +292,5 @@ def _matrix(layout: int, packed: bytes, width: int) -> Codes:
 
 def _score(kernel: Kernel, codes: Codes, people: Sequence[Mapping[str, Any]] | None) -> list[bytes]:
     if kernel.unreadable(codes):
-        raise ValueError("an attempt holds a code that its item does not have")
+        raise ValueError("an attempt contains a code that its item does not define")
     return kernel.score(codes, None if people is None else kernel.columns(people)).packed()

@@ -32,13 +32,13 @@ class ApiMetrics:
         self.registry = registry
         self._requests = Counter(
             "stanine_http_requests",
-            "HTTP requests answered.",
+            "HTTP responses sent.",
             ["method", "route", "status"],
             registry=registry,
         )
         self._duration = Histogram(
             "stanine_http_request_duration_seconds",
-            "Seconds from a request's head to its answer's end.",
+            "Seconds from a request's headers to the end of its response.",
             ["method", "route"],
             buckets=DURATION_BUCKETS,
             registry=registry,
@@ -81,13 +81,13 @@ class ApiMetrics:
         )
         self._problems = Counter(
             "stanine_http_problems",
-            "Problem documents answered, by the last word of their type.",
+            "Problem responses sent, by the last part of their type.",
             ["type"],
             registry=registry,
         )
         for problem in problems:
             self._problems.labels(problem)
-        self.ready = Gauge("stanine_ready", "1 if this process takes requests.", registry=registry)
+        self.ready = Gauge("stanine_ready", "1 if this process is ready.", registry=registry)
         # A route has few methods and statuses: one dict lookup replaces two label lookups per request.
         self._children: dict[tuple[str, str, int], tuple[Counter, Histogram]] = {}
 
@@ -148,7 +148,9 @@ class _Memory(Collector):
             "stanine_redis_memory_used_bytes", "Memory that Redis uses.", value=used
         )
         yield GaugeMetricFamily(
-            "stanine_redis_memory_max_bytes", "Memory that Redis may use; 0: any.", value=allowed
+            "stanine_redis_memory_max_bytes",
+            "Memory that Redis may use; 0: unlimited.",
+            value=allowed,
         )
 
 
@@ -161,7 +163,7 @@ class _Lookups(Collector):
         hits, misses = self._read()
         family = CounterMetricFamily(
             "stanine_index_lookups",
-            "Index entries looked up in the process's cache.",
+            "Lookups of index entries in the process's cache.",
             labels=["result"],
         )
         family.add_metric(["hit"], hits)

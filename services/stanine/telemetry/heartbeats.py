@@ -36,7 +36,7 @@ class Heartbeats:
         now = self._clock()
         with self._lock:
             return [
-                f"the loop {loop} has not turned for {now - self._last[loop]:.1f} s; at most {allowed:g} s is healthy"
+                f"the loop {loop} has not completed an iteration for {now - self._last[loop]:.1f} s (limit: {allowed:g} s)"
                 for loop, allowed in self._allowed.items()
                 if now - self._last[loop] > allowed
             ]

@@ -58,7 +58,7 @@ def configure_logs(
     level = (level or os.environ.get(LEVEL_VARIABLE) or "INFO").upper()
     if level not in logging.getLevelNamesMapping():
         raise ValueError(
-            f"{level!r} is no log level; use DEBUG, INFO, WARNING or ERROR (in {LEVEL_VARIABLE})"
+            f"{level!r} is not a log level; use DEBUG, INFO, WARNING or ERROR (in {LEVEL_VARIABLE})"
         )
     if console is None:
         console = stream.isatty()
@@ -147,14 +147,14 @@ def describe_exception(exc_info: ExcInfo) -> str:
         text = (
             f": {error}"
             if isinstance(error, _SPEAKS_OF_NOBODY)
-            else " (its text is withheld: it may quote what people sent)"
+            else " (text withheld: it may contain user input)"
         )
         parts.append(
             "".join(traceback.format_tb(error.__traceback__))
             + f"{type(error).__module__}.{type(error).__qualname__}{text}"
         )
         error = error.__cause__ or (None if error.__suppress_context__ else error.__context__)
-    return "\nwhich came of:\n".join(parts)
+    return "\ncaused by:\n".join(parts)
 
 
 def _add_service(service: str) -> Processor:

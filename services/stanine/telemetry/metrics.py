@@ -162,12 +162,12 @@ class _Queues(Collector):
             ),
             GaugeMetricFamily(
                 "stanine_queue_state",
-                "1 for what the queue is told to do.",
+                "1 for the current state of the queue.",
                 labels=["queue", "state"],
             ),
             CounterMetricFamily(
                 "stanine_queue_deaths",
-                "Messages given up by all consumers, by reason.",
+                "Messages dead-lettered by all consumers, by reason.",
                 labels=["queue", "reason"],
             ),
             GaugeMetricFamily(

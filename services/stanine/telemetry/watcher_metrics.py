@@ -62,7 +62,7 @@ class ResultWatcherMetrics:
         self.sweeps = Sweeps(registry)
         self.swept = Counter(
             "stanine_swept",
-            "Attempts or index entries that a sweep found forgotten.",
+            "Attempts or index entries requeued or built by sweeps.",
             registry=registry,
         )
 
@@ -83,18 +83,18 @@ class IndexWatcherMetrics:
         self.failed = builds.labels("failed")
         self.build_seconds = Histogram(
             "stanine_index_build_duration_seconds",
-            "Seconds to build and put one entry.",
+            "Seconds to build and store one entry.",
             buckets=DURATION_BUCKETS,
             registry=registry,
         )
         self.stale = Gauge(
             "stanine_index_stale_entries",
-            "Index entries that the last sweep found due and could not build.",
+            "Index entries that the last sweep could not build.",
             registry=registry,
         )
         self.sweeps = Sweeps(registry)
         self.swept = Counter(
             "stanine_swept",
-            "Attempts or index entries that a sweep found forgotten.",
+            "Attempts or index entries requeued or built by sweeps.",
             registry=registry,
         )

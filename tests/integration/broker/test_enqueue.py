@@ -197,7 +197,7 @@ def test_flush_purge_and_join_keep_to_their_part(make_broker: Any) -> None:
     assert broker.purge("default", "ready") == 3
     assert broker.purge("default", "delayed") == 2
     assert broker.purge("default", "dead") == 1
-    with pytest.raises(ValueError, match="parts ready, delayed and dead"):
+    with pytest.raises(ValueError, match="are ready, delayed and dead"):
         broker.purge("default", "all")
     fill()
     broker.flush_all()

@@ -74,6 +74,8 @@ def _read(path: str) -> str:
     try:
         return Path(path).read_text(encoding="utf-8").removesuffix("\n").removesuffix("\r")
     except (OSError, UnicodeDecodeError) as error:
-        why = error.strerror if isinstance(error, OSError) else "it is no UTF-8 text"
+        reason = error.strerror if isinstance(error, OSError) else "not UTF-8 text"
         # suppress the cause: a decoding error quotes the content
-        raise LoginUnreadableError(f"the login cannot be read from {path}: {why}") from None
+        raise LoginUnreadableError(
+            f"the credentials cannot be read from {path}: {reason}"
+        ) from None

@@ -32,18 +32,18 @@ def read_environment(variables: Mapping[str, str]) -> Environment:
     url = variables.get("STANINE_REDIS_URL")
     if not url:
         raise EnvironmentFaultError(
-            "STANINE_REDIS_URL is not set; set it to the address of Redis, for example to redis://127.0.0.1:6379/0"
+            "STANINE_REDIS_URL is not set; set it to the URL of Redis, for example redis://127.0.0.1:6379/0"
         )
     if not url.startswith(
         ("redis://", "rediss://", "unix://", "redis+sentinel://", "rediss+sentinel://")
     ):
         raise EnvironmentFaultError(
-            "STANINE_REDIS_URL is no address of a Redis: write redis://HOST:PORT/DB, rediss://…, unix://… or redis+sentinel://HOST:PORT,…/MASTER"
+            "STANINE_REDIS_URL is not a Redis URL: use redis://HOST:PORT/DB, rediss://…, unix://… or redis+sentinel://HOST:PORT,…/MASTER"
         )
     namespace = variables.get("STANINE_NAMESPACE") or DEFAULT_NAMESPACE
     if not namespace.isprintable() or any(character in namespace for character in "{}: \n"):
         raise EnvironmentFaultError(
-            "STANINE_NAMESPACE is the prefix of every key: write letters, digits, '-', '_' or '.', without ':' or braces"
+            "STANINE_NAMESPACE is the prefix of every key: use letters, digits, '-', '_' or '.', without ':' or braces"
         )
     return Environment(
         _with_credentials(url, variables), namespace, variables.get("STANINE_KEYS_FILE")
@@ -60,7 +60,7 @@ def _with_credentials(url: str, variables: Mapping[str, str]) -> str:
     if server:
         if "@" in parts.netloc or any(name in server for name, _ in parse_qsl(parts.query)):
             raise EnvironmentFaultError(
-                "STANINE_REDIS_URL has credentials, and so have STANINE_REDIS_USERNAME and STANINE_REDIS_PASSWORD: give them in one place"
+                "Both STANINE_REDIS_URL and STANINE_REDIS_USERNAME or STANINE_REDIS_PASSWORD contain credentials: set them in one place"
             )
         user, password = (quote(server.pop(part, ""), safe="") for part in ("username", "password"))
         if user or password:
@@ -80,11 +80,11 @@ def _login(prefix: str, variables: Mapping[str, str]) -> dict[str, str]:
     for part in ("username", "password"):
         name = f"{prefix}_{part.upper()}"
         if variables.get(name) and variables.get(f"{name}_FILE"):
-            raise EnvironmentFaultError(f"{name} and {name}_FILE are both set: give one of them")
+            raise EnvironmentFaultError(f"{name} and {name}_FILE are both set: set one of them")
         ways = ((part, variables.get(name)), (f"{part}_file", variables.get(f"{name}_FILE")))
         given |= {option: value for option, value in ways if value}
     if "username_file" in given and "password_file" not in given:
         raise EnvironmentFaultError(
-            f"{prefix}_USERNAME_FILE needs {prefix}_PASSWORD_FILE: give both as files"
+            f"{prefix}_USERNAME_FILE needs {prefix}_PASSWORD_FILE: set both"
         )
     return given

@@ -45,71 +45,75 @@ def _permanent(reason: str, remedy: str) -> ServerProblem:
 
 CONNECTION_REFUSED = _temporary(
     "ConnectionRefused",
-    "Nothing listens at this address: start the server, or correct host and port.",
+    "No server listens at this address: start it, or correct host and port.",
 )
 CONNECTION_LOST = _temporary(
     "ConnectionLost",
-    "The connection broke: see the server's log if it goes on. A server that wants TLS closes plain connections: try rediss://.",
+    "The connection was closed: see the server's log if this persists. A TLS server closes plain connections: try rediss://.",
 )
 HOST_UNREACHABLE = _temporary(
-    "HostUnreachable", "No way leads to the host: check routes, firewalls and network policies."
+    "HostUnreachable", "The host is unreachable: check routes, firewalls and network policies."
 )
 TIMED_OUT = _temporary(
     "Timeout", "The server did not answer in time: check its load, slow commands and the network."
 )
 NAME_NOT_FOUND = _temporary(
-    "NameNotFound", "The host name does not resolve: correct it, or wait until its service exists."
+    "NameNotFound", "The host name does not resolve: correct it, or wait until the service exists."
 )
 NO_FREE_CONNECTION = _temporary(
     "PoolExhausted",
-    "All connections of the pool are in use: raise its size or lower the concurrency.",
+    "All connections of the pool are in use: increase its size or reduce the concurrency.",
 )
-LOADING = _temporary("Loading", "The server is loading its data: wait.")
+LOADING = _temporary("Loading", "The server is loading its data: wait until it has finished.")
 FULL = _temporary(
     "Full",
-    "The server is at its maxmemory: raise it, or let the queues drain; new work is refused meanwhile.",
+    "The server has reached its maxmemory: increase it, or let the queues drain. Until then new messages are rejected.",
 )
 READ_ONLY = _temporary(
     "ReadOnly",
-    "The server is a replica: point the connection at the primary, or let the failover end.",
+    "The server is a replica: connect to the primary, or wait for the failover to complete.",
 )
-PRIMARY_DOWN = _temporary("PrimaryDown", "The replica has lost its primary: let the failover end.")
+PRIMARY_DOWN = _temporary(
+    "PrimaryDown", "The replica has lost its primary: wait for the failover to complete."
+)
 NO_PRIMARY = _temporary(
     "NoPrimary",
-    "Sentinel knows no primary under this name: check the name, or let the failover end.",
+    "Sentinel knows no primary with this name: check the name, or wait for the failover to complete.",
 )
 CLUSTER_DOWN = _temporary("ClusterDown", "The cluster does not serve this slot: check its nodes.")
 TOO_FEW_REPLICAS = _temporary(
     "TooFewReplicas",
-    "Fewer replicas are connected than min-replicas-to-write asks for: bring them back.",
+    "Fewer replicas are connected than min-replicas-to-write requires: restore them.",
 )
 DISK_FAILED = _temporary(
-    "DiskFailed", "The server could not save its data and refuses writes: free or mend its disk."
+    "DiskFailed", "The server could not save its data and rejects writes: free or repair its disk."
 )
-BUSY = _temporary("Busy", "A script keeps the server busy: wait, or stop it with FUNCTION KILL.")
+BUSY = _temporary(
+    "Busy", "The server is busy running a script: wait, or stop it with FUNCTION KILL."
+)
 FUNCTIONS_MISSING = _temporary(
     "FunctionsMissing",
-    "The function library is not loaded and this user may not load it: the operator does, or give the user FUNCTION LOAD.",
+    "The function library is not loaded and this user may not load it: wait for the operator, or permit FUNCTION LOAD.",
 )
 TOO_MANY_CLIENTS = _temporary(
-    "TooManyClients", "The server is at its maxclients: raise it, or close connections."
+    "TooManyClients", "The server has reached its maxclients: increase it, or close connections."
 )
 
-AUTH_FAILED = _permanent("AuthFailed", "User name or password are wrong: correct them.")
+AUTH_FAILED = _permanent("AuthFailed", "Invalid username or password: correct them.")
 LOGIN_UNREADABLE = _permanent(
     "LoginUnreadable",
-    "The file with the user name or password cannot be read: see that it is mounted.",
+    "The file with the username or password cannot be read: check that it is mounted.",
 )
-AUTH_REQUIRED = _permanent("AuthRequired", "The server wants a password: give one.")
+AUTH_REQUIRED = _permanent("AuthRequired", "The server requires a password: configure one.")
 PERMISSION_MISSING = _permanent(
-    "PermissionMissing", "The user may not run this command or touch this key: extend its ACL."
+    "PermissionMissing", "The user may not run this command or access this key: extend its ACL."
 )
 WRONG_TYPE = _permanent(
     "WrongType",
-    "A key holds another type than ours: another program uses this namespace; choose another or remove the key.",
+    "A key has an unexpected type: another program uses this namespace; choose another namespace or remove the key.",
 )
 VERSION_TOO_OLD = _permanent(
-    "VersionTooOld", "Redis 7.0 or newer, or Valkey, is needed: upgrade the server."
+    "VersionTooOld", "Redis 7.0 or newer, or Valkey, is required: upgrade the server."
 )
 EVICTION_POLICY = _permanent(
     "EvictionPolicy", "The server may evict data: set maxmemory-policy to noeviction."
@@ -119,9 +123,11 @@ TLS_FAILED = _permanent(
     "The TLS handshake failed: check rediss:// against redis://, the certificate, its names and the CA.",
 )
 PROTECTED_MODE = _permanent(
-    "ProtectedMode", "The server takes local connections only: set a password or bind it properly."
+    "ProtectedMode", "The server takes local connections only: set a password or configure bind."
 )
-WRONG_PROTOCOL = _permanent("WrongProtocol", "What answers is not Redis: correct host and port.")
+WRONG_PROTOCOL = _permanent(
+    "WrongProtocol", "The server at this address is not Redis: correct host and port."
+)
 CROSS_SLOT = _permanent(
     "CrossSlot", "Keys lie in different cluster slots: give the namespace one hash tag."
 )
@@ -129,7 +135,7 @@ NO_SUCH_DATABASE = _permanent(
     "NoSuchDatabase", "The server does not have this database number: correct it."
 )
 SERVER_REFUSED = _permanent(
-    "ServerRefused", "The server refused the command: see its log and the version notes."
+    "ServerRefused", "The server rejected the command: see its log and the version notes."
 )
 UNKNOWN = _temporary("Unknown", "An unexpected error: see the log.")
 

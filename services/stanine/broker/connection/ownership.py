@@ -39,9 +39,9 @@ class Manager:
 class ManagedError(Exception):
     """Another owner holds the object; nothing was changed."""
 
-    def __init__(self, thing: str, holder: Manager) -> None:
+    def __init__(self, name: str, holder: Manager) -> None:
         super().__init__(
-            f"{thing} is managed by {holder.name}: change that resource, or delete it and wait three minutes"
+            f"{name} is managed by {holder.name}: change that resource, or delete it and wait three minutes"
         )
         self.holder = holder
 

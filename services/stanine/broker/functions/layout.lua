@@ -70,7 +70,7 @@ end
 local function demand(key, wanted)
   local got = redis.call('TYPE', key)['ok']
   if got ~= wanted and got ~= 'none' then
-    error({err = 'WRONGTYPE the key ' .. key .. ' holds a ' .. got .. ' where the queue keeps a ' .. wanted})
+    error({err = 'WRONGTYPE the key ' .. key .. ' has type ' .. got .. ', the queue expects ' .. wanted})
   end
 end
 

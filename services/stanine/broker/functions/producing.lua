@@ -14,7 +14,7 @@ local function answer_to(ready, sender, number)
   local last = redis.call('GET', beside(ready, 'sent:' .. sender))
   if not last then return nil end
   last = cmsgpack.unpack(last)
-  if last[1] > tonumber(number) then error({err = 'STALE the producer has given this call up'}) end
+  if last[1] > tonumber(number) then error({err = 'STALE the producer has abandoned this call'}) end
   return last[1] == tonumber(number) and last[2] or nil
 end
 
