@@ -8,7 +8,6 @@ type) are retried too, at longer intervals: the process stays up, is not ready, 
 """
 
 import logging
-import random
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -31,6 +30,7 @@ from stanine.broker.connection.ownership import Manager
 from stanine.broker.errors import BrokerSettingsInvalid
 from stanine.broker.keys import libraries_key, queue_keys
 from stanine.broker.patience import TROUBLE
+from stanine.broker.pauses import Pauses, jittered
 from stanine.broker.queue import Handled, Queue
 from stanine.broker.queue import library as broker_library
 from stanine.broker.settings import QueueSettings, read_settings
@@ -134,7 +134,7 @@ def bootstrap_until_ready(
     `on_state` receives each new problem, and None on success; readiness follows it. Call it in a thread from asyncio
     code.
     """
-    pause, reason = PAUSE_MIN, None
+    pauses, reason = Pauses(PAUSE_MIN, PAUSE_MAX), None
     while not stop.is_set():
         try:
             report = bootstrap(client, namespace=namespace, queues=queues, libraries=libraries)
@@ -144,12 +144,12 @@ def bootstrap_until_ready(
                 reason = problem.reason
                 _logger.log(
                     logging.ERROR if problem.permanent else logging.WARNING,
-                    "Bootstrap waits: %s",
+                    "Bootstrap failed and is retried: %s",
                     problem,
                 )
                 on_state(problem)
-            stop.wait(PAUSE_PERMANENT if problem.permanent else pause * random.uniform(0.5, 1.0))  # noqa: S311 - jitter
-            pause = min(PAUSE_MAX, pause * 2)
+            pause = pauses.next()
+            stop.wait(PAUSE_PERMANENT if problem.permanent else jittered(pause))
         else:
             _logger.info("Bootstrap done: %s", report)
             on_state(None)

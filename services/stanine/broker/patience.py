@@ -4,7 +4,6 @@ Waiting here avoids the Worker's fixed pauses of 3 and 5 seconds.
 """
 
 import logging
-import random
 import threading
 import time
 from collections.abc import Callable
@@ -15,6 +14,7 @@ from dramatiq.errors import BrokerConnectionError
 
 from stanine.broker.connection.clients import drop_idle_connections
 from stanine.broker.connection.errors import PRIMARY_DOWN, READ_ONLY, ServerProblem, classify
+from stanine.broker.pauses import Pauses, jittered
 
 T = TypeVar("T")
 
@@ -58,7 +58,7 @@ class Backoff:
         self._logger = logger
         self._doing = doing
         self._client = client
-        self._pause = PAUSE_MIN
+        self._pauses = Pauses(PAUSE_MIN, PAUSE_MAX)
         self._reason: str | None = None
         self._lock = threading.Lock()
 
@@ -67,9 +67,8 @@ class Backoff:
         problem = classify(error)
         with self._lock:
             is_news, self._reason = problem.reason != self._reason, problem.reason
-            pause = self._pause * random.uniform(0.5, 1.0)  # noqa: S311 - jitter
             longest = PAUSE_PERMANENT if problem.permanent else PAUSE_MAX
-            self._pause = min(longest, self._pause * 2)
+            pause = jittered(self._pauses.next(longest))
         if is_news:
             self._logger.log(
                 logging.ERROR if problem.permanent else logging.WARNING,
@@ -89,7 +88,8 @@ class Backoff:
         if self._reason is None:
             return
         with self._lock:
-            reason, self._reason, self._pause = self._reason, None, PAUSE_MIN
+            reason, self._reason = self._reason, None
+            self._pauses.reset()
         if reason is not None:
             self._logger.warning("%s works again after %s", self._doing, reason)
 

@@ -9,6 +9,7 @@ from typing import Any
 import redis
 
 from stanine.broker.connection.errors import REFUSES_WRITES, ServerProblem, classify
+from stanine.broker.pauses import Pauses
 
 #: Seconds: first and maximum pause after a failed iteration, if the loop's own interval is shorter.
 PAUSE_MIN, PAUSE_MAX = 1.0, 10.0
@@ -25,14 +26,13 @@ class Trouble:
         self._try_write = try_write
         self._reason: str | None = None
         self._problem: ServerProblem | None = None
-        self._pause = 0.0
+        self._pauses = Pauses(PAUSE_MIN, PAUSE_MAX)
 
     def failed(self, error: Exception) -> float:
         """Record a failed iteration; return the minimum of seconds to wait.
 
         Errors that do not come from Redis are logged with their traceback.
         """
-        self._pause = min(PAUSE_MAX, max(PAUSE_MIN, self._pause * 2))
         self._problem = classify(error) if isinstance(error, redis.RedisError) else None
         reason = self._problem.reason if self._problem else f"{type(error).__name__}: {error}"
         if reason != self._reason:
@@ -41,9 +41,9 @@ class Trouble:
                 self._log.error("loop.failed", exc_info=error)
             else:  # the next iteration catches up
                 self._log.warning(
-                    "loop.redis_error", error=self._problem.reason, detail=self._problem.remedy
+                    "loop.redis_error", reason=self._problem.reason, detail=self._problem.remedy
                 )
-        return self._pause
+        return self._pauses.next()
 
     def passed(self) -> float:
         """Record a successful iteration; return the minimum of seconds to wait.
@@ -58,7 +58,8 @@ class Trouble:
             except redis.RedisError as error:
                 return self.failed(error)
         self._log.warning(
-            "loop.works_again", after=self._problem.reason if self._problem else "loop.failed"
+            "loop.works_again", reason=self._problem.reason if self._problem else "loop.failed"
         )
-        self._reason, self._problem, self._pause = None, None, 0.0
+        self._reason, self._problem = None, None
+        self._pauses.reset()
         return 0.0

@@ -127,7 +127,7 @@ def run_watcher(
 
     heartbeats = Heartbeats()
     state = _State()
-    ready_now = Gauge("stanine_ready", "1 if this process takes work.", registry=watcher.registry)
+    ready_now = Gauge("stanine_ready", "1 if this process is ready.", registry=watcher.registry)
     ready_now.set_function(lambda: float(not state.reasons()))
     health = HealthServer(
         options.health_host,
@@ -149,7 +149,7 @@ def run_watcher(
         )
         if ready is not None and not stop.is_set():
             if advice := advice_on_layout(client):
-                log.warning("server.layout", advice=advice)
+                log.warning("server.layout", detail=advice)
             _work(watcher, route.queue, loops, heartbeats, state, stop)
     finally:
         health.stop()
@@ -200,7 +200,7 @@ class _State:
     """Reasons why this process is not ready, for /readyz."""
 
     def __init__(self) -> None:
-        self._reasons: list[str] = ["the bootstrap has not ended"]
+        self._reasons: list[str] = ["the bootstrap has not completed"]
 
     def reasons(self) -> list[str]:
         return self._reasons
@@ -212,7 +212,7 @@ class _State:
         self._reasons = []
 
     def stopping(self) -> None:
-        self._reasons = ["it is stopping"]
+        self._reasons = ["the process is stopping"]
 
 
 def _work(
@@ -283,17 +283,17 @@ def _turn(
 def _read_arguments(service: str, arguments: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         prog=service,
-        description="A watcher of Stanine. It reads STANINE_REDIS_URL, STANINE_NAMESPACE and OTEL_*.",
+        description="A watcher of Stanine. Reads STANINE_REDIS_URL, STANINE_NAMESPACE and OTEL_*.",
     )
     parser.add_argument(
         "--health-host",
         default="127.0.0.1",
-        help="where /healthz, /readyz and /metrics listen (default: 127.0.0.1)",
+        help="address for /healthz, /readyz and /metrics (default: 127.0.0.1)",
     )
     parser.add_argument(
         "--health-port",
         type=int,
         default=0,
-        help="their port (default: a free one, which the log names)",
+        help="port for them (default: a free one, see the log)",
     )
     return parser.parse_args(arguments)

@@ -71,7 +71,7 @@ class Log:
         self.lines: list[str] = []
 
     def warning(self, event: str, **more: Any) -> None:
-        self.lines.append(f"{event} {more.get('error') or more.get('after')}")
+        self.lines.append(f"{event} {more['reason']}")
 
     def error(self, event: str, exc_info: BaseException) -> None:
         self.lines.append(f"{event} {exc_info}")
