@@ -7,7 +7,7 @@ two names) meets in Redis, where a hold by the same rule decides (stanine.broker
 from collections.abc import Callable, Iterable
 from typing import Any, TypeVar
 
-from stanine.broker.connection.ownership import ManagedError, Manager
+from stanine.broker.connection.ownership import Owner, OwnershipConflictError
 from stanine_operator.controller.context import ReconcileContext
 from stanine_operator.controller.resource import Resource
 from stanine_operator.controller.resource_cache import ResourceCache, oldest, redis_config_of
@@ -20,9 +20,9 @@ T = TypeVar("T")
 RESOURCE_CONFLICT = "ResourceConflict"
 
 
-def manager_of(resource: Resource, redis_config: Resource, operator_id: str) -> Manager:
+def manager_of(resource: Resource, redis_config: Resource, operator_id: str) -> Owner:
     """Return the name under which a resource holds what it manages."""
-    return Manager(name_of(resource), resource.uid, resource.created, operator_id, redis_config.uid)
+    return Owner(name_of(resource), resource.uid, resource.created, operator_id, redis_config.uid)
 
 
 def name_of(resource: Resource) -> str:
@@ -49,10 +49,10 @@ def find_rival(
 
 
 def claim(attempt: Callable[[str], T], kind: str, world: ReconcileContext) -> T:
-    """Do what needs a hold: `attempt(gone)`, once more past a holder that is known to be gone. Raises ManagedError."""
+    """Do what needs a hold: `attempt(gone)`, once more past a holder that is known to be gone. Raises OwnershipConflictError."""
     try:
         return attempt("")
-    except ManagedError as refused:
+    except OwnershipConflictError as refused:
         if not is_gone(
             refused.holder,
             world.neighbours.all(kind),
@@ -64,7 +64,7 @@ def claim(attempt: Callable[[str], T], kind: str, world: ReconcileContext) -> T:
 
 
 def is_gone(
-    holder: Manager,
+    holder: Owner,
     resources: Iterable[Resource],
     redis_configs: Iterable[Resource],
     operator_id: str,

@@ -7,9 +7,9 @@ what is there, so it does not matter how often or after what it runs.
 from collections.abc import Mapping
 
 from stanine.broker import BrokerSettingsInvalid, QueueManaged, QueueState, RequestConflict
-from stanine.broker.bootstrap import BootstrapReport, Management, QueueDeclaration, bootstrap
+from stanine.broker.bootstrap import BootstrapReport, Ownership, QueueDeclaration, bootstrap
 from stanine.broker.connection.errors import ServerError
-from stanine.broker.connection.ownership import Manager
+from stanine.broker.connection.ownership import Owner
 from stanine.broker.queue import Handled
 from stanine.crds.queue import QueueSpec
 from stanine_operator.controller.context import ReconcileContext
@@ -100,15 +100,15 @@ def release(resource: Resource, spec: QueueSpec, world: ReconcileContext) -> Fin
     )
 
 
-def _declare(server: Server, spec: QueueSpec, manager: Manager, gone: str) -> BootstrapReport:
+def _declare(server: Server, spec: QueueSpec, manager: Owner, gone: str) -> BootstrapReport:
     try:
         settings = settings_of(spec)
     except BrokerSettingsInvalid as error:
         raise OperatorProblem(
             INVALID_SPEC, f"The queue's settings cannot be used: {error}.", permanent=True
         ) from None
-    management = Management(manager, QueueState(spec.desired_state), gone, tokens_of(spec))
-    declaration = QueueDeclaration(spec.queue_name, settings, overwrite=True, management=management)
+    ownership = Ownership(manager, QueueState(spec.desired_state), gone, tokens_of(spec))
+    declaration = QueueDeclaration(spec.queue_name, settings, overwrite=True, ownership=ownership)
     return bootstrap(
         server.client,
         namespace=server.keys.partition,
@@ -118,7 +118,7 @@ def _declare(server: Server, spec: QueueSpec, manager: Manager, gone: str) -> Bo
 
 
 def _carry_out(
-    resource: Resource, spec: QueueSpec, server: Server, manager: Manager, handled: Handled
+    resource: Resource, spec: QueueSpec, server: Server, manager: Owner, handled: Handled
 ) -> tuple[dict[str, object], tuple[EventSpec, ...]]:
     """Carry out the requests that are new; return the status fields and what to post."""
     fields: dict[str, object] = {}

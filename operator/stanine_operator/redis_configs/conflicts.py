@@ -9,7 +9,7 @@ id. Of two, the older is the one with the earlier creationTimestamp, then with t
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from stanine.broker.connection.ownership import Manager
+from stanine.broker.connection.ownership import Owner
 from stanine_operator.controller.resource import Resource
 from stanine_operator.controller.resource_cache import ResourceCache, older
 from stanine_operator.redis_servers.connections import key_namespace_of
@@ -30,7 +30,7 @@ def find_settings_rival(
     return _find(resource, others, run_id, lambda _one: True, _place)
 
 
-def find_gone_holder(holder: Manager | None, neighbours: ResourceCache) -> str:
+def find_gone_holder(holder: Owner | None, neighbours: ResourceCache) -> str:
     """Return the uid of who holds the settings of a resource without a rival, if it is sure that it will not renew its hold; else "".
 
     That is one that was deleted a moment ago, or one that is known here and means other settings now. Of what other operators know, nothing

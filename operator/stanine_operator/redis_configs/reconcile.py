@@ -9,7 +9,7 @@ from collections.abc import Sequence
 import msgspec
 
 from stanine.broker.connection.errors import READ_ONLY
-from stanine.broker.connection.ownership import Manager
+from stanine.broker.connection.ownership import Owner
 from stanine.crds.redis_config import RedisConfigSpec
 from stanine.crds.settings import given_settings
 from stanine.store.settings.changes import Configuration
@@ -162,7 +162,7 @@ def _configure_settings(
     if seen.role == "replica":
         return _both(READ_ONLY.reason, READ_ONLY.remedy)
     declared = Declared(
-        manager=Manager(
+        manager=Owner(
             f"RedisConfig {name_of(resource)}", resource.uid, resource.created, world.operator_id
         ),
         values=None if resource.spec.get("settings") is None else given_settings(spec.settings),

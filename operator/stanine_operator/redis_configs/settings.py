@@ -16,7 +16,7 @@ from collections.abc import Mapping, Sequence
 
 import msgspec
 
-from stanine.broker.connection.ownership import Manager
+from stanine.broker.connection.ownership import Owner
 from stanine.store.settings.changes import Stored
 from stanine.store.settings.errors import (
     ConfigurationError,
@@ -36,7 +36,7 @@ ROLLED_BACK = "RolledBack"
 class Declared(msgspec.Struct, frozen=True):
     """What a resource asks of the settings. `values` None: nothing. `handled_pin`: the pin whose values stood after an earlier turn."""
 
-    manager: Manager
+    manager: Owner
     values: Mapping[str, object] | None
     layout: Layout
     dual: bool

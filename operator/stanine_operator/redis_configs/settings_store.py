@@ -12,7 +12,7 @@ from stanine import store
 from stanine.broker.bootstrap import bootstrap
 from stanine.broker.connection.errors import ServerError, classify
 from stanine.broker.connection.functions import Library
-from stanine.broker.connection.ownership import Manager
+from stanine.broker.connection.ownership import Owner
 from stanine.store import settings as configuration
 from stanine.store.settings.changes import Configuration, Memory, Stored
 from stanine.store.settings.errors import ConfigurationError
@@ -75,7 +75,7 @@ def read_configuration(settings: Configuration) -> Stored | Failure:
 
 
 def carry_out(
-    settings: Configuration, steps: Sequence[Step], manager: Manager, *, gone: str
+    settings: Configuration, steps: Sequence[Step], manager: Owner, *, gone: str
 ) -> list[Failure]:
     """Do the steps in a resource's name; return those that failed. `gone`: the uid of a holder that is known to be no more."""
     failures = []
@@ -100,7 +100,7 @@ def _store_library() -> Library:
     return store.load_library()
 
 
-def _do(settings: Configuration, step: Step, manager: Manager, gone: str) -> None:
+def _do(settings: Configuration, step: Step, manager: Owner, gone: str) -> None:
     match step:
         case Release():
             settings.release(manager)

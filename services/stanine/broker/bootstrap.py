@@ -26,7 +26,7 @@ from stanine.broker.connection.errors import (
     classify,
 )
 from stanine.broker.connection.functions import Library
-from stanine.broker.connection.ownership import Manager
+from stanine.broker.connection.ownership import Owner
 from stanine.broker.errors import BrokerSettingsInvalid
 from stanine.broker.keys import libraries_key, queue_keys
 from stanine.broker.patience import TROUBLE
@@ -45,13 +45,13 @@ _logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
-class Management:
+class Ownership:
     """The owner for whom a queue is declared.
 
     Its settings and state are reserved for that owner for three minutes.
     """
 
-    manager: Manager
+    manager: Owner
     state: QueueState = QueueState.RUNNING
     #: The uid of an owner that no longer exists; its ownership is ignored.
     gone: str = ""
@@ -69,7 +69,7 @@ class QueueDeclaration:
     name: str
     settings: QueueSettings = field(default_factory=QueueSettings)
     overwrite: bool = False
-    management: Management | None = None
+    ownership: Ownership | None = None
 
 
 @dataclass(frozen=True)
@@ -210,15 +210,15 @@ def _declare(client: "redis.Redis", namespace: str, declaration: QueueDeclaratio
     """Create a queue; return the result of taking ownership, or the number of changed settings."""
     queue = Queue(declaration.name, queue_keys(namespace, declaration.name))
     fields = queue.join(client, "", declaration.settings)
-    management = declaration.management
-    if management is not None:
+    ownership = declaration.ownership
+    if ownership is not None:
         return queue.manage(
             client,
-            management.manager,
+            ownership.manager,
             declaration.settings,
-            management.state,
-            gone=management.gone,
-            tokens=management.tokens,
+            ownership.state,
+            gone=ownership.gone,
+            tokens=ownership.tokens,
         )
     if declaration.overwrite:
         return queue.write_settings(client, declaration.settings.all_fields(), overwrite=True)

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from stanine.broker.connection.ownership import ManagedError, Manager
+from stanine.broker.connection.ownership import Owner, OwnershipConflictError
 
 
 class StreamsBrokerError(ValueError):
@@ -25,11 +25,11 @@ class RequestConflict(StreamsBrokerError):  # noqa: N818 - same
     """The token of a purge or requeue request was used for a different request."""
 
 
-class QueueManaged(StreamsBrokerError, ManagedError):  # noqa: N818 - same
+class QueueManaged(StreamsBrokerError, OwnershipConflictError):  # noqa: N818 - same
     """An owner (`holder`) reserves the queue's settings and state; nothing was changed."""
 
-    def __init__(self, queue: str, holder: Manager) -> None:
-        ManagedError.__init__(self, f"queue {queue}", holder)
+    def __init__(self, queue: str, holder: Owner) -> None:
+        OwnershipConflictError.__init__(self, f"queue {queue}", holder)
 
 
 class BrokerSettingsInvalid(StreamsBrokerError):  # noqa: N818 - same

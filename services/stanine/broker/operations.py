@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import fields
 from typing import TYPE_CHECKING, Literal, get_args
 
-from stanine.broker.connection.ownership import Manager
+from stanine.broker.connection.ownership import Owner
 from stanine.broker.deadletters import DeadLetter, delete_dead, find_dead, last_dead_id, list_dead
 from stanine.broker.errors import BrokerSettingsInvalid
 from stanine.broker.queue import Outcome, Queue, QueueStats
@@ -111,12 +111,12 @@ class Operations:
         return self._queue(queue_name).set_state(self.client, state)
 
     def note_handled(
-        self, queue_name: str, manager: Manager, request: Literal["purge", "requeue"], token: str
+        self, queue_name: str, manager: Owner, request: Literal["purge", "requeue"], token: str
     ) -> None:
         """Record that an owner's request was handled, for as long as it owns the queue."""
         self._queue(queue_name).note_handled(self.client, manager, request, token)
 
-    def remove(self, queue_name: str, manager: Manager) -> bool:
+    def remove(self, queue_name: str, manager: Owner) -> bool:
         """Remove a queue that has no messages and no dead letters; return whether it was removed.
 
         Ownership ends even if the queue is kept. Consumers of a removed queue register again and use the defaults.

@@ -12,7 +12,7 @@ from typing import Any
 import redis
 
 from stanine.broker.connection.functions import Argument, Library
-from stanine.broker.connection.ownership import HOLD_MS, Manager, managing_source, read_manager
+from stanine.broker.connection.ownership import HOLD_MS, Owner, ownership_source, read_owner
 from stanine.broker.entry import GROUP, Entry, NewEntry
 from stanine.broker.errors import QueueManaged, RequestConflict
 from stanine.broker.exchange import Call, Room
@@ -51,7 +51,7 @@ def library() -> Library:
     """Return the broker's function library."""
     parts = Path(__file__).parent / "functions"
     texts = {name: (parts / f"{name}.lua").read_text() for name in _PARTS}
-    texts["layout"] += managing_source()
+    texts["layout"] += ownership_source()
     return Library(_PREFIX, "\n".join(texts.values()))
 
 
@@ -354,7 +354,7 @@ class Queue:
         ready, delayed, in_flight, dead, oldest, consumers, now = map(int, answer[:7])
         state, deaths = read_state({STATE_FIELD: answer[7]}), _pairs(answer[8])
         died = {reason.decode(): int(count) for reason, count in deaths.items()}
-        manager = read_manager(answer[9]).name if answer[9] else None
+        manager = read_owner(answer[9]).name if answer[9] else None
         return QueueStats(
             ready,
             delayed,
@@ -385,7 +385,7 @@ class Queue:
     def manage(
         self,
         client: "redis.Redis",
-        manager: Manager,
+        manager: Owner,
         settings: QueueSettings,
         state: QueueState,
         *,
@@ -412,13 +412,11 @@ class Queue:
         changed = int(self._unless_managed(answer))
         return Handled(changed, answer[2].decode(), answer[3].decode())
 
-    def note_handled(
-        self, client: "redis.Redis", manager: Manager, request: str, token: str
-    ) -> None:
+    def note_handled(self, client: "redis.Redis", manager: Owner, request: str, token: str) -> None:
         """Record that the owner's `purge` or `requeue` request with a token was handled."""
         self._call(client, "handled", [self.keys.settings], (manager.encode(), request, token))
 
-    def remove(self, client: "redis.Redis", manager: Manager) -> bool:
+    def remove(self, client: "redis.Redis", manager: Owner) -> bool:
         """Remove the queue if it is empty, else end the ownership; return whether it was removed.
 
         Raises QueueManaged.
@@ -432,13 +430,13 @@ class Queue:
         ]
         answer = self._call(client, "remove", keys, (manager.encode(), STATS_LOOK))
         if int(answer[0]) < 0:
-            raise QueueManaged(self.name, read_manager(answer[1]))
+            raise QueueManaged(self.name, read_owner(answer[1]))
         return bool(answer[0])
 
     def _unless_managed(self, answer: Any) -> Any:
         """Return the result of a change; raises QueueManaged if an owner prevented it."""
         if not int(answer[0]):
-            raise QueueManaged(self.name, read_manager(answer[1]))
+            raise QueueManaged(self.name, read_owner(answer[1]))
         return answer[1]
 
     def read_settings(self, client: "redis.Redis") -> Mapping[bytes, bytes]:

@@ -7,14 +7,14 @@ Callers: the API (instruments, attempts), the watchers (index, results, sweep), 
 from importlib.resources import files
 
 from stanine.broker.connection.functions import Library
-from stanine.broker.connection.ownership import managing_source
+from stanine.broker.connection.ownership import ownership_source
 from stanine.store import blocks, keys, records
 from stanine.store.keys import INVITATION_BYTES
 
 #: Source files of the function library in load order; `managing` belongs to stanine.broker.connection.
 _PARTS = (
     "prelude", "views", "buckets", "participants", "attempts", "results", "lists", "sweep", "secrets", "invitations", "sessions",
-    "erasure",    "managing", "instruments",
+    "erasure",    "ownership", "instruments",
 )  # fmt: skip
 #: Values of the @NAME@ placeholders in the Lua source: each constant is defined once, in Python.
 _CONSTANTS = {
@@ -41,7 +41,7 @@ def load_library() -> Library:
     """Read the store's Redis Function library. Called once by each composition root."""
     here = files(__package__).joinpath("functions")
     parts = [
-        managing_source() if part == "managing" else here.joinpath(f"{part}.lua").read_text()
+        ownership_source() if part == "ownership" else here.joinpath(f"{part}.lua").read_text()
         for part in _PARTS
     ]
     source = "\n".join(parts)

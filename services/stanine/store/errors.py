@@ -5,7 +5,7 @@ from contextlib import contextmanager
 
 import redis
 
-from stanine.broker.connection.ownership import ManagedError, Manager
+from stanine.broker.connection.ownership import Owner, OwnershipConflictError
 from stanine.domain.errors import StanineError
 
 
@@ -28,8 +28,8 @@ class PreconditionFailedError(StoreError):
 class InstrumentManagedError(StoreError, ManagedError):
     """A custom resource (`holder`) owns the instrument; nothing was changed."""
 
-    def __init__(self, name: str, holder: Manager) -> None:
-        ManagedError.__init__(self, f"instrument {name!r}", holder)
+    def __init__(self, name: str, holder: Owner) -> None:
+        OwnershipConflictError.__init__(self, f"instrument {name!r}", holder)
 
 
 class CorruptRecordError(StoreError):

@@ -10,7 +10,7 @@ import redis
 import redis.asyncio
 
 from stanine.broker.connection.functions import Argument
-from stanine.broker.connection.ownership import HOLD_MS, Manager, read_manager
+from stanine.broker.connection.ownership import HOLD_MS, Owner, read_owner
 from stanine.messages import Outbox, join_names
 from stanine.store.durability import Writer
 from stanine.store.errors import InstrumentManagedError, PreconditionFailedError
@@ -82,7 +82,7 @@ def publish_call(
     content: tuple[bytes, str, str],
     conditions: tuple[Argument, ...] = ("", 0),
     trace: bytes = b"",
-    manager: Manager | None = None,
+    manager: Owner | None = None,
     gone: str = "",
 ) -> tuple[list[str], list[Argument]]:
     """Return the KEYS and ARGV of the function `publish`.
@@ -107,7 +107,7 @@ def read_published(name: str, digest: str, reply: Any) -> Published:
     if reply[0] == -1:
         raise PreconditionFailedError(name, reply[1].decode() or None)
     if reply[0] == -2:
-        raise InstrumentManagedError(name, read_manager(reply[1]))
+        raise InstrumentManagedError(name, read_owner(reply[1]))
     return Published(revision=reply[0], form=reply[1], changed=bool(reply[2]), digest=digest)
 
 

@@ -10,7 +10,7 @@ import msgspec
 import redis
 
 from stanine.broker.connection.functions import Library
-from stanine.broker.connection.ownership import HOLD_MS, Manager, read_manager
+from stanine.broker.connection.ownership import HOLD_MS, Owner, read_owner
 from stanine.messages import Outbox
 from stanine.store.errors import InstrumentManagedError
 from stanine.store.index import index_keys
@@ -51,7 +51,7 @@ class ManagedInstruments:
         document: bytes,
         digest: str,
         form_digest: str,
-        manager: Manager,
+        manager: Owner,
         *,
         gone: str = "",
         trace: bytes = b"",
@@ -96,7 +96,7 @@ class ManagedInstruments:
         ]
         reply = self._call("remove_instrument", named, [name, manager.encode(), new_token()])
         if len(reply) > 1:
-            raise InstrumentManagedError(name, read_manager(reply[1]))
+            raise InstrumentManagedError(name, read_owner(reply[1]))
         return Removal(reply[0])
 
     def _call(self, function: str, keys: list[str], args: list[Any]) -> Any:

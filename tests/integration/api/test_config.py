@@ -9,13 +9,13 @@ from typing import Any
 import pytest
 from tests.integration.api.serving import Serving, document, problem
 
-from stanine.broker.connection.ownership import Manager
+from stanine.broker.connection.ownership import Owner
 from stanine.store.settings import load_library
 from stanine.store.settings.changes import Configuration
 from stanine.store.settings.model import NAMES, Settings
 from stanine.store.settings.snapshot import Layout
 
-MANAGER = Manager("RedisConfig default/main", "uid-1", "2026-11-23T08:00:00Z")
+MANAGER = Owner("RedisConfig default/main", "uid-1", "2026-11-23T08:00:00Z")
 #: Seconds in which a changed setting takes effect: two, and as many again for a machine that is busy.
 TAKES_EFFECT = 4.0
 

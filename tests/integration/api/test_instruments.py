@@ -8,7 +8,7 @@ import msgspec
 import pytest
 from tests.integration.api.serving import NARROW, Serving, document, problem
 
-from stanine.broker.connection.ownership import Manager
+from stanine.broker.connection.ownership import Owner
 from stanine.domain.instruments.document import canonical
 from stanine.messages import BUILD_INDEX, Outbox
 from stanine.store import load_library
@@ -164,7 +164,7 @@ def test_the_list_of_instruments_is_paged_by_name(api: Serving) -> None:
     assert [item["name"] for item in narrow["items"]] == names[:7]
 
 
-MANAGER = Manager("Instrument default/a-mood", "u1", "2026-11-23T00:00:00Z")
+MANAGER = Owner("Instrument default/a-mood", "u1", "2026-11-23T00:00:00Z")
 
 
 def managed(api: Serving) -> ManagedInstruments:

@@ -7,8 +7,8 @@ import pytest
 from tests.integration.api.serving import Serving, document, problem
 
 from stanine.broker import QueueState, StreamsBroker
-from stanine.broker.bootstrap import Management, QueueDeclaration, bootstrap
-from stanine.broker.connection.ownership import Manager
+from stanine.broker.bootstrap import Ownership, QueueDeclaration, bootstrap
+from stanine.broker.connection.ownership import Owner
 from stanine.messages import BUILD_INDEX, SCORE_ATTEMPTS
 
 ATTEMPTS = "/v1/instruments/a-mood/attempts"
@@ -180,8 +180,8 @@ def test_an_order_that_is_none_is_refused(shared: Serving, body: bytes) -> None:
 
 
 def test_what_a_custom_resource_manages_is_refused_and_what_acts_once_is_not(mood: Serving) -> None:
-    http, manager = mood.http(), Manager("Queue default/results", "u1", "2026-11-23T00:00:00Z")
-    declared = QueueDeclaration("results", management=Management(manager, QueueState.PAUSED))
+    http, manager = mood.http(), Owner("Queue default/results", "u1", "2026-11-23T00:00:00Z")
+    declared = QueueDeclaration("results", ownership=Ownership(manager, QueueState.PAUSED))
     bootstrap(mood.redis, namespace=mood.keys.partition, queues=[declared])
     for order in ("resume", "drain"):
         refused = http.post(f"/v1/queues/results:{order}")

@@ -6,22 +6,22 @@ import dramatiq
 import pytest
 
 from stanine.broker import QueueManaged, QueueState, StreamsBroker
-from stanine.broker.bootstrap import BootstrapReport, Management, QueueDeclaration, bootstrap
-from stanine.broker.connection.ownership import HOLD_MS, Manager
+from stanine.broker.bootstrap import BootstrapReport, Ownership, QueueDeclaration, bootstrap
+from stanine.broker.connection.ownership import HOLD_MS, Owner
 from stanine.broker.settings import QueueSettings
 
-OLD = Manager("Queue one/scores", "b-old", "2026-11-01T00:00:00Z", "east")
-YOUNG = Manager("Queue two/scores", "a-young", "2026-11-02T00:00:00Z", "west")
+OLD = Owner("Queue one/scores", "b-old", "2026-11-01T00:00:00Z", "east")
+YOUNG = Owner("Queue two/scores", "a-young", "2026-11-02T00:00:00Z", "west")
 
 
 def declare(
     broker: StreamsBroker,
-    manager: Manager = OLD,
+    manager: Owner = OLD,
     settings: QueueSettings | None = None,
     **more: Any,
 ) -> BootstrapReport:
     declaration = QueueDeclaration(
-        "scores", settings or QueueSettings(), management=Management(manager, **more)
+        "scores", settings or QueueSettings(), ownership=Ownership(manager, **more)
     )
     return bootstrap(broker.client, namespace=broker.namespace, queues=[declaration])
 
@@ -90,7 +90,7 @@ def test_a_hold_ends_by_itself(make_broker: Any) -> None:
 
 @pytest.mark.parametrize("first", [OLD, YOUNG])
 def test_of_two_managers_the_older_has_it_whoever_came_first(
-    make_broker: Any, first: Manager
+    make_broker: Any, first: Owner
 ) -> None:
     broker = make_broker()
     declare(broker, first)
@@ -115,7 +115,7 @@ def test_tokens_that_a_manager_brings_count_as_dealt_with_and_later_ones_do_not(
     assert declare(broker, tokens=("p2", "r1")).handled["scores"].purge == "p2"
     broker.client.flushall()  # what is lost with the server counts as brought: nothing is purged again
     assert declare(broker, tokens=("p2", "r1")).handled["scores"].requeue == "r1"
-    again = Manager(YOUNG.name, "a-new-uid", YOUNG.created)
+    again = Owner(YOUNG.name, "a-new-uid", YOUNG.created)
     broker.note_handled("scores", again, "purge", "p9")
     assert declare(broker, tokens=("p2", "r1")).handled["scores"].purge == "p2"
 

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 import redis
 
-from stanine.broker.connection.ownership import Manager
+from stanine.broker.connection.ownership import Owner
 from stanine.store.keys import Keys
 from stanine.store.settings import load_library
 from stanine.store.settings.changes import Configuration
@@ -15,7 +15,7 @@ from stanine.store.settings.model import NAMES
 
 from .conftest import Run, Up
 
-MANAGER = Manager("RedisConfig default/main", "uid-1", "2026-11-23T08:00:00Z")
+MANAGER = Owner("RedisConfig default/main", "uid-1", "2026-11-23T08:00:00Z")
 
 
 @pytest.fixture

@@ -4,9 +4,9 @@ from pathlib import Path
 
 import redis
 
-from stanine.broker.bootstrap import Management, QueueDeclaration, bootstrap
+from stanine.broker.bootstrap import Ownership, QueueDeclaration, bootstrap
 from stanine.broker.connection.clients import connect
-from stanine.broker.connection.ownership import Manager
+from stanine.broker.connection.ownership import Owner
 from stanine.broker.keys import queue_keys
 from stanine.cli.exits import CONFLICT
 from stanine.messages import BUILD_INDEX, Outbox
@@ -24,11 +24,11 @@ def test_a_managed_queue_and_a_managed_instrument_are_not_changed(
     stanine: Run, up: Up, tmp_path: Path
 ) -> None:
     client = connect(up.variables["STANINE_REDIS_URL"])
-    manager = Manager("Queue default/index", "u1", "2026-11-23T00:00:00Z")
+    manager = Owner("Queue default/index", "u1", "2026-11-23T00:00:00Z")
     bootstrap(
         client,
         namespace=KEYS.partition,
-        queues=[QueueDeclaration("index", management=Management(manager))],
+        queues=[QueueDeclaration("index", ownership=Ownership(manager))],
     )
     try:
         refused = stanine("queues", "pause", "index", **up.variables)
@@ -53,5 +53,5 @@ def test_a_managed_queue_and_a_managed_instrument_are_not_changed(
 
 def _hold(client: "redis.Redis") -> None:
     outbox = Outbox(queue_keys(KEYS.partition, BUILD_INDEX.queue).ready, b"head")
-    manager = Manager("Instrument default/gad-7", "u2", "2026-11-23T00:00:00Z")
+    manager = Owner("Instrument default/gad-7", "u2", "2026-11-23T00:00:00Z")
     ManagedInstruments(client, load_library(), KEYS, outbox).hold("gad-7", manager, takes=True)

@@ -11,7 +11,7 @@ from tests.integration.store.attempting import SPACE
 from tests.integration.store.test_instruments import builder, document, messages, publish
 from tests.integration.stores import Store
 
-from stanine.broker.connection.ownership import HOLD_MS, Manager
+from stanine.broker.connection.ownership import HOLD_MS, Owner
 from stanine.domain.instruments.document import canonical, digest
 from stanine.domain.instruments.instrument import form_digest, parse_instrument
 from stanine.domain.scoring.index import decode_entry
@@ -23,15 +23,15 @@ from stanine.store.instruments import Published
 from stanine.store.managed import ManagedInstruments, Removal
 from stanine.store.records import RANDOM_BYTES, key_fingerprint, key_scope
 
-OLD = Manager("Instrument one/gad-7", "b-old", "2026-11-01T00:00:00Z", "east")
-YOUNG = Manager("Instrument two/gad-7", "a-young", "2026-11-02T00:00:00Z", "west")
+OLD = Owner("Instrument one/gad-7", "b-old", "2026-11-01T00:00:00Z", "east")
+YOUNG = Owner("Instrument two/gad-7", "a-young", "2026-11-02T00:00:00Z", "west")
 
 
 def managed(store: Store) -> ManagedInstruments:
     return ManagedInstruments(store.client, load_library(), store.keys, store.index_outbox)
 
 
-def apply(store: Store, plain: dict[str, Any], manager: Manager = OLD, **options: Any) -> Published:
+def apply(store: Store, plain: dict[str, Any], manager: Owner = OLD, **options: Any) -> Published:
     data = canonical(plain)
     return managed(store).publish(
         "gad-7", data, digest(data), form_digest(parse_instrument(plain)), manager, **options

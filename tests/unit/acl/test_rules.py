@@ -33,7 +33,7 @@ SESSIONS = [
     "participant_attempts",
     "forget_participant",
 ]
-MANAGING = (ROOT / "services" / "stanine" / "broker" / "connection" / "managing.lua").read_text()
+OWNERSHIP = (ROOT / "services" / "stanine" / "broker" / "connection" / "ownership.lua").read_text()
 
 #: Functions registered in instruments.lua: publish and ownership.
 INSTRUMENTS = re.findall(

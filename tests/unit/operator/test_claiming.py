@@ -6,12 +6,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stanine.broker.connection.ownership import ManagedError, Manager, read_manager
+from stanine.broker.connection.ownership import Owner, OwnershipConflictError, read_owner
 from stanine_operator.controller.ownership import claim, find_rival, is_gone, manager_of
 from stanine_operator.controller.resource import Resource
 from stanine_operator.controller.resource_cache import ResourceCache
 
-HOLDER = Manager("Queue ns/q", "u1", "2026-11-01T00:00:00Z", "here", "config-uid")
+HOLDER = Owner("Queue ns/q", "u1", "2026-11-01T00:00:00Z", "here", "config-uid")
 
 
 def resource(
@@ -122,14 +122,14 @@ def test_a_claim_goes_past_a_holder_that_is_gone_once(monkeypatch: pytest.Monkey
 
     def attempt(gone: str) -> str:
         tried.append(gone)
-        raise ManagedError("queue q", HOLDER)
+        raise OwnershipConflictError("queue q", HOLDER)
 
     class ReconcileContext:
         neighbours = land(resource("RedisConfig", "default", "config-uid"))
         operator_id = "here"
 
     world: Any = ReconcileContext()
-    with pytest.raises(ManagedError):
+    with pytest.raises(OwnershipConflictError):
         claim(attempt, "Queue", world)
     assert tried == ["", "u1"]
 
@@ -139,7 +139,5 @@ def test_a_manager_is_read_back_and_one_of_another_version_too() -> None:
         resource("Queue", "q", "u1"), resource("RedisConfig", "default", "config-uid"), "here"
     )
     assert made == HOLDER
-    assert read_manager(made.encode().encode()) == made
-    assert read_manager(b'{"name":"n","uid":"u","created":"c","later":"x"}') == Manager(
-        "n", "u", "c"
-    )
+    assert read_owner(made.encode().encode()) == made
+    assert read_owner(b'{"name":"n","uid":"u","created":"c","later":"x"}') == Owner("n", "u", "c")

@@ -11,7 +11,7 @@ from stanine.api.web.problems import (
     unavailable,
 )
 from stanine.broker.connection import errors
-from stanine.broker.connection.ownership import ManagedError
+from stanine.broker.connection.ownership import OwnershipConflictError
 from stanine.store.errors import HistoryChangedError, NotDurableError, StaleViewError
 
 #: What only a defect of ours, or a foreign key in our namespace, can cause: answered as internal and logged whole.
@@ -27,7 +27,7 @@ def problem_of(error: BaseException) -> Problem | None:
     """Return the problem to answer with, or None for what nobody foresaw."""
     if isinstance(error, Problem):
         return error
-    if isinstance(error, ManagedError):
+    if isinstance(error, OwnershipConflictError):
         return Problem(MANAGED, f"{error}.")
     if isinstance(error, HistoryChangedError):
         return Problem(HISTORY_CHANGED, _CHANGED, next=error.following)

@@ -15,7 +15,7 @@ HOLD_MS = 180_000
 
 
 @dataclass(frozen=True)
-class Manager:
+class Owner:
     """The owner of an object.
 
     If two resources compete, the older one wins; ties go to the smaller uid.
@@ -36,23 +36,23 @@ class Manager:
         return json.dumps(asdict(self), separators=(",", ":"))
 
 
-class ManagedError(Exception):
+class OwnershipConflictError(Exception):
     """Another owner holds the object; nothing was changed."""
 
-    def __init__(self, name: str, holder: Manager) -> None:
+    def __init__(self, name: str, holder: Owner) -> None:
         super().__init__(
             f"{name} is managed by {holder.name}: change that resource, or delete it and wait three minutes"
         )
         self.holder = holder
 
 
-def read_manager(text: bytes) -> Manager:
+def read_owner(text: bytes) -> Owner:
     """Parse the output of `encode`; unknown members are ignored."""
     known = json.loads(text)
-    return Manager(**{name: str(known.get(name, "")) for name in Manager.__dataclass_fields__})
+    return Owner(**{name: str(known.get(name, "")) for name in Owner.__dataclass_fields__})
 
 
 @cache
-def managing_source() -> str:
+def ownership_source() -> str:
     """Return the Lua source that a function library includes to check and take ownership."""
-    return (Path(__file__).parent / "managing.lua").read_text()
+    return (Path(__file__).parent / "ownership.lua").read_text()

@@ -40,7 +40,7 @@ local function stats(keys, args)
   if oldest == math.huge then oldest = -1 end
   return {waiting, redis.call('ZCARD', delayed), in_flight, redis.call('XLEN', keys[3]), oldest,
     redis.call('ZCOUNT', keys[4], '(' .. whole(now), '+inf'), now, state_of(ready), redis.call('HGETALL', beside(ready, 'deaths')),
-    manager_of(beside(ready, 'settings'), now) or ''}
+    owner_of(beside(ready, 'settings'), now) or ''}
 end
 
 --- KEYS ready delayed; ARGV group -> the number of ready, in-flight and delayed messages, without reading any
@@ -52,7 +52,7 @@ end
 local function set_state(keys, args)
   demand(keys[1], 'hash')
   local before = state_of(keys[1])
-  local manager = before ~= args[1] and manager_of(keys[1], now_ms())
+  local manager = before ~= args[1] and owner_of(keys[1], now_ms())
   if manager then return {0, manager} end
   redis.call('HSET', keys[1], 'state', args[1])
   return {1, before}
@@ -118,7 +118,7 @@ end
 --- KEYS settings; ARGV mode (field, value)... -> {1, the number changed}; {0, the owner} if the queue has an owner and the mode is 'set'
 local function settle_settings(keys, args)
   demand(keys[1], 'hash')
-  local manager = args[1] == 'set' and manager_of(keys[1], now_ms())
+  local manager = args[1] == 'set' and owner_of(keys[1], now_ms())
   if manager then return {0, manager} end
   return {1, write_fields(keys[1], args, 2, args[1] == 'default')}
 end
@@ -133,7 +133,7 @@ local HANDLED = {purge = 'handledPurge', requeue = 'handledRequeue'}
 local function manage(keys, args)
   local settings, now = keys[1], now_ms()
   demand(settings, 'hash')
-  local keeper = keeper_of(settings, args[1], args[2], now)
+  local keeper = blocking_owner(settings, args[1], args[2], now)
   if keeper then return {0, keeper} end
   local uid = cjson.decode(args[1]).uid
   if redis.call('HGET', settings, 'handledFor') ~= uid then
@@ -172,10 +172,10 @@ local function remove(keys, args)
   demand(keys[2], 'zset')
   demand(keys[3], 'stream')
   demand(settings, 'hash')
-  local keeper = keeper_of(settings, args[1], '', now_ms())
+  local keeper = blocking_owner(settings, args[1], '', now_ms())
   if keeper then return {-1, keeper} end
   if not has_no_messages(ready, tonumber(args[2])) or redis.call('ZCARD', keys[2]) > 0 or redis.call('XLEN', keys[3]) > 0 then
-    let_go(settings, args[1])
+    release_ownership(settings, args[1])
     return {0}
   end
   redis.call('UNLINK', unpack(keys))

@@ -94,7 +94,7 @@ local function remove_instrument(keys, args)
     return {0}
   end
   if redis.call('HGET', answered, number) or redis.call('HGET', commits, number) then
-    let_go(instrument, manager)
+    release_ownership(instrument, manager)
     return {-1}
   end
   local forms = {}

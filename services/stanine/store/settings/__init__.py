@@ -7,12 +7,13 @@
 from importlib.resources import files
 
 from stanine.broker.connection.functions import Library
-from stanine.broker.connection.ownership import managing_source
+from stanine.broker.connection.ownership import ownership_source
 
 
 def load_library() -> Library:
     """Read the Redis Function library of the settings. Called by composition roots."""
     own = files(__package__).joinpath("functions.lua").read_text()
     return Library(
-        "stanine_config", "\n".join(("#!lua name=stanine_config_@VERSION@", managing_source(), own))
+        "stanine_config",
+        "\n".join(("#!lua name=stanine_config_@VERSION@", ownership_source(), own)),
     )

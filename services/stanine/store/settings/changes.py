@@ -16,7 +16,7 @@ import msgspec
 import redis
 
 from stanine.broker.connection.functions import Argument, Library
-from stanine.broker.connection.ownership import HOLD_MS, Manager, read_manager
+from stanine.broker.connection.ownership import HOLD_MS, Owner, read_owner
 from stanine.store.keys import Keys
 from stanine.store.settings.errors import (
     ConfigurationManagedError,

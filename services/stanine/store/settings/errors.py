@@ -6,7 +6,7 @@
 from collections.abc import Iterable
 from typing import ClassVar
 
-from stanine.broker.connection.ownership import ManagedError, Manager
+from stanine.broker.connection.ownership import Owner, OwnershipConflictError
 from stanine.store.errors import StoreError
 
 
@@ -49,8 +49,8 @@ class ConfigurationManagedError(ConfigurationError, ManagedError):
 
     reason = "Managed"
 
-    def __init__(self, holder: Manager) -> None:
-        ManagedError.__init__(self, "the configuration", holder)
+    def __init__(self, holder: Owner) -> None:
+        OwnershipConflictError.__init__(self, "the configuration", holder)
 
 
 class RevisionUnknownError(ConfigurationError):

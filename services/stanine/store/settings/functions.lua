@@ -87,7 +87,7 @@ local function see(keys)
   local state = read_state(keys[1], keys[2], keys[3])
   local revision = redis.call('HGET', keys[3], 'revision')
   return {token_of(state), state.text, state.fields, state.meta, revision and redis.call('HGET', keys[4], revision),
-    manager_of(keys[3], now_ms()) or false}
+    owner_of(keys[3], now_ms()) or false}
 end
 
 -- Make the hash and the string equal to `fields` and `text`. A layout that is removed is copied to its backup key (not
@@ -206,7 +206,7 @@ end
 -- release: KEYS meta; ARGV owner (JSON)
 local function release(keys, args)
   check_type(keys[1], 'hash')
-  let_go(keys[1], args[1])
+  release_ownership(keys[1], args[1])
 end
 
 redis.register_function{function_name = 'see_@VERSION@', callback = see, flags = {'no-writes'}}

@@ -15,7 +15,7 @@ from typing import Any
 
 import msgspec
 
-from stanine.broker.connection.ownership import Manager, read_manager
+from stanine.broker.connection.ownership import Owner, read_owner
 from stanine.store.settings.errors import StringUnreadableError
 from stanine.store.settings.string_layout import EMPTY, RawValue, read_string
 

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from tests.conftest import Server
 from tests.integration.operator.redis_configs.stage import Stage
 
-from stanine.broker.connection.ownership import ManagedError
+from stanine.broker.connection.ownership import OwnershipConflictError
 from stanine.store.keys import Keys
 from stanine.store.settings import load_library
 from stanine.store.settings.changes import Configuration
@@ -62,7 +62,7 @@ def test_what_a_resource_declares_is_not_for_others_to_change_until_it_declares_
 ) -> None:
     config = stage.config(settings={"sweepSeconds": 7})
     config.turn()
-    with pytest.raises(ManagedError, match=f"RedisConfig ns/{config.resource.name}"):
+    with pytest.raises(OwnershipConflictError, match=f"RedisConfig ns/{config.resource.name}"):
         configuration(stage).apply({"sweepSeconds": 8})
     config.apply(settings=None).turn()
     assert followed(stage).sweep_seconds == 7
@@ -112,7 +112,7 @@ def test_a_pin_stands_when_its_revision_has_left_the_history(stage: Stage) -> No
         "stanine:{p0}:config:meta", "managedBy", "managedUntil"
     )  # as if it had ended by itself
     config.turn()
-    with pytest.raises(ManagedError):
+    with pytest.raises(OwnershipConflictError):
         configuration(stage).apply({"sweepSeconds": 8})
     assert config.condition("SettingsApplied") == ("False", "RolledBack")
     assert followed(stage).sweep_seconds == 1

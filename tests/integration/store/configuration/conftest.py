@@ -9,13 +9,13 @@ import pytest
 from tests.conftest import Server, need
 
 from stanine.broker.connection.clients import connect
-from stanine.broker.connection.ownership import Manager
+from stanine.broker.connection.ownership import Owner
 from stanine.store.keys import Keys
 from stanine.store.settings import load_library
 from stanine.store.settings.changes import Configuration
 
-MANAGER = Manager("RedisConfig default/main", "uid-1", "2026-11-23T08:00:00Z", "operator-1")
-YOUNGER = Manager("RedisConfig default/other", "uid-2", "2026-11-23T09:00:00Z", "operator-1")
+MANAGER = Owner("RedisConfig default/main", "uid-1", "2026-11-23T08:00:00Z", "operator-1")
+YOUNGER = Owner("RedisConfig default/other", "uid-2", "2026-11-23T09:00:00Z", "operator-1")
 
 
 class Place:

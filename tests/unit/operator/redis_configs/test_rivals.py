@@ -3,7 +3,7 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stanine.broker.connection.ownership import Manager
+from stanine.broker.connection.ownership import Owner
 from stanine_operator.controller.resource import Resource
 from stanine_operator.controller.resource_cache import ResourceCache
 from stanine_operator.redis_configs.conflicts import (
@@ -114,7 +114,7 @@ def test_sentinels_in_another_order_are_the_same() -> None:
 def test_only_a_holder_that_surely_renews_no_more_is_gone() -> None:
     neighbours = ResourceCache()
     elder = config("a", 1)
-    holder = Manager("RedisConfig ns/a", "a", elder.created, "here")
+    holder = Owner("RedisConfig ns/a", "a", elder.created, "here")
     assert find_gone_holder(holder, neighbours) == ""
     neighbours.put(elder)
     assert find_gone_holder(holder, neighbours) == "a"  # it is known, and no rival
@@ -123,7 +123,7 @@ def test_only_a_holder_that_surely_renews_no_more_is_gone() -> None:
     neighbours.put(config("a", 3))
     assert (
         find_gone_holder(
-            Manager("RedisConfig ns/a", "another cluster's", elder.created, "here"), neighbours
+            Owner("RedisConfig ns/a", "another cluster's", elder.created, "here"), neighbours
         )
         == ""
     )

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stanine.broker.connection.ownership import Manager
+from stanine.broker.connection.ownership import Owner
 from stanine.store.settings.changes import Stored
 from stanine.store.settings.errors import (
     ConfigurationManagedError,
@@ -28,8 +28,8 @@ from stanine_operator.redis_configs.settings import (
     judge_migrated,
 )
 
-ME = Manager("RedisConfig ns/a", "uid-a", "2026-11-23T09:00:00Z", "here")
-OTHER = Manager("RedisConfig ns/b", "uid-b", "2026-11-23T08:00:00Z", "elsewhere")
+ME = Owner("RedisConfig ns/a", "uid-a", "2026-11-23T09:00:00Z", "here")
+OTHER = Owner("RedisConfig ns/b", "uid-b", "2026-11-23T08:00:00Z", "elsewhere")
 
 
 def declared(**more: Any) -> Declared:

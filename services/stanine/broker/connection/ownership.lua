@@ -2,7 +2,7 @@
 -- store.
 
 --- The JSON of the owner whose ownership of an object (the key of its hash) has not expired; nil if there is none.
-local function manager_of(key, now)
+local function owner_of(key, now)
   local holder = redis.call('HGET', key, 'managedBy')
   if not holder or tonumber(redis.call('HGET', key, 'managedUntil') or 0) <= now then return nil end
   return holder
@@ -10,8 +10,8 @@ end
 
 --- The owner that prevents `me` (JSON; '': not a resource) from changing an object; nil if `me` may change it. `gone`:
 --- the uid of an owner that no longer exists.
-local function keeper_of(key, me, gone, now)
-  local holder = manager_of(key, now)
+local function blocking_owner(key, me, gone, now)
+  local holder = owner_of(key, now)
   if not holder or holder == me then return nil end
   if me == '' then return holder end
   local mine, theirs = cjson.decode(me), cjson.decode(holder)
@@ -25,7 +25,7 @@ local function hold(key, me, lease, now)
 end
 
 --- End ownership if it is held by `me`.
-local function let_go(key, me)
+local function release_ownership(key, me)
   local holder = redis.call('HGET', key, 'managedBy')
   if holder and cjson.decode(holder).uid == cjson.decode(me).uid then redis.call('HDEL', key, 'managedBy', 'managedUntil') end
 end
