@@ -20,7 +20,7 @@ from stanine.broker.connection.clients import (
     connect_blocking,
 )
 from stanine.broker.connection.environment import read_environment
-from stanine.broker.connection.errors import LOGIN_UNREADABLE, classify
+from stanine.broker.connection.errors import CREDENTIALS_UNREADABLE, classify
 
 
 def two_ids(url: str, kind: str, change: Callable[[], object]) -> tuple[int, int, int]:
@@ -99,7 +99,7 @@ def test_a_file_that_is_not_there_yet_is_named_and_waited_for(
     try:
         with pytest.raises(redis.AuthenticationError, match="password: No such file") as caught:
             client.ping()
-        assert classify(caught.value) is LOGIN_UNREADABLE
+        assert classify(caught.value) is CREDENTIALS_UNREADABLE
         (tmp_path / "password").write_text("secret")
         assert client.ping()
     finally:

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from stanine.broker.connection.clients import connect, connect_async, connect_blocking
-from stanine.broker.connection.credentials import FileLogin
+from stanine.broker.connection.credentials import FileCredentials
 from stanine.broker.connection.environment import EnvironmentFaultError, read_environment
 
 TEXT = st.text(st.characters(exclude_categories=["Cs", "Cc"]), min_size=1, max_size=40)
@@ -63,14 +63,14 @@ def test_credentials_in_files_are_named_in_the_address_and_not_read(tmp_path: Pa
     }).redis_url  # fmt: skip
     for client in (connect(url), connect_blocking(url), connect_async(url)):
         pool: Any = client.connection_pool
-        assert pool.connection_kwargs["credential_provider"] == FileLogin(
+        assert pool.connection_kwargs["credential_provider"] == FileCredentials(
             str(tmp_path / "not there & yet"), None, "ü@me"
         )
         assert not pool.connection_kwargs.get("username")
         for sentinel in pool.sentinel_manager.sentinels:
-            assert sentinel.connection_pool.connection_kwargs["credential_provider"] == FileLogin(
-                "/word", "/name"
-            )
+            assert sentinel.connection_pool.connection_kwargs[
+                "credential_provider"
+            ] == FileCredentials("/word", "/name")
 
 
 @pytest.mark.parametrize(

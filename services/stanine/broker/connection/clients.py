@@ -21,7 +21,7 @@ import redis.connection
 import redis.retry
 import redis.sentinel
 
-from stanine.broker.connection.credentials import FileLogin, take_login
+from stanine.broker.connection.credentials import FileCredentials, take_credentials
 from stanine.broker.connection.sentinel_pool import WaitingSentinelPool
 from stanine.broker.connection.tls import (
     AsyncFilesTLSConnection,
@@ -200,7 +200,7 @@ def connect_async(url: str, *, pool_size: int = POOL_SIZE) -> "redis.asyncio.Red
         redis.backoff.ExponentialWithJitterBackoff(base=BACKOFF_BASE, cap=BACKOFF_CAP), RETRIES
     )
     options = _options(socket_timeout=SOCKET_TIMEOUT, retry=retry)
-    url, login, sentinel_login = take_login(url)
+    url, login, sentinel_login = take_credentials(url)
     if _is_sentinel(url):
         nodes, master, more, asking = _sentinel_parts(url, login, sentinel_login)
         sentinel = _async_sentinel.Sentinel(nodes, sentinel_kwargs=asking)
@@ -247,7 +247,7 @@ def pool_use(client: "redis.Redis | redis.asyncio.Redis") -> Callable[[], tuple[
 
 def _sync_client(url: str, pool_size: int, **more: Any) -> "redis.Redis":
     options = _options(**more)
-    url, login, sentinel_login = take_login(url)
+    url, login, sentinel_login = take_credentials(url)
     if _is_sentinel(url):
         nodes, master, extra, asking = _sentinel_parts(url, login, sentinel_login)
         sentinel = _sentinel.Sentinel(nodes, sentinel_kwargs=asking)
@@ -283,12 +283,12 @@ def _is_sentinel(url: str) -> bool:
     return url.startswith(("redis+sentinel://", "rediss+sentinel://"))
 
 
-def _logging_in(login: FileLogin | None) -> dict[str, Any]:
+def _logging_in(login: FileCredentials | None) -> dict[str, Any]:
     return {} if login is None else {"credential_provider": login}
 
 
 def _sentinel_parts(
-    url: str, login: FileLogin | None, sentinel_login: FileLogin | None
+    url: str, login: FileCredentials | None, sentinel_login: FileCredentials | None
 ) -> tuple[list[tuple[str, int]], str, dict[str, Any], dict[str, Any]]:
     """Return sentinels, primary name, and connection options for the primary and a sentinel."""
     parts = urlsplit(url)

@@ -19,7 +19,7 @@ SENTINEL_USERNAME_FILE, SENTINEL_PASSWORD_FILE = "sentinel_username_file", "sent
 _FILES = frozenset({USERNAME_FILE, PASSWORD_FILE, SENTINEL_USERNAME_FILE, SENTINEL_PASSWORD_FILE})
 
 
-class LoginUnreadableError(redis.AuthenticationError):
+class CredentialsUnreadableError(redis.AuthenticationError):
     """A credentials file cannot be read; the message names it.
 
     A retry succeeds once the file is readable.
@@ -27,7 +27,7 @@ class LoginUnreadableError(redis.AuthenticationError):
 
 
 @dataclass(frozen=True, repr=False)
-class FileLogin(redis.CredentialProvider):
+class FileCredentials(redis.CredentialProvider):
     """redis-py credential provider for files.
 
     `username` is used if no file holds the name; without both, the default user is used.
@@ -48,7 +48,7 @@ class FileLogin(redis.CredentialProvider):
         return self.get_credentials()
 
 
-def take_login(url: str) -> tuple[str, FileLogin | None, FileLogin | None]:
+def take_credentials(url: str) -> tuple[str, FileCredentials | None, FileCredentials | None]:
     """Return the URL without file options, and credentials for the server and its sentinels."""
     parts = urlsplit(url)
     options = parse_qsl(parts.query, keep_blank_values=True)
@@ -59,13 +59,15 @@ def take_login(url: str) -> tuple[str, FileLogin | None, FileLogin | None]:
     left = {name: value for name, value in options if name not in files}
     if PASSWORD_FILE in files:
         named, _, hosts = parts.netloc.rpartition("@")
-        server = FileLogin(
+        server = FileCredentials(
             files[PASSWORD_FILE], files.get(USERNAME_FILE), unquote(named.partition(":")[0]) or None
         )
         parts = parts._replace(netloc=hosts)
     if SENTINEL_PASSWORD_FILE in files:
         name = left.pop("sentinel_username", None)
-        sentinel = FileLogin(files[SENTINEL_PASSWORD_FILE], files.get(SENTINEL_USERNAME_FILE), name)
+        sentinel = FileCredentials(
+            files[SENTINEL_PASSWORD_FILE], files.get(SENTINEL_USERNAME_FILE), name
+        )
     return urlunsplit(parts._replace(query=urlencode(left))), server, sentinel
 
 
@@ -76,6 +78,6 @@ def _read(path: str) -> str:
     except (OSError, UnicodeDecodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else "not UTF-8 text"
         # suppress the cause: a decoding error quotes the content
-        raise LoginUnreadableError(
+        raise CredentialsUnreadableError(
             f"the credentials cannot be read from {path}: {reason}"
         ) from None

@@ -12,7 +12,7 @@ from itertools import takewhile
 import redis
 import redis.exceptions
 
-from stanine.broker.connection.credentials import LoginUnreadableError
+from stanine.broker.connection.credentials import CredentialsUnreadableError
 
 
 @dataclass(frozen=True)
@@ -100,7 +100,7 @@ TOO_MANY_CLIENTS = _temporary(
 )
 
 AUTH_FAILED = _permanent("AuthFailed", "Invalid username or password: correct them.")
-LOGIN_UNREADABLE = _permanent(
+CREDENTIALS_UNREADABLE = _permanent(
     "LoginUnreadable",
     "The file with the username or password cannot be read: check that it is mounted.",
 )
@@ -165,7 +165,7 @@ _BY_CODE = {
 #: redis-py exception classes, subclasses before their bases.
 _BY_CLASS: tuple[tuple[type[BaseException], ServerProblem], ...] = (
     (redis.exceptions.BusyLoadingError, LOADING),
-    (LoginUnreadableError, LOGIN_UNREADABLE),
+    (CredentialsUnreadableError, CREDENTIALS_UNREADABLE),
     (redis.exceptions.AuthenticationError, AUTH_FAILED),
     (redis.exceptions.AuthenticationWrongNumberOfArgsError, AUTH_FAILED),
     (redis.exceptions.AuthorizationError, PERMISSION_MISSING),
