@@ -19,7 +19,7 @@ from stanine.api.app import Api
 from stanine.api.settings import ApiSettings, read_settings
 from stanine.api.web.auth import Keyring, KeysError
 from stanine.api.web.server import GRACE_SECONDS, listen, serve
-from stanine.broker.connection.environment import EnvironmentFaultError
+from stanine.broker.connection.environment import InvalidEnvironmentError
 from stanine.telemetry.logs import configure_logs, get_log
 from stanine.telemetry.traces import TracingConfigError, make_provider, stop_provider
 
@@ -59,7 +59,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         keyring = Keyring(settings.keys_file)
         count = keyring.load()
         provider = make_provider("stanine-api")
-    except (EnvironmentFaultError, KeysError, TracingConfigError, ValueError) as error:
+    except (InvalidEnvironmentError, KeysError, TracingConfigError, ValueError) as error:
         print(f"stanine.api: {error}", file=sys.stderr)  # noqa: T201 - the logs may not be there yet
         return 2
     try:

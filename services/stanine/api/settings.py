@@ -7,7 +7,7 @@ import msgspec
 
 from stanine.broker.connection.environment import (
     DEFAULT_NAMESPACE,
-    EnvironmentFaultError,
+    InvalidEnvironmentError,
     read_environment,
 )
 
@@ -21,10 +21,10 @@ class ApiSettings(msgspec.Struct, frozen=True):
 
 
 def read_settings(variables: Mapping[str, str]) -> ApiSettings:
-    """Read the settings; raises EnvironmentFaultError naming the variable and the remedy."""
+    """Read the settings; raises InvalidEnvironmentError naming the variable and the remedy."""
     environment = read_environment(variables)
     if not environment.keys_file:
-        raise EnvironmentFaultError(
+        raise InvalidEnvironmentError(
             "STANINE_KEYS_FILE is not set; set it to the file of keys, for example to /etc/stanine/keys.yaml"
         )
     return ApiSettings(environment.redis_url, Path(environment.keys_file), environment.namespace)

@@ -22,7 +22,7 @@ from stanine import store
 from stanine.broker import StreamsBroker
 from stanine.broker.bootstrap import QueueDeclaration, bootstrap_until_ready
 from stanine.broker.connection.clients import connect, pool_use
-from stanine.broker.connection.environment import EnvironmentFaultError, read_environment
+from stanine.broker.connection.environment import InvalidEnvironmentError, read_environment
 from stanine.broker.connection.errors import ServerProblem
 from stanine.broker.connection.functions import Library
 from stanine.messages import Outbox, Route
@@ -104,7 +104,7 @@ def run_watcher(
     log = get_log()
     try:
         environment = read_environment(os.environ)
-    except EnvironmentFaultError as error:
+    except InvalidEnvironmentError as error:
         log.error("environment.faulty", detail=str(error))  # noqa: TRY400 - the message is complete
         return 2
     try:

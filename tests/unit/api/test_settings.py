@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 
 from stanine.api.settings import ApiSettings, read_settings
-from stanine.broker.connection.environment import EnvironmentFaultError
+from stanine.broker.connection.environment import InvalidEnvironmentError
 
 GOOD = {"STANINE_REDIS_URL": "redis://h", "STANINE_KEYS_FILE": "/k"}
 
@@ -15,16 +15,16 @@ def test_settings_come_from_the_environment() -> None:
 
 @pytest.mark.parametrize("missing", list(GOOD))
 def test_what_is_missing_is_named_with_an_example(missing: str) -> None:
-    with pytest.raises(EnvironmentFaultError, match=f"{missing} is not set"):
+    with pytest.raises(InvalidEnvironmentError, match=f"{missing} is not set"):
         read_settings({name: value for name, value in GOOD.items() if name != missing})
 
 
 @pytest.mark.parametrize("address", ["localhost:6379", "http://h", "redis:/h"])
 def test_what_is_no_address_of_a_redis_is_refused(address: str) -> None:
-    with pytest.raises(EnvironmentFaultError, match="STANINE_REDIS_URL is no address"):
+    with pytest.raises(InvalidEnvironmentError, match="STANINE_REDIS_URL is no address"):
         read_settings(GOOD | {"STANINE_REDIS_URL": address})
 
 
 def test_a_namespace_that_would_change_the_hash_tag_is_refused() -> None:
-    with pytest.raises(EnvironmentFaultError, match="STANINE_NAMESPACE"):
+    with pytest.raises(InvalidEnvironmentError, match="STANINE_NAMESPACE"):
         read_settings(GOOD | {"STANINE_NAMESPACE": "a{b}"})

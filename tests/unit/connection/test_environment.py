@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from stanine.broker.connection.clients import connect, connect_async, connect_blocking
 from stanine.broker.connection.credentials import FileCredentials
-from stanine.broker.connection.environment import EnvironmentFaultError, read_environment
+from stanine.broker.connection.environment import InvalidEnvironmentError, read_environment
 
 TEXT = st.text(st.characters(exclude_categories=["Cs", "Cc"]), min_size=1, max_size=40)
 
@@ -49,7 +49,7 @@ def test_sentinels_have_credentials_and_tls_of_their_own() -> None:
 
 
 def test_credentials_in_two_places_are_refused() -> None:
-    with pytest.raises(EnvironmentFaultError, match="in one place"):
+    with pytest.raises(InvalidEnvironmentError, match="in one place"):
         read_environment({"STANINE_REDIS_URL": "redis://u:p@h", "STANINE_REDIS_PASSWORD": "q"})
 
 
@@ -102,5 +102,5 @@ def test_credentials_in_files_are_named_in_the_address_and_not_read(tmp_path: Pa
     ],
 )
 def test_what_is_given_twice_or_by_half_is_refused(variables: dict[str, str], fault: str) -> None:
-    with pytest.raises(EnvironmentFaultError, match=fault):
+    with pytest.raises(InvalidEnvironmentError, match=fault):
         read_environment({"STANINE_REDIS_URL": "redis://h"} | variables)

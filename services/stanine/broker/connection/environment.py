@@ -11,7 +11,7 @@ from urllib.parse import parse_qsl, quote, urlsplit, urlunsplit
 DEFAULT_NAMESPACE = "stanine"
 
 
-class EnvironmentFaultError(Exception):
+class InvalidEnvironmentError(Exception):
     """An environment variable is invalid; the message names it and the remedy."""
 
 
@@ -28,21 +28,21 @@ class Environment:
 
 
 def read_environment(variables: Mapping[str, str]) -> Environment:
-    """Read the environment; raises EnvironmentFaultError."""
+    """Read the environment; raises InvalidEnvironmentError."""
     url = variables.get("STANINE_REDIS_URL")
     if not url:
-        raise EnvironmentFaultError(
+        raise InvalidEnvironmentError(
             "STANINE_REDIS_URL is not set; set it to the URL of Redis, for example redis://127.0.0.1:6379/0"
         )
     if not url.startswith(
         ("redis://", "rediss://", "unix://", "redis+sentinel://", "rediss+sentinel://")
     ):
-        raise EnvironmentFaultError(
+        raise InvalidEnvironmentError(
             "STANINE_REDIS_URL is not a Redis URL: use redis://HOST:PORT/DB, rediss://…, unix://… or redis+sentinel://HOST:PORT,…/MASTER"
         )
     namespace = variables.get("STANINE_NAMESPACE") or DEFAULT_NAMESPACE
     if not namespace.isprintable() or any(character in namespace for character in "{}: \n"):
-        raise EnvironmentFaultError(
+        raise InvalidEnvironmentError(
             "STANINE_NAMESPACE is the prefix of every key: use letters, digits, '-', '_' or '.', without ':' or braces"
         )
     return Environment(
@@ -59,7 +59,7 @@ def _with_credentials(url: str, variables: Mapping[str, str]) -> str:
     parts = urlsplit(url)
     if server:
         if "@" in parts.netloc or any(name in server for name, _ in parse_qsl(parts.query)):
-            raise EnvironmentFaultError(
+            raise InvalidEnvironmentError(
                 "Both STANINE_REDIS_URL and STANINE_REDIS_USERNAME or STANINE_REDIS_PASSWORD contain credentials: set them in one place"
             )
         user, password = (quote(server.pop(part, ""), safe="") for part in ("username", "password"))
@@ -80,11 +80,11 @@ def _login(prefix: str, variables: Mapping[str, str]) -> dict[str, str]:
     for part in ("username", "password"):
         name = f"{prefix}_{part.upper()}"
         if variables.get(name) and variables.get(f"{name}_FILE"):
-            raise EnvironmentFaultError(f"{name} and {name}_FILE are both set: set one of them")
+            raise InvalidEnvironmentError(f"{name} and {name}_FILE are both set: set one of them")
         ways = ((part, variables.get(name)), (f"{part}_file", variables.get(f"{name}_FILE")))
         given |= {option: value for option, value in ways if value}
     if "username_file" in given and "password_file" not in given:
-        raise EnvironmentFaultError(
+        raise InvalidEnvironmentError(
             f"{prefix}_USERNAME_FILE needs {prefix}_PASSWORD_FILE: set both"
         )
     return given

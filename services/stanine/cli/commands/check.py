@@ -12,7 +12,7 @@ from dramatiq.errors import BrokerConnectionError
 
 from stanine.broker import StreamsBroker
 from stanine.broker.connection.clients import connect
-from stanine.broker.connection.environment import EnvironmentFaultError, read_environment
+from stanine.broker.connection.environment import InvalidEnvironmentError, read_environment
 from stanine.broker.connection.errors import classify
 from stanine.cli.exits import FAILED, InvalidInputError, UnavailableError
 from stanine.cli.io.terminal import View, note, show
@@ -115,7 +115,7 @@ def _tell(audit: "Audit") -> None:
 def _inspect(*, rebuild_index: bool, scores: bool) -> "tuple[Inspection, Audit | None]":
     try:
         environment = read_environment(os.environ)
-    except EnvironmentFaultError as error:
+    except InvalidEnvironmentError as error:
         raise InvalidInputError(str(error)) from None
     client = connect(environment.redis_url, pool_size=2)
     library, keys = load_library(), Keys(environment.namespace)
