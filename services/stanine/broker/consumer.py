@@ -18,7 +18,7 @@ from dramatiq.errors import BrokerConnectionError
 from stanine.broker.batch import BatchLimits, Part, merge, merge_entries
 from stanine.broker.entry import Entry, Fields, is_tick, read_entry
 from stanine.broker.fetching import Fetching
-from stanine.broker.membership import ConsumerLease
+from stanine.broker.lease import ConsumerLease
 from stanine.broker.opening import Unusable, actor_of, open_entry, open_part
 from stanine.broker.patience import TROUBLE, Backoff, connection_error
 from stanine.broker.proxy import StreamProxy
@@ -49,12 +49,12 @@ class StreamsConsumer(dramatiq.Consumer):
     """Delivers the messages of one queue to one Worker."""
 
     def __init__(
-        self, broker: "StreamsBroker", membership: ConsumerLease, prefetch: int, timeout_ms: int
+        self, broker: "StreamsBroker", lease: ConsumerLease, prefetch: int, timeout_ms: int
     ) -> None:
         self._broker = broker
         self._client = broker.client
-        self._membership = membership
-        self._queue = membership.queue
+        self._lease = lease
+        self._queue = lease.queue
         self._timeout = timeout_ms / 1000
         self._prefetch = max(1, prefetch)
         #: Dramatiq's default prefetch is two messages per thread.
@@ -75,7 +75,7 @@ class StreamsConsumer(dramatiq.Consumer):
     @property
     def worker(self) -> object:
         """The Worker that runs this consumer; None if it is used without a Worker."""
-        return self._membership.worker
+        return self._lease.worker
 
     def __next__(self) -> StreamProxy | None:
         """Return the next message, or None after the timeout."""
@@ -93,7 +93,7 @@ class StreamsConsumer(dramatiq.Consumer):
                     return proxy
                 if (rest := self._resting_until - time.monotonic()) > 0:
                     self._stopping.wait(min(rest, remaining))
-                elif self._membership.is_paused:
+                elif self._lease.is_paused:
                     self._stand_still(remaining)
                 else:
                     self._fetch(remaining)
@@ -123,8 +123,8 @@ class StreamsConsumer(dramatiq.Consumer):
     def stop_fetching(self) -> None:
         """Stop fetching; fetched messages that were not handed over return to the queue."""
         self._stopping.set()
-        with self._membership.changed:
-            self._membership.changed.notify_all()
+        with self._lease.changed:
+            self._lease.changed.notify_all()
 
     def close(self) -> None:
         """Close the connection; when stopping, also return fetched messages to the queue.
@@ -138,18 +138,18 @@ class StreamsConsumer(dramatiq.Consumer):
             except TROUBLE as error:
                 self._reading.failed(error)
         self._forget_fetched()
-        self._broker.consumer_closed(self, self._membership, stopping=self._stopping.is_set())
+        self._broker.consumer_closed(self, self._lease, stopping=self._stopping.is_set())
 
     # ---------------------------------------------------------------------------------------------------------------- handing over
 
     def _next_fetched(self) -> StreamProxy | None:
-        membership = self._membership
-        if membership.lost:
+        lease = self._lease
+        if lease.lost:
             self._forget_fetched()
-            self._membership = self._broker.rejoin(membership)
+            self._lease = self._broker.rejoin(lease)
             return None
-        while self._free() > 0 and not membership.is_paused:
-            if self._suspects and not membership.has_suspect():
+        while self._free() > 0 and not lease.is_paused:
+            if self._suspects and not lease.has_suspect():
                 proxy = self._hand_over(self._suspects.popleft(), suspect=True)
             elif self._work:
                 item = self._work.popleft()
@@ -159,53 +159,53 @@ class StreamsConsumer(dramatiq.Consumer):
                 proxy = self._hand_over(item, suspect=False)
             else:
                 return None
-            if proxy is not None or membership.lost:
+            if proxy is not None or lease.lost:
                 return proxy
         return None
 
     def _stand_still(self, remaining: float) -> None:
         """Return fetched entries while the queue is paused, for a purge to cover them, and wait."""
         self._release_fetched()
-        membership = self._membership
-        with membership.changed:
-            if membership.is_paused and not membership.lost and not self._stopping.is_set():
-                membership.changed.wait(remaining)
+        lease = self._lease
+        with lease.changed:
+            if lease.is_paused and not lease.lost and not self._stopping.is_set():
+                lease.changed.wait(remaining)
 
     def _hand_over(self, item: "Part | Entry", *, suspect: bool) -> StreamProxy | None:
         """Build the message and record it as in flight.
 
         Returns None if the entry is invalid, and then dead-letters it, or if the lease was lost.
         """
-        membership = self._membership
+        lease = self._lease
         opened = (
-            open_part(item, membership)
+            open_part(item, lease)
             if isinstance(item, Part)
-            else open_entry(item, membership, self._broker.actors)
+            else open_entry(item, lease, self._broker.actors)
         )
         if isinstance(opened, Unusable):
             self._bury(opened.entry.id, opened.entry.delivery, opened.reason, opened.actor)
             return None
         opened.suspect = suspect
         opened.crashed = _crashed(item)
-        counted = [pair for pair in _counts(item) if pair[0] in membership.adopted]
+        counted = [pair for pair in _counts(item) if pair[0] in lease.adopted]
         if counted:
-            if not self._queue.start(self._client, membership.name, counted):
-                membership.lose()
+            if not self._queue.start(self._client, lease.name, counted):
+                lease.lose()
                 return None
-            membership.started(entry_id for entry_id, _ in counted)
-        membership.hand(opened)
+            lease.started(entry_id for entry_id, _ in counted)
+        lease.hand(opened)
         return opened
 
     def _free(self) -> int:
         prefetch = self._prefetch
         if self._fetching.merges:
             prefetch = prefetch // 2 + 1  # for batches, prefetch one more than the threads
-        return prefetch - self._membership.outstanding
+        return prefetch - self._lease.outstanding
 
     def _forget_fetched(self) -> None:
         self._work.clear()
         self._suspects.clear()
-        self._membership.ask_again()
+        self._lease.ask_again()
 
     def _release_fetched(self) -> None:
         """Return fetched entries to the queue.
@@ -220,45 +220,41 @@ class StreamsConsumer(dramatiq.Consumer):
             if not _crashed(item)
             for entry_id in _ids(item)
         ]
-        if earlier and not self._membership.lost:
-            self._queue.release(self._client, self._membership.name, earlier)
-            self._membership.started(entry_id for entry_id, _ in earlier)
+        if earlier and not self._lease.lost:
+            self._queue.release(self._client, self._lease.name, earlier)
+            self._lease.started(entry_id for entry_id, _ in earlier)
         self._work.clear()
         self._suspects.clear()
         if any(_crashed(item) for item in fetched):
-            self._membership.ask_again()
+            self._lease.ask_again()
 
     # -------------------------------------------------------------------------------------------------------------------- fetching
 
     def _fetch(self, remaining: float) -> None:
-        membership = self._membership
-        if not membership.joined:
-            self._broker.join_queue(membership)
+        lease = self._lease
+        if not lease.joined:
+            self._broker.join_queue(lease)
             return
-        if membership.orphans_until is not None and not membership.reconcile and self._take_over():
+        if lease.orphans_until is not None and not lease.reconcile and self._take_over():
             return
         free = self._free_to_fetch()
         if free <= 0:
-            with membership.changed:
-                if (
-                    self._free_to_fetch() <= 0
-                    and not membership.lost
-                    and not self._stopping.is_set()
-                ):
-                    membership.changed.wait(
-                        remaining if membership.orphans_until is None else min(remaining, LOOK)
+            with lease.changed:
+                if self._free_to_fetch() <= 0 and not lease.lost and not self._stopping.is_set():
+                    lease.changed.wait(
+                        remaining if lease.orphans_until is None else min(remaining, LOOK)
                     )
             return
-        if membership.reconcile:
+        if lease.reconcile:
             self._reconcile()
             return
         if self._suspects:
             remaining = min(remaining, SUSPECT_LOOK)
-        rows = self._fetching.read(membership, free, remaining, self._reading.succeeded)
+        rows = self._fetching.read(lease, free, remaining, self._reading.succeeded)
         if not rows:
             return
         work, headless = merge(rows, self._limits)
-        self._fetching.adapt(len(rows), work, membership)
+        self._fetching.adapt(len(rows), work, lease)
         self._work.extend(work)
         if headless:
             self._settle_headless(headless)
@@ -271,22 +267,22 @@ class StreamsConsumer(dramatiq.Consumer):
         free = self._free()
         return (
             free
-            if self._membership.orphans_until is None
-            else min(free, self._threads - self._membership.outstanding)
+            if self._lease.orphans_until is None
+            else min(free, self._threads - self._lease.outstanding)
         )
 
     def _take_over(self) -> bool:
         """Take over dead consumers' entries for idle threads; return whether any can run."""
-        membership, until = self._membership, self._membership.orphans_until
+        lease, until = self._lease, self._lease.orphans_until
         fetched = len(self._work) + len(self._suspects)
-        room = self._broker.idle_threads(membership, self._threads) - fetched
+        room = self._broker.idle_threads(lease, self._threads) - fetched
         if room <= 0 and until is not None and time.monotonic() >= until:
             # All Workers are busy with other queues: use this queue's share of the threads.
-            room = self._threads - membership.outstanding - fetched
+            room = self._threads - lease.outstanding - fetched
         if room <= 0:
             return False
         taken, more = self._queue.recover(
-            self._broker.once_client, membership.name, self._fetching.room(room, membership)
+            self._broker.once_client, lease.name, self._fetching.room(room, lease)
         )
         if taken:
             level = (
@@ -299,20 +295,20 @@ class StreamsConsumer(dramatiq.Consumer):
                 len(taken),
             )
             self._took_over = True
-            membership.adopt(taken)
+            lease.adopt(taken)
         if not more:
-            membership.note_orphans(None)  # the next heartbeat reports whether there are others
+            lease.note_orphans(None)  # the next heartbeat reports whether there are others
             self._took_over = False
         return bool(taken)
 
     def _limits(self, head: bytes) -> BatchLimits | None:
-        return self._fetching.limits(head, self._membership)
+        return self._fetching.limits(head, self._lease)
 
     def _settle_headless(self, headless: "list[tuple[bytes, Fields]]") -> None:
         """Acknowledge ticks and promote due messages; dead-letter entries of unknown form."""
         ticks = [entry_id for entry_id, fields in headless if is_tick(fields)]
         if ticks:
-            self._queue.ack(self._client, self._membership.name, ticks)
+            self._queue.ack(self._client, self._lease.name, ticks)
             self._broker.keeper.expect(self._queue, self._queue.promote(self._client))
         for entry_id, fields in headless:
             if not is_tick(fields):
@@ -320,18 +316,18 @@ class StreamsConsumer(dramatiq.Consumer):
 
     def _reconcile(self) -> None:
         """Fetch own pending entries that are unknown here: from lost replies and from takeovers."""
-        membership = self._membership
-        membership.asked()
+        lease = self._lease
+        lease.asked()
         self._work.clear()
         self._suspects.clear()
         handed = (
-            membership.handed_ids()
+            lease.handed_ids()
         )  # read before the request: an entry settled during it must not count as new
         entries: list[tuple[Entry, bool]] = []
         gone: list[bytes] = []
         after = b""
         while True:
-            rows, more = self._queue.held(self._client, membership.name, after, HELD_PAGE)
+            rows, more = self._queue.held(self._client, lease.name, after, HELD_PAGE)
             for entry_id, times, fields in rows:
                 if entry_id in handed:
                     continue
@@ -339,7 +335,7 @@ class StreamsConsumer(dramatiq.Consumer):
                     gone.append(entry_id)
                     continue
                 entry = self._fetch_again(
-                    entry_id, times, fields, adopted=entry_id in membership.adopted
+                    entry_id, times, fields, adopted=entry_id in lease.adopted
                 )
                 if entry is not None:
                     entries.append(entry)
@@ -347,7 +343,7 @@ class StreamsConsumer(dramatiq.Consumer):
                 break
             after = rows[-1][0]
         if gone:
-            self._queue.ack(self._client, membership.name, gone)
+            self._queue.ack(self._client, lease.name, gone)
         self._work.extend(merge_entries(entries, self._limits))
 
     def _fetch_again(
@@ -360,13 +356,13 @@ class StreamsConsumer(dramatiq.Consumer):
             return None
         # For ordinary messages only crashes count here; Retries limits failures.
         deliveries = entry.delivery if entry.ids is not None else entry.handed
-        if adopted and deliveries > self._membership.settings.max_deliveries:
+        if adopted and deliveries > self._lease.settings.max_deliveries:
             self._bury(entry_id, entry.delivery - 1, "DeliveryLimit", actor_of(entry))
             return None
         return entry, adopted
 
     def _bury(self, entry_id: bytes, delivery: int, reason: str, actor: str) -> None:
-        membership = self._membership
+        lease = self._lease
         _logger.error(
             "Message %s of queue %s is dead after delivery %d: %s",
             entry_id.decode(),
@@ -377,24 +373,24 @@ class StreamsConsumer(dramatiq.Consumer):
         verdict = Verdict(entry_id, delivery, None)
         self._queue.reject(
             self._client,
-            membership.name,
+            lease.name,
             [verdict],
             reason=reason,
             actor=actor,
-            settings=membership.settings,
+            settings=lease.settings,
         )
-        membership.started([entry_id])
+        lease.started([entry_id])
 
     def _after_trouble(self, error: BaseException) -> None:
-        membership = self._membership
-        membership.ask_again()
+        lease = self._lease
+        lease.ask_again()
         if any(sign in str(error) for sign in QUEUE_DELETED):
             # The queue was deleted: there is nothing to settle, so register again.
             _logger.warning("Queue %s was deleted and is created again", self._queue.name)
-            membership.lose()
+            lease.lose()
             return
         problem, pause = self._reading.failed(error)
-        if problem.permanent and membership.worker is None:
+        if problem.permanent and lease.worker is None:
             raise connection_error(error) from error
         self._resting_until = time.monotonic() + pause
 

@@ -16,7 +16,7 @@ from stanine.broker.batch import SECOND_PART, BatchLimits, Part, limits_of
 from stanine.broker.connection.functions import is_function_missing
 from stanine.broker.entry import Entry, Fields, read_head
 from stanine.broker.exchange import Fetched, Room
-from stanine.broker.membership import ConsumerLease
+from stanine.broker.lease import ConsumerLease
 from stanine.broker.queue import library
 from stanine.broker.reader import QUEUE_DELETED, Reader
 
@@ -51,7 +51,7 @@ class Fetching:
         self._reader.close()
 
     def read(
-        self, membership: ConsumerLease, free: int, block: float, succeeded: Callable[[], None]
+        self, lease: ConsumerLease, free: int, block: float, succeeded: Callable[[], None]
     ) -> "list[tuple[bytes, Fields]]":
         """Return new entries for up to `free` calls; wait at most `block` seconds for the first.
 
@@ -59,14 +59,14 @@ class Fetching:
         """
         merges, has_plain = self._kinds()
         count, block_ms = self._count if merges else free, int(block * 1000)
-        if membership.settings.rate_messages is None and not (merges and has_plain):
-            rows = self._reader.read(membership.name, count, block_ms)
+        if lease.settings.rate_messages is None and not (merges and has_plain):
+            rows = self._reader.read(lease.name, count, block_ms)
             succeeded()
             return rows
-        room = Room(free, self._smallest(membership)) if merges and has_plain else Room(0, 1)
+        room = Room(free, self._smallest(lease)) if merges and has_plain else Room(0, 1)
         try:
             fetched = self._reader.fetch(
-                membership.queue.fetch_command(membership.name, count, room, block_ms)
+                lease.queue.fetch_command(lease.name, count, room, block_ms)
             )
         except redis.ResponseError as error:
             if not is_function_missing(error):
@@ -74,46 +74,46 @@ class Fetching:
             library().load(self._client)
             return []
         succeeded()
-        return fetched.rows or self._wait(membership, fetched, block_ms)
+        return fetched.rows or self._wait(lease, fetched, block_ms)
 
-    def adapt(self, read: int, work: "list[Part | Entry]", membership: ConsumerLease) -> None:
+    def adapt(self, read: int, work: "list[Part | Entry]", lease: ConsumerLease) -> None:
         """Adapt the read size to about one batch.
 
         More would only withhold entries from other consumers.
         """
         if read >= self._count and len(work) == 1:
-            self._count = min(self._count * 2, self._largest(membership))
+            self._count = min(self._count * 2, self._largest(lease))
         elif len(work) > 1 and isinstance(work[0], Part):
             self._count = len(work[0].entry_ids)
 
-    def limits(self, head: bytes, membership: ConsumerLease) -> BatchLimits | None:
+    def limits(self, head: bytes, lease: ConsumerLease) -> BatchLimits | None:
         """Return the batch limits of a head's actor; None if unknown or not a batch actor."""
         try:
             _, actor_name = read_head(head)
         except ValueError:
             return None
         actor = self._actors.get(actor_name)
-        return limits_of(actor, membership.settings) if actor else None
+        return limits_of(actor, lease.settings) if actor else None
 
     @property
     def merges(self) -> bool:
         """Whether messages of this queue are merged."""
         return self._kinds()[0]
 
-    def room(self, calls: int, membership: ConsumerLease) -> Room:
+    def room(self, calls: int, lease: ConsumerLease) -> Room:
         """Return the capacity for dead consumers' entries.
 
         Their batches are merged in small parts.
         """
-        return Room(calls, min(SECOND_PART, self._smallest(membership)))
+        return Room(calls, min(SECOND_PART, self._smallest(lease)))
 
     def _wait(
-        self, membership: ConsumerLease, fetched: Fetched, block_ms: int
+        self, lease: ConsumerLease, fetched: Fetched, block_ms: int
     ) -> "list[tuple[bytes, Fields]]":
         """Wait for the rate limit, new entries, or the bell (if another consumer is on watch)."""
         if fetched.waits_for_bell:
             try:
-                self._reader.wait_for_bell(membership.queue.keys.bell, block_ms)
+                self._reader.wait_for_bell(lease.queue.keys.bell, block_ms)
             except redis.ResponseError as error:
                 if not any(sign in str(error) for sign in QUEUE_DELETED):
                     raise  # the bell was deleted; the next fetch creates it again
@@ -122,7 +122,7 @@ class Fetching:
         elif fetched.last_id:
             self._reader.wait_for_more(fetched.last_id, block_ms)
         else:
-            return self._reader.read(membership.name, 1, block_ms)
+            return self._reader.read(lease.name, 1, block_ms)
         return []
 
     def _kinds(self) -> tuple[bool, bool]:
@@ -139,18 +139,18 @@ class Fetching:
         ]
         return any(batch), not all(batch)
 
-    def _bounds(self, membership: ConsumerLease) -> list[int]:
+    def _bounds(self, lease: ConsumerLease) -> list[int]:
         actors = [
             actor for actor in list(self._actors.values()) if actor.queue_name == self._queue_name
         ]
         return [
             bound.max_messages
-            for bound in (limits_of(actor, membership.settings) for actor in actors)
+            for bound in (limits_of(actor, lease.settings) for actor in actors)
             if bound
         ]
 
-    def _largest(self, membership: ConsumerLease) -> int:
-        return max(self._bounds(membership), default=1)
+    def _largest(self, lease: ConsumerLease) -> int:
+        return max(self._bounds(lease), default=1)
 
-    def _smallest(self, membership: ConsumerLease) -> int:
-        return min(self._bounds(membership), default=1)
+    def _smallest(self, lease: ConsumerLease) -> int:
+        return min(self._bounds(lease), default=1)

@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping
 import redis
 
 from stanine.broker.errors import BrokerSettingsInvalid
-from stanine.broker.membership import ConsumerLease
+from stanine.broker.lease import ConsumerLease
 from stanine.broker.patience import PAUSE_MAX, TROUBLE, Backoff
 from stanine.broker.queue import Queue
 from stanine.broker.settings import read_settings
@@ -42,13 +42,13 @@ class LeaseKeeper:
         self._backoff = Backoff(_logger, "Keeping leases")
         self._bad_settings: dict[str, str] = {}
 
-    def watch(self, membership: ConsumerLease) -> None:
+    def watch(self, lease: ConsumerLease) -> None:
         """Start renewing a new lease.
 
         The first heartbeat is immediate and reports due and orphaned messages.
         """
         with self._wake:
-            self._beats[membership] = 0.0
+            self._beats[lease] = 0.0
             if self._thread is None:
                 self._stopped = False
                 self._thread = threading.Thread(
@@ -57,10 +57,10 @@ class LeaseKeeper:
                 self._thread.start()
             self._wake.notify()
 
-    def forget(self, membership: ConsumerLease) -> None:
+    def forget(self, lease: ConsumerLease) -> None:
         """Stop renewing a lease."""
         with self._wake:
-            self._beats.pop(membership, None)
+            self._beats.pop(lease, None)
 
     def expect(self, queue: Queue, wait_ms: int) -> None:
         """Schedule a promotion in `wait_ms` (-1: there are no delayed messages)."""
@@ -87,7 +87,7 @@ class LeaseKeeper:
                 if self._stopped:
                     break
                 now = time.monotonic()
-                beats = [membership for membership, at in self._beats.items() if at <= now]
+                beats = [lease for lease, at in self._beats.items() if at <= now]
                 due = [queue for queue, at in self._due.items() if at <= now]
                 if not beats and not due:
                     upcoming = min([*self._beats.values(), *self._due.values()], default=now + 60)
@@ -148,37 +148,37 @@ class LeaseKeeper:
             raise
         self.expect(queue, wait)
 
-    def _beat(self, client: "redis.Redis", membership: ConsumerLease) -> None:
-        queue = membership.queue
-        beat = queue.beat(client, membership.name, membership.settings)
+    def _beat(self, client: "redis.Redis", lease: ConsumerLease) -> None:
+        queue = lease.queue
+        beat = queue.beat(client, lease.name, lease.settings)
         if not beat.alive:
-            if membership in self._beats:
+            if lease in self._beats:
                 _logger.warning(
                     "Consumer %s of queue %s was taken over and registers again",
-                    membership.name,
+                    lease.name,
                     queue.name,
                 )
-            self.forget(membership)
-            membership.lose()
+            self.forget(lease)
+            lease.lose()
             return
-        self._apply(membership, beat.settings)
+        self._apply(lease, beat.settings)
         with self._wake:
-            if membership in self._beats:
-                self._beats[membership] = time.monotonic() + min(
-                    BEAT_INTERVAL, membership.settings.lease_ms / 3000
+            if lease in self._beats:
+                self._beats[lease] = time.monotonic() + min(
+                    BEAT_INTERVAL, lease.settings.lease_ms / 3000
                 )
         self.expect(queue, beat.wait_ms)
         if not beat.heirs:
-            membership.note_orphans(None)
+            lease.note_orphans(None)
         else:  # a single consumer need not wait for others with more capacity
-            membership.note_orphans(time.monotonic() + (IDLE_FIRST if beat.heirs > 1 else 0.0))
+            lease.note_orphans(time.monotonic() + (IDLE_FIRST if beat.heirs > 1 else 0.0))
 
-    def _apply(self, membership: ConsumerLease, fields: Mapping[bytes, bytes]) -> None:
-        name = membership.queue.name
+    def _apply(self, lease: ConsumerLease, fields: Mapping[bytes, bytes]) -> None:
+        name = lease.queue.name
         try:
-            state, before = read_state(fields), membership.state
-            membership.settings = read_settings(fields, membership.defaults)
-            membership.follow(state)
+            state, before = read_state(fields), lease.state
+            lease.settings = read_settings(fields, lease.defaults)
+            lease.follow(state)
             if state is not before:
                 _logger.info("Queue %s changed to %s from %s", name, state, before)
         except BrokerSettingsInvalid as error:

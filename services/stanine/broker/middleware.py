@@ -29,7 +29,7 @@ class Streams(Middleware):
         """Skip a message that another consumer has taken over."""
         if isinstance(message, StreamProxy):
             working.set(True)  # until it is settled
-            if message.membership.lost:
+            if message.lease.lost:
                 raise SkipMessage("taken over by another consumer")
 
     def after_process_message(
@@ -45,7 +45,7 @@ class Streams(Middleware):
         Runs before Retries.
         """
         if exception is not None and isinstance(message, StreamProxy) and not message.is_batch:
-            settings = message.membership.settings
+            settings = message.lease.settings
             words = {
                 "max_retries": settings.max_retries,
                 "min_backoff": settings.backoff_min_ms,

@@ -9,7 +9,7 @@ from dramatiq.errors import DecodeError
 
 from stanine.broker.batch import Part
 from stanine.broker.entry import TRACE_OPTION, Entry, read_head
-from stanine.broker.membership import ConsumerLease
+from stanine.broker.lease import ConsumerLease
 from stanine.broker.proxy import StreamProxy
 
 
@@ -22,10 +22,10 @@ class Unusable:
     actor: str = ""
 
 
-def open_part(part: Part, membership: ConsumerLease) -> StreamProxy:
+def open_part(part: Part, lease: ConsumerLease) -> StreamProxy:
     """Return the message for merged entries."""
     message: dramatiq.Message[Any] = dramatiq.Message(
-        queue_name=membership.queue.name,
+        queue_name=lease.queue.name,
         actor_name=read_head(part.head)[1],
         args=(),
         kwargs={part.limits.argument: b"".join(part.chunks)},
@@ -35,16 +35,16 @@ def open_part(part: Part, membership: ConsumerLease) -> StreamProxy:
         message_id=part.entry_ids[0].decode(),
         message_timestamp=part.created,
     )
-    return StreamProxy(message, membership, part.entry_ids, part.delivery, None)
+    return StreamProxy(message, lease, part.entry_ids, part.delivery, None)
 
 
 def open_entry(
-    entry: Entry, membership: ConsumerLease, actors: "Mapping[str, dramatiq.Actor[Any, Any]]"
+    entry: Entry, lease: ConsumerLease, actors: "Mapping[str, dramatiq.Actor[Any, Any]]"
 ) -> StreamProxy | Unusable:
     """Return the message for one entry, also for an unknown actor, which the Worker rejects."""
     if entry.ids is not None:
-        return _without_batch_actor(entry, membership, actors)
-    queue_name = membership.queue.name
+        return _without_batch_actor(entry, lease, actors)
+    queue_name = lease.queue.name
     try:
         message = dramatiq.Message.decode(entry.head)
     except DecodeError:
@@ -54,17 +54,17 @@ def open_entry(
     actor = actors.get(message.actor_name)
     argument = actor.options.get("batch") if actor is not None else None
     if argument is not None:
-        return _batch_of_one(entry, message, argument, membership)
+        return _batch_of_one(entry, message, argument, lease)
     if message.queue_name != queue_name:
         message = message.copy(queue_name=queue_name)  # the Worker settles by this name
     message.options.pop("eta", None)  # it is due; with an eta the Worker would hold it in memory
     if entry.trace:
         message.options[TRACE_OPTION] = entry.trace.decode("ascii", "replace")
-    return StreamProxy(message, membership, [entry.id], entry.delivery, entry)
+    return StreamProxy(message, lease, [entry.id], entry.delivery, entry)
 
 
 def _batch_of_one(
-    entry: Entry, message: Any, argument: str, membership: ConsumerLease
+    entry: Entry, message: Any, argument: str, lease: ConsumerLease
 ) -> StreamProxy | Unusable:
     """Return a message to a batch actor that was sent whole.
 
@@ -74,11 +74,11 @@ def _batch_of_one(
     if message.args or len(message.kwargs) != 1 or not isinstance(ids, bytes):
         return Unusable(entry, "NotABatchMessage", message.actor_name)
     options = {"traceparents": [entry.trace.decode("ascii", "replace")]} if entry.trace else {}
-    name = membership.queue.name
+    name = lease.queue.name
     made: dramatiq.Message[Any] = dramatiq.Message(
         name, message.actor_name, (), {argument: ids}, options, entry.id.decode(), entry.created
     )
-    return StreamProxy(made, membership, [entry.id], entry.delivery, None)
+    return StreamProxy(made, lease, [entry.id], entry.delivery, None)
 
 
 def _is_sound(message: Any) -> bool:
@@ -107,7 +107,7 @@ def actor_of(entry: Entry) -> str:
 
 
 def _without_batch_actor(
-    entry: Entry, membership: ConsumerLease, actors: "Mapping[str, dramatiq.Actor[Any, Any]]"
+    entry: Entry, lease: ConsumerLease, actors: "Mapping[str, dramatiq.Actor[Any, Any]]"
 ) -> StreamProxy | Unusable:
     try:
         _, actor_name = read_head(entry.head)
@@ -116,6 +116,6 @@ def _without_batch_actor(
     if actor_name in actors:
         return Unusable(entry, "NotABatchActor", actor_name)
     message: dramatiq.Message[Any] = dramatiq.Message(
-        membership.queue.name, actor_name, (), {}, {}, entry.id.decode(), entry.created
+        lease.queue.name, actor_name, (), {}, {}, entry.id.decode(), entry.created
     )
-    return StreamProxy(message, membership, [entry.id], entry.delivery, None)
+    return StreamProxy(message, lease, [entry.id], entry.delivery, None)

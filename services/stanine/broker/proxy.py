@@ -10,7 +10,7 @@ import dramatiq
 
 if TYPE_CHECKING:
     from stanine.broker.entry import Entry
-    from stanine.broker.membership import ConsumerLease
+    from stanine.broker.lease import ConsumerLease
 
 
 class StreamProxy(dramatiq.MessageProxy):
@@ -19,13 +19,13 @@ class StreamProxy(dramatiq.MessageProxy):
     def __init__(
         self,
         message: "dramatiq.Message[Any]",
-        membership: "ConsumerLease",
+        lease: "ConsumerLease",
         entry_ids: list[bytes],
         delivery: int,
         entry: "Entry | None",
     ) -> None:
         super().__init__(message)
-        self.membership = membership
+        self.lease = lease
         self.entry_ids = entry_ids
         #: The number of this delivery, from 1.
         self.delivery = delivery

@@ -17,7 +17,7 @@ from dramatiq.middleware.shutdown import Shutdown
 
 from stanine.broker.failure import split
 from stanine.broker.keeper import LeaseKeeper
-from stanine.broker.membership import ConsumerLease
+from stanine.broker.lease import ConsumerLease
 from stanine.broker.patience import Backoff, patiently
 from stanine.broker.proxy import StreamProxy
 from stanine.broker.queue import FENCED, Verdict
@@ -52,41 +52,35 @@ class Settler:
     def settle(self, proxy: StreamProxy, *, rejected: bool) -> None:
         """Acknowledge, defer, split or dead-letter a processed message."""
         working.set(False)
-        membership = proxy.membership
-        if not membership.lost:
-            settled = self._patiently(
-                membership, lambda: self._settle_once(proxy, rejected=rejected)
-            )
+        lease = proxy.lease
+        if not lease.lost:
+            settled = self._patiently(lease, lambda: self._settle_once(proxy, rejected=rejected))
             if settled == FENCED:
-                membership.lose()
-        membership.take_back(proxy)
+                lease.lose()
+        lease.take_back(proxy)
 
     def release(self, proxies: Iterable[StreamProxy]) -> None:
         """Return unprocessed messages to their queue."""
         by_membership: dict[ConsumerLease, list[StreamProxy]] = {}
         for proxy in proxies:
-            by_membership.setdefault(proxy.membership, []).append(proxy)
-        for membership, held in by_membership.items():
-            if not membership.lost:
-                self._release(membership, held)
+            by_membership.setdefault(proxy.lease, []).append(proxy)
+        for lease, held in by_membership.items():
+            if not lease.lost:
+                self._release(lease, held)
             for proxy in held:
-                membership.take_back(proxy)
+                lease.take_back(proxy)
 
-    def _release(self, membership: ConsumerLease, proxies: list[StreamProxy]) -> None:
+    def _release(self, lease: ConsumerLease, proxies: list[StreamProxy]) -> None:
         crashed = [(entry_id, times - 1) for proxy in proxies for entry_id, times in proxy.crashed]
         kept = {entry_id for entry_id, _ in crashed}
         earlier = [pair for proxy in proxies for pair in _uncounted(proxy) if pair[0] not in kept]
         if earlier:
-            self._patiently(
-                membership, lambda: membership.queue.release(self._client, membership.name, earlier)
-            )
+            self._patiently(lease, lambda: lease.queue.release(self._client, lease.name, earlier))
         if crashed:  # a new entry would reset its count; it stays pending and can be taken over when this consumer leaves
-            self._patiently(
-                membership, lambda: membership.queue.start(self._client, membership.name, crashed)
-            )
+            self._patiently(lease, lambda: lease.queue.start(self._client, lease.name, crashed))
 
     def _settle_once(self, proxy: StreamProxy, *, rejected: bool) -> int:
-        membership, queue = proxy.membership, proxy.membership.queue
+        lease, queue = proxy.lease, proxy.lease.queue
         error = proxy._exception  # noqa: SLF001 - Dramatiq keeps it there for brokers
         if (
             proxy.is_batch
@@ -94,30 +88,28 @@ class Settler:
             and not isinstance(error, SkipMessage | ActorNotFound)
         ):
             if isinstance(error, Shutdown):
-                return queue.release(self._client, membership.name, _uncounted(proxy))
+                return queue.release(self._client, lease.name, _uncounted(proxy))
             delay = error.delay if isinstance(error, Retry) else None
-            verdicts = split(
-                proxy.entry_ids, proxy.delivery, membership.settings, random.uniform, delay
-            )
+            verdicts = split(proxy.entry_ids, proxy.delivery, lease.settings, random.uniform, delay)
         elif rejected:
             verdicts = [Verdict(entry_id, proxy.delivery, None) for entry_id in proxy.entry_ids]
         elif proxy.deferral is not None and proxy.entry is not None:
             data, delay_ms = proxy.deferral
-            settled, wait = queue.retry(self._client, membership.name, proxy.entry, data, delay_ms)
+            settled, wait = queue.retry(self._client, lease.name, proxy.entry, data, delay_ms)
             self._keeper.expect(queue, wait)
             return settled
         elif proxy.entry is not None and proxy.entry.unique is not None:
-            return queue.finish(self._client, membership.name, proxy.entry)
+            return queue.finish(self._client, lease.name, proxy.entry)
         else:
-            return queue.ack(self._client, membership.name, proxy.entry_ids)
+            return queue.ack(self._client, lease.name, proxy.entry_ids)
         reason = type(error).__name__ if error is not None else "Rejected"
         settled, wait = queue.reject(
             self._client,
-            membership.name,
+            lease.name,
             verdicts,
             reason=reason,
             actor=proxy.actor_name,
-            settings=membership.settings,
+            settings=lease.settings,
         )
         if any(verdict.delay_ms is None for verdict in verdicts):
             # Dramatiq logs an expected rejection itself, at a lower level.
@@ -127,8 +119,8 @@ class Settler:
         self._keeper.expect(queue, wait)
         return settled
 
-    def _patiently(self, membership: ConsumerLease, operation: "Callable[[], Any]") -> Any:
-        name = membership.queue.name
+    def _patiently(self, lease: ConsumerLease, operation: "Callable[[], Any]") -> Any:
+        name = lease.queue.name
         backoff = self._backoffs.get(name) or self._backoffs.setdefault(
             name, Backoff(_logger, f"Settling messages of queue {name}", self._client)
         )

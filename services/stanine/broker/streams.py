@@ -26,7 +26,7 @@ from stanine.broker.enqueueing import Enqueueing
 from stanine.broker.errors import BrokerSettingsInvalid
 from stanine.broker.keeper import LeaseKeeper
 from stanine.broker.keys import queue_keys
-from stanine.broker.membership import ConsumerLease
+from stanine.broker.lease import ConsumerLease
 from stanine.broker.middleware import Streams
 from stanine.broker.operations import Operations
 from stanine.broker.patience import TROUBLE
@@ -90,7 +90,7 @@ class StreamsBroker(Enqueueing, Operations, dramatiq.Broker):
         self._made: list[redis.Redis] = []
         self._lock = threading.RLock()
         self._consumers: list[StreamsConsumer] = []
-        self._memberships: list[ConsumerLease] = []
+        self._leases: list[ConsumerLease] = []
         #: Leases waiting for their next Consumer, by Worker and queue.
         self._idle: dict[tuple[object, str], ConsumerLease] = {}
         #: The Workers that run this broker's consumers.
@@ -210,57 +210,55 @@ class StreamsBroker(Enqueueing, Operations, dramatiq.Broker):
                 raise _errors.BrokerConnectionError(
                     f"this process already reads {self.max_queues} queues: increase the broker's max_queues"
                 )
-            membership = self._idle.pop((worker, queue_name), None) or ConsumerLease(
+            lease = self._idle.pop((worker, queue_name), None) or ConsumerLease(
                 self.queues[queue_name], self.defaults, worker
             )
-            consumer = StreamsConsumer(self, membership, prefetch, timeout)
+            consumer = StreamsConsumer(self, lease, prefetch, timeout)
             self._consumers.append(consumer)
             return consumer
 
-    def join_queue(self, membership: ConsumerLease) -> None:
+    def join_queue(self, lease: ConsumerLease) -> None:
         """Register a lease in Redis and start renewing it."""
-        fields = membership.queue.join(self.client, membership.name, membership.settings)
+        fields = lease.queue.join(self.client, lease.name, lease.settings)
         with contextlib.suppress(
             BrokerSettingsInvalid
         ):  # logged at the first heartbeat; until then the defaults apply
-            membership.settings = read_settings(fields, membership.defaults)
-            membership.follow(read_state(fields))
+            lease.settings = read_settings(fields, lease.defaults)
+            lease.follow(read_state(fields))
         self._look.once(self.client)
-        membership.joined = True
+        lease.joined = True
         with self._lock:
-            self._memberships.append(membership)
-        self.keeper.watch(membership)
+            self._leases.append(lease)
+        self.keeper.watch(lease)
 
     def rejoin(self, lost: ConsumerLease) -> ConsumerLease:
         """Return a new lease in place of one that was taken over."""
         self.keeper.forget(lost)
         with self._lock:
-            if lost in self._memberships:
-                self._memberships.remove(lost)
+            if lost in self._leases:
+                self._leases.remove(lost)
         return ConsumerLease(lost.queue, self.defaults, lost.worker)
 
     def consumer_closed(
-        self, consumer: StreamsConsumer, membership: ConsumerLease, *, stopping: bool
+        self, consumer: StreamsConsumer, lease: ConsumerLease, *, stopping: bool
     ) -> None:
         """Remove a consumer; unless the Worker shuts down, its lease is kept for the next one."""
         with self._lock:
             if consumer in self._consumers:
                 self._consumers.remove(consumer)
-            if not stopping and not membership.lost:
-                self._idle[membership.worker, membership.queue.name] = membership
+            if not stopping and not lease.lost:
+                self._idle[lease.worker, lease.queue.name] = lease
 
-    def idle_threads(self, membership: ConsumerLease, threads: int) -> int:
+    def idle_threads(self, lease: ConsumerLease, threads: int) -> int:
         """Return the number of idle threads of a lease's Worker; may be negative.
 
         Without a Worker, `threads` is the number of threads.
         """
-        if not isinstance(membership.worker, dramatiq.Worker):
-            return threads - membership.outstanding
+        if not isinstance(lease.worker, dramatiq.Worker):
+            return threads - lease.outstanding
         with self._lock:
-            busy = sum(
-                each.outstanding for each in self._memberships if each.worker is membership.worker
-            )
-        return membership.worker.worker_threads - busy
+            busy = sum(each.outstanding for each in self._leases if each.worker is lease.worker)
+        return lease.worker.worker_threads - busy
 
     def stop_consumers(self, worker: object = EVERY) -> None:
         """Stop fetching for a Worker, or for all."""
@@ -275,23 +273,23 @@ class StreamsBroker(Enqueueing, Operations, dramatiq.Broker):
         Their pending entries can be taken over immediately.
         """
         with self._lock:
-            leaving = [each for each in self._memberships if worker in (EVERY, each.worker)]
-            self._memberships = [each for each in self._memberships if each not in leaving]
+            leaving = [each for each in self._leases if worker in (EVERY, each.worker)]
+            self._leases = [each for each in self._leases if each not in leaving]
             self._idle = {key: each for key, each in self._idle.items() if each not in leaving}
             self.workers = [
                 each for each in self.workers if worker is not EVERY and each is not worker
             ]
-        for membership in leaving:
-            self.keeper.forget(membership)
+        for lease in leaving:
+            self.keeper.forget(lease)
             try:
-                membership.queue.leave(self.client, membership.name)
+                lease.queue.leave(self.client, lease.name)
             except TROUBLE as error:
                 self.logger.warning(
                     "Leaving queue %s failed: %s; the lease will expire",
-                    membership.queue.name,
+                    lease.queue.name,
                     classify(error),
                 )
-            membership.lose()
+            lease.lose()
 
     def _worker_of(self, thread: threading.Thread) -> "dramatiq.Worker | None":
         """Return the Worker that a consumer thread belongs to; None for other threads."""

@@ -219,20 +219,15 @@ def test_changed_settings_apply_within_two_seconds(
         sizes.append(len(ids))
 
     run_worker(broker)
-    wait_until(lambda: broker._memberships and broker.stats("default").consumers)
+    wait_until(lambda: broker._leases and broker.stats("default").consumers)
     set_queue(broker, "default", batch_max_messages=3)
-    assert (
-        wait_until(lambda: broker._memberships[0].settings == QueueSettings(batch_max_messages=3))
-        < 2
-    )
+    assert wait_until(lambda: broker._leases[0].settings == QueueSettings(batch_max_messages=3)) < 2
     broker.enqueue_many([take.message(ids=b"1") for _ in range(100)])
     broker.join("default", timeout=5000)
     assert max(sizes) <= 3
     set_queue(broker, "default", batch_max_messages=0)
     time.sleep(1.7)
-    assert broker._memberships[0].settings.batch_max_messages == 3, (
-        "an invalid setting is not applied"
-    )
+    assert broker._leases[0].settings.batch_max_messages == 3, "an invalid setting is not applied"
 
 
 def test_invalid_settings_are_reported_and_the_defaults_hold(

@@ -79,11 +79,11 @@ def test_a_clock_set_back_keeps_the_leases_of_the_living(
         run_worker(broker)
     wait_until(lambda: brokers[0].stats("default").consumers == 2)
     leases, hour = brokers[0]._queue("default").keys.leases, 3_600_000
-    names = [broker._memberships[0] for broker in brokers]
+    names = [broker._leases[0] for broker in brokers]
     for name, ends in brokers[0].client.zrange(leases, 0, -1, withscores=True):
         brokers[0].client.zadd(leases, {name: ends + hour})
     time.sleep(3)
-    assert not any(membership.lost for membership in names)
+    assert not any(lease.lost for lease in names)
     assert brokers[0].stats("default").consumers == 2
     assert all(
         ends < brokers[0].stats("default").now_ms + hour / 2

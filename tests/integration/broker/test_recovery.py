@@ -124,7 +124,7 @@ def test_entries_whose_reply_was_lost_are_found_again(
 
     run_worker(broker, timeout=500)
     wait_until(lambda: broker.stats("default").consumers == 1)
-    name = broker._memberships[0].name
+    name = broker._leases[0].name
     broker.enqueue_many([note.message(number) for number in range(5)])
     broker.join("default", timeout=5000)
     # The server hands entries to this consumer, and the connection breaks before the reply is read.
@@ -224,10 +224,10 @@ def test_live_consumers_keep_what_they_hold_over_an_outage_longer_than_the_lease
         broker.keeper.stop()
     time.sleep(1.3)  # nobody could renew: the server was away
     for broker, (_, proxy) in zip(brokers, held, strict=True):
-        broker.keeper.watch(proxy.membership)
+        broker.keeper.watch(proxy.lease)
     time.sleep(0.6)
     for consumer, proxy in held:
-        assert not proxy.membership.lost
+        assert not proxy.lease.lost
         consumer.ack(proxy)
         consumer.close()
     assert brokers[0].stats("q").in_flight == 0

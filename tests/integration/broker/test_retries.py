@@ -79,7 +79,7 @@ def test_a_zombie_settles_nothing(make_broker: Any, wait_until: Any) -> None:
         zombie = broker.consume("q", prefetch=1, timeout=500)
         proxy = next(zombie)
         assert proxy is not None
-        name, queue = proxy.membership.name, proxy.membership.queue
+        name, queue = proxy.lease.name, proxy.lease.queue
         broker.keeper.stop()  # as in a stopped process: it renews no more
         broker.client.zadd(queue.keys.leases, {name: 1})
         successor = other.consume("q", prefetch=1, timeout=500)
@@ -96,7 +96,7 @@ def test_a_zombie_settles_nothing(make_broker: Any, wait_until: Any) -> None:
             zombie.ack(proxy)
         else:
             zombie.requeue([proxy])
-        assert proxy.membership.lost or settle == "release"
+        assert proxy.lease.lost or settle == "release"
         stats = broker.stats("q")
         assert (stats.ready, stats.delayed, stats.in_flight, stats.dead) == (0, 0, 1, 0), settle
         successor.ack(got[-1])
@@ -115,7 +115,7 @@ def test_settling_twice_changes_nothing_more(make_broker: Any) -> None:
     consumer = broker.consume("q", timeout=500)
     proxy = next(consumer)
     assert proxy is not None
-    queue, client, name = proxy.membership.queue, broker.client, proxy.membership.name
+    queue, client, name = proxy.lease.queue, broker.client, proxy.lease.name
     assert queue.retry(client, name, proxy.entry, b"head", 60_000)[0] == 1
     assert queue.retry(client, name, proxy.entry, b"head", 60_000)[0] == 0
     assert queue.ack(client, name, proxy.entry_ids) == 0

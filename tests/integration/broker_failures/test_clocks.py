@@ -201,6 +201,6 @@ def test_a_servers_clock_that_is_set_stops_no_limited_queue_and_keeps_no_dead_co
     assert wait_until(lambda: abs(client.time()[0] - before - moved) < 60, 5)
     broker.enqueue_many(work.message(number) for number in range(10, 20))
     assert wait_until(lambda: len(seen) == 23, 30)
-    assert not broker._memberships[0].lost
+    assert not broker._leases[0].lost
     worker.stop(5000)
     assert sorted(seen) == [*range(20), *range(100, 103)]

@@ -42,7 +42,7 @@ class NoteSettled(dramatiq.Middleware):
         self._ledger = ledger
 
     def after_ack(self, broker: Any, message: Any) -> None:
-        if message._exception is None and not message.membership.lost:
+        if message._exception is None and not message.lease.lost:
             self._ledger.note(SETTLED, keys_of(message))
 
 
