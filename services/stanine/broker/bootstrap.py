@@ -29,10 +29,10 @@ from stanine.broker.connection.functions import Library
 from stanine.broker.connection.ownership import Owner
 from stanine.broker.errors import BrokerSettingsInvalid
 from stanine.broker.keys import libraries_key, queue_keys
-from stanine.broker.patience import TROUBLE
 from stanine.broker.pauses import Pauses, jittered
 from stanine.broker.queue import Handled, Queue
 from stanine.broker.queue import library as broker_library
+from stanine.broker.retries import REDIS_ERRORS
 from stanine.broker.settings import QueueSettings, read_settings
 from stanine.broker.state import QueueState
 
@@ -103,7 +103,7 @@ def bootstrap(
                 loaded.append(library.name)
             removed += _remove_old(client, namespace, library)
         declared = {queue.name: _declare(client, namespace, queue) for queue in queues}
-    except TROUBLE as error:
+    except REDIS_ERRORS as error:
         raise ServerError(classify(error)) from error
     except BrokerSettingsInvalid as error:
         raise ServerError(

@@ -20,10 +20,10 @@ from stanine.broker.entry import Entry, Fields, is_tick, read_entry
 from stanine.broker.fetching import Fetching
 from stanine.broker.lease import ConsumerLease
 from stanine.broker.opening import Unusable, actor_of, open_entry, open_part
-from stanine.broker.patience import TROUBLE, Backoff, connection_error
 from stanine.broker.proxy import StreamProxy
 from stanine.broker.queue import Verdict
 from stanine.broker.reader import QUEUE_DELETED, Reader
+from stanine.broker.retries import REDIS_ERRORS, Backoff, connection_error
 
 if TYPE_CHECKING:
     from stanine.broker.streams import StreamsBroker
@@ -97,8 +97,8 @@ class StreamsConsumer(dramatiq.Consumer):
                     self._stand_still(remaining)
                 else:
                     self._fetch(remaining)
-            except TROUBLE as error:
-                self._after_trouble(error)
+            except REDIS_ERRORS as error:
+                self._handle_failure(error)
             except BrokerConnectionError:
                 raise
             except Exception as error:
@@ -135,7 +135,7 @@ class StreamsConsumer(dramatiq.Consumer):
         if self._stopping.is_set():
             try:
                 self._release_fetched()
-            except TROUBLE as error:
+            except REDIS_ERRORS as error:
                 self._reading.failed(error)
         self._forget_fetched()
         self._broker.consumer_closed(self, self._lease, stopping=self._stopping.is_set())
@@ -381,7 +381,7 @@ class StreamsConsumer(dramatiq.Consumer):
         )
         lease.started([entry_id])
 
-    def _after_trouble(self, error: BaseException) -> None:
+    def _handle_failure(self, error: BaseException) -> None:
         lease = self._lease
         lease.ask_again()
         if any(sign in str(error) for sign in QUEUE_DELETED):

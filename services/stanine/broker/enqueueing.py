@@ -16,10 +16,10 @@ from stanine.broker.entry import TRACE_OPTION, NewEntry
 from stanine.broker.errors import QueueDraining
 from stanine.broker.exchange import Call
 from stanine.broker.keeper import LeaseKeeper
-from stanine.broker.patience import TROUBLE, connection_error
 from stanine.broker.producing import Chunk, Message, make_entry, without_options
 from stanine.broker.proxy import StreamProxy
 from stanine.broker.queue import SHUT, Queue, library
+from stanine.broker.retries import REDIS_ERRORS, connection_error
 from stanine.broker.senders import Sender, Senders
 from stanine.broker.server import ServerLook
 from stanine.broker.state import working
@@ -87,7 +87,7 @@ class Enqueueing:
             with self._senders.lend() as sender:
                 try:
                     answer = await library().call_async(client, *chunk.command(_call(sender)))
-                except TROUBLE as error:
+                except REDIS_ERRORS as error:
                     raise connection_error(error) from error
             await self._look.once_async(client)
             taken += self._enqueued(chunk, answer)
@@ -97,7 +97,7 @@ class Enqueueing:
         with self._senders.lend() as sender:
             try:
                 answer = library().call(self.client, *chunk.command(_call(sender)))
-            except TROUBLE as error:
+            except REDIS_ERRORS as error:
                 raise connection_error(error, self.client) from error
         self._look.once(self.client)
         return self._enqueued(chunk, answer)

@@ -13,8 +13,8 @@ import redis
 
 from stanine.broker.errors import BrokerSettingsInvalid
 from stanine.broker.lease import ConsumerLease
-from stanine.broker.patience import PAUSE_MAX, TROUBLE, Backoff
 from stanine.broker.queue import Queue
+from stanine.broker.retries import PAUSE_MAX, REDIS_ERRORS, Backoff
 from stanine.broker.settings import read_settings
 from stanine.broker.state import read_state
 
@@ -119,7 +119,7 @@ class LeaseKeeper:
                     self._promote(self._client, job)
             except redis.ResponseError as error:
                 failure = error
-            except TROUBLE as error:
+            except REDIS_ERRORS as error:
                 return self._pause_after(error)
             except Exception as error:  # this thread must survive: all leases depend on it
                 _logger.critical("Keeping leases failed unexpectedly", exc_info=True)

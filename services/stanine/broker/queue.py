@@ -445,14 +445,14 @@ class Queue:
         return _pairs(fields)
 
     def fetch_command(
-        self, consumer: str, count: int, room: Room, patience_ms: int
+        self, consumer: str, count: int, room: Room, wait_ms: int
     ) -> "tuple[Argument, ...]":
         """Return the command that fetches up to `count` new entries within the queue's rate.
 
-        For the reader's own connection. `room`: capacity of the consumer (0 calls: unlimited); `patience_ms`: how long
+        For the reader's own connection. `room`: capacity of the consumer (0 calls: unlimited); `wait_ms`: how long
         the caller will wait if there is nothing to fetch.
         """
-        args = (GROUP, consumer, count, room.calls, room.merge, patience_ms)
+        args = (GROUP, consumer, count, room.calls, room.merge, wait_ms)
         return library().command(f"{_PREFIX}_fetch", [self.keys.ready], args)
 
     def drop(self, client: "redis.Redis") -> int:

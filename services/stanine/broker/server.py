@@ -7,7 +7,7 @@ import redis
 import redis.asyncio
 
 from stanine.broker.connection.checks import find_problem
-from stanine.broker.patience import TROUBLE
+from stanine.broker.retries import REDIS_ERRORS
 
 _logger = logging.getLogger(__name__)
 
@@ -27,7 +27,7 @@ class ServerLook:
             self._done = True
             try:
                 self._tell(client.info())
-            except TROUBLE:
+            except REDIS_ERRORS:
                 return
 
     async def once_async(self, client: "redis.asyncio.Redis") -> None:
@@ -36,7 +36,7 @@ class ServerLook:
             self._done = True
             try:
                 self._tell(await client.info())
-            except TROUBLE:
+            except REDIS_ERRORS:
                 return
 
     def _tell(self, info: Any) -> None:

@@ -18,9 +18,9 @@ from dramatiq.middleware.shutdown import Shutdown
 from stanine.broker.failure import split
 from stanine.broker.keeper import LeaseKeeper
 from stanine.broker.lease import ConsumerLease
-from stanine.broker.patience import Backoff, patiently
 from stanine.broker.proxy import StreamProxy
 from stanine.broker.queue import FENCED, Verdict
+from stanine.broker.retries import Backoff, call_with_retries
 from stanine.broker.state import working
 
 _logger = logging.getLogger(__name__)
@@ -124,7 +124,7 @@ class Settler:
         backoff = self._backoffs.get(name) or self._backoffs.setdefault(
             name, Backoff(_logger, f"Settling messages of queue {name}", self._client)
         )
-        return patiently(operation, backoff, closing=self._closing)
+        return call_with_retries(operation, backoff, closing=self._closing)
 
 
 def _is_expected(

@@ -29,8 +29,8 @@ from stanine.broker.keys import queue_keys
 from stanine.broker.lease import ConsumerLease
 from stanine.broker.middleware import Streams
 from stanine.broker.operations import Operations
-from stanine.broker.patience import TROUBLE
 from stanine.broker.queue import Queue
+from stanine.broker.retries import REDIS_ERRORS
 from stanine.broker.senders import Senders
 from stanine.broker.server import ServerLook
 from stanine.broker.settings import QueueSettings, read_settings
@@ -283,7 +283,7 @@ class StreamsBroker(Enqueueing, Operations, dramatiq.Broker):
             self.keeper.forget(lease)
             try:
                 lease.queue.leave(self.client, lease.name)
-            except TROUBLE as error:
+            except REDIS_ERRORS as error:
                 self.logger.warning(
                     "Leaving queue %s failed: %s; the lease will expire",
                     lease.queue.name,

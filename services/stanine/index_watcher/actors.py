@@ -9,7 +9,7 @@ import time
 import dramatiq
 
 from stanine.broker import StreamsBroker
-from stanine.broker.patience import ACTOR_PATIENCE, Backoff, patiently
+from stanine.broker.retries import ACTOR_RETRY_SECONDS, Backoff, call_with_retries
 from stanine.index_watcher.index_builder import Built, IndexBuilder
 from stanine.messages import BUILD_INDEX, split_names
 from stanine.telemetry.logs import get_log
@@ -30,8 +30,10 @@ def register(broker: StreamsBroker, builder: IndexBuilder, metrics: IndexWatcher
     def build_index(instruments: bytes) -> None:
         began = time.perf_counter()
         report(
-            patiently(
-                lambda: builder.build(split_names(instruments)), backoff, patience=ACTOR_PATIENCE
+            call_with_retries(
+                lambda: builder.build(split_names(instruments)),
+                backoff,
+                timeout=ACTOR_RETRY_SECONDS,
             ),
             metrics,
         )

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import dramatiq
 
 from stanine.broker import StreamsBroker
-from stanine.broker.patience import ACTOR_PATIENCE, Backoff, patiently
+from stanine.broker.retries import ACTOR_RETRY_SECONDS, Backoff, call_with_retries
 from stanine.messages import ATTEMPT_ID_BYTES, SCORE_ATTEMPTS
 from stanine.result_watcher.batch_scorer import BatchScorer
 from stanine.store.settings.model import Settings
@@ -33,7 +33,9 @@ def register(
     def score_attempts(attempts: bytes) -> None:
         began = time.perf_counter()
         # Wait for the end of a short outage, which keeps the batch whole; an exception would split it.
-        tally = patiently(lambda: scorer.score(attempts), backoff, patience=ACTOR_PATIENCE)
+        tally = call_with_retries(
+            lambda: scorer.score(attempts), backoff, timeout=ACTOR_RETRY_SECONDS
+        )
         metrics.batch_size.observe(len(attempts) // ATTEMPT_ID_BYTES)
         metrics.batch_seconds.observe(time.perf_counter() - began)
         metrics.scoring_seconds.observe(tally.scoring_seconds)

@@ -15,7 +15,7 @@ from stanine.broker.pauses import Pauses
 PAUSE_MIN, PAUSE_MAX = 1.0, 10.0
 
 
-class Trouble:
+class LoopFailures:
     """Failure state of one loop.
 
     `try_write` raises the server's error if it rejects writes, and changes nothing.

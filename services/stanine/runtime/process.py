@@ -26,7 +26,7 @@ from stanine.broker.connection.environment import InvalidEnvironmentError, read_
 from stanine.broker.connection.errors import ServerProblem
 from stanine.broker.connection.functions import Library
 from stanine.messages import Outbox, Route
-from stanine.runtime.failure_log import Trouble
+from stanine.runtime.failure_log import LoopFailures
 from stanine.runtime.settings_follower import follow_settings
 from stanine.store.keys import Keys
 from stanine.store.layout import advice_on_layout
@@ -261,7 +261,7 @@ def _work(
 def _turn(
     loop: Loop, heartbeats: Heartbeats, stop: threading.Event, try_write: Callable[[], None]
 ) -> None:
-    trouble = Trouble(get_log(loop=loop.name), try_write)
+    trouble = LoopFailures(get_log(loop=loop.name), try_write)
     beat = heartbeats.expect(loop.name, LOOP_STUCK_SECONDS)
     while not stop.is_set():
         try:

@@ -40,7 +40,7 @@ _PLACES = {
     "RoleBinding": ("/apis/rbac.authorization.k8s.io/v1", "rolebindings"),
 }
 #: Seconds that an effect may take; the machine is shared.
-PATIENCE = 60.0
+RETRY_SECONDS = 60.0
 Object = dict[str, Any]
 
 
@@ -71,7 +71,7 @@ class Api:
         **query: str,
     ) -> Object:
         """Send one request. Raises Refused."""
-        deadline = time.monotonic() + PATIENCE
+        deadline = time.monotonic() + RETRY_SECONDS
         while True:
             try:
                 return self._client.call(method, path, body, content_type=content, query=query)
@@ -153,7 +153,7 @@ class Api:
 
     def wait(
         self, kind: str, namespace: str, name: str, condition: str = "Ready", status: str = "True", reason: str | None = None,
-        within: float = PATIENCE,
+        within: float = RETRY_SECONDS,
     ) -> Object:  # fmt: skip
         """Wait until a condition of the newest generation has a status (and a reason); return the object."""
         deadline = time.monotonic() + within
@@ -167,7 +167,9 @@ class Api:
                 )
             time.sleep(0.05)
 
-    def wait_gone(self, kind: str, namespace: str, name: str, within: float = PATIENCE) -> None:
+    def wait_gone(
+        self, kind: str, namespace: str, name: str, within: float = RETRY_SECONDS
+    ) -> None:
         deadline = time.monotonic() + within
         while self.find(kind, namespace, name) is not None:
             if time.monotonic() > deadline:
@@ -183,7 +185,7 @@ class Api:
             path = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
             with contextlib.suppress(Refused):
                 self.request("POST", path, body)
-            deadline = time.monotonic() + PATIENCE
+            deadline = time.monotonic() + RETRY_SECONDS
             while not self._is_served(body["spec"]["names"]["plural"]):
                 assert time.monotonic() < deadline, f"{file.name} is not served"
                 time.sleep(0.05)
@@ -223,7 +225,7 @@ class OperatorProcess:
     def start(self) -> "OperatorProcess":
         """Start it and wait until it takes turns."""
         self.launch()
-        deadline = time.monotonic() + PATIENCE
+        deadline = time.monotonic() + RETRY_SECONDS
         while not self.is_ready():
             assert self.process is not None
             assert self.process.poll() is None, self.lines()[-20:]

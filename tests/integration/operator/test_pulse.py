@@ -16,7 +16,7 @@ from stanine_operator.controller.resource import Resource
 from stanine_operator.redis_servers.monitor import ServerMonitor
 
 #: Seconds for an answer to be taken in.
-PATIENCE = 30
+RETRY_SECONDS = 30
 
 
 class Felt:
@@ -32,7 +32,7 @@ class Felt:
         """Return how often somebody was told by one beat."""
         before = len(self.told)
         self.pulse._beat(self.executor)
-        async with asyncio.timeout(PATIENCE):
+        async with asyncio.timeout(RETRY_SECONDS):
             while self.pulse._feeling:  # noqa: ASYNC110 - a thread answers, no event tells
                 await asyncio.sleep(0.01)
         return len(self.told) - before

@@ -12,7 +12,7 @@ from tests.integration.watchers.test_processes import ready, submit
 from tests.integration.whole.invariants import Records
 from tests.integration.whole.services import Services, eventually
 
-from stanine.runtime.failure_log import PAUSE_MAX, Trouble
+from stanine.runtime.failure_log import PAUSE_MAX, LoopFailures
 
 
 @pytest.fixture
@@ -86,7 +86,7 @@ def test_a_turn_without_a_write_does_not_end_the_trouble_of_refused_writes() -> 
         if refused[0]:
             raise redis.ResponseError("NOREPLICAS Not enough good replicas to write.")
 
-    trouble = Trouble(log, try_write)
+    trouble = LoopFailures(log, try_write)
     pauses = []
     for turn in range(40):
         failure = redis.ResponseError("NOREPLICAS Not enough good replicas to write.")

@@ -22,7 +22,7 @@ T = TypeVar("T")
 _make_error: Any = BrokerConnectionError
 
 #: Exceptions that a Redis operation may raise.
-TROUBLE = (redis.RedisError, OSError)
+REDIS_ERRORS = (redis.RedisError, OSError)
 #: Problems of a server that is not the primary (any more): a new connection may reach the primary.
 FAILED_OVER = (READ_ONLY, PRIMARY_DOWN)
 #: Seconds: first and maximum pause between attempts.
@@ -31,9 +31,9 @@ PAUSE_MIN, PAUSE_MAX = 0.05, 1.0
 PAUSE_PERMANENT = 10.0
 #: Seconds that an actor retries before its batch counts as failed and is split: longer than a failover, or a full disk
 #: that is noticed.
-ACTOR_PATIENCE = 300.0
+ACTOR_RETRY_SECONDS = 300.0
 #: Seconds: default for how long an operation is retried.
-PATIENCE = 10.0
+RETRY_SECONDS = 10.0
 
 
 def connection_error(
@@ -94,23 +94,23 @@ class Backoff:
             self._logger.warning("%s works again after %s", self._doing, reason)
 
 
-def patiently(
+def call_with_retries(
     operation: Callable[[], T],
     backoff: Backoff,
     *,
-    patience: float = PATIENCE,
+    timeout: float = RETRY_SECONDS,
     closing: threading.Event | None = None,
 ) -> T:
-    """Retry an idempotent operation until it succeeds or `patience` seconds have passed.
+    """Retry an idempotent operation until it succeeds or `timeout` seconds have passed.
 
     Raises BrokerConnectionError then, and immediately for permanent problems. With `closing`, every problem is retried,
     without time limit, until `closing` is set.
     """
-    deadline = time.monotonic() + patience
+    deadline = time.monotonic() + timeout
     while True:
         try:
             result = operation()
-        except TROUBLE as error:
+        except REDIS_ERRORS as error:
             problem, pause = backoff.failed(error)
             if closing is None and (problem.permanent or time.monotonic() + pause > deadline):
                 raise connection_error(error) from error
