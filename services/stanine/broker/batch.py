@@ -179,7 +179,7 @@ def merge(
     `limits` returns the batch limits for a head, or None to keep its entries single.
     """
     work: list[Part | Entry] = []
-    headless: list[tuple[bytes, Fields]] = []
+    invalid: list[tuple[bytes, Fields]] = []
     part: Part | None = None
     for entry_id, fields in rows:
         if (
@@ -200,10 +200,10 @@ def merge(
                 continue
         entry = read_entry(entry_id, fields)
         if entry is None:
-            headless.append((entry_id, fields))
+            invalid.append((entry_id, fields))
             continue
         part = add_entry(work, part, entry, limits)
-    return work, headless
+    return work, invalid
 
 
 def merge_entries(

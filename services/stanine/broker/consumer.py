@@ -32,9 +32,9 @@ if TYPE_CHECKING:
 HELD_PAGE = 500
 #: Deliveries after which an entry is a poison candidate, which may be killing its consumers: at most one of them runs
 #: at a time.
-SUSPECT_HANDED = 3
+POISON_DELIVERIES = 3
 #: Seconds: maximum read time while poison candidates wait; the next one may run once the current one is settled.
-SUSPECT_LOOK = 0.01
+POISON_WAIT = 0.01
 #: Seconds: shortest blocking read.
 SHORTEST_BLOCK = 0.001
 #: Seconds between checks for takeover while no thread is free; settled messages of this queue wake it earlier.
@@ -61,7 +61,7 @@ class StreamsConsumer(dramatiq.Consumer):
         self._threads = max(1, prefetch // 2)
         #: Fetched but not handed over. Poison candidates wait until no other candidate is in flight.
         self._work: deque[Part | Entry] = deque()
-        self._suspects: deque[Part | Entry] = deque()
+        self._poison_candidates: deque[Part | Entry] = deque()
         self._reading = Backoff(_logger, f"Reading queue {self._queue.name}", broker.client)
         self._stopping = threading.Event()
         reader = Reader(broker.blocking_client, self._queue.keys.ready)
@@ -149,14 +149,14 @@ class StreamsConsumer(dramatiq.Consumer):
             self._lease = self._broker.rejoin(lease)
             return None
         while self._free() > 0 and not lease.is_paused:
-            if self._suspects and not lease.has_suspect():
-                proxy = self._hand_over(self._suspects.popleft(), suspect=True)
+            if self._poison_candidates and not lease.has_poison_candidate():
+                proxy = self._hand_over(self._poison_candidates.popleft(), poison_candidate=True)
             elif self._work:
                 item = self._work.popleft()
-                if _handed(item) >= SUSPECT_HANDED:
-                    self._suspects.append(item)
+                if _handed(item) >= POISON_DELIVERIES:
+                    self._poison_candidates.append(item)
                     continue
-                proxy = self._hand_over(item, suspect=False)
+                proxy = self._hand_over(item, poison_candidate=False)
             else:
                 return None
             if proxy is not None or lease.lost:
@@ -171,7 +171,7 @@ class StreamsConsumer(dramatiq.Consumer):
             if lease.is_paused and not lease.lost and not self._stopping.is_set():
                 lease.changed.wait(remaining)
 
-    def _hand_over(self, item: "Part | Entry", *, suspect: bool) -> StreamProxy | None:
+    def _hand_over(self, item: "Part | Entry", *, poison_candidate: bool) -> StreamProxy | None:
         """Build the message and record it as in flight.
 
         Returns None if the entry is invalid, and then dead-letters it, or if the lease was lost.
@@ -183,9 +183,9 @@ class StreamsConsumer(dramatiq.Consumer):
             else open_entry(item, lease, self._broker.actors)
         )
         if isinstance(opened, Unusable):
-            self._bury(opened.entry.id, opened.entry.delivery, opened.reason, opened.actor)
+            self._dead_letter(opened.entry.id, opened.entry.delivery, opened.reason, opened.actor)
             return None
-        opened.suspect = suspect
+        opened.poison_candidate = poison_candidate
         opened.crashed = _crashed(item)
         counted = [pair for pair in _counts(item) if pair[0] in lease.adopted]
         if counted:
@@ -204,7 +204,7 @@ class StreamsConsumer(dramatiq.Consumer):
 
     def _forget_fetched(self) -> None:
         self._work.clear()
-        self._suspects.clear()
+        self._poison_candidates.clear()
         self._lease.ask_again()
 
     def _release_fetched(self) -> None:
@@ -213,7 +213,7 @@ class StreamsConsumer(dramatiq.Consumer):
         Entries taken over from dead consumers stay pending, because their delivery count is kept there; they become
         available when this consumer leaves.
         """
-        fetched = [*self._work, *self._suspects]
+        fetched = [*self._work, *self._poison_candidates]
         earlier = [
             (entry_id, item.delivery - 1)
             for item in fetched
@@ -224,7 +224,7 @@ class StreamsConsumer(dramatiq.Consumer):
             self._queue.release(self._client, self._lease.name, earlier)
             self._lease.started(entry_id for entry_id, _ in earlier)
         self._work.clear()
-        self._suspects.clear()
+        self._poison_candidates.clear()
         if any(_crashed(item) for item in fetched):
             self._lease.ask_again()
 
@@ -248,16 +248,16 @@ class StreamsConsumer(dramatiq.Consumer):
         if lease.reconcile:
             self._reconcile()
             return
-        if self._suspects:
-            remaining = min(remaining, SUSPECT_LOOK)
+        if self._poison_candidates:
+            remaining = min(remaining, POISON_WAIT)
         rows = self._fetching.read(lease, free, remaining, self._reading.succeeded)
         if not rows:
             return
-        work, headless = merge(rows, self._limits)
+        work, invalid = merge(rows, self._limits)
         self._fetching.adapt(len(rows), work, lease)
         self._work.extend(work)
-        if headless:
-            self._settle_headless(headless)
+        if invalid:
+            self._settle_invalid(invalid)
 
     def _free_to_fetch(self) -> int:
         """Return how many messages may be fetched.
@@ -274,7 +274,7 @@ class StreamsConsumer(dramatiq.Consumer):
     def _take_over(self) -> bool:
         """Take over dead consumers' entries for idle threads; return whether any can run."""
         lease, until = self._lease, self._lease.orphans_until
-        fetched = len(self._work) + len(self._suspects)
+        fetched = len(self._work) + len(self._poison_candidates)
         room = self._broker.idle_threads(lease, self._threads) - fetched
         if room <= 0 and until is not None and time.monotonic() >= until:
             # All Workers are busy with other queues: use this queue's share of the threads.
@@ -304,22 +304,22 @@ class StreamsConsumer(dramatiq.Consumer):
     def _limits(self, head: bytes) -> BatchLimits | None:
         return self._fetching.limits(head, self._lease)
 
-    def _settle_headless(self, headless: "list[tuple[bytes, Fields]]") -> None:
+    def _settle_invalid(self, invalid: "list[tuple[bytes, Fields]]") -> None:
         """Acknowledge ticks and promote due messages; dead-letter entries of unknown form."""
-        ticks = [entry_id for entry_id, fields in headless if is_tick(fields)]
+        ticks = [entry_id for entry_id, fields in invalid if is_tick(fields)]
         if ticks:
             self._queue.ack(self._client, self._lease.name, ticks)
             self._broker.keeper.expect(self._queue, self._queue.promote(self._client))
-        for entry_id, fields in headless:
+        for entry_id, fields in invalid:
             if not is_tick(fields):
-                self._bury(entry_id, 1, "Undecodable", "")
+                self._dead_letter(entry_id, 1, "Undecodable", "")
 
     def _reconcile(self) -> None:
         """Fetch own pending entries that are unknown here: from lost replies and from takeovers."""
         lease = self._lease
         lease.asked()
         self._work.clear()
-        self._suspects.clear()
+        self._poison_candidates.clear()
         handed = (
             lease.handed_ids()
         )  # read before the request: an entry settled during it must not count as new
@@ -352,16 +352,16 @@ class StreamsConsumer(dramatiq.Consumer):
         """Return a pending entry and whether to record its start; None if it was dead-lettered."""
         entry = read_entry(entry_id, fields, times + 1 if adopted else times)
         if entry is None:
-            self._bury(entry_id, times, "Undecodable", "")
+            self._dead_letter(entry_id, times, "Undecodable", "")
             return None
         # For ordinary messages only crashes count here; Retries limits failures.
         deliveries = entry.delivery if entry.ids is not None else entry.handed
         if adopted and deliveries > self._lease.settings.max_deliveries:
-            self._bury(entry_id, entry.delivery - 1, "DeliveryLimit", actor_of(entry))
+            self._dead_letter(entry_id, entry.delivery - 1, "DeliveryLimit", actor_of(entry))
             return None
         return entry, adopted
 
-    def _bury(self, entry_id: bytes, delivery: int, reason: str, actor: str) -> None:
+    def _dead_letter(self, entry_id: bytes, delivery: int, reason: str, actor: str) -> None:
         lease = self._lease
         _logger.error(
             "Message %s of queue %s is dead after delivery %d: %s",

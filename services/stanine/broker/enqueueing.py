@@ -18,7 +18,7 @@ from stanine.broker.exchange import Call
 from stanine.broker.keeper import LeaseKeeper
 from stanine.broker.producing import Chunk, Message, make_entry, without_options
 from stanine.broker.proxy import StreamProxy
-from stanine.broker.queue import SHUT, Queue, library
+from stanine.broker.queue import DRAINING, Queue, library
 from stanine.broker.retries import REDIS_ERRORS, connection_error
 from stanine.broker.senders import Sender, Senders
 from stanine.broker.server import ServerLook
@@ -129,7 +129,7 @@ class Enqueueing:
     def _enqueued(self, chunk: Chunk, answer: Any) -> int:
         """Announce enqueued messages; return their number."""
         wait, *taken = answer if chunk.has_keys else (answer,)
-        if int(wait) == SHUT:
+        if int(wait) == DRAINING:
             raise QueueDraining(
                 f"queue {chunk.queue.name} is draining: it accepts new messages after it is resumed"
             )
@@ -158,7 +158,7 @@ class Enqueueing:
         self.emit_before("enqueue", proxy.message, delay)
         proxy.deferral = (
             without_options(
-                proxy.message, (TRACE_OPTION, "traceback", *proxy.lent), **more
+                proxy.message, (TRACE_OPTION, "traceback", *proxy.queue_defaults), **more
             ).encode(),
             max(0, delay or 0),
         )
@@ -167,4 +167,4 @@ class Enqueueing:
 
 
 def _call(sender: Sender) -> Call:
-    return Call(sender.name, sender.number, begotten=working.get())
+    return Call(sender.name, sender.number, from_worker=working.get())

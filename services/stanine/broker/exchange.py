@@ -18,11 +18,11 @@ class Call:
 
     sender: str
     number: int
-    begotten: bool
+    from_worker: bool
 
     def arguments(self) -> list[Argument]:
         """Return the arguments that start every producer call."""
-        return [int(self.begotten), self.sender, self.number]
+        return [int(self.from_worker), self.sender, self.number]
 
 
 @dataclass(frozen=True)

@@ -74,10 +74,10 @@ class ConsumerLease:
             self._handed.pop(id(proxy), None)
             self.changed.notify_all()
 
-    def has_suspect(self) -> bool:
+    def has_poison_candidate(self) -> bool:
         """Return whether a poison candidate is in flight."""
         with self.changed:
-            return any(proxy.suspect for proxy in self._handed.values())
+            return any(proxy.poison_candidate for proxy in self._handed.values())
 
     def handed_ids(self) -> set[bytes]:
         """Return the entry ids in flight."""

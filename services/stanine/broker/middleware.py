@@ -53,10 +53,10 @@ class Streams(Middleware):
             }
             actor = broker.actors.get(message.actor_name)
             own = message.options.keys() | (actor.options.keys() if actor else set())
-            message.lent = tuple(
+            message.queue_defaults = tuple(
                 name for name, value in words.items() if value is not None and name not in own
             )
-            message.options.update({name: words[name] for name in message.lent})
+            message.options.update({name: words[name] for name in message.queue_defaults})
 
     def before_worker_boot(self, broker: "dramatiq.Broker", worker: "dramatiq.Worker") -> None:
         """Register the Worker before its consumers are created."""

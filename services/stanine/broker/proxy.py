@@ -34,9 +34,9 @@ class StreamProxy(dramatiq.MessageProxy):
         #: Set in flight by `broker.enqueue(proxy, delay=…)`: the head to deliver again, and the delay in ms.
         self.deferral: tuple[bytes, int] | None = None
         #: Names of options that come from the queue's settings; they are not sent with the message.
-        self.lent: tuple[str, ...] = ()
+        self.queue_defaults: tuple[str, ...] = ()
         #: Two consumers died with it: at most one such message runs at a time.
-        self.suspect = False
+        self.poison_candidate = False
         #: (entry id, deliveries including this one) of its entries taken over from dead consumers.
         self.crashed: list[tuple[bytes, int]] = []
 

@@ -37,7 +37,7 @@ _PARTS = (
 #: Result of a settling call if the consumer's lease was taken over.
 FENCED = -1
 #: Result of an enqueueing call if the queue is draining.
-SHUT = -2
+DRAINING = -2
 #: Messages promoted per call: some milliseconds of server time.
 PROMOTE_LIMIT = 1000
 #: Entries inspected to find the oldest.

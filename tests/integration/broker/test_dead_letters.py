@@ -9,7 +9,9 @@ import pytest
 from stanine.broker import RequestConflict
 
 
-def bury(broker: Any, count: int, *, reason: str = "ValueError", actor: str = "work") -> None:
+def dead_letter(
+    broker: Any, count: int, *, reason: str = "ValueError", actor: str = "work"
+) -> None:
     """Put dead letters where the broker puts them."""
     keys = broker._queue("default").keys
     for number in range(count):
@@ -68,8 +70,8 @@ def test_a_dead_letter_says_why_and_runs_again_when_put_back(
 
 def test_letters_are_listed_by_pages_and_by_what_they_died_of(broker: Any) -> None:
     for _ in range(3):
-        bury(broker, 2)
-        bury(broker, 1, reason="KeyError", actor="other")
+        dead_letter(broker, 2)
+        dead_letter(broker, 1, reason="KeyError", actor="other")
     first = broker.dead_letters("default", limit=4)
     rest = broker.dead_letters("default", after=first[-1].id)
     assert (len(first), len(rest)) == (4, 5)
@@ -84,12 +86,12 @@ def test_letters_are_listed_by_pages_and_by_what_they_died_of(broker: Any) -> No
 
 
 def test_the_same_token_never_acts_twice(broker: Any) -> None:
-    bury(broker, 2500)
-    bury(broker, 3, reason="KeyError")
+    dead_letter(broker, 2500)
+    dead_letter(broker, 3, reason="KeyError")
     done = broker.carry_out("default", "requeue dead", reason="ValueError", token="t-1")
     assert (done.count, done.repeated) == (2500, False)
     assert (broker.stats("default").ready, broker.stats("default").dead) == (2500, 3)
-    bury(broker, 5)
+    dead_letter(broker, 5)
     for _ in range(2):
         again = broker.carry_out("default", "requeue dead", reason="ValueError", token="t-1")
         assert (again.count, again.repeated) == (2500, True)
@@ -107,13 +109,13 @@ def test_the_same_token_never_acts_twice(broker: Any) -> None:
 
 
 def test_a_request_that_was_interrupted_goes_on_and_spares_what_came_later(broker: Any) -> None:
-    bury(broker, 1500)
+    dead_letter(broker, 1500)
     queue = broker._queue("default")
     keys = [queue.keys.ready, queue.keys.delayed, queue.keys.dead]
     assert queue._call(
         broker.client, "requeue", keys, ("t", "requeue dead", "workers", 1000, "", "")
     ) == [0, 1000, 1]
-    bury(broker, 4)
+    dead_letter(broker, 4)
     done = broker.carry_out("default", "requeue dead", token="t")
     assert (done.count, done.repeated) == (1500, True)
     assert (broker.stats("default").ready, broker.stats("default").dead) == (1500, 4)
@@ -142,7 +144,7 @@ def test_a_purge_that_was_interrupted_or_repeated_spares_what_came_later(broker:
 
 
 def test_two_callers_of_one_request_carry_it_out_once(broker: Any, make_broker: Any) -> None:
-    bury(broker, 3000)
+    dead_letter(broker, 3000)
     counts: list[int] = []
     callers = [
         threading.Thread(

@@ -174,7 +174,7 @@ def test_a_delayed_message_sent_again_is_there_once(make_broker: Any) -> None:
     message: Any = dramatiq.Message("q", "a", (), {}, {})
     chunk = Chunk(broker._queue("q"))
     chunk.add(message, make_entry(message, None), 60_000)
-    command = chunk.command(Call("sender", 1, begotten=False))
+    command = chunk.command(Call("sender", 1, from_worker=False))
     for _ in range(3):  # as the client does when a reply is lost
         library().call(broker.client, *command)
         time.sleep(0.003)

@@ -135,7 +135,8 @@ def test_a_call_that_its_producer_gave_up_does_nothing_when_it_arrives_late(
     queue, client = make_broker()._queue("q"), make_broker().client
     entry = NewEntry(b"x", b"", b"")
     late, next_one = (
-        queue.append_command(Call("sender", number, begotten=False), [entry]) for number in (1, 2)
+        queue.append_command(Call("sender", number, from_worker=False), [entry])
+        for number in (1, 2)
     )
     assert library().call(client, *next_one) == 1
     with pytest.raises(redis.ResponseError, match="STALE"):

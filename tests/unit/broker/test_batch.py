@@ -41,8 +41,8 @@ def test_every_entry_ends_in_one_place_in_order_and_within_limits(
     fields: list[list[bytes]],
 ) -> None:
     numbered = [(b"%d-0" % number, row) for number, row in enumerate(fields, 1)]
-    work, headless = merge(numbered, LIMITS.get)
-    assert headless == []
+    work, invalid = merge(numbered, LIMITS.get)
+    assert invalid == []
     placed = [
         entry_id
         for item in work
@@ -81,9 +81,9 @@ def test_what_could_be_merged_is_merged(fields: list[list[bytes]]) -> None:
 
 
 def test_rows_without_a_head_are_set_aside() -> None:
-    work, headless = merge([(b"1-0", [b"w", b"9"]), (b"2-0", [b"x", b"y", b"i", b"1"])], LIMITS.get)
+    work, invalid = merge([(b"1-0", [b"w", b"9"]), (b"2-0", [b"x", b"y", b"i", b"1"])], LIMITS.get)
     assert work == []
-    assert [entry_id for entry_id, _ in headless] == [b"1-0", b"2-0"]
+    assert [entry_id for entry_id, _ in invalid] == [b"1-0", b"2-0"]
 
 
 def test_limits_follow_the_delivery() -> None:

@@ -109,7 +109,7 @@ local function expire_dead(dead, now, oldest)
   if tonumber(oldest) > 0 then redis.call('XTRIM', dead, 'MINID', '=', whole(now - tonumber(oldest))) end
 end
 
-local function bury(dead, entry, reason, actor, queue, deliveries, now, longest, oldest)
+local function dead_letter(dead, entry, reason, actor, queue, deliveries, now, longest, oldest)
   append(dead, {h = entry.h or '', i = entry.i, t = entry.t}, {'MAXLEN', '=', longest, '*', 'reason', reason, 'actor', actor,
     'queue', queue, 'deliveries', deliveries, 'created', entry.c or whole(now), 'died', whole(now)})
   free(dead, entry)

@@ -23,7 +23,7 @@ local function promote_due(ready, delayed, dead, now, limit)
         put_ready(ready, entry)
         if entry.debounced then redis.call('HDEL', beside(delayed, 'debounced'), entry.debounced) end
       else
-        bury(dead, {h = member}, 'Undecodable', '', '', 0, now, 10000, 0)
+        dead_letter(dead, {h = member}, 'Undecodable', '', '', 0, now, 10000, 0)
       end
       redis.call('ZREM', delayed, member)
       promoted, bytes, largest = promoted + 1, bytes + #member, math.max(largest, #member)

@@ -5,8 +5,8 @@
 local SENT_MS = 600000
 
 --- Whether the queue is draining and the message was not sent by a worker.
-local function is_shut(ready, begotten)
-  return begotten ~= '1' and state_of(ready) == 'Draining'
+local function is_draining(ready, from_worker)
+  return from_worker ~= '1' and state_of(ready) == 'Draining'
 end
 
 --- The earlier result of a producer's call; nil if the call is new. A call that its producer has abandoned is rejected.
@@ -29,7 +29,7 @@ local function enqueue(keys, args)
   local ready = keys[1]
   local answer = answer_to(ready, args[2], args[3])
   if answer then return answer end
-  if is_shut(ready, args[1]) then return -2 end
+  if is_draining(ready, args[1]) then return -2 end
   for at = 4, #args, 3 do append(ready, new_entry(args[at], args[at + 1], args[at + 2])) end
   return note_answer(ready, args[2], args[3], (#args - 3) / 3)
 end
@@ -55,7 +55,7 @@ local function delay(keys, args)
   demand(leases, 'zset')
   local answer = answer_to(ready, args[2], args[3])
   if answer then return answer end
-  if is_shut(ready, args[1]) then return -2 end
+  if is_draining(ready, args[1]) then return -2 end
   local now = now_ms()
   local before = wait_until_due(delayed, now)
   for at = 4, #args, 5 do
@@ -90,7 +90,7 @@ local function enqueue_unique(keys, args)
   demand(beside(ready, 'debounced'), 'hash')
   local told = answer_to(ready, args[2], args[3])
   if told then return told end
-  if is_shut(ready, args[1]) then return {-2} end
+  if is_draining(ready, args[1]) then return {-2} end
   local now, answer = now_ms(), {}
   local before = wait_until_due(delayed, now)
   tidy_keys(ready, (#args - 3) / 7, now)

@@ -58,7 +58,7 @@ local function reject(keys, args)
     if settle_one(ready, args[1], id) then
       settled = settled + 1
       if entry and pause < 0 then
-        bury(dead, entry, args[3], args[4], args[5], deliveries, now, args[6], args[7])
+        dead_letter(dead, entry, args[3], args[4], args[5], deliveries, now, args[6], args[7])
       elseif entry then
         entry.n = deliveries
         put_delayed(delayed, now + pause, pack_entry(id, entry), entry)
