@@ -118,12 +118,12 @@ def test_a_draining_queue_refuses_new_messages_and_finishes_what_is_there(
         order.append("first")
         if order.count("first") == 1:
             raise ValueError("once")
-        from_worker.send()
+        child.send()
         return number
 
     @dramatiq.actor(broker=broker)
-    def from_worker() -> None:
-        order.append("from_worker")
+    def child() -> None:
+        order.append("child")
 
     @dramatiq.actor(broker=broker)
     def piped(number: int) -> None:
@@ -132,13 +132,13 @@ def test_a_draining_queue_refuses_new_messages_and_finishes_what_is_there(
     steps: Any = [first.message(1), dramatiq.Message("default", "piped", (), {}, {})]
     pipeline: Any = dramatiq.pipeline(steps, broker=broker)
     pipeline.run()
-    producer.enqueue(from_worker.message())
-    from_worker.send_with_options(delay=500)
+    producer.enqueue(child.message())
+    child.send_with_options(delay=500)
     producer.drain("default")
     refusals: list[Any] = [
-        lambda: make_broker().enqueue(from_worker.message()),
-        lambda: producer.enqueue_many([from_worker.message()]),
-        lambda: producer.enqueue(from_worker.message(), delay=1),
+        lambda: make_broker().enqueue(child.message()),
+        lambda: producer.enqueue_many([child.message()]),
+        lambda: producer.enqueue(child.message(), delay=1),
     ]
     for refused in refusals:
         with pytest.raises(QueueDraining, match="default"):
@@ -147,13 +147,13 @@ def test_a_draining_queue_refuses_new_messages_and_finishes_what_is_there(
     time.sleep(1.1)  # now no producer trusts what it saw before
     run_worker(broker)
     wait_until(lambda: broker.stats("default").is_drained, 5)
-    assert sorted(order) == ["from_worker"] * 3 + ["first"] * 2 + ["piped"]
+    assert sorted(order) == ["child"] * 3 + ["first"] * 2 + ["piped"]
     with pytest.raises(QueueDraining):
-        producer.enqueue(from_worker.message())  # which had been let through before
+        producer.enqueue(child.message())  # which had been let through before
     producer.resume("default")
-    producer.enqueue(from_worker.message())
+    producer.enqueue(child.message())
     broker.join("default", timeout=3000)
-    assert order.count("from_worker") == 4
+    assert order.count("child") == 4
 
 
 def test_what_is_sent_after_a_message_is_settled_is_not_begotten_by_it(

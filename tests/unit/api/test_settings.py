@@ -21,7 +21,7 @@ def test_what_is_missing_is_named_with_an_example(missing: str) -> None:
 
 @pytest.mark.parametrize("address", ["localhost:6379", "http://h", "redis:/h"])
 def test_what_is_no_address_of_a_redis_is_refused(address: str) -> None:
-    with pytest.raises(InvalidEnvironmentError, match="STANINE_REDIS_URL is no address"):
+    with pytest.raises(InvalidEnvironmentError, match="STANINE_REDIS_URL is not a Redis URL"):
         read_settings(GOOD | {"STANINE_REDIS_URL": address})
 
 
