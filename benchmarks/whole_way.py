@@ -29,7 +29,7 @@ from stanine.broker import StreamsBroker
 from stanine.broker.connection.clients import connect_async
 from stanine.domain.instruments.document import canonical, digest, read_yaml
 from stanine.domain.instruments.instrument import form_digest, parse_instrument
-from stanine.messages import BUILD_INDEX, SCORE_ATTEMPTS, Outbox, Route
+from stanine.messages import BUILD_INDEX, SCORE_ATTEMPTS, MessageRoute, Outbox
 from stanine.store import load_library
 from stanine.store.attempts import MAX_SUBMISSIONS, Attempts, Submission
 from stanine.store.durability import Writer
@@ -58,7 +58,7 @@ class Bench:
         self.waiter = ResultWaiter(self.client, self.keys, AttemptRecords(self.client, self.keys))
         self.chance = random.Random(1)
 
-    def _outbox(self, route: Route) -> Outbox:
+    def _outbox(self, route: MessageRoute) -> Outbox:
         return Outbox(
             self.broker.ready_key(route.queue), self.broker.head(route.queue, route.actor)
         )

@@ -15,7 +15,7 @@ from collections.abc import Iterable, Iterator
 import msgspec
 
 
-class Route(msgspec.Struct, frozen=True):
+class MessageRoute(msgspec.Struct, frozen=True):
     """The queue of a message type and the actor that handles it."""
 
     queue: str
@@ -30,10 +30,10 @@ class Outbox(msgspec.Struct, frozen=True):
 
 
 #: "The newest scoring of this instrument may not be indexed yet." Ids: instrument names, each terminated by a newline.
-BUILD_INDEX = Route(queue="index", actor="build_index")
+BUILD_INDEX = MessageRoute(queue="index", actor="build_index")
 
 #: "These attempts may not be scored yet." Ids: attempt ids of ATTEMPT_ID_BYTES each.
-SCORE_ATTEMPTS = Route(queue="results", actor="score_attempts")
+SCORE_ATTEMPTS = MessageRoute(queue="results", actor="score_attempts")
 
 #: Bytes of an attempt id: 11 random bytes, then the arrival number (40 bits, big-endian), which locates the record
 #: (`stanine.store.records`).

@@ -57,7 +57,7 @@ from stanine.broker.connection.clients import connect, connect_async, pool_use
 from stanine.broker.connection.errors import ServerProblem
 from stanine.broker.entry import head
 from stanine.broker.keys import queue_keys
-from stanine.messages import BUILD_INDEX, SCORE_ATTEMPTS, Outbox, Route
+from stanine.messages import BUILD_INDEX, SCORE_ATTEMPTS, MessageRoute, Outbox
 from stanine.store import settings as configuration
 from stanine.store.attempts import Attempts
 from stanine.store.capacity import Capacity
@@ -326,5 +326,5 @@ class Api:
             log.warning("bootstrap.waiting", reason=problem.reason, remedy=problem.remedy)
 
 
-def _outbox(keys: Keys, route: Route) -> Outbox:
+def _outbox(keys: Keys, route: MessageRoute) -> Outbox:
     return Outbox(queue_keys(keys.partition, route.queue).ready, head(route.queue, route.actor))

@@ -27,7 +27,7 @@ BATCH_MAX_MESSAGES = 512
 #: becomes a batch by itself.
 BATCH_MAX_BYTES = 16 * 1024
 #: Maximum of entries per batch at the second delivery, before each entry runs alone.
-SECOND_PART = 32
+SECOND_BATCH_SIZE = 32
 
 #: Options that configure the batches of an actor.
 BATCH_OPTIONS = frozenset({"batch", "batch_max_messages", "batch_max_bytes"})
@@ -51,7 +51,7 @@ class BatchLimits:
         """Return the maximum batch size at a delivery: full at 1, 32 at 2, one entry from 3 on."""
         if delivery == 1:
             return self.max_messages
-        return min(SECOND_PART, self.max_messages) if delivery == 2 else 1
+        return min(SECOND_BATCH_SIZE, self.max_messages) if delivery == 2 else 1
 
 
 def check_actor(broker: "dramatiq.Broker", actor: "dramatiq.Actor[Any, Any]") -> None:
@@ -155,7 +155,7 @@ def refuse_options(message: "dramatiq.Message[Any]", names: Iterable[str]) -> No
 
 
 @dataclass
-class Part:
+class BatchPart:
     """Consecutive entries with the same head and delivery count, merged for one call."""
 
     head: bytes
@@ -173,14 +173,14 @@ class Part:
 
 def merge(
     rows: "Iterable[tuple[bytes, Fields]]", limits: "Callable[[bytes], BatchLimits | None]"
-) -> "tuple[list[Part | Entry], list[tuple[bytes, Fields]]]":
+) -> "tuple[list[BatchPart | Entry], list[tuple[bytes, Fields]]]":
     """Merge delivered entries in order; return parts and single entries, and rows without a head.
 
     `limits` returns the batch limits for a head, or None to keep its entries single.
     """
-    work: list[Part | Entry] = []
+    work: list[BatchPart | Entry] = []
     invalid: list[tuple[bytes, Fields]] = []
-    part: Part | None = None
+    part: BatchPart | None = None
     for entry_id, fields in rows:
         if (
             len(fields) == 4 and fields[2] == b"i" and fields[0] == b"h"
@@ -208,10 +208,10 @@ def merge(
 
 def merge_entries(
     entries: "Sequence[tuple[Entry, bool]]", limits: "Callable[[bytes], BatchLimits | None]"
-) -> "list[Part | Entry]":
+) -> "list[BatchPart | Entry]":
     """Merge refetched entries, each with a flag that says whether to record its start."""
-    work: list[Part | Entry] = []
-    part: Part | None = None
+    work: list[BatchPart | Entry] = []
+    part: BatchPart | None = None
     for entry, noted in entries:
         part = add_entry(work, part, entry, limits)
         if part is not None and (noted or entry.handed > 1):
@@ -220,11 +220,11 @@ def merge_entries(
 
 
 def add_entry(
-    work: "list[Part | Entry]",
-    part: Part | None,
+    work: "list[BatchPart | Entry]",
+    part: BatchPart | None,
     entry: Entry,
     limits: "Callable[[bytes], BatchLimits | None]",
-) -> Part | None:
+) -> BatchPart | None:
     """Add an entry to the open part if it fits, else start a new one; return the part now open."""
     if entry.ids is None:
         work.append(entry)
@@ -241,7 +241,7 @@ def add_entry(
         if bounds is None:
             work.append(entry)
             return None
-        part = Part(
+        part = BatchPart(
             entry.head,
             entry.delivery,
             bounds,

@@ -15,13 +15,13 @@ from typing import TYPE_CHECKING, Any
 import dramatiq
 from dramatiq.errors import BrokerConnectionError
 
-from stanine.broker.batch import BatchLimits, Part, merge, merge_entries
+from stanine.broker.batch import BatchLimits, BatchPart, merge, merge_entries
 from stanine.broker.entry import Entry, Fields, is_tick, read_entry
 from stanine.broker.fetching import Fetching
 from stanine.broker.lease import ConsumerLease
-from stanine.broker.opening import Unusable, actor_of, open_entry, open_part
+from stanine.broker.opening import InvalidEntry, actor_of, open_entry, open_part
 from stanine.broker.proxy import StreamProxy
-from stanine.broker.queue import Verdict
+from stanine.broker.queue import Rejection
 from stanine.broker.reader import QUEUE_DELETED, Reader
 from stanine.broker.retries import REDIS_ERRORS, Backoff, connection_error
 
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from stanine.broker.streams import StreamsBroker
 
 #: Own pending entries fetched per call during reconciliation.
-HELD_PAGE = 500
+PENDING_PAGE = 500
 #: Deliveries after which an entry is a poison candidate, which may be killing its consumers: at most one of them runs
 #: at a time.
 POISON_DELIVERIES = 3
@@ -38,7 +38,7 @@ POISON_WAIT = 0.01
 #: Seconds: shortest blocking read.
 SHORTEST_BLOCK = 0.001
 #: Seconds between checks for takeover while no thread is free; settled messages of this queue wake it earlier.
-LOOK = 0.5
+TAKEOVER_CHECK = 0.5
 #: Seconds that the Worker's consumer thread sleeps per cycle while it stops.
 STOPPING_PAUSE = 0.05
 
@@ -60,9 +60,9 @@ class StreamsConsumer(dramatiq.Consumer):
         #: Dramatiq's default prefetch is two messages per thread.
         self._threads = max(1, prefetch // 2)
         #: Fetched but not handed over. Poison candidates wait until no other candidate is in flight.
-        self._work: deque[Part | Entry] = deque()
-        self._poison_candidates: deque[Part | Entry] = deque()
-        self._reading = Backoff(_logger, f"Reading queue {self._queue.name}", broker.client)
+        self._work: deque[BatchPart | Entry] = deque()
+        self._poison_candidates: deque[BatchPart | Entry] = deque()
+        self._backoff = Backoff(_logger, f"Reading queue {self._queue.name}", broker.client)
         self._stopping = threading.Event()
         reader = Reader(broker.blocking_client, self._queue.keys.ready)
         self._fetching = Fetching(
@@ -94,7 +94,7 @@ class StreamsConsumer(dramatiq.Consumer):
                 if (rest := self._resting_until - time.monotonic()) > 0:
                     self._stopping.wait(min(rest, remaining))
                 elif self._lease.is_paused:
-                    self._stand_still(remaining)
+                    self._wait_while_paused(remaining)
                 else:
                     self._fetch(remaining)
             except REDIS_ERRORS as error:
@@ -136,8 +136,8 @@ class StreamsConsumer(dramatiq.Consumer):
             try:
                 self._release_fetched()
             except REDIS_ERRORS as error:
-                self._reading.failed(error)
-        self._forget_fetched()
+                self._backoff.failed(error)
+        self._discard_fetched()
         self._broker.consumer_closed(self, self._lease, stopping=self._stopping.is_set())
 
     # ---------------------------------------------------------------------------------------------------------------- handing over
@@ -145,25 +145,25 @@ class StreamsConsumer(dramatiq.Consumer):
     def _next_fetched(self) -> StreamProxy | None:
         lease = self._lease
         if lease.lost:
-            self._forget_fetched()
+            self._discard_fetched()
             self._lease = self._broker.rejoin(lease)
             return None
         while self._free() > 0 and not lease.is_paused:
             if self._poison_candidates and not lease.has_poison_candidate():
-                proxy = self._hand_over(self._poison_candidates.popleft(), poison_candidate=True)
+                proxy = self._deliver(self._poison_candidates.popleft(), poison_candidate=True)
             elif self._work:
                 item = self._work.popleft()
-                if _handed(item) >= POISON_DELIVERIES:
+                if _times_delivered(item) >= POISON_DELIVERIES:
                     self._poison_candidates.append(item)
                     continue
-                proxy = self._hand_over(item, poison_candidate=False)
+                proxy = self._deliver(item, poison_candidate=False)
             else:
                 return None
             if proxy is not None or lease.lost:
                 return proxy
         return None
 
-    def _stand_still(self, remaining: float) -> None:
+    def _wait_while_paused(self, remaining: float) -> None:
         """Return fetched entries while the queue is paused, for a purge to cover them, and wait."""
         self._release_fetched()
         lease = self._lease
@@ -171,7 +171,7 @@ class StreamsConsumer(dramatiq.Consumer):
             if lease.is_paused and not lease.lost and not self._stopping.is_set():
                 lease.changed.wait(remaining)
 
-    def _hand_over(self, item: "Part | Entry", *, poison_candidate: bool) -> StreamProxy | None:
+    def _deliver(self, item: "BatchPart | Entry", *, poison_candidate: bool) -> StreamProxy | None:
         """Build the message and record it as in flight.
 
         Returns None if the entry is invalid, and then dead-letters it, or if the lease was lost.
@@ -179,10 +179,10 @@ class StreamsConsumer(dramatiq.Consumer):
         lease = self._lease
         opened = (
             open_part(item, lease)
-            if isinstance(item, Part)
+            if isinstance(item, BatchPart)
             else open_entry(item, lease, self._broker.actors)
         )
-        if isinstance(opened, Unusable):
+        if isinstance(opened, InvalidEntry):
             self._dead_letter(opened.entry.id, opened.entry.delivery, opened.reason, opened.actor)
             return None
         opened.poison_candidate = poison_candidate
@@ -190,10 +190,10 @@ class StreamsConsumer(dramatiq.Consumer):
         counted = [pair for pair in _counts(item) if pair[0] in lease.adopted]
         if counted:
             if not self._queue.start(self._client, lease.name, counted):
-                lease.lose()
+                lease.mark_lost()
                 return None
-            lease.started(entry_id for entry_id, _ in counted)
-        lease.hand(opened)
+            lease.mark_started(entry_id for entry_id, _ in counted)
+        lease.add_in_flight(opened)
         return opened
 
     def _free(self) -> int:
@@ -202,10 +202,10 @@ class StreamsConsumer(dramatiq.Consumer):
             prefetch = prefetch // 2 + 1  # for batches, prefetch one more than the threads
         return prefetch - self._lease.outstanding
 
-    def _forget_fetched(self) -> None:
+    def _discard_fetched(self) -> None:
         self._work.clear()
         self._poison_candidates.clear()
-        self._lease.ask_again()
+        self._lease.request_reconciliation()
 
     def _release_fetched(self) -> None:
         """Return fetched entries to the queue.
@@ -222,11 +222,11 @@ class StreamsConsumer(dramatiq.Consumer):
         ]
         if earlier and not self._lease.lost:
             self._queue.release(self._client, self._lease.name, earlier)
-            self._lease.started(entry_id for entry_id, _ in earlier)
+            self._lease.mark_started(entry_id for entry_id, _ in earlier)
         self._work.clear()
         self._poison_candidates.clear()
         if any(_crashed(item) for item in fetched):
-            self._lease.ask_again()
+            self._lease.request_reconciliation()
 
     # -------------------------------------------------------------------------------------------------------------------- fetching
 
@@ -242,7 +242,7 @@ class StreamsConsumer(dramatiq.Consumer):
             with lease.changed:
                 if self._free_to_fetch() <= 0 and not lease.lost and not self._stopping.is_set():
                     lease.changed.wait(
-                        remaining if lease.orphans_until is None else min(remaining, LOOK)
+                        remaining if lease.orphans_until is None else min(remaining, TAKEOVER_CHECK)
                     )
             return
         if lease.reconcile:
@@ -250,7 +250,7 @@ class StreamsConsumer(dramatiq.Consumer):
             return
         if self._poison_candidates:
             remaining = min(remaining, POISON_WAIT)
-        rows = self._fetching.read(lease, free, remaining, self._reading.succeeded)
+        rows = self._fetching.read(lease, free, remaining, self._backoff.succeeded)
         if not rows:
             return
         work, invalid = merge(rows, self._limits)
@@ -297,7 +297,7 @@ class StreamsConsumer(dramatiq.Consumer):
             self._took_over = True
             lease.adopt(taken)
         if not more:
-            lease.note_orphans(None)  # the next heartbeat reports whether there are others
+            lease.set_orphans(None)  # the next heartbeat reports whether there are others
             self._took_over = False
         return bool(taken)
 
@@ -317,17 +317,17 @@ class StreamsConsumer(dramatiq.Consumer):
     def _reconcile(self) -> None:
         """Fetch own pending entries that are unknown here: from lost replies and from takeovers."""
         lease = self._lease
-        lease.asked()
+        lease.begin_reconciliation()
         self._work.clear()
         self._poison_candidates.clear()
         handed = (
-            lease.handed_ids()
+            lease.in_flight_ids()
         )  # read before the request: an entry settled during it must not count as new
         entries: list[tuple[Entry, bool]] = []
         gone: list[bytes] = []
         after = b""
         while True:
-            rows, more = self._queue.held(self._client, lease.name, after, HELD_PAGE)
+            rows, more = self._queue.held(self._client, lease.name, after, PENDING_PAGE)
             for entry_id, times, fields in rows:
                 if entry_id in handed:
                     continue
@@ -370,43 +370,43 @@ class StreamsConsumer(dramatiq.Consumer):
             delivery,
             reason,
         )
-        verdict = Verdict(entry_id, delivery, None)
+        rejection = Rejection(entry_id, delivery, None)
         self._queue.reject(
             self._client,
             lease.name,
-            [verdict],
+            [rejection],
             reason=reason,
             actor=actor,
             settings=lease.settings,
         )
-        lease.started([entry_id])
+        lease.mark_started([entry_id])
 
     def _handle_failure(self, error: BaseException) -> None:
         lease = self._lease
-        lease.ask_again()
+        lease.request_reconciliation()
         if any(sign in str(error) for sign in QUEUE_DELETED):
             # The queue was deleted: there is nothing to settle, so register again.
             _logger.warning("Queue %s was deleted and is created again", self._queue.name)
-            lease.lose()
+            lease.mark_lost()
             return
-        problem, pause = self._reading.failed(error)
+        problem, pause = self._backoff.failed(error)
         if problem.permanent and lease.worker is None:
             raise connection_error(error) from error
         self._resting_until = time.monotonic() + pause
 
 
-def _ids(item: "Part | Entry") -> list[bytes]:
-    return item.entry_ids if isinstance(item, Part) else [item.id]
+def _ids(item: "BatchPart | Entry") -> list[bytes]:
+    return item.entry_ids if isinstance(item, BatchPart) else [item.id]
 
 
-def _counts(item: "Part | Entry") -> list[tuple[bytes, int]]:
-    return item.handed if isinstance(item, Part) else [(item.id, item.handed)]
+def _counts(item: "BatchPart | Entry") -> list[tuple[bytes, int]]:
+    return item.handed if isinstance(item, BatchPart) else [(item.id, item.handed)]
 
 
-def _crashed(item: "Part | Entry") -> list[tuple[bytes, int]]:
+def _crashed(item: "BatchPart | Entry") -> list[tuple[bytes, int]]:
     """Return (entry id, deliveries with this one) of entries taken over from dead consumers."""
     return [pair for pair in _counts(item) if pair[1] > 1]
 
 
-def _handed(item: "Part | Entry") -> int:
+def _times_delivered(item: "BatchPart | Entry") -> int:
     return max((times for _, times in _counts(item)), default=1)

@@ -21,7 +21,7 @@ from stanine.broker.proxy import StreamProxy
 from stanine.broker.queue import DRAINING, Queue, library
 from stanine.broker.retries import REDIS_ERRORS, connection_error
 from stanine.broker.senders import Sender, Senders
-from stanine.broker.server import ServerLook
+from stanine.broker.server import ServerCheck
 from stanine.broker.state import working
 
 if TYPE_CHECKING:
@@ -36,7 +36,7 @@ class Enqueueing:
         keeper: LeaseKeeper
         actors: dict[str, dramatiq.Actor[Any, Any]]
         _senders: Senders
-        _look: ServerLook
+        _server_check: ServerCheck
         _async_clients: AsyncClients
 
         @property
@@ -84,22 +84,22 @@ class Enqueueing:
         """Enqueue messages from asyncio, like `enqueue_many`."""
         taken, client = 0, await self._async_clients.use()
         for chunk in self._chunks(messages, delay):
-            with self._senders.lend() as sender:
+            with self._senders.reserve() as sender:
                 try:
                     answer = await library().call_async(client, *chunk.command(_call(sender)))
                 except REDIS_ERRORS as error:
                     raise connection_error(error) from error
-            await self._look.once_async(client)
+            await self._server_check.once_async(client)
             taken += self._enqueued(chunk, answer)
         return taken
 
     def _send(self, chunk: Chunk) -> int:
-        with self._senders.lend() as sender:
+        with self._senders.reserve() as sender:
             try:
                 answer = library().call(self.client, *chunk.command(_call(sender)))
             except REDIS_ERRORS as error:
                 raise connection_error(error, self.client) from error
-        self._look.once(self.client)
+        self._server_check.once(self.client)
         return self._enqueued(chunk, answer)
 
     def _before(self, message: Message, delay: int | None) -> tuple[NewEntry, int | None]:

@@ -26,7 +26,7 @@ class Call:
 
 
 @dataclass(frozen=True)
-class Room:
+class Capacity:
     """Capacity of a consumer: actor calls, and batch entries per call."""
 
     calls: int

@@ -6,8 +6,8 @@ runs alone. Only an entry that failed alone is dead-lettered.
 
 from collections.abc import Callable, Sequence
 
-from stanine.broker.batch import SECOND_PART
-from stanine.broker.queue import Verdict
+from stanine.broker.batch import SECOND_BATCH_SIZE
+from stanine.broker.queue import Rejection
 from stanine.broker.settings import QueueSettings
 
 #: Jitter: pauses are multiplied by 0.75 to 1.25, so that entries that failed together are not retried together.
@@ -20,21 +20,21 @@ def split(
     settings: QueueSettings,
     uniform: Callable[[float, float], float],
     delay_ms: int | None = None,
-) -> list[Verdict]:
+) -> list[Rejection]:
     """Return the rejection of each entry of a batch that failed at delivery `delivery`.
 
     `uniform(low, high)` is the source of jitter; `delay_ms` overrides the pause (the actor raised Retry with a delay).
     """
     if len(entry_ids) == 1 and delivery >= settings.batch_tries:
-        return [Verdict(entry_ids[0], delivery, None)]
-    size = SECOND_PART if delivery == 1 else 1
-    verdicts = []
+        return [Rejection(entry_ids[0], delivery, None)]
+    size = SECOND_BATCH_SIZE if delivery == 1 else 1
+    rejections = []
     for start in range(0, len(entry_ids), size):
         pause = delay_ms if delay_ms is not None else backoff_ms(delivery, settings, uniform)
-        verdicts += [
-            Verdict(entry_id, delivery, pause) for entry_id in entry_ids[start : start + size]
+        rejections += [
+            Rejection(entry_id, delivery, pause) for entry_id in entry_ids[start : start + size]
         ]
-    return verdicts
+    return rejections
 
 
 def backoff_ms(

@@ -12,10 +12,10 @@ from typing import Any
 import dramatiq
 import redis
 
-from stanine.broker.batch import SECOND_PART, BatchLimits, Part, limits_of
+from stanine.broker.batch import SECOND_BATCH_SIZE, BatchLimits, BatchPart, limits_of
 from stanine.broker.connection.functions import is_function_missing
 from stanine.broker.entry import Entry, Fields, read_head
-from stanine.broker.exchange import Fetched, Room
+from stanine.broker.exchange import Capacity, Fetched
 from stanine.broker.lease import ConsumerLease
 from stanine.broker.queue import library
 from stanine.broker.reader import QUEUE_DELETED, Reader
@@ -63,7 +63,7 @@ class Fetching:
             rows = self._reader.read(lease.name, count, block_ms)
             succeeded()
             return rows
-        room = Room(free, self._smallest(lease)) if merges and has_plain else Room(0, 1)
+        room = Capacity(free, self._smallest(lease)) if merges and has_plain else Capacity(0, 1)
         try:
             fetched = self._reader.fetch(
                 lease.queue.fetch_command(lease.name, count, room, block_ms)
@@ -76,14 +76,14 @@ class Fetching:
         succeeded()
         return fetched.rows or self._wait(lease, fetched, block_ms)
 
-    def adapt(self, read: int, work: "list[Part | Entry]", lease: ConsumerLease) -> None:
+    def adapt(self, read: int, work: "list[BatchPart | Entry]", lease: ConsumerLease) -> None:
         """Adapt the read size to about one batch.
 
         More would only withhold entries from other consumers.
         """
         if read >= self._count and len(work) == 1:
             self._count = min(self._count * 2, self._largest(lease))
-        elif len(work) > 1 and isinstance(work[0], Part):
+        elif len(work) > 1 and isinstance(work[0], BatchPart):
             self._count = len(work[0].entry_ids)
 
     def limits(self, head: bytes, lease: ConsumerLease) -> BatchLimits | None:
@@ -100,12 +100,12 @@ class Fetching:
         """Whether messages of this queue are merged."""
         return self._kinds()[0]
 
-    def room(self, calls: int, lease: ConsumerLease) -> Room:
+    def room(self, calls: int, lease: ConsumerLease) -> Capacity:
         """Return the capacity for dead consumers' entries.
 
         Their batches are merged in small parts.
         """
-        return Room(calls, min(SECOND_PART, self._smallest(lease)))
+        return Capacity(calls, min(SECOND_BATCH_SIZE, self._smallest(lease)))
 
     def _wait(
         self, lease: ConsumerLease, fetched: Fetched, block_ms: int

@@ -159,7 +159,7 @@ class LeaseKeeper:
                     queue.name,
                 )
             self.forget(lease)
-            lease.lose()
+            lease.mark_lost()
             return
         self._apply(lease, beat.settings)
         with self._wake:
@@ -168,17 +168,19 @@ class LeaseKeeper:
                     BEAT_INTERVAL, lease.settings.lease_ms / 3000
                 )
         self.expect(queue, beat.wait_ms)
-        if not beat.heirs:
-            lease.note_orphans(None)
+        if not beat.takeover_consumers:
+            lease.set_orphans(None)
         else:  # a single consumer need not wait for others with more capacity
-            lease.note_orphans(time.monotonic() + (IDLE_FIRST if beat.heirs > 1 else 0.0))
+            lease.set_orphans(
+                time.monotonic() + (IDLE_FIRST if beat.takeover_consumers > 1 else 0.0)
+            )
 
     def _apply(self, lease: ConsumerLease, fields: Mapping[bytes, bytes]) -> None:
         name = lease.queue.name
         try:
             state, before = read_state(fields), lease.state
             lease.settings = read_settings(fields, lease.defaults)
-            lease.follow(state)
+            lease.set_state(state)
             if state is not before:
                 _logger.info("Queue %s changed to %s from %s", name, state, before)
         except BrokerSettingsInvalid as error:

@@ -44,57 +44,57 @@ class ConsumerLease:
         self.adopted: set[bytes] = set()
         #: Monotonic seconds until which dead consumers' entries are reserved for idle threads; None if there are none.
         self.orphans_until: float | None = None
-        self._handed: dict[int, StreamProxy] = {}
+        self._in_flight: dict[int, StreamProxy] = {}
 
     @property
     def outstanding(self) -> int:
         """Number of messages in flight in the Worker."""
-        return len(self._handed)
+        return len(self._in_flight)
 
     @property
     def is_paused(self) -> bool:
         """Whether delivery is paused."""
         return self.state is QueueState.PAUSED
 
-    def follow(self, state: QueueState) -> None:
+    def set_state(self, state: QueueState) -> None:
         """Set the state of the queue."""
         if state is not self.state:
             with self.changed:
                 self.state = state
                 self.changed.notify_all()
 
-    def hand(self, proxy: StreamProxy) -> None:
+    def add_in_flight(self, proxy: StreamProxy) -> None:
         """Record a message as in flight."""
         with self.changed:
-            self._handed[id(proxy)] = proxy
+            self._in_flight[id(proxy)] = proxy
 
-    def take_back(self, proxy: StreamProxy) -> None:
+    def remove_in_flight(self, proxy: StreamProxy) -> None:
         """Record a message as settled."""
         with self.changed:
-            self._handed.pop(id(proxy), None)
+            self._in_flight.pop(id(proxy), None)
             self.changed.notify_all()
 
     def has_poison_candidate(self) -> bool:
         """Return whether a poison candidate is in flight."""
         with self.changed:
-            return any(proxy.poison_candidate for proxy in self._handed.values())
+            return any(proxy.poison_candidate for proxy in self._in_flight.values())
 
-    def handed_ids(self) -> set[bytes]:
+    def in_flight_ids(self) -> set[bytes]:
         """Return the entry ids in flight."""
         with self.changed:
-            return {entry_id for proxy in self._handed.values() for entry_id in proxy.entry_ids}
+            return {entry_id for proxy in self._in_flight.values() for entry_id in proxy.entry_ids}
 
-    def ask_again(self) -> None:
+    def request_reconciliation(self) -> None:
         """Request a reconciliation of pending entries."""
         with self.changed:
             self.reconcile = True
 
-    def asked(self) -> None:
+    def begin_reconciliation(self) -> None:
         """Record that a reconciliation begins."""
         with self.changed:
             self.reconcile = False
 
-    def started(self, ids: Iterable[bytes]) -> None:
+    def mark_started(self, ids: Iterable[bytes]) -> None:
         """Record that entries taken over were started or dead-lettered."""
         with self.changed:
             self.adopted.difference_update(ids)
@@ -106,7 +106,7 @@ class ConsumerLease:
             self.reconcile = True
             self.changed.notify_all()
 
-    def note_orphans(self, until: float | None) -> None:
+    def set_orphans(self, until: float | None) -> None:
         """Record that dead consumers' entries wait (None: none wait).
 
         They are reserved for idle threads until `until` (monotonic seconds).
@@ -116,7 +116,7 @@ class ConsumerLease:
                 self.orphans_until = until
                 self.changed.notify_all()
 
-    def lose(self) -> None:
+    def mark_lost(self) -> None:
         """Mark the lease as lost; the consumer discards its messages and registers again."""
         with self.changed:
             self.lost = True

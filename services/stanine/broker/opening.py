@@ -7,14 +7,14 @@ from typing import Any
 import dramatiq
 from dramatiq.errors import DecodeError
 
-from stanine.broker.batch import Part
+from stanine.broker.batch import BatchPart
 from stanine.broker.entry import TRACE_OPTION, Entry, read_head
 from stanine.broker.lease import ConsumerLease
 from stanine.broker.proxy import StreamProxy
 
 
 @dataclass(frozen=True)
-class Unusable:
+class InvalidEntry:
     """An entry that cannot be delivered: the reason, and its actor if known."""
 
     entry: Entry
@@ -22,7 +22,7 @@ class Unusable:
     actor: str = ""
 
 
-def open_part(part: Part, lease: ConsumerLease) -> StreamProxy:
+def open_part(part: BatchPart, lease: ConsumerLease) -> StreamProxy:
     """Return the message for merged entries."""
     message: dramatiq.Message[Any] = dramatiq.Message(
         queue_name=lease.queue.name,
@@ -40,7 +40,7 @@ def open_part(part: Part, lease: ConsumerLease) -> StreamProxy:
 
 def open_entry(
     entry: Entry, lease: ConsumerLease, actors: "Mapping[str, dramatiq.Actor[Any, Any]]"
-) -> StreamProxy | Unusable:
+) -> StreamProxy | InvalidEntry:
     """Return the message for one entry, also for an unknown actor, which the Worker rejects."""
     if entry.ids is not None:
         return _without_batch_actor(entry, lease, actors)
@@ -48,9 +48,9 @@ def open_entry(
     try:
         message = dramatiq.Message.decode(entry.head)
     except DecodeError:
-        return Unusable(entry, "Undecodable")
+        return InvalidEntry(entry, "Undecodable")
     if not _is_sound(message):
-        return Unusable(entry, "Undecodable")
+        return InvalidEntry(entry, "Undecodable")
     actor = actors.get(message.actor_name)
     argument = actor.options.get("batch") if actor is not None else None
     if argument is not None:
@@ -65,14 +65,14 @@ def open_entry(
 
 def _batch_of_one(
     entry: Entry, message: Any, argument: str, lease: ConsumerLease
-) -> StreamProxy | Unusable:
+) -> StreamProxy | InvalidEntry:
     """Return a message to a batch actor that was sent whole.
 
     Producers do so if they do not know the actor and their encoding supports bytes.
     """
     ids = message.kwargs.get(argument)
     if message.args or len(message.kwargs) != 1 or not isinstance(ids, bytes):
-        return Unusable(entry, "NotABatchMessage", message.actor_name)
+        return InvalidEntry(entry, "NotABatchMessage", message.actor_name)
     options = {"traceparents": [entry.trace.decode("ascii", "replace")]} if entry.trace else {}
     name = lease.queue.name
     made: dramatiq.Message[Any] = dramatiq.Message(
@@ -108,13 +108,13 @@ def actor_of(entry: Entry) -> str:
 
 def _without_batch_actor(
     entry: Entry, lease: ConsumerLease, actors: "Mapping[str, dramatiq.Actor[Any, Any]]"
-) -> StreamProxy | Unusable:
+) -> StreamProxy | InvalidEntry:
     try:
         _, actor_name = read_head(entry.head)
     except ValueError:
-        return Unusable(entry, "Undecodable")
+        return InvalidEntry(entry, "Undecodable")
     if actor_name in actors:
-        return Unusable(entry, "NotABatchActor", actor_name)
+        return InvalidEntry(entry, "NotABatchActor", actor_name)
     message: dramatiq.Message[Any] = dramatiq.Message(
         lease.queue.name, actor_name, (), {}, {}, entry.id.decode(), entry.created
     )

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Literal, get_args
 from stanine.broker.connection.ownership import Owner
 from stanine.broker.deadletters import DeadLetter, delete_dead, find_dead, last_dead_id, list_dead
 from stanine.broker.errors import BrokerSettingsInvalid
-from stanine.broker.queue import Outcome, Queue, QueueStats
+from stanine.broker.queue import Queue, QueueStats, RequestResult
 from stanine.broker.settings import QueueSettings, read_settings
 from stanine.broker.state import QueueState, read_state
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     import redis
 
 #: Parts of a queue that can be purged.
-Part = Literal["ready", "delayed", "dead"]
+QueuePart = Literal["ready", "delayed", "dead"]
 #: Prefix of generated tokens, which are forgotten when the request is done.
 ANONYMOUS = "~"
 
@@ -137,7 +137,7 @@ class Operations:
     def purge(
         self,
         queue_name: str,
-        part: Part | str,
+        part: QueuePart | str,
         *,
         reason: str = "",
         actor: str = "",
@@ -148,7 +148,7 @@ class Operations:
         Parts: `ready` (without messages in flight), `delayed`, or `dead` (all, or filtered by reason and actor).
         Messages that arrive after the call began are kept. `token`: see `carry_out`.
         """
-        if part not in get_args(Part):
+        if part not in get_args(QueuePart):
             raise ValueError(f"the parts of a queue are ready, delayed and dead, not {part!r}")
         if part != "dead" and (reason or actor):
             raise ValueError("only dead letters can be purged by reason or actor")
@@ -169,7 +169,7 @@ class Operations:
 
     def carry_out(
         self, queue_name: str, action: str, *, reason: str = "", actor: str = "", token: str = ""
-    ) -> Outcome:
+    ) -> RequestResult:
         """Execute a purge or requeue request with a token.
 
         Actions: `purge ready`, `purge delayed`, `purge dead` and `requeue dead`. A token never acts twice (the
@@ -182,7 +182,7 @@ class Operations:
             self.client, token or ANONYMOUS + secrets.token_hex(16), action, reason, actor
         )
 
-    def recall(self, queue_name: str, token: str, action: str) -> Outcome | None:
+    def recall(self, queue_name: str, token: str, action: str) -> RequestResult | None:
         """Return the result of a request by its token, without side effects.
 
         None if it is unknown.

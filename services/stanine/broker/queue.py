@@ -15,7 +15,7 @@ from stanine.broker.connection.functions import Argument, Library
 from stanine.broker.connection.ownership import HOLD_MS, Owner, ownership_source, read_owner
 from stanine.broker.entry import GROUP, Entry, NewEntry
 from stanine.broker.errors import QueueManaged, RequestConflict
-from stanine.broker.exchange import Call, Room
+from stanine.broker.exchange import Call, Capacity
 from stanine.broker.keys import QueueKeys
 from stanine.broker.settings import QueueSettings
 from stanine.broker.state import STATE_FIELD, QueueState, read_state
@@ -41,7 +41,7 @@ DRAINING = -2
 #: Messages promoted per call: some milliseconds of server time.
 PROMOTE_LIMIT = 1000
 #: Entries inspected to find the oldest.
-STATS_LOOK = 1000
+STATS_LIMIT = 1000
 #: Entries deleted per call.
 DROP_LIMIT = 1000
 
@@ -92,12 +92,12 @@ class Beat:
     #: Milliseconds until the next delayed message is due, or -1.
     wait_ms: int
     #: Number of consumers that may take over entries of dead ones; 0: there are no such entries.
-    heirs: int
+    takeover_consumers: int
     settings: Mapping[bytes, bytes]
 
 
 @dataclass(frozen=True)
-class Outcome:
+class RequestResult:
     """Result of a purge or requeue: number of messages, and whether the token was known before."""
 
     count: int
@@ -114,7 +114,7 @@ class Handled:
 
 
 @dataclass(frozen=True)
-class Verdict:
+class Rejection:
     """Rejection of an entry.
 
     It is delivered again after `delay_ms`, or dead-lettered if that is None.
@@ -215,7 +215,7 @@ class Queue:
         self,
         client: "redis.Redis",
         consumer: str,
-        verdicts: Sequence[Verdict],
+        rejections: Sequence[Rejection],
         *,
         reason: str,
         actor: str,
@@ -235,11 +235,11 @@ class Queue:
             settings.dead_max_length,
             settings.dead_max_age_ms,
         ]
-        for verdict in verdicts:
+        for rejection in rejections:
             args += (
-                verdict.entry_id,
-                verdict.delivery,
-                -1 if verdict.delay_ms is None else verdict.delay_ms,
+                rejection.entry_id,
+                rejection.delivery,
+                -1 if rejection.delay_ms is None else rejection.delay_ms,
             )
         settled, wait = self._call(client, "reject", keys, args)
         return int(settled), int(wait)
@@ -295,9 +295,12 @@ class Queue:
         args = (GROUP, consumer, settings.lease_ms, grace_ms(settings), PROMOTE_LIMIT, *kept)
         answer = self._call(client, "beat", keys, args)
         if not answer[0]:
-            return Beat(alive=False, wait_ms=-1, heirs=0, settings={})
+            return Beat(alive=False, wait_ms=-1, takeover_consumers=0, settings={})
         return Beat(
-            alive=True, wait_ms=int(answer[1]), heirs=int(answer[2]), settings=_pairs(answer[3])
+            alive=True,
+            wait_ms=int(answer[1]),
+            takeover_consumers=int(answer[2]),
+            settings=_pairs(answer[3]),
         )
 
     def promote(self, client: "redis.Redis") -> int:
@@ -308,7 +311,9 @@ class Queue:
         keys = [self.keys.ready, self.keys.delayed, self.keys.dead]
         return int(self._call(client, "promote", keys, (PROMOTE_LIMIT,))[1])
 
-    def recover(self, client: "redis.Redis", consumer: str, room: Room) -> tuple[list[bytes], bool]:
+    def recover(
+        self, client: "redis.Redis", consumer: str, room: Capacity
+    ) -> tuple[list[bytes], bool]:
         """Take over this consumer's share of the entries of dead consumers, within its capacity.
 
         Returns the ids, and whether there were more than fit; nothing if this consumer is fenced. Must not be retried
@@ -350,7 +355,7 @@ class Queue:
     def stats(self, client: "redis.Redis") -> QueueStats:
         """Return depth, age and consumers, without side effects."""
         keys = [self.keys.ready, self.keys.delayed, self.keys.dead, self.keys.leases]
-        answer = self._call(client, "stats", keys, (GROUP, STATS_LOOK))
+        answer = self._call(client, "stats", keys, (GROUP, STATS_LIMIT))
         ready, delayed, in_flight, dead, oldest, consumers, now = map(int, answer[:7])
         state, deaths = read_state({STATE_FIELD: answer[7]}), _pairs(answer[8])
         died = {reason.decode(): int(count) for reason, count in deaths.items()}
@@ -376,7 +381,7 @@ class Queue:
         """Set the state of the queue; return the previous one. Raises QueueManaged."""
         return read_state(
             {
-                STATE_FIELD: self._unless_managed(
+                STATE_FIELD: self._checked(
                     self._call(client, "set_state", [self.keys.settings], (state.value,))
                 )
             }
@@ -409,7 +414,7 @@ class Queue:
             *_flat(fields),
         ]
         answer = self._call(client, "manage", [self.keys.settings], args)
-        changed = int(self._unless_managed(answer))
+        changed = int(self._checked(answer))
         return Handled(changed, answer[2].decode(), answer[3].decode())
 
     def note_handled(self, client: "redis.Redis", manager: Owner, request: str, token: str) -> None:
@@ -428,12 +433,12 @@ class Queue:
             self.keys.leases,
             self.keys.settings,
         ]
-        answer = self._call(client, "remove", keys, (manager.encode(), STATS_LOOK))
+        answer = self._call(client, "remove", keys, (manager.encode(), STATS_LIMIT))
         if int(answer[0]) < 0:
             raise QueueManaged(self.name, read_owner(answer[1]))
         return bool(answer[0])
 
-    def _unless_managed(self, answer: Any) -> Any:
+    def _checked(self, answer: Any) -> Any:
         """Return the result of a change; raises QueueManaged if an owner prevented it."""
         if not int(answer[0]):
             raise QueueManaged(self.name, read_owner(answer[1]))
@@ -445,7 +450,7 @@ class Queue:
         return _pairs(fields)
 
     def fetch_command(
-        self, consumer: str, count: int, room: Room, wait_ms: int
+        self, consumer: str, count: int, room: Capacity, wait_ms: int
     ) -> "tuple[Argument, ...]":
         """Return the command that fetches up to `count` new entries within the queue's rate.
 
@@ -468,7 +473,7 @@ class Queue:
 
     def carry_out(
         self, client: "redis.Redis", token: str, action: str, reason: str, actor: str
-    ) -> Outcome:
+    ) -> RequestResult:
         """Execute a request in as many calls as needed; raises RequestConflict."""
         keys = [self.keys.ready, self.keys.delayed, self.keys.dead]
         began = False
@@ -485,16 +490,18 @@ class Queue:
                 )
             began = began or bool(answer[2])
             if answer[0]:
-                return Outcome(int(answer[1]), repeated=not began)
+                return RequestResult(int(answer[1]), repeated=not began)
 
-    def recall(self, client: "redis.Redis", token: str, action: str) -> Outcome | None:
+    def recall(self, client: "redis.Redis", token: str, action: str) -> RequestResult | None:
         """Return the result of a request by its token.
 
         None if unknown or used for another action.
         """
         found = self._call(client, "recall", [self.keys.ready], (token,))
         return (
-            Outcome(int(found[2]), repeated=True) if found and found[0].decode() == action else None
+            RequestResult(int(found[2]), repeated=True)
+            if found and found[0].decode() == action
+            else None
         )
 
     def revive(self, client: "redis.Redis", ids: Sequence[bytes]) -> int:
@@ -511,7 +518,7 @@ class Queue:
         mode = "set" if overwrite else "default"
         words = [(name, "" if value is None else value) for name, value in fields.items()]
         return int(
-            self._unless_managed(
+            self._checked(
                 self._call(client, "settings", [self.keys.settings], (mode, *_flat(words)))
             )
         )

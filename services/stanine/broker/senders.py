@@ -29,7 +29,7 @@ class Senders:
         self._process = os.getpid()
 
     @contextmanager
-    def lend(self) -> Iterator[Sender]:
+    def reserve(self) -> Iterator[Sender]:
         """Return a context manager with a sender reserved for one call, its number incremented."""
         if self._process != os.getpid():
             # The parent process keeps its senders: shared ones would make calls look like repetitions.

@@ -12,7 +12,7 @@ from stanine.broker.retries import REDIS_ERRORS
 _logger = logging.getLogger(__name__)
 
 
-class ServerLook:
+class ServerCheck:
     """Checks the server once per broker, on first use, and logs its problem.
 
     Ignores a denied check.
@@ -26,7 +26,7 @@ class ServerLook:
         if not self._done:
             self._done = True
             try:
-                self._tell(client.info())
+                self._log_problem(client.info())
             except REDIS_ERRORS:
                 return
 
@@ -35,11 +35,11 @@ class ServerLook:
         if not self._done:
             self._done = True
             try:
-                self._tell(await client.info())
+                self._log_problem(await client.info())
             except REDIS_ERRORS:
                 return
 
-    def _tell(self, info: Any) -> None:
+    def _log_problem(self, info: Any) -> None:
         problem = find_problem(info)
         if problem is not None and problem.permanent:
             _logger.error("This server is not suitable for the broker: %s", problem)

@@ -19,7 +19,7 @@ from stanine.broker.failure import split
 from stanine.broker.keeper import LeaseKeeper
 from stanine.broker.lease import ConsumerLease
 from stanine.broker.proxy import StreamProxy
-from stanine.broker.queue import FENCED, Verdict
+from stanine.broker.queue import FENCED, Rejection
 from stanine.broker.retries import Backoff, call_with_retries
 from stanine.broker.state import working
 
@@ -54,10 +54,10 @@ class Settler:
         working.set(False)
         lease = proxy.lease
         if not lease.lost:
-            settled = self._patiently(lease, lambda: self._settle_once(proxy, rejected=rejected))
+            settled = self._with_retries(lease, lambda: self._settle_once(proxy, rejected=rejected))
             if settled == FENCED:
-                lease.lose()
-        lease.take_back(proxy)
+                lease.mark_lost()
+        lease.remove_in_flight(proxy)
 
     def release(self, proxies: Iterable[StreamProxy]) -> None:
         """Return unprocessed messages to their queue."""
@@ -68,16 +68,18 @@ class Settler:
             if not lease.lost:
                 self._release(lease, held)
             for proxy in held:
-                lease.take_back(proxy)
+                lease.remove_in_flight(proxy)
 
     def _release(self, lease: ConsumerLease, proxies: list[StreamProxy]) -> None:
         crashed = [(entry_id, times - 1) for proxy in proxies for entry_id, times in proxy.crashed]
         kept = {entry_id for entry_id, _ in crashed}
         earlier = [pair for proxy in proxies for pair in _uncounted(proxy) if pair[0] not in kept]
         if earlier:
-            self._patiently(lease, lambda: lease.queue.release(self._client, lease.name, earlier))
+            self._with_retries(
+                lease, lambda: lease.queue.release(self._client, lease.name, earlier)
+            )
         if crashed:  # a new entry would reset its count; it stays pending and can be taken over when this consumer leaves
-            self._patiently(lease, lambda: lease.queue.start(self._client, lease.name, crashed))
+            self._with_retries(lease, lambda: lease.queue.start(self._client, lease.name, crashed))
 
     def _settle_once(self, proxy: StreamProxy, *, rejected: bool) -> int:
         lease, queue = proxy.lease, proxy.lease.queue
@@ -90,9 +92,11 @@ class Settler:
             if isinstance(error, Shutdown):
                 return queue.release(self._client, lease.name, _uncounted(proxy))
             delay = error.delay if isinstance(error, Retry) else None
-            verdicts = split(proxy.entry_ids, proxy.delivery, lease.settings, random.uniform, delay)
+            rejections = split(
+                proxy.entry_ids, proxy.delivery, lease.settings, random.uniform, delay
+            )
         elif rejected:
-            verdicts = [Verdict(entry_id, proxy.delivery, None) for entry_id in proxy.entry_ids]
+            rejections = [Rejection(entry_id, proxy.delivery, None) for entry_id in proxy.entry_ids]
         elif proxy.deferral is not None and proxy.entry is not None:
             data, delay_ms = proxy.deferral
             settled, wait = queue.retry(self._client, lease.name, proxy.entry, data, delay_ms)
@@ -106,20 +110,20 @@ class Settler:
         settled, wait = queue.reject(
             self._client,
             lease.name,
-            verdicts,
+            rejections,
             reason=reason,
             actor=proxy.actor_name,
             settings=lease.settings,
         )
-        if any(verdict.delay_ms is None for verdict in verdicts):
+        if any(rejection.delay_ms is None for rejection in rejections):
             # Dramatiq logs an expected rejection itself, at a lower level.
             level = logging.INFO if _is_expected(proxy, self._actors, error) else logging.ERROR
             text = "%d messages of queue %s are dead after delivery %d: %s"
-            _logger.log(level, text, len(verdicts), queue.name, proxy.delivery, reason)
+            _logger.log(level, text, len(rejections), queue.name, proxy.delivery, reason)
         self._keeper.expect(queue, wait)
         return settled
 
-    def _patiently(self, lease: ConsumerLease, operation: "Callable[[], Any]") -> Any:
+    def _with_retries(self, lease: ConsumerLease, operation: "Callable[[], Any]") -> Any:
         name = lease.queue.name
         backoff = self._backoffs.get(name) or self._backoffs.setdefault(
             name, Backoff(_logger, f"Settling messages of queue {name}", self._client)

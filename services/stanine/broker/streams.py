@@ -32,7 +32,7 @@ from stanine.broker.operations import Operations
 from stanine.broker.queue import Queue
 from stanine.broker.retries import REDIS_ERRORS
 from stanine.broker.senders import Senders
-from stanine.broker.server import ServerLook
+from stanine.broker.server import ServerCheck
 from stanine.broker.settings import QueueSettings, read_settings
 from stanine.broker.settling import Settler
 from stanine.broker.state import read_state
@@ -40,7 +40,7 @@ from stanine.broker.state import read_state
 #: Seconds a renewal may take, without retries: the next renewal is worth more than a late one.
 KEEPER_TIMEOUT = 2.0
 #: All Workers, including consumers without one.
-EVERY = object()
+ALL_WORKERS = object()
 #: Seconds between checks of `join`.
 JOIN_INTERVAL = 0.01
 
@@ -97,7 +97,7 @@ class StreamsBroker(Enqueueing, Operations, dramatiq.Broker):
         self.workers: list[dramatiq.Worker] = []
         self.max_queues = max_queues
         self._senders = Senders()
-        self._look = ServerLook()
+        self._server_check = ServerCheck()
         self.keeper = LeaseKeeper(self._keeper_client)
         self._settler: Settler | None = None
         #: Called with a queue's name after every consumer cycle, for liveness probes. Must be fast.
@@ -224,8 +224,8 @@ class StreamsBroker(Enqueueing, Operations, dramatiq.Broker):
             BrokerSettingsInvalid
         ):  # logged at the first heartbeat; until then the defaults apply
             lease.settings = read_settings(fields, lease.defaults)
-            lease.follow(read_state(fields))
-        self._look.once(self.client)
+            lease.set_state(read_state(fields))
+        self._server_check.once(self.client)
         lease.joined = True
         with self._lock:
             self._leases.append(lease)
@@ -260,24 +260,24 @@ class StreamsBroker(Enqueueing, Operations, dramatiq.Broker):
             busy = sum(each.outstanding for each in self._leases if each.worker is lease.worker)
         return lease.worker.worker_threads - busy
 
-    def stop_consumers(self, worker: object = EVERY) -> None:
+    def stop_consumers(self, worker: object = ALL_WORKERS) -> None:
         """Stop fetching for a Worker, or for all."""
         with self._lock:
-            consumers = [each for each in self._consumers if worker in (EVERY, each.worker)]
+            consumers = [each for each in self._consumers if worker in (ALL_WORKERS, each.worker)]
         for consumer in consumers:
             consumer.stop_fetching()
 
-    def leave_queues(self, worker: object = EVERY) -> None:
+    def leave_queues(self, worker: object = ALL_WORKERS) -> None:
         """End the leases of a Worker, or all.
 
         Their pending entries can be taken over immediately.
         """
         with self._lock:
-            leaving = [each for each in self._leases if worker in (EVERY, each.worker)]
+            leaving = [each for each in self._leases if worker in (ALL_WORKERS, each.worker)]
             self._leases = [each for each in self._leases if each not in leaving]
             self._idle = {key: each for key, each in self._idle.items() if each not in leaving}
             self.workers = [
-                each for each in self.workers if worker is not EVERY and each is not worker
+                each for each in self.workers if worker is not ALL_WORKERS and each is not worker
             ]
         for lease in leaving:
             self.keeper.forget(lease)
@@ -289,7 +289,7 @@ class StreamsBroker(Enqueueing, Operations, dramatiq.Broker):
                     lease.queue.name,
                     classify(error),
                 )
-            lease.lose()
+            lease.mark_lost()
 
     def _worker_of(self, thread: threading.Thread) -> "dramatiq.Worker | None":
         """Return the Worker that a consumer thread belongs to; None for other threads."""

@@ -48,5 +48,5 @@ def report(built: Built, metrics: IndexWatcherMetrics) -> None:
     metrics.failed.inc(len(built.failed))
     if built.built:
         log.info("index.built", entries=built.built, unchanged=built.unchanged)
-    for entry, why in built.failed:
-        log.error("index.not_built", entry=entry, detail=why)
+    for entry, problem in built.failed:
+        log.error("index.not_built", entry=entry, detail=problem)

@@ -50,7 +50,7 @@ class IndexBuilder:
         """Build all entries of all instruments."""
         return self.build(self._instruments.names())
 
-    def mend(self) -> Built:
+    def repair(self) -> Built:
         """Build missing, stale and corrupt entries, and drop entries without a form.
 
         Run by the sweep.

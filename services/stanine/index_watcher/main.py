@@ -6,13 +6,13 @@ from stanine.domain.scoring.result import ENGINE_VERSION
 from stanine.index_watcher.actors import register, report
 from stanine.index_watcher.index_builder import IndexBuilder
 from stanine.messages import BUILD_INDEX
-from stanine.runtime.process import Loop, Watcher, run_watcher
+from stanine.runtime.process import Watcher, WatcherLoop, run_watcher
 from stanine.store.index import Index
 from stanine.store.instruments import InstrumentHistory
 from stanine.telemetry.watcher_metrics import IndexWatcherMetrics
 
 
-def assemble(watcher: Watcher) -> Sequence[Loop]:
+def assemble(watcher: Watcher) -> Sequence[WatcherLoop]:
     """Register the actor and return the sweep."""
     client, keys = watcher.client, watcher.keys
     builder = IndexBuilder(
@@ -22,13 +22,13 @@ def assemble(watcher: Watcher) -> Sequence[Loop]:
     register(watcher.broker, builder, metrics)
 
     def sweep_once() -> None:
-        mended = builder.mend()
+        repaired = builder.repair()
         metrics.sweeps.inc()
-        metrics.swept.inc(mended.built)
-        metrics.stale.set(len(mended.failed))
-        report(mended, metrics)
+        metrics.swept.inc(repaired.built)
+        metrics.stale.set(len(repaired.failed))
+        report(repaired, metrics)
 
-    return [Loop("sweep", lambda: watcher.settings.sweep_seconds, sweep_once)]
+    return [WatcherLoop("sweep", lambda: watcher.settings.sweep_seconds, sweep_once)]
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -52,11 +52,11 @@ def register(
         if tally.failed:
             log.warning("attempts.failed", count=tally.failed)
 
-    def take_settings(settings: Settings) -> None:
+    def apply_settings(settings: Settings) -> None:
         score_attempts.options.update(_limits(settings))
 
-    take_settings(Settings())
-    return take_settings
+    apply_settings(Settings())
+    return apply_settings
 
 
 def _limits(settings: Settings) -> dict[str, int]:

@@ -46,8 +46,8 @@ def sweep_attempts(
     """Requeue the forgotten attempts; fail those that were requeued `max_requeues` times."""
     sweep.forget_requeues()
     due = forgotten(sweep.unscored(), oldest_message)
-    hopeless = [each for each in due if each.requeues >= max_requeues]
-    for each in hopeless:
+    exhausted = [each for each in due if each.requeues >= max_requeues]
+    for each in exhausted:
         number = number_of_record(each.record)
         participant = participant_of_record(each.record)
         failure = failure_record(ENGINE_VERSION, "NotDeliverable", results.new_commit())
@@ -55,4 +55,4 @@ def sweep_attempts(
             number, [each.id], [failure], {} if participant is None else {0: participant}, ""
         )
     again = [each.id for each in due if each.requeues < max_requeues]
-    return Swept(requeued=results.requeue(again), failed=len(hopeless))
+    return Swept(requeued=results.requeue(again), failed=len(exhausted))

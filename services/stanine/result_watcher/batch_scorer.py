@@ -123,25 +123,27 @@ class BatchScorer:
             return 0
         entry = view.numbered(number, revision)
         if entry is None:
-            reason = self._why_never(number, revision)
+            reason = self._permanent_failure(number, revision)
             if reason is None:
                 return len(group.ids)
             self._fail(view, number, group, reason, tally)
             return 0
         layout, width = start[0], entry.plan.row_bytes
         participants: dict[int, str] = {}
-        people: list[Mapping[str, Any]] | None = None
+        attribute_rows: list[Mapping[str, Any]] | None = None
         packed = None if entry.plan.has_texts else plain_answers(group.records, width)
         if packed is not None:
             codes = _matrix(layout, packed, width)
         elif entry.plan.has_texts or entry.plan.needs_attributes:
-            group, codes, participants, people = self._read_whole(view, number, entry, group, tally)
+            group, codes, participants, attribute_rows = self._read_whole(
+                view, number, entry, group, tally
+            )
         else:
             group, packed, participants = self._read(view, number, width, group, tally)
             codes = _matrix(layout, packed, width)
         if group.ids:
             began = self._clock()
-            bodies = self._bodies(entry, codes, people)
+            bodies = self._bodies(entry, codes, attribute_rows)
             tally.scoring_seconds += self._clock() - began
             commit = self._results.new_commit()
             head = result_start(ENGINE_VERSION, entry.revision, commit)
@@ -199,7 +201,7 @@ class BatchScorer:
         sound, corrupt = _Group([], []), _Group([], [])
         rows: list[bytes] = []
         participants: dict[int, str] = {}
-        people: list[Mapping[str, Any]] = []
+        attribute_rows: list[Mapping[str, Any]] = []
         width, has_texts = entry.plan.row_bytes, entry.plan.has_texts
         for attempt_id, record in zip(group.ids, group.records, strict=True):
             try:
@@ -219,18 +221,18 @@ class BatchScorer:
             sound.ids.append(attempt_id)
             sound.records.append(record)
             rows.append(attempt.codes[:width])
-            people.append(attempt.attributes)
+            attribute_rows.append(attempt.attributes)
         if corrupt.ids:
             self._fail(view, number, corrupt, "CorruptAttempt", tally)
         return (
             sound,
             np.frombuffer(b"".join(rows), dtype=np.uint8).reshape(-1, width),
             participants,
-            people,
+            attribute_rows,
         )
 
     def _bodies(
-        self, entry: IndexEntry, codes: Codes, people: Sequence[Mapping[str, Any]] | None
+        self, entry: IndexEntry, codes: Codes, attribute_rows: Sequence[Mapping[str, Any]] | None
     ) -> list[bytes | None]:
         """Score all rows at once.
 
@@ -238,7 +240,7 @@ class BatchScorer:
         """
         kernel = self._kernel(entry)
         try:
-            return list(_score(kernel, codes, people))
+            return list(_score(kernel, codes, attribute_rows))
         except (ValueError, ArithmeticError, IndexError, TypeError):
             bodies: list[bytes | None] = []
             for row in range(len(codes)):
@@ -247,7 +249,7 @@ class BatchScorer:
                         _score(
                             kernel,
                             codes[row : row + 1],
-                            None if people is None else people[row : row + 1],
+                            None if attribute_rows is None else attribute_rows[row : row + 1],
                         )
                     )
                 except (ValueError, ArithmeticError, IndexError, TypeError):
@@ -275,7 +277,7 @@ class BatchScorer:
         tally.failed += committed
         tally.already += len(group.ids) - committed
 
-    def _why_never(self, number: int, revision: int) -> str | None:
+    def _permanent_failure(self, number: int, revision: int) -> str | None:
         """Return why an attempt can never be scored; None if its index entry may still be built."""
         name = self._instruments.name(number)
         history = self._instruments.history(name) if name is not None else None
@@ -290,7 +292,11 @@ def _matrix(layout: int, packed: bytes, width: int) -> Codes:
     return codes.reshape(-1, width + width % 2 if is_halves(layout) else width)[:, :width]
 
 
-def _score(kernel: Kernel, codes: Codes, people: Sequence[Mapping[str, Any]] | None) -> list[bytes]:
+def _score(
+    kernel: Kernel, codes: Codes, attribute_rows: Sequence[Mapping[str, Any]] | None
+) -> list[bytes]:
     if kernel.unreadable(codes):
         raise ValueError("an attempt contains a code that its item does not define")
-    return kernel.score(codes, None if people is None else kernel.columns(people)).packed()
+    return kernel.score(
+        codes, None if attribute_rows is None else kernel.columns(attribute_rows)
+    ).packed()

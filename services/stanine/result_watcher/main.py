@@ -7,7 +7,7 @@ from stanine.messages import SCORE_ATTEMPTS
 from stanine.result_watcher.actors import register
 from stanine.result_watcher.attempt_sweep import sweep_attempts
 from stanine.result_watcher.batch_scorer import BatchScorer
-from stanine.runtime.process import Loop, Watcher, run_watcher
+from stanine.runtime.process import Watcher, WatcherLoop, run_watcher
 from stanine.store.index import Index
 from stanine.store.instruments import InstrumentHistory
 from stanine.store.results import Results
@@ -16,7 +16,7 @@ from stanine.telemetry.logs import get_log
 from stanine.telemetry.watcher_metrics import ResultWatcherMetrics
 
 
-def assemble(watcher: Watcher) -> Sequence[Loop]:
+def assemble(watcher: Watcher) -> Sequence[WatcherLoop]:
     """Register the actor and return the sweep."""
     client, library, keys = watcher.client, watcher.library, watcher.keys
     results = Results(client, library, keys, watcher.outbox(SCORE_ATTEMPTS))
@@ -39,7 +39,7 @@ def assemble(watcher: Watcher) -> Sequence[Loop]:
         if swept.requeued or swept.failed:
             get_log().warning("attempts.swept", requeued=swept.requeued, failed=swept.failed)
 
-    return [Loop("sweep", lambda: watcher.settings.sweep_seconds, sweep_once)]
+    return [WatcherLoop("sweep", lambda: watcher.settings.sweep_seconds, sweep_once)]
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

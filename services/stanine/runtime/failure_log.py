@@ -45,7 +45,7 @@ class LoopFailures:
                 )
         return self._pauses.next()
 
-    def passed(self) -> float:
+    def succeeded(self) -> float:
         """Record a successful iteration; return the minimum of seconds to wait.
 
         An iteration with nothing to write also succeeds on a server that rejects writes; then the problem persists.

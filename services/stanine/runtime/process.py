@@ -25,7 +25,7 @@ from stanine.broker.connection.clients import connect, pool_use
 from stanine.broker.connection.environment import InvalidEnvironmentError, read_environment
 from stanine.broker.connection.errors import ServerProblem
 from stanine.broker.connection.functions import Library
-from stanine.messages import Outbox, Route
+from stanine.messages import MessageRoute, Outbox
 from stanine.runtime.failure_log import LoopFailures
 from stanine.runtime.settings_follower import follow_settings
 from stanine.store.keys import Keys
@@ -54,7 +54,7 @@ STOPPING_SIGNALS = (signal.SIGTERM, signal.SIGINT)
 #: Seconds between reads of the settings.
 SETTINGS_SECONDS = 1.0
 #: Seconds after which a waiting loop checks whether its interval changed.
-LOOK_SECONDS = 1.0
+INTERVAL_CHECK_SECONDS = 1.0
 #: Seconds without an iteration after which a loop counts as stuck.
 LOOP_STUCK_SECONDS = 120.0
 
@@ -73,7 +73,7 @@ class Watcher:
     settings: Settings
     on_settings: list[Callable[[Settings], None]] = field(default_factory=list)
 
-    def outbox(self, route: Route) -> Outbox:
+    def outbox(self, route: MessageRoute) -> Outbox:
         """Return what a Redis function needs to append a message for a route."""
         return Outbox(
             self.broker.ready_key(route.queue), self.broker.head(route.queue, route.actor)
@@ -81,7 +81,7 @@ class Watcher:
 
 
 @dataclass(frozen=True)
-class Loop:
+class WatcherLoop:
     """A periodic task: runs at start, then every `seconds()`."""
 
     name: str
@@ -89,11 +89,11 @@ class Loop:
     step: Callable[[], None]
 
 
-Assemble = Callable[[Watcher], Sequence[Loop]]
+Assemble = Callable[[Watcher], Sequence[WatcherLoop]]
 
 
 def run_watcher(
-    service: str, route: Route, assemble: Assemble, arguments: Sequence[str] | None = None
+    service: str, route: MessageRoute, assemble: Assemble, arguments: Sequence[str] | None = None
 ) -> int:
     """Run the watcher of one queue until SIGTERM or SIGINT; return the exit status.
 
@@ -218,7 +218,7 @@ class _State:
 def _work(
     watcher: Watcher,
     queue: str,
-    loops: Sequence[Loop],
+    loops: Sequence[WatcherLoop],
     heartbeats: Heartbeats,
     state: _State,
     stop: threading.Event,
@@ -237,10 +237,10 @@ def _work(
         watcher.broker, worker_threads=WORKER_THREADS, worker_timeout=WORKER_TIMEOUT
     )
     worker.start()
-    every = [Loop("settings", lambda: SETTINGS_SECONDS, follow_settings(watcher)), *loops]
+    every = [WatcherLoop("settings", lambda: SETTINGS_SECONDS, follow_settings(watcher)), *loops]
     threads = [
         threading.Thread(
-            target=_turn, args=(loop, heartbeats, stop, try_write), name=loop.name, daemon=True
+            target=_run_loop, args=(loop, heartbeats, stop, try_write), name=loop.name, daemon=True
         )
         for loop in every
     ]
@@ -258,24 +258,24 @@ def _work(
     watcher.broker.close()
 
 
-def _turn(
-    loop: Loop, heartbeats: Heartbeats, stop: threading.Event, try_write: Callable[[], None]
+def _run_loop(
+    loop: WatcherLoop, heartbeats: Heartbeats, stop: threading.Event, try_write: Callable[[], None]
 ) -> None:
-    trouble = LoopFailures(get_log(loop=loop.name), try_write)
+    failures = LoopFailures(get_log(loop=loop.name), try_write)
     beat = heartbeats.expect(loop.name, LOOP_STUCK_SECONDS)
     while not stop.is_set():
         try:
             loop.step()
-            pause = trouble.passed()
+            pause = failures.succeeded()
         except Exception as error:  # noqa: BLE001 - no error may end the loop
-            pause = trouble.failed(error)
+            pause = failures.failed(error)
         ended = time.monotonic()
         beat()
         while (
             not stop.is_set()
             and (left := ended + max(pause, loop.seconds()) - time.monotonic()) > 0
         ):
-            stop.wait(min(left, LOOK_SECONDS))
+            stop.wait(min(left, INTERVAL_CHECK_SECONDS))
             beat()
     heartbeats.forget(loop.name)
 

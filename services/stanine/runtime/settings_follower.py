@@ -22,14 +22,14 @@ def follow_settings(watcher: "Watcher") -> Callable[[], None]:
         nonlocal last
         read = load_settings(watcher.client, watcher.keys, last)
         if read.faults != last.faults:
-            for name, why in read.faults:
-                get_log().warning("settings.faulty", setting=name, detail=why)
+            for name, problem in read.faults:
+                get_log().warning("settings.faulty", setting=name, detail=problem)
         last = read
         if read.settings != watcher.settings:
             get_log().info("settings.changed")
             watcher.settings = read.settings
-            for tell in watcher.on_settings:
-                tell(read.settings)
+            for callback in watcher.on_settings:
+                callback(read.settings)
         change_level(read.settings.log_level if "logLevel" in read.stated else None)
 
     return step

@@ -27,7 +27,7 @@ LEVEL_VARIABLE = "STANINE_LOG_LEVEL"
 _CHATTY = ("httpx", "httpcore", "asyncio", "dramatiq.broker")
 
 #: Exceptions whose text never contains user input.
-_SPEAKS_OF_NOBODY = (
+_SAFE_EXCEPTIONS = (
     redis.RedisError,
     OSError,
     StanineError,
@@ -146,7 +146,7 @@ def describe_exception(exc_info: ExcInfo) -> str:
     while error is not None:
         text = (
             f": {error}"
-            if isinstance(error, _SPEAKS_OF_NOBODY)
+            if isinstance(error, _SAFE_EXCEPTIONS)
             else " (text withheld: it may contain user input)"
         )
         parts.append(

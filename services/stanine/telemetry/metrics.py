@@ -81,7 +81,7 @@ def watch_queues(
     If Redis cannot be read `within` that many seconds, they are omitted and `stanine_queues_readable` is 0: a gap is
     better than an outdated value. A client with retries may take longer than a scrape.
     """
-    registry.register(_Queues(_Bounded(read, within)))
+    registry.register(_Queues(_TimedRead(read, within)))
 
 
 def watch_pool(registry: CollectorRegistry, name: str, read: Callable[[], tuple[int, int]]) -> None:
@@ -89,7 +89,7 @@ def watch_pool(registry: CollectorRegistry, name: str, read: Callable[[], tuple[
     registry.register(_Pool(name, read))
 
 
-class _Bounded:
+class _TimedRead:
     """A read with a timeout. A late read continues, and later callers wait for the same one."""
 
     def __init__(self, read: Callable[[], Iterable[QueueReading]], within: float) -> None:

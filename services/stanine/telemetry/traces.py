@@ -45,7 +45,7 @@ def make_provider(service: str, environ: Mapping[str, str] | None = None) -> tra
     missing.
     """
     environ = os.environ if environ is None else environ
-    if environ.get("OTEL_SDK_DISABLED", "").lower() == "true" or not _wants_otlp(environ):
+    if environ.get("OTEL_SDK_DISABLED", "").lower() == "true" or not _uses_otlp(environ):
         return trace.NoOpTracerProvider()
     provider = TracerProvider(
         resource=Resource.create(
@@ -172,7 +172,7 @@ def links_to(traceparents: Iterable[str]) -> list[Link]:
     return [Link(context) for context in contexts.values()]
 
 
-def _wants_otlp(environ: Mapping[str, str]) -> bool:
+def _uses_otlp(environ: Mapping[str, str]) -> bool:
     exporter = environ.get("OTEL_TRACES_EXPORTER", "").strip().lower()
     if exporter in ("", "otlp"):
         return exporter == "otlp" or any(

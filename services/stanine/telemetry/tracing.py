@@ -27,7 +27,7 @@ class Tracing(dramatiq.Middleware):
     def __init__(self, tracer: Tracer) -> None:
         self._tracer = tracer
         # One worker thread calls before_process and after_process of a message.
-        self._here = threading.local()
+        self._local = threading.local()
 
     def before_process_message(
         self, _broker: dramatiq.Broker, message: "dramatiq.MessageProxy"
@@ -51,7 +51,7 @@ class Tracing(dramatiq.Middleware):
         )
         if entries := getattr(message, "entry_ids", None):  # a batch of `stanine.broker`
             span.set_attribute("messaging.batch.message_count", len(entries))
-        self._here.open = (span, current.attach(trace.set_span_in_context(span, parent)))
+        self._local.open = (span, current.attach(trace.set_span_in_context(span, parent)))
 
     def after_process_message(
         self,
@@ -74,10 +74,10 @@ class Tracing(dramatiq.Middleware):
         self._end(None)
 
     def _end(self, exception: BaseException | None) -> None:
-        opened: tuple[Span, Token[Context]] | None = getattr(self._here, "open", None)
+        opened: tuple[Span, Token[Context]] | None = getattr(self._local, "open", None)
         if opened is None:
             return
-        self._here.open = None
+        self._local.open = None
         span, token = opened
         if exception is not None:
             span.set_attribute("error.type", type(exception).__qualname__)

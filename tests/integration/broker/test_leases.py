@@ -7,7 +7,7 @@ import dramatiq
 from tests.integration.broker.test_sharing import leave_orphans
 
 from stanine.broker.entry import GROUP
-from stanine.broker.exchange import Room
+from stanine.broker.exchange import Capacity
 from stanine.broker.settings import QueueSettings
 
 
@@ -19,7 +19,7 @@ def test_renewing_a_lease_looks_at_no_other_consumer(make_broker: Any) -> None:
     before = int(client.info("commandstats").get("cmdstat_xinfo|consumers", {}).get("calls", 0))
     begun = time.monotonic()
     for number in range(500):
-        assert queue.beat(client, f"consumer-{number}", settings).heirs == 0
+        assert queue.beat(client, f"consumer-{number}", settings).takeover_consumers == 0
     scans = (
         int(client.info("commandstats").get("cmdstat_xinfo|consumers", {}).get("calls", 0)) - before
     )
@@ -99,13 +99,13 @@ def test_a_takeover_takes_no_live_consumers_work(make_broker: Any) -> None:
         queue.join(client, name, QueueSettings())
         client.xreadgroup(GROUP, name, {queue.keys.ready: ">"}, count=count)
     client.zrem(queue.keys.leases, "dead")
-    assert queue.recover(client, "me", Room(9, 32)) == ([], False), "until somebody has noticed"
+    assert queue.recover(client, "me", Capacity(9, 32)) == ([], False), "until somebody has noticed"
     client.zadd(queue.keys.leases, {"dead": 1})
-    taken, more = queue.recover(client, "me", Room(1, 32))
+    taken, more = queue.recover(client, "me", Capacity(1, 32))
     assert (len(taken), more) == (1, True), (
         "two may take over, so two of the three are this one's share"
     )
-    taken, more = queue.recover(client, "me", Room(9, 32))
+    taken, more = queue.recover(client, "me", Capacity(9, 32))
     assert (len(taken), more) == (2, False)
     assert {
         row["name"]: row["pending"] for row in client.xinfo_consumers(queue.keys.ready, GROUP)

@@ -155,12 +155,12 @@ def test_a_process_and_its_fork_do_not_pass_for_one_another(make_broker: Any) ->
     reading, writing = os.pipe()
     child = os.fork()
     if not child:
-        with broker._senders.lend() as sender:
+        with broker._senders.reserve() as sender:
             os.write(writing, f"{sender.name} {sender.number}".encode())
         os._exit(0)
     os.waitpid(child, 0)
     name, number = os.read(reading, 100).decode().split()
-    with broker._senders.lend() as sender:
+    with broker._senders.reserve() as sender:
         assert sender.name != name
         assert (sender.number, number) == (2, "1")
 
@@ -170,11 +170,11 @@ def test_senders_are_as_many_as_there_are_calls_at_once() -> None:
 
     def send() -> set[tuple[str, int]]:
         made = set()
-        with senders.lend() as sender:
+        with senders.reserve() as sender:
             met.wait(10)
             made.add((sender.name, sender.number))
         for _ in range(100):
-            with senders.lend() as sender:
+            with senders.reserve() as sender:
                 made.add((sender.name, sender.number))
         return made
 

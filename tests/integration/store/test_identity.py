@@ -152,12 +152,12 @@ def test_the_sweep_creates_a_view_after_a_lost_token(
     store.index.refresh()
     with pytest.raises(StaleViewError):
         store.submit(submission(view=store.index.entries.now.view))
-    builder(store).mend()
+    builder(store).repair()
     store.index.refresh()
     assert store.index.entries.newest("gad-7") is not None
     store.submit(submission(view=store.index.entries.now.view))
     view = store.client.get(store.keys.index_change)
-    builder(store).mend()
+    builder(store).repair()
     assert store.client.get(store.keys.index_change) == view, "a sound view stays"
 
 
@@ -173,7 +173,7 @@ def test_an_entry_of_a_foreign_document_is_rejected_and_replaced(
     assert not store.index.put("gad-7", 1, entry, lost.digest), "a builder that is late"
     assert store.index.fields() == []
     store.client.hset(store.keys.index, "gad-7/1", entry)
-    assert builder(store).mend().built == 1
+    assert builder(store).repair().built == 1
     store.index.refresh()
     newest = store.index.entries.newest("gad-7")
     assert newest is not None

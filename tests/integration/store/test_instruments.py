@@ -162,7 +162,7 @@ def test_a_deleted_index_is_rebuilt_byte_for_byte(store: Store) -> None:
     builder(store).build_all()
     before = store.client.hgetall(store.keys.index)
     store.client.delete(store.keys.index, store.keys.index_changes)
-    assert builder(store).mend().built == 2
+    assert builder(store).repair().built == 2
     assert store.client.hgetall(store.keys.index) == before
 
 
@@ -180,7 +180,7 @@ def test_a_corrupt_entry_is_replaced_regardless_of_its_header(store: Store, dama
     good = store.index.read("gad-7", 1)
     store.client.hset(store.keys.index, "gad-7/1", damage(good))
     assert inspect(store.history, store.index, store.sweep, ENGINE_VERSION).corrupt == ("gad-7/1",)
-    assert builder(store).mend().built == 1
+    assert builder(store).repair().built == 1
     assert store.index.read("gad-7", 1) == good
 
 
@@ -188,7 +188,7 @@ def test_an_entry_without_form_is_removed(store: Store) -> None:
     publish(store, document())
     builder(store).build_all()
     store.client.hset(store.keys.index, mapping={"gad-7/9": b"x", "gone/1": b"x", "": b"x"})
-    builder(store).mend()
+    builder(store).repair()
     assert store.index.fields() == ["gad-7/1"]
 
 

@@ -144,7 +144,7 @@ def test_a_republished_instrument_continues_revisions_with_a_new_number(
     assert (history.number, history.newest_of_forms()) == (4, {3: 3})
     assert store.run(lambda s: s.instruments.read("gad-7", 1)) is None
     builder(store).build_all()
-    builder(store).mend()
+    builder(store).repair()
     assert sorted(store.index.fields()) == ["gad-7/3", "other/1", "third/1"]
 
 

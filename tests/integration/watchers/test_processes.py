@@ -16,7 +16,7 @@ from stanine.broker import StreamsBroker
 from stanine.broker.connection.clients import connect_async
 from stanine.domain.instruments.document import canonical, digest, read_yaml
 from stanine.domain.instruments.instrument import form_digest, parse_instrument
-from stanine.messages import BUILD_INDEX, SCORE_ATTEMPTS, Outbox, Route
+from stanine.messages import BUILD_INDEX, SCORE_ATTEMPTS, MessageRoute, Outbox
 from stanine.store import load_library
 from stanine.store.attempts import Attempts, Submission
 from stanine.store.durability import Writer
@@ -35,7 +35,7 @@ def services(tmp_path: Path) -> Iterator[Services]:
     made.stop()
 
 
-def outbox(broker: StreamsBroker, route: Route) -> Outbox:
+def outbox(broker: StreamsBroker, route: MessageRoute) -> Outbox:
     return Outbox(broker.ready_key(route.queue), broker.head(route.queue, route.actor))
 
 

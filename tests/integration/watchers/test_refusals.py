@@ -86,19 +86,19 @@ def test_a_turn_without_a_write_does_not_end_the_trouble_of_refused_writes() -> 
         if refused[0]:
             raise redis.ResponseError("NOREPLICAS Not enough good replicas to write.")
 
-    trouble = LoopFailures(log, try_write)
+    failures = LoopFailures(log, try_write)
     pauses = []
     for turn in range(40):
         failure = redis.ResponseError("NOREPLICAS Not enough good replicas to write.")
-        pauses.append(trouble.failed(failure) if turn % 2 == 0 else trouble.passed())
+        pauses.append(failures.failed(failure) if turn % 2 == 0 else failures.succeeded())
     assert pauses == sorted(pauses)
     assert pauses[-1] == PAUSE_MAX
     refused[0] = False
-    assert [trouble.passed(), trouble.passed()] == [0.0, 0.0]
-    trouble.failed(redis.ConnectionError("Connection refused"))
-    trouble.failed(ZeroDivisionError("x"))
-    trouble.failed(ZeroDivisionError("x"))
-    trouble.passed()
+    assert [failures.succeeded(), failures.succeeded()] == [0.0, 0.0]
+    failures.failed(redis.ConnectionError("Connection refused"))
+    failures.failed(ZeroDivisionError("x"))
+    failures.failed(ZeroDivisionError("x"))
+    failures.succeeded()
     assert log.lines == [
         "loop.redis_error TooFewReplicas", "loop.works_again TooFewReplicas", "loop.redis_error ConnectionRefused", "loop.failed x",
         "loop.works_again loop.failed",

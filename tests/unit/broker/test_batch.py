@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from stanine.broker import BatchRefused, StreamsBroker
-from stanine.broker.batch import BatchLimits, Part, ids_of, limits_of, merge
+from stanine.broker.batch import BatchLimits, BatchPart, ids_of, limits_of, merge
 from stanine.broker.entry import Entry, head
 from stanine.broker.settings import QueueSettings
 
@@ -46,7 +46,7 @@ def test_every_entry_ends_in_one_place_in_order_and_within_limits(
     placed = [
         entry_id
         for item in work
-        for entry_id in (item.entry_ids if isinstance(item, Part) else [item.id])
+        for entry_id in (item.entry_ids if isinstance(item, BatchPart) else [item.id])
     ]
     assert placed == [entry_id for entry_id, _ in numbered]
     given_fields = dict(numbered)
@@ -73,8 +73,8 @@ def test_what_could_be_merged_is_merged(fields: list[list[bytes]]) -> None:
     work, _ = merge([(b"%d-0" % number, row) for number, row in enumerate(fields, 1)], LIMITS.get)
     for first, second in pairwise(work):
         if (
-            isinstance(first, Part)
-            and isinstance(second, Part)
+            isinstance(first, BatchPart)
+            and isinstance(second, BatchPart)
             and (first.head, first.delivery) == (second.head, second.delivery)
         ):
             assert first.room == 0 or first.size + len(second.chunks[0]) > first.limits.max_bytes

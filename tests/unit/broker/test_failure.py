@@ -20,10 +20,10 @@ def test_every_entry_gets_one_verdict_and_only_what_failed_alone_dies(
     size: int, delivery: int, limit: int
 ) -> None:
     ids = [b"%d-0" % number for number in range(size)]
-    verdicts = split(ids, delivery, QueueSettings(max_deliveries=limit), lowest)
-    assert [verdict.entry_id for verdict in verdicts] == ids
-    assert {verdict.delivery for verdict in verdicts} == {delivery}
-    dead = [verdict for verdict in verdicts if verdict.delay_ms is None]
+    rejections = split(ids, delivery, QueueSettings(max_deliveries=limit), lowest)
+    assert [rejection.entry_id for rejection in rejections] == ids
+    assert {rejection.delivery for rejection in rejections} == {delivery}
+    dead = [rejection for rejection in rejections if rejection.delay_ms is None]
     assert bool(dead) == (size == 1 and delivery >= limit)
 
 
@@ -34,9 +34,9 @@ def test_parts_of_thirty_two_stay_together_and_later_ones_are_alone() -> None:
         return 1 + next(drawn) / 100
 
     ids = [b"%d-0" % number for number in range(70)]
-    first = [verdict.delay_ms for verdict in split(ids, 1, QueueSettings(), rising)]
+    first = [rejection.delay_ms for rejection in split(ids, 1, QueueSettings(), rising)]
     assert [first.count(delay) for delay in sorted(set(first))] == [32, 32, 6]  # type: ignore[type-var]
-    second = [verdict.delay_ms for verdict in split(ids[:32], 2, QueueSettings(), rising)]
+    second = [rejection.delay_ms for rejection in split(ids[:32], 2, QueueSettings(), rising)]
     assert len(set(second)) == 32
 
 
@@ -50,5 +50,5 @@ def test_the_pause_doubles_within_the_limits(delivery: int, least: int, more: in
 
 def test_an_actor_may_name_the_pause() -> None:
     assert [
-        verdict.delay_ms for verdict in split([b"1-0", b"2-0"], 1, QueueSettings(), lowest, 77)
+        rejection.delay_ms for rejection in split([b"1-0", b"2-0"], 1, QueueSettings(), lowest, 77)
     ] == [77, 77]

@@ -23,7 +23,13 @@ from stanine.broker.keys import queue_keys
 from stanine.broker.queue import QueueStats
 from stanine.broker.settings import QueueSettings
 from stanine.broker.state import STATE_FIELD, QueueState
-from stanine.messages import BUILD_INDEX, SCORE_ATTEMPTS, Route, split_attempt_ids, split_names
+from stanine.messages import (
+    BUILD_INDEX,
+    SCORE_ATTEMPTS,
+    MessageRoute,
+    split_attempt_ids,
+    split_names,
+)
 from stanine.telemetry.logs import get_log
 
 T = TypeVar("T")
@@ -75,7 +81,7 @@ class StateFollower:
             log.warning("queues.draining", queues=sorted(draining))
 
 
-def route_of(queue: str) -> Route:
+def route_of(queue: str) -> MessageRoute:
     """Return the route of a queue; raises a Problem (not-found)."""
     route = ROUTES.get(queue)
     if route is None:
@@ -96,7 +102,7 @@ def describe_letter(letter: DeadLetter) -> DeadLetterBody:
     )
 
 
-def _read(broker: StreamsBroker, route: Route) -> QueueBody:
+def _read(broker: StreamsBroker, route: MessageRoute) -> QueueBody:
     stats = broker.stats(route.queue)
     try:
         body = _describe(route, stats)
@@ -105,7 +111,7 @@ def _read(broker: StreamsBroker, route: Route) -> QueueBody:
         return msgspec.structs.replace(body, faults=list(error.faults))
 
 
-def _describe(route: Route, stats: QueueStats) -> QueueBody:
+def _describe(route: MessageRoute, stats: QueueStats) -> QueueBody:
     return QueueBody(
         queue=route.queue,
         actor=route.actor,

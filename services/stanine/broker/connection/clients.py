@@ -200,9 +200,9 @@ def connect_async(url: str, *, pool_size: int = POOL_SIZE) -> "redis.asyncio.Red
         redis.backoff.ExponentialWithJitterBackoff(base=BACKOFF_BASE, cap=BACKOFF_CAP), RETRIES
     )
     options = _options(socket_timeout=SOCKET_TIMEOUT, retry=retry)
-    url, login, sentinel_login = take_credentials(url)
+    url, credentials, sentinel_credentials = take_credentials(url)
     if _is_sentinel(url):
-        nodes, master, more, asking = _sentinel_parts(url, login, sentinel_login)
+        nodes, master, more, asking = _sentinel_parts(url, credentials, sentinel_credentials)
         sentinel = _async_sentinel.Sentinel(nodes, sentinel_kwargs=asking)
         if more.pop("ssl"):
             more["connection_class"] = AsyncSentinelFilesTLSConnection
@@ -214,7 +214,7 @@ def connect_async(url: str, *, pool_size: int = POOL_SIZE) -> "redis.asyncio.Red
             "timeout": POOL_TIMEOUT,
         }
         return sentinel.master_for(master, **(options | more | waiting))  # type: ignore[no-any-return]
-    options |= _logging_in(login)
+    options |= _credential_options(credentials)
     pool = redis.asyncio.BlockingConnectionPool.from_url(
         url, max_connections=pool_size, timeout=POOL_TIMEOUT, **_for_url(url, options)
     )
@@ -247,12 +247,12 @@ def pool_use(client: "redis.Redis | redis.asyncio.Redis") -> Callable[[], tuple[
 
 def _sync_client(url: str, pool_size: int, **more: Any) -> "redis.Redis":
     options = _options(**more)
-    url, login, sentinel_login = take_credentials(url)
+    url, credentials, sentinel_credentials = take_credentials(url)
     if _is_sentinel(url):
-        nodes, master, extra, asking = _sentinel_parts(url, login, sentinel_login)
+        nodes, master, extra, asking = _sentinel_parts(url, credentials, sentinel_credentials)
         sentinel = _sentinel.Sentinel(nodes, sentinel_kwargs=asking)
         return sentinel.master_for(master, **(options | extra))  # type: ignore[no-any-return]
-    options |= _logging_in(login)
+    options |= _credential_options(credentials)
     pool = redis.BlockingConnectionPool.from_url(
         url, max_connections=pool_size, timeout=POOL_TIMEOUT, **_for_url(url, options)
     )
@@ -283,12 +283,12 @@ def _is_sentinel(url: str) -> bool:
     return url.startswith(("redis+sentinel://", "rediss+sentinel://"))
 
 
-def _logging_in(login: FileCredentials | None) -> dict[str, Any]:
-    return {} if login is None else {"credential_provider": login}
+def _credential_options(credentials: FileCredentials | None) -> dict[str, Any]:
+    return {} if credentials is None else {"credential_provider": credentials}
 
 
 def _sentinel_parts(
-    url: str, login: FileCredentials | None, sentinel_login: FileCredentials | None
+    url: str, credentials: FileCredentials | None, sentinel_credentials: FileCredentials | None
 ) -> tuple[list[tuple[str, int]], str, dict[str, Any], dict[str, Any]]:
     """Return sentinels, primary name, and connection options for the primary and a sentinel."""
     parts = urlsplit(url)
@@ -309,7 +309,7 @@ def _sentinel_parts(
         for name, value in query.items()
         if name.startswith("ssl_")
     }
-    more: dict[str, Any] = {"db": int(database or 0), **tls, **_logging_in(login)}
+    more: dict[str, Any] = {"db": int(database or 0), **tls, **_credential_options(credentials)}
     user, _, password = parts.netloc.rpartition("@")[0].partition(":")
     if user or password:
         more |= {"username": unquote(user) or None, "password": unquote(password)}
@@ -319,5 +319,5 @@ def _sentinel_parts(
         for name, value in query.items()
         if name in ("sentinel_username", "sentinel_password")
     }
-    asking |= _logging_in(sentinel_login)
+    asking |= _credential_options(sentinel_credentials)
     return nodes, master, more, asking

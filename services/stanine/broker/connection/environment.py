@@ -55,7 +55,7 @@ def _with_credentials(url: str, variables: Mapping[str, str]) -> str:
 
     Values are escaped, since a Secret may contain any character.
     """
-    server = _login("STANINE_REDIS", variables)
+    server = _credentials("STANINE_REDIS", variables)
     parts = urlsplit(url)
     if server:
         if "@" in parts.netloc or any(name in server for name, _ in parse_qsl(parts.query)):
@@ -66,7 +66,8 @@ def _with_credentials(url: str, variables: Mapping[str, str]) -> str:
         if user or password:
             parts = parts._replace(netloc=f"{user}:{password}@{parts.netloc}")
     options = server | {
-        f"sentinel_{part}": value for part, value in _login("STANINE_SENTINEL", variables).items()
+        f"sentinel_{part}": value
+        for part, value in _credentials("STANINE_SENTINEL", variables).items()
     }
     if options:
         added = "&".join(f"{option}={quote(value, safe='')}" for option, value in options.items())
@@ -74,7 +75,7 @@ def _with_credentials(url: str, variables: Mapping[str, str]) -> str:
     return urlunsplit(parts)
 
 
-def _login(prefix: str, variables: Mapping[str, str]) -> dict[str, str]:
+def _credentials(prefix: str, variables: Mapping[str, str]) -> dict[str, str]:
     """Return those of `username`, `username_file`, `password` and `password_file` that are set."""
     given: dict[str, str] = {}
     for part in ("username", "password"):

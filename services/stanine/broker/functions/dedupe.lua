@@ -5,9 +5,9 @@
 --- Bytes of a digest and of a token.
 local DIGEST, TOKEN = 16, 12
 --- The field of `holders` that stores the position of the cleanup.
-local TIDIED = '@at'
+local CLEANED = '@at'
 --- Keys checked per message with a key, so that keys of lost messages do not accumulate.
-local TIDY = 2
+local CLEAN = 2
 --- Expired keys deleted per call.
 local EXPIRE = 100
 
@@ -16,40 +16,40 @@ local function key_of(u)
 end
 
 local function drop_key(ready, digest)
-  redis.call('ZREM', beside(ready, 'unique'), digest)
-  redis.call('HDEL', beside(ready, 'holders'), digest)
+  redis.call('ZREM', derived_key(ready, 'unique'), digest)
+  redis.call('HDEL', derived_key(ready, 'holders'), digest)
 end
 
 --- Release the key of an entry that is done or lost. A key that a later message holds is kept.
-local function free(ready, entry)
+local function release_key(ready, entry)
   if not entry.u then return end
   local digest, token = key_of(entry.u)
-  local holder = redis.call('HGET', beside(ready, 'holders'), digest)
+  local holder = redis.call('HGET', derived_key(ready, 'holders'), digest)
   if not holder or string.sub(holder, 1, TOKEN) == token then drop_key(ready, digest) end
 end
 
-local function note_place(ready, entry, place)
+local function record_place(ready, entry, place)
   if not entry.u then return end
   local digest, token = key_of(entry.u)
-  local holder = redis.call('HGET', beside(ready, 'holders'), digest)
-  if holder and string.sub(holder, 1, TOKEN) == token then redis.call('HSET', beside(ready, 'holders'), digest, token .. place) end
+  local holder = redis.call('HGET', derived_key(ready, 'holders'), digest)
+  if holder and string.sub(holder, 1, TOKEN) == token then redis.call('HSET', derived_key(ready, 'holders'), digest, token .. place) end
 end
 
 local function put_ready(ready, entry)
-  note_place(ready, entry, append(ready, entry))
+  record_place(ready, entry, append(ready, entry))
 end
 
 local function put_delayed(delayed, due, member, entry)
   redis.call('ZADD', delayed, 'NX', whole(due), member)
-  note_place(delayed, entry, '@' .. whole(due))
+  record_place(delayed, entry, '@' .. whole(due))
 end
 
 --- Whether the message that holds a key still exists.
-local function is_there(ready, digest, holder)
+local function message_exists(ready, digest, holder)
   local token, place = string.sub(holder, 1, TOKEN), string.sub(holder, TOKEN + 1)
   if string.sub(place, 1, 1) ~= '@' then return #redis.call('XRANGE', ready, place, place) > 0 end
   local due = string.sub(place, 2)
-  for _, member in ipairs(redis.call('ZRANGE', beside(ready, 'delayed'), due, due, 'BYSCORE')) do
+  for _, member in ipairs(redis.call('ZRANGE', derived_key(ready, 'delayed'), due, due, 'BYSCORE')) do
     local entry = unpack_entry(member, due)
     if entry and entry.u == digest .. token then return true end
   end
@@ -63,26 +63,26 @@ local function is_held(ready, digest, ends, now, period)
   if not ends then return false end
   if ends ~= 'inf' then
     if tonumber(ends) <= now then return false end
-    if period > 0 and tonumber(ends) > now + period then redis.call('ZADD', beside(ready, 'unique'), whole(now + period), digest) end
+    if period > 0 and tonumber(ends) > now + period then redis.call('ZADD', derived_key(ready, 'unique'), whole(now + period), digest) end
   end
-  local holder = redis.call('HGET', beside(ready, 'holders'), digest)
-  return not holder or is_there(ready, digest, holder)
+  local holder = redis.call('HGET', derived_key(ready, 'holders'), digest)
+  return not holder or message_exists(ready, digest, holder)
 end
 
 --- Assign a key to a message; `token` only if it is to be released with the message.
 local function hold_key(ready, digest, ends, token)
-  redis.call('ZADD', beside(ready, 'unique'), ends, digest)
+  redis.call('ZADD', derived_key(ready, 'unique'), ends, digest)
   if token then
-    redis.call('HSET', beside(ready, 'holders'), digest, token .. '?')
+    redis.call('HSET', derived_key(ready, 'holders'), digest, token .. '?')
   else
-    redis.call('HDEL', beside(ready, 'holders'), digest)
+    redis.call('HDEL', derived_key(ready, 'holders'), digest)
   end
 end
 
 --- Check `count` keys from a rank on and delete those that no longer block; return the rank to continue at, nil at the
 --- end.
-local function tidy_from(ready, at, count, now)
-  local found = redis.call('ZRANGE', beside(ready, 'unique'), at, at + count - 1, 'WITHSCORES')
+local function clean_from(ready, at, count, now)
+  local found = redis.call('ZRANGE', derived_key(ready, 'unique'), at, at + count - 1, 'WITHSCORES')
   local kept = #found / 2
   for each = 1, #found, 2 do
     if not is_held(ready, found[each], found[each + 1], now, 0) then
@@ -94,14 +94,14 @@ local function tidy_from(ready, at, count, now)
 end
 
 --- Delete expired keys and check some others, in proportion to the number of messages.
-local function tidy_keys(ready, messages, now)
-  local over = redis.call('ZRANGE', beside(ready, 'unique'), '-inf', whole(now), 'BYSCORE', 'LIMIT', 0, EXPIRE)
+local function clean_keys(ready, messages, now)
+  local over = redis.call('ZRANGE', derived_key(ready, 'unique'), '-inf', whole(now), 'BYSCORE', 'LIMIT', 0, EXPIRE)
   for _, digest in ipairs(over) do drop_key(ready, digest) end
-  local at = tidy_from(ready, tonumber(redis.call('HGET', beside(ready, 'holders'), TIDIED) or 0), TIDY * messages, now)
+  local at = clean_from(ready, tonumber(redis.call('HGET', derived_key(ready, 'holders'), CLEANED) or 0), CLEAN * messages, now)
   if at then
-    redis.call('HSET', beside(ready, 'holders'), TIDIED, at)
+    redis.call('HSET', derived_key(ready, 'holders'), CLEANED, at)
   else
-    redis.call('HDEL', beside(ready, 'holders'), TIDIED)
+    redis.call('HDEL', derived_key(ready, 'holders'), CLEANED)
   end
 end
 
@@ -112,8 +112,8 @@ end
 local function dead_letter(dead, entry, reason, actor, queue, deliveries, now, longest, oldest)
   append(dead, {h = entry.h or '', i = entry.i, t = entry.t}, {'MAXLEN', '=', longest, '*', 'reason', reason, 'actor', actor,
     'queue', queue, 'deliveries', deliveries, 'created', entry.c or whole(now), 'died', whole(now)})
-  free(dead, entry)
-  redis.pcall('HINCRBY', beside(dead, 'deaths'), reason, 1) -- an error in counting must not fail the settlement
+  release_key(dead, entry)
+  redis.pcall('HINCRBY', derived_key(dead, 'deaths'), reason, 1) -- an error in counting must not fail the settlement
   expire_dead(dead, now, oldest)
 end
 

@@ -5,9 +5,9 @@ local SCAN_MS = 5000
 --- The member of `orphans` that stores the time of the last scan.
 local SCANNED = '@scanned'
 --- Entries counted per dead consumer, and dead consumers inspected per call.
-local COUNTED, LOOKED_AT = 1000, 64
+local COUNTED, INSPECTED = 1000, 64
 --- Milliseconds by which a clock may be set back without effect.
-local SET_BACK = 1000
+local CLOCK_TOLERANCE = 1000
 
 --- Move due messages to `ready`, at most `limit` messages and about BYTES of them.
 local function promote_due(ready, delayed, dead, now, limit)
@@ -21,7 +21,7 @@ local function promote_due(ready, delayed, dead, now, limit)
       local entry = unpack_entry(member, due[at + 1])
       if entry then
         put_ready(ready, entry)
-        if entry.debounced then redis.call('HDEL', beside(delayed, 'debounced'), entry.debounced) end
+        if entry.debounced then redis.call('HDEL', derived_key(delayed, 'debounced'), entry.debounced) end
       else
         dead_letter(dead, {h = member}, 'Undecodable', '', '', 0, now, 10000, 0)
       end
@@ -36,9 +36,9 @@ end
 
 --- KEYS ready delayed dead; ARGV limit -> {promoted, ms until the next is due or -1}
 local function promote(keys, args)
-  demand(keys[1], 'stream')
-  demand(keys[2], 'zset')
-  demand(keys[3], 'stream')
+  require_type(keys[1], 'stream')
+  require_type(keys[2], 'zset')
+  require_type(keys[3], 'stream')
   local now = now_ms()
   local promoted = promote_due(keys[1], keys[2], keys[3], now, tonumber(args[1]))
   return {promoted, wait_until_due(keys[2], now)}
@@ -47,7 +47,7 @@ end
 --- Shorten all leases if the clock was set back: they must not last longer than intended.
 local function follow_clock(leases, now)
   local last = tonumber(redis.call('ZSCORE', leases, RENEWED) or 0)
-  if last <= now + SET_BACK then return end
+  if last <= now + CLOCK_TOLERANCE then return end
   local all = redis.call('ZRANGE', leases, 0, -1, 'WITHSCORES')
   for at = 1, #all, 2 do redis.call('ZADD', leases, whole(tonumber(all[at + 1]) - (last - now)), all[at]) end
 end
@@ -81,9 +81,9 @@ local function orphan(ready, group, leases, name)
   redis.call('ZREM', leases, name)
   local left = pending_of(ready, group, name)
   if left > 0 then
-    redis.call('ZADD', beside(ready, 'orphans'), left, name)
+    redis.call('ZADD', derived_key(ready, 'orphans'), left, name)
   else
-    redis.call('ZREM', beside(ready, 'orphans'), name)
+    redis.call('ZREM', derived_key(ready, 'orphans'), name)
     redis.pcall('XGROUP', 'DELCONSUMER', ready, group, name)
   end
   return left
@@ -92,7 +92,7 @@ end
 --- Consumers whose lease expired, except the record of the last renewal.
 local function expired(leases, now)
   local names = {}
-  for _, name in ipairs(redis.call('ZRANGE', leases, '-inf', whole(now), 'BYSCORE', 'LIMIT', 0, LOOKED_AT)) do
+  for _, name in ipairs(redis.call('ZRANGE', leases, '-inf', whole(now), 'BYSCORE', 'LIMIT', 0, INSPECTED)) do
     if name ~= RENEWED then names[#names + 1] = name end
   end
   return names
@@ -101,22 +101,22 @@ end
 --- From time to time, scan every consumer of the group for those without a lease (the key was deleted, or a read came
 --- too late).
 local function scan(ready, group, leases, now)
-  local last = tonumber(redis.call('ZSCORE', beside(ready, 'orphans'), SCANNED) or 0)
+  local last = tonumber(redis.call('ZSCORE', derived_key(ready, 'orphans'), SCANNED) or 0)
   if last <= now and now - last < SCAN_MS then return end
-  redis.call('ZADD', beside(ready, 'orphans'), whole(now), SCANNED)
+  redis.call('ZADD', derived_key(ready, 'orphans'), whole(now), SCANNED)
   local consumers = redis.pcall('XINFO', 'CONSUMERS', ready, group)
   for _, flat in ipairs(consumers['err'] and {} or consumers) do
     local name = flat_to_table(flat)['name']
-    if redis.call('ZSCORE', leases, name) == false and redis.call('ZSCORE', beside(ready, 'orphans'), name) == false then
+    if redis.call('ZSCORE', leases, name) == false and redis.call('ZSCORE', derived_key(ready, 'orphans'), name) == false then
       orphan(ready, group, leases, name)
     end
   end
 end
 
 --- The number of consumers that may take over entries of dead ones, 0 if there are no such entries. Constant cost.
-local function heirs_of(ready, group, leases, now)
+local function takeover_consumers(ready, group, leases, now)
   scan(ready, group, leases, now)
-  if redis.call('ZCARD', beside(ready, 'orphans')) <= 1 and #expired(leases, now) == 0 then return 0 end
+  if redis.call('ZCARD', derived_key(ready, 'orphans')) <= 1 and #expired(leases, now) == 0 then return 0 end
   return redis.call('ZCOUNT', leases, '(' .. whole(now), '+inf')
 end
 
@@ -124,11 +124,11 @@ end
 --- -> the settings, flat
 local function join(keys, args)
   local ready, leases, group = keys[1], keys[4], args[1]
-  demand(ready, 'stream')
-  demand(keys[2], 'zset')
-  demand(keys[3], 'stream')
-  demand(leases, 'zset')
-  demand(keys[5], 'hash')
+  require_type(ready, 'stream')
+  require_type(keys[2], 'zset')
+  require_type(keys[3], 'stream')
+  require_type(leases, 'zset')
+  require_type(keys[5], 'hash')
   local made = redis.pcall('XGROUP', 'CREATE', ready, group, '0', 'MKSTREAM')
   if made['err'] and not string.find(made['err'], 'BUSYGROUP', 1, true) then return made end
   if args[2] ~= '' then
@@ -151,18 +151,18 @@ end
 --- -> {0} when fenced, else {1, ms until the next is due, number of consumers that may take over entries or 0, the settings}
 local function beat(keys, args)
   local ready, delayed, dead, leases, settings = keys[1], keys[2], keys[3], keys[4], keys[5]
-  demand(ready, 'stream')
-  demand(delayed, 'zset')
-  demand(dead, 'stream')
-  demand(leases, 'zset')
-  demand(settings, 'hash')
+  require_type(ready, 'stream')
+  require_type(delayed, 'zset')
+  require_type(dead, 'stream')
+  require_type(leases, 'zset')
+  require_type(settings, 'hash')
   if is_fenced(leases, args[2]) then return {0} end
   local now = now_ms()
   extend(leases, args[2], now, tonumber(args[3]), tonumber(args[4]))
   promote_due(ready, delayed, dead, now, tonumber(args[5]))
   redis.call('XTRIM', dead, 'MAXLEN', '=', args[6])
   expire_dead(dead, now, args[7])
-  return {1, wait_until_due(delayed, now), heirs_of(ready, args[1], leases, now), redis.call('HGETALL', settings)}
+  return {1, wait_until_due(delayed, now), takeover_consumers(ready, args[1], leases, now), redis.call('HGETALL', settings)}
 end
 
 --- The entries, in order, to take over from one consumer: `left` of them and what fits into `slots` calls, `merge` of a
@@ -189,15 +189,15 @@ end
 --- -> {the ids taken over (their delivery counts unchanged), 1 if more remain for consumers with capacity}; {} if fenced
 local function recover(keys, args)
   local ready, leases, group, me, slots, merge = keys[1], keys[2], args[1], args[2], tonumber(args[3]), tonumber(args[4])
-  local orphans = beside(ready, 'orphans')
-  demand(ready, 'stream')
-  demand(leases, 'zset')
-  demand(orphans, 'zset')
+  local orphans = derived_key(ready, 'orphans')
+  require_type(ready, 'stream')
+  require_type(leases, 'zset')
+  require_type(orphans, 'zset')
   local now, taken, full = now_ms(), {}, false
   if not has_live_lease(leases, me, now) then return {} end
   for _, name in ipairs(expired(leases, now)) do orphan(ready, group, leases, name) end
   local names, total = {}, 0
-  local all = redis.call('ZRANGE', orphans, 0, LOOKED_AT, 'WITHSCORES')
+  local all = redis.call('ZRANGE', orphans, 0, INSPECTED, 'WITHSCORES')
   for at = 1, #all, 2 do
     if all[at] ~= SCANNED and all[at] ~= me then
       names[#names + 1], total = all[at], total + tonumber(all[at + 1])

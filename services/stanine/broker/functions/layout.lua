@@ -56,18 +56,18 @@ local function whole(number)
 end
 
 --- Another key of the same queue.
-local function beside(key, part)
+local function derived_key(key, part)
   return (string.gsub(key, '[^:]+$', part))
 end
 
 --- Running, Paused or Draining (stanine/broker/state.py); an unknown state counts as Running, and consumers log an
 --- error.
 local function state_of(key)
-  local state = redis.call('HGET', beside(key, 'settings'), 'state')
+  local state = redis.call('HGET', derived_key(key, 'settings'), 'state')
   return (state == 'Paused' or state == 'Draining') and state or 'Running'
 end
 
-local function demand(key, wanted)
+local function require_type(key, wanted)
   local got = redis.call('TYPE', key)['ok']
   if got ~= wanted and got ~= 'none' then
     error({err = 'WRONGTYPE the key ' .. key .. ' has type ' .. got .. ', the queue expects ' .. wanted})
@@ -157,7 +157,7 @@ end
 
 --- The id of the tick in `ready`, if any, and whether it is in flight.
 local function tick_of(ready, group)
-  local id = redis.call('GET', beside(ready, 'tick'))
+  local id = redis.call('GET', derived_key(ready, 'tick'))
   if not id or #redis.call('XRANGE', ready, id, id) == 0 then return nil, false end
   local pending = redis.pcall('XPENDING', ready, group, id, id, 1)
   return id, not pending['err'] and #pending > 0

@@ -39,8 +39,8 @@ local function stats(keys, args)
   end)
   if oldest == math.huge then oldest = -1 end
   return {waiting, redis.call('ZCARD', delayed), in_flight, redis.call('XLEN', keys[3]), oldest,
-    redis.call('ZCOUNT', keys[4], '(' .. whole(now), '+inf'), now, state_of(ready), redis.call('HGETALL', beside(ready, 'deaths')),
-    owner_of(beside(ready, 'settings'), now) or ''}
+    redis.call('ZCOUNT', keys[4], '(' .. whole(now), '+inf'), now, state_of(ready), redis.call('HGETALL', derived_key(ready, 'deaths')),
+    owner_of(derived_key(ready, 'settings'), now) or ''}
 end
 
 --- KEYS ready delayed; ARGV group -> the number of ready, in-flight and delayed messages, without reading any
@@ -50,7 +50,7 @@ end
 
 --- KEYS settings; ARGV state -> {1, the previous state}; {0, the owner} if the queue has an owner and this would change the state
 local function set_state(keys, args)
-  demand(keys[1], 'hash')
+  require_type(keys[1], 'hash')
   local before = state_of(keys[1])
   local manager = before ~= args[1] and owner_of(keys[1], now_ms())
   if manager then return {0, manager} end
@@ -62,18 +62,18 @@ end
 --- delayed; ARGV group limit
 --- -> {1 if that was all, the number deleted}
 local function drop(keys, args)
-  demand(keys[1], 'stream')
+  require_type(keys[1], 'stream')
   local ids = {}
   local _, all = walk(keys[1], '-', '+', tonumber(args[2]), function(row)
     ids[#ids + 1] = row[1]
-    free(keys[1], read_entry(row[1], row[2]))
+    release_key(keys[1], read_entry(row[1], row[2]))
   end)
   if #ids > 0 then
     redis.pcall('XACK', keys[1], args[1], unpack(ids))
     redis.call('XDEL', keys[1], unpack(ids))
   end
   if all and redis.call('ZCARD', keys[2]) == 0 then
-    for _, part in ipairs({'unique', 'holders', 'debounced'}) do redis.call('UNLINK', beside(keys[1], part)) end
+    for _, part in ipairs({'unique', 'holders', 'debounced'}) do redis.call('UNLINK', derived_key(keys[1], part)) end
   end
   return {all and 1 or 0, #ids}
 end
@@ -85,8 +85,8 @@ end
 
 --- Requeue dead letters with a reset count. KEYS ready dead; ARGV id... -> their number
 local function revive(keys, args)
-  demand(keys[1], 'stream')
-  demand(keys[2], 'stream')
+  require_type(keys[1], 'stream')
+  require_type(keys[2], 'stream')
   local revived = 0
   for _, id in ipairs(args) do
     local found = redis.call('XRANGE', keys[2], id, id)
@@ -117,7 +117,7 @@ end
 --- Write the given settings: all of them (mode 'set') or only absent ones ('default'); '' removes one.
 --- KEYS settings; ARGV mode (field, value)... -> {1, the number changed}; {0, the owner} if the queue has an owner and the mode is 'set'
 local function settle_settings(keys, args)
-  demand(keys[1], 'hash')
+  require_type(keys[1], 'hash')
   local manager = args[1] == 'set' and owner_of(keys[1], now_ms())
   if manager then return {0, manager} end
   return {1, write_fields(keys[1], args, 2, args[1] == 'default')}
@@ -132,9 +132,9 @@ local HANDLED = {purge = 'handledPurge', requeue = 'handledRequeue'}
 --- -> {1, the number changed, last handled tokens of purge and requeue}; {0, the other owner}
 local function manage(keys, args)
   local settings, now = keys[1], now_ms()
-  demand(settings, 'hash')
-  local keeper = blocking_owner(settings, args[1], args[2], now)
-  if keeper then return {0, keeper} end
+  require_type(settings, 'hash')
+  local blocker = blocking_owner(settings, args[1], args[2], now)
+  if blocker then return {0, blocker} end
   local uid = cjson.decode(args[1]).uid
   if redis.call('HGET', settings, 'handledFor') ~= uid then
     redis.call('HSET', settings, 'handledFor', uid, HANDLED.purge, args[5], HANDLED.requeue, args[6])
@@ -168,18 +168,18 @@ end
 --- KEYS ready delayed dead leases settings; ARGV owner look -> {1} removed; {0} kept, not empty; {-1, the other owner}
 local function remove(keys, args)
   local ready, settings = keys[1], keys[5]
-  demand(ready, 'stream')
-  demand(keys[2], 'zset')
-  demand(keys[3], 'stream')
-  demand(settings, 'hash')
-  local keeper = blocking_owner(settings, args[1], '', now_ms())
-  if keeper then return {-1, keeper} end
+  require_type(ready, 'stream')
+  require_type(keys[2], 'zset')
+  require_type(keys[3], 'stream')
+  require_type(settings, 'hash')
+  local blocker = blocking_owner(settings, args[1], '', now_ms())
+  if blocker then return {-1, blocker} end
   if not has_no_messages(ready, tonumber(args[2])) or redis.call('ZCARD', keys[2]) > 0 or redis.call('XLEN', keys[3]) > 0 then
     release_ownership(settings, args[1])
     return {0}
   end
   redis.call('UNLINK', unpack(keys))
-  for _, part in ipairs({'deaths', 'rate', 'watch', 'bell', 'orphans', 'tick', 'unique', 'holders', 'debounced', 'requests'}) do redis.call('UNLINK', beside(ready, part)) end
+  for _, part in ipairs({'deaths', 'rate', 'watch', 'bell', 'orphans', 'tick', 'unique', 'holders', 'debounced', 'requests'}) do redis.call('UNLINK', derived_key(ready, part)) end
   return {1}
 end
 

@@ -10,16 +10,16 @@ local function is_draining(ready, from_worker)
 end
 
 --- The earlier result of a producer's call; nil if the call is new. A call that its producer has abandoned is rejected.
-local function answer_to(ready, sender, number)
-  local last = redis.call('GET', beside(ready, 'sent:' .. sender))
+local function earlier_answer(ready, sender, number)
+  local last = redis.call('GET', derived_key(ready, 'sent:' .. sender))
   if not last then return nil end
   last = cmsgpack.unpack(last)
   if last[1] > tonumber(number) then error({err = 'STALE the producer has abandoned this call'}) end
   return last[1] == tonumber(number) and last[2] or nil
 end
 
-local function note_answer(ready, sender, number, answer)
-  redis.call('SET', beside(ready, 'sent:' .. sender), cmsgpack.pack({tonumber(number), answer}), 'PX', SENT_MS)
+local function record_answer(ready, sender, number, answer)
+  redis.call('SET', derived_key(ready, 'sent:' .. sender), cmsgpack.pack({tonumber(number), answer}), 'PX', SENT_MS)
   return answer
 end
 
@@ -27,11 +27,11 @@ end
 --- -> the number appended; -2 if the queue is draining
 local function enqueue(keys, args)
   local ready = keys[1]
-  local answer = answer_to(ready, args[2], args[3])
+  local answer = earlier_answer(ready, args[2], args[3])
   if answer then return answer end
   if is_draining(ready, args[1]) then return -2 end
   for at = 4, #args, 3 do append(ready, new_entry(args[at], args[at + 1], args[at + 2])) end
-  return note_answer(ready, args[2], args[3], (#args - 3) / 3)
+  return record_answer(ready, args[2], args[3], (#args - 3) / 3)
 end
 
 --- If a delayed message is due earlier than all others, a tick (an entry without a head) wakes one of the blocked
@@ -39,9 +39,9 @@ end
 local function tick(ready, delayed, leases, before, now)
   local wait = wait_until_due(delayed, now)
   if wait >= 0 and (before < 0 or wait < before) and redis.call('ZCOUNT', leases, '(' .. whole(now), '+inf') > 0 then
-    local last = redis.call('GET', beside(ready, 'tick'))
+    local last = redis.call('GET', derived_key(ready, 'tick'))
     if last then redis.call('XDEL', ready, last) end
-    redis.call('SET', beside(ready, 'tick'), redis.call('XADD', ready, '*', 'w', whole(now + wait)))
+    redis.call('SET', derived_key(ready, 'tick'), redis.call('XADD', ready, '*', 'w', whole(now + wait)))
   end
   return wait
 end
@@ -50,10 +50,10 @@ end
 --- -> ms until the first is due, or -1; -2 if draining.
 local function delay(keys, args)
   local ready, delayed, leases = keys[1], keys[2], keys[3]
-  demand(ready, 'stream')
-  demand(delayed, 'zset')
-  demand(leases, 'zset')
-  local answer = answer_to(ready, args[2], args[3])
+  require_type(ready, 'stream')
+  require_type(delayed, 'zset')
+  require_type(leases, 'zset')
+  local answer = earlier_answer(ready, args[2], args[3])
   if answer then return answer end
   if is_draining(ready, args[1]) then return -2 end
   local now = now_ms()
@@ -63,16 +63,16 @@ local function delay(keys, args)
     local entry = new_entry(args[at + 2], args[at + 3], args[at + 4])
     put_delayed(delayed, now + pause, pack_entry(args[at], entry, pause), entry)
   end
-  return note_answer(ready, args[2], args[3], tick(ready, delayed, leases, before, now))
+  return record_answer(ready, args[2], args[3], tick(ready, delayed, leases, before, now))
 end
 
 --- Replace the waiting message of a key, if any, and restart its wait.
 local function debounce(delayed, digest, quiet, entry, now)
-  local waiting = redis.call('HGET', beside(delayed, 'debounced'), digest)
+  local waiting = redis.call('HGET', derived_key(delayed, 'debounced'), digest)
   if waiting then redis.call('ZREM', delayed, waiting) end
   local member = pack_entry(DEBOUNCED .. digest, entry, quiet)
   redis.call('ZADD', delayed, whole(now + quiet), member)
-  redis.call('HSET', beside(delayed, 'debounced'), digest, member)
+  redis.call('HSET', derived_key(delayed, 'debounced'), digest, member)
 end
 
 --- Messages with deduplication keys. KEYS ready delayed leases;
@@ -82,24 +82,24 @@ end
 --- after a quiet period)
 local function enqueue_unique(keys, args)
   local ready, delayed, leases = keys[1], keys[2], keys[3]
-  demand(ready, 'stream')
-  demand(delayed, 'zset')
-  demand(leases, 'zset')
-  demand(beside(ready, 'unique'), 'zset')
-  demand(beside(ready, 'holders'), 'hash')
-  demand(beside(ready, 'debounced'), 'hash')
-  local told = answer_to(ready, args[2], args[3])
-  if told then return told end
+  require_type(ready, 'stream')
+  require_type(delayed, 'zset')
+  require_type(leases, 'zset')
+  require_type(derived_key(ready, 'unique'), 'zset')
+  require_type(derived_key(ready, 'holders'), 'hash')
+  require_type(derived_key(ready, 'debounced'), 'hash')
+  local earlier = earlier_answer(ready, args[2], args[3])
+  if earlier then return earlier end
   if is_draining(ready, args[1]) then return {-2} end
   local now, answer = now_ms(), {}
   local before = wait_until_due(delayed, now)
-  tidy_keys(ready, (#args - 3) / 7, now)
+  clean_keys(ready, (#args - 3) / 7, now)
   for at = 4, #args, 7 do
     local token, mode, digest, period, pause = args[at], args[at + 1], args[at + 2], tonumber(args[at + 3]), tonumber(args[at + 4])
     local entry, taken = new_entry(args[at + 5], '', args[at + 6]), 1
     if mode == 'debounce' then
       debounce(delayed, digest, period, entry, now)
-    elseif is_held(ready, digest, redis.call('ZSCORE', beside(ready, 'unique'), digest), now, period) then
+    elseif is_held(ready, digest, redis.call('ZSCORE', derived_key(ready, 'unique'), digest), now, period) then
       taken = 0
     else
       if mode == 'simple' then entry.u = digest .. token end
@@ -113,7 +113,7 @@ local function enqueue_unique(keys, args)
     answer[#answer + 1] = taken
   end
   table.insert(answer, 1, tick(ready, delayed, leases, before, now))
-  return note_answer(ready, args[2], args[3], answer)
+  return record_answer(ready, args[2], args[3], answer)
 end
 
 register('enqueue', enqueue, {})

@@ -3,7 +3,7 @@
 -- only returns the result.
 
 --- Deduplication keys checked per call after their messages may have been deleted.
-local KEYS_LOOK = 300
+local KEYS_CHECKED = 300
 
 --- Delete entries that wait and are not in flight. True when done.
 local function purge_ready(keys, request, group, limit)
@@ -12,7 +12,7 @@ local function purge_ready(keys, request, group, limit)
     ids[#ids + 1] = row[1]
     local entry = read_entry(row[1], row[2])
     if entry.h then request.count = request.count + 1 end
-    free(keys[1], entry)
+    release_key(keys[1], entry)
   end)
   if #ids > 0 then redis.call('XDEL', keys[1], unpack(ids)) end
   return all
@@ -23,14 +23,14 @@ end
 local function purge_delayed(keys, request)
   if not request.at then
     request.count, request.at = redis.call('ZCARD', keys[2]), 0
-    redis.call('UNLINK', keys[2], beside(keys[2], 'debounced'))
+    redis.call('UNLINK', keys[2], derived_key(keys[2], 'debounced'))
   end
-  request.at = tidy_from(keys[1], request.at, KEYS_LOOK, now_ms())
+  request.at = clean_from(keys[1], request.at, KEYS_CHECKED, now_ms())
   return not request.at
 end
 
 --- Delete or requeue the dead letters of a reason and an actor ('': any). True when done.
-local function sift_dead(keys, request, limit, revives)
+local function filter_dead(keys, request, limit, revives)
   local _, all = walk(keys[3], '(' .. request.after, request.upto, limit, function(row)
     local letter = flat_to_table(row[2])
     if (request.reason == '' or letter.reason == request.reason) and (request.actor == '' or letter.actor == request.actor) then
@@ -56,11 +56,11 @@ end
 --- -> {1 if done, messages so far, 1 if this call began it}; {-1} if the token was used for another request
 local function carry_out(keys, args)
   local token, action, limit = args[1], args[2], tonumber(args[4])
-  local requests = beside(keys[1], 'requests')
-  demand(keys[1], 'stream')
-  demand(keys[2], 'zset')
-  demand(keys[3], 'stream')
-  demand(requests, 'hash')
+  local requests = derived_key(keys[1], 'requests')
+  require_type(keys[1], 'stream')
+  require_type(keys[2], 'zset')
+  require_type(keys[3], 'stream')
+  require_type(requests, 'hash')
   local known = redis.call('HGET', requests, token)
   local request = known and cmsgpack.unpack(known)
   if not request then
@@ -74,7 +74,7 @@ local function carry_out(keys, args)
     elseif action == 'purge delayed' then
       request.done = purge_delayed(keys, request)
     else
-      request.done = sift_dead(keys, request, limit, action == 'requeue dead')
+      request.done = filter_dead(keys, request, limit, action == 'requeue dead')
     end
     if request.done and string.sub(token, 1, 1) == '~' then
       redis.call('HDEL', requests, token)
@@ -89,7 +89,7 @@ end
 --- The result of a request. KEYS ready; ARGV token -> {action, 1 if it is done, messages so far}; {} if the token is
 --- unknown
 local function recall(keys, args)
-  local known = redis.call('HGET', beside(keys[1], 'requests'), args[1])
+  local known = redis.call('HGET', derived_key(keys[1], 'requests'), args[1])
   if not known then return {} end
   local request = cmsgpack.unpack(known)
   return {request.action, request.done and 1 or 0, request.count}

@@ -3,7 +3,7 @@
 --- KEYS ready leases; ARGV group consumer id... -> how many were pending; -1 if fenced
 local function ack(keys, args)
   local ready, leases, group = keys[1], keys[2], args[1]
-  demand(ready, 'stream')
+  require_type(ready, 'stream')
   if is_fenced(leases, args[2]) then return -1 end
   local settled = 0
   for from = 3, #args, CHUNK do
@@ -17,10 +17,10 @@ end
 --- Acknowledge an entry that holds a deduplication key. KEYS ready leases; ARGV group consumer id digest -> 1, 0, or -1
 --- if fenced
 local function finish(keys, args)
-  demand(keys[1], 'stream')
+  require_type(keys[1], 'stream')
   if is_fenced(keys[2], args[2]) then return -1 end
   if not settle_one(keys[1], args[1], args[3]) then return 0 end
-  free(keys[1], {u = args[4]})
+  release_key(keys[1], {u = args[4]})
   return 1
 end
 
@@ -28,8 +28,8 @@ end
 --- -> {1, 0 or -1 if fenced, ms until the first is due}
 local function retry(keys, args)
   local ready, delayed, leases = keys[1], keys[2], keys[3]
-  demand(ready, 'stream')
-  demand(delayed, 'zset')
+  require_type(ready, 'stream')
+  require_type(delayed, 'zset')
   if is_fenced(leases, args[2]) then return {-1, -1} end
   if not settle_one(ready, args[1], args[3]) then return {0, -1} end
   local entry, now = new_entry(args[7], args[8], args[9]), now_ms()
@@ -47,9 +47,9 @@ end
 --- -> {the number that were pending or -1 if fenced, ms until the first is due}
 local function reject(keys, args)
   local ready, delayed, dead, leases = keys[1], keys[2], keys[3], keys[4]
-  demand(ready, 'stream')
-  demand(delayed, 'zset')
-  demand(dead, 'stream')
+  require_type(ready, 'stream')
+  require_type(delayed, 'zset')
+  require_type(dead, 'stream')
   if is_fenced(leases, args[2]) then return {-1, -1} end
   local now, settled = now_ms(), 0
   for at = 8, #args, 3 do
@@ -71,7 +71,7 @@ end
 --- KEYS ready leases; ARGV group consumer, then (id, earlier deliveries)... -> the number returned to the queue; -1 if fenced
 local function release(keys, args)
   local ready, leases = keys[1], keys[2]
-  demand(ready, 'stream')
+  require_type(ready, 'stream')
   if is_fenced(leases, args[2]) then return -1 end
   local released = 0
   for at = 3, #args, 2 do
