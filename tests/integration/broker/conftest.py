@@ -1,4 +1,4 @@
-"""Brokers, workers and worker processes for the broker's tests; all of them end with the test."""
+"""Brokers, workers and worker processes for the broker's tests; all are stopped after the test."""
 
 import signal
 import subprocess
@@ -20,7 +20,7 @@ MakeBroker = Callable[..., StreamsBroker]
 
 @pytest.fixture
 def make_broker(redis_url: str) -> Iterator[MakeBroker]:
-    """Make brokers on the test's server, or on another url."""
+    """Create brokers on the test's server, or on another URL."""
     made: list[StreamsBroker] = []
 
     def make(url: str = redis_url, **options: Any) -> StreamsBroker:
@@ -35,7 +35,7 @@ def make_broker(redis_url: str) -> Iterator[MakeBroker]:
 
 @pytest.fixture
 def run_worker() -> Iterator[Callable[..., dramatiq.Worker]]:
-    """Start Workers; whoever still runs at the end is stopped."""
+    """Start Workers; those still running are stopped after the test."""
     started: list[dramatiq.Worker] = []
 
     def run(broker: StreamsBroker, *, threads: int = 2, timeout: int = 100) -> dramatiq.Worker:
@@ -52,7 +52,7 @@ def run_worker() -> Iterator[Callable[..., dramatiq.Worker]]:
 
 @pytest.fixture
 def ledger(redis_url: str) -> Iterator[Any]:
-    """A client of the test's own."""
+    """A Redis client independent of the broker."""
     client = connect(redis_url)
     yield client
     client.close()
@@ -60,7 +60,7 @@ def ledger(redis_url: str) -> Iterator[Any]:
 
 @pytest.fixture
 def spawn_worker() -> Iterator[Callable[..., "subprocess.Popen[bytes]"]]:
-    """Start worker processes (worker_process.py); whoever still runs at the end is killed."""
+    """Start worker processes (worker_process.py); those still running are killed after the test."""
     started: list[subprocess.Popen[bytes]] = []
 
     def spawn(url: str, mode: str = "plain", *, lease: float = 2) -> "subprocess.Popen[bytes]":
@@ -84,7 +84,7 @@ def spawn_worker() -> Iterator[Callable[..., "subprocess.Popen[bytes]"]]:
 
 @pytest.fixture
 def wait_until() -> Callable[..., float]:
-    """Wait until a condition holds; fail after a timeout; return the seconds it took."""
+    """Wait until a condition holds, or fail after a timeout; return the elapsed seconds."""
     return eventually
 
 
@@ -99,7 +99,10 @@ def eventually(condition: Callable[[], Any], timeout: float = 5.0) -> float:
 
 @pytest.fixture
 def oldest_redis() -> Path:
-    """Debian's Redis 7.0, the oldest we support. Not installed: skipped, unless STANINE_REQUIRE names redis-server."""
+    """Debian's Redis 7.0, the oldest supported version.
+
+    Skipped if missing, unless STANINE_REQUIRE names redis-server.
+    """
     binary = Path("/usr/bin/redis-server")
     need("redis-server", found=binary.exists())
     return binary

@@ -1,4 +1,4 @@
-"""Batch actors on a real server: what is merged, how it is settled, and how a failing batch is taken apart."""
+"""Batch actors on a real server: merging, settlement, and splitting of failed batches."""
 
 import threading
 import time
@@ -192,7 +192,7 @@ def test_dead_letters_are_put_back_or_deleted(make_broker: Any, run_worker: Any)
 
 
 def test_stock_retries_does_not_act_on_a_batch(make_broker: Any, run_worker: Any) -> None:
-    broker = make_broker()  # with the default middleware, Retries among it
+    broker = make_broker()  # with the default middleware, including Retries
     set_queue(broker, "default", **FAST)
     failures = [2]
 
@@ -204,7 +204,7 @@ def test_stock_retries_does_not_act_on_a_batch(make_broker: Any, run_worker: Any
 
     run_worker(broker)
     take.send(ids=b"1")
-    broker.join("default", timeout=2000)  # Retries would have waited for 15 s
+    broker.join("default", timeout=2000)  # Retries would wait for 15 s
     assert broker.stats("default").dead == 0
 
 

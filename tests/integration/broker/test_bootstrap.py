@@ -1,4 +1,4 @@
-"""The bootstrap: puts everything in place, once and again; and names each thing that stands in its way."""
+"""The bootstrap creates what is missing, is idempotent, and names each problem."""
 
 import logging
 import threading
@@ -31,7 +31,7 @@ QUEUES = [QueueDeclaration("index"), QueueDeclaration("results", QueueSettings(m
 
 @pytest.fixture
 def open_client() -> Iterator[Any]:
-    """Make clients without retries that are closed at the end."""
+    """Create clients without retries; closed after the test."""
     clients: list[redis.Redis] = []
 
     def make(url: str) -> "redis.Redis":
@@ -110,7 +110,7 @@ def test_this_version_of_a_library_and_the_one_before_stay_loaded(
     source = "#!lua name=sample_@VERSION@\nredis.register_function('sample_f_@VERSION@', function() return {} end)"
     versions = [Library("sample", source.format(number)) for number in range(4)]
     foreign = Library("sample", source.format(9))
-    foreign.load(client)  # by another namespace: not ours to remove
+    foreign.load(client)  # loaded by another namespace: must not be removed
     for version in versions:
         bootstrap(client, namespace=NAMESPACE, queues=[], libraries=[version])
         time.sleep(0.003)

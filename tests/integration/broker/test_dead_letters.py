@@ -1,4 +1,4 @@
-"""Dead letters: listed, shown, put back, deleted; and requests at large, each carried out once."""
+"""Dead letters are listed, read, requeued and deleted; each request is executed once."""
 
 import threading
 from typing import Any
@@ -12,7 +12,7 @@ from stanine.broker import RequestConflict
 def dead_letter(
     broker: Any, count: int, *, reason: str = "ValueError", actor: str = "work"
 ) -> None:
-    """Put dead letters where the broker puts them."""
+    """Add dead letters in the broker's format."""
     keys = broker._queue("default").keys
     for number in range(count):
         head = dramatiq.Message("default", actor, (number,), {}, {}).encode()

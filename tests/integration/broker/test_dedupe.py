@@ -1,4 +1,7 @@
-"""Deduplication by key: simple, throttle, debounce; and that a key is free again on every way out of the queue."""
+"""Deduplication.
+
+Simple, throttle, debounce, and release of keys however a message leaves the queue.
+"""
 
 import asyncio
 import threading
@@ -18,7 +21,7 @@ def broker(make_broker: Any) -> StreamsBroker:
 
 
 def unkept(broker: Any) -> None:
-    """Fail if anything is kept for keys that are free."""
+    """Fail if anything is stored for released keys."""
     assert (
         broker.client.exists(
             "test:{t}:q:default:holders",
@@ -287,7 +290,7 @@ def test_a_finishing_message_does_not_free_the_key_of_a_later_one(
     run_worker(broker, threads=3)
     assert send(1)
     wait_until(lambda: begun == [1])
-    time.sleep(0.5)  # the first keeps others away no longer
+    time.sleep(0.5)  # the first message no longer blocks others
     assert send(2)
     wait_until(lambda: begun == [1, 2])
     go_on[1].set()
@@ -402,7 +405,7 @@ def test_a_clock_that_was_set_back_does_not_stretch_a_period(broker: Any) -> Non
     ((digest, ends),) = broker.client.zrange("test:{t}:q:default:unique", 0, -1, withscores=True)
     broker.client.zadd(
         "test:{t}:q:default:unique", {digest: ends + 3_600_000}
-    )  # as if the clock had been an hour ahead
+    )  # as if the clock had been one hour ahead
     assert not broker.enqueue_unique(work.message(1))
     time.sleep(0.35)
     assert broker.enqueue_unique(work.message(1))

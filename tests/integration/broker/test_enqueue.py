@@ -1,4 +1,4 @@
-"""Enqueueing, one by one, many at once, from asyncio and from somebody else's function; and what a queue says of itself."""
+"""Enqueueing: single, bulk, asyncio, and from a foreign function; queue statistics."""
 
 import asyncio
 import time
@@ -256,7 +256,7 @@ def test_asyncio_enqueues_from_one_event_loop_after_another(make_broker: Any) ->
         await broker.enqueue_async(note.message(3))
         await asyncio.to_thread(
             asyncio.run, broker.enqueue_async(note.message(4))
-        )  # while the first loop lives
+        )  # while the first loop is open
         await broker.enqueue_async(note.message(5))
         await broker.close_async()
 

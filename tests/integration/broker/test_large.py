@@ -1,13 +1,16 @@
-"""Queues of large messages: no call looks at more than about half a megabyte of them, so that none holds the server up."""
+"""Queues of large messages.
+
+Each call reads about half a megabyte at most, so that none blocks the server.
+"""
 
 from typing import Any
 
 import dramatiq
 import pytest
 
-#: Bytes of a message, and how many there are: 100 MB together.
+#: Bytes per message and number of messages: 100 MB in total.
 LARGE, MANY = 100_000, 1000
-#: Bytes that one call looks at, about (functions/layout.lua).
+#: Approximate bytes read per call (functions/layout.lua).
 BYTES = 512 * 1024
 
 
@@ -111,7 +114,7 @@ def test_ticks_are_nobodys_messages(make_broker: Any, run_worker: Any, wait_unti
     def note() -> None: ...
 
     queue = broker._queue("default")
-    queue.join(broker.client, "asleep", broker.defaults)  # somebody is there, and reads nothing
+    queue.join(broker.client, "asleep", broker.defaults)  # a consumer that does not read
     for number in range(500):
         broker.enqueue(note.message(), delay=3_600_000 - 1000 * number)
     stats = broker.stats("default")

@@ -1,4 +1,4 @@
-"""Leases: what renewing them costs, and that they end when they would have, whatever the server's clock does."""
+"""Leases: cost of renewal, and expiry independent of changes of the server's clock."""
 
 import time
 from typing import Any
@@ -41,7 +41,7 @@ def test_a_consumer_that_no_list_knows_is_taken_over_from(
     queue = broker._queue("default")
     with broker.client.pipeline(
         transaction=True
-    ) as pipe:  # what a reader does whose lease ended while it waited
+    ) as pipe:  # as a reader whose lease expired while it waited
         pipe.xadd(queue.keys.ready, {"h": note.message(1).encode()})
         pipe.xreadgroup(GROUP, "nobody", {queue.keys.ready: ">"}, count=1)
         pipe.execute()
@@ -64,7 +64,7 @@ def test_a_clock_that_was_set_back_does_not_stretch_the_leases_of_the_dead(
     ahead = broker.stats("default").now_ms + hour
     broker.client.zadd(
         leases, {"ghost": ahead + 500, "@renewed": ahead}
-    )  # as they are when the clock was an hour ahead
+    )  # state after the clock was one hour ahead
     run_worker(broker)
     wait_until(lambda: sorted(seen) == list(range(5)), 10)
     assert broker.client.zscore(leases, "@renewed") < ahead - hour / 2

@@ -1,4 +1,7 @@
-"""A queue that somebody manages: settings and state are that manager's, until its hold ends; requests at large stay open to all."""
+"""Owned queues.
+
+Settings and state are reserved until ownership expires; requests stay open to all.
+"""
 
 from typing import Any
 
@@ -63,7 +66,7 @@ def test_nobody_else_changes_settings_or_state_and_nothing_is_changed_by_the_att
     ):
         with pytest.raises(QueueManaged, match="Queue one/scores"):
             change("scores")
-    broker.resume("scores")  # it runs: nothing to refuse
+    broker.resume("scores")  # the queue is running: nothing to reject
     assert hash_of(broker) == {**before, b"state": b"Running"}
     assert broker.stats("scores").managed_by == "Queue one/scores"
     assert broker.purge("scores", "dead") == 0
@@ -113,7 +116,7 @@ def test_tokens_that_a_manager_brings_count_as_dealt_with_and_later_ones_do_not(
     assert (asked.purge, asked.requeue) == ("p1", "")
     broker.note_handled("scores", OLD, "purge", "p2")
     assert declare(broker, tokens=("p2", "r1")).handled["scores"].purge == "p2"
-    broker.client.flushall()  # what is lost with the server counts as brought: nothing is purged again
+    broker.client.flushall()  # after a loss of the server the tokens count as handled: nothing is purged again
     assert declare(broker, tokens=("p2", "r1")).handled["scores"].requeue == "r1"
     again = Owner(YOUNG.name, "a-new-uid", YOUNG.created)
     broker.note_handled("scores", again, "purge", "p9")

@@ -1,4 +1,7 @@
-"""A server that is killed, emptied, filled or robbed of its functions: nothing accepted is lost, and work goes on by itself."""
+"""The server is killed, flushed or filled, or loses its functions.
+
+No accepted message is lost, and work resumes.
+"""
 
 import logging
 import signal

@@ -26,7 +26,7 @@ def blocks(language: str) -> list[str]:
 
 @pytest.fixture
 def own_broker() -> Iterator[None]:
-    """Leave Dramatiq's global broker as it was."""
+    """Restore Dramatiq's global broker afterwards."""
     before = dramatiq.broker.global_broker
     yield
     dramatiq.broker.global_broker = before
@@ -47,12 +47,12 @@ def run_page(url: str) -> dict[str, Any]:
 
 
 def permitted(server_url: str) -> str:
-    """Return the address of a user who may do what the page lists."""
+    """Return the URL of a user with the permissions listed on the page."""
     (rules,) = blocks("acl")
     admin: Any = redis.Redis.from_url(server_url)
     admin.execute_command(
         "ACL", "SETUSER", "shop", "on", ">pw", "+eval", *rules.split()
-    )  # the script is the reader's own
+    )  # the script belongs to the reader
     admin.close()
     return server_url.replace("redis://", "redis://shop:pw@")
 
@@ -65,7 +65,7 @@ def test_its_blocks_run_with_the_permissions_it_lists_and_need_them(
     admin: Any = redis.Redis.from_url(server.url)
     admin.hset(
         queue_keys("shop", "scores").settings, "rate_messages", 100_000
-    )  # a rate from the start: its way is taken, too
+    )  # with a rate from the start, to cover that path
     names = run_page(permitted(server.url))
     assert sorted(mail[0][:3] for mail in names["mails"]) == ["ada", "ada", "ada", "ben", "cle"]
     assert len(names["seen"]) == 1000
@@ -73,7 +73,7 @@ def test_its_blocks_run_with_the_permissions_it_lists_and_need_them(
     admin.close()
     (rules,) = blocks("acl")
     listed = {rule[1:].split("|")[0] for rule in rules.split() if rule.startswith("+")}
-    # The page shows no case of a crash, a read-only call, or a server with databases or an older library.
+    # The page shows no crash, no read-only call, and no server with databases or an older library.
     assert listed - used <= {"fcall_ro", "ping", "select", "info", "xclaim", "hello"}
 
 
@@ -114,7 +114,7 @@ def test_what_redisbroker_left_is_moved(redis_url: str, own_broker: None) -> Non
     for number in range(5):
         old.enqueue(dramatiq.Message("mails", "send", (number,), {}, {}))
     old.enqueue(dramatiq.Message("mails", "send", (5,), {}, {}), delay=60_000)
-    next(old.consume("mails", prefetch=1, timeout=100))  # in the hands of a worker that then ended
+    next(old.consume("mails", prefetch=1, timeout=100))  # in flight in a worker that then ended
     names["move"](old, new, "mails")
     stats = new.stats("mails")
     assert (stats.ready, stats.delayed) == (5, 1)

@@ -1,4 +1,7 @@
-"""Several queues of one Worker: what has the better priority waits for what runs, not for what waits."""
+"""Several queues in one Worker.
+
+A queue of higher priority waits for running messages, not for waiting ones.
+"""
 
 import threading
 from typing import Any
@@ -13,7 +16,7 @@ def order(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """What ran, in order."""
     monkeypatch.setattr(
         dramatiq.worker, "QUEUE_PREFETCH", 100
-    )  # so much of a backlog is ahead in the Worker
+    )  # so many messages are prefetched in the Worker
     return []
 
 
@@ -51,7 +54,7 @@ def test_an_important_queue_waits_for_no_backlog_of_another(
         wait_until(lambda: name in order)
     assert len(order) < 200, "the backlog was still there"
     waited = [order.index(f"index {number}") - sent for number, sent in enumerate(sent_at)]
-    # What ran when it was sent, and what may have begun while it was on its way; never what was ahead.
+    # What ran when it was sent, and what may have started meanwhile; never prefetched messages.
     assert max(waited) <= 3
 
 

@@ -1,4 +1,4 @@
-"""The rate of a queue, over all its consumers; and that waiting for it costs next to nothing."""
+"""The rate limit of a queue, across its consumers, and the low cost of waiting for it."""
 
 import threading
 import time
@@ -39,7 +39,7 @@ def test_all_consumers_together_keep_to_the_rate(make_broker: Any, run_worker: A
     assert took >= 1.9, "200 at 100 a second, less the burst"
     assert (
         most_in(sorted(times), 1.0) <= 100 + 5 + 5
-    )  # the times are taken after delivery: a little may bunch
+    )  # times are measured after delivery, so some may be close together
     assert len(times) == 200
 
 
@@ -60,7 +60,8 @@ def test_a_batch_actor_keeps_to_the_rate_by_entries(make_broker: Any, run_worker
         "batches are waited for: 50 a second, each read and settled, and a few that were too early"
     )
     broker.join("b", timeout=20_000)
-    # Between batches, not from the worker's start: that may come late on a busy machine. The first batch is the burst.
+    # Measured between batches, not from the worker's start, which may be late on a busy machine. The first batch is the
+    # burst.
     lasted = batches[-1][0] - batches[0][0]
     assert 0.9 * 2800 / 2000 <= lasted <= 6
     assert sum(size for _, size in batches) == 3000
@@ -115,7 +116,7 @@ def test_an_idle_limited_queue_picks_up_at_once(
         work.send(time.monotonic())
         time.sleep(0.03)
     broker.join("default", timeout=2000)
-    assert sorted(delays)[10] < 0.5  # not with the next of its reads, one a second
+    assert sorted(delays)[10] < 0.5  # not at its next read, of which there is one per second
 
 
 def test_work_in_flight_does_not_make_an_idle_reader_ask(
@@ -188,12 +189,12 @@ def calls_of(broker: Any, *names: str) -> int:
     return sum(int(stats.get(f"cmdstat_{name}", {}).get("calls", 0)) for name in names)
 
 
-#: Milliseconds after which an idle consumer comes back from waiting.
+#: Milliseconds after which an idle consumer returns from waiting.
 IDLE_MS = 1500
 
 
 def at_rest(consumers: int, seconds: float) -> float:
-    """Return how many calls idle consumers make: each renews its lease, and asks and waits anew."""
+    """Return the number of calls of idle consumers: each renews its lease, and repeats its wait."""
     return 3 * consumers * (seconds / 1.5 + 1)
 
 
@@ -286,7 +287,7 @@ def test_a_clock_that_was_set_back_does_not_stop_a_limited_queue(
     key, hour = broker.ready_key("default").replace(":ready", ":rate"), 3_600_000
     broker.client.set(
         key, broker.stats("default").now_ms + hour
-    )  # as it is when the clock was an hour ahead
+    )  # state after the clock was one hour ahead
     run_worker(broker)
     broker.enqueue_many(work.message(number) for number in range(10))
     wait_until(lambda: len(seen) == 10, 10)

@@ -1,4 +1,7 @@
-"""Processes that die, stop, lose replies or end: what they held is worked by others, and nothing twice that need not be."""
+"""Processes that die, stop, lose replies or end.
+
+Others finish their work, with minimal repetition.
+"""
 
 import os
 import signal
@@ -13,7 +16,7 @@ from tests.integration.broker.worker_process import ID_BYTES
 from stanine.broker.entry import GROUP
 
 LEASE = 2.0
-#: The bound for tests: the lease, a beat to notice, a read to come back from, and a noisy machine.
+#: Timeout of the tests: lease, heartbeat, read, and a busy machine.
 BOUND = LEASE + 0.7 + 0.1 + 3
 
 
@@ -73,7 +76,7 @@ def test_a_stopped_process_is_taken_over_and_goes_on_working_when_continued(
     broker = make_broker()
     zombie = spawn_worker(
         redis_url, "stopped", lease=0.7
-    )  # its actor stops the process in the middle of a batch
+    )  # its actor stops the process during a batch
     send_batches(broker, 20)
     wait_until(lambda: ledger.llen("started") >= 1 and _is_stopped(zombie.pid))
     healthy = spawn_worker(redis_url, lease=0.7)
@@ -81,7 +84,7 @@ def test_a_stopped_process_is_taken_over_and_goes_on_working_when_continued(
     broker.join("batches", timeout=2000)
     before = broker.stats("batches")
     zombie.send_signal(signal.SIGCONT)
-    time.sleep(1.0)  # its late acknowledgement comes, and it registers anew
+    time.sleep(1.0)  # its late acknowledgement arrives, and it registers again
     after = broker.stats("batches")
     assert (
         (after.ready, after.delayed, after.in_flight, after.dead)
@@ -99,7 +102,7 @@ def test_a_stopped_process_is_taken_over_and_goes_on_working_when_continued(
 
 
 def _is_stopped(pid: int) -> bool:
-    with open(f"/proc/{pid}/stat") as stat:  # noqa: PTH123 - a file of the kernel
+    with open(f"/proc/{pid}/stat") as stat:  # noqa: PTH123 - a kernel file
         return stat.read().rsplit(")", 1)[1].split()[0] == "T"
 
 
@@ -127,7 +130,7 @@ def test_entries_whose_reply_was_lost_are_found_again(
     name = broker._leases[0].name
     broker.enqueue_many([note.message(number) for number in range(5)])
     broker.join("default", timeout=5000)
-    # The server hands entries to this consumer, and the connection breaks before the reply is read.
+    # The server delivers entries to this consumer, and the connection breaks before the reply is read.
     reader = next(client for client in ledger.client_list() if client["cmd"] == "xreadgroup")
     with ledger.pipeline(transaction=True) as lost:
         for number in range(5, 30):
@@ -222,7 +225,7 @@ def test_live_consumers_keep_what_they_hold_over_an_outage_longer_than_the_lease
         held.append((consumer, next(consumer)))
     for broker in brokers:
         broker.keeper.stop()
-    time.sleep(1.3)  # nobody could renew: the server was away
+    time.sleep(1.3)  # no lease could be renewed: the server was down
     for broker, (_, proxy) in zip(brokers, held, strict=True):
         broker.keeper.watch(proxy.lease)
     time.sleep(0.6)

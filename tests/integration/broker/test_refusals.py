@@ -1,4 +1,7 @@
-"""A server that answers reads and refuses writes: every loop says so once, with the reason, asks more rarely, and goes on when it may."""
+"""The server answers reads and rejects writes.
+
+Every loop logs it once with the reason, backs off, and recovers.
+"""
 
 import logging
 import time
@@ -10,12 +13,12 @@ from typing import Any
 import dramatiq
 import pytest
 
-#: How a server comes to refuse writes -> what it is called.
+#: Cause of rejected writes -> reason of the problem.
 REFUSALS = {"replicas": "TooFewReplicas", "disk": "DiskFailed"}
 
 
 def refuse(client: Any, how: str, tmp_path: Path) -> Callable[[], None]:
-    """Make a server refuse writes; return what makes it take them again."""
+    """Make a server reject writes; return a function that restores it."""
     if how == "replicas":
         client.config_set("min-replicas-to-write", 1)
         return lambda: client.config_set("min-replicas-to-write", 0)
@@ -64,7 +67,7 @@ def test_each_loop_tells_of_refused_writes_once_and_of_their_end_once(
     run_worker(broker)
     wait_until(lambda: broker.stats("limited").consumers == 1)
     with caplog.at_level(logging.INFO):
-        work.send(1)  # its acknowledgement is refused, too
+        work.send(1)  # its acknowledgement is rejected, too
         wait_until(lambda: restore, 20)
         time.sleep(3)
         calls = int(broker.client.info("commandstats")["cmdstat_xreadgroup"]["calls"])

@@ -1,4 +1,7 @@
-"""Stock Retries on this broker: a retry is one step in Redis; and delayed messages, which are promoted on time."""
+"""Dramatiq's Retries on this broker.
+
+A retry is atomic, and delayed messages are promoted in time.
+"""
 
 import logging
 import threading
@@ -80,7 +83,7 @@ def test_a_zombie_settles_nothing(make_broker: Any, wait_until: Any) -> None:
         proxy = next(zombie)
         assert proxy is not None
         name, queue = proxy.lease.name, proxy.lease.queue
-        broker.keeper.stop()  # as in a stopped process: it renews no more
+        broker.keeper.stop()  # like a stopped process: it does not renew its lease
         broker.client.zadd(queue.keys.leases, {name: 1})
         successor = other.consume("q", prefetch=1, timeout=500)
         got: list[Any] = []
@@ -175,7 +178,7 @@ def test_a_delayed_message_sent_again_is_there_once(make_broker: Any) -> None:
     chunk = Chunk(broker._queue("q"))
     chunk.add(message, make_entry(message, None), 60_000)
     command = chunk.command(Call("sender", 1, from_worker=False))
-    for _ in range(3):  # as the client does when a reply is lost
+    for _ in range(3):  # as the client does after a lost reply
         library().call(broker.client, *command)
         time.sleep(0.003)
     assert broker.stats("q").delayed == 1

@@ -1,4 +1,7 @@
-"""What several Workers get of a queue: of what a dead consumer held, no more than they have idle threads for, and each its share."""
+"""Several Workers on one queue.
+
+Each takes over its share of dead consumers' entries, for idle threads only.
+"""
 
 import threading
 import time
@@ -12,12 +15,12 @@ import pytest
 from stanine.broker.entry import GROUP
 from stanine.broker.settings import QueueSettings
 
-#: Milliseconds of a lease, so that beats come often.
+#: Milliseconds of a lease, so that heartbeats are frequent.
 LEASE_MS = 500
 
 
 def leave_orphans(broker: Any, queue_name: str, count: int) -> None:
-    """Have a consumer that then died hold the next entries."""
+    """Leave the next entries pending for a dead consumer."""
     queue = broker._queue(queue_name)
     queue.join(broker.client, "ghost", QueueSettings(lease_ms=LEASE_MS))
     broker.client.xreadgroup(GROUP, "ghost", {queue.keys.ready: ">"}, count=count)
@@ -26,7 +29,10 @@ def leave_orphans(broker: Any, queue_name: str, count: int) -> None:
 
 @pytest.fixture
 def start(make_broker: Any, run_worker: Any) -> Callable[..., Any]:
-    """Start a Worker of a broker of its own, as another process would, whose actor notes who ran what."""
+    """Start a Worker with its own broker, as another process would.
+
+    Its actor records who ran what.
+    """
 
     def start(
         name: str, runs: list[tuple[str, int]], body: Callable[[int], None], threads: int = 4

@@ -1,4 +1,7 @@
-"""Queues that are paused, drained and resumed: what stops, what goes on, and how soon everybody knows."""
+"""Paused, drained and resumed queues.
+
+What stops, what continues, and when consumers and producers notice.
+"""
 
 import threading
 import time
@@ -9,7 +12,7 @@ import pytest
 
 from stanine.broker import BrokerSettingsInvalid, QueueDraining, QueueState
 
-#: Seconds in which every consumer knows.
+#: Seconds after which every consumer has noticed a change.
 SEEN = 2.0
 
 
@@ -70,7 +73,7 @@ def test_what_is_in_flight_finishes_and_what_was_fetched_goes_back(
     broker.pause("b")
     wait_until(
         lambda: broker.stats("b").in_flight <= 20, SEEN
-    )  # what the Worker has: one in work, one ahead
+    )  # in the Worker: one running, one prefetched
     go_on.set()
     wait_until(lambda: broker.stats("b").in_flight == 0, 3)
     stats = broker.stats("b")
@@ -144,12 +147,12 @@ def test_a_draining_queue_refuses_new_messages_and_finishes_what_is_there(
         with pytest.raises(QueueDraining, match="default"):
             refused()
     assert not broker.stats("default").is_drained
-    time.sleep(1.1)  # now no producer trusts what it saw before
+    time.sleep(1.1)  # the producers' cached state has expired
     run_worker(broker)
     wait_until(lambda: broker.stats("default").is_drained, 5)
     assert sorted(order) == ["child"] * 3 + ["first"] * 2 + ["piped"]
     with pytest.raises(QueueDraining):
-        producer.enqueue(child.message())  # which had been let through before
+        producer.enqueue(child.message())  # which was accepted before
     producer.resume("default")
     producer.enqueue(child.message())
     broker.join("default", timeout=3000)

@@ -1,6 +1,6 @@
-"""A worker in a process of its own, for tests that kill, stop or terminate it. Run as `python worker_process.py URL LEASE_SECONDS MODE`.
+"""A worker process for tests that kill, stop or terminate it: `worker_process.py URL LEASE_SECONDS MODE`.
 
-It notes in Redis what its actors did: the test reads that as its ledger.
+Its actors record their runs in Redis; the test reads them as its ledger.
 """
 
 import os

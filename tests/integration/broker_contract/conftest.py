@@ -1,4 +1,7 @@
-"""Every test of the contract runs on each broker; where one deviates (deviations.py), its test must fail."""
+"""Every contract test runs on each broker.
+
+Where a broker deviates (deviations.py), its test must fail.
+"""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,7 +16,7 @@ def stage(request: pytest.FixtureRequest, redis_url: str) -> Iterator[Stage]:
     """A broker of each kind."""
     made = Stage(request.param, redis_url)
     if request.node.get_closest_marker("xfail"):
-        made.patience = 1.0  # it will be in vain
+        made.patience = 1.0  # the wait is expected to time out
     yield made
     made.close()
 

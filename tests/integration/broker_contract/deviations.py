@@ -1,6 +1,8 @@
-"""Where a broker does not keep a sentence of the contract, and why. Such a test must fail (xfail, strict), so that this list stays true.
+"""Deviations from the contract, with reasons.
 
-The sentences are what Dramatiq documents, or what all who use it rely on. Ours deviates on purpose only, and each time for a reason.
+Their tests must fail (strict xfail), so the list stays correct.
+
+The contract is what Dramatiq documents, or what its users rely on. This project's broker deviates only deliberately.
 """
 
 _IN_MEMORY = "StubBroker is for unit tests: what a worker had in its memory when it stopped is lost, it has no requeue"
@@ -12,7 +14,7 @@ _NO_DECLARATION = "a producer needs no declarations: it may run where the actors
 
 #: (broker, test) -> reason.
 DEVIATIONS = {
-    # Ours, on purpose.
+    # This project's broker, deliberate.
     ("streams", "test_a_message_delayed_in_the_workers_memory_is_signalled"): _NO_DELAY_QUEUE,
     ("streams", "test_a_queue_has_a_delay_queue"): _NO_DELAY_QUEUE,
     ("streams", "test_a_declared_delay_queue_is_signalled"): _NO_DELAY_QUEUE,

@@ -1,4 +1,7 @@
-"""One broker with what a test does to it, the same for ours and for Dramatiq's own: declare, send, work, wait, look at dead letters."""
+"""Test operations for one broker, identical for all brokers.
+
+Declare, send, work, wait, read dead letters.
+"""
 
 import time
 from collections.abc import Callable
@@ -21,28 +24,31 @@ _declare: Any = dramatiq.actor
 _results: Any = results
 _limits: Any = rate_limits
 
-#: The brokers that the contract is run on.
+#: The brokers that the contract is tested on.
 KINDS = ("streams", "stub", "redis")
-#: Milliseconds after which an idle worker looks whether it should stop; Dramatiq's RedisBroker also picks messages up no faster.
+#: Milliseconds after which an idle worker checks whether to stop; also how often Dramatiq's RedisBroker polls.
 WORKER_TIMEOUT = 30
 
 
 class Stage:
-    """A broker of one kind with the default middleware. `close` ends what it started."""
+    """A broker of one kind with the default middleware. `close` stops what it started."""
 
     def __init__(self, kind: str, redis_url: str) -> None:
         self.kind = kind
         self._url = redis_url
-        #: Seconds to wait for what should happen.
+        #: Default timeout in seconds.
         self.patience = 5.0
         self._client: Any = redis.Redis.from_url(redis_url)
         self._brokers: list[Any] = []
         self._workers: list[dramatiq.Worker] = []
         self.broker = self.make_broker()
-        dramatiq.set_broker(self.broker)  # a pipeline's `completed` looks only there
+        dramatiq.set_broker(self.broker)  # required by a pipeline's `completed`
 
     def make_broker(self, **options: Any) -> Any:
-        """Make a broker on the same messages; the stub has its messages in itself, so there is but one."""
+        """Create a broker on the same messages.
+
+        There is only one stub broker, since it stores its messages itself.
+        """
         made: Any
         if self.kind == "stub":
             made = StubBroker(**options)
@@ -54,7 +60,7 @@ class Stage:
         return made
 
     def another_broker(self) -> Any:
-        """Return a broker as another process would have it, on the same messages."""
+        """Return a broker on the same messages, as another process would create it."""
         return self.broker if self.kind == "stub" else self.make_broker()
 
     @overload
@@ -64,7 +70,7 @@ class Stage:
         self, function: None = None, /, **options: Any
     ) -> Callable[[Callable[..., Any]], Any]: ...
     def actor(self, function: Callable[..., Any] | None = None, /, **options: Any) -> Any:
-        """Declare an actor on this broker; used as a decorator with options or without."""
+        """Declare an actor on this broker; a decorator with or without options."""
         if function is None:
             return lambda function: _declare(function, broker=self.broker, **options)
         return _declare(function, broker=self.broker, **options)
@@ -111,7 +117,7 @@ class Stage:
         worker.stop(timeout)
 
     def join(self, *queues: str) -> None:
-        """Wait until the queues are empty, whatever died; then until the signals of the last message were emitted."""
+        """Wait until the queues are empty, and the signals of the last message were emitted."""
         options: dict[str, Any] = (
             {"fail_fast": False}
             if self.kind == "stub"
@@ -125,7 +131,7 @@ class Stage:
             worker.join()
 
     def dead(self, queue: str = "default") -> list[str]:
-        """Return the ids of the messages that are dead letters of a queue, in order of death."""
+        """Return the ids of a queue's dead letters, in order of death."""
         if self.kind == "stub":
             return [message.message_id for message in self.broker.dead_letters_by_queue[queue]]
         if self.kind == "redis":
@@ -149,7 +155,10 @@ class Stage:
 
 
 def start_time_limits(stage: Stage, *, interval: int = 10) -> None:
-    """Have TimeLimit look every `interval` ms; the command line starts it by this signal, which here nobody else emits."""
+    """Make TimeLimit check every `interval` ms.
+
+    It starts on a signal that only the command line emits.
+    """
     middleware: Any = next(each for each in stage.broker.middleware if isinstance(each, TimeLimit))
     middleware.manager.interval = interval / 1000
     middleware.after_process_boot(stage.broker)
@@ -164,7 +173,7 @@ def run_async_actors(stage: Stage) -> None:
 
 
 def wait_until(condition: Callable[[], Any], timeout: float = 5.0) -> None:
-    """Wait until a condition holds; fail after a timeout."""
+    """Wait until a condition holds, or fail after a timeout."""
     deadline = time.monotonic() + timeout
     while not condition():
         assert time.monotonic() < deadline, f"not so within {timeout} s"

@@ -41,7 +41,7 @@ def test_a_delayed_message_does_not_hold_up_others(stage: Stage) -> None:
 
 
 def test_a_timedelta_is_a_delay(stage: Stage) -> None:
-    from datetime import timedelta  # noqa: PLC0415 - only here
+    from datetime import timedelta  # noqa: PLC0415 - used only here
 
     seen: list[float] = []
     take = stage.actor(lambda: seen.append(time.monotonic()), actor_name="take")
@@ -86,7 +86,9 @@ def test_delayed_messages_beyond_the_prefetch_of_a_worker_are_not_in_the_way(sta
         take.send_with_options(delay=60_000)
     take.send_with_options(delay=20)
     worker = dramatiq.Worker(stage.broker, worker_threads=1, worker_timeout=30)
-    worker.delay_prefetch = 10  # by default 1,000 a thread: the same at a thousandth of the size
+    worker.delay_prefetch = (
+        10  # the default is 1,000 per thread: the same at a thousandth of the size
+    )
     worker.start()
     try:
         wait_until(lambda: seen, 1.0)

@@ -1,4 +1,4 @@
-"""Middleware: the signals in their order, and the stock middleware that is not covered elsewhere."""
+"""Middleware: order of signals, and the built-in middleware that is not tested elsewhere."""
 
 import threading
 import time
@@ -19,7 +19,7 @@ FAST: dict[str, Any] = {"min_backoff": 5, "max_backoff": 10}
 
 
 class Recorder(dramatiq.Middleware):
-    """Notes every signal about messages, actors and queues, with what belongs to it."""
+    """Records all signals of messages, actors and queues, with their arguments."""
 
     def __init__(self, name: str = "") -> None:
         self.seen: list[str] = []
@@ -348,7 +348,7 @@ def test_an_actor_that_asks_for_it_is_interrupted_at_shutdown_and_tried_again(
             raise
 
     endless.send_with_options(**(notify if where == "message" else {}))
-    worker = stage.work(threads=1)  # a second thread might take up the retry before it stops
+    worker = stage.work(threads=1)  # a second thread might start the retry before it stops
     assert begun.wait(5)
     stage.stop(worker)
     assert seen == ["interrupted"]

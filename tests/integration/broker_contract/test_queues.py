@@ -1,4 +1,4 @@
-"""Queues: what is sent arrives, once, where it should; and is waited for, or dropped, as asked."""
+"""Queues: messages arrive once at their actor; queues can be joined and flushed."""
 
 import threading
 from collections import Counter

@@ -1,4 +1,4 @@
-"""The Results middleware: what an actor returned or raised, and when that can be read."""
+"""The Results middleware: results and exceptions of actors, and when they are available."""
 
 import time
 from typing import Any

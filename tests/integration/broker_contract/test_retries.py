@@ -1,4 +1,4 @@
-"""Retries with every option that the stock middleware has."""
+"""Retries with every option of Dramatiq's middleware."""
 
 import time
 from typing import Any
@@ -13,7 +13,7 @@ FAST: dict[str, Any] = {"min_backoff": 5, "max_backoff": 10}
 
 
 class Watch(dramatiq.Middleware):
-    """Notes each try's options, id and time."""
+    """Records options, id and time of each attempt."""
 
     def __init__(self) -> None:
         self.options: list[dict[str, Any]] = []
@@ -34,7 +34,7 @@ def watch(stage: Stage) -> Watch:
 
 
 def failing(stage: Stage, times: int, error: Any = ValueError, **options: Any) -> Any:
-    """Declare an actor that fails so many times."""
+    """Declare an actor that fails a number of times."""
     left = [times]
 
     def fail(*_args: Any) -> None:

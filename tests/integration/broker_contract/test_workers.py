@@ -1,4 +1,4 @@
-"""The Worker on each broker: order by priority, shutting down, pausing, asynchronous actors."""
+"""The Worker on each broker: priorities, shutdown, pausing, asynchronous actors."""
 
 import threading
 import time
@@ -42,7 +42,7 @@ def test_of_what_a_worker_holds_the_lower_priority_number_is_first(stage: Stage)
         actor.send()
     wait_until(lambda: worker.work_queue.qsize() == 4)
     for thread in worker.workers[1:]:
-        thread.stop()  # one thread alone, so that the order is seen
+        thread.stop()  # a single thread makes the order observable
     gate.opened.set()
     wait_until(lambda: len(seen) == 4)
     assert seen == ["high", "high", "low", "low"]
@@ -120,7 +120,7 @@ def test_a_paused_worker_begins_nothing_until_it_is_resumed(
 ) -> None:
     monkeypatch.setattr(
         dramatiq.worker, "CONSUMER_RESTART_DELAY_SECS", 0.05
-    )  # a paused consumer is made anew; stock waits 3 s for it
+    )  # a paused consumer is created again; Dramatiq waits 3 s for it
     seen: list[int] = []
     take = stage.actor(lambda: seen.append(1), actor_name="take")
     worker = stage.work()

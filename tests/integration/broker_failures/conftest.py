@@ -1,4 +1,4 @@
-"""A proxy that breaks connections, a ledger, and brokers that go through either way."""
+"""A proxy that breaks connections, a ledger, and brokers with and without the proxy."""
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -14,7 +14,7 @@ from stanine.broker import StreamsBroker
 
 @pytest.fixture
 def proxy(valkey: Server, redis_url: str) -> Iterator[FaultProxy]:
-    """A proxy before the test's server."""
+    """A proxy in front of the test's server."""
     with FaultProxy(valkey.port) as made:
         yield made
 
@@ -28,7 +28,10 @@ def ledger(tmp_path: Path) -> Iterator[Ledger]:
 
 @pytest.fixture
 def make_broker(redis_url: str) -> Iterator[Callable[..., StreamsBroker]]:
-    """Make brokers on the test's server or another url, in one namespace; they are closed at the end."""
+    """Create brokers on the test's server or another URL, in one namespace.
+
+    Closed after the test.
+    """
     made: list[StreamsBroker] = []
 
     def make(url: str = redis_url, **options: Any) -> StreamsBroker:

@@ -1,4 +1,7 @@
-"""A process that works the workload, or produces it, and may die at a step. `python doomed_worker.py ROLE URL NAMESPACE DIRECTORY STEP`."""
+"""A process that works or produces the workload, and may die at a step.
+
+`python doomed_worker.py ROLE URL NAMESPACE DIRECTORY STEP`
+"""
 
 import os
 import sys
@@ -16,11 +19,11 @@ from stanine.broker.connection.functions import Library
 from stanine.broker.queue import Queue
 from stanine.broker.reader import Reader
 
-#: Seconds after its first message after which the worker stops by itself, so that releasing and leaving are steps, too.
+#: Seconds after its first message at which the worker stops, so that releasing and leaving are steps, too.
 WORK_SECONDS = 0.35
-#: Seconds that it waits for a first message, on a machine that is busy with other tests.
+#: Seconds that it waits for a first message, on a busy machine.
 BEGINS_WITHIN = 5
-#: Messages enqueued by a producer one by one, of each way.
+#: Messages enqueued one by one by a producer, in each way.
 PRODUCED = 5
 
 
@@ -31,7 +34,7 @@ def arm(doom: Doom) -> None:
     library: Any = Library
     queue._call = doom.wrap(lambda _self, _client, function, _keys, _args: function, queue._call)
     reader.read = doom.wrap(lambda *_args: "XREADGROUP", reader.read)
-    # What producers call goes past Queue._call: `stanine_broker_delay`.
+    # Producers' calls bypass Queue._call: `stanine_broker_delay`.
     short = {"stanine_broker_delay": "delay", "stanine_broker_enqueue": "enqueue"}
     library.call = doom.wrap(
         lambda _self, _client, function, _keys, _args=(): short.get(function), library.call
@@ -51,7 +54,7 @@ def work(broker: StreamsBroker, ledger: Ledger) -> None:
 
 
 def produce(broker: StreamsBroker, ledger: Ledger) -> None:
-    """Enqueue in every way, and note what was accepted."""
+    """Enqueue in every way, and record what was accepted."""
     actors = workload.declare(broker, ledger)
     for number in range(PRODUCED):
         broker.enqueue(actors["plain"].message(f"one-{number}"))
@@ -68,7 +71,7 @@ def main(role: str, url: str, namespace: str, directory: str, step: str) -> None
         clock: Any = time
         clock.sleep = (
             threading.Event().wait
-        )  # Python sleeps until a moment of the steady clock, which libfaketime 0.9.10 refuses
+        )  # Python sleeps until a monotonic time, which libfaketime 0.9.10 rejects
     doom = Doom(Step.read(step))
     arm(doom)
     ledger = Ledger(Path(directory))

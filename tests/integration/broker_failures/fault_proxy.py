@@ -1,6 +1,7 @@
-"""A TCP proxy between a client and Redis that does what networks do: loses replies, resets, delays, holds everything back, leads elsewhere.
+"""A TCP proxy that simulates network faults: lost replies, resets, delays, partitions, redirection.
 
-One thread with an asyncio loop. Redis clients here send one command at a time on a connection, so "the reply" is what comes next.
+One thread with an asyncio loop. The Redis clients here send one command at a time per connection, so the next data is
+the reply.
 """
 
 import asyncio
@@ -11,7 +12,7 @@ from dataclasses import dataclass
 from types import TracebackType
 from typing import Self
 
-#: Seconds between looks whether a partition has healed.
+#: Seconds between checks for the end of a partition.
 HOLD_LOOK = 0.005
 #: SO_LINGER with no time: closing sends a reset.
 _RESET = struct.pack("ii", 1, 0)
@@ -19,23 +20,23 @@ _RESET = struct.pack("ii", 1, 0)
 
 @dataclass
 class Loss:
-    """A fault that waits for a command: the `nth` (from 1) that contains `word` from now on."""
+    """A fault that waits for the `nth` command (from 1) that contains `word`."""
 
     word: bytes
     nth: int
-    #: Whether the server gets to execute it.
+    #: Whether the server executes the command.
     executed: bool
     happened: bool = False
 
 
 class FaultProxy:
-    """Listens on `port`, leads to `target_port` on this machine. Use as a context manager."""
+    """Listens on `port` and forwards to `target_port` on this machine. Use as a context manager."""
 
     def __init__(self, target_port: int) -> None:
         self.target_port = target_port
-        #: Seconds that each piece of data takes, each way.
+        #: Seconds of delay for data in each direction.
         self.latency = 0.0
-        #: While set, nothing passes and nothing is lost: what was sent arrives when it heals, as TCP's repeats do.
+        #: While set, data is held back and delivered when it ends, like retransmissions of TCP.
         self.partitioned = False
         self.port = 0
         self.url = ""
@@ -67,11 +68,11 @@ class FaultProxy:
         self._loop.close()
 
     def lose_reply(self, word: bytes, nth: int = 1) -> Loss:
-        """Have the nth command with this word executed, and reset the connection in place of its reply."""
+        """Let the nth command with this word be executed, and reset the connection instead of its reply."""
         return self._lose(Loss(word, nth, executed=True))
 
     def lose_request(self, word: bytes, nth: int = 1) -> Loss:
-        """Reset the connection in place of forwarding the nth command with this word."""
+        """Reset the connection instead of forwarding the nth command with this word."""
         return self._lose(Loss(word, nth, executed=False))
 
     def reset_all(self) -> None:

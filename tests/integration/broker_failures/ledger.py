@@ -1,4 +1,4 @@
-"""What actors did, written down outside of Redis: a file that several processes append to, and what it must show in the end."""
+"""A ledger of what actors did, outside of Redis: a file that several processes append to."""
 
 import os
 from collections import Counter
@@ -6,12 +6,15 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-#: Written when an actor begins, has done its work, and when the message was settled after it succeeded.
+#: Written when an actor starts, completes, and when the message was settled after success.
 BEGUN, DONE, SETTLED = "begun", "done", "settled"
 
 
 class Ledger:
-    """Lines of `event key process`. A line is one write at the end of the file, so that none is torn, even by kill -9."""
+    """Lines of `event key process`.
+
+    Each is one append, so that no line is torn, even by kill -9.
+    """
 
     def __init__(self, directory: Path) -> None:
         self._path = directory / "ledger"
@@ -22,7 +25,7 @@ class Ledger:
         os.write(self._file, "".join(f"{event} {key} {os.getpid()}\n" for key in keys).encode())
 
     def is_first_time(self, what: str) -> bool:
-        """Tell whether nobody asked this before, in whatever process."""
+        """Return whether no process has asked for this before."""
         try:
             os.close(os.open(self._flags / f"flag-{what}", os.O_CREAT | os.O_EXCL))
         except FileExistsError:
@@ -43,13 +46,13 @@ class Ledger:
 
 @dataclass(frozen=True)
 class Account:
-    """What a ledger shows: how much was done, and how much of it more than once."""
+    """Evaluation of a ledger: how much was done, and how much of it more than once."""
 
     keys: int
     lost: frozenset[str]
     strange: frozenset[str]
     duplicates: int
-    #: Done again although it was settled.
+    #: Repeated although it was settled.
     again: frozenset[str]
 
     def __str__(self) -> str:
@@ -57,7 +60,7 @@ class Account:
 
 
 def account(lines: list[tuple[str, str, int]], expected: set[str]) -> Account:
-    """Compare a ledger with what was sent."""
+    """Compare a ledger with the messages sent."""
     done = Counter(key for event, key, _ in lines if event == DONE)
     settled: set[str] = set()
     again = set()

@@ -1,4 +1,7 @@
-"""Workers and producers whose clocks are a day off, or jump: leases, delays and retries go by the server's clock."""
+"""Workers and producers with wrong or changing clocks.
+
+Leases, delays and retries use the server's clock.
+"""
 
 import os
 import subprocess
@@ -18,7 +21,7 @@ from tests.integration.broker_failures.test_networks import wait_until
 from stanine.broker import StreamsBroker
 from stanine.broker.entry import GROUP
 
-#: Where Debian's libfaketime puts its library for processes with threads.
+#: The path of Debian's libfaketime for multithreaded processes.
 LIBRARIES = sorted(Path("/usr/lib").glob("*/faketime/libfaketimeMT.so.1"))
 
 
@@ -29,13 +32,16 @@ def faketime() -> Path:
 
 
 Start = Callable[[str, str], "subprocess.Popen[bytes]"]
-#: Seconds for a process to begin, on a machine that is busy with other tests; it takes one.
+#: Seconds for a process to start on a busy machine; it normally takes one.
 BEGINS_WITHIN = 60
 
 
 @pytest.fixture
 def start_process(redis_url: str, tmp_path: Path, faketime: Path) -> Iterator[Start]:
-    """Start processes of the workload with their clock set off; steady clocks are left alone, as a set clock leaves them."""
+    """Start workload processes with a changed wall clock.
+
+    Monotonic clocks are unchanged, as in reality.
+    """
     started: list[subprocess.Popen[bytes]] = []
 
     def start(role: str, offset: str) -> "subprocess.Popen[bytes]":
@@ -146,7 +152,7 @@ def test_a_clock_that_jumps_takes_no_lease(
 
 @pytest.fixture
 def moved_server(tmp_path: Path, faketime: Path) -> Iterator[tuple[str, Path]]:
-    """A server whose clock a file sets: its url and the file."""
+    """A server whose clock is set by a file: its URL and the file."""
     clock, port = tmp_path / "server-clock", free_port()
     clock.write_text("+0")
     environment = {

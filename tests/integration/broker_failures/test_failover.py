@@ -1,4 +1,7 @@
-"""A primary hands over to its replica: with a sentinel, and behind an address that stays while connections to the old one stay open."""
+"""Failover to a replica.
+
+With Sentinel, and behind a stable address with connections left to the old primary.
+"""
 
 import subprocess
 import threading
@@ -19,7 +22,7 @@ from tests.integration.broker_failures.test_networks import wait_until
 
 from stanine.broker import StreamsBroker
 
-#: A replica is copied to at once, not after the 5 s in which more replicas might come.
+#: A replica is synchronized immediately, not after the 5 s in which others might connect.
 _AT_ONCE = ("--repl-diskless-sync-delay", "0")
 
 
@@ -35,13 +38,16 @@ class Pair:
         )
 
     def hand_over(self) -> None:
-        """Make the second the primary, with all that the first has; the first becomes its replica and thus read-only."""
+        """Promote the synchronized second server; the first becomes its read-only replica."""
         self.clients[0].execute_command("FAILOVER", "TIMEOUT", "5000")
         assert wait_until(lambda: self.clients[0].info("replication")["role"] == "slave", 10)
         assert wait_until(lambda: self.clients[1].info("replication")["role"] == "master", 10)
 
     def demote(self) -> None:
-        """Do as a sentinel does: promote the second, then tell the first; who waits there is told to go."""
+        """Promote the second, then demote the first, as Sentinel does.
+
+        Blocked clients are unblocked.
+        """
         assert self.clients[0].wait(1, 5000) == 1
         self.clients[1].replicaof("NO", "ONE")
         self.clients[0].replicaof("127.0.0.1", self.servers[1].port)
@@ -60,7 +66,7 @@ def pair(own_server: Callable[..., Server]) -> Iterator[Pair]:
 
 @pytest.fixture
 def sentinel(pair: Pair, tmp_path: Path) -> Iterator[str]:
-    """The URL of a sentinel that watches the pair."""
+    """The URL of a sentinel that monitors the pair."""
     port = free_port()
     config = tmp_path / "sentinel.conf"
     config.write_text(
@@ -89,7 +95,10 @@ def sentinel(pair: Pair, tmp_path: Path) -> Iterator[str]:
 
 
 class Producer(threading.Thread):
-    """Enqueues until it is stopped, and counts as sent only what a replica had, too, when the call returned."""
+    """Enqueues until stopped.
+
+    Counts as sent only messages that a replica had when the call returned.
+    """
 
     def __init__(self, broker: StreamsBroker, actor: Any) -> None:
         super().__init__(daemon=True)
@@ -153,7 +162,7 @@ def test_connections_left_to_a_read_only_replica_find_the_new_primary(
 ) -> None:
     with FaultProxy(
         pair.servers[0].port
-    ) as address:  # as a service address does: new connections go to the new primary
+    ) as address:  # like a service address: new connections reach the new primary
         broker, producing = make_broker(address.url), make_broker(address.url)
         actors = workload.declare(broker, ledger)
         workload.configure(broker)
@@ -173,7 +182,10 @@ def test_connections_left_to_a_read_only_replica_find_the_new_primary(
 
 
 def enqueue(broker: StreamsBroker, message: Any) -> bool:
-    """Enqueue, and tell whether that worked; nothing but a replica's refusal may be in the way."""
+    """Enqueue, and return whether it succeeded.
+
+    Only the rejection by a replica is an accepted error.
+    """
     try:
         broker.enqueue(message)
     except BrokerConnectionError as error:
@@ -200,7 +212,7 @@ def test_work_in_hand_during_a_failover_is_settled_once(
 
         worker = dramatiq.Worker(
             broker, worker_threads=2, worker_timeout=1000
-        )  # so long that its reads wait when the primary goes
+        )  # long enough for blocked reads when the primary goes down
         worker.start()
         take.send("a")
         assert wait_until(lambda: len(ledger.lines()) == 1)

@@ -1,4 +1,7 @@
-"""A server that new work has filled: it refuses more, lets everything that settles through, and takes work again by itself."""
+"""A server filled with messages.
+
+It rejects more, allows settlement, and accepts messages again when drained.
+"""
 
 import threading
 import time
@@ -13,9 +16,9 @@ from tests.integration.broker_failures.ledger import Ledger, account
 
 from stanine.broker import StreamsBroker
 
-#: Bytes of `maxmemory` beyond what an empty server uses.
+#: Bytes of `maxmemory` beyond the use of an empty server.
 ROOM = 3_000_000
-#: Bytes that messages carry besides their key, so that few fill the server.
+#: Bytes of payload per message, so that few fill the server.
 PADDING = "x" * 2000
 
 
@@ -23,7 +26,7 @@ PADDING = "x" * 2000
 def full(
     own_server: Callable[..., Server], make_broker: Callable[..., StreamsBroker]
 ) -> Iterator[StreamsBroker]:
-    """A broker on a server with little room."""
+    """A broker on a server with little memory."""
     broker = make_broker(own_server().url)
     workload.configure(broker)
     client: Any = broker.client
@@ -33,14 +36,14 @@ def full(
 
 
 def fill(broker: StreamsBroker, actor: Any, prefix: str) -> list[str]:
-    """Enqueue until the server refuses; return the keys of what it took."""
+    """Enqueue until the server rejects a message; return the keys of accepted ones."""
     taken: list[str] = []
     while True:
         key = f"{prefix}-{len(taken)}"
         try:
             broker.enqueue(actor.message_with_options(args=(key,), padding=PADDING))
         except BrokerConnectionError as error:
-            assert "Full" in str(error)  # noqa: PT017 - the loop ends by it
+            assert "Full" in str(error)  # noqa: PT017 - ends the loop
             return taken
         taken.append(key)
 
@@ -51,7 +54,7 @@ def test_a_queue_that_filled_the_server_drains_and_takes_work_again(
     actors = workload.declare(full, ledger)
     sent = fill(
         full, actors["plain"], "failing"
-    )  # each fails once, so that retries and promotions happen while it is full
+    )  # each fails once, so that retries and promotions happen while the server is full
     assert len(sent) > 300
     worker = workload.start_worker(full)
     workload.await_rest(full, 30)

@@ -1,4 +1,7 @@
-"""A process is killed before and after each step it takes in Redis; others finish its work: nothing is lost, nothing settled runs again."""
+"""A process is killed before and after each step in Redis.
+
+Others finish its work without loss or repetition.
+"""
 
 import json
 import os
@@ -15,11 +18,11 @@ from tests.integration.failpoints import Step, steps_of
 
 from stanine.broker import StreamsBroker
 
-#: Of each kind of step, calls at which the process is killed; more of them by STANINE_FAULT_CALLS.
+#: Calls per kind of step at which the process is killed; more with STANINE_FAULT_CALLS.
 CALLS = int(os.environ.get("STANINE_FAULT_CALLS", "2"))
-#: Runs at the same time, each in a namespace of its own.
+#: Concurrent runs, each in its own namespace.
 AT_ONCE = 6
-#: What every worker does at least once; the suite is void if it does not.
+#: Steps of every worker; without them the suite would test nothing.
 WORKER_STEPS = {
     "join",
     "beat",
@@ -57,7 +60,7 @@ def run_process(role: str, url: str, namespace: str, directory: Path, step: Step
 
 
 def prepare(url: str, namespace: str, ledger: Ledger) -> StreamsBroker:
-    """Enqueue the workload, some of it held by a consumer that died."""
+    """Enqueue the workload, part of it pending for a dead consumer."""
     broker = StreamsBroker(url, namespace=namespace)
     actors = workload.declare(broker, ledger)
     workload.configure(broker)
@@ -67,7 +70,10 @@ def prepare(url: str, namespace: str, ledger: Ledger) -> StreamsBroker:
 
 
 def kill_a_worker(url: str, tmp_path: Path, step: Step | None) -> tuple[Step | None, bool, Account]:
-    """Run the workload with a worker that dies at a step and another that follows; return whether it died, and the account."""
+    """Run the workload with a worker that dies at a step and a successor.
+
+    Return (died, account).
+    """
     directory = tmp_path / str(step or "none").replace(" ", "-")
     directory.mkdir()
     ledger = Ledger(directory)
@@ -85,7 +91,10 @@ def kill_a_worker(url: str, tmp_path: Path, step: Step | None) -> tuple[Step | N
 def kill_a_producer(
     url: str, tmp_path: Path, step: Step | None
 ) -> tuple[Step | None, bool, Account]:
-    """Run a producer that dies at a step, then work what there is; what it had been told is accepted must be done."""
+    """Run a producer that dies at a step, then work its messages.
+
+    All accepted ones must be done.
+    """
     directory = tmp_path / f"producer-{step or 'none'}".replace(" ", "-")
     directory.mkdir()
     ledger = Ledger(directory)
@@ -112,7 +121,10 @@ def calls_of(tmp_path: Path, name: str) -> dict[str, int]:
 
 
 def assert_clean(kind: str, found: list[tuple[Step | None, bool, Account]]) -> None:
-    """Report every run with duplicates, then assert that nothing was lost and that only unsettled work was repeated."""
+    """Report runs with duplicates.
+
+    Assert that nothing was lost and only unsettled work was repeated.
+    """
     for step, died, told in found:
         if told.duplicates or not died:
             print(f"{kind} killed {step}: {told}{'' if died else ' (the step was not reached)'}")  # noqa: T201 - reported

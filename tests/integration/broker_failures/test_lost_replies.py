@@ -1,4 +1,4 @@
-"""The reply to a command is lost after the server executed it, or the request before it did: for every command that the broker sends."""
+"""The request or the reply of a command is lost, for every command that the broker sends."""
 
 import asyncio
 import os
@@ -19,7 +19,7 @@ from stanine.broker.exchange import Call
 from stanine.broker.queue import library
 from stanine.broker.senders import Senders
 
-#: Every function and command that a worker sends, in its words.
+#: Every function and command of a worker.
 WORKER_COMMANDS = [
     b"XREADGROUP", *(b"stanine_broker_%s_" % name for name in (
         b"ack", b"retry", b"reject", b"release", b"promote", b"join", b"beat", b"recover", b"leave", b"start", b"held",
@@ -28,7 +28,7 @@ WORKER_COMMANDS = [
 
 
 def work_through(proxy: FaultProxy, make_broker: Any, ledger: Ledger) -> None:
-    """Do the whole workload behind the proxy, with a stop in the midst of it."""
+    """Work the whole workload behind the proxy, with a stop in between."""
     direct = make_broker()
     broker = make_broker(proxy.url)
     actors = workload.declare(broker, ledger)
@@ -80,7 +80,7 @@ def test_delayed_messages_are_enqueued_once_when_the_producer_loses_its(
     assert broker.stats("plain").delayed == 10
 
 
-#: Replies lost in a row: as many as redis-py repeats a call.
+#: Consecutive lost replies: as many as redis-py's retries.
 REPEATS = 4
 
 
@@ -100,7 +100,7 @@ def test_a_message_is_enqueued_and_announced_once_however_many_replies_are_lost(
     messages: list[Any] = [
         dramatiq.Message("plain", "plain", (number,), {}, options) for number in range(10)
     ]
-    broker.enqueue(dramatiq.Message("plain", "plain", (-1,), {}, {}))  # the library is there
+    broker.enqueue(dramatiq.Message("plain", "plain", (-1,), {}, {}))  # the library is loaded
     direct.flush("plain")
     word = {
         "delayed": b"_delay_",

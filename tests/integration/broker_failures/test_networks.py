@@ -1,4 +1,4 @@
-"""Networks that are slow, that break connections at random, that part a worker from the server, and that lead to another server."""
+"""Slow networks, random resets, partitions between worker and server, and redirection to another server."""
 
 import os
 import random
@@ -24,7 +24,7 @@ def test_a_slow_network_costs_no_lease(proxy: FaultProxy, make_broker: Any, ledg
     actors = workload.declare(broker, ledger)
     workload.configure(direct)
     workload.produce(direct, actors)
-    proxy.latency = 0.05  # a beat takes 0.1 s and is due every 0.17 s; the lease is 0.5 s
+    proxy.latency = 0.05  # a heartbeat takes 0.1 s and is due every 0.17 s; the lease is 0.5 s
     worker = workload.start_worker(broker)
     workload.await_rest(direct, 30)
     proxy.latency = 0
@@ -47,10 +47,10 @@ def reset_at_random(proxy: FaultProxy, chance: random.Random, seconds: float) ->
 
 def work_over_resets(proxy: FaultProxy, make_broker: Any, ledger: Ledger, seconds: float) -> None:
     seed = int(os.environ.get("STANINE_SEED", time.time()))
-    print(f"STANINE_SEED={seed}")  # noqa: T201 - a failing run is repeated with it
+    print(f"STANINE_SEED={seed}")  # noqa: T201 - to repeat a failed run
     direct = (
         make_broker()
-    )  # what is enqueued over a broken connection may be there twice: test_lost_replies.py
+    )  # a message enqueued over a broken connection may be duplicated: test_lost_replies.py
     brokers = [make_broker(proxy.url) for _ in range(2)]
     actors = [workload.declare(broker, ledger) for broker in brokers]
     workload.configure(direct)
@@ -128,7 +128,7 @@ def test_a_partitioned_workers_late_outcome_changes_nothing(
     go.set()
     time.sleep(0.2)
     proxy.partitioned = False
-    time.sleep(1.0)  # what it had to say arrives, and it registers anew
+    time.sleep(1.0)  # its late calls arrive, and it registers again
     stats: QueueStats = direct.stats("plain")
     assert (stats.ready, stats.delayed, stats.in_flight, stats.dead) == (0, 0, 0, 0)
     assert direct.stats("plain").consumers == 2

@@ -1,4 +1,7 @@
-"""Messages that nobody can read, that always fail, or that kill whoever takes them: they end as dead letters and cost the others little."""
+"""Messages that are unreadable, always fail, or kill workers.
+
+They become dead letters and delay others little.
+"""
 
 import signal
 import time
@@ -16,7 +19,7 @@ from tests.integration.broker_failures.test_kills import run_process
 from stanine.broker import StreamsBroker
 from stanine.broker.entry import GROUP, head
 
-#: Raw entries that are nothing an actor can get, and what they are called when they are dead.
+#: Raw entries that no actor can receive -> their reasons as dead letters.
 UNREADABLE: "dict[str, tuple[dict[bytes, bytes], str]]" = {
     "no message": ({b"h": b"\xff\x00 not JSON"}, "Undecodable"),
     "nothing": ({b"h": b""}, "Undecodable"),
@@ -125,7 +128,7 @@ def test_what_kills_its_process_ends_alone_as_a_dead_letter(
             else actors["batch"].message(ids=key.encode())
         )
     kills = 0
-    for _ in range(20):  # some find nothing: the lease of the one before has not ended yet
+    for _ in range(20):  # some find nothing: the previous lease has not expired
         status = run_process("worker", redis_url, "test", tmp_path, None)
         assert status in (0, -signal.SIGKILL)
         kills += status != 0
@@ -181,7 +184,7 @@ def test_a_consumer_that_dies_before_its_first_beat_holds_no_longer_than_the_que
     time.sleep(workload.LEASE_MS / 1000)
     queue.join(
         client, "next", broker.defaults
-    )  # since nobody renewed for a lease, the others get a little grace
+    )  # no lease was renewed for a full lease, so the others get a grace period
     assert (
         server.zscore(queue.keys.leases, "dead") - broker.stats("plain").now_ms
         <= workload.LEASE_MS / 5

@@ -1,4 +1,4 @@
-"""A process that is stopped past its lease and then goes on: whatever it then says about its message changes nothing."""
+"""A process that is stopped past its lease and continued: its late settlements have no effect."""
 
 import os
 import signal
@@ -57,7 +57,10 @@ time.sleep(60)
 def start_zombie(
     redis_url: str, tmp_path: Path
 ) -> Iterator[Callable[[str], "subprocess.Popen[bytes]"]]:
-    """Start a process that stops itself in the midst of its first message, which then ends as told."""
+    """Start a process that stops itself during its first message.
+
+    `how` selects how that message ends.
+    """
     started: list[subprocess.Popen[bytes]] = []
 
     def start(outcome: str) -> "subprocess.Popen[bytes]":

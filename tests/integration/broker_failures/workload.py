@@ -1,6 +1,6 @@
-"""Work that takes every way through the broker: ordinary messages, retries, delays, batches that are split, dead letters, slow ones.
+"""A workload that covers the broker: plain messages, retries, delays, split batches, dead letters, slow actors.
 
-The same in the test and in the processes that it kills. Keys name the messages in the ledger.
+Shared by the test and the processes that it kills. Keys identify messages in the ledger.
 """
 
 import os
@@ -18,9 +18,9 @@ from stanine.broker.settings import QueueSettings
 
 #: Bytes of an id in a batch: the key itself.
 ID_BYTES = 8
-#: Milliseconds of a lease: the least there is, so that others take over soon.
+#: Milliseconds of a lease: the minimum, for quick takeovers.
 LEASE_MS = 500
-#: Seconds that a slow message takes, so that some are left when a worker stops.
+#: Seconds that a slow message takes, so that some are unfinished when a worker stops.
 SLOW_SECONDS = 0.02
 QUEUES = ("plain", "batches", "slow")
 
@@ -30,13 +30,13 @@ DEAD = [f"dead-{n}" for n in range(2)]
 DELAYED = [f"delayed-{n}" for n in range(4)]
 BATCHED = [f"batch{n:03}" for n in range(120)]
 SLOW = [f"slow-{n}" for n in range(40)]
-#: Kills the process that begins it; 8 bytes, as a key in a batch.
+#: Kills the process that starts it; 8 bytes, like a key in a batch.
 POISON = "poisoned"
 EXPECTED = {*PLAIN, *FAILING, *DELAYED, *BATCHED, *SLOW}
 
 
 class NoteSettled(dramatiq.Middleware):
-    """Notes what was settled after it succeeded: that must never run again."""
+    """Records settled messages, which must never run again."""
 
     def __init__(self, ledger: Ledger) -> None:
         self._ledger = ledger
@@ -93,7 +93,7 @@ def declare(broker: StreamsBroker, ledger: Ledger) -> Any:
 
 
 def configure(broker: StreamsBroker) -> None:
-    """Declare the queues and write their settings: short leases, short pauses, and a limit that these tests' kills do not reach."""
+    """Declare the queues with short leases, short pauses, and a limit beyond the number of kills."""
     settings = QueueSettings(
         lease_ms=LEASE_MS, backoff_min_ms=20, backoff_max_ms=40, max_deliveries=10
     )
@@ -113,7 +113,7 @@ def produce(broker: StreamsBroker, actors: Any) -> None:
 
 
 def leave_orphans(broker: StreamsBroker) -> None:
-    """Have a consumer that then died hold some of the entries."""
+    """Leave some entries pending for a dead consumer."""
     for name in QUEUES:
         queue = broker._queue(name)
         queue.join(broker.client, "ghost", QueueSettings(lease_ms=LEASE_MS))
@@ -122,7 +122,7 @@ def leave_orphans(broker: StreamsBroker) -> None:
 
 
 def assert_at_rest(broker: StreamsBroker) -> None:
-    """Assert that everything is settled and that exactly the dead are dead, each once."""
+    """Assert that everything is settled, and that exactly the expected messages are dead, once each."""
     for name in QUEUES:
         stats = broker.stats(name)
         assert (stats.ready, stats.delayed, stats.in_flight) == (0, 0, 0), (name, stats)
@@ -147,7 +147,7 @@ def start_worker(broker: StreamsBroker) -> dramatiq.Worker:
 
 
 def stop_together(*workers: dramatiq.Worker) -> None:
-    """Stop workers at the same time."""
+    """Stop workers concurrently."""
     threads = [threading.Thread(target=worker.stop, args=(5000,)) for worker in workers]
     for thread in threads:
         thread.start()

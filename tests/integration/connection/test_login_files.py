@@ -1,4 +1,7 @@
-"""Passwords and certificates in files, changed while clients are at work: what is open stays, what is opened next goes by the new files."""
+"""Credentials and certificates in files that change.
+
+Open connections stay, new ones use the new files.
+"""
 
 import asyncio
 import shutil
@@ -24,7 +27,10 @@ from stanine.broker.connection.errors import CREDENTIALS_UNREADABLE, classify
 
 
 def two_ids(url: str, kind: str, change: Callable[[], object]) -> tuple[int, int, int]:
-    """Open a connection, make a change, and open another; return the ids of the first one before, of the first one after, of the other."""
+    """Return client ids.
+
+    Of an open connection before and after a change, and of a new connection.
+    """
 
     async def in_a_loop() -> tuple[int, int, int]:
         client: Any = connect_async(url)
@@ -36,7 +42,7 @@ def two_ids(url: str, kind: str, change: Callable[[], object]) -> tuple[int, int
         for each in getattr(
             getattr(client.connection_pool, "sentinel_manager", None), "sentinels", ()
         ):
-            await each.aclose()  # redis-py leaves these to itself
+            await each.aclose()  # redis-py does not close these
         return found
 
     if kind == "asyncio":
@@ -110,7 +116,7 @@ def test_a_file_that_is_not_there_yet_is_named_and_waited_for(
 
 @pytest.fixture
 def sentinel(own_server: Callable[..., Server], tmp_path: Path) -> Iterator[tuple[Server, int]]:
-    """A server with the password `old`, and a sentinel's port, which has the password `old` of its own."""
+    """A server with the password `old`, and the port of a sentinel with its own password `old`."""
     server = own_server("--requirepass", "old")
     port = free_port()
     config = tmp_path / "sentinel.conf"
@@ -155,7 +161,7 @@ def test_sentinels_have_a_password_that_changes_too(
             each.execute_command("ACL", "SETUSER", "default", "resetpass", ">new")
         watching.execute_command(
             "CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes"
-        )  # so that the sentinel is logged in at again
+        )  # so that the client authenticates at the sentinel again
         for file in files.values():
             file.write_text("new")
 
@@ -166,9 +172,11 @@ def test_sentinels_have_a_password_that_changes_too(
 
 @pytest.fixture
 def tls(own_server: Callable[..., Server], tmp_path: Path) -> tuple[Server, int, Authority]:
-    """A server that asks for certificates of an authority, its TLS port, and the authority."""
+    """A server that requires client certificates, its TLS port, and the authority."""
     binary = shutil.which("redis-server")
-    need("redis-server", found=binary is not None)  # Debian's has TLS, the one from pip has not
+    need(
+        "redis-server", found=binary is not None
+    )  # Debian's build has TLS, the one from pip does not
     need("openssl", found=shutil.which("openssl") is not None)
     authority = make_authority(tmp_path / "old")
     certificate, key = authority.issue("server", ["DNS:localhost"])
@@ -191,7 +199,7 @@ def test_renewed_certificates_and_a_new_authority_are_for_the_next_connection(
         for file, source in zip(
             files.values(), (authority.certificate, *authority.issue("client")), strict=True
         ):
-            fresh = file.with_suffix(".fresh")  # as a Secret's files do, they change at once
+            fresh = file.with_suffix(".fresh")  # replaced atomically, like a Secret's files
             fresh.write_bytes(source.read_bytes())
             fresh.rename(file)
 
@@ -217,7 +225,7 @@ def test_renewed_certificates_and_a_new_authority_are_for_the_next_connection(
         assert await client.ping()
         renew()
         admin.client_kill_filter(_type="normal", skipme=True)
-        assert await client.ping()  # by the same connection object, opened again
+        assert await client.ping()  # the same connection object, reopened
         await client.aclose()
 
     if kind == "asyncio":

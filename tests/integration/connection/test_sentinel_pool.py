@@ -1,4 +1,4 @@
-"""The API's connections to a primary behind sentinels are as many as it was given, however many requests are under way."""
+"""The API's connections to a primary behind Sentinel are limited, whatever the number of requests."""
 
 import asyncio
 import subprocess
@@ -33,7 +33,7 @@ def test_requests_wait_for_a_free_connection(
             pool_size=3,
         )
         async with asyncio.timeout(20):
-            while not await _answers(client):  # noqa: ASYNC110 - the sentinel is starting, and tells nobody when it has
+            while not await _answers(client):  # noqa: ASYNC110 - the sentinel is starting and has no signal for it
                 await asyncio.sleep(0.1)
             answers = await asyncio.gather(*(client.blpop("nothing", 0.05) for _ in range(30)))
             used = {

@@ -1,4 +1,4 @@
-"""A receiver of traces, OTLP over HTTP, in the test's own process: what a collector in a cluster would be sent."""
+"""An OTLP/HTTP trace receiver in the test's process, in place of a collector."""
 
 import gzip
 import threading
@@ -12,7 +12,7 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTrace
 
 @dataclass(frozen=True)
 class Span:
-    """A span as it arrived, and the resource (process) that sent it."""
+    """A received span, with the resource (process) that sent it."""
 
     service: str
     name: str
@@ -28,13 +28,13 @@ class Span:
 
 
 class Collector:
-    """Listens on a free port until it is stopped."""
+    """Listens on a free port until stopped."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._bodies: list[bytes] = []
         self.resources: dict[str, dict[str, Any]] = {}
-        #: Headers of the requests, as they came.
+        #: Headers of the received requests.
         self.headers: list[dict[str, str]] = []
         collector = self
 
@@ -66,7 +66,7 @@ class Collector:
         return f"http://127.0.0.1:{self._server.server_address[1]}"
 
     def environment(self, **more: str) -> dict[str, str]:
-        """What a process needs to send here."""
+        """Environment variables for a process that exports to this collector."""
         return {
             "OTEL_SDK_DISABLED": "false", "OTEL_EXPORTER_OTLP_ENDPOINT": self.endpoint, "OTEL_TRACES_EXPORTER": "otlp",
             "OTEL_EXPORTER_OTLP_PROTOCOL": "http/protobuf", "OTEL_TRACES_SAMPLER": "parentbased_always_on",
@@ -79,7 +79,7 @@ class Collector:
         self._server.server_close()
 
     def everything(self) -> bytes:
-        """All that was sent, to look for what must not be in it."""
+        """All received data, to search for what must not be in it."""
         with self._lock:
             return b"".join(self._bodies)
 
@@ -92,7 +92,7 @@ class Collector:
 
 
 def spans_of(bodies: Iterable[bytes]) -> list[Span]:
-    """Return the spans of requests as they came, in their order."""
+    """Return the spans of requests in order of arrival."""
     return [
         _span(_attributes(each.resource.attributes), span)
         for body in bodies

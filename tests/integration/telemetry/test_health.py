@@ -43,7 +43,7 @@ def test_the_health_port_tells_liveness_readiness_and_metrics_apart() -> None:
         assert get(server.port, "/else")[0] == 404
     finally:
         server.stop()
-    # The port is free again at once.
+    # The port is released immediately.
     HealthServer(
         "127.0.0.1", server.port, heartbeats=heartbeats, ready=list, registry=make_registry()
     ).stop()

@@ -18,7 +18,7 @@ PROCESSES = ("api", "index-watcher", "result-watcher")
 
 @pytest.fixture(scope="module")
 def services(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Services]:
-    """Services that have had something of everything to do: good and bad requests, a dead letter, a sweep."""
+    """Services after varied activity: valid and invalid requests, a dead letter, a sweep."""
     made = Services(tmp_path_factory.mktemp("measured"))
     try:
         made.start()
@@ -77,7 +77,7 @@ def test_what_a_process_exposes_is_what_the_page_describes(
 
 
 def test_every_type_of_problem_is_counted_from_nought(services: Services) -> None:
-    # Prometheus sees no increase in a counter that is first there with a 1, so the first defect would alert nobody
+    # Prometheus detects no increase in a counter that starts at 1, so the first error would not alert
     text = services.health("api", "/metrics").text
     assert {kind.code for kind in KINDS} == set(
         re.findall(r'^stanine_http_problems_total{type="([^"]+)"}', text, re.MULTILINE)
@@ -99,7 +99,7 @@ def test_names_follow_the_convention_and_labels_are_bounded(
         re.search(rf"^# HELP {name.removesuffix('_total')}(_total)? \S", text, re.MULTILINE)
         for name in exposed(text)
     )
-    # 40 requests by 20 ids and a word that is no method came in: none of them is a label
+    # 40 requests with 20 ids and an invalid method were received: none of them is a label
     assert "0" * 30 not in text
     assert "PROPFIND" not in text
     assert "p-1" not in text

@@ -1,4 +1,7 @@
-"""Spans as real processes send them: one trace from the HTTP request to the stored result; logs name it; nobody is in it."""
+"""Spans of real processes.
+
+One trace from the HTTP request to the stored result, without personal data.
+"""
 
 import json
 from collections.abc import Iterator
@@ -10,7 +13,7 @@ from tests.integration.whole.services import Services, eventually
 
 GAD_7 = (Path(__file__).parents[3] / "examples" / "instruments" / "gad-7.yaml").read_bytes()
 PROCESSES = ("api", "index-watcher", "result-watcher")
-#: What a person said and is called, what the caller calls the attempt, and a key: none may be in a trace or a log.
+#: A participant's answer and name, the caller's attempt id, and a key: none may be in traces or logs.
 PARTICIPANT, CALLERS_KEY = "participant-canary", "key-canary"
 TRACE, CALLER = "ab" * 16, "cd" * 8
 
@@ -41,7 +44,7 @@ def services(tmp_path_factory: pytest.TempPathFactory, collector: Collector) -> 
 
 @pytest.fixture(scope="module")
 def spans(services: Services, collector: Collector) -> list[Span]:
-    """What one publish and one submission, both with the caller's trace, came to."""
+    """Spans of one publish and one submission, both within the caller's trace."""
     with services.client() as client:
         headers = {"traceparent": f"00-{TRACE}-{CALLER}-01"}
         published = client.put(
@@ -60,7 +63,7 @@ def spans(services: Services, collector: Collector) -> list[Span]:
         )
         assert answer.json()["scales"]["anxiety"]["raw"] == 21.0
         client.get(f"/v1/participants/{PARTICIPANT}/results", headers=headers)
-        client.post("/v1/queues/results:pause", headers=headers)  # something that the API logs
+        client.post("/v1/queues/results:pause", headers=headers)  # logged by the API
         client.post("/v1/queues/results:resume")
     eventually(
         lambda: len([span for span in collector.spans() if span.kind == "CONSUMER"]) >= 2, 20

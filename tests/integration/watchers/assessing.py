@@ -1,4 +1,7 @@
-"""Publishing, indexing and submitting to a store, without the services. Used by the tests of scoring and of its audit."""
+"""Publishing, indexing and submitting with the store only.
+
+Used by the tests of scoring and its audit.
+"""
 
 import secrets
 from pathlib import Path
@@ -15,7 +18,7 @@ from stanine.store.records import RANDOM_BYTES
 
 EXAMPLES = Path(__file__).parents[3] / "examples" / "instruments"
 GAD_7: Any = read_yaml((EXAMPLES / "gad-7.yaml").read_bytes())
-#: The same items, scored otherwise.
+#: The same items with a different scoring.
 GAD_7_DOUBLED: Any = {
     **GAD_7,
     "spec": {

@@ -1,4 +1,4 @@
-"""`stanine check --scores` on a real server: what is sound is said to be, and whatever is not is found."""
+"""`stanine check --scores` on a real server: sound data passes, and every defect is found."""
 
 import pytest
 from tests.integration.stores import Store
@@ -14,7 +14,10 @@ from stanine.store.records import ARRIVAL_BYTES, failure_record
 
 @pytest.fixture
 def ids(store: Store) -> list[bytes]:
-    """Seventy attempts, in three blocks, of two revisions: half of them were scored before the second one came."""
+    """Seventy attempts in three blocks, of two revisions.
+
+    Half were scored before the second revision.
+    """
     scorer = BatchScorer(store.results, store.index, store.history)
     publish(store)
     first = submit(store, *[attempt(bytes([n % 4] * 7)) for n in range(35)])
@@ -34,7 +37,7 @@ def result_of(store: Store, arrival: int) -> tuple[str, int]:
 
 
 def record_in(store: Store, key: str, slot: int) -> tuple[str, int]:
-    """Return where a record lies, after its block was divided into a field a slot."""
+    """Return where a record is stored, after its block was split into one field per slot."""
     fields = store.client.hgetall(key)
     store.client.hset(key, mapping=block_records(fields))
     store.client.hdel(key, RUN_FIELD)

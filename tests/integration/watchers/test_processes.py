@@ -1,4 +1,7 @@
-"""The watchers as real processes: ready only when they work, stopped in time with everything released, back after Redis was away."""
+"""The watchers as real processes.
+
+Readiness, shutdown in time with everything released, recovery after outages.
+"""
 
 import asyncio
 import secrets
@@ -40,7 +43,7 @@ def outbox(broker: StreamsBroker, route: MessageRoute) -> Outbox:
 
 
 def submit(records: Records, url: str, count: int) -> None:
-    """Publish GAD-7 and submit attempts straight to the store, one message each."""
+    """Publish GAD-7 and submit attempts directly to the store, one message each."""
 
     async def work() -> None:
         client = connect_async(url)

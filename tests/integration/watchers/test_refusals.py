@@ -1,4 +1,4 @@
-"""The watchers on a server that refuses writes and answers reads: few lines, all true, and work goes on when it may."""
+"""The watchers on a server that rejects writes and answers reads: few log lines, and recovery."""
 
 import json
 import time
@@ -29,7 +29,7 @@ def test_refused_writes_are_told_once_by_each_loop_of_a_watcher(services: Servic
     records.client.hset(records.keys.config, "sweepSeconds", 1)
     submit(records, services.redis_url, 1000)
     eventually(lambda: records.sweep.committed() == 1000, 60)
-    time.sleep(2)  # the settings are followed
+    time.sleep(2)  # the settings are applied
     before = {name: len(services.log(name)) for name in ("index-watcher", "result-watcher")}
     records.client.config_set("min-replicas-to-write", 1)
     time.sleep(12)
@@ -65,7 +65,7 @@ def test_refused_writes_are_told_once_by_each_loop_of_a_watcher(services: Servic
 
 
 class Log:
-    """Notes what is logged."""
+    """Records log events."""
 
     def __init__(self) -> None:
         self.lines: list[str] = []

@@ -1,4 +1,7 @@
-"""The resultWatcher's batches on a real server: everything ends scored or failed, nothing holds up the rest."""
+"""The resultWatcher's batches on a real server.
+
+Every attempt is scored or fails, without delaying others.
+"""
 
 import secrets
 from typing import Any
@@ -140,7 +143,7 @@ def test_a_message_about_an_attempt_that_is_not_there_is_only_a_hint(
 def test_a_batch_whose_server_comes_back_with_other_data_gives_no_new_attempt_an_old_result(
     store: Store, scorer: BatchScorer, monkeypatch: pytest.MonkeyPatch, step: str
 ) -> None:
-    """The other data have attempts of the same arrival numbers, and the scoring of the document is another one."""
+    """The other data has attempts with the same arrival numbers, and the document a different scoring."""
     publish(store)
     lost = submit(store, *[attempt(b"\x00" * 7) for _ in range(40)])
     here: list[bytes] = []

@@ -1,4 +1,4 @@
-"""The watchers go by changed settings while they run."""
+"""Watchers apply changed settings while running."""
 
 import re
 import time

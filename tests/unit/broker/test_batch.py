@@ -1,4 +1,4 @@
-"""What is merged: whatever the entries, each ends in exactly one place, in order, within its limits."""
+"""Merging: every entry ends in exactly one place, in order, within the limits."""
 
 from itertools import pairwise
 from typing import Any

@@ -1,4 +1,4 @@
-"""How a failed batch is taken apart."""
+"""Splitting of failed batches."""
 
 from hypothesis import given
 from hypothesis import strategies as st

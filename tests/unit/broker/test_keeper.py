@@ -1,4 +1,4 @@
-"""What the keeper knows is due."""
+"""Due times recorded by the keeper."""
 
 from typing import Any
 
@@ -11,7 +11,7 @@ from stanine.broker.queue import Queue
 
 
 class Asked(Queue):
-    """A queue that does something while it is asked what is due, and has nothing more itself."""
+    """A queue that runs a callback during the request for due messages, and reports none."""
 
     def __init__(self, meanwhile: Any) -> None:
         super().__init__("q", queue_keys("n", "q"))

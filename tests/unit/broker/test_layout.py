@@ -1,4 +1,4 @@
-"""Keys, heads and what importing the broker costs."""
+"""Keys, heads, and the cost of importing the broker."""
 
 import subprocess
 import sys

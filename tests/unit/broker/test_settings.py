@@ -1,4 +1,4 @@
-"""Settings of a queue, as a hash holds them."""
+"""Queue settings in a hash."""
 
 import pytest
 from hypothesis import given

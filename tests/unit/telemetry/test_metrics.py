@@ -91,7 +91,7 @@ def test_a_server_that_does_not_answer_holds_up_no_scrape() -> None:
     for _ in range(3):
         asked = time.monotonic()
         text = expose(registry, "")[0].decode()
-        assert time.monotonic() - asked < 9  # not when the reading ends, after 10 s
+        assert time.monotonic() - asked < 9  # not when the read ends, after 10 s
         assert "stanine_queues_readable 0.0" in text
         assert "stanine_queue_entries{" not in text
     assert len(begun) == 1, "readings pile up"
