@@ -56,7 +56,7 @@ def test_a_single_message_does_not_wait_for_others(
     assert wait_until(lambda: seen == [b"1"]) < 0.2
 
 
-def test_a_batch_keeps_within_its_limits(make_broker: Any, run_worker: Any) -> None:
+def test_a_batch_respects_its_limits(make_broker: Any, run_worker: Any) -> None:
     broker = make_broker()
     sizes: list[int] = []
 
@@ -165,7 +165,7 @@ def test_splitting_isolates_exactly_the_poison_entries(make_broker: Any, run_wor
     assert len(calls) < 300, "most ran in parts of 32"
 
 
-def test_dead_letters_are_put_back_or_deleted(make_broker: Any, run_worker: Any) -> None:
+def test_dead_letters_are_requeued_or_deleted(make_broker: Any, run_worker: Any) -> None:
     broker = make_broker()
     set_queue(broker, "default", max_deliveries=1, **FAST)
     broken = True
@@ -191,7 +191,7 @@ def test_dead_letters_are_put_back_or_deleted(make_broker: Any, run_worker: Any)
     assert broker.dead_letters("default") == []
 
 
-def test_stock_retries_does_not_act_on_a_batch(make_broker: Any, run_worker: Any) -> None:
+def test_dramatiqs_retries_ignores_batches(make_broker: Any, run_worker: Any) -> None:
     broker = make_broker()  # with the default middleware, including Retries
     set_queue(broker, "default", **FAST)
     failures = [2]
@@ -230,7 +230,7 @@ def test_changed_settings_apply_within_two_seconds(
     assert broker._leases[0].settings.batch_max_messages == 3, "an invalid setting is not applied"
 
 
-def test_invalid_settings_are_reported_and_the_defaults_hold(
+def test_invalid_settings_are_reported_and_the_defaults_apply(
     make_broker: Any, run_worker: Any, caplog: pytest.LogCaptureFixture
 ) -> None:
     broker = make_broker()
@@ -257,7 +257,7 @@ def test_invalid_settings_are_reported_and_the_defaults_hold(
     ({"h": dramatiq.Message("default", "take", (), {"ids": "1"}, {}).encode()}, "NotABatchMessage"),
     ({"h": dramatiq.Message("default", "nobody", (), {}, {}).encode()}, "ActorNotFound"),
 ])  # fmt: skip
-def test_what_no_actor_can_take_becomes_a_dead_letter(
+def test_entries_without_a_valid_actor_become_dead_letters(
     make_broker: Any, run_worker: Any, fields: dict[str, str], reason: str
 ) -> None:
     broker = make_broker()
@@ -286,7 +286,7 @@ def pickled() -> Any:
     dramatiq.set_encoder(before)
 
 
-def test_where_messages_can_carry_bytes_a_keyword_of_bytes_is_what_its_actor_says(
+def test_with_an_encoder_for_bytes_only_the_actor_decides_what_is_a_batch_message(
     make_broker: Any, run_worker: Any, pickled: None
 ) -> None:
     broker, producer = make_broker(), make_broker()

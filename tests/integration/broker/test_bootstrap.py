@@ -49,9 +49,7 @@ def problem_of(client: "redis.Redis", **options: Any) -> ServerProblem:
     return caught.value.problem
 
 
-def test_it_puts_everything_in_place_and_then_changes_nothing(
-    redis_url: str, open_client: Any
-) -> None:
+def test_it_creates_what_is_missing_and_is_idempotent(redis_url: str, open_client: Any) -> None:
     client = open_client(redis_url)
     client.function_flush()
     first = bootstrap(client, namespace=NAMESPACE, queues=QUEUES)
@@ -68,7 +66,7 @@ def test_it_puts_everything_in_place_and_then_changes_nothing(
     } == before
 
 
-def test_what_waited_before_the_bootstrap_is_delivered(
+def test_messages_sent_before_the_bootstrap_are_delivered(
     redis_url: str, make_broker: Any, run_worker: Any, open_client: Any
 ) -> None:
     broker = make_broker()
@@ -85,9 +83,7 @@ def test_what_waited_before_the_bootstrap_is_delivered(
     assert seen == [b"1"]
 
 
-def test_a_process_leaves_settings_alone_and_the_authority_does_not(
-    redis_url: str, open_client: Any
-) -> None:
+def test_only_the_authority_overwrites_settings(redis_url: str, open_client: Any) -> None:
     client = open_client(redis_url)
     key = "test:{t}:q:index:settings"
     client.hset(key, "max_deliveries", 9)
@@ -102,7 +98,7 @@ def test_a_process_leaves_settings_alone_and_the_authority_does_not(
     assert client.hget(key, "max_deliveries") == b"3"
 
 
-def test_this_version_of_a_library_and_the_one_before_stay_loaded(
+def test_the_current_and_the_previous_library_version_stay_loaded(
     redis_url: str, open_client: Any
 ) -> None:
     client = open_client(redis_url)
@@ -131,9 +127,7 @@ def test_this_version_of_a_library_and_the_one_before_stay_loaded(
     assert report.libraries_loaded == ()
 
 
-def test_a_full_server_passes_when_everything_is_in_place(
-    own_server: Any, open_client: Any
-) -> None:
+def test_a_full_server_passes_if_nothing_is_missing(own_server: Any, open_client: Any) -> None:
     client = open_client(own_server().url)
     bootstrap(client, namespace=NAMESPACE, queues=QUEUES)
     client.set("ballast", b"x" * 30_000_000)
@@ -143,7 +137,7 @@ def test_a_full_server_passes_when_everything_is_in_place(
     assert problem_of(client).reason == "Full"
 
 
-def test_a_wrong_password_and_a_missing_one_are_told_apart(
+def test_a_wrong_and_a_missing_password_are_distinguished(
     own_server: Any, open_client: Any
 ) -> None:
     server: Server = own_server()
@@ -161,9 +155,7 @@ def test_a_wrong_password_and_a_missing_one_are_told_apart(
 
 
 @pytest.mark.parametrize("part", ["ready", "delayed", "dead", "leases", "settings"])
-def test_a_key_of_a_wrong_type_is_named_as_such(
-    redis_url: str, open_client: Any, part: str
-) -> None:
+def test_a_key_of_the_wrong_type_is_reported(redis_url: str, open_client: Any, part: str) -> None:
     client = open_client(redis_url)
     client.set(f"test:{{t}}:q:index:{part}", "mine")
     problem = problem_of(client)
@@ -181,9 +173,7 @@ def test_a_key_of_a_wrong_type_is_named_as_such(
     ],
     ids=["keys", "fcall", "inner command", "function load", "info"],
 )
-def test_a_missing_permission_is_named_as_such(
-    own_server: Any, open_client: Any, rules: str
-) -> None:
+def test_a_missing_permission_is_reported(own_server: Any, open_client: Any, rules: str) -> None:
     server: Server = own_server()
     open_client(server.url).execute_command("ACL", "SETUSER", "worker", "on", ">pw", *rules.split())
     problem = problem_of(open_client(f"redis://worker:pw@127.0.0.1:{server.port}/0"))
@@ -223,14 +213,14 @@ def test_the_permissions_that_a_worker_needs_are_enough(
     assert broker.stats("default").dead == 1
 
 
-def test_an_evicting_server_is_refused(own_server: Any, open_client: Any) -> None:
+def test_an_evicting_server_is_rejected(own_server: Any, open_client: Any) -> None:
     server: Server = own_server("--maxmemory-policy", "allkeys-lru")
     problem = problem_of(open_client(server.url))
     assert (problem.reason, problem.permanent) == ("EvictionPolicy", True)
     assert "noeviction" in problem.remedy
 
 
-def test_a_replica_is_refused_until_it_is_the_primary(own_server: Any, open_client: Any) -> None:
+def test_a_replica_is_rejected_until_it_is_the_primary(own_server: Any, open_client: Any) -> None:
     primary: Server = own_server()
     replica: Server = own_server("--replicaof", f"127.0.0.1 {primary.port}")
     client = open_client(replica.url)
@@ -240,7 +230,7 @@ def test_a_replica_is_refused_until_it_is_the_primary(own_server: Any, open_clie
     bootstrap(client, namespace=NAMESPACE, queues=QUEUES)
 
 
-def test_what_is_not_redis_or_not_there_is_named(open_client: Any) -> None:
+def test_a_missing_server_and_another_kind_of_server_are_reported(open_client: Any) -> None:
     assert (
         problem_of(open_client(f"redis://127.0.0.1:{free_port()}/0")).reason == "ConnectionRefused"
     )
@@ -248,12 +238,12 @@ def test_what_is_not_redis_or_not_there_is_named(open_client: Any) -> None:
     assert problem_of(open_client("unix:///nowhere/redis.sock")).permanent is False
 
 
-def test_tls_against_a_server_without_it_is_named(redis_url: str, open_client: Any) -> None:
+def test_tls_to_a_server_without_it_is_reported(redis_url: str, open_client: Any) -> None:
     problem = problem_of(open_client(redis_url.replace("redis://", "rediss://")))
     assert (problem.reason, problem.permanent) == ("TLSHandshakeFailed", True)
 
 
-def test_settings_that_cannot_be_used_are_named(redis_url: str, open_client: Any) -> None:
+def test_invalid_settings_are_reported(redis_url: str, open_client: Any) -> None:
     client = open_client(redis_url)
     client.hset("test:{t}:q:index:settings", mapping={"lease_ms": "soon", "max_deliveries": "many"})
     problem = problem_of(client)
@@ -262,7 +252,7 @@ def test_settings_that_cannot_be_used_are_named(redis_url: str, open_client: Any
     assert "max_deliveries" in problem.remedy
 
 
-def test_it_waits_for_the_server_and_says_so_once(
+def test_it_waits_for_the_server_and_logs_once(
     own_server: Any, open_client: Any, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     port = free_port()
@@ -298,7 +288,7 @@ def test_it_waits_for_the_server_and_says_so_once(
     )
 
 
-def test_it_gives_up_when_told_to_stop(open_client: Any) -> None:
+def test_it_stops_when_the_stop_event_is_set(open_client: Any) -> None:
     stop = threading.Event()
     threading.Timer(0.2, stop.set).start()
     client = open_client(f"redis://127.0.0.1:{free_port()}/0")

@@ -35,7 +35,7 @@ def broker(make_broker: Any) -> Any:
     return make_broker()
 
 
-def test_a_dead_letter_says_why_and_runs_again_when_put_back(
+def test_a_dead_letter_has_a_reason_and_runs_again_when_requeued(
     broker: Any, run_worker: Any, wait_until: Any
 ) -> None:
     seen: list[int] = []
@@ -68,7 +68,7 @@ def test_a_dead_letter_says_why_and_runs_again_when_put_back(
     assert (broker.stats("default").dead, broker.stats("default").deaths) == (0, {"KeyError": 1})
 
 
-def test_letters_are_listed_by_pages_and_by_what_they_died_of(broker: Any) -> None:
+def test_dead_letters_are_paginated_and_filtered_by_reason(broker: Any) -> None:
     for _ in range(3):
         dead_letter(broker, 2)
         dead_letter(broker, 1, reason="KeyError", actor="other")
@@ -108,7 +108,7 @@ def test_the_same_token_never_acts_twice(broker: Any) -> None:
     )
 
 
-def test_a_request_that_was_interrupted_goes_on_and_spares_what_came_later(broker: Any) -> None:
+def test_an_interrupted_request_continues_and_skips_later_messages(broker: Any) -> None:
     dead_letter(broker, 1500)
     queue = broker._queue("default")
     keys = [queue.keys.ready, queue.keys.delayed, queue.keys.dead]
@@ -121,7 +121,7 @@ def test_a_request_that_was_interrupted_goes_on_and_spares_what_came_later(broke
     assert (broker.stats("default").ready, broker.stats("default").dead) == (1500, 4)
 
 
-def test_a_purge_that_was_interrupted_or_repeated_spares_what_came_later(broker: Any) -> None:
+def test_an_interrupted_or_repeated_purge_skips_later_messages(broker: Any) -> None:
     def send(count: int, **options: Any) -> None:
         broker.enqueue_many(
             (dramatiq.Message("default", "work", (), {}, {}) for _ in range(count)), **options
@@ -143,7 +143,7 @@ def test_a_purge_that_was_interrupted_or_repeated_spares_what_came_later(broker:
     assert broker.stats("default").delayed == 2
 
 
-def test_two_callers_of_one_request_carry_it_out_once(broker: Any, make_broker: Any) -> None:
+def test_concurrent_callers_execute_a_request_once(broker: Any, make_broker: Any) -> None:
     dead_letter(broker, 3000)
     counts: list[int] = []
     callers = [
@@ -160,7 +160,7 @@ def test_two_callers_of_one_request_carry_it_out_once(broker: Any, make_broker: 
     assert broker.stats("default").ready == 3000
 
 
-def test_purging_what_is_ready_leaves_what_is_in_flight(
+def test_purging_ready_messages_keeps_those_in_flight(
     broker: Any, run_worker: Any, wait_until: Any
 ) -> None:
     go_on, seen = threading.Event(), []

@@ -38,7 +38,7 @@ def keys_held(broker: Any) -> int:
     )
 
 
-def test_a_simple_key_keeps_others_away_until_its_message_is_done(
+def test_a_simple_key_blocks_duplicates_until_its_message_is_done(
     broker: Any, run_worker: Any, wait_until: Any
 ) -> None:
     seen: list[int] = []
@@ -89,7 +89,7 @@ def test_without_a_key_the_arguments_are_the_key(broker: Any) -> None:
     assert broker.stats("default").ready == 4
 
 
-def test_a_throttled_key_lets_one_through_a_period(broker: Any, run_worker: Any) -> None:
+def test_a_throttled_key_admits_one_message_per_period(broker: Any, run_worker: Any) -> None:
     seen: list[float] = []
 
     @dramatiq.actor(broker=broker, dedupe="throttle", dedupe_ms=300)
@@ -106,7 +106,7 @@ def test_a_throttled_key_lets_one_through_a_period(broker: Any, run_worker: Any)
     assert keys_held(broker) <= 1
 
 
-def test_of_debounced_messages_the_last_runs_after_a_quiet_time(
+def test_the_last_debounced_message_runs_after_a_quiet_period(
     broker: Any, run_worker: Any, wait_until: Any
 ) -> None:
     seen: list[tuple[int, float]] = []
@@ -135,7 +135,7 @@ def test_of_debounced_messages_the_last_runs_after_a_quiet_time(
     assert keys_held(broker) == 0
 
 
-def test_a_key_is_free_on_every_way_out_of_the_queue(
+def test_a_key_is_released_however_its_message_leaves_the_queue(
     broker: Any, run_worker: Any, wait_until: Any
 ) -> None:
     @dramatiq.actor(broker=broker, max_retries=0)
@@ -186,7 +186,7 @@ def test_a_taken_over_message_keeps_its_key(
     assert keys_held(broker) == 0
 
 
-def test_middleware_hears_of_what_is_taken_only(broker: Any) -> None:
+def test_middleware_is_not_notified_of_duplicates(broker: Any) -> None:
     heard: list[Any] = []
 
     class Ears(dramatiq.Middleware):
@@ -204,7 +204,7 @@ def test_middleware_hears_of_what_is_taken_only(broker: Any) -> None:
     assert heard == [(1,), (2,), (3,)]
 
 
-def test_what_cannot_be_done_is_refused(broker: Any) -> None:
+def test_invalid_deduplication_options_are_rejected(broker: Any) -> None:
     def work(number: int) -> None: ...
 
     declare: Any = dramatiq.actor
@@ -268,7 +268,7 @@ def test_the_caller_learns_whether_a_message_was_a_duplicate(broker: Any) -> Non
     assert b"duplicate" not in fields[b"h"]
 
 
-def test_a_finishing_message_does_not_free_the_key_of_a_later_one(
+def test_a_finished_message_does_not_release_the_key_of_a_later_one(
     broker: Any, run_worker: Any, wait_until: Any
 ) -> None:
     go_on = {number: threading.Event() for number in (1, 2)}
@@ -303,7 +303,7 @@ def test_a_finishing_message_does_not_free_the_key_of_a_later_one(
 
 
 @pytest.mark.parametrize("gone", ["ready", "delayed", "entry"])
-def test_a_key_does_not_outlive_its_message_however_that_was_lost(broker: Any, gone: str) -> None:
+def test_a_key_is_released_when_its_message_is_lost(broker: Any, gone: str) -> None:
     @dramatiq.actor(broker=broker, dedupe="simple")
     def work(number: int) -> None: ...
 
@@ -325,7 +325,7 @@ def test_a_key_does_not_outlive_its_message_however_that_was_lost(broker: Any, g
     assert not send(1)
 
 
-def test_keys_whose_messages_were_lost_do_not_pile_up(broker: Any) -> None:
+def test_keys_of_lost_messages_do_not_accumulate(broker: Any) -> None:
     @dramatiq.actor(broker=broker, dedupe="simple")
     def work(number: int) -> None: ...
 
@@ -338,7 +338,7 @@ def test_keys_whose_messages_were_lost_do_not_pile_up(broker: Any) -> None:
 
 
 @pytest.mark.parametrize("way", ["retry", "promote", "release", "takeover"])
-def test_a_key_is_held_wherever_its_message_goes(
+def test_a_key_is_held_in_every_state_of_its_message(
     broker: Any, make_broker: Any, run_worker: Any, wait_until: Any, way: str
 ) -> None:
     begun: list[int] = []
@@ -379,7 +379,7 @@ def test_a_key_is_held_wherever_its_message_goes(
     assert taken()
 
 
-def test_flush_and_purge_leave_no_keys_behind_even_of_messages_that_were_lost(broker: Any) -> None:
+def test_flush_and_purge_release_all_keys(broker: Any) -> None:
     @dramatiq.actor(broker=broker, dedupe="simple")
     def work(number: int) -> None: ...
 
@@ -397,7 +397,7 @@ def test_flush_and_purge_leave_no_keys_behind_even_of_messages_that_were_lost(br
     assert broker.enqueue_unique(seldom.message(1))
 
 
-def test_a_clock_that_was_set_back_does_not_stretch_a_period(broker: Any) -> None:
+def test_a_clock_set_back_does_not_extend_a_period(broker: Any) -> None:
     @dramatiq.actor(broker=broker, dedupe="throttle", dedupe_ms=300)
     def work(number: int) -> None: ...
 

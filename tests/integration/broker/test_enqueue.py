@@ -28,9 +28,7 @@ def test_a_message_sent_is_processed_once(make_broker: Any, run_worker: Any) -> 
     assert broker.client.xlen(broker.ready_key("default")) == 0
 
 
-def test_many_messages_arrive_in_order_whatever_the_chunks(
-    make_broker: Any, run_worker: Any
-) -> None:
+def test_bulk_messages_arrive_in_order_across_chunks(make_broker: Any, run_worker: Any) -> None:
     broker = make_broker()
     seen: list[int] = []
 
@@ -65,7 +63,9 @@ def test_asyncio_enqueues_single_many_and_delayed(make_broker: Any, run_worker: 
     assert seen == list(range(11))
 
 
-def test_a_foreign_function_enqueues_beside_its_record(make_broker: Any, run_worker: Any) -> None:
+def test_a_foreign_function_enqueues_together_with_its_record(
+    make_broker: Any, run_worker: Any
+) -> None:
     broker = make_broker()
     batches: list[bytes] = []
 
@@ -105,7 +105,7 @@ def test_a_producer_needs_no_actor_to_send_a_batch_message(
     assert batches == [b"12345678"]
 
 
-def test_a_batch_message_with_options_is_refused(make_broker: Any) -> None:
+def test_a_batch_message_with_options_is_rejected(make_broker: Any) -> None:
     broker = make_broker()
 
     @dramatiq.actor(broker=broker, batch="ids")
@@ -126,7 +126,7 @@ def test_a_batch_message_with_options_is_refused(make_broker: Any) -> None:
     assert broker.stats("default").ready == 0
 
 
-def test_the_traceparent_travels_beside_the_message(make_broker: Any, run_worker: Any) -> None:
+def test_the_traceparent_is_stored_in_its_own_field(make_broker: Any, run_worker: Any) -> None:
     broker = make_broker()
     seen: list[dict[str, Any]] = []
 
@@ -154,7 +154,7 @@ def test_the_traceparent_travels_beside_the_message(make_broker: Any, run_worker
     assert {"traceparents": [trace, trace.replace("b7", "c8")]} in seen
 
 
-def test_stats_tell_depth_and_age_and_change_nothing(make_broker: Any) -> None:
+def test_stats_report_depth_and_age_without_side_effects(make_broker: Any) -> None:
     broker = make_broker()
 
     @dramatiq.actor(broker=broker)
@@ -178,7 +178,7 @@ def test_stats_tell_depth_and_age_and_change_nothing(make_broker: Any) -> None:
     assert broker.client.dump(broker.ready_key("default")) == before
 
 
-def test_flush_purge_and_join_keep_to_their_part(make_broker: Any) -> None:
+def test_flush_purge_and_join_affect_only_their_part(make_broker: Any) -> None:
     broker = make_broker()
 
     @dramatiq.actor(broker=broker)
@@ -206,7 +206,7 @@ def test_flush_purge_and_join_keep_to_their_part(make_broker: Any) -> None:
     broker.join("default", timeout=20)
 
 
-def test_no_delay_queue_is_declared_and_nothing_happens_in_redis(make_broker: Any) -> None:
+def test_declaring_a_queue_writes_nothing_to_redis(make_broker: Any) -> None:
     broker = make_broker()
     broker.declare_queue("q")
     broker.declare_queue("q")
@@ -215,9 +215,7 @@ def test_no_delay_queue_is_declared_and_nothing_happens_in_redis(make_broker: An
     assert broker.client.dbsize() == 0
 
 
-def test_ready_clients_do_instead_of_a_url(
-    redis_url: str, make_broker: Any, run_worker: Any
-) -> None:
+def test_existing_clients_replace_a_url(redis_url: str, make_broker: Any, run_worker: Any) -> None:
     client = connect(redis_url)
     broker = make_broker(None, client=client)
     seen: list[int] = []
@@ -313,7 +311,7 @@ def test_a_process_reads_more_queues_than_a_pool_has_connections(
     assert sorted(seen) == list(range(100))
 
 
-def test_more_queues_than_allowed_are_refused_by_name_of_the_option(make_broker: Any) -> None:
+def test_more_queues_than_max_queues_are_rejected(make_broker: Any) -> None:
     broker = make_broker(max_queues=1)
     for name in ("one", "two"):
         broker.declare_queue(name)

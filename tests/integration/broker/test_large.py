@@ -59,7 +59,7 @@ def test_promoting_takes_many_small_calls(broker: Any) -> None:
 
 
 @pytest.mark.parametrize("delay", [None, 3_600_000])
-def test_stats_look_at_a_few_large_messages_and_are_right(broker: Any, delay: int | None) -> None:
+def test_stats_read_few_large_messages_and_are_correct(broker: Any, delay: int | None) -> None:
     begun = broker.stats("q").now_ms
     fill(broker, delay)
     broker.client.config_resetstat()
@@ -85,7 +85,7 @@ def test_joining_reads_no_message(broker: Any) -> None:
     assert calls(broker, "xrange") == 0
 
 
-def test_own_pending_messages_are_found_again_in_parts(broker: Any) -> None:
+def test_own_pending_messages_are_refetched_in_parts(broker: Any) -> None:
     fill(broker)
     queue, client = broker._queue("q"), broker.client
     queue.join(client, "me", broker.defaults)
@@ -102,12 +102,12 @@ def test_own_pending_messages_are_found_again_in_parts(broker: Any) -> None:
     assert pages >= 5
 
 
-def test_what_is_small_is_done_in_one_call(broker: Any) -> None:
+def test_small_messages_take_one_call(broker: Any) -> None:
     broker.enqueue_many(dramatiq.Message("q", "a", (number,), {}, {}) for number in range(900))
     assert fcalls_of(broker, lambda: broker.purge("q", "ready")) == 1
 
 
-def test_ticks_are_nobodys_messages(make_broker: Any, run_worker: Any, wait_until: Any) -> None:
+def test_ticks_do_not_count_as_messages(make_broker: Any, run_worker: Any, wait_until: Any) -> None:
     broker = make_broker()
 
     @dramatiq.actor(broker=broker)

@@ -11,7 +11,7 @@ from stanine.broker.exchange import Capacity
 from stanine.broker.settings import QueueSettings
 
 
-def test_renewing_a_lease_looks_at_no_other_consumer(make_broker: Any) -> None:
+def test_renewing_a_lease_reads_no_other_consumer(make_broker: Any) -> None:
     broker = make_broker()
     queue, client, settings = broker._queue("q"), broker.client, QueueSettings()
     for number in range(500):
@@ -26,7 +26,7 @@ def test_renewing_a_lease_looks_at_no_other_consumer(make_broker: Any) -> None:
     assert scans <= 1 + (time.monotonic() - begun) / 5
 
 
-def test_a_consumer_that_no_list_knows_is_taken_over_from(
+def test_a_consumer_without_a_lease_is_taken_over(
     make_broker: Any, run_worker: Any, wait_until: Any
 ) -> None:
     broker = make_broker(lease_seconds=0.5)
@@ -48,7 +48,7 @@ def test_a_consumer_that_no_list_knows_is_taken_over_from(
     wait_until(lambda: seen == [1], 20)
 
 
-def test_a_clock_that_was_set_back_does_not_stretch_the_leases_of_the_dead(
+def test_a_clock_set_back_does_not_extend_leases_of_dead_consumers(
     make_broker: Any, run_worker: Any, wait_until: Any
 ) -> None:
     broker = make_broker(lease_seconds=0.5)
@@ -70,7 +70,7 @@ def test_a_clock_that_was_set_back_does_not_stretch_the_leases_of_the_dead(
     assert broker.client.zscore(leases, "@renewed") < ahead - hour / 2
 
 
-def test_a_clock_set_back_keeps_the_leases_of_the_living(
+def test_a_clock_set_back_keeps_leases_of_live_consumers(
     make_broker: Any, run_worker: Any, wait_until: Any
 ) -> None:
     brokers = [make_broker(lease_seconds=2) for _ in range(2)]
@@ -91,7 +91,7 @@ def test_a_clock_set_back_keeps_the_leases_of_the_living(
     )
 
 
-def test_a_takeover_takes_no_live_consumers_work(make_broker: Any) -> None:
+def test_a_takeover_skips_live_consumers(make_broker: Any) -> None:
     broker = make_broker()
     queue, client = broker._queue("q"), broker.client
     broker.enqueue_many(dramatiq.Message("q", "a", (number,), {}, {}) for number in range(6))

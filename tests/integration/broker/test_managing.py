@@ -34,7 +34,7 @@ def hash_of(broker: StreamsBroker) -> dict[bytes, bytes]:
     return dict(found)
 
 
-def test_what_a_manager_leaves_out_has_its_default_again(make_broker: Any) -> None:
+def test_settings_that_an_owner_omits_are_reset(make_broker: Any) -> None:
     broker = make_broker()
     declare(
         broker,
@@ -53,7 +53,7 @@ def test_what_a_manager_leaves_out_has_its_default_again(make_broker: Any) -> No
     assert declare(broker).settings_changed == ()
 
 
-def test_nobody_else_changes_settings_or_state_and_nothing_is_changed_by_the_attempt(
+def test_only_the_owner_changes_settings_and_state(
     make_broker: Any,
 ) -> None:
     broker = make_broker()
@@ -77,7 +77,7 @@ def test_nobody_else_changes_settings_or_state_and_nothing_is_changed_by_the_att
     assert report.settings_changed == ()
 
 
-def test_a_hold_ends_by_itself(make_broker: Any) -> None:
+def test_ownership_expires(make_broker: Any) -> None:
     broker = make_broker()
     declare(broker)
     seconds, micros = broker.client.time()
@@ -92,9 +92,7 @@ def test_a_hold_ends_by_itself(make_broker: Any) -> None:
 
 
 @pytest.mark.parametrize("first", [OLD, YOUNG])
-def test_of_two_managers_the_older_has_it_whoever_came_first(
-    make_broker: Any, first: Owner
-) -> None:
+def test_the_older_of_two_owners_wins(make_broker: Any, first: Owner) -> None:
     broker = make_broker()
     declare(broker, first)
     declare(broker, OLD, QueueSettings(max_deliveries=3))
@@ -106,7 +104,7 @@ def test_of_two_managers_the_older_has_it_whoever_came_first(
     assert broker.settings("scores").max_deliveries == 9
 
 
-def test_tokens_that_a_manager_brings_count_as_dealt_with_and_later_ones_do_not(
+def test_a_new_owners_tokens_count_as_handled_and_later_ones_do_not(
     make_broker: Any,
 ) -> None:
     broker = make_broker()
@@ -123,7 +121,7 @@ def test_tokens_that_a_manager_brings_count_as_dealt_with_and_later_ones_do_not(
     assert declare(broker, tokens=("p2", "r1")).handled["scores"].purge == "p2"
 
 
-def test_an_empty_queue_is_removed_whole_and_its_consumers_go_on(
+def test_an_empty_queue_is_removed_and_its_consumers_continue(
     make_broker: Any, run_worker: Any, wait_until: Any
 ) -> None:
     broker = make_broker()
@@ -147,9 +145,7 @@ def test_an_empty_queue_is_removed_whole_and_its_consumers_go_on(
 
 
 @pytest.mark.parametrize("place", ["ready", "delayed", "in flight", "dead"])
-def test_a_queue_that_is_not_empty_is_kept_and_is_nobodys_then(
-    make_broker: Any, place: str
-) -> None:
+def test_a_queue_with_messages_is_kept_without_an_owner(make_broker: Any, place: str) -> None:
     broker = make_broker()
     declare(broker)
     queue = broker._queue("scores")

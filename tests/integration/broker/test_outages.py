@@ -30,7 +30,7 @@ def record_into(broker: Any, done: Counter[int]) -> Any:
     return take
 
 
-def test_a_server_killed_under_load_loses_nothing_accepted(
+def test_a_server_killed_under_load_loses_no_accepted_message(
     own_server: Any, make_broker: Any, run_worker: Any
 ) -> None:
     server: Server = own_server("--appendfsync", "always")
@@ -84,7 +84,7 @@ def test_work_resumes_promptly_after_a_short_outage(
     assert wait_until(lambda: done[2]) < 2, "not after the Worker's own 3 s"
 
 
-def test_settling_waits_for_the_server_instead_of_running_the_message_again(
+def test_settlement_waits_for_the_server_and_the_message_runs_once(
     own_server: Any, make_broker: Any, run_worker: Any
 ) -> None:
     server: Server = own_server()
@@ -120,7 +120,7 @@ def test_flushed_functions_are_loaded_again(make_broker: Any, run_worker: Any) -
 
 
 @pytest.mark.parametrize("how", ["flushall", "delete"])
-def test_a_deleted_queue_is_made_again(
+def test_a_deleted_queue_is_created_again(
     make_broker: Any, run_worker: Any, wait_until: Any, how: str
 ) -> None:
     broker = make_broker()
@@ -139,7 +139,7 @@ def test_a_deleted_queue_is_made_again(
     broker.join("default", timeout=5000)
 
 
-def test_a_full_server_refuses_new_work_and_still_drains(
+def test_a_full_server_rejects_new_messages_and_still_drains(
     own_server: Any, make_broker: Any, run_worker: Any, wait_until: Any
 ) -> None:
     server: Server = own_server()
@@ -211,7 +211,7 @@ def test_an_outage_is_logged_when_it_begins_and_when_it_ends(
     assert len(lines) <= 4, "once per change, not per try"
 
 
-def test_the_main_ways_work_on_the_oldest_redis(
+def test_the_main_operations_work_on_the_oldest_redis(
     own_server: Any, oldest_redis: Path, make_broker: Any, run_worker: Any, wait_until: Any
 ) -> None:
     server: Server = own_server(binary=str(oldest_redis))

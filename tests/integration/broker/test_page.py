@@ -57,7 +57,7 @@ def permitted(server_url: str) -> str:
     return server_url.replace("redis://", "redis://shop:pw@")
 
 
-def test_its_blocks_run_with_the_permissions_it_lists_and_need_them(
+def test_its_blocks_run_with_exactly_the_permissions_it_lists(
     own_server: Any, own_broker: None
 ) -> None:
     assert len(blocks("python")) >= 12
@@ -77,7 +77,7 @@ def test_its_blocks_run_with_the_permissions_it_lists_and_need_them(
     assert listed - used <= {"fcall_ro", "ping", "select", "info", "xclaim", "hello"}
 
 
-def test_its_settings_are_those_there_are() -> None:
+def test_its_settings_match_the_code() -> None:
     table = PAGE.split("## Settings")[1].split("## Permissions")[0]
     named = set(
         re.findall(
@@ -91,11 +91,11 @@ def test_its_settings_are_those_there_are() -> None:
             assert str(field.default) in table
 
 
-def test_its_modes_are_those_there_are() -> None:
+def test_its_modes_match_the_code() -> None:
     assert re.findall(r'^\| `"([a-z]+)"` \|', PAGE, re.MULTILINE) == list(MODES)
 
 
-def test_the_test_it_shows_passes_and_leaves_nothing_in_flight(
+def test_its_example_test_passes_and_leaves_nothing_in_flight(
     redis_url: str, own_broker: None
 ) -> None:
     names: dict[str, Any] = {"StreamsBroker": StreamsBroker, "dramatiq": dramatiq}
@@ -103,7 +103,7 @@ def test_the_test_it_shows_passes_and_leaves_nothing_in_flight(
     names["test_a_mail_is_sent"](redis_url)
 
 
-def test_what_redisbroker_left_is_moved(redis_url: str, own_broker: None) -> None:
+def test_messages_of_redisbroker_are_migrated(redis_url: str, own_broker: None) -> None:
     names: dict[str, Any] = {"dramatiq": dramatiq}
     exec(next(block for block in blocks("python") if "def move(" in block), names)
     make: Any = RedisBroker

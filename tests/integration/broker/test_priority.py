@@ -42,7 +42,7 @@ def at_work(broker: Any, run_worker: Any, order: list[str], priority: int) -> An
     return build
 
 
-def test_an_important_queue_waits_for_no_backlog_of_another(
+def test_a_queue_of_higher_priority_does_not_wait_for_a_backlog(
     make_broker: Any, run_worker: Any, wait_until: Any, order: list[str]
 ) -> None:
     build = at_work(make_broker(), run_worker, order, priority=0)
@@ -58,7 +58,7 @@ def test_an_important_queue_waits_for_no_backlog_of_another(
     assert max(waited) <= 3
 
 
-def test_a_less_important_queue_waits_for_the_whole_backlog(
+def test_a_queue_of_lower_priority_waits_for_the_backlog(
     make_broker: Any, run_worker: Any, wait_until: Any, order: list[str]
 ) -> None:
     build = at_work(make_broker(), run_worker, order, priority=20)

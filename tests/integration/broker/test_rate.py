@@ -20,7 +20,9 @@ def fcalls(broker: Any) -> int:
     return int(broker.client.info("commandstats").get("cmdstat_fcall", {}).get("calls", 0))
 
 
-def test_all_consumers_together_keep_to_the_rate(make_broker: Any, run_worker: Any) -> None:
+def test_the_rate_limit_applies_to_all_consumers_together(
+    make_broker: Any, run_worker: Any
+) -> None:
     times: list[float] = []
     brokers = [make_broker() for _ in range(3)]
     for broker in brokers:
@@ -43,7 +45,7 @@ def test_all_consumers_together_keep_to_the_rate(make_broker: Any, run_worker: A
     assert len(times) == 200
 
 
-def test_a_batch_actor_keeps_to_the_rate_by_entries(make_broker: Any, run_worker: Any) -> None:
+def test_the_rate_limit_counts_entries_of_batches(make_broker: Any, run_worker: Any) -> None:
     broker = make_broker()
     batches: list[tuple[float, int]] = []
 
@@ -68,7 +70,7 @@ def test_a_batch_actor_keeps_to_the_rate_by_entries(make_broker: Any, run_worker
     assert max(size for _, size in batches) <= 100
 
 
-def test_waiting_for_a_slow_rate_asks_rarely_and_an_idle_queue_not_at_all(
+def test_waiting_for_a_slow_rate_makes_few_calls(
     make_broker: Any, run_worker: Any, wait_until: Any
 ) -> None:
     brokers = [make_broker() for _ in range(3)]
@@ -99,7 +101,7 @@ def test_waiting_for_a_slow_rate_asks_rarely_and_an_idle_queue_not_at_all(
     brokers[0].join("default", timeout=1000)
 
 
-def test_an_idle_limited_queue_picks_up_at_once(
+def test_an_idle_rate_limited_queue_delivers_immediately(
     make_broker: Any, run_worker: Any, wait_until: Any
 ) -> None:
     broker = make_broker()
@@ -119,7 +121,7 @@ def test_an_idle_limited_queue_picks_up_at_once(
     assert sorted(delays)[10] < 0.5  # not at its next read, of which there is one per second
 
 
-def test_work_in_flight_does_not_make_an_idle_reader_ask(
+def test_messages_in_flight_cause_no_calls_of_idle_readers(
     make_broker: Any, run_worker: Any, wait_until: Any
 ) -> None:
     broker = make_broker()
@@ -141,7 +143,7 @@ def test_work_in_flight_does_not_make_an_idle_reader_ask(
     broker.join("default", timeout=2000)
 
 
-def test_a_limit_that_is_set_or_lifted_applies_within_two_seconds(
+def test_a_changed_rate_limit_applies_within_two_seconds(
     make_broker: Any, run_worker: Any, wait_until: Any
 ) -> None:
     broker = make_broker()
@@ -198,7 +200,7 @@ def at_rest(consumers: int, seconds: float) -> float:
     return 3 * consumers * (seconds / 1.5 + 1)
 
 
-def test_a_message_wakes_a_few_and_not_all_of_many_idle_consumers(
+def test_a_message_wakes_few_of_many_idle_consumers(
     make_broker: Any, run_worker: Any, wait_until: Any
 ) -> None:
     brokers = [make_broker() for _ in range(25)]
@@ -223,7 +225,7 @@ def test_a_message_wakes_a_few_and_not_all_of_many_idle_consumers(
     assert sorted(seen) == list(range(30))
 
 
-def test_a_slow_rate_is_waited_for_by_one_of_many_consumers(
+def test_one_of_many_consumers_waits_for_a_slow_rate(
     make_broker: Any, run_worker: Any, wait_until: Any
 ) -> None:
     brokers = [make_broker() for _ in range(10)]
@@ -250,9 +252,7 @@ def test_a_slow_rate_is_waited_for_by_one_of_many_consumers(
     workload.stop_together(*workers)
 
 
-def test_who_waits_for_the_others_may_die(
-    make_broker: Any, run_worker: Any, wait_until: Any
-) -> None:
+def test_the_consumer_on_watch_may_die(make_broker: Any, run_worker: Any, wait_until: Any) -> None:
     brokers = [make_broker() for _ in range(3)]
     seen: list[int] = []
     for broker in brokers:
@@ -273,7 +273,7 @@ def test_who_waits_for_the_others_may_die(
     wait_until(lambda: seen == [1], 10)
 
 
-def test_a_clock_that_was_set_back_does_not_stop_a_limited_queue(
+def test_a_clock_set_back_does_not_stop_a_rate_limited_queue(
     make_broker: Any, run_worker: Any, wait_until: Any
 ) -> None:
     broker = make_broker()
@@ -293,7 +293,7 @@ def test_a_clock_that_was_set_back_does_not_stop_a_limited_queue(
     wait_until(lambda: len(seen) == 10, 10)
 
 
-def test_a_mixed_queue_keeps_to_its_rate_and_does_not_hoard(
+def test_a_mixed_queue_respects_its_rate_and_prefetches_little(
     make_broker: Any, run_worker: Any, wait_until: Any
 ) -> None:
     brokers = [make_broker() for _ in range(3)]

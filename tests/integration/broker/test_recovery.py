@@ -28,7 +28,7 @@ def send_batches(broker: Any, count: int) -> None:
     )
 
 
-def test_a_worker_killed_in_mid_batch_loses_nothing(
+def test_a_worker_killed_during_a_batch_loses_nothing(
     redis_url: str, make_broker: Any, spawn_worker: Any, ledger: Any, wait_until: Any
 ) -> None:
     broker = make_broker()
@@ -50,7 +50,7 @@ def test_a_worker_killed_in_mid_batch_loses_nothing(
     assert second.poll() is None
 
 
-def test_a_message_that_kills_its_process_ends_as_a_dead_letter_alone(
+def test_only_the_message_that_kills_its_process_is_dead_lettered(
     redis_url: str, make_broker: Any, spawn_worker: Any, ledger: Any, wait_until: Any
 ) -> None:
     broker = make_broker()
@@ -70,7 +70,7 @@ def test_a_message_that_kills_its_process_ends_as_a_dead_letter_alone(
     assert last.poll() is None
 
 
-def test_a_stopped_process_is_taken_over_and_goes_on_working_when_continued(
+def test_a_stopped_process_is_taken_over_and_resumes_when_continued(
     redis_url: str, make_broker: Any, spawn_worker: Any, ledger: Any, wait_until: Any
 ) -> None:
     broker = make_broker()
@@ -115,7 +115,7 @@ def _keep_continuing(process: Any, act: Any, done: Any) -> None:
         time.sleep(0.05)
 
 
-def test_entries_whose_reply_was_lost_are_found_again(
+def test_entries_of_a_lost_reply_are_refetched(
     make_broker: Any, run_worker: Any, ledger: Any, wait_until: Any
 ) -> None:
     broker = make_broker()
@@ -144,7 +144,7 @@ def test_entries_whose_reply_was_lost_are_found_again(
     assert broker.stats("default").dead == 0
 
 
-def test_a_stopped_worker_releases_what_it_did_not_begin(
+def test_a_stopped_worker_returns_messages_it_did_not_start(
     make_broker: Any, run_worker: Any, wait_until: Any
 ) -> None:
     broker, other = make_broker(), make_broker()
@@ -213,7 +213,7 @@ def test_two_processes_share_a_queue(
     }
 
 
-def test_live_consumers_keep_what_they_hold_over_an_outage_longer_than_the_lease(
+def test_live_consumers_keep_their_messages_over_an_outage_longer_than_the_lease(
     make_broker: Any, wait_until: Any
 ) -> None:
     brokers = [make_broker(lease_seconds=1.0) for _ in range(2)]
@@ -254,7 +254,7 @@ def test_a_busy_actor_does_not_lose_its_lease(make_broker: Any, run_worker: Any)
     assert runs == [1]
 
 
-def test_what_is_not_finished_in_time_is_free_for_others_at_once(
+def test_unfinished_messages_of_a_stopped_worker_are_available_immediately(
     make_broker: Any, run_worker: Any, wait_until: Any
 ) -> None:
     broker, other = make_broker(), make_broker()

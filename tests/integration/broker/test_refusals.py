@@ -41,7 +41,7 @@ def refuse(client: Any, how: str, tmp_path: Path) -> Callable[[], None]:
 
 
 @pytest.mark.parametrize("how", REFUSALS)
-def test_each_loop_tells_of_refused_writes_once_and_of_their_end_once(
+def test_each_loop_logs_rejected_writes_once_and_their_end_once(
     own_server: Any,
     make_broker: Any,
     run_worker: Any,
@@ -96,7 +96,7 @@ def test_each_loop_tells_of_refused_writes_once_and_of_their_end_once(
 
 
 @pytest.mark.parametrize("fault", ["type", "permission"])
-def test_what_somebody_must_mend_is_told_once_and_gone_on_with(
+def test_a_permanent_problem_is_logged_once_and_retried(
     own_server: Any,
     make_broker: Any,
     run_worker: Any,

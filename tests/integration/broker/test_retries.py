@@ -16,7 +16,7 @@ from stanine.broker.producing import Chunk, make_entry
 from stanine.broker.queue import FENCED, library
 
 
-def test_a_retry_is_acknowledged_and_delayed_in_one_step(make_broker: Any, run_worker: Any) -> None:
+def test_a_retry_is_atomic(make_broker: Any, run_worker: Any) -> None:
     broker = make_broker()
     seen: list[dict[str, Any]] = []
 
@@ -52,9 +52,7 @@ def places(broker: Any) -> tuple[int, int, int]:
     return stats.ready, stats.delayed, stats.in_flight
 
 
-def test_a_message_that_used_up_its_retries_is_a_dead_letter(
-    make_broker: Any, run_worker: Any
-) -> None:
+def test_a_message_without_retries_left_is_a_dead_letter(make_broker: Any, run_worker: Any) -> None:
     broker = make_broker()
 
     @dramatiq.actor(broker=broker, max_retries=1, min_backoff=10, max_backoff=20)
@@ -128,7 +126,7 @@ def test_settling_twice_changes_nothing_more(make_broker: Any) -> None:
 
 
 @pytest.mark.parametrize("own", [True, False], ids=["the same process", "another process"])
-def test_a_delayed_message_is_prompt_while_the_consumer_blocks(
+def test_a_delayed_message_is_delivered_in_time_while_the_consumer_blocks(
     make_broker: Any, run_worker: Any, wait_until: Any, *, own: bool
 ) -> None:
     broker, producer = make_broker(), make_broker()
@@ -153,7 +151,7 @@ def test_a_delayed_message_is_prompt_while_the_consumer_blocks(
     assert list(seen) == ["near", "middle", "far"]
 
 
-def test_what_became_due_while_nobody_worked_is_delivered_at_the_start(
+def test_messages_due_without_a_worker_are_delivered_when_one_starts(
     make_broker: Any, run_worker: Any
 ) -> None:
     broker = make_broker()
@@ -172,7 +170,7 @@ def test_what_became_due_while_nobody_worked_is_delivered_at_the_start(
     assert seen == ["a", "b"]
 
 
-def test_a_delayed_message_sent_again_is_there_once(make_broker: Any) -> None:
+def test_a_repeated_delay_call_adds_one_message(make_broker: Any) -> None:
     broker = make_broker()
     message: Any = dramatiq.Message("q", "a", (), {}, {})
     chunk = Chunk(broker._queue("q"))
@@ -184,7 +182,7 @@ def test_a_delayed_message_sent_again_is_there_once(make_broker: Any) -> None:
     assert broker.stats("q").delayed == 1
 
 
-def test_an_actor_may_put_its_own_message_back(make_broker: Any, run_worker: Any) -> None:
+def test_an_actor_may_enqueue_its_own_message_again(make_broker: Any, run_worker: Any) -> None:
     broker = make_broker()
     current = dramatiq.middleware.CurrentMessage()
     broker.add_middleware(current)
@@ -232,7 +230,7 @@ def test_async_actors_and_pipelines_work(make_broker: Any, run_worker: Any) -> N
     assert results == [6]
 
 
-def test_a_queues_word_on_retries_holds_live_where_actor_and_message_have_none(
+def test_queue_retry_settings_apply_if_actor_and_message_have_none(
     make_broker: Any, run_worker: Any, wait_until: Any
 ) -> None:
     broker = make_broker()
@@ -265,7 +263,7 @@ def test_a_queues_word_on_retries_holds_live_where_actor_and_message_have_none(
     )
 
 
-def test_a_queues_word_on_retries_holds_for_batches(
+def test_queue_retry_settings_apply_to_batches(
     make_broker: Any, run_worker: Any, wait_until: Any
 ) -> None:
     broker = make_broker()
@@ -290,7 +288,7 @@ def test_a_queues_word_on_retries_holds_for_batches(
 
 
 @pytest.mark.parametrize("way", ["throws", "max_age", "max_retries"])
-def test_what_an_actor_asked_to_be_given_up_is_no_error_in_our_log(
+def test_an_expected_rejection_is_not_logged_as_an_error(
     make_broker: Any, run_worker: Any, caplog: pytest.LogCaptureFixture, way: str
 ) -> None:
     broker = make_broker()

@@ -97,7 +97,7 @@ def test_a_busy_worker_takes_over_nothing_while_another_is_idle(
     assert len(runs) == len({number for _, number in runs}) == 20
 
 
-def test_what_the_dead_held_comes_before_what_is_new(make_broker: Any, start: Any) -> None:
+def test_entries_of_dead_consumers_run_before_new_ones(make_broker: Any, start: Any) -> None:
     producer = make_broker()
     producer.declare_queue("default")
     send(producer, range(300))
@@ -110,7 +110,7 @@ def test_what_the_dead_held_comes_before_what_is_new(make_broker: Any, start: An
     assert max(places) < 150, "a backlog must not keep them waiting"
 
 
-def test_a_worker_whose_other_queues_never_rest_takes_over_in_the_end(
+def test_a_worker_with_other_busy_queues_takes_over_eventually(
     make_broker: Any, run_worker: Any, wait_until: Any
 ) -> None:
     producer = make_broker()
@@ -142,7 +142,7 @@ def test_a_worker_whose_other_queues_never_rest_takes_over_in_the_end(
 
 
 @pytest.mark.parametrize("batches_before", [0, 2000])
-def test_a_queue_with_a_batch_actor_does_not_hoard_plain_messages(
+def test_a_queue_with_a_batch_actor_prefetches_few_plain_messages(
     make_broker: Any, run_worker: Any, batches_before: int
 ) -> None:
     runs: Counter[int] = Counter()
@@ -174,7 +174,7 @@ def test_a_queue_with_a_batch_actor_does_not_hoard_plain_messages(
     assert not batches_before or max(merged) > 100, "batch messages are merged all the same"
 
 
-def test_two_workers_on_one_broker_live_and_stop_apart(
+def test_two_workers_on_one_broker_stop_independently(
     make_broker: Any, run_worker: Any, wait_until: Any
 ) -> None:
     broker = make_broker()

@@ -26,7 +26,7 @@ def actor_that_notes(broker: Any, **options: Any) -> tuple[Any, list[int]]:
     return note, seen
 
 
-def test_a_paused_queue_hands_nothing_out_to_any_consumer_and_goes_on_when_resumed(
+def test_a_paused_queue_delivers_nothing_until_it_is_resumed(
     make_broker: Any, run_worker: Any, wait_until: Any
 ) -> None:
     brokers = [make_broker(), make_broker()]
@@ -54,7 +54,7 @@ def test_a_paused_queue_hands_nothing_out_to_any_consumer_and_goes_on_when_resum
     assert sorted(number for _, seen in actors for number in seen) == list(range(301))
 
 
-def test_what_is_in_flight_finishes_and_what_was_fetched_goes_back(
+def test_pausing_finishes_running_messages_and_returns_fetched_ones(
     make_broker: Any, run_worker: Any, wait_until: Any
 ) -> None:
     broker = make_broker()
@@ -110,7 +110,7 @@ def test_a_failed_message_of_a_paused_queue_waits_with_the_delayed(
     wait_until(lambda: len(tries) == 2, SEEN + 1)
 
 
-def test_a_draining_queue_refuses_new_messages_and_finishes_what_is_there(
+def test_a_draining_queue_rejects_new_messages_and_finishes_existing_ones(
     make_broker: Any, run_worker: Any, wait_until: Any
 ) -> None:
     broker, producer = make_broker(), make_broker()
@@ -159,7 +159,7 @@ def test_a_draining_queue_refuses_new_messages_and_finishes_what_is_there(
     assert order.count("child") == 4
 
 
-def test_what_is_sent_after_a_message_is_settled_is_not_begotten_by_it(
+def test_a_message_sent_after_settlement_does_not_count_as_from_the_worker(
     make_broker: Any, run_worker: Any, wait_until: Any
 ) -> None:
     broker = make_broker()
@@ -181,7 +181,7 @@ def test_what_is_sent_after_a_message_is_settled_is_not_begotten_by_it(
     assert seen == [1]
 
 
-def test_a_state_that_cannot_be_read_changes_nothing_and_is_said_once(
+def test_an_invalid_state_is_ignored_and_logged_once(
     make_broker: Any, run_worker: Any, wait_until: Any, caplog: pytest.LogCaptureFixture
 ) -> None:
     broker = make_broker()
@@ -193,7 +193,7 @@ def test_a_state_that_cannot_be_read_changes_nothing_and_is_said_once(
     wait_until(lambda: seen == [1])
 
 
-def test_settings_are_changed_as_a_whole_or_not_at_all(make_broker: Any) -> None:
+def test_settings_changes_are_atomic(make_broker: Any) -> None:
     broker = make_broker()
     broker.pause("default")
     changed = broker.write_settings("default", lease_ms=700, rate_messages=9)
@@ -209,7 +209,7 @@ def test_settings_are_changed_as_a_whole_or_not_at_all(make_broker: Any) -> None
     assert broker.state("default") is QueueState.PAUSED
 
 
-def test_old_dead_letters_are_forgotten_while_nothing_dies(
+def test_old_dead_letters_expire_without_new_ones(
     make_broker: Any, run_worker: Any, wait_until: Any
 ) -> None:
     broker = make_broker()

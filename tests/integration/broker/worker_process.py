@@ -1,4 +1,4 @@
-"""A worker process for tests that kill, stop or terminate it: `worker_process.py URL LEASE_SECONDS MODE`.
+"""A worker process for tests to kill: `worker_process.py URL LEASE_SECONDS MODE`.
 
 Its actors record their runs in Redis; the test reads them as its ledger.
 """

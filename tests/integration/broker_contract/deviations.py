@@ -18,33 +18,33 @@ DEVIATIONS = {
     ("streams", "test_a_message_delayed_in_the_workers_memory_is_signalled"): _NO_DELAY_QUEUE,
     ("streams", "test_a_queue_has_a_delay_queue"): _NO_DELAY_QUEUE,
     ("streams", "test_a_declared_delay_queue_is_signalled"): _NO_DELAY_QUEUE,
-    ("streams", "test_enqueueing_on_an_undeclared_queue_is_refused"): _NO_DECLARATION,
+    ("streams", "test_enqueueing_on_an_undeclared_queue_is_rejected"): _NO_DECLARATION,
     ("streams", "test_a_retried_message_carries_the_traceback"): (
         "the texts of exceptions and tracebacks may hold what people answered; the message keeps the exception's type, the log has the rest"
     ),
     # Dramatiq's RedisBroker.
-    ("redis", "test_enqueueing_on_an_undeclared_queue_is_refused"): _NO_DECLARATION,
+    ("redis", "test_enqueueing_on_an_undeclared_queue_is_rejected"): _NO_DECLARATION,
     (
         "redis",
-        "test_consuming_an_undeclared_queue_is_refused",
+        "test_consuming_an_undeclared_queue_is_rejected",
     ): "RedisBroker looks nowhere whether the queue was declared",
     (
         "redis",
-        "test_join_of_an_undeclared_queue_is_refused",
+        "test_join_of_an_undeclared_queue_is_rejected",
     ): "RedisBroker looks nowhere whether the queue was declared",
     ("redis", "test_flush_keeps_dead_letters"): "RedisBroker's purge deletes the dead letters, too",
-    ("redis", "test_delayed_messages_beyond_the_prefetch_of_a_worker_are_not_in_the_way"): (
+    ("redis", "test_delayed_messages_beyond_a_workers_prefetch_do_not_block_others"): (
         "workers read delayed messages in the order sent, so that what is due waits behind what is not"
     ),
     # Dramatiq's StubBroker.
-    ("stub", "test_delayed_messages_beyond_the_prefetch_of_a_worker_are_not_in_the_way"): (
+    ("stub", "test_delayed_messages_beyond_a_workers_prefetch_do_not_block_others"): (
         "workers read delayed messages in the order sent, so that what is due waits behind what is not"
     ),
     ("stub", "test_a_delayed_message_survives_its_worker"): _IN_MEMORY,
-    ("stub", "test_what_a_stopping_worker_did_not_begin_is_run_by_the_next"): _IN_MEMORY,
+    ("stub", "test_messages_a_stopping_worker_did_not_start_run_elsewhere"): _IN_MEMORY,
     (
         "stub",
-        "test_an_actor_that_asks_for_it_is_interrupted_at_shutdown_and_tried_again",
+        "test_an_actor_with_notify_shutdown_is_interrupted_and_retried",
     ): _IN_MEMORY,
     (
         "stub",

@@ -25,7 +25,7 @@ def add(stage: Stage, backend: Any) -> Any:
     return stage.actor(lambda a, b: a + b, actor_name="add", store_results=True)
 
 
-def test_a_pipeline_hands_each_result_on(stage: Stage, add: Any) -> None:
+def test_a_pipeline_passes_each_result_on(stage: Stage, add: Any) -> None:
     stage.work()
     pipe = pipeline([add.message(1, 2), add.message(3), add.message(4)], broker=stage.broker).run()
     assert pipe.get_result(block=True) == 10
@@ -74,7 +74,7 @@ def test_a_pipeline_ends_where_a_step_fails(stage: Stage) -> None:
     assert seen == []
 
 
-def test_a_pipeline_goes_on_once_after_a_step_was_retried(stage: Stage) -> None:
+def test_a_pipeline_continues_once_after_a_retried_step(stage: Stage) -> None:
     tries: list[int] = []
     seen: list[Any] = []
 

@@ -79,7 +79,7 @@ def test_a_delayed_message_survives_its_worker(stage: Stage) -> None:
     assert seen == [1]
 
 
-def test_delayed_messages_beyond_the_prefetch_of_a_worker_are_not_in_the_way(stage: Stage) -> None:
+def test_delayed_messages_beyond_a_workers_prefetch_do_not_block_others(stage: Stage) -> None:
     seen: list[int] = []
     take = stage.actor(lambda: seen.append(1), actor_name="take")
     for _ in range(20):

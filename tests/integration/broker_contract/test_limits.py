@@ -35,7 +35,7 @@ def test_an_actor_that_runs_too_long_is_interrupted(stage: Stage, where: str) ->
     assert stage.dead() == [sent.message_id]
 
 
-def test_an_interrupted_message_is_tried_again(stage: Stage) -> None:
+def test_an_interrupted_message_is_retried(stage: Stage) -> None:
     seen: list[int] = []
 
     @stage.actor(time_limit=50, min_backoff=5, max_backoff=10)
@@ -52,7 +52,7 @@ def test_an_interrupted_message_is_tried_again(stage: Stage) -> None:
 
 
 @pytest.mark.parametrize("where", ["actor", "message", "middleware"])
-def test_a_message_that_waited_too_long_is_dead_and_never_runs(stage: Stage, where: str) -> None:
+def test_a_message_past_its_age_limit_is_dead_and_never_runs(stage: Stage, where: str) -> None:
     limit: dict[str, Any] = {"max_age": 40}
     seen: list[int] = []
     take = stage.actor(

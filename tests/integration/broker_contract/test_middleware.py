@@ -106,7 +106,7 @@ def test_signals_of_a_message_that_is_skipped(stage: Stage, recorder: Recorder) 
     ]  # fmt: skip
 
 
-def test_signals_of_a_message_for_nobody(stage: Stage, recorder: Recorder) -> None:
+def test_signals_of_a_message_for_an_unknown_actor(stage: Stage, recorder: Recorder) -> None:
     stage.broker.declare_queue("default")
     stage.broker.enqueue(dramatiq.Message("default", "nobody", (), {}, {}))
     stage.work()
@@ -327,9 +327,7 @@ def test_a_callback_gets_message_and_error_of_every_failure(stage: Stage) -> Non
 
 
 @pytest.mark.parametrize("where", ["actor", "message"])
-def test_an_actor_that_asks_for_it_is_interrupted_at_shutdown_and_tried_again(
-    stage: Stage, where: str
-) -> None:
+def test_an_actor_with_notify_shutdown_is_interrupted_and_retried(stage: Stage, where: str) -> None:
     begun = threading.Event()
     seen: list[str] = []
     notify = {"notify_shutdown": True}

@@ -83,7 +83,7 @@ def test_one_worker_serves_several_queues(stage: Stage) -> None:
     assert seen == {"a", "b", "c"}
 
 
-def test_a_worker_told_its_queues_leaves_the_others_alone(stage: Stage) -> None:
+def test_a_worker_with_selected_queues_ignores_others(stage: Stage) -> None:
     seen: list[str] = []
     for name in ("a", "b"):
         stage.actor(lambda name=name: seen.append(name), actor_name=name, queue_name=name).send()
@@ -98,7 +98,7 @@ def test_a_worker_told_its_queues_leaves_the_others_alone(stage: Stage) -> None:
     assert seen == ["a", "b"]
 
 
-def test_a_worker_told_its_queues_handles_their_delayed_messages(stage: Stage) -> None:
+def test_a_worker_with_selected_queues_handles_their_delayed_messages(stage: Stage) -> None:
     seen: list[str] = []
     take = stage.actor(lambda: seen.append("a"), actor_name="a", queue_name="a")
     stage.work(queues={"a"})
@@ -115,13 +115,13 @@ def test_a_queue_declared_after_the_worker_started_is_served(stage: Stage) -> No
     assert seen == [1]
 
 
-def test_an_actors_name_is_taken_once(stage: Stage) -> None:
+def test_an_actor_name_must_be_unique(stage: Stage) -> None:
     stage.actor(lambda: None, actor_name="take")
     with pytest.raises(ValueError, match="already registered"):
         stage.actor(lambda: None, actor_name="take")
 
 
-def test_a_message_for_an_unknown_actor_is_dead_and_holds_up_nobody(stage: Stage) -> None:
+def test_a_message_for_an_unknown_actor_is_dead_and_delays_no_others(stage: Stage) -> None:
     seen: list[int] = []
 
     @stage.actor
@@ -164,7 +164,7 @@ def test_id_timestamp_and_options_arrive_as_sent(stage: Stage) -> None:
     assert seen == [(sent.message_id, sent.message_timestamp, {"a": [1, None]})]
 
 
-def test_messages_may_be_encoded_by_an_encoder_of_ones_own(stage: Stage) -> None:
+def test_messages_may_use_a_custom_encoder(stage: Stage) -> None:
     seen: list[Any] = []
     take = stage.actor(seen.append, actor_name="take")
     before = dramatiq.get_encoder()
@@ -178,7 +178,7 @@ def test_messages_may_be_encoded_by_an_encoder_of_ones_own(stage: Stage) -> None
     assert seen == [{1, 2}]
 
 
-def test_an_unknown_actor_option_is_refused(stage: Stage) -> None:
+def test_an_unknown_actor_option_is_rejected(stage: Stage) -> None:
     with pytest.raises(ValueError, match="invalid_option"):
         stage.actor(lambda: None, actor_name="take", invalid_option=1)
 
@@ -201,7 +201,7 @@ def test_actors_may_be_classes(stage: Stage) -> None:
     assert seen == [3]
 
 
-def test_join_ends_when_the_time_is_over(stage: Stage) -> None:
+def test_join_ends_after_its_timeout(stage: Stage) -> None:
     stage.actor(lambda: None, actor_name="take").send()
     with pytest.raises(QueueJoinTimeout):
         stage.broker.join("default", timeout=30)
@@ -235,17 +235,17 @@ def test_join_waits_for_messages_in_work(stage: Stage) -> None:
     assert seen == [1]
 
 
-def test_join_of_an_undeclared_queue_is_refused(stage: Stage) -> None:
+def test_join_of_an_undeclared_queue_is_rejected(stage: Stage) -> None:
     with pytest.raises(QueueNotFound):
         stage.broker.join("nowhere", timeout=100)
 
 
-def test_consuming_an_undeclared_queue_is_refused(stage: Stage) -> None:
+def test_consuming_an_undeclared_queue_is_rejected(stage: Stage) -> None:
     with pytest.raises(QueueNotFound):
         stage.broker.consume("nowhere")
 
 
-def test_enqueueing_on_an_undeclared_queue_is_refused(stage: Stage) -> None:
+def test_enqueueing_on_an_undeclared_queue_is_rejected(stage: Stage) -> None:
     with pytest.raises(QueueNotFound):
         stage.broker.enqueue(dramatiq.Message("nowhere", "take", (), {}, {}))
 
@@ -291,7 +291,7 @@ def test_flush_all_empties_every_queue(stage: Stage) -> None:
         stage.broker.join(name, timeout=500)
 
 
-def test_a_flush_below_a_running_worker_does_not_stop_it(stage: Stage) -> None:
+def test_a_flush_does_not_stop_a_running_worker(stage: Stage) -> None:
     go, begun, seen = threading.Event(), threading.Event(), []
 
     @stage.actor
@@ -312,7 +312,7 @@ def test_a_flush_below_a_running_worker_does_not_stop_it(stage: Stage) -> None:
     wait_until(lambda: seen == [1])
 
 
-def test_declared_queues_and_actors_are_named(stage: Stage) -> None:
+def test_declared_queues_and_actors_are_listed(stage: Stage) -> None:
     stage.actor(lambda: None, actor_name="take", queue_name="some")
     assert stage.broker.get_declared_actors() == {"take"}
     assert stage.broker.get_declared_queues() - {"some.DQ"} == {"some"}

@@ -35,7 +35,7 @@ def test_waiting_for_a_result_ends(stage: Stage, backend: Any) -> None:
         sent.get_result(backend=backend, block=True, timeout=50)
 
 
-def test_a_message_may_ask_for_its_result(stage: Stage, backend: Any) -> None:
+def test_a_message_may_request_its_result(stage: Stage, backend: Any) -> None:
     sent = stage.actor(lambda: 1, actor_name="take").send_with_options(store_results=True)
     stage.work()
     assert sent.get_result(backend=backend, block=True) == 1

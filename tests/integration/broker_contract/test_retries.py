@@ -45,7 +45,7 @@ def failing(stage: Stage, times: int, error: Any = ValueError, **options: Any) -
     return stage.actor(fail, **{**FAST, **options})
 
 
-def test_a_failing_message_is_tried_again_until_it_succeeds(stage: Stage, watch: Watch) -> None:
+def test_a_failing_message_is_retried_until_it_succeeds(stage: Stage, watch: Watch) -> None:
     failing(stage, 3).send()
     stage.work()
     stage.join()
@@ -70,7 +70,7 @@ def test_a_retry_keeps_id_arguments_and_options(stage: Stage, watch: Watch) -> N
     assert all(options["tag"] == "t" and options["max_age"] == 60_000 for options in watch.options)
 
 
-def test_a_retried_message_says_how_often_when_and_why(stage: Stage, watch: Watch) -> None:
+def test_a_retried_message_carries_retry_count_time_and_reason(stage: Stage, watch: Watch) -> None:
     failing(stage, 2).send()
     stage.work()
     stage.join()
@@ -155,9 +155,7 @@ def test_retry_when_decides_and_outranks_max_retries(stage: Stage, watch: Watch)
 
 
 @pytest.mark.parametrize("throws", [KeyError, (KeyError, OSError)])
-def test_what_an_actor_throws_on_purpose_is_not_tried_again(
-    stage: Stage, watch: Watch, throws: Any
-) -> None:
+def test_an_exception_in_throws_is_not_retried(stage: Stage, watch: Watch, throws: Any) -> None:
     sent = failing(stage, 1, KeyError, throws=throws).send()
     stage.work()
     stage.join()
@@ -166,7 +164,7 @@ def test_what_an_actor_throws_on_purpose_is_not_tried_again(
 
 
 @pytest.mark.parametrize("where", ["actor", "message"])
-def test_exhausted_retries_are_told_to_the_actor_named(stage: Stage, where: str) -> None:
+def test_exhausted_retries_notify_the_named_actor(stage: Stage, where: str) -> None:
     told: list[Any] = []
 
     @stage.actor
@@ -197,7 +195,7 @@ def test_retry_without_a_delay_backs_off(stage: Stage, watch: Watch) -> None:
     assert watch.times[1] - watch.times[0] >= 0.099
 
 
-def test_a_rate_limit_exceeded_is_tried_again(stage: Stage, watch: Watch) -> None:
+def test_an_exceeded_rate_limit_is_retried(stage: Stage, watch: Watch) -> None:
     failing(stage, 2, RateLimitExceeded).send()
     stage.work()
     stage.join()

@@ -31,7 +31,7 @@ class Gate:
             assert self._entered.acquire(timeout=5)
 
 
-def test_of_what_a_worker_holds_the_lower_priority_number_is_first(stage: Stage) -> None:
+def test_among_prefetched_messages_the_lower_priority_number_is_first(stage: Stage) -> None:
     seen: list[str] = []
     gate = Gate(stage)
     low = stage.actor(lambda: seen.append("low"), actor_name="low", priority=20)
@@ -74,7 +74,7 @@ def test_as_many_messages_run_at_once_as_there_are_threads(stage: Stage) -> None
     stage.join()
 
 
-def test_a_stopping_worker_finishes_what_it_began(stage: Stage) -> None:
+def test_a_stopping_worker_finishes_started_messages(stage: Stage) -> None:
     begun = threading.Event()
     seen: list[int] = []
 
@@ -92,7 +92,7 @@ def test_a_stopping_worker_finishes_what_it_began(stage: Stage) -> None:
     stage.broker.join("default", timeout=500)
 
 
-def test_what_a_stopping_worker_did_not_begin_is_run_by_the_next(stage: Stage) -> None:
+def test_messages_a_stopping_worker_did_not_start_run_elsewhere(stage: Stage) -> None:
     seen: Counter[int] = Counter()
     lock = threading.Lock()
     first = threading.Event()
@@ -115,7 +115,7 @@ def test_what_a_stopping_worker_did_not_begin_is_run_by_the_next(stage: Stage) -
     assert seen == Counter(range(30))
 
 
-def test_a_paused_worker_begins_nothing_until_it_is_resumed(
+def test_a_paused_worker_starts_nothing_until_it_is_resumed(
     stage: Stage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(
@@ -176,7 +176,7 @@ def test_actors_may_send_messages_while_they_run(stage: Stage) -> None:
     assert seen == [5, 4, 3, 2, 1, 0]
 
 
-def test_a_concurrency_limiter_lets_one_through_at_a_time(stage: Stage) -> None:
+def test_a_concurrency_limiter_admits_one_at_a_time(stage: Stage) -> None:
     limiter: Any = dramatiq.rate_limits.ConcurrentRateLimiter
     running: list[int] = [0, 0]
     lock = threading.Lock()

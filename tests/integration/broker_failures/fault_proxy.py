@@ -68,7 +68,7 @@ class FaultProxy:
         self._loop.close()
 
     def lose_reply(self, word: bytes, nth: int = 1) -> Loss:
-        """Let the nth command with this word be executed, and reset the connection instead of its reply."""
+        """Execute the nth command with this word, and reset the connection instead of its reply."""
         return self._lose(Loss(word, nth, executed=True))
 
     def lose_request(self, word: bytes, nth: int = 1) -> Loss:

@@ -102,7 +102,7 @@ def test_a_worker_with_a_wrong_clock_works_like_any_other(
 
 
 @pytest.mark.parametrize("offset", ["+1d", "-1d"])
-def test_a_delay_is_the_same_whatever_the_producers_clock_says(
+def test_a_delay_is_independent_of_the_producers_clock(
     make_broker: Callable[..., StreamsBroker],
     ledger: Ledger,
     tmp_path: Path,
@@ -128,7 +128,7 @@ def test_a_delay_is_the_same_whatever_the_producers_clock_says(
     assert found.duplicates == 0
 
 
-def test_a_clock_that_jumps_takes_no_lease(
+def test_a_jumping_clock_ends_no_lease(
     make_broker: Callable[..., StreamsBroker], ledger: Ledger, tmp_path: Path, start_process: Start
 ) -> None:
     broker = make_broker()
@@ -178,7 +178,7 @@ def moved_server(tmp_path: Path, faketime: Path) -> Iterator[tuple[str, Path]]:
 
 
 @pytest.mark.parametrize("moved", [-3600, 3600])
-def test_a_servers_clock_that_is_set_stops_no_limited_queue_and_keeps_no_dead_consumer_alive(
+def test_setting_the_servers_clock_stops_no_rate_limited_queue_and_extends_no_lease(
     make_broker: Callable[..., StreamsBroker], moved_server: tuple[str, Path], moved: int
 ) -> None:
     url, clock = moved_server

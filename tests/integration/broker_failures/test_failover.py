@@ -121,7 +121,7 @@ class Producer(threading.Thread):
 
 
 @pytest.mark.parametrize("how", ["asked for", "killed"])
-def test_a_sentinels_failover_loses_nothing_that_was_copied(
+def test_a_sentinel_failover_loses_no_replicated_message(
     pair: Pair, sentinel: str, make_broker: Any, ledger: Ledger, how: str
 ) -> None:
     broker, producing = make_broker(sentinel), make_broker(sentinel)
@@ -196,7 +196,7 @@ def enqueue(broker: StreamsBroker, message: Any) -> bool:
 
 
 @pytest.mark.parametrize("how", ["handed over", "demoted"])
-def test_work_in_hand_during_a_failover_is_settled_once(
+def test_messages_in_flight_during_a_failover_are_settled_once(
     pair: Pair, make_broker: Any, ledger: Ledger, how: str
 ) -> None:
     with FaultProxy(pair.servers[0].port) as address:

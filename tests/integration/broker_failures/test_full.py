@@ -48,7 +48,7 @@ def fill(broker: StreamsBroker, actor: Any, prefix: str) -> list[str]:
         taken.append(key)
 
 
-def test_a_queue_that_filled_the_server_drains_and_takes_work_again(
+def test_a_queue_that_filled_the_server_drains_and_accepts_messages_again(
     full: StreamsBroker, ledger: Ledger
 ) -> None:
     actors = workload.declare(full, ledger)
@@ -87,7 +87,7 @@ def test_a_full_server_lets_a_dead_consumers_work_be_taken_over(
     assert not account(ledger.lines(), set(sent)).lost
 
 
-def test_producers_that_go_on_while_it_is_full_lose_nothing_that_was_taken(
+def test_producers_of_a_full_server_lose_no_accepted_message(
     full: StreamsBroker, make_broker: Callable[..., StreamsBroker], ledger: Ledger
 ) -> None:
     actors = workload.declare(full, ledger)

@@ -148,7 +148,7 @@ def assert_clean(kind: str, found: list[tuple[Step | None, bool, Account]]) -> N
 
 
 @pytest.mark.slow
-def test_a_worker_killed_at_any_step_loses_nothing_and_repeats_only_what_was_not_settled(
+def test_a_worker_killed_at_any_step_loses_nothing_and_repeats_only_unsettled_messages(
     redis_url: str, tmp_path: Path
 ) -> None:
     _, _, whole = kill_a_worker(redis_url, tmp_path, None)
@@ -161,7 +161,7 @@ def test_a_worker_killed_at_any_step_loses_nothing_and_repeats_only_what_was_not
     assert_clean("worker", found)
 
 
-def test_a_producer_killed_at_any_step_has_enqueued_what_it_was_told(
+def test_a_producer_killed_at_any_step_has_enqueued_what_was_confirmed(
     redis_url: str, tmp_path: Path
 ) -> None:
     kill_a_producer(redis_url, tmp_path, None)

@@ -129,7 +129,7 @@ def test_a_message_is_enqueued_and_announced_once_however_many_replies_are_lost(
     assert announced[1:] == list(range(10))
 
 
-def test_a_call_that_its_producer_gave_up_does_nothing_when_it_arrives_late(
+def test_an_abandoned_call_that_arrives_late_does_nothing(
     make_broker: Any,
 ) -> None:
     queue, client = make_broker()._queue("q"), make_broker().client
@@ -145,7 +145,7 @@ def test_a_call_that_its_producer_gave_up_does_nothing_when_it_arrives_late(
     assert client.xlen(queue.keys.ready) == 1
 
 
-def test_a_process_and_its_fork_do_not_pass_for_one_another(make_broker: Any) -> None:
+def test_a_process_and_its_fork_use_different_senders(make_broker: Any) -> None:
     broker = make_broker()
 
     @dramatiq.actor(broker=broker)
@@ -165,7 +165,7 @@ def test_a_process_and_its_fork_do_not_pass_for_one_another(make_broker: Any) ->
         assert (sender.number, number) == (2, "1")
 
 
-def test_senders_are_as_many_as_there_are_calls_at_once() -> None:
+def test_there_is_one_sender_per_concurrent_call() -> None:
     senders, met = Senders(), threading.Barrier(8)
 
     def send() -> set[tuple[str, int]]:

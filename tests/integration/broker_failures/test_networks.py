@@ -1,4 +1,4 @@
-"""Slow networks, random resets, partitions between worker and server, and redirection to another server."""
+"""Slow networks, random resets, partitions, and redirection to another server."""
 
 import os
 import random
@@ -89,7 +89,7 @@ def test_random_resets_lose_nothing(proxy: FaultProxy, make_broker: Any, ledger:
 
 
 @pytest.mark.parametrize("outcome", ["succeeds", "fails", "dies"])
-def test_a_partitioned_workers_late_outcome_changes_nothing(
+def test_a_late_settlement_of_a_partitioned_worker_has_no_effect(
     proxy: FaultProxy, make_broker: Any, tmp_path: Path, ledger: Ledger, outcome: str
 ) -> None:
     direct, parted, healthy = make_broker(), make_broker(proxy.url), make_broker()

@@ -45,7 +45,7 @@ UNREADABLE: "dict[str, tuple[dict[bytes, bytes], str]]" = {
 
 
 @pytest.mark.parametrize("what", UNREADABLE)
-def test_an_unreadable_entry_is_dead_at_once_and_the_others_are_done(
+def test_an_unreadable_entry_is_dead_lettered_and_the_others_run(
     make_broker: Any, ledger: Ledger, what: str
 ) -> None:
     fields, reason = UNREADABLE[what]
@@ -81,7 +81,7 @@ def test_an_unreadable_delayed_message_is_dead_when_it_is_due(
     assert [letter.reason for letter in broker.dead_letters("plain")] == ["Undecodable"] * 3
 
 
-def test_messages_that_always_fail_cost_the_others_little(make_broker: Any, ledger: Ledger) -> None:
+def test_messages_that_always_fail_delay_others_little(make_broker: Any, ledger: Ledger) -> None:
     broker: StreamsBroker = make_broker()
     actors = workload.declare(broker, ledger)
     workload.configure(broker)
@@ -110,7 +110,7 @@ def test_messages_that_always_fail_cost_the_others_little(make_broker: Any, ledg
 
 
 @pytest.mark.parametrize("queue", ["slow", "batches"])
-def test_what_kills_its_process_ends_alone_as_a_dead_letter(
+def test_only_the_message_that_kills_processes_is_dead_lettered(
     redis_url: str, make_broker: Any, tmp_path: Path, ledger: Ledger, queue: str
 ) -> None:
     broker: StreamsBroker = make_broker()
@@ -147,9 +147,7 @@ def test_what_kills_its_process_ends_alone_as_a_dead_letter(
     assert poison.encode() in (letter.ids or letter.head)
 
 
-def test_what_was_in_the_hands_of_several_dead_runs_one_by_one_but_without_pauses(
-    make_broker: Any, ledger: Ledger
-) -> None:
+def test_poison_candidates_run_one_by_one_without_pauses(make_broker: Any, ledger: Ledger) -> None:
     broker: StreamsBroker = make_broker()
     actors = workload.declare(broker, ledger)
     workload.configure(broker)
@@ -173,7 +171,7 @@ def test_what_was_in_the_hands_of_several_dead_runs_one_by_one_but_without_pause
     ] * len(workload.PLAIN)
 
 
-def test_a_consumer_that_dies_before_its_first_beat_holds_no_longer_than_the_queues_lease(
+def test_a_consumer_that_dies_before_its_first_heartbeat_has_the_queues_lease(
     make_broker: Callable[..., StreamsBroker],
 ) -> None:
     broker = make_broker()

@@ -83,7 +83,7 @@ def start_zombie(
 
 @pytest.mark.parametrize("outcome", ["succeeds", "fails", "dies"])
 @pytest.mark.parametrize("queue", ["plain", "batches"])
-def test_what_a_zombie_says_late_changes_nothing(
+def test_a_late_settlement_of_a_zombie_has_no_effect(
     make_broker: Callable[..., StreamsBroker],
     ledger: Ledger,
     start_zombie: Any,

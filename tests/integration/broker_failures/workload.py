@@ -1,4 +1,4 @@
-"""A workload that covers the broker: plain messages, retries, delays, split batches, dead letters, slow actors.
+"""A workload that covers the broker: retries, delays, batches, dead letters, slow actors.
 
 Shared by the test and the processes that it kills. Keys identify messages in the ledger.
 """
@@ -93,7 +93,7 @@ def declare(broker: StreamsBroker, ledger: Ledger) -> Any:
 
 
 def configure(broker: StreamsBroker) -> None:
-    """Declare the queues with short leases, short pauses, and a limit beyond the number of kills."""
+    """Declare the queues with short leases and pauses, and a limit beyond the number of kills."""
     settings = QueueSettings(
         lease_ms=LEASE_MS, backoff_min_ms=20, backoff_max_ms=40, max_deliveries=10
     )
@@ -122,7 +122,7 @@ def leave_orphans(broker: StreamsBroker) -> None:
 
 
 def assert_at_rest(broker: StreamsBroker) -> None:
-    """Assert that everything is settled, and that exactly the expected messages are dead, once each."""
+    """Assert that everything is settled, and only the expected messages are dead, once each."""
     for name in QUEUES:
         stats = broker.stats(name)
         assert (stats.ready, stats.delayed, stats.in_flight) == (0, 0, 0), (name, stats)

@@ -63,7 +63,7 @@ def two_ids(url: str, kind: str, change: Callable[[], object]) -> tuple[int, int
 
 
 @pytest.mark.parametrize("kind", ["commands", "blocking", "twin", "asyncio"])
-def test_a_changed_password_is_for_the_next_connection_and_open_ones_stay(
+def test_a_changed_password_applies_to_new_connections_only(
     redis_url: str, tmp_path: Path, kind: str
 ) -> None:
     admin = redis.Redis.from_url(redis_url)
@@ -93,9 +93,7 @@ def test_a_changed_password_is_for_the_next_connection_and_open_ones_stay(
     assert before == after != other
 
 
-def test_a_file_that_is_not_there_yet_is_named_and_waited_for(
-    redis_url: str, tmp_path: Path
-) -> None:
+def test_a_missing_credentials_file_is_named_and_retried(redis_url: str, tmp_path: Path) -> None:
     admin = redis.Redis.from_url(redis_url)
     admin.acl_setuser(
         "service", enabled=True, passwords=["+secret"], commands=["+@all"], reset=True
@@ -134,7 +132,7 @@ def sentinel(own_server: Callable[..., Server], tmp_path: Path) -> Iterator[tupl
 
 
 @pytest.mark.parametrize("kind", ["commands", "asyncio"])
-def test_sentinels_have_a_password_that_changes_too(
+def test_a_changed_sentinel_password_is_used(
     sentinel: tuple[Server, int], tmp_path: Path, kind: str
 ) -> None:
     server, port = sentinel
@@ -189,7 +187,7 @@ def tls(own_server: Callable[..., Server], tmp_path: Path) -> tuple[Server, int,
 
 
 @pytest.mark.parametrize("kind", ["commands", "asyncio"])
-def test_renewed_certificates_and_a_new_authority_are_for_the_next_connection(
+def test_renewed_certificates_apply_to_new_connections(
     tls: tuple[Server, int, Authority], tmp_path: Path, kind: str
 ) -> None:
     server, port, old = tls

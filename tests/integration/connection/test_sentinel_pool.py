@@ -1,4 +1,4 @@
-"""The API's connections to a primary behind Sentinel are limited, whatever the number of requests."""
+"""The API limits its connections to a primary behind Sentinel, whatever the load."""
 
 import asyncio
 import subprocess

@@ -20,7 +20,7 @@ def get(port: int, path: str) -> tuple[int, bytes]:
             return error.code, error.read()
 
 
-def test_the_health_port_tells_liveness_readiness_and_metrics_apart() -> None:
+def test_the_health_port_serves_liveness_readiness_and_metrics() -> None:
     now, reasons = 0.0, ["bootstrap is not done"]
     heartbeats = Heartbeats(clock=lambda: now)
     heartbeats.expect("sweep", within=5)

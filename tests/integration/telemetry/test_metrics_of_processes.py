@@ -68,15 +68,13 @@ def services(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Services]:
 
 
 @pytest.mark.parametrize("process", PROCESSES)
-def test_what_a_process_exposes_is_what_the_page_describes(
-    services: Services, process: str
-) -> None:
+def test_exposed_metrics_match_the_page(services: Services, process: str) -> None:
     found, documented = exposed(services.health(process, "/metrics").text), described(process)
     assert ours(found) == ours(documented)
     assert documented.keys() <= found.keys()
 
 
-def test_every_type_of_problem_is_counted_from_nought(services: Services) -> None:
+def test_every_problem_type_starts_at_zero(services: Services) -> None:
     # Prometheus detects no increase in a counter that starts at 1, so the first error would not alert
     text = services.health("api", "/metrics").text
     assert {kind.code for kind in KINDS} == set(

@@ -96,7 +96,7 @@ def only(spans: list[Span], name: str) -> Span:
         ("POST /v1/instruments/{name}/attempts", "results", "stanine-result-watcher"),
     ],
 )
-def test_a_request_its_message_and_what_a_watcher_did_are_one_trace(
+def test_a_request_its_message_and_its_scoring_are_one_trace(
     spans: list[Span], request_name: str, queue: str, watcher: str
 ) -> None:
     served, sent, processed = (
@@ -142,7 +142,7 @@ def test_names_and_attributes_are_those_of_the_conventions(
     assert all(headers.get("x-tenant") == "tests" for headers in collector.headers)
 
 
-def test_nobody_is_in_a_trace_or_a_log(
+def test_traces_and_logs_contain_no_personal_data(
     spans: list[Span], collector: Collector, services: Services
 ) -> None:
     sent = collector.everything()
@@ -153,7 +153,7 @@ def test_nobody_is_in_a_trace_or_a_log(
             assert canary not in text
 
 
-def test_every_log_line_is_json_and_what_belongs_to_a_trace_names_it(
+def test_every_log_line_is_json_and_carries_its_trace(
     spans: list[Span], services: Services
 ) -> None:
     lines = {

@@ -52,7 +52,7 @@ def test_results_are_compared_by_the_revision_that_scored_them(
     assert found.equal == len(ids) == 70
 
 
-def test_a_result_of_which_one_bit_changed_is_named(store: Store, ids: list[bytes]) -> None:
+def test_a_result_with_one_changed_bit_is_found(store: Store, ids: list[bytes]) -> None:
     key, slot = result_of(store, 40)
     record = bytearray(store.client.hget(key, slot))
     record[-5] ^= 1
@@ -78,7 +78,7 @@ def test_a_result_made_from_a_wrong_index_entry_is_found_although_the_index_agre
     assert audit(store).differing.attempts == [ids[0].hex()]
 
 
-def test_an_attempt_that_is_gone_or_was_changed_is_found_by_its_result(
+def test_a_missing_or_changed_attempt_is_found_by_its_result(
     store: Store, ids: list[bytes]
 ) -> None:
     key, slot = record_in(store, store.keys.attempts(0), 4)
@@ -94,7 +94,9 @@ def test_an_attempt_that_is_gone_or_was_changed_is_found_by_its_result(
     assert found.equal == len(ids) - 2
 
 
-def test_a_list_that_leaves_out_repeats_or_invents_is_found(store: Store, ids: list[bytes]) -> None:
+def test_a_list_with_omissions_repetitions_or_additions_is_found(
+    store: Store, ids: list[bytes]
+) -> None:
     log = store.keys.commit_log(1, 0)
     whole = store.client.get(log)
     assert len(whole) == ARRIVAL_BYTES * len(ids)
@@ -106,9 +108,7 @@ def test_a_list_that_leaves_out_repeats_or_invents_is_found(store: Store, ids: l
     assert audit(store).listed_without_result == 1
 
 
-def test_a_scoring_whose_document_is_gone_cannot_be_explained(
-    store: Store, ids: list[bytes]
-) -> None:
+def test_a_scoring_without_its_document_cannot_be_checked(store: Store, ids: list[bytes]) -> None:
     store.client.hdel(store.keys.instrument("gad-7"), "doc:1")
     found = audit(store)
     assert (found.equal, found.unexplained.count) == (35, 35)
@@ -128,7 +128,7 @@ def test_failed_attempts_and_results_of_another_engine_are_counted_not_compared(
     assert found.is_sound
 
 
-def test_a_sound_attempt_that_ended_as_failed_is_named(store: Store, ids: list[bytes]) -> None:
+def test_a_valid_attempt_marked_as_failed_is_found(store: Store, ids: list[bytes]) -> None:
     failing = submit(store, attempt(b"\x09" * 7), attempt(b"\x01"))
     BatchScorer(store.results, store.index, store.history).score(b"".join(failing))
     assert audit(store).is_sound, "one has answers that the form does not have, one too few"
@@ -141,6 +141,6 @@ def test_a_sound_attempt_that_ended_as_failed_is_named(store: Store, ids: list[b
     assert not found.is_sound
 
 
-def test_the_index_is_not_asked(store: Store, ids: list[bytes]) -> None:
+def test_the_audit_does_not_use_the_index(store: Store, ids: list[bytes]) -> None:
     store.client.delete(store.keys.index, store.keys.index_changes, store.keys.index_change)
     assert audit(store).equal == len(ids)

@@ -74,7 +74,7 @@ def ready(services: Services, name: str) -> bool:
     return services.health(name, "/readyz").status_code == 200
 
 
-def test_a_watcher_is_not_ready_while_redis_is_away_and_becomes_so(services: Services) -> None:
+def test_a_watcher_becomes_ready_when_redis_is_reachable(services: Services) -> None:
     services.start("result-watcher")
     eventually(lambda: services.health("result-watcher", "/readyz").status_code == 503, 20)
     eventually(lambda: "ConnectionRefused" in services.health("result-watcher", "/readyz").text, 20)
@@ -87,7 +87,7 @@ def test_a_watcher_is_not_ready_while_redis_is_away_and_becomes_so(services: Ser
     assert "stanine_ready 1.0" in services.health("result-watcher", "/metrics").text
 
 
-def test_sigterm_finishes_the_batch_in_hand_and_releases_the_rest(services: Services) -> None:
+def test_sigterm_finishes_the_running_batch_and_returns_the_rest(services: Services) -> None:
     services.start("valkey", "index-watcher")
     records = Records(services.redis_url, services.namespace)
     eventually(lambda: ready(services, "index-watcher"), 30)
@@ -117,7 +117,7 @@ def test_a_burst_of_signals_stops_a_watcher_as_one_does(services: Services) -> N
         assert services._processes["index-watcher"].wait(20) == 0
 
 
-def test_a_watcher_says_how_it_is_in_metrics_and_logs(services: Services) -> None:
+def test_a_watcher_reports_metrics_and_logs(services: Services) -> None:
     services.start("valkey", "index-watcher", "result-watcher")
     records = Records(services.redis_url, services.namespace)
     eventually(lambda: ready(services, "index-watcher") and ready(services, "result-watcher"), 30)
@@ -136,7 +136,7 @@ def test_a_watcher_says_how_it_is_in_metrics_and_logs(services: Services) -> Non
     assert '"event":"index.built"' in services.log("index-watcher").replace('": "', '":"')
 
 
-def test_dead_messages_are_made_good_by_the_sweep(services: Services) -> None:
+def test_the_sweep_requeues_attempts_of_dead_messages(services: Services) -> None:
     services.start("valkey", "index-watcher", "result-watcher")
     records = Records(services.redis_url, services.namespace)
     eventually(lambda: ready(services, "index-watcher") and ready(services, "result-watcher"), 30)
@@ -149,7 +149,7 @@ def test_dead_messages_are_made_good_by_the_sweep(services: Services) -> None:
     eventually(records.queues_at_rest, 30)
 
 
-def test_a_faulty_environment_is_named_in_one_line(services: Services) -> None:
+def test_an_invalid_environment_is_reported_in_one_line(services: Services) -> None:
     services._environment["STANINE_NAMESPACE"] = "a:b"
     services.start("index-watcher")
     assert services._processes["index-watcher"].wait(20) == 2

@@ -22,7 +22,7 @@ def services(tmp_path: Path) -> Iterator[Services]:
     made.stop()
 
 
-def test_refused_writes_are_told_once_by_each_loop_of_a_watcher(services: Services) -> None:
+def test_rejected_writes_are_logged_once_by_each_loop_of_a_watcher(services: Services) -> None:
     services.start("valkey", "index-watcher", "result-watcher")
     records = Records(services.redis_url, services.namespace)
     eventually(lambda: ready(services, "index-watcher") and ready(services, "result-watcher"), 30)
@@ -77,7 +77,7 @@ class Log:
         self.lines.append(f"{event} {exc_info}")
 
 
-def test_a_turn_without_a_write_does_not_end_the_trouble_of_refused_writes() -> None:
+def test_an_iteration_without_a_write_does_not_end_the_problem() -> None:
     import redis  # noqa: PLC0415
 
     log, refused = Log(), [True]

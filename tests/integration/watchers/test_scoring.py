@@ -54,7 +54,7 @@ def test_a_batch_that_runs_twice_changes_nothing(store: Store, scorer: BatchScor
     assert len(store.results_of().items) == 2
 
 
-def test_attempts_that_can_never_be_scored_fail_with_their_reason_and_hold_up_nobody(
+def test_unscorable_attempts_fail_with_a_reason_without_delaying_others(
     store: Store, scorer: BatchScorer
 ) -> None:
     publish(store)
@@ -83,7 +83,7 @@ def test_a_record_that_cannot_be_read_fails_alone(store: Store, scorer: BatchSco
     assert [result(store, each).failure for each in (bad, worse)] == ["CorruptAttempt"] * 2
 
 
-def test_an_attempt_the_engine_chokes_on_fails_alone(
+def test_an_attempt_that_the_engine_cannot_score_fails_alone(
     store: Store, scorer: BatchScorer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     publish(store)
@@ -132,18 +132,16 @@ def test_an_attempt_is_scored_by_the_newest_scoring_of_the_form_it_answered(
     assert decode_result(stored.body, entry).scales["anxiety"].raw == 14.0
 
 
-def test_a_message_about_an_attempt_that_is_not_there_is_only_a_hint(
-    store: Store, scorer: BatchScorer
-) -> None:
+def test_a_message_about_a_missing_attempt_is_ignored(store: Store, scorer: BatchScorer) -> None:
     publish(store)
     assert scorer.score(secrets.token_bytes(16)).unknown == 1
 
 
 @pytest.mark.parametrize("step", ["load", "commit"])
-def test_a_batch_whose_server_comes_back_with_other_data_gives_no_new_attempt_an_old_result(
+def test_a_server_that_returns_with_other_data_causes_no_wrong_result(
     store: Store, scorer: BatchScorer, monkeypatch: pytest.MonkeyPatch, step: str
 ) -> None:
-    """The other data has attempts with the same arrival numbers, and the document a different scoring."""
+    """The other data has attempts with the same arrival numbers, and another scoring."""
     publish(store)
     lost = submit(store, *[attempt(b"\x00" * 7) for _ in range(40)])
     here: list[bytes] = []
@@ -180,7 +178,7 @@ def test_two_results_of_one_call_have_one_commit_and_those_of_two_calls_two(
     assert result(store, one).commit == result(store, other).commit != result(store, later).commit
 
 
-def test_the_sweep_queues_what_the_queue_forgot_and_ends_what_it_cannot_deliver(
+def test_the_sweep_requeues_lost_attempts_and_fails_undeliverable_ones(
     store: Store, scorer: BatchScorer
 ) -> None:
     publish(store)

@@ -69,7 +69,7 @@ def test_every_entry_ends_in_one_place_in_order_and_within_limits(
 
 
 @given(rows)
-def test_what_could_be_merged_is_merged(fields: list[list[bytes]]) -> None:
+def test_mergeable_entries_are_merged(fields: list[list[bytes]]) -> None:
     work, _ = merge([(b"%d-0" % number, row) for number, row in enumerate(fields, 1)], LIMITS.get)
     for first, second in pairwise(work):
         if (
@@ -80,7 +80,7 @@ def test_what_could_be_merged_is_merged(fields: list[list[bytes]]) -> None:
             assert first.room == 0 or first.size + len(second.chunks[0]) > first.limits.max_bytes
 
 
-def test_rows_without_a_head_are_set_aside() -> None:
+def test_rows_without_a_head_are_returned_separately() -> None:
     work, invalid = merge([(b"1-0", [b"w", b"9"]), (b"2-0", [b"x", b"y", b"i", b"1"])], LIMITS.get)
     assert work == []
     assert [entry_id for entry_id, _ in invalid] == [b"1-0", b"2-0"]
@@ -92,7 +92,7 @@ def test_limits_follow_the_delivery() -> None:
     assert BatchLimits("ids", 5, 1000).at(2) == 5
 
 
-def test_the_queue_may_lower_an_actors_limits_and_not_raise_them() -> None:
+def test_a_queue_may_lower_but_not_raise_an_actors_limits() -> None:
     broker = StreamsBroker("redis://unused")
 
     @dramatiq.actor(broker=broker, batch="ids", batch_max_messages=100)
@@ -111,7 +111,7 @@ def test_the_queue_may_lower_an_actors_limits_and_not_raise_them() -> None:
     {"batch": "ids", "store_results": True}, {"batch": "ids", "max_age": 5},
     {"batch": "ids", "max_retries": 3}, {"batch": "ids", "throws": ValueError},
 ])  # fmt: skip
-def test_a_batch_actor_cannot_have_what_belongs_to_one_message(options: dict[str, Any]) -> None:
+def test_a_batch_actor_cannot_have_options_of_single_messages(options: dict[str, Any]) -> None:
     broker = StreamsBroker("redis://unused")
     broker.add_middleware(MakeResults(backend=StubBackend()))
     with pytest.raises(BatchRefused, match="take"):
@@ -125,7 +125,7 @@ def test_a_batch_actor_cannot_have_what_belongs_to_one_message(options: dict[str
 @pytest.mark.parametrize(
     "middleware", [AgeLimit(max_age=1000), MakeResults(backend=StubBackend(), store_results=True)]
 )
-def test_middleware_that_gives_every_message_its_own_refuses_batch_actors(
+def test_middleware_for_single_messages_conflicts_with_batch_actors(
     middleware: dramatiq.Middleware,
 ) -> None:
     broker = StreamsBroker("redis://unused", middleware=[middleware])
@@ -140,7 +140,7 @@ def test_middleware_that_gives_every_message_its_own_refuses_batch_actors(
     ((), {"ids": b""}, {}), ((), {}, {}),
     ((), {"ids": b"1"}, {"pipe_target": {}}),
 ])  # fmt: skip
-def test_a_batch_message_carries_its_ids_and_nothing_else(
+def test_a_batch_message_carries_only_its_ids(
     args: tuple[Any, ...], kwargs: dict[str, Any], options: dict[str, Any]
 ) -> None:
     with pytest.raises(BatchRefused):

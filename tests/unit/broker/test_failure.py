@@ -16,7 +16,7 @@ def highest(low: float, high: float) -> float:
 
 
 @given(st.integers(1, 600), st.integers(1, 12), st.integers(1, 8))
-def test_every_entry_gets_one_verdict_and_only_what_failed_alone_dies(
+def test_every_entry_gets_one_rejection_and_only_single_failures_die(
     size: int, delivery: int, limit: int
 ) -> None:
     ids = [b"%d-0" % number for number in range(size)]
@@ -48,7 +48,7 @@ def test_the_pause_doubles_within_the_limits(delivery: int, least: int, more: in
     assert backoff_ms(delivery, settings, highest) == max(1, int(plain * JITTER[1]))
 
 
-def test_an_actor_may_name_the_pause() -> None:
+def test_an_actor_may_set_the_pause() -> None:
     assert [
         rejection.delay_ms for rejection in split([b"1-0", b"2-0"], 1, QueueSettings(), lowest, 77)
     ] == [77, 77]

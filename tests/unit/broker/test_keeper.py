@@ -22,7 +22,7 @@ class Asked(Queue):
         return -1
 
 
-def test_what_is_expected_while_the_server_answers_is_not_forgotten() -> None:
+def test_a_promotion_scheduled_during_a_request_is_kept() -> None:
     keeper = LeaseKeeper(lambda: pytest.fail("no client is needed"))
     queue = Asked(lambda queue: keeper.expect(queue, 50))
     keeper.expect(queue, 0)
@@ -31,7 +31,7 @@ def test_what_is_expected_while_the_server_answers_is_not_forgotten() -> None:
     assert queue in keeper._due
 
 
-def test_what_is_due_stays_due_when_the_server_does_not_answer() -> None:
+def test_due_messages_stay_due_after_a_failed_request() -> None:
     def fail(_queue: Queue) -> None:
         raise redis.ConnectionError
 

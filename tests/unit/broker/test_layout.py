@@ -53,7 +53,7 @@ def test_an_entry_reads_back_what_a_producer_made() -> None:
     assert message.options["traceparent"] == "00-x", "the caller's message is left alone"
 
 
-def test_a_broker_needs_an_address_and_clients_that_give_bytes() -> None:
+def test_a_broker_needs_a_url_and_clients_that_return_bytes() -> None:
     with pytest.raises(ValueError, match="url or a client"):
         StreamsBroker()
     with pytest.raises(ValueError, match="must not decode"):

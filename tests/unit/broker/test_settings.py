@@ -18,7 +18,7 @@ def test_settings_read_back_as_they_were_written(settings: QueueSettings) -> Non
     assert read_settings(flat, QueueSettings()) == settings
 
 
-def test_what_a_hash_leaves_out_is_as_the_defaults_say() -> None:
+def test_absent_settings_have_their_defaults() -> None:
     defaults = QueueSettings(lease_ms=700, batch_max_messages=9)
     assert read_settings({}, defaults) == defaults
     assert (
@@ -29,7 +29,7 @@ def test_what_a_hash_leaves_out_is_as_the_defaults_say() -> None:
     )
 
 
-def test_every_fault_is_named() -> None:
+def test_every_error_is_listed() -> None:
     with pytest.raises(BrokerSettingsInvalid) as caught:
         read_settings(
             {b"lease_ms": b"1", b"max_deliveries": b"0", b"dead_max_length": b"-1"}, QueueSettings()

@@ -1,7 +1,7 @@
 from stanine.telemetry.heartbeats import Heartbeats
 
 
-def test_a_loop_that_stops_turning_is_named() -> None:
+def test_a_stuck_loop_is_reported() -> None:
     now = 100.0
     heartbeats = Heartbeats(clock=lambda: now)
     beat = heartbeats.expect("sweep", within=10)
@@ -15,7 +15,7 @@ def test_a_loop_that_stops_turning_is_named() -> None:
     assert heartbeats.late() == []
 
 
-def test_a_loop_that_ended_as_it_should_is_not_missed() -> None:
+def test_a_loop_that_ended_normally_is_not_reported() -> None:
     now = 0.0
     heartbeats = Heartbeats(clock=lambda: now)
     heartbeats.expect("sweep", within=1)

@@ -35,7 +35,7 @@ def test_an_event_is_one_json_line_with_its_name_and_fields(lines: Any) -> None:
     assert line["timestamp"].endswith("Z")
 
 
-def test_the_standard_librarys_logs_take_the_same_form(lines: Any) -> None:
+def test_standard_library_logs_have_the_same_format(lines: Any) -> None:
     logging.getLogger("dramatiq.worker").warning("Worker %s is slow", "w1")
     (line,) = lines()
     assert (line["event"], line["logger"], line["level"]) == (
@@ -45,7 +45,7 @@ def test_the_standard_librarys_logs_take_the_same_form(lines: Any) -> None:
     )
 
 
-def test_a_line_within_a_span_names_its_trace(lines: Any) -> None:
+def test_a_line_within_a_span_carries_its_trace(lines: Any) -> None:
     with (
         TracerProvider(shutdown_on_exit=False).get_tracer("t").start_as_current_span("work") as span
     ):
@@ -66,7 +66,7 @@ def test_an_exception_stays_on_its_line(lines: Any) -> None:
     assert "builtins.ValueError" in line["exception"]
 
 
-def test_an_exceptions_text_is_kept_only_where_it_cannot_quote_an_answer(lines: Any) -> None:
+def test_exception_texts_that_may_contain_answers_are_withheld(lines: Any) -> None:
     sent = "".join(["ans", "wered"])
     try:
         try:
@@ -81,7 +81,7 @@ def test_an_exceptions_text_is_kept_only_where_it_cannot_quote_an_answer(lines: 
     assert "answered" not in line["exception"]
 
 
-def test_a_password_in_an_address_never_reaches_the_log(lines: Any) -> None:
+def test_a_password_in_a_url_never_reaches_the_log(lines: Any) -> None:
     try:
         int("redis://user:s3cret@host:6379/0")
     except ValueError:
@@ -91,12 +91,12 @@ def test_a_password_in_an_address_never_reaches_the_log(lines: Any) -> None:
     assert "s3cret" not in json.dumps(lines())
 
 
-def test_a_level_that_does_not_exist_is_refused() -> None:
+def test_an_unknown_level_is_rejected() -> None:
     with pytest.raises(ValueError, match="STANINE_LOG_LEVEL"):
         configure_logs("x", "loud")
 
 
-def test_the_level_changes_while_the_process_runs_and_goes_back_to_where_it_began(
+def test_the_level_changes_at_run_time_and_is_restored(
     lines: Any,
 ) -> None:
     for level in ("Error", None, "Debug", "Warning", None):

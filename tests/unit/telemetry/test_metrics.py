@@ -9,7 +9,7 @@ from stanine.telemetry.metrics import QueueReading, expose, make_registry, watch
 from stanine.telemetry.watcher_metrics import IndexWatcherMetrics, ResultWatcherMetrics
 
 
-def test_two_registries_in_one_process_do_not_meet() -> None:
+def test_two_registries_in_one_process_are_independent() -> None:
     first, second = ApiMetrics(make_registry()), ApiMetrics(make_registry())
     first.attempts_accepted.inc(3)
     assert first.registry.get_sample_value("stanine_attempts_total", {"outcome": "accepted"}) == 3
@@ -45,7 +45,7 @@ def test_queues_are_read_when_scraped() -> None:
     )
 
 
-def test_a_queue_tells_its_state_and_what_died_of_what() -> None:
+def test_queue_metrics_include_state_and_dead_letters_by_reason() -> None:
     registry = make_registry()
     watch_queues(
         registry, lambda: [QueueReading("results", 0, 0, 0, 3, 0.0, "Paused", {"ValueError": 7})]
@@ -66,7 +66,7 @@ def test_a_queue_tells_its_state_and_what_died_of_what() -> None:
     )
 
 
-def test_unreadable_queues_leave_a_gap_instead_of_old_figures() -> None:
+def test_unreadable_queues_are_omitted() -> None:
     def read() -> Iterator[QueueReading]:
         yield QueueReading("results", 1, 1, 1, 1, 1.0)
         raise RedisConnectionError("gone")
@@ -78,7 +78,7 @@ def test_unreadable_queues_leave_a_gap_instead_of_old_figures() -> None:
     assert "stanine_queue_entries{" not in text
 
 
-def test_a_server_that_does_not_answer_holds_up_no_scrape() -> None:
+def test_an_unresponsive_server_does_not_block_a_scrape() -> None:
     answers, begun = threading.Event(), []
 
     def read() -> list[QueueReading]:

@@ -83,7 +83,7 @@ def test_a_batch_is_linked_to_all_its_senders_and_a_child_of_none() -> None:
     assert sorted(link.context.trace_id for link in span.links) == [1, 2, 3, 4, 5]
 
 
-def test_the_span_is_current_while_the_actor_runs_and_no_longer() -> None:
+def test_the_span_is_current_only_while_the_actor_runs() -> None:
     tracer, exporter = recording()
     inside = process(Tracing(tracer), proxy())
     (span,) = exporter.get_finished_spans()
@@ -91,7 +91,7 @@ def test_the_span_is_current_while_the_actor_runs_and_no_longer() -> None:
     assert not trace.get_current_span().get_span_context().is_valid
 
 
-def test_a_failed_message_tells_the_kind_of_error_but_not_its_text() -> None:
+def test_a_failed_message_records_the_error_type_without_its_text() -> None:
     tracer, exporter = recording()
     process(Tracing(tracer), proxy(), exception=ValueError("the answer was: mostly"))
     (span,) = exporter.get_finished_spans()
@@ -101,14 +101,14 @@ def test_a_failed_message_tells_the_kind_of_error_but_not_its_text() -> None:
     assert "mostly" not in span.to_json()
 
 
-def test_what_is_not_sampled_puts_nothing_into_messages() -> None:
+def test_unsampled_traces_add_nothing_to_messages() -> None:
     tracer, exporter = recording(ALWAYS_OFF)
     span = start_server_span(tracer, "POST", "/v1/x", "")
     assert traceparent_of(start_producer_span(tracer, "results", span)) == b""
     assert exporter.get_finished_spans() == ()
 
 
-def test_without_an_exporter_the_callers_trace_is_carried_on() -> None:
+def test_without_an_exporter_the_callers_trace_is_propagated() -> None:
     tracer = get_tracer(make_provider("api", {}))
     span = start_server_span(tracer, "POST", "/v1/x", CALLER)
     assert traceparent_of(start_producer_span(tracer, "results", span)).decode() == CALLER
@@ -116,7 +116,7 @@ def test_without_an_exporter_the_callers_trace_is_carried_on() -> None:
 
 
 @given(st.text(max_size=80))
-def test_no_header_whatsoever_breaks_a_request(header: str) -> None:
+def test_malformed_headers_do_not_break_a_request(header: str) -> None:
     end_server_span(
         start_server_span(get_tracer(make_provider("api", {})), "GET", "/v1/x", header), 200
     )
@@ -135,16 +135,14 @@ def test_no_header_whatsoever_breaks_a_request(header: str) -> None:
         ({"OTEL_EXPORTER_OTLP_ENDPOINT": "http://127.0.0.1:9"}, True),
     ],
 )
-def test_spans_are_exported_only_where_the_environment_says_so(
-    environ: dict[str, str], exports: bool
-) -> None:
+def test_spans_are_exported_only_if_configured(environ: dict[str, str], exports: bool) -> None:
     provider = make_provider("api", environ)
     assert isinstance(provider, TracerProvider) == exports
     if isinstance(provider, TracerProvider):
         provider.shutdown()
 
 
-def test_a_protocol_that_is_not_spoken_is_refused_with_the_remedy() -> None:
+def test_an_unsupported_protocol_is_rejected_with_a_remedy() -> None:
     with pytest.raises(TracingConfigError, match="use 'http/protobuf'"):
         make_provider(
             "api",
@@ -155,6 +153,6 @@ def test_a_protocol_that_is_not_spoken_is_refused_with_the_remedy() -> None:
         )
 
 
-def test_an_unknown_exporter_is_refused_with_the_remedy() -> None:
+def test_an_unknown_exporter_is_rejected_with_a_remedy() -> None:
     with pytest.raises(TracingConfigError, match="use `otlp` or `none`"):
         make_provider("api", {"OTEL_TRACES_EXPORTER": "zipkin"})
