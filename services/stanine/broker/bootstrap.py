@@ -51,10 +51,10 @@ class Ownership:
     Its settings and state are reserved for that owner for three minutes.
     """
 
-    manager: Owner
+    owner: Owner
     state: QueueState = QueueState.RUNNING
     #: The uid of an owner that no longer exists; its ownership is ignored.
-    gone: str = ""
+    deleted_owner: str = ""
     #: Tokens of the purge and requeue requests in the owner's spec; they count as handled if the owner is new here.
     tokens: tuple[str, str] = ("", "")
 
@@ -214,10 +214,10 @@ def _declare(client: "redis.Redis", namespace: str, declaration: QueueDeclaratio
     if ownership is not None:
         return queue.manage(
             client,
-            ownership.manager,
+            ownership.owner,
             declaration.settings,
             ownership.state,
-            gone=ownership.gone,
+            deleted_owner=ownership.deleted_owner,
             tokens=ownership.tokens,
         )
     if declaration.overwrite:

@@ -324,7 +324,7 @@ class StreamsConsumer(dramatiq.Consumer):
             lease.in_flight_ids()
         )  # read before the request: an entry settled during it must not count as new
         entries: list[tuple[Entry, bool]] = []
-        gone: list[bytes] = []
+        deleted: list[bytes] = []
         after = b""
         while True:
             rows, more = self._queue.held(self._client, lease.name, after, PENDING_PAGE)
@@ -332,7 +332,7 @@ class StreamsConsumer(dramatiq.Consumer):
                 if entry_id in handed:
                     continue
                 if not fields or is_tick(fields):
-                    gone.append(entry_id)
+                    deleted.append(entry_id)
                     continue
                 entry = self._fetch_again(
                     entry_id, times, fields, adopted=entry_id in lease.adopted
@@ -342,8 +342,8 @@ class StreamsConsumer(dramatiq.Consumer):
             if not more:
                 break
             after = rows[-1][0]
-        if gone:
-            self._queue.ack(self._client, lease.name, gone)
+        if deleted:
+            self._queue.ack(self._client, lease.name, deleted)
         self._work.extend(merge_entries(entries, self._limits))
 
     def _fetch_again(

@@ -46,7 +46,7 @@ class Streams(Middleware):
         """
         if exception is not None and isinstance(message, StreamProxy) and not message.is_batch:
             settings = message.lease.settings
-            words = {
+            defaults = {
                 "max_retries": settings.max_retries,
                 "min_backoff": settings.backoff_min_ms,
                 "max_backoff": settings.backoff_max_ms,
@@ -54,9 +54,9 @@ class Streams(Middleware):
             actor = broker.actors.get(message.actor_name)
             own = message.options.keys() | (actor.options.keys() if actor else set())
             message.queue_defaults = tuple(
-                name for name, value in words.items() if value is not None and name not in own
+                name for name, value in defaults.items() if value is not None and name not in own
             )
-            message.options.update({name: words[name] for name in message.queue_defaults})
+            message.options.update({name: defaults[name] for name in message.queue_defaults})
 
     def before_worker_boot(self, broker: "dramatiq.Broker", worker: "dramatiq.Worker") -> None:
         """Register the Worker before its consumers are created."""

@@ -111,18 +111,18 @@ class Operations:
         return self._queue(queue_name).set_state(self.client, state)
 
     def note_handled(
-        self, queue_name: str, manager: Owner, request: Literal["purge", "requeue"], token: str
+        self, queue_name: str, owner: Owner, request: Literal["purge", "requeue"], token: str
     ) -> None:
         """Record that an owner's request was handled, for as long as it owns the queue."""
-        self._queue(queue_name).note_handled(self.client, manager, request, token)
+        self._queue(queue_name).note_handled(self.client, owner, request, token)
 
-    def remove(self, queue_name: str, manager: Owner) -> bool:
+    def remove(self, queue_name: str, owner: Owner) -> bool:
         """Remove a queue that has no messages and no dead letters; return whether it was removed.
 
         Ownership ends even if the queue is kept. Consumers of a removed queue register again and use the defaults.
         Raises QueueManaged if another owner holds the queue.
         """
-        return self._queue(queue_name).remove(self.client, manager)
+        return self._queue(queue_name).remove(self.client, owner)
 
     def flush(self, queue_name: str) -> None:
         """Delete ready, delayed and in-flight messages. Dead letters are kept; see `purge`."""

@@ -359,7 +359,7 @@ class Queue:
         ready, delayed, in_flight, dead, oldest, consumers, now = map(int, answer[:7])
         state, deaths = read_state({STATE_FIELD: answer[7]}), _pairs(answer[8])
         died = {reason.decode(): int(count) for reason, count in deaths.items()}
-        manager = read_owner(answer[9]).name if answer[9] else None
+        owner = read_owner(answer[9]).name if answer[9] else None
         return QueueStats(
             ready,
             delayed,
@@ -370,7 +370,7 @@ class Queue:
             now,
             state,
             died,
-            manager,
+            owner,
         )
 
     def size(self, client: "redis.Redis") -> int:
@@ -390,24 +390,24 @@ class Queue:
     def manage(
         self,
         client: "redis.Redis",
-        manager: Owner,
+        owner: Owner,
         settings: QueueSettings,
         state: QueueState,
         *,
-        gone: str = "",
+        deleted_owner: str = "",
         tokens: tuple[str, str] = ("", ""),
     ) -> Handled:
         """Take or renew ownership of the queue, and write its settings and state.
 
-        Raises QueueManaged if another owner holds it. `gone`: the uid of an owner that no longer exists. `tokens`: of
+        Raises QueueManaged if another owner holds it. `deleted_owner`: the uid of an owner that no longer exists. `tokens`: of
         the purge and requeue requests in the owner's spec; they count as handled if the owner is new here.
         """
         fields = [
             (name, "" if value is None else value) for name, value in settings.all_fields().items()
         ]
         args: list[Argument] = [
-            manager.encode(),
-            gone,
+            owner.encode(),
+            deleted_owner,
             HOLD_MS,
             state.value,
             *tokens,
@@ -417,11 +417,11 @@ class Queue:
         changed = int(self._checked(answer))
         return Handled(changed, answer[2].decode(), answer[3].decode())
 
-    def note_handled(self, client: "redis.Redis", manager: Owner, request: str, token: str) -> None:
+    def note_handled(self, client: "redis.Redis", owner: Owner, request: str, token: str) -> None:
         """Record that the owner's `purge` or `requeue` request with a token was handled."""
-        self._call(client, "handled", [self.keys.settings], (manager.encode(), request, token))
+        self._call(client, "handled", [self.keys.settings], (owner.encode(), request, token))
 
-    def remove(self, client: "redis.Redis", manager: Owner) -> bool:
+    def remove(self, client: "redis.Redis", owner: Owner) -> bool:
         """Remove the queue if it is empty, else end the ownership; return whether it was removed.
 
         Raises QueueManaged.
@@ -433,7 +433,7 @@ class Queue:
             self.keys.leases,
             self.keys.settings,
         ]
-        answer = self._call(client, "remove", keys, (manager.encode(), STATS_LIMIT))
+        answer = self._call(client, "remove", keys, (owner.encode(), STATS_LIMIT))
         if int(answer[0]) < 0:
             raise QueueManaged(self.name, read_owner(answer[1]))
         return bool(answer[0])
@@ -464,11 +464,11 @@ class Queue:
         """Delete waiting and in-flight messages; return their number."""
         dropped = 0
         while True:
-            all_gone, count = self._call(
+            done, count = self._call(
                 client, "drop", [self.keys.ready, self.keys.delayed], (GROUP, DROP_LIMIT)
             )
             dropped += int(count)
-            if all_gone:
+            if done:
                 return dropped
 
     def carry_out(

@@ -61,10 +61,10 @@ class Settler:
 
     def release(self, proxies: Iterable[StreamProxy]) -> None:
         """Return unprocessed messages to their queue."""
-        by_membership: dict[ConsumerLease, list[StreamProxy]] = {}
+        by_lease: dict[ConsumerLease, list[StreamProxy]] = {}
         for proxy in proxies:
-            by_membership.setdefault(proxy.lease, []).append(proxy)
-        for lease, held in by_membership.items():
+            by_lease.setdefault(proxy.lease, []).append(proxy)
+        for lease, held in by_lease.items():
             if not lease.lost:
                 self._release(lease, held)
             for proxy in held:

@@ -19,12 +19,12 @@ YOUNG = Owner("Queue two/scores", "a-young", "2026-11-02T00:00:00Z", "west")
 
 def declare(
     broker: StreamsBroker,
-    manager: Owner = OLD,
+    owner: Owner = OLD,
     settings: QueueSettings | None = None,
     **more: Any,
 ) -> BootstrapReport:
     declaration = QueueDeclaration(
-        "scores", settings or QueueSettings(), ownership=Ownership(manager, **more)
+        "scores", settings or QueueSettings(), ownership=Ownership(owner, **more)
     )
     return bootstrap(broker.client, namespace=broker.namespace, queues=[declaration])
 
@@ -100,7 +100,7 @@ def test_the_older_of_two_owners_wins(make_broker: Any, first: Owner) -> None:
         declare(broker, YOUNG, QueueSettings(max_deliveries=9))
     assert caught.value.holder == OLD
     assert broker.settings("scores").max_deliveries == 3
-    declare(broker, YOUNG, QueueSettings(max_deliveries=9), gone=OLD.uid)
+    declare(broker, YOUNG, QueueSettings(max_deliveries=9), deleted_owner=OLD.uid)
     assert broker.settings("scores").max_deliveries == 9
 
 

@@ -8,14 +8,14 @@ local function owner_of(key, now)
   return holder
 end
 
---- The owner that prevents `me` (JSON; '': not a resource) from changing an object; nil if `me` may change it. `gone`:
+--- The owner that prevents `me` (JSON; '': not a resource) from changing an object; nil if `me` may change it. `deleted`:
 --- the uid of an owner that no longer exists.
-local function blocking_owner(key, me, gone, now)
+local function blocking_owner(key, me, deleted, now)
   local holder = owner_of(key, now)
   if not holder or holder == me then return nil end
   if me == '' then return holder end
   local mine, theirs = cjson.decode(me), cjson.decode(holder)
-  if mine.uid == theirs.uid or theirs.uid == gone then return nil end
+  if mine.uid == theirs.uid or theirs.uid == deleted then return nil end
   if mine.created < theirs.created or (mine.created == theirs.created and mine.uid < theirs.uid) then return nil end
   return holder
 end

@@ -50,7 +50,8 @@ local function pass_watch(ready, group, me)
   local who = string.match(redis.call('GET', derived_key(ready, 'watch')) or '', '^%d+ (.*)$')
   if who and who ~= me then return end
   if who then redis.call('SET', derived_key(ready, 'watch'), '', 'PX', 1) end
-  if redis.call('TYPE', derived_key(ready, 'bell'))['ok'] ~= 'none' then redis.call('XADD', derived_key(ready, 'bell'), 'MAXLEN', '=', 1, '*', 'w', '') end
+  local bell = derived_key(ready, 'bell')
+  if redis.call('TYPE', bell)['ok'] ~= 'none' then redis.call('XADD', bell, 'MAXLEN', '=', 1, '*', 'w', '') end
 end
 
 --- Read like XREADGROUP, within the queue's rate and the consumer's capacity. KEYS ready;

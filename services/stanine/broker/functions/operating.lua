@@ -52,8 +52,8 @@ end
 local function set_state(keys, args)
   require_type(keys[1], 'hash')
   local before = state_of(keys[1])
-  local manager = before ~= args[1] and owner_of(keys[1], now_ms())
-  if manager then return {0, manager} end
+  local owner = before ~= args[1] and owner_of(keys[1], now_ms())
+  if owner then return {0, owner} end
   redis.call('HSET', keys[1], 'state', args[1])
   return {1, before}
 end
@@ -118,8 +118,8 @@ end
 --- KEYS settings; ARGV mode (field, value)... -> {1, the number changed}; {0, the owner} if the queue has an owner and the mode is 'set'
 local function settle_settings(keys, args)
   require_type(keys[1], 'hash')
-  local manager = args[1] == 'set' and owner_of(keys[1], now_ms())
-  if manager then return {0, manager} end
+  local owner = args[1] == 'set' and owner_of(keys[1], now_ms())
+  if owner then return {0, owner} end
   return {1, write_fields(keys[1], args, 2, args[1] == 'default')}
 end
 
@@ -128,7 +128,7 @@ local HANDLED = {purge = 'handledPurge', requeue = 'handledRequeue'}
 
 --- Take or renew ownership of a queue, and write its settings and state. The tokens of an owner that is new here count
 --- as handled: a resource seen for the first time may be a copy of one that was deleted or restored. KEYS settings;
---- ARGV owner gone hold (ms) state, tokens of purge and requeue or '', then (field, value)...
+--- ARGV owner deleted hold (ms) state, tokens of purge and requeue or '', then (field, value)...
 --- -> {1, the number changed, last handled tokens of purge and requeue}; {0, the other owner}
 local function manage(keys, args)
   local settings, now = keys[1], now_ms()
@@ -179,7 +179,8 @@ local function remove(keys, args)
     return {0}
   end
   redis.call('UNLINK', unpack(keys))
-  for _, part in ipairs({'deaths', 'rate', 'watch', 'bell', 'orphans', 'tick', 'unique', 'holders', 'debounced', 'requests'}) do redis.call('UNLINK', derived_key(ready, part)) end
+  local parts = {'deaths', 'rate', 'watch', 'bell', 'orphans', 'tick', 'unique', 'holders', 'debounced', 'requests'}
+  for _, part in ipairs(parts) do redis.call('UNLINK', derived_key(ready, part)) end
   return {1}
 end
 
