@@ -24,7 +24,7 @@ from stanine.broker.settings import QueueSettings
 BATCH_MAX_MESSAGES = 512
 #: Default maximum of id bytes merged into one call: 1,024 ids of 16 bytes. A batch is the unit of failure and
 #: redelivery, so it should take only a few milliseconds even if one message carries many ids. A larger single message
-#: becomes a batch by itself.
+#: forms its own batch.
 BATCH_MAX_BYTES = 16 * 1024
 #: Maximum of entries per batch at the second delivery, before each entry runs alone.
 SECOND_BATCH_SIZE = 32

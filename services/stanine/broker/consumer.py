@@ -140,7 +140,7 @@ class StreamsConsumer(dramatiq.Consumer):
         self._discard_fetched()
         self._broker.consumer_closed(self, self._lease, stopping=self._stopping.is_set())
 
-    # ---------------------------------------------------------------------------------------------------------------- handing over
+    # delivery
 
     def _next_fetched(self) -> StreamProxy | None:
         lease = self._lease
@@ -228,7 +228,7 @@ class StreamsConsumer(dramatiq.Consumer):
         if any(_crashed(item) for item in fetched):
             self._lease.request_reconciliation()
 
-    # -------------------------------------------------------------------------------------------------------------------- fetching
+    # fetching
 
     def _fetch(self, remaining: float) -> None:
         lease = self._lease

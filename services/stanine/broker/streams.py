@@ -104,7 +104,7 @@ class StreamsBroker(Enqueueing, Operations, dramatiq.Broker):
         self.on_cycle: Callable[[str], None] = lambda _queue: None
         self.add_middleware(Streams())
 
-    # ---------------------------------------------------------------------------------------------------------------------- clients
+    # clients
 
     @property
     def client(self) -> "redis.Redis":
@@ -163,7 +163,7 @@ class StreamsBroker(Enqueueing, Operations, dramatiq.Broker):
             )
         return self.url
 
-    # ------------------------------------------------------------------------------------------------------------ actors and queues
+    # actors and queues
 
     def declare_actor(self, actor: "dramatiq.Actor[Any, Any]") -> None:
         """Declare an actor; raises BatchRefused or DedupeRefused for invalid options."""
@@ -198,7 +198,7 @@ class StreamsBroker(Enqueueing, Operations, dramatiq.Broker):
     def _queue(self, queue_name: str) -> Queue:
         return self.queues.get(queue_name) or self._make_queue(queue_name)
 
-    # --------------------------------------------------------------------------------------------------------------------- consuming
+    # consuming
 
     def consume(self, queue_name: str, prefetch: int = 1, timeout: int = 30000) -> StreamsConsumer:
         """Return a consumer of a declared queue; it connects to Redis on first use."""

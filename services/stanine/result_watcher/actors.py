@@ -60,7 +60,7 @@ def register(
 
 
 def _limits(settings: Settings) -> dict[str, int]:
-    """Return the limits of a batch. A single message with more ids becomes a batch by itself."""
+    """Return the limits of a batch. A single message with more ids forms its own batch."""
     most = settings.batch_max_attempts
     return {
         "batch_max_messages": min(BATCH_MESSAGES, most),

@@ -90,7 +90,7 @@ def test_each_loop_logs_rejected_writes_once_and_their_end_once(
     )
     assert len(during) == 4
     assert all(REFUSALS[how] in line for line in during)
-    assert calls <= 4 * 4, "one try a second for each reader at the most"
+    assert calls <= 4 * 4, "at most one attempt per second and reader"
     assert sum("works again" in record.getMessage() for record in caplog.records) == 4
     assert runs == Counter({1: 1, 2: 1})
 

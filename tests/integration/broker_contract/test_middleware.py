@@ -38,14 +38,14 @@ class Recorder(dramatiq.Middleware):
             or name == "before_delay_message"
         ):
             return
-        told = self._name + name
+        signal = self._name + name
         if name.endswith("_enqueue"):
-            told += " later" if args[1] is not None else ""
+            signal += " later" if args[1] is not None else ""
         elif more.get("exception") is not None:
-            told += f" {type(more['exception']).__name__}"
+            signal += f" {type(more['exception']).__name__}"
         elif more.get("result") is not None:
-            told += f" {more['result']}"
-        self.seen.append(told)
+            signal += f" {more['result']}"
+        self.seen.append(signal)
 
 
 @pytest.fixture
@@ -292,28 +292,28 @@ def test_an_actor_may_enqueue_a_copy_of_its_own_message(stage: Stage) -> None:
 
 @pytest.mark.parametrize("where", ["actor", "message"])
 def test_a_callback_gets_message_and_result_of_a_success(stage: Stage, where: str) -> None:
-    told: list[Any] = []
+    calls: list[Any] = []
 
     @stage.actor
     def tell(message: dict[str, Any], result: Any) -> None:
-        told.append((message["message_id"], result))
+        calls.append((message["message_id"], result))
 
     named = {"on_success": "tell"}
     sent = stage.actor(
         lambda: 7, actor_name="take", **(named if where == "actor" else {})
     ).send_with_options(**(named if where == "message" else {}))
     stage.work()
-    wait_until(lambda: told)
+    wait_until(lambda: calls)
     stage.join()
-    assert told == [(sent.message_id, 7)]
+    assert calls == [(sent.message_id, 7)]
 
 
 def test_a_callback_gets_message_and_error_of_every_failure(stage: Stage) -> None:
-    told: list[Any] = []
+    calls: list[Any] = []
 
     @stage.actor
     def tell(message: dict[str, Any], error: dict[str, str]) -> None:
-        told.append((message["message_id"], error))
+        calls.append((message["message_id"], error))
 
     @stage.actor(on_failure="tell", max_retries=1, **FAST)
     def fail() -> None:
@@ -321,9 +321,9 @@ def test_a_callback_gets_message_and_error_of_every_failure(stage: Stage) -> Non
 
     sent = fail.send()
     stage.work()
-    wait_until(lambda: len(told) == 2)
+    wait_until(lambda: len(calls) == 2)
     stage.join()
-    assert told == [(sent.message_id, {"type": "ValueError", "message": "the text"})] * 2
+    assert calls == [(sent.message_id, {"type": "ValueError", "message": "the text"})] * 2
 
 
 @pytest.mark.parametrize("where", ["actor", "message"])

@@ -165,18 +165,18 @@ def test_an_exception_in_throws_is_not_retried(stage: Stage, watch: Watch, throw
 
 @pytest.mark.parametrize("where", ["actor", "message"])
 def test_exhausted_retries_notify_the_named_actor(stage: Stage, where: str) -> None:
-    told: list[Any] = []
+    notified: list[Any] = []
 
     @stage.actor
     def tell(message: dict[str, Any], info: dict[str, Any]) -> None:
-        told.append((message["message_id"], message["options"]["retries"], info))
+        notified.append((message["message_id"], message["options"]["retries"], info))
 
     named = {"on_retry_exhausted": "tell"}
     fail = failing(stage, 100, max_retries=1, **(named if where == "actor" else {}))
     sent = fail.send_with_options(**(named if where == "message" else {}))
     stage.work()
     stage.join()
-    assert told == [(sent.message_id, 2, {"retries": 1, "max_retries": 1})]
+    assert notified == [(sent.message_id, 2, {"retries": 1, "max_retries": 1})]
 
 
 def test_retry_with_a_delay_waits_that_long(stage: Stage, watch: Watch) -> None:

@@ -125,21 +125,21 @@ def assert_clean(kind: str, found: list[tuple[Step | None, bool, Account]]) -> N
 
     Assert that nothing was lost and only unsettled work was repeated.
     """
-    for step, died, told in found:
-        if told.duplicates or not died:
-            print(f"{kind} killed {step}: {told}{'' if died else ' (the step was not reached)'}")  # noqa: T201 - reported
+    for step, died, counted in found:
+        if counted.duplicates or not died:
+            print(f"{kind} killed {step}: {counted}{'' if died else ' (the step was not reached)'}")  # noqa: T201 - reported
     kills = sum(died for _, died, _ in found)
-    messages = sum(told.keys for _, _, told in found)
-    duplicates = sum(told.duplicates for _, _, told in found)
-    lost = {str(step): told.lost for step, _, told in found if told.lost}
+    messages = sum(counted.keys for _, _, counted in found)
+    duplicates = sum(counted.duplicates for _, _, counted in found)
+    lost = {str(step): counted.lost for step, _, counted in found if counted.lost}
     print(  # noqa: T201
         f"{kind}: {kills} kills, {messages} messages, {sum(map(len, lost.values()))} lost, {duplicates} duplicates"
     )
     assert not lost
-    assert not {str(step): told.again for step, _, told in found if told.again}, (
+    assert not {str(step): counted.again for step, _, counted in found if counted.again}, (
         "settled work ran again"
     )
-    assert not {str(step): told.strange for step, _, told in found if told.strange}
+    assert not {str(step): counted.strange for step, _, counted in found if counted.strange}
     unreached = [
         str(step) for step, died, _ in found if not died and step is not None and step.nth == 1
     ]
@@ -171,4 +171,4 @@ def test_a_producer_killed_at_any_step_has_enqueued_what_was_confirmed(
     with ThreadPoolExecutor(AT_ONCE) as pool:
         found = list(pool.map(lambda step: kill_a_producer(redis_url, tmp_path, step), steps))
     assert_clean("producer", found)
-    assert sum(told.duplicates for _, _, told in found) == 0
+    assert sum(counted.duplicates for _, _, counted in found) == 0

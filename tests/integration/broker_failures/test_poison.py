@@ -103,10 +103,10 @@ def test_messages_that_always_fail_delay_others_little(make_broker: Any, ledger:
         assert not account([line for line in ledger.lines() if line[1] in keys], set(keys)).lost
         return time.monotonic() - begun
 
-    without, beside = drain(0), drain(20)
-    print(f"1,000 messages in {without:.2f} s, beside 20 that always fail in {beside:.2f} s")  # noqa: T201 - reported
+    without, with_failing = drain(0), drain(20)
+    print(f"1,000 messages in {without:.2f} s, with 20 that always fail in {with_failing:.2f} s")  # noqa: T201 - reported
     assert len(broker.dead_letters("plain")) == 20
-    assert beside < 3 * without + 1
+    assert with_failing < 3 * without + 1
 
 
 @pytest.mark.parametrize("queue", ["slow", "batches"])

@@ -104,7 +104,7 @@ def test_a_late_settlement_of_a_zombie_has_no_effect(
     broker.join(queue, timeout=10_000)
     assert [line[:2] for line in ledger.lines()] == [(BEGUN, "a"), (BEGUN, "a"), (DONE, "a")]
     os.kill(zombie.pid, signal.SIGCONT)
-    assert wait_until(lambda: broker.stats(queue).consumers == 2), "it registers anew"
+    assert wait_until(lambda: broker.stats(queue).consumers == 2), "it registers again"
     time.sleep(0.3)
     stats = broker.stats(queue)
     assert (stats.ready, stats.delayed, stats.in_flight, stats.dead) == (0, 0, 0, 0)

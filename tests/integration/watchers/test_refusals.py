@@ -33,10 +33,10 @@ def test_rejected_writes_are_logged_once_by_each_loop_of_a_watcher(services: Ser
     before = {name: len(services.log(name)) for name in ("index-watcher", "result-watcher")}
     records.client.config_set("min-replicas-to-write", 1)
     time.sleep(12)
-    told = {name: services.log(name)[at:].splitlines() for name, at in before.items()}
+    logged = {name: services.log(name)[at:].splitlines() for name, at in before.items()}
     before = {name: len(services.log(name)) for name in before}
     records.client.config_set("min-replicas-to-write", 0)
-    for name, lines in told.items():
+    for name, lines in logged.items():
         loud = [line for line in lines if '"debug"' not in line]
         assert loud, name
         assert len(loud) <= 6, "\n".join(loud)

@@ -37,11 +37,11 @@ def test_batches_sweeps_and_logs_follow_the_settings_in_either_layout(services: 
         assert found is not None, name
         return float(found[1])
 
-    def told(count: int) -> None:
+    def logged(count: int) -> None:
         eventually(lambda: services.log("result-watcher").count("settings.changed") == count, 4)
 
     configuration.apply({"batchMaxAttempts": 10, "sweepSeconds": 1, "logLevel": "Debug"})
-    told(1)
+    logged(1)
     sweeps = metric("stanine_sweeps_total")
     submit(records, services.redis_url, 200)
     eventually(lambda: records.sweep.committed() == 200, 30)
@@ -56,7 +56,7 @@ def test_batches_sweeps_and_logs_follow_the_settings_in_either_layout(services: 
 
     configuration.migrate(Layout.STRING)
     configuration.apply({"sweepSeconds": 3600, "logLevel": "Error"})
-    told(2)
+    logged(2)
     sweeps, lines = metric("stanine_sweeps_total"), services.log("result-watcher")
     time.sleep(3)
     assert metric("stanine_sweeps_total") == sweeps
