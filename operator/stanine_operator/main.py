@@ -20,7 +20,7 @@ from stanine.telemetry.logs import configure_logs, get_log
 from stanine.telemetry.metrics import make_registry
 from stanine.telemetry.traces import TracingConfigError, get_tracer, make_provider, stop_provider
 from stanine_operator.controller.catalogue import all_kinds
-from stanine_operator.controller.controller import Loop
+from stanine_operator.controller.controller import Controller
 from stanine_operator.controller.events import EventRecorder
 from stanine_operator.controller.kinds import GROUP, VERSION, Kind
 from stanine_operator.controller.reconciler import Reconciler
@@ -29,7 +29,11 @@ from stanine_operator.controller.resource_cache import ResourceCache
 from stanine_operator.controller.responsibility import Responsibility
 from stanine_operator.kubernetes.client import Client, ClusterError
 from stanine_operator.kubernetes.cluster import Cluster
-from stanine_operator.kubernetes.credentials import LoginError, connection_info, log_in
+from stanine_operator.kubernetes.credentials import (
+    ClusterCredentialsError,
+    connection_info,
+    load_credentials,
+)
 from stanine_operator.kubernetes.leaving import Leaving
 from stanine_operator.metrics import OperatorMetrics
 from stanine_operator.readiness import Readiness
@@ -44,13 +48,13 @@ from stanine_operator.settings import (
 )
 
 #: Seconds between looks for CustomResourceDefinitions that are not installed yet.
-KINDS_EVERY = 2.0
+KINDS_INTERVAL = 2.0
 #: Seconds between looks whether the first lists are complete.
-LISTS_EVERY = 0.5
+LISTS_INTERVAL = 0.5
 #: Seconds that turns which have begun may take when the process is told to stop.
-STOP_WITHIN = 12.0
+STOP_TIMEOUT = 12.0
 #: Seconds for the last events to be posted.
-EVENTS_WITHIN = 2.0
+EVENTS_TIMEOUT = 2.0
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -66,7 +70,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         provider = make_provider("stanine-operator")
         return asyncio.run(_serve(options, provider))
-    except (LoginError, TracingConfigError) as error:
+    except (ClusterCredentialsError, TracingConfigError) as error:
         get_log().error("operator.unusable", detail=str(error))
         return 2
 
@@ -77,8 +81,8 @@ async def _serve(options: Options, provider: TracerProvider) -> int:
     settings = kopf.OperatorSettings()
     configure_kopf(settings)
     kinds = {kind.name: kind for kind in all_kinds()}
-    neighbours, heartbeats, readiness = ResourceCache(), Heartbeats(), Readiness()
-    metrics = OperatorMetrics(make_registry(), neighbours, kinds)
+    resource_cache, heartbeats, readiness = ResourceCache(), Heartbeats(), Readiness()
+    metrics = OperatorMetrics(make_registry(), resource_cache, kinds)
     client = await Client.connect(
         seen=lambda method, status: metrics.requests.labels(method, str(status)).inc()
     )
@@ -91,50 +95,50 @@ async def _serve(options: Options, provider: TracerProvider) -> int:
         registry=metrics.registry,
     )
     health.start()
-    poster = EventRecorder(cluster, dropped=lambda why: metrics.dropped_events.labels(why).inc())
+    recorder = EventRecorder(cluster, dropped=lambda why: metrics.dropped_events.labels(why).inc())
     connections = Connections(cluster.read_secret_from_thread)
     executor = ThreadPoolExecutor(options.workers, thread_name_prefix="turn")
-    turns = Reconciler(
+    reconciler = Reconciler(
         kinds,
-        neighbours,
+        resource_cache,
         connections,
         cluster,
-        poster,
+        recorder,
         metrics,
         get_tracer(provider),
         executor,
         options.operator_id,
     )
-    loop = Loop(
-        kinds, neighbours, turns, connections, cluster, metrics, heartbeats,
+    loop = Controller(
+        kinds, resource_cache, reconciler, connections, cluster, metrics, heartbeats,
         workers=options.workers, namespaces=tuple(namespaces) or (None,),
     )  # fmt: skip
     responsibility = Responsibility(
         cluster, options.operator_id, tuple(namespaces), client.namespace or DEFAULT_NAMESPACE
     )
-    turns.wait, responsibility.changed = responsibility.wait, loop.served_changed
+    reconciler.wait, responsibility.changed = responsibility.wait, loop.served_changed
     stop, watch_again = asyncio.Event(), asyncio.Event()
-    connections.changed, turns.changed, loop.history_changed = (
+    connections.changed, reconciler.changed, loop.history_changed = (
         loop.connection_changed,
         loop.changed,
         watch_again.set,
     )
     _stop_on_signals(stop)
     log.info("operator.started", health_port=health.port, namespaces=list(namespaces) or "all")
-    posting = asyncio.create_task(poster.run(), name="events")
+    posting = asyncio.create_task(recorder.run(), name="events")
     working: list[asyncio.Task[None]] = []
     failed = _Failed(stop)
     posting.add_done_callback(failed)
     try:
         ready_for = (lambda: _missing(cluster, kinds), lambda: _refused_leases(responsibility))
         if all([await _wait_for(each, readiness, stop) for each in ready_for]):
-            pulse = ServerMonitor(
-                connections, loop.connection_changed, lambda key: _seen_process(neighbours, key)
+            monitor = ServerMonitor(
+                connections, loop.connection_changed, lambda key: _last_run_id(resource_cache, key)
             )
             working = [
                 *loop.start(),
-                asyncio.create_task(_tell_when_ready(loop, readiness), name="readiness"),
-                asyncio.create_task(pulse.run(), name="pulse"),
+                asyncio.create_task(_report_when_synced(loop, readiness), name="readiness"),
+                asyncio.create_task(monitor.run(), name="pulse"),
                 asyncio.create_task(responsibility.run(), name="leases"),
             ]
             for task in working:
@@ -147,11 +151,11 @@ async def _serve(options: Options, provider: TracerProvider) -> int:
         log.info("operator.stopping")
         readiness.stopping()
         loop.stop()
-        leaving = Leaving(cluster, kinds, responsibility, turns, namespaces, client.namespace)
+        leaving = Leaving(cluster, kinds, responsibility, reconciler, namespaces, client.namespace)
         await leaving.free()
         await _end(working)
         await leaving.free()  # what a turn that had begun made to wait
-        await poster.drain(EVENTS_WITHIN)
+        await recorder.drain(EVENTS_TIMEOUT)
         posting.cancel()
         await client.close()
         executor.shutdown(wait=False, cancel_futures=True)
@@ -217,7 +221,7 @@ def _stop_on_signals(stop: asyncio.Event) -> None:
         asyncio.get_running_loop().add_signal_handler(each, stop.set)
 
 
-def _register(kinds: dict[str, Kind], loop: Loop, history: int) -> kopf.OperatorRegistry:
+def _register(kinds: dict[str, Kind], loop: Controller, history: int) -> kopf.OperatorRegistry:
     """Tell kopf what to watch and whom to call. Every handler only hands over; none can fail, so none is ever retried by kopf.
 
     `history`: the number of the history that this watch begins in; what it still has to tell when a later one begins is recognised by it.
@@ -226,18 +230,18 @@ def _register(kinds: dict[str, Kind], loop: Loop, history: int) -> kopf.Operator
 
     @kopf.on.login(registry=registry)
     async def login(**_: Any) -> kopf.ConnectionInfo:
-        return connection_info(await log_in())
+        return connection_info(await load_credentials())
 
     for kind in kinds.values():
 
         async def take_in(body: kopf.Body, kind: Kind = kind, **_: Any) -> None:
-            loop.seen(read_resource(kind.name, body, history))
+            loop.observe(read_resource(kind.name, body, history))
 
         async def go_on(event: kopf.RawEvent, body: kopf.Body, kind: Kind = kind, **_: Any) -> None:
             # An index is filled before any handler is called: from here on everything is known.
             loop.begin()
             if event["type"] == "DELETED":
-                loop.gone(read_resource(kind.name, body, history))
+                loop.remove(read_resource(kind.name, body, history))
 
         kopf.index(GROUP, VERSION, kind.plural, registry=registry, id=f"index-{kind.plural}")(
             take_in
@@ -248,16 +252,16 @@ def _register(kinds: dict[str, Kind], loop: Loop, history: int) -> kopf.Operator
     return registry
 
 
-def _seen_process(neighbours: ResourceCache, key: Key) -> str | None:
+def _last_run_id(resource_cache: ResourceCache, key: Key) -> str | None:
     """Return the id of the server's process that a RedisConfig's last turn has seen."""
-    resource = neighbours.get(key)
+    resource = resource_cache.get(key)
     return None if resource is None else resource.status.get("runId")
 
 
-async def _tell_when_ready(loop: Loop, readiness: Readiness) -> None:
+async def _report_when_synced(loop: Controller, readiness: Readiness) -> None:
     readiness.waiting("the first lists of resources are not complete")
-    while not await loop.knows_all():  # noqa: ASYNC110 - the API server is asked, no event tells
-        await asyncio.sleep(LISTS_EVERY)
+    while not await loop.is_synced():  # noqa: ASYNC110 - the API server is asked, no event tells
+        await asyncio.sleep(LISTS_INTERVAL)
     readiness.listed()
 
 
@@ -272,7 +276,7 @@ async def _missing(cluster: Cluster, kinds: dict[str, Kind]) -> str:
 
 async def _refused_leases(responsibility: Responsibility) -> str:
     try:
-        await responsibility.look()
+        await responsibility.refresh()
     except ClusterError as error:
         if error.status != 403:
             raise
@@ -297,7 +301,7 @@ async def _wait_for(
             get_log().warning("operator.waiting", detail=reason)
             told = reason
         with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(KINDS_EVERY):
+            async with asyncio.timeout(KINDS_INTERVAL):
                 await stop.wait()
     return False
 
@@ -309,7 +313,7 @@ async def _end(working: list["asyncio.Task[None]"]) -> None:
     for task in working:
         if not task.get_name().startswith("worker"):
             task.cancel()
-    _, late = await asyncio.wait(working, timeout=STOP_WITHIN)
+    _, late = await asyncio.wait(working, timeout=STOP_TIMEOUT)
     for task in late:
         task.cancel()
     if late:

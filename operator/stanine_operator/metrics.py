@@ -19,7 +19,7 @@ class OperatorMetrics:
     """The operator's metrics."""
 
     def __init__(
-        self, registry: CollectorRegistry, neighbours: ResourceCache, kinds: Iterable[str]
+        self, registry: CollectorRegistry, resource_cache: ResourceCache, kinds: Iterable[str]
     ) -> None:
         self.registry = registry
         prefix = "stanine_operator"
@@ -65,15 +65,15 @@ class OperatorMetrics:
             "Resources that are due and wait for a free worker.",
             registry=registry,
         )
-        self.gauges = ResourceGauges(neighbours, tuple(kinds))
+        self.gauges = ResourceGauges(resource_cache, tuple(kinds))
         registry.register(self.gauges)
 
 
 class ResourceGauges(Collector):
     """How many resources there are by readiness, and what each kind reports of them: `stanine_operator_queue_ready{namespace,name}`."""
 
-    def __init__(self, neighbours: ResourceCache, kinds: tuple[str, ...]) -> None:
-        self._neighbours = neighbours
+    def __init__(self, resource_cache: ResourceCache, kinds: tuple[str, ...]) -> None:
+        self._resource_cache = resource_cache
         self._kinds = kinds
         self._values: dict[Key, Mapping[str, float]] = {}
 
@@ -94,7 +94,7 @@ class ResourceGauges(Collector):
         resources = _resources()
         for kind in self._kinds:
             counts = {"True": 0, "False": 0, "Unknown": 0}
-            for resource in self._neighbours.all(kind):
+            for resource in self._resource_cache.all(kind):
                 counts[
                     {True: "True", False: "False", None: "Unknown"}[is_ready(resource.status)]
                 ] += 1

@@ -19,7 +19,7 @@ from tests.conftest import free_port
 from tests.integration.kube_client import BlockingClient
 
 from stanine_operator.kubernetes.client import ClusterError
-from stanine_operator.kubernetes.credentials import LoginError
+from stanine_operator.kubernetes.credentials import ClusterCredentialsError
 
 _PROGRAMS = ("etcd", "kube-apiserver", "kubectl")
 #: The development cluster's own command, where it lies beside the checkout: `assets` prints the folder of the programs.
@@ -164,7 +164,7 @@ class ApiServer:
                     return
             except (
                 OSError,
-                LoginError,
+                ClusterCredentialsError,
                 AssertionError,
             ):  # no answer; its certificate is not made yet; it is not ready
                 pass

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from stanine_operator.kubernetes.client import Body, Client
-from stanine_operator.kubernetes.credentials import log_in
+from stanine_operator.kubernetes.credentials import load_credentials
 
 T = TypeVar("T")
 
@@ -27,7 +27,7 @@ class BlockingClient:
         self._thread.start()
         try:
             self._client = self._run(
-                Client.connect(lambda: log_in({"KUBECONFIG": str(kubeconfig)}))
+                Client.connect(lambda: load_credentials({"KUBECONFIG": str(kubeconfig)}))
             )
         except BaseException:
             self._end()

@@ -21,9 +21,9 @@ def all_kinds() -> tuple[Kind, ...]:
             ),
             read=lambda resource: read_redis_config(resource.spec),
             reconcile=redis_configs.reconcile,
-            release=None,
+            finalize=None,
             reachable="Reachable",
-            moving=frozenset({"memory"}),
+            volatile=frozenset({"memory"}),
         ),
         Kind(
             name="Queue",
@@ -31,8 +31,8 @@ def all_kinds() -> tuple[Kind, ...]:
             conditions=("Ready", "Bootstrapped", "Paused"),
             read=lambda resource: read_queue(resource.spec),
             reconcile=queues.reconcile,
-            release=queues.release,
-            moving=frozenset(
+            finalize=queues.finalize,
+            volatile=frozenset(
                 {"ready", "delayed", "inFlight", "dead", "oldestSeconds", "consumers"}
             ),
         ),
@@ -40,8 +40,8 @@ def all_kinds() -> tuple[Kind, ...]:
             name="Instrument",
             plural="instruments",
             conditions=("Ready", "Published", "Indexed"),
-            read=instruments.judge,
+            read=instruments.check_document,
             reconcile=instruments.reconcile,
-            release=instruments.release,
+            finalize=instruments.finalize,
         ),
     )

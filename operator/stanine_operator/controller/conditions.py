@@ -3,19 +3,19 @@
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from stanine_operator.controller.reconcile_result import Verdict
+from stanine_operator.controller.reconcile_result import Condition
 
 #: Characters a condition's message may have (metav1.Condition allows 32,768).
 MAX_MESSAGE = 32_000
 #: The reason of the condition Paused when it is the annotation that pauses; a Queue's own Paused has others.
 RECONCILIATION_PAUSED = "ReconciliationPaused"
 
-Condition = Mapping[str, Any]
+ConditionFields = Mapping[str, Any]
 
 
 def merge_conditions(
-    old: Sequence[Condition],
-    verdicts: Iterable[Verdict],
+    old: Sequence[ConditionFields],
+    conditions: Iterable[Condition],
     *,
     generation: int,
     now: str,
@@ -28,7 +28,8 @@ def merge_conditions(
     """
     before = {condition["type"]: condition for condition in old}
     merged = [
-        _condition(before.get(verdict.type), verdict, generation, now) for verdict in verdicts
+        _condition(before.get(condition.type), condition, generation, now)
+        for condition in conditions
     ]
     if keep_others:
         spoken = {condition["type"] for condition in merged}
@@ -36,14 +37,14 @@ def merge_conditions(
     return merged
 
 
-def find_condition(conditions: Iterable[Condition], kind: str) -> Condition | None:
+def find_condition(conditions: Iterable[ConditionFields], kind: str) -> ConditionFields | None:
     """Return the condition of a type."""
     return next((condition for condition in conditions if condition["type"] == kind), None)
 
 
 def transitions(
-    old: Iterable[Condition], new: Iterable[Condition]
-) -> list[tuple[Condition | None, Condition]]:
+    old: Iterable[ConditionFields], new: Iterable[ConditionFields]
+) -> list[tuple[ConditionFields | None, ConditionFields]]:
     """Return (before, after) of every condition whose status or reason changed."""
     before = {condition["type"]: condition for condition in old}
     return [
@@ -56,24 +57,24 @@ def transitions(
 
 
 def _condition(
-    before: Condition | None, verdict: Verdict, generation: int, now: str
+    before: ConditionFields | None, condition: Condition, generation: int, now: str
 ) -> dict[str, Any]:
-    status = {True: "True", False: "False", None: "Unknown"}[verdict.status]
+    status = {True: "True", False: "False", None: "Unknown"}[condition.status]
     since = (
         before.get("lastTransitionTime")
         if before is not None and before.get("status") == status
         else None
     )
     message = (
-        verdict.message
-        if len(verdict.message) <= MAX_MESSAGE
-        else verdict.message[: MAX_MESSAGE - 1] + "…"
+        condition.message
+        if len(condition.message) <= MAX_MESSAGE
+        else condition.message[: MAX_MESSAGE - 1] + "…"
     )
     return {
-        "type": verdict.type,
+        "type": condition.type,
         "status": status,
         "observedGeneration": generation,
         "lastTransitionTime": since or now,
-        "reason": verdict.reason or "Unknown",
+        "reason": condition.reason or "Unknown",
         "message": message,
     }

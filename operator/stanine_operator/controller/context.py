@@ -16,7 +16,7 @@ class ReconcileContext:
     """Everything from any thread. `now` has a time zone; `operator_id` names this installation where Redis notes who manages something."""
 
     connections: Connections
-    neighbours: ResourceCache
+    resource_cache: ResourceCache
     now: datetime
     operator_id: str
 
@@ -32,10 +32,14 @@ class ReconcileContext:
         name = redis_config_of(resource)
         if name is None:
             return resource
-        found = self.neighbours.redis_config(resource.namespace, name)
+        found = self.resource_cache.redis_config(resource.namespace, name)
         if found is None and resource.deleting:
-            departed = self.neighbours.departed(resource.namespace, name)
-            found = None if departed is None else msgspec.structs.replace(departed, deleting=True)
+            recently_deleted = self.resource_cache.recently_deleted(resource.namespace, name)
+            found = (
+                None
+                if recently_deleted is None
+                else msgspec.structs.replace(recently_deleted, deleting=True)
+            )
         if found is None:
             raise OperatorProblem(
                 REDIS_CONFIG_NOT_FOUND,

@@ -36,7 +36,7 @@ _WARNINGS = frozenset({"MemoryHigh"})
 _NEUTRAL = frozenset({"Paused"})
 
 
-class Post(msgspec.Struct, frozen=True):
+class PendingEvent(msgspec.Struct, frozen=True):
     """One Event to post."""
 
     namespace: str
@@ -53,10 +53,10 @@ class EventsApi(Protocol):
     async def repeat_event(self, namespace: str, name: str, count: int, at: str) -> None: ...  # noqa: D102 - likewise
 
 
-def notices_of(old: Status, new: Status) -> list[EventSpec]:
+def transition_events(old: Status, new: Status) -> list[EventSpec]:
     """Return what the transitions between two statuses are worth saying: each reason once, the summary first."""
     said: set[tuple[str, str]] = set()
-    notices = []
+    events = []
     for before, after in sorted(
         changed_conditions(old, new), key=lambda change: change[1]["type"] != "Ready"
     ):
@@ -74,22 +74,22 @@ def notices_of(old: Status, new: Status) -> list[EventSpec]:
         ):
             continue
         said.add((reason, message))
-        notices.append(
+        events.append(
             EventSpec(_is_warning(kind, status), reason, message or f"{kind} is {status}.")
         )
-    return notices
+    return events
 
 
-def make_post(resource: Resource, notice: EventSpec, now: datetime) -> Post:
+def make_pending_event(resource: Resource, event: EventSpec, now: datetime) -> PendingEvent:
     """Return the Event of a notice; the same notice gives the same name."""
-    kind = "Warning" if notice.warning else "Normal"
+    kind = "Warning" if event.warning else "Normal"
     message = (
-        notice.message
-        if len(notice.message) <= MAX_MESSAGE
-        else notice.message[: MAX_MESSAGE - 1] + "…"
+        event.message
+        if len(event.message) <= MAX_MESSAGE
+        else event.message[: MAX_MESSAGE - 1] + "…"
     )
     digest = hashlib.sha256(
-        "\0".join((resource.uid, kind, notice.reason, message)).encode()
+        "\0".join((resource.uid, kind, event.reason, message)).encode()
     ).hexdigest()[:16]
     name = f"{resource.name[:200]}.{digest}"
     at = now.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
@@ -105,7 +105,7 @@ def make_post(resource: Resource, notice: EventSpec, now: datetime) -> Post:
             "uid": resource.uid,
         },
         "type": kind,
-        "reason": notice.reason,
+        "reason": event.reason,
         "message": message,
         "source": {"component": "stanine-operator"},
         "reportingComponent": "stanine-operator",
@@ -114,7 +114,7 @@ def make_post(resource: Resource, notice: EventSpec, now: datetime) -> Post:
         "firstTimestamp": at,
         "lastTimestamp": at,
     }
-    return Post(resource.namespace, resource.uid, name, body)
+    return PendingEvent(resource.namespace, resource.uid, name, body)
 
 
 class EventRecorder:
@@ -130,15 +130,15 @@ class EventRecorder:
         self._api = api
         self._dropped = dropped
         self._clock = clock
-        self._queue: asyncio.Queue[Post] = asyncio.Queue(QUEUE_SIZE)
+        self._queue: asyncio.Queue[PendingEvent] = asyncio.Queue(QUEUE_SIZE)
         self._rates: OrderedDict[str, tuple[float, float]] = OrderedDict()
         self._once: OrderedDict[tuple[str, str], None] = OrderedDict()
         self._counts: OrderedDict[str, int] = OrderedDict()
 
-    def post(self, resource: Resource, notice: EventSpec, now: datetime) -> None:
+    def post(self, resource: Resource, event: EventSpec, now: datetime) -> None:
         """Have a notice posted soon, unless it was posted once for all or the resource posts too many."""
-        if notice.once:
-            mark = (resource.uid, notice.once)
+        if event.once:
+            mark = (resource.uid, event.once)
             if mark in self._once:
                 return
             _remember(self._once, mark, None)
@@ -146,7 +146,7 @@ class EventRecorder:
             self._dropped("rate")
             return
         try:
-            self._queue.put_nowait(make_post(resource, notice, now))
+            self._queue.put_nowait(make_pending_event(resource, event, now))
         except asyncio.QueueFull:
             self._dropped("full")
 
@@ -176,7 +176,7 @@ class EventRecorder:
         except TimeoutError:
             pass
 
-    async def _send(self, post: Post) -> None:
+    async def _send(self, post: PendingEvent) -> None:
         count = self._counts.get(post.name, 0) + 1
         if count == 1:
             try:
@@ -191,7 +191,7 @@ class EventRecorder:
                     post.namespace, post.name, count, post.body["lastTimestamp"]
                 )
             except ClusterError as error:
-                if not error.gone:
+                if not error.not_found:
                     raise
                 count = 1  # the API server forgets events after an hour
                 await self._api.post_event(post.namespace, post.body)

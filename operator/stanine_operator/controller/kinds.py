@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from stanine_operator.controller.context import ReconcileContext
-from stanine_operator.controller.reconcile_result import FinalizeResult, Outcome
+from stanine_operator.controller.reconcile_result import FinalizeResult, ReconcileResult
 from stanine_operator.controller.resource import Resource
 
 GROUP = "stanine.dev"
@@ -25,10 +25,10 @@ class Kind:
     #: Makes the record that `reconcile` and `release` get as `spec`, once for each generation; raises
     #: stanine.crds.errors.InvalidResource.
     read: Callable[[Resource], Any]
-    reconcile: Callable[[Resource, Any, ReconcileContext], Outcome]
+    reconcile: Callable[[Resource, Any, ReconcileContext], ReconcileResult]
     #: None: nothing outlives the resource, so it has no finalizer.
-    release: Callable[[Resource, Any, ReconcileContext], FinalizeResult] | None
+    finalize: Callable[[Resource, Any, ReconcileContext], FinalizeResult] | None
     #: The condition that says whether the server can be reached, if it has one.
     reachable: str | None = None
     #: Fields of the status that move by themselves: written at most every five minutes unless something else changes.
-    moving: frozenset[str] = frozenset()
+    volatile: frozenset[str] = frozenset()

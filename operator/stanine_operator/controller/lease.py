@@ -15,7 +15,7 @@ LASTS = 40
 #: Seconds before that from which its holder does nothing more: longer than a request to the API server may take.
 MARGIN = 15.0
 #: Seconds that the clocks of two machines may be apart.
-CLOCKS_APART = 60.0
+CLOCK_SKEW = 60.0
 #: Names of the lease of one namespace, in that namespace, and of the whole cluster, in the operator's own.
 NAMESPACE_LEASE, CLUSTER_LEASE = "stanine-operator", "stanine-operator-cluster"
 #: Between an operator's name and what tells its processes apart.
@@ -36,7 +36,7 @@ class Lease(msgspec.Struct, frozen=True):
     lasts: float = LASTS
 
 
-class Sighting(msgspec.Struct, frozen=True):
+class ObservedLease(msgspec.Struct, frozen=True):
     """A lease, and when (monotonic seconds) it was first seen as it is."""
 
     lease: Lease
@@ -47,9 +47,9 @@ class Sighting(msgspec.Struct, frozen=True):
         return bool(self.lease.holder) and now - self.since < self.lease.lasts
 
 
-def sight(before: Sighting | None, lease: Lease, now: float) -> Sighting:
+def observe_lease(before: ObservedLease | None, lease: Lease, now: float) -> ObservedLease:
     """Return the sighting after a look."""
-    return before if before is not None and before.lease == lease else Sighting(lease, now)
+    return before if before is not None and before.lease == lease else ObservedLease(lease, now)
 
 
 def read_lease(body: Mapping[str, Any]) -> Lease:
@@ -74,7 +74,7 @@ def is_in_use(lease: Lease, now: datetime) -> bool:
         renewed = datetime.fromisoformat(lease.renewed)
     except ValueError:
         return False
-    return bool(lease.holder) and (now - renewed).total_seconds() < lease.lasts + CLOCKS_APART
+    return bool(lease.holder) and (now - renewed).total_seconds() < lease.lasts + CLOCK_SKEW
 
 
 def make_spec(holder: str, process: str, now: datetime, *, taken: bool) -> dict[str, Any]:
@@ -88,12 +88,12 @@ def make_spec(holder: str, process: str, now: datetime, *, taken: bool) -> dict[
     return written | {"acquireTime": at} if taken else written
 
 
-def may_take(seen: Sighting, holder: str, now: float, *, begins: bool) -> bool:
+def may_take(seen: ObservedLease, holder: str, now: float, *, starting: bool) -> bool:
     """Tell whether a lease is ours to take: nobody holds it; or an earlier process of this operator did and this one has just begun."""
-    return not seen.is_held(now) or (begins and seen.lease.holder == holder)
+    return not seen.is_held(now) or (starting and seen.lease.holder == holder)
 
 
-def oldest(sightings: Mapping[str, Sighting], now: float) -> Lease | None:
+def oldest(observed: Mapping[str, ObservedLease], now: float) -> Lease | None:
     """Return, of the leases of the whole cluster, that of the operator which has it: the first that was made, of those that are held."""
-    held = [each.lease for each in sightings.values() if each.is_held(now)]
+    held = [each.lease for each in observed.values() if each.is_held(now)]
     return min(held, key=lambda each: (each.created, each.uid), default=None)

@@ -30,8 +30,8 @@ def name_of(resource: Resource) -> str:
     return f"{resource.kind} {resource.namespace}/{resource.name}"
 
 
-def find_rival(
-    resource: Resource, neighbours: ResourceCache, thing: Callable[[Resource], Any]
+def find_conflict(
+    resource: Resource, resource_cache: ResourceCache, thing: Callable[[Resource], Any]
 ) -> Resource | None:
     """Return the oldest resource, if it is not this one, that claims the same thing (by name) in the same key namespace of a server.
 
@@ -40,11 +40,11 @@ def find_rival(
     claimed = thing(resource)
     alike = [
         each
-        for each in neighbours.all(resource.kind)
+        for each in resource_cache.all(resource.kind)
         if each.uid != resource.uid and thing(each) == claimed
     ]
-    mine = _place(resource, neighbours) if alike else None
-    first = oldest([resource, *(each for each in alike if _place(each, neighbours) == mine)])
+    mine = _place(resource, resource_cache) if alike else None
+    first = oldest([resource, *(each for each in alike if _place(each, resource_cache) == mine)])
     return None if first is None or first.uid == resource.uid else first
 
 
@@ -55,9 +55,9 @@ def claim(attempt: Callable[[str], T], kind: str, world: ReconcileContext) -> T:
     except OwnershipConflictError as refused:
         if not is_gone(
             refused.holder,
-            world.neighbours.all(kind),
-            world.neighbours.all("RedisConfig"),
-            world.operator_id,
+            context.resource_cache.all(kind),
+            context.resource_cache.all("RedisConfig"),
+            context.operator_id,
         ):
             raise
         return attempt(refused.holder.uid)
@@ -82,9 +82,9 @@ def conflict_message(thing: str, holder: str) -> str:
     return f"{holder} is older and has {thing}: change that one, or delete it (its hold ends within three minutes), or delete this one."
 
 
-def _place(resource: Resource, neighbours: ResourceCache) -> Any:
+def _place(resource: Resource, resource_cache: ResourceCache) -> Any:
     """Return which keys of which server a resource speaks of; one whose RedisConfig is not there speaks of none."""
-    config = neighbours.redis_config(resource.namespace, redis_config_of(resource) or "")
+    config = resource_cache.redis_config(resource.namespace, redis_config_of(resource) or "")
     if config is None:
         return resource.uid
     return (

@@ -46,7 +46,7 @@ REFUSED = frozenset(
 )
 
 #: What redis-py, the socket and our broker raise when a server cannot be used.
-SERVER_TROUBLE = (RedisError, OSError, ServerError, BrokerConnectionError)
+SERVER_ERRORS = (RedisError, OSError, ServerError, BrokerConnectionError)
 
 
 class OperatorProblem(Exception):  # noqa: N818 - says what happened; not every one is an error
@@ -68,7 +68,7 @@ def problem_of(error: BaseException) -> OperatorProblem:
     """Return what an exception means to the owner of a resource. Texts of unknown exceptions are withheld: they may quote anything."""
     if isinstance(error, OperatorProblem):
         return error
-    if isinstance(error, SERVER_TROUBLE):
+    if isinstance(error, SERVER_ERRORS):
         problem = classify(error)
         return OperatorProblem(problem.reason, problem.remedy, permanent=problem.permanent)
     return OperatorProblem(

@@ -3,7 +3,7 @@
 import msgspec
 
 
-class Verdict(msgspec.Struct, frozen=True):
+class Condition(msgspec.Struct, frozen=True):
     """One condition as decided; observedGeneration and lastTransitionTime are added when it is written."""
 
     type: str
@@ -25,15 +25,15 @@ class EventSpec(msgspec.Struct, frozen=True):
     once: str = ""
 
 
-class Outcome(msgspec.Struct, frozen=True):
+class ReconcileResult(msgspec.Struct, frozen=True):
     """What `reconcile` found and did: the whole set of conditions, and all other fields of the status."""
 
-    verdicts: tuple[Verdict, ...]
+    conditions: tuple[Condition, ...]
     #: All status fields other than conditions and observedGeneration, JSON values; one that is not named any more is removed.
     fields: dict[str, object] = {}
     #: For Prometheus, exact, by name: `stanine_resource_gauge{kind,namespace,name,gauge}`.
     gauges: dict[str, float] = {}
-    notices: tuple[EventSpec, ...] = ()
+    events: tuple[EventSpec, ...] = ()
     #: False: something is under way; look again within 15 s.
     settled: bool = True
 
@@ -42,4 +42,4 @@ class FinalizeResult(msgspec.Struct, frozen=True):
     """What `release` of a resource that is being deleted came to. `done`: nothing is left to do and the finalizer goes."""
 
     done: bool
-    notices: tuple[EventSpec, ...] = ()
+    events: tuple[EventSpec, ...] = ()

@@ -21,7 +21,7 @@ class ResourceCache:
         self._lock = threading.Lock()
         self._resources: dict[Key, Resource] = {}
         self._by_kind: dict[str, dict[Key, Resource]] = {}
-        self._departed: dict[Key, tuple[float, Resource]] = {}
+        self._recently_deleted: dict[Key, tuple[float, Resource]] = {}
         #: (namespace, RedisConfig) -> keys of what refers to it.
         self._referrers: dict[tuple[str, str], set[Key]] = {}
 
@@ -33,9 +33,9 @@ class ResourceCache:
         """Return a RedisConfig; references never leave a namespace."""
         return self._resources.get(("RedisConfig", namespace, name))
 
-    def departed(self, namespace: str, name: str) -> Resource | None:
+    def recently_deleted(self, namespace: str, name: str) -> Resource | None:
         """Return a RedisConfig that was deleted within the last two minutes."""
-        found = self._departed.get(("RedisConfig", namespace, name))
+        found = self._recently_deleted.get(("RedisConfig", namespace, name))
         return found[1] if found is not None and self._clock() - found[0] <= REMEMBERED else None
 
     def all(self, kind: str) -> list[Resource]:
@@ -87,10 +87,10 @@ class ResourceCache:
             self._unlink(known)
             if key[0] == "RedisConfig":
                 now = self._clock()
-                self._departed = {
-                    k: v for k, v in self._departed.items() if now - v[0] <= REMEMBERED
+                self._recently_deleted = {
+                    k: v for k, v in self._recently_deleted.items() if now - v[0] <= REMEMBERED
                 }
-                self._departed[key] = (now, known)
+                self._recently_deleted[key] = (now, known)
             return known
 
     def _place(self, known: Resource | None, resource: Resource) -> None:

@@ -16,30 +16,30 @@ from stanine_operator.controller.lease import (
     CLUSTER_LEASE,
     MARGIN,
     NAMESPACE_LEASE,
-    Sighting,
+    ObservedLease,
     make_spec,
     may_take,
+    observe_lease,
     oldest,
     read_lease,
-    sight,
 )
 from stanine_operator.controller.resource import Resource
 from stanine_operator.kubernetes.client import ClusterError
 from stanine_operator.kubernetes.cluster import Cluster
 
 #: Seconds between looks at the leases, and between two renewals.
-LOOK_EVERY, RENEW_EVERY = 5.0, 10.0
+REFRESH_INTERVAL, RENEW_INTERVAL = 5.0, 10.0
 #: Seconds without a look after which what was seen before says nothing: nobody can renew while the API server is away.
-BLIND = 3 * LOOK_EVERY
+LEASES_STALE = 3 * REFRESH_INTERVAL
 #: Seconds after its last look that an operator of the whole cluster still goes by it.
-IN_SIGHT = 2.5 * LOOK_EVERY
+LEASES_FRESH = 2.5 * REFRESH_INTERVAL
 #: Seconds until the next look at a resource that is another's.
-NOT_MINE = 60.0
+FOREIGN_RECHECK = 60.0
 #: Seconds that an operator waits with a resource that another has served, after the namespace became its own: the other must look.
-HANDOVER = IN_SIGHT + LOOK_EVERY
+HANDOVER = LEASES_FRESH + REFRESH_INTERVAL
 
 
-class Hold:
+class LeaseElector:
     """One lease that this operator wants."""
 
     def __init__(
@@ -54,14 +54,14 @@ class Hold:
         )
         self._process = uuid.uuid4().hex[:8]
         self._begins = True
-        self._seen: Sighting | None = None
+        self._seen: ObservedLease | None = None
         self._renewed = self._looked = float("-inf")
 
     @property
     def is_mine(self) -> bool:
         """Whether this process holds it, and for some time to come."""
         return (
-            self._names_me()
+            self._is_holder()
             and self._seen is not None
             and self._clock() - self._renewed < self._seen.lease.lasts - MARGIN
         )
@@ -76,24 +76,24 @@ class Hold:
         """Who held it when it was seen last."""
         return "" if self._seen is None else self._seen.lease.holder
 
-    async def look(self) -> None:
+    async def refresh(self) -> None:
         """Renew it, take it, or see who has it. Raises ClusterError."""
         began = self._clock()
-        if self._names_me() and began - self._renewed < RENEW_EVERY:
+        if self._is_holder() and began - self._renewed < RENEW_INTERVAL:
             return
         try:
-            if not self._names_me():
+            if not self._is_holder():
                 found = await self._cluster.read_lease(self._namespace, self._name)
-                before = self._seen if began - self._looked < BLIND else None
+                before = self._seen if began - self._looked < LEASES_STALE else None
                 self._seen, self._looked = (
-                    None if found is None else sight(before, read_lease(found), began),
+                    None if found is None else observe_lease(before, read_lease(found), began),
                     began,
                 )
             await self._write(began)
         except ClusterError as error:
-            if self._names_me() and error.status in (403, 404) and await self._is_ending():
+            if self._is_holder() and error.status in (403, 404) and await self._is_ending():
                 self._renewed = began  # the lease went first; nobody can make another there, and what is left there is still ours
-            elif error.conflict or error.gone:
+            elif error.conflict or error.not_found:
                 self._seen = None  # somebody else was quicker: the next look tells who
             else:
                 raise
@@ -112,16 +112,22 @@ class Hold:
                 self._name,
                 make_spec(self._operator, self._process, now, taken=True),
             )
-        elif self._names_me() or may_take(self._seen, self._operator, began, begins=self._begins):
-            spec = make_spec(self._operator, self._process, now, taken=not self._names_me())
+        elif self._is_holder() or may_take(
+            self._seen, self._operator, began, starting=self._begins
+        ):
+            spec = make_spec(self._operator, self._process, now, taken=not self._is_holder())
             body = await self._cluster.write_lease(
                 self._namespace, self._name, self._seen.lease.version, spec
             )
         else:
             return
-        self._seen, self._renewed, self._begins = Sighting(read_lease(body), began), began, False
+        self._seen, self._renewed, self._begins = (
+            ObservedLease(read_lease(body), began),
+            began,
+            False,
+        )
 
-    def _names_me(self) -> bool:
+    def _is_holder(self) -> bool:
         lease = None if self._seen is None else self._seen.lease
         return lease is not None and (lease.holder, lease.process) == (
             self._operator,
@@ -143,18 +149,19 @@ class Responsibility:
         """`namespaces`: those that are served, none means all; `own`: where the lease of the whole cluster lies."""
         self._cluster, self._operator = cluster, operator
         self._clock = asyncio.get_running_loop().time if clock is None else clock
-        self._holds = {
-            name: Hold(cluster, name, NAMESPACE_LEASE, operator, self._clock) for name in namespaces
+        self._is_owner = {
+            name: LeaseElector(cluster, name, NAMESPACE_LEASE, operator, self._clock)
+            for name in namespaces
         }
         self._whole = (
-            None if namespaces else Hold(cluster, own, CLUSTER_LEASE, operator, self._clock)
+            None if namespaces else LeaseElector(cluster, own, CLUSTER_LEASE, operator, self._clock)
         )
         #: Leases of namespaces that have an operator of their own, and of operators of the whole cluster, by uid.
-        self._others: dict[str, Sighting] = {}
-        self._rivals: dict[str, Sighting] = {}
+        self._others: dict[str, ObservedLease] = {}
+        self._cluster_leases: dict[str, ObservedLease] = {}
         #: Since when each namespace is ours, those that were ever asked about.
         self._since: dict[str, float] = {}
-        self._told: dict[str, str] = {}
+        self._logged: dict[str, str] = {}
         self._looked = float("-inf")
         #: When the lease of the whole cluster was renewed after it had run out: another operator may have begun since then.
         self._returned = float("-inf")
@@ -164,26 +171,26 @@ class Responsibility:
     def serves(self, namespace: str) -> bool:
         """Tell whether the resources of a namespace are this operator's now."""
         if self._whole is None:
-            hold = self._holds.get(namespace)
+            hold = self._is_owner.get(namespace)
             return hold is not None and hold.is_mine
         now = self._clock()
         if (
             not self._whole.is_mine
-            or now - self._looked > IN_SIGHT
+            or now - self._looked > LEASES_FRESH
             or any(
                 each.lease.namespace == namespace and each.is_held(now)
                 for each in self._others.values()
             )
         ):
             return False
-        first = oldest(self._rivals, now)
+        first = oldest(self._cluster_leases, now)
         return first is not None and first.uid == self._whole.uid
 
     def wait(self, resource: Resource) -> float | None:
         """Return how many seconds a turn must wait, None if it may be taken: the resource is ours, and whoever had it before knows."""
         if not self.serves(resource.namespace):
             self._since.pop(resource.namespace, None)
-            return NOT_MINE
+            return FOREIGN_RECHECK
         since = self._since.setdefault(resource.namespace, self._clock())
         left = max(since, self._returned) + HANDOVER - self._clock()
         was_mine = resource.status.get("operator") in (None, self._operator)
@@ -191,7 +198,7 @@ class Responsibility:
             return None
         return left
 
-    async def look(self) -> None:
+    async def refresh(self) -> None:
         """Look at the leases, and renew or take those that are wanted. Raises ClusterError."""
         self._since = {
             name: since for name, since in self._since.items() if self.serves(name)
@@ -208,55 +215,61 @@ class Responsibility:
         if ran_out:
             self._returned = self._clock()
         if self._whole is not None:
-            began, blind = self._clock(), self._clock() - self._looked > BLIND
-            self._others = await self._sightings(NAMESPACE_LEASE, {} if blind else self._others)
-            self._rivals = await self._sightings(CLUSTER_LEASE, {} if blind else self._rivals)
+            began, blind = self._clock(), self._clock() - self._looked > LEASES_STALE
+            self._others = await self._observe_leases(
+                NAMESPACE_LEASE, {} if blind else self._others
+            )
+            self._cluster_leases = await self._observe_leases(
+                CLUSTER_LEASE, {} if blind else self._cluster_leases
+            )
             self._looked = began
-        self._tell()
+        self._log_changes()
 
     async def run(self) -> None:
         """Look for ever."""
         answers = True
         while True:
-            await asyncio.sleep(LOOK_EVERY)
+            await asyncio.sleep(REFRESH_INTERVAL)
             try:
-                await self.look()
+                await self.refresh()
                 answers = True
             except ClusterError as error:
                 if answers:
                     get_log().warning("lease.failed", status=error.status, detail=str(error))
                 answers = False
 
-    async def _sightings(self, name: str, before: dict[str, Sighting]) -> dict[str, Sighting]:
+    async def _observe_leases(
+        self, name: str, before: dict[str, ObservedLease]
+    ) -> dict[str, ObservedLease]:
         now = self._clock()
         leases = [read_lease(body) for body in await self._cluster.list_leases(name)]
-        return {lease.uid: sight(before.get(lease.uid), lease, now) for lease in leases}
+        return {lease.uid: observe_lease(before.get(lease.uid), lease, now) for lease in leases}
 
-    def _tell(self) -> None:
+    def _log_changes(self) -> None:
         """Say in the log who serves what, once for each change; have what is new here looked at."""
         now = self._clock()
         if self._whole is None:
             held = {
                 name: self._operator if hold.is_mine else hold.holder
-                for name, hold in self._holds.items()
+                for name, hold in self._is_owner.items()
             }
         else:
-            first = oldest(self._rivals, now)
+            first = oldest(self._cluster_leases, now)
             held = {
                 each.lease.namespace: each.lease.holder
                 for each in self._others.values()
                 if each.is_held(now)
             }
             held["*"] = "" if first is None else first.holder
-        if held == self._told:
+        if held == self._logged:
             return
         for namespace, operator in sorted(held.items()):
-            if self._told.get(namespace) != operator:
+            if self._logged.get(namespace) != operator:
                 get_log().info(
                     "namespace.served",
                     namespace=namespace,
                     operator=operator,
                     mine=operator == self._operator,
                 )
-        self._told = held
+        self._logged = held
         self.changed()

@@ -14,21 +14,21 @@ from stanine_operator.controller.conditions import (
     merge_conditions,
     transitions,
 )
-from stanine_operator.controller.reconcile_result import Verdict
+from stanine_operator.controller.reconcile_result import Condition
 
 Status = Mapping[str, Any]
 
 #: Seconds between two writes for nothing but figures and wordings: three in a quarter of an hour at the most.
-FIGURES_EVERY = 330.0
+FIGURES_INTERVAL = 330.0
 #: Seconds between two writes for a figure of another order: no more than one a turn.
-ORDERS_EVERY = 30.0
+MAGNITUDES_INTERVAL = 30.0
 #: Below this the order of a figure is the same whatever it is: queues at work have a few messages at one look and none at the next.
 SMALL = 100
 
 
 def compose_status(
     old: Status,
-    verdicts: tuple[Verdict, ...],
+    conditions: tuple[Condition, ...],
     *,
     generation: int,
     now: str,
@@ -41,8 +41,8 @@ def compose_status(
         for condition in old.get("conditions") or ()
         if condition.get("reason") != RECONCILIATION_PAUSED
     ]
-    conditions = merge_conditions(
-        before, verdicts, generation=generation, now=now, keep_others=fields is None
+    merged = merge_conditions(
+        before, conditions, generation=generation, now=now, keep_others=fields is None
     )
     others = (
         {
@@ -53,28 +53,30 @@ def compose_status(
         if fields is None
         else fields
     )
-    return {"observedGeneration": generation, "conditions": conditions, **others}
+    return {"observedGeneration": generation, "conditions": merged, **others}
 
 
-def with_condition(old: Status, verdict: Verdict, *, generation: int, now: str) -> dict[str, Any]:
+def with_condition(
+    old: Status, condition: Condition, *, generation: int, now: str
+) -> dict[str, Any]:
     """Return the status with one condition judged and everything else left as it is."""
     conditions = merge_conditions(
-        old.get("conditions") or (), (verdict,), generation=generation, now=now, keep_others=True
+        old.get("conditions") or (), (condition,), generation=generation, now=now, keep_others=True
     )
     spoken, others = conditions[:1], conditions[1:]
     return {**old, "conditions": others + spoken}
 
 
-def is_worth_writing(
-    old: Status, new: Status, *, moving: frozenset[str], since_written: float
-) -> bool:
+def must_write(old: Status, new: Status, *, volatile: frozenset[str], since_written: float) -> bool:
     """Tell whether a status must be written now. `since_written`: seconds since this operator last wrote it (infinite: never)."""
     if old == new:
         return False
-    if since_written >= FIGURES_EVERY or _steady(old, moving) != _steady(new, moving):
+    if since_written >= FIGURES_INTERVAL or _stable_part(old, volatile) != _stable_part(
+        new, volatile
+    ):
         return True
-    return since_written >= ORDERS_EVERY and any(
-        _order(old.get(name)) != _order(new.get(name)) for name in moving
+    return since_written >= MAGNITUDES_INTERVAL and any(
+        _magnitude(old.get(name)) != _magnitude(new.get(name)) for name in volatile
     )
 
 
@@ -106,14 +108,14 @@ def changed_conditions(
     return transitions(old.get("conditions") or (), new.get("conditions") or ())
 
 
-def _order(figure: object) -> int:
+def _magnitude(figure: object) -> int:
     """Return the number of a figure's digits; 0 for a small one, and for what is no whole number."""
     return len(str(figure)) if isinstance(figure, int) and figure >= SMALL else 0
 
 
-def _steady(status: Status, moving: frozenset[str]) -> dict[str, Any]:
+def _stable_part(status: Status, volatile: frozenset[str]) -> dict[str, Any]:
     """Return what does not move by itself; of conditions, all but the wording."""
-    steady = {name: value for name, value in status.items() if name not in moving}
+    steady = {name: value for name, value in status.items() if name not in volatile}
     conditions = steady.get("conditions") or ()
     steady["conditions"] = [
         {name: value for name, value in condition.items() if name != "message"}

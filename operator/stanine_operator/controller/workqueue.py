@@ -10,7 +10,7 @@ from typing import Generic, TypeVar
 K = TypeVar("K", bound=Hashable)
 
 #: Seconds between turns of a resource that is well: how long a change made behind our back can stay unseen.
-STEADY = 60.0
+RESYNC_INTERVAL = 60.0
 #: Seconds: first and longest pause while it is not. The longest is what the contract promises.
 FIRST_RETRY, LAST_RETRY = 1.0, 15.0
 #: Share by which a pause is shortened at random, so that what failed together does not come back together.
@@ -19,11 +19,15 @@ JITTER = 0.3
 
 def next_pause(failures: int, random: float) -> float:
     """Return the seconds until the next turn after so many turns in a row that did not end well. `random`: 0 ≤ x < 1."""
-    pause = STEADY if failures == 0 else min(LAST_RETRY, FIRST_RETRY * 2 ** min(failures - 1, 10))
+    pause = (
+        RESYNC_INTERVAL
+        if failures == 0
+        else min(LAST_RETRY, FIRST_RETRY * 2 ** min(failures - 1, 10))
+    )
     return pause * (1 - JITTER * random)
 
 
-class Schedule(Generic[K]):
+class WorkQueue(Generic[K]):
     """Keys by the time at which they are due. A key that is at work is never handed out; woken meanwhile, it is due when it is done."""
 
     def __init__(self, clock: Callable[[], float]) -> None:
@@ -31,17 +35,17 @@ class Schedule(Generic[K]):
         self._heap: list[tuple[float, int, K]] = []
         self._due: dict[K, float] = {}
         self._working: set[K] = set()
-        self._order = itertools.count()
+        self._magnitude = itertools.count()
         self._changed = asyncio.Event()
-        self._turnstile = asyncio.Lock()
+        self._next_lock = asyncio.Lock()
         self._closed = False
 
-    def wake(self, key: K, after: float = 0.0) -> None:
+    def enqueue(self, key: K, after: float = 0.0) -> None:
         """Make a key due in `after` seconds, unless it is due earlier."""
         due = self._clock() + after
         if due < self._due.get(key, math.inf):
             self._due[key] = due
-            heapq.heappush(self._heap, (due, next(self._order), key))
+            heapq.heappush(self._heap, (due, next(self._magnitude), key))
             self._changed.set()
 
     def forget(self, key: K) -> None:
@@ -52,10 +56,10 @@ class Schedule(Generic[K]):
         """Say that a key's turn has ended and when the next is due (None: never). One woken meanwhile is due as it was woken."""
         self._working.discard(key)
         if after is not None:
-            self.wake(key, after)
+            self.enqueue(key, after)
         if key in self._due:
             # It was passed over while it was at work.
-            heapq.heappush(self._heap, (self._due[key], next(self._order), key))
+            heapq.heappush(self._heap, (self._due[key], next(self._magnitude), key))
             self._changed.set()
 
     def close(self) -> None:
@@ -68,7 +72,7 @@ class Schedule(Generic[K]):
         try:
             async with (
                 asyncio.timeout(within),
-                self._turnstile,
+                self._next_lock,
             ):  # one waits for the clock, the others for their turn
                 return await self._first()
         except TimeoutError:

@@ -1,6 +1,6 @@
 """The kind Instrument: a document published, its way into the index, and its end. `turn.py` is called by the loop."""
 
-from stanine_operator.instruments.desired import judge
-from stanine_operator.instruments.reconcile import reconcile, release
+from stanine_operator.instruments.desired import check_document
+from stanine_operator.instruments.reconcile import finalize, reconcile
 
-__all__ = ["judge", "reconcile", "release"]
+__all__ = ["check_document", "finalize", "reconcile"]

@@ -13,7 +13,7 @@ from stanine_operator.controller.reconcile_result import EventSpec, Outcome, Ver
 from stanine_operator.controller.resource import Resource
 
 
-class Judged(msgspec.Struct, frozen=True):
+class CheckedDocument(msgspec.Struct, frozen=True):
     """A resource's document, judged once for each generation: what it is, or what is wrong with it. The text itself is not kept."""
 
     digest: str = ""
@@ -24,14 +24,14 @@ class Judged(msgspec.Struct, frozen=True):
     fault: str = ""
 
 
-def judge(resource: Resource) -> Judged:
+def check_document(resource: Resource) -> CheckedDocument:
     """Judge the document that a resource is. Seconds for the largest ones."""
     try:
         read = read_instrument(resource.name, resource.spec)
     except InvalidResource as error:
-        return Judged(fault=say_faults(error))
+        return CheckedDocument(fault=say_faults(error))
     spec = read.instrument.spec
-    return Judged(
+    return CheckedDocument(
         digest(read.document), form_digest(read.instrument), len(spec.items), len(spec.scales)
     )
 
@@ -40,12 +40,12 @@ def describe(judged: Judged, standing: InstrumentState, status: dict[str, Any]) 
     """Return what is said of an instrument whose document is published."""
     is_indexed = standing.indexed >= standing.revision
     if is_indexed:
-        indexed = Verdict(
+        indexed = Condition(
             "Indexed", True, "Indexed", f"Revision {standing.revision} is served and scored by."
         )
     else:
         still = f"; revision {standing.indexed} is scored by meanwhile" if standing.indexed else ""
-        indexed = Verdict(
+        indexed = Condition(
             "Indexed",
             False,
             "Indexing",
@@ -53,32 +53,32 @@ def describe(judged: Judged, standing: InstrumentState, status: dict[str, Any]) 
         )
     fields: dict[str, object] = {
         "revision": standing.revision,
-        "items": judged.items,
-        "scales": judged.scales,
-        "digest": judged.digest,
+        "items": checked.items,
+        "scales": checked.scales,
+        "digest": checked.digest,
     }
     if standing.indexed:
         fields["indexedRevision"] = standing.indexed
     # A server that came back with older data gives the number of a lost revision to another document.
     is_new = (
         status.get("revision") != standing.revision
-        or status.get("digest", judged.digest) != judged.digest
+        or status.get("digest", checked.digest) != checked.digest
     )
-    once = f"revision {standing.revision} {judged.digest}"
-    notice = EventSpec(
+    once = f"revision {standing.revision} {checked.digest}"
+    event = EventSpec(
         False, "RevisionPublished", f"Revision {standing.revision} is published.", once=once
     )
-    return Outcome(
-        verdicts=(
-            Verdict("Ready", is_indexed, indexed.reason, indexed.message),
-            Verdict(
+    return ReconcileResult(
+        conditions=(
+            Condition("Ready", is_indexed, indexed.reason, indexed.message),
+            Condition(
                 "Published", True, "Published", f"The document is revision {standing.revision}."
             ),
             indexed,
         ),
         fields=fields,
         gauges={"revision": standing.revision, "indexed_revision": standing.indexed},
-        notices=(notice,) if is_new else (),
+        events=(event,) if is_new else (),
         settled=is_indexed,
     )
 
@@ -90,7 +90,7 @@ def describe_unpublished(
     standing: InstrumentState | None,
     *,
     settled: bool = True,
-) -> Outcome:
+) -> ReconcileResult:
     """Return what is said of an instrument whose document is not published; an earlier one that is stays in use.
 
     `standing` None: how the instrument stands is not known, or another resource's to tell.
@@ -103,11 +103,11 @@ def describe_unpublished(
         said = f"Revision {standing.revision} stays in use."
     else:
         said = "Nothing of this resource is published."
-    return Outcome(
-        verdicts=(
-            Verdict("Ready", False, reason, message),
-            Verdict("Published", False, reason, message),
-            Verdict("Indexed", False, "NotPublished", said),
+    return ReconcileResult(
+        conditions=(
+            Condition("Ready", False, reason, message),
+            Condition("Published", False, reason, message),
+            Condition("Indexed", False, "NotPublished", said),
         ),
         fields=fields,
         settled=settled,

@@ -17,38 +17,40 @@ from stanine.telemetry.traces import traceparent_of
 from stanine_operator.controller.context import ReconcileContext
 from stanine_operator.controller.ownership import (
     RESOURCE_CONFLICT,
-    claim,
+    acquire,
     conflict_message,
-    find_rival,
+    find_conflict,
     manager_of,
     name_of,
 )
-from stanine_operator.controller.reconcile_result import EventSpec, FinalizeResult, Outcome
+from stanine_operator.controller.reconcile_result import EventSpec, FinalizeResult, ReconcileResult
 from stanine_operator.controller.resource import Resource
-from stanine_operator.instruments.desired import Judged, describe, describe_unpublished
+from stanine_operator.instruments.desired import CheckedDocument, describe, describe_unpublished
 from stanine_operator.redis_servers.connections import Server
 from stanine_operator.redis_servers.libraries import store_library
 
 
-def reconcile(resource: Resource, judged: Judged, world: ReconcileContext) -> Outcome:
+def reconcile(
+    resource: Resource, checked: CheckedDocument, context: ReconcileContext
+) -> ReconcileResult:
     """Publish the document that a resource is. Raises what the loop turns into conditions: OperatorProblem, errors of the server."""
-    rival = find_rival(resource, world.neighbours, _name_of)
-    if rival is not None:
-        return _lost(resource, name_of(rival))
-    config = world.redis_config_of(resource)
-    server = world.connections.open(config)
+    conflict = find_conflict(resource, context.resource_cache, _name_of)
+    if conflict is not None:
+        return _conflict_result(resource, name_of(conflict))
+    config = context.redis_config_of(resource)
+    server = context.connections.open(config)
     instruments = _instruments(server)
-    manager = manager_of(resource, config, world.operator_id)
-    takes = not judged.fault
+    manager = manager_of(resource, config, context.operator_id)
+    takes = not checked.fault
     try:
-        standing = claim(
+        standing = acquire(
             lambda gone: instruments.hold(resource.name, manager, takes=takes, gone=gone),
             resource.kind,
-            world,
+            context,
         )
-        if judged.fault:
-            return describe_unpublished(INVALID_DOCUMENT, judged.fault, resource.status, standing)
-        if standing.digest != judged.digest:
+        if checked.fault:
+            return describe_unpublished(INVALID_DOCUMENT, checked.fault, resource.status, standing)
+        if standing.digest != checked.digest:
             if server.broker.state(BUILD_INDEX.queue) is QueueState.DRAINING:
                 message = f"The queue {BUILD_INDEX.queue} is draining: the document is published when it is resumed."
                 return describe_unpublished(
@@ -59,7 +61,7 @@ def reconcile(resource: Resource, judged: Judged, world: ReconcileContext) -> Ou
                 get_current_span()
             )  # the entry that the indexWatcher builds belongs to this turn's trace
             published = instruments.publish(
-                resource.name, document, judged.digest, judged.form_digest, manager, trace=trace
+                resource.name, document, checked.digest, checked.form_digest, manager, trace=trace
             )
             standing = InstrumentState(
                 published.revision,
@@ -68,30 +70,33 @@ def reconcile(resource: Resource, judged: Judged, world: ReconcileContext) -> Ou
                 _still_indexed(standing, published.form),
             )
     except InstrumentManagedError as refused:
-        return _lost(resource, refused.holder.name)
-    return describe(judged, standing, resource.status)
+        return _conflict_result(resource, refused.holder.name)
+    return describe(checked, standing, resource.status)
 
 
-def release(resource: Resource, _judged: Judged, world: ReconcileContext) -> FinalizeResult:
+def finalize(
+    resource: Resource, _judged: CheckedDocument, context: ReconcileContext
+) -> FinalizeResult:
     """Remove the instrument of a resource that is being deleted, if nobody ever answered it and it is this resource's; else it is kept."""
-    rival = find_rival(resource, world.neighbours, _name_of)
-    if rival is not None:
-        return _kept(
-            RESOURCE_CONFLICT, f"{name_of(rival)} has the instrument {resource.name}: it is kept."
+    conflict = find_conflict(resource, context.resource_cache, _name_of)
+    if conflict is not None:
+        return _kept_result(
+            RESOURCE_CONFLICT,
+            f"{name_of(conflict)} has the instrument {resource.name}: it is kept.",
         )
-    config = world.redis_config_of(resource)
-    server = world.connections.open(config)
+    config = context.redis_config_of(resource)
+    server = context.connections.open(config)
     try:
         removal = _instruments(server).remove(
-            resource.name, manager_of(resource, config, world.operator_id)
+            resource.name, manager_of(resource, config, context.operator_id)
         )
     except InstrumentManagedError as refused:
-        return _kept(
+        return _kept_result(
             RESOURCE_CONFLICT,
             f"{refused.holder.name} has the instrument {resource.name}: it is kept.",
         )
     if removal is Removal.HAS_ATTEMPTS:
-        return _kept(
+        return _kept_result(
             "HasAttempts",
             f"The instrument {resource.name} has attempts: it is kept, and nobody manages it any more.",
         )
@@ -99,7 +104,7 @@ def release(resource: Resource, _judged: Judged, world: ReconcileContext) -> Fin
         return FinalizeResult(done=True)
     return FinalizeResult(
         done=True,
-        notices=(
+        events=(
             EventSpec(
                 False,
                 "InstrumentDeleted",
@@ -126,12 +131,12 @@ def _name_of(resource: Resource) -> object:
     return resource.name
 
 
-def _lost(resource: Resource, holder: str) -> Outcome:
+def _conflict_result(resource: Resource, holder: str) -> ReconcileResult:
     message = conflict_message(f"the instrument {resource.name}", holder)
     return describe_unpublished(RESOURCE_CONFLICT, message, resource.status, None)
 
 
-def _kept(reason: str, message: str) -> FinalizeResult:
+def _kept_result(reason: str, message: str) -> FinalizeResult:
     return FinalizeResult(
-        done=True, notices=(EventSpec(warning=True, reason=reason, message=message),)
+        done=True, events=(EventSpec(warning=True, reason=reason, message=message),)
     )

@@ -17,14 +17,18 @@ from kubernetes.aio.client.api_client import ApiClient
 from kubernetes.aio.client.exceptions import ApiException
 
 from stanine.telemetry.logs import get_log
-from stanine_operator.kubernetes.credentials import Login, LoginError, log_in
+from stanine_operator.kubernetes.credentials import (
+    ClusterCredentials,
+    ClusterCredentialsError,
+    load_credentials,
+)
 
 #: Seconds that a request may take in all, and to connect.
 REQUEST_TIMEOUT, CONNECT_TIMEOUT = 15.0, 5.0
 #: Requests under way at the same time; the API server's own fairness queues the rest.
 CONNECTIONS = 32
 #: Seconds after which the credentials are read again: a service account's token is replaced within the hour.
-LOGIN_FRESH = 60.0
+CREDENTIALS_FRESH = 60.0
 #: The name under which requests are made, and that the API server notes as the owner of what is written.
 FIELD_MANAGER = "stanine-operator"
 #: Content types of patches: members are replaced; and what `kubectl apply --server-side` sends.
@@ -46,7 +50,7 @@ class ClusterError(Exception):
         self.answer = answer.decode(errors="replace")
 
     @property
-    def gone(self) -> bool:
+    def not_found(self) -> bool:
         """Whether the object is not there any more."""
         return self.status == 404
 
@@ -56,7 +60,7 @@ class ClusterError(Exception):
         return self.status == 409
 
     @property
-    def away(self) -> bool:
+    def unavailable(self) -> bool:
         """Whether the API server is what is at fault, not the request."""
         return self.status in (0, 429) or self.status >= 500
 
@@ -65,9 +69,12 @@ class Client:
     """Requests to the API server. Made by `connect`, in the event loop that it is used in."""
 
     def __init__(
-        self, login: Login, read: Callable[[], Awaitable[Login]], seen: Callable[[str, int], None]
+        self,
+        login: ClusterCredentials,
+        read: Callable[[], Awaitable[ClusterCredentials]],
+        seen: Callable[[str, int], None],
     ) -> None:
-        self._login, self._read, self._seen = login, read, seen
+        self._credentials, self._read, self._seen = login, read, seen
         self._read_at = time.monotonic()
         self._client = _make_client(login)
         self._reading = asyncio.Lock()
@@ -75,7 +82,7 @@ class Client:
     @classmethod
     async def connect(
         cls,
-        read: Callable[[], Awaitable[Login]] = log_in,
+        read: Callable[[], Awaitable[ClusterCredentials]] = load_credentials,
         *,
         seen: Callable[[str, int], None] = lambda _method, _status: None,
     ) -> "Client":
@@ -85,7 +92,7 @@ class Client:
     @property
     def namespace(self) -> str | None:
         """The namespace of the pod, or of the kubeconfig's context."""
-        return self._login.namespace
+        return self._credentials.namespace
 
     async def close(self) -> None:
         """Close the connections."""
@@ -142,10 +149,10 @@ class Client:
         accept: str,
     ) -> tuple[int, bytes]:
         headers = {"Accept": accept, "User-Agent": FIELD_MANAGER, "Content-Type": content_type}
-        if self._login.authorization:
-            headers["Authorization"] = self._login.authorization
+        if self._credentials.authorization:
+            headers["Authorization"] = self._credentials.authorization
         url = (
-            self._login.configuration.host.rstrip("/")
+            self._credentials.configuration.host.rstrip("/")
             + path
             + (f"?{urlencode(query)}" if query else "")
         )
@@ -162,28 +169,30 @@ class Client:
         """Read the credentials again if they are no longer fresh; if that fails, go on with those that are known."""
         async with self._reading:
             if not at_once and (
-                time.monotonic() - self._read_at <= LOGIN_FRESH
-                or self._login.lasts(datetime.now(UTC))
+                time.monotonic() - self._read_at <= CREDENTIALS_FRESH
+                or self._credentials.lasts(datetime.now(UTC))
             ):
                 return
             self._read_at = time.monotonic()
             try:
                 login = await self._read()
-            except LoginError as error:
+            except ClusterCredentialsError as error:
                 get_log().warning("login.failed", detail=str(error))
                 return
-            before, self._login = self._login, login
+            before, self._credentials = self._credentials, login
             if _transport(before) != _transport(login):
                 old, self._client = self._client, _make_client(login)
                 await old.close()  # what it is doing is tried again
 
 
-def _make_client(login: Login) -> Any:  # kubernetes.aio tells no types of what is used here
+def _make_client(
+    login: ClusterCredentials,
+) -> Any:  # kubernetes.aio tells no types of what is used here
     login.configuration.connection_pool_maxsize = CONNECTIONS
     return ApiClient(login.configuration)
 
 
-def _transport(login: Login) -> tuple[object, ...]:
+def _transport(login: ClusterCredentials) -> tuple[object, ...]:
     """Return what connections are made with."""
     each = login.configuration
     return (

@@ -49,7 +49,7 @@ class Cluster:
         try:
             found = await self._client.call("GET", f"/apis/{GROUP}/{VERSION}")
         except ClusterError as error:
-            if not error.gone:
+            if not error.not_found:
                 raise
             found = {}
         served = {each["name"] for each in found.get("resources", ())}
@@ -151,7 +151,7 @@ class Cluster:
         try:
             return await self._client.call("GET", _lease_path(namespace, name))
         except ClusterError as error:
-            if error.gone:
+            if error.not_found:
                 return None
             raise
 
@@ -189,7 +189,7 @@ class Cluster:
         try:
             await self._client.call("DELETE", _lease_path(namespace, name))
         except ClusterError as error:
-            if not error.gone:
+            if not error.not_found:
                 raise
 
     async def is_ending(self, namespace: str) -> bool:
@@ -197,7 +197,7 @@ class Cluster:
         try:
             found = await self._client.call("GET", f"/api/v1/namespaces/{quote(namespace)}")
         except ClusterError as error:
-            if error.gone:
+            if error.not_found:
                 return True
             raise
         return bool(found["metadata"].get("deletionTimestamp"))
@@ -272,7 +272,7 @@ def _managed() -> dict[str, str]:
 
 
 def _secret_problem(error: ClusterError, name: str) -> OperatorProblem:
-    if error.gone:
+    if error.not_found:
         return OperatorProblem(
             SECRET_NOT_FOUND,
             f"There is no Secret {name} in this namespace: create it, or correct the reference.",

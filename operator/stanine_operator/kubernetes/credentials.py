@@ -27,12 +27,12 @@ _TOKEN = "BearerToken"  # noqa: S105 - the name of a field
 _EXPIRY_MARGIN = timedelta(seconds=90)
 
 
-class LoginError(Exception):
+class ClusterCredentialsError(Exception):
     """There are no credentials for an API server."""
 
 
 @dataclass(frozen=True)
-class Login:
+class ClusterCredentials:
     """Address and credentials as they were when they were read."""
 
     configuration: Configuration
@@ -53,7 +53,7 @@ class Login:
         return str(self.configuration.api_key.get(_TOKEN, ""))
 
 
-async def log_in(environ: Mapping[str, str] = os.environ) -> Login:
+async def load_credentials(environ: Mapping[str, str] = os.environ) -> ClusterCredentials:
     """Read address and credentials: files are read and a plugin is run each time. Raises LoginError."""
     configuration = Configuration()
     # As for kopf's watches: a proxy is what the kubeconfig names, never what the environment does.
@@ -66,7 +66,9 @@ async def log_in(environ: Mapping[str, str] = os.environ) -> Login:
             configuration.api_key[_TOKEN] = (
                 "Bearer " + (SERVICE_ACCOUNT / "token").read_text().strip()
             )
-            return Login(configuration, (SERVICE_ACCOUNT / "namespace").read_text().strip())
+            return ClusterCredentials(
+                configuration, (SERVICE_ACCOUNT / "namespace").read_text().strip()
+            )
         loader = await _config.load_kube_config(
             _kubeconfig(environ), client_configuration=configuration, persist_config=False
         )
@@ -79,16 +81,16 @@ async def log_in(environ: Mapping[str, str] = os.environ) -> Login:
         yaml.YAMLError,
         kube_config.ConfigException,
     ) as error:
-        raise LoginError(
+        raise ClusterCredentialsError(
             f"the kubeconfig cannot be used ({type(error).__name__}): see KUBECONFIG"
         ) from error
     fetched = "exec" in (loader._user or ())  # noqa: SLF001 - nothing public tells
     if fetched and not configuration.api_key and not configuration.cert_file:
-        raise LoginError(
+        raise ClusterCredentialsError(
             "the plugin that the kubeconfig names (exec) gave no credentials: run its command by hand, see its message above"
         )
     expires = getattr(loader, "exec_plugin_expiry", None)
-    return Login(
+    return ClusterCredentials(
         configuration,
         (loader.current_context.get("context") or {}).get("namespace"),
         fetched,
@@ -96,7 +98,7 @@ async def log_in(environ: Mapping[str, str] = os.environ) -> Login:
     )
 
 
-def connection_info(login: Login) -> kopf.ConnectionInfo:
+def connection_info(login: ClusterCredentials) -> kopf.ConnectionInfo:
     """Return the same for kopf's watches."""
     configuration = login.configuration
     scheme, _, token = login.authorization.partition(" ")
@@ -121,7 +123,7 @@ def _kubeconfig(environ: Mapping[str, str]) -> str:
     """Return the files that KUBECONFIG names, or the usual one. Raises LoginError if there is none of them."""
     named = environ.get("KUBECONFIG") or str(Path(DEFAULT_KUBECONFIG).expanduser())
     if not any(Path(each).expanduser().exists() for each in named.split(os.pathsep) if each):
-        raise LoginError(
+        raise ClusterCredentialsError(
             "there is no API server to speak to: run in a pod with a service account, or set KUBECONFIG"
         )
     return named

@@ -16,7 +16,7 @@ TRIES = 5
 
 
 @dataclass
-class Freed:
+class FreeResult:
     """What became of it, for people: kind, namespace and name of what was freed, and why others were not."""
 
     freed: list[str] = field(default_factory=list)
@@ -28,15 +28,15 @@ async def free(
     kinds: Iterable[Kind],
     namespaces: Sequence[str | None],
     concerns: Callable[[str], bool] = lambda _namespace: True,
-) -> Freed:
+) -> FreeResult:
     """Free all resources in some namespaces (None: in all) that an operator is going to leave. What they stand for in Redis is kept.
 
     `concerns` tells of a namespace whether it is this operator's. Raises ClusterError if a kind cannot be listed.
     """
-    done = Freed()
+    done = FreeResult()
     for kind in kinds:
         for namespace in namespaces:
-            for body in await _bearing(cluster, kind, namespace):
+            for body in await _list_with_finalizer(cluster, kind, namespace):
                 resource = read_resource(kind.name, body)
                 if not concerns(resource.namespace):
                     continue
@@ -49,12 +49,12 @@ async def free(
     return done
 
 
-async def _bearing(cluster: Cluster, kind: Kind, namespace: str | None) -> list[Body]:
+async def _list_with_finalizer(cluster: Cluster, kind: Kind, namespace: str | None) -> list[Body]:
     """Return (as objects without spec) what bears the finalizer; nothing if the kind is not installed."""
     try:
         listed = await cluster.list_metadata(kind, namespace)
     except ClusterError as error:
-        if error.gone:
+        if error.not_found:
             return []
         raise
     return [
@@ -73,7 +73,7 @@ async def _free(cluster: Cluster, kind: Kind, resource: Resource) -> None:
             )
             return
         except ClusterError as error:
-            if error.gone:
+            if error.not_found:
                 return
             if not error.conflict or not left:
                 raise
@@ -82,7 +82,7 @@ async def _free(cluster: Cluster, kind: Kind, resource: Resource) -> None:
                 kind.name, await cluster.read_object(kind, resource.namespace, resource.name)
             )
         except ClusterError as error:
-            if error.gone:
+            if error.not_found:
                 return
             raise
         if FINALIZER not in resource.finalizers:

@@ -17,22 +17,27 @@ from stanine_operator.kubernetes.cluster import Cluster
 from stanine_operator.kubernetes.freeing import free
 
 #: Seconds that it may take, twice: a pod is killed 30 s after it was told to stop, and turns that have begun take up to 12.
-WITHIN = 6.0
+FREE_TIMEOUT = 6.0
 
 
 class Leaving:
     """Frees what this operator serves, if its namespace is going."""
 
     def __init__(
-        self, cluster: Cluster, kinds: Mapping[str, Kind], responsibility: Responsibility, turns: Reconciler, namespaces: Collection[str],
+        self,
+        cluster: Cluster,
+        kinds: Mapping[str, Kind],
+        responsibility: Responsibility,
+        reconciler: Reconciler,
+        namespaces: Collection[str],
         own: str | None,
-    ) -> None:  # fmt: skip
+    ) -> None:
         """`namespaces`: those that are served, none means all; `own`: the operator's."""
-        self._cluster, self._kinds, self._responsibility, self._turns = (
+        self._cluster, self._kinds, self._responsibility, self._reconciler = (
             cluster,
             kinds,
             responsibility,
-            turns,
+            reconciler,
         )
         self._namespaces: Final = tuple(namespaces) or (None,)
         self._own = own
@@ -40,10 +45,10 @@ class Leaving:
     async def free(self) -> None:
         """Free it; where the API server does not let us, say so."""
         try:
-            async with asyncio.timeout(WITHIN):
+            async with asyncio.timeout(FREE_TIMEOUT):
                 if self._own is None or not await self._cluster.is_ending(self._own):
                     return
-                self._turns.leaving = True
+                self._reconciler.leaving = True
                 done = await free(
                     self._cluster,
                     self._kinds.values(),

@@ -17,13 +17,13 @@ from stanine_operator.controller.kinds import FINALIZER, Kind
 from stanine_operator.controller.lease import CLUSTER_LEASE, NAMESPACE_LEASE, is_in_use, read_lease
 from stanine_operator.kubernetes.client import Body, Client, ClusterError
 from stanine_operator.kubernetes.cluster import Cluster
-from stanine_operator.kubernetes.credentials import LoginError
+from stanine_operator.kubernetes.credentials import ClusterCredentialsError
 from stanine_operator.kubernetes.freeing import free
 
 #: Seconds for the operator's pod to end: a little more than it takes by its own word.
 STOP_SECONDS = 18.0
 #: Seconds between looks.
-LOOK = 0.5
+POLL_INTERVAL = 0.5
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -31,7 +31,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = _read_arguments(arguments)
     try:
         return asyncio.run(_run(options))
-    except (LoginError, ClusterError) as error:
+    except (ClusterCredentialsError, ClusterError) as error:
         _say(
             f"uninstall: {error}; or: `helm uninstall --no-hooks`, and remove the finalizer {FINALIZER} by hand"
         )
@@ -71,7 +71,7 @@ async def delete_own(cluster: Cluster, namespace: str, release: str, within: flo
         return [
             (kind, found)
             for kind in all_kinds()
-            if kind.release is not None
+            if kind.finalize is not None
             for found in await _objects(cluster, kind, namespace, labels)
             if found["spec"].get("deletionPolicy") == "Delete"
         ]
@@ -81,7 +81,7 @@ async def delete_own(cluster: Cluster, namespace: str, release: str, within: flo
             try:
                 await cluster.delete_object(kind, namespace, found["metadata"]["name"])
             except ClusterError as error:
-                if not error.gone:
+                if not error.not_found:
                     raise
             _say(f"deleting {kind.plural}/{found['metadata']['name']}")
 
@@ -100,7 +100,7 @@ async def stop_operator(cluster: Cluster, namespace: str, deployment: str, selec
     try:
         await cluster.scale(namespace, deployment, 0)
     except ClusterError as error:
-        if not error.gone:
+        if not error.not_found:
             raise
 
     async def ended() -> bool:
@@ -120,7 +120,7 @@ async def _objects(cluster: Cluster, kind: Kind, namespace: str, labels: str) ->
     try:
         return await cluster.list_objects(kind, namespace, labels)
     except ClusterError as error:
-        if error.gone:
+        if error.not_found:
             return []
         raise
 
@@ -130,7 +130,7 @@ async def _until(condition: Callable[[], Awaitable[bool]], seconds: float) -> bo
     while not await condition():
         if time.monotonic() > deadline:
             return False
-        await asyncio.sleep(LOOK)
+        await asyncio.sleep(POLL_INTERVAL)
     return True
 
 

@@ -6,7 +6,7 @@ from stanine.broker import QueueState
 from stanine.broker.queue import QueueStats
 from stanine.broker.settings import QueueSettings
 from stanine.crds.queue import QueueSpec, broker_settings
-from stanine_operator.controller.reconcile_result import Outcome, Verdict
+from stanine_operator.controller.reconcile_result import Condition, ReconcileResult
 
 #: Figures in a status have so many digits: it is read by people, and each write goes to everybody who watches.
 DIGITS = 2
@@ -26,7 +26,7 @@ def settings_of(spec: QueueSpec) -> QueueSettings:
     )
 
 
-def describe(stats: QueueStats, told: dict[str, object]) -> Outcome:
+def describe(stats: QueueStats, reported: dict[str, object]) -> ReconcileResult:
     """Return what is said of a queue that is as it should be. `told`: what became of its requests."""
     state = stats.state
     reason = "Drained" if stats.is_drained else state.value
@@ -34,34 +34,34 @@ def describe(stats: QueueStats, told: dict[str, object]) -> Outcome:
         "It takes nothing new, and nothing is left in it." if stats.is_drained else _MESSAGES[state]
     )
     figures = figures_of(stats)
-    return Outcome(
-        verdicts=(
-            Verdict("Ready", True, reason, message),
-            Verdict(
+    return ReconcileResult(
+        conditions=(
+            Condition("Ready", True, reason, message),
+            Condition(
                 "Bootstrapped",
                 True,
                 "Bootstrapped",
                 "The queue is there and goes by this resource's settings.",
             ),
-            Verdict("Paused", state is QueueState.PAUSED, state.value, _MESSAGES[state]),
+            Condition("Paused", state is QueueState.PAUSED, state.value, _MESSAGES[state]),
         ),
         fields={name: rounded(value) for name, value in figures.items()}
         | {"state": state.value}
-        | told,
+        | reported,
         gauges={_snake(name): value for name, value in figures.items()},
     )
 
 
-def describe_trouble(
+def describe_problem(
     reason: str, message: str, status: dict[str, Any], *, owned: bool = True
-) -> Outcome:
+) -> ReconcileResult:
     """Return what is said of a queue that could not be made so. Not `owned`: another has it, and its figures are that one's to tell."""
     kept = status if owned else {name: status[name] for name in _KEPT if name in status}
-    return Outcome(
-        verdicts=(
-            Verdict("Ready", False, reason, message),
-            Verdict("Bootstrapped", False, reason, message),
-            Verdict("Paused", None, reason, "What the queue is told to do is not known."),
+    return ReconcileResult(
+        conditions=(
+            Condition("Ready", False, reason, message),
+            Condition("Bootstrapped", False, reason, message),
+            Condition("Paused", None, reason, "What the queue is reported to do is not known."),
         ),
         fields={
             name: value

@@ -15,78 +15,80 @@ from stanine.crds.queue import QueueSpec
 from stanine_operator.controller.context import ReconcileContext
 from stanine_operator.controller.ownership import (
     RESOURCE_CONFLICT,
-    claim,
+    acquire,
     conflict_message,
-    find_rival,
+    find_conflict,
     manager_of,
     name_of,
 )
 from stanine_operator.controller.problems import INVALID_SPEC, OperatorProblem, is_unreachable
-from stanine_operator.controller.reconcile_result import EventSpec, FinalizeResult, Outcome
+from stanine_operator.controller.reconcile_result import EventSpec, FinalizeResult, ReconcileResult
 from stanine_operator.controller.resource import Resource
-from stanine_operator.queues.desired import describe, describe_trouble, settings_of
+from stanine_operator.queues.desired import describe, describe_problem, settings_of
 from stanine_operator.queues.requests import (
     EXECUTED,
     NOT_EXECUTED,
     TOKEN_CONFLICT,
-    Request,
+    QueueRequest,
     RequestStatus,
     find_requests,
     must_execute,
-    read_told,
+    read_reported,
     tokens_of,
 )
 from stanine_operator.redis_servers.connections import Server
 from stanine_operator.redis_servers.libraries import store_library
 
-_SAID = {
+_EVENT_TEXTS = {
     "purge": ("Purged", "messages deleted"),
     "requeueDead": ("Requeued", "dead letters put back"),
 }
 
 
-def reconcile(resource: Resource, spec: QueueSpec, world: ReconcileContext) -> Outcome:
+def reconcile(resource: Resource, spec: QueueSpec, context: ReconcileContext) -> ReconcileResult:
     """Bring a queue to what the resource says. Raises what the loop turns into conditions: OperatorProblem, errors of the server."""
-    rival = find_rival(resource, world.neighbours, _queue_of)
-    if rival is not None:
-        return _lost(resource, spec, name_of(rival))
-    config = world.redis_config_of(resource)
-    server = world.connections.open(config)
-    manager = manager_of(resource, config, world.operator_id)
+    conflict = find_conflict(resource, context.resource_cache, _queue_of)
+    if conflict is not None:
+        return _conflict_result(resource, spec, name_of(conflict))
+    config = context.redis_config_of(resource)
+    server = context.connections.open(config)
+    manager = manager_of(resource, config, context.operator_id)
     try:
-        report = claim(lambda gone: _declare(server, spec, manager, gone), resource.kind, world)
+        report = acquire(lambda gone: _declare(server, spec, manager, gone), resource.kind, context)
     except QueueManaged as refused:
-        return _lost(resource, spec, refused.holder.name)
+        return _conflict_result(resource, spec, refused.holder.name)
     except ServerError as error:
         if is_unreachable(error.problem.reason):
             raise
-        return describe_trouble(error.problem.reason, error.problem.remedy, resource.status)
-    told, notices = _carry_out(resource, spec, server, manager, report.handled[spec.queue_name])
-    outcome = describe(server.broker.stats(spec.queue_name), told)
-    return Outcome(outcome.verdicts, outcome.fields, outcome.gauges, notices)
+        return describe_problem(error.problem.reason, error.problem.remedy, resource.status)
+    reported, events = _handle_requests(
+        resource, spec, server, manager, report.handled[spec.queue_name]
+    )
+    outcome = describe(server.broker.stats(spec.queue_name), reported)
+    return ReconcileResult(outcome.conditions, outcome.fields, outcome.gauges, events)
 
 
-def release(resource: Resource, spec: QueueSpec, world: ReconcileContext) -> FinalizeResult:
+def finalize(resource: Resource, spec: QueueSpec, context: ReconcileContext) -> FinalizeResult:
     """Remove the queue of a resource that is being deleted, if it is empty and this resource's; else it is kept."""
-    rival = find_rival(resource, world.neighbours, _queue_of)
-    if rival is not None:
-        return _kept(
-            RESOURCE_CONFLICT, f"{name_of(rival)} has the queue {spec.queue_name}: it is kept."
+    conflict = find_conflict(resource, context.resource_cache, _queue_of)
+    if conflict is not None:
+        return _kept_result(
+            RESOURCE_CONFLICT, f"{name_of(conflict)} has the queue {spec.queue_name}: it is kept."
         )
-    config = world.redis_config_of(resource)
-    server = world.connections.open(config)
+    config = context.redis_config_of(resource)
+    server = context.connections.open(config)
     try:
         removed = server.broker.remove(
-            spec.queue_name, manager_of(resource, config, world.operator_id)
+            spec.queue_name, manager_of(resource, config, context.operator_id)
         )
     except QueueManaged as refused:
-        return _kept(
+        return _kept_result(
             RESOURCE_CONFLICT, f"{refused.holder.name} has the queue {spec.queue_name}: it is kept."
         )
     if removed:
         return FinalizeResult(
             done=True,
-            notices=(
+            events=(
                 EventSpec(
                     False, "QueueDeleted", f"The queue {spec.queue_name} was empty and is deleted."
                 ),
@@ -94,7 +96,7 @@ def release(resource: Resource, spec: QueueSpec, world: ReconcileContext) -> Fin
         )
     stats = server.broker.stats(spec.queue_name)
     held = f"{stats.ready} ready, {stats.delayed} delayed, {stats.in_flight} in flight, {stats.dead} dead"
-    return _kept(
+    return _kept_result(
         "QueueNotEmpty",
         f"The queue {spec.queue_name} is not empty ({held}): it is kept, and nobody manages it any more.",
     )
@@ -122,26 +124,26 @@ def _carry_out(
 ) -> tuple[dict[str, object], tuple[EventSpec, ...]]:
     """Carry out the requests that are new; return the status fields and what to post."""
     fields: dict[str, object] = {}
-    notices: list[EventSpec] = []
+    events: list[EventSpec] = []
     marks: Mapping[str, str] = {"purge": handled.purge, "requeue": handled.requeue}
     for request in find_requests(spec):
-        before = read_told(resource.status, request.field)
+        before = read_reported(resource.status, request.field)
         if must_execute(request, marks[request.mark], before):
-            told = _execute(server, spec.queue_name, request)
+            reported = _execute(server, spec.queue_name, request)
         elif before is not None and before.token == request.token:
-            told = before
+            reported = before
         else:
-            told = _recall(server, spec.queue_name, request)
+            reported = _recall(server, spec.queue_name, request)
         if marks[request.mark] != request.token:
             # Only now: who dies before this finds the token in the broker's memory and carries out nothing twice.
             server.broker.note_handled(spec.queue_name, manager, request.mark, request.token)
-        fields[request.field] = told.as_field()
-        if told != before:
-            notices.append(_notice(request, told))
-    return fields, tuple(notices)
+        fields[request.field] = reported.as_field()
+        if reported != before:
+            events.append(_request_event(request, reported))
+    return fields, tuple(events)
 
 
-def _execute(server: Server, queue: str, request: Request) -> RequestStatus:
+def _execute(server: Server, queue: str, request: QueueRequest) -> RequestStatus:
     try:
         done = server.broker.carry_out(
             queue, request.action, reason=request.reason, actor=request.actor, token=request.token
@@ -151,7 +153,7 @@ def _execute(server: Server, queue: str, request: Request) -> RequestStatus:
     return RequestStatus(request.token, EXECUTED, done.count)
 
 
-def _recall(server: Server, queue: str, request: Request) -> RequestStatus:
+def _recall(server: Server, queue: str, request: QueueRequest) -> RequestStatus:
     """Tell what became of a request that was dealt with: carried out before the status was lost, or brought along and never executed."""
     done = server.broker.recall(queue, request.token, request.action)
     return (
@@ -161,19 +163,21 @@ def _recall(server: Server, queue: str, request: Request) -> RequestStatus:
     )
 
 
-def _notice(request: Request, told: RequestStatus) -> EventSpec:
-    done, what = _SAID[request.field]
-    once = f"{request.field} {told.token}"
-    if told.outcome == EXECUTED:
-        return EventSpec(False, done, f"{request.field} {told.token}: {told.count} {what}.", once)
-    if told.outcome == TOKEN_CONFLICT:
+def _request_event(request: QueueRequest, reported: RequestStatus) -> EventSpec:
+    done, what = _EVENT_TEXTS[request.field]
+    once = f"{request.field} {reported.token}"
+    if reported.outcome == EXECUTED:
+        return EventSpec(
+            False, done, f"{request.field} {reported.token}: {reported.count} {what}.", once
+        )
+    if reported.outcome == TOKEN_CONFLICT:
         text = "the token stands for another request on this queue. Give every request its own."
         return EventSpec(
-            True, f"{done}Not", f"{request.field} {told.token} is not executed: {text}", once
+            True, f"{done}Not", f"{request.field} {reported.token} is not executed: {text}", once
         )
     text = "the token was there when the resource was first seen. To have it executed, set another."
     return EventSpec(
-        True, f"{done}Not", f"{request.field} {told.token} is not executed: {text}", once
+        True, f"{done}Not", f"{request.field} {reported.token} is not executed: {text}", once
     )
 
 
@@ -181,12 +185,12 @@ def _queue_of(resource: Resource) -> object:
     return resource.spec.get("queueName")
 
 
-def _lost(resource: Resource, spec: QueueSpec, holder: str) -> Outcome:
+def _conflict_result(resource: Resource, spec: QueueSpec, holder: str) -> ReconcileResult:
     message = conflict_message(f"the queue {spec.queue_name}", holder)
-    return describe_trouble(RESOURCE_CONFLICT, message, resource.status, owned=False)
+    return describe_problem(RESOURCE_CONFLICT, message, resource.status, owned=False)
 
 
-def _kept(reason: str, message: str) -> FinalizeResult:
+def _kept_result(reason: str, message: str) -> FinalizeResult:
     return FinalizeResult(
-        done=True, notices=(EventSpec(warning=True, reason=reason, message=message),)
+        done=True, events=(EventSpec(warning=True, reason=reason, message=message),)
     )

@@ -15,7 +15,7 @@ from stanine.crds.queue import QueueSpec
 EXECUTED, NOT_EXECUTED, TOKEN_CONFLICT = "Executed", "NotExecuted", "TokenConflict"
 
 
-class Request(msgspec.Struct, frozen=True):
+class QueueRequest(msgspec.Struct, frozen=True):
     """A request as the spec has it."""
 
     #: The field of spec and status.
@@ -42,13 +42,13 @@ class RequestStatus(msgspec.Struct, frozen=True):
         return fields if self.count is None else fields | {"count": self.count}
 
 
-def find_requests(spec: QueueSpec) -> list[Request]:
+def find_requests(spec: QueueSpec) -> list[QueueRequest]:
     """Return the requests in a spec."""
     found = []
     if spec.purge is not None:
         purge = spec.purge
         found.append(
-            Request(
+            QueueRequest(
                 "purge",
                 "purge",
                 f"purge {purge.part.lower()}",
@@ -60,7 +60,7 @@ def find_requests(spec: QueueSpec) -> list[Request]:
     if spec.requeue_dead is not None:
         again = spec.requeue_dead
         found.append(
-            Request(
+            QueueRequest(
                 "requeueDead",
                 "requeue",
                 "requeue dead",
@@ -80,7 +80,7 @@ def tokens_of(spec: QueueSpec) -> tuple[str, str]:
     )
 
 
-def read_told(status: dict[str, Any], field: str) -> RequestStatus | None:
+def read_reported(status: dict[str, Any], field: str) -> RequestStatus | None:
     """Return what a status says of a request."""
     found = status.get(field)
     if not isinstance(found, dict) or "token" not in found:
@@ -88,6 +88,6 @@ def read_told(status: dict[str, Any], field: str) -> RequestStatus | None:
     return RequestStatus(str(found["token"]), str(found.get("outcome", "")), found.get("count"))
 
 
-def must_execute(request: Request, handled: str, told: RequestStatus | None) -> bool:
+def must_execute(request: QueueRequest, handled: str, reported: RequestStatus | None) -> bool:
     """Tell whether a request is to be carried out: neither Redis nor the status has it as dealt with."""
-    return request.token not in (handled, told.token if told else "")
+    return request.token not in (handled, reported.token if reported else "")

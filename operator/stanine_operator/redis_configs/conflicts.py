@@ -16,14 +16,14 @@ from stanine_operator.redis_servers.connections import key_namespace_of
 from stanine_operator.redis_servers.places import address_of
 
 
-def find_parameters_rival(
+def find_parameters_conflict(
     resource: Resource, others: Iterable[Resource], run_id: str
 ) -> Resource | None:
     """Return the oldest other RedisConfig that has this server's parameters, or None if they are this one's."""
-    return _find(resource, others, run_id, _claims_parameters, lambda _one: ())
+    return _find(resource, others, run_id, _applies_parameters, lambda _one: ())
 
 
-def find_settings_rival(
+def find_settings_conflict(
     resource: Resource, others: Iterable[Resource], run_id: str
 ) -> Resource | None:
     """Return the oldest other RedisConfig that has this key namespace's settings, or None if they are this one's."""
@@ -39,7 +39,7 @@ def find_gone_holder(holder: Owner | None, neighbours: ResourceCache) -> str:
     if holder is None:
         return ""
     namespace, _, name = holder.name.removeprefix("RedisConfig ").partition("/")
-    sure = [neighbours.departed(namespace, name), *neighbours.all("RedisConfig")]
+    sure = [resource_cache.recently_deleted(namespace, name), *resource_cache.all("RedisConfig")]
     return holder.uid if any(each is not None and each.uid == holder.uid for each in sure) else ""
 
 
@@ -52,17 +52,17 @@ def _find(
     resource: Resource,
     others: Iterable[Resource],
     run_id: str,
-    claims: Callable[[Resource], bool],
+    has_claim: Callable[[Resource], bool],
     place: Callable[[Resource], tuple[Any, ...]],
 ) -> Resource | None:
-    if not claims(resource):
+    if not has_claim(resource):
         return None
     eldest = resource
     for other in others:
         if (
             other.uid == resource.uid
             or other.deleting
-            or not claims(other)
+            or not has_claim(other)
             or place(other) != place(resource)
         ):
             continue
@@ -79,7 +79,7 @@ def _same_server(resource: Resource, other: Resource, run_id: str) -> bool:
     )
 
 
-def _claims_parameters(resource: Resource) -> bool:
+def _applies_parameters(resource: Resource) -> bool:
     return (
         bool(resource.spec.get("server"))
         and resource.spec.get("managementPolicy", "Apply") == "Apply"

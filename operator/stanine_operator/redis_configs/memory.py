@@ -8,15 +8,15 @@ from collections.abc import Mapping
 
 from stanine.store.settings.changes import Memory as LayoutsMemory
 from stanine.store.settings.snapshot import Layout
-from stanine_operator.controller.reconcile_result import Verdict
-from stanine_operator.redis_configs.records import Memory
+from stanine_operator.controller.reconcile_result import Condition
+from stanine_operator.redis_configs.records import ServerMemory
 
 #: Digits that are kept of a figure of memory: enough to see where a server stands.
 DIGITS = 2
 #: A published figure stands while the new one is within this share of it: more than an idle server's buffers move.
-STANDS_WITHIN = 0.1
+STABLE_WITHIN = 0.1
 #: Percent of maxmemory by which use must fall below the threshold before the warning ends.
-CALM_PERCENT = 5
+HYSTERESIS_PERCENT = 5
 #: The reason of the warning.
 PAST_THRESHOLD = "PastThreshold"
 #: What Stanine's services insist on: an evicted record would be a lost answer.
@@ -31,7 +31,7 @@ def round_figure(value: float) -> int:
 
 
 def publish_memory(
-    memory: Memory, layouts: LayoutsMemory | None, published: object
+    memory: ServerMemory, layouts: LayoutsMemory | None, published: object
 ) -> dict[str, int]:
     """Return `status.memory`; figures close to those `published` before stay as they are. `maxBytes` is exact: it is a setting."""
     before = published if isinstance(published, Mapping) else {}
@@ -44,27 +44,29 @@ def publish_memory(
             "hashLayoutBytes": layouts.of(Layout.HASH),
             "stringLayoutBytes": layouts.of(Layout.STRING),
         }
-    told = {name: _stand_or_round(value, before.get(name)) for name, value in figures.items()}
+    told = {name: _keep_or_round(value, before.get(name)) for name, value in figures.items()}
     return told | {"maxBytes": memory.max_bytes}
 
 
-def _stand_or_round(value: float, published: object) -> int:
+def _keep_or_round(value: float, published: object) -> int:
     if (
         isinstance(published, int)
         and published > 0
-        and abs(value - published) <= STANDS_WITHIN * published
+        and abs(value - published) <= STABLE_WITHIN * published
     ):
         return published
     return round_figure(value)
 
 
-def judge_memory(memory: Memory, policy: str, warning_percent: int, *, was_high: bool) -> Verdict:
+def memory_condition(
+    memory: ServerMemory, policy: str, warning_percent: int, *, was_high: bool
+) -> Condition:
     """Return the condition MemoryHigh: true past the threshold, or where the server may evict records. It does not touch Ready.
 
     Once true for the threshold (`was_high`), it ends CALM_PERCENT below it, so that a server at the edge does not alternate.
     """
     if policy != SAFE_POLICY:
-        return Verdict(
+        return Condition(
             "MemoryHigh",
             True,
             "EvictionPolicy",
@@ -72,22 +74,22 @@ def judge_memory(memory: Memory, policy: str, warning_percent: int, *, was_high:
             f" set it to {SAFE_POLICY} in spec.server or on the server",
         )
     if memory.max_bytes == 0:
-        return Verdict(
+        return Condition(
             "MemoryHigh",
             False,
             "NoLimit",
             "the server has no maxmemory: the machine's memory is its limit; set one in spec.server",
         )
-    threshold = warning_percent - (CALM_PERCENT if was_high else 0)
+    threshold = warning_percent - (HYSTERESIS_PERCENT if was_high else 0)
     if memory.used_bytes * 100 >= memory.max_bytes * threshold:
-        return Verdict(
+        return Condition(
             "MemoryHigh",
             True,
             PAST_THRESHOLD,
             f"the server uses about {warning_percent} % or more of its maxmemory, {memory.max_bytes} bytes;"
             " raise it in spec.server or remove data: new work is refused at spec.settings.admissionPercent",
         )
-    return Verdict(
+    return Condition(
         "MemoryHigh",
         False,
         "BelowThreshold",
@@ -95,7 +97,7 @@ def judge_memory(memory: Memory, policy: str, warning_percent: int, *, was_high:
     )
 
 
-def memory_gauges(memory: Memory, layouts: LayoutsMemory | None) -> dict[str, float]:
+def memory_gauges(memory: ServerMemory, layouts: LayoutsMemory | None) -> dict[str, float]:
     """Return the exact figures, for Prometheus."""
     gauges = {
         "memory_used_bytes": float(memory.used_bytes),

@@ -18,9 +18,14 @@ import msgspec
 from stanine.broker.connection.errors import PERMISSION_MISSING, ServerProblem
 from stanine.crds.server_parameters import is_same
 from stanine_operator.controller.conditions import find_condition
-from stanine_operator.controller.reconcile_result import Verdict
+from stanine_operator.controller.reconcile_result import Condition
 from stanine_operator.controller.resource import Resource
-from stanine_operator.redis_configs.records import Change, Drift, Parameter, ParametersSeen
+from stanine_operator.redis_configs.records import (
+    Drift,
+    ObservedParameters,
+    Parameter,
+    ParameterChange,
+)
 
 #: The condition of this part.
 CONDITION = "ServerConfigured"
@@ -61,14 +66,14 @@ def read_rules(resource: Resource, *, observe: bool, report: bool, run_id: str) 
     )
 
 
-def find_drift(wanted: Sequence[Parameter], seen: ParametersSeen) -> tuple[Drift, ...]:
+def find_drift(wanted: Sequence[Parameter], seen: ObservedParameters) -> tuple[Drift, ...]:
     """Return what is not as wanted, in the order wanted."""
-    differing = []
+    find_differences = []
     for parameter in wanted:
         found = seen.value(parameter.name)
         if found is None or not is_same(parameter.name, parameter.value, found):
-            differing.append(Drift(parameter.name, parameter.value, found))
-    return tuple(differing)
+            find_differences.append(Drift(parameter.name, parameter.value, found))
+    return tuple(find_differences)
 
 
 def choose_changes(drift: Sequence[Drift], rules: Rules) -> tuple[Parameter, ...]:
@@ -78,10 +83,12 @@ def choose_changes(drift: Sequence[Drift], rules: Rules) -> tuple[Parameter, ...
     return tuple(Parameter(each.name, each.wanted) for each in drift if not _is_left(each, rules))
 
 
-def judge_parameters(wanted: Sequence[Parameter], seen: ParametersSeen, rules: Rules) -> Verdict:
+def parameters_condition(
+    wanted: Sequence[Parameter], seen: ObservedParameters, rules: Rules
+) -> Condition:
     """Return the condition of a turn that set nothing."""
     if seen.refusal is not None:
-        return _judge_refusal(seen.refusal, rules)
+        return _refusal_condition(seen.refusal, rules)
     drift = find_drift(wanted, seen)
     unknown = [each.name for each in drift if each.found is None]
     if unknown:
@@ -90,10 +97,10 @@ def judge_parameters(wanted: Sequence[Parameter], seen: ParametersSeen, rules: R
             f"this server does not know {_list(unknown)}: remove it from spec.server; nothing of it was set",
         )
     if drift:
-        return _judge_drift(drift, rules)
+        return _drift_condition(drift, rules)
     if not wanted:
-        return Verdict(CONDITION, True, "NothingDeclared", "spec.server names no parameter")
-    return Verdict(
+        return Condition(CONDITION, True, "NothingDeclared", "spec.server names no parameter")
+    return Condition(
         CONDITION,
         True,
         "AsDeclared",
@@ -101,12 +108,14 @@ def judge_parameters(wanted: Sequence[Parameter], seen: ParametersSeen, rules: R
     )
 
 
-def judge_change(wanted: Sequence[Parameter], change: Change, rules: Rules) -> Verdict:
+def change_condition(
+    wanted: Sequence[Parameter], change: ParameterChange, rules: Rules
+) -> Condition:
     """Return the condition of a turn that set something."""
     if change.refused is not None:
         problem, text = change.refused.problem, change.refused.text[:QUOTED]
         if problem == PERMISSION_MISSING or not problem.permanent:
-            return _judge_refusal(problem, rules)
+            return _refusal_condition(problem, rules)
         return _false(
             "InvalidParameter",
             f"spec.server: {_named(text)}the server says: {text}; correct it; nothing of spec.server was set",
@@ -120,11 +129,15 @@ def judge_change(wanted: Sequence[Parameter], change: Change, rules: Rules) -> V
             "InvalidParameter",
             f"spec.server: {found}: write what the server keeps; the values before were put back",
         )
-    return judge_parameters(wanted, change.seen, rules)
+    return parameters_condition(wanted, change.seen, rules)
 
 
 def is_half_applied(
-    changes: Sequence[Parameter], before: ParametersSeen, after: ParametersSeen, *, refused: bool
+    changes: Sequence[Parameter],
+    before: ObservedParameters,
+    after: ObservedParameters,
+    *,
+    refused: bool,
 ) -> bool:
     """Tell whether the values before must be put back: a refused change left traces, or a taken one is not what the server keeps."""
     if refused:
@@ -141,7 +154,7 @@ def _is_left(drift: Drift, rules: Rules) -> bool:
     return rules.report and (rules.applied or (drift.name, drift.wanted) in rules.reported)
 
 
-def _judge_drift(drift: Sequence[Drift], rules: Rules) -> Verdict:
+def _drift_condition(drift: Sequence[Drift], rules: Rules) -> Condition:
     remedy = (
         "managementPolicy is Observe, so nothing is set"
         if rules.observe
@@ -153,11 +166,11 @@ def _judge_drift(drift: Sequence[Drift], rules: Rules) -> Verdict:
     )
 
 
-def _judge_refusal(problem: ServerProblem, rules: Rules) -> Verdict:
+def _refusal_condition(problem: ServerProblem, rules: Rules) -> Condition:
     if not problem.permanent:
         return _false(problem.reason, f"spec.server: {problem.remedy}")
     if rules.observe:
-        return Verdict(
+        return Condition(
             CONDITION,
             None,
             "UnsupportedByServer",
@@ -179,5 +192,5 @@ def _list(names: Sequence[str]) -> str:
     return ", ".join(names)
 
 
-def _false(reason: str, message: str) -> Verdict:
-    return Verdict(CONDITION, False, reason, message)
+def _false(reason: str, message: str) -> Condition:
+    return Condition(CONDITION, False, reason, message)

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from stanine_operator.controller.reconcile_result import Verdict
+from stanine_operator.controller.reconcile_result import Condition
 
 #: The parts that Ready needs, in the order in which a user mends them.
 NEEDED = ("Reachable", "ServerConfigured", "SettingsApplied", "Migrated")
@@ -10,7 +10,7 @@ NEEDED = ("Reachable", "ServerConfigured", "SettingsApplied", "Migrated")
 AS_ASKED = "RolledBack"
 
 
-def conclude(parts: Sequence[Verdict], *, server_needed: bool) -> Verdict:
+def make_ready_condition(parts: Sequence[Condition], *, server_needed: bool) -> Condition:
     """Return Ready. `server_needed`: false under managementPolicy Observe, which asks for nothing of the server."""
     needed = [
         part
@@ -21,12 +21,12 @@ def conclude(parts: Sequence[Verdict], *, server_needed: bool) -> Verdict:
     lacking = [part for part in needed if part.status is not True and part.reason != AS_ASKED]
     if lacking:
         more = f" (also {', '.join(part.type for part in lacking[1:])})" if len(lacking) > 1 else ""
-        return Verdict("Ready", False, lacking[0].reason, f"{lacking[0].message}{more}")
+        return Condition("Ready", False, lacking[0].reason, f"{lacking[0].message}{more}")
     rolled_back = next((part for part in needed if part.reason == AS_ASKED), None)
     if rolled_back is not None:
-        return Verdict("Ready", True, AS_ASKED, rolled_back.message)
+        return Condition("Ready", True, AS_ASKED, rolled_back.message)
     warning = next((part for part in parts if part.type == "MemoryHigh" and part.status), None)
     said = f"; but {warning.message}" if warning is not None else ""
-    return Verdict(
+    return Condition(
         "Ready", True, "AsDeclared", f"the server and its settings are as declared{said}"
     )

@@ -16,41 +16,41 @@ from stanine.store.settings.changes import Configuration
 from stanine.store.settings.snapshot import Layout
 from stanine_operator.controller.conditions import find_condition
 from stanine_operator.controller.context import ReconcileContext
-from stanine_operator.controller.reconcile_result import EventSpec, Outcome, Verdict
+from stanine_operator.controller.reconcile_result import Condition, EventSpec, ReconcileResult
 from stanine_operator.controller.resource import Resource
 from stanine_operator.redis_configs import parameters
 from stanine_operator.redis_configs.conflicts import (
-    find_gone_holder,
-    find_parameters_rival,
-    find_settings_rival,
+    find_expired_holder,
+    find_parameters_conflict,
+    find_settings_conflict,
     name_of,
 )
 from stanine_operator.redis_configs.memory import (
     PAST_THRESHOLD,
-    judge_memory,
+    memory_condition,
     memory_gauges,
     publish_memory,
 )
-from stanine_operator.redis_configs.ready_condition import conclude
-from stanine_operator.redis_configs.records import Drift, Parameter, ServerSeen
+from stanine_operator.redis_configs.ready_condition import make_ready_condition
+from stanine_operator.redis_configs.records import Drift, Parameter, ServerInfo
 from stanine_operator.redis_configs.server import (
     measure_latency,
-    observe_parameters,
-    observe_server,
+    read_parameters,
+    read_server_info,
     set_parameters,
 )
 from stanine_operator.redis_configs.settings import (
     APPLIED,
     MIGRATED,
-    Declared,
+    DeclaredSettings,
     Failure,
+    applied_condition,
     choose_steps,
     handled_pin,
-    judge_applied,
-    judge_migrated,
+    migrated_condition,
 )
 from stanine_operator.redis_configs.settings_store import (
-    carry_out,
+    apply_steps,
     config_library,
     measure,
     prepare,
@@ -62,40 +62,45 @@ from stanine_operator.redis_servers.connections import Server
 class _Parameters(msgspec.Struct, frozen=True):
     """What came of the server's parameters."""
 
-    verdict: Verdict
+    condition: Condition
     drift: tuple[Drift, ...] = ()
-    notices: tuple[EventSpec, ...] = ()
+    events: tuple[EventSpec, ...] = ()
     changed: bool = False
 
 
 class _Settings(msgspec.Struct, frozen=True):
     """What came of the settings."""
 
-    verdicts: tuple[Verdict, Verdict]
+    conditions: tuple[Condition, Condition]
     fields: dict[str, object] = {}
 
 
-def reconcile(resource: Resource, spec: RedisConfigSpec, world: ReconcileContext) -> Outcome:
+def reconcile(
+    resource: Resource, spec: RedisConfigSpec, context: ReconcileContext
+) -> ReconcileResult:
     """Bring the server's parameters and the settings to what the resource says, as far as its policies allow."""
-    server = world.connections.open(resource)
-    seen = observe_server(server.client)
+    server = context.connections.open(resource)
+    seen = read_server_info(server.client)
     configuration = Configuration(server.client, config_library(), server.keys)
-    configured = _configure_server(resource, spec, server, seen, world)
+    configured = _configure_server(resource, spec, server, seen, context)
     if configured.changed:
-        seen = observe_server(server.client)
-    settings = _configure_settings(resource, spec, server, seen, world, configuration)
+        seen = read_server_info(server.client)
+    settings = _configure_settings(resource, spec, server, seen, context, configuration)
     layouts = measure(configuration)
-    high = judge_memory(
+    high = memory_condition(
         seen.memory, seen.eviction_policy, spec.memory_warning_percent, was_high=_was_high(resource)
     )
     parts = (
-        Verdict("Reachable", True, "Answered", f"{seen.version} answers"),
-        configured.verdict,
-        *settings.verdicts,
+        Condition("Reachable", True, "Answered", f"{seen.version} answers"),
+        configured.condition,
+        *settings.conditions,
         high,
     )
-    return Outcome(
-        verdicts=(conclude(parts, server_needed=spec.management_policy == "Apply"), *parts),
+    return ReconcileResult(
+        conditions=(
+            make_ready_condition(parts, server_needed=spec.management_policy == "Apply"),
+            *parts,
+        ),
         fields={
             "serverVersion": seen.version,
             "runId": seen.run_id,
@@ -106,7 +111,7 @@ def reconcile(resource: Resource, spec: RedisConfigSpec, world: ReconcileContext
         },
         gauges=memory_gauges(seen.memory, layouts)
         | {"latency_seconds": measure_latency(server.client)},
-        notices=configured.notices + server.users.follow(server.client),
+        events=configured.events + server.acl_file.follow(server.client),
     )
 
 
@@ -114,50 +119,56 @@ def _configure_server(
     resource: Resource,
     spec: RedisConfigSpec,
     server: Server,
-    seen: ServerSeen,
-    world: ReconcileContext,
+    seen: ServerInfo,
+    context: ReconcileContext,
 ) -> _Parameters:
     wanted = tuple(Parameter(each.name, each.value) for each in spec.server)
-    rival = find_parameters_rival(resource, world.neighbours.all("RedisConfig"), seen.run_id)
-    if rival is not None:
-        text = f"RedisConfig {name_of(rival)} is older and has this server's parameters: put them there, or delete it"
-        return _Parameters(Verdict(parameters.CONDITION, False, "ResourceConflict", text))
+    conflict = find_parameters_conflict(
+        resource, context.resource_cache.all("RedisConfig"), seen.run_id
+    )
+    if conflict is not None:
+        text = f"RedisConfig {name_of(conflict)} is older and has this server's parameters: put them there, or delete it"
+        return _Parameters(Condition(parameters.CONDITION, False, "ResourceConflict", text))
     if seen.role == "replica" and wanted and spec.management_policy == "Apply":
-        return _Parameters(Verdict(parameters.CONDITION, False, READ_ONLY.reason, READ_ONLY.remedy))
+        return _Parameters(
+            Condition(parameters.CONDITION, False, READ_ONLY.reason, READ_ONLY.remedy)
+        )
     rules = parameters.read_rules(
         resource,
         observe=spec.management_policy == "Observe",
         report=spec.drift_policy == "Report",
         run_id=seen.run_id,
     )
-    before = observe_parameters(server.client, [each.name for each in wanted])
+    before = read_parameters(server.client, [each.name for each in wanted])
     drift = () if before.refusal else parameters.find_drift(wanted, before)
     changes = parameters.choose_changes(drift, rules)
     if not changes:
-        return _Parameters(parameters.judge_parameters(wanted, before, rules), drift)
+        return _Parameters(parameters.parameters_condition(wanted, before, rules), drift)
     change = set_parameters(server.client, changes, before)
-    verdict = parameters.judge_change(wanted, change, rules)
+    condition = parameters.change_condition(wanted, change, rules)
     left = () if change.seen.refusal else parameters.find_drift(wanted, change.seen)
-    corrected = verdict.status is True and rules.applied
-    notice = EventSpec(
+    corrected = condition.status is True and rules.applied
+    event = EventSpec(
         True,
         "DriftCorrected",
         f"somebody had changed {', '.join(each.name for each in changes)}: set again",
     )
-    return _Parameters(verdict, left, (notice,) if corrected else (), changed=True)
+    return _Parameters(condition, left, (event,) if corrected else (), changed=True)
 
 
 def _configure_settings(
     resource: Resource,
     spec: RedisConfigSpec,
     server: Server,
-    seen: ServerSeen,
-    world: ReconcileContext,
+    seen: ServerInfo,
+    context: ReconcileContext,
     configuration: Configuration,
 ) -> _Settings:
-    rival = find_settings_rival(resource, world.neighbours.all("RedisConfig"), seen.run_id)
-    if rival is not None:
-        text = f"RedisConfig {name_of(rival)} is older and has the settings of this key namespace: put them there, or delete it"
+    conflict = find_settings_conflict(
+        resource, context.resource_cache.all("RedisConfig"), seen.run_id
+    )
+    if conflict is not None:
+        text = f"RedisConfig {name_of(conflict)} is older and has the settings of this key namespace: put them there, or delete it"
         return _both("ResourceConflict", text)
     if seen.role == "replica":
         return _both(READ_ONLY.reason, READ_ONLY.remedy)
@@ -176,11 +187,11 @@ def _configure_settings(
         return _both(stored.reason, stored.message)
     failures: Sequence[Failure] = ()
     if steps := choose_steps(declared, stored):
-        failures = carry_out(
+        failures = apply_steps(
             configuration,
             steps,
             declared.manager,
-            gone=find_gone_holder(stored.managed_by, world.neighbours),
+            gone=find_expired_holder(stored.managed_by, context.resource_cache),
         )
         stored = read_configuration(configuration)
         if isinstance(stored, Failure):
@@ -189,14 +200,17 @@ def _configure_settings(
     if (pin := handled_pin(declared, failures)) is not None:
         fields["lastHandledPin"] = pin
     return _Settings(
-        (judge_applied(declared, stored, failures), judge_migrated(declared, stored, failures)),
+        (
+            applied_condition(declared, stored, failures),
+            migrated_condition(declared, stored, failures),
+        ),
         fields,
     )
 
 
 def _both(reason: str, message: str) -> _Settings:
     return _Settings(
-        (Verdict(APPLIED, False, reason, message), Verdict(MIGRATED, False, reason, message))
+        (Condition(APPLIED, False, reason, message), Condition(MIGRATED, False, reason, message))
     )
 
 

@@ -5,7 +5,7 @@ import msgspec
 from stanine.broker.connection.errors import ServerProblem
 
 
-class Memory(msgspec.Struct, frozen=True):
+class ServerMemory(msgspec.Struct, frozen=True):
     """Bytes of a server's memory; `max_bytes` 0: no limit."""
 
     used_bytes: int
@@ -14,7 +14,7 @@ class Memory(msgspec.Struct, frozen=True):
     fragmentation: float
 
 
-class ServerSeen(msgspec.Struct, frozen=True):
+class ServerInfo(msgspec.Struct, frozen=True):
     """What INFO says of a server."""
 
     #: "valkey 9.1.0", "redis 7.0.15".
@@ -24,7 +24,7 @@ class ServerSeen(msgspec.Struct, frozen=True):
     #: Changes whenever the server starts, and with a failover.
     run_id: str
     eviction_policy: str
-    memory: Memory
+    memory: ServerMemory
 
 
 class Parameter(msgspec.Struct, frozen=True):
@@ -42,7 +42,7 @@ class Drift(msgspec.Struct, frozen=True):
     found: str | None
 
 
-class ParametersSeen(msgspec.Struct, frozen=True):
+class ObservedParameters(msgspec.Struct, frozen=True):
     """What CONFIG GET says of the wanted parameters, or why it does not."""
 
     found: tuple[Parameter, ...] = ()
@@ -60,9 +60,9 @@ class Refused(msgspec.Struct, frozen=True):
     problem: ServerProblem
 
 
-class Change(msgspec.Struct, frozen=True):
+class ParameterChange(msgspec.Struct, frozen=True):
     """What became of a CONFIG SET: the values as they stand now, and its refusal, or what the server kept in place of what was set."""
 
-    seen: ParametersSeen
+    seen: ObservedParameters
     refused: Refused | None = None
     kept: tuple[Drift, ...] = ()

@@ -18,31 +18,31 @@ from stanine.broker.connection.errors import (
 )
 from stanine_operator.redis_configs.parameters import find_drift, is_half_applied
 from stanine_operator.redis_configs.records import (
-    Change,
-    Memory,
+    ObservedParameters,
     Parameter,
-    ParametersSeen,
+    ParameterChange,
     Refused,
-    ServerSeen,
+    ServerInfo,
+    ServerMemory,
 )
 
 #: What a server says to a command that was renamed or, on a managed service, taken away; it may have CONFIG GET and no CONFIG SET.
 _WITHHELD = ("unknown command", "unknown subcommand", "Unknown subcommand")
 
 
-def observe_server(client: "redis.Redis") -> ServerSeen:
-    """Return what the server says of itself. One that turned replica (a failover) is looked up once more, at the new primary."""
+def read_server_info(client: "redis.Redis") -> ServerInfo:
+    """Return what the server says of itself. One that run replica (a failover) is looked up once more, at the new primary."""
     info: Any = client.info()
     if info.get("role") == "slave":
         drop_idle_connections(client)
         info = client.info()
     valkey = info.get("valkey_version")
-    memory = Memory(
+    memory = ServerMemory(
         used_bytes=int(info.get("used_memory", 0)),
         max_bytes=int(info.get("maxmemory", 0)),
         fragmentation=float(info.get("mem_fragmentation_ratio", 0)),
     )
-    return ServerSeen(
+    return ServerInfo(
         version=f"Valkey {valkey}" if valkey else f"Redis {info.get('redis_version', '')}",
         role="replica" if info.get("role") == "slave" else "primary",
         run_id=str(info.get("run_id", "")),
@@ -61,22 +61,22 @@ def measure_latency(client: "redis.Redis") -> float:
     return min(taken)
 
 
-def observe_parameters(client: "redis.Redis", names: Sequence[str]) -> ParametersSeen:
+def read_parameters(client: "redis.Redis", names: Sequence[str]) -> ObservedParameters:
     """Return what the server says of these parameters; a name it does not know is not among them."""
     if not names:
-        return ParametersSeen()
+        return ObservedParameters()
     try:
         found: Any = client.config_get(*names)
     except redis.ResponseError as error:
-        return ParametersSeen(refusal=_refusal(error))
-    return ParametersSeen(
+        return ObservedParameters(refusal=_refusal(error))
+    return ObservedParameters(
         tuple(Parameter(_text(name), _text(value)) for name, value in sorted(found.items()))
     )
 
 
 def set_parameters(
-    client: "redis.Redis", changes: Sequence[Parameter], before: ParametersSeen
-) -> Change:
+    client: "redis.Redis", changes: Sequence[Parameter], before: ObservedParameters
+) -> ParameterChange:
     """Set all of these or none: read back, and put back the values `before` if the server kept something else."""
     refused = None
     try:
@@ -84,9 +84,9 @@ def set_parameters(
     except redis.ResponseError as error:
         refused = Refused(str(error), _refusal(error))
     names = [parameter.name for parameter in before.found]
-    seen = observe_parameters(client, names)
+    seen = read_parameters(client, names)
     if not is_half_applied(changes, before, seen, refused=refused is not None):
-        return Change(seen, refused)
+        return ParameterChange(seen, refused)
     kept = () if refused else find_drift(changes, seen)
     for (
         parameter
@@ -94,7 +94,7 @@ def set_parameters(
         value = before.value(parameter.name)
         if value is not None:
             _config_set(client, [Parameter(parameter.name, value)])
-    return Change(observe_parameters(client, names), refused, kept)
+    return ParameterChange(read_parameters(client, names), refused, kept)
 
 
 def _config_set(client: "redis.Redis", parameters: Sequence[Parameter]) -> None:

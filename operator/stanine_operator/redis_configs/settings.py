@@ -25,7 +25,7 @@ from stanine.store.settings.errors import (
 )
 from stanine.store.settings.model import NAMES, write_settings
 from stanine.store.settings.snapshot import Layout, LegacySyncState
-from stanine_operator.controller.reconcile_result import Verdict
+from stanine_operator.controller.reconcile_result import Condition
 
 #: The conditions of this part.
 APPLIED, MIGRATED = "SettingsApplied", "Migrated"
@@ -33,7 +33,7 @@ APPLIED, MIGRATED = "SettingsApplied", "Migrated"
 ROLLED_BACK = "RolledBack"
 
 
-class Declared(msgspec.Struct, frozen=True):
+class DeclaredSettings(msgspec.Struct, frozen=True):
     """What a resource asks of the settings. `values` None: nothing. `handled_pin`: the pin whose values stood after an earlier turn."""
 
     manager: Owner
@@ -44,7 +44,7 @@ class Declared(msgspec.Struct, frozen=True):
     handled_pin: int | None = None
 
     @property
-    def managing(self) -> bool:
+    def owns_values(self) -> bool:
         """Whether nobody else is to change the values."""
         return self.values is not None or self.pin is not None
 
@@ -83,7 +83,7 @@ class Failure(msgspec.Struct, frozen=True):
     message: str
 
 
-def choose_steps(declared: Declared, stored: Stored) -> tuple[Step, ...]:
+def choose_steps(declared: DeclaredSettings, stored: Stored) -> tuple[Step, ...]:
     """Return what is to be done, in order; each changes nothing where all is as asked."""
     # With a pin in any case: what renews the hold even if the history has lost the pinned revision since.
     migrates = _needs_migration(declared, stored) or declared.pin is not None
@@ -92,54 +92,58 @@ def choose_steps(declared: Declared, stored: Stored) -> tuple[Step, ...]:
         steps.append(Restore(declared.pin))
     elif declared.values is not None:
         steps.append(Apply(declared.values))
-    elif steps or _holds(declared, stored):
+    elif steps or _is_owner(declared, stored):
         steps.append(Release())
     return tuple(steps)
 
 
-def judge_applied(declared: Declared, stored: Stored, failures: Sequence[Failure]) -> Verdict:
+def applied_condition(
+    declared: DeclaredSettings, stored: Stored, failures: Sequence[Failure]
+) -> Condition:
     """Return the condition SettingsApplied after a turn's steps."""
     failed = next((each for each in failures if not isinstance(each.step, Migrate)), None)
     if declared.pin is not None:
-        return _judge_pin(declared, stored, failed)
+        return _pin_condition(declared, stored, failed)
     if failed is not None:
-        return Verdict(APPLIED, False, failed.reason, f"spec.settings: {failed.message}")
+        return Condition(APPLIED, False, failed.reason, f"spec.settings: {failed.message}")
     if declared.values is None:
         faults = (
             f"; the services do not use {', '.join(name for name, _ in stored.read.faults)}"
             if stored.read.faults
             else ""
         )
-        return Verdict(
+        return Condition(
             APPLIED,
             True,
             "NothingDeclared",
             f"spec.settings is absent: the values stay as they are{faults}",
         )
-    if not _stands(declared, declared.values, stored):
-        return Verdict(
+    if not _is_applied(declared, declared.values, stored):
+        return Condition(
             APPLIED,
             False,
             "Contended",
             "somebody else changed the settings in the same moment: they are applied again shortly",
         )
-    return Verdict(
+    return Condition(
         APPLIED, True, "AsDeclared", f"revision {stored.revision} is as spec.settings says"
     )
 
 
-def judge_migrated(declared: Declared, stored: Stored, failures: Sequence[Failure]) -> Verdict:
+def migrated_condition(
+    declared: DeclaredSettings, stored: Stored, failures: Sequence[Failure]
+) -> Condition:
     """Return the condition Migrated after a turn's steps."""
     failed = next((each for each in failures if isinstance(each.step, Migrate)), None)
     if failed is not None:
-        return Verdict(
+        return Condition(
             MIGRATED,
             False,
             "MigrationFailed",
             f"the settings are still in the layout {stored.layout}: {failed.message} ({failed.reason})",
         )
     if _needs_migration(declared, stored):
-        return Verdict(
+        return Condition(
             MIGRATED,
             False,
             "Contended",
@@ -147,14 +151,14 @@ def judge_migrated(declared: Declared, stored: Stored, failures: Sequence[Failur
         )
     if stored.string is LegacySyncState.STRAY:
         text = "the settings are in the hash, but somebody has written the older string: set compatibility: DualWrite, or delete the string"
-        return Verdict(MIGRATED, True, "OlderStringPresent", text)
+        return Condition(MIGRATED, True, "OlderStringPresent", text)
     both = ", and in the other layout too (DualWrite)" if declared.dual else ""
-    return Verdict(
+    return Condition(
         MIGRATED, True, "InLayout", f"the settings are in the layout {stored.layout}{both}"
     )
 
 
-def handled_pin(declared: Declared, failures: Sequence[Failure]) -> int | None:
+def handled_pin(declared: DeclaredSettings, failures: Sequence[Failure]) -> int | None:
     """Return the pin whose values stand after a turn's steps; one that the history has lost since counts as before."""
     failed = any(
         isinstance(each.step, Restore) and not _outlived(declared, each) for each in failures
@@ -177,28 +181,28 @@ def describe(step: Step | None, error: ConfigurationError) -> Failure:
     return Failure(step, error.reason, str(error))
 
 
-def _outlived(declared: Declared, failure: Failure) -> bool:
+def _outlived(declared: DeclaredSettings, failure: Failure) -> bool:
     """Tell whether a pin was carried out before its revision fell out of the history."""
     return failure.reason == RevisionUnknownError.reason and declared.handled_pin == declared.pin
 
 
-def _judge_pin(declared: Declared, stored: Stored, failed: Failure | None) -> Verdict:
+def _pin_condition(declared: DeclaredSettings, stored: Stored, failed: Failure | None) -> Condition:
     pin = declared.pin
     if failed is not None and not _outlived(declared, failed):
-        return Verdict(APPLIED, False, failed.reason, f"spec.rollbackTo: {failed.message}")
+        return Condition(APPLIED, False, failed.reason, f"spec.rollbackTo: {failed.message}")
     text = f"the values of revision {pin} stand, as revision {stored.revision}; remove spec.rollbackTo to apply spec.settings again"
-    return Verdict(APPLIED, False, ROLLED_BACK, text)
+    return Condition(APPLIED, False, ROLLED_BACK, text)
 
 
-def _needs_migration(declared: Declared, stored: Stored) -> bool:
+def _needs_migration(declared: DeclaredSettings, stored: Stored) -> bool:
     out_of_step = declared.dual and stored.string is not LegacySyncState.IN_STEP
     return (stored.layout, stored.dual_write) != (declared.layout, declared.dual) or out_of_step
 
 
-def _stands(declared: Declared, values: Mapping[str, object], stored: Stored) -> bool:
+def _is_applied(declared: DeclaredSettings, values: Mapping[str, object], stored: Stored) -> bool:
     stated = {name: text for name, text in stored.values.items() if name in NAMES}
-    return stated == write_settings(values) and _holds(declared, stored) and not stored.edited
+    return stated == write_settings(values) and _is_owner(declared, stored) and not stored.edited
 
 
-def _holds(declared: Declared, stored: Stored) -> bool:
+def _is_owner(declared: DeclaredSettings, stored: Stored) -> bool:
     return stored.managed_by is not None and stored.managed_by.uid == declared.manager.uid

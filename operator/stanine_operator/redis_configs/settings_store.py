@@ -81,7 +81,7 @@ def carry_out(
     failures = []
     for step in steps:
         try:
-            _do(settings, step, manager, gone)
+            _apply_step(settings, step, manager, gone)
         except _FINDINGS as error:
             failures.append(_failure(step, error))
     return failures

@@ -16,7 +16,7 @@ from stanine_operator.controller.reconcile_result import EventSpec
 
 #: Tries to have the server read its file until it is as wanted. A kubelet brings a changed Secret to the server's pod within about two
 #: minutes; a server before 7.2 disconnects everybody at each try.
-MOST_TRIES = 5
+MAX_TRIES = 5
 
 #: Words of a rule that only say what holds anyway.
 _EMPTY_WORDS = frozenset(
@@ -73,12 +73,12 @@ def _split_selectors(words: Iterable[str]) -> list[list[str]]:
 
 
 def _read_rule(words: Iterable[str], category: Category) -> frozenset[str]:
-    rule = [_as_servers_say(word) for word in words]
+    rule = [_canonical_word(word) for word in words]
     others = {word for word in rule if word[0] not in "+-"} - _EMPTY_WORDS
     return frozenset(others) | _commands((word for word in rule if word[0] in "+-"), category)
 
 
-def _as_servers_say(word: str) -> str:
+def _canonical_word(word: str) -> str:
     if word.startswith(">"):
         return "#" + hashlib.sha256(word[1:].encode()).hexdigest()
     return _SYNONYMS.get(word, word.replace("%RW~", "~"))
@@ -98,14 +98,14 @@ def _commands(words: Iterable[str], category: Category) -> set[str]:
     return {f"+{name}" for name in allowed - containers}
 
 
-def differing(wanted: Users, found: Users) -> list[str]:
+def find_differences(wanted: Users, found: Users) -> list[str]:
     """Return the names of users that the server knows otherwise than wanted, or only one of the two knows."""
     return sorted(
         name for name in wanted.keys() | found.keys() if wanted.get(name) != found.get(name)
     )
 
 
-class UsersFile:
+class AclFile:
     """What the file should say, and how often the server was asked to read it. Belongs to one connection; used by one turn at a time."""
 
     def __init__(self, text: str) -> None:
@@ -117,7 +117,7 @@ class UsersFile:
 
         Errors of the connection are redis-py's own.
         """
-        if not self._lines or self._tries >= MOST_TRIES:
+        if not self._lines or self._tries >= MAX_TRIES:
             return ()
         try:
             before = self._differing(client)
@@ -147,7 +147,7 @@ class UsersFile:
                     f"the server has read its file of users again: {', '.join(before)}",
                 ),
             )
-        if self._tries < MOST_TRIES:
+        if self._tries < MAX_TRIES:
             return ()  # the changed Secret has not reached the server's pod yet
         return (
             EventSpec(
@@ -164,7 +164,7 @@ class UsersFile:
             return tuple(_text(each) for each in client.acl_cat(name))
 
         found = read_users((_text(line) for line in client.acl_list()), category)
-        return differing(read_users(self._lines, category), found)
+        return find_differences(read_users(self._lines, category), found)
 
 
 def _text(raw: Any) -> str:

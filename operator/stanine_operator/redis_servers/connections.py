@@ -23,11 +23,11 @@ from stanine_operator.controller.problems import (
     problem_of,
 )
 from stanine_operator.controller.resource import Key, Resource
-from stanine_operator.redis_servers.acl_file import UsersFile
+from stanine_operator.redis_servers.acl_file import AclFile
 from stanine_operator.redis_servers.credentials import (
     Credentials,
-    Part,
     ReadSecret,
+    SecretReference,
     read_credentials,
 )
 from stanine_operator.redis_servers.places import address_of, name_in_certificate, nodes_of
@@ -56,7 +56,7 @@ class Server:
     namespace: str
     keys: Keys
     broker: StreamsBroker
-    users: UsersFile
+    acl_file: AclFile
 
 
 @dataclass
@@ -111,7 +111,7 @@ class Connections:
         finally:
             entry.lock.release()
 
-    def failed(self, redis_config: Resource, problem: OperatorProblem) -> None:
+    def report_failure(self, redis_config: Resource, problem: OperatorProblem) -> None:
         """Take in that work on a server that had been open failed: the next `open` looks before it promises."""
         entry = self._entries.get(redis_config.key)
         if entry is None:
@@ -120,7 +120,7 @@ class Connections:
         if problem.reason in REFUSED:
             entry.secrets_read = float("-inf")
 
-    def well(self) -> dict[Key, Server]:
+    def healthy(self) -> dict[Key, Server]:
         """Return the servers that were opened and had no problem when last seen, by RedisConfig."""
         with self._lock:
             return {
@@ -129,7 +129,7 @@ class Connections:
                 if entry.server is not None and entry.problem is None
             }
 
-    def doubt(self, key: Key) -> None:
+    def invalidate(self, key: Key) -> None:
         """Take in that a server is not what it was: the next `open` looks before it promises."""
         entry = self._entries.get(key)
         if entry is not None:
@@ -236,10 +236,10 @@ def make_server(redis_config: Resource, credentials: Credentials) -> Server:
         nodes=nodes_of(redis_config),
         master=str((connection.get("sentinel") or {}).get("masterName") or ""),
         db=int(connection.get("db") or 0),
-        username=credentials.text(Part.USERNAME),
-        password=credentials.text(Part.PASSWORD),
-        sentinel_username=credentials.text(Part.SENTINEL_USERNAME),
-        sentinel_password=credentials.text(Part.SENTINEL_PASSWORD),
+        username=credentials.text(SecretReference.USERNAME),
+        password=credentials.text(SecretReference.PASSWORD),
+        sentinel_username=credentials.text(SecretReference.SENTINEL_USERNAME),
+        sentinel_password=credentials.text(SecretReference.SENTINEL_PASSWORD),
         tls=credentials.tls,
         server_name=name_in_certificate(redis_config),
     )
@@ -258,7 +258,7 @@ def make_server(redis_config: Resource, credentials: Credentials) -> Server:
         namespace,
         keys,
         StreamsBroker(client=client, namespace=keys.partition),
-        UsersFile(credentials.users_file),
+        AclFile(credentials.acl_file),
     )
 
 

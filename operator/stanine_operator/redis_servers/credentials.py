@@ -21,7 +21,7 @@ from stanine_operator.controller.resource import Resource
 ReadSecret = Callable[[str, str], Mapping[str, bytes]]
 
 
-class Part(StrEnum):
+class SecretReference(StrEnum):
     """What may come from a Secret; the value is the path of its reference in `spec.connection`."""
 
     USERNAME = "usernameSecretRef"
@@ -34,20 +34,20 @@ class Part(StrEnum):
 
 
 #: Where the Secret of the password may keep the server's whole file of users, as the chart's does.
-USERS_FILE = "users.acl"
+ACL_FILE = "users.acl"
 
 
 class Credentials:
     """The parts that were asked for, and the TLS context made of them."""
 
     def __init__(
-        self, parts: Mapping[Part, bytes], *, wants_tls: bool, users_file: bytes = b""
+        self, parts: Mapping[SecretReference, bytes], *, wants_tls: bool, acl_file: bytes = b""
     ) -> None:
         self._parts = dict(parts)
         #: The server's file of users, if it lies beside the password. It holds passwords' SHA-256 only.
-        self.users_file = users_file.decode(errors="replace")
+        self.acl_file = acl_file.decode(errors="replace")
         #: Equal as long as no Secret's content has changed. Salted by nothing, kept in memory only.
-        named = [*sorted(parts.items()), (USERS_FILE, users_file)]
+        named = [*sorted(parts.items()), (ACL_FILE, acl_file)]
         self.digest = hashlib.sha256(
             b"".join(f"{name}:{len(value)}:".encode() + value for name, value in named)
         ).digest()
@@ -57,7 +57,7 @@ class Credentials:
         """Say nothing of the content."""
         return f"Credentials({', '.join(sorted(self._parts))})"
 
-    def text(self, part: Part) -> str | None:
+    def text(self, part: SecretReference) -> str | None:
         """Return a part as text; None if it was not asked for."""
         value = self._parts.get(part)
         return None if value is None else value.decode()
@@ -67,8 +67,8 @@ def read_credentials(redis_config: Resource, read_secret: ReadSecret) -> Credent
     """Read what the spec refers to, each Secret once. Raises OperatorProblem: SecretNotFound, SecretKeyMissing, SecretUnreadable."""
     connection = redis_config.spec.get("connection") or {}
     secrets: dict[str, Mapping[str, bytes]] = {}
-    parts: dict[Part, bytes] = {}
-    for part in Part:
+    parts: dict[SecretReference, bytes] = {}
+    for part in SecretReference:
         reference = _find(connection, part)
         if reference is None:
             continue
@@ -82,9 +82,9 @@ def read_credentials(redis_config: Resource, read_secret: ReadSecret) -> Credent
             )
         parts[part] = secrets[name][key]
         _check_text(part, parts[part], name, key)
-    password = _find(connection, Part.PASSWORD)
-    beside = secrets[str(password["name"])].get(USERS_FILE, b"") if password else b""
-    return Credentials(parts, wants_tls="tls" in connection, users_file=beside)
+    password = _find(connection, SecretReference.PASSWORD)
+    beside = secrets[str(password["name"])].get(ACL_FILE, b"") if password else b""
+    return Credentials(parts, wants_tls="tls" in connection, acl_file=beside)
 
 
 def secret_names(redis_config: Resource) -> frozenset[str]:
@@ -92,20 +92,20 @@ def secret_names(redis_config: Resource) -> frozenset[str]:
     connection = redis_config.spec.get("connection") or {}
     return frozenset(
         str(reference["name"])
-        for part in Part
+        for part in SecretReference
         if (reference := _find(connection, part)) is not None
     )
 
 
-def _find(connection: Mapping[str, Any], part: Part) -> Mapping[str, Any] | None:
+def _find(connection: Mapping[str, Any], part: SecretReference) -> Mapping[str, Any] | None:
     found: Any = connection
     for step in part.split("."):
         found = (found or {}).get(step)
     return found or None
 
 
-def _check_text(part: Part, value: bytes, name: str, key: str) -> None:
-    if part in (Part.CA, Part.CERTIFICATE, Part.PRIVATE_KEY):
+def _check_text(part: SecretReference, value: bytes, name: str, key: str) -> None:
+    if part in (SecretReference.CA, SecretReference.CERTIFICATE, SecretReference.PRIVATE_KEY):
         return
     try:
         value.decode()
@@ -120,10 +120,12 @@ def _check_text(part: Part, value: bytes, name: str, key: str) -> None:
         )
 
 
-def _make_tls(parts: Mapping[Part, bytes]) -> ssl.SSLContext:
+def _make_tls(parts: Mapping[SecretReference, bytes]) -> ssl.SSLContext:
     try:
         return make_context(
-            parts.get(Part.CA), parts.get(Part.CERTIFICATE), parts.get(Part.PRIVATE_KEY)
+            parts.get(SecretReference.CA),
+            parts.get(SecretReference.CERTIFICATE),
+            parts.get(SecretReference.PRIVATE_KEY),
         )
     except (ssl.SSLError, ValueError, OSError):
         # The cause could quote a piece of a key.

@@ -20,7 +20,7 @@ from stanine_operator.controller.resource import Key
 from stanine_operator.redis_servers.connections import Connections, Server
 
 #: Seconds between two beats: with the turn that follows, what a restart of the server costs its callers.
-PULSE_EVERY = 3.0
+PROBE_INTERVAL = 3.0
 #: Servers felt at once; one that swallows packets holds up its own thread only.
 THREADS = 4
 
@@ -41,31 +41,31 @@ class ServerMonitor:
         self._connections, self._changed, self._seen = connections, changed, seen
         #: The id of each server's process: empty if it does not say, None without an answer.
         self._processes: dict[Key, str | None] = {}
-        self._feeling: set[Key] = set()
+        self._probing: set[Key] = set()
 
     async def run(self) -> None:
         """Beat for ever."""
         executor = ThreadPoolExecutor(THREADS, thread_name_prefix="pulse")
         try:
             while True:
-                await asyncio.sleep(PULSE_EVERY)
-                self._beat(executor)
+                await asyncio.sleep(PROBE_INTERVAL)
+                self._probe_all(executor)
         finally:
             executor.shutdown(wait=False, cancel_futures=True)
 
-    def _beat(self, executor: ThreadPoolExecutor) -> None:
+    def _probe_all(self, executor: ThreadPoolExecutor) -> None:
         """Begin to feel every server that is well; of the others the loop takes care, more often than it would be told."""
-        servers = self._connections.well()
-        for key in servers.keys() - self._feeling:
-            self._feeling.add(key)
-            felt = asyncio.get_running_loop().run_in_executor(executor, _process_of, servers[key])
-            felt.add_done_callback(functools.partial(self._take_in, key))
+        servers = self._connections.healthy()
+        for key in servers.keys() - self._probing:
+            self._probing.add(key)
+            probe = asyncio.get_running_loop().run_in_executor(executor, _read_run_id, servers[key])
+            probe.add_done_callback(functools.partial(self._take_in, key))
 
-    def _take_in(self, key: Key, felt: "asyncio.Future[str | None]") -> None:
-        self._feeling.discard(key)
-        if felt.cancelled():
+    def _take_in(self, key: Key, probe: "asyncio.Future[str | None]") -> None:
+        self._probing.discard(key)
+        if probe.cancelled():
             return
-        process = felt.result()
+        process = probe.result()
         before = self._processes[key] if key in self._processes else self._seen(key) or process
         self._processes[key] = process
         if before != process:
@@ -73,11 +73,11 @@ class ServerMonitor:
                 "server.changed", namespace=key[1], name=key[2], answers=process is not None
             )
         if process is None or before != process:
-            self._connections.doubt(key)
+            self._connections.invalidate(key)
             self._changed(key)
 
 
-def _process_of(server: Server) -> str | None:
+def _read_run_id(server: Server) -> str | None:
     """Return the id of a server's process, a new one at each start: empty if it does not say, None without an answer."""
     try:
         found: Any = server.client.info("server")

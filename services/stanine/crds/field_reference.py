@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from stanine.crds.kinds import ResourceKind
 from stanine.crds.schema import Schema
-from stanine.crds.server_parameters import PARAMETERS, Kind, Parameter
+from stanine.crds.server_parameters import PARAMETERS, ParameterDefinition, ParameterType
 
 #: What the generated part of the page stands between.
 BEGIN = "<!-- made by `python -m stanine.crds.generate`: begin -->"
@@ -13,11 +13,11 @@ END = "<!-- made by `python -m stanine.crds.generate`: end -->"
 _WORDS_SHOWN = 8
 _LARGEST_SHOWN = (1 << 53) - 1
 _VALUES = {
-    Kind.BYTES: "size: `1048576`, `1mb`",
-    Kind.BYTES_OR_PERCENT: "size, or share of maxmemory: `5%`",
-    Kind.SAVE_POINTS: "pairs of seconds and changes: `3600 1 300 100`; empty: none",
-    Kind.BUFFER_LIMITS: "class, hard limit, soft limit, seconds: `pubsub 32mb 8mb 60`; the classes are `normal`, `replica`, `pubsub`",
-    Kind.EVENTS: "letters: `KEA`; empty: none",
+    ParameterType.BYTES: "size: `1048576`, `1mb`",
+    ParameterType.BYTES_OR_PERCENT: "size, or share of maxmemory: `5%`",
+    ParameterType.SAVE_POINTS: "pairs of seconds and changes: `3600 1 300 100`; empty: none",
+    ParameterType.BUFFER_LIMITS: "class, hard limit, soft limit, seconds: `pubsub 32mb 8mb 60`; classes: `normal`, `replica`, `pubsub`",
+    ParameterType.EVENTS: "letters: `KEA`; empty: none",
 }
 
 
@@ -65,14 +65,14 @@ def describe_parameters() -> str:
     )
 
 
-def _value(parameter: Parameter) -> str:
-    match parameter.kind:
-        case Kind.CHOICE:
+def _value(parameter: ParameterDefinition) -> str:
+    match parameter.type:
+        case ParameterType.CHOICE:
             return " \\| ".join(f"`{choice}`" for choice in parameter.choices)
-        case Kind.INTEGER:
+        case ParameterType.INTEGER:
             highest = "" if parameter.highest > _LARGEST_SHOWN else f" to {parameter.highest:,}"
             return f"whole number, {parameter.lowest:,}{highest or ' or more'}"
-    return _VALUES[parameter.kind]
+    return _VALUES[parameter.type]
 
 
 def _table(schema: Schema, place: str) -> list[str]:

@@ -17,14 +17,14 @@ def _within(setting: str, divisor: int = 1) -> Meta:
     return Meta(ge=-(-lowest // divisor), le=highest // divisor)
 
 
-class Batch(Record, frozen=True):
+class BatchLimits(Record, frozen=True):
     """Limits on one batch, beside those of the actor."""
 
     #: The most messages an actor is handed at once. Default: as the actor says.
     max_messages: Annotated[int, _within("batch_max_messages")] | None = None
 
 
-class DeadLetter(Record, frozen=True):
+class DeadLetterLimits(Record, frozen=True):
     """How many dead letters are kept, and how long."""
 
     #: The most dead letters kept; the oldest go first. Default: 10000.
@@ -94,9 +94,9 @@ class QueueSpec(Record, frozen=True, kw_only=True):
     #: How often a message may be delivered before it becomes a dead letter. Default: 5.
     max_deliveries: Annotated[int, _within("max_deliveries")] | None = None
     #: Limits on one batch, beside those of the actor.
-    batch: Batch = Batch()
+    batch: BatchLimits = BatchLimits()
     #: How many dead letters are kept, and how long.
-    dead_letter: DeadLetter = DeadLetter()
+    dead_letter: DeadLetterLimits = DeadLetterLimits()
     #: How many messages are handed out in a period. Default: any number.
     rate_limit: RateLimit | None = None
     #: Running; Paused: nothing new is handed out; Draining: new work is refused, the rest is done. Default: Running.

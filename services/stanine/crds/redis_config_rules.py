@@ -10,7 +10,7 @@ from stanine.crds.server_parameters import (
     BYTES_PATTERN,
     INTEGER_PATTERN,
     PARAMETERS,
-    Kind,
+    ParameterType,
 )
 
 
@@ -53,13 +53,13 @@ def _list(words: "list[str] | tuple[str, ...]") -> str:
     return "[" + ",".join(f"'{word}'" for word in words) + "]"
 
 
-def _of(kind: Kind) -> list[str]:
-    return [name for name, parameter in PARAMETERS.items() if parameter.kind is kind]
+def _of(kind: ParameterType) -> list[str]:
+    return [name for name, parameter in PARAMETERS.items() if parameter.type is kind]
 
 
 def _choice_rules() -> list[Rule]:
     alike: dict[tuple[str, ...], list[str]] = {}
-    for name in _of(Kind.CHOICE):
+    for name in _of(ParameterType.CHOICE):
         alike.setdefault(PARAMETERS[name].choices, []).append(name)
     return [_choice_rule(names, choices) for choices, names in alike.items()]
 
@@ -120,15 +120,15 @@ REDIS_CONFIG_RULES: tuple[Rule, ...] = (
         lambda tls: given(tls, "certificateSecretRef") == given(tls, "privateKeySecretRef"),
     ),
     _spelling_rule(
-        _of(Kind.BYTES),
+        _of(ParameterType.BYTES),
         BYTES_PATTERN,
         'a size: write a number of bytes, or one with b, k, kb, m, mb, g or gb, as "100mb"',
     ),
     _spelling_rule(
-        _of(Kind.BYTES_OR_PERCENT),
+        _of(ParameterType.BYTES_OR_PERCENT),
         BYTES_OR_PERCENT_PATTERN,
         'a size as "100mb", or a percentage as "5%"',
     ),
-    _spelling_rule(_of(Kind.INTEGER), INTEGER_PATTERN, "a whole number"),
+    _spelling_rule(_of(ParameterType.INTEGER), INTEGER_PATTERN, "a whole number"),
     *_choice_rules(),
 )

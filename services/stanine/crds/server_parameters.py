@@ -35,7 +35,7 @@ _ALL_EVENTS = "g$lshzxetd"
 _OTHER_EVENTS = "KEmn"
 
 
-class Kind(StrEnum):
+class ParameterType(StrEnum):
     """What a parameter's value is."""
 
     BYTES = "Bytes"
@@ -50,10 +50,10 @@ class Kind(StrEnum):
     EVENTS = "Events"
 
 
-class Parameter(msgspec.Struct, frozen=True):
+class ParameterDefinition(msgspec.Struct, frozen=True):
     """One parameter: its kind and what its value may be."""
 
-    kind: Kind
+    type: ParameterType
     lowest: int = 0
     highest: int = _LARGEST
     choices: tuple[str, ...] = ()
@@ -63,16 +63,16 @@ class InvalidParameter(ValueError):  # noqa: N818 - says what is wrong
     """A value that the server would refuse; the message says what belongs there, without quoting the value."""
 
 
-def _integer(lowest: int = 0, highest: int = _INT32) -> Parameter:
-    return Parameter(Kind.INTEGER, lowest, highest)
+def _integer(lowest: int = 0, highest: int = _INT32) -> ParameterDefinition:
+    return ParameterDefinition(ParameterType.INTEGER, lowest, highest)
 
 
-def _bytes(lowest: int = 0) -> Parameter:
-    return Parameter(Kind.BYTES, lowest)
+def _bytes(lowest: int = 0) -> ParameterDefinition:
+    return ParameterDefinition(ParameterType.BYTES, lowest)
 
 
-def _choice(*choices: str) -> Parameter:
-    return Parameter(Kind.CHOICE, choices=choices)
+def _choice(*choices: str) -> ParameterDefinition:
+    return ParameterDefinition(ParameterType.CHOICE, choices=choices)
 
 
 _SWITCH = _choice("yes", "no")
@@ -81,12 +81,12 @@ _POLICIES = (
 )  # fmt: skip
 
 #: Every parameter that may be set, with ranges as of Redis 7 and Valkey; the server has the last word.
-PARAMETERS: dict[str, Parameter] = {
+PARAMETERS: dict[str, ParameterDefinition] = {
     # memory
     "maxmemory": _bytes(),
     "maxmemory-policy": _choice(*_POLICIES),
     "maxmemory-samples": _integer(1, 64),
-    "maxmemory-clients": Parameter(Kind.BYTES_OR_PERCENT),
+    "maxmemory-clients": ParameterDefinition(ParameterType.BYTES_OR_PERCENT),
     "activedefrag": _SWITCH,
     "activerehashing": _SWITCH,
     "lazyfree-lazy-eviction": _SWITCH,
@@ -110,7 +110,7 @@ PARAMETERS: dict[str, Parameter] = {
     "auto-aof-rewrite-percentage": _integer(),
     "auto-aof-rewrite-min-size": _bytes(),
     "aof-use-rdb-preamble": _SWITCH,
-    "save": Parameter(Kind.SAVE_POINTS),
+    "save": ParameterDefinition(ParameterType.SAVE_POINTS),
     "stop-writes-on-bgsave-error": _SWITCH,
     "rdbcompression": _SWITCH,
     "min-replicas-to-write": _integer(),
@@ -123,7 +123,7 @@ PARAMETERS: dict[str, Parameter] = {
     "maxclients": _integer(1, 1_000_000),
     "timeout": _integer(),
     "tcp-keepalive": _integer(),
-    "client-output-buffer-limit": Parameter(Kind.BUFFER_LIMITS),
+    "client-output-buffer-limit": ParameterDefinition(ParameterType.BUFFER_LIMITS),
     "client-query-buffer-limit": _bytes(1 << 20),
     "proto-max-bulk-len": _bytes(1 << 20),
     # time
@@ -135,7 +135,7 @@ PARAMETERS: dict[str, Parameter] = {
     "slowlog-max-len": _integer(0, _LARGEST),
     "latency-monitor-threshold": _integer(0, _LARGEST),
     "latency-tracking": _SWITCH,
-    "notify-keyspace-events": Parameter(Kind.EVENTS),
+    "notify-keyspace-events": ParameterDefinition(ParameterType.EVENTS),
     "loglevel": _choice("debug", "verbose", "notice", "warning"),
 }
 
@@ -147,7 +147,7 @@ def normalise(name: str, value: str) -> str:
     name is left out. Raises InvalidParameter if the server would refuse it, KeyError if the parameter is not in the list.
     """
     parameter = PARAMETERS[name]
-    return _READERS[parameter.kind](parameter, value)
+    return _READERS[parameter.type](parameter, value)
 
 
 def is_same(name: str, wanted: str, found: str) -> bool:
@@ -156,7 +156,7 @@ def is_same(name: str, wanted: str, found: str) -> bool:
         wanted_now, found_now = normalise(name, wanted), normalise(name, found)
     except InvalidParameter:
         return wanted == found
-    if PARAMETERS[name].kind is Kind.BUFFER_LIMITS:
+    if PARAMETERS[name].type is ParameterType.BUFFER_LIMITS:
         return set(_chunks(wanted_now.split(), 4)) <= set(_chunks(found_now.split(), 4))
     return wanted_now == found_now
 
@@ -170,7 +170,7 @@ def find_fault(name: str, value: str) -> str | None:
     return None
 
 
-def _read_bytes(parameter: Parameter, value: str) -> str:
+def _read_bytes(parameter: ParameterDefinition, value: str) -> str:
     match = re.fullmatch(BYTES_PATTERN, value)
     if match is None:
         raise InvalidParameter(
@@ -179,7 +179,7 @@ def _read_bytes(parameter: Parameter, value: str) -> str:
     return _in_range(int(match[1]) * _UNITS[(match[2] or "").lower()], parameter)
 
 
-def _read_bytes_or_percent(parameter: Parameter, value: str) -> str:
+def _read_bytes_or_percent(parameter: ParameterDefinition, value: str) -> str:
     if value.endswith("%"):
         if re.fullmatch(BYTES_OR_PERCENT_PATTERN, value) is None:
             raise InvalidParameter("not a percentage from 0% to 100%")
@@ -187,19 +187,19 @@ def _read_bytes_or_percent(parameter: Parameter, value: str) -> str:
     return _read_bytes(parameter, value)
 
 
-def _read_integer(parameter: Parameter, value: str) -> str:
+def _read_integer(parameter: ParameterDefinition, value: str) -> str:
     if re.fullmatch(INTEGER_PATTERN, value) is None:
         raise InvalidParameter("not a whole number")
     return _in_range(int(value), parameter)
 
 
-def _read_choice(parameter: Parameter, value: str) -> str:
+def _read_choice(parameter: ParameterDefinition, value: str) -> str:
     if value.lower() not in parameter.choices:
         raise InvalidParameter(f"not one of {', '.join(parameter.choices)}")
     return value.lower()
 
 
-def _read_save_points(_: Parameter, value: str) -> str:
+def _read_save_points(_: ParameterDefinition, value: str) -> str:
     words = value.split(" ") if value else []  # the server takes single spaces only
     if len(words) % 2 or not all(
         word.isascii() and word.isdigit() and len(word) <= 10 for word in words
@@ -216,7 +216,7 @@ def _read_save_points(_: Parameter, value: str) -> str:
     return " ".join(f"{seconds} {changes}" for seconds, changes in pairs)
 
 
-def _read_buffer_limits(_: Parameter, value: str) -> str:
+def _read_buffer_limits(_: ParameterDefinition, value: str) -> str:
     words = value.lower().split(" ")
     if len(words) % 4:
         raise InvalidParameter(
@@ -234,7 +234,7 @@ def _read_buffer_limits(_: Parameter, value: str) -> str:
     return " ".join(found[client] for client in _CLIENT_CLASSES if client in found)
 
 
-def _read_events(_: Parameter, value: str) -> str:
+def _read_events(_: ParameterDefinition, value: str) -> str:
     unknown = set(value) - set("A" + _ALL_EVENTS + _OTHER_EVENTS)
     if unknown:
         raise InvalidParameter(f"not letters of A, {', '.join(_OTHER_EVENTS + _ALL_EVENTS)}")
@@ -243,17 +243,17 @@ def _read_events(_: Parameter, value: str) -> str:
 
 
 _READERS = {
-    Kind.BYTES: _read_bytes,
-    Kind.BYTES_OR_PERCENT: _read_bytes_or_percent,
-    Kind.INTEGER: _read_integer,
-    Kind.CHOICE: _read_choice,
-    Kind.SAVE_POINTS: _read_save_points,
-    Kind.BUFFER_LIMITS: _read_buffer_limits,
-    Kind.EVENTS: _read_events,
+    ParameterType.BYTES: _read_bytes,
+    ParameterType.BYTES_OR_PERCENT: _read_bytes_or_percent,
+    ParameterType.INTEGER: _read_integer,
+    ParameterType.CHOICE: _read_choice,
+    ParameterType.SAVE_POINTS: _read_save_points,
+    ParameterType.BUFFER_LIMITS: _read_buffer_limits,
+    ParameterType.EVENTS: _read_events,
 }
 
 
-def _in_range(number: int, parameter: Parameter) -> str:
+def _in_range(number: int, parameter: ParameterDefinition) -> str:
     if not parameter.lowest <= number <= parameter.highest:
         raise InvalidParameter(f"outside {parameter.lowest} to {parameter.highest}")
     return str(number)

@@ -17,7 +17,7 @@ Text = Annotated[str, Meta(max_length=1024)]
 Operator = Annotated[str, Meta(max_length=253)] | None
 
 
-class Condition(Record, frozen=True):
+class StatusCondition(Record, frozen=True):
     """One aspect of the resource's state, as metav1.Condition."""
 
     #: Which aspect.
@@ -42,10 +42,10 @@ class Condition(Record, frozen=True):
     observed_generation: Count | None = None
 
 
-Conditions = Annotated[tuple[Condition, ...], Meta(max_length=16, extra={"keys": ("type",)})]
+Conditions = Annotated[tuple[StatusCondition, ...], Meta(max_length=16, extra={"keys": ("type",)})]
 
 
-class Drift(Record, frozen=True):
+class StatusDrift(Record, frozen=True):
     """A server parameter that is not as the spec wants it."""
 
     #: The parameter.
@@ -56,7 +56,7 @@ class Drift(Record, frozen=True):
     found: Text
 
 
-class Memory(Record, frozen=True):
+class StatusMemory(Record, frozen=True):
     """The server's memory, rounded. Exact figures are in the metrics."""
 
     #: Bytes in use.
@@ -91,14 +91,14 @@ class RedisConfigStatus(Record, frozen=True):
     #: The layout in which the settings are stored now.
     layout: Text | None = None
     #: The server parameters that are not as the spec wants them.
-    drift: Annotated[tuple[Drift, ...], Meta(max_length=128, extra={"keys": ("name",)})] = ()
+    drift: Annotated[tuple[StatusDrift, ...], Meta(max_length=128, extra={"keys": ("name",)})] = ()
     #: The server's memory, rounded.
-    memory: Memory | None = None
+    memory: StatusMemory | None = None
     #: The last spec.rollbackTo that was carried out.
     last_handled_pin: Count | None = None
 
 
-class RequestStatus(Record, frozen=True):
+class StatusRequest(Record, frozen=True):
     """What became of a one-shot request."""
 
     #: The request's token.
@@ -133,9 +133,9 @@ class QueueStatus(Record, frozen=True):
     #: The queue's state in Redis.
     state: Text | None = None
     #: What became of the last purge.
-    purge: RequestStatus | None = None
+    purge: StatusRequest | None = None
     #: What became of the last re-queueing of dead letters.
-    requeue_dead: RequestStatus | None = None
+    requeue_dead: StatusRequest | None = None
 
 
 class InstrumentStatus(Record, frozen=True):

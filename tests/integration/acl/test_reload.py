@@ -11,7 +11,7 @@ from tests.conftest import Server, need
 from tests.integration.acl.rules import USERS, acl_file
 
 from stanine.broker.connection.clients import connect
-from stanine_operator.redis_servers.acl_file import MOST_TRIES, UsersFile
+from stanine_operator.redis_servers.acl_file import MAX_TRIES, AclFile
 
 PASSWORDS = {user: f"{user}-password" for user in USERS}
 
@@ -49,7 +49,7 @@ def test_an_equivalent_file_is_not_reloaded(
         "user they on ~a:* +get ( %RW~b:1 -@all +get +set ) (~c +get)\n"
     )
     client = connect(own_server("--aclfile", str(path)).url)
-    assert UsersFile(path.read_text()).follow(client) == ()
+    assert AclFile(path.read_text()).follow(client) == ()
     assert client.info("commandstats").get("cmdstat_acl|load") is None
     client.close()
 
@@ -68,7 +68,7 @@ def test_a_server_with_current_users_is_not_reloaded(
     start: Callable[[], tuple[Any, Path, str]],
 ) -> None:
     client, _, text = start()
-    assert UsersFile(text).follow(client) == ()
+    assert AclFile(text).follow(client) == ()
     assert loads(client) == 0
 
 
@@ -88,8 +88,8 @@ def test_new_and_old_passwords_are_accepted_while_both_are_in_the_file(
     ]
     changed = text.replace("user api on ", f"user api on {new_hash} ")
     path.write_text(changed)
-    (notice,) = UsersFile(changed).follow(client)
-    assert (notice.warning, notice.reason, notice.message.rpartition(": ")[2]) == (
+    (event,) = AclFile(changed).follow(client)
+    assert (event.warning, event.reason, event.message.rpartition(": ")[2]) == (
         False,
         "UsersLoaded",
         "api",
@@ -104,21 +104,21 @@ def test_a_changed_selector_is_reloaded(start: Callable[[], tuple[Any, Path, str
     changed = text.replace("+fcall +incrby)", "+fcall +incrby +set)")
     assert changed != text
     path.write_text(changed)
-    (notice,) = UsersFile(changed).follow(client)
-    assert (notice.reason, notice.message.rpartition(": ")[2]) == ("UsersLoaded", "api")
-    assert UsersFile(changed).follow(client) == ()
+    (event,) = AclFile(changed).follow(client)
+    assert (event.reason, event.message.rpartition(": ")[2]) == ("UsersLoaded", "api")
+    assert AclFile(changed).follow(client) == ()
 
 
 def test_waiting_for_a_missing_file_times_out(
     start: Callable[[], tuple[Any, Path, str]],
 ) -> None:
     client, _, text = start()
-    users = UsersFile(text.replace("user api on ", "user api on #" + "ab" * 32 + " "))
-    notices = [users.follow(client) for _ in range(MOST_TRIES + 3)]
-    (notice,) = [notice for each in notices for notice in each]
-    assert (notice.warning, notice.reason) == (True, "UsersNotLoaded")
-    assert "ab" * 32 not in notice.message
-    assert loads(client) == MOST_TRIES
+    users = AclFile(text.replace("user api on ", "user api on #" + "ab" * 32 + " "))
+    events = [users.follow(client) for _ in range(MAX_TRIES + 3)]
+    (event,) = [event for each in events for event in each]
+    assert (event.warning, event.reason) == (True, "UsersNotLoaded")
+    assert "ab" * 32 not in event.message
+    assert loads(client) == MAX_TRIES
 
 
 def test_servers_without_a_file_or_permission_are_not_reloaded(redis_url: str) -> None:
@@ -127,10 +127,10 @@ def test_servers_without_a_file_or_permission_are_not_reloaded(redis_url: str) -
     port = admin.connection_pool.connection_kwargs["port"]
     try:
         modest: Any = redis.Redis(port=port, username="modest", password="x")
-        assert UsersFile("user api on").follow(modest) == ()
+        assert AclFile("user api on").follow(modest) == ()
         modest.close()
-        (notice,) = UsersFile("user api on").follow(admin)
-        assert notice.reason == "UsersNotLoaded"
+        (event,) = AclFile("user api on").follow(admin)
+        assert event.reason == "UsersNotLoaded"
     finally:
         admin.acl_deluser("modest")
         admin.close()

@@ -147,8 +147,8 @@ class Api:
         generation = found["metadata"]["generation"]
         for each in found.get("status", {}).get("conditions", []):
             if each["type"] == condition and each.get("observedGeneration") == generation:
-                judged: Object = each
-                return judged
+                checked: Object = each
+                return checked
         return None
 
     def wait(

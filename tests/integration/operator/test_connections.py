@@ -161,7 +161,7 @@ def test_a_password_rotated_in_server_and_secret_is_read_again_at_once(
     with pytest.raises(redis.RedisError) as caught:
         before.client.get("a")
     assert "first" not in str(caught.value)
-    scene.connections.failed(mine, OperatorProblem("AuthFailed", ""))
+    scene.connections.report_failure(mine, OperatorProblem("AuthFailed", ""))
     after = scene.connections.open(mine)
     assert after is not before
     assert after.client.ping()

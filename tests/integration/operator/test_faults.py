@@ -9,7 +9,7 @@ import redis
 from tests.conftest import Server, free_port, stop_server
 from tests.integration.operator.harness import Api, OperatorProcess, queue, redis_config, secret
 
-from stanine_operator.redis_servers.monitor import PULSE_EVERY
+from stanine_operator.redis_servers.monitor import PROBE_INTERVAL
 
 #: Seconds within which everything converges after a fault has healed.
 BOUND = 60
@@ -55,7 +55,7 @@ def test_a_server_that_comes_back_empty_has_its_functions_and_queues_again_at_on
     api.apply(redis_config(namespace, server.port), queue(namespace, "jobs"))
     api.wait("RedisConfig", namespace, "default")
     api.wait("Queue", namespace, "jobs")
-    time.sleep(2 * PULSE_EVERY)  # it was seen as it was
+    time.sleep(2 * PROBE_INTERVAL)  # it was seen as it was
     stop_server(server, signal.SIGKILL)
     client: Any = redis.Redis(port=own_server(port=server.port).port)
 
@@ -64,7 +64,7 @@ def test_a_server_that_comes_back_empty_has_its_functions_and_queues_again_at_on
 
     began = time.monotonic()
     while not is_back():
-        assert time.monotonic() - began < 2 * PULSE_EVERY + 3, (
+        assert time.monotonic() - began < 2 * PROBE_INTERVAL + 3, (
             "a turn a minute would be too late: nobody can write to it meanwhile"
         )
         time.sleep(0.1)

@@ -12,7 +12,7 @@ import yaml
 from tests.integration.operator.harness import Api, OperatorProcess, queue, redis_config
 
 from stanine_operator.kubernetes.client import Client
-from stanine_operator.kubernetes.credentials import LoginError, log_in
+from stanine_operator.kubernetes.credentials import ClusterCredentialsError, load_credentials
 
 PLUGIN = """
 import json, pathlib, sys
@@ -82,7 +82,7 @@ def test_a_plugin_that_gives_nothing_is_named_in_one_line_and_the_operator_ends(
 
 
 async def read(plugin: Plugin) -> Client:
-    return await Client.connect(lambda: log_in({"KUBECONFIG": str(plugin.kubeconfig)}))
+    return await Client.connect(lambda: load_credentials({"KUBECONFIG": str(plugin.kubeconfig)}))
 
 
 async def ask(client: Client) -> int:
@@ -138,10 +138,10 @@ def test_a_kubeconfig_that_says_nothing_is_refused_with_the_remedy(
     tmp_path: Path, content: str
 ) -> None:
     (tmp_path / "config").write_text(content)
-    with pytest.raises(LoginError, match="KUBECONFIG"):
-        asyncio.run(log_in({"KUBECONFIG": str(tmp_path / "config")}))
+    with pytest.raises(ClusterCredentialsError, match="KUBECONFIG"):
+        asyncio.run(load_credentials({"KUBECONFIG": str(tmp_path / "config")}))
 
 
 def test_no_kubeconfig_at_all_is_refused_with_the_remedy(tmp_path: Path) -> None:
-    with pytest.raises(LoginError, match="set KUBECONFIG"):
-        asyncio.run(log_in({"KUBECONFIG": str(tmp_path / "none")}))
+    with pytest.raises(ClusterCredentialsError, match="set KUBECONFIG"):
+        asyncio.run(load_credentials({"KUBECONFIG": str(tmp_path / "none")}))

@@ -9,7 +9,7 @@ import redis
 from tests.conftest import Server
 from tests.integration.acl.rules import USERS, acl_file
 from tests.integration.api.serving import document
-from tests.integration.operator.worlds import Land, ready
+from tests.integration.operator.contexts import Land, ready
 
 from stanine.broker.keys import queue_keys
 from stanine_operator.redis_servers.connections import Connections
@@ -56,7 +56,10 @@ def denied(admin: Any) -> list[Any]:
 
 
 def test_its_user_may_do_what_queues_and_instruments_need(land: Land, admin: Any) -> None:
-    assert ready(land.turn(land.put("Queue", "results", queueName="results"))) == (True, "Running")
+    assert ready(land.reconcile(land.put("Queue", "results", queueName="results"))) == (
+        True,
+        "Running",
+    )
     keys = queue_keys(PARTITION, "results")
     admin.xadd(keys.ready, {"h": "x"})
     admin.zadd(keys.delayed, {"x": 1e15})
@@ -70,33 +73,33 @@ def test_its_user_may_do_what_queues_and_instruments_need(land: Land, admin: Any
     }
     for part in ("Ready", "Delayed", "Dead"):
         request = {"part": part, "token": part} | ({"reason": "R0"} if part == "Dead" else {})
-        told = land.turn(land.put("Queue", "results", **spec, purge=request)).fields["purge"]
+        told = land.reconcile(land.put("Queue", "results", **spec, purge=request)).fields["purge"]
         assert told == {"token": part, "outcome": "Executed", "count": 1}
     resource = land.put("Queue", "results", **spec, requeueDead={"token": "again"})
-    assert land.turn(resource).fields["requeueDead"] == {
+    assert land.reconcile(resource).fields["requeueDead"] == {
         "token": "again",
         "outcome": "Executed",
         "count": 1,
     }
     land.lose_status(resource)
-    assert land.turn(resource).fields["requeueDead"] == {
+    assert land.reconcile(resource).fields["requeueDead"] == {
         "token": "again",
         "outcome": "Executed",
         "count": 1,
     }
-    assert [notice.reason for notice in land.delete(resource).notices] == ["QueueNotEmpty"]
+    assert [event.reason for event in land.delete(resource).events] == ["QueueNotEmpty"]
     empty = land.put("Queue", "other", queueName="other")
-    land.turn(empty)
-    assert [notice.reason for notice in land.delete(empty).notices] == ["QueueDeleted"]
+    land.reconcile(empty)
+    assert [event.reason for event in land.delete(empty).events] == ["QueueDeleted"]
 
     instrument = land.put("Instrument", "a-mood", **document()["spec"])
     for _ in range(2):
-        assert ready(land.turn(instrument)) == (False, "Indexing")
+        assert ready(land.reconcile(instrument)) == (False, "Indexing")
     admin.hset(f"{PARTITION}:index", "a-mood/1", b"\0\0\0\1\0\1entry")
-    assert ready(land.turn(instrument)) == (True, "Indexed")
-    assert [notice.reason for notice in land.delete(instrument).notices] == ["InstrumentDeleted"]
+    assert ready(land.reconcile(instrument)) == (True, "Indexed")
+    assert [event.reason for event in land.delete(instrument).events] == ["InstrumentDeleted"]
     answered = land.put("Instrument", "a-mood", **document()["spec"])
-    land.turn(answered)
+    land.reconcile(answered)
     admin.hset(f"{PARTITION}:answered", 2, 1)
-    assert [notice.reason for notice in land.delete(answered).notices] == ["HasAttempts"]
+    assert [event.reason for event in land.delete(answered).events] == ["HasAttempts"]
     assert denied(admin) == []

@@ -38,9 +38,9 @@ def test_a_thousand_queues_converge_from_a_cold_start_and_then_rest(
     record_property("seconds", round(seconds, 1))
     print(f"1,000 queues converged in {seconds:.1f} s from the operator's start")  # noqa: T201 - the figure is asked for
     versions = {each["metadata"]["name"]: each["metadata"]["resourceVersion"] for each in found}
-    turns = operator.metric("stanine_operator_reconciles_total", kind="Queue")
+    reconciler = operator.metric("stanine_operator_reconciles_total", kind="Queue")
     deadline = time.monotonic() + 180
-    while operator.metric("stanine_operator_reconciles_total", kind="Queue") < turns + 1000:
+    while operator.metric("stanine_operator_reconciles_total", kind="Queue") < reconciler + 1000:
         assert time.monotonic() < deadline, "everything is looked at every minute"
         time.sleep(1)
     assert {

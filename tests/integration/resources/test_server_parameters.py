@@ -9,15 +9,15 @@ import pytest
 import redis
 from tests.conftest import need, start_server, stop_server
 
-from stanine.crds.server_parameters import PARAMETERS, Kind, find_fault, is_same, normalise
+from stanine.crds.server_parameters import PARAMETERS, ParameterType, find_fault, is_same, normalise
 
 #: A value in an unusual spelling for each kind.
 VALUES = {
-    Kind.BYTES: ["64mb", "67108865", "100M", "1g"],
-    Kind.BYTES_OR_PERCENT: ["5%", "64MB", "0"],
-    Kind.SAVE_POINTS: ["3600 1 0300 0100", ""],
-    Kind.BUFFER_LIMITS: ["pubsub 32mb 8mb 60", "replica 256mb 64mb 60 normal 0 0 0"],
-    Kind.EVENTS: ["KEA", "xK", ""],
+    ParameterType.BYTES: ["64mb", "67108865", "100M", "1g"],
+    ParameterType.BYTES_OR_PERCENT: ["5%", "64MB", "0"],
+    ParameterType.SAVE_POINTS: ["3600 1 0300 0100", ""],
+    ParameterType.BUFFER_LIMITS: ["pubsub 32mb 8mb 60", "replica 256mb 64mb 60 normal 0 0 0"],
+    ParameterType.EVENTS: ["KEA", "xK", ""],
 }
 #: Integers are set to these where the range allows it.
 INTEGERS = [0, 1, 10, 64, 128]
@@ -25,13 +25,13 @@ INTEGERS = [0, 1, 10, 64, 128]
 
 def values_of(name: str) -> list[str]:
     parameter = PARAMETERS[name]
-    if parameter.kind is Kind.CHOICE:
+    if parameter.type is ParameterType.CHOICE:
         return [choice.upper() for choice in parameter.choices]
-    if parameter.kind is Kind.INTEGER:
+    if parameter.type is ParameterType.INTEGER:
         return [
             str(number) for number in INTEGERS if parameter.lowest <= number <= parameter.highest
         ]
-    return VALUES[parameter.kind]
+    return VALUES[parameter.type]
 
 
 @pytest.fixture(scope="module", params=["valkey", "redis-server"])

@@ -12,23 +12,23 @@ from stanine_operator.controller.conditions import (
     merge_conditions,
     transitions,
 )
-from stanine_operator.controller.reconcile_result import Verdict
+from stanine_operator.controller.reconcile_result import Condition
 from stanine_operator.controller.status import (
-    FIGURES_EVERY,
-    ORDERS_EVERY,
+    FIGURES_INTERVAL,
+    MAGNITUDES_INTERVAL,
     compose_status,
-    is_worth_writing,
     make_patch,
+    must_write,
     with_condition,
 )
 
-READY = Verdict("Ready", True, "Applied", "All is as the spec says.")
-AWAY = Verdict("Ready", False, "ConnectionRefused", "Nothing listens.")
+READY = Condition("Ready", True, "Applied", "All is as the spec says.")
+AWAY = Condition("Ready", False, "ConnectionRefused", "Nothing listens.")
 EARLY, LATE = "2026-11-23T09:00:00Z", "2026-11-23T10:00:00Z"
 MOVING = frozenset({"ready"})
 
-verdicts = st.builds(
-    Verdict,
+conditions = st.builds(
+    Condition,
     st.sampled_from(["Ready", "Reachable", "Paused"]),
     st.sampled_from([True, False, None]),
     st.sampled_from(["A", "B"]),
@@ -46,7 +46,7 @@ documents = st.dictionaries(st.sampled_from("abc"), json_values, max_size=3)
 
 def test_time_of_transition_moves_with_the_status_and_with_nothing_else() -> None:
     first = merge_conditions([], [READY], generation=1, now=EARLY)
-    other_reason = Verdict("Ready", True, "Corrected", "Drift was corrected.")
+    other_reason = Condition("Ready", True, "Corrected", "Drift was corrected.")
     second = merge_conditions(first, [other_reason], generation=2, now=LATE)
     third = merge_conditions(second, [AWAY], generation=2, now=LATE)
     assert [each[0]["lastTransitionTime"] for each in (first, second, third)] == [
@@ -58,11 +58,11 @@ def test_time_of_transition_moves_with_the_status_and_with_nothing_else() -> Non
 
 
 @given(
-    st.lists(verdicts, max_size=3, unique_by=lambda verdict: verdict.type),
-    st.lists(verdicts, max_size=3, unique_by=lambda v: v.type),
+    st.lists(conditions, max_size=3, unique_by=lambda condition: condition.type),
+    st.lists(conditions, max_size=3, unique_by=lambda v: v.type),
 )
 def test_a_condition_is_there_once_and_complete(
-    before: list[Verdict], after: list[Verdict]
+    before: list[Condition], after: list[Condition]
 ) -> None:
     old = merge_conditions([], before, generation=1, now=EARLY)
     new = merge_conditions(old, after, generation=2, now=LATE, keep_others=True)
@@ -84,7 +84,7 @@ def test_a_condition_is_there_once_and_complete(
 
 def test_a_message_that_kubernetes_would_refuse_is_cut() -> None:
     (condition,) = merge_conditions(
-        [], [Verdict("Ready", False, "X", "m" * 40_000)], generation=1, now=EARLY
+        [], [Condition("Ready", False, "X", "m" * 40_000)], generation=1, now=EARLY
     )
     assert len(condition["message"]) == MAX_MESSAGE
 
@@ -102,7 +102,7 @@ def test_only_a_changed_status_or_reason_is_a_transition() -> None:
 def test_a_failure_keeps_what_was_known_and_a_success_replaces_it() -> None:
     good = compose_status(
         {},
-        (READY, Verdict("Migrated", True, "Done", "")),
+        (READY, Condition("Migrated", True, "Done", "")),
         generation=1,
         now=EARLY,
         fields={"revision": 3, "drift": []},
@@ -123,7 +123,7 @@ def test_pausing_keeps_ready_as_it_was_and_ends_with_the_next_turn() -> None:
     good = compose_status({}, (READY,), generation=1, now=EARLY, fields={"revision": 3})
     paused = with_condition(
         good,
-        Verdict("Paused", True, RECONCILIATION_PAUSED, "by annotation"),
+        Condition("Paused", True, RECONCILIATION_PAUSED, "by annotation"),
         generation=2,
         now=LATE,
     )
@@ -149,13 +149,13 @@ def test_figures_and_wordings_wait_five_minutes_and_everything_else_is_written_a
         fields={"ready": 1, "state": "Running"},
     )
     for moved in (figures, reworded):
-        assert not is_worth_writing(status, moved, moving=MOVING, since_written=FIGURES_EVERY - 1)
-        assert is_worth_writing(status, moved, moving=MOVING, since_written=FIGURES_EVERY)
-    assert FIGURES_EVERY * 3 > 15 * 60
+        assert not must_write(status, moved, volatile=MOVING, since_written=FIGURES_INTERVAL - 1)
+        assert must_write(status, moved, volatile=MOVING, since_written=FIGURES_INTERVAL)
+    assert FIGURES_INTERVAL * 3 > 15 * 60
     changed = compose_status(status, (AWAY,), generation=1, now=LATE, fields=None)
     for news in (status | {"state": "Paused"}, changed, status | {"observedGeneration": 2}):
-        assert is_worth_writing(status, news, moving=MOVING, since_written=0)
-    assert not is_worth_writing(status, dict(status), moving=MOVING, since_written=FIGURES_EVERY)
+        assert must_write(status, news, volatile=MOVING, since_written=0)
+    assert not must_write(status, dict(status), volatile=MOVING, since_written=FIGURES_INTERVAL)
 
 
 def test_a_figure_of_another_order_is_written_after_half_a_minute_but_not_what_comes_and_goes() -> (
@@ -165,21 +165,24 @@ def test_a_figure_of_another_order_is_written_after_half_a_minute_but_not_what_c
         {}, (READY,), generation=1, now=EARLY, fields={"ready": 7, "state": "Running"}
     )
     for ready, is_news in ((0, False), (99, False), (100, True), (15_000, True)):
-        for since_written in (ORDERS_EVERY, FIGURES_EVERY - 1):
+        for since_written in (MAGNITUDES_INTERVAL, FIGURES_INTERVAL - 1):
             assert (
-                is_worth_writing(
-                    status, status | {"ready": ready}, moving=MOVING, since_written=since_written
+                must_write(
+                    status, status | {"ready": ready}, volatile=MOVING, since_written=since_written
                 )
                 is is_news
             )
-        assert not is_worth_writing(
-            status, status | {"ready": ready}, moving=MOVING, since_written=ORDERS_EVERY - 1
+        assert not must_write(
+            status,
+            status | {"ready": ready},
+            volatile=MOVING,
+            since_written=MAGNITUDES_INTERVAL - 1,
         )
     many = status | {"ready": 15_000}
-    assert not is_worth_writing(
-        many, status | {"ready": 10_001}, moving=MOVING, since_written=ORDERS_EVERY
+    assert not must_write(
+        many, status | {"ready": 10_001}, volatile=MOVING, since_written=MAGNITUDES_INTERVAL
     )
-    assert is_worth_writing(many, status, moving=MOVING, since_written=ORDERS_EVERY)
+    assert must_write(many, status, volatile=MOVING, since_written=MAGNITUDES_INTERVAL)
 
 
 @given(documents, documents)

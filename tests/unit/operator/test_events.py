@@ -4,8 +4,13 @@ import asyncio
 from datetime import UTC, datetime
 from typing import Any
 
-from stanine_operator.controller.events import BURST, EventRecorder, make_post, notices_of
-from stanine_operator.controller.reconcile_result import EventSpec, Verdict
+from stanine_operator.controller.events import (
+    BURST,
+    EventRecorder,
+    make_pending_event,
+    transition_events,
+)
+from stanine_operator.controller.reconcile_result import Condition, EventSpec
 from stanine_operator.controller.resource import Resource
 from stanine_operator.controller.status import compose_status
 from stanine_operator.kubernetes.client import ClusterError
@@ -36,25 +41,25 @@ class FakeEvents:
         self.events[name] |= {"count": count, "lastTimestamp": at}
 
 
-def post(api: FakeEvents, *notices: EventSpec) -> list[str]:
+def post(api: FakeEvents, *events: EventSpec) -> list[str]:
     """Have a new process post these; return why some were dropped."""
     dropped: list[str] = []
 
     async def work() -> None:
-        poster = EventRecorder(api, dropped=dropped.append, clock=lambda: 0.0)
-        running = asyncio.create_task(poster.run())
-        for notice in notices:
-            poster.post(QUEUE, notice, NOW)
-        await poster.drain(5)
+        recorder = EventRecorder(api, dropped=dropped.append, clock=lambda: 0.0)
+        running = asyncio.create_task(recorder.run())
+        for event in events:
+            recorder.post(QUEUE, event, NOW)
+        await recorder.drain(5)
         running.cancel()
 
     asyncio.run(work())
     return dropped
 
 
-def status(*verdicts: Verdict, before: Any = None) -> dict[str, Any]:
+def status(*conditions: Condition, before: Any = None) -> dict[str, Any]:
     return compose_status(
-        before or {}, verdicts, generation=1, now="2026-11-23T09:00:00Z", fields={}
+        before or {}, conditions, generation=1, now="2026-11-23T09:00:00Z", fields={}
     )
 
 
@@ -75,13 +80,13 @@ def test_an_event_that_the_api_server_has_forgotten_is_posted_anew() -> None:
     api = FakeEvents()
 
     async def work() -> None:
-        poster = EventRecorder(api, dropped=lambda _why: None)
-        running = asyncio.create_task(poster.run())
-        poster.post(QUEUE, SAID, NOW)
-        await poster.drain(5)
+        recorder = EventRecorder(api, dropped=lambda _why: None)
+        running = asyncio.create_task(recorder.run())
+        recorder.post(QUEUE, SAID, NOW)
+        await recorder.drain(5)
         api.events.clear()
-        poster.post(QUEUE, SAID, NOW)
-        await poster.drain(5)
+        recorder.post(QUEUE, SAID, NOW)
+        await recorder.drain(5)
         running.cancel()
 
     asyncio.run(work())
@@ -97,8 +102,8 @@ def test_one_resource_cannot_flood() -> None:
 
 def test_what_is_to_be_said_once_is_said_once() -> None:
     api = FakeEvents()
-    notice = EventSpec(False, "Purged", "12 messages", once="token-1")
-    post(api, notice, notice, notice)
+    event = EventSpec(False, "Purged", "12 messages", once="token-1")
+    post(api, event, event, event)
     assert [event["count"] for event in api.events.values()] == [1]
 
 
@@ -109,36 +114,38 @@ def test_an_event_that_is_refused_is_dropped_and_the_next_is_posted() -> None:
 
 def test_transitions_are_said_with_the_right_weight_and_once_a_reason() -> None:
     first = status(
-        Verdict("Ready", False, "ConnectionRefused", "m"),
-        Verdict("Reachable", False, "ConnectionRefused", "m"),
+        Condition("Ready", False, "ConnectionRefused", "m"),
+        Condition("Reachable", False, "ConnectionRefused", "m"),
     )
-    assert [(notice.warning, notice.reason) for notice in notices_of({}, first)] == [
+    assert [(event.warning, event.reason) for event in transition_events({}, first)] == [
         (True, "ConnectionRefused")
     ]
     well = status(
-        Verdict("Ready", True, "Applied", "a"),
-        Verdict("Reachable", True, "Answered", "b"),
+        Condition("Ready", True, "Applied", "a"),
+        Condition("Reachable", True, "Answered", "b"),
         before=first,
     )
-    assert [(notice.warning, notice.reason) for notice in notices_of(first, well)] == [
+    assert [(event.warning, event.reason) for event in transition_events(first, well)] == [
         (False, "Applied"),
         (False, "Answered"),
     ]
-    assert notices_of(well, well) == []
-    high = status(
-        Verdict("Ready", True, "Applied", "a"), Verdict("MemoryHigh", True, "PastThreshold", "c"), Verdict("Migrated", None, "X", "d"),
-        before=status(Verdict("Ready", True, "Applied", "a"), Verdict("MemoryHigh", False, "Below", "")),
-    )  # fmt: skip
+    assert transition_events(well, well) == []
     before = status(
-        Verdict("Ready", True, "Applied", "a"), Verdict("MemoryHigh", False, "Below", "")
+        Condition("Ready", True, "Applied", "a"), Condition("MemoryHigh", False, "Below", "")
     )
-    assert [(notice.warning, notice.reason) for notice in notices_of(before, high)] == [
+    high = status(
+        Condition("Ready", True, "Applied", "a"),
+        Condition("MemoryHigh", True, "PastThreshold", "c"),
+        Condition("Migrated", None, "X", "d"),
+        before=before,
+    )
+    assert [(event.warning, event.reason) for event in transition_events(before, high)] == [
         (True, "PastThreshold")
     ]
 
 
 def test_a_long_message_fits_what_an_event_may_hold_and_a_long_name_too() -> None:
     long = Resource(kind="Queue", namespace="n", name="q" * 253, uid="u")
-    made = make_post(long, EventSpec(True, "R", "m" * 5000), NOW)
+    made = make_pending_event(long, EventSpec(True, "R", "m" * 5000), NOW)
     assert len(made.body["message"]) <= 1024
     assert len(made.name) <= 253

@@ -7,7 +7,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from stanine_operator.controller.resource import Resource
-from stanine_operator.redis_configs.conflicts import find_parameters_rival, find_settings_rival
+from stanine_operator.redis_configs.conflicts import (
+    find_parameters_conflict,
+    find_settings_conflict,
+)
 from stanine_operator.redis_servers.places import (
     address_of,
     full_host,
@@ -32,7 +35,7 @@ def test_a_short_name_means_one_server_for_each_namespace(host: str, one: str, o
     mine, theirs = config(one, "a", host=host), config(other, "b", host=host)
     assert nodes_of(mine) == ((f"{host}.{one}.svc", 6379),)
     assert (address_of(mine) == address_of(theirs)) == (one == other)
-    for find in (find_parameters_rival, find_settings_rival):
+    for find in (find_parameters_conflict, find_settings_conflict):
         assert (find(theirs, [mine, theirs], "") is None) == (one != other)
 
 

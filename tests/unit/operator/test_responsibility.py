@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from stanine_operator.controller.lease import LASTS, NAMESPACE_LEASE
 from stanine_operator.controller.resource import Resource
-from stanine_operator.controller.responsibility import HANDOVER, LOOK_EVERY, Responsibility
+from stanine_operator.controller.responsibility import HANDOVER, REFRESH_INTERVAL, Responsibility
 from stanine_operator.kubernetes.client import ClusterError
 
 NAMESPACES = ("exams", "people")
@@ -96,11 +96,11 @@ class Operators:
         namespaces = () if name.startswith("wide") else (name.split("-", maxsplit=1)[0],)
         made = Responsibility(self.api, name, namespaces, f"home-of-{name}", self.api.clock)  # type: ignore[arg-type]
         self.running[name] = made
-        await self.look(name)
+        await self.refresh(name)
 
-    async def look(self, name: str) -> None:
+    async def refresh(self, name: str) -> None:
         try:
-            await self.running[name].look()
+            await self.running[name].refresh()
         except ClusterError:
             assert self.api.away
 
@@ -121,10 +121,10 @@ class Operators:
     async def passes(self, looks: int) -> None:
         """Let time pass; whoever is not frozen looks, and may act at any moment."""
         for _ in range(looks):
-            self.api.now += LOOK_EVERY
+            self.api.now += REFRESH_INTERVAL
             for name in self.running:
                 if name not in self.frozen:
-                    await self.look(name)
+                    await self.refresh(name)
                     self.check()
 
     def check(self) -> None:
@@ -188,7 +188,7 @@ def test_a_resource_has_one_operator_at_the_most_and_soon_it_has_one(
             operators.check()
         operators.api.away = False
         operators.frozen.clear()
-        await operators.passes(int((2 * LASTS + 2 * HANDOVER) / LOOK_EVERY))
+        await operators.passes(int((2 * LASTS + 2 * HANDOVER) / REFRESH_INTERVAL))
         for namespace in NAMESPACES:
             own = {name for name in operators.running if name.startswith(namespace)}
             able = own or {name for name in operators.running if name.startswith("wide")}
@@ -209,9 +209,9 @@ def test_the_newest_process_of_an_operator_has_its_lease_at_once_and_the_one_bef
         await operators.start("exams-a")
         assert operators.running["exams-a"].serves("exams")
         for _ in range(4):
-            operators.api.now += LOOK_EVERY
-            await old.look()
-            await operators.look("exams-a")
+            operators.api.now += REFRESH_INTERVAL
+            await old.refresh()
+            await operators.refresh("exams-a")
         assert not old.serves("exams")
         assert operators.running["exams-a"].serves("exams")
 
@@ -228,7 +228,7 @@ def test_nobody_takes_over_since_the_api_server_was_away() -> None:
         assert operators.acting("exams") == []
         operators.api.away = False
         for name in ("wide-a", "exams-b", "exams-a"):  # the one that has it is the last to be back
-            await operators.look(name)
+            await operators.refresh(name)
             assert operators.acting("exams") in ([], ["exams-a"])
         assert operators.acting("exams") == ["exams-a"]
 
@@ -242,8 +242,8 @@ def test_in_a_namespace_that_is_being_deleted_the_lease_may_go_first() -> None:
         operators.api.ending.add("exams")
         operators.api.delete("exams", NAMESPACE_LEASE)
         for _ in range(30):
-            operators.api.now += LOOK_EVERY
-            await operators.look("exams-a")
+            operators.api.now += REFRESH_INTERVAL
+            await operators.refresh("exams-a")
             assert operators.acting("exams") == ["exams-a"]
 
     asyncio.run(work())

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 from tests.conftest import Server
-from tests.integration.operator.worlds import Land
+from tests.integration.operator.contexts import Land
 
 
 @pytest.fixture

@@ -11,11 +11,11 @@ from stanine.crds.reading import read_redis_config
 from stanine_operator.controller.context import ReconcileContext
 from stanine_operator.controller.problems import (
     SECRET_NOT_FOUND,
-    SERVER_TROUBLE,
+    SERVER_ERRORS,
     OperatorProblem,
     problem_of,
 )
-from stanine_operator.controller.reconcile_result import EventSpec, Outcome
+from stanine_operator.controller.reconcile_result import EventSpec, ReconcileResult
 from stanine_operator.controller.resource import Resource
 from stanine_operator.controller.resource_cache import ResourceCache
 from stanine_operator.controller.status import compose_status
@@ -31,7 +31,7 @@ class Config:
 
     stage: "Stage"
     resource: Resource
-    notices: list[EventSpec] = field(default_factory=list)
+    events: list[EventSpec] = field(default_factory=list)
 
     def apply(self, **spec: Any) -> "Config":
         """Change fields of the spec; None removes one."""
@@ -42,25 +42,28 @@ class Config:
         self._put(msgspec.structs.replace(self.resource, spec=after, generation=grown))
         return self
 
-    def turn(self) -> Outcome:
+    def reconcile(self) -> ReconcileResult:
         """One turn of the operator, and its status as the loop writes it. Raises OperatorProblem where the loop would say Ready=False."""
-        world = ReconcileContext(
-            self.stage.connections, self.stage.neighbours, datetime.now(UTC), self.stage.operator
+        context = ReconcileContext(
+            self.stage.connections,
+            self.stage.resource_cache,
+            datetime.now(UTC),
+            self.stage.operator,
         )
         try:
-            outcome = reconcile(self.resource, read_redis_config(self.resource.spec), world)
-        except SERVER_TROUBLE as error:
+            outcome = reconcile(self.resource, read_redis_config(self.resource.spec), context)
+        except SERVER_ERRORS as error:
             problem = problem_of(error)
-            self.stage.connections.failed(self.resource, problem)
+            self.stage.connections.report_failure(self.resource, problem)
             raise problem from error
         status = compose_status(
             self.resource.status,
-            outcome.verdicts,
+            outcome.conditions,
             generation=self.resource.generation,
-            now=world.now.isoformat(),
+            now=context.now.isoformat(),
             fields=outcome.fields,
         )
-        self.notices += outcome.notices
+        self.events += outcome.events
         self._put(msgspec.structs.replace(self.resource, status=status))
         return outcome
 
@@ -76,13 +79,13 @@ class Config:
         )
 
     def delete(self) -> None:
-        self.stage.neighbours.drop(self.resource.key)
+        self.stage.resource_cache.drop(self.resource.key)
 
     def _put(self, resource: Resource) -> None:
         self.resource = msgspec.structs.replace(
             resource, version=str(int(resource.version or 0) + 1)
         )
-        self.stage.neighbours.put(self.resource)
+        self.stage.resource_cache.put(self.resource)
 
 
 @dataclass
@@ -91,7 +94,7 @@ class Stage:
 
     port: int
     secrets: dict[tuple[str, str], dict[str, bytes]] = field(default_factory=dict)
-    neighbours: ResourceCache = field(default_factory=ResourceCache)
+    resource_cache: ResourceCache = field(default_factory=ResourceCache)
     operator: str = "test"
 
     def __post_init__(self) -> None:
@@ -109,7 +112,7 @@ class Stage:
         whole = {"connection": {"host": "127.0.0.1", "port": self.port}} | spec
         made = Config(self, Resource(kind="RedisConfig", namespace=namespace, name=name, uid=name, spec=whole,
                                      created=f"2026-11-23T09:{created:02}:00Z", version="1"))  # fmt: skip
-        self.neighbours.put(made.resource)
+        self.resource_cache.put(made.resource)
         return made
 
     def parameter(self, name: str) -> str:

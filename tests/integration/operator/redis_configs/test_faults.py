@@ -34,7 +34,7 @@ def turn_with_an_outage(config: Config, at: int, outage: Callable[[], None]) -> 
 
     client.execute_command = struck
     try:
-        config.turn()
+        config.reconcile()
     except OperatorProblem as problem:
         return problem.reason
     finally:
@@ -50,7 +50,7 @@ def test_a_server_that_dies_within_a_turn_is_as_asked_for_after_the_next(
     scene = Scene(stages(running), change)
     scene.prepare().delete()
     reference = scene.prepare()
-    reference.turn()
+    reference.reconcile()
     reference.delete()
     wanted = scene.state()
     for at in range(1, 20):
@@ -66,7 +66,7 @@ def test_a_server_that_dies_within_a_turn_is_as_asked_for_after_the_next(
         assert reason in {"ConnectionRefused", "ConnectionLost"}
         running = own_server(directory=running.directory, port=running.port)
         scene.stage.connections.forget(config.resource.key)
-        config.turn()
+        config.reconcile()
         assert scene.state() == wanted, at
         assert config.condition("Ready")[0] == "True"
         config.delete()
@@ -81,18 +81,18 @@ def test_a_rotated_password_is_taken_from_the_secret_without_a_restart(stage: St
         connection={"host": "127.0.0.1", "port": stage.port, "passwordSecretRef": reference},
         settings={"sweepSeconds": 1},
     )
-    config.turn()
+    config.reconcile()
     stage.client.auth("first-canary")
     stage.client.config_set("requirepass", "second-canary")
     stage.client.client_kill_filter(_type="normal", skipme=True)
     with pytest.raises(OperatorProblem) as refused:
-        config.turn()
+        config.reconcile()
     assert refused.value.reason == "AuthFailed"
     stage.secrets["ns", "redis"] = {"password": b"second-canary"}
     deadline = time.monotonic() + 20
     while True:
         try:
-            config.apply(settings={"sweepSeconds": 2}).turn()
+            config.apply(settings={"sweepSeconds": 2}).reconcile()
             break
         except OperatorProblem:
             assert time.monotonic() < deadline
@@ -110,7 +110,7 @@ def test_after_a_failover_the_new_primary_has_the_parameters_too(
         connection={"sentinel": {"masterName": "main", "nodes": [node]}}, driftPolicy="Report",
         server=server(timeout="600"), settings={"sweepSeconds": 3},
     )  # fmt: skip
-    config.turn()
+    config.reconcile()
     first, second = pair.clients
     assert (first.config_get("timeout")["timeout"], second.config_get("timeout")["timeout"]) == (
         "600",
@@ -123,13 +123,13 @@ def test_after_a_failover_the_new_primary_has_the_parameters_too(
     while config.resource.status["runId"] == before:
         assert time.monotonic() < deadline
         try:
-            config.turn()
+            config.reconcile()
         except OperatorProblem:
             time.sleep(0.2)
     assert second.config_get("timeout")["timeout"] == "600"
     assert config.resource.status["role"] == "primary"
     assert config.condition("Ready")[0] == "True"
-    assert config.notices == []
+    assert config.events == []
 
 
 def test_behind_an_address_that_stays_a_failover_is_followed_although_connections_to_the_old_primary_live(
@@ -140,10 +140,10 @@ def test_behind_an_address_that_stays_a_failover_is_followed_although_connection
         config = stage.config(
             connection={"host": "127.0.0.1", "port": address.port}, settings={"sweepSeconds": 3}
         )
-        config.turn()
+        config.reconcile()
         pair.hand_over()
         address.target_port = pair.servers[1].port
-        config.apply(settings={"sweepSeconds": 4}).turn()
+        config.apply(settings={"sweepSeconds": 4}).reconcile()
         assert config.resource.status["role"] == "primary"
         assert config.condition("Ready")[0] == "True"
         assert pair.clients[1].hget("stanine:{p0}:config", "sweepSeconds") == b"4"

@@ -77,9 +77,9 @@ class Scene:
         before, after = CHANGES[self.change]
         config = self.stage.config()
         if before is not None:
-            config.apply(**before).turn()
+            config.apply(**before).reconcile()
         if "rollbackTo" in after:
-            config.apply(settings={"sweepSeconds": 2}).turn()
+            config.apply(settings={"sweepSeconds": 2}).reconcile()
         return config.apply(**after)
 
     def state(self) -> tuple[Any, ...]:
@@ -114,8 +114,8 @@ def turn_armed(config: Config, doom: Doom) -> None:
     untouched = client.execute_command
     client.execute_command = doom.wrap(step_of, untouched)
     try:
-        fresh = Stage(config.stage.port, neighbours=config.stage.neighbours)
-        Config(fresh, config.resource).turn()
+        fresh = Stage(config.stage.port, resource_cache=config.stage.resource_cache)
+        Config(fresh, config.resource).reconcile()
         fresh.close()
     finally:
         client.execute_command = untouched
@@ -148,9 +148,9 @@ def test_a_turn_after_a_kill_at_any_step_ends_as_if_nothing_had_happened(
         config = scene.prepare()
         assert die_at(step, config) == -signal.SIGKILL, step
         assert scene.followed() in (read_before, read_after), step
-        config.turn()
+        config.reconcile()
         assert scene.state() == wanted, step
         assert config.condition("Ready")[0] == "True", step
-        config.turn()
+        config.reconcile()
         assert scene.state() == wanted, step
         config.delete()

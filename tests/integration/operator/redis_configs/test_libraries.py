@@ -21,6 +21,6 @@ def test_a_fault_in_a_library_is_told_with_its_line(
         lambda: Library("faulty", "#!lua name=faulty_@VERSION@\nlocal x = = 3\n"),
     )
     config = stages(own_server()).config()
-    config.turn()
+    config.reconcile()
     assert config.condition("SettingsApplied") == ("False", "ServerRefused")
     assert "user_function:2: unexpected symbol near '='" in config.message("SettingsApplied")

@@ -37,26 +37,26 @@ def test_declared_parameters_stand_on_the_server_and_the_next_turn_sets_nothing(
         "client-output-buffer-limit": "pubsub 64mb 16mb 90", "save": "3600 1", "notify-keyspace-events": "KEA",
     }  # fmt: skip
     config = any_stage.config(server=server(**wanted))
-    config.turn()
+    config.reconcile()
     assert config.condition("ServerConfigured") == ("True", "AsDeclared")
     assert any_stage.parameter("maxmemory") == str(100 << 20)
     assert any_stage.parameter("hash-max-listpack-value") == "2048"
     assert any_stage.parameter("client-output-buffer-limit").endswith("pubsub 67108864 16777216 90")
     calls = any_stage.client.info("commandstats")["cmdstat_config|set"]["calls"]
-    config.turn()
+    config.reconcile()
     assert any_stage.client.info("commandstats")["cmdstat_config|set"]["calls"] == calls
     assert config.resource.status["drift"] == []
 
 
 def test_a_refused_value_leaves_every_other_as_it_was(any_stage: Stage) -> None:
     config = any_stage.config(server=server(maxmemory="100mb", maxclients="1000000", timeout="77"))
-    config.turn()
+    config.reconcile()
     assert config.condition("ServerConfigured") == ("False", "InvalidParameter")
     assert "maxclients" in config.message("ServerConfigured")
     assert config.condition("Ready") == ("False", "InvalidParameter")
     assert (any_stage.parameter("maxmemory"), any_stage.parameter("timeout")) == ("0", "0")
     config.apply(server=server(maxmemory="100mb", timeout="77"))
-    config.turn()
+    config.reconcile()
     assert (any_stage.parameter("maxmemory"), any_stage.parameter("timeout")) == (
         str(100 << 20),
         "77",
@@ -65,30 +65,30 @@ def test_a_refused_value_leaves_every_other_as_it_was(any_stage: Stage) -> None:
 
 def test_a_change_by_hand_is_set_again_and_told_of(stage: Stage) -> None:
     config = stage.config(server=server(timeout="600", hz="20"))
-    config.turn()
-    assert config.notices == []
+    config.reconcile()
+    assert config.events == []
     stage.client.config_set("timeout", "5")
-    config.turn()
+    config.reconcile()
     assert stage.parameter("timeout") == "600"
-    assert [notice.reason for notice in config.notices] == ["DriftCorrected"]
-    assert "timeout" in config.notices[0].message
+    assert [event.reason for event in config.events] == ["DriftCorrected"]
+    assert "timeout" in config.events[0].message
 
 
 def test_with_report_a_change_by_hand_stays_and_is_listed_until_it_is_undone(stage: Stage) -> None:
     config = stage.config(server=server(timeout="600", hz="20"), driftPolicy="Report")
-    config.turn()
+    config.reconcile()
     assert stage.parameter("timeout") == "600"
     stage.client.config_set("timeout", "5")
-    config.turn()
+    config.reconcile()
     assert config.condition("ServerConfigured") == ("False", "DriftDetected")
     assert config.resource.status["drift"] == [{"name": "timeout", "wanted": "600", "found": "5"}]
-    config.apply(memoryWarningPercent=70).turn()
+    config.apply(memoryWarningPercent=70).reconcile()
     assert stage.parameter("timeout") == "5"
-    config.apply(server=server(timeout="600", hz="40")).turn()
+    config.apply(server=server(timeout="600", hz="40")).reconcile()
     assert (stage.parameter("timeout"), stage.parameter("hz")) == ("5", "40")
     assert config.condition("ServerConfigured") == ("False", "DriftDetected")
     stage.client.config_set("timeout", "600")
-    config.turn()
+    config.reconcile()
     assert config.condition("Ready")[0] == "True"
 
 
@@ -99,23 +99,23 @@ def test_parameters_are_set_again_after_the_server_restarts(
     first = own_server()
     stage = stages(first)
     config = stage.config(server=server(timeout="600"), driftPolicy=policy)
-    config.turn()
+    config.reconcile()
     before = config.resource.status["runId"]
     stop_server(first, signal.SIGKILL)
     with pytest.raises(OperatorProblem) as refused:
-        config.turn()
+        config.reconcile()
     assert refused.value.reason in {"ConnectionRefused", "ConnectionLost"}
     own_server(directory=first.directory, port=first.port)
     stage.connections.forget(config.resource.key)
-    config.turn()
+    config.reconcile()
     assert stage.parameter("timeout") == "600"
     assert config.resource.status["runId"] != before
-    assert config.notices == []  # that is no drift
+    assert config.events == []  # that is no drift
 
 
 def test_observe_sets_nothing_and_does_not_fail_ready(stage: Stage) -> None:
     config = stage.config(server=server(timeout="600"), managementPolicy="Observe")
-    config.turn()
+    config.reconcile()
     assert stage.parameter("timeout") == "0"
     assert config.condition("ServerConfigured") == ("False", "DriftDetected")
     assert config.resource.status["drift"] == [{"name": "timeout", "wanted": "600", "found": "0"}]
@@ -138,7 +138,7 @@ def test_a_server_that_refuses_config_is_unsupported(
     if not renamed:
         stage.allow("-config")
     config = stage.config(server=server(timeout="600"), managementPolicy=policy)
-    config.turn()
+    config.reconcile()
     assert config.condition("ServerConfigured") == (
         "False" if policy == "Apply" else "Unknown",
         "UnsupportedByServer",
@@ -146,14 +146,14 @@ def test_a_server_that_refuses_config_is_unsupported(
     assert config.condition("Ready")[0] == ready
     if not renamed:
         stage.allow("+config")
-        config.turn()
+        config.reconcile()
         assert config.condition("ServerConfigured")[0] == ("True" if policy == "Apply" else "False")
 
 
 def test_who_may_read_parameters_but_not_set_them_is_told_so(stage: Stage) -> None:
     stage.allow("-config|set")
     config = stage.config(server=server(timeout="600"))
-    config.turn()
+    config.reconcile()
     assert config.condition("ServerConfigured") == ("False", "UnsupportedByServer")
     assert "config|set" in config.message("ServerConfigured")
     assert config.resource.status["drift"] == [{"name": "timeout", "wanted": "600", "found": "0"}]
@@ -163,7 +163,7 @@ def test_a_replica_is_named_and_not_written_to(own_server: Start, stages: Stages
     primary = own_server()
     stage = stages(own_server("--replicaof", f"127.0.0.1 {primary.port}"))
     config = stage.config(server=server(timeout="600"))
-    config.turn()
+    config.reconcile()
     assert config.resource.status["role"] == "replica"
     assert config.condition("ServerConfigured") == ("False", "ReadOnly")
     assert config.condition("Ready") == ("False", "ReadOnly")
@@ -176,27 +176,27 @@ def test_of_two_resources_for_one_server_the_older_has_it_and_the_younger_inheri
     younger = stage.config(namespace="b", created=2, keyNamespace="y", server=server(timeout="2"))
     elder = stage.config(namespace="a", created=1, keyNamespace="x", server=server(timeout="1"))
     for config in (younger, elder, younger):
-        config.turn()
+        config.reconcile()
     assert stage.parameter("timeout") == "1"
     assert younger.condition("ServerConfigured") == ("False", "ResourceConflict")
     assert f"a/{elder.resource.name}" in younger.message("ServerConfigured")
     assert elder.condition("ServerConfigured")[0] == "True"
     elder.delete()
-    younger.turn()
+    younger.reconcile()
     assert stage.parameter("timeout") == "2"
     assert younger.condition("ServerConfigured")[0] == "True"
 
 
 def test_two_names_of_one_server_are_one_server(stage: Stage) -> None:
     elder = stage.config(created=1, keyNamespace="x", server=server(timeout="1"))
-    elder.turn()
+    elder.reconcile()
     younger = stage.config(
         created=2,
         keyNamespace="y",
         server=server(timeout="2"),
         connection={"host": "localhost", "port": stage.port},
     )
-    younger.turn()
+    younger.reconcile()
     assert younger.condition("ServerConfigured") == ("False", "ResourceConflict")
     assert stage.parameter("timeout") == "1"
 
@@ -205,22 +205,24 @@ def test_memory_past_the_threshold_warns_without_failing_ready(stage: Stage) -> 
     stage.client.set("filler", b"x" * (60 << 20))
     limit = int(stage.client.info("memory")["used_memory"] / 0.9)
     config = stage.config(server=server(maxmemory=str(limit)))
-    config.turn()
+    config.reconcile()
     assert config.condition("MemoryHigh") == ("True", "PastThreshold")
     assert config.condition("Ready")[0] == "True"
     assert config.resource.status["memory"]["maxBytes"] == limit
     config.apply(
         memoryWarningPercent=94
-    ).turn()  # within what a warning needs to end, but it has not begun under this threshold
+    ).reconcile()  # within what a warning needs to end, but it has not begun under this threshold
     assert config.condition("MemoryHigh")[0] == "False"
-    config.apply(server=server(maxmemory="100mb", **{"maxmemory-policy": "allkeys-lru"})).turn()
+    config.apply(
+        server=server(maxmemory="100mb", **{"maxmemory-policy": "allkeys-lru"})
+    ).reconcile()
     assert config.condition("MemoryHigh") == ("True", "EvictionPolicy")
     assert config.condition("SettingsApplied")[0] == "True"
 
 
 def test_latency_is_a_gauge_and_in_no_status(stage: Stage) -> None:
     config = stage.config()
-    gauges = config.turn().gauges
+    gauges = config.reconcile().gauges
     assert 0 < gauges["latency_seconds"] < 5
     assert gauges["memory_used_bytes"] > 500_000
     assert "latency" not in str(config.resource.status)
@@ -230,10 +232,10 @@ def test_an_idle_server_changes_no_field_of_the_status(stage: Stage) -> None:
     config = stage.config(
         server=server(timeout="600"), settings={"sweepSeconds": 5}, compatibility="DualWrite"
     )
-    config.turn()
+    config.reconcile()
     time.sleep(0.3)  # a server that has just started samples its resident memory every 0.1 s
-    config.turn()
+    config.reconcile()
     before = config.resource.status
     for _ in range(20):
-        config.turn()
+        config.reconcile()
     assert config.resource.status == before

@@ -33,7 +33,7 @@ def test_no_turn_needs_more_than_the_operators_user_may(
         {"settings": {"sweepSeconds": 4}, "server": server(timeout="4")},
         after,
     ):
-        config.apply(**spec).turn()
+        config.apply(**spec).reconcile()
         assert config.condition("Ready")[0] == "True"
         assert config.condition("ServerConfigured")[0] == "True"
     assert "hashLayoutBytes" in config.resource.status["memory"]

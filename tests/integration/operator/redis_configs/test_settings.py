@@ -32,23 +32,23 @@ def followed(stage: Stage) -> Settings:
 
 def test_settings_become_a_revision_once_and_services_follow(stage: Stage) -> None:
     config = stage.config(settings={"sweepSeconds": 7, "durability": "Fsync"})
-    config.turn()
+    config.reconcile()
     assert (followed(stage).sweep_seconds, followed(stage).durability) == (7, "Fsync")
     assert (config.resource.status["revision"], config.resource.status["layout"]) == (1, "Hash")
     assert config.condition("SettingsApplied") == ("True", "AsDeclared")
     for _ in range(3):
-        config.turn()
+        config.reconcile()
     assert config.resource.status["revision"] == 1
-    config.apply(settings={"durability": "Fsync"}).turn()
+    config.apply(settings={"durability": "Fsync"}).reconcile()
     assert followed(stage).sweep_seconds == Settings().sweep_seconds
     assert config.resource.status["revision"] == 2
 
 
 def test_a_change_by_hand_is_kept_in_the_history_and_undone(stage: Stage) -> None:
     config = stage.config(settings={"sweepSeconds": 7})
-    config.turn()
+    config.reconcile()
     stage.client.hset(HASH, "sweepSeconds", "99")
-    config.turn()
+    config.reconcile()
     assert followed(stage).sweep_seconds == 7
     assert [each.values["sweepSeconds"] for each in configuration(stage).history()] == [
         "7",
@@ -64,28 +64,28 @@ def test_what_a_resource_declares_is_not_for_others_to_change_until_it_declares_
     config.turn()
     with pytest.raises(OwnershipConflictError, match=f"RedisConfig ns/{config.resource.name}"):
         configuration(stage).apply({"sweepSeconds": 8})
-    config.apply(settings=None).turn()
+    config.apply(settings=None).reconcile()
     assert followed(stage).sweep_seconds == 7
     configuration(stage).apply({"sweepSeconds": 8})
-    config.turn()
+    config.reconcile()
     assert followed(stage).sweep_seconds == 8
     assert config.condition("Ready")[0] == "True"
 
 
 def test_a_pin_holds_one_revision_and_its_removal_applies_the_settings_again(stage: Stage) -> None:
     config = stage.config(settings={"sweepSeconds": 1})
-    config.turn()
-    config.apply(settings={"sweepSeconds": 2}).turn()
-    config.apply(rollbackTo=1).turn()
+    config.reconcile()
+    config.apply(settings={"sweepSeconds": 2}).reconcile()
+    config.apply(rollbackTo=1).reconcile()
     assert followed(stage).sweep_seconds == 1
     assert config.condition("SettingsApplied") == ("False", "RolledBack")
     assert config.condition("Ready") == ("True", "RolledBack")
     assert (config.resource.status["revision"], config.resource.status["lastHandledPin"]) == (3, 1)
     config.apply(settings={"sweepSeconds": 5})
     for _ in range(3):
-        config.turn()
+        config.reconcile()
     assert (followed(stage).sweep_seconds, config.resource.status["revision"]) == (1, 3)
-    config.apply(rollbackTo=None).turn()
+    config.apply(rollbackTo=None).reconcile()
     assert (followed(stage).sweep_seconds, config.resource.status["revision"]) == (5, 4)
     assert config.condition("SettingsApplied")[0] == "True"
     assert "lastHandledPin" not in config.resource.status
@@ -93,20 +93,20 @@ def test_a_pin_holds_one_revision_and_its_removal_applies_the_settings_again(sta
 
 def test_a_pin_of_an_unknown_revision_changes_nothing(stage: Stage) -> None:
     config = stage.config(settings={"sweepSeconds": 1})
-    config.turn()
-    config.apply(rollbackTo=12, settings={"sweepSeconds": 2}).turn()
+    config.reconcile()
+    config.apply(rollbackTo=12, settings={"sweepSeconds": 2}).reconcile()
     assert config.condition("SettingsApplied") == ("False", "RevisionUnknown")
     assert "12" in config.message("SettingsApplied")
     assert (followed(stage).sweep_seconds, config.resource.status["revision"]) == (1, 1)
-    config.apply(rollbackTo=1).turn()
+    config.apply(rollbackTo=1).reconcile()
     assert config.condition("SettingsApplied") == ("False", "RolledBack")
 
 
 def test_a_pin_stands_when_its_revision_has_left_the_history(stage: Stage) -> None:
     config = stage.config(settings={"sweepSeconds": 1, "historyRevisions": 2})
-    config.turn()
-    config.apply(settings={"sweepSeconds": 2, "historyRevisions": 2}).turn()
-    config.apply(rollbackTo=1).turn()
+    config.reconcile()
+    config.apply(settings={"sweepSeconds": 2, "historyRevisions": 2}).reconcile()
+    config.apply(rollbackTo=1).reconcile()
     assert 1 not in [each.number for each in configuration(stage).history()]
     stage.client.hdel(
         "stanine:{p0}:config:meta", "managedBy", "managedUntil"
@@ -135,7 +135,7 @@ def test_a_thousand_settings_go_from_string_to_hash_and_back_the_same_to_the_byt
     text = older_text(1000)
     stage.client_of_bytes.set(STRING, text)
     config = stage.config()
-    config.turn()
+    config.reconcile()
     assert config.condition("Migrated") == ("True", "InLayout")
     assert stage.client.hlen(HASH) == 1000
     assert stage.client.exists(STRING) == 0
@@ -144,7 +144,7 @@ def test_a_thousand_settings_go_from_string_to_hash_and_back_the_same_to_the_byt
     memory = config.resource.status["memory"]
     assert memory["hashLayoutBytes"] > 10_000
     assert memory["stringLayoutBytes"] > 10_000
-    config.apply(layout="String").turn()
+    config.apply(layout="String").reconcile()
     assert stage.client_of_bytes.get(STRING) == text
     assert stage.client.exists(HASH) == 0
     assert config.resource.status["layout"] == "String"
@@ -154,33 +154,33 @@ def test_a_thousand_settings_go_from_string_to_hash_and_back_the_same_to_the_byt
 def test_a_service_of_the_older_layout_keeps_working_during_dual_write(stage: Stage) -> None:
     stage.client.set(STRING, json.dumps({"sweepSeconds": 9, "theirs": 1}))
     config = stage.config(compatibility="DualWrite", settings={"sweepSeconds": 5})
-    config.turn()
+    config.reconcile()
     assert json.loads(str(stage.client.get(STRING))) == {"sweepSeconds": 5, "theirs": 1}
     assert stage.client.hgetall(HASH) == {"sweepSeconds": "5", "theirs": "1"}
-    config.apply(settings={"sweepSeconds": 6}).turn()
+    config.apply(settings={"sweepSeconds": 6}).reconcile()
     assert json.loads(str(stage.client.get(STRING)))["sweepSeconds"] == 6
     stage.client.set(
         STRING, json.dumps({"sweepSeconds": 6, "theirs": 2, "more": "x"})
     )  # the older service writes
-    config.turn()
+    config.reconcile()
     assert stage.client.hgetall(HASH) == {"sweepSeconds": "6", "theirs": "2", "more": "x"}
     assert config.condition("Ready")[0] == "True"
-    config.apply(compatibility=None).turn()
+    config.apply(compatibility=None).reconcile()
     assert stage.client.exists(STRING) == 0
     stage.client.set(STRING, "{}")
-    config.turn()
+    config.reconcile()
     assert config.condition("Migrated") == ("True", "OlderStringPresent")
 
 
 def test_an_older_string_that_cannot_be_read_is_left_alone_and_named(stage: Stage) -> None:
     stage.client.set(STRING, '{"sweepSeconds": 9')
     config = stage.config(settings={"sweepSeconds": 5})
-    config.turn()
+    config.reconcile()
     assert config.condition("Migrated") == ("False", "MigrationFailed")
     assert config.condition("SettingsApplied") == ("False", "StringUnreadable")
     assert stage.client.get(STRING) == '{"sweepSeconds": 9'
     stage.client.set(STRING, '{"sweepSeconds": 9}')
-    config.turn()
+    config.reconcile()
     assert config.condition("Ready")[0] == "True"
     assert followed(stage).sweep_seconds == 5
 
@@ -191,13 +191,13 @@ def test_of_two_resources_for_one_namespace_the_older_has_it_and_the_younger_inh
     younger = stage.config(namespace="b", created=2, settings={"sweepSeconds": 2}, layout="String")
     elder = stage.config(namespace="a", created=1, settings={"sweepSeconds": 1})
     for config in (younger, elder, younger):
-        config.turn()
+        config.reconcile()
     assert followed(stage).sweep_seconds == 1
     assert younger.condition("SettingsApplied") == ("False", "ResourceConflict")
     assert younger.condition("Migrated") == ("False", "ResourceConflict")
     assert f"a/{elder.resource.name}" in younger.message("SettingsApplied")
     elder.delete()
-    younger.turn()
+    younger.reconcile()
     assert followed(stage).sweep_seconds == 2
     assert younger.condition("Ready")[0] == "True"
 
@@ -207,10 +207,10 @@ def test_of_two_operators_the_resource_that_is_older_has_the_settings_too(
 ) -> None:
     elsewhere = Stage(stage.port, operator="another")
     younger = stage.config(created=2, settings={"sweepSeconds": 2})
-    younger.turn()
+    younger.reconcile()
     elder = elsewhere.config(namespace="far", created=1, settings={"sweepSeconds": 1})
-    elder.turn()
-    younger.turn()
+    elder.reconcile()
+    younger.reconcile()
     assert followed(stage).sweep_seconds == 1
     assert younger.condition("SettingsApplied") == ("False", "ResourceConflict")
     assert f"far/{elder.resource.name}" in younger.message("SettingsApplied")
@@ -226,7 +226,7 @@ def test_other_namespaces_and_databases_are_no_conflict(stage: Stage) -> None:
         connection={"host": "127.0.0.1", "port": stage.port, "db": 1},
     )
     for config in (first, second, third):
-        config.turn()
+        config.reconcile()
         assert config.condition("Ready")[0] == "True"
     assert stage.client.hget("other:{p0}:config", "sweepSeconds") == "2"
     assert followed(stage).sweep_seconds == 1
@@ -237,7 +237,7 @@ def test_one_turn_makes_the_server_ready_for_services_that_may_not_load_function
     stage: Stage, before: str
 ) -> None:
     stage.client.config_set("maxmemory-policy", before)
-    stage.config(server=[{"name": "maxmemory-policy", "value": "noeviction"}]).turn()
+    stage.config(server=[{"name": "maxmemory-policy", "value": "noeviction"}]).reconcile()
     names = {
         name.rsplit("_", 1)[0]
         for name in map(str, (library[1] for library in stage.client.function_list()))
@@ -250,29 +250,29 @@ def test_who_may_not_load_functions_is_told_so_while_parameters_are_set(stage: S
     config = stage.config(
         server=[{"name": "timeout", "value": "600"}], settings={"sweepSeconds": 1}
     )
-    config.turn()
+    config.reconcile()
     assert stage.parameter("timeout") == "600"
     assert config.condition("ServerConfigured")[0] == "True"
     assert config.condition("SettingsApplied")[0] == "False"
     assert config.condition("Ready")[0] == "False"
     stage.allow("+@all")
-    config.turn()
+    config.reconcile()
     assert config.condition("Ready")[0] == "True"
 
 
 def test_a_key_of_another_type_is_named_as_such(stage: Stage) -> None:
     stage.client.set(HASH, "not a hash")
     config = stage.config(settings={"sweepSeconds": 1})
-    config.turn()
+    config.reconcile()
     assert config.condition("SettingsApplied") == ("False", "WrongType")
     assert stage.client.get(HASH) == "not a hash"
 
 
 def test_a_full_server_can_still_be_configured(stage: Stage) -> None:
     config = stage.config(settings={"sweepSeconds": 1})
-    config.turn()
+    config.reconcile()
     stage.client.config_set("maxmemory", "1mb")
-    config.apply(settings={"sweepSeconds": 2}).turn()
+    config.apply(settings={"sweepSeconds": 2}).reconcile()
     assert followed(stage).sweep_seconds == 2
     assert config.condition("MemoryHigh")[0] == "True"
 
@@ -304,11 +304,11 @@ def test_whatever_was_asked_for_before_one_turn_brings_what_is_asked_for_now(
     one_stage: Stage, wishes: list[dict[str, Any]]
 ) -> None:
     one_stage.client.flushall()
-    one_stage.neighbours = ResourceCache()
+    one_stage.resource_cache = ResourceCache()
     config = one_stage.config(keyNamespace="model")
     revisions: dict[int, dict[str, str]] = {}
     for wish in wishes:
-        config.apply(**wish).turn()
+        config.apply(**wish).reconcile()
         stored = configuration(one_stage, "model").read()
         assert config.resource.status["revision"] == stored.revision
         assert stored.revision >= max(revisions, default=0)
@@ -323,7 +323,7 @@ def test_whatever_was_asked_for_before_one_turn_brings_what_is_asked_for_now(
             assert stored.values == {name: str(value) for name, value in wish["settings"].items()}
             assert config.condition("Ready")[0] == "True"
         before = config.resource.status
-        config.turn()
+        config.reconcile()
         assert config.resource.status["revision"] == before["revision"]
         revisions |= {
             each.number: each.values for each in configuration(one_stage, "model").history()

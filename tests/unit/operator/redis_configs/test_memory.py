@@ -2,14 +2,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from stanine.store.settings.changes import Memory as LayoutsMemory
-from stanine_operator.redis_configs.memory import judge_memory, publish_memory, round_figure
-from stanine_operator.redis_configs.records import Memory
+from stanine_operator.redis_configs.memory import memory_condition, publish_memory, round_figure
+from stanine_operator.redis_configs.records import ServerMemory
 
 MIB = 1 << 20
 
 
-def memory(used: int, most: int = 0, fragmentation: float = 1.0) -> Memory:
-    return Memory(used, most, fragmentation)
+def memory(used: int, most: int = 0, fragmentation: float = 1.0) -> ServerMemory:
+    return ServerMemory(used, most, fragmentation)
 
 
 @given(st.integers(0, 1 << 50))
@@ -55,7 +55,7 @@ def test_both_layouts_are_told_of_where_the_server_tells() -> None:
 
 def test_the_warning_begins_at_the_threshold_and_ends_well_below_it() -> None:
     def high(percent: int, *, was_high: bool) -> bool | None:
-        return judge_memory(
+        return memory_condition(
             memory(percent * MIB, 100 * MIB), "noeviction", 80, was_high=was_high
         ).status
 
@@ -64,7 +64,7 @@ def test_the_warning_begins_at_the_threshold_and_ends_well_below_it() -> None:
 
 
 def test_a_server_without_a_limit_is_never_high_but_one_that_may_evict_always_is() -> None:
-    assert judge_memory(memory(1 << 40), "noeviction", 1, was_high=False).status is False
-    told = judge_memory(memory(1), "allkeys-lru", 80, was_high=False)
+    assert memory_condition(memory(1 << 40), "noeviction", 1, was_high=False).status is False
+    told = memory_condition(memory(1), "allkeys-lru", 80, was_high=False)
     assert (told.status, told.reason) == (True, "EvictionPolicy")
     assert "maxmemory-policy" in told.message

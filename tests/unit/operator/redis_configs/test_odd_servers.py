@@ -5,9 +5,9 @@ from typing import Any
 import pytest
 import redis
 
-from stanine_operator.redis_configs.parameters import Rules, judge_change
+from stanine_operator.redis_configs.parameters import Rules, change_condition
 from stanine_operator.redis_configs.records import Parameter
-from stanine_operator.redis_configs.server import observe_parameters, set_parameters
+from stanine_operator.redis_configs.server import read_parameters, set_parameters
 
 WANTED = (Parameter("timeout", "9"), Parameter("hz", "50"))
 CORRECT = Rules(observe=False, report=False)
@@ -42,10 +42,10 @@ class OddServer:
 def change(server: OddServer) -> tuple[str, str]:
     """Set what is wanted; return the condition's reason and message."""
     client: Any = server
-    before = observe_parameters(client, ["timeout", "hz"])
-    verdict = judge_change(WANTED, set_parameters(client, WANTED, before), CORRECT)
-    assert verdict.status is False
-    return verdict.reason, verdict.message
+    before = read_parameters(client, ["timeout", "hz"])
+    condition = change_condition(WANTED, set_parameters(client, WANTED, before), CORRECT)
+    assert condition.status is False
+    return condition.reason, condition.message
 
 
 def test_half_of_a_change_that_was_refused_is_taken_back() -> None:

@@ -4,14 +4,20 @@ from hypothesis import strategies as st
 from stanine.broker.connection.errors import LOADING, PERMISSION_MISSING, SERVER_REFUSED
 from stanine_operator.redis_configs.parameters import (
     Rules,
+    change_condition,
     choose_changes,
     find_drift,
     is_half_applied,
-    judge_change,
-    judge_parameters,
+    parameters_condition,
     publish_drift,
 )
-from stanine_operator.redis_configs.records import Change, Drift, Parameter, ParametersSeen, Refused
+from stanine_operator.redis_configs.records import (
+    Drift,
+    ObservedParameters,
+    Parameter,
+    ParameterChange,
+    Refused,
+)
 
 RULES = [
     Rules(observe=observe, report=report, applied=applied)
@@ -25,8 +31,8 @@ REPORT = Rules(observe=False, report=True, applied=True)
 NAMES = ["maxmemory", "timeout", "hz", "maxclients", "slowlog-max-len"]
 
 
-def seen(**values: str) -> ParametersSeen:
-    return ParametersSeen(
+def seen(**values: str) -> ObservedParameters:
+    return ObservedParameters(
         tuple(Parameter(name.replace("_", "-"), value) for name, value in values.items())
     )
 
@@ -64,7 +70,7 @@ def test_a_limit_of_one_class_of_clients_leaves_the_others_alone() -> None:
 def test_what_is_set_is_exactly_what_differs_or_nothing(
     want: dict[str, str], have: dict[str, str], rules: Rules
 ) -> None:
-    drift = find_drift(parameters(want), ParametersSeen(parameters(have)))
+    drift = find_drift(parameters(want), ObservedParameters(parameters(have)))
     changes = choose_changes(drift, rules)
     assert {each.name for each in drift} == {
         name for name, value in want.items() if have.get(name) != value
@@ -79,21 +85,23 @@ def test_after_a_turn_that_corrects_nothing_is_left_to_do(
 ) -> None:
     have = dict.fromkeys(want, "7") | have
     changes = choose_changes(
-        find_drift(parameters(want), ParametersSeen(parameters(have))), CORRECT
+        find_drift(parameters(want), ObservedParameters(parameters(have))), CORRECT
     )
-    after = ParametersSeen(parameters(have | {each.name: each.value for each in changes}))
+    after = ObservedParameters(parameters(have | {each.name: each.value for each in changes}))
     assert find_drift(parameters(want), after) == ()
-    assert judge_change(parameters(want), Change(after), CORRECT).status is True
+    assert change_condition(parameters(want), ParameterChange(after), CORRECT).status is True
 
 
 @given(values, values, st.sampled_from(RULES))
 def test_the_condition_is_true_only_if_nothing_differs(
     want: dict[str, str], have: dict[str, str], rules: Rules
 ) -> None:
-    verdict = judge_parameters(parameters(want), ParametersSeen(parameters(have)), rules)
-    assert (verdict.status is True) == all(have.get(name) == value for name, value in want.items())
-    assert verdict.reason
-    assert verdict.message
+    condition = parameters_condition(parameters(want), ObservedParameters(parameters(have)), rules)
+    assert (condition.status is True) == all(
+        have.get(name) == value for name, value in want.items()
+    )
+    assert condition.reason
+    assert condition.message
 
 
 def test_with_report_a_known_difference_stays_while_a_new_value_is_set() -> None:
@@ -101,7 +109,9 @@ def test_with_report_a_known_difference_stays_while_a_new_value_is_set() -> None
     have = seen(hz="10", timeout="0")
     changes = choose_changes(find_drift(wanted(hz="20", timeout="3"), have), rules)
     assert changes == wanted(timeout="3")
-    told = judge_change(wanted(hz="20", timeout="3"), Change(seen(hz="10", timeout="3")), rules)
+    told = change_condition(
+        wanted(hz="20", timeout="3"), ParameterChange(seen(hz="10", timeout="3")), rules
+    )
     assert (told.status, told.reason) == (False, "DriftDetected")
     assert choose_changes(find_drift(wanted(hz="30"), have), rules) == wanted(hz="30")
 
@@ -112,14 +122,14 @@ def test_with_report_values_are_set_once_and_later_differences_are_told() -> Non
         hz="20"
     )
     assert choose_changes(drift, REPORT) == ()
-    told = judge_parameters(wanted(hz="20"), seen(hz="10"), REPORT)
+    told = parameters_condition(wanted(hz="20"), seen(hz="10"), REPORT)
     assert (told.status, told.reason) == (False, "DriftDetected")
     assert "hz" in told.message
     assert publish_drift(drift) == [{"name": "hz", "wanted": "20", "found": "10"}]
 
 
 def test_a_parameter_that_the_server_does_not_know_is_named() -> None:
-    told = judge_parameters(wanted(hz="20", timeout="3"), seen(hz="20"), CORRECT)
+    told = parameters_condition(wanted(hz="20", timeout="3"), seen(hz="20"), CORRECT)
     assert (told.status, told.reason) == (False, "InvalidParameter")
     assert "timeout" in told.message
     assert "hz" not in told.message
@@ -127,8 +137,8 @@ def test_a_parameter_that_the_server_does_not_know_is_named() -> None:
 
 def test_a_refusal_of_a_value_names_the_parameter_and_gives_the_servers_reason() -> None:
     text = "CONFIG SET failed (possibly related to argument 'maxclients') - The operating system is not able to handle it"
-    told = judge_change(
-        wanted(maxclients="9"), Change(seen(), Refused(text, SERVER_REFUSED)), CORRECT
+    told = change_condition(
+        wanted(maxclients="9"), ParameterChange(seen(), Refused(text, SERVER_REFUSED)), CORRECT
     )
     assert (told.status, told.reason) == (False, "InvalidParameter")
     assert "maxclients: the server says" in told.message
@@ -138,18 +148,18 @@ def test_a_refusal_of_a_value_names_the_parameter_and_gives_the_servers_reason()
 def test_a_server_that_refuses_config_is_unsupported_and_only_unknown_where_it_is_just_observed() -> (
     None
 ):
-    refused = ParametersSeen(refusal=PERMISSION_MISSING)
-    assert judge_parameters(wanted(hz="20"), refused, CORRECT).status is False
-    assert judge_parameters(wanted(hz="20"), refused, OBSERVE).status is None
-    assert {judge_parameters(wanted(hz="20"), refused, rules).reason for rules in RULES} == {
+    refused = ObservedParameters(refusal=PERMISSION_MISSING)
+    assert parameters_condition(wanted(hz="20"), refused, CORRECT).status is False
+    assert parameters_condition(wanted(hz="20"), refused, OBSERVE).status is None
+    assert {parameters_condition(wanted(hz="20"), refused, rules).reason for rules in RULES} == {
         "UnsupportedByServer"
     }
 
 
 def test_a_server_that_loads_is_no_fault_of_a_value() -> None:
     assert (
-        judge_change(
-            wanted(hz="20"), Change(seen(hz="10"), Refused("LOADING", LOADING)), CORRECT
+        change_condition(
+            wanted(hz="20"), ParameterChange(seen(hz="10"), Refused("LOADING", LOADING)), CORRECT
         ).reason
         == "Loading"
     )
@@ -164,8 +174,8 @@ def test_a_half_applied_change_is_seen_whether_the_server_refused_it_or_took_it(
 
 
 def test_a_value_that_the_server_keeps_in_another_form_is_told_with_both() -> None:
-    told = judge_change(
-        wanted(hz="20"), Change(seen(hz="10"), kept=(Drift("hz", "20", "10"),)), CORRECT
+    told = change_condition(
+        wanted(hz="20"), ParameterChange(seen(hz="10"), kept=(Drift("hz", "20", "10"),)), CORRECT
     )
     assert (told.status, told.reason) == (False, "InvalidParameter")
     assert "'10'" in told.message

@@ -16,30 +16,30 @@ from stanine.store.settings.model import read_settings
 from stanine.store.settings.snapshot import Layout, LegacySyncState
 from stanine_operator.redis_configs.settings import (
     Apply,
-    Declared,
+    DeclaredSettings,
     Failure,
     Migrate,
     Release,
     Restore,
+    applied_condition,
     choose_steps,
     describe,
     handled_pin,
-    judge_applied,
-    judge_migrated,
+    migrated_condition,
 )
 
 ME = Owner("RedisConfig ns/a", "uid-a", "2026-11-23T09:00:00Z", "here")
 OTHER = Owner("RedisConfig ns/b", "uid-b", "2026-11-23T08:00:00Z", "elsewhere")
 
 
-def declared(**more: Any) -> Declared:
+def declared(**more: Any) -> DeclaredSettings:
     asked: dict[str, Any] = {
         "manager": ME,
         "values": {"sweepSeconds": 5},
         "layout": Layout.HASH,
         "dual": False,
     }
-    return Declared(**(asked | more))
+    return DeclaredSettings(**(asked | more))
 
 
 def stored(values: dict[str, str] | None = None, **more: Any) -> Stored:
@@ -68,7 +68,7 @@ states = st.builds(
 
 @given(declarations, states)
 def test_there_is_at_most_one_step_of_each_kind_and_a_pin_keeps_settings_from_being_applied(
-    asked: Declared, found: Stored
+    asked: DeclaredSettings, found: Stored
 ) -> None:
     kinds = [type(step) for step in choose_steps(asked, found)]
     assert len(kinds) == len(set(kinds))
@@ -78,7 +78,7 @@ def test_there_is_at_most_one_step_of_each_kind_and_a_pin_keeps_settings_from_be
 
 @given(declarations, states)
 def test_values_that_nobody_declared_are_neither_changed_nor_held(
-    asked: Declared, found: Stored
+    asked: DeclaredSettings, found: Stored
 ) -> None:
     if asked.pin is None and asked.values is None:
         kinds = {type(step) for step in choose_steps(asked, found)}
@@ -88,26 +88,28 @@ def test_values_that_nobody_declared_are_neither_changed_nor_held(
 
 @given(declarations, states)
 def test_applied_is_true_only_if_what_is_declared_stands_and_is_held(
-    asked: Declared, found: Stored
+    asked: DeclaredSettings, found: Stored
 ) -> None:
-    verdict = judge_applied(asked, found, ())
+    condition = applied_condition(asked, found, ())
     if asked.pin is not None:
-        assert (verdict.status, verdict.reason) == (False, "RolledBack")
+        assert (condition.status, condition.reason) == (False, "RolledBack")
     elif asked.values is not None:
         as_said = {name: str(value) for name, value in asked.values.items()} == found.values
-        assert (verdict.status is True) == (as_said and found.managed_by == ME and not found.edited)
+        assert (condition.status is True) == (
+            as_said and found.managed_by == ME and not found.edited
+        )
     else:
-        assert verdict.status is True
+        assert condition.status is True
 
 
 @given(declarations, states)
 def test_migrated_is_true_only_in_the_layout_that_is_asked_for(
-    asked: Declared, found: Stored
+    asked: DeclaredSettings, found: Stored
 ) -> None:
     as_asked = (found.layout, found.dual_write) == (asked.layout, asked.dual) and (
         not asked.dual or found.string is LegacySyncState.IN_STEP
     )
-    assert (judge_migrated(asked, found, ()).status is True) == as_asked
+    assert (migrated_condition(asked, found, ()).status is True) == as_asked
 
 
 def test_values_that_are_held_are_applied_at_every_turn_so_that_the_hold_goes_on() -> None:
@@ -131,23 +133,24 @@ def test_a_string_that_fell_out_of_step_is_written_again(string: LegacySyncState
 
 def test_settings_of_other_programs_are_no_difference() -> None:
     assert (
-        judge_applied(declared(), stored({"sweepSeconds": "5", "theirs": "x"}), ()).status is True
+        applied_condition(declared(), stored({"sweepSeconds": "5", "theirs": "x"}), ()).status
+        is True
     )
 
 
 def test_a_pin_that_is_unknown_changes_nothing_and_says_what_to_do() -> None:
     asked = declared(pin=7)
     failed = describe(Restore(7), RevisionUnknownError(7, [1, 2]))
-    verdict = judge_applied(asked, stored(), [failed])
-    assert (verdict.status, verdict.reason) == (False, "RevisionUnknown")
-    assert "spec.rollbackTo" in verdict.message
+    condition = applied_condition(asked, stored(), [failed])
+    assert (condition.status, condition.reason) == (False, "RevisionUnknown")
+    assert "spec.rollbackTo" in condition.message
     assert handled_pin(asked, [failed]) is None
 
 
 def test_a_pin_that_was_carried_out_outlives_its_revision_in_the_history() -> None:
     asked = declared(pin=7, handled_pin=7)
     failed = describe(Restore(7), RevisionUnknownError(7, [60, 61]))
-    assert judge_applied(asked, stored(), [failed]).reason == "RolledBack"
+    assert applied_condition(asked, stored(), [failed]).reason == "RolledBack"
     assert handled_pin(asked, [failed]) == 7
 
 
@@ -162,14 +165,14 @@ def test_a_migration_that_fails_says_so_and_leaves_the_values_to_their_own_condi
 
 def test_who_is_held_off_by_an_older_resource_of_another_operator_names_it() -> None:
     failed = describe(Apply({}), ConfigurationManagedError(OTHER))
-    verdict = judge_applied(declared(), stored(managed_by=OTHER), [failed])
-    assert (verdict.status, verdict.reason) == (False, "ResourceConflict")
-    assert OTHER.name in verdict.message
+    condition = applied_condition(declared(), stored(managed_by=OTHER), [failed])
+    assert (condition.status, condition.reason) == (False, "ResourceConflict")
+    assert OTHER.name in condition.message
 
 
 def test_a_look_that_fails_is_no_migration_that_failed() -> None:
     assert (
-        judge_applied(
+        applied_condition(
             declared(), stored(), [Failure(None, "PermissionMissing", "extend its ACL")]
         ).reason
         == "PermissionMissing"
@@ -177,7 +180,7 @@ def test_a_look_that_fails_is_no_migration_that_failed() -> None:
 
 
 def test_what_others_disturbed_is_said_to_be_done_again() -> None:
-    verdict = judge_applied(
+    condition = applied_condition(
         declared(), stored(), [describe(Apply({}), ContendedError("try again"))]
     )
-    assert (verdict.status, verdict.reason) == (False, "Contended")
+    assert (condition.status, condition.reason) == (False, "Contended")

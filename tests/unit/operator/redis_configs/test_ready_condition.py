@@ -1,8 +1,8 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stanine_operator.controller.reconcile_result import Verdict
-from stanine_operator.redis_configs.ready_condition import NEEDED, conclude
+from stanine_operator.controller.reconcile_result import Condition
+from stanine_operator.redis_configs.ready_condition import NEEDED, make_ready_condition
 
 statuses = st.sampled_from([True, False, None])
 
@@ -11,16 +11,17 @@ statuses = st.sampled_from([True, False, None])
 def test_ready_is_true_exactly_if_every_part_that_is_needed_is(
     parts: tuple[bool | None, ...], high: bool | None, server_needed: bool
 ) -> None:
-    verdicts = [
-        Verdict(name, status, f"Of{name}", name) for name, status in zip(NEEDED, parts, strict=True)
+    conditions = [
+        Condition(name, status, f"Of{name}", name)
+        for name, status in zip(NEEDED, parts, strict=True)
     ]
     needed = {
         name: status
         for name, status in zip(NEEDED, parts, strict=True)
         if server_needed or name != "ServerConfigured"
     }
-    ready = conclude(
-        [*verdicts, Verdict("MemoryHigh", high, "PastThreshold", "it is high")],
+    ready = make_ready_condition(
+        [*conditions, Condition("MemoryHigh", high, "PastThreshold", "it is high")],
         server_needed=server_needed,
     )
     assert (ready.status is True) == all(needed.values())
@@ -30,9 +31,11 @@ def test_ready_is_true_exactly_if_every_part_that_is_needed_is(
 
 
 def test_a_pin_is_as_its_owner_asked() -> None:
-    parts = [Verdict(name, True, "AsDeclared", "") for name in NEEDED if name != "SettingsApplied"]
-    ready = conclude(
-        [*parts, Verdict("SettingsApplied", False, "RolledBack", "revision 3 stands")],
+    parts = [
+        Condition(name, True, "AsDeclared", "") for name in NEEDED if name != "SettingsApplied"
+    ]
+    ready = make_ready_condition(
+        [*parts, Condition("SettingsApplied", False, "RolledBack", "revision 3 stands")],
         server_needed=True,
     )
     assert (ready.status, ready.reason, ready.message) == (True, "RolledBack", "revision 3 stands")

@@ -8,7 +8,7 @@ import pytest
 import redis
 from tests.conftest import Server
 from tests.integration.api.serving import document
-from tests.integration.operator.worlds import Land, ready
+from tests.integration.operator.contexts import Land, ready
 
 from stanine.broker.settings import QueueSettings
 from stanine_operator.controller.resource import Resource
@@ -91,8 +91,8 @@ def test_a_queue_is_made_and_purged_once_wherever_a_turn_ends(
     def prepare() -> Prepared:
         land = lands()
         resource = land.put("Queue", NAME, queueName=NAME)
-        land.turn(resource)
-        broker = land.world().server_of(resource).broker
+        land.reconcile(resource)
+        broker = land.context().server_of(resource).broker
         broker.enqueue_many(
             dramatiq.Message(NAME, "note", (number,), {}, {}) for number in range(1500)
         )
@@ -102,8 +102,8 @@ def test_a_queue_is_made_and_purged_once_wherever_a_turn_ends(
 
     def check(at_hand: Prepared) -> None:
         land, resource = at_hand
-        broker = land.world().server_of(resource).broker
-        outcome = land.turn(resource)
+        broker = land.context().server_of(resource).broker
+        outcome = land.reconcile(resource)
         assert ready(outcome) == (True, "Running")
         assert outcome.fields["purge"] == {"token": "t", "outcome": "Executed", "count": 1500}
         assert outcome.fields["requeueDead"] == {"token": "r", "outcome": "Executed", "count": 1}
@@ -111,10 +111,11 @@ def test_a_queue_is_made_and_purged_once_wherever_a_turn_ends(
         assert (outcome.fields["ready"], outcome.fields["dead"]) == (1, 0), (
             "what was put back comes after the purge"
         )
-        assert land.turn(resource).fields["ready"] == 1
+        assert land.reconcile(resource).fields["ready"] == 1
 
     assert (
-        at_each_step(monkeypatch, prepare, lambda at_hand: at_hand[0].turn(at_hand[1]), check) >= 12
+        at_each_step(monkeypatch, prepare, lambda at_hand: at_hand[0].reconcile(at_hand[1]), check)
+        >= 12
     )
 
 
@@ -127,13 +128,14 @@ def test_an_instrument_is_published_once_wherever_a_turn_ends(
 
     def check(at_hand: Prepared) -> None:
         land, resource = at_hand
-        server = land.world().server_of(resource)
-        assert land.turn(resource).fields["revision"] == 1
+        server = land.context().server_of(resource)
+        assert land.reconcile(resource).fields["revision"] == 1
         assert server.client.xlen(server.broker.ready_key("index")) == 1
         assert server.client.hlen(server.keys.numbers) == 1
 
     assert (
-        at_each_step(monkeypatch, prepare, lambda at_hand: at_hand[0].turn(at_hand[1]), check) >= 3
+        at_each_step(monkeypatch, prepare, lambda at_hand: at_hand[0].reconcile(at_hand[1]), check)
+        >= 3
     )
 
 
@@ -145,12 +147,12 @@ def test_a_release_ends_wherever_it_was_interrupted(
         land = lands()
         spec = {"queueName": NAME} if kind == "Queue" else document()["spec"]
         resource = land.put(kind, "a-mood", deletionPolicy="Delete", **spec)
-        land.turn(resource)
+        land.reconcile(resource)
         return land, resource
 
     def check(at_hand: Prepared) -> None:
         land, resource = at_hand
-        server = land.world().server_of(resource)
+        server = land.context().server_of(resource)
         assert land.delete(resource).done
         if kind == "Queue":
             assert not server.client.keys("*:q:results:*")

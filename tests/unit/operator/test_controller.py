@@ -9,18 +9,25 @@ import pytest
 from prometheus_client import CollectorRegistry
 
 from stanine.telemetry.heartbeats import Heartbeats
-from stanine_operator.controller.controller import Loop
+from stanine_operator.controller.controller import Controller
 from stanine_operator.controller.kinds import Kind
-from stanine_operator.controller.reconcile_result import Outcome
-from stanine_operator.controller.reconciler import GONE, Turned
+from stanine_operator.controller.reconcile_result import ReconcileResult
+from stanine_operator.controller.reconciler import GONE, ReconcileRun
 from stanine_operator.controller.resource import Key, Resource
 from stanine_operator.controller.resource_cache import ResourceCache
 from stanine_operator.kubernetes.client import ClusterError
 from stanine_operator.metrics import OperatorMetrics
 
-KIND = Kind("Queue", "queues", ("Ready",), lambda _resource: None, lambda *_: Outcome(()), None)
+KIND = Kind(
+    "Queue", "queues", ("Ready",), lambda _resource: None, lambda *_: ReconcileResult(()), None
+)
 CONFIG = Kind(
-    "RedisConfig", "redisconfigs", ("Ready",), lambda _resource: None, lambda *_: Outcome(()), None
+    "RedisConfig",
+    "redisconfigs",
+    ("Ready",),
+    lambda _resource: None,
+    lambda *_: ReconcileResult(()),
+    None,
 )
 
 
@@ -82,18 +89,18 @@ class FakeCluster:
         return self.objects[kind.name, namespace, name]
 
 
-class FakeTurns:
+class FakeReconciler:
     """A reconciler that only counts its calls."""
 
     def __init__(self) -> None:
         self.taken: list[Key] = []
         self.forgotten: list[Key] = []
-        self.answers: dict[Key, Turned] = {}
+        self.answers: dict[Key, ReconcileRun] = {}
 
-    async def turn(self, resource: Resource) -> Turned:
+    async def reconcile(self, resource: Resource) -> ReconcileRun:
         self.taken.append(resource.key)
         await asyncio.sleep(0)
-        return self.answers.get(resource.key, Turned("ready", well=True))
+        return self.answers.get(resource.key, ReconcileRun("ready", succeeded=True))
 
     def forget(self, resource: Resource) -> None:
         self.forgotten.append(resource.key)
@@ -110,16 +117,20 @@ class Scene:
     """A loop among fakes. Made in an event loop."""
 
     def __init__(self) -> None:
-        self.cluster, self.turns, self.neighbours = FakeCluster(), FakeTurns(), ResourceCache()
+        self.cluster, self.reconciler, self.resource_cache = (
+            FakeCluster(),
+            FakeReconciler(),
+            ResourceCache(),
+        )
         kinds = {kind.name: kind for kind in (KIND, CONFIG)}
-        self.metrics = OperatorMetrics(CollectorRegistry(), self.neighbours, kinds)
+        self.metrics = OperatorMetrics(CollectorRegistry(), self.resource_cache, kinds)
         connections: Any = FakeConnections()
         cluster: Any = self.cluster
-        turns: Any = self.turns
-        self.loop = Loop(
+        reconciler: Any = self.reconciler
+        self.loop = Controller(
             kinds,
-            self.neighbours,
-            turns,
+            self.resource_cache,
+            reconciler,
             connections,
             cluster,
             self.metrics,
@@ -138,12 +149,12 @@ class Scene:
         """Have resources at the API server, known here, and none of them due."""
         for resource in resources:
             self.cluster.put(resource)
-            self.neighbours.put(resource)
+            self.resource_cache.put(resource)
         await self.loop.check_history()
 
     def known(self, key: Key) -> Resource:
         """Return what is known of a resource that is there."""
-        found = self.neighbours.get(key)
+        found = self.resource_cache.get(key)
         assert found is not None
         return found
 
@@ -156,7 +167,7 @@ class Scene:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
-        taken, self.turns.taken = self.turns.taken, []
+        taken, self.reconciler.taken = self.reconciler.taken, []
         return taken
 
 
@@ -194,18 +205,18 @@ def config(version: int = 1, generation: int = 1, **spec: Any) -> Resource:
 def test_what_the_watch_missed_is_found_by_the_second_comparison_and_nothing_else_is() -> None:
     async def scenario(scene: Scene) -> None:
         for resource in (queue("seen"), queue("changed"), queue("deleted")):
-            scene.loop.seen(resource)
+            scene.loop.observe(resource)
             scene.cluster.put(resource)
         scene.cluster.put(queue("changed", version=5, generation=2))
         scene.cluster.put(queue("created"))
         del scene.cluster.objects[queue("deleted").key]
         assert await scene.loop.compare() == 0, "the watch may be a moment behind"
         assert await scene.loop.compare() == 3
-        changed = scene.neighbours.get(queue("changed").key)
+        changed = scene.resource_cache.get(queue("changed").key)
         assert changed is not None
         assert changed.generation == 2
-        assert scene.neighbours.get(queue("created").key) is not None
-        assert scene.neighbours.get(queue("deleted").key) is None
+        assert scene.resource_cache.get(queue("created").key) is not None
+        assert scene.resource_cache.get(queue("deleted").key) is None
         assert await scene.loop.compare() == await scene.loop.compare() == 0
 
     play(scenario)
@@ -213,7 +224,7 @@ def test_what_the_watch_missed_is_found_by_the_second_comparison_and_nothing_els
 
 def test_a_status_of_our_own_is_nothing_missed_and_wakes_nobody() -> None:
     async def scenario(scene: Scene) -> None:
-        scene.loop.seen(queue())
+        scene.loop.observe(queue())
         assert await scene.settle() == [queue().key]
         scene.cluster.put(queue(version=9))
         assert await scene.loop.compare() == await scene.loop.compare() == 0
@@ -225,13 +236,13 @@ def test_it_is_ready_when_everything_that_is_listed_is_known_and_not_while_nothi
     None
 ):
     async def scenario(scene: Scene) -> None:
-        assert await scene.loop.knows_all(), "nothing is there"
+        assert await scene.loop.is_synced(), "nothing is there"
         scene.cluster.put(queue())
-        assert not await scene.loop.knows_all()
-        scene.loop.seen(queue())
-        assert await scene.loop.knows_all()
+        assert not await scene.loop.is_synced()
+        scene.loop.observe(queue())
+        assert await scene.loop.is_synced()
         scene.cluster.away = True
-        assert not await scene.loop.knows_all()
+        assert not await scene.loop.is_synced()
 
     play(scenario)
 
@@ -240,23 +251,23 @@ def test_a_redis_config_that_changes_wakes_those_that_refer_to_it_and_one_whose_
     None
 ):
     async def changed(scene: Scene) -> None:
-        scene.neighbours.put(config())
-        scene.neighbours.put(queue())
-        scene.neighbours.put(queue("other", spec={"redisConfigRef": {"name": "another"}}))
-        scene.loop.seen(config(version=2, generation=2, connection={"host": "elsewhere"}))
+        scene.resource_cache.put(config())
+        scene.resource_cache.put(queue())
+        scene.resource_cache.put(queue("other", spec={"redisConfigRef": {"name": "another"}}))
+        scene.loop.observe(config(version=2, generation=2, connection={"host": "elsewhere"}))
         assert sorted(await scene.settle()) == [queue().key, config().key]
 
     async def written(scene: Scene) -> None:
-        scene.neighbours.put(config())
-        scene.neighbours.put(queue())
-        scene.loop.seen(
+        scene.resource_cache.put(config())
+        scene.resource_cache.put(queue())
+        scene.loop.observe(
             msgspec.structs.replace(config(version=2), status={"observedGeneration": 1})
         )
         assert await scene.settle() == []
 
     async def rotated(scene: Scene) -> None:
-        scene.neighbours.put(config())
-        scene.neighbours.put(queue())
+        scene.resource_cache.put(config())
+        scene.resource_cache.put(queue())
         scene.loop.connection_changed(config().key)
         assert sorted(await scene.settle()) == [queue().key, config().key]
 
@@ -267,14 +278,14 @@ def test_a_redis_config_that_changes_wakes_those_that_refer_to_it_and_one_whose_
 def test_whoever_was_second_is_looked_at_when_the_first_is_gone() -> None:
     async def scenario(scene: Scene) -> None:
         conflict = [{"type": "Ready", "status": "False", "reason": "ResourceConflict"}]
-        scene.neighbours.put(queue("first"))
-        scene.neighbours.put(queue("second", status={"conditions": conflict}))
-        scene.neighbours.put(
+        scene.resource_cache.put(queue("first"))
+        scene.resource_cache.put(queue("second", status={"conditions": conflict}))
+        scene.resource_cache.put(
             queue("bystander", status={"conditions": [{"type": "Ready", "status": "True"}]})
         )
-        scene.loop.gone(queue("first"))
+        scene.loop.remove(queue("first"))
         assert await scene.settle() == [queue("second").key]
-        assert scene.turns.forgotten == [queue("first").key]
+        assert scene.reconciler.forgotten == [queue("first").key]
 
     play(scenario)
 
@@ -283,12 +294,12 @@ def test_a_resource_that_is_gone_has_no_further_turn_and_what_was_written_last_d
     None
 ):
     async def scenario(scene: Scene) -> None:
-        scene.turns.answers[queue().key] = Turned(GONE, well=True)
-        scene.loop.seen(queue())
+        scene.reconciler.answers[queue().key] = ReconcileRun(GONE, succeeded=True)
+        scene.loop.observe(queue())
         assert await scene.settle() == [queue().key]
-        assert scene.neighbours.get(queue().key) is None
-        scene.neighbours.update(queue(version=9))
-        assert scene.neighbours.get(queue().key) is None
+        assert scene.resource_cache.get(queue().key) is None
+        scene.resource_cache.update(queue(version=9))
+        assert scene.resource_cache.get(queue().key) is None
 
     play(scenario)
 
@@ -318,7 +329,7 @@ def test_a_change_after_a_restore_wakes_its_resource_though_its_version_is_lower
         await scene.know(queue(version=100, generation=5))
         scene.cluster.restore(41, queue(version=40, generation=2))
         await scene.loop.check_history()
-        scene.loop.seen(queue(version=42, generation=3, history=scene.loop.history))
+        scene.loop.observe(queue(version=42, generation=3, history=scene.loop.history))
         assert scene.known(queue().key).generation == 3
         assert await scene.settle() == [queue().key]
 
@@ -330,7 +341,7 @@ def test_everything_has_a_turn_in_a_new_history_and_nothing_read_before_is_used_
         await scene.know(queue("a", version=100), queue("b", version=30))
         scene.cluster.restore(41, queue("a", version=40), queue("b", version=30))
         await scene.loop.check_history()
-        assert scene.turns.forgotten == [queue("a").key, queue("b").key]
+        assert scene.reconciler.forgotten == [queue("a").key, queue("b").key]
         assert sorted(await scene.settle()) == [queue("a").key, queue("b").key]
 
     play(scenario)
@@ -343,7 +354,7 @@ def test_what_a_restored_backup_does_not_have_is_gone_at_once_and_what_it_has_ag
         await scene.know(queue("created-since", version=100))
         scene.cluster.restore(41, queue("deleted-since", version=40))
         await scene.loop.check_history()
-        assert scene.neighbours.keys() == [queue("deleted-since").key]
+        assert scene.resource_cache.keys() == [queue("deleted-since").key]
 
     play(scenario)
 
@@ -372,7 +383,7 @@ def test_a_new_history_that_could_not_be_listed_is_taken_by_the_next_look_even_i
         scene.cluster.breaks_off, scene.cluster.version = False, 200
         await scene.loop.check_history()
         assert scene.watches == 2
-        assert sorted(scene.neighbours.keys()) == [queue().key, config().key]
+        assert sorted(scene.resource_cache.keys()) == [queue().key, config().key]
 
     play(scenario)
 
@@ -432,7 +443,7 @@ def test_a_state_that_was_seen_between_two_lists_is_not_taken_for_a_missed_one()
         await scene.know(queue(version=1))
         scene.cluster.put(queue(version=2, generation=2))
         assert await scene.loop.compare() == 0
-        scene.loop.seen(queue(version=2, generation=2))
+        scene.loop.observe(queue(version=2, generation=2))
         scene.cluster.put(queue(version=3, generation=3))
         assert await scene.loop.compare() == 0, "this difference is another one"
         assert (scene.loop.history, scene.watches) == (0, 1)
@@ -445,9 +456,9 @@ def test_what_the_watch_of_an_earlier_history_still_tells_changes_nothing() -> N
         await scene.know(queue(version=100, generation=5))
         scene.cluster.restore(41, queue(version=40, generation=2))
         await scene.loop.check_history()
-        scene.loop.seen(queue(version=101, generation=6))
+        scene.loop.observe(queue(version=101, generation=6))
         assert scene.known(queue().key).generation == 2
-        assert not scene.loop.gone(queue(version=102))
+        assert not scene.loop.remove(queue(version=102))
         assert scene.known(queue().key).generation == 2
 
     play(scenario)
@@ -456,7 +467,7 @@ def test_what_the_watch_of_an_earlier_history_still_tells_changes_nothing() -> N
 def test_the_same_generation_with_another_spec_wakes() -> None:
     async def scenario(scene: Scene) -> None:
         await scene.know(queue(version=100, generation=5, spec={"maxRetries": 5}))
-        assert scene.loop.seen(queue(version=110, generation=5, spec={"maxRetries": 7}))
+        assert scene.loop.observe(queue(version=110, generation=5, spec={"maxRetries": 7}))
         assert await scene.settle() == [queue().key]
 
     play(scenario)

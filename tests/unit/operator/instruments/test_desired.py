@@ -9,9 +9,14 @@ from tests.integration.api.serving import document
 from stanine.domain.instruments.document import canonical, digest
 from stanine.store.managed import InstrumentState
 from stanine_operator.controller.resource import Resource
-from stanine_operator.instruments.desired import Judged, describe, describe_unpublished, judge
+from stanine_operator.instruments.desired import (
+    CheckedDocument,
+    check_document,
+    describe,
+    describe_unpublished,
+)
 
-JUDGED = Judged("d", "f", 3, 1)
+JUDGED = CheckedDocument("d", "f", 3, 1)
 
 
 def resource(name: str = "a-mood", **more: Any) -> Resource:
@@ -21,9 +26,9 @@ def resource(name: str = "a-mood", **more: Any) -> Resource:
 
 
 def test_a_document_is_digested_as_the_api_digests_it_whatever_the_resource_adds() -> None:
-    judged = judge(resource(redisConfigRef={"name": "other"}, deletionPolicy="Delete"))
-    assert judged == judge(resource())
-    assert (judged.digest, judged.items, judged.scales, judged.fault) == (
+    checked = check_document(resource(redisConfigRef={"name": "other"}, deletionPolicy="Delete"))
+    assert checked == check_document(resource())
+    assert (checked.digest, checked.items, checked.scales, checked.fault) == (
         digest(canonical(document())),
         3,
         1,
@@ -32,7 +37,7 @@ def test_a_document_is_digested_as_the_api_digests_it_whatever_the_resource_adds
 
 
 def test_every_fault_of_a_document_is_in_the_message() -> None:
-    fault = judge(resource(language=3, nonsense=True)).fault
+    fault = check_document(resource(language=3, nonsense=True)).fault
     assert "spec.language" in fault
     assert "spec.nonsense" in fault
 
@@ -69,4 +74,4 @@ def test_an_unpublished_document_leaves_the_figures_of_the_earlier_one_and_a_con
     kept = describe_unpublished("InvalidDocument", "…", status, InstrumentState(4, 4, "old", 0))
     assert kept.fields == {"items": 3, "scales": 1, "digest": "old", "revision": 4}
     assert describe_unpublished("ResourceConflict", "…", status, None).fields == {}
-    assert {verdict.status for verdict in kept.verdicts} == {False}
+    assert {condition.status for condition in kept.conditions} == {False}

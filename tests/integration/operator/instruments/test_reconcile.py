@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 from tests.integration.api.serving import document
-from tests.integration.operator.worlds import Land, ready, said
+from tests.integration.operator.contexts import Land, ready, said
 
 from stanine.broker import QueueState
 from stanine.domain.scoring.result import ENGINE_VERSION
@@ -42,7 +42,7 @@ def instrument(
 
 
 def server_of(land: Land) -> Server:
-    config = land.neighbours.redis_config("ns", "default")
+    config = land.resource_cache.redis_config("ns", "default")
     assert config is not None
     return land.connections.open(config)
 
@@ -90,16 +90,16 @@ def _outbox(server: Server) -> Outbox:
 
 def test_applying_publishes_and_is_ready_once_it_is_indexed(land: Land) -> None:
     resource = instrument(land)
-    outcome = land.turn(resource)
+    outcome = land.reconcile(resource)
     assert (ready(outcome), said(outcome, "Published")[0], outcome.settled) == (
         (False, "Indexing"),
         True,
         False,
     )
-    assert [notice.reason for notice in outcome.notices] == ["RevisionPublished"]
+    assert [event.reason for event in outcome.events] == ["RevisionPublished"]
     index(land)
-    outcome = land.turn(resource)
-    assert (ready(outcome), said(outcome, "Indexed")[0], outcome.settled, outcome.notices) == (
+    outcome = land.reconcile(resource)
+    assert (ready(outcome), said(outcome, "Indexed")[0], outcome.settled, outcome.events) == (
         (True, "Indexed"),
         True,
         True,
@@ -119,8 +119,8 @@ def test_applying_publishes_and_is_ready_once_it_is_indexed(land: Land) -> None:
 def test_an_unchanged_document_makes_no_revision_and_no_message(land: Land) -> None:
     resource = instrument(land)
     for _ in range(3):
-        land.turn(resource)
-    land.turn(instrument(land, deletion="Delete"))  # not the document's own
+        land.reconcile(resource)
+    land.reconcile(instrument(land, deletion="Delete"))  # not the document's own
     server = server_of(land)
     assert stored(land)[b"revision"] == b"1"
     assert server.client.xlen(server.broker.ready_key(BUILD_INDEX.queue)) == 1
@@ -129,10 +129,10 @@ def test_an_unchanged_document_makes_no_revision_and_no_message(land: Land) -> N
 def test_a_changed_document_is_the_next_revision_and_the_earlier_one_serves_meanwhile(
     land: Land,
 ) -> None:
-    land.turn(instrument(land))
+    land.reconcile(instrument(land))
     index(land)
     resource = instrument(land, title="Another")
-    outcome = land.turn(resource)
+    outcome = land.reconcile(resource)
     assert (outcome.fields["revision"], outcome.fields["indexedRevision"], ready(outcome)) == (
         2,
         1,
@@ -140,19 +140,19 @@ def test_a_changed_document_is_the_next_revision_and_the_earlier_one_serves_mean
     )
     assert "revision 1 is scored by meanwhile" in said(outcome, "Indexed")[2]
     index(land)
-    assert ready(land.turn(resource)) == (True, "Indexed")
-    reworded = land.turn(instrument(land, title="Another", form="today"))
+    assert ready(land.reconcile(resource)) == (True, "Indexed")
+    reworded = land.reconcile(instrument(land, title="Another", form="today"))
     assert "indexedRevision" not in reworded.fields, "its form is new: nothing scores it yet"
 
 
 def test_a_faulty_document_names_its_faults_and_leaves_what_was_published(land: Land) -> None:
-    land.turn(instrument(land))
+    land.reconcile(instrument(land))
     index(land)
     spec = spec_of()
     spec["scales"][0]["items"] = ["i1", "i9"]
     spec["items"][0]["responses"] = "six"
     resource = land.put("Instrument", NAME, **spec)
-    outcome = land.turn(resource)
+    outcome = land.reconcile(resource)
     published = said(outcome, "Published")
     assert published[:2] == (False, "InvalidDocument")
     assert "spec.scales[0].items[1]" in published[2]
@@ -160,13 +160,13 @@ def test_a_faulty_document_names_its_faults_and_leaves_what_was_published(land: 
     assert said(outcome, "Indexed") == (False, "NotPublished", "Revision 1 stays in use.")
     assert outcome.fields["revision"] == 1
     assert stored(land)[b"revision"] == b"1"
-    assert ready(land.turn(instrument(land))) == (True, "Indexed")
+    assert ready(land.reconcile(instrument(land))) == (True, "Indexed")
 
 
 def test_a_document_with_more_faults_than_can_be_said_counts_the_rest(land: Land) -> None:
     spec = spec_of()
     spec["scales"][0]["items"] = [f"x{number}_{'y' * 50}" for number in range(300)]
-    outcome = land.turn(land.put("Instrument", NAME, **spec))
+    outcome = land.reconcile(land.put("Instrument", NAME, **spec))
     message = said(outcome, "Published")[2]
     assert len(message.splitlines()) == 21
     assert message.splitlines()[-1].startswith("and ")
@@ -175,7 +175,7 @@ def test_a_document_with_more_faults_than_can_be_said_counts_the_rest(land: Land
 
 
 def test_a_name_that_is_no_label_is_a_fault_of_the_document(land: Land) -> None:
-    outcome = land.turn(land.put("Instrument", "a.mood", **spec_of()))
+    outcome = land.reconcile(land.put("Instrument", "a.mood", **spec_of()))
     assert ready(outcome) == (False, "InvalidDocument")
     assert "metadata.name" in said(outcome, "Published")[2]
 
@@ -184,7 +184,7 @@ def test_what_a_resource_published_is_refused_to_others_and_theirs_before_is_rep
     land: Land,
 ) -> None:
     put(land, "from the API")
-    outcome = land.turn(instrument(land))
+    outcome = land.reconcile(instrument(land))
     assert outcome.fields["revision"] == 2
     with pytest.raises(Exception, match="Instrument ns/a-mood"):
         put(land, "again")
@@ -193,18 +193,18 @@ def test_what_a_resource_published_is_refused_to_others_and_theirs_before_is_rep
         server.keys.instrument(NAME), "managedUntil", 1
     )  # the operator was away for more than three minutes
     put(land, "again")
-    assert land.turn(instrument(land)).fields["revision"] == 4
+    assert land.reconcile(instrument(land)).fields["revision"] == 4
 
 
 def test_nothing_is_published_while_the_index_queue_drains(land: Land) -> None:
     server = server_of(land)
     server.broker.set_state(BUILD_INDEX.queue, QueueState.DRAINING)
     resource = instrument(land)
-    outcome = land.turn(resource)
+    outcome = land.reconcile(resource)
     assert (ready(outcome), outcome.settled) == ((False, "QueueDraining"), False)
     assert not stored(land)
     server.broker.resume(BUILD_INDEX.queue)
-    assert said(land.turn(resource), "Published")[0] is True
+    assert said(land.reconcile(resource), "Published")[0] is True
 
 
 def test_of_two_resources_of_one_name_the_older_wins_also_across_namespaces(land: Land) -> None:
@@ -217,11 +217,11 @@ def test_of_two_resources_of_one_name_the_older_wins_also_across_namespaces(land
     younger = instrument(land, namespace="other", created="2026-11-05T00:00:00Z", title="Younger")
     older = instrument(land, title="Older")
     for _ in range(2):
-        outcome = land.turn(younger)
+        outcome = land.reconcile(younger)
         assert (ready(outcome), outcome.fields) == ((False, "ResourceConflict"), {})
-        assert land.turn(older).fields["revision"] == 1
+        assert land.reconcile(older).fields["revision"] == 1
     land.drop(older)
-    assert land.turn(younger).fields["revision"] == 2
+    assert land.reconcile(younger).fields["revision"] == 2
     assert b"Younger" in stored(land)[b"doc:2"]
 
 
@@ -229,10 +229,10 @@ def test_one_that_nobody_answered_goes_with_its_resource_and_comes_back_as_the_n
     land: Land,
 ) -> None:
     resource = instrument(land, deletion="Delete")
-    land.turn(resource)
+    land.reconcile(resource)
     index(land)
     released = land.delete(resource)
-    assert (released.done, [notice.reason for notice in released.notices]) == (
+    assert (released.done, [event.reason for event in released.events]) == (
         True,
         ["InstrumentDeleted"],
     )
@@ -242,22 +242,20 @@ def test_one_that_nobody_answered_goes_with_its_resource_and_comes_back_as_the_n
     assert server.client.hlen(server.keys.index) == 0
     assert answer(land) == "gone"
     again = instrument(land, deletion="Delete")
-    assert (again.uid != resource.uid, land.turn(again).fields["revision"]) == (True, 2)
+    assert (again.uid != resource.uid, land.reconcile(again).fields["revision"]) == (True, 2)
     assert land.delete(again).done
-    assert land.delete(instrument(land, deletion="Delete")).notices == (), (
+    assert land.delete(instrument(land, deletion="Delete")).events == (), (
         "never published: nothing to say"
     )
 
 
 def test_one_that_was_answered_is_kept_with_a_warning(land: Land) -> None:
     resource = instrument(land, deletion="Delete")
-    land.turn(resource)
+    land.reconcile(resource)
     assert answer(land) == "new"
     released = land.delete(resource)
     assert released.done
-    assert [(notice.warning, notice.reason) for notice in released.notices] == [
-        (True, "HasAttempts")
-    ]
+    assert [(event.warning, event.reason) for event in released.events] == [(True, "HasAttempts")]
     assert stored(land)[b"revision"] == b"1"
     put(land, "others may again")
 
@@ -274,8 +272,8 @@ def test_the_younger_of_two_removes_nothing(land: Land, *, loser: bool) -> None:
         instrument(land),
         instrument(land, namespace="other", created="2026-11-05T00:00:00Z", deletion="Delete"),
     )
-    land.turn(older)
+    land.reconcile(older)
     if loser:
-        land.turn(younger)
-    assert [notice.reason for notice in land.delete(younger).notices] == ["ResourceConflict"]
+        land.reconcile(younger)
+    assert [event.reason for event in land.delete(younger).events] == ["ResourceConflict"]
     assert stored(land)[b"revision"] == b"1"

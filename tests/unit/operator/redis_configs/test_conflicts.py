@@ -7,9 +7,9 @@ from stanine.broker.connection.ownership import Owner
 from stanine_operator.controller.resource import Resource
 from stanine_operator.controller.resource_cache import ResourceCache
 from stanine_operator.redis_configs.conflicts import (
-    find_gone_holder,
-    find_parameters_rival,
-    find_settings_rival,
+    find_expired_holder,
+    find_parameters_conflict,
+    find_settings_conflict,
 )
 
 SERVER = [{"name": "hz", "value": "20"}]
@@ -47,13 +47,13 @@ configs = st.lists(
 
 @given(configs)
 def test_each_thing_is_had_by_one_resource_at_the_most(resources: list[Resource]) -> None:
-    places = [place(one) for one in resources if find_settings_rival(one, resources, "") is None]
+    places = [place(one) for one in resources if find_settings_conflict(one, resources, "") is None]
     assert sorted(places) == sorted({place(one) for one in resources})
     applying = [one for one in resources if one.spec["managementPolicy"] == "Apply"]
     having = [
         one.spec["connection"]["host"]
         for one in applying
-        if find_parameters_rival(one, resources, "") is None
+        if find_parameters_conflict(one, resources, "") is None
     ]
     assert sorted(having) == sorted({one.spec["connection"]["host"] for one in applying})
 
@@ -63,39 +63,43 @@ def test_the_rival_that_is_named_is_older_and_has_no_rival_itself(
     resources: list[Resource],
 ) -> None:
     for one in resources:
-        rival = find_parameters_rival(one, resources, "")
-        if rival is not None:
-            assert (rival.created, rival.uid) < (one.created, one.uid)
-            assert find_parameters_rival(rival, resources, "") is None
+        conflict = find_parameters_conflict(one, resources, "")
+        if conflict is not None:
+            assert (conflict.created, conflict.uid) < (one.created, one.uid)
+            assert find_parameters_conflict(conflict, resources, "") is None
 
 
 def test_other_databases_and_prefixes_share_parameters_but_not_settings() -> None:
     elder, younger = config("a", 1), config("b", 2, connection=at("redis", db=1))
-    assert find_parameters_rival(younger, [elder, younger], "") == elder
-    assert find_settings_rival(younger, [elder, younger], "") is None
+    assert find_parameters_conflict(younger, [elder, younger], "") == elder
+    assert find_settings_conflict(younger, [elder, younger], "") is None
 
 
 def test_who_only_observes_or_is_being_deleted_has_nothing() -> None:
     younger = config("b", 2)
-    assert find_parameters_rival(younger, [config("a", 1, managementPolicy="Observe")], "") is None
-    assert find_parameters_rival(younger, [config("a", 1, server=[])], "") is None
-    assert find_settings_rival(younger, [config("a", 1, deleting=True)], "") is None
+    assert (
+        find_parameters_conflict(younger, [config("a", 1, managementPolicy="Observe")], "") is None
+    )
+    assert find_parameters_conflict(younger, [config("a", 1, server=[])], "") is None
+    assert find_settings_conflict(younger, [config("a", 1, deleting=True)], "") is None
 
 
 def test_a_server_is_the_same_under_two_names_if_its_run_id_is() -> None:
     elder = config("a", 1, connection=at("valkey.stanine.svc"), run_id="r1")
     younger = config("b", 2, connection=at("10.0.0.7"))
-    assert find_parameters_rival(younger, [elder], "r1") == elder
-    assert find_parameters_rival(younger, [elder], "r2") is None
+    assert find_parameters_conflict(younger, [elder], "r1") == elder
+    assert find_parameters_conflict(younger, [elder], "r2") is None
     restarted = config("b", 2, connection=at("10.0.0.7"), run_id="r1")
     assert (
-        find_parameters_rival(restarted, [elder], "r2") == elder
+        find_parameters_conflict(restarted, [elder], "r2") == elder
     )  # the elder has not looked since the restart
 
 
 def test_letters_case_and_a_final_dot_make_no_other_server() -> None:
     elder = config("a", 1, connection=at("Redis.example."))
-    assert find_settings_rival(config("b", 2, connection=at("redis.EXAMPLE")), [elder], "") == elder
+    assert (
+        find_settings_conflict(config("b", 2, connection=at("redis.EXAMPLE")), [elder], "") == elder
+    )
 
 
 def test_sentinels_in_another_order_are_the_same() -> None:
@@ -108,11 +112,13 @@ def test_sentinels_in_another_order_are_the_same() -> None:
         }
 
     elder = config("a", 1, connection=watched("s1", "s2"))
-    assert find_settings_rival(config("b", 2, connection=watched("s2", "s1")), [elder], "") == elder
+    assert (
+        find_settings_conflict(config("b", 2, connection=watched("s2", "s1")), [elder], "") == elder
+    )
 
 
 def test_only_a_holder_that_surely_renews_no_more_is_gone() -> None:
-    neighbours = ResourceCache()
+    resource_cache = ResourceCache()
     elder = config("a", 1)
     holder = Owner("RedisConfig ns/a", "a", elder.created, "here")
     assert find_gone_holder(holder, neighbours) == ""
@@ -127,4 +133,4 @@ def test_only_a_holder_that_surely_renews_no_more_is_gone() -> None:
         )
         == ""
     )
-    assert find_gone_holder(None, neighbours) == ""
+    assert find_expired_holder(None, resource_cache) == ""

@@ -40,10 +40,10 @@ def config(namespace: str = "ns", host: str = "redis", **spec: Any) -> Resource:
 
 
 def land(*resources: Resource) -> ResourceCache:
-    neighbours = ResourceCache()
+    resource_cache = ResourceCache()
     for each in resources:
-        neighbours.put(each)
-    return neighbours
+        resource_cache.put(each)
+    return resource_cache
 
 
 def queue_of(each: Resource) -> Any:
@@ -52,7 +52,7 @@ def queue_of(each: Resource) -> Any:
 
 @given(st.lists(st.tuples(st.integers(1, 3), st.integers(0, 1)), min_size=1, max_size=6))
 def test_of_any_number_of_claims_on_one_thing_exactly_one_has_no_rival_and_it_is_the_oldest(
-    claims: list[tuple[int, int]],
+    has_claim: list[tuple[int, int]],
 ) -> None:
     queues = [
         resource(
@@ -62,15 +62,17 @@ def test_of_any_number_of_claims_on_one_thing_exactly_one_has_no_rival_and_it_is
             created=f"2026-11-0{day}T00:00:00Z",
             queueName=f"name-{thing}",
         )
-        for number, (day, thing) in enumerate(claims)
+        for number, (day, thing) in enumerate(has_claim)
     ]
-    neighbours = land(config(), *queues)
+    resource_cache = land(config(), *queues)
     for name in {each.spec["queueName"] for each in queues}:
         claiming = [each for each in queues if each.spec["queueName"] == name]
-        winners = [each for each in claiming if find_rival(each, neighbours, queue_of) is None]
+        winners = [
+            each for each in claiming if find_conflict(each, resource_cache, queue_of) is None
+        ]
         assert winners == [min(claiming, key=lambda each: (each.created, each.uid))]
         assert {
-            getattr(find_rival(each, neighbours, queue_of), "uid", winners[0].uid)
+            getattr(find_conflict(each, resource_cache, queue_of), "uid", winners[0].uid)
             for each in claiming
         } == {winners[0].uid}
 
@@ -103,7 +105,7 @@ def test_two_claim_one_thing_if_it_is_of_one_name_in_one_key_namespace_of_one_da
         "Queue", "q", "u2", namespace="b", created="2026-11-02T00:00:00Z", queueName="results"
     )
     assert (
-        find_rival(younger, land(config(), other, older, younger), queue_of) is not None
+        find_conflict(younger, land(config(), other, older, younger), queue_of) is not None
     ) == rivals
 
 
@@ -125,7 +127,7 @@ def test_a_claim_goes_past_a_holder_that_is_gone_once(monkeypatch: pytest.Monkey
         raise OwnershipConflictError("queue q", HOLDER)
 
     class ReconcileContext:
-        neighbours = land(resource("RedisConfig", "default", "config-uid"))
+        resource_cache = land(resource("RedisConfig", "default", "config-uid"))
         operator_id = "here"
 
     world: Any = ReconcileContext()

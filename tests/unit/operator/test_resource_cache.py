@@ -29,9 +29,9 @@ def queue(
 
 @given(st.permutations(range(1, 8)))
 def test_the_newest_state_stands_whatever_arrives_when(versions: list[int]) -> None:
-    neighbours = ResourceCache()
-    taken = [neighbours.put(queue(version=version)) for version in versions]
-    known = neighbours.get(("Queue", "n", "q"))
+    resource_cache = ResourceCache()
+    taken = [resource_cache.put(queue(version=version)) for version in versions]
+    known = resource_cache.get(("Queue", "n", "q"))
     assert known is not None
     assert known.version == "7"
     assert taken == [
@@ -43,74 +43,76 @@ def test_the_newest_state_stands_whatever_arrives_when(versions: list[int]) -> N
 def test_a_state_of_a_later_history_stands_whatever_its_version_is(
     states: list[tuple[int, int]],
 ) -> None:
-    neighbours = ResourceCache()
+    resource_cache = ResourceCache()
     for history, version in states:
-        neighbours.put(msgspec.structs.replace(queue(version=version), history=history))
-    known = neighbours.get(("Queue", "n", "q"))
+        resource_cache.put(msgspec.structs.replace(queue(version=version), history=history))
+    known = resource_cache.get(("Queue", "n", "q"))
     assert known is not None
     assert (known.history, known.version) == (3, "7")
 
 
 def test_what_a_turn_of_an_earlier_history_has_written_is_not_taken_in() -> None:
-    neighbours = ResourceCache()
+    resource_cache = ResourceCache()
     restored = msgspec.structs.replace(queue(version=40), history=1)
-    neighbours.put(restored)
-    neighbours.update(queue(version=42))
-    assert neighbours.get(restored.key) == restored
+    resource_cache.put(restored)
+    resource_cache.update(queue(version=42))
+    assert resource_cache.get(restored.key) == restored
 
 
 def test_the_end_of_an_object_in_an_earlier_history_does_not_drop_it_in_a_later_one() -> None:
-    neighbours = ResourceCache()
-    neighbours.put(msgspec.structs.replace(queue(version=40), history=1))
-    assert neighbours.drop(("Queue", "n", "q"), "u", history=0) is None
-    assert neighbours.drop(("Queue", "n", "q"), "u", history=1) is not None
+    resource_cache = ResourceCache()
+    resource_cache.put(msgspec.structs.replace(queue(version=40), history=1))
+    assert resource_cache.drop(("Queue", "n", "q"), "u", history=0) is None
+    assert resource_cache.drop(("Queue", "n", "q"), "u", history=1) is not None
 
 
 def test_what_the_watch_tells_of_a_state_we_wrote_stands_but_is_no_news() -> None:
-    neighbours = ResourceCache()
-    neighbours.put(queue(version=1))
-    neighbours.update(msgspec.structs.replace(queue(version=2), status={"known": 1, "unknown": 2}))
+    resource_cache = ResourceCache()
+    resource_cache.put(queue(version=1))
+    resource_cache.update(
+        msgspec.structs.replace(queue(version=2), status={"known": 1, "unknown": 2})
+    )
     kept = msgspec.structs.replace(queue(version=2), status={"known": 1})
-    assert not neighbours.put(kept)
-    assert neighbours.get(kept.key) == kept
+    assert not resource_cache.put(kept)
+    assert resource_cache.get(kept.key) == kept
 
 
 def test_an_object_created_again_under_the_same_name_replaces_the_one_before() -> None:
-    neighbours = ResourceCache()
-    neighbours.put(queue(version=9, uid="first"))
-    assert neighbours.put(queue(version=2, uid="second", created="2026-11-23T10:00:00Z"))
-    assert neighbours.drop(("Queue", "n", "q"), "first") is None, (
+    resource_cache = ResourceCache()
+    resource_cache.put(queue(version=9, uid="first"))
+    assert resource_cache.put(queue(version=2, uid="second", created="2026-11-23T10:00:00Z"))
+    assert resource_cache.drop(("Queue", "n", "q"), "first") is None, (
         "the late news of the first one's end must not drop the second"
     )
-    assert not neighbours.put(queue(version=10, uid="first"))
+    assert not resource_cache.put(queue(version=10, uid="first"))
 
 
 def test_a_redis_config_knows_who_refers_to_it_also_after_they_change() -> None:
-    neighbours = ResourceCache()
-    neighbours.put(queue("a"))
-    neighbours.put(queue("b", config="other"))
-    assert neighbours.referring_to("n", "default") == [("Queue", "n", "a")]
-    neighbours.put(queue("a", version=2, config="other"))
-    assert neighbours.referring_to("n", "default") == []
-    assert sorted(neighbours.referring_to("n", "other")) == [
+    resource_cache = ResourceCache()
+    resource_cache.put(queue("a"))
+    resource_cache.put(queue("b", config="other"))
+    assert resource_cache.referring_to("n", "default") == [("Queue", "n", "a")]
+    resource_cache.put(queue("a", version=2, config="other"))
+    assert resource_cache.referring_to("n", "default") == []
+    assert sorted(resource_cache.referring_to("n", "other")) == [
         ("Queue", "n", "a"),
         ("Queue", "n", "b"),
     ]
-    neighbours.drop(("Queue", "n", "b"))
-    assert neighbours.referring_to("n", "other") == [("Queue", "n", "a")]
-    assert neighbours.referring_to("elsewhere", "other") == []
+    resource_cache.drop(("Queue", "n", "b"))
+    assert resource_cache.referring_to("n", "other") == [("Queue", "n", "a")]
+    assert resource_cache.referring_to("elsewhere", "other") == []
 
 
 def test_a_deleted_redis_config_is_remembered_for_a_while_by_those_deleted_with_it() -> None:
     now = [0.0]
-    neighbours = ResourceCache(clock=lambda: now[0])
+    resource_cache = ResourceCache(clock=lambda: now[0])
     config = Resource(kind="RedisConfig", namespace="n", name="default", uid="u", version="1")
-    neighbours.put(config)
-    neighbours.drop(config.key)
-    assert neighbours.redis_config("n", "default") is None
-    assert neighbours.departed("n", "default") == config
+    resource_cache.put(config)
+    resource_cache.drop(config.key)
+    assert resource_cache.redis_config("n", "default") is None
+    assert resource_cache.recently_deleted("n", "default") == config
     now[0] = REMEMBERED + 1
-    assert neighbours.departed("n", "default") is None
+    assert resource_cache.recently_deleted("n", "default") is None
 
 
 def test_the_older_was_created_first_and_of_two_in_one_second_the_smaller_uid_is() -> None:

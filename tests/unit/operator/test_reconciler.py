@@ -9,7 +9,7 @@ from opentelemetry.trace import NoOpTracer
 from prometheus_client import CollectorRegistry
 
 from stanine_operator.controller.kinds import Kind
-from stanine_operator.controller.reconcile_result import Outcome, Verdict
+from stanine_operator.controller.reconcile_result import Condition, ReconcileResult
 from stanine_operator.controller.reconciler import Reconciler
 from stanine_operator.controller.resource import Resource
 from stanine_operator.controller.resource_cache import ResourceCache
@@ -47,17 +47,17 @@ class Scene:
     def __init__(self, executor: ThreadPoolExecutor) -> None:
         self.worked: list[Any] = []
         self.read: list[Any] = []
-        self.cluster, self.neighbours = FakeCluster(), ResourceCache()
+        self.cluster, self.resource_cache = FakeCluster(), ResourceCache()
         kind = Kind("Queue", "queues", ("Ready",), self._read, self._reconcile, None)
-        metrics = OperatorMetrics(CollectorRegistry(), self.neighbours, [kind.name])
+        metrics = OperatorMetrics(CollectorRegistry(), self.resource_cache, [kind.name])
         parts: Any = (None, self.cluster, FakePoster())
-        connections, cluster, poster = parts
-        self.turns = Reconciler(
+        connections, cluster, recorder = parts
+        self.reconciler = Reconciler(
             {kind.name: kind},
-            self.neighbours,
+            self.resource_cache,
             connections,
             cluster,
-            poster,
+            recorder,
             metrics,
             NoOpTracer(),
             executor,
@@ -68,9 +68,9 @@ class Scene:
         self.read.append(resource.spec)
         return dict(resource.spec)
 
-    def _reconcile(self, _resource: Resource, record: Any, _world: object) -> Outcome:
+    def _reconcile(self, _resource: Resource, record: Any, _world: object) -> ReconcileResult:
         self.worked.append(record)
-        return Outcome((Verdict("Ready", True, "AsDeclared"),))
+        return ReconcileResult((Condition("Ready", True, "AsDeclared"),))
 
 
 def play(scenario: Callable[[Scene], Coroutine[Any, Any, None]]) -> None:
@@ -96,8 +96,8 @@ def queue(version: int, generation: int, retries: int) -> Resource:
 
 def test_a_generation_that_is_given_out_again_with_another_spec_is_worked_on_by_that_spec() -> None:
     async def scenario(scene: Scene) -> None:
-        await scene.turns.turn(queue(1, 2, retries=5))
-        await scene.turns.turn(queue(2, 2, retries=7))
+        await scene.reconciler.reconcile(queue(1, 2, retries=5))
+        await scene.reconciler.reconcile(queue(2, 2, retries=7))
         assert scene.worked == [{"maxRetries": 5}, {"maxRetries": 7}]
 
     play(scenario)
@@ -106,7 +106,7 @@ def test_a_generation_that_is_given_out_again_with_another_spec_is_worked_on_by_
 def test_a_spec_that_is_as_before_is_not_read_again() -> None:
     async def scenario(scene: Scene) -> None:
         for version in (1, 2, 3):
-            await scene.turns.turn(queue(version, 2, retries=5))
+            await scene.reconciler.reconcile(queue(version, 2, retries=5))
         assert len(scene.worked) == 3
         assert len(scene.read) == 1
 
@@ -116,11 +116,11 @@ def test_a_spec_that_is_as_before_is_not_read_again() -> None:
 def test_a_status_is_not_written_to_another_state_than_it_was_made_for() -> None:
     async def scenario(scene: Scene) -> None:
         lost = queue(100, 5, retries=5)
-        scene.neighbours.put(lost)
-        turned = await scene.turns.turn(lost)
-        assert (turned.outcome, turned.well, scene.cluster.patches) == ("conflict", False, [])
-        assert scene.neighbours.get(lost.key) == lost
-        await scene.turns.turn(queue(1, 2, retries=2))
+        scene.resource_cache.put(lost)
+        run = await scene.reconciler.reconcile(lost)
+        assert (run.outcome, run.succeeded, scene.cluster.patches) == ("conflict", False, [])
+        assert scene.resource_cache.get(lost.key) == lost
+        await scene.reconciler.reconcile(queue(1, 2, retries=2))
         assert [patch["observedGeneration"] for patch in scene.cluster.patches] == [2]
 
     play(scenario)

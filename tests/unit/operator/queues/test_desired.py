@@ -1,4 +1,4 @@
-"""What a Queue's spec means, when a request is executed, and which figures are told."""
+"""What a Queue's spec means, when a request is executed, and which figures are reported."""
 
 from typing import Any
 
@@ -10,8 +10,13 @@ from stanine.broker import QueueState
 from stanine.broker.queue import QueueStats
 from stanine.broker.settings import QueueSettings
 from stanine.crds.reading import read_queue
-from stanine_operator.queues.desired import describe, describe_trouble, rounded, settings_of
-from stanine_operator.queues.requests import RequestStatus, find_requests, must_execute, read_told
+from stanine_operator.queues.desired import describe, describe_problem, rounded, settings_of
+from stanine_operator.queues.requests import (
+    RequestStatus,
+    find_requests,
+    must_execute,
+    read_reported,
+)
 
 TOKENS = st.sampled_from(["a", "b", "c"])
 
@@ -42,14 +47,14 @@ def test_a_figure_of_the_status_has_two_digits_and_is_within_five_percent(value:
 
 
 def test_a_queue_says_what_it_is_told_to_do_and_a_drained_one_that_it_is() -> None:
-    reasons = {each: describe(stats(each, ready=1), {}).verdicts[0].reason for each in QueueState}
+    reasons = {each: describe(stats(each, ready=1), {}).conditions[0].reason for each in QueueState}
     assert reasons == {
         QueueState.RUNNING: "Running",
         QueueState.PAUSED: "Paused",
         QueueState.DRAINING: "Draining",
     }
     outcome = describe(stats(QueueState.DRAINING, dead=3), {"purge": {"token": "t"}})
-    assert (outcome.verdicts[0].reason, outcome.fields["purge"], outcome.fields["state"]) == (
+    assert (outcome.conditions[0].reason, outcome.fields["purge"], outcome.fields["state"]) == (
         "Drained",
         {"token": "t"},
         "Draining",
@@ -64,13 +69,13 @@ def test_the_oldest_is_as_old_as_the_servers_clock_says() -> None:
 
 @given(st.none() | TOKENS, st.sampled_from(["", "a", "b"]), TOKENS)
 def test_a_request_is_executed_if_neither_redis_nor_the_status_has_dealt_with_its_token(
-    told: str | None, handled: str, token: str
+    reported: str | None, handled: str, token: str
 ) -> None:
     (request,) = find_requests(
         read_queue({"queueName": "q", "purge": {"part": "Ready", "token": token}})
     )
-    known = None if told is None else RequestStatus(told, "Executed", 1)
-    assert must_execute(request, handled, known) == (token not in {handled, told})
+    known = None if reported is None else RequestStatus(reported, "Executed", 1)
+    assert must_execute(request, handled, known) == (token not in {handled, reported})
 
 
 def test_requests_are_what_the_broker_calls_them() -> None:
@@ -84,19 +89,19 @@ def test_requests_are_what_the_broker_calls_them() -> None:
 
 
 @pytest.mark.parametrize(
-    "told", [RequestStatus("t", "Executed", 0), RequestStatus("t", "NotExecuted")]
+    "reported", [RequestStatus("t", "Executed", 0), RequestStatus("t", "NotExecuted")]
 )
-def test_what_a_status_says_is_read_back(told: RequestStatus) -> None:
-    assert read_told({"purge": told.as_field()}, "purge") == told
-    assert read_told({"purge": told.as_field()}, "requeueDead") is None
+def test_what_a_status_says_is_read_back(reported: RequestStatus) -> None:
+    assert read_reported({"purge": reported.as_field()}, "purge") == reported
+    assert read_reported({"purge": reported.as_field()}, "requeueDead") is None
 
 
 def test_in_trouble_what_is_known_stays_unless_it_is_anothers_to_tell() -> None:
     status = {"observedGeneration": 3, "conditions": [], "ready": 5, "purge": {"token": "t"}}
-    assert describe_trouble("WrongType", "…", status).fields == {
+    assert describe_problem("WrongType", "…", status).fields == {
         "ready": 5,
         "purge": {"token": "t"},
     }
-    assert describe_trouble("ResourceConflict", "…", status, owned=False).fields == {
+    assert describe_problem("ResourceConflict", "…", status, owned=False).fields == {
         "purge": {"token": "t"}
     }

@@ -11,12 +11,12 @@ from stanine_operator.controller.workqueue import (
     FIRST_RETRY,
     JITTER,
     LAST_RETRY,
-    STEADY,
-    Schedule,
+    RESYNC_INTERVAL,
+    WorkQueue,
     next_pause,
 )
 
-Take = Callable[[Schedule[str]], str | None]
+Take = Callable[[WorkQueue[str]], str | None]
 
 
 class Clock:
@@ -40,9 +40,9 @@ def test_what_is_not_well_is_looked_at_within_fifteen_seconds_and_the_rest_withi
     failures: int, random: float
 ) -> None:
     pause = next_pause(failures, random)
-    assert 0 < pause <= (STEADY if failures == 0 else LAST_RETRY)
+    assert 0 < pause <= (RESYNC_INTERVAL if failures == 0 else LAST_RETRY)
     assert LAST_RETRY <= 15
-    assert STEADY <= 60
+    assert RESYNC_INTERVAL <= 60
 
 
 def test_a_thousand_that_failed_together_come_back_spread() -> None:
@@ -60,9 +60,9 @@ def test_a_thousand_that_failed_together_come_back_spread() -> None:
 
 def test_the_first_due_is_first_and_nothing_comes_early(take: Take) -> None:
     clock = Clock()
-    schedule: Schedule[str] = Schedule(clock)
-    schedule.wake("late", 10)
-    schedule.wake("soon", 5)
+    schedule: WorkQueue[str] = WorkQueue(clock)
+    schedule.enqueue("late", 10)
+    schedule.enqueue("soon", 5)
     assert take(schedule) is None
     clock.now = 20
     assert [take(schedule), take(schedule), take(schedule)] == ["soon", "late", None]
@@ -70,10 +70,10 @@ def test_the_first_due_is_first_and_nothing_comes_early(take: Take) -> None:
 
 def test_waking_brings_a_turn_forward_and_never_puts_it_off(take: Take) -> None:
     clock = Clock()
-    schedule: Schedule[str] = Schedule(clock)
-    schedule.wake("one", 10)
-    schedule.wake("one", 60)
-    schedule.wake("one", 1)
+    schedule: WorkQueue[str] = WorkQueue(clock)
+    schedule.enqueue("one", 10)
+    schedule.enqueue("one", 60)
+    schedule.enqueue("one", 1)
     clock.now = 1
     assert take(schedule) == "one"
     schedule.done("one", None)
@@ -85,10 +85,10 @@ def test_a_resource_at_work_has_no_second_turn_until_it_is_done_and_then_at_once
     take: Take,
 ) -> None:
     clock = Clock()
-    schedule: Schedule[str] = Schedule(clock)
-    schedule.wake("one")
+    schedule: WorkQueue[str] = WorkQueue(clock)
+    schedule.enqueue("one")
     assert take(schedule) == "one"
-    schedule.wake("one")
+    schedule.enqueue("one")
     assert take(schedule) is None
     schedule.done("one", 60)
     assert take(schedule) == "one"
@@ -99,15 +99,15 @@ def test_a_resource_at_work_has_no_second_turn_until_it_is_done_and_then_at_once
 
 
 def test_what_was_forgotten_has_no_turn(take: Take) -> None:
-    schedule: Schedule[str] = Schedule(Clock())
-    schedule.wake("one")
+    schedule: WorkQueue[str] = WorkQueue(Clock())
+    schedule.enqueue("one")
     schedule.forget("one")
     assert take(schedule) is None
 
 
 def test_many_workers_get_every_key_once() -> None:
     async def work() -> list[str]:
-        schedule: Schedule[str] = Schedule(asyncio.get_running_loop().time)
+        schedule: WorkQueue[str] = WorkQueue(asyncio.get_running_loop().time)
         taken: list[str] = []
 
         async def worker() -> None:
@@ -118,7 +118,7 @@ def test_many_workers_get_every_key_once() -> None:
 
         workers = [asyncio.create_task(worker()) for _ in range(8)]
         for number in range(200):
-            schedule.wake(f"key-{number}", (number % 5) / 100)
+            schedule.enqueue(f"key-{number}", (number % 5) / 100)
         await asyncio.gather(*workers)
         return taken
 
@@ -128,7 +128,7 @@ def test_many_workers_get_every_key_once() -> None:
 
 def test_closing_ends_whoever_waits() -> None:
     async def work() -> object:
-        schedule: Schedule[str] = Schedule(asyncio.get_running_loop().time)
+        schedule: WorkQueue[str] = WorkQueue(asyncio.get_running_loop().time)
         waiting = asyncio.create_task(schedule.next(60))
         await asyncio.sleep(0)
         schedule.close()

@@ -4,7 +4,7 @@ from typing import Any
 
 import dramatiq
 import pytest
-from tests.integration.operator.worlds import Land, ready, said
+from tests.integration.operator.contexts import Land, ready, said
 
 from stanine.broker import QueueManaged, QueueState, StreamsBroker
 from stanine.broker.connection.errors import (
@@ -14,7 +14,7 @@ from stanine.broker.connection.errors import (
     ServerError,
 )
 from stanine.broker.settings import QueueSettings
-from stanine_operator.controller.reconcile_result import Outcome
+from stanine_operator.controller.reconcile_result import ReconcileResult
 
 NAME = "results"
 
@@ -24,7 +24,7 @@ def queue(land: Land, **spec: Any) -> Any:
 
 
 def broker_of(land: Land) -> StreamsBroker:
-    config = land.neighbours.redis_config("ns", "default")
+    config = land.resource_cache.redis_config("ns", "default")
     assert config is not None
     return land.connections.open(config).broker
 
@@ -49,7 +49,7 @@ def bury(land: Land, reason: str = "ValueError", actor: str = "note") -> None:
     broker.client.xadd(broker._queue(NAME).keys.dead, fields)
 
 
-def told(outcome: Outcome, field: str = "purge") -> Any:
+def told(outcome: ReconcileResult, field: str = "purge") -> Any:
     return outcome.fields.get(field)
 
 
@@ -59,7 +59,7 @@ def test_every_setting_of_a_queue_is_what_the_resource_says_or_its_default(land:
         batch={"maxMessages": 9}, deadLetter={"maxLength": 5, "ttlSeconds": 6},
         rateLimit={"messages": 8, "periodMilliseconds": 500, "burst": 2},
     )  # fmt: skip
-    outcome = land.turn(resource)
+    outcome = land.reconcile(resource)
     assert (ready(outcome), said(outcome, "Bootstrapped")[0], said(outcome, "Paused")[:2]) == (
         (True, "Paused"),
         True,
@@ -72,21 +72,21 @@ def test_every_setting_of_a_queue_is_what_the_resource_says_or_its_default(land:
     )  # fmt: skip
     assert broker.state(NAME) is QueueState.PAUSED
     resource = queue(land)
-    outcome = land.turn(resource)
+    outcome = land.reconcile(resource)
     assert (broker.settings(NAME), broker.state(NAME)) == (QueueSettings(), QueueState.RUNNING)
     assert (ready(outcome), said(outcome, "Paused")[:2]) == ((True, "Running"), (False, "Running"))
 
 
 def test_what_others_change_behind_its_back_is_put_right(land: Land) -> None:
     resource = queue(land, maxDeliveries=4, desiredState="Draining")
-    land.turn(resource)
+    land.reconcile(resource)
     broker = broker_of(land)
     broker.client.hset(
         broker._queue(NAME).keys.settings,
         mapping={"max_deliveries": 99, "state": "Running", "rate_messages": 1},
     )
     broker.client.xgroup_destroy(broker._queue(NAME).keys.ready, "workers")
-    assert ready(land.turn(resource)) == (True, "Drained")
+    assert ready(land.reconcile(resource)) == (True, "Drained")
     assert (broker.settings(NAME), broker.state(NAME)) == (
         QueueSettings(max_deliveries=4),
         QueueState.DRAINING,
@@ -100,11 +100,11 @@ def test_the_status_counts_what_lies_in_the_queue_rounded_and_the_gauges_exactly
     land: Land,
 ) -> None:
     resource = queue(land, desiredState="Draining")
-    land.turn(queue(land))
+    land.reconcile(queue(land))
     send(land, *range(1234))
     send(land, *range(3), delay=60_000)
     bury(land)
-    outcome = land.turn(queue(land, desiredState="Draining"))
+    outcome = land.reconcile(queue(land, desiredState="Draining"))
     assert ready(outcome) == (True, "Draining")
     figures = {
         name: outcome.fields[name]
@@ -128,7 +128,7 @@ def test_the_status_counts_what_lies_in_the_queue_rounded_and_the_gauges_exactly
         "consumers",
     }
     before = broker_of(land).client.dump(broker_of(land)._queue(NAME).keys.ready)
-    land.turn(resource)
+    land.reconcile(resource)
     assert broker_of(land).client.dump(broker_of(land)._queue(NAME).keys.ready) == before, (
         "looking has no side effects"
     )
@@ -140,14 +140,14 @@ def test_what_keeps_a_queue_from_being_made_is_said_with_its_own_reason(
     resource = queue(land)
     broker = broker_of(land)
     broker.client.set(broker._queue(NAME).keys.settings, "somebody else's")
-    outcome = land.turn(resource)
+    outcome = land.reconcile(resource)
     assert said(outcome, "Bootstrapped")[:2] == (False, WRONG_TYPE.reason)
     assert ready(outcome) == (False, WRONG_TYPE.reason)
     broker.client.delete(broker._queue(NAME).keys.settings)
-    assert ready(land.turn(resource)) == (True, "Running")
+    assert ready(land.reconcile(resource)) == (True, "Running")
     broker.client.config_set("maxmemory-policy", "allkeys-lru")
     try:
-        outcome = land.turn(resource)
+        outcome = land.reconcile(resource)
     finally:
         broker.client.config_set("maxmemory-policy", "noeviction")
     assert said(outcome, "Bootstrapped") == (False, EVICTION_POLICY.reason, EVICTION_POLICY.remedy)
@@ -157,7 +157,7 @@ def test_what_keeps_a_queue_from_being_made_is_said_with_its_own_reason(
         raise ServerError(PERMISSION_MISSING)
 
     monkeypatch.setattr("stanine_operator.queues.reconcile.bootstrap", refuse)
-    assert ready(land.turn(resource)) == (False, "PermissionMissing")
+    assert ready(land.reconcile(resource)) == (False, "PermissionMissing")
 
 
 # ------------------------------------------------------------------------------------------------------------------ one-shot requests
@@ -173,26 +173,26 @@ def test_a_token_that_comes_with_the_resource_is_never_executed(land: Land) -> N
         desiredState="Paused",
     )
     for _ in range(3):
-        outcome = land.turn(resource)
+        outcome = land.reconcile(resource)
         assert told(outcome) == {"token": "t1", "outcome": "NotExecuted"}
         assert told(outcome, "requeueDead") == {"token": "r1", "outcome": "NotExecuted"}
     assert (outcome.fields["ready"], outcome.fields["dead"]) == (2, 1)
 
 
 def test_a_new_token_is_executed_once_and_its_outcome_is_told(land: Land) -> None:
-    land.turn(queue(land))
+    land.reconcile(queue(land))
     send(land, 1, 2, 3)
     resource = queue(land, purge={"part": "Ready", "token": "t1"})
-    outcome = land.turn(resource)
+    outcome = land.reconcile(resource)
     assert told(outcome) == {"token": "t1", "outcome": "Executed", "count": 3}
-    assert [notice.reason for notice in outcome.notices] == ["Purged"]
+    assert [event.reason for event in outcome.events] == ["Purged"]
     send(land, 4)
-    again = land.turn(resource)
-    assert (told(again), again.notices, again.fields["ready"]) == (told(outcome), (), 1)
+    again = land.reconcile(resource)
+    assert (told(again), again.events, again.fields["ready"]) == (told(outcome), (), 1)
     resource = queue(land)
-    assert told(land.turn(resource)) is None
+    assert told(land.reconcile(resource)) is None
     resource = queue(land, purge={"part": "Ready", "token": "t1"})
-    assert told(land.turn(resource)) == {"token": "t1", "outcome": "Executed", "count": 3}
+    assert told(land.reconcile(resource)) == {"token": "t1", "outcome": "Executed", "count": 3}
     assert broker_of(land).stats(NAME).ready == 1
 
 
@@ -200,38 +200,38 @@ def test_a_new_token_is_executed_once_and_its_outcome_is_told(land: Land) -> Non
     ("part", "left"), [("Ready", (0, 1, 2)), ("Delayed", (1, 0, 2)), ("Dead", (1, 1, 0))]
 )
 def test_each_part_is_purged_by_its_name(land: Land, part: str, left: tuple[int, int, int]) -> None:
-    land.turn(queue(land))
+    land.reconcile(queue(land))
     send(land, 1)
     send(land, 2, delay=60_000)
     bury(land)
     bury(land)
-    fields = land.turn(queue(land, purge={"part": part, "token": "t"})).fields
+    fields = land.reconcile(queue(land, purge={"part": part, "token": "t"})).fields
     assert (fields["ready"], fields["delayed"], fields["dead"]) == left
 
 
 def test_dead_letters_are_chosen_by_reason_and_actor(land: Land) -> None:
-    land.turn(queue(land))
+    land.reconcile(queue(land))
     for reason, actor in (("A", "x"), ("A", "y"), ("B", "x")):
         bury(land, reason, actor)
-    outcome = land.turn(
+    outcome = land.reconcile(
         queue(land, purge={"part": "Dead", "token": "p", "reason": "A", "actor": "x"})
     )
     assert (told(outcome), outcome.fields["dead"]) == (
         {"token": "p", "outcome": "Executed", "count": 1},
         2,
     )
-    outcome = land.turn(queue(land, requeueDead={"token": "r", "reason": "B"}))
+    outcome = land.reconcile(queue(land, requeueDead={"token": "r", "reason": "B"}))
     assert told(outcome, "requeueDead") == {"token": "r", "outcome": "Executed", "count": 1}
     assert (outcome.fields["dead"], outcome.fields["ready"]) == (1, 1)
 
 
 def test_a_token_that_stands_for_another_request_is_told_and_not_executed(land: Land) -> None:
-    land.turn(queue(land))
+    land.reconcile(queue(land))
     broker_of(land).purge(NAME, "dead", token="t")
     send(land, 1)
     resource = queue(land, purge={"part": "Ready", "token": "t"})
     for _ in range(2):
-        assert told(land.turn(resource)) == {"token": "t", "outcome": "TokenConflict"}
+        assert told(land.reconcile(resource)) == {"token": "t", "outcome": "TokenConflict"}
     assert broker_of(land).stats(NAME).ready == 1
 
 
@@ -239,7 +239,7 @@ def test_a_token_that_stands_for_another_request_is_told_and_not_executed(land: 
 def test_a_purge_survives_an_operator_that_dies_around_it_and_acts_once(
     land: Land, monkeypatch: pytest.MonkeyPatch, dies: str
 ) -> None:
-    land.turn(queue(land))
+    land.reconcile(queue(land))
     send(land, *range(2500))
     resource = queue(land, purge={"part": "Ready", "token": "t"})
     broker = broker_of(land)
@@ -259,63 +259,63 @@ def test_a_purge_survives_an_operator_that_dies_around_it_and_acts_once(
 
     monkeypatch.setattr(type(broker), name, die)
     with pytest.raises(SystemExit):
-        land.turn(resource)
+        land.reconcile(resource)
     monkeypatch.setattr(type(broker), name, real)
     send(
         land, 1
     )  # what came after the request had begun is spared; before it had, it is part of it
     count = {"before": 2501, "within": 2500, "after": 2500}[dies]
-    assert told(land.turn(resource)) == {"token": "t", "outcome": "Executed", "count": count}
+    assert told(land.reconcile(resource)) == {"token": "t", "outcome": "Executed", "count": count}
     assert broker.stats(NAME).ready == 2501 - count
 
 
 def test_a_lost_status_is_made_again_and_nothing_is_executed_for_it(land: Land) -> None:
-    land.turn(queue(land))
+    land.reconcile(queue(land))
     send(land, 1)
     resource = queue(land, purge={"part": "Ready", "token": "t"})
-    land.turn(resource)
+    land.reconcile(resource)
     send(land, 2)
     land.lose_status(resource)
-    assert told(land.turn(resource)) == {"token": "t", "outcome": "Executed", "count": 1}
+    assert told(land.reconcile(resource)) == {"token": "t", "outcome": "Executed", "count": 1}
     assert broker_of(land).stats(NAME).ready == 1
 
 
 @pytest.mark.parametrize("status_lost", [False, True])
 def test_a_server_that_lost_its_data_purges_nothing_again(land: Land, *, status_lost: bool) -> None:
-    land.turn(queue(land))
+    land.reconcile(queue(land))
     resource = queue(land, purge={"part": "Ready", "token": "t"})
-    land.turn(resource)
+    land.reconcile(resource)
     broker_of(land).client.flushall()
     send(land, 1)
     if status_lost:
         land.lose_status(resource)
-    assert land.turn(resource).fields["ready"] == 1
+    assert land.reconcile(resource).fields["ready"] == 1
 
 
 def test_a_server_restored_to_before_a_purge_purges_nothing_again(land: Land) -> None:
-    land.turn(queue(land))
+    land.reconcile(queue(land))
     broker = broker_of(land)
     keys = broker._queue(NAME).keys
     saved: Any = broker.client.hgetall(keys.settings)
     resource = queue(land, purge={"part": "Ready", "token": "t"})
-    land.turn(resource)
+    land.reconcile(resource)
     broker.client.delete(keys.settings, keys.settings.replace("settings", "requests"))
     broker.client.hset(keys.settings, mapping=saved)
     send(land, 1)
-    assert land.turn(resource).fields["ready"] == 1
+    assert land.reconcile(resource).fields["ready"] == 1
 
 
 def test_a_resource_that_is_created_again_purges_nothing_again(land: Land) -> None:
-    land.turn(queue(land))
+    land.reconcile(queue(land))
     resource = queue(land, purge={"part": "Ready", "token": "t"})
-    land.turn(resource)
+    land.reconcile(resource)
     land.drop(resource)
     send(land, 1)
     again = queue(land, purge={"part": "Ready", "token": "t"})
     assert again.uid != resource.uid
-    outcome = land.turn(again)
+    outcome = land.reconcile(again)
     assert (ready(outcome), outcome.fields["ready"]) == ((True, "Running"), 1)
-    assert land.turn(queue(land, purge={"part": "Ready", "token": "t2"})).fields["ready"] == 0
+    assert land.reconcile(queue(land, purge={"part": "Ready", "token": "t2"})).fields["ready"] == 0
 
 
 # --------------------------------------------------------------------------------------------------------------------------- rivals
@@ -340,15 +340,17 @@ def test_of_two_resources_for_one_queue_the_older_wins_also_across_namespaces(
         queueName=NAME,
         maxDeliveries=9,
     )
-    turns = [older, younger] if first == "older" else [younger, older]
-    outcomes = {each.name: land.turn(each) for each in [*turns, *turns]}
+    reconciler = [older, younger] if first == "older" else [younger, older]
+    outcomes = {each.name: land.reconcile(each) for each in [*reconciler, *reconciler]}
     assert ready(outcomes["results"]) == (True, "Running")
     assert ready(outcomes["mine"]) == (False, "ResourceConflict")
     assert "Queue ns/results" in said(outcomes["mine"], "Ready")[2]
     assert (outcomes["mine"].fields, outcomes["mine"].gauges) == ({}, {})
     assert broker_of(land).settings(NAME).max_deliveries == 2
     land.drop(older)
-    assert ready(land.turn(younger)) == (True, "Running"), "at once: the holder is known to be gone"
+    assert ready(land.reconcile(younger)) == (True, "Running"), (
+        "at once: the holder is known to be gone"
+    )
     assert broker_of(land).settings(NAME).max_deliveries == 9
 
 
@@ -361,7 +363,7 @@ def test_queues_of_another_namespace_of_keys_or_database_are_no_rivals(land: Lan
         land.put("Queue", name, queueName=NAME, redisConfigRef={"name": name})
         for name in ("keys", "base")
     ]
-    assert {ready(land.turn(each)) for each in (here, *there)} == {(True, "Running")}
+    assert {ready(land.reconcile(each)) for each in (here, *there)} == {(True, "Running")}
 
 
 def test_what_is_not_known_here_meets_in_redis_and_the_older_wins_there_too(land: Land) -> None:
@@ -382,13 +384,13 @@ def test_what_is_not_known_here_meets_in_redis_and_the_older_wins_there_too(land
         namespace="far",
         connection={"host": "localhost", "port": land.port},
     )
-    assert ready(land.turn(mine)) == (True, "Running")
-    assert ready(elsewhere.turn(theirs)) == (True, "Running")
-    outcome = land.turn(mine)
+    assert ready(land.reconcile(mine)) == (True, "Running")
+    assert ready(elsewhere.reconcile(theirs)) == (True, "Running")
+    outcome = land.reconcile(mine)
     assert ready(outcome) == (False, "ResourceConflict")
     assert "Queue far/theirs" in said(outcome, "Ready")[2]
     released = land.delete(mine)
-    assert [(notice.warning, notice.reason) for notice in released.notices] == [
+    assert [(event.warning, event.reason) for event in released.events] == [
         (True, "ResourceConflict")
     ]
     assert broker_of(land).settings(NAME).max_deliveries == 9
@@ -400,10 +402,10 @@ def test_what_is_not_known_here_meets_in_redis_and_the_older_wins_there_too(land
 
 def test_an_empty_queue_goes_with_its_resource_and_leaves_nothing(land: Land) -> None:
     resource = queue(land, maxDeliveries=3, purge={"part": "Dead", "token": "t"})
-    land.turn(resource)
+    land.reconcile(resource)
     assert broker_of(land).client.keys("stanine:{p0}:q:results:*")
     released = land.delete(resource)
-    assert (released.done, [notice.reason for notice in released.notices]) == (
+    assert (released.done, [event.reason for event in released.events]) == (
         True,
         ["QueueDeleted"],
     )
@@ -412,14 +414,12 @@ def test_an_empty_queue_goes_with_its_resource_and_leaves_nothing(land: Land) ->
 
 def test_a_queue_that_is_not_empty_stays_with_a_warning_and_is_nobodys(land: Land) -> None:
     resource = queue(land, maxDeliveries=3)
-    land.turn(resource)
+    land.reconcile(resource)
     bury(land)
     released = land.delete(resource)
     assert released.done
-    assert [(notice.warning, notice.reason) for notice in released.notices] == [
-        (True, "QueueNotEmpty")
-    ]
-    assert "1 dead" in released.notices[0].message
+    assert [(event.warning, event.reason) for event in released.events] == [(True, "QueueNotEmpty")]
+    assert "1 dead" in released.events[0].message
     broker = broker_of(land)
     assert (broker.settings(NAME).max_deliveries, broker.stats(NAME).dead) == (3, 1)
     broker.pause(NAME)

@@ -9,7 +9,7 @@ import msgspec
 from stanine_operator.controller.catalogue import all_kinds
 from stanine_operator.controller.conditions import merge_conditions
 from stanine_operator.controller.context import ReconcileContext
-from stanine_operator.controller.reconcile_result import FinalizeResult, Outcome
+from stanine_operator.controller.reconcile_result import FinalizeResult, ReconcileResult
 from stanine_operator.controller.resource import Resource
 from stanine_operator.controller.resource_cache import ResourceCache
 from stanine_operator.redis_servers.connections import Connections
@@ -27,7 +27,7 @@ class Land:
     connections: Connections = field(
         default_factory=lambda: Connections(lambda _namespace, _name: {})
     )
-    neighbours: ResourceCache = field(default_factory=ResourceCache)
+    resource_cache: ResourceCache = field(default_factory=ResourceCache)
     _versions: int = 0
 
     def put(
@@ -41,7 +41,7 @@ class Land:
         **spec: Any,
     ) -> Resource:
         """Apply a resource: a new one, or the next generation of the one there is."""
-        before = self.neighbours.get((kind, namespace, name))
+        before = self.resource_cache.get((kind, namespace, name))
         self._versions += 1
         if before is None or (uid and before.uid != uid):
             made = Resource(
@@ -52,7 +52,7 @@ class Land:
             made = msgspec.structs.replace(
                 before, spec=spec, generation=before.generation + 1, version=str(self._versions)
             )
-        self.neighbours.put(made)
+        self.resource_cache.put(made)
         return made
 
     def redis(self, name: str = "default", **spec: Any) -> Resource:
@@ -60,15 +60,15 @@ class Land:
             "RedisConfig", name, **{"connection": {"host": "127.0.0.1", "port": self.port}, **spec}
         )
 
-    def turn(self, resource: Resource) -> Outcome:
+    def reconcile(self, resource: Resource) -> ReconcileResult:
         """Reconcile the newest state of a resource, and write its status."""
-        current = self.neighbours.get(resource.key)
+        current = self.resource_cache.get(resource.key)
         assert current is not None
         kind = KINDS[current.kind]
-        outcome = kind.reconcile(current, kind.read(current), self.world())
+        outcome = kind.reconcile(current, kind.read(current), self.context())
         conditions = merge_conditions(
             current.status.get("conditions") or (),
-            outcome.verdicts,
+            outcome.conditions,
             generation=current.generation,
             now="now",
         )
@@ -78,44 +78,44 @@ class Land:
             "conditions": conditions,
             **outcome.fields,
         }
-        self.neighbours.put(
+        self.resource_cache.put(
             msgspec.structs.replace(current, status=status, version=str(self._versions))
         )
         return outcome
 
     def delete(self, resource: Resource) -> FinalizeResult:
         """Release a resource, as with deletionPolicy Delete, and forget it."""
-        current = self.neighbours.get(resource.key)
+        current = self.resource_cache.get(resource.key)
         assert current is not None
         kind = KINDS[current.kind]
-        assert kind.release is not None
-        released = kind.release(current, kind.read(current), self.world())
+        assert kind.finalize is not None
+        released = kind.finalize(current, kind.read(current), self.context())
         self.drop(resource)
         return released
 
     def drop(self, resource: Resource) -> None:
-        self.neighbours.drop(resource.key)
+        self.resource_cache.drop(resource.key)
 
     def lose_status(self, resource: Resource) -> None:
-        current = self.neighbours.get(resource.key)
+        current = self.resource_cache.get(resource.key)
         assert current is not None
         self._versions += 1
-        self.neighbours.put(
+        self.resource_cache.put(
             msgspec.structs.replace(current, status={}, version=str(self._versions))
         )
 
-    def world(self) -> ReconcileContext:
-        return ReconcileContext(self.connections, self.neighbours, NOW, self.operator_id)
+    def context(self) -> ReconcileContext:
+        return ReconcileContext(self.connections, self.resource_cache, NOW, self.operator_id)
 
 
-def ready(outcome: Outcome) -> tuple[bool | None, str]:
+def ready(outcome: ReconcileResult) -> tuple[bool | None, str]:
     """Return what the summary says."""
-    first = outcome.verdicts[0]
+    first = outcome.conditions[0]
     assert first.type == "Ready"
     return first.status, first.reason
 
 
-def said(outcome: Outcome, condition: str) -> tuple[bool | None, str, str]:
+def said(outcome: ReconcileResult, condition: str) -> tuple[bool | None, str, str]:
     """Return what one condition says."""
-    found = next(verdict for verdict in outcome.verdicts if verdict.type == condition)
+    found = next(each for each in outcome.conditions if each.type == condition)
     return found.status, found.reason, found.message

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import redis
 from tests.conftest import Server, stop_server
-from tests.integration.operator.worlds import Land
+from tests.integration.operator.contexts import Land
 
 from stanine_operator.controller.problems import OperatorProblem
 from stanine_operator.controller.resource import Resource
@@ -25,7 +25,7 @@ class Felt:
     def __init__(self, land: Land, config: Resource, *, seen: str | None = None) -> None:
         self.land, self.config = land, config
         self.told: list[Any] = []
-        self.pulse = ServerMonitor(land.connections, self.told.append, lambda _key: seen)
+        self.monitor = ServerMonitor(land.connections, self.told.append, lambda _key: seen)
         self.executor = ThreadPoolExecutor(1)
 
     async def beat(self) -> int:
@@ -37,10 +37,10 @@ class Felt:
                 await asyncio.sleep(0.01)
         return len(self.told) - before
 
-    def look(self) -> bool:
+    def refresh(self) -> bool:
         """Look at the server as a turn does; tell whether it answers."""
         try:
-            self.land.connections.doubt(self.config.key)
+            self.land.connections.invalidate(self.config.key)
             self.land.connections.open(self.config)
         except OperatorProblem:
             return False
@@ -52,25 +52,25 @@ def test_a_server_that_dies_soon_after_it_returned_is_told_as_well(
 ) -> None:
     server = own_server()
     land = Land(server.port)
-    felt = Felt(land, land.redis())
+    probe = Felt(land, land.redis())
 
     async def work() -> None:
         nonlocal server
-        assert felt.look()
-        assert [await felt.beat() for _ in range(2)] == [0, 0]
+        assert probe.refresh()
+        assert [await probe.beat() for _ in range(2)] == [0, 0]
         for _ in range(
             2
         ):  # it dies, is seen to be dead, returns, is seen by a turn, and dies before it is felt
             stop_server(server, signal.SIGKILL)
-            assert await felt.beat() == 1
-            assert await felt.beat() == 1, "as long as a turn's word is that it is well"
-            assert not felt.look()
-            assert await felt.beat() == 0, "a turn knows"
+            assert await probe.beat() == 1
+            assert await probe.beat() == 1, "as long as a turn's word is that it is well"
+            assert not probe.refresh()
+            assert await probe.beat() == 0, "a turn knows"
             server = own_server(port=server.port)
-            felt.land.connections._entries[felt.config.key].problem_since = float("-inf")
-            assert felt.look()
-        assert await felt.beat() == 1, "another process"
-        assert await felt.beat() == 0
+            probe.land.connections._entries[probe.config.key].problem_since = float("-inf")
+            assert probe.refresh()
+        assert await probe.beat() == 1, "another process"
+        assert await probe.beat() == 0
 
     asyncio.run(work())
     land.connections.close()
@@ -81,11 +81,11 @@ def test_a_server_that_was_another_when_a_turn_saw_it_is_told_at_first_sight(
     own_server: Callable[..., Server], seen: str | None, told: int
 ) -> None:
     land = Land(own_server().port)
-    felt = Felt(land, land.redis(), seen=seen)
+    probe = Felt(land, land.redis(), seen=seen)
 
     async def work() -> None:
-        assert felt.look()
-        assert [await felt.beat() for _ in range(2)] == [told, 0]
+        assert probe.refresh()
+        assert [await probe.beat() for _ in range(2)] == [told, 0]
 
     asyncio.run(work())
     land.connections.close()
@@ -98,11 +98,11 @@ def test_a_server_that_does_not_let_one_ask_is_left_alone(
     with redis.Redis(port=server.port) as admin:
         admin.execute_command("ACL", "SETUSER", "default", "-info")
     land = Land(server.port)
-    felt = Felt(land, land.redis())
+    probe = Felt(land, land.redis())
 
     async def work() -> None:
-        assert felt.look()
-        assert [await felt.beat() for _ in range(3)] == [0, 0, 0]
+        assert probe.refresh()
+        assert [await probe.beat() for _ in range(3)] == [0, 0, 0]
 
     asyncio.run(work())
     land.connections.close()
