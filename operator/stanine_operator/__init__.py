@@ -1,1 +1,1 @@
-"""The kopf operator of `stanine.dev/v1alpha1`: Redis configuration, queues and instruments as custom resources."""
+"""The operator of `stanine.dev/v1alpha1`: RedisConfig, Queue and Instrument resources."""

@@ -1,6 +1,6 @@
-"""The operator's process: composition and kopf's registrations, nothing else. Called by the console script `stanine-operator`.
+"""The operator's process: composition and kopf's registrations. Console script `stanine-operator`.
 
-kopf keeps the watches. Its events wake the loop, which decides by itself when to look at what; kopf writes nothing.
+kopf runs the watches and writes nothing. Its events go to the controller, which schedules all reconciliations.
 """
 
 import asyncio
@@ -47,13 +47,13 @@ from stanine_operator.settings import (
     served_namespaces,
 )
 
-#: Seconds between looks for CustomResourceDefinitions that are not installed yet.
+#: Seconds between checks for missing CustomResourceDefinitions.
 KINDS_INTERVAL = 2.0
-#: Seconds between looks whether the first lists are complete.
+#: Seconds between checks whether the first lists are complete.
 LISTS_INTERVAL = 0.5
-#: Seconds that turns which have begun may take when the process is told to stop.
+#: Seconds that running reconciliations may take after the process was asked to stop.
 STOP_TIMEOUT = 12.0
-#: Seconds for the last events to be posted.
+#: Seconds to post the last Events.
 EVENTS_TIMEOUT = 2.0
 
 
@@ -65,7 +65,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         "kopf",
         "aiohttp",
         "kubernetes",
-    ):  # kopf tells every request that is tried again, with its URL, as an error
+    ):  # kopf logs every retried request, with its URL, as an error
         logging.getLogger(chatty).setLevel(logging.WARNING)
     try:
         provider = make_provider("stanine-operator")
@@ -76,7 +76,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 async def _serve(options: Options, provider: TracerProvider) -> int:
-    """Put the parts together, run kopf and the loop beside each other, take them apart."""
+    """Compose the parts, run kopf and the controller, and shut everything down."""
     log = get_log()
     settings = kopf.OperatorSettings()
     configure_kopf(settings)
@@ -84,7 +84,7 @@ async def _serve(options: Options, provider: TracerProvider) -> int:
     resource_cache, heartbeats, readiness = ResourceCache(), Heartbeats(), Readiness()
     metrics = OperatorMetrics(make_registry(), resource_cache, kinds)
     client = await Client.connect(
-        seen=lambda method, status: metrics.requests.labels(method, str(status)).inc()
+        on_response=lambda method, status: metrics.requests.labels(method, str(status)).inc()
     )
     cluster, namespaces = Cluster(client), served_namespaces(options, client.namespace)
     health = HealthServer(
@@ -97,7 +97,7 @@ async def _serve(options: Options, provider: TracerProvider) -> int:
     health.start()
     recorder = EventRecorder(cluster, dropped=lambda why: metrics.dropped_events.labels(why).inc())
     connections = Connections(cluster.read_secret_from_thread)
-    executor = ThreadPoolExecutor(options.workers, thread_name_prefix="turn")
+    executor = ThreadPoolExecutor(options.workers, thread_name_prefix="reconcile")
     reconciler = Reconciler(
         kinds,
         resource_cache,
@@ -109,18 +109,18 @@ async def _serve(options: Options, provider: TracerProvider) -> int:
         executor,
         options.operator_id,
     )
-    loop = Controller(
+    controller = Controller(
         kinds, resource_cache, reconciler, connections, cluster, metrics, heartbeats,
         workers=options.workers, namespaces=tuple(namespaces) or (None,),
     )  # fmt: skip
     responsibility = Responsibility(
         cluster, options.operator_id, tuple(namespaces), client.namespace or DEFAULT_NAMESPACE
     )
-    reconciler.wait, responsibility.changed = responsibility.wait, loop.served_changed
+    reconciler.wait, responsibility.changed = responsibility.wait, controller.served_changed
     stop, watch_again = asyncio.Event(), asyncio.Event()
-    connections.changed, reconciler.changed, loop.history_changed = (
-        loop.connection_changed,
-        loop.changed,
+    connections.changed, reconciler.readiness_changed, controller.history_changed = (
+        controller.connection_changed,
+        controller.readiness_changed,
         watch_again.set,
     )
     _stop_on_signals(stop)
@@ -133,28 +133,34 @@ async def _serve(options: Options, provider: TracerProvider) -> int:
         ready_for = (lambda: _missing(cluster, kinds), lambda: _refused_leases(responsibility))
         if all([await _wait_for(each, readiness, stop) for each in ready_for]):
             monitor = ServerMonitor(
-                connections, loop.connection_changed, lambda key: _last_run_id(resource_cache, key)
+                connections,
+                controller.connection_changed,
+                lambda key: _last_run_id(resource_cache, key),
             )
             working = [
-                *loop.start(),
-                asyncio.create_task(_report_when_synced(loop, readiness), name="readiness"),
-                asyncio.create_task(monitor.run(), name="pulse"),
+                *controller.start(),
+                asyncio.create_task(_report_when_synced(controller, readiness), name="readiness"),
+                asyncio.create_task(monitor.run(), name="monitor"),
                 asyncio.create_task(responsibility.run(), name="leases"),
             ]
             for task in working:
                 task.add_done_callback(failed)
             while await _watch(
-                _register(kinds, loop, loop.history), settings, namespaces, stop, watch_again
+                _register(kinds, controller, controller.history),
+                settings,
+                namespaces,
+                stop,
+                watch_again,
             ):
                 watch_again.clear()
     finally:
         log.info("operator.stopping")
         readiness.stopping()
-        loop.stop()
+        controller.stop()
         leaving = Leaving(cluster, kinds, responsibility, reconciler, namespaces, client.namespace)
         await leaving.free()
         await _end(working)
-        await leaving.free()  # what a turn that had begun made to wait
+        await leaving.free()  # resources to which a running reconciliation added the finalizer
         await recorder.drain(EVENTS_TIMEOUT)
         posting.cancel()
         await client.close()
@@ -163,20 +169,23 @@ async def _serve(options: Options, provider: TracerProvider) -> int:
         health.stop()
         stop_provider(provider)
     log.info("operator.stopped")
-    return 0 if stop.is_set() and not failed.at_all else 1
+    return 0 if stop.is_set() and not failed.any_failed else 1
 
 
 class _Failed:
-    """Ends the process when one of its tasks has failed: half an operator would look alive and do nothing."""
+    """Stops the process when one of its tasks fails.
+
+    A partial operator would seem healthy and do nothing.
+    """
 
     def __init__(self, stop: asyncio.Event) -> None:
         self._stop = stop
-        self.at_all = False
+        self.any_failed = False
 
     def __call__(self, task: "asyncio.Task[None]") -> None:
         if not task.cancelled() and (error := task.exception()) is not None:
             get_log().error("operator.task_failed", task=task.get_name(), exc_info=error)
-            self.at_all = True
+            self.any_failed = True
             self._stop.set()
 
 
@@ -187,9 +196,10 @@ async def _watch(
     stop: asyncio.Event,
     again: asyncio.Event,
 ) -> bool:
-    """Run kopf until `stop` or `again` is set, or it gives up (then the process ends and is restarted). Return whether to run it again.
+    """Run kopf until `stop` or `again` is set or kopf fails. Return whether to run it again.
 
-    kopf continues a broken stream from the last resourceVersion, for which an API server of another history waits silently.
+    If kopf fails, the process ends and is restarted. kopf continues a broken stream from the last resourceVersion,
+    for which an API server with another history sends nothing; hence `again`.
     """
     ended = asyncio.Event()
     waiting = [asyncio.create_task(event.wait()) for event in (stop, again)]
@@ -204,10 +214,10 @@ async def _watch(
         namespaces=namespaces,
         stop_flag=ended,
     )
-    _stop_on_signals(stop)  # kopf has just taken the signals for itself
+    _stop_on_signals(stop)  # kopf has replaced the signal handlers
     try:
         await kopf.run_tasks(tasks, ignored=others)
-    except Exception:  # noqa: BLE001 - whatever ended the watch, the process cannot go on without it
+    except Exception:  # noqa: BLE001 - the process cannot continue without the watch
         get_log().exception("watch.failed")
         return False
     finally:
@@ -221,10 +231,13 @@ def _stop_on_signals(stop: asyncio.Event) -> None:
         asyncio.get_running_loop().add_signal_handler(each, stop.set)
 
 
-def _register(kinds: dict[str, Kind], loop: Controller, history: int) -> kopf.OperatorRegistry:
-    """Tell kopf what to watch and whom to call. Every handler only hands over; none can fail, so none is ever retried by kopf.
+def _register(
+    kinds: dict[str, Kind], controller: Controller, history: int
+) -> kopf.OperatorRegistry:
+    """Register kopf's watches.
 
-    `history`: the number of the history that this watch begins in; what it still has to tell when a later one begins is recognised by it.
+    The handlers only forward objects; none can fail, so kopf never retries. `history`: the number of the history in
+    which this watch begins, which identifies its late events after a new history began.
     """
     registry = kopf.OperatorRegistry()
 
@@ -234,33 +247,35 @@ def _register(kinds: dict[str, Kind], loop: Controller, history: int) -> kopf.Op
 
     for kind in kinds.values():
 
-        async def take_in(body: kopf.Body, kind: Kind = kind, **_: Any) -> None:
-            loop.observe(read_resource(kind.name, body, history))
+        async def index_resource(body: kopf.Body, kind: Kind = kind, **_: Any) -> None:
+            controller.observe(read_resource(kind.name, body, history))
 
-        async def go_on(event: kopf.RawEvent, body: kopf.Body, kind: Kind = kind, **_: Any) -> None:
-            # An index is filled before any handler is called: from here on everything is known.
-            loop.begin()
+        async def on_event(
+            event: kopf.RawEvent, body: kopf.Body, kind: Kind = kind, **_: Any
+        ) -> None:
+            # kopf fills the index before it calls any handler: from here on the cache is complete.
+            controller.begin()
             if event["type"] == "DELETED":
-                loop.remove(read_resource(kind.name, body, history))
+                controller.remove(read_resource(kind.name, body, history))
 
         kopf.index(GROUP, VERSION, kind.plural, registry=registry, id=f"index-{kind.plural}")(
-            take_in
+            index_resource
         )
         kopf.on.event(GROUP, VERSION, kind.plural, registry=registry, id=f"event-{kind.plural}")(
-            go_on
+            on_event
         )
     return registry
 
 
 def _last_run_id(resource_cache: ResourceCache, key: Key) -> str | None:
-    """Return the id of the server's process that a RedisConfig's last turn has seen."""
+    """Return the server's run id as of the RedisConfig's last reconciliation."""
     resource = resource_cache.get(key)
     return None if resource is None else resource.status.get("runId")
 
 
-async def _report_when_synced(loop: Controller, readiness: Readiness) -> None:
+async def _report_when_synced(controller: Controller, readiness: Readiness) -> None:
     readiness.waiting("the first lists of resources are not complete")
-    while not await loop.is_synced():  # noqa: ASYNC110 - the API server is asked, no event tells
+    while not await controller.is_synced():  # noqa: ASYNC110 - the API server is polled
         await asyncio.sleep(LISTS_INTERVAL)
     readiness.listed()
 
@@ -287,8 +302,8 @@ async def _refused_leases(responsibility: Responsibility) -> str:
 async def _wait_for(
     obstacle: Callable[[], Awaitable[str]], readiness: Readiness, stop: asyncio.Event
 ) -> bool:
-    """Wait until nothing is in the way of working; False if the process is told to stop first."""
-    told: object = None
+    """Wait until `obstacle` returns an empty string; return False if stopped first."""
+    logged: object = None
     while not stop.is_set():
         try:
             reason = await obstacle()
@@ -297,9 +312,9 @@ async def _wait_for(
         if not reason:
             return True
         readiness.waiting(reason)
-        if reason != told:
+        if reason != logged:
             get_log().warning("operator.waiting", detail=reason)
-            told = reason
+            logged = reason
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(KINDS_INTERVAL):
                 await stop.wait()
@@ -307,7 +322,7 @@ async def _wait_for(
 
 
 async def _end(working: list["asyncio.Task[None]"]) -> None:
-    """Let the turns that have begun end; after that, end them."""
+    """Let running reconciliations finish within the timeout, then cancel them."""
     if not working:
         return
     for task in working:

@@ -1,4 +1,7 @@
-"""What the operator counts, in one registry. Made by main.py; the loop writes to it; `/metrics` reads it."""
+"""The operator's metrics in one registry.
+
+Created by main.py, updated by the controller, served at `/metrics`.
+"""
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
@@ -31,14 +34,14 @@ class OperatorMetrics:
         )
         self.duration = Histogram(
             f"{prefix}_reconcile_duration_seconds",
-            "Seconds a turn took.",
+            "Seconds a reconciliation took.",
             ["kind"],
             buckets=DURATION_BUCKETS,
             registry=registry,
         )
         self.errors = Counter(
             f"{prefix}_errors",
-            "Reconciliations that a problem ended, by kind and reason.",
+            "Reconciliations that failed, by kind and reason.",
             ["kind", "reason"],
             registry=registry,
         )
@@ -52,11 +55,11 @@ class OperatorMetrics:
             f"{prefix}_status_writes", "Statuses written, by kind.", ["kind"], registry=registry
         )
         self.dropped_events = Counter(
-            f"{prefix}_events_dropped", "Events not posted, by why.", ["why"], registry=registry
+            f"{prefix}_events_dropped", "Events not posted, by cause.", ["why"], registry=registry
         )
         self.stale = Counter(
             f"{prefix}_stale_resources",
-            "Resources whose change the watch had missed.",
+            "Changes of resources that the watch missed.",
             ["kind"],
             registry=registry,
         )
@@ -70,7 +73,10 @@ class OperatorMetrics:
 
 
 class ResourceGauges(Collector):
-    """How many resources there are by readiness, and what each kind reports of them: `stanine_operator_queue_ready{namespace,name}`."""
+    """Gauges of the resources by readiness, and of each kind's own figures.
+
+    For example `stanine_operator_queue_ready{namespace,name}`.
+    """
 
     def __init__(self, resource_cache: ResourceCache, kinds: tuple[str, ...]) -> None:
         self._resource_cache = resource_cache
@@ -78,19 +84,19 @@ class ResourceGauges(Collector):
         self._values: dict[Key, Mapping[str, float]] = {}
 
     def set(self, key: Key, values: Mapping[str, float]) -> None:
-        """Replace what is reported of a resource."""
+        """Replace the figures of a resource."""
         self._values[key] = values
 
     def forget(self, key: Key) -> None:
-        """Report nothing more of a resource."""
+        """Remove the figures of a resource."""
         self._values.pop(key, None)
 
     def describe(self) -> Iterator[Metric]:
-        """Name what is always there."""
+        """Return the metrics that always exist."""
         yield _resources()
 
     def collect(self) -> Iterator[Metric]:
-        """Read what is known now; nothing is asked of any server."""
+        """Return the current figures from memory; no server is queried."""
         resources = _resources()
         for kind in self._kinds:
             counts = {"True": 0, "False": 0, "Unknown": 0}
@@ -117,7 +123,7 @@ class ResourceGauges(Collector):
 def _resources() -> GaugeMetricFamily:
     return GaugeMetricFamily(
         "stanine_operator_resources",
-        "Resources by kind and what Ready says.",
+        "Resources by kind and status of the condition Ready.",
         labels=["kind", "ready"],
     )
 

@@ -1,24 +1,27 @@
-"""Whether the operator is at work, for /readyz. It never depends on Redis: what Redis does is said by the resources."""
+"""The operator's readiness for /readyz.
+
+It never depends on Redis, whose state is reported by the resources.
+"""
 
 
 class Readiness:
-    """Why the operator does not work yet, or no more."""
+    """Why the operator is not ready."""
 
     def __init__(self) -> None:
         self._reasons = ["it is starting"]
 
     def reasons(self) -> list[str]:
-        """Return why not; nothing means it is at work."""
+        """Return the reasons why it is not ready; empty if it is."""
         return self._reasons
 
     def waiting(self, reason: str) -> None:
-        """Say what is waited for."""
+        """Set the reason for waiting."""
         self._reasons = [reason]
 
     def listed(self) -> None:
-        """Say that the resources are known."""
+        """Mark the resources as listed."""
         self._reasons = []
 
     def stopping(self) -> None:
-        """Say that it is ending."""
+        """Mark the operator as stopping."""
         self._reasons = ["it is stopping"]

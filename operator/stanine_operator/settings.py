@@ -1,4 +1,4 @@
-"""What the operator is told at its start: command line and environment. And kopf's settings, every one that matters, explicitly."""
+"""The operator's command line and environment, and explicit settings for kopf."""
 
 import argparse
 import itertools
@@ -9,28 +9,29 @@ from typing import Any
 import kopf
 import msgspec
 
-#: Threads that speak to Redis, and so turns at the same time.
+#: Number of threads that use Redis, and so of concurrent reconciliations.
 WORKERS = 16
-#: The name under which this installation notes in Redis what it manages.
+#: The default name of this installation as an owner in Redis.
 OPERATOR_ID = "stanine-operator"
-#: The namespace of whoever names none.
+#: The namespace of a kubeconfig that names none.
 DEFAULT_NAMESPACE = "default"
-#: Seconds: kopf's watches are renewed by the server after the first; the second is the client's own limit for the whole stream.
+#: Seconds after which the server renews a watch, and kopf's own limit for the whole stream.
 WATCH_SERVER_TIMEOUT, WATCH_CLIENT_TIMEOUT = 300, 330
-#: Seconds of silence after which a stream counts as dead; the API server sends a bookmark a minute.
+#: Seconds of silence after which a stream counts as dead; the API server sends a bookmark every minute.
 WATCH_INACTIVITY = 75.0
-#: Seconds to connect, for a request in all, and between two streams.
+#: Seconds to connect, for a whole request, and between two streams.
 CONNECT_TIMEOUT, REQUEST_TIMEOUT, RECONNECT_PAUSE = 10.0, 30.0, 1.0
-#: Objects in a page of a first list.
+#: Page size of the first list.
 CHUNK = 500
-#: Seconds between tries of what kopf asks of an API server that is away. Without an end, since kopf gives up for good at the last.
+#: Seconds between kopf's retries while the API server is unavailable. Endless, because kopf fails permanently after
+#: the last one.
 BACKOFFS = (0.5, 1, 2, 3, 5)
 
 
 class Options(msgspec.Struct, frozen=True):
-    """The command line, read."""
+    """The parsed command line."""
 
-    #: Empty: the operator's own.
+    #: Empty: the operator's own namespace.
     namespaces: tuple[str, ...]
     all_namespaces: bool
     health_host: str
@@ -40,32 +41,35 @@ class Options(msgspec.Struct, frozen=True):
 
 
 class EndlessBackoffs:
-    """Pauses between tries that never run out: an API server may be away for as long as it takes to upgrade it."""
+    """Retry delays that never end: upgrading an API server may take any time."""
 
     def __iter__(self) -> Any:
-        """Return the pauses anew."""
+        """Return a new iterator of delays."""
         return itertools.chain(BACKOFFS, itertools.repeat(BACKOFFS[-1]))
 
 
 class NoStorage(kopf.DiffBaseStorage):
-    """Keeps nothing of an object on the object: what was last handled is known from its status and from Redis."""
+    """Stores no diff base on the object.
 
-    def build(self, *, body: Any, extra_fields: Iterable[Any] | None = None) -> Any:  # noqa: ARG002 - kopf passes them by name
-        """Compare nothing; a copy of a large Instrument for every event would cost more than all else."""
+    The handled state is known from its status and from Redis.
+    """
+
+    def build(self, *, body: Any, extra_fields: Iterable[Any] | None = None) -> Any:  # noqa: ARG002 - kopf passes keyword arguments
+        """Return nothing to compare: copying a large Instrument for every event is expensive."""
         return {}
 
     def fetch(self, *, body: Any) -> Any:  # noqa: ARG002 - likewise
-        """Nothing is stored."""
+        """Return None: nothing is stored."""
         return None
 
     def store(self, *, body: Any, patch: Any, essence: Any) -> None:
-        """Store nothing: annotations end at 256 KiB, and a spec in an annotation is seen by whoever sees the object."""
+        """Store nothing: annotations are limited to 256 KiB and visible to every reader."""
 
 
 def read_options(
     arguments: Sequence[str] | None = None, environ: Mapping[str, str] = os.environ
 ) -> Options:
-    """Read the command line."""
+    """Parse the command line."""
     parser = argparse.ArgumentParser(
         prog="stanine-operator",
         description="The operator of Stanine: RedisConfig, Queue and Instrument. It reads KUBECONFIG and OTEL_*.",
@@ -82,24 +86,24 @@ def read_options(
     parser.add_argument(
         "--health-host",
         default="127.0.0.1",
-        help="where /healthz, /readyz and /metrics listen (default: 127.0.0.1)",
+        help="address of /healthz, /readyz and /metrics (default: 127.0.0.1)",
     )
     parser.add_argument(
         "--health-port",
         type=int,
         default=0,
-        help="their port (default: a free one, which the log names)",
+        help="their port (default: a free port, written to the log)",
     )
     parser.add_argument(
         "--workers",
         type=int,
         default=WORKERS,
-        help=f"resources that are worked on at the same time (default: {WORKERS})",
+        help=f"number of concurrent reconciliations (default: {WORKERS})",
     )
     parser.add_argument(
         "--operator-id",
         default=environ.get("STANINE_OPERATOR_ID", OPERATOR_ID),
-        help="the name under which this installation notes in Redis what it manages (STANINE_OPERATOR_ID)",
+        help="the name of this installation as an owner in Redis (STANINE_OPERATOR_ID)",
     )
     given = parser.parse_args(arguments)
     namespaces = tuple(
@@ -120,18 +124,16 @@ def read_options(
 
 
 def configure_kopf(settings: kopf.OperatorSettings) -> None:
-    """Set what kopf would otherwise decide. It watches and wakes; it writes nothing to any object and posts no events."""
-    settings.persistence.finalizer = "stanine.dev/kopf"  # never added: the loop has its own, and kopf removes what bears this name
+    """Configure kopf to watch and call the handlers, without writing objects or Events."""
+    settings.persistence.finalizer = "stanine.dev/kopf"  # never added: the reconciler has its own finalizer, and kopf removes this one
     settings.persistence.progress_storage = kopf.AnnotationsProgressStorage(
         prefix="stanine.dev", v1=False
     )
     settings.persistence.diffbase_storage = NoStorage()
     settings.posting.enabled = False
     settings.posting.loggers = False
-    settings.peering.standalone = True  # a stray peering object would freeze this operator
-    settings.scanning.disabled = (
-        True  # no right to list namespaces or definitions is needed; main.py waits for the kinds
-    )
+    settings.peering.standalone = True  # a stray peering object would pause this operator
+    settings.scanning.disabled = True  # requires no permission to list namespaces or definitions; main.py waits for the kinds
     settings.watching.server_timeout = WATCH_SERVER_TIMEOUT
     settings.watching.client_timeout = WATCH_CLIENT_TIMEOUT
     settings.watching.connect_timeout = CONNECT_TIMEOUT
@@ -142,9 +144,9 @@ def configure_kopf(settings: kopf.OperatorSettings) -> None:
     settings.networking.connect_timeout = CONNECT_TIMEOUT
     settings.networking.error_backoffs = EndlessBackoffs()
     settings.queueing.idle_timeout = (
-        1.0  # an object's worker in kopf lives this long after its last event
+        1.0  # lifetime of kopf's worker for an object after its last event
     )
-    settings.process.ultimate_exiting_timeout = 25.0  # below a pod's usual grace of 30 s
+    settings.process.ultimate_exiting_timeout = 25.0  # below a pod's default grace period of 30 s
 
 
 def served_namespaces(options: Options, own: str | None) -> Collection[str]:

@@ -1,4 +1,4 @@
-"""The kinds that this operator knows, put together from their packages. Called by main.py."""
+"""The custom resource kinds of this operator, assembled from their packages. Called by main.py."""
 
 from stanine.crds.reading import read_queue, read_redis_config
 from stanine_operator import instruments, queues, redis_configs

@@ -1,13 +1,13 @@
-"""Conditions (metav1.Condition) from verdicts: pure. Called when a status is composed."""
+"""Merge conditions into metav1.Condition lists. Pure; called when a status is composed."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from stanine_operator.controller.reconcile_result import Condition
 
-#: Characters a condition's message may have (metav1.Condition allows 32,768).
+#: Maximum length of a condition's message in characters (metav1.Condition allows 32,768).
 MAX_MESSAGE = 32_000
-#: The reason of the condition Paused when it is the annotation that pauses; a Queue's own Paused has others.
+#: Reason of the condition Paused if the annotation pauses reconciliation. A Queue's own Paused has other reasons.
 RECONCILIATION_PAUSED = "ReconciliationPaused"
 
 ConditionFields = Mapping[str, Any]
@@ -21,10 +21,10 @@ def merge_conditions(
     now: str,
     keep_others: bool = False,
 ) -> list[dict[str, Any]]:
-    """Return the whole list of conditions after these verdicts, in their order.
+    """Return the complete list of conditions, in the order of `conditions`.
 
-    lastTransitionTime changes with the status only; observedGeneration is the generation that was looked at. `now`: RFC 3339.
-    With `keep_others`, conditions that no verdict speaks of stay as they were (what was not looked at is not judged).
+    lastTransitionTime changes only with the status; observedGeneration is `generation`. `now` is RFC 3339. With
+    `keep_others`, existing conditions of other types are kept unchanged because they were not evaluated.
     """
     before = {condition["type"]: condition for condition in old}
     merged = [
@@ -38,7 +38,7 @@ def merge_conditions(
 
 
 def find_condition(conditions: Iterable[ConditionFields], kind: str) -> ConditionFields | None:
-    """Return the condition of a type."""
+    """Return the condition of a type, or None."""
     return next((condition for condition in conditions if condition["type"] == kind), None)
 
 

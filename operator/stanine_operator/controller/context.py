@@ -1,4 +1,7 @@
-"""What a kind's `reconcile` and `release` may use beside the resource itself. Made by the loop for every turn."""
+"""The dependencies of a kind's `reconcile` and `finalize`.
+
+Created by the reconciler for every reconciliation.
+"""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -13,7 +16,10 @@ from stanine_operator.redis_servers.connections import Connections, Server
 
 @dataclass(frozen=True)
 class ReconcileContext:
-    """Everything from any thread. `now` has a time zone; `operator_id` names this installation where Redis notes who manages something."""
+    """Thread-safe dependencies. `now` is timezone-aware.
+
+    `operator_id` identifies this installation as an owner in Redis.
+    """
 
     connections: Connections
     resource_cache: ResourceCache
@@ -21,12 +27,13 @@ class ReconcileContext:
     operator_id: str
 
     def server_of(self, resource: Resource) -> Server:
-        """Return the server that a Queue or Instrument refers to, or that a RedisConfig describes. Raises OperatorProblem."""
+        """Return the connection to a resource's server. Raises OperatorProblem."""
         return self.connections.open(self.redis_config_of(resource))
 
     def redis_config_of(self, resource: Resource) -> Resource:
-        """Return the RedisConfig that a resource stands on; one that was deleted a moment ago serves what is deleted with it.
+        """Return the RedisConfig that a resource refers to, or the RedisConfig itself.
 
+        A resource that is being deleted may still use a RedisConfig that was deleted within the last two minutes.
         Raises OperatorProblem RedisConfigNotFound.
         """
         name = redis_config_of(resource)

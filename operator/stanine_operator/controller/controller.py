@@ -1,12 +1,14 @@
-"""The operator's own loop: a schedule, workers that take turns, and a second look at the API server. Started by main.py.
+"""The operator's controller: work queue, workers, and periodic comparison with the API server.
 
-kopf's watch only wakes; what is true is looked up. Whatever the watch missed (a lost update, a dead stream, a deletion during a gap) is
-found by comparing all metadata with what is known, every few minutes.
+Events of kopf's watch only enqueue keys; reconciliation reads the current state. Changes that the watch missed (a
+lost update, a dead stream, a deletion during a gap) are found every few minutes by comparing the metadata of all
+resources with the resource cache.
 
-After etcd is restored from a backup, the watch is silent until the resourceVersions exceed those from before, and every state known from
-before seems newer than what follows. So the resourceVersion of a list is compared with the last list's every few seconds. If it is lower,
-or if two lists in a row show an older state than the known one, a new history begins: the lists replace all that is known, whatever the
-versions are, and the watch begins again.
+After etcd is restored from a backup, the watch delivers nothing until resourceVersions exceed those from before the
+restore, and every cached state seems newer than the restored one. The controller therefore compares the
+resourceVersion of a list with that of the previous list every few seconds. If it is lower, or if two consecutive
+lists show an older state than the cached one, a new history begins: lists replace the whole cache regardless of
+versions, and the watch restarts.
 """
 
 import asyncio
@@ -29,28 +31,32 @@ from stanine_operator.redis_servers.connections import Connections
 
 #: Seconds between two comparisons with the API server.
 COMPARE_INTERVAL = 180.0
-#: Seconds between two looks whether the API server has another history; and from a difference to the second list.
+#: Seconds between two checks for a new history, and between a difference and the second list.
 HISTORY_INTERVAL = 10.0
-#: Seconds between looks while the API server does not answer: it may come back with other data.
+#: Seconds between checks while the API server is unavailable: it may return with other data.
 UNAVAILABLE_INTERVAL = 2.0
-#: Seconds that one worker's turn may take before the loop counts as stuck: well above every timeout of Redis and the API server.
+#: Seconds after which a reconciliation counts as stuck: well above every timeout of Redis and the API server.
 RECONCILE_STUCK = 180.0
-#: Seconds without a comparison after which that loop counts as stuck.
+#: Seconds without a comparison after which the comparison loop counts as stuck.
 COMPARE_STUCK = 3 * COMPARE_INTERVAL
-#: Seconds of comparisons that all found something missing, after which the watch counts as dead and the process is started anew.
+#: Seconds of comparisons that all found missed changes, after which the watch counts as dead and the process
+#: restarts.
 WATCH_MISSING = 4 * COMPARE_INTERVAL
-#: Seconds between beats of a loop that waits for something to do.
+#: Seconds between heartbeats of an idle worker.
 HEARTBEAT_INTERVAL = 5.0
 
 
 class Controller:
-    """Hands due resources to workers. All methods but `connection_changed` belong to the event loop's thread."""
+    """Hands due resources to workers.
+
+    All methods except `connection_changed` must be called in the event loop.
+    """
 
     def __init__(
         self, kinds: Mapping[str, Kind], resource_cache: ResourceCache, reconciler: Reconciler, connections: Connections, cluster: Cluster,
         metrics: OperatorMetrics, heartbeats: Heartbeats, *, workers: int, namespaces: Sequence[str | None],
     ) -> None:  # fmt: skip
-        """`namespaces`: those that are served; one None means all."""
+        """Create the controller. `namespaces`: the served namespaces; a single None means all."""
         self._kinds, self._resource_cache, self._reconciler, self._connections = (
             kinds,
             resource_cache,
@@ -61,29 +67,32 @@ class Controller:
         self._workers, self._namespaces = workers, namespaces
         self._loop = asyncio.get_running_loop()
         self._queue: WorkQueue[Key] = WorkQueue(self._loop.time)
-        self._random = random.Random()  # noqa: S311 - it spreads turns
-        self._begun = asyncio.Event()
+        self._random = random.Random()  # noqa: S311 - jitter
+        self._started = asyncio.Event()
         self._stopping = asyncio.Event()
-        #: Called when a new history has begun: the watch must begin again with a list.
+        #: Called when a new history begins: the watch must restart with a list.
         self.history_changed: Callable[[], None] = lambda: None
         self._history = 0
-        #: Whether everything known is of this history.
-        self._history_taken = True
+        #: Whether the whole cache belongs to the current history.
+        self._history_complete = True
         #: The resourceVersion of the last list.
         self._listed = ""
-        #: What differed from the last list: keys, and uid and version of the known state (None: not known).
+        #: Differences from the last list: keys, with uid and version of the cached state (None: not cached).
         self._suspects: dict[Key, tuple[str, str] | None] = {}
         metrics.waiting.set_function(lambda: float(self._queue.waiting()))
 
-    # ------------------------------------------------------------------------------------------------------------- what wakes whom
+    # ------------------------------------------------------------------------------------------ events that enqueue
 
     @property
     def history(self) -> int:
-        """The number of the history that the API server has, as far as is known."""
+        """Return the number of the API server's current history, as far as known."""
         return self._history
 
     def observe(self, resource: Resource) -> bool:
-        """Take in a state that the watch or a list has shown; wake whom it concerns, and tell whether it concerns anybody."""
+        """Cache a state from the watch or a list and enqueue affected resources.
+
+        Return whether any was enqueued.
+        """
         before = self._resource_cache.get(resource.key)
         if not self._resource_cache.put(resource):
             return False
@@ -96,7 +105,10 @@ class Controller:
         return True
 
     def remove(self, resource: Resource) -> bool:
-        """Take in that a resource is gone; wake who stood on it, or behind it. Tell whether it was known."""
+        """Remove a deleted resource and enqueue resources that refer to it or conflict with it.
+
+        Return whether it was cached.
+        """
         if self._resource_cache.drop(resource.key, resource.uid, resource.history) is None:
             return False
         self._reconciler.forget(resource)
@@ -104,7 +116,7 @@ class Controller:
         self._enqueue_referrers(resource, also_if=True)
         for conflict in self._resource_cache.all(
             resource.kind
-        ):  # whoever was second to it may be first now
+        ):  # a resource in conflict may own the object now
             condition = next(
                 (
                     each
@@ -119,17 +131,20 @@ class Controller:
             self._loop.call_later(REMEMBERED, self._forget_connection, resource.key)
         return True
 
-    def changed(self, resource: Resource) -> None:
-        """Take in that a resource's readiness changed."""
+    def readiness_changed(self, resource: Resource) -> None:
+        """Enqueue the resources that refer to a RedisConfig whose readiness changed."""
         self._enqueue_referrers(resource, also_if=True)
 
     def served_changed(self) -> None:
-        """Take in that this operator may serve other namespaces than before."""
-        for key in self._resource_cache.keys():  # noqa: SIM118 - it is no mapping
+        """Enqueue everything after the set of served namespaces changed."""
+        for key in self._resource_cache.keys():  # noqa: SIM118 - not a mapping
             self._queue.enqueue(key, self._random.random())
 
     def connection_changed(self, key: Key) -> None:
-        """Take in, from any thread, that a RedisConfig's credentials or the health of its connection changed."""
+        """Enqueue a RedisConfig and its referrers after a change of credentials or health.
+
+        Thread-safe.
+        """
         self._loop.call_soon_threadsafe(self._enqueue_with_referrers, key)
 
     def _enqueue_with_referrers(self, key: Key) -> None:
@@ -148,7 +163,7 @@ class Controller:
         if self._resource_cache.get(key) is None:
             self._connections.forget(key)
 
-    # ---------------------------------------------------------------------------------------------------------------------- at work
+    # --------------------------------------------------------------------------------------------------- workers
 
     def start(self) -> list["asyncio.Task[None]"]:
         """Start the workers and the comparison."""
@@ -156,14 +171,17 @@ class Controller:
             asyncio.create_task(self._work(number), name=f"worker {number}")
             for number in range(self._workers)
         ]
-        return [*tasks, asyncio.create_task(self._compare_for_ever(), name="comparison")]
+        return [*tasks, asyncio.create_task(self._run_comparison(), name="comparison")]
 
     def begin(self) -> None:
-        """Let the workers take turns: everything is known. Until then they would decide about rivals without seeing them all."""
-        self._begun.set()
+        """Let the workers start: the cache is complete.
+
+        Earlier, conflicts could not be detected reliably.
+        """
+        self._started.set()
 
     async def is_synced(self) -> bool:
-        """Tell whether all that the API server lists is known here; if nothing is there, that is all."""
+        """Return whether the cache contains everything that the API server lists."""
         try:
             for kind in self._kinds.values():
                 for namespace in self._namespaces:
@@ -180,13 +198,13 @@ class Controller:
         return True
 
     def stop(self) -> None:
-        """Take no further turns; those that have begun end."""
+        """Start no further reconciliations; running ones finish."""
         self._stopping.set()
-        self._begun.set()
+        self._started.set()
         self._queue.close()
 
     async def _work(self, number: int) -> None:
-        await self._begun.wait()
+        await self._started.wait()
         name = f"worker-{number}"
         beat = self._heartbeats.expect(name, RECONCILE_STUCK)
         while not self._stopping.is_set():
@@ -201,11 +219,11 @@ class Controller:
                 continue
             try:
                 run = await self._reconciler.reconcile(resource)
-            except Exception:  # noqa: BLE001 - a defect in one turn must not end the worker; it is logged whole
+            except Exception:  # noqa: BLE001 - an unexpected error must not end the worker; it is logged with its traceback
                 get_log().exception("turn.failed", kind=key[0], namespace=key[1], name=key[2])
                 run = ReconcileRun("failed", succeeded=False, failures=5)
             if run.outcome == GONE:
-                self.remove(resource)  # the watch will say so, too
+                self.remove(resource)  # the watch will also deliver the deletion
             self._queue.done(key, None if run.outcome == GONE else self._pause(run))
         self._heartbeats.forget(name)
 
@@ -213,9 +231,9 @@ class Controller:
         pause = next_pause(run.failures, self._random.random())
         return pause if run.requeue_after is None else min(pause, run.requeue_after)
 
-    # ------------------------------------------------------------------------------------------------------------------- second look
+    # ------------------------------------------------------------------------------------------------ comparison
 
-    async def _compare_for_ever(self) -> None:
+    async def _run_comparison(self) -> None:
         beat = self._heartbeats.expect("comparison", COMPARE_STUCK)
         watch_works = self._heartbeats.expect("watch", WATCH_MISSING)
         due, answers = self._next_comparison(), True
@@ -231,7 +249,7 @@ class Controller:
             except ClusterError as error:
                 if answers:
                     get_log().warning("comparison.failed", status=error.status)
-                watch_works()  # an API server that is away is no fault of the watch's
+                watch_works()  # an unavailable API server is not a failure of the watch
                 due, answers = self._loop.time(), False
             await asyncio.sleep(HISTORY_INTERVAL if answers else UNAVAILABLE_INTERVAL)
 
@@ -239,7 +257,10 @@ class Controller:
         return self._loop.time() + COMPARE_INTERVAL * (0.8 + 0.4 * self._random.random())
 
     async def _compare_twice(self) -> int:
-        """Compare; once more, a little later, if anything differs. Return how many changes the watch had missed."""
+        """Compare, and compare again if anything differs.
+
+        Return the number of changes that the watch missed.
+        """
         missed = await self.compare()
         if not self._suspects:
             return missed
@@ -248,19 +269,20 @@ class Controller:
         return missed + await self.compare()
 
     async def check_history(self) -> None:
-        """Make a list; if its resourceVersion is lower than the last list's, begin a new history."""
+        """Begin a new history if the resourceVersion of a new list is lower than the last one."""
         kind = next(
             iter(self._kinds.values())
-        )  # the API server counts all custom resources together
+        )  # all custom resources share one resourceVersion counter
         version = await self._cluster.list_version(kind, self._namespaces[0])
-        if not self._history_taken or is_lower(version, self._listed):
+        if not self._history_complete or is_lower(version, self._listed):
             await self._begin_history()
         self._listed = version
 
     async def compare(self) -> int:
-        """Compare what is known with all metadata; take in what differs twice in a row (the watch is a moment behind).
+        """Compare the cache with all resources' metadata; apply differences seen twice in a row.
 
-        Return how many changes were missed: those that somebody is woken for.
+        A single difference may only mean that the watch lags. Return the number of missed changes that enqueued a
+        resource.
         """
         suspects: dict[Key, tuple[str, str] | None] = {}
         there: dict[Key, dict[str, Any]] = {}
@@ -281,15 +303,15 @@ class Controller:
             for key, state in suspects.items()
             if key in self._suspects and self._suspects[key] == state
         ]:
-            if await self._take_in(key, listed=key in there):
+            if await self._apply_state(key, listed=key in there):
                 missed += 1
                 self._metrics.stale.labels(key[0]).inc()
                 get_log().warning("watch.missed", kind=key[0], namespace=key[1], name=key[2])
         self._suspects = suspects
         return missed
 
-    async def _take_in(self, key: Key, *, listed: bool) -> bool:
-        """Take in what the API server has of a resource; tell whether that concerns anybody."""
+    async def _apply_state(self, key: Key, *, listed: bool) -> bool:
+        """Apply the API server's state of a resource. Return whether any resource was enqueued."""
         known = self._resource_cache.get(key)
         if not listed:
             return known is not None and self.remove(known)
@@ -305,21 +327,22 @@ class Controller:
             and known is self._resource_cache.get(key)
             and known.is_newer_than(found)
         ):
-            # It was read after the known state, so it is no older state of the same history. The watch has missed nothing.
+            # This state was read after the cached one, so it cannot be an older state of the same history. The watch
+            # missed nothing.
             await self._begin_history()
             return False
         return self.observe(found)
 
     async def _begin_history(self) -> None:
-        """Replace all that is known by what the API server lists, whatever the versions are, and have the watch begin again.
+        """Replace the cache by the API server's lists, whatever the versions; restart the watch.
 
-        Raises ClusterError; the next look goes on.
+        Raises ClusterError; the next check continues.
         """
         self._history += 1
-        self._history_taken = False
+        self._history_complete = False
         get_log().warning(
             "history.changed",
-            detail="the API server's data is older than before: everything is read again",
+            detail="the API server's data is older than before: all resources are read again",
         )
         for kind in self._kinds.values():
             for namespace in self._namespaces:
@@ -328,7 +351,7 @@ class Controller:
             for known in self._resource_cache.all(kind.name):
                 if known.history < self._history:
                     self.remove(known)
-        self._history_taken = True
+        self._history_complete = True
         self.history_changed()
 
 
@@ -337,9 +360,9 @@ def _state(resource: Resource | None) -> tuple[str, str] | None:
 
 
 def _needs_reconcile(before: Resource, after: Resource) -> bool:
-    """Tell whether something changed that a turn would look at: anything but the status, which only we write.
+    """Return whether a change requires reconciliation: any change except of the status.
 
-    The spec is compared as well as the generation: in another history the same generation can have another spec.
+    The spec is compared in addition to the generation: in another history the same generation can have another spec.
     """
     return (before.uid, before.history, before.generation, before.annotations, before.deleting, before.finalizers, before.spec) != (
         after.uid, after.history, after.generation, after.annotations, after.deleting, after.finalizers, after.spec

@@ -1,7 +1,8 @@
-"""Events: what happened to a resource, for `kubectl describe`. Posted on transitions only, the same one counted rather than repeated.
+"""Kubernetes Events for `kubectl describe`.
 
-The name of an Event is made from what it says, so that the API server itself tells whether it was posted within the last hour, by this
-process or by one before. Posting is beside the work: it waits in a bounded queue, and what cannot be posted is dropped and counted.
+Posted on transitions only; repeated Events are counted. The name of an Event is derived from its content, so that the
+API server detects repetitions within its retention of one hour, also across restarts of the operator. Events wait in
+a bounded queue; an Event that cannot be posted is dropped and counted.
 """
 
 import asyncio
@@ -22,17 +23,17 @@ from stanine_operator.controller.resource import Resource
 from stanine_operator.controller.status import Status, changed_conditions
 from stanine_operator.kubernetes.client import ClusterError
 
-#: Events that may wait: as many as a thousand resources that turn at the same time; more are dropped.
+#: Maximum number of waiting Events: one for each of a thousand resources that change at the same time, with reserve.
 QUEUE_SIZE = 2000
-#: Events a resource may post at once, and seconds until it may post one more: a resource that flaps is no flood.
+#: Burst of Events of one resource, and seconds until it may post one more: limits a flapping resource.
 BURST, REFILL_SECONDS = 10, 60.0
-#: Resources whose rate is remembered, and notices that are posted once.
+#: Number of resources whose rate is tracked, and of `once` marks.
 REMEMBERED = 4096
-#: Characters of an Event's message (the API server allows 1,024 bytes).
+#: Maximum length of an Event's message in characters (the API server allows 1,024 bytes).
 MAX_MESSAGE = 1000
-#: Conditions that are bad news when they are True.
+#: Conditions that warn when True.
 _WARNINGS = frozenset({"MemoryHigh"})
-#: Conditions that are news but never bad.
+#: Conditions that never warn.
 _NEUTRAL = frozenset({"Paused"})
 
 
@@ -46,7 +47,7 @@ class PendingEvent(msgspec.Struct, frozen=True):
 
 
 class EventsApi(Protocol):
-    """What of the API server is needed here (see cluster.py)."""
+    """The calls to the API server that the recorder needs (implemented by cluster.py)."""
 
     async def post_event(self, namespace: str, event: dict[str, Any]) -> None: ...  # noqa: D102 - see cluster.py
 
@@ -54,8 +55,8 @@ class EventsApi(Protocol):
 
 
 def transition_events(old: Status, new: Status) -> list[EventSpec]:
-    """Return what the transitions between two statuses are worth saying: each reason once, the summary first."""
-    said: set[tuple[str, str]] = set()
+    """Return the Events for the transitions between two statuses: Ready first, each reason once."""
+    reported: set[tuple[str, str]] = set()
     events = []
     for before, after in sorted(
         changed_conditions(old, new), key=lambda change: change[1]["type"] != "Ready"
@@ -66,14 +67,14 @@ def transition_events(old: Status, new: Status) -> list[EventSpec]:
             after["reason"],
             after.get("message", ""),
         )
-        # At first sight only the summary is news; Unknown is none.
+        # Of new conditions only the summary is reported; Unknown never is.
         if (
             status == "Unknown"
             or (before is None and kind != "Ready" and reason != RECONCILIATION_PAUSED)
-            or (reason, message) in said
+            or (reason, message) in reported
         ):
             continue
-        said.add((reason, message))
+        reported.add((reason, message))
         events.append(
             EventSpec(_is_warning(kind, status), reason, message or f"{kind} is {status}.")
         )
@@ -81,7 +82,7 @@ def transition_events(old: Status, new: Status) -> list[EventSpec]:
 
 
 def make_pending_event(resource: Resource, event: EventSpec, now: datetime) -> PendingEvent:
-    """Return the Event of a notice; the same notice gives the same name."""
+    """Return the Event to post; equal events get equal names."""
     kind = "Warning" if event.warning else "Normal"
     message = (
         event.message
@@ -118,7 +119,7 @@ def make_pending_event(resource: Resource, event: EventSpec, now: datetime) -> P
 
 
 class EventRecorder:
-    """Posts events one after another. `dropped` is told why one was not posted, for the metrics."""
+    """Posts Events sequentially. `dropped` is called with the reason for every dropped Event."""
 
     def __init__(
         self,
@@ -136,7 +137,7 @@ class EventRecorder:
         self._counts: OrderedDict[str, int] = OrderedDict()
 
     def post(self, resource: Resource, event: EventSpec, now: datetime) -> None:
-        """Have a notice posted soon, unless it was posted once for all or the resource posts too many."""
+        """Queue an event unless it was already posted (`once`) or the resource exceeds its rate."""
         if event.once:
             mark = (resource.uid, event.once)
             if mark in self._once:
@@ -151,13 +152,13 @@ class EventRecorder:
             self._dropped("full")
 
     async def run(self) -> None:
-        """Post what is waiting until cancelled."""
+        """Post queued Events until cancelled."""
         while True:
             post = await self._queue.get()
             try:
                 await self._send(post)
             except ClusterError as error:
-                # A namespace that is going takes no events, and an event is never worth holding up work for.
+                # A terminating namespace accepts no Events, and an Event must never delay reconciliation.
                 self._dropped("refused")
                 get_log().debug(
                     "event.refused",
@@ -169,7 +170,7 @@ class EventRecorder:
                 self._queue.task_done()
 
     async def drain(self, seconds: float) -> None:
-        """Wait until what is waiting has been posted, for so long at the most."""
+        """Wait until all queued Events are posted, for at most `seconds`."""
         try:
             async with asyncio.timeout(seconds):
                 await self._queue.join()
@@ -184,7 +185,7 @@ class EventRecorder:
             except ClusterError as error:
                 if error.status != 409:
                     raise
-                count = 2  # posted by the process before this one, which knew the count
+                count = 2  # posted by an earlier process, whose count is unknown
         if count > 1:
             try:
                 await self._api.repeat_event(
@@ -193,7 +194,7 @@ class EventRecorder:
             except ClusterError as error:
                 if not error.not_found:
                     raise
-                count = 1  # the API server forgets events after an hour
+                count = 1  # the API server deletes Events after an hour
                 await self._api.post_event(post.namespace, post.body)
         _remember(self._counts, post.name, count)
 

@@ -1,8 +1,9 @@
-"""Decide whether the API server still has the history that the operator knows. Pure; called by loop.py.
+"""Detect whether the API server's history changed (etcd was restored).
 
-resourceVersion and generation are counters. After etcd is restored from a backup they continue from the backup's values: a number that the
-operator has seen is given out again for another state, and a later state can have a lower number. Therefore the operator numbers the
-histories that it meets, and orders versions within one history only (Resource.is_newer_than).
+Pure; called by controller.py. resourceVersion and generation are counters. After etcd is restored from a backup they
+continue from the backup's values: a number that the operator has seen is assigned again to another state, and a later
+state can have a lower number. The operator therefore numbers the histories and orders versions within one history
+only (Resource.is_newer_than).
 """
 
 from collections.abc import Mapping
@@ -12,15 +13,18 @@ from stanine_operator.controller.resource import Resource
 
 
 def is_lower(version: str, last: str) -> bool:
-    """Tell whether the resourceVersion of a list is lower than that of an earlier list, which happens in another history only.
+    """Return whether a resourceVersion is lower than an earlier one, which implies another history.
 
-    Versions that are no numbers have no order.
+    Non-numeric versions are unordered.
     """
     return version.isdigit() and last.isdigit() and int(version) < int(last)
 
 
 def differs(known: Resource | None, listed: Mapping[str, Any] | None) -> bool:
-    """Tell whether a list shows a state other than the known one. `listed`: the object's metadata. None: it is not known, or not listed."""
+    """Return whether listed metadata differs from the cached state.
+
+    None means not cached, or not listed.
+    """
     if known is None or listed is None:
         return known is not None or listed is not None
     return (known.uid, known.version, known.generation, known.deleting) != (

@@ -1,4 +1,4 @@
-"""The three kinds: their names at the API server, their conditions, and the functions that do their work. Read by the loop and main.py."""
+"""Description of a custom resource kind: API names, conditions, and its reconcile functions."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -10,7 +10,8 @@ from stanine_operator.controller.resource import Resource
 
 GROUP = "stanine.dev"
 VERSION = "v1alpha1"
-#: What keeps a resource until its data has been dealt with; there only with `deletionPolicy: Delete`.
+#: The finalizer that delays deletion until the data in Redis has been handled; set only with `deletionPolicy:
+#: Delete`.
 FINALIZER = "stanine.dev/operator"
 
 
@@ -22,13 +23,14 @@ class Kind:
     plural: str
     #: Types of its conditions, the summary first.
     conditions: tuple[str, ...]
-    #: Makes the record that `reconcile` and `release` get as `spec`, once for each generation; raises
+    #: Reads the record that `reconcile` and `finalize` receive as `spec`, once per generation; raises
     #: stanine.crds.errors.InvalidResource.
     read: Callable[[Resource], Any]
     reconcile: Callable[[Resource, Any, ReconcileContext], ReconcileResult]
-    #: None: nothing outlives the resource, so it has no finalizer.
+    #: None: the kind needs no finalizer because nothing is cleaned up.
     finalize: Callable[[Resource, Any, ReconcileContext], FinalizeResult] | None
-    #: The condition that says whether the server can be reached, if it has one.
+    #: The condition that reports whether the server is reachable, if the kind has one.
     reachable: str | None = None
-    #: Fields of the status that move by themselves: written at most every five minutes unless something else changes.
+    #: Status fields that change without a change of the resource: written at most every five minutes unless another
+    #: field changes.
     volatile: frozenset[str] = frozenset()

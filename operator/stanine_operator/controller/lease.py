@@ -1,7 +1,8 @@
-"""A Lease (coordination.k8s.io): who of several operators has a namespace, or the whole cluster. Pure; used by responsibility.py.
+"""A Lease (coordination.k8s.io) that elects the operator of a namespace or of the cluster.
 
-A holder renews its lease; one that was not renewed for as long as it lasts is anybody's. Whether it was renewed is told by a change seen
-here, by our own clock: the clocks of two machines need not agree.
+Pure; used by responsibility.py. The holder renews its lease; a lease that was not renewed for its duration may be
+acquired by another operator. Renewal is detected by observing a change, with the local monotonic clock: clocks of
+different machines need not agree.
 """
 
 from collections.abc import Mapping
@@ -10,26 +11,28 @@ from typing import Any
 
 import msgspec
 
-#: Seconds that a lease lasts without being renewed: longer than a new version of the operator takes to start.
+#: Duration of a lease in seconds: longer than a new version of the operator needs to start.
 LASTS = 40
-#: Seconds before that from which its holder does nothing more: longer than a request to the API server may take.
+#: Seconds before the end of the lease at which its holder stops working: longer than a request to the API server may
+#: take.
 MARGIN = 15.0
-#: Seconds that the clocks of two machines may be apart.
+#: Maximum assumed clock skew between two machines in seconds.
 CLOCK_SKEW = 60.0
-#: Names of the lease of one namespace, in that namespace, and of the whole cluster, in the operator's own.
+#: Name of the lease of one namespace, in that namespace, and of the lease of the cluster, in the operator's
+#: namespace.
 NAMESPACE_LEASE, CLUSTER_LEASE = "stanine-operator", "stanine-operator-cluster"
-#: Between an operator's name and what tells its processes apart.
+#: Separates an operator's name from its process id in holderIdentity.
 _SEPARATOR = " "
 
 
 class Lease(msgspec.Struct, frozen=True):
-    """A lease as the API server has it."""
+    """A lease as read from the API server."""
 
     namespace: str
     uid: str
     version: str
     created: str
-    #: The operator that holds it, and which of its processes; empty: nobody.
+    #: The operator that holds the lease and its process; empty if nobody holds it.
     holder: str
     process: str = ""
     renewed: str = ""
@@ -37,23 +40,23 @@ class Lease(msgspec.Struct, frozen=True):
 
 
 class ObservedLease(msgspec.Struct, frozen=True):
-    """A lease, and when (monotonic seconds) it was first seen as it is."""
+    """A lease and the monotonic time in seconds at which this state was first observed."""
 
     lease: Lease
     since: float
 
     def is_held(self, now: float) -> bool:
-        """Tell whether somebody holds it, as far as can be told."""
+        """Return whether the lease is held, as far as can be observed."""
         return bool(self.lease.holder) and now - self.since < self.lease.lasts
 
 
 def observe_lease(before: ObservedLease | None, lease: Lease, now: float) -> ObservedLease:
-    """Return the sighting after a look."""
+    """Return the observation after reading a lease."""
     return before if before is not None and before.lease == lease else ObservedLease(lease, now)
 
 
 def read_lease(body: Mapping[str, Any]) -> Lease:
-    """Read a Lease object; what is missing is nobody's."""
+    """Parse a Lease object; missing fields mean that nobody holds it."""
     metadata, spec = body.get("metadata") or {}, body.get("spec") or {}
     holder, _, process = str(spec.get("holderIdentity") or "").rpartition(_SEPARATOR)
     return Lease(
@@ -69,7 +72,7 @@ def read_lease(body: Mapping[str, Any]) -> Lease:
 
 
 def is_in_use(lease: Lease, now: datetime) -> bool:
-    """Tell at one look whether somebody holds a lease: by its own word of when it was renewed, clocks being a minute apart at most."""
+    """Return whether a lease is held, judged by its renewTime, with a minute of clock skew."""
     try:
         renewed = datetime.fromisoformat(lease.renewed)
     except ValueError:
@@ -78,7 +81,10 @@ def is_in_use(lease: Lease, now: datetime) -> bool:
 
 
 def make_spec(holder: str, process: str, now: datetime, *, taken: bool) -> dict[str, Any]:
-    """Return what a holder writes; `taken`: it did not hold it before."""
+    """Return the spec that a holder writes.
+
+    `taken`: it acquires the lease instead of renewing it.
+    """
     at = now.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
     written = {
         "holderIdentity": f"{holder}{_SEPARATOR}{process}",
@@ -89,11 +95,15 @@ def make_spec(holder: str, process: str, now: datetime, *, taken: bool) -> dict[
 
 
 def may_take(seen: ObservedLease, holder: str, now: float, *, starting: bool) -> bool:
-    """Tell whether a lease is ours to take: nobody holds it; or an earlier process of this operator did and this one has just begun."""
+    """Return whether a lease may be acquired.
+
+    It may if it is free, or if an earlier process of this operator holds it. `starting`: this process has not held
+    the lease yet.
+    """
     return not seen.is_held(now) or (starting and seen.lease.holder == holder)
 
 
 def oldest(observed: Mapping[str, ObservedLease], now: float) -> Lease | None:
-    """Return, of the leases of the whole cluster, that of the operator which has it: the first that was made, of those that are held."""
+    """Return the held cluster lease that was created first: its holder serves the cluster."""
     held = [each.lease for each in observed.values() if each.is_held(now)]
     return min(held, key=lambda each: (each.created, each.uid), default=None)

@@ -1,7 +1,8 @@
-"""Who has a queue or an instrument that several resources claim. Used by the kinds Queue and Instrument.
+"""Ownership of a queue or an instrument that several resources claim.
 
-Among the resources known here the older wins, and the younger touches nothing. What is not known here (another cluster, a server under
-two names) meets in Redis, where a hold by the same rule decides (stanine.broker.connection.ownership).
+Used by the kinds Queue and Instrument. Among the resources in the cache the oldest owns the object, and the others do
+not touch it. Conflicts with resources outside the cache (another cluster, a server under two names) are resolved by a
+hold in Redis that follows the same rule (stanine.broker.connection.ownership).
 """
 
 from collections.abc import Callable, Iterable
@@ -16,7 +17,7 @@ from stanine_operator.redis_servers.places import address_of
 
 T = TypeVar("T")
 
-#: The reason of every condition that another resource is in the way of.
+#: Reason of every condition that reports an ownership conflict.
 RESOURCE_CONFLICT = "ResourceConflict"
 
 
@@ -31,20 +32,25 @@ def name_of(resource: Resource) -> str:
 
 
 def find_conflict(
-    resource: Resource, resource_cache: ResourceCache, thing: Callable[[Resource], Any]
+    resource: Resource, resource_cache: ResourceCache, target: Callable[[Resource], Any]
 ) -> Resource | None:
-    """Return the oldest resource, if it is not this one, that claims the same thing (by name) in the same key namespace of a server.
+    """Return the older resource that owns the same object in the same key namespace, or None.
 
-    One that is being deleted still claims it: what it stands for may be on its way out.
+    The oldest one owns it. A resource that is being deleted still owns its object until it is finalized.
     """
-    claimed = thing(resource)
-    alike = [
+    wanted = target(resource)
+    same_target = [
         each
         for each in resource_cache.all(resource.kind)
-        if each.uid != resource.uid and thing(each) == claimed
+        if each.uid != resource.uid and target(each) == wanted
     ]
-    mine = _place(resource, resource_cache) if alike else None
-    first = oldest([resource, *(each for each in alike if _place(each, resource_cache) == mine)])
+    own_key_space = _key_space(resource, resource_cache) if same_target else None
+    first = oldest(
+        [
+            resource,
+            *(each for each in same_target if _key_space(each, resource_cache) == own_key_space),
+        ]
+    )
     return None if first is None or first.uid == resource.uid else first
 
 
@@ -69,7 +75,7 @@ def is_gone(
     redis_configs: Iterable[Resource],
     operator_id: str,
 ) -> bool:
-    """Tell whether a holder is surely no more: it came through a RedisConfig that is known here, and is not known itself."""
+    """Return whether a holder was deleted: its RedisConfig is cached, and the holder is not."""
     if holder.operator != operator_id or not any(
         each.uid == holder.through for each in redis_configs
     ):
@@ -77,13 +83,13 @@ def is_gone(
     return all(each.uid != holder.uid for each in resources)
 
 
-def conflict_message(thing: str, holder: str) -> str:
-    """Return what the younger of two is told."""
-    return f"{holder} is older and has {thing}: change that one, or delete it (its hold ends within three minutes), or delete this one."
+def conflict_message(target: str, holder: str) -> str:
+    """Return the message for the younger of two conflicting resources."""
+    return f"{holder} is older and has {target}: change that one, or delete it (its hold ends within three minutes), or delete this one."
 
 
-def _place(resource: Resource, resource_cache: ResourceCache) -> Any:
-    """Return which keys of which server a resource speaks of; one whose RedisConfig is not there speaks of none."""
+def _key_space(resource: Resource, resource_cache: ResourceCache) -> Any:
+    """Return server, database and key namespace of a resource; its uid without a RedisConfig."""
     config = resource_cache.redis_config(resource.namespace, redis_config_of(resource) or "")
     if config is None:
         return resource.uid

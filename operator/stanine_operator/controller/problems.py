@@ -1,4 +1,7 @@
-"""What keeps the operator from doing its work, as a condition can say it. Raised by connections.py and by the kinds; caught by the loop."""
+"""Errors that a condition can report.
+
+Raised by connections.py and by the kinds; caught by the reconciler.
+"""
 
 from dramatiq.errors import BrokerConnectionError
 from redis.exceptions import RedisError
@@ -6,9 +9,9 @@ from redis.exceptions import RedisError
 from stanine.broker.connection import errors
 from stanine.broker.connection.errors import ServerError, classify
 
-#: Reasons of problems with what a resource refers to; those of the server are stanine.broker.connection.errors'.
+#: Reasons of problems with referenced objects; reasons of server errors are in stanine.broker.connection.errors.
 REDIS_CONFIG_NOT_FOUND = "RedisConfigNotFound"
-SECRET_NOT_FOUND = "SecretNotFound"  # noqa: S105 - a reason, no password
+SECRET_NOT_FOUND = "SecretNotFound"  # noqa: S105 - a reason, not a password
 SECRET_KEY_MISSING = "SecretKeyMissing"  # noqa: S105 - likewise
 SECRET_FORBIDDEN = "SecretForbidden"  # noqa: S105 - likewise
 SECRET_UNREADABLE = "SecretUnreadable"  # noqa: S105 - likewise
@@ -16,11 +19,11 @@ API_SERVER_UNREACHABLE = "APIServerUnreachable"
 INVALID_SPEC = "InvalidSpec"
 INTERNAL_ERROR = "InternalError"
 
-#: What is wrong with a Secret.
+#: Reasons of problems with a Secret.
 SECRET_REASONS = frozenset(
     {SECRET_NOT_FOUND, SECRET_KEY_MISSING, SECRET_FORBIDDEN, SECRET_UNREADABLE}
 )
-#: The reasons for which a server cannot be reached, or is not let in to.
+#: Reasons that mean the server is unreachable or rejects the operator.
 _UNREACHABLE = SECRET_REASONS | {
     problem.reason
     for problem in (
@@ -40,17 +43,20 @@ _UNREACHABLE = SECRET_REASONS | {
     )
 }
 
-#: What comes of a wrong or missing password, or of a certificate or authority that was replaced: the Secret may have another by now.
+#: Reasons caused by wrong credentials or a replaced certificate: the Secret may contain new ones by now.
 REFUSED = frozenset(
     {errors.AUTH_FAILED.reason, errors.AUTH_REQUIRED.reason, errors.TLS_FAILED.reason}
 )
 
-#: What redis-py, the socket and our broker raise when a server cannot be used.
+#: Exceptions of redis-py, the socket and the broker for an unusable server.
 SERVER_ERRORS = (RedisError, OSError, ServerError, BrokerConnectionError)
 
 
-class OperatorProblem(Exception):  # noqa: N818 - says what happened; not every one is an error
-    """A reason (CamelCase) and a sentence with the remedy. Permanent: trying again is in vain until somebody changes something."""
+class OperatorProblem(Exception):  # noqa: N818 - a reported state, not always an error
+    """A CamelCase reason and a sentence with the remedy.
+
+    Permanent: retrying cannot help until something is changed.
+    """
 
     def __init__(self, reason: str, message: str, *, permanent: bool = False) -> None:
         super().__init__(f"{reason}: {message}")
@@ -60,12 +66,15 @@ class OperatorProblem(Exception):  # noqa: N818 - says what happened; not every 
 
 
 def is_unreachable(reason: str) -> bool:
-    """Tell whether a reason means that nothing could be asked of the server."""
+    """Return whether a reason means that the server could not be queried."""
     return reason in _UNREACHABLE
 
 
 def problem_of(error: BaseException) -> OperatorProblem:
-    """Return what an exception means to the owner of a resource. Texts of unknown exceptions are withheld: they may quote anything."""
+    """Return the problem to report for an exception.
+
+    Texts of unknown exceptions are withheld: they may contain secrets.
+    """
     if isinstance(error, OperatorProblem):
         return error
     if isinstance(error, SERVER_ERRORS):

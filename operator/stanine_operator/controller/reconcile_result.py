@@ -1,45 +1,46 @@
-"""What one turn for one resource came to. Returned by each kind's `reconcile` and `release`; written to the API server by the loop."""
+"""Results of a kind's `reconcile` and `finalize`. The reconciler writes them to the API server."""
 
 import msgspec
 
 
 class Condition(msgspec.Struct, frozen=True):
-    """One condition as decided; observedGeneration and lastTransitionTime are added when it is written."""
+    """One condition, without observedGeneration and lastTransitionTime (see conditions.py)."""
 
     type: str
     #: None: Unknown.
     status: bool | None
     #: CamelCase, specific, never empty.
     reason: str
-    #: One sentence for people, with the remedy; no secret and nobody's answers.
+    #: One sentence with the remedy, without secrets or people's answers.
     message: str = ""
 
 
 class EventSpec(msgspec.Struct, frozen=True):
-    """An event to post that is no transition of a condition (those are posted anyway)."""
+    """An Event to post in addition to those for condition transitions."""
 
     warning: bool
     reason: str
     message: str
-    #: Not empty: posted once for each such text while the operator runs (for example a token).
+    #: If not empty, the Event is posted once per text while the operator runs (for example a token).
     once: str = ""
 
 
 class ReconcileResult(msgspec.Struct, frozen=True):
-    """What `reconcile` found and did: the whole set of conditions, and all other fields of the status."""
+    """Result of a reconciliation: all conditions, and all other fields of the status."""
 
     conditions: tuple[Condition, ...]
-    #: All status fields other than conditions and observedGeneration, JSON values; one that is not named any more is removed.
+    #: All status fields except conditions and observedGeneration, as JSON values; a field that is missing here is
+    #: removed.
     fields: dict[str, object] = {}
-    #: For Prometheus, exact, by name: `stanine_resource_gauge{kind,namespace,name,gauge}`.
+    #: Exact figures for Prometheus by name: `stanine_resource_gauge{kind,namespace,name,gauge}`.
     gauges: dict[str, float] = {}
     events: tuple[EventSpec, ...] = ()
-    #: False: something is under way; look again within 15 s.
+    #: False: work is in progress; requeue within 15 s.
     settled: bool = True
 
 
 class FinalizeResult(msgspec.Struct, frozen=True):
-    """What `release` of a resource that is being deleted came to. `done`: nothing is left to do and the finalizer goes."""
+    """Result of finalizing a deleted resource. `done`: the finalizer can be removed."""
 
     done: bool
     events: tuple[EventSpec, ...] = ()

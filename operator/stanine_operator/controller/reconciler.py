@@ -1,6 +1,7 @@
-"""One turn for one resource: look, decide, act, write its status, say what changed. Level-based: it does the same whatever woke it.
+"""Reconcile one resource: run the kind's `reconcile`, write its status, post Events.
 
-Called by the loop, one turn a resource at a time. The kind's own work runs in a thread, since it speaks to Redis synchronously.
+Called by the controller, one reconciliation per resource at a time. The kind's functions run in a thread because they
+use synchronous Redis clients.
 """
 
 import asyncio
@@ -46,27 +47,27 @@ from stanine_operator.kubernetes.cluster import Cluster
 from stanine_operator.metrics import OperatorMetrics
 from stanine_operator.redis_servers.connections import Connections
 
-#: Seconds of trying after which a deletion goes on whatever happens: with the last try, below the 60 that are promised.
+#: Seconds after which a deletion continues even if finalizing fails: with the last attempt, below the promised 60.
 FINALIZE_TIMEOUT = 40.0
-#: Seconds after which it goes on when what leads to the server is gone as well: nothing will bring it back.
+#: The same limit if the RedisConfig or Secret is deleted as well: nothing can restore the connection.
 FINALIZE_TIMEOUT_UNREACHABLE = 10.0
-#: Seconds between tries while somebody waits for a deletion.
+#: Seconds between finalize attempts.
 FINALIZE_RETRY = 3.0
-#: Seconds until the next look for a Secret that is missing or unusable.
+#: Seconds until a RedisConfig with a missing or unusable Secret is reconciled again.
 SECRET_PAUSE = 5.0
-#: Seconds until the next look where a kind says that something is under way.
+#: Seconds until a resource with work in progress is reconciled again.
 UNSETTLED_PAUSE = 5.0
 
-#: What a turn comes to when its resource is not there any more.
+#: Outcome if the resource no longer exists.
 GONE = "gone"
-#: What it comes to when the resource is another operator's.
+#: Outcome if another operator serves the resource.
 YIELDED = "yielded"
 
 T = TypeVar("T")
 
 
 class ReconcileRun(msgspec.Struct, frozen=True):
-    """What a turn came to: a word for the metrics, whether all is well, and the pause that is asked for (seconds), if any."""
+    """Summary of a reconciliation: outcome label, success, and requested delay in seconds."""
 
     outcome: str
     succeeded: bool
@@ -76,20 +77,21 @@ class ReconcileRun(msgspec.Struct, frozen=True):
 
 @dataclass
 class _ResourceState:
-    """What is remembered of a resource between turns; lost with the process, which costs a write each."""
+    """State kept between reconciliations of a resource; losing it costs one status write."""
 
     failures: int = 0
     written: float = float("-inf")
     deleting_since: float | None = None
-    #: What the resource's spec was read from, and the record. A generation alone does not tell: etcd, restored, gives it out again.
+    #: Generation, spec and the record read from them. The generation alone is not enough: a restored etcd assigns it
+    #: again.
     spec: tuple[int, dict[str, Any], Any] | None = None
-    #: The problem that was logged last: the next of the same reason is not.
+    #: The reason that was logged last; repetitions are not logged.
     logged: str = ""
 
 
 @dataclass
 class Reconciler:
-    """Everything a turn needs. Made by main.py."""
+    """Reconciles resources. Created by main.py."""
 
     kinds: dict[str, Kind]
     resource_cache: ResourceCache
@@ -100,18 +102,21 @@ class Reconciler:
     tracer: Tracer
     executor: Executor
     operator_id: str
-    #: Called with a resource whose summary has changed.
-    changed: Callable[[Resource], None] = lambda _resource: None
-    #: How many seconds a turn for a resource must wait, since another operator serves it; None: it may be taken.
+    #: Called with a resource whose condition Ready changed.
+    readiness_changed: Callable[[Resource], None] = lambda _resource: None
+    #: Returns the seconds to wait because another operator serves the resource, or None.
     wait: Callable[[Resource], float | None] = lambda _resource: None
-    #: Set when this operator is going for good: nothing is made to wait for it any more.
+    #: Set while the operator is being removed: it adds no finalizers any more.
     leaving: bool = False
     clock: Callable[[], float] = time.monotonic
     now: Callable[[], datetime] = lambda: datetime.now(UTC)
     _states: dict[str, _ResourceState] = field(default_factory=dict)
 
     async def reconcile(self, resource: Resource) -> ReconcileRun:
-        """Do one turn. Raises nothing: what goes wrong is in the status, the log and the metrics, and is tried again."""
+        """Reconcile a resource.
+
+        Never raises: errors are reported in status, log and metrics, and retried.
+        """
         kind = self.kinds[resource.kind]
         state = self._states.setdefault(resource.uid, _ResourceState())
         started = self.clock()
@@ -142,7 +147,7 @@ class Reconciler:
         return msgspec.structs.replace(run, failures=state.failures)
 
     def forget(self, resource: Resource) -> None:
-        """Forget a resource that is gone."""
+        """Discard the state of a deleted resource."""
         self._states.pop(resource.uid, None)
         self.metrics.gauges.forget(resource.key)
 
@@ -150,12 +155,12 @@ class Reconciler:
         self, kind: Kind, resource: Resource, state: _ResourceState
     ) -> ReconcileRun:
         if (pause := self.wait(resource)) is not None:
-            self.metrics.gauges.forget(resource.key)  # whoever serves it has them
+            self.metrics.gauges.forget(resource.key)  # reported by the operator that serves it
             return ReconcileRun(YIELDED, succeeded=True, requeue_after=pause)
         if resource.deleting:
             return await self._finalize(kind, resource, state)
         if resource.paused:
-            message = "The annotation stanine.dev/paused stops all changes: remove it to go on."
+            message = "The annotation stanine.dev/paused stops all changes: remove it to continue."
             condition = Condition("Paused", True, RECONCILIATION_PAUSED, message)
             status = with_condition(
                 resource.status, condition, generation=resource.generation, now=self._timestamp()
@@ -164,8 +169,8 @@ class Reconciler:
             return ReconcileRun("paused", succeeded=True)
         resource = await self._sync_finalizer(kind, resource)
         try:
-            outcome = await self._in_thread(kind.reconcile, kind, resource, state)
-        except Exception as error:  # noqa: BLE001 - what is unexpected is logged whole there, and is this resource's trouble only
+            outcome = await self._run_in_thread(kind.reconcile, kind, resource, state)
+        except Exception as error:  # noqa: BLE001 - logged with its traceback in _problem; affects only this resource
             problem = self._problem(error, resource, state)
             conditions = _failure_conditions(kind, resource, problem)
             status = compose_status(
@@ -176,7 +181,7 @@ class Reconciler:
                 fields=None,
             )
             await self._write(kind, resource, state, status)
-            # Reading a Secret is cheap, and somebody is waiting for it to be seen.
+            # Reading a Secret is cheap, and a user may be waiting for the change to take effect.
             pause = (
                 SECRET_PAUSE
                 if resource.kind == "RedisConfig" and problem.reason in SECRET_REASONS
@@ -204,7 +209,7 @@ class Reconciler:
     async def _finalize(
         self, kind: Kind, resource: Resource, state: _ResourceState
     ) -> ReconcileRun:
-        """See to what outlives the resource, for a limited time; then let it go."""
+        """Run the kind's `finalize` for a limited time, then remove the finalizer."""
         if FINALIZER not in resource.finalizers:
             return ReconcileRun("deleting", succeeded=True)
         if kind.finalize is None or not resource.deletes_data:
@@ -217,18 +222,18 @@ class Reconciler:
         state.deleting_since = (
             self.clock() if state.deleting_since is None else state.deleting_since
         )
-        limit, why, message = FINALIZE_TIMEOUT, "DeletionUnfinished", "there was not enough time"
+        limit, reason, message = FINALIZE_TIMEOUT, "DeletionUnfinished", "there was not enough time"
         released = FinalizeResult(done=False)
         try:
-            released = await self._in_thread(kind.finalize, kind, resource, state)
-        except Exception as error:  # noqa: BLE001 - as in _turn
+            released = await self._run_in_thread(kind.finalize, kind, resource, state)
+        except Exception as error:  # noqa: BLE001 - as in _reconcile
             problem = self._problem(error, resource, state)
-            why, message = problem.reason, problem.message
+            reason, message = problem.reason, problem.message
             if problem.reason in (REDIS_CONFIG_NOT_FOUND, SECRET_NOT_FOUND):
                 limit = FINALIZE_TIMEOUT_UNREACHABLE
         if not released.done:
             if self.clock() - state.deleting_since < limit:
-                condition = Condition("Ready", False, why, f"Deletion waits: {message}")
+                condition = Condition("Ready", False, reason, f"Deletion waits: {message}")
                 status = compose_status(
                     resource.status,
                     (condition,),
@@ -238,31 +243,33 @@ class Reconciler:
                 )
                 await self._write(kind, resource, state, status)
                 return ReconcileRun("deleting", succeeded=False, requeue_after=FINALIZE_RETRY)
-            self._report_kept(resource, why, message)
+            self._report_kept(resource, reason, message)
         self._post(resource, released.events)
         await self._remove_finalizer(kind, resource)
         return ReconcileRun("released", succeeded=True)
 
     async def _sync_finalizer(self, kind: Kind, resource: Resource) -> Resource:
-        """Add our finalizer where data is to be deleted with the resource, before there is any; remove it where it is not."""
+        """Add the finalizer if data is to be deleted with the resource; remove it otherwise."""
         wanted = kind.finalize is not None and resource.deletes_data and not self.leaving
         if wanted == (FINALIZER in resource.finalizers):
             return resource
         others = tuple(each for each in resource.finalizers if each != FINALIZER)
         finalizers = (*others, FINALIZER) if wanted else others
         metadata = await self.cluster.set_finalizers(kind, resource, finalizers)
-        return self._take_in(msgspec.structs.replace(resource, finalizers=finalizers), metadata)
+        return self._cache_written(
+            msgspec.structs.replace(resource, finalizers=finalizers), metadata
+        )
 
     async def _remove_finalizer(self, kind: Kind, resource: Resource) -> None:
         current = (
             self.resource_cache.get(resource.key) or resource
-        )  # writing the status has made another version of it
+        )  # writing the status changed the resourceVersion
         current = current if current.uid == resource.uid else resource
         await self.cluster.set_finalizers(
             kind, current, [each for each in current.finalizers if each != FINALIZER]
         )
 
-    async def _in_thread(
+    async def _run_in_thread(
         self,
         work: Callable[[Resource, Any, ReconcileContext], T],
         kind: Kind,
@@ -282,13 +289,13 @@ class Reconciler:
                 resource.generation,
                 resource.spec,
                 record,
-            )  # also if equal: a second copy of a large spec is not kept
+            )  # also if equal: avoids keeping a second copy of a large spec
             try:
                 return work(resource, record, context)
             except SERVER_ERRORS as error:
                 if problem_of(error).reason not in REFUSED:
                     raise
-                # A connection was made anew after the password had been rotated: once more, with what the Secret says now.
+                # The connection was opened after a password rotation: retry with the current Secret.
                 self._report_server_error(error, resource)
                 return work(resource, record, context)
 
@@ -299,7 +306,7 @@ class Reconciler:
     def _problem(
         self, error: Exception, resource: Resource, state: _ResourceState
     ) -> OperatorProblem:
-        """Return what an exception means; note it in log, metrics and, if the server is to blame, with its connection."""
+        """Return the problem of an exception; record it in log, metrics and connection."""
         if isinstance(error, InvalidResource):
             problem = OperatorProblem(error.reason, say_faults(error), permanent=True)
         else:
@@ -317,7 +324,7 @@ class Reconciler:
         return problem
 
     def _report_server_error(self, error: BaseException, resource: Resource) -> None:
-        """Note a failure with the connection that a resource uses."""
+        """Record a failure with the connection that a resource uses."""
         redis_config = self.resource_cache.redis_config(
             resource.namespace, redis_config_of(resource) or resource.name
         )
@@ -327,7 +334,7 @@ class Reconciler:
     async def _write(
         self, kind: Kind, resource: Resource, state: _ResourceState, status: dict[str, Any]
     ) -> None:
-        """Write a status if that is worth it, then say what changed."""
+        """Write a status if necessary, then report the changes."""
         old, status = resource.status, {**status, "operator": self.operator_id}
         if not must_write(
             old, status, volatile=kind.volatile, since_written=self.clock() - state.written
@@ -336,7 +343,7 @@ class Reconciler:
         metadata = await self.cluster.patch_status(kind, resource, make_patch(old, status))
         state.written = self.clock()
         self.metrics.writes.labels(kind.name).inc()
-        self._take_in(msgspec.structs.replace(resource, status=status), metadata)
+        self._cache_written(msgspec.structs.replace(resource, status=status), metadata)
         self._post(resource, transition_events(old, status))
         if is_ready(old) != is_ready(status):
             get_log().info(
@@ -344,10 +351,10 @@ class Reconciler:
                 kind=resource.kind, namespace=resource.namespace, name=resource.name,
                 reason=(find_condition(status["conditions"], "Ready") or {}).get("reason"),
             )  # fmt: skip
-            self.changed(resource)
+            self.readiness_changed(resource)
 
-    def _take_in(self, resource: Resource, metadata: dict[str, Any]) -> Resource:
-        """Know what was just written before the watch tells what became of it, unless others changed the resource meanwhile."""
+    def _cache_written(self, resource: Resource, metadata: dict[str, Any]) -> Resource:
+        """Cache a written state before the watch delivers it, unless others changed it."""
         written = msgspec.structs.replace(resource, version=str(metadata["resourceVersion"]))
         if (
             metadata.get("generation", 1) == resource.generation
@@ -360,8 +367,8 @@ class Reconciler:
         for event in events:
             self.recorder.post(resource, event, self.now())
 
-    def _report_kept(self, resource: Resource, reason: str, why: str) -> None:
-        message = f"Deleted, but what it stands for in Redis was left as it is: {why}"
+    def _report_kept(self, resource: Resource, reason: str, cause: str) -> None:
+        message = f"Deleted, but its data in Redis was kept: {cause}"
         self._post(resource, [EventSpec(warning=True, reason=reason, message=message)])
         get_log().warning(
             "resource.left",
@@ -394,17 +401,21 @@ class Reconciler:
 def _failure_conditions(
     kind: Kind, resource: Resource, problem: OperatorProblem
 ) -> tuple[Condition, ...]:
-    """Return what a problem says of each condition: of those it does not touch, Unknown where nothing was known, else nothing."""
+    """Return the conditions after a problem.
+
+    Ready (and the kind's reachability condition) is False; other conditions keep their last state, or are Unknown if
+    they have none.
+    """
     known = {condition["type"] for condition in resource.status.get("conditions") or ()}
-    touched = {"Ready"}
+    affected = {"Ready"}
     if kind.reachable is not None and is_unreachable(problem.reason):
-        touched.add(kind.reachable)
+        affected.add(kind.reachable)
     return tuple(
         Condition(name, False, problem.reason, problem.message)
-        if name in touched
+        if name in affected
         else Condition(
-            name, None, "NotReached", f"Not looked at yet: see Ready ({problem.reason})."
+            name, None, "NotReached", f"Not evaluated yet: see Ready ({problem.reason})."
         )
         for name in kind.conditions
-        if name in touched or name not in known
+        if name in affected or name not in known
     )

@@ -1,35 +1,38 @@
-"""A custom resource as the operator sees it: what everything else here works on. Made from what kopf or the API server hands over."""
+"""A custom resource as the operator uses it, read from an object of kopf or the API server."""
 
 from collections.abc import Mapping
 from typing import Any
 
 import msgspec
 
-#: kind, namespace, name: what a resource is known by.
+#: Kind, namespace and name: identifies a resource.
 Key = tuple[str, str, str]
 
-#: While this annotation is "true", nothing is changed for the resource.
+#: While this annotation is "true", the operator changes nothing for the resource.
 PAUSED_ANNOTATION = "stanine.dev/paused"
 
-#: What `kubectl apply` of the client's side leaves behind: a second copy of the spec, of no use here.
+#: Written by client-side `kubectl apply`: a second copy of the spec.
 _LAST_APPLIED = "kubectl.kubernetes.io/last-applied-configuration"
 
 
 class Resource(msgspec.Struct, frozen=True, kw_only=True):
-    """One RedisConfig, Queue or Instrument. `spec` and `status` are as the API server has them and must not be changed."""
+    """One RedisConfig, Queue or Instrument.
+
+    `spec` and `status` are the API server's and must not be modified.
+    """
 
     kind: str
     namespace: str
     name: str
     uid: str
     generation: int = 1
-    #: RFC 3339, as the API server gave it.
+    #: creationTimestamp, RFC 3339.
     created: str = ""
     annotations: Mapping[str, str] = {}
     spec: dict[str, Any] = {}
     status: dict[str, Any] = {}
     deleting: bool = False
-    #: When deletion was asked for, RFC 3339; empty while it was not.
+    #: deletionTimestamp, RFC 3339; empty if the resource is not being deleted.
     deleted: str = ""
     finalizers: tuple[str, ...] = ()
     #: The API server's resourceVersion.
@@ -39,23 +42,24 @@ class Resource(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def key(self) -> Key:
-        """What the resource is known by."""
+        """Return the key of the resource."""
         return self.kind, self.namespace, self.name
 
     @property
     def paused(self) -> bool:
-        """Whether its owner asked for no changes."""
+        """Return whether the owner paused the resource by annotation."""
         return self.annotations.get(PAUSED_ANNOTATION, "").lower() == "true"
 
     @property
     def deletes_data(self) -> bool:
-        """Whether what it stands for in Redis is to be deleted with it."""
+        """Return whether its data in Redis is deleted with it."""
         return self.spec.get("deletionPolicy") == "Delete"
 
     def is_newer_than(self, other: "Resource") -> bool:
-        """Tell whether this is a later state of the same object (or another object of that name). Equal states are not newer.
+        """Return whether this is a later state of the object, or a newer object of the same name.
 
-        Versions order states of one history only; a state of a later history is newer, whatever its version and creation time are.
+        Versions are ordered within one history only; a state of a later history is newer regardless of version and
+        creation time. Equal states are not newer.
         """
         if self.history != other.history:
             return self.history > other.history
@@ -63,13 +67,13 @@ class Resource(msgspec.Struct, frozen=True, kw_only=True):
             return self.created >= other.created
         if (
             self.version.isdigit() and other.version.isdigit()
-        ):  # Kubernetes 1.35 makes official what has always been so
+        ):  # documented since Kubernetes 1.35, true before
             return int(self.version) > int(other.version)
         return self.version != other.version
 
 
 def read_resource(kind: str, body: Mapping[str, Any], history: int = 0) -> Resource:
-    """Make a Resource of an object of the API server, read in a history with this number."""
+    """Create a Resource from an API object that was read in the given history."""
     metadata: Mapping[str, Any] = body.get("metadata") or {}
     deleted = metadata.get("deletionTimestamp") or ""
     annotations = metadata.get("annotations") or {}

@@ -1,6 +1,7 @@
-"""What all resources known now look like: whoever decides about one may have to look at the others. Filled from kopf's watch, thread-safe.
+"""Thread-safe cache of every known custom resource, filled from kopf's watch.
 
-kopf calls no handler before the first list of every kind is complete, so who asks here never sees half of the resources.
+Reconcilers use it to resolve references and to detect conflicts. kopf calls no handler before the first list of every
+kind is complete, so a reconciliation never sees a partial cache.
 """
 
 import threading
@@ -9,12 +10,12 @@ from collections.abc import Callable, Iterable
 
 from stanine_operator.controller.resource import Key, Resource
 
-#: Seconds that a deleted RedisConfig is remembered: what is deleted together with it can still be released.
+#: Seconds that a deleted RedisConfig is kept: resources deleted together with it can still be finalized.
 REMEMBERED = 120.0
 
 
 class ResourceCache:
-    """The resources of all kinds by key. A reader gets frozen records and lists of its own."""
+    """Resources of all kinds by key. Readers receive frozen records and copied lists."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
@@ -22,24 +23,24 @@ class ResourceCache:
         self._resources: dict[Key, Resource] = {}
         self._by_kind: dict[str, dict[Key, Resource]] = {}
         self._recently_deleted: dict[Key, tuple[float, Resource]] = {}
-        #: (namespace, RedisConfig) -> keys of what refers to it.
+        #: (namespace, RedisConfig name) -> keys of the resources that refer to it.
         self._referrers: dict[tuple[str, str], set[Key]] = {}
 
     def get(self, key: Key) -> Resource | None:
-        """Return a resource."""
+        """Return a resource, or None."""
         return self._resources.get(key)
 
     def redis_config(self, namespace: str, name: str) -> Resource | None:
-        """Return a RedisConfig; references never leave a namespace."""
+        """Return a RedisConfig, or None; references never cross namespaces."""
         return self._resources.get(("RedisConfig", namespace, name))
 
     def recently_deleted(self, namespace: str, name: str) -> Resource | None:
-        """Return a RedisConfig that was deleted within the last two minutes."""
+        """Return a RedisConfig that was deleted within the last two minutes, or None."""
         found = self._recently_deleted.get(("RedisConfig", namespace, name))
         return found[1] if found is not None and self._clock() - found[0] <= REMEMBERED else None
 
     def all(self, kind: str) -> list[Resource]:
-        """Return the resources of a kind, in no order."""
+        """Return all resources of a kind, unordered."""
         with self._lock:
             return list(self._by_kind.get(kind, {}).values())
 
@@ -49,31 +50,32 @@ class ResourceCache:
             return list(self._resources)
 
     def referring_to(self, namespace: str, redis_config: str) -> list[Key]:
-        """Return the keys of everything that refers to a RedisConfig."""
+        """Return the keys of all resources that refer to a RedisConfig."""
         with self._lock:
             return list(self._referrers.get((namespace, redis_config), ()))
 
     def put(self, resource: Resource) -> bool:
-        """Take a state in unless it is older than the one known; tell whether it is news."""
+        """Store a state unless it is older than the cached one. Return whether it is newer."""
         with self._lock:
             known = self._resources.get(resource.key)
             if known is not None and not resource.is_newer_than(known):
                 if known.uid == resource.uid and known.version == resource.version:
-                    # What we knew is what we wrote; the API server may have kept less: older definitions drop what they do not know.
-                    self._place(known, resource)
+                    # The cached state is what the operator wrote; the API server may have pruned fields that an older
+                    # CRD does not know.
+                    self._store(known, resource)
                 return False
-            self._place(known, resource)
+            self._store(known, resource)
             return True
 
     def update(self, resource: Resource) -> None:
-        """Take in what was just written, if the resource is still there: who writes must not bring back what was deleted meanwhile."""
+        """Store a state that the operator wrote, unless the resource was deleted since."""
         with self._lock:
             known = self._resources.get(resource.key)
             if known is not None and known.uid == resource.uid and resource.is_newer_than(known):
-                self._place(known, resource)
+                self._store(known, resource)
 
     def drop(self, key: Key, uid: str = "", history: int | None = None) -> Resource | None:
-        """Forget a resource that is gone (if it is the one with this uid, and not of a later history); return it if it was known."""
+        """Remove a deleted resource and return it, if it has this uid and no later history."""
         with self._lock:
             known = self._resources.get(key)
             if (
@@ -93,7 +95,7 @@ class ResourceCache:
                 self._recently_deleted[key] = (now, known)
             return known
 
-    def _place(self, known: Resource | None, resource: Resource) -> None:
+    def _store(self, known: Resource | None, resource: Resource) -> None:
         if known is not None:
             self._unlink(known)
         self._resources[resource.key] = resource
@@ -113,17 +115,17 @@ class ResourceCache:
 
 
 def redis_config_of(resource: Resource) -> str | None:
-    """Return the name of the RedisConfig that a Queue or Instrument refers to; None for a RedisConfig."""
+    """Return the name of the RedisConfig that a resource refers to; None for a RedisConfig."""
     if resource.kind == "RedisConfig":
         return None
     return str((resource.spec.get("redisConfigRef") or {}).get("name") or "default")
 
 
 def older(a: Resource, b: Resource) -> Resource:
-    """Return the one that was created first; of two in the same second, the one with the smaller uid."""
+    """Return the resource created first; within the same second, the smaller uid decides."""
     return min(a, b, key=lambda resource: (resource.created, resource.uid))
 
 
 def oldest(resources: Iterable[Resource]) -> Resource | None:
-    """Return the one that was created first; None if there is none."""
+    """Return the resource that was created first, or None."""
     return min(resources, key=lambda resource: (resource.created, resource.uid), default=None)

@@ -1,9 +1,13 @@
-"""Which resources are this operator's, where several run: every resource has exactly one. Made by main.py; asked before every turn.
+"""Decide which resources this operator serves if several operators run.
 
-An operator of one namespace holds that namespace's lease; of two, the first has it and the other waits. An operator of the whole cluster
-leaves alone every namespace that has one of its own, and of two, the first has the rest. Who it is stands in a resource's status.
-A process that cannot renew its lease stops before another may take it. The newest process of an operator takes the lease of an earlier one:
-a pod that hangs on a lost node does not hold up its successor.
+Created by main.py; used before every reconciliation. An operator of one namespace holds that namespace's lease; of
+two such operators the first serves it and the other waits. An operator of the whole cluster skips every namespace
+that has its own operator; of two such operators the first serves the rest. The serving operator is written to each
+resource's status.
+
+A process that cannot renew its lease stops working before another process may acquire it. The newest process of an
+operator takes over the lease of an earlier process, so that a pod that hangs on a lost node does not block its
+successor.
 """
 
 import asyncio
@@ -27,20 +31,22 @@ from stanine_operator.controller.resource import Resource
 from stanine_operator.kubernetes.client import ClusterError
 from stanine_operator.kubernetes.cluster import Cluster
 
-#: Seconds between looks at the leases, and between two renewals.
+#: Seconds between two reads of the leases, and between two renewals.
 REFRESH_INTERVAL, RENEW_INTERVAL = 5.0, 10.0
-#: Seconds without a look after which what was seen before says nothing: nobody can renew while the API server is away.
+#: Seconds without a read after which earlier observations are discarded: no operator can renew while the API server
+#: is unavailable.
 LEASES_STALE = 3 * REFRESH_INTERVAL
-#: Seconds after its last look that an operator of the whole cluster still goes by it.
+#: Seconds after its last read during which an operator of the whole cluster may use the result.
 LEASES_FRESH = 2.5 * REFRESH_INTERVAL
-#: Seconds until the next look at a resource that is another's.
+#: Seconds until a resource of another operator is checked again.
 FOREIGN_RECHECK = 60.0
-#: Seconds that an operator waits with a resource that another has served, after the namespace became its own: the other must look.
+#: Seconds that an operator waits before reconciling a resource that another operator served: the other must notice
+#: the change.
 HANDOVER = LEASES_FRESH + REFRESH_INTERVAL
 
 
 class LeaseElector:
-    """One lease that this operator wants."""
+    """Acquires and renews one lease for this operator."""
 
     def __init__(
         self, cluster: Cluster, namespace: str, name: str, operator: str, clock: Callable[[], float]
@@ -59,7 +65,7 @@ class LeaseElector:
 
     @property
     def is_mine(self) -> bool:
-        """Whether this process holds it, and for some time to come."""
+        """Return whether this process holds the lease, with a safety margin before its end."""
         return (
             self._is_holder()
             and self._seen is not None
@@ -68,16 +74,16 @@ class LeaseElector:
 
     @property
     def uid(self) -> str:
-        """Return the uid of the lease; empty while it was not seen."""
+        """Return the uid of the lease; empty if it was not read yet."""
         return "" if self._seen is None else self._seen.lease.uid
 
     @property
     def holder(self) -> str:
-        """Who held it when it was seen last."""
+        """Return the holder when the lease was last read."""
         return "" if self._seen is None else self._seen.lease.holder
 
     async def refresh(self) -> None:
-        """Renew it, take it, or see who has it. Raises ClusterError."""
+        """Renew, acquire or read the lease. Raises ClusterError."""
         began = self._clock()
         if self._is_holder() and began - self._renewed < RENEW_INTERVAL:
             return
@@ -92,9 +98,9 @@ class LeaseElector:
             await self._write(began)
         except ClusterError as error:
             if self._is_holder() and error.status in (403, 404) and await self._is_ending():
-                self._renewed = began  # the lease went first; nobody can make another there, and what is left there is still ours
+                self._renewed = began  # the lease was deleted first and cannot be recreated there: the remaining resources are still ours
             elif error.conflict or error.not_found:
-                self._seen = None  # somebody else was quicker: the next look tells who
+                self._seen = None  # another operator was faster: the next refresh reads the holder
             else:
                 raise
 
@@ -136,7 +142,7 @@ class LeaseElector:
 
 
 class Responsibility:
-    """What this operator serves now. Belongs to the event loop."""
+    """The namespaces that this operator serves now. Must be used in the event loop."""
 
     def __init__(
         self,
@@ -146,7 +152,7 @@ class Responsibility:
         own: str,
         clock: Callable[[], float] | None = None,
     ) -> None:
-        """`namespaces`: those that are served, none means all; `own`: where the lease of the whole cluster lies."""
+        """Serve `namespaces` (none: all); `own` is the namespace of the cluster lease."""
         self._cluster, self._operator = cluster, operator
         self._clock = asyncio.get_running_loop().time if clock is None else clock
         self._is_owner = {
@@ -156,10 +162,10 @@ class Responsibility:
         self._whole = (
             None if namespaces else LeaseElector(cluster, own, CLUSTER_LEASE, operator, self._clock)
         )
-        #: Leases of namespaces that have an operator of their own, and of operators of the whole cluster, by uid.
+        #: Leases of namespaces with their own operator, and of operators of the whole cluster, by uid.
         self._others: dict[str, ObservedLease] = {}
         self._cluster_leases: dict[str, ObservedLease] = {}
-        #: Since when each namespace is ours, those that were ever asked about.
+        #: Time since which each queried namespace is served by this operator.
         self._since: dict[str, float] = {}
         self._logged: dict[str, str] = {}
         self._looked = float("-inf")
@@ -169,7 +175,7 @@ class Responsibility:
         self.changed: Callable[[], None] = lambda: None
 
     def serves(self, namespace: str) -> bool:
-        """Tell whether the resources of a namespace are this operator's now."""
+        """Return whether this operator serves the resources of a namespace now."""
         if self._whole is None:
             hold = self._is_owner.get(namespace)
             return hold is not None and hold.is_mine
@@ -187,7 +193,10 @@ class Responsibility:
         return first is not None and first.uid == self._whole.uid
 
     def wait(self, resource: Resource) -> float | None:
-        """Return how many seconds a turn must wait, None if it may be taken: the resource is ours, and whoever had it before knows."""
+        """Return the seconds a reconciliation must wait; None if it may start.
+
+        It may start if this operator serves the resource and the previous operator had time to notice.
+        """
         if not self.serves(resource.namespace):
             self._since.pop(resource.namespace, None)
             return FOREIGN_RECHECK
@@ -199,7 +208,7 @@ class Responsibility:
         return left
 
     async def refresh(self) -> None:
-        """Look at the leases, and renew or take those that are wanted. Raises ClusterError."""
+        """Read the leases; renew or acquire the wanted ones. Raises ClusterError."""
         self._since = {
             name: since for name, since in self._since.items() if self.serves(name)
         }  # what was lost meanwhile begins anew
@@ -226,7 +235,7 @@ class Responsibility:
         self._log_changes()
 
     async def run(self) -> None:
-        """Look for ever."""
+        """Refresh the leases periodically."""
         answers = True
         while True:
             await asyncio.sleep(REFRESH_INTERVAL)
@@ -246,7 +255,7 @@ class Responsibility:
         return {lease.uid: observe_lease(before.get(lease.uid), lease, now) for lease in leases}
 
     def _log_changes(self) -> None:
-        """Say in the log who serves what, once for each change; have what is new here looked at."""
+        """Log which operator serves which namespace, once per change; report the change."""
         now = self._clock()
         if self._whole is None:
             held = {

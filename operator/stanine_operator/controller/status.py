@@ -1,8 +1,8 @@
-"""What a status becomes after a turn, and whether that is worth writing: pure. Called by turns.py.
+"""Compose a resource's status and decide whether it must be written. Pure; called by reconciler.py.
 
-Everything watches the API server, and each write goes to etcd and to all of them. So a status is written only if it differs, and what
-moves by itself (depths, ages, memory) is no reason to write more than once in five minutes, or in one minute where it is of another
-order: nobody who looks at a queue is told of no messages where there are thousands.
+Many clients watch the API server, and each write goes to etcd and to all of them. A status is therefore written only
+if it differs. Volatile fields (depths, ages, memory) cause at most one write in five minutes, or in half a minute if
+their order of magnitude changes.
 """
 
 from collections.abc import Mapping
@@ -18,11 +18,11 @@ from stanine_operator.controller.reconcile_result import Condition
 
 Status = Mapping[str, Any]
 
-#: Seconds between two writes for nothing but figures and wordings: three in a quarter of an hour at the most.
+#: Seconds between two writes for volatile fields and messages only: at most three in a quarter of an hour.
 FIGURES_INTERVAL = 330.0
-#: Seconds between two writes for a figure of another order: no more than one a turn.
+#: Seconds between two writes for a changed order of magnitude: at most one per reconciliation.
 MAGNITUDES_INTERVAL = 30.0
-#: Below this the order of a figure is the same whatever it is: queues at work have a few messages at one look and none at the next.
+#: Figures below this have the same order of magnitude: a busy queue alternates between zero and a few messages.
 SMALL = 100
 
 
@@ -34,8 +34,11 @@ def compose_status(
     now: str,
     fields: Mapping[str, object] | None,
 ) -> dict[str, Any]:
-    """Return the whole status. `fields` None: the turn did not get far enough to know; what was known stays, as do other conditions."""
-    # A status is composed only where nothing is paused by annotation, so that condition ends here.
+    """Return the complete status.
+
+    `fields` None: they could not be determined; old fields and other conditions are kept.
+    """
+    # A status is composed only if the resource is not paused by annotation, so that condition is removed here.
     before = [
         condition
         for condition in old.get("conditions") or ()
@@ -59,16 +62,19 @@ def compose_status(
 def with_condition(
     old: Status, condition: Condition, *, generation: int, now: str
 ) -> dict[str, Any]:
-    """Return the status with one condition judged and everything else left as it is."""
+    """Return the status with one condition set and everything else unchanged."""
     conditions = merge_conditions(
         old.get("conditions") or (), (condition,), generation=generation, now=now, keep_others=True
     )
-    spoken, others = conditions[:1], conditions[1:]
-    return {**old, "conditions": others + spoken}
+    updated, others = conditions[:1], conditions[1:]
+    return {**old, "conditions": others + updated}
 
 
 def must_write(old: Status, new: Status, *, volatile: frozenset[str], since_written: float) -> bool:
-    """Tell whether a status must be written now. `since_written`: seconds since this operator last wrote it (infinite: never)."""
+    """Return whether a status must be written now.
+
+    `since_written`: seconds since the last write (infinite: never).
+    """
     if old == new:
         return False
     if since_written >= FIGURES_INTERVAL or _stable_part(old, volatile) != _stable_part(
@@ -81,7 +87,10 @@ def must_write(old: Status, new: Status, *, volatile: frozenset[str], since_writ
 
 
 def make_patch(old: Status, new: Status) -> dict[str, Any]:
-    """Return the merge patch (RFC 7386) that turns one into the other. Lists, and so the conditions, are replaced as a whole."""
+    """Return the merge patch (RFC 7386) from one status to another.
+
+    Lists, including conditions, are replaced whole.
+    """
     patch: dict[str, Any] = {name: None for name in old if name not in new}
     for name, value in new.items():
         before = old.get(name)
@@ -96,7 +105,7 @@ def make_patch(old: Status, new: Status) -> dict[str, Any]:
 
 
 def is_ready(status: Status) -> bool | None:
-    """Return what the summary says; None if it says nothing."""
+    """Return the status of the condition Ready; None if it is Unknown or missing."""
     condition = find_condition(status.get("conditions") or (), "Ready")
     return None if condition is None else {"True": True, "False": False}.get(condition["status"])
 
@@ -109,12 +118,12 @@ def changed_conditions(
 
 
 def _magnitude(figure: object) -> int:
-    """Return the number of a figure's digits; 0 for a small one, and for what is no whole number."""
+    """Return the number of digits of a figure; 0 for a small figure or another type."""
     return len(str(figure)) if isinstance(figure, int) and figure >= SMALL else 0
 
 
 def _stable_part(status: Status, volatile: frozenset[str]) -> dict[str, Any]:
-    """Return what does not move by itself; of conditions, all but the wording."""
+    """Return the status without volatile fields and without the messages of conditions."""
     steady = {name: value for name, value in status.items() if name not in volatile}
     conditions = steady.get("conditions") or ()
     steady["conditions"] = [

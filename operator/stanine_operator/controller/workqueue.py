@@ -1,4 +1,4 @@
-"""Which resource is due when: the queue of the operator's own loop. One turn at a time for each resource. Belongs to the event loop."""
+"""Work queue of due resources with one worker per key at a time. Must be used in the event loop."""
 
 import asyncio
 import heapq
@@ -9,16 +9,16 @@ from typing import Generic, TypeVar
 
 K = TypeVar("K", bound=Hashable)
 
-#: Seconds between turns of a resource that is well: how long a change made behind our back can stay unseen.
+#: Seconds between reconciliations of a ready resource: the longest time an external change goes unnoticed.
 RESYNC_INTERVAL = 60.0
-#: Seconds: first and longest pause while it is not. The longest is what the contract promises.
+#: First and longest retry delay in seconds. The longest is documented.
 FIRST_RETRY, LAST_RETRY = 1.0, 15.0
-#: Share by which a pause is shortened at random, so that what failed together does not come back together.
+#: Share by which a delay is shortened at random, so that resources that failed together are not retried together.
 JITTER = 0.3
 
 
 def next_pause(failures: int, random: float) -> float:
-    """Return the seconds until the next turn after so many turns in a row that did not end well. `random`: 0 ≤ x < 1."""
+    """Return the seconds until the next attempt after consecutive failures; 0 ≤ `random` < 1."""
     pause = (
         RESYNC_INTERVAL
         if failures == 0
@@ -28,13 +28,16 @@ def next_pause(failures: int, random: float) -> float:
 
 
 class WorkQueue(Generic[K]):
-    """Keys by the time at which they are due. A key that is at work is never handed out; woken meanwhile, it is due when it is done."""
+    """Keys ordered by due time.
+
+    A key in progress is not handed out; if enqueued meanwhile, it is due when done.
+    """
 
     def __init__(self, clock: Callable[[], float]) -> None:
         self._clock = clock
         self._heap: list[tuple[float, int, K]] = []
         self._due: dict[K, float] = {}
-        self._working: set[K] = set()
+        self._in_progress: set[K] = set()
         self._magnitude = itertools.count()
         self._changed = asyncio.Event()
         self._next_lock = asyncio.Lock()
@@ -49,39 +52,44 @@ class WorkQueue(Generic[K]):
             self._changed.set()
 
     def forget(self, key: K) -> None:
-        """Drop a key."""
+        """Remove a key."""
         self._due.pop(key, None)
 
     def done(self, key: K, after: float | None) -> None:
-        """Say that a key's turn has ended and when the next is due (None: never). One woken meanwhile is due as it was woken."""
-        self._working.discard(key)
+        """Mark a key as done; it is due in `after` seconds (None: never) or when enqueued."""
+        self._in_progress.discard(key)
         if after is not None:
             self.enqueue(key, after)
         if key in self._due:
-            # It was passed over while it was at work.
+            # It was skipped while it was in progress.
             heapq.heappush(self._heap, (self._due[key], next(self._magnitude), key))
             self._changed.set()
 
     def close(self) -> None:
-        """Hand nothing more out."""
+        """Hand out no more keys."""
         self._closed = True
         self._changed.set()
 
     async def next(self, within: float) -> K | None:
-        """Wait for the key that is due first; it is at work until `done`. None if there is none within so many seconds, or at the end."""
+        """Wait for the next due key, which is in progress until `done`.
+
+        Return None after `within` seconds or if closed.
+        """
         try:
             async with (
                 asyncio.timeout(within),
                 self._next_lock,
-            ):  # one waits for the clock, the others for their turn
+            ):  # one worker waits for the clock, the others for the lock
                 return await self._first()
         except TimeoutError:
             return None
 
     def waiting(self) -> int:
-        """Return how many keys are due now and not yet at work."""
+        """Return the number of keys that are due and not in progress."""
         now = self._clock()
-        return sum(1 for key, due in self._due.items() if due <= now and key not in self._working)
+        return sum(
+            1 for key, due in self._due.items() if due <= now and key not in self._in_progress
+        )
 
     async def _first(self) -> K | None:
         while not self._closed:
@@ -102,9 +110,9 @@ class WorkQueue(Generic[K]):
         now = self._clock()
         while self._heap and self._heap[0][0] <= now:
             due, _, key = heapq.heappop(self._heap)
-            if self._due.get(key) != due or key in self._working:
-                continue  # overtaken, dropped, or at work: `done` puts it back
+            if self._due.get(key) != due or key in self._in_progress:
+                continue  # rescheduled, removed, or in progress (`done` pushes it again)
             del self._due[key]
-            self._working.add(key)
+            self._in_progress.add(key)
             return key
         return None

@@ -1,4 +1,4 @@
-"""The kind Instrument: a document published, its way into the index, and its end. `turn.py` is called by the loop."""
+"""The kind Instrument: publication, indexing and removal of an instrument."""
 
 from stanine_operator.instruments.desired import check_document
 from stanine_operator.instruments.reconcile import finalize, reconcile

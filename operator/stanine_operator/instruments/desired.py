@@ -1,4 +1,4 @@
-"""What an Instrument's document is, and what its status says: pure."""
+"""Validation of an Instrument's document and the status of an Instrument. Pure."""
 
 from typing import Any
 
@@ -14,22 +14,25 @@ from stanine_operator.controller.resource import Resource
 
 
 class CheckedDocument(msgspec.Struct, frozen=True):
-    """A resource's document, judged once for each generation: what it is, or what is wrong with it. The text itself is not kept."""
+    """Summary of a document, or its errors.
+
+    Made once per generation; the document itself is not kept.
+    """
 
     digest: str = ""
     form_digest: str = ""
     items: int = 0
     scales: int = 0
-    #: Empty if nothing is wrong.
-    fault: str = ""
+    #: Empty if the document is valid.
+    error: str = ""
 
 
 def check_document(resource: Resource) -> CheckedDocument:
-    """Judge the document that a resource is. Seconds for the largest ones."""
+    """Validate the document of a resource. Takes seconds for the largest documents."""
     try:
         read = read_instrument(resource.name, resource.spec)
     except InvalidResource as error:
-        return CheckedDocument(fault=say_faults(error))
+        return CheckedDocument(error=say_faults(error))
     spec = read.instrument.spec
     return CheckedDocument(
         digest(read.document), form_digest(read.instrument), len(spec.items), len(spec.scales)
@@ -41,15 +44,22 @@ def describe(judged: Judged, standing: InstrumentState, status: dict[str, Any]) 
     is_indexed = standing.indexed >= standing.revision
     if is_indexed:
         indexed = Condition(
-            "Indexed", True, "Indexed", f"Revision {standing.revision} is served and scored by."
+            "Indexed",
+            True,
+            "Indexed",
+            f"Revision {standing.revision} is served and used for scoring.",
         )
     else:
-        still = f"; revision {standing.indexed} is scored by meanwhile" if standing.indexed else ""
+        current = (
+            f"; revision {standing.indexed} is used for scoring until then"
+            if standing.indexed
+            else ""
+        )
         indexed = Condition(
             "Indexed",
             False,
             "Indexing",
-            f"Revision {standing.revision} waits for the indexWatcher{still}.",
+            f"Revision {standing.revision} waits for the indexWatcher{current}.",
         )
     fields: dict[str, object] = {
         "revision": standing.revision,
@@ -59,7 +69,7 @@ def describe(judged: Judged, standing: InstrumentState, status: dict[str, Any]) 
     }
     if standing.indexed:
         fields["indexedRevision"] = standing.indexed
-    # A server that came back with older data gives the number of a lost revision to another document.
+    # A server restored from older data assigns a lost revision number again, to another document.
     is_new = (
         status.get("revision") != standing.revision
         or status.get("digest", checked.digest) != checked.digest
@@ -91,23 +101,23 @@ def describe_unpublished(
     *,
     settled: bool = True,
 ) -> ReconcileResult:
-    """Return what is said of an instrument whose document is not published; an earlier one that is stays in use.
+    """Return the result for a document that is not published; an earlier revision stays in use.
 
-    `standing` None: how the instrument stands is not known, or another resource's to tell.
+    `standing` None: the state of the instrument is unknown, or another resource owns it.
     """
     fields: dict[str, object] = {}
     if standing is not None and standing.revision:
         earlier = {"revision": standing.revision, "indexedRevision": standing.indexed}
         kept = {name: status[name] for name in ("items", "scales", "digest") if name in status}
         fields = {name: value for name, value in (earlier | kept).items() if value}
-        said = f"Revision {standing.revision} stays in use."
+        published = f"Revision {standing.revision} stays in use."
     else:
-        said = "Nothing of this resource is published."
+        published = "Nothing of this resource is published."
     return ReconcileResult(
         conditions=(
             Condition("Ready", False, reason, message),
             Condition("Published", False, reason, message),
-            Condition("Indexed", False, "NotPublished", said),
+            Condition("Indexed", False, "NotPublished", published),
         ),
         fields=fields,
         settled=settled,

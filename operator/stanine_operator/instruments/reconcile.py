@@ -1,7 +1,8 @@
-"""One turn for one Instrument. Called by the loop through `reconcile` and `release`; safe to repeat, and to die in anywhere.
+"""Reconcile one Instrument.
 
-A turn holds the instrument and looks how it stands, in one function in Redis; it publishes only if the newest revision is not this
-document. Whether the index has it is looked at again until it has.
+`reconcile` and `finalize` are idempotent and may be interrupted at any point. A reconciliation acquires the
+instrument and reads its state in one function in Redis; it publishes only if the newest revision is another document.
+It is repeated until the revision is indexed.
 """
 
 from opentelemetry.trace import get_current_span
@@ -33,7 +34,7 @@ from stanine_operator.redis_servers.libraries import store_library
 def reconcile(
     resource: Resource, checked: CheckedDocument, context: ReconcileContext
 ) -> ReconcileResult:
-    """Publish the document that a resource is. Raises what the loop turns into conditions: OperatorProblem, errors of the server."""
+    """Publish the document of a resource. Raises OperatorProblem and errors of the server."""
     conflict = find_conflict(resource, context.resource_cache, _name_of)
     if conflict is not None:
         return _conflict_result(resource, name_of(conflict))
@@ -41,15 +42,15 @@ def reconcile(
     server = context.connections.open(config)
     instruments = _instruments(server)
     manager = manager_of(resource, config, context.operator_id)
-    takes = not checked.fault
+    takes = not checked.error
     try:
         standing = acquire(
             lambda gone: instruments.hold(resource.name, manager, takes=takes, gone=gone),
             resource.kind,
             context,
         )
-        if checked.fault:
-            return describe_unpublished(INVALID_DOCUMENT, checked.fault, resource.status, standing)
+        if checked.error:
+            return describe_unpublished(INVALID_DOCUMENT, checked.error, resource.status, standing)
         if standing.digest != checked.digest:
             if server.broker.state(BUILD_INDEX.queue) is QueueState.DRAINING:
                 message = f"The queue {BUILD_INDEX.queue} is draining: the document is published when it is resumed."
@@ -59,7 +60,7 @@ def reconcile(
             document = canonical(instrument_document(resource.name, resource.spec))
             trace = traceparent_of(
                 get_current_span()
-            )  # the entry that the indexWatcher builds belongs to this turn's trace
+            )  # the indexWatcher's work belongs to this reconciliation's trace
             published = instruments.publish(
                 resource.name, document, checked.digest, checked.form_digest, manager, trace=trace
             )
@@ -67,7 +68,7 @@ def reconcile(
                 published.revision,
                 published.form,
                 published.digest,
-                _still_indexed(standing, published.form),
+                _indexed_revision(standing, published.form),
             )
     except InstrumentManagedError as refused:
         return _conflict_result(resource, refused.holder.name)
@@ -77,12 +78,12 @@ def reconcile(
 def finalize(
     resource: Resource, _judged: CheckedDocument, context: ReconcileContext
 ) -> FinalizeResult:
-    """Remove the instrument of a resource that is being deleted, if nobody ever answered it and it is this resource's; else it is kept."""
+    """Remove the instrument of a deleted resource if it is the owner and there are no attempts."""
     conflict = find_conflict(resource, context.resource_cache, _name_of)
     if conflict is not None:
         return _kept_result(
             RESOURCE_CONFLICT,
-            f"{name_of(conflict)} has the instrument {resource.name}: it is kept.",
+            f"{name_of(conflict)} owns the instrument {resource.name}: it is kept.",
         )
     config = context.redis_config_of(resource)
     server = context.connections.open(config)
@@ -93,12 +94,12 @@ def finalize(
     except InstrumentManagedError as refused:
         return _kept_result(
             RESOURCE_CONFLICT,
-            f"{refused.holder.name} has the instrument {resource.name}: it is kept.",
+            f"{refused.holder.name} owns the instrument {resource.name}: it is kept.",
         )
     if removal is Removal.HAS_ATTEMPTS:
         return _kept_result(
             "HasAttempts",
-            f"The instrument {resource.name} has attempts: it is kept, and nobody manages it any more.",
+            f"The instrument {resource.name} has attempts: it is kept, and no resource owns it any more.",
         )
     if removal is Removal.ABSENT:
         return FinalizeResult(done=True)

@@ -1,1 +1,1 @@
-"""The Kubernetes API: client, credentials, and the hook before an uninstall."""
+"""Access to the Kubernetes API server: credentials, client, requests, removal of the operator."""

@@ -1,7 +1,8 @@
-"""The one way to the API server beside kopf's watches: kubernetes.aio. Used by the operator, the hook before an uninstall, and the tests.
+"""HTTP client of the API server on top of kubernetes.aio.
 
-kubernetes.aio has the credentials, TLS and connections. Its generic client is used and answers are read with msgspec: its classes for each
-kind of object would take 24 MB more.
+Used for everything except kopf's watches. kubernetes.aio provides credentials, TLS and connections. Only its generic
+client is used, and responses are decoded with msgspec: its classes for the kinds of objects would take 24 MB more
+memory.
 """
 
 import asyncio
@@ -23,15 +24,15 @@ from stanine_operator.kubernetes.credentials import (
     load_credentials,
 )
 
-#: Seconds that a request may take in all, and to connect.
+#: Seconds for a whole request, and to connect.
 REQUEST_TIMEOUT, CONNECT_TIMEOUT = 15.0, 5.0
-#: Requests under way at the same time; the API server's own fairness queues the rest.
+#: Maximum number of concurrent requests; the API server's priority and fairness queues further ones.
 CONNECTIONS = 32
-#: Seconds after which the credentials are read again: a service account's token is replaced within the hour.
+#: Seconds after which the credentials are read again: a service account token is rotated within the hour.
 CREDENTIALS_FRESH = 60.0
-#: The name under which requests are made, and that the API server notes as the owner of what is written.
+#: User agent and field manager of all requests.
 FIELD_MANAGER = "stanine-operator"
-#: Content types of patches: members are replaced; and what `kubectl apply --server-side` sends.
+#: Content types of patches: JSON merge patch, and server-side apply.
 MERGE_PATCH, APPLY_PATCH = "application/merge-patch+json", "application/apply-patch+yaml"
 
 _JSON = "application/json"
@@ -41,42 +42,45 @@ Body = dict[str, Any]
 
 
 class ClusterError(Exception):
-    """The API server refused a request or could not be reached; `status` is HTTP's, 0 if there was no answer. The loop tries again."""
+    """The API server rejected a request or was unreachable. Callers retry.
+
+    `status` is the HTTP status, 0 if there was no response.
+    """
 
     def __init__(self, status: int, what: str, answer: bytes = b"") -> None:
         super().__init__(f"{what}: {status or 'no answer'}")
         self.status = status
-        #: The API server's words, which may quote what was sent: for tests.
+        #: The response body, which may quote the request: for tests only.
         self.answer = answer.decode(errors="replace")
 
     @property
     def not_found(self) -> bool:
-        """Whether the object is not there any more."""
+        """Return whether the object does not exist."""
         return self.status == 404
 
     @property
     def conflict(self) -> bool:
-        """Whether the object is not what it was when it was seen: the newer state is on its way here."""
+        """Return whether the object changed since it was read; the watch delivers the new state."""
         return self.status == 409
 
     @property
     def unavailable(self) -> bool:
-        """Whether the API server is what is at fault, not the request."""
+        """Return whether the API server is unavailable, rather than the request invalid."""
         return self.status in (0, 429) or self.status >= 500
 
 
 class Client:
-    """Requests to the API server. Made by `connect`, in the event loop that it is used in."""
+    """Client of the API server. Created by `connect` in the event loop that uses it."""
 
     def __init__(
         self,
-        login: ClusterCredentials,
+        credentials: ClusterCredentials,
         read: Callable[[], Awaitable[ClusterCredentials]],
-        seen: Callable[[str, int], None],
+        on_response: Callable[[str, int], None],
     ) -> None:
-        self._credentials, self._read, self._seen = login, read, seen
+        self._credentials, self._read, self._on_response = credentials, read, on_response
         self._read_at = time.monotonic()
-        self._client = _make_client(login)
+        self._client = _make_client(credentials)
         self._reading = asyncio.Lock()
 
     @classmethod
@@ -84,14 +88,17 @@ class Client:
         cls,
         read: Callable[[], Awaitable[ClusterCredentials]] = load_credentials,
         *,
-        seen: Callable[[str, int], None] = lambda _method, _status: None,
+        on_response: Callable[[str, int], None] = lambda _method, _status: None,
     ) -> "Client":
-        """Log in. `seen` is told each request's method and status, for the metrics. Raises LoginError."""
-        return cls(await read(), read, seen)
+        """Load the credentials and return a client.
+
+        `on_response` is called with the method and status of every request. Raises ClusterCredentialsError.
+        """
+        return cls(await read(), read, on_response)
 
     @property
     def namespace(self) -> str | None:
-        """The namespace of the pod, or of the kubeconfig's context."""
+        """Return the namespace of the pod, or of the kubeconfig's context."""
         return self._credentials.namespace
 
     async def close(self) -> None:
@@ -108,11 +115,11 @@ class Client:
         content_type: str = _JSON,
         accept: str = _JSON,
     ) -> Body:
-        """Make a request; once more with new credentials if these were refused. Raises ClusterError."""
+        """Send a request; retry once with new credentials after a 401. Raises ClusterError."""
         for attempt in (1, 2):
             await self._refresh(at_once=attempt == 2)
             status, content = await self._request(method, path, body, query, content_type, accept)
-            self._seen(method, status)
+            self._on_response(method, status)
             if status != 401:
                 break
         if status >= 300:
@@ -123,7 +130,7 @@ class Client:
     async def items(
         self, path: str, limit: int, *, query: Mapping[str, str] | None = None, accept: str = _JSON
     ) -> AsyncIterator[Body]:
-        """Yield what is listed at a path, `limit` objects a request. Raises ClusterError."""
+        """Yield the objects listed at a path, `limit` per request. Raises ClusterError."""
         first = {**(query or {}), "limit": str(limit)}
         following = ""
         while True:
@@ -162,11 +169,11 @@ class Client:
             )
             return answer.status, await answer.read()
         except (aiohttp.ClientError, TimeoutError, OSError, ApiException) as error:
-            self._seen(method, 0)
+            self._on_response(method, 0)
             raise ClusterError(0, f"{method} {path} ({type(error).__name__})") from None
 
     async def _refresh(self, *, at_once: bool) -> None:
-        """Read the credentials again if they are no longer fresh; if that fails, go on with those that are known."""
+        """Read the credentials again if they expired; keep the known ones if that fails."""
         async with self._reading:
             if not at_once and (
                 time.monotonic() - self._read_at <= CREDENTIALS_FRESH
@@ -175,26 +182,26 @@ class Client:
                 return
             self._read_at = time.monotonic()
             try:
-                login = await self._read()
+                credentials = await self._read()
             except ClusterCredentialsError as error:
                 get_log().warning("login.failed", detail=str(error))
                 return
-            before, self._credentials = self._credentials, login
-            if _transport(before) != _transport(login):
-                old, self._client = self._client, _make_client(login)
-                await old.close()  # what it is doing is tried again
+            before, self._credentials = self._credentials, credentials
+            if _transport(before) != _transport(credentials):
+                old, self._client = self._client, _make_client(credentials)
+                await old.close()  # its running requests are retried
 
 
 def _make_client(
-    login: ClusterCredentials,
-) -> Any:  # kubernetes.aio tells no types of what is used here
-    login.configuration.connection_pool_maxsize = CONNECTIONS
-    return ApiClient(login.configuration)
+    credentials: ClusterCredentials,
+) -> Any:  # untyped in kubernetes.aio
+    credentials.configuration.connection_pool_maxsize = CONNECTIONS
+    return ApiClient(credentials.configuration)
 
 
-def _transport(login: ClusterCredentials) -> tuple[object, ...]:
-    """Return what connections are made with."""
-    each = login.configuration
+def _transport(credentials: ClusterCredentials) -> tuple[object, ...]:
+    """Return the parameters that determine a connection."""
+    each = credentials.configuration
     return (
         each.host,
         each.ssl_ca_cert,

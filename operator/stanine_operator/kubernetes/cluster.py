@@ -1,7 +1,7 @@
-"""What is asked of the API server beside kopf's watches: Secrets, statuses, finalizers, events, lists. Used by the loop and the hook.
+"""The operator's requests to the API server: Secrets, statuses, finalizers, Events, lists, Leases.
 
-All methods are coroutines of the operator's event loop; `read_secret_from_thread` is for worker threads. Only what a call needs is asked of
-the API server, and only metadata comes back where that is enough.
+All methods are coroutines of the operator's event loop; `read_secret_from_thread` is for worker threads. Responses
+are limited to metadata where that is enough.
 """
 
 import asyncio
@@ -29,7 +29,7 @@ from stanine_operator.kubernetes.client import (
     ClusterError,
 )
 
-#: Names in a page of a list, and whole objects, which are up to 1 MiB each.
+#: Page sizes of metadata lists and of lists of whole objects, which may have up to 1 MiB each.
 PAGE, OBJECTS_PAGE = 1000, 100
 
 _LEASES = "/apis/coordination.k8s.io/v1"
@@ -38,7 +38,7 @@ _ONLY_METADATA_LIST = "application/json;as=PartialObjectMetadataList;g=meta.k8s.
 
 
 class Cluster:
-    """The API server as the operator needs it. Made in the event loop that it is used in."""
+    """The operator's view of the API server. Created in the event loop that uses it."""
 
     def __init__(self, client: Client) -> None:
         self._client = client
@@ -64,7 +64,7 @@ class Cluster:
         return await self._client.call("GET", _path(kind, namespace, name))
 
     async def list_version(self, kind: Kind, namespace: str | None) -> str:
-        """Return the resourceVersion of a list that is made now: no lower than any other that the API server has given out before."""
+        """Return the resourceVersion of a current list: at least as high as any issued before."""
         page = await self._client.call(
             "GET", _list_path(kind, namespace), query={"limit": "1"}, accept=_ONLY_METADATA_LIST
         )
@@ -80,7 +80,7 @@ class Cluster:
         ]
 
     async def list_objects(self, kind: Kind, namespace: str | None, labels: str = "") -> list[Body]:
-        """Return all objects of a kind, or those with some labels."""
+        """Return all objects of a kind, or those with the given labels."""
         query = {"labelSelector": labels} if labels else {}
         return [
             item
@@ -90,10 +90,10 @@ class Cluster:
         ]
 
     async def patch_status(self, kind: Kind, resource: Resource, patch: Mapping[str, Any]) -> Body:
-        """Merge a patch into a status, if the object is still as it was seen; return its metadata after that.
+        """Patch a status unless the object has changed; return its new metadata.
 
-        A status belongs to the state that was looked at. Written to another state (a later spec, or one of a restored etcd) it would claim
-        an `observedGeneration` that was never observed.
+        A status belongs to the observed state. Written to another state (a later spec, or one of a restored etcd) it
+        would claim an `observedGeneration` that was never observed.
         """
         body = {
             "metadata": {"uid": resource.uid, "resourceVersion": resource.version},
@@ -101,19 +101,24 @@ class Cluster:
         }
         path = _path(kind, resource.namespace, resource.name) + "/status"
         answer = await self._client.call(
-            "PATCH", path, body, content_type=MERGE_PATCH, accept=_ONLY_METADATA, query=_managed()
+            "PATCH",
+            path,
+            body,
+            content_type=MERGE_PATCH,
+            accept=_ONLY_METADATA,
+            query=_field_manager(),
         )
         metadata: Body = answer["metadata"]
         return metadata
 
     async def delete_object(self, kind: Kind, namespace: str, name: str) -> None:
-        """Ask for the end of an object."""
+        """Delete an object."""
         await self._client.call("DELETE", _path(kind, namespace, name))
 
     async def set_finalizers(
         self, kind: Kind, resource: Resource, finalizers: Iterable[str]
     ) -> Body:
-        """Replace the finalizers, if the object is still as it was seen; return its metadata after that."""
+        """Replace the finalizers unless the object has changed; return its new metadata."""
         body = {
             "metadata": {
                 "uid": resource.uid,
@@ -123,7 +128,12 @@ class Cluster:
         }
         path = _path(kind, resource.namespace, resource.name)
         answer = await self._client.call(
-            "PATCH", path, body, content_type=MERGE_PATCH, accept=_ONLY_METADATA, query=_managed()
+            "PATCH",
+            path,
+            body,
+            content_type=MERGE_PATCH,
+            accept=_ONLY_METADATA,
+            query=_field_manager(),
         )
         metadata: Body = answer["metadata"]
         return metadata
@@ -135,19 +145,24 @@ class Cluster:
             f"/api/v1/namespaces/{quote(namespace)}/events",
             event,
             accept=_ONLY_METADATA,
-            query=_managed(),
+            query=_field_manager(),
         )
 
     async def repeat_event(self, namespace: str, name: str, count: int, at: str) -> None:
-        """Say of an Event that was posted that it happened again."""
+        """Update the count of a posted Event."""
         path = f"/api/v1/namespaces/{quote(namespace)}/events/{quote(name)}"
         patch = {"count": count, "lastTimestamp": at}
         await self._client.call(
-            "PATCH", path, patch, content_type=MERGE_PATCH, accept=_ONLY_METADATA, query=_managed()
+            "PATCH",
+            path,
+            patch,
+            content_type=MERGE_PATCH,
+            accept=_ONLY_METADATA,
+            query=_field_manager(),
         )
 
     async def read_lease(self, namespace: str, name: str) -> Body | None:
-        """Return a Lease; None if there is none."""
+        """Return a Lease, or None."""
         try:
             return await self._client.call("GET", _lease_path(namespace, name))
         except ClusterError as error:
@@ -172,20 +187,27 @@ class Cluster:
             "labels": {"app.kubernetes.io/part-of": "stanine"},
         }
         return await self._client.call(
-            "POST", _lease_path(namespace), {"metadata": metadata, "spec": spec}, query=_managed()
+            "POST",
+            _lease_path(namespace),
+            {"metadata": metadata, "spec": spec},
+            query=_field_manager(),
         )
 
     async def write_lease(
         self, namespace: str, name: str, version: str, spec: Mapping[str, Any]
     ) -> Body:
-        """Change a Lease, if it is still as it was seen."""
+        """Update a Lease unless it has changed."""
         body = {"metadata": {"resourceVersion": version}, "spec": spec}
         return await self._client.call(
-            "PATCH", _lease_path(namespace, name), body, content_type=MERGE_PATCH, query=_managed()
+            "PATCH",
+            _lease_path(namespace, name),
+            body,
+            content_type=MERGE_PATCH,
+            query=_field_manager(),
         )
 
     async def delete_lease(self, namespace: str, name: str) -> None:
-        """Delete a Lease; one that is gone already is no error."""
+        """Delete a Lease if it exists."""
         try:
             await self._client.call("DELETE", _lease_path(namespace, name))
         except ClusterError as error:
@@ -193,7 +215,7 @@ class Cluster:
                 raise
 
     async def is_ending(self, namespace: str) -> bool:
-        """Tell whether a namespace is being deleted; one that is gone is."""
+        """Return whether a namespace is being deleted or does not exist."""
         try:
             found = await self._client.call("GET", f"/api/v1/namespaces/{quote(namespace)}")
         except ClusterError as error:
@@ -203,7 +225,7 @@ class Cluster:
         return bool(found["metadata"].get("deletionTimestamp"))
 
     async def list_pods(self, namespace: str, labels: str) -> list[Body]:
-        """Return the pods that some labels select."""
+        """Return the pods with the given labels."""
         path = f"/api/v1/namespaces/{quote(namespace)}/pods"
         return [
             each
@@ -213,18 +235,21 @@ class Cluster:
         ]
 
     async def scale(self, namespace: str, deployment: str, replicas: int) -> None:
-        """Say how many pods a Deployment has."""
+        """Set the number of replicas of a Deployment."""
         path = f"/apis/apps/v1/namespaces/{quote(namespace)}/deployments/{quote(deployment)}/scale"
         await self._client.call(
             "PATCH",
             path,
             {"spec": {"replicas": replicas}},
             content_type=MERGE_PATCH,
-            query=_managed(),
+            query=_field_manager(),
         )
 
     async def read_secret(self, namespace: str, name: str) -> dict[str, bytes]:
-        """Return a Secret's data. Raises OperatorProblem: SecretNotFound, SecretForbidden, APIServerUnreachable."""
+        """Return a Secret's data.
+
+        Raises OperatorProblem: SecretNotFound, SecretForbidden, APIServerUnreachable.
+        """
         try:
             body = await self._client.call(
                 "GET", f"/api/v1/namespaces/{quote(namespace)}/secrets/{quote(name)}"
@@ -233,13 +258,13 @@ class Cluster:
             raise _secret_problem(error, name) from None
         try:
             return {key: base64.b64decode(value) for key, value in (body.get("data") or {}).items()}
-        except (binascii.Error, ValueError):  # the API server refuses such a Secret
+        except (binascii.Error, ValueError):  # the API server rejects such a Secret
             raise OperatorProblem(
                 SECRET_NOT_FOUND, f"Secret {name} holds no base64: write it again."
             ) from None
 
     def read_secret_from_thread(self, namespace: str, name: str) -> dict[str, bytes]:
-        """Return a Secret's data, called by a thread that is not the event loop's. Raises as `read_secret`."""
+        """Return a Secret's data; called from worker threads. Raises as `read_secret`."""
         future = asyncio.run_coroutine_threadsafe(self.read_secret(namespace, name), self._loop)
         try:
             return future.result(REQUEST_TIMEOUT + CONNECT_TIMEOUT)
@@ -247,7 +272,7 @@ class Cluster:
             future.cancel()
             raise OperatorProblem(
                 API_SERVER_UNREACHABLE,
-                f"Secret {name} could not be read in time: it is tried again.",
+                f"Secret {name} could not be read in time: the operator retries.",
             ) from None
 
 
@@ -267,7 +292,7 @@ def _lease_path(namespace: str, name: str = "") -> str:
     return f"{_LEASES}/namespaces/{quote(namespace)}/leases" + (f"/{quote(name)}" if name else "")
 
 
-def _managed() -> dict[str, str]:
+def _field_manager() -> dict[str, str]:
     return {"fieldManager": FIELD_MANAGER}
 
 
@@ -283,5 +308,5 @@ def _secret_problem(error: ClusterError, name: str) -> OperatorProblem:
         )
     return OperatorProblem(
         API_SERVER_UNREACHABLE,
-        f"Secret {name} could not be read: the API server did not answer; it is tried again.",
+        f"Secret {name} could not be read: the API server did not answer; the operator retries.",
     )

@@ -1,6 +1,7 @@
-"""As whom the operator speaks to the API server: the pod's service account, else the kubeconfig. One way for kopf and for cluster.py.
+"""Credentials for the API server: the pod's service account, or the kubeconfig.
 
-kubernetes.aio reads both, so a kubeconfig may name a plugin that fetches credentials (`exec`, as for the clouds' clusters).
+Used for kopf's watches and for client.py. kubernetes.aio reads both sources, including kubeconfigs that name a
+credential plugin (`exec`).
 """
 
 import os
@@ -15,48 +16,54 @@ import yaml
 from kubernetes.aio import config as kube_config
 from kubernetes.aio.client import Configuration
 
-#: It tells no types.
+#: kubernetes.aio is untyped.
 _config: Any = kube_config
-#: Where a pod has its service account.
+#: Directory of the pod's service account.
 SERVICE_ACCOUNT = Path("/var/run/secrets/kubernetes.io/serviceaccount")
-#: The kubeconfig where KUBECONFIG names none.
+#: The kubeconfig if KUBECONFIG is not set.
 DEFAULT_KUBECONFIG = "~/.kube/config"
-#: Where kubernetes.aio keeps the value of the header Authorization.
+#: The key of the header Authorization in kubernetes.aio's configuration.
 _TOKEN = "BearerToken"  # noqa: S105 - the name of a field
-#: A plugin's credentials are fetched again so long before they end.
+#: Time before their expiry at which a plugin's credentials are fetched again.
 _EXPIRY_MARGIN = timedelta(seconds=90)
 
 
 class ClusterCredentialsError(Exception):
-    """There are no credentials for an API server."""
+    """No usable credentials for an API server."""
 
 
 @dataclass(frozen=True)
 class ClusterCredentials:
-    """Address and credentials as they were when they were read."""
+    """Address of and credentials for the API server."""
 
     configuration: Configuration
     #: The namespace of the pod, or of the kubeconfig's context.
     namespace: str | None = None
-    #: Whether a plugin fetched them: it need not run again as long as they are taken.
+    #: Whether a plugin fetched them: it need not run again while they are accepted.
     fetched: bool = False
-    #: When a plugin's credentials end, if it said so.
+    #: Expiry of a plugin's credentials, if known.
     expires: datetime | None = None
 
     def lasts(self, now: datetime) -> bool:
-        """Tell whether there is no reason to read them again: files may have changed, a plugin's credentials end when it says."""
+        """Return whether they need not be read again.
+
+        Files may have changed; a plugin's have an expiry.
+        """
         return self.fetched and (self.expires is None or now < self.expires - _EXPIRY_MARGIN)
 
     @property
     def authorization(self) -> str:
-        """The header's value; empty where a certificate or nothing is used."""
+        """Return the header Authorization; empty if a certificate or nothing is used."""
         return str(self.configuration.api_key.get(_TOKEN, ""))
 
 
 async def load_credentials(environ: Mapping[str, str] = os.environ) -> ClusterCredentials:
-    """Read address and credentials: files are read and a plugin is run each time. Raises LoginError."""
+    """Load address and credentials: read the files or run the plugin.
+
+    Raises ClusterCredentialsError.
+    """
     configuration = Configuration()
-    # As for kopf's watches: a proxy is what the kubeconfig names, never what the environment does.
+    # As for kopf's watches: use the kubeconfig's proxy, never the environment's.
     configuration.client_session_kwargs = {"trust_env": False}
     try:
         if (SERVICE_ACCOUNT / "token").exists():
@@ -84,7 +91,7 @@ async def load_credentials(environ: Mapping[str, str] = os.environ) -> ClusterCr
         raise ClusterCredentialsError(
             f"the kubeconfig cannot be used ({type(error).__name__}): see KUBECONFIG"
         ) from error
-    fetched = "exec" in (loader._user or ())  # noqa: SLF001 - nothing public tells
+    fetched = "exec" in (loader._user or ())  # noqa: SLF001 - there is no public attribute
     if fetched and not configuration.api_key and not configuration.cert_file:
         raise ClusterCredentialsError(
             "the plugin that the kubeconfig names (exec) gave no credentials: run its command by hand, see its message above"
@@ -98,10 +105,10 @@ async def load_credentials(environ: Mapping[str, str] = os.environ) -> ClusterCr
     )
 
 
-def connection_info(login: ClusterCredentials) -> kopf.ConnectionInfo:
-    """Return the same for kopf's watches."""
-    configuration = login.configuration
-    scheme, _, token = login.authorization.partition(" ")
+def connection_info(credentials: ClusterCredentials) -> kopf.ConnectionInfo:
+    """Return the credentials in kopf's form."""
+    configuration = credentials.configuration
+    scheme, _, token = credentials.authorization.partition(" ")
     return kopf.ConnectionInfo(
         server=configuration.host,
         ca_path=configuration.ssl_ca_cert,
@@ -110,20 +117,23 @@ def connection_info(login: ClusterCredentials) -> kopf.ConnectionInfo:
         token=token or None,
         certificate_path=configuration.cert_file,
         private_key_path=configuration.key_file,
-        default_namespace=login.namespace,
+        default_namespace=credentials.namespace,
         proxy_url=configuration.proxy,
         trust_env=False,
         expiration=None
-        if login.expires is None
-        else login.expires.astimezone(UTC) - _EXPIRY_MARGIN,
+        if credentials.expires is None
+        else credentials.expires.astimezone(UTC) - _EXPIRY_MARGIN,
     )
 
 
 def _kubeconfig(environ: Mapping[str, str]) -> str:
-    """Return the files that KUBECONFIG names, or the usual one. Raises LoginError if there is none of them."""
+    """Return the files of KUBECONFIG, or the default.
+
+    Raises ClusterCredentialsError if none exists.
+    """
     named = environ.get("KUBECONFIG") or str(Path(DEFAULT_KUBECONFIG).expanduser())
     if not any(Path(each).expanduser().exists() for each in named.split(os.pathsep) if each):
         raise ClusterCredentialsError(
-            "there is no API server to speak to: run in a pod with a service account, or set KUBECONFIG"
+            "no API server is configured: run in a pod with a service account, or set KUBECONFIG"
         )
     return named

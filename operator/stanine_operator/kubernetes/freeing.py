@@ -1,6 +1,7 @@
-"""Takes the operator's finalizer from resources whose operator is going: nothing may wait for it when it is gone.
+"""Remove the operator's finalizer from resources whose operator is being removed.
 
-Called by the hook before an uninstall, and by main.py when the operator's own namespace is being deleted.
+Called by the uninstall hook, and by main.py when the operator's own namespace is being deleted, so that no resource
+waits for an operator that no longer runs.
 """
 
 from collections.abc import Callable, Iterable, Sequence
@@ -11,13 +12,13 @@ from stanine_operator.controller.resource import Resource, read_resource
 from stanine_operator.kubernetes.client import Body, ClusterError
 from stanine_operator.kubernetes.cluster import Cluster
 
-#: Tries for one resource: somebody else may be changing it, too.
+#: Attempts per resource: other clients may change it concurrently.
 TRIES = 5
 
 
 @dataclass
 class FreeResult:
-    """What became of it, for people: kind, namespace and name of what was freed, and why others were not."""
+    """Names of the freed resources, and error messages for the others."""
 
     freed: list[str] = field(default_factory=list)
     failures: list[str] = field(default_factory=list)
@@ -29,9 +30,10 @@ async def free(
     namespaces: Sequence[str | None],
     concerns: Callable[[str], bool] = lambda _namespace: True,
 ) -> FreeResult:
-    """Free all resources in some namespaces (None: in all) that an operator is going to leave. What they stand for in Redis is kept.
+    """Remove the finalizer from all resources in some namespaces (None: all).
 
-    `concerns` tells of a namespace whether it is this operator's. Raises ClusterError if a kind cannot be listed.
+    Their data in Redis is kept. `concerns` returns whether a namespace is this operator's. Raises ClusterError if a
+    kind cannot be listed.
     """
     done = FreeResult()
     for kind in kinds:
@@ -50,7 +52,7 @@ async def free(
 
 
 async def _list_with_finalizer(cluster: Cluster, kind: Kind, namespace: str | None) -> list[Body]:
-    """Return (as objects without spec) what bears the finalizer; nothing if the kind is not installed."""
+    """Return the objects with the finalizer, without spec; empty if the kind is not installed."""
     try:
         listed = await cluster.list_metadata(kind, namespace)
     except ClusterError as error:
@@ -65,7 +67,7 @@ async def _list_with_finalizer(cluster: Cluster, kind: Kind, namespace: str | No
 
 
 async def _free(cluster: Cluster, kind: Kind, resource: Resource) -> None:
-    """Take the finalizer from a resource, whatever else changes of it meanwhile."""
+    """Remove the finalizer from a resource; retry if it changes concurrently."""
     for left in reversed(range(TRIES)):
         try:
             await cluster.set_finalizers(

@@ -1,7 +1,7 @@
-"""What the operator does when it stops because its own namespace is being deleted: nothing may wait for it then. Used by main.py.
+"""Free the served resources when the operator stops because its own namespace is being deleted.
 
-Kubernetes (1.33 or newer) ends the pods of a namespace before it deletes anything else there, so the operator still may do this. With the
-namespace go its resources; what they stand for in Redis is kept.
+Used by main.py. Kubernetes (1.33 or newer) terminates the pods of a namespace before it deletes anything else there,
+so the operator can still do this. The data in Redis is kept.
 """
 
 import asyncio
@@ -16,12 +16,12 @@ from stanine_operator.kubernetes.client import ClusterError
 from stanine_operator.kubernetes.cluster import Cluster
 from stanine_operator.kubernetes.freeing import free
 
-#: Seconds that it may take, twice: a pod is killed 30 s after it was told to stop, and turns that have begun take up to 12.
+#: Seconds for one attempt, of two: a pod is killed 30 s after SIGTERM, and running reconciliations take up to 12.
 FREE_TIMEOUT = 6.0
 
 
 class Leaving:
-    """Frees what this operator serves, if its namespace is going."""
+    """Frees the resources of this operator if its namespace is being deleted."""
 
     def __init__(
         self,
@@ -32,7 +32,7 @@ class Leaving:
         namespaces: Collection[str],
         own: str | None,
     ) -> None:
-        """`namespaces`: those that are served, none means all; `own`: the operator's."""
+        """Create it. `namespaces`: the served ones, none means all; `own`: the operator's."""
         self._cluster, self._kinds, self._responsibility, self._reconciler = (
             cluster,
             kinds,
@@ -43,7 +43,7 @@ class Leaving:
         self._own = own
 
     async def free(self) -> None:
-        """Free it; where the API server does not let us, say so."""
+        """Free the resources; log if the API server does not permit it."""
         try:
             async with asyncio.timeout(FREE_TIMEOUT):
                 if self._own is None or not await self._cluster.is_ending(self._own):
@@ -58,14 +58,14 @@ class Leaving:
         except (ClusterError, TimeoutError) as error:
             get_log().warning(
                 "operator.end_unknown",
-                detail=f"whether its namespace is being deleted could not be told: {error}",
+                detail=f"the state of the operator's namespace could not be read: {error}",
             )
             return
         if done.freed:
             get_log().warning(
                 "resources.freed",
                 count=len(done.freed),
-                detail="their operator is going: what they stand for is kept",
+                detail="their operator is being removed: their data is kept",
             )
         if done.failures:
             get_log().error(

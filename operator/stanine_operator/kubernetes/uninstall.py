@@ -1,8 +1,9 @@
-"""The hook before `helm uninstall`, while the operator still runs: `python -m stanine_operator.kubernetes.uninstall`.
+"""The hook before `helm uninstall`: `python -m stanine_operator.kubernetes.uninstall`.
 
-Helm would end the operator first, and a resource that waits for it would then wait for ever. So, in this order: the release's own
-resources with deletionPolicy Delete are deleted, which the operator does with what they stand for; the operator is stopped; and whatever
-resource is left, of the release or of somebody else, is freed of the operator's finalizer, so that it can be deleted later, data kept.
+Helm would stop the operator first, and a resource with its finalizer would then wait forever. So the hook, in this
+order, deletes the release's own resources with deletionPolicy Delete, which the operator finalizes; stops the
+operator; and removes the operator's finalizer from all remaining resources, so that they can be deleted later. Their
+data is kept.
 """
 
 import argparse
@@ -20,19 +21,19 @@ from stanine_operator.kubernetes.cluster import Cluster
 from stanine_operator.kubernetes.credentials import ClusterCredentialsError
 from stanine_operator.kubernetes.freeing import free
 
-#: Seconds for the operator's pod to end: a little more than it takes by its own word.
+#: Seconds for the operator's pod to terminate: slightly more than its own timeouts.
 STOP_SECONDS = 18.0
-#: Seconds between looks.
+#: Seconds between polls.
 POLL_INTERVAL = 0.5
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the hook; return 0 if nothing is left that would wait for the operator, 1 otherwise."""
+    """Run the hook; return 0 if no resource waits for the operator, 1 otherwise."""
     options = _read_arguments(arguments)
     try:
         return asyncio.run(_run(options))
     except (ClusterCredentialsError, ClusterError) as error:
-        _say(
+        _print(
             f"uninstall: {error}; or: `helm uninstall --no-hooks`, and remove the finalizer {FINALIZER} by hand"
         )
         return 1
@@ -42,7 +43,7 @@ async def _run(options: argparse.Namespace) -> int:
     client = await Client.connect()
     try:
         cluster = Cluster(client)
-        # an operator that is gone already is not waited for
+        # do not wait for an operator that no longer runs
         runs = bool(await cluster.list_pods(options.namespace, options.selector))
         await delete_own(
             cluster, options.namespace, options.release, options.timeout if runs else 0
@@ -55,16 +56,16 @@ async def _run(options: argparse.Namespace) -> int:
         reach = [None if options.all_namespaces else options.namespace]
         freed = await free(cluster, all_kinds(), reach, lambda namespace: namespace not in others)
         for name in freed.freed:
-            _say(f"kept what {name} stands for: its operator is going")
+            _print(f"kept the data of {name}: its operator is being removed")
         for failure in freed.failures:
-            _say(f"uninstall: {failure}")
+            _print(f"uninstall: {failure}")
         return 1 if freed.failures else 0
     finally:
         await client.close()
 
 
 async def delete_own(cluster: Cluster, namespace: str, release: str, within: float) -> None:
-    """Delete the release's resources with deletionPolicy Delete, and wait until the operator has let them go."""
+    """Delete the release's resources with deletionPolicy Delete and wait for their finalization."""
     labels = f"app.kubernetes.io/instance={release},app.kubernetes.io/managed-by=Helm"
 
     async def waiting() -> list[tuple[Kind, Body]]:
@@ -83,20 +84,20 @@ async def delete_own(cluster: Cluster, namespace: str, release: str, within: flo
             except ClusterError as error:
                 if not error.not_found:
                     raise
-            _say(f"deleting {kind.plural}/{found['metadata']['name']}")
+            _print(f"deleting {kind.plural}/{found['metadata']['name']}")
 
-    async def gone() -> bool:
+    async def deleted() -> bool:
         return not await waiting()
 
-    if not await _until(gone, within):
+    if not await _until(deleted, within):
         for kind, found in await waiting():
-            _say(
-                f"{kind.plural}/{found['metadata']['name']} was not deleted within {within:g} s: what it stands for is kept"
+            _print(
+                f"{kind.plural}/{found['metadata']['name']} was not deleted within {within:g} s: its data is kept"
             )
 
 
 async def stop_operator(cluster: Cluster, namespace: str, deployment: str, selector: str) -> None:
-    """Let the operator end, so that it does not put its finalizer back."""
+    """Stop the operator, so that it does not add its finalizer again."""
     try:
         await cluster.scale(namespace, deployment, 0)
     except ClusterError as error:
@@ -110,13 +111,13 @@ async def stop_operator(cluster: Cluster, namespace: str, deployment: str, selec
 
 
 async def _served_by_others(cluster: Cluster) -> frozenset[str]:
-    """Return the namespaces that have an operator of their own: it deals with its resources."""
+    """Return the namespaces with an operator of their own, which handles their resources."""
     leases = [read_lease(body) for body in await cluster.list_leases(NAMESPACE_LEASE)]
     return frozenset(lease.namespace for lease in leases if is_in_use(lease, datetime.now(UTC)))
 
 
 async def _objects(cluster: Cluster, kind: Kind, namespace: str, labels: str) -> list[Body]:
-    """Return the objects of a kind; nothing if the kind is not installed."""
+    """Return the objects of a kind; empty if the kind is not installed."""
     try:
         return await cluster.list_objects(kind, namespace, labels)
     except ClusterError as error:
@@ -149,12 +150,12 @@ def _read_arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
         "--timeout",
         type=float,
         default=40,
-        help="seconds for the operator to delete what is to be deleted (default: 40)",
+        help="seconds for the operator to delete the resources (default: 40)",
     )
     return parser.parse_args(arguments)
 
 
-def _say(line: str) -> None:
+def _print(line: str) -> None:
     print(line, file=sys.stderr, flush=True)  # noqa: T201 - a job's log is for people
 
 

@@ -1,4 +1,4 @@
-"""The kind Queue: bootstrap, settings and state of one queue, its purges, and its end. `turn.py` is called by the loop."""
+"""The kind Queue: bootstrap, settings, state, one-shot requests and removal of a queue."""
 
 from stanine_operator.queues.reconcile import finalize, reconcile
 

@@ -1,4 +1,4 @@
-"""What a Queue's spec means to the broker, and what its status says: pure."""
+"""Desired settings of a queue and the status of a Queue. Pure; called by reconcile.py."""
 
 from typing import Any
 
@@ -8,30 +8,34 @@ from stanine.broker.settings import QueueSettings
 from stanine.crds.queue import QueueSpec, broker_settings
 from stanine_operator.controller.reconcile_result import Condition, ReconcileResult
 
-#: Figures in a status have so many digits: it is read by people, and each write goes to everybody who watches.
+#: Significant digits of figures in a status: every write is delivered to all watchers, and exact figures are in the
+#: metrics.
 DIGITS = 2
-#: What a status keeps when the figures are not known.
+#: Status fields that are kept if another resource owns the queue.
 _KEPT = ("purge", "requeueDead")
 _MESSAGES = {
-    QueueState.RUNNING: "It hands out what is ready.",
-    QueueState.PAUSED: "It hands out nothing; what is in flight finishes, new work is taken.",
-    QueueState.DRAINING: "It takes nothing new and works off what is there.",
+    QueueState.RUNNING: "The queue delivers messages.",
+    QueueState.PAUSED: "The queue delivers nothing; messages in flight finish, and new messages are accepted.",
+    QueueState.DRAINING: "The queue accepts no new messages and delivers the remaining ones.",
 }
 
 
 def settings_of(spec: QueueSpec) -> QueueSettings:
-    """Return the whole settings of a queue: what the spec leaves out has its default. Raises BrokerSettingsInvalid."""
+    """Return the complete settings of a queue, with defaults. Raises BrokerSettingsInvalid."""
     return QueueSettings(
         **{name: value for name, value in broker_settings(spec).items() if value is not None}
     )
 
 
 def describe(stats: QueueStats, reported: dict[str, object]) -> ReconcileResult:
-    """Return what is said of a queue that is as it should be. `told`: what became of its requests."""
+    """Return the result for a queue in its desired state.
+
+    `reported`: status fields of its requests.
+    """
     state = stats.state
     reason = "Drained" if stats.is_drained else state.value
     message = (
-        "It takes nothing new, and nothing is left in it." if stats.is_drained else _MESSAGES[state]
+        "The queue accepts no new messages and is empty." if stats.is_drained else _MESSAGES[state]
     )
     figures = figures_of(stats)
     return ReconcileResult(
@@ -41,7 +45,7 @@ def describe(stats: QueueStats, reported: dict[str, object]) -> ReconcileResult:
                 "Bootstrapped",
                 True,
                 "Bootstrapped",
-                "The queue is there and goes by this resource's settings.",
+                "The queue exists and has the settings of this resource.",
             ),
             Condition("Paused", state is QueueState.PAUSED, state.value, _MESSAGES[state]),
         ),
@@ -55,13 +59,16 @@ def describe(stats: QueueStats, reported: dict[str, object]) -> ReconcileResult:
 def describe_problem(
     reason: str, message: str, status: dict[str, Any], *, owned: bool = True
 ) -> ReconcileResult:
-    """Return what is said of a queue that could not be made so. Not `owned`: another has it, and its figures are that one's to tell."""
+    """Return the result for a queue that could not be reconciled.
+
+    Not `owned`: another resource owns the queue and reports its figures.
+    """
     kept = status if owned else {name: status[name] for name in _KEPT if name in status}
     return ReconcileResult(
         conditions=(
             Condition("Ready", False, reason, message),
             Condition("Bootstrapped", False, reason, message),
-            Condition("Paused", None, reason, "What the queue is reported to do is not known."),
+            Condition("Paused", None, reason, "The state of the queue is unknown."),
         ),
         fields={
             name: value
@@ -72,7 +79,7 @@ def describe_problem(
 
 
 def figures_of(stats: QueueStats) -> dict[str, float]:
-    """Return the exact figures of a queue by the names of the status fields; seconds are the queue's own clock's."""
+    """Return the exact figures of a queue by status field; the server's clock measures seconds."""
     oldest = 0.0 if stats.oldest_ms is None else max(0, stats.now_ms - stats.oldest_ms) / 1000
     return {
         "ready": stats.ready,
@@ -85,7 +92,7 @@ def figures_of(stats: QueueStats) -> dict[str, float]:
 
 
 def rounded(value: float) -> int:
-    """Return a figure for the status: whole, of two digits."""
+    """Return a figure for the status: an integer with two significant digits."""
     whole = round(value)
     excess = len(str(whole)) - DIGITS
     return whole if excess <= 0 else round(whole, -excess)

@@ -1,7 +1,8 @@
-"""One turn for one Queue. Called by the loop through `reconcile` and `release`; safe to repeat, and to die in anywhere.
+"""Reconcile one Queue.
 
-A turn holds the queue, writes settings and state (one function in Redis), carries out new requests, and looks. Everything is decided by
-what is there, so it does not matter how often or after what it runs.
+`reconcile` and `finalize` are idempotent and may be interrupted at any point. A reconciliation acquires the queue and
+writes settings and state (one function in Redis), executes new requests, and reads the figures. Every decision is
+based on the current state.
 """
 
 from collections.abc import Mapping
@@ -41,12 +42,12 @@ from stanine_operator.redis_servers.libraries import store_library
 
 _EVENT_TEXTS = {
     "purge": ("Purged", "messages deleted"),
-    "requeueDead": ("Requeued", "dead letters put back"),
+    "requeueDead": ("Requeued", "dead letters requeued"),
 }
 
 
 def reconcile(resource: Resource, spec: QueueSpec, context: ReconcileContext) -> ReconcileResult:
-    """Bring a queue to what the resource says. Raises what the loop turns into conditions: OperatorProblem, errors of the server."""
+    """Bring a queue to its desired state. Raises OperatorProblem and errors of the server."""
     conflict = find_conflict(resource, context.resource_cache, _queue_of)
     if conflict is not None:
         return _conflict_result(resource, spec, name_of(conflict))
@@ -69,11 +70,11 @@ def reconcile(resource: Resource, spec: QueueSpec, context: ReconcileContext) ->
 
 
 def finalize(resource: Resource, spec: QueueSpec, context: ReconcileContext) -> FinalizeResult:
-    """Remove the queue of a resource that is being deleted, if it is empty and this resource's; else it is kept."""
+    """Remove the queue of a deleted resource if the resource owns it and it is empty."""
     conflict = find_conflict(resource, context.resource_cache, _queue_of)
     if conflict is not None:
         return _kept_result(
-            RESOURCE_CONFLICT, f"{name_of(conflict)} has the queue {spec.queue_name}: it is kept."
+            RESOURCE_CONFLICT, f"{name_of(conflict)} owns the queue {spec.queue_name}: it is kept."
         )
     config = context.redis_config_of(resource)
     server = context.connections.open(config)
@@ -83,7 +84,8 @@ def finalize(resource: Resource, spec: QueueSpec, context: ReconcileContext) -> 
         )
     except QueueManaged as refused:
         return _kept_result(
-            RESOURCE_CONFLICT, f"{refused.holder.name} has the queue {spec.queue_name}: it is kept."
+            RESOURCE_CONFLICT,
+            f"{refused.holder.name} owns the queue {spec.queue_name}: it is kept.",
         )
     if removed:
         return FinalizeResult(
@@ -98,7 +100,7 @@ def finalize(resource: Resource, spec: QueueSpec, context: ReconcileContext) -> 
     held = f"{stats.ready} ready, {stats.delayed} delayed, {stats.in_flight} in flight, {stats.dead} dead"
     return _kept_result(
         "QueueNotEmpty",
-        f"The queue {spec.queue_name} is not empty ({held}): it is kept, and nobody manages it any more.",
+        f"The queue {spec.queue_name} is not empty ({held}): it is kept, and no resource owns it any more.",
     )
 
 
@@ -107,7 +109,7 @@ def _declare(server: Server, spec: QueueSpec, manager: Owner, gone: str) -> Boot
         settings = settings_of(spec)
     except BrokerSettingsInvalid as error:
         raise OperatorProblem(
-            INVALID_SPEC, f"The queue's settings cannot be used: {error}.", permanent=True
+            INVALID_SPEC, f"The queue's settings are invalid: {error}.", permanent=True
         ) from None
     ownership = Ownership(manager, QueueState(spec.desired_state), gone, tokens_of(spec))
     declaration = QueueDeclaration(spec.queue_name, settings, overwrite=True, ownership=ownership)
@@ -122,7 +124,7 @@ def _declare(server: Server, spec: QueueSpec, manager: Owner, gone: str) -> Boot
 def _carry_out(
     resource: Resource, spec: QueueSpec, server: Server, manager: Owner, handled: Handled
 ) -> tuple[dict[str, object], tuple[EventSpec, ...]]:
-    """Carry out the requests that are new; return the status fields and what to post."""
+    """Execute new requests; return the status fields and the Events."""
     fields: dict[str, object] = {}
     events: list[EventSpec] = []
     marks: Mapping[str, str] = {"purge": handled.purge, "requeue": handled.requeue}
@@ -135,7 +137,8 @@ def _carry_out(
         else:
             reported = _recall(server, spec.queue_name, request)
         if marks[request.mark] != request.token:
-            # Only now: who dies before this finds the token in the broker's memory and carries out nothing twice.
+            # Written after the execution: if the process dies before, the broker recognises the token and executes
+            # nothing twice.
             server.broker.note_handled(spec.queue_name, manager, request.mark, request.token)
         fields[request.field] = reported.as_field()
         if reported != before:
@@ -154,7 +157,10 @@ def _execute(server: Server, queue: str, request: QueueRequest) -> RequestStatus
 
 
 def _recall(server: Server, queue: str, request: QueueRequest) -> RequestStatus:
-    """Tell what became of a request that was dealt with: carried out before the status was lost, or brought along and never executed."""
+    """Return the result of a handled request from the broker's record.
+
+    It is NotExecuted if there is none: the token came with the resource.
+    """
     done = server.broker.recall(queue, request.token, request.action)
     return (
         RequestStatus(request.token, NOT_EXECUTED)
@@ -171,11 +177,13 @@ def _request_event(request: QueueRequest, reported: RequestStatus) -> EventSpec:
             False, done, f"{request.field} {reported.token}: {reported.count} {what}.", once
         )
     if reported.outcome == TOKEN_CONFLICT:
-        text = "the token stands for another request on this queue. Give every request its own."
+        text = "the token was used for another request on this queue. Use a new token for every request."
         return EventSpec(
             True, f"{done}Not", f"{request.field} {reported.token} is not executed: {text}", once
         )
-    text = "the token was there when the resource was first seen. To have it executed, set another."
+    text = (
+        "the token existed when the resource was first reconciled. Set a new token to execute it."
+    )
     return EventSpec(
         True, f"{done}Not", f"{request.field} {reported.token} is not executed: {text}", once
     )

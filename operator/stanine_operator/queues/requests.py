@@ -1,8 +1,9 @@
-"""One-shot requests by token: what is to be done about a purge or a re-queueing, and what the status says of it. Pure.
+"""One-shot requests by token: whether to execute a purge or requeue, and its status. Pure.
 
-A token is dealt with once. Two memories tell: Redis (the last token of this very resource, `handled`) and the status (`told`). A resource
-that Redis has never heard of has brought its token along: it may be a copy of one that was deleted or restored, so nothing is executed.
-Where one memory is lost, the other stands in; where both are, nothing is executed.
+A token is handled once. It is recorded twice: in Redis (the last token of this resource, `handled`) and in the status
+(`reported`). If Redis has no record of a resource, the token came with it: the resource may be a copy of one that was
+deleted or restored, so nothing is executed. If one record is lost, the other is used; if both are, nothing is
+executed.
 """
 
 from typing import Any, Literal
@@ -11,18 +12,18 @@ import msgspec
 
 from stanine.crds.queue import QueueSpec
 
-#: What became of a request.
+#: Results of a request.
 EXECUTED, NOT_EXECUTED, TOKEN_CONFLICT = "Executed", "NotExecuted", "TokenConflict"
 
 
 class QueueRequest(msgspec.Struct, frozen=True):
-    """A request as the spec has it."""
+    """A request in the spec."""
 
-    #: The field of spec and status.
+    #: Field of spec and status.
     field: Literal["purge", "requeueDead"]
-    #: What the broker calls it when it notes that it was dealt with.
+    #: Name of the broker's record of handled tokens.
     mark: Literal["purge", "requeue"]
-    #: What the broker is to carry out.
+    #: Action of the broker.
     action: str
     token: str
     reason: str = ""
@@ -30,7 +31,7 @@ class QueueRequest(msgspec.Struct, frozen=True):
 
 
 class RequestStatus(msgspec.Struct, frozen=True):
-    """What the status says of a request."""
+    """Status of a request."""
 
     token: str
     outcome: str
@@ -73,7 +74,7 @@ def find_requests(spec: QueueSpec) -> list[QueueRequest]:
 
 
 def tokens_of(spec: QueueSpec) -> tuple[str, str]:
-    """Return the tokens of purge and requeueDead, empty where there is none."""
+    """Return the tokens of purge and requeueDead, empty if absent."""
     return (
         spec.purge.token if spec.purge else "",
         spec.requeue_dead.token if spec.requeue_dead else "",
@@ -81,7 +82,7 @@ def tokens_of(spec: QueueSpec) -> tuple[str, str]:
 
 
 def read_reported(status: dict[str, Any], field: str) -> RequestStatus | None:
-    """Return what a status says of a request."""
+    """Return the reported status of a request, or None."""
     found = status.get(field)
     if not isinstance(found, dict) or "token" not in found:
         return None
@@ -89,5 +90,5 @@ def read_reported(status: dict[str, Any], field: str) -> RequestStatus | None:
 
 
 def must_execute(request: QueueRequest, handled: str, reported: RequestStatus | None) -> bool:
-    """Tell whether a request is to be carried out: neither Redis nor the status has it as dealt with."""
+    """Return whether a request must be executed: neither Redis nor the status records its token."""
     return request.token not in (handled, reported.token if reported else "")

@@ -1,6 +1,6 @@
-"""RedisConfig: one server's parameters, and the settings of one key namespace. The loop calls `reconcile`.
+"""The kind RedisConfig: parameters of one server, and settings of one key namespace.
 
-Nothing is left to release: parameters, settings and their history outlive the resource.
+There is no `finalize`: parameters, settings and their history outlive the resource.
 """
 
 from stanine_operator.redis_configs.reconcile import reconcile

@@ -1,9 +1,10 @@
-"""Two RedisConfigs for one thing: the older has it, the other says so. Pure; called by turn.py.
+"""Conflicts between RedisConfigs: the oldest owns, the others report the conflict.
 
-There are two things to have, each on its own: a server's parameters (by its address, whatever the database or namespace), and the
-settings of one key namespace (by address, database and namespace). Namespaces of Kubernetes do not count: a server is one server for all
-of them. Two resources mean the same server if their `connection` names the same one (places.py), or if what answered both had the same run
-id. Of two, the older is the one with the earlier creationTimestamp, then with the smaller uid.
+Pure; called by reconcile.py. Two objects are owned independently: a server's parameters (by address, regardless of
+database and namespace), and the settings of one key namespace (by address, database and namespace). Kubernetes
+namespaces do not matter: a server is shared by all of them. Two resources mean the same server if their `connection`
+has the same address (places.py), or if both connected to a server with the same run id. The older resource is the one
+with the earlier creationTimestamp, then with the smaller uid.
 """
 
 from collections.abc import Callable, Iterable
@@ -19,28 +20,35 @@ from stanine_operator.redis_servers.places import address_of
 def find_parameters_conflict(
     resource: Resource, others: Iterable[Resource], run_id: str
 ) -> Resource | None:
-    """Return the oldest other RedisConfig that has this server's parameters, or None if they are this one's."""
-    return _find(resource, others, run_id, _applies_parameters, lambda _one: ())
+    """Return the RedisConfig that owns this server's parameters, or None if this one does."""
+    return _find_owner(resource, others, run_id, _applies_parameters, lambda _one: ())
 
 
 def find_settings_conflict(
     resource: Resource, others: Iterable[Resource], run_id: str
 ) -> Resource | None:
-    """Return the oldest other RedisConfig that has this key namespace's settings, or None if they are this one's."""
-    return _find(resource, others, run_id, lambda _one: True, _place)
+    """Return the RedisConfig that owns this key namespace's settings, or None if this one does."""
+    return _find_owner(resource, others, run_id, lambda _one: True, _key_space)
 
 
 def find_gone_holder(holder: Owner | None, neighbours: ResourceCache) -> str:
     """Return the uid of who holds the settings of a resource without a rival, if it is sure that it will not renew its hold; else "".
 
-    That is one that was deleted a moment ago, or one that is known here and means other settings now. Of what other operators know, nothing
-    is sure: their holds end by themselves.
+    That is a RedisConfig that was deleted recently, or one in the cache that refers to other settings now. Nothing is
+    certain about resources of other operators: their holds expire.
     """
     if holder is None:
         return ""
     namespace, _, name = holder.name.removeprefix("RedisConfig ").partition("/")
-    sure = [resource_cache.recently_deleted(namespace, name), *resource_cache.all("RedisConfig")]
-    return holder.uid if any(each is not None and each.uid == holder.uid for each in sure) else ""
+    candidates = [
+        resource_cache.recently_deleted(namespace, name),
+        *resource_cache.all("RedisConfig"),
+    ]
+    return (
+        holder.uid
+        if any(each is not None and each.uid == holder.uid for each in candidates)
+        else ""
+    )
 
 
 def name_of(resource: Resource) -> str:
@@ -48,31 +56,32 @@ def name_of(resource: Resource) -> str:
     return f"{resource.namespace}/{resource.name}"
 
 
-def _find(
+def _find_owner(
     resource: Resource,
     others: Iterable[Resource],
     run_id: str,
     has_claim: Callable[[Resource], bool],
-    place: Callable[[Resource], tuple[Any, ...]],
+    key_space: Callable[[Resource], tuple[Any, ...]],
 ) -> Resource | None:
     if not has_claim(resource):
         return None
-    eldest = resource
+    owner = resource
     for other in others:
         if (
             other.uid == resource.uid
             or other.deleting
             or not has_claim(other)
-            or place(other) != place(resource)
+            or key_space(other) != key_space(resource)
         ):
             continue
         if _same_server(resource, other, run_id):
-            eldest = older(eldest, other)
-    return None if eldest.uid == resource.uid else eldest
+            owner = older(owner, other)
+    return None if owner.uid == resource.uid else owner
 
 
 def _same_server(resource: Resource, other: Resource, run_id: str) -> bool:
-    # A restart gives a new run id to both, but not in the same moment: what was the same stays so until the other is seen elsewhere.
+    # A restart changes the run id of both, but they notice at different times: they count as the same server until
+    # the other one reports another run id.
     known = {run_id, str(resource.status.get("runId") or "")} - {""}
     return (
         address_of(resource) == address_of(other) or str(other.status.get("runId") or "") in known
@@ -86,5 +95,5 @@ def _applies_parameters(resource: Resource) -> bool:
     )
 
 
-def _place(resource: Resource) -> tuple[Any, ...]:
+def _key_space(resource: Resource) -> tuple[Any, ...]:
     return int((resource.spec.get("connection") or {}).get("db") or 0), key_namespace_of(resource)

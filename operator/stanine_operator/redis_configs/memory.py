@@ -1,7 +1,7 @@
-"""How full a server is: what the status says of its memory, and the warning past a threshold. Pure; called by turn.py.
+"""A server's memory: figures for the status and the condition MemoryHigh.
 
-The status is written only when it changes, so figures are rounded, and one already published stands while the new one is close to it:
-a server that idles changes nothing.
+Pure; called by reconcile.py. The status is written only when it changes, so figures are rounded, and a published
+figure is kept while the new one is close to it: an idle server causes no writes.
 """
 
 from collections.abc import Mapping
@@ -11,15 +11,16 @@ from stanine.store.settings.snapshot import Layout
 from stanine_operator.controller.reconcile_result import Condition
 from stanine_operator.redis_configs.records import ServerMemory
 
-#: Digits that are kept of a figure of memory: enough to see where a server stands.
+#: Significant digits of memory figures.
 DIGITS = 2
-#: A published figure stands while the new one is within this share of it: more than an idle server's buffers move.
+#: A published figure is kept while the new one is within this share of it: more than the buffers of an idle server
+#: vary.
 STABLE_WITHIN = 0.1
-#: Percent of maxmemory by which use must fall below the threshold before the warning ends.
+#: Percentage points of maxmemory by which usage must fall below the threshold before the warning ends.
 HYSTERESIS_PERCENT = 5
-#: The reason of the warning.
+#: Reason of the warning.
 PAST_THRESHOLD = "PastThreshold"
-#: What Stanine's services insist on: an evicted record would be a lost answer.
+#: The policy that Stanine's services require: an evicted record would be a lost answer.
 SAFE_POLICY = "noeviction"
 
 
@@ -33,7 +34,10 @@ def round_figure(value: float) -> int:
 def publish_memory(
     memory: ServerMemory, layouts: LayoutsMemory | None, published: object
 ) -> dict[str, int]:
-    """Return `status.memory`; figures close to those `published` before stay as they are. `maxBytes` is exact: it is a setting."""
+    """Return `status.memory`. Figures close to those `published` before are kept.
+
+    `maxBytes` is exact.
+    """
     before = published if isinstance(published, Mapping) else {}
     figures = {
         "usedBytes": float(memory.used_bytes),
@@ -44,8 +48,8 @@ def publish_memory(
             "hashLayoutBytes": layouts.of(Layout.HASH),
             "stringLayoutBytes": layouts.of(Layout.STRING),
         }
-    told = {name: _keep_or_round(value, before.get(name)) for name, value in figures.items()}
-    return told | {"maxBytes": memory.max_bytes}
+    rounded = {name: _keep_or_round(value, before.get(name)) for name, value in figures.items()}
+    return rounded | {"maxBytes": memory.max_bytes}
 
 
 def _keep_or_round(value: float, published: object) -> int:
@@ -61,9 +65,10 @@ def _keep_or_round(value: float, published: object) -> int:
 def memory_condition(
     memory: ServerMemory, policy: str, warning_percent: int, *, was_high: bool
 ) -> Condition:
-    """Return the condition MemoryHigh: true past the threshold, or where the server may evict records. It does not touch Ready.
+    """Return the condition MemoryHigh: True above the threshold, or if records may be evicted.
 
-    Once true for the threshold (`was_high`), it ends CALM_PERCENT below it, so that a server at the edge does not alternate.
+    It does not affect Ready. Once True for the threshold (`was_high`), it ends HYSTERESIS_PERCENT below it, so that a
+    server at the threshold does not alternate.
     """
     if policy != SAFE_POLICY:
         return Condition(
@@ -78,7 +83,7 @@ def memory_condition(
             "MemoryHigh",
             False,
             "NoLimit",
-            "the server has no maxmemory: the machine's memory is its limit; set one in spec.server",
+            "the server has no maxmemory: only the machine's memory limits it; set one in spec.server",
         )
     threshold = warning_percent - (HYSTERESIS_PERCENT if was_high else 0)
     if memory.used_bytes * 100 >= memory.max_bytes * threshold:
@@ -87,7 +92,7 @@ def memory_condition(
             True,
             PAST_THRESHOLD,
             f"the server uses about {warning_percent} % or more of its maxmemory, {memory.max_bytes} bytes;"
-            " raise it in spec.server or remove data: new work is refused at spec.settings.admissionPercent",
+            " raise it in spec.server or remove data: new work is rejected at spec.settings.admissionPercent",
         )
     return Condition(
         "MemoryHigh",
@@ -98,7 +103,7 @@ def memory_condition(
 
 
 def memory_gauges(memory: ServerMemory, layouts: LayoutsMemory | None) -> dict[str, float]:
-    """Return the exact figures, for Prometheus."""
+    """Return the exact figures for Prometheus."""
     gauges = {
         "memory_used_bytes": float(memory.used_bytes),
         "memory_max_bytes": float(memory.max_bytes),

@@ -1,12 +1,13 @@
-"""The server's own parameters: what is to be set, and what is said of it. Pure; called by turn.py.
+"""The server's parameters: which to set, and the condition ServerConfigured. Pure.
 
-A turn reads the wanted parameters, compares them normalised (`100mb` is 104857600), and sets those that differ with one CONFIG SET, which
-a server takes or refuses as a whole. Whether a difference may be set is a matter of `managementPolicy` and `driftPolicy`:
+A reconciliation reads the wanted parameters, compares them normalised (`100mb` is 104857600), and sets those that
+differ with one CONFIG SET, which a server accepts or rejects as a whole. `managementPolicy` and `driftPolicy` decide
+which differences are set:
 
-    Apply, Correct   whatever differs is set
-    Apply, Report    set once for each generation of the resource and each start of the server; what differs later is reported, and left
-                     until spec.server asks for another value or the server starts again
-    Observe          nothing is ever set; what differs is reported
+    Apply, Correct   every difference is set
+    Apply, Report    set once for each generation of the resource and each start of the server; later differences
+                     are only reported until spec.server changes the value or the server restarts
+    Observe          differences are only reported
 """
 
 import re
@@ -27,69 +28,74 @@ from stanine_operator.redis_configs.records import (
     ParameterChange,
 )
 
-#: The condition of this part.
+#: The condition of this module.
 CONDITION = "ServerConfigured"
 #: Reason of a difference that is only reported.
 DRIFT_DETECTED = "DriftDetected"
-#: Characters that are quoted of a server's own words.
+#: Maximum number of characters quoted from a server's error.
 QUOTED = 300
-#: Where a server names the parameter it refuses.
+#: The rejected parameter in a server's error.
 _REFUSED_NAME = re.compile(r"argument '([a-z0-9-]{1,64})'|CONFIG SET - '([a-z0-9-]{1,64})'")
 
 
 class Rules(msgspec.Struct, frozen=True):
-    """What a turn may set."""
+    """What a reconciliation may set."""
 
     observe: bool
     report: bool
-    #: All was set before, for this generation of the resource and this start of the server.
+    #: All parameters were set before, for this generation of the resource and this start of the server.
     applied: bool = False
-    #: Differences that the status tells of already, (name, wanted), since the server started.
+    #: Differences reported in the status, (name, wanted), since the server started.
     reported: frozenset[tuple[str, str]] = frozenset()
 
 
 def read_rules(resource: Resource, *, observe: bool, report: bool, run_id: str) -> Rules:
-    """Return what may be set, from what the status says of earlier turns."""
+    """Return what may be set, based on the status of earlier reconciliations."""
     condition = find_condition(resource.status.get("conditions") or (), CONDITION)
     if condition is None or resource.status.get("runId") != run_id:
         return Rules(observe, report)
-    told = condition.get("reason") == DRIFT_DETECTED
-    done = told or condition.get("status") == "True"
+    drift_reported = condition.get("reason") == DRIFT_DETECTED
+    done = drift_reported or condition.get("status") == "True"
     listed: Sequence[Any] = resource.status.get("drift") or ()
     return Rules(
         observe,
         report,
         applied=done and condition.get("observedGeneration") == resource.generation,
         reported=frozenset((each["name"], each["wanted"]) for each in listed)
-        if told
+        if drift_reported
         else frozenset(),
     )
 
 
-def find_drift(wanted: Sequence[Parameter], seen: ObservedParameters) -> tuple[Drift, ...]:
-    """Return what is not as wanted, in the order wanted."""
+def find_drift(wanted: Sequence[Parameter], observed: ObservedParameters) -> tuple[Drift, ...]:
+    """Return the parameters that differ, in the wanted order."""
     find_differences = []
     for parameter in wanted:
-        found = seen.value(parameter.name)
+        found = observed.value(parameter.name)
         if found is None or not is_same(parameter.name, parameter.value, found):
             find_differences.append(Drift(parameter.name, parameter.value, found))
     return tuple(find_differences)
 
 
 def choose_changes(drift: Sequence[Drift], rules: Rules) -> tuple[Parameter, ...]:
-    """Return what to set, all at once. One parameter that the server does not know keeps all the others from being set."""
+    """Return the parameters to set together.
+
+    A parameter unknown to the server prevents setting the others.
+    """
     if rules.observe or any(each.found is None for each in drift):
         return ()
-    return tuple(Parameter(each.name, each.wanted) for each in drift if not _is_left(each, rules))
+    return tuple(
+        Parameter(each.name, each.wanted) for each in drift if not _is_tolerated(each, rules)
+    )
 
 
 def parameters_condition(
-    wanted: Sequence[Parameter], seen: ObservedParameters, rules: Rules
+    wanted: Sequence[Parameter], observed: ObservedParameters, rules: Rules
 ) -> Condition:
-    """Return the condition of a turn that set nothing."""
-    if seen.refusal is not None:
-        return _refusal_condition(seen.refusal, rules)
-    drift = find_drift(wanted, seen)
+    """Return the condition if nothing was set."""
+    if observed.refusal is not None:
+        return _refusal_condition(observed.refusal, rules)
+    drift = find_drift(wanted, observed)
     unknown = [each.name for each in drift if each.found is None]
     if unknown:
         return _false(
@@ -104,14 +110,14 @@ def parameters_condition(
         CONDITION,
         True,
         "AsDeclared",
-        f"{len(wanted)} parameters of spec.server stand on the server",
+        f"{len(wanted)} parameters of spec.server are set on the server",
     )
 
 
 def change_condition(
     wanted: Sequence[Parameter], change: ParameterChange, rules: Rules
 ) -> Condition:
-    """Return the condition of a turn that set something."""
+    """Return the condition after parameters were set."""
     if change.refused is not None:
         problem, text = change.refused.problem, change.refused.text[:QUOTED]
         if problem == PERMISSION_MISSING or not problem.permanent:
@@ -129,7 +135,7 @@ def change_condition(
             "InvalidParameter",
             f"spec.server: {found}: write what the server keeps; the values before were put back",
         )
-    return parameters_condition(wanted, change.seen, rules)
+    return parameters_condition(wanted, change.observed, rules)
 
 
 def is_half_applied(
@@ -139,7 +145,10 @@ def is_half_applied(
     *,
     refused: bool,
 ) -> bool:
-    """Tell whether the values before must be put back: a refused change left traces, or a taken one is not what the server keeps."""
+    """Return whether the previous values must be restored.
+
+    A rejected change was partly applied, or an accepted value is not what the server keeps.
+    """
     if refused:
         return any(before.value(each.name) != after.value(each.name) for each in changes)
     return bool(find_drift(changes, after))
@@ -150,7 +159,7 @@ def publish_drift(drift: Sequence[Drift]) -> list[dict[str, str]]:
     return [{"name": each.name, "wanted": each.wanted, "found": each.found or ""} for each in drift]
 
 
-def _is_left(drift: Drift, rules: Rules) -> bool:
+def _is_tolerated(drift: Drift, rules: Rules) -> bool:
     return rules.report and (rules.applied or (drift.name, drift.wanted) in rules.reported)
 
 
@@ -174,11 +183,11 @@ def _refusal_condition(problem: ServerProblem, rules: Rules) -> Condition:
             CONDITION,
             None,
             "UnsupportedByServer",
-            "the server does not let us read its parameters: managementPolicy is Observe, so all else works",
+            "the server does not permit reading its parameters: managementPolicy is Observe, so everything else works",
         )
     return _false(
         "UnsupportedByServer",
-        "the server refuses CONFIG to this user: allow it (+config|get +config|set),"
+        "the server does not permit CONFIG for this user: permit it (+config|get +config|set),"
         " or, on a managed service, set spec.managementPolicy: Observe",
     )
 

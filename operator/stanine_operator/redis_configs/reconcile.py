@@ -1,7 +1,7 @@
-"""One turn for one RedisConfig: look, decide, do, tell. Called by the loop through `reconcile`; safe to repeat, and to die in anywhere.
+"""Reconcile one RedisConfig. `reconcile` is idempotent and may be interrupted at any point.
 
-The order matters: the server's parameters come before the settings, since room or an eviction policy may be what the settings wait for.
-A part that cannot be done does not keep the other from being done; only a server that does not answer ends the turn.
+Parameters are set before settings, because the settings may need more memory or another eviction policy. A failed
+part does not prevent the other; only an unreachable server ends the reconciliation.
 """
 
 from collections.abc import Sequence
@@ -60,7 +60,7 @@ from stanine_operator.redis_servers.connections import Server
 
 
 class _Parameters(msgspec.Struct, frozen=True):
-    """What came of the server's parameters."""
+    """Result for the server's parameters."""
 
     condition: Condition
     drift: tuple[Drift, ...] = ()
@@ -69,7 +69,7 @@ class _Parameters(msgspec.Struct, frozen=True):
 
 
 class _Settings(msgspec.Struct, frozen=True):
-    """What came of the settings."""
+    """Result for the settings."""
 
     conditions: tuple[Condition, Condition]
     fields: dict[str, object] = {}
@@ -78,20 +78,20 @@ class _Settings(msgspec.Struct, frozen=True):
 def reconcile(
     resource: Resource, spec: RedisConfigSpec, context: ReconcileContext
 ) -> ReconcileResult:
-    """Bring the server's parameters and the settings to what the resource says, as far as its policies allow."""
+    """Apply the desired parameters and settings, as far as the policies permit."""
     server = context.connections.open(resource)
-    seen = read_server_info(server.client)
+    info = read_server_info(server.client)
     configuration = Configuration(server.client, config_library(), server.keys)
-    configured = _configure_server(resource, spec, server, seen, context)
+    configured = _configure_server(resource, spec, server, info, context)
     if configured.changed:
-        seen = read_server_info(server.client)
-    settings = _configure_settings(resource, spec, server, seen, context, configuration)
+        info = read_server_info(server.client)
+    settings = _configure_settings(resource, spec, server, info, context, configuration)
     layouts = measure(configuration)
     high = memory_condition(
-        seen.memory, seen.eviction_policy, spec.memory_warning_percent, was_high=_was_high(resource)
+        info.memory, info.eviction_policy, spec.memory_warning_percent, was_high=_was_high(resource)
     )
     parts = (
-        Condition("Reachable", True, "Answered", f"{seen.version} answers"),
+        Condition("Reachable", True, "Answered", f"{info.version} answers"),
         configured.condition,
         *settings.conditions,
         high,
@@ -102,16 +102,16 @@ def reconcile(
             *parts,
         ),
         fields={
-            "serverVersion": seen.version,
-            "runId": seen.run_id,
-            "role": seen.role,
+            "serverVersion": info.version,
+            "runId": info.run_id,
+            "role": info.role,
             "drift": parameters.publish_drift(configured.drift),
-            "memory": publish_memory(seen.memory, layouts, resource.status.get("memory")),
+            "memory": publish_memory(info.memory, layouts, resource.status.get("memory")),
             **settings.fields,
         },
-        gauges=memory_gauges(seen.memory, layouts)
+        gauges=memory_gauges(info.memory, layouts)
         | {"latency_seconds": measure_latency(server.client)},
-        events=configured.events + server.acl_file.follow(server.client),
+        events=configured.events + server.acl_file.reload_if_changed(server.client),
     )
 
 
@@ -119,17 +119,17 @@ def _configure_server(
     resource: Resource,
     spec: RedisConfigSpec,
     server: Server,
-    seen: ServerInfo,
+    info: ServerInfo,
     context: ReconcileContext,
 ) -> _Parameters:
     wanted = tuple(Parameter(each.name, each.value) for each in spec.server)
     conflict = find_parameters_conflict(
-        resource, context.resource_cache.all("RedisConfig"), seen.run_id
+        resource, context.resource_cache.all("RedisConfig"), info.run_id
     )
     if conflict is not None:
-        text = f"RedisConfig {name_of(conflict)} is older and has this server's parameters: put them there, or delete it"
+        text = f"RedisConfig {name_of(conflict)} is older and owns this server's parameters: declare them there, or delete it"
         return _Parameters(Condition(parameters.CONDITION, False, "ResourceConflict", text))
-    if seen.role == "replica" and wanted and spec.management_policy == "Apply":
+    if info.role == "replica" and wanted and spec.management_policy == "Apply":
         return _Parameters(
             Condition(parameters.CONDITION, False, READ_ONLY.reason, READ_ONLY.remedy)
         )
@@ -137,7 +137,7 @@ def _configure_server(
         resource,
         observe=spec.management_policy == "Observe",
         report=spec.drift_policy == "Report",
-        run_id=seen.run_id,
+        run_id=info.run_id,
     )
     before = read_parameters(server.client, [each.name for each in wanted])
     drift = () if before.refusal else parameters.find_drift(wanted, before)
@@ -146,31 +146,31 @@ def _configure_server(
         return _Parameters(parameters.parameters_condition(wanted, before, rules), drift)
     change = set_parameters(server.client, changes, before)
     condition = parameters.change_condition(wanted, change, rules)
-    left = () if change.seen.refusal else parameters.find_drift(wanted, change.seen)
+    remaining = () if change.observed.refusal else parameters.find_drift(wanted, change.observed)
     corrected = condition.status is True and rules.applied
     event = EventSpec(
         True,
         "DriftCorrected",
-        f"somebody had changed {', '.join(each.name for each in changes)}: set again",
+        f"another client had changed {', '.join(each.name for each in changes)}: set again",
     )
-    return _Parameters(condition, left, (event,) if corrected else (), changed=True)
+    return _Parameters(condition, remaining, (event,) if corrected else (), changed=True)
 
 
 def _configure_settings(
     resource: Resource,
     spec: RedisConfigSpec,
     server: Server,
-    seen: ServerInfo,
+    info: ServerInfo,
     context: ReconcileContext,
     configuration: Configuration,
 ) -> _Settings:
     conflict = find_settings_conflict(
-        resource, context.resource_cache.all("RedisConfig"), seen.run_id
+        resource, context.resource_cache.all("RedisConfig"), info.run_id
     )
     if conflict is not None:
-        text = f"RedisConfig {name_of(conflict)} is older and has the settings of this key namespace: put them there, or delete it"
+        text = f"RedisConfig {name_of(conflict)} is older and owns the settings of this key namespace: declare them there, or delete it"
         return _both("ResourceConflict", text)
-    if seen.role == "replica":
+    if info.role == "replica":
         return _both(READ_ONLY.reason, READ_ONLY.remedy)
     declared = Declared(
         manager=Owner(
@@ -182,7 +182,7 @@ def _configure_settings(
         pin=spec.rollback_to,
         handled_pin=resource.status.get("lastHandledPin"),
     )
-    stored = prepare(server, seen.eviction_policy) or read_configuration(configuration)
+    stored = prepare(server, info.eviction_policy) or read_configuration(configuration)
     if isinstance(stored, Failure):
         return _both(stored.reason, stored.message)
     failures: Sequence[Failure] = ()
@@ -215,7 +215,7 @@ def _both(reason: str, message: str) -> _Settings:
 
 
 def _was_high(resource: Resource) -> bool:
-    """Tell whether the warning has begun under this same threshold."""
+    """Return whether the warning started under the same threshold."""
     condition = find_condition(resource.status.get("conditions") or (), "MemoryHigh") or {}
     same = condition.get("observedGeneration") == resource.generation
     return same and (condition.get("status"), condition.get("reason")) == ("True", PAST_THRESHOLD)

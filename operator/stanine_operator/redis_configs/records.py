@@ -1,4 +1,4 @@
-"""What a turn of one RedisConfig sees, decides and does: plain records that the pure modules exchange with server.py and turn.py."""
+"""Records exchanged between the pure modules, server.py and reconcile.py."""
 
 import msgspec
 
@@ -6,36 +6,36 @@ from stanine.broker.connection.errors import ServerProblem
 
 
 class ServerMemory(msgspec.Struct, frozen=True):
-    """Bytes of a server's memory; `max_bytes` 0: no limit."""
+    """Memory of a server in bytes; `max_bytes` 0: no limit."""
 
     used_bytes: int
     max_bytes: int
-    #: Resident memory in shares of the used.
+    #: Ratio of resident to used memory.
     fragmentation: float
 
 
 class ServerInfo(msgspec.Struct, frozen=True):
-    """What INFO says of a server."""
+    """Figures from INFO."""
 
     #: "valkey 9.1.0", "redis 7.0.15".
     version: str
     #: primary or replica.
     role: str
-    #: Changes whenever the server starts, and with a failover.
+    #: Changes when the server starts and at a failover.
     run_id: str
     eviction_policy: str
     memory: ServerMemory
 
 
 class Parameter(msgspec.Struct, frozen=True):
-    """A server parameter and a value as CONFIG takes it."""
+    """A server parameter with a value in the form of CONFIG."""
 
     name: str
     value: str
 
 
 class Drift(msgspec.Struct, frozen=True):
-    """A parameter that is not as wanted; `found` None: the server does not know it."""
+    """A parameter with an unwanted value; `found` None: unknown to the server."""
 
     name: str
     wanted: str
@@ -43,26 +43,26 @@ class Drift(msgspec.Struct, frozen=True):
 
 
 class ObservedParameters(msgspec.Struct, frozen=True):
-    """What CONFIG GET says of the wanted parameters, or why it does not."""
+    """Answer to CONFIG GET for the wanted parameters, or why it was rejected."""
 
     found: tuple[Parameter, ...] = ()
     refusal: ServerProblem | None = None
 
     def value(self, name: str) -> str | None:
-        """Return the server's value of a parameter, or None if it does not know it."""
+        """Return the server's value of a parameter, or None if the server does not know it."""
         return next((parameter.value for parameter in self.found if parameter.name == name), None)
 
 
 class Refused(msgspec.Struct, frozen=True):
-    """A CONFIG SET that was refused as a whole: the server's reason, and whether trying again may help."""
+    """A CONFIG SET that was rejected as a whole."""
 
     text: str
     problem: ServerProblem
 
 
 class ParameterChange(msgspec.Struct, frozen=True):
-    """What became of a CONFIG SET: the values as they stand now, and its refusal, or what the server kept in place of what was set."""
+    """Result of a CONFIG SET: the current values, and its rejection or the values kept instead."""
 
-    seen: ObservedParameters
+    observed: ObservedParameters
     refused: Refused | None = None
     kept: tuple[Drift, ...] = ()

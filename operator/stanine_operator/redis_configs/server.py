@@ -1,6 +1,6 @@
-"""All that a turn of a RedisConfig asks of the server itself, and does to it: INFO, CONFIG GET, CONFIG SET. Called by turn.py.
+"""The server commands of a RedisConfig's reconciliation: INFO, CONFIG GET, CONFIG SET.
 
-Errors of the connection are redis-py's own and end the turn; a server that refuses CONFIG is a finding, not an error.
+Errors of the connection are redis-py's own and end the reconciliation; a rejected CONFIG is a result, not an error.
 """
 
 import time
@@ -26,12 +26,15 @@ from stanine_operator.redis_configs.records import (
     ServerMemory,
 )
 
-#: What a server says to a command that was renamed or, on a managed service, taken away; it may have CONFIG GET and no CONFIG SET.
+#: Errors for a command that was renamed or, on a managed service, disabled; CONFIG GET may work without CONFIG SET.
 _WITHHELD = ("unknown command", "unknown subcommand", "Unknown subcommand")
 
 
 def read_server_info(client: "redis.Redis") -> ServerInfo:
-    """Return what the server says of itself. One that run replica (a failover) is looked up once more, at the new primary."""
+    """Return the server's INFO.
+
+    If it became a replica (a failover), reconnect to the new primary once.
+    """
     info: Any = client.info()
     if info.get("role") == "slave":
         drop_idle_connections(client)
@@ -52,7 +55,7 @@ def read_server_info(client: "redis.Redis") -> ServerInfo:
 
 
 def measure_latency(client: "redis.Redis") -> float:
-    """Return the seconds of a PING there and back, the better of two: the first may have had to connect."""
+    """Return the round-trip time of a PING in seconds, the better of two: the first may connect."""
     taken = []
     for _ in range(2):
         began = time.perf_counter()
@@ -62,7 +65,7 @@ def measure_latency(client: "redis.Redis") -> float:
 
 
 def read_parameters(client: "redis.Redis", names: Sequence[str]) -> ObservedParameters:
-    """Return what the server says of these parameters; a name it does not know is not among them."""
+    """Return the server's values of these parameters; unknown names are missing."""
     if not names:
         return ObservedParameters()
     try:
@@ -77,20 +80,18 @@ def read_parameters(client: "redis.Redis", names: Sequence[str]) -> ObservedPara
 def set_parameters(
     client: "redis.Redis", changes: Sequence[Parameter], before: ObservedParameters
 ) -> ParameterChange:
-    """Set all of these or none: read back, and put back the values `before` if the server kept something else."""
+    """Set all of these parameters or none; restore `before` if the server keeps other values."""
     refused = None
     try:
         _config_set(client, changes)
     except redis.ResponseError as error:
         refused = Refused(str(error), _refusal(error))
     names = [parameter.name for parameter in before.found]
-    seen = read_parameters(client, names)
-    if not is_half_applied(changes, before, seen, refused=refused is not None):
-        return ParameterChange(seen, refused)
-    kept = () if refused else find_drift(changes, seen)
-    for (
-        parameter
-    ) in changes:  # one by one: the server has just shown that it does not treat them as one
+    observed = read_parameters(client, names)
+    if not is_half_applied(changes, before, observed, refused=refused is not None):
+        return ParameterChange(observed, refused)
+    kept = () if refused else find_drift(changes, observed)
+    for parameter in changes:  # individually: the server does not set them atomically
         value = before.value(parameter.name)
         if value is not None:
             _config_set(client, [Parameter(parameter.name, value)])
@@ -108,7 +109,7 @@ def _config_set(client: "redis.Redis", parameters: Sequence[Parameter]) -> None:
 def _refusal(error: redis.ResponseError) -> ServerProblem:
     text = str(error)
     if text.startswith("CONFIG SET failed") or "CONFIG SET - '" in text:
-        return SERVER_REFUSED  # it is about a value, whatever words it quotes
+        return SERVER_REFUSED  # an error about a value, which may quote anything
     return PERMISSION_MISSING if any(word in text for word in _WITHHELD) else classify(error)
 
 

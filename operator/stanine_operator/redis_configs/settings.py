@@ -1,15 +1,15 @@
-"""The application's settings and their layout: which changes a turn makes, and what is said of the outcome. Pure; called by turn.py.
+"""The application's settings and layout: steps of a reconciliation and their conditions. Pure.
 
-Each change is one call of CONFIG's functions in Redis, whole or not at all, and does nothing where all is as wished: so the steps may be
-repeated, and the operator may die between any two of them.
+Each step is one atomic function call in Redis and changes nothing if the state is as desired. Steps may therefore be
+repeated, and the operator may be interrupted between them.
 
-    settings given            exactly these are stated, and held: API and CLI refuse to change them, naming the resource
-    settings absent           the values stay as they are and are anybody's to change
-    rollbackTo                that revision's values stand, as a new revision, and are held, whatever `settings` says
-    layout, compatibility     at any time, whatever the above
+    settings given            exactly these are set and owned: API and CLI refuse to change them, naming the resource
+    settings absent           the values are kept and may be changed by API and CLI
+    rollbackTo                that revision's values are restored as a new revision and owned; `settings` is ignored
+    layout, compatibility     applied in every case
 
-A hold expires (stanine.broker.connection.ownership), so it is applied at every reconciliation, which renews it and changes
-nothing else.
+A hold expires (stanine.broker.connection.ownership), so every reconciliation applies the steps again, which renews it
+and changes nothing else.
 """
 
 from collections.abc import Mapping, Sequence
@@ -27,14 +27,17 @@ from stanine.store.settings.model import NAMES, write_settings
 from stanine.store.settings.snapshot import Layout, LegacySyncState
 from stanine_operator.controller.reconcile_result import Condition
 
-#: The conditions of this part.
+#: The conditions of this module.
 APPLIED, MIGRATED = "SettingsApplied", "Migrated"
-#: The reason of values that a pin holds.
+#: Reason of values restored by rollbackTo.
 ROLLED_BACK = "RolledBack"
 
 
 class DeclaredSettings(msgspec.Struct, frozen=True):
-    """What a resource asks of the settings. `values` None: nothing. `handled_pin`: the pin whose values stood after an earlier turn."""
+    """Desired settings of a resource. `values` None: none.
+
+    `handled_pin` is the pin whose values were restored by an earlier reconciliation.
+    """
 
     manager: Owner
     values: Mapping[str, object] | None
@@ -45,29 +48,29 @@ class DeclaredSettings(msgspec.Struct, frozen=True):
 
     @property
     def owns_values(self) -> bool:
-        """Whether nobody else is to change the values."""
+        """Return whether only this resource may change the values."""
         return self.values is not None or self.pin is not None
 
 
 class Release(msgspec.Struct, frozen=True):
-    """Let the values be anybody's again."""
+    """Give up ownership of the values."""
 
 
 class Migrate(msgspec.Struct, frozen=True):
-    """Let the configuration lie in a layout, or in both."""
+    """Store the configuration in a layout, or in both."""
 
     layout: Layout
     dual: bool
 
 
 class Apply(msgspec.Struct, frozen=True):
-    """Let exactly these settings be stated."""
+    """Set exactly these settings."""
 
     values: Mapping[str, object]
 
 
 class Restore(msgspec.Struct, frozen=True):
-    """Let the values of an earlier revision stand."""
+    """Restore the values of an earlier revision."""
 
     revision: int
 
@@ -76,7 +79,7 @@ Step = Release | Migrate | Apply | Restore
 
 
 class Failure(msgspec.Struct, frozen=True):
-    """A step that could not be done (None: the configuration could not even be read): a CamelCase reason and a sentence."""
+    """A failed step (None: reading failed): a CamelCase reason and a sentence."""
 
     step: Step | None
     reason: str
@@ -84,8 +87,8 @@ class Failure(msgspec.Struct, frozen=True):
 
 
 def choose_steps(declared: DeclaredSettings, stored: Stored) -> tuple[Step, ...]:
-    """Return what is to be done, in order; each changes nothing where all is as asked."""
-    # With a pin in any case: what renews the hold even if the history has lost the pinned revision since.
+    """Return the steps in order; each changes nothing if the state is as desired."""
+    # Always with a pin: it renews the hold even if the pinned revision is no longer in the history.
     migrates = _needs_migration(declared, stored) or declared.pin is not None
     steps: list[Step] = [Migrate(declared.layout, declared.dual)] if migrates else []
     if declared.pin is not None:
@@ -100,14 +103,14 @@ def choose_steps(declared: DeclaredSettings, stored: Stored) -> tuple[Step, ...]
 def applied_condition(
     declared: DeclaredSettings, stored: Stored, failures: Sequence[Failure]
 ) -> Condition:
-    """Return the condition SettingsApplied after a turn's steps."""
+    """Return the condition SettingsApplied after the steps."""
     failed = next((each for each in failures if not isinstance(each.step, Migrate)), None)
     if declared.pin is not None:
         return _pin_condition(declared, stored, failed)
     if failed is not None:
         return Condition(APPLIED, False, failed.reason, f"spec.settings: {failed.message}")
     if declared.values is None:
-        faults = (
+        unused = (
             f"; the services do not use {', '.join(name for name, _ in stored.read.faults)}"
             if stored.read.faults
             else ""
@@ -116,14 +119,14 @@ def applied_condition(
             APPLIED,
             True,
             "NothingDeclared",
-            f"spec.settings is absent: the values stay as they are{faults}",
+            f"spec.settings is absent: the values stay as they are{unused}",
         )
     if not _is_applied(declared, declared.values, stored):
         return Condition(
             APPLIED,
             False,
             "Contended",
-            "somebody else changed the settings in the same moment: they are applied again shortly",
+            "another client changed the settings concurrently: they are applied again shortly",
         )
     return Condition(
         APPLIED, True, "AsDeclared", f"revision {stored.revision} is as spec.settings says"
@@ -133,7 +136,7 @@ def applied_condition(
 def migrated_condition(
     declared: DeclaredSettings, stored: Stored, failures: Sequence[Failure]
 ) -> Condition:
-    """Return the condition Migrated after a turn's steps."""
+    """Return the condition Migrated after the steps."""
     failed = next((each for each in failures if isinstance(each.step, Migrate)), None)
     if failed is not None:
         return Condition(
@@ -147,10 +150,10 @@ def migrated_condition(
             MIGRATED,
             False,
             "Contended",
-            "somebody else changed the settings in the same moment: they are migrated shortly",
+            "another client changed the settings concurrently: they are migrated shortly",
         )
     if stored.string is LegacySyncState.STRAY:
-        text = "the settings are in the hash, but somebody has written the older string: set compatibility: DualWrite, or delete the string"
+        text = "the settings are in the hash, but another client wrote the older string: set compatibility: DualWrite, or delete the string"
         return Condition(MIGRATED, True, "OlderStringPresent", text)
     both = ", and in the other layout too (DualWrite)" if declared.dual else ""
     return Condition(
@@ -159,20 +162,23 @@ def migrated_condition(
 
 
 def handled_pin(declared: DeclaredSettings, failures: Sequence[Failure]) -> int | None:
-    """Return the pin whose values stand after a turn's steps; one that the history has lost since counts as before."""
+    """Return the pin whose values are in effect after the steps.
+
+    A pin that was handled before its revision left the history still counts.
+    """
     failed = any(
-        isinstance(each.step, Restore) and not _outlived(declared, each) for each in failures
+        isinstance(each.step, Restore) and not _was_handled(declared, each) for each in failures
     )
     return declared.handled_pin if failed else declared.pin
 
 
 def describe(step: Step | None, error: ConfigurationError) -> Failure:
-    """Return what it means that a step (None: the look before all steps) could not be done."""
+    """Return the failure of a step (None: of reading)."""
     if isinstance(error, ConfigurationManagedError):
         return Failure(
             step,
             "ResourceConflict",
-            f"{error.holder.name} of another operator is older and has these settings: delete one of the two",
+            f"{error.holder.name} of another operator is older and owns these settings: delete one of the two",
         )
     if isinstance(error, RevisionUnknownError):
         return Failure(
@@ -181,16 +187,16 @@ def describe(step: Step | None, error: ConfigurationError) -> Failure:
     return Failure(step, error.reason, str(error))
 
 
-def _outlived(declared: DeclaredSettings, failure: Failure) -> bool:
-    """Tell whether a pin was carried out before its revision fell out of the history."""
+def _was_handled(declared: DeclaredSettings, failure: Failure) -> bool:
+    """Return whether a pin was handled before its revision left the history."""
     return failure.reason == RevisionUnknownError.reason and declared.handled_pin == declared.pin
 
 
 def _pin_condition(declared: DeclaredSettings, stored: Stored, failed: Failure | None) -> Condition:
     pin = declared.pin
-    if failed is not None and not _outlived(declared, failed):
+    if failed is not None and not _was_handled(declared, failed):
         return Condition(APPLIED, False, failed.reason, f"spec.rollbackTo: {failed.message}")
-    text = f"the values of revision {pin} stand, as revision {stored.revision}; remove spec.rollbackTo to apply spec.settings again"
+    text = f"the values of revision {pin} are in effect, as revision {stored.revision}; remove spec.rollbackTo to apply spec.settings again"
     return Condition(APPLIED, False, ROLLED_BACK, text)
 
 

@@ -1,6 +1,6 @@
-"""All that a turn does to the settings in Redis: make ready, read, carry out steps, measure. Called by turn.py.
+"""Access to the settings in Redis: load the libraries, read, apply steps, measure.
 
-What keeps a step from being done is a finding, and the other steps are still tried; a connection that breaks ends the turn.
+A rejected step is a result, and the remaining steps are still tried; a broken connection ends the reconciliation.
 """
 
 from collections.abc import Sequence
@@ -28,8 +28,8 @@ from stanine_operator.redis_configs.settings import (
 )
 from stanine_operator.redis_servers.connections import Server
 
-#: What is a finding about the settings, not about the connection.
-_FINDINGS = (ConfigurationError, redis.ResponseError, ServerError)
+#: Errors that concern the settings, not the connection.
+_SETTINGS_ERRORS = (ConfigurationError, redis.ResponseError, ServerError)
 
 
 @cache
@@ -39,9 +39,9 @@ def config_library() -> Library:
 
 
 def prepare(server: Server, eviction_policy: str) -> Failure | None:
-    """Load the function libraries that the services call, so that they need no right to; return what speaks against it.
+    """Load the services' function libraries, so that the services need no permission to.
 
-    A server that may evict records is not made ready for services, which refuse it anyway: MemoryHigh says so.
+    Return a failure. A server that may evict records is not prepared; services reject it, and MemoryHigh reports it.
     """
     if eviction_policy != SAFE_POLICY:
         return None
@@ -53,42 +53,48 @@ def prepare(server: Server, eviction_policy: str) -> Failure | None:
             libraries=(_store_library(), config_library()),
         )
     except ServerError as error:
-        why = _faulty_line(error) or error.problem.remedy
+        cause = _compiler_error(error) or error.problem.remedy
         return Failure(
-            None, error.problem.reason, f"the function libraries cannot be loaded: {why}"
+            None, error.problem.reason, f"the function libraries cannot be loaded: {cause}"
         )
     return None
 
 
-def _faulty_line(error: ServerError) -> str | None:
-    """Return what the server's compiler says of a line of the library; it quotes that line, which is ours, and nothing else."""
+def _compiler_error(error: ServerError) -> str | None:
+    """Return the compiler's error about a line of the library.
+
+    It quotes only that line, which is ours.
+    """
     text = str(error.__cause__)
     return text if text.startswith("Error compiling function") else None
 
 
 def read_configuration(settings: Configuration) -> Stored | Failure:
-    """Return the configuration as it is, or why it cannot be read."""
+    """Return the configuration, or why it cannot be read."""
     try:
         return settings.read()
-    except _FINDINGS as error:
+    except _SETTINGS_ERRORS as error:
         return _failure(None, error)
 
 
 def carry_out(
     settings: Configuration, steps: Sequence[Step], manager: Owner, *, gone: str
 ) -> list[Failure]:
-    """Do the steps in a resource's name; return those that failed. `gone`: the uid of a holder that is known to be no more."""
+    """Apply the steps as a resource's owner; return the failed ones.
+
+    `gone`: uid of a deleted holder.
+    """
     failures = []
     for step in steps:
         try:
             _apply_step(settings, step, manager, gone)
-        except _FINDINGS as error:
+        except _SETTINGS_ERRORS as error:
             failures.append(_failure(step, error))
     return failures
 
 
 def measure(settings: Configuration) -> Memory | None:
-    """Return the bytes of both layouts; None if the server does not tell."""
+    """Return the bytes of both layouts; None if the server does not report them."""
     try:
         return settings.memory()
     except redis.ResponseError:

@@ -1,1 +1,1 @@
-"""Redis servers named by RedisConfigs: connections, credentials, monitor and ACL file."""
+"""Connections to the servers of RedisConfigs: credentials, connections, monitor and ACL file."""

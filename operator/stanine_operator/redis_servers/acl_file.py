@@ -1,8 +1,9 @@
-"""The server's file of users: read again by the server (ACL LOAD) when the Secret behind it has changed. Called by a RedisConfig's turn.
+"""Reload the server's ACL file (ACL LOAD) after its Secret changed.
 
-The chart puts `users.acl` into the Secret that also has the operator's password; whoever brings a Secret of their own may do the same. A
-Secret without it, a server that was started without a file of users, and a user who may not ask are all left alone. Only passwords'
-SHA-256 are in the file, and nothing of it is ever logged.
+Called when a RedisConfig is reconciled. The chart stores `users.acl` in the Secret that also contains the operator's
+password; a user's own Secret may do the same. Nothing happens if the Secret has no such key, the server was started
+without an ACL file, or the user may not run ACL commands. The file contains only SHA-256 hashes of passwords, and
+none of it is logged.
 """
 
 import hashlib
@@ -14,11 +15,11 @@ import redis
 
 from stanine_operator.controller.reconcile_result import EventSpec
 
-#: Tries to have the server read its file until it is as wanted. A kubelet brings a changed Secret to the server's pod within about two
-#: minutes; a server before 7.2 disconnects everybody at each try.
+#: Maximum number of reloads until the server's users match. A kubelet updates a Secret in the server's pod within
+#: about two minutes; a server before 7.2 disconnects all clients at each reload.
 MAX_TRIES = 5
 
-#: Words of a rule that only say what holds anyway.
+#: Words of a rule that repeat the default.
 _EMPTY_WORDS = frozenset(
     {
         "sanitize-payload",
@@ -31,18 +32,19 @@ _EMPTY_WORDS = frozenset(
     }
 )
 
-#: What a file may say in two ways, and how a server says it.
+#: Synonyms in a file, and the form that servers report.
 _SYNONYMS = {"allkeys": "~*", "allchannels": "&*", "allcommands": "+@all", "nocommands": "-@all"}
 
-#: A category's name -> its commands, subcommands as `config|get`.
+#: Category name -> its commands, subcommands as `config|get`.
 Category = Callable[[str], Iterable[str]]
 Users = dict[str, frozenset[str]]
 
 
 def read_users(lines: Iterable[str], category: Category) -> Users:
-    """Return the users of an aclfile, or of ACL LIST: name -> what the rule comes to, each command by its own name.
+    """Return the users of an ACL file or of ACL LIST: name -> canonical rule.
 
-    Servers tell the same rule in different words; Redis 7.0 prefers whole categories less some commands.
+    Commands are listed individually. Servers report the same rule in different words; Redis 7.0 prefers whole
+    categories minus some commands.
     """
     users: Users = {}
     for line in lines:
@@ -99,21 +101,21 @@ def _commands(words: Iterable[str], category: Category) -> set[str]:
 
 
 def find_differences(wanted: Users, found: Users) -> list[str]:
-    """Return the names of users that the server knows otherwise than wanted, or only one of the two knows."""
+    """Return the names of users that differ, or that only one side has."""
     return sorted(
         name for name in wanted.keys() | found.keys() if wanted.get(name) != found.get(name)
     )
 
 
 class AclFile:
-    """What the file should say, and how often the server was asked to read it. Belongs to one connection; used by one turn at a time."""
+    """The expected ACL file of one connection, and the number of reloads. Not thread-safe."""
 
     def __init__(self, text: str) -> None:
         self._lines = text.splitlines()
         self._tries = 0
 
-    def follow(self, client: "redis.Redis") -> tuple[EventSpec, ...]:
-        """Have the server read its file again if its users are not as wanted; return what to tell.
+    def reload_if_changed(self, client: "redis.Redis") -> tuple[EventSpec, ...]:
+        """Reload the server's ACL file if its users differ; return the Events to post.
 
         Errors of the connection are redis-py's own.
         """
@@ -129,12 +131,12 @@ class AclFile:
             left = self._differing(client)
         except redis.ResponseError as error:
             if self._tries == 0:
-                return ()  # this user may not ask
+                return ()  # this user may not run ACL commands
             return (
                 EventSpec(
                     True,
                     "UsersNotLoaded",
-                    f"the server does not read its file of users again: {_first_words(error)}",
+                    f"the server cannot reload its ACL file: {_error_summary(error)}",
                     once="acl",
                 ),
             )
@@ -144,7 +146,7 @@ class AclFile:
                 EventSpec(
                     False,
                     "UsersLoaded",
-                    f"the server has read its file of users again: {', '.join(before)}",
+                    f"the server has reloaded its ACL file: {', '.join(before)}",
                 ),
             )
         if self._tries < MAX_TRIES:
@@ -153,7 +155,7 @@ class AclFile:
             EventSpec(
                 True,
                 "UsersNotLoaded",
-                f"the server's file of users is not that of the Secret: {', '.join(left)}",
+                f"the server's ACL file differs from the Secret: {', '.join(left)}",
                 once="acl",
             ),
         )
@@ -171,6 +173,6 @@ def _text(raw: Any) -> str:
     return raw.decode() if isinstance(raw, bytes) else str(raw)
 
 
-def _first_words(error: redis.ResponseError) -> str:
-    """Return what the server says, without what could quote a line of the file."""
+def _error_summary(error: redis.ResponseError) -> str:
+    """Return the server's error without parts that could quote a line of the file."""
     return str(error).partition(".")[0].partition(":")[0][:120]

@@ -1,8 +1,9 @@
-"""Connections to the servers that RedisConfigs name, one a RedisConfig, shared by everything that refers to it. Called by the kinds.
+"""Connections to the servers of RedisConfigs, shared by the resources that refer to them.
 
-`open` costs nothing while all is well: Secrets are read again every 30 s, the server is asked for a PING every 10 s, both by one thread.
-After a failure everyone gets the same problem for some seconds without touching the server: a thousand queues of a server that is
-away are one attempt every 5 s. A refused password is read again at once, so a rotation heals with the next turn.
+`open` is cheap while the server is healthy: Secrets are read again every 30 s and the server is pinged every 10 s, by
+one thread. After a failure all callers get the same problem for some seconds without a connection attempt: a thousand
+queues of an unreachable server cause one attempt every 5 s. After rejected credentials the Secret is read again at
+once, so a rotation takes effect at the next reconciliation.
 """
 
 import threading
@@ -32,26 +33,26 @@ from stanine_operator.redis_servers.credentials import (
 )
 from stanine_operator.redis_servers.places import address_of, name_in_certificate, nodes_of
 
-#: Seconds that what was read from Secrets counts as fresh.
+#: Seconds during which the content of Secrets counts as current.
 SECRETS_FRESH = 30.0
-#: Seconds that an answered PING vouches for the server.
+#: Seconds during which a successful PING counts as current.
 VERIFIED_FRESH = 10.0
-#: Seconds that everyone is told of a failure before somebody tries again.
+#: Seconds during which a failure is repeated without a new attempt.
 PROBLEM_FRESH = 5.0
-#: Further tries of a command: one, since the loop comes back anyway.
+#: Retries of a command: one, since reconciliation is retried anyway.
 RETRIES = 1
-#: Connections a RedisConfig may have: one for each thread of the loop.
+#: Maximum number of connections per RedisConfig: enough for each worker thread.
 POOL_SIZE = 32
-#: The prefix of keys where the spec names none.
+#: The key namespace if the spec names none.
 DEFAULT_NAMESPACE = "stanine"
 
 
 @dataclass(frozen=True)
 class Server:
-    """A server one can work with. Everything in it may be used from any thread."""
+    """A connected server. Thread-safe."""
 
     client: "redis.Redis"
-    #: Which server this is, whatever database, user or namespace: for finding two resources that mean the same one.
+    #: Identifies the server regardless of database, user or namespace: detects two resources for one server.
     address: tuple[Any, ...]
     namespace: str
     keys: Keys
@@ -61,7 +62,7 @@ class Server:
 
 @dataclass
 class _Entry:
-    """What is known about one RedisConfig's connection; changed only by whoever holds its lock."""
+    """State of one RedisConfig's connection; changed only while its lock is held."""
 
     lock: threading.Lock = field(default_factory=threading.Lock)
     identity: tuple[Any, ...] | None = None
@@ -74,22 +75,22 @@ class _Entry:
 
 
 class Connections:
-    """The connections of this operator."""
+    """The operator's connections by RedisConfig."""
 
     def __init__(
         self, read_secret: ReadSecret, *, clock: Callable[[], float] = time.monotonic
     ) -> None:
         self._read_secret = read_secret
-        #: Called, from any thread, with a RedisConfig's key when its Secrets' content or its health has changed.
+        #: Called from any thread with a RedisConfig's key when the content of its Secrets or its health has changed.
         self.changed: Callable[[Key], None] = lambda _key: None
         self._clock = clock
         self._lock = threading.Lock()
         self._entries: dict[Key, _Entry] = {}
 
     def open(self, redis_config: Resource) -> Server:
-        """Return the server of a RedisConfig, seen to answer within the last ten seconds.
+        """Return the server of a RedisConfig, verified within the last ten seconds.
 
-        Raises OperatorProblem: SecretNotFound, SecretKeyMissing, … for what the spec refers to, or a reason of
+        Raises OperatorProblem: SecretNotFound, SecretKeyMissing, … for the references of the spec, or a reason of
         stanine.broker.connection.errors.
         """
         with self._lock:
@@ -97,12 +98,12 @@ class Connections:
         known = _fresh_problem(entry, redis_config, self._clock())
         if known is not None:
             raise known
-        # While one thread finds out, the others repeat what was known before rather than wait for a timeout too.
+        # While one thread tries to connect, the others repeat the last problem instead of waiting for a timeout too.
         last = entry.problem
         if last is None:
             entry.lock.acquire()
         elif not entry.lock.acquire(blocking=False):
-            raise _again(last)
+            raise _copy_problem(last)
         try:
             known = _fresh_problem(entry, redis_config, self._clock())
             if known is not None:
@@ -112,7 +113,7 @@ class Connections:
             entry.lock.release()
 
     def report_failure(self, redis_config: Resource, problem: OperatorProblem) -> None:
-        """Take in that work on a server that had been open failed: the next `open` looks before it promises."""
+        """Record a failure on an open server: the next `open` verifies it again."""
         entry = self._entries.get(redis_config.key)
         if entry is None:
             return
@@ -121,7 +122,7 @@ class Connections:
             entry.secrets_read = float("-inf")
 
     def healthy(self) -> dict[Key, Server]:
-        """Return the servers that were opened and had no problem when last seen, by RedisConfig."""
+        """Return the open servers without a known problem, by RedisConfig."""
         with self._lock:
             return {
                 key: entry.server
@@ -130,30 +131,30 @@ class Connections:
             }
 
     def invalidate(self, key: Key) -> None:
-        """Take in that a server is not what it was: the next `open` looks before it promises."""
+        """Make the next `open` of a RedisConfig verify its server again."""
         entry = self._entries.get(key)
         if entry is not None:
             entry.verified = float("-inf")
 
     def forget(self, key: Key) -> None:
-        """Close the connection of a RedisConfig that is gone."""
+        """Close the connection of a deleted RedisConfig."""
         with self._lock:
             entry = self._entries.pop(key, None)
         if entry is not None and entry.server is not None:
             entry.server.client.close()
 
     def close(self) -> None:
-        """Close everything."""
+        """Close all connections."""
         for key in list(self._entries):
             self.forget(key)
 
     def _open(self, entry: _Entry, redis_config: Resource) -> Server:
-        was_well = entry.problem is None
+        was_healthy = entry.problem is None
         try:
             server = self._connected(entry, redis_config)
         except Exception as error:
             problem = problem_of(error)
-            news = was_well or problem.reason != getattr(entry.problem, "reason", None)
+            news = was_healthy or problem.reason != getattr(entry.problem, "reason", None)
             entry.problem, entry.problem_since = problem, self._clock()
             entry.identity = _identity(redis_config)
             if news:
@@ -162,7 +163,7 @@ class Connections:
                 raise
             raise problem from error
         entry.problem = None
-        if not was_well:
+        if not was_healthy:
             self.changed(redis_config.key)
         return server
 
@@ -192,7 +193,7 @@ class Connections:
         entry.verified = self._clock()
 
     def _server(self, entry: _Entry, redis_config: Resource, *, again: bool) -> Server:
-        """Return the server by what the Secrets say now; a new one if that or the spec has changed."""
+        """Return the server for the current Secrets; a new one if they or the spec changed."""
         identity = _identity(redis_config)
         same = entry.server is not None and entry.identity == identity
         if same and not again and self._clock() - entry.secrets_read <= SECRETS_FRESH:
@@ -201,7 +202,7 @@ class Connections:
         try:
             credentials = read_credentials(redis_config, self._read_secret)
         except OperatorProblem as problem:
-            # What is deleted together with its Secret is released with the connection that is open.
+            # A resource deleted together with its Secret is finalized with the open connection.
             if (
                 problem.reason == SECRET_NOT_FOUND
                 and same
@@ -218,19 +219,19 @@ class Connections:
         entry.server = make_server(redis_config, credentials)
         entry.identity, entry.digest, entry.verified = identity, credentials.digest, float("-inf")
         if old is not None:
-            drop_idle_connections(old.client)  # what other threads are using ends with them
+            drop_idle_connections(old.client)  # other threads finish with their connections
         if news:
             self.changed(redis_config.key)
         return entry.server
 
 
 def key_namespace_of(redis_config: Resource) -> str:
-    """Return the prefix of every key that a RedisConfig speaks for."""
+    """Return the prefix of all keys of a RedisConfig."""
     return str(redis_config.spec.get("keyNamespace") or DEFAULT_NAMESPACE)
 
 
 def make_server(redis_config: Resource, credentials: Credentials) -> Server:
-    """Make the client and what works through it; nothing is connected yet."""
+    """Create the client and the objects that use it, without connecting."""
     connection = redis_config.spec.get("connection") or {}
     destination = Destination(
         nodes=nodes_of(redis_config),
@@ -273,9 +274,9 @@ def _fresh_problem(entry: _Entry, redis_config: Resource, now: float) -> Operato
         or entry.identity != _identity(redis_config)
     ):
         return None
-    return _again(entry.problem)
+    return _copy_problem(entry.problem)
 
 
-def _again(problem: OperatorProblem) -> OperatorProblem:
-    """Return the problem as a new exception: one raised in many threads would gather all their tracebacks."""
+def _copy_problem(problem: OperatorProblem) -> OperatorProblem:
+    """Return a copy: an exception raised in many threads would collect all their tracebacks."""
     return OperatorProblem(problem.reason, problem.message, permanent=problem.permanent)

@@ -1,6 +1,7 @@
-"""What a RedisConfig's connection takes from Secrets: user, password and certificates. Read by connections.py; never printed or stored.
+"""Credentials of a RedisConfig's connection, read from Secrets. Never logged or stored.
 
-References are to Secrets of the RedisConfig's own namespace, so that nobody reads another's through the operator.
+References are restricted to the RedisConfig's own namespace, so that nobody can read other Secrets through the
+operator.
 """
 
 import hashlib
@@ -17,12 +18,12 @@ from stanine_operator.controller.problems import (
 )
 from stanine_operator.controller.resource import Resource
 
-#: namespace, name -> the Secret's data, decoded. Raises OperatorProblem.
+#: (namespace, name) -> the Secret's decoded data. Raises OperatorProblem.
 ReadSecret = Callable[[str, str], Mapping[str, bytes]]
 
 
 class SecretReference(StrEnum):
-    """What may come from a Secret; the value is the path of its reference in `spec.connection`."""
+    """A Secret reference; the value is its path in `spec.connection`."""
 
     USERNAME = "usernameSecretRef"
     PASSWORD = "passwordSecretRef"  # noqa: S105 - the name of a field
@@ -33,20 +34,20 @@ class SecretReference(StrEnum):
     PRIVATE_KEY = "tls.privateKeySecretRef"
 
 
-#: Where the Secret of the password may keep the server's whole file of users, as the chart's does.
+#: Key of the ACL file in the Secret of the password, as in the chart's.
 ACL_FILE = "users.acl"
 
 
 class Credentials:
-    """The parts that were asked for, and the TLS context made of them."""
+    """The referenced values, and the TLS context made of them."""
 
     def __init__(
         self, parts: Mapping[SecretReference, bytes], *, wants_tls: bool, acl_file: bytes = b""
     ) -> None:
         self._parts = dict(parts)
-        #: The server's file of users, if it lies beside the password. It holds passwords' SHA-256 only.
+        #: The server's ACL file if the Secret contains it. It holds only SHA-256 hashes of passwords.
         self.acl_file = acl_file.decode(errors="replace")
-        #: Equal as long as no Secret's content has changed. Salted by nothing, kept in memory only.
+        #: Unchanged while the Secrets are unchanged. Unsalted, kept in memory only.
         named = [*sorted(parts.items()), (ACL_FILE, acl_file)]
         self.digest = hashlib.sha256(
             b"".join(f"{name}:{len(value)}:".encode() + value for name, value in named)
@@ -54,17 +55,20 @@ class Credentials:
         self.tls = _make_tls(self._parts) if wants_tls else None
 
     def __repr__(self) -> str:
-        """Say nothing of the content."""
+        """Return the names of the values only."""
         return f"Credentials({', '.join(sorted(self._parts))})"
 
     def text(self, part: SecretReference) -> str | None:
-        """Return a part as text; None if it was not asked for."""
+        """Return a value as text; None if it is not referenced."""
         value = self._parts.get(part)
         return None if value is None else value.decode()
 
 
 def read_credentials(redis_config: Resource, read_secret: ReadSecret) -> Credentials:
-    """Read what the spec refers to, each Secret once. Raises OperatorProblem: SecretNotFound, SecretKeyMissing, SecretUnreadable."""
+    """Read the referenced Secrets, each once.
+
+    Raises OperatorProblem: SecretNotFound, SecretKeyMissing, SecretUnreadable.
+    """
     connection = redis_config.spec.get("connection") or {}
     secrets: dict[str, Mapping[str, bytes]] = {}
     parts: dict[SecretReference, bytes] = {}
@@ -83,8 +87,8 @@ def read_credentials(redis_config: Resource, read_secret: ReadSecret) -> Credent
         parts[part] = secrets[name][key]
         _check_text(part, parts[part], name, key)
     password = _find(connection, SecretReference.PASSWORD)
-    beside = secrets[str(password["name"])].get(ACL_FILE, b"") if password else b""
-    return Credentials(parts, wants_tls="tls" in connection, acl_file=beside)
+    acl_file = secrets[str(password["name"])].get(ACL_FILE, b"") if password else b""
+    return Credentials(parts, wants_tls="tls" in connection, acl_file=acl_file)
 
 
 def secret_names(redis_config: Resource) -> frozenset[str]:
@@ -128,7 +132,7 @@ def _make_tls(parts: Mapping[SecretReference, bytes]) -> ssl.SSLContext:
             parts.get(SecretReference.PRIVATE_KEY),
         )
     except (ssl.SSLError, ValueError, OSError):
-        # The cause could quote a piece of a key.
+        # The original error could quote a part of a key.
         raise OperatorProblem(
             SECRET_UNREADABLE,
             "The certificates of spec.connection.tls cannot be used: give PEM texts, the private key unencrypted.",

@@ -1,4 +1,7 @@
-"""The function libraries that the operator loads and calls, each read once. Used by the kinds Queue and Instrument."""
+"""The Redis function libraries that the operator loads, each read once.
+
+Used by the kinds Queue and Instrument.
+"""
 
 from functools import cache
 

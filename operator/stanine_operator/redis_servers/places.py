@@ -1,9 +1,8 @@
-"""Where the server is that a RedisConfig means: for connecting, and for finding two that mean the same. Pure.
+"""Resolve the address of a RedisConfig's server, to connect and to compare servers. Pure.
 
-Called by connections.py, claiming.py and the rivals of RedisConfigs.
-
-An operator of many namespaces is in one of them, and its resolver would look for a short name there. So a name without a dot is one of the
-resource's own namespace, as it is for every pod of that namespace: `redis` in namespace `exams` is `redis.exams.svc`.
+Called by connections.py, ownership.py and conflicts.py. An operator of several namespaces runs in one of them, and
+its resolver would look up a short name there. A name without a dot therefore belongs to the resource's own namespace,
+as for every pod of that namespace: `redis` in namespace `exams` is `redis.exams.svc`.
 """
 
 import ipaddress
@@ -12,21 +11,24 @@ from typing import Any
 
 from stanine_operator.controller.resource import Resource
 
-#: The ports of Redis and Sentinel.
+#: The default ports of Redis and Sentinel.
 REDIS_PORT, SENTINEL_PORT = 6379, 26379
-#: What a cluster adds to the names of its services, unless it was set up with another domain.
+#: The default domain of a cluster's services.
 _CLUSTER_DOMAIN = ".cluster.local"
 
 
 def full_host(host: str, namespace: str) -> str:
-    """Return the name under which a host is reached from any namespace. `localhost`, addresses and names with a dot are what they are."""
+    """Return a host name that resolves from any namespace.
+
+    `localhost`, IP addresses and names with a dot are unchanged.
+    """
     if not host or "." in host or host.lower() == "localhost" or _is_address(host):
         return host
     return f"{host}.{namespace}.svc"
 
 
 def nodes_of(redis_config: Resource) -> tuple[tuple[str, int], ...]:
-    """Return host and port of a RedisConfig's server, or of the Sentinel nodes that it names."""
+    """Return host and port of a RedisConfig's server, or of its Sentinel nodes."""
     connection = redis_config.spec.get("connection") or {}
     sentinel = connection.get("sentinel")
     given: list[Mapping[str, Any]] = list(sentinel.get("nodes") or ()) if sentinel else [connection]
@@ -41,7 +43,10 @@ def nodes_of(redis_config: Resource) -> tuple[tuple[str, int], ...]:
 
 
 def name_in_certificate(redis_config: Resource) -> str | None:
-    """Return the name that a server's certificate must bear, where it is not the host's: as the spec has it, or the short name as given."""
+    """Return the name expected in the server's certificate if it is not the host name.
+
+    It is `serverName` of the spec, or the short host name as written.
+    """
     connection = redis_config.spec.get("connection") or {}
     named = (connection.get("tls") or {}).get("serverName")
     host = str(connection.get("host") or "")
@@ -51,7 +56,7 @@ def name_in_certificate(redis_config: Resource) -> str | None:
 
 
 def address_of(redis_config: Resource) -> tuple[Any, ...]:
-    """Return which server a RedisConfig means, as far as its spec tells: equal for two that mean the same names, however written."""
+    """Return a comparable address of a RedisConfig's server, equal for equivalent spellings."""
     sentinel = (redis_config.spec.get("connection") or {}).get("sentinel")
     nodes = tuple((_plain(host), port) for host, port in nodes_of(redis_config))
     if sentinel:
@@ -60,7 +65,7 @@ def address_of(redis_config: Resource) -> tuple[Any, ...]:
 
 
 def _plain(host: str) -> str:
-    """Return a host as it is compared: without letters' case, a final dot, and what the cluster adds to a service's name."""
+    """Return a host in comparable form: lower case, without final dot and cluster domain."""
     plain = host.lower().rstrip(".")
     if plain.endswith(".svc" + _CLUSTER_DOMAIN):
         plain = plain.removesuffix(_CLUSTER_DOMAIN)

@@ -49,7 +49,7 @@ def test_an_equivalent_file_is_not_reloaded(
         "user they on ~a:* +get ( %RW~b:1 -@all +get +set ) (~c +get)\n"
     )
     client = connect(own_server("--aclfile", str(path)).url)
-    assert AclFile(path.read_text()).follow(client) == ()
+    assert AclFile(path.read_text()).reload_if_changed(client) == ()
     assert client.info("commandstats").get("cmdstat_acl|load") is None
     client.close()
 
@@ -68,7 +68,7 @@ def test_a_server_with_current_users_is_not_reloaded(
     start: Callable[[], tuple[Any, Path, str]],
 ) -> None:
     client, _, text = start()
-    assert AclFile(text).follow(client) == ()
+    assert AclFile(text).reload_if_changed(client) == ()
     assert loads(client) == 0
 
 
@@ -88,7 +88,7 @@ def test_new_and_old_passwords_are_accepted_while_both_are_in_the_file(
     ]
     changed = text.replace("user api on ", f"user api on {new_hash} ")
     path.write_text(changed)
-    (event,) = AclFile(changed).follow(client)
+    (event,) = AclFile(changed).reload_if_changed(client)
     assert (event.warning, event.reason, event.message.rpartition(": ")[2]) == (
         False,
         "UsersLoaded",
@@ -104,9 +104,9 @@ def test_a_changed_selector_is_reloaded(start: Callable[[], tuple[Any, Path, str
     changed = text.replace("+fcall +incrby)", "+fcall +incrby +set)")
     assert changed != text
     path.write_text(changed)
-    (event,) = AclFile(changed).follow(client)
+    (event,) = AclFile(changed).reload_if_changed(client)
     assert (event.reason, event.message.rpartition(": ")[2]) == ("UsersLoaded", "api")
-    assert AclFile(changed).follow(client) == ()
+    assert AclFile(changed).reload_if_changed(client) == ()
 
 
 def test_waiting_for_a_missing_file_times_out(
@@ -114,7 +114,7 @@ def test_waiting_for_a_missing_file_times_out(
 ) -> None:
     client, _, text = start()
     users = AclFile(text.replace("user api on ", "user api on #" + "ab" * 32 + " "))
-    events = [users.follow(client) for _ in range(MAX_TRIES + 3)]
+    events = [users.reload_if_changed(client) for _ in range(MAX_TRIES + 3)]
     (event,) = [event for each in events for event in each]
     assert (event.warning, event.reason) == (True, "UsersNotLoaded")
     assert "ab" * 32 not in event.message
@@ -127,9 +127,9 @@ def test_servers_without_a_file_or_permission_are_not_reloaded(redis_url: str) -
     port = admin.connection_pool.connection_kwargs["port"]
     try:
         modest: Any = redis.Redis(port=port, username="modest", password="x")
-        assert AclFile("user api on").follow(modest) == ()
+        assert AclFile("user api on").reload_if_changed(modest) == ()
         modest.close()
-        (event,) = AclFile("user api on").follow(admin)
+        (event,) = AclFile("user api on").reload_if_changed(admin)
         assert event.reason == "UsersNotLoaded"
     finally:
         admin.acl_deluser("modest")

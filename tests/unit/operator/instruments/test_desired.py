@@ -28,7 +28,7 @@ def resource(name: str = "a-mood", **more: Any) -> Resource:
 def test_a_document_is_digested_as_the_api_digests_it_whatever_the_resource_adds() -> None:
     checked = check_document(resource(redisConfigRef={"name": "other"}, deletionPolicy="Delete"))
     assert checked == check_document(resource())
-    assert (checked.digest, checked.items, checked.scales, checked.fault) == (
+    assert (checked.digest, checked.items, checked.scales, checked.error) == (
         digest(canonical(document())),
         3,
         1,
@@ -37,7 +37,7 @@ def test_a_document_is_digested_as_the_api_digests_it_whatever_the_resource_adds
 
 
 def test_every_fault_of_a_document_is_in_the_message() -> None:
-    fault = check_document(resource(language=3, nonsense=True)).fault
+    fault = check_document(resource(language=3, nonsense=True)).error
     assert "spec.language" in fault
     assert "spec.nonsense" in fault
 
