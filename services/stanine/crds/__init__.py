@@ -1,4 +1,5 @@
-"""The custom resources of `stanine.dev/v1alpha1` as records: what `kubectl apply` sends, and the rules between its fields.
+"""Records and rules of the custom resources of `stanine.dev/v1alpha1`.
 
-The operator reconciles them, `stanine validate` checks them, and the CRDs are made from them. No I/O but in `crds`, which writes files.
+The operator reconciles them, `stanine validate` checks them, and the CRDs are generated from them. Only `generate`
+does I/O: it writes the CRDs.
 """

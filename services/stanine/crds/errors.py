@@ -1,47 +1,50 @@
-"""What is wrong with a custom resource, and how a condition says so. Raised by `reading`, said by the operator and `stanine validate`."""
+"""Errors in a custom resource and their text in a condition. Raised by `reading`."""
 
 from stanine.domain.errors import Faulty
 
-#: Faults that a condition's message names; the rest are counted.
+#: Maximum number of errors that a condition's message lists; the rest are counted.
 FAULTS_NAMED = 20
-#: Characters that Kubernetes allows in a condition's message.
+#: Maximum length of a condition's message in Kubernetes, in characters.
 MAX_MESSAGE_CHARACTERS = 32_768
-#: Bytes of a condition's message, so that whoever adds a sentence to it stays within.
+#: Maximum size of the message in bytes, with room for a sentence added by the caller.
 MAX_MESSAGE = 32_000
 
-#: Reasons of a condition that is false because of the spec.
+#: Reasons of a condition that is False because of the spec.
 INVALID_SPEC = "InvalidSpec"
 INVALID_PARAMETER = "InvalidParameter"
 INVALID_DOCUMENT = "InvalidDocument"
 
 
 class InvalidResource(Faulty):
-    """Raised when the spec of a custom resource cannot be acted on; `faults` names everything that is wrong with it."""
+    """The spec of a custom resource is invalid; `faults` lists every error."""
 
     @property
     def reason(self) -> str:
-        """The reason of the condition that says so: InvalidParameter if all faults are in `spec.server`, else InvalidSpec."""
+        """Return InvalidParameter if all errors are in `spec.server`, else InvalidSpec."""
         is_of_server = all(fault.place.startswith("spec.server") for fault in self.faults)
         return INVALID_PARAMETER if is_of_server else INVALID_SPEC
 
 
 class InvalidInstrument(InvalidResource):
-    """Raised when an Instrument is no document that can be published."""
+    """An Instrument's document cannot be published."""
 
     @property
     def reason(self) -> str:
-        """The reason of the condition that says so."""
+        """Return the reason of the condition."""
         return INVALID_DOCUMENT
 
 
 def say_faults(faulty: Faulty) -> str:
-    """Return all that is wrong as a condition's message: the first 20 faults, a line each, then how many more there are; ≤ 32 KiB."""
-    said = [str(fault) for fault in faulty.faults[:FAULTS_NAMED]]
+    """Return the errors as a condition's message: the first 20, then the number of others.
+
+    The message has at most 32 KiB.
+    """
+    lines = [str(fault) for fault in faulty.faults[:FAULTS_NAMED]]
     while True:
-        rest = faulty.count - len(said)
+        rest = faulty.count - len(lines)
         message = "\n".join(
-            said + ([f"and {rest} more fault{'s' if rest > 1 else ''}"] if rest else [])
+            lines + ([f"and {rest} more fault{'s' if rest > 1 else ''}"] if rest else [])
         )
         if len(message.encode()) <= MAX_MESSAGE:
             return message
-        said.pop()
+        lines.pop()

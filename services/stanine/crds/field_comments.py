@@ -1,20 +1,23 @@
-"""Reads the `#:` comments that describe a record's fields, for the CRDs and the documentation. Needs the sources; no process calls it."""
+"""Read the `#:` comments that describe a record's fields, for the CRDs and the documentation.
+
+Requires the sources; no process of Stanine uses it at run time.
+"""
 
 import functools
 import inspect
 import re
 
-#: The first line of a field in a class body, and a line of the comment before it.
+#: The first line of a field in a class body, and a line of the comment above it.
 _FIELD = re.compile(r"    ([a-z_][a-z0-9_]*): ")
 _COMMENT = re.compile(r"    #: ?(.*)")
 
 
 @functools.cache
 def field_comments(record: type) -> dict[str, str]:
-    """Return what the source says of each field, by its Python name; a field without `#:` is left out."""
+    """Return the comment of each field by Python name; fields without `#:` are omitted."""
     try:
         source = inspect.getsource(record)
-    except (OSError, TypeError):  # made at run time: its types carry the descriptions
+    except (OSError, TypeError):  # created at run time: its types have the descriptions
         return {}
     comments: dict[str, str] = {}
     lines: list[str] = []

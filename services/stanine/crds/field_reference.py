@@ -6,10 +6,10 @@ from stanine.crds.kinds import ResourceKind
 from stanine.crds.schema import Schema
 from stanine.crds.server_parameters import PARAMETERS, ParameterDefinition, ParameterType
 
-#: What the generated part of the page stands between.
+#: Markers around the generated part of the page.
 BEGIN = "<!-- made by `python -m stanine.crds.generate`: begin -->"
 END = "<!-- made by `python -m stanine.crds.generate`: end -->"
-#: Words of a closed list that are written out; of a longer one, the number.
+#: Maximum number of enum values that are listed; otherwise only their number is given.
 _WORDS_SHOWN = 8
 _LARGEST_SHOWN = (1 << 53) - 1
 _VALUES = {
@@ -29,7 +29,7 @@ def renew(page: str, reference: str) -> str:
 
 
 def describe(kind: ResourceKind, root: Schema) -> str:
-    """Return the reference of one kind: its fields, its rules, its status."""
+    """Return the reference of one kind: fields, rules and status."""
     spec, status = root["properties"]["spec"], root["properties"]["status"]
     rules = [f"- `{place}`: {text}" for place, text in _rules(spec, "spec")]
     return "\n".join([
@@ -49,13 +49,13 @@ def describe(kind: ResourceKind, root: Schema) -> str:
 
 
 def describe_parameters() -> str:
-    """Return the table of server parameters that may be set."""
+    """Return the table of permitted server parameters."""
     rows = [f"| `{name}` | {_value(parameter)} |" for name, parameter in PARAMETERS.items()]
     return "\n".join(
         [
             "### Server parameters",
             "",
-            "What `spec.server` of a RedisConfig may set.",
+            "The parameters that `spec.server` of a RedisConfig may set.",
             "",
             "| name | value |",
             "| --- | --- |",
@@ -88,7 +88,7 @@ def _fields(schema: Schema, place: str) -> Iterator[tuple[str, str, str]]:
         yield at, _type(one), needed + one.get("description", "").replace("|", "\\|")
         inner = one["items"] if one.get("type") == "array" else one
         if at == "status.conditions":
-            continue  # metav1.Condition, known to everyone
+            continue  # metav1.Condition
         if "properties" in inner:
             yield from _fields(inner, at + ("[]" if one.get("type") == "array" else ""))
 

@@ -1,6 +1,6 @@
-"""Makes the CRDs of the three kinds from their records. `python -m stanine.crds.generate` writes them into the charts, and the reference.
+"""Generate the CRDs of the three kinds, and the field reference: `python -m stanine.crds.generate`.
 
-tests/unit/resources/test_crds.py holds the files to what this makes.
+tests/unit/resources/test_crds.py compares the files with the output.
 """
 
 import pathlib
@@ -12,7 +12,7 @@ from stanine.crds.schema import Schema, schema_of
 from stanine.domain.instruments import records as domain
 
 _HEADER = "# Made by `python -m stanine.crds.generate` from services/stanine/crds. Do not edit.\n"
-#: Where the files go, below the repository's root: installed once by Helm, or upgraded with a chart of its own.
+#: Target directories below the repository's root: installed once by Helm, or upgraded with a separate chart.
 CRDS, CRDS_CHART = "charts/stanine/crds", "charts/stanine-crds/templates"
 REFERENCE = "docs/reference/custom-resources.md"
 #: A chart of CRDs that is uninstalled must not take every custom resource, and so every queue and instrument, with it.
@@ -72,7 +72,7 @@ def root_schema(kind: ResourceKind) -> Schema:
 
 
 def make_files(root: pathlib.Path) -> dict[pathlib.Path, str]:
-    """Return the text of every file that is made, by its path; the reference keeps what stands around its generated part."""
+    """Return the text of every generated file by path, with the reference's handwritten parts."""
     files = {}
     for kind in KINDS.values():
         crd = make_crd(kind)
@@ -98,10 +98,10 @@ def _column(column: Any) -> dict[str, Any]:
 
 
 def _as_yaml(crd: dict[str, Any]) -> str:
-    import yaml  # noqa: PLC0415 - for whoever makes the files, not for the processes that know the kinds
+    import yaml  # noqa: PLC0415 - needed only to generate, not by the processes that use the kinds
 
     class Dumper(yaml.SafeDumper):
-        """Writes no anchors: two places that happen to share a part are two places."""
+        """Write no anchors: equal parts are written out."""
 
         def ignore_aliases(self, data: Any) -> bool:  # noqa: ARG002 - PyYAML's
             return True
@@ -110,7 +110,7 @@ def _as_yaml(crd: dict[str, Any]) -> str:
 
 
 def main() -> None:
-    """Write the files, from the repository's root."""
+    """Write the files, in the repository's root."""
     for path, text in make_files(pathlib.Path.cwd()).items():
         path.parent.mkdir(parents=True, exist_ok=True)
         part = path.with_name(f".{path.name}.part")

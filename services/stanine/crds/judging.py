@@ -1,4 +1,7 @@
-"""Judges a custom resource as `kubectl apply` and then the operator would, without either. Called by `stanine validate`."""
+"""Check a custom resource as `kubectl apply` and the operator would.
+
+Called by `stanine validate`.
+"""
 
 import functools
 from typing import Any
@@ -15,7 +18,7 @@ from stanine.domain.errors import Fault, Faults
 
 _TEXT: Schema = {"type": "string"}
 _ANY: Schema = {"x-kubernetes-preserve-unknown-fields": True}
-#: What Kubernetes itself asks of the metadata of an object that is applied, as far as people write it.
+#: Kubernetes' own rules for the metadata of an applied object, for the commonly written fields.
 _METADATA: Schema = {
     "type": "object",
     "required": ["name"],
@@ -39,34 +42,34 @@ _METADATA: Schema = {
 
 
 class Judgement(msgspec.Struct, frozen=True):
-    """What would become of a resource."""
+    """The result of a check."""
 
     kind: str
     namespace: str
     name: str
-    #: Why `kubectl apply` would refuse it; it would take it if there is nothing here.
+    #: Errors for which `kubectl apply` would reject it; empty if it would be accepted.
     refused: tuple[Fault, ...]
     refused_count: int
-    #: Why the condition Ready would be false because of the spec; nothing: because of the spec it would not.
+    #: Errors for which the condition Ready would be False; empty if the spec is valid.
     faults: tuple[Fault, ...]
-    #: The condition's reason and message, empty if there is nothing to say, or if the resource would not come so far.
+    #: Reason and message of the condition; empty if the spec is valid or the resource would be rejected.
     reason: str = ""
     message: str = ""
 
     @property
     def is_valid(self) -> bool:
-        """Whether neither the API server nor the operator finds anything wrong."""
+        """Return whether neither the API server nor the operator would report an error."""
         return not self.refused_count and not self.reason
 
 
 def is_ours(plain: object) -> bool:
-    """Tell whether plain data are a resource of our group, of whatever version and kind."""
+    """Return whether plain data is a resource of this API group, of any version and kind."""
     version = plain.get("apiVersion") if isinstance(plain, dict) else None
     return isinstance(version, str) and version.partition("/")[0] == GROUP
 
 
 def judge(plain: dict[str, Any]) -> Judgement:
-    """Judge one resource of our group."""
+    """Check one resource of this API group."""
     metadata = plain.get("metadata")
     metadata = metadata if isinstance(metadata, dict) else {}
     kind_name, name = str(plain.get("kind")), str(metadata.get("name", ""))
@@ -99,7 +102,7 @@ def judge(plain: dict[str, Any]) -> Judgement:
 
 
 def _add_rest(error: InvalidResource, kind: ResourceKind, faults: Faults) -> None:
-    """Note the rules that are broken beside the schema's faults: the reader asks those whose fields are well-formed."""
+    """Add the rules that only the reader found broken: those for well-formed fields."""
     messages = {rule.message for rule in kind.rules}
     known = {fault.place for fault in faults.kept}
     for fault in error.faults:
@@ -109,7 +112,7 @@ def _add_rest(error: InvalidResource, kind: ResourceKind, faults: Faults) -> Non
 
 @functools.cache
 def _root_schema(kind: str) -> Schema:
-    """Return the schema of a kind; of `metadata` the check of the name only, for the rest is Kubernetes' own."""
+    """Return the schema of a kind, with only the name checked in `metadata`."""
     schema = root_schema(KINDS[kind])
     metadata = schema["properties"]["metadata"] | {"x-kubernetes-preserve-unknown-fields": True}
     return schema | {"properties": schema["properties"] | {"metadata": metadata, "status": _ANY}}

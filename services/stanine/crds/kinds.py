@@ -1,4 +1,4 @@
-"""The three kinds of `stanine.dev/v1alpha1`: their names, records, rules, and the columns that `kubectl get` shows."""
+"""The three kinds of `stanine.dev/v1alpha1`: names, records, rules and printer columns."""
 
 from collections.abc import Callable
 from typing import Any, Literal
@@ -18,7 +18,7 @@ GROUP, VERSION = "stanine.dev", "v1alpha1"
 
 
 class Column(msgspec.Struct, frozen=True):
-    """A column of `kubectl get`. Wide ones are shown with `-o wide`."""
+    """A printer column of `kubectl get`. Wide columns require `-o wide`."""
 
     name: str
     path: str
@@ -40,7 +40,7 @@ class ResourceKind(msgspec.Struct, frozen=True):
     columns: tuple[Column, ...]
     #: Reads (name, spec); raises InvalidResource.
     read: Callable[[str, object], Any]
-    #: Whether the resource's name goes into Redis or is referred to, and so is a DNS-1123 label.
+    #: Whether the resource's name is used in Redis or in references, and so must be a DNS-1123 label.
     is_label: bool
 
 
@@ -69,7 +69,7 @@ REDIS_CONFIG = ResourceKind(
     "RedisConfig",
     "redisconfigs",
     "rcfg",
-    "A Redis server: how to reach it, its runtime parameters, and the settings of the application that keeps its keys there.",
+    "A Redis server: its address, its runtime parameters, and the settings of the application that stores its keys there.",
     RedisConfigSpec,
     RedisConfigStatus,
     REDIS_CONFIG_RULES,
@@ -99,26 +99,26 @@ QUEUE = ResourceKind(
     "Queue",
     "queues",
     "sq",
-    "A queue of messages: its policy, its state, and requests to purge it or to put dead letters back.",
+    "A queue of messages: its policy, its state, and requests to purge it or to requeue dead letters.",
     QueueSpec,
     QueueStatus,
     QUEUE_RULES,
     (
         *_READY,
         Column("State", ".status.state", about="Running, Paused or Draining."),
-        Column("Depth", ".status.ready", "integer", "Messages waiting to be handed out, rounded."),
+        Column("Depth", ".status.ready", "integer", "Messages that wait for delivery, rounded."),
         Column(
             "In flight",
             ".status.inFlight",
             "integer",
-            "Messages handed out and not yet settled, rounded.",
+            "Messages delivered and not yet acknowledged, rounded.",
         ),
         Column("Dead", ".status.dead", "integer", "Dead letters, rounded."),
         Column(
             "Delayed",
             ".status.delayed",
             "integer",
-            "Messages that wait for their time, rounded.",
+            "Delayed messages, rounded.",
             wide=True,
         ),
         Column(
@@ -128,7 +128,7 @@ QUEUE = ResourceKind(
             "Seconds that the oldest waiting message has waited.",
             wide=True,
         ),
-        Column("Consumers", ".status.consumers", "integer", "Consumers that are alive.", wide=True),
+        Column("Consumers", ".status.consumers", "integer", "Live consumers.", wide=True),
         Column("Queue", ".spec.queueName", about="The queue's name in the broker.", wide=True),
         *_LAST,
     ),
@@ -146,12 +146,12 @@ INSTRUMENT = ResourceKind(
     INSTRUMENT_RULES,
     (
         *_READY,
-        Column("Revision", ".status.revision", "integer", "The revision that this document is."),
+        Column("Revision", ".status.revision", "integer", "The revision of this document."),
         Column(
             "Indexed",
             ".status.indexedRevision",
             "integer",
-            "The revision that attempts are scored by.",
+            "The revision used for scoring.",
         ),
         Column("Items", ".status.items", "integer", "Items of the document."),
         Column("Scales", ".status.scales", "integer", "Scales of the document."),

@@ -1,4 +1,4 @@
-"""The rules between the fields of a Queue, and the one that Queue and Instrument share."""
+"""The validation rules of Queue and Instrument."""
 
 from typing import Any
 
@@ -25,7 +25,7 @@ def _tokens_differ(spec: dict[str, Any]) -> bool:
     )
 
 
-#: What was made in one Redis does not move to another: the old would be left as it is.
+#: Objects in one Redis are not moved to another: the old ones would be left behind.
 REDIS_CONFIG_REF_RULE = Rule(
     (),
     f"{_REDIS_CONFIG_CEL.format('self')} == {_REDIS_CONFIG_CEL.format('oldSelf')}",

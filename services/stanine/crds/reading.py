@@ -1,4 +1,7 @@
-"""Reads the specs of custom resources into records, with every fault named and located. Called by the operator and `stanine validate`."""
+"""Read the specs of custom resources into records; report every error with its location.
+
+Called by the operator and `stanine validate`.
+"""
 
 from collections.abc import Iterable
 from typing import Any, Literal
@@ -22,10 +25,10 @@ API_VERSION = "stanine.dev/v1alpha1"
 
 
 class InstrumentResource(msgspec.Struct, frozen=True):
-    """An Instrument as read: its document, and where and how it is kept."""
+    """An Instrument's document and resource settings."""
 
     instrument: Instrument
-    #: The document as `PUT /v1/instruments/NAME` would take it, as canonical JSON: what is published and digested.
+    #: The document as canonical JSON, as for `PUT /v1/instruments/NAME`: it is published and digested.
     document: bytes
     redis_config_ref: RedisConfigRef
     deletion_policy: Literal["Retain", "Delete"]
@@ -53,12 +56,12 @@ def read_redis_config(spec: object) -> RedisConfigSpec:
             faults.add(
                 f"{place}.name",
                 "DuplicateId",
-                f"{parameter.name} stands in spec.server[{taken[parameter.name]}] already",
+                f"{parameter.name} is a duplicate of spec.server[{taken[parameter.name]}]",
             )
         taken.setdefault(parameter.name, index)
         if fault := server_parameters.find_fault(parameter.name, parameter.value):
             faults.add(f"{place}.value", "WrongText", f"{parameter.name}: {fault}")
-    _refuse(faults)
+    _raise_if_any(faults)
     return read
 
 
@@ -67,12 +70,12 @@ def read_queue(spec: object) -> QueueSpec:
     faults = Faults()
     read = decoding.read({"spec": spec}, _Queue, faults).spec
     _check_rules(spec, QUEUE_RULES, faults)
-    _refuse(faults)
+    _raise_if_any(faults)
     return read
 
 
 def read_instrument(name: str, spec: object) -> InstrumentResource:
-    """Return the instrument that a resource's name and spec describe. Raises InvalidResource with what the domain finds wrong."""
+    """Return the instrument of a resource's name and spec. Raises InvalidResource."""
     plain = instrument_document(name, spec)
     try:
         instrument = parse_instrument(plain)
@@ -88,7 +91,7 @@ def read_instrument(name: str, spec: object) -> InstrumentResource:
 
 
 def instrument_document(name: str, spec: object) -> dict[str, Any]:
-    """Return the plain document of an Instrument resource, without what Kubernetes adds to its metadata."""
+    """Return the plain document of an Instrument, without metadata added by Kubernetes."""
     return {
         "apiVersion": API_VERSION,
         "kind": "Instrument",
@@ -98,24 +101,24 @@ def instrument_document(name: str, spec: object) -> dict[str, Any]:
 
 
 def _check_rules(spec: object, rules: Iterable[Rule], faults: Faults) -> None:
-    """Note the rules that are broken where the spec is otherwise well-formed."""
+    """Report broken rules where the spec is otherwise well-formed."""
     if any(fault.place == "spec" for fault in faults.kept):
         return
-    doubtful = frozenset(fault.place for fault in faults.kept)
+    places = frozenset(fault.place for fault in faults.kept)
     for rule in rules:
-        if not _is_doubtful(rule, doubtful):
+        if not _has_error(rule, places):
             for place in rule.broken_at(spec):
                 faults.add(place, "Contradiction", rule.message)
 
 
-def _is_doubtful(rule: Rule, doubtful: frozenset[str]) -> bool:
-    """Tell whether a rule's place holds a fault already: the rule may not be asked then, for it takes types for granted."""
+def _has_error(rule: Rule, places: frozenset[str]) -> bool:
+    """Return whether a rule's place contains an error already; rules assume correct types."""
     place = "spec" + "".join("" if name == "*" else f".{name}" for name in rule.at)
     if not rule.at:
-        return bool(doubtful)
-    return any(one == place or one.startswith((f"{place}.", f"{place}[")) for one in doubtful)
+        return bool(places)
+    return any(one == place or one.startswith((f"{place}.", f"{place}[")) for one in places)
 
 
-def _refuse(faults: Faults) -> None:
+def _raise_if_any(faults: Faults) -> None:
     if faults.count:
         raise InvalidResource(faults.kept, faults.count)

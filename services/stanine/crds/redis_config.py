@@ -1,4 +1,4 @@
-"""The spec of a RedisConfig: one Redis server, its runtime parameters, and the application's settings of one key namespace."""
+"""The spec of a RedisConfig: one server, its parameters, and the settings of one key namespace."""
 
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -15,9 +15,9 @@ if TYPE_CHECKING:
 else:
     ParameterName = Literal[tuple(PARAMETERS)]
 
-#: Characters of a server parameter's value: `save` and `client-output-buffer-limit` are the longest, at about 100.
+#: Maximum length of a parameter's value: `save` and `client-output-buffer-limit` have about 100 characters.
 MAX_PARAMETER_VALUE = 512
-#: Milliseconds: shorter times out on a busy machine, longer holds the operator up for nothing.
+#: Milliseconds: a shorter timeout fails on a busy machine, a longer one blocks the operator.
 Timeout = Annotated[int, Meta(ge=100, le=60_000)]
 
 KeyNamespace = Annotated[
@@ -44,16 +44,16 @@ Port = Annotated[int, Meta(ge=1, le=65_535)]
 class SentinelNode(Record, frozen=True):
     """One sentinel."""
 
-    #: Host name or IP address of the sentinel. A name without a dot is a service of the resource's own namespace.
+    #: Host name or IP address of the sentinel. A name without a dot is a service in the resource's own namespace.
     host: Host
-    #: Its port. Default: 26379.
+    #: The port of the sentinel. Default: 26379.
     port: Port = 26_379
 
 
 class Sentinel(Record, frozen=True):
-    """Where to ask which server is the primary."""
+    """The sentinels that know the primary."""
 
-    #: The name under which the sentinels watch the primary.
+    #: The sentinels' name of the primary.
     master_name: Annotated[
         str,
         Meta(
@@ -63,82 +63,90 @@ class Sentinel(Record, frozen=True):
             description="a name: letters, digits, ., _ and -",
         ),
     ]
-    #: The sentinels; the first that answers is asked.
+    #: The sentinels; the first that answers is used.
     nodes: Annotated[tuple[SentinelNode, ...], Meta(min_length=1, max_length=16)]
-    #: The user name at the sentinels, if they ask for one.
+    #: The user name for the sentinels, if required.
     username_secret_ref: SecretKeyRef | None = None
-    #: The password at the sentinels, if they ask for one.
+    #: The password for the sentinels, if required.
     password_secret_ref: SecretKeyRef | None = None
 
 
 class Tls(Record, frozen=True):
-    """TLS to the server. Written as `{}`, the server is checked against the system's authorities."""
+    """TLS to the server.
 
-    #: The authorities (PEM) that the server's certificate is checked against. Default: the system's.
+    If empty (`{}`), the server is verified with the system's certificate authorities.
+    """
+
+    #: The certificate authorities (PEM) that verify the server. Default: the system's.
     ca_secret_ref: SecretKeyRef | None = None
-    #: The client's certificate (PEM), if the server asks for one.
+    #: The client certificate (PEM), if the server requires one.
     certificate_secret_ref: SecretKeyRef | None = None
-    #: The private key (PEM) of the client's certificate.
+    #: The private key (PEM) of the client certificate.
     private_key_secret_ref: SecretKeyRef | None = None
-    #: The name that the server's certificate must carry. Default: the host as it is written here, or a sentinel's primary's own.
+    #: The expected name in the server's certificate. Default: the host as written here, or the primary's own with
+    #: sentinels.
     server_name: Host | None = None
 
 
 class Connection(Record, frozen=True):
-    """Where Redis is, as whom to log in, and how long to wait. Secrets are read from the resource's own namespace."""
+    """Address, credentials and timeouts. Secrets are read from the resource's own namespace."""
 
-    #: Host name or IP address of the server. A name without a dot is a service of the resource's own namespace. Either host or sentinel
-    #: is needed.
+    #: Host name or IP address of the server. A name without a dot is a service in the resource's own namespace.
+    #: Either host or sentinel is required.
     host: Host | None = None
     #: The server's port. Default: 6379.
     port: Port = 6_379
-    #: The sentinels to ask for the primary, instead of a host.
+    #: The sentinels that know the primary, instead of a host.
     sentinel: Sentinel | None = None
-    #: The database. Default: 0.
+    #: The database number. Default: 0.
     db: Annotated[int, Meta(ge=0, le=1_023)] = 0
     #: The user name. Default: the server's default user.
     username_secret_ref: SecretKeyRef | None = None
     #: The password. Default: none.
     password_secret_ref: SecretKeyRef | None = None
-    #: TLS to the server; without it the connection is not encrypted.
+    #: TLS to the server; if absent, the connection is not encrypted.
     tls: Tls | None = None
-    #: How long to wait for a connection. Default: 2000.
+    #: Timeout of a connection attempt in milliseconds. Default: 2000.
     connect_timeout_milliseconds: Timeout = 2_000
-    #: How long a command may take. Default: 5000.
+    #: Timeout of a command in milliseconds. Default: 5000.
     command_timeout_milliseconds: Timeout = 5_000
 
 
 class ServerParameter(Record, frozen=True):
     """One runtime parameter of the server, set with CONFIG SET."""
 
-    #: The parameter's name; only those listed here may be set.
+    #: The parameter's name; only the listed ones may be set.
     name: ParameterName
-    #: Its value as CONFIG SET takes it, always as text: "100mb", "yes", "3600 1 300 100".
+    #: The value for CONFIG SET, always a string: "100mb", "yes", "3600 1 300 100".
     value: Annotated[str, Meta(max_length=MAX_PARAMETER_VALUE)]
 
 
 class RedisConfigSpec(Record, frozen=True, kw_only=True):
-    """What a RedisConfig asks for."""
+    """The desired state of a RedisConfig."""
 
-    #: The prefix of every key that this resource speaks for. Cannot be changed. Default: stanine.
+    #: The prefix of all keys of this resource. Immutable. Default: stanine.
     key_namespace: KeyNamespace = DEFAULT_NAMESPACE
-    #: Where Redis is, as whom to log in, and how long to wait.
+    #: Address, credentials and timeouts of the server.
     connection: Connection
-    #: Apply sets the server's parameters; Observe only reports them, for a managed server that refuses CONFIG SET. Default: Apply.
+    #: Apply sets the server's parameters; Observe only reports differences, for a managed server that rejects CONFIG
+    #: SET. Default: Apply.
     management_policy: Literal["Apply", "Observe"] = "Apply"
-    #: What happens to a server parameter that somebody else changed: Correct sets it again, Report only says so. Default: Correct.
+    #: What happens to a server parameter that another client changed: Correct sets it again, Report only reports it.
+    #: Default: Correct.
     drift_policy: Literal["Correct", "Report"] = "Correct"
-    #: The server's runtime parameters, applied all or none. One that is not listed is left as it is.
+    #: The server's runtime parameters, applied all or none. Parameters that are not listed are not changed.
     server: Annotated[
         tuple[ServerParameter, ...], Meta(max_length=100, extra={"keys": ("name",)})
     ] = ()
-    #: The application's runtime settings, written as a new revision when they change. One that is left out has its default.
+    #: The application's runtime settings, written as a new revision when they change. Omitted settings have their
+    #: defaults.
     settings: SettingsSpec = SettingsSpec()
-    #: How the settings are stored: a hash, or one string as earlier versions did. Changing it migrates them. Default: Hash.
+    #: How the settings are stored: as a hash, or as one string like earlier versions. A change migrates them.
+    #: Default: Hash.
     layout: Literal["Hash", "String"] = "Hash"
-    #: DualWrite writes the settings in both layouts, so that a service of an earlier version keeps working. Default: None.
+    #: DualWrite writes the settings in both layouts, for services of an earlier version. Default: None.
     compatibility: Literal["None", "DualWrite"] = "None"
-    #: While this is set, the values of that revision of the settings stand, and spec.settings is not applied.
+    #: While set, the values of this revision of the settings are in effect, and spec.settings is not applied.
     rollback_to: Annotated[int, Meta(ge=1, le=MAX_INT32)] | None = None
-    #: The share of the server's maxmemory in use from which the condition MemoryHigh is true. Default: 80.
+    #: Percentage of the server's maxmemory above which the condition MemoryHigh is True. Default: 80.
     memory_warning_percent: Annotated[int, Meta(ge=1, le=100)] = 80

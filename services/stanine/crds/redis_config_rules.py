@@ -1,4 +1,4 @@
-"""The rules between the fields of a RedisConfig."""
+"""The validation rules of a RedisConfig."""
 
 import re
 from typing import Any
@@ -23,7 +23,7 @@ _PASSWORD_CEL = "!has(self.usernameSecretRef) || has(self.passwordSecretRef)"  #
 _PASSWORD_MESSAGE = "a user name needs a password: add passwordSecretRef"  # noqa: S105 - a sentence
 
 
-def _spelling_rule(names: list[str], pattern: str, message: str) -> Rule:
+def _format_rule(names: list[str], pattern: str, message: str) -> Rule:
     """Return the rule that the values of some parameters match a pattern."""
 
     def holds(value: dict[str, Any]) -> bool:
@@ -34,10 +34,10 @@ def _spelling_rule(names: list[str], pattern: str, message: str) -> Rule:
 
 
 def _choice_rule(names: list[str], choices: tuple[str, ...]) -> Rule:
-    """Return the rule that the values of some parameters are words of a list."""
+    """Return the rule that the values of some parameters are in a list."""
 
     def holds(value: dict[str, Any]) -> bool:
-        # `casefold` and `lower` know more letters than the server: only A to Z have two cases there.
+        # `casefold` and `lower` convert more letters than the server, which only knows A to Z.
         return value["name"] not in names or (
             value["value"].isascii() and value["value"].lower() in choices
         )
@@ -119,16 +119,16 @@ REDIS_CONFIG_RULES: tuple[Rule, ...] = (
         "a client certificate and its key belong together: write both certificateSecretRef and privateKeySecretRef, or neither",
         lambda tls: given(tls, "certificateSecretRef") == given(tls, "privateKeySecretRef"),
     ),
-    _spelling_rule(
+    _format_rule(
         _of(ParameterType.BYTES),
         BYTES_PATTERN,
         'a size: write a number of bytes, or one with b, k, kb, m, mb, g or gb, as "100mb"',
     ),
-    _spelling_rule(
+    _format_rule(
         _of(ParameterType.BYTES_OR_PERCENT),
         BYTES_OR_PERCENT_PATTERN,
         'a size as "100mb", or a percentage as "5%"',
     ),
-    _spelling_rule(_of(ParameterType.INTEGER), INTEGER_PATTERN, "a whole number"),
+    _format_rule(_of(ParameterType.INTEGER), INTEGER_PATTERN, "a whole number"),
     *_choice_rules(),
 )

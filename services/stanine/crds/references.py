@@ -1,4 +1,4 @@
-"""What the kinds' records have in common: bounded texts and references to Secrets."""
+"""Types shared by the kinds' records: bounded strings and Secret references."""
 
 from typing import Annotated
 
@@ -6,9 +6,9 @@ from msgspec import Meta
 
 from stanine.domain.instruments.records import Record
 
-#: Characters of a Kubernetes object's name (a DNS-1123 subdomain) and of a key in a Secret.
+#: Maximum length of a Kubernetes object's name (DNS-1123 subdomain) and of a key in a Secret.
 MAX_NAME = 253
-#: Whole numbers in a custom resource stay within 32 bits.
+#: Integers in a custom resource have at most 32 bits.
 MAX_INT32 = (1 << 31) - 1
 
 ObjectName = Annotated[
@@ -29,7 +29,7 @@ SecretKey = Annotated[
         description="a Secret's key: letters, digits, -, _ and .",
     ),
 ]
-#: A one-shot request's mark: whoever wants the act again writes another token.
+#: Identifies a one-shot request: a new token repeats it.
 Token = Annotated[
     str,
     Meta(
@@ -46,5 +46,5 @@ class SecretKeyRef(Record, frozen=True):
 
     #: The Secret's name.
     name: ObjectName
-    #: The key in the Secret whose value is meant.
+    #: The key of the value in the Secret.
     key: SecretKey

@@ -1,7 +1,7 @@
-"""A rule between the fields of a resource: the CEL text that the API server goes by, and the same in Python for everyone else.
+"""A validation rule of a resource: in CEL for the API server, and the same in Python.
 
-That both agree is held by tests/integration/resources on a real API server. `reading` and `schema_check` run the Python,
-`schema` writes the CEL into the CRD.
+tests/integration/resources compares both on a real API server. `reading` and `schema_check` evaluate the Python
+function, `schema` writes the CEL expression into the CRD.
 """
 
 from collections.abc import Callable, Iterator
@@ -13,23 +13,26 @@ from stanine.domain.instruments.decoding import member
 
 
 class Rule(msgspec.Struct, frozen=True):
-    """What must hold at one place of a spec."""
+    """A rule for one place of a spec."""
 
-    #: The place below `spec` that the rule is about, as names; `*` stands for every member of a list.
+    #: The path below `spec`; `*` means every item of a list.
     at: tuple[str, ...]
-    #: The rule in CEL: `self` is what stands at that place, `oldSelf` what stood there before.
+    #: The rule in CEL: `self` is the value, `oldSelf` the previous value.
     cel: str
-    #: What to do about it, for whoever broke the rule.
+    #: Error message with the remedy.
     message: str
-    #: The same rule over plain data: `self`, and with `transition` the value before.
+    #: The same rule for plain data: `self`, and with `transition` the previous value.
     holds: Callable[..., bool]
-    #: Whether the rule compares with the value before: it holds of a new resource.
+    #: Whether the rule compares with the previous value; it always holds for a new resource.
     transition: bool = False
-    #: The member that the rule is really about.
+    #: The member to which the error is attributed.
     field: str = ""
 
     def broken_at(self, spec: object) -> Iterator[str]:
-        """Yield the places (`spec.connection`) of a spec, well-formed there, at which the rule does not hold. None for a transition."""
+        """Yield the places (`spec.connection`) at which the rule is broken.
+
+        Nothing for a transition rule.
+        """
         if not self.transition:
             yield from (
                 self.place(found)
@@ -38,12 +41,12 @@ class Rule(msgspec.Struct, frozen=True):
             )
 
     def place(self, found: str) -> str:
-        """Return the place of the member that the rule is about."""
+        """Return the place of the member to which the error is attributed."""
         return member(found, self.field) if self.field else found
 
 
 def given(value: dict[str, Any], name: str) -> bool:
-    """Tell whether a member is there; null and absent mean the same, as to the API server."""
+    """Return whether a member is present; null and absent are equal, as for the API server."""
     return value.get(name) is not None
 
 

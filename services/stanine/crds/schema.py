@@ -1,7 +1,8 @@
-"""Makes structural OpenAPI v3 schemas of records for CRDs: no $ref, everything bounded, unknown fields pruned. Called by `crds`.
+"""Generate structural OpenAPI v3 schemas from records: no $ref, all values bounded.
 
-msgspec's own JSON Schema is not structural. What a schema cannot say (a value that is a number or a text, maps of lists) is
-left to the domain's validator and marked `x-kubernetes-preserve-unknown-fields`.
+Called by `generate`. msgspec's own JSON Schema is not structural. What a schema cannot express (a value that is a
+number or a string, maps of lists) is left to the domain's validation and marked
+`x-kubernetes-preserve-unknown-fields`.
 """
 
 import inspect as source_inspection
@@ -21,13 +22,13 @@ Schema = dict[str, Any]
 
 _PRESERVE = "x-kubernetes-preserve-unknown-fields"
 _RULES = "x-kubernetes-validations"
-#: References that are replaced as a whole: two owners' halves are no reference.
+#: References that are replaced as a whole, because halves of two field owners are not a valid reference.
 _ATOMIC = (RedisConfigRef, SecretKeyRef)
-_LATER = "Not supported by this version yet: the condition Ready says so."
+_LATER = "Not supported by this version: reported by the condition Ready."
 
 
 def schema_of(record: type[msgspec.Struct], rules: Iterable[Rule] = ()) -> Schema:
-    """Return the schema of a record, with the rules that hold within it."""
+    """Return the schema of a record, with its rules."""
     schema = _object(inspection.type_info(record))
     for rule in rules:
         node = _at(schema, rule.at)

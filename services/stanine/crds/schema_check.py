@@ -1,7 +1,7 @@
-"""Says what the API server would refuse: plain data against a CRD's schema and the rules in it. Called by `judging`.
+"""Check plain data against a CRD's schema, as the API server would. Called by `judging`.
 
-As `kubectl apply` (field validation Strict): a field that the schema does not know is refused. As the API server: null and
-absent are the same where the schema knows the field. tests/integration/resources holds this against a real API server.
+Unknown fields are rejected, as by `kubectl apply` with strict field validation. As for the API server, null and
+absent are equal for known fields. tests/integration/resources compares the results with a real API server.
 """
 
 import functools
@@ -16,10 +16,10 @@ _PRESERVE = "x-kubernetes-preserve-unknown-fields"
 
 
 def check(plain: object, schema: Schema, faults: Faults, place: str = "") -> None:
-    """Note what the schema refuses; rules between fields are not looked at."""
+    """Report everything that the schema rejects; rules between fields are not evaluated."""
     kind = schema.get("type")
     if kind is None:
-        return  # anything may stand here
+        return  # any value is valid
     if not _is_of(plain, kind):
         faults.add(place, "WrongType", f"{_found(plain)} stands where {_NOUNS[kind]} belongs")
     elif isinstance(plain, dict):

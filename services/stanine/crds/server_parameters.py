@@ -1,7 +1,8 @@
-"""The server's runtime parameters that a RedisConfig may set, the type of each, and what a value means whatever its spelling.
+"""The permitted runtime parameters of a server, their types, and the normal form of their values.
 
-The operator compares what is wanted with what CONFIG GET says by `normalise`, so that `100mb` and `104857600` are no drift. What could
-cut the operator off or hand the server to others (bind, port, dir, requirepass, masterauth, replicaof, …) is not in the list.
+The operator compares wanted values with CONFIG GET in normal form, so that `100mb` and `104857600` are no drift.
+Parameters that could disconnect the operator or expose the server (bind, port, dir, requirepass, masterauth,
+replicaof, …) are not permitted.
 """
 
 import re
@@ -10,7 +11,7 @@ from enum import StrEnum
 
 import msgspec
 
-#: What a suffix multiplies by, as Redis reads it: `k` is decimal, `kb` is binary.
+#: Factors of the suffixes in Redis: `k` is decimal, `kb` is binary.
 _UNITS = {
     "": 1,
     "b": 1,
@@ -21,37 +22,37 @@ _UNITS = {
     "g": 10**9,
     "gb": 1 << 30,
 }
-#: How values are spelt, for this module and for the rules of the CRD (RE2). The server reads suffixes in any case.
+#: Formats of values, also used in the CRD's rules (RE2). The server accepts suffixes in any case.
 BYTES_PATTERN = "^([0-9]{1,18})([bB]|[kKmMgG][bB]?)?$"
 INTEGER_PATTERN = "^-?[0-9]{1,18}$"
 BYTES_OR_PERCENT_PATTERN = "^(100|[0-9]{1,2})%$|" + BYTES_PATTERN
 
 _LARGEST = (1 << 63) - 1
 _INT32 = (1 << 31) - 1
-#: Classes of clients that have output buffer limits; `replica` is the newer name of `slave`.
+#: Client classes with output buffer limits; `replica` is the newer name of `slave`.
 _CLIENT_CLASSES = ("normal", "slave", "pubsub")
-#: The events that `A` stands for in notify-keyspace-events, and those that are not among them.
+#: The events of `A` in notify-keyspace-events, and the others.
 _ALL_EVENTS = "g$lshzxetd"
 _OTHER_EVENTS = "KEmn"
 
 
 class ParameterType(StrEnum):
-    """What a parameter's value is."""
+    """The type of a parameter's value."""
 
     BYTES = "Bytes"
     BYTES_OR_PERCENT = "BytesOrPercent"
     INTEGER = "Integer"
     CHOICE = "Choice"
-    #: Pairs of seconds and changes: `3600 1 300 100`, or nothing.
+    #: Pairs of seconds and changes: `3600 1 300 100`, or empty.
     SAVE_POINTS = "SavePoints"
-    #: `CLASS HARD SOFT SECONDS` for one or more classes of clients.
+    #: `CLASS HARD SOFT SECONDS` for one or more client classes.
     BUFFER_LIMITS = "BufferLimits"
     #: Letters, in any order.
     EVENTS = "Events"
 
 
 class ParameterDefinition(msgspec.Struct, frozen=True):
-    """One parameter: its kind and what its value may be."""
+    """The type and the permitted values of one parameter."""
 
     type: ParameterType
     lowest: int = 0
@@ -60,7 +61,10 @@ class ParameterDefinition(msgspec.Struct, frozen=True):
 
 
 class InvalidParameter(ValueError):  # noqa: N818 - says what is wrong
-    """A value that the server would refuse; the message says what belongs there, without quoting the value."""
+    """A value that the server would reject.
+
+    The message describes valid values and does not quote the value.
+    """
 
 
 def _integer(lowest: int = 0, highest: int = _INT32) -> ParameterDefinition:
@@ -80,7 +84,7 @@ _POLICIES = (
     "noeviction", "allkeys-lru", "allkeys-lfu", "allkeys-random", "volatile-lru", "volatile-lfu", "volatile-random", "volatile-ttl",
 )  # fmt: skip
 
-#: Every parameter that may be set, with ranges as of Redis 7 and Valkey; the server has the last word.
+#: Every permitted parameter, with the ranges of Redis 7 and Valkey; the server makes the final check.
 PARAMETERS: dict[str, ParameterDefinition] = {
     # memory
     "maxmemory": _bytes(),
@@ -130,7 +134,7 @@ PARAMETERS: dict[str, ParameterDefinition] = {
     "hz": _integer(1, 500),
     "dynamic-hz": _SWITCH,
     "busy-reply-threshold": _integer(),
-    # what the server tells
+    # diagnostics
     "slowlog-log-slower-than": _integer(-1, _LARGEST),
     "slowlog-max-len": _integer(0, _LARGEST),
     "latency-monitor-threshold": _integer(0, _LARGEST),
@@ -141,17 +145,20 @@ PARAMETERS: dict[str, ParameterDefinition] = {
 
 
 def normalise(name: str, value: str) -> str:
-    """Return a value in the one spelling that all its spellings share: bytes as a number, words in lower case, lists in one order.
+    """Return a value in normal form: bytes as a number, lower case, fixed order of lists.
 
-    The value is one that somebody wants or that CONFIG GET returned; a class of clients that client-output-buffer-limit does not
-    name is left out. Raises InvalidParameter if the server would refuse it, KeyError if the parameter is not in the list.
+    The value is a wanted one or from CONFIG GET; client classes missing in client-output-buffer-limit are omitted.
+    Raises InvalidParameter if the server would reject it, KeyError if the parameter is not permitted.
     """
     parameter = PARAMETERS[name]
     return _READERS[parameter.type](parameter, value)
 
 
 def is_same(name: str, wanted: str, found: str) -> bool:
-    """Tell whether what the server has is what is wanted. Of client-output-buffer-limit only the classes that are wanted count."""
+    """Return whether the server's value equals the wanted one.
+
+    For client-output-buffer-limit only the wanted classes are compared.
+    """
     try:
         wanted_now, found_now = normalise(name, wanted), normalise(name, found)
     except InvalidParameter:
@@ -162,7 +169,7 @@ def is_same(name: str, wanted: str, found: str) -> bool:
 
 
 def find_fault(name: str, value: str) -> str | None:
-    """Return what is wrong with a value of a parameter in the list, or None."""
+    """Return why a value of a permitted parameter is invalid, or None."""
     try:
         normalise(name, value)
     except InvalidParameter as error:
@@ -200,7 +207,7 @@ def _read_choice(parameter: ParameterDefinition, value: str) -> str:
 
 
 def _read_save_points(_: ParameterDefinition, value: str) -> str:
-    words = value.split(" ") if value else []  # the server takes single spaces only
+    words = value.split(" ") if value else []  # the server accepts single spaces only
     if len(words) % 2 or not all(
         word.isascii() and word.isdigit() and len(word) <= 10 for word in words
     ):
@@ -226,9 +233,9 @@ def _read_buffer_limits(_: ParameterDefinition, value: str) -> str:
     for name, hard, soft, seconds in _chunks(words, 4):
         client = "slave" if name == "replica" else name
         if client not in _CLIENT_CLASSES:
-            raise InvalidParameter("a class of clients is normal, replica or pubsub")
+            raise InvalidParameter("a client class is normal, replica or pubsub")
         if client in found:
-            raise InvalidParameter(f"the class {name} stands here twice")
+            raise InvalidParameter(f"duplicate client class {name}")
         sizes = [_read_bytes(_bytes(), size) for size in (hard, soft)]
         found[client] = " ".join((client, *sizes, _read_integer(_integer(), seconds)))
     return " ".join(found[client] for client in _CLIENT_CLASSES if client in found)

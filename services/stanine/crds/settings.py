@@ -1,6 +1,6 @@
-"""The application's runtime settings as a RedisConfig takes them: every field of `stanine.store`'s Settings, each of them optional.
+"""The application's runtime settings in a RedisConfig: every field of Settings, optional.
 
-Made from that record, so that a setting has one name, one range and one description.
+Generated from stanine.store's Settings, so that a setting has one name, one range and one description.
 """
 
 import enum
@@ -12,11 +12,11 @@ from msgspec import Meta
 from stanine.domain.instruments.records import Record
 from stanine.store.settings.model import Settings
 
-_ABOUT = "The application's runtime settings; one that is left out has its default."
+_ABOUT = "The application's runtime settings; omitted settings have their defaults."
 
 
 def _optional(annotation: Any, default: object) -> Any:
-    """Return a setting's type as a custom resource has it: it may be left out, a closed list is one of texts, and the default is told."""
+    """Return a setting's type in a custom resource: optional, with the default described."""
     bare, *more = get_args(annotation) if hasattr(annotation, "__metadata__") else (annotation,)
     if isinstance(bare, type) and issubclass(bare, enum.Enum):
         bare = Literal[tuple(one.value for one in bare)]
@@ -30,7 +30,7 @@ def _optional(annotation: Any, default: object) -> Any:
 if TYPE_CHECKING:
 
     class SettingsSpec(Record, frozen=True):
-        """The application's runtime settings; one that is left out has its default."""
+        """The application's runtime settings; omitted settings have their defaults."""
 
 else:
     SettingsSpec = msgspec.defstruct(
@@ -50,5 +50,5 @@ else:
 
 
 def given_settings(settings: SettingsSpec) -> dict[str, Any]:
-    """Return the settings that are given, by their names in the configuration; values are plain (texts, numbers, booleans)."""
+    """Return the given settings by their names in the configuration, as plain values."""
     return dict(msgspec.to_builtins(settings))

@@ -1,4 +1,7 @@
-"""What the operator writes into a resource's status, as records: for the CRDs and their documentation. The operator writes plain data."""
+"""Status fields of the kinds as records, for the CRDs and their documentation.
+
+The operator itself writes plain data.
+"""
 
 from typing import Annotated, Literal
 
@@ -8,7 +11,7 @@ from stanine.crds.errors import MAX_MESSAGE_CHARACTERS
 from stanine.crds.references import MAX_INT32
 from stanine.domain.instruments.records import Record
 
-#: Whole numbers of a status: exact in every JSON reader.
+#: Largest integer in a status that every JSON parser reads exactly.
 _LARGEST = (1 << 53) - 1
 
 Count = Annotated[int, Meta(ge=0, le=_LARGEST)]
@@ -20,7 +23,7 @@ Operator = Annotated[str, Meta(max_length=253)] | None
 class StatusCondition(Record, frozen=True):
     """One aspect of the resource's state, as metav1.Condition."""
 
-    #: Which aspect.
+    #: The type of the condition.
     type: Annotated[
         str,
         Meta(
@@ -28,17 +31,17 @@ class StatusCondition(Record, frozen=True):
             pattern="^([a-z0-9]([-a-z0-9]*[a-z0-9])?(\\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*/)?(([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9])$",
         ),
     ]
-    #: Whether it holds; Unknown if it cannot be told now.
+    #: The status of the condition; Unknown if it cannot be determined now.
     status: Literal["True", "False", "Unknown"]
-    #: Since when the status is as it is.
+    #: When the status last changed.
     last_transition_time: Annotated[str, Meta(max_length=64, extra={"format": "date-time"})]
-    #: Why, in one CamelCase word that programs may go by.
+    #: The reason of the status in CamelCase, for programs.
     reason: Annotated[
         str, Meta(min_length=1, max_length=1024, pattern="^[A-Za-z]([A-Za-z0-9_,:]*[A-Za-z0-9_])?$")
     ]
-    #: Why, for people, with the remedy.
+    #: The reason of the status with its remedy, for people.
     message: Annotated[str, Meta(max_length=MAX_MESSAGE_CHARACTERS)]
-    #: The generation of the spec that was looked at.
+    #: The generation of the spec that was evaluated.
     observed_generation: Count | None = None
 
 
@@ -46,9 +49,9 @@ Conditions = Annotated[tuple[StatusCondition, ...], Meta(max_length=16, extra={"
 
 
 class StatusDrift(Record, frozen=True):
-    """A server parameter that is not as the spec wants it."""
+    """A server parameter that differs from the spec."""
 
-    #: The parameter.
+    #: The name of the parameter.
     name: Annotated[str, Meta(max_length=128)]
     #: The value in the spec.
     wanted: Text
@@ -57,13 +60,13 @@ class StatusDrift(Record, frozen=True):
 
 
 class StatusMemory(Record, frozen=True):
-    """The server's memory, rounded. Exact figures are in the metrics."""
+    """The server's memory, rounded. The metrics are exact."""
 
-    #: Bytes in use.
+    #: Used memory in bytes.
     used_bytes: Count | None = None
     #: The server's maxmemory in bytes; 0: no limit.
     max_bytes: Count | None = None
-    #: Resident memory in percent of the memory in use.
+    #: Resident memory in percent of the used memory.
     fragmentation_percent: Count | None = None
     #: Bytes of the settings in the hash layout.
     hash_layout_bytes: Count | None = None
@@ -72,88 +75,91 @@ class StatusMemory(Record, frozen=True):
 
 
 class RedisConfigStatus(Record, frozen=True):
-    """What the operator found and did."""
+    """The observed state of a RedisConfig."""
 
-    #: The generation of the spec that the operator last acted on.
+    #: The generation of the spec that the operator last reconciled.
     observed_generation: Count | None = None
-    #: The operator that serves the resource: of the namespace, or of the whole cluster where the namespace has none of its own.
+    #: The operator that serves the resource: the namespace's own, or else the cluster's.
     operator: Operator = None
     #: Ready, Reachable, ServerConfigured, SettingsApplied, Migrated, MemoryHigh; Paused while the resource is paused.
     conditions: Conditions = ()
     #: The server and its version.
     server_version: Text | None = None
-    #: The server's run_id: another one when it has started again, or when another server is the primary.
+    #: The server's run_id: it changes when the server restarts, or when another server becomes the primary.
     run_id: Text | None = None
-    #: What the server is in its replication: primary or replica.
+    #: The server's role in replication: primary or replica.
     role: Text | None = None
     #: The newest revision of the settings.
     revision: Count | None = None
-    #: The layout in which the settings are stored now.
+    #: The current layout of the settings.
     layout: Text | None = None
-    #: The server parameters that are not as the spec wants them.
+    #: The server parameters that differ from the spec.
     drift: Annotated[tuple[StatusDrift, ...], Meta(max_length=128, extra={"keys": ("name",)})] = ()
     #: The server's memory, rounded.
     memory: StatusMemory | None = None
-    #: The last spec.rollbackTo that was carried out.
+    #: The last spec.rollbackTo that was applied.
     last_handled_pin: Count | None = None
 
 
 class StatusRequest(Record, frozen=True):
-    """What became of a one-shot request."""
+    """The result of a one-shot request."""
 
     #: The request's token.
     token: Annotated[str, Meta(max_length=64)]
-    #: What became of it.
+    #: The result of the request.
     outcome: Text
-    #: How many messages it touched.
+    #: The number of affected messages.
     count: Count | None = None
 
 
 class QueueStatus(Record, frozen=True):
-    """What the operator found and did. Counts are rounded and written at most every five minutes; the metrics are exact."""
+    """The observed state of a Queue.
 
-    #: The generation of the spec that the operator last acted on.
+    Counts are rounded and written at most every five minutes; the metrics are exact.
+    """
+
+    #: The generation of the spec that the operator last reconciled.
     observed_generation: Count | None = None
-    #: The operator that serves the resource: of the namespace, or of the whole cluster where the namespace has none of its own.
+    #: The operator that serves the resource: the namespace's own, or else the cluster's.
     operator: Operator = None
     #: Ready, Bootstrapped, Paused.
     conditions: Conditions = ()
-    #: Messages waiting to be handed out.
+    #: Messages that wait for delivery.
     ready: Count | None = None
-    #: Messages that wait for their time.
+    #: Messages that are delayed.
     delayed: Count | None = None
-    #: Messages handed out and not yet settled.
+    #: Messages that are delivered and not yet acknowledged.
     in_flight: Count | None = None
     #: Dead letters.
     dead: Count | None = None
-    #: How long the oldest waiting message has waited.
+    #: How long the oldest waiting message has waited, in seconds.
     oldest_seconds: Count | None = None
-    #: Consumers that are alive.
+    #: The number of live consumers.
     consumers: Count | None = None
     #: The queue's state in Redis.
     state: Text | None = None
-    #: What became of the last purge.
+    #: The result of the last purge.
     purge: StatusRequest | None = None
-    #: What became of the last re-queueing of dead letters.
+    #: The result of the last requeueing of dead letters.
     requeue_dead: StatusRequest | None = None
 
 
 class InstrumentStatus(Record, frozen=True):
-    """What the operator found and did."""
+    """The observed state of an Instrument."""
 
-    #: The generation of the spec that the operator last acted on.
+    #: The generation of the spec that the operator last reconciled.
     observed_generation: Count | None = None
-    #: The operator that serves the resource: of the namespace, or of the whole cluster where the namespace has none of its own.
+    #: The operator that serves the resource: the namespace's own, or else the cluster's.
     operator: Operator = None
     #: Ready, Published, Indexed; Paused while the resource is paused.
     conditions: Conditions = ()
-    #: The revision that this document is.
+    #: The revision of this document.
     revision: Count | None = None
-    #: The revision that attempts are scored by.
+    #: The revision that is used for scoring.
     indexed_revision: Count | None = None
-    #: The document's items.
+    #: The number of items.
     items: Small | None = None
-    #: The document's scales.
+    #: The number of scales.
     scales: Small | None = None
     #: The SHA-256 of the document's canonical JSON.
     digest: Annotated[str, Meta(max_length=128)] | None = None

@@ -138,7 +138,7 @@ def test_a_changed_document_is_the_next_revision_and_the_earlier_one_serves_mean
         1,
         (False, "Indexing"),
     )
-    assert "revision 1 is scored by meanwhile" in said(outcome, "Indexed")[2]
+    assert "revision 1 is used for scoring until then" in said(outcome, "Indexed")[2]
     index(land)
     assert ready(land.reconcile(resource)) == (True, "Indexed")
     reworded = land.reconcile(instrument(land, title="Another", form="today"))
