@@ -114,7 +114,7 @@ class ResourceGauges(Collector):
                 family = families.get(full)
                 if family is None:
                     family = families[full] = GaugeMetricFamily(
-                        full, f"{gauge} of a {kind}.", labels=["namespace", "name"]
+                        full, f"{_snake(gauge)} of a {kind}.", labels=["namespace", "name"]
                     )
                 family.add_metric([namespace, name], value)
         yield from families.values()

@@ -11,7 +11,7 @@ import msgspec
 from stanine_operator.controller.problems import REDIS_CONFIG_NOT_FOUND, OperatorProblem
 from stanine_operator.controller.resource import Resource
 from stanine_operator.controller.resource_cache import ResourceCache, redis_config_of
-from stanine_operator.redis_servers.connections import Connections, Server
+from stanine_operator.redis_servers.connections import Connections
 
 
 @dataclass(frozen=True)
@@ -25,10 +25,6 @@ class ReconcileContext:
     resource_cache: ResourceCache
     now: datetime
     operator_id: str
-
-    def server_of(self, resource: Resource) -> Server:
-        """Return the connection to a resource's server. Raises OperatorProblem."""
-        return self.connections.open(self.redis_config_of(resource))
 
     def redis_config_of(self, resource: Resource) -> Resource:
         """Return the RedisConfig that a resource refers to, or the RedisConfig itself.

@@ -16,11 +16,11 @@ from typing import Any, Protocol
 import msgspec
 
 from stanine.telemetry.logs import get_log
-from stanine_operator.controller.conditions import RECONCILIATION_PAUSED
+from stanine_operator.controller.conditions import RECONCILIATION_PAUSED, transitions
 from stanine_operator.controller.kinds import GROUP, VERSION
 from stanine_operator.controller.reconcile_result import EventSpec
 from stanine_operator.controller.resource import Resource
-from stanine_operator.controller.status import Status, changed_conditions
+from stanine_operator.controller.status import Status
 from stanine_operator.kubernetes.client import ClusterError
 
 #: Maximum number of waiting Events: one for each of a thousand resources that change at the same time, with reserve.
@@ -59,7 +59,8 @@ def transition_events(old: Status, new: Status) -> list[EventSpec]:
     reported: set[tuple[str, str]] = set()
     events = []
     for before, after in sorted(
-        changed_conditions(old, new), key=lambda change: change[1]["type"] != "Ready"
+        transitions(old.get("conditions") or (), new.get("conditions") or ()),
+        key=lambda change: change[1]["type"] != "Ready",
     ):
         kind, status, reason, message = (
             after["type"],

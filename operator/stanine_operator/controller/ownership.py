@@ -31,26 +31,22 @@ def name_of(resource: Resource) -> str:
     return f"{resource.kind} {resource.namespace}/{resource.name}"
 
 
-def find_conflict(
-    resource: Resource, resource_cache: ResourceCache, target: Callable[[Resource], Any]
-) -> Resource | None:
+def find_conflict(resource: Resource, resource_cache: ResourceCache) -> Resource | None:
     """Return the older resource that owns the same object in the same key namespace, or None.
 
     The oldest one owns it. A resource that is being deleted still owns its object until it is finalized.
     """
-    wanted = target(resource)
+    target = _target_of(resource)
     same_target = [
         each
         for each in resource_cache.all(resource.kind)
-        if each.uid != resource.uid and target(each) == wanted
+        if each.uid != resource.uid and _target_of(each) == target
     ]
-    own_key_space = _key_space(resource, resource_cache) if same_target else None
-    first = oldest(
-        [
-            resource,
-            *(each for each in same_target if _key_space(each, resource_cache) == own_key_space),
-        ]
-    )
+    if not same_target:
+        return None
+    key_space = _key_space(resource, resource_cache)
+    claims = [each for each in same_target if _key_space(each, resource_cache) == key_space]
+    first = oldest([resource, *claims])
     return None if first is None or first.uid == resource.uid else first
 
 
@@ -86,6 +82,11 @@ def is_gone(
 def conflict_message(target: str, holder: str) -> str:
     """Return the message for the younger of two conflicting resources."""
     return f"{holder} is older and has {target}: change that one, or delete it (its hold ends within three minutes), or delete this one."
+
+
+def _target_of(resource: Resource) -> object:
+    """Return the name of the object that a resource claims: that of a queue, or of an instrument."""
+    return resource.spec.get("queueName") if resource.kind == "Queue" else resource.name
 
 
 def _key_space(resource: Resource, resource_cache: ResourceCache) -> Any:

@@ -12,7 +12,6 @@ from stanine_operator.controller.conditions import (
     RECONCILIATION_PAUSED,
     find_condition,
     merge_conditions,
-    transitions,
 )
 from stanine_operator.controller.reconcile_result import Condition
 
@@ -108,13 +107,6 @@ def is_ready(status: Status) -> bool | None:
     """Return the status of the condition Ready; None if it is Unknown or missing."""
     condition = find_condition(status.get("conditions") or (), "Ready")
     return None if condition is None else {"True": True, "False": False}.get(condition["status"])
-
-
-def changed_conditions(
-    old: Status, new: Status
-) -> list[tuple[Mapping[str, Any] | None, Mapping[str, Any]]]:
-    """Return (before, after) of the conditions whose status or reason changed."""
-    return transitions(old.get("conditions") or (), new.get("conditions") or ())
 
 
 def _magnitude(figure: object) -> int:

@@ -35,7 +35,7 @@ def reconcile(
     resource: Resource, checked: CheckedDocument, context: ReconcileContext
 ) -> ReconcileResult:
     """Publish the document of a resource. Raises OperatorProblem and errors of the server."""
-    conflict = find_conflict(resource, context.resource_cache, _name_of)
+    conflict = find_conflict(resource, context.resource_cache)
     if conflict is not None:
         return _conflict_result(resource, name_of(conflict))
     config = context.redis_config_of(resource)
@@ -79,7 +79,7 @@ def finalize(
     resource: Resource, _judged: CheckedDocument, context: ReconcileContext
 ) -> FinalizeResult:
     """Remove the instrument of a deleted resource if it is the owner and there are no attempts."""
-    conflict = find_conflict(resource, context.resource_cache, _name_of)
+    conflict = find_conflict(resource, context.resource_cache)
     if conflict is not None:
         return _kept_result(
             RESOURCE_CONFLICT,
@@ -126,10 +126,6 @@ def _instruments(server: Server) -> ManagedInstruments:
 def _still_indexed(before: InstrumentState, form: int) -> int:
     """Return which revision of the new form's entry is indexed right after publishing: none if the form is new."""
     return before.indexed if before.form == form else 0
-
-
-def _name_of(resource: Resource) -> object:
-    return resource.name
 
 
 def _conflict_result(resource: Resource, holder: str) -> ReconcileResult:

@@ -2,11 +2,15 @@
 
 from typing import Any
 
-from stanine.broker import QueueState
+from stanine.broker import BrokerSettingsInvalid, QueueState
+from stanine.broker.bootstrap import Management, QueueDeclaration
+from stanine.broker.connection.ownership import Manager
 from stanine.broker.queue import QueueStats
 from stanine.broker.settings import QueueSettings
 from stanine.crds.queue import QueueSpec, broker_settings
-from stanine_operator.controller.reconcile_result import Condition, ReconcileResult
+from stanine_operator.controller.problems import INVALID_SPEC, OperatorProblem
+from stanine_operator.controller.reconcile_result import Condition, EventSpec, ReconcileResult
+from stanine_operator.queues.requests import tokens_of
 
 #: Significant digits of figures in a status: every write is delivered to all watchers, and exact figures are in the
 #: metrics.
@@ -20,17 +24,28 @@ _MESSAGES = {
 }
 
 
-def settings_of(spec: QueueSpec) -> QueueSettings:
-    """Return the complete settings of a queue, with defaults. Raises BrokerSettingsInvalid."""
-    return QueueSettings(
-        **{name: value for name, value in broker_settings(spec).items() if value is not None}
-    )
+def desired_queue(spec: QueueSpec, manager: Manager, gone: str = "") -> QueueDeclaration:
+    """Return the settings, state and owner that a queue should have. Raises OperatorProblem InvalidSpec.
+
+    `gone`: uid of a deleted owner that may be replaced.
+    """
+    given = {name: value for name, value in broker_settings(spec).items() if value is not None}
+    try:
+        settings = QueueSettings(**given)
+    except BrokerSettingsInvalid as error:
+        raise OperatorProblem(
+            INVALID_SPEC, f"The queue's settings are invalid: {error}.", permanent=True
+        ) from None
+    management = Management(manager, QueueState(spec.desired_state), gone, tokens_of(spec))
+    return QueueDeclaration(spec.queue_name, settings, overwrite=True, management=management)
 
 
-def describe(stats: QueueStats, reported: dict[str, object]) -> ReconcileResult:
+def describe(
+    stats: QueueStats, reported: dict[str, object], events: tuple[EventSpec, ...] = ()
+) -> ReconcileResult:
     """Return the result for a queue in its desired state.
 
-    `reported`: status fields of its requests.
+    `reported` and `events`: status fields and Events of its requests.
     """
     state = stats.state
     reason = "Drained" if stats.is_drained else state.value
@@ -52,7 +67,8 @@ def describe(stats: QueueStats, reported: dict[str, object]) -> ReconcileResult:
         fields={name: rounded(value) for name, value in figures.items()}
         | {"state": state.value}
         | reported,
-        gauges={_snake(name): value for name, value in figures.items()},
+        gauges=figures,
+        events=events,
     )
 
 
@@ -96,7 +112,3 @@ def rounded(value: float) -> int:
     whole = round(value)
     excess = len(str(whole)) - DIGITS
     return whole if excess <= 0 else round(whole, -excess)
-
-
-def _snake(name: str) -> str:
-    return "".join(f"_{letter.lower()}" if letter.isupper() else letter for letter in name)

@@ -22,10 +22,10 @@ from stanine_operator.controller.ownership import (
     manager_of,
     name_of,
 )
-from stanine_operator.controller.problems import INVALID_SPEC, OperatorProblem, is_unreachable
+from stanine_operator.controller.problems import is_unreachable
 from stanine_operator.controller.reconcile_result import EventSpec, FinalizeResult, ReconcileResult
 from stanine_operator.controller.resource import Resource
-from stanine_operator.queues.desired import describe, describe_problem, settings_of
+from stanine_operator.queues.desired import describe, describe_problem, desired_queue
 from stanine_operator.queues.requests import (
     EXECUTED,
     NOT_EXECUTED,
@@ -35,7 +35,6 @@ from stanine_operator.queues.requests import (
     find_requests,
     must_execute,
     read_reported,
-    tokens_of,
 )
 from stanine_operator.redis_servers.connections import Server
 from stanine_operator.redis_servers.libraries import store_library
@@ -48,14 +47,23 @@ _EVENT_TEXTS = {
 
 def reconcile(resource: Resource, spec: QueueSpec, context: ReconcileContext) -> ReconcileResult:
     """Bring a queue to its desired state. Raises OperatorProblem and errors of the server."""
-    conflict = find_conflict(resource, context.resource_cache, _queue_of)
+    conflict = find_conflict(resource, context.resource_cache)
     if conflict is not None:
         return _conflict_result(resource, spec, name_of(conflict))
     config = context.redis_config_of(resource)
     server = context.connections.open(config)
     manager = manager_of(resource, config, context.operator_id)
     try:
-        report = acquire(lambda gone: _declare(server, spec, manager, gone), resource.kind, context)
+        report = acquire(
+            lambda gone: bootstrap(
+                server.client,
+                namespace=server.keys.partition,
+                queues=[desired_queue(spec, manager, gone)],
+                libraries=[store_library()],
+            ),
+            resource.kind,
+            context,
+        )
     except QueueManaged as refused:
         return _conflict_result(resource, spec, refused.holder.name)
     except ServerError as error:
@@ -65,13 +73,12 @@ def reconcile(resource: Resource, spec: QueueSpec, context: ReconcileContext) ->
     reported, events = _handle_requests(
         resource, spec, server, manager, report.handled[spec.queue_name]
     )
-    outcome = describe(server.broker.stats(spec.queue_name), reported)
-    return ReconcileResult(outcome.conditions, outcome.fields, outcome.gauges, events)
+    return describe(server.broker.stats(spec.queue_name), reported, events)
 
 
 def finalize(resource: Resource, spec: QueueSpec, context: ReconcileContext) -> FinalizeResult:
     """Remove the queue of a deleted resource if the resource owns it and it is empty."""
-    conflict = find_conflict(resource, context.resource_cache, _queue_of)
+    conflict = find_conflict(resource, context.resource_cache)
     if conflict is not None:
         return _kept_result(
             RESOURCE_CONFLICT, f"{name_of(conflict)} owns the queue {spec.queue_name}: it is kept."
@@ -187,10 +194,6 @@ def _request_event(request: QueueRequest, reported: RequestStatus) -> EventSpec:
     return EventSpec(
         True, f"{done}Not", f"{request.field} {reported.token} is not executed: {text}", once
     )
-
-
-def _queue_of(resource: Resource) -> object:
-    return resource.spec.get("queueName")
 
 
 def _conflict_result(resource: Resource, spec: QueueSpec, holder: str) -> ReconcileResult:

@@ -91,16 +91,6 @@ def read_credentials(redis_config: Resource, read_secret: ReadSecret) -> Credent
     return Credentials(parts, wants_tls="tls" in connection, acl_file=acl_file)
 
 
-def secret_names(redis_config: Resource) -> frozenset[str]:
-    """Return the names of the Secrets that a RedisConfig refers to."""
-    connection = redis_config.spec.get("connection") or {}
-    return frozenset(
-        str(reference["name"])
-        for part in SecretReference
-        if (reference := _find(connection, part)) is not None
-    )
-
-
 def _find(connection: Mapping[str, Any], part: SecretReference) -> Mapping[str, Any] | None:
     found: Any = connection
     for step in part.split("."):

@@ -12,7 +12,7 @@ from stanine_operator.controller.context import ReconcileContext
 from stanine_operator.controller.reconcile_result import FinalizeResult, ReconcileResult
 from stanine_operator.controller.resource import Resource
 from stanine_operator.controller.resource_cache import ResourceCache
-from stanine_operator.redis_servers.connections import Connections
+from stanine_operator.redis_servers.connections import Connections, Server
 
 KINDS = {kind.name: kind for kind in all_kinds()}
 NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
@@ -103,6 +103,10 @@ class Land:
         self.resource_cache.put(
             msgspec.structs.replace(current, status={}, version=str(self._versions))
         )
+
+    def server_of(self, resource: Resource) -> Server:
+        """Return the connection to a resource's server."""
+        return self.connections.open(self.context().redis_config_of(resource))
 
     def context(self) -> ReconcileContext:
         return ReconcileContext(self.connections, self.resource_cache, NOW, self.operator_id)

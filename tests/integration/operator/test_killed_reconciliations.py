@@ -92,7 +92,7 @@ def test_a_queue_is_made_and_purged_once_wherever_a_turn_ends(
         land = lands()
         resource = land.put("Queue", NAME, queueName=NAME)
         land.reconcile(resource)
-        broker = land.context().server_of(resource).broker
+        broker = land.server_of(resource).broker
         broker.enqueue_many(
             dramatiq.Message(NAME, "note", (number,), {}, {}) for number in range(1500)
         )
@@ -102,7 +102,7 @@ def test_a_queue_is_made_and_purged_once_wherever_a_turn_ends(
 
     def check(at_hand: Prepared) -> None:
         land, resource = at_hand
-        broker = land.context().server_of(resource).broker
+        broker = land.server_of(resource).broker
         outcome = land.reconcile(resource)
         assert ready(outcome) == (True, "Running")
         assert outcome.fields["purge"] == {"token": "t", "outcome": "Executed", "count": 1500}
@@ -128,7 +128,7 @@ def test_an_instrument_is_published_once_wherever_a_turn_ends(
 
     def check(at_hand: Prepared) -> None:
         land, resource = at_hand
-        server = land.context().server_of(resource)
+        server = land.server_of(resource)
         assert land.reconcile(resource).fields["revision"] == 1
         assert server.client.xlen(server.broker.ready_key("index")) == 1
         assert server.client.hlen(server.keys.numbers) == 1
@@ -152,7 +152,7 @@ def test_a_release_ends_wherever_it_was_interrupted(
 
     def check(at_hand: Prepared) -> None:
         land, resource = at_hand
-        server = land.context().server_of(resource)
+        server = land.server_of(resource)
         assert land.delete(resource).done
         if kind == "Queue":
             assert not server.client.keys("*:q:results:*")

@@ -46,10 +46,6 @@ def land(*resources: Resource) -> ResourceCache:
     return resource_cache
 
 
-def queue_of(each: Resource) -> Any:
-    return each.spec.get("queueName")
-
-
 @given(st.lists(st.tuples(st.integers(1, 3), st.integers(0, 1)), min_size=1, max_size=6))
 def test_of_any_number_of_claims_on_one_thing_exactly_one_has_no_rival_and_it_is_the_oldest(
     has_claim: list[tuple[int, int]],
@@ -67,13 +63,10 @@ def test_of_any_number_of_claims_on_one_thing_exactly_one_has_no_rival_and_it_is
     resource_cache = land(config(), *queues)
     for name in {each.spec["queueName"] for each in queues}:
         claiming = [each for each in queues if each.spec["queueName"] == name]
-        winners = [
-            each for each in claiming if find_conflict(each, resource_cache, queue_of) is None
-        ]
+        winners = [each for each in claiming if find_conflict(each, resource_cache) is None]
         assert winners == [min(claiming, key=lambda each: (each.created, each.uid))]
         assert {
-            getattr(find_conflict(each, resource_cache, queue_of), "uid", winners[0].uid)
-            for each in claiming
+            getattr(find_conflict(each, resource_cache), "uid", winners[0].uid) for each in claiming
         } == {winners[0].uid}
 
 
@@ -104,9 +97,7 @@ def test_two_claim_one_thing_if_it_is_of_one_name_in_one_key_namespace_of_one_da
     younger = resource(
         "Queue", "q", "u2", namespace="b", created="2026-11-02T00:00:00Z", queueName="results"
     )
-    assert (
-        find_conflict(younger, land(config(), other, older, younger), queue_of) is not None
-    ) == rivals
+    assert (find_conflict(younger, land(config(), other, older, younger)) is not None) == rivals
 
 
 def test_a_holder_is_known_to_be_gone_only_by_who_would_know_it() -> None:

@@ -122,9 +122,9 @@ def test_the_status_counts_what_lies_in_the_queue_rounded_and_the_gauges_exactly
     assert set(outcome.gauges) == {
         "ready",
         "delayed",
-        "in_flight",
+        "inFlight",
         "dead",
-        "oldest_seconds",
+        "oldestSeconds",
         "consumers",
     }
     before = broker_of(land).client.dump(broker_of(land)._queue(NAME).keys.ready)

@@ -7,10 +7,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from stanine.broker import QueueState
+from stanine.broker.connection.ownership import Manager
 from stanine.broker.queue import QueueStats
 from stanine.broker.settings import QueueSettings
 from stanine.crds.reading import read_queue
-from stanine_operator.queues.desired import describe, describe_problem, rounded, settings_of
+from stanine_operator.queues.desired import describe, describe_problem, desired_queue, rounded
 from stanine_operator.queues.requests import (
     RequestStatus,
     find_requests,
@@ -18,6 +19,7 @@ from stanine_operator.queues.requests import (
     read_reported,
 )
 
+OWNER = Manager("Queue ns/q", "u1", "2026-11-01T00:00:00Z", "here", "config-uid")
 TOKENS = st.sampled_from(["a", "b", "c"])
 
 
@@ -26,8 +28,12 @@ def stats(state: QueueState = QueueState.RUNNING, **figures: Any) -> QueueStats:
                          "state": state, "deaths": {}, **figures})  # fmt: skip
 
 
+def settings(**fields: Any) -> object:
+    return desired_queue(read_queue({"queueName": "q", **fields}), OWNER).settings
+
+
 def test_an_empty_spec_means_the_defaults_and_every_field_means_its_setting() -> None:
-    assert settings_of(read_queue({"queueName": "q"})) == QueueSettings()
+    assert settings() == QueueSettings()
     given_fields = {
         "maxRetries": 0,
         "leaseSeconds": 2,
@@ -37,7 +43,7 @@ def test_an_empty_spec_means_the_defaults_and_every_field_means_its_setting() ->
     expected = QueueSettings(
         max_retries=0, lease_ms=2000, dead_max_length=0, dead_max_age_ms=0, rate_messages=3
     )
-    assert settings_of(read_queue({"queueName": "q", **given_fields})) == expected
+    assert settings(**given_fields) == expected
 
 
 @given(st.integers(0, 1 << 50))
@@ -63,8 +69,8 @@ def test_a_queue_says_what_it_is_told_to_do_and_a_drained_one_that_it_is() -> No
 
 def test_the_oldest_is_as_old_as_the_servers_clock_says() -> None:
     outcome = describe(stats(ready=1, oldest_ms=29_400), {})
-    assert (outcome.fields["oldestSeconds"], outcome.gauges["oldest_seconds"]) == (61, 60.6)
-    assert describe(stats(ready=1, oldest_ms=95_000), {}).gauges["oldest_seconds"] == 0
+    assert (outcome.fields["oldestSeconds"], outcome.gauges["oldestSeconds"]) == (61, 60.6)
+    assert describe(stats(ready=1, oldest_ms=95_000), {}).gauges["oldestSeconds"] == 0
 
 
 @given(st.none() | TOKENS, st.sampled_from(["", "a", "b"]), TOKENS)
