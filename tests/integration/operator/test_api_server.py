@@ -41,7 +41,7 @@ def versions(api: Api, namespace: str) -> dict[str, str]:
     }
 
 
-def test_an_operator_that_was_killed_goes_on_where_it_was(
+def test_a_killed_operator_continues_after_restart(
     api: Api, namespace: str, start_operator: Callable[..., OperatorProcess], port: int
 ) -> None:
     operator = start_operator()
@@ -56,7 +56,7 @@ def test_an_operator_that_was_killed_goes_on_where_it_was(
     api.wait("Queue", namespace, "late")
 
 
-def test_a_restart_changes_nothing_where_all_is_well(
+def test_a_restart_changes_nothing_if_all_resources_are_ready(
     api: Api, namespace: str, start_operator: Callable[..., OperatorProcess], port: int
 ) -> None:
     """Every restart is a turn for everything: what is well is not written, and nothing is posted again."""
@@ -81,7 +81,7 @@ def test_a_restart_changes_nothing_where_all_is_well(
     assert len(api.list_all("Event", namespace)) == posted
 
 
-def test_it_stops_within_seconds_also_while_redis_hangs(
+def test_the_operator_stops_within_seconds_even_while_redis_hangs(
     api: Api, namespace: str, start_operator: Callable[..., OperatorProcess]
 ) -> None:
     api.apply(
@@ -104,7 +104,7 @@ def _until(check: Callable[[], object], within: float) -> None:
         time.sleep(0.1)
 
 
-def test_an_api_server_that_was_away_is_followed_again_and_definitions_may_come_late(
+def test_the_operator_recovers_from_an_api_server_outage_and_late_crds(
     own_api_server: ApiServer, own_api: Api, tmp_path: Path, port: int
 ) -> None:
     api = own_api
@@ -157,7 +157,7 @@ def _until_gone(api: Api, namespace: str) -> None:
 
 
 @pytest.mark.parametrize("reach", [("--all-namespaces",), ("--namespace", "doomed,other")])
-def test_a_namespace_that_is_deleted_is_gone_soon(
+def test_a_deleted_namespace_terminates_soon(
     own_api: Api, tmp_path: Path, port: int, reach: tuple[str, ...]
 ) -> None:
     api = own_api
@@ -183,7 +183,7 @@ def test_a_namespace_that_is_deleted_is_gone_soon(
 
 
 @pytest.mark.parametrize("reach", ["own", "all"])
-def test_an_operator_whose_own_namespace_is_deleted_leaves_nothing_that_waits_for_it(
+def test_no_resource_waits_for_an_operator_whose_namespace_is_deleted(
     own_api: Api, tmp_path: Path, port: int, reach: str
 ) -> None:
     """As Kubernetes does it: the pods of a namespace end first, then everything else there is deleted."""
@@ -218,7 +218,7 @@ def test_an_operator_whose_own_namespace_is_deleted_leaves_nothing_that_waits_fo
     assert list(redis.Redis(port=port).scan_iter("doomed:*q:jobs*")), "what it stood for is kept"
 
 
-def test_the_rights_that_the_chart_gives_are_enough_and_not_more_than_are_used(
+def test_the_charts_permissions_are_sufficient_and_minimal(
     api: Api, namespace: str, tmp_path: Path, own_server: Callable[..., Server]
 ) -> None:
     kubeconfig = limited_kubeconfig(api, namespace, chart_rules(), tmp_path)
@@ -246,7 +246,7 @@ def test_the_rights_that_the_chart_gives_are_enough_and_not_more_than_are_used(
         assert refused.value.status == 403
 
 
-def test_two_operators_do_each_other_no_harm(
+def test_two_operators_do_not_interfere(
     api: Api, namespace: str, start_operator: Callable[..., OperatorProcess], port: int
 ) -> None:
     """There should be one; during a rollout that went wrong there may be two for a while."""

@@ -111,7 +111,7 @@ def deaf() -> Iterator[tuple[int, list[int]]]:
     thread.join(5)
 
 
-def test_a_thousand_queues_of_one_server_are_one_look_and_one_read(
+def test_a_thousand_queues_of_one_server_cause_one_ping_and_one_read(
     own_server: Callable[..., Server], scenes: Callable[..., Scene]
 ) -> None:
     server = own_server("--requirepass", "secret")
@@ -131,7 +131,7 @@ def test_a_thousand_queues_of_one_server_are_one_look_and_one_read(
     assert scene.changes == []
 
 
-def test_a_thousand_queues_of_a_server_that_is_away_are_one_attempt(
+def test_a_thousand_queues_of_an_unreachable_server_cause_one_attempt(
     deaf: tuple[int, list[int]], scenes: Callable[..., Scene]
 ) -> None:
     port, accepted = deaf
@@ -168,7 +168,7 @@ def test_a_password_rotated_in_server_and_secret_is_read_again_at_once(
     assert scene.changes == [mine.key], "whoever stands on it is woken"
 
 
-def test_a_wrong_password_is_looked_up_again_until_it_is_right(
+def test_a_wrong_password_is_read_again_until_it_is_right(
     own_server: Callable[..., Server], scenes: Callable[..., Scene]
 ) -> None:
     server = own_server("--requirepass", "right")
@@ -187,7 +187,7 @@ def test_a_corrected_spec_is_tried_at_once(valkey: Server, scenes: Callable[...,
     assert scene.connections.open(config(valkey.port)).client.ping()
 
 
-def test_a_server_that_went_is_noticed_by_the_next_look_and_found_when_it_is_back(
+def test_a_stopped_server_is_detected_and_its_return_too(
     own_server: Callable[..., Server], scenes: Callable[..., Scene]
 ) -> None:
     server = own_server()
@@ -203,7 +203,7 @@ def test_a_server_that_went_is_noticed_by_the_next_look_and_found_when_it_is_bac
     assert scene.changes == [mine.key, mine.key]
 
 
-def test_what_is_deleted_with_its_secret_is_released_with_the_connection_that_is_open(
+def test_a_resource_deleted_with_its_secret_is_finalized_with_the_open_connection(
     own_server: Callable[..., Server], scenes: Callable[..., Scene]
 ) -> None:
     server = own_server("--requirepass", "secret")
@@ -227,7 +227,7 @@ def test_two_databases_of_one_server_are_two_connections_to_one_address(
     scene.connections.open(first).client.delete("only-in-first")
 
 
-def test_nothing_that_prints_a_connection_prints_its_password(
+def test_representations_of_a_connection_contain_no_password(
     own_server: Callable[..., Server], scenes: Callable[..., Scene]
 ) -> None:
     server = own_server("--requirepass", "canary")

@@ -17,7 +17,7 @@ NOT_WELL = 15
 REFERENCE = {"name": "redis", "key": "password"}
 
 
-def test_deleting_a_queue_while_redis_is_down_ends_within_a_minute_with_a_warning(
+def test_deleting_a_queue_while_redis_is_down_completes_within_a_minute_with_a_warning(
     api: Api, namespace: str, operator: OperatorProcess, own_server: Callable[..., Server]
 ) -> None:
     server = own_server()
@@ -60,7 +60,7 @@ def test_deleting_everything_at_once_leaves_nothing_behind(
     assert not list(client.scan_iter("*q:jobs:ready*"))
 
 
-def test_a_queue_whose_redis_config_never_was_is_deleted_soon(
+def test_a_queue_without_redis_config_is_deleted_soon(
     api: Api, namespace: str, operator: OperatorProcess
 ) -> None:
     api.apply(queue(namespace, "jobs", deletionPolicy="Delete"))
@@ -93,7 +93,7 @@ def test_the_finalizer_follows_the_deletion_policy(
     assert api.wait("Queue", namespace, "jobs")["metadata"]["finalizers"] == ["example.com/other"]
 
 
-def test_a_paused_resource_is_left_alone_and_keeps_its_ready(
+def test_a_paused_resource_is_not_reconciled_and_keeps_ready(
     api: Api, namespace: str, operator: OperatorProcess, port: int, redis_url: str
 ) -> None:
     api.apply(redis_config(namespace, port), queue(namespace, "jobs", maxRetries=1))
@@ -122,7 +122,7 @@ def test_a_paused_resource_is_left_alone_and_keeps_its_ready(
     api.wait("Queue", namespace, "jobs", "Paused", status="False")
 
 
-def test_a_paused_resource_can_be_deleted_and_its_data_stays(
+def test_a_paused_resource_can_be_deleted_and_its_data_is_kept(
     api: Api, namespace: str, operator: OperatorProcess, port: int
 ) -> None:
     api.apply(redis_config(namespace, port), queue(namespace, "jobs", deletionPolicy="Delete"))

@@ -18,7 +18,7 @@ NOT_WELL = 15
 REFERENCE = {"name": "redis", "key": "password"}
 
 
-def test_redis_that_is_down_at_apply_is_said_and_found_when_it_comes(
+def test_an_unreachable_redis_is_reported_and_its_start_detected(
     api: Api, namespace: str, operator: OperatorProcess, own_server: Callable[..., Server]
 ) -> None:
     port = free_port()
@@ -48,7 +48,7 @@ def test_redis_that_is_down_at_apply_is_said_and_found_when_it_comes(
     assert len(posted) == len(set(posted))
 
 
-def test_a_server_that_comes_back_empty_has_its_functions_and_queues_again_at_once(
+def test_a_server_that_restarts_empty_is_restored_at_once(
     api: Api, namespace: str, operator: OperatorProcess, own_server: Callable[..., Server]
 ) -> None:
     server = own_server()
@@ -71,7 +71,7 @@ def test_a_server_that_comes_back_empty_has_its_functions_and_queues_again_at_on
     client.close()
 
 
-def test_a_server_that_swallows_packets_holds_up_nobody_else(
+def test_a_server_that_drops_packets_delays_no_other_resource(
     api: Api, namespace: str, start_operator: Callable[..., OperatorProcess], port: int
 ) -> None:
     """A connection to 192.0.2.1 (reserved for documentation) is never answered."""
@@ -92,7 +92,7 @@ def test_a_server_that_swallows_packets_holds_up_nobody_else(
     assert operator.probe("/healthz")[0] == 200
 
 
-def test_a_rotated_password_heals_when_the_secret_has_the_new_one(
+def test_a_rotated_password_takes_effect_with_the_secret(
     api: Api, namespace: str, operator: OperatorProcess, own_server: Callable[..., Server]
 ) -> None:
     server = own_server("--requirepass", "first")
@@ -116,7 +116,7 @@ def test_a_rotated_password_heals_when_the_secret_has_the_new_one(
     assert time.monotonic() - began < NOT_WELL + 5
 
 
-def test_a_password_rotated_in_both_places_is_never_a_failure(
+def test_a_password_rotated_in_server_and_secret_causes_no_failure(
     api: Api, namespace: str, operator: OperatorProcess, own_server: Callable[..., Server]
 ) -> None:
     server = own_server("--requirepass", "first")
@@ -137,7 +137,7 @@ def test_a_password_rotated_in_both_places_is_never_a_failure(
     assert "AuthFailed" not in [reason for _, reason, _ in api.events(namespace, "jobs")]
 
 
-def test_what_a_reference_lacks_is_named_and_found_when_it_is_created(
+def test_a_missing_reference_is_reported_and_its_creation_detected(
     api: Api, namespace: str, operator: OperatorProcess, own_server: Callable[..., Server]
 ) -> None:
     server = own_server("--requirepass", "canary-password")
@@ -171,7 +171,7 @@ def test_what_a_reference_lacks_is_named_and_found_when_it_is_created(
     api.wait("Queue", namespace, "jobs", within=NOT_WELL + 5)
 
 
-def test_a_password_is_found_nowhere_but_in_its_secret(
+def test_a_password_appears_only_in_its_secret(
     api: Api,
     namespace: str,
     start_operator: Callable[..., OperatorProcess],
@@ -209,7 +209,7 @@ def test_a_password_is_found_nowhere_but_in_its_secret(
     assert not [text for text in everything if canary in text]
 
 
-def test_two_faults_after_another_are_both_told_and_a_new_generation_is_always_judged(
+def test_consecutive_problems_are_reported_and_every_generation_is_evaluated(
     api: Api, namespace: str, operator: OperatorProcess, port: int
 ) -> None:
     api.apply(redis_config(namespace, port))

@@ -78,7 +78,7 @@ def at_each_step(
             check(at_hand)
 
 
-def test_a_queue_is_made_and_purged_once_wherever_a_turn_ends(
+def test_a_queue_is_created_and_purged_once_wherever_reconciliation_is_interrupted(
     lands: Callable[[], Land], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     spec: dict[str, Any] = {
@@ -119,7 +119,7 @@ def test_a_queue_is_made_and_purged_once_wherever_a_turn_ends(
     )
 
 
-def test_an_instrument_is_published_once_wherever_a_turn_ends(
+def test_an_instrument_is_published_once_wherever_reconciliation_is_interrupted(
     lands: Callable[[], Land], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def prepare() -> Prepared:
@@ -140,7 +140,7 @@ def test_an_instrument_is_published_once_wherever_a_turn_ends(
 
 
 @pytest.mark.parametrize("kind", ["Queue", "Instrument"])
-def test_a_release_ends_wherever_it_was_interrupted(
+def test_finalization_completes_wherever_it_was_interrupted(
     lands: Callable[[], Land], monkeypatch: pytest.MonkeyPatch, kind: str
 ) -> None:
     def prepare() -> Prepared:

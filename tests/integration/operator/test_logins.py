@@ -57,7 +57,7 @@ def plugin(tmp_path: Path, api: Api) -> Plugin:
     return Plugin(tmp_path, api)
 
 
-def test_the_operator_works_with_credentials_that_a_plugin_fetches(
+def test_the_operator_works_with_a_credential_plugin(
     api: Api,
     namespace: str,
     start_operator: Callable[..., OperatorProcess],
@@ -69,7 +69,7 @@ def test_the_operator_works_with_credentials_that_a_plugin_fetches(
     api.wait("Queue", namespace, "jobs")
 
 
-def test_a_plugin_that_gives_nothing_is_named_in_one_line_and_the_operator_ends(
+def test_a_plugin_without_credentials_is_reported_in_one_line(
     start_operator: Callable[..., OperatorProcess], plugin: Plugin
 ) -> None:
     plugin.gives("")
@@ -90,7 +90,7 @@ async def ask(client: Client) -> int:
     return len((await client.call("GET", "/api/v1/namespaces"))["items"])
 
 
-def test_credentials_that_are_refused_are_fetched_again_at_once_and_others_are_not(
+def test_rejected_credentials_are_fetched_again_at_once_and_others_are_not(
     plugin: Plugin,
 ) -> None:
     async def work() -> None:
@@ -105,7 +105,7 @@ def test_credentials_that_are_refused_are_fetched_again_at_once_and_others_are_n
     assert plugin.runs == 2
 
 
-def test_credentials_that_end_soon_are_fetched_before_they_do(
+def test_expiring_credentials_are_fetched_in_time(
     plugin: Plugin, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async def work() -> None:
@@ -134,14 +134,12 @@ def test_credentials_that_end_soon_are_fetched_before_they_do(
         "current-context: x\ncontexts: []\nclusters: []\nusers: []",
     ],
 )
-def test_a_kubeconfig_that_says_nothing_is_refused_with_the_remedy(
-    tmp_path: Path, content: str
-) -> None:
+def test_an_empty_kubeconfig_is_rejected_with_the_remedy(tmp_path: Path, content: str) -> None:
     (tmp_path / "config").write_text(content)
     with pytest.raises(ClusterCredentialsError, match="KUBECONFIG"):
         asyncio.run(load_credentials({"KUBECONFIG": str(tmp_path / "config")}))
 
 
-def test_no_kubeconfig_at_all_is_refused_with_the_remedy(tmp_path: Path) -> None:
+def test_a_missing_kubeconfig_is_rejected_with_the_remedy(tmp_path: Path) -> None:
     with pytest.raises(ClusterCredentialsError, match="set KUBECONFIG"):
         asyncio.run(load_credentials({"KUBECONFIG": str(tmp_path / "none")}))

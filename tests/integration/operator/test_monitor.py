@@ -47,7 +47,7 @@ class Felt:
         return True
 
 
-def test_a_server_that_dies_soon_after_it_returned_is_told_as_well(
+def test_a_server_that_fails_again_after_recovery_is_reported(
     own_server: Callable[..., Server],
 ) -> None:
     server = own_server()
@@ -77,7 +77,7 @@ def test_a_server_that_dies_soon_after_it_returned_is_told_as_well(
 
 
 @pytest.mark.parametrize(("seen", "told"), [("another", 1), (None, 0)])
-def test_a_server_that_was_another_when_a_turn_saw_it_is_told_at_first_sight(
+def test_a_server_restarted_since_its_reconciliation_is_reported_by_the_first_probe(
     own_server: Callable[..., Server], seen: str | None, told: int
 ) -> None:
     land = Land(own_server().port)
@@ -91,7 +91,7 @@ def test_a_server_that_was_another_when_a_turn_saw_it_is_told_at_first_sight(
     land.connections.close()
 
 
-def test_a_server_that_does_not_let_one_ask_is_left_alone(
+def test_a_server_that_rejects_info_is_not_reported(
     own_server: Callable[..., Server],
 ) -> None:
     server = own_server()

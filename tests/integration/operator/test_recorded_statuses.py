@@ -54,7 +54,7 @@ def keep(name: str, each: Object) -> None:
     )
 
 
-def test_the_recorded_statuses_are_those_that_the_operator_writes(
+def test_recorded_statuses_match_the_operators(
     api: Api, namespace: str, port: int, start_operator: Callable[..., OperatorProcess]
 ) -> None:
     api.apply(redis_config(namespace, port), queue(namespace, "results"))

@@ -27,7 +27,7 @@ PASSWORDS = {user: f"{user}-password" for user in USERS}
 SELDOM = {"ping", "select", "function|delete", "acl|cat"}
 
 
-def test_the_operator_is_refused_nothing_and_keeps_the_users_as_the_secret_says(
+def test_the_operators_user_has_all_permissions_and_keeps_users_current(
     api: Api,
     namespace: str,
     own_server: Callable[..., Server],

@@ -52,7 +52,7 @@ def _is_away(operator: OperatorProcess) -> bool:
 
 
 @pytest.mark.slow
-def test_changes_after_a_restore_are_seen_though_their_numbers_were_given_to_others_before(
+def test_changes_after_a_restore_are_reconciled_despite_reused_versions(
     own_api_server: ApiServer, own_api: Api, tmp_path: Path, port: int
 ) -> None:
     """Seen to fail: changes were ignored until the process was restarted, 12 minutes later."""
@@ -96,7 +96,7 @@ def test_changes_after_a_restore_are_seen_though_their_numbers_were_given_to_oth
 
 
 @pytest.mark.slow
-def test_a_restore_is_found_by_two_lists_when_the_versions_have_caught_up_before_the_first(
+def test_a_restore_with_caught_up_versions_is_found_by_two_lists(
     own_api_server: ApiServer, own_api: Api, tmp_path: Path, port: int
 ) -> None:
     """As after a restore with --bump-revision: no list's version is ever lower than the last list's, but the states' own are."""

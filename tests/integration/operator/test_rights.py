@@ -55,7 +55,9 @@ def denied(admin: Any) -> list[Any]:
     return found
 
 
-def test_its_user_may_do_what_queues_and_instruments_need(land: Land, admin: Any) -> None:
+def test_the_operators_user_has_the_permissions_for_queues_and_instruments(
+    land: Land, admin: Any
+) -> None:
     assert ready(land.reconcile(land.put("Queue", "results", queueName="results"))) == (
         True,
         "Running",

@@ -11,7 +11,7 @@ CONVERGED = 240
 
 
 @pytest.mark.slow
-def test_a_thousand_queues_converge_from_a_cold_start_and_then_rest(
+def test_a_thousand_queues_converge_from_a_cold_start_and_then_cause_no_writes(
     api: Api,
     namespace: str,
     start_operator: Callable[..., OperatorProcess],

@@ -87,7 +87,7 @@ def apply(api: Api, ports: Mapping[str, int]) -> None:
         api.apply(redis_config(namespace, port), queue(namespace, "jobs", deletionPolicy="Delete"))
 
 
-def test_an_operator_of_the_whole_cluster_leaves_alone_a_namespace_with_one_of_its_own(
+def test_a_cluster_operator_skips_a_namespace_with_its_own_operator(
     api: Api, start: Start, own_server: Callable[..., Server]
 ) -> None:
     ports = {name: own_server().port for name in ("exams", "people")}
@@ -108,7 +108,7 @@ def test_an_operator_of_the_whole_cluster_leaves_alone_a_namespace_with_one_of_i
     assert own.metric("stanine_operator_reconciles_total", outcome="released") == 1
 
 
-def test_a_namespace_passes_to_an_operator_of_its_own_and_back(
+def test_a_namespace_is_handed_over_to_its_own_operator_and_back(
     api: Api, start: Start, port: int
 ) -> None:
     start("home/wide")
@@ -123,7 +123,7 @@ def test_a_namespace_passes_to_an_operator_of_its_own_and_back(
 
 @pytest.mark.slow
 @pytest.mark.parametrize("names", [("home/wide-a", "there/wide-b"), ("exams/own-a", "exams/own-b")])
-def test_of_two_operators_of_the_same_reach_the_first_works_and_the_other_takes_over_when_it_is_lost(
+def test_of_two_equal_operators_the_second_takes_over_when_the_first_is_lost(
     api: Api, start: Start, port: int, names: tuple[str, str]
 ) -> None:
     first = start(names[0])
@@ -146,7 +146,7 @@ def test_of_two_operators_of_the_same_reach_the_first_works_and_the_other_takes_
     api.wait_gone("Queue", "exams", "jobs", within=60)
 
 
-def test_an_operator_that_may_not_use_leases_says_so_and_does_nothing(
+def test_an_operator_without_lease_permissions_reports_it_and_does_nothing(
     api: Api, tmp_path: Path, port: int
 ) -> None:
     """Its rights are those of an older chart."""

@@ -61,7 +61,7 @@ def told(
     return operator
 
 
-def test_turns_are_spans_logs_are_json_and_no_password_is_in_either(
+def test_reconciliations_are_spans_logs_are_json_and_neither_contains_a_password(
     told: OperatorProcess, collector: Collector
 ) -> None:
     names = {f"reconcile {kind}" for kind in ("RedisConfig", "Queue", "Instrument")}
@@ -84,7 +84,7 @@ def test_turns_are_spans_logs_are_json_and_no_password_is_in_either(
     assert PASSWORD.encode() not in collector.everything()
 
 
-def test_the_index_entry_of_an_applied_instrument_belongs_to_the_turn_that_published_it(
+def test_the_index_message_belongs_to_the_trace_of_the_publishing_reconciliation(
     told: OperatorProcess, collector: Collector, api: Api, namespace: str
 ) -> None:
     eventually(lambda: any(span.name == "reconcile Instrument" for span in collector.spans()), 20)
@@ -102,7 +102,7 @@ def test_the_index_entry_of_an_applied_instrument_belongs_to_the_turn_that_publi
     )
 
 
-def test_its_metrics_are_those_of_the_documentation(told: OperatorProcess) -> None:
+def test_metrics_match_the_documentation(told: OperatorProcess) -> None:
     found, documented = exposed(told.probe("/metrics")[1]), described("operator")
     # two counters have no series here, and so no labels: no event was dropped and no watch missed anything
     silent = {

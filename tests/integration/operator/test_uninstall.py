@@ -61,7 +61,7 @@ def freed(api: Api) -> set[str]:
         (("--all-namespaces",), "stanine-operator-cluster", {"home", "bare", "lost"}),
     ],
 )
-def test_it_frees_what_no_other_operator_serves_and_takes_its_lease_away(
+def test_the_hook_frees_resources_without_another_operator_and_deletes_its_lease(
     api: Api, reach: tuple[str, ...], name: str, expected: set[str]
 ) -> None:
     now = datetime.now(UTC)

@@ -159,7 +159,7 @@ def test_a_rule_is_the_same_in_cel_and_in_python(
 
 
 @pytest.mark.parametrize(("before", "after", "message"), CHANGES)
-def test_what_cannot_be_changed_is_the_same_in_cel_and_in_python(
+def test_immutability_rules_are_the_same_in_cel_and_in_python(
     api: ApiServer, before: dict[str, Any], after: dict[str, Any], message: str
 ) -> None:
     kind = KINDS[before["kind"]]
@@ -193,7 +193,7 @@ def _values(rule: Rule, *resources: dict[str, Any]) -> list[Any]:
     return values
 
 
-def test_the_cases_break_every_rule() -> None:
+def test_every_rule_is_broken_by_a_case() -> None:
     said = {message for _, message in CASES} | {message for _, _, message in CHANGES}
     said.discard("")
     untouched = [
@@ -206,9 +206,7 @@ def test_the_cases_break_every_rule() -> None:
 
 
 @pytest.mark.parametrize("kind", list(KINDS))
-def test_a_resource_is_refused_by_the_api_server_exactly_when_validate_says_so(
-    api: ApiServer, kind: str
-) -> None:
+def test_validate_rejects_exactly_what_the_api_server_rejects(api: ApiServer, kind: str) -> None:
     schema = root_schema(KINDS[kind])["properties"]["spec"]
     verdicts = {True: 0, False: 0}
 

@@ -21,7 +21,7 @@ INSTRUMENTS = sorted((ROOT / "examples/instruments").glob("*.yaml"))
 RETRY_SECONDS = 30
 
 
-def test_the_examples_are_there() -> None:
+def test_the_examples_exist() -> None:
     assert {"redisconfig.yaml", "queue.yaml", "instrument.yaml", "everything.yaml"} <= {
         path.name for path in EXAMPLES
     }
@@ -44,9 +44,7 @@ def test_an_example_is_stored_as_it_was_applied(api: ApiServer, path: Path) -> N
 
 
 @pytest.mark.parametrize("path", INSTRUMENTS, ids=lambda path: path.name)
-def test_an_instrument_loses_nothing_on_its_way_through_the_api_server(
-    api: ApiServer, path: Path
-) -> None:
+def test_an_instrument_is_stored_without_loss(api: ApiServer, path: Path) -> None:
     sent = yaml.safe_load(path.read_text())
     api.kubectl("apply", "--server-side", "-f", str(path))
     found = json.loads(
@@ -56,7 +54,7 @@ def test_an_instrument_loses_nothing_on_its_way_through_the_api_server(
     assert read_instrument(found["metadata"]["name"], found["spec"]).document == canonical(sent)
 
 
-def test_the_greatest_document_is_applied_and_updated(api: ApiServer, tmp_path: Path) -> None:
+def test_the_largest_document_is_applied_and_updated(api: ApiServer, tmp_path: Path) -> None:
     for title in ("first", "second"):
         plain = greatest_instrument(title)
         path = tmp_path / "instrument.json"
@@ -167,7 +165,7 @@ def test_kubectl_knows_short_names_category_and_columns(api: ApiServer) -> None:
     assert "queue.stanine.dev/results" in everything
 
 
-def test_what_this_version_cannot_do_yet_reaches_the_operator(api: ApiServer) -> None:
+def test_unsupported_fields_reach_the_operator(api: ApiServer) -> None:
     """It would be dropped by a client that is not strict, and the instrument scored without it."""
     plain = instrument_document("later", {
         "title": "T",

@@ -49,7 +49,7 @@ def server_values(
 
 
 @pytest.mark.parametrize("name", list(PARAMETERS))
-def test_a_parameter_is_no_drift_once_it_is_set(server_values: Any, name: str) -> None:
+def test_a_parameter_that_was_set_is_no_drift(server_values: Any, name: str) -> None:
     known = server_values.config_get(name)
     if not known:
         pytest.skip("this server does not know it")
@@ -72,7 +72,7 @@ def test_a_parameter_is_no_drift_once_it_is_set(server_values: Any, name: str) -
      ("appendfsync", "never"), ("client-output-buffer-limit", "pubsub 1 2"), ("maxmemory-samples", "0"),
      ("save", "10"), ("notify-keyspace-events", "KQ"), ("maxmemory-clients", "101%"), ("tcp-keepalive", "-1")],
 )  # fmt: skip
-def test_what_is_called_a_fault_the_server_refuses_too(
+def test_invalid_values_are_rejected_by_the_server_too(
     server_values: Any, name: str, value: str
 ) -> None:
     assert find_fault(name, value) is not None

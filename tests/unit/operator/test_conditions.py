@@ -44,7 +44,7 @@ json_values: st.SearchStrategy[Any] = st.recursive(
 documents = st.dictionaries(st.sampled_from("abc"), json_values, max_size=3)
 
 
-def test_time_of_transition_moves_with_the_status_and_with_nothing_else() -> None:
+def test_transition_time_changes_only_with_the_status() -> None:
     first = merge_conditions([], [READY], generation=1, now=EARLY)
     other_reason = Condition("Ready", True, "Corrected", "Drift was corrected.")
     second = merge_conditions(first, [other_reason], generation=2, now=LATE)
@@ -61,7 +61,7 @@ def test_time_of_transition_moves_with_the_status_and_with_nothing_else() -> Non
     st.lists(conditions, max_size=3, unique_by=lambda condition: condition.type),
     st.lists(conditions, max_size=3, unique_by=lambda v: v.type),
 )
-def test_a_condition_is_there_once_and_complete(
+def test_conditions_are_unique_and_complete(
     before: list[Condition], after: list[Condition]
 ) -> None:
     old = merge_conditions([], before, generation=1, now=EARLY)
@@ -82,7 +82,7 @@ def test_a_condition_is_there_once_and_complete(
     assert merge_conditions(new, after, generation=2, now="later", keep_others=True) == new
 
 
-def test_a_message_that_kubernetes_would_refuse_is_cut() -> None:
+def test_a_too_long_message_is_truncated() -> None:
     (condition,) = merge_conditions(
         [], [Condition("Ready", False, "X", "m" * 40_000)], generation=1, now=EARLY
     )
@@ -99,7 +99,7 @@ def test_only_a_changed_status_or_reason_is_a_transition() -> None:
     assert transitions(old, away) == [(old[0], away[0])]
 
 
-def test_a_failure_keeps_what_was_known_and_a_success_replaces_it() -> None:
+def test_a_failure_keeps_other_fields_and_a_success_replaces_them() -> None:
     good = compose_status(
         {},
         (READY, Condition("Migrated", True, "Done", "")),
@@ -119,7 +119,7 @@ def test_a_failure_keeps_what_was_known_and_a_success_replaces_it() -> None:
     assert [each["type"] for each in healed["conditions"]] == ["Ready"]
 
 
-def test_pausing_keeps_ready_as_it_was_and_ends_with_the_next_turn() -> None:
+def test_pausing_keeps_ready_and_ends_with_the_next_reconciliation() -> None:
     good = compose_status({}, (READY,), generation=1, now=EARLY, fields={"revision": 3})
     paused = with_condition(
         good,
@@ -136,7 +136,7 @@ def test_pausing_keeps_ready_as_it_was_and_ends_with_the_next_turn() -> None:
         assert [each["type"] for each in after["conditions"]] == ["Ready"]
 
 
-def test_figures_and_wordings_wait_five_minutes_and_everything_else_is_written_at_once() -> None:
+def test_volatile_fields_and_messages_are_written_every_five_minutes_and_others_at_once() -> None:
     status = compose_status(
         {}, (READY,), generation=1, now=EARLY, fields={"ready": 1, "state": "Running"}
     )
@@ -158,9 +158,7 @@ def test_figures_and_wordings_wait_five_minutes_and_everything_else_is_written_a
     assert not must_write(status, dict(status), volatile=MOVING, since_written=FIGURES_INTERVAL)
 
 
-def test_a_figure_of_another_order_is_written_after_half_a_minute_but_not_what_comes_and_goes() -> (
-    None
-):
+def test_a_changed_order_of_magnitude_is_written_after_half_a_minute_except_small_figures() -> None:
     status = compose_status(
         {}, (READY,), generation=1, now=EARLY, fields={"ready": 7, "state": "Running"}
     )
@@ -186,7 +184,9 @@ def test_a_figure_of_another_order_is_written_after_half_a_minute_but_not_what_c
 
 
 @given(documents, documents)
-def test_the_patch_makes_one_status_of_the_other(old: dict[str, Any], new: dict[str, Any]) -> None:
+def test_the_patch_transforms_one_status_into_the_other(
+    old: dict[str, Any], new: dict[str, Any]
+) -> None:
     assert _apply(old, make_patch(old, new)) == new
 
 

@@ -202,7 +202,7 @@ def config(version: int = 1, generation: int = 1, **spec: Any) -> Resource:
     )
 
 
-def test_what_the_watch_missed_is_found_by_the_second_comparison_and_nothing_else_is() -> None:
+def test_missed_changes_are_found_by_the_second_comparison() -> None:
     async def scenario(scene: Scene) -> None:
         for resource in (queue("seen"), queue("changed"), queue("deleted")):
             scene.loop.observe(resource)
@@ -222,7 +222,7 @@ def test_what_the_watch_missed_is_found_by_the_second_comparison_and_nothing_els
     play(scenario)
 
 
-def test_a_status_of_our_own_is_nothing_missed_and_wakes_nobody() -> None:
+def test_the_operators_own_status_write_enqueues_nothing() -> None:
     async def scenario(scene: Scene) -> None:
         scene.loop.observe(queue())
         assert await scene.settle() == [queue().key]
@@ -232,9 +232,7 @@ def test_a_status_of_our_own_is_nothing_missed_and_wakes_nobody() -> None:
     play(scenario)
 
 
-def test_it_is_ready_when_everything_that_is_listed_is_known_and_not_while_nothing_answers() -> (
-    None
-):
+def test_it_is_synced_when_all_listed_resources_are_cached() -> None:
     async def scenario(scene: Scene) -> None:
         assert await scene.loop.is_synced(), "nothing is there"
         scene.cluster.put(queue())
@@ -247,9 +245,7 @@ def test_it_is_ready_when_everything_that_is_listed_is_known_and_not_while_nothi
     play(scenario)
 
 
-def test_a_redis_config_that_changes_wakes_those_that_refer_to_it_and_one_whose_status_changes_does_not() -> (
-    None
-):
+def test_a_changed_redis_config_enqueues_its_referrers() -> None:
     async def changed(scene: Scene) -> None:
         scene.resource_cache.put(config())
         scene.resource_cache.put(queue())
@@ -275,7 +271,7 @@ def test_a_redis_config_that_changes_wakes_those_that_refer_to_it_and_one_whose_
         play(scenario)
 
 
-def test_whoever_was_second_is_looked_at_when_the_first_is_gone() -> None:
+def test_conflicting_resources_are_enqueued_when_the_owner_is_deleted() -> None:
     async def scenario(scene: Scene) -> None:
         conflict = [{"type": "Ready", "status": "False", "reason": "ResourceConflict"}]
         scene.resource_cache.put(queue("first"))
@@ -290,9 +286,7 @@ def test_whoever_was_second_is_looked_at_when_the_first_is_gone() -> None:
     play(scenario)
 
 
-def test_a_resource_that_is_gone_has_no_further_turn_and_what_was_written_last_does_not_bring_it_back() -> (
-    None
-):
+def test_a_deleted_resource_is_not_reconciled_or_restored_by_a_late_write() -> None:
     async def scenario(scene: Scene) -> None:
         scene.reconciler.answers[queue().key] = ReconcileRun(GONE, succeeded=True)
         scene.loop.observe(queue())
@@ -304,9 +298,7 @@ def test_a_resource_that_is_gone_has_no_further_turn_and_what_was_written_last_d
     play(scenario)
 
 
-def test_states_of_a_restored_backup_replace_the_known_ones_when_a_lists_version_is_lower_than_the_last_lists() -> (
-    None
-):
+def test_a_lower_list_version_replaces_the_cache() -> None:
     async def scenario(scene: Scene) -> None:
         await scene.know(queue(version=100, generation=5, spec={"maxRetries": 5}))
         restored = queue(version=40, generation=2, spec={"maxRetries": 2})
@@ -320,9 +312,7 @@ def test_states_of_a_restored_backup_replace_the_known_ones_when_a_lists_version
     play(scenario)
 
 
-def test_a_change_after_a_restore_wakes_its_resource_though_its_version_is_lower_than_before() -> (
-    None
-):
+def test_a_change_after_a_restore_is_enqueued_despite_its_lower_version() -> None:
     """The input that was seen to fail: ignored until the process was started anew."""
 
     async def scenario(scene: Scene) -> None:
@@ -336,7 +326,7 @@ def test_a_change_after_a_restore_wakes_its_resource_though_its_version_is_lower
     play(scenario)
 
 
-def test_everything_has_a_turn_in_a_new_history_and_nothing_read_before_is_used_in_it() -> None:
+def test_everything_is_reconciled_in_a_new_history_without_old_state() -> None:
     async def scenario(scene: Scene) -> None:
         await scene.know(queue("a", version=100), queue("b", version=30))
         scene.cluster.restore(41, queue("a", version=40), queue("b", version=30))
@@ -347,9 +337,7 @@ def test_everything_has_a_turn_in_a_new_history_and_nothing_read_before_is_used_
     play(scenario)
 
 
-def test_what_a_restored_backup_does_not_have_is_gone_at_once_and_what_it_has_again_is_known() -> (
-    None
-):
+def test_the_cache_equals_the_restored_backup() -> None:
     async def scenario(scene: Scene) -> None:
         await scene.know(queue("created-since", version=100))
         scene.cluster.restore(41, queue("deleted-since", version=40))
@@ -359,7 +347,7 @@ def test_what_a_restored_backup_does_not_have_is_gone_at_once_and_what_it_has_ag
     play(scenario)
 
 
-def test_the_watch_begins_again_once_in_a_new_history() -> None:
+def test_the_watch_restarts_once_per_history() -> None:
     async def scenario(scene: Scene) -> None:
         await scene.know(queue(version=100))
         scene.cluster.restore(41, queue(version=40))
@@ -370,9 +358,7 @@ def test_the_watch_begins_again_once_in_a_new_history() -> None:
     play(scenario)
 
 
-def test_a_new_history_that_could_not_be_listed_is_taken_by_the_next_look_even_if_its_version_is_no_longer_lower() -> (
-    None
-):
+def test_a_new_history_that_could_not_be_listed_is_completed_by_the_next_check() -> None:
     async def scenario(scene: Scene) -> None:
         await scene.know(queue(version=100))
         scene.cluster.restore(41, queue(version=40), config(version=20))
@@ -388,9 +374,7 @@ def test_a_new_history_that_could_not_be_listed_is_taken_by_the_next_look_even_i
     play(scenario)
 
 
-def test_two_lists_that_show_an_older_state_than_the_known_one_begin_a_new_history_though_their_version_is_higher() -> (
-    None
-):
+def test_two_lists_with_an_older_state_begin_a_new_history() -> None:
     """etcd restored with --bump-revision, or a restore of which the versions have caught up before the next list."""
 
     async def scenario(scene: Scene) -> None:
@@ -408,7 +392,7 @@ def test_two_lists_that_show_an_older_state_than_the_known_one_begin_a_new_histo
     play(scenario)
 
 
-def test_an_object_that_a_restore_brings_back_replaces_the_younger_one_of_the_same_name() -> None:
+def test_a_restored_object_replaces_a_younger_one_of_the_same_name() -> None:
     async def scenario(scene: Scene) -> None:
         first = msgspec.structs.replace(
             queue(version=40, created="2026-11-23T09:00:00Z"), uid="first"
@@ -425,7 +409,7 @@ def test_an_object_that_a_restore_brings_back_replaces_the_younger_one_of_the_sa
     play(scenario)
 
 
-def test_a_status_that_a_restore_has_put_back_is_known_after_two_lists() -> None:
+def test_a_restored_status_is_cached_after_two_lists() -> None:
     """Otherwise a status that is right in memory only is never written again."""
 
     async def scenario(scene: Scene) -> None:
@@ -438,7 +422,7 @@ def test_a_status_that_a_restore_has_put_back_is_known_after_two_lists() -> None
     play(scenario)
 
 
-def test_a_state_that_was_seen_between_two_lists_is_not_taken_for_a_missed_one() -> None:
+def test_a_state_delivered_between_two_lists_is_not_counted_as_missed() -> None:
     async def scenario(scene: Scene) -> None:
         await scene.know(queue(version=1))
         scene.cluster.put(queue(version=2, generation=2))
@@ -451,7 +435,7 @@ def test_a_state_that_was_seen_between_two_lists_is_not_taken_for_a_missed_one()
     play(scenario)
 
 
-def test_what_the_watch_of_an_earlier_history_still_tells_changes_nothing() -> None:
+def test_late_events_of_an_earlier_history_are_ignored() -> None:
     async def scenario(scene: Scene) -> None:
         await scene.know(queue(version=100, generation=5))
         scene.cluster.restore(41, queue(version=40, generation=2))
@@ -464,7 +448,7 @@ def test_what_the_watch_of_an_earlier_history_still_tells_changes_nothing() -> N
     play(scenario)
 
 
-def test_the_same_generation_with_another_spec_wakes() -> None:
+def test_the_same_generation_with_another_spec_is_enqueued() -> None:
     async def scenario(scene: Scene) -> None:
         await scene.know(queue(version=100, generation=5, spec={"maxRetries": 5}))
         assert scene.loop.observe(queue(version=110, generation=5, spec={"maxRetries": 7}))

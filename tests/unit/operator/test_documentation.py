@@ -27,7 +27,7 @@ WELL = {"Answered", "AsDeclared", "NothingDeclared", "InLayout", "BelowThreshold
         "QueueDeleted", "InstrumentDeleted", "RevisionPublished", "DriftCorrected", "UsersLoaded"}  # fmt: skip
 
 
-def test_every_reason_has_its_remedy() -> None:
+def test_every_reason_is_documented_with_its_remedy() -> None:
     reasons = {
         problem.reason
         for problem in vars(errors).values()
@@ -52,7 +52,7 @@ def _literal_reasons(file: Path) -> Iterator[str]:
                     yield reason.value
 
 
-def test_names_that_people_type_are_as_the_page_says() -> None:
+def test_documented_names_match_the_code() -> None:
     assert f'`{PAUSED_ANNOTATION}: "true"`' in PAGE
     assert f"`{FINALIZER}`" in PAGE
     options = read_options(

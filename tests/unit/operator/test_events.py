@@ -63,7 +63,7 @@ def status(*conditions: Condition, before: Any = None) -> dict[str, Any]:
     )
 
 
-def test_a_repeated_event_is_counted_not_posted_again_also_by_the_next_process() -> None:
+def test_a_repeated_event_is_counted_also_across_restarts() -> None:
     api = FakeEvents()
     post(api, SAID, SAID, SAID)
     post(api, SAID)
@@ -76,7 +76,7 @@ def test_a_repeated_event_is_counted_not_posted_again_also_by_the_next_process()
     )
 
 
-def test_an_event_that_the_api_server_has_forgotten_is_posted_anew() -> None:
+def test_an_event_deleted_by_the_api_server_is_posted_again() -> None:
     api = FakeEvents()
 
     async def work() -> None:
@@ -93,26 +93,26 @@ def test_an_event_that_the_api_server_has_forgotten_is_posted_anew() -> None:
     assert [event["count"] for event in api.events.values()] == [1]
 
 
-def test_one_resource_cannot_flood() -> None:
+def test_events_of_one_resource_are_rate_limited() -> None:
     api = FakeEvents()
     dropped = post(api, *[EventSpec(False, "R", str(number)) for number in range(BURST + 5)])
     assert len(api.events) == BURST
     assert dropped == ["rate"] * 5
 
 
-def test_what_is_to_be_said_once_is_said_once() -> None:
+def test_a_once_event_is_posted_once() -> None:
     api = FakeEvents()
     event = EventSpec(False, "Purged", "12 messages", once="token-1")
     post(api, event, event, event)
     assert [event["count"] for event in api.events.values()] == [1]
 
 
-def test_an_event_that_is_refused_is_dropped_and_the_next_is_posted() -> None:
+def test_a_rejected_event_is_dropped_and_the_next_is_posted() -> None:
     api = FakeEvents(status=403)
     assert post(api, SAID) == ["refused"]
 
 
-def test_transitions_are_said_with_the_right_weight_and_once_a_reason() -> None:
+def test_transitions_give_one_event_per_reason_with_the_right_type() -> None:
     first = status(
         Condition("Ready", False, "ConnectionRefused", "m"),
         Condition("Reachable", False, "ConnectionRefused", "m"),
@@ -144,7 +144,7 @@ def test_transitions_are_said_with_the_right_weight_and_once_a_reason() -> None:
     ]
 
 
-def test_a_long_message_fits_what_an_event_may_hold_and_a_long_name_too() -> None:
+def test_long_messages_and_names_are_truncated() -> None:
     long = Resource(kind="Queue", namespace="n", name="q" * 253, uid="u")
     made = make_pending_event(long, EventSpec(True, "R", "m" * 5000), NOW)
     assert len(made.body["message"]) <= 1024

@@ -19,11 +19,11 @@ def test_versions_are_compared_as_numbers(version: int, last: int) -> None:
 @pytest.mark.parametrize(
     ("version", "last"), [("5", ""), ("", "5"), ("", ""), ("a", "b"), ("5", "a")]
 )
-def test_without_two_numbers_there_is_no_order(version: str, last: str) -> None:
+def test_non_numeric_versions_are_unordered(version: str, last: str) -> None:
     assert not is_lower(version, last)
 
 
-def test_a_listed_state_that_is_the_known_one_does_not_differ() -> None:
+def test_the_cached_state_does_not_differ() -> None:
     assert not differs(KNOWN, LISTED)
     assert not differs(None, None)
 
@@ -38,12 +38,12 @@ def test_a_listed_state_that_is_the_known_one_does_not_differ() -> None:
         {"deletionTimestamp": "2026-11-23T09:00:00Z"},
     ],
 )
-def test_another_object_or_version_or_generation_differs_and_so_does_one_that_is_being_deleted(
+def test_another_uid_version_generation_or_deletion_differs(
     change: dict[str, object],
 ) -> None:
     assert differs(KNOWN, LISTED | change)
 
 
-def test_what_is_known_only_or_listed_only_differs() -> None:
+def test_a_resource_only_cached_or_only_listed_differs() -> None:
     assert differs(KNOWN, None)
     assert differs(None, LISTED)

@@ -47,7 +47,7 @@ def land(*resources: Resource) -> ResourceCache:
 
 
 @given(st.lists(st.tuples(st.integers(1, 3), st.integers(0, 1)), min_size=1, max_size=6))
-def test_of_any_number_of_claims_on_one_thing_exactly_one_has_no_rival_and_it_is_the_oldest(
+def test_exactly_the_oldest_of_several_claims_has_no_conflict(
     has_claim: list[tuple[int, int]],
 ) -> None:
     queues = [
@@ -90,7 +90,7 @@ def test_of_any_number_of_claims_on_one_thing_exactly_one_has_no_rival_and_it_is
         ),
     ],
 )
-def test_two_claim_one_thing_if_it_is_of_one_name_in_one_key_namespace_of_one_database(
+def test_resources_conflict_if_name_key_namespace_and_database_are_equal(
     other: Resource, *, rivals: bool
 ) -> None:
     older = resource("Queue", "q", "u1", queueName="results")
@@ -100,7 +100,7 @@ def test_two_claim_one_thing_if_it_is_of_one_name_in_one_key_namespace_of_one_da
     assert (find_conflict(younger, land(config(), other, older, younger)) is not None) == rivals
 
 
-def test_a_holder_is_known_to_be_gone_only_by_who_would_know_it() -> None:
+def test_a_holder_counts_as_deleted_only_if_it_would_be_in_the_cache() -> None:
     known = [resource("RedisConfig", "default", "config-uid")]
     assert is_gone(HOLDER, [], known, "here")
     assert not is_gone(HOLDER, [resource("Queue", "q", "u1")], known, "here")
@@ -110,7 +110,7 @@ def test_a_holder_is_known_to_be_gone_only_by_who_would_know_it() -> None:
     )
 
 
-def test_a_claim_goes_past_a_holder_that_is_gone_once(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_deleted_holder_is_replaced_once(monkeypatch: pytest.MonkeyPatch) -> None:
     tried: list[str] = []
 
     def attempt(gone: str) -> str:
@@ -127,7 +127,7 @@ def test_a_claim_goes_past_a_holder_that_is_gone_once(monkeypatch: pytest.Monkey
     assert tried == ["", "u1"]
 
 
-def test_a_manager_is_read_back_and_one_of_another_version_too() -> None:
+def test_owner_records_of_all_versions_are_read_back() -> None:
     made = manager_of(
         resource("Queue", "q", "u1"), resource("RedisConfig", "default", "config-uid"), "here"
     )

@@ -31,7 +31,7 @@ def config(namespace: str, name: str = "default", **connection: Any) -> Resource
 
 
 @given(LABEL, LABEL, LABEL)
-def test_a_short_name_means_one_server_for_each_namespace(host: str, one: str, other: str) -> None:
+def test_a_short_name_belongs_to_the_resources_namespace(host: str, one: str, other: str) -> None:
     mine, theirs = config(one, "a", host=host), config(other, "b", host=host)
     assert nodes_of(mine) == ((f"{host}.{one}.svc", 6379),)
     assert (address_of(mine) == address_of(theirs)) == (one == other)
@@ -40,9 +40,7 @@ def test_a_short_name_means_one_server_for_each_namespace(host: str, one: str, o
 
 
 @given(LABEL, LABEL, LABEL)
-def test_a_server_is_the_same_however_it_is_written_and_from_wherever(
-    host: str, one: str, other: str
-) -> None:
+def test_equivalent_addresses_are_equal_from_any_namespace(host: str, one: str, other: str) -> None:
     short = address_of(config(one, host=host))
     for written in (
         f"{host}.{one}.svc",
@@ -58,7 +56,7 @@ def test_a_server_is_the_same_however_it_is_written_and_from_wherever(
     "host",
     ["localhost", "LocalHost", "127.0.0.1", "::1", "redis.example.com", "redis.", "a.b", "fe80::1"],
 )
-def test_addresses_the_machine_itself_and_names_with_a_dot_are_left_as_they_are(host: str) -> None:
+def test_ip_addresses_localhost_and_dotted_names_are_unchanged(host: str) -> None:
     assert full_host(host, "ns") == host
 
 
@@ -75,7 +73,7 @@ def test_spellings_of_one_address_are_one_address(one: str, other: str) -> None:
 
 
 @given(st.permutations(["one", "two", "three.other.svc"]))
-def test_sentinels_are_found_in_the_resources_namespace_and_compared_in_any_order(
+def test_sentinels_belong_to_the_namespace_and_are_compared_unordered(
     hosts: list[str],
 ) -> None:
     def asking(namespace: str, names: list[str]) -> Resource:
@@ -95,7 +93,7 @@ def test_sentinels_are_found_in_the_resources_namespace_and_compared_in_any_orde
     assert address_of(mine) != address_of(asking("elsewhere", hosts))
 
 
-def test_the_certificate_of_a_short_name_bears_the_name_as_it_was_given() -> None:
+def test_the_certificate_of_a_short_name_has_the_name_as_written() -> None:
     assert name_in_certificate(config("ns", host="redis", tls={})) == "redis"
     assert name_in_certificate(config("ns", host="redis", tls={"serverName": "other"})) == "other"
     assert name_in_certificate(config("ns", host="redis.ns.svc", tls={})) is None

@@ -94,7 +94,7 @@ def queue(version: int, generation: int, retries: int) -> Resource:
     )
 
 
-def test_a_generation_that_is_given_out_again_with_another_spec_is_worked_on_by_that_spec() -> None:
+def test_a_reused_generation_is_reconciled_with_its_new_spec() -> None:
     async def scenario(scene: Scene) -> None:
         await scene.reconciler.reconcile(queue(1, 2, retries=5))
         await scene.reconciler.reconcile(queue(2, 2, retries=7))
@@ -103,7 +103,7 @@ def test_a_generation_that_is_given_out_again_with_another_spec_is_worked_on_by_
     play(scenario)
 
 
-def test_a_spec_that_is_as_before_is_not_read_again() -> None:
+def test_an_unchanged_spec_is_not_read_again() -> None:
     async def scenario(scene: Scene) -> None:
         for version in (1, 2, 3):
             await scene.reconciler.reconcile(queue(version, 2, retries=5))
@@ -113,7 +113,7 @@ def test_a_spec_that_is_as_before_is_not_read_again() -> None:
     play(scenario)
 
 
-def test_a_status_is_not_written_to_another_state_than_it_was_made_for() -> None:
+def test_a_status_is_written_only_to_the_observed_state() -> None:
     async def scenario(scene: Scene) -> None:
         lost = queue(100, 5, retries=5)
         scene.resource_cache.put(lost)

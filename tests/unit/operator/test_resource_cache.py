@@ -28,7 +28,7 @@ def queue(
 
 
 @given(st.permutations(range(1, 8)))
-def test_the_newest_state_stands_whatever_arrives_when(versions: list[int]) -> None:
+def test_the_newest_state_is_kept_in_any_order_of_arrival(versions: list[int]) -> None:
     resource_cache = ResourceCache()
     taken = [resource_cache.put(queue(version=version)) for version in versions]
     known = resource_cache.get(("Queue", "n", "q"))
@@ -40,7 +40,7 @@ def test_the_newest_state_stands_whatever_arrives_when(versions: list[int]) -> N
 
 
 @given(st.permutations([(1, 90), (1, 95), (2, 40), (2, 41), (2, 95), (3, 7)]))
-def test_a_state_of_a_later_history_stands_whatever_its_version_is(
+def test_a_state_of_a_later_history_is_kept_regardless_of_its_version(
     states: list[tuple[int, int]],
 ) -> None:
     resource_cache = ResourceCache()
@@ -51,7 +51,7 @@ def test_a_state_of_a_later_history_stands_whatever_its_version_is(
     assert (known.history, known.version) == (3, "7")
 
 
-def test_what_a_turn_of_an_earlier_history_has_written_is_not_taken_in() -> None:
+def test_writes_of_an_earlier_history_are_ignored() -> None:
     resource_cache = ResourceCache()
     restored = msgspec.structs.replace(queue(version=40), history=1)
     resource_cache.put(restored)
@@ -59,14 +59,14 @@ def test_what_a_turn_of_an_earlier_history_has_written_is_not_taken_in() -> None
     assert resource_cache.get(restored.key) == restored
 
 
-def test_the_end_of_an_object_in_an_earlier_history_does_not_drop_it_in_a_later_one() -> None:
+def test_a_deletion_in_an_earlier_history_does_not_remove_a_later_object() -> None:
     resource_cache = ResourceCache()
     resource_cache.put(msgspec.structs.replace(queue(version=40), history=1))
     assert resource_cache.drop(("Queue", "n", "q"), "u", history=0) is None
     assert resource_cache.drop(("Queue", "n", "q"), "u", history=1) is not None
 
 
-def test_what_the_watch_tells_of_a_state_we_wrote_stands_but_is_no_news() -> None:
+def test_the_watchs_version_of_a_written_state_is_kept_but_not_newer() -> None:
     resource_cache = ResourceCache()
     resource_cache.put(queue(version=1))
     resource_cache.update(
@@ -77,7 +77,7 @@ def test_what_the_watch_tells_of_a_state_we_wrote_stands_but_is_no_news() -> Non
     assert resource_cache.get(kept.key) == kept
 
 
-def test_an_object_created_again_under_the_same_name_replaces_the_one_before() -> None:
+def test_a_recreated_object_replaces_the_old_one() -> None:
     resource_cache = ResourceCache()
     resource_cache.put(queue(version=9, uid="first"))
     assert resource_cache.put(queue(version=2, uid="second", created="2026-11-23T10:00:00Z"))
@@ -87,7 +87,7 @@ def test_an_object_created_again_under_the_same_name_replaces_the_one_before() -
     assert not resource_cache.put(queue(version=10, uid="first"))
 
 
-def test_a_redis_config_knows_who_refers_to_it_also_after_they_change() -> None:
+def test_referrers_are_tracked_across_changes() -> None:
     resource_cache = ResourceCache()
     resource_cache.put(queue("a"))
     resource_cache.put(queue("b", config="other"))
@@ -103,7 +103,7 @@ def test_a_redis_config_knows_who_refers_to_it_also_after_they_change() -> None:
     assert resource_cache.referring_to("elsewhere", "other") == []
 
 
-def test_a_deleted_redis_config_is_remembered_for_a_while_by_those_deleted_with_it() -> None:
+def test_a_deleted_redis_config_remains_available_for_a_while() -> None:
     now = [0.0]
     resource_cache = ResourceCache(clock=lambda: now[0])
     config = Resource(kind="RedisConfig", namespace="n", name="default", uid="u", version="1")
@@ -115,7 +115,7 @@ def test_a_deleted_redis_config_is_remembered_for_a_while_by_those_deleted_with_
     assert resource_cache.recently_deleted("n", "default") is None
 
 
-def test_the_older_was_created_first_and_of_two_in_one_second_the_smaller_uid_is() -> None:
+def test_the_older_resource_was_created_first_or_has_the_smaller_uid() -> None:
     first, second, third = (
         queue(uid="z"),
         queue(uid="a", created="2026-11-23T09:00:01Z"),
@@ -127,7 +127,7 @@ def test_the_older_was_created_first_and_of_two_in_one_second_the_smaller_uid_is
     assert oldest([]) is None
 
 
-def test_a_resource_is_read_without_the_copy_of_its_spec_that_kubectl_leaves() -> None:
+def test_the_last_applied_annotation_is_dropped() -> None:
     resource = read_resource(
         "Queue",
         {

@@ -178,7 +178,7 @@ STEPS = st.lists(
 )
 @example([("start", "wide-b"), ("start", "wide-a"), ("freeze", "wide-b"), ("pass", 11)])
 @given(STEPS)
-def test_a_resource_has_one_operator_at_the_most_and_soon_it_has_one(
+def test_each_resource_has_at_most_one_operator_and_eventually_one(
     steps: list[tuple[str, Any]],
 ) -> None:
     async def work() -> None:
@@ -199,9 +199,7 @@ def test_a_resource_has_one_operator_at_the_most_and_soon_it_has_one(
     asyncio.run(work())
 
 
-def test_the_newest_process_of_an_operator_has_its_lease_at_once_and_the_one_before_gives_way() -> (
-    None
-):
+def test_a_new_process_takes_over_its_operators_lease_at_once() -> None:
     async def work() -> None:
         operators = Operators()
         await operators.start("exams-a")
@@ -218,7 +216,7 @@ def test_the_newest_process_of_an_operator_has_its_lease_at_once_and_the_one_bef
     asyncio.run(work())
 
 
-def test_nobody_takes_over_since_the_api_server_was_away() -> None:
+def test_no_lease_is_taken_over_after_an_outage_of_the_api_server() -> None:
     async def work() -> None:
         operators = Operators()
         for name in ("exams-a", "exams-b", "wide-a"):
@@ -235,7 +233,7 @@ def test_nobody_takes_over_since_the_api_server_was_away() -> None:
     asyncio.run(work())
 
 
-def test_in_a_namespace_that_is_being_deleted_the_lease_may_go_first() -> None:
+def test_a_terminating_namespace_is_served_after_its_lease_was_deleted() -> None:
     async def work() -> None:
         operators = Operators()
         await operators.start("exams-a")

@@ -36,7 +36,7 @@ def take() -> Iterator[Take]:
 
 
 @given(st.integers(0, 1000), st.floats(0, 1, exclude_max=True))
-def test_what_is_not_well_is_looked_at_within_fifteen_seconds_and_the_rest_within_a_minute(
+def test_failed_resources_are_retried_within_fifteen_seconds_and_ready_ones_within_a_minute(
     failures: int, random: float
 ) -> None:
     pause = next_pause(failures, random)
@@ -45,7 +45,7 @@ def test_what_is_not_well_is_looked_at_within_fifteen_seconds_and_the_rest_withi
     assert RESYNC_INTERVAL <= 60
 
 
-def test_a_thousand_that_failed_together_come_back_spread() -> None:
+def test_retries_of_resources_that_failed_together_are_spread() -> None:
     pauses = [next_pause(9, number / 1000) for number in range(1000)]
     assert max(pauses) - min(pauses) > JITTER * LAST_RETRY * 0.9
     assert [next_pause(number, 0) for number in (1, 2, 3, 4, 5, 6)] == [
@@ -58,7 +58,7 @@ def test_a_thousand_that_failed_together_come_back_spread() -> None:
     ]
 
 
-def test_the_first_due_is_first_and_nothing_comes_early(take: Take) -> None:
+def test_keys_are_handed_out_in_due_order_and_never_early(take: Take) -> None:
     clock = Clock()
     schedule: WorkQueue[str] = WorkQueue(clock)
     schedule.enqueue("late", 10)
@@ -68,7 +68,7 @@ def test_the_first_due_is_first_and_nothing_comes_early(take: Take) -> None:
     assert [take(schedule), take(schedule), take(schedule)] == ["soon", "late", None]
 
 
-def test_waking_brings_a_turn_forward_and_never_puts_it_off(take: Take) -> None:
+def test_enqueueing_can_only_move_a_key_forward(take: Take) -> None:
     clock = Clock()
     schedule: WorkQueue[str] = WorkQueue(clock)
     schedule.enqueue("one", 10)
@@ -81,7 +81,7 @@ def test_waking_brings_a_turn_forward_and_never_puts_it_off(take: Take) -> None:
     assert take(schedule) is None
 
 
-def test_a_resource_at_work_has_no_second_turn_until_it_is_done_and_then_at_once_if_it_was_woken(
+def test_a_key_in_progress_is_handed_out_again_only_when_done(
     take: Take,
 ) -> None:
     clock = Clock()
@@ -98,14 +98,14 @@ def test_a_resource_at_work_has_no_second_turn_until_it_is_done_and_then_at_once
     assert take(schedule) == "one"
 
 
-def test_what_was_forgotten_has_no_turn(take: Take) -> None:
+def test_a_forgotten_key_is_not_handed_out(take: Take) -> None:
     schedule: WorkQueue[str] = WorkQueue(Clock())
     schedule.enqueue("one")
     schedule.forget("one")
     assert take(schedule) is None
 
 
-def test_many_workers_get_every_key_once() -> None:
+def test_each_key_is_handed_to_one_worker() -> None:
     async def work() -> list[str]:
         schedule: WorkQueue[str] = WorkQueue(asyncio.get_running_loop().time)
         taken: list[str] = []
@@ -126,7 +126,7 @@ def test_many_workers_get_every_key_once() -> None:
     assert sorted(taken) == sorted(f"key-{number}" for number in range(200))
 
 
-def test_closing_ends_whoever_waits() -> None:
+def test_closing_wakes_waiting_workers() -> None:
     async def work() -> object:
         schedule: WorkQueue[str] = WorkQueue(asyncio.get_running_loop().time)
         waiting = asyncio.create_task(schedule.next(60))

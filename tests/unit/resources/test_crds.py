@@ -41,7 +41,7 @@ def own_nodes(kind: ResourceKind) -> list[tuple[str, dict[str, Any]]]:
     return [*nodes(schema["spec"], "spec"), *nodes(schema["status"], "status")]
 
 
-def test_the_files_are_what_the_records_say() -> None:
+def test_the_generated_files_are_current() -> None:
     for path, text in make_files(ROOT).items():
         assert path.read_text(encoding="utf-8") == text, (
             f"{path}: run python -m stanine.crds.generate"
@@ -54,7 +54,7 @@ def test_the_files_are_what_the_records_say() -> None:
 
 
 @each_kind
-def test_all_that_a_resource_holds_is_bounded(kind: ResourceKind) -> None:
+def test_every_value_in_a_resource_is_bounded(kind: ResourceKind) -> None:
     for place, schema in own_nodes(kind):
         match schema.get("type"):
             case "string":
@@ -76,13 +76,13 @@ def test_all_that_a_resource_holds_is_bounded(kind: ResourceKind) -> None:
 
 
 @each_kind
-def test_anything_may_stand_only_where_the_design_says_so(kind: ResourceKind) -> None:
+def test_unstructured_values_are_allowed_only_where_intended(kind: ResourceKind) -> None:
     places = {place.rpartition(".")[2] for place, schema in own_nodes(kind) if PRESERVE in schema}
     assert places <= SCHEMALESS if kind.kind == "Instrument" else not places
 
 
 @each_kind
-def test_every_field_says_what_it_is(kind: ResourceKind) -> None:
+def test_every_field_has_a_description(kind: ResourceKind) -> None:
     for place, schema in own_nodes(kind):
         if not place.endswith(("[]", "{}")):
             assert re.fullmatch(r"[A-Z\w].*[.:]", schema["description"]), (
@@ -92,7 +92,7 @@ def test_every_field_says_what_it_is(kind: ResourceKind) -> None:
 
 
 @each_kind
-def test_the_documents_give_gitops_tools_nothing_to_differ_about(kind: ResourceKind) -> None:
+def test_the_crds_cause_no_diff_in_gitops_tools(kind: ResourceKind) -> None:
     """Empty lists, empty maps and false are dropped or filled in by the API server; a default would be written into every resource."""
     text = yaml.safe_dump(make_crd(kind))
     assert not re.search(
@@ -105,7 +105,7 @@ def test_the_documents_give_gitops_tools_nothing_to_differ_about(kind: ResourceK
 
 
 @each_kind
-def test_the_crds_of_their_own_chart_outlive_it(kind: ResourceKind) -> None:
+def test_crds_survive_the_uninstallation_of_their_chart(kind: ResourceKind) -> None:
     crd = yaml.safe_load((ROOT / CRDS_CHART / f"{kind.plural}.yaml").read_text(encoding="utf-8"))
     assert crd["metadata"].pop("annotations") == {"helm.sh/resource-policy": "keep"}
     assert crd == make_crd(kind)
@@ -129,7 +129,7 @@ def test_conditions_are_as_kubernetes_defines_them() -> None:
         assert conditions["items"]["properties"]["lastTransitionTime"]["format"] == "date-time"
 
 
-def test_a_queue_takes_the_ranges_and_names_of_the_broker() -> None:
+def test_queue_fields_have_the_brokers_ranges_and_names() -> None:
     names = {field.name for field in msgspec.structs.fields(QueueSpec)}
     written = broker_settings(QueueSpec(queue_name="q"))
     assert set(written) == set(asdict(QueueSettings())) - {"batch_max_bytes"}
@@ -150,7 +150,7 @@ def test_a_queue_takes_the_ranges_and_names_of_the_broker() -> None:
             )
 
 
-def test_a_default_that_a_description_names_is_the_default() -> None:
+def test_described_defaults_are_the_defaults() -> None:
     broker = QueueSettings()
     spec = root_schema(KINDS["Queue"])["properties"]["spec"]["properties"]
     said = {
@@ -174,7 +174,7 @@ def test_a_default_that_a_description_names_is_the_default() -> None:
                 ), field.name
 
 
-def test_a_redis_config_takes_the_settings_that_the_services_follow() -> None:
+def test_a_redis_config_has_all_settings_of_the_services() -> None:
     settings = root_schema(KINDS["RedisConfig"])["properties"]["spec"]["properties"]["settings"][
         "properties"
     ]

@@ -80,7 +80,7 @@ def narrowed(then: Schema, now: Schema, place: str = "") -> Iterator[str]:  # no
 
 
 @pytest.mark.parametrize("name", KINDS)
-def test_what_an_earlier_definition_took_is_taken_still(name: str) -> None:
+def test_specs_valid_in_earlier_definitions_remain_valid(name: str) -> None:
     then, now = definition(EARLIER, name), definition(NOW, name)
     assert list(narrowed(root(then), root(now))) == []
     versions = [
@@ -115,9 +115,7 @@ def test_what_an_earlier_definition_took_is_taken_still(name: str) -> None:
         ),
     ],
 )
-def test_a_definition_that_takes_less_is_noticed(
-    change: Callable[[Schema], object], told: str
-) -> None:
+def test_a_narrowed_definition_is_detected(change: Callable[[Schema], object], told: str) -> None:
     then = root(definition(EARLIER, "queues.yaml"))
     now = copy.deepcopy(then)
     change(now["properties"]["spec"])

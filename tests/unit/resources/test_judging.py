@@ -22,7 +22,7 @@ def test_a_good_resource_is_valid() -> None:
     assert (judgement.kind, judgement.name, judgement.reason) == ("Queue", "results", "")
 
 
-def test_the_metadata_are_checked_as_kubernetes_does() -> None:
+def test_metadata_is_checked_like_kubernetes() -> None:
     assert places(QUEUE | {"metadata": {}}) == ["metadata.name"]
     assert places(QUEUE | {"metadata": {"name": "Results"}}) == ["metadata.name"]
     assert places(QUEUE | {"metadata": {"name": "a", "labels": {"x": True}, "lables": {}}}) == [
@@ -35,7 +35,7 @@ def test_the_metadata_are_checked_as_kubernetes_does() -> None:
     )  # an Instrument's into Redis
 
 
-def test_a_kind_or_version_that_is_not_there_is_refused() -> None:
+def test_unknown_kinds_and_versions_are_rejected() -> None:
     assert judge(QUEUE | {"kind": "Que"}).refused_count == 1
     assert judge(QUEUE | {"apiVersion": "stanine.dev/v1"}).refused_count == 1
     assert is_ours(QUEUE | {"apiVersion": "stanine.dev/v1"})
@@ -53,7 +53,7 @@ def test_null_is_absent_but_not_in_a_list() -> None:
     assert places(config) == ["spec.server[0]"]
 
 
-def test_rules_are_told_beside_the_schemas_faults_where_their_fields_are_well_formed() -> None:
+def test_broken_rules_of_well_formed_fields_are_reported_with_schema_errors() -> None:
     spec = {
         "queueName": "q",
         "maxRetries": -1,
@@ -62,7 +62,7 @@ def test_rules_are_told_beside_the_schemas_faults_where_their_fields_are_well_fo
     assert places(QUEUE | {"spec": spec}) == ["spec.maxRetries", "spec.purge"]
 
 
-def test_what_the_schema_cannot_see_is_the_conditions() -> None:
+def test_errors_beyond_the_schema_are_reported_by_the_condition() -> None:
     items = [{"id": "q", "text": "How?", "options": [{"value": 1}, {"value": True}]}]
     spec = {
         "title": "T",
@@ -82,7 +82,7 @@ def test_what_the_schema_cannot_see_is_the_conditions() -> None:
     ]
 
 
-def test_a_parameters_range_is_the_conditions() -> None:
+def test_parameter_ranges_are_reported_by_the_condition() -> None:
     spec = {"connection": {"host": "a"}, "server": [{"name": "hz", "value": "9000"}]}
     judgement = judge(QUEUE | {"kind": "RedisConfig", "spec": spec})
     assert (judgement.refused, judgement.reason) == ((), "InvalidParameter")

@@ -40,7 +40,7 @@ def test_a_redis_config_is_read() -> None:
     assert (read.layout, read.compatibility, read.rollback_to) == ("Hash", "DualWrite", 3)
 
 
-def test_what_is_left_out_has_its_default() -> None:
+def test_omitted_fields_have_their_defaults() -> None:
     read = read_redis_config({"connection": {"host": "redis"}})
     assert (read.key_namespace, read.management_policy, read.drift_policy) == (
         "stanine",
@@ -75,7 +75,7 @@ def test_a_queue_becomes_settings_of_the_broker() -> None:
     }  # fmt: skip
 
 
-def test_an_instrument_resource_is_its_document_and_how_it_is_kept() -> None:
+def test_an_instrument_resource_is_read_into_document_and_resource_settings() -> None:
     spec = example("Instrument", "mood")
     read = read_instrument("mood", spec)
     assert (read.redis_config_ref.name, read.deletion_policy) == ("default", "Delete")
@@ -96,7 +96,7 @@ def test_an_instrument_resource_is_its_document_and_how_it_is_kept() -> None:
     assert read_instrument("mood", bare).deletion_policy == "Retain"
 
 
-def test_all_faults_are_named_at_once() -> None:
+def test_all_errors_are_reported_together() -> None:
     with pytest.raises(InvalidResource) as raised:
         read_redis_config({
             "keyNamespace": "a:b",
@@ -117,7 +117,7 @@ def test_all_faults_are_named_at_once() -> None:
     assert "secret" not in say_faults(raised.value)
 
 
-def test_a_broken_rule_names_the_field_it_is_about() -> None:
+def test_a_broken_rule_names_its_field() -> None:
     with pytest.raises(InvalidResource) as raised:
         read_queue({"queueName": "q", "minBackoffMilliseconds": 2, "maxBackoffMilliseconds": 1})
     assert raised.value.faults == (
@@ -153,7 +153,7 @@ _SPECS = st.recursive(
 
 @pytest.mark.parametrize("kind", KINDS.values(), ids=lambda kind: kind.kind)
 @given(spec=_SPECS)
-def test_whatever_stands_in_a_spec_it_is_read_or_refused_with_reasons(kind: Any, spec: Any) -> None:
+def test_any_spec_is_read_or_rejected_with_reasons(kind: Any, spec: Any) -> None:
     refusal = None
     try:
         kind.read("name", spec)
@@ -162,7 +162,7 @@ def test_whatever_stands_in_a_spec_it_is_read_or_refused_with_reasons(kind: Any,
     assert refusal is None or (refusal.count and say_faults(refusal))
 
 
-def test_only_faults_of_the_parameters_are_an_invalid_parameter() -> None:
+def test_the_reason_invalid_parameter_requires_only_parameter_errors() -> None:
     of_server, of_spec = (
         Fault("spec.server[0].value", "WrongText", "d"),
         Fault("spec.layout", "WrongText", "d"),
@@ -172,7 +172,7 @@ def test_only_faults_of_the_parameters_are_an_invalid_parameter() -> None:
 
 
 @given(st.lists(st.text(max_size=4000), min_size=1, max_size=30), st.integers(0, 1000))
-def test_a_message_names_the_first_faults_counts_the_rest_and_fits(
+def test_a_message_lists_the_first_errors_and_counts_the_others(
     details: list[str], more: int
 ) -> None:
     faults = [Fault("spec", "WrongText", detail * 3) for detail in details]

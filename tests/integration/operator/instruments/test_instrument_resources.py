@@ -95,7 +95,7 @@ def eventually(condition: Callable[[], Any], within: float = 20.0) -> None:
 
 
 @pytest.mark.usefixtures("index_watcher")
-def test_applying_publishes_and_waiting_for_ready_waits_for_the_index(
+def test_an_applied_instrument_becomes_ready_when_it_is_indexed(
     client: "redis.Redis", api: Api, namespace: str
 ) -> None:
     api.apply(instrument(namespace))
@@ -125,7 +125,7 @@ def test_applying_publishes_and_waiting_for_ready_waits_for_the_index(
     assert (told["metadata"]["generation"], told["status"]["revision"]) == (3, 2)
 
 
-def test_without_an_index_watcher_it_is_published_and_not_ready(
+def test_without_an_index_watcher_an_instrument_is_published_but_not_ready(
     client: "redis.Redis", api: Api, namespace: str
 ) -> None:
     api.apply(instrument(namespace))
@@ -141,7 +141,7 @@ def test_without_an_index_watcher_it_is_published_and_not_ready(
 
 
 @pytest.mark.usefixtures("client")
-def test_what_only_the_domain_can_see_is_said_in_the_condition(api: Api, namespace: str) -> None:
+def test_domain_errors_are_reported_in_the_condition(api: Api, namespace: str) -> None:
     body = instrument(namespace)
     body["spec"]["scales"][0]["items"] = ["i1", *(f"nobody{number}" for number in range(40))]
     api.apply(body)
@@ -158,7 +158,7 @@ def test_what_only_the_domain_can_see_is_said_in_the_condition(api: Api, namespa
 
 @pytest.mark.usefixtures("index_watcher")
 @pytest.mark.filterwarnings("ignore:Sending a large body")  # the test sends it, not the operator
-def test_a_document_of_1_mib_and_2000_items_is_published_gets_its_status_and_is_updated(
+def test_a_document_of_1_mib_and_2000_items_is_published_and_updated(
     client: "redis.Redis", api: Api, namespace: str
 ) -> None:
     for revision, title in enumerate(("First", "Second"), start=1):
@@ -177,7 +177,7 @@ def test_a_document_of_1_mib_and_2000_items_is_published_gets_its_status_and_is_
 
 
 @pytest.mark.usefixtures("index_watcher")
-def test_deleting_keeps_what_was_answered_and_takes_away_what_was_not(
+def test_deleting_keeps_answered_instruments_and_removes_others(
     client: "redis.Redis", api: Api, namespace: str
 ) -> None:
     api.apply(instrument(namespace, deletion="Delete"))

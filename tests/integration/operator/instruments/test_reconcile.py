@@ -88,7 +88,7 @@ def _outbox(server: Server) -> Outbox:
     )
 
 
-def test_applying_publishes_and_is_ready_once_it_is_indexed(land: Land) -> None:
+def test_an_applied_instrument_is_published_and_ready_once_indexed(land: Land) -> None:
     resource = instrument(land)
     outcome = land.reconcile(resource)
     assert (ready(outcome), said(outcome, "Published")[0], outcome.settled) == (
@@ -116,7 +116,7 @@ def test_applying_publishes_and_is_ready_once_it_is_indexed(land: Land) -> None:
     assert b"redisConfigRef" not in stored(land)[b"doc:1"]
 
 
-def test_an_unchanged_document_makes_no_revision_and_no_message(land: Land) -> None:
+def test_an_unchanged_document_causes_no_revision_and_no_message(land: Land) -> None:
     resource = instrument(land)
     for _ in range(3):
         land.reconcile(resource)
@@ -126,7 +126,7 @@ def test_an_unchanged_document_makes_no_revision_and_no_message(land: Land) -> N
     assert server.client.xlen(server.broker.ready_key(BUILD_INDEX.queue)) == 1
 
 
-def test_a_changed_document_is_the_next_revision_and_the_earlier_one_serves_meanwhile(
+def test_a_changed_document_becomes_the_next_revision_and_the_earlier_one_stays_in_use(
     land: Land,
 ) -> None:
     land.reconcile(instrument(land))
@@ -145,7 +145,7 @@ def test_a_changed_document_is_the_next_revision_and_the_earlier_one_serves_mean
     assert "indexedRevision" not in reworded.fields, "its form is new: nothing scores it yet"
 
 
-def test_a_faulty_document_names_its_faults_and_leaves_what_was_published(land: Land) -> None:
+def test_an_invalid_document_is_reported_and_the_published_one_is_kept(land: Land) -> None:
     land.reconcile(instrument(land))
     index(land)
     spec = spec_of()
@@ -163,7 +163,7 @@ def test_a_faulty_document_names_its_faults_and_leaves_what_was_published(land: 
     assert ready(land.reconcile(instrument(land))) == (True, "Indexed")
 
 
-def test_a_document_with_more_faults_than_can_be_said_counts_the_rest(land: Land) -> None:
+def test_errors_beyond_the_message_limit_are_counted(land: Land) -> None:
     spec = spec_of()
     spec["scales"][0]["items"] = [f"x{number}_{'y' * 50}" for number in range(300)]
     outcome = land.reconcile(land.put("Instrument", NAME, **spec))
@@ -174,13 +174,13 @@ def test_a_document_with_more_faults_than_can_be_said_counts_the_rest(land: Land
     assert not stored(land)
 
 
-def test_a_name_that_is_no_label_is_a_fault_of_the_document(land: Land) -> None:
+def test_a_name_that_is_not_a_label_is_an_error_of_the_document(land: Land) -> None:
     outcome = land.reconcile(land.put("Instrument", "a.mood", **spec_of()))
     assert ready(outcome) == (False, "InvalidDocument")
     assert "metadata.name" in said(outcome, "Published")[2]
 
 
-def test_what_a_resource_published_is_refused_to_others_and_theirs_before_is_replaced(
+def test_an_owned_instrument_cannot_be_published_by_others(
     land: Land,
 ) -> None:
     put(land, "from the API")
@@ -196,7 +196,7 @@ def test_what_a_resource_published_is_refused_to_others_and_theirs_before_is_rep
     assert land.reconcile(instrument(land)).fields["revision"] == 4
 
 
-def test_nothing_is_published_while_the_index_queue_drains(land: Land) -> None:
+def test_nothing_is_published_while_the_index_queue_is_draining(land: Land) -> None:
     server = server_of(land)
     server.broker.set_state(BUILD_INDEX.queue, QueueState.DRAINING)
     resource = instrument(land)
@@ -207,7 +207,9 @@ def test_nothing_is_published_while_the_index_queue_drains(land: Land) -> None:
     assert said(land.reconcile(resource), "Published")[0] is True
 
 
-def test_of_two_resources_of_one_name_the_older_wins_also_across_namespaces(land: Land) -> None:
+def test_of_two_resources_with_one_name_the_older_owns_it_also_across_namespaces(
+    land: Land,
+) -> None:
     land.put(
         "RedisConfig",
         "default",
@@ -225,7 +227,7 @@ def test_of_two_resources_of_one_name_the_older_wins_also_across_namespaces(land
     assert b"Younger" in stored(land)[b"doc:2"]
 
 
-def test_one_that_nobody_answered_goes_with_its_resource_and_comes_back_as_the_next_revision(
+def test_an_unanswered_instrument_is_deleted_and_recreated_as_the_next_revision(
     land: Land,
 ) -> None:
     resource = instrument(land, deletion="Delete")
@@ -249,7 +251,7 @@ def test_one_that_nobody_answered_goes_with_its_resource_and_comes_back_as_the_n
     )
 
 
-def test_one_that_was_answered_is_kept_with_a_warning(land: Land) -> None:
+def test_an_answered_instrument_is_kept_with_a_warning(land: Land) -> None:
     resource = instrument(land, deletion="Delete")
     land.reconcile(resource)
     assert answer(land) == "new"
@@ -261,7 +263,7 @@ def test_one_that_was_answered_is_kept_with_a_warning(land: Land) -> None:
 
 
 @pytest.mark.parametrize("loser", [False, True])
-def test_the_younger_of_two_removes_nothing(land: Land, *, loser: bool) -> None:
+def test_a_conflicting_younger_resource_removes_nothing(land: Land, *, loser: bool) -> None:
     land.put(
         "RedisConfig",
         "default",

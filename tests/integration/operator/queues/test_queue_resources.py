@@ -51,7 +51,7 @@ def reasons(resource: dict[str, Any]) -> dict[str, tuple[str, str]]:
     }
 
 
-def test_every_field_reaches_the_consumers_settings_and_its_removal_puts_back_the_default(
+def test_every_field_reaches_consumers_and_its_removal_restores_the_default(
     broker: StreamsBroker, apply: Callable[..., dict[str, Any]]
 ) -> None:
     resource = apply(
@@ -114,7 +114,7 @@ def test_a_running_consumer_follows_state_retries_and_rate_without_a_restart(
         worker.stop(5_000)
 
 
-def test_purge_and_requeue_act_once_for_a_new_token_and_never_for_one_that_was_there(
+def test_purge_and_requeue_are_executed_once_per_new_token(
     broker: StreamsBroker, api: Api, namespace: str, apply: Callable[..., dict[str, Any]]
 ) -> None:
     broker.enqueue_many(dramatiq.Message(NAME, "note", (number,), {}, {}) for number in range(3))
@@ -146,7 +146,7 @@ def test_purge_and_requeue_act_once_for_a_new_token_and_never_for_one_that_was_t
     assert [event[1] for event in api.events(namespace, NAME)].count("Purged") >= 1
 
 
-def test_a_deleted_resource_takes_an_empty_queue_with_it_and_leaves_one_that_is_not(
+def test_deleting_a_resource_deletes_only_an_empty_queue(
     broker: StreamsBroker, api: Api, namespace: str, apply: Callable[..., dict[str, Any]]
 ) -> None:
     apply(deletionPolicy="Delete")
@@ -169,7 +169,7 @@ def test_a_deleted_resource_takes_an_empty_queue_with_it_and_leaves_one_that_is_
     assert not broker.client.keys("stanine:{p0}:q:results:*")
 
 
-def test_a_retained_queue_stays_as_it_is(
+def test_a_retained_queue_is_kept(
     broker: StreamsBroker, api: Api, namespace: str, apply: Callable[..., dict[str, Any]]
 ) -> None:
     assert "finalizers" not in apply(maxDeliveries=3)["metadata"]
@@ -178,7 +178,7 @@ def test_a_retained_queue_stays_as_it_is(
     assert broker.settings(NAME).max_deliveries == 3
 
 
-def test_of_two_queues_for_one_the_older_wins_and_the_other_follows_when_it_is_gone(
+def test_of_two_resources_for_one_queue_the_younger_takes_over_after_deletion(
     broker: StreamsBroker, api: Api, namespace: str, apply: Callable[..., dict[str, Any]]
 ) -> None:
     apply(maxDeliveries=3)
@@ -192,7 +192,7 @@ def test_of_two_queues_for_one_the_older_wins_and_the_other_follows_when_it_is_g
     assert broker.settings(NAME).max_deliveries == 9
 
 
-def test_what_the_api_server_can_see_is_refused(api: Api, namespace: str) -> None:
+def test_invalid_specs_are_rejected_by_the_api_server(api: Api, namespace: str) -> None:
     wrong = (
         {"minBackoffMilliseconds": 9, "maxBackoffMilliseconds": 8},
         {"maxRetries": -1},

@@ -53,7 +53,7 @@ def told(outcome: ReconcileResult, field: str = "purge") -> Any:
     return outcome.fields.get(field)
 
 
-def test_every_setting_of_a_queue_is_what_the_resource_says_or_its_default(land: Land) -> None:
+def test_every_setting_of_a_queue_is_declared_or_default(land: Land) -> None:
     resource = queue(
         land, maxRetries=7, minBackoffMilliseconds=11, maxBackoffMilliseconds=22, leaseSeconds=3, maxDeliveries=4, desiredState="Paused",
         batch={"maxMessages": 9}, deadLetter={"maxLength": 5, "ttlSeconds": 6},
@@ -77,7 +77,7 @@ def test_every_setting_of_a_queue_is_what_the_resource_says_or_its_default(land:
     assert (ready(outcome), said(outcome, "Paused")[:2]) == ((True, "Running"), (False, "Running"))
 
 
-def test_what_others_change_behind_its_back_is_put_right(land: Land) -> None:
+def test_changes_by_others_are_corrected(land: Land) -> None:
     resource = queue(land, maxDeliveries=4, desiredState="Draining")
     land.reconcile(resource)
     broker = broker_of(land)
@@ -96,7 +96,7 @@ def test_what_others_change_behind_its_back_is_put_right(land: Land) -> None:
         broker.resume(NAME)
 
 
-def test_the_status_counts_what_lies_in_the_queue_rounded_and_the_gauges_exactly(
+def test_the_status_has_rounded_figures_and_the_gauges_exact_ones(
     land: Land,
 ) -> None:
     resource = queue(land, desiredState="Draining")
@@ -134,7 +134,7 @@ def test_the_status_counts_what_lies_in_the_queue_rounded_and_the_gauges_exactly
     )
 
 
-def test_what_keeps_a_queue_from_being_made_is_said_with_its_own_reason(
+def test_each_problem_is_reported_with_its_own_reason(
     land: Land, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     resource = queue(land)
@@ -179,7 +179,7 @@ def test_a_token_that_comes_with_the_resource_is_never_executed(land: Land) -> N
     assert (outcome.fields["ready"], outcome.fields["dead"]) == (2, 1)
 
 
-def test_a_new_token_is_executed_once_and_its_outcome_is_told(land: Land) -> None:
+def test_a_new_token_is_executed_once_and_reported(land: Land) -> None:
     land.reconcile(queue(land))
     send(land, 1, 2, 3)
     resource = queue(land, purge={"part": "Ready", "token": "t1"})
@@ -209,7 +209,7 @@ def test_each_part_is_purged_by_its_name(land: Land, part: str, left: tuple[int,
     assert (fields["ready"], fields["delayed"], fields["dead"]) == left
 
 
-def test_dead_letters_are_chosen_by_reason_and_actor(land: Land) -> None:
+def test_dead_letters_are_selected_by_reason_and_actor(land: Land) -> None:
     land.reconcile(queue(land))
     for reason, actor in (("A", "x"), ("A", "y"), ("B", "x")):
         bury(land, reason, actor)
@@ -225,7 +225,7 @@ def test_dead_letters_are_chosen_by_reason_and_actor(land: Land) -> None:
     assert (outcome.fields["dead"], outcome.fields["ready"]) == (1, 1)
 
 
-def test_a_token_that_stands_for_another_request_is_told_and_not_executed(land: Land) -> None:
+def test_a_token_of_another_request_is_reported_and_not_executed(land: Land) -> None:
     land.reconcile(queue(land))
     broker_of(land).purge(NAME, "dead", token="t")
     send(land, 1)
@@ -269,7 +269,7 @@ def test_a_purge_survives_an_operator_that_dies_around_it_and_acts_once(
     assert broker.stats(NAME).ready == 2501 - count
 
 
-def test_a_lost_status_is_made_again_and_nothing_is_executed_for_it(land: Land) -> None:
+def test_a_lost_status_is_rebuilt_without_executing_requests(land: Land) -> None:
     land.reconcile(queue(land))
     send(land, 1)
     resource = queue(land, purge={"part": "Ready", "token": "t"})
@@ -305,7 +305,7 @@ def test_a_server_restored_to_before_a_purge_purges_nothing_again(land: Land) ->
     assert land.reconcile(resource).fields["ready"] == 1
 
 
-def test_a_resource_that_is_created_again_purges_nothing_again(land: Land) -> None:
+def test_a_recreated_resource_purges_nothing_again(land: Land) -> None:
     land.reconcile(queue(land))
     resource = queue(land, purge={"part": "Ready", "token": "t"})
     land.reconcile(resource)
@@ -322,7 +322,7 @@ def test_a_resource_that_is_created_again_purges_nothing_again(land: Land) -> No
 
 
 @pytest.mark.parametrize("first", ["older", "younger"])
-def test_of_two_resources_for_one_queue_the_older_wins_also_across_namespaces(
+def test_of_two_resources_for_one_queue_the_older_owns_it_also_across_namespaces(
     land: Land, first: str
 ) -> None:
     land.put(
@@ -354,7 +354,7 @@ def test_of_two_resources_for_one_queue_the_older_wins_also_across_namespaces(
     assert broker_of(land).settings(NAME).max_deliveries == 9
 
 
-def test_queues_of_another_namespace_of_keys_or_database_are_no_rivals(land: Land) -> None:
+def test_queues_in_other_key_namespaces_or_databases_do_not_conflict(land: Land) -> None:
     connection = {"host": "127.0.0.1", "port": land.port}
     land.put("RedisConfig", "keys", connection=connection, keyNamespace="other")
     land.put("RedisConfig", "base", connection={**connection, "db": 1})
@@ -366,7 +366,7 @@ def test_queues_of_another_namespace_of_keys_or_database_are_no_rivals(land: Lan
     assert {ready(land.reconcile(each)) for each in (here, *there)} == {(True, "Running")}
 
 
-def test_what_is_not_known_here_meets_in_redis_and_the_older_wins_there_too(land: Land) -> None:
+def test_conflicts_with_unknown_resources_are_resolved_in_redis(land: Land) -> None:
     elsewhere = Land(land.port, operator_id="another cluster")
     elsewhere.redis(connection={"host": "localhost", "port": land.port})
     mine = queue(land, maxDeliveries=2)
@@ -400,7 +400,7 @@ def test_what_is_not_known_here_meets_in_redis_and_the_older_wins_there_too(land
 # --------------------------------------------------------------------------------------------------------------------------- the end
 
 
-def test_an_empty_queue_goes_with_its_resource_and_leaves_nothing(land: Land) -> None:
+def test_an_empty_queue_is_deleted_completely_with_its_resource(land: Land) -> None:
     resource = queue(land, maxDeliveries=3, purge={"part": "Dead", "token": "t"})
     land.reconcile(resource)
     assert broker_of(land).client.keys("stanine:{p0}:q:results:*")
@@ -412,7 +412,7 @@ def test_an_empty_queue_goes_with_its_resource_and_leaves_nothing(land: Land) ->
     assert not broker_of(land).client.keys("stanine:{p0}:q:results:*")
 
 
-def test_a_queue_that_is_not_empty_stays_with_a_warning_and_is_nobodys(land: Land) -> None:
+def test_a_non_empty_queue_is_kept_with_a_warning_and_without_owner(land: Land) -> None:
     resource = queue(land, maxDeliveries=3)
     land.reconcile(resource)
     bury(land)

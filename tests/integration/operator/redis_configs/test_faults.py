@@ -43,7 +43,7 @@ def turn_with_an_outage(config: Config, at: int, outage: Callable[[], None]) -> 
 
 
 @pytest.mark.parametrize("change", ["from an older string", "back to a revision"])
-def test_a_server_that_dies_within_a_turn_is_as_asked_for_after_the_next(
+def test_a_server_crash_during_reconciliation_is_repaired_by_the_next(
     change: str, own_server: Start, stages: Callable[[Server], Stage]
 ) -> None:
     running = own_server()
@@ -73,7 +73,7 @@ def test_a_server_that_dies_within_a_turn_is_as_asked_for_after_the_next(
     assert at > 4
 
 
-def test_a_rotated_password_is_taken_from_the_secret_without_a_restart(stage: Stage) -> None:
+def test_a_rotated_password_takes_effect_without_restart(stage: Stage) -> None:
     stage.secrets["ns", "redis"] = {"password": b"first-canary"}
     stage.client.config_set("requirepass", "first-canary")
     reference = {"name": "redis", "key": "password"}
@@ -132,7 +132,7 @@ def test_after_a_failover_the_new_primary_has_the_parameters_too(
     assert config.events == []
 
 
-def test_behind_an_address_that_stays_a_failover_is_followed_although_connections_to_the_old_primary_live(
+def test_a_failover_behind_a_stable_address_is_followed(
     pair: Pair, stages: Callable[[Server], Stage]
 ) -> None:
     stage = stages(pair.servers[0])

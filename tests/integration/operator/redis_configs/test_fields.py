@@ -225,16 +225,14 @@ def crowded_port() -> Iterator[int]:
         yield listener.getsockname()[1]
 
 
-def test_a_connection_that_is_not_made_in_time_is_given_up(place: Place, crowded_port: int) -> None:
+def test_the_connect_timeout_is_applied(place: Place, crowded_port: int) -> None:
     began = time.monotonic()
     place.apply("far", port=crowded_port, connection={"connectTimeoutMilliseconds": 100})
     place.wait("far", "Reachable", status="False", reason="Timeout")
     assert time.monotonic() - began < 4  # twice the default, since it is tried twice
 
 
-def test_a_command_that_is_not_answered_in_time_is_given_up(
-    place: Place, own_server: Callable[..., Server]
-) -> None:
+def test_the_command_timeout_is_applied(place: Place, own_server: Callable[..., Server]) -> None:
     slow = own_server()
     place.apply("slow", port=slow.port, connection={"commandTimeoutMilliseconds": 100})
     place.wait("slow")
@@ -267,7 +265,7 @@ def test_management_policy_observe_reports_and_sets_nothing(
         assert client.config_get("timeout") == {"timeout": "33"}
 
 
-def test_drift_policy_decides_what_becomes_of_a_change_by_hand(
+def test_drift_policy_decides_about_manual_drift(
     place: Place, own_server: Callable[..., Server]
 ) -> None:
     other = own_server()
@@ -289,9 +287,7 @@ def test_drift_policy_decides_what_becomes_of_a_change_by_hand(
         assert wait_until(lambda: client.config_get("timeout") == {"timeout": "33"}, 30)
 
 
-def test_server_parameters_stand_on_the_server(
-    place: Place, own_server: Callable[..., Server]
-) -> None:
+def test_server_parameters_are_set(place: Place, own_server: Callable[..., Server]) -> None:
     other = own_server()
     wanted = {"maxmemory": "200mb", "maxmemory-policy": "noeviction", "appendonly": "yes", "appendfsync": "everysec",
               "hash-max-listpack-entries": "300", "hash-max-listpack-value": "1500", "timeout": "44", "tcp-keepalive": "55",
@@ -368,7 +364,7 @@ def test_rollback_to_pins_a_revision_until_it_is_removed(place: Place) -> None:
     assert place.settings("pinned").settings.sweep_seconds == 3
 
 
-def test_memory_warning_percent_says_from_where_on_memory_is_high(
+def test_memory_warning_percent_is_the_threshold_of_memory_high(
     place: Place, own_server: Callable[..., Server]
 ) -> None:
     other = own_server("--maxmemory", "20mb")
@@ -381,7 +377,7 @@ def test_memory_warning_percent_says_from_where_on_memory_is_high(
     place.wait("memory")
 
 
-def test_of_two_resources_for_one_key_namespace_the_younger_waits_for_the_end_of_the_older(
+def test_of_two_resources_for_one_key_namespace_the_younger_waits_until_the_older_is_deleted(
     place: Place,
 ) -> None:
     place.apply("elder", keyNamespace="contested", settings={"sweepSeconds": 1})

@@ -35,7 +35,7 @@ def namespaces(api: Api) -> Iterator[dict[str, Step]]:
         api.request("DELETE", f"/api/v1/namespaces/{name}")
 
 
-def test_an_operator_killed_at_any_step_of_a_migration_ends_it_when_it_is_back(
+def test_an_operator_killed_at_any_step_completes_the_migration_after_restart(
     api: Api, namespaces: dict[str, Step], redis_url: str, valkey: Server, tmp_path: Path
 ) -> None:
     serve_all = tuple(word for name in namespaces for word in ("--namespace", name))

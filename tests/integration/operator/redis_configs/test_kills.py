@@ -132,7 +132,7 @@ def die_at(step: Step, config: Config) -> int | None:
 
 
 @pytest.mark.parametrize("change", CHANGES)
-def test_a_turn_after_a_kill_at_any_step_ends_as_if_nothing_had_happened(
+def test_reconciliation_after_a_kill_at_any_step_reaches_the_same_state(
     change: str, own_server: Callable[..., Server], stages: Callable[[Server], Stage]
 ) -> None:
     scene = Scene(stages(own_server("--appendfsync", "no")), change)

@@ -10,7 +10,7 @@ from stanine.broker.connection.functions import Library
 from stanine_operator.redis_configs import settings_store
 
 
-def test_a_fault_in_a_library_is_told_with_its_line(
+def test_a_library_error_is_reported_with_its_line(
     monkeypatch: pytest.MonkeyPatch,
     own_server: Callable[..., Server],
     stages: Callable[[Server], Stage],

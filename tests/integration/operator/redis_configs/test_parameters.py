@@ -28,7 +28,7 @@ def any_stage(request: pytest.FixtureRequest, own_server: Start, stages: Stages)
     return stages(own_server(binary=redis_7()))
 
 
-def test_declared_parameters_stand_on_the_server_and_the_next_turn_sets_nothing(
+def test_declared_parameters_are_set_once(
     any_stage: Stage,
 ) -> None:
     wanted = {
@@ -48,7 +48,7 @@ def test_declared_parameters_stand_on_the_server_and_the_next_turn_sets_nothing(
     assert config.resource.status["drift"] == []
 
 
-def test_a_refused_value_leaves_every_other_as_it_was(any_stage: Stage) -> None:
+def test_a_rejected_value_changes_no_other_parameter(any_stage: Stage) -> None:
     config = any_stage.config(server=server(maxmemory="100mb", maxclients="1000000", timeout="77"))
     config.reconcile()
     assert config.condition("ServerConfigured") == ("False", "InvalidParameter")
@@ -63,7 +63,7 @@ def test_a_refused_value_leaves_every_other_as_it_was(any_stage: Stage) -> None:
     )
 
 
-def test_a_change_by_hand_is_set_again_and_told_of(stage: Stage) -> None:
+def test_manual_drift_is_corrected_and_reported(stage: Stage) -> None:
     config = stage.config(server=server(timeout="600", hz="20"))
     config.reconcile()
     assert config.events == []
@@ -74,7 +74,7 @@ def test_a_change_by_hand_is_set_again_and_told_of(stage: Stage) -> None:
     assert "timeout" in config.events[0].message
 
 
-def test_with_report_a_change_by_hand_stays_and_is_listed_until_it_is_undone(stage: Stage) -> None:
+def test_report_keeps_and_lists_manual_drift(stage: Stage) -> None:
     config = stage.config(server=server(timeout="600", hz="20"), driftPolicy="Report")
     config.reconcile()
     assert stage.parameter("timeout") == "600"
@@ -124,7 +124,7 @@ def test_observe_sets_nothing_and_does_not_fail_ready(stage: Stage) -> None:
 
 @pytest.mark.parametrize(("policy", "ready"), [("Apply", "False"), ("Observe", "True")])
 @pytest.mark.parametrize("how", ["acl", "renamed"])
-def test_a_server_that_refuses_config_is_unsupported(
+def test_a_server_without_config_is_unsupported(
     own_server: Start, stages: Stages, policy: str, ready: str, how: str
 ) -> None:
     renamed = how == "renamed"
@@ -150,7 +150,7 @@ def test_a_server_that_refuses_config_is_unsupported(
         assert config.condition("ServerConfigured")[0] == ("True" if policy == "Apply" else "False")
 
 
-def test_who_may_read_parameters_but_not_set_them_is_told_so(stage: Stage) -> None:
+def test_missing_permission_for_config_set_is_reported(stage: Stage) -> None:
     stage.allow("-config|set")
     config = stage.config(server=server(timeout="600"))
     config.reconcile()
@@ -159,7 +159,7 @@ def test_who_may_read_parameters_but_not_set_them_is_told_so(stage: Stage) -> No
     assert config.resource.status["drift"] == [{"name": "timeout", "wanted": "600", "found": "0"}]
 
 
-def test_a_replica_is_named_and_not_written_to(own_server: Start, stages: Stages) -> None:
+def test_a_replica_is_reported_and_not_changed(own_server: Start, stages: Stages) -> None:
     primary = own_server()
     stage = stages(own_server("--replicaof", f"127.0.0.1 {primary.port}"))
     config = stage.config(server=server(timeout="600"))
@@ -170,7 +170,7 @@ def test_a_replica_is_named_and_not_written_to(own_server: Start, stages: Stages
     assert stage.parameter("timeout") == "0"
 
 
-def test_of_two_resources_for_one_server_the_older_has_it_and_the_younger_inherits(
+def test_of_two_resources_for_one_server_the_older_owns_it_and_the_younger_takes_over(
     stage: Stage,
 ) -> None:
     younger = stage.config(namespace="b", created=2, keyNamespace="y", server=server(timeout="2"))
@@ -201,7 +201,7 @@ def test_two_names_of_one_server_are_one_server(stage: Stage) -> None:
     assert stage.parameter("timeout") == "1"
 
 
-def test_memory_past_the_threshold_warns_without_failing_ready(stage: Stage) -> None:
+def test_memory_above_the_threshold_warns_without_failing_ready(stage: Stage) -> None:
     stage.client.set("filler", b"x" * (60 << 20))
     limit = int(stage.client.info("memory")["used_memory"] / 0.9)
     config = stage.config(server=server(maxmemory=str(limit)))
@@ -220,7 +220,7 @@ def test_memory_past_the_threshold_warns_without_failing_ready(stage: Stage) -> 
     assert config.condition("SettingsApplied")[0] == "True"
 
 
-def test_latency_is_a_gauge_and_in_no_status(stage: Stage) -> None:
+def test_latency_is_a_gauge_and_not_in_the_status(stage: Stage) -> None:
     config = stage.config()
     gauges = config.reconcile().gauges
     assert 0 < gauges["latency_seconds"] < 5

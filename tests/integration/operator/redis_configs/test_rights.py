@@ -13,7 +13,7 @@ PASSWORD = "operators-own"
 
 
 @pytest.mark.parametrize("change", CHANGES)
-def test_no_turn_needs_more_than_the_operators_user_may(
+def test_reconciliation_needs_only_the_operator_users_permissions(
     change: str, own_server: Callable[..., Server], stages: Callable[[Server], Stage]
 ) -> None:
     stage = stages(own_server())

@@ -44,7 +44,7 @@ def test_settings_become_a_revision_once_and_services_follow(stage: Stage) -> No
     assert config.resource.status["revision"] == 2
 
 
-def test_a_change_by_hand_is_kept_in_the_history_and_undone(stage: Stage) -> None:
+def test_a_manual_change_is_kept_in_the_history_and_reverted(stage: Stage) -> None:
     config = stage.config(settings={"sweepSeconds": 7})
     config.reconcile()
     stage.client.hset(HASH, "sweepSeconds", "99")
@@ -57,7 +57,7 @@ def test_a_change_by_hand_is_kept_in_the_history_and_undone(stage: Stage) -> Non
     ]
 
 
-def test_what_a_resource_declares_is_not_for_others_to_change_until_it_declares_it_no_more(
+def test_declared_settings_cannot_be_changed_by_others(
     stage: Stage,
 ) -> None:
     config = stage.config(settings={"sweepSeconds": 7})
@@ -102,7 +102,7 @@ def test_a_pin_of_an_unknown_revision_changes_nothing(stage: Stage) -> None:
     assert config.condition("SettingsApplied") == ("False", "RolledBack")
 
 
-def test_a_pin_stands_when_its_revision_has_left_the_history(stage: Stage) -> None:
+def test_a_pin_remains_in_effect_after_its_revision_left_the_history(stage: Stage) -> None:
     config = stage.config(settings={"sweepSeconds": 1, "historyRevisions": 2})
     config.reconcile()
     config.apply(settings={"sweepSeconds": 2, "historyRevisions": 2}).reconcile()
@@ -129,7 +129,7 @@ def older_text(count: int) -> bytes:
     ).encode()
 
 
-def test_a_thousand_settings_go_from_string_to_hash_and_back_the_same_to_the_byte(
+def test_a_thousand_settings_migrate_between_layouts_without_losing_a_byte(
     stage: Stage,
 ) -> None:
     text = older_text(1000)
@@ -172,7 +172,7 @@ def test_a_service_of_the_older_layout_keeps_working_during_dual_write(stage: St
     assert config.condition("Migrated") == ("True", "OlderStringPresent")
 
 
-def test_an_older_string_that_cannot_be_read_is_left_alone_and_named(stage: Stage) -> None:
+def test_an_unreadable_legacy_string_is_kept_and_reported(stage: Stage) -> None:
     stage.client.set(STRING, '{"sweepSeconds": 9')
     config = stage.config(settings={"sweepSeconds": 5})
     config.reconcile()
@@ -185,7 +185,7 @@ def test_an_older_string_that_cannot_be_read_is_left_alone_and_named(stage: Stag
     assert followed(stage).sweep_seconds == 5
 
 
-def test_of_two_resources_for_one_namespace_the_older_has_it_and_the_younger_inherits_at_once(
+def test_of_two_resources_for_one_namespace_the_younger_takes_over_at_once(
     stage: Stage,
 ) -> None:
     younger = stage.config(namespace="b", created=2, settings={"sweepSeconds": 2}, layout="String")
@@ -202,7 +202,7 @@ def test_of_two_resources_for_one_namespace_the_older_has_it_and_the_younger_inh
     assert younger.condition("Ready")[0] == "True"
 
 
-def test_of_two_operators_the_resource_that_is_older_has_the_settings_too(
+def test_across_operators_the_older_resource_owns_the_settings(
     stage: Stage, stages: Callable[[Server], Stage]
 ) -> None:
     elsewhere = Stage(stage.port, operator="another")
@@ -217,7 +217,7 @@ def test_of_two_operators_the_resource_that_is_older_has_the_settings_too(
     elsewhere.close()
 
 
-def test_other_namespaces_and_databases_are_no_conflict(stage: Stage) -> None:
+def test_other_namespaces_and_databases_do_not_conflict(stage: Stage) -> None:
     first = stage.config(created=1, settings={"sweepSeconds": 1})
     second = stage.config(created=2, settings={"sweepSeconds": 2}, keyNamespace="other")
     third = stage.config(
@@ -233,7 +233,7 @@ def test_other_namespaces_and_databases_are_no_conflict(stage: Stage) -> None:
 
 
 @pytest.mark.parametrize("before", ["noeviction", "allkeys-lru"])
-def test_one_turn_makes_the_server_ready_for_services_that_may_not_load_functions(
+def test_one_reconciliation_prepares_the_server_for_services_without_function_permissions(
     stage: Stage, before: str
 ) -> None:
     stage.client.config_set("maxmemory-policy", before)
@@ -245,7 +245,9 @@ def test_one_turn_makes_the_server_ready_for_services_that_may_not_load_function
     assert {"stanine_store", "stanine_config"} <= names
 
 
-def test_who_may_not_load_functions_is_told_so_while_parameters_are_set(stage: Stage) -> None:
+def test_missing_permission_to_load_functions_is_reported_while_parameters_are_set(
+    stage: Stage,
+) -> None:
     stage.allow("-function|load", "-fcall")
     config = stage.config(
         server=[{"name": "timeout", "value": "600"}], settings={"sweepSeconds": 1}
@@ -260,7 +262,7 @@ def test_who_may_not_load_functions_is_told_so_while_parameters_are_set(stage: S
     assert config.condition("Ready")[0] == "True"
 
 
-def test_a_key_of_another_type_is_named_as_such(stage: Stage) -> None:
+def test_a_key_of_the_wrong_type_is_reported(stage: Stage) -> None:
     stage.client.set(HASH, "not a hash")
     config = stage.config(settings={"sweepSeconds": 1})
     config.reconcile()
@@ -300,7 +302,7 @@ def one_stage(valkey: Server) -> Any:
     max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
 @given(st.lists(specs(), min_size=1, max_size=6))
-def test_whatever_was_asked_for_before_one_turn_brings_what_is_asked_for_now(
+def test_one_reconciliation_reaches_the_desired_state_from_any_state(
     one_stage: Stage, wishes: list[dict[str, Any]]
 ) -> None:
     one_stage.client.flushall()

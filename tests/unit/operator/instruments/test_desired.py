@@ -25,7 +25,7 @@ def resource(name: str = "a-mood", **more: Any) -> Resource:
     )
 
 
-def test_a_document_is_digested_as_the_api_digests_it_whatever_the_resource_adds() -> None:
+def test_a_documents_digest_equals_the_apis() -> None:
     checked = check_document(resource(redisConfigRef={"name": "other"}, deletionPolicy="Delete"))
     assert checked == check_document(resource())
     assert (checked.digest, checked.items, checked.scales, checked.error) == (
@@ -36,14 +36,14 @@ def test_a_document_is_digested_as_the_api_digests_it_whatever_the_resource_adds
     )
 
 
-def test_every_fault_of_a_document_is_in_the_message() -> None:
+def test_every_error_of_a_document_is_in_the_message() -> None:
     fault = check_document(resource(language=3, nonsense=True)).error
     assert "spec.language" in fault
     assert "spec.nonsense" in fault
 
 
 @given(st.integers(1, 50), st.integers(0, 50))
-def test_it_is_ready_exactly_when_the_newest_revision_is_indexed(
+def test_ready_is_true_if_and_only_if_the_newest_revision_is_indexed(
     revision: int, indexed: int
 ) -> None:
     outcome = describe(JUDGED, InstrumentState(revision, 1, "d", min(indexed, revision)), {})
@@ -67,9 +67,7 @@ def test_a_number_that_a_restored_server_gives_to_another_document_is_announced_
     assert len({notice.once for notice in lost + again}) == 2
 
 
-def test_an_unpublished_document_leaves_the_figures_of_the_earlier_one_and_a_conflict_tells_none() -> (
-    None
-):
+def test_an_unpublished_document_keeps_earlier_figures_and_a_conflict_removes_them() -> None:
     status = {"items": 3, "scales": 1, "digest": "old", "revision": 1}
     kept = describe_unpublished("InvalidDocument", "…", status, InstrumentState(4, 4, "old", 0))
     assert kept.fields == {"items": 3, "scales": 1, "digest": "old", "revision": 4}

@@ -32,7 +32,7 @@ def settings(**fields: Any) -> object:
     return desired_queue(read_queue({"queueName": "q", **fields}), OWNER).settings
 
 
-def test_an_empty_spec_means_the_defaults_and_every_field_means_its_setting() -> None:
+def test_spec_fields_map_to_settings_with_defaults() -> None:
     assert settings() == QueueSettings()
     given_fields = {
         "maxRetries": 0,
@@ -47,12 +47,12 @@ def test_an_empty_spec_means_the_defaults_and_every_field_means_its_setting() ->
 
 
 @given(st.integers(0, 1 << 50))
-def test_a_figure_of_the_status_has_two_digits_and_is_within_five_percent(value: int) -> None:
+def test_status_figures_have_two_digits_and_are_within_five_percent(value: int) -> None:
     assert len(str(rounded(value)).rstrip("0")) <= 2
     assert abs(rounded(value) - value) <= 0.05 * value
 
 
-def test_a_queue_says_what_it_is_told_to_do_and_a_drained_one_that_it_is() -> None:
+def test_ready_reports_the_state_and_drained() -> None:
     reasons = {each: describe(stats(each, ready=1), {}).conditions[0].reason for each in QueueState}
     assert reasons == {
         QueueState.RUNNING: "Running",
@@ -67,14 +67,14 @@ def test_a_queue_says_what_it_is_told_to_do_and_a_drained_one_that_it_is() -> No
     )
 
 
-def test_the_oldest_is_as_old_as_the_servers_clock_says() -> None:
+def test_the_oldest_message_is_measured_by_the_servers_clock() -> None:
     outcome = describe(stats(ready=1, oldest_ms=29_400), {})
     assert (outcome.fields["oldestSeconds"], outcome.gauges["oldestSeconds"]) == (61, 60.6)
     assert describe(stats(ready=1, oldest_ms=95_000), {}).gauges["oldestSeconds"] == 0
 
 
 @given(st.none() | TOKENS, st.sampled_from(["", "a", "b"]), TOKENS)
-def test_a_request_is_executed_if_neither_redis_nor_the_status_has_dealt_with_its_token(
+def test_a_request_is_executed_if_neither_redis_nor_status_records_its_token(
     reported: str | None, handled: str, token: str
 ) -> None:
     (request,) = find_requests(
@@ -84,7 +84,7 @@ def test_a_request_is_executed_if_neither_redis_nor_the_status_has_dealt_with_it
     assert must_execute(request, handled, known) == (token not in {handled, reported})
 
 
-def test_requests_are_what_the_broker_calls_them() -> None:
+def test_requests_have_the_brokers_names() -> None:
     purge = {"part": "Dead", "token": "t", "reason": "ValueError", "actor": "score"}
     found = find_requests(
         read_queue({"queueName": "q", "purge": purge, "requeueDead": {"token": "r"}})
@@ -97,12 +97,12 @@ def test_requests_are_what_the_broker_calls_them() -> None:
 @pytest.mark.parametrize(
     "reported", [RequestStatus("t", "Executed", 0), RequestStatus("t", "NotExecuted")]
 )
-def test_what_a_status_says_is_read_back(reported: RequestStatus) -> None:
+def test_a_reported_status_is_read_back(reported: RequestStatus) -> None:
     assert read_reported({"purge": reported.as_field()}, "purge") == reported
     assert read_reported({"purge": reported.as_field()}, "requeueDead") is None
 
 
-def test_in_trouble_what_is_known_stays_unless_it_is_anothers_to_tell() -> None:
+def test_a_problem_keeps_the_figures_unless_another_resource_owns_the_queue() -> None:
     status = {"observedGeneration": 3, "conditions": [], "ready": 5, "purge": {"token": "t"}}
     assert describe_problem("WrongType", "…", status).fields == {
         "ready": 5,

@@ -46,7 +46,7 @@ configs = st.lists(
 
 
 @given(configs)
-def test_each_thing_is_had_by_one_resource_at_the_most(resources: list[Resource]) -> None:
+def test_each_object_has_at_most_one_owner(resources: list[Resource]) -> None:
     places = [place(one) for one in resources if find_settings_conflict(one, resources, "") is None]
     assert sorted(places) == sorted({place(one) for one in resources})
     applying = [one for one in resources if one.spec["managementPolicy"] == "Apply"]
@@ -59,7 +59,7 @@ def test_each_thing_is_had_by_one_resource_at_the_most(resources: list[Resource]
 
 
 @given(configs)
-def test_the_rival_that_is_named_is_older_and_has_no_rival_itself(
+def test_the_reported_owner_is_older_and_has_no_conflict(
     resources: list[Resource],
 ) -> None:
     for one in resources:
@@ -75,7 +75,7 @@ def test_other_databases_and_prefixes_share_parameters_but_not_settings() -> Non
     assert find_settings_conflict(younger, [elder, younger], "") is None
 
 
-def test_who_only_observes_or_is_being_deleted_has_nothing() -> None:
+def test_observing_or_deleted_resources_own_nothing() -> None:
     younger = config("b", 2)
     assert (
         find_parameters_conflict(younger, [config("a", 1, managementPolicy="Observe")], "") is None
@@ -95,7 +95,7 @@ def test_a_server_is_the_same_under_two_names_if_its_run_id_is() -> None:
     )  # the elder has not looked since the restart
 
 
-def test_letters_case_and_a_final_dot_make_no_other_server() -> None:
+def test_host_names_are_compared_without_case_and_final_dot() -> None:
     elder = config("a", 1, connection=at("Redis.example."))
     assert (
         find_settings_conflict(config("b", 2, connection=at("redis.EXAMPLE")), [elder], "") == elder
@@ -117,7 +117,7 @@ def test_sentinels_in_another_order_are_the_same() -> None:
     )
 
 
-def test_only_a_holder_that_surely_renews_no_more_is_gone() -> None:
+def test_only_a_holder_that_cannot_renew_is_expired() -> None:
     resource_cache = ResourceCache()
     elder = config("a", 1)
     holder = Owner("RedisConfig ns/a", "a", elder.created, "here")

@@ -20,9 +20,7 @@ def test_a_rounded_figure_has_two_digits_and_is_within_five_percent(value: int) 
 
 
 @given(st.integers(1, 1 << 40), st.lists(st.floats(0.955, 1.04), max_size=20))
-def test_a_server_that_idles_publishes_the_same_figures_for_ever(
-    used: int, breaths: list[float]
-) -> None:
+def test_an_idle_server_publishes_constant_figures(used: int, breaths: list[float]) -> None:
     published = publish_memory(memory(used), None, None)
     for breath in breaths:
         now = publish_memory(memory(round(used * breath), fragmentation=breath), None, published)
@@ -33,14 +31,14 @@ def test_a_server_that_idles_publishes_the_same_figures_for_ever(
 
 
 @given(st.integers(0, 1 << 40), st.integers(0, 1 << 40))
-def test_what_is_published_is_never_further_off_than_ten_percent(before: int, now: int) -> None:
+def test_published_figures_are_within_ten_percent(before: int, now: int) -> None:
     told = publish_memory(memory(now), None, publish_memory(memory(before), None, None))[
         "usedBytes"
     ]
     assert abs(told - now) <= 0.1001 * max(told, now)
 
 
-def test_both_layouts_are_told_of_where_the_server_tells() -> None:
+def test_both_layouts_are_published_if_the_server_reports_them() -> None:
     layouts = LayoutsMemory(hash=1234, string=0, history=1, backup_hash=0, backup_string=777)
     told = publish_memory(memory(10 * MIB), layouts, None)
     assert told == {
@@ -53,7 +51,7 @@ def test_both_layouts_are_told_of_where_the_server_tells() -> None:
     assert "hashLayoutBytes" not in publish_memory(memory(1), None, None)
 
 
-def test_the_warning_begins_at_the_threshold_and_ends_well_below_it() -> None:
+def test_the_memory_warning_has_hysteresis() -> None:
     def high(percent: int, *, was_high: bool) -> bool | None:
         return memory_condition(
             memory(percent * MIB, 100 * MIB), "noeviction", 80, was_high=was_high
@@ -63,7 +61,7 @@ def test_the_warning_begins_at_the_threshold_and_ends_well_below_it() -> None:
     assert [high(76, was_high=True), high(74, was_high=True)] == [True, False]
 
 
-def test_a_server_without_a_limit_is_never_high_but_one_that_may_evict_always_is() -> None:
+def test_without_a_limit_memory_is_never_high_and_with_eviction_always() -> None:
     assert memory_condition(memory(1 << 40), "noeviction", 1, was_high=False).status is False
     told = memory_condition(memory(1), "allkeys-lru", 80, was_high=False)
     assert (told.status, told.reason) == (True, "EvictionPolicy")

@@ -48,7 +48,7 @@ def change(server: OddServer) -> tuple[str, str]:
     return condition.reason, condition.message
 
 
-def test_half_of_a_change_that_was_refused_is_taken_back() -> None:
+def test_a_partly_applied_rejected_change_is_rolled_back() -> None:
     server = OddServer(most=1)
     reason, message = change(server)
     assert server.values == {"timeout": "0", "hz": "10"}
@@ -56,7 +56,7 @@ def test_half_of_a_change_that_was_refused_is_taken_back() -> None:
     assert "hz: the server says" in message
 
 
-def test_a_value_that_the_server_keeps_otherwise_is_told_and_all_of_the_change_taken_back() -> None:
+def test_a_change_is_rolled_back_if_the_server_keeps_another_value() -> None:
     server = OddServer(cap=20)
     reason, message = change(server)
     assert server.values == {"timeout": "0", "hz": "10"}
@@ -76,7 +76,7 @@ def test_a_value_that_the_server_keeps_otherwise_is_told_and_all_of_the_change_t
         ("Unknown option or number of arguments for CONFIG SET - 'hz'", "InvalidParameter"),
     ],
 )
-def test_a_command_that_is_withheld_is_told_from_a_value_that_is_refused(
+def test_a_disabled_command_is_distinguished_from_a_rejected_value(
     refusal: str, reason: str
 ) -> None:
     assert change(OddServer(most=0, refusal=refusal))[0] == reason

@@ -48,7 +48,7 @@ def parameters(pairs: dict[str, str]) -> tuple[Parameter, ...]:
     return tuple(Parameter(name, value) for name, value in pairs.items())
 
 
-def test_values_are_compared_by_what_they_mean() -> None:
+def test_values_are_compared_in_normal_form() -> None:
     assert (
         find_drift(
             wanted(maxmemory="100mb", appendonly="YES"),
@@ -58,7 +58,7 @@ def test_values_are_compared_by_what_they_mean() -> None:
     )
 
 
-def test_a_limit_of_one_class_of_clients_leaves_the_others_alone() -> None:
+def test_buffer_limits_of_other_client_classes_are_ignored() -> None:
     found = seen(
         client_output_buffer_limit="normal 0 0 0 slave 268435456 67108864 60 pubsub 33554432 8388608 60"
     )
@@ -67,7 +67,7 @@ def test_a_limit_of_one_class_of_clients_leaves_the_others_alone() -> None:
 
 
 @given(values, values, st.sampled_from(RULES))
-def test_what_is_set_is_exactly_what_differs_or_nothing(
+def test_exactly_the_differing_parameters_are_set_or_none(
     want: dict[str, str], have: dict[str, str], rules: Rules
 ) -> None:
     drift = find_drift(parameters(want), ObservedParameters(parameters(have)))
@@ -80,9 +80,7 @@ def test_what_is_set_is_exactly_what_differs_or_nothing(
 
 
 @given(values, values)
-def test_after_a_turn_that_corrects_nothing_is_left_to_do(
-    want: dict[str, str], have: dict[str, str]
-) -> None:
+def test_a_correction_leaves_no_drift(want: dict[str, str], have: dict[str, str]) -> None:
     have = dict.fromkeys(want, "7") | have
     changes = choose_changes(
         find_drift(parameters(want), ObservedParameters(parameters(have))), CORRECT
@@ -93,7 +91,7 @@ def test_after_a_turn_that_corrects_nothing_is_left_to_do(
 
 
 @given(values, values, st.sampled_from(RULES))
-def test_the_condition_is_true_only_if_nothing_differs(
+def test_the_condition_is_true_only_without_drift(
     want: dict[str, str], have: dict[str, str], rules: Rules
 ) -> None:
     condition = parameters_condition(parameters(want), ObservedParameters(parameters(have)), rules)
@@ -104,7 +102,7 @@ def test_the_condition_is_true_only_if_nothing_differs(
     assert condition.message
 
 
-def test_with_report_a_known_difference_stays_while_a_new_value_is_set() -> None:
+def test_report_keeps_a_known_difference_and_sets_a_new_value() -> None:
     rules = Rules(observe=False, report=True, reported=frozenset({("hz", "20")}))
     have = seen(hz="10", timeout="0")
     changes = choose_changes(find_drift(wanted(hz="20", timeout="3"), have), rules)
@@ -116,7 +114,7 @@ def test_with_report_a_known_difference_stays_while_a_new_value_is_set() -> None
     assert choose_changes(find_drift(wanted(hz="30"), have), rules) == wanted(hz="30")
 
 
-def test_with_report_values_are_set_once_and_later_differences_are_told() -> None:
+def test_report_sets_values_once_and_reports_later_differences() -> None:
     drift = find_drift(wanted(hz="20"), seen(hz="10"))
     assert choose_changes(drift, Rules(observe=False, report=True, applied=False)) == wanted(
         hz="20"
@@ -128,14 +126,14 @@ def test_with_report_values_are_set_once_and_later_differences_are_told() -> Non
     assert publish_drift(drift) == [{"name": "hz", "wanted": "20", "found": "10"}]
 
 
-def test_a_parameter_that_the_server_does_not_know_is_named() -> None:
+def test_an_unknown_parameter_is_named() -> None:
     told = parameters_condition(wanted(hz="20", timeout="3"), seen(hz="20"), CORRECT)
     assert (told.status, told.reason) == (False, "InvalidParameter")
     assert "timeout" in told.message
     assert "hz" not in told.message
 
 
-def test_a_refusal_of_a_value_names_the_parameter_and_gives_the_servers_reason() -> None:
+def test_a_rejected_value_is_reported_with_parameter_and_server_error() -> None:
     text = "CONFIG SET failed (possibly related to argument 'maxclients') - The operating system is not able to handle it"
     told = change_condition(
         wanted(maxclients="9"), ParameterChange(seen(), Refused(text, SERVER_REFUSED)), CORRECT
@@ -145,9 +143,7 @@ def test_a_refusal_of_a_value_names_the_parameter_and_gives_the_servers_reason()
     assert "operating system" in told.message
 
 
-def test_a_server_that_refuses_config_is_unsupported_and_only_unknown_where_it_is_just_observed() -> (
-    None
-):
+def test_a_server_without_config_is_unsupported_or_unknown_if_observed() -> None:
     refused = ObservedParameters(refusal=PERMISSION_MISSING)
     assert parameters_condition(wanted(hz="20"), refused, CORRECT).status is False
     assert parameters_condition(wanted(hz="20"), refused, OBSERVE).status is None
@@ -156,7 +152,7 @@ def test_a_server_that_refuses_config_is_unsupported_and_only_unknown_where_it_i
     }
 
 
-def test_a_server_that_loads_is_no_fault_of_a_value() -> None:
+def test_a_loading_server_is_not_reported_as_an_invalid_value() -> None:
     assert (
         change_condition(
             wanted(hz="20"), ParameterChange(seen(hz="10"), Refused("LOADING", LOADING)), CORRECT
@@ -165,7 +161,7 @@ def test_a_server_that_loads_is_no_fault_of_a_value() -> None:
     )
 
 
-def test_a_half_applied_change_is_seen_whether_the_server_refused_it_or_took_it() -> None:
+def test_a_half_applied_change_is_detected() -> None:
     both, before = wanted(hz="20", timeout="3"), seen(hz="10", timeout="0")
     assert is_half_applied(both, before, seen(hz="20", timeout="0"), refused=True)
     assert not is_half_applied(both, before, before, refused=True)
@@ -173,7 +169,7 @@ def test_a_half_applied_change_is_seen_whether_the_server_refused_it_or_took_it(
     assert not is_half_applied(both, before, seen(hz="20", timeout="3"), refused=False)
 
 
-def test_a_value_that_the_server_keeps_in_another_form_is_told_with_both() -> None:
+def test_a_value_kept_in_another_form_is_reported_with_both_values() -> None:
     told = change_condition(
         wanted(hz="20"), ParameterChange(seen(hz="10"), kept=(Drift("hz", "20", "10"),)), CORRECT
     )
@@ -182,5 +178,5 @@ def test_a_value_that_the_server_keeps_in_another_form_is_told_with_both() -> No
     assert "'20'" in told.message
 
 
-def test_drift_of_an_unknown_parameter_is_published_with_nothing_found() -> None:
+def test_drift_of_an_unknown_parameter_is_published_without_found_value() -> None:
     assert publish_drift([Drift("hz", "20", None)]) == [{"name": "hz", "wanted": "20", "found": ""}]

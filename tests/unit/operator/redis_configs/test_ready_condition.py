@@ -8,7 +8,7 @@ statuses = st.sampled_from([True, False, None])
 
 
 @given(st.tuples(*[statuses] * len(NEEDED)), statuses, st.booleans())
-def test_ready_is_true_exactly_if_every_part_that_is_needed_is(
+def test_ready_is_true_if_and_only_if_all_required_conditions_are(
     parts: tuple[bool | None, ...], high: bool | None, server_needed: bool
 ) -> None:
     conditions = [
@@ -30,7 +30,7 @@ def test_ready_is_true_exactly_if_every_part_that_is_needed_is(
     assert all(name in ready.message for name in lacking)
 
 
-def test_a_pin_is_as_its_owner_asked() -> None:
+def test_a_pin_does_not_fail_ready() -> None:
     parts = [
         Condition(name, True, "AsDeclared", "") for name in NEEDED if name != "SettingsApplied"
     ]

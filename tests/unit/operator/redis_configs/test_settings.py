@@ -67,7 +67,7 @@ states = st.builds(
 
 
 @given(declarations, states)
-def test_there_is_at_most_one_step_of_each_kind_and_a_pin_keeps_settings_from_being_applied(
+def test_each_step_occurs_once_and_a_pin_replaces_apply(
     asked: DeclaredSettings, found: Stored
 ) -> None:
     kinds = [type(step) for step in choose_steps(asked, found)]
@@ -77,7 +77,7 @@ def test_there_is_at_most_one_step_of_each_kind_and_a_pin_keeps_settings_from_be
 
 
 @given(declarations, states)
-def test_values_that_nobody_declared_are_neither_changed_nor_held(
+def test_undeclared_values_are_neither_changed_nor_owned(
     asked: DeclaredSettings, found: Stored
 ) -> None:
     if asked.pin is None and asked.values is None:
@@ -87,7 +87,7 @@ def test_values_that_nobody_declared_are_neither_changed_nor_held(
 
 
 @given(declarations, states)
-def test_applied_is_true_only_if_what_is_declared_stands_and_is_held(
+def test_applied_is_true_only_if_the_declared_values_are_set_and_owned(
     asked: DeclaredSettings, found: Stored
 ) -> None:
     condition = applied_condition(asked, found, ())
@@ -103,7 +103,7 @@ def test_applied_is_true_only_if_what_is_declared_stands_and_is_held(
 
 
 @given(declarations, states)
-def test_migrated_is_true_only_in_the_layout_that_is_asked_for(
+def test_migrated_is_true_only_in_the_declared_layout(
     asked: DeclaredSettings, found: Stored
 ) -> None:
     as_asked = (found.layout, found.dual_write) == (asked.layout, asked.dual) and (
@@ -112,7 +112,7 @@ def test_migrated_is_true_only_in_the_layout_that_is_asked_for(
     assert (migrated_condition(asked, found, ()).status is True) == as_asked
 
 
-def test_values_that_are_held_are_applied_at_every_turn_so_that_the_hold_goes_on() -> None:
+def test_owned_values_are_applied_at_every_reconciliation_to_renew_the_hold() -> None:
     assert choose_steps(declared(), stored()) == (Apply({"sweepSeconds": 5}),)
 
 
@@ -126,19 +126,19 @@ def test_the_layout_is_migrated_before_the_values_are_written() -> None:
 @pytest.mark.parametrize(
     "string", [LegacySyncState.CHANGED, LegacySyncState.MISSING, LegacySyncState.UNREADABLE]
 )
-def test_a_string_that_fell_out_of_step_is_written_again(string: LegacySyncState) -> None:
+def test_a_stale_legacy_string_is_rewritten(string: LegacySyncState) -> None:
     steps = choose_steps(declared(dual=True), stored(dual_write=True, string=string))
     assert steps[0] == Migrate(Layout.HASH, dual=True)
 
 
-def test_settings_of_other_programs_are_no_difference() -> None:
+def test_unknown_settings_are_ignored() -> None:
     assert (
         applied_condition(declared(), stored({"sweepSeconds": "5", "theirs": "x"}), ()).status
         is True
     )
 
 
-def test_a_pin_that_is_unknown_changes_nothing_and_says_what_to_do() -> None:
+def test_an_unknown_pin_changes_nothing_and_is_reported_with_a_remedy() -> None:
     asked = declared(pin=7)
     failed = describe(Restore(7), RevisionUnknownError(7, [1, 2]))
     condition = applied_condition(asked, stored(), [failed])
@@ -147,14 +147,14 @@ def test_a_pin_that_is_unknown_changes_nothing_and_says_what_to_do() -> None:
     assert handled_pin(asked, [failed]) is None
 
 
-def test_a_pin_that_was_carried_out_outlives_its_revision_in_the_history() -> None:
+def test_a_handled_pin_remains_valid_after_its_revision_left_the_history() -> None:
     asked = declared(pin=7, handled_pin=7)
     failed = describe(Restore(7), RevisionUnknownError(7, [60, 61]))
     assert applied_condition(asked, stored(), [failed]).reason == "RolledBack"
     assert handled_pin(asked, [failed]) == 7
 
 
-def test_a_migration_that_fails_says_so_and_leaves_the_values_to_their_own_condition() -> None:
+def test_a_failed_migration_affects_only_its_own_condition() -> None:
     asked, step = declared(layout=Layout.STRING), Migrate(Layout.STRING, dual=False)
     failed = describe(step, StringUnreadableError("invalid JSON at line 1, column 2"))
     verdict = judge_migrated(asked, stored(), [failed])
@@ -163,14 +163,14 @@ def test_a_migration_that_fails_says_so_and_leaves_the_values_to_their_own_condi
     assert judge_applied(asked, stored(), [failed]).status is True
 
 
-def test_who_is_held_off_by_an_older_resource_of_another_operator_names_it() -> None:
+def test_a_conflict_with_another_operators_resource_names_it() -> None:
     failed = describe(Apply({}), ConfigurationManagedError(OTHER))
     condition = applied_condition(declared(), stored(managed_by=OTHER), [failed])
     assert (condition.status, condition.reason) == (False, "ResourceConflict")
     assert OTHER.name in condition.message
 
 
-def test_a_look_that_fails_is_no_migration_that_failed() -> None:
+def test_a_failed_read_is_not_a_failed_migration() -> None:
     assert (
         applied_condition(
             declared(), stored(), [Failure(None, "PermissionMissing", "extend its ACL")]
@@ -179,7 +179,7 @@ def test_a_look_that_fails_is_no_migration_that_failed() -> None:
     )
 
 
-def test_what_others_disturbed_is_said_to_be_done_again() -> None:
+def test_a_concurrent_change_is_reported_as_contended() -> None:
     condition = applied_condition(
         declared(), stored(), [describe(Apply({}), ContendedError("try again"))]
     )
