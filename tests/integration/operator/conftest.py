@@ -1,6 +1,7 @@
-"""What the operator's tests share: an API server with the definitions, a namespace of the test's own, the operator as a process.
+"""Fixtures of the operator's tests: API server with CRDs, a namespace per test, operator process.
 
-With KUBECONFIG and STANINE_OPERATOR_TESTS_ON_CLUSTER=1 that cluster is used; else etcd and kube-apiserver are started (KUBEBUILDER_ASSETS).
+With KUBECONFIG and STANINE_OPERATOR_TESTS_ON_CLUSTER=1 that cluster is used; otherwise etcd and kube-apiserver are
+started (KUBEBUILDER_ASSETS).
 """
 
 import os
@@ -13,7 +14,8 @@ from tests.conftest import Server
 from tests.integration.kube_api import ApiServer, start_api_server
 from tests.integration.operator.harness import Api, OperatorProcess
 
-#: Set together with KUBECONFIG to test against that cluster; without it a developer's own cluster is left alone.
+#: Required in addition to KUBECONFIG to test against a cluster, so that a developer's cluster is not used by
+#: accident.
 ON_CLUSTER = "STANINE_OPERATOR_TESTS_ON_CLUSTER"
 
 
@@ -27,7 +29,7 @@ def api_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ApiServer]:
 
 @pytest.fixture
 def own_api_server(tmp_path: Path) -> Iterator[ApiServer]:
-    """An API server that may be stopped, without the definitions."""
+    """An API server that may be stopped, without the CRDs."""
     server = start_api_server(tmp_path / "kubernetes")
     yield server
     server.end()
@@ -43,7 +45,7 @@ def own_api(own_api_server: ApiServer) -> Iterator[Api]:
 
 @pytest.fixture(scope="session")
 def api(request: pytest.FixtureRequest) -> Iterator[Api]:
-    """An API server where the definitions are installed."""
+    """An API server with the CRDs installed."""
     if os.environ.get("KUBECONFIG") and os.environ.get(ON_CLUSTER):
         kubeconfig = Path(os.environ["KUBECONFIG"])
     else:
@@ -56,7 +58,10 @@ def api(request: pytest.FixtureRequest) -> Iterator[Api]:
 
 @pytest.fixture
 def namespace(api: Api) -> Iterator[str]:
-    """A namespace of the test's own. Where nobody clears it away, its resources are deleted at least."""
+    """A namespace of the test.
+
+    Its resources are deleted even if no controller deletes the namespace.
+    """
     name = f"test-{uuid.uuid4().hex[:10]}"
     api.make_namespace(name)
     yield name
@@ -78,7 +83,7 @@ def port(valkey: Server, redis_url: str) -> int:
 def start_operator(
     api: Api, namespace: str, tmp_path: Path
 ) -> Iterator[Callable[..., OperatorProcess]]:
-    """Start operators that serve the test's namespace (or as their arguments say); whatever runs at the end is stopped."""
+    """Start operators for the test's namespace or the given arguments; stop them at the end."""
     started: list[OperatorProcess] = []
 
     def start(

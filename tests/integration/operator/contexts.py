@@ -1,4 +1,4 @@
-"""What a turn may use, without a loop and an API server: real connections to real servers, resources put in by hand."""
+"""Reconciliation without controller and API server: real servers, a cache filled by the test."""
 
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -19,8 +19,8 @@ NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
 
 
 @dataclass
-class Land:
-    """Some resources, and turns for them one by one, their statuses kept as the loop keeps them."""
+class Environment:
+    """Resources and their reconciliation, with statuses kept as the controller keeps them."""
 
     port: int
     operator_id: str = "operator"
@@ -40,7 +40,7 @@ class Land:
         uid: str = "",
         **spec: Any,
     ) -> Resource:
-        """Apply a resource: a new one, or the next generation of the one there is."""
+        """Apply a resource: a new one, or the next generation of an existing one."""
         before = self.resource_cache.get((kind, namespace, name))
         self._versions += 1
         if before is None or (uid and before.uid != uid):
@@ -61,7 +61,7 @@ class Land:
         )
 
     def reconcile(self, resource: Resource) -> ReconcileResult:
-        """Reconcile the newest state of a resource, and write its status."""
+        """Reconcile the newest state of a resource and write its status."""
         current = self.resource_cache.get(resource.key)
         assert current is not None
         kind = KINDS[current.kind]
@@ -84,7 +84,7 @@ class Land:
         return outcome
 
     def delete(self, resource: Resource) -> FinalizeResult:
-        """Release a resource, as with deletionPolicy Delete, and forget it."""
+        """Finalize a resource with deletionPolicy Delete and remove it."""
         current = self.resource_cache.get(resource.key)
         assert current is not None
         kind = KINDS[current.kind]
@@ -113,13 +113,13 @@ class Land:
 
 
 def ready(outcome: ReconcileResult) -> tuple[bool | None, str]:
-    """Return what the summary says."""
+    """Return status and reason of the condition Ready."""
     first = outcome.conditions[0]
     assert first.type == "Ready"
     return first.status, first.reason
 
 
 def said(outcome: ReconcileResult, condition: str) -> tuple[bool | None, str, str]:
-    """Return what one condition says."""
+    """Return status, reason and message of a condition."""
     found = next(each for each in outcome.conditions if each.type == condition)
     return found.status, found.reason, found.message

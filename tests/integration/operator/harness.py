@@ -1,6 +1,6 @@
-"""A Kubernetes API to test against, and the operator as a real process. Used through the fixtures of conftest.py.
+"""A Kubernetes API to test against, and the operator as a real process. Used by the fixtures.
 
-Waiting always looks at `observedGeneration`: a Ready of the generation before proves nothing.
+Waiting always compares `observedGeneration`: Ready of an earlier generation proves nothing.
 """
 
 import base64
@@ -26,7 +26,7 @@ from stanine_operator.kubernetes.client import APPLY_PATCH, MERGE_PATCH, Cluster
 ROOT = Path(__file__).parents[3]
 DEFINITIONS = ROOT / "charts" / "stanine" / "crds"
 GROUP = "/apis/stanine.dev/v1alpha1"
-#: Where objects of a kind live, by kind.
+#: API paths by kind.
 _PLACES = {
     "RedisConfig": (GROUP, "redisconfigs"),
     "Queue": (GROUP, "queues"),
@@ -45,7 +45,7 @@ Object = dict[str, Any]
 
 
 class Refused(Exception):  # noqa: N818 - says what happened
-    """The API server refused a request (status 0: it did not answer); with its words."""
+    """The API server rejected a request (status 0: no response); with its message."""
 
     def __init__(self, error: ClusterError) -> None:
         super().__init__(f"{error}: {error.answer[:500]}")
@@ -53,7 +53,7 @@ class Refused(Exception):  # noqa: N818 - says what happened
 
 
 class Api:
-    """The API server of a kubeconfig, as an administrator. May be used from several threads."""
+    """An administrator's client of the API server. Thread-safe."""
 
     def __init__(self, kubeconfig: Path) -> None:
         self.kubeconfig = kubeconfig
@@ -78,13 +78,13 @@ class Api:
             except ClusterError as error:
                 if error.status != 503 or time.monotonic() > deadline:
                     raise Refused(error) from None
-            time.sleep(0.2)  # it has just started and does not know all its paths yet
+            time.sleep(0.2)  # it has just started and does not serve all paths yet
 
     def make_namespace(self, name: str) -> None:
         self.request("POST", "/api/v1/namespaces", {"metadata": {"name": name}})
 
     def apply(self, *objects: Object, manager: str = "test") -> list[Object]:
-        """Apply on the server's side, as `kubectl apply --server-side` does."""
+        """Apply an object as `kubectl apply --server-side` does."""
         return [
             self.request(
                 "PATCH", self._path(each), each, APPLY_PATCH, fieldManager=manager, force="true"
@@ -117,7 +117,7 @@ class Api:
     def patch(
         self, kind: str, namespace: str, name: str, body: Object, *, part: str = ""
     ) -> Object:
-        """Merge a patch; `part`: "status" for that."""
+        """Merge a patch into an object, or into its status (`part`)."""
         return self.request(
             "PATCH",
             path_of(kind, namespace, name) + (f"/{part}" if part else ""),
@@ -129,7 +129,7 @@ class Api:
         self.request("DELETE", path_of(kind, namespace, name))
 
     def events(self, namespace: str, name: str) -> list[tuple[str, str, str]]:
-        """Return (type, reason, message) of the events about an object, as often as each was posted."""
+        """Return (type, reason, message) of the events of an object, once per count."""
         return [
             (event["type"], event["reason"], event["message"])
             for event in self.list_all("Event", namespace)
@@ -140,7 +140,7 @@ class Api:
     def condition(
         self, kind: str, namespace: str, name: str, condition: str = "Ready"
     ) -> Object | None:
-        """Return a condition that was judged by the newest generation."""
+        """Return a condition of the newest generation."""
         found = self.find(kind, namespace, name)
         if found is None:
             return None
@@ -155,7 +155,7 @@ class Api:
         self, kind: str, namespace: str, name: str, condition: str = "Ready", status: str = "True", reason: str | None = None,
         within: float = RETRY_SECONDS,
     ) -> Object:  # fmt: skip
-        """Wait until a condition of the newest generation has a status (and a reason); return the object."""
+        """Wait until a condition of the newest generation has this status; return the object."""
         deadline = time.monotonic() + within
         while True:
             last = self.condition(kind, namespace, name, condition)
@@ -179,7 +179,7 @@ class Api:
             time.sleep(0.05)
 
     def install_definitions(self) -> None:
-        """Install the CustomResourceDefinitions of the chart; where they are, they are left alone."""
+        """Install the chart's CRDs if they are missing."""
         for file in sorted(DEFINITIONS.glob("*.yaml")):
             body = yaml.safe_load(file.read_text())
             path = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
@@ -219,11 +219,11 @@ class OperatorProcess:
     arguments: tuple[str, ...] = ()
     environment: Mapping[str, str] = field(default_factory=dict)
     process: "subprocess.Popen[bytes] | None" = None
-    #: What is run: the operator, or a test's own way to start it.
+    #: The command: the operator, or a test's variant.
     module: tuple[str, ...] = ("stanine_operator",)
 
     def start(self) -> "OperatorProcess":
-        """Start it and wait until it takes turns."""
+        """Start it and wait until it is ready."""
         self.launch()
         deadline = time.monotonic() + RETRY_SECONDS
         while not self.is_ready():
@@ -252,13 +252,13 @@ class OperatorProcess:
             )
 
     def kill(self) -> None:
-        """End it as a crash does."""
+        """Kill the process."""
         assert self.process is not None
         self.process.kill()
         self.process.wait(20)
 
     def stop(self, within: float = 20) -> int:
-        """End it as Kubernetes does; return the exit status."""
+        """Terminate it as Kubernetes does; return the exit status."""
         assert self.process is not None
         if self.process.poll() is None:
             self.process.send_signal(signal.SIGTERM)
@@ -270,7 +270,7 @@ class OperatorProcess:
         return self.process.returncode
 
     def lines(self) -> list[Object]:
-        """Return the log of the process that runs, line by line; what is no JSON as {"raw": …}."""
+        """Return the log of the current process; lines other than JSON as {"raw": …}."""
         lines = []
         for line in self.log.read_bytes()[self._begins_at :].decode(errors="replace").splitlines():
             try:
@@ -283,7 +283,7 @@ class OperatorProcess:
         return self.probe("/readyz")[0] == 200
 
     def probe(self, path: str) -> tuple[int, str]:
-        """Ask its health port; status 0 if nobody answers."""
+        """Request its health port; status 0 if it is closed."""
         port = next(
             (
                 line["health_port"]
@@ -303,7 +303,7 @@ class OperatorProcess:
             return 0, ""
 
     def metric(self, name: str, **labels: str) -> float:
-        """Return a metric's value, summed over the series that have these labels."""
+        """Return a metric's value, summed over the series with these labels."""
         total = 0.0
         for line in self.probe("/metrics")[1].splitlines():
             head, _, value = line.rpartition(" ")
@@ -316,7 +316,7 @@ class OperatorProcess:
 
 @contextlib.contextmanager
 def running(process: OperatorProcess) -> Iterator[OperatorProcess]:
-    """Have the operator run, and stop it whatever happens."""
+    """Run the operator, and stop it in any case."""
     try:
         yield process.start()
     finally:
@@ -354,7 +354,7 @@ def resource(kind: str, namespace: str, name: str, spec: Object) -> Object:
 
 
 def chart_rules() -> list[Object]:
-    """Return the operator's rights, read from the chart's template, where they are plain YAML."""
+    """Return the operator's permissions from the chart's template, where they are plain YAML."""
     template = (ROOT / "charts" / "stanine" / "templates" / "operator" / "rbac.yaml").read_text()
     rules: list[Object] = yaml.safe_load(
         "rules:" + template.split("\nrules:", 1)[1].split("\n---", 1)[0]
@@ -363,7 +363,7 @@ def chart_rules() -> list[Object]:
 
 
 def limited_kubeconfig(api: Api, namespace: str, rules: Sequence[Object], folder: Path) -> Path:
-    """Make a service account with these rights in a namespace; return the kubeconfig of somebody who has its token."""
+    """Create a service account with these permissions; return a kubeconfig with its token."""
     rbac = "rbac.authorization.k8s.io"
     api.apply(
         {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": "operator", "namespace": namespace}},
@@ -380,7 +380,7 @@ def limited_kubeconfig(api: Api, namespace: str, rules: Sequence[Object], folder
 
 
 def kubeconfig_in(api: Api, namespace: str, folder: Path, token: str = "") -> Path:
-    """Return a kubeconfig whose context is in a namespace, as a pod there is; with another token if one is given."""
+    """Return a kubeconfig for a namespace, optionally with another token."""
     config = yaml.safe_load(api.kubeconfig.read_text())
     config["contexts"][0]["context"]["namespace"] = namespace
     if token:

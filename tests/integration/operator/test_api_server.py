@@ -1,4 +1,4 @@
-"""The operator and the API server: either may go and come back."""
+"""Outages and restarts of the operator and of the API server."""
 
 import contextlib
 import signal
@@ -24,9 +24,9 @@ from tests.integration.operator.harness import (
     secret,
 )
 
-#: Seconds within which everything converges after a fault has healed.
+#: Seconds within which everything converges after a fault ended.
 BOUND = 60
-#: Seconds that a look may be away for a resource that is not well.
+#: Longest retry delay in seconds.
 NOT_WELL = 15
 REFERENCE = {"name": "redis", "key": "password"}
 
@@ -59,7 +59,7 @@ def test_a_killed_operator_continues_after_restart(
 def test_a_restart_changes_nothing_if_all_resources_are_ready(
     api: Api, namespace: str, start_operator: Callable[..., OperatorProcess], port: int
 ) -> None:
-    """Every restart is a turn for everything: what is well is not written, and nothing is posted again."""
+    """A restart reconciles everything, without writing statuses or posting events again."""
     operator = start_operator()
     api.apply(
         redis_config(namespace, port),
@@ -119,7 +119,7 @@ def test_the_operator_recovers_from_an_api_server_outage_and_late_crds(
         api.apply(redis_config("n", port), queue("n", "jobs"))
         api.wait("Queue", "n", "jobs")
         own_api_server.stop("kube-apiserver", sig=signal.SIGKILL)
-        time.sleep(8)  # longer than the first pauses between tries
+        time.sleep(8)  # longer than the first retry delays
         assert process.probe("/healthz")[0] == 200, (
             "an API server that is away is no reason to be started anew"
         )
@@ -134,7 +134,7 @@ def test_the_operator_recovers_from_an_api_server_outage_and_late_crds(
 
 @contextlib.contextmanager
 def namespace_controller(api: Api, tmp_path: Path) -> Iterator[None]:
-    """Have what deletes the content of namespaces run."""
+    """Run the controller that deletes the content of namespaces."""
     assets = find_assets()
     need(
         "kube-controller-manager",
@@ -186,7 +186,7 @@ def test_a_deleted_namespace_terminates_soon(
 def test_no_resource_waits_for_an_operator_whose_namespace_is_deleted(
     own_api: Api, tmp_path: Path, port: int, reach: str
 ) -> None:
-    """As Kubernetes does it: the pods of a namespace end first, then everything else there is deleted."""
+    """As in Kubernetes, the pods of a namespace terminate before anything is deleted."""
     api = own_api
     api.install_definitions()
     for name in ("doomed", "other"):
@@ -249,7 +249,7 @@ def test_the_charts_permissions_are_sufficient_and_minimal(
 def test_two_operators_do_not_interfere(
     api: Api, namespace: str, start_operator: Callable[..., OperatorProcess], port: int
 ) -> None:
-    """There should be one; during a rollout that went wrong there may be two for a while."""
+    """Two operators may run for a while during a failed rollout."""
     start_operator()
     start_operator()
     api.apply(

@@ -1,4 +1,4 @@
-"""Connections are shared, looked at before they are promised, and a server that is away is not stormed."""
+"""Connections are shared, verified before use, and retried at a limited rate."""
 
 import contextlib
 import socket
@@ -24,7 +24,7 @@ from stanine_operator.redis_servers.places import address_of
 
 
 class Secrets:
-    """The Secrets, and how often they were read."""
+    """Secrets that count their reads."""
 
     def __init__(self, **values: bytes) -> None:
         self.values = values
@@ -38,7 +38,7 @@ class Secrets:
 
 
 class Clock:
-    """A clock that is set by hand."""
+    """A clock that is set manually."""
 
     now = 1000.0
 
@@ -47,7 +47,7 @@ class Clock:
 
 
 class Scene:
-    """Connections, and what they can see."""
+    """Connections and their surroundings."""
 
     def __init__(self, **secrets: bytes) -> None:
         self.secrets, self.clock = Secrets(**secrets), Clock()
@@ -83,7 +83,7 @@ def config(port: int, name: str = "default", **connection: Any) -> Resource:
 
 
 def commands(port: int, name: str, password: str | None = None) -> int:
-    """Return how often a server was sent a command."""
+    """Return how often a server received a command."""
     with contextlib.closing(redis.Redis(port=port, password=password)) as client:
         found: Any = client.info("commandstats")
     return int(found.get(f"cmdstat_{name}", {"calls": 0})["calls"])
@@ -91,7 +91,7 @@ def commands(port: int, name: str, password: str | None = None) -> int:
 
 @pytest.fixture
 def deaf() -> Iterator[tuple[int, list[int]]]:
-    """A port that accepts and closes, and how often it did."""
+    """A port that accepts and closes connections, with their number."""
     listening = socket.create_server(("127.0.0.1", 0))
     accepted: list[int] = []
 

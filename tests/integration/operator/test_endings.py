@@ -1,4 +1,4 @@
-"""The end of a resource, whatever is down meanwhile; and the annotation that pauses one."""
+"""Deletion of resources during outages, and the annotation that pauses reconciliation."""
 
 import time
 from collections.abc import Callable
@@ -10,9 +10,9 @@ from tests.integration.operator.harness import Api, OperatorProcess, queue, redi
 from stanine.broker.keys import queue_keys
 from stanine.store.keys import Keys
 
-#: Seconds within which everything converges after a fault has healed.
+#: Seconds within which everything converges after a fault ended.
 BOUND = 60
-#: Seconds that a look may be away for a resource that is not well.
+#: Longest retry delay in seconds.
 NOT_WELL = 15
 REFERENCE = {"name": "redis", "key": "password"}
 
@@ -42,7 +42,7 @@ def test_deleting_a_queue_while_redis_is_down_completes_within_a_minute_with_a_w
 def test_deleting_everything_at_once_leaves_nothing_behind(
     api: Api, namespace: str, operator: OperatorProcess, own_server: Callable[..., Server]
 ) -> None:
-    """The RedisConfig and its Secret are gone at once; what they led to is still released through the connection that is open."""
+    """RedisConfig and Secret disappear first; the open connection serves the others."""
     server = own_server("--requirepass", "first")
     api.apply(
         secret(namespace, "redis", password="first"),

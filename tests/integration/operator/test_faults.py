@@ -1,4 +1,4 @@
-"""What goes wrong with Redis and Secrets. Each fault is said at once, heals by itself, and tells nobody a password."""
+"""Problems with Redis and Secrets are reported, recover without help, and leak no password."""
 
 import signal
 import time
@@ -11,9 +11,9 @@ from tests.integration.operator.harness import Api, OperatorProcess, queue, redi
 
 from stanine_operator.redis_servers.monitor import PROBE_INTERVAL
 
-#: Seconds within which everything converges after a fault has healed.
+#: Seconds within which everything converges after a fault ended.
 BOUND = 60
-#: Seconds that a look may be away for a resource that is not well.
+#: Longest retry delay in seconds.
 NOT_WELL = 15
 REFERENCE = {"name": "redis", "key": "password"}
 
@@ -55,7 +55,7 @@ def test_a_server_that_restarts_empty_is_restored_at_once(
     api.apply(redis_config(namespace, server.port), queue(namespace, "jobs"))
     api.wait("RedisConfig", namespace, "default")
     api.wait("Queue", namespace, "jobs")
-    time.sleep(2 * PROBE_INTERVAL)  # it was seen as it was
+    time.sleep(2 * PROBE_INTERVAL)  # it was observed unchanged
     stop_server(server, signal.SIGKILL)
     client: Any = redis.Redis(port=own_server(port=server.port).port)
 
@@ -106,7 +106,7 @@ def test_a_rotated_password_takes_effect_with_the_secret(
     client = redis.Redis(port=server.port, password="first")
     client.config_set("requirepass", "second")
     client.client_kill_filter(skipme=True, _type="normal")
-    api.apply(queue(namespace, "jobs", maxRetries=7))  # something to do, with the old password
+    api.apply(queue(namespace, "jobs", maxRetries=7))  # work with the old password
     api.wait("Queue", namespace, "jobs", status="False", reason="AuthFailed")
     api.wait("RedisConfig", namespace, "default", "Reachable", status="False", reason="AuthFailed")
     api.apply(secret(namespace, "redis", password="second"))

@@ -1,4 +1,4 @@
-"""An operator that is killed before or after any single command of a turn: the next turn ends where one turn would have."""
+"""An operator killed before or after any command of a reconciliation: the next one completes it."""
 
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -8,38 +8,38 @@ import pytest
 import redis
 from tests.conftest import Server
 from tests.integration.api.serving import document
-from tests.integration.operator.contexts import Land, ready
+from tests.integration.operator.contexts import Environment, ready
 
 from stanine.broker.settings import QueueSettings
 from stanine_operator.controller.resource import Resource
 
 NAME = "results"
-Prepared = tuple[Land, Resource]
+Prepared = tuple[Environment, Resource]
 Prepare = Callable[[], Prepared]
 
 
 class Killed(BaseException):
-    """The process is gone: nothing after this line runs."""
+    """The process was killed: nothing after this line runs."""
 
 
 @pytest.fixture
-def lands(valkey: Server, redis_url: str) -> Iterator[Callable[[], Land]]:
-    """Make lands, each on a server that is empty then."""
+def environments(valkey: Server, redis_url: str) -> Iterator[Callable[[], Environment]]:
+    """Create environments, each on an emptied server."""
     assert redis_url == valkey.url
-    made: list[Land] = []
+    made: list[Environment] = []
 
-    def make() -> Land:
+    def make() -> Environment:
         client = redis.Redis(port=valkey.port)
         client.flushall()
         client.close()
-        land = Land(valkey.port)
-        land.redis()
-        made.append(land)
-        return land
+        environment = Environment(valkey.port)
+        environment.redis()
+        made.append(environment)
+        return environment
 
     yield make
-    for land in made:
-        land.connections.close()
+    for environment in made:
+        environment.connections.close()
 
 
 def at_each_step(
@@ -79,7 +79,7 @@ def at_each_step(
 
 
 def test_a_queue_is_created_and_purged_once_wherever_reconciliation_is_interrupted(
-    lands: Callable[[], Land], monkeypatch: pytest.MonkeyPatch
+    environments: Callable[[], Environment], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     spec: dict[str, Any] = {
         "queueName": NAME,
@@ -89,21 +89,21 @@ def test_a_queue_is_created_and_purged_once_wherever_reconciliation_is_interrupt
     }
 
     def prepare() -> Prepared:
-        land = lands()
-        resource = land.put("Queue", NAME, queueName=NAME)
-        land.reconcile(resource)
-        broker = land.server_of(resource).broker
+        environment = environments()
+        resource = environment.put("Queue", NAME, queueName=NAME)
+        environment.reconcile(resource)
+        broker = environment.server_of(resource).broker
         broker.enqueue_many(
             dramatiq.Message(NAME, "note", (number,), {}, {}) for number in range(1500)
         )
         fields: Any = {"h": b"x", "reason": "E", "actor": "a"}
         broker.client.xadd(broker._queue(NAME).keys.dead, fields)
-        return land, land.put("Queue", NAME, **spec)
+        return environment, environment.put("Queue", NAME, **spec)
 
     def check(at_hand: Prepared) -> None:
-        land, resource = at_hand
-        broker = land.server_of(resource).broker
-        outcome = land.reconcile(resource)
+        environment, resource = at_hand
+        broker = environment.server_of(resource).broker
+        outcome = environment.reconcile(resource)
         assert ready(outcome) == (True, "Running")
         assert outcome.fields["purge"] == {"token": "t", "outcome": "Executed", "count": 1500}
         assert outcome.fields["requeueDead"] == {"token": "r", "outcome": "Executed", "count": 1}
@@ -111,7 +111,7 @@ def test_a_queue_is_created_and_purged_once_wherever_reconciliation_is_interrupt
         assert (outcome.fields["ready"], outcome.fields["dead"]) == (1, 0), (
             "what was put back comes after the purge"
         )
-        assert land.reconcile(resource).fields["ready"] == 1
+        assert environment.reconcile(resource).fields["ready"] == 1
 
     assert (
         at_each_step(monkeypatch, prepare, lambda at_hand: at_hand[0].reconcile(at_hand[1]), check)
@@ -120,16 +120,16 @@ def test_a_queue_is_created_and_purged_once_wherever_reconciliation_is_interrupt
 
 
 def test_an_instrument_is_published_once_wherever_reconciliation_is_interrupted(
-    lands: Callable[[], Land], monkeypatch: pytest.MonkeyPatch
+    environments: Callable[[], Environment], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def prepare() -> Prepared:
-        land = lands()
-        return land, land.put("Instrument", "a-mood", **document()["spec"])
+        environment = environments()
+        return environment, environment.put("Instrument", "a-mood", **document()["spec"])
 
     def check(at_hand: Prepared) -> None:
-        land, resource = at_hand
-        server = land.server_of(resource)
-        assert land.reconcile(resource).fields["revision"] == 1
+        environment, resource = at_hand
+        server = environment.server_of(resource)
+        assert environment.reconcile(resource).fields["revision"] == 1
         assert server.client.xlen(server.broker.ready_key("index")) == 1
         assert server.client.hlen(server.keys.numbers) == 1
 
@@ -141,19 +141,19 @@ def test_an_instrument_is_published_once_wherever_reconciliation_is_interrupted(
 
 @pytest.mark.parametrize("kind", ["Queue", "Instrument"])
 def test_finalization_completes_wherever_it_was_interrupted(
-    lands: Callable[[], Land], monkeypatch: pytest.MonkeyPatch, kind: str
+    environments: Callable[[], Environment], monkeypatch: pytest.MonkeyPatch, kind: str
 ) -> None:
     def prepare() -> Prepared:
-        land = lands()
+        environment = environments()
         spec = {"queueName": NAME} if kind == "Queue" else document()["spec"]
-        resource = land.put(kind, "a-mood", deletionPolicy="Delete", **spec)
-        land.reconcile(resource)
-        return land, resource
+        resource = environment.put(kind, "a-mood", deletionPolicy="Delete", **spec)
+        environment.reconcile(resource)
+        return environment, resource
 
     def check(at_hand: Prepared) -> None:
-        land, resource = at_hand
-        server = land.server_of(resource)
-        assert land.delete(resource).done
+        environment, resource = at_hand
+        server = environment.server_of(resource)
+        assert environment.delete(resource).done
         if kind == "Queue":
             assert not server.client.keys("*:q:results:*")
         else:

@@ -1,4 +1,4 @@
-"""As whom the operator speaks to the API server: what a kubeconfig may say, and what becomes of credentials that end."""
+"""Credentials for the API server: kubeconfigs, plugins and expiry."""
 
 import asyncio
 import json
@@ -27,7 +27,7 @@ print(json.dumps({"apiVersion": "client.authentication.k8s.io/v1", "kind": "Exec
 
 
 class Plugin:
-    """A kubeconfig whose credentials a program of the tests' own fetches."""
+    """A kubeconfig whose credentials are fetched by a program of the tests."""
 
     def __init__(self, folder: Path, api: Api) -> None:
         self._folder = folder
@@ -86,7 +86,7 @@ async def read(plugin: Plugin) -> Client:
 
 
 async def ask(client: Client) -> int:
-    """Return how many namespaces there are."""
+    """Return the number of namespaces."""
     return len((await client.call("GET", "/api/v1/namespaces"))["items"])
 
 

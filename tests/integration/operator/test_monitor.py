@@ -1,4 +1,4 @@
-"""What the pulse tells of servers that die and return, beat by beat."""
+"""Reports of the server monitor for servers that stop and return, poll by poll."""
 
 import asyncio
 import signal
@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import redis
 from tests.conftest import Server, stop_server
-from tests.integration.operator.contexts import Land
+from tests.integration.operator.contexts import Environment
 
 from stanine_operator.controller.problems import OperatorProblem
 from stanine_operator.controller.resource import Resource
@@ -19,17 +19,19 @@ from stanine_operator.redis_servers.monitor import ServerMonitor
 RETRY_SECONDS = 30
 
 
-class Felt:
-    """A pulse for one RedisConfig."""
+class Monitored:
+    """A monitor of one RedisConfig."""
 
-    def __init__(self, land: Land, config: Resource, *, seen: str | None = None) -> None:
-        self.land, self.config = land, config
+    def __init__(
+        self, environment: Environment, config: Resource, *, seen: str | None = None
+    ) -> None:
+        self.environment, self.config = environment, config
         self.told: list[Any] = []
-        self.monitor = ServerMonitor(land.connections, self.told.append, lambda _key: seen)
+        self.monitor = ServerMonitor(environment.connections, self.told.append, lambda _key: seen)
         self.executor = ThreadPoolExecutor(1)
 
-    async def beat(self) -> int:
-        """Return how often somebody was told by one beat."""
+    async def poll(self) -> int:
+        """Poll once; return the number of reports."""
         before = len(self.told)
         self.pulse._beat(self.executor)
         async with asyncio.timeout(RETRY_SECONDS):
@@ -38,10 +40,10 @@ class Felt:
         return len(self.told) - before
 
     def refresh(self) -> bool:
-        """Look at the server as a turn does; tell whether it answers."""
+        """Open the server as a reconciliation does; return whether it answers."""
         try:
-            self.land.connections.invalidate(self.config.key)
-            self.land.connections.open(self.config)
+            self.environment.connections.invalidate(self.config.key)
+            self.environment.connections.open(self.config)
         except OperatorProblem:
             return False
         return True
@@ -51,44 +53,44 @@ def test_a_server_that_fails_again_after_recovery_is_reported(
     own_server: Callable[..., Server],
 ) -> None:
     server = own_server()
-    land = Land(server.port)
-    probe = Felt(land, land.redis())
+    environment = Environment(server.port)
+    probe = Monitored(environment, environment.redis())
 
     async def work() -> None:
         nonlocal server
         assert probe.refresh()
-        assert [await probe.beat() for _ in range(2)] == [0, 0]
+        assert [await probe.poll() for _ in range(2)] == [0, 0]
         for _ in range(
             2
-        ):  # it dies, is seen to be dead, returns, is seen by a turn, and dies before it is felt
+        ):  # it stops, is reported, returns, is reconciled, and stops before the next poll
             stop_server(server, signal.SIGKILL)
-            assert await probe.beat() == 1
-            assert await probe.beat() == 1, "as long as a turn's word is that it is well"
+            assert await probe.poll() == 1
+            assert await probe.poll() == 1, "as long as a turn's word is that it is well"
             assert not probe.refresh()
-            assert await probe.beat() == 0, "a turn knows"
+            assert await probe.poll() == 0, "a turn knows"
             server = own_server(port=server.port)
-            probe.land.connections._entries[probe.config.key].problem_since = float("-inf")
+            probe.environment.connections._entries[probe.config.key].problem_since = float("-inf")
             assert probe.refresh()
-        assert await probe.beat() == 1, "another process"
-        assert await probe.beat() == 0
+        assert await probe.poll() == 1, "another process"
+        assert await probe.poll() == 0
 
     asyncio.run(work())
-    land.connections.close()
+    environment.connections.close()
 
 
 @pytest.mark.parametrize(("seen", "told"), [("another", 1), (None, 0)])
 def test_a_server_restarted_since_its_reconciliation_is_reported_by_the_first_probe(
     own_server: Callable[..., Server], seen: str | None, told: int
 ) -> None:
-    land = Land(own_server().port)
-    probe = Felt(land, land.redis(), seen=seen)
+    environment = Environment(own_server().port)
+    probe = Monitored(environment, environment.redis(), seen=seen)
 
     async def work() -> None:
         assert probe.refresh()
-        assert [await probe.beat() for _ in range(2)] == [told, 0]
+        assert [await probe.poll() for _ in range(2)] == [told, 0]
 
     asyncio.run(work())
-    land.connections.close()
+    environment.connections.close()
 
 
 def test_a_server_that_rejects_info_is_not_reported(
@@ -97,12 +99,12 @@ def test_a_server_that_rejects_info_is_not_reported(
     server = own_server()
     with redis.Redis(port=server.port) as admin:
         admin.execute_command("ACL", "SETUSER", "default", "-info")
-    land = Land(server.port)
-    probe = Felt(land, land.redis())
+    environment = Environment(server.port)
+    probe = Monitored(environment, environment.redis())
 
     async def work() -> None:
         assert probe.refresh()
-        assert [await probe.beat() for _ in range(3)] == [0, 0, 0]
+        assert [await probe.poll() for _ in range(3)] == [0, 0, 0]
 
     asyncio.run(work())
-    land.connections.close()
+    environment.connections.close()

@@ -1,6 +1,6 @@
-"""The operator writes the statuses that tests/chart/statuses holds, which Argo CD's health check is tried on there.
+"""The statuses in tests/chart/statuses, used to test Argo CD's health check, are current.
 
-With STANINE_RECORD=1 it writes those files anew.
+With STANINE_RECORD=1 the test writes these files.
 """
 
 import os
@@ -24,7 +24,7 @@ FOLDER = Path(__file__).parents[2] / "chart/statuses"
 
 
 def shape(each: Object) -> Any:
-    """Return what the health check reads, without times and figures."""
+    """Return the parts that the health check reads, without times and figures."""
     status = each.get("status", {})
     conditions = [
         (one["type"], one["status"], one["reason"], one["observedGeneration"])

@@ -1,4 +1,4 @@
-"""The operator with its own Redis user: it is refused nothing that it tries, and has the server read a changed file of users again."""
+"""The operator's own Redis user has all needed permissions and can reload a changed ACL file."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -22,8 +22,8 @@ GAD_7 = yaml.safe_load(
     (Path(__file__).parents[3] / "examples" / "instruments" / "gad-7.yaml").read_text()
 )
 PASSWORDS = {user: f"{user}-password" for user in USERS}
-#: What the operator needs only where something has gone wrong, or late: a third version of a library, another database, an idle connection,
-#: a file of users in whole categories; and what a Queue resource does not order, which is listed dead letters by id.
+#: Permissions for rare cases: a third version of a library, another database, an idle connection, an ACL file with
+#: whole categories; and requests that a Queue resource does not offer (dead letters by id).
 SELDOM = {"ping", "select", "function|delete", "acl|cat"}
 
 
@@ -41,7 +41,7 @@ def test_the_operators_user_has_all_permissions_and_keeps_users_current(
     admin: Any = redis.Redis(port=server.port, username="tests", password="t")
     settings = "stanine:{p0}:config"
 
-    # a Secret as the chart makes it: who the operator is, and the whole file of users
+    # a Secret like the chart's: the operator's credentials and the whole ACL file
     users = path.read_text()
     api.apply(
         secret(
@@ -71,7 +71,7 @@ def test_the_operators_user_has_all_permissions_and_keeps_users_current(
     configure(settings={"sweepSeconds": 9})
     eventually(lambda: admin.hget(settings, "sweepSeconds") == b"9", 20)
 
-    # a queue: made, ordered about, deleted with what is in it
+    # a queue: created, requests, deleted with its content
     api.apply(queue(namespace, "results", deletionPolicy="Delete", rateLimit={"messages": 100}))
     api.wait("Queue", namespace, "results")
     stream, dead = (f"stanine:{{p0}}:q:results:{part}" for part in ("ready", "dead"))
@@ -135,10 +135,10 @@ def test_the_operators_user_has_all_permissions_and_keeps_users_current(
     }
     seen_elsewhere = set(
         RULES["commandSets"]["queueOperating"]
-    )  # those of orders by id, which a person gives by the API
+    )  # requests by id, which a person makes by the API
     assert granted - called - seen_elsewhere - {"acl|load"} <= SELDOM  # that one comes now
 
-    # a second password of the API comes into the Secret, and so into the server's file, as the kubelet does it
+    # a second password of the API is written to the Secret and, like by the kubelet, to the server's file
     more = acl_file("stanine", PASSWORDS | {"api": "another"}, with_operator=True)
     (added,) = [
         word
@@ -158,7 +158,7 @@ def test_the_operators_user_has_all_permissions_and_keeps_users_current(
             **{"users.acl": changed},
         )
     )
-    operator.stop()  # only to be quick: one that runs reads Secrets again every 30 s
+    operator.stop()  # only to save time: a running operator reads Secrets every 30 s
     start_operator("--namespace", namespace)
 
     def is_let_in() -> bool:

@@ -1,4 +1,4 @@
-"""etcd comes back with the data of a backup under an operator that runs: its resourceVersions and generations are given out again."""
+"""etcd is restored from a backup under a running operator: versions and generations are reused."""
 
 import signal
 import time
@@ -13,9 +13,10 @@ from tests.integration.operator.harness import Api, OperatorProcess, queue, redi
 from stanine.broker import StreamsBroker
 from stanine.store.keys import Keys
 
-#: Seconds until what is seen every ten seconds must have had its effect; the process would be restarted after 720.
+#: Seconds within which a check made every ten seconds must take effect; the process would be restarted after 720.
 BOUND = 90
-#: Writes that the backup does not have: many more than an API server makes when it starts, so that the versions stay lower for long.
+#: Writes missing in the backup: many more than an API server makes when it starts, so that versions stay lower for
+#: long.
 LOST = 800
 
 
@@ -55,7 +56,7 @@ def _is_away(operator: OperatorProcess) -> bool:
 def test_changes_after_a_restore_are_reconciled_despite_reused_versions(
     own_api_server: ApiServer, own_api: Api, tmp_path: Path, port: int
 ) -> None:
-    """Seen to fail: changes were ignored until the process was restarted, 12 minutes later."""
+    """Regression: changes were ignored until the process was restarted, 12 minutes later."""
     api = own_api
     api.install_definitions()
     api.make_namespace("n")
@@ -99,7 +100,7 @@ def test_changes_after_a_restore_are_reconciled_despite_reused_versions(
 def test_a_restore_with_caught_up_versions_is_found_by_two_lists(
     own_api_server: ApiServer, own_api: Api, tmp_path: Path, port: int
 ) -> None:
-    """As after a restore with --bump-revision: no list's version is ever lower than the last list's, but the states' own are."""
+    """As after a restore with --bump-revision: only the versions of the objects are lower."""
     api = own_api
     api.install_definitions()
     api.make_namespace("n")

@@ -1,4 +1,4 @@
-"""The operator's own Redis user may do all that Queue and Instrument ask for: every turn, every request, and their ends."""
+"""The permissions of the operator's Redis user suffice for Queue and Instrument."""
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -9,7 +9,7 @@ import redis
 from tests.conftest import Server
 from tests.integration.acl.rules import USERS, acl_file
 from tests.integration.api.serving import document
-from tests.integration.operator.contexts import Land, ready
+from tests.integration.operator.contexts import Environment, ready
 
 from stanine.broker.keys import queue_keys
 from stanine_operator.redis_servers.connections import Connections
@@ -19,7 +19,7 @@ PARTITION = "stanine:{p0}"
 
 @pytest.fixture
 def admin(own_server: Callable[..., Server], tmp_path: Path) -> Iterator[Any]:
-    """A server with one user a process, as somebody who may do anything."""
+    """A server with one user per process, as an administrator."""
     path = tmp_path / "users.acl"
     path.write_text(
         acl_file("stanine", dict.fromkeys(USERS, "secret"), with_operator=True)
@@ -32,10 +32,10 @@ def admin(own_server: Callable[..., Server], tmp_path: Path) -> Iterator[Any]:
 
 
 @pytest.fixture
-def land(admin: Any) -> Iterator[Land]:
+def environment(admin: Any) -> Iterator[Environment]:
     """Resources whose connection is that user's."""
     secrets: dict[str, bytes] = {"user": b"operator", "password": b"secret"}
-    made = Land(
+    made = Environment(
         admin.connection_pool.connection_kwargs["port"],
         connections=Connections(lambda _namespace, _name: secrets),
     )
@@ -56,9 +56,11 @@ def denied(admin: Any) -> list[Any]:
 
 
 def test_the_operators_user_has_the_permissions_for_queues_and_instruments(
-    land: Land, admin: Any
+    environment: Environment, admin: Any
 ) -> None:
-    assert ready(land.reconcile(land.put("Queue", "results", queueName="results"))) == (
+    assert ready(
+        environment.reconcile(environment.put("Queue", "results", queueName="results"))
+    ) == (
         True,
         "Running",
     )
@@ -75,33 +77,37 @@ def test_the_operators_user_has_the_permissions_for_queues_and_instruments(
     }
     for part in ("Ready", "Delayed", "Dead"):
         request = {"part": part, "token": part} | ({"reason": "R0"} if part == "Dead" else {})
-        told = land.reconcile(land.put("Queue", "results", **spec, purge=request)).fields["purge"]
+        told = environment.reconcile(
+            environment.put("Queue", "results", **spec, purge=request)
+        ).fields["purge"]
         assert told == {"token": part, "outcome": "Executed", "count": 1}
-    resource = land.put("Queue", "results", **spec, requeueDead={"token": "again"})
-    assert land.reconcile(resource).fields["requeueDead"] == {
+    resource = environment.put("Queue", "results", **spec, requeueDead={"token": "again"})
+    assert environment.reconcile(resource).fields["requeueDead"] == {
         "token": "again",
         "outcome": "Executed",
         "count": 1,
     }
-    land.lose_status(resource)
-    assert land.reconcile(resource).fields["requeueDead"] == {
+    environment.lose_status(resource)
+    assert environment.reconcile(resource).fields["requeueDead"] == {
         "token": "again",
         "outcome": "Executed",
         "count": 1,
     }
-    assert [event.reason for event in land.delete(resource).events] == ["QueueNotEmpty"]
-    empty = land.put("Queue", "other", queueName="other")
-    land.reconcile(empty)
-    assert [event.reason for event in land.delete(empty).events] == ["QueueDeleted"]
+    assert [event.reason for event in environment.delete(resource).events] == ["QueueNotEmpty"]
+    empty = environment.put("Queue", "other", queueName="other")
+    environment.reconcile(empty)
+    assert [event.reason for event in environment.delete(empty).events] == ["QueueDeleted"]
 
-    instrument = land.put("Instrument", "a-mood", **document()["spec"])
+    instrument = environment.put("Instrument", "a-mood", **document()["spec"])
     for _ in range(2):
-        assert ready(land.reconcile(instrument)) == (False, "Indexing")
+        assert ready(environment.reconcile(instrument)) == (False, "Indexing")
     admin.hset(f"{PARTITION}:index", "a-mood/1", b"\0\0\0\1\0\1entry")
-    assert ready(land.reconcile(instrument)) == (True, "Indexed")
-    assert [event.reason for event in land.delete(instrument).events] == ["InstrumentDeleted"]
-    answered = land.put("Instrument", "a-mood", **document()["spec"])
-    land.reconcile(answered)
+    assert ready(environment.reconcile(instrument)) == (True, "Indexed")
+    assert [event.reason for event in environment.delete(instrument).events] == [
+        "InstrumentDeleted"
+    ]
+    answered = environment.put("Instrument", "a-mood", **document()["spec"])
+    environment.reconcile(answered)
     admin.hset(f"{PARTITION}:answered", 2, 1)
-    assert [event.reason for event in land.delete(answered).events] == ["HasAttempts"]
+    assert [event.reason for event in environment.delete(answered).events] == ["HasAttempts"]
     assert denied(admin) == []

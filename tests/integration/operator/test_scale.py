@@ -1,4 +1,4 @@
-"""Many resources: how fast they converge, and that at rest nothing is written."""
+"""Many resources: time to converge, and no writes afterwards."""
 
 import time
 from collections.abc import Callable
@@ -6,7 +6,8 @@ from collections.abc import Callable
 import pytest
 from tests.integration.operator.harness import Api, OperatorProcess, queue, redis_config
 
-#: Seconds from a cold start until all must be ready. It takes 15 to 35 on two cores; a busy machine must not fail the test.
+#: Seconds from a cold start until all are ready. It takes 15 to 35 on two cores; a busy machine must not fail the
+#: test.
 CONVERGED = 240
 
 

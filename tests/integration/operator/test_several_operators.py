@@ -1,4 +1,4 @@
-"""Operators beside each other, of a namespace or of the whole cluster: each resource has exactly one, named in its status."""
+"""Several operators, of a namespace or of the cluster: each resource has exactly one."""
 
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -16,14 +16,14 @@ from tests.integration.operator.harness import (
     redis_config,
 )
 
-#: Seconds for a namespace to pass from one operator to another that is told so, and for one whose operator is lost.
+#: Seconds for a handover between operators, and for a takeover from a lost one.
 PASSES, LOST = 60, 120
 Start = Callable[..., OperatorProcess]
 
 
 @pytest.fixture
 def start(own_api: Api, tmp_path: Path) -> Iterator[Start]:
-    """Start operators by NAMESPACE/RELEASE: each serves its namespace, or everything if its release's name begins with `wide`."""
+    """Start operators by NAMESPACE/RELEASE: cluster-wide if RELEASE begins with `wide`."""
     started: list[OperatorProcess] = []
 
     def start(name: str) -> OperatorProcess:
@@ -55,7 +55,7 @@ def api(own_api: Api) -> Api:
 
 
 def operator_of(api: Api, namespace: str) -> str | None:
-    """Return who stands in the statuses of a namespace's resources; None while they do not agree."""
+    """Return the operator in the statuses of a namespace's resources; None while they differ."""
     kinds = (("RedisConfig", "default"), ("Queue", "jobs"))
     found = {
         (api.get(kind, namespace, name).get("status") or {}).get("operator") for kind, name in kinds
@@ -117,7 +117,7 @@ def test_a_namespace_is_handed_over_to_its_own_operator_and_back(
     own = start("exams/own")
     until_served(api, {"exams": "exams/own"}, PASSES)
     assert own.stop() == 0
-    api.delete("Lease", "exams", "stanine-operator")  # as the hook before an uninstall does
+    api.delete("Lease", "exams", "stanine-operator")  # as the uninstall hook does
     until_served(api, {"exams": "home/wide"}, PASSES)
 
 
@@ -149,7 +149,7 @@ def test_of_two_equal_operators_the_second_takes_over_when_the_first_is_lost(
 def test_an_operator_without_lease_permissions_reports_it_and_does_nothing(
     api: Api, tmp_path: Path, port: int
 ) -> None:
-    """Its rights are those of an older chart."""
+    """The permissions are those of an older chart."""
     rules = [rule for rule in chart_rules() if rule["apiGroups"] != ["coordination.k8s.io"]]
     process = OperatorProcess(
         limited_kubeconfig(api, "exams", rules, tmp_path),

@@ -41,7 +41,7 @@ def told(
     start_operator: Callable[..., OperatorProcess],
     collector: Collector,
 ) -> OperatorProcess:
-    """An operator that has worked on a resource of each kind, one of them faulty."""
+    """An operator that has reconciled a resource of each kind, one of them invalid."""
     server = own_server("--requirepass", PASSWORD)
     operator = start_operator("--namespace", namespace, **collector.environment())
     credentials: dict[str, Any] = {

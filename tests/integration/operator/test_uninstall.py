@@ -1,4 +1,4 @@
-"""The hook before an uninstall, against a real API server: whom it frees, and whom not."""
+"""The uninstall hook with a real API server: which resources it frees."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -13,7 +13,7 @@ NAMESPACES = ("home", "bare", "its-own", "lost")
 
 @pytest.fixture
 def api(own_api: Api, monkeypatch: pytest.MonkeyPatch) -> Api:
-    """An API server with a queue that waits for an operator in each namespace."""
+    """An API server with a queue in each namespace that waits for an operator."""
     own_api.install_definitions()
     monkeypatch.setenv("KUBECONFIG", str(own_api.kubeconfig))
     for namespace in NAMESPACES:

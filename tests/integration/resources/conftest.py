@@ -12,7 +12,7 @@ ROOT = Path(__file__).parents[3]
 
 @pytest.fixture(scope="session")
 def api(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ApiServer]:
-    """The API server; resources lie in its namespace `default`."""
+    """The API server; resources are in its namespace `default`."""
     server = start_api_server(tmp_path_factory.mktemp("kubernetes"))
     try:
         server.kubectl("apply", "--server-side", "-f", str(ROOT / "charts/stanine/crds"))
@@ -20,7 +20,7 @@ def api(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ApiServer]:
         deadline = time.monotonic() + 30
         while (
             "FIELDS" not in server.kubectl("explain", "instruments.spec", check=False).stdout
-        ):  # the documentation follows a moment later
+        ):  # the OpenAPI documents are published slightly later
             assert time.monotonic() < deadline
             time.sleep(0.1)
         yield server

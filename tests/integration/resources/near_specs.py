@@ -1,17 +1,17 @@
-"""Draws resources that a schema nearly allows: most parts are as they should be, some are just beyond it."""
+"""Strategies for resources that a schema nearly accepts: mostly valid, some values just invalid."""
 
 from typing import Any
 
 from hypothesis import strategies as st
 
-#: One part in so many is wrong.
+#: One in this many parts is invalid.
 _RARITY = 250
 _JUNK = st.sampled_from([None, True, 7, 1.5, "", "junk", [], [1], {}, {"a": 1}])
 
 
 @st.composite
 def near(draw: st.DrawFn, schema: dict[str, Any]) -> Any:
-    """Draw a value that the schema allows, or nearly."""
+    """Draw a value that the schema accepts, or nearly."""
     if draw(st.integers(1, _RARITY)) == 1:
         return draw(_JUNK)
     match schema.get("type"):

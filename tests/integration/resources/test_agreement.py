@@ -1,4 +1,4 @@
-"""What `stanine validate` says without an API server is what a real one does: every rule, and resources that nearly fit."""
+"""`stanine validate` agrees with a real API server: every rule, and nearly valid resources."""
 
 from typing import Any
 
@@ -29,7 +29,7 @@ def resource(kind: str, spec: Any, name: str = "one") -> dict[str, Any]:
 def send(
     api: ApiServer, plain: dict[str, Any], method: str = "POST", more: str = "&dryRun=All"
 ) -> tuple[bool, str]:
-    """Return whether the API server takes a resource, and what it says."""
+    """Return whether the API server accepts a resource, and its message."""
     path = f"/apis/{VERSION}/namespaces/default/{KINDS[plain['kind']].plural}"
     if method == "PUT":
         path += f"/{plain['metadata']['name']}"
@@ -67,7 +67,7 @@ def queue(**spec: Any) -> dict[str, Any]:
 
 SENTINEL = {"masterName": "main", "nodes": [{"host": "a"}]}
 
-#: Resources that keep every rule but (at the most) one, with the message of the rule that they break.
+#: Resources that break at most one rule, with its message.
 CASES: list[tuple[dict[str, Any], str]] = [
     (redis(compatibility="DualWrite"), ""),
     (redis(compatibility="DualWrite", layout="Hash"), ""),
@@ -120,7 +120,7 @@ CASES: list[tuple[dict[str, Any], str]] = [
     (queue(purge={"part": "Dead", "token": "a"}, requeueDead={"token": "b"}), ""),
 ]
 
-#: A resource, the same changed, and what is said of the change.
+#: A resource, its change, and the message.
 CHANGES: list[tuple[dict[str, Any], dict[str, Any], str]] = [
     (redis(), redis(keyNamespace="stanine"), ""),
     (redis(keyNamespace="stanine"), redis(), ""),
@@ -214,7 +214,7 @@ def test_validate_rejects_exactly_what_the_api_server_rejects(api: ApiServer, ki
     @given(near(schema), st.booleans())
     def agree(spec: Any, is_calm: bool) -> None:
         if is_calm and kind == "RedisConfig" and isinstance(spec, dict):
-            # So many rules are about these two that hardly one of a hundred would keep them all.
+            # Too many rules apply to these two: hardly one in a hundred drawn values would satisfy them all.
             spec = {name: value for name, value in spec.items() if name != "server"} | {
                 "connection": {"host": "redis"}
             }
@@ -225,4 +225,4 @@ def test_validate_rejects_exactly_what_the_api_server_rejects(api: ApiServer, ki
         verdicts[taken] += 1
 
     agree()
-    assert min(verdicts.values()) > 1, verdicts  # both answers were tried
+    assert min(verdicts.values()) > 1, verdicts  # both results occurred

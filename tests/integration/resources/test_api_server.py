@@ -1,4 +1,4 @@
-"""The three kinds on a real API server: examples, defaults, a document of the greatest size, and how they read in kubectl."""
+"""The three kinds on a real API server: examples, defaults, the largest document, kubectl."""
 
 import json
 import time
@@ -35,9 +35,7 @@ def test_an_example_is_stored_as_it_was_applied(api: ApiServer, path: Path) -> N
             found = json.loads(
                 api.kubectl("get", sent["kind"], sent["metadata"]["name"], "-o", "json").stdout
             )
-            assert (
-                found["spec"] == sent["spec"]
-            )  # no default is written into it: what is applied is all there is
+            assert found["spec"] == sent["spec"]  # no default is written into it
         assert api.kubectl("diff", "--server-side", "-f", str(path), check=False).stdout == ""
     finally:
         api.kubectl("delete", "-f", str(path), check=False)
@@ -166,7 +164,7 @@ def test_kubectl_knows_short_names_category_and_columns(api: ApiServer) -> None:
 
 
 def test_unsupported_fields_reach_the_operator(api: ApiServer) -> None:
-    """It would be dropped by a client that is not strict, and the instrument scored without it."""
+    """A non-strict client would drop it, and the instrument would be scored without it."""
     plain = instrument_document("later", {
         "title": "T",
         "items": [{"id": "q", "text": "How?", "options": [{"value": 1}, {"value": 2}]}],

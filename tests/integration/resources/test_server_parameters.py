@@ -1,4 +1,4 @@
-"""Every server parameter that may be set, on a real server: it takes the value, and what it then says is the same value to us."""
+"""Every permitted server parameter on a real server: accepted, and equal in normal form."""
 
 import shutil
 import signal
@@ -11,7 +11,7 @@ from tests.conftest import need, start_server, stop_server
 
 from stanine.crds.server_parameters import PARAMETERS, ParameterType, find_fault, is_same, normalise
 
-#: A value in an unusual spelling for each kind.
+#: A value in an unusual format for each type.
 VALUES = {
     ParameterType.BYTES: ["64mb", "67108865", "100M", "1g"],
     ParameterType.BYTES_OR_PERCENT: ["5%", "64MB", "0"],
@@ -19,7 +19,7 @@ VALUES = {
     ParameterType.BUFFER_LIMITS: ["pubsub 32mb 8mb 60", "replica 256mb 64mb 60 normal 0 0 0"],
     ParameterType.EVENTS: ["KEA", "xK", ""],
 }
-#: Integers are set to these where the range allows it.
+#: Integers are set to these within their range.
 INTEGERS = [0, 1, 10, 64, 128]
 
 
@@ -38,7 +38,7 @@ def values_of(name: str) -> list[str]:
 def server_values(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Any]:
-    """A client of a server that only these tests use: it is left in no state for others."""
+    """A client of a server used only by these tests."""
     binary = shutil.which("redis-server") if request.param == "redis-server" else None
     need("redis-server", found=request.param == "valkey" or binary is not None)
     server = start_server(tmp_path_factory.mktemp("parameters"), binary=binary)

@@ -1,4 +1,4 @@
-"""Conditions and statuses: what changes when, and what is worth a write."""
+"""Conditions and statuses: transitions, and when a status is written."""
 
 from typing import Any
 

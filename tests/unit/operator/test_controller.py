@@ -1,4 +1,4 @@
-"""The loop finds what the watch missed, wakes whom a change concerns, and does not bring back what is gone."""
+"""The controller finds missed changes, enqueues affected resources and detects a new history."""
 
 import asyncio
 from collections.abc import Callable, Coroutine
@@ -32,7 +32,7 @@ CONFIG = Kind(
 
 
 class FakeCluster:
-    """What the API server has."""
+    """An API server in memory."""
 
     def __init__(self) -> None:
         self.objects: dict[Key, dict[str, Any]] = {}
@@ -56,7 +56,7 @@ class FakeCluster:
         self.version = max(self.version, int(resource.version))
 
     def restore(self, version: int, *resources: Resource) -> None:
-        """Have what a backup of etcd had, and go on counting from there."""
+        """Restore a backup of etcd and continue counting from there."""
         self.objects.clear()
         for resource in resources:
             self.put(resource)
@@ -107,14 +107,14 @@ class FakeReconciler:
 
 
 class FakeConnections:
-    """Connections that are only forgotten."""
+    """Connections without servers."""
 
     def forget(self, key: Key) -> None:
-        """Nothing is open."""
+        """Do nothing."""
 
 
 class Scene:
-    """A loop among fakes. Made in an event loop."""
+    """A controller with fakes. Created in an event loop."""
 
     def __init__(self) -> None:
         self.cluster, self.reconciler, self.resource_cache = (
@@ -142,27 +142,27 @@ class Scene:
         self.loop.history_changed = self.watch_again
 
     def watch_again(self) -> None:
-        """Count how often the watch begins."""
+        """Count restarts of the watch."""
         self.watches += 1
 
     async def know(self, *resources: Resource) -> None:
-        """Have resources at the API server, known here, and none of them due."""
+        """Add resources to the API server and the cache, none of them due."""
         for resource in resources:
             self.cluster.put(resource)
             self.resource_cache.put(resource)
         await self.loop.check_history()
 
     def known(self, key: Key) -> Resource:
-        """Return what is known of a resource that is there."""
+        """Return the cached state of an existing resource."""
         found = self.resource_cache.get(key)
         assert found is not None
         return found
 
     async def settle(self) -> list[Key]:
-        """Let what is due have its turns; return whose they were."""
+        """Reconcile everything that is due; return the keys."""
         tasks = self.loop.start()
         self.loop.begin()
-        await asyncio.sleep(1.2)  # whoever is woken as one of many comes within a second
+        await asyncio.sleep(1.2)  # resources enqueued together are due within a second
         self.loop.stop()
         for task in tasks:
             task.cancel()
@@ -313,7 +313,7 @@ def test_a_lower_list_version_replaces_the_cache() -> None:
 
 
 def test_a_change_after_a_restore_is_enqueued_despite_its_lower_version() -> None:
-    """The input that was seen to fail: ignored until the process was started anew."""
+    """Regression: such a change was ignored until the process was restarted."""
 
     async def scenario(scene: Scene) -> None:
         await scene.know(queue(version=100, generation=5))
@@ -375,7 +375,7 @@ def test_a_new_history_that_could_not_be_listed_is_completed_by_the_next_check()
 
 
 def test_two_lists_with_an_older_state_begin_a_new_history() -> None:
-    """etcd restored with --bump-revision, or a restore of which the versions have caught up before the next list."""
+    """etcd was restored with --bump-revision, or versions caught up before the next list."""
 
     async def scenario(scene: Scene) -> None:
         await scene.know(queue("older", version=100, generation=5), queue("same", version=30))
@@ -410,7 +410,7 @@ def test_a_restored_object_replaces_a_younger_one_of_the_same_name() -> None:
 
 
 def test_a_restored_status_is_cached_after_two_lists() -> None:
-    """Otherwise a status that is right in memory only is never written again."""
+    """Otherwise a status that is correct only in the cache would never be written again."""
 
     async def scenario(scene: Scene) -> None:
         await scene.know(queue(version=100, status={"depth": 9}))

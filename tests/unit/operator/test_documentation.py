@@ -22,7 +22,7 @@ PLACES = {
     "describe_unpublished": 0,
     "OperatorProblem": 0,
 }
-#: Reasons that say that all is well; they need no remedy.
+#: Reasons of success, which need no remedy.
 WELL = {"Answered", "AsDeclared", "NothingDeclared", "InLayout", "BelowThreshold", "Bootstrapped", "Indexed", "Published", "Drained",
         "QueueDeleted", "InstrumentDeleted", "RevisionPublished", "DriftCorrected", "UsersLoaded"}  # fmt: skip
 

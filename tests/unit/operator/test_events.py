@@ -1,4 +1,4 @@
-"""Events: only transitions, the same one counted, no floods, nothing that holds up work."""
+"""Events: transitions only, repetitions counted, limited rate, no delay of reconciliation."""
 
 import asyncio
 from datetime import UTC, datetime
@@ -21,7 +21,7 @@ SAID = EventSpec(warning=True, reason="ConnectionRefused", message="Nothing list
 
 
 class FakeEvents:
-    """The API server's events, as far as they matter here."""
+    """The API server's events in memory."""
 
     def __init__(self, status: int = 0) -> None:
         self.events: dict[str, dict[str, Any]] = {}
@@ -42,7 +42,7 @@ class FakeEvents:
 
 
 def post(api: FakeEvents, *events: EventSpec) -> list[str]:
-    """Have a new process post these; return why some were dropped."""
+    """Post these with a new recorder; return the reasons of dropped events."""
     dropped: list[str] = []
 
     async def work() -> None:

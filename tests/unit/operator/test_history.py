@@ -1,4 +1,4 @@
-"""Whether the API server still has the history that the operator knows."""
+"""Detection of another history of the API server."""
 
 import pytest
 from hypothesis import given

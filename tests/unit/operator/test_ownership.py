@@ -1,4 +1,4 @@
-"""Who has what several resources claim."""
+"""Ownership of objects that several resources claim."""
 
 from typing import Any
 
@@ -39,7 +39,7 @@ def config(namespace: str = "ns", host: str = "redis", **spec: Any) -> Resource:
     )
 
 
-def land(*resources: Resource) -> ResourceCache:
+def cache_of(*resources: Resource) -> ResourceCache:
     resource_cache = ResourceCache()
     for each in resources:
         resource_cache.put(each)
@@ -60,7 +60,7 @@ def test_exactly_the_oldest_of_several_claims_has_no_conflict(
         )
         for number, (day, thing) in enumerate(has_claim)
     ]
-    resource_cache = land(config(), *queues)
+    resource_cache = cache_of(config(), *queues)
     for name in {each.spec["queueName"] for each in queues}:
         claiming = [each for each in queues if each.spec["queueName"] == name]
         winners = [each for each in claiming if find_conflict(each, resource_cache) is None]
@@ -97,7 +97,7 @@ def test_resources_conflict_if_name_key_namespace_and_database_are_equal(
     younger = resource(
         "Queue", "q", "u2", namespace="b", created="2026-11-02T00:00:00Z", queueName="results"
     )
-    assert (find_conflict(younger, land(config(), other, older, younger)) is not None) == rivals
+    assert (find_conflict(younger, cache_of(config(), other, older, younger)) is not None) == rivals
 
 
 def test_a_holder_counts_as_deleted_only_if_it_would_be_in_the_cache() -> None:
@@ -118,7 +118,7 @@ def test_a_deleted_holder_is_replaced_once(monkeypatch: pytest.MonkeyPatch) -> N
         raise OwnershipConflictError("queue q", HOLDER)
 
     class ReconcileContext:
-        resource_cache = land(resource("RedisConfig", "default", "config-uid"))
+        resource_cache = cache_of(resource("RedisConfig", "default", "config-uid"))
         operator_id = "here"
 
     world: Any = ReconcileContext()

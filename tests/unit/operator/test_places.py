@@ -1,4 +1,4 @@
-"""Where a RedisConfig's server is: a short name is one of the resource's own namespace, for connecting and for comparing."""
+"""Addresses of RedisConfigs: short names belong to the resource's own namespace."""
 
 from typing import Any
 

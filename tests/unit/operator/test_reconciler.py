@@ -1,4 +1,4 @@
-"""What a turn keeps between turns is of the state that it works on, also after etcd was restored."""
+"""State between reconciliations belongs to the observed resource, also after etcd was restored."""
 
 import asyncio
 from collections.abc import Callable, Coroutine
@@ -34,15 +34,15 @@ class FakeCluster:
         return {"resourceVersion": self.version, "generation": resource.generation}
 
 
-class FakePoster:
-    """Posts nothing."""
+class FakeRecorder:
+    """A recorder that discards events."""
 
     def post(self, *_: object) -> None:
-        """Nobody reads it."""
+        """Discard the event."""
 
 
 class Scene:
-    """A reconciler of a kind that notes the record each turn works with."""
+    """A reconciler of a kind that records the spec of each reconciliation."""
 
     def __init__(self, executor: ThreadPoolExecutor) -> None:
         self.worked: list[Any] = []
@@ -50,7 +50,7 @@ class Scene:
         self.cluster, self.resource_cache = FakeCluster(), ResourceCache()
         kind = Kind("Queue", "queues", ("Ready",), self._read, self._reconcile, None)
         metrics = OperatorMetrics(CollectorRegistry(), self.resource_cache, [kind.name])
-        parts: Any = (None, self.cluster, FakePoster())
+        parts: Any = (None, self.cluster, FakeRecorder())
         connections, cluster, recorder = parts
         self.reconciler = Reconciler(
             {kind.name: kind},

@@ -1,4 +1,4 @@
-"""What is known of all resources, whatever order news arrives in."""
+"""The resource cache, for any order of arriving states."""
 
 import msgspec
 from hypothesis import given

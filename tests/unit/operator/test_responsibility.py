@@ -1,4 +1,4 @@
-"""Every resource has one operator at the most, whichever of them stop, freeze or return; and soon it has one."""
+"""Each resource has at most one operator, and eventually one, after any failures of operators."""
 
 import asyncio
 import itertools
@@ -17,7 +17,7 @@ NAMESPACES = ("exams", "people")
 
 
 class LeaseApi:
-    """The API server's leases, and a clock for everybody."""
+    """The API server's leases, and a common clock."""
 
     def __init__(self) -> None:
         self.now = 1000.0
@@ -84,7 +84,7 @@ class LeaseApi:
 
 
 class Operators:
-    """Some operators by name, and what stands in the status of a resource of each namespace."""
+    """Operators by name, and the operator in the status of one resource of each namespace."""
 
     def __init__(self) -> None:
         self.api = LeaseApi()
@@ -105,7 +105,7 @@ class Operators:
             assert self.api.away
 
     def acting(self, namespace: str) -> list[str]:
-        """Return who would take a turn now; one of them does, and its name is in the status."""
+        """Return the operators that would reconcile now; one of them does, and sets the status."""
         resource = Resource(
             kind="Queue",
             namespace=namespace,
@@ -119,7 +119,7 @@ class Operators:
         return found
 
     async def passes(self, looks: int) -> None:
-        """Let time pass; whoever is not frozen looks, and may act at any moment."""
+        """Advance the clock; operators that are not frozen refresh and may act at any moment."""
         for _ in range(looks):
             self.api.now += REFRESH_INTERVAL
             for name in self.running:
@@ -225,7 +225,7 @@ def test_no_lease_is_taken_over_after_an_outage_of_the_api_server() -> None:
         operators.api.now += 10 * LASTS
         assert operators.acting("exams") == []
         operators.api.away = False
-        for name in ("wide-a", "exams-b", "exams-a"):  # the one that has it is the last to be back
+        for name in ("wide-a", "exams-b", "exams-a"):  # the holder is the last to return
             await operators.refresh(name)
             assert operators.acting("exams") in ([], ["exams-a"])
         assert operators.acting("exams") == ["exams-a"]

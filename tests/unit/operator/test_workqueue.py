@@ -1,4 +1,4 @@
-"""The schedule: when a resource's turn comes, and that it never has two at once."""
+"""The work queue: due times, and one worker per key."""
 
 import asyncio
 from collections.abc import Callable, Iterator
@@ -20,7 +20,7 @@ Take = Callable[[WorkQueue[str]], str | None]
 
 
 class Clock:
-    """A clock that is set by hand."""
+    """A clock that is set manually."""
 
     now = 0.0
 
@@ -30,7 +30,7 @@ class Clock:
 
 @pytest.fixture
 def take() -> Iterator[Take]:
-    """Take the next key, all in one event loop."""
+    """Return the next key, in a single event loop."""
     with asyncio.Runner() as runner:
         yield lambda schedule: runner.run(schedule.next(0.01))
 

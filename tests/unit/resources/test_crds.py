@@ -1,4 +1,4 @@
-"""The CRDs in the charts are what the records say, and keep the rules of Kubernetes and of GitOps tools."""
+"""The CRDs in the charts are current, and follow the rules of Kubernetes and GitOps tools."""
 
 import re
 from collections.abc import Iterator
@@ -20,7 +20,7 @@ from stanine.store.settings.model import Settings
 
 ROOT = Path(__file__).parents[3]
 PRESERVE = "x-kubernetes-preserve-unknown-fields"
-#: Where anything may stand, as DESIGN 4.1 says: the domain says what is wrong there.
+#: Unstructured places (DESIGN 4.1): the domain validates them.
 SCHEMALESS = {"value", "values[]", "key", "points", "where", "norms", "bands", "round", "notShown"}
 
 each_kind = pytest.mark.parametrize("kind", KINDS.values(), ids=lambda kind: kind.kind)
@@ -50,7 +50,7 @@ def test_the_generated_files_are_current() -> None:
     for folder in (CRDS, CRDS_CHART):
         assert {
             path.name for path in (ROOT / folder).iterdir()
-        } <= made  # nothing is left of a kind that is gone
+        } <= made  # no file of a removed kind remains
 
 
 @each_kind
@@ -93,7 +93,7 @@ def test_every_field_has_a_description(kind: ResourceKind) -> None:
 
 @each_kind
 def test_the_crds_cause_no_diff_in_gitops_tools(kind: ResourceKind) -> None:
-    """Empty lists, empty maps and false are dropped or filled in by the API server; a default would be written into every resource."""
+    """The API server drops or fills empty values; defaults would be written into resources."""
     text = yaml.safe_dump(make_crd(kind))
     assert not re.search(
         r": (\[\]|\{\}|null|''|false)$", text.replace("status: {}", ""), re.MULTILINE
@@ -101,7 +101,7 @@ def test_the_crds_cause_no_diff_in_gitops_tools(kind: ResourceKind) -> None:
     assert not any("default" in schema for _, schema in own_nodes(kind))
     assert "{{" not in (ROOT / CRDS_CHART / f"{kind.plural}.yaml").read_text(
         encoding="utf-8"
-    )  # Helm would take it for a template
+    )  # Helm would parse it as a template
 
 
 @each_kind

@@ -1,6 +1,7 @@
-"""The definitions of resources only ever grow: whatever an earlier version took, this one takes, so that an upgrade is `kubectl apply`.
+"""CRDs only grow: whatever an earlier version accepted is accepted.
 
-`earlier/` holds the definitions of the version before; when a version is released, its own replace them.
+`kubectl apply` therefore upgrades them. `earlier/` contains the CRDs of the previous release and is replaced at each
+release.
 """
 
 import copy
@@ -15,7 +16,7 @@ Schema = dict[str, Any]
 NOW = Path(__file__).parents[3] / "charts/stanine/crds"
 EARLIER = Path(__file__).parent / "earlier"
 KINDS = sorted(path.name for path in EARLIER.glob("*.yaml"))
-#: What a field may take, and the direction in which that may move.
+#: Limits of a field, and the direction in which each may change.
 LIMITS: dict[str, Callable[[Any, Any], bool]] = {
     "maxLength": lambda then, now: now >= then,
     "maxItems": lambda then, now: now >= then,
@@ -27,7 +28,7 @@ LIMITS: dict[str, Callable[[Any, Any], bool]] = {
     "enum": lambda then, now: set(then) <= set(now),
     "required": lambda then, now: set(now) <= set(then),
 }
-#: What limits a field where there was no limit before.
+#: Limits of a field without earlier limits.
 NEW_LIMITS = {*LIMITS, "pattern", "format"}
 
 
@@ -43,9 +44,10 @@ def root(crd: Schema) -> Schema:
 
 
 def narrowed(then: Schema, now: Schema, place: str = "") -> Iterator[str]:  # noqa: C901 - one kind of limit after the other
-    """Yield what the earlier schema took and the present one may not.
+    """Yield what the earlier schema accepted and the current one may not.
 
-    What the earlier version did not support it refused, whatever its schema took; where anything may stand now, nothing is refused.
+    Unsupported fields of the earlier version were rejected regardless of its schema; unstructured places accept
+    everything.
     """
     if then.get("description", "").startswith("Not supported by this version") or now.get(
         "x-kubernetes-preserve-unknown-fields"

@@ -1,4 +1,4 @@
-"""What becomes of a resource: refused by apply, or taken and not ready, or taken."""
+"""The result of a resource: rejected by apply, accepted and not ready, or valid."""
 
 from typing import Any
 
@@ -29,10 +29,12 @@ def test_metadata_is_checked_like_kubernetes() -> None:
         "metadata.labels.x",
         "metadata.lables",
     ]
-    assert places(QUEUE | {"metadata": {"name": "a.b"}}) == []  # a Queue's name goes nowhere else
+    assert (
+        places(QUEUE | {"metadata": {"name": "a.b"}}) == []
+    )  # a Queue's name is not used elsewhere
     assert "metadata.name" in places(
         QUEUE | {"kind": "Instrument", "metadata": {"name": "a.b"}}
-    )  # an Instrument's into Redis
+    )  # an Instrument's name is used in Redis
 
 
 def test_unknown_kinds_and_versions_are_rejected() -> None:

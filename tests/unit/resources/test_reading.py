@@ -1,4 +1,4 @@
-"""Specs are read into records, and whatever is wrong is named and located at once."""
+"""Specs are read into records, and all errors are reported with their location."""
 
 from pathlib import Path
 from typing import Any
@@ -58,7 +58,7 @@ def test_omitted_fields_have_their_defaults() -> None:
 
 
 def test_the_examples_use_every_field() -> None:
-    """So a new field is an example's too, and tests that apply the examples apply it."""
+    """So that a new field is also in an example, and in the tests that apply the examples."""
     for record, kind, name in (
         (RedisConfigSpec, "RedisConfig", "sentinels"),
         (QueueSpec, "Queue", "index"),

@@ -1,4 +1,4 @@
-"""What a server parameter's value means, whatever its spelling."""
+"""Normal forms of the values of server parameters."""
 
 import re
 

@@ -1,4 +1,4 @@
-"""Instrument resources through a real API server, the operator as a process, and an indexWatcher's actor on the same server."""
+"""Instrument resources with a real API server, the operator process and an indexWatcher's actor."""
 
 import secrets
 import time
@@ -37,7 +37,7 @@ KEYS = Keys("stanine")
 def client(
     api: Api, namespace: str, valkey: Server, redis_url: str, operator: OperatorProcess
 ) -> Iterator["redis.Redis"]:
-    """The server of the namespace's RedisConfig, with the operator at work."""
+    """A client of the RedisConfig's server while the operator runs."""
     assert operator.is_ready()
     api.apply(redis_config(namespace, valkey.port))
     made = connect(redis_url)
@@ -47,7 +47,7 @@ def client(
 
 @pytest.fixture
 def index_watcher(client: "redis.Redis", redis_url: str) -> Iterator[None]:
-    """What the indexWatcher does, in this process."""
+    """The indexWatcher's work, in this process."""
     broker = StreamsBroker(redis_url, namespace=KEYS.partition)
     builder = IndexBuilder(
         InstrumentHistory(client, KEYS), Index(client, load_library(), KEYS), ENGINE_VERSION
@@ -204,7 +204,7 @@ def test_deleting_keeps_answered_instruments_and_removes_others(
         lambda: any(each[:2] == ("Warning", "HasAttempts") for each in api.events(namespace, NAME))
     )
     assert b"doc:2" in fields(client)
-    api.apply(instrument(namespace))  # a new resource takes it up where it stands
+    api.apply(instrument(namespace))  # a new resource continues with it
     assert api.wait("Instrument", namespace, NAME)["status"]["revision"] == 2
     api.delete("Instrument", namespace, NAME)
     api.wait_gone("Instrument", namespace, NAME)

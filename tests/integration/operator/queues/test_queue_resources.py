@@ -1,4 +1,4 @@
-"""Queue resources through a real API server and the operator as a process: every field, and what it does in Redis and to consumers."""
+"""Queue resources with a real API server and the operator process: every field and its effect."""
 
 import time
 from collections.abc import Callable, Iterator
@@ -19,7 +19,7 @@ NAME = "results"
 def broker(
     api: Api, namespace: str, valkey: Server, redis_url: str, operator: OperatorProcess
 ) -> Iterator[StreamsBroker]:
-    """The broker of the namespace's RedisConfig, with the operator at work."""
+    """The broker of the RedisConfig while the operator runs."""
     assert operator.is_ready()
     api.apply(redis_config(namespace, valkey.port))
     made = StreamsBroker(redis_url, namespace="stanine:{p0}")
@@ -29,7 +29,7 @@ def broker(
 
 @pytest.fixture
 def apply(api: Api, namespace: str) -> Callable[..., dict[str, Any]]:
-    """Apply the Queue with these fields and no others, and wait until it is ready."""
+    """Apply the Queue with exactly these fields, and wait until it is ready."""
 
     def do(**spec: Any) -> dict[str, Any]:
         api.apply(queue(namespace, NAME, **spec))

@@ -1,10 +1,11 @@
-"""What a Queue does to its queue, turn by turn, on a real server."""
+"""Reconciliation of Queues on a real server."""
 
+import importlib
 from typing import Any
 
 import dramatiq
 import pytest
-from tests.integration.operator.contexts import Land, ready, said
+from tests.integration.operator.contexts import Environment, ready, said
 
 from stanine.broker import QueueManaged, QueueState, StreamsBroker
 from stanine.broker.connection.errors import (
@@ -19,24 +20,26 @@ from stanine_operator.controller.reconcile_result import ReconcileResult
 NAME = "results"
 
 
-def queue(land: Land, **spec: Any) -> Any:
-    return land.put("Queue", "results", **{"queueName": NAME, **spec})
+def queue(environment: Environment, **spec: Any) -> Any:
+    return environment.put("Queue", "results", **{"queueName": NAME, **spec})
 
 
-def broker_of(land: Land) -> StreamsBroker:
-    config = land.resource_cache.redis_config("ns", "default")
+def broker_of(environment: Environment) -> StreamsBroker:
+    config = environment.resource_cache.redis_config("ns", "default")
     assert config is not None
-    return land.connections.open(config).broker
+    return environment.connections.open(config).broker
 
 
-def send(land: Land, *numbers: int, delay: int | None = None, queue_name: str = NAME) -> None:
-    broker_of(land).enqueue_many(
+def send(
+    environment: Environment, *numbers: int, delay: int | None = None, queue_name: str = NAME
+) -> None:
+    broker_of(environment).enqueue_many(
         (dramatiq.Message(queue_name, "note", (each,), {}, {}) for each in numbers), delay=delay
     )
 
 
-def bury(land: Land, reason: str = "ValueError", actor: str = "note") -> None:
-    broker = broker_of(land)
+def bury(environment: Environment, reason: str = "ValueError", actor: str = "note") -> None:
+    broker = broker_of(environment)
     fields: Any = {
         "h": b"head",
         "reason": reason,
@@ -53,40 +56,41 @@ def told(outcome: ReconcileResult, field: str = "purge") -> Any:
     return outcome.fields.get(field)
 
 
-def test_every_setting_of_a_queue_is_declared_or_default(land: Land) -> None:
+def test_every_setting_of_a_queue_is_declared_or_default(environment: Environment) -> None:
     resource = queue(
-        land, maxRetries=7, minBackoffMilliseconds=11, maxBackoffMilliseconds=22, leaseSeconds=3, maxDeliveries=4, desiredState="Paused",
+        environment, maxRetries=7, minBackoffMilliseconds=11, maxBackoffMilliseconds=22,
+        leaseSeconds=3, maxDeliveries=4, desiredState="Paused",
         batch={"maxMessages": 9}, deadLetter={"maxLength": 5, "ttlSeconds": 6},
         rateLimit={"messages": 8, "periodMilliseconds": 500, "burst": 2},
     )  # fmt: skip
-    outcome = land.reconcile(resource)
+    outcome = environment.reconcile(resource)
     assert (ready(outcome), said(outcome, "Bootstrapped")[0], said(outcome, "Paused")[:2]) == (
         (True, "Paused"),
         True,
         (True, "Paused"),
     )
-    broker = broker_of(land)
+    broker = broker_of(environment)
     assert broker.settings(NAME) == QueueSettings(
         lease_ms=3000, max_deliveries=4, max_retries=7, backoff_min_ms=11, backoff_max_ms=22, batch_max_messages=9, rate_messages=8,
         rate_period_ms=500, rate_burst=2, dead_max_length=5, dead_max_age_ms=6000,
     )  # fmt: skip
     assert broker.state(NAME) is QueueState.PAUSED
-    resource = queue(land)
-    outcome = land.reconcile(resource)
+    resource = queue(environment)
+    outcome = environment.reconcile(resource)
     assert (broker.settings(NAME), broker.state(NAME)) == (QueueSettings(), QueueState.RUNNING)
     assert (ready(outcome), said(outcome, "Paused")[:2]) == ((True, "Running"), (False, "Running"))
 
 
-def test_changes_by_others_are_corrected(land: Land) -> None:
-    resource = queue(land, maxDeliveries=4, desiredState="Draining")
-    land.reconcile(resource)
-    broker = broker_of(land)
+def test_changes_by_others_are_corrected(environment: Environment) -> None:
+    resource = queue(environment, maxDeliveries=4, desiredState="Draining")
+    environment.reconcile(resource)
+    broker = broker_of(environment)
     broker.client.hset(
         broker._queue(NAME).keys.settings,
         mapping={"max_deliveries": 99, "state": "Running", "rate_messages": 1},
     )
     broker.client.xgroup_destroy(broker._queue(NAME).keys.ready, "workers")
-    assert ready(land.reconcile(resource)) == (True, "Drained")
+    assert ready(environment.reconcile(resource)) == (True, "Drained")
     assert (broker.settings(NAME), broker.state(NAME)) == (
         QueueSettings(max_deliveries=4),
         QueueState.DRAINING,
@@ -97,14 +101,14 @@ def test_changes_by_others_are_corrected(land: Land) -> None:
 
 
 def test_the_status_has_rounded_figures_and_the_gauges_exact_ones(
-    land: Land,
+    environment: Environment,
 ) -> None:
-    resource = queue(land, desiredState="Draining")
-    land.reconcile(queue(land))
-    send(land, *range(1234))
-    send(land, *range(3), delay=60_000)
-    bury(land)
-    outcome = land.reconcile(queue(land, desiredState="Draining"))
+    resource = queue(environment, desiredState="Draining")
+    environment.reconcile(queue(environment))
+    send(environment, *range(1234))
+    send(environment, *range(3), delay=60_000)
+    bury(environment)
+    outcome = environment.reconcile(queue(environment, desiredState="Draining"))
     assert ready(outcome) == (True, "Draining")
     figures = {
         name: outcome.fields[name]
@@ -127,27 +131,27 @@ def test_the_status_has_rounded_figures_and_the_gauges_exact_ones(
         "oldestSeconds",
         "consumers",
     }
-    before = broker_of(land).client.dump(broker_of(land)._queue(NAME).keys.ready)
-    land.reconcile(resource)
-    assert broker_of(land).client.dump(broker_of(land)._queue(NAME).keys.ready) == before, (
-        "looking has no side effects"
-    )
+    before = broker_of(environment).client.dump(broker_of(environment)._queue(NAME).keys.ready)
+    environment.reconcile(resource)
+    assert (
+        broker_of(environment).client.dump(broker_of(environment)._queue(NAME).keys.ready) == before
+    ), "looking has no side effects"
 
 
 def test_each_problem_is_reported_with_its_own_reason(
-    land: Land, monkeypatch: pytest.MonkeyPatch
+    environment: Environment, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    resource = queue(land)
-    broker = broker_of(land)
+    resource = queue(environment)
+    broker = broker_of(environment)
     broker.client.set(broker._queue(NAME).keys.settings, "somebody else's")
-    outcome = land.reconcile(resource)
+    outcome = environment.reconcile(resource)
     assert said(outcome, "Bootstrapped")[:2] == (False, WRONG_TYPE.reason)
     assert ready(outcome) == (False, WRONG_TYPE.reason)
     broker.client.delete(broker._queue(NAME).keys.settings)
-    assert ready(land.reconcile(resource)) == (True, "Running")
+    assert ready(environment.reconcile(resource)) == (True, "Running")
     broker.client.config_set("maxmemory-policy", "allkeys-lru")
     try:
-        outcome = land.reconcile(resource)
+        outcome = environment.reconcile(resource)
     finally:
         broker.client.config_set("maxmemory-policy", "noeviction")
     assert said(outcome, "Bootstrapped") == (False, EVICTION_POLICY.reason, EVICTION_POLICY.remedy)
@@ -156,93 +160,100 @@ def test_each_problem_is_reported_with_its_own_reason(
     def refuse(*_arguments: Any, **_options: Any) -> None:
         raise ServerError(PERMISSION_MISSING)
 
-    monkeypatch.setattr("stanine_operator.queues.reconcile.bootstrap", refuse)
-    assert ready(land.reconcile(resource)) == (False, "PermissionMissing")
+    module = importlib.import_module("stanine_operator.queues.reconcile")  # not the function
+    monkeypatch.setattr(module, "bootstrap", refuse)
+    assert ready(environment.reconcile(resource)) == (False, "PermissionMissing")
 
 
 # ------------------------------------------------------------------------------------------------------------------ one-shot requests
 
 
-def test_a_token_that_comes_with_the_resource_is_never_executed(land: Land) -> None:
-    send(land, 1, 2)
-    bury(land)
+def test_a_token_that_comes_with_the_resource_is_never_executed(environment: Environment) -> None:
+    send(environment, 1, 2)
+    bury(environment)
     resource = queue(
-        land,
+        environment,
         purge={"part": "Ready", "token": "t1"},
         requeueDead={"token": "r1"},
         desiredState="Paused",
     )
     for _ in range(3):
-        outcome = land.reconcile(resource)
+        outcome = environment.reconcile(resource)
         assert told(outcome) == {"token": "t1", "outcome": "NotExecuted"}
         assert told(outcome, "requeueDead") == {"token": "r1", "outcome": "NotExecuted"}
     assert (outcome.fields["ready"], outcome.fields["dead"]) == (2, 1)
 
 
-def test_a_new_token_is_executed_once_and_reported(land: Land) -> None:
-    land.reconcile(queue(land))
-    send(land, 1, 2, 3)
-    resource = queue(land, purge={"part": "Ready", "token": "t1"})
-    outcome = land.reconcile(resource)
+def test_a_new_token_is_executed_once_and_reported(environment: Environment) -> None:
+    environment.reconcile(queue(environment))
+    send(environment, 1, 2, 3)
+    resource = queue(environment, purge={"part": "Ready", "token": "t1"})
+    outcome = environment.reconcile(resource)
     assert told(outcome) == {"token": "t1", "outcome": "Executed", "count": 3}
     assert [event.reason for event in outcome.events] == ["Purged"]
-    send(land, 4)
-    again = land.reconcile(resource)
+    send(environment, 4)
+    again = environment.reconcile(resource)
     assert (told(again), again.events, again.fields["ready"]) == (told(outcome), (), 1)
-    resource = queue(land)
-    assert told(land.reconcile(resource)) is None
-    resource = queue(land, purge={"part": "Ready", "token": "t1"})
-    assert told(land.reconcile(resource)) == {"token": "t1", "outcome": "Executed", "count": 3}
-    assert broker_of(land).stats(NAME).ready == 1
+    resource = queue(environment)
+    assert told(environment.reconcile(resource)) is None
+    resource = queue(environment, purge={"part": "Ready", "token": "t1"})
+    assert told(environment.reconcile(resource)) == {
+        "token": "t1",
+        "outcome": "Executed",
+        "count": 3,
+    }
+    assert broker_of(environment).stats(NAME).ready == 1
 
 
 @pytest.mark.parametrize(
     ("part", "left"), [("Ready", (0, 1, 2)), ("Delayed", (1, 0, 2)), ("Dead", (1, 1, 0))]
 )
-def test_each_part_is_purged_by_its_name(land: Land, part: str, left: tuple[int, int, int]) -> None:
-    land.reconcile(queue(land))
-    send(land, 1)
-    send(land, 2, delay=60_000)
-    bury(land)
-    bury(land)
-    fields = land.reconcile(queue(land, purge={"part": part, "token": "t"})).fields
+def test_each_part_is_purged_by_its_name(
+    environment: Environment, part: str, left: tuple[int, int, int]
+) -> None:
+    environment.reconcile(queue(environment))
+    send(environment, 1)
+    send(environment, 2, delay=60_000)
+    bury(environment)
+    bury(environment)
+    fields = environment.reconcile(queue(environment, purge={"part": part, "token": "t"})).fields
     assert (fields["ready"], fields["delayed"], fields["dead"]) == left
 
 
-def test_dead_letters_are_selected_by_reason_and_actor(land: Land) -> None:
-    land.reconcile(queue(land))
+def test_dead_letters_are_selected_by_reason_and_actor(environment: Environment) -> None:
+    environment.reconcile(queue(environment))
     for reason, actor in (("A", "x"), ("A", "y"), ("B", "x")):
-        bury(land, reason, actor)
-    outcome = land.reconcile(
-        queue(land, purge={"part": "Dead", "token": "p", "reason": "A", "actor": "x"})
+        bury(environment, reason, actor)
+    outcome = environment.reconcile(
+        queue(environment, purge={"part": "Dead", "token": "p", "reason": "A", "actor": "x"})
     )
     assert (told(outcome), outcome.fields["dead"]) == (
         {"token": "p", "outcome": "Executed", "count": 1},
         2,
     )
-    outcome = land.reconcile(queue(land, requeueDead={"token": "r", "reason": "B"}))
+    outcome = environment.reconcile(queue(environment, requeueDead={"token": "r", "reason": "B"}))
     assert told(outcome, "requeueDead") == {"token": "r", "outcome": "Executed", "count": 1}
     assert (outcome.fields["dead"], outcome.fields["ready"]) == (1, 1)
 
 
-def test_a_token_of_another_request_is_reported_and_not_executed(land: Land) -> None:
-    land.reconcile(queue(land))
-    broker_of(land).purge(NAME, "dead", token="t")
-    send(land, 1)
-    resource = queue(land, purge={"part": "Ready", "token": "t"})
+def test_a_token_of_another_request_is_reported_and_not_executed(environment: Environment) -> None:
+    environment.reconcile(queue(environment))
+    broker_of(environment).purge(NAME, "dead", token="t")
+    send(environment, 1)
+    resource = queue(environment, purge={"part": "Ready", "token": "t"})
     for _ in range(2):
-        assert told(land.reconcile(resource)) == {"token": "t", "outcome": "TokenConflict"}
-    assert broker_of(land).stats(NAME).ready == 1
+        assert told(environment.reconcile(resource)) == {"token": "t", "outcome": "TokenConflict"}
+    assert broker_of(environment).stats(NAME).ready == 1
 
 
 @pytest.mark.parametrize("dies", ["before", "within", "after"])
 def test_a_purge_survives_an_operator_that_dies_around_it_and_acts_once(
-    land: Land, monkeypatch: pytest.MonkeyPatch, dies: str
+    environment: Environment, monkeypatch: pytest.MonkeyPatch, dies: str
 ) -> None:
-    land.reconcile(queue(land))
-    send(land, *range(2500))
-    resource = queue(land, purge={"part": "Ready", "token": "t"})
-    broker = broker_of(land)
+    environment.reconcile(queue(environment))
+    send(environment, *range(2500))
+    resource = queue(environment, purge={"part": "Ready", "token": "t"})
+    broker = broker_of(environment)
     name = {"before": "carry_out", "within": "carry_out", "after": "note_handled"}[dies]
     real = getattr(type(broker), name)
 
@@ -259,80 +270,95 @@ def test_a_purge_survives_an_operator_that_dies_around_it_and_acts_once(
 
     monkeypatch.setattr(type(broker), name, die)
     with pytest.raises(SystemExit):
-        land.reconcile(resource)
+        environment.reconcile(resource)
     monkeypatch.setattr(type(broker), name, real)
     send(
-        land, 1
-    )  # what came after the request had begun is spared; before it had, it is part of it
+        environment, 1
+    )  # messages that arrive after the request are kept; earlier ones are included
     count = {"before": 2501, "within": 2500, "after": 2500}[dies]
-    assert told(land.reconcile(resource)) == {"token": "t", "outcome": "Executed", "count": count}
+    assert told(environment.reconcile(resource)) == {
+        "token": "t",
+        "outcome": "Executed",
+        "count": count,
+    }
     assert broker.stats(NAME).ready == 2501 - count
 
 
-def test_a_lost_status_is_rebuilt_without_executing_requests(land: Land) -> None:
-    land.reconcile(queue(land))
-    send(land, 1)
-    resource = queue(land, purge={"part": "Ready", "token": "t"})
-    land.reconcile(resource)
-    send(land, 2)
-    land.lose_status(resource)
-    assert told(land.reconcile(resource)) == {"token": "t", "outcome": "Executed", "count": 1}
-    assert broker_of(land).stats(NAME).ready == 1
+def test_a_lost_status_is_rebuilt_without_executing_requests(environment: Environment) -> None:
+    environment.reconcile(queue(environment))
+    send(environment, 1)
+    resource = queue(environment, purge={"part": "Ready", "token": "t"})
+    environment.reconcile(resource)
+    send(environment, 2)
+    environment.lose_status(resource)
+    assert told(environment.reconcile(resource)) == {
+        "token": "t",
+        "outcome": "Executed",
+        "count": 1,
+    }
+    assert broker_of(environment).stats(NAME).ready == 1
 
 
 @pytest.mark.parametrize("status_lost", [False, True])
-def test_a_server_that_lost_its_data_purges_nothing_again(land: Land, *, status_lost: bool) -> None:
-    land.reconcile(queue(land))
-    resource = queue(land, purge={"part": "Ready", "token": "t"})
-    land.reconcile(resource)
-    broker_of(land).client.flushall()
-    send(land, 1)
+def test_a_server_that_lost_its_data_purges_nothing_again(
+    environment: Environment, *, status_lost: bool
+) -> None:
+    environment.reconcile(queue(environment))
+    resource = queue(environment, purge={"part": "Ready", "token": "t"})
+    environment.reconcile(resource)
+    broker_of(environment).client.flushall()
+    send(environment, 1)
     if status_lost:
-        land.lose_status(resource)
-    assert land.reconcile(resource).fields["ready"] == 1
+        environment.lose_status(resource)
+    assert environment.reconcile(resource).fields["ready"] == 1
 
 
-def test_a_server_restored_to_before_a_purge_purges_nothing_again(land: Land) -> None:
-    land.reconcile(queue(land))
-    broker = broker_of(land)
+def test_a_server_restored_to_before_a_purge_purges_nothing_again(environment: Environment) -> None:
+    environment.reconcile(queue(environment))
+    broker = broker_of(environment)
     keys = broker._queue(NAME).keys
     saved: Any = broker.client.hgetall(keys.settings)
-    resource = queue(land, purge={"part": "Ready", "token": "t"})
-    land.reconcile(resource)
+    resource = queue(environment, purge={"part": "Ready", "token": "t"})
+    environment.reconcile(resource)
     broker.client.delete(keys.settings, keys.settings.replace("settings", "requests"))
     broker.client.hset(keys.settings, mapping=saved)
-    send(land, 1)
-    assert land.reconcile(resource).fields["ready"] == 1
+    send(environment, 1)
+    assert environment.reconcile(resource).fields["ready"] == 1
 
 
-def test_a_recreated_resource_purges_nothing_again(land: Land) -> None:
-    land.reconcile(queue(land))
-    resource = queue(land, purge={"part": "Ready", "token": "t"})
-    land.reconcile(resource)
-    land.drop(resource)
-    send(land, 1)
-    again = queue(land, purge={"part": "Ready", "token": "t"})
+def test_a_recreated_resource_purges_nothing_again(environment: Environment) -> None:
+    environment.reconcile(queue(environment))
+    resource = queue(environment, purge={"part": "Ready", "token": "t"})
+    environment.reconcile(resource)
+    environment.drop(resource)
+    send(environment, 1)
+    again = queue(environment, purge={"part": "Ready", "token": "t"})
     assert again.uid != resource.uid
-    outcome = land.reconcile(again)
+    outcome = environment.reconcile(again)
     assert (ready(outcome), outcome.fields["ready"]) == ((True, "Running"), 1)
-    assert land.reconcile(queue(land, purge={"part": "Ready", "token": "t2"})).fields["ready"] == 0
+    assert (
+        environment.reconcile(queue(environment, purge={"part": "Ready", "token": "t2"})).fields[
+            "ready"
+        ]
+        == 0
+    )
 
 
-# --------------------------------------------------------------------------------------------------------------------------- rivals
+# --------------------------------------------------------------------------------------------------------- conflicts
 
 
 @pytest.mark.parametrize("first", ["older", "younger"])
 def test_of_two_resources_for_one_queue_the_older_owns_it_also_across_namespaces(
-    land: Land, first: str
+    environment: Environment, first: str
 ) -> None:
-    land.put(
+    environment.put(
         "RedisConfig",
         "default",
         namespace="other",
-        connection={"host": "127.0.0.1", "port": land.port},
+        connection={"host": "127.0.0.1", "port": environment.port},
     )
-    older = queue(land, maxDeliveries=2)
-    younger = land.put(
+    older = queue(environment, maxDeliveries=2)
+    younger = environment.put(
         "Queue",
         "mine",
         namespace="other",
@@ -341,35 +367,37 @@ def test_of_two_resources_for_one_queue_the_older_owns_it_also_across_namespaces
         maxDeliveries=9,
     )
     reconciler = [older, younger] if first == "older" else [younger, older]
-    outcomes = {each.name: land.reconcile(each) for each in [*reconciler, *reconciler]}
+    outcomes = {each.name: environment.reconcile(each) for each in [*reconciler, *reconciler]}
     assert ready(outcomes["results"]) == (True, "Running")
     assert ready(outcomes["mine"]) == (False, "ResourceConflict")
     assert "Queue ns/results" in said(outcomes["mine"], "Ready")[2]
     assert (outcomes["mine"].fields, outcomes["mine"].gauges) == ({}, {})
-    assert broker_of(land).settings(NAME).max_deliveries == 2
-    land.drop(older)
-    assert ready(land.reconcile(younger)) == (True, "Running"), (
+    assert broker_of(environment).settings(NAME).max_deliveries == 2
+    environment.drop(older)
+    assert ready(environment.reconcile(younger)) == (True, "Running"), (
         "at once: the holder is known to be gone"
     )
-    assert broker_of(land).settings(NAME).max_deliveries == 9
+    assert broker_of(environment).settings(NAME).max_deliveries == 9
 
 
-def test_queues_in_other_key_namespaces_or_databases_do_not_conflict(land: Land) -> None:
-    connection = {"host": "127.0.0.1", "port": land.port}
-    land.put("RedisConfig", "keys", connection=connection, keyNamespace="other")
-    land.put("RedisConfig", "base", connection={**connection, "db": 1})
-    here = queue(land)
+def test_queues_in_other_key_namespaces_or_databases_do_not_conflict(
+    environment: Environment,
+) -> None:
+    connection = {"host": "127.0.0.1", "port": environment.port}
+    environment.put("RedisConfig", "keys", connection=connection, keyNamespace="other")
+    environment.put("RedisConfig", "base", connection={**connection, "db": 1})
+    here = queue(environment)
     there = [
-        land.put("Queue", name, queueName=NAME, redisConfigRef={"name": name})
+        environment.put("Queue", name, queueName=NAME, redisConfigRef={"name": name})
         for name in ("keys", "base")
     ]
-    assert {ready(land.reconcile(each)) for each in (here, *there)} == {(True, "Running")}
+    assert {ready(environment.reconcile(each)) for each in (here, *there)} == {(True, "Running")}
 
 
-def test_conflicts_with_unknown_resources_are_resolved_in_redis(land: Land) -> None:
-    elsewhere = Land(land.port, operator_id="another cluster")
-    elsewhere.redis(connection={"host": "localhost", "port": land.port})
-    mine = queue(land, maxDeliveries=2)
+def test_conflicts_with_unknown_resources_are_resolved_in_redis(environment: Environment) -> None:
+    elsewhere = Environment(environment.port, operator_id="another cluster")
+    elsewhere.redis(connection={"host": "localhost", "port": environment.port})
+    mine = queue(environment, maxDeliveries=2)
     theirs = elsewhere.put(
         "Queue",
         "theirs",
@@ -382,45 +410,47 @@ def test_conflicts_with_unknown_resources_are_resolved_in_redis(land: Land) -> N
         "RedisConfig",
         "default",
         namespace="far",
-        connection={"host": "localhost", "port": land.port},
+        connection={"host": "localhost", "port": environment.port},
     )
-    assert ready(land.reconcile(mine)) == (True, "Running")
+    assert ready(environment.reconcile(mine)) == (True, "Running")
     assert ready(elsewhere.reconcile(theirs)) == (True, "Running")
-    outcome = land.reconcile(mine)
+    outcome = environment.reconcile(mine)
     assert ready(outcome) == (False, "ResourceConflict")
     assert "Queue far/theirs" in said(outcome, "Ready")[2]
-    released = land.delete(mine)
+    released = environment.delete(mine)
     assert [(event.warning, event.reason) for event in released.events] == [
         (True, "ResourceConflict")
     ]
-    assert broker_of(land).settings(NAME).max_deliveries == 9
+    assert broker_of(environment).settings(NAME).max_deliveries == 9
     elsewhere.connections.close()
 
 
-# --------------------------------------------------------------------------------------------------------------------------- the end
+# ------------------------------------------------------------------------------------------------------ finalization
 
 
-def test_an_empty_queue_is_deleted_completely_with_its_resource(land: Land) -> None:
-    resource = queue(land, maxDeliveries=3, purge={"part": "Dead", "token": "t"})
-    land.reconcile(resource)
-    assert broker_of(land).client.keys("stanine:{p0}:q:results:*")
-    released = land.delete(resource)
+def test_an_empty_queue_is_deleted_completely_with_its_resource(environment: Environment) -> None:
+    resource = queue(environment, maxDeliveries=3, purge={"part": "Dead", "token": "t"})
+    environment.reconcile(resource)
+    assert broker_of(environment).client.keys("stanine:{p0}:q:results:*")
+    released = environment.delete(resource)
     assert (released.done, [event.reason for event in released.events]) == (
         True,
         ["QueueDeleted"],
     )
-    assert not broker_of(land).client.keys("stanine:{p0}:q:results:*")
+    assert not broker_of(environment).client.keys("stanine:{p0}:q:results:*")
 
 
-def test_a_non_empty_queue_is_kept_with_a_warning_and_without_owner(land: Land) -> None:
-    resource = queue(land, maxDeliveries=3)
-    land.reconcile(resource)
-    bury(land)
-    released = land.delete(resource)
+def test_a_non_empty_queue_is_kept_with_a_warning_and_without_owner(
+    environment: Environment,
+) -> None:
+    resource = queue(environment, maxDeliveries=3)
+    environment.reconcile(resource)
+    bury(environment)
+    released = environment.delete(resource)
     assert released.done
     assert [(event.warning, event.reason) for event in released.events] == [(True, "QueueNotEmpty")]
     assert "1 dead" in released.events[0].message
-    broker = broker_of(land)
+    broker = broker_of(environment)
     assert (broker.settings(NAME).max_deliveries, broker.stats(NAME).dead) == (3, 1)
     broker.pause(NAME)
     assert broker.state(NAME) is QueueState.PAUSED

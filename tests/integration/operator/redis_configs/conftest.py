@@ -1,4 +1,4 @@
-"""Servers of a test's own, since it sets their parameters."""
+"""Servers for single tests, which set their parameters."""
 
 from collections.abc import Callable, Iterator
 

@@ -1,6 +1,7 @@
-"""Runs the operator so that it dies at a step. `python -m tests.integration.operator.redis_configs.doomed_operator STEP ARGUMENT…`.
+"""Run the operator so that it dies at a given step.
 
-Steps are the functions called in Redis (`commit`: a change of the settings, whole) and `patch_status`: telling the API server.
+`python -m tests.integration.operator.redis_configs.doomed_operator STEP ARGUMENT…`. Steps are the functions called in
+Redis (`commit`: a change of the settings) and `patch_status`.
 """
 
 import sys

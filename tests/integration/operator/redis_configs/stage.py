@@ -1,4 +1,4 @@
-"""RedisConfigs and the operator's turns for them, with a real server and without an API server: what is kept there is kept here."""
+"""RedisConfigs and their reconciliation with a real server and without an API server."""
 
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -27,7 +27,7 @@ NAMES = iter(f"config-{number}" for number in range(1_000_000))
 
 @dataclass
 class Config:
-    """One RedisConfig as the API server would have it, and the last turn's outcome."""
+    """One RedisConfig as in the API server, and its last result."""
 
     stage: "Stage"
     resource: Resource
@@ -43,7 +43,10 @@ class Config:
         return self
 
     def reconcile(self) -> ReconcileResult:
-        """One turn of the operator, and its status as the loop writes it. Raises OperatorProblem where the loop would say Ready=False."""
+        """Reconcile once and compose the status.
+
+        Raises OperatorProblem where Ready would be False.
+        """
         context = ReconcileContext(
             self.stage.connections,
             self.stage.resource_cache,
@@ -90,7 +93,7 @@ class Config:
 
 @dataclass
 class Stage:
-    """What one operator knows. A Secret may be changed at any time."""
+    """The state of one operator. Secrets may be changed at any time."""
 
     port: int
     secrets: dict[tuple[str, str], dict[str, bytes]] = field(default_factory=dict)

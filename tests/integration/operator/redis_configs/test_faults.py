@@ -1,4 +1,4 @@
-"""Servers that restart in the middle of a turn, fail over, and change their password."""
+"""Servers that restart during a reconciliation, fail over, and change their password."""
 
 import signal
 import time
@@ -19,8 +19,8 @@ from stanine_operator.controller.problems import OperatorProblem
 Start = Callable[..., Server]
 
 
-def turn_with_an_outage(config: Config, at: int, outage: Callable[[], None]) -> str:
-    """Take a turn with an outage before the nth change in Redis; return the reason it ended with, or "" if it went through."""
+def reconcile_with_outage(config: Config, at: int, outage: Callable[[], None]) -> str:
+    """Reconcile with an outage before the nth change in Redis; return the reason or ""."""
     client: Any = redis.client.Redis
     untouched, counting = client.execute_command, Doom(None)
 
@@ -60,7 +60,7 @@ def test_a_server_crash_during_reconciliation_is_repaired_by_the_next(
         def die(server: Server = current) -> None:
             stop_server(server, signal.SIGKILL)
 
-        reason = turn_with_an_outage(config, at, die)
+        reason = reconcile_with_outage(config, at, die)
         if not reason:
             break
         assert reason in {"ConnectionRefused", "ConnectionLost"}

@@ -1,4 +1,4 @@
-"""Each field of a RedisConfig, set through the API server and seen in Redis or in the status. One operator for all."""
+"""Each field of a RedisConfig, set through the API server and observed in Redis or the status."""
 
 import contextlib
 import json
@@ -51,7 +51,7 @@ class Place:
         return redis.Redis(port=self.port, decode_responses=True)
 
     def apply(self, name: str = "default", port: int | None = None, **spec: Any) -> None:
-        """Apply a RedisConfig whose keys lie under its name, so that tests keep out of each other's way."""
+        """Apply a RedisConfig with a key namespace of its own, so that tests are independent."""
         prefix = {} if "keyNamespace" in spec else {"keyNamespace": name}
         self.api.apply(redis_config(self.namespace, port or self.port, name, **prefix, **spec))
 
@@ -64,7 +64,7 @@ class Place:
         return found
 
     def settings(self, name: str) -> SettingsRead:
-        """Return what a service of this key namespace goes by."""
+        """Return the settings that a service of this key namespace uses."""
         with redis.Redis(port=self.port) as client:
             return load_settings(client, Keys(name), SettingsRead())
 
@@ -159,7 +159,7 @@ def test_a_sentinel_leads_to_the_primary(place: Place, pair: Pair, sentinel: str
 
 @pytest.fixture(scope="module")
 def certificates(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """An authority, and certificates of `redis.test` and of a client that it signed."""
+    """A certificate authority, and certificates of `redis.test` and of a client."""
     need("openssl", found=shutil.which("openssl") is not None)
     folder = tmp_path_factory.mktemp("certificates")
 
@@ -213,7 +213,7 @@ def test_tls_takes_authority_certificate_key_and_name(
 
 @pytest.fixture
 def crowded_port() -> Iterator[int]:
-    """A port at which connections are neither taken nor refused: its listener's queue is full."""
+    """A port that neither accepts nor rejects connections: its backlog is full."""
     with contextlib.ExitStack() as stack:
         listener = stack.enter_context(socket.socket())
         listener.bind(("127.0.0.1", 0))
@@ -229,7 +229,7 @@ def test_the_connect_timeout_is_applied(place: Place, crowded_port: int) -> None
     began = time.monotonic()
     place.apply("far", port=crowded_port, connection={"connectTimeoutMilliseconds": 100})
     place.wait("far", "Reachable", status="False", reason="Timeout")
-    assert time.monotonic() - began < 4  # twice the default, since it is tried twice
+    assert time.monotonic() - began < 4  # twice the default, because of one retry
 
 
 def test_the_command_timeout_is_applied(place: Place, own_server: Callable[..., Server]) -> None:
@@ -382,7 +382,7 @@ def test_of_two_resources_for_one_key_namespace_the_younger_waits_until_the_olde
 ) -> None:
     place.apply("elder", keyNamespace="contested", settings={"sweepSeconds": 1})
     place.wait("elder")
-    time.sleep(1.1)  # their age is told in whole seconds
+    time.sleep(1.1)  # their age has a resolution of one second
     place.apply("younger", keyNamespace="contested", settings={"sweepSeconds": 2})
     status = place.wait("younger", "SettingsApplied", status="False", reason="ResourceConflict")
     assert any(f"{place.namespace}/elder" in each["message"] for each in status["conditions"])

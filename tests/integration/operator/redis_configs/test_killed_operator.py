@@ -1,4 +1,4 @@
-"""The operator's process killed at every step of a migration with a rollback, as seen through the API server and in Redis."""
+"""The operator process killed at every step of a migration with a rollback."""
 
 import json
 import signal
@@ -16,7 +16,7 @@ from tests.integration.failpoints import Step
 from tests.integration.operator.harness import Api, OperatorProcess, redis_config, running
 
 DOOMED = "tests.integration.operator.redis_configs.doomed_operator"
-#: The turn's changes: the migration, the rollback, and what the status says of both.
+#: The changes of the reconciliation: migration, rollback, and the status of both.
 STEPS = [
     Step(name, nth, when)
     for name, nth in (("commit", 1), ("commit", 2), ("patch_status", 1))
@@ -26,7 +26,7 @@ STEPS = [
 
 @pytest.fixture
 def namespaces(api: Api) -> Iterator[dict[str, Step]]:
-    """A namespace for each step, so that each doomed operator serves its own."""
+    """A namespace for each step and its operator."""
     made = {f"killed-{uuid.uuid4().hex[:10]}": step for step in STEPS}
     for name in made:
         api.make_namespace(name)
@@ -51,7 +51,7 @@ def test_an_operator_killed_at_any_step_completes_the_migration_after_restart(
                 api.wait("RedisConfig", namespace, "default")
     for namespace in namespaces:
         put(namespace, settings={"sweepSeconds": 3}, compatibility="DualWrite", rollbackTo=1)
-    with ExitStack() as stack:  # all at once: each has only its own to do
+    with ExitStack() as stack:  # concurrently: each operator serves one namespace
         doomed = {}
         for namespace, step in namespaces.items():
             arguments = (str(step), "--namespace", namespace)

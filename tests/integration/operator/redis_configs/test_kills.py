@@ -1,4 +1,7 @@
-"""The operator killed before and after each thing that a turn changes in Redis: services read whole settings, and the next turn ends it."""
+"""The operator killed before and after each change in Redis of one reconciliation.
+
+Services always read complete settings, and the next reconciliation completes the change.
+"""
 
 import json
 import multiprocessing
@@ -20,7 +23,7 @@ from stanine.store.settings.model import SettingsRead
 from stanine.store.settings.reader import load_settings
 
 STRING = "stanine:config"
-#: What only looks: dying before or after it is dying before the next change.
+#: Read-only steps: dying around them equals dying before the next change.
 LOOKS = {
     "PING",
     "INFO",
@@ -37,7 +40,7 @@ LOOKS = {
 OLDER = json.dumps({"sweepSeconds": 9, **{f"theirs.{n}": n for n in range(50)}}).encode()
 
 BEFORE: dict[str, Any] = {"settings": {"sweepSeconds": 1}, "server": server(timeout="1")}
-#: What is asked for before and after, by the change it means.
+#: Specs before and after, by the change between them.
 CHANGES: dict[str, tuple[dict[str, Any] | None, dict[str, Any]]] = {
     "from an older string": (
         None,
@@ -63,13 +66,13 @@ CHANGES: dict[str, tuple[dict[str, Any] | None, dict[str, Any]]] = {
 
 @dataclass
 class Scene:
-    """A server that is brought to the same state again and again."""
+    """A server that is reset to the same state repeatedly."""
 
     stage: Stage
     change: str
 
     def prepare(self) -> Config:
-        """Return the resource as it is asked for after the change, whose turn is still to come."""
+        """Return the changed resource before its reconciliation."""
         self.stage.client.flushall()
         self.stage.client.function_flush()
         self.stage.client.config_set("timeout", 0)
@@ -83,7 +86,7 @@ class Scene:
         return config.apply(**after)
 
     def state(self) -> tuple[Any, ...]:
-        """Return all that a change is about, less when it happened."""
+        """Return the state that a change affects, without timestamps."""
         configuration = Configuration(self.stage.client_of_bytes, load_library(), Keys("stanine"))
         stored = configuration.read()
         history = [
@@ -108,8 +111,8 @@ def step_of(_client: Any, *words: Any, **_options: Any) -> str | None:
     return None if step in LOOKS else step
 
 
-def turn_armed(config: Config, doom: Doom) -> None:
-    """Take a turn as another process of the operator, in which every change in Redis is a step."""
+def reconcile_in_steps(config: Config, doom: Doom) -> None:
+    """Reconcile like another process of the operator, with every change in Redis as a step."""
     client: Any = redis.client.Redis
     untouched = client.execute_command
     client.execute_command = doom.wrap(step_of, untouched)
@@ -122,9 +125,9 @@ def turn_armed(config: Config, doom: Doom) -> None:
 
 
 def die_at(step: Step, config: Config) -> int | None:
-    """Take a turn in a process that dies there; return how it ended."""
+    """Reconcile in a process that dies at a step; return its exit."""
     process = multiprocessing.get_context("fork").Process(
-        target=turn_armed, args=(config, Doom(step))
+        target=reconcile_in_steps, args=(config, Doom(step))
     )
     process.start()
     process.join(30)
@@ -139,7 +142,7 @@ def test_reconciliation_after_a_kill_at_any_step_reaches_the_same_state(
     config = scene.prepare()
     read_before = scene.followed()
     counting = Doom(None)
-    turn_armed(config, counting)
+    reconcile_in_steps(config, counting)
     config.delete()
     wanted, read_after = scene.state(), scene.followed()
     steps = steps_of(counting.calls, most=10)

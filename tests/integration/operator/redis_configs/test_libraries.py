@@ -1,4 +1,4 @@
-"""The function libraries, where whoever works on them has left a fault in one."""
+"""Function libraries that contain an error."""
 
 from collections.abc import Callable
 

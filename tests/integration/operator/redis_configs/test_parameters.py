@@ -1,4 +1,4 @@
-"""Server parameters against real servers: drift, refusals, restarts, rivals."""
+"""Server parameters on real servers: drift, rejections, restarts, conflicts."""
 
 import shutil
 import signal
@@ -21,7 +21,7 @@ def redis_7() -> str | None:
 
 @pytest.fixture(params=["valkey", "redis-7.0"])
 def any_stage(request: pytest.FixtureRequest, own_server: Start, stages: Stages) -> Stage:
-    """A stage on each kind of server that is supported."""
+    """A stage on each supported kind of server."""
     if request.param == "valkey":
         return stages(own_server())
     need("redis-server", found=redis_7() is not None)
@@ -211,7 +211,7 @@ def test_memory_above_the_threshold_warns_without_failing_ready(stage: Stage) ->
     assert config.resource.status["memory"]["maxBytes"] == limit
     config.apply(
         memoryWarningPercent=94
-    ).reconcile()  # within what a warning needs to end, but it has not begun under this threshold
+    ).reconcile()  # within the hysteresis, but the warning has not started under this threshold
     assert config.condition("MemoryHigh")[0] == "False"
     config.apply(
         server=server(maxmemory="100mb", **{"maxmemory-policy": "allkeys-lru"})

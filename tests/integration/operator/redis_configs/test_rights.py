@@ -1,4 +1,4 @@
-"""A RedisConfig's turns with no more rights in Redis than the chart gives the operator's user."""
+"""Reconciliation of a RedisConfig with the permissions that the chart gives the operator's user."""
 
 from collections.abc import Callable
 from typing import Any

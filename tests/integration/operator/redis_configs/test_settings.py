@@ -1,4 +1,4 @@
-"""Settings, layouts and pins through whole turns against a real server."""
+"""Settings, layouts and pins through whole reconciliations on a real server."""
 
 import json
 from collections.abc import Callable
@@ -26,7 +26,7 @@ def configuration(stage: Stage, namespace: str = "stanine") -> Configuration:
 
 
 def followed(stage: Stage) -> Settings:
-    """Return what a service goes by."""
+    """Return the settings that a service uses."""
     return load_settings(stage.client_of_bytes, Keys("stanine"), SettingsRead()).settings
 
 
@@ -119,7 +119,7 @@ def test_a_pin_remains_in_effect_after_its_revision_left_the_history(stage: Stag
 
 
 def older_text(count: int) -> bytes:
-    """Return settings as a Node service wrote them: its own, ours, and no particular order or spacing."""
+    """Return settings as written by a Node service: unknown fields, another order and spacing."""
     settings: dict[str, Any] = {
         f"feature.{n}": ["on", n, True, None, f"wört-{n}", {"deep": [n]}][n % 6]
         for n in range(count - 2)

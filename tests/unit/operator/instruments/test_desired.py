@@ -1,4 +1,4 @@
-"""What an Instrument's document is, and what is said of it."""
+"""Validation of an Instrument's document, and its conditions."""
 
 from typing import Any
 
@@ -16,7 +16,7 @@ from stanine_operator.instruments.desired import (
     describe_unpublished,
 )
 
-JUDGED = CheckedDocument("d", "f", 3, 1)
+CHECKED = CheckedDocument("d", "f", 3, 1)
 
 
 def resource(name: str = "a-mood", **more: Any) -> Resource:

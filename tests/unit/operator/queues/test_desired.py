@@ -1,4 +1,4 @@
-"""What a Queue's spec means, when a request is executed, and which figures are reported."""
+"""Desired settings of a Queue, execution of requests, and reported figures."""
 
 from typing import Any
 

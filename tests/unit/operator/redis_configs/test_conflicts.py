@@ -92,7 +92,7 @@ def test_a_server_is_the_same_under_two_names_if_its_run_id_is() -> None:
     restarted = config("b", 2, connection=at("10.0.0.7"), run_id="r1")
     assert (
         find_parameters_conflict(restarted, [elder], "r2") == elder
-    )  # the elder has not looked since the restart
+    )  # the older one has not been reconciled since the restart
 
 
 def test_host_names_are_compared_without_case_and_final_dot() -> None:

@@ -1,4 +1,4 @@
-"""What no server that one can start does, but some might: take half of a change, keep another value, withhold CONFIG SET only."""
+"""Servers with unusual behaviour: partly applied changes, other values, disabled CONFIG SET."""
 
 from typing import Any
 
@@ -15,7 +15,7 @@ REFUSED = "CONFIG SET failed (possibly related to argument 'hz') - no"
 
 
 class OddServer:
-    """A server of two parameters. `most`: how many of a change it takes before it refuses; `cap`: the most it keeps."""
+    """A server with two parameters that applies at most `most` changes and keeps at most `cap`."""
 
     def __init__(
         self,
@@ -40,7 +40,7 @@ class OddServer:
 
 
 def change(server: OddServer) -> tuple[str, str]:
-    """Set what is wanted; return the condition's reason and message."""
+    """Set the wanted values; return the condition's reason and message."""
     client: Any = server
     before = read_parameters(client, ["timeout", "hz"])
     condition = change_condition(WANTED, set_parameters(client, WANTED, before), CORRECT)
