@@ -22,7 +22,7 @@ from stanine.telemetry.traces import TracingConfigError, get_tracer, make_provid
 from stanine_operator.controller.catalogue import all_kinds
 from stanine_operator.controller.controller import Controller
 from stanine_operator.controller.events import EventRecorder
-from stanine_operator.controller.kinds import GROUP, VERSION, Kind
+from stanine_operator.controller.kinds import GROUP, VERSION, KindHandler
 from stanine_operator.controller.reconciler import Reconciler
 from stanine_operator.controller.resource import Key, read_resource
 from stanine_operator.controller.resource_cache import ResourceCache
@@ -232,7 +232,7 @@ def _stop_on_signals(stop: asyncio.Event) -> None:
 
 
 def _register(
-    kinds: dict[str, Kind], controller: Controller, history: int
+    kinds: dict[str, KindHandler], controller: Controller, history: int
 ) -> kopf.OperatorRegistry:
     """Register kopf's watches.
 
@@ -247,11 +247,11 @@ def _register(
 
     for kind in kinds.values():
 
-        async def index_resource(body: kopf.Body, kind: Kind = kind, **_: Any) -> None:
+        async def index_resource(body: kopf.Body, kind: KindHandler = kind, **_: Any) -> None:
             controller.observe(read_resource(kind.name, body, history))
 
         async def on_event(
-            event: kopf.RawEvent, body: kopf.Body, kind: Kind = kind, **_: Any
+            event: kopf.RawEvent, body: kopf.Body, kind: KindHandler = kind, **_: Any
         ) -> None:
             # kopf fills the index before it calls any handler: from here on the cache is complete.
             controller.begin()
@@ -280,7 +280,7 @@ async def _report_when_synced(controller: Controller, readiness: Readiness) -> N
     readiness.listed()
 
 
-async def _missing(cluster: Cluster, kinds: dict[str, Kind]) -> str:
+async def _missing(cluster: Cluster, kinds: dict[str, KindHandler]) -> str:
     missing = await cluster.missing_kinds(kinds.values())
     return (
         f"not installed: {', '.join(missing)}; apply the chart's CustomResourceDefinitions"

@@ -2,13 +2,13 @@
 
 from stanine.crds.reading import read_queue, read_redis_config
 from stanine_operator import instruments, queues, redis_configs
-from stanine_operator.controller.kinds import Kind
+from stanine_operator.controller.kinds import KindHandler
 
 
-def all_kinds() -> tuple[Kind, ...]:
+def all_kinds() -> tuple[KindHandler, ...]:
     """Return the three kinds."""
     return (
-        Kind(
+        KindHandler(
             name="RedisConfig",
             plural="redisconfigs",
             conditions=(
@@ -25,7 +25,7 @@ def all_kinds() -> tuple[Kind, ...]:
             reachable="Reachable",
             volatile=frozenset({"memory"}),
         ),
-        Kind(
+        KindHandler(
             name="Queue",
             plural="queues",
             conditions=("Ready", "Bootstrapped", "Paused"),
@@ -36,7 +36,7 @@ def all_kinds() -> tuple[Kind, ...]:
                 {"ready", "delayed", "inFlight", "dead", "oldestSeconds", "consumers"}
             ),
         ),
-        Kind(
+        KindHandler(
             name="Instrument",
             plural="instruments",
             conditions=("Ready", "Published", "Indexed"),

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from stanine_operator.controller.reconcile_result import Condition
+from stanine_operator.controller.reconcile_result import ResourceCondition
 
 #: Maximum length of a condition's message in characters (metav1.Condition allows 32,768).
 MAX_MESSAGE = 32_000
@@ -15,7 +15,7 @@ ConditionFields = Mapping[str, Any]
 
 def merge_conditions(
     old: Sequence[ConditionFields],
-    conditions: Iterable[Condition],
+    conditions: Iterable[ResourceCondition],
     *,
     generation: int,
     now: str,
@@ -57,7 +57,7 @@ def transitions(
 
 
 def _condition(
-    before: ConditionFields | None, condition: Condition, generation: int, now: str
+    before: ConditionFields | None, condition: ResourceCondition, generation: int, now: str
 ) -> dict[str, Any]:
     status = {True: "True", False: "False", None: "Unknown"}[condition.status]
     since = (

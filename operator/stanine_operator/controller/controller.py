@@ -19,7 +19,7 @@ from typing import Any
 from stanine.telemetry.heartbeats import Heartbeats
 from stanine.telemetry.logs import get_log
 from stanine_operator.controller.history import differs, is_lower
-from stanine_operator.controller.kinds import Kind
+from stanine_operator.controller.kinds import KindHandler
 from stanine_operator.controller.reconciler import GONE, Reconciler, ReconcileRun
 from stanine_operator.controller.resource import Key, Resource, read_resource
 from stanine_operator.controller.resource_cache import REMEMBERED, ResourceCache
@@ -53,9 +53,18 @@ class Controller:
     """
 
     def __init__(
-        self, kinds: Mapping[str, Kind], resource_cache: ResourceCache, reconciler: Reconciler, connections: Connections, cluster: Cluster,
-        metrics: OperatorMetrics, heartbeats: Heartbeats, *, workers: int, namespaces: Sequence[str | None],
-    ) -> None:  # fmt: skip
+        self,
+        kinds: Mapping[str, KindHandler],
+        resource_cache: ResourceCache,
+        reconciler: Reconciler,
+        connections: Connections,
+        cluster: Cluster,
+        metrics: OperatorMetrics,
+        heartbeats: Heartbeats,
+        *,
+        workers: int,
+        namespaces: Sequence[str | None],
+    ) -> None:
         """Create the controller. `namespaces`: the served namespaces; a single None means all."""
         self._kinds, self._resource_cache, self._reconciler, self._connections = (
             kinds,

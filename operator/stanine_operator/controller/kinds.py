@@ -16,7 +16,7 @@ FINALIZER = "stanine.dev/operator"
 
 
 @dataclass(frozen=True)
-class Kind:
+class KindHandler:
     """One kind of custom resource."""
 
     name: str

@@ -94,13 +94,13 @@ def make_spec(holder: str, process: str, now: datetime, *, taken: bool) -> dict[
     return written | {"acquireTime": at} if taken else written
 
 
-def may_take(seen: ObservedLease, holder: str, now: float, *, starting: bool) -> bool:
+def may_take(observed: ObservedLease, holder: str, now: float, *, starting: bool) -> bool:
     """Return whether a lease may be acquired.
 
     It may if it is free, or if an earlier process of this operator holds it. `starting`: this process has not held
     the lease yet.
     """
-    return not seen.is_held(now) or (starting and seen.lease.holder == holder)
+    return not observed.is_held(now) or (starting and observed.lease.holder == holder)
 
 
 def oldest(observed: Mapping[str, ObservedLease], now: float) -> Lease | None:

@@ -3,7 +3,7 @@
 import msgspec
 
 
-class Condition(msgspec.Struct, frozen=True):
+class ResourceCondition(msgspec.Struct, frozen=True):
     """One condition, without observedGeneration and lastTransitionTime (see conditions.py)."""
 
     type: str
@@ -28,7 +28,7 @@ class EventSpec(msgspec.Struct, frozen=True):
 class ReconcileResult(msgspec.Struct, frozen=True):
     """Result of a reconciliation: all conditions, and all other fields of the status."""
 
-    conditions: tuple[Condition, ...]
+    conditions: tuple[ResourceCondition, ...]
     #: All status fields except conditions and observedGeneration, as JSON values; a field that is missing here is
     #: removed.
     fields: dict[str, object] = {}

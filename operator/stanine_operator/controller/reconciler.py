@@ -16,13 +16,14 @@ from typing import Any, TypeVar
 import msgspec
 from opentelemetry.trace import StatusCode, Tracer
 
-from stanine.crds.errors import InvalidResource, say_faults
+from stanine.crds.errors import InvalidResource, format_faults
 from stanine.telemetry.logs import get_log
 from stanine_operator.controller.conditions import RECONCILIATION_PAUSED, find_condition
 from stanine_operator.controller.context import ReconcileContext
 from stanine_operator.controller.events import EventRecorder, transition_events
-from stanine_operator.controller.kinds import FINALIZER, Kind
+from stanine_operator.controller.kinds import FINALIZER, KindHandler
 from stanine_operator.controller.problems import (
+    INTERNAL_ERROR,
     REDIS_CONFIG_NOT_FOUND,
     REFUSED,
     SECRET_NOT_FOUND,
@@ -32,7 +33,11 @@ from stanine_operator.controller.problems import (
     is_unreachable,
     problem_of,
 )
-from stanine_operator.controller.reconcile_result import Condition, EventSpec, FinalizeResult
+from stanine_operator.controller.reconcile_result import (
+    EventSpec,
+    FinalizeResult,
+    ResourceCondition,
+)
 from stanine_operator.controller.resource import Resource
 from stanine_operator.controller.resource_cache import ResourceCache, redis_config_of
 from stanine_operator.controller.status import (
@@ -93,7 +98,7 @@ class _ResourceState:
 class Reconciler:
     """Reconciles resources. Created by main.py."""
 
-    kinds: dict[str, Kind]
+    kinds: dict[str, KindHandler]
     resource_cache: ResourceCache
     connections: Connections
     cluster: Cluster
@@ -130,7 +135,13 @@ class Reconciler:
                 run = await self._reconcile(kind, resource, state)
             except ClusterError as error:
                 if not error.not_found and not error.unavailable and not error.conflict:
-                    self._log(state, resource, "api_server.refused", f"{error.status}")
+                    self._log_once(
+                        state,
+                        resource,
+                        "api_server.refused",
+                        f"{error.status}",
+                        status=error.status,
+                    )
                 run = (
                     ReconcileRun(GONE, succeeded=True)
                     if error.not_found
@@ -152,7 +163,7 @@ class Reconciler:
         self.metrics.gauges.forget(resource.key)
 
     async def _reconcile(
-        self, kind: Kind, resource: Resource, state: _ResourceState
+        self, kind: KindHandler, resource: Resource, state: _ResourceState
     ) -> ReconcileRun:
         if (pause := self.wait(resource)) is not None:
             self.metrics.gauges.forget(resource.key)  # reported by the operator that serves it
@@ -161,7 +172,7 @@ class Reconciler:
             return await self._finalize(kind, resource, state)
         if resource.paused:
             message = "The annotation stanine.dev/paused stops all changes: remove it to continue."
-            condition = Condition("Paused", True, RECONCILIATION_PAUSED, message)
+            condition = ResourceCondition("Paused", True, RECONCILIATION_PAUSED, message)
             status = with_condition(
                 resource.status, condition, generation=resource.generation, now=self._timestamp()
             )
@@ -207,7 +218,7 @@ class Reconciler:
         )
 
     async def _finalize(
-        self, kind: Kind, resource: Resource, state: _ResourceState
+        self, kind: KindHandler, resource: Resource, state: _ResourceState
     ) -> ReconcileRun:
         """Run the kind's `finalize` for a limited time, then remove the finalizer."""
         if FINALIZER not in resource.finalizers:
@@ -233,7 +244,7 @@ class Reconciler:
                 limit = FINALIZE_TIMEOUT_UNREACHABLE
         if not released.done:
             if self.clock() - state.deleting_since < limit:
-                condition = Condition("Ready", False, reason, f"Deletion waits: {message}")
+                condition = ResourceCondition("Ready", False, reason, f"Deletion waits: {message}")
                 status = compose_status(
                     resource.status,
                     (condition,),
@@ -248,7 +259,7 @@ class Reconciler:
         await self._remove_finalizer(kind, resource)
         return ReconcileRun("released", succeeded=True)
 
-    async def _sync_finalizer(self, kind: Kind, resource: Resource) -> Resource:
+    async def _sync_finalizer(self, kind: KindHandler, resource: Resource) -> Resource:
         """Add the finalizer if data is to be deleted with the resource; remove it otherwise."""
         wanted = kind.finalize is not None and resource.deletes_data and not self.leaving
         if wanted == (FINALIZER in resource.finalizers):
@@ -260,7 +271,7 @@ class Reconciler:
             msgspec.structs.replace(resource, finalizers=finalizers), metadata
         )
 
-    async def _remove_finalizer(self, kind: Kind, resource: Resource) -> None:
+    async def _remove_finalizer(self, kind: KindHandler, resource: Resource) -> None:
         current = (
             self.resource_cache.get(resource.key) or resource
         )  # writing the status changed the resourceVersion
@@ -272,7 +283,7 @@ class Reconciler:
     async def _run_in_thread(
         self,
         work: Callable[[Resource, Any, ReconcileContext], T],
-        kind: Kind,
+        kind: KindHandler,
         resource: Resource,
         state: _ResourceState,
     ) -> T:
@@ -308,18 +319,15 @@ class Reconciler:
     ) -> OperatorProblem:
         """Return the problem of an exception; record it in log, metrics and connection."""
         if isinstance(error, InvalidResource):
-            problem = OperatorProblem(error.reason, say_faults(error), permanent=True)
+            problem = OperatorProblem(error.reason, format_faults(error), permanent=True)
         else:
             problem = problem_of(error)
         if isinstance(error, SERVER_ERRORS):
             self._report_server_error(error, resource)
         self.metrics.errors.labels(resource.kind, problem.reason).inc()
-        self._log(
-            state,
-            resource,
-            "reconcile.failed",
-            problem.reason,
-            error if problem.reason == "InternalError" else None,
+        details = {"exc_info": error} if problem.reason == INTERNAL_ERROR else {}
+        self._log_once(
+            state, resource, "reconcile.failed", problem.reason, reason=problem.reason, **details
         )
         return problem
 
@@ -332,7 +340,7 @@ class Reconciler:
             self.connections.report_failure(redis_config, problem_of(error))
 
     async def _write(
-        self, kind: Kind, resource: Resource, state: _ResourceState, status: dict[str, Any]
+        self, kind: KindHandler, resource: Resource, state: _ResourceState, status: dict[str, Any]
     ) -> None:
         """Write a status if necessary, then report the changes."""
         old, status = resource.status, {**status, "operator": self.operator_id}
@@ -378,29 +386,24 @@ class Reconciler:
             reason=reason,
         )
 
-    def _log(
-        self,
-        state: _ResourceState,
-        resource: Resource,
-        event: str,
-        reason: str,
-        error: BaseException | None = None,
+    def _log_once(
+        self, state: _ResourceState, resource: Resource, event: str, mark: str, **fields: object
     ) -> None:
-        if state.logged == reason:
+        """Log a warning about a resource, unless the last one had the same mark."""
+        if state.logged == mark:
             return
-        state.logged = reason
+        state.logged = mark
         get_log().warning(
-            event, kind=resource.kind, namespace=resource.namespace, name=resource.name, reason=reason,
-            **({} if error is None else {"exc_info": error}),
-        )  # fmt: skip
+            event, kind=resource.kind, namespace=resource.namespace, name=resource.name, **fields
+        )
 
     def _timestamp(self) -> str:
         return self.now().astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def _failure_conditions(
-    kind: Kind, resource: Resource, problem: OperatorProblem
-) -> tuple[Condition, ...]:
+    kind: KindHandler, resource: Resource, problem: OperatorProblem
+) -> tuple[ResourceCondition, ...]:
     """Return the conditions after a problem.
 
     Ready (and the kind's reachability condition) is False; other conditions keep their last state, or are Unknown if
@@ -411,9 +414,9 @@ def _failure_conditions(
     if kind.reachable is not None and is_unreachable(problem.reason):
         affected.add(kind.reachable)
     return tuple(
-        Condition(name, False, problem.reason, problem.message)
+        ResourceCondition(name, False, problem.reason, problem.message)
         if name in affected
-        else Condition(
+        else ResourceCondition(
             name, None, "NotReached", f"Not evaluated yet: see Ready ({problem.reason})."
         )
         for name in kind.conditions

@@ -13,7 +13,7 @@ from stanine_operator.controller.conditions import (
     find_condition,
     merge_conditions,
 )
-from stanine_operator.controller.reconcile_result import Condition
+from stanine_operator.controller.reconcile_result import ResourceCondition
 
 Status = Mapping[str, Any]
 
@@ -27,7 +27,7 @@ SMALL = 100
 
 def compose_status(
     old: Status,
-    conditions: tuple[Condition, ...],
+    conditions: tuple[ResourceCondition, ...],
     *,
     generation: int,
     now: str,
@@ -59,7 +59,7 @@ def compose_status(
 
 
 def with_condition(
-    old: Status, condition: Condition, *, generation: int, now: str
+    old: Status, condition: ResourceCondition, *, generation: int, now: str
 ) -> dict[str, Any]:
     """Return the status with one condition set and everything else unchanged."""
     conditions = merge_conditions(

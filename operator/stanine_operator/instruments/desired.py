@@ -4,7 +4,7 @@ from typing import Any
 
 import msgspec
 
-from stanine.crds.errors import InvalidResource, say_faults
+from stanine.crds.errors import InvalidResource, format_faults
 from stanine.crds.reading import read_instrument
 from stanine.domain.instruments.document import digest
 from stanine.domain.instruments.instrument import form_digest
@@ -32,7 +32,7 @@ def check_document(resource: Resource) -> CheckedDocument:
     try:
         read = read_instrument(resource.name, resource.spec)
     except InvalidResource as error:
-        return CheckedDocument(error=say_faults(error))
+        return CheckedDocument(error=format_faults(error))
     spec = read.instrument.spec
     return CheckedDocument(
         digest(read.document), form_digest(read.instrument), len(spec.items), len(spec.scales)
@@ -43,7 +43,7 @@ def describe(judged: Judged, standing: InstrumentState, status: dict[str, Any]) 
     """Return what is said of an instrument whose document is published."""
     is_indexed = standing.indexed >= standing.revision
     if is_indexed:
-        indexed = Condition(
+        indexed = ResourceCondition(
             "Indexed",
             True,
             "Indexed",
@@ -55,7 +55,7 @@ def describe(judged: Judged, standing: InstrumentState, status: dict[str, Any]) 
             if standing.indexed
             else ""
         )
-        indexed = Condition(
+        indexed = ResourceCondition(
             "Indexed",
             False,
             "Indexing",
@@ -80,8 +80,8 @@ def describe(judged: Judged, standing: InstrumentState, status: dict[str, Any]) 
     )
     return ReconcileResult(
         conditions=(
-            Condition("Ready", is_indexed, indexed.reason, indexed.message),
-            Condition(
+            ResourceCondition("Ready", is_indexed, indexed.reason, indexed.message),
+            ResourceCondition(
                 "Published", True, "Published", f"The document is revision {standing.revision}."
             ),
             indexed,
@@ -115,9 +115,9 @@ def describe_unpublished(
         published = "Nothing of this resource is published."
     return ReconcileResult(
         conditions=(
-            Condition("Ready", False, reason, message),
-            Condition("Published", False, reason, message),
-            Condition("Indexed", False, "NotPublished", published),
+            ResourceCondition("Ready", False, reason, message),
+            ResourceCondition("Published", False, reason, message),
+            ResourceCondition("Indexed", False, "NotPublished", published),
         ),
         fields=fields,
         settled=settled,

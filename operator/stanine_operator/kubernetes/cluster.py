@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 from urllib.parse import quote
 
-from stanine_operator.controller.kinds import GROUP, VERSION, Kind
+from stanine_operator.controller.kinds import GROUP, VERSION, KindHandler
 from stanine_operator.controller.problems import (
     API_SERVER_UNREACHABLE,
     SECRET_FORBIDDEN,
@@ -44,7 +44,7 @@ class Cluster:
         self._client = client
         self._loop = asyncio.get_running_loop()
 
-    async def missing_kinds(self, kinds: Iterable[Kind]) -> list[str]:
+    async def missing_kinds(self, kinds: Iterable[KindHandler]) -> list[str]:
         """Return the kinds whose CustomResourceDefinitions are not installed."""
         try:
             found = await self._client.call("GET", f"/apis/{GROUP}/{VERSION}")
@@ -59,18 +59,18 @@ class Cluster:
             if kind.plural not in served or f"{kind.plural}/status" not in served
         ]
 
-    async def read_object(self, kind: Kind, namespace: str, name: str) -> Body:
+    async def read_object(self, kind: KindHandler, namespace: str, name: str) -> Body:
         """Return an object."""
         return await self._client.call("GET", _path(kind, namespace, name))
 
-    async def list_version(self, kind: Kind, namespace: str | None) -> str:
+    async def list_version(self, kind: KindHandler, namespace: str | None) -> str:
         """Return the resourceVersion of a current list: at least as high as any issued before."""
         page = await self._client.call(
             "GET", _list_path(kind, namespace), query={"limit": "1"}, accept=_ONLY_METADATA_LIST
         )
         return str(page["metadata"].get("resourceVersion") or "")
 
-    async def list_metadata(self, kind: Kind, namespace: str | None) -> list[Body]:
+    async def list_metadata(self, kind: KindHandler, namespace: str | None) -> list[Body]:
         """Return the metadata of all objects of a kind, from the API server's cache."""
         return [
             item["metadata"]
@@ -79,7 +79,9 @@ class Cluster:
             )
         ]
 
-    async def list_objects(self, kind: Kind, namespace: str | None, labels: str = "") -> list[Body]:
+    async def list_objects(
+        self, kind: KindHandler, namespace: str | None, labels: str = ""
+    ) -> list[Body]:
         """Return all objects of a kind, or those with the given labels."""
         query = {"labelSelector": labels} if labels else {}
         return [
@@ -89,7 +91,9 @@ class Cluster:
             )
         ]
 
-    async def patch_status(self, kind: Kind, resource: Resource, patch: Mapping[str, Any]) -> Body:
+    async def patch_status(
+        self, kind: KindHandler, resource: Resource, patch: Mapping[str, Any]
+    ) -> Body:
         """Patch a status unless the object has changed; return its new metadata.
 
         A status belongs to the observed state. Written to another state (a later spec, or one of a restored etcd) it
@@ -111,12 +115,12 @@ class Cluster:
         metadata: Body = answer["metadata"]
         return metadata
 
-    async def delete_object(self, kind: Kind, namespace: str, name: str) -> None:
+    async def delete_object(self, kind: KindHandler, namespace: str, name: str) -> None:
         """Delete an object."""
         await self._client.call("DELETE", _path(kind, namespace, name))
 
     async def set_finalizers(
-        self, kind: Kind, resource: Resource, finalizers: Iterable[str]
+        self, kind: KindHandler, resource: Resource, finalizers: Iterable[str]
     ) -> Body:
         """Replace the finalizers unless the object has changed; return its new metadata."""
         body = {
@@ -276,7 +280,7 @@ class Cluster:
             ) from None
 
 
-def _list_path(kind: Kind, namespace: str | None) -> str:
+def _list_path(kind: KindHandler, namespace: str | None) -> str:
     return (
         f"/apis/{GROUP}/{VERSION}/"
         + (f"namespaces/{quote(namespace)}/" if namespace else "")
@@ -284,7 +288,7 @@ def _list_path(kind: Kind, namespace: str | None) -> str:
     )
 
 
-def _path(kind: Kind, namespace: str, name: str) -> str:
+def _path(kind: KindHandler, namespace: str, name: str) -> str:
     return f"/apis/{GROUP}/{VERSION}/namespaces/{quote(namespace)}/{kind.plural}/{quote(name)}"
 
 

@@ -7,7 +7,7 @@ waits for an operator that no longer runs.
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 
-from stanine_operator.controller.kinds import FINALIZER, Kind
+from stanine_operator.controller.kinds import FINALIZER, KindHandler
 from stanine_operator.controller.resource import Resource, read_resource
 from stanine_operator.kubernetes.client import Body, ClusterError
 from stanine_operator.kubernetes.cluster import Cluster
@@ -26,7 +26,7 @@ class FreeResult:
 
 async def free(
     cluster: Cluster,
-    kinds: Iterable[Kind],
+    kinds: Iterable[KindHandler],
     namespaces: Sequence[str | None],
     concerns: Callable[[str], bool] = lambda _namespace: True,
 ) -> FreeResult:
@@ -51,7 +51,9 @@ async def free(
     return done
 
 
-async def _list_with_finalizer(cluster: Cluster, kind: Kind, namespace: str | None) -> list[Body]:
+async def _list_with_finalizer(
+    cluster: Cluster, kind: KindHandler, namespace: str | None
+) -> list[Body]:
     """Return the objects with the finalizer, without spec; empty if the kind is not installed."""
     try:
         listed = await cluster.list_metadata(kind, namespace)
@@ -66,7 +68,7 @@ async def _list_with_finalizer(cluster: Cluster, kind: Kind, namespace: str | No
     ]
 
 
-async def _free(cluster: Cluster, kind: Kind, resource: Resource) -> None:
+async def _free(cluster: Cluster, kind: KindHandler, resource: Resource) -> None:
     """Remove the finalizer from a resource; retry if it changes concurrently."""
     for left in reversed(range(TRIES)):
         try:

@@ -9,7 +9,7 @@ from collections.abc import Collection, Mapping
 from typing import Final
 
 from stanine.telemetry.logs import get_log
-from stanine_operator.controller.kinds import Kind
+from stanine_operator.controller.kinds import KindHandler
 from stanine_operator.controller.reconciler import Reconciler
 from stanine_operator.controller.responsibility import Responsibility
 from stanine_operator.kubernetes.client import ClusterError
@@ -26,7 +26,7 @@ class Leaving:
     def __init__(
         self,
         cluster: Cluster,
-        kinds: Mapping[str, Kind],
+        kinds: Mapping[str, KindHandler],
         responsibility: Responsibility,
         reconciler: Reconciler,
         namespaces: Collection[str],

@@ -14,7 +14,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from datetime import UTC, datetime
 
 from stanine_operator.controller.catalogue import all_kinds
-from stanine_operator.controller.kinds import FINALIZER, Kind
+from stanine_operator.controller.kinds import FINALIZER, KindHandler
 from stanine_operator.controller.lease import CLUSTER_LEASE, NAMESPACE_LEASE, is_in_use, read_lease
 from stanine_operator.kubernetes.client import Body, Client, ClusterError
 from stanine_operator.kubernetes.cluster import Cluster
@@ -68,7 +68,7 @@ async def delete_own(cluster: Cluster, namespace: str, release: str, within: flo
     """Delete the release's resources with deletionPolicy Delete and wait for their finalization."""
     labels = f"app.kubernetes.io/instance={release},app.kubernetes.io/managed-by=Helm"
 
-    async def waiting() -> list[tuple[Kind, Body]]:
+    async def waiting() -> list[tuple[KindHandler, Body]]:
         return [
             (kind, found)
             for kind in all_kinds()
@@ -116,7 +116,7 @@ async def _served_by_others(cluster: Cluster) -> frozenset[str]:
     return frozenset(lease.namespace for lease in leases if is_in_use(lease, datetime.now(UTC)))
 
 
-async def _objects(cluster: Cluster, kind: Kind, namespace: str, labels: str) -> list[Body]:
+async def _objects(cluster: Cluster, kind: KindHandler, namespace: str, labels: str) -> list[Body]:
     """Return the objects of a kind; empty if the kind is not installed."""
     try:
         return await cluster.list_objects(kind, namespace, labels)

@@ -9,7 +9,11 @@ from stanine.broker.queue import QueueStats
 from stanine.broker.settings import QueueSettings
 from stanine.crds.queue import QueueSpec, broker_settings
 from stanine_operator.controller.problems import INVALID_SPEC, OperatorProblem
-from stanine_operator.controller.reconcile_result import Condition, EventSpec, ReconcileResult
+from stanine_operator.controller.reconcile_result import (
+    EventSpec,
+    ReconcileResult,
+    ResourceCondition,
+)
 from stanine_operator.queues.requests import tokens_of
 
 #: Significant digits of figures in a status: every write is delivered to all watchers, and exact figures are in the
@@ -55,14 +59,14 @@ def describe(
     figures = figures_of(stats)
     return ReconcileResult(
         conditions=(
-            Condition("Ready", True, reason, message),
-            Condition(
+            ResourceCondition("Ready", True, reason, message),
+            ResourceCondition(
                 "Bootstrapped",
                 True,
                 "Bootstrapped",
                 "The queue exists and has the settings of this resource.",
             ),
-            Condition("Paused", state is QueueState.PAUSED, state.value, _MESSAGES[state]),
+            ResourceCondition("Paused", state is QueueState.PAUSED, state.value, _MESSAGES[state]),
         ),
         fields={name: rounded(value) for name, value in figures.items()}
         | {"state": state.value}
@@ -82,9 +86,9 @@ def describe_problem(
     kept = status if owned else {name: status[name] for name in _KEPT if name in status}
     return ReconcileResult(
         conditions=(
-            Condition("Ready", False, reason, message),
-            Condition("Bootstrapped", False, reason, message),
-            Condition("Paused", None, reason, "The state of the queue is unknown."),
+            ResourceCondition("Ready", False, reason, message),
+            ResourceCondition("Bootstrapped", False, reason, message),
+            ResourceCondition("Paused", None, reason, "The state of the queue is unknown."),
         ),
         fields={
             name: value

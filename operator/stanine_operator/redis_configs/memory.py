@@ -8,7 +8,7 @@ from collections.abc import Mapping
 
 from stanine.store.settings.changes import Memory as LayoutsMemory
 from stanine.store.settings.snapshot import Layout
-from stanine_operator.controller.reconcile_result import Condition
+from stanine_operator.controller.reconcile_result import ResourceCondition
 from stanine_operator.redis_configs.records import ServerMemory
 
 #: Significant digits of memory figures.
@@ -64,14 +64,14 @@ def _keep_or_round(value: float, published: object) -> int:
 
 def memory_condition(
     memory: ServerMemory, policy: str, warning_percent: int, *, was_high: bool
-) -> Condition:
+) -> ResourceCondition:
     """Return the condition MemoryHigh: True above the threshold, or if records may be evicted.
 
     It does not affect Ready. Once True for the threshold (`was_high`), it ends HYSTERESIS_PERCENT below it, so that a
     server at the threshold does not alternate.
     """
     if policy != SAFE_POLICY:
-        return Condition(
+        return ResourceCondition(
             "MemoryHigh",
             True,
             "EvictionPolicy",
@@ -79,7 +79,7 @@ def memory_condition(
             f" set it to {SAFE_POLICY} in spec.server or on the server",
         )
     if memory.max_bytes == 0:
-        return Condition(
+        return ResourceCondition(
             "MemoryHigh",
             False,
             "NoLimit",
@@ -87,14 +87,14 @@ def memory_condition(
         )
     threshold = warning_percent - (HYSTERESIS_PERCENT if was_high else 0)
     if memory.used_bytes * 100 >= memory.max_bytes * threshold:
-        return Condition(
+        return ResourceCondition(
             "MemoryHigh",
             True,
             PAST_THRESHOLD,
             f"the server uses about {warning_percent} % or more of its maxmemory, {memory.max_bytes} bytes;"
             " raise it in spec.server or remove data: new work is rejected at spec.settings.admissionPercent",
         )
-    return Condition(
+    return ResourceCondition(
         "MemoryHigh",
         False,
         "BelowThreshold",

@@ -19,7 +19,7 @@ import msgspec
 from stanine.broker.connection.errors import PERMISSION_MISSING, ServerProblem
 from stanine.crds.server_parameters import is_same
 from stanine_operator.controller.conditions import find_condition
-from stanine_operator.controller.reconcile_result import Condition
+from stanine_operator.controller.reconcile_result import ResourceCondition
 from stanine_operator.controller.resource import Resource
 from stanine_operator.redis_configs.records import (
     Drift,
@@ -91,7 +91,7 @@ def choose_changes(drift: Sequence[Drift], rules: Rules) -> tuple[Parameter, ...
 
 def parameters_condition(
     wanted: Sequence[Parameter], observed: ObservedParameters, rules: Rules
-) -> Condition:
+) -> ResourceCondition:
     """Return the condition if nothing was set."""
     if observed.refusal is not None:
         return _refusal_condition(observed.refusal, rules)
@@ -105,8 +105,10 @@ def parameters_condition(
     if drift:
         return _drift_condition(drift, rules)
     if not wanted:
-        return Condition(CONDITION, True, "NothingDeclared", "spec.server names no parameter")
-    return Condition(
+        return ResourceCondition(
+            CONDITION, True, "NothingDeclared", "spec.server names no parameter"
+        )
+    return ResourceCondition(
         CONDITION,
         True,
         "AsDeclared",
@@ -116,7 +118,7 @@ def parameters_condition(
 
 def change_condition(
     wanted: Sequence[Parameter], change: ParameterChange, rules: Rules
-) -> Condition:
+) -> ResourceCondition:
     """Return the condition after parameters were set."""
     if change.refused is not None:
         problem, text = change.refused.problem, change.refused.text[:QUOTED]
@@ -163,7 +165,7 @@ def _is_tolerated(drift: Drift, rules: Rules) -> bool:
     return rules.report and (rules.applied or (drift.name, drift.wanted) in rules.reported)
 
 
-def _drift_condition(drift: Sequence[Drift], rules: Rules) -> Condition:
+def _drift_condition(drift: Sequence[Drift], rules: Rules) -> ResourceCondition:
     remedy = (
         "managementPolicy is Observe, so nothing is set"
         if rules.observe
@@ -175,11 +177,11 @@ def _drift_condition(drift: Sequence[Drift], rules: Rules) -> Condition:
     )
 
 
-def _refusal_condition(problem: ServerProblem, rules: Rules) -> Condition:
+def _refusal_condition(problem: ServerProblem, rules: Rules) -> ResourceCondition:
     if not problem.permanent:
         return _false(problem.reason, f"spec.server: {problem.remedy}")
     if rules.observe:
-        return Condition(
+        return ResourceCondition(
             CONDITION,
             None,
             "UnsupportedByServer",
@@ -201,5 +203,5 @@ def _list(names: Sequence[str]) -> str:
     return ", ".join(names)
 
 
-def _false(reason: str, message: str) -> Condition:
-    return Condition(CONDITION, False, reason, message)
+def _false(reason: str, message: str) -> ResourceCondition:
+    return ResourceCondition(CONDITION, False, reason, message)

@@ -16,7 +16,11 @@ from stanine.store.settings.changes import Configuration
 from stanine.store.settings.snapshot import Layout
 from stanine_operator.controller.conditions import find_condition
 from stanine_operator.controller.context import ReconcileContext
-from stanine_operator.controller.reconcile_result import Condition, EventSpec, ReconcileResult
+from stanine_operator.controller.reconcile_result import (
+    EventSpec,
+    ReconcileResult,
+    ResourceCondition,
+)
 from stanine_operator.controller.resource import Resource
 from stanine_operator.redis_configs import parameters
 from stanine_operator.redis_configs.conflicts import (
@@ -62,7 +66,7 @@ from stanine_operator.redis_servers.connections import Server
 class _Parameters(msgspec.Struct, frozen=True):
     """Result for the server's parameters."""
 
-    condition: Condition
+    condition: ResourceCondition
     drift: tuple[Drift, ...] = ()
     events: tuple[EventSpec, ...] = ()
     changed: bool = False
@@ -71,7 +75,7 @@ class _Parameters(msgspec.Struct, frozen=True):
 class _Settings(msgspec.Struct, frozen=True):
     """Result for the settings."""
 
-    conditions: tuple[Condition, Condition]
+    conditions: tuple[ResourceCondition, ResourceCondition]
     fields: dict[str, object] = {}
 
 
@@ -91,7 +95,7 @@ def reconcile(
         info.memory, info.eviction_policy, spec.memory_warning_percent, was_high=_was_high(resource)
     )
     parts = (
-        Condition("Reachable", True, "Answered", f"{info.version} answers"),
+        ResourceCondition("Reachable", True, "Answered", f"{info.version} answers"),
         configured.condition,
         *settings.conditions,
         high,
@@ -128,10 +132,10 @@ def _configure_server(
     )
     if conflict is not None:
         text = f"RedisConfig {name_of(conflict)} is older and owns this server's parameters: declare them there, or delete it"
-        return _Parameters(Condition(parameters.CONDITION, False, "ResourceConflict", text))
+        return _Parameters(ResourceCondition(parameters.CONDITION, False, "ResourceConflict", text))
     if info.role == "replica" and wanted and spec.management_policy == "Apply":
         return _Parameters(
-            Condition(parameters.CONDITION, False, READ_ONLY.reason, READ_ONLY.remedy)
+            ResourceCondition(parameters.CONDITION, False, READ_ONLY.reason, READ_ONLY.remedy)
         )
     rules = parameters.read_rules(
         resource,
@@ -210,7 +214,10 @@ def _configure_settings(
 
 def _both(reason: str, message: str) -> _Settings:
     return _Settings(
-        (Condition(APPLIED, False, reason, message), Condition(MIGRATED, False, reason, message))
+        (
+            ResourceCondition(APPLIED, False, reason, message),
+            ResourceCondition(MIGRATED, False, reason, message),
+        )
     )
 
 

@@ -25,7 +25,7 @@ from stanine.store.settings.errors import (
 )
 from stanine.store.settings.model import NAMES, write_settings
 from stanine.store.settings.snapshot import Layout, LegacySyncState
-from stanine_operator.controller.reconcile_result import Condition
+from stanine_operator.controller.reconcile_result import ResourceCondition
 
 #: The conditions of this module.
 APPLIED, MIGRATED = "SettingsApplied", "Migrated"
@@ -102,51 +102,51 @@ def choose_steps(declared: DeclaredSettings, stored: Stored) -> tuple[Step, ...]
 
 def applied_condition(
     declared: DeclaredSettings, stored: Stored, failures: Sequence[Failure]
-) -> Condition:
+) -> ResourceCondition:
     """Return the condition SettingsApplied after the steps."""
     failed = next((each for each in failures if not isinstance(each.step, Migrate)), None)
     if declared.pin is not None:
         return _pin_condition(declared, stored, failed)
     if failed is not None:
-        return Condition(APPLIED, False, failed.reason, f"spec.settings: {failed.message}")
+        return ResourceCondition(APPLIED, False, failed.reason, f"spec.settings: {failed.message}")
     if declared.values is None:
         unused = (
             f"; the services do not use {', '.join(name for name, _ in stored.read.faults)}"
             if stored.read.faults
             else ""
         )
-        return Condition(
+        return ResourceCondition(
             APPLIED,
             True,
             "NothingDeclared",
             f"spec.settings is absent: the values stay as they are{unused}",
         )
     if not _is_applied(declared, declared.values, stored):
-        return Condition(
+        return ResourceCondition(
             APPLIED,
             False,
             "Contended",
             "another client changed the settings concurrently: they are applied again shortly",
         )
-    return Condition(
+    return ResourceCondition(
         APPLIED, True, "AsDeclared", f"revision {stored.revision} is as spec.settings says"
     )
 
 
 def migrated_condition(
     declared: DeclaredSettings, stored: Stored, failures: Sequence[Failure]
-) -> Condition:
+) -> ResourceCondition:
     """Return the condition Migrated after the steps."""
     failed = next((each for each in failures if isinstance(each.step, Migrate)), None)
     if failed is not None:
-        return Condition(
+        return ResourceCondition(
             MIGRATED,
             False,
             "MigrationFailed",
             f"the settings are still in the layout {stored.layout}: {failed.message} ({failed.reason})",
         )
     if _needs_migration(declared, stored):
-        return Condition(
+        return ResourceCondition(
             MIGRATED,
             False,
             "Contended",
@@ -154,9 +154,9 @@ def migrated_condition(
         )
     if stored.string is LegacySyncState.STRAY:
         text = "the settings are in the hash, but another client wrote the older string: set compatibility: DualWrite, or delete the string"
-        return Condition(MIGRATED, True, "OlderStringPresent", text)
+        return ResourceCondition(MIGRATED, True, "OlderStringPresent", text)
     both = ", and in the other layout too (DualWrite)" if declared.dual else ""
-    return Condition(
+    return ResourceCondition(
         MIGRATED, True, "InLayout", f"the settings are in the layout {stored.layout}{both}"
     )
 
@@ -192,12 +192,16 @@ def _was_handled(declared: DeclaredSettings, failure: Failure) -> bool:
     return failure.reason == RevisionUnknownError.reason and declared.handled_pin == declared.pin
 
 
-def _pin_condition(declared: DeclaredSettings, stored: Stored, failed: Failure | None) -> Condition:
+def _pin_condition(
+    declared: DeclaredSettings, stored: Stored, failed: Failure | None
+) -> ResourceCondition:
     pin = declared.pin
     if failed is not None and not _was_handled(declared, failed):
-        return Condition(APPLIED, False, failed.reason, f"spec.rollbackTo: {failed.message}")
+        return ResourceCondition(
+            APPLIED, False, failed.reason, f"spec.rollbackTo: {failed.message}"
+        )
     text = f"the values of revision {pin} are in effect, as revision {stored.revision}; remove spec.rollbackTo to apply spec.settings again"
-    return Condition(APPLIED, False, ROLLED_BACK, text)
+    return ResourceCondition(APPLIED, False, ROLLED_BACK, text)
 
 
 def _needs_migration(declared: DeclaredSettings, stored: Stored) -> bool:

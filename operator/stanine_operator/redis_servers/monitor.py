@@ -32,13 +32,13 @@ class ServerMonitor:
         self,
         connections: Connections,
         changed: Callable[[Key], None],
-        seen: Callable[[Key], str | None],
+        last_run_id: Callable[[Key], str | None],
     ) -> None:
         """Call `changed` with the key of each RedisConfig whose server changed.
 
-        `seen` returns the run id as of the last reconciliation, if any, for the first comparison.
+        `last_run_id` returns the run id as of the last reconciliation, if any, for the first comparison.
         """
-        self._connections, self._changed, self._seen = connections, changed, seen
+        self._connections, self._changed, self._last_run_id = connections, changed, last_run_id
         #: The run id of each server: empty if it is not reported, None without an answer.
         self._run_ids: dict[Key, str | None] = {}
         self._probing: set[Key] = set()
@@ -66,7 +66,7 @@ class ServerMonitor:
         if probe.cancelled():
             return
         run_id = probe.result()
-        before = self._run_ids[key] if key in self._run_ids else self._seen(key) or run_id
+        before = self._run_ids[key] if key in self._run_ids else self._last_run_id(key) or run_id
         self._run_ids[key] = run_id
         if before != run_id:
             get_log().info(

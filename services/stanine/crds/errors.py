@@ -34,7 +34,7 @@ class InvalidInstrument(InvalidResource):
         return INVALID_DOCUMENT
 
 
-def say_faults(faulty: Faulty) -> str:
+def format_faults(faulty: Faulty) -> str:
     """Return the errors as a condition's message: the first 20, then the number of others.
 
     The message has at most 32 KiB.

@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 
 from stanine.crds import schema_check
-from stanine.crds.errors import InvalidResource, say_faults
+from stanine.crds.errors import InvalidResource, format_faults
 from stanine.crds.generate import root_schema
 from stanine.crds.kinds import GROUP, KINDS, VERSION, ResourceKind
 from stanine.crds.references import MAX_NAME
@@ -93,7 +93,7 @@ def judge(plain: dict[str, Any]) -> Judgement:
         kind.read(name, plain.get("spec"))
     except InvalidResource as error:
         if not faults.count:
-            return Judgement(*where, (), 0, error.faults, error.reason, say_faults(error))
+            return Judgement(*where, (), 0, error.faults, error.reason, format_faults(error))
         _add_rest(error, kind, faults)
         known = {fault.place for fault in faults.kept}
         rest = tuple(fault for fault in error.faults if fault.place not in known)

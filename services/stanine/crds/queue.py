@@ -20,14 +20,14 @@ def _within(setting: str, divisor: int = 1) -> Meta:
     return Meta(ge=-(-lowest // divisor), le=highest // divisor)
 
 
-class BatchLimits(Record, frozen=True):
+class BatchPolicy(Record, frozen=True):
     """Limits of one batch, in addition to those of the actor."""
 
     #: The maximum number of messages in a batch. Default: the actor's.
     max_messages: Annotated[int, _within("batch_max_messages")] | None = None
 
 
-class DeadLetterLimits(Record, frozen=True):
+class DeadLetterPolicy(Record, frozen=True):
     """How many dead letters are kept, and for how long."""
 
     #: The maximum number of dead letters; the oldest are deleted first. Default: 10000.
@@ -97,9 +97,9 @@ class QueueSpec(Record, frozen=True, kw_only=True):
     #: How often a message may be delivered before it is dead-lettered. Default: 5.
     max_deliveries: Annotated[int, _within("max_deliveries")] | None = None
     #: Limits of one batch, in addition to those of the actor.
-    batch: BatchLimits = BatchLimits()
+    batch: BatchPolicy = BatchPolicy()
     #: How many dead letters are kept, and for how long.
-    dead_letter: DeadLetterLimits = DeadLetterLimits()
+    dead_letter: DeadLetterPolicy = DeadLetterPolicy()
     #: How many messages are delivered in a period. Default: unlimited.
     rate_limit: RateLimit | None = None
     #: Running; Paused: no messages are delivered; Draining: new messages are rejected, the remaining ones are

@@ -109,7 +109,7 @@ def test_expiring_credentials_are_fetched_in_time(
     plugin: Plugin, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async def work() -> None:
-        monkeypatch.setattr("stanine_operator.kubernetes.client.LOGIN_FRESH", -1.0)
+        monkeypatch.setattr("stanine_operator.kubernetes.client.CREDENTIALS_FRESH", -1.0)
         for ends, runs in (("2099-01-01T00:00:00Z", 1), ("2020-01-01T00:00:00Z", 4)):
             (plugin.kubeconfig.parent / "runs").write_text("")
             plugin.gives(plugin.right, expirationTimestamp=ends)

@@ -12,7 +12,7 @@ from stanine_operator.controller.conditions import (
     merge_conditions,
     transitions,
 )
-from stanine_operator.controller.reconcile_result import Condition
+from stanine_operator.controller.reconcile_result import ResourceCondition
 from stanine_operator.controller.status import (
     FIGURES_INTERVAL,
     MAGNITUDES_INTERVAL,
@@ -22,13 +22,13 @@ from stanine_operator.controller.status import (
     with_condition,
 )
 
-READY = Condition("Ready", True, "Applied", "All is as the spec says.")
-AWAY = Condition("Ready", False, "ConnectionRefused", "Nothing listens.")
+READY = ResourceCondition("Ready", True, "Applied", "All is as the spec says.")
+AWAY = ResourceCondition("Ready", False, "ConnectionRefused", "Nothing listens.")
 EARLY, LATE = "2026-11-23T09:00:00Z", "2026-11-23T10:00:00Z"
 MOVING = frozenset({"ready"})
 
 conditions = st.builds(
-    Condition,
+    ResourceCondition,
     st.sampled_from(["Ready", "Reachable", "Paused"]),
     st.sampled_from([True, False, None]),
     st.sampled_from(["A", "B"]),
@@ -46,7 +46,7 @@ documents = st.dictionaries(st.sampled_from("abc"), json_values, max_size=3)
 
 def test_transition_time_changes_only_with_the_status() -> None:
     first = merge_conditions([], [READY], generation=1, now=EARLY)
-    other_reason = Condition("Ready", True, "Corrected", "Drift was corrected.")
+    other_reason = ResourceCondition("Ready", True, "Corrected", "Drift was corrected.")
     second = merge_conditions(first, [other_reason], generation=2, now=LATE)
     third = merge_conditions(second, [AWAY], generation=2, now=LATE)
     assert [each[0]["lastTransitionTime"] for each in (first, second, third)] == [
@@ -62,7 +62,7 @@ def test_transition_time_changes_only_with_the_status() -> None:
     st.lists(conditions, max_size=3, unique_by=lambda v: v.type),
 )
 def test_conditions_are_unique_and_complete(
-    before: list[Condition], after: list[Condition]
+    before: list[ResourceCondition], after: list[ResourceCondition]
 ) -> None:
     old = merge_conditions([], before, generation=1, now=EARLY)
     new = merge_conditions(old, after, generation=2, now=LATE, keep_others=True)
@@ -84,7 +84,7 @@ def test_conditions_are_unique_and_complete(
 
 def test_a_too_long_message_is_truncated() -> None:
     (condition,) = merge_conditions(
-        [], [Condition("Ready", False, "X", "m" * 40_000)], generation=1, now=EARLY
+        [], [ResourceCondition("Ready", False, "X", "m" * 40_000)], generation=1, now=EARLY
     )
     assert len(condition["message"]) == MAX_MESSAGE
 
@@ -102,7 +102,7 @@ def test_only_a_changed_status_or_reason_is_a_transition() -> None:
 def test_a_failure_keeps_other_fields_and_a_success_replaces_them() -> None:
     good = compose_status(
         {},
-        (READY, Condition("Migrated", True, "Done", "")),
+        (READY, ResourceCondition("Migrated", True, "Done", "")),
         generation=1,
         now=EARLY,
         fields={"revision": 3, "drift": []},
@@ -123,7 +123,7 @@ def test_pausing_keeps_ready_and_ends_with_the_next_reconciliation() -> None:
     good = compose_status({}, (READY,), generation=1, now=EARLY, fields={"revision": 3})
     paused = with_condition(
         good,
-        Condition("Paused", True, RECONCILIATION_PAUSED, "by annotation"),
+        ResourceCondition("Paused", True, RECONCILIATION_PAUSED, "by annotation"),
         generation=2,
         now=LATE,
     )

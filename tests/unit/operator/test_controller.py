@@ -10,7 +10,7 @@ from prometheus_client import CollectorRegistry
 
 from stanine.telemetry.heartbeats import Heartbeats
 from stanine_operator.controller.controller import Controller
-from stanine_operator.controller.kinds import Kind
+from stanine_operator.controller.kinds import KindHandler
 from stanine_operator.controller.reconcile_result import ReconcileResult
 from stanine_operator.controller.reconciler import GONE, ReconcileRun
 from stanine_operator.controller.resource import Key, Resource
@@ -18,10 +18,10 @@ from stanine_operator.controller.resource_cache import ResourceCache
 from stanine_operator.kubernetes.client import ClusterError
 from stanine_operator.metrics import OperatorMetrics
 
-KIND = Kind(
+KIND = KindHandler(
     "Queue", "queues", ("Ready",), lambda _resource: None, lambda *_: ReconcileResult(()), None
 )
-CONFIG = Kind(
+CONFIG = KindHandler(
     "RedisConfig",
     "redisconfigs",
     ("Ready",),
@@ -62,12 +62,12 @@ class FakeCluster:
             self.put(resource)
         self.version = version
 
-    async def list_version(self, kind: Kind, namespace: str | None) -> str:
+    async def list_version(self, kind: KindHandler, namespace: str | None) -> str:
         if self.away:
             raise ClusterError(0, "GET")
         return str(self.version)
 
-    async def list_objects(self, kind: Kind, namespace: str | None) -> list[dict[str, Any]]:
+    async def list_objects(self, kind: KindHandler, namespace: str | None) -> list[dict[str, Any]]:
         if self.breaks_off and kind is CONFIG:
             raise ClusterError(503, "GET")
         return [
@@ -76,7 +76,7 @@ class FakeCluster:
             if key[0] == kind.name and namespace in (None, key[1])
         ]
 
-    async def list_metadata(self, kind: Kind, namespace: str | None) -> list[dict[str, Any]]:
+    async def list_metadata(self, kind: KindHandler, namespace: str | None) -> list[dict[str, Any]]:
         if self.away:
             raise ClusterError(0, "GET")
         return [
@@ -85,7 +85,7 @@ class FakeCluster:
             if key[0] == kind.name and namespace in (None, key[1])
         ]
 
-    async def read_object(self, kind: Kind, namespace: str, name: str) -> dict[str, Any]:
+    async def read_object(self, kind: KindHandler, namespace: str, name: str) -> dict[str, Any]:
         return self.objects[kind.name, namespace, name]
 
 

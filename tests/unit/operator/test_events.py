@@ -10,7 +10,7 @@ from stanine_operator.controller.events import (
     make_pending_event,
     transition_events,
 )
-from stanine_operator.controller.reconcile_result import Condition, EventSpec
+from stanine_operator.controller.reconcile_result import EventSpec, ResourceCondition
 from stanine_operator.controller.resource import Resource
 from stanine_operator.controller.status import compose_status
 from stanine_operator.kubernetes.client import ClusterError
@@ -57,7 +57,7 @@ def post(api: FakeEvents, *events: EventSpec) -> list[str]:
     return dropped
 
 
-def status(*conditions: Condition, before: Any = None) -> dict[str, Any]:
+def status(*conditions: ResourceCondition, before: Any = None) -> dict[str, Any]:
     return compose_status(
         before or {}, conditions, generation=1, now="2026-11-23T09:00:00Z", fields={}
     )
@@ -114,15 +114,15 @@ def test_a_rejected_event_is_dropped_and_the_next_is_posted() -> None:
 
 def test_transitions_give_one_event_per_reason_with_the_right_type() -> None:
     first = status(
-        Condition("Ready", False, "ConnectionRefused", "m"),
-        Condition("Reachable", False, "ConnectionRefused", "m"),
+        ResourceCondition("Ready", False, "ConnectionRefused", "m"),
+        ResourceCondition("Reachable", False, "ConnectionRefused", "m"),
     )
     assert [(event.warning, event.reason) for event in transition_events({}, first)] == [
         (True, "ConnectionRefused")
     ]
     well = status(
-        Condition("Ready", True, "Applied", "a"),
-        Condition("Reachable", True, "Answered", "b"),
+        ResourceCondition("Ready", True, "Applied", "a"),
+        ResourceCondition("Reachable", True, "Answered", "b"),
         before=first,
     )
     assert [(event.warning, event.reason) for event in transition_events(first, well)] == [
@@ -131,12 +131,13 @@ def test_transitions_give_one_event_per_reason_with_the_right_type() -> None:
     ]
     assert transition_events(well, well) == []
     before = status(
-        Condition("Ready", True, "Applied", "a"), Condition("MemoryHigh", False, "Below", "")
+        ResourceCondition("Ready", True, "Applied", "a"),
+        ResourceCondition("MemoryHigh", False, "Below", ""),
     )
     high = status(
-        Condition("Ready", True, "Applied", "a"),
-        Condition("MemoryHigh", True, "PastThreshold", "c"),
-        Condition("Migrated", None, "X", "d"),
+        ResourceCondition("Ready", True, "Applied", "a"),
+        ResourceCondition("MemoryHigh", True, "PastThreshold", "c"),
+        ResourceCondition("Migrated", None, "X", "d"),
         before=before,
     )
     assert [(event.warning, event.reason) for event in transition_events(before, high)] == [

@@ -8,8 +8,8 @@ from typing import Any
 from opentelemetry.trace import NoOpTracer
 from prometheus_client import CollectorRegistry
 
-from stanine_operator.controller.kinds import Kind
-from stanine_operator.controller.reconcile_result import Condition, ReconcileResult
+from stanine_operator.controller.kinds import KindHandler
+from stanine_operator.controller.reconcile_result import ReconcileResult, ResourceCondition
 from stanine_operator.controller.reconciler import Reconciler
 from stanine_operator.controller.resource import Resource
 from stanine_operator.controller.resource_cache import ResourceCache
@@ -25,7 +25,7 @@ class FakeCluster:
         self.patches: list[dict[str, Any]] = []
 
     async def patch_status(
-        self, _kind: Kind, resource: Resource, patch: dict[str, Any]
+        self, _kind: KindHandler, resource: Resource, patch: dict[str, Any]
     ) -> dict[str, Any]:
         if resource.version != self.version:
             raise ClusterError(409, "PATCH")
@@ -48,7 +48,7 @@ class Scene:
         self.worked: list[Any] = []
         self.read: list[Any] = []
         self.cluster, self.resource_cache = FakeCluster(), ResourceCache()
-        kind = Kind("Queue", "queues", ("Ready",), self._read, self._reconcile, None)
+        kind = KindHandler("Queue", "queues", ("Ready",), self._read, self._reconcile, None)
         metrics = OperatorMetrics(CollectorRegistry(), self.resource_cache, [kind.name])
         parts: Any = (None, self.cluster, FakeRecorder())
         connections, cluster, recorder = parts
@@ -70,7 +70,7 @@ class Scene:
 
     def _reconcile(self, _resource: Resource, record: Any, _world: object) -> ReconcileResult:
         self.worked.append(record)
-        return ReconcileResult((Condition("Ready", True, "AsDeclared"),))
+        return ReconcileResult((ResourceCondition("Ready", True, "AsDeclared"),))
 
 
 def play(scenario: Callable[[Scene], Coroutine[Any, Any, None]]) -> None:

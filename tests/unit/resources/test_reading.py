@@ -9,7 +9,7 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stanine.crds.errors import FAULTS_NAMED, MAX_MESSAGE, InvalidResource, say_faults
+from stanine.crds.errors import FAULTS_NAMED, MAX_MESSAGE, InvalidResource, format_faults
 from stanine.crds.kinds import KINDS
 from stanine.crds.queue import QueueSpec, broker_settings
 from stanine.crds.reading import read_instrument, read_queue, read_redis_config
@@ -114,7 +114,7 @@ def test_all_errors_are_reported_together() -> None:
         "spec.keyNamespace", "spec.connection.port", "spec.connection.tls.certificateSecretRef.key", "spec.server[0].name",
         "spec.settings.admissionPercent", "spec.layuot", "spec.server[2].name", "spec.server[3].value",
     ]  # fmt: skip
-    assert "secret" not in say_faults(raised.value)
+    assert "secret" not in format_faults(raised.value)
 
 
 def test_a_broken_rule_names_its_field() -> None:
@@ -159,7 +159,7 @@ def test_any_spec_is_read_or_rejected_with_reasons(kind: Any, spec: Any) -> None
         kind.read("name", spec)
     except InvalidResource as error:
         refusal = error
-    assert refusal is None or (refusal.count and say_faults(refusal))
+    assert refusal is None or (refusal.count and format_faults(refusal))
 
 
 def test_the_reason_invalid_parameter_requires_only_parameter_errors() -> None:
@@ -176,7 +176,7 @@ def test_a_message_lists_the_first_errors_and_counts_the_others(
     details: list[str], more: int
 ) -> None:
     faults = [Fault("spec", "WrongText", detail * 3) for detail in details]
-    message = say_faults(InvalidResource(faults, len(faults) + more))
+    message = format_faults(InvalidResource(faults, len(faults) + more))
     assert len(message.encode()) <= MAX_MESSAGE
     named = [fault for fault in faults[:FAULTS_NAMED] if str(fault) in message]
     if len(faults) > FAULTS_NAMED or more:

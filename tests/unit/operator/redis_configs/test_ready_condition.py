@@ -1,7 +1,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stanine_operator.controller.reconcile_result import Condition
+from stanine_operator.controller.reconcile_result import ResourceCondition
 from stanine_operator.redis_configs.ready_condition import NEEDED, make_ready_condition
 
 statuses = st.sampled_from([True, False, None])
@@ -12,7 +12,7 @@ def test_ready_is_true_if_and_only_if_all_required_conditions_are(
     parts: tuple[bool | None, ...], high: bool | None, server_needed: bool
 ) -> None:
     conditions = [
-        Condition(name, status, f"Of{name}", name)
+        ResourceCondition(name, status, f"Of{name}", name)
         for name, status in zip(NEEDED, parts, strict=True)
     ]
     needed = {
@@ -21,7 +21,7 @@ def test_ready_is_true_if_and_only_if_all_required_conditions_are(
         if server_needed or name != "ServerConfigured"
     }
     ready = make_ready_condition(
-        [*conditions, Condition("MemoryHigh", high, "PastThreshold", "it is high")],
+        [*conditions, ResourceCondition("MemoryHigh", high, "PastThreshold", "it is high")],
         server_needed=server_needed,
     )
     assert (ready.status is True) == all(needed.values())
@@ -32,10 +32,12 @@ def test_ready_is_true_if_and_only_if_all_required_conditions_are(
 
 def test_a_pin_does_not_fail_ready() -> None:
     parts = [
-        Condition(name, True, "AsDeclared", "") for name in NEEDED if name != "SettingsApplied"
+        ResourceCondition(name, True, "AsDeclared", "")
+        for name in NEEDED
+        if name != "SettingsApplied"
     ]
     ready = make_ready_condition(
-        [*parts, Condition("SettingsApplied", False, "RolledBack", "revision 3 stands")],
+        [*parts, ResourceCondition("SettingsApplied", False, "RolledBack", "revision 3 stands")],
         server_needed=True,
     )
     assert (ready.status, ready.reason, ready.message) == (True, "RolledBack", "revision 3 stands")
