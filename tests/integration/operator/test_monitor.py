@@ -26,8 +26,10 @@ class Monitored:
         self, environment: Environment, config: Resource, *, seen: str | None = None
     ) -> None:
         self.environment, self.config = environment, config
-        self.told: list[Any] = []
-        self.monitor = ServerMonitor(environment.connections, self.told.append, lambda _key: seen)
+        self.reported: list[Any] = []
+        self.monitor = ServerMonitor(
+            environment.connections, self.reported.append, lambda _key: seen
+        )
         self.executor = ThreadPoolExecutor(1)
 
     async def poll(self) -> int:
@@ -37,7 +39,7 @@ class Monitored:
         async with asyncio.timeout(RETRY_SECONDS):
             while self.pulse._feeling:  # noqa: ASYNC110 - a thread answers, no event tells
                 await asyncio.sleep(0.01)
-        return len(self.told) - before
+        return len(self.reported) - before
 
     def refresh(self) -> bool:
         """Open the server as a reconciliation does; return whether it answers."""
@@ -78,16 +80,16 @@ def test_a_server_that_fails_again_after_recovery_is_reported(
     environment.connections.close()
 
 
-@pytest.mark.parametrize(("seen", "told"), [("another", 1), (None, 0)])
+@pytest.mark.parametrize(("seen", "reported"), [("another", 1), (None, 0)])
 def test_a_server_restarted_since_its_reconciliation_is_reported_by_the_first_probe(
-    own_server: Callable[..., Server], seen: str | None, told: int
+    own_server: Callable[..., Server], seen: str | None, reported: int
 ) -> None:
     environment = Environment(own_server().port)
     probe = Monitored(environment, environment.redis(), seen=seen)
 
     async def work() -> None:
         assert probe.refresh()
-        assert [await probe.poll() for _ in range(2)] == [told, 0]
+        assert [await probe.poll() for _ in range(2)] == [reported, 0]
 
     asyncio.run(work())
     environment.connections.close()

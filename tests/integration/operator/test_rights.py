@@ -77,10 +77,10 @@ def test_the_operators_user_has_the_permissions_for_queues_and_instruments(
     }
     for part in ("Ready", "Delayed", "Dead"):
         request = {"part": part, "token": part} | ({"reason": "R0"} if part == "Dead" else {})
-        told = environment.reconcile(
+        reported = environment.reconcile(
             environment.put("Queue", "results", **spec, purge=request)
         ).fields["purge"]
-        assert told == {"token": part, "outcome": "Executed", "count": 1}
+        assert reported == {"token": part, "outcome": "Executed", "count": 1}
     resource = environment.put("Queue", "results", **spec, requeueDead={"token": "again"})
     assert environment.reconcile(resource).fields["requeueDead"] == {
         "token": "again",

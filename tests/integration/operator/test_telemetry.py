@@ -34,7 +34,7 @@ def collector() -> Iterator[Collector]:
 
 
 @pytest.fixture
-def told(
+def reported(
     api: Api,
     namespace: str,
     own_server: Callable[..., Server],
@@ -62,7 +62,7 @@ def told(
 
 
 def test_reconciliations_are_spans_logs_are_json_and_neither_contains_a_password(
-    told: OperatorProcess, collector: Collector
+    reported: OperatorProcess, collector: Collector
 ) -> None:
     names = {f"reconcile {kind}" for kind in ("RedisConfig", "Queue", "Instrument")}
     eventually(lambda: names <= {span.name for span in collector.spans()}, 20)
@@ -71,7 +71,7 @@ def test_reconciliations_are_spans_logs_are_json_and_neither_contains_a_password
     assert {key for span in spans for key in span.attributes} == {
         "k8s.namespace.name", "stanine.resource.kind", "stanine.resource.name", "stanine.outcome",
     }  # fmt: skip
-    lines = told.lines()
+    lines = reported.lines()
     assert all(line.get("event") for line in lines), [line for line in lines if "raw" in line]
     traced = {
         line["trace_id"]
@@ -80,12 +80,12 @@ def test_reconciliations_are_spans_logs_are_json_and_neither_contains_a_password
     }
     assert traced <= {span.trace_id for span in collector.spans()}
     assert traced
-    assert PASSWORD not in told.log.read_text()
+    assert PASSWORD not in reported.log.read_text()
     assert PASSWORD.encode() not in collector.everything()
 
 
 def test_the_index_message_belongs_to_the_trace_of_the_publishing_reconciliation(
-    told: OperatorProcess, collector: Collector, api: Api, namespace: str
+    reported: OperatorProcess, collector: Collector, api: Api, namespace: str
 ) -> None:
     eventually(lambda: any(span.name == "reconcile Instrument" for span in collector.spans()), 20)
     port = api.get("RedisConfig", namespace, "default")["spec"]["connection"]["port"]
@@ -102,8 +102,8 @@ def test_the_index_message_belongs_to_the_trace_of_the_publishing_reconciliation
     )
 
 
-def test_metrics_match_the_documentation(told: OperatorProcess) -> None:
-    found, documented = exposed(told.probe("/metrics")[1]), described("operator")
+def test_metrics_match_the_documentation(reported: OperatorProcess) -> None:
+    found, documented = exposed(reported.probe("/metrics")[1]), described("operator")
     # two counters have no series here, and so no labels: no event was dropped and no watch missed anything
     silent = {
         name: metric

@@ -99,19 +99,19 @@ def test_an_applied_instrument_becomes_ready_when_it_is_indexed(
     client: "redis.Redis", api: Api, namespace: str
 ) -> None:
     api.apply(instrument(namespace))
-    told = api.wait("Instrument", namespace, NAME)
+    reported = api.wait("Instrument", namespace, NAME)
     plain = {
         "apiVersion": "stanine.dev/v1alpha1",
         "kind": "Instrument",
         "metadata": {"name": NAME},
-        "spec": told["spec"],
+        "spec": reported["spec"],
     }
-    status = {name: value for name, value in told["status"].items() if name != "conditions"}
+    status = {name: value for name, value in reported["status"].items() if name != "conditions"}
     assert status == {
         "observedGeneration": 1, "operator": "stanine-operator", "revision": 1, "indexedRevision": 1, "items": 3, "scales": 1,
         "digest": digest(canonical(plain)),
     }  # fmt: skip
-    assert {each["type"]: each["status"] for each in told["status"]["conditions"]} == {
+    assert {each["type"]: each["status"] for each in reported["status"]["conditions"]} == {
         "Ready": "True",
         "Published": "True",
         "Indexed": "True",
@@ -121,8 +121,8 @@ def test_an_applied_instrument_becomes_ready_when_it_is_indexed(
     assert api.wait("Instrument", namespace, NAME)["status"]["revision"] == 2
     api.patch("Instrument", namespace, NAME, {"metadata": {"annotations": {"a": "b"}}})
     api.apply(instrument(namespace, title="Another", deletion="Retain"))
-    told = api.wait("Instrument", namespace, NAME)
-    assert (told["metadata"]["generation"], told["status"]["revision"]) == (3, 2)
+    reported = api.wait("Instrument", namespace, NAME)
+    assert (reported["metadata"]["generation"], reported["status"]["revision"]) == (3, 2)
 
 
 def test_without_an_index_watcher_an_instrument_is_published_but_not_ready(
@@ -145,9 +145,9 @@ def test_domain_errors_are_reported_in_the_condition(api: Api, namespace: str) -
     body = instrument(namespace)
     body["spec"]["scales"][0]["items"] = ["i1", *(f"nobody{number}" for number in range(40))]
     api.apply(body)
-    told = api.wait("Instrument", namespace, NAME, "Published", "False", "InvalidDocument")
+    reported = api.wait("Instrument", namespace, NAME, "Published", "False", "InvalidDocument")
     message = next(
-        each["message"] for each in told["status"]["conditions"] if each["type"] == "Published"
+        each["message"] for each in reported["status"]["conditions"] if each["type"] == "Published"
     )
     assert "spec.scales[0].items[1]" in message
     assert message.splitlines()[20].startswith("and 2")
@@ -164,13 +164,13 @@ def test_a_document_of_1_mib_and_2000_items_is_published_and_updated(
     for revision, title in enumerate(("First", "Second"), start=1):
         body = large(namespace, title)
         api.apply(body)
-        told = api.wait("Instrument", namespace, NAME)
+        reported = api.wait("Instrument", namespace, NAME)
         size = len(fields(client)[b"doc:%d" % revision])
         assert 0.99 * (1 << 20) < size <= 1 << 20
         assert (
-            told["status"]["revision"],
-            told["status"]["indexedRevision"],
-            told["status"]["items"],
+            reported["status"]["revision"],
+            reported["status"]["indexedRevision"],
+            reported["status"]["items"],
         ) == (revision, revision, 2000)
     entry: Any = client.hget(KEYS.index, f"{NAME}/1")
     assert decode_entry(entry).title == "Second"

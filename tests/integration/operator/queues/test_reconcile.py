@@ -52,7 +52,7 @@ def bury(environment: Environment, reason: str = "ValueError", actor: str = "not
     broker.client.xadd(broker._queue(NAME).keys.dead, fields)
 
 
-def told(outcome: ReconcileResult, field: str = "purge") -> Any:
+def reported(outcome: ReconcileResult, field: str = "purge") -> Any:
     return outcome.fields.get(field)
 
 
@@ -179,8 +179,8 @@ def test_a_token_that_comes_with_the_resource_is_never_executed(environment: Env
     )
     for _ in range(3):
         outcome = environment.reconcile(resource)
-        assert told(outcome) == {"token": "t1", "outcome": "NotExecuted"}
-        assert told(outcome, "requeueDead") == {"token": "r1", "outcome": "NotExecuted"}
+        assert reported(outcome) == {"token": "t1", "outcome": "NotExecuted"}
+        assert reported(outcome, "requeueDead") == {"token": "r1", "outcome": "NotExecuted"}
     assert (outcome.fields["ready"], outcome.fields["dead"]) == (2, 1)
 
 
@@ -189,15 +189,15 @@ def test_a_new_token_is_executed_once_and_reported(environment: Environment) -> 
     send(environment, 1, 2, 3)
     resource = queue(environment, purge={"part": "Ready", "token": "t1"})
     outcome = environment.reconcile(resource)
-    assert told(outcome) == {"token": "t1", "outcome": "Executed", "count": 3}
+    assert reported(outcome) == {"token": "t1", "outcome": "Executed", "count": 3}
     assert [event.reason for event in outcome.events] == ["Purged"]
     send(environment, 4)
     again = environment.reconcile(resource)
-    assert (told(again), again.events, again.fields["ready"]) == (told(outcome), (), 1)
+    assert (reported(again), again.events, again.fields["ready"]) == (reported(outcome), (), 1)
     resource = queue(environment)
-    assert told(environment.reconcile(resource)) is None
+    assert reported(environment.reconcile(resource)) is None
     resource = queue(environment, purge={"part": "Ready", "token": "t1"})
-    assert told(environment.reconcile(resource)) == {
+    assert reported(environment.reconcile(resource)) == {
         "token": "t1",
         "outcome": "Executed",
         "count": 3,
@@ -227,12 +227,12 @@ def test_dead_letters_are_selected_by_reason_and_actor(environment: Environment)
     outcome = environment.reconcile(
         queue(environment, purge={"part": "Dead", "token": "p", "reason": "A", "actor": "x"})
     )
-    assert (told(outcome), outcome.fields["dead"]) == (
+    assert (reported(outcome), outcome.fields["dead"]) == (
         {"token": "p", "outcome": "Executed", "count": 1},
         2,
     )
     outcome = environment.reconcile(queue(environment, requeueDead={"token": "r", "reason": "B"}))
-    assert told(outcome, "requeueDead") == {"token": "r", "outcome": "Executed", "count": 1}
+    assert reported(outcome, "requeueDead") == {"token": "r", "outcome": "Executed", "count": 1}
     assert (outcome.fields["dead"], outcome.fields["ready"]) == (1, 1)
 
 
@@ -242,7 +242,10 @@ def test_a_token_of_another_request_is_reported_and_not_executed(environment: En
     send(environment, 1)
     resource = queue(environment, purge={"part": "Ready", "token": "t"})
     for _ in range(2):
-        assert told(environment.reconcile(resource)) == {"token": "t", "outcome": "TokenConflict"}
+        assert reported(environment.reconcile(resource)) == {
+            "token": "t",
+            "outcome": "TokenConflict",
+        }
     assert broker_of(environment).stats(NAME).ready == 1
 
 
@@ -276,7 +279,7 @@ def test_a_purge_survives_an_operator_that_dies_around_it_and_acts_once(
         environment, 1
     )  # messages that arrive after the request are kept; earlier ones are included
     count = {"before": 2501, "within": 2500, "after": 2500}[dies]
-    assert told(environment.reconcile(resource)) == {
+    assert reported(environment.reconcile(resource)) == {
         "token": "t",
         "outcome": "Executed",
         "count": count,
@@ -291,7 +294,7 @@ def test_a_lost_status_is_rebuilt_without_executing_requests(environment: Enviro
     environment.reconcile(resource)
     send(environment, 2)
     environment.lose_status(resource)
-    assert told(environment.reconcile(resource)) == {
+    assert reported(environment.reconcile(resource)) == {
         "token": "t",
         "outcome": "Executed",
         "count": 1,

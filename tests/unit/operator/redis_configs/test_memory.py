@@ -32,16 +32,16 @@ def test_an_idle_server_publishes_constant_figures(used: int, breaths: list[floa
 
 @given(st.integers(0, 1 << 40), st.integers(0, 1 << 40))
 def test_published_figures_are_within_ten_percent(before: int, now: int) -> None:
-    told = publish_memory(memory(now), None, publish_memory(memory(before), None, None))[
+    reported = publish_memory(memory(now), None, publish_memory(memory(before), None, None))[
         "usedBytes"
     ]
-    assert abs(told - now) <= 0.1001 * max(told, now)
+    assert abs(reported - now) <= 0.1001 * max(reported, now)
 
 
 def test_both_layouts_are_published_if_the_server_reports_them() -> None:
     layouts = LayoutsMemory(hash=1234, string=0, history=1, backup_hash=0, backup_string=777)
-    told = publish_memory(memory(10 * MIB), layouts, None)
-    assert told == {
+    reported = publish_memory(memory(10 * MIB), layouts, None)
+    assert reported == {
         "usedBytes": 10_000_000,
         "maxBytes": 0,
         "fragmentationPercent": 100,
@@ -63,6 +63,6 @@ def test_the_memory_warning_has_hysteresis() -> None:
 
 def test_without_a_limit_memory_is_never_high_and_with_eviction_always() -> None:
     assert memory_condition(memory(1 << 40), "noeviction", 1, was_high=False).status is False
-    told = memory_condition(memory(1), "allkeys-lru", 80, was_high=False)
-    assert (told.status, told.reason) == (True, "EvictionPolicy")
-    assert "maxmemory-policy" in told.message
+    reported = memory_condition(memory(1), "allkeys-lru", 80, was_high=False)
+    assert (reported.status, reported.reason) == (True, "EvictionPolicy")
+    assert "maxmemory-policy" in reported.message

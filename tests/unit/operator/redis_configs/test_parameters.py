@@ -107,10 +107,10 @@ def test_report_keeps_a_known_difference_and_sets_a_new_value() -> None:
     have = seen(hz="10", timeout="0")
     changes = choose_changes(find_drift(wanted(hz="20", timeout="3"), have), rules)
     assert changes == wanted(timeout="3")
-    told = change_condition(
+    reported = change_condition(
         wanted(hz="20", timeout="3"), ParameterChange(seen(hz="10", timeout="3")), rules
     )
-    assert (told.status, told.reason) == (False, "DriftDetected")
+    assert (reported.status, reported.reason) == (False, "DriftDetected")
     assert choose_changes(find_drift(wanted(hz="30"), have), rules) == wanted(hz="30")
 
 
@@ -120,27 +120,27 @@ def test_report_sets_values_once_and_reports_later_differences() -> None:
         hz="20"
     )
     assert choose_changes(drift, REPORT) == ()
-    told = parameters_condition(wanted(hz="20"), seen(hz="10"), REPORT)
-    assert (told.status, told.reason) == (False, "DriftDetected")
-    assert "hz" in told.message
+    reported = parameters_condition(wanted(hz="20"), seen(hz="10"), REPORT)
+    assert (reported.status, reported.reason) == (False, "DriftDetected")
+    assert "hz" in reported.message
     assert publish_drift(drift) == [{"name": "hz", "wanted": "20", "found": "10"}]
 
 
 def test_an_unknown_parameter_is_named() -> None:
-    told = parameters_condition(wanted(hz="20", timeout="3"), seen(hz="20"), CORRECT)
-    assert (told.status, told.reason) == (False, "InvalidParameter")
-    assert "timeout" in told.message
-    assert "hz" not in told.message
+    reported = parameters_condition(wanted(hz="20", timeout="3"), seen(hz="20"), CORRECT)
+    assert (reported.status, reported.reason) == (False, "InvalidParameter")
+    assert "timeout" in reported.message
+    assert "hz" not in reported.message
 
 
 def test_a_rejected_value_is_reported_with_parameter_and_server_error() -> None:
     text = "CONFIG SET failed (possibly related to argument 'maxclients') - The operating system is not able to handle it"
-    told = change_condition(
+    reported = change_condition(
         wanted(maxclients="9"), ParameterChange(seen(), Refused(text, SERVER_REFUSED)), CORRECT
     )
-    assert (told.status, told.reason) == (False, "InvalidParameter")
-    assert "maxclients: the server says" in told.message
-    assert "operating system" in told.message
+    assert (reported.status, reported.reason) == (False, "InvalidParameter")
+    assert "maxclients: the server says" in reported.message
+    assert "operating system" in reported.message
 
 
 def test_a_server_without_config_is_unsupported_or_unknown_if_observed() -> None:
@@ -170,12 +170,12 @@ def test_a_half_applied_change_is_detected() -> None:
 
 
 def test_a_value_kept_in_another_form_is_reported_with_both_values() -> None:
-    told = change_condition(
+    reported = change_condition(
         wanted(hz="20"), ParameterChange(seen(hz="10"), kept=(Drift("hz", "20", "10"),)), CORRECT
     )
-    assert (told.status, told.reason) == (False, "InvalidParameter")
-    assert "'10'" in told.message
-    assert "'20'" in told.message
+    assert (reported.status, reported.reason) == (False, "InvalidParameter")
+    assert "'10'" in reported.message
+    assert "'20'" in reported.message
 
 
 def test_drift_of_an_unknown_parameter_is_published_without_found_value() -> None:
