@@ -65,6 +65,11 @@ class AsyncListing(Generic[Item]):
         """Whether the last page was the end of the list."""
         return self._reader.at_end
 
+    @property
+    def history_changes(self) -> int:
+        """How often reading continued after a changed history: what the server lost is not among the items."""
+        return self._reader.history_changes
+
     async def read(self) -> list[Item]:
         """Return the rest of the page, or the next page; it may be empty."""
         if not self._reader.pending:

@@ -29,6 +29,12 @@ _NOT_SENT = (
     httpx.UnsupportedProtocol,
 )
 
+_WHY_NOT_SENT: dict[type[httpx.RequestError], str] = {
+    httpx.ConnectTimeout: "the server cannot be reached: no connection in time",
+    httpx.PoolTimeout: "no connection became free",
+    httpx.ProxyError: "the proxy of the environment (HTTP_PROXY, HTTPS_PROXY, ALL_PROXY) refused the connection",
+}
+
 
 @dataclass(frozen=True)
 class Endpoint:
@@ -84,6 +90,16 @@ class Endpoint:
         }
 
 
+def _is_address(url: str) -> bool:
+    """Return whether host and port of a URL can be used."""
+    try:
+        parts = urlsplit(url)
+        (parts.hostname or "").encode("idna")
+        return parts.port != 0 and bool(httpx.URL(url).host)
+    except (ValueError, httpx.InvalidURL):
+        return False
+
+
 def check_key(key: str | None) -> str | None:
     """Return a key. Raises ValueError, which does not quote it, if a header cannot contain it.
 
@@ -106,12 +122,28 @@ def no_reply(error: httpx.RequestError) -> NoReply:
     """
     if isinstance(error, httpx.LocalProtocolError):
         raise StanineClientError("the request cannot be written as HTTP") from None
+    cause = _system_error(error)
     if isinstance(error, _NOT_SENT):
-        why = (
-            "no connection became free"
-            if isinstance(error, httpx.PoolTimeout)
-            else "the server cannot be reached"
+        why = next(
+            (why for kind, why in _WHY_NOT_SENT.items() if isinstance(error, kind)),
+            "the server cannot be reached",
         )
-        return NoReply(sent=False, why=why)
-    timed_out = isinstance(error, httpx.TimeoutException)
-    return NoReply(sent=True, why="no answer in time" if timed_out else "the connection was lost")
+        return NoReply(sent=False, why=why, cause=cause)
+    if isinstance(error, httpx.TimeoutException):
+        return NoReply(sent=True, why="no answer in time", cause=cause)
+    if isinstance(error, httpx.RemoteProtocolError) and "disconnected" not in str(error):
+        return NoReply(sent=True, why="the answer is not valid HTTP", cause=cause)
+    return NoReply(sent=True, why="the connection was lost", cause=cause)
+
+
+def _system_error(error: BaseException) -> OSError | None:
+    """Return the innermost OSError (also of TLS and name resolution) that led to an exception."""
+    found: OSError | None = None
+    passed: list[BaseException] = []
+    each: BaseException | None = error
+    while each is not None and each not in passed:
+        passed.append(each)
+        if isinstance(each, OSError):
+            found = each
+        each = each.__cause__ or each.__context__
+    return found

@@ -85,7 +85,9 @@ class Session:
             return error_of(self._problem(of, outcome), read_retry_after(outcome.headers))
         assert outcome is not None, "a transport answers every Send"
         kind = LostAnswerError if outcome.sent else UnreachableError
-        return kind(f"{of.name}: {outcome.why}")
+        error = kind(f"{of.name}: {outcome.why}")
+        error.__cause__ = outcome.cause
+        return error
 
     def _problem(self, of: Call[T], reply: Reply) -> Problem:
         """Return the problem of an answer.

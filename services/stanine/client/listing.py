@@ -46,6 +46,8 @@ class ListReader(Generic[Item]):
         self.pending: deque[Item] = deque()
         #: Whether the last page was the end of the list.
         self.at_end = False
+        #: How often the server had other data, and reading continued from the cursor that it named.
+        self.history_changes = 0
         self._ids = bytearray()
         self._known: set[bytes] | None = None
 
@@ -80,6 +82,7 @@ class ListReader(Generic[Item]):
                 log.warning(
                     "the server came back with other data: reading on from the cursor that it names"
                 )
+                self.history_changes += 1
                 self._next = self._cursor = error.following
                 if self._attempt_of is not None:
                     starts = range(0, len(self._ids), _ID_BYTES)

@@ -33,6 +33,8 @@ class NoReply:
 
     sent: bool
     why: str
+    #: The error of the operating system or of TLS behind it, if there is one.
+    cause: OSError | None = field(default=None, repr=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -320,6 +320,8 @@ class Form(_Record, frozen=True):
     attributes: list[FormAttribute]
     items: list[FormItem]
     language: str | None = None
+    #: The languages that the document has its texts in.
+    languages: list[str] | None = None
     instructions: str | None = None
     #: The languages that there are texts in.
     languages: list[str] | None = None

@@ -9,7 +9,12 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
 
-from stanine.client.errors import StanineClientError, TemporaryError, UnreachableError
+from stanine.client.errors import (
+    LostAnswerError,
+    StanineClientError,
+    TemporaryError,
+    UnreachableError,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +82,9 @@ class Series:
             raise error
         self._tries += 1
         policy = self._policy
-        never_reached = isinstance(error, UnreachableError) and not self._reached()
+        never_reached = (
+            isinstance(error, UnreachableError | LostAnswerError) and not self._reached()
+        )
         patience = (
             min(policy.patience, policy.patience_unreached) if never_reached else policy.patience
         )

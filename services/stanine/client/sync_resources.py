@@ -3,7 +3,7 @@
 `async_resources` is the asyncio counterpart; a test compares them.
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
 from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar
 
@@ -63,6 +63,11 @@ class Listing(Generic[Item]):
     def at_end(self) -> bool:
         """Whether the last page was the end of the list."""
         return self._reader.at_end
+
+    @property
+    def history_changes(self) -> int:
+        """How often reading continued after a changed history: what the server lost is not among the items."""
+        return self._reader.history_changes
 
     def read(self) -> list[Item]:
         """Return the rest of the page, or the next page; it may be empty."""

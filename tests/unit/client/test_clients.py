@@ -222,6 +222,11 @@ def test_a_key_that_no_header_holds_is_refused_without_quoting_it(key: str) -> N
         "http://user:secret@api.test",
         "http://api.test?x=1",
         "http://",
+        "http://[::1",
+        "http://api.test:99999",
+        "http://api.test:0",
+        "http://xn--",
+        f"http://{'a' * 70}.test",
     ],
 )
 def test_an_address_that_is_none_is_refused_without_quoting_it(address: str) -> None:

@@ -96,11 +96,12 @@ def test_what_stays_wrong_is_sent_once(status: int) -> None:
 
 
 def test_the_patience_ends_and_is_shorter_for_a_server_that_never_answered() -> None:
-    for reached, seconds in ((True, 60.0), (False, 10.0)):
-        clock = Clock()
-        with pytest.raises(errors.UnreachableError):
-            clock.run([UNREACHED], RetryPolicy(), reached=reached)
-        assert seconds - 5 <= clock.now <= seconds
+    for outcome in (UNREACHED, LOST):
+        for reached, seconds in ((True, 60.0), (False, 10.0)):
+            clock = Clock()
+            with pytest.raises(errors.TemporaryError):
+                clock.run([outcome], RetryPolicy(), reached=reached)
+            assert seconds - 5 <= clock.now <= seconds
 
 
 def test_a_pause_longer_than_the_patience_is_not_waited_for() -> None:

@@ -1,0 +1,47 @@
+"""The client's records have every member of the server's bodies: nothing that the server says is dropped."""
+
+import msgspec
+import pytest
+
+from stanine.api import bodies
+from stanine.api.admin import queue_bodies, settings_bodies
+from stanine.client import records
+from stanine.domain.scoring.result_records import ProfileResult, ScaleResult
+
+#: Members that the client gives in another record.
+ELSEWHERE = {bodies.ResultBody: {"token", "repeated"}}
+
+
+@pytest.mark.parametrize(
+    ("record", "body"),
+    [
+        (records.Attempt, bodies.AttemptBody),
+        (records.Receipt, bodies.Receipt),
+        (records.LineAnswer, bodies.LineAnswer),
+        (records.StoredAttempt, bodies.StoredAnswers),
+        (records.Result, bodies.ResultBody),
+        (records.ScaleScore, ScaleResult),
+        (records.ProfileCode, ProfileResult),
+        (records.InstrumentSummary, bodies.InstrumentItem),
+        (records.Publication, bodies.PublishedInstrument),
+        (records.Form, bodies.FormBody),
+        (records.FormItem, bodies.FormItemBody),
+        (records.FormOption, bodies.FormOptionBody),
+        (records.FormAttribute, bodies.FormAttributeBody),
+        (records.FormSection, bodies.FormSectionBody),
+        (records.FormLayout, bodies.FormLayoutBody),
+        (records.QueueInfo, queue_bodies.QueueBody),
+        (records.DeadLetterInfo, queue_bodies.DeadLetterBody),
+        (records.OrderDone, queue_bodies.Done),
+        (records.SettingInfo, settings_bodies.SettingBody),
+        (records.ConfigInfo, settings_bodies.ConfigBody),
+        (records.ConfigRevision, settings_bodies.RevisionBody),
+        (records.ConfigChange, settings_bodies.ConfigChanged),
+        (records.TokensRotated, bodies.RotatedTokens),
+    ],
+)
+def test_a_record_has_every_member_of_the_body(
+    record: type[msgspec.Struct], body: type[msgspec.Struct]
+) -> None:
+    sent = {each.encode_name for each in msgspec.structs.fields(body)} - ELSEWHERE.get(body, set())
+    assert sent <= {each.encode_name for each in msgspec.structs.fields(record)}
