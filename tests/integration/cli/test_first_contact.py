@@ -291,7 +291,7 @@ def silent_server(says: bytes = b"") -> Iterator[int]:
         ("http://127.0.0.1:1", "nothing listens there; is it running"),
         ("http://no-such-host.invalid", "the name no-such-host.invalid is not known"),
         ("https://127.0.0.1:{port}", "does not speak TLS"),
-        ("http://127.0.0.1:{port}", "does not speak HTTP"),
+        ("http://127.0.0.1:{port}", "the answer is not valid HTTP"),
     ],
 )
 def test_why_a_server_cannot_be_reached_is_said(stanine: Run, server: str, says: str) -> None:
@@ -318,7 +318,7 @@ def test_what_is_no_address_is_a_fault_of_the_command_line(stanine: Run, server:
     ran = stanine("instruments", "--server", server)
     assert (ran.status, ran.err) == (
         2,
-        f"{server!r} is no server: give --server or STANINE_API_URL as http://HOST:PORT\n",
+        f"{server!r} is not the address of a server: give --server or STANINE_API_URL as http://HOST:PORT\n",
     )
 
 

@@ -10,9 +10,8 @@ import pyarrow.parquet
 import pytest
 import yaml
 
-from stanine.cli.client import connect
-from stanine.cli.commands.publish import put, read_document
 from stanine.cli.commands.submit import Counts
+from stanine.client import Stanine
 
 from .conftest import INSTRUMENT, Run, Up
 
@@ -23,9 +22,10 @@ ROWS = "key,A1,A2,q1\nk1,1,3,b\nk2,NA,2,\nk3,1,1,a\n"
 def published(up: Up, tmp_path: Path, request: pytest.FixtureRequest) -> str:
     """The name of an instrument of this test's own, indexed."""
     name = request.node.name.replace("_", "-")[-40:].strip("-").split("[")[0]
-    (tmp_path / "own.yaml").write_text(INSTRUMENT.replace("name: small", f"name: {name}"))
-    with connect(up.variables["STANINE_API_URL"], up.variables["STANINE_KEY"]) as api:
-        assert put(api, read_document(str(tmp_path / "own.yaml")), wait=True)["indexed"]
+    document = INSTRUMENT.replace("name: small", f"name: {name}")
+    (tmp_path / "own.yaml").write_text(document)
+    with Stanine(up.variables["STANINE_API_URL"], up.variables["STANINE_KEY"]) as client:
+        client.instruments.publish(name, document, media_type="application/yaml", wait=30)
     return str(name)
 
 
@@ -245,14 +245,11 @@ def test_a_text_that_is_no_cursor_is_refused(stanine: Run, up: Up, published: st
 def test_tokens_of_before_a_rotation_are_valid_for_as_long_as_was_said(
     stanine: Run, up: Up, published: str
 ) -> None:
-    with connect(up.variables["STANINE_API_URL"], up.variables["STANINE_KEY"]) as api:
+    with Stanine(up.variables["STANINE_API_URL"], up.variables["STANINE_KEY"]) as client:
 
         def submit() -> tuple[str, str]:
-            body, kind = b'{"key": "k", "answers": {"A1": 1}}', {"content-type": "application/json"}
-            receipt = api.request(
-                "POST", f"/v1/instruments/{published}/attempts", content=body, headers=kind
-            ).json()
-            return receipt["attempt"], receipt["token"]
+            receipt = client.attempts.submit(published, {"A1": 1}, key="k")
+            return receipt.attempt, receipt.token
 
         attempt, token = submit()
         for kept in (["--keep-seconds", "600"], ["-o", "json"]):

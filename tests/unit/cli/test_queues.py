@@ -1,46 +1,43 @@
 """Dead letters, listed page by page while the server comes back with other data."""
 
-import json
-from collections.abc import Mapping
-from typing import cast
-
 import httpx
 import pytest
+from tests.unit.cli.http_server import problem, served_by
 
-from stanine.cli.client import Api, HistoryChangedError
 from stanine.cli.commands.queues import _read_letters
+from stanine.client import errors
 
 
-class Pages:
-    """Answers one page after the other, and keeps what was asked for."""
-
-    def __init__(self, *pages: object) -> None:
-        self._pages = list(pages)
-        self.asked: list[object] = []
-
-    def get(self, _path: str, params: Mapping[str, str | int]) -> httpx.Response:
-        self.asked.append(params.get("after"))
-        page = self._pages.pop(0)
-        if isinstance(page, Exception):
-            raise page
-        return httpx.Response(200, content=json.dumps(page))
+def page(*ids: str, following: str | None = None) -> httpx.Response:
+    about = {"reason": "r", "actor": "a", "deliveries": 1, "createdAt": "", "diedAt": ""}
+    items = [{"id": each, "about": [], **about} for each in ids]
+    return httpx.Response(200, json={"items": items, "next": following})
 
 
-def test_dead_letters_are_listed_again_when_the_server_has_others() -> None:
-    pages = Pages(
-        {"items": [{"id": "5-0"}], "next": "5-0"},
-        HistoryChangedError("0-0", "changed"),
-        {"items": [{"id": "2-0"}], "next": "2-0"},
-        {"items": [{"id": "3-0"}], "next": None},
-    )
-    assert _read_letters(cast("Api", pages), "path", {}, 10) == (
-        [{"id": "2-0"}, {"id": "3-0"}],
-        False,
-    )
-    assert pages.asked == [None, "5-0", "0-0", "2-0"]
+def read(*pages: httpx.Response, limit: int) -> tuple[list[str], bool]:
+    left = list(pages)
+    with served_by(lambda _: left.pop(0)) as client:
+        listed = client.queues.dead_letters("index", on_history_change="continue")
+        letters, more = _read_letters(listed, limit)
+    return [each.id for each in letters], more
+
+
+def test_dead_letters_are_listed_from_the_beginning_after_a_changed_history() -> None:
+    changed = problem(410, "history-changed", next="0-0")
+    pages = (page("5-0", following="5-0"), changed, page("2-0", following="2-0"), page("3-0"))
+    assert read(*pages, limit=10) == (["2-0", "3-0"], False)
+
+
+@pytest.mark.parametrize(
+    ("limit", "shown"), [(1, (["1"], True)), (2, (["1", "2"], True)), (3, (["1", "2", "3"], False))]
+)
+def test_no_more_than_the_limit_is_shown_and_more_is_said(
+    limit: int, shown: tuple[list[str], bool]
+) -> None:
+    assert read(page("1", "2", following="2"), page("3"), limit=limit) == shown
 
 
 def test_a_server_that_contradicts_itself_ends_the_list() -> None:
-    pages = Pages(HistoryChangedError("0-0", "changed"), HistoryChangedError("0-0", "changed"))
-    with pytest.raises(HistoryChangedError):
-        _read_letters(cast("Api", pages), "path", {}, 10)
+    changed = problem(410, "history-changed", next="0-0")
+    with pytest.raises(errors.HistoryChangedError):
+        read(changed, changed, limit=10)

@@ -7,10 +7,11 @@ from typing import Annotated, Any
 import msgspec
 import typer
 
-from stanine.cli.client import connect
+from stanine.cli.connection import connect
 from stanine.cli.exits import InvalidInputError
 from stanine.cli.io.terminal import View, note, show
 from stanine.cli.options import DEFAULT_SERVER, Key, Server, Shown
+from stanine.client.records import ConfigChange, ConfigRevision, SettingInfo
 
 SeenRevision = Annotated[
     int | None,
@@ -40,12 +41,12 @@ def _get_by_default(context: typer.Context) -> None:
 
 def get(server: Server = DEFAULT_SERVER, key: Key = "", view: Shown = View.TABLE) -> None:
     """Show every setting as the services go by it."""
-    with connect(server, key) as api:
-        found: dict[str, Any] = msgspec.json.decode(api.get("/v1/config").content)
-    facts = [{"what": name, "value": found[name], "from": None} for name in _FACTS if name in found]
+    with connect(server, key) as client:
+        found = client.config.get()
+    plain = msgspec.to_builtins(found)
+    facts = [{"what": name, "value": plain[name], "from": None} for name in _FACTS if name in plain]
     settings = [
-        {"what": each["name"], "value": each["value"], "from": _source(each)}
-        for each in found["settings"]
+        {"what": each.name, "value": each.value, "from": _source(each)} for each in found.settings
     ]
     show(
         found,
@@ -55,16 +56,16 @@ def get(server: Server = DEFAULT_SERVER, key: Key = "", view: Shown = View.TABLE
             for row in (*facts, *settings)
         ],
     )
-    if found["edited"]:
-        note(f"somebody has changed it past the operator since revision {found['revision']}")
-    if found["string"] not in {"None", "InStep"}:
+    if found.edited:
+        note(f"somebody has changed it past the operator since revision {found.revision}")
+    if found.string not in {"None", "InStep"}:
         note(
-            f"the older string is {found['string'].lower()}"
-            + (f": {found['unreadable']}" if "unreadable" in found else "")
+            f"the older string is {found.string.lower()}"
+            + (f": {found.unreadable}" if found.unreadable is not None else "")
         )
-    for each in found["settings"]:
-        if "fault" in each:
-            note(f"{each['name']} is not applied: {each['fault']}")
+    for each in found.settings:
+        if each.fault is not None:
+            note(f"{each.name} is not applied: {each.fault}")
 
 
 def change(
@@ -108,10 +109,8 @@ def unset(
 
 def history(server: Server = DEFAULT_SERVER, key: Key = "", view: Shown = View.TABLE) -> None:
     """List the revisions that are kept, the newest first, with what each changed."""
-    with connect(server, key) as api:
-        revisions: list[dict[str, Any]] = msgspec.json.decode(
-            api.get("/v1/config/history").content
-        )["items"]
+    with connect(server, key) as client:
+        revisions = client.config.history()
     show(revisions, view, [_row(each) for each in revisions])
     if not revisions:
         note(
@@ -131,7 +130,9 @@ def rollback(
 
     Exit status 7: a RedisConfig manages the configuration; set its `rollbackTo` instead.
     """
-    _order("POST", "/v1/config:rollback", {"revision": revision}, server, key, view)
+    with connect(server, key) as client:
+        done = client.config.rollback(revision)
+    _show_change(done, view)
 
 
 def _change(
@@ -141,37 +142,28 @@ def _change(
     key: str,
     view: View,
 ) -> None:
-    expected = {} if revision is None else {"revision": revision}
-    _order("PATCH", "/v1/config", {"settings": settings, **expected}, server, key, view)
+    with connect(server, key) as client:
+        done = client.config.change(settings, revision=revision)
+    _show_change(done, view)
 
 
-def _order(
-    method: str, path: str, order: Mapping[str, object], server: str, key: str, view: View
-) -> None:
-    with connect(server, key) as api:
-        answer = api.request(
-            method,
-            path,
-            content=msgspec.json.encode(order),
-            headers={"content-type": "application/json"},
-        )
-    done = msgspec.json.decode(answer.content)
-    show(done, view, [{name: _word(value) for name, value in done.items()}])
+def _show_change(done: ConfigChange, view: View) -> None:
+    show(done, view, [{"revision": done.revision, "changed": _word(done.changed)}])
 
 
-def _source(setting: dict[str, Any]) -> str:
-    return "configuration" if setting["stated"] and "fault" not in setting else "default"
+def _source(setting: SettingInfo) -> str:
+    return "configuration" if setting.stated and setting.fault is None else "default"
 
 
-def _row(revision: dict[str, Any]) -> dict[str, Any]:
-    others = f"{revision['changedOthers']} of other programs" if revision["changedOthers"] else ""
-    of = f" of {revision['of']}" if "of" in revision else ""
+def _row(revision: ConfigRevision) -> dict[str, Any]:
+    others = f"{revision.changed_others} of other programs" if revision.changed_others else ""
+    of = f" of {revision.of}" if revision.of is not None else ""
     return {
-        "revision": revision["revision"],
-        "at": revision["at"],
-        "origin": f"{revision['origin']}{of}",
-        "by": revision.get("by"),
-        "changed": ", ".join([*revision["changed"], *([others] if others else [])]),
+        "revision": revision.revision,
+        "at": revision.at,
+        "origin": f"{revision.origin}{of}",
+        "by": revision.by,
+        "changed": ", ".join([*revision.changed, *([others] if others else [])]),
     }
 
 

@@ -20,24 +20,24 @@ import msgspec
 import redis
 
 from stanine.cli import samples
-from stanine.cli.client import Api, connect
-from stanine.cli.commands.publish import Document, parse_document, put
+from stanine.cli.commands.publish import Document, parse_document
 from stanine.cli.commands.submit import Counts, send
 from stanine.cli.commands.up import refuse_windows
+from stanine.cli.connection import connect
 from stanine.cli.exits import CliError, StoppedError
 from stanine.cli.io.submissions import open_source
 from stanine.cli.io.terminal import emit, note, show_table
 from stanine.cli.local.demo_people import PUBLISHED, Figures, find_people
 from stanine.cli.local.stack import Stack
-from stanine.cli.result_list import ResultList
+from stanine.client import Attempt, Stanine
 from stanine.store.keys import BLOCK_SIZE, Keys
 
 #: Half a unit of the sixth decimal.
 _TOLERANCE = 0.5e-6
 #: Single submissions that are timed, and those before them that are not: the first requests load code and open connections.
 _SINGLES, _WARM_UP = 200, 20
-#: Seconds until all is scored.
-_TIMEOUT = 60.0
+#: Seconds until all is scored, until a document is indexed, and until a single attempt is scored.
+_TIMEOUT, _INDEX_TIMEOUT, _SINGLE_TIMEOUT = 60.0, 30.0, 10.0
 #: Seconds between looks for more results.
 _POLL = 0.01
 
@@ -57,8 +57,8 @@ def demo() -> None:
             note(
                 f"started in {time.monotonic() - began:.1f} s: Valkey, API, indexWatcher, resultWatcher"
             )
-            with connect(stack.url, stack.key) as api:
-                faults = _demonstrate(api, stack)
+            with connect(stack.url, stack.key) as client:
+                faults = _demonstrate(client, stack)
             stack.refuse_dead()
     except KeyboardInterrupt:
         raise StoppedError("stopped; nothing is left running") from None
@@ -71,16 +71,16 @@ def demo() -> None:
     )
 
 
-def _demonstrate(api: Api, stack: Stack) -> list[str]:
+def _demonstrate(client: Stanine, stack: Stack) -> list[str]:
     document = parse_document(samples.read("bfi-25.yaml"), "bfi-25.yaml")
     name = document.instrument.metadata.name
     people = find_people(document)
-    put(api, document, wait=True)
+    client.instruments.publish(name, document.text, wait=_INDEX_TIMEOUT)
     counts = Counts(name)
     sending = time.monotonic()
     with open_source(io.BytesIO(people.table), people.origin) as source:
-        send(api, source, counts)
-    scored = _await_scores(api, name, counts.taken)
+        send(client, source, counts)
+    scored = _await_scores(client, name, counts.taken)
     seconds = time.monotonic() - sending
     emit(f"{name}: {counts.rows:,} people, {people.origin}\n")
     faults = _compare(scored, people.figures, people.known)
@@ -95,7 +95,7 @@ def _demonstrate(api: Api, stack: Stack) -> list[str]:
     emit(
         f"memory: {records:,.0f} bytes an attempt with its result, and {keys:,.0f} for the index of the callers' keys"
     )
-    times = sorted(_time_singles(api, document))
+    times = sorted(_time_singles(client, document))
     emit(
         f"one by one, submitted and scored in one request: p50 {_quantile(times, 0.5):.1f} ms, p99 {_quantile(times, 0.99):.1f} ms"
     )
@@ -117,20 +117,20 @@ def _running() -> Iterator[Stack]:
             stack.stop()
 
 
-def _await_scores(api: Api, name: str, expected: int) -> dict[str, list[float]]:
+def _await_scores(client: Stanine, name: str, expected: int) -> dict[str, list[float]]:
     """Follow the list of results, which is in the order of commits, until all are there; return the scores of each scale."""
     found: dict[str, list[float]] = {}
     deadline = time.monotonic() + _TIMEOUT
     seen = 0
-    listed = ResultList(api, name)
+    listed = client.results.list(name, on_history_change="continue")
     while True:
         for item in listed.read():
             seen += 1
-            if item["state"] != "Scored":
-                raise CliError(f"an attempt could not be scored: {item.get('reason')}")
-            for scale, scored in item["scales"].items():
-                if scored["raw"] is not None:
-                    found.setdefault(scale, []).append(scored["raw"])
+            if item.state != "Scored":
+                raise CliError(f"an attempt could not be scored: {item.reason}")
+            for scale, scored in (item.scales or {}).items():
+                if scored.raw is not None:
+                    found.setdefault(scale, []).append(scored.raw)
         if seen >= expected:
             return found
         if not listed.at_end:
@@ -183,28 +183,20 @@ def _bytes_per_attempt(stack: Stack) -> tuple[float, float]:
         client.close()
 
 
-def _time_singles(api: Api, document: Document) -> Iterator[float]:
+def _time_singles(client: Stanine, document: Document) -> Iterator[float]:
     """Submit attempts one at a time, under another name so that the means stay; yield the milliseconds of each."""
     name = "bfi-25-one-by-one"
     renamed = msgspec.json.decode(document.text)
     renamed["metadata"]["name"] = name
-    text = msgspec.json.encode(renamed)
-    api.request(
-        "PUT",
-        f"/v1/instruments/{name}",
-        params={"wait": 30},
-        content=text,
-        headers={"content-type": "application/json"},
-    )
+    client.instruments.publish(name, renamed, wait=_INDEX_TIMEOUT)
     answers = {item.id: 1 + place % 6 for place, item in enumerate(document.instrument.spec.items)}
-    path, headers = f"/v1/instruments/{name}/attempts", {"content-type": "application/json"}
     for number in range(_WARM_UP + _SINGLES):
-        body = msgspec.json.encode({"key": f"single-{number}", "answers": answers})
+        attempt = Attempt(answers, key=f"single-{number}")
         began = time.perf_counter()
-        answer = api.request("POST", path, params={"wait": 10}, content=body, headers=headers)
+        result = client.attempts.submit_and_wait(name, attempt, timeout=_SINGLE_TIMEOUT)
         milliseconds = (time.perf_counter() - began) * 1000
-        if msgspec.json.decode(answer.content)["state"] != "Scored":
-            raise CliError(f"single submission {number} was not scored within 10 s")
+        if result.state != "Scored":
+            raise CliError(f"single submission {number} could not be scored: {result.reason}")
         if number >= _WARM_UP:
             yield milliseconds
 

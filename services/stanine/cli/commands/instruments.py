@@ -2,15 +2,11 @@
 
 from typing import Annotated, Any
 
-import msgspec
 import typer
 
-from stanine.cli.client import connect, segment
+from stanine.cli.connection import connect
 from stanine.cli.io.terminal import View, note, show
 from stanine.cli.options import DEFAULT_SERVER, Key, Server, Shown
-
-#: Instruments of a page.
-_PAGE = 1_000
 
 
 def instruments(
@@ -31,24 +27,17 @@ def instruments(
 
     As a table, one instrument is its scales; as JSON or YAML it is the document, which `stanine publish` takes again.
     """
-    with connect(server, key) as api:
+    with connect(server, key) as client:
         if name:
-            answer = api.get(
-                f"/v1/instruments/{segment(name)}", {"revision": revision} if revision else None
-            )
-            document: dict[str, Any] = msgspec.json.decode(answer.content)
+            document = client.instruments.get(name, revision=revision or None).document
             show(
                 document,
                 view,
                 [_scale_row(scale, document["spec"]) for scale in document["spec"]["scales"]],
             )
             return
-        listed = [
-            each for page in api.pages("/v1/instruments", limit=_PAGE) for each in page["items"]
-        ]
-    rows = [
-        {column: each.get(column) for column in ("name", "revision", "form")} for each in listed
-    ]
+        listed = list(client.instruments.list())
+    rows = [{"name": each.name, "revision": each.revision, "form": each.form} for each in listed]
     show(listed, view, rows)
     if not listed:
         note(

@@ -2,23 +2,26 @@
 
 from collections.abc import Iterator
 from pathlib import PurePath
-from typing import Annotated, Any
+from typing import Annotated
 
 import msgspec
 import typer
 
-from stanine.cli.client import Api, connect, segment
+from stanine.cli.connection import connect
 from stanine.cli.exits import InvalidInputError, UnavailableError
 from stanine.cli.io.terminal import View, note, read_file, show
 from stanine.cli.options import DEFAULT_SERVER, Key, Server, Shown
+from stanine.client import Stanine
+from stanine.client.errors import NotIndexedInTimeError
+from stanine.client.records import Publication
 from stanine.domain.errors import Fault, InvalidDocument
 from stanine.domain.instruments.document import canonical, digest, read_json, read_yaml
 from stanine.domain.instruments.instrument import parse_instrument
 from stanine.domain.instruments.records import Instrument
 from stanine.domain.instruments.warnings import warnings_of
 
-#: Seconds of `--wait` until the index has the revision; what the API holds a request for at the most.
-_WAIT = 30
+#: Seconds of `--wait` until the index has the revision.
+_WAIT = 30.0
 #: What files of responses and workbooks are called, which are given by mistake.
 _OF_RESPONSES = frozenset({".csv", ".tsv", ".ndjson", ".xlsx", ".xls", ".ods", ".sav"})
 
@@ -68,7 +71,7 @@ def publish(
     waiting = [answer["name"] for answer in answers if not answer["indexed"]]
     if wait and waiting:
         raise UnavailableError(
-            f"published, but not indexed within {_WAIT} s: {', '.join(waiting)}; is the indexWatcher at work?"
+            f"published, but not indexed within {_WAIT:.0f} s: {', '.join(missing)}; does the indexWatcher run?"
         )
 
 
@@ -136,16 +139,18 @@ def _locate(file: str, fault: Fault) -> str:
     return f"{file}:{fault}" if is_position else f"{file}: {fault}"
 
 
-def put(api: Api, document: Document, *, wait: bool) -> dict[str, Any]:
-    """Publish a document and return what the API says of it; `wait` until it is indexed, for _WAIT seconds at the most."""
-    name = document.instrument.metadata.name
-    path = f"/v1/instruments/{segment(name)}"
-    answer = api.request(
-        "PUT",
-        path,
-        params={"wait": _WAIT} if wait else None,
-        content=document.text,
-        headers={"content-type": "application/json"},
-    )
-    published: dict[str, Any] = msgspec.json.decode(answer.content)
-    return published
+def _publish(client: Stanine, document: Document) -> Publication:
+    return client.instruments.publish(document.instrument.metadata.name, document.text)
+
+
+def _await_index(client: Stanine, document: Document, published: Publication) -> Publication:
+    """Wait until a published document is indexed; `indexed` stays false if it is not in time."""
+    if published.indexed:
+        return published
+    try:  # the same document again changes nothing
+        client.instruments.publish(
+            published.name, document.text, if_match=published.digest, wait=_WAIT
+        )
+    except NotIndexedInTimeError:
+        return published
+    return msgspec.structs.replace(published, indexed=True)

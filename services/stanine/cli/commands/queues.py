@@ -8,16 +8,18 @@ from typing import Annotated, Any
 import msgspec
 import typer
 
-from stanine.cli.client import Api, HistoryChangedError, connect, segment
+from stanine.cli.connection import connect
 from stanine.cli.exits import InvalidInputError, UnavailableError
 from stanine.cli.io.terminal import View, note, progress, show
 from stanine.cli.options import DEFAULT_SERVER, Key, Server, Shown
+from stanine.client import Listing, Stanine
+from stanine.client.records import DeadLetterInfo, OrderDone, QueueInfo
 
-#: Dead letters of a page.
+#: Dead letters of a page: the most that the API gives.
 _PAGE = 1_000
 #: Dead letters shown unless more are asked for.
 _SHOWN = 100
-#: Seconds between looks at a draining queue.
+#: Seconds between requests for the state of a draining queue.
 _POLL = 0.5
 
 _COLUMNS = ("queue", "state", "ready", "inFlight", "delayed", "dead", "oldestSeconds", "consumers")
@@ -72,17 +74,18 @@ def _list_by_default(context: typer.Context) -> None:
 
 def list_queues(server: Server = DEFAULT_SERVER, key: Key = "", view: Shown = View.TABLE) -> None:
     """List the queues with what lies in them."""
-    with connect(server, key) as api:
-        listed = msgspec.json.decode(api.get("/v1/queues").content)["items"]
-    show(listed, view, [{column: each[column] for column in _COLUMNS} for each in listed])
+    with connect(server, key) as client:
+        listed = client.queues.list()
+    rows = [msgspec.to_builtins(each) for each in listed]
+    show(listed, view, [{column: row[column] for column in _COLUMNS} for row in rows])
 
 
 def show_queue(
     queue: _Queue, server: Server = DEFAULT_SERVER, key: Key = "", view: Shown = View.TABLE
 ) -> None:
     """Show one queue: state, contents, what died of what, settings."""
-    with connect(server, key) as api:
-        found = _read(api, queue)
+    with connect(server, key) as client:
+        found = client.queues.get(queue)
     _show_one(found, view)
 
 
@@ -90,14 +93,18 @@ def pause(
     queue: _Queue, server: Server = DEFAULT_SERVER, key: Key = "", view: Shown = View.TABLE
 ) -> None:
     """Hand out nothing new, within 2 s; what is in flight finishes, delayed messages stay, new work is still taken."""
-    _tell(queue, "pause", server, key, view)
+    with connect(server, key) as client:
+        found = client.queues.pause(queue)
+    _show_one(found, view)
 
 
 def resume(
     queue: _Queue, server: Server = DEFAULT_SERVER, key: Key = "", view: Shown = View.TABLE
 ) -> None:
     """Let a paused or draining queue run."""
-    _tell(queue, "resume", server, key, view)
+    with connect(server, key) as client:
+        found = client.queues.resume(queue)
+    _show_one(found, view)
 
 
 def drain(
@@ -110,12 +117,12 @@ def drain(
     view: Shown = View.TABLE,
 ) -> None:
     """Refuse new work and finish what is there; `resume` ends it. Exit status 5: with --wait, something is still left."""
-    with connect(server, key) as api:
-        found = _post(api, queue, ":drain")
+    with connect(server, key) as client:
+        found = client.queues.drain(queue)
         if wait:
-            found = _wait_until_drained(api, queue, wait)
+            found = _wait_until_drained(client, queue, wait)
     _show_one(found, view)
-    if wait and not found["drained"]:
+    if wait and not found.drained:
         raise UnavailableError(
             f"queue {queue} is not drained after {wait:g} s: are its consumers at work?"
         )
@@ -132,14 +139,9 @@ def purge(
     view: Shown = View.TABLE,
 ) -> None:
     """Delete what is ready, delayed or dead. An attempt without a result is queued again by the sweep."""
-    _order(
-        queue,
-        ":purge",
-        {"part": part.value} | ({"token": token} if token else {}),
-        server,
-        key,
-        view,
-    )
+    with connect(server, key) as client:
+        done = client.queues.purge(queue, part.value, token=token or None)
+    _show_done(done, view)
 
 
 def dead(
@@ -153,23 +155,26 @@ def dead(
     view: Shown = View.TABLE,
 ) -> None:
     """List dead letters: what was given up, and why."""
-    path = f"/v1/queues/{segment(queue)}/dead"
-    with connect(server, key) as api:
+    with connect(server, key) as client:
         if letter:
-            one = msgspec.json.decode(api.get(f"{path}/{segment(letter)}").content)
-            show(
-                one, view, [{"what": name, "value": _joined(value)} for name, value in one.items()]
-            )
+            one = client.queues.dead_letter(queue, letter)
+            members = msgspec.to_builtins(one).items()
+            show(one, view, [{"what": name, "value": _joined(value)} for name, value in members])
             return
-        letters, more = _read_letters(api, path, {"reason": reason, "actor": actor}, limit)
+        listed = client.queues.dead_letters(
+            queue,
+            reason=reason or None,
+            actor=actor or None,
+            on_history_change="continue",
+            page_size=min(_PAGE, limit + 1),
+        )
+        letters, more = _read_letters(listed, limit)
     columns = ("id", "reason", "actor", "deliveries", "diedAt")
+    rows = [msgspec.to_builtins(each) for each in letters]
     show(
         letters,
         view,
-        [
-            {name: each[name] for name in columns} | {"about": len(each["about"])}
-            for each in letters
-        ],
+        [{name: row[name] for name in columns} | {"about": len(row["about"])} for row in rows],
     )
     if not letters:
         note(
@@ -191,7 +196,10 @@ def requeue(
     view: Shown = View.TABLE,
 ) -> None:
     """Put dead letters back into the queue, their deliveries counted from none."""
-    _order(queue, "/dead:requeue", _which(ids, everything, reason, actor, token), server, key, view)
+    chosen = _choose(ids, everything, reason, actor, token)
+    with connect(server, key) as client:
+        done = client.queues.requeue_dead(queue, **chosen)
+    _show_done(done, view)
 
 
 def delete_dead(
@@ -206,102 +214,72 @@ def delete_dead(
     view: Shown = View.TABLE,
 ) -> None:
     """Delete dead letters."""
-    _order(queue, "/dead:delete", _which(ids, everything, reason, actor, token), server, key, view)
+    chosen = _choose(ids, everything, reason, actor, token)
+    with connect(server, key) as client:
+        done = client.queues.delete_dead(queue, **chosen)
+    _show_done(done, view)
 
 
 #: Commands whose name is not their function's.
 _NAMES = {"list_queues": "list", "show_queue": "show", "delete_dead": "delete-dead"}
 
 
-def _read(api: Api, queue: str) -> dict[str, Any]:
-    found: dict[str, Any] = msgspec.json.decode(api.get(f"/v1/queues/{segment(queue)}").content)
-    return found
-
-
-def _post(api: Api, queue: str, what: str, body: object = None) -> dict[str, Any]:
-    content = b"" if body is None else msgspec.json.encode(body)
-    answer = api.request(
-        "POST",
-        f"/v1/queues/{segment(queue)}{what}",
-        content=content,
-        headers={"content-type": "application/json"},
-    )
-    found: dict[str, Any] = msgspec.json.decode(answer.content)
-    return found
-
-
-def _tell(queue: str, what: str, server: str, key: str, view: View) -> None:
-    with connect(server, key) as api:
-        found = _post(api, queue, f":{what}")
-    _show_one(found, view)
-
-
-def _order(queue: str, what: str, body: object, server: str, key: str, view: View) -> None:
-    with connect(server, key) as api:
-        done = _post(api, queue, what, body)
-    show(done, view, [done])
-
-
-def _which(
+def _choose(
     ids: list[str] | None, everything: bool, reason: str, actor: str, token: str
-) -> dict[str, object]:
-    named: dict[str, object] = {
-        "reason": reason,
-        "actor": actor,
-        "token": token,
-        "ids": ids,
-        "all": everything,
-    }
-    order = {name: value for name, value in named.items() if value}
+) -> dict[str, Any]:
+    """Return the arguments that select dead letters. Raises InvalidInputError if it is not clear which are meant."""
     if bool(ids) == bool(everything or reason or actor) or (ids and token):
         raise InvalidInputError(
             "say which: ids of dead letters (`stanine queues dead QUEUE` lists them), or --reason or --actor, or --all"
         )
-    return order
+    return {
+        "ids": ids or None,
+        "everything": everything,
+        "reason": reason or None,
+        "actor": actor or None,
+        "token": token or None,
+    }
 
 
-def _wait_until_drained(api: Api, queue: str, seconds: float) -> dict[str, Any]:
+def _wait_until_drained(client: Stanine, queue: str, seconds: float) -> QueueInfo:
     deadline = time.monotonic() + seconds
     with progress(f"draining {queue}"):
         while True:
-            found = _read(api, queue)
+            found = client.queues.get(queue)
             left = deadline - time.monotonic()
-            if found["drained"] or left <= 0:
+            if found.drained or left <= 0:
                 return found
             time.sleep(min(_POLL, left))
 
 
-def _read_letters(
-    api: Api, path: str, chosen: dict[str, str], limit: int
-) -> tuple[list[dict[str, Any]], bool]:
-    params: dict[str, str | int] = {name: value for name, value in chosen.items() if value}
-    letters: list[dict[str, Any]] = []
-    while True:
-        try:
-            page = msgspec.json.decode(
-                api.get(path, params | {"limit": min(_PAGE, limit - len(letters))}).content
-            )
-        except HistoryChangedError as error:
-            if params.get("after") == error.following:
-                raise
+def _read_letters(listed: Listing[DeadLetterInfo], limit: int) -> tuple[list[DeadLetterInfo], bool]:
+    """Return the first dead letters, and whether there are more."""
+    letters: list[DeadLetterInfo] = []
+    changes = 0
+    while not listed.at_end and len(letters) <= limit:
+        page = listed.read()
+        if listed.history_changes > changes:
+            changes = listed.history_changes
             note(
                 "the server came back with other data; listing its dead letters from the beginning"
             )
-            letters, params["after"] = [], error.following
-            continue
-        letters += page["items"]
-        if not page["next"] or len(letters) >= limit:
-            return letters, bool(page["next"])
-        params["after"] = page["next"]
+            letters = []
+        letters += page
+    return letters[:limit], len(letters) > limit
 
 
-def _show_one(found: dict[str, Any], view: View) -> None:
-    flat = {name: value for name, value in found.items() if not isinstance(value, dict | list)}
-    flat |= {f"deaths.{name}": value for name, value in found["deaths"].items()}
-    flat |= {f"settings.{name}": value for name, value in found.get("settings", {}).items()}
+def _show_one(found: QueueInfo, view: View) -> None:
+    plain = msgspec.to_builtins(found)
+    flat = {name: value for name, value in plain.items() if not isinstance(value, dict | list)}
+    flat |= {f"deaths.{name}": value for name, value in found.deaths.items()}
+    flat |= {f"settings.{name}": value for name, value in (found.settings or {}).items()}
     show(found, view, [{"what": name, "value": value} for name, value in flat.items()])
-    for fault in found.get("faults", ()):
+    for fault in found.faults or ():
         note(f"settings not applied: {fault}")
+
+
+def _show_done(done: OrderDone, view: View) -> None:
+    show(done, view, [msgspec.to_builtins(done)])
 
 
 def _joined(value: object) -> object:

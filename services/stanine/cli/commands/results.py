@@ -8,12 +8,13 @@ from typing import Annotated, Any
 import msgspec
 import typer
 
-from stanine.cli.client import connect
+from stanine.cli.connection import connect
 from stanine.cli.io.parquet import ParquetWriter
 from stanine.cli.io.rows import CsvWriter, NdjsonWriter
 from stanine.cli.io.terminal import note, open_output, progress
 from stanine.cli.options import DEFAULT_SERVER, Key, Output, Server
-from stanine.cli.result_list import ResultList
+from stanine.client import Listing
+from stanine.client import Result as AttemptResult
 from stanine.domain.scoring.result import (
     ProfileResult,
     ScaleResult,
@@ -21,7 +22,7 @@ from stanine.domain.scoring.result import (
     merged_fields,
 )
 
-#: What stands before the scales.
+#: The columns before those of the scales.
 _ABOUT = ("key", "attempt", "participant", "revision", "scoringRevision", "state")
 
 
@@ -60,12 +61,12 @@ def results(
     with other data, it begins at the last result that is still in its place: results of an earlier run may come again, none is left out.
     """
     with (
-        connect(server, key) as api,
+        connect(server, key) as client,
         open_output(output) as out,
         progress(f"results of {name}", beside=out) as bar,
     ):
-        listed = ResultList(api, name, after)
-        found = _read(listed)
+        listed = client.results.list(name, after=after, on_history_change="continue")
+        found = _Results(listed)
         if view is ResultFormat.NDJSON:
             writer = NdjsonWriter(out)
             for each in found:
@@ -78,7 +79,7 @@ def results(
                 found,
                 lambda scales, profiles: ParquetWriter(out.buffer, _ABOUT, scales, profiles),  # type: ignore[attr-defined] # a text stream over bytes
             )
-    if not listed.count:
+    if not found.count:
         remedy = (
             f"`stanine submit {name} FILE --wait` brings some"
             if not after
@@ -88,19 +89,38 @@ def results(
     note(f"cursor: {listed.cursor}")
 
 
-def _read(listed: ResultList) -> Iterator[_Result]:
-    while not listed.at_end:
-        for item in listed.read():
-            scales = item.get("scales")
-            yield _Result(
-                {each: item.get(each) for each in _ABOUT},
-                msgspec.convert(scales, dict[str, ScaleResult]) if scales else None,
-                msgspec.convert(item.get("profiles") or {}, dict[str, ProfileResult]),
-            )
+class _Results:
+    """Iterates over a list of results to its end, counts them, and notes when the server came back with other data."""
+
+    def __init__(self, listed: Listing[AttemptResult]) -> None:
+        self._listed = listed
+        self.count = 0
+
+    def __iter__(self) -> Iterator[_Result]:
+        changes = 0
+        while not self._listed.at_end:
+            page = self._listed.read()
+            if self._listed.history_changes > changes:
+                changes = self._listed.history_changes
+                note(
+                    "the server came back with other data; continuing from the last result that it still has in its place"
+                )
+            for each in page:
+                self.count += 1
+                yield _convert(each)
+
+
+def _convert(result: AttemptResult) -> _Result:
+    plain = msgspec.to_builtins(result)
+    return _Result(
+        {name: plain.get(name) for name in _ABOUT},
+        msgspec.convert(plain["scales"], dict[str, ScaleResult]) if result.scales else None,
+        msgspec.convert(plain.get("profiles", {}), dict[str, ProfileResult]),
+    )
 
 
 def _write_table(
-    found: Iterator[_Result],
+    found: Iterable[_Result],
     make_writer: Callable[
         [Iterable[tuple[str, Sequence[str]]], Sequence[str]], CsvWriter | ParquetWriter
     ],

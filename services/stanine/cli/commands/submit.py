@@ -1,19 +1,28 @@
 """`stanine submit`: a file of responses through the API, each row once however often the command is run. Registered by `application`."""
 
-from collections.abc import Sequence
-from typing import Annotated, Any
+from collections import deque
+from collections.abc import Generator, Iterator, Sequence
+from contextlib import closing
+from typing import Annotated
 
 import msgspec
 import typer
 
-from stanine.cli.bulk import send_all
-from stanine.cli.client import Api, connect, explain_problem, segment
-from stanine.cli.exits import FAULTY_ROWS
-from stanine.cli.io.responses import Form, form_of_answer
-from stanine.cli.io.submissions import Place, Source, open_source
+from stanine.cli.connection import connect
+from stanine.cli.exits import FAULTY_ROWS, NotFoundError, UnavailableError
+from stanine.cli.io.responses import form_of_answer
+from stanine.cli.io.submissions import Place, Source, Submission, open_source
 from stanine.cli.io.terminal import View, note, open_input, progress, show
 from stanine.cli.options import DEFAULT_SERVER, Key, Server, Shown
-from stanine.cli.waiting import Taken, Waiter
+from stanine.client import LineAnswer, Problem, Stanine, errors
+
+
+class Accepted(msgspec.Struct, gc=False):
+    """An attempt that the server has: its line in the file, its id, and the token that reads its result."""
+
+    line: int
+    attempt: str | None
+    token: str | None
 
 
 class Counts(msgspec.Struct):
@@ -58,15 +67,15 @@ def submit(
     """
     counts = Counts(name)
     with (
-        connect(server, key) as api,
+        connect(server, key) as client,
         open_input(file) as (stream, named),
         open_source(stream, named) as source,
     ):
-        taken = send(api, source, counts)
+        accepted = send(client, source, counts)
         if counts.repeated:
             note(f"{named}: {counts.taken:,} submitted, {counts.repeated:,} of them repeated")
         if wait:
-            _await(Waiter(api, name), taken, named, counts, timeout)
+            _await(client, accepted, named, counts, timeout)
         show(
             counts,
             view,
@@ -82,9 +91,9 @@ def submit(
         raise typer.Exit(FAULTY_ROWS)
 
 
-def send(api: Api, source: Source, counts: Counts) -> list[Taken]:
-    """Submit all of a file, report what is faulty, and return what was taken; `counts` is kept up to date."""
-    taken: list[Taken] = []
+def send(client: Stanine, source: Source, counts: Counts) -> list[Accepted]:
+    """Submit all of a file, report what is faulty, and return what was accepted; `counts` is kept up to date."""
+    accepted: list[Accepted] = []
 
     def ignoring(columns: Sequence[str]) -> None:
         if columns:
@@ -92,24 +101,27 @@ def send(api: Api, source: Source, counts: Counts) -> list[Taken]:
                 f"{source.name}: these columns mean nothing to {counts.instrument} and are ignored: {', '.join(columns)}"
             )
 
-    submissions = source.submissions(lambda: _read_form(api, counts.instrument), ignoring)
-    with progress(f"submitting to {counts.instrument}") as bar:
-        for submission, answer in send_all(api, counts.instrument, submissions):
+    submissions = source.submissions(
+        lambda: form_of_answer(msgspec.to_builtins(client.instruments.form(counts.instrument))),
+        ignoring,
+    )
+    with (
+        progress(f"submitting to {counts.instrument}") as bar,
+        closing(send_all(client, counts.instrument, submissions)) as answered,
+    ):
+        for submission, answer in answered:
             counts.rows += 1
             bar.advance(1)
-            if answer is None or answer.problem is not None or answer.attempt is None:
+            if answer is None:
                 counts.faulty += 1
-                _report(
-                    source,
-                    submission.place,
-                    submission.fault or "",
-                    answer.problem if answer else None,
-                    answer.status if answer else 0,
-                )
-                continue
-            counts.taken += 1
-            counts.repeated += answer.repeated
-            taken.append(Taken(submission.place.line, answer.attempt, answer.token or ""))
+                _report(source, submission.place, submission.fault or "")
+            elif answer.problem is not None:
+                counts.faulty += 1
+                _report_problem(source, submission.place, answer.problem)
+            else:
+                counts.taken += 1
+                counts.repeated += answer.repeated
+                accepted.append(Accepted(submission.place.line, answer.attempt, answer.token))
     if source.blank_rows:
         counts.blank = source.blank_rows
         note(f"{source.name}: {_name_lines(source)} skipped: all cells are blank")
@@ -119,7 +131,36 @@ def send(api: Api, source: Source, counts: Counts) -> list[Taken]:
             if source.is_csv()
             else f"{source.name}: there is no attempt"
         )
-    return taken
+    return accepted
+
+
+def send_all(
+    client: Stanine, instrument: str, submissions: Iterator[Submission]
+) -> Generator[tuple[Submission, LineAnswer | None], None, None]:
+    """Yield every submission in order with its answer, None for one that is faulty and was not sent."""
+    #: The submissions without an answer yet, with their numbers among the lines that are sent; None: not sent.
+    pending: deque[tuple[int | None, Submission]] = deque()
+
+    def lines() -> Iterator[bytes]:
+        number = 0
+        for submission in submissions:
+            if submission.fault is not None:
+                pending.append((None, submission))
+                continue
+            number += 1
+            pending.append((number, submission))
+            yield submission.body
+
+    with closing(client.attempts.submit_many(instrument, lines())) as answers:
+        for answer in answers:
+            number = None
+            while number != answer.line:
+                number, submission = pending.popleft()
+                if number is None:
+                    yield submission, None
+            yield submission, answer
+    for _, submission in pending:
+        yield submission, None
 
 
 def _name_lines(source: Source) -> str:
@@ -127,30 +168,36 @@ def _name_lines(source: Source) -> str:
     return f"line{'s' if source.blank_rows > 1 else ''} {', '.join(map(str, source.blank_lines))}{f' and {more:,} more' if more else ''}"
 
 
-def _read_form(api: Api, name: str) -> Form:
-    return form_of_answer(
-        msgspec.json.decode(api.get(f"/v1/instruments/{segment(name)}/form").content)
-    )
+def _report(source: Source, place: Place, fault: str) -> None:
+    note(f"{source.name}:{place.line}:{place.column or 1}: {fault}")
 
 
-def _report(
-    source: Source, place: Place, fault: str, problem: dict[str, Any] | None, status: int
+def _report_problem(source: Source, place: Place, problem: Problem) -> None:
+    column = source.column_of(problem.errors[0].pointer) if problem.errors else 0
+    _report(source, Place(place.line, column), "; ".join(problem.lines()))
+
+
+def _await(
+    client: Stanine, accepted: list[Accepted], named: str, counts: Counts, timeout: float
 ) -> None:
-    if problem is None:
-        note(f"{source.name}:{place.line}:{place.column or 1}: {fault}")
-        return
-    errors = problem.get("errors") or []
-    column = source.column_of(str(errors[0].get("pointer", ""))) if errors else 0
-    note(f"{source.name}:{place.line}:{column or 1}: {'; '.join(explain_problem(problem, status))}")
-
-
-def _await(waiter: Waiter, taken: list[Taken], named: str, counts: Counts, timeout: float) -> None:
     counts.scored = counts.failed = 0
-    with progress("scoring", total=len(taken)) as bar:
-        for outcome in waiter.outcomes(taken, timeout):
-            bar.advance(1)
-            if outcome.state == "Scored":
-                counts.scored += 1
-            else:
-                counts.failed += 1
-                note(f"{named}:{outcome.taken.line}:1: {outcome.state}: {outcome.reason}")
+    try:
+        with (
+            progress("scoring", total=len(accepted)) as bar,
+            closing(
+                client.attempts.wait_for(counts.instrument, accepted, timeout=timeout)
+            ) as scored,
+        ):
+            for one, result in scored:
+                bar.advance(1)
+                if result.state == "Scored":
+                    counts.scored += 1
+                else:
+                    counts.failed += 1
+                    note(f"{named}:{one.line}:1: {result.state}: {result.reason}")
+    except errors.NotFoundError as error:
+        raise NotFoundError(
+            *error.problem.lines(), "the server came back with other data: submit the file again"
+        ) from None
+    except errors.NotScoredError as error:
+        raise UnavailableError(f"{error}; submitting again waits again and adds nothing") from None

@@ -1,11 +1,11 @@
 """`stanine tokens rotate`: a new secret for the tokens of attempts. Registered by `application`."""
 
-from typing import Annotated, Any
+from typing import Annotated
 
 import msgspec
 import typer
 
-from stanine.cli.client import connect
+from stanine.cli.connection import connect
 from stanine.cli.io.terminal import View, show
 from stanine.cli.options import DEFAULT_SERVER, Key, Server, Shown
 
