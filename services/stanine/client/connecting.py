@@ -132,7 +132,11 @@ def no_reply(error: httpx.RequestError) -> NoReply:
     if isinstance(error, httpx.TimeoutException):
         return NoReply(sent=True, why="no answer in time", cause=cause)
     if isinstance(error, httpx.RemoteProtocolError) and "disconnected" not in str(error):
-        return NoReply(sent=True, why="the answer is not valid HTTP", cause=cause)
+        return NoReply(
+            sent=True,
+            why="the answer is not valid HTTP: is it https, or another port?",
+            cause=cause,
+        )
     return NoReply(sent=True, why="the connection was lost", cause=cause)
 
 
