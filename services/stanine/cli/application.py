@@ -1,4 +1,4 @@
-"""The application of Typer: the commands, one module each, of which only those asked for are loaded. Called by `main`."""
+"""The Typer application. Each command is a module, imported only when needed. Called by `main`."""
 
 import importlib
 import importlib.metadata
@@ -20,7 +20,7 @@ GROUPS = frozenset({"invitations", "queues", "config", "keys", "tokens"})
 
 
 def make_app(wanted: Sequence[str]) -> typer.Typer:
-    """Return the application with some of the commands."""
+    """Return the application with the given commands."""
     app = typer.Typer(
         name="stanine",
         help=_HELP,
@@ -52,4 +52,4 @@ def _hold_options(
         ),
     ] = False,
 ) -> None:
-    """Hold the options that come before the command."""
+    """Declare the options before the command."""

@@ -1,4 +1,7 @@
-"""Opens the client of the HTTP API for a command and turns the client's errors into exits. Called by the commands that need a server."""
+"""Opens the HTTP client for a command and maps its errors to exit statuses.
+
+Called by all commands that need a server.
+"""
 
 import logging
 import socket
@@ -23,9 +26,9 @@ from stanine.client import ApiError, Retry, RetryPolicy, Stanine, StanineClientE
 from stanine.client.connecting import check_key
 from stanine.client.errors import MissingScopeError, UnauthenticatedError, UnreachableError
 
-#: A server that never answered is given up after the time for which a user waits at a prompt; others after a minute.
+#: Give up early on a server that never answered, because it probably does not run.
 _RETRIES = RetryPolicy(patience=60.0, patience_unreached=3.0)
-#: Seconds of retries after which the user is told.
+#: Seconds of retries before a note is printed.
 _SILENT = 3.0
 #: Exits by HTTP status; every other permanent error is a CliError.
 _EXITS: dict[int, type[CliError]] = {
@@ -42,7 +45,10 @@ _EXITS: dict[int, type[CliError]] = {
 
 @contextmanager
 def connect(server: str, key: str | None) -> Iterator[Stanine]:
-    """Open a client and close it at the end; its errors are raised as CliErrors. Raises InvalidInputError for a wrong address or key."""
+    """Open a client and close it at the end. Raise its errors as CliErrors.
+
+    Raises InvalidInputError for an invalid address or key.
+    """
     with _open(server, key) as client:
         try:
             yield client
@@ -51,7 +57,7 @@ def connect(server: str, key: str | None) -> Iterator[Stanine]:
 
 
 def exit_of(error: StanineClientError, server: str) -> CliError:
-    """Return the CliError for an error of the client: what the server says, line by line, and what may help."""
+    """Return the CliError for a client error: the server's message and a hint."""
     lines = error.problem.lines() if isinstance(error, ApiError) else [str(error)]
     if isinstance(error, TemporaryError):
         remedy = _remedy(error, server) if isinstance(error, UnreachableError) else ""
@@ -65,7 +71,7 @@ def exit_of(error: StanineClientError, server: str) -> CliError:
 
 def _open(server: str, key: str | None) -> Stanine:
     logger = logging.getLogger("stanine.client")
-    if not logger.handlers:  # its warnings are printed as notes where they matter
+    if not logger.handlers:  # commands print notes instead of its warnings
         logger.addHandler(logging.NullHandler())
     try:
         check_key(key)
@@ -80,7 +86,7 @@ def _open(server: str, key: str | None) -> Stanine:
 
 
 class _RetryNotes:
-    """Prints a note when requests fail for more than a few seconds, once for each such time. Called from several threads."""
+    """Prints a note when retries take more than a few seconds, once per outage. Thread-safe."""
 
     def __init__(self, server: str) -> None:
         self._server = server
@@ -100,7 +106,7 @@ class _RetryNotes:
 
 
 def _remedy(error: UnreachableError, server: str) -> str:
-    """Return what may help against a connection that fails."""
+    """Return a hint for a failed connection."""
     cause = error.__cause__
     if isinstance(cause, socket.gaierror):
         return f": the name {urlsplit(server).hostname} is not known: is it spelled right?"
@@ -123,6 +129,6 @@ def _remedy(error: UnreachableError, server: str) -> str:
 
 
 def _without_login(server: str) -> str:
-    """Return an address without a password in it."""
+    """Return an address without credentials."""
     scheme, separator, rest = server.rpartition("://")
     return scheme + separator + rest.rpartition("@")[2]

@@ -1,30 +1,30 @@
-"""The ways a command can end badly, each with its exit status. `main` prints them; nothing else ends the process.
+"""Errors that end a command, each with its exit status. Printed by `main`.
 
 docs/reference/cli.md lists the same statuses for the user.
 """
 
 #: Done.
 OK = 0
-#: Failed for a reason that has no status of its own.
+#: Failed for any other reason.
 FAILED = 1
-#: The command line, an instrument or a whole file of responses is not valid: nothing was done.
+#: The command line, an instrument or a file of responses is invalid; nothing was done.
 INVALID = 2
-#: Done, but some rows were faulty; each was reported with its place.
+#: Done, but some rows were invalid; each was reported with its place.
 FAULTY_ROWS = 3
-#: The server has no such thing, or the key may not see it.
+#: The resource does not exist, or is not visible to the key.
 NOT_FOUND = 4
-#: The server could not be reached, was not ready, or did not finish in time. The command may be run again.
+#: The server was unreachable, not ready or too slow. The command can be run again.
 UNAVAILABLE = 5
-#: The server refused the key, or the key lacks the scope.
+#: The server rejected the key, or the key lacks the scope.
 REFUSED = 6
-#: The server refused it as things stand: a custom resource manages it, or a token or key stands for something else.
+#: Conflict: a custom resource owns the target, or a key or token was used for another request.
 CONFLICT = 7
-#: Ctrl-C, as shells count it.
+#: Ctrl-C (128 + SIGINT).
 INTERRUPTED = 130
 
 
 class CliError(Exception):
-    """What ends a command: lines for standard error and the exit status."""
+    """Base of the errors that end a command: lines for standard error and an exit status."""
 
     status = FAILED
 
@@ -33,36 +33,36 @@ class CliError(Exception):
 
 
 class InvalidInputError(CliError):
-    """The user's words or documents are at fault; nothing was done."""
+    """The command line or a document is invalid; nothing was done."""
 
     status = INVALID
 
 
 class NotFoundError(CliError):
-    """The server has no such thing, or the key may not see it."""
+    """The resource does not exist, or is not visible to the key."""
 
     status = NOT_FOUND
 
 
 class UnavailableError(CliError):
-    """The server is out of reach, busy or too slow; the same command may be run again."""
+    """The server is unreachable, busy or too slow; the command can be run again."""
 
     status = UNAVAILABLE
 
 
 class RefusedError(CliError):
-    """The server refused the key."""
+    """The server rejected the key."""
 
     status = REFUSED
 
 
 class ConflictError(CliError):
-    """The server refused it as things stand; the message names what stands against it."""
+    """The request conflicts with the state of the server; the message names the reason."""
 
     status = CONFLICT
 
 
 class StoppedError(CliError):
-    """Ctrl-C ended the command; the message says how things are left."""
+    """Ctrl-C ended the command; the message says what state is left."""
 
     status = INTERRUPTED

@@ -1,6 +1,6 @@
-"""The entry point `stanine`: runs the application and turns what ends a command badly into lines and an exit status.
+"""The entry point `stanine`: runs the application and prints the error that ends a command.
 
-It imports the standard library only, so that an installation without the command line's packages is told what to install.
+It imports only the standard library, so that it can name missing packages.
 """
 
 import io
@@ -9,20 +9,20 @@ import sys
 
 from stanine.cli.exits import FAILED, INTERRUPTED, CliError
 
-#: Each is a function (or group) of the same name in a module of the same name, in the order of the help.
+#: The commands in the order of the help. Function (or group) and module have the same name.
 COMMANDS = (
     "init", "demo", "up", "publish", "validate", "instruments", "invitations", "submit", "result", "results", "explain", "erase",
     "queues", "config", "keys", "tokens", "score", "reliability", "norms", "check",
 )  # fmt: skip
-#: The commands that start processes on this machine; the extra `local` has what these need, `cli` what all others do.
+#: Commands that start processes on this machine. They need the extra `local`, all others `cli`.
 LOCAL = frozenset({"demo", "up"})
 
 
 def main() -> None:
-    """Run the command line and end the process. A traceback is shown only when STANINE_DEBUG is set."""
+    """Run the command line and exit. Show a traceback only if STANINE_DEBUG is set."""
     try:
         _run()
-    except KeyboardInterrupt:  # before a command has begun, or again while one ended
+    except KeyboardInterrupt:  # before a command has started, or a second time
         _end_interrupted()
     except SystemExit as ending:
         if ending.code == INTERRUPTED:
@@ -45,16 +45,17 @@ def main() -> None:
 
 def _run() -> None:
     if isinstance(sys.stdout, io.TextIOWrapper):
-        sys.stdout.reconfigure(
-            encoding="utf-8", newline="\n"
-        )  # data are UTF-8, whatever the locale
-    from stanine.cli.application import make_app  # noqa: PLC0415 - its packages may be missing, and Ctrl-C may come while they load
+        sys.stdout.reconfigure(encoding="utf-8", newline="\n")  # independent of the locale
+    from stanine.cli.application import make_app  # noqa: PLC0415 - its packages may be missing, and Ctrl-C may arrive during the import
 
     make_app(_wanted())()
 
 
 def _wanted() -> tuple[str, ...]:
-    """Return the commands to load: the one that is asked for (or completed) if that is plain, for together they take half a second."""
+    """Return the commands to load.
+
+    Loading all takes half a second, so it is the requested one if that is certain.
+    """
     completed = (
         os.environ.get("_TYPER_COMPLETE_ARGS") or os.environ.get("COMP_WORDS") or ""
         if "_STANINE_COMPLETE" in os.environ
@@ -70,7 +71,7 @@ def _wanted() -> tuple[str, ...]:
 
 
 def _what_to_install(error: ModuleNotFoundError) -> str:
-    """Return the line for a package that is not installed; nothing if the missing module is our own."""
+    """Return the hint for a missing package; empty if the module belongs to Stanine."""
     package = (error.name or "").partition(".")[0]
     if package in {"", "stanine"}:
         return ""
@@ -80,16 +81,16 @@ def _what_to_install(error: ModuleNotFoundError) -> str:
 
 
 def _end_interrupted() -> None:
-    """Say that Ctrl-C ended the command, and end at once: what had begun is undone by now, and threads may wait for a server."""
+    """Report the interruption and exit at once: cleanup is done, and threads may wait for a server."""
     _say(
         "\ninterrupted" if sys.stderr.isatty() else "interrupted"
-    )  # a terminal shows ^C, without the end of a line
+    )  # a terminal shows ^C without a line break
     os._exit(INTERRUPTED)
 
 
 def _say(*lines: str) -> None:
     for line in lines:
-        print(line, file=sys.stderr, flush=True)  # noqa: T201 - as `terminal.note`, which needs packages that may be missing
+        print(line, file=sys.stderr, flush=True)  # noqa: T201 - like `terminal.note`, whose packages may be missing
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""The options that several commands share, so that they are named and explained alike."""
+"""Options that several commands share."""
 
 from enum import StrEnum
 from pathlib import Path
@@ -10,7 +10,7 @@ from stanine.cli.io.terminal import View
 
 
 class Format(StrEnum):
-    """How many rows of data are written."""
+    """Output formats for rows."""
 
     CSV = "csv"
     NDJSON = "ndjson"
@@ -22,16 +22,16 @@ Server = Annotated[
 Key = Annotated[
     str, typer.Option("--key", envvar="STANINE_KEY", help="Key for the API.", show_envvar=True)
 ]
-Shown = Annotated[View, typer.Option("-o", "--format", help="How the answer is shown.")]
+Shown = Annotated[View, typer.Option("-o", "--format", help="Output format.")]
 Output = Annotated[
     Path | None,
     typer.Option(
         "--output",
         metavar="FILE",
-        help="Write here instead of standard output; it appears whole or not at all.",
+        help="Write to this file instead of standard output; it is replaced atomically.",
     ),
 ]
-RowFormat = Annotated[Format, typer.Option("-o", "--format", help="How the rows are written.")]
+RowFormat = Annotated[Format, typer.Option("-o", "--format", help="Output format.")]
 
-#: Where `stanine up` serves.
+#: The address of `stanine up`.
 DEFAULT_SERVER = "http://127.0.0.1:8420"

@@ -195,7 +195,7 @@ def test_init_overwrites_nothing_and_takes_names_of_instruments_only(
 ) -> None:
     (tmp_path / "first.csv").write_text("mine")
     for words, says in (
-        (["init"], "first.csv is there already"),
+        (["init"], "first.csv already exists"),
         (["init", "../up"], "metadata.name"),
         (["init", "true"], ""),
     ):

@@ -240,7 +240,7 @@ def test_check_names_a_result_that_is_not_what_its_attempt_gives(
             )  # the raw score of the first scale becomes 0
         ran = stanine("check", "--scores", **up.variables)
         assert ran.status == 1
-        assert ran.err.startswith("1 attempts have a result that a fresh scoring does not give: ")
+        assert ran.err.startswith("1 attempts have a result that differs from a fresh scoring: ")
 
 
 def test_check_names_an_attempt_that_has_failed_though_it_is_sound(
@@ -261,7 +261,7 @@ def test_check_names_an_attempt_that_has_failed_though_it_is_sound(
         found = json.loads(ran.out)["scores"]
         (attempt,) = found["failedThoughSound"]["attempts"]
         assert (found["failed"], found["failedThoughSound"]["count"]) == (1, 1)
-        assert ran.err == f"1 attempts have failed, but a fresh scoring scores them: {attempt}\n"
+        assert ran.err == f"1 attempts have failed, but can be scored: {attempt}\n"
         assert stanine("result", attempt, **up.variables).status == 1
 
 

@@ -1,4 +1,7 @@
-"""`stanine check`: what is due, missing or stale by the records themselves, read straight from Redis. Registered by `application`."""
+"""`stanine check`: find overdue attempts and wrong index entries in Redis.
+
+Registered by `application`.
+"""
 
 import os
 import time
@@ -37,23 +40,21 @@ def check(
     ] = 30.0,
     rebuild_index: Annotated[
         bool,
-        typer.Option(
-            "--rebuild-index", help="Then ask the indexWatcher to build every entry anew."
-        ),
+        typer.Option("--rebuild-index", help="Then enqueue a rebuild of every index entry."),
     ] = False,
     scores: Annotated[
         bool,
         typer.Option(
-            "--scores", help="Also score every attempt anew and compare its result, bit by bit."
+            "--scores", help="Also score every attempt again and compare the results bit by bit."
         ),
     ] = False,
     view: Shown = View.TABLE,
 ) -> None:
-    """Compare the records with what they should be: attempts without result, index entries missing, stale or corrupt.
+    """Check the records in Redis for overdue attempts and missing, stale or corrupt index entries.
 
-    Reads STANINE_REDIS_URL and STANINE_NAMESPACE, not the API. Exit status 1: something is overdue or wrong with the index, which the
-    watchers' sweeps mend if they run; or, with --scores, a result is not what its attempt gives by the published document, or an
-    attempt has failed that the published document scores.
+    Reads STANINE_REDIS_URL and STANINE_NAMESPACE, not the API. Exit status 1: an attempt is overdue, or an index
+    entry is wrong (running watchers repair it); or, with --scores, a stored result differs from a fresh scoring, or
+    an attempt failed that can be scored.
     """
     found, audit = _inspect(rebuild_index=rebuild_index, scores=scores)
     waiting = (
@@ -84,7 +85,7 @@ def check(
     is_overdue = found.unscored > 0 and waiting > overdue
     if is_overdue:
         note(
-            f"{found.unscored} attempts have no result, the oldest for {waiting:.0f} s: is the resultWatcher at work?"
+            f"{found.unscored} attempts have no result, the oldest for {waiting:.0f} s: does the resultWatcher run?"
         )
     if audit is not None:
         _tell(audit)
@@ -93,11 +94,11 @@ def check(
 
 
 def _tell(audit: "Audit") -> None:
-    """Name what is wrong with results. An attempt's id says nothing of whose it is."""
+    """Report wrong results by attempt id, which identifies no person."""
     for which, what in (
-        (audit.differing, "have a result that a fresh scoring does not give"),
-        (audit.failed_though_sound, "have failed, but a fresh scoring scores them"),
-        (audit.unexplained, "were scored by a revision that is not there, or has another form"),
+        (audit.differing, "have a result that differs from a fresh scoring"),
+        (audit.failed_though_sound, "have failed, but can be scored"),
+        (audit.unexplained, "were scored by a revision that is missing or has another form"),
     ):
         if which.count:
             note(
@@ -140,13 +141,13 @@ def _inspect(*, rebuild_index: bool, scores: bool) -> "tuple[Inspection, Audit |
 def _audit(
     client: "redis.Redis", instruments: InstrumentHistory, sweep: Sweep, keys: Keys
 ) -> "Audit":
-    from stanine.store.audit import Auditor  # noqa: PLC0415 - it loads NumPy, which no other part of this command needs
+    from stanine.store.audit import Auditor  # noqa: PLC0415 - loads NumPy, which the rest of this command does not need
 
     return Auditor(client, instruments, sweep, keys).audit()
 
 
 def _ask_to_rebuild(broker: StreamsBroker, names: list[str]) -> None:
-    """Queue a message for every instrument; the entries are the same bytes unless something was wrong with them."""
+    """Enqueue an index message for every instrument. Correct entries stay byte-identical."""
     route = BUILD_INDEX
     broker.enqueue_many(
         [
@@ -154,4 +155,4 @@ def _ask_to_rebuild(broker: StreamsBroker, names: list[str]) -> None:
             for name in names
         ]
     )
-    note(f"asked for {len(names)} instruments to be indexed anew")
+    note(f"asked for {len(names)} instruments to be indexed again")

@@ -1,4 +1,7 @@
-"""`stanine config …`: the runtime configuration, changing it, its history, and back to an earlier revision. Registered by `application`."""
+"""`stanine config …`: read, change and roll back the runtime configuration.
+
+Registered by `application`.
+"""
 
 import os
 from collections.abc import Mapping
@@ -16,11 +19,11 @@ from stanine.client.records import ConfigChange, ConfigRevision, SettingInfo
 SeenRevision = Annotated[
     int | None,
     typer.Option(
-        "--revision", help="The revision that you have seen: another one refuses the change.", min=0
+        "--revision", help="The expected revision: the change is rejected at any other.", min=0
     ),
 ]
 
-#: What the table shows of the configuration beside its settings.
+#: Members that the table shows before the settings.
 _FACTS = ("revision", "layout", "dualWrite", "managedBy")
 
 
@@ -34,13 +37,13 @@ def make_config() -> typer.Typer:
 
 
 def _get_by_default(context: typer.Context) -> None:
-    """See the runtime configuration (`get`, the default), change it, see its earlier revisions, and go back to one."""
+    """Show the runtime configuration (`get`, the default), change it, list revisions, roll back."""
     if context.invoked_subcommand is None:
         get(os.environ.get("STANINE_API_URL", DEFAULT_SERVER), os.environ.get("STANINE_KEY", ""))
 
 
 def get(server: Server = DEFAULT_SERVER, key: Key = "", view: Shown = View.TABLE) -> None:
-    """Show every setting as the services go by it."""
+    """Show the value of every setting in force."""
     with connect(server, key) as client:
         found = client.config.get()
     plain = msgspec.to_builtins(found)
@@ -57,7 +60,7 @@ def get(server: Server = DEFAULT_SERVER, key: Key = "", view: Shown = View.TABLE
         ],
     )
     if found.edited:
-        note(f"somebody has changed it past the operator since revision {found.revision}")
+        note(f"it was changed without the operator since revision {found.revision}")
     if found.string not in {"None", "InStep"}:
         note(
             f"the older string is {found.string.lower()}"
@@ -71,16 +74,16 @@ def get(server: Server = DEFAULT_SERVER, key: Key = "", view: Shown = View.TABLE
 def change(
     settings: Annotated[
         list[str],
-        typer.Argument(metavar="NAME=VALUE…", help="What is to stand; all else stays as it is."),
+        typer.Argument(metavar="NAME=VALUE…", help="Settings to change; the others are kept."),
     ],
     revision: SeenRevision = None,
     server: Server = DEFAULT_SERVER,
     key: Key = "",
     view: Shown = View.TABLE,
 ) -> None:
-    """Change settings, as one new revision; the services follow within 2 s.
+    """Change settings in one new revision. Services apply it within 2 s.
 
-    Exit status 7: a RedisConfig manages the configuration, or it is not at the given revision; nothing was changed.
+    Exit status 7: a RedisConfig owns the configuration, or its revision is not the given one; nothing was changed.
     """
     values: dict[str, int | str] = {}
     for word in settings:
@@ -96,39 +99,39 @@ def change(
 def unset(
     names: Annotated[
         list[str],
-        typer.Argument(metavar="NAME…", help="Settings that are to have their defaults again."),
+        typer.Argument(metavar="NAME…", help="Settings to reset to their defaults."),
     ],
     revision: SeenRevision = None,
     server: Server = DEFAULT_SERVER,
     key: Key = "",
     view: Shown = View.TABLE,
 ) -> None:
-    """Go back to the defaults of settings, as one new revision; the services follow within 2 s."""
+    """Reset settings to their defaults in one new revision. Services apply it within 2 s."""
     _change(dict.fromkeys(names), revision, server, key, view)
 
 
 def history(server: Server = DEFAULT_SERVER, key: Key = "", view: Shown = View.TABLE) -> None:
-    """List the revisions that are kept, the newest first, with what each changed."""
+    """List the stored revisions, newest first, with their changes."""
     with connect(server, key) as client:
         revisions = client.config.history()
     show(revisions, view, [_row(each) for each in revisions])
     if not revisions:
         note(
-            "nothing was ever set: `stanine config` shows the defaults, `stanine config set NAME=VALUE` changes them"
+            "no revisions: `stanine config` shows the defaults, `stanine config set NAME=VALUE` changes them"
         )
 
 
 def rollback(
     revision: Annotated[
-        int, typer.Argument(metavar="REVISION", help="Whose values are to stand again.", min=1)
+        int, typer.Argument(metavar="REVISION", help="The revision to restore.", min=1)
     ],
     server: Server = DEFAULT_SERVER,
     key: Key = "",
     view: Shown = View.TABLE,
 ) -> None:
-    """Let the values of an earlier revision stand again, as a new revision; the services follow within 2 s.
+    """Restore the values of an earlier revision as a new revision. Services apply it within 2 s.
 
-    Exit status 7: a RedisConfig manages the configuration; set its `rollbackTo` instead.
+    Exit status 7: a RedisConfig owns the configuration; set its `rollbackTo` instead.
     """
     with connect(server, key) as client:
         done = client.config.rollback(revision)

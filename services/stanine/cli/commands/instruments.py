@@ -1,4 +1,7 @@
-"""`stanine instruments`: what is published, or one document of it. Registered by `application`."""
+"""`stanine instruments`: list the published instruments or show one.
+
+Registered by `application`.
+"""
 
 from typing import Annotated, Any
 
@@ -17,7 +20,7 @@ def instruments(
         ),
     ] = "",
     revision: Annotated[
-        int, typer.Option(help="A revision of it; by default the newest.", min=0)
+        int, typer.Option(help="Revision to show; by default the newest.", min=0)
     ] = 0,
     server: Server = DEFAULT_SERVER,
     key: Key = "",
@@ -25,7 +28,7 @@ def instruments(
 ) -> None:
     """List the published instruments, or show one.
 
-    As a table, one instrument is its scales; as JSON or YAML it is the document, which `stanine publish` takes again.
+    The table of one instrument lists its scales; JSON and YAML are the document, which `stanine publish` accepts.
     """
     with connect(server, key) as client:
         if name:

@@ -1,4 +1,7 @@
-"""`stanine keys new`: a key for the API, made here; only its digest goes into the keys file. Registered by `application`."""
+"""`stanine keys new`: create an API key; the keys file stores only its digest.
+
+Registered by `application`.
+"""
 
 from pathlib import Path
 from typing import Annotated
@@ -11,9 +14,9 @@ from stanine.cli.io.terminal import View, note, show
 from stanine.cli.local import key_file
 from stanine.cli.options import Shown
 
-#: What a key may do unless other scopes are asked for: take part and read, and change nothing that others made.
+#: Default scopes: submit and read, without changing what others created.
 _USUAL = ("instruments:read", "attempts:write", "results:read")
-#: Characters of a name, as the API takes it.
+#: Characters of a name; the API's limit.
 _LONGEST_NAME = 64
 
 _Scopes = Annotated[
@@ -21,21 +24,19 @@ _Scopes = Annotated[
     typer.Option(
         "--scope",
         metavar="SCOPE",
-        help=f"What it may do ({', '.join(key_file.SCOPES)}), given once for each; by default {', '.join(_USUAL)}.",
+        help=f"A scope ({', '.join(key_file.SCOPES)}); can be repeated; by default {', '.join(_USUAL)}.",
     ),
 ]
 _Instruments = Annotated[
     list[str] | None,
-    typer.Option(
-        "--instrument", metavar="GLOB", help="Which instruments it reaches; by default all."
-    ),
+    typer.Option("--instrument", metavar="GLOB", help="Accessible instruments; by default all."),
 ]
 _File = Annotated[
     Path | None,
     typer.Option(
         "--file",
         metavar="FILE",
-        help="The keys file to add it to, such as .stanine/keys.json of `stanine up`.",
+        help="Keys file to extend, such as .stanine/keys.json of `stanine up`.",
     ),
 ]
 
@@ -49,15 +50,13 @@ def make_keys() -> typer.Typer:
 
 
 def _hold_commands() -> None:
-    """Make keys for the API."""
+    """Create keys for the API."""
 
 
 def new(
     name: Annotated[
         str,
-        typer.Argument(
-            metavar="NAME", help="Whose key it is; every key of a file has its own name."
-        ),
+        typer.Argument(metavar="NAME", help="Name of the key, unique in its file."),
     ],
     scopes: _Scopes = None,
     instruments: _Instruments = None,
@@ -67,10 +66,10 @@ def new(
     file: _File = None,
     view: Shown = View.TABLE,
 ) -> None:
-    """Make a key and show it, this once.
+    """Create a key and print it once.
 
-    With --file its entry (name, SHA-256, scopes, instruments) is added to that keys file, which a running API reads within seconds;
-    without, the entry is shown, to be added by hand.
+    With --file its entry (name, SHA-256, scopes, instruments) is added to the keys file; a running API reads it
+    within seconds. Without --file the entry is printed.
     """
     wanted = list(dict.fromkeys(scopes or _USUAL))
     if unknown := [scope for scope in wanted if scope not in key_file.SCOPES]:
@@ -85,22 +84,20 @@ def new(
         _add(file, name, entry)
     show({"name": name, "key": key, "entry": entry}, view, [{"name": name, "key": key}])
     if file is not None:
-        note(f"{file} has its entry; the key itself is kept nowhere")
+        note(f"{file} has its entry; the key itself is stored nowhere")
     elif view is View.TABLE:
         note(
-            "the key itself is kept nowhere; add its entry to the keys file:",
+            "the key itself is stored nowhere; add its entry to the keys file:",
             msgspec.json.encode(entry).decode(),
         )
 
 
 def _add(file: Path, name: str, entry: dict[str, object]) -> None:
     if name == key_file.DEVELOPMENT:
-        raise InvalidInputError(
-            f"{name} is the name of the key that `stanine up` makes anew each time: choose another"
-        )
+        raise InvalidInputError(f"{name} is reserved for the key of `stanine up`: choose another")
     with key_file.changing(file) as entries:
         if any(each.get("name") == name for each in entries):
             raise InvalidInputError(
-                f"{file}: there is a key {name} already: choose another name, or delete its entry first"
+                f"{file}: the key {name} already exists: choose another name, or delete its entry first"
             )
         entries.append(entry)

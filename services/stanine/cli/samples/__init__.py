@@ -1,8 +1,8 @@
-"""Files that come with the package: what `stanine init` writes, and what `stanine demo` scores (as in examples/instruments)."""
+"""Files in the package: the templates of `stanine init` and the instrument of `stanine demo`."""
 
 from importlib import resources
 
 
 def read(name: str) -> bytes:
-    """Return the bytes of a file of this package."""
+    """Return the bytes of a file in this package."""
     return resources.files(__name__).joinpath(name).read_bytes()
