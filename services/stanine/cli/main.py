@@ -81,7 +81,7 @@ def _what_to_install(error: ModuleNotFoundError) -> str:
 
 
 def _end_interrupted() -> None:
-    """Report the interruption and exit at once: cleanup is done, and threads may wait for a server."""
+    """Report the interruption and exit at once, because threads may wait for a server."""
     _say(
         "\ninterrupted" if sys.stderr.isatty() else "interrupted"
     )  # a terminal shows ^C without a line break

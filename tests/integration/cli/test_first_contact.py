@@ -367,7 +367,7 @@ def test_what_is_empty_says_what_to_do(stanine: Run, small: Path, tmp_path: Path
         ran = stanine("results", "small", **up.variables)
         assert ran.status == 0
         assert ran.err.startswith(
-            "small has no results yet; `stanine submit small FILE --wait` brings some\n"
+            "small has no results yet; `stanine submit small FILE --wait` adds some\n"
         )
         assert (
             "results has no dead letters"

@@ -81,7 +81,7 @@ def test_other_columns_are_named_once_and_ignored(stanine: Run, small: Path) -> 
     assert ran.status == 0
     assert (
         ran.err
-        == "<stdin>: these columns mean nothing to small and are ignored: (column 1, no name), note\n"
+        == "<stdin>: these columns are not part of small and are ignored: (column 1, no name), note\n"
     )
     assert len(ran.out.splitlines()) == 3001
 

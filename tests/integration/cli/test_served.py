@@ -146,7 +146,7 @@ def test_faults_are_located_whether_found_here_or_there(
     ran = stanine("submit", published, "r.csv", "-o", "json", **up.variables)
     assert ran.status == 3
     lines = ran.err.splitlines()
-    assert lines[0] == f"r.csv: these columns mean nothing to {published} and are ignored: note"
+    assert lines[0] == f"r.csv: these columns are not part of {published} and are ignored: note"
     assert lines[1] == "r.csv:2:3: A2: not one of its options (1, 2, 3, none)"
     assert lines[2].startswith("r.csv:3:5: ")  # the server knows the revisions
     assert lines[3].startswith("r.csv:5:1: ")  # and the keys
@@ -232,7 +232,7 @@ def test_a_cursor_of_before_is_continued_from_where_the_server_says(
     count(stanine, up, published, "r.csv", "--wait")
     ran = stanine("results", published, "--after", cursor, **up.variables)
     assert ran.status == 0
-    assert ran.err.startswith("the server came back with other data; continuing from ")
+    assert ran.err.startswith("the server's data were replaced; continuing from ")
     assert {row["key"] for row in csv.DictReader(io.StringIO(ran.out))} == {"k1", "k2", "k3"}
 
 

@@ -152,7 +152,7 @@ def test_a_process_that_dies_is_started_again(tmp_path: Path) -> None:
         assert valkey in dead
     said = (tmp_path / "data.stderr").read_text()
     for name in ("valkey", "api", "index-watcher", "result-watcher"):
-        assert f"{name} has ended (killed by SIGKILL); starting it again in 0.2 s" in said
+        assert f"{name} has ended (killed by SIGKILL); restarting in 0.2 s" in said
 
 
 def test_the_development_key_is_stored_as_its_digest_for_its_owner_only(tmp_path: Path) -> None:

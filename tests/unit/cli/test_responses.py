@@ -73,7 +73,7 @@ def test_a_file_with_semicolons_is_told_so() -> None:
 
 def test_an_item_column_named_twice_is_refused() -> None:
     with pytest.raises(
-        InvalidInputError, match=r"f\.csv:1:3: the column 'A1' is there twice, first as column 1"
+        InvalidInputError, match=r"f\.csv:1:3: duplicate column 'A1', first at column 1"
     ):
         read("A1,A2,A1\n1,yes,1\n")
 

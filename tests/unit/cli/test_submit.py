@@ -92,7 +92,7 @@ def test_an_attempt_that_the_server_lost_ends_the_wait_with_a_remedy() -> None:
 def test_an_attempt_that_is_not_scored_in_time_ends_the_wait_with_a_remedy() -> None:
     with (
         served_by(lambda _: httpx.Response(202, json={"state": "Submitted"})) as client,
-        pytest.raises(UnavailableError, match="is not scored after 0 s; submitting again"),
+        pytest.raises(UnavailableError, match="is not scored after 0 s; submit the file again"),
     ):
         _await(client, [Accepted(2, "0" * 32, "its-token")], "r.csv", Counts("x"), 0.0)
 

@@ -1,4 +1,4 @@
-"""`stanine demo`, `make demo`: run the whole system locally on 2,800 people's answers. Registered by `application`.
+"""`stanine demo`, `make demo`: run the whole system locally. Registered by `application`.
 
 Starts the processes of `stanine up` in a temporary directory on free ports and stops them at the end. Exits with a
 nonzero status and the reason if a step fails or a mean differs.

@@ -1,4 +1,7 @@
-"""`stanine norms`: norms of an instrument's scales from a file of responses, ready to paste into its document. Registered by `main`."""
+"""`stanine norms`: compute norms from a file of responses as YAML for the document.
+
+Registered by `application`.
+"""
 
 import json
 from typing import Annotated, Any
@@ -36,11 +39,11 @@ def norms(
     ] = 30,
     view: Shown = View.YAML,
 ) -> None:
-    """Compute norms from responses: n, mean, sd and frequencies of each scale's raw scores in each group.
+    """Compute norms from responses: n, mean, sd and frequencies of raw scores by scale and group.
 
-    As YAML they are ready to paste: normGroups into the document's spec, and of each scale either its norms (mean and sd) or its
-    frequencies. People without one of the attributes belong to no group. Faulty rows are reported as FILE:LINE:COLUMN, left out, and make
-    the exit status 3.
+    The YAML output can be pasted: normGroups into the document's spec, and into each scale either its norms (mean
+    and sd) or its frequencies. People without one of the attributes belong to no group. Invalid rows are reported
+    as FILE:LINE:COLUMN and omitted; the exit status is then 3.
     """
     with open_rows(instrument, responses) as rows:
         try:
@@ -88,7 +91,7 @@ def _report(found: Norms, least: int, file: str) -> None:
                     f"{file}: {one.group.id}: {scale} has too many different scores for a table of frequencies"
                 )
     if not found.groups:
-        note(f"{file}: no group has {least} people; --min says how many are enough")
+        note(f"{file}: no group has {least} people; --min sets the smallest size")
 
 
 def _as_record(found: Norms, rows: ScoredRows) -> dict[str, Any]:
@@ -126,7 +129,7 @@ def _as_rows(found: Norms) -> list[dict[str, Any]]:
 
 
 def _write_document(found: Norms, rows: ScoredRows, file: str) -> None:
-    """Print parts of a document. Texts are in quotes as JSON has them, which YAML reads alike."""
+    """Print parts of a document. Texts are quoted as in JSON, which is valid YAML."""
     emit(
         f"# Norms of {rows.entry.name} from {rows.people} people. Paste normGroups into spec; into each scale its norms, or, for empirical"
     )
@@ -169,7 +172,7 @@ def _entry(scores: ScoreNorms | None, title: str) -> str:
 
 
 def _name(text: str) -> str:
-    """Return an id as a key: in quotes if YAML 1.1 may read anything else in it."""
+    """Return an id as a key, quoted if YAML 1.1 could read it as another type."""
     return (
         text
         if len(text) > len("off") and text.lower() not in ("true", "false", "null")

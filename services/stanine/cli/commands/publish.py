@@ -1,4 +1,7 @@
-"""`stanine publish`: instrument documents to the server, each judged whole before the first is sent. Registered by `application`."""
+"""`stanine publish`: publish instrument documents after checking all of them.
+
+Registered by `application`.
+"""
 
 from collections.abc import Iterator
 from pathlib import PurePath
@@ -20,14 +23,14 @@ from stanine.domain.instruments.instrument import parse_instrument
 from stanine.domain.instruments.records import Instrument
 from stanine.domain.instruments.warnings import warnings_of
 
-#: Seconds of `--wait` until the index has the revision.
+#: Timeout of `--wait` in seconds.
 _WAIT = 30.0
-#: What files of responses and workbooks are called, which are given by mistake.
+#: Suffixes of files of responses and workbooks, which users pass by mistake.
 _OF_RESPONSES = frozenset({".csv", ".tsv", ".ndjson", ".xlsx", ".xls", ".ods", ".sav"})
 
 
 class Document(msgspec.Struct, frozen=True):
-    """An instrument document as read from a file: the checked instrument, its canonical JSON and digest."""
+    """An instrument document from a file: the checked instrument, its canonical JSON and digest."""
 
     file: str
     instrument: Instrument
@@ -43,15 +46,17 @@ def publish(
         ),
     ],
     wait: Annotated[
-        bool, typer.Option("--wait", help="Wait until the revision is indexed and takes attempts.")
+        bool,
+        typer.Option("--wait", help="Wait until the revision is indexed and accepts attempts."),
     ] = False,
     server: Server = DEFAULT_SERVER,
     key: Key = "",
     view: Shown = View.TABLE,
 ) -> None:
-    """Publish instruments. An unchanged document makes no new revision.
+    """Publish instruments. An unchanged document creates no new revision.
 
-    Every fault of every document is reported as FILE: PLACE: what is wrong; then nothing is published and the exit status is 2.
+    Every error of every document is reported as FILE: PLACE: message; then nothing is published and the exit status
+    is 2.
     """
     documents = _read_all(files)
     found = [warnings_of(document.instrument) for document in documents]
@@ -85,7 +90,7 @@ def _read_all(files: list[str]) -> list[Document]:
             lines.extend(error.args)
     names = [document.instrument.metadata.name for document in documents]
     lines.extend(
-        f"{each.file}: {name} is in an earlier file too"
+        f"{each.file}: {name} is also in an earlier file"
         for i, (each, name) in enumerate(zip(documents, names, strict=True))
         if name in names[:i]
     )
@@ -107,15 +112,15 @@ def _more_warnings(answer: dict[str, Any], known: list[Fault]) -> Iterator[str]:
 
 
 def read_document(file: str) -> Document:
-    """Read an instrument document from a file, YAML, or JSON where its name ends so.
+    """Read an instrument document from a file: JSON if the name ends with .json, otherwise YAML.
 
-    Raises InvalidInputError with every fault, CliError if the file cannot be read.
+    Raises InvalidInputError with every error, CliError if the file cannot be read.
     """
     return parse_document(read_file(file), file)
 
 
 def parse_document(content: bytes, file: str) -> Document:
-    """Judge the content of a file of this name. Raises InvalidInputError with every fault."""
+    """Check the content of a file with this name. Raises InvalidInputError with every error."""
     try:
         plain = (
             read_json(content) if PurePath(file).suffix.lower() == ".json" else read_yaml(content)
@@ -144,10 +149,10 @@ def _publish(client: Stanine, document: Document) -> Publication:
 
 
 def _await_index(client: Stanine, document: Document, published: Publication) -> Publication:
-    """Wait until a published document is indexed; `indexed` stays false if it is not in time."""
+    """Wait until a published document is indexed; `indexed` stays false after a timeout."""
     if published.indexed:
         return published
-    try:  # the same document again changes nothing
+    try:  # publishing the same document again has no effect
         client.instruments.publish(
             published.name, document.text, if_match=published.digest, wait=_WAIT
         )

@@ -1,4 +1,4 @@
-"""`stanine queues …`: how the queues are, and what an operator does to them. Registered by `application`."""
+"""`stanine queues …`: inspect and operate the queues. Registered by `application`."""
 
 import os
 import time
@@ -15,9 +15,9 @@ from stanine.cli.options import DEFAULT_SERVER, Key, Server, Shown
 from stanine.client import Listing, Stanine
 from stanine.client.records import DeadLetterInfo, OrderDone, QueueInfo
 
-#: Dead letters of a page: the most that the API gives.
+#: Page size for dead letters; the API's maximum.
 _PAGE = 1_000
-#: Dead letters shown unless more are asked for.
+#: Default number of dead letters to show.
 _SHOWN = 100
 #: Seconds between requests for the state of a draining queue.
 _POLL = 0.5
@@ -26,7 +26,7 @@ _COLUMNS = ("queue", "state", "ready", "inFlight", "delayed", "dead", "oldestSec
 
 
 class Part(StrEnum):
-    """What can be purged."""
+    """The parts that can be purged."""
 
     READY = "ready"
     DELAYED = "delayed"
@@ -38,10 +38,10 @@ _Ids = Annotated[
     list[str] | None, typer.Argument(metavar="[ID]…", help="Dead letters by their ids.")
 ]
 _All = Annotated[bool, typer.Option("--all", help="All of them.")]
-_Reason = Annotated[str, typer.Option(help="Only those that died of this.")]
+_Reason = Annotated[str, typer.Option(help="Only those with this reason.")]
 _Actor = Annotated[str, typer.Option(help="Only those for this actor.")]
 _Token = Annotated[
-    str, typer.Option(help="Makes the order one that acts once, however often it is sent.")
+    str, typer.Option(help="Idempotency token: the order is executed once per token.")
 ]
 
 
@@ -65,7 +65,7 @@ def make_queues() -> typer.Typer:
 
 
 def _list_by_default(context: typer.Context) -> None:
-    """See the queues (`list`, the default), pause, resume, drain and purge them, and deal with dead letters."""
+    """Inspect, pause, resume, drain and purge queues; handle dead letters. Default: `list`."""
     if context.invoked_subcommand is None:
         list_queues(
             os.environ.get("STANINE_API_URL", DEFAULT_SERVER), os.environ.get("STANINE_KEY", "")
@@ -73,7 +73,7 @@ def _list_by_default(context: typer.Context) -> None:
 
 
 def list_queues(server: Server = DEFAULT_SERVER, key: Key = "", view: Shown = View.TABLE) -> None:
-    """List the queues with what lies in them."""
+    """List the queues with their sizes."""
     with connect(server, key) as client:
         listed = client.queues.list()
     rows = [msgspec.to_builtins(each) for each in listed]
@@ -83,7 +83,7 @@ def list_queues(server: Server = DEFAULT_SERVER, key: Key = "", view: Shown = Vi
 def show_queue(
     queue: _Queue, server: Server = DEFAULT_SERVER, key: Key = "", view: Shown = View.TABLE
 ) -> None:
-    """Show one queue: state, contents, what died of what, settings."""
+    """Show one queue: state, sizes, deaths by reason, settings."""
     with connect(server, key) as client:
         found = client.queues.get(queue)
     _show_one(found, view)
@@ -92,7 +92,7 @@ def show_queue(
 def pause(
     queue: _Queue, server: Server = DEFAULT_SERVER, key: Key = "", view: Shown = View.TABLE
 ) -> None:
-    """Hand out nothing new, within 2 s; what is in flight finishes, delayed messages stay, new work is still taken."""
+    """Stop delivery within 2 s. Messages in flight finish; new messages are accepted."""
     with connect(server, key) as client:
         found = client.queues.pause(queue)
     _show_one(found, view)
@@ -101,7 +101,7 @@ def pause(
 def resume(
     queue: _Queue, server: Server = DEFAULT_SERVER, key: Key = "", view: Shown = View.TABLE
 ) -> None:
-    """Let a paused or draining queue run."""
+    """Resume a paused or draining queue."""
     with connect(server, key) as client:
         found = client.queues.resume(queue)
     _show_one(found, view)
@@ -110,13 +110,16 @@ def resume(
 def drain(
     queue: _Queue,
     wait: Annotated[
-        float, typer.Option(help="Seconds to wait until nothing is left.", min=0)
+        float, typer.Option(help="Seconds to wait until the queue is empty.", min=0)
     ] = 0.0,
     server: Server = DEFAULT_SERVER,
     key: Key = "",
     view: Shown = View.TABLE,
 ) -> None:
-    """Refuse new work and finish what is there; `resume` ends it. Exit status 5: with --wait, something is still left."""
+    """Reject new messages and process the remaining ones; `resume` ends it.
+
+    Exit status 5: with --wait, messages remain after the timeout.
+    """
     with connect(server, key) as client:
         found = client.queues.drain(queue)
         if wait:
@@ -124,21 +127,24 @@ def drain(
     _show_one(found, view)
     if wait and not found.drained:
         raise UnavailableError(
-            f"queue {queue} is not drained after {wait:g} s: are its consumers at work?"
+            f"queue {queue} is not drained after {wait:g} s: do its consumers run?"
         )
 
 
 def purge(
     queue: _Queue,
     part: Annotated[
-        Part, typer.Argument(help="What to delete. What is in flight is never touched.")
+        Part, typer.Argument(help="The part to delete. Messages in flight are not affected.")
     ],
     token: _Token = "",
     server: Server = DEFAULT_SERVER,
     key: Key = "",
     view: Shown = View.TABLE,
 ) -> None:
-    """Delete what is ready, delayed or dead. An attempt without a result is queued again by the sweep."""
+    """Delete ready, delayed or dead messages.
+
+    The sweep enqueues attempts without a result again.
+    """
     with connect(server, key) as client:
         done = client.queues.purge(queue, part.value, token=token or None)
     _show_done(done, view)
@@ -149,12 +155,14 @@ def dead(
     letter: Annotated[str, typer.Argument(metavar="[ID]", help="Show this one.")] = "",
     reason: _Reason = "",
     actor: _Actor = "",
-    limit: Annotated[int, typer.Option(help="Show so many, the oldest first.", min=1)] = _SHOWN,
+    limit: Annotated[
+        int, typer.Option(help="Maximum number to show, oldest first.", min=1)
+    ] = _SHOWN,
     server: Server = DEFAULT_SERVER,
     key: Key = "",
     view: Shown = View.TABLE,
 ) -> None:
-    """List dead letters: what was given up, and why."""
+    """List dead letters with the reason of each."""
     with connect(server, key) as client:
         if letter:
             one = client.queues.dead_letter(queue, letter)
@@ -177,9 +185,7 @@ def dead(
         [{name: row[name] for name in columns} | {"about": len(row["about"])} for row in rows],
     )
     if not letters:
-        note(
-            f"{queue} has no dead letters{' like that' if reason or actor else ''}: nothing was given up"
-        )
+        note(f"{queue} has no dead letters{' that match' if reason or actor else ''}")
     if more:
         note(f"there are more: --limit shows more than {limit}")
 
@@ -195,7 +201,7 @@ def requeue(
     key: Key = "",
     view: Shown = View.TABLE,
 ) -> None:
-    """Put dead letters back into the queue, their deliveries counted from none."""
+    """Requeue dead letters with a delivery count of 0."""
     chosen = _choose(ids, everything, reason, actor, token)
     with connect(server, key) as client:
         done = client.queues.requeue_dead(queue, **chosen)
@@ -220,14 +226,17 @@ def delete_dead(
     _show_done(done, view)
 
 
-#: Commands whose name is not their function's.
+#: Command names that differ from the function names.
 _NAMES = {"list_queues": "list", "show_queue": "show", "delete_dead": "delete-dead"}
 
 
 def _choose(
     ids: list[str] | None, everything: bool, reason: str, actor: str, token: str
 ) -> dict[str, Any]:
-    """Return the arguments that select dead letters. Raises InvalidInputError if it is not clear which are meant."""
+    """Return the arguments that select dead letters.
+
+    Raises InvalidInputError if they are ambiguous.
+    """
     if bool(ids) == bool(everything or reason or actor) or (ids and token):
         raise InvalidInputError(
             "say which: ids of dead letters (`stanine queues dead QUEUE` lists them), or --reason or --actor, or --all"
@@ -260,9 +269,7 @@ def _read_letters(listed: Listing[DeadLetterInfo], limit: int) -> tuple[list[Dea
         page = listed.read()
         if listed.history_changes > changes:
             changes = listed.history_changes
-            note(
-                "the server came back with other data; listing its dead letters from the beginning"
-            )
+            note("the server's data were replaced; listing dead letters from the beginning")
             letters = []
         letters += page
     return letters[:limit], len(letters) > limit

@@ -1,4 +1,7 @@
-"""`stanine reliability`: how reliable the scales of an instrument are in a file of responses, offline. Registered by `main`."""
+"""`stanine reliability`: compute scale reliabilities from a file of responses, offline.
+
+Registered by `application`.
+"""
 
 from typing import Annotated, Any
 
@@ -14,7 +17,7 @@ from stanine.domain.statistics.reliability import ItemData, Reliability, analyse
 
 
 class ReliabilityReport(msgspec.Struct, frozen=True):
-    """What the command prints as JSON or YAML: people read, the confidence of the intervals, and each scale's figures by its id."""
+    """The JSON and YAML output: people, confidence level, and each scale's figures by id."""
 
     instrument: str
     people: int
@@ -41,12 +44,13 @@ def reliability(
 ) -> None:
     """Compute the reliability of each scale from responses.
 
-    Per scale: n, mean and sd of its scores; Cronbach's alpha over the people who answered every item (listwise) and over all pairs of items
-    (pairwise), each with its interval by Feldt; the standard error of measurement; of each item its correlation with the rest of the scale
-    and alpha without it (listwise). Faulty rows are reported as FILE:LINE:COLUMN, left out, and make the exit status 3.
+    Per scale: n, mean and sd of its scores; Cronbach's alpha over the people who answered every item (listwise) and
+    over all pairs of items (pairwise), each with its interval by Feldt; the standard error of measurement; per item
+    its correlation with the rest of the scale and alpha without it (listwise). Invalid rows are reported as
+    FILE:LINE:COLUMN and omitted; the exit status is then 3.
     """
     with open_rows(instrument, responses) as rows:
-        # Composites and formulas are no sums of items: alpha says nothing about them.
+        # Alpha is undefined for composites and formulas, which are not sums of items.
         places = [
             place for place, scale in enumerate(rows.entry.plan.scales) if scale.kind == "Items"
         ]
@@ -74,7 +78,7 @@ def reliability(
 
 
 def show_items(found: dict[str, Reliability]) -> None:
-    """Print the table of items below that of scales."""
+    """Print the table of items below the table of scales."""
     emit("")
     show(
         [],
@@ -112,7 +116,7 @@ def _row(scale: str, one: Reliability) -> dict[str, Any]:
 
 
 def _shown(x: float | None) -> float | None:
-    """Return a figure for reading: JSON and YAML have it unrounded."""
+    """Return a rounded figure; JSON and YAML have it unrounded."""
     return None if x is None else round(x, 4)
 
 

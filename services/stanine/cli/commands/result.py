@@ -19,9 +19,9 @@ def result(
     key: Key = "",
     view: Shown = View.TABLE,
 ) -> None:
-    """Show the result of an attempt; the token that its submission returned will do as the key.
+    """Show the result of an attempt. The token from its submission is accepted as the key.
 
-    Exit status 5: it is not scored yet. 1: it cannot be scored; the reason is on standard error.
+    Exit status 5: not scored yet. 1: it cannot be scored; standard error has the reason.
     """
     with connect(server, key) as client:
         try:

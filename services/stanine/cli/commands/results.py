@@ -1,4 +1,7 @@
-"""`stanine results`: all results of an instrument, in the order in which they were stored. Registered by `application`."""
+"""`stanine results`: export the results of an instrument in commit order.
+
+Registered by `application`.
+"""
 
 import tempfile
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -27,7 +30,7 @@ _ABOUT = ("key", "attempt", "participant", "revision", "scoringRevision", "state
 
 
 class ResultFormat(StrEnum):
-    """How results are written."""
+    """Output formats for results."""
 
     CSV = "csv"
     NDJSON = "ndjson"
@@ -43,22 +46,21 @@ class _Result(msgspec.Struct, frozen=True):
 def results(
     name: Annotated[str, typer.Argument(metavar="NAME", help="The instrument's name.")],
     view: Annotated[
-        ResultFormat, typer.Option("-o", "--format", help="How the rows are written.")
+        ResultFormat, typer.Option("-o", "--format", help="Output format.")
     ] = ResultFormat.CSV,
     after: Annotated[
         str,
-        typer.Option(
-            metavar="CURSOR", help="Begin after this cursor, as an earlier run named it at its end."
-        ),
+        typer.Option(metavar="CURSOR", help="Start after this cursor from an earlier export."),
     ] = "",
     output: Output = None,
     server: Server = DEFAULT_SERVER,
     key: Key = "",
 ) -> None:
-    """Write the results of an instrument: `key`, `attempt`, …, then the scales as `score` writes them.
+    """Export the results of an instrument: `key`, `attempt`, …, then the scales as in `score`.
 
-    Failed attempts are there without scores. The last line on standard error names the cursor to continue from. Where the server came back
-    with other data, it begins at the last result that is still in its place: results of an earlier run may come again, none is left out.
+    Failed attempts have no scores. The last line on standard error is the cursor to continue from. If the server's
+    data were replaced, the export starts at the last common result: results of an earlier export may repeat, none
+    is missing.
     """
     with (
         connect(server, key) as client,
@@ -81,16 +83,16 @@ def results(
             )
     if not found.count:
         remedy = (
-            f"`stanine submit {name} FILE --wait` brings some"
+            f"`stanine submit {name} FILE --wait` adds some"
             if not after
-            else "later ones will come after the same cursor"
+            else "the same cursor is valid for later results"
         )
         note(f"{name} has no {'new ' if after else ''}results yet; {remedy}")
     note(f"cursor: {listed.cursor}")
 
 
 class _Results:
-    """Iterates over a list of results to its end, counts them, and notes when the server came back with other data."""
+    """Iterates over results, counts them, and notes when the server's data were replaced."""
 
     def __init__(self, listed: Listing[AttemptResult]) -> None:
         self._listed = listed
@@ -102,9 +104,7 @@ class _Results:
             page = self._listed.read()
             if self._listed.history_changes > changes:
                 changes = self._listed.history_changes
-                note(
-                    "the server came back with other data; continuing from the last result that it still has in its place"
-                )
+                note("the server's data were replaced; continuing from the last common result")
             for each in page:
                 self.count += 1
                 yield _convert(each)
@@ -125,7 +125,10 @@ def _write_table(
         [Iterable[tuple[str, Sequence[str]]], Sequence[str]], CsvWriter | ParquetWriter
     ],
 ) -> None:
-    """Write a table once all scales are known: revisions may differ in them, so the rows wait in a nameless temporary file."""
+    """Write a table when all scales are known.
+
+    Revisions differ in scales, so rows are buffered in a file.
+    """
     columns: dict[str, tuple[str, ...]] = {}
     profiles: dict[str, None] = {}
     with tempfile.TemporaryFile() as kept:

@@ -1,6 +1,6 @@
-"""`stanine score`: a file of responses scored on this machine without a server. Registered by `application`.
+"""`stanine score`: score a file of responses locally. Registered by `application`.
 
-Rows are read, scored and written in chunks; only a file with keys takes memory by its length, eight bytes a row.
+Rows are processed in chunks; memory grows with the file only if it has keys, by eight bytes per row.
 """
 
 from itertools import islice
@@ -22,7 +22,7 @@ from stanine.domain.scoring.index import IndexEntry, build_entry
 from stanine.domain.scoring.kernel import Kernel
 from stanine.domain.scoring.result import Result, decode_result, fields_of
 
-#: Rows read, scored and written at a time.
+#: Rows per chunk.
 CHUNK = 1024
 
 
@@ -41,10 +41,10 @@ def score(
 ) -> None:
     """Score responses offline.
 
-    Writes `key` (as given, else the row's number), then of each scale `ID.raw`, `ID.valid`, `ID.status` and what else the instrument asks
-    for, such as `ID.t` or `ID.band`; of each profile `ID.code`, `ID.tied`, `ID.status`.
-    A faulty row is reported as FILE:LINE:COLUMN, appears with its key and empty scores, and makes the exit status 3. A key that is there
-    twice refuses the file: exit status 2.
+    Writes `key` (or the row's number), then per scale `ID.raw`, `ID.valid`, `ID.status` and the instrument's other
+    fields, such as `ID.t` or `ID.band`; per profile `ID.code`, `ID.tied`, `ID.status`. An invalid row is reported
+    as FILE:LINE:COLUMN and written with its key and empty scores; the exit status is then 3. A duplicate key is an
+    error: exit status 2, nothing is written.
     """
     document = read_document(instrument)
     entry = build_entry(document.instrument, number=0, revision=1, form=1, digest=document.digest)
@@ -54,7 +54,7 @@ def score(
         rows = Responses(Sheet(stream, name), form)
         if rows.ignored:
             note(
-                f"{name}: these columns mean nothing to {entry.name} and are ignored: {', '.join(rows.ignored)}"
+                f"{name}: these columns are not part of {entry.name} and are ignored: {', '.join(rows.ignored)}"
             )
         with open_output(output) as out, progress(f"scoring {name}", beside=out) as bar:
             faulty = _score_all(entry, form, rows, name, names, _writer(out, view, entry), bar)

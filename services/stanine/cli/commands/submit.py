@@ -1,4 +1,7 @@
-"""`stanine submit`: a file of responses through the API, each row once however often the command is run. Registered by `application`."""
+"""`stanine submit`: submit a file of responses; a repeated run adds nothing.
+
+Registered by `application`.
+"""
 
 from collections import deque
 from collections.abc import Generator, Iterator, Sequence
@@ -18,7 +21,7 @@ from stanine.client import LineAnswer, Problem, Stanine, errors
 
 
 class Accepted(msgspec.Struct, gc=False):
-    """An attempt that the server has: its line in the file, its id, and the token that reads its result."""
+    """An accepted attempt: its line in the file, its id, and the token that reads its result."""
 
     line: int
     attempt: str | None
@@ -26,9 +29,9 @@ class Accepted(msgspec.Struct, gc=False):
 
 
 class Counts(msgspec.Struct):
-    """What became of a file's rows: how many the server has, of these how many it had before, and how many it refused.
+    """Counts of a file's rows: accepted by the server, of these repeated, and faulty.
 
-    With `--wait` also how many are scored or failed. Rows of blank cells are `blank` and none of the `rows`.
+    With `--wait` also scored and failed. Blank rows count as `blank`, not as `rows`.
     """
 
     instrument: str
@@ -53,13 +56,13 @@ def submit(
         bool, typer.Option("--wait", help="Wait until every attempt is scored.")
     ] = False,
     timeout: Annotated[
-        float, typer.Option(help="Seconds to wait without any attempt being scored.", min=0)
+        float, typer.Option(help="Seconds to wait for an attempt to be scored.", min=0)
     ] = 120.0,
     server: Server = DEFAULT_SERVER,
     key: Key = "",
     view: Shown = View.TABLE,
 ) -> None:
-    """Submit the responses in a file. Running it again adds nothing: what the server has already counts as repeated.
+    """Submit the responses in a file. Submitting it again adds nothing.
 
     A CSV has the item ids as columns; `key`, `participant`, `revision`, `attempt.language` and declared attributes may follow. Rows without
     a key get one made of the file's digest and the row. Rows of blank cells are skipped. A row that cannot be taken is reported as
@@ -92,13 +95,13 @@ def submit(
 
 
 def send(client: Stanine, source: Source, counts: Counts) -> list[Accepted]:
-    """Submit all of a file, report what is faulty, and return what was accepted; `counts` is kept up to date."""
+    """Submit a file, report invalid rows and return the accepted attempts; updates `counts`."""
     accepted: list[Accepted] = []
 
     def ignoring(columns: Sequence[str]) -> None:
         if columns:
             note(
-                f"{source.name}: these columns mean nothing to {counts.instrument} and are ignored: {', '.join(columns)}"
+                f"{source.name}: these columns are not part of {counts.instrument} and are ignored: {', '.join(columns)}"
             )
 
     submissions = source.submissions(
@@ -137,8 +140,8 @@ def send(client: Stanine, source: Source, counts: Counts) -> list[Accepted]:
 def send_all(
     client: Stanine, instrument: str, submissions: Iterator[Submission]
 ) -> Generator[tuple[Submission, LineAnswer | None], None, None]:
-    """Yield every submission in order with its answer, None for one that is faulty and was not sent."""
-    #: The submissions without an answer yet, with their numbers among the lines that are sent; None: not sent.
+    """Yield every submission in order with its answer; None: invalid and not sent."""
+    #: Submissions without an answer yet, with their line number in the request; None: not sent.
     pending: deque[tuple[int | None, Submission]] = deque()
 
     def lines() -> Iterator[bytes]:
@@ -197,7 +200,9 @@ def _await(
                     note(f"{named}:{one.line}:1: {result.state}: {result.reason}")
     except errors.NotFoundError as error:
         raise NotFoundError(
-            *error.problem.lines(), "the server came back with other data: submit the file again"
+            *error.problem.lines(), "the server's data were replaced: submit the file again"
         ) from None
     except errors.NotScoredError as error:
-        raise UnavailableError(f"{error}; submitting again waits again and adds nothing") from None
+        raise UnavailableError(
+            f"{error}; submit the file again to wait longer, which adds nothing"
+        ) from None

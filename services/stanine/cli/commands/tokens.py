@@ -1,4 +1,4 @@
-"""`stanine tokens rotate`: a new secret for the tokens of attempts. Registered by `application`."""
+"""`stanine tokens rotate`: rotate the secret of attempt tokens. Registered by `application`."""
 
 from typing import Annotated
 
@@ -9,7 +9,7 @@ from stanine.cli.connection import connect
 from stanine.cli.io.terminal import View, show
 from stanine.cli.options import DEFAULT_SERVER, Key, Server, Shown
 
-#: The longest that the API keeps a former secret: 90 days. A day unless another time is asked for.
+#: Seconds that the API keeps a former secret: at most 90 days, by default a day.
 _MOST_SECONDS, _DAY = 90 * 86_400, 86_400
 #: The same for the secret of invitations' codes: ten years.
 _MOST_LINK_SECONDS = 3653 * 86_400
@@ -24,14 +24,14 @@ def make_tokens() -> typer.Typer:
 
 
 def _hold_commands() -> None:
-    """Rotate the secret that the tokens of attempts are made with."""
+    """Rotate the secret of attempt tokens."""
 
 
 def rotate(
     keep_seconds: Annotated[
         int,
         typer.Option(
-            help="Seconds that tokens of the present secret stay valid; 0 ends them at once.",
+            help="Seconds that present tokens stay valid; 0 revokes them at once.",
             min=0,
             max=_MOST_SECONDS,
         ),
@@ -49,9 +49,10 @@ def rotate(
     key: Key = "",
     view: Shown = View.TABLE,
 ) -> None:
-    """Make attempt tokens with a new secret; earlier tokens stay valid for a while.
+    """Make a new secret for attempt tokens; earlier tokens stay valid for a while.
 
-    Needs the scope `operate`. All API processes follow within seconds. Repeating the same attempt returns its token of the new secret.
+    Needs the scope `operate`. All API processes apply it within seconds. Submitting the same attempt again returns
+    a token of the new secret.
     """
     links = {} if keep_links_seconds is None else {"keepLinksSeconds": keep_links_seconds}
     order = msgspec.json.encode({"keepSeconds": keep_seconds} | links)

@@ -1,4 +1,4 @@
-"""`stanine up`: everything on this machine until Ctrl-C. Registered by `application`."""
+"""`stanine up`: run all processes locally until Ctrl-C. Registered by `application`."""
 
 import os
 import shlex
@@ -13,25 +13,25 @@ from stanine.cli.io.terminal import emit, note
 from stanine.cli.local.stack import HOST, Stack, StopRequestedError
 from stanine.cli.local.stopping import stop_requests
 
-#: Seconds between looks at the processes when no signal says that one has ended.
+#: Seconds between checks of the processes; a signal triggers one earlier.
 _LOOK = 0.5
 
 
 def up(
     port: Annotated[
-        int, typer.Option(help="Port of the API; 0 takes any that is free.", min=0, max=65535)
+        int, typer.Option(help="Port of the API; 0: any free port.", min=0, max=65535)
     ] = 8420,
     host: Annotated[
-        str, typer.Option(help="Address on which the API listens; 0.0.0.0 lets other machines in.")
+        str, typer.Option(help="Address on which the API listens; 0.0.0.0 accepts other machines.")
     ] = HOST,
     data: Annotated[
-        Path, typer.Option(help="Directory for Valkey's data, keys and logs; it is kept.")
+        Path, typer.Option(help="Directory for Valkey's data, keys and logs; kept after the end.")
     ] = Path(".stanine"),
 ) -> None:
-    """Start everything on this machine: Valkey, the API, both watchers. Ctrl-C stops it.
+    """Run all processes locally: Valkey, the API, both watchers. Ctrl-C stops them.
 
-    Uses the server of STANINE_REDIS_URL instead of its own Valkey if that is set. Prints the addresses and a development key
-    (STANINE_KEY if that is set) as lines a shell can read.
+    If STANINE_REDIS_URL is set, that server is used instead of an own Valkey. Prints the addresses and a
+    development key (STANINE_KEY if it is set) as shell variables.
     """
     refuse_windows("up")
     stack = Stack(data.resolve(), port=port, environment=os.environ, note=note, host=host)
@@ -50,7 +50,7 @@ def up(
 
 
 def refuse_windows(command: str) -> None:
-    """Raise CliError where the processes cannot run."""
+    """Raise CliError on a platform that cannot run the processes."""
     if sys.platform == "win32":
         raise CliError(
             f"stanine {command} needs Linux or macOS: use the Windows Subsystem for Linux, or `docker compose up`"

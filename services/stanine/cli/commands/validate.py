@@ -1,4 +1,7 @@
-"""`stanine validate`: what `kubectl apply` would refuse, what the operator would say; needs neither. Registered by `application`."""
+"""`stanine validate`: check manifests as the API server and the operator do, without a cluster.
+
+Registered by `application`.
+"""
 
 import operator
 from typing import Annotated, Any
@@ -25,8 +28,9 @@ def validate(
 ) -> None:
     """Check custom resources before applying them: RedisConfig, Queue, Instrument.
 
-    Each fault is reported as FILE:LINE: PLACE: what is wrong. `Refused`: apply would refuse it. `NotReady`: apply would take it, and the
-    condition Ready would be false, with this reason and message. Other resources are passed over. Exit status 2: not all are valid.
+    Each error is reported as FILE:LINE: PLACE: message. `Refused`: `kubectl apply` would reject it. `NotReady`: it
+    would be accepted, with the condition Ready false, this reason and this message. Other resources are skipped.
+    Exit status 2: at least one is invalid.
     """
     records = [record for file in files for record in _judge_file(file)]
     if not records:
@@ -91,7 +95,7 @@ def _judge_one(file: str, manifest: Manifest) -> dict[str, Any]:
 
 
 def _warn(file: str, manifest: Manifest) -> None:
-    """Note what is doubtful in an instrument that is valid."""
+    """Print the warnings of a valid instrument."""
     assert isinstance(manifest.plain, dict)
     lines = Lines(manifest)
     for warning in warnings_of(

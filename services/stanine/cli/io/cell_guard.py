@@ -1,8 +1,8 @@
-"""Guards the texts of a CSV against spreadsheets that run a cell as a formula, and undoes it. No I/O; called by `rows` and `responses`.
+"""Escapes CSV texts that spreadsheets would run as formulas. Used by `rows` and `responses`.
 
-A text that begins with `=`, `+`, `-`, `@`, a tab or a carriage return is written with `'` before it, which marks a text in spreadsheets.
-So is a text that begins with `'` and then such a character: one `'` is added when writing and one is taken away when reading, never more.
-Source: OWASP, "CSV Injection". Numbers are written as they are.
+A text that begins with `=`, `+`, `-`, `@`, a tab or a carriage return gets a leading `'`, which marks text in
+spreadsheets. So does a text that begins with `'` and such a character, so that reading restores every text exactly.
+Source: OWASP, "CSV Injection". Numbers are not escaped.
 """
 
 import re
@@ -12,10 +12,10 @@ _GUARDED = re.compile(r"'+[=+\-@\t\r]")
 
 
 def guard(text: str) -> str:
-    """Return a text as a cell that no spreadsheet runs."""
+    """Return a text as a cell that spreadsheets do not run."""
     return f"'{text}" if _RUNS.match(text) else text
 
 
 def unguard(cell: str) -> str:
-    """Return the text that `guard` made a cell of."""
+    """Return the text that `guard` escaped."""
     return cell[1:] if _GUARDED.match(cell) else cell

@@ -1,4 +1,4 @@
-"""Files of Kubernetes manifests: several YAML documents in one file, and in which line a part of one stands. Used by `validate`."""
+"""Reads files of Kubernetes manifests and locates values by line. Used by `validate`."""
 
 import re
 from collections.abc import Iterator
@@ -9,9 +9,9 @@ import msgspec
 from stanine.domain.errors import Fault, InvalidDocument
 from stanine.domain.instruments.document import read_yaml
 
-#: Where a document begins: YAML takes these three characters at a line's beginning for nothing else, not even within a text.
+#: The start of a document. In YAML these characters at the start of a line have no other meaning, even in a text.
 _BEGIN = re.compile(rb"^---(?=[ \t\r\n]|\Z)", re.MULTILINE)
-#: Lines that hold nothing: blank, comments, markers.
+#: Lines without content: blank, comments, markers.
 _NOTHING = re.compile(
     rb"(?:[ \t]*(?:#[^\n]*)?\r?\n|(?:---|\.\.\.)[ \t]*(?:#[^\n]*)?\r?\n)*[ \t]*(?:#[^\n]*|---|\.\.\.)?"
 )
@@ -19,17 +19,17 @@ _PART = re.compile(r'\.?([A-Za-z_][A-Za-z0-9_]*)|\[(\d+)\]|\["([^"]*)"\]')
 
 
 class Manifest(msgspec.Struct, frozen=True):
-    """One document of a file: its text, with the lines before it blank; what it holds, or why it cannot be read."""
+    """One document of a file: its text, padded to its line number, and its content or error."""
 
     text: bytes
-    #: The line, from 1, in which it begins.
+    #: Its first line, from 1.
     line: int
     plain: object
     fault: Fault | None = None
 
 
 def read_manifests(content: bytes) -> Iterator[Manifest]:
-    """Yield the documents of a file; those that hold nothing are passed over, as by kubectl."""
+    """Yield the documents of a file. Empty documents are skipped, as in kubectl."""
     content = content.removeprefix(b"\xef\xbb\xbf")
     begins = [0, *(match.start() for match in _BEGIN.finditer(content) if match.start())]
     for begin, end in zip(begins, [*begins[1:], len(content)], strict=True):
@@ -45,7 +45,7 @@ def read_manifests(content: bytes) -> Iterator[Manifest]:
 
 
 class Lines:
-    """Finds the lines in which the parts of a document stand."""
+    """Finds the line of a value in a document."""
 
     def __init__(self, manifest: Manifest) -> None:
         import yaml  # noqa: PLC0415 - slow to load, and needed for faults only
@@ -54,7 +54,7 @@ class Lines:
         self._root = yaml.compose(manifest.text.decode(), Loader=loader)
 
     def find(self, place: str) -> int:
-        """Return the line, from 1, of a place (`spec.items[3].id`), or of the nearest part around it that is there."""
+        """Return the line, from 1, of a place (`spec.items[3].id`) or of its nearest parent."""
         node: Any = self._root
         line = node.start_mark.line
         for match in _PART.finditer(place):

@@ -1,9 +1,12 @@
-"""Recognises files that are taken for CSV and are none, or another kind, and says how to save them. Called by `sheet`, `responses`."""
+"""Detects files that are not comma-separated CSV and explains how to convert them.
+
+Called by `sheet` and `responses`.
+"""
 
 import re
 
 _SAVE = "save the sheet as CSV (UTF-8), separated by commas"
-#: What a file begins with, what it is then, and what to do.
+#: First bytes of a file, its format, and the remedy.
 _BEGINNINGS: tuple[tuple[bytes, str], ...] = (
     (
         b"PK\x03\x04",
@@ -18,15 +21,15 @@ _BEGINNINGS: tuple[tuple[bytes, str], ...] = (
     (b"\xff\xfe", "the file is UTF-16: save it as UTF-8"),
     (b"\xfe\xff", "the file is UTF-16: save it as UTF-8"),
 )
-#: The line that tells Excel alone how columns are separated.
+#: A line that declares the separator for Excel.
 _FOR_EXCEL = re.compile(rb"(\xef\xbb\xbf)?[\"']?sep=([^\r\n]?)", re.IGNORECASE)
-#: What other programs separate columns by.
+#: Separators of other programs.
 _SEPARATORS = {";": "semicolons", "\t": "tabs", "|": "vertical bars"}
 _QUOTED = re.compile(r'"(?:[^"]|"")*"')
 
 
 def recognise(line: bytes) -> str:
-    """Return why a file with this first line is no CSV file that can be read here, and the remedy; nothing if it may be one."""
+    """Return why a file with this first line is not CSV, and the remedy; empty if it can be."""
     for beginning, what in _BEGINNINGS:
         if line.startswith(beginning):
             return what
@@ -44,7 +47,7 @@ def recognise(line: bytes) -> str:
 
 
 def explain_separator(line: str) -> str:
-    """Return a hint if the columns of a header seem to be separated by something else than commas."""
+    """Return a hint if a header seems to have another separator than commas."""
     plain = _QUOTED.sub("", line)
     marks = [name for mark, name in _SEPARATORS.items() if mark in plain]
     return (
@@ -55,7 +58,7 @@ def explain_separator(line: str) -> str:
 
 
 def explain_one_column(title: str) -> str:
-    """Return a hint on a header that has only one column, with this title."""
+    """Return a hint for a header with a single column."""
     if hint := explain_separator(title):
         return hint
     if "," in title:

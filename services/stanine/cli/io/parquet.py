@@ -1,4 +1,7 @@
-"""Writes rows of scores as Parquet: the columns of the CSV, typed. Used by `stanine results`; needs the extra `parquet` (pyarrow)."""
+"""Writes rows of scores as Parquet with the columns of the CSV. Used by `stanine results`.
+
+Needs the extra `parquet` (pyarrow).
+"""
 
 from collections.abc import Iterable, Mapping, Sequence
 from typing import IO, Any
@@ -6,14 +9,14 @@ from typing import IO, Any
 from stanine.cli.exits import CliError
 from stanine.domain.scoring.result import ProfileResult, ScaleResult, value_of
 
-#: Rows of a row group: what is held in memory before it is written.
+#: Rows per row group, which is buffered in memory.
 ROW_GROUP = 10_000
-#: Columns about an attempt that hold whole numbers; the others hold text.
+#: Integer columns of an attempt; its other columns are texts.
 _WHOLE = frozenset({"revision", "scoringRevision"})
 
 
 class ParquetWriter:
-    """Writes Parquet; `close` writes what makes it readable. A null is no value."""
+    """Writes Parquet; `close` completes the file. A missing value is null."""
 
     def __init__(
         self,
@@ -22,9 +25,9 @@ class ParquetWriter:
         scales: Iterable[tuple[str, Sequence[str]]],
         profiles: Sequence[str] = (),
     ) -> None:
-        """`scales` are the ids of the scales in order, each with its fields; `profiles` are the ids of the profiles.
+        """`scales`: scale ids in order, each with its fields; `profiles`: profile ids.
 
-        Raises CliError where pyarrow is not installed.
+        Raises CliError if pyarrow is not installed.
         """
         try:
             import pyarrow  # noqa: PLC0415 - an optional package, and a slow one to load
@@ -61,7 +64,7 @@ class ParquetWriter:
         scales: Mapping[str, ScaleResult] | None,
         profiles: Mapping[str, ProfileResult] = {},
     ) -> None:
-        """Write a row; a scale or profile that it does not have is null."""
+        """Write a row; missing scales and profiles are null."""
         row = {name: about.get(name) for name in self._about}
         for scale, fields in self._scales:
             scored = scales.get(scale) if scales else None
@@ -80,7 +83,7 @@ class ParquetWriter:
             self._flush()
 
     def close(self) -> None:
-        """Write what is left, and the end of the file."""
+        """Write the remaining rows and the footer."""
         self._flush()
         self._writer.close()
 

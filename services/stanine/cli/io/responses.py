@@ -1,4 +1,4 @@
-"""Reads responses from a CSV file against a form: which column is what, and what each cell says. Called by `score` and `submit`.
+"""Parses responses from a CSV file by an instrument's form. Called by `score` and `submit`.
 
 Columns are item ids and, optionally, `key`, `participant`, `revision`, `attempt.language` and declared attributes. Other
 columns are ignored and named once; a missing item column is refused. A cell that is blank or NA is a missing answer. The
@@ -19,22 +19,22 @@ from stanine.domain.attempts.explain import LANGUAGE
 from stanine.domain.limits import MAX_ATTRIBUTE_TEXT, MAX_KEY, MAX_LANGUAGE, MAX_PARTICIPANT
 from stanine.domain.scoring.index import IndexEntry, item_forms
 
-#: The code of a missing answer; other codes are the option's index (as the domain packs answers).
+#: Code of a missing answer; other codes are option indexes, as in the domain.
 MISSING = 255
-#: What a cell of no value holds.
+#: Texts of a cell without a value.
 _NO_VALUE = frozenset({"", "NA"})
 #: The column of the language that a row was answered in.
 _LANGUAGE = "attempt.language"
 #: Cells remembered per item, so that a file of nonsense cannot fill the memory.
 _REMEMBERED = 1_000
-#: Columns that a message names.
+#: Columns listed in a message.
 _NAMED = 10
 _NUMBER = re.compile(r"[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d{1,3})?", re.ASCII)
 _INTEGER = re.compile(r"[+-]?\d{1,15}(\.0*)?", re.ASCII)
 
 
 class ItemColumn(NamedTuple):
-    """An item as columns: its id and its options' values in order; `cells` reads an item that is no Choice."""
+    """Columns of an item: id and option values in order; `cells` parses all types but Choice."""
 
     id: str
     options: Sequence[int | float | str]
@@ -43,12 +43,12 @@ class ItemColumn(NamedTuple):
 
     @property
     def columns(self) -> tuple[str, ...]:
-        """The names of its columns."""
+        """The column names."""
         return (self.column or self.id,) if self.cells is None else self.cells.columns
 
 
 class AttributeColumn(NamedTuple):
-    """A declared attribute as a column: its id, `Integer`, `Number` or `Text`, and the values it may take if they are listed."""
+    """Column of an attribute: id, `Integer`, `Number` or `Text`, and its values if listed."""
 
     id: str
     type: str
@@ -56,7 +56,7 @@ class AttributeColumn(NamedTuple):
 
 
 class Form(NamedTuple):
-    """What a file of responses is read against."""
+    """The form by which responses are parsed."""
 
     items: Sequence[ItemColumn]
     attributes: Sequence[AttributeColumn]
@@ -83,7 +83,7 @@ def form_of_entry(entry: IndexEntry) -> Form:
 
 
 def form_of_answer(form: Mapping[str, Any]) -> Form:
-    """Return the form that the API describes (GET /v1/instruments/NAME/form)."""
+    """Return the form from the API's answer (GET /v1/instruments/NAME/form)."""
     items = [
         ItemColumn(
             item["id"],
@@ -105,11 +105,10 @@ def form_of_answer(form: Mapping[str, Any]) -> Form:
 
 
 class Response(NamedTuple):
-    """A row as understood; with a fault only `number`, `line` and `key` stand.
+    """A parsed row; with a fault only `number`, `line` and `key` are set.
 
-    `codes` has one byte for each Choice, in the order of the form; `answers` are those to the other items.
-
-    `key` is None where the row gives none. `is_blank`: every cell of the row is blank, whatever their number.
+    `codes` has one byte per Choice, in the order of the form; `answers` has the answers to other items. `key` is
+    None if the row has none. `is_blank`: all its cells are blank.
     """
 
     number: int
@@ -131,13 +130,13 @@ class Response(NamedTuple):
 
 
 class CellError(Exception):
-    """A cell says nothing that the form knows."""
+    """A cell is invalid."""
 
 
 class Responses:
-    """The responses in a sheet, read as they are asked for. `ignored` names the columns that mean nothing to the form.
+    """The responses of a sheet, read lazily. `ignored` has the names of unknown columns.
 
-    Raises InvalidInputError if the header lacks an item or names a column twice that is needed once.
+    Raises InvalidInputError if the header lacks an item or repeats a column.
     """
 
     def __init__(self, sheet: Sheet, form: Form) -> None:
@@ -158,7 +157,7 @@ class Responses:
                 self.ignored.append(_describe(title, place, absent))
             elif title in places:
                 raise InvalidInputError(
-                    f"{sheet.name}:1:{place + 1}: the column {title!r} is there twice, first as column {places[title] + 1}"
+                    f"{sheet.name}:1:{place + 1}: duplicate column {title!r}, first at column {places[title] + 1}"
                 )
             else:
                 places[title] = place
@@ -172,7 +171,7 @@ class Responses:
             for item in form.items
             if item.cells is None
         ]
-        #: Items that are no Choice, with the places of their columns.
+        #: Items of other types than Choice, with the positions of their columns.
         self._others = [
             (item.id, item.cells, [places[column] for column in item.columns])
             for item in form.items
@@ -187,25 +186,25 @@ class Responses:
 
     @property
     def has_keys(self) -> bool:
-        """Whether there is a `key` column."""
+        """Whether the sheet has a `key` column."""
         return self._key is not None
 
     @property
     def key_column(self) -> int:
-        """The number of the `key` column, from 1; 0 if there is none."""
+        """The number of the `key` column, from 1; 0: no such column."""
         return 0 if self._key is None else self._key + 1
 
     def column_of(self, title: str) -> int:
-        """Return the number of a column that the form needs, from 1."""
+        """Return the number of a column of the form, from 1."""
         return self._places[title] + 1
 
     def read_keys(self) -> Iterator[tuple[int, int, str | None]]:
-        """Yield of every row its number, its line and its key, None where it gives none, and look at nothing else."""
+        """Yield number, line and key (or None) of every row without parsing other cells."""
         for row in self._sheet.rows():
             yield row.number, row.line, self._key_of(row)
 
     def __iter__(self) -> Iterator[Response]:
-        """Yield every row, faulty ones with their first fault."""
+        """Yield every row; invalid rows have their first fault."""
         items = [(column.known, column.place) for column in self._items]
         about = [(name, column.known, column.place) for name, column in self._about]
         for row in self._sheet.rows():
@@ -226,7 +225,7 @@ class Responses:
             if self._others:
                 yield self._read(row, key)
                 continue
-            try:  # the usual row: every cell was seen before
+            try:  # fast path: all cells are cached
                 codes = bytes([known[cells[place]] for known, place in items])
                 attributes = {
                     name: value
@@ -322,7 +321,7 @@ def _read_cells(cells: ItemCells, texts: Sequence[str]) -> Answer | None:
 
 
 class _Column:
-    """A column whose cells are read by a function; what was understood is remembered by the cell's text."""
+    """A column and its parser; results are cached by cell text."""
 
     def __init__(self, place: int, understand: Callable[[str], Any]) -> None:
         self.place = place
@@ -339,7 +338,7 @@ class _Column:
 
 
 class _Answers:
-    """How the cells of one item are read: by text, else by number. Returns the answer's code."""
+    """Parser for the cells of one item, by text or by number. Returns the answer's code."""
 
     def __init__(self, item: ItemColumn) -> None:
         self._options = item.options
@@ -372,7 +371,7 @@ def _is_blank(cells: Sequence[str]) -> bool:
 
 
 def _describe(title: str, place: int, absent: Mapping[str, str]) -> str:
-    """Return how a column that means nothing is named, with the absent name that was probably meant."""
+    """Return a label for an unknown column, with the missing column that it resembles."""
     if not (is_text(title) and title.strip()):
         return f"(column {place + 1}, no name)"
     meant = absent.get(_plain(title))
@@ -380,7 +379,7 @@ def _describe(title: str, place: int, absent: Mapping[str, str]) -> str:
 
 
 def _plain(name: str) -> str:
-    """Return what is left of a name without case, spaces and marks, which people write in many ways."""
+    """Return a name without case, spaces and punctuation, for fuzzy comparison."""
     return "".join(character for character in name.casefold() if character.isalnum())
 
 
@@ -394,9 +393,7 @@ def _refuse_missing(sheet: Sheet, missing: list[str], absent: Mapping[str, str])
     close = [(title, meant) for title in sheet.header if (meant := absent.get(_plain(title)))]
     if close:
         pairs = ", ".join(f"{title!r} is probably {meant}" for title, meant in close[:_NAMED])
-        lines.append(
-            f"names of columns must be the same to the letter, case and spaces too: {pairs}"
-        )
+        lines.append(f"column names must match exactly, including case and spaces: {pairs}")
     elif len(sheet.header) == 1:
         lines.append(explain_one_column(sheet.header[0]))
     raise InvalidInputError(*(line for line in lines if line))
@@ -432,7 +429,7 @@ def _read_language(text: str) -> str | None:
 
 
 class _Attribute:
-    """How the cells of an attribute are read: as one of its values, or by its type."""
+    """Parser for the cells of an attribute, by its values or its type."""
 
     def __init__(self, attribute: AttributeColumn) -> None:
         self._attribute = attribute

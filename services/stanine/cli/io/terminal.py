@@ -1,4 +1,7 @@
-"""What a command says: data on standard output as table, JSON or YAML; notes and progress on standard error. Called by every command."""
+"""Output of commands: data on standard output, notes and progress on standard error.
+
+Called by every command.
+"""
 
 import os
 import re
@@ -15,13 +18,13 @@ import msgspec
 
 from stanine.cli.exits import CliError, InvalidInputError
 
-#: Text that needs no quotes in YAML, and what looks like it but is a boolean or null.
+#: Text that needs no quotes in YAML, and its exceptions: booleans and null.
 _WORD = re.compile(r"[A-Za-z][A-Za-z0-9_]{2,}", re.ASCII)
 _NO_WORDS = frozenset({"yes", "off", "true", "false", "null"})
 
 
 class View(StrEnum):
-    """How a command shows records."""
+    """Output formats for records."""
 
     TABLE = "table"
     JSON = "json"
@@ -29,18 +32,18 @@ class View(StrEnum):
 
 
 def note(*lines: str) -> None:
-    """Say something about the work, which is not its result."""
+    """Print lines to standard error."""
     for line in lines:
-        print(line, file=sys.stderr, flush=True)  # noqa: T201 - this is the one place that does
+        print(line, file=sys.stderr, flush=True)  # noqa: T201 - the only place that prints
 
 
 def emit(text: str) -> None:
-    """Print a line of the result."""
+    """Print a line of data."""
     sys.stdout.write(text + "\n")
 
 
 def show(record: object, view: View, rows: Sequence[Mapping[str, Any]]) -> None:
-    """Print a record as JSON or YAML, or `rows`, its most telling part, as a table."""
+    """Print a record as JSON or YAML, or its `rows` as a table."""
     if view is View.JSON:
         emit(msgspec.json.format(msgspec.json.encode(record), indent=2).decode())
     elif view is View.YAML:
@@ -50,11 +53,11 @@ def show(record: object, view: View, rows: Sequence[Mapping[str, Any]]) -> None:
 
 
 def _as_yaml(record: object) -> str:
-    """Return YAML that every reader takes alike: text is in quotes unless no version of YAML sees anything else in it."""
-    import yaml  # noqa: PLC0415 - slow to load, and seldom asked for
+    """Return YAML that all versions of YAML read alike: ambiguous texts are quoted."""
+    import yaml  # noqa: PLC0415 - slow to load, rarely used
 
     class Dumper(yaml.SafeDumper):
-        """Quotes whatever is not plainly a word: a bare `N` is a boolean to kubectl, `1e3` a number to some."""
+        """Quotes ambiguous texts: a bare `N` is a boolean in YAML 1.1, `1e3` a number in some versions."""
 
     def represent(dumper: yaml.SafeDumper, text: str) -> yaml.ScalarNode:
         is_word = _WORD.fullmatch(text) is not None and text.lower() not in _NO_WORDS
@@ -69,7 +72,7 @@ def _as_yaml(record: object) -> str:
 
 
 def show_table(rows: Sequence[Mapping[str, Any]]) -> None:
-    """Print rows in aligned columns, numbers to the right; None as an empty cell. Plain text, for people and `awk` alike."""
+    """Print rows in aligned plain-text columns, numbers right-aligned; None is an empty cell."""
     if not rows:
         return
     names = list(rows[0])
@@ -100,7 +103,7 @@ class Bar(Protocol):
     """A progress bar."""
 
     def advance(self, steps: int) -> None:
-        """Say that so many more are done."""
+        """Advance by some steps."""
 
 
 class _NoBar:
@@ -120,7 +123,7 @@ class _RichBar:
 def progress(
     what: str, total: int | None = None, *, beside: IO[str] | None = None
 ) -> Iterator[Bar]:
-    """Show a progress bar if standard error is a terminal, unless the rows written meanwhile (`beside`) go to one too."""
+    """Show a progress bar on a terminal, unless the rows (`beside`) are written to one too."""
     if not sys.stderr.isatty() or (beside is not None and beside.isatty()):
         yield _NoBar()
         return
@@ -141,13 +144,16 @@ def progress(
 
 @contextmanager
 def open_input(file: str) -> Iterator[tuple[IO[bytes], str]]:
-    """Open a file, or standard input for `-`; yields it and the name to use in messages. Raises InvalidInputError if it cannot be had."""
+    """Open a file, or standard input for `-`; yields it and its name for messages.
+
+    Raises InvalidInputError if it cannot be opened.
+    """
     if file == "-":
         yield sys.stdin.buffer, "<stdin>"
         return
     try:
-        stream = Path(file).open("rb")  # noqa: SIM115 - closed below; only the opening may be reported as this file's fault
-    except (OSError, ValueError) as error:  # ValueError: a name that no file can have
+        stream = Path(file).open("rb")  # noqa: SIM115 - closed below; only errors of opening are reported here
+    except (OSError, ValueError) as error:  # ValueError: an invalid file name
         raise InvalidInputError(f"{file}: {_say(error)}") from None
     with stream:
         yield stream, file
@@ -155,7 +161,7 @@ def open_input(file: str) -> Iterator[tuple[IO[bytes], str]]:
 
 @contextmanager
 def rewindable(stream: IO[bytes]) -> Iterator[IO[bytes]]:
-    """Yield the stream if it can be read twice, else a nameless temporary file with all that it held (standard input, a pipe)."""
+    """Yield the stream if it is seekable, otherwise a temporary file with its content."""
     if stream.seekable():
         yield stream
         return
@@ -166,7 +172,10 @@ def rewindable(stream: IO[bytes]) -> Iterator[IO[bytes]]:
 
 
 def read_file(file: str) -> bytes:
-    """Return a file's bytes. Raises InvalidInputError if it cannot be opened, CliError if it cannot be read."""
+    """Return a file's bytes.
+
+    Raises InvalidInputError or CliError if it cannot be opened or read.
+    """
     with open_input(file) as (stream, _):
         try:
             return stream.read()
@@ -180,9 +189,9 @@ def _say(error: OSError | ValueError) -> str:
 
 @contextmanager
 def open_output(file: Path | None) -> Iterator[IO[str]]:
-    """Open what a command writes its data to: standard output, or a file that appears only when it is complete.
+    """Open the output of a command: standard output, or a file that is replaced atomically.
 
-    The file is written beside its place and renamed into it on a normal end; on an exception nothing is left.
+    The file is written under a temporary name and renamed at the end; an exception leaves nothing.
     """
     if file is None:
         yield sys.stdout

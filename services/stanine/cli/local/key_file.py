@@ -1,6 +1,6 @@
-"""The keys file as the command line changes it: read whole, written whole, every other entry as it was. Called by `keys` and `stack`.
+"""Atomic changes of the keys file that preserve other entries. Called by `keys` and `stack`.
 
-The API judges the entries (`stanine.api.web.auth`); here a file need only be a list of objects.
+The API validates the entries (`stanine.api.web.auth`); this module requires only a list of objects.
 """
 
 import contextlib
@@ -18,28 +18,28 @@ from stanine.cli.exits import CliError, InvalidInputError
 from stanine.domain.errors import InvalidDocument
 from stanine.domain.instruments.document import read_json, read_yaml
 
-#: Everything that a key can be allowed.
+#: All scopes.
 SCOPES = (
     "instruments:read", "instruments:write", "attempts:write", "attempts:read", "results:read",
     "sessions:write", "invitations:write", "erase", "operate", "operate:read",
 )  # fmt: skip
 #: The name of the key that `stanine up` makes anew each time.
 DEVELOPMENT = "development"
-#: Bytes of chance in a key: what nobody can guess.
+#: Random bytes in a key.
 _KEY_BYTES = 32
-#: Seconds to wait for another command that is writing the file, and between two looks.
+#: Seconds to wait for another writer, and between two checks.
 _WAIT, _POLL = 5.0, 0.02
 
 
 def make_key(prefix: str) -> str:
-    """Return a new random key that begins with a prefix."""
+    """Return a new random key with a prefix."""
     return f"{prefix}-{secrets.token_urlsafe(_KEY_BYTES)}"
 
 
 def make_entry(
     name: str, key: str, scopes: Sequence[str], instruments: Sequence[str], key_space: str = ""
 ) -> dict[str, Any]:
-    """Return the entry of a key: what the file holds of it, which does not tell the key."""
+    """Return the entry of a key for the file, with its digest instead of the key."""
     entry = {
         "name": name,
         "sha256": hashlib.sha256(key.encode()).hexdigest(),
@@ -51,10 +51,11 @@ def make_entry(
 
 @contextlib.contextmanager
 def changing(path: Path) -> Iterator[list[dict[str, Any]]]:
-    """Yield the entries of a keys file, none if there is no file, and write them back at the end; an exception leaves the file as it was.
+    """Yield the entries of a keys file and write them at the end; an exception changes nothing.
 
-    One command at a time: the new file is made under one name, which exists only once. Raises InvalidInputError for a file that is no list
-    of keys or lies in no directory, CliError if it cannot be written.
+    A missing file is empty. The new file is created exclusively, so that only one command writes at a time. Raises
+    InvalidInputError if the file is not a list of keys or its directory does not exist, CliError if it cannot be
+    written.
     """
     part = path.with_name(f"{path.name}.new")
     try:
@@ -84,7 +85,7 @@ def _create(part: Path) -> int:
         except FileExistsError:
             if time.monotonic() > deadline:
                 raise CliError(
-                    f"{part} is there: another command writes the keys, or one was killed; then delete this file"
+                    f"{part} exists: another command is writing the keys; delete the file if that command was killed"
                 ) from None
             time.sleep(_POLL)
 

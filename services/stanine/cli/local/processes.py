@@ -1,7 +1,7 @@
-"""A child process that never outlives its parent: started, watched and stopped by its process id. Called by `stack`.
+"""A child process that never outlives its parent, managed by its process id. Called by `stack`.
 
-On Linux the kernel itself ends a child whose parent has died, even by SIGKILL (prctl PR_SET_PDEATHSIG). The kernel counts the death of
-the *thread* that started the child as the parent's, so children are started from the main thread only.
+On Linux the kernel kills a child when its parent dies, even by SIGKILL (prctl PR_SET_PDEATHSIG). The parent is the
+*thread* that started the child, so children are started from the main thread only.
 """
 
 import contextlib
@@ -15,14 +15,14 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
-#: prctl's option, of <linux/prctl.h>.
+#: From <linux/prctl.h>.
 _PR_SET_PDEATHSIG = 1
-#: Bytes of a log that are shown when its process has failed.
+#: Bytes of the log shown for a failed process.
 _TAIL = 4_000
 
 
 class Child:
-    """One process in a group of its own (so that Ctrl-C in the terminal reaches only the parent), its output in a file."""
+    """A process in its own group, which Ctrl-C does not reach; its output goes to a file."""
 
     def __init__(
         self,
@@ -33,7 +33,7 @@ class Child:
         *,
         on_orphaned: int,
     ) -> None:
-        """`on_orphaned` is the signal that the kernel sends when the parent has died."""
+        """`on_orphaned` is the signal that the kernel sends when the parent dies."""
         self.name, self.command, self.log = name, list(command), log
         self._environment, self._on_orphaned = dict(environment), on_orphaned
         self._process: subprocess.Popen[bytes] | None = None
@@ -41,16 +41,16 @@ class Child:
 
     @property
     def pid(self) -> int:
-        """The process id, 0 before the start."""
+        """The process id; 0 before the start."""
         return self._process.pid if self._process else 0
 
     @property
     def exit_status(self) -> int | None:
-        """The exit status (negative: the signal) once it has ended, None while it runs or before the start."""
+        """The exit status (negative: the signal); None before the start and while it runs."""
         return self._process.poll() if self._process else None
 
     def start(self) -> None:
-        """Start it, or start it again."""
+        """Start or restart the process."""
         assert threading.current_thread() is threading.main_thread(), (
             "its parent would be a thread that ends"
         )
@@ -67,12 +67,12 @@ class Child:
         self.started_at = time.monotonic()
 
     def signal(self, number: int) -> None:
-        """Send a signal to the process if it still runs."""
+        """Send a signal if the process runs."""
         if self._process and self._process.poll() is None:
             self._process.send_signal(number)
 
     def wait(self, seconds: float) -> bool:
-        """Wait for its end, for so long at the most; return whether it has ended."""
+        """Wait for the process up to a timeout; return whether it has ended."""
         if self._process is None:
             return True
         try:
@@ -82,14 +82,17 @@ class Child:
         return True
 
     def stop(self, grace: float) -> bool:
-        """Ask it to end, wait `grace` seconds, then kill it and what it started; return whether it ended by itself."""
+        """Terminate the process; after `grace` seconds kill its group.
+
+        Return whether it ended in time.
+        """
         self.signal(signal.SIGTERM)
         gentle = self.wait(grace)
         self.kill()
         return gentle
 
     def kill(self) -> None:
-        """Kill it and whatever it has started that still runs, at once."""
+        """Kill the process group."""
         if self._process is None:
             return
         with contextlib.suppress(ProcessLookupError):  # the whole group has ended
@@ -97,7 +100,7 @@ class Child:
         self._process.wait()
 
     def last_words(self) -> str:
-        """Return the end of its log."""
+        """Return the end of the log."""
         try:
             return self.log.read_bytes()[-_TAIL:].decode(errors="replace").strip()
         except FileNotFoundError:
@@ -107,12 +110,14 @@ class Child:
 def _die_with_parent(number: int) -> Callable[[], None] | None:
     if not sys.platform.startswith("linux"):
         return None
-    library = ctypes.CDLL(None, use_errno=True)  # before the fork: after it, loading could deadlock
+    library = ctypes.CDLL(
+        None, use_errno=True
+    )  # before the fork, because loading after it could deadlock
     parent = os.getpid()
 
     def ask_kernel() -> None:
         library.prctl(_PR_SET_PDEATHSIG, number)
-        if os.getppid() != parent:  # it died in between
+        if os.getppid() != parent:  # the parent died before prctl
             os.kill(os.getpid(), signal.SIGKILL)
 
     return ask_kernel

