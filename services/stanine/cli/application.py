@@ -19,7 +19,7 @@ Exit statuses: 0 done, 1 failed, 2 invalid command line or document, 3 some rows
 GROUPS = frozenset({"invitations", "queues", "config", "keys", "tokens"})
 
 
-def make_app(wanted: Sequence[str]) -> typer.Typer:
+def make_app(names: Sequence[str]) -> typer.Typer:
     """Return the application with the given commands."""
     app = typer.Typer(
         name="stanine",
@@ -29,7 +29,7 @@ def make_app(wanted: Sequence[str]) -> typer.Typer:
         rich_markup_mode=None,
     )
     app.callback()(_hold_options)
-    for name in wanted:
+    for name in names:
         module = importlib.import_module(f"stanine.cli.commands.{name}")
         if name in GROUPS:
             app.add_typer(getattr(module, f"make_{name}")(), name=name)
@@ -38,8 +38,8 @@ def make_app(wanted: Sequence[str]) -> typer.Typer:
     return app
 
 
-def _show_version(wanted: bool) -> None:
-    if wanted:
+def _show_version(requested: bool) -> None:
+    if requested:
         emit(importlib.metadata.version("stanine"))
         raise typer.Exit
 

@@ -48,10 +48,10 @@ def _run() -> None:
         sys.stdout.reconfigure(encoding="utf-8", newline="\n")  # independent of the locale
     from stanine.cli.application import make_app  # noqa: PLC0415 - its packages may be missing, and Ctrl-C may arrive during the import
 
-    make_app(_wanted())()
+    make_app(_commands_to_load())()
 
 
-def _wanted() -> tuple[str, ...]:
+def _commands_to_load() -> tuple[str, ...]:
     """Return the commands to load.
 
     Loading all takes half a second, so it is the requested one if that is certain.

@@ -24,7 +24,7 @@ def publish(store: Store, name: str) -> None:
     )
 
 
-def test_rebuilding_the_index_asks_for_every_instrument(stanine: Run, store: Store) -> None:
+def test_rebuild_index_enqueues_every_instrument(stanine: Run, store: Store) -> None:
     for name in ("gad-7", "phq-9"):
         publish(store, name)
     stream = Keys("test").partition + ":q:index:ready"
@@ -38,7 +38,7 @@ def test_rebuilding_the_index_asks_for_every_instrument(stanine: Run, store: Sto
     ]
 
 
-def test_a_server_that_is_away_is_named_in_one_line(stanine: Run) -> None:
+def test_an_unreachable_server_is_reported_in_one_line(stanine: Run) -> None:
     ran = stanine("check", "--rebuild-index", STANINE_REDIS_URL="redis://127.0.0.1:1/0")
     assert ran.status == 5
     assert len(ran.err.strip().splitlines()) == 1

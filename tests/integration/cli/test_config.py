@@ -34,7 +34,7 @@ def shown(stanine: Run, up: Up, *words: str) -> Any:
     return json.loads(ran.out)
 
 
-def test_every_setting_is_shown_by_default_and_where_it_is_from(
+def test_every_setting_is_shown_with_its_source(
     stanine: Run, up: Up, configuration: Configuration
 ) -> None:
     configuration.apply({"sweepSeconds": 5})
@@ -48,7 +48,7 @@ def test_every_setting_is_shown_by_default_and_where_it_is_from(
         assert ran.err == ""
 
 
-def test_what_is_wrong_with_the_configuration_is_said_beside_it(
+def test_errors_of_the_configuration_are_reported(
     stanine: Run, up: Up, configuration: Configuration
 ) -> None:
     configuration.apply({"sweepSeconds": 5}, dual_write=True)
@@ -94,15 +94,13 @@ def test_settings_are_set_and_unset(stanine: Run, up: Up, configuration: Configu
         (["unset", "speed"], "speed: unknown setting"),
     ],
 )
-def test_a_setting_that_cannot_be_is_refused_with_what_is_wrong(
-    stanine: Run, up: Up, words: list[str], says: str
-) -> None:
+def test_invalid_settings_are_rejected(stanine: Run, up: Up, words: list[str], says: str) -> None:
     ran = stanine("config", *words, **up.variables)
     assert (ran.status, ran.out) == (2, "")
     assert says in ran.err
 
 
-def test_the_history_is_listed_and_an_earlier_revision_brought_back(
+def test_history_is_listed_and_a_revision_restored(
     stanine: Run, up: Up, configuration: Configuration
 ) -> None:
     first = configuration.apply({"sweepSeconds": 6}).revision
@@ -121,7 +119,7 @@ def test_the_history_is_listed_and_an_earlier_revision_brought_back(
     ]
 
 
-def test_what_a_resource_manages_is_refused_with_its_name_and_status_7(
+def test_a_managed_configuration_is_rejected_with_its_owner_and_status_7(
     stanine: Run, up: Up, configuration: Configuration
 ) -> None:
     revision = configuration.apply({"sweepSeconds": 8}, MANAGER).revision
@@ -139,7 +137,7 @@ def test_what_a_resource_manages_is_refused_with_its_name_and_status_7(
         (["rollback", "x"], 2, "integer"),
     ],
 )
-def test_a_wrong_revision_has_its_status_and_a_sentence(
+def test_an_invalid_revision_has_its_exit_status_and_message(
     stanine: Run, up: Up, words: list[str], status: int, says: str
 ) -> None:
     ran = stanine("config", *words, **up.variables)

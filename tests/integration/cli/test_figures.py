@@ -79,7 +79,7 @@ def test_item_rest_correlations_are_those_of_the_complete_rows(stanine: Run, bfi
         assert found[f"A{at + 1}"] == pytest.approx(statistics.correlation(own, rest))
 
 
-def test_norms_are_those_of_each_group_and_ready_to_paste(stanine: Run, bfi: Path) -> None:
+def test_norms_of_each_group_can_be_pasted(stanine: Run, bfi: Path) -> None:
     ran = stanine("norms", BFI, bfi, "--by", "gender,age:20", "--min", "100")
     assert ran.status == 0
     assert "fewer than 100 people were left out" in ran.err
@@ -104,7 +104,7 @@ def test_norms_are_those_of_each_group_and_ready_to_paste(stanine: Run, bfi: Pat
     )
 
 
-def test_faulty_and_blank_rows_are_left_out_and_told(stanine: Run, small: Path) -> None:
+def test_invalid_and_blank_rows_are_omitted_and_reported(stanine: Run, small: Path) -> None:
     rows = b"A1,A2,q1,age\n1,1,a,20\n2,3,b,30\n9,1,a,20\n,,,40\n3,2,b,\n"
     ran = stanine("reliability", small, "-", "-o", "json", stdin=rows)
     assert ran.status == 3
@@ -128,15 +128,13 @@ def test_faulty_and_blank_rows_are_left_out_and_told(stanine: Run, small: Path) 
     ("by", "about"),
     [("size", "no attribute"), ("age:0", "above 0"), ("age", "no column for the attribute age")],
 )
-def test_a_grouping_that_cannot_be_is_refused(
-    stanine: Run, small: Path, by: str, about: str
-) -> None:
+def test_an_invalid_grouping_is_rejected(stanine: Run, small: Path, by: str, about: str) -> None:
     ran = stanine("norms", small, "-", "--by", by, stdin=b"A1,A2,q1\n1,1,a\n")
     assert (ran.status, ran.out) == (2, "")
     assert about in ran.err
 
 
-def test_tables_are_for_reading(stanine: Run, small: Path) -> None:
+def test_tables_have_rounded_figures(stanine: Run, small: Path) -> None:
     ran = stanine("reliability", small, "-", stdin=b"A1,A2,q1\n1,3,a\n2,1,b\n3,1,a\n")
     assert ran.status == 0
     assert ran.out.startswith("SCALE")

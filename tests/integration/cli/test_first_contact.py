@@ -116,7 +116,7 @@ def needed(extra: str) -> set[str]:
     return found
 
 
-def test_the_base_is_what_the_broker_needs_and_the_client_needs_nothing_of_unix() -> None:
+def test_base_dependencies_serve_the_broker_and_client_extras_run_on_windows() -> None:
     assert {re.split("[<>=]", line)[0] for line in PROJECT["dependencies"]} == {
         "dramatiq",
         "redis",
@@ -149,7 +149,7 @@ def test_the_broker_loads_with_the_base_alone() -> None:
     assert (done.returncode, done.stderr) == (0, "")
 
 
-def test_every_command_loads_and_the_client_works_without_what_windows_lacks(
+def test_every_command_loads_without_modules_missing_on_windows(
     small: Path, tmp_path: Path
 ) -> None:
     (tmp_path / "r.csv").write_text("A1,A2,q1\n1,2,a\n")
@@ -190,7 +190,7 @@ def test_init_writes_an_instrument_with_answers_that_score(stanine: Run, tmp_pat
     ]
 
 
-def test_init_overwrites_nothing_and_takes_names_of_instruments_only(
+def test_init_overwrites_nothing_and_requires_an_instrument_name(
     stanine: Run, tmp_path: Path
 ) -> None:
     (tmp_path / "first.csv").write_text("mine")
@@ -233,7 +233,7 @@ def test_a_shell_completes_commands_and_options(typed: str, offered: set[str]) -
     "words", [["score", "small.yaml"], ["submit", "small"], ["publish"], ["validate"]]
 )
 @pytest.mark.parametrize("file", ["nowhere.csv", ".", "no/such/place.yaml"])
-def test_a_file_that_cannot_be_read_is_a_fault_of_the_command_line(
+def test_an_unreadable_file_is_a_command_line_error(
     stanine: Run, small: Path, words: list[str], file: str
 ) -> None:
     ran = stanine(*words, file)
@@ -244,7 +244,7 @@ def test_a_file_that_cannot_be_read_is_a_fault_of_the_command_line(
 
 
 @pytest.mark.parametrize("name", ["r.csv", "book.XLSX"])
-def test_a_file_of_responses_in_the_place_of_the_instrument_is_told(
+def test_responses_passed_as_the_instrument_are_detected(
     stanine: Run, small: Path, tmp_path: Path, name: str
 ) -> None:
     (tmp_path / name).write_bytes(b"PK\x03\x04" if name.endswith("XLSX") else b"A1,A2,q1\n1,2,a\n")
@@ -294,7 +294,9 @@ def silent_server(says: bytes = b"") -> Iterator[int]:
         ("http://127.0.0.1:{port}", "the answer is not valid HTTP"),
     ],
 )
-def test_why_a_server_cannot_be_reached_is_said(stanine: Run, server: str, says: str) -> None:
+def test_the_reason_for_an_unreachable_server_is_reported(
+    stanine: Run, server: str, says: str
+) -> None:
     with silent_server(b"+PONG\r\n\r\n") as port:
         ran = stanine("instruments", "--server", server.format(port=port))
     assert (ran.status, ran.out) == (5, "")
@@ -314,7 +316,7 @@ def test_why_a_server_cannot_be_reached_is_said(stanine: Run, server: str, says:
         f"http://{'a' * 70}.x",
     ],
 )
-def test_what_is_no_address_is_a_fault_of_the_command_line(stanine: Run, server: str) -> None:
+def test_an_invalid_address_is_a_command_line_error(stanine: Run, server: str) -> None:
     ran = stanine("instruments", "--server", server)
     assert (ran.status, ran.err) == (
         2,
@@ -322,7 +324,7 @@ def test_what_is_no_address_is_a_fault_of_the_command_line(stanine: Run, server:
     )
 
 
-def test_a_key_with_the_end_of_a_line_in_it_is_refused_without_being_told(stanine: Run) -> None:
+def test_a_key_with_a_line_break_is_rejected_without_being_printed(stanine: Run) -> None:
     ran = stanine("instruments", STANINE_KEY="secret\nkey")
     assert ran.status == 2
     assert "secret" not in ran.err
@@ -357,7 +359,7 @@ def test_ctrl_c_prints_one_line(small: Path, tmp_path: Path, command: str) -> No
     assert not (tmp_path / "out.csv").exists()
 
 
-def test_what_is_empty_says_what_to_do(stanine: Run, small: Path, tmp_path: Path) -> None:
+def test_empty_lists_suggest_the_next_command(stanine: Run, small: Path, tmp_path: Path) -> None:
     with running_up(tmp_path / "data") as up:
         ran = stanine("instruments", **up.variables)
         assert (ran.status, ran.out) == (0, "")
@@ -381,12 +383,12 @@ def test_what_is_empty_says_what_to_do(stanine: Run, small: Path, tmp_path: Path
             0,
             [
                 "empty.csv: line 2 skipped: all cells are blank",
-                "empty.csv: there is no row with answers below the header",
+                "empty.csv: no row below the header has answers",
             ],
         )
 
 
-def test_blank_rows_are_skipped_and_rows_without_answers_are_faults(
+def test_blank_rows_are_skipped_and_rows_without_answers_are_invalid(
     stanine: Run, up: Up, tmp_path: Path
 ) -> None:
     (tmp_path / "blank.yaml").write_text(INSTRUMENT.replace("name: small", "name: blank"))
@@ -395,7 +397,7 @@ def test_blank_rows_are_skipped_and_rows_without_answers_are_faults(
     ran = stanine("submit", "blank", "r.csv", "--wait", "-o", "json", **up.variables)
     assert ran.status == 3
     assert ran.err.splitlines() == [
-        "r.csv:4:1: there is no answer in this row",
+        "r.csv:4:1: no answers in this row",
         "r.csv: lines 3, 5 skipped: all cells are blank",
     ]
     assert '"rows": 3' in ran.out
@@ -408,9 +410,7 @@ def test_blank_rows_are_skipped_and_rows_without_answers_are_faults(
     )
 
 
-def test_a_repeated_key_refuses_the_file_before_anything_is_written(
-    stanine: Run, small: Path
-) -> None:
+def test_a_duplicate_key_rejects_the_file_before_any_output(stanine: Run, small: Path) -> None:
     rows = (
         b"key,A1,A2,q1\nx,1,2,a\n"
         + b"".join(b"k%d,1,2,a\n" % number for number in range(3_000))
@@ -418,4 +418,4 @@ def test_a_repeated_key_refuses_the_file_before_anything_is_written(
     )
     ran = stanine("score", small, "-", stdin=rows)
     assert (ran.status, ran.out) == (2, "")
-    assert ran.err == "<stdin>:3003:1: the key is that of line 2; every row needs its own\n"
+    assert ran.err == "<stdin>:3003:1: the key is that of line 2; keys must be unique\n"

@@ -20,7 +20,7 @@ GAD_7 = Path(__file__).parents[3] / "examples" / "instruments" / "gad-7.yaml"
 KEYS = Keys("stanine")
 
 
-def test_a_managed_queue_and_a_managed_instrument_are_not_changed(
+def test_managed_queues_and_instruments_are_not_changed(
     stanine: Run, up: Up, tmp_path: Path
 ) -> None:
     client = connect(up.variables["STANINE_REDIS_URL"])

@@ -43,7 +43,7 @@ def both(stanine: Run, msq: bytes, scale: str) -> list[tuple[str, str]]:
     ("scale", "scored", "total"),
     [("EA", 3_298, 38_710), ("PA", 3_324, 32_359), ("NegAff", 3_304, 9_854)],
 )
-def test_msq_scores_are_their_authors_row_by_row(
+def test_msq_scores_equal_the_published_scores_of_each_row(
     stanine: Run, msq: bytes, scale: str, scored: int, total: int
 ) -> None:
     rows = both(stanine, msq, scale)
@@ -51,7 +51,7 @@ def test_msq_scores_are_their_authors_row_by_row(
     assert (len(rows), sum(int(mine) for mine, _ in rows)) == (scored, total)
 
 
-def test_msq_tense_arousal_as_documented_is_not_what_its_authors_stored(
+def test_msq_tense_arousal_as_documented_differs_from_the_published_scores(
     stanine: Run, msq: bytes
 ) -> None:
     rows = both(stanine, msq, "TA")

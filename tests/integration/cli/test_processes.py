@@ -53,7 +53,7 @@ def test_a_child_ends_when_its_parent_is_killed(tmp_path: Path, on_orphaned: int
     assert wait_until_gone(pid)
 
 
-def test_a_child_that_does_not_listen_is_killed_with_what_it_started(tmp_path: Path) -> None:
+def test_a_child_that_ignores_sigterm_is_killed_with_its_children(tmp_path: Path) -> None:
     script = (
         "import signal, subprocess; signal.signal(signal.SIGTERM, signal.SIG_IGN); "
         "p = subprocess.Popen(['sleep', '600']); print(p.pid, flush=True); p.wait()"
@@ -67,15 +67,15 @@ def test_a_child_that_does_not_listen_is_killed_with_what_it_started(tmp_path: P
     )
     child.start()
     deadline = time.monotonic() + 5
-    while not child.last_words() and time.monotonic() < deadline:
+    while not child.log_tail() and time.monotonic() < deadline:
         time.sleep(0.01)
-    grandchild = int(child.last_words())
+    grandchild = int(child.log_tail())
     assert not child.stop(0.2)
     assert wait_until_gone(child.pid)
     assert wait_until_gone(grandchild)
 
 
-def test_a_child_that_listens_ends_by_itself(tmp_path: Path) -> None:
+def test_a_child_that_handles_sigterm_is_not_killed(tmp_path: Path) -> None:
     child = Child(
         "sleeper", ["sleep", "600"], dict(os.environ), tmp_path / "log", on_orphaned=signal.SIGKILL
     )

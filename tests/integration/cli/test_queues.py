@@ -47,7 +47,7 @@ def test_a_queue_is_paused_drained_and_resumed(stanine: Run, up: Up) -> None:
     assert shown(stanine, up, "resume", "results")["state"] == "Running"
 
 
-def test_dead_letters_are_listed_put_back_and_deleted(stanine: Run, up: Up) -> None:
+def test_dead_letters_are_listed_requeued_and_deleted(stanine: Run, up: Up) -> None:
     client = redis.Redis.from_url(up.variables["STANINE_REDIS_URL"])
     key = queue_keys(Keys("stanine").partition, "index").dead
 
@@ -101,7 +101,7 @@ def test_dead_letters_are_listed_put_back_and_deleted(stanine: Run, up: Up) -> N
         (["dead", "index", "1-1"], 4, "was not found"),
     ],
 )
-def test_a_wrong_word_has_its_status_and_a_sentence(
+def test_an_invalid_argument_has_its_exit_status_and_message(
     stanine: Run, up: Up, words: list[str], status: int, says: str
 ) -> None:
     ran = stanine("queues", *words, **up.variables)

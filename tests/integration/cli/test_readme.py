@@ -17,7 +17,7 @@ README = (ROOT / "README.md").read_text()
 CONSOLE = [one for kind, text in blocks(README) if kind == "console" for one in commands(text)]
 
 
-def test_its_commands_answer_as_it_says(tmp_path: Path) -> None:
+def test_console_blocks_print_the_documented_output(tmp_path: Path) -> None:
     need("curl", found=shutil.which("curl") is not None)
     assert len(CONSOLE) >= 7
     with running_up(tmp_path / "data") as up:
@@ -57,7 +57,7 @@ def test_the_example_responses_score(stanine: Run, responses: Path) -> None:
 @pytest.mark.parametrize(
     "attempts", sorted((ROOT / "examples/responses").glob("*.ndjson")), ids=lambda path: path.name
 )
-def test_the_example_lines_are_taken(stanine: Run, up: Up, attempts: Path) -> None:
+def test_the_example_lines_are_accepted(stanine: Run, up: Up, attempts: Path) -> None:
     assert (
         stanine(
             "publish",

@@ -53,7 +53,7 @@ def test_keys_are_kept_as_given(stanine: Run, small: Path) -> None:
     assert [row["key"] for row in csv.DictReader(io.StringIO(ran.out))] == ['a,"é', "2"]
 
 
-def test_a_faulty_row_is_located_and_appears_without_scores(
+def test_an_invalid_row_is_located_and_written_without_scores(
     stanine: Run, small: Path, tmp_path: Path
 ) -> None:
     (tmp_path / "r.csv").write_text('key,A1,A2,q1\nk1,1,1,a\nk2,1,9,a\nk3,1\nk4,"1,1,a\nk5,3,3,b\n')
@@ -86,12 +86,12 @@ def test_other_columns_are_named_once_and_ignored(stanine: Run, small: Path) -> 
     assert len(ran.out.splitlines()) == 3001
 
 
-def test_a_missing_item_column_is_refused(stanine: Run, small: Path) -> None:
+def test_a_missing_item_column_is_an_error(stanine: Run, small: Path) -> None:
     ran = stanine("score", small, "-", stdin=b"A1,q1\n1,a\n")
-    assert (ran.status, ran.out, ran.err) == (2, "", "<stdin>:1: there is no column for A2\n")
+    assert (ran.status, ran.out, ran.err) == (2, "", "<stdin>:1: missing column for A2\n")
 
 
-def test_every_fault_of_the_instrument_is_reported_with_its_place(
+def test_every_error_of_the_instrument_is_reported_with_its_place(
     stanine: Run, tmp_path: Path
 ) -> None:
     (tmp_path / "bad.yaml").write_text(
@@ -111,7 +111,7 @@ def test_broken_yaml_is_located_by_line_and_column(stanine: Run, tmp_path: Path)
     assert ran.err.startswith("bad.yaml:2:1: ")
 
 
-def test_a_file_that_is_not_there_is_said_so(stanine: Run, small: Path) -> None:
+def test_a_missing_file_is_reported(stanine: Run, small: Path) -> None:
     ran = stanine("score", small, "nowhere.csv")
     assert (ran.status, ran.err) == (2, "nowhere.csv: No such file or directory\n")
 
@@ -126,13 +126,13 @@ def test_json_lines_have_the_scales_as_the_api_gives_them(stanine: Run, small: P
     assert second == {"key": "2", "scales": None}
 
 
-def test_an_output_file_appears_whole(stanine: Run, small: Path, tmp_path: Path) -> None:
+def test_an_output_file_is_written_completely(stanine: Run, small: Path, tmp_path: Path) -> None:
     ran = stanine("score", small, "-", "--output", "out.csv", stdin=b"A1,A2,q1\n1,3,b\n")
     assert (ran.status, ran.out) == (0, "")
     assert (tmp_path / "out.csv").read_text().startswith(HEADER)
 
 
-def test_an_output_file_does_not_appear_in_part(stanine: Run, small: Path, tmp_path: Path) -> None:
+def test_no_partial_output_file_is_left(stanine: Run, small: Path, tmp_path: Path) -> None:
     (tmp_path / "out.csv").write_text("as it was")
     ran = stanine(
         "score",
@@ -147,14 +147,14 @@ def test_an_output_file_does_not_appear_in_part(stanine: Run, small: Path, tmp_p
     assert sorted(path.name for path in tmp_path.iterdir()) == ["out.csv", "small.yaml"]
 
 
-def test_an_output_that_cannot_be_written_is_said_so(stanine: Run, small: Path) -> None:
+def test_an_unwritable_output_is_reported(stanine: Run, small: Path) -> None:
     ran = stanine("score", small, "-", "--output", "no/such/out.csv", stdin=b"A1,A2,q1\n")
     assert ran.status == 1
     assert ran.err.endswith("out.csv: No such file or directory\n")
     assert "Traceback" not in ran.err
 
 
-def test_a_reader_that_has_seen_enough_ends_it_quietly(small: Path, tmp_path: Path) -> None:
+def test_a_closed_pipe_ends_the_command_quietly(small: Path, tmp_path: Path) -> None:
     (tmp_path / "r.csv").write_text("A1,A2,q1\n" + "1,3,b\n" * 50_000)
     process = subprocess.Popen(
         [sys.executable, "-m", "stanine.cli.main", "score", small, tmp_path / "r.csv"],
@@ -226,7 +226,7 @@ CELLS = [st.sampled_from([*options, "", "NA"]) for options in OPTIONS]
     max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
 @given(rows=st.lists(st.tuples(*CELLS), max_size=40), order=st.permutations([0, 1, 2]))
-def test_the_scores_are_the_kernels(
+def test_scores_equal_those_of_the_kernel(
     rows: list[tuple[str, ...]],
     order: list[int],
     small: Path,

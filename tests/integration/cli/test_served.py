@@ -35,7 +35,7 @@ def count(stanine: Run, up: Up, name: str, file: str, *more: str) -> Counts:
     return Counts(**json.loads(ran.out))
 
 
-def test_publishing_the_same_again_makes_no_revision(
+def test_publishing_an_unchanged_document_makes_no_revision(
     stanine: Run, up: Up, published: str, tmp_path: Path
 ) -> None:
     ran = stanine("publish", "own.yaml", "-o", "json", **up.variables)
@@ -48,7 +48,7 @@ def test_publishing_the_same_again_makes_no_revision(
     assert (next_one["revision"], next_one["form"], next_one["changed"]) == (2, 1, True)
 
 
-def test_one_faulty_document_keeps_all_from_being_published(
+def test_one_invalid_document_prevents_all_publications(
     stanine: Run, up: Up, tmp_path: Path
 ) -> None:
     (tmp_path / "good.yaml").write_text(INSTRUMENT.replace("name: small", "name: never-published"))
@@ -59,7 +59,7 @@ def test_one_faulty_document_keeps_all_from_being_published(
     assert stanine("instruments", "never-published", **up.variables).status == 4
 
 
-def test_a_document_that_is_shown_can_be_published_again(
+def test_a_shown_document_can_be_published_again(
     stanine: Run, up: Up, published: str, tmp_path: Path
 ) -> None:
     for view in ("yaml", "json"):
@@ -78,7 +78,7 @@ def test_instruments_are_listed(stanine: Run, up: Up, published: str) -> None:
     assert [line.split()[0] for line in scales] == ["SCALE", "average", "total", "correct"]
 
 
-def test_what_is_submitted_is_scored_and_read_as_offline(
+def test_served_results_equal_offline_scores(
     stanine: Run, up: Up, published: str, tmp_path: Path
 ) -> None:
     (tmp_path / "r.csv").write_text(ROWS)
@@ -119,7 +119,7 @@ def test_submitting_a_file_twice_adds_nothing(
 
 
 @pytest.mark.parametrize("view", ["table", "json", "yaml"])
-def test_repeated_rows_are_counted_in_every_form(
+def test_repeated_rows_are_counted_in_every_output_format(
     stanine: Run, up: Up, published: str, tmp_path: Path, view: str
 ) -> None:
     rows = ROWS.replace("\nk", f"\n{view}")
@@ -137,7 +137,7 @@ def test_repeated_rows_are_counted_in_every_form(
         assert yaml.safe_load(again.out)["repeated"] == 3  # JSON is YAML too
 
 
-def test_faults_are_located_whether_found_here_or_there(
+def test_client_and_server_errors_are_located_in_the_file(
     stanine: Run, up: Up, published: str, tmp_path: Path
 ) -> None:
     (tmp_path / "r.csv").write_text(
@@ -153,7 +153,7 @@ def test_faults_are_located_whether_found_here_or_there(
     assert (json.loads(ran.out)["taken"], json.loads(ran.out)["faulty"]) == (1, 3)
 
 
-def test_a_faulty_line_of_json_is_located(
+def test_an_invalid_line_of_json_is_located(
     stanine: Run, up: Up, published: str, tmp_path: Path
 ) -> None:
     (tmp_path / "r.ndjson").write_text(
@@ -169,7 +169,7 @@ def test_a_faulty_line_of_json_is_located(
     assert "/answers/Z" in ran.err
 
 
-def test_a_result_is_shown_to_its_token_and_to_no_other(
+def test_a_result_requires_its_own_token(
     stanine: Run, up: Up, published: str, tmp_path: Path
 ) -> None:
     (tmp_path / "r.csv").write_text(ROWS)
@@ -191,7 +191,7 @@ def test_a_result_is_shown_to_its_token_and_to_no_other(
     assert stanine("result", "0" * 32, **up.variables).status == 4
 
 
-def test_results_as_parquet_hold_what_the_csv_holds(
+def test_parquet_and_csv_have_the_same_values(
     stanine: Run, up: Up, published: str, tmp_path: Path
 ) -> None:
     (tmp_path / "r.csv").write_text(ROWS)
@@ -225,7 +225,7 @@ def test_results_are_continued_from_a_cursor(
 
 
 @pytest.mark.parametrize("cursor", ["2", "9999"])
-def test_a_cursor_of_before_is_continued_from_where_the_server_says(
+def test_an_outdated_cursor_continues_at_the_servers_cursor(
     stanine: Run, up: Up, published: str, tmp_path: Path, cursor: str
 ) -> None:
     (tmp_path / "r.csv").write_text(ROWS)
@@ -236,13 +236,13 @@ def test_a_cursor_of_before_is_continued_from_where_the_server_says(
     assert {row["key"] for row in csv.DictReader(io.StringIO(ran.out))} == {"k1", "k2", "k3"}
 
 
-def test_a_text_that_is_no_cursor_is_refused(stanine: Run, up: Up, published: str) -> None:
+def test_an_invalid_cursor_is_rejected(stanine: Run, up: Up, published: str) -> None:
     ran = stanine("results", published, "--after", "no cursor", **up.variables)
     assert (ran.status, ran.out) == (2, "")
     assert "`next`" in ran.err
 
 
-def test_tokens_of_before_a_rotation_are_valid_for_as_long_as_was_said(
+def test_earlier_tokens_stay_valid_for_the_given_time_after_a_rotation(
     stanine: Run, up: Up, published: str
 ) -> None:
     with Stanine(up.variables["STANINE_API_URL"], up.variables["STANINE_KEY"]) as client:
@@ -282,7 +282,7 @@ def test_tokens_of_before_a_rotation_are_valid_for_as_long_as_was_said(
         (["tokens", "rotate", "--keep-seconds", "-1"], {}, 2, "--keep-seconds"),
     ],
 )
-def test_what_goes_wrong_has_its_own_status_and_a_sentence(
+def test_each_failure_has_its_exit_status_and_message(
     stanine: Run,
     up: Up,
     tmp_path: Path,
@@ -298,7 +298,7 @@ def test_what_goes_wrong_has_its_own_status_and_a_sentence(
     assert "Traceback" not in ran.err
 
 
-def test_a_file_from_a_pipe_is_the_same_file(
+def test_a_piped_file_is_recognised_as_the_same_file(
     stanine: Run, up: Up, published: str, tmp_path: Path
 ) -> None:
     rows = "A1,A2,q1\n1,1,a\n2,1,a\n"
@@ -310,7 +310,7 @@ def test_a_file_from_a_pipe_is_the_same_file(
     assert len(stanine("results", published, "-o", "ndjson", **up.variables).out.splitlines()) == 2
 
 
-def test_many_rows_arrive_in_many_requests_each_once(
+def test_many_rows_are_submitted_once_each_in_many_requests(
     stanine: Run, up: Up, published: str, tmp_path: Path
 ) -> None:
     rows = [

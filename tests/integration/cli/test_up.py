@@ -42,7 +42,7 @@ def is_ready(up: Up) -> bool:
         return False
 
 
-def test_it_stops_everything_when_told_to(tmp_path: Path) -> None:
+def test_signals_stop_all_processes(tmp_path: Path) -> None:
     with running_up(tmp_path / "data") as up:
         family = up.family()
         assert len(family) == 5  # itself, Valkey, API, two watchers
@@ -75,7 +75,7 @@ def test_keys_that_were_added_survive_the_next_up(stanine: Run, tmp_path: Path) 
     assert names == ["before", "meanwhile", "development"]
 
 
-def test_a_keys_file_that_cannot_be_read_is_said_and_stays(stanine: Run, tmp_path: Path) -> None:
+def test_an_unreadable_keys_file_is_reported_and_kept(stanine: Run, tmp_path: Path) -> None:
     data = tmp_path / "data"
     data.mkdir()
     (data / "keys.json").write_text('[{"name": "mine",')
@@ -86,11 +86,11 @@ def test_a_keys_file_that_cannot_be_read_is_said_and_stays(stanine: Run, tmp_pat
     ran = stanine("up", "--port", "0", "--data", data, STANINE_KEYS_FILE="nowhere.json")
     assert (ran.status, ran.err.partition(";")[0]) == (
         2,
-        "STANINE_KEYS_FILE: there is no file nowhere.json",
+        "STANINE_KEYS_FILE: nowhere.json does not exist",
     )
 
 
-def test_the_key_of_the_environment_may_be_one_that_was_added(stanine: Run, tmp_path: Path) -> None:
+def test_the_key_of_the_environment_may_be_listed_already(stanine: Run, tmp_path: Path) -> None:
     data = tmp_path / "data"
     data.mkdir()
     key = json.loads(
@@ -101,9 +101,7 @@ def test_the_key_of_the_environment_may_be_one_that_was_added(stanine: Run, tmp_
         assert stanine("instruments", **up.variables).status == 0
 
 
-def test_the_api_listens_where_it_is_told_and_the_rest_on_this_machine_only(
-    stanine: Run, tmp_path: Path
-) -> None:
+def test_only_the_api_listens_on_the_given_host(stanine: Run, tmp_path: Path) -> None:
     with running_up(tmp_path / "data", "--host", "0.0.0.0") as up:
         port = int(up.variables["STANINE_API_URL"].rsplit(":", 1)[1])
         assert up.variables["STANINE_API_URL"] == f"http://127.0.0.1:{port}"
@@ -117,7 +115,7 @@ def test_the_api_listens_where_it_is_told_and_the_rest_on_this_machine_only(
         assert (ran.status, ran.err.partition(":")[0]) == (2, f"--host {host}")
 
 
-def test_nothing_outlives_it_when_it_is_killed(tmp_path: Path) -> None:
+def test_no_process_outlives_a_killed_parent(tmp_path: Path) -> None:
     with running_up(tmp_path / "data") as up:
         family = up.family()
         up.process.kill()
@@ -125,9 +123,7 @@ def test_nothing_outlives_it_when_it_is_killed(tmp_path: Path) -> None:
         assert all(wait_until_gone(pid) for pid in family)
 
 
-def test_what_is_published_is_there_the_next_time(
-    stanine: Run, small: Path, tmp_path: Path
-) -> None:
+def test_published_instruments_survive_a_restart(stanine: Run, small: Path, tmp_path: Path) -> None:
     (tmp_path / "r.csv").write_text("A1,A2,q1\n1,1,a\n")
     with running_up(tmp_path / "data") as up:
         assert stanine("publish", small, "--wait", **up.variables).status == 0
@@ -139,7 +135,7 @@ def test_what_is_published_is_there_the_next_time(
         )
 
 
-def test_a_process_that_dies_is_started_again(tmp_path: Path) -> None:
+def test_a_dead_process_is_restarted(tmp_path: Path) -> None:
     with running_up(tmp_path / "data") as up:
         server = redis.Redis.from_url(up.variables["STANINE_REDIS_URL"])
         valkey = int(server.info("server")["process_id"])
@@ -176,9 +172,7 @@ def test_two_cannot_share_a_directory(stanine: Run, up: Up) -> None:
     assert f"another `stanine up` uses {up.data}" in ran.err
 
 
-def test_a_port_in_use_is_said_so_before_anything_starts(
-    stanine: Run, up: Up, tmp_path: Path
-) -> None:
+def test_a_port_in_use_is_reported_before_the_start(stanine: Run, up: Up, tmp_path: Path) -> None:
     port = up.variables["STANINE_API_URL"].rsplit(":", 1)[1]
     ran = stanine("up", "--port", port, "--data", "other")
     assert ran.status == 1
@@ -186,7 +180,7 @@ def test_a_port_in_use_is_said_so_before_anything_starts(
     assert not list((tmp_path / "other").rglob("*.log"))
 
 
-def test_what_cannot_start_is_shown_with_the_end_of_its_log(stanine: Run, tmp_path: Path) -> None:
+def test_a_failed_start_shows_the_end_of_the_log(stanine: Run, tmp_path: Path) -> None:
     ran = stanine(
         "up", "--port", "0", STANINE_REDIS_URL="redis://127.0.0.1:1/0", STANINE_NAMESPACE="a b"
     )
@@ -208,7 +202,7 @@ def test_another_redis_is_used_and_left_running(redis_url: str, tmp_path: Path) 
     client.close()
 
 
-def test_check_says_when_all_is_well_and_what_is_not(stanine: Run, up: Up, tmp_path: Path) -> None:
+def test_check_reports_sound_records_and_errors(stanine: Run, up: Up, tmp_path: Path) -> None:
     (tmp_path / "i.yaml").write_text(INSTRUMENT.replace("name: small", "name: checked"))
     assert stanine("publish", "i.yaml", "--wait", **up.variables).status == 0
     ran = stanine("check", "-o", "json", **up.variables)
@@ -226,7 +220,7 @@ def test_check_says_when_all_is_well_and_what_is_not(stanine: Run, up: Up, tmp_p
     assert stanine("check", STANINE_REDIS_URL="http://x").status == 2
 
 
-def test_check_names_a_result_that_is_not_what_its_attempt_gives(
+def test_check_reports_a_result_that_differs_from_a_fresh_scoring(
     stanine: Run, small: Path, tmp_path: Path
 ) -> None:
     (tmp_path / "r.csv").write_text("A1,A2,q1\n1,2,a\n")
@@ -243,7 +237,7 @@ def test_check_names_a_result_that_is_not_what_its_attempt_gives(
         assert ran.err.startswith("1 attempts have a result that differs from a fresh scoring: ")
 
 
-def test_check_names_an_attempt_that_has_failed_though_it_is_sound(
+def test_check_reports_a_failed_attempt_that_can_be_scored(
     stanine: Run, small: Path, tmp_path: Path
 ) -> None:
     (tmp_path / "r.csv").write_text("A1,A2,q1\n1,2,a\n")
@@ -293,7 +287,7 @@ def test_keys_of_one_key_space_see_the_same_attempt_keys(
             assert (ran.status, json.loads(ran.out)["repeated"]) == (0, repeated)
 
 
-def test_check_names_a_missing_index_entry(stanine: Run, small: Path, tmp_path: Path) -> None:
+def test_check_reports_a_missing_index_entry(stanine: Run, small: Path, tmp_path: Path) -> None:
     with running_up(tmp_path / "data") as up:
         assert stanine("publish", small, "--wait", **up.variables).status == 0
         pids = {pid: Path(f"/proc/{pid}/cmdline").read_text() for pid in up.family()}
@@ -307,7 +301,9 @@ def test_check_names_a_missing_index_entry(stanine: Run, small: Path, tmp_path: 
         os.kill(watcher, signal.SIGCONT)
 
 
-def test_a_submission_outlives_api_and_valkey(stanine: Run, small: Path, tmp_path: Path) -> None:
+def test_a_submission_survives_restarts_of_api_and_valkey(
+    stanine: Run, small: Path, tmp_path: Path
+) -> None:
     rows = 40_000
     (tmp_path / "r.csv").write_text("A1,A2,q1\n" + "1,2,a\n" * rows)
     with running_up(tmp_path / "data") as up:
@@ -357,7 +353,7 @@ def test_a_submission_outlives_api_and_valkey(stanine: Run, small: Path, tmp_pat
         client.close()
 
 
-def test_the_demo_stops_when_told_to_and_leaves_nothing(tmp_path: Path) -> None:
+def test_signals_stop_the_demo_without_leftovers(tmp_path: Path) -> None:
     variables = {
         name: value for name, value in os.environ.items() if not name.startswith("STANINE_")
     } | {"TMPDIR": str(tmp_path)}
@@ -377,7 +373,7 @@ def test_the_demo_stops_when_told_to_and_leaves_nothing(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-def test_the_demo_finds_the_published_figures_and_leaves_nothing(tmp_path: Path) -> None:
+def test_the_demo_reproduces_the_published_figures_without_leftovers(tmp_path: Path) -> None:
     table("bfi")  # skips where the data are not installed
     variables = {
         name: value for name, value in os.environ.items() if not name.startswith("STANINE_")

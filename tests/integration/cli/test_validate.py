@@ -7,7 +7,7 @@ from .conftest import Run
 EXAMPLES = Path(__file__).parents[3] / "examples/resources"
 
 
-def test_the_exit_status_says_whether_all_are_valid(stanine: Run) -> None:
+def test_the_exit_status_is_0_only_if_all_are_valid(stanine: Run) -> None:
     good = (EXAMPLES / "queue.yaml").read_bytes()
     assert stanine("validate", EXAMPLES / "everything.yaml").status == 0
     ran = stanine("validate", "-", stdin=good.replace(b"maxDeliveries: 5", b"maxDeliveries: 0"))

@@ -29,7 +29,7 @@ def written(
 
 
 @given(texts, texts)
-def test_no_text_runs_and_no_two_texts_become_the_same_cell(one: str, other: str) -> None:
+def test_escaped_cells_are_unique_and_never_formulas(one: str, other: str) -> None:
     assert guard(one)[:1] not in set(RUNNING)
     assert unguard(guard(one)) == one
     assert (guard(one) == guard(other)) == (one == other)
@@ -39,7 +39,7 @@ def test_no_text_runs_and_no_two_texts_become_the_same_cell(one: str, other: str
 @given(texts, texts)
 @example("\r", "'\r")
 @example("'=1", "''=1")
-def test_what_is_written_is_read_the_same_cell_by_cell(key: str, participant: str) -> None:
+def test_written_cells_are_read_back_unchanged(key: str, participant: str) -> None:
     (row,) = Sheet(io.BytesIO(written({"key": key, "participant": participant})), "f.csv").rows()
     assert row.fault is None
     assert [unguard(cell) for cell in row.cells] == [key, participant]
@@ -48,9 +48,7 @@ def test_what_is_written_is_read_the_same_cell_by_cell(key: str, participant: st
 @given(
     *[texts.filter(lambda text: guard(text).strip() == guard(text) and text not in {"", "NA"})] * 3
 )
-def test_a_file_of_responses_that_was_written_is_understood_as_it_was_meant(
-    key: str, participant: str, note: str
-) -> None:
+def test_written_responses_are_parsed_as_intended(key: str, participant: str, note: str) -> None:
     form = Form([ItemColumn("i1", [-1, 0, "=x"])], [AttributeColumn("note", "Text", ())])
     for answer, code in ((-1, 0), ("=x", 2)):
         content = written({"key": key, "participant": participant, "note": note, "i1": answer})

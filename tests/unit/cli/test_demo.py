@@ -21,7 +21,7 @@ def test_the_published_figures_pass(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 @pytest.mark.parametrize(("mean", "deviation"), [(1e-6, 0.0), (-1e-6, 0.0), (0.0, 1e-6)])
-def test_a_figure_that_is_off_in_the_sixth_decimal_does_not(mean: float, deviation: float) -> None:
+def test_a_difference_in_the_sixth_decimal_fails(mean: float, deviation: float) -> None:
     off = {scale: scores(*figures) for scale, figures in PUBLISHED.items()}
     known = PUBLISHED["openness"]
     off["openness"] = scores(known[0] + mean, known[1] + deviation)
@@ -29,5 +29,5 @@ def test_a_figure_that_is_off_in_the_sixth_decimal_does_not(mean: float, deviati
     assert fault.startswith("openness: mean ")
 
 
-def test_a_scale_without_scores_does_not() -> None:
+def test_a_scale_without_scores_fails() -> None:
     assert len(_compare({})) == len(PUBLISHED)

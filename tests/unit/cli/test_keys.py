@@ -28,7 +28,7 @@ def test_the_scopes_are_those_of_the_api() -> None:
     assert set(key_file.SCOPES) == {scope.value for scope in Scope}
 
 
-def test_a_new_key_is_one_that_the_api_takes_and_its_file_does_not_tell(
+def test_the_api_accepts_a_new_key_and_the_file_does_not_contain_it(
     capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
     path = tmp_path / "keys.json"
@@ -58,7 +58,7 @@ def test_without_a_file_the_entry_is_shown(capsys: pytest.CaptureFixture[str]) -
 
 
 @pytest.mark.parametrize("name", ["one", "development", "", "n" * 65, "a\nb"])
-def test_a_name_that_cannot_be_is_refused_and_the_file_stays(
+def test_an_invalid_name_is_rejected_and_the_file_kept(
     capsys: pytest.CaptureFixture[str], tmp_path: Path, name: str
 ) -> None:
     path = tmp_path / "keys.json"
@@ -71,7 +71,7 @@ def test_a_name_that_cannot_be_is_refused_and_the_file_stays(
 
 
 @pytest.mark.parametrize("content", [b"{}", b"[1]", b"[", b"key: value", b"\xff", b""])
-def test_a_file_that_is_no_list_of_keys_is_refused_and_stays(
+def test_an_invalid_keys_file_is_rejected_and_kept(
     capsys: pytest.CaptureFixture[str], tmp_path: Path, content: bytes
 ) -> None:
     path = tmp_path / "keys.json"
@@ -81,7 +81,7 @@ def test_a_file_that_is_no_list_of_keys_is_refused_and_stays(
     assert path.read_bytes() == content
 
 
-def test_two_that_write_at_once_both_succeed(tmp_path: Path) -> None:
+def test_concurrent_writers_both_succeed(tmp_path: Path) -> None:
     path = tmp_path / "keys.json"
 
     def add(name: str) -> None:
@@ -96,10 +96,10 @@ def test_two_that_write_at_once_both_succeed(tmp_path: Path) -> None:
     assert len(read_entries(path.read_bytes(), "keys")) == 8
 
 
-def test_one_that_was_killed_while_it_wrote_is_told(
+def test_leftovers_of_a_killed_writer_are_reported(
     capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(key_file, "_WAIT", 0.0)
     (tmp_path / "keys.json.new").touch()
-    with pytest.raises(CliError, match="delete this file"):
+    with pytest.raises(CliError, match="delete the file"):
         make(capsys, file=tmp_path / "keys.json")

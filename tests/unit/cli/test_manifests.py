@@ -27,7 +27,7 @@ kind: Two
 """
 
 
-def test_documents_that_hold_nothing_are_passed_over() -> None:
+def test_empty_documents_are_skipped() -> None:
     found = list(read_manifests(FILE))
     assert [(one.line, one.plain["kind"]) for one in found if isinstance(one.plain, dict)] == [
         (4, "One"),
@@ -37,7 +37,7 @@ def test_documents_that_hold_nothing_are_passed_over() -> None:
     assert list(read_manifests(b"\xef\xbb\xbf---\n# x\n---")) == []
 
 
-def test_a_place_has_its_line_and_a_place_that_is_not_there_that_of_what_is_around_it() -> None:
+def test_a_missing_place_has_the_line_of_its_nearest_parent() -> None:
     lines = Lines(next(read_manifests(FILE)))
     expected = {
         "kind": 5, "spec": 6, "spec.items": 7, "spec.items[0].id": 8, "spec.items[1]": 11, "spec.items[1].text": 12,
@@ -46,7 +46,7 @@ def test_a_place_has_its_line_and_a_place_that_is_not_there_that_of_what_is_arou
     assert {place: lines.find(place) for place in expected} == expected
 
 
-def test_broken_yaml_is_told_with_its_line_in_the_file_and_the_others_are_read() -> None:
+def test_broken_yaml_is_located_and_other_documents_are_read() -> None:
     first, second, third = read_manifests(b"a: 1\n---\nb: [\n---\nc: 3\n")
     assert (first.plain, third.plain) == ({"a": 1}, {"c": 3})
     assert second.fault is not None
@@ -64,6 +64,6 @@ def test_broken_yaml_is_told_with_its_line_in_the_file_and_the_others_are_read()
         max_size=4,
     )
 )
-def test_documents_are_found_as_any_yaml_reader_finds_them(documents: list[dict[str, str]]) -> None:
+def test_documents_are_split_as_by_pyyaml(documents: list[dict[str, str]]) -> None:
     content = yaml.safe_dump_all(documents, explicit_start=True)
     assert [one.plain for one in read_manifests(content.encode())] == documents

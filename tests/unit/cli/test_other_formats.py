@@ -60,7 +60,7 @@ def workbook() -> bytes:
         (b'"A1,mood_2"\n', "quotes"),
     ],
 )
-def test_another_kind_of_file_is_named_with_what_to_do(content: bytes, says: str) -> None:
+def test_other_formats_are_named_with_a_remedy(content: bytes, says: str) -> None:
     assert says in refusal(content)
 
 
@@ -77,18 +77,18 @@ def test_a_broken_quote_is_not_taken_for_another_separator() -> None:
         max_size=4,
     )
 )
-def test_a_header_of_ordinary_names_is_no_other_kind(names: list[str]) -> None:
+def test_ordinary_headers_are_csv(names: list[str]) -> None:
     assert names[0].lower().startswith("sep=") or recognise(",".join(names).encode()) == ""
 
 
 @pytest.mark.parametrize("title", ["a1", " A1", "A1 ", "A 1", "A-1", "a_1", "\u200bA1", "A1\u00a0"])
-def test_a_name_that_differs_in_case_or_spaces_only_is_told(title: str) -> None:
+def test_names_that_differ_in_case_or_spaces_are_suggested(title: str) -> None:
     said = refusal(f"{title},mood_2\n1,2\n".encode())
-    assert said.startswith("f:1: there is no column for A1\n")
+    assert said.startswith("f:1: missing column for A1\n")
     assert said.endswith(f"{title!r} is probably A1")
 
 
-def test_a_column_that_is_not_needed_is_told_too_where_its_name_is_nearly_right() -> None:
+def test_unknown_columns_with_similar_names_are_reported() -> None:
     assert read(b"Key,Participant ,A1,MOOD-2,mood_2,note\n").ignored == [
         "'Key' (is it key?)",
         "'Participant ' (is it participant?)",

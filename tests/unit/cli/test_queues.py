@@ -31,7 +31,7 @@ def test_dead_letters_are_listed_from_the_beginning_after_a_changed_history() ->
 @pytest.mark.parametrize(
     ("limit", "shown"), [(1, (["1"], True)), (2, (["1", "2"], True)), (3, (["1", "2", "3"], False))]
 )
-def test_no_more_than_the_limit_is_shown_and_more_is_said(
+def test_at_most_limit_letters_are_shown_and_more_are_announced(
     limit: int, shown: tuple[list[str], bool]
 ) -> None:
     assert read(page("1", "2", following="2"), page("3"), limit=limit) == shown

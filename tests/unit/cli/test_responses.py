@@ -35,7 +35,7 @@ def test_blank_and_na_are_missing(cell: str) -> None:
 @pytest.mark.parametrize(
     "cell", ["4", "0", "nan", "inf", "1_0", "٢", "2 3", "Yes", "-", "1e400", "--2", "n/a"]
 )
-def test_what_no_option_says_is_a_fault_at_its_column(cell: str) -> None:
+def test_an_unknown_option_is_an_error_at_its_column(cell: str) -> None:
     (response,) = read(f"A2,A1\nyes,{cell}\n")
     assert response.fault is not None
     assert response.fault[:2] == (2, 2)
@@ -43,42 +43,42 @@ def test_what_no_option_says_is_a_fault_at_its_column(cell: str) -> None:
     assert response.codes == b""
 
 
-def test_an_answer_is_not_repeated_in_the_fault() -> None:
+def test_an_error_does_not_quote_the_answer() -> None:
     (response,) = read("A1,A2\nsecret,yes\n")
     assert response.fault is not None
     assert "secret" not in response.fault.detail
 
 
-def test_every_cell_is_judged_alike_whether_seen_before_or_not() -> None:
+def test_cached_and_new_cells_are_parsed_alike() -> None:
     responses = read("A1,A2\n2,yes\n 2,yes\n9,yes\n2,yes\n9,yes\n")
     assert [bool(response.fault) for response in responses] == [False, False, True, False, True]
     assert {response.codes for response in responses if not response.fault} == {bytes([1, 1])}
 
 
-def test_columns_come_in_any_order_and_others_are_ignored_by_name() -> None:
+def test_column_order_is_free_and_unknown_columns_are_ignored() -> None:
     responses = Responses(Sheet(io.BytesIO(b'"",A2,note,A1,key\n7,no,x,3,k1\n'), "f.csv"), FORM)
     assert responses.ignored == ["(column 1, no name)", "note"]
     assert [(response.key, response.codes) for response in responses] == [("k1", bytes([2, 2]))]
 
 
-def test_a_missing_item_column_is_refused() -> None:
-    with pytest.raises(InvalidInputError, match="no column for A2"):
+def test_a_missing_item_column_is_an_error() -> None:
+    with pytest.raises(InvalidInputError, match="missing column for A2"):
         read("A1\n1\n")
 
 
-def test_a_file_with_semicolons_is_told_so() -> None:
+def test_semicolons_as_separators_are_detected() -> None:
     with pytest.raises(InvalidInputError, match="separated by commas"):
         read("A1;A2\n1;yes\n")
 
 
-def test_an_item_column_named_twice_is_refused() -> None:
+def test_a_duplicate_item_column_is_an_error() -> None:
     with pytest.raises(
         InvalidInputError, match=r"f\.csv:1:3: duplicate column 'A1', first at column 1"
     ):
         read("A1,A2,A1\n1,yes,1\n")
 
 
-def test_what_is_known_of_a_person_is_read_by_its_declaration() -> None:
+def test_attributes_are_parsed_by_their_declaration() -> None:
     header = "A1,A2,participant,revision,sex,age,iq\n"
     (response,) = read(header + "1,yes,p-1,2,female,31.0,99.5\n")
     assert (response.participant, response.revision, response.attributes) == (
@@ -101,19 +101,19 @@ def test_what_is_known_of_a_person_is_read_by_its_declaration() -> None:
         ("1,yes," + "p" * 129 + ",,,,", 3),
     ],
 )
-def test_what_a_declaration_does_not_allow_is_a_fault(row: str, column: int) -> None:
+def test_undeclared_attribute_values_are_errors(row: str, column: int) -> None:
     (response,) = read("A1,A2,participant,revision,sex,age,iq\n" + row + "\n")
     assert response.fault is not None
     assert response.fault.column == column
 
 
-def test_a_key_is_kept_as_given_even_of_a_faulty_row() -> None:
+def test_keys_are_kept_as_given_even_for_invalid_rows() -> None:
     responses = read("key,A1,A2\nk 1,9,yes\n,1,yes\n" + "k" * 65 + ",1,yes\n")
     assert [response.key for response in responses] == ["k 1", None, "k" * 65]
     assert [bool(response.fault) for response in responses] == [True, False, True]
 
 
-def test_a_file_of_nonsense_does_not_fill_the_memory() -> None:
+def test_the_cell_cache_is_bounded() -> None:
     form = Form(items=[ItemColumn("A1", [1])], attributes=[])
     responses = Responses(
         Sheet(

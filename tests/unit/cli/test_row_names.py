@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from stanine.cli.exits import InvalidInputError
 from stanine.cli.io.responses import Form, ItemColumn, Responses
-from stanine.cli.io.row_names import look_through
+from stanine.cli.io.row_names import check_keys
 from stanine.cli.io.sheet import Sheet
 
 FORM = Form([ItemColumn("A1", [1, 2])], [])
@@ -16,7 +16,7 @@ FORM = Form([ItemColumn("A1", [1, 2])], [])
 
 def names_of(content: bytes) -> list[str]:
     stream = io.BytesIO(content)
-    names = look_through(stream, "f", FORM)
+    names = check_keys(stream, "f", FORM)
     return [row.key or names.of(row.number) for row in Responses(Sheet(stream, "f"), FORM)]
 
 
@@ -44,7 +44,7 @@ def test_a_file_without_keys_has_numbers() -> None:
     assert names_of(b"A1\n1\n\n2\n") == ["1", "2", "3"]
 
 
-def test_every_repeated_key_is_told_by_its_lines_up_to_ten() -> None:
+def test_duplicate_keys_are_listed_up_to_ten() -> None:
     content = b"key,A1\n" + b"".join(
         b"%s,1\n" % key for key in (b"a", b"'=b", b"a", b"=b", *[b"c"] * 20)
     )
@@ -52,8 +52,8 @@ def test_every_repeated_key_is_told_by_its_lines_up_to_ten() -> None:
         names_of(content)
     lines = str(caught.value).splitlines()
     assert lines[:2] == [
-        "f:4:1: the key is that of line 2; every row needs its own",
-        "f:5:1: the key is that of line 3; every row needs its own",
+        "f:4:1: the key is that of line 2; keys must be unique",
+        "f:5:1: the key is that of line 3; keys must be unique",
     ]
     assert lines[-1] == "f: and 11 more rows with a key of an earlier one"
     assert len(lines) == 11

@@ -24,7 +24,7 @@ TEXT = st.text(st.characters(exclude_characters="\x00", exclude_categories=["Cs"
     st.sampled_from(["\n", "\r\n"]),
     st.booleans(),
 )
-def test_whatever_the_csv_writer_writes_is_read_back(
+def test_output_of_the_csv_module_is_read_back(
     rows: list[list[str]], ending: str, marked: bool
 ) -> None:
     out = io.StringIO()
@@ -38,7 +38,7 @@ def test_whatever_the_csv_writer_writes_is_read_back(
     assert [row.number for row in found] == list(range(1, len(rows) + 1))
 
 
-def test_rows_know_the_line_they_begin_on_after_cells_of_several_lines() -> None:
+def test_rows_have_their_first_line_after_multiline_cells() -> None:
     _, rows = read(b'a,b\n1,"two\nlines"\n\n3,4\n')
     assert [(row.number, row.line) for row in rows] == [(1, 2), (2, 5)]
 
@@ -48,7 +48,7 @@ def test_rows_know_the_line_they_begin_on_after_cells_of_several_lines() -> None
     [(b'1,"2', 2), (b'"1"x,2', 1), (b'1,"a""b', 2), (b"1,2,3", 3), (b"1", 2)],
     ids=["unclosed", "text after a quote", "unclosed with a doubled quote", "too many", "too few"],
 )
-def test_a_broken_row_costs_itself_only_and_says_where(line: bytes, column: int) -> None:
+def test_a_broken_row_affects_no_other_row_and_is_located(line: bytes, column: int) -> None:
     _, rows = read(b"a,b\n" + line + b"\n3,4\n5,6\n")
     assert rows[0].fault is not None
     assert (rows[0].fault.line, rows[0].fault.column) == (2, column)
@@ -58,18 +58,18 @@ def test_a_broken_row_costs_itself_only_and_says_where(line: bytes, column: int)
     ]
 
 
-def test_a_quote_never_closed_swallows_nothing_however_long_the_file() -> None:
+def test_an_unclosed_quote_does_not_consume_the_file() -> None:
     _, rows = read(b'a,b\n1,"2\n' + b"3,4\n" * 100_000)
     assert len(rows) == 100_001
     assert sum(row.fault is not None for row in rows) == 1
 
 
-def test_a_blank_line_is_nothing_in_a_table_and_a_blank_cell_in_a_column() -> None:
+def test_a_blank_line_is_skipped_except_in_a_single_column() -> None:
     assert [row.cells for row in read(b"a,b\n\n1,2\n\n")[1]] == [["1", "2"]]
     assert [row.cells for row in read(b"a\n1\n\n2\n")[1]] == [["1"], [""], ["2"]]
 
 
-def test_bytes_that_are_not_utf8_are_found_where_they_matter() -> None:
+def test_invalid_utf8_is_reported_only_in_used_cells() -> None:
     _, rows = read(b"a,b\n\xff,2\n")
     assert not is_text(rows[0].cells[0])
     assert is_text(rows[0].cells[1])
@@ -78,9 +78,9 @@ def test_bytes_that_are_not_utf8_are_found_where_they_matter() -> None:
 @pytest.mark.parametrize(
     ("content", "says"),
     [
-        (b"", "no header"),
-        (b"\n1,2\n", "no header"),
-        (b" , \n", "no header"),
+        (b"", "missing header"),
+        (b"\n1,2\n", "missing header"),
+        (b" , \n", "missing header"),
         (b"\xff\xfea\x00", "UTF-16"),
         (b'"a\n', "header cannot be read"),
         (b"a,b\rc,d\r", "carriage return"),
@@ -88,11 +88,11 @@ def test_bytes_that_are_not_utf8_are_found_where_they_matter() -> None:
     ],
     ids=["empty", "blank", "blank cells", "utf-16", "unclosed", "old Mac", "one endless line"],
 )
-def test_a_file_that_is_no_table_is_refused(content: bytes, says: str) -> None:
+def test_an_unusable_file_is_rejected(content: bytes, says: str) -> None:
     with pytest.raises(InvalidInputError, match=says):
         read(content)
 
 
-def test_a_row_without_end_is_refused_before_it_fills_the_memory() -> None:
+def test_an_endless_row_is_rejected_in_bounded_memory() -> None:
     with pytest.raises(InvalidInputError, match="characters"):
         read(b"a,b\n" + b'"x\n",' * (LINE_LIMIT // 2))

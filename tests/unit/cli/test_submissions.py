@@ -31,7 +31,7 @@ def lines_of(content: bytes, stream: io.BytesIO | None = None) -> list[Submissio
         return list(source.submissions(lambda: FORM, lambda _: None))
 
 
-def test_a_csv_row_becomes_an_attempt_without_its_missing_answers() -> None:
+def test_missing_answers_of_a_csv_row_are_not_sent() -> None:
     (line,) = lines_of(b"key,age,A1,q1,participant,revision\nk,31,2,NA,p,3\n")
     assert json.loads(line.body) == {
         "key": "k",
@@ -63,7 +63,7 @@ def test_rows_without_a_key_get_the_same_one_each_time() -> None:
     assert not set(keys) & {json.loads(line.body)["key"] for line in lines_of(content + b"2,a\n")}
 
 
-def test_json_lines_are_sent_as_they_are_and_keyed_if_they_have_no_key() -> None:
+def test_json_lines_are_sent_unchanged_except_for_missing_keys() -> None:
     content = b'\xef\xbb\xbf{"key": "k", "answers": {"A1": 1}}\r\n\n {"answers": {}}\n{}\n'
     lines = lines_of(content)
     digest = hashlib.sha256(content).hexdigest()[:32]
@@ -73,7 +73,7 @@ def test_json_lines_are_sent_as_they_are_and_keyed_if_they_have_no_key() -> None
     assert [line.place.line for line in lines] == [1, 3, 4]
 
 
-def test_a_line_that_is_no_json_object_is_a_fault_at_its_line() -> None:
+def test_a_line_that_is_not_a_json_object_is_an_error_at_its_line() -> None:
     lines = lines_of(b'{"key": "a"}\n{"key": \n[1]\n{"key": "b"}\n')
     assert [(line.place.line, line.fault is not None) for line in lines] == [
         (1, False),
@@ -83,13 +83,13 @@ def test_a_line_that_is_no_json_object_is_a_fault_at_its_line() -> None:
     ]
 
 
-def test_a_faulty_row_is_not_sent() -> None:
+def test_an_invalid_row_is_not_sent() -> None:
     lines = lines_of(b"A1,q1\n7,a\n1,a\n")
     assert (lines[0].body, lines[0].place) == (b"", (2, 1))
     assert lines[1].fault is None
 
 
-def test_rows_of_blank_cells_are_skipped_and_counted_and_leave_the_keys_of_others() -> None:
+def test_blank_rows_are_counted_and_do_not_change_generated_keys() -> None:
     content = b"key,age,A1,q1\n,,1,a\n,,,\n , ,\t,\n,\n,,2,\n"
     with open_source(io.BytesIO(content), "f") as source:
         lines = list(source.submissions(lambda: FORM, lambda _: None))
@@ -98,14 +98,14 @@ def test_rows_of_blank_cells_are_skipped_and_counted_and_leave_the_keys_of_other
     assert [json.loads(line.body)["key"] for line in lines] == [f"{digest}-1", f"{digest}-5"]
 
 
-def test_a_row_without_any_answer_is_a_fault_unless_all_its_cells_are_blank() -> None:
+def test_a_row_without_answers_is_invalid_unless_blank() -> None:
     lines = lines_of(b"key,age,A1,q1\nk,,,\n,31,,\n,,NA,\n,,,\n")
     assert [(line.place, line.fault) for line in lines] == [
-        ((line, 1), "there is no answer in this row") for line in (2, 3, 4)
+        ((line, 1), "no answers in this row") for line in (2, 3, 4)
     ]
 
 
-def test_a_file_of_another_kind_is_refused_before_the_form_is_asked_for() -> None:
+def test_other_formats_are_rejected_before_the_form_is_requested() -> None:
     def ask() -> Form:
         raise AssertionError
 

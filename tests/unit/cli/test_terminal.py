@@ -50,7 +50,7 @@ def test_a_number_reads_back_the_same(number: float) -> None:
 
 
 @given(record=PLAIN)
-def test_yaml_that_is_shown_is_read_alike_by_the_strictest_reader(record: object) -> None:
+def test_shown_yaml_is_read_alike_by_a_strict_reader(record: object) -> None:
     out = io.StringIO()
     with contextlib.redirect_stdout(out):
         show(record, View.YAML, [])
@@ -64,6 +64,6 @@ def test_a_table_aligns_numbers_to_the_right(capsys: pytest.CaptureFixture[str])
     assert capsys.readouterr().out == "SCALE    RAW  BAND\na          3\nlong   12.25  low\n"
 
 
-def test_an_empty_table_is_nothing(capsys: pytest.CaptureFixture[str]) -> None:
+def test_an_empty_table_prints_nothing(capsys: pytest.CaptureFixture[str]) -> None:
     show_table([])
     assert capsys.readouterr().out == ""

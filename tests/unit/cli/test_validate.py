@@ -52,7 +52,7 @@ def test_all_examples_are_valid(capsys: pytest.CaptureFixture[str]) -> None:
     assert shown.out.count(" Valid ") >= 10
 
 
-def test_each_fault_has_its_file_line_and_place(
+def test_each_error_has_its_file_line_and_place(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     path = tmp_path / "bad.yaml"
@@ -72,7 +72,7 @@ def test_each_fault_has_its_file_line_and_place(
     ]
 
 
-def test_a_record_says_what_the_condition_would(
+def test_a_record_has_the_condition_of_the_operator(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     path = tmp_path / "bad.yaml"
@@ -89,14 +89,14 @@ def test_a_record_says_what_the_condition_would(
     }
 
 
-def test_files_without_a_resource_of_ours_are_a_mistake(tmp_path: Path) -> None:
+def test_files_without_stanine_resources_are_an_error(tmp_path: Path) -> None:
     path = tmp_path / "other.yaml"
     path.write_text("apiVersion: v1\nkind: Secret\n")
     with pytest.raises(InvalidInputError, match=r"stanine\.dev/v1alpha1"):
         validate([str(path)])
 
 
-def test_broken_yaml_is_a_fault_with_its_line(
+def test_broken_yaml_is_an_error_with_its_line(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     path = tmp_path / "broken.yaml"

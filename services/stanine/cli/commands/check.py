@@ -88,12 +88,12 @@ def check(
             f"{found.unscored} attempts have no result, the oldest for {waiting:.0f} s: does the resultWatcher run?"
         )
     if audit is not None:
-        _tell(audit)
+        _report(audit)
     if is_overdue or any(faults.values()) or (audit is not None and not audit.is_sound):
         raise typer.Exit(FAILED)
 
 
-def _tell(audit: "Audit") -> None:
+def _report(audit: "Audit") -> None:
     """Report wrong results by attempt id, which identifies no person."""
     for which, what in (
         (audit.differing, "have a result that differs from a fresh scoring"),

@@ -16,7 +16,7 @@ from stanine.cli.io.terminal import View, note, show
 from stanine.cli.options import DEFAULT_SERVER, Key, Server, Shown
 from stanine.client.records import ConfigChange, ConfigRevision, SettingInfo
 
-SeenRevision = Annotated[
+ExpectedRevision = Annotated[
     int | None,
     typer.Option(
         "--revision", help="The expected revision: the change is rejected at any other.", min=0
@@ -76,7 +76,7 @@ def change(
         list[str],
         typer.Argument(metavar="NAME=VALUE…", help="Settings to change; the others are kept."),
     ],
-    revision: SeenRevision = None,
+    revision: ExpectedRevision = None,
     server: Server = DEFAULT_SERVER,
     key: Key = "",
     view: Shown = View.TABLE,
@@ -101,7 +101,7 @@ def unset(
         list[str],
         typer.Argument(metavar="NAME…", help="Settings to reset to their defaults."),
     ],
-    revision: SeenRevision = None,
+    revision: ExpectedRevision = None,
     server: Server = DEFAULT_SERVER,
     key: Key = "",
     view: Shown = View.TABLE,

@@ -119,22 +119,24 @@ def _await_scores(client: Stanine, name: str, expected: int) -> dict[str, list[f
     """Read the list of results until it is complete; return the scores of each scale."""
     found: dict[str, list[float]] = {}
     deadline = time.monotonic() + _TIMEOUT
-    seen = 0
+    count = 0
     listed = client.results.list(name, on_history_change="continue")
     while True:
         for item in listed.read():
-            seen += 1
+            count += 1
             if item.state != "Scored":
                 raise CliError(f"an attempt could not be scored: {item.reason}")
             for scale, scored in (item.scales or {}).items():
                 if scored.raw is not None:
                     found.setdefault(scale, []).append(scored.raw)
-        if seen >= expected:
+        if count >= expected:
             return found
         if not listed.at_end:
             continue
         if time.monotonic() > deadline:
-            raise CliError(f"{seen:,} of {expected:,} attempts were scored within {_TIMEOUT:.0f} s")
+            raise CliError(
+                f"{count:,} of {expected:,} attempts were scored within {_TIMEOUT:.0f} s"
+            )
         time.sleep(_POLL)
 
 

@@ -71,23 +71,23 @@ def new(
     With --file its entry (name, SHA-256, scopes, instruments) is added to the keys file; a running API reads it
     within seconds. Without --file the entry is printed.
     """
-    wanted = list(dict.fromkeys(scopes or _USUAL))
-    if unknown := [scope for scope in wanted if scope not in key_file.SCOPES]:
+    chosen = list(dict.fromkeys(scopes or _USUAL))
+    if unknown := [scope for scope in chosen if scope not in key_file.SCOPES]:
         raise InvalidInputError(
             f"--scope {unknown[0]}: not a scope; there are {', '.join(key_file.SCOPES)}"
         )
     if not 1 <= len(name) <= _LONGEST_NAME or not name.isprintable():
         raise InvalidInputError(f"a name has 1 to {_LONGEST_NAME} printable characters")
     key = key_file.make_key("sk")
-    entry = key_file.make_entry(name, key, wanted, instruments or ["*"], key_space)
+    entry = key_file.make_entry(name, key, chosen, instruments or ["*"], key_space)
     if file is not None:
         _add(file, name, entry)
     show({"name": name, "key": key, "entry": entry}, view, [{"name": name, "key": key}])
     if file is not None:
-        note(f"{file} has its entry; the key itself is stored nowhere")
+        note(f"{file} has its entry; the key itself is not stored")
     elif view is View.TABLE:
         note(
-            "the key itself is stored nowhere; add its entry to the keys file:",
+            "the key itself is not stored; add its entry to the keys file:",
             msgspec.json.encode(entry).decode(),
         )
 

@@ -68,9 +68,7 @@ def norms(
 def _refuse_missing_columns(rows: ScoredRows, groups: tuple[By, ...], file: str) -> None:
     for by in groups:
         if by.attribute.id not in rows.columns:
-            raise InvalidInputError(
-                f"{file}:1: there is no column for the attribute {by.attribute.id}"
-            )
+            raise InvalidInputError(f"{file}:1: missing column for the attribute {by.attribute.id}")
 
 
 def _report(found: Norms, least: int, file: str) -> None:

@@ -12,7 +12,7 @@ import typer
 from stanine.cli.commands.publish import read_document
 from stanine.cli.exits import FAULTY_ROWS
 from stanine.cli.io.responses import Form, Responses, form_of_entry
-from stanine.cli.io.row_names import RowNames, look_through
+from stanine.cli.io.row_names import RowNames, check_keys
 from stanine.cli.io.row_packer import RowPacker
 from stanine.cli.io.rows import CsvWriter, NdjsonWriter, RowWriter
 from stanine.cli.io.sheet import Sheet
@@ -50,7 +50,7 @@ def score(
     entry = build_entry(document.instrument, number=0, revision=1, form=1, digest=document.digest)
     form = form_of_entry(entry)
     with open_input(responses) as (opened, name), rewindable(opened) as stream:
-        names = look_through(stream, name, form)
+        names = check_keys(stream, name, form)
         rows = Responses(Sheet(stream, name), form)
         if rows.ignored:
             note(

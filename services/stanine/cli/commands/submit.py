@@ -98,7 +98,7 @@ def send(client: Stanine, source: Source, counts: Counts) -> list[Accepted]:
     """Submit a file, report invalid rows and return the accepted attempts; updates `counts`."""
     accepted: list[Accepted] = []
 
-    def ignoring(columns: Sequence[str]) -> None:
+    def on_ignored(columns: Sequence[str]) -> None:
         if columns:
             note(
                 f"{source.name}: these columns are not part of {counts.instrument} and are ignored: {', '.join(columns)}"
@@ -106,7 +106,7 @@ def send(client: Stanine, source: Source, counts: Counts) -> list[Accepted]:
 
     submissions = source.submissions(
         lambda: form_of_answer(msgspec.to_builtins(client.instruments.form(counts.instrument))),
-        ignoring,
+        on_ignored,
     )
     with (
         progress(f"submitting to {counts.instrument}") as bar,
@@ -130,9 +130,9 @@ def send(client: Stanine, source: Source, counts: Counts) -> list[Accepted]:
         note(f"{source.name}: {_name_lines(source)} skipped: all cells are blank")
     if not counts.rows:
         note(
-            f"{source.name}: there is no row with answers below the header"
+            f"{source.name}: no row below the header has answers"
             if source.is_csv()
-            else f"{source.name}: there is no attempt"
+            else f"{source.name}: no attempts in this file"
         )
     return accepted
 

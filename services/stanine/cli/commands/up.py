@@ -14,7 +14,7 @@ from stanine.cli.local.stack import HOST, Stack, StopRequestedError
 from stanine.cli.local.stopping import stop_requests
 
 #: Seconds between checks of the processes; a signal triggers one earlier.
-_LOOK = 0.5
+_CHECK_PAUSE = 0.5
 
 
 def up(
@@ -40,7 +40,7 @@ def up(
             stack.start(stopping.requested)
             _announce(stack)
             while not stopping.requested():
-                stopping.wait(_LOOK)
+                stopping.wait(_CHECK_PAUSE)
                 stack.restart_dead()
         except StopRequestedError:
             pass

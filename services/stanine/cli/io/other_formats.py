@@ -42,7 +42,7 @@ def recognise(line: bytes) -> str:
     if re.match(rb"\[\s*(\{|$)", text):
         return "this is a list in JSON, not a CSV file: `stanine submit` takes NDJSON, one attempt a line without brackets"
     if b"\0" in line:
-        return f"this is no text in UTF-8: {_SAVE}"
+        return f"this is not UTF-8 text: {_SAVE}"
     return ""
 
 

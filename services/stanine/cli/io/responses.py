@@ -323,15 +323,15 @@ def _read_cells(cells: ItemCells, texts: Sequence[str]) -> Answer | None:
 class _Column:
     """A column and its parser; results are cached by cell text."""
 
-    def __init__(self, place: int, understand: Callable[[str], Any]) -> None:
+    def __init__(self, place: int, parse: Callable[[str], Any]) -> None:
         self.place = place
-        self._understand = understand
+        self._parse = parse
         self.known: dict[str, Any] = {}
 
     def read(self, cell: str) -> Any:
         if cell in self.known:
             return self.known[cell]
-        value = self._understand(unguard(cell.strip()))
+        value = self._parse(unguard(cell.strip()))
         if len(self.known) < _REMEMBERED:
             self.known[cell] = value
         return value
@@ -389,7 +389,7 @@ def _refuse_missing(sheet: Sheet, missing: list[str], absent: Mapping[str, str])
     shown = ", ".join(missing[:_NAMED]) + (
         f" and {len(missing) - _NAMED} more" if len(missing) > _NAMED else ""
     )
-    lines = [f"{sheet.name}:1: there is no column for {shown}"]
+    lines = [f"{sheet.name}:1: missing column for {shown}"]
     close = [(title, meant) for title in sheet.header if (meant := absent.get(_plain(title)))]
     if close:
         pairs = ", ".join(f"{title!r} is probably {meant}" for title, meant in close[:_NAMED])

@@ -36,7 +36,7 @@ class RowNames:
         return place < len(self._hashes) and int(self._hashes[place]) == sought
 
 
-def look_through(stream: IO[bytes], name: str, form: Form) -> RowNames:
+def check_keys(stream: IO[bytes], name: str, form: Form) -> RowNames:
     """Read the keys of a file, restore the stream's position, and return names for other rows.
 
     Raises InvalidInputError for a duplicate key, and the errors of `Sheet` and `Responses`.
@@ -69,7 +69,7 @@ def _refuse_repeated(rows: Responses, name: str, hashes: set[int]) -> None:
             count += 1
             if count <= _NAMED:
                 lines.append(
-                    f"{name}:{line}:{rows.key_column}: the key is that of line {first[key]}; every row needs its own"
+                    f"{name}:{line}:{rows.key_column}: the key is that of line {first[key]}; keys must be unique"
                 )
         else:
             first[key] = line

@@ -54,7 +54,7 @@ class Sheet:
             raise InvalidInputError(*(line for line in lines if line)) from None
         if not any(cell.strip() for cell in self.header):
             raise InvalidInputError(
-                f"{name}:1: there is no header: the first line must name the columns"
+                f"{name}:1: missing header: the first line must name the columns"
             )
         self._lines.forget_record()
 
@@ -114,7 +114,7 @@ class _Lines:
         self._size += len(line)
         if self._size > LINE_LIMIT:
             raise InvalidInputError(
-                f"{self._name}:{self.number}: a row of more than {LINE_LIMIT:,} characters: this is no file of responses"
+                f"{self._name}:{self.number}: a row of more than {LINE_LIMIT:,} characters: this is not a file of responses"
             )
         return line
 
@@ -138,7 +138,7 @@ class _Lines:
             raise InvalidInputError(f"{self._name}:1: {kind}")
         if len(raw) > LINE_LIMIT:
             raise InvalidInputError(
-                f"{self._name}:{self.number + 1}: a line of more than {LINE_LIMIT:,} bytes: this is no file of responses"
+                f"{self._name}:{self.number + 1}: a line of more than {LINE_LIMIT:,} bytes: this is not a file of responses"
             )
         return raw.decode("utf-8-sig" if is_first else "utf-8", "surrogateescape")
 

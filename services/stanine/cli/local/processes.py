@@ -87,9 +87,9 @@ class Child:
         Return whether it ended in time.
         """
         self.signal(signal.SIGTERM)
-        gentle = self.wait(grace)
+        in_time = self.wait(grace)
         self.kill()
-        return gentle
+        return in_time
 
     def kill(self) -> None:
         """Kill the process group."""
@@ -99,7 +99,7 @@ class Child:
             os.killpg(self._process.pid, signal.SIGKILL)
         self._process.wait()
 
-    def last_words(self) -> str:
+    def log_tail(self) -> str:
         """Return the end of the log."""
         try:
             return self.log.read_bytes()[-_TAIL:].decode(errors="replace").strip()

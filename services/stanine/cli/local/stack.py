@@ -27,7 +27,7 @@ from stanine.cli.local.processes import Child
 #: The default address of all processes.
 HOST = "127.0.0.1"
 #: Wildcard addresses and the matching loopback address.
-_EVERYWHERE = {"0.0.0.0": HOST, "::": "::1"}  # noqa: S104 - nothing is bound here
+_WILDCARDS = {"0.0.0.0": HOST, "::": "::1"}  # noqa: S104 - nothing is bound here
 #: Packages of the processes, checked before the start.
 _PACKAGES = (
     "starlette",
@@ -75,7 +75,7 @@ class Stack:
         """
         self.directory, self.note, self.host = directory, note, host
         self.port = port or free_port()
-        reached = _EVERYWHERE.get(host, host)
+        reached = _WILDCARDS.get(host, host)
         self.url = f"http://{f'[{reached}]' if ':' in reached else reached}:{self.port}"
         self.namespace = environment.get("STANINE_NAMESPACE", "stanine")
         self.key = environment.get("STANINE_KEY") or f"dev-{secrets.token_urlsafe(24)}"
@@ -107,7 +107,7 @@ class Stack:
         _refuse_missing_packages(needs_valkey=not self.redis_url)
         if self._keys_given and not Path(self._keys_given).is_file():
             raise InvalidInputError(
-                f"STANINE_KEYS_FILE: there is no file {self._keys_given}; `stanine keys new --file` makes one"
+                f"STANINE_KEYS_FILE: {self._keys_given} does not exist; `stanine keys new --file` creates it"
             )
         refuse_busy_port(self.host, self.port)
         self._take_directory()
@@ -272,7 +272,7 @@ class Stack:
             if time.monotonic() > deadline:
                 raise UnavailableError(
                     f"{child.name} was not ready within {START_TIMEOUT:.0f} s; the end of its log:",
-                    child.last_words(),
+                    child.log_tail(),
                 )
             time.sleep(_POLL)
 
@@ -348,7 +348,7 @@ def _answers(url: str) -> bool:
 def _died(child: Child) -> CliError:
     return CliError(
         f"{child.name} has ended ({_name_status(child.exit_status or 0)}); the end of its log:",
-        child.last_words(),
+        child.log_tail(),
     )
 
 

@@ -15,8 +15,8 @@ from types import FrameType
 class StopRequests:
     """Stop requests by signal, and a sleep that any signal interrupts. Main thread only."""
 
-    def __init__(self, woken: int) -> None:
-        self._woken = woken
+    def __init__(self, wakeup_read: int) -> None:
+        self._wakeup_read = wakeup_read
         self._requested = False
 
     def requested(self) -> bool:
@@ -25,8 +25,8 @@ class StopRequests:
 
     def wait(self, seconds: float) -> None:
         """Sleep until a signal arrives, at most some seconds."""
-        if select.select([self._woken], [], [], seconds)[0]:
-            os.read(self._woken, 4096)
+        if select.select([self._wakeup_read], [], [], seconds)[0]:
+            os.read(self._wakeup_read, 4096)
 
     def note(self, _number: int, _frame: FrameType | None) -> None:
         """Handle a signal."""
@@ -41,17 +41,17 @@ def stop_requests() -> Iterator[StopRequests]:
         signal.SIGTERM,
         signal.SIGHUP,
     )  # Ctrl-C, kill, closed terminal
-    woken, waking = os.pipe()
-    os.set_blocking(waking, False)
-    requests = StopRequests(woken)
+    wakeup_read, wakeup_write = os.pipe()
+    os.set_blocking(wakeup_write, False)
+    requests = StopRequests(wakeup_read)
     handlers = dict.fromkeys(asking, requests.note) | {signal.SIGCHLD: lambda _number, _frame: None}
     before = {number: signal.signal(number, handler) for number, handler in handlers.items()}
-    previous = signal.set_wakeup_fd(waking, warn_on_full_buffer=False)
+    previous = signal.set_wakeup_fd(wakeup_write, warn_on_full_buffer=False)
     try:
         yield requests
     finally:
         signal.set_wakeup_fd(previous)
         for number, handler in before.items():
             signal.signal(number, handler)
-        os.close(woken)
-        os.close(waking)
+        os.close(wakeup_read)
+        os.close(wakeup_write)
