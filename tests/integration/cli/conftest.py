@@ -1,4 +1,4 @@
-"""The command as a user runs it: a process with standard output, standard error and an exit status."""
+"""Runs the command as a process with standard output, standard error and an exit status."""
 
 import os
 import shlex
@@ -33,7 +33,7 @@ spec:
 
 @dataclass
 class Ran:
-    """What a run of the command came to."""
+    """The outcome of a run."""
 
     status: int
     out: str
@@ -45,7 +45,7 @@ Run = Callable[..., Ran]
 
 @pytest.fixture
 def stanine(tmp_path: Path) -> Run:
-    """Run `stanine WORDS…` in an empty directory, with variables of the environment as keywords."""
+    """Run `stanine WORDS…` in an empty directory, with environment variables as keywords."""
 
     def run(*words: str | Path, stdin: bytes = b"", **environment: str) -> Ran:
         inherited = {
@@ -83,7 +83,7 @@ class Up:
     variables: dict[str, str]
 
     def family(self) -> list[int]:
-        """Return the ids of all processes, itself included, that it started."""
+        """Return the ids of the process and all its descendants."""
         listed = subprocess.run(
             ["ps", "-eo", "pid,args"], capture_output=True, text=True, check=True
         ).stdout.splitlines()
@@ -103,7 +103,7 @@ def _children(pid: int) -> list[int]:
 
 @contextmanager
 def running_up(data: Path, *options: str, **environment: str) -> Iterator[Up]:
-    """Start `stanine up` on a free port and wait until it says where it is; it is stopped at the end if it still runs."""
+    """Start `stanine up` on a free port and wait until it prints its addresses; stop it at the end."""
     inherited = {
         name: value for name, value in os.environ.items() if not name.startswith("STANINE_")
     }
@@ -143,6 +143,6 @@ def running_up(data: Path, *options: str, **environment: str) -> Iterator[Up]:
 
 @pytest.fixture(scope="session")
 def up(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Up]:
-    """Everything, running for the whole session."""
+    """A stack for the whole session."""
     with running_up(tmp_path_factory.mktemp("up") / "data") as started:
         yield started

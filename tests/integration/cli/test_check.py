@@ -1,4 +1,4 @@
-"""`stanine check` against the records alone, with no watcher at work."""
+"""`stanine check` on records without running watchers."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""`stanine config`, against everything running."""
+"""`stanine config` with a running stack."""
 
 import json
 from collections.abc import Iterator

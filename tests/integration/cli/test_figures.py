@@ -1,4 +1,4 @@
-"""`stanine reliability` and `stanine norms` as a user runs them: published figures of other people's data, and files with faults."""
+"""`stanine reliability` and `stanine norms`: published figures, and files with errors."""
 
 import csv
 import io
@@ -126,7 +126,11 @@ def test_invalid_and_blank_rows_are_omitted_and_reported(stanine: Run, small: Pa
 
 @pytest.mark.parametrize(
     ("by", "about"),
-    [("size", "no attribute"), ("age:0", "above 0"), ("age", "no column for the attribute age")],
+    [
+        ("size", "no attribute"),
+        ("age:0", "above 0"),
+        ("age", "missing column for the attribute age"),
+    ],
 )
 def test_an_invalid_grouping_is_rejected(stanine: Run, small: Path, by: str, about: str) -> None:
     ran = stanine("norms", small, "-", "--by", by, stdin=b"A1,A2,q1\n1,1,a\n")

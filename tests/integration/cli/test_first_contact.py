@@ -1,4 +1,4 @@
-"""What somebody meets first: an installation without a package, a slip of the hand, nothing there yet, Ctrl-C."""
+"""First use: missing packages, typing errors, empty servers, Ctrl-C."""
 
 import os
 import re
@@ -21,7 +21,7 @@ from stanine.cli.main import COMMANDS
 from .conftest import INSTRUMENT, Run, Up, running_up
 
 ROOT = Path(__file__).parents[3]
-#: Runs the command line where some packages are not installed.
+#: Runs the command line without some packages.
 WITHOUT = """
 import importlib.abc, sys
 class Missing(importlib.abc.MetaPathFinder):
@@ -32,7 +32,7 @@ sys.meta_path.insert(0, Missing())
 from stanine.cli.main import main
 main()
 """
-#: Loads every command where the modules and signals that Windows lacks are not there for Stanine's own code, and scores a file.
+#: Loads every command and scores a file without the modules and signals that Windows lacks.
 AS_ON_WINDOWS = """
 import builtins, signal, sys
 load = builtins.__import__
@@ -104,7 +104,7 @@ PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 
 
 def needed(extra: str) -> set[str]:
-    """Return the names of the packages that an extra asks for, those of the extras within it included."""
+    """Return the packages of an extra, including those of nested extras."""
     found: set[str] = set()
     for line in PROJECT["optional-dependencies"][extra]:
         inner = re.match(r"stanine\[([\w,-]+)\]", line)
@@ -258,7 +258,7 @@ def test_responses_passed_as_the_instrument_are_detected(
 
 @contextmanager
 def silent_server(says: bytes = b"") -> Iterator[int]:
-    """Yield the port of a server that takes connections, sends the same to each or nothing, and never ends one."""
+    """Yield the port of a server that sends a fixed text or nothing and never closes a connection."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         taken: list[socket.socket] = []
 
@@ -269,7 +269,7 @@ def silent_server(says: bytes = b"") -> Iterator[int]:
                 except OSError:
                     return
                 if says:
-                    with suppress(OSError):  # the other side had enough
+                    with suppress(OSError):  # the client closed the connection
                         taken[-1].recv(4096)
                         taken[-1].sendall(says)
                         taken[-1].shutdown(socket.SHUT_WR)
@@ -348,11 +348,11 @@ def test_ctrl_c_prints_one_line(small: Path, tmp_path: Path, command: str) -> No
         assert process.stdout is not None
         assert process.stdout.readline() == "begun\n"
         with pytest.raises(subprocess.TimeoutExpired):
-            process.wait(1.5)  # wherever it is by then: loading, asking, waiting
+            process.wait(1.5)  # loading, requesting or waiting
         process.send_signal(signal.SIGINT)
         if command == "submit":
             with pytest.raises(subprocess.TimeoutExpired):
-                process.wait(0.3)  # requests under way are waited for
+                process.wait(0.3)  # waits for requests in flight
             process.send_signal(signal.SIGINT)
         out, err = process.communicate(timeout=60)
     assert (process.returncode, out, err) == (130, "", "interrupted\n")

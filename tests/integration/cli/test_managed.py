@@ -1,4 +1,4 @@
-"""What a custom resource manages is refused to the CLI with the resource's name, against everything running."""
+"""Changes of managed resources are rejected with the name of the owner."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""Scores that others published, found again by `stanine score` on their data (fetched, never kept here: see requirements-data.txt)."""
+"""Reproduction of published scores (data are downloaded: requirements-data.txt)."""
 
 import csv
 import io

@@ -1,4 +1,4 @@
-"""`stanine queues`, against everything running."""
+"""`stanine queues` with a running stack."""
 
 import json
 import secrets

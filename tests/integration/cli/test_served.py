@@ -1,4 +1,4 @@
-"""The commands that speak to the API, against everything running."""
+"""The commands that use the API, with a running stack."""
 
 import csv
 import io
@@ -20,7 +20,7 @@ ROWS = "key,A1,A2,q1\nk1,1,3,b\nk2,NA,2,\nk3,1,1,a\n"
 
 @pytest.fixture
 def published(up: Up, tmp_path: Path, request: pytest.FixtureRequest) -> str:
-    """The name of an instrument of this test's own, indexed."""
+    """The name of an indexed instrument for this test."""
     name = request.node.name.replace("_", "-")[-40:].strip("-").split("[")[0]
     document = INSTRUMENT.replace("name: small", f"name: {name}")
     (tmp_path / "own.yaml").write_text(document)

@@ -1,4 +1,4 @@
-"""`stanine up`: starts, serves, mends, stops, and leaves nothing running however it ends."""
+"""`stanine up`: start, service, restarts, and a stop without leftovers."""
 
 import hashlib
 import json
@@ -128,7 +128,7 @@ def test_published_instruments_survive_a_restart(stanine: Run, small: Path, tmp_
     with running_up(tmp_path / "data") as up:
         assert stanine("publish", small, "--wait", **up.variables).status == 0
         assert stanine("submit", "small", "r.csv", "--wait", **up.variables).status == 0
-        up.process.kill()  # the hardest way to end it
+        up.process.kill()  # cannot be handled
     with running_up(tmp_path / "data") as up:
         assert (
             len(stanine("results", "small", "-o", "ndjson", **up.variables).out.splitlines()) == 1
@@ -292,7 +292,7 @@ def test_check_reports_a_missing_index_entry(stanine: Run, small: Path, tmp_path
         assert stanine("publish", small, "--wait", **up.variables).status == 0
         pids = {pid: Path(f"/proc/{pid}/cmdline").read_text() for pid in up.family()}
         (watcher,) = [pid for pid, words in pids.items() if "stanine.index_watcher" in words]
-        os.kill(watcher, signal.SIGSTOP)  # or it would mend it
+        os.kill(watcher, signal.SIGSTOP)  # or it would repair it
         client = redis.Redis.from_url(up.variables["STANINE_REDIS_URL"])
         client.delete("stanine:{p0}:index")
         client.close()

@@ -1,4 +1,4 @@
-"""A client of the API whose server is a function of the test."""
+"""A client of the API with a test's function as the server."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager

@@ -1,4 +1,4 @@
-"""Texts in a CSV: a spreadsheet runs none, and reading gives what was written."""
+"""Escaping of CSV texts against formula injection, and its inverse."""
 
 import csv
 import io

@@ -1,4 +1,4 @@
-"""Errors of the client as exits of a command."""
+"""Client errors as exits of a command."""
 
 import socket
 import ssl

@@ -1,4 +1,4 @@
-"""The demo's judgement of its own figures."""
+"""The demo's comparison of figures."""
 
 import statistics
 

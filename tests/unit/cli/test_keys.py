@@ -1,4 +1,4 @@
-"""The keys file as the command line changes it."""
+"""Changes of the keys file by the command line."""
 
 import json
 import threading

@@ -1,4 +1,4 @@
-"""Files of several YAML documents, and the lines in which their parts stand."""
+"""Files of several YAML documents, and the lines of their values."""
 
 import yaml
 from hypothesis import given

@@ -1,4 +1,4 @@
-"""What is taken for a CSV file and is none is named, with the remedy; and so are names of columns that are nearly right."""
+"""Detection of other file formats and of similar column names, with remedies."""
 
 import io
 import zipfile
@@ -30,7 +30,7 @@ def workbook() -> bytes:
         with zipfile.ZipFile(file, "w", zipfile.ZIP_STORED) as archive:
             archive.writestr(
                 "[Content_Types].xml", "x" * (LINE_LIMIT + 10)
-            )  # one line longer than any of a CSV
+            )  # a line over the limit
         return file.getvalue()
 
 
@@ -92,6 +92,6 @@ def test_unknown_columns_with_similar_names_are_reported() -> None:
     assert read(b"Key,Participant ,A1,MOOD-2,mood_2,note\n").ignored == [
         "'Key' (is it key?)",
         "'Participant ' (is it participant?)",
-        "MOOD-2",  # mood_2 is there
+        "MOOD-2",  # mood_2 exists
         "note",
     ]

@@ -1,4 +1,4 @@
-"""Dead letters, listed page by page while the server comes back with other data."""
+"""Lists of dead letters, also when the server's data are replaced."""
 
 import httpx
 import pytest

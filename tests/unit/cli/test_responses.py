@@ -1,4 +1,4 @@
-"""What columns and cells mean."""
+"""Parsing of columns and cells."""
 
 import io
 

@@ -1,4 +1,4 @@
-"""Rows are called by their keys, else by their numbers, and no two alike."""
+"""Unique row names: keys, otherwise numbers."""
 
 import io
 

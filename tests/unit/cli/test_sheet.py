@@ -1,4 +1,4 @@
-"""Reading CSV as people have it."""
+"""Reading of CSV files with errors."""
 
 import csv
 import io

@@ -1,4 +1,4 @@
-"""Lines for a bulk submission, out of CSV and NDJSON."""
+"""Conversion of CSV and NDJSON to lines of a bulk submission."""
 
 import hashlib
 import io

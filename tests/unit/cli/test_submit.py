@@ -1,4 +1,4 @@
-"""Submissions and their answers: each in its place, also those that are not sent."""
+"""Pairing of submissions with answers, and waiting for results."""
 
 import json
 from collections.abc import Iterator
@@ -16,7 +16,7 @@ from stanine.client import errors
 
 
 def answer_lines(request: httpx.Request) -> httpx.Response:
-    """Accept every line but those whose key says otherwise."""
+    """Reject lines with a key that begins with `bad`; accept the others."""
     lines = []
     for number, line in enumerate(request.content.splitlines(), start=1):
         key = json.loads(line)["key"]

@@ -1,4 +1,4 @@
-"""What commands print."""
+"""Output of commands."""
 
 import contextlib
 import io
@@ -12,7 +12,7 @@ from stanine.cli.io.terminal import View, shortest, show, show_table
 from stanine.domain.instruments.document import read_yaml
 
 TEXT = st.text(st.characters(codec="utf-8", categories=["L", "N", "P", "S", "Zs"]), max_size=6)
-#: What some version of YAML takes for something other than text.
+#: Plain scalars that some version of YAML does not read as text.
 WORDS = st.sampled_from(
     [
         "y",
