@@ -5,8 +5,8 @@ import ssl
 
 import pytest
 
-from stanine.cli import connection, exits
-from stanine.cli.connection import connect, exit_of
+from stanine.cli import exits
+from stanine.cli.connection import _RetryNotes, connect, exit_of
 from stanine.client import Problem, Retry, errors
 
 SERVER = "http://api.test"
@@ -81,8 +81,8 @@ def test_long_retries_are_noted_once_for_each_outage(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     now = 100.0
-    monkeypatch.setattr(connection.time, "monotonic", lambda: now)
-    notes = connection._RetryNotes(SERVER)
+    monkeypatch.setattr("time.monotonic", lambda: now)
+    notes = _RetryNotes(SERVER)
     error = errors.LostAnswerError("GET /x: the connection was lost")
     for at, spent in ((100.0, 2.9), (101.0, 3.5), (101.0, 3.4), (106.0, 8.5), (200.0, 4.0)):
         now = at

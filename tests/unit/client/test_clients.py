@@ -349,7 +349,7 @@ def test_a_bulk_submission_that_is_left_early_ends_its_threads_and_raises_what_i
     client = sync(answer)
     answers = client.attempts.submit_many("x", endless())
     assert [next(answers).line for _ in range(700)] == list(range(1, 701))
-    answers.close()  # type: ignore[attr-defined]
+    answers.close()
     with pytest.raises(KeyError, match="mine"):
         list(client.attempts.submit_many("x", broken()))
 

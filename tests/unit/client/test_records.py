@@ -9,7 +9,7 @@ from stanine.client import records
 from stanine.domain.scoring.result_records import ProfileResult, ScaleResult
 
 #: Members that the client gives in another record.
-ELSEWHERE = {bodies.ResultBody: {"token", "repeated"}}
+ELSEWHERE: dict[type[msgspec.Struct], set[str]] = {bodies.ResultBody: {"token", "repeated"}}
 
 
 @pytest.mark.parametrize(
