@@ -257,7 +257,7 @@ def test_responses_passed_as_the_instrument_are_detected(
 
 
 @contextmanager
-def silent_server(says: bytes = b"") -> Iterator[int]:
+def silent_server(says: bytes = b"", connected: threading.Event | None = None) -> Iterator[int]:
     """Yield the port of a server that sends a fixed text or nothing and never closes a connection."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         taken: list[socket.socket] = []
@@ -268,6 +268,8 @@ def silent_server(says: bytes = b"") -> Iterator[int]:
                     taken.append(listener.accept()[0])
                 except OSError:
                     return
+                if connected is not None:
+                    connected.set()
                 if says:
                     with suppress(OSError):  # the client closed the connection
                         taken[-1].recv(4096)
@@ -340,7 +342,8 @@ def test_ctrl_c_prints_one_line(small: Path, tmp_path: Path, command: str) -> No
         "results": ["small", "--output", "out.csv"],
     }.get(command, [])
     script = f"import sys; print('begun', flush=True); from stanine.cli.main import main; sys.argv[1:] = {[command, *words]!r}; main()"
-    with silent_server() as port:
+    connected = threading.Event()
+    with silent_server(connected=connected) as port:
         process = subprocess.Popen(
             [sys.executable, "-c", script], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=tmp_path,
             env=os.environ | {"STANINE_API_URL": f"http://127.0.0.1:{port}"},
@@ -349,6 +352,8 @@ def test_ctrl_c_prints_one_line(small: Path, tmp_path: Path, command: str) -> No
         assert process.stdout.readline() == "begun\n"
         with pytest.raises(subprocess.TimeoutExpired):
             process.wait(1.5)  # loading, requesting or waiting
+        if command == "submit":
+            assert connected.wait(60)
         process.send_signal(signal.SIGINT)
         if command == "submit":
             with pytest.raises(subprocess.TimeoutExpired):
