@@ -22,7 +22,7 @@ RESOURCE_CONFLICT = "ResourceConflict"
 
 
 def manager_of(resource: Resource, redis_config: Resource, operator_id: str) -> Owner:
-    """Return the name under which a resource holds what it manages."""
+    """Return the owner record that a resource writes to Redis."""
     return Owner(name_of(resource), resource.uid, resource.created, operator_id, redis_config.uid)
 
 
@@ -50,8 +50,11 @@ def find_conflict(resource: Resource, resource_cache: ResourceCache) -> Resource
     return None if first is None or first.uid == resource.uid else first
 
 
-def claim(attempt: Callable[[str], T], kind: str, world: ReconcileContext) -> T:
-    """Do what needs a hold: `attempt(gone)`, once more past a holder that is known to be gone. Raises OwnershipConflictError."""
+def acquire(attempt: Callable[[str], T], kind: str, context: ReconcileContext) -> T:
+    """Run `attempt(gone)`, and once more if the current holder is known to be deleted.
+
+    Raises OwnershipConflictError.
+    """
     try:
         return attempt("")
     except OwnershipConflictError as refused:

@@ -169,9 +169,7 @@ class Responsibility:
         self._since: dict[str, float] = {}
         self._logged: dict[str, str] = {}
         self._looked = float("-inf")
-        #: When the lease of the whole cluster was renewed after it had run out: another operator may have begun since then.
-        self._returned = float("-inf")
-        #: Called when what is served may have changed.
+        #: Called when the served namespaces may have changed.
         self.changed: Callable[[], None] = lambda: None
 
     def serves(self, namespace: str) -> bool:
@@ -201,28 +199,18 @@ class Responsibility:
             self._since.pop(resource.namespace, None)
             return FOREIGN_RECHECK
         since = self._since.setdefault(resource.namespace, self._clock())
-        left = max(since, self._returned) + HANDOVER - self._clock()
-        was_mine = resource.status.get("operator") in (None, self._operator)
-        if left <= 0 or (was_mine and self._clock() - self._returned >= HANDOVER):
-            return None
-        return left
+        left = since + HANDOVER - self._clock()
+        return (
+            None if left <= 0 or resource.status.get("operator") in (None, self._operator) else left
+        )
 
     async def refresh(self) -> None:
         """Read the leases; renew or acquire the wanted ones. Raises ClusterError."""
         self._since = {
             name: since for name, since in self._since.items() if self.serves(name)
-        }  # what was lost meanwhile begins anew
-        # A lease of one namespace is one object: it cannot be renewed after another has taken it. Leases of the whole
-        # cluster are one for each operator, so one that ran out may be renewed while another is about to begin.
-        ran_out = (
-            self._whole is not None
-            and self._looked > float("-inf")
-            and not (self._whole.is_mine and self._clock() - self._looked <= IN_SIGHT)
-        )
-        for hold in (*self._holds.values(), *([] if self._whole is None else [self._whole])):
-            await hold.look()
-        if ran_out:
-            self._returned = self._clock()
+        }  # a namespace that was lost starts again
+        for hold in (*self._is_owner.values(), *([] if self._whole is None else [self._whole])):
+            await hold.refresh()
         if self._whole is not None:
             began, blind = self._clock(), self._clock() - self._looked > LEASES_STALE
             self._others = await self._observe_leases(

@@ -9,7 +9,11 @@ from stanine.crds.reading import read_instrument
 from stanine.domain.instruments.document import digest
 from stanine.domain.instruments.instrument import form_digest
 from stanine.store.managed import InstrumentState
-from stanine_operator.controller.reconcile_result import EventSpec, Outcome, Verdict
+from stanine_operator.controller.reconcile_result import (
+    EventSpec,
+    ReconcileResult,
+    ResourceCondition,
+)
 from stanine_operator.controller.resource import Resource
 
 
@@ -39,8 +43,10 @@ def check_document(resource: Resource) -> CheckedDocument:
     )
 
 
-def describe(judged: Judged, standing: InstrumentState, status: dict[str, Any]) -> Outcome:
-    """Return what is said of an instrument whose document is published."""
+def describe(
+    checked: CheckedDocument, standing: InstrumentState, status: dict[str, Any]
+) -> ReconcileResult:
+    """Return the result for a published document."""
     is_indexed = standing.indexed >= standing.revision
     if is_indexed:
         indexed = ResourceCondition(

@@ -123,8 +123,8 @@ def _instruments(server: Server) -> ManagedInstruments:
     return ManagedInstruments(server.client, store_library(), server.keys, outbox)
 
 
-def _still_indexed(before: InstrumentState, form: int) -> int:
-    """Return which revision of the new form's entry is indexed right after publishing: none if the form is new."""
+def _indexed_revision(before: InstrumentState, form: int) -> int:
+    """Return the indexed revision right after publishing: none if the form is new."""
     return before.indexed if before.form == form else 0
 
 

@@ -3,8 +3,8 @@
 from typing import Any
 
 from stanine.broker import BrokerSettingsInvalid, QueueState
-from stanine.broker.bootstrap import Management, QueueDeclaration
-from stanine.broker.connection.ownership import Manager
+from stanine.broker.bootstrap import Ownership, QueueDeclaration
+from stanine.broker.connection.ownership import Owner
 from stanine.broker.queue import QueueStats
 from stanine.broker.settings import QueueSettings
 from stanine.crds.queue import QueueSpec, broker_settings
@@ -28,7 +28,7 @@ _MESSAGES = {
 }
 
 
-def desired_queue(spec: QueueSpec, manager: Manager, gone: str = "") -> QueueDeclaration:
+def desired_queue(spec: QueueSpec, manager: Owner, gone: str = "") -> QueueDeclaration:
     """Return the settings, state and owner that a queue should have. Raises OperatorProblem InvalidSpec.
 
     `gone`: uid of a deleted owner that may be replaced.
@@ -40,8 +40,8 @@ def desired_queue(spec: QueueSpec, manager: Manager, gone: str = "") -> QueueDec
         raise OperatorProblem(
             INVALID_SPEC, f"The queue's settings are invalid: {error}.", permanent=True
         ) from None
-    management = Management(manager, QueueState(spec.desired_state), gone, tokens_of(spec))
-    return QueueDeclaration(spec.queue_name, settings, overwrite=True, management=management)
+    ownership = Ownership(manager, QueueState(spec.desired_state), gone, tokens_of(spec))
+    return QueueDeclaration(spec.queue_name, settings, overwrite=True, ownership=ownership)
 
 
 def describe(

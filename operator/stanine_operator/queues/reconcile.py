@@ -7,8 +7,8 @@ based on the current state.
 
 from collections.abc import Mapping
 
-from stanine.broker import BrokerSettingsInvalid, QueueManaged, QueueState, RequestConflict
-from stanine.broker.bootstrap import BootstrapReport, Ownership, QueueDeclaration, bootstrap
+from stanine.broker import QueueManaged, RequestConflict
+from stanine.broker.bootstrap import bootstrap
 from stanine.broker.connection.errors import ServerError
 from stanine.broker.connection.ownership import Owner
 from stanine.broker.queue import Handled
@@ -111,24 +111,7 @@ def finalize(resource: Resource, spec: QueueSpec, context: ReconcileContext) -> 
     )
 
 
-def _declare(server: Server, spec: QueueSpec, manager: Owner, gone: str) -> BootstrapReport:
-    try:
-        settings = settings_of(spec)
-    except BrokerSettingsInvalid as error:
-        raise OperatorProblem(
-            INVALID_SPEC, f"The queue's settings are invalid: {error}.", permanent=True
-        ) from None
-    ownership = Ownership(manager, QueueState(spec.desired_state), gone, tokens_of(spec))
-    declaration = QueueDeclaration(spec.queue_name, settings, overwrite=True, ownership=ownership)
-    return bootstrap(
-        server.client,
-        namespace=server.keys.partition,
-        queues=[declaration],
-        libraries=[store_library()],
-    )
-
-
-def _carry_out(
+def _handle_requests(
     resource: Resource, spec: QueueSpec, server: Server, manager: Owner, handled: Handled
 ) -> tuple[dict[str, object], tuple[EventSpec, ...]]:
     """Execute new requests; return the status fields and the Events."""

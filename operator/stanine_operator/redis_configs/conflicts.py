@@ -31,8 +31,8 @@ def find_settings_conflict(
     return _find_owner(resource, others, run_id, lambda _one: True, _key_space)
 
 
-def find_gone_holder(holder: Owner | None, neighbours: ResourceCache) -> str:
-    """Return the uid of who holds the settings of a resource without a rival, if it is sure that it will not renew its hold; else "".
+def find_expired_holder(holder: Owner | None, resource_cache: ResourceCache) -> str:
+    """Return the uid of a holder of settings that certainly will not renew its hold, else "".
 
     That is a RedisConfig that was deleted recently, or one in the cache that refers to other settings now. Nothing is
     certain about resources of other operators: their holds expire.

@@ -176,9 +176,9 @@ def _configure_settings(
         return _both("ResourceConflict", text)
     if info.role == "replica":
         return _both(READ_ONLY.reason, READ_ONLY.remedy)
-    declared = Declared(
+    declared = DeclaredSettings(
         manager=Owner(
-            f"RedisConfig {name_of(resource)}", resource.uid, resource.created, world.operator_id
+            f"RedisConfig {name_of(resource)}", resource.uid, resource.created, context.operator_id
         ),
         values=None if resource.spec.get("settings") is None else given_settings(spec.settings),
         layout=Layout(spec.layout),

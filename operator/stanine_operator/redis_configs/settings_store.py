@@ -77,7 +77,7 @@ def read_configuration(settings: Configuration) -> Stored | Failure:
         return _failure(None, error)
 
 
-def carry_out(
+def apply_steps(
     settings: Configuration, steps: Sequence[Step], manager: Owner, *, gone: str
 ) -> list[Failure]:
     """Apply the steps as a resource's owner; return the failed ones.
@@ -106,7 +106,7 @@ def _store_library() -> Library:
     return store.load_library()
 
 
-def _do(settings: Configuration, step: Step, manager: Owner, gone: str) -> None:
+def _apply_step(settings: Configuration, step: Step, manager: Owner, gone: str) -> None:
     match step:
         case Release():
             settings.release(manager)

@@ -42,8 +42,8 @@ from stanine.api.routes.invitations import InvitationRoutes
 from stanine.api.routes.probes import ProbeRoutes
 from stanine.api.routes.queues import QueueRoutes
 from stanine.api.routes.results import ResultRoutes
-from stanine.api.routes.sessions import SessionRoutes
 from stanine.api.routes.scales import ScaleRoutes
+from stanine.api.routes.sessions import SessionRoutes
 from stanine.api.routes.tokens import TokenRoutes
 from stanine.api.settings import ApiSettings
 from stanine.api.web.auth import Keyring

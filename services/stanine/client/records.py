@@ -310,6 +310,12 @@ class FormSection(_Record, frozen=True):
     time_limit_seconds: int | None = None
 
 
+class FormLayout(_Record, frozen=True):
+    """How pages show the items."""
+
+    items_per_page: int
+
+
 class Form(_Record, frozen=True):
     """A form as participants see it."""
 
@@ -323,11 +329,10 @@ class Form(_Record, frozen=True):
     #: The languages that the document has its texts in.
     languages: list[str] | None = None
     instructions: str | None = None
-    #: The languages that there are texts in.
-    languages: list[str] | None = None
-    sections: list[FormSection] | None = None
-    duration_minutes: float | None = None
+    duration_minutes: int | float | None = None
     time_limit_seconds: int | None = None
+    layout: FormLayout | None = None
+    sections: list[FormSection] | None = None
 
 
 class Band(_Record, frozen=True):

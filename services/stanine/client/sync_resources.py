@@ -205,7 +205,7 @@ class AttemptsResource(_Resource):
         lines: Iterable[bulk.Line],
         *,
         requests_at_once: int = bulk.REQUESTS_AT_ONCE,
-    ) -> Iterator[LineAnswer]:
+    ) -> Generator[LineAnswer, None, None]:
         """Submit many attempts, each with a key; yield their answers in the order of `lines`.
 
         Answers are yielded while `lines` are read. A line is an `Attempt`, a mapping, or JSON (bytes or
@@ -223,7 +223,7 @@ class AttemptsResource(_Resource):
 
     def wait_for(
         self, instrument: str, submitted: Iterable[S], *, timeout: float = 120.0
-    ) -> Iterator[tuple[S, Result]]:
+    ) -> Generator[tuple[S, Result], None, None]:
         """Yield the results of attempts (receipts or line answers) when available.
 
         Raises NotScoredError for an attempt without a result after `timeout` seconds; NotFoundError for one that the

@@ -25,7 +25,7 @@ class PreconditionFailedError(StoreError):
         self.digest = digest
 
 
-class InstrumentManagedError(StoreError, ManagedError):
+class InstrumentManagedError(StoreError, OwnershipConflictError):
     """A custom resource (`holder`) owns the instrument; nothing was changed."""
 
     def __init__(self, name: str, holder: Owner) -> None:

@@ -68,7 +68,7 @@ class ManagedInstruments:
         )
         return read_published(name, digest, self._library.call(self._client, "publish", keys, args))
 
-    def hold(self, name: str, manager: Manager, *, takes: bool, gone: str = "") -> InstrumentState:
+    def hold(self, name: str, manager: Owner, *, takes: bool, gone: str = "") -> InstrumentState:
         """Renew the ownership of an instrument and return its state; raise InstrumentManagedError.
 
         `takes`: also take ownership of an instrument without owner.
@@ -77,10 +77,10 @@ class ManagedInstruments:
         args = [name, manager.encode(), gone, HOLD_MS, int(takes)]
         revision, form, digest, indexed, owner = self._call("hold_instrument", keys, args)
         if owner:
-            raise InstrumentManagedError(name, read_manager(owner))
+            raise InstrumentManagedError(name, read_owner(owner))
         return InstrumentState(revision, form, digest.decode(), indexed)
 
-    def remove(self, name: str, manager: Manager) -> Removal:
+    def remove(self, name: str, manager: Owner) -> Removal:
         """Remove an instrument without attempts: documents, index entries, list entries.
 
         Its number is never reused, and its revisions continue if it is published again. Raises InstrumentManagedError.

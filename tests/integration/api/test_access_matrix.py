@@ -137,7 +137,7 @@ def but(scope: str) -> str:
     return f"all but {scope}"
 
 
-class ReconcileContext(NamedTuple):
+class AccessWorld(NamedTuple):
     """An API with things of two instruments, and the callers that have nothing in the keys file."""
 
     api: Serving
@@ -160,7 +160,7 @@ class ReconcileContext(NamedTuple):
 
 
 @pytest.fixture(scope="module")
-def world(valkey: Server, tmp_path_factory: pytest.TempPathFactory) -> Iterator[ReconcileContext]:
+def world(valkey: Server, tmp_path_factory: pytest.TempPathFactory) -> Iterator[AccessWorld]:
     path = tmp_path_factory.mktemp("keys") / "keys.json"
     entries = [
         key_entry(key_of(scope, reach), [scope], names)
@@ -189,7 +189,7 @@ def world(valkey: Server, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
         while api.http("revoked").get("/v1/instruments").status_code != 401:
             assert time.monotonic() - began < 20
             time.sleep(0.05)
-        yield ReconcileContext(
+        yield AccessWorld(
             api, mine["attempt"], mine["token"], another["token"], secrets.token_hex(16)
         )
     finally:
@@ -199,7 +199,7 @@ def world(valkey: Server, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
 Expected = str  # "served", or the last word of a problem's type
 
 
-def callers(world: ReconcileContext, row: Row) -> Iterator[tuple[str | None, Expected]]:
+def callers(world: AccessWorld, row: Row) -> Iterator[tuple[str | None, Expected]]:
     """Every kind of caller, by what it sends as its key, and what it is told."""
     public, scope = row.kind == "public", row.scope or "operate"
     for stranger in (None, "unknown", "revoked", "x" * 5000, key_of(scope, "all").upper(), "*"):
@@ -234,7 +234,7 @@ def rows(*kinds: Kind) -> pytest.MarkDecorator:
     return pytest.mark.parametrize(("method", "row"), chosen.values(), ids=chosen)
 
 
-def test_every_route_is_in_the_matrix(world: ReconcileContext) -> None:
+def test_every_route_is_in_the_matrix(world: AccessWorld) -> None:
     declared = {
         (route.method, route.path): (route.scope, route.takes_token)
         for route in world.api.api.asgi.router.routes
@@ -245,7 +245,7 @@ def test_every_route_is_in_the_matrix(world: ReconcileContext) -> None:
 
 @rows()
 def test_each_caller_is_served_or_refused_and_a_refusal_changes_nothing(
-    world: ReconcileContext, method: str, row: Row
+    world: AccessWorld, method: str, row: Row
 ) -> None:
     asked = list(callers(world, row))
     assert {expected for _, expected in asked} >= {"served"} | (
@@ -273,7 +273,7 @@ def test_each_caller_is_served_or_refused_and_a_refusal_changes_nothing(
 
 @rows("instrument", "attempt")
 def test_what_a_caller_does_not_reach_is_as_what_does_not_exist(
-    world: ReconcileContext, method: str, row: Row
+    world: AccessWorld, method: str, row: Row
 ) -> None:
     exists, absent = ("a-mood", "a-moos") if row.kind == "instrument" else (world.attempt, "0" * 32)
     address = row.address.format(attempt=world.attempt)
@@ -289,7 +289,7 @@ def test_what_a_caller_does_not_reach_is_as_what_does_not_exist(
 
 @rows("instrument")
 def test_another_spelling_of_an_address_reaches_no_more(
-    world: ReconcileContext, method: str, row: Row
+    world: AccessWorld, method: str, row: Row
 ) -> None:
     for name in ("%61-mood", "a%2Dmood", "a%2dmood"):
         address = row.address.replace("a-mood", name)
@@ -310,7 +310,7 @@ def test_another_spelling_of_an_address_reaches_no_more(
         problem(world.ask(key_of(row.scope, "other"), method, address, **row.content), "not-found")
 
 
-def test_lists_hold_what_a_caller_reaches_and_no_more(world: ReconcileContext) -> None:
+def test_lists_hold_what_a_caller_reaches_and_no_more(world: AccessWorld) -> None:
     reached = {"all": ["a-mood", "b-mood"], "mine": ["a-mood"], "other": ["b-mood"], "none": []}
     for reach, names in reached.items():
         instruments = world.ask(key_of("instruments:read", reach), "GET", "/v1/instruments").json()
@@ -330,7 +330,7 @@ def test_lists_hold_what_a_caller_reaches_and_no_more(world: ReconcileContext) -
 
 
 def test_a_document_cannot_be_published_under_a_name_that_it_does_not_have(
-    world: ReconcileContext,
+    world: AccessWorld,
 ) -> None:
     before = world.data()
     for address, name in itertools.product(("a-new", "a-mood"), ("b-mood", "b-new")):
@@ -348,9 +348,7 @@ def test_a_document_cannot_be_published_under_a_name_that_it_does_not_have(
     "name",
     ["authorization", "content-type", "content-encoding", "idempotency-key", "Authorization"],
 )
-def test_a_header_that_may_be_there_once_is_refused_twice(
-    world: ReconcileContext, name: str
-) -> None:
+def test_a_header_that_may_be_there_once_is_refused_twice(world: AccessWorld, name: str) -> None:
     value = f"Bearer {ADMIN}" if name.lower() == "authorization" else "x"
     before = world.data()
     answer = httpx.post(

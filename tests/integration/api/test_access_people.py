@@ -33,7 +33,7 @@ class Row(NamedTuple):
 
 
 LINES = {"content": b'{"key":"k"}\n', "headers": {"content-type": "application/x-ndjson"}}
-SAVE = {"json": {"seq": 1, "answers": {"calm": 1, "drink": 0}}}
+SAVE: Any = {"json": {"seq": 1, "answers": {"calm": 1, "drink": 0}}}
 BASE = "/v1/instruments/a-day"
 PEOPLE: dict[tuple[str, str], Row] = {
     ("POST", "/v1/instruments/{name}/sessions"): Row(
@@ -101,7 +101,7 @@ def key_of(scope: str, reach: str) -> str:
     return f"{scope} of {reach}"
 
 
-class ReconcileContext(NamedTuple):
+class AccessWorld(NamedTuple):
     """An API with people's data of two instruments."""
 
     api: Serving
@@ -131,7 +131,7 @@ class ReconcileContext(NamedTuple):
 
 
 @pytest.fixture(scope="module")
-def world(valkey: Server, tmp_path_factory: pytest.TempPathFactory) -> Iterator[ReconcileContext]:
+def world(valkey: Server, tmp_path_factory: pytest.TempPathFactory) -> Iterator[AccessWorld]:
     path = tmp_path_factory.mktemp("keys") / "keys.json"
     write_keys(
         path,
@@ -166,7 +166,7 @@ def world(valkey: Server, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
         several = invite(api, "a-day", maxUses=2)["code"]
         assert [start(api, several, "a-day").status_code for _ in range(2)] == [201, 201]
         codes["used"] = several
-        yield ReconcileContext(
+        yield AccessWorld(
             api, mine, open_session(api, "b-day"), open_session(api, "a-day", timeLimitSeconds=600), codes,
             invite(api, "a-day")["invitation"], api.submit("a-day", answers={"calm": 1}, participant="p-7"),
         )  # fmt: skip
@@ -174,7 +174,7 @@ def world(valkey: Server, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
         api.stop()
 
 
-def callers(world: ReconcileContext, row: Row) -> Iterator[tuple[str | None, str]]:
+def callers(world: AccessWorld, row: Row) -> Iterator[tuple[str | None, str]]:
     """Every kind of caller, by what it sends as its key, and what it is told; who is served comes last."""
     for stranger in (None, "unknown", "x" * 5000, "*", "z" * 22 + "z", "0" * 31):
         yield stranger, "unauthenticated"
@@ -214,7 +214,7 @@ def _told(row: Row, scope: str, reach: str) -> str:
 ROWS = {" ".join(route): (route[0], row) for route, row in PEOPLE.items()}
 
 
-def test_every_route_of_people_is_in_the_table(world: ReconcileContext) -> None:
+def test_every_route_of_people_is_in_the_table(world: AccessWorld) -> None:
     declared = {(route.method, route.path): route for route in world.api.api.asgi.router.routes}
     people = {
         route
@@ -235,7 +235,7 @@ def test_every_route_of_people_is_in_the_table(world: ReconcileContext) -> None:
 
 @pytest.mark.parametrize(("method", "row"), ROWS.values(), ids=ROWS)
 def test_each_caller_is_served_or_refused_and_a_refusal_changes_nothing(
-    world: ReconcileContext, method: str, row: Row
+    world: AccessWorld, method: str, row: Row
 ) -> None:
     asked = list(callers(world, row))
     assert "served" in {expected for _, expected in asked}
@@ -251,7 +251,7 @@ def test_each_caller_is_served_or_refused_and_a_refusal_changes_nothing(
 
 
 def test_a_session_that_is_not_there_and_somebody_elses_look_the_same(
-    world: ReconcileContext,
+    world: AccessWorld,
 ) -> None:
     absent = secrets.token_hex(11) + "0" * 10
     for method, verb in (("GET", ""), ("PATCH", ""), ("POST", ":submit"), ("POST", ":withdraw")):
@@ -269,7 +269,7 @@ def test_a_session_that_is_not_there_and_somebody_elses_look_the_same(
         problem(world.api.http(world.mine.token).get(f"/v1/sessions/{name}"), "not-found")
 
 
-def test_no_token_is_taken_for_one_of_another_kind(world: ReconcileContext) -> None:
+def test_no_token_is_taken_for_one_of_another_kind(world: AccessWorld) -> None:
     """The ids of a session and its attempt begin alike, and all tokens are made with one secret."""
     person = Person(
         world.api,
@@ -291,7 +291,7 @@ def test_no_token_is_taken_for_one_of_another_kind(world: ReconcileContext) -> N
 
 
 def test_rotating_ends_the_tokens_of_sessions_and_the_code_gives_a_new_one(
-    world: ReconcileContext,
+    world: AccessWorld,
 ) -> None:
     code = invite(world.api, "a-day")["code"]
     person = Person(world.api, start(world.api, code, "a-day"))

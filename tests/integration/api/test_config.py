@@ -104,9 +104,7 @@ def test_settings_are_changed_one_by_one(mood: Serving, configuration: Configura
     detail = problem(
         change(settings={"sweepSeconds": "7", "no": 1, "logLevel": "Loud"}), "invalid-request"
     )["detail"]
-    assert all(
-        name in detail for name in ("sweepSeconds", "no: unknown setting", "logLevel")
-    )
+    assert all(name in detail for name in ("sweepSeconds", "no: unknown setting", "logLevel"))
     configuration.apply({"sweepSeconds": 1}, MANAGER)
     assert MANAGER.name in problem(change(settings={"sweepSeconds": 2}), "managed")["detail"]
     assert read(mood)["revision"] == 4

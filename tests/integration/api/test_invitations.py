@@ -29,7 +29,8 @@ def api(valkey: Server, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Se
 
 
 def listed(api: Serving, name: str = NAME, limit: int = 1000) -> list[dict[str, Any]]:
-    found, after = [], None
+    found: list[dict[str, Any]] = []
+    after = None
     while True:
         page = (
             api.http()
@@ -46,7 +47,7 @@ def listed(api: Serving, name: str = NAME, limit: int = 1000) -> list[dict[str, 
 
 
 def test_an_invitation_is_created_once_by_its_key(api: Serving) -> None:
-    order = {
+    order: dict[str, Any] = {
         "key": "k-1",
         "participant": "p",
         "attributes": {"sex": "male"},

@@ -1,11 +1,12 @@
 """Language, seconds and quality figures of attempts, through HTTP."""
 
 import json
+from typing import Any
 
 from tests.integration.api.serving import Serving, only, problem
 
 FIGURES = {"items": 3, "missing": 1, "missingShare": 1 / 3, "longestRun": 2, "seconds": 42.5}
-ATTEMPT = {"answers": {"i1": 4, "i2": 4}, "language": "pt-BR", "seconds": 42.5, "key": "k"}
+ATTEMPT: Any = {"answers": {"i1": 4, "i2": 4}, "language": "pt-BR", "seconds": 42.5, "key": "k"}
 
 
 def test_language_and_seconds_are_returned_and_belong_to_what_a_key_stands_for(

@@ -31,9 +31,9 @@ def check(command: str, expected: str, cwd: Path, variables: Mapping[str, str]) 
         check=False,
     )
     assert done.returncode == 0, (command, done.stderr)
-    assert re.fullmatch(_pattern(expected), done.stdout.rstrip("\n")), (command, done.stdout)
+    assert re.fullmatch(as_pattern(expected), done.stdout.rstrip("\n")), (command, done.stdout)
 
 
-def _pattern(expected: str) -> str:
+def as_pattern(expected: str) -> str:
     parts = re.split("(…)", expected.rstrip("\n"))
     return "".join(".*" if part == "…" else re.escape(part) for part in parts)

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from .conftest import running_up
-from .test_readme import as_pattern
+from .pages import as_pattern
 
 ROOT = Path(__file__).parents[3]
 PAGES = sorted((ROOT / "docs" / "howto").glob("*.md"))

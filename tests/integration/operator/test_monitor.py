@@ -15,8 +15,8 @@ from stanine_operator.controller.problems import OperatorProblem
 from stanine_operator.controller.resource import Resource
 from stanine_operator.redis_servers.monitor import ServerMonitor
 
-#: Seconds for an answer to be taken in.
-RETRY_SECONDS = 30
+#: Seconds for a probe to complete.
+PATIENCE = 30
 
 
 class Monitored:
@@ -34,10 +34,10 @@ class Monitored:
 
     async def poll(self) -> int:
         """Poll once; return the number of reports."""
-        before = len(self.told)
-        self.pulse._beat(self.executor)
-        async with asyncio.timeout(RETRY_SECONDS):
-            while self.pulse._feeling:  # noqa: ASYNC110 - a thread answers, no event tells
+        before = len(self.reported)
+        self.monitor._probe_all(self.executor)
+        async with asyncio.timeout(PATIENCE):
+            while self.monitor._probing:  # noqa: ASYNC110 - a thread answers, no event tells
                 await asyncio.sleep(0.01)
         return len(self.reported) - before
 

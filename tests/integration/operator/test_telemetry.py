@@ -1,4 +1,4 @@
-"""Telemetry of the operator: spans that go on in the indexWatcher, JSON logs and metrics, each as docs/reference/telemetry.md says."""
+"""The operator's spans, logs and metrics are as documented in docs/telemetry.md."""
 
 from collections.abc import Callable, Iterator
 from pathlib import Path

@@ -64,14 +64,14 @@ def granted(user: str) -> set[str]:
 
 def store_function(name: str) -> str:
     """Return the source of one function of the store's library."""
-    text = STORE + MANAGING
+    text = STORE + OWNERSHIP
     start = text.index(f"local function {name}(")
     return text[start : text.index("\nend\n", start)]
 
 
 def with_called(names: list[str]) -> set[str]:
     """Return the names of functions and of all functions that they call."""
-    known = set(re.findall(r"^local function (\w+)\(", STORE + MANAGING, re.MULTILINE))
+    known = set(re.findall(r"^local function (\w+)\(", STORE + OWNERSHIP, re.MULTILINE))
     found: set[str] = set()
     left = list(names)
     while left:
@@ -93,7 +93,7 @@ def test_watchers_have_the_commands_of_a_consumer(user: str, part: str) -> None:
 @pytest.mark.parametrize("user", ["api", "operator"])
 @pytest.mark.parametrize("part", ["ahead", "operating", "requests"])
 def test_queue_operators_have_the_required_commands(user: str, part: str) -> None:
-    found = commands_in((BROKER / f"{part}.lua").read_text() + MANAGING) - {
+    found = commands_in((BROKER / f"{part}.lua").read_text() + OWNERSHIP) - {
         "xack"
     }  # of `drop`, which only tests call
     assert found

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from stanine.broker.connection.ownership import Owner, OwnershipConflictError, read_owner
-from stanine_operator.controller.ownership import claim, find_rival, is_gone, manager_of
+from stanine_operator.controller.ownership import acquire, find_conflict, is_gone, manager_of
 from stanine_operator.controller.resource import Resource
 from stanine_operator.controller.resource_cache import ResourceCache
 
@@ -117,13 +117,13 @@ def test_a_deleted_holder_is_replaced_once(monkeypatch: pytest.MonkeyPatch) -> N
         tried.append(gone)
         raise OwnershipConflictError("queue q", HOLDER)
 
-    class ReconcileContext:
+    class AccessWorld:
         resource_cache = cache_of(resource("RedisConfig", "default", "config-uid"))
         operator_id = "here"
 
-    world: Any = ReconcileContext()
+    context: Any = AccessWorld()
     with pytest.raises(OwnershipConflictError):
-        claim(attempt, "Queue", world)
+        acquire(attempt, "Queue", context)
     assert tried == ["", "u1"]
 
 

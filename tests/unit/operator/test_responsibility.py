@@ -176,7 +176,6 @@ STEPS = st.lists(
         ("pass", 8),
     ]
 )
-@example([("start", "wide-b"), ("start", "wide-a"), ("freeze", "wide-b"), ("pass", 11)])
 @given(STEPS)
 def test_each_resource_has_at_most_one_operator_and_eventually_one(
     steps: list[tuple[str, Any]],

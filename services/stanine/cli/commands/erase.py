@@ -5,10 +5,11 @@ from typing import Annotated, Any
 import msgspec
 import typer
 
-from stanine.cli.client import connect, segment
 from stanine.cli.exits import InvalidInputError, NotFoundError
 from stanine.cli.io.terminal import View, note, show
 from stanine.cli.options import DEFAULT_SERVER, Key, Server, Shown
+from stanine.cli.plain_api import connect_plain
+from stanine.client.messages import segment
 
 _Attempts = Annotated[
     list[str] | None, typer.Argument(metavar="[ATTEMPT]…", help="Ids of attempts.")
@@ -35,7 +36,7 @@ def erase(
         raise InvalidInputError("name attempts, or participants with --participant")
     done: list[dict[str, Any]] = []
     missing: list[str] = []
-    with connect(server, key) as api:
+    with connect_plain(server, key) as api:
         for attempt in attempts or ():
             try:
                 api.request("DELETE", f"/v1/attempts/{segment(attempt)}")
@@ -47,7 +48,7 @@ def erase(
                 )
         for participant in participants or ():
             found = msgspec.json.decode(
-                api.request("POST", f"/v1/participants/{segment(participant)}:erase").content
+                api.request("POST", f"/v1/participants/{segment(participant)}:erase")
             )
             done.append({"erased": participant, **found})
     show(done, view, done)

@@ -6,16 +6,17 @@ import msgspec
 import numpy as np
 import typer
 
-from stanine.cli.client import connect, segment
 from stanine.cli.commands.publish import read_document
 from stanine.cli.exits import FAILED, InvalidInputError, NotFoundError, UnavailableError
 from stanine.cli.io.explanation_text import lines_of
 from stanine.cli.io.responses import Response, Responses, form_of_entry
-from stanine.cli.io.row_names import look_through
+from stanine.cli.io.row_names import check_keys
 from stanine.cli.io.row_packer import RowPacker
 from stanine.cli.io.sheet import Sheet
 from stanine.cli.io.terminal import View, emit, note, open_input, rewindable, show
 from stanine.cli.options import DEFAULT_SERVER, Server, Shown
+from stanine.cli.plain_api import connect_plain
+from stanine.client.messages import segment
 from stanine.domain.scoring.explanation import Explainer, Reader
 from stanine.domain.scoring.explanation_records import Explanation
 from stanine.domain.scoring.index import build_entry
@@ -62,9 +63,8 @@ def explain(
 
 
 def _explain_stored(attempt: str, server: str, key: str, view: View) -> None:
-    with connect(server, key) as api:
-        answer = api.get(f"/v1/attempts/{segment(attempt)}/result/explanation")
-    found: dict[str, Any] = msgspec.json.decode(answer.content)
+    with connect_plain(server, key) as api:
+        found: dict[str, Any] = api.get(f"/v1/attempts/{segment(attempt)}/result/explanation")
     if found["state"] == "Submitted":
         raise UnavailableError(
             f"{attempt} is not scored yet; `stanine result {attempt} --wait SECONDS` waits"
@@ -90,7 +90,7 @@ def _explain_row(instrument: str, responses: str, key: str) -> Explanation:
     entry = build_entry(document.instrument, number=0, revision=1, form=1, digest=document.digest)
     form = form_of_entry(entry)
     with open_input(responses) as (opened, name), rewindable(opened) as stream:
-        names = look_through(stream, name, form)
+        names = check_keys(stream, name, form)
         rows = Responses(Sheet(stream, name), form)
         sought = (row for row in rows if (row.key or names.of(row.number)) == key)
         row: Response | None = next(sought, None)

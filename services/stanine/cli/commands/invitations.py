@@ -10,10 +10,11 @@ from typing import Annotated, Any
 import msgspec
 import typer
 
-from stanine.cli.client import Api, connect, explain_problem, segment
 from stanine.cli.exits import FAULTY_ROWS, InvalidInputError
 from stanine.cli.io.terminal import View, note, open_input, open_output, show
 from stanine.cli.options import DEFAULT_SERVER, Format, Key, Output, Server, Shown
+from stanine.cli.plain_api import Api, connect_plain, explain_problem
+from stanine.client.messages import segment
 
 #: Lines of one request: their answers are held by the server until all were read. Invitations of a page.
 _LINES, _PAGE = 10_000, 1_000
@@ -123,7 +124,7 @@ def create(
         "returnUrl": return_url,
     }  # fmt: skip
     common = {name: value for name, value in common.items() if value}
-    with connect(server, key) as api, open_output(output) as out:
+    with connect_plain(server, key) as api, open_output(output) as out:
         if not file:
             order = common | {
                 name: value
@@ -133,7 +134,7 @@ def create(
             answer = api.request(
                 "POST", _address(name), content=msgspec.json.encode(order), headers=_JSON
             )
-            _write(out, view, [msgspec.json.decode(answer.content)], with_head=True)
+            _write(out, view, [msgspec.json.decode(answer)], with_head=True)
             return
         faulty = 0
         with open_input(file) as (stream, place):
@@ -142,7 +143,7 @@ def create(
             part = orders[start : start + _LINES]
             lines = b"".join(msgspec.json.encode(common | order) + b"\n" for _, order in part)
             answer = api.request("POST", f"{_address(name)}:bulk", content=lines, headers=_NDJSON)
-            told = [msgspec.json.decode(line) for line in answer.content.splitlines()]
+            told = [msgspec.json.decode(line) for line in answer.splitlines()]
             _write(out, view, [each for each in told if "problem" not in each], with_head=not start)
             for (row, _), each in zip(part, told, strict=True):
                 if "problem" in each:
@@ -162,7 +163,7 @@ def list_invitations(
     name: _Name, server: Server = DEFAULT_SERVER, key: Key = "", view: Shown = View.TABLE
 ) -> None:
     """List an instrument's invitations in the order of their creation. Needs the scope `invitations:write`."""
-    with connect(server, key) as api:
+    with connect_plain(server, key) as api:
         found = [each for page in api.pages(_address(name), limit=_PAGE) for each in page["items"]]
     rows = [
         {
@@ -184,7 +185,7 @@ def revoke(
     view: Shown = View.TABLE,
 ) -> None:
     """Let an invitation open no more sessions; a session that is open goes on. Needs the scope `invitations:write`."""
-    with connect(server, key) as api:
+    with connect_plain(server, key) as api:
         _change(api, name, invitation, "revoke", None, view)
 
 
@@ -197,7 +198,7 @@ def extend(
     view: Shown = View.TABLE,
 ) -> None:
     """Let an invitation open sessions until another time, without --until without end. Needs the scope `invitations:write`."""
-    with connect(server, key) as api:
+    with connect_plain(server, key) as api:
         _change(api, name, invitation, "extend", {"expiresAt": until or None}, view)
 
 
@@ -209,7 +210,7 @@ def _change(
     answer = api.request(
         "POST", f"{_address(name)}/{segment(invitation)}:{verb}", content=content, headers=headers
     )
-    done: dict[str, Any] = msgspec.json.decode(answer.content)
+    done: dict[str, Any] = msgspec.json.decode(answer)
     show(
         done,
         view,

@@ -63,18 +63,20 @@ def publish(
     for document, its in zip(documents, found, strict=True):
         for warning in its:
             note(f"{document.file}: warning: {warning}")
-    with connect(server, key) as api:
-        answers = [put(api, document, wait=wait) for document in documents]
-    for document, its, answer in zip(documents, found, answers, strict=True):
-        for line in _more_warnings(answer, its):
+    with connect(server, key) as client:
+        published = [_publish(client, document) for document in documents]
+        if wait:
+            published = [
+                _await_index(client, document, publication)
+                for document, publication in zip(documents, published, strict=True)
+            ]
+    for document, its, publication in zip(documents, found, published, strict=True):
+        for line in _more_warnings(publication, its):
             note(f"{document.file}: warning: {line}")
-    rows = [
-        {name: answer.get(name) for name in ("name", "revision", "form", "changed", "indexed")}
-        for answer in answers
-    ]
-    show(answers, view, rows)
-    waiting = [answer["name"] for answer in answers if not answer["indexed"]]
-    if wait and waiting:
+    columns = ("name", "revision", "form", "changed", "indexed")
+    show(published, view, [{name: getattr(each, name) for name in columns} for each in published])
+    missing = [each.name for each in published if not each.indexed]
+    if wait and missing:
         raise UnavailableError(
             f"published, but not indexed within {_WAIT:.0f} s: {', '.join(missing)}; does the indexWatcher run?"
         )
@@ -99,16 +101,14 @@ def _read_all(files: list[str]) -> list[Document]:
     return documents
 
 
-def _more_warnings(answer: dict[str, Any], known: list[Fault]) -> Iterator[str]:
+def _more_warnings(answer: Publication, known: list[Fault]) -> Iterator[str]:
     """Yield the warnings that only the server gave: it may be newer than this command."""
-    seen = {(one.place, one.code) for one in known}
-    for one in answer.get("warnings") or ():
-        if (one["pointer"], one["code"]) not in seen:
-            yield str(Fault(one["pointer"], one["code"], one["detail"]))
-    if (count := answer.get("warningCount", 0)) > max(
-        len(answer.get("warnings") or ()), len(known)
-    ):
-        yield f"the server has {count} warnings"
+    found = {(one.place, one.code) for one in known}
+    for one in answer.warnings:
+        if (one.pointer, one.code) not in found:
+            yield str(Fault(one.pointer, one.code, one.detail))
+    if answer.warning_count > max(len(answer.warnings), len(known)):
+        yield f"the server has {answer.warning_count} warnings"
 
 
 def read_document(file: str) -> Document:

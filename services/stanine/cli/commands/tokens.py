@@ -1,13 +1,13 @@
 """`stanine tokens rotate`: rotate the secret of attempt tokens. Registered by `application`."""
 
-from typing import Annotated
+from typing import Annotated, Any
 
 import msgspec
 import typer
 
-from stanine.cli.connection import connect
 from stanine.cli.io.terminal import View, show
 from stanine.cli.options import DEFAULT_SERVER, Key, Server, Shown
+from stanine.cli.plain_api import connect_plain
 
 #: Seconds that the API keeps a former secret: at most 90 days, by default a day.
 _MOST_SECONDS, _DAY = 90 * 86_400, 86_400
@@ -56,9 +56,13 @@ def rotate(
     """
     links = {} if keep_links_seconds is None else {"keepLinksSeconds": keep_links_seconds}
     order = msgspec.json.encode({"keepSeconds": keep_seconds} | links)
-    with connect(server, key) as api:
-        answer = api.request(
-            "POST", "/v1/tokens:rotate", content=order, headers={"content-type": "application/json"}
+    with connect_plain(server, key) as api:
+        done: dict[str, Any] = msgspec.json.decode(
+            api.request(
+                "POST",
+                "/v1/tokens:rotate",
+                content=order,
+                headers={"content-type": "application/json"},
+            )
         )
-    done: dict[str, Any] = msgspec.json.decode(answer.content)
     show(done, view, [done])

@@ -66,7 +66,7 @@ class Stored(msgspec.Struct, frozen=True):
     #: The settings in effect, invalid values, and the names that have a stored value.
     read: SettingsRead
     #: The custom resource that owns the configuration.
-    managed_by: Manager | None
+    managed_by: Owner | None
     dual_write: bool
     edited: bool
     string: LegacySyncState
@@ -141,7 +141,7 @@ class Configuration:
     def apply(
         self,
         values: Mapping[str, object],
-        owner: Manager | None = None,
+        owner: Owner | None = None,
         dual_write: bool | None = None,
         *,
         expected_revision: int | None = None,
@@ -187,7 +187,7 @@ class Configuration:
         self,
         to: Layout,
         dual_write: bool = False,
-        owner: Manager | None = None,
+        owner: Owner | None = None,
         *,
         gone: str = "",
     ) -> Applied:
@@ -197,7 +197,7 @@ class Configuration:
         """
         return self._change(lambda _snapshot: Change(layout=to, dual=dual_write), owner, gone)
 
-    def rollback(self, revision: int, owner: Manager | None = None, *, gone: str = "") -> Applied:
+    def rollback(self, revision: int, owner: Owner | None = None, *, gone: str = "") -> Applied:
         """Restore all values of an earlier revision, as a new revision if they differ.
 
         Raises RevisionUnknownError, and as `apply`.
@@ -216,7 +216,7 @@ class Configuration:
 
         return self._change(decide, owner, gone)
 
-    def release(self, owner: Manager) -> None:
+    def release(self, owner: Owner) -> None:
         """End a resource's ownership, if it is the owner. Values are kept."""
         self._library.call(self._client, "release", self._config_keys[2:3], [owner.encode()])
 
@@ -236,7 +236,7 @@ class Configuration:
         return Memory(*(int(size or 0) for size in pipeline.execute()))
 
     def _change(
-        self, decide: Callable[[Snapshot], Change], owner: Manager | None, gone: str
+        self, decide: Callable[[Snapshot], Change], owner: Owner | None, gone: str
     ) -> Applied:
         by, owner_json = (owner.name, owner.encode()) if owner else ("", "")
         sent: Plan | None = None
@@ -296,7 +296,7 @@ class Configuration:
         """Call a function that checks ownership; return whether it succeeded."""
         reply = self._library.call(self._client, function, keys, arguments)
         if reply[0] == _OWNED:
-            raise ConfigurationManagedError(read_manager(reply[1]))
+            raise ConfigurationManagedError(read_owner(reply[1]))
         return bool(reply[0])
 
 

@@ -44,7 +44,7 @@ class NotTextError(ConfigurationError):
     reason = "NotText"
 
 
-class ConfigurationManagedError(ConfigurationError, ManagedError):
+class ConfigurationManagedError(ConfigurationError, OwnershipConflictError):
     """A custom resource (`holder`) owns the configuration. Nothing was written."""
 
     reason = "Managed"

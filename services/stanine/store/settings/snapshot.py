@@ -98,7 +98,7 @@ class Snapshot(msgspec.Struct, frozen=True):
     meta: Meta
     #: History entry of the current revision.
     record: Revision | None
-    owner: Manager | None
+    owner: Owner | None
     layout: Layout
     values: dict[str, str]
     #: How the string layout is written.
@@ -116,7 +116,7 @@ def take_snapshot(
     fields: dict[str, str],
     meta: Meta,
     record: Revision | None = None,
-    owner: Manager | None = None,
+    owner: Owner | None = None,
 ) -> Snapshot:
     """Derive the settings from the stored state; an unreadable string is reported, never raised."""
     raw, unreadable = EMPTY, ""
@@ -189,7 +189,7 @@ def read_snapshot(reply: Sequence[Any]) -> Snapshot:
     known = _read_meta({name.decode(): value.decode() for name, value in _pairs(meta)})
     revision = None if record is None else read_record(known.revision, record)
     return take_snapshot(
-        token, text, values, known, revision, None if owner is None else read_manager(owner)
+        token, text, values, known, revision, None if owner is None else read_owner(owner)
     )
 
 

@@ -61,7 +61,7 @@ def test_declared_settings_cannot_be_changed_by_others(
     stage: Stage,
 ) -> None:
     config = stage.config(settings={"sweepSeconds": 7})
-    config.turn()
+    config.reconcile()
     with pytest.raises(OwnershipConflictError, match=f"RedisConfig ns/{config.resource.name}"):
         configuration(stage).apply({"sweepSeconds": 8})
     config.apply(settings=None).reconcile()
@@ -110,8 +110,8 @@ def test_a_pin_remains_in_effect_after_its_revision_left_the_history(stage: Stag
     assert 1 not in [each.number for each in configuration(stage).history()]
     stage.client.hdel(
         "stanine:{p0}:config:meta", "managedBy", "managedUntil"
-    )  # as if it had ended by itself
-    config.turn()
+    )  # as if it had expired
+    config.reconcile()
     with pytest.raises(OwnershipConflictError):
         configuration(stage).apply({"sweepSeconds": 8})
     assert config.condition("SettingsApplied") == ("False", "RolledBack")

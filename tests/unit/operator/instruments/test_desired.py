@@ -46,25 +46,27 @@ def test_every_error_of_a_document_is_in_the_message() -> None:
 def test_ready_is_true_if_and_only_if_the_newest_revision_is_indexed(
     revision: int, indexed: int
 ) -> None:
-    outcome = describe(JUDGED, InstrumentState(revision, 1, "d", min(indexed, revision)), {})
-    said = {verdict.type: verdict.status for verdict in outcome.verdicts}
+    outcome = describe(CHECKED, InstrumentState(revision, 1, "d", min(indexed, revision)), {})
+    said = {condition.type: condition.status for condition in outcome.conditions}
     assert said == {"Ready": indexed >= revision, "Published": True, "Indexed": indexed >= revision}
     assert outcome.settled == (indexed >= revision)
 
 
 def test_a_revision_is_announced_once() -> None:
     standing = InstrumentState(2, 1, "d", 2)
-    assert len(describe(JUDGED, standing, {"revision": 1}).notices) == 1
-    assert describe(JUDGED, standing, {"revision": 2}).notices == ()
+    assert len(describe(CHECKED, standing, {"revision": 1}).events) == 1
+    assert describe(CHECKED, standing, {"revision": 2}).events == ()
 
 
-def test_a_number_that_a_restored_server_gives_to_another_document_is_announced_again() -> None:
-    lost = describe(JUDGED, InstrumentState(2, 1, "d", 2), {"revision": 1}).notices
+def test_a_reused_revision_number_is_announced_again() -> None:
+    lost = describe(CHECKED, InstrumentState(2, 1, "d", 2), {"revision": 1}).events
     again = describe(
-        Judged("e", "f", 3, 1), InstrumentState(2, 1, "e", 2), {"revision": 2, "digest": "d"}
-    ).notices
-    assert {notice.reason for notice in lost + again} == {"RevisionPublished"}
-    assert len({notice.once for notice in lost + again}) == 2
+        CheckedDocument("e", "f", 3, 1),
+        InstrumentState(2, 1, "e", 2),
+        {"revision": 2, "digest": "d"},
+    ).events
+    assert {event.reason for event in lost + again} == {"RevisionPublished"}
+    assert len({event.once for event in lost + again}) == 2
 
 
 def test_an_unpublished_document_keeps_earlier_figures_and_a_conflict_removes_them() -> None:

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from stanine.broker import QueueState
-from stanine.broker.connection.ownership import Manager
+from stanine.broker.connection.ownership import Owner
 from stanine.broker.queue import QueueStats
 from stanine.broker.settings import QueueSettings
 from stanine.crds.reading import read_queue
@@ -19,7 +19,7 @@ from stanine_operator.queues.requests import (
     read_reported,
 )
 
-OWNER = Manager("Queue ns/q", "u1", "2026-11-01T00:00:00Z", "here", "config-uid")
+OWNER = Owner("Queue ns/q", "u1", "2026-11-01T00:00:00Z", "here", "config-uid")
 TOKENS = st.sampled_from(["a", "b", "c"])
 
 

@@ -121,15 +121,15 @@ def test_only_a_holder_that_cannot_renew_is_expired() -> None:
     resource_cache = ResourceCache()
     elder = config("a", 1)
     holder = Owner("RedisConfig ns/a", "a", elder.created, "here")
-    assert find_gone_holder(holder, neighbours) == ""
-    neighbours.put(elder)
-    assert find_gone_holder(holder, neighbours) == "a"  # it is known, and no rival
-    neighbours.drop(elder.key)
-    assert find_gone_holder(holder, neighbours) == "a"  # it was deleted a moment ago
-    neighbours.put(config("a", 3))
+    assert find_expired_holder(holder, resource_cache) == ""
+    resource_cache.put(elder)
+    assert find_expired_holder(holder, resource_cache) == "a"  # it is cached and does not conflict
+    resource_cache.drop(elder.key)
+    assert find_expired_holder(holder, resource_cache) == "a"  # it was deleted recently
+    resource_cache.put(config("a", 3))
     assert (
-        find_gone_holder(
-            Owner("RedisConfig ns/a", "another cluster's", elder.created, "here"), neighbours
+        find_expired_holder(
+            Owner("RedisConfig ns/a", "another cluster's", elder.created, "here"), resource_cache
         )
         == ""
     )

@@ -46,7 +46,7 @@ def stored(values: dict[str, str] | None = None, **more: Any) -> Stored:
     values = {"sweepSeconds": "5"} if values is None else values
     asked: dict[str, Any] = {
         "layout": Layout.HASH, "revision": 3, "values": values, "read": read_settings(values), "managed_by": ME, "dual_write": False,
-        "edited": False, "string": LegacySyncState.NONE, "unreadable": "",
+        "edited": False, "string": LegacySyncState.NONE, "unreadable": "", "digests": {},
     }  # fmt: skip
     return Stored(**(asked | more))
 
@@ -156,11 +156,11 @@ def test_a_handled_pin_remains_valid_after_its_revision_left_the_history() -> No
 
 def test_a_failed_migration_affects_only_its_own_condition() -> None:
     asked, step = declared(layout=Layout.STRING), Migrate(Layout.STRING, dual=False)
-    failed = describe(step, StringUnreadableError("invalid JSON at line 1, column 2"))
-    verdict = judge_migrated(asked, stored(), [failed])
-    assert (verdict.status, verdict.reason) == (False, "MigrationFailed")
-    assert "line 1" in verdict.message
-    assert judge_applied(asked, stored(), [failed]).status is True
+    failed = describe(step, StringUnreadableError("it is no JSON at line 1, column 2"))
+    condition = migrated_condition(asked, stored(), [failed])
+    assert (condition.status, condition.reason) == (False, "MigrationFailed")
+    assert "line 1" in condition.message
+    assert applied_condition(asked, stored(), [failed]).status is True
 
 
 def test_a_conflict_with_another_operators_resource_names_it() -> None:
