@@ -105,7 +105,10 @@ class ResultPresenter:
 
 def quality(entry: IndexEntry, attempt: StoredAttempt) -> AttemptQuality:
     """Return the quality figures of a stored attempt; `entry` has its form."""
-    answers, hidden = unpack_answers(entry, attempt.codes), not_shown(entry, attempt.codes)
+    try:
+        answers, hidden = unpack_answers(entry, attempt.codes), not_shown(entry, attempt.codes)
+    except ValueError as error:
+        raise CorruptRecordError(f"answers of attempt {attempt.id.hex()}: {error}") from None
     return quality_of(entry, answers, hidden, attempt.seconds)
 
 

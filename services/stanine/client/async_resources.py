@@ -121,13 +121,13 @@ class AsyncInstrumentsResource(_Resource):
     async def form(
         self, name: str, *, revision: int | None = None, language: str | None = None
     ) -> Form:
-        """Return what a participant may see: items and options, no scales. Texts not in `language` are in the document's own."""
+        """Return what a participant may see: items and options, no scales; in `language` as far as it has such texts."""
         return await self._client.call(instruments.form(name, revision, language))
 
     async def scales(
         self, name: str, *, revision: int | None = None, language: str | None = None
     ) -> Scales:
-        """Return what scores can be and mean: titles, ranges, bands. Texts not in `language` are in the document's own."""
+        """Return what scores can be and mean: titles, ranges, bands; in `language` as far as it has such texts."""
         return await self._client.call(instruments.scales(name, revision, language))
 
     async def publish(

@@ -118,13 +118,13 @@ class InstrumentsResource(_Resource):
         return self._client.call(instruments.read(name, revision, known))
 
     def form(self, name: str, *, revision: int | None = None, language: str | None = None) -> Form:
-        """Return what a participant may see: items and options, no scales. Texts not in `language` are in the document's own."""
+        """Return what a participant may see: items and options, no scales; in `language` as far as it has such texts."""
         return self._client.call(instruments.form(name, revision, language))
 
     def scales(
         self, name: str, *, revision: int | None = None, language: str | None = None
     ) -> Scales:
-        """Return what scores can be and mean: titles, ranges, bands. Texts not in `language` are in the document's own."""
+        """Return what scores can be and mean: titles, ranges, bands; in `language` as far as it has such texts."""
         return self._client.call(instruments.scales(name, revision, language))
 
     def publish(

@@ -7,7 +7,7 @@ Called by every module of the store. Numbers are big-endian. Layouts:
     layout    low half: WHOLES or HALVES; 16 x what the key is (none, text, UUID); 64: there are extras
     answers   in the form's order. WHOLES: the number of items in 2, a byte an item. HALVES, for the usual form of at most 255 items with at
               most 13 options each: the number in 1, half a byte an item, the first item in the upper half of the first byte
-    extras    MessagePack [participant, attributes], or [participant, attributes, language, seconds] if there is one of the latter
+    extras    MessagePack [participant, attributes]; with language or seconds [participant, attributes, language, seconds]
     key       digest of its key space 8 | as text: the key, its length less one in 1; as a UUID in its usual notation: 16
     erased    the empty record; its result is of the kind ERASED
     result    kind 1 | engine version 2 | scoring revision 4 | commit 4 | the body (`stanine.domain.scoring.result`), or for a failure its

@@ -48,6 +48,27 @@ def test_publishing_an_unchanged_document_makes_no_revision(
     assert (next_one["revision"], next_one["form"], next_one["changed"]) == (2, 1, True)
 
 
+def test_publishing_shows_each_warning_once(stanine: Run, up: Up, published: str) -> None:
+    ran = stanine("publish", "own.yaml", "-o", "json", **up.variables)
+    (answer,) = json.loads(ran.out)
+    assert [(one["pointer"], one["code"]) for one in answer["warnings"]] == [
+        ("spec.scales[2].unanswered", "UnansweredWithoutMinValid")
+    ]
+    assert ran.err.count("warning:") == 1
+    assert "own.yaml: warning: spec.scales[2].unanswered: " in ran.err
+
+
+def test_the_language_of_a_row_is_stored(
+    stanine: Run, up: Up, published: str, tmp_path: Path
+) -> None:
+    (tmp_path / "rows.csv").write_text("key,attempt.language,A1,A2,q1\nk,pt-BR,1,2,a\nl,,1,2,a\n")
+    ran = stanine("submit", published, "rows.csv", "--wait", **up.variables)
+    assert "ignored" not in ran.err
+    with Stanine(up.variables["STANINE_API_URL"], up.variables["STANINE_KEY"]) as client:
+        languages = {one.key: one.language for one in client.results.list(published)}
+    assert languages == {"k": "pt-BR", "l": None}
+
+
 def test_one_invalid_document_prevents_all_publications(
     stanine: Run, up: Up, tmp_path: Path
 ) -> None:

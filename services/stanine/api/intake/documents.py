@@ -25,7 +25,7 @@ PLACE_SECONDS = 20.0
 
 
 class ReadDocument(msgspec.Struct, frozen=True):
-    """A document that may be published: its canonical text, the digest of its form, and what its author should look at."""
+    """A document that may be published: its canonical text, the digest of its form, and warnings for its author."""
 
     canonical: bytes
     form: str
@@ -72,7 +72,7 @@ class DocumentReader:
     async def scales(
         self, document: bytes, name: str, choose: Callable[[Instrument], str | None]
     ) -> ReadScales:
-        """Return what may be read of the scales of a stored document, in the language that `choose` returns (None: its own)."""
+        """Return the public scales of a stored document, in the language that `choose` returns (None: its own)."""
         return await asyncio.get_running_loop().run_in_executor(
             self._threads, _scales, document, name, choose
         )

@@ -1,4 +1,4 @@
-"""The languages that a request asks for: `?language=`, else Accept-Language (RFC 9110, 12.5.4). Used by the routes of texts."""
+"""The languages that a request asks for: `?language=`, else Accept-Language (RFC 9110, 12.5.4). Used by routes."""
 
 import re
 
@@ -7,7 +7,7 @@ from stanine.domain.attempts.explain import LANGUAGE
 
 #: For the declarations of routes.
 ACCEPT_LANGUAGE = {
-    "Accept-Language": "The languages of the texts that the caller can use; the document's own where it has none of them."
+    "Accept-Language": "The languages that the caller reads; the document's own where it has none of them."
 }
 #: Language ranges of a header that are looked at; browsers send fewer than ten.
 _MAX_RANGES = 32
@@ -18,8 +18,8 @@ _QUALITY = re.compile(r"q=(0(?:\.[0-9]{0,3})?|1(?:\.0{0,3})?)", re.ASCII | re.IG
 def wanted_languages(request: Request) -> list[str]:
     """Return the language tags that a request asks for, the most wanted first; none if any will do.
 
-    `?language=` replaces the header. Of the header, ranges that cannot be read or that are refused (`q=0`) are left out, and
-    what follows `*`: any language is as good as that then.
+    `?language=` replaces the header. Of the header, ranges that cannot be read or that are refused (`q=0`) are left
+    out, and what follows `*`: any language is as good then.
     """
     asked: str | None = request.query["language"]
     return [asked] if asked is not None else accepted(request.text(b"accept-language"))

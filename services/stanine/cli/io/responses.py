@@ -1,8 +1,8 @@
 """Parses responses from a CSV file by an instrument's form. Called by `score` and `submit`.
 
-Columns are item ids and, optionally, `key`, `participant`, `revision`, `attempt.language` and declared attributes. Other
-columns are ignored and named once; a missing item column is refused. A cell that is blank or NA is a missing answer. The
-guard of `cell_guard` is undone in every cell.
+Columns are item ids and, optionally, `key`, `participant`, `revision`, `attempt.language` and declared attributes.
+Other columns are ignored and named once; a missing item column is refused. A cell that is blank or NA is a missing
+answer. The guard of `cell_guard` is undone in every cell.
 """
 
 import re

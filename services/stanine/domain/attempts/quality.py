@@ -10,7 +10,7 @@ import msgspec
 from stanine.domain.attempts.answer_codes import Answer
 from stanine.domain.scoring.index_entry import FormItem, IndexEntry
 
-#: Types whose answers are compared for runs. The others are answered by a list or a text, so equal ones in a row say little.
+#: Types whose answers are compared for runs. Others are answered by lists or texts: equal ones in a row say little.
 _COMPARED = frozenset({"Choice", "Number"})
 
 
@@ -23,7 +23,7 @@ class AttemptQuality(msgspec.Struct, frozen=True, rename="camel"):
     missing: int
     #: `missing` divided by `items`, from 0 to 1; null if no item was shown.
     missing_share: float | None
-    #: The most Choice or Number items in a row with the same answer, as chosen, before any reversal; 0 if none is answered.
+    #: The most Choice or Number items in a row with the same answer, as chosen, before any reversal.
     longest_run: int
     #: Seconds that it took, as the caller said; null if it did not.
     seconds: float | None
@@ -37,8 +37,8 @@ def quality_of(
 ) -> AttemptQuality:
     """Return the figures of an attempt at a form.
 
-    `answers`: by item id, None or absent for no answer; `hidden`: the items that were not shown. These count nowhere, and a run
-    goes on behind them; an item without an answer, or of another type, ends it.
+    `answers`: by item id, None or absent for no answer; `hidden`: the items that were not shown. These count nowhere,
+    and a run goes on behind them; an item without an answer, or of another type, ends it.
     """
     hidden = frozenset(hidden)
     shown = [item for item in entry.items if item.id not in hidden]

@@ -59,8 +59,9 @@ def choose_language(
 ) -> str | None:
     """Return the translation for the first of several language tags that a document serves; None: its own language.
 
-    A tag is served by the same tag, else by one of which it is a variant ("de-AT" by "de"), else by a variant of it ("en" by "en-US").
-    `own`: the language of the document's own texts, if it says so; they are also the answer where nothing fits.
+    A tag is served by the same tag, else by one of which it is a variant ("de-AT" by "de"), else by a variant of it
+    ("en" by "en-US"). `own`: the language of the document's own texts, if it says so; they are also the answer where
+    nothing fits.
     """
     tags: dict[str, str | None] = {tag.lower(): tag for tag in translations}
     if own is not None:
