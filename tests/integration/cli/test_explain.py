@@ -73,3 +73,33 @@ def test_a_stored_attempt_is_explained_as_offline(
     assert (ran.status, ran.err) == (0, "")
     assert ran.out == stanine("explain", "own.yaml", rows, "--key", "k1").out
     assert stanine("explain", "0" * 32, **up.variables).status == 4
+
+
+def test_norm_groups_tables_and_composites_are_explained(stanine: Run, tmp_path: Path) -> None:
+    """Mean 3 with mean 2.1 and sd 0.5 is T 68; its standard error is 10 · √0.3; 4.6 and 21.2 are the table's."""
+    (tmp_path / "r.csv").write_text(
+        "key,sex,years,Q1,A2,d1,d2,s1,s2,q1,q2,pain,m1.a,m1.b,m1.none,r1.f,r1.w,note,since\n"
+        "a,female,33,1,na,0,,0,,b,42,5.5,1,1,0,1,2,secret,\n"
+    )
+    document = Path(__file__).parents[2] / "unit/domain/every_feature.yaml"
+    ran = stanine("explain", document, "r.csv", "--key", "a")
+    assert ran.status == 0
+    lines = ran.out.splitlines()
+    for line in (
+        "  A1: answered 1, points 3 (reversed)",
+        "  women_21_40 matches: sex one of female, has female: yes; years 21 to 40, has 33: yes",
+        "  norm group: women_21_40 (mean 2.1, sd 0.5)",
+        "  band: high, T 68 lies in > 55",
+        "  d2: not shown, points 0 (as the scale says of such items)",
+        "  everyone matches: for everybody",
+        "  sum, prorated: 2 x 0 / 1 = 0",
+        "  rounded HalfUp to 0 decimals: 0",
+        "  table: row 0 gives 21.2",
+        "  error: unit Score, from the table, standard error 4.6",
+        "  agreeableness.t: 68",
+        "  formula: count(s1..s2 >= 2) >= 1 and s1 >= 1",
+        "  the highest 1; equal values: List",
+    ):
+        assert line in lines, line
+    assert any(f"standard error {10 * 0.3**0.5:.12f}"[:-2] in line for line in lines)
+    assert "secret" not in ran.out

@@ -1,16 +1,27 @@
 """Explanations: their figures are those of the kernel, on random documents with every feature."""
 
+import math
+import random
+import struct
 from fractions import Fraction
 from typing import Any
 
 import msgspec
+import numpy as np
 from hypothesis import given, settings
+from hypothesis import strategies as st
 from msgspec import UNSET
+from tests.unit.domain.formula_engine import batch_of, checked
+from tests.unit.domain.formula_engine import result as result_of
+from tests.unit.domain.formula_generator import random_formula, random_person, write
 from tests.unit.domain.rich_documents import Drawn, drawn
 from tests.unit.domain.test_exact import score
 
+from stanine.domain.formulas.evaluation import evaluate
 from stanine.domain.instruments.instrument import parse_instrument
 from stanine.domain.scoring.explanation import Explainer, Reader
+from stanine.domain.scoring.explanation_formula import FAILED, Inputs
+from stanine.domain.scoring.explanation_formula import evaluate as evaluate_one
 from stanine.domain.scoring.explanation_records import Explanation, ScaleExplanation
 from stanine.domain.scoring.result import ScaleResult
 
@@ -38,6 +49,8 @@ def figures_agree(step: ScaleExplanation, found: ScaleResult) -> None:
     )
     if step.raw is not None and step.sum is not UNSET and step.rounding is UNSET:
         assert step.sum.before_rounding == step.raw
+    if step.formula is not UNSET and step.rounding is UNSET:
+        assert step.formula.value == step.raw
     for unit in ("z", "t", "sten", "stanine", "percentile"):
         value = getattr(found, unit)
         if value is not UNSET and step.standard is not UNSET:
@@ -100,3 +113,40 @@ def test_without_the_right_to_answers_no_answer_attribute_or_formula_is_shown(on
             for part in (step.get("norm", {}), step.get("band", {})):
                 for group in part.get("groups", ()):
                     assert all("value" not in clause for clause in group["clauses"])
+
+
+@settings(max_examples=600, deadline=None)
+@given(st.integers(0, 2**64), st.booleans())
+def test_a_formula_comes_to_the_same_bits_one_by_one_as_in_a_batch(
+    seed: int, pass_over: bool
+) -> None:
+    rng = random.Random(seed)
+    formula = checked(write(random_formula(rng), rng))
+    people = [random_person(rng) for _ in range(8)]
+    batch = batch_of(people)
+    outcome = evaluate(formula, batch, 0 if pass_over else None)
+    for row in range(len(people)):
+
+        def look_up(x: float) -> float | None:
+            found = float(batch.lookups["mood"](np.array([x]))[0])
+            return None if math.isnan(found) else found
+
+        inputs = Inputs(
+            {
+                name: None if one.null[row] else float(one.values[row])
+                for name, one in batch.numbers.items()
+            },
+            {
+                name: None if one.null[row] else one.values[one.codes[row]]
+                for name, one in batch.values.items()
+            },
+            {name: bool(one[row]) for name, one in batch.answered.items()},
+            {"mood": look_up},
+        )
+        found = evaluate_one(formula.tree, inputs, pass_over=pass_over)
+        wanted = result_of(outcome, row)
+        if isinstance(wanted, float):
+            assert isinstance(found, float)
+            assert struct.pack("<d", found) == struct.pack("<d", wanted), formula
+        else:
+            assert {"null": None, "failed": FAILED}[wanted] is found, formula

@@ -130,6 +130,7 @@ def _formula(formula: FormulaStep) -> Iterator[str]:
         else:
             shown = "has a value" if name.has_value else "has none"
         yield f"  {name.name}: {shown}"
+    yield f"  value: {_number(formula.value)}"
 
 
 def _sum(one: SumStep) -> Iterator[str]:

@@ -1,7 +1,7 @@
 """Explains a stored result: each step from the answers of one attempt to its scores (DESIGN 8). Called by the API and `stanine explain`.
 
 The steps are computed anew, one attempt and without NumPy, by the arithmetic that `compiler` states; `agrees` says whether they lead to
-exactly the stored scores. What came of a formula is taken from the result, with the values of its names.
+exactly the stored scores.
 """
 
 from collections.abc import Mapping, Sequence
@@ -37,7 +37,7 @@ from stanine.domain.scoring.explanation_sums import Adder, Sum
 from stanine.domain.scoring.plan import PlannedProfile, PlannedScale
 from stanine.domain.scoring.result_records import STATUS_NAMES, StoredScale, read_body
 from stanine.domain.scoring.result_values import part_value, profile_result
-from stanine.domain.scoring.rounding import nine
+from stanine.domain.scoring.rounding import nine, round_decimal
 
 
 class Reader(NamedTuple):
@@ -96,7 +96,7 @@ class _Attempt:
         agrees, needed = True, planned.min_valid
         if planned.kind == "Formula":
             assert planned.formula is not None
-            own["formula"] = formula_step(
+            step, status = formula_step(
                 planned,
                 scale.formula if self._reader.formulas else None,
                 self._items,
@@ -105,7 +105,12 @@ class _Attempt:
                 shows_answers=self._reader.answers,
             )
             needed = planned.formula.min_valid or 0
-            agrees = sum(name.has_value for name in own["formula"].names) == stored.valid
+            own["formula"], raw = step, step.value
+            if raw is not None and planned.rounding is not None:
+                raw = round_decimal(raw, planned.rounding.mode, planned.rounding.decimals)
+            valid = sum(name.has_value for name in step.names)
+            agrees = (raw, valid) == (stored.raw, stored.valid)
+            agrees &= stored.raw is not None or status == stored.status
         else:
             kind = "terms" if planned.kind == "Items" else "parts"
             own[kind], sums = (

@@ -68,9 +68,11 @@ class NameStep(_Step, frozen=True):
 
 
 class FormulaStep(_Step, frozen=True):
-    """What a formula was computed from. What came of it is the scale's `raw`."""
+    """What a formula was computed from, and what came of it."""
 
     names: list[NameStep]
+    #: Its value before rounding; null: none, and the scale's status says why.
+    value: float | None
     #: The formula; only for readers of the document.
     text: str | UnsetType = UNSET
     #: The fewest items that need a value.
