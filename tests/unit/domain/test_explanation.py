@@ -80,7 +80,7 @@ def test_every_step_leads_to_the_score_of_the_kernel(one: Drawn) -> None:
             assert (profile.status, profile.code, profile.tied) == (found.status, code, found.tied)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=30, deadline=None)
 @given(drawn())
 def test_a_sum_is_that_of_its_terms_in_exact_fractions(one: Drawn) -> None:
     for explanation, _ in explained(one):
@@ -92,7 +92,7 @@ def test_a_sum_is_that_of_its_terms_in_exact_fractions(one: Drawn) -> None:
             assert abs(step.sum.sum - float(total)) <= 1e-9 * max(1.0, abs(float(total)))
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=30, deadline=None)
 @given(drawn())
 def test_an_explanation_survives_json(one: Drawn) -> None:
     for explanation, _ in explained(one):
@@ -100,7 +100,7 @@ def test_an_explanation_survives_json(one: Drawn) -> None:
         assert msgspec.json.decode(data, type=Explanation) == explanation
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=30, deadline=None)
 @given(drawn())
 def test_without_the_right_to_answers_no_answer_attribute_or_formula_is_shown(one: Drawn) -> None:
     for explanation, _ in explained(one, Reader(answers=False, formulas=False)):
