@@ -44,7 +44,7 @@ CONNECTIONS = 64
 #: Different bodies of single submissions.
 BODIES = 500
 #: Seconds for a server to answer at all.
-RETRY_SECONDS = 20.0
+PATIENCE = 20.0
 
 
 @dataclass(frozen=True)
@@ -183,7 +183,7 @@ class Measuring:
 
     def _await(self, served: Served, port: int) -> None:
         """Wait until the server takes attempts."""
-        deadline = time.monotonic() + RETRY_SECONDS
+        deadline = time.monotonic() + PATIENCE
         request = urllib.request.Request(
             f"http://127.0.0.1:{port}/v1/instruments/ipip-50/attempts",
             self.bodies.read_bytes().split(b"\n")[0],

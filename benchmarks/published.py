@@ -24,7 +24,7 @@ from stanine.store.keys import Keys
 NAMESPACE = "bench"
 INSTRUMENT = ROOT / "examples" / "instruments" / "ipip-50.yaml"
 #: Seconds until the indexWatcher must have built the entry.
-RETRY_SECONDS = 30.0
+PATIENCE = 30.0
 
 
 def plain_instrument(items: int = 50) -> Any:
@@ -105,7 +105,7 @@ async def _publish(url: str, plain: Any) -> None:
     await instruments.publish(
         name, document, digest(document), form_digest(parse_instrument(plain))
     )
-    async with asyncio.timeout(RETRY_SECONDS):
+    async with asyncio.timeout(PATIENCE):
         while index.entries.newest(name) is None:
             await asyncio.sleep(0.02)
             await index.refresh()

@@ -13,7 +13,7 @@ from pathlib import Path
 import redis
 
 #: Seconds to wait for a server to answer, and to end.
-RETRY_SECONDS = 20.0
+PATIENCE = 20.0
 
 
 @dataclass(frozen=True)
@@ -85,11 +85,11 @@ def running(*options: str, binary: str | None = None) -> Iterator[Server]:
             yield Server(port, process.pid)
         finally:
             process.terminate()
-            process.wait(RETRY_SECONDS)
+            process.wait(PATIENCE)
 
 
 def _await(port: int, process: "subprocess.Popen[bytes]", log: Path) -> None:
-    deadline = time.monotonic() + RETRY_SECONDS
+    deadline = time.monotonic() + PATIENCE
     with redis.Redis(port=port) as client:
         while True:
             try:

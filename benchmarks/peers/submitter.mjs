@@ -3,7 +3,7 @@ import { createInterface } from 'node:readline'
 import { setTimeout as pause } from 'node:timers/promises'
 
 const BULK = 1000
-const RETRY_SECONDS = 60_000
+const PATIENCE = 60_000
 
 export async function obey ({ add, addMany, make, isStored }) {
   const many = (first, count) => Array.from({ length: count }, (_, index) => [first + index, make(first + index)])
@@ -29,7 +29,7 @@ export async function obey ({ add, addMany, make, isStored }) {
         const began = performance.now()
         await add(number, text)
         while (!await isStored(number)) {
-          if (performance.now() - began > RETRY_SECONDS) throw new Error(`attempt ${number} has no result after ${RETRY_SECONDS} ms`)
+          if (performance.now() - began > PATIENCE) throw new Error(`attempt ${number} has no result after ${PATIENCE} ms`)
         }
         ms.push(performance.now() - began)
       }

@@ -18,7 +18,7 @@ from typing import Any
 #: Attempts handed to the peer's bulk operation at once.
 BULK = 1000
 #: Seconds after which a result that is not there is given up.
-RETRY_SECONDS = 60.0
+PATIENCE = 60.0
 
 #: Submits the attempts (number, text), the first form one, the second many.
 Add = Callable[[int, Any], Awaitable[None] | None]
@@ -71,10 +71,8 @@ class Submitter:
             began = time.perf_counter()
             await _done(self._add(number, text))
             while not self._is_stored(number):
-                if time.perf_counter() - began > RETRY_SECONDS:
-                    raise TimeoutError(
-                        f"attempt {number} has no result after {RETRY_SECONDS:.0f} s"
-                    )
+                if time.perf_counter() - began > PATIENCE:
+                    raise TimeoutError(f"attempt {number} has no result after {PATIENCE:.0f} s")
             found.append((time.perf_counter() - began) * 1000)
         return {"ms": found}
 

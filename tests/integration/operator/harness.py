@@ -40,7 +40,7 @@ _PLACES = {
     "RoleBinding": ("/apis/rbac.authorization.k8s.io/v1", "rolebindings"),
 }
 #: Seconds that an effect may take; the machine is shared.
-RETRY_SECONDS = 60.0
+PATIENCE = 60.0
 Object = dict[str, Any]
 
 
@@ -71,7 +71,7 @@ class Api:
         **query: str,
     ) -> Object:
         """Send one request. Raises Refused."""
-        deadline = time.monotonic() + RETRY_SECONDS
+        deadline = time.monotonic() + PATIENCE
         while True:
             try:
                 return self._client.call(method, path, body, content_type=content, query=query)
@@ -153,7 +153,7 @@ class Api:
 
     def wait(
         self, kind: str, namespace: str, name: str, condition: str = "Ready", status: str = "True", reason: str | None = None,
-        within: float = RETRY_SECONDS,
+        within: float = PATIENCE,
     ) -> Object:  # fmt: skip
         """Wait until a condition of the newest generation has this status; return the object."""
         deadline = time.monotonic() + within
@@ -167,9 +167,7 @@ class Api:
                 )
             time.sleep(0.05)
 
-    def wait_gone(
-        self, kind: str, namespace: str, name: str, within: float = RETRY_SECONDS
-    ) -> None:
+    def wait_gone(self, kind: str, namespace: str, name: str, within: float = PATIENCE) -> None:
         deadline = time.monotonic() + within
         while self.find(kind, namespace, name) is not None:
             if time.monotonic() > deadline:
@@ -185,7 +183,7 @@ class Api:
             path = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
             with contextlib.suppress(Refused):
                 self.request("POST", path, body)
-            deadline = time.monotonic() + RETRY_SECONDS
+            deadline = time.monotonic() + PATIENCE
             while not self._is_served(body["spec"]["names"]["plural"]):
                 assert time.monotonic() < deadline, f"{file.name} is not served"
                 time.sleep(0.05)
@@ -225,7 +223,7 @@ class OperatorProcess:
     def start(self) -> "OperatorProcess":
         """Start it and wait until it is ready."""
         self.launch()
-        deadline = time.monotonic() + RETRY_SECONDS
+        deadline = time.monotonic() + PATIENCE
         while not self.is_ready():
             assert self.process is not None
             assert self.process.poll() is None, self.lines()[-20:]
