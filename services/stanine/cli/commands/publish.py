@@ -65,14 +65,14 @@ def publish(
             note(f"{document.file}: warning: {warning}")
     with connect(server, key) as client:
         published = [_publish(client, document) for document in documents]
+        for document, its, publication in zip(documents, found, published, strict=True):
+            for line in _more_warnings(publication, its):
+                note(f"{document.file}: warning: {line}")
         if wait:
             published = [
                 _await_index(client, document, publication)
                 for document, publication in zip(documents, published, strict=True)
             ]
-    for document, its, publication in zip(documents, found, published, strict=True):
-        for line in _more_warnings(publication, its):
-            note(f"{document.file}: warning: {line}")
     columns = ("name", "revision", "form", "changed", "indexed")
     show(published, view, [{name: getattr(each, name) for name in columns} for each in published])
     missing = [each.name for each in published if not each.indexed]
@@ -101,14 +101,14 @@ def _read_all(files: list[str]) -> list[Document]:
     return documents
 
 
-def _more_warnings(answer: Publication, known: list[Fault]) -> Iterator[str]:
+def _more_warnings(published: Publication, known: list[Fault]) -> Iterator[str]:
     """Yield the warnings that only the server gave: it may be newer than this command."""
-    found = {(one.place, one.code) for one in known}
-    for one in answer.warnings:
-        if (one.pointer, one.code) not in found:
+    seen = {(one.place, one.code) for one in known}
+    for one in published.warnings:
+        if (one.pointer, one.code) not in seen:
             yield str(Fault(one.pointer, one.code, one.detail))
-    if answer.warning_count > max(len(answer.warnings), len(known)):
-        yield f"the server has {answer.warning_count} warnings"
+    if published.warning_count > max(len(published.warnings), len(known)):
+        yield f"the server has {published.warning_count} warnings"
 
 
 def read_document(file: str) -> Document:
