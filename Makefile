@@ -43,5 +43,7 @@ $(READY): requirements-dev.txt requirements-data.txt requirements-data-build.txt
 	@$(PIP) install --no-deps --no-build-isolation --editable .
 	@touch $@
 
-soak: $(READY)  ## the long runs: servers that come back with older data, ten rounds of each of five faults (about 10 minutes)
+soak: $(READY)  ## the long runs: servers that come back with older data, ten rounds of each of five faults; 100 races of erasure; 10,000 sessions under kills (about an hour)
 	STANINE_RESTORES=$${STANINE_RESTORES:-10} $(BIN)/python -m pytest tests/integration/restores -s
+	STANINE_RACES=$${STANINE_RACES:-100} $(BIN)/python -m pytest tests/integration/api/test_people_erasure.py -k race
+	STANINE_SESSIONS=$${STANINE_SESSIONS:-10000} $(BIN)/python -m pytest tests/integration/whole/test_session_kills.py -s -k lost

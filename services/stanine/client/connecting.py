@@ -1,7 +1,4 @@
-"""Use of httpx by both clients.
-
-Validated address and key, headers, timeouts, and translated exceptions.
-"""
+"""What both clients ask of httpx: checked address and key, headers, timeouts, and what its exceptions mean. Used by the two clients."""
 
 import importlib.metadata
 import ipaddress
@@ -17,10 +14,10 @@ from stanine.client.messages import Call, NoReply
 
 #: Seconds for a connection, and for the next byte of an answer.
 DEFAULT_TIMEOUT = httpx.Timeout(30.0, connect=5.0)
-#: Seconds in addition to those for which the server may hold a request.
+#: Seconds beyond those for which the server may hold a request.
 _BEYOND_HOLD = 15.0
 
-#: Exceptions raised before anything was sent.
+#: Errors before anything was sent.
 _NOT_SENT = (
     httpx.ConnectError,
     httpx.ConnectTimeout,
@@ -38,7 +35,7 @@ _WHY_NOT_SENT: dict[type[httpx.RequestError], str] = {
 
 @dataclass(frozen=True)
 class Endpoint:
-    """Address of the API, and the headers of every request."""
+    """Where the API is, and what every request to it carries."""
 
     address: str
     key: str | None = field(repr=False)
@@ -46,8 +43,8 @@ class Endpoint:
 
     @classmethod
     def at(cls, base_url: str, key: str | None, timeout: float | httpx.Timeout) -> "Endpoint":
-        """Validate the address and the key. Raises ValueError, which does not quote the key."""
-        parts = urlsplit(base_url)
+        """Raise ValueError, which does not quote the key, if the address or the key cannot be used."""
+        parts = urlsplit(base_url if _is_address(base_url) else "")
         if parts.scheme not in {"http", "https"} or not parts.hostname:
             raise ValueError(
                 "base_url is not the address of a server: write http://HOST:PORT or https://HOST"
@@ -60,7 +57,7 @@ class Endpoint:
 
     @property
     def uses_environment(self) -> bool:
-        """Whether the environment's proxies are used; never for loopback addresses."""
+        """Whether proxies of the environment are used: none can reach this machine's own loopback."""
         host = urlsplit(self.address).hostname or ""
         try:
             return not ipaddress.ip_address(host).is_loopback
@@ -101,25 +98,19 @@ def _is_address(url: str) -> bool:
 
 
 def check_key(key: str | None) -> str | None:
-    """Return a key. Raises ValueError, which does not quote it, if a header cannot contain it.
-
-    httpx would quote the key in its exception.
-    """
+    """Return a key. Raises ValueError, which does not quote it, if a header cannot hold it: an HTTP library would quote it."""
     if key is not None and not (key.isascii() and key.isprintable() and " " not in key):
         raise ValueError("a key or token consists of printable ASCII characters without spaces")
     return key or None
 
 
 def user_agent() -> str:
-    """Return the User-Agent of the client."""
+    """Return what the client calls itself."""
     return f"stanine-python/{importlib.metadata.version('stanine')} (Python {platform.python_version()}; httpx {httpx.__version__})"
 
 
 def no_reply(error: httpx.RequestError) -> NoReply:
-    """Translate an exception of httpx, without quoting data.
-
-    Raises StanineClientError for a request that cannot be created.
-    """
+    """Return what an exception of httpx means, in words that quote nothing. Raises StanineClientError for a request that cannot be made."""
     if isinstance(error, httpx.LocalProtocolError):
         raise StanineClientError("the request cannot be written as HTTP") from None
     cause = _system_error(error)

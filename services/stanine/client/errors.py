@@ -165,6 +165,22 @@ class TokenConflictError(PermanentApiError):
     """The token was already used for another operation."""
 
 
+class SessionConflictError(PermanentApiError):
+    """A save of the session is not newer than the last one."""
+
+
+class SessionClosedError(PermanentApiError):
+    """The session takes no more answers."""
+
+
+class InvitationEndedError(PermanentApiError):
+    """The invitation opens no session: revoked, expired or used."""
+
+
+class ErasedError(PermanentApiError):
+    """The attempt with this key was erased."""
+
+
 class ManagedError(PermanentApiError):
     """A custom resource owns the object."""
 
@@ -263,9 +279,13 @@ CLASSES: dict[str, type[ApiError]] = {
     "too-slow": TooSlowError,
     "key-conflict": KeyConflictError,
     "token-conflict": TokenConflictError,
+    "session-conflict": SessionConflictError,
+    "session-closed": SessionClosedError,
     "managed": ManagedError,
     "config-conflict": ConfigConflictError,
     "history-changed": HistoryChangedError,
+    "invitation-ended": InvitationEndedError,
+    "erased": ErasedError,
     "precondition-failed": PreconditionFailedError,
     "too-large": TooLargeError,
     "unsupported-content": UnsupportedContentError,

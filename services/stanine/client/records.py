@@ -497,3 +497,5 @@ class TokensRotated(_Record, frozen=True):
 
     #: Until when tokens of the previous secret are accepted.
     former_valid_until: str
+    #: Until when codes of the previous secret are accepted, if that was rotated.
+    links_valid_until: str | None = None

@@ -1,4 +1,4 @@
-"""docs/operator.md names every reason, annotation and option of the operator."""
+"""docs/howto/operate.md names every reason, annotation and option of the operator."""
 
 import ast
 from collections.abc import Iterator
@@ -11,7 +11,7 @@ from stanine_operator.controller.resource import PAUSED_ANNOTATION
 from stanine_operator.settings import read_options
 
 ROOT = Path(__file__).parents[3]
-PAGE = (ROOT / "docs" / "operator.md").read_text()
+PAGE = (ROOT / "docs" / "howto" / "operate.md").read_text()
 #: The position of the reason among the arguments of a call.
 PLACES = {
     "Verdict": 2,

@@ -46,7 +46,7 @@ def stored(values: dict[str, str] | None = None, **more: Any) -> Stored:
     values = {"sweepSeconds": "5"} if values is None else values
     asked: dict[str, Any] = {
         "layout": Layout.HASH, "revision": 3, "values": values, "read": read_settings(values), "managed_by": ME, "dual_write": False,
-        "edited": False, "string": LegacySyncState.NONE, "unreadable": "", "digests": {},
+        "edited": False, "string": LegacySyncState.NONE, "unreadable": "",
     }  # fmt: skip
     return Stored(**(asked | more))
 
