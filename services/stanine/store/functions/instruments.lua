@@ -19,7 +19,7 @@ local function publish(keys, args)
   local now = server_ms()
   local current = redis.call('HMGET', instrument, 'number', 'revision', 'form', 'digest')
   local number, revision, form = current[1], tonumber(current[2] or 0), tonumber(current[3] or 0)
-  local owner = (manager ~= '' or current[4] ~= digest) and keeper_of(instrument, manager, gone, now)
+  local owner = (manager ~= '' or current[4] ~= digest) and blocking_owner(instrument, manager, gone, now)
   if owner then
     return {-2, owner}
   end
@@ -62,7 +62,7 @@ local function hold_instrument(keys, args)
     return {0, 0, '', 0, ''}
   end
   local now = server_ms()
-  local owner = keeper_of(instrument, manager, gone, now)
+  local owner = blocking_owner(instrument, manager, gone, now)
   if not owner and (takes == '1' or (current[5] and cjson.decode(current[5]).uid == cjson.decode(manager).uid)) then
     hold(instrument, manager, lease, now)
   end
@@ -84,7 +84,7 @@ local function remove_instrument(keys, args)
   check_index_types(changes, change, history)
   check_type(answered, 'hash')
   check_type(commits, 'hash')
-  local owner = keeper_of(instrument, manager, '', server_ms())
+  local owner = blocking_owner(instrument, manager, '', server_ms())
   if owner then
     return {-2, owner}
   end

@@ -148,7 +148,7 @@ local function commit(keys, args)
   local text = args[4] == 'text' and args[5]
   local before = read_state(config, string_key, meta)
   local now = now_ms()
-  local owner = keeper_of(meta, args[11], args[12], now)
+  local owner = blocking_owner(meta, args[11], args[12], now)
   if owner then
     return {-1, owner}
   end
@@ -195,7 +195,7 @@ end
 local function keep_hold(keys, args)
   check_type(keys[1], 'hash')
   local now = now_ms()
-  local owner = keeper_of(keys[1], args[1], args[2], now)
+  local owner = blocking_owner(keys[1], args[1], args[2], now)
   if owner then
     return {-1, owner}
   end
