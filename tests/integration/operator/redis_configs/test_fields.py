@@ -35,6 +35,8 @@ from stanine.store.settings.reader import load_settings
 EVERY_SETTING: dict[str, Any] = {
     "durability": "Fsync", "admissionPercent": 70, "sweepSeconds": 6, "maxRequeues": 7, "batchMaxAttempts": 99, "bulkGroupLines": 77,
     "bulkGroupBytes": 100_000, "maxAttemptBytes": 5_000, "maxDocumentBytes": 50_000, "historyRevisions": 9, "logLevel": "Debug",
+    "sessionDays": 3, "sessionGraceSeconds": 11, "tombstoneDays": 4, "publicUrl": "https://people.example",
+    "returnUrls": "https://a.example https://b.example",
 }  # fmt: skip
 
 
