@@ -58,7 +58,7 @@ def test_errors_of_the_configuration_are_reported(
     client.close()
     said = stanine("config", **up.variables).err
     assert "maxRequeues is not applied: Expected `int`" in said
-    assert "somebody has changed it" in said
+    assert "it was changed without the operator" in said
     assert "the older string is unreadable: invalid JSON at line 1" in said
     configuration.apply({}, dual_write=False)
 
