@@ -10,12 +10,12 @@ import uuid
 from typing import Any
 
 import redis
+from stanine.connection.clients import connect_async  # type: ignore[import-not-found]  # a module of version 0.1
+from stanine.domain.result import ENGINE_VERSION, SCALE_BYTES  # type: ignore[import-not-found]  # likewise
 
 from benchmarks.peers.slices import SCALES, codes_of, obey
 from benchmarks.peers.work import URL
 from stanine.broker import StreamsBroker
-from stanine.broker.connection.clients import connect_async
-from stanine.domain.scoring.result import ENGINE_VERSION, SCALE_BYTES
 from stanine.messages import SCORE_ATTEMPTS, Outbox
 from stanine.store import attempts, load_library, records, results
 from stanine.store.durability import Writer
