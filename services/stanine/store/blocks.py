@@ -104,6 +104,4 @@ def block_slots(fields: Iterable[bytes]) -> set[int]:
 
 
 def _chosen(records: Sequence[bytes], slots: Sequence[int]) -> list[bytes | None]:
-    if len(slots) == len(records):
-        return list(records)
     return [records[slot] if slot < len(records) else None for slot in slots]

@@ -135,6 +135,19 @@ def test_the_first_result_is_kept_for_any_division_into_commits(
     assert {attempt.id for attempt, _, _ in listed} <= set(ids)
 
 
+def test_attempts_are_loaded_in_the_order_of_their_ids(store: Store) -> None:
+    """Messages of one block arrive in any order after a retry; each id must get its own record."""
+    made = [submission(f"k{n}") for n in range(BLOCK_SIZE)]
+    ids = submit(store, *made)
+    for order in (list(range(BLOCK_SIZE))[::-1], [*range(16, 32), *range(16)]):
+        records = store.results.load([ids[n] for n in order]).records
+        keys = [
+            read_attempt(record or b"", ids[n]).key
+            for n, record in zip(order, records, strict=True)
+        ]
+        assert keys == [made[n].key for n in order]
+
+
 def test_results_of_a_whole_block_are_listed_and_read(store: Store) -> None:
     ids = submit(store, *submissions(2 * BLOCK_SIZE))
     assert store.results.commit(

@@ -36,7 +36,11 @@ blocks = st.one_of(
 )
 
 
-@given(blocks, st.lists(st.integers(0, BLOCK_SIZE - 1), max_size=BLOCK_SIZE))
+@given(
+    blocks,
+    st.lists(st.integers(0, BLOCK_SIZE - 1), max_size=BLOCK_SIZE)
+    | st.permutations(range(BLOCK_SIZE)),
+)
 def test_records_of_a_run_are_read_by_slot(records: list[bytes], slots: list[int]) -> None:
     run = run_of(records, uniform=len({len(each) for each in records}) == 1 and len(records[0]) > 0)
     whole = [HEAD + each for each in records]
