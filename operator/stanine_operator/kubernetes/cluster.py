@@ -104,16 +104,7 @@ class Cluster:
             "status": patch,
         }
         path = _path(kind, resource.namespace, resource.name) + "/status"
-        answer = await self._client.call(
-            "PATCH",
-            path,
-            body,
-            content_type=MERGE_PATCH,
-            accept=_ONLY_METADATA,
-            query=_field_manager(),
-        )
-        metadata: Body = answer["metadata"]
-        return metadata
+        return await self._patch(path, body)
 
     async def delete_object(self, kind: KindHandler, namespace: str, name: str) -> None:
         """Delete an object."""
@@ -130,7 +121,10 @@ class Cluster:
                 "finalizers": list(finalizers),
             }
         }
-        path = _path(kind, resource.namespace, resource.name)
+        return await self._patch(_path(kind, resource.namespace, resource.name), body)
+
+    async def _patch(self, path: str, body: Body) -> Body:
+        """Apply a merge patch; return the new metadata."""
         answer = await self._client.call(
             "PATCH",
             path,
