@@ -75,11 +75,11 @@ def test_scales_are_those_of_the_revision_and_need_their_scope(mood: Serving) ->
 
 def test_publishing_answers_what_the_author_should_look_at(api: Serving) -> None:
     doubtful = document()
-    doubtful["spec"]["retentionDays"] = 30
+    doubtful["spec"]["scales"][0]["reliability"] = {"value": 0.8}
     for _ in range(2):
         body = api.publish(doubtful, build=False).json()
         assert [(one["pointer"], one["code"]) for one in body["warnings"]] == [
-            ("spec.retentionDays", "NoEffect")
+            ("spec.scales[0].reliability", "NoEffect")
         ]
         assert body["warningCount"] == 1
         assert "no effect" in body["warnings"][0]["detail"]

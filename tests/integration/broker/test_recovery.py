@@ -126,7 +126,7 @@ def test_entries_of_a_lost_reply_are_refetched(
         seen.append(number)
 
     run_worker(broker, timeout=500)
-    wait_until(lambda: broker.stats("default").consumers == 1)
+    wait_until(lambda: len(broker._leases) == 1 and broker.stats("default").consumers == 1)
     name = broker._leases[0].name
     broker.enqueue_many([note.message(number) for number in range(5)])
     broker.join("default", timeout=5000)

@@ -65,7 +65,7 @@ def test_reconciliations_are_spans_logs_are_json_and_neither_contains_a_password
     reported: OperatorProcess, collector: Collector
 ) -> None:
     names = {f"reconcile {kind}" for kind in ("RedisConfig", "Queue", "Instrument")}
-    eventually(lambda: names <= {span.name for span in collector.spans()}, 20)
+    eventually(lambda: names <= {span.name for span in collector.spans()}, 60)
     spans = [span for span in collector.spans() if span.name in names]
     assert {span.service for span in spans} == {"stanine-operator"}
     assert {key for span in spans for key in span.attributes} == {
@@ -87,7 +87,7 @@ def test_reconciliations_are_spans_logs_are_json_and_neither_contains_a_password
 def test_the_index_message_belongs_to_the_trace_of_the_publishing_reconciliation(
     reported: OperatorProcess, collector: Collector, api: Api, namespace: str
 ) -> None:
-    eventually(lambda: any(span.name == "reconcile Instrument" for span in collector.spans()), 20)
+    eventually(lambda: any(span.name == "reconcile Instrument" for span in collector.spans()), 60)
     port = api.get("RedisConfig", namespace, "default")["spec"]["connection"]["port"]
     client: Any = redis.Redis(port=port, password=PASSWORD)
     (entry,) = client.xrange("stanine:{p0}:q:index:ready")
@@ -98,7 +98,7 @@ def test_the_index_message_belongs_to_the_trace_of_the_publishing_reconciliation
             traceparent[36:52]
             in {span.span_id for span in collector.spans() if span.name == "reconcile Instrument"}
         ),
-        20,
+        60,
     )
 
 
