@@ -1,4 +1,4 @@
-"""Calls of routes for which the client has no resource yet: sessions' administration, erasure, explanations.
+"""Requests to routes without a client method: session administration, erasure, explanations.
 
 Used by the commands `invitations`, `erase`, `explain`, `tokens` and `publish`, through `connect_plain`.
 """
@@ -18,7 +18,7 @@ from stanine.client.messages import Call, Reply
 
 @dataclass(frozen=True)
 class Api:
-    """Sends requests as the client does, with its retries; answers are bytes."""
+    """Sends requests with the client's retries; returns the bytes of the answers."""
 
     client: Stanine
     server: str
@@ -31,7 +31,7 @@ class Api:
         content: bytes = b"",
         headers: Mapping[str, str] | None = None,
     ) -> bytes:
-        """Send a request and return the answer's body. Raises CliErrors."""
+        """Send a request and return the body of the answer. Raises CliError."""
         call: Call[bytes] = Call(method, path, path, _body, headers=headers or {}, body=content)
         try:
             return self.client.call(call)
@@ -56,13 +56,13 @@ class Api:
 
 @contextmanager
 def connect_plain(server: str, key: str | None) -> Iterator[Api]:
-    """Open a client for plain requests. Raises CliErrors."""
+    """Open a client for such requests. Raises CliError."""
     with connect(server, key) as client:
         yield Api(client, server)
 
 
 def explain_problem(problem: Mapping[str, Any], status: int) -> list[str]:
-    """Return the lines that say what a problem document says."""
+    """Return the texts of a problem document as lines."""
     read = msgspec.convert(problem, Problem, strict=False)
     return msgspec.structs.replace(read, status=status).lines()
 

@@ -1,4 +1,4 @@
-"""`stanine erase`: attempts, or all that participants have left, are erased. Registered by `application`."""
+"""`stanine erase`: erase attempts, or all data of participants. Registered by `application`."""
 
 from typing import Annotated, Any
 
@@ -27,10 +27,10 @@ def erase(
     key: Key = "",
     view: Shown = View.TABLE,
 ) -> None:
-    """Erase attempts, or all attempts, sessions and invitations of participants. Needs the scope `erase`.
+    """Erase attempts, or all attempts, sessions and invitations of participants.
 
-    It cannot be undone. What is erased already, or was never there, is told on standard error, and the exit status is 4.
-    docs/howto/erase.md says what backups still hold, and how long.
+    Needs the scope `erase`. Erasure is permanent. Unknown and already erased attempts are reported on standard
+    error; the exit status is then 4. docs/howto/erase.md describes what backups still contain, and for how long.
     """
     if not attempts and not participants:
         raise InvalidInputError("name attempts, or participants with --participant")

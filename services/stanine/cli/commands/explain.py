@@ -1,4 +1,7 @@
-"""`stanine explain`: each step from answers to scores, of a stored attempt or of a row of a file. Registered by `application`."""
+"""`stanine explain`: explain the scores of a stored attempt, or of one row of a file, step by step.
+
+Registered by `application`.
+"""
 
 from typing import Annotated, Any
 
@@ -46,17 +49,18 @@ def explain(
     server: Server = DEFAULT_SERVER,
     view: Shown = View.TABLE,
 ) -> None:
-    """Explain scores: `stanine explain ATTEMPT`, or offline `stanine explain INSTRUMENT RESPONSES --key ROW`.
+    """Explain scores: `explain ATTEMPT`, or offline `explain INSTRUMENT RESPONSES --key ROW`.
 
-    Shows of each scale its terms with answers and points, the sum, rounding, norm group and why it matched, standard scores, table, error,
-    band. A key without attempts:read gets no answers and attributes, one without instruments:read no formulas.
-    Exit status 4: no such attempt or row. 5: it is not scored yet. 1: it cannot be scored.
+    Prints per scale: its terms with answers and points, the sum, rounding, the norm group and why it matched,
+    standard scores, lookup, error and band. A key without attempts:read gets no answers and attributes; a key
+    without instruments:read gets no formulas. Exit status 4: the attempt or row does not exist. 5: it is not scored
+    yet. 1: it cannot be scored.
     """
     if not responses:
         _explain_stored(what, server, key, view)
         return
     source = context.get_parameter_source("key")
-    if source is None or source.name != "COMMANDLINE":  # STANINE_KEY is a key for the API
+    if source is None or source.name != "COMMANDLINE":  # STANINE_KEY is an API key, not a row
         raise InvalidInputError("--key ROW is missing: the key of a row, or its number")
     explained = _explain_row(what, responses, key)
     _show(msgspec.to_builtins(explained), explained, view)

@@ -1,4 +1,7 @@
-"""`stanine invitations`: creates links, lists, revokes and extends them. Registered by `application`."""
+"""`stanine invitations`: create, list, revoke and extend invitations.
+
+Registered by `application`.
+"""
 
 import csv
 import io
@@ -16,11 +19,11 @@ from stanine.cli.options import DEFAULT_SERVER, Format, Key, Output, Server, Sho
 from stanine.cli.plain_api import Api, connect_plain, explain_problem
 from stanine.client.messages import segment
 
-#: Lines of one request: their answers are held by the server until all were read. Invitations of a page.
+#: Lines per bulk request, because the server holds the answers until it has read all lines; invitations per page.
 _LINES, _PAGE = 10_000, 1_000
 _JSON = {"content-type": "application/json"}
 _NDJSON = {"content-type": "application/x-ndjson"}
-#: Columns of a CSV file with a meaning of their own; every other one is an attribute.
+#: Columns of a CSV file that are not attributes.
 _MEMBERS = (
     "key",
     "participant",
@@ -71,7 +74,7 @@ def make_invitations() -> typer.Typer:
 
 
 def _hold_commands() -> None:
-    """Invite people to fill in an instrument: create links, list, revoke and extend them."""
+    """Invite participants to fill in an instrument: create, list, revoke and extend invitations."""
 
 
 def create(
@@ -115,9 +118,10 @@ def create(
 ) -> None:
     """Create invitations and write their links. Needs the scope `invitations:write`.
 
-    The columns of a CSV file are key (required), participant, language, revision, expiresAt, timeLimitSeconds, show, returnUrl, maxUses;
-    every other column is an attribute. The options hold for rows that do not say otherwise. The same file again creates nothing and writes
-    the same links. A faulty row is told on standard error, and the exit status is 3.
+    The columns of a CSV file are key (required), participant, language, revision, expiresAt, timeLimitSeconds,
+    show, returnUrl, maxUses; every other column is an attribute. Options are the defaults of the rows. Sending the
+    same file again creates nothing and writes the same links. Invalid rows are reported on standard error; the exit
+    status is then 3.
     """
     common = {
         "expiresAt": expires, "timeLimitSeconds": time_limit, "show": show_result.value if show_result else "", "language": language,
@@ -143,9 +147,11 @@ def create(
             part = orders[start : start + _LINES]
             lines = b"".join(msgspec.json.encode(common | order) + b"\n" for _, order in part)
             answer = api.request("POST", f"{_address(name)}:bulk", content=lines, headers=_NDJSON)
-            told = [msgspec.json.decode(line) for line in answer.splitlines()]
-            _write(out, view, [each for each in told if "problem" not in each], with_head=not start)
-            for (row, _), each in zip(part, told, strict=True):
+            answers = [msgspec.json.decode(line) for line in answer.splitlines()]
+            _write(
+                out, view, [each for each in answers if "problem" not in each], with_head=not start
+            )
+            for (row, _), each in zip(part, answers, strict=True):
                 if "problem" in each:
                     faulty += 1
                     note(
@@ -162,7 +168,7 @@ def create(
 def list_invitations(
     name: _Name, server: Server = DEFAULT_SERVER, key: Key = "", view: Shown = View.TABLE
 ) -> None:
-    """List an instrument's invitations in the order of their creation. Needs the scope `invitations:write`."""
+    """List an instrument's invitations by creation. Needs the scope `invitations:write`."""
     with connect_plain(server, key) as api:
         found = [each for page in api.pages(_address(name), limit=_PAGE) for each in page["items"]]
     rows = [
@@ -184,7 +190,7 @@ def revoke(
     key: Key = "",
     view: Shown = View.TABLE,
 ) -> None:
-    """Let an invitation open no more sessions; a session that is open goes on. Needs the scope `invitations:write`."""
+    """Revoke an invitation; open sessions continue. Needs the scope `invitations:write`."""
     with connect_plain(server, key) as api:
         _change(api, name, invitation, "revoke", None, view)
 
@@ -197,7 +203,10 @@ def extend(
     key: Key = "",
     view: Shown = View.TABLE,
 ) -> None:
-    """Let an invitation open sessions until another time, without --until without end. Needs the scope `invitations:write`."""
+    """Change when an invitation expires. Needs the scope `invitations:write`.
+
+    Without --until it never expires.
+    """
     with connect_plain(server, key) as api:
         _change(api, name, invitation, "extend", {"expiresAt": until or None}, view)
 
@@ -228,7 +237,7 @@ def _address(name: str) -> str:
 
 
 def _read(data: bytes, place: str) -> list[tuple[int, dict[str, Any]]]:
-    """Return the orders of a file with the lines that they stand in. Raises InvalidInputError."""
+    """Return the invitations of a file with their line numbers. Raises InvalidInputError."""
     try:
         text = data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
@@ -276,7 +285,7 @@ def _rows(text: str, place: str) -> Iterator[tuple[int, dict[str, Any]]]:
 
 
 def _number(cell: str) -> int | float | str:
-    """Return a cell's number, or its text if that is none."""
+    """Return the number in a cell, or its text if it is not a number."""
     try:
         return (
             int(cell)
@@ -289,8 +298,8 @@ def _number(cell: str) -> int | float | str:
         return cell
 
 
-def _write(out: Any, view: Format, told: list[dict[str, Any]], *, with_head: bool) -> None:
-    rows = [{column: each.get(column) for column in _COLUMNS} for each in told]
+def _write(out: Any, view: Format, links: list[dict[str, Any]], *, with_head: bool) -> None:
+    rows = [{column: each.get(column) for column in _COLUMNS} for each in links]
     if view is Format.NDJSON:
         out.write(
             "".join(

@@ -64,9 +64,9 @@ def submit(
 ) -> None:
     """Submit the responses in a file. Submitting it again adds nothing.
 
-    A CSV has the item ids as columns; `key`, `participant`, `revision`, `attempt.language` and declared attributes may follow. Rows without
-    a key get one made of the file's digest and the row. Rows of blank cells are skipped. A row that cannot be taken is reported as
-    FILE:LINE:COLUMN; the exit status is 3.
+    A CSV has the item ids as columns; `key`, `participant`, `revision`, `attempt.language` and declared attributes
+    are optional. A row without a key gets one derived from the file's digest and its row number. Blank rows are
+    skipped. Invalid rows are reported as FILE:LINE:COLUMN; the exit status is then 3.
     """
     counts = Counts(name)
     with (

@@ -9,9 +9,9 @@ from stanine.cli.io.terminal import View, show
 from stanine.cli.options import DEFAULT_SERVER, Key, Server, Shown
 from stanine.cli.plain_api import connect_plain
 
-#: Seconds that the API keeps a former secret: at most 90 days, by default a day.
+#: How long the API keeps a former secret of attempt tokens, in seconds: at most 90 days, by default one day.
 _MOST_SECONDS, _DAY = 90 * 86_400, 86_400
-#: The same for the secret of invitations' codes: ten years.
+#: The same for the secret of invitation codes: at most ten years.
 _MOST_LINK_SECONDS = 3653 * 86_400
 
 

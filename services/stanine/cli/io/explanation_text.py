@@ -1,4 +1,4 @@
-"""An explanation as lines for people. Used by `stanine explain`."""
+"""Formats an explanation as text. Used by `stanine explain`."""
 
 from collections.abc import Iterator
 
@@ -37,7 +37,7 @@ _RULES = {
 
 
 def lines_of(explanation: Explanation) -> Iterator[str]:
-    """Yield an explanation line by line, a paragraph a scale and profile."""
+    """Yield the lines of an explanation: one paragraph per scale and profile."""
     for place, scale in enumerate(explanation.scales):
         if place:
             yield ""
@@ -110,7 +110,7 @@ def _part(part: PartStep) -> str:
 
 
 def _added(step: TermStep | PartStep) -> str:
-    """Return what a term adds, where that is more than its points."""
+    """Return the contribution of a term if it differs from its points, otherwise an empty text."""
     if step.adds is None:
         return ""
     above = "" if step.lowest is UNSET else f" above the lowest {_number(step.lowest)}"

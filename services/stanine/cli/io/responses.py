@@ -1,8 +1,8 @@
 """Parses responses from a CSV file by an instrument's form. Called by `score` and `submit`.
 
 Columns are item ids and, optionally, `key`, `participant`, `revision`, `attempt.language` and declared attributes.
-Other columns are ignored and named once; a missing item column is refused. A cell that is blank or NA is a missing
-answer. The guard of `cell_guard` is undone in every cell.
+Other columns are ignored and reported once; a missing item column is an error. A cell that is blank or NA is a
+missing answer. Every cell is unescaped by `cell_guard`.
 """
 
 import re
@@ -23,9 +23,9 @@ from stanine.domain.scoring.index import IndexEntry, item_forms
 MISSING = 255
 #: Texts of a cell without a value.
 _NO_VALUE = frozenset({"", "NA"})
-#: The column of the language that a row was answered in.
+#: The column of the row's language.
 _LANGUAGE = "attempt.language"
-#: Cells remembered per item, so that a file of nonsense cannot fill the memory.
+#: Maximum cached cells per item: bounds the memory for invalid files.
 _REMEMBERED = 1_000
 #: Columns listed in a message.
 _NAMED = 10

@@ -18,7 +18,7 @@ class RowPacker:
         self._columns = {item.id: rows.column_of(item.columns[0]) for item in form.items}
 
     def __call__(self, row: Response) -> Response:
-        """Return a row with its bytes or with a fault."""
+        """Return a row with its packed answers, or with a fault."""
         if row.fault is not None:
             return row
         answers: dict[str, Any] = {

@@ -24,7 +24,7 @@ _CHUNK = 1024
 
 
 class Part(NamedTuple):
-    """A batch of people, one per row: answer codes, raw scores (NaN: missing), attributes."""
+    """A batch of people, one per row: answer codes, raw scores (NaN: missing) and attributes."""
 
     codes: npt.NDArray[np.uint8]
     scores: npt.NDArray[np.float64]
@@ -32,7 +32,7 @@ class Part(NamedTuple):
 
 
 class ScoredRows:
-    """A file's people, read lazily. `people` and `faulty` count the rows read so far."""
+    """Scored people of a file, read lazily. `people` and `faulty` count the rows read so far."""
 
     def __init__(self, entry: IndexEntry, sheet: Sheet, bar: Bar) -> None:
         self.entry = entry
@@ -75,7 +75,7 @@ class ScoredRows:
             yield Part(codes, kernel.score(codes, people).raw, attributes)
 
     def report(self) -> None:
-        """Report how many rows were omitted."""
+        """Report the numbers of omitted rows."""
         for count, what in ((self.faulty, "faulty"), (self.blank, "blank")):
             if count:
                 note(f"{self._name}: {count} {what} row{'s' if count != 1 else ''} left out")

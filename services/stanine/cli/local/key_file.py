@@ -23,7 +23,7 @@ SCOPES = (
     "instruments:read", "instruments:write", "attempts:write", "attempts:read", "results:read",
     "sessions:write", "invitations:write", "erase", "operate", "operate:read",
 )  # fmt: skip
-#: The name of the key that `stanine up` makes anew each time.
+#: The name of the key that each `stanine up` generates.
 DEVELOPMENT = "development"
 #: Random bytes in a key.
 _KEY_BYTES = 32

@@ -1,4 +1,4 @@
-"""Files in the package: the templates of `stanine init` and the instrument of `stanine demo`."""
+"""Files of the package: templates of `stanine init` and the instrument of `stanine demo`."""
 
 from importlib import resources
 

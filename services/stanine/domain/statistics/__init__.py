@@ -1,1 +1,1 @@
-"""Statistics from data: reliability of scales, norms, and the moments they are computed from."""
+"""Statistics of response data: reliability of scales, norms, and the moments they are based on."""

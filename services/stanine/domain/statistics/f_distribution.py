@@ -1,28 +1,31 @@
-"""Quantiles of the F distribution, for confidence intervals of reliability. Called by `reliability`.
+"""Quantiles of the F distribution, for confidence intervals of reliability.
 
-The distribution function is the regularized incomplete beta function: P(F ≤ f) = I_x(d1/2, d2/2) with x = d1·f / (d1·f + d2) (Abramowitz
-and Stegun 26.6.2). It is evaluated by its continued fraction (DLMF 8.17.22) with the algorithm of Lentz as modified by Thompson and Barnett
-(J. Comput. Phys. 64, 1986, 490-509), on the side of x where that converges fast.
+Called by `reliability`. The distribution function is the regularized incomplete beta function: P(F ≤ f) =
+I_x(d1/2, d2/2) with x = d1·f / (d1·f + d2) (Abramowitz and Stegun 26.6.2). It is evaluated by its continued fraction (DLMF
+8.17.22) with Lentz's algorithm as modified by Thompson and Barnett (J. Comput. Phys. 64, 1986, 490-509), on the
+side of x where the fraction converges fast.
 """
 
 import math
 from collections.abc import Callable
 
-#: Steps of the continued fraction: it needs about the square root of the larger parameter, so this is enough for 10^10 people.
+#: Maximum steps of the continued fraction. It needs about the square root of the larger parameter, so this suffices
+#: for 10^10 people.
 _MAX_STEPS = 500_000
-#: Stands for 0 in a denominator, as the algorithm wants it.
+#: Replaces 0 in a denominator, as Lentz's algorithm requires.
 _TINY = 1e-300
-#: Relative width at which a root counts as found.
+#: Relative width of the bracket at which a root is accepted.
 _TOLERANCE = 1e-13
 _MAX_ITERATIONS = 400
-#: e to this power is near the largest double.
+#: Bound of the search in log f; exp(512) is a large finite double.
 _LARGEST_LOG = 512.0
 
 
 def f_quantile(probability: float, d1: float, d2: float) -> float:
     """Return the f with P(F ≤ f) = probability, for F with d1 and d2 degrees of freedom.
 
-    Its relative error is below 2e-8 up to 10^7 degrees of freedom (beside scipy 1.17), and below 1e-12 where they are few.
+    The relative error, compared with scipy 1.17, is below 2e-8 up to 10^7 degrees of freedom, and below 1e-12 for
+    few degrees of freedom.
 
     Raises ValueError unless 0 < probability < 1 and both degrees of freedom are positive.
     """
@@ -44,18 +47,21 @@ def f_distribution(f: float, d1: float, d2: float) -> float:
     """Return P(F ≤ f) for F with d1 and d2 degrees of freedom."""
     if f <= 0:
         return 0.0
-    # Both x and 1 - x are computed, since either may be near 0.
+    # Compute x and 1 - x separately, because either may be near 0.
     return _incomplete_beta(d1 * f / (d1 * f + d2), d2 / (d1 * f + d2), d1 / 2, d2 / 2)
 
 
 def _root(function: Callable[[float], float], low: float, high: float) -> float:
-    """Return a root between two places where a growing function has two signs: false position, Illinois variant, or bisection."""
+    """Return a root of an increasing function that changes sign between `low` and `high`.
+
+    Method: false position (Illinois variant) with bisection.
+    """
     at_low, at_high = function(low), function(high)
     last_side = 0
     for iteration in range(_MAX_ITERATIONS):
         if high - low <= _TOLERANCE * max(1.0, abs(low), abs(high)):
             break
-        # Every third step halves the interval, so that no shape of the function makes it slow.
+        # Every third step is a bisection: it bounds the number of steps for any function.
         middle = (
             (low + high) / 2
             if iteration % 3 == 2
@@ -78,7 +84,7 @@ def _root(function: Callable[[float], float], low: float, high: float) -> float:
 
 
 def _incomplete_beta(x: float, rest: float, a: float, b: float) -> float:
-    """Return I_x(a, b), where rest is 1 - x."""
+    """Return I_x(a, b); `rest` is 1 - x."""
     if x <= 0:
         return 0.0
     if rest <= 0:
@@ -103,7 +109,7 @@ def _continued_fraction(x: float, a: float, b: float) -> float:
             c = _not_zero(1.0 + coefficient / c)
             change = c * d
             result *= change
-        if abs(change - 1.0) < 1e-15:  # a few units of the last place
+        if abs(change - 1.0) < 1e-15:  # a few units in the last place
             break
     return result
 

@@ -1,6 +1,6 @@
-"""The points that people have in the items of a scale, as a table: what reliability is computed from. Called by `stanine reliability`.
+"""The points of people in the items of a scale, as a matrix; the input of reliability.
 
-Points are as the scale takes them: reversed, keyed, by list, times their weight.
+Called by `stanine reliability`. Points are those of the scale: reversed, keyed or listed, times the weight.
 """
 
 import numpy as np
@@ -13,17 +13,17 @@ Floats = npt.NDArray[np.float64]
 
 
 class ItemPoints:
-    """A scale of items made ready to look its points up."""
+    """Converts answer codes to points in the items of one scale."""
 
     def __init__(self, plan: Plan, scale: PlannedScale) -> None:
         self._scale = ItemScale(plan, scale)
         self._weights = np.array([term.weight for term in scale.terms])
 
     def look_up(self, codes: npt.NDArray[np.uint8], scores: Floats) -> Floats:
-        """Return a row a person and a column an item; NaN where there are no points, and for excluded items.
+        """Return points, one row per person and one column per item.
 
-        Where the scale says what points an unanswered item has, it has them, but only for people with a score: who answered nothing has no
-        part in the data.
+        NaN: no points, or an excluded item. An unanswered item for which the scale declares points
+        has these points only if the person has a score: people without answers are not part of the data.
         """
         columns = []
         for x, valid, excluded in self._scale.terms(codes):

@@ -1,8 +1,9 @@
-"""Means, variances and covariances of data that come in parts: each part is summed up, and sums are merged.
+"""Means, variances and covariances of data that arrive in batches; batches are merged.
 
-Called by `reliability` and `norms_from_data`. Parts are merged by the update of Chan, Golub and LeVeque (The American Statistician 37,
-1983, 242-247), which keeps deviations from the mean and never subtracts large sums of squares. Memory does not depend on the number of
-parts; the order of merging changes results by rounding only. NaN is a missing value.
+Called by `reliability` and `norms`. Batches are merged by the update of Chan, Golub and LeVeque (The American
+Statistician 37, 1983, 242-247), which keeps deviations from the mean and never subtracts large sums of squares.
+Memory does not depend on the number of batches; the order of merging changes results only by rounding. NaN is a
+missing value.
 """
 
 from typing import Any, NamedTuple, Self
@@ -14,7 +15,7 @@ Floats = npt.NDArray[np.float64]
 
 
 class Moments(NamedTuple):
-    """Of each column: how many values, their mean, the sum of squared deviations from it."""
+    """Per column: number of values, mean, and sum of squared deviations from the mean."""
 
     n: Floats
     mean: Floats
@@ -22,23 +23,23 @@ class Moments(NamedTuple):
 
     @classmethod
     def of(cls, table: Floats) -> Self:
-        """Return the moments of a table's columns."""
+        """Return the moments of the columns of a table."""
         present = ~np.isnan(table)
         n = present.sum(axis=0).astype(np.float64)
         mean = _divide(np.where(present, table, 0.0).sum(axis=0), n)
         deviations = np.where(present, table - mean, 0.0)
-        # The mean was rounded: what the deviations add up to corrects it.
+        # The mean is rounded; the mean deviation corrects it.
         rest = _divide(deviations.sum(axis=0), n)
         return cls(n, mean + rest, (deviations**2).sum(axis=0) - n * rest**2)
 
     @classmethod
     def nothing(cls, columns: int) -> Self:
-        """Return the moments of no values."""
+        """Return the moments of an empty table."""
         zeros = np.zeros(columns)
         return cls(zeros, zeros, zeros)
 
     def merged(self, other: "Moments") -> "Moments":
-        """Return the moments of both parts together."""
+        """Return the moments of the combined data."""
         n = self.n + other.n
         distance = other.mean - self.mean
         return Moments(
@@ -54,7 +55,11 @@ class Moments(NamedTuple):
 
 
 class Covariances(NamedTuple):
-    """Of each pair of columns, over the rows that have both: how many, the mean of the first, the sum of products of deviations."""
+    """Covariances of columns, with pairwise deletion.
+
+    For each pair, over the rows that have both values: number of rows, mean of the first column, and sum of
+    products of deviations.
+    """
 
     n: Floats
     mean: Floats
@@ -62,7 +67,7 @@ class Covariances(NamedTuple):
 
     @classmethod
     def of(cls, table: Floats) -> Self:
-        """Return the covariances of a table's columns, each pair over the rows that have both (pairwise deletion)."""
+        """Return the covariances of the columns of a table, with pairwise deletion."""
         present = ~np.isnan(table)
         shift = _divide(
             np.where(present, table, 0.0).sum(axis=0), present.sum(axis=0).astype(np.float64)
@@ -76,12 +81,12 @@ class Covariances(NamedTuple):
 
     @classmethod
     def nothing(cls, columns: int) -> Self:
-        """Return the covariances of no rows."""
+        """Return the covariances of an empty table."""
         zeros = np.zeros((columns, columns))
         return cls(zeros, zeros, zeros)
 
     def merged(self, other: "Covariances") -> "Covariances":
-        """Return the covariances of both parts together."""
+        """Return the covariances of the combined data."""
         n = self.n + other.n
         distance = np.where((self.n == 0) | (other.n == 0), 0.0, other.mean - self.mean)
         return Covariances(
@@ -97,7 +102,7 @@ class Covariances(NamedTuple):
 
 
 def _over_n_minus_1(sums: Any, n: Any) -> Floats:
-    # A sum of squares below 0 is rounding.
+    # A negative sum of squares is a rounding error.
     return np.where(n > 1, np.divide(sums, n - 1, out=np.zeros_like(sums), where=n > 1), np.nan)
 
 

@@ -1,6 +1,7 @@
-"""Norms from data: people are sorted into groups by their attributes; each group has the size, means, SDs and frequencies of its scores.
+"""Norms from data: sizes, means, standard deviations and frequencies of scores by norm group.
 
-Called by `stanine norms`. `NormSums` takes data part by part in memory that does not grow with their number.
+Called by `stanine norms`. People are grouped by their attributes. `NormSums` processes data in batches; its memory
+does not depend on the number of people.
 """
 
 import math
@@ -19,34 +20,36 @@ from stanine.domain.statistics.moments import Moments
 
 Floats = npt.NDArray[np.float64]
 Value = int | float | str
-#: Groups at most: with more, an attribute was taken that names people rather than groups.
+#: Maximum number of groups. More groups indicate an attribute that identifies people.
 MAX_GROUPS = 1_000
-#: Different scores of a group and scale that a frequency table may have: beyond, it is given up, so that memory stays flat.
+#: Maximum number of different scores of a group and scale in a frequency table. Larger tables are dropped to bound
+#: memory.
 MAX_FREQUENCIES = 10_000
-#: The highest value of a class of an attribute of type Number lies this far below the next class, which `where` cannot leave out otherwise.
+#: Distance between the highest value of a class and the next class, for attributes of type Number: both ends of a
+#: range in `where` are inclusive.
 _BELOW = 1e-9
 
 
 class GroupingError(Exception):
-    """Raised when people cannot be grouped as was asked; its text is for the user."""
+    """Raised for an invalid grouping; the message is for the user."""
 
 
 class By(msgspec.Struct, frozen=True):
-    """An attribute that people are grouped by: by its values, or in classes of a width."""
+    """An attribute to group by: by its values, or in classes of a width."""
 
     attribute: FormAttribute
     width: float | None = None
 
 
 class Group(msgspec.Struct, frozen=True):
-    """A norm group: its id, and whom it holds, as `normGroups` of a document say it."""
+    """A norm group: its id and its condition, as in a document's `normGroups`."""
 
     id: str
     where: dict[str, Any]
 
 
 def parse_by(text: str, attributes: Sequence[FormAttribute]) -> tuple[By, ...]:
-    """Return what `sex,age:10` says: the attributes to group by, in classes of a width where one is given. Raises GroupingError."""
+    """Parse a grouping such as `sex,age:10` (width 10). Raises GroupingError."""
     known = {attribute.id: attribute for attribute in attributes}
     result: list[By] = []
     for part in (part.strip() for part in text.split(",")):
@@ -85,19 +88,21 @@ def _width(name: str, text: str, attribute: FormAttribute) -> float:
 
 
 class NormSums:
-    """Takes scores and attributes part by part. One thread at a time."""
+    """Accumulates scores by group. Not thread-safe."""
 
     def __init__(self, by: Sequence[By], scales: Sequence[str]) -> None:
         self._by, self._scales = tuple(by), tuple(scales)
-        #: What the groups' scores come to, by the values or classes of their attributes.
+        #: Sums by group; the key has the values or classes of the attributes.
         self.places: dict[tuple[Any, ...], _Sums] = {}
-        #: People with scores who lack an attribute that groups are made by.
+        #: Number of people with scores who lack an attribute of the grouping.
         self.without_attribute = 0
 
     def add(self, attributes: Sequence[Mapping[str, Value]], scores: Floats) -> None:
-        """Take people: their attributes, and a row of scores each, a column a scale, NaN for none.
+        """Add people: attributes and scores, one row per person, one column per scale.
 
-        Raises GroupingError: too many groups.
+        A missing score is NaN.
+
+        Raises GroupingError for too many groups.
         """
         rows: dict[tuple[Any, ...], list[int]] = {}
         for row, known in enumerate(attributes):
@@ -116,7 +121,10 @@ class NormSums:
             self.places[place].add(scores[its])
 
     def merge(self, other: "NormSums") -> None:
-        """Take what another one took, of the same scales by the same attributes. Raises GroupingError: too many groups."""
+        """Add the sums of another object with the same scales and grouping.
+
+        Raises GroupingError for too many groups.
+        """
         for place, sums in other.places.items():
             if place in self.places:
                 self.places[place].merge(sums)
@@ -129,7 +137,10 @@ class NormSums:
         self.without_attribute += other.without_attribute
 
     def norms(self, least: int) -> "Norms":
-        """Return the groups with at least so many people, in order of their values; of each, the scales with so many scores."""
+        """Return the groups with at least `least` people, in order of their values.
+
+        Each group has the scales with at least `least` scores.
+        """
         groups, too_small, taken = [], [], set[str]()
         for place in sorted(self.places, key=self._order):
             sums = self.places[place]
@@ -184,7 +195,7 @@ class NormSums:
 
 
 class _Sums:
-    """What the scores of one group come to."""
+    """Sums of the scores of one group."""
 
     def __init__(self, scales: int) -> None:
         self.size = 0
@@ -228,14 +239,17 @@ class _Sums:
 
 
 class Frequency(msgspec.Struct, frozen=True):
-    """How many people have a score."""
+    """The number of people with one score."""
 
     raw: float
     count: int
 
 
 class ScoreNorms(msgspec.Struct, frozen=True):
-    """The scores of one group in one scale; sd with n - 1. `frequencies` is None if there are more than MAX_FREQUENCIES of them."""
+    """The scores of one group in one scale; sd with n - 1.
+
+    `frequencies` is None for more than MAX_FREQUENCIES different scores.
+    """
 
     n: int
     mean: float | None
@@ -244,7 +258,7 @@ class ScoreNorms(msgspec.Struct, frozen=True):
 
 
 class GroupNorms(msgspec.Struct, frozen=True):
-    """One group: how many people it has, and their scores by scale."""
+    """One group: its size and its scores by scale."""
 
     group: Group
     size: int
@@ -252,7 +266,7 @@ class GroupNorms(msgspec.Struct, frozen=True):
 
 
 class Norms(msgspec.Struct, frozen=True):
-    """All groups; the ids of those too small to be shown; how many people lack an attribute."""
+    """All groups, ids of groups that are too small, and number of people without an attribute."""
 
     groups: tuple[GroupNorms, ...]
     too_small: tuple[str, ...]
@@ -260,7 +274,7 @@ class Norms(msgspec.Struct, frozen=True):
 
 
 def _class(value: Any, by: By) -> list[Any]:
-    """Return the lowest and highest value of a class, as `where` says it."""
+    """Return the lowest and highest value of a class, as in `where`."""
     if by.width is None:
         return [value, value]
     low = value * by.width
@@ -274,12 +288,12 @@ def _plain(x: float) -> int | float:
 
 
 def _number(value: Any) -> str:
-    """Return a number as a part of an id: -2.5 as minus_2_5."""
+    """Return a number as part of an id: -2.5 as minus_2_5."""
     return repr(_plain(value)).replace("-", "minus_").replace(".", "_").replace("+", "")
 
 
 def _unique(wanted: str, taken: set[str]) -> str:
-    """Return an id near the one wanted that no other group has."""
+    """Return an unused id that resembles `wanted`, and add it to `taken`."""
     letters = "".join(one if one.isascii() and one.isalnum() else "_" for one in wanted)
     base = (letters if letters[0].isalpha() else f"group_{letters.lstrip('_')}")[: MAX_ID - 5]
     name, number = base, 1

@@ -1,14 +1,15 @@
-"""Reliability of a scale from data: Cronbach's alpha with its interval, item-rest correlations, alpha if an item is dropped, SEM.
+"""Reliability of a scale from data: Cronbach's alpha, item-rest correlations and SEM.
 
-Called by `stanine reliability`. Data come in parts: `ItemData` sums up the points of a scale's items in memory that does not grow, and
-`analyse` makes the figures of them.
+Called by `stanine reliability`. Data arrive in batches: `ItemData` accumulates them in constant memory, and
+`analyse` computes the figures.
 
-- alpha = k/(k-1) · (1 - Σσ²ᵢ/σ²), all from one covariance matrix with n - 1: *listwise*, over the people with points in every item, or
-  *pairwise*, each covariance over the people with points in both. It may be negative. None for fewer than two items, or without variance.
-- Its interval is that of Feldt (Psychometrika 30, 1965, 357-370): 1 - (1 - alpha)·F with n - 1 and (n - 1)(k - 1) degrees of freedom. With
-  pairwise deletion there is no single n: the fewest people that any two items share are taken, which makes the interval wide rather than
-  narrow.
-- The item-rest correlation of an item is that with the sum of the others.
+- alpha = k/(k-1) · (1 - Σσ²ᵢ/σ²), all from one covariance matrix with n - 1: *listwise*, over the people with
+  points in every item, or *pairwise*, each covariance over the people with points in both. It may be negative. It
+  is None for fewer than two items, or without variance.
+- The interval of alpha is Feldt's (Psychometrika 30, 1965, 357-370): 1 - (1 - alpha)·F with n - 1 and
+  (n - 1)(k - 1) degrees of freedom. Pairwise deletion has no single n; the smallest n of any
+  pair is used, which widens the interval.
+- The item-rest correlation of an item is its correlation with the sum of the other items.
 """
 
 import math
@@ -25,7 +26,7 @@ Floats = npt.NDArray[np.float64]
 
 
 class ItemData(NamedTuple):
-    """What a scale's figures need of the data: covariances of its items' points, and moments of its scores."""
+    """Data for the figures of a scale: covariances of its item points and moments of its scores."""
 
     listwise: Covariances
     pairwise: Covariances
@@ -33,7 +34,10 @@ class ItemData(NamedTuple):
 
     @classmethod
     def of(cls, points: Floats, scores: Floats) -> Self:
-        """Return what one part of the data comes to: a row a person, points a column an item (NaN for none), one score a person."""
+        """Return the data of one batch.
+
+        `points` has one row per person and one column per item (NaN: missing); `scores` has one score per person.
+        """
         complete = points[~np.isnan(points).any(axis=1)]
         return cls(
             Covariances.of(complete), Covariances.of(points), Moments.of(scores.reshape(-1, 1))
@@ -41,11 +45,11 @@ class ItemData(NamedTuple):
 
     @classmethod
     def nothing(cls, items: int) -> Self:
-        """Return what no data come to."""
+        """Return the data of an empty batch."""
         return cls(Covariances.nothing(items), Covariances.nothing(items), Moments.nothing(1))
 
     def merged(self, other: "ItemData") -> "ItemData":
-        """Return what both parts come to."""
+        """Return the combined data."""
         return ItemData(
             self.listwise.merged(other.listwise),
             self.pairwise.merged(other.pairwise),
@@ -54,31 +58,31 @@ class ItemData(NamedTuple):
 
 
 class ItemFigures(msgspec.Struct, frozen=True):
-    """One item in its scale. Points are as the scale scores them: reversed, weighted."""
+    """The figures of one item in its scale. Points are as scored: reversed and weighted."""
 
-    #: People with points in the item, and the points' mean and standard deviation (n - 1).
+    #: Number of people with points in the item; mean and standard deviation (n - 1) of the points.
     n: int
     mean: float | None
     sd: float | None
-    #: The correlation with the sum of the other items, and alpha without the item; listwise.
+    #: Correlation with the sum of the other items, and alpha without the item; both listwise.
     item_rest_r: float | None
     alpha_dropped: float | None
 
 
 class Reliability(msgspec.Struct, frozen=True):
-    """The figures of one scale. `None` is a figure that the data do not give."""
+    """The figures of one scale. `None`: the figure cannot be computed from the data."""
 
-    #: People with a score, and the scores' mean and standard deviation (n - 1).
+    #: Number of people with a score; mean and standard deviation (n - 1) of the scores.
     n: int
     mean: float | None
     sd: float | None
-    #: Items, and people with points in all of them.
+    #: Number of items, and of people with points in all items.
     k: int
     n_listwise: int
     alpha_listwise: float | None
-    #: Lowest and highest alpha by Feldt.
+    #: Feldt's confidence limits of alpha.
     interval_listwise: tuple[float, float] | None
-    #: The fewest people that two items share.
+    #: The smallest number of people that any two items share.
     n_pairwise: int
     alpha_pairwise: float | None
     interval_pairwise: tuple[float, float] | None
@@ -90,7 +94,10 @@ class Reliability(msgspec.Struct, frozen=True):
 
 
 def analyse(data: ItemData, items: tuple[str, ...], level: float = 0.95) -> Reliability:
-    """Return the figures of a scale with these items; `level` is the confidence of the intervals, between 0 and 1."""
+    """Return the figures of a scale with these items.
+
+    `level` is the confidence level of the intervals, between 0 and 1.
+    """
     listwise, pairwise = data.listwise.matrix, data.pairwise.matrix
     k = len(items)
     n_listwise = int(data.listwise.n.min()) if k else 0
@@ -133,7 +140,10 @@ def analyse(data: ItemData, items: tuple[str, ...], level: float = 0.95) -> Reli
 
 
 def cronbach_alpha(covariances: Floats) -> float | None:
-    """Return alpha of a covariance matrix; None for fewer than two items, an unknown covariance, or a sum without variance."""
+    """Return alpha from a covariance matrix.
+
+    None for fewer than two items, an unknown covariance, or a sum without variance.
+    """
     k = len(covariances)
     total = float(covariances.sum())
     own = float(np.trace(covariances))
@@ -143,7 +153,10 @@ def cronbach_alpha(covariances: Floats) -> float | None:
 
 
 def item_rest_correlation(covariances: Floats, item: int) -> float | None:
-    """Return the correlation of an item with the sum of the others; None if either has no variance or a covariance is unknown."""
+    """Return the correlation of an item with the sum of the other items.
+
+    None if either has no variance or a covariance is unknown.
+    """
     own = float(covariances[item, item])
     with_all = float(covariances[item].sum())
     rest = float(covariances.sum()) - 2 * with_all + own
@@ -158,7 +171,10 @@ def item_rest_correlation(covariances: Floats, item: int) -> float | None:
 
 
 def feldt_interval(alpha: float | None, n: int, k: int, level: float) -> tuple[float, float] | None:
-    """Return the two-sided confidence interval of alpha over n people and k items; None where there is none."""
+    """Return the two-sided confidence interval of alpha for n people and k items.
+
+    None if it is undefined.
+    """
     if alpha is None or n < 2 or k < 2:
         return None
     d1, d2 = n - 1, (n - 1) * (k - 1)
@@ -168,7 +184,8 @@ def feldt_interval(alpha: float | None, n: int, k: int, level: float) -> tuple[f
     )
 
 
-#: Relative to the items' variances, a variance of their sum that is rounding; and the least that items' variances count as.
+#: Variances below this share of the items' variances are rounding errors; the floor of the items' variances in this
+#: comparison.
 _NOTHING = 1e-12
 _SMALLEST = 1e-300
 
