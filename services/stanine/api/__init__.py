@@ -1,1 +1,4 @@
-"""The HTTP API: parse, one call, answer. `main` is the process, `app` its composition root, `routes` one module per resource."""
+"""The HTTP API: a route parses, makes one call, and answers.
+
+`main` is the process, `app` its composition root; `routes` has one module per resource.
+"""

@@ -1,4 +1,4 @@
-"""The API's composition root: everything is made here and handed to what needs it. Called by `main` and by tests."""
+"""The composition root of the API. Called by `main` and by tests."""
 
 import asyncio
 import threading
@@ -82,12 +82,12 @@ log = get_log()
 
 
 class Api:
-    """One API process: the ASGI application, and its life from bootstrap to drain."""
+    """One API process: the ASGI application and its life cycle from bootstrap to drain."""
 
     def __init__(
         self, settings: ApiSettings, keyring: Keyring, provider: trace.TracerProvider
     ) -> None:
-        """Make everything; nothing connects before `start`."""
+        """Construct all parts; no connection is opened before `start`."""
         self._settings = settings
         self._keys = Keys(settings.namespace)
         self._library = store.load_library()
@@ -118,7 +118,8 @@ class Api:
         self._states = StateFollower(self._client, self._keys.partition, intake)
         self._writes = WriteProbe(self._client, self._keys)
         self._heartbeats = Heartbeats()
-        #: For the keys' loop alone: whether this process is alive must not depend on what requests do in threads.
+        #: Only for the loop that follows the keys file: a thread pool shared with requests could delay it and fail
+        #: the liveness probe.
         self._keys_thread = ThreadPoolExecutor(1, thread_name_prefix="keys")
         self._loops = Loops(self._heartbeats)
         lists = ResultLists(self._client, self._library, self._keys)
@@ -213,13 +214,13 @@ class Api:
         self._preparing: asyncio.Task[None] | None = None
 
     def unprepared(self) -> list[str]:
-        """Return why no request can be served yet."""
+        """Return the reasons why no request can be served yet."""
         if self._prepared:
             return []
         return [f"bootstrap: {self._problem}" if self._problem else "bootstrap is not done"]
 
     def unready(self) -> list[str]:
-        """Return why this process should get no requests."""
+        """Return the reasons why this process should not get requests."""
         reasons = self.unprepared()
         reasons += [
             f"Redis cannot be used: {name} fails: {error}"
@@ -231,27 +232,27 @@ class Api:
         return reasons
 
     def notes(self) -> list[str]:
-        """Return what does not work although this process should get requests: it reads, and answers writes with the reason."""
+        """Return failures that leave this process ready: it serves reads and refuses writes."""
         return [f"Redis refuses writes: {self._writes.refusal}"] if self._writes.refusal else []
 
     async def start(self) -> None:
-        """Begin to prepare; requests are refused as not-ready until that is done."""
+        """Begin the bootstrap; requests are refused as not-ready until it is done."""
         self._loops.start(
             "keys", lambda: follow_keys(self._keyring, self._keys_thread), SLOW_SECONDS
         )
         self._preparing = asyncio.create_task(self._prepare())
 
     def leave(self) -> None:
-        """Tell the probes that this process stops; requests are served as before."""
+        """Report this process as unready; requests are still served."""
         self._leaving = True
 
     def drain(self) -> None:
-        """Tell the probes that this process stops, and end the waits of held requests."""
+        """Report this process as unready, and end the waits of held requests."""
         self.leave()
         self._reader.drain()
 
     async def stop(self) -> None:
-        """End the loops and close the connections."""
+        """Stop the loops and close the connections."""
         self.drain()
         self._stopping.set()
         if self._preparing is not None:
@@ -266,7 +267,7 @@ class Api:
         log.info("api.stopped")
 
     async def refresh_index(self) -> None:
-        """Take in what has changed in the index, as the loop does; the first time, requests are served from then on."""
+        """Refresh the index, as its loop does. After the first refresh requests are served."""
         if not self._prepared:
             await self._tokens.refresh()
             await self._codes.refresh()
@@ -276,21 +277,21 @@ class Api:
             log.info("api.ready")
 
     async def refresh_states(self) -> None:
-        """See what the queues are told to do, as the loop does."""
+        """Read the states of the queues, as the loop does."""
         await self._states.refresh()
 
     async def refresh_tokens(self) -> None:
-        """Follow the secrets of tokens, as the loop does."""
+        """Refresh the secrets of tokens and codes, as the loop does."""
         await within(self._tokens.refresh())
         await within(self._codes.refresh())
 
     async def sweep_sessions(self) -> None:
-        """End the sessions that are due, as the loop does."""
+        """End due sessions, as the loop does."""
         if self._prepared:
             await self._session_sweep.turn()
 
     async def keep_retention(self, *, at_once: bool = False) -> None:
-        """Erase what is kept too long, as the loop does; `at_once` also while it rests."""
+        """Apply the retention, as the loop does; `at_once` ignores the pause."""
         if self._prepared:
             await self._retention.turn(at_once=at_once)
 

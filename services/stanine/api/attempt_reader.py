@@ -1,8 +1,8 @@
-"""Finding one attempt for a caller, waiting for its result, and reading lists of results. Used by the routes of attempts and results.
+"""Finds attempts for callers, waits for results, and reads lists of results.
 
-The one place that decides who may see an attempt: a key that reaches its instrument, the attempt's own token, or the one that a participant
-has whose invitation shows the result after the release. What is read belongs to
-the same data as the view of the index that it is explained with.
+Used by the routes of attempts and results. This is the only module that decides who may see an attempt: an API key
+that reaches its instrument, the attempt's token, or, after the release, the token of a participant whose invitation
+shows the result then. Attempts and the view of the index that explains them always belong to the same data.
 """
 
 import asyncio
@@ -29,7 +29,7 @@ from stanine.telemetry.logs import get_log
 
 
 class Found(msgspec.Struct, frozen=True):
-    """An attempt, the index entry that it belongs to in a view of the index, and its result if it has one."""
+    """An attempt, its index entry with the view that contains it, and its result if scored."""
 
     view: IndexView
     entry: IndexEntry
@@ -38,14 +38,14 @@ class Found(msgspec.Struct, frozen=True):
 
 
 class Listed(msgspec.Struct, frozen=True):
-    """A page of results, and the text of the cursor to continue from."""
+    """A page of results, and the cursor to continue from, as text."""
 
     items: list[Found]
     next: str
 
 
 class _Page(msgspec.Struct, frozen=True):
-    """A page of a list, with what the index says about its items."""
+    """A page of a list with index entries."""
 
     items: list[tuple[Found, Mark]]
     next: Cursor
@@ -56,7 +56,7 @@ log = get_log()
 
 T = TypeVar("T")
 
-#: Items read at once, at least, to fill a page of a key that does not reach all instruments: the others are passed over.
+#: Minimum items per read for a key that reaches only some instruments: items of others are skipped.
 _SCAN = 100
 
 _Pair = tuple[StoredAttempt, StoredResult | None] | None
@@ -74,7 +74,7 @@ class AttemptReader:
         tokens: Tokens,
         is_released: Callable[[int], Awaitable[bool]],
     ) -> None:
-        """`is_released` tells whether the results of the instrument with a number are released to participants."""
+        """`is_released` returns whether the results of the instrument of a number are released."""
         self._is_released = is_released
         self._attempts = attempts
         self._lists = lists
@@ -85,9 +85,9 @@ class AttemptReader:
         self._draining = False
 
     async def find(self, request: Request, seconds: float = 0) -> Found:
-        """Return the attempt that a path names, and wait at most `seconds` for its result if it has none.
+        """Return the attempt of a path; wait at most `seconds` for its result.
 
-        Raises the problem not-found for an unknown attempt and for a forbidden one alike.
+        Raises the problem not-found for unknown and for forbidden attempts.
         """
         given = request.parameters["id"]
         attempt_id = read_id(given)
@@ -112,9 +112,10 @@ class AttemptReader:
         return found
 
     async def read(self, attempt_id: bytes, seconds: float = 0) -> Found | None:
-        """Return an attempt, after waiting at most `seconds` for its result; None if it is not there (any more).
+        """Return an attempt; wait at most `seconds` for its result.
 
-        Raises the problem not-indexed while the entry of its instrument is being built.
+        Returns None if the attempt does not exist. Raises the problem not-indexed while the entry of its instrument
+        is being built.
         """
         deadline = asyncio.get_running_loop().time() + seconds
 
@@ -125,7 +126,10 @@ class AttemptReader:
         return None if found is None else Found(view, _entry_of(view, found[0]), *found)
 
     async def of_instrument(self, name: str, after: Cursor | SealedCursor, limit: int) -> Listed:
-        """Read a page of an instrument's results; raises HistoryChangedError for a cursor that the list does not recognise."""
+        """Read a page of an instrument's results.
+
+        Raises HistoryChangedError for a cursor that the list does not recognise.
+        """
         cursor = UNKNOWN if isinstance(after, SealedCursor) else after
 
         async def look(view: IndexView) -> ResultPage:
@@ -140,10 +144,11 @@ class AttemptReader:
     async def of_participant(
         self, participant: str, after: Cursor | SealedCursor, limit: int, caller: Caller
     ) -> Listed:
-        """Read a page of a participant's results, of the instruments that the caller's key reaches; raises the same error.
+        """Read a page of a participant's results of the instruments that the key reaches.
 
-        A key that does not reach all instruments gets a sealed cursor behind the last item that it was shown: positions in the list, and
-        items that are passed over, would tell it how many results there are that it does not reach.
+        A key that does not reach all instruments gets a sealed cursor after the last item that it was shown:
+        positions in the list and skipped items would reveal the number of results that it does not reach. Raises
+        HistoryChangedError.
         """
         secrets = self._tokens.secrets
         cursor = after.open(secrets) if isinstance(after, SealedCursor) else after
@@ -158,7 +163,7 @@ class AttemptReader:
             except HistoryChangedError as error:
                 known = (
                     read_cursor(error.following) if at is cursor else cursor
-                )  # changed meanwhile: the caller asks again
+                )  # changed between two reads: the caller restarts
                 assert isinstance(known, Cursor)
                 raise HistoryChangedError(known.seal(secrets[0])) from None
             shown += [(found, mark) for found, mark in page.items if caller.sees(found.entry.name)]
@@ -174,7 +179,7 @@ class AttemptReader:
         return await self._page(look)
 
     def drain(self) -> None:
-        """End all waits now: their callers learn that the result is pending."""
+        """End all waits now: the answers say that the result is pending."""
         self._draining = True
         for wait in self._waits:
             wait.cancel()
@@ -196,7 +201,7 @@ class AttemptReader:
         look: Callable[[IndexView], Awaitable[T]],
         pairs: Callable[[T], Sequence[tuple[StoredAttempt, StoredResult | None]]],
     ) -> tuple[IndexView, T]:
-        """Look with a view that belongs to the same data and knows the scorings of what is found."""
+        """Read with a view of the same data that has the scoring revisions of all results found."""
         view, found = await self._index.consistent(look)
         if any(_is_newer(view, attempt, result) for attempt, result in pairs(found)):
             await self._index.refresh()
@@ -218,7 +223,7 @@ class AttemptReader:
 
 
 def _is_newer(view: IndexView, attempt: StoredAttempt, result: StoredResult | None) -> bool:
-    """Tell whether what was read is newer than the view of the index."""
+    """Return whether an attempt or result is newer than the view of the index."""
     entry = view.numbered(attempt.number, attempt.revision)
     return entry is None or (result is not None and result.scoring_revision > entry.revision)
 

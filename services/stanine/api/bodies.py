@@ -1,4 +1,4 @@
-"""The bodies of answers, as records: what OpenAPI describes and what the encoders write. Used by the routes."""
+"""Bodies of answers, as records for OpenAPI and the encoders. Used by the routes."""
 
 from typing import Annotated, Literal, TypeVar
 
@@ -20,69 +20,70 @@ _Number = Annotated[float, Meta(ge=-limits.MAX_INTEGER, le=limits.MAX_INTEGER)]
 
 
 def given(value: T | None) -> T | UnsetType:
-    """Return a member's value, or what leaves the member out."""
+    """Return a value, or UNSET to omit the member."""
     return UNSET if value is None else value
 
 
 class _Body(msgspec.Struct, frozen=True, rename="camel"):
-    """What all bodies share: camelCase names."""
+    """Base of all bodies: camelCase names."""
 
 
 class AttemptBody(_Body, frozen=True, forbid_unknown_fields=True):
-    """An attempt as sent. Null and absent mean the same."""
+    """An attempt to submit. Null and absent are equivalent."""
 
-    #: By item id: the value of an option, a number, a text, a date, or a list of options; of one item at least. What the items and
-    #: options are, the form says.
+    #: Answers by item id: an option's value, a number, a text, a date, or a list of options; at least one item is
+    #: answered. The form describes items and options.
     answers: Annotated[dict[str, _Number | str | list[_Number | str] | None], Meta(min_length=1)]
-    #: The caller's name for the attempt (needed in bulk): the same key with the same content is answered as before.
+    #: The caller's name for the attempt, required in bulk: a repeated submission with this key gets the first
+    #: answer again.
     key: Annotated[str, Meta(min_length=1, max_length=limits.MAX_KEY)] | None = None
-    #: The revision that was answered; the newest indexed one by default.
+    #: The answered revision; by default the newest indexed one.
     revision: Annotated[int, Meta(ge=1, le=limits.MAX_REVISION)] | None = None
-    #: A pseudonym of the caller's choice.
+    #: A pseudonym that the caller chooses.
     participant: Annotated[str, Meta(min_length=1, max_length=limits.MAX_PARTICIPANT)] | None = None
-    #: What else is known of the person, by the instrument's attribute ids.
+    #: Attributes of the person, by the instrument's attribute ids.
     attributes: (
         dict[str, _Number | Annotated[str, Meta(max_length=limits.MAX_ATTRIBUTE_TEXT)] | None]
         | None
     ) = None
-    #: The language that it was answered in.
+    #: The language in which it was answered.
     language: Annotated[str, Meta(pattern=LANGUAGE, max_length=limits.MAX_LANGUAGE)] | None = None
-    #: Seconds that it took.
+    #: Duration in seconds.
     seconds: Annotated[float, Meta(ge=0, le=limits.MAX_INTEGER)] | None = None
 
 
 class InstrumentItem(_Body, frozen=True):
-    """An instrument in a list: its newest revision."""
+    """The newest revision of an instrument, in a list."""
 
     name: str
     revision: int
-    #: The first revision of the newest form, that is, of what people answer.
+    #: The first revision of the newest form.
     form: int
     #: SHA-256 of the canonical document: the ETag without its quotes.
     digest: str
-    #: Of the newest indexed revision; absent until it is indexed.
+    #: Of the newest indexed revision; absent until one is indexed.
     title: str | UnsetType = UNSET
 
 
 class InstrumentPage(_Body, frozen=True):
-    """A page of instruments by name; `next` is null at the end."""
+    """Instruments in order of their names; `next` is null at the end."""
 
     items: list[InstrumentItem]
     next: str | None
 
 
 class PublishedInstrument(_Body, frozen=True):
-    """What a PUT came to."""
+    """The result of publishing a document."""
 
     name: str
     revision: int
     form: int
     digest: str
-    #: Whether this PUT made the revision; false for the same document again.
+    #: Whether this request created the revision; false for an unchanged document.
     changed: bool
     #: Whether attempts are already scored by it.
     indexed: bool
-    #: What its author should look at, though it is accepted: the first 100, and how many there are.
+    #: Warnings for the author of an accepted document: the first 100, and their number.
     warnings: list[ProblemError]
     warning_count: int
 
@@ -92,7 +93,7 @@ class FormOptionBody(_Body, frozen=True):
 
     value: float | str
     label: str | UnsetType = UNSET
-    #: True: it is chosen alone.
+    #: True: it excludes all other options.
     exclusive: bool | UnsetType = UNSET
 
 
@@ -104,15 +105,16 @@ class FormItemBody(_Body, frozen=True):
     type: str
     #: Of a Choice, Multiple or Ranking.
     options: list[FormOptionBody] | UnsetType = UNSET
-    #: True: pages go on only once it is answered.
+    #: True: pages require an answer.
     required: bool | UnsetType = UNSET
-    #: The column of response files, if it is not named by the id.
+    #: The column of response files, if it differs from the id.
     column: str | UnsetType = UNSET
     #: The condition under which it is shown.
     when: str | UnsetType = UNSET
-    #: Another Choice whose answer must differ.
+    #: Another Choice that must have a different answer.
     distinct_from: str | UnsetType = UNSET
-    #: Of a Number: its ends, its step from the lowest on, whether it is whole, what it counts, and the words at its ends.
+    #: Of a Number: its limits, its step from the lowest value, whether it is an integer, its unit, and the labels
+    #: of its limits.
     min: float | UnsetType = UNSET
     max: float | UnsetType = UNSET
     step: float | UnsetType = UNSET
@@ -120,30 +122,30 @@ class FormItemBody(_Body, frozen=True):
     unit: str | UnsetType = UNSET
     min_label: str | UnsetType = UNSET
     max_label: str | UnsetType = UNSET
-    #: Of a Multiple: how many options may be chosen.
+    #: Of a Multiple: the minimum and maximum number of options.
     min_chosen: int | UnsetType = UNSET
     max_chosen: int | UnsetType = UNSET
-    #: Of a Text: the most characters, and whether several lines are offered.
+    #: Of a Text: the maximum number of characters, and whether pages offer several lines.
     max_length: int | UnsetType = UNSET
     multiline: bool | UnsetType = UNSET
 
 
 class FormAttributeBody(_Body, frozen=True):
-    """What may be said of the person."""
+    """An attribute of the person."""
 
     id: str
     title: str | UnsetType = UNSET
     type: str | UnsetType = UNSET
-    #: The values that it may have, if it may not have any.
+    #: The allowed values, if they are limited.
     values: list[float | str] | UnsetType = UNSET
-    #: What people read for each of the values.
+    #: Labels of the values.
     labels: list[str | None] | UnsetType = UNSET
-    #: True: pages go on only once it is known.
+    #: True: pages require a value.
     required: bool | UnsetType = UNSET
 
 
 class FormSectionBody(_Body, frozen=True):
-    """Items that stand together."""
+    """Items that are shown together."""
 
     id: str
     items: list[str]
@@ -155,13 +157,13 @@ class FormSectionBody(_Body, frozen=True):
 
 
 class FormLayoutBody(_Body, frozen=True):
-    """How pages show the items."""
+    """The layout of the items on pages."""
 
     items_per_page: int
 
 
 class FormBody(_Body, frozen=True):
-    """What a participant may see of an instrument."""
+    """The public parts of an instrument, for participants."""
 
     name: str
     revision: int
@@ -171,7 +173,7 @@ class FormBody(_Body, frozen=True):
     attributes: list[FormAttributeBody]
     items: list[FormItemBody]
     language: str | UnsetType = UNSET
-    #: The languages that the document has its texts in.
+    #: The languages of the document's texts.
     languages: list[str] | UnsetType = UNSET
     instructions: str | UnsetType = UNSET
     duration_minutes: float | UnsetType = UNSET
@@ -191,19 +193,19 @@ class BandBody(_Body, frozen=True):
 
 
 class CodeBody(_Body, frozen=True):
-    """A code in a system of terms."""
+    """A code in a terminology."""
 
     system: str
     code: str
 
 
 class ScaleBody(_Body, frozen=True):
-    """A scale: what its scores can be, and what they are called."""
+    """A scale: the range and names of its scores."""
 
     id: str
-    #: Which score the bands are of: Raw, a standard score, or Lookup.
+    #: The score that the bands apply to: Raw, a standard score, or Lookup.
     report: str
-    #: The lowest and the highest raw score that answers can reach; null if it cannot be said.
+    #: The lowest and highest raw score that can occur; null if unknown.
     range: tuple[float, float] | None
     title: str | UnsetType = UNSET
     codes: list[CodeBody] | UnsetType = UNSET
@@ -216,7 +218,7 @@ class ScaleBody(_Body, frozen=True):
 
 
 class ProfileTextBody(_Body, frozen=True):
-    """What a code of a profile is called."""
+    """The texts of a code of a profile."""
 
     label: str | UnsetType = UNSET
     text: str | UnsetType = UNSET
@@ -234,7 +236,10 @@ class ProfileBody(_Body, frozen=True):
 
 
 class ScalesBody(_Body, frozen=True):
-    """What may be read of the scales of a revision: no keys, points or formulas. Internal scales are left out."""
+    """Public data of a revision's scales, without keys, points or formulas.
+
+    Internal scales are omitted.
+    """
 
     name: str
     revision: int
@@ -243,17 +248,17 @@ class ScalesBody(_Body, frozen=True):
     scales: list[ScaleBody]
     profiles: list[ProfileBody]
     language: str | UnsetType = UNSET
-    #: The languages that the document has its texts in.
+    #: The languages of the document's texts.
     languages: list[str] | UnsetType = UNSET
 
 
 class Receipt(_Body, frozen=True):
-    """A submission that was accepted: the attempt's id, and the token that reads its result and nothing else."""
+    """An accepted submission: the attempt's id, and the token that reads only its result."""
 
     attempt: str
     token: str
     state: State
-    #: True where the key had this attempt already.
+    #: True: the key already had this attempt.
     repeated: Literal[True] | UnsetType = UNSET
 
 
@@ -265,20 +270,20 @@ class Pending(_Body, frozen=True):
 
 
 class StoredAnswers(_Body, frozen=True):
-    """An attempt as it was answered."""
+    """A stored attempt with its answers."""
 
     attempt: str
     instrument: str
     revision: int
     state: State
-    #: When it arrived, by the database's clock.
+    #: Arrival by the database's clock.
     submitted_at: str
     #: Every item of the form; null: not answered.
     answers: dict[str, float | str | list[float | str] | None]
     key: str | UnsetType = UNSET
     participant: str | UnsetType = UNSET
     attributes: dict[str, float | str] | UnsetType = UNSET
-    #: The language that it was answered in, and the seconds that it took, as the caller said.
+    #: Language and duration in seconds, as submitted.
     language: str | UnsetType = UNSET
     seconds: float | UnsetType = UNSET
     #: With `include=quality`.
@@ -293,15 +298,15 @@ class ResultBody(_Body, frozen=True):
     revision: int
     state: State
     submitted_at: str
-    #: The first revision of the form that was answered.
+    #: The first revision of the answered form.
     form: int | UnsetType = UNSET
     key: str | UnsetType = UNSET
     participant: str | UnsetType = UNSET
-    #: The language that it was answered in, as the caller said.
+    #: The language of the answers, as submitted.
     language: str | UnsetType = UNSET
-    #: The revision whose scoring gave the scales.
+    #: The revision whose scoring was applied.
     scoring_revision: int | UnsetType = UNSET
-    #: The version of the arithmetic.
+    #: The engine version.
     engine: int | UnsetType = UNSET
     scales: dict[str, ScaleResult] | UnsetType = UNSET
     #: The highest of several scales, by the instrument's profiles.
@@ -309,64 +314,64 @@ class ResultBody(_Body, frozen=True):
     reason: str | UnsetType = UNSET
     #: With `include=quality`.
     quality: AttemptQuality | UnsetType = UNSET
-    #: Only in the answer to the submission itself; `repeated` where the key had this attempt already.
+    #: Only in the answer to the submission itself; `repeated`: the key already had this attempt.
     token: str | UnsetType = UNSET
     repeated: Literal[True] | UnsetType = UNSET
 
 
 class ExplanationBody(_Body, frozen=True):
-    """How an attempt came to its scores, step by step (`scales`), or why it failed (`reason`)."""
+    """The steps from answers to scores (`scales`), or why scoring failed (`reason`)."""
 
     attempt: str
     instrument: str
     revision: int
     state: State
-    #: The version of the arithmetic that scored it.
+    #: The engine version of the result.
     engine: int
-    #: The revision whose scoring gave the scales.
+    #: The revision whose scoring was applied.
     scoring_revision: int | UnsetType = UNSET
-    #: In the order of the document; scales for other scales only are among them.
+    #: In the order of the document, including internal scales.
     scales: list[ScaleExplanation] | UnsetType = UNSET
     profiles: list[ProfileExplanation] | UnsetType = UNSET
     reason: str | UnsetType = UNSET
 
 
 class ResultPage(_Body, frozen=True):
-    """Results in the order of their commits; `next` is the cursor to continue from, also when there is nothing new yet."""
+    """Results in commit order; `next` is the cursor to continue from, also at the end."""
 
     items: list[ResultBody]
     next: str
 
 
 class TokenRotation(_Body, frozen=True, forbid_unknown_fields=True):
-    """How to rotate the secret of attempt tokens."""
+    """A rotation of the secret of attempt tokens."""
 
-    #: Seconds that tokens made with the present secret stay valid; a day by default, at most 90 days.
+    #: Seconds that tokens of the current secret stay valid; by default one day, at most 90 days.
     keep_seconds: Annotated[int, Meta(ge=0, le=90 * 86_400)] = 86_400
-    #: Given, the secret of the codes of invitations is rotated too, and codes made with the present one open sessions for so many seconds
-    #: more, at most 10 years; null: the codes stay as they are.
+    #: If set, the secret of invitation codes is rotated too, and codes of the current secret stay valid for this
+    #: many seconds, at most ten years. Null: codes are not rotated.
     keep_links_seconds: Annotated[int, Meta(ge=0, le=3653 * 86_400)] | None = None
 
 
 class RotatedTokens(_Body, frozen=True):
-    """The secret was rotated."""
+    """The result of a rotation."""
 
-    #: Until when tokens made with the former secret are accepted, by the database's clock.
+    #: End of the validity of tokens of the former secret, by the database's clock.
     former_valid_until: str
-    #: Until when codes made with the former secret are accepted, if it was rotated.
+    #: End of the validity of codes of the former secret, if it was rotated.
     links_valid_until: str | UnsetType = UNSET
 
 
 class LineAnswer(_Body, frozen=True):
     """The answer to one line of a bulk submission: a token, or a problem."""
 
-    #: From 1; blank lines count but are not answered.
+    #: From 1; blank lines are counted but not answered.
     line: int
-    #: As for a single submission: 202, 409, 413, 422 or 503; 401, 403 or 404 for what follows after the key was revoked.
+    #: As for a single submission: 202, 409, 413, 422 or 503; 401, 403 or 404 after the key was revoked.
     status: int
     key: str | UnsetType = UNSET
     attempt: str | UnsetType = UNSET
     token: str | UnsetType = UNSET
-    #: True where the key had this attempt already.
+    #: True: the key already had this attempt.
     repeated: Literal[True] | UnsetType = UNSET
     problem: ProblemDocument | UnsetType = UNSET

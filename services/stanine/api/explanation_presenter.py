@@ -1,6 +1,6 @@
 """Explains stored results by the document that scored them. Used by the route of explanations.
 
-Explanations are asked for seldom, so documents are read and compiled when they are needed, and a few are kept.
+Explanations are rarely requested, so documents are read and compiled on demand; a few are cached.
 """
 
 from collections import OrderedDict
@@ -18,7 +18,7 @@ from stanine.store.errors import CorruptRecordError
 from stanine.store.index import IndexView
 from stanine.store.instruments import Instruments
 
-#: Documents kept compiled: an explanation is usually followed by others of the same instrument.
+#: Maximum compiled documents in the cache; subsequent requests are usually for the same instrument.
 MAX_KEPT = 16
 
 
@@ -27,11 +27,14 @@ class ExplanationPresenter:
 
     def __init__(self, instruments: Instruments) -> None:
         self._instruments = instruments
-        #: By the origin of the view that they were read with, name and revision.
+        #: By origin of the index view, instrument name and revision.
         self._kept: OrderedDict[tuple[str, str, int], Explainer] = OrderedDict()
 
     async def body(self, found: Found, caller: Caller) -> ExplanationBody:
-        """Return the explanation of a result, with as much as the caller may see. Raises CorruptRecordError."""
+        """Return the explanation of a result with the parts that the caller may see.
+
+        Raises CorruptRecordError.
+        """
         attempt, result = found.attempt, found.result
         assert result is not None
         explained = None

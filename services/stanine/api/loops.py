@@ -1,7 +1,8 @@
-"""The API's own loops: following the index, the settings, the room in Redis and the keys file. Made by `app`, started with the server.
+"""The loops of the API: they follow the index, the settings, Redis's memory and the keys file.
 
-A loop never ends by an error: it says once that something is away, and once that it is back. Each beats for /healthz every turn, whatever
-it came to: a Redis that is away is no reason to restart this process.
+Made by `app`, started with the server. An error does not end a loop: a failure is logged once, and the recovery
+once. Every iteration sends a heartbeat for /healthz, even if it failed, because a restart of this process does not
+help while Redis is unavailable.
 """
 
 import asyncio
@@ -28,16 +29,16 @@ from stanine.store.settings.reader import load_settings_async
 from stanine.telemetry.heartbeats import Heartbeats
 from stanine.telemetry.logs import change_level, get_log
 
-#: Seconds between looks at the index: an entry is served within one second of its change.
+#: Seconds between refreshes of the index: a changed entry is served within one second.
 INDEX_SECONDS = 0.5
-#: Seconds between looks at settings, room and keys.
+#: Seconds between reads of settings, memory and keys.
 SLOW_SECONDS = 1.0
-#: Seconds between looks of a publish that waits for its index entry.
+#: Seconds between checks of a publication that waits for its index entry.
 PUBLISH_SECONDS = 0.02
-#: Seconds without a turn after which a loop counts as stuck: a turn waits at most 5 s for each thing it asks Redis.
+#: Seconds without an iteration until a loop counts as stuck; each request to Redis takes at most 5 s.
 HEALTHY_SECONDS = 20.0
-#: Seconds until a loop that was cancelled and goes on is cancelled again. Before Python 3.12 `asyncio.wait_for`, through which redis-py
-#: sends commands, drops a cancellation that comes as its work is just done; the process would never end.
+#: Seconds until a cancelled loop that continues is cancelled again. Before Python 3.12 `asyncio.wait_for`, which
+#: redis-py uses, drops a cancellation that arrives just as its task ends; the process would never end.
 CANCEL_AGAIN_SECONDS = 0.2
 
 log = get_log()
@@ -46,7 +47,7 @@ T = TypeVar("T")
 
 
 class IndexFollower:
-    """Keeps the process's index entries fresh."""
+    """Keeps the process's index entries up to date."""
 
     def __init__(self, index: AsyncIndex) -> None:
         self._index = index
@@ -57,12 +58,12 @@ class IndexFollower:
 
     @property
     def view(self) -> IndexView:
-        """The process's view of the index now."""
+        """The current view of the index."""
         return self._index.entries.now
 
     async def refresh(self) -> None:
-        """Take in what has changed."""
-        async with self._lock:  # two refreshes at once would take in changes out of order
+        """Read the changes of the index."""
+        async with self._lock:  # concurrent refreshes would apply changes out of order
             corrupt = await within(self._index.refresh())
         self.loaded = True
         self.refreshed_at = time.time()
@@ -70,9 +71,10 @@ class IndexFollower:
             log.warning("index.entry_corrupt", entry=field)
 
     async def consistent(self, call: Callable[[IndexView], Awaitable[T]]) -> tuple[IndexView, T]:
-        """Call with the process's view of the index, and once more with a fresh one if that does not belong to the server's data.
+        """Call a function with the current view of the index.
 
-        Returns the view with what the call returned. Raises StaleViewError if the data changed again.
+        If the view does not match the server's data, the function is called again with a fresh view. Returns the
+        view and what the call returned. Raises StaleViewError if the data changed again.
         """
         view = self._index.entries.now
         try:
@@ -83,10 +85,10 @@ class IndexFollower:
         return view, await call(view)
 
     async def wait_for(self, name: str, revision: int, seconds: float) -> bool:
-        """Wait until attempts at a revision are scored by it or a newer one; return whether they are."""
+        """Wait until attempts of a revision are scored by it or a newer one; return success."""
         deadline = asyncio.get_running_loop().time() + seconds
         while True:
-            await self.refresh()  # what this process knows may be of data that the server lost
+            await self.refresh()  # the local index may be of data that the server has lost
             if self.has(name, revision):
                 return True
             left = deadline - asyncio.get_running_loop().time()
@@ -95,13 +97,13 @@ class IndexFollower:
             await asyncio.sleep(min(left, PUBLISH_SECONDS))
 
     def has(self, name: str, revision: int) -> bool:
-        """Tell whether attempts at a revision are scored by it or a newer one."""
+        """Return whether attempts of a revision are scored by it or a newer one."""
         entry = self._index.entries.answered(name, revision)
         return entry is not None and entry.revision >= revision
 
 
 class SettingsFollower:
-    """Follows the settings and the room in Redis, and tells those who go by them."""
+    """Follows the settings and Redis's memory, and applies them to this process."""
 
     def __init__(
         self,
@@ -121,7 +123,7 @@ class SettingsFollower:
         self._read = SettingsRead()
 
     async def refresh(self) -> None:
-        """Look at the settings and the memory."""
+        """Read the settings and the memory use."""
         read = await within(load_settings_async(self._client, self._keys, self._read))
         if read.faults != self._read.faults:
             for name, why in read.faults:
@@ -144,16 +146,16 @@ class SettingsFollower:
 
 
 class WriteProbe:
-    """Knows whether the server takes writes: nothing that the other loops do tells a full disk or a replica."""
+    """Detects a server that refuses writes: a full disk or a replica. The other loops only read."""
 
     def __init__(self, client: "redis.asyncio.Redis", keys: Keys) -> None:
         self._client: Any = client
         self._key = keys.probe
-        #: Why the server refuses writes, None while it does not.
+        #: Why the server refuses writes; None while it accepts them.
         self.refusal: ServerProblem | None = None
 
     async def probe(self) -> None:
-        """Remove a key that is never there: a write that changes nothing."""
+        """Delete a key that never exists: a write without effect."""
         refusal = None
         try:
             await within(self._client.unlink(self._key))
@@ -170,7 +172,7 @@ class WriteProbe:
 
 
 async def follow_keys(keyring: Keyring, thread: Executor) -> None:
-    """Read the keys file again if it has changed; a faulty one is reported and changes nothing."""
+    """Read the keys file again if it has changed; an invalid file is logged and the keys stay."""
     loop = asyncio.get_running_loop()
     if await loop.run_in_executor(thread, keyring.has_changed):
         try:
@@ -182,25 +184,25 @@ async def follow_keys(keyring: Keyring, thread: Executor) -> None:
 
 
 class Loops:
-    """Runs functions again and again, each in its own task."""
+    """Runs functions periodically, each in its own task."""
 
     def __init__(self, heartbeats: Heartbeats) -> None:
         self._heartbeats = heartbeats
         self._tasks: list[asyncio.Task[None]] = []
-        #: The loops whose last turn failed, by name: what is wrong.
+        #: The loops whose last iteration failed, by name, with the error.
         self.failing: dict[str, str] = {}
 
     def start(self, name: str, turn: Callable[[], Awaitable[None]], seconds: float) -> None:
-        """Turn every `seconds`, from now on."""
+        """Call a function every `seconds`, beginning now."""
         beat = self._heartbeats.expect(name, HEALTHY_SECONDS)
         self._tasks.append(asyncio.create_task(self._run(name, turn, seconds, beat), name=name))
 
     def start_once(self, name: str, work: Awaitable[None]) -> None:
-        """Start something that goes on by itself until it is cancelled."""
+        """Start a function that runs until it is cancelled."""
         self._tasks.append(asyncio.create_task(self._watch_over(name, work), name=name))
 
     async def stop(self) -> None:
-        """Cancel everything and wait for it."""
+        """Cancel all tasks and wait for them."""
         left = set(self._tasks)
         while left:
             for task in left:

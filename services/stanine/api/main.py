@@ -1,6 +1,7 @@
-"""The API's process: `python -m stanine.api --host HOST --port PORT`. Reads the environment, sets telemetry up, serves until SIGTERM.
+"""The API process: `python -m stanine.api --host HOST --port PORT`.
 
-Exit status: 0 stopped as told, 2 started wrongly (the message says what to correct).
+It reads the environment, sets up telemetry, and serves until SIGTERM. Exit status 0: stopped by a signal; 2:
+invalid arguments or environment (the message has the remedy).
 """
 
 import argparse
@@ -23,7 +24,7 @@ from stanine.broker.connection.environment import InvalidEnvironmentError
 from stanine.telemetry.logs import configure_logs, get_log
 from stanine.telemetry.traces import TracingConfigError, make_provider, stop_provider
 
-#: Objects made, less those freed, between two looks of the garbage collector: the default, 700, looks several times a bulk group.
+#: Net allocations between two runs of the garbage collector. The default of 700 causes several runs per bulk group.
 GC_THRESHOLD = 50_000
 
 log = get_log()
@@ -71,7 +72,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         )
         return 2
     log.info("api.starting", host=options.host, port=listener.getsockname()[1], keys=count)
-    # What is loaded by now stays: it need not be looked at again. Requests make no cycles, so looking rarely costs no memory.
+    # Objects of loaded modules need no further collection. Requests create no cycles, so that rare runs cost no
+    # memory.
     gc.freeze()
     gc.set_threshold(GC_THRESHOLD)
     try:

@@ -1,1 +1,1 @@
-"""Administration of queues and settings; used by the routes for operators."""
+"""Administration of queues and settings. Used by the operators' routes."""

@@ -1,10 +1,10 @@
-"""The settings that this process goes by now. Written by the loop that follows them, read by whoever keeps a limit."""
+"""The runtime settings that this process applies. Updated by `SettingsFollower`."""
 
 from stanine.store.settings.model import Settings
 
 
 class CurrentSettings:
-    """The settings as last read."""
+    """The last settings that were read."""
 
     __slots__ = ("now",)
 

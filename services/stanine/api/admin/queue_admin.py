@@ -1,6 +1,7 @@
-"""What the API does to queues, through the broker, and how it follows their states. Used by the routes of queues and by a loop.
+"""Administers queues through the broker and follows their states.
 
-The broker's operations are synchronous and rare, so each runs in a thread.
+Used by the routes of queues and by a loop. The broker's operations are synchronous and rare, so each runs in a
+thread.
 """
 
 import asyncio
@@ -34,7 +35,7 @@ from stanine.telemetry.logs import get_log
 
 T = TypeVar("T")
 
-#: The queues there are, by name.
+#: All queues, by name.
 ROUTES = {route.queue: route for route in (BUILD_INDEX, SCORE_ATTEMPTS)}
 
 log = get_log()
@@ -47,11 +48,11 @@ class QueueAdmin:
         self._broker = broker
 
     async def call(self, work: Callable[[StreamsBroker], T]) -> T:
-        """Do something with the broker; errors are redis-py's, or TimeoutError."""
+        """Run an operation of the broker in a thread. Raises redis-py's errors and TimeoutError."""
         return await within(asyncio.to_thread(work, self._broker))
 
     async def read(self, queue: str) -> QueueBody:
-        """Return how a queue is."""
+        """Return the state and sizes of a queue."""
         return await self.call(lambda broker: _read(broker, ROUTES[queue]))
 
     def close(self) -> None:
@@ -60,7 +61,10 @@ class QueueAdmin:
 
 
 class StateFollower:
-    """Tells the intake which queues take nothing new: their messages are written with the records, past the broker's own gate."""
+    """Reports draining queues to the intake.
+
+    The intake writes messages with the records, without the broker's check of the queue's state.
+    """
 
     def __init__(self, client: "redis.asyncio.Redis", namespace: str, intake: Intake) -> None:
         self._client: Any = client
@@ -68,7 +72,7 @@ class StateFollower:
         self._intake = intake
 
     async def refresh(self) -> None:
-        """Look at the queues' states."""
+        """Read the states of the queues."""
         states = {
             queue: await within(self._client.hget(key, STATE_FIELD))
             for queue, key in self._keys.items()
@@ -82,7 +86,7 @@ class StateFollower:
 
 
 def route_of(queue: str) -> MessageRoute:
-    """Return the route of a queue; raises a Problem (not-found)."""
+    """Return the route of a queue. Raises a Problem (not-found)."""
     route = ROUTES.get(queue)
     if route is None:
         raise NotFound("Queue", queue, ROUTES)
@@ -90,7 +94,7 @@ def route_of(queue: str) -> MessageRoute:
 
 
 def describe_letter(letter: DeadLetter) -> DeadLetterBody:
-    """Return a dead letter as the API shows it."""
+    """Return the body of a dead letter."""
     return DeadLetterBody(
         letter.id,
         letter.reason,
@@ -144,5 +148,5 @@ def _about(letter: DeadLetter) -> list[str]:
     }
     try:
         return list(read[letter.actor](letter.ids))
-    except (KeyError, ValueError):  # nothing of ours
+    except (KeyError, ValueError):  # an unknown actor or invalid ids
         return []

@@ -1,51 +1,51 @@
-"""The bodies of what operates queues: asked for and answered. Used by the routes of queues."""
+"""Request and response bodies of the queue routes."""
 
 from typing import Annotated, Literal
 
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
-#: Letters of a dead letter's reason or actor, and of a request's token.
+#: Maximum characters of a dead letter's reason or actor, and of a request's token.
 MAX_TEXT = 128
-#: Dead letters named one by one in a request.
+#: Maximum dead letters listed by id in a request.
 MAX_LETTERS = 1000
 
 LETTER_PATTERN = "^[0-9]{1,15}-[0-9]{1,15}$"
 
 State = Literal["Running", "Paused", "Draining"]
 _Text = Annotated[str, Meta(min_length=1, max_length=MAX_TEXT)]
-#: `~` begins the tokens that the broker makes and forgets.
+#: The broker reserves tokens that begin with `~` for tokens of its own, which it does not keep.
 _Token = Annotated[str, Meta(min_length=1, max_length=MAX_TEXT, pattern="^[^~]")]
 _LetterId = Annotated[str, Meta(pattern=LETTER_PATTERN)]
 
 
 class _Body(msgspec.Struct, frozen=True, rename="camel"):
-    """What all bodies share: camelCase names."""
+    """Base of all bodies: camelCase names."""
 
 
 class QueueBody(_Body, frozen=True):
-    """A queue at one moment."""
+    """The state of a queue."""
 
     queue: str
-    #: The actor that its messages go to.
+    #: The actor that handles its messages.
     actor: str
     state: State
-    #: Whether it is draining and has nothing left to work.
+    #: Whether it is draining and has no messages left.
     drained: bool
     ready: int
     in_flight: int
     delayed: int
-    #: Dead letters that are kept.
+    #: Number of stored dead letters.
     dead: int
-    #: Messages ever given up, by reason.
+    #: Number of dead-lettered messages since the beginning, by reason.
     deaths: dict[str, int]
-    #: Seconds since the oldest of ready, in flight and delayed was created; null when there is none.
+    #: Age in seconds of the oldest ready, delayed or in-flight message; null without messages.
     oldest_seconds: float | None
-    #: Consumers with a live lease.
+    #: Number of consumers with a live lease.
     consumers: int
-    #: The custom resource that alone changes settings and state, if there is one.
+    #: The custom resource that owns its settings and state; absent without one.
     managed_by: str | UnsetType = UNSET
-    #: What its consumers go by; `faults` instead if the settings in Redis cannot be used.
+    #: The settings of its consumers; `faults` instead if the settings in Redis are invalid.
     settings: dict[str, int] | UnsetType = UNSET
     faults: list[str] | UnsetType = UNSET
 
@@ -58,16 +58,17 @@ class QueueList(_Body, frozen=True):
 
 
 class DeadLetterBody(_Body, frozen=True):
-    """A message that was given up."""
+    """A dead letter."""
 
     id: str
-    #: The exception's type, or DeliveryLimit, ActorNotFound, NotABatchActor, NotABatchMessage, Undecodable, Rejected.
+    #: The exception's type, or DeliveryLimit, ActorNotFound, NotABatchActor, NotABatchMessage, Undecodable,
+    #: Rejected.
     reason: str
     actor: str
     deliveries: int
     created_at: str
     died_at: str
-    #: What it was about: attempt ids or names of instruments.
+    #: The records of the message: attempt ids or names of instruments.
     about: list[str]
 
 
@@ -79,28 +80,28 @@ class DeadLetterPage(_Body, frozen=True):
 
 
 class PurgeOrder(_Body, frozen=True, forbid_unknown_fields=True):
-    """Which part of a queue to delete; what is in flight is never touched."""
+    """The part of a queue to delete. In-flight messages are never deleted."""
 
     part: Literal["ready", "delayed", "dead"]
-    #: Makes the order one that acts once, however often it is sent.
+    #: Idempotency token: a repeated request with it has no effect.
     token: _Token = ""
 
 
 class DeadLetterOrder(_Body, frozen=True, forbid_unknown_fields=True):
-    """Which dead letters: those with these ids, or all, or all of a reason and an actor."""
+    """A selection of dead letters: by ids, all, or all of a reason and an actor."""
 
     ids: Annotated[list[_LetterId], Meta(min_length=1, max_length=MAX_LETTERS)] | UnsetType = UNSET
     all: Literal[True] | UnsetType = UNSET
     reason: _Text | UnsetType = UNSET
     actor: _Text | UnsetType = UNSET
-    #: Makes an order without ids one that acts once, however often it is sent.
+    #: Idempotency token for a selection without ids: a repeated request with it has no effect.
     token: _Token = ""
 
 
 class Done(_Body, frozen=True):
-    """What an order came to."""
+    """The result of an operation on messages."""
 
-    #: Messages deleted or put back.
+    #: Number of messages deleted or requeued.
     count: int
-    #: Whether an order with this token had been carried out before; the count is then what it came to.
+    #: True: the operation with this token was done before; the count is the one of that time.
     repeated: bool

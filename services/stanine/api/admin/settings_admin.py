@@ -1,4 +1,7 @@
-"""What the API shows and changes of the runtime configuration. Used by its routes. Synchronous and rare, so each call runs in a thread."""
+"""Reads and changes the runtime configuration. Used by its routes.
+
+The operations are synchronous and rare, so each runs in a thread.
+"""
 
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
@@ -19,30 +22,30 @@ from stanine.store.settings.snapshot import Revision, readable
 
 T = TypeVar("T")
 
-#: Connections: people ask for the configuration, one at a time.
+#: Maximum connections to Redis; requests for the configuration are rare.
 _POOL_SIZE = 2
 
 
 class SettingsAdmin:
-    """Calls the configuration for the API."""
+    """Runs operations on the configuration in threads."""
 
     def __init__(self, redis_url: str, keys: Keys) -> None:
-        """Connect when it is first asked."""
+        """Open no connection before the first call."""
         self._client = connect(redis_url, pool_size=_POOL_SIZE)
         self._configuration = Configuration(self._client, load_library(), keys)
 
     async def call(self, work: Callable[[Configuration], T]) -> T:
-        """Do something with the configuration; errors are ConfigurationError's, redis-py's, or TimeoutError."""
+        """Run an operation. Raises ConfigurationError, redis-py's errors and TimeoutError."""
         return await within(asyncio.to_thread(work, self._configuration))
 
     async def read(self) -> ConfigBody:
-        """Return the configuration as it is."""
+        """Return the stored configuration."""
         return await self.call(
             lambda configuration: describe_stored(configuration.read(), configuration.memory())
         )
 
     async def history(self) -> list[RevisionBody]:
-        """Return the revisions that are kept, the newest first."""
+        """Return the stored revisions, newest first."""
         return await self.call(lambda configuration: describe_history(configuration.history()))
 
     def close(self) -> None:
@@ -51,7 +54,7 @@ class SettingsAdmin:
 
 
 def describe_stored(stored: Stored, memory: Memory) -> ConfigBody:
-    """Return the configuration as the API shows it."""
+    """Return the body of the stored configuration."""
     return ConfigBody(
         revision=stored.revision,
         layout=stored.layout.value,
@@ -67,7 +70,7 @@ def describe_stored(stored: Stored, memory: Memory) -> ConfigBody:
 
 
 def describe_settings(read: SettingsRead) -> list[SettingBody]:
-    """Return every setting, in the order of the record."""
+    """Return the bodies of all settings, in the order of the record."""
     faults = dict(read.faults)
     return [
         SettingBody(name, value, name in read.stated, given(faults.get(name)))
@@ -76,7 +79,10 @@ def describe_settings(read: SettingsRead) -> list[SettingBody]:
 
 
 def describe_history(history: Sequence[Revision]) -> list[RevisionBody]:
-    """Return revisions, the newest first, as the API shows them. What the oldest changed is known only of the very first."""
+    """Return the bodies of the revisions, newest first.
+
+    The changes of the oldest stored revision are known only if it is the first revision.
+    """
     values = {each.number: each.values for each in history} | {0: {}}
     return [_describe(each, values.get(each.number - 1, each.values)) for each in history]
 

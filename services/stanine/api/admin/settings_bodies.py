@@ -1,95 +1,96 @@
-"""The bodies of the runtime configuration: asked for and answered. Used by its routes."""
+"""Request and response bodies of the configuration routes."""
 
 from typing import Annotated, Literal
 
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
-#: The greatest revision that can be asked for: exact in every JSON reader.
+#: Maximum revision in a request: exact in every JSON reader.
 LAST_REVISION = (1 << 53) - 1
 
 
 class _Body(msgspec.Struct, frozen=True, rename="camel"):
-    """What all bodies share: camelCase names."""
+    """Base of all bodies: camelCase names."""
 
 
 class SettingBody(_Body, frozen=True):
-    """One setting as the services go by it."""
+    """A setting as the services apply it."""
 
     name: str
     value: int | str
-    #: Whether the configuration says so; else it is the default.
+    #: True: the configuration sets it; false: it has its default.
     stated: bool
-    #: What is wrong with what the configuration says; the services keep what they had.
+    #: The error of a stored value that is invalid; the services keep the previous value.
     fault: str | UnsetType = UNSET
 
 
 class ConfigBody(_Body, frozen=True):
-    """The runtime configuration as it is."""
+    """The runtime configuration."""
 
-    #: 0 until it is first changed through the operator or here.
+    #: 0 until the first change by the operator or the API.
     revision: int
     layout: Literal["Hash", "String"]
-    #: Whether both layouts are written, for services of the older one.
+    #: Whether both layouts are written, for services that read the older one.
     dual_write: bool
-    #: Whether somebody has changed it past the operator since that revision.
+    #: Whether the settings were changed outside the operator since that revision.
     edited: bool
-    #: How the older string is beside the hash: of no account, in step, changed or made unreadable by an older service, missing, left over.
+    #: State of the older layout (a string) relative to the hash: unused, in sync, changed or made unreadable by an
+    #: older service, missing, or left over.
     string: Literal["None", "InStep", "Changed", "Unreadable", "Missing", "Stray"]
     settings: list[SettingBody]
-    #: Names that are nothing of ours; their values are not shown.
+    #: Unknown names; their values are not shown.
     others: list[str]
-    #: Bytes in Redis.
+    #: Size in Redis, in bytes.
     bytes: dict[str, int]
-    #: The custom resource that alone changes it.
+    #: The custom resource that owns it.
     managed_by: str | UnsetType = UNSET
-    #: Why the string cannot be read.
+    #: Why the string is unreadable.
     unreadable: str | UnsetType = UNSET
 
 
 class RevisionBody(_Body, frozen=True):
-    """An earlier state of the configuration."""
+    """A stored revision of the configuration."""
 
     revision: int
     at: str
-    #: Found: somebody had changed it past the operator, and it was noticed then.
+    #: Found: the settings had been changed outside the operator; the change was detected at this time.
     origin: Literal["Found", "Applied", "RolledBack"]
-    #: The settings that were stated, as text.
+    #: The values of the settings that were set, as text.
     settings: dict[str, str]
-    #: Names that differ from the revision before; those that are nothing of ours are counted.
+    #: Names that differ from the previous revision; unknown names are counted.
     changed: list[str]
     changed_others: int
-    #: The custom resource that said so.
+    #: The custom resource that applied it.
     by: str | UnsetType = UNSET
     #: The revision whose values were restored.
     of: int | UnsetType = UNSET
 
 
 class RevisionList(_Body, frozen=True):
-    """The revisions that are kept, the newest first."""
+    """The stored revisions, newest first."""
 
     items: list[RevisionBody]
     next: None = None
 
 
 class ChangeOrder(_Body, frozen=True, forbid_unknown_fields=True):
-    """Settings that are to have other values; those that it does not name stay."""
+    """A change of settings; settings that are not named keep their values."""
 
-    #: The new value by name; null: the default.
+    #: The new value by name; null resets to the default.
     settings: Annotated[dict[str, int | str | None], Meta(min_length=1)]
-    #: The revision that the caller has seen: another one refuses the change.
+    #: The revision that the caller has read; the change is refused if it is not the current one.
     revision: Annotated[int, Meta(ge=0, le=LAST_REVISION)] | UnsetType = UNSET
 
 
 class RollbackOrder(_Body, frozen=True, forbid_unknown_fields=True):
-    """Which revision's values are to stand again."""
+    """The revision to restore."""
 
     revision: Annotated[int, Meta(ge=1, le=LAST_REVISION)]
 
 
 class ConfigChanged(_Body, frozen=True):
-    """What a change came to."""
+    """The result of a change."""
 
-    #: The revision that stands now: a new one if values differed.
+    #: The current revision: a new one if a value changed.
     revision: int
     changed: bool

@@ -1,10 +1,11 @@
-"""The bulk intake: NDJSON in, NDJSON out, line by line, in memory that does not grow with the number of lines. Called by its route.
+"""Bulk intake: NDJSON in, NDJSON out, in memory independent of the number of lines.
 
-Its steps run side by side: `_read` splits the stream into lines; `_store` takes what has come, at most `bulkGroupLines`, for one call
-of Redis; `_collect` puts the answers in the order of the lines; `_write` sends them. A client should read answers while it sends; one that
-does not is served as long as its answers fit into BACKLOG_BYTES.
+Called by its route. The steps run concurrently: `_read` splits the stream into lines; `_store` stores groups of at
+most `bulkGroupLines` lines in one Redis call each; `_collect` orders the answers by line; `_write` sends them.
+Clients should read answers while they send; others are served while their answers fit into BACKLOG_BYTES.
 
-A key that is revoked meanwhile ends the request: nothing more is read or stored, a last line says why, and the connection is broken off.
+Revoking the key ends the request: no more lines are read or stored, the last line has the reason, and the
+connection is aborted.
 """
 
 import asyncio
@@ -41,19 +42,19 @@ from stanine.store.errors import StaleViewError
 from stanine.telemetry.api_metrics import ApiMetrics
 from stanine.telemetry.traces import sending
 
-#: Groups of lines that wait to be stored: reading goes on while a group is stored.
+#: Groups of lines waiting to be stored, so that reading continues while a group is stored.
 MAX_WAITING = 2
-#: Calls of Redis under way for one request: the next group is prepared while the last is stored.
+#: Concurrent Redis calls of one request: the next group is prepared while the last one is stored.
 MAX_UNDER_WAY = 2
-#: Bytes of answers that wait for the client to read: those of some 200,000 lines.
+#: Maximum bytes of answers that the client has not read: the answers of about 200,000 lines.
 BACKLOG_BYTES = 32 << 20
-#: Seconds without anything sent or taken by the client, after which the connection is broken off.
+#: Seconds without a byte from or to the client until the connection is aborted.
 STALL_SECONDS = 60.0
-#: Seconds between looks at the caller's key, and for the answers of what was read before it was revoked. With the second in which a changed
-#: keys file is read again, a revoked key's request ends within 5 s.
+#: Seconds between checks of the caller's key, and for the remaining answers after its revocation. With the one
+#: second between reads of a changed keys file, the request of a revoked key ends within 5 s.
 KEY_SECONDS, LAST_SECONDS = 0.5, 2.0
 
-#: A line's number, its key, and its outcome where that is known before storing; None: it is the group's next submission.
+#: A line's number, its key, and its outcome if it is known before storing; None: the group's next submission.
 Row = tuple[int, str | None, Problem | Submitted | None]
 
 _encode = msgspec.json.Encoder().encode
@@ -62,21 +63,21 @@ _read_key = msgspec.json.Decoder(_Key).decode
 
 
 class Stalled(ClientGone):
-    """Raised when a client neither sends nor reads."""
+    """Raised for a client that neither sends nor reads."""
 
 
 class Revoked(ClientGone):
-    """Raised when the caller's key was revoked and the caller was told so."""
+    """Raised after the caller was informed that its key is revoked."""
 
 
 class _Run:
-    """One bulk request: what its steps hand to each other."""
+    """The state that the steps of one bulk request share."""
 
     def __init__(self, name: str, key_space: bytes, live: CurrentSettings) -> None:
         self.name = name
         self.key_space = key_space
         self.live = live
-        #: Bytes of a line, fixed for the whole request.
+        #: Maximum bytes of a line, fixed for the whole request.
         self.line_bytes = live.now.max_attempt_bytes
         self.lines: deque[Line] = deque()
         self.lines_size = 0
@@ -85,25 +86,25 @@ class _Run:
         self.backlog: deque[bytes] = deque()
         self.backlog_size = 0
         self.collected_all = False
-        #: Why all lines that are left are refused: once Redis is away, trying each group would take long and change nothing.
+        #: Refuses all remaining lines: after a failure of Redis, trying each group would only take time.
         self.refusal: Problem | None = None
-        #: Why the caller may send no more: its key was revoked.
+        #: Refuses further lines because the caller's key was revoked.
         self.revoked: Problem | None = None
-        #: The number of the last line that was read.
+        #: The number of the last line read.
         self.last_line = 0
-        #: When the client last sent or took something.
+        #: Time of the last byte from or to the client.
         self.moved = time.monotonic()
         self._waiters: list[asyncio.Future[None]] = []
 
     def add_lines(self, lines: Sequence[Line]) -> None:
-        """Take in lines that were read."""
+        """Add lines that were read."""
         self.lines.extend(lines)
         self.last_line = lines[-1].number if lines else self.last_line
         self.lines_size += sum(len(line.text or b"") for line in lines)
         self.changed()
 
     def take_lines(self) -> list[Line]:
-        """Hand out the lines of the next group."""
+        """Remove and return the lines of the next group."""
         lines: list[Line] = []
         size = 0
         most, most_bytes = self.live.now.bulk_group_lines, self.live.now.bulk_group_bytes
@@ -116,7 +117,7 @@ class _Run:
         return lines
 
     def has_room(self) -> bool:
-        """Tell whether more lines may be read."""
+        """Return whether more lines may be read."""
         settings = self.live.now
         return (
             len(self.lines) < MAX_WAITING * settings.bulk_group_lines
@@ -124,7 +125,7 @@ class _Run:
         )
 
     def changed(self) -> None:
-        """Wake the steps that wait for another."""
+        """Wake the steps that wait for a change."""
         for waiter in self._waiters:
             if not waiter.done():
                 waiter.set_result(None)
@@ -139,7 +140,7 @@ class _Run:
 
 
 class BulkIntake:
-    """Takes bulk submissions; one for the process."""
+    """Handles bulk submissions; one per process."""
 
     def __init__(
         self,
@@ -162,7 +163,10 @@ class BulkIntake:
         self._keyring = keyring
 
     async def serve(self, request: Request, name: str) -> None:
-        """Take the lines of one request and answer each. Raises ClientGone, Stalled or Revoked; lines stored by then stay stored."""
+        """Process the lines of one request and answer each of them.
+
+        Raises ClientGone, Stalled or Revoked; lines that were stored before remain stored.
+        """
         assert request.caller is not None
         run = _Run(name, request.caller.key_space, self._live)
         try:
@@ -179,7 +183,7 @@ class BulkIntake:
             raise group.exceptions[0] from None
 
     async def _watch_key(self, run: _Run, caller: Caller, reading: "asyncio.Task[None]") -> None:
-        """End the request when the caller's key is revoked; what was stored stays stored."""
+        """End the request when the caller's key is revoked; stored lines remain stored."""
         while True:
             await asyncio.sleep(KEY_SECONDS)
             problem = self._refusal(caller, run.name)
@@ -269,7 +273,7 @@ class BulkIntake:
                     outcomes = iter(await self._submit(request, submissions))
                 except (
                     StaleViewError
-                ):  # the server came back with other data after these lines were checked
+                ):  # the server's data were replaced after the lines were checked
                     await self._index.refresh()
                     rows, submissions = await self._prepare(run, lines)
                     outcomes = iter(await self._submit(request, submissions) if submissions else ())
@@ -285,7 +289,7 @@ class BulkIntake:
     def _answers(
         self, instrument: str, rows: Sequence[Row], stored: Iterator[Submitted | Problem]
     ) -> bytes:
-        """Return the answer lines of a group, and count its outcomes."""
+        """Return the answer lines of a group, and count the outcomes."""
         accepted = repeated = 0
         lines = []
         token_of = self._tokens.of
@@ -315,7 +319,7 @@ class BulkIntake:
 
 
 def conflict() -> Problem:
-    """Return the problem of a key that another attempt has."""
+    """Return the problem for a key that another attempt has."""
     return Problem(
         KEY_CONFLICT,
         "An attempt with this key and another content was accepted before. Give a new attempt a new key.",
@@ -323,14 +327,14 @@ def conflict() -> Problem:
 
 
 def erased() -> Problem:
-    """Return the problem of a key whose attempt was erased."""
+    """Return the problem for a key whose attempt was erased."""
     return Problem(
         ERASED,
         "An attempt with this key was erased; the key is refused so that nothing brings it back. Give a new attempt a new key.",
     )
 
 
-#: What became of a submission that is no attempt.
+#: Problems by the outcome of a refused submission.
 _REFUSALS: Mapping[str, Callable[[str], Problem]] = {
     "conflict": lambda _: conflict(),
     "gone": lambda instrument: NotFound("Instrument", instrument),
@@ -349,7 +353,7 @@ async def _read(run: _Run, request: Request) -> None:
     more = True
     while more:
         await run.until(run.has_room)
-        run.moved = time.monotonic()  # until now it was we who did not read
+        run.moved = time.monotonic()  # waiting for room is no stall of the client
         chunk, more = await request.chunk()
         run.moved = time.monotonic()
         run.add_lines(splitter.feed(chunk))
@@ -401,7 +405,7 @@ async def _watch(run: _Run) -> None:
 
 
 def _foreseen(error: Exception) -> Problem:
-    """Return the problem that an error stands for; what nobody foresaw ends the whole request."""
+    """Return the problem of an error; re-raise an unexpected error, which ends the request."""
     problem = problem_of(error)
     if problem is None:
         raise error
@@ -409,7 +413,7 @@ def _foreseen(error: Exception) -> Problem:
 
 
 def _key_of(text: bytes | None) -> str | None:
-    """Return the key of a line that is no valid attempt, where it can be told, so that the caller finds the line again."""
+    """Return the key of an invalid line if it is readable; it locates the line for the caller."""
     try:
         return _read_key(text).key if text else None  # type: ignore[attr-defined]
     except msgspec.MsgspecError:

@@ -1,4 +1,7 @@
-"""Reading instrument documents, a few at a time and in threads of their own: nothing else waits for them. Used by the route."""
+"""Reads instrument documents in a few separate threads, without delaying other requests.
+
+Used by the route of instruments.
+"""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
@@ -16,16 +19,18 @@ from stanine.domain.instruments.instrument import Instrument, form_digest, parse
 from stanine.domain.instruments.warnings import warnings_of
 from stanine.domain.scoring.public_scales import public_scales
 
-#: Documents in work: received, read or stored. A document may have megabytes, and its parsed form several times as many.
+#: Maximum documents in progress: received, read or stored. A document may have megabytes, and its parsed form
+#: several times as many.
 MAX_DOCUMENTS = 8
-#: Threads that read them. Reading is Python code, so more would not read faster, but one document need not wait for one long other.
+#: Threads that read documents. Reading is pure Python, so more threads would not be faster; two keep one long
+#: document from blocking another.
 THREADS = 2
-#: Seconds that a request waits for a place, with its body unread.
+#: Seconds that a request waits for a slot; its body is not read before.
 PLACE_SECONDS = 20.0
 
 
 class ReadDocument(msgspec.Struct, frozen=True):
-    """A document that may be published: its canonical text, the digest of its form, and warnings for its author."""
+    """A valid document: its canonical text, the digest of its form, and warnings for its author."""
 
     canonical: bytes
     form: str
@@ -33,7 +38,7 @@ class ReadDocument(msgspec.Struct, frozen=True):
 
 
 class ReadScales(msgspec.Struct, frozen=True):
-    """The scales of a document as `public_scales` gives them, their language, and those that there are."""
+    """A document's scales as in `public_scales`, their language, and the available languages."""
 
     public: dict[str, Any]
     title: str
@@ -43,7 +48,7 @@ class ReadScales(msgspec.Struct, frozen=True):
 
 
 class DocumentReader:
-    """Reads documents, MAX_DOCUMENTS at a time."""
+    """Reads documents, at most MAX_DOCUMENTS at a time."""
 
     def __init__(self) -> None:
         self._places = asyncio.Semaphore(MAX_DOCUMENTS)
@@ -51,7 +56,10 @@ class DocumentReader:
 
     @asynccontextmanager
     async def place(self) -> AsyncIterator[None]:
-        """Hold a place for a document, from before its body is received; raises a Problem (full) if none becomes free."""
+        """Hold a slot for a document while its body is received and read.
+
+        Raises a Problem (full) if no slot becomes free.
+        """
         try:
             await asyncio.wait_for(self._places.acquire(), PLACE_SECONDS)
         except TimeoutError:
@@ -64,7 +72,7 @@ class DocumentReader:
             self._places.release()
 
     async def read(self, text: bytes, name: str, media_type: bytes) -> ReadDocument:
-        """Read and check a document; raises a Problem (invalid-document)."""
+        """Read and validate a document. Raises a Problem (invalid-document)."""
         return await asyncio.get_running_loop().run_in_executor(
             self._threads, _read, text, name, media_type
         )
@@ -72,13 +80,16 @@ class DocumentReader:
     async def scales(
         self, document: bytes, name: str, choose: Callable[[Instrument], str | None]
     ) -> ReadScales:
-        """Return the public scales of a stored document, in the language that `choose` returns (None: its own)."""
+        """Return the public scales of a stored document.
+
+        `choose` returns the language; None: the document's own.
+        """
         return await asyncio.get_running_loop().run_in_executor(
             self._threads, _scales, document, name, choose
         )
 
     def close(self) -> None:
-        """End the threads."""
+        """Stop the threads."""
         self._threads.shutdown(wait=False, cancel_futures=True)
 
 

@@ -1,6 +1,6 @@
-"""The Idempotency-Key header: another way to give an attempt its key. Used by the attempts' routes.
+"""The Idempotency-Key header: an alternative to the key in the body. Used by the attempt routes.
 
-Its form is that of the IETF's draft-ietf-httpapi-idempotency-key-header, which asks for double quotes.
+Syntax: IETF draft-ietf-httpapi-idempotency-key-header, which requires double quotes.
 """
 
 import re
@@ -13,7 +13,10 @@ _BARE = re.compile(r"[!#-\[\]-~]+", re.ASCII)
 
 
 def read_idempotency_key(header: bytes | None) -> str | None:
-    """Return the key in a header, quoted (RFC 8941) or bare; None if it was not sent. Raises the problem malformed-request."""
+    """Return the key in a header, quoted (RFC 8941) or bare; None without the header.
+
+    Raises the problem malformed-request.
+    """
     if header is None:
         return None
     text = header.decode("latin-1").strip()
@@ -28,7 +31,7 @@ def read_idempotency_key(header: bytes | None) -> str | None:
 
 
 def refuse_idempotency_key(header: bytes | None) -> None:
-    """Refuse the header where every line has a key."""
+    """Refuse the header for bulk requests, in which every line has a key."""
     if header is not None:
         raise Problem(
             MALFORMED_REQUEST, "Idempotency-Key is not taken here: give each line its own `key`."

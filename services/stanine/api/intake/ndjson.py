@@ -1,17 +1,20 @@
-"""Splits a stream of chunks into lines with a limit, holding no more than one line. Used by the bulk intake."""
+"""Splits a stream of chunks into lines of limited length; buffers at most one line.
+
+Used by the bulk intake.
+"""
 
 import msgspec
 
 
 class Line(msgspec.Struct, frozen=True, gc=False):
-    """A line that holds something: its number from 1, and its bytes, or None if it is over the limit."""
+    """A line that is not blank: its number from 1, and its bytes (None: over the limit)."""
 
     number: int
     text: bytes | None
 
 
 class LineSplitter:
-    """Feed it chunks, take lines. What is over `limit` bytes is thrown away as it comes, not stored."""
+    """Splits chunks into lines. Bytes over `limit` are discarded as they arrive."""
 
     def __init__(self, limit: int) -> None:
         self._limit = limit
@@ -20,7 +23,7 @@ class LineSplitter:
         self._size = 0
 
     def feed(self, chunk: bytes) -> list[Line]:
-        """Return the lines that end in this chunk; blank ones are counted but left out."""
+        """Return the lines that end in this chunk; blank lines are counted and omitted."""
         first, *others = chunk.split(b"\n")
         self._take(first)
         if not others:
@@ -40,7 +43,7 @@ class LineSplitter:
         return lines
 
     def finish(self) -> list[Line]:
-        """Return the last line if no newline ended it."""
+        """Return the last line if it has no line end."""
         lines: list[Line] = []
         self._end(lines)
         return lines

@@ -1,7 +1,7 @@
-"""Storing what was checked. Called by the attempts' routes and by the bulk intake.
+"""Stores checked attempts. Called by the attempt routes and the bulk intake.
 
-Concurrent single submissions are gathered into one call of Redis: while one call is under way the next requests wait together, so the more
-load, the fewer round trips a request, and none waits when idle.
+Concurrent single submissions are combined into one Redis call: requests that arrive during a call wait for the next
+one together. The round trips per request decrease with load, and an idle process adds no delay.
 """
 
 import asyncio
@@ -14,35 +14,38 @@ from stanine.api.web.problems import DRAINING, Problem
 from stanine.messages import SCORE_ATTEMPTS
 from stanine.store.attempts import MAX_SUBMISSIONS, Attempts, Submission, Submitted
 
-#: Single submissions gathered into one call: it holds Redis for well under a millisecond.
+#: Maximum single submissions per call: it occupies Redis for well under a millisecond.
 MAX_GATHERED = 128
 
 Waiting = tuple[Submission, "asyncio.Future[Submitted]"]
 
 
 class Intake:
-    """Stores attempts, unless Redis is too full for new work."""
+    """Stores attempts; refuses them while Redis is nearly full."""
 
     def __init__(self, attempts: Attempts) -> None:
         self._attempts = attempts
-        #: Whether Redis is too full for new work; set by the loop that watches it.
+        #: Whether Redis is nearly full; set by the loop that follows its memory.
         self.is_full = False
-        #: The queues that take nothing new; set by the loop that follows their states.
+        #: Draining queues; set by the loop that follows their states.
         self.draining: frozenset[str] = frozenset()
         self._waiting: deque[Waiting] = deque()
         self._sending: asyncio.Task[None] | None = None
 
     def admit(self, queue: str = SCORE_ATTEMPTS.queue) -> None:
-        """Raise the problem `full` while Redis is too full for new work, and `draining` while the queue that would get it takes none."""
+        """Refuse new work.
+
+        Raises the problem `full` while Redis is nearly full, `draining` while the queue of the message is draining.
+        """
         if self.is_full:
             raise full()
         if queue in self.draining:
             raise Problem(DRAINING, f"The queue {queue} takes new work again when it is resumed.")
 
     async def submit(self, submission: Submission, trace: bytes) -> Submitted:
-        """Store one attempt; raises redis-py's errors where the outcome is unknown."""
+        """Store one attempt. Raises redis-py's errors if the outcome is unknown."""
         self.admit()
-        if trace:  # a message has one producer, so a traced submission is a message of its own
+        if trace:  # a message has one producer span, so a traced submission gets its own message
             return (await within(self._attempts.submit([submission], trace=trace)))[0]
         future: asyncio.Future[Submitted] = asyncio.get_running_loop().create_future()
         self._waiting.append((submission, future))
@@ -51,7 +54,10 @@ class Intake:
         return await future
 
     async def submit_many(self, submissions: Sequence[Submission], trace: bytes) -> list[Submitted]:
-        """Store attempts, at most MAX_SUBMISSIONS; raises redis-py's errors where the outcome is unknown."""
+        """Store up to MAX_SUBMISSIONS attempts.
+
+        Raises redis-py's errors if the outcome is unknown.
+        """
         assert len(submissions) <= MAX_SUBMISSIONS
         self.admit()
         return await within(self._attempts.submit(submissions, trace=trace))
@@ -78,5 +84,5 @@ class Intake:
                 raise
             return
         for (_, future), outcome in zip(batch, outcomes, strict=True):
-            if not future.done():  # its client may have gone
+            if not future.done():  # the client may have disconnected
                 future.set_result(outcome)

@@ -1,4 +1,7 @@
-"""From the bytes of an attempt to what is to be stored: read, checked against its form, packed. Called by the routes and `bulk`."""
+"""Converts the bytes of an attempt to a submission: read, checked against its form, packed.
+
+Called by the routes and `bulk`.
+"""
 
 import msgspec
 
@@ -23,7 +26,7 @@ from stanine.store.instruments import Instruments
 
 
 class UnknownRevision(Problem):
-    """Raised for an attempt at a revision that there is not."""
+    """Raised for an attempt of a revision that does not exist."""
 
     def __init__(self, newest: int) -> None:
         fault = ProblemError("/revision", "UnknownReference", f"the newest revision is {newest}")
@@ -34,7 +37,7 @@ class UnknownRevision(Problem):
 
 
 class _Form(msgspec.Struct, frozen=True):
-    """An index entry, and what was compiled from it."""
+    """An index entry with its compiled packer and reader."""
 
     entry: IndexEntry
     packer: Packer
@@ -42,7 +45,7 @@ class _Form(msgspec.Struct, frozen=True):
 
 
 class Checker:
-    """Checks attempts; no I/O but for what is not in the process's index."""
+    """Checks attempts; I/O only if the process's index lacks the entry."""
 
     def __init__(self, attempts: Attempts, instruments: Instruments, entries: EntryCache) -> None:
         self._attempts = attempts
@@ -52,9 +55,10 @@ class Checker:
         self._randoms = IdEntropy()
 
     async def entry(self, name: str, revision: int | None) -> IndexEntry:
-        """Return the index entry that an attempt at an instrument belongs to.
+        """Return the index entry of an attempt's form.
 
-        Raises a Problem: not-found for no such instrument, UnknownRevision, not-indexed while it is being built.
+        Raises a Problem: not-found for an unknown instrument, UnknownRevision, not-indexed while the entry is being
+        built.
         """
         entry = (
             self._entries.newest(name)
@@ -71,15 +75,16 @@ class Checker:
         raise Problem(NOT_INDEXED, f"The indexWatcher is building the entry of {name!r}.")
 
     def name_of(self, number: int) -> str | None:
-        """Return the name of the instrument with a number, as far as this process's index has it."""
+        """Return the name of the instrument with a number, if this process's index has it."""
         return self._entries.now.names.get(number)
 
     def check_usual(
         self, name: str, text: bytes, key_space: bytes, header_key: str | None = None
     ) -> Submission | None:
-        """Check a usual attempt at the newest form; None for any other, good or bad, which `check` is for.
+        """Check a usual attempt of the newest form by the fast path.
 
-        `key_space`: the digest of the caller's key space; `header_key`: the key that a header gives the attempt.
+        None for any other attempt, valid or not, which `check` handles. `key_space`: the digest of the caller's key
+        space; `header_key`: the key from the Idempotency-Key header.
         """
         newest = self._entries.newest(name)
         if newest is None:
@@ -104,7 +109,10 @@ class Checker:
     async def check(
         self, name: str, text: bytes, key_space: bytes, header_key: str | None = None
     ) -> Submission | Submitted:
-        """Check any attempt; a repeat that no longer fits the newest form gives the attempt that has its key. Raises a Problem."""
+        """Check any attempt. Raises a Problem.
+
+        A repeat that no longer fits the newest form gives the attempt that has its key.
+        """
         try:
             attempt = decode_attempt(text)
         except InvalidAttempt as error:
@@ -116,7 +124,8 @@ class Checker:
         try:
             codes = self._form(entry).packer.pack(attempt)
         except InvalidAttempt as error:
-            # With a revision named, or one form ever, it was or would have been checked against this very form.
+            # An attempt that names its revision, or of an instrument with one form ever, was checked against this
+            # form before.
             had_another_form = entry.spans != ((1, entry.revision),)
             if attempt.key is not None and attempt.revision is None and had_another_form:
                 known = await within(
@@ -152,7 +161,7 @@ class Checker:
 
 
 def _with_key(attempt: Attempt, header_key: str | None) -> Attempt:
-    """Return an attempt with the key that a header gives it; raises a Problem if it has another one itself."""
+    """Return an attempt with the key from the header. Raises a Problem if its own key differs."""
     if header_key is None or attempt.key == header_key:
         return attempt
     if attempt.key is not None:
