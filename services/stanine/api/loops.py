@@ -178,7 +178,7 @@ async def follow_keys(keyring: Keyring, thread: Executor) -> None:
         try:
             count = await loop.run_in_executor(thread, keyring.load)
         except KeysError as error:
-            log.error("keys.refused", why=str(error))  # noqa: TRY400 - the sentence says it all; there is no defect to trace
+            log.error("keys.refused", why=str(error))  # noqa: TRY400 - an invalid file needs no traceback
         else:
             log.info("keys.loaded", count=count)
 

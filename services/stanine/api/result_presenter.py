@@ -1,6 +1,6 @@
-"""What stored results mean: each is read with the scales of the revision that scored it. Used by the routes that answer results.
+"""Presents stored results with the scales of the revision that scored them. Used by the routes.
 
-The index holds each form's newest scoring only; an older one is compiled from its document and kept.
+The index has only the newest scoring of each form; older ones are compiled from their documents and cached.
 """
 
 from collections import OrderedDict
@@ -21,7 +21,7 @@ from stanine.store.index import IndexView
 from stanine.store.instruments import Instruments
 from stanine.store.records import StoredAttempt, StoredResult
 
-#: Older scorings kept compiled: far more than are asked for at a time.
+#: Maximum cached older scorings: far more than are requested at a time.
 MAX_KEPT = 64
 
 
@@ -30,7 +30,7 @@ class ResultPresenter:
 
     def __init__(self, instruments: Instruments) -> None:
         self._instruments = instruments
-        #: By the origin of the view that they were read with, name and revision.
+        #: By origin of the index view, instrument name and revision.
         self._older: OrderedDict[tuple[str, str, int], IndexEntry] = OrderedDict()
 
     async def body(
@@ -44,9 +44,9 @@ class ResultPresenter:
         repeated: bool = False,
         with_quality: bool = False,
     ) -> ResultBody:
-        """Return the body of a result; `entry`, of `view`, is what the attempt belongs to now.
+        """Return the body of a result; `entry` is the attempt's index entry in `view`.
 
-        `access` is the token to hand out with it; `repeated`: the key had this attempt already.
+        `access`: the token to include; `repeated`: the key already had this attempt.
         """
         failed = result.failure
         scored = None

@@ -1,4 +1,7 @@
-"""What the API is started with: environment variables, read once by `main`. Everything else is runtime configuration in Redis."""
+"""Start settings of the API: environment variables, read once by `main`.
+
+All other configuration is runtime configuration in Redis.
+"""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -13,7 +16,7 @@ from stanine.broker.connection.environment import (
 
 
 class ApiSettings(msgspec.Struct, frozen=True):
-    """The API's start settings."""
+    """The start settings of the API."""
 
     redis_url: str
     keys_file: Path
@@ -21,7 +24,10 @@ class ApiSettings(msgspec.Struct, frozen=True):
 
 
 def read_settings(variables: Mapping[str, str]) -> ApiSettings:
-    """Read the settings; raises InvalidEnvironmentError naming the variable and the remedy."""
+    """Read the settings.
+
+    Raises InvalidEnvironmentError, which names the variable and the remedy.
+    """
     environment = read_environment(variables)
     if not environment.keys_file:
         raise InvalidEnvironmentError(

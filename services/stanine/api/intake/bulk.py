@@ -234,7 +234,7 @@ class BulkIntake:
             if checked is None or checked.key is None:
                 try:
                     checked = await self._check(run, line)
-                except Exception as error:  # noqa: BLE001 - a line's trouble is its answer; what nobody foresaw goes on
+                except Exception as error:  # noqa: BLE001 - the error becomes the line's answer; unexpected ones are re-raised
                     checked = _foreseen(error)
             if isinstance(checked, Submission):
                 submissions.append(checked)

@@ -1,6 +1,7 @@
-"""Reading the JSON bodies of sessions and invitations: strict, each fault with its place, and no sentence quotes what was sent.
+"""Strict reading of the JSON bodies of sessions and invitations.
 
-The usual body is read by a compiled decoder; what that refuses is read again slowly, to say where. Used by the routes of people's data.
+Used by the routes of people's data. Every error has its place, and no message quotes the input. Valid bodies are
+read by a compiled decoder; invalid ones are read again by a slower reader that locates the errors.
 """
 
 from collections.abc import Callable
@@ -17,14 +18,14 @@ T = TypeVar("T")
 
 
 class BodyReader(Generic[T]):
-    """Reads bodies of one record type; `kind`: the problem of one that cannot be read."""
+    """Reads bodies of one record type; `kind`: the problem of an invalid body."""
 
     def __init__(self, record: type[T], kind: Kind) -> None:
         self._decode = msgspec.json.Decoder(record).decode
         self._kind = kind
 
     def read(self, text: bytes) -> T:
-        """Return the record in a JSON object. Raises a Problem."""
+        """Return the record of a JSON object. Raises a Problem."""
         try:
             record = self._decode(text)
         except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
@@ -33,7 +34,7 @@ class BodyReader(Generic[T]):
         return record
 
     def check_names(self, text: bytes) -> None:
-        """Refuse a text in which an object has a name twice, or a text holds what UTF-8 cannot."""
+        """Refuse repeated names in an object, and texts that are not valid UTF-8."""
         faults = _faults(text)
         if faults.count:
             raise from_faults(self._kind, InvalidAttempt(faults.kept, faults.count))
@@ -47,7 +48,7 @@ class BodyReader(Generic[T]):
 
 
 def refused(kind: Kind, place: str, code: str, detail: str) -> Problem:
-    """Return the problem of one fault."""
+    """Return the problem of a single error."""
     return Problem(
         kind,
         "1 thing is wrong; see errors",
@@ -71,7 +72,10 @@ def _faults(
 
 
 def _as_pointer(place: str) -> str:
-    """Return what msgspec writes as `.answers[...]` as a JSON pointer; it does not tell the names of a mapping's members."""
+    """Convert msgspec's `.answers[...]` to a JSON pointer.
+
+    It lacks the names of a mapping's members.
+    """
     return (
         place.rstrip("`").replace("[...]", "").replace(".", "/").replace("[", "/").replace("]", "")
     )

@@ -1,8 +1,8 @@
-"""The codes of invitations: who has one may open a session with it. Used by the routes of invitations and sessions.
+"""Codes of invitations; a code opens a session. Used by the routes of invitations and sessions.
 
-A code is 22 letters and digits: the invitation's random id and a MAC of it. It is stored nowhere: it is derived from the id with a secret
-that lies in Redis, apart from that of the tokens, so that rotating tokens leaves the links that people were sent as they are. After a
-rotation of this secret the codes of the former one are accepted until a stated time.
+A code is 22 letters and digits: the invitation's random id and a MAC of it. Codes are not stored: they are derived
+from the id with a secret in Redis. This secret differs from the one of tokens, so rotating tokens leaves the links
+of invitations valid. After a rotation, codes of the former secret are accepted until a stated time.
 """
 
 import hmac
@@ -13,23 +13,23 @@ from stanine.store.secret import Secrets, TokenSecrets, new_secret
 
 _DIGITS = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 _VALUES = {digit: value for value, digit in enumerate(_DIGITS)}
-#: Bytes of the MAC, and digits that 16 bytes take.
+#: Bytes of the MAC; digits of the encoded 16 bytes.
 _MAC_BYTES, CODE_LENGTH = 8, 22
 
 
 class Codes:
-    """Makes and reads codes, once the secrets are loaded."""
+    """Makes and checks codes. The secrets must be loaded first."""
 
     def __init__(self, secrets: TokenSecrets) -> None:
         self._source = secrets
         self._secrets: Secrets | None = None
 
     async def refresh(self) -> None:
-        """Read the secrets; where the server lost them, the one of this process is stored again."""
+        """Load the secrets. If the server lost them, store this process's current secret again."""
         self._secrets = await self._source.load(self._secrets or new_secret())
 
     async def rotate(self, keep_ms: int) -> int:
-        """Make a new secret; return until when (ms since 1970) codes of the present one are accepted."""
+        """Rotate the secret; return the end of validity of the current one (ms since 1970)."""
         until = await self._source.rotate(new_secret(), keep_ms)
         await self.refresh()
         return until
@@ -39,7 +39,7 @@ class Codes:
         return _write(invitation_id + _mac(self._known().current, invitation_id))
 
     def read(self, code: str) -> bytes | None:
-        """Return the id of the invitation that a code is of, None for anything else; in the same time, whatever secret made it."""
+        """Return the invitation's id from a code; None for an invalid code. Takes constant time."""
         data = _read(code)
         if data is None:
             return None
@@ -51,7 +51,7 @@ class Codes:
         return found if any(matches) else None
 
     def private_name(self, text: bytes, size: int) -> bytes:
-        """Return bytes that stand for a text and do not tell it."""
+        """Return bytes that are derived from a text and do not reveal it."""
         return blake2b(
             text, digest_size=size, key=self._known().current, person=b"stanine-name"
         ).digest()
@@ -62,7 +62,7 @@ class Codes:
 
 
 def is_code(text: bytes) -> bool:
-    """Tell whether a text looks like a code."""
+    """Return whether a text has the syntax of a code."""
     return len(text) == CODE_LENGTH and text.isascii() and text.isalnum()
 
 

@@ -1,4 +1,4 @@
-"""Invitations: from an order to what is stored, and from that to a link. Called by the routes of invitations and sessions."""
+"""Creates, reads and presents invitations. Called by the routes of invitations and sessions."""
 
 import hashlib
 import os
@@ -34,7 +34,7 @@ _encode = msgspec.msgpack.Encoder(order="deterministic").encode
 
 
 class InvitationDesk:
-    """Creates, reads and shows invitations."""
+    """Creates, reads and presents invitations."""
 
     def __init__(
         self, invitations: Invitations, checker: Checker, codes: Codes, live: CurrentSettings
@@ -49,7 +49,10 @@ class InvitationDesk:
     async def prepare(
         self, name: str, order: InvitationOrder, key_space: bytes
     ) -> tuple[int, NewInvitation]:
-        """Check an order; return the instrument's number and what is to be stored. Raises a Problem."""
+        """Check an order; return the instrument's number and the record to store.
+
+        Raises a Problem.
+        """
         entry = await self.entry(name, order.revision)
         uses = order.max_uses or 1
         decided = self.decide(entry, order, key_space, with_key=uses == 1)
@@ -65,7 +68,10 @@ class InvitationDesk:
         )
 
     async def entry(self, name: str, revision: int | None) -> IndexEntry:
-        """Return the form that an order is for. Raises the problems of `Checker.entry`, with one of ours for an unknown revision."""
+        """Return the index entry of an order's form.
+
+        Raises the problems of `Checker.entry`, but invalid-request for an unknown revision.
+        """
         try:
             return await self._checker.entry(name, revision)
         except UnknownRevision as error:
@@ -84,7 +90,10 @@ class InvitationDesk:
         *,
         with_key: bool,
     ) -> Given:
-        """Return what an order decides for its sessions; `with_key`: whether the attempt has the order's key. Raises a Problem."""
+        """Return the values that an order fixes for its sessions. Raises a Problem.
+
+        `with_key`: the attempt gets the order's key.
+        """
         if order.return_url is not None and not is_allowed(
             order.return_url, self._live.now.return_urls
         ):
@@ -122,18 +131,21 @@ class InvitationDesk:
         )
 
     def form(self, entry: IndexEntry) -> SessionForm:
-        """Return what was compiled from an index entry."""
+        """Return the compiled form of an index entry."""
         form = self._forms.get((entry.number, entry.form))
         if form is None or form.entry is not entry:
             form = self._forms[entry.number, entry.form] = SessionForm(entry)
         return form
 
     async def create(self, number: int, new: Sequence[NewInvitation]) -> list[Invited]:
-        """Store invitations, MAX_INVITATIONS at most."""
+        """Store at most MAX_INVITATIONS invitations."""
         return await within(self._invitations.create(number, new))
 
     async def of_code(self, code: str) -> StoredInvitation:
-        """Return the invitation that a code is of; raises the problem not-found, which does not repeat the code."""
+        """Return the invitation of a code.
+
+        Raises the problem not-found, which does not quote the code.
+        """
         name = self._codes.read(code)
         found = None if name is None else await within(self._invitations.read(name))
         if found is None:
@@ -141,7 +153,7 @@ class InvitationDesk:
         return found
 
     def body(self, stored: StoredInvitation, *, repeated: bool = False) -> InvitationBody:
-        """Return an invitation as it is answered."""
+        """Return the body of an invitation."""
         its = stored.given
         return InvitationBody(
             invitation=stored.id.hex(),
@@ -167,18 +179,18 @@ class InvitationDesk:
         return self._codes.of(invitation_id)
 
     def url(self, invitation_id: bytes) -> str | None:
-        """Return the link of an invitation; None while nothing says where the pages are."""
+        """Return the link of an invitation; None without the setting `publicUrl`."""
         base = self._live.now.public_url.rstrip("/")
         return f"{base}/s/{self.code(invitation_id)}" if base else None
 
 
 def milliseconds(time: datetime | None) -> int:
-    """Return a time as ms since 1970, 0 for none; one before 1970 counts as its first millisecond."""
+    """Return a time as ms since 1970, at least 1; 0 for None."""
     return 0 if time is None else max(1, int(time.timestamp() * 1000))
 
 
 def _digest(order: InvitationOrder) -> bytes:
-    """Return what two orders share that say the same."""
+    """Return the content digest of an order."""
     content = {
         name: value.timestamp() if isinstance(value, datetime) else value
         for name, value in without_nulls(order).items()

@@ -1,9 +1,9 @@
-"""Retention: attempts that are older than their instrument's `retentionDays` are erased, oldest first. A loop of every API process.
+"""Retention: erases attempts older than their instrument's `retentionDays`, oldest first.
 
-It finds them in the list of the instrument's results, which is in the order of commits and so nearly in that of arrivals; what decides is
-the time of arrival in the record. A position of each list, in Redis, says how much of it is past: it goes on until the first attempt that
-is young enough. Doing the same twice erases nothing more, so several processes may do it at once. An attempt without a result is not in the
-list; it is found once it has one, and every attempt comes to one.
+A loop of every API process. It reads the list of the instrument's results, which is in commit order and so nearly
+in order of arrival; the time of arrival in the record decides. A position per list, in Redis, marks what is already
+processed; the scan stops at the first attempt that is recent enough. Erasure is idempotent, so several processes
+may run it concurrently. Attempts without a result are not in the list; every attempt gets one eventually.
 """
 
 import time
@@ -19,8 +19,8 @@ from stanine.store.lists import ResultLists
 from stanine.telemetry.api_metrics import ApiMetrics
 from stanine.telemetry.logs import get_log
 
-#: Seconds between two turns, and after one that found nothing more to do. Attempts that are looked at in one turn, which takes seconds at
-#: the most, and at once; instruments read at once.
+#: Seconds between iterations, and after an iteration that reached the end. Maximum attempts per iteration, which
+#: takes seconds; attempts and instruments per read.
 TURN_SECONDS, REST_SECONDS, ATTEMPTS_A_TURN, PAGE, INSTRUMENTS = 2.0, 60.0, 1_000, 100, 500
 #: Milliseconds of a day.
 DAY_MS = 86_400_000
@@ -29,7 +29,7 @@ log = get_log()
 
 
 class Retention:
-    """Erases what is kept too long."""
+    """Erases attempts at the end of their retention."""
 
     def __init__(
         self,
@@ -46,14 +46,17 @@ class Retention:
         self._lists = lists
         self._erasure = erasure
         self._metrics = metrics
-        #: Of each instrument the digest of the document that was read, its number and its days (0: kept for ever).
+        #: By instrument: digest of the document that was read, number, and retention in days (0: unlimited).
         self._days: dict[str, tuple[str, int, int]] = {}
-        #: Behind which instrument the next turn begins, and until when there is none.
+        #: The instrument after which the next iteration begins, and the time until which the loop pauses.
         self._after: str | None = None
         self._rests_until = 0.0
 
     async def turn(self, *, at_once: bool = False) -> None:
-        """Erase what is past its time, as far as one turn goes; nothing while it rests, unless `at_once`. Raises redis-py's errors."""
+        """Erase expired attempts, at most ATTEMPTS_A_TURN.
+
+        Does nothing during the pause, unless `at_once`. Raises redis-py's errors.
+        """
         if time.monotonic() < self._rests_until and not at_once:
             return
         left = ATTEMPTS_A_TURN
@@ -64,7 +67,7 @@ class Retention:
                 if days:
                     left -= await self._erase(each.name, number, days, left)
                     if left <= 0:
-                        return  # the next turn begins with the same instrument
+                        return  # the next iteration begins with the same instrument
                 self._after = each.name
             if len(page) < INSTRUMENTS:
                 self._after, self._rests_until = None, time.monotonic() + REST_SECONDS
@@ -86,7 +89,7 @@ class Retention:
         return known[1], known[2]
 
     async def _erase(self, name: str, number: int, days: int, most: int) -> int:
-        """Look at `most` attempts of an instrument at the most; return how many they were."""
+        """Process at most `most` attempts of an instrument; return their number."""
         seconds, _ = await within(self._client.time())
         oldest = int(seconds) * 1000 - days * DAY_MS
         begun = position = int(

@@ -1,13 +1,14 @@
-"""Which addresses a participant may be sent to afterwards: those that begin with an address of the setting `returnUrls`. Pure.
+"""Checks return addresses of participants against the setting `returnUrls`. Pure.
 
-The host is compared as a whole and the path by whole segments, so that `https://a.example` does not let `https://a.example.evil.com` in.
+The host is compared as a whole and the path by whole segments, so that `https://a.example` does not allow
+`https://a.example.evil.com`.
 """
 
 from urllib.parse import urlsplit
 
 
 def is_allowed(url: str, allowed: str) -> bool:
-    """Tell whether an address begins with one of the allowed ones (with spaces between them)."""
+    """Return whether an address begins with an allowed one; `allowed` is separated by spaces."""
     wanted = _parts(url)
     if wanted is None:
         return False
@@ -24,7 +25,10 @@ def is_allowed(url: str, allowed: str) -> bool:
 
 
 def _parts(url: str) -> tuple[str, str, str] | None:
-    """Return scheme, host (with its port) and path; None for an address that browsers may read in another way."""
+    """Return scheme, host with port, and path.
+
+    None for an address that browsers may parse differently.
+    """
     if (
         not url.isascii()
         or not url.isprintable()

@@ -1,4 +1,4 @@
-"""The bodies of sessions, invitations and erasure, as records: what OpenAPI describes, what is read and written. Used by their routes."""
+"""Request and response bodies of sessions, invitations and erasure. Used by their routes."""
 
 from datetime import datetime
 from typing import Annotated, Literal
@@ -19,62 +19,65 @@ _Attributes = dict[str, _Number | Annotated[str, Meta(max_length=limits.MAX_ATTR
 _Language = Annotated[str, Meta(pattern=LANGUAGE, max_length=limits.MAX_LANGUAGE)]
 _Revision = Annotated[int, Meta(ge=1, le=limits.MAX_REVISION)]
 _Seconds = Annotated[int, Meta(ge=1, le=limits.MAX_TIME_LIMIT)]
-#: Characters of an address.
+#: Maximum characters of an address.
 MAX_URL = 2_000
 _Url = Annotated[str, Meta(min_length=1, max_length=MAX_URL)]
 _Time = Annotated[datetime, Meta(tz=True)]
-#: Sessions that one invitation may open.
+#: Maximum sessions per invitation.
 MAX_USES = 1_000_000
 
 
 class SessionOrder(_Body, frozen=True, forbid_unknown_fields=True):
-    """A session to open. By an invitation's code only `language` may be given: the invitation says the rest."""
+    """A session to open. With an invitation's code only `language` is allowed."""
 
-    #: The key of the attempt that it becomes: the same key with the same content gives the same session.
+    #: The key of the attempt that the session becomes: the same key with the same content returns the same session.
     key: _Key | None = None
     participant: _Participant | None = None
-    #: The language of the form's texts, as far as it has them.
+    #: The language of the form's texts, if available.
     language: _Language | None = None
-    #: What is known of the person; the participant cannot change it.
+    #: Attributes of the person; the participant cannot change them.
     attributes: _Attributes | None = None
-    #: The revision to fill in; the newest indexed one by default.
+    #: The revision to fill in; by default the newest indexed one.
     revision: _Revision | None = None
-    #: From its opening; by default the form's own limit, if it has one.
+    #: Seconds from the opening; by default the limit of the form, if any.
     time_limit_seconds: _Seconds | None = None
-    #: What the participant may read of the result; None by default.
+    #: The access of the participant to the result; by default None.
     show: Show | None = None
-    #: Where a page goes afterwards; it must begin with one of the addresses in the setting `returnUrls`.
+    #: Where the page goes after submission; must begin with an address of the setting `returnUrls`.
     return_url: _Url | None = None
 
 
 class InvitationOrder(_Body, frozen=True, forbid_unknown_fields=True):
-    """An invitation to create. Its `key` makes creating it again harmless; if it is for one session, the attempt has this key too."""
+    """An invitation to create; repeating a request with the same `key` has no effect.
+
+    The attempt of an invitation for one session gets this key too.
+    """
 
     key: _Key | None = None
     participant: _Participant | None = None
     language: _Language | None = None
-    #: What is known of the person; the participant cannot change it.
+    #: Attributes of the person; the participant cannot change them.
     attributes: _Attributes | None = None
-    #: The revision to fill in; by default the newest one when the session is opened.
+    #: The revision to fill in; by default the newest one at the opening of the session.
     revision: _Revision | None = None
-    #: Until when it opens sessions; without end by default.
+    #: When the invitation expires; by default never.
     expires_at: _Time | None = None
-    #: From the opening of the session; by default the form's own limit, if it has one.
+    #: Seconds from the opening of the session; by default the limit of the form, if any.
     time_limit_seconds: _Seconds | None = None
-    #: What the participant may read of the result; None by default.
+    #: The access of the participant to the result; by default None.
     show: Show | None = None
     return_url: _Url | None = None
-    #: How many sessions it opens; one by default. With one, the code leads back to the same session, on every device.
+    #: Maximum sessions; by default one. With one, the code opens the same session on every device.
     max_uses: Annotated[int, Meta(ge=1, le=MAX_USES)] | None = None
 
 
 class InvitationBody(_Body, frozen=True):
-    """An invitation, with the code and the link to hand out."""
+    """An invitation with its code and link."""
 
     invitation: str
-    #: Who has it may open a session: 22 letters and digits.
+    #: Opens a session: 22 letters and digits. Keep it secret.
     code: str
-    #: The link of the pages; absent unless the setting `publicUrl` says where they are.
+    #: The link to the pages; absent without the setting `publicUrl`.
     url: str | UnsetType = UNSET
     key: str | UnsetType = UNSET
     participant: str | UnsetType = UNSET
@@ -88,12 +91,12 @@ class InvitationBody(_Body, frozen=True):
     return_url: str | UnsetType = UNSET
     uses: int | UnsetType = UNSET
     max_uses: int | UnsetType = UNSET
-    #: True where the key had this invitation already.
+    #: True: the key already had this invitation.
     repeated: Literal[True] | UnsetType = UNSET
 
 
 class InvitationPage(_Body, frozen=True):
-    """Invitations in the order of their creation; `next` is the cursor to continue from, also when there is nothing new yet."""
+    """Invitations by creation; `next` is the cursor to continue from, also at the end."""
 
     items: list[InvitationBody]
     next: str
@@ -102,9 +105,9 @@ class InvitationPage(_Body, frozen=True):
 class InvitationLine(_Body, frozen=True):
     """The answer to one line of a bulk creation: a link, or a problem."""
 
-    #: From 1; blank lines count but are not answered.
+    #: From 1; blank lines are counted but not answered.
     line: int
-    #: 201, 200 if it was there already, 409, 413, 422 or 503.
+    #: 201, 200 if it existed, 409, 413, 422 or 503.
     status: int
     key: str | UnsetType = UNSET
     invitation: str | UnsetType = UNSET
@@ -114,17 +117,17 @@ class InvitationLine(_Body, frozen=True):
 
 
 class InvitationExtension(_Body, frozen=True, forbid_unknown_fields=True):
-    """Until when an invitation opens sessions; null: without end."""
+    """A new expiry of an invitation; null: never."""
 
     expires_at: _Time | None
 
 
 class Welcome(_Body, frozen=True):
-    """What an invitation's code tells before anything is opened; asking changes nothing."""
+    """Public data of an invitation by its code; reading it changes nothing."""
 
     instrument: str
     title: str
-    #: Whether it opens a session now; else `reason` says why not: Revoked, Expired or Used.
+    #: Whether it opens a session now; otherwise `reason` is Revoked, Expired or Used.
     is_open: bool
     reason: str | UnsetType = UNSET
     language: str | UnsetType = UNSET
@@ -135,13 +138,13 @@ class Welcome(_Body, frozen=True):
 
 
 class ReleaseOrder(_Body, frozen=True, forbid_unknown_fields=True):
-    """Whether participants whose invitation says AfterRelease may read their results."""
+    """Whether results are released to participants with AfterRelease."""
 
     released: bool = True
 
 
 class Release(_Body, frozen=True):
-    """Whether the results of an instrument are released to participants, and since when."""
+    """The release of an instrument's results to participants."""
 
     instrument: str
     released: bool
@@ -149,36 +152,37 @@ class Release(_Body, frozen=True):
 
 
 class SessionSave(_Body, frozen=True, forbid_unknown_fields=True):
-    """Answers of a session to save; they are merged with those that it has. Null removes an answer."""
+    """Answers to merge into a session. Null removes an answer."""
 
-    #: A number above that of the last save; the same save again is answered as before.
+    #: Greater than in the last save; repeating the same save has no effect.
     seq: Annotated[int, Meta(ge=1, le=limits.MAX_INTEGER)]
     answers: dict[str, _Number | str | list[_Number | str] | None] = msgspec.field(
         default_factory=dict
     )
-    #: What the participant says of the own person; what the invitation has said cannot be changed.
+    #: Attributes stated by the participant; those of the invitation cannot be changed.
     attributes: _Attributes = msgspec.field(default_factory=dict)
-    #: Where the participant is; kept as it is.
+    #: The current page of the participant; stored unchanged.
     page: Annotated[int, Meta(ge=0, le=limits.MAX_ITEMS)] = 0
 
 
 class SavedSession(_Body, frozen=True):
-    """A save was taken."""
+    """The result of a save."""
 
     session: str
     seq: int
-    #: True where this very save was taken before.
+    #: True: this save was stored before.
     repeated: Literal[True] | UnsetType = UNSET
 
 
 class SessionBody(_Body, frozen=True):
-    """A session: what it is, what was answered, how long there is time."""
+    """A session with its answers and its deadline."""
 
     session: str
     instrument: str
     revision: int
     state: SessionState
-    #: Times are by the database's clock. After `deadlineAt` and a short grace what is there is submitted.
+    #: Times are by the database's clock. After `deadlineAt` and a short grace period the saved answers are
+    #: submitted.
     opened_at: str
     expires_at: str
     seq: int
@@ -189,53 +193,54 @@ class SessionBody(_Body, frozen=True):
     deadline_at: str | UnsetType = UNSET
     language: str | UnsetType = UNSET
     return_url: str | UnsetType = UNSET
-    #: Of a submitted session: its attempt, and the token that reads the result, if the participant may (now or after the release).
+    #: Of a submitted session: its attempt, and the token that reads the result, if the participant may read it (now
+    #: or after the release).
     attempt: str | UnsetType = UNSET
     attempt_token: str | UnsetType = UNSET
-    #: Only in the answer to its opening: the session's token, and the form.
+    #: Only in the answer to the opening: the session's token and the form.
     token: str | UnsetType = UNSET
     form: FormBody | UnsetType = UNSET
-    #: True where it was open before.
+    #: True: the session was open before.
     repeated: Literal[True] | UnsetType = UNSET
 
 
 class SubmittedBody(_Body, frozen=True):
-    """What a submitted session became."""
+    """The result of submitting a session."""
 
     session: str
     attempt: str
     state: Literal["Submitted", "Scored", "Failed"]
     show: Show
-    #: The token that reads the result; absent if the participant may not.
+    #: The token that reads the result; absent if the participant may not read it.
     attempt_token: str | UnsetType = UNSET
     return_url: str | UnsetType = UNSET
-    #: If it was waited for, and the participant may read it now.
+    #: Present if the request waited for it and the participant may read it now.
     result: ResultBody | UnsetType = UNSET
     repeated: Literal[True] | UnsetType = UNSET
 
 
 class WithdrawnSession(_Body, frozen=True):
-    """A session was withdrawn; its answers are removed."""
+    """The result of withdrawing a session; its answers are removed."""
 
     session: str
     state: Literal["Withdrawn"] = "Withdrawn"
 
 
 class SessionExtension(_Body, frozen=True, forbid_unknown_fields=True):
-    """A longer time limit, from the opening of the session on."""
+    """A longer time limit, in seconds from the opening of the session."""
 
     time_limit_seconds: Annotated[int, Meta(ge=1, le=7 * limits.MAX_TIME_LIMIT)]
 
 
 class ExtendedSession(_Body, frozen=True):
-    """The deadline of a session; it is never moved back."""
+    """The deadline of a session; an extension never shortens it."""
 
     session: str
     deadline_at: str
 
 
 class ErasedBody(_Body, frozen=True):
-    """How much was erased."""
+    """Numbers of erased records."""
 
     attempts: int
     sessions: int
@@ -243,7 +248,7 @@ class ErasedBody(_Body, frozen=True):
 
 
 def without_nulls(order: msgspec.Struct) -> dict[str, object]:
-    """Return the members of an order that say something."""
+    """Return the members of an order that are not null."""
     return {
         name: value for name, value in msgspec.structs.asdict(order).items() if value is not None
     }

@@ -1,7 +1,8 @@
-"""The sweep of due sessions: submits what is there after deadline and grace, removes what has expired. A loop of every API process.
+"""Sweep of due sessions: submits answers after deadline and grace period, removes expired sessions.
 
-Each step is one call of the store that changes nothing the second time, so several processes may sweep at once. A session that cannot be
-ended now (its form is not indexed, its key has another attempt) stays due and does not hold up those behind it.
+A loop of every API process. Each step is one idempotent call of the store, so several processes may sweep
+concurrently. A session that cannot be ended now (its form is not indexed, or another attempt has its key) remains
+due and does not block the sessions after it.
 """
 
 import redis
@@ -18,16 +19,16 @@ from stanine.store.sessions import Sessions, StoredSession
 from stanine.telemetry.api_metrics import ApiMetrics
 from stanine.telemetry.logs import get_log
 
-#: Sessions looked at in one turn, and read as due at once.
+#: Maximum sessions per iteration, and per read.
 SESSIONS_A_TURN, PAGE = 2_000, 100
-#: Seconds between two turns.
+#: Seconds between iterations.
 SWEEP_SECONDS = 1.0
 
 log = get_log()
 
 
 class SessionSweep:
-    """Ends the sessions that are due."""
+    """Ends due sessions."""
 
     def __init__(
         self,
@@ -42,12 +43,13 @@ class SessionSweep:
         self._index = index
         self._intake = intake
         self._metrics = metrics
-        #: How many due sessions the next turn passes over: those that could not be ended, if a turn was not enough for all behind them.
+        #: Number of due sessions that the next iteration skips: those that could not be ended, if one iteration did
+        #: not reach the end.
         self._start = 0
         self._left: set[bytes] = set()
 
     async def turn(self) -> None:
-        """End what is due now, as far as one turn goes. Raises redis-py's errors."""
+        """End due sessions, at most SESSIONS_A_TURN. Raises redis-py's errors."""
         if self._intake.is_full or SCORE_ATTEMPTS.queue in self._intake.draining:
             return
         now, start, left = await within(self._sessions.now()), self._start, set()
@@ -80,9 +82,12 @@ class SessionSweep:
                     self._metrics.session("expired")
                 return True
             _, ended = await self._index.consistent(lambda view: self._submit(session, view))
-        except (redis.RedisError, OSError):  # the server is away: the next turn begins again
+        except (
+            redis.RedisError,
+            OSError,
+        ):  # the server is unavailable: the next iteration starts over
             raise
-        except Exception as error:  # noqa: BLE001 - one session, whatever is wrong with it, must not keep the others from their end
+        except Exception as error:  # noqa: BLE001 - one invalid session must not block the others
             log.warning("session.not_ended", session=name.hex(), error=type(error).__name__)
             return False
         return ended
@@ -95,16 +100,14 @@ class SessionSweep:
         attributes = {**session.given.attributes, **said}
         counted = form.settle(answers, attributes).answers
         while True:
-            if not counted:  # nobody answered anything: there is no attempt without answers
+            if not counted:  # no answers: there is no attempt without answers
                 if await within(self._sessions.drop(session.id, expired=False)):
                     self._metrics.session("expired")
                 return True
             try:
                 submission = submission_of(session, view, form.packer.pack, counted, attributes)
                 break
-            except (
-                InvalidAttempt
-            ) as error:  # saved from two devices at once, answers may exclude each other
+            except InvalidAttempt as error:  # concurrent saves of two devices may have stored answers that exclude each other
                 refused = {fault.place.removeprefix("/answers/") for fault in error.faults}
                 fewer = {item: answer for item, answer in counted.items() if item not in refused}
                 if len(fewer) == len(counted):
@@ -123,9 +126,9 @@ class SessionSweep:
                 return True
             case (
                 "Changed"
-            ):  # saved within its grace after it was read; the next turn reads it again
+            ):  # saved during its grace period after it was read; the next iteration reads it again
                 return False
-        return False  # Conflict: the key has another attempt
+        return False  # Conflict: another attempt has the key
 
     @staticmethod
     def _is_late(session: StoredSession, now: int) -> bool:

@@ -1,6 +1,6 @@
-"""Sessions: opened, saved, submitted, withdrawn. Called by the sessions' routes and by the sweep of due sessions.
+"""Opens, saves, submits and withdraws sessions. Called by their routes and by the sweep.
 
-What decides is one function call of the store each; what is checked here before, against the form, is checked again where it counts: an
+Each change is one atomic function call of the store. Checks against the form are repeated where they count: an
 attempt is packed and stored with the view of the index that its form was read with.
 """
 
@@ -50,11 +50,12 @@ from stanine.store.sessions import NewSession, Sessions, StoredSession, Submitte
 from stanine.telemetry.api_metrics import ApiMetrics
 from stanine.telemetry.traces import sending
 
-#: Before the name of what a participant says of the own person, among the answers that a session holds: no item's id begins with it.
+#: Prefix of the attributes that a participant states, among the stored answers of a session; no item id begins with
+#: it.
 ATTRIBUTE = "@"
-#: How often a submission begins again because the session was saved between reading and submitting it.
+#: Maximum tries of a submission; it is retried if the session was saved between reading and submitting it.
 MAX_TRIES = 5
-#: Sessions whose form this process keeps in mind, so that a save needs no other call: some 300 bytes each.
+#: Maximum sessions in the cache of forms, which saves a call per save: about 300 bytes each.
 MAX_KNOWN = 20_000
 #: Milliseconds of a day.
 DAY_MS = 86_400_000
@@ -74,19 +75,22 @@ _CLOSED = {
 
 
 class _Known(msgspec.Struct, frozen=True):
-    """What never changes of a session."""
+    """The immutable data of a session."""
 
     number: int
     revision: int
     given: Given
 
 
-#: The form of a session to open, its revision, and what its creator decided.
+#: The form of a session to open, its revision, and the values that its creator fixed.
 _Decided = tuple[IndexEntry, int, Given]
 
 
 class SessionDesk:
-    """Does what the routes of sessions ask for. Every method raises a Problem for what cannot be done."""
+    """The operations of the session routes.
+
+    Every method raises a Problem for an invalid request.
+    """
 
     def __init__(
         self,
@@ -115,7 +119,10 @@ class SessionDesk:
     async def open_by_key(
         self, name: str, order: SessionOrder, key_space: bytes
     ) -> tuple[StoredSession, bool]:
-        """Open a session for a program; return it, and whether it was open before: a key leads to the same session again."""
+        """Open a session by an API key; return it, and whether it was open before.
+
+        The same key of an attempt returns the same session.
+        """
         random = self._randoms.take()
         if order.key is not None:
             entry = await self._desk.entry(name, None)
@@ -144,7 +151,10 @@ class SessionDesk:
     async def open_by_code(
         self, name: str, order: SessionOrder, code: str, key: str | None
     ) -> tuple[StoredSession, bool]:
-        """Open a session with an invitation; one for a single session leads back to that session, on every device."""
+        """Open a session by an invitation; return it, and whether it was open before.
+
+        An invitation for one session returns the same session on every device.
+        """
         if others := sorted(set(without_nulls(order)) - {"language"}):
             raise refused(
                 INVALID_REQUEST,
@@ -213,14 +223,17 @@ class SessionDesk:
         return session, outcome == "Repeated"
 
     async def find(self, name: bytes) -> StoredSession:
-        """Return a session; raises the problem not-found, also for one that has expired and was not removed yet."""
+        """Return a session. Raises the problem not-found, also for an expired one."""
         session = await within(self._sessions.read(name))
         if session is None:
             raise NotFound("Session", name.hex())
         return session
 
     async def entry(self, session: StoredSession | _Known) -> IndexEntry:
-        """Return the form of a session; raises the problem not-indexed while it is built."""
+        """Return the index entry of a session's form.
+
+        Raises the problem not-indexed while it is being built.
+        """
         entry = self._index.view.numbered(session.number, session.revision)
         if entry is None:
             await self._index.refresh()
@@ -230,7 +243,7 @@ class SessionDesk:
         return entry
 
     async def save(self, name: bytes, text: bytes) -> tuple[int, bool]:
-        """Merge answers into a session; return the `seq` and whether this very save was taken before."""
+        """Merge answers into a session; return `seq`, and whether this save was stored before."""
         if self._intake.is_full:
             self._intake.admit()
         save = self._saves.read(text)
@@ -277,7 +290,7 @@ class SessionDesk:
         entry: IndexEntry,
         its: Given,
     ) -> dict[str, bytes]:
-        """Return what a save writes: the answers as JSON, nothing where one is removed."""
+        """Return the fields of a save: answers as JSON; empty for removed ones."""
         texts = {item.id for item in entry.items if item.type == "Text"}
         fields = {
             item: b"" if answer == "" and item in texts else msgspec.json.encode(answer)
@@ -300,7 +313,10 @@ class SessionDesk:
     async def submit(
         self, name: bytes, span: Span = INVALID_SPAN
     ) -> tuple[StoredSession, SubmittedSession]:
-        """Submit a session with what it has, if nothing that is required is missing; one that was submitted is answered as before."""
+        """Submit the answers of a session; a submitted session gets the first answer again.
+
+        Raises a Problem if a required answer is missing.
+        """
         self._intake.admit()
         for _ in range(MAX_TRIES):
 
@@ -370,14 +386,14 @@ class SessionDesk:
         return closed(outcome, session.id)
 
     async def withdraw(self, name: bytes) -> None:
-        """Close a session and remove its answers; one that was withdrawn is answered as before."""
+        """Close a session and remove its answers; repeating it has no effect."""
         outcome = await within(self._sessions.withdraw(name))
         if outcome != "Withdrawn":
             raise closed(outcome, name)
         self._metrics.session("withdrawn")
 
     async def extend(self, session: StoredSession, limit_ms: int) -> int:
-        """Give a session more time; return its deadline (ms)."""
+        """Extend the time limit of a session; return its deadline (ms)."""
         deadline = await within(
             self._sessions.extend(session.id, limit_ms, self._live.now.session_days * DAY_MS)
         )
@@ -403,14 +419,14 @@ def submission_of(
     answers: dict[str, Any],
     attributes: dict[str, Any],
 ) -> Submission:
-    """Return the attempt that a session becomes. Raises InvalidAttempt."""
+    """Return the attempt of a session. Raises InvalidAttempt."""
     its = session.given
     attempt = Attempt(answers, its.key, session.revision, its.participant, attributes)
     return Submission(
         number=session.number,
         revision=session.revision,
         codes=pack(attempt),
-        # as a program that sends the same attempt without naming the revision
+        # like a submission of the same attempt that does not name its revision
         content=meaning(msgspec.structs.replace(attempt, revision=None)),
         id_random=session.id[:RANDOM_BYTES],
         view=view.view,
@@ -422,7 +438,7 @@ def submission_of(
 
 
 def held(session: StoredSession) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Return the answers of a session, and what the participant said of the own person."""
+    """Return the answers of a session, and the attributes that the participant stated."""
     answers: dict[str, Any] = {}
     attributes: dict[str, Any] = {}
     for name, text in session.answers.items():
@@ -435,7 +451,7 @@ def held(session: StoredSession) -> tuple[dict[str, Any], dict[str, Any]]:
 
 
 def ended(invitation: StoredInvitation, now: int) -> str | None:
-    """Return why an invitation opens no session (Revoked, Expired, Used), None if it does. `now`: ms."""
+    """Return why an invitation opens no session (Revoked, Expired, Used), or None. `now`: ms."""
     if invitation.revoked_at:
         return "Revoked"
     if 0 < invitation.expires_at <= now:
@@ -444,17 +460,17 @@ def ended(invitation: StoredInvitation, now: int) -> str | None:
 
 
 def language(entry: IndexEntry, its: Given) -> str | None:
-    """Return the translation in which a session's form is shown; None: the document's own language."""
+    """Return the language of a session's form; None: the document's own language."""
     return None if its.language is None else language_of(entry, its.language)
 
 
 def invitation_ended(reason: str) -> Problem:
-    """Return the problem of an invitation that opens nothing."""
+    """Return the problem of an invitation that opens no session."""
     return Problem(INVITATION_ENDED, _ENDS[reason], reason=reason)
 
 
 def closed(outcome: str, name: bytes) -> Problem:
-    """Return the problem of a session that takes nothing more."""
+    """Return the problem of a closed session."""
     return (
         Problem(SESSION_CLOSED, _CLOSED[outcome], reason=outcome)
         if outcome in _CLOSED
@@ -463,7 +479,7 @@ def closed(outcome: str, name: bytes) -> Problem:
 
 
 def conflict(session: StoredSession) -> Problem:
-    """Return the problem of an older `seq`, with what is there."""
+    """Return the problem of an outdated `seq`, with the stored answers."""
     answers, attributes = held(session)
     if session.state != "Open":
         return closed(session.state, session.id)
@@ -476,14 +492,14 @@ def conflict(session: StoredSession) -> Problem:
 
 
 def _derived(text: bytes) -> bytes:
-    """Return the random part of a session's id that an invitation leads to, again and again."""
+    """Return the random part of the id of an invitation's session; deterministic."""
     return id_random(
         hashlib.blake2b(text, digest_size=RANDOM_BYTES, person=b"stanine-use").digest()
     )
 
 
 def _meaning(its: Given, revision: int, order: SessionOrder) -> bytes:
-    """Return what two sessions share that were ordered alike; a time limit that the form gave does not count."""
+    """Return the content that identifies a repeated order, without a time limit of the form."""
     limit = its.time_limit_ms if order.time_limit_seconds is not None else 0
     return _encode(
         [msgspec.structs.astuple(msgspec.structs.replace(its, time_limit_ms=limit)), revision]

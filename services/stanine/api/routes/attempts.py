@@ -1,4 +1,4 @@
-"""/v1/instruments/NAME/attempts, single and bulk, and /v1/attempts/ID: what people answered."""
+"""/v1/instruments/NAME/attempts (single and bulk) and /v1/attempts/ID: submission and answers."""
 
 from msgspec import UNSET
 from opentelemetry.trace import Tracer
@@ -44,7 +44,7 @@ _BULK_TYPES = (NDJSON, b"application/ndjson", b"application/jsonl", b"applicatio
 
 
 class AttemptRoutes:
-    """The routes that take attempts and answer what was answered."""
+    """The routes of attempts."""
 
     def __init__(
         self,
@@ -72,7 +72,7 @@ class AttemptRoutes:
         self._tracer = tracer
 
     async def submit(self, request: Request) -> Answer:
-        """Take one attempt."""
+        """Accept one attempt."""
         request.check_content(JSON)
         key = read_idempotency_key(request.headers.get(_IDEMPOTENCY_KEY))
         text = await request.body(self._live.now.max_attempt_bytes)
@@ -114,18 +114,18 @@ class AttemptRoutes:
         return json_answer(body, headers=headers)
 
     async def submit_many(self, request: Request) -> None:
-        """Take attempts line by line and answer line by line."""
+        """Accept attempts line by line and answer line by line."""
         request.check_content(*_BULK_TYPES)
         refuse_idempotency_key(request.headers.get(_IDEMPOTENCY_KEY))
         name = request.parameters["name"]
         self._intake.admit()
         await self._checker.entry(
             name, None
-        )  # no such instrument, or not indexed yet: said before any line is read
+        )  # unknown or not indexed: refused before any line is read
         await self._bulk.serve(request, name)
 
     async def read(self, request: Request) -> Answer:
-        """Answer an attempt as it was answered."""
+        """Return an attempt with its answers."""
         found = await self._reader.find(request)
         attempt = found.attempt
         return json_answer(

@@ -1,4 +1,4 @@
-"""/v1/config: the runtime configuration, changing it, its earlier revisions, and back to one of them. For operators."""
+"""/v1/config: reads, changes and rolls back the runtime configuration. For operators."""
 
 from collections.abc import Callable
 from typing import TypeVar
@@ -37,7 +37,7 @@ from stanine.store.settings.errors import (
 )
 from stanine.telemetry.logs import get_log
 
-#: Bytes of an order: a revision, or a value for each setting.
+#: Maximum bytes of a body: a revision, or a value for each setting.
 MAX_ORDER_BYTES = 8192
 
 T = TypeVar("T")
@@ -52,15 +52,15 @@ class ConfigRoutes:
         self._desk = desk
 
     async def read(self, _request: Request) -> Answer:
-        """Answer the configuration."""
+        """Return the configuration."""
         return json_answer(await self._desk.read())
 
     async def history(self, _request: Request) -> Answer:
-        """Answer the revisions that are kept."""
+        """Return the stored revisions."""
         return json_answer(RevisionList(await self._desk.history()))
 
     async def change(self, request: Request) -> Answer:
-        """Let some settings have other values."""
+        """Change settings."""
         order = await _order(request, ChangeOrder)
         expected = None if order.revision is UNSET else order.revision
         applied = await self._commit(
@@ -74,7 +74,7 @@ class ConfigRoutes:
         return json_answer(ConfigChanged(applied.revision, applied.changed))
 
     async def rollback(self, request: Request) -> Answer:
-        """Let an earlier revision's values stand again."""
+        """Restore the values of an earlier revision."""
         order = await _order(request, RollbackOrder)
         applied = await self._commit(lambda configuration: configuration.rollback(order.revision))
         if applied.changed:
@@ -86,7 +86,7 @@ class ConfigRoutes:
         try:
             return await self._desk.call(work)
         except ConfigurationManagedError:
-            raise  # answered like whatever else a resource manages
+            raise  # answered by the common mapping for managed objects
         except SettingsInvalidError as error:
             raise Problem(INVALID_REQUEST, f"{error}.") from None
         except RevisionUnknownError as error:

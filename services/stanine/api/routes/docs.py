@@ -1,6 +1,7 @@
-"""/, /openapi.json and /docs: a page of links, the description of this API, and a page that shows it without any other server.
+"""/, /openapi.json and /docs: a page of links, the OpenAPI document, and Swagger UI.
 
-The page's files are vendored under `pages/swagger-ui` (manifest.json: version, licence, checksums).
+Swagger UI uses no other server; its files are vendored under `pages/swagger-ui` (manifest.json: version, licence,
+checksums).
 """
 
 from collections.abc import Callable
@@ -14,7 +15,7 @@ from stanine.api.web.http import JSON, Answer, Headers, Request
 from stanine.api.web.problems import NotFound
 from stanine.api.web.routing import Content, Route
 
-#: The page loads its own files and asks this API, nothing else. Swagger UI draws its icons as data: images.
+#: The page loads only its own files and requests only this API. Swagger UI has its icons as data: images.
 _POLICY = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; base-uri 'none'"
 _PAGE_HEADERS: Headers = (
     (b"content-security-policy", _POLICY.encode()),
@@ -32,23 +33,23 @@ class DocsRoutes:
     """The routes of the documentation."""
 
     def __init__(self, describe: Callable[[], dict[str, Any]]) -> None:
-        """`describe` makes the OpenAPI document; called once, at the first request for it."""
+        """`describe` returns the OpenAPI document; called once, at the first request."""
         self._describe = cache(lambda: msgspec.json.encode(describe()))
 
     async def openapi(self, _request: Request) -> Answer:
-        """Answer the OpenAPI document."""
+        """Return the OpenAPI document."""
         return Answer(200, self._describe(), JSON)
 
     async def index(self, _request: Request) -> Answer:
-        """Answer a page of links."""
+        """Return a page of links."""
         return Answer(200, _read("index.html"), b"text/html; charset=utf-8", _PAGE_HEADERS)
 
     async def page(self, _request: Request) -> Answer:
-        """Answer the page."""
+        """Return the page."""
         return Answer(200, _read("docs.html"), b"text/html; charset=utf-8", _PAGE_HEADERS)
 
     async def file(self, request: Request) -> Answer:
-        """Answer one of the page's files."""
+        """Return a file of the page."""
         name = request.parameters["file"]
         if name not in _FILES:
             raise NotFound("File", name, _FILES)

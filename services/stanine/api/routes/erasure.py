@@ -1,4 +1,4 @@
-"""Erasure: of one attempt, and of everything that a participant has left."""
+"""Erasure of one attempt, or of all data of a participant."""
 
 from stanine.api.attempt_reader import AttemptReader
 from stanine.api.people.session_bodies import ErasedBody
@@ -14,7 +14,7 @@ from stanine.store.records import read_id
 from stanine.telemetry.api_metrics import ApiMetrics
 from stanine.telemetry.logs import get_log
 
-#: Seconds for erasing all of a participant: 60 s are promised, and a retry goes on where this one ended.
+#: Timeout in seconds for a participant's data; 60 s are promised. A retry continues an incomplete erasure.
 PARTICIPANT_SECONDS = 45.0
 
 
@@ -27,14 +27,14 @@ class ErasureRoutes:
         self._metrics = metrics
 
     async def attempt(self, request: Request) -> Answer:
-        """Erase an attempt with its result, its session and an invitation that was for it alone."""
+        """Erase an attempt with its result, its session and an invitation for it alone."""
         caller, text = request.caller, request.parameters["id"]
         assert caller is not None
         attempt_id = read_id(text)
         if attempt_id is None:
             raise NotFound("Attempt", text)
         if not caller.sees_all:
-            await self._reader.find(request)  # raises not-found for what the key does not reach
+            await self._reader.find(request)  # raises not-found if the key does not reach it
         if not await within(self._erasure.attempt(attempt_id)):
             raise NotFound("Attempt", text)
         self._metrics.erased["attempt", "order"].inc()
@@ -42,7 +42,7 @@ class ErasureRoutes:
         return Answer(204, b"")
 
     async def participant(self, request: Request) -> Answer:
-        """Erase all attempts, sessions and invitations of a participant, of all instruments."""
+        """Erase all attempts, sessions and invitations of a participant, for all instruments."""
         caller, participant = request.caller, request.parameters["id"]
         assert caller is not None
         if not caller.sees_all:

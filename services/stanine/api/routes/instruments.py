@@ -1,4 +1,4 @@
-"""/v1/instruments: published, read, listed; and the form that a participant sees."""
+"""/v1/instruments: publishes, reads and lists instruments; the form for participants."""
 
 import msgspec
 from opentelemetry.trace import Tracer
@@ -42,7 +42,7 @@ from stanine.store.instruments import Instruments, Published
 from stanine.telemetry.traces import sending
 
 _YAML = (b"application/yaml", b"application/x-yaml", b"text/yaml")
-#: Instruments read at once to fill a page of a key that does not reach all: the others are skipped.
+#: Instruments per read for a key that reaches only some of them: others are skipped.
 _SCAN = 1000
 
 
@@ -72,7 +72,7 @@ class InstrumentRoutes:
         self._forms: dict[tuple[str, str | None], tuple[IndexEntry, bytes]] = {}
 
     async def list(self, request: Request) -> Answer:
-        """Answer a page of the instruments that the key reaches."""
+        """Return a page of the instruments that the key reaches."""
         caller, limit, after = request.caller, request.query["limit"], request.query["after"]
         assert caller is not None
         items: list[InstrumentItem] = []
@@ -98,7 +98,7 @@ class InstrumentRoutes:
             after = found[-1].name
 
     async def read(self, request: Request) -> Answer:
-        """Answer a revision's document as it was put."""
+        """Return the document of a revision as it was published."""
         name, revision = request.parameters["name"], request.query["revision"]
         stored = await within(self._instruments.read(name, revision))
         if stored is None:
@@ -119,7 +119,7 @@ class InstrumentRoutes:
         return Answer(200, stored.document, headers=headers)
 
     async def publish(self, request: Request) -> Answer:
-        """Make a document the newest revision of its instrument."""
+        """Publish a document as the newest revision of its instrument."""
         name = request.parameters["name"]
         media_type = request.check_content(JSON, *_YAML)
         async with self._documents.place():
@@ -178,7 +178,7 @@ class InstrumentRoutes:
             raise Problem(PRECONDITION_FAILED, now) from None
 
     async def form(self, request: Request) -> Answer:
-        """Answer what a participant sees."""
+        """Return the form for participants."""
         name, revision = request.parameters["name"], request.query["revision"]
         try:
             entry = await self._checker.entry(name, revision)
@@ -273,7 +273,7 @@ class InstrumentRoutes:
 
 
 def no_revision(name: str, revision: int, newest: int) -> Problem:
-    """Return the answer for a revision that an instrument does not have."""
+    """Return the problem of a revision that an instrument does not have."""
     return Problem(
         NOT_FOUND, f"Instrument '{name}' has no revision {revision}; the newest is {newest}."
     )

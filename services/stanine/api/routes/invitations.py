@@ -1,4 +1,4 @@
-"""Invitations: created alone and in bulk, listed, revoked, extended; what a code tells; the release of results to participants."""
+"""Invitations: create (single and bulk), list, revoke, extend, read by code; release of results."""
 
 import asyncio
 import csv
@@ -62,7 +62,8 @@ from stanine.store.keys import INVITATION_BYTES
 from stanine.store.sessions import Sessions
 from stanine.telemetry.api_metrics import ApiMetrics
 
-#: Bytes of an order, alone or as a line; lines of one request, whose answers are held until all were read.
+#: Maximum bytes of an order, single or as a line; maximum lines per request, because answers are held until all
+#: lines are read.
 MAX_ORDER, MAX_LINES = 64 << 10, 100_000
 
 _CSV = b"text/csv"
@@ -130,14 +131,17 @@ class InvitationRoutes:
         return json_answer(self._desk.body(stored, repeated=repeated), 200 if repeated else 201)
 
     async def create_many(self, request: Request) -> Answer:
-        """Create invitations line by line. All lines are read before the first is answered, so that a client need not read meanwhile."""
+        """Create invitations line by line.
+
+        All lines are read before the first is answered, so that a client need not read while it sends.
+        """
         request.check_content(*_BULK_TYPES)
         refuse_idempotency_key(request.headers.get(b"idempotency-key"))
         name = request.parameters["name"]
         self._intake.admit()
         await self._checker.entry(
             name, None
-        )  # no such instrument, or not indexed yet: said before any line is read
+        )  # unknown or not indexed: refused before any line is read
         splitter, more, read = LineSplitter(MAX_ORDER), True, 0
         waiting: list[Line] = []
         answers: list[InvitationLine] = []
@@ -172,7 +176,7 @@ class InvitationRoutes:
     async def _take(
         self, request: Request, name: str, lines: Sequence[Line]
     ) -> list[InvitationLine]:
-        """Create the invitations of some lines, and return their answers."""
+        """Create the invitations of a group of lines; return their answers."""
         assert request.caller is not None
         answers: dict[int, InvitationLine] = {}
         good: list[tuple[int, NewInvitation]] = []
@@ -181,7 +185,7 @@ class InvitationRoutes:
             key = None
             try:
                 if line.text is None:
-                    raise Problem(TOO_LARGE, f"A line may have {MAX_ORDER} bytes.")  # noqa: TRY301 - a line's trouble is its answer
+                    raise Problem(TOO_LARGE, f"A line may have {MAX_ORDER} bytes.")  # noqa: TRY301 - the error becomes the line's answer
                 order = self._desk.reader.read(line.text)
                 key = order.key
                 if key is None:
@@ -237,7 +241,7 @@ class InvitationRoutes:
             self._metrics.invitations[outcome].inc()
 
     async def list(self, request: Request) -> Answer:
-        """Answer a page of an instrument's invitations."""
+        """Return a page of an instrument's invitations."""
         entry = await self._checker.entry(request.parameters["name"], None)
         after, limit = request.query["after"], request.query["limit"]
         cursor: Cursor = UNKNOWN if isinstance(after, SealedCursor) else after
@@ -256,13 +260,13 @@ class InvitationRoutes:
         return json_answer(InvitationPage(items, at.encode()))
 
     async def revoke(self, request: Request) -> Answer:
-        """Let an invitation open no more sessions."""
+        """Revoke an invitation."""
         stored = await self._find(request)
         await within(self._invitations.revoke(stored.id))
         return json_answer(self._desk.body(await self._find(request)))
 
     async def extend(self, request: Request) -> Answer:
-        """Let an invitation expire at another time."""
+        """Change the expiry of an invitation."""
         request.check_content(JSON)
         order = self._extensions.read(await request.body(MAX_ORDER))
         stored = await self._find(request)
@@ -270,12 +274,12 @@ class InvitationRoutes:
         return json_answer(self._desk.body(await self._find(request)))
 
     async def welcome(self, request: Request) -> Answer:
-        """Answer what a code tells; nothing changes by it."""
+        """Return the public data of a code's invitation; changes nothing."""
         stored = await self._desk.of_code(request.bearer)
         entry = await self._entry(stored)
         reason = ended(stored, await within(self._sessions.now()))
         if reason == "Used" and stored.most_uses == 1:
-            reason = None  # it leads back to its session
+            reason = None  # the code returns the open session
         limit = stored.given.time_limit_ms // 1000 or entry.time_limit_seconds
         body = Welcome(
             instrument=entry.name,
@@ -293,7 +297,7 @@ class InvitationRoutes:
         return json_answer(body)
 
     async def release(self, request: Request) -> Answer:
-        """Release the results of an instrument to participants whose invitation says AfterRelease, or take that back."""
+        """Release the results to participants with AfterRelease, or withdraw the release."""
         request.check_content(JSON)
         text = await request.body(MAX_ORDER)
         order = self._releases.read(text) if text else ReleaseOrder()

@@ -22,22 +22,22 @@ class ProbeRoutes:
         notes: Callable[[], list[str]],
         registry: CollectorRegistry,
     ) -> None:
-        """`reasons` says why this process is not ready; `notes` what does not work although it is."""
+        """`reasons`: why this process is not ready; `notes`: failures that leave it ready."""
         self._heartbeats = heartbeats
         self._reasons = reasons
         self._notes = notes
         self._registry = registry
 
     async def health(self, _request: Request) -> Answer:
-        """Answer whether our own loops turn."""
+        """Return whether the loops of this process run."""
         return _report(self._heartbeats.late())
 
     async def ready(self, _request: Request) -> Answer:
-        """Answer whether requests can be served."""
+        """Return whether requests can be served."""
         return _report(self._reasons(), self._notes())
 
     async def metrics(self, request: Request) -> Answer:
-        """Answer the metrics."""
+        """Return the metrics."""
         body, content_type = expose(self._registry, request.text(b"accept"))
         return Answer(200, body, content_type.encode())
 

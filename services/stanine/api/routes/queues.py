@@ -1,4 +1,4 @@
-"""/v1/queues: how they are, what they are told to do, and what they gave up. For operators."""
+"""/v1/queues: state, operations and dead letters of queues. For operators."""
 
 import re
 from typing import TypeVar
@@ -37,7 +37,7 @@ from stanine.broker import QueueState, RequestConflict
 from stanine.store.errors import HistoryChangedError
 from stanine.telemetry.logs import get_log
 
-#: Bytes of an order: a thousand ids of dead letters.
+#: Maximum bytes of a body: a thousand ids of dead letters.
 MAX_ORDER_BYTES = 64 * 1024
 
 _LETTER = re.compile(LETTER_PATTERN, re.ASCII)
@@ -54,11 +54,11 @@ class QueueRoutes:
         self._desk = desk
 
     async def list(self, _request: Request) -> Answer:
-        """Answer all queues."""
+        """Return all queues."""
         return json_answer(QueueList([await self._desk.read(queue) for queue in sorted(ROUTES)]))
 
     async def read(self, request: Request) -> Answer:
-        """Answer one queue."""
+        """Return one queue."""
         return json_answer(await self._desk.read(route_of(request.parameters["queue"]).queue))
 
     async def _tell(self, request: Request, state: QueueState) -> Answer:
@@ -72,7 +72,7 @@ class QueueRoutes:
         return await self._tell(request, QueueState.PAUSED)
 
     async def resume(self, request: Request) -> Answer:
-        """Let a queue run."""
+        """Resume a queue."""
         return await self._tell(request, QueueState.RUNNING)
 
     async def drain(self, request: Request) -> Answer:
@@ -85,7 +85,7 @@ class QueueRoutes:
         return await self._carry_out(request, f"purge {order.part}", token=order.token)
 
     async def list_dead(self, request: Request) -> Answer:
-        """Answer a page of dead letters."""
+        """Return a page of dead letters."""
         queue, query = route_of(request.parameters["queue"]).queue, request.query
         limit = query["limit"]
         letters = await self._desk.call(
@@ -102,14 +102,14 @@ class QueueRoutes:
             if _order(last) < _order(query["after"]):
                 raise HistoryChangedError(
                     "0-0"
-                )  # no letter here ever had this id: the server came back with older data
+                )  # the server has no letter with this id: its data were replaced by older data
         more = letters[limit - 1].id if len(letters) > limit else None
         return json_answer(
             DeadLetterPage([describe_letter(each) for each in letters[:limit]], more)
         )
 
     async def read_dead(self, request: Request) -> Answer:
-        """Answer one dead letter."""
+        """Return one dead letter."""
         queue, letter_id = _letter_of(request)
         letter = await self._desk.call(lambda broker: broker.dead_letter(queue, letter_id))
         if letter is None:
@@ -125,7 +125,7 @@ class QueueRoutes:
         return json_answer(Done(1, repeated=False))
 
     async def requeue_dead(self, request: Request) -> Answer:
-        """Put dead letters back."""
+        """Requeue dead letters."""
         queue, order = (
             route_of(request.parameters["queue"]).queue,
             await _read_order(request, DeadLetterOrder),
@@ -283,7 +283,10 @@ async def _read_order(request: Request, kind: type[Order]) -> Order:
 
 
 def _named(order: DeadLetterOrder) -> "list[str]":
-    """Return the ids that an order names; none for one at large. Raises a Problem if it is neither or both."""
+    """Return the ids of a selection; none for a selection without ids.
+
+    Raises a Problem if it has neither or both.
+    """
     at_large = [order.all, order.reason, order.actor, order.token or msgspec.UNSET]
     if order.ids is not msgspec.UNSET:
         if any(member is not msgspec.UNSET for member in at_large):

@@ -1,4 +1,4 @@
-"""Results: of one attempt and how it came about, of an instrument in the order of commits, of a participant."""
+"""Results: of an attempt, with explanation; of an instrument, in commit order; of a participant."""
 
 from stanine.api.attempt_reader import AttemptReader, Found
 from stanine.api.bodies import ExplanationBody, Pending, ResultBody, ResultPage
@@ -36,7 +36,7 @@ class ResultRoutes:
         self._checker = checker
 
     async def read(self, request: Request) -> Answer:
-        """Answer an attempt's result, or that it is pending."""
+        """Return an attempt's result, or its state while it is pending."""
         found = await self._reader.find(request, request.query["wait"])
         if request.caller is None and request.query["include"]:
             raise Problem(
@@ -48,7 +48,7 @@ class ResultRoutes:
         return json_answer(await self._body(found, request))
 
     async def explain(self, request: Request) -> Answer:
-        """Answer how an attempt came to its scores, or that it is pending."""
+        """Return the explanation of an attempt's scores, or its state while it is pending."""
         assert request.caller is not None
         found = await self._reader.find(request)
         if found.result is None:
@@ -56,7 +56,7 @@ class ResultRoutes:
         return json_answer(await self._explanations.body(found, request.caller))
 
     async def of_instrument(self, request: Request) -> Answer:
-        """Answer a page of an instrument's results."""
+        """Return a page of an instrument's results."""
         name = request.parameters["name"]
         await self._checker.entry(name, None)  # raises not-found, or not-indexed
         listed = await self._reader.of_instrument(
@@ -67,7 +67,7 @@ class ResultRoutes:
         )
 
     async def of_participant(self, request: Request) -> Answer:
-        """Answer a page of a participant's results, of the instruments that the key reaches."""
+        """Return a page of a participant's results of the instruments that the key reaches."""
         participant = request.parameters["id"]
         if len(participant) > limits.MAX_PARTICIPANT:
             raise NotFound("Participant", participant)

@@ -1,4 +1,4 @@
-"""/v1/instruments/NAME/scales: what those who read results may know of the scales: titles, ranges, bands."""
+"""/v1/instruments/NAME/scales: titles, ranges and bands of scales, for readers of results."""
 
 from collections import OrderedDict
 
@@ -19,7 +19,7 @@ from stanine.domain.instruments.instrument import Instrument
 from stanine.domain.scoring.index import choose_language
 from stanine.store.instruments import Instruments, StoredDocument
 
-#: Answers that are kept, each for a revision in a language: computing the ranges of a large document takes long.
+#: Maximum cached answers, one per revision and language: computing the ranges of a large document is slow.
 MAX_KEPT = 64
 
 
@@ -35,17 +35,17 @@ class _Languages(msgspec.Struct, frozen=True):
 
 
 class ScaleRoutes:
-    """The route of scales."""
+    """The routes of scales."""
 
     def __init__(self, instruments: Instruments, documents: DocumentReader) -> None:
         self._instruments = instruments
         self._documents = documents
-        #: A restored server may have another document under the same number: so the digest is part of it.
+        #: The digest is part of the key: after a restore another document may have the same number.
         self._languages: OrderedDict[_Version, _Languages] = OrderedDict()
         self._bodies: OrderedDict[tuple[_Version, str | None], bytes] = OrderedDict()
 
     async def read(self, request: Request) -> Answer:
-        """Answer the scales and profiles of a revision."""
+        """Return the scales and profiles of a revision."""
         name, revision = request.parameters["name"], request.query["revision"]
         stored = await within(self._instruments.read(name, revision))
         if stored is None:

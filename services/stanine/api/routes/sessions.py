@@ -1,4 +1,4 @@
-"""Sessions: opened by a program or with an invitation's code, filled in, submitted and withdrawn by the session's token."""
+"""Sessions: opened by an API key or a code; filled in, submitted and withdrawn by their token."""
 
 import msgspec
 from msgspec import UNSET
@@ -48,9 +48,9 @@ from stanine.store.invitations import Invitations
 from stanine.store.records import read_id
 from stanine.store.sessions import StoredSession, session_id
 
-#: Bytes of an order: attributes are the most of it.
+#: Maximum bytes of an order; attributes are its largest part.
 _MAX_ORDER = 64 << 10
-#: Forms kept as JSON, by form and language.
+#: Maximum cached forms as JSON, by form and language.
 _MAX_FORMS = 200
 
 _JSON_PROBLEMS = (TOO_LARGE, TOO_SLOW, UNSUPPORTED_CONTENT)
@@ -79,7 +79,7 @@ class SessionRoutes:
         self._forms: dict[tuple[str, int, str | None], tuple[IndexEntry, bytes]] = {}
 
     async def open(self, request: Request) -> Answer:
-        """Open a session, by a key or with an invitation's code."""
+        """Open a session, by an API key or an invitation's code."""
         request.check_content(JSON)
         name = request.parameters["name"]
         key = read_idempotency_key(request.headers.get(b"idempotency-key"))
@@ -110,12 +110,12 @@ class SessionRoutes:
         )
 
     async def read(self, request: Request) -> Answer:
-        """Answer a session."""
+        """Return a session."""
         session = await self._mine(request)
         return json_answer(self._body(session, await self._desk.entry(session)))
 
     async def form(self, request: Request) -> Answer:
-        """Answer the form of a session in its language."""
+        """Return the form of a session in its language."""
         session = await self._mine(request)
         entry = await self._desk.entry(session)
         return Answer(200, self._form(entry, language(entry, session.given)))
@@ -131,7 +131,7 @@ class SessionRoutes:
         return Answer(200, b'{"session":"%b","seq":%d%b}' % (name.hex().encode(), seq, mark))
 
     async def submit(self, request: Request) -> Answer:
-        """Make an attempt of a session; with its result, if that is waited for and the participant may read it."""
+        """Submit a session; return its result if requested and readable by the participant."""
         session, done = await self._desk.submit(self._name(request), request.span)
         its, result = session.given, None
         seconds = request.query["wait"]
@@ -160,7 +160,7 @@ class SessionRoutes:
         return json_answer(WithdrawnSession(name.hex()))
 
     async def extend(self, request: Request) -> Answer:
-        """Give a session more time."""
+        """Extend the time limit of a session."""
         assert request.caller is not None
         request.check_content(JSON)
         order = self._extensions.read(await request.body(_MAX_ORDER))
@@ -177,7 +177,10 @@ class SessionRoutes:
         return name
 
     def _name(self, request: Request) -> bytes:
-        """Return the id that a path names, if the bearer is its token: an unknown session and somebody else's look the same."""
+        """Return the session id of a path if the token is valid for it.
+
+        An unknown session and the session of another person get the same answer.
+        """
         name = self._id(request)
         if not self._tokens.is_of_session(name, request.bearer):
             raise NotFound("Session", request.parameters["id"])
@@ -187,14 +190,14 @@ class SessionRoutes:
         return await self._desk.find(self._name(request))
 
     async def _may_read(self, session: StoredSession) -> bool:
-        """Tell whether the participant may read the result now."""
+        """Return whether the participant may read the result now."""
         show = session.given.show
         return show == "Participant" or (
             show == "AfterRelease" and await within(self._invitations.is_released(session.number))
         )
 
     def _attempt_token(self, show: str, attempt: bytes) -> str | None:
-        """Return the token that a participant gets for the result: none, one, or one that works after the release."""
+        """Return the participant's token for the result: none, or valid now or on release."""
         if show == "Participant":
             return self._tokens.of(attempt)
         return self._tokens.after_release(attempt) if show == "AfterRelease" else None

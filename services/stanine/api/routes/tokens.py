@@ -1,4 +1,4 @@
-"""/v1/tokens:rotate: a new secret for the attempts' tokens."""
+"""/v1/tokens:rotate: rotates the secret of attempt tokens."""
 
 import msgspec
 from msgspec import UNSET
@@ -21,7 +21,7 @@ from stanine.api.web.problems import (
 from stanine.api.web.routing import Content, Route
 from stanine.telemetry.logs import get_log
 
-#: Bytes of a body.
+#: Maximum bytes of a body.
 _MAX_BODY = 1024
 
 _decode = msgspec.json.Decoder(TokenRotation).decode
@@ -35,7 +35,7 @@ class TokenRoutes:
         self._codes = codes
 
     async def rotate(self, request: Request) -> Answer:
-        """Make a new secret; earlier tokens stay valid for a stated time."""
+        """Rotate the secret; earlier tokens stay valid for a stated time."""
         request.check_content(JSON)
         text = await request.body(_MAX_BODY)
         try:

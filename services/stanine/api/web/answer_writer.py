@@ -1,16 +1,17 @@
-"""The transport as uvicorn's protocol sees it: a whole answer is one write. Made by `guard` for each connection, told by `http`.
+"""The transport of uvicorn's protocol, which sends a whole answer in one write.
 
-uvicorn writes the head and the body of an answer apart, and uvloop makes each a system call at once: what costs most of a small request.
+Made by `guard` for each connection; `http` marks the answers. uvicorn writes head and body separately, and uvloop
+makes a system call for each, which is the largest cost of a small request.
 """
 
 import asyncio
 
-#: Bytes of a body that is copied behind its head; a longer one is written by itself.
+#: Maximum bytes of a body that is appended to its head; a longer one is written separately.
 MAX_JOINED_BYTES = 16 << 10
 
 
 class AnswerWriter:
-    """Passes on what uvicorn's protocol writes; the head of a whole answer waits for its body."""
+    """Forwards the writes of uvicorn's protocol; holds the head of an answer until its body."""
 
     def __init__(self, transport: asyncio.Transport) -> None:
         self._transport = transport
@@ -20,18 +21,18 @@ class AnswerWriter:
         self.pause_reading, self.resume_reading = transport.pause_reading, transport.resume_reading
 
     def hold(self) -> None:
-        """Keep what is written next until the write after it, `release` or `close`."""
+        """Hold the next write until the one after it, `release` or `close`."""
         self._holds = True
 
     def release(self) -> None:
-        """Write what is kept."""
+        """Write the held data."""
         self._holds = False
         if self._held:
             held, self._held = self._held, b""
             self._transport.write(held)
 
     def write(self, data: bytes) -> None:
-        """Write, or keep until the next write."""
+        """Write, or hold until the next write."""
         if self._holds:
             self._holds, self._held = False, data
             return
@@ -41,6 +42,6 @@ class AnswerWriter:
         self._transport.write(data)
 
     def close(self) -> None:
-        """Write what is kept, and close."""
+        """Write the held data, and close."""
         self.release()
         self._transport.close()

@@ -1,6 +1,6 @@
-"""Who may do what: the keys file, the callers it names, and how a request proves to be one of them. Used by `dispatch` and the loops.
+"""Authentication and authorization by the keys file. Used by `dispatch` and the loops.
 
-A key is a random secret; the file holds its SHA-256. It is read again when it changes, so keys rotate without a restart.
+A key is a random secret; the file has its SHA-256. A changed file is read again, so keys rotate without a restart.
 """
 
 import fnmatch
@@ -16,12 +16,12 @@ from stanine.domain.errors import InvalidDocument, StanineError
 from stanine.domain.instruments.document import read_json, read_yaml
 from stanine.store.records import key_space_digest
 
-#: The longest key that is looked at; longer ones are wrong without being hashed.
+#: Maximum length of a key; longer ones are refused without being hashed.
 MAX_KEY_BYTES = 256
 
 
 class Scope(StrEnum):
-    """What a key may be allowed to do."""
+    """A permission of an API key."""
 
     INSTRUMENTS_READ = "instruments:read"
     INSTRUMENTS_WRITE = "instruments:write"
@@ -35,45 +35,45 @@ class Scope(StrEnum):
     OPERATE_READ = "operate:read"
 
 
-#: Scopes that include another one.
+#: Scopes by the scope that they are included in.
 _INCLUDED_IN = {Scope.OPERATE_READ: Scope.OPERATE}
-#: Scopes over what belongs to all instruments together: queues, settings, the secret of tokens.
+#: Scopes of data that all instruments share: queues, settings, the secret of tokens.
 _GLOBAL = frozenset({Scope.OPERATE, Scope.OPERATE_READ})
 
 
 class KeysError(StanineError):
-    """Raised when the keys file cannot be used; the message names the place and the remedy, and holds no key."""
+    """Raised for an invalid keys file; the message has the place and the remedy, and no key."""
 
 
 class KeyEntry(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """One key as the file has it."""
+    """One entry of the keys file."""
 
     name: Annotated[str, msgspec.Meta(min_length=1, max_length=64)]
     sha256: Annotated[str, msgspec.Meta(pattern="^[0-9a-f]{64}$")]
     scopes: tuple[Scope, ...]
     instruments: tuple[Annotated[str, msgspec.Meta(min_length=1, max_length=128)], ...]
-    #: Keys of one key space see each other's attempt keys; the default is a space of the key's own name.
+    #: Keys of one key space share the keys of attempts; the default space has the key's own name.
     key_space: Annotated[str, msgspec.Meta(min_length=1, max_length=64)] | None = msgspec.field(
         name="keySpace", default=None
     )
 
 
 class Caller:
-    """Who a key belongs to: its name, scopes, instruments, and the digest of its key space."""
+    """The owner of a key: its name, scopes, instruments, and the digest of its key space."""
 
     def __init__(self, entry: KeyEntry) -> None:
         self.name = entry.name
         self.digest = bytes.fromhex(entry.sha256)
         self.scopes = frozenset(entry.scopes)
         self.key_space = key_space_digest(entry.key_space or entry.name)
-        #: Whether it reaches every instrument, so that lists need no filter.
+        #: True: it reaches every instrument, so that lists need no filter.
         self.sees_all = "*" in entry.instruments
         self._pattern = re.compile(
             "|".join(fnmatch.translate(glob) for glob in entry.instruments) or r"(?!)"
         )
 
     def refusal(self, scope: Scope) -> str | None:
-        """Return why the key may not do what needs a scope; None if it may."""
+        """Return why the key lacks a scope; None if it has it."""
         including = _INCLUDED_IN.get(scope)
         if scope not in self.scopes and including not in self.scopes:
             return (
@@ -87,12 +87,12 @@ class Caller:
         return None
 
     def sees(self, instrument: str) -> bool:
-        """Tell whether the key reaches an instrument and what belongs to it."""
+        """Return whether the key reaches an instrument and its data."""
         return self.sees_all or self._pattern.match(instrument) is not None
 
 
 class Keyring:
-    """The keys in force. `load` replaces them all at once, or none."""
+    """The valid keys. `load` replaces all of them atomically."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
@@ -100,7 +100,7 @@ class Keyring:
         self._callers: dict[bytes, Caller] = {}
 
     def load(self) -> int:
-        """Read the file and return how many keys it has; raises KeysError and keeps the keys in force."""
+        """Read the file; return the number of keys. Raises KeysError and keeps the current keys."""
         self._stamp = ()
         try:
             self._stamp = _stamp(self._path)
@@ -114,14 +114,14 @@ class Keyring:
         return len(entries)
 
     def has_changed(self) -> bool:
-        """Tell whether the file is another one than was last read, good or faulty."""
+        """Return whether the file has changed since it was last read, successfully or not."""
         try:
             return _stamp(self._path) != self._stamp
         except OSError:
             return self._stamp != ()
 
     def find(self, key: bytes) -> Caller | None:
-        """Return who a key belongs to. Its digest is looked up: the time says nothing about the keys that there are."""
+        """Return the caller of a key, by its digest: the time reveals nothing about other keys."""
         return (
             self._callers.get(hashlib.sha256(key).digest())
             if 0 < len(key) <= MAX_KEY_BYTES
@@ -129,12 +129,15 @@ class Keyring:
         )
 
     def renew(self, caller: Caller) -> Caller | None:
-        """Return what the key of a caller found earlier may do now; None if the key is no longer in the file."""
+        """Return the current permissions of a caller; None if its key was removed from the file."""
         return self._callers.get(caller.digest)
 
 
 def read_entries(text: bytes, place: str) -> tuple[KeyEntry, ...]:
-    """Read a keys file, YAML or JSON: a list of keys. Raises KeysError, which calls the file `place`."""
+    """Read a keys file, YAML or JSON: a list of keys.
+
+    Raises KeysError, in which `place` names the file.
+    """
     try:
         plain = read_json(text) if text.lstrip()[:1] in b"[{" and text.strip() else read_yaml(text)
     except InvalidDocument as error:

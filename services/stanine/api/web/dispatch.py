@@ -1,6 +1,7 @@
-"""The ASGI application: checks who asks, calls the handler, and turns whatever goes wrong into a problem. Made by `app`.
+"""The ASGI application: authenticates, calls the handler, and maps errors to problems.
 
-Starlette's router finds what is asked for (`routing`); the endpoints are raw ASGI: docs/explanation/decisions/0002-http-server.md.
+Made by `app`. Starlette's router finds the route (`routing`); the endpoints are raw ASGI:
+docs/explanation/decisions/0002-http-server.md.
 """
 
 import time
@@ -33,15 +34,15 @@ from stanine.telemetry.api_metrics import ApiMetrics
 from stanine.telemetry.logs import get_log
 from stanine.telemetry.traces import end_server_span, make_current, start_server_span
 
-#: What a request is counted under when no route is its own: a path is the caller's text and never becomes a label.
+#: The metrics label of requests without a route: a path is the caller's text and never becomes a label.
 UNMATCHED = "unmatched"
-#: Methods that are counted by their name; any other word is the caller's text too.
+#: Methods with a metrics label; any other method is the caller's text.
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "DELETE", "PATCH", "OPTIONS"})
 
 #: Hexadecimal digits of an attempt's token.
 TOKEN_LENGTH = 32
 
-#: Headers that are no lists. What they say decides who asks, and what a body is.
+#: Headers that may occur only once: they identify the caller and describe the body.
 _SINGLE = (b"host", b"authorization", b"content-type", b"content-encoding", b"idempotency-key")
 _CHALLENGE: Headers = ((b"www-authenticate", b'Bearer realm="stanine"'),)
 _PROBLEM_TYPE = MEDIA_TYPE.encode()
@@ -51,7 +52,7 @@ log = get_log()
 
 
 class Dispatcher:
-    """The ASGI application over a table of routes."""
+    """The ASGI application of a table of routes."""
 
     def __init__(
         self,
@@ -66,7 +67,10 @@ class Dispatcher:
         start: Callable[[], Awaitable[None]],
         stop: Callable[[], Awaitable[None]],
     ) -> None:
-        """`instruments`: the names there are; `reasons`: why nothing is served yet; `start` and `stop` are for the server's lifespan."""
+        """`instruments`: all names; `reasons`: why nothing is served yet.
+
+        `start` and `stop` are called by the server's lifespan.
+        """
         self._instruments = instruments
         self.router = Router(routes, self._serve, self._live)
         self._keyring = keyring
@@ -93,7 +97,7 @@ class Dispatcher:
             route = resource.route(method)
             label = resource.path
             request.parameters = parameters_of(scope)
-            # a probe every few seconds would bury what people ask for
+            # frequent probes would hide the requests of callers
             if (self._records_spans and not route.always) or b"traceparent" in request.headers:
                 headers = request.headers
                 traceparent = headers.get(b"traceparent", b"").decode("latin-1")
@@ -111,7 +115,7 @@ class Dispatcher:
                 await request.answer(answer)
         except ClientGone:
             request.status = request.status or 499
-        except Exception as error:  # noqa: BLE001 - whatever it is, the caller gets a problem document and the log the error
+        except Exception as error:  # noqa: BLE001 - any error is answered by a problem document and logged
             await self._fail(request, label, error)
         finally:
             counted = method if method in _METHODS else "other"
@@ -120,7 +124,7 @@ class Dispatcher:
                 end_server_span(request.span, request.status, token)
 
     def _admit(self, route: Route, request: Request, query: bytes) -> None:
-        """Check, in this order: readiness, key, scope, query, and whether the key reaches the instrument that the path names."""
+        """Check readiness, key, scope, query and access to the path's instrument, in this order."""
         if not route.always and (reasons := self._reasons()):
             raise Problem(NOT_READY, "; ".join(reasons))
         if route.scope is not None or route.takes_token or route.takes_code:
@@ -159,21 +163,21 @@ class Dispatcher:
                 "Instrument", problem.name, filter(request.caller.sees, self._instruments())
             )
         if problem is None:
-            trouble = uuid.uuid4().hex
-            log.error("request.failed", route=label, problem=trouble, exc_info=error)
+            error_id = uuid.uuid4().hex
+            log.error("request.failed", route=label, problem=error_id, exc_info=error)
             problem = Problem(
-                INTERNAL, "The operator finds more in the log under this id.", id=trouble
+                INTERNAL, "The operator finds more in the log under this id.", id=error_id
             )
         elif problem.kind.status >= 500 and not isinstance(error, Problem):
             log.warning("request.unavailable", route=label, error=type(error).__name__)
         if request.started:
-            # Too late for another status: breaking the connection off is the one way left to say that the answer is not whole.
+            # The status is sent already: only aborting the connection shows that the answer is incomplete.
             raise error
         try:
             self._metrics.refused(problem.kind.code)
             await request.answer(problem_answer(problem))
-        except Exception as gone:  # noqa: BLE001 - a server may raise what it likes for a client that has gone
-            log.debug("request.abandoned", route=label, error=type(gone).__name__)
+        except Exception as closed:  # noqa: BLE001 - servers raise various errors for a closed connection
+            log.debug("request.abandoned", route=label, error=type(closed).__name__)
 
     @asynccontextmanager
     async def _live(self, _app: Any) -> AsyncIterator[None]:
@@ -187,7 +191,7 @@ class Dispatcher:
 
 
 def problem_answer(problem: Problem) -> Answer:
-    """Return the answer that a problem is."""
+    """Return a problem as an answer."""
     return Answer(
         problem.kind.status, _ENCODER.encode(problem.document), _PROBLEM_TYPE, problem.headers
     )
@@ -203,7 +207,10 @@ def _is_token(text: bytes) -> bool:
 
 
 def _check_headers(scope: Scope) -> None:
-    """Refuse a missing Host, as RFC 9112 (3.2) asks (HTTP/1.0 has none), and a header twice where a proxy may have read the other one."""
+    """Refuse a missing Host (RFC 9112, 3.2; HTTP/1.0 has none) and repeated single headers.
+
+    A proxy may have read the other one of two repeated headers.
+    """
     names = [name for name, _ in scope["headers"]]
     if b"host" not in names and scope.get("http_version", "1.1") != "1.0":
         raise Problem(MALFORMED_REQUEST, "Send Host exactly once.")

@@ -1,4 +1,4 @@
-"""An example of each body that callers send or read often, for the OpenAPI description. A test checks them against their schemas."""
+"""Examples of common bodies for the OpenAPI description; a test validates them by their schemas."""
 
 from collections.abc import Mapping
 from typing import Any

@@ -1,8 +1,9 @@
-"""Limits on one connection that uvicorn's HTTP protocol lacks: bytes and time of a head, of idling, of a body nobody reads, of an answer.
+"""Limits on connections that uvicorn lacks: sizes and times of heads, bodies and answers.
 
-`GuardedConnection` is an `asyncio.Protocol` that contains uvicorn's `HttpToolsProtocol` and uses only its public methods. It feeds all
-bytes to a httptools parser of its own first, as uvicorn does later, and so knows where in a request the client is. One loop a process,
-`Guard.watch`, compares all connections with their deadlines, so a request needs no timer. Made by `server`.
+`GuardedConnection` is an `asyncio.Protocol` that contains uvicorn's `HttpToolsProtocol` and uses only its public
+methods. It feeds all bytes to its own httptools parser first, as uvicorn does afterwards, and so knows the position
+within a request. One loop per process, `Guard.watch`, compares all connections with their deadlines, so a request
+needs no timer. Made by `server`.
 """
 
 import asyncio
@@ -20,35 +21,42 @@ from uvicorn.server import ServerState
 from stanine.api.web.answer_writer import AnswerWriter
 from stanine.api.web.problems import MALFORMED_REQUEST, MEDIA_TYPE, ProblemDocument
 
-#: Bytes without a byte of a body: of a head, trailers, chunk extensions, empty lines. Several times what browsers and proxies send.
+#: Maximum bytes without body data: heads, trailers, chunk extensions, empty lines. Several times what browsers and
+#: proxies send.
 MAX_HEAD_BYTES = 32 << 10
-#: Bytes parsed at once: limits are checked in between.
+#: Bytes parsed at a time; limits are checked between slices.
 SLICE_BYTES = 8 << 10
-#: Requests of one connection that wait for an answer. uvicorn stops reading at the second, but one segment can hold thousands.
+#: Maximum requests of a connection that wait for an answer. uvicorn stops reading at the second, but one segment
+#: can hold thousands.
 MAX_PIPELINED = 128
-#: Bytes of a body that are discarded once its request is answered, so that the client reads the answer; then the connection is closed.
+#: Maximum bytes of a body that are discarded after its request is answered, so that the client reads the answer;
+#: then the connection is closed.
 MAX_DISCARDED_BYTES = 512 << 10
-#: Seconds for the first head after connecting, and for any head that has begun.
+#: Seconds for the first head after connecting, and for any incomplete head.
 HEAD_SECONDS = 10.0
-#: Seconds for the rest of a body whose request is answered already.
+#: Seconds for the rest of a body after its request is answered.
 DISCARD_SECONDS = 10.0
-#: Seconds in which a client must take MIN_TAKEN_BYTES of the answers that wait for it.
+#: Seconds in which a client must read MIN_TAKEN_BYTES of waiting answers.
 WRITE_SECONDS = 30.0
 MIN_TAKEN_BYTES = 16 << 10
-#: Files that a process may have open and that are no connections of clients: those to Redis, and its own; and the least that are left.
+#: Open files reserved for other uses than client connections, such as connections to Redis; and the minimum number
+#: of connections.
 RESERVED_FILES = 96
 MIN_CONNECTIONS = 16
-#: Seconds between looks at the deadlines.
+#: Seconds between checks of the deadlines.
 WATCH_SECONDS = 1.0
 
-#: The name of the connection in the `state` of an ASGI scope.
+#: The key of the connection in the `state` of an ASGI scope.
 CONNECTION = "stanine.broker.connection"
 
 _UPGRADE = re.compile(rb"\r\nupgrade:[^\r\n]*", re.IGNORECASE)
 
 
 class LimitError(Exception):
-    """Raised for what exceeds a limit or is not supported; the message is the detail of the answer."""
+    """Raised for an exceeded limit or an unsupported feature.
+
+    The message is the detail of the answer.
+    """
 
 
 class Guard:
@@ -72,11 +80,14 @@ class Guard:
         app_state: dict[str, Any],
         _loop: asyncio.AbstractEventLoop | None = None,
     ) -> "GuardedConnection":
-        """Make the protocol of a new connection; uvicorn calls this as its protocol class."""
+        """Return the protocol of a new connection; uvicorn calls this as its protocol class."""
         return GuardedConnection(self, config, server_state, app_state)
 
     def add(self, connection: "GuardedConnection") -> None:
-        """Take in a connection; if there are too many, close the one that is idle longest, or the new one if none is."""
+        """Register a connection.
+
+        If there are too many, close the one that has been idle longest, or the new one if none is idle.
+        """
         self.connections.add(connection)
         if len(self.connections) > self._max_connections:
             waiting = [
@@ -87,7 +98,10 @@ class Guard:
             min(waiting, key=lambda each: each.waits_since or 0, default=connection).abort()
 
     async def serve(self, scope: Any, receive: Any, send: Any) -> None:
-        """Call the application, and tell the connection that a request of it is done. This is the ASGI application that uvicorn runs."""
+        """Call the application, and mark the request as done.
+
+        uvicorn runs this as the ASGI application.
+        """
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
@@ -97,7 +111,7 @@ class Guard:
             scope["state"][CONNECTION].request_done()
 
     async def watch(self) -> None:
-        """Close the connections that exceed their time; runs until cancelled."""
+        """Close connections that exceed a time limit; runs until cancelled."""
         loop = asyncio.get_running_loop()
         while True:
             await asyncio.sleep(WATCH_SECONDS)
@@ -107,7 +121,7 @@ class Guard:
 
 
 class GuardedConnection(asyncio.Protocol):
-    """One connection: parses what comes, refuses what exceeds a limit, and passes the rest to uvicorn's protocol."""
+    """A connection: parses input, enforces limits, and passes the rest to uvicorn's protocol."""
 
     def __init__(
         self,
@@ -122,47 +136,48 @@ class GuardedConnection(asyncio.Protocol):
             config, server_state, {**app_state, CONNECTION: self}, self._loop
         )
         self._transport: asyncio.Transport
-        #: For the application, which knows where a whole answer begins and ends.
+        #: For the application, which knows the beginning and end of a whole answer.
         self.answers: AnswerWriter
         self._parser: httptools.HttpRequestParser | None = self._new_parser()
-        #: Where the client is: within a message, and there within its head.
+        #: Position of the client: within a message, and within its head.
         self._in_message = self._in_head = False
-        #: Requests whose head is complete and that the application has not finished.
+        #: Number of requests with a complete head that the application has not finished.
         self._pending = 0
-        #: Bytes since the slice with the last complete head, byte of a body or end of a message.
+        #: Bytes since the last slice with a complete head, body data or the end of a message.
         self._overhead_bytes = 0
         self._discarded_bytes = 0
         self._url = b""
-        #: A head that is not complete, held until it is, so that `Upgrade` can be taken out; and the heads begun since it began.
+        #: An incomplete head, held until it is complete, so that `Upgrade` can be removed; and the number of heads
+        #: begun since.
         self._held = b""
         self._begun = 0
-        #: Since when (the loop's time) the client is idle, in a head, or in a body that is discarded.
+        #: Loop time since which the client is idle, in a head, or in a discarded body.
         self._since = 0.0
         self._has_requested = False
-        #: Whether an answer is sent in parts: then the application limits the time in which the client takes them.
+        #: Whether an answer is sent in parts; the application then limits the time in which the client reads them.
         self.is_streaming = False
-        #: Whether answers wait for the client; the bytes of them when it last took enough, and when that was.
+        #: Whether answers wait for the client; their bytes when it last read enough, and the time of that.
         self._write_paused = False
         self._unsent: int | None = None
         self._unsent_since = 0.0
 
-    # What asyncio calls.
+    # Methods called by asyncio.
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Begin to wait for the first request."""
+        """Wait for the first request."""
         assert self._inner is not None
         self._transport = transport = cast(
             "asyncio.Transport", transport
-        )  # uvloop's is not a subclass
+        )  # uvloop's transport is not a subclass
         self.answers = AnswerWriter(transport)
         self._since = self._loop.time()
         self._inner.connection_made(
             cast("asyncio.Transport", self.answers)
-        )  # it has what uvicorn calls
+        )  # it has the methods that uvicorn calls
         self._guard.add(self)
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Free all: uvicorn's protocol and the parsers refer to this object."""
+        """Release all objects: uvicorn's protocol and the parsers refer to this one."""
         self._guard.connections.discard(self)
         if self._inner is not None:
             self._inner.connection_lost(exc)
@@ -173,25 +188,25 @@ class GuardedConnection(asyncio.Protocol):
         """Let the transport close."""
 
     def pause_writing(self) -> None:
-        """Let the application wait: the client does not read."""
+        """Pause the application: the client does not read."""
         self._write_paused = True
         if self._inner is not None:
             self._inner.pause_writing()
 
     def resume_writing(self) -> None:
-        """Let the application continue: the client has read."""
+        """Resume the application: the client has read."""
         self._write_paused = False
         self._unsent = None
         if self._inner is not None:
             self._inner.resume_writing()
 
     def data_received(self, data: bytes) -> None:
-        """Pass on what has come once it is parsed here; hold the beginning of a head until all of it is there."""
+        """Parse data and pass it on; hold a head until it is complete."""
         if self._inner is None or self._transport.is_closing():
             return
         held, self._held = self._held, b""
         if not held:
-            # A head can be held, and changed, only if no other request is before it.
+            # A head can be held and changed only if no other request precedes it.
             self._begun = 2 if self._in_message else 0
         pending = self._pending
         try:
@@ -214,7 +229,7 @@ class GuardedConnection(asyncio.Protocol):
         else:
             self._inner.data_received(data)
 
-    # What the parser calls.
+    # Methods called by the parser.
 
     def on_message_begin(self) -> None:
         """Begin a request."""
@@ -225,11 +240,11 @@ class GuardedConnection(asyncio.Protocol):
         self._since = self._loop.time()
 
     def on_url(self, url: bytes) -> None:
-        """Take a part of its target."""
+        """Add a part of the request target."""
         self._url += url
 
     def on_headers_complete(self) -> None:
-        """End its head; raises, which refuses it, for a target that uvicorn cannot serve."""
+        """Complete the head; refuse it by an error if uvicorn cannot serve its target."""
         if not self._url.startswith(b"/"):
             httptools.parse_url(self._url).path.decode("ascii")
         self._in_head = False
@@ -238,7 +253,7 @@ class GuardedConnection(asyncio.Protocol):
         self._pending += 1
 
     def on_body(self, body: bytes) -> None:
-        """Count the bytes that nobody will read."""
+        """Count the bytes of a discarded body."""
         self._overhead_bytes = 0
         if self._pending == 0:
             self._discarded_bytes += len(body)
@@ -248,32 +263,32 @@ class GuardedConnection(asyncio.Protocol):
         self._in_message = False
         self._overhead_bytes = 0
 
-    # What the guard and the application call.
+    # Methods called by the guard and the application.
 
     @property
     def has_all(self) -> bool:
-        """Whether every body that was begun is here, so that the application need not limit its time."""
+        """Whether every begun body has arrived, so that the application needs no time limit."""
         return not self._in_message
 
     @property
     def waits_since(self) -> float | None:
-        """Since when (the loop's time) the server waits for the client; None while a request is in work."""
+        """Loop time since which the server waits for the client; None during a request."""
         return None if self._pending else self._since
 
     def abort(self) -> None:
-        """Close the connection now, whatever the client has not yet taken."""
+        """Close the connection now, even with unsent data."""
         self._guard.connections.discard(self)
         self._transport.abort()
 
     def request_done(self) -> None:
-        """Count a request that the application has finished."""
+        """Register that the application has finished a request."""
         self._pending -= 1
         self.is_streaming = False
         if self._pending == 0 and not self._in_head:
             self._since = self._loop.time()
 
     def check(self, now: float) -> None:
-        """Close the connection if it exceeds a time."""
+        """Close the connection if it exceeds a time limit."""
         if self._transport.is_closing() or (self._write_paused and not self.is_streaming):
             if self._is_stalled(now):
                 self.abort()
@@ -298,11 +313,14 @@ class GuardedConnection(asyncio.Protocol):
         parser = httptools.HttpRequestParser(self)
         parser.set_dangerous_leniencies(
             lenient_data_after_close=True
-        )  # as uvicorn does: both must see the same requests
+        )  # like uvicorn: both must see the same requests
         return parser
 
     def _parse(self, data: bytes) -> None:
-        """Parse slice by slice. Raises LimitError and what httptools raises; an upgrade has its place in `data`."""
+        """Parse in slices.
+
+        Raises LimitError and httptools's errors; an upgrade error has its position in `data`.
+        """
         assert self._parser is not None
         for start in range(0, len(data), SLICE_BYTES):
             part = data[start : start + SLICE_BYTES]
@@ -322,9 +340,10 @@ class GuardedConnection(asyncio.Protocol):
                 return
 
     def _parse_without_upgrade(self, data: bytes, end: int) -> bytes:
-        """Parse again, and return, a request whose head ends at `end` without its `Upgrade`: httptools discards the body of one with it.
+        """Parse a request whose head ends at `end` again, without its `Upgrade`; return it.
 
-        A server may ignore Upgrade (RFC 9110, 7.8). CONNECT is an upgrade without this header, and refused.
+        httptools discards the body of a request with Upgrade. A server may ignore Upgrade (RFC 9110, 7.8). CONNECT
+        is an upgrade without this header, and is refused.
         """
         data = _UPGRADE.sub(b"", data[:end]) + data[end:]
         self._parser = self._new_parser()
@@ -339,7 +358,7 @@ class GuardedConnection(asyncio.Protocol):
         return data
 
     def _refuse(self, detail: str) -> None:
-        """Answer what is not HTTP with a problem document, unless it would go into another answer, and close."""
+        """Close, after a problem document if it cannot corrupt another answer."""
         if self._pending == 0:
             kind = MALFORMED_REQUEST
             body = msgspec.json.encode(ProblemDocument(kind.type, kind.title, kind.status, detail))

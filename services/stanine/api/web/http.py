@@ -1,6 +1,6 @@
-"""A request as our routes see it, and an answer as they give it: the thin layer over ASGI. Made by `dispatch`, used by the routes.
+"""Requests and answers: a thin layer over ASGI. Made by `dispatch`, used by the routes.
 
-Written for what this API does: bodies are raw bytes with a limit, parameters are strict, and an answer is bytes.
+It serves the needs of this API: bodies are raw bytes with a limit, parameters are strict, and an answer is bytes.
 """
 
 import asyncio
@@ -30,15 +30,15 @@ Headers = tuple[tuple[bytes, bytes], ...]
 JSON = b"application/json"
 NDJSON = b"application/x-ndjson"
 
-#: Seconds in which a whole body (not a bulk one) must arrive.
+#: Seconds in which a whole body (not of a bulk request) must arrive.
 BODY_SECONDS = 30.0
 
-#: On every answer: what it holds is not to be kept by anyone on the way, nor taken for something else.
+#: On every answer: forbids caches to store it, and browsers to guess its type.
 _ALWAYS: Headers = ((b"cache-control", b"no-store"), (b"x-content-type-options", b"nosniff"))
 
 
-class ClientGone(Exception):  # noqa: N818 - nothing went wrong on our side
-    """Raised when the client has closed the connection: there is nobody to answer."""
+class ClientGone(Exception):  # noqa: N818 - not an error of the server
+    """Raised when the client has closed the connection: no answer is possible."""
 
 
 class Answer(msgspec.Struct, frozen=True):
@@ -51,7 +51,10 @@ class Answer(msgspec.Struct, frozen=True):
 
 
 class Request:
-    """One HTTP request. `parameters` are the path's, `query` the parsed query string with the route's defaults."""
+    """One HTTP request.
+
+    `parameters` are the path's, `query` the parsed query string with the route's defaults.
+    """
 
     __slots__ = (
         "_connection",
@@ -76,7 +79,10 @@ class Request:
         send: Send,
         connection: "GuardedConnection | None" = None,
     ) -> None:
-        """Make a request; a `connection` tells whether the whole body is here already: then its time needs no limit."""
+        """Make a request.
+
+        `connection` knows whether the whole body has arrived: then reading it needs no time limit.
+        """
         self.method = method
         self.headers = headers
         self._receive = receive
@@ -85,19 +91,22 @@ class Request:
         self.parameters: Mapping[str, str] = {}
         self.query: Mapping[str, Any] = {}
         self.caller: Caller | None = None
-        #: What was presented instead of a known key, on a route that takes an attempt's token.
+        #: The credential that is not a known key, on a route that accepts tokens or codes.
         self.bearer = ""
         self.span: Span = INVALID_SPAN
-        #: Whether the answer has begun, and the status it began with.
+        #: Whether the answer was begun, and its status.
         self.started = False
         self.status = 0
 
     def text(self, header: bytes) -> str:
-        """Return a header's text, empty if it was not sent."""
+        """Return the text of a header; empty without it."""
         return self.headers.get(header, b"").decode("latin-1")
 
     def check_content(self, *media_types: bytes) -> bytes:
-        """Return the body's media type, the first of `media_types` if none was named; refuse any other type and every encoding."""
+        """Return the media type of the body, by default the first of `media_types`.
+
+        Any other type and every content encoding are refused.
+        """
         encoding = self.headers.get(b"content-encoding")
         if encoding and encoding.strip().lower() != b"identity":
             raise Problem(UNSUPPORTED_CONTENT, "Send the body as it is, without Content-Encoding.")
@@ -113,7 +122,10 @@ class Request:
         return media_type
 
     async def body(self, limit: int) -> bytes:
-        """Read the whole body; refuse one over `limit` bytes as soon as that is known, unread if it says its length."""
+        """Read the whole body, at most `limit` bytes.
+
+        A body that declares a greater length is refused unread.
+        """
         length = self.headers.get(b"content-length")
         if length is not None:
             if not length.isdigit():
@@ -144,7 +156,10 @@ class Request:
         return b"".join(parts)
 
     async def chunk(self) -> tuple[bytes, bool]:
-        """Read the next part of the body, and whether there is more. Raises ClientGone."""
+        """Read the next part of the body; return it, and whether there is more.
+
+        Raises ClientGone.
+        """
         message = await self._receive()
         if message["type"] == "http.disconnect":
             raise ClientGone
@@ -175,7 +190,7 @@ class Request:
             answers.release()
 
     async def begin(self, status: int, media_type: bytes) -> None:
-        """Begin an answer whose body follows in parts."""
+        """Begin an answer that is sent in parts."""
         self.started, self.status = True, status
         if self._connection is not None:
             self._connection.is_streaming = True

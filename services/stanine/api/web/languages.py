@@ -1,4 +1,4 @@
-"""The languages that a request asks for: `?language=`, else Accept-Language (RFC 9110, 12.5.4). Used by routes."""
+"""Language negotiation: `?language=`, else Accept-Language (RFC 9110, 12.5.4). Used by routes."""
 
 import re
 
@@ -9,30 +9,30 @@ from stanine.domain.attempts.explain import LANGUAGE
 ACCEPT_LANGUAGE = {
     "Accept-Language": "The languages that the caller reads; the document's own where it has none of them."
 }
-#: Language ranges of a header that are looked at; browsers send fewer than ten.
+#: Maximum language ranges of a header; browsers send fewer than ten.
 _MAX_RANGES = 32
 _LANGUAGE = re.compile(LANGUAGE, re.ASCII)
 _QUALITY = re.compile(r"q=(0(?:\.[0-9]{0,3})?|1(?:\.0{0,3})?)", re.ASCII | re.IGNORECASE)
 
 
 def wanted_languages(request: Request) -> list[str]:
-    """Return the language tags that a request asks for, the most wanted first; none if any will do.
+    """Return the requested language tags, by preference; none if any language is acceptable.
 
-    `?language=` replaces the header. Of the header, ranges that cannot be read or that are refused (`q=0`) are left
-    out, and what follows `*`: any language is as good then.
+    `?language=` replaces the header. Invalid ranges and refused ones (`q=0`) of the header are omitted, and so are
+    all after `*`, which accepts any language.
     """
     asked: str | None = request.query["language"]
     return [asked] if asked is not None else accepted(request.text(b"accept-language"))
 
 
 def language_headers(language: str | None) -> Headers:
-    """Return the headers of an answer with texts in a language; None: the document does not say which."""
+    """Return the headers of an answer in a language; None: the document does not declare it."""
     varies = ((b"vary", b"Accept-Language"),)
     return varies if language is None else ((b"content-language", language.encode()), *varies)
 
 
 def accepted(header: str) -> list[str]:
-    """Return the language tags of an Accept-Language header, the most wanted first."""
+    """Return the language tags of an Accept-Language header, by preference."""
     found: list[tuple[float, str]] = []
     for part in header.split(",")[:_MAX_RANGES]:
         tag, _, parameter = (piece.strip() for piece in part.partition(";"))

@@ -1,4 +1,4 @@
-"""The OpenAPI 3.1 description, made from the table of routes and the record types, so that it cannot differ from what is served."""
+"""The OpenAPI 3.1 document, generated from the table of routes and the record types."""
 
 import importlib.metadata
 import json
@@ -41,7 +41,7 @@ _ATTEMPT_ID = {"type": "string", "pattern": "^[0-9a-f]{32}$"}
 
 
 def describe(routes: Iterable[Route]) -> dict[str, Any]:
-    """Return the document."""
+    """Return the OpenAPI document."""
     routes = tuple(routes)
     contents = [
         content
@@ -96,7 +96,7 @@ def describe(routes: Iterable[Route]) -> dict[str, Any]:
 
 
 def problems_of(route: Route) -> list[Kind]:
-    """Return every problem that a route may answer."""
+    """Return every problem that a route can answer."""
     kinds = [*route.problems, INTERNAL]
     if not route.always:
         kinds += [NOT_READY, UNAVAILABLE]
@@ -209,17 +209,19 @@ def _response(content: Content) -> dict[str, Any]:
 
 def _media(media_type: str, each: Any) -> dict[str, Any]:
     if media_type == NDJSON.decode():
-        # OpenAPI 3.1 cannot describe lines (3.2: `itemSchema`): with the schema of a line, generated clients send and expect one value.
+        # OpenAPI 3.1 cannot describe lines (3.2: `itemSchema`): given the schema of a line, generated clients send
+        # and expect a single value.
         return {"schema": {"type": "string", "format": "binary"}, "x-item-schema": _schema(each)}
     example = {"example": EXAMPLES[each]} if isinstance(each, type) and each in EXAMPLES else {}
     return {"schema": _schema(each)} | example
 
 
 def _generatable(schema: Any) -> Any:
-    """Return a schema that generators of clients read as it is meant.
+    """Return a schema that client generators read correctly.
 
-    They drop an operation with an enum of booleans (`Literal[True]`), so it gets a type. A default makes a property required (TypeScript)
-    or sent (Python), although absent means something, so it is said in words. Of tuples they read the length and one kind of items.
+    They drop an operation with an enum of booleans (`Literal[True]`), so it gets a type. A default makes a property
+    required (TypeScript) or sent (Python), although absence is meaningful, so it becomes part of the description.
+    Of tuples they read only the length and a single item type.
     """
     if isinstance(schema, list):
         return [_generatable(each) for each in schema]
@@ -232,7 +234,7 @@ def _generatable(schema: Any) -> Any:
             "const": True,
         }
     if found.get("items") is False and found.get("prefixItems"):
-        # A tuple: they read no list whose items stand one by one.
+        # A tuple: client generators do not read lists with a type per position.
         kinds = list(found["prefixItems"])
         same = all(each == kinds[0] for each in kinds)
         found = {word: each for word, each in found.items() if word != "prefixItems"} | {

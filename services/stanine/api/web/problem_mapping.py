@@ -1,4 +1,4 @@
-"""Which problem an exception from below stands for. Used where a request or a bulk line ends: `dispatch` and `bulk`."""
+"""Maps exceptions to problems. Used where a request or a bulk line ends: `dispatch` and `bulk`."""
 
 import redis
 
@@ -14,7 +14,8 @@ from stanine.broker.connection import errors
 from stanine.broker.connection.ownership import OwnershipConflictError
 from stanine.store.errors import HistoryChangedError, NotDurableError, StaleViewError
 
-#: What only a defect of ours, or a foreign key in our namespace, can cause: answered as internal and logged whole.
+#: Caused only by a defect, or by foreign keys in the key namespace: answered as internal and logged with a
+#: traceback.
 _OURS = (errors.UNKNOWN, errors.SERVER_REFUSED, errors.WRONG_TYPE, errors.CROSS_SLOT)
 
 _CHANGED = (
@@ -24,7 +25,7 @@ _CHANGED = (
 
 
 def problem_of(error: BaseException) -> Problem | None:
-    """Return the problem to answer with, or None for what nobody foresaw."""
+    """Return the problem of an exception; None for an unexpected one."""
     if isinstance(error, Problem):
         return error
     if isinstance(error, OwnershipConflictError):
@@ -36,18 +37,18 @@ def problem_of(error: BaseException) -> Problem | None:
             NOT_INDEXED,
             "The server came back with other data; the index is read again. Nothing was stored.",
         )
-    if isinstance(error, NotDurableError | OSError):  # OSError: also a deadline that has passed
+    if isinstance(error, NotDurableError | OSError):  # OSError includes TimeoutError
         return unavailable()
     if not isinstance(error, redis.RedisError):
         return None
-    trouble = errors.classify(error)
-    if trouble is errors.FULL:
+    problem = errors.classify(error)
+    if problem is errors.FULL:
         return full()
-    if trouble in errors.REFUSES_WRITES:
-        return unavailable(trouble)
-    return None if trouble in _OURS else unavailable()
+    if problem in errors.REFUSES_WRITES:
+        return unavailable(problem)
+    return None if problem in _OURS else unavailable()
 
 
 def full() -> Problem:
-    """Return the answer while Redis has no room for new work; what was accepted is still scored and read."""
+    """Return the problem while Redis is nearly full; attempts are still scored and read."""
     return Problem(FULL, "What was accepted before is still scored and can be read.")

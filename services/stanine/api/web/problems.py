@@ -1,6 +1,6 @@
-"""What can go wrong with a request: a closed list, answered as RFC 9457 problem documents. Used by everything in the API.
+"""Problems: a closed list, answered as RFC 9457 documents. Used by the whole API.
 
-docs/reference/problems.md explains each to callers; a test holds the two together.
+docs/reference/problems.md documents them; a test compares both.
 """
 
 import difflib
@@ -15,19 +15,19 @@ from msgspec import UNSET, UnsetType
 from stanine.broker.connection.errors import ServerProblem
 from stanine.domain.errors import Faulty
 
-#: The media type of every error.
+#: The media type of problem documents.
 MEDIA_TYPE = "application/problem+json"
-#: Errors that a problem lists; the rest are counted in `errorCount`.
+#: Maximum listed errors; the rest are counted in `errorCount`.
 MAX_ERRORS = 100
-#: Characters of a caller's name that are repeated in an answer: more than any instrument's name has.
+#: Maximum characters of a caller's name that an answer quotes: more than any instrument's name has.
 _MAX_SHOWN = 64
-#: Of names that differ in length by at most so much: how many are looked at, and how many of those with most pairs of letters in common
-#: are compared. Both together take milliseconds.
-_MAX_DISTANCE, _MAX_LOOKED_AT, _MAX_COMPARED = 8, 5000, 50
+#: Limits of the search for similar names: difference in length, names examined, and names compared (those with the
+#: most letter pairs in common). Both steps together take milliseconds.
+_MAX_DISTANCE, _MAX_EXAMINED, _MAX_COMPARED = 8, 5000, 50
 
 
 class Kind(msgspec.Struct, frozen=True):
-    """A kind of problem: the last word of its `type`, its status and title, and after how many seconds to try again."""
+    """A type of problem: last part of its URN, status, title, and Retry-After in seconds."""
 
     code: str
     status: int
@@ -36,7 +36,7 @@ class Kind(msgspec.Struct, frozen=True):
 
     @property
     def type(self) -> str:
-        """The URN that identifies the kind."""
+        """The URN of the problem type."""
         return f"urn:stanine:problem:{self.code}"
 
 
@@ -87,9 +87,10 @@ KINDS = (
 
 
 class ProblemError(msgspec.Struct, frozen=True):
-    """One thing that is wrong with what was sent.
+    """One error in the request.
 
-    `pointer` is a JSON pointer into an attempt (`/answers/A1`), a path in a document (`spec.scales[2].items[4]`) or line:column of a text.
+    `pointer` is a JSON pointer into an attempt (`/answers/A1`), a path in a document (`spec.scales[2].items[4]`) or
+    line:column of a text.
     """
 
     pointer: str
@@ -98,7 +99,7 @@ class ProblemError(msgspec.Struct, frozen=True):
 
 
 class Saved(msgspec.Struct, frozen=True):
-    """What a session holds: the `seq` and page of its last save, and all answers and attributes."""
+    """The stored state of a session: last `seq` and page, all answers and attributes."""
 
     seq: int
     page: int
@@ -113,21 +114,24 @@ class ProblemDocument(msgspec.Struct, frozen=True, rename="camel"):
     title: str
     status: int
     detail: str
-    #: At most 100 of them; `errorCount` says how many there are.
+    #: At most 100 errors; `errorCount` is their total number.
     errors: list[ProblemError] | UnsetType = UNSET
     error_count: int | UnsetType = UNSET
-    #: Of an internal error: what to look for in the log.
+    #: Of an internal error: its id in the log.
     id: str | UnsetType = UNSET
     #: Of a changed history: the cursor to continue from.
     next: str | UnsetType = UNSET
-    #: Of a session or invitation that has ended: why, in one word.
+    #: Of an ended session or invitation: the reason, in one word.
     reason: str | UnsetType = UNSET
-    #: Of a session that was saved meanwhile: what is there.
+    #: Of a session conflict: the stored state.
     session: Saved | UnsetType = UNSET
 
 
-class Problem(Exception):  # noqa: N818 - RFC 9457's own word
-    """Raised anywhere below a route to end the request with a problem document. Its text may quote the caller: never log it."""
+class Problem(Exception):  # noqa: N818 - the term of RFC 9457
+    """Ends the request with a problem document; raised by routes and everything below.
+
+    Its text may quote the caller: never log it.
+    """
 
     def __init__(
         self,
@@ -146,7 +150,7 @@ class Problem(Exception):  # noqa: N818 - RFC 9457's own word
 
 
 def from_faults(kind: Kind, error: Faulty) -> Problem:
-    """Return the problem that lists what the domain found wrong."""
+    """Return the problem of the domain's validation errors."""
     errors = [
         ProblemError(fault.place, fault.code, fault.detail) for fault in error.faults[:MAX_ERRORS]
     ]
@@ -155,10 +159,16 @@ def from_faults(kind: Kind, error: Faulty) -> Problem:
 
 
 class NotFound(Problem):
-    """Raised for what is unknown and for what is forbidden alike: the answer depends on the given name and on what the key sees."""
+    """Raised for unknown and for forbidden objects.
+
+    The answer depends only on the given name and on the objects that the key reaches.
+    """
 
     def __init__(self, what: str, name: str, known: Iterable[str] = ()) -> None:
-        """Name the kind of object, and the object as the caller did; `known` are names that the caller may see."""
+        """Name the kind of object, and the object as the caller did.
+
+        `known`: names that are visible to the caller.
+        """
         shown = name if len(name) <= _MAX_SHOWN else f"{name[:_MAX_SHOWN]}…"
         nearest = (
             difflib.get_close_matches(name, _comparable(name, known), n=1)
@@ -173,14 +183,15 @@ class NotFound(Problem):
 
 
 def not_found() -> Problem:
-    """Return the answer for an address that no route has."""
+    """Return the problem of an address without a route."""
     return Problem(NOT_FOUND, "No route has this address; /openapi.json lists all.")
 
 
 def unavailable(refusal: ServerProblem | None = None) -> Problem:
-    """Return the answer while Redis cannot be reached, did not answer in time, or (`refusal`) refuses writes.
+    """Return the problem while Redis is unreachable, too slow, or (`refusal`) refuses writes.
 
-    The outcome of a write is then unknown, also with `refusal`: it may be the answer to a second try, after the first was stored.
+    The outcome of a write is then unknown, also with `refusal`: it may be the answer to a retry of a write that was
+    stored.
     """
     reason = f"The database refuses writes ({refusal}) " if refusal else ""
     return Problem(
@@ -190,10 +201,10 @@ def unavailable(refusal: ServerProblem | None = None) -> Problem:
 
 
 def _comparable(name: str, known: Iterable[str]) -> list[str]:
-    """Return the names that could be close to one, few enough to be compared within milliseconds."""
+    """Return names that may be similar, few enough to be compared within milliseconds."""
     pairs = set(itertools.pairwise(name))
     alike = (each for each in known if each != name and abs(len(each) - len(name)) <= _MAX_DISTANCE)
-    looked_at = itertools.islice(alike, _MAX_LOOKED_AT)
+    examined = itertools.islice(alike, _MAX_EXAMINED)
     return heapq.nlargest(
-        _MAX_COMPARED, looked_at, key=lambda each: len(pairs.intersection(itertools.pairwise(each)))
+        _MAX_COMPARED, examined, key=lambda each: len(pairs.intersection(itertools.pairwise(each)))
     )

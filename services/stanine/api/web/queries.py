@@ -1,4 +1,7 @@
-"""Query parameters: each declared once with its reader and its schema. What is unknown, repeated or out of range is refused."""
+"""Query parameters, each declared once with its reader and its schema.
+
+Unknown, repeated and out-of-range parameters are refused.
+"""
 
 import re
 from collections.abc import Callable, Iterable, Mapping
@@ -13,22 +16,22 @@ from stanine.domain import limits
 from stanine.domain.attempts.explain import LANGUAGE
 from stanine.store.cursors import MAX_CURSOR, Cursor, SealedCursor, read_cursor
 
-#: Seconds that a request may be held.
+#: Maximum seconds that a request is held.
 MAX_WAIT = 30
-#: Entries of a page, at most and by default.
+#: Maximum and default number of entries of a page.
 MAX_PAGE, DEFAULT_PAGE = 1000, 100
-#: Bytes of a query string: far more than any of these parameters come to.
+#: Maximum bytes of a query string: far more than all these parameters need.
 MAX_QUERY_BYTES = 2048
 
 _LAST_REVISION = limits.MAX_REVISION
 _NUMBER = re.compile(r"(?:0|[1-9][0-9]{0,5})(?:\.[0-9]{1,30})?(?:[eE][-+]?[0-9]{1,3})?", re.ASCII)
-#: What an answer has only if it is asked for.
+#: Optional parts of an answer.
 _PARTS = frozenset({"quality"})
 _LABEL = re.compile(r"[a-z0-9](?:[-a-z0-9]{0,61}[a-z0-9])?", re.ASCII)
 
 
 class Query(msgspec.Struct, frozen=True):
-    """A query parameter. `read` raises ValueError with a sentence about what is allowed."""
+    """A query parameter. `read` raises ValueError with a sentence about the allowed values."""
 
     name: str
     read: Callable[[str], Any]
@@ -38,7 +41,10 @@ class Query(msgspec.Struct, frozen=True):
 
 
 def read_query(text: bytes, declared: Iterable[Query]) -> dict[str, Any]:
-    """Return the parameters of a query string, defaults filled in; raises a Problem (malformed-request) that names what is wrong."""
+    """Return the parameters of a query string, with defaults.
+
+    Raises a Problem (malformed-request) that names the invalid parameter.
+    """
     values = {query.name: query.default for query in declared}
     if not text:
         return values
@@ -67,7 +73,7 @@ def read_query(text: bytes, declared: Iterable[Query]) -> dict[str, Any]:
 
 
 def is_label(text: str) -> bool:
-    """Tell whether text may be an instrument's name (a DNS-1123 label)."""
+    """Return whether a text can be an instrument's name (a DNS-1123 label)."""
     return _LABEL.fullmatch(text) is not None
 
 

@@ -1,6 +1,6 @@
-"""The table of routes: what each takes and gives, declared once for Starlette's router, for OpenAPI and for the tests. Filled by `routes`.
+"""The table of routes, declared once for Starlette's router, OpenAPI and the tests.
 
-Starlette finds the resource of a path; a resource has a route for each method.
+The declarations are in `routes`. Starlette finds the resource of a path; a resource has a route for each method.
 """
 
 from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping
@@ -22,42 +22,46 @@ Handler = Callable[[Request], Awaitable[Answer | None]]
 
 
 class Content(msgspec.Struct, frozen=True):
-    """What a body holds, by media type: a record type, or a JSON schema written out."""
+    """The content of a body by media type: a record type or a JSON schema."""
 
     types: Mapping[str, Any]
     description: str = ""
 
 
 class Route(msgspec.Struct, frozen=True, kw_only=True):
-    """One method of one path. A handler that returns None has answered by itself."""
+    """One method of one path. A handler that returns None has sent the answer."""
 
     method: str
     path: str
     handler: Handler
-    #: The operation's name in OpenAPI, and a sentence.
+    #: The operation id in OpenAPI, and its summary.
     name: str
     summary: str
     tag: str
-    #: The scope that the caller's key needs; None: no key at all.
+    #: The required scope; None: no key is needed.
     scope: Scope | None = None
-    #: Whether a token of what the path names (an attempt, a session) does instead of a key; without a scope nothing else does.
+    #: Whether a token of the path's attempt or session is accepted instead of a key; without a scope, only the
+    #: token.
     takes_token: bool = False
-    #: Whether the code of an invitation does instead of a key; without a scope nothing else does.
+    #: Whether an invitation's code is accepted instead of a key; without a scope, only the code.
     takes_code: bool = False
     #: Whether it is answered before the bootstrap is done.
     always: bool = False
     query: tuple[Query, ...] = ()
-    #: Request headers that have a meaning here: name and sentence.
+    #: Request headers of the route: name and description.
     headers: Mapping[str, str] = {}
     body: Content | None = None
     answers: Mapping[int, Content]
     problems: tuple[Kind, ...] = ()
-    #: Whether it is looked for before all others: Starlette tries one path after the other.
+    #: Whether it is matched before all others: Starlette tries the paths in order.
     hot: bool = False
 
 
 class Resource(BaseRoute):
-    """One path and its routes, as Starlette's router takes them. Cheaper than `starlette.routing.Route`: parameters are not converted."""
+    """One path and its routes, as a route of Starlette's router.
+
+    Cheaper than `starlette.routing.Route`: parameters are not converted.
+    """
 
     def __init__(self, path: str, routes: Iterable[Route], serve: "Serve") -> None:
         self.path = path
@@ -67,7 +71,7 @@ class Resource(BaseRoute):
         self._serve = serve
 
     def matches(self, scope: AsgiScope) -> tuple[Match, AsgiScope]:
-        """Tell whether a request is for this path, and what its parameters are."""
+        """Return whether a request matches this path, and its parameters."""
         found = self.match(scope["path"])
         return _NO_MATCH if found is None else (Match.FULL, {"path_params": found.groupdict()})
 
@@ -76,7 +80,7 @@ class Resource(BaseRoute):
         return self._serve(self, scope, receive, send)
 
     def route(self, method: str) -> Route:
-        """Return the route of a method; raises a Problem (not-found, method-not-allowed)."""
+        """Return the route of a method. Raises a Problem (not-found, method-not-allowed)."""
         if not self._routes:
             raise not_found()
         route = self._routes.get("GET" if method == "HEAD" else method)
@@ -90,7 +94,7 @@ class Resource(BaseRoute):
         return route
 
 
-#: Serves a request; a path that is not in the table has a resource without routes.
+#: Serves a request; an unknown path has a resource without routes.
 Serve = Callable[[Resource, AsgiScope, Receive, Send], Coroutine[Any, Any, None]]
 
 _NO_MATCH: tuple[Match, AsgiScope] = (Match.NONE, {})
@@ -135,7 +139,10 @@ class Router:
 
 
 def routable(raw_path: bytes) -> str:
-    """Return a path that is decoded, less the slashes and percent signs within its segments: a parameter may hold a slash."""
+    """Return a decoded path in which slashes and percent signs within segments stay encoded.
+
+    A parameter may contain a slash.
+    """
     path = raw_path.partition(b"?")[0].decode("latin-1")
     if "%" not in path:
         return path
@@ -145,7 +152,7 @@ def routable(raw_path: bytes) -> str:
 
 
 def parameters_of(scope: AsgiScope) -> dict[str, str]:
-    """Return the parameters of a path that Starlette has matched, decoded."""
+    """Return the decoded parameters of a path that Starlette has matched."""
     parameters: dict[str, str] = scope["path_params"]
     return (
         {name: unquote(value) for name, value in parameters.items()}
@@ -155,7 +162,7 @@ def parameters_of(scope: AsgiScope) -> dict[str, str]:
 
 
 def _generality(path: str) -> list[int]:
-    """Return what sorts paths: of two that match the same address the one with a word comes before `{name}:verb`, that before `{name}`."""
+    """Return the sort key of a path: literals before `{name}:verb` before `{name}`."""
     return [
         0 if not segment.startswith("{") else 2 if segment.endswith("}") else 1
         for segment in path.split("/")

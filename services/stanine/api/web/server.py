@@ -1,4 +1,4 @@
-"""Runs the ASGI application behind uvicorn, in this very process, until told to stop. Called by `main`.
+"""Runs the ASGI application with uvicorn in this process, until stopped. Called by `main`.
 
 Why uvicorn: docs/explanation/decisions/0002-http-server.md.
 """
@@ -13,37 +13,38 @@ import uvicorn
 
 from stanine.api.web.guard import Guard
 
-#: Connections that wait to be accepted.
+#: Maximum connections that wait to be accepted.
 BACKLOG = 1024
-#: Seconds that an idle connection is kept: above the 60 s after which the usual load balancers drop theirs.
+#: Seconds that an idle connection is kept: longer than the 60 s of common load balancers.
 KEEP_ALIVE_SECONDS = 65
-#: Seconds for requests that have begun, once nothing new is taken: below the grace that `stanine up` (10 s) gives.
+#: Seconds for open requests after the listener is closed: shorter than the grace period of `stanine up` (10 s).
 GRACE_SECONDS = 8
-#: Seconds between looks for the end of the start.
+#: Seconds between checks during the start.
 _POLL = 0.02
 
 
 class _Server(uvicorn.Server):
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
-        """Leave the signals to `main`."""
+        """Leave signal handling to `main`."""
         yield
 
     def send_away(self) -> None:
-        """End every connection with its next answer, so that callers who keep theirs open go to another process."""
+        """Close connections after their next answer, so that clients connect to other processes."""
         closing = (b"connection", b"close")
         self.config.encoded_headers.append(
             closing
-        )  # these are put on every answer, renewed once a second
+        )  # uvicorn sends these with every answer and renews them once a second
         self.server_state.default_headers = [*self.server_state.default_headers, closing]
 
 
 def listen(host: str, port: int) -> socket.socket:
-    """Bind an address; port 0 is a free one. Raises OSError if it cannot be had."""
+    """Bind an address; port 0 selects a free one. Raises OSError if it is unavailable."""
     listener = socket.create_server(
         (host, port), family=socket.AF_INET6 if ":" in host else socket.AF_INET, backlog=BACKLOG
     )
-    # Inherited by every connection. uvloop does it anyway; asyncio's own loop does not, and each answer would wait 40 ms for an ACK.
+    # Inherited by every connection. uvloop sets it, asyncio's own loop does not; each answer would wait 40 ms for
+    # an ACK.
     listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     return listener
 
@@ -57,10 +58,10 @@ async def serve(
     grace_seconds: int = GRACE_SECONDS,
     ending: Callable[[], None] = lambda: None,
 ) -> None:
-    """Serve until `stopping` is set and for `drain_seconds` more, then take nothing new and finish the requests that have begun.
+    """Serve until `stopping` is set and for `drain_seconds` more; then finish the open requests.
 
-    The drain is the time in which load balancers learn that this process is leaving; meanwhile each answer closes its connection.
-    `ending` is called after it, before the requests that have begun get their last `grace_seconds`.
+    During the drain load balancers learn that this process is leaving, and each answer closes its connection. After
+    it `ending` is called, and open requests get `grace_seconds`.
     """
     guard = Guard(app, KEEP_ALIVE_SECONDS)
     server = _Server(
