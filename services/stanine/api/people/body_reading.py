@@ -65,7 +65,7 @@ def _faults(
         text, faults, max(len(text), 1), pointer, lambda place, index: f"{place}/{index}"
     )
     if not faults.count and not isinstance(plain, dict):
-        faults.add("", "WrongType", "one JSON object belongs here")
+        faults.add("", "WrongType", "a JSON object is required")
     elif not faults.count:
         judged(plain, faults)
     return faults

@@ -101,7 +101,7 @@ class InvitationDesk:
                 INVALID_REQUEST,
                 "/returnUrl",
                 "NotAllowed",
-                "it begins with none of the addresses in the setting returnUrls; an operator may add it",
+                "it begins with none of the addresses in the setting returnUrls; an operator can add it",
             )
         for place, text in (("/key", order.key), ("/participant", order.participant)):
             if text is not None and not text.isprintable():

@@ -65,12 +65,12 @@ _encode = msgspec.msgpack.Encoder(order="deterministic").encode
 _ENDS = {
     "Revoked": "It was revoked.",
     "Expired": "It has expired.",
-    "Used": "It has opened as many sessions as it may.",
+    "Used": "All its sessions were opened.",
 }
 _CLOSED = {
     "Submitted": "It was submitted.",
     "Withdrawn": "It was withdrawn.",
-    "Late": "Its time is over; what was saved is submitted.",
+    "Late": "Its time is over; the saved answers are submitted.",
 }
 
 
@@ -303,7 +303,7 @@ class SessionDesk:
                 faults.add(
                     pointer("/attributes", attribute),
                     "Contradiction",
-                    "this is known already and cannot be changed",
+                    "this attribute is fixed and cannot be changed",
                 )
             fields[ATTRIBUTE + attribute] = b"" if value is None else msgspec.json.encode(value)
         if faults.count:
@@ -486,7 +486,7 @@ def conflict(session: StoredSession) -> Problem:
     saved = Saved(session.seq, session.page, answers, {**session.given.attributes, **attributes})
     return Problem(
         SESSION_CONFLICT,
-        f"The last save has the seq {session.seq}. Merge what is there, then save with a higher one.",
+        f"The last save has the seq {session.seq}. Merge the saved answers, then save with a higher one.",
         session=saved,
     )
 

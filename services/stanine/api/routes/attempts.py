@@ -174,7 +174,7 @@ class AttemptRoutes:
                 path="/v1/instruments/{name}/attempts",
                 handler=self.submit,
                 name="submitAttempt",
-                summary="Submit one attempt; the same key with the same content is answered as before",
+                summary="Submit one attempt; a repeat with the same key and content gets the first answer",
                 tag="attempts",
                 hot=True,
                 scope=Scope.ATTEMPTS_WRITE,
@@ -210,14 +210,16 @@ class AttemptRoutes:
                 path="/v1/instruments/{name}/attempts:bulk",
                 handler=self.submit_many,
                 name="submitAttempts",
-                summary="Submit many attempts, a line each; every line is answered by a line, in order, while more are sent",
+                summary="Submit many attempts, one per line; answers are streamed, one line per attempt, in order",
                 tag="attempts",
                 hot=True,
                 scope=Scope.ATTEMPTS_WRITE,
                 body=Content(
-                    {"application/x-ndjson": AttemptBody}, "One attempt a line, each with a key."
+                    {"application/x-ndjson": AttemptBody}, "One attempt per line, each with a key."
                 ),
-                answers={200: Content({"application/x-ndjson": LineAnswer}, "One answer a line.")},
+                answers={
+                    200: Content({"application/x-ndjson": LineAnswer}, "One answer per line.")
+                },
                 problems=(NOT_INDEXED, FULL, DRAINING, UNSUPPORTED_CONTENT),
             ),
             Route(
@@ -225,7 +227,7 @@ class AttemptRoutes:
                 path="/v1/attempts/{id}",
                 handler=self.read,
                 name="readAttempt",
-                summary="Read an attempt as it was answered",
+                summary="Read an attempt with its answers",
                 tag="attempts",
                 scope=Scope.ATTEMPTS_READ,
                 query=(INCLUDE,),

@@ -76,7 +76,7 @@ class ErasureRoutes:
                 path="/v1/attempts/{id}",
                 handler=self.attempt,
                 name="eraseAttempt",
-                summary="Erase an attempt with its answers, attributes, key, result, session and its own invitation",
+                summary="Erase an attempt with its answers, attributes, key, result, session and invitation",
                 tag="erasure",
                 scope=Scope.ERASE,
                 answers={204: Content({}, "It is erased.")},
@@ -87,13 +87,13 @@ class ErasureRoutes:
                 path="/v1/participants/{id}:erase",
                 handler=self.participant,
                 name="eraseParticipant",
-                summary="Erase all that a participant has left: attempts, results, sessions, invitations of all instruments",
+                summary="Erase all attempts, results, sessions and invitations of a participant, for all instruments",
                 tag="erasure",
                 scope=Scope.ERASE,
                 answers={
                     200: Content(
                         {"application/json": ErasedBody},
-                        "Nothing is left; a repeated order erases nothing more.",
+                        "All data are erased; repeating the request has no effect.",
                     )
                 },
             ),

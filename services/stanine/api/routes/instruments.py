@@ -173,7 +173,7 @@ class InstrumentRoutes:
             now = (
                 f"Its digest is now {error.digest}."
                 if error.digest
-                else "There is no instrument of this name yet."
+                else "No instrument of this name exists yet."
             )
             raise Problem(PRECONDITION_FAILED, now) from None
 
@@ -210,16 +210,16 @@ class InstrumentRoutes:
                 path="/v1/instruments/{name}",
                 handler=self.read,
                 name="readInstrument",
-                summary="Read an instrument's document, as PUT took it",
+                summary="Read an instrument's document as it was published",
                 tag="instruments",
                 scope=Scope.INSTRUMENTS_READ,
                 query=(REVISION,),
                 headers={
-                    "If-None-Match": "ETags of what the caller has already: 304 if it is one of them."
+                    "If-None-Match": "ETags of cached documents: 304 if one of them is current."
                 },
                 answers={
                     200: Content({"application/json": Instrument}),
-                    304: Content({}, "The caller has it already."),
+                    304: Content({}, "The cached document is current."),
                 },
             ),
             Route(
@@ -227,19 +227,19 @@ class InstrumentRoutes:
                 path="/v1/instruments/{name}",
                 handler=self.publish,
                 name="publishInstrument",
-                summary="Publish an instrument: a changed document becomes its next revision, the same one changes nothing",
+                summary="Publish an instrument; a changed document creates a revision, an unchanged one has no effect",
                 tag="instruments",
                 scope=Scope.INSTRUMENTS_WRITE,
                 query=(WAIT,),
                 headers={
-                    "If-Match": "The ETag of the document to replace, or * for any: 412 if another stands there.",
-                    "If-None-Match": "Only *: 412 if there is an instrument of this name.",
+                    "If-Match": "The ETag of the document to replace, or * for any: 412 if the current one differs.",
+                    "If-None-Match": "Only *: 412 if an instrument with this name exists.",
                 },
                 body=Content({"application/json": Instrument, "application/yaml": Instrument}),
                 answers={
                     200: Content(
                         {"application/json": PublishedInstrument},
-                        "It is the next revision, or was there already.",
+                        "It is the next revision, or an unchanged document.",
                     ),
                     201: Content(
                         {"application/json": PublishedInstrument}, "It is the first revision."
@@ -261,7 +261,7 @@ class InstrumentRoutes:
                 path="/v1/instruments/{name}/form",
                 handler=self.form,
                 name="readForm",
-                summary="Read what a participant may see: items and options, no scales, keys or bands",
+                summary="Read the form for participants: items and options, without scales, keys and bands",
                 tag="instruments",
                 scope=Scope.ATTEMPTS_WRITE,
                 query=(REVISION, LANGUAGE_TAG),

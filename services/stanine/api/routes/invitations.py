@@ -342,7 +342,7 @@ class InvitationRoutes:
                 path=base,
                 handler=self.create,
                 name="createInvitation",
-                summary="Create an invitation: a code, and a link, with which one person fills in the instrument",
+                summary="Create an invitation: a code and a link for one participant",
                 tag="invitations",
                 scope=Scope.INVITATIONS_WRITE,
                 headers={
@@ -351,7 +351,7 @@ class InvitationRoutes:
                 body=Content({"application/json": InvitationOrder}),
                 answers={
                     200: Content(
-                        {"application/json": InvitationBody}, "The key had this invitation already."
+                        {"application/json": InvitationBody}, "The key already had this invitation."
                     ),
                     201: one,
                 },
@@ -362,18 +362,18 @@ class InvitationRoutes:
                 path=f"{base}:bulk",
                 handler=self.create_many,
                 name="createInvitations",
-                summary="Create many invitations, a line each; every line is answered by a line, as NDJSON or (Accept: text/csv) as CSV",
+                summary="Create many invitations, one per line; answers one line each, as NDJSON or CSV (Accept: text/csv)",
                 tag="invitations",
                 scope=Scope.INVITATIONS_WRITE,
                 headers={"Accept": "text/csv: a table of links; otherwise NDJSON."},
                 body=Content(
                     {"application/x-ndjson": InvitationOrder},
-                    "One invitation a line, each with a key.",
+                    "One invitation per line, each with a key.",
                 ),
                 answers={
                     200: Content(
                         {"application/x-ndjson": InvitationLine, "text/csv": {"type": "string"}},
-                        "One answer a line.",
+                        "One answer per line.",
                     )
                 },
                 problems=(NOT_INDEXED, FULL, TOO_SLOW, UNSUPPORTED_CONTENT),
@@ -383,7 +383,7 @@ class InvitationRoutes:
                 path=base,
                 handler=self.list,
                 name="listInvitations",
-                summary="List an instrument's invitations in the order of their creation, with their codes",
+                summary="List an instrument's invitations by creation, with their codes",
                 tag="invitations",
                 scope=Scope.INVITATIONS_WRITE,
                 query=(LIMIT, AFTER_CURSOR),
@@ -395,7 +395,7 @@ class InvitationRoutes:
                 path=f"{base}/{{invitation}}:revoke",
                 handler=self.revoke,
                 name="revokeInvitation",
-                summary="Let an invitation open no more sessions; a session that is open goes on by its token",
+                summary="Revoke an invitation; open sessions continue with their tokens",
                 tag="invitations",
                 scope=Scope.INVITATIONS_WRITE,
                 answers={200: one},
@@ -406,7 +406,7 @@ class InvitationRoutes:
                 path=f"{base}/{{invitation}}:extend",
                 handler=self.extend,
                 name="extendInvitation",
-                summary="Let an invitation open sessions until another time",
+                summary="Change the expiry of an invitation",
                 tag="invitations",
                 scope=Scope.INVITATIONS_WRITE,
                 body=Content({"application/json": InvitationExtension}),
@@ -418,7 +418,7 @@ class InvitationRoutes:
                 path="/v1/invitation",
                 handler=self.welcome,
                 name="readInvitation",
-                summary="Read what the invitation is for whose code is sent; asking changes nothing",
+                summary="Read the public data of an invitation by its code",
                 tag="invitations",
                 takes_code=True,
                 answers={200: Content({"application/json": Welcome})},
@@ -429,7 +429,7 @@ class InvitationRoutes:
                 path="/v1/instruments/{name}:release",
                 handler=self.release,
                 name="releaseResults",
-                summary="Let participants read their results whose invitation says AfterRelease",
+                summary="Release the results to participants with AfterRelease, or withdraw the release",
                 tag="invitations",
                 scope=Scope.INVITATIONS_WRITE,
                 body=Content({"application/json": ReleaseOrder}, "May be empty."),

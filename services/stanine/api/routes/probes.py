@@ -45,7 +45,9 @@ class ProbeRoutes:
         """Return the declarations."""
         report = {
             200: Content({"application/json": HealthReport}),
-            503: Content({"application/json": HealthReport}, "Not so, and why."),
+            503: Content(
+                {"application/json": HealthReport}, "Not healthy or not ready, with the reasons."
+            ),
         }
         text = {200: Content({"text/plain": {"type": "string"}}, "The Prometheus text format.")}
         return (
@@ -54,7 +56,7 @@ class ProbeRoutes:
                 path="/healthz",
                 handler=self.health,
                 name="health",
-                summary="Tell whether this process's own loops turn",
+                summary="Liveness: the loops of this process run",
                 tag="probes",
                 always=True,
                 answers=report,
@@ -64,7 +66,7 @@ class ProbeRoutes:
                 path="/readyz",
                 handler=self.ready,
                 name="ready",
-                summary="Tell whether requests can be served: Redis is there and prepared, the index is loaded",
+                summary="Readiness: Redis is available and prepared, and the index is loaded",
                 tag="probes",
                 always=True,
                 answers=report,

@@ -181,22 +181,22 @@ class QueueRoutes:
         page = Content({"application/json": DeadLetterPage})
         return (
             _route("GET", "/v1/queues", self.list, "listQueues", "List the queues", Content({"application/json": QueueList})),
-            _route("GET", "/v1/queues/{queue}", self.read, "readQueue", "Read how a queue is", _QUEUE),
+            _route("GET", "/v1/queues/{queue}", self.read, "readQueue", "Read the state of a queue", _QUEUE),
             _route(
                 "POST",
                 "/v1/queues/{queue}:pause",
                 self.pause,
                 "pauseQueue",
-                "Pause a queue: within 2 s nothing new is handed out; what is in flight finishes, new work is still taken",
+                "Pause delivery within 2 s; messages in flight finish, new messages are accepted",
                 _QUEUE,
             ),
-            _route("POST", "/v1/queues/{queue}:resume", self.resume, "resumeQueue", "Let a paused or draining queue run", _QUEUE),
+            _route("POST", "/v1/queues/{queue}:resume", self.resume, "resumeQueue", "Resume a paused or draining queue", _QUEUE),
             _route(
                 "POST",
                 "/v1/queues/{queue}:drain",
                 self.drain,
                 "drainQueue",
-                "Drain a queue: within 2 s what would bring it new work is refused (503 draining); what is there is finished",
+                "Drain a queue: within 2 s new messages are refused (503 draining); the remaining ones are processed",
                 _QUEUE,
             ),
             _route(
@@ -204,7 +204,7 @@ class QueueRoutes:
                 "/v1/queues/{queue}:purge",
                 self.purge,
                 "purgeQueue",
-                "Delete what is ready, delayed or dead; the sweep queues attempts without a result again",
+                "Delete ready, delayed or dead messages; the sweep enqueues attempts without a result again",
                 _DONE,
                 body=PurgeOrder,
             ),
@@ -218,7 +218,7 @@ class QueueRoutes:
                 query=(LIMIT, AFTER_LETTER, REASON, ACTOR),
             ),
             _route(
-                "POST", "/v1/queues/{queue}/dead:requeue", self.requeue_dead, "requeueDeadLetters", "Put dead letters back", _DONE,
+                "POST", "/v1/queues/{queue}/dead:requeue", self.requeue_dead, "requeueDeadLetters", "Requeue dead letters", _DONE,
                 body=DeadLetterOrder,
             ),
             _route(
@@ -292,11 +292,11 @@ def _named(order: DeadLetterOrder) -> "list[str]":
         if any(member is not msgspec.UNSET for member in at_large):
             raise Problem(
                 INVALID_REQUEST,
-                "Name `ids`, or say which by `all`, `reason`, `actor` and `token`: not both.",
+                "Give either `ids`, or `all`, `reason`, `actor` and `token`, not both.",
             )
         return order.ids
     if all(member is msgspec.UNSET for member in at_large[:3]):
-        raise Problem(INVALID_REQUEST, "Say which: `ids`, or `reason` or `actor`, or `all`: true.")
+        raise Problem(INVALID_REQUEST, "Select letters by `ids`, `reason`, `actor` or `all`: true.")
     return []
 
 

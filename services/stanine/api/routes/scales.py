@@ -103,7 +103,7 @@ class ScaleRoutes:
                 path="/v1/instruments/{name}/scales",
                 handler=self.read,
                 name="readScales",
-                summary="Read what scores can be and mean: titles, ranges and bands of the scales, no keys or formulas",
+                summary="Read titles, ranges and bands of the scales, without keys and formulas",
                 tag="instruments",
                 scope=Scope.RESULTS_READ,
                 query=(REVISION, LANGUAGE_TAG),

@@ -245,12 +245,12 @@ class SessionRoutes:
                 path="/v1/instruments/{name}/sessions",
                 handler=self.open,
                 name="openSession",
-                summary="Open a session: an attempt that is filled in over time; by a key, or by an invitation's code",
+                summary="Open a session, an attempt to be filled in, by an API key or an invitation's code",
                 tag="sessions",
                 scope=Scope.SESSIONS_WRITE,
                 takes_code=True,
                 headers={
-                    "Idempotency-Key": "The same key leads to the same session: by a key as `key` in the body, by a code of several uses."
+                    "Idempotency-Key": "The same key returns the same session; like `key` in the body, or for a code of several uses."
                 },
                 body=Content({"application/json": SessionOrder}, "May be empty."),
                 answers={
@@ -296,7 +296,7 @@ class SessionRoutes:
                 path="/v1/sessions/{id}",
                 handler=self.save,
                 name="saveSession",
-                summary="Save answers: they are merged with those that are there; a lower `seq` is answered with what is there",
+                summary="Merge answers into a session; an outdated `seq` is refused with the stored answers",
                 hot=True,
                 body=Content({"application/json": SessionSave}),
                 answers={200: Content({"application/json": SavedSession})},
@@ -316,7 +316,7 @@ class SessionRoutes:
                 path="/v1/sessions/{id}:submit",
                 handler=self.submit,
                 name="submitSession",
-                summary="Submit a session: what is required must be there; submitted again it is answered as before",
+                summary="Submit a session with all required answers; a repeat gets the first answer",
                 hot=True,
                 query=(WAIT,),
                 answers={
@@ -345,7 +345,7 @@ class SessionRoutes:
                 handler=self.withdraw,
                 name="withdrawSession",
                 hot=True,
-                summary="Withdraw a session: its answers are removed",
+                summary="Withdraw a session and remove its answers",
                 answers={200: Content({"application/json": WithdrawnSession})},
                 problems=(SESSION_CLOSED,),
                 tag="sessions",
@@ -357,7 +357,7 @@ class SessionRoutes:
                 handler=self.extend,
                 name="extendSession",
                 hot=True,
-                summary="Give an open session a longer time limit, counted from its opening",
+                summary="Extend the time limit of an open session, in seconds from its opening",
                 tag="sessions",
                 scope=Scope.SESSIONS_WRITE,
                 body=Content({"application/json": SessionExtension}),

@@ -64,7 +64,7 @@ class TokenRoutes:
                 path="/v1/tokens:rotate",
                 handler=self.rotate,
                 name="rotateTokens",
-                summary="Make attempt tokens with a new secret; tokens of the present one stay valid for a while",
+                summary="Rotate the secret of attempt tokens; earlier tokens stay valid for a stated time",
                 tag="tokens",
                 scope=Scope.OPERATE,
                 body=Content({"application/json": TokenRotation}, "May be empty."),

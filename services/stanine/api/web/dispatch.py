@@ -165,9 +165,7 @@ class Dispatcher:
         if problem is None:
             error_id = uuid.uuid4().hex
             log.error("request.failed", route=label, problem=error_id, exc_info=error)
-            problem = Problem(
-                INTERNAL, "The operator finds more in the log under this id.", id=error_id
-            )
+            problem = Problem(INTERNAL, "The log has details under this id.", id=error_id)
         elif problem.kind.status >= 500 and not isinstance(error, Problem):
             log.warning("request.unavailable", route=label, error=type(error).__name__)
         if request.started:

@@ -109,7 +109,7 @@ class Request:
         """
         encoding = self.headers.get(b"content-encoding")
         if encoding and encoding.strip().lower() != b"identity":
-            raise Problem(UNSUPPORTED_CONTENT, "Send the body as it is, without Content-Encoding.")
+            raise Problem(UNSUPPORTED_CONTENT, "Send the body without Content-Encoding.")
         named = self.headers.get(b"content-type")
         if named is None:
             return media_types[0]
@@ -129,7 +129,7 @@ class Request:
         length = self.headers.get(b"content-length")
         if length is not None:
             if not length.isdigit():
-                raise Problem(MALFORMED_REQUEST, "Content-Length is no number.")
+                raise Problem(MALFORMED_REQUEST, "Content-Length is not a number.")
             if int(length) > limit:
                 raise _too_large(limit)
         if self._connection is not None and self._connection.has_all:

@@ -7,7 +7,7 @@ from stanine.domain.attempts.explain import LANGUAGE
 
 #: For the declarations of routes.
 ACCEPT_LANGUAGE = {
-    "Accept-Language": "The languages that the caller reads; the document's own where it has none of them."
+    "Accept-Language": "Accepted languages; the document's own language if none is available."
 }
 #: Maximum language ranges of a header; browsers send fewer than ten.
 _MAX_RANGES = 32

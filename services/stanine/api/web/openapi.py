@@ -68,7 +68,7 @@ def describe(routes: Iterable[Route]) -> dict[str, Any]:
         "servers": [
             {
                 "url": ".",
-                "description": "Where this description comes from, also under a path prefix.",
+                "description": "The origin of this description, also under a path prefix.",
             }
         ],
         "paths": paths,

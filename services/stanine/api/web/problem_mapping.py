@@ -35,7 +35,7 @@ def problem_of(error: BaseException) -> Problem | None:
     if isinstance(error, StaleViewError):
         return Problem(
             NOT_INDEXED,
-            "The server came back with other data; the index is read again. Nothing was stored.",
+            "The server's data were replaced; the index is read again. Nothing was stored.",
         )
     if isinstance(error, NotDurableError | OSError):  # OSError includes TimeoutError
         return unavailable()
@@ -51,4 +51,4 @@ def problem_of(error: BaseException) -> Problem | None:
 
 def full() -> Problem:
     """Return the problem while Redis is nearly full; attempts are still scored and read."""
-    return Problem(FULL, "What was accepted before is still scored and can be read.")
+    return Problem(FULL, "Accepted attempts are still scored and can be read.")

@@ -184,7 +184,7 @@ class NotFound(Problem):
 
 def not_found() -> Problem:
     """Return the problem of an address without a route."""
-    return Problem(NOT_FOUND, "No route has this address; /openapi.json lists all.")
+    return Problem(NOT_FOUND, "Unknown address; /openapi.json lists all routes.")
 
 
 def unavailable(refusal: ServerProblem | None = None) -> Problem:

@@ -57,9 +57,7 @@ def read_query(text: bytes, declared: Iterable[Query]) -> dict[str, Any]:
         query = known.get(name)
         if query is None:
             allowed = f"it takes {', '.join(known)}" if known else "it takes none"
-            raise Problem(
-                MALFORMED_REQUEST, f"There is no query parameter of that name here; {allowed}."
-            )
+            raise Problem(MALFORMED_REQUEST, f"Unknown query parameter; {allowed}.")
         if name in seen:
             raise Problem(MALFORMED_REQUEST, f"The query parameter {name} is given twice.")
         seen.add(name)
@@ -137,42 +135,42 @@ WAIT = Query(
     _read_wait,
     0.0,
     {"type": "number", "minimum": 0, "maximum": MAX_WAIT, "default": 0},
-    "Seconds to hold the request for the outcome.",
+    "Seconds to wait for the result.",
 )
 LIMIT = Query(
     "limit",
     _whole(1, MAX_PAGE),
     DEFAULT_PAGE,
     {"type": "integer", "minimum": 1, "maximum": MAX_PAGE, "default": DEFAULT_PAGE},
-    "Entries of a page, at most.",
+    "Maximum entries of a page.",
 )
 AFTER_NAME = Query(
     "after",
     _read_name,
     None,
     {"type": "string", "pattern": f"^{_LABEL.pattern}$", "maxLength": 63},
-    "The `next` of the page before.",
+    "The `next` of the previous page.",
 )
 AFTER_CURSOR = Query(
     "after",
     _read_cursor,
     Cursor(),
     {"type": "string", "maxLength": MAX_CURSOR},
-    "The `next` of the page before: polling from it misses and repeats nothing. A text to be kept as it is.",
+    "The `next` of the previous page, an opaque text; polling from it returns each result once.",
 )
 AFTER_LETTER = Query(
     "after",
     _read_letter,
     "",
     {"type": "string", "pattern": LETTER_PATTERN},
-    "The `next` of the page before.",
+    "The `next` of the previous page.",
 )
 REASON = Query(
     "reason",
     _read_text,
     "",
     {"type": "string", "minLength": 1, "maxLength": MAX_TEXT},
-    "Only dead letters of this reason.",
+    "Only dead letters with this reason.",
 )
 ACTOR = Query(
     "actor",
@@ -186,7 +184,7 @@ REVISION = Query(
     _whole(1, _LAST_REVISION),
     None,
     {"type": "integer", "minimum": 1, "maximum": _LAST_REVISION},
-    "The revision; the newest by default.",
+    "The revision; by default the newest.",
 )
 INCLUDE = Query(
     "include",
@@ -200,5 +198,5 @@ LANGUAGE_TAG = Query(
     _read_language,
     None,
     {"type": "string", "pattern": LANGUAGE, "maxLength": limits.MAX_LANGUAGE},
-    "The language of the texts, instead of Accept-Language; the document's own where it has no such texts.",
+    "The language of the texts, instead of Accept-Language; the document's own language if unavailable.",
 )
